@@ -1,0 +1,28 @@
+/**
+ * Where bytes of a model come from: a file, HTTP ranges, memory, a browser's private file system.
+ * Readers ask for ranges and never for the whole, so a source may be larger than memory.
+ */
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ByteSource {
+  /** A path or URL, for messages. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  /**
+   * Fills all of `into` (which may be a view of shared memory) with the bytes from `offset` on.
+   * Rejects when the source ends earlier, and with the signal's reason when it aborts.
+   */
+  read(offset: number, into: Uint8Array, options?: ReadOptions): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A place that holds several named sources: a directory, a base URL, a set of files picked by a user. */
+export interface SourceFolder {
+  /** A path or URL, for messages. */
+  readonly name: string;
+  /** Opens a file of the folder, or resolves to undefined where there is none of that name. */
+  open(fileName: string, options?: ReadOptions): Promise<ByteSource | undefined>;
+}

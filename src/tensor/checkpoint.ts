@@ -1,0 +1,73 @@
+/**
+ * One model as its files give it: names, shapes, types, metadata and lazy bytes, whatever the format.
+ * `files/` returns it; `models/` and `text/` read it.
+ */
+import type { ReadOptions } from './byte-source.ts';
+import type { TensorType } from './tensor-type.ts';
+
+export type CheckpointFormat = 'gguf' | 'safetensors';
+
+/** Integers beyond 2^53 come as bigint; GGUF arrays of numbers as typed arrays or plain arrays. */
+export type MetadataValue =
+  | number
+  | bigint
+  | boolean
+  | string
+  | readonly string[]
+  | readonly boolean[]
+  | readonly bigint[]
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | readonly MetadataValue[];
+
+export interface JsonObject {
+  readonly [key: string]: JsonValue | undefined;
+}
+export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
+
+export interface TensorEntry {
+  readonly name: string;
+  readonly type: TensorType;
+  /** Outermost dimension first ([out, in] for a linear weight), as torch prints it. */
+  readonly shape: readonly number[];
+  readonly sizeBytes: number;
+  /** The file that holds it, for messages. */
+  readonly fileName: string;
+  /** Offset of the first byte in that file. */
+  readonly fileOffset: number;
+  /** Fills all of `into` with the tensor's bytes from `byteOffset` (within the tensor) on. */
+  read(byteOffset: number, into: Uint8Array, options?: ReadOptions): Promise<void>;
+}
+
+/** Text files that lie beside safetensors weights; a GGUF file has all of this in its metadata. */
+export type AssetName =
+  | 'config.json'
+  | 'generation_config.json'
+  | 'tokenizer.json'
+  | 'tokenizer_config.json'
+  | 'chat_template.jinja'
+  | 'special_tokens_map.json';
+
+export interface Checkpoint {
+  readonly format: CheckpointFormat;
+  /** The path or URL that was opened, for messages. */
+  readonly name: string;
+  /** GGUF `general.architecture`, or `model_type` of config.json. */
+  readonly architecture: string;
+  /** GGUF key values in file order; empty for safetensors. */
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  /** The parsed config.json; undefined for GGUF. */
+  readonly config: JsonObject | undefined;
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Contents of files beside the weights that were present when the checkpoint was opened. */
+  readonly assets: ReadonlyMap<AssetName, string>;
+  /** Bytes of all files of weights. */
+  readonly sizeBytes: number;
+  close(): Promise<void>;
+}
