@@ -1,0 +1,107 @@
+/**
+ * What an executor is: it plans a graph once for a device, holds weights and state, and runs steps.
+ * It is not a scheduler (which sequences run, where their pages are), not a sampler, and it never picks itself:
+ * the composition roots in `node/` and `browser/` do.
+ */
+import type { ReadOptions } from '../tensor/byte-source.ts';
+import type { OnProgress } from '../tensor/progress.ts';
+import type { WeightType } from '../tensor/tensor-type.ts';
+import type { Graph } from './graph.ts';
+
+/** Bytes of one weight in its file's own block layout, rows in the order the graph means. */
+export interface WeightSource {
+  readonly id: string;
+  readonly type: WeightType;
+  /** [out, in] or [n]. */
+  readonly shape: readonly number[];
+  readonly sizeBytes: number;
+  /** Tensor and file, for messages. */
+  readonly origin: string;
+  /** Fills `into`, which has exactly sizeBytes bytes and may be a view of shared memory. */
+  read(into: Uint8Array, options?: ReadOptions): Promise<void>;
+}
+
+export type KvType = 'f32' | 'f16';
+
+export interface KvLayout {
+  readonly type: KvType;
+  /** Positions of one page. A page holds keys and values of all layers for that many positions. */
+  readonly pageTokens: number;
+  /** Most pages the engine will ask for; memory is taken as {@link Program.ensureKvPages} asks. */
+  readonly maxPages: number;
+}
+
+export interface ProgramRequest {
+  readonly graph: Graph;
+  /** By weight id; holds every weight of the graph. */
+  readonly weights: ReadonlyMap<string, WeightSource>;
+  readonly kv: KvLayout;
+  /** Most rows of one step: the length of a prefill chunk. */
+  readonly maxRows: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** New tokens of one sequence, and where its state lies. */
+export interface SequenceStep {
+  readonly tokens: ArrayLike<number>;
+  /** Position of tokens[0]: how many positions of this sequence are already in the state. */
+  readonly start: number;
+  /** Page i holds positions [i * pageTokens, (i + 1) * pageTokens); covers start + tokens.length. */
+  readonly pages: ArrayLike<number>;
+  /** Indices into `tokens` whose logits are wanted, ascending. */
+  readonly outputs: readonly number[];
+}
+
+export interface StepBatch {
+  readonly sequences: readonly SequenceStep[];
+  /** Names of the graph's taps whose values are wanted. */
+  readonly taps?: readonly string[];
+}
+
+export interface StepResult {
+  /** [outRows, vocab], sequences in order. May be a view that the next run overwrites. */
+  readonly logits: Float32Array;
+  /** [rows, dim] by tap name; copies. */
+  readonly taps: ReadonlyMap<string, Float32Array>;
+}
+
+export interface MemoryUse {
+  readonly weightBytes: number;
+  readonly kvBytes: number;
+  /** Activations, scratch and tables. */
+  readonly workBytes: number;
+}
+
+/** A graph, planned and loaded on a device. One run at a time; the engine serialises. */
+export interface Program {
+  /** Makes pages [0, count) exist, keeping what the present ones hold. Throws CapacityError past what can be had. */
+  ensureKvPages(count: number): void;
+  run(batch: StepBatch): Promise<StepResult>;
+  readonly memory: MemoryUse;
+  /** The plan as text, a line per step. */
+  printPlan(): string;
+  /** Frees weights, state and threads. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+export type DeviceKind = 'gpu' | 'software' | 'cpu' | 'reference';
+
+export interface Executor {
+  readonly kind: DeviceKind;
+  /** For banners: `cpu (2 threads, relaxed SIMD)`. */
+  readonly description: string;
+  /**
+   * Loads a graph. Rejects with CapacityError where it cannot fit (naming the largest context that does), with
+   * FormatError where weights hold NaN or infinity, and frees everything when it rejects.
+   */
+  load(request: ProgramRequest): Promise<Program>;
+}
+
+/** Bytes of one KV page over all states of a graph. */
+export function kvPageBytes(graph: Graph, kv: Pick<KvLayout, 'type' | 'pageTokens'>): number {
+  const elementBytes = kv.type === 'f16' ? 2 : 4;
+  let perToken = 0;
+  for (const state of graph.states) perToken += 2 * state.kvHeads * state.headDim * elementBytes;
+  return perToken * kv.pageTokens;
+}
