@@ -60,6 +60,7 @@ export const TENSOR_TYPES = {
   bool: info('bool', -4, 1, 1),
   f8_e4m3: info('f8_e4m3', -5, 1, 1),
   f8_e5m2: info('f8_e5m2', -6, 1, 1),
+  u64: info('u64', -7, 1, 8),
 } as const satisfies Record<string, TensorTypeInfo>;
 
 export type TensorType = keyof typeof TENSOR_TYPES;

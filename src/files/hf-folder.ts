@@ -1,0 +1,119 @@
+/** A Hugging Face folder (config.json, safetensors, tokenizer files) as a checkpoint. */
+import { FormatError } from '../tensor/errors.ts';
+import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
+import type { AssetName, Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
+import { closeAll } from './gguf-reader.ts';
+import { decodeUtf8, parseJsonObject } from './json-file.ts';
+import { readWhole } from './read-range.ts';
+import { readSafetensors, readShardedSafetensors } from './safetensors-reader.ts';
+
+const MiB = 1024 * 1024;
+
+/** The files read beside the weights, and the most bytes that each may have. */
+const assetLimits: Readonly<Record<AssetName, number>> = {
+  'config.json': 16 * MiB,
+  'generation_config.json': 16 * MiB,
+  'tokenizer.json': 256 * MiB,
+  'tokenizer_config.json': 16 * MiB,
+  'chat_template.jinja': 16 * MiB,
+  'special_tokens_map.json': 16 * MiB,
+};
+
+const singleName = 'model.safetensors';
+const indexName = 'model.safetensors.index.json';
+
+/**
+ * Opens a folder's model. Reads config and tokenizer files and the weights' headers, nothing of the tensors.
+ * @param weightsName a `.safetensors` file or an index; by default `model.safetensors`, else its index.
+ * @throws FormatError when the folder is incomplete or a file of it is damaged. Sources it opened are then closed.
+ */
+export async function openHfFolder(folder: SourceFolder, weightsName?: string, options?: ReadOptions): Promise<Checkpoint> {
+  const assets = await readAssets(folder, options);
+  const configText = assets.get('config.json');
+  if (configText === undefined) {
+    throw new FormatError(`${folder.name} has no config.json, which says what model it is. Copy or download it beside the weights.`);
+  }
+  const config = parseJsonObject(configText, `${folder.name}: config.json`);
+  const architecture = config['model_type'];
+  if (typeof architecture !== 'string' || architecture === '') {
+    throw new FormatError(`${folder.name}: config.json has no string "model_type", so that the model's kind is unknown. Is it a language model?`);
+  }
+  const opened: ByteSource[] = [];
+  try {
+    const tensors = await readWeights(folder, weightsName, opened, options);
+    return {
+      format: 'safetensors',
+      name: folder.name,
+      architecture,
+      metadata: new Map(),
+      config,
+      tensors,
+      assets,
+      sizeBytes: opened.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      close: () => closeAll(opened),
+    };
+  } catch (error) {
+    await closeAll(opened);
+    throw error;
+  }
+}
+
+/** Reads those of a folder's text files that are present. */
+export async function readAssets(folder: SourceFolder, options?: ReadOptions): Promise<Map<AssetName, string>> {
+  const names = Object.keys(assetLimits) as AssetName[];
+  const texts = await Promise.all(names.map((name) => readText(folder, name, assetLimits[name], options)));
+  const assets = new Map<AssetName, string>();
+  for (const [index, text] of texts.entries()) if (text !== undefined) assets.set(names[index]!, text);
+  return assets;
+}
+
+async function readText(folder: SourceFolder, name: string, maxBytes: number, options?: ReadOptions): Promise<string | undefined> {
+  const source = await folder.open(name, options);
+  if (!source) return undefined;
+  try {
+    return decodeUtf8(await readWhole(source, maxBytes, options), source.name);
+  } finally {
+    await source.close();
+  }
+}
+
+async function readWeights(
+  folder: SourceFolder,
+  weightsName: string | undefined,
+  opened: ByteSource[],
+  options: ReadOptions | undefined,
+): Promise<Map<string, TensorEntry>> {
+  if (weightsName?.endsWith('.json')) return readByIndex(folder, weightsName, opened, options);
+  if (weightsName !== undefined && isShard(weightsName)) {
+    return readByIndex(folder, weightsName.replace(/-\d{5}-of-\d{5}\.safetensors$/, '.safetensors.index.json'), opened, options);
+  }
+  const source = await folder.open(weightsName ?? singleName, options);
+  if (source) {
+    opened.push(source);
+    return readSafetensors(source, weightsName ?? singleName, options);
+  }
+  if (weightsName !== undefined) throw new FormatError(`${folder.name} has no file ${JSON.stringify(weightsName)}.`);
+  return readByIndex(folder, indexName, opened, options);
+}
+
+function isShard(fileName: string): boolean {
+  return /-\d{5}-of-\d{5}\.safetensors$/.test(fileName);
+}
+
+async function readByIndex(
+  folder: SourceFolder,
+  fileName: string,
+  opened: ByteSource[],
+  options: ReadOptions | undefined,
+): Promise<Map<string, TensorEntry>> {
+  const index = await folder.open(fileName, options);
+  if (!index) {
+    const expected = fileName === indexName ? `neither ${singleName} nor ${indexName}` : `no index ${JSON.stringify(fileName)}`;
+    throw new FormatError(`${folder.name} has ${expected}. Weights in other formats (such as .bin) must be converted to safetensors first.`);
+  }
+  try {
+    return await readShardedSafetensors(folder, index, opened, options);
+  } finally {
+    await index.close();
+  }
+}

@@ -1,0 +1,41 @@
+import { FormatError } from '../tensor/errors.ts';
+import type { ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { openGguf } from './gguf-reader.ts';
+import { openHfFolder } from './hf-folder.ts';
+
+/** A model's place: a folder, and the file of it that was meant where one was. */
+export interface CheckpointLocation {
+  readonly folder: SourceFolder;
+  /** A GGUF file, a safetensors file or a safetensors index; absent for a Hugging Face folder. */
+  readonly fileName?: string | undefined;
+}
+
+/**
+ * Opens a model of any supported format. Reads headers, metadata and text files, nothing of the tensors.
+ * The caller closes it.
+ * @throws FormatError for a damaged, unsupported or incomplete model; the signal's reason when it aborts.
+ */
+export async function openCheckpoint({ folder, fileName }: CheckpointLocation, options?: ReadOptions): Promise<Checkpoint> {
+  if (fileName === undefined) return openHfFolder(folder, undefined, options);
+  if (/\.gguf$/i.test(fileName)) return openGguf(folder, fileName, options);
+  if (await beginsAsGguf(folder, fileName, options)) return openGguf(folder, fileName, options);
+  if (/\.safetensors$|index\.json$/i.test(fileName)) return openHfFolder(folder, fileName, options);
+  if (fileName === 'config.json') return openHfFolder(folder, undefined, options);
+  throw new FormatError(
+    `${folder.name}: ${JSON.stringify(fileName)} is not a model file. Expected a .gguf file, a .safetensors file, its index.json, or a folder that holds config.json.`,
+  );
+}
+
+async function beginsAsGguf(folder: SourceFolder, fileName: string, options: ReadOptions | undefined): Promise<boolean> {
+  const source = await folder.open(fileName, options);
+  if (!source) throw new FormatError(`${folder.name} has no file ${JSON.stringify(fileName)}.`);
+  try {
+    const magic = new Uint8Array(4);
+    if (source.sizeBytes < magic.length) return false;
+    await source.read(0, magic, options);
+    return String.fromCharCode(...magic) === 'GGUF';
+  } finally {
+    await source.close();
+  }
+}
