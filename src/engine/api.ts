@@ -1,0 +1,216 @@
+/** The public types of a loaded model: what `loadModel` and `createModel` return and what their methods take. */
+import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+import type { DeviceKind, KvType, MemoryUse } from '../graph/executor.ts';
+import type { OnProgress } from '../tensor/progress.ts';
+import type { Tokenizer } from './tokenizer-port.ts';
+
+/** A message as chat templates read it (the form of OpenAI and Hugging Face, so its fields keep their names). */
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant' | 'tool' | (string & {});
+  readonly content: string;
+  /** What an assistant thought before `content`. */
+  readonly reasoning_content?: string;
+  readonly tool_calls?: readonly JsonObject[];
+  readonly [field: string]: JsonValue | undefined;
+}
+
+/** How the next token is chosen. What is left out comes from the model's own defaults, else temperature 1 and the rest off. */
+export interface SamplingOptions {
+  /** 0 takes the likeliest token (ties: the lowest id); at least 0. */
+  readonly temperature?: number | undefined;
+  /** Keep the k likeliest tokens; 0 is off. */
+  readonly topK?: number | undefined;
+  /** Keep the likeliest tokens that together reach this probability, in (0, 1]; 1 is off. */
+  readonly topP?: number | undefined;
+  /** Drop tokens less likely than this share of the likeliest one's probability, in [0, 1]; 0 is off. */
+  readonly minP?: number | undefined;
+  /** Divides (positive) or multiplies (negative) logits of tokens in prompt or output, above 0; 1 is off. */
+  readonly repetitionPenalty?: number | undefined;
+  /** Subtracted from the logit of every token in the output, in [-2, 2]; 0 is off. */
+  readonly presencePenalty?: number | undefined;
+  /** Subtracted from a token's logit once per occurrence in the output, in [-2, 2]; 0 is off. */
+  readonly frequencyPenalty?: number | undefined;
+  /** An integer from 0 to 2^53 - 1. Same seed, same logits: same tokens. Drawn at random where absent. */
+  readonly seed?: number | undefined;
+}
+
+/** What every kind of generation takes. */
+export interface DecodingOptions extends SamplingOptions {
+  /** Most tokens to generate, the end token counted. Where absent: what the context has left. */
+  readonly maxTokens?: number | undefined;
+  /** Texts that end the answer; they are not part of it. */
+  readonly stop?: string | readonly string[] | undefined;
+  /** Goes on past end tokens. */
+  readonly ignoreEos?: boolean | undefined;
+  /** True: log probability of each token. A number (0 to 20): also of that many likeliest tokens. */
+  readonly logprobs?: boolean | number | undefined;
+  /** Aborting makes the iteration reject with the signal's reason, within one token or one prefill chunk. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called after every prefill chunk, in tokens. */
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** What goes to the chat template beside the messages. */
+export interface TemplateOptions {
+  /** JSON descriptions of functions, as the template expects them. */
+  readonly tools?: readonly JsonObject[] | undefined;
+  readonly templateVariables?: Readonly<Record<string, JsonValue>> | undefined;
+  /** Short for the template variable `enable_thinking`. */
+  readonly thinking?: boolean | undefined;
+}
+
+/** Exactly one of `prompt`, `ids` and `messages`. */
+export interface GenerateOptions extends DecodingOptions, TemplateOptions {
+  /** Text to continue: gets the model's beginning token where it has one; special tokens in it are plain text. */
+  readonly prompt?: string | undefined;
+  /** Token ids to continue, as they are. */
+  readonly ids?: ArrayLike<number> | undefined;
+  /** A conversation to answer, rendered by the model's chat template. */
+  readonly messages?: readonly ChatMessage[] | undefined;
+}
+
+export interface TokenLogprob {
+  readonly token: number;
+  readonly logprob: number;
+}
+
+/** Natural log of the softmax of the model's own logits, before penalties and temperature (as OpenAI). */
+export interface ChosenLogprob extends TokenLogprob {
+  /** The likeliest tokens, best first; as many as asked for. */
+  readonly top: readonly TokenLogprob[];
+}
+
+/** New text (empty while it may be the beginning of a stop text, or half a character) and the tokens sampled for it. */
+export interface TextPiece {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  /** One entry per token, where asked for. */
+  readonly logprobs?: readonly ChosenLogprob[] | undefined;
+  readonly finishReason?: undefined;
+}
+
+/** `stop`: an end token or a stop text. `length`: maxTokens, or the context is full. */
+export type FinishReason = 'stop' | 'length';
+
+export interface Usage {
+  readonly promptTokens: number;
+  /** How many of the prompt's tokens were in the cache already; the rest were prefilled. */
+  readonly cachedTokens: number;
+  /** Sampled tokens, the end token counted. */
+  readonly completionTokens: number;
+}
+
+export interface Timings {
+  /** From the start of this call's turn to its first sampled token. */
+  readonly ttftMs: number;
+  /** How long the call waited for others before its turn. */
+  readonly queueMs: number;
+  readonly prefillMs: number;
+  /** Over promptTokens - cachedTokens. */
+  readonly prefillTokensPerSecond: number;
+  /** All steps after the first sampled token, the reader's own time left out. */
+  readonly decodeMs: number;
+  /** Over completionTokens - 1; 0 where there was no second token. */
+  readonly decodeTokensPerSecond: number;
+}
+
+/** The last piece: what was still held back, the end token if there was one, and the figures. */
+export interface FinalPiece extends Omit<TextPiece, 'finishReason'> {
+  readonly finishReason: FinishReason;
+  /** The stop text that ended the answer, if one did. */
+  readonly stopText: string | undefined;
+  readonly usage: Usage;
+  readonly timings: Timings;
+  /** Pass it again for the same answer. */
+  readonly seed: number;
+}
+
+export type Piece = TextPiece | FinalPiece;
+
+/** Runs as it is read. Leaving the loop cancels the rest; errors, those of bad options too, come from the iteration. */
+export type Generation = AsyncIterableIterator<Piece>;
+
+export interface ForwardOptions {
+  /** Positions whose rows are wanted, ascending; all where absent. */
+  readonly positions?: readonly number[] | undefined;
+  /** Hidden states wanted: 0 enters the first layer, i leaves layer i. */
+  readonly hidden?: readonly number[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+export interface ForwardResult {
+  /** [positions, vocab] */
+  readonly logits: Float32Array;
+  /** [positions, dim] by layer. */
+  readonly hidden: ReadonlyMap<number, Float32Array>;
+}
+
+export interface ChatOptions extends TemplateOptions, Omit<DecodingOptions, 'signal' | 'onProgress'> {
+  /** Text of the system message. */
+  readonly system?: string | undefined;
+}
+
+export type SendOptions = DecodingOptions & TemplateOptions;
+
+/**
+ * A conversation that keeps its state between turns: each turn prefills only what follows the longest common
+ * token prefix with the turn before. Other calls may take the memory of an idle chat; its next turn then prefills all.
+ */
+export interface Chat {
+  /** Messages so far, the system message included. */
+  readonly history: readonly ChatMessage[];
+  /**
+   * Adds a user's message (or any messages, such as results of tools) and generates the answer.
+   * A turn that is left or aborted after its first piece stays in the history with the text that was read;
+   * one that fails, or is aborted before that, leaves the history as it was.
+   */
+  send(message: string | ChatMessage | readonly ChatMessage[], options?: SendOptions): Generation;
+  /** Forgets all but the system message. */
+  reset(): void;
+  /** Frees the chat's state. Idempotent; the model lives on. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+export interface ModelInfo {
+  /** The file's own name of the model, else its path. */
+  readonly name: string;
+  readonly architecture: string;
+  readonly parameters: number;
+  /** Bytes of the files. */
+  readonly sizeBytes: number;
+  /** Weight types by their share of the bytes, largest first: `q4_0, q8_0, f32`. */
+  readonly quantisation: string;
+  readonly vocabSize: number;
+  /** Most tokens of prompt and answer together, as loaded. */
+  readonly contextLength: number;
+  /** The most the model was made for. */
+  readonly modelContextLength: number;
+  readonly device: DeviceKind;
+  /** `cpu (2 threads, relaxed SIMD)` */
+  readonly deviceDescription: string;
+  readonly kvType: KvType;
+  /** As it is now: key and value memory grows as it fills. */
+  readonly memory: MemoryUse;
+  /** What sampling options default to. */
+  readonly samplingDefaults: SamplingOptions;
+}
+
+/** A loaded model. One call runs at a time; calls made meanwhile wait their turn. */
+export interface Model {
+  readonly info: ModelInfo;
+  /** Undefined for a model without one, which generates from ids only. */
+  readonly tokenizer: Tokenizer | undefined;
+  generate(options: GenerateOptions): Generation;
+  /**
+   * One pass over a sequence, for evaluation; leaves no state behind.
+   * @returns logits [positions or seq, vocab]; with `hidden` also the hidden states.
+   */
+  forward(ids: ArrayLike<number>, options: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
+  forward(ids: ArrayLike<number>, options?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
+  createChat(options?: ChatOptions): Chat;
+  /** Stops what runs and frees weights, state and files. Idempotent. */
+  dispose(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
