@@ -30,7 +30,10 @@ export async function fileSource(path: string): Promise<ByteSource> {
       let done = 0;
       while (done < into.length) {
         options?.signal?.throwIfAborted();
-        const { bytesRead } = await handle.read(into, done, Math.min(into.length - done, maxReadBytes), offset + done);
+        const length = Math.min(into.length - done, maxReadBytes);
+        const { bytesRead } = await handle.read(into, done, length, offset + done).catch((error: NodeJS.ErrnoException) => {
+          throw pathError(path, error);
+        });
         if (bytesRead === 0) throw endedEarly(path, offset, into.length, offset + done);
         done += bytesRead;
       }
@@ -67,5 +70,5 @@ export function pathError(path: string, error: NodeJS.ErrnoException): InputErro
     ENAMETOOLONG: 'the path is too long',
     EMFILE: 'this process has too many files open',
   };
-  return new InputError(`Cannot open ${path === '' ? 'an empty path' : path}: ${reasons[error.code ?? ''] ?? error.message}.`, { cause: error });
+  return new InputError(`Cannot read ${path === '' ? 'an empty path' : path}: ${reasons[error.code ?? ''] ?? error.message}.`, { cause: error });
 }

@@ -1,0 +1,79 @@
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FormatError, InputError } from '../tensor/errors.ts';
+import { parseSplitName } from '../files/gguf-reader.ts';
+import { httpFolder } from '../files/http-source.ts';
+import type { HttpOptions } from '../files/http-source.ts';
+import type { CheckpointLocation } from '../files/open-checkpoint.ts';
+import { directorySource, pathError } from './file-source.ts';
+
+/**
+ * Finds what a user means by a path or URL: a model file, a folder with config.json and safetensors, or a folder
+ * that holds one GGUF model. The answer is what `openCheckpoint` takes.
+ * @throws InputError for a path that is missing, unreadable or ambiguous.
+ */
+export async function locate(pathOrUrl: string, options?: HttpOptions): Promise<CheckpointLocation> {
+  if (pathOrUrl === '') throw new InputError('Expected the path or URL of a model, found an empty text.');
+  if (/^https?:\/\//i.test(pathOrUrl)) return locateUrl(pathOrUrl, options);
+  const path = resolve(/^file:\/\//i.test(pathOrUrl) ? fileUrlPath(pathOrUrl) : pathOrUrl);
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    throw pathError(pathOrUrl, error);
+  });
+  if (found.isDirectory()) return locateInDirectory(path);
+  return { folder: directorySource(dirname(path)), fileName: basename(path) };
+}
+
+function fileUrlPath(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    throw new InputError(`${url} is not the URL of a file on this machine: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+/** A URL whose last part ends as a model file does names a file, any other a folder. */
+function locateUrl(text: string, options: HttpOptions | undefined): CheckpointLocation {
+  if (!URL.canParse(text)) throw new InputError(`${JSON.stringify(text)} is not a valid URL.`);
+  const url = new URL(text);
+  const last = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
+  if (!/\.(gguf|safetensors|json)$/i.test(last)) return { folder: httpFolder(url, options) };
+  url.pathname = url.pathname.slice(0, -last.length);
+  return { folder: httpFolder(url, options), fileName: decodeName(last) };
+}
+
+function decodeName(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    throw new InputError(`The URL's last part ${JSON.stringify(segment)} is not validly encoded.`, { cause: error });
+  }
+}
+
+/** Safetensors win over GGUF files beside them; several GGUF models are for the user to choose from. */
+async function locateInDirectory(path: string): Promise<CheckpointLocation> {
+  const names = await readdir(path).catch((error: NodeJS.ErrnoException) => {
+    throw pathError(path, error);
+  });
+  const folder = directorySource(path);
+  const hasWeights = names.includes('model.safetensors') || names.includes('model.safetensors.index.json');
+  const models = ggufModels(names);
+  if (hasWeights || (models.length === 0 && names.includes('config.json'))) return { folder };
+  if (models.length === 1) return { folder, fileName: models[0] };
+  if (models.length === 0) {
+    throw new FormatError(`${path} holds no model: expected config.json with model.safetensors, or one .gguf file. Name the model's file or folder.`);
+  }
+  const shown = models.slice(0, 10).join(', ') + (models.length > 10 ? ', ...' : '');
+  throw new InputError(`${path} holds ${models.length} GGUF models (${shown}). Name the file that you mean.`);
+}
+
+/** The GGUF files of a directory, a split model by its lowest part. */
+function ggufModels(names: readonly string[]): string[] {
+  const models = new Map<string, string>();
+  for (const name of names.filter((each) => /\.gguf$/i.test(each)).toSorted()) {
+    const split = parseSplitName(name);
+    const model = split ? `${split.prefix}/${split.count}` : name;
+    if (!models.has(model)) models.set(model, name);
+  }
+  return [...models.values()];
+}
