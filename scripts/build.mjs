@@ -1,0 +1,110 @@
+// `npm run build`: TypeScript and WebAssembly into dist/. Does nothing when the sources have not changed; --force builds anyway.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ensureInstalled, repoRoot } from './install.mjs';
+
+const dist = join(repoRoot, 'dist');
+const assembly = join(repoRoot, 'src', 'cpu', 'assembly');
+const wasmScript = join(repoRoot, 'scripts', 'build-wasm.mjs');
+const isTest = (path) => path.endsWith('.test.ts');
+
+function filesUnder(folder) {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort();
+}
+
+/** One line per group of sources; a line that changed says which half of the build is stale. */
+function digest(paths) {
+  const hash = createHash('sha256');
+  for (const path of paths) {
+    const { size, mtimeMs } = statSync(path);
+    hash.update(`${relative(repoRoot, path)} ${size} ${mtimeMs}\n`);
+  }
+  return hash.digest('hex');
+}
+
+function sourceDigests() {
+  const shared = ['package.json', 'package-lock.json', 'scripts/build.mjs'].map((name) => join(repoRoot, name));
+  const all = filesUnder(join(repoRoot, 'src')).filter((path) => !isTest(path));
+  const wasm = all.filter((path) => path.startsWith(assembly));
+  const typescript = all.filter((path) => !path.startsWith(assembly));
+  const wasmBuild = existsSync(wasmScript) ? [wasmScript] : [];
+  return {
+    typescript: digest([...typescript, join(repoRoot, 'tsconfig.json'), ...shared]),
+    wasm: digest([...wasm, ...wasmBuild, ...shared]),
+  };
+}
+
+function readStamp() {
+  try {
+    return JSON.parse(readFileSync(join(dist, '.build.json'), 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+function runNode(args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: repoRoot, stdio: ['ignore', 2, 2] });
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${relative(repoRoot, args[0])} failed (${signal ?? `exit ${code}`}); what it said is above`));
+    });
+  });
+}
+
+/** Outputs whose source has gone would still be imported and packed. */
+function pruneOrphans() {
+  for (const path of filesUnder(dist)) {
+    const match = /^(.*?)(\.d\.ts|\.js|\.js\.map|\.d\.ts\.map)$/.exec(relative(dist, path));
+    if (!match) continue;
+    const source = join(repoRoot, 'src', match[1]);
+    if (!['.ts', '.mts', '.d.ts'].some((extension) => existsSync(source + extension))) rmSync(path);
+  }
+}
+
+async function buildTypeScript() {
+  await runNode([join(repoRoot, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
+  pruneOrphans();
+  const cli = join(dist, 'cli', 'main.js');
+  if (existsSync(cli)) chmodSync(cli, 0o755);
+}
+
+async function buildWasm() {
+  if (existsSync(wasmScript)) await runNode([wasmScript]);
+}
+
+/** Brings dist/ up to date with src/. Throws when the compiler finds an error. */
+export async function build({ force = false } = {}) {
+  ensureInstalled(repoRoot, { label: 'packages' });
+  const digests = sourceDigests();
+  const stamp = force ? {} : readStamp();
+  const steps = [];
+  if (stamp.typescript !== digests.typescript) steps.push(buildTypeScript());
+  if (stamp.wasm !== digests.wasm) steps.push(buildWasm());
+  if (steps.length === 0) return false;
+  const startMs = Date.now();
+  process.stderr.write('ingot: building ...\n');
+  mkdirSync(dist, { recursive: true });
+  rmSync(join(dist, '.build.json'), { force: true });
+  const failed = (await Promise.allSettled(steps)).find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  writeFileSync(join(dist, '.build.json'), JSON.stringify(digests));
+  process.stderr.write(`ingot: built in ${((Date.now() - startMs) / 1000).toFixed(1)} s\n`);
+  return true;
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    const built = await build({ force: process.argv.includes('--force') });
+    if (!built) process.stderr.write('ingot: dist is up to date\n');
+  } catch (error) {
+    process.stderr.write(`ingot: build failed: ${error.message}\n`);
+    process.exitCode = 1;
+  }
+}

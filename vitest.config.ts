@@ -1,0 +1,20 @@
+import { defineConfig } from 'vitest/config';
+
+const peers = 'src/**/*.peers.test.ts';
+const kernels = 'src/cpu/**/*.test.ts';
+
+/** Lanes of one suite: `core` needs nothing but a clone, `peers` the private package, `house` looks at the package itself. */
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    projects: [
+      { extends: true, test: { name: 'core', include: ['src/**/*.test.ts', 'test/**/*.test.ts'], exclude: [peers, kernels, 'test/house/**', 'test/**/*.peers.test.ts'] } },
+      { extends: true, test: { name: 'kernels', include: [kernels], exclude: [peers] } },
+      { extends: true, test: { name: 'peers', include: [peers, 'test/**/*.peers.test.ts'] } },
+      { extends: true, test: { name: 'house', include: ['test/house/**/*.test.ts'], testTimeout: 300_000 } },
+    ],
+  },
+});
