@@ -14,7 +14,7 @@ const isTest = (path) => path.endsWith('.test.ts');
 function filesUnder(folder) {
   if (!existsSync(folder)) return [];
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort();
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)).toSorted();
 }
 
 /** One line per group of sources; a line that changed says which half of the build is stale. */

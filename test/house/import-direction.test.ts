@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isCheckout, repoRoot, trackedFiles } from './repository.ts';
+
+/** [file, its text, the rule that must reject it] */
+const forbidden: readonly (readonly [string, string, string])[] = [
+  ['src/tensor/bad.ts', "import { a } from '../graph/a.ts';", 'no-restricted-imports'],
+  ['src/tensor/codec/bad.ts', "import type { a } from '../../engine/a.ts';", 'no-restricted-imports'],
+  ['src/graph/bad.ts', "import { a } from '../models/a.ts';", 'no-restricted-imports'],
+  ['src/models/bad.ts', "import { a } from '../cpu/a.ts';", 'no-restricted-imports'],
+  ['src/models/bad-files.ts', "import { a } from '../files/a.ts';", 'no-restricted-imports'],
+  ['src/files/bad.ts', "import { a } from '../graph/a.ts';", 'no-restricted-imports'],
+  ['src/text/bad.ts', "import { a } from '../files/a.ts';", 'no-restricted-imports'],
+  ['src/cpu/bad.ts', "import { a } from '../models/a.ts';", 'no-restricted-imports'],
+  ['src/reference/bad.ts', "import { a } from '../cpu/a.ts';", 'no-restricted-imports'],
+  ['src/engine/bad.ts', "import { a } from '../cpu/a.ts';", 'no-restricted-imports'],
+  ['src/engine/bad-export.ts', "export { a } from '../node/a.ts';", 'no-restricted-imports'],
+  ['src/engine/bad-self.ts', "export { a } from 'ingot';", 'no-restricted-imports'],
+  ['src/node/bad.ts', "import { a } from '../cli/a.ts';", 'no-restricted-imports'],
+  ['src/core.ts', "export { a } from './node/a.ts';", 'no-restricted-imports'],
+  ['src/files/bad-node.ts', "import { readFileSync } from 'node:fs';", 'no-restricted-imports'],
+  ['src/cpu/bad-node.ts', "import { Worker } from 'worker_threads';", 'no-restricted-imports'],
+  ['src/engine/bad-process.ts', 'export const a = process.argv;', 'no-restricted-globals'],
+  ['src/text/bad-buffer.ts', 'export const a = Buffer.alloc(1);', 'no-restricted-globals'],
+];
+
+const allowed: readonly (readonly [string, string])[] = [
+  ['src/graph/good.ts', "import { a } from '../tensor/a.ts'; export const b = a;"],
+  ['src/tensor/codec/good.ts', "import { a } from '../half.ts'; export const b = a;"],
+  ['src/engine/good.ts', "import { a } from '../models/a.ts'; export const b = a;"],
+  ['src/cpu/good.ts', "import { a } from '../graph/a.ts'; export const b = a;"],
+  ['src/node/good.ts', "import { a } from '../cpu/a.ts'; import { join } from 'node:path'; export const b = join(a, process.cwd());"],
+  ['src/engine/good.test.ts', "import { a } from '../node/a.ts'; import { join } from 'node:path'; export const b = join(a, 'x');"],
+];
+
+interface LintReport {
+  diagnostics: { code: string; filename: string }[];
+}
+
+describe('the import direction of docs/ARCHITECTURE.md', () => {
+  let folder: string;
+  const rejectedBy = new Map<string, string[]>();
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ingot-lint-'));
+    cpSync(join(repoRoot, '.oxlintrc.json'), join(folder, '.oxlintrc.json'));
+    for (const [path, text] of [...forbidden, ...allowed]) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), `${text}\n`);
+    }
+    const report = JSON.parse(lint(folder)) as LintReport;
+    for (const { filename, code } of report.diagnostics) {
+      const path = filename.replaceAll('\\', '/');
+      rejectedBy.set(path, [...(rejectedBy.get(path) ?? []), code]);
+    }
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each(forbidden)('rejects %s: %s', (path, _text, rule) => {
+    expect(rejectedBy.get(path)?.some((code) => code.includes(rule))).toBe(true);
+  });
+
+  it.each(allowed)('lets %s through', (path) => {
+    expect((rejectedBy.get(path) ?? []).filter((code) => code.includes('restricted'))).toEqual([]);
+  });
+});
+
+describe.skipIf(!isCheckout)('what the lint rule does not see', () => {
+  it('no dynamic import of a Node module outside node/, cli/, server/ and bench/', () => {
+    const core = trackedFiles().filter((path) => /^src\/(?!node\/|cli\/|server\/|bench\/).*\.ts$/.test(path) && !path.endsWith('.test.ts'));
+    const offenders = core.filter((path) => /\b(?:import|require)\s*\(\s*['"`]node:/.test(readFileSync(join(repoRoot, path), 'utf8')));
+    expect(offenders).toEqual([]);
+  });
+});
+
+/** oxlint's JSON report; it exits with 1 when it finds something, which is what we are here for. */
+function lint(folder: string): string {
+  const oxlint = join(repoRoot, 'node_modules', 'oxlint', 'bin', 'oxlint');
+  try {
+    return execFileSync(process.execPath, [oxlint, '--format=json', 'src'], { cwd: folder, encoding: 'utf8' });
+  } catch (error) {
+    return (error as { stdout: string }).stdout;
+  }
+}
