@@ -1,0 +1,243 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { smallGguf, smallSafetensors, utf8 } from '../../test/model-bytes.ts';
+import { locate } from '../node/open-path.ts';
+import { FormatError, InputError } from '../tensor/errors.ts';
+import { httpFolder, httpSource } from './http-source.ts';
+import { openCheckpoint } from './open-checkpoint.ts';
+
+const big = Uint8Array.from({ length: 40 * 1024 * 1024 + 17 }, (_, index) => (index * 31 + (index >> 8)) % 256);
+const files: Record<string, Uint8Array> = {
+  '/big.bin': big,
+  '/empty.bin': new Uint8Array(0),
+  '/three.bin': new Uint8Array([1, 2, 3]),
+  '/g/my model.gguf': smallGguf(),
+  '/hf/config.json': utf8({ model_type: 'llama' }),
+  '/hf/model.safetensors': smallSafetensors(),
+};
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+type Answer = (request: IncomingMessage, response: ServerResponse, range: Range) => void;
+
+let server: Server;
+let origin = '';
+/** What the server does instead of answering well, from the second request on where `afterFirst` says so. */
+let answer: Answer | undefined;
+let afterFirst = false;
+let requests: string[] = [];
+
+function send(response: ServerResponse, bytes: Uint8Array, { start, end }: Range, headers: Record<string, string> = {}): void {
+  const part = bytes.subarray(start, end);
+  response.writeHead(206, { 'content-range': `bytes ${start}-${start + part.length - 1}/${bytes.length}`, 'content-length': part.length, ...headers });
+  response.end(part);
+}
+
+function handle(request: IncomingMessage, response: ServerResponse): void {
+  const url = new URL(request.url!, 'http://localhost');
+  requests.push(`${request.url} ${request.headers.range}`);
+  const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
+  const range = { start: Number(match![1]), end: Number(match![2]) + 1 };
+  if (answer && !(afterFirst && requests.length === 1)) return answer(request, response, range);
+  if (url.pathname === '/moved.bin') return void response.writeHead(302, { location: '/big.bin' }).end();
+  const bytes = files[decodeURIComponent(url.pathname)];
+  if (!bytes) return void response.writeHead(404).end('<html>not here</html>');
+  if (range.start >= bytes.length) return void response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
+  send(response, bytes, range);
+}
+
+beforeAll(async () => {
+  server = createServer(handle);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+beforeEach(() => {
+  answer = undefined;
+  afterFirst = false;
+  requests = [];
+});
+
+async function errorOf(work: Promise<unknown>): Promise<Error> {
+  return (await work.then(
+    () => new Error('no error'),
+    (reason: unknown) => reason,
+  )) as Error;
+}
+
+describe('httpSource', () => {
+  test('reads ranges of any size, large ones by several requests', async () => {
+    const source = await httpSource(`${origin}/big.bin`);
+    expect(source.sizeBytes).toBe(big.length);
+    expect(requests).toEqual(['/big.bin bytes=0-65535']);
+    const small = new Uint8Array(10);
+    await source.read(65_530, small);
+    expect([...small]).toEqual([...big.subarray(65_530, 65_540)]);
+    const whole = new Uint8Array(new SharedArrayBuffer(big.length));
+    await source.read(0, whole);
+    expect(Buffer.compare(whole, big)).toBe(0);
+    expect(requests).toHaveLength(2 + 3);
+    await expect(source.read(big.length - 1, new Uint8Array(2))).rejects.toThrow(/ended early/);
+    await source.close();
+  });
+
+  test('small and empty files cost one request', async () => {
+    const into = new Uint8Array(2);
+    const source = await httpSource(`${origin}/three.bin`);
+    await source.read(1, into);
+    expect([...into]).toEqual([2, 3]);
+    const empty = await httpSource(`${origin}/empty.bin`);
+    expect(empty.sizeBytes).toBe(0);
+    await empty.read(0, new Uint8Array(0));
+    expect(requests).toHaveLength(2);
+  });
+
+  test('follows a redirect, uses the fetch it is given', async () => {
+    const source = await httpSource(`${origin}/moved.bin`, { fetch: (input, init) => fetch(input, init) });
+    expect(source.sizeBytes).toBe(big.length);
+  });
+
+  test.each<[string, Answer, RegExp]>([
+    ['no range support', (_, response) => void response.writeHead(200).end(big), /does not support range requests \(it answered 200, expected 206\). Download the file/],
+    ['an internal error', (_, response) => void response.writeHead(500).end(), /expected status 206, the server answered 500/],
+    ['no access', (_, response) => void response.writeHead(403).end(), /refuses access \(status 403\)/],
+    ['not found', (_, response) => void response.writeHead(404).end(), /no such file/],
+    ['no Content-Range', (_, response) => void response.writeHead(206).end('x'), /expected a header "Content-Range/],
+    ['an unknown size', (_, response) => void response.writeHead(206, { 'content-range': 'bytes 0-2/*' }).end('abc'), /"bytes 0-2\/\*"/],
+    ['another range', (_, response) => send(response, big, { start: 5, end: 10 }), /asked for 65536 bytes at 0, the server answered with "bytes 5-9/],
+    ['compression', (_, response, range) => send(response, big, range, { 'content-encoding': 'br' }), /compresses ranges \(br\)/],
+    ['endless redirects', (_, response) => void response.writeHead(302, { location: '/again' }).end(), /connection failed \(redirect count exceeded\)/],
+    ['a dropped connection', (request) => void request.socket.destroy(), /connection failed/],
+  ])('%s', async (_, broken, pattern) => {
+    answer = broken;
+    const error = await errorOf(httpSource(`${origin}/big.bin?secret=1`));
+    expect(error).toBeInstanceOf(InputError);
+    expect(error.message).toMatch(pattern);
+    expect(error.message).not.toMatch(/secret/);
+  });
+
+  test.each<[string, Answer, RegExp]>([
+    [
+      'a body cut short by the connection',
+      (_, response, { start, end }) => {
+        response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${big.length}`, 'content-length': end - start });
+        response.write(big.subarray(start, start + 100), () => response.destroy());
+      },
+      /ended early: expected 1000 bytes at offset 70000, but it ends at 70\d\d\d/,
+    ],
+    [
+      'a body shorter than its header says',
+      (_, response, { start, end }) => {
+        response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${big.length}` });
+        response.end(big.subarray(start, start + 100));
+      },
+      /expected 1000 bytes at offset 70000, but it ends at 70100.*cut short/,
+    ],
+    [
+      'a body longer than asked for',
+      (_, response, { start, end }) => {
+        response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${big.length}` });
+        response.end(big.subarray(start, end + 1));
+      },
+      /sent more than the 1000 bytes/,
+    ],
+    ['a file of another size', (_, response, range) => send(response, big.subarray(0, 80_000), range), /changed on the server/],
+  ])('later: %s', async (_, broken, pattern) => {
+    afterFirst = true;
+    answer = broken;
+    const source = await httpSource(`${origin}/big.bin`);
+    const error = await errorOf(source.read(70_000, new Uint8Array(1000)));
+    expect(error).toBeInstanceOf(FormatError);
+    expect(error.message).toMatch(pattern);
+  });
+
+  test('a file replaced by one of the same size', async () => {
+    answer = (_, response, range) => send(response, big, range, { etag: `"${requests.length}"` });
+    const source = await httpSource(`${origin}/big.bin`);
+    await expect(source.read(70_000, new Uint8Array(10))).rejects.toThrow(/changed on the server/);
+  });
+
+  test('one failing part of a large read ends it', async () => {
+    afterFirst = true;
+    answer = (_, response, range) => (range.start > 20_000_000 ? void response.writeHead(503).end() : send(response, big, range));
+    const source = await httpSource(`${origin}/big.bin`);
+    const error = await errorOf(source.read(0, new Uint8Array(big.length)));
+    expect(error.message).toMatch(/answered 503/);
+  });
+
+  test('a silent server is given up, before and within an answer', async () => {
+    answer = () => {};
+    const options = { idleTimeoutMs: 100 };
+    await expect(httpSource(`${origin}/big.bin`, options)).rejects.toThrow(/sent nothing for 0.1 s/);
+    answer = (_, response, { start, end }) => {
+      response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${big.length}`, 'content-length': end - start });
+      response.write(big.subarray(start, start + 100));
+    };
+    await expect(httpSource(`${origin}/big.bin`, options)).rejects.toThrow(/sent nothing for 0.1 s/);
+  });
+
+  test('aborting rejects with the reason, while opening and while reading', async () => {
+    const reason = new Error('enough');
+    await expect(httpSource(`${origin}/big.bin`, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const source = await httpSource(`${origin}/big.bin`);
+    answer = () => {};
+    const controller = new AbortController();
+    const reading = source.read(100_000, new Uint8Array(big.length - 100_000), { signal: controller.signal });
+    setTimeout(() => controller.abort(reason), 20);
+    await expect(reading).rejects.toBe(reason);
+    answer = undefined;
+    await source.read(100_000, new Uint8Array(10));
+  });
+
+  test('URLs that cannot be used', async () => {
+    for (const url of ['ftp://example.com/x', 'nonsense', 'file:///etc/passwd']) await expect(httpSource(url)).rejects.toThrow(InputError);
+    const error = await errorOf(httpSource('http://me:hunter2@127.0.0.1/x'));
+    expect(error.message).toMatch(/user name or password/);
+    expect(error.message).not.toMatch(/hunter2/);
+    // Nothing listens on the port that was just given back.
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    await new Promise((resolve) => other.close(resolve));
+    await expect(httpSource(`http://127.0.0.1:${port}/x`)).rejects.toThrow(/connection failed \(.*ECONNREFUSED/);
+  });
+});
+
+describe('httpFolder', () => {
+  test('absent files are undefined, names are encoded, the query is kept', async () => {
+    const folder = httpFolder(`${origin}/g?token=1`);
+    expect(await folder.open('absent')).toBeUndefined();
+    expect((await folder.open('my model.gguf'))?.sizeBytes).toBe(smallGguf().length);
+    expect(requests.map((request) => request.split(' ')[0])).toEqual(['/g/absent?token=1', '/g/my%20model.gguf?token=1']);
+    await expect(folder.open('../x')).rejects.toThrow(/refused/);
+  });
+
+  test.each([
+    ['/g/my%20model.gguf', 'gguf'],
+    ['/hf', 'safetensors'],
+    ['/hf/', 'safetensors'],
+    ['/hf/model.safetensors', 'safetensors'],
+  ])('a model at %s', async (path, format) => {
+    const checkpoint = await openCheckpoint(await locate(origin + path));
+    expect(checkpoint.format).toBe(format);
+    expect(checkpoint.tensors.size).toBe(3);
+    const entry = [...checkpoint.tensors.values()][0]!;
+    const into = new Uint8Array(entry.sizeBytes);
+    await entry.read(0, into);
+    const bytes = format === 'gguf' ? smallGguf() : smallSafetensors();
+    expect(Buffer.compare(into, bytes.subarray(entry.fileOffset, entry.fileOffset + entry.sizeBytes))).toBe(0);
+    await checkpoint.close();
+  });
+
+  test('a folder on a server without ranges says what to do', async () => {
+    answer = (_, response) => void response.writeHead(200).end('{}');
+    await expect(openCheckpoint(await locate(`${origin}/hf`))).rejects.toThrow(/does not support range requests.*Download the file/);
+  });
+});
