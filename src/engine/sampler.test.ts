@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { fixturesPath } from '../../test/fixture-tensors.ts';
+import { FormatError, InputError } from '../tensor/errors.ts';
+import { createCandidates } from './candidates.ts';
+import { argmax, createSampler, logprobsOf } from './sampler.ts';
+import { resolveSampling } from './sampling-settings.ts';
+import type { SamplingSettings } from './sampling-settings.ts';
+
+interface Case {
+  readonly settings: SamplingSettings;
+  readonly logits: string;
+  readonly prompt: readonly number[];
+  /** Tokens left in the first draw; null for greedy. */
+  readonly kept: number | null;
+  readonly output: readonly number[];
+}
+
+// Made by scripts/fixtures/sampler.py, a numpy statement of transformers' warpers.
+const cases = JSON.parse(readFileSync(`${fixturesPath}sampler/sampler.json`, 'utf8')) as Case[];
+
+function decodeLogits(text: string): Float32Array {
+  const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  return new Float32Array(bytes.buffer);
+}
+
+function samplerFor(options: Parameters<typeof resolveSampling>[0], vocab: number, promptIds: number[] = []) {
+  return createSampler({ settings: resolveSampling(options), promptIds, candidates: createCandidates(vocab) });
+}
+
+describe('sampler', () => {
+  it.each(cases.map((entry, index) => [index, entry] as const))('gives the tokens of the numpy statement, case %i', (_, entry) => {
+    const logits = decodeLogits(entry.logits);
+    const before = logits.slice();
+    const candidates = createCandidates(logits.length);
+    const sampler = createSampler({ settings: entry.settings, promptIds: entry.prompt, candidates });
+    const output = [];
+    for (let step = 0; step < entry.output.length; step++) {
+      output.push(sampler.sample(logits, entry.prompt.length + step));
+      if (step === 0 && entry.kept !== null) expect(candidates.count).toBe(entry.kept);
+    }
+    expect(output).toEqual(entry.output);
+    expect(logits).toEqual(before);
+  });
+
+  it('takes the lowest id of equal logits at temperature 0', () => {
+    expect(samplerFor({ temperature: 0 }, 5).sample(Float32Array.of(1, 3, -2, 3, 3), 0)).toBe(1);
+  });
+
+  it('keeps one token whatever the cuts', () => {
+    const sampler = samplerFor({ topK: 1, topP: 1e-300, minP: 1, seed: 4 }, 4);
+    expect(sampler.sample(Float32Array.of(0.5, 0.25, 2, 1), 9)).toBe(2);
+  });
+
+  it('survives temperatures at which logits would overflow', () => {
+    expect(samplerFor({ temperature: 1e-300, seed: 1 }, 3).sample(Float32Array.of(1, 5, 4.999), 0)).toBe(1);
+    expect(samplerFor({ temperature: 1e300, topP: 0.5, minP: 0.1, seed: 1 }, 3).sample(Float32Array.of(1, 5, -Infinity), 0)).toBeLessThan(2);
+  });
+
+  it('cuts a flat distribution of the size of a large vocabulary', () => {
+    const sampler = samplerFor({ topP: 0.25, seed: 11 }, 150_000);
+    expect(sampler.sample(new Float32Array(150_000), 3)).toBeLessThan(37_501);
+  });
+
+  it('never draws a token of no weight', () => {
+    const sampler = samplerFor({ seed: 3 }, 4);
+    const logits = Float32Array.of(-Infinity, 0, -Infinity, -Infinity);
+    for (let position = 0; position < 200; position++) expect(sampler.sample(logits, position)).toBe(1);
+  });
+
+  it.each([
+    ['NaN', Float32Array.of(0, Number.NaN, 1), 'token 1 is NaN'],
+    ['+Infinity', Float32Array.of(0, 1, Infinity), 'token 2 is Infinity'],
+    ['nothing finite', Float32Array.of(-Infinity, -Infinity), 'no token has a finite logit'],
+  ])('refuses %s', (_, logits, message) => {
+    expect(() => samplerFor({}, logits.length).sample(logits, 0)).toThrow(FormatError);
+    expect(() => argmax(logits)).toThrow(message);
+  });
+});
+
+describe('logprobsOf', () => {
+  it('is the log of the softmax, with the likeliest first', () => {
+    const logits = Float32Array.of(Math.log(0.1), Math.log(0.4), Math.log(0.2), Math.log(0.3)).map((x) => x + 7);
+    const { token, logprob, top } = logprobsOf(logits, 2, 3);
+    expect(token).toBe(2);
+    expect(logprob).toBeCloseTo(Math.log(0.2), 5);
+    expect(top.map((entry) => entry.token)).toEqual([1, 3, 2]);
+    expect(Math.exp(top[0]!.logprob)).toBeCloseTo(0.4, 5);
+    expect(logprobsOf(logits, 0, 20).top).toHaveLength(4);
+    expect(logprobsOf(logits, 0, 0).top).toEqual([]);
+  });
+});
+
+describe('resolveSampling', () => {
+  it('prefers the call, then the model, then neutral settings', () => {
+    const settings = resolveSampling({ topK: 5, seed: 1 }, { temperature: 0.7, topK: 50 });
+    expect(settings).toMatchObject({ temperature: 0.7, topK: 5, topP: 1, minP: 0, repetitionPenalty: 1, seed: 1 });
+    expect(resolveSampling({})).toMatchObject({ temperature: 1, topK: 0, topP: 1, minP: 0, presencePenalty: 0, frequencyPenalty: 0 });
+  });
+
+  it('draws a seed where none is given', () => {
+    expect(Number.isSafeInteger(resolveSampling({}).seed)).toBe(true);
+    expect(resolveSampling({}).seed).not.toBe(resolveSampling({}).seed);
+  });
+
+  it.each([
+    ['temperature', -0.1],
+    ['temperature', Number.NaN],
+    ['temperature', Infinity],
+    ['topK', -1],
+    ['topK', 2.5],
+    ['topP', 0],
+    ['topP', 1.01],
+    ['minP', -0.5],
+    ['minP', Number.NaN],
+    ['repetitionPenalty', 0],
+    ['presencePenalty', 3],
+    ['frequencyPenalty', -2.5],
+    ['seed', -1],
+    ['seed', 2 ** 53],
+    ['temperature', '0.5' as unknown as number],
+  ] as const)('refuses %s %s by name', (name, value) => {
+    expect(() => resolveSampling({ [name]: value })).toThrow(InputError);
+    expect(() => resolveSampling({ [name]: value })).toThrow(new RegExp(`^${name} must be .*found .*${value}`));
+  });
+
+  it('says when the bad value is the file\'s', () => {
+    expect(() => resolveSampling({}, { topP: -3 })).toThrow("topP, a default in the model's file");
+    expect(resolveSampling({ topP: 0.5 }, { topP: -3 }).topP).toBe(0.5);
+  });
+});

@@ -1,0 +1,111 @@
+/**
+ * From logits to a token: penalties (repetition over prompt and output; presence and frequency over the output, as
+ * OpenAI), then temperature, top-k, top-p and min-p in transformers' order, then one number of the Philox stream.
+ */
+import { FormatError } from '../tensor/errors.ts';
+import type { ChosenLogprob, TokenLogprob } from './api.ts';
+import { cutMinP, cutTopP, drawCandidate, selectCandidates } from './candidates.ts';
+import type { Candidates } from './candidates.ts';
+import { uniformAt } from './philox.ts';
+import type { SamplingSettings } from './sampling-settings.ts';
+
+/** Chooses the tokens of one generation. */
+export interface Sampler {
+  /** The token at `position` of the sequence, from logits [vocab], which stay as they are. Counts it as output. */
+  sample(logits: Float32Array, position: number): number;
+}
+
+export interface SamplerOptions {
+  readonly settings: SamplingSettings;
+  readonly promptIds: ArrayLike<number>;
+  /** Room that samplers of one model share, since none keeps anything in it between calls. */
+  readonly candidates: Candidates;
+}
+
+function failOnLogits(logits: Float32Array): never {
+  const at = logits.findIndex((logit) => Number.isNaN(logit) || logit === Infinity);
+  const found = at < 0 ? 'no token has a finite logit' : `the logit of token ${at} is ${logits[at]}`;
+  throw new FormatError(
+    `The model computed no usable scores: ${found}. Its weights or activations overflow; check the file (ingot eval on the ` +
+      `reference device tells a damaged file from an arithmetic that is too narrow).`,
+  );
+}
+
+/** The largest logit's id, the lowest of equals. @throws FormatError where a logit is NaN or +Infinity, or all are -Infinity. */
+export function argmax(logits: Float32Array): number {
+  let best = -1;
+  let max = -Infinity;
+  let check = 0;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] as number;
+    // 0 for every finite logit; NaN, which stays in the sum, for the others.
+    check += logit === -Infinity ? 0 : logit - logit;
+    if (logit > max) {
+      max = logit;
+      best = id;
+    }
+  }
+  if (best < 0 || check !== 0) failOnLogits(logits);
+  return best;
+}
+
+function penalise(into: Float32Array, counts: ReadonlyMap<number, number>, settings: SamplingSettings): void {
+  const { repetitionPenalty, presencePenalty, frequencyPenalty } = settings;
+  for (const [id, count] of counts) {
+    const logit = into[id] as number;
+    const repeated = logit < 0 ? logit * repetitionPenalty : logit / repetitionPenalty;
+    into[id] = count === 0 ? repeated : repeated - presencePenalty - count * frequencyPenalty;
+  }
+}
+
+export function createSampler({ settings, promptIds, candidates }: SamplerOptions): Sampler {
+  const { temperature, topK, topP, minP, seed } = settings;
+  const penalised = settings.repetitionPenalty !== 1 || settings.presencePenalty !== 0 || settings.frequencyPenalty !== 0;
+  /** Occurrences in the output, by id; 0 for an id that only the prompt holds. */
+  const counts = new Map<number, number>();
+  if (settings.repetitionPenalty !== 1) for (let i = 0; i < promptIds.length; i++) counts.set(promptIds[i] as number, 0);
+
+  const choose = (logits: Float32Array, position: number): number => {
+    const best = argmax(logits);
+    if (temperature === 0) return best;
+    selectCandidates(candidates, logits, { max: logits[best] as number, topK, temperature });
+    if (topP < 1) cutTopP(candidates, topP);
+    if (minP > 0) cutMinP(candidates, minP);
+    return drawCandidate(candidates, uniformAt(seed, position));
+  };
+
+  return {
+    sample(logits, position) {
+      if (!penalised) return choose(logits, position);
+      const own = candidates.penalised.subarray(0, logits.length);
+      own.set(logits);
+      penalise(own, counts, settings);
+      const token = choose(own, position);
+      counts.set(token, (counts.get(token) ?? 0) + 1);
+      return token;
+    },
+  };
+}
+
+/** Log probabilities by softmax of `logits` [vocab]: of `token`, and of the `topCount` likeliest, best first. */
+export function logprobsOf(logits: Float32Array, token: number, topCount: number): ChosenLogprob {
+  const max = logits[argmax(logits)] as number;
+  let sum = 0;
+  const top: { token: number; logprob: number }[] = [];
+  let least = -Infinity;
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] as number;
+    sum += Math.exp(logit - max);
+    if (topCount === 0 || (top.length === topCount && logit <= least)) continue;
+    if (top.length === topCount) top.pop();
+    const after = top.findIndex((entry) => entry.logprob < logit);
+    top.splice(after < 0 ? top.length : after, 0, { token: id, logprob: logit });
+    least = (top.at(-1) as TokenLogprob).logprob;
+  }
+  const logTotal = max + Math.log(sum);
+  return {
+    token,
+    logprob: (logits[token] as number) - logTotal,
+    top: top.map((entry) => ({ token: entry.token, logprob: entry.logprob - logTotal })),
+  };
+}
