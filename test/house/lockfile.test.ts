@@ -65,7 +65,7 @@ describe.each(['package-lock.json', 'peers/package-lock.json'])('%s', (path) => 
 
   it('pins every package by hash', () => {
     const unpinned = Object.entries(lock).filter(([name, entry]) =>
-      name.startsWith('node_modules/') && !entry.link && !entry.inBundle && entry.integrity === undefined);
+      name.startsWith('node_modules/') && entry.version !== undefined && !entry.inBundle && entry.integrity === undefined);
     expect(unpinned).toEqual([]);
   });
 });
