@@ -1,0 +1,78 @@
+/**
+ * One row of weights to f32, for embedding look-ups: plain loops, since a lookup reads one row of thousands.
+ * Every product fits 24 bits, so values have at most the one rounding of Q4_K's subtraction.
+ */
+import { loadFloat } from './dot-float';
+import { halfToFloat } from './half';
+import { BF16, F16, F32, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
+
+/** Writes `cols` f32 values of the row at `w` to `out`; for block formats cols is a multiple of the block. */
+export function dequantizeRow(type: i32, w: usize, out: usize, cols: i32): void {
+  const end = out + (<usize>cols << 2);
+  if (type == F32) {
+    memory.copy(out, w, end - out);
+  } else if (type == F16 || type == BF16) {
+    for (; out < end; out += 4, w += 2) store<f32>(out, loadFloat(type, w));
+  } else if (type == Q8_0) {
+    for (; out < end; out += 128, w += Q8_0_BYTES) expandQ8_0(w, out);
+  } else if (type == Q4_0) {
+    for (; out < end; out += 128, w += Q4_0_BYTES) expandQ4_0(w, out);
+  } else if (type == Q4_K) {
+    for (; out < end; out += 1024, w += Q4_K_BYTES) expandQ4_K(w, out);
+  } else {
+    for (; out < end; out += 1024, w += Q6_K_BYTES) expandQ6_K(w, out);
+  }
+}
+
+function expandQ8_0(w: usize, out: usize): void {
+  const d = halfToFloat(load<u16>(w));
+  for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), d * <f32>load<i8>(w + i, 2));
+}
+
+function expandQ4_0(w: usize, out: usize): void {
+  const d = halfToFloat(load<u16>(w));
+  for (let i: usize = 0; i < 16; i++) {
+    const pair = <i32>load<u8>(w + i, 2);
+    store<f32>(out + (i << 2), d * <f32>((pair & 15) - 8));
+    store<f32>(out + (i << 2), d * <f32>((pair >> 4) - 8), 64);
+  }
+}
+
+function expandQ4_K(w: usize, out: usize): void {
+  const d = halfToFloat(load<u16>(w));
+  const dmin = halfToFloat(load<u16>(w, 2));
+  for (let group: usize = 0; group < 8; group++) {
+    const scale = d * <f32>scaleQ4_K(w + 4, group);
+    const minimum = dmin * <f32>minimumQ4_K(w + 4, group);
+    const shift = <u32>(group & 1) << 2;
+    const codes = w + 16 + ((group >> 1) << 5);
+    for (let i: usize = 0; i < 32; i++) {
+      const code = (<u32>load<u8>(codes + i) >> shift) & 15;
+      store<f32>(out + (i << 2), scale * <f32>code - minimum);
+    }
+    out += 128;
+  }
+}
+
+function scaleQ4_K(s: usize, group: usize): u32 {
+  if (group < 4) return load<u8>(s + group) & 63;
+  return (load<u8>(s + group, 4) & 15) | ((load<u8>(s + group - 4) >> 6) << 4);
+}
+
+function minimumQ4_K(s: usize, group: usize): u32 {
+  if (group < 4) return load<u8>(s + group, 4) & 63;
+  return (load<u8>(s + group, 4) >> 4) | ((load<u8>(s + group) >> 6) << 4);
+}
+
+function expandQ6_K(w: usize, out: usize): void {
+  const d = halfToFloat(load<u16>(w, 208));
+  for (let i: usize = 0; i < 256; i++) {
+    const half = i >> 7;
+    const part = (i >> 5) & 3;
+    const l = i & 31;
+    const low = (<u32>load<u8>(w + (half << 6) + ((part & 1) << 5) + l) >> <u32>((part >> 1) << 2)) & 15;
+    const high = (<u32>load<u8>(w + (half << 5) + l, 128) >> <u32>(part << 1)) & 3;
+    const scale = <f32>load<i8>(w + (i >> 4), 192);
+    store<f32>(out + (i << 2), d * scale * <f32>(<i32>(low | (high << 4)) - 32));
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Four rows of Q6_K times one row of activations. Super-block of 256: 128 bytes of low nibbles, 64 bytes of high
+ * pairs, 16 signed scales of groups of 16, f16 d. value = d * scale * (code - 32), code 0..63.
+ * A group's scale multiplies in the widening step, so that 32 values reach the float part as one integer (below 2^24).
+ */
+import { dotCodes } from './dot-int8';
+import { halvesToFloats } from './half';
+import { gatherHalves, sumLanesI32 } from './lanes';
+import { ACTIVATION_BLOCK } from './quantize';
+import { Q6_K_BYTES } from './weight-type';
+
+/** Lane r: the product of row r (at w0..w3) with the activation blocks [x, xEnd). */
+export function dotQ6_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xEnd: usize): v128 {
+  let total = f32x4.splat(0);
+  while (x < xEnd) {
+    const d = halvesToFloats(gatherHalves(w0 + 208, w1 + 208, w2 + 208, w3 + 208));
+    for (let half: usize = 0; half < 2; half++) {
+      const low = half << 6;
+      const high: usize = 128 + (half << 5);
+      const scales: usize = 192 + (half << 3);
+      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x, d, 0);
+      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + ACTIVATION_BLOCK, d, 1);
+      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + 2 * ACTIVATION_BLOCK, d, 2);
+      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + 3 * ACTIVATION_BLOCK, d, 3);
+      x += 4 * ACTIVATION_BLOCK;
+    }
+    w0 += Q6_K_BYTES;
+    w1 += Q6_K_BYTES;
+    w2 += Q6_K_BYTES;
+    w3 += Q6_K_BYTES;
+  }
+  return total;
+}
+
+// @ts-ignore: decorator
+@inline
+function addGroups(
+  total: v128, w0: usize, w1: usize, w2: usize, w3: usize, low: usize, high: usize, scales: usize, x: usize, d: v128, part: i32,
+): v128 {
+  const xLow = v128.load(x, 16);
+  const xHigh = v128.load(x, 32);
+  const offsetLow = v128.load16_splat(x, 8);
+  const offsetHigh = v128.load16_splat(x, 10);
+  const at = scales + (<usize>part << 1);
+  const sums = sumLanesI32(
+    rowGroups(w0 + low, w0 + high, w0 + at, xLow, xHigh, offsetLow, offsetHigh, part),
+    rowGroups(w1 + low, w1 + high, w1 + at, xLow, xHigh, offsetLow, offsetHigh, part),
+    rowGroups(w2 + low, w2 + high, w2 + at, xLow, xHigh, offsetLow, offsetHigh, part),
+    rowGroups(w3 + low, w3 + high, w3 + at, xLow, xHigh, offsetLow, offsetHigh, part));
+  return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), d), v128.load32_splat(x)));
+}
+
+// @ts-ignore: decorator
+@inline
+function rowGroups(low: usize, high: usize, scales: usize, xLow: v128, xHigh: v128, offsetLow: v128, offsetHigh: v128, part: i32): v128 {
+  const first = i16x8.sub(dotCodes(xLow, sixBits(low, high, part)), offsetLow);
+  const second = i16x8.sub(dotCodes(xHigh, sixBits(low + 16, high + 16, part)), offsetHigh);
+  return i32x4.add(
+    i32x4.dot_i16x8_s(first, i16x8.splat(load<i8>(scales))),
+    i32x4.dot_i16x8_s(second, i16x8.splat(load<i8>(scales, 1))));
+}
+
+/** 16 codes of part 0..3 of a half super-block: nibbles at `low` (+32 for odd parts), bits 2 * part of `high`. */
+// @ts-ignore: decorator
+@inline
+export function sixBits(low: usize, high: usize, part: i32): v128 {
+  const nibbles = v128.load(part & 1 ? low + 32 : low);
+  const pairs = v128.load(high);
+  const mask = i8x16.splat(0x30);
+  const lower = part & 2 ? i8x16.shr_u(nibbles, 4) : v128.and(nibbles, i8x16.splat(15));
+  if (part == 0) return v128.or(lower, v128.and(i16x8.shl(pairs, 4), mask));
+  if (part == 1) return v128.or(lower, v128.and(i16x8.shl(pairs, 2), mask));
+  if (part == 2) return v128.or(lower, v128.and(pairs, mask));
+  return v128.or(lower, v128.and(i16x8.shr_u(pairs, 2), mask));
+}

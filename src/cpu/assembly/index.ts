@@ -1,0 +1,15 @@
+/**
+ * What the WASM modules export. Both modules are built from this (scripts/build-wasm.mjs), with RELAXED 0 and 1.
+ * Memory is imported and shared; its first 64 KiB belong to the module's own constants. Nothing here allocates.
+ */
+export { dequantizeRow } from './dequantize';
+export { relaxedIsExact } from './dot-int8';
+export { matmul, matmulScratchBytes } from './matmul';
+export { activationBytes, quantizeRow } from './quantize';
+
+export { addRow, expRow, swigluRow } from './elementwise';
+export { firstBad } from './check';
+export { packHalves, unpackHalves } from './kv-element';
+export { rmsNormVector } from './norm';
+export { heapBase, threadMain } from './program';
+export { ropeVector } from './rope';

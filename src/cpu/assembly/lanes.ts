@@ -1,0 +1,56 @@
+/** Small vector steps that several kernels share: row sums, transposes, stores of part of a vector. */
+
+/** Sums of four i32x4, one per lane. */
+// @ts-ignore: decorator
+@inline
+export function sumLanesI32(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+  const cd = i32x4.add(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
+  return i32x4.add(i64x2.shuffle(ab, cd, 0, 2), i64x2.shuffle(ab, cd, 1, 3));
+}
+
+/** Sums of four f32x4, one per lane. */
+// @ts-ignore: decorator
+@inline
+export function sumLanesF32(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
+  return f32x4.add(i64x2.shuffle(ab, cd, 0, 2), i64x2.shuffle(ab, cd, 1, 3));
+}
+
+/** Stores the 4x4 transpose (32-bit units) of rows a..d: unit i of every row goes to `to + 16 * i`. */
+// @ts-ignore: decorator
+@inline
+export function storeTransposed(to: usize, a: v128, b: v128, c: v128, d: v128): void {
+  const ab0 = i32x4.shuffle(a, b, 0, 4, 1, 5);
+  const ab1 = i32x4.shuffle(a, b, 2, 6, 3, 7);
+  const cd0 = i32x4.shuffle(c, d, 0, 4, 1, 5);
+  const cd1 = i32x4.shuffle(c, d, 2, 6, 3, 7);
+  v128.store(to, i64x2.shuffle(ab0, cd0, 0, 2));
+  v128.store(to, i64x2.shuffle(ab0, cd0, 1, 3), 16);
+  v128.store(to, i64x2.shuffle(ab1, cd1, 0, 2), 32);
+  v128.store(to, i64x2.shuffle(ab1, cd1, 1, 3), 48);
+}
+
+/** Stores the first `count` (1 to 4) f32 lanes. */
+// @ts-ignore: decorator
+@inline
+export function storeLanes(to: usize, value: v128, count: i32): void {
+  if (count >= 4) {
+    v128.store(to, value);
+  } else {
+    f32.store(to, f32x4.extract_lane(value, 0));
+    if (count > 1) f32.store(to, f32x4.extract_lane(value, 1), 4);
+    if (count > 2) f32.store(to, f32x4.extract_lane(value, 2), 8);
+  }
+}
+
+/** The 16-bit values at four addresses in the high halves of the lanes; the low halves are zero. */
+// @ts-ignore: decorator
+@inline
+export function gatherHalves(a: usize, b: usize, c: usize, d: usize): v128 {
+  let halves = v128.load16_lane(a, i32x4.splat(0), 1);
+  halves = v128.load16_lane(b, halves, 3);
+  halves = v128.load16_lane(c, halves, 5);
+  return v128.load16_lane(d, halves, 7);
+}

@@ -1,0 +1,100 @@
+/**
+ * Prefill with quantised weights: y = x W^T by panels. Four weight rows at a time are unpacked into scratch, over
+ * all columns, and multiplied with a chunk of activation rows that stays in the second-level cache.
+ */
+import { packCodesQ4_0, packCodesQ4_K, CODE_PANEL_BLOCK } from './panel-codes';
+import { packWideQ4_0, packWideQ4_K, packWideQ6_K, packWideQ8_0, WIDE_PANEL_BLOCK } from './panel-wide';
+import { ACTIVATION_BLOCK } from './quantize';
+import { affineCodes1, affineCodes4, codes1, codes4 } from './tile-codes';
+import { affineWide1, affineWide4, wide1, wide4, WIDE_ACTIVATION_BLOCK, widenRow } from './tile-wide';
+import { Q4_0, Q4_K, Q8_0 } from './weight-type';
+
+/** Bytes of activations that one pass over the weights reuses: half of a common second-level cache. */
+const CHUNK_BYTES: usize = 512 * 1024;
+
+// @ts-ignore: decorator
+@inline
+function isNarrow(type: i32): bool {
+  return RELAXED && (type == Q4_0 || type == Q4_K);
+}
+
+/** Scratch with which gemmInt8 runs at full speed. */
+export function gemmInt8ScratchBytes(type: i32, cols: i32): usize {
+  const blocks = <usize>cols >> 5;
+  if (isNarrow(type)) return blocks * CODE_PANEL_BLOCK;
+  return blocks * WIDE_PANEL_BLOCK + max<usize>(CHUNK_BYTES, 4 * blocks * WIDE_ACTIVATION_BLOCK);
+}
+
+/** The least scratch with which it runs at all. */
+export function gemmInt8LeastScratch(type: i32, cols: i32): usize {
+  const blocks = <usize>cols >> 5;
+  if (isNarrow(type)) return blocks * CODE_PANEL_BLOCK;
+  return blocks * (WIDE_PANEL_BLOCK + 4 * WIDE_ACTIVATION_BLOCK);
+}
+
+/** Arguments as matmul's; rows r of the weights with rowBegin <= r < rowEnd. */
+export function gemmInt8(
+  type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
+  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize, scratchBytes: usize,
+): void {
+  const blocks = cols >> 5;
+  const narrow = isNarrow(type);
+  const panelBytes = <usize>blocks * (narrow ? CODE_PANEL_BLOCK : WIDE_PANEL_BLOCK);
+  const chunkRowBytes = <usize>blocks * (narrow ? ACTIVATION_BLOCK : WIDE_ACTIVATION_BLOCK);
+  const chunkBytes = narrow ? CHUNK_BYTES : scratchBytes - panelBytes;
+  const chunkRows = max(4, <i32>(chunkBytes / chunkRowBytes) & ~3);
+  for (let first = 0; first < xRows; first += chunkRows) {
+    const rows = min(chunkRows, xRows - first);
+    let chunk = x + <usize>first * xStride;
+    let chunkStride = xStride;
+    if (!narrow) {
+      const wide = scratch + panelBytes;
+      for (let r = 0; r < rows; r++) {
+        const from = chunk + <usize>r * xStride;
+        widenRow(from, from + <usize>blocks * ACTIVATION_BLOCK, wide + <usize>r * chunkRowBytes);
+      }
+      chunk = wide;
+      chunkStride = chunkRowBytes;
+    }
+    for (let row = rowBegin; row < rowEnd; row += 4) {
+      packPanel(type, scratch, blocks, w, rowBytes, row, rowEnd - 1);
+      const lanes = min(4, rowEnd - row);
+      multiplyPanel(type, scratch, scratch + panelBytes, chunk, chunkStride, rows, y + <usize>first * yStride + (<usize>row << 2), yStride, lanes);
+    }
+  }
+}
+
+/** Rows past `last` repeat it; their lanes are never stored. */
+function packPanel(type: i32, to: usize, blocks: i32, w: usize, rowBytes: usize, row: i32, last: i32): void {
+  const w0 = w + <usize>row * rowBytes;
+  const w1 = w + <usize>min(row + 1, last) * rowBytes;
+  const w2 = w + <usize>min(row + 2, last) * rowBytes;
+  const w3 = w + <usize>min(row + 3, last) * rowBytes;
+  if (isNarrow(type)) {
+    if (type == Q4_0) packCodesQ4_0(to, blocks, w0, w1, w2, w3);
+    else packCodesQ4_K(to, blocks, w0, w1, w2, w3);
+  } else if (type == Q8_0) packWideQ8_0(to, blocks, w0, w1, w2, w3);
+  else if (type == Q4_0) packWideQ4_0(to, blocks, w0, w1, w2, w3);
+  else if (type == Q4_K) packWideQ4_K(to, blocks, w0, w1, w2, w3);
+  else packWideQ6_K(to, blocks, w0, w1, w2, w3);
+}
+
+function multiplyPanel(
+  type: i32, panel: usize, panelEnd: usize, x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, lanes: i32,
+): void {
+  let r = 0;
+  for (; r + 4 <= xRows; r += 4, x += 4 * xStride, y += 4 * yStride) {
+    if (isNarrow(type)) {
+      if (type == Q4_0) codes4(panel, panelEnd, x, xStride, y, yStride, lanes);
+      else affineCodes4(panel, panelEnd, x, xStride, y, yStride, lanes);
+    } else if (type == Q4_K) affineWide4(panel, panelEnd, x, xStride, y, yStride, lanes);
+    else wide4(panel, panelEnd, x, xStride, y, yStride, lanes);
+  }
+  for (; r < xRows; r++, x += xStride, y += yStride) {
+    if (isNarrow(type)) {
+      if (type == Q4_0) codes1(panel, panelEnd, x, y, lanes);
+      else affineCodes1(panel, panelEnd, x, y, lanes);
+    } else if (type == Q4_K) affineWide1(panel, panelEnd, x, y, lanes);
+    else wide1(panel, panelEnd, x, y, lanes);
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * y = x W^T for a range of W's rows: the entry of all matrix products. Threads call it side by side, each with rows and
+ * scratch of its own; nothing is shared but what is only read.
+ */
+import { dotBf16, dotF16, dotF32 } from './dot-float';
+import { dotQ4_0 } from './dot-q4-0';
+import { dotQ4_K } from './dot-q4-k';
+import { dotQ6_K } from './dot-q6-k';
+import { dotQ8_0 } from './dot-q8-0';
+import { storeLanes } from './lanes';
+import { gemmFloat, gemmFloatScratchBytes } from './matmul-float';
+import { gemmInt8, gemmInt8LeastScratch, gemmInt8ScratchBytes } from './matmul-int8';
+import { activationBytes } from './quantize';
+import { BF16, F16, F32, Q4_0, Q4_K, Q8_0 } from './weight-type';
+
+/** From this many rows of x on, unpacking weights once pays. */
+const GEMM_ROWS: i32 = 3;
+
+/** Scratch bytes of one thread with which matmul runs at full speed; with less it is slower, and still right. */
+export function matmulScratchBytes(type: i32, cols: i32): i32 {
+  return <i32>(type <= BF16 ? gemmFloatScratchBytes() : gemmInt8ScratchBytes(type, cols));
+}
+
+/**
+ * For r in [0, xRows) and row in [rowBegin, rowEnd): the f32 at y + r * yStride + 4 * row becomes the product of weight row
+ * `row` (at w + row * rowBytes, any alignment) with row r of x (at x + r * xStride, in the form of `activationBytes`).
+ * scratch is 16-byte aligned.
+ */
+export function matmul(
+  type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
+  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize, scratchBytes: usize,
+): void {
+  if (rowBegin >= rowEnd) return;
+  const isFloat = type <= BF16;
+  const least = isFloat ? gemmFloatScratchBytes() : gemmInt8LeastScratch(type, cols);
+  if (xRows < GEMM_ROWS || scratchBytes < least) {
+    gemv(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride);
+  } else if (isFloat) {
+    gemmFloat(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
+  } else {
+    gemmInt8(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch, scratchBytes);
+  }
+}
+
+/** Four weight rows at a time; rows past the end repeat the last one and are not stored. */
+function gemv(
+  type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
+  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize,
+): void {
+  const last = rowEnd - 1;
+  for (let row = rowBegin; row < rowEnd; row += 4) {
+    const w0 = w + <usize>row * rowBytes;
+    const w1 = w + <usize>min(row + 1, last) * rowBytes;
+    const w2 = w + <usize>min(row + 2, last) * rowBytes;
+    const w3 = w + <usize>min(row + 3, last) * rowBytes;
+    for (let r = 0; r < xRows; r++) {
+      const sums = dotRows(type, w0, w1, w2, w3, x + <usize>r * xStride, cols);
+      storeLanes(y + <usize>r * yStride + (<usize>row << 2), sums, rowEnd - row);
+    }
+  }
+}
+
+function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
+  if (type == F32) return dotF32(w0, w1, w2, w3, x, cols);
+  if (type == F16) return dotF16(w0, w1, w2, w3, x, cols);
+  if (type == BF16) return dotBf16(w0, w1, w2, w3, x, cols);
+  const end = x + activationBytes(type, cols);
+  if (type == Q8_0) return dotQ8_0(w0, w1, w2, w3, x, end);
+  if (type == Q4_0) return dotQ4_0(w0, w1, w2, w3, x, end);
+  if (type == Q4_K) return dotQ4_K(w0, w1, w2, w3, x, end);
+  return dotQ6_K(w0, w1, w2, w3, x, end);
+}

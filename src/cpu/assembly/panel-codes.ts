@@ -1,0 +1,81 @@
+/**
+ * Panels for the relaxed GEMM: four rows of 4-bit codes, interleaved so that a 16-byte vector holds four
+ * consecutive codes of each row and a product's lanes are rows.
+ *
+ * A panel block (32 columns) is 160 bytes: f32 scale[4 rows]; f32 minimum[4 rows]; 8 vectors of codes.
+ */
+import { lateSixBits } from './dot-q4-k';
+import { halvesToFloats } from './half';
+import { gatherHalves, storeTransposed } from './lanes';
+import { Q4_0_BYTES, Q4_K_BYTES } from './weight-type';
+
+export const CODE_PANEL_BLOCK: usize = 160;
+
+export function packCodesQ4_0(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
+  const mask = i8x16.splat(15);
+  for (let b = 0; b < blocks; b++) {
+    v128.store(to, halvesToFloats(gatherHalves(w0, w1, w2, w3)));
+    const r0 = v128.load(w0, 2);
+    const r1 = v128.load(w1, 2);
+    const r2 = v128.load(w2, 2);
+    const r3 = v128.load(w3, 2);
+    storeTransposed(to + 32, v128.and(r0, mask), v128.and(r1, mask), v128.and(r2, mask), v128.and(r3, mask));
+    storeTransposed(to + 96, i8x16.shr_u(r0, 4), i8x16.shr_u(r1, 4), i8x16.shr_u(r2, 4), i8x16.shr_u(r3, 4));
+    to += CODE_PANEL_BLOCK;
+    w0 += Q4_0_BYTES;
+    w1 += Q4_0_BYTES;
+    w2 += Q4_0_BYTES;
+    w3 += Q4_0_BYTES;
+  }
+}
+
+export function packCodesQ4_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
+  const mask = i8x16.splat(15);
+  for (let b = 0; b < blocks; b += 8) {
+    storeScalesQ4_K(to, CODE_PANEL_BLOCK, w0, w1, w2, w3);
+    for (let run: usize = 16; run < Q4_K_BYTES; run += 16) {
+      const r0 = v128.load(w0 + run);
+      const r1 = v128.load(w1 + run);
+      const r2 = v128.load(w2 + run);
+      const r3 = v128.load(w3 + run);
+      // Runs 16, 48, ... are the first halves of two groups, runs 32, 64, ... the second ones.
+      const codes = to + (run & 16 ? 32 : 96);
+      storeTransposed(codes, v128.and(r0, mask), v128.and(r1, mask), v128.and(r2, mask), v128.and(r3, mask));
+      storeTransposed(codes + CODE_PANEL_BLOCK, i8x16.shr_u(r0, 4), i8x16.shr_u(r1, 4), i8x16.shr_u(r2, 4), i8x16.shr_u(r3, 4));
+      if (!(run & 16)) to += 2 * CODE_PANEL_BLOCK;
+    }
+    w0 += Q4_K_BYTES;
+    w1 += Q4_K_BYTES;
+    w2 += Q4_K_BYTES;
+    w3 += Q4_K_BYTES;
+  }
+}
+
+/** Scales and minimums of a super-block's 8 groups to the heads of 8 panel blocks that are `stride` bytes apart. */
+export function storeScalesQ4_K(to: usize, stride: usize, w0: usize, w1: usize, w2: usize, w3: usize): void {
+  const d = halvesToFloats(gatherHalves(w0, w1, w2, w3));
+  const dmin = halvesToFloats(gatherHalves(w0 + 2, w1 + 2, w2 + 2, w3 + 2));
+  const word0 = gatherWords(w0 + 4, w1 + 4, w2 + 4, w3 + 4);
+  const word1 = gatherWords(w0 + 8, w1 + 8, w2 + 8, w3 + 8);
+  const word2 = gatherWords(w0 + 12, w1 + 12, w2 + 12, w3 + 12);
+  let scales = v128.and(word0, i32x4.splat(0x3f3f3f3f));
+  let minimums = v128.and(word1, i32x4.splat(0x3f3f3f3f));
+  for (let group = 0; group < 8; group++) {
+    if (group == 4) {
+      scales = lateSixBits(word2, word0);
+      minimums = lateSixBits(i32x4.shr_u(word2, 4), word1);
+    }
+    v128.store(to, f32x4.mul(d, f32x4.convert_i32x4_s(v128.and(scales, i32x4.splat(255)))));
+    v128.store(to, f32x4.mul(dmin, f32x4.convert_i32x4_s(v128.and(minimums, i32x4.splat(255)))), 16);
+    scales = i32x4.shr_u(scales, 8);
+    minimums = i32x4.shr_u(minimums, 8);
+    to += stride;
+  }
+}
+
+function gatherWords(a: usize, b: usize, c: usize, d: usize): v128 {
+  let words = i32x4.splat(load<i32>(a));
+  words = i32x4.replace_lane(words, 1, load<i32>(b));
+  words = i32x4.replace_lane(words, 2, load<i32>(c));
+  return i32x4.replace_lane(words, 3, load<i32>(d));
+}

@@ -1,0 +1,193 @@
+/**
+ * Compares the matmul kernels of a WASM module with their scalar twins: for the tests, and for
+ * scripts/check-kernels.mjs, which runs it on every Node version. Small cases, odd on purpose.
+ */
+import { f32ToF16 } from '../tensor/half.ts';
+import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
+import { matmulScalar } from './matmul-scalar.ts';
+import { WEIGHT_CODES } from './weight-codes.ts';
+
+/** The exports that this check calls; addresses and byte counts are i32. */
+export interface MatmulKernels {
+  relaxedIsExact(): number;
+  activationBytes(type: number, cols: number): number;
+  matmulScratchBytes(type: number, cols: number): number;
+  quantizeRow(x: number, out: number, cols: number): void;
+  dequantizeRow(type: number, w: number, out: number, cols: number): void;
+  matmul(
+    type: number, w: number, rowBytes: number, rowBegin: number, rowEnd: number, cols: number,
+    x: number, xStride: number, xRows: number, y: number, yStride: number, scratch: number, scratchBytes: number,
+  ): void;
+}
+
+export interface KernelInstance {
+  readonly kernels: MatmulKernels;
+  readonly memory: WebAssembly.Memory;
+}
+
+export interface MatmulCase {
+  readonly type: WeightType;
+  readonly rows: number;
+  readonly cols: number;
+  readonly xRows: number;
+  /** The rows asked for; the others' results must stay untouched. */
+  readonly rowBegin: number;
+  readonly rowEnd: number;
+}
+
+/** The first page belongs to the module. */
+const BASE = 65536;
+const PAGE = 65536;
+const UNTOUCHED = 12345.5;
+
+/** A fresh instance with its own memory of `sizeBytes`. */
+export function instantiateKernels(module: WebAssembly.Module, sizeBytes = 4 * 1024 * 1024): KernelInstance {
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(sizeBytes / PAGE), maximum: 65536, shared: true });
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
+  return { kernels: instance.exports as unknown as MatmulKernels, memory };
+}
+
+/** Every type with the shapes that kernels have special code for. */
+export function matmulCases(): MatmulCase[] {
+  const cases: MatmulCase[] = [];
+  for (const type of WEIGHT_TYPES) {
+    const block = TENSOR_TYPES[type].blockSize;
+    const widths = isQuantized(type) ? [block, 3 * block] : [1, 7, 8, 64, 261];
+    for (const cols of widths) {
+      for (const xRows of [1, 2, 3, 7, 8, 9, 33]) {
+        cases.push({ type, rows: 13, cols, xRows, rowBegin: 0, rowEnd: 13 });
+        cases.push({ type, rows: 13, cols, xRows, rowBegin: 3, rowEnd: 12 });
+      }
+      for (const rowEnd of [4, 5, 6]) cases.push({ type, rows: 7, cols, xRows: 5, rowBegin: 4, rowEnd });
+    }
+  }
+  return cases;
+}
+
+/** A seeded source of numbers in [0, 1): xorshift32. */
+export function randomSource(seed: number): () => number {
+  let state = (seed * 2654435761) | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+/** Random rows of `type`: any codes, scales of ordinary size with some subnormal and zero ones. */
+export function randomWeights(type: WeightType, rows: number, cols: number, random: () => number): Uint8Array {
+  const bytes = new Uint8Array(bytesOfElements(type, rows * cols));
+  const view = new DataView(bytes.buffer);
+  if (!isQuantized(type)) {
+    for (let i = 0; i < rows * cols; i++) putFloat(view, type, i, (random() - 0.5) * (random() < 0.1 ? 1e-5 : 0.2));
+    return bytes;
+  }
+  for (let i = 0; i < bytes.length; i++) bytes[i] = random() * 256;
+  const { blockBytes } = TENSOR_TYPES[type];
+  for (let at = 0; at < bytes.length; at += blockBytes) {
+    for (const offset of type === 'q4_k' ? [0, 2] : type === 'q6_k' ? [208] : [0]) {
+      const kind = random();
+      view.setUint16(at + offset, f32ToF16(kind < 0.1 ? 0 : (random() - 0.3) * (kind < 0.3 ? 5e-5 : 0.02)), true);
+    }
+  }
+  return bytes;
+}
+
+function putFloat(view: DataView, type: WeightType, index: number, value: number): void {
+  if (type === 'f16') return view.setUint16(2 * index, f32ToF16(value), true);
+  view.setFloat32(0, value, true);
+  if (type === 'bf16') return view.setUint16(2 * index, view.getUint32(0, true) >>> 16, true);
+  return view.setFloat32(4 * index, value, true);
+}
+
+/** Runs one case; y is [xRows, rows] with UNTOUCHED where the kernel wrote nothing. Weights lie at an odd address. */
+export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCase, weights: Uint8Array, x: Float32Array): Float32Array {
+  const { type, rows, cols, xRows } = problem;
+  const code = WEIGHT_CODES[type];
+  const rowBytes = bytesOfElements(type, cols);
+  let next = BASE;
+  const take = (sizeBytes: number, align = 16): number => {
+    const at = Math.ceil(next / align) * align;
+    next = at + sizeBytes;
+    return at;
+  };
+  const xAt = take(4 * x.length);
+  const xStride = kernels.activationBytes(code, cols);
+  const activationsAt = take(xStride * xRows);
+  const yAt = take(4 * xRows * rows);
+  const scratchBytes = kernels.matmulScratchBytes(code, cols);
+  const scratchAt = take(scratchBytes);
+  const weightsAt = take(weights.length + 1) + 1;
+  if (next > memory.buffer.byteLength) throw new RangeError(`The check needs ${next} bytes of memory, the instance has ${memory.buffer.byteLength}`);
+  new Float32Array(memory.buffer, xAt, x.length).set(x);
+  const y = new Float32Array(memory.buffer, yAt, xRows * rows).fill(UNTOUCHED);
+  new Uint8Array(memory.buffer).set(weights, weightsAt);
+  for (let r = 0; r < xRows; r++) {
+    if (isQuantized(type)) kernels.quantizeRow(xAt + 4 * r * cols, activationsAt + r * xStride, cols);
+    else new Float32Array(memory.buffer, activationsAt + r * xStride, cols).set(x.subarray(r * cols, (r + 1) * cols));
+  }
+  kernels.matmul(code, weightsAt, rowBytes, problem.rowBegin, problem.rowEnd, cols, activationsAt, xStride, xRows, yAt, 4 * rows, scratchAt, scratchBytes);
+  return y.slice();
+}
+
+/** Random weights and activations of a case; activations have a zero block, a large value and one tie. */
+export function randomProblem(problem: MatmulCase, seed: number): { weights: Uint8Array; x: Float32Array } {
+  const random = randomSource(seed);
+  const weights = randomWeights(problem.type, problem.rows, problem.cols, random);
+  const x = Float32Array.from({ length: problem.xRows * problem.cols }, () => random() * 4 - 2);
+  if (x.length >= 64) x.fill(0, 32, 64);
+  x[0] = -127;
+  if (x.length > 1) x[1] = 2.5;
+  return { weights, x };
+}
+
+/**
+ * Compares one result with the twin's; returns what is wrong, or undefined. An error counts relative to the sum of
+ * |weight * activation|: 1e-5 of it, plus what f32 cannot hold.
+ */
+export function compareWithScalar(problem: MatmulCase, weights: Uint8Array, x: Float32Array, got: Float32Array): string | undefined {
+  const { type, rows, cols, xRows, rowBegin, rowEnd } = problem;
+  const want = matmulScalar({ type, weights, rows, cols, x });
+  for (let r = 0; r < xRows; r++) {
+    for (let row = 0; row < rows; row++) {
+      const i = r * rows + row;
+      const inside = row >= rowBegin && row < rowEnd;
+      const expected = inside ? want.y[i]! : UNTOUCHED;
+      const allowed = inside ? 1e-5 * want.magnitude[i]! + 1e-30 : 0;
+      if (!(Math.abs(got[i]! - expected) <= allowed)) {
+        return `${describeCase(problem)}: y[${r}][${row}] is ${got[i]}, expected ${expected} +- ${allowed}`;
+      }
+    }
+  }
+  return undefined;
+}
+
+export function describeCase({ type, rows, cols, xRows, rowBegin, rowEnd }: MatmulCase): string {
+  return `${type} [${rows}, ${cols}] rows ${rowBegin}..${rowEnd}, ${xRows} rows of x`;
+}
+
+export interface KernelCheckOptions {
+  /** Calls of each case before the hot comparison: enough for the engine's optimising compiler to have taken over. */
+  readonly hotCalls: number;
+}
+
+/**
+ * All cases on fresh instances (one per case, so that every kernel's first call is seen) and again after `hotCalls` calls.
+ * Returns the differences found.
+ */
+export function checkKernels(module: WebAssembly.Module, { hotCalls }: KernelCheckOptions): string[] {
+  const problems: string[] = [];
+  const hot = instantiateKernels(module);
+  if (hot.kernels.relaxedIsExact() !== 1) problems.push('relaxedIsExact() is 0');
+  matmulCases().forEach((problem, index) => {
+    const { weights, x } = randomProblem(problem, index + 1);
+    const cold = runMatmul(instantiateKernels(module), problem, weights, x);
+    const coldWrong = compareWithScalar(problem, weights, x, cold);
+    if (coldWrong) problems.push(`cold: ${coldWrong}`);
+    for (let call = 0; call < hotCalls; call++) runMatmul(hot, problem, weights, x);
+    const hotWrong = compareWithScalar(problem, weights, x, runMatmul(hot, problem, weights, x));
+    if (hotWrong) problems.push(`hot: ${hotWrong}`);
+  });
+  return problems;
+}

@@ -1,0 +1,212 @@
+import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { describe, expect, test } from 'vitest';
+import { bytesOf, f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
+import {
+  checkKernels, compareWithScalar, describeCase, instantiateKernels, matmulCases, randomProblem, randomSource, randomWeights, runMatmul,
+  type KernelInstance, type MatmulCase,
+} from './kernel-check.ts';
+import { roundActivations } from './matmul-scalar.ts';
+import { WEIGHT_CODES } from './weight-codes.ts';
+
+const BASE = 65536;
+
+function compileModule(file: string): WebAssembly.Module {
+  const bytes = readFileSync(new URL(`../../dist/wasm/${file}`, import.meta.url));
+  if (!WebAssembly.validate(bytes)) setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return new WebAssembly.Module(bytes);
+}
+
+const MODULES = ['cpu.wasm', 'cpu-relaxed.wasm'].map((file) => [file, compileModule(file)] as const);
+
+const whole = (type: WeightType, rows: number, cols: number, xRows: number): MatmulCase => ({ type, rows, cols, xRows, rowBegin: 0, rowEnd: rows });
+
+describe.each(MODULES)('%s', (_, module) => {
+  test('every type and shape agrees with the scalar twin, cold and hot', () => {
+    expect(checkKernels(module, { hotCalls: 40 })).toEqual([]);
+  });
+
+  test.each(WEIGHT_TYPES)('%s agrees after thousands of calls and for long rows', (type) => {
+    const instance = instantiateKernels(module, 32 * 1024 * 1024);
+    for (const problem of [whole(type, 9, 256, 1), whole(type, 9, 256, 6)]) {
+      const { weights, x } = randomProblem(problem, 5);
+      for (let call = 0; call < 3000; call++) runMatmul(instance, problem, weights, x);
+      expect(compareWithScalar(problem, weights, x, runMatmul(instance, problem, weights, x))).toBeUndefined();
+    }
+    for (const problem of [whole(type, 11, 9728, 1), whole(type, 11, 9728, 50)]) {
+      const { weights, x } = randomProblem(problem, 6);
+      expect(compareWithScalar(problem, weights, x, runMatmul(instance, problem, weights, x))).toBeUndefined();
+    }
+  });
+
+  test.each(WEIGHT_TYPES.filter(isQuantized))('%s gives a row the same bits alone and in any batch', (type) => {
+    const batch = whole(type, 10, 768, 7);
+    const { weights, x } = randomProblem(batch, 7);
+    const instance = instantiateKernels(module);
+    const together = runMatmul(instance, batch, weights, x);
+    for (let r = 0; r < batch.xRows; r++) {
+      const alone = runMatmul(instance, { ...batch, xRows: 1 }, weights, x.subarray(r * batch.cols, (r + 1) * batch.cols));
+      expect([...alone]).toEqual([...together.subarray(r * batch.rows, (r + 1) * batch.rows)]);
+    }
+  });
+
+  test.each(WEIGHT_TYPES.filter(isQuantized))('%s is exact at the ends of its codes', (type) => {
+    for (const fill of [0x00, 0x7f, 0x80, 0xff]) {
+      for (const xRows of [1, 5]) {
+        const problem = whole(type, 5, 256, xRows);
+        const { weights } = randomProblem(problem, 8);
+        const scales = weights.slice();
+        weights.fill(fill);
+        for (let at = 0; at < weights.length; at += TENSOR_TYPES[type].blockBytes) {
+          for (const offset of type === 'q4_k' ? [0, 1, 2, 3] : type === 'q6_k' ? [208, 209] : [0, 1]) weights[at + offset] = scales[at + offset]!;
+        }
+        const x = Float32Array.from({ length: xRows * 256 }, (_value, i) => (i % 3 && fill & 1 ? 1 : -1));
+        expect(compareWithScalar(problem, weights, x, runMatmul(instantiateKernels(module), problem, weights, x))).toBeUndefined();
+      }
+    }
+  });
+
+  test('activations are rounded exactly as the scalar twin rounds them', () => {
+    const random = randomSource(3);
+    const x = Float32Array.from({ length: 32 * 64 }, (_value, i) => (random() - 0.5) * 10 ** ((i >> 5) % 40 - 34));
+    for (let i = 0; i < 32; i++) x[i] = [127, 0.5, 1.5, 2.5, -0.5, -1.5, -126.5, 3][i % 8]!;
+    x.set([NaN, 1], 32);
+    x.set([Infinity, -1], 64);
+    x.set([-Infinity, 3e38], 96);
+    x.fill(0, 128, 160);
+    x.fill(-3.4e38, 160, 192);
+    expectSameRounding(instantiateKernels(module), x);
+  });
+
+  test('NaN and infinite activations reach the result as NaN', () => {
+    for (const type of WEIGHT_TYPES) {
+      for (const xRows of [1, 4]) {
+        const problem = whole(type, 4, 256, xRows);
+        const { weights, x } = randomProblem(problem, 9);
+        x[5] = NaN;
+        const y = runMatmul(instantiateKernels(module), problem, weights, x);
+        expect([...y.subarray(0, 4)].every(Number.isNaN)).toBe(true);
+        expect([...y.subarray(4)].some(Number.isNaN)).toBe(false);
+      }
+    }
+  });
+
+  test.each(['f16', 'q8_0', 'q4_0', 'q4_k', 'q6_k'] as const)('%s keeps infinite and NaN scales', (type) => {
+    for (const [bits, isExpected] of [[0x7c00, (v: number) => !Number.isFinite(v)], [0xfe00, Number.isNaN]] as const) {
+      for (const xRows of [1, 4]) {
+        const problem = whole(type, 4, 256, xRows);
+        const { weights, x } = randomProblem(problem, 10);
+        const at = type === 'q6_k' ? 208 : 0;
+        weights[at] = bits & 255;
+        weights[at + 1] = bits >> 8;
+        const y = runMatmul(instantiateKernels(module), problem, weights, x);
+        for (let r = 0; r < xRows; r++) {
+          expect(isExpected(y[4 * r]!)).toBe(true);
+          expect(Number.isFinite(y[4 * r + 1]!)).toBe(true);
+        }
+      }
+    }
+  });
+
+  test('too little scratch is slower, not wrong', () => {
+    for (const type of WEIGHT_TYPES) {
+      const instance = instantiateKernels(module);
+      const problem = whole(type, 9, 512, 9);
+      const { weights, x } = randomProblem(problem, 11);
+      const full = instance.kernels.matmulScratchBytes;
+      for (const scratchBytes of [0, 16, 12 * 1024]) {
+        const kernels = { ...instance.kernels, matmulScratchBytes: () => scratchBytes };
+        expect(full(WEIGHT_CODES[type], 512)).toBeGreaterThan(0);
+        expect(compareWithScalar(problem, weights, x, runMatmul({ ...instance, kernels }, problem, weights, x))).toBeUndefined();
+      }
+    }
+  });
+
+  test.each(['f16', 'bf16', 'q8_0', 'q4_0', 'q4_k', 'q6_k'] as const)('dequantizeRow gives the values of gguf-py: %s', (type) => {
+    const golden = readFixtureTensors(`${fixturesPath}quant/quant.safetensors`);
+    const want = f32Of(golden, `${type.toUpperCase()}.values`);
+    const blocks = bytesOf(golden, `${type.toUpperCase()}.blocks`);
+    const { kernels, memory } = instantiateKernels(module);
+    const outAt = BASE + 16 * Math.ceil((blocks.length + 1) / 16);
+    new Uint8Array(memory.buffer).set(blocks, BASE + 1);
+    kernels.dequantizeRow(WEIGHT_CODES[type], BASE + 1, outAt, want.length);
+    expect([...new Float32Array(memory.buffer, outAt, want.length)]).toEqual([...want]);
+  });
+
+  test('every f16 pattern is converted, in rows and in products', () => {
+    const { kernels, memory } = instantiateKernels(module);
+    const patterns = Uint16Array.from({ length: 65536 }, (_value, i) => i);
+    const bytes = new Uint8Array(patterns.buffer);
+    new Uint8Array(memory.buffer).set(bytes, BASE);
+    kernels.dequantizeRow(WEIGHT_CODES.f16, BASE, 4 * BASE, 65536);
+    const rows = new Float32Array(memory.buffer, 4 * BASE, 65536);
+    expect(rows[1]).toBe(2 ** -24);
+    expect(rows[0x83ff]).toBe(-1023 * 2 ** -24);
+    expect(rows[0x3c01]).toBe(1 + 2 ** -10);
+    expect(rows[0xfc00]).toBe(-Infinity);
+    expect(rows[0x7e00]).toBeNaN();
+    const wanted = rows.slice();
+    for (const xRows of [1, 4]) {
+      const instance = instantiateKernels(module, 8 * 1024 * 1024);
+      const problem = whole('f16', 65536, 1, xRows);
+      // Eight columns of which seven are times zero would lose infinities; single columns keep each pattern apart.
+      const y = runMatmul(instance, problem, bytes, new Float32Array(xRows).fill(1));
+      for (let i = 0; i < 65536; i++) if (!Object.is(y[i]! + 0, wanted[i]! + 0)) expect([i, y[i]]).toEqual([i, wanted[i]]);
+    }
+    expectVectorHalves(module, wanted);
+  });
+});
+
+/** Rows of eight equal patterns: the vector path, including exponents 0 and 31. */
+function expectVectorHalves(module: WebAssembly.Module, values: Float32Array): void {
+  const instance = instantiateKernels(module, 8 * 1024 * 1024);
+  const x = Float32Array.of(1, 0.5, 0.25, 2, 1, 1, 4, 0.25);
+  const sum = x.reduce((a, b) => a + b, 0);
+  for (let first = 0; first < 65536; first += 4096) {
+    const bytes = new Uint8Array(Uint16Array.from({ length: 8 * 4096 }, (_value, i) => first + (i >> 3)).buffer);
+    for (const xRows of [1, 4]) {
+      const batch = new Float32Array(8 * xRows);
+      for (let r = 0; r < xRows; r++) batch.set(x, 8 * r);
+      const y = runMatmul(instance, whole('f16', 4096, 8, xRows), bytes, batch);
+      for (let i = 0; i < 4096; i++) {
+        const want = values[first + i]! * sum;
+        if (!Object.is(y[i]! + 0, want + 0)) expect([first + i, y[i]]).toEqual([first + i, want]);
+      }
+    }
+  }
+}
+
+function expectSameRounding({ kernels, memory }: KernelInstance, x: Float32Array): void {
+  const outAt = BASE + 4 * x.length;
+  new Float32Array(memory.buffer, BASE, x.length).set(x);
+  kernels.quantizeRow(BASE, outAt, x.length);
+  const want = roundActivations(x);
+  for (let block = 0; block < x.length / 32; block++) {
+    const view = new DataView(memory.buffer, outAt + 48 * block, 48);
+    const codes = [...want.codes.subarray(32 * block, 32 * block + 32)];
+    const low = codes.slice(0, 16).reduce((a, b) => a + b, 0);
+    const high = codes.slice(16).reduce((a, b) => a + b, 0);
+    expect([...new Int8Array(memory.buffer, outAt + 48 * block + 16, 32)]).toEqual(codes);
+    expect(view.getFloat32(0, true)).toBe(want.scales[block]);
+    expect(view.getFloat32(4, true)).toBe(Math.fround(want.scales[block]! * (low + high)));
+    expect([view.getInt16(8, true), view.getInt16(10, true), view.getInt32(12, true)]).toEqual([4 * low, 4 * high, 8 * (low + high)]);
+  }
+}
+
+test('both modules give the same bits for quantised weights', () => {
+  for (const problem of matmulCases().filter(({ type }) => isQuantized(type))) {
+    const { weights, x } = randomProblem(problem, 12);
+    const [plain, relaxed] = MODULES.map(([, module]) => [...runMatmul(instantiateKernels(module), problem, weights, x)]);
+    expect(relaxed, describeCase(problem)).toEqual(plain);
+  }
+});
+
+test('the comparison can fail', () => {
+  const problem = whole('q4_0', 3, 64, 2);
+  const { weights, x } = randomProblem(problem, 13);
+  const y = runMatmul(instantiateKernels(MODULES[0]![1]), problem, weights, x);
+  y[4] = y[4]! + 1e-2;
+  expect(compareWithScalar(problem, weights, x, y)).toMatch(/y\[1\]\[1\] is/);
+  expect(randomWeights('q6_k', 1, 256, randomSource(1)).length).toBe(bytesOfElements('q6_k', 256));
+});
