@@ -39,16 +39,16 @@ export async function readGgufHeader(source: ByteSource, options?: ReadOptions):
   await cursor.require(8, 'the magic "GGUF" and the version');
   checkVersion(cursor.takeU32(), cursor.takeU32(), source.name);
   await cursor.require(16, 'the counts of tensors and keys');
-  const tensorCount = takeCount(cursor, maxTensors, minTensorBytes, 'tensors', source.name);
-  const keyCount = takeCount(cursor, maxKeys, minKeyBytes, 'keys', source.name);
-  const metadata = await readGgufMetadata(cursor, keyCount, source.name);
+  const tensorCount = takeCount(cursor, maxTensors, minTensorBytes, 'tensors');
+  const keyCount = takeCount(cursor, maxKeys, minKeyBytes, 'keys');
+  const metadata = await readGgufMetadata(cursor, keyCount);
   const alignment = alignmentOf(metadata, source.name);
   const relative: TensorPlace[] = [];
   const names = new Set<string>();
   for (let index = 0; index < tensorCount; index++) {
-    const place = await readTensorPlace(cursor, alignment, `${source.name}: tensor ${index} of ${tensorCount}`, source.name);
+    const place = await readTensorPlace(cursor, alignment, `tensor ${index} of ${tensorCount}`);
     if (names.has(place.name)) {
-      throw new FormatError(`${source.name}: the tensor ${JSON.stringify(place.name)} occurs twice. The file is damaged.`);
+      throw cursor.error(`the tensor ${JSON.stringify(place.name)} occurs twice. The file is damaged.`);
     }
     names.add(place.name);
     relative.push(place);
@@ -72,10 +72,10 @@ function checkVersion(magic: number, version: number, name: string): void {
   throw new FormatError(`${name} is GGUF version ${version}; only version ${ggufVersion} is read. ${advice}`);
 }
 
-function takeCount(cursor: HeaderCursor, most: number, minBytes: number, what: string, name: string): number {
+function takeCount(cursor: HeaderCursor, most: number, minBytes: number, what: string): number {
   const count = cursor.takeSize(`the count of ${what}`);
   cursor.checkFits(count * minBytes, `${count} ${what}`);
-  if (count > most) throw new FormatError(`${name} says it has ${count} ${what}; at most ${most} are expected. The file is damaged.`);
+  if (count > most) throw cursor.error(`the file says it has ${count} ${what}; at most ${most} are expected. The file is damaged.`);
   return count;
 }
 
@@ -88,12 +88,12 @@ function alignmentOf(metadata: ReadonlyMap<string, MetadataValue>, name: string)
 }
 
 /** Reads one tensor's entry; `fileOffset` is still counted from the start of the data. */
-async function readTensorPlace(cursor: HeaderCursor, alignment: number, what: string, fileName: string): Promise<TensorPlace> {
+async function readTensorPlace(cursor: HeaderCursor, alignment: number, what: string): Promise<TensorPlace> {
   const name = await readGgufName(cursor, `the name of ${what}`);
-  const tensor = `${fileName}: tensor ${JSON.stringify(name)}`;
+  const tensor = `tensor ${JSON.stringify(name)}`;
   await cursor.require(4, `the rank of ${tensor}`);
   const rank = cursor.takeU32();
-  if (rank > maxDims) throw new FormatError(`${tensor} has ${rank} dimensions; at most ${maxDims} are allowed. The file is damaged.`);
+  if (rank > maxDims) throw cursor.error(`${tensor} has ${rank} dimensions; at most ${maxDims} are allowed. The file is damaged.`);
   await cursor.require(rank * 8 + 12, `the shape, type and offset of ${tensor}`);
   // GGUF lists the innermost dimension first.
   const shape = Array.from({ length: rank }, () => cursor.takeSize(`a dimension of ${tensor}`)).toReversed();
@@ -101,16 +101,16 @@ async function readTensorPlace(cursor: HeaderCursor, alignment: number, what: st
   const fileOffset = cursor.takeSize(`the offset of ${tensor}`);
   const type = tensorTypeOfGgmlId(ggmlId);
   if (type === undefined) {
-    throw new FormatError(`${tensor} has the type with ggml id ${ggmlId}, which is not known here. Convert the model to another type, such as q8_0.`);
+    throw cursor.error(`${tensor} has the type with ggml id ${ggmlId}, which is not known here. Convert the model to another type, such as q8_0.`);
   }
   const count = elementCount(shape);
-  if (count === undefined || count === 0) throw new FormatError(`${tensor} has the absurd shape [${shape.join(', ')}]. The file is damaged.`);
+  if (count === undefined || count === 0) throw cursor.error(`${tensor} has the absurd shape [${shape.join(', ')}]. The file is damaged.`);
   const { blockSize } = TENSOR_TYPES[type];
   if ((shape.at(-1) ?? 1) % blockSize !== 0) {
-    throw new FormatError(`${tensor} has rows of ${shape.at(-1) ?? 1} elements, but ${type} needs a multiple of ${blockSize}. The file is damaged.`);
+    throw cursor.error(`${tensor} has rows of ${shape.at(-1) ?? 1} elements, but ${type} needs a multiple of ${blockSize}. The file is damaged.`);
   }
   if (fileOffset % alignment !== 0) {
-    throw new FormatError(`${tensor} has the offset ${fileOffset}, which is not a multiple of the alignment ${alignment}. The file is damaged.`);
+    throw cursor.error(`${tensor} has the offset ${fileOffset}, which is not a multiple of the alignment ${alignment}. The file is damaged.`);
   }
   return { name, type, shape, sizeBytes: bytesOfElements(type, count), fileOffset };
 }

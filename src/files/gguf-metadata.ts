@@ -1,5 +1,5 @@
 /** GGUF key values: the thirteen value types, arrays of them, arrays of arrays. */
-import { FormatError } from '../tensor/errors.ts';
+import type { FormatError } from '../tensor/errors.ts';
 import type { MetadataValue } from '../tensor/checkpoint.ts';
 import { HeaderCursor, numberIfSafe } from './header-cursor.ts';
 import { readGgufName, readGgufString, readGgufStrings } from './gguf-string.ts';
@@ -31,7 +31,6 @@ const objectsPerArray = 32;
 
 interface ReadState {
   readonly cursor: HeaderCursor;
-  readonly fileName: string;
   objectsLeft: number;
 }
 
@@ -39,17 +38,13 @@ interface ReadState {
  * Reads `count` key values.
  * @throws FormatError for a damaged file or a key that occurs twice.
  */
-export async function readGgufMetadata(
-  cursor: HeaderCursor,
-  count: number,
-  fileName: string,
-): Promise<Map<string, MetadataValue>> {
-  const state: ReadState = { cursor, fileName, objectsLeft: maxObjects };
+export async function readGgufMetadata(cursor: HeaderCursor, count: number): Promise<Map<string, MetadataValue>> {
+  const state: ReadState = { cursor, objectsLeft: maxObjects };
   const metadata = new Map<string, MetadataValue>();
   for (let index = 0; index < count; index++) {
-    const key = await readGgufName(cursor, `${fileName}: key ${index} of ${count}`);
-    if (metadata.has(key)) throw new FormatError(`${fileName}: the key ${JSON.stringify(key)} occurs twice. The file is damaged.`);
-    const what = `${fileName}: ${JSON.stringify(key)}`;
+    const key = await readGgufName(cursor, `key ${index} of ${count}`);
+    if (metadata.has(key)) throw cursor.error(`the key ${JSON.stringify(key)} occurs twice. The file is damaged.`);
+    const what = JSON.stringify(key);
     await cursor.require(4, `the type of ${what}`);
     metadata.set(key, await readValue(state, cursor.takeU32(), what));
   }
@@ -61,7 +56,7 @@ async function readValue(state: ReadState, typeId: number, what: string, depth =
   if (typeId === GGUF_VALUE_TYPES.string) return readGgufString(cursor, what);
   if (typeId === GGUF_VALUE_TYPES.array) return readArray(state, what, depth);
   const size = valueBytes[typeId];
-  if (size === undefined) throw unknownType(typeId, what);
+  if (size === undefined) throw unknownType(cursor, typeId, what);
   await cursor.require(size, what);
   return takeScalar(cursor, typeId, what);
 }
@@ -83,7 +78,7 @@ function takeScalar(cursor: HeaderCursor, typeId: number, what: string): Metadat
     case GGUF_VALUE_TYPES.float32:
       return cursor.takeF32();
     case GGUF_VALUE_TYPES.bool:
-      return takeBoolean(cursor.takeU8(), what);
+      return booleanOf(cursor, cursor.takeU8(), what);
     case GGUF_VALUE_TYPES.uint64:
       return cursor.takeU64();
     case GGUF_VALUE_TYPES.int64:
@@ -91,23 +86,23 @@ function takeScalar(cursor: HeaderCursor, typeId: number, what: string): Metadat
     case GGUF_VALUE_TYPES.float64:
       return cursor.takeF64();
     default:
-      throw unknownType(typeId, what);
+      throw unknownType(cursor, typeId, what);
   }
 }
 
-function takeBoolean(byte: number, what: string): boolean {
-  if (byte > 1) throw new FormatError(`${what} is a boolean and must be 0 or 1, found ${byte}. The file is damaged.`);
+function booleanOf(cursor: HeaderCursor, byte: number, what: string): boolean {
+  if (byte > 1) throw cursor.error(`${what} is a boolean and must be 0 or 1, found ${byte}. The file is damaged.`);
   return byte === 1;
 }
 
 async function readArray(state: ReadState, what: string, depth: number): Promise<MetadataValue> {
   const { cursor } = state;
-  if (depth >= maxArrayDepth) throw new FormatError(`${what} nests arrays more than ${maxArrayDepth} deep. The file is damaged.`);
+  if (depth >= maxArrayDepth) throw cursor.error(`${what} nests arrays more than ${maxArrayDepth} deep. The file is damaged.`);
   await cursor.require(12, `the length of ${what}`);
   const typeId = cursor.takeU32();
   const count = cursor.takeSize(`the length of ${what}`);
   const itemBytes = valueBytes[typeId];
-  if (itemBytes === undefined) throw unknownType(typeId, what);
+  if (itemBytes === undefined) throw unknownType(cursor, typeId, what);
   cursor.checkFits(count * itemBytes, `the ${count} items of ${what}`);
   switch (typeId) {
     case GGUF_VALUE_TYPES.string:
@@ -116,7 +111,7 @@ async function readArray(state: ReadState, what: string, depth: number): Promise
     case GGUF_VALUE_TYPES.bool: {
       spend(state, count, what);
       const bytes = await readBytes(cursor, count, what);
-      return Array.from(bytes, (byte) => takeBoolean(byte, what));
+      return Array.from(bytes, (byte) => booleanOf(cursor, byte, what));
     }
     case GGUF_VALUE_TYPES.array: {
       spend(state, count * objectsPerArray, what);
@@ -125,14 +120,14 @@ async function readArray(state: ReadState, what: string, depth: number): Promise
       return items;
     }
     default:
-      return numbersOf(typeId, await readBytes(cursor, count * itemBytes, what), what);
+      return numbersOf(cursor, typeId, await readBytes(cursor, count * itemBytes, what), what);
   }
 }
 
 function spend(state: ReadState, objects: number, what: string): void {
   state.objectsLeft -= objects;
   if (state.objectsLeft < 0) {
-    throw new FormatError(`${what}: the arrays of ${state.fileName} hold more than ${maxObjects} items. The file is damaged.`);
+    throw state.cursor.error(`${what}: the arrays of the file hold more than ${maxObjects} items. The file is damaged.`);
   }
 }
 
@@ -142,7 +137,7 @@ async function readBytes(cursor: HeaderCursor, sizeBytes: number, what: string):
   return bytes;
 }
 
-function numbersOf(typeId: number, bytes: Uint8Array<ArrayBuffer>, what: string): MetadataValue {
+function numbersOf(cursor: HeaderCursor, typeId: number, bytes: Uint8Array<ArrayBuffer>, what: string): MetadataValue {
   switch (typeId) {
     case GGUF_VALUE_TYPES.uint8:
       return bytes;
@@ -165,7 +160,7 @@ function numbersOf(typeId: number, bytes: Uint8Array<ArrayBuffer>, what: string)
     case GGUF_VALUE_TYPES.int64:
       return exactIntegers(new BigInt64Array(bytes.buffer));
     default:
-      throw unknownType(typeId, what);
+      throw unknownType(cursor, typeId, what);
   }
 }
 
@@ -180,6 +175,6 @@ function exactIntegers(values: BigInt64Array | BigUint64Array): Float64Array | b
   return numbers;
 }
 
-function unknownType(typeId: number, what: string): FormatError {
-  return new FormatError(`${what} has the value type ${typeId}; GGUF v3 knows 0 to 12. The file is damaged or newer than this reader.`);
+function unknownType(cursor: HeaderCursor, typeId: number, what: string): FormatError {
+  return cursor.error(`${what} has the value type ${typeId}; GGUF v3 knows 0 to 12. The file is damaged or newer than this reader.`);
 }

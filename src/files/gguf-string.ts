@@ -3,7 +3,6 @@
  * Bytes that are not UTF-8 become U+FFFD in values, so that one bad token does not cost the model; in keys and
  * names they are an error, because those are looked up.
  */
-import { FormatError } from '../tensor/errors.ts';
 import type { HeaderCursor } from './header-cursor.ts';
 
 const lengthBytes = 8;
@@ -21,7 +20,7 @@ async function readStringBytes(cursor: HeaderCursor, maxBytes: number, what: str
   const length = cursor.takeSize(`the length of ${what}`);
   cursor.checkFits(length, what);
   if (length > maxBytes) {
-    throw new FormatError(`${what} has ${length} bytes; at most ${maxBytes} are expected. The file is damaged.`);
+    throw cursor.error(`${what} has ${length} bytes; at most ${maxBytes} are expected. The file is damaged.`);
   }
   await cursor.require(length, what);
   return cursor.takeBytes(length);
@@ -38,7 +37,7 @@ export async function readGgufName(cursor: HeaderCursor, what: string): Promise<
   try {
     return strict.decode(bytes);
   } catch {
-    throw new FormatError(`${what} is not valid UTF-8: ${JSON.stringify(lossy.decode(bytes.subarray(0, 100)))}. The file is damaged.`);
+    throw cursor.error(`${what} is not valid UTF-8: ${JSON.stringify(lossy.decode(bytes.subarray(0, 100)))}. The file is damaged.`);
   }
 }
 

@@ -37,18 +37,23 @@ export class HeaderCursor {
     return this.endOffset - this.offset;
   }
 
+  /** An error that names the file. */
+  error(message: string): FormatError {
+    return new FormatError(`${this.source.name}: ${message}`);
+  }
+
   /** Throws unless `bytes` more can still follow; `what` names what they would be. */
   checkFits(bytes: number, what: string): void {
     if (bytes <= this.remaining) return;
-    const { name, sizeBytes } = this.source;
+    const { sizeBytes } = this.source;
     if (this.endOffset < sizeBytes) {
-      throw new FormatError(
-        `${name}: ${what} at offset ${this.offset} needs ${bytes} bytes, but the header may take at most ${this.endOffset} in all. ` +
+      throw this.error(
+        `${what} at offset ${this.offset} needs ${bytes} bytes, but the header may take at most ${this.endOffset} in all. ` +
           'The file is damaged or is not a model.',
       );
     }
-    throw new FormatError(
-      `${name}: the file ends early. Expected ${bytes} bytes for ${what} at offset ${this.offset}, but the file ends at ${sizeBytes}. ` +
+    throw this.error(
+      `the file ends early. Expected ${bytes} bytes for ${what} at offset ${this.offset}, but the file ends at ${sizeBytes}. ` +
         'It is damaged or incomplete: copy or download it again.',
     );
   }
@@ -121,9 +126,7 @@ export class HeaderCursor {
   takeSize(what: string): number {
     const size = this.takeU64();
     if (typeof size === 'number') return size;
-    throw new FormatError(
-      `${this.source.name}: ${what} at offset ${this.offset - 8} is ${size}, more than any file can hold. The file is damaged.`,
-    );
+    throw this.error(`${what} at offset ${this.offset - 8} is ${size}, more than any file can hold. The file is damaged.`);
   }
 
   private advance(bytes: number): number {

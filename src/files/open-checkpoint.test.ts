@@ -61,11 +61,12 @@ describe('openCheckpoint', () => {
   });
 });
 
+const split = (no: number) => ggufBytes({ metadata: [['general.architecture', text('llama')], ['split.no', u16(no)], ['split.count', u16(2)]] });
+
 describe('locate', () => {
   let root = '';
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'ingot-locate-'));
-    const split = (no: number) => ggufBytes({ metadata: [['general.architecture', text('llama')], ['split.no', u16(no)], ['split.count', u16(2)]] });
     const tree: Record<string, Record<string, Uint8Array>> = {
       empty: {},
       hf: { 'config.json': config, 'model.safetensors': smallSafetensors() },
