@@ -1,0 +1,146 @@
+/** The tokenizer of a Hugging Face folder as GGUF's `tokenizer.*` keys, for byte-level BPE. */
+import type { AssetName, JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { bool, int32s, string, strings, uint32 } from '../tensor/gguf-value.ts';
+import type { GgufMetadata } from '../tensor/gguf-value.ts';
+import { chatTemplateMetadata } from './chat-template-metadata.ts';
+import { parseJsonObject } from './json-file.ts';
+import { preTokenizerKind } from './pre-tokenizer-kind.ts';
+import { specialIds } from './special-ids.ts';
+
+/** llama.h `enum llama_token_type`. */
+export const TOKEN_TYPES = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+
+export interface VocabularySource {
+  readonly assets: ReadonlyMap<AssetName, string>;
+  readonly config: JsonObject | undefined;
+  /** Rows of the embedding: ids without a token are written as unused ones. */
+  readonly vocabSize: number;
+  /** For messages. */
+  readonly name: string;
+}
+
+/**
+ * The keys of a folder's vocabulary; empty where it has no tokenizer.json.
+ * @throws FormatError for a tokenizer that is not byte-level BPE, is split in a way that GGUF has no name for, or has more
+ * tokens than the model has rows.
+ */
+export function vocabularyMetadata(source: VocabularySource): GgufMetadata {
+  const text = source.assets.get('tokenizer.json');
+  if (text === undefined) return new Map();
+  const where = `${source.name}: tokenizer.json`;
+  const tokenizer = parseJsonObject(text, where);
+  const settings = parseAsset(source, 'tokenizer_config.json');
+  const model = objectAt(tokenizer, 'model', where);
+  const { tokens, types, idOf } = tokenTable(tokenizer, model, source, where);
+  const metadata: GgufMetadata = new Map([
+    ['tokenizer.ggml.model', string('gpt2')],
+    ['tokenizer.ggml.pre', string(preOf(tokenizer, where))],
+    ['tokenizer.ggml.tokens', strings(tokens)],
+    ['tokenizer.ggml.token_type', int32s(types)],
+    ['tokenizer.ggml.merges', strings(mergesOf(model, where))],
+  ]);
+  const special = specialIds({ settings, config: source.config ?? {}, generation: parseAsset(source, 'generation_config.json'), idOf, tokens });
+  for (const [key, id] of special.named) metadata.set(`tokenizer.ggml.${key}`, uint32(id));
+  if (special.endIds.length > 1) metadata.set('ingot.eos_token_ids', int32s(special.endIds));
+  const added = addedAround(tokenizer, settings);
+  metadata.set('tokenizer.ggml.add_bos_token', bool(added.bos));
+  if (added.eos) metadata.set('tokenizer.ggml.add_eos_token', bool(true));
+  for (const [key, value] of chatTemplateMetadata(source.assets, settings)) metadata.set(key, value);
+  return metadata;
+}
+
+function parseAsset(source: VocabularySource, name: AssetName): JsonObject {
+  const text = source.assets.get(name);
+  return text === undefined ? {} : parseJsonObject(text, `${source.name}: ${name}`);
+}
+
+function objectAt(object: JsonObject, key: string, where: string): JsonObject {
+  const value = object[key];
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
+  throw new FormatError(`${where} must hold an object ${JSON.stringify(key)}, found ${value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 60)}.`);
+}
+
+function preOf(tokenizer: JsonObject, where: string): string {
+  const advice = 'Convert with `--vocabulary none` or `made`, which leave the tokenizer out.';
+  const pre = tokenizer['pre_tokenizer'];
+  if (typeof pre !== 'object' || pre === null || Array.isArray(pre)) {
+    throw new FormatError(`${where}: only byte-level BPE can be converted, and this tokenizer has no pre_tokenizer. ${advice}`);
+  }
+  const kind = preTokenizerKind(pre as JsonObject);
+  if (kind !== undefined) return kind;
+  throw new FormatError(`${where}: GGUF has no name known here for how this tokenizer splits text: ${JSON.stringify(pre).slice(0, 400)}. ${advice}`);
+}
+
+interface AddedToken {
+  readonly id: number;
+  readonly text: string;
+  readonly special: boolean;
+}
+
+function tokenTable(tokenizer: JsonObject, model: JsonObject, source: VocabularySource, where: string) {
+  if (model['type'] !== 'BPE') throw new FormatError(`${where}: only BPE can be converted, found ${JSON.stringify(model['type'])}.`);
+  const { vocabSize } = source;
+  const tokens: string[] = Array.from({ length: vocabSize }, (_, id) => `[PAD${id}]`);
+  const types = new Int32Array(vocabSize).fill(TOKEN_TYPES.unused);
+  const idOf = new Map<string, number>();
+  const put = (id: JsonValue | undefined, text: string, type: number) => {
+    if (!Number.isInteger(id) || (id as number) < 0) throw new FormatError(`${where}: token ${JSON.stringify(text)} has the id ${JSON.stringify(id)}.`);
+    if ((id as number) >= vocabSize) {
+      throw new FormatError(`${where}: token ${JSON.stringify(text)} has the id ${id as number}, but the model has ${vocabSize} rows. They do not belong together.`);
+    }
+    tokens[id as number] = text;
+    types[id as number] = type;
+    idOf.set(text, id as number);
+  };
+  for (const [text, id] of Object.entries(objectAt(model, 'vocab', where))) put(id, text, TOKEN_TYPES.normal);
+  for (const { id, text, special } of addedTokens(tokenizer, where)) put(id, text, special ? TOKEN_TYPES.control : TOKEN_TYPES.userDefined);
+  return { tokens, types, idOf };
+}
+
+function addedTokens(tokenizer: JsonObject, where: string): AddedToken[] {
+  const added = tokenizer['added_tokens'] ?? [];
+  if (!Array.isArray(added)) throw new FormatError(`${where}: added_tokens must be an array.`);
+  return (added as JsonValue[]).map((entry) => {
+    const { id, content, special } = (entry ?? {}) as { id?: number; content?: JsonValue; special?: JsonValue };
+    if (typeof id !== 'number' || typeof content !== 'string') {
+      throw new FormatError(`${where}: an added token must have an id and content, found ${JSON.stringify(entry).slice(0, 120)}.`);
+    }
+    return { id, text: content, special: special === true };
+  });
+}
+
+/** Merges as "a b": tokenizer.json has them so or, since 2024, as pairs. */
+function mergesOf(model: JsonObject, where: string): string[] {
+  const merges = model['merges'];
+  if (!Array.isArray(merges)) throw new FormatError(`${where}: model.merges must be an array.`);
+  return (merges as JsonValue[]).map((merge) => {
+    if (typeof merge === 'string') return merge;
+    if (Array.isArray(merge) && merge.length === 2 && merge.every((part) => typeof part === 'string')) return merge.join(' ');
+    throw new FormatError(`${where}: a merge must be "a b" or ["a", "b"], found ${JSON.stringify(merge).slice(0, 120)}.`);
+  });
+}
+
+/** Whether encoding puts the beginning and end token around text: the post-processor says, else tokenizer_config.json. */
+function addedAround(tokenizer: JsonObject, settings: JsonObject): { bos: boolean; eos: boolean } {
+  const template = templateOf(tokenizer['post_processor']);
+  if (!template) return { bos: settings['add_bos_token'] === true, eos: settings['add_eos_token'] === true };
+  const text = template.findIndex((item) => 'Sequence' in item);
+  return { bos: template.slice(0, Math.max(0, text)).some(isToken), eos: template.slice(text + 1).some(isToken) };
+}
+
+function isToken(item: JsonObject): boolean {
+  return 'SpecialToken' in item;
+}
+
+function templateOf(processor: JsonValue | undefined): JsonObject[] | undefined {
+  if (typeof processor !== 'object' || processor === null || Array.isArray(processor)) return undefined;
+  const { type, single, processors } = processor as JsonObject;
+  if (type === 'TemplateProcessing' && Array.isArray(single)) return single as JsonObject[];
+  if (type !== 'Sequence' || !Array.isArray(processors)) return undefined;
+  for (const step of processors as JsonValue[]) {
+    const found = templateOf(step);
+    if (found) return found;
+  }
+  return undefined;
+}

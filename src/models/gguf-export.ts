@@ -1,0 +1,136 @@
+/** What a model's GGUF file says and holds: metadata keys, tensors in order, and the type that each gets. */
+import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { float32, string, uint32 } from '../tensor/gguf-value.ts';
+import type { GgufMetadata } from '../tensor/gguf-value.ts';
+import { TENSOR_TYPES, type WeightType } from '../tensor/tensor-type.ts';
+import type { Architecture } from './architecture.ts';
+import type { DecoderConfig } from './decoder-config.ts';
+import { ARCHITECTURES } from './open-decoder.ts';
+import { ropeFrequencies } from './rope-frequencies.ts';
+import { bindWeights, type WeightSpec } from './weight-spec.ts';
+
+/** What a whole file can be converted to; q4_k_m is q4_k with q6_k where the precision counts most. */
+export const EXPORT_TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_k_m'] as const;
+export type ExportType = (typeof EXPORT_TYPES)[number];
+
+/** llama.h `enum llama_ftype`, stored as `general.file_type`. */
+const FILE_TYPES: Readonly<Record<ExportType, number>> = { f32: 0, f16: 1, q4_0: 2, q8_0: 7, q4_k_m: 15, bf16: 32 };
+
+export interface ExportTensor {
+  readonly name: string;
+  readonly type: WeightType;
+  readonly shape: readonly number[];
+  readonly from: TensorEntry | Float32Array;
+  readonly interleavedHeads?: number | undefined;
+}
+
+export interface GgufExport {
+  readonly config: DecoderConfig;
+  /** `general.*` and the architecture's own keys; the vocabulary is not among them. */
+  readonly metadata: GgufMetadata;
+  readonly tensors: readonly ExportTensor[];
+}
+
+/**
+ * The GGUF form of a safetensors checkpoint. Reads nothing of the tensors.
+ * @throws FormatError for an unknown architecture and for missing, extra or misshapen tensors.
+ */
+export function ggufExport(checkpoint: Checkpoint, type: ExportType, modelName: string): GgufExport {
+  const architecture = architectureOf(checkpoint);
+  const config = architecture.parseConfig(checkpoint);
+  const specs = architecture.weights(config);
+  bindWeights(checkpoint, specs, architecture.skips);
+  const tensors = specs.map((spec): ExportTensor => ({
+    name: spec.gguf,
+    type: tensorTypeFor(spec, type, config),
+    shape: spec.shape,
+    from: checkpoint.tensors.get(spec.safetensors)!,
+    interleavedHeads: spec.interleavedHeads,
+  }));
+  const divisors = ropeDivisorTensor(architecture, config, checkpoint.name);
+  return {
+    config,
+    metadata: new Map([...generalMetadata(config.architecture, type, modelName), ...decoderMetadata(config)]),
+    tensors: divisors ? [divisors, ...tensors] : tensors,
+  };
+}
+
+function architectureOf(checkpoint: Checkpoint): Architecture {
+  const architecture = ARCHITECTURES.find(({ name }) => name === checkpoint.architecture);
+  if (architecture) return architecture;
+  const known = ARCHITECTURES.map(({ name }) => name).join(', ');
+  throw new FormatError(`${checkpoint.name}: cannot convert architecture ${JSON.stringify(checkpoint.architecture)}; supported: ${known}.`);
+}
+
+export function generalMetadata(architecture: string, type: ExportType, modelName: string): GgufMetadata {
+  return new Map([
+    ['general.architecture', string(architecture)],
+    ['general.type', string('model')],
+    ['general.name', string(modelName)],
+    ['general.file_type', uint32(FILE_TYPES[type])],
+    ['general.quantization_version', uint32(2)],
+  ]);
+}
+
+/** The keys that llama.cpp asks of a decoder. */
+export function decoderMetadata(config: DecoderConfig): GgufMetadata {
+  const key = (name: string) => `${config.architecture}.${name}`;
+  const metadata: GgufMetadata = new Map([
+    [key('block_count'), uint32(config.layers)],
+    [key('context_length'), uint32(config.contextLength)],
+    [key('embedding_length'), uint32(config.dim)],
+    [key('feed_forward_length'), uint32(config.ffnDim)],
+    [key('attention.head_count'), uint32(config.heads)],
+    [key('attention.head_count_kv'), uint32(config.kvHeads)],
+    [key('attention.key_length'), uint32(config.headDim)],
+    [key('attention.value_length'), uint32(config.headDim)],
+    [key('attention.layer_norm_rms_epsilon'), float32(config.rmsEps)],
+    [key('rope.dimension_count'), uint32(config.headDim)],
+    [key('rope.freq_base'), float32(config.rope.theta)],
+    [key('vocab_size'), uint32(config.vocabSize)],
+  ]);
+  const { scaling } = config.rope;
+  if (scaling.kind === 'linear') {
+    metadata.set(key('rope.scaling.type'), string('linear'));
+    metadata.set(key('rope.scaling.factor'), float32(scaling.factor));
+  }
+  return metadata;
+}
+
+/** Llama 3's scaling is stored as one divisor per frequency, f32 [headDim / 2]. */
+export function ropeDivisorTensor(architecture: Architecture, config: DecoderConfig, where: string): ExportTensor | undefined {
+  if (config.rope.scaling.kind !== 'llama3') return undefined;
+  if (architecture.ropeDivisors === undefined) {
+    throw new FormatError(`${where}: GGUF has no place for llama3 rope scaling in a ${architecture.name} model, so that it cannot be converted.`);
+  }
+  const scaled = ropeFrequencies(config.rope, config.headDim);
+  const plain = ropeFrequencies({ ...config.rope, scaling: { kind: 'none' } }, config.headDim);
+  const divisors = Float32Array.from(plain, (frequency, i) => frequency / scaled[i]!);
+  return { name: architecture.ropeDivisors, type: 'f32', shape: [divisors.length], from: divisors };
+}
+
+/**
+ * The type of one tensor. Vectors stay f32. Rows that are no whole blocks get the next finer type that fits:
+ * q8_0 for multiples of 32, else f16.
+ */
+export function tensorTypeFor(spec: WeightSpec, type: ExportType, config: DecoderConfig): WeightType {
+  if (spec.shape.length === 1) return 'f32';
+  const cols = spec.shape.at(-1)!;
+  const wanted = type === 'q4_k_m' ? mixedType(spec.id, config) : type;
+  for (const candidate of [wanted, 'q8_0', 'f16'] as const) if (cols % TENSOR_TYPES[candidate].blockSize === 0) return candidate;
+  return 'f16';
+}
+
+/** llama.cpp's Q4_K_M: q6_k for the output matrix and, in some layers, for attn_v and ffn_down. */
+function mixedType(id: string, config: DecoderConfig): WeightType {
+  if (id === 'output' || (id === 'embedding' && config.tiedEmbeddings)) return 'q6_k';
+  const match = /^layers\.(\d+)\.(attn\.v|mlp\.down)$/.exec(id);
+  return match && isPreciseLayer(Number(match[1]), config.layers) ? 'q6_k' : 'q4_k';
+}
+
+/** The first and the last eighth of the layers, and every third of those between. */
+function isPreciseLayer(layer: number, layers: number): boolean {
+  const eighth = Math.floor(layers / 8);
+  return layer < eighth || layer >= Math.floor((7 * layers) / 8) || (layer - eighth) % 3 === 2;
+}
