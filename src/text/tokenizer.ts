@@ -1,0 +1,122 @@
+/** Text to token ids and back: the interface, and the parts that every kind of vocabulary shares. */
+import { InputError } from '../tensor/errors.ts';
+import { createStreamDecoder } from './stream-decoder.ts';
+import type { StreamDecoder, StreamDecoderOptions } from './stream-decoder.ts';
+
+export interface EncodeOptions {
+  /** Adds what the model expects around a text (BOS, EOS); false by default. */
+  readonly addSpecial?: boolean | undefined;
+  /** Lets control tokens be written in the text ("<|im_end|>"); false by default, where they are plain characters. */
+  readonly parseSpecial?: boolean | undefined;
+}
+
+export interface DecodeOptions {
+  /** Leaves out control and unknown tokens; false by default. */
+  readonly skipSpecial?: boolean | undefined;
+}
+
+export interface SpecialTokens {
+  readonly bos: number | undefined;
+  readonly eos: number | undefined;
+  /** End of turn. */
+  readonly eot: number | undefined;
+  /** End of message (a tool call follows). */
+  readonly eom: number | undefined;
+  readonly pad: number | undefined;
+  readonly unk: number | undefined;
+}
+
+export interface Tokenizer {
+  /** What it was made from, for people: "byte-level BPE (qwen2)". */
+  readonly kind: string;
+  readonly vocabSize: number;
+  readonly special: SpecialTokens;
+  /** Every token that ends an answer: eos, eot, eom, the file's own list, and well-known ones by their text. */
+  readonly endIds: ReadonlySet<number>;
+  /** Whether `addSpecial` puts BOS first and EOS last. */
+  readonly addBos: boolean;
+  readonly addEos: boolean;
+  /** Token ids of a text. Lone surrogates count as U+FFFD. */
+  encode(text: string, options?: EncodeOptions): number[];
+  /** Text of token ids; bytes that are not UTF-8 become U+FFFD. @throws InputError for an id outside the vocabulary. */
+  decode(ids: Iterable<number>, options?: DecodeOptions): string;
+  /** The bytes that a token stands for; may be a part of a character. */
+  tokenBytes(id: number): Uint8Array;
+  /** The text of a token as the file stores it ("Ġthe"). */
+  tokenText(id: number): string;
+  /** The token with exactly this stored text. */
+  idOf(tokenText: string): number | undefined;
+  /** True for control tokens and the unknown token: what `skipSpecial` leaves out. */
+  isSpecial(id: number): boolean;
+  /** Decodes ids as they are generated, in pieces that never split a character. */
+  streamDecoder(options?: StreamDecoderOptions): StreamDecoder;
+}
+
+/** What one kind of vocabulary has to provide; {@link createTokenizer} adds the rest. */
+export interface TokenizerParts {
+  readonly kind: string;
+  readonly vocabSize: number;
+  readonly special: SpecialTokens;
+  readonly endIds: ReadonlySet<number>;
+  /** Ids that `addSpecial` puts before and after a text. */
+  readonly prefixIds: readonly number[];
+  readonly suffixIds: readonly number[];
+  /** Decoding drops one space at the start of a text, because encoding puts one there. */
+  readonly stripLeadingSpace: boolean;
+  encodeBody(text: string, parseSpecial: boolean): number[];
+  tokenBytes(id: number): Uint8Array;
+  tokenText(id: number): string;
+  idOf(tokenText: string): number | undefined;
+  isSpecial(id: number): boolean;
+}
+
+export function createTokenizer(parts: TokenizerParts): Tokenizer {
+  const { vocabSize, special, prefixIds, suffixIds } = parts;
+  const checkId = (id: number): void => {
+    if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+      throw new InputError(`expected a token id from 0 to ${vocabSize - 1}, found ${String(id)}`);
+    }
+  };
+  const tokenBytes = (id: number): Uint8Array => {
+    checkId(id);
+    return parts.tokenBytes(id);
+  };
+  const isSpecial = (id: number): boolean => {
+    checkId(id);
+    return parts.isSpecial(id);
+  };
+  const streamDecoder = (options: StreamDecoderOptions = {}): StreamDecoder =>
+    createStreamDecoder({ tokenBytes, isSpecial, stripLeadingSpace: parts.stripLeadingSpace }, options);
+  return {
+    kind: parts.kind,
+    vocabSize,
+    special,
+    endIds: parts.endIds,
+    addBos: special.bos !== undefined && prefixIds[0] === special.bos,
+    addEos: special.eos !== undefined && suffixIds.at(-1) === special.eos,
+    encode(text, options = {}) {
+      const body = text === '' ? [] : parts.encodeBody(wellFormed(text), options.parseSpecial === true);
+      return options.addSpecial === true ? [...prefixIds, ...body, ...suffixIds] : body;
+    },
+    decode(ids, options = {}) {
+      const stream = streamDecoder({ skipSpecial: options.skipSpecial, atStart: true });
+      const pieces: string[] = [];
+      for (const id of ids) pieces.push(stream.push(id));
+      pieces.push(stream.flush());
+      return pieces.join('');
+    },
+    tokenBytes,
+    tokenText(id) {
+      checkId(id);
+      return parts.tokenText(id);
+    },
+    idOf: (tokenText) => parts.idOf(tokenText),
+    isSpecial,
+    streamDecoder,
+  };
+}
+
+/** Replaces lone surrogates, which have no UTF-8 form. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+}
