@@ -1,0 +1,107 @@
+/** The attention step: keys and values of the new rows go to their pages, then every tile attends, then splits combine. */
+import { attend, AttentionWork, combine } from './attention';
+import { barrier, itemsPerTake, takeItems } from './control';
+import { packFloats, packHalves } from './kv-element';
+import { prepareHead } from './row-steps';
+import { AttentionRecord, COMBINE_BYTES, CombineRecord, StepRecord, TILE_BYTES, TileRecord } from './step-records';
+
+/** Heads of one work item of the first phase. */
+const HEADS_PER_ITEM: i32 = 8;
+
+export function runAttention(control: usize, op: AttentionRecord, step: StepRecord, scratch: usize): void {
+  prepareRows(control, op, step, scratch);
+  barrier(control);
+  const work = changetype<AttentionWork>(scratch);
+  const vectors = scratch + ((offsetof<AttentionWork>() + 63) & ~63);
+  describe(work, op);
+  const items = step.tileCount * op.kvHeads;
+  for (let item = takeItems(control, 1); item < items; item = takeItems(control, 1)) {
+    setTile(work, changetype<TileRecord>(step.tiles + <usize>(item / op.kvHeads) * TILE_BYTES));
+    work.kvHead = item % op.kvHeads;
+    attend(work, vectors);
+  }
+  if (step.combineCount == 0) return;
+  barrier(control);
+  const merges = step.combineCount * op.heads;
+  const take = itemsPerTake(control, merges);
+  for (let first = takeItems(control, take); first < merges; first = takeItems(control, take)) {
+    for (let item = first; item < min(first + take, merges); item++) {
+      const record = changetype<CombineRecord>(step.combines + <usize>(item / op.heads) * COMBINE_BYTES);
+      combine(work, record.row, item % op.heads, record.firstPartial, record.partials, vectors);
+    }
+  }
+}
+
+function describe(work: AttentionWork, op: AttentionRecord): void {
+  work.heads = op.heads;
+  work.kvHeads = op.kvHeads;
+  work.headDim = op.headDim;
+  work.width = op.width;
+  work.scale = op.scale;
+  work.halves = op.halves;
+  work.pageTokens = op.pageTokens;
+  work.stateOffset = op.stateOffset;
+  work.valueOffset = op.valueOffset;
+  work.q = op.q;
+  work.qStride = op.qStride;
+  work.out = op.out;
+  work.outStride = op.outStride;
+  work.partials = op.partials;
+}
+
+// @ts-ignore: decorator
+@inline
+function setTile(work: AttentionWork, tile: TileRecord): void {
+  work.pages = tile.pages;
+  work.firstRow = tile.firstRow;
+  work.rows = tile.rows;
+  work.firstPosition = tile.firstPosition;
+  work.keyBegin = tile.keyBegin;
+  work.keyEnd = tile.keyEnd;
+  work.partial = tile.partial;
+}
+
+/** Norm and rotation of query heads in place; those of key heads on their way into the page; values straight into it. */
+function prepareRows(control: usize, op: AttentionRecord, step: StepRecord, scratch: usize): void {
+  const queryHeads = op.qGain || op.qTable ? op.heads : 0;
+  const heads = queryHeads + 2 * op.kvHeads;
+  const parts = (heads + HEADS_PER_ITEM - 1) / HEADS_PER_ITEM;
+  const items = step.rows * parts;
+  const take = step.rows == 1 ? 1 : itemsPerTake(control, items);
+  for (let first = takeItems(control, take); first < items; first = takeItems(control, take)) {
+    for (let item = first; item < min(first + take, items); item++) {
+      const row = item / parts;
+      const begin = (item % parts) * HEADS_PER_ITEM;
+      for (let head = begin; head < min(begin + HEADS_PER_ITEM, heads); head++) {
+        if (head < queryHeads) prepareQuery(op, row, head);
+        else if (head < queryHeads + op.kvHeads) storeKey(op, step, row, head - queryHeads, scratch);
+        else storeValue(op, step, row, head - queryHeads - op.kvHeads);
+      }
+    }
+  }
+}
+
+function prepareQuery(op: AttentionRecord, row: i32, head: i32): void {
+  const x = op.q + <usize>row * op.qStride + <usize>(head * op.headDim * 4);
+  prepareHead(x, row, op.headDim, op.qGain, op.qEps, op.qTable, op.qHalf);
+}
+
+function storeKey(op: AttentionRecord, step: StepRecord, row: i32, head: i32, scratch: usize): void {
+  const bytes = <usize>(op.headDim * 4);
+  memory.copy(scratch, op.k + <usize>row * op.kStride + <usize>head * bytes, bytes);
+  prepareHead(scratch, row, op.headDim, op.kGain, op.kEps, op.kTable, op.kHalf);
+  storeVector(op, step, row, head, scratch, op.stateOffset);
+}
+
+function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32): void {
+  const from = op.v + <usize>row * op.vStride + <usize>(head * op.headDim * 4);
+  storeVector(op, step, row, head, from, op.stateOffset + op.valueOffset);
+}
+
+function storeVector(op: AttentionRecord, step: StepRecord, row: i32, head: i32, from: usize, offset: usize): void {
+  const page = <usize>load<u32>(step.rowPages + <usize>(row * 4)) + offset;
+  const slot = load<i32>(step.rowSlots + <usize>(row * 4));
+  const element = <usize>((head * op.pageTokens + slot) * op.width);
+  if (op.halves) packHalves(from, page + element * 2, op.headDim, op.width);
+  else packFloats(from, page + element * 4, op.headDim, op.width);
+}

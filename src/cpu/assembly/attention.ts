@@ -1,0 +1,210 @@
+/**
+ * Causal attention over pages with a streaming softmax (Milakov and Gimelshein 2018; Dao et al. 2022).
+ * A work item is one tile of rows of a sequence and one key head: keys and values are read once for all query heads
+ * that share them. Offsets of the op record are mirrored in program-writer.ts, those of a tile in attention-tiles.ts.
+ */
+import { addValues } from './attention-values';
+import { SCORE_STRIDE, TILE_KEYS, tileScores } from './attention-scores';
+import { exp1, exp4, maxLanes, sumLanes } from './float-math';
+import { unpackHalves } from './kv-element';
+
+/** From this many query vectors on, f16 tiles are unpacked once instead of in the inner loops. */
+const UNPACK_FROM: i32 = 5;
+
+/** Where one work item reads and writes. One lives at the start of each thread's scratch. */
+@unmanaged
+export class AttentionWork {
+  heads: i32;
+  kvHeads: i32;
+  headDim: i32;
+  /** headDim rounded up to a multiple of 4. */
+  width: i32;
+  scale: f32;
+  halves: i32;
+  pageTokens: i32;
+  /** Offset of this state in a page, and from its keys to its values. */
+  stateOffset: usize;
+  valueOffset: usize;
+  /** Query row 0 and output row 0 of the step, and bytes between rows. */
+  q: usize;
+  qStride: usize;
+  out: usize;
+  outStride: usize;
+  /** [partial, heads, width + 4] f32: a weighted sum, then its maximum and its sum of weights. */
+  partials: usize;
+  /** Addresses of the pages of the sequence, the rows of the tile and its keys. */
+  pages: usize;
+  firstRow: i32;
+  rows: i32;
+  firstPosition: i32;
+  keyBegin: i32;
+  keyEnd: i32;
+  partial: i32;
+  kvHead: i32;
+  /** Scratch: query vectors, sums, scores, maximum and sum of weights per vector, unpacked keys or values. */
+  count: i32;
+  queries: usize;
+  sums: usize;
+  scores: usize;
+  maxima: usize;
+  totals: usize;
+  unpacked: usize;
+}
+
+export function attend(work: AttentionWork, scratch: usize): void {
+  const group = work.heads / work.kvHeads;
+  work.count = work.rows * group;
+  layOut(work, scratch);
+  gatherQueries(work, group);
+  for (let key = work.keyBegin; key < work.keyEnd; ) {
+    const slot = key % work.pageTokens;
+    const tile = min(min(TILE_KEYS, work.pageTokens - slot), work.keyEnd - key);
+    const page = <usize>load<u32>(work.pages + <usize>((key / work.pageTokens) * 4)) + work.stateOffset;
+    const element = <usize>((work.kvHead * work.pageTokens + slot) * work.width);
+    if (work.halves) halfTile(work, page + element * 2, key, tile);
+    else tileOf<f32>(work, page + element * 4, page + work.valueOffset + element * 4, key, tile);
+    key += tile;
+  }
+  if (work.partial >= 0) storePartials(work, group);
+  else storeResults(work, group);
+}
+
+function layOut(work: AttentionWork, scratch: usize): void {
+  const vectorBytes = <usize>(work.width * 4);
+  const count = <usize>work.count;
+  work.queries = scratch;
+  work.sums = work.queries + count * vectorBytes;
+  work.scores = work.sums + count * vectorBytes;
+  work.maxima = work.scores + count * SCORE_STRIDE;
+  work.totals = work.maxima + count * 4;
+  work.unpacked = (work.totals + count * 4 + 15) & ~15;
+}
+
+/** Scaled query vectors, rows outermost; sums and totals at zero, maxima at minus infinity. */
+function gatherQueries(work: AttentionWork, group: i32): void {
+  const width = work.width, headDim = work.headDim;
+  let to = work.queries;
+  for (let row = 0; row < work.rows; row++) {
+    const from = work.q + <usize>(work.firstRow + row) * work.qStride + <usize>(work.kvHead * group * headDim * 4);
+    for (let head = 0; head < group; head++) {
+      for (let i = 0; i < headDim; i++) {
+        store<f32>(to + <usize>(i * 4), load<f32>(from + <usize>((head * headDim + i) * 4)) * work.scale);
+      }
+      for (let i = headDim; i < width; i++) store<f32>(to + <usize>(i * 4), 0);
+      to += <usize>(width * 4);
+    }
+  }
+  memory.fill(work.sums, 0, <usize>(work.count * width * 4));
+  for (let i = 0; i < work.count; i++) {
+    store<f32>(work.maxima + <usize>(i * 4), -Infinity);
+    store<f32>(work.totals + <usize>(i * 4), 0);
+  }
+}
+
+function halfTile(work: AttentionWork, keys: usize, key: i32, tile: i32): void {
+  const values = keys + work.valueOffset;
+  if (work.count < UNPACK_FROM) {
+    tileOf<u16>(work, keys, values, key, tile);
+    return;
+  }
+  const elements = tile * work.width;
+  // Keys past the tile's end are read by fours; what lies there is masked.
+  const unpackedValues = work.unpacked + <usize>((TILE_KEYS + 4) * work.width * 4);
+  unpackHalves(keys, work.unpacked, elements);
+  unpackHalves(values, unpackedValues, elements);
+  tileOf<f32>(work, work.unpacked, unpackedValues, key, tile);
+}
+
+function tileOf<T>(work: AttentionWork, keys: usize, values: usize, key: i32, tile: i32): void {
+  tileScores<T>(work.queries, work.count, keys, tile, work.width, work.scores);
+  const group = work.heads / work.kvHeads;
+  for (let i = 0; i < work.count; i++) {
+    const visible = work.firstPosition + i / group - key + 1;
+    weigh(work, i, min(tile, visible), tile);
+  }
+  addValues<T>(work.scores, work.count, values, tile, work.width, work.sums);
+}
+
+/** Turns the scores of one query vector into weights against its new maximum, and rescales what it has so far. */
+function weigh(work: AttentionWork, index: i32, visible: i32, tile: i32): void {
+  const scores = work.scores + <usize>index * SCORE_STRIDE;
+  const padded = (tile + 3) & ~3;
+  const hidden = max(visible, 0);
+  for (let i = hidden; i < padded; i++) store<f32>(scores + <usize>(i * 4), -Infinity);
+  let top = f32x4.splat(-Infinity);
+  for (let i = 0; i < padded; i += 4) top = f32x4.max(top, v128.load(scores + <usize>(i * 4)));
+  const old = load<f32>(work.maxima + <usize>(index * 4));
+  const maximum = max<f32>(old, maxLanes(top));
+  let sum = f32x4.splat(0);
+  for (let i = 0; i < padded; i += 4) {
+    const at = scores + <usize>(i * 4);
+    const weight = exp4(f32x4.sub(v128.load(at), f32x4.splat(maximum)));
+    v128.store(at, weight);
+    sum = f32x4.add(sum, weight);
+  }
+  const total = work.totals + <usize>(index * 4);
+  if (maximum == old) {
+    store<f32>(total, load<f32>(total) + sumLanes(sum));
+    return;
+  }
+  const shrink = exp1(old - maximum);
+  store<f32>(total, load<f32>(total) * shrink + sumLanes(sum));
+  store<f32>(work.maxima + <usize>(index * 4), maximum);
+  scaleVector(work.sums + <usize>(index * work.width * 4), shrink, work.width);
+}
+
+function scaleVector(x: usize, scale: f32, width: i32): void {
+  for (let i = 0; i < width; i += 4) {
+    const at = x + <usize>(i * 4);
+    v128.store(at, f32x4.mul(v128.load(at), f32x4.splat(scale)));
+  }
+}
+
+function storeResults(work: AttentionWork, group: i32): void {
+  for (let i = 0; i < work.count; i++) {
+    const row = work.firstRow + i / group;
+    const head = work.kvHead * group + i % group;
+    const out = work.out + <usize>row * work.outStride + <usize>(head * work.headDim * 4);
+    const scale: f32 = <f32>1.0 / load<f32>(work.totals + <usize>(i * 4));
+    const sums = work.sums + <usize>(i * work.width * 4);
+    scaleVector(sums, scale, work.width);
+    memory.copy(out, sums, <usize>(work.headDim * 4));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function partialOf(work: AttentionWork, partial: i32, head: i32): usize {
+  return work.partials + <usize>((partial * work.heads + head) * (work.width + 4) * 4);
+}
+
+function storePartials(work: AttentionWork, group: i32): void {
+  for (let i = 0; i < work.count; i++) {
+    const to = partialOf(work, work.partial, work.kvHead * group + i);
+    const bytes = <usize>(work.width * 4);
+    memory.copy(to, work.sums + <usize>i * bytes, bytes);
+    store<f32>(to + bytes, load<f32>(work.maxima + <usize>(i * 4)));
+    store<f32>(to + bytes, load<f32>(work.totals + <usize>(i * 4)), 4);
+  }
+}
+
+/** Merges the partial results [first, first + count) of one head of `row`. */
+export function combine(work: AttentionWork, row: i32, head: i32, first: i32, count: i32, scratch: usize): void {
+  const width = work.width;
+  const bytes = <usize>(width * 4);
+  let maximum: f32 = -Infinity;
+  for (let i = 0; i < count; i++) maximum = max<f32>(maximum, load<f32>(partialOf(work, first + i, head) + bytes));
+  memory.fill(scratch, 0, bytes);
+  let total: f32 = 0;
+  for (let i = 0; i < count; i++) {
+    const from = partialOf(work, first + i, head);
+    const weight = exp1(load<f32>(from + bytes) - maximum);
+    total += weight * load<f32>(from + bytes, 4);
+    for (let at: usize = 0; at < bytes; at += 16) {
+      const part = f32x4.mul(v128.load(from + at), f32x4.splat(weight));
+      v128.store(scratch + at, f32x4.add(v128.load(scratch + at), part));
+    }
+  }
+  scaleVector(scratch, <f32>1.0 / total, width);
+  memory.copy(work.out + <usize>row * work.outStride + <usize>(head * work.headDim * 4), scratch, <usize>(work.headDim * 4));
+}

@@ -1,0 +1,71 @@
+/** Looks for NaN and infinity in weights as they lie in the file: in floats themselves, in the scales of blocks. */
+import { takeItems } from './control';
+import { CheckRecord } from './step-records';
+import { BF16, F16, F32, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
+
+const BLOCKS_PER_TAKE: i32 = 16384;
+const HALF_EXPONENT: i32 = 0x7c00;
+
+export function runCheck(control: usize, op: CheckRecord): void {
+  for (let first = takeItems(control, BLOCKS_PER_TAKE); first < op.blocks; first = takeItems(control, BLOCKS_PER_TAKE)) {
+    const bad = firstBad(op.type, op.weight, first, min(first + BLOCKS_PER_TAKE, op.blocks));
+    if (bad >= 0) noteLowest(op.found, <u32>bad);
+  }
+}
+
+function noteLowest(address: usize, index: u32): void {
+  for (let known = atomic.load<u32>(address); index < known; ) {
+    const before = atomic.cmpxchg<u32>(address, known, index);
+    if (before == known) return;
+    known = before;
+  }
+}
+
+/** Index of the first block in [begin, end) that holds NaN or infinity, or -1. */
+export function firstBad(type: i32, weight: usize, begin: i32, end: i32): i32 {
+  if (type == F32) return firstBadFloat(weight, begin, end);
+  if (type == F16) return firstBadHalf(weight, begin, end, 0x7c00);
+  if (type == BF16) return firstBadHalf(weight, begin, end, 0x7f80);
+  if (type == Q8_0) return firstBadScale(weight, 0, Q8_0_BYTES, begin, end);
+  if (type == Q4_0) return firstBadScale(weight, 0, Q4_0_BYTES, begin, end);
+  if (type == Q4_K) {
+    const scale = firstBadScale(weight, 0, Q4_K_BYTES, begin, end);
+    const minimum = firstBadScale(weight, 2, Q4_K_BYTES, begin, end);
+    return <i32>min(<u32>scale, <u32>minimum);
+  }
+  return firstBadScale(weight, 208, Q6_K_BYTES, begin, end);
+}
+
+function firstBadScale(weight: usize, offset: usize, stride: usize, begin: i32, end: i32): i32 {
+  let at = weight + offset + <usize>begin * stride;
+  for (let i = begin; i < end; i++, at += stride) {
+    if ((<i32>load<u16>(at) & HALF_EXPONENT) == HALF_EXPONENT) return i;
+  }
+  return -1;
+}
+
+function firstBadFloat(weight: usize, begin: i32, end: i32): i32 {
+  const exponent = i32x4.splat(0x7f800000);
+  let i = begin;
+  for (; i + 4 <= end; i += 4) {
+    const bits = v128.and(v128.load(weight + <usize>(i * 4)), exponent);
+    if (v128.any_true(i32x4.eq(bits, exponent))) break;
+  }
+  for (; i < end; i++) {
+    if ((load<u32>(weight + <usize>(i * 4)) & 0x7f800000) == 0x7f800000) return i;
+  }
+  return -1;
+}
+
+function firstBadHalf(weight: usize, begin: i32, end: i32, exponent: i32): i32 {
+  const mask = i16x8.splat(<i16>exponent);
+  let i = begin;
+  for (; i + 8 <= end; i += 8) {
+    const bits = v128.and(v128.load(weight + <usize>(i * 2)), mask);
+    if (v128.any_true(i16x8.eq(bits, mask))) break;
+  }
+  for (; i < end; i++) {
+    if ((<i32>load<u16>(weight + <usize>(i * 2)) & exponent) == exponent) return i;
+  }
+  return -1;
+}

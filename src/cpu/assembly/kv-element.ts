@@ -1,0 +1,77 @@
+/** Elements of the KV cache, f32 or f16: to and from f32, four at a time. */
+
+/**
+ * The f32 values of four f16 patterns, sign-extended to 32 bits. The exponent is moved over and rebased by a
+ * multiplication, which is exact for subnormals too. Infinity reads as 65,536: attention never meets one that the
+ * residual stream has not met before.
+ */
+// @ts-ignore: decorator
+@inline
+function floatsOfHalves(halves: v128): v128 {
+  const moved = v128.and(i32x4.shl(halves, 13), i32x4.splat(0x8fffffff));
+  return f32x4.mul(moved, f32x4.splat(reinterpret<f32>(0x77800000)));
+}
+
+/** Four elements from `at` on. T is f32, or u16 for f16. */
+// @ts-ignore: decorator
+@inline
+export function loadElements<T>(at: usize): v128 {
+  if (sizeof<T>() == 2) return floatsOfHalves(v128.load_ext<i16>(at));
+  return v128.load(at);
+}
+
+/** Unpacks `count` (a multiple of 4) f16 elements. */
+export function unpackHalves(from: usize, to: usize, count: i32): void {
+  for (let i = 0; i < count; i += 4) {
+    v128.store(to + <usize>(i * 4), loadElements<u16>(from + <usize>(i * 2)));
+  }
+}
+
+/** Four f16 patterns in the low halves of 32-bit lanes: nearest, ties to even, with subnormals, infinity and NaN. */
+// @ts-ignore: decorator
+@inline
+function halvesOfFloats(x: v128): v128 {
+  const magnitude = v128.and(x, i32x4.splat(0x7fffffff));
+  const sign = v128.and(i32x4.shr_u(x, 16), i32x4.splat(0x8000));
+  const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
+  const normal = i32x4.shr_u(i32x4.add(i32x4.sub(magnitude, i32x4.splat(0x38000000 - 0xfff)), odd), 13);
+  // Adding 0.5 leaves a subnormal's 10 bits, rounded by the adder, at the low end of the mantissa.
+  const small = i32x4.sub(f32x4.add(magnitude, f32x4.splat(0.5)), i32x4.splat(0x3f000000));
+  let bits = v128.bitselect(small, normal, i32x4.lt_s(magnitude, i32x4.splat(0x38800000)));
+  bits = v128.bitselect(i32x4.splat(0x7c00), bits, i32x4.ge_s(magnitude, i32x4.splat(0x477ff000)));
+  bits = v128.bitselect(i32x4.splat(0x7e00), bits, i32x4.gt_s(magnitude, i32x4.splat(0x7f800000)));
+  return v128.or(bits, sign);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeElements<T>(at: usize, x: v128): void {
+  if (sizeof<T>() == 2) v128.store64_lane(at, packLow(halvesOfFloats(x)), 0);
+  else v128.store(at, x);
+}
+
+// @ts-ignore: decorator
+@inline
+function packLow(x: v128): v128 {
+  return v128.shuffle<u16>(x, x, 0, 2, 4, 6, 0, 2, 4, 6);
+}
+
+/** Stores `count` floats as T and zeros up to `padded`, a multiple of 4. */
+export function packElements<T>(from: usize, to: usize, count: i32, padded: i32): void {
+  let i = 0;
+  for (; i + 4 <= count; i += 4) storeElements<T>(to + <usize>i * sizeof<T>(), v128.load(from + <usize>(i * 4)));
+  if (i == padded) return;
+  let last = f32x4.splat(0);
+  if (i + 0 < count) last = f32x4.replace_lane(last, 0, load<f32>(from + <usize>(i * 4)));
+  if (i + 1 < count) last = f32x4.replace_lane(last, 1, load<f32>(from + <usize>(i * 4), 4));
+  if (i + 2 < count) last = f32x4.replace_lane(last, 2, load<f32>(from + <usize>(i * 4), 8));
+  storeElements<T>(to + <usize>i * sizeof<T>(), last);
+}
+
+export function packHalves(from: usize, to: usize, count: i32, padded: i32): void {
+  packElements<u16>(from, to, count, padded);
+}
+
+export function packFloats(from: usize, to: usize, count: i32, padded: i32): void {
+  packElements<f32>(from, to, count, padded);
+}

@@ -1,0 +1,64 @@
+/** What a thread runs: it waits for a step, goes through the plan's ops with all other threads, and waits again. */
+import { runAttention } from './attention-step';
+import { runCheck } from './check';
+import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
+import { runGated, runLinears } from './linear-steps';
+import { ADD, GATHER, QUANTIZE, runEmbed, runNorm, runRotate, runRows, SWIGLU } from './row-steps';
+import { AttentionRecord, CheckRecord, EmbedRecord, LinearsRecord, NormRecord, OpRecord, RotateRecord, RowRecord, StepRecord } from './step-records';
+
+/** Op codes; cpu-op.ts holds the same numbers. */
+const OP_EMBED: i32 = 1;
+const OP_NORM: i32 = 2;
+const OP_QUANTIZE: i32 = 3;
+const OP_GATHER: i32 = 4;
+const OP_SWIGLU: i32 = 5;
+const OP_ADD: i32 = 6;
+const OP_ROTATE: i32 = 7;
+const OP_LINEARS: i32 = 8;
+const OP_GATED: i32 = 9;
+const OP_ATTENTION: i32 = 10;
+const OP_CHECK: i32 = 11;
+
+/** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
+export function threadMain(control: usize, thread: i32): i32 {
+  while (awaitStep(control, thread)) {
+    runProgram(control, scratchOf(control, thread));
+    if (finishStep(control)) return 1;
+  }
+  return 0;
+}
+
+function runProgram(control: usize, scratch: usize): void {
+  const end = programEnd(control);
+  const step = changetype<StepRecord>(stepOf(control));
+  let at = programBegin(control);
+  while (at < end) {
+    const op = changetype<OpRecord>(at);
+    runOp(control, op, step, scratch);
+    at += <usize>op.bytes;
+    if (at < end) barrier(control);
+  }
+}
+
+function runOp(control: usize, op: OpRecord, step: StepRecord, scratch: usize): void {
+  const at = changetype<usize>(op);
+  switch (op.code) {
+    case OP_EMBED: return runEmbed(control, changetype<EmbedRecord>(at), step);
+    case OP_NORM: return runNorm(control, changetype<NormRecord>(at), step, scratch);
+    case OP_QUANTIZE: return runRows(control, changetype<RowRecord>(at), step, QUANTIZE);
+    case OP_GATHER: return runRows(control, changetype<RowRecord>(at), step, GATHER);
+    case OP_SWIGLU: return runRows(control, changetype<RowRecord>(at), step, SWIGLU);
+    case OP_ADD: return runRows(control, changetype<RowRecord>(at), step, ADD);
+    case OP_ROTATE: return runRotate(control, changetype<RotateRecord>(at), step);
+    case OP_LINEARS: return runLinears(control, changetype<LinearsRecord>(at), step, scratch);
+    case OP_GATED: return runGated(control, op, step, scratch);
+    case OP_ATTENTION: return runAttention(control, changetype<AttentionRecord>(at), step, scratch);
+    case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));
+    default: unreachable();
+  }
+}
+
+/** Where the module's own constants end and the host's memory begins. */
+export function heapBase(): usize {
+  return __heap_base;
+}

@@ -1,0 +1,179 @@
+/**
+ * Views of what the host writes into memory: the record of a step (what changes from run to run) and the records of
+ * the plan's ops (written once). Every field has 4 bytes; program-writer.ts and step-writer.ts write them in this order.
+ */
+
+/** What one run works on. */
+@unmanaged
+export class StepRecord {
+  rows: i32;
+  outRows: i32;
+  /** i32[rows], i32[outRows]. */
+  tokens: usize;
+  outIndices: usize;
+  /** Address of the page and position in it of every row: u32[rows], i32[rows]. */
+  rowPages: usize;
+  rowSlots: usize;
+  /** TileRecord[tileCount], largest first. */
+  tiles: usize;
+  tileCount: i32;
+  /** CombineRecord[combineCount]: rows whose keys were split. */
+  combines: usize;
+  combineCount: i32;
+}
+
+/** Rows of one sequence and the keys they look at. */
+@unmanaged
+export class TileRecord {
+  /** u32[], addresses of the sequence's pages. */
+  pages: usize;
+  firstRow: i32;
+  rows: i32;
+  firstPosition: i32;
+  keyBegin: i32;
+  keyEnd: i32;
+  /** Which partial result to write, or -1 to write the result. */
+  partial: i32;
+}
+
+@unmanaged
+export class CombineRecord {
+  row: i32;
+  firstPartial: i32;
+  partials: i32;
+}
+
+export const TILE_BYTES: usize = 28;
+export const COMBINE_BYTES: usize = 12;
+
+/** Head of every op record. */
+@unmanaged
+export class OpRecord {
+  code: i32;
+  bytes: i32;
+  /** 0: works on rows, 1: on outRows. */
+  outer: i32;
+}
+
+@unmanaged
+export class EmbedRecord extends OpRecord {
+  type: i32;
+  weight: usize;
+  rowBytes: usize;
+  cols: i32;
+  out: usize;
+  outStride: usize;
+}
+
+/** Norm of each of `groups` parts of a row, to floats, to int8 activations, or to both (0: not wanted). */
+@unmanaged
+export class NormRecord extends OpRecord {
+  /** 1: row i of the result is that of input row outIndices[i]. */
+  gather: i32;
+  x: usize;
+  xStride: usize;
+  gain: usize;
+  eps: f32;
+  groups: i32;
+  /** Length of one part. */
+  cols: i32;
+  out: usize;
+  outStride: usize;
+  codes: usize;
+  codesStride: usize;
+}
+
+/** One input, one output: quantise, gather; or two inputs: swiglu, add. */
+@unmanaged
+export class RowRecord extends OpRecord {
+  a: usize;
+  aStride: usize;
+  b: usize;
+  bStride: usize;
+  out: usize;
+  outStride: usize;
+  cols: i32;
+}
+
+/** A matrix and its input. A LinearsRecord is followed by `parts` of them, the record of a gated op by two: gate and up. */
+@unmanaged
+export class LinearRecord {
+  type: i32;
+  weight: usize;
+  rowBytes: i32;
+  weightRows: i32;
+  cols: i32;
+  x: usize;
+  xStride: i32;
+  out: usize;
+  outStride: i32;
+  /** f32[weightRows], or 0. */
+  bias: usize;
+  /** f32 rows to add, or 0. */
+  residual: usize;
+  residualStride: usize;
+  /** Weight rows of one work item, for one activation row and for several. */
+  chunkOne: i32;
+  chunkMany: i32;
+}
+
+export const LINEAR_BYTES: usize = 56;
+
+@unmanaged
+export class LinearsRecord extends OpRecord {
+  parts: i32;
+}
+
+
+@unmanaged
+export class RotateRecord extends OpRecord {
+  x: usize;
+  xStride: usize;
+  out: usize;
+  outStride: usize;
+  heads: i32;
+  headDim: i32;
+  gain: usize;
+  eps: f32;
+  table: usize;
+  half: i32;
+}
+
+@unmanaged
+export class AttentionRecord extends OpRecord {
+  heads: i32;
+  kvHeads: i32;
+  headDim: i32;
+  width: i32;
+  scale: f32;
+  halves: i32;
+  pageTokens: i32;
+  stateOffset: usize;
+  valueOffset: usize;
+  q: usize;
+  qStride: usize;
+  k: usize;
+  kStride: usize;
+  v: usize;
+  vStride: usize;
+  out: usize;
+  outStride: usize;
+  partials: usize;
+  qGain: usize;
+  qEps: f32;
+  qTable: usize;
+  qHalf: i32;
+  kGain: usize;
+  kEps: f32;
+  kTable: usize;
+  kHalf: i32;
+}
+
+/** Looks for NaN and infinity in `blocks` blocks of a weight; the index of the lowest one goes to `found` (u32, at first all ones). */
+@unmanaged
+export class CheckRecord extends OpRecord {
+  type: i32;
+  weight: usize;
+  blocks: i32;
+  found: usize;
+}

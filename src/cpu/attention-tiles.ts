@@ -1,0 +1,73 @@
+/**
+ * Cuts the attention of a step into tiles: a few rows of one sequence and the keys they see. With several rows, tiles share
+ * keys among rows; with one row and too few heads for the threads, the keys themselves are split and the parts merged.
+ */
+
+export interface Tile {
+  readonly sequence: number;
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly firstPosition: number;
+  readonly keyBegin: number;
+  readonly keyEnd: number;
+  /** Which partial result it makes, or -1. */
+  readonly partial: number;
+}
+
+export interface Combine {
+  readonly row: number;
+  readonly firstPartial: number;
+  readonly partials: number;
+}
+
+export interface TileShape {
+  readonly threads: number;
+  /** Fewest key heads of any attention: each is a work item of its own. */
+  readonly kvHeads: number;
+  readonly rowsPerTile: number;
+}
+
+export interface SequenceRows {
+  readonly firstRow: number;
+  readonly rows: number;
+  readonly start: number;
+}
+
+/** Fewer keys than this are not worth a merge. */
+const LEAST_SPLIT_KEYS = 256;
+/** Boundaries of splits: whole tiles of the kernel. */
+const SPLIT_UNIT = 32;
+
+/** Most partial results that one step makes. */
+export function mostPartials(threads: number): number {
+  return 4 * threads + 4;
+}
+
+export function cutTiles(sequences: readonly SequenceRows[], { threads, kvHeads, rowsPerTile }: TileShape) {
+  const tiles: Tile[] = [];
+  const combines: Combine[] = [];
+  const items = sequences.reduce((sum, { rows }) => sum + Math.ceil(rows / rowsPerTile), 0) * kvHeads;
+  const wanted = items < 2 * threads ? Math.ceil((2 * threads) / items) : 1;
+  let partials = 0;
+  sequences.forEach(({ firstRow, rows, start }, sequence) => {
+    const splits = rows === 1 ? Math.min(wanted, Math.floor((start + 1) / LEAST_SPLIT_KEYS)) : 1;
+    if (splits > 1) {
+      const span = Math.ceil((start + 1) / splits / SPLIT_UNIT) * SPLIT_UNIT;
+      const firstPartial = partials;
+      for (let keyBegin = 0; keyBegin <= start; keyBegin += span) {
+        const keyEnd = Math.min(keyBegin + span, start + 1);
+        tiles.push({ sequence, firstRow, rows: 1, firstPosition: start, keyBegin, keyEnd, partial: partials++ });
+      }
+      combines.push({ row: firstRow, firstPartial, partials: partials - firstPartial });
+      return;
+    }
+    for (let row = 0; row < rows; row += rowsPerTile) {
+      const count = Math.min(rowsPerTile, rows - row);
+      const firstPosition = start + row;
+      tiles.push({ sequence, firstRow: firstRow + row, rows: count, firstPosition, keyBegin: 0, keyEnd: firstPosition + count, partial: -1 });
+    }
+  });
+  // The longest first, so that no thread starts one when the others are done.
+  tiles.sort((a, b) => (b.keyEnd - b.keyBegin) * b.rows - (a.keyEnd - a.keyBegin) * a.rows);
+  return { tiles, combines };
+}

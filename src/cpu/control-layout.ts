@@ -1,0 +1,17 @@
+/** Byte offsets in the block through which host and threads meet; `assembly/control.ts` holds the same numbers. */
+export const CONTROL = {
+  generation: 0,
+  threads: 384,
+  program: 388,
+  programEnd: 392,
+  step: 396,
+  scratch: 400,
+  scratchBytes: 404,
+  spins: 408,
+  stop: 412,
+} as const;
+
+/** Bytes of the block for a number of threads: each has a cache line of its own after the shared ones. */
+export function controlBytes(threads: number): number {
+  return 512 + 64 * threads;
+}

@@ -1,0 +1,74 @@
+/**
+ * The CPU executor: WebAssembly SIMD kernels on worker threads over one shared memory. It reads no files, picks no thread
+ * count and knows no platform: `node/` and `browser/` hand it the modules and a way to start workers.
+ */
+import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
+import { CONTROL } from './control-layout.ts';
+import { createCpuProgram } from './cpu-program.ts';
+import { compileKernels, createMemory, instantiateKernels } from './kernel-module.ts';
+import type { KernelBytes, KernelModule } from './kernel-module.ts';
+import { layOutProgram } from './layout-program.ts';
+import type { ProgramLayout } from './layout-program.ts';
+import { loadWeights } from './load-weights.ts';
+import { checkCapacity, growTo } from './memory.ts';
+import { Threads } from './threads.ts';
+import type { ThreadHost } from './threads.ts';
+
+export interface CpuExecutorOptions {
+  /** Compute threads, at least 1; all of them are workers. */
+  readonly threads: number;
+  readonly modules: KernelBytes;
+  readonly threadHost: ThreadHost;
+  /** Leaves relaxed SIMD aside. Default false. */
+  readonly forcePlain?: boolean | undefined;
+}
+
+/** Looks at the word this often before a thread sleeps: about 50 us. */
+const SPINS = 20_000;
+
+export async function createCpuExecutor(options: CpuExecutorOptions): Promise<Executor> {
+  const { threads } = options;
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256)) throw new RangeError(`threads must be from 1 to 256, found ${threads}`);
+  const kernels = await compileKernels(options.modules, options.forcePlain);
+  const simd = kernels.kind === 'relaxed' ? 'relaxed SIMD' : 'SIMD';
+  return {
+    kind: 'cpu',
+    description: `cpu (${threads} thread${threads === 1 ? '' : 's'}, ${simd})`,
+    load: (request) => loadProgram(request, kernels, options),
+  };
+}
+
+async function loadProgram(request: ProgramRequest, { module }: KernelModule, { threads: count, threadHost }: CpuExecutorOptions): Promise<Program> {
+  request.signal?.throwIfAborted();
+  const memory = createMemory();
+  const kernels = instantiateKernels(module, memory);
+  const layout = layOutProgram({ request, kernels, threads: count });
+  const { kvBegin, weightBytes, pages } = layout;
+  checkCapacity({
+    fixedBytes: kvBegin, weightBytes, pageBytes: pages.pageBytes, pageTokens: pages.pageTokens, maxPages: request.kv.maxPages,
+  });
+  growTo(memory, kvBegin);
+  writeControl(memory, layout, count);
+  const threads = new Threads({ host: threadHost, count, module, memory, control: layout.control });
+  try {
+    await threads.start();
+    await loadWeights({ request, layout, memory, kernels, threads });
+    request.signal?.throwIfAborted();
+  } catch (error) {
+    await threads.dispose();
+    throw error;
+  }
+  const onDisposed = () => threadHost.reclaim?.();
+  return createCpuProgram({ request, layout, memory, threads, threadCount: count, onDisposed });
+}
+
+function writeControl(memory: WebAssembly.Memory, layout: ProgramLayout, threads: number): void {
+  const words = new Uint32Array(memory.buffer, layout.control, 512 / 4);
+  words[CONTROL.threads / 4] = threads;
+  words[CONTROL.scratch / 4] = layout.scratch;
+  words[CONTROL.scratchBytes / 4] = layout.scratchBytes;
+  words[CONTROL.spins / 4] = SPINS;
+  for (const { address, words: program } of layout.tapped ? [layout.base, layout.tapped] : [layout.base]) {
+    new Uint32Array(memory.buffer, address, program.length).set(program);
+  }
+}

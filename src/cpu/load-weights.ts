@@ -1,0 +1,120 @@
+/** Streams weights into memory, as their file holds them, while the threads look at what has arrived. */
+import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { TENSOR_TYPES } from '../tensor/tensor-type.ts';
+import { CHECK_CODE } from './cpu-op.ts';
+import type { KernelExports } from './kernel-module.ts';
+import { sourceOf } from './layout-program.ts';
+import type { ProgramLayout } from './layout-program.ts';
+import { createRecordWriter } from './record-writer.ts';
+import type { Threads } from './threads.ts';
+import { WEIGHT_CODES } from './weight-codes.ts';
+
+/** Tensors that are read at the same time: one copies while another waits for the disk. */
+const READERS = 2;
+const NOT_FOUND = 0xffffffff;
+
+export interface LoadOptions {
+  readonly request: ProgramRequest;
+  readonly layout: ProgramLayout;
+  readonly memory: WebAssembly.Memory;
+  readonly kernels: KernelExports;
+  readonly threads: Threads;
+}
+
+/** @throws FormatError naming the tensor that holds NaN or infinity; the signal's reason on abort. */
+export async function loadWeights(options: LoadOptions): Promise<void> {
+  const { request, layout, memory, kernels } = options;
+  const { graph, signal, onProgress } = request;
+  const checker = createChecker(options);
+  const stop = new AbortController();
+  const combined = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  let next = 0;
+  let loaded = 0;
+  onProgress?.({ phase: 'load', loaded, total: layout.weightBytes });
+  const reader = async () => {
+    for (let ref = graph.weights[next++]; ref !== undefined; ref = graph.weights[next++]) {
+      combined.throwIfAborted();
+      const source = sourceOf(request, ref.id);
+      const address = layout.weights.get(ref.id)?.address as number;
+      await source.read(new Uint8Array(memory.buffer, address, source.sizeBytes), { signal: combined });
+      checker.add(source, address);
+      loaded += source.sizeBytes;
+      onProgress?.({ phase: 'load', loaded, total: layout.weightBytes });
+    }
+  };
+  const readers = Array.from({ length: READERS }, reader);
+  try {
+    await Promise.race([Promise.all(readers), checker.failed]);
+    await checker.finish();
+  } catch (error) {
+    stop.abort(error);
+    await Promise.allSettled(readers);
+    throw error;
+  }
+  for (const [id, to] of layout.vectors) {
+    const { type, shape } = sourceOf(request, id);
+    kernels.dequantizeRow(WEIGHT_CODES[type], layout.weights.get(id)?.address as number, to, shape[0] as number);
+  }
+}
+
+interface Arrived {
+  readonly source: WeightSource;
+  readonly address: number;
+}
+
+/** Runs checks on the threads one batch after another; a batch is what has arrived during the one before. */
+function createChecker({ layout, memory, threads }: LoadOptions) {
+  let arrived: Arrived[] = [];
+  let running: Promise<void> | undefined;
+  let reject: (error: unknown) => void = () => {};
+  const failed = new Promise<never>((_, fail) => {
+    reject = fail;
+  });
+  failed.catch(() => {});
+  const drain = async () => {
+    while (arrived.length > 0) {
+      const batch = arrived;
+      arrived = [];
+      await checkBatch(batch, { layout, memory, threads });
+    }
+  };
+  return {
+    failed,
+    add(source: WeightSource, address: number) {
+      arrived.push({ source, address });
+      running ??= drain().catch(reject).finally(() => {
+        running = undefined;
+      });
+    },
+    async finish() {
+      while (running !== undefined) await Promise.race([running, failed]);
+    },
+  };
+}
+
+async function checkBatch(batch: readonly Arrived[], { layout, memory, threads }: Pick<LoadOptions, 'layout' | 'memory' | 'threads'>): Promise<void> {
+  const found = new Uint32Array(memory.buffer, layout.checks, batch.length).fill(NOT_FOUND);
+  const records = createRecordWriter();
+  batch.forEach(({ source, address }, i) => {
+    const { blockBytes } = TENSOR_TYPES[source.type];
+    records.ints(CHECK_CODE, 28, 0, WEIGHT_CODES[source.type], address, source.sizeBytes / blockBytes, layout.checks + i * 4);
+  });
+  const program = layout.checks + batch.length * 4;
+  const words = records.toWords();
+  new Uint32Array(memory.buffer, program, words.length).set(words);
+  await threads.run({ program, programEnd: program + words.byteLength, step: layout.step.record });
+  batch.forEach(({ source }, i) => {
+    const block = found[i] as number;
+    if (block !== NOT_FOUND) throw notFinite(source, block);
+  });
+}
+
+function notFinite({ origin, type, shape }: WeightSource, block: number): FormatError {
+  const { blockSize } = TENSOR_TYPES[type];
+  const columns = shape.at(-1) as number;
+  const row = Math.floor((block * blockSize) / columns);
+  const column = (block * blockSize) % columns;
+  const where = blockSize === 1 ? `at row ${row}, column ${column}` : `in the ${type} block at row ${row}, columns ${column} to ${column + blockSize - 1}`;
+  return new FormatError(`${origin}: expected finite weights, found NaN or infinity ${where}. The file is damaged: get it again.`);
+}

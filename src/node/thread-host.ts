@@ -1,0 +1,39 @@
+/** Compute threads on `node:worker_threads`. */
+import { Worker } from 'node:worker_threads';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { ThreadHandle, ThreadHost } from '../cpu/threads.ts';
+
+const PRELUDE = `
+  const { parentPort, workerData: data } = require('node:worker_threads');
+  const post = (message) => parentPort.postMessage(message);
+`;
+
+export function createThreadHost(): ThreadHost {
+  return {
+    spawn(source, data, events): ThreadHandle {
+      const worker = new Worker(PRELUDE + source, { eval: true, workerData: data, execArgv: [], stdin: false });
+      let isTerminated = false;
+      worker.on('message', events.onMessage);
+      worker.on('error', events.onFailure);
+      worker.on('exit', (code) => {
+        if (!isTerminated) events.onFailure(new Error(`A compute thread ended by itself with code ${code}`));
+      });
+      return {
+        keepAlive: (wanted) => void (wanted ? worker.ref() : worker.unref()),
+        async terminate() {
+          isTerminated = true;
+          await worker.terminate();
+        },
+      };
+    },
+    reclaim: collectGarbage,
+  };
+}
+
+/** V8 frees shared memory only when it collects, and nothing else makes it hurry: without this a disposed model stays resident. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  setFlagsFromString('--no-expose-gc');
+}
