@@ -22,7 +22,7 @@ const lanes = [
   { name: 'core', run: () => runVitest('core') },
   { name: 'peers', run: runPeers },
   ...nodeMajors.map((major) => ({ name: `kernels-node${major}`, run: () => runKernels(major) })),
-  { name: 'examples', run: runExamples },
+  ...nodeMajors.map((major) => ({ name: `examples-node${major}`, run: () => runExamples(major) })),
   { name: 'house', run: () => runVitest('house') },
 ];
 
@@ -34,30 +34,33 @@ async function runPeers() {
   return runVitest('peers');
 }
 
+const noNode = (major) => `no Node ${major} for ${process.platform}-${process.arch} among the peers`;
+
 async function runKernels(major) {
   const node = nodeBinary(major);
-  if (!node) return skip(`kernels on Node ${major}`, `no Node ${major} for ${process.platform}-${process.arch} among the peers`);
+  if (!node) return skip(`kernels on Node ${major}`, noNode(major));
   return runVitest('kernels', { node, title: `kernels on Node ${major}` });
 }
 
-async function runExamples() {
+async function runExamples(major) {
   const folder = join(repoRoot, 'examples');
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => /\.(mjs|ts)$/.test(name) && !name.endsWith('.d.ts')) : [];
   const total = { passed: 0, failed: 0, skipped: 0, unexcused: 0, notes: [] };
   for (const name of names.toSorted()) {
-    const result = await runExample(name, join(folder, name));
+    if (name.endsWith('.ts') && major < typeStrippingNode) continue;
+    const result = await runExample(name, { path: join(folder, name), major });
     for (const key of ['passed', 'failed', 'skipped', 'unexcused']) total[key] += result[key];
     total.notes.push(...result.notes);
   }
   return total;
 }
 
-async function runExample(name, path) {
+async function runExample(name, { path, major }) {
+  const node = nodeBinary(major);
+  if (!node) return skip(`examples/${name} on Node ${major}`, noNode(major));
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n').length;
   if (lines >= maxExampleLines) return { passed: 0, failed: 1, skipped: 0, unexcused: 0, notes: [`examples/${name} has ${lines} lines, an example stays under ${maxExampleLines}`] };
-  const node = name.endsWith('.ts') ? nodeBinary(typeStrippingNode) : process.execPath;
-  if (!node) return skip(`examples/${name}`, `Node ${typeStrippingNode} runs TypeScript and is not among the peers`);
-  return check(`examples/${name}`, [path], { node, mustPrint: true, timeoutMs: 180_000 });
+  return check(`examples/${name} on Node ${major}`, [path], { node, mustPrint: true, timeoutMs: 180_000 });
 }
 
 function installPeers() {
