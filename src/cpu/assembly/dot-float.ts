@@ -1,5 +1,5 @@
 /** Four rows of f32, f16 or bf16 weights times one row of f32 activations, for any number of columns. */
-import { anyHalves, areOrdinary, halfToFloat, highHalves, lowHalves, ordinaryHalves } from './half';
+import { exponentMarks, halfToFloat, halvesToFloats, highHalves, lowHalves, ordinaryHalves } from './half';
 import { sumLanesF32 } from './lanes';
 import { BF16, F16, F32 } from './weight-type';
 
@@ -34,10 +34,8 @@ export function dotF32(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, col
   return addTail(sumLanesF32(a, b, c, d), F32, 4, w0, w1, w2, w3, x, cols & 3);
 }
 
-/** As dotF32 for f16 (isBf16 false) or bf16 weights. */
-// @ts-ignore: decorator
-@inline
-function dotHalves(isBf16: bool, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
+/** As dotF32 for bf16 weights, whose bits are the upper half of an f32's. */
+export function dotBf16(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
   let a = f32x4.splat(0);
   let b = a;
   let c = a;
@@ -46,43 +44,61 @@ function dotHalves(isBf16: bool, w0: usize, w1: usize, w2: usize, w3: usize, x: 
   while (x < end) {
     const low = v128.load(x);
     const high = v128.load(x, 16);
-    a = addHalves(isBf16, a, w0, low, high);
-    b = addHalves(isBf16, b, w1, low, high);
-    c = addHalves(isBf16, c, w2, low, high);
-    d = addHalves(isBf16, d, w3, low, high);
+    a = addBf16(a, w0, low, high);
+    b = addBf16(b, w1, low, high);
+    c = addBf16(c, w2, low, high);
+    d = addBf16(d, w3, low, high);
     x += 32;
     w0 += 16;
     w1 += 16;
     w2 += 16;
     w3 += 16;
   }
-  return addTail(sumLanesF32(a, b, c, d), isBf16 ? BF16 : F16, 2, w0, w1, w2, w3, x, cols & 7);
+  return addTail(sumLanesF32(a, b, c, d), BF16, 2, w0, w1, w2, w3, x, cols & 7);
 }
 
 // @ts-ignore: decorator
 @inline
-function addHalves(isBf16: bool, sum: v128, w: usize, low: v128, high: v128): v128 {
+function addBf16(sum: v128, w: usize, low: v128, high: v128): v128 {
   const halves = v128.load(w);
-  let first = lowHalves(halves);
-  let second = highHalves(halves);
-  if (!isBf16) {
-    if (areOrdinary(halves)) {
-      first = ordinaryHalves(first);
-      second = ordinaryHalves(second);
+  return f32x4.add(f32x4.add(sum, f32x4.mul(lowHalves(halves), low)), f32x4.mul(highHalves(halves), high));
+}
+
+/** As dotF32 for f16 weights. */
+export function dotF16(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
+  const whole = cols & ~31;
+  const sums = sumLanesF32(wholeF16(w0, x, whole), wholeF16(w1, x, whole), wholeF16(w2, x, whole), wholeF16(w3, x, whole));
+  const skip = <usize>whole << 1;
+  return addTail(sums, F16, 2, w0 + skip, w1 + skip, w2 + skip, w3 + skip, x + 2 * skip, cols & 31);
+}
+
+/** Four partial sums over cols (a multiple of 32) of one f16 row. Subnormals are rare: one branch for 32 values. */
+function wholeF16(w: usize, x: usize, cols: i32): v128 {
+  let a = f32x4.splat(0);
+  let b = a;
+  const end = x + (<usize>cols << 2);
+  for (; x < end; x += 128, w += 64) {
+    const marks = i16x8.min_u(
+      i16x8.min_u(exponentMarks(v128.load(w)), exponentMarks(v128.load(w, 16))),
+      i16x8.min_u(exponentMarks(v128.load(w, 32)), exponentMarks(v128.load(w, 48))));
+    if (i16x8.all_true(marks)) {
+      a = addOrdinary(addOrdinary(addOrdinary(addOrdinary(a, w, x), w + 16, x + 32), w + 32, x + 64), w + 48, x + 96);
+      b = addOrdinary(addOrdinary(addOrdinary(addOrdinary(b, w + 8, x + 16), w + 24, x + 48), w + 40, x + 80), w + 56, x + 112);
     } else {
-      first = anyHalves(first);
-      second = anyHalves(second);
+      for (let i: usize = 0; i < 4; i++) {
+        const halves = v128.load(w + (i << 4));
+        a = f32x4.add(a, f32x4.mul(halvesToFloats(lowHalves(halves)), v128.load(x + (i << 5))));
+        b = f32x4.add(b, f32x4.mul(halvesToFloats(highHalves(halves)), v128.load(x + (i << 5), 16)));
+      }
     }
   }
-  return f32x4.add(f32x4.add(sum, f32x4.mul(first, low)), f32x4.mul(second, high));
+  return f32x4.add(a, b);
 }
 
-export function dotF16(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
-  return dotHalves(false, w0, w1, w2, w3, x, cols);
-}
-
-export function dotBf16(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
-  return dotHalves(true, w0, w1, w2, w3, x, cols);
+// @ts-ignore: decorator
+@inline
+function addOrdinary(sum: v128, w: usize, x: usize): v128 {
+  return f32x4.add(sum, f32x4.mul(ordinaryHalves(v128.load16x4_s(w)), v128.load(x)));
 }
 
 // @ts-ignore: decorator

@@ -3,11 +3,9 @@
  * minimums of 8 groups, 128 bytes of nibbles (32 bytes hold two groups, low nibbles first).
  * value = d * scale * nibble - dmin * minimum.
  */
-import { dotCodes, widen } from './dot-int8';
-import { wideNibblePairs } from './dot-q4-0';
+import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm, sumRows } from './dot-int8';
 import { halvesToFloats } from './half';
-import { sumLanesI32 } from './lanes';
-import { ACTIVATION_BLOCK, CODES } from './quantize';
+import { ACTIVATION_BLOCK } from './quantize';
 import { Q4_K_BYTES } from './weight-type';
 
 const LOW_6: i32 = 0x3f3f3f3f;
@@ -92,16 +90,20 @@ export function addGroup(total: v128, sums: v128, x: usize, scale: v128, minimum
 function groupSums(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, isHigh: bool): v128 {
   const low = v128.load(x, 16);
   const high = v128.load(x, 32);
-  return sumLanesI32(nibbles(w0, low, high, isHigh), nibbles(w1, low, high, isHigh), nibbles(w2, low, high, isHigh), nibbles(w3, low, high, isHigh));
+  const low1 = firstForm(low);
+  const low2 = secondForm(low);
+  const high1 = firstForm(high);
+  const high2 = secondForm(high);
+  return sumRows(nibbles(w0, low1, low2, high1, high2, isHigh), nibbles(w1, low1, low2, high1, high2, isHigh),
+    nibbles(w2, low1, low2, high1, high2, isHigh), nibbles(w3, low1, low2, high1, high2, isHigh));
 }
 
 // @ts-ignore: decorator
 @inline
-function nibbles(w: usize, low: v128, high: v128, isHigh: bool): v128 {
+function nibbles(w: usize, low1: v128, low2: v128, high1: v128, high2: v128, isHigh: bool): v128 {
   const a = v128.load(w, 16);
   const b = v128.load(w, 32);
-  const mask = i8x16.splat(15);
-  return widen(i16x8.add(
-    dotCodes(low, isHigh ? i8x16.shr_u(a, 4) : v128.and(a, mask)),
-    dotCodes(high, isHigh ? i8x16.shr_u(b, 4) : v128.and(b, mask))));
+  return i16x8.add(
+    dotCodes(low1, low2, isHigh ? highNibbles(a) : lowNibbles(a)),
+    dotCodes(high1, high2, isHigh ? highNibbles(b) : lowNibbles(b)));
 }

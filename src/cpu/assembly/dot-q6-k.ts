@@ -3,7 +3,7 @@
  * pairs, 16 signed scales of groups of 16, f16 d. value = d * scale * (code - 32), code 0..63.
  * A group's scale multiplies in the widening step, so that 32 values reach the float part as one integer (below 2^24).
  */
-import { dotCodes } from './dot-int8';
+import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm } from './dot-int8';
 import { halvesToFloats } from './half';
 import { gatherHalves, sumLanesI32 } from './lanes';
 import { ACTIVATION_BLOCK } from './quantize';
@@ -39,25 +39,34 @@ function addGroups(
 ): v128 {
   const xLow = v128.load(x, 16);
   const xHigh = v128.load(x, 32);
-  const offsetLow = v128.load16_splat(x, 8);
-  const offsetHigh = v128.load16_splat(x, 10);
+  const low1 = firstForm(xLow);
+  const low2 = secondForm(xLow);
+  const high1 = firstForm(xHigh);
+  const high2 = secondForm(xHigh);
+  const lowOffset = v128.load16_splat(x, 8);
+  const highOffset = v128.load16_splat(x, 10);
   const at = scales + (<usize>part << 1);
   const sums = sumLanesI32(
-    rowGroups(w0 + low, w0 + high, w0 + at, xLow, xHigh, offsetLow, offsetHigh, part),
-    rowGroups(w1 + low, w1 + high, w1 + at, xLow, xHigh, offsetLow, offsetHigh, part),
-    rowGroups(w2 + low, w2 + high, w2 + at, xLow, xHigh, offsetLow, offsetHigh, part),
-    rowGroups(w3 + low, w3 + high, w3 + at, xLow, xHigh, offsetLow, offsetHigh, part));
+    rowGroups(w0 + low, w0 + high, w0 + at, low1, low2, high1, high2, lowOffset, highOffset, part),
+    rowGroups(w1 + low, w1 + high, w1 + at, low1, low2, high1, high2, lowOffset, highOffset, part),
+    rowGroups(w2 + low, w2 + high, w2 + at, low1, low2, high1, high2, lowOffset, highOffset, part),
+    rowGroups(w3 + low, w3 + high, w3 + at, low1, low2, high1, high2, lowOffset, highOffset, part));
   return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), d), v128.load32_splat(x)));
 }
 
+/** Two groups of a row, each times its scale. */
 // @ts-ignore: decorator
 @inline
-function rowGroups(low: usize, high: usize, scales: usize, xLow: v128, xHigh: v128, offsetLow: v128, offsetHigh: v128, part: i32): v128 {
-  const first = i16x8.sub(dotCodes(xLow, sixBits(low, high, part)), offsetLow);
-  const second = i16x8.sub(dotCodes(xHigh, sixBits(low + 16, high + 16, part)), offsetHigh);
+function rowGroups(
+  low: usize, high: usize, scales: usize, low1: v128, low2: v128, high1: v128, high2: v128,
+  lowOffset: v128, highOffset: v128, part: i32,
+): v128 {
+  const first = i16x8.sub(dotCodes(low1, low2, sixBits(low, high, part)), lowOffset);
+  const second = i16x8.sub(dotCodes(high1, high2, sixBits(low + 16, high + 16, part)), highOffset);
+  const bothScales = v128.load16_splat(scales);
   return i32x4.add(
-    i32x4.dot_i16x8_s(first, i16x8.splat(load<i8>(scales))),
-    i32x4.dot_i16x8_s(second, i16x8.splat(load<i8>(scales, 1))));
+    i32x4.dot_i16x8_s(first, i16x8.shr_s(i16x8.shl(bothScales, 8), 8)),
+    i32x4.dot_i16x8_s(second, i16x8.shr_s(bothScales, 8)));
 }
 
 /** 16 codes of part 0..3 of a half super-block: nibbles at `low` (+32 for odd parts), bits 2 * part of `high`. */
@@ -67,7 +76,7 @@ export function sixBits(low: usize, high: usize, part: i32): v128 {
   const nibbles = v128.load(part & 1 ? low + 32 : low);
   const pairs = v128.load(high);
   const mask = i8x16.splat(0x30);
-  const lower = part & 2 ? i8x16.shr_u(nibbles, 4) : v128.and(nibbles, i8x16.splat(15));
+  const lower = part & 2 ? highNibbles(nibbles) : lowNibbles(nibbles);
   if (part == 0) return v128.or(lower, v128.and(i16x8.shl(pairs, 4), mask));
   if (part == 1) return v128.or(lower, v128.and(i16x8.shl(pairs, 2), mask));
   if (part == 2) return v128.or(lower, v128.and(pairs, mask));

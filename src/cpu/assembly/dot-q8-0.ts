@@ -2,29 +2,47 @@
  * Four rows of Q8_0 times one row of activations. Block: f16 scale, 32 signed bytes.
  * A signed byte is not a relaxed dot product's i7, so both modules widen to 16 bits: the loads do it.
  */
-import { halvesToFloats } from './half';
-import { gatherHalves, sumLanesI32 } from './lanes';
+import { finiteHalves, magnitudeOf } from './half';
+import { gatherHalves, poison, sumLanesI32 } from './lanes';
 import { ACTIVATION_BLOCK } from './quantize';
 import { Q8_0_BYTES } from './weight-type';
 
 /** Lane r: the product of row r (at w0..w3) with the activation blocks [x, xEnd). */
 export function dotQ8_0(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xEnd: usize): v128 {
   let total = f32x4.splat(0);
-  while (x < xEnd) {
-    const a = v128.load8x8_s(x, 16);
-    const b = v128.load8x8_s(x, 24);
-    const c = v128.load8x8_s(x, 32);
-    const d = v128.load8x8_s(x, 40);
-    const sums = sumLanesI32(bytes(w0, a, b, c, d), bytes(w1, a, b, c, d), bytes(w2, a, b, c, d), bytes(w3, a, b, c, d));
-    const scales = halvesToFloats(gatherHalves(w0, w1, w2, w3));
-    total = f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), scales), v128.load32_splat(x)));
-    x += ACTIVATION_BLOCK;
-    w0 += Q8_0_BYTES;
-    w1 += Q8_0_BYTES;
-    w2 += Q8_0_BYTES;
-    w3 += Q8_0_BYTES;
+  let largest = total;
+  // Two blocks a pass: the engine makes constants, pointers and its stack check anew in each.
+  const pairsEnd = xEnd - ACTIVATION_BLOCK;
+  while (x < pairsEnd) {
+    const first = gatherHalves(w0, w1, w2, w3);
+    total = addBlock(total, w0, w1, w2, w3, x, first);
+    const second = gatherHalves(w0 + Q8_0_BYTES, w1 + Q8_0_BYTES, w2 + Q8_0_BYTES, w3 + Q8_0_BYTES);
+    total = addBlock(total, w0 + Q8_0_BYTES, w1 + Q8_0_BYTES, w2 + Q8_0_BYTES, w3 + Q8_0_BYTES, x + ACTIVATION_BLOCK, second);
+    largest = i32x4.max_s(largest, i32x4.max_s(magnitudeOf(first), magnitudeOf(second)));
+    x += 2 * ACTIVATION_BLOCK;
+    w0 += 2 * Q8_0_BYTES;
+    w1 += 2 * Q8_0_BYTES;
+    w2 += 2 * Q8_0_BYTES;
+    w3 += 2 * Q8_0_BYTES;
   }
-  return total;
+  if (x < xEnd) {
+    const scales = gatherHalves(w0, w1, w2, w3);
+    total = addBlock(total, w0, w1, w2, w3, x, scales);
+    largest = i32x4.max_s(largest, magnitudeOf(scales));
+  }
+  return poison(total, largest);
+}
+
+// @ts-ignore: decorator
+@inline
+function addBlock(total: v128, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, scales: v128): v128 {
+  const a = v128.load8x8_s(x, 16);
+  const b = v128.load8x8_s(x, 24);
+  const c = v128.load8x8_s(x, 32);
+  const d = v128.load8x8_s(x, 40);
+  const sums = sumLanesI32(bytes(w0, a, b, c, d), bytes(w1, a, b, c, d), bytes(w2, a, b, c, d), bytes(w3, a, b, c, d));
+  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), finiteHalves(scales));
+  return f32x4.add(total, f32x4.mul(product, v128.load32_splat(x)));
 }
 
 // @ts-ignore: decorator

@@ -1,6 +1,6 @@
 /**
  * f16 to f32 without hardware: shift the exponent and mantissa into place and rebias by an integer add.
- * Exponents 0 and 31 take a slower path. The usual multiplication by 2^112 would be shorter, but x86 traps to
+ * Subnormals and infinities cost more steps. The usual multiplication by 2^112 would be shorter, but x86 traps to
  * microcode on subnormal operands: 39 ns a vector instead of 0.6, and K-quants have subnormal scales.
  */
 
@@ -18,43 +18,45 @@ export function halfToFloat(bits: u32): f32 {
   return reinterpret<f32>((magnitude + REBIAS) | infinity | sign);
 }
 
-/** Values of four f16 that lie in the high halves of the lanes (low halves zero); any exponent. */
+/** Values of four f16 that lie in the high halves of the lanes (low halves zero); any pattern. */
 // @ts-ignore: decorator
 @inline
 export function halvesToFloats(halves: v128): v128 {
-  return isOrdinary(halves) ? ordinaryHalves(halves) : anyHalves(halves);
+  const beyond = i32x4.gt_s(magnitudeOf(halves), i32x4.splat(0x0f7fffff));
+  return v128.or(finiteHalves(halves), v128.and(beyond, i32x4.splat(0x7f800000)));
 }
 
-/** True where no exponent is 0 or 31. Also right for eight f16: only bits 10 to 14 of each half are looked at. */
+/** The f16 magnitudes at the places of an f32's exponent and mantissa. */
 // @ts-ignore: decorator
 @inline
-function isOrdinary(halves: v128): bool {
-  return i32x4.all_true(v128.and(i32x4.add(halves, i32x4.splat(0x04000000)), i32x4.splat(0x78000000)));
+export function magnitudeOf(halves: v128): v128 {
+  return v128.and(i32x4.shr_u(halves, 3), i32x4.splat(0x0fffe000));
 }
 
-/** True where none of eight f16 has exponent 0 or 31. */
+/**
+ * As halvesToFloats, for finite values. Rebiased, a normal value is N; a subnormal one is 2N - 2^-14, because its
+ * leading bit is not there. The lesser of the two is the right one on either side of 2^-14.
+ */
 // @ts-ignore: decorator
 @inline
-export function areOrdinary(halves: v128): bool {
-  return i16x8.all_true(v128.and(i16x8.add(halves, i16x8.splat(0x0400)), i16x8.splat(0x7800)));
+export function finiteHalves(halves: v128): v128 {
+  const normal = i32x4.add(magnitudeOf(halves), i32x4.splat(REBIAS));
+  const subnormal = f32x4.sub(f32x4.add(normal, normal), f32x4.splat(6.103515625e-5));
+  return v128.or(f32x4.pmin(normal, subnormal), v128.and(halves, i32x4.splat(0x80000000)));
 }
 
-/** As halvesToFloats, for exponents 1 to 30. */
+/** 0 in a lane where a half has exponent 0 or 31, for {@link ordinaryHalves}. */
 // @ts-ignore: decorator
 @inline
-export function ordinaryHalves(halves: v128): v128 {
-  return i32x4.add(v128.and(i32x4.shr_s(halves, 3), i32x4.splat(0x8fffe000)), i32x4.splat(REBIAS));
+export function exponentMarks(halves: v128): v128 {
+  return v128.and(i16x8.add(halves, i16x8.splat(0x0400)), i16x8.splat(0x7800));
 }
 
-/** As halvesToFloats, without a branch. */
-export function anyHalves(halves: v128): v128 {
-  const magnitude = v128.and(i32x4.shr_u(halves, 3), i32x4.splat(0x0fffe000));
-  const normal = i32x4.add(magnitude, i32x4.splat(REBIAS));
-  const infinity = v128.and(i32x4.gt_s(magnitude, i32x4.splat(0x0f7fffff)), i32x4.splat(0x7f800000));
-  const subnormal = f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(magnitude, 13)), f32x4.splat(5.960464477539063e-8));
-  const isSubnormal = i32x4.gt_s(i32x4.splat(0x00800000), magnitude);
-  const value = v128.bitselect(subnormal, v128.or(normal, infinity), isSubnormal);
-  return v128.or(value, v128.and(halves, i32x4.splat(0x80000000)));
+/** Values of four f16, sign-extended to i32, of exponents 1 to 30. */
+// @ts-ignore: decorator
+@inline
+export function ordinaryHalves(extended: v128): v128 {
+  return i32x4.add(v128.and(i32x4.shl(extended, 13), i32x4.splat(0x8fffe000)), i32x4.splat(REBIAS));
 }
 
 /** Halves 0..3 of eight in the high halves of four lanes (a bf16 is then its own f32). */

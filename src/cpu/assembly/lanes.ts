@@ -45,6 +45,16 @@ export function storeLanes(to: usize, value: v128, count: i32): void {
   }
 }
 
+/**
+ * NaN in the lanes where `largest`, the maximum of a row's `magnitudeOf` its f16 scales, is infinite or NaN: one
+ * comparison per row instead of one per block.
+ */
+// @ts-ignore: decorator
+@inline
+export function poison(sums: v128, largest: v128): v128 {
+  return v128.or(sums, i32x4.gt_s(largest, i32x4.splat(0x0f7fffff)));
+}
+
 /** The 16-bit values at four addresses in the high halves of the lanes; the low halves are zero. */
 // @ts-ignore: decorator
 @inline

@@ -4,6 +4,7 @@
  *
  * A panel block (32 columns) is 160 bytes: f32 scale[4 rows]; f32 minimum[4 rows]; 8 vectors of codes.
  */
+import { highNibbles, lowNibbles } from './dot-int8';
 import { lateSixBits } from './dot-q4-k';
 import { halvesToFloats } from './half';
 import { gatherHalves, storeTransposed } from './lanes';
@@ -12,15 +13,14 @@ import { Q4_0_BYTES, Q4_K_BYTES } from './weight-type';
 export const CODE_PANEL_BLOCK: usize = 160;
 
 export function packCodesQ4_0(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  const mask = i8x16.splat(15);
   for (let b = 0; b < blocks; b++) {
     v128.store(to, halvesToFloats(gatherHalves(w0, w1, w2, w3)));
     const r0 = v128.load(w0, 2);
     const r1 = v128.load(w1, 2);
     const r2 = v128.load(w2, 2);
     const r3 = v128.load(w3, 2);
-    storeTransposed(to + 32, v128.and(r0, mask), v128.and(r1, mask), v128.and(r2, mask), v128.and(r3, mask));
-    storeTransposed(to + 96, i8x16.shr_u(r0, 4), i8x16.shr_u(r1, 4), i8x16.shr_u(r2, 4), i8x16.shr_u(r3, 4));
+    storeTransposed(to + 32, lowNibbles(r0), lowNibbles(r1), lowNibbles(r2), lowNibbles(r3));
+    storeTransposed(to + 96, highNibbles(r0), highNibbles(r1), highNibbles(r2), highNibbles(r3));
     to += CODE_PANEL_BLOCK;
     w0 += Q4_0_BYTES;
     w1 += Q4_0_BYTES;
@@ -30,7 +30,6 @@ export function packCodesQ4_0(to: usize, blocks: i32, w0: usize, w1: usize, w2: 
 }
 
 export function packCodesQ4_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  const mask = i8x16.splat(15);
   for (let b = 0; b < blocks; b += 8) {
     storeScalesQ4_K(to, CODE_PANEL_BLOCK, w0, w1, w2, w3);
     for (let run: usize = 16; run < Q4_K_BYTES; run += 16) {
@@ -40,8 +39,8 @@ export function packCodesQ4_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: 
       const r3 = v128.load(w3 + run);
       // Runs 16, 48, ... are the first halves of two groups, runs 32, 64, ... the second ones.
       const codes = to + (run & 16 ? 32 : 96);
-      storeTransposed(codes, v128.and(r0, mask), v128.and(r1, mask), v128.and(r2, mask), v128.and(r3, mask));
-      storeTransposed(codes + CODE_PANEL_BLOCK, i8x16.shr_u(r0, 4), i8x16.shr_u(r1, 4), i8x16.shr_u(r2, 4), i8x16.shr_u(r3, 4));
+      storeTransposed(codes, lowNibbles(r0), lowNibbles(r1), lowNibbles(r2), lowNibbles(r3));
+      storeTransposed(codes + CODE_PANEL_BLOCK, highNibbles(r0), highNibbles(r1), highNibbles(r2), highNibbles(r3));
       if (!(run & 16)) to += 2 * CODE_PANEL_BLOCK;
     }
     w0 += Q4_K_BYTES;

@@ -5,6 +5,7 @@
  *
  * A panel block (32 columns) is 288 bytes: f32 scale[4 rows]; f32 minimum[4 rows]; 16 vectors of weights.
  */
+import { highNibbles, lowNibbles } from './dot-int8';
 import { sixBits } from './dot-q6-k';
 import { halvesToFloats } from './half';
 import { gatherHalves, storeTransposed } from './lanes';
@@ -88,11 +89,10 @@ function storeBytes(to: usize, a: v128, b: v128, c: v128, d: v128): void {
 // @ts-ignore: decorator
 @inline
 function storeNibbles(low: usize, high: usize, a: v128, b: v128, c: v128, d: v128, offset: v128): void {
-  const mask = i8x16.splat(15);
-  storeBytes(low, i8x16.sub(v128.and(a, mask), offset), i8x16.sub(v128.and(b, mask), offset),
-    i8x16.sub(v128.and(c, mask), offset), i8x16.sub(v128.and(d, mask), offset));
-  storeBytes(high, i8x16.sub(i8x16.shr_u(a, 4), offset), i8x16.sub(i8x16.shr_u(b, 4), offset),
-    i8x16.sub(i8x16.shr_u(c, 4), offset), i8x16.sub(i8x16.shr_u(d, 4), offset));
+  storeBytes(low, i8x16.sub(lowNibbles(a), offset), i8x16.sub(lowNibbles(b), offset),
+    i8x16.sub(lowNibbles(c), offset), i8x16.sub(lowNibbles(d), offset));
+  storeBytes(high, i8x16.sub(highNibbles(a), offset), i8x16.sub(highNibbles(b), offset),
+    i8x16.sub(highNibbles(c), offset), i8x16.sub(highNibbles(d), offset));
 }
 
 /** 16 columns of 6-bit codes of four rows, less 32 and times the row's group scale (an i8 at s0..s3). */
