@@ -6,6 +6,9 @@ import { fixturesPath, hasShared, sharedPath } from '../../test/fixture-tensors.
 import { hasLlamaPeer, loadInLlama } from '../../test/llama-peer.ts';
 import { convertFile } from './convert.ts';
 
+/** Its first load on a busy machine takes most of a minute. */
+const LOADING_MS = 240_000;
+
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'ingot-convert-'));
@@ -33,7 +36,7 @@ describe.skipIf(!hasLlamaPeer)('a converted golden in llama.cpp gives the greedy
     } finally {
       await peer.dispose();
     }
-  });
+  }, LOADING_MS);
 });
 
 interface EmberGolden {
@@ -61,5 +64,5 @@ describe.skipIf(!hasLlamaPeer || !hasShared('ember-21m/model.safetensors'))('emb
     } finally {
       await peer.dispose();
     }
-  });
+  }, LOADING_MS);
 });

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import type { AssetName, JsonObject } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { samplingMetadata } from './chat-template-metadata.ts';
+import { vocabularyMetadata } from './vocabulary-metadata.ts';
+
+const preTokenizer = {
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'Split', pattern: { Regex: String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+` } },
+    { type: 'ByteLevel', use_regex: false },
+  ],
+};
+const tokenizer = {
+  model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2, '__proto__': 3 }, merges: ['a b'] },
+  added_tokens: [
+    { id: 4, content: '<|begin_of_text|>', special: true },
+    { id: 5, content: '<|end_of_text|>', special: true },
+    { id: 6, content: '<|eom_id|>', special: true },
+    { id: 7, content: '<|eot_id|>', special: true },
+    { id: 8, content: '<think>', special: false },
+  ],
+  pre_tokenizer: preTokenizer,
+};
+
+interface Parts {
+  readonly tokenizer?: JsonObject;
+  readonly settings?: JsonObject;
+  readonly config?: JsonObject;
+  readonly generation?: JsonObject;
+  readonly template?: string;
+  readonly vocabSize?: number;
+}
+
+/** JSON.parse makes `__proto__` an ordinary key, which an object literal does not. */
+const json = (value: JsonObject) => JSON.stringify(value).replace('"ab":2', '"ab":2,"__proto__":3');
+
+function keysOf(parts: Parts): Record<string, unknown> {
+  const assets = new Map<AssetName, string>([['tokenizer.json', json(parts.tokenizer ?? tokenizer)]]);
+  if (parts.settings) assets.set('tokenizer_config.json', JSON.stringify(parts.settings));
+  if (parts.generation) assets.set('generation_config.json', JSON.stringify(parts.generation));
+  if (parts.template) assets.set('chat_template.jinja', parts.template);
+  const metadata = vocabularyMetadata({ assets, config: parts.config, vocabSize: parts.vocabSize ?? 10, name: 'folder' });
+  return Object.fromEntries([...metadata].map(([key, { value }]) => [key.replace('tokenizer.ggml.', ''), typeof value === 'object' ? Array.from(value as ArrayLike<unknown>) : value]));
+}
+
+describe('vocabularyMetadata', () => {
+  test('tokens, types, merges and the kind of pre-tokenizer', () => {
+    expect(keysOf({})).toMatchObject({
+      model: 'gpt2',
+      pre: 'llama-bpe',
+      tokens: ['a', 'b', 'ab', '__proto__', '<|begin_of_text|>', '<|end_of_text|>', '<|eom_id|>', '<|eot_id|>', '<think>', '[PAD9]'],
+      token_type: [1, 1, 1, 1, 3, 3, 3, 3, 4, 5],
+      merges: ['a b'],
+      add_bos_token: false,
+    });
+    expect(keysOf({ tokenizer: { ...tokenizer, model: { ...tokenizer.model, merges: [['a', 'b']] } } })['merges']).toEqual(['a b']);
+  });
+
+  test('every end token is kept, and those that GGUF has a name for get it', () => {
+    const keys = keysOf({ config: { bos_token_id: 4, eos_token_id: [5, 6, 7] }, generation: { eos_token_id: [5, 6, 7] }, settings: { eos_token: '<|eot_id|>' } });
+    expect(keys).toMatchObject({ bos_token_id: 4, eos_token_id: 7, eom_token_id: 6, 'ingot.eos_token_ids': [7, 5, 6] });
+    const other = keysOf({ config: { eos_token_id: [5, 6, 7] } });
+    expect(other).toMatchObject({ eos_token_id: 5, eot_token_id: 7, eom_token_id: 6, 'ingot.eos_token_ids': [5, 6, 7] });
+    const single = keysOf({ config: { eos_token_id: 5 }, settings: { pad_token: { content: '<|end_of_text|>' }, bos_token: null } });
+    expect(single).toMatchObject({ eos_token_id: 5, padding_token_id: 5 });
+    expect(single).not.toHaveProperty('bos_token_id');
+    expect(single).not.toHaveProperty('ingot.eos_token_ids');
+  });
+
+  test('the post-processor decides about the beginning token, else tokenizer_config.json', () => {
+    const template = { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '<|begin_of_text|>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }] };
+    const post = { type: 'Sequence', processors: [{ type: 'ByteLevel' }, template] };
+    expect(keysOf({ tokenizer: { ...tokenizer, post_processor: post } })['add_bos_token']).toBe(true);
+    expect(keysOf({ tokenizer: { ...tokenizer, post_processor: { type: 'ByteLevel' } }, settings: { add_bos_token: true } })['add_bos_token']).toBe(true);
+    expect(keysOf({ tokenizer: { ...tokenizer, post_processor: template }, settings: { add_bos_token: false } })['add_bos_token']).toBe(true);
+  });
+
+  test('chat templates: the file first, then one text, then several', () => {
+    expect(keysOf({ template: 'A', settings: { chat_template: 'B' } })['tokenizer.chat_template']).toBe('A');
+    expect(keysOf({ settings: { chat_template: 'B' } })['tokenizer.chat_template']).toBe('B');
+    const several = [{ name: 'default', template: 'C' }, { name: 'tool_use', template: 'D' }];
+    expect(keysOf({ settings: { chat_template: several } })).toMatchObject({
+      'tokenizer.chat_template': 'C', 'tokenizer.chat_template.tool_use': 'D', 'tokenizer.chat_templates': ['tool_use'],
+    });
+  });
+
+  test.each([
+    ['more tokens than rows', { vocabSize: 8 }, /"<think>" has the id 8, but the model has 8 rows/],
+    ['another kind of model', { tokenizer: { ...tokenizer, model: { type: 'Unigram', vocab: [] } } }, /only BPE can be converted, found "Unigram"/],
+    ['a split without a name', { tokenizer: { ...tokenizer, pre_tokenizer: { type: 'Metaspace' } } }, /GGUF has no name known here/],
+    ['no split', { tokenizer: { ...tokenizer, pre_tokenizer: null } }, /no pre_tokenizer/],
+    ['a merge of three', { tokenizer: { ...tokenizer, model: { ...tokenizer.model, merges: [['a', 'b', 'c']] } } }, /a merge must be/],
+    ['an id that is none', { tokenizer: { ...tokenizer, added_tokens: [{ id: -1, content: 'x' }] } }, /has the id -1/],
+    ['no model', { tokenizer: {} }, /must hold an object "model", found nothing/],
+  ] as [string, Parts, RegExp][])('refuses %s', (_, parts, message) => {
+    expect(() => keysOf(parts)).toThrow(FormatError);
+    expect(() => keysOf(parts)).toThrow(message);
+  });
+
+  test('a folder without tokenizer.json has none', () => {
+    expect(vocabularyMetadata({ assets: new Map(), config: {}, vocabSize: 10, name: 'folder' }).size).toBe(0);
+  });
+});
+
+test('sampling defaults get the names of llama.cpp, unless nothing is sampled', () => {
+  const generation = { do_sample: true, temperature: 0.7, top_k: 50, top_p: 0.95, min_p: null, repetition_penalty: 1.1 };
+  expect(Object.fromEntries(samplingMetadata(generation))).toEqual({
+    'general.sampling.temp': { type: 'float32', value: 0.7 },
+    'general.sampling.top_k': { type: 'int32', value: 50 },
+    'general.sampling.top_p': { type: 'float32', value: 0.95 },
+    'general.sampling.penalty_repeat': { type: 'float32', value: 1.1 },
+  });
+  expect(samplingMetadata({ ...generation, do_sample: false }).size).toBe(0);
+});

@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import { memorySink } from '../files/byte-sink.ts';
+import type { ByteSink } from '../files/byte-sink.ts';
+import { blockPool } from '../files/synth-blocks.ts';
+import { synthVocabulary } from '../files/synth-vocabulary.ts';
+import { SYNTH_MODELS, SYNTH_TYPES, synthPlan } from '../models/synth-shapes.ts';
+import { decodeRows } from '../tensor/codec/decode-rows.ts';
+import { bytesOfElements, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
+import { synth } from './synth.ts';
+
+/** Keeps the first bytes of a file and counts the rest. */
+function keepingSink(keepBytes: number): ByteSink & { readonly kept: Uint8Array; total: number } {
+  const kept = new Uint8Array(keepBytes);
+  return {
+    name: 'made', kept, total: 0,
+    async write(bytes) {
+      if (this.total < keepBytes) kept.set(bytes.subarray(0, keepBytes - this.total), this.total);
+      this.total += bytes.length;
+    },
+    async close() {},
+    async abort() {},
+  };
+}
+
+describe('blockPool', () => {
+  test.each(WEIGHT_TYPES)('%s decodes to values of the spread asked for, around zero', (type) => {
+    const blocks = Math.ceil(65536 / TENSOR_TYPES[type].blockSize);
+    const values = new Float32Array(blocks * TENSOR_TYPES[type].blockSize);
+    decodeRows(type, blockPool({ type, blocks, deviation: 0.03, seed: 1 }), values);
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+    expect(Math.abs(mean)).toBeLessThan(0.002);
+    expect(deviation / 0.03).toBeGreaterThan(0.95);
+    expect(deviation / 0.03).toBeLessThan(1.05);
+  });
+});
+
+describe('synth', () => {
+  test.each(SYNTH_MODELS.flatMap((model) => SYNTH_TYPES.map((type) => [model, type] as const)))('%s %s has the parameters of the real model', (model, type) => {
+    // Counts published with the models, tied embeddings counted once.
+    const published = { 'qwen3-0.6b': 596_049_920, 'qwen3-4b': 4_022_468_096, 'llama-3.2-1b': 1_235_814_400, 'llama-3.2-3b': 3_212_749_824 };
+    const { tensors } = synthPlan(model, type);
+    const elements = tensors.filter(({ name }) => name !== 'rope_freqs.weight').reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    expect(elements).toBe(published[model]);
+  });
+
+  test('qwen3-0.6b q4_0 takes 335 MB and its vocabulary, and no two rows of its head are equal', async () => {
+    const { tensors, config } = synthPlan('qwen3-0.6b', 'q4_0');
+    const head = tensors.find(({ name }) => name === 'token_embd.weight')!;
+    expect(tensors[0]).toBe(head);
+    const headBytes = bytesOfElements('q4_0', config.vocabSize * config.dim);
+    const sink = keepingSink(headBytes + 16_000_000);
+    const { sizeBytes } = await synth(sink, { model: 'qwen3-0.6b', type: 'q4_0' });
+    expect(sink.total).toBe(sizeBytes);
+    expect(sizeBytes).toBeGreaterThan(335e6);
+    expect(sizeBytes).toBeLessThan(342e6);
+    const dataBytes = tensors.reduce((sum, { type, shape }) => sum + bytesOfElements(type, shape.reduce((a, b) => a * b, 1)), 0);
+    const rows = new Set<string>();
+    const rowBytes = headBytes / config.vocabSize;
+    for (let row = 0; row < config.vocabSize; row++) {
+      const at = sizeBytes - dataBytes + row * rowBytes;
+      rows.add(Buffer.from(sink.kept.buffer, at, 54).toString('latin1'));
+    }
+    expect(rows.size).toBe(config.vocabSize);
+  });
+
+  test('the same seed gives the same file, another one another', () => {
+    const pool = (seed: number) => Buffer.from(blockPool({ type: 'q4_k', blocks: 10, deviation: 0.03, seed })).toString('hex');
+    expect(pool(1)).toBe(pool(1));
+    expect(pool(2)).not.toBe(pool(1));
+  });
+
+  test('what it does not know', async () => {
+    await expect(synth(memorySink('x'), { model: 'x' as 'qwen3-4b', type: 'q4_0' })).rejects.toThrow(/must be one of qwen3-0.6b/);
+    await expect(synth(memorySink('x'), { model: 'qwen3-4b', type: 'q5_0' as 'q4_0' })).rejects.toThrow(/must be one of q4_0/);
+    await expect(synth(memorySink('x'), { model: 'qwen3-4b', type: 'q4_0', seed: 0.5 })).rejects.toThrow(/seed must be an integer/);
+  });
+
+  test('cancelling stops it', async () => {
+    const stop = new AbortController();
+    const running = synth(keepingSink(0), { model: 'qwen3-4b', type: 'q8_0', signal: stop.signal, onProgress: ({ loaded }) => loaded > 1e7 && stop.abort(new Error('enough')) });
+    await expect(running).rejects.toThrow('enough');
+  });
+
+  test.each([['chatml', 151_936, 151_645, '<|im_end|>'], ['headers', 128_256, 128_009, '<|eot_id|>']] as const)('the %s vocabulary', (kind, size, eosId, eos) => {
+    const keys = synthVocabulary(kind, size);
+    const tokens = keys.get('tokenizer.ggml.tokens')!.value as string[];
+    const merges = keys.get('tokenizer.ggml.merges')!.value as string[];
+    expect(tokens.length).toBe(size);
+    expect(new Set(tokens).size).toBe(size);
+    expect([keys.get('tokenizer.ggml.eos_token_id')!.value, tokens[eosId]]).toEqual([eosId, eos]);
+    const known = new Set(tokens);
+    for (const merge of merges) {
+      const [left, right] = merge.split(' ') as [string, string];
+      if (!known.has(left) || !known.has(right) || !known.has(left + right)) expect(merge).toBe('of tokens');
+    }
+  });
+});
