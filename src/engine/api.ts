@@ -2,7 +2,7 @@
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import type { DeviceKind, KvType, MemoryUse } from '../graph/executor.ts';
 import type { OnProgress } from '../tensor/progress.ts';
-import type { Tokenizer } from './tokenizer-port.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 
 /** A message as chat templates read it (the form of OpenAI and Hugging Face, so its fields keep their names). */
 export interface ChatMessage {

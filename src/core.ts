@@ -1,0 +1,21 @@
+/** Ingot's core: everything that runs in a browser and in a worker as well as in Node. */
+export type * from './engine/api.ts';
+export { assistantMessage, splitReasoning } from './engine/assistant-message.ts';
+export { collect } from './engine/collect.ts';
+export type { CollectedAnswer } from './engine/collect.ts';
+export { createModel } from './engine/model.ts';
+export type { CreateModelOptions } from './engine/model.ts';
+export { createCpuExecutor } from './cpu/cpu-executor.ts';
+export type { CpuExecutorOptions } from './cpu/cpu-executor.ts';
+export { createReferenceExecutor } from './reference/reference-executor.ts';
+export { httpFolder, httpSource } from './files/http-source.ts';
+export type { HttpOptions } from './files/http-source.ts';
+export { memoryFolder, memorySource } from './files/memory-source.ts';
+export { openCheckpoint } from './files/open-checkpoint.ts';
+export type { CheckpointLocation } from './files/open-checkpoint.ts';
+export type { DeviceKind, Executor, KvType, MemoryUse } from './graph/executor.ts';
+export type { ByteSource, ReadOptions, SourceFolder } from './tensor/byte-source.ts';
+export type { Checkpoint, TensorEntry } from './tensor/checkpoint.ts';
+export { CapacityError, FormatError, InputError } from './tensor/errors.ts';
+export type { OnProgress, ProgressEvent, ProgressPhase } from './tensor/progress.ts';
+export type { Tokenizer } from './text/tokenizer.ts';

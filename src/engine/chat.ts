@@ -1,0 +1,136 @@
+/** A conversation over one sequence: each turn renders the whole history and prefills what the state does not hold yet. */
+import { InputError } from '../tensor/errors.ts';
+import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions, SendOptions } from './api.ts';
+import { assistantMessage } from './assistant-message.ts';
+import { resolveDecoding } from './decoding-settings.ts';
+import { answerRoom } from './generate.ts';
+import type { ModelCore } from './model-core.ts';
+import { checkIds, checkMessages, encodeConversation } from './prompt.ts';
+import type { TextSide } from './prompt.ts';
+import { runGeneration } from './run-generation.ts';
+import { createRunQueue } from './run-queue.ts';
+import type { RunQueue } from './run-queue.ts';
+import { openSequence } from './sequence.ts';
+import type { Sequence } from './sequence.ts';
+
+export interface ChatHost {
+  readonly core: ModelCore;
+  readonly text: TextSide;
+  readonly samplingDefaults: SamplingOptions;
+}
+
+interface ChatState {
+  readonly host: ChatHost;
+  readonly defaults: ChatOptions;
+  /** Turns of this chat, one after another: each renders what the one before has left. */
+  readonly queue: RunQueue;
+  readonly sequence: Sequence;
+  messages: readonly ChatMessage[];
+  /** Counts resets: a turn that began before one does not write to the history after it. */
+  resets: number;
+  isDisposed: boolean;
+}
+
+function withDefaults(defaults: ChatOptions, options: SendOptions): SendOptions {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const templateVariables = { ...defaults.templateVariables, ...options.templateVariables };
+  return { ...defaults, ...given, templateVariables };
+}
+
+function newMessages(message: string | ChatMessage | readonly ChatMessage[]): readonly ChatMessage[] {
+  const added = typeof message === 'string' ? [{ role: 'user', content: message }] : Array.isArray(message) ? message : [message as ChatMessage];
+  checkMessages(added);
+  if (typeof message === 'string' && message === '') throw new InputError('The message is empty: at least one character is needed.');
+  return added;
+}
+
+/** Whether a prompt leaves the answer inside a thinking block. */
+function opensThinking(promptIds: readonly number[], { tokenizer }: TextSide): boolean {
+  const tail = promptIds.slice(-16).filter((id) => id < (tokenizer?.vocabSize ?? 0));
+  return tokenizer?.decode(tail).trimEnd().endsWith('<think>') === true;
+}
+
+async function* answer(state: ChatState, message: string | ChatMessage | readonly ChatMessage[], options: SendOptions): AsyncGenerator<Piece, void, undefined> {
+  const { core, text, samplingDefaults } = state.host;
+  const merged = withDefaults(state.defaults, options);
+  const settings = resolveDecoding(merged, samplingDefaults);
+  const messages = [...state.messages, ...newMessages(message)];
+  const promptIds = checkIds(encodeConversation(messages, merged, text), core);
+  answerRoom(promptIds.length, settings.maxTokens, core.contextLength);
+  const { resets, sequence } = state;
+  const { signal, onProgress } = options;
+  let answered = '';
+  let keeps = true;
+  const commit = () => {
+    if (!keeps || state.resets !== resets) return;
+    keeps = false;
+    state.messages = [...messages, assistantMessage(answered, opensThinking(promptIds, text))];
+  };
+  try {
+    for await (const piece of runGeneration({ core, text, promptIds, settings, sequence, signal, onProgress })) {
+      answered += piece.text;
+      if (piece.finishReason !== undefined) commit();
+      yield piece;
+    }
+  } catch (error) {
+    if (signal?.aborted !== true) keeps = false;
+    throw error;
+  } finally {
+    if (answered !== '') commit();
+  }
+}
+
+async function* takeTurn(state: ChatState, message: string | ChatMessage | readonly ChatMessage[], options: SendOptions): AsyncGenerator<Piece, void, undefined> {
+  const turn = await state.queue.take(options.signal);
+  try {
+    state.host.core.checkOpen();
+    for await (const piece of answer(state, message, options)) {
+      if (piece.finishReason !== undefined) turn.end();
+      yield piece;
+    }
+  } finally {
+    turn.end();
+    if (state.isDisposed) state.sequence.close();
+  }
+}
+
+function systemMessages({ system }: ChatOptions): readonly ChatMessage[] {
+  if (system === undefined || system === '') return [];
+  if (typeof system !== 'string') throw new InputError(`system must be a string, found ${typeof system}.`);
+  return [{ role: 'system', content: system }];
+}
+
+/** @throws InputError where the model has no chat template, or an option is out of range. */
+export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
+  host.core.checkOpen();
+  if (host.text.encodeMessages === undefined) throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
+  resolveDecoding(defaults, host.samplingDefaults);
+  const system = systemMessages(defaults);
+  const state: ChatState = {
+    host,
+    defaults,
+    queue: createRunQueue({ patienceMs: Infinity }),
+    sequence: openSequence(host.core),
+    messages: system,
+    resets: 0,
+    isDisposed: false,
+  };
+  const dispose = () => {
+    if (state.isDisposed) return;
+    state.isDisposed = true;
+    state.queue.close(new InputError('This chat was disposed: create another one.'));
+    state.sequence.close();
+  };
+  return {
+    get history() {
+      return state.messages;
+    },
+    send: (message, options = {}): Generation => takeTurn(state, message, options),
+    reset() {
+      state.resets++;
+      state.messages = system;
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  };
+}

@@ -1,0 +1,48 @@
+/** Options of a generation, checked once and complete. */
+import { InputError } from '../tensor/errors.ts';
+import type { DecodingOptions, SamplingOptions } from './api.ts';
+import { resolveSampling } from './sampling-settings.ts';
+import type { SamplingSettings } from './sampling-settings.ts';
+
+export interface DecodingSettings {
+  readonly sampling: SamplingSettings;
+  /** Undefined: what the context has left. */
+  readonly maxTokens: number | undefined;
+  readonly stops: readonly string[];
+  readonly ignoreEos: boolean;
+  /** How many likeliest tokens come with each chosen one; undefined: no log probabilities. */
+  readonly topLogprobs: number | undefined;
+}
+
+const MOST_TOP_LOGPROBS = 20;
+
+function resolveStops(stop: DecodingOptions['stop']): readonly string[] {
+  const stops = stop === undefined ? [] : typeof stop === 'string' ? [stop] : stop;
+  if (!Array.isArray(stops) || stops.some((text) => typeof text !== 'string' || text === '')) {
+    throw new InputError(`stop must be a text or a list of texts, none of them empty, found ${JSON.stringify(stop)}.`);
+  }
+  return stops;
+}
+
+function resolveTopLogprobs(logprobs: DecodingOptions['logprobs']): number | undefined {
+  if (logprobs === undefined || logprobs === false) return undefined;
+  if (logprobs === true) return 0;
+  if (Number.isInteger(logprobs) && logprobs >= 0 && logprobs <= MOST_TOP_LOGPROBS) return logprobs;
+  throw new InputError(`logprobs must be true, false or an integer from 0 to ${MOST_TOP_LOGPROBS}, found ${String(logprobs)}.`);
+}
+
+function resolveMaxTokens(maxTokens: number | undefined): number | undefined {
+  if (maxTokens === undefined || (Number.isSafeInteger(maxTokens) && maxTokens >= 1)) return maxTokens;
+  throw new InputError(`maxTokens must be an integer of at least 1, found ${String(maxTokens)}.`);
+}
+
+/** @throws InputError naming the option, what is legal and what was found. */
+export function resolveDecoding(options: DecodingOptions, samplingDefaults: SamplingOptions): DecodingSettings {
+  return {
+    sampling: resolveSampling(options, samplingDefaults),
+    maxTokens: resolveMaxTokens(options.maxTokens),
+    stops: resolveStops(options.stop),
+    ignoreEos: options.ignoreEos === true,
+    topLogprobs: resolveTopLogprobs(options.logprobs),
+  };
+}

@@ -1,0 +1,109 @@
+/** One pass over a sequence for evaluation: logits and hidden states, no sampling, no state kept. */
+import type { Graph } from '../graph/graph.ts';
+import { CapacityError, InputError } from '../tensor/errors.ts';
+import type { ForwardOptions, ForwardResult } from './api.ts';
+import { yieldToEventLoop } from './event-loop.ts';
+import type { ModelCore } from './model-core.ts';
+import { checkIds } from './prompt.ts';
+import { openSequence } from './sequence.ts';
+import type { Sequence } from './sequence.ts';
+
+/** Most logits of one step: an executor holds them all at once. */
+const MOST_STEP_LOGITS = 2 ** 24;
+const MOST_RESULT_BYTES = 2 ** 31;
+
+function checkPositions(positions: readonly number[] | undefined, length: number): readonly number[] {
+  if (positions === undefined) return Array.from({ length }, (_, position) => position);
+  let last = -1;
+  for (const position of positions) {
+    if (!(Number.isInteger(position) && position > last && position < length)) {
+      throw new InputError(`positions must be ascending integers from 0 to ${length - 1}, found ${String(position)} after ${last < 0 ? 'none' : last}.`);
+    }
+    last = position;
+  }
+  return positions;
+}
+
+function tapNames(hidden: readonly number[], graph: Graph): string[] {
+  const layers = [...graph.taps.keys()].filter((name) => name.startsWith('hidden.')).length - 1;
+  return hidden.map((layer) => {
+    const name = `hidden.${layer}`;
+    if (!graph.taps.has(name)) throw new InputError(`hidden must hold integers from 0 to ${layers}, found ${String(layer)}.`);
+    return name;
+  });
+}
+
+function allocateLogits(rows: number, vocabSize: number): Float32Array {
+  if (rows * vocabSize * 4 > MOST_RESULT_BYTES) {
+    throw new CapacityError(
+      `Logits of ${rows} positions by ${vocabSize} tokens take ${Math.ceil((rows * vocabSize * 4) / 2 ** 20)} MiB; at most ` +
+        `${MOST_RESULT_BYTES / 2 ** 20} MiB are returned at once. Ask for fewer positions.`,
+    );
+  }
+  return new Float32Array(rows * vocabSize);
+}
+
+interface Pass {
+  readonly core: ModelCore;
+  readonly sequence: Sequence;
+  readonly ids: readonly number[];
+  readonly positions: readonly number[];
+  readonly taps: readonly string[];
+  readonly logits: Float32Array;
+  /** By tap, [positions, dim]; filled in once the width is known. */
+  readonly hidden: Map<string, Float32Array>;
+}
+
+/** Copies the rows of a step's taps at the wanted positions behind those already there. */
+function keepTaps(pass: Pass, taps: ReadonlyMap<string, Float32Array>, wanted: { start: number; end: number; outputs: readonly number[]; done: number }) {
+  for (const name of pass.taps) {
+    const rows = taps.get(name);
+    if (rows === undefined) throw new Error(`forward: the executor returned no tap ${name}`);
+    const dim = rows.length / (wanted.end - wanted.start);
+    let kept = pass.hidden.get(name);
+    if (kept === undefined) pass.hidden.set(name, (kept = new Float32Array(pass.positions.length * dim)));
+    wanted.outputs.forEach((position, index) => {
+      const row = position - wanted.start;
+      kept.set(rows.subarray(row * dim, (row + 1) * dim), (wanted.done + index) * dim);
+    });
+  }
+}
+
+async function runPass(pass: Pass, { signal, onProgress }: ForwardOptions): Promise<void> {
+  const { core, sequence, ids, positions, taps } = pass;
+  const chunk = Math.max(1, Math.min(core.maxRows, Math.floor(MOST_STEP_LOGITS / core.vocabSize)));
+  let done = 0;
+  for (let start = 0; start < ids.length; start += chunk) {
+    signal?.throwIfAborted();
+    const end = Math.min(ids.length, start + chunk);
+    let stop = done;
+    while (stop < positions.length && (positions[stop] as number) < end) stop++;
+    const outputs = positions.slice(done, stop);
+    const result = await sequence.extend(ids, { end, outputs, taps: taps.length === 0 ? undefined : taps });
+    pass.logits.set(result.logits.subarray(0, outputs.length * core.vocabSize), done * core.vocabSize);
+    keepTaps(pass, result.taps, { start, end, outputs, done });
+    done = stop;
+    onProgress?.({ phase: 'prefill', loaded: end, total: ids.length });
+    await yieldToEventLoop();
+  }
+}
+
+export async function forwardPass(core: ModelCore, graph: Graph, ids: ArrayLike<number>, options: ForwardOptions): Promise<ForwardResult> {
+  core.checkOpen();
+  options.signal?.throwIfAborted();
+  const checked = checkIds(ids, core);
+  const positions = checkPositions(options.positions, checked.length);
+  const taps = tapNames(options.hidden ?? [], graph);
+  const turn = await core.queue.take(options.signal);
+  const sequence = openSequence(core);
+  try {
+    const logits = allocateLogits(positions.length, core.vocabSize);
+    const pass: Pass = { core, sequence, ids: checked, positions, taps, logits, hidden: new Map() };
+    await runPass(pass, options);
+    const hidden = new Map((options.hidden ?? []).map((layer) => [layer, pass.hidden.get(`hidden.${layer}`) as Float32Array]));
+    return { logits, hidden };
+  } finally {
+    sequence.close();
+    turn.end();
+  }
+}

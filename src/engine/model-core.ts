@@ -1,0 +1,80 @@
+/** What all calls on one loaded model share: the program, its pages, the queue, and room for sampling. */
+import type { Program, StepBatch, StepResult } from '../graph/executor.ts';
+import { InputError } from '../tensor/errors.ts';
+import { createCandidates } from './candidates.ts';
+import type { Candidates } from './candidates.ts';
+import { createKvPages } from './kv-pages.ts';
+import type { KvPages } from './kv-pages.ts';
+import { createRunQueue } from './run-queue.ts';
+import type { RunQueue } from './run-queue.ts';
+
+export interface ModelCore {
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  /** Most tokens of one step. */
+  readonly maxRows: number;
+  readonly pages: KvPages;
+  readonly queue: RunQueue;
+  readonly candidates: Candidates;
+  /** One step of the program. @throws the closing error once {@link ModelCore.close} was called. */
+  run(batch: StepBatch): Promise<StepResult>;
+  /** Throws the closing error after {@link ModelCore.close}. */
+  checkOpen(): void;
+  /** Refuses new steps, waits for the one that runs, and frees the program. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ModelCoreOptions {
+  readonly program: Program;
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  readonly maxRows: number;
+  readonly pageTokens: number;
+}
+
+/** How long a reader may keep its turn between two pieces while other calls wait. */
+const READER_PATIENCE_MS = 200;
+
+export function pagesFor(contextLength: number, pageTokens: number): number {
+  return Math.ceil(contextLength / pageTokens);
+}
+
+export function createModelCore(options: ModelCoreOptions): ModelCore {
+  const { program, vocabSize, contextLength, maxRows, pageTokens } = options;
+  const queue = createRunQueue({ patienceMs: READER_PATIENCE_MS });
+  let running: Promise<unknown> | undefined;
+  let closing: Promise<void> | undefined;
+  let closedBy: Error | undefined;
+
+  const checkOpen = () => {
+    if (closedBy !== undefined) throw closedBy;
+  };
+  return {
+    vocabSize,
+    contextLength,
+    maxRows,
+    queue,
+    candidates: createCandidates(vocabSize),
+    pages: createKvPages({ program, pageTokens, maxPages: pagesFor(contextLength, pageTokens) }),
+    checkOpen,
+    async run(batch) {
+      checkOpen();
+      const step = program.run(batch);
+      running = step;
+      try {
+        return await step;
+      } finally {
+        running = undefined;
+      }
+    },
+    close() {
+      closedBy ??= new InputError('The model was disposed: load it again, or dispose it only after its last call.');
+      queue.close(closedBy);
+      closing ??= Promise.resolve(running).then(
+        () => program.dispose(),
+        () => program.dispose(),
+      );
+      return closing;
+    },
+  };
+}

@@ -1,0 +1,153 @@
+/** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
+import type { Executor, KvType, Program } from '../graph/executor.ts';
+import { openDecoder } from '../models/open-decoder.ts';
+import type { DecoderModel } from '../models/open-decoder.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { InputError } from '../tensor/errors.ts';
+import type { OnProgress } from '../tensor/progress.ts';
+import { isQuantized } from '../tensor/tensor-type.ts';
+import type { ForwardOptions, ForwardResult, GenerateOptions, Generation, Model, ModelInfo, Piece } from './api.ts';
+import { createChatSession } from './chat.ts';
+import { resolveDecoding } from './decoding-settings.ts';
+import { forwardPass } from './forward.ts';
+import { answerRoom } from './generate.ts';
+import { createModelCore, pagesFor } from './model-core.ts';
+import type { ModelCore } from './model-core.ts';
+import { encodeRequest } from './prompt.ts';
+import type { TextSide } from './prompt.ts';
+import { runGeneration } from './run-generation.ts';
+import { openTextSide } from './text-side.ts';
+
+export interface ModelOptions {
+  readonly executor: Executor;
+  /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
+  readonly contextLength?: number | undefined;
+  /** Default: f16 where any weight is quantised, else f32. */
+  readonly kvType?: KvType | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+export interface CreateModelOptions extends ModelOptions {
+  /** Taken over: closed when its weights are loaded, or when that fails. */
+  readonly checkpoint: Checkpoint;
+}
+
+/** What a model is made of, once its file has been read. */
+export interface ModelParts {
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly decoder: DecoderModel;
+  readonly text: TextSide;
+}
+
+const DEFAULT_CONTEXT_LENGTH = 8192;
+const PAGE_TOKENS = 64;
+/** Tokens of one prefill step: enough to reuse weights well, few enough to stop soon. Fixed, so that results do not hang on timing. */
+const MAX_ROWS = 256;
+
+function resolveContextLength(wanted: number | undefined, ofModel: number): number {
+  if (wanted === undefined) return Math.min(ofModel, DEFAULT_CONTEXT_LENGTH);
+  if (Number.isSafeInteger(wanted) && wanted >= 1 && wanted <= ofModel) return wanted;
+  throw new InputError(`contextLength must be an integer from 1 to the model's ${ofModel}, found ${String(wanted)}.`);
+}
+
+function describeTypes(decoder: DecoderModel): string {
+  const bytes = new Map<string, number>();
+  for (const weight of decoder.weights.values()) bytes.set(weight.type, (bytes.get(weight.type) ?? 0) + weight.sizeBytes);
+  return [...bytes]
+    .sort((a, b) => b[1] - a[1])
+    .map(([type]) => type)
+    .join(', ');
+}
+
+interface LoadedParts {
+  readonly parts: ModelParts;
+  readonly executor: Executor;
+  readonly program: Program;
+  readonly contextLength: number;
+  readonly kvType: KvType;
+}
+
+function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts): ModelInfo {
+  const { decoder, text } = parts;
+  const parameters = decoder.graph.weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
+  return {
+    name: parts.name,
+    architecture: decoder.config.architecture,
+    parameters,
+    sizeBytes: parts.sizeBytes,
+    quantisation: describeTypes(decoder),
+    vocabSize: decoder.config.vocabSize,
+    contextLength,
+    modelContextLength: decoder.config.contextLength,
+    device: executor.kind,
+    deviceDescription: executor.description,
+    kvType,
+    samplingDefaults: text.samplingDefaults,
+    get memory() {
+      return program.memory;
+    },
+  };
+}
+
+async function* generate(core: ModelCore, text: TextSide, options: GenerateOptions): AsyncGenerator<Piece, void, undefined> {
+  core.checkOpen();
+  options.signal?.throwIfAborted();
+  const settings = resolveDecoding(options, text.samplingDefaults);
+  if (settings.stops.length > 0 && text.tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
+  const promptIds = encodeRequest(options, text, core);
+  answerRoom(promptIds.length, settings.maxTokens, core.contextLength);
+  const { signal, onProgress } = options;
+  yield* runGeneration({ core, text, promptIds, settings, signal, onProgress });
+}
+
+function nameOf(checkpoint: Checkpoint): string {
+  const name = checkpoint.metadata.get('general.name');
+  return typeof name === 'string' && name !== '' ? name : checkpoint.name;
+}
+
+/**
+ * Reads a model from its files and loads it on an executor.
+ * @throws FormatError for a damaged or unsupported model; InputError for a contextLength beyond the model's; CapacityError
+ * where the executor cannot hold it; the signal's reason when it aborts. Everything is freed then.
+ */
+export async function createModel({ checkpoint, ...options }: CreateModelOptions): Promise<Model> {
+  try {
+    const decoder = await openDecoder(checkpoint, { signal: options.signal });
+    options.signal?.throwIfAborted();
+    const text = openTextSide(checkpoint);
+    return await createModelFromParts({ name: nameOf(checkpoint), sizeBytes: checkpoint.sizeBytes, decoder, text }, options);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** Loads a decoder's weights on an executor. Frees the program where anything fails. */
+export async function createModelFromParts(parts: ModelParts, options: ModelOptions): Promise<Model> {
+  const { decoder, text } = parts;
+  const { executor, signal, onProgress } = options;
+  const { graph, weights, config } = decoder;
+  const contextLength = resolveContextLength(options.contextLength, config.contextLength);
+  const kvType = options.kvType ?? ([...weights.values()].some(({ type }) => isQuantized(type)) ? 'f16' : 'f32');
+  const kv = { type: kvType, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
+  const maxRows = Math.min(MAX_ROWS, contextLength);
+  const program = await executor.load({ graph, weights, kv, maxRows, signal, onProgress });
+  const core = createModelCore({ program, vocabSize: config.vocabSize, contextLength, maxRows, pageTokens: PAGE_TOKENS });
+
+  function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
+  function forward(ids: ArrayLike<number>, pass?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
+  async function forward(ids: ArrayLike<number>, pass: ForwardOptions = {}): Promise<ForwardResult | Float32Array> {
+    const result = await forwardPass(core, graph, ids, pass);
+    return pass.hidden === undefined ? result.logits : result;
+  }
+  return {
+    info: infoOf({ parts, executor, program, contextLength, kvType }),
+    tokenizer: text.tokenizer,
+    generate: (request): Generation => generate(core, text, request),
+    forward,
+    createChat: (chat = {}) => createChatSession({ core, text, samplingDefaults: text.samplingDefaults }, chat),
+    dispose: () => core.close(),
+    [Symbol.asyncDispose]: () => core.close(),
+  };
+}

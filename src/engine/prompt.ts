@@ -1,0 +1,91 @@
+/** From what a caller passes (a prompt, ids or messages) to token ids. */
+import { CapacityError, InputError } from '../tensor/errors.ts';
+import type { JsonValue } from '../tensor/checkpoint.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { ChatMessage, GenerateOptions, SamplingOptions, TemplateOptions } from './api.ts';
+
+export interface RenderOptions {
+  readonly tools: TemplateOptions['tools'];
+  readonly variables: Readonly<Record<string, JsonValue>>;
+}
+
+/** What a checkpoint says about text; every part may be missing but the end tokens, which may be none. */
+export interface TextSide {
+  readonly tokenizer: Tokenizer | undefined;
+  /** Renders the chat template, the turn of the assistant opened; undefined where the model has no template. */
+  readonly encodeMessages: ((messages: readonly ChatMessage[], options: RenderOptions) => readonly number[]) | undefined;
+  readonly endIds: ReadonlySet<number>;
+  readonly samplingDefaults: SamplingOptions;
+}
+
+export interface ContextSize {
+  readonly vocabSize: number;
+  readonly contextLength: number;
+}
+
+/** @throws InputError for an empty list or an id outside the vocabulary; CapacityError where they exceed the context. */
+export function checkIds(ids: ArrayLike<number>, { vocabSize, contextLength }: ContextSize): number[] {
+  if (typeof ids !== 'object' || ids === null || !Number.isSafeInteger(ids.length)) {
+    throw new InputError(`ids must be an array of token ids, found ${typeof ids}.`);
+  }
+  if (ids.length === 0) throw new InputError('The sequence of token ids is empty: at least one id is needed.');
+  if (ids.length > contextLength) {
+    throw new CapacityError(
+      `The sequence of ${ids.length} tokens exceeds the context of ${contextLength} tokens. Shorten it, or load the model with a larger contextLength.`,
+    );
+  }
+  const checked = Array.from(ids);
+  const bad = checked.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+  if (bad >= 0) {
+    throw new InputError(`Token ids must be integers from 0 to ${vocabSize - 1} (the vocabulary), found ${String(checked[bad])} at index ${bad}.`);
+  }
+  return checked;
+}
+
+function encodePrompt(prompt: string, text: TextSide): number[] {
+  const { tokenizer } = text;
+  if (tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot read a prompt: pass ids instead.');
+  if (typeof prompt !== 'string') throw new InputError(`prompt must be a string, found ${typeof prompt}.`);
+  if (prompt === '') throw new InputError('The prompt is empty: at least one character is needed.');
+  const ids = tokenizer.encode(prompt);
+  const bos = tokenizer.addBos ? tokenizer.special.bos : undefined;
+  return bos === undefined ? ids : [bos, ...ids];
+}
+
+const ROLE_HINT = 'Each message needs a role (system, user, assistant or tool) and a content string.';
+
+/** @throws InputError for what is not a list of messages. */
+export function checkMessages(messages: readonly ChatMessage[]): void {
+  if (!Array.isArray(messages)) throw new InputError(`messages must be an array, found ${typeof messages}.`);
+  if (messages.length === 0) throw new InputError(`messages is empty: at least one message is needed. ${ROLE_HINT}`);
+  messages.forEach((message: Partial<ChatMessage> | null, index) => {
+    const { role, content } = message ?? {};
+    const hasText = typeof content === 'string' || ((content ?? null) === null && message?.tool_calls !== undefined);
+    if (typeof role !== 'string' || !hasText) {
+      throw new InputError(`messages[${index}] has role ${JSON.stringify(role)} and content of type ${typeof content}. ${ROLE_HINT}`);
+    }
+  });
+}
+
+/** @throws InputError where the model has no chat template, or the messages are none. */
+export function encodeConversation(messages: readonly ChatMessage[], options: TemplateOptions, text: TextSide): readonly number[] {
+  if (text.encodeMessages === undefined) {
+    const missing = text.tokenizer === undefined ? 'tokenizer' : 'chat template';
+    throw new InputError(`This model has no ${missing}, so it cannot read messages: pass ${text.tokenizer === undefined ? 'ids' : 'a prompt'} instead.`);
+  }
+  checkMessages(messages);
+  const variables: Record<string, JsonValue> = { ...options.templateVariables };
+  if (options.thinking !== undefined) variables['enable_thinking'] = options.thinking;
+  return text.encodeMessages(messages, { tools: options.tools, variables });
+}
+
+/** The ids that one call starts from. @throws InputError, CapacityError */
+export function encodeRequest(options: GenerateOptions, text: TextSide, size: ContextSize): number[] {
+  const given = (['prompt', 'ids', 'messages'] as const).filter((name) => options[name] !== undefined);
+  if (given.length !== 1) {
+    throw new InputError(`Pass exactly one of prompt, ids and messages; found ${given.length === 0 ? 'none' : given.join(' and ')}.`);
+  }
+  if (options.ids !== undefined) return checkIds(options.ids, size);
+  if (options.prompt !== undefined) return checkIds(encodePrompt(options.prompt, text), size);
+  return checkIds(encodeConversation(options.messages as readonly ChatMessage[], options, text), size);
+}

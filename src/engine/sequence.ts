@@ -1,0 +1,88 @@
+/** One sequence's tokens and their state in the program's pages. */
+import type { StepResult } from '../graph/executor.ts';
+import { InputError } from '../tensor/errors.ts';
+import { yieldToEventLoop } from './event-loop.ts';
+import type { ModelCore } from './model-core.ts';
+
+export interface Sequence {
+  /** Tokens whose keys and values are there now; fewer than before when the pages were given to others meanwhile. */
+  readonly length: number;
+  /** Drops all state that does not belong to a prefix of `ids`; returns how many of them have theirs. */
+  keepPrefix(ids: ArrayLike<number>): number;
+  /** Computes the state of ids[length .. end), at most maxRows of them, in one step. */
+  extend(ids: ArrayLike<number>, options: ExtendOptions): Promise<StepResult>;
+  /** Gives the pages back. Idempotent. */
+  close(): void;
+}
+
+export interface ExtendOptions {
+  readonly end: number;
+  /** Positions in [length, end) whose logits are wanted, ascending. */
+  readonly outputs: readonly number[];
+  readonly taps?: readonly string[] | undefined;
+}
+
+export function openSequence(core: ModelCore): Sequence {
+  const table = core.pages.open();
+  const present: number[] = [];
+  let epoch = table.epoch;
+  let isClosed = false;
+
+  const forgetLost = () => {
+    if (epoch === table.epoch) return;
+    epoch = table.epoch;
+    present.length = 0;
+  };
+  return {
+    get length() {
+      forgetLost();
+      return present.length;
+    },
+    keepPrefix(ids) {
+      forgetLost();
+      let common = 0;
+      while (common < present.length && common < ids.length && present[common] === ids[common]) common++;
+      present.length = common;
+      core.pages.truncate(table, common);
+      return common;
+    },
+    async extend(ids, { end, outputs, taps }) {
+      if (isClosed) throw new InputError('The state of this sequence was freed while it ran: its chat was disposed.');
+      forgetLost();
+      const start = present.length;
+      core.pages.reserve(table, end);
+      const tokens = new Int32Array(end - start);
+      for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
+      const step = { tokens, start, pages: table.pages, outputs: outputs.map((position) => position - start) };
+      const result = await core.run(taps === undefined ? { sequences: [step] } : { sequences: [step], taps });
+      for (const token of tokens) present.push(token);
+      return result;
+    },
+    close() {
+      isClosed = true;
+      core.pages.close(table);
+    },
+  };
+}
+
+export interface AdvanceOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of positions done, after every step. */
+  readonly onStep?: ((done: number) => void) | undefined;
+}
+
+/**
+ * Brings the state of a sequence, which must be a prefix of `ids`, up to all of them, chunk by chunk: a whole prompt,
+ * one new token, or what was lost to other sequences. Resolves to the logits [vocab] after the last id, good until the next step.
+ */
+export async function advance(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<Float32Array> {
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const end = Math.min(ids.length, sequence.length + core.maxRows);
+    const isLast = end === ids.length;
+    const { logits } = await sequence.extend(ids, { end, outputs: isLast ? [end - 1] : [] });
+    options.onStep?.(end);
+    if (isLast) return logits;
+    await yieldToEventLoop();
+  }
+}

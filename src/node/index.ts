@@ -1,0 +1,6 @@
+/** Ingot for Node: the core, and what needs a disk and threads. */
+export * from '../core.ts';
+export { loadModel } from './load-model.ts';
+export type { DeviceChoice, LoadModelOptions } from './load-model.ts';
+export { directorySource, fileSource } from './file-source.ts';
+export { locate } from './open-path.ts';

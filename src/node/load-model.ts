@@ -1,0 +1,71 @@
+/** The composition root for Node: a path or URL, a device, and what a model on it needs. */
+import { availableParallelism } from 'node:os';
+import { createCpuExecutor } from '../cpu/cpu-executor.ts';
+import type { Model } from '../engine/api.ts';
+import { createModel } from '../engine/model.ts';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
+import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
+import { createReferenceExecutor } from '../reference/reference-executor.ts';
+import { CapacityError, InputError } from '../tensor/errors.ts';
+import type { OnProgress } from '../tensor/progress.ts';
+import { locate } from './open-path.ts';
+import { createThreadHost } from './thread-host.ts';
+import { readKernelModules } from './wasm-modules.ts';
+
+export type DeviceChoice = 'auto' | DeviceKind;
+
+export interface LoadModelOptions {
+  /** `auto` takes the fastest there is on this machine. Default `auto`. */
+  readonly device?: DeviceChoice | undefined;
+  /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
+  readonly contextLength?: number | undefined;
+  /** Compute threads of the CPU device. Default: as many as the machine has for this process. */
+  readonly threads?: number | undefined;
+  /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
+  readonly kvType?: KvType | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
+
+const MOST_THREADS = 256;
+
+function resolveThreads(threads: number | undefined): number {
+  if (threads === undefined) return Math.min(availableParallelism(), MOST_THREADS);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
+  throw new InputError(`threads must be an integer from 1 to ${MOST_THREADS}, found ${String(threads)}.`);
+}
+
+/** @throws CapacityError for a device that this version has no executor for; InputError for an unknown one. */
+export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 'threads'> = {}): Promise<Executor> {
+  const device = options.device ?? 'auto';
+  const threads = resolveThreads(options.threads);
+  switch (device) {
+    case 'auto':
+    case 'cpu':
+      return createCpuExecutor({ threads, modules: await readKernelModules(), threadHost: createThreadHost() });
+    case 'reference':
+      return createReferenceExecutor();
+    case 'gpu':
+    case 'software':
+      throw new CapacityError(`The device ${JSON.stringify(device)} is not built yet in this version: use "cpu", or "auto", which takes the CPU.`);
+    default:
+      throw new InputError(`device must be one of ${DEVICE_CHOICES.join(', ')}, found ${JSON.stringify(device satisfies never)}.`);
+  }
+}
+
+/**
+ * Loads a model: a GGUF file (or the first of a split one), a Hugging Face folder or one of its files, or the URL of
+ * either. Call its `dispose()` when done.
+ * @throws InputError for a path or an option that cannot be meant; FormatError for a damaged or unsupported model;
+ * CapacityError where it does not fit; the signal's reason when it aborts. Nothing stays open or running then.
+ */
+export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
+  const { signal, onProgress, contextLength, kvType } = options;
+  signal?.throwIfAborted();
+  const executor = await openExecutor(options);
+  const location = await locate(pathOrUrl, { signal });
+  const checkpoint = await openCheckpoint(location, { signal });
+  return createModel({ checkpoint, executor, contextLength, kvType, signal, onProgress });
+}
