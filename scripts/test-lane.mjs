@@ -57,7 +57,7 @@ export async function runVitest(project, { node = process.execPath, title = proj
   const reportPath = join(folder, 'report.json');
   const vitest = join(repoRoot, 'node_modules', 'vitest', 'vitest.mjs');
   try {
-    const args = [vitest, 'run', '--project', project, '--passWithNoTests', '--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
+    const args = [vitest, 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
     const { status } = await runNode(args, { node });
     return readReport(reportPath, { title, status });
   } finally {

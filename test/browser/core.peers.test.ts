@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -57,6 +57,20 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
 
   it('loads module by module in a worker', async () => {
     expect(await call('inWorker', 'importAll', coreModules())).toEqual([]);
+  });
+
+  describe.each(['reference', 'cpu'])('generates the golden tokens on %s', (device) => {
+    const folder = '/test/fixtures/golden/qwen3';
+    const golden = JSON.parse(readFileSync(join(repoRoot, folder, 'golden.json'), 'utf8')) as Record<'prompts' | 'greedy', Record<string, number[]>>;
+    const task = { folder, device, ids: golden.prompts['short'], maxTokens: golden.greedy['short'].length };
+
+    it('in a page', async () => {
+      expect(await call('generateGreedily', task)).toMatchObject({ tokens: golden.greedy['short'] });
+    });
+
+    it('in a worker', async () => {
+      expect(await call('inWorker', 'generateGreedily', task)).toMatchObject({ tokens: golden.greedy['short'] });
+    });
   });
 
   it('would notice a module that needs Node', async () => {

@@ -20,3 +20,47 @@ export function inWorker(name, ...args) {
 export function isIsolated() {
   return globalThis.crossOriginIsolated;
 }
+
+/** Loads a model folder over HTTP ranges and continues `ids` greedily on the named executor. */
+export async function generateGreedily({ folder, device, ids, maxTokens }) {
+  const [{ httpFolder }, { openCheckpoint }, { createModel }] = await Promise.all([
+    import('/dist/files/http-source.js'), import('/dist/files/open-checkpoint.js'), import('/dist/engine/model.js'),
+  ]);
+  const checkpoint = await openCheckpoint({ folder: httpFolder(new URL(folder, globalThis.location.origin)) });
+  const executor = await (device === 'cpu' ? cpuExecutor() : referenceExecutor());
+  const model = await createModel({ checkpoint, executor });
+  const tokens = [];
+  for await (const piece of model.generate({ ids, maxTokens, temperature: 0, ignoreEos: true })) tokens.push(...piece.tokens);
+  const { deviceDescription } = model.info;
+  await model.dispose();
+  return { tokens, deviceDescription };
+}
+
+async function referenceExecutor() {
+  const { createReferenceExecutor } = await import('/dist/reference/reference-executor.js');
+  return createReferenceExecutor();
+}
+
+async function cpuExecutor() {
+  const { createCpuExecutor } = await import('/dist/cpu/cpu-executor.js');
+  const read = async (name) => (await fetch(`/dist/wasm/${name}`)).arrayBuffer();
+  const [plain, relaxed] = await Promise.all([read('cpu.wasm'), read('cpu-relaxed.wasm')]);
+  return createCpuExecutor({ threads: 2, modules: { plain, relaxed }, threadHost: { spawn: spawnWorker } });
+}
+
+/** A compute thread as a page starts one: the first message is its data. */
+function spawnWorker(source, data, { onMessage, onFailure }) {
+  const program = `const post = (message) => self.postMessage(message); self.onmessage = ({ data }) => { ${source} };`;
+  const url = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
+  const worker = new Worker(url);
+  worker.onmessage = (event) => onMessage(event.data);
+  worker.onerror = (event) => onFailure(new Error(event.message));
+  worker.postMessage(data);
+  return {
+    keepAlive() {},
+    async terminate() {
+      worker.terminate();
+      URL.revokeObjectURL(url);
+    },
+  };
+}

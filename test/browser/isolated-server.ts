@@ -1,5 +1,6 @@
-import { createReadStream, existsSync, readFileSync, realpathSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, sep } from 'node:path';
 import { repoRoot } from '../house/repository.ts';
@@ -30,10 +31,21 @@ export async function serveIsolated(): Promise<IsolatedServer> {
     if (file === undefined) return void response.writeHead(404).end();
     response.setHeader('Content-Type', contentTypes[extname(file)] ?? 'application/octet-stream');
     if (/\.m?js$/.test(file)) return void response.end(withPaths(readFileSync(file, 'utf8')));
-    createReadStream(file).pipe(response);
+    sendRange(file, request.headers.range, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
+}
+
+function sendRange(file: string, range: string | undefined, response: ServerResponse): void {
+  const sizeBytes = statSync(file).size;
+  const match = /^bytes=(\d+)-(\d*)$/.exec(range ?? '');
+  if (!match) return void createReadStream(file).pipe(response);
+  const start = Number(match[1]);
+  if (start >= sizeBytes) return void response.writeHead(416, { 'Content-Range': `bytes */${sizeBytes}` }).end();
+  const end = Math.min(match[2] ? Number(match[2]) : Infinity, sizeBytes - 1);
+  response.writeHead(206, { 'Content-Range': `bytes ${start}-${end}/${sizeBytes}`, 'Content-Length': end - start + 1 });
+  createReadStream(file, { start, end }).pipe(response);
 }
 
 function servedFile(path: string): string | undefined {

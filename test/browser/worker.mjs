@@ -1,4 +1,6 @@
-import * as functions from './in-browser.mjs';
+import { generateGreedily, importAll, isIsolated } from './in-browser.mjs';
+
+const functions = { generateGreedily, importAll, isIsolated };
 
 self.onmessage = async ({ data: { name, args } }) => {
   try {
