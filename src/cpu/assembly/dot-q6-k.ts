@@ -9,8 +9,12 @@ import { gatherHalves, sumLanesI32 } from './lanes';
 import { ACTIVATION_BLOCK } from './quantize';
 import { Q6_K_BYTES } from './weight-type';
 
-/** Lane r: the product of row r (at w0..w3) with the activation blocks [x, xEnd). */
-export function dotQ6_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xEnd: usize): v128 {
+/**
+ * Lane r: the product of row r (at w0..w3) with the activation blocks [x, xEnd). `spill` holds 64 bytes: a row's sums
+ * go through memory, because V8 would otherwise load all four rows before it computes and run out of registers
+ * (4.3 GB/s instead of 7.5).
+ */
+export function dotQ6_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xEnd: usize, spill: usize): v128 {
   let total = f32x4.splat(0);
   while (x < xEnd) {
     const d = halvesToFloats(gatherHalves(w0 + 208, w1 + 208, w2 + 208, w3 + 208));
@@ -18,10 +22,10 @@ export function dotQ6_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xE
       const low = half << 6;
       const high: usize = 128 + (half << 5);
       const scales: usize = 192 + (half << 3);
-      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x, d, 0);
-      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + ACTIVATION_BLOCK, d, 1);
-      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + 2 * ACTIVATION_BLOCK, d, 2);
-      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + 3 * ACTIVATION_BLOCK, d, 3);
+      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x, d, spill, 0);
+      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + ACTIVATION_BLOCK, d, spill, 1);
+      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + 2 * ACTIVATION_BLOCK, d, spill, 2);
+      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + 3 * ACTIVATION_BLOCK, d, spill, 3);
       x += 4 * ACTIVATION_BLOCK;
     }
     w0 += Q6_K_BYTES;
@@ -35,34 +39,26 @@ export function dotQ6_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xE
 // @ts-ignore: decorator
 @inline
 function addGroups(
-  total: v128, w0: usize, w1: usize, w2: usize, w3: usize, low: usize, high: usize, scales: usize, x: usize, d: v128, part: i32,
+  total: v128, w0: usize, w1: usize, w2: usize, w3: usize, low: usize, high: usize, scales: usize, x: usize, d: v128,
+  spill: usize, part: i32,
 ): v128 {
-  const xLow = v128.load(x, 16);
-  const xHigh = v128.load(x, 32);
-  const low1 = firstForm(xLow);
-  const low2 = secondForm(xLow);
-  const high1 = firstForm(xHigh);
-  const high2 = secondForm(xHigh);
-  const lowOffset = v128.load16_splat(x, 8);
-  const highOffset = v128.load16_splat(x, 10);
   const at = scales + (<usize>part << 1);
-  const sums = sumLanesI32(
-    rowGroups(w0 + low, w0 + high, w0 + at, low1, low2, high1, high2, lowOffset, highOffset, part),
-    rowGroups(w1 + low, w1 + high, w1 + at, low1, low2, high1, high2, lowOffset, highOffset, part),
-    rowGroups(w2 + low, w2 + high, w2 + at, low1, low2, high1, high2, lowOffset, highOffset, part),
-    rowGroups(w3 + low, w3 + high, w3 + at, low1, low2, high1, high2, lowOffset, highOffset, part));
+  v128.store(spill, rowGroups(w0 + low, w0 + high, w0 + at, x, part));
+  v128.store(spill, rowGroups(w1 + low, w1 + high, w1 + at, x, part), 16);
+  v128.store(spill, rowGroups(w2 + low, w2 + high, w2 + at, x, part), 32);
+  v128.store(spill, rowGroups(w3 + low, w3 + high, w3 + at, x, part), 48);
+  const sums = sumLanesI32(v128.load(spill), v128.load(spill, 16), v128.load(spill, 32), v128.load(spill, 48));
   return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), d), v128.load32_splat(x)));
 }
 
 /** Two groups of a row, each times its scale. */
 // @ts-ignore: decorator
 @inline
-function rowGroups(
-  low: usize, high: usize, scales: usize, low1: v128, low2: v128, high1: v128, high2: v128,
-  lowOffset: v128, highOffset: v128, part: i32,
-): v128 {
-  const first = i16x8.sub(dotCodes(low1, low2, sixBits(low, high, part)), lowOffset);
-  const second = i16x8.sub(dotCodes(high1, high2, sixBits(low + 16, high + 16, part)), highOffset);
+function rowGroups(low: usize, high: usize, scales: usize, x: usize, part: i32): v128 {
+  const xLow = v128.load(x, 16);
+  const xHigh = v128.load(x, 32);
+  const first = i16x8.sub(dotCodes(firstForm(xLow), secondForm(xLow), sixBits(low, high, part)), v128.load16_splat(x, 8));
+  const second = i16x8.sub(dotCodes(firstForm(xHigh), secondForm(xHigh), sixBits(low + 16, high + 16, part)), v128.load16_splat(x, 10));
   const bothScales = v128.load16_splat(scales);
   return i32x4.add(
     i32x4.dot_i16x8_s(first, i16x8.shr_s(i16x8.shl(bothScales, 8), 8)),

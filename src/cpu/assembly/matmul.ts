@@ -24,7 +24,7 @@ export function matmulScratchBytes(type: i32, cols: i32): i32 {
 /**
  * For r in [0, xRows) and row in [rowBegin, rowEnd): the f32 at y + r * yStride + 4 * row becomes the product of weight row
  * `row` (at w + row * rowBytes, any alignment) with row r of x (at x + r * xStride, in the form of `activationBytes`).
- * scratch is 16-byte aligned.
+ * scratch is 16-byte aligned and has at least 64 bytes.
  */
 export function matmul(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
@@ -34,7 +34,7 @@ export function matmul(
   const isFloat = type <= BF16;
   const least = isFloat ? gemmFloatScratchBytes() : gemmInt8LeastScratch(type, cols);
   if (xRows < GEMM_ROWS || scratchBytes < least) {
-    gemv(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride);
+    gemv(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
   } else if (isFloat) {
     gemmFloat(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
   } else {
@@ -45,7 +45,7 @@ export function matmul(
 /** Four weight rows at a time; rows past the end repeat the last one and are not stored. */
 function gemv(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
-  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize,
+  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize,
 ): void {
   const last = rowEnd - 1;
   for (let row = rowBegin; row < rowEnd; row += 4) {
@@ -54,13 +54,13 @@ function gemv(
     const w2 = w + <usize>min(row + 2, last) * rowBytes;
     const w3 = w + <usize>min(row + 3, last) * rowBytes;
     for (let r = 0; r < xRows; r++) {
-      const sums = dotRows(type, w0, w1, w2, w3, x + <usize>r * xStride, cols);
+      const sums = dotRows(type, w0, w1, w2, w3, x + <usize>r * xStride, cols, scratch);
       storeLanes(y + <usize>r * yStride + (<usize>row << 2), sums, rowEnd - row);
     }
   }
 }
 
-function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
+function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32, scratch: usize): v128 {
   if (type == F32) return dotF32(w0, w1, w2, w3, x, cols);
   if (type == F16) return dotF16(w0, w1, w2, w3, x, cols);
   if (type == BF16) return dotBf16(w0, w1, w2, w3, x, cols);
@@ -68,5 +68,5 @@ function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize
   if (type == Q8_0) return dotQ8_0(w0, w1, w2, w3, x, end);
   if (type == Q4_0) return dotQ4_0(w0, w1, w2, w3, x, end);
   if (type == Q4_K) return dotQ4_K(w0, w1, w2, w3, x, end);
-  return dotQ6_K(w0, w1, w2, w3, x, end);
+  return dotQ6_K(w0, w1, w2, w3, x, end, scratch);
 }
