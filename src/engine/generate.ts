@@ -23,7 +23,7 @@ export interface GenerationJob {
   readonly sequence: Sequence;
   readonly promptIds: readonly number[];
   readonly settings: DecodingSettings;
-  readonly tokenizer: Pick<Tokenizer, 'streamDecoder'> | undefined;
+  readonly tokenizer: Pick<Tokenizer, 'streamDecoder' | 'vocabSize'> | undefined;
   readonly endIds: ReadonlySet<number>;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -55,13 +55,15 @@ interface Run {
 function startRun(job: GenerationJob): Run {
   const { core, promptIds, settings, tokenizer } = job;
   const decoder = tokenizer?.streamDecoder({ skipSpecial: true });
+  const textTokens = tokenizer?.vocabSize ?? 0;
   return {
     job,
     room: answerRoom(promptIds.length, settings.maxTokens, core.contextLength),
     sampler: createSampler({ settings: settings.sampling, promptIds, candidates: core.candidates }),
     stops: createStopScanner(settings.stops),
     ids: [...promptIds],
-    toText: (token) => decoder?.push(token) ?? '',
+    // Models pad their vocabulary: ids past the tokenizer's last stand for nothing.
+    toText: (token) => (decoder !== undefined && token < textTokens ? decoder.push(token) : ''),
     flushText: () => decoder?.flush() ?? '',
   };
 }

@@ -1,0 +1,370 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { FAKE_BOS, FAKE_END, FAKE_VOCAB, fakeLogits, fakeTokenizer, loadFakeModel } from '../../test/fake-model.ts';
+import type { FakeModel, FakeOptions } from '../../test/fake-model.ts';
+import { CapacityError, InputError } from '../tensor/errors.ts';
+import type { FinalPiece, GenerateOptions, Model, Piece } from './api.ts';
+import { collect } from './collect.ts';
+import { argmax, logprobsOf } from './sampler.ts';
+
+const open: Model[] = [];
+
+async function load(options?: FakeOptions): Promise<FakeModel> {
+  const fake = await loadFakeModel(options);
+  open.push(fake.model);
+  return fake;
+}
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((model) => model.dispose()));
+});
+
+/** Greedy tokens by the definition, with no engine. */
+function greedy(promptIds: readonly number[], count: number, adjust?: FakeOptions['adjust']): number[] {
+  const ids = [...promptIds];
+  for (let i = 0; i < count; i++) ids.push(argmax(fakeLogits(ids, adjust)));
+  return ids.slice(promptIds.length);
+}
+
+/** Makes token 'n' of `says` the likeliest after a prompt of `length` ids plus n. */
+const says = (length: number, tokens: readonly number[]) => (logits: Float32Array, ids: readonly number[]) => {
+  const next = tokens[ids.length - length];
+  if (next !== undefined) logits[next] = 50;
+};
+
+const bytes = (text: string) => [...new TextEncoder().encode(text)];
+
+describe('generate', () => {
+  it('gives the greedy tokens of the model, over pages and prefill chunks', async () => {
+    const { model, log } = await load();
+    const ids = Array.from({ length: 600 }, (_, i) => (i * 7) % 250);
+    const answer = await collect(model.generate({ ids, maxTokens: 100, temperature: 0 }));
+    expect(answer.tokens).toEqual(greedy(ids, 100));
+    expect(answer.finishReason).toBe('length');
+    expect(answer.usage).toEqual({ promptTokens: 600, cachedTokens: 0, completionTokens: 100 });
+    expect(log.steps.slice(0, 4)).toEqual([{ start: 0, count: 256 }, { start: 256, count: 256 }, { start: 512, count: 88 }, { start: 600, count: 1 }]);
+    expect(log.steps).toHaveLength(3 + 99);
+    expect(log.pages).toBe(Math.ceil(699 / 64));
+  });
+
+  it('reports figures', async () => {
+    const { model } = await load({ stepMs: 1 });
+    const seen: number[] = [];
+    const ids = new Array<number>(300).fill(3);
+    const answer = await collect(model.generate({ ids, maxTokens: 5, onProgress: ({ phase, loaded, total }) => seen.push(loaded) && expect([phase, total]).toEqual(['prefill', 300]) }));
+    expect(seen).toEqual([256, 300]);
+    const { timings } = answer;
+    expect(timings.ttftMs).toBeGreaterThanOrEqual(timings.prefillMs);
+    expect(timings.prefillTokensPerSecond).toBeCloseTo((300 / timings.prefillMs) * 1000, 3);
+    expect(timings.decodeTokensPerSecond).toBeCloseTo((4 / timings.decodeMs) * 1000, 3);
+  });
+
+  it('puts the beginning token before a prompt, and nothing else', async () => {
+    const { model } = await load();
+    const answer = await collect(model.generate({ prompt: 'Hi', maxTokens: 3, temperature: 0 }));
+    expect(answer.tokens).toEqual(greedy([FAKE_BOS, ...bytes('Hi')], 3));
+  });
+
+  it('passes tools and template variables to the template', async () => {
+    const { model } = await load();
+    const messages = [{ role: 'user', content: 'x' }];
+    const head = JSON.stringify({ tools: [{ name: 'f' }], variables: { style: 'short', enable_thinking: false } });
+    const ids = [FAKE_BOS, ...bytes(head), ...bytes('user:x'), FAKE_END, ...bytes('assistant:')];
+    const options = { messages, tools: [{ name: 'f' }], templateVariables: { style: 'short' }, thinking: false, maxTokens: 4, temperature: 0 };
+    expect((await collect(model.generate(options))).tokens).toEqual(greedy(ids, 4));
+  });
+
+  it('is reproducible by seed, and the seed that it drew can be used again', async () => {
+    const { model } = await load();
+    const run = (seed?: number) => collect(model.generate({ prompt: 'Once', maxTokens: 30, seed }));
+    const first = await run(5);
+    expect((await run(5)).tokens).toEqual(first.tokens);
+    expect((await run(6)).tokens).not.toEqual(first.tokens);
+    const drawn = await run();
+    expect((await run(drawn.seed)).tokens).toEqual(drawn.tokens);
+  });
+
+  it('ends with an end token, which is counted and has no text', async () => {
+    const prompt = [1, 2, 3];
+    const { model } = await load({ adjust: says(3, [...bytes('ok'), FAKE_END]) });
+    const pieces: Piece[] = [];
+    for await (const piece of model.generate({ ids: prompt, temperature: 0 })) pieces.push(piece);
+    expect(pieces.map(({ text, tokens }) => ({ text, tokens }))).toEqual([
+      { text: 'o', tokens: [111] },
+      { text: 'k', tokens: [107] },
+      { text: '', tokens: [FAKE_END] },
+    ]);
+    expect(pieces.at(-1)).toMatchObject({ finishReason: 'stop', stopText: undefined, usage: { completionTokens: 3 } });
+    const longer = await collect(model.generate({ ids: prompt, temperature: 0, ignoreEos: true, maxTokens: 6 }));
+    expect(longer).toMatchObject({ finishReason: 'length', usage: { completionTokens: 6 } });
+    expect(longer.tokens.slice(0, 3)).toEqual([111, 107, FAKE_END]);
+  });
+
+  it('stops at a stop text across tokens and gives none of it', async () => {
+    const text = 'The fox said STOP and went';
+    const { model } = await load({ adjust: says(1, bytes(text)) });
+    const pieces: Piece[] = [];
+    for await (const piece of model.generate({ ids: [1], temperature: 0, stop: ['STOP', 'never'] })) pieces.push(piece);
+    expect(pieces.map((piece) => piece.text).join('')).toBe('The fox said ');
+    expect(pieces.at(-1)).toMatchObject({ finishReason: 'stop', stopText: 'STOP', tokens: bytes('P') });
+    expect(pieces).toHaveLength('The fox said STOP'.length);
+    const whole = await collect(model.generate({ ids: [1], temperature: 0, stop: 'wentx', maxTokens: text.length }));
+    expect(whole).toMatchObject({ text, finishReason: 'length', stopText: undefined });
+  });
+
+  it('never splits a character', async () => {
+    const text = 'ä€\u{1F98A}\u{1F469}\u200D\u{1F680} 你好';
+    const { model } = await load({ adjust: says(1, bytes(text)) });
+    let all = '';
+    for await (const piece of model.generate({ ids: [1], temperature: 0, maxTokens: bytes(text).length })) {
+      expect(piece.text).not.toContain('\ufffd');
+      expect(piece.text.isWellFormed?.() ?? true).toBe(true);
+      all += piece.text;
+    }
+    expect(all).toBe(text);
+    const cut = await collect(model.generate({ ids: [1], temperature: 0, maxTokens: 4 }));
+    expect(cut.text).toBe('ä\ufffd');
+  });
+
+  it('gives log probabilities of the raw logits', async () => {
+    const { model } = await load();
+    const answer = await collect(model.generate({ ids: [9, 8], maxTokens: 5, temperature: 2, repetitionPenalty: 1.4, seed: 1, logprobs: 3 }));
+    expect(answer.logprobs).toHaveLength(5);
+    const ids = [9, 8];
+    for (const [i, logprob] of answer.logprobs!.entries()) {
+      expect(logprob).toEqual(logprobsOf(fakeLogits(ids), answer.tokens[i]!, 3));
+      ids.push(answer.tokens[i]!);
+    }
+    expect((await collect(model.generate({ ids: [9], maxTokens: 2 }))).logprobs).toBeUndefined();
+  });
+
+  it('writes no text for tokens past the tokenizer, which padded vocabularies have', async () => {
+    const { model } = await load({ adjust: says(1, [FAKE_VOCAB - 1, ...bytes('a')]) });
+    expect((await collect(model.generate({ ids: [1], temperature: 0, maxTokens: 2 }))).text).toBe('a');
+  });
+
+  it('generates from ids without a tokenizer', async () => {
+    const { model } = await load({ withoutTokenizer: true });
+    const answer = await collect(model.generate({ ids: [4], maxTokens: 3, temperature: 0 }));
+    expect(answer).toMatchObject({ text: '', tokens: greedy([4], 3) });
+    await expect(collect(model.generate({ prompt: 'a' }))).rejects.toThrow('no tokenizer');
+    await expect(collect(model.generate({ messages: [{ role: 'user', content: 'a' }] }))).rejects.toThrow('no tokenizer');
+    await expect(collect(model.generate({ ids: [4], stop: 'x' }))).rejects.toThrow('no tokenizer');
+  });
+
+  it('lets timers run while it is busy', async () => {
+    const { model } = await load({ modelContextLength: 100_000, contextLength: 4000 });
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error('enough')), 60);
+    await expect(collect(model.generate({ ids: [1], ignoreEos: true, signal: controller.signal }))).rejects.toThrow('enough');
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(1);
+  });
+});
+
+describe('generate refuses', () => {
+  const cases: [string, GenerateOptions, typeof InputError | typeof CapacityError, string][] = [
+    ['nothing', {}, InputError, 'exactly one of prompt, ids and messages; found none'],
+    ['two of them', { prompt: 'a', ids: [1] }, InputError, 'found prompt and ids'],
+    ['an empty prompt', { prompt: '' }, InputError, 'The prompt is empty'],
+    ['no ids', { ids: [] }, InputError, 'is empty'],
+    ['no messages', { messages: [] }, InputError, 'messages is empty'],
+    ['a message without content', { messages: [{ role: 'user' } as never] }, InputError, 'messages[0] has role "user" and content of type undefined'],
+    ['an id outside the vocabulary', { ids: [1, 300] }, InputError, 'from 0 to 299 (the vocabulary), found 300 at index 1'],
+    ['a negative id', { ids: [-1] }, InputError, 'found -1 at index 0'],
+    ['a fraction', { ids: [0.5] }, InputError, 'found 0.5 at index 0'],
+    ['NaN settings', { prompt: 'a', temperature: Number.NaN }, InputError, 'temperature must be'],
+    ['no tokens', { prompt: 'a', maxTokens: 0 }, InputError, 'maxTokens must be'],
+    ['empty stop texts', { prompt: 'a', stop: [''] }, InputError, 'stop must be'],
+    ['many log probabilities', { prompt: 'a', logprobs: 21 }, InputError, 'logprobs must be'],
+    ['a prompt past the context', { ids: new Array<number>(101).fill(1) }, CapacityError, 'sequence of 101 tokens exceeds the context of 100'],
+    ['a prompt that fills the context', { ids: new Array<number>(100).fill(1) }, CapacityError, 'context of 100 tokens is too short: the prompt of 100 tokens leaves no room'],
+    ['an answer past the context', { ids: [1, 2, 3], maxTokens: 98 }, CapacityError, 'the prompt of 3 tokens and maxTokens 98 together exceed it by 1'],
+  ];
+  it.each(cases)('%s', async (_, options, kind, message) => {
+    const { model, log } = await load({ contextLength: 100 });
+    const failing = collect(model.generate(options));
+    await expect(failing).rejects.toThrow(kind);
+    await expect(failing).rejects.toThrow(message);
+    expect(log.steps).toEqual([]);
+  });
+
+  it('a context longer than the model\'s', async () => {
+    await expect(loadFakeModel({ modelContextLength: 1024, contextLength: 1025 })).rejects.toThrow("contextLength must be an integer from 1 to the model's 1024, found 1025");
+    expect((await load({ modelContextLength: 100_000 })).model.info).toMatchObject({ contextLength: 8192, modelContextLength: 100_000 });
+  });
+
+  it('scores that are not numbers, and works on', async () => {
+    let broken = true;
+    const { model } = await load({ adjust: (logits) => void (broken && (logits[7] = Number.NaN)) });
+    await expect(collect(model.generate({ ids: [1] }))).rejects.toThrow('token 7 is NaN');
+    broken = false;
+    expect((await collect(model.generate({ ids: [1], maxTokens: 2, temperature: 0 }))).tokens).toEqual(greedy([1], 2));
+  });
+});
+
+describe('the context', () => {
+  it('is filled to the last token when no limit is given', async () => {
+    const { model, log } = await load({ contextLength: 100 });
+    const ids = [1, 2, 3];
+    const answer = await collect(model.generate({ ids, temperature: 0 }));
+    expect(answer.tokens).toEqual(greedy(ids, 97));
+    expect(answer.finishReason).toBe('length');
+    expect(log.pages).toBe(2);
+    expect((await collect(model.generate({ ids, temperature: 0, maxTokens: 97 }))).tokens).toEqual(answer.tokens);
+  });
+});
+
+describe('cancelling', () => {
+  const ids = [5, 6, 7];
+  const points = Array.from({ length: 10 }, (_, i) => 1 + ((i * 37 + 11) % 60));
+
+  it.each(points)('by leaving the loop after %i tokens costs nothing and frees all', async (point) => {
+    const { model, log } = await load({ contextLength: 128 });
+    let read = 0;
+    for await (const piece of model.generate({ ids, temperature: 0, maxTokens: 100 })) {
+      read += piece.tokens.length;
+      if (read === point) break;
+    }
+    expect(log.steps).toHaveLength(point);
+    const again = await collect(model.generate({ ids: [1, 2], temperature: 0, maxTokens: 100 }));
+    expect(again.tokens).toEqual(greedy([1, 2], 100));
+    expect(again.usage.cachedTokens).toBe(0);
+    expect(log.pages).toBeLessThanOrEqual(2);
+  });
+
+  it('by a signal stops within a token, and the next call works', async () => {
+    const { model, log } = await load();
+    const controller = new AbortController();
+    let read = 0;
+    const reading = async () => {
+      for await (const piece of model.generate({ ids, signal: controller.signal })) {
+        read += piece.tokens.length;
+        if (read === 12) controller.abort(new Error('stop it'));
+      }
+    };
+    await expect(reading()).rejects.toThrow('stop it');
+    expect([read, log.steps.length]).toEqual([12, 12]);
+    expect((await collect(model.generate({ ids, temperature: 0, maxTokens: 4 }))).tokens).toEqual(greedy(ids, 4));
+  });
+
+  it('by a signal stops between prefill chunks', async () => {
+    const { model, log } = await load();
+    const controller = new AbortController();
+    const long = new Array<number>(1000).fill(2);
+    const failing = collect(model.generate({ ids: long, signal: controller.signal, onProgress: () => controller.abort(new Error('too long')) }));
+    await expect(failing).rejects.toThrow('too long');
+    expect(log.steps).toHaveLength(1);
+  });
+
+  it('by a signal that was aborted before does nothing', async () => {
+    const { model, log } = await load();
+    await expect(collect(model.generate({ ids, signal: AbortSignal.abort(new Error('early')) }))).rejects.toThrow('early');
+    await expect(model.forward(ids, { signal: AbortSignal.abort(new Error('early')) })).rejects.toThrow('early');
+    expect(log.steps).toEqual([]);
+  });
+});
+
+describe('calls made meanwhile', () => {
+  it('wait their turn, in order', async () => {
+    const { model, log } = await load({ stepMs: 0 });
+    const order: string[] = [];
+    const run = async (name: string, id: number) => {
+      const answer = await collect(model.generate({ ids: [id], maxTokens: 8, temperature: 0 }));
+      order.push(name);
+      return answer.tokens;
+    };
+    const logits = async () => {
+      const all = await model.forward([1, 2]);
+      order.push('forward');
+      return all;
+    };
+    const [a, b, c, d] = await Promise.all([run('a', 1), run('b', 2), logits(), run('d', 3)]);
+    expect(order).toEqual(['a', 'b', 'forward', 'd']);
+    expect([a, b, d]).toEqual([greedy([1], 8), greedy([2], 8), greedy([3], 8)]);
+    expect([...c.subarray(FAKE_VOCAB)]).toEqual([...fakeLogits([1, 2])]);
+    expect(log.steps.map(({ start }) => start).join()).toBe([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1, 2, 3, 4, 5, 6, 7].join());
+  });
+
+  it('may abort while they wait', async () => {
+    const { model } = await load({ stepMs: 1 });
+    const controller = new AbortController();
+    const first = collect(model.generate({ ids: [1], maxTokens: 20, temperature: 0 }));
+    const second = collect(model.generate({ ids: [2], maxTokens: 3, signal: controller.signal }));
+    controller.abort(new Error('not now'));
+    await expect(second).rejects.toThrow('not now');
+    expect((await first).tokens).toEqual(greedy([1], 20));
+  });
+
+  it('inside the loop of another get through, and the loop goes on where it was', async () => {
+    const { model } = await load({ contextLength: 64 });
+    const tokens: number[] = [];
+    for await (const piece of model.generate({ ids: [1], maxTokens: 6, temperature: 0 })) {
+      tokens.push(...piece.tokens);
+      // One page in all: this takes it away, and the loop computes its state anew.
+      if (tokens.length === 3) expect((await collect(model.generate({ ids: [2], maxTokens: 5, temperature: 0 }))).tokens).toEqual(greedy([2], 5));
+    }
+    expect(tokens).toEqual(greedy([1], 6));
+  });
+});
+
+describe('forward', () => {
+  it('gives the logits of all positions, or of some', async () => {
+    const { model, log } = await load();
+    const ids = Array.from({ length: 300 }, (_, i) => i % 250);
+    const all = await model.forward(ids);
+    expect(all).toHaveLength(300 * FAKE_VOCAB);
+    for (const position of [0, 63, 64, 255, 256, 299]) {
+      expect([...all.subarray(position * FAKE_VOCAB, (position + 1) * FAKE_VOCAB)]).toEqual([...fakeLogits(ids.slice(0, position + 1))]);
+    }
+    const some = await model.forward(ids, { positions: [3, 255, 256] });
+    expect([...some.subarray(2 * FAKE_VOCAB)]).toEqual([...fakeLogits(ids.slice(0, 257))]);
+    expect(some).toHaveLength(3 * FAKE_VOCAB);
+    expect(log.pages).toBe(5);
+  });
+
+  it('refuses bad positions, layers and ids', async () => {
+    const { model } = await load();
+    await expect(model.forward([1, 2], { positions: [2] })).rejects.toThrow('from 0 to 1, found 2');
+    await expect(model.forward([1, 2], { positions: [1, 0] })).rejects.toThrow('found 0 after 1');
+    await expect(model.forward([1, 2], { hidden: [3] })).rejects.toThrow('hidden must hold');
+    await expect(model.forward([])).rejects.toThrow('empty');
+    await expect(model.forward([999])).rejects.toThrow('found 999 at index 0');
+  });
+});
+
+describe('dispose', () => {
+  it('stops what runs, refuses what comes, and can be repeated', async () => {
+    const { model, log } = await load({ stepMs: 1 });
+    const running = collect(model.generate({ ids: [1] }));
+    const waiting = collect(model.generate({ ids: [2] }));
+    const stopped = expect(running).rejects.toThrow('The model was disposed');
+    const refused = expect(waiting).rejects.toThrow('The model was disposed');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await model.dispose();
+    expect(log.isDisposed).toBe(true);
+    await Promise.all([stopped, refused]);
+    await model[Symbol.asyncDispose]();
+    await expect(collect(model.generate({ ids: [1] }))).rejects.toThrow(InputError);
+    await expect(model.forward([1])).rejects.toThrow('The model was disposed');
+    expect(() => model.createChat()).toThrow('The model was disposed');
+  });
+
+  it('inside the loop ends it', async () => {
+    const { model } = await load();
+    const reading = async () => {
+      for await (const _ of model.generate({ ids: [1] })) await model.dispose();
+    };
+    await expect(reading()).rejects.toThrow('The model was disposed');
+  });
+});
+
+describe('the tokenizer', () => {
+  it('is the model\'s', async () => {
+    const { model } = await load();
+    expect(model.tokenizer?.encode('a')).toEqual(fakeTokenizer().encode('a'));
+    const last = (await collect(model.generate({ prompt: 'a', maxTokens: 1 }))) satisfies Omit<FinalPiece, 'logprobs'>;
+    expect(last.usage.completionTokens).toBe(1);
+  });
+});

@@ -1,0 +1,152 @@
+/**
+ * A model without weights whose logits are a hash of all tokens of the sequence so far, read back from the pages it was
+ * given: a wrong page, start or position, or state that should have gone, changes every token after it.
+ */
+import { createModelFromParts } from '../src/engine/model.ts';
+import type { ModelOptions } from '../src/engine/model.ts';
+import type { Model } from '../src/engine/api.ts';
+import type { TextSide } from '../src/engine/prompt.ts';
+import type { Executor, Program, ProgramRequest, SequenceStep, StepBatch } from '../src/graph/executor.ts';
+import { CapacityError } from '../src/tensor/errors.ts';
+import { createTokenizer } from '../src/text/tokenizer.ts';
+import type { Tokenizer } from '../src/text/tokenizer.ts';
+
+export const FAKE_VOCAB = 300;
+/** Token that ends an answer; its logit is low unless a test raises it. */
+export const FAKE_END = 256;
+export const FAKE_BOS = 257;
+
+export interface FakeLog {
+  /** [start, tokens] of every step. */
+  readonly steps: { readonly start: number; readonly count: number }[];
+  pages: number;
+  isDisposed: boolean;
+}
+
+export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength'>> {
+  /** Lets a test change the logits after the tokens of a sequence. */
+  readonly adjust?: (logits: Float32Array, ids: readonly number[]) => void;
+  /** Each step takes this many turns of the event loop. Default 0: it never leaves the thread. */
+  readonly stepMs?: number;
+  readonly modelContextLength?: number;
+  readonly withoutTokenizer?: boolean;
+  /** Pages that the device has at most. */
+  readonly devicePages?: number;
+}
+
+export interface FakeModel {
+  readonly model: Model;
+  readonly log: FakeLog;
+}
+
+function hash(value: number): number {
+  let x = value | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return (x ^ (x >>> 16)) >>> 0;
+}
+
+/** What the fake model thinks comes after `ids`. */
+export function fakeLogits(ids: readonly number[], adjust?: FakeOptions['adjust']): Float32Array {
+  const state = ids.reduce((sum, id) => hash(Math.imul(sum, 31) + id), 7);
+  const logits = Float32Array.from({ length: FAKE_VOCAB }, (_, id) => (hash(state + Math.imul(id, 2654435761)) / 2 ** 32) * 12 - 6);
+  logits[FAKE_END] = -20;
+  logits[FAKE_BOS] = -20;
+  adjust?.(logits, ids);
+  return logits;
+}
+
+function fakeProgram(request: ProgramRequest, options: FakeOptions, log: FakeLog): Program {
+  const { pageTokens, maxPages } = request.kv;
+  const pages: Int32Array[] = [];
+  const runSequence = (step: SequenceStep): Float32Array[] => {
+    if (step.tokens.length > request.maxRows) throw new Error(`step of ${step.tokens.length} rows, loaded for ${request.maxRows}`);
+    log.steps.push({ start: step.start, count: step.tokens.length });
+    const cell = (position: number) => {
+      const page = pages[step.pages[Math.floor(position / pageTokens)] as number];
+      if (page === undefined) throw new Error(`position ${position} has no page`);
+      return { page, at: position % pageTokens };
+    };
+    for (let i = 0; i < step.tokens.length; i++) {
+      const { page, at } = cell(step.start + i);
+      page[at] = step.tokens[i] as number;
+    }
+    const read = (position: number) => {
+      const { page, at } = cell(position);
+      return page[at] as number;
+    };
+    return step.outputs.map((output) => fakeLogits(Array.from({ length: step.start + output + 1 }, (_, p) => read(p)), options.adjust));
+  };
+  // One buffer for all steps, as an executor may do: who keeps a view of it sees it change.
+  const shared = new Float32Array(request.maxRows * FAKE_VOCAB);
+  return {
+    ensureKvPages(count) {
+      if (count > Math.min(maxPages, options.devicePages ?? Infinity)) throw new CapacityError(`the device has no room for ${count} pages`);
+      while (pages.length < count) pages.push(new Int32Array(pageTokens).fill(-1));
+      log.pages = pages.length;
+    },
+    async run(batch: StepBatch) {
+      if (log.isDisposed) throw new Error('run on a disposed program');
+      const rows = batch.sequences.flatMap(runSequence);
+      shared.fill(Number.NaN);
+      rows.forEach((row, index) => shared.set(row, index * FAKE_VOCAB));
+      if (options.stepMs !== undefined) await new Promise((resolve) => setTimeout(resolve, options.stepMs));
+      return { logits: shared.subarray(0, rows.length * FAKE_VOCAB), taps: new Map() };
+    },
+    memory: { weightBytes: 0, kvBytes: 0, workBytes: 0 },
+    printPlan: () => 'fake',
+    async dispose() {
+      log.isDisposed = true;
+    },
+  };
+}
+
+/** Bytes are tokens; 256 ends, 257 begins, the rest are words of three bytes that split characters. */
+export function fakeTokenizer(): Tokenizer {
+  const encoder = new TextEncoder();
+  const emoji = encoder.encode('\u{1F98A}\u{1F333}');
+  return createTokenizer({
+    kind: 'bytes',
+    vocabSize: FAKE_VOCAB - 10,
+    special: { bos: FAKE_BOS, eos: FAKE_END, eot: undefined, eom: undefined, pad: undefined, unk: undefined },
+    endIds: new Set([FAKE_END]),
+    prefixIds: [FAKE_BOS],
+    suffixIds: [],
+    stripLeadingSpace: false,
+    encodeBody: (text) => [...encoder.encode(text)],
+    tokenBytes: (id) => (id < 256 ? Uint8Array.of(id) : id < 258 ? encoder.encode(`<${id}>`) : emoji.slice((id % 6) + 0, (id % 6) + 3)),
+    tokenText: (id) => `<${id}>`,
+    idOf: () => undefined,
+    isSpecial: (id) => id === FAKE_END || id === FAKE_BOS,
+  });
+}
+
+/** `role:content` and a line break for every message, tools and variables in front. */
+export function fakeTextSide(tokenizer = fakeTokenizer()): TextSide {
+  return {
+    tokenizer,
+    endIds: tokenizer.endIds,
+    samplingDefaults: { temperature: 0.9, topK: 40 },
+    encodeMessages(messages, { tools, variables }) {
+      const head = tools === undefined && Object.keys(variables).length === 0 ? '' : JSON.stringify({ tools, variables });
+      const turns = messages.map((message) => [...tokenizer.encode(`${message.role}:${message.content}`), FAKE_END]).flat();
+      return [FAKE_BOS, ...tokenizer.encode(head), ...turns, ...tokenizer.encode('assistant:')];
+    },
+  };
+}
+
+const NO_TEXT: TextSide = { tokenizer: undefined, encodeMessages: undefined, endIds: new Set([FAKE_END]), samplingDefaults: {} };
+
+export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeModel> {
+  const log: FakeLog = { steps: [], pages: 0, isDisposed: false };
+  const executor: Executor = { kind: 'cpu', description: 'fake', load: async (request) => fakeProgram(request, options, log) };
+  const config = {
+    architecture: 'fake', vocabSize: FAKE_VOCAB, contextLength: options.modelContextLength ?? 1024, dim: 8, layers: 1, heads: 1,
+    kvHeads: 1, headDim: 8, ffnDim: 8, rmsEps: 1e-6, tiedEmbeddings: true, attentionBias: false, mlpBias: false,
+  };
+  const graph = { name: 'fake', nodes: [], states: [], weights: [], taps: new Map() };
+  const decoder = { config, graph, weights: new Map(), skipped: [] } as unknown as Parameters<typeof createModelFromParts>[0]['decoder'];
+  const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide();
+  const model = await createModelFromParts({ name: 'fake', sizeBytes: 0, decoder, text }, { executor, contextLength: options.contextLength });
+  return { model, log };
+}
