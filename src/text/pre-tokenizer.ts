@@ -257,9 +257,9 @@ function splitterOf(step: SplitStep): PieceSplitter {
   if (typeof step === 'string') return matchSplitter(compileSplitPattern(step));
   switch (step.rule) {
     case 'groupNumbers':
-      return digitSplitter(isNumber);
+      return splitNumbers;
     case 'groupAsciiDigits':
-      return digitSplitter(isAsciiDigit);
+      return splitAsciiDigits;
     case 'trailingWhitespace':
       return splitTrailingWhitespace;
     default:
@@ -302,18 +302,32 @@ type CharTest = (input: CodePoints, at: number) => boolean;
 const isNumber: CharTest = (input, at) => (input.classes[at]! & CHAR_CLASS.number) !== 0;
 const isAsciiDigit: CharTest = (input, at) => input.chars[at]! >= 0x30 && input.chars[at]! <= 0x39;
 
-/** Cuts each run of digits into groups of three counted from its right end. */
-function digitSplitter(isDigit: CharTest): PieceSplitter {
-  return (input, start, end, ends) => {
-    for (let at = start; at < end; ) {
-      const digits = isDigit(input, at);
-      let stop = at;
-      while (stop < end && isDigit(input, stop) === digits) stop++;
-      if (digits) for (let cutAt = at + ((stop - at) % 3 || 3); cutAt < stop; cutAt += 3) ends.push(cutAt);
-      ends.push(stop);
-      at = stop;
-    }
-  };
+/** Cuts inside runs of ASCII digits so that groups of three count from the right; a run of whole groups is cut off before it. */
+const splitAsciiDigits: PieceSplitter = (input, start, end, ends) => {
+  for (const [first, stop] of digitRuns(input, { start, end, isDigit: isAsciiDigit })) {
+    for (let cutAt = first + ((stop - first) % 3); cutAt < stop; cutAt += 3) if (cutAt > start) ends.push(cutAt);
+  }
+  if (end > start) ends.push(end);
+};
+
+/** Cuts after each group of digits; what stands before a run stays with the run's first group. */
+const splitNumbers: PieceSplitter = (input, start, end, ends) => {
+  let last = start;
+  for (const [first, stop] of digitRuns(input, { start, end, isDigit: isNumber })) {
+    for (last = first + ((stop - first) % 3 || 3); last < stop; last += 3) ends.push(last);
+    ends.push(stop);
+  }
+  if (end > last) ends.push(end);
+};
+
+function* digitRuns(input: CodePoints, range: { start: number; end: number; isDigit: CharTest }): Generator<[number, number]> {
+  const { start, end, isDigit } = range;
+  for (let at = start; at < end; ) {
+    const first = at;
+    while (at < end && isDigit(input, at)) at++;
+    if (at > first) yield [first, at];
+    else at++;
+  }
 }
 
 const splitTrailingWhitespace: PieceSplitter = (input, start, end, ends) => {

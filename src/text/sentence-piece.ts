@@ -82,8 +82,8 @@ function pushBytes(bytes: Uint8Array, vocabulary: SentencePieceVocabulary, outpu
 
 /** For each token its place when sorted by score, the best first; equal scores share a place. */
 function orderByScore(scores: ArrayLike<number>): Int32Array {
-  const sorted = Float64Array.from(scores).sort().reverse();
+  const sorted = Float64Array.from(scores, (score) => -score).sort();
   const placeOf = new Map<number, number>();
   for (const score of sorted) if (!placeOf.has(score)) placeOf.set(score, placeOf.size);
-  return Int32Array.from(scores, (score) => placeOf.get(score)!);
+  return Int32Array.from(scores, (score) => placeOf.get(-score)!);
 }

@@ -1,0 +1,136 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openGguf } from '../../src/files/gguf-reader.ts';
+import { memoryFolder } from '../../src/files/memory-source.ts';
+import { BYTE_CHARS } from '../../src/text/byte-alphabet.ts';
+import { ggufTokenizer } from '../../src/text/gguf-tokenizer.ts';
+import { preTokenizerKind, preTokenizerNames } from '../../src/text/pre-tokenizer.ts';
+import { uint32 } from '../../src/tensor/gguf-value.ts';
+import type { Tokenizer } from '../../src/text/tokenizer.ts';
+import { createRandom, fuzzTexts } from '../fuzz-text.ts';
+import { sharedPath } from '../fixture-tensors.ts';
+import { hasVocabularyPeer, openVocabularyPeer } from '../vocabulary-peer.ts';
+import type { VocabularyPeer } from '../vocabulary-peer.ts';
+import { vocabularyFile } from '../vocabulary-file.ts';
+
+const vocabularies = `${sharedPath}/vocab/`;
+const hasVocabularies = existsSync(`${vocabularies}qwen2.gguf`);
+
+async function tokenizerOf(bytes: Uint8Array): Promise<Tokenizer> {
+  const checkpoint = await openGguf(memoryFolder(new Map([['vocabulary.gguf', bytes]]), 'test'), 'vocabulary.gguf');
+  return ggufTokenizer(checkpoint);
+}
+
+interface Difference {
+  readonly text: string;
+  readonly parseSpecial: boolean;
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+}
+
+function firstDifference(tokenizer: Tokenizer, tokenize: (text: string, parse: boolean) => number[], texts: readonly string[]): Difference | undefined {
+  for (const text of texts) {
+    for (const parseSpecial of [false, true]) {
+      const ours = tokenizer.encode(text, { parseSpecial });
+      const theirs = [...tokenize(text, parseSpecial)];
+      if (ours.join() !== theirs.join()) return { text, parseSpecial, ours, theirs };
+    }
+  }
+  return undefined;
+}
+
+let peer: VocabularyPeer;
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'ingot-tokenizer-'));
+  if (hasVocabularyPeer) peer = await openVocabularyPeer();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(!hasVocabularyPeer || !hasVocabularies)('real vocabularies give the ids of llama.cpp on fuzzed texts', () => {
+  test.each(['qwen2', 'llama-bpe', 'llama-spm', 'gemma-4'])('%s, 2,500 texts, special tokens parsed and not', async (name) => {
+    const path = `${vocabularies}${name}.gguf`;
+    const tokenizer = await tokenizerOf(new Uint8Array(readFileSync(path)));
+    await peer.use(path, (model) => {
+      const found = firstDifference(tokenizer, (text, parse) => model.tokenize(text, parse), fuzzTexts(2500, name.length));
+      expect(found).toBeUndefined();
+      const ends = Array.from({ length: tokenizer.vocabSize }, (_, id) => id).filter((id) => model.isEogToken(id));
+      expect([...tokenizer.endIds].sort((a, b) => a - b)).toEqual(ends);
+    });
+  });
+});
+
+const mergeCount = 16_000;
+
+/** Pairs of bytes by chance merge, in an order by chance: whatever the words are, other words would soon give other ids. */
+function pairsVocabulary(pre: string): Uint8Array {
+  const random = createRandom(1);
+  const merges = BYTE_CHARS.flatMap((left) => BYTE_CHARS.map((right) => `${left} ${right}`));
+  for (let at = merges.length - 1; at > 0; at--) {
+    const other = Math.floor(random() * (at + 1));
+    [merges[at], merges[other]] = [merges[other]!, merges[at]!];
+  }
+  // Pairs of ASCII first, since most borders lie between two of them.
+  const isAscii = (merge: string) => merge.charCodeAt(0) < 0x80 && merge.charCodeAt(2) < 0x80;
+  const kept = [...merges.filter(isAscii), ...merges.filter((merge) => !isAscii(merge))].slice(0, mergeCount);
+  const tokens = [...BYTE_CHARS, ...kept.map((merge) => merge.replace(' ', ''))];
+  return vocabularyFile({ model: 'gpt2', pre, tokens, merges: kept });
+}
+
+/** Characters of the fuzzed texts, bytes, and pairs of characters, in UTF-8 with U+2581 for spaces. */
+function rawVocabulary(pre: string): Uint8Array {
+  const random = createRandom(2);
+  const chars = [...new Set([...'\u2581\nabcdefghijklmnopqrstuvwxyzABCTHE0123456789.,!<>|_ééа你好😀'])];
+  const pairs = chars.flatMap((left) => chars.map((right) => `${left} ${right}`)).filter(() => random() < 0.5);
+  const merges = [...pairs, '\n\n \n', '\u2581\u2581 \u2581\u2581'].filter((merge) => !/^\n \n$|^\u2581 \u2581$/.test(merge));
+  merges.unshift('\n \n', '\u2581 \u2581');
+  const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
+  const tokens = [...new Set([...bytes, ...chars, ...merges.map((merge) => merge.replace(' ', ''))])];
+  const bos = uint32(0);
+  return vocabularyFile({ model: 'gpt2', pre, tokens, merges, more: { 'tokenizer.ggml.bos_token_id': bos, 'tokenizer.ggml.eos_token_id': bos } });
+}
+
+async function compare(bytes: Uint8Array, texts: readonly string[]): Promise<Difference | undefined> {
+  const path = join(folder, 'made.gguf');
+  writeFileSync(path, bytes);
+  const tokenizer = await tokenizerOf(bytes);
+  return peer.use(path, (model) => firstDifference(tokenizer, (text, parse) => model.tokenize(text, parse), texts));
+}
+
+/** These write UTF-8 and not the byte alphabet. */
+const rawKinds = ['gemma4', 'granite-embed-multi-311m', 'sarvam-moe'];
+/** Newer than the peers' llama.cpp, which refuses them. */
+const newerKinds = ['spark2_5', 'hy_v4', 'ufakzeka'];
+const names = preTokenizerNames().filter((name) => !newerKinds.includes(name));
+const byteKinds = names.filter((name) => !rawKinds.includes(name));
+
+describe.skipIf(!hasVocabularyPeer)('every kind of `pre` splits as llama.cpp does', () => {
+  test.each(byteKinds)('%s', async (pre) => {
+    const isFirst = byteKinds.findIndex((name) => preTokenizerKind(name) === preTokenizerKind(pre)) === byteKinds.indexOf(pre);
+    expect(await compare(pairsVocabulary(pre), fuzzTexts(isFirst ? 600 : 60, 77))).toBeUndefined();
+  });
+
+  test.each(names.filter((name) => rawKinds.includes(name)))('%s, raw UTF-8', async (pre) => {
+    expect(await compare(rawVocabulary(pre), fuzzTexts(600, 78))).toBeUndefined();
+  });
+});
+
+describe.skipIf(!hasVocabularyPeer || !hasVocabularies)('a real vocabulary with another `pre` splits as llama.cpp does', () => {
+  test.each(['default', 'gpt-2', 'llama-bpe', 'qwen35', 'deepseek-llm', 'deepseek-v3', 'falcon', 'tekken', 'gpt-4o'])('%s', async (pre) => {
+    const bytes = new Uint8Array(readFileSync(`${vocabularies}qwen2.gguf`));
+    expect(await compare(withPre(bytes, pre), fuzzTexts(400, 79))).toBeUndefined();
+  });
+});
+
+/** A copy with another `tokenizer.ggml.pre`; a file without tensors has no offsets that would move. */
+function withPre(file: Uint8Array, pre: string): Uint8Array {
+  const key = Buffer.from('tokenizer.ggml.pre');
+  const at = Buffer.from(file.buffer).indexOf(key) + key.length + 4;
+  const oldLength = Number(new DataView(file.buffer).getBigUint64(at, true));
+  const value = Buffer.alloc(8 + pre.length);
+  value.writeBigUInt64LE(BigInt(pre.length));
+  value.write(pre, 8);
+  return new Uint8Array(Buffer.concat([file.subarray(0, at), value, file.subarray(at + 8 + oldLength)]));
+}
