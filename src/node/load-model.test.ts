@@ -1,0 +1,145 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import type { Model } from '../engine/api.ts';
+import { collect } from '../engine/collect.ts';
+import { CapacityError, FormatError, InputError } from '../tensor/errors.ts';
+import { loadModel } from './load-model.ts';
+import type { LoadModelOptions } from './load-model.ts';
+
+interface Golden {
+  readonly prompts: Readonly<Record<string, number[]>>;
+  readonly greedy: Readonly<Record<string, number[]>>;
+}
+
+const goldenPath = join(fixturesPath, 'golden');
+const folders = ['llama', 'llama_sharded', 'llama_bias', 'qwen3'];
+
+/** Largest difference over the range of the expected values. */
+function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(found.length).toBe(expected.length);
+  let [low, high, worst] = [Infinity, -Infinity, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const value = expected[i] as number;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+    const difference = Math.abs((found[i] as number) - value);
+    worst = difference <= worst ? worst : difference;
+  }
+  return worst / (high - low);
+}
+
+async function withModel(path: string, options: LoadModelOptions, body: (model: Model) => Promise<void>): Promise<void> {
+  const model = await loadModel(path, options);
+  try {
+    await body(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+describe.each(['reference', 'cpu'] as const)('goldens on %s', (device) => {
+  it.each(folders)('%s: logits, hidden states and greedy tokens', async (folder) => {
+    const path = join(goldenPath, folder);
+    const golden = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden;
+    const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
+    await withModel(path, { device, threads: 2 }, async (model) => {
+      expect(model.tokenizer).toBeUndefined();
+      expect(model.info).toMatchObject({ device, kvType: 'f32', quantisation: 'f32' });
+      for (const [name, ids] of Object.entries(golden.prompts)) {
+        const layers = [...tensors.keys()].flatMap((tensor) => (tensor.startsWith(`${name}.hidden.`) ? [Number(tensor.split('.')[2])] : []));
+        const { logits, hidden } = await model.forward(ids, { hidden: layers });
+        expect(relativeError(logits, f32Of(tensors, `${name}.logits`)), `${name} logits`).toBeLessThan(1e-4);
+        for (const layer of layers) {
+          expect(relativeError(hidden.get(layer)!, f32Of(tensors, `${name}.hidden.${layer}`)), `${name} hidden ${layer}`).toBeLessThan(1e-4);
+        }
+        const answer = await collect(model.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: golden.greedy[name]!.length }));
+        expect(answer.tokens, name).toEqual(golden.greedy[name]);
+      }
+    });
+  });
+});
+
+describe('a loaded model', () => {
+  const path = join(goldenPath, 'qwen3');
+
+  it.each(['reference', 'cpu'] as const)('gives the same after being cancelled at ten points (%s)', async (device) => {
+    await withModel(path, { device, threads: 2 }, async (model) => {
+      const golden = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden;
+      const ids = golden.prompts['mid']!;
+      const run = () => collect(model.generate({ ids, seed: 9, maxTokens: 20, ignoreEos: true }));
+      const fresh = await run();
+      const { memory } = model.info;
+      for (const point of [1, 2, 3, 5, 7, 9, 12, 14, 17, 19]) {
+        let read = 0;
+        for await (const _ of model.generate({ ids, seed: point, maxTokens: 40, ignoreEos: true })) if (++read === point) break;
+        expect((await run()).tokens).toEqual(fresh.tokens);
+        expect(model.info.memory).toEqual(memory);
+      }
+    });
+  });
+
+  it('says what it is', async () => {
+    await withModel(path, { contextLength: 64 }, async ({ info }) => {
+      expect(info).toMatchObject({ architecture: 'qwen3', device: 'cpu', contextLength: 64 });
+      expect(info.deviceDescription).toMatch(/^cpu \(\d+ threads?, /);
+      expect(info.sizeBytes).toBeGreaterThan(info.parameters * 4);
+      expect(info.memory.weightBytes).toBeGreaterThan(0);
+    });
+  });
+
+  it('comes from a URL too', async () => {
+    const files = new Map(readdirSync(path).map((name) => [`/${name}`, readFileSync(join(path, name))]));
+    const server = createServer((request, response) => {
+      const file = files.get(request.url ?? '');
+      const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
+      if (file === undefined) return void response.writeHead(404).end();
+      const from = Number(range?.[1] ?? 0);
+      const to = Math.min(file.length, Number(range?.[2] || file.length - 1) + 1);
+      response.writeHead(206, { 'content-range': `bytes ${from}-${to - 1}/${file.length}` }).end(file.subarray(from, to));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      await withModel(`http://127.0.0.1:${port}/`, { device: 'reference' }, async (model) => {
+        expect(model.info.architecture).toBe('qwen3');
+      });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+});
+
+describe('loadModel refuses', () => {
+  const path = join(goldenPath, 'llama');
+  const cases: [string, string, LoadModelOptions, new () => Error, string][] = [
+    ['a gpu', path, { device: 'gpu' }, CapacityError, '"gpu" is not built yet'],
+    ['a software adapter', path, { device: 'software' }, CapacityError, '"software" is not built yet'],
+    ['an unknown device', path, { device: 'npu' as never }, InputError, 'device must be one of auto, gpu, software, cpu, reference, found "npu"'],
+    ['no threads', path, { threads: 0 }, InputError, 'threads must be an integer from 1 to 256, found 0'],
+    ['a context longer than the model\'s', path, { contextLength: 1_000_000 }, InputError, 'contextLength must be an integer from 1 to the model\'s'],
+    ['a path that is not there', join(path, 'absent.gguf'), {}, InputError, 'absent.gguf'],
+    ['a file that is no model', join(path, 'golden.json'), {}, FormatError, 'golden.json'],
+  ];
+  it.each(cases)('%s', async (_, at, options, kind, message) => {
+    const failing = loadModel(at, options);
+    await expect(failing).rejects.toThrow(kind);
+    await expect(failing).rejects.toThrow(message);
+  });
+
+  it('to go on when aborted, before and while it loads, and leaves no file open', async () => {
+    await expect(loadModel(path, { signal: AbortSignal.abort(new Error('changed my mind')) })).rejects.toThrow('changed my mind');
+    const handles = () => readdirSync('/proc/self/fd').length;
+    const before = process.platform === 'linux' ? handles() : 0;
+    for (const device of ['cpu', 'reference'] as const) {
+      const controller = new AbortController();
+      const failing = loadModel(path, { device, signal: controller.signal, onProgress: () => controller.abort(new Error('stop loading')) });
+      await expect(failing).rejects.toThrow('stop loading');
+    }
+    if (process.platform === 'linux') await expect.poll(handles, { timeout: 10_000 }).toBeLessThanOrEqual(before);
+  });
+});
