@@ -24,7 +24,7 @@ export function matmulScratchBytes(type: i32, cols: i32): i32 {
 /**
  * For r in [0, xRows) and row in [rowBegin, rowEnd): the f32 at y + r * yStride + 4 * row becomes the product of weight row
  * `row` (at w + row * rowBytes, any alignment) with row r of x (at x + r * xStride, in the form of `activationBytes`).
- * scratch is 16-byte aligned and has at least 64 bytes.
+ * scratch is 16-byte aligned and has at least 256 bytes.
  */
 export function matmul(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
@@ -67,6 +67,6 @@ function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize
   const end = x + activationBytes(type, cols);
   if (type == Q8_0) return dotQ8_0(w0, w1, w2, w3, x, end);
   if (type == Q4_0) return dotQ4_0(w0, w1, w2, w3, x, end);
-  if (type == Q4_K) return dotQ4_K(w0, w1, w2, w3, x, end);
+  if (type == Q4_K) return dotQ4_K(w0, w1, w2, w3, x, end, scratch);
   return dotQ6_K(w0, w1, w2, w3, x, end, scratch);
 }

@@ -5,7 +5,7 @@
  * A panel block (32 columns) is 160 bytes: f32 scale[4 rows]; f32 minimum[4 rows]; 8 vectors of codes.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
-import { lateSixBits } from './dot-q4-k';
+import { storeScalesQ4_K } from './dot-q4-k';
 import { halvesToFloats } from './half';
 import { gatherHalves, storeTransposed } from './lanes';
 import { Q4_0_BYTES, Q4_K_BYTES } from './weight-type';
@@ -48,33 +48,4 @@ export function packCodesQ4_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: 
     w2 += Q4_K_BYTES;
     w3 += Q4_K_BYTES;
   }
-}
-
-/** Scales and minimums of a super-block's 8 groups to the heads of 8 panel blocks that are `stride` bytes apart. */
-export function storeScalesQ4_K(to: usize, stride: usize, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  const d = halvesToFloats(gatherHalves(w0, w1, w2, w3));
-  const dmin = halvesToFloats(gatherHalves(w0 + 2, w1 + 2, w2 + 2, w3 + 2));
-  const word0 = gatherWords(w0 + 4, w1 + 4, w2 + 4, w3 + 4);
-  const word1 = gatherWords(w0 + 8, w1 + 8, w2 + 8, w3 + 8);
-  const word2 = gatherWords(w0 + 12, w1 + 12, w2 + 12, w3 + 12);
-  let scales = v128.and(word0, i32x4.splat(0x3f3f3f3f));
-  let minimums = v128.and(word1, i32x4.splat(0x3f3f3f3f));
-  for (let group = 0; group < 8; group++) {
-    if (group == 4) {
-      scales = lateSixBits(word2, word0);
-      minimums = lateSixBits(i32x4.shr_u(word2, 4), word1);
-    }
-    v128.store(to, f32x4.mul(d, f32x4.convert_i32x4_s(v128.and(scales, i32x4.splat(255)))));
-    v128.store(to, f32x4.mul(dmin, f32x4.convert_i32x4_s(v128.and(minimums, i32x4.splat(255)))), 16);
-    scales = i32x4.shr_u(scales, 8);
-    minimums = i32x4.shr_u(minimums, 8);
-    to += stride;
-  }
-}
-
-function gatherWords(a: usize, b: usize, c: usize, d: usize): v128 {
-  let words = i32x4.splat(load<i32>(a));
-  words = i32x4.replace_lane(words, 1, load<i32>(b));
-  words = i32x4.replace_lane(words, 2, load<i32>(c));
-  return i32x4.replace_lane(words, 3, load<i32>(d));
 }

@@ -6,10 +6,10 @@
  * A panel block (32 columns) is 288 bytes: f32 scale[4 rows]; f32 minimum[4 rows]; 16 vectors of weights.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
+import { storeScalesQ4_K } from './dot-q4-k';
 import { sixBits } from './dot-q6-k';
 import { halvesToFloats } from './half';
 import { gatherHalves, storeTransposed } from './lanes';
-import { storeScalesQ4_K } from './panel-codes';
 import { Q4_0_BYTES, Q4_K_BYTES, Q6_K_BYTES, Q8_0_BYTES } from './weight-type';
 
 export const WIDE_PANEL_BLOCK: usize = 288;
