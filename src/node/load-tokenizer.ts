@@ -1,0 +1,78 @@
+import { stat } from 'node:fs/promises';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
+import type { CheckpointLocation } from '../files/open-checkpoint.ts';
+import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { requireTokenizer, tokenizerFromFolder } from '../text/load-tokenizer.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { directorySource } from './file-source.ts';
+import { locate } from './open-path.ts';
+
+/**
+ * Loads a tokenizer without its model: from a GGUF file (a vocabulary alone will do), a tokenizer.json, or a model
+ * folder; given as a path, a URL, one file's source or a folder's. A source that is passed in stays open.
+ * @throws InputError for a path that cannot be read; FormatError for what holds no tokenizer, or a damaged one.
+ */
+export async function loadTokenizer(place: string | ByteSource | SourceFolder, options?: ReadOptions): Promise<Tokenizer> {
+  if (typeof place !== 'string') {
+    return 'open' in place ? fromFolder(place, () => Promise.resolve({ folder: place }), options) : fromFile(place, options);
+  }
+  if (await isDirectory(place)) return fromFolder(directorySource(place), () => locate(place, options), options);
+  const location = await locate(place, options);
+  if (location.fileName === undefined) return fromFolder(location.folder, () => Promise.resolve(location), options);
+  if (isTokenizerName(location.fileName)) return fromJson(location.folder, location.fileName, options);
+  return fromModel(location, options);
+}
+
+/** JSON files that are a model rather than a tokenizer: the index of a split one, and its configuration. */
+function isTokenizerName(fileName: string): boolean {
+  return /\.json$/i.test(fileName) && fileName !== 'config.json' && !fileName.endsWith('.index.json');
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  if (/^[a-z]+:\/\//i.test(path)) return false;
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+/** A tokenizer.json in a folder is enough; there need be no weights beside it. */
+async function fromFolder(folder: SourceFolder, locateModel: () => Promise<CheckpointLocation>, options?: ReadOptions): Promise<Tokenizer> {
+  return (await tokenizerFromFolder(folder, undefined, options)) ?? fromModel(await locateModel(), options);
+}
+
+async function fromJson(folder: SourceFolder, fileName: string, options?: ReadOptions): Promise<Tokenizer> {
+  const tokenizer = await tokenizerFromFolder(folder, fileName, options);
+  if (tokenizer !== undefined) return tokenizer;
+  throw new FormatError(`${folder.name} has no file ${JSON.stringify(fileName)}.`);
+}
+
+async function fromModel(location: CheckpointLocation, options?: ReadOptions): Promise<Tokenizer> {
+  const checkpoint = await openCheckpoint(location, options);
+  try {
+    return requireTokenizer(checkpoint);
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+const ggufMagic = 'GGUF';
+
+async function fromFile(source: ByteSource, options?: ReadOptions): Promise<Tokenizer> {
+  const magic = new Uint8Array(Math.min(ggufMagic.length, source.sizeBytes));
+  await source.read(0, magic, options);
+  const isGguf = String.fromCharCode(...magic) === ggufMagic;
+  const fileName = isGguf ? 'model.gguf' : 'tokenizer.json';
+  const shared: ByteSource = {
+    name: source.name,
+    sizeBytes: source.sizeBytes,
+    read: (...args) => source.read(...args),
+    close: () => Promise.resolve(),
+  };
+  const folder: SourceFolder = {
+    name: source.name,
+    open: (name) => Promise.resolve(name === fileName ? shared : undefined),
+  };
+  return isGguf ? fromModel({ folder, fileName }, options) : fromJson(folder, fileName, options);
+}

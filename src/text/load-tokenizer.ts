@@ -1,0 +1,63 @@
+/** A tokenizer without its model: from a GGUF file (a vocabulary alone will do), a tokenizer.json or a model folder. */
+import type { ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
+import type { AssetName, Checkpoint } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { jsonTokenizer } from './json-tokenizer.ts';
+import { parseJsonObject } from './json-value.ts';
+import { tokenizerFromCheckpoint } from './tokenizer-from-checkpoint.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+/** @throws FormatError for a model without a tokenizer, and as {@link tokenizerFromCheckpoint} */
+export function requireTokenizer(checkpoint: Checkpoint): Tokenizer {
+  const tokenizer = tokenizerFromCheckpoint(checkpoint);
+  if (tokenizer !== undefined) return tokenizer;
+  throw new FormatError(
+    `${checkpoint.name} holds no tokenizer: expected tokenizer.json beside the weights, or tokenizer.ggml.tokens in a GGUF file.`,
+  );
+}
+
+/** The longest tokenizer.json that is read; those of 250,000 tokens take 30 MB. */
+const maxJsonBytes = 256 * 1024 * 1024;
+
+/**
+ * Reads tokenizer.json and the files beside it from a folder, where there need be no weights.
+ * @param fileName the tokenizer's name where it is another
+ * @returns undefined where the folder has no such file
+ */
+export async function tokenizerFromFolder(
+  folder: SourceFolder,
+  fileName = 'tokenizer.json',
+  options?: ReadOptions,
+): Promise<Tokenizer | undefined> {
+  const tokenizer = await readText(folder, fileName, options);
+  if (tokenizer === undefined) return undefined;
+  const read = async (name: AssetName) => {
+    const text = await readText(folder, name, options);
+    return text === undefined ? undefined : parseJsonObject(text, `${folder.name}: ${name}`);
+  };
+  return jsonTokenizer({
+    name: folder.name,
+    tokenizer,
+    settings: await read('tokenizer_config.json'),
+    generation: await read('generation_config.json'),
+    config: await read('config.json'),
+  });
+}
+
+async function readText(folder: SourceFolder, fileName: string, options?: ReadOptions): Promise<string | undefined> {
+  const source = await folder.open(fileName, options);
+  if (source === undefined) return undefined;
+  try {
+    if (source.sizeBytes > maxJsonBytes) {
+      throw new FormatError(`${source.name} has ${source.sizeBytes} bytes; a file of text beside a model has at most ${maxJsonBytes}.`);
+    }
+    const bytes = new Uint8Array(source.sizeBytes);
+    await source.read(0, bytes, options);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    if (error instanceof TypeError) throw new FormatError(`${source.name} is not UTF-8.`, { cause: error });
+    throw error;
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,47 @@
+/** Finds a model's tokenizer, end tokens and sampling defaults in its files, whatever their format. */
+import type { AssetName, Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
+import { hasGgufVocabulary } from './gguf-vocabulary.ts';
+import { ggufTokenizer } from './gguf-tokenizer.ts';
+import { idList, parseJsonObject } from './json-value.ts';
+import { jsonTokenizer } from './json-tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
+
+/**
+ * The tokenizer of a model, or undefined for a model that comes without one.
+ * @throws FormatError for one that is damaged or of an unsupported kind
+ */
+export function tokenizerFromCheckpoint(checkpoint: Checkpoint): Tokenizer | undefined {
+  if (hasGgufVocabulary(checkpoint)) return ggufTokenizer(checkpoint);
+  const tokenizer = checkpoint.assets.get('tokenizer.json');
+  if (tokenizer === undefined) return undefined;
+  return jsonTokenizer({
+    name: checkpoint.name,
+    tokenizer,
+    settings: jsonAsset(checkpoint, 'tokenizer_config.json'),
+    generation: jsonAsset(checkpoint, 'generation_config.json'),
+    config: checkpoint.config,
+  });
+}
+
+/**
+ * Every token that ends an answer: the tokenizer's where there is one, and those that generation_config.json or
+ * config.json list. Works for a model without a tokenizer.
+ */
+export function endTokens(checkpoint: Checkpoint, tokenizer?: Tokenizer): ReadonlySet<number> {
+  const ids = new Set(tokenizer?.endIds);
+  const generation = jsonAsset(checkpoint, 'generation_config.json');
+  for (const id of [...idList(generation?.['eos_token_id']), ...idList(checkpoint.config?.['eos_token_id'])]) ids.add(id);
+  if (tokenizer === undefined) {
+    for (const key of ['eos_token_id', 'eot_token_id', 'eom_token_id']) {
+      const id = checkpoint.metadata.get(`tokenizer.ggml.${key}`);
+      if (typeof id === 'number') ids.add(id);
+    }
+  }
+  return ids;
+}
+
+/** A text file beside the weights, parsed. @throws FormatError where it is not a JSON object */
+export function jsonAsset(checkpoint: Checkpoint, name: AssetName): JsonObject | undefined {
+  const text = checkpoint.assets.get(name);
+  return text === undefined ? undefined : parseJsonObject(text, `${checkpoint.name}: ${name}`);
+}
