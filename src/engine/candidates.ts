@@ -82,14 +82,15 @@ export function selectCandidates(candidates: Candidates, logits: Float32Array, {
   candidates.count = count;
 }
 
-/** Keeps the candidates for which `keeps` holds, in order. */
-function filter(candidates: Candidates, keeps: (index: number) => boolean): void {
-  const { ids, scores, weights } = candidates;
+/** Keeps the candidates above `least`, and those at it up to the id `lastId`, in order. */
+function keepFrom(candidates: Candidates, least: number, lastId: number): void {
+  const { count, ids, scores, weights } = candidates;
   let kept = 0;
-  for (let i = 0; i < candidates.count; i++) {
-    if (!keeps(i)) continue;
+  for (let i = 0; i < count; i++) {
+    const score = scores[i] as number;
+    if (score < least || (score === least && (ids[i] as number) > lastId)) continue;
     ids[kept] = ids[i] as number;
-    scores[kept] = scores[i] as number;
+    scores[kept] = score;
     weights[kept++] = weights[i] as number;
   }
   candidates.count = kept;
@@ -132,19 +133,13 @@ function lastWithinTopP({ count, scores, weights }: Candidates, topP: number): n
  * Sums by bins of nearly equal score first, so that only one bin has to be sorted.
  */
 export function cutTopP(candidates: Candidates, topP: number): void {
-  const { scores } = candidates;
   const last = lastWithinTopP(candidates, topP);
-  const boundary = scores[last] as number;
-  const lastId = candidates.ids[last] as number;
-  filter(candidates, (i) => {
-    const score = scores[i] as number;
-    return score > boundary || (score === boundary && (candidates.ids[i] as number) <= lastId);
-  });
+  keepFrom(candidates, candidates.scores[last] as number, candidates.ids[last] as number);
 }
 
 /** Keeps tokens of at least `minP` times the largest weight, which is 1. */
 export function cutMinP(candidates: Candidates, minP: number): void {
-  filter(candidates, (i) => (candidates.weights[i] as number) >= minP);
+  keepFrom(candidates, Math.log(minP), Infinity);
 }
 
 /** The candidate at which the running sum of weights, by ascending id, first exceeds `uniform` (in [0, 1)) of the total. */
