@@ -2,5 +2,6 @@
 export * from '../core.ts';
 export { loadModel } from './load-model.ts';
 export type { DeviceChoice, LoadModelOptions } from './load-model.ts';
+export { loadTokenizer } from './load-tokenizer.ts';
 export { directorySource, fileSource } from './file-source.ts';
 export { locate } from './open-path.ts';
