@@ -18,4 +18,5 @@ export type { ByteSource, ReadOptions, SourceFolder } from './tensor/byte-source
 export type { Checkpoint, TensorEntry } from './tensor/checkpoint.ts';
 export { CapacityError, FormatError, InputError } from './tensor/errors.ts';
 export type { OnProgress, ProgressEvent, ProgressPhase } from './tensor/progress.ts';
+export { tokenizerFromCheckpoint } from './text/tokenizer-from-checkpoint.ts';
 export type { Tokenizer } from './text/tokenizer.ts';

@@ -52,6 +52,12 @@ function resolveContextLength(wanted: number | undefined, ofModel: number): numb
   throw new InputError(`contextLength must be an integer from 1 to the model's ${ofModel}, found ${String(wanted)}.`);
 }
 
+function resolveKvType(wanted: KvType | undefined, { weights }: DecoderModel): KvType {
+  if (wanted === undefined) return [...weights.values()].some(({ type }) => isQuantized(type)) ? 'f16' : 'f32';
+  if (wanted === 'f16' || wanted === 'f32') return wanted;
+  throw new InputError(`kvType must be "f16" or "f32", found ${JSON.stringify(wanted satisfies never)}.`);
+}
+
 function describeTypes(decoder: DecoderModel): string {
   const bytes = new Map<string, number>();
   for (const weight of decoder.weights.values()) bytes.set(weight.type, (bytes.get(weight.type) ?? 0) + weight.sizeBytes);
@@ -129,7 +135,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const { executor, signal, onProgress } = options;
   const { graph, weights, config } = decoder;
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
-  const kvType = options.kvType ?? ([...weights.values()].some(({ type }) => isQuantized(type)) ? 'f16' : 'f32');
+  const kvType = resolveKvType(options.kvType, decoder);
   const kv = { type: kvType, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
   const maxRows = Math.min(MAX_ROWS, contextLength);
   const program = await executor.load({ graph, weights, kv, maxRows, signal, onProgress });

@@ -122,6 +122,7 @@ describe('loadModel refuses', () => {
     ['an unknown device', path, { device: 'npu' as never }, InputError, 'device must be one of auto, gpu, software, cpu, reference, found "npu"'],
     ['no threads', path, { threads: 0 }, InputError, 'threads must be an integer from 1 to 256, found 0'],
     ['a context longer than the model\'s', path, { contextLength: 1_000_000 }, InputError, 'contextLength must be an integer from 1 to the model\'s'],
+    ['an unknown type of keys and values', path, { kvType: 'q4' as never }, InputError, 'kvType must be "f16" or "f32", found "q4"'],
     ['a path that is not there', join(path, 'absent.gguf'), {}, InputError, 'absent.gguf'],
     ['a file that is no model', join(path, 'golden.json'), {}, FormatError, 'golden.json'],
   ];
