@@ -29,19 +29,21 @@ export function chatTemplateMetadata(assets: ReadonlyMap<AssetName, string>, set
 }
 
 /**
- * The sampling settings of generation_config.json under `general.sampling.*`, as llama.cpp names them. None where it says
- * that nothing is sampled: its other settings are then not meant to be used.
+ * The sampling settings of generation_config.json under `general.sampling.*`, as llama.cpp names them. Where it says that
+ * nothing is sampled, that is temperature 0, and only its penalty is meant to be used beside.
  */
 export function samplingMetadata(generation: JsonObject): GgufMetadata {
   const metadata: GgufMetadata = new Map();
-  if (generation['do_sample'] === false) return metadata;
   const put = (key: string, value: JsonValue | undefined, typed: typeof float32) => {
     if (typeof value === 'number' && Number.isFinite(value)) metadata.set(`general.sampling.${key}`, typed(value));
   };
-  put('temp', generation['temperature'], float32);
-  if (Number.isInteger(generation['top_k'])) put('top_k', generation['top_k'], int32);
-  put('top_p', generation['top_p'], float32);
-  put('min_p', generation['min_p'], float32);
+  const isGreedy = generation['do_sample'] === false;
+  put('temp', isGreedy ? 0 : generation['temperature'], float32);
+  if (!isGreedy) {
+    if (Number.isInteger(generation['top_k'])) put('top_k', generation['top_k'], int32);
+    put('top_p', generation['top_p'], float32);
+    put('min_p', generation['min_p'], float32);
+  }
   put('penalty_repeat', generation['repetition_penalty'], float32);
   return metadata;
 }

@@ -8,8 +8,9 @@ export interface SpecialIdSources {
   readonly config: JsonObject;
   /** generation_config.json */
   readonly generation: JsonObject;
+  /** Empty where there is no tokenizer. */
   readonly idOf: ReadonlyMap<string, number>;
-  readonly tokens: readonly string[];
+  readonly vocabSize: number;
 }
 
 export interface SpecialIds {
@@ -27,22 +28,23 @@ const END_OF_MESSAGE = ['<|eom_id|>'];
  * A token named in tokenizer_config.json comes first, then ids of config.json. generation_config.json holds the whole set
  * of end ids; those beyond the first are also named as end of turn or message where their text says that they are.
  */
-export function specialIds({ settings, config, generation, idOf, tokens }: SpecialIdSources): SpecialIds {
+export function specialIds({ settings, config, generation, idOf, vocabSize }: SpecialIdSources): SpecialIds {
   const named = new Map<string, number>();
   const idOfToken = (key: string) => idOf.get(textOf(settings[`${key}_token`]) ?? '');
   const firstId = (key: string) => idOfToken(key) ?? idsOf(generation[`${key}_token_id`])[0] ?? idsOf(config[`${key}_token_id`])[0];
   const set = (key: string, id: number | undefined) => {
-    if (id !== undefined && id < tokens.length) named.set(key, id);
+    if (id !== undefined && id < vocabSize) named.set(key, id);
   };
   const listed = generation['eos_token_id'] === undefined || generation['eos_token_id'] === null ? idsOf(config['eos_token_id']) : idsOf(generation['eos_token_id']);
   const fromToken = idOfToken('eos');
   const eos = fromToken ?? listed[0];
-  const endIds = [...new Set(eos === undefined ? listed : [eos, ...listed])].filter((id) => id < tokens.length);
+  const endIds = [...new Set(eos === undefined ? listed : [eos, ...listed])].filter((id) => id < vocabSize);
   set('bos_token_id', firstId('bos'));
   set('eos_token_id', eos);
   const others = endIds.filter((id) => id !== eos);
-  set('eot_token_id', END_OF_TURN.map((text) => others.find((id) => tokens[id] === text)).find((id) => id !== undefined));
-  set('eom_token_id', others.find((id) => END_OF_MESSAGE.includes(tokens[id]!)));
+  const firstOf = (texts: readonly string[]) => texts.map((text) => idOf.get(text)).find((id) => id !== undefined && others.includes(id));
+  set('eot_token_id', firstOf(END_OF_TURN));
+  set('eom_token_id', firstOf(END_OF_MESSAGE));
   set('unknown_token_id', idOfToken('unk'));
   set('padding_token_id', firstId('pad'));
   return { named, endIds };

@@ -98,12 +98,14 @@ describe('vocabularyMetadata', () => {
     expect(() => keysOf(parts)).toThrow(message);
   });
 
-  test('a folder without tokenizer.json has none', () => {
+  test('a folder without tokenizer.json has ids of special tokens and no tokens', () => {
+    const metadata = vocabularyMetadata({ assets: new Map(), config: { bos_token_id: 1, eos_token_id: [2, 3] }, vocabSize: 10, name: 'folder' });
+    expect([...metadata.keys()]).toEqual(['tokenizer.ggml.bos_token_id', 'tokenizer.ggml.eos_token_id', 'ingot.eos_token_ids']);
     expect(vocabularyMetadata({ assets: new Map(), config: {}, vocabSize: 10, name: 'folder' }).size).toBe(0);
   });
 });
 
-test('sampling defaults get the names of llama.cpp, unless nothing is sampled', () => {
+test('sampling defaults get the names of llama.cpp, and no sampling is temperature 0', () => {
   const generation = { do_sample: true, temperature: 0.7, top_k: 50, top_p: 0.95, min_p: null, repetition_penalty: 1.1 };
   expect(Object.fromEntries(samplingMetadata(generation))).toEqual({
     'general.sampling.temp': { type: 'float32', value: 0.7 },
@@ -111,5 +113,8 @@ test('sampling defaults get the names of llama.cpp, unless nothing is sampled', 
     'general.sampling.top_p': { type: 'float32', value: 0.95 },
     'general.sampling.penalty_repeat': { type: 'float32', value: 1.1 },
   });
-  expect(samplingMetadata({ ...generation, do_sample: false }).size).toBe(0);
+  expect(Object.fromEntries(samplingMetadata({ ...generation, do_sample: false }))).toEqual({
+    'general.sampling.temp': { type: 'float32', value: 0 },
+    'general.sampling.penalty_repeat': { type: 'float32', value: 1.1 },
+  });
 });

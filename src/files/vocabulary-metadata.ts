@@ -21,13 +21,13 @@ export interface VocabularySource {
 }
 
 /**
- * The keys of a folder's vocabulary; empty where it has no tokenizer.json.
+ * The keys of a folder's vocabulary; only the ids of its special tokens where it has no tokenizer.json.
  * @throws FormatError for a tokenizer that is not byte-level BPE, is split in a way that GGUF has no name for, or has more
  * tokens than the model has rows.
  */
 export function vocabularyMetadata(source: VocabularySource): GgufMetadata {
   const text = source.assets.get('tokenizer.json');
-  if (text === undefined) return new Map();
+  if (text === undefined) return specialIdMetadata(source, {}, new Map());
   const where = `${source.name}: tokenizer.json`;
   const tokenizer = parseJsonObject(text, where);
   const settings = parseAsset(source, 'tokenizer_config.json');
@@ -40,13 +40,21 @@ export function vocabularyMetadata(source: VocabularySource): GgufMetadata {
     ['tokenizer.ggml.token_type', int32s(types)],
     ['tokenizer.ggml.merges', strings(mergesOf(model, where))],
   ]);
-  const special = specialIds({ settings, config: source.config ?? {}, generation: parseAsset(source, 'generation_config.json'), idOf, tokens });
-  for (const [key, id] of special.named) metadata.set(`tokenizer.ggml.${key}`, uint32(id));
-  if (special.endIds.length > 1) metadata.set('ingot.eos_token_ids', int32s(special.endIds));
+  for (const [key, value] of specialIdMetadata(source, settings, idOf)) metadata.set(key, value);
   const added = addedAround(tokenizer, settings);
   metadata.set('tokenizer.ggml.add_bos_token', bool(added.bos));
   if (added.eos) metadata.set('tokenizer.ggml.add_eos_token', bool(true));
   for (const [key, value] of chatTemplateMetadata(source.assets, settings)) metadata.set(key, value);
+  return metadata;
+}
+
+/** All end tokens are kept under a key of our own, because GGUF has a name for three of them only. */
+function specialIdMetadata(source: VocabularySource, settings: JsonObject, idOf: ReadonlyMap<string, number>): GgufMetadata {
+  const generation = parseAsset(source, 'generation_config.json');
+  const { named, endIds } = specialIds({ settings, config: source.config ?? {}, generation, idOf, vocabSize: source.vocabSize });
+  const metadata: GgufMetadata = new Map();
+  for (const [key, id] of named) metadata.set(`tokenizer.ggml.${key}`, uint32(id));
+  if (endIds.length > 1) metadata.set('ingot.eos_token_ids', int32s(endIds));
   return metadata;
 }
 

@@ -22,8 +22,8 @@ import { locate } from './open-path.ts';
 export interface ConvertOptions extends ReadOptions {
   readonly type: ExportType;
   /**
-   * `source` writes the folder's own tokenizer (none where it has none), `none` leaves it out, `made` writes a made-up
-   * vocabulary of the right size, for engines that load nothing without one.
+   * `source` writes the folder's own tokenizer (none where it has none), `none` only the ids of its special tokens, `made`
+   * a made-up vocabulary of the right size, for engines that load nothing without one.
    */
   readonly vocabulary?: 'source' | 'none' | 'made';
   /** `general.name`; by default the folder's name. */
@@ -83,11 +83,12 @@ function generationMetadata(checkpoint: Checkpoint): GgufMetadata {
 }
 
 function vocabularyOf(checkpoint: Checkpoint, vocabSize: number, { vocabulary = 'source' }: ConvertOptions): GgufMetadata {
+  const source = { assets: checkpoint.assets, config: checkpoint.config, name: checkpoint.name, vocabSize };
   switch (vocabulary) {
     case 'none':
-      return new Map();
+      return vocabularyMetadata({ ...source, assets: new Map([...checkpoint.assets].filter(([name]) => name === 'generation_config.json')) });
     case 'source':
-      return vocabularyMetadata({ assets: checkpoint.assets, config: checkpoint.config, name: checkpoint.name, vocabSize });
+      return vocabularyMetadata(source);
     case 'made':
       return madeForConfig(checkpoint, vocabSize);
     default:
