@@ -6,18 +6,22 @@
 const f32Bits = new Uint32Array(1);
 const f32Value = new Float32Array(f32Bits.buffer);
 
-/** The f32 value of one f16 bit pattern, by arithmetic. */
-function decodeF16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const mantissa = bits & 1023;
-  if (exponent === 31) return mantissa ? NaN : sign * Infinity;
-  if (exponent === 0) return sign * mantissa * 2 ** -24;
-  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
-}
-
 /** Value of every f16 bit pattern: 256 KiB, and one load per conversion instead of a branch. */
-export const F16_TO_F32: Float32Array = Float32Array.from({ length: 65536 }, (_, bits) => decodeF16(bits));
+export const F16_TO_F32: Float32Array = f16Table();
+
+/** Made by moving bit fields, which takes a tenth of the time of powers: every worker pays for it at its start. */
+function f16Table(): Float32Array {
+  const bits = new Uint32Array(65536);
+  const values = new Float32Array(bits.buffer);
+  for (let half = 0; half < 32768; half++) {
+    const exponent = half >> 10;
+    const mantissa = half & 1023;
+    if (exponent === 0) values[half] = mantissa * 2 ** -24;
+    else bits[half] = ((exponent === 31 ? 255 : exponent + 112) << 23) | (mantissa << 13);
+    bits[half + 32768] = bits[half]! | 0x80000000;
+  }
+  return values;
+}
 
 /** The value of an f16 bit pattern (the low 16 bits of `bits`). */
 export function f16ToF32(bits: number): number {
