@@ -3,7 +3,9 @@
  * count and knows no platform: `node/` and `browser/` hand it the modules and a way to start workers.
  */
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
+import type { FusionRule } from '../graph/plan.ts';
 import { CONTROL } from './control-layout.ts';
+import type { CpuOp } from './cpu-op.ts';
 import { createCpuProgram } from './cpu-program.ts';
 import { compileKernels, createMemory, instantiateKernels } from './kernel-module.ts';
 import type { KernelBytes, KernelModule } from './kernel-module.ts';
@@ -21,6 +23,8 @@ export interface CpuExecutorOptions {
   readonly threadHost: ThreadHost;
   /** Leaves relaxed SIMD aside. Default false. */
   readonly forcePlain?: boolean | undefined;
+  /** What plans fuse. Default: all rules. Fewer give the same results, slower: for tests and experiments. */
+  readonly rules?: readonly FusionRule<CpuOp>[] | undefined;
 }
 
 /** Looks at the word this often before a thread sleeps: about 50 us. */
@@ -38,11 +42,11 @@ export async function createCpuExecutor(options: CpuExecutorOptions): Promise<Ex
   };
 }
 
-async function loadProgram(request: ProgramRequest, { module }: KernelModule, { threads: count, threadHost }: CpuExecutorOptions): Promise<Program> {
+async function loadProgram(request: ProgramRequest, { module }: KernelModule, { threads: count, threadHost, rules }: CpuExecutorOptions): Promise<Program> {
   request.signal?.throwIfAborted();
   const memory = createMemory();
   const kernels = instantiateKernels(module, memory);
-  const layout = layOutProgram({ request, kernels, threads: count });
+  const layout = layOutProgram({ request, kernels, rules, threads: count });
   const { kvBegin, weightBytes, pages } = layout;
   checkCapacity({
     fixedBytes: kvBegin, weightBytes, pageBytes: pages.pageBytes, pageTokens: pages.pageTokens, maxPages: request.kv.maxPages,
@@ -58,7 +62,7 @@ async function loadProgram(request: ProgramRequest, { module }: KernelModule, { 
     await threads.dispose();
     throw error;
   }
-  const onDisposed = () => threadHost.reclaim?.();
+  const onDisposed = async () => threadHost.reclaim?.();
   return createCpuProgram({ request, layout, memory, threads, threadCount: count, onDisposed });
 }
 

@@ -1,5 +1,6 @@
 /** A graph loaded into one shared memory: runs steps on its threads and grows its KV pages. */
 import type { Program, ProgramRequest, SequenceStep, StepBatch, StepResult } from '../graph/executor.ts';
+import type { Graph } from '../graph/graph.ts';
 import { printPlan } from '../graph/plan.ts';
 import type { Value } from '../graph/value.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
@@ -7,6 +8,7 @@ import { describeOp } from './cpu-op.ts';
 import { sourceOf } from './layout-program.ts';
 import type { PlannedProgram, ProgramLayout } from './layout-program.ts';
 import { ADDRESS_LIMIT, growTo } from './memory.ts';
+import type { RowsAt } from './program-writer.ts';
 import { splitBatch } from './step-batch.ts';
 import { pageTableWords, writeStep } from './step-writer.ts';
 import type { Threads } from './threads.ts';
@@ -18,7 +20,7 @@ export interface CpuProgramParts {
   readonly threads: Threads;
   readonly threadCount: number;
   /** Called after disposal, when nothing here refers to the memory any more. */
-  readonly onDisposed: () => void;
+  readonly onDisposed: () => Promise<void>;
 }
 
 export function createCpuProgram(parts: CpuProgramParts): Program {
@@ -29,7 +31,8 @@ class CpuProgram implements Program {
   readonly #request: ProgramRequest;
   readonly #layout: ProgramLayout;
   readonly #threadCount: number;
-  readonly #onDisposed: () => void;
+  readonly #onDisposed: () => Promise<void>;
+  readonly #tokenLimit: number;
   #held: { readonly memory: WebAssembly.Memory; readonly threads: Threads } | undefined;
   #pages = 0;
 
@@ -38,6 +41,7 @@ class CpuProgram implements Program {
     this.#layout = layout;
     this.#threadCount = threadCount;
     this.#onDisposed = onDisposed;
+    this.#tokenLimit = tokenLimitOf(request.graph);
     this.#held = { memory, threads };
   }
 
@@ -57,7 +61,7 @@ class CpuProgram implements Program {
   }
 
   async run(batch: StepBatch): Promise<StepResult> {
-    const { layout } = { layout: this.#layout };
+    const layout = this.#layout;
     const taps = (batch.taps ?? []).map((name) => [name, this.#tapValue(name)] as const);
     const program = taps.length > 0 ? layout.tapped as PlannedProgram : layout.base;
     this.#check(batch.sequences);
@@ -112,8 +116,9 @@ class CpuProgram implements Program {
     return sizes;
   }
 
-  #read({ rowsOf }: PlannedProgram, value: Value, rows: number): Float32Array {
-    return new Float32Array(this.#resources().memory.buffer, rowsOf(value).address, rows * widthOf(value));
+  #read(program: PlannedProgram, value: Value, rows: number): Float32Array {
+    const { address } = program.rows.get(value.id) as RowsAt;
+    return new Float32Array(this.#resources().memory.buffer, address, rows * widthOf(value));
   }
 
   #tapValue(name: string): Value {
@@ -125,7 +130,8 @@ class CpuProgram implements Program {
 
   /** Addresses are made from these numbers: nothing past this check may lead outside of the program's memory. */
   #check(sequences: readonly SequenceStep[]): void {
-    const { step, pages, tokenLimit } = { ...this.#layout, tokenLimit: tokenLimitOf(this.#request) };
+    const { step, pages } = this.#layout;
+    const tokenLimit = this.#tokenLimit;
     if (sequences.length === 0) throw new InputError('A step needs at least one sequence.');
     for (const { tokens, start, pages: table, outputs } of sequences) {
       const end = start + tokens.length;
@@ -156,7 +162,7 @@ class CpuProgram implements Program {
   }
 
   get memory() {
-    const { layout } = { layout: this.#layout };
+    const layout = this.#layout;
     return {
       weightBytes: layout.weightBytes,
       kvBytes: this.#pages * layout.pages.pageBytes,
@@ -170,11 +176,11 @@ class CpuProgram implements Program {
   }
 
   async dispose(): Promise<void> {
-    const held = this.#held;
+    const ending = this.#held?.threads.dispose();
     this.#held = undefined;
-    if (held === undefined) return;
-    await held.threads.dispose();
-    this.#onDisposed();
+    if (ending === undefined) return;
+    await ending;
+    await this.#onDisposed();
   }
 }
 
@@ -183,7 +189,7 @@ function widthOf(value: Value): number {
 }
 
 /** Rows of the smallest embedding table that tokens are looked up in. */
-function tokenLimitOf({ graph }: ProgramRequest): number {
+function tokenLimitOf(graph: Graph): number {
   const tables = graph.nodes.map(({ op }) => (op.kind === 'embed' ? (op.weight.shape[0] as number) : Infinity));
   return Math.min(...tables);
 }

@@ -2,7 +2,7 @@
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { RopeTable } from '../graph/op.ts';
-import type { BufferSlot, Plan } from '../graph/plan.ts';
+import type { BufferSlot, FusionRule, Plan } from '../graph/plan.ts';
 import type { Value } from '../graph/value.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import { mostPartials } from './attention-tiles.ts';
@@ -14,7 +14,7 @@ import type { PageLayout } from './kv-pages.ts';
 import { planForCpu } from './lower.ts';
 import { align, createBump } from './memory.ts';
 import { chunkRows, writeProgram } from './program-writer.ts';
-import type { Addresses, MatrixAt } from './program-writer.ts';
+import type { Addresses, MatrixAt, RowsAt } from './program-writer.ts';
 import { layOutStep } from './step-writer.ts';
 import type { StepLayout } from './step-writer.ts';
 import { WEIGHT_CODES } from './weight-codes.ts';
@@ -32,7 +32,8 @@ export interface PlannedProgram {
   readonly plan: Plan<CpuOp>;
   readonly words: Uint32Array;
   readonly address: number;
-  readonly rowsOf: (value: Value) => { readonly address: number; readonly stride: number };
+  /** By value id. Plain numbers: nothing here may keep the memory of a disposed program alive. */
+  readonly rows: ReadonlyMap<number, RowsAt>;
 }
 
 export interface ProgramLayout {
@@ -62,6 +63,7 @@ export interface LayoutOptions {
   readonly request: ProgramRequest;
   readonly kernels: KernelExports;
   readonly threads: number;
+  readonly rules?: readonly FusionRule<CpuOp>[] | undefined;
 }
 
 export function sourceOf(request: ProgramRequest, id: string): WeightSource {
@@ -70,7 +72,7 @@ export function sourceOf(request: ProgramRequest, id: string): WeightSource {
   return source;
 }
 
-export function layOutProgram({ request, kernels, threads }: LayoutOptions): ProgramLayout {
+export function layOutProgram({ request, kernels, threads, rules }: LayoutOptions): ProgramLayout {
   const { graph, kv, maxRows } = request;
   const typeOf = (id: string) => sourceOf(request, id).type;
   const pages = layOutPages(graph, kv);
@@ -78,8 +80,8 @@ export function layOutProgram({ request, kernels, threads }: LayoutOptions): Pro
   const rowsPerTile = Math.max(1, Math.floor(TILE_VECTORS / shapes.group));
   const limits = rowLimits(request);
   const plans = {
-    base: planForCpu(graph, { typeOf }),
-    tapped: graph.taps.size === 0 ? undefined : planForCpu(graph, { typeOf, taps: [...graph.taps.values()] }),
+    base: planForCpu(graph, { typeOf, rules }),
+    tapped: graph.taps.size === 0 ? undefined : planForCpu(graph, { typeOf, rules, taps: [...graph.taps.values()] }),
   };
   const bump = createBump(kernels.heapBase());
   const control = bump.take(controlBytes(threads));
@@ -97,15 +99,16 @@ export function layOutProgram({ request, kernels, threads }: LayoutOptions): Pro
   const weights = new Map(graph.weights.map(({ id }) => [id, placeWeight(sourceOf(request, id), bump.take(sourceOf(request, id).sizeBytes))]));
   bump.take(64);
   const finish = (plan: Plan<CpuOp>, slots: PlacedSlots): PlannedProgram => {
-    const rowsOf = (value: Value) => ({ address: activationsBegin + slots.offsetOf(value), stride: strideOf(value, kernels) });
+    const rows = rowsOfPlan(plan, slots, activationsBegin);
     const at: Addresses = {
-      rowsOf, pages, threads, partials,
+      pages, threads, partials,
+      rowsOf: (value) => required(rows.get(value.id), value.label),
       matrix: (id) => required(weights.get(id), id),
       vector: (id) => vectors.get(id) ?? required(weights.get(id), id).address,
       ropeTable: (id) => required(step.tables.get(id), id).address,
     };
     const words = writeProgram(plan, at);
-    return { plan, words, rowsOf, address: bump.take(words.byteLength) };
+    return { plan, words, rows, address: bump.take(words.byteLength) };
   };
   const base = finish(plans.base, activations[0] as PlacedSlots);
   const tapped = plans.tapped && finish(plans.tapped, activations[1] as PlacedSlots);
@@ -190,27 +193,28 @@ function placeWeight({ type, shape, sizeBytes, origin }: WeightSource, address: 
 
 interface PlacedSlots {
   readonly sizeBytes: number;
-  offsetOf(value: Value): number;
-}
-
-function strideOf({ dtype, shape }: Value, kernels: KernelExports): number {
-  const width = shape.slice(1).reduce<number>((product, dim) => product * (dim as number), 1);
-  return dtype === 'q8' ? kernels.activationBytes(WEIGHT_CODES.q8_0, width) : width * 4;
+  readonly offsets: readonly number[];
+  strideOf(value: Value): number;
 }
 
 function placeSlots(plan: Plan<CpuOp>, sizes: { readonly rows: number; readonly outRows: number }, kernels: KernelExports): PlacedSlots {
   const bump = createBump(0);
+  const rowBytes = ({ dtype, width }: { readonly dtype: Value['dtype']; readonly width: number }) =>
+    dtype === 'q8' ? kernels.activationBytes(WEIGHT_CODES.q8_0, width) : width * 4;
   const rowsOf = ({ outer }: BufferSlot) => (typeof outer === 'number' ? outer : sizes[outer]);
-  const offsets = plan.slots.map((slot) => {
-    const stride = slot.dtype === 'q8' ? kernels.activationBytes(WEIGHT_CODES.q8_0, slot.width) : slot.width * 4;
-    return bump.take(rowsOf(slot) * stride);
-  });
-  return {
-    sizeBytes: bump.end,
-    offsetOf(value) {
-      const slot = plan.slotOf.get(value.id);
-      if (slot === undefined) throw new Error(`CPU plan: value ${value.label} has no buffer`);
-      return offsets[slot.index] as number;
-    },
-  };
+  const offsets = plan.slots.map((slot) => bump.take(rowsOf(slot) * rowBytes(slot)));
+  const strideOf = ({ dtype, shape }: Value) =>
+    rowBytes({ dtype, width: shape.slice(1).reduce<number>((product, dim) => product * (dim as number), 1) });
+  return { sizeBytes: bump.end, offsets, strideOf };
+}
+
+function rowsOfPlan(plan: Plan<CpuOp>, slots: PlacedSlots, begin: number): ReadonlyMap<number, RowsAt> {
+  const rows = new Map<number, RowsAt>();
+  for (const { inputs, outputs } of plan.steps) {
+    for (const value of [...inputs, ...outputs]) {
+      const slot = required(plan.slotOf.get(value.id), value.label);
+      rows.set(value.id, { address: begin + (slots.offsets[slot.index] as number), stride: slots.strideOf(value) });
+    }
+  }
+  return rows;
 }

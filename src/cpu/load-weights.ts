@@ -66,7 +66,7 @@ interface Arrived {
 /** Runs checks on the threads one batch after another; a batch is what has arrived during the one before. */
 function createChecker({ layout, memory, threads }: LoadOptions) {
   let arrived: Arrived[] = [];
-  let running: Promise<void> | undefined;
+  let running = Promise.resolve();
   let reject: (error: unknown) => void = () => {};
   const failed = new Promise<never>((_, fail) => {
     reject = fail;
@@ -83,13 +83,10 @@ function createChecker({ layout, memory, threads }: LoadOptions) {
     failed,
     add(source: WeightSource, address: number) {
       arrived.push({ source, address });
-      running ??= drain().catch(reject).finally(() => {
-        running = undefined;
-      });
+      running = running.then(drain).catch(reject);
     },
-    async finish() {
-      while (running !== undefined) await Promise.race([running, failed]);
-    },
+    /** Resolves once all that was added is checked. */
+    finish: () => Promise.race([running, failed]),
   };
 }
 

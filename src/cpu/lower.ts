@@ -14,7 +14,7 @@ export interface LowerOptions {
   /** Values, besides the logits, that must exist after the run. */
   readonly taps?: readonly Value[];
   /** Default: all of {@link CPU_RULES}. */
-  readonly rules?: readonly FusionRule<CpuOp>[];
+  readonly rules?: readonly FusionRule<CpuOp>[] | undefined;
 }
 
 /** The plan of a graph for given weight types. Matrices of quantised weights read int8 forms, made once per value. */

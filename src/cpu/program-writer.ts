@@ -40,7 +40,7 @@ const MANY_ROWS_CHUNK = 64;
 
 /** Weight rows of one work item: many items keep threads balanced, large ones the counter cool. */
 export function chunkRows(weightRows: number, rowBytes: number, threads: number): { readonly one: number; readonly many: number } {
-  const fours = (rows: number) => Math.max(4, Math.ceil(rows / 4) * 4);
+  const fours = (count: number) => Math.max(4, Math.ceil(count / 4) * 4);
   const balanced = weightRows / (threads * 16);
   const one = fours(Math.max(balanced, Math.min(LEAST_CHUNK_BYTES / rowBytes, weightRows / threads)));
   const many = fours(Math.min(MANY_ROWS_CHUNK, Math.max(16, weightRows / (threads * 4))));

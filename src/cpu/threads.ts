@@ -22,7 +22,7 @@ export interface ThreadHost {
   /** Runs `source`, the body of a function of (data, post): `data` as given (structured clone), `post` sends a message back. */
   spawn(source: string, data: ThreadData, events: ThreadEvents): ThreadHandle;
   /** Asks the engine to give back memory that nothing refers to any more, where it can be asked. */
-  reclaim?(): void;
+  reclaim?(): Promise<void>;
 }
 
 export interface ThreadData {
@@ -67,6 +67,7 @@ export class Threads {
   readonly #ready: Promise<void>;
   #waiting: { resolve: () => void; reject: (error: Error) => void } | undefined;
   #failure: Error | undefined;
+  #ending: Promise<unknown> | undefined;
 
   constructor({ host, count, module, memory, control }: ThreadsOptions) {
     this.#words = new Int32Array(memory.buffer, control, 512 / 4);
@@ -109,7 +110,7 @@ export class Threads {
   /** Ends the threads; a run that is under way rejects. Idempotent. */
   async dispose(): Promise<void> {
     this.#fail(new Error('The program was disposed of'));
-    await Promise.all(this.#handles.splice(0).map((handle) => handle.terminate()));
+    await this.#ending;
   }
 
   #settle(): void {
@@ -129,7 +130,7 @@ export class Threads {
     Atomics.store(this.#words, CONTROL.stop / 4, 1);
     Atomics.add(this.#words, CONTROL.generation / 4, 1);
     Atomics.notify(this.#words, CONTROL.generation / 4);
-    for (const handle of this.#handles) void handle.terminate();
+    this.#ending = Promise.all(this.#handles.map((handle) => handle.terminate()));
   }
 
   #keepAlive(wanted: boolean): void {

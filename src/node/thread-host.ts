@@ -32,8 +32,14 @@ export function createThreadHost(): ThreadHost {
 }
 
 /** V8 frees shared memory only when it collects, and nothing else makes it hurry: without this a disposed model stays resident. */
-function collectGarbage(): void {
+async function collectGarbage(): Promise<void> {
   setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
+  const collect = runInNewContext('gc') as () => void;
   setFlagsFromString('--no-expose-gc');
+  // A turn later nothing on the stack, and no worker that is going away, holds the memory; the second collection waits for
+  // the sweeper of the first, which frees buffers beside the program.
+  for (let turn = 0; turn < 2; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+  }
 }

@@ -36,7 +36,7 @@ export function sumOfEach(a: v128, b: v128, c: v128, d: v128): v128 {
  * Below -87 the result is 0, above 88 it is exp(88).
  */
 export function exp4(x: v128): v128 {
-  const clamped = f32x4.pmin(f32x4.splat(88.0), x);
+  const clamped = f32x4.pmin(x, f32x4.splat(88.0));
   const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(1.44269504088896341)));
   let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
   r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));

@@ -1,0 +1,159 @@
+import { describe, expect, test } from 'vitest';
+import { readKernelModules } from '../node/wasm-modules.ts';
+import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
+import { randomSource } from './kernel-check.ts';
+import { createMemory } from './kernel-module.ts';
+
+interface RowKernels {
+  heapBase(): number;
+  rmsNormVector(x: number, gain: number, eps: number, out: number, count: number): void;
+  ropeVector(x: number, table: number, half: number): void;
+  swigluRow(gate: number, up: number, out: number, count: number): void;
+  addRow(a: number, b: number, out: number, count: number): void;
+  expRow(x: number, out: number, count: number): void;
+  packHalves(from: number, to: number, count: number, padded: number): void;
+  unpackHalves(from: number, to: number, count: number): void;
+  firstBad(type: number, weight: number, begin: number, end: number): number;
+}
+
+const MODULES = Object.entries(await readKernelModules()).map(([name, bytes]) => [name, new WebAssembly.Module(bytes)] as const);
+const COUNTS = [1, 2, 3, 4, 5, 7, 8, 10, 16, 24, 37, 128, 1023];
+
+/** A fresh instance: the first calls of each test run cold code. */
+function open(module: WebAssembly.Module) {
+  const memory = createMemory();
+  const kernels = new WebAssembly.Instance(module, { env: { memory, abort() {} } }).exports as unknown as RowKernels;
+  let next = kernels.heapBase() + 16;
+  const place = (values: ArrayLike<number>) => {
+    const at = next;
+    next += Math.ceil((values.length * 4 + 32) / 16) * 16;
+    const view = new Float32Array(memory.buffer, at, values.length);
+    view.set(values);
+    return { at, view };
+  };
+  return { memory, kernels, place };
+}
+
+function random(count: number, seed: number, range = 4): Float32Array {
+  const next = randomSource(seed);
+  return Float32Array.from({ length: count }, () => (next() - 0.5) * range);
+}
+
+function expectRelative(found: ArrayLike<number>, wanted: ArrayLike<number>, tolerance: number): void {
+  for (let i = 0; i < wanted.length; i++) {
+    const w = wanted[i] as number;
+    if (!(Math.abs((found[i] as number) - w) <= tolerance * Math.max(Math.abs(w), 1e-30))) expect([i, found[i]]).toEqual([i, w]);
+  }
+}
+
+describe.each(MODULES)('%s', (_, module) => {
+  test('exp over its range', () => {
+    const { kernels, place } = open(module);
+    const values = Float32Array.from({ length: 8000 }, (_unused, i) => -86.9 + (i * 174) / 8000);
+    const x = place(values);
+    kernels.expRow(x.at, x.at, values.length);
+    expectRelative(x.view, Array.from(values, (value) => Math.exp(value)), 2.5e-7);
+    const edges = place([-Infinity, -88, -1e9, 0]);
+    kernels.expRow(edges.at, edges.at, 4);
+    expect([...edges.view]).toEqual([0, 0, 0, 1]);
+    const nan = place([NaN, NaN, NaN, NaN]);
+    kernels.expRow(nan.at, nan.at, 4);
+    expect([...nan.view]).toEqual([NaN, NaN, NaN, NaN]);
+  });
+
+  test.each(COUNTS)('rmsNorm of %i values', (count) => {
+    const { kernels, place } = open(module);
+    const [x, gain] = [random(count, 1), random(count, 2)];
+    const [xAt, gainAt] = [place(x), place(gain)];
+    const out = place(new Float32Array(count + 4).fill(77));
+    kernels.rmsNormVector(xAt.at, gainAt.at, 1e-5, out.at, count);
+    const mean = x.reduce((sum, value) => sum + value * value, 0) / count;
+    expectRelative(out.view.subarray(0, count), Array.from(x, (value, i) => (value * (gain[i] as number)) / Math.sqrt(mean + 1e-5)), 1e-6);
+    expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+  });
+
+  test.each(COUNTS)('rope of %i pairs', (half) => {
+    const { kernels, place } = open(module);
+    const x = random(2 * half + 1, 3);
+    const table = Float32Array.from([...random(half, 4)].map(Math.cos).concat([...random(half, 4)].map(Math.sin)));
+    const [xAt, tableAt] = [place(x), place(table)];
+    kernels.ropeVector(xAt.at, tableAt.at, half);
+    const wanted = Float64Array.from(x);
+    for (let i = 0; i < half; i++) {
+      const [a, b, cos, sin] = [x[i], x[half + i], table[i], table[half + i]] as [number, number, number, number];
+      wanted[i] = a * cos - b * sin;
+      wanted[half + i] = b * cos + a * sin;
+    }
+    xAt.view.forEach((value, i) => expect(Math.abs(value - (wanted[i] as number))).toBeLessThan(1e-6));
+  });
+
+  test.each(COUNTS)('swiglu and add of %i values', (count) => {
+    const { kernels, place } = open(module);
+    const [gate, up] = [random(count, 5, 60), random(count, 6)];
+    const [gateAt, upAt] = [place(gate), place(up)];
+    const out = place(new Float32Array(count + 4).fill(77));
+    kernels.swigluRow(gateAt.at, upAt.at, out.at, count);
+    expectRelative(out.view.subarray(0, count), Array.from(gate, (g, i) => (g / (1 + Math.exp(-g))) * (up[i] as number)), 6e-7);
+    kernels.addRow(gateAt.at, upAt.at, out.at, count);
+    expect([...out.view.subarray(0, count)]).toEqual(Array.from(gate, (g, i) => Math.fround(g + (up[i] as number))));
+    expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+  });
+
+  test('f16 keys and values are rounded as the scalar code rounds them', () => {
+    const { kernels, memory, place } = open(module);
+    const values = [0, -0, 1, -2, 65504, 65519, 65520, 1e9, -1e9, Infinity, -Infinity, 2 ** -24, 2 ** -25, 1.5 * 2 ** -25, 2 ** -14, 6e-5, -6.1e-5, 1 / 3];
+    for (let bits = 0; bits < 0x7c00; bits += 7) {
+      const [low, high] = [f16ToF32(bits), bits === 0x7bff ? 65536 : f16ToF32(bits + 1)];
+      values.push(low, (low + high) / 2, -(low + high) / 2, low + (high - low) * 0.499, low + (high - low) * 0.501);
+    }
+    const x = place(values);
+    const out = place(new Float32Array(values.length));
+    kernels.packHalves(x.at, out.at, values.length, Math.ceil(values.length / 4) * 4);
+    const halves = new Uint16Array(memory.buffer, out.at, values.length);
+    halves.forEach((half, i) => {
+      if (half !== f32ToF16(x.view[i] as number)) expect([values[i], half]).toEqual([values[i], f32ToF16(x.view[i] as number)]);
+    });
+    const nan = place([NaN]);
+    kernels.packHalves(nan.at, nan.at, 1, 4);
+    expect(f16ToF32(new Uint16Array(memory.buffer, nan.at, 1)[0] as number)).toBeNaN();
+  });
+
+  test('every finite f16 pattern reads as its value', () => {
+    const { kernels, memory, place } = open(module);
+    const all = Array.from({ length: 65536 }, (_unused, bits) => bits).filter((bits) => (bits & 0x7c00) !== 0x7c00);
+    memory.grow(16);
+    const from = place(new Float32Array(all.length / 2));
+    new Uint16Array(memory.buffer, from.at, all.length).set(all);
+    const to = place(new Float32Array(all.length));
+    kernels.unpackHalves(from.at, to.at, all.length);
+    const wrong = all.filter((bits, i) => !Object.is(to.view[i], f16ToF32(bits)));
+    expect(wrong).toEqual([]);
+  });
+
+  test.each([
+    ['f32', 0, 4, 0, [0x7f800000, 0xff800000, 0x7fc00000], 4],
+    ['f16', 1, 2, 0, [0x7c00, 0xfc00, 0x7e01], 2],
+    ['bf16', 2, 2, 0, [0x7f80, 0xff80, 0x7fc1], 2],
+    ['q8_0', 3, 34, 0, [0x7c00, 0xfe00], 2],
+    ['q4_0', 4, 18, 0, [0x7c00, 0xfe00], 2],
+    ['q4_k', 5, 144, 0, [0x7c00, 0xfe00], 2],
+    ['q4_k minimum', 5, 144, 2, [0x7c00, 0xfe00], 2],
+    ['q6_k', 6, 210, 208, [0x7c00, 0xfe00], 2],
+  ] as const)('finds NaN and infinity in %s', (_name, type, stride, offset, patterns, width) => {
+    const { kernels, memory, place } = open(module);
+    const blocks = 41;
+    const { at } = place(new Float32Array(Math.ceil((blocks * stride) / 4)));
+    const view = new DataView(memory.buffer, at, blocks * stride);
+    for (let i = 0; i < blocks * stride; i++) view.setUint8(i, 0x33);
+    expect(kernels.firstBad(type, at, 0, blocks)).toBe(-1);
+    for (const bad of [0, 1, 7, 8, 38, 40]) {
+      for (const bits of patterns) {
+        if (width === 4) view.setUint32(bad * stride + offset, bits, true);
+        else view.setUint16(bad * stride + offset, bits, true);
+        expect(kernels.firstBad(type, at, 0, blocks)).toBe(bad);
+        expect(kernels.firstBad(type, at, bad + 1, blocks)).toBe(-1);
+        for (let i = 0; i < width; i++) view.setUint8(bad * stride + offset + i, 0x33);
+      }
+    }
+  });
+});
