@@ -129,6 +129,27 @@ describe('createChat', () => {
     expect((await collect(chat.send('hello'))).text).toBe(greedyAnswer([{ role: 'user', content: 'hello' }], 5));
   });
 
+  it('runs the last token again when nothing else of the prompt is new', async () => {
+    const { model } = await load({ adjust: (logits) => void (logits[0xc3] = 50) });
+    const chat = model.createChat({ temperature: 0 });
+    // The first token begins a character: nothing was read yet, so the turn does not stay.
+    for await (const _ of chat.send('Go')) break;
+    expect(chat.history).toEqual([]);
+    const { usage } = await collect(chat.send('Go', { maxTokens: 1 }));
+    expect(usage).toEqual({ promptTokens: rendered([{ role: 'user', content: 'Go' }]).length, cachedTokens: usage.promptTokens - 1, completionTokens: 1 });
+  });
+
+  it('gives back the pages of what it no longer holds', async () => {
+    const { model, log } = await load({ adjust: letters(5) });
+    const chat = model.createChat({ temperature: 0 });
+    await collect(chat.send('x'.repeat(300)));
+    const pages = log.pages;
+    chat.reset();
+    await collect(chat.send('short'));
+    await collect(model.generate({ ids: new Array<number>(64 * (pages - 1) - 1).fill(1), maxTokens: 1 }));
+    expect(log.pages).toBe(pages);
+  });
+
   it('keeps what was read when a signal aborts', async () => {
     const { model } = await load({ adjust: letters(40) });
     const chat = model.createChat({ temperature: 0 });

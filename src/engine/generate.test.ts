@@ -4,7 +4,9 @@ import type { FakeModel, FakeOptions } from '../../test/fake-model.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { FinalPiece, GenerateOptions, Model, Piece } from './api.ts';
 import { collect } from './collect.ts';
-import { argmax, logprobsOf } from './sampler.ts';
+import { createCandidates } from './candidates.ts';
+import { argmax, createSampler, logprobsOf } from './sampler.ts';
+import { resolveSampling } from './sampling-settings.ts';
 
 const open: Model[] = [];
 
@@ -81,6 +83,21 @@ describe('generate', () => {
     expect((await run(6)).tokens).not.toEqual(first.tokens);
     const drawn = await run();
     expect((await run(drawn.seed)).tokens).toEqual(drawn.tokens);
+  });
+
+  it('draws by the position in the sequence', async () => {
+    const { model } = await load();
+    const answer = await collect(model.generate({ ids: [4, 5, 6], maxTokens: 8, seed: 12, temperature: 1.3, topK: 0 }));
+    const ids = [4, 5, 6];
+    const sampler = createSampler({ settings: resolveSampling({ seed: 12, temperature: 1.3 }), promptIds: ids, candidates: createCandidates(FAKE_VOCAB) });
+    for (let i = 0; i < 8; i++) ids.push(sampler.sample(fakeLogits(ids), ids.length));
+    expect(answer.tokens).toEqual(ids.slice(3));
+  });
+
+  it('gives its memory back', async () => {
+    const { model, log } = await load();
+    for (let i = 0; i < 3; i++) await collect(model.generate({ ids: new Array<number>(150).fill(i), maxTokens: 20, temperature: 0 }));
+    expect(log.pages).toBe(3);
   });
 
   it('ends with an end token, which is counted and has no text', async () => {
@@ -285,6 +302,13 @@ describe('calls made meanwhile', () => {
     expect([a, b, d]).toEqual([greedy([1], 8), greedy([2], 8), greedy([3], 8)]);
     expect([...c.subarray(FAKE_VOCAB)]).toEqual([...fakeLogits([1, 2])]);
     expect(log.steps.map(({ start }) => start).join()).toBe([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1, 2, 3, 4, 5, 6, 7].join());
+  });
+
+  it('need not wait for a reader that keeps the last piece', async () => {
+    const { model } = await load();
+    const first = model.generate({ ids: [1], maxTokens: 2 });
+    while ((await first.next()).value?.finishReason === undefined);
+    expect((await collect(model.generate({ ids: [1], maxTokens: 2, temperature: 0 }))).tokens).toEqual(greedy([1], 2));
   });
 
   it('may abort while they wait', async () => {

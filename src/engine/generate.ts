@@ -147,6 +147,7 @@ export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece,
   // The last id always runs again: the logits after it are what the first token is sampled from.
   const cachedTokens = sequence.keepPrefix(promptIds.slice(0, -1));
   let logits = await prefill(run, cachedTokens);
+  signal?.throwIfAborted();
   clock.prefillMs = performance.now() - clock.startedAt;
   const breathe = createBreather();
   let sampled = sampleNext(run, logits);
@@ -158,7 +159,6 @@ export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece,
     if (pause !== undefined) await pause;
     const wait = turn.resume(signal);
     if (wait !== undefined) await wait;
-    core.checkOpen();
     const stepStartedAt = performance.now();
     logits = await advance(core, sequence, run.ids, { signal });
     sampled = sampleNext(run, logits);
