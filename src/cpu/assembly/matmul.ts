@@ -7,7 +7,6 @@ import { dotQ4_0 } from './dot-q4-0';
 import { dotQ4_K } from './dot-q4-k';
 import { dotQ6_K } from './dot-q6-k';
 import { dotQ8_0 } from './dot-q8-0';
-import { storeLanes } from './lanes';
 import { gemmFloat, gemmFloatScratchBytes } from './matmul-float';
 import { gemmInt8, gemmInt8LeastScratch, gemmInt8ScratchBytes } from './matmul-int8';
 import { activationBytes } from './quantize';
@@ -42,20 +41,31 @@ export function matmul(
   }
 }
 
-/** Four weight rows at a time; rows past the end repeat the last one and are not stored. */
+/**
+ * Four weight rows at a time, one from each quarter of the range: so every row pointer walks memory in order, which is what
+ * processors prefetch. (Four rows side by side begin three cold ones in every group: 4.5 GB/s instead of 8 from memory.)
+ */
 function gemv(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
   x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize,
 ): void {
   const last = rowEnd - 1;
-  for (let row = rowBegin; row < rowEnd; row += 4) {
+  const quarter = (rowEnd - rowBegin + 3) >> 2;
+  for (let row = rowBegin; row < rowBegin + quarter; row++) {
+    const row1 = row + quarter;
+    const row2 = row1 + quarter;
+    const row3 = row2 + quarter;
     const w0 = w + <usize>row * rowBytes;
-    const w1 = w + <usize>min(row + 1, last) * rowBytes;
-    const w2 = w + <usize>min(row + 2, last) * rowBytes;
-    const w3 = w + <usize>min(row + 3, last) * rowBytes;
+    const w1 = w + <usize>min(row1, last) * rowBytes;
+    const w2 = w + <usize>min(row2, last) * rowBytes;
+    const w3 = w + <usize>min(row3, last) * rowBytes;
     for (let r = 0; r < xRows; r++) {
       const sums = dotRows(type, w0, w1, w2, w3, x + <usize>r * xStride, cols, scratch);
-      storeLanes(y + <usize>r * yStride + (<usize>row << 2), sums, rowEnd - row);
+      const to = y + <usize>r * yStride;
+      store<f32>(to + (<usize>row << 2), f32x4.extract_lane(sums, 0));
+      if (row1 <= last) store<f32>(to + (<usize>row1 << 2), f32x4.extract_lane(sums, 1));
+      if (row2 <= last) store<f32>(to + (<usize>row2 << 2), f32x4.extract_lane(sums, 2));
+      if (row3 <= last) store<f32>(to + (<usize>row3 << 2), f32x4.extract_lane(sums, 3));
     }
   }
 }
