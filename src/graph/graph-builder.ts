@@ -16,6 +16,8 @@ export interface GraphBuilder {
   readonly inputs: GraphInputs;
   /** Prefixes the labels of the ops that `body` adds. */
   scope<Result>(name: string, body: () => Result): Result;
+  /** The label that an op called `name` has here: the scopes and the name, with dots between. */
+  path(name: string): string;
   weight(id: string, shape: readonly number[]): WeightRef;
   kvState(kvHeads: number, headDim: number): KvState;
   tap(name: string, value: Value): void;
@@ -141,6 +143,7 @@ function builderOf(draft: Draft): GraphBuilder {
       draft.path.pop();
       return result;
     },
+    path: (name) => labelOf(draft, name),
     weight: (id, shape) => ({ id, shape }),
     kvState(kvHeads, headDim) {
       const state: KvState = { kind: 'kv', index: draft.states.length, kvHeads, headDim };

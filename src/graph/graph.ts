@@ -56,9 +56,12 @@ function describeOp(op: GraphOp): string {
   }
 }
 
+function name(value: Value): string {
+  return `%${value.id}`;
+}
+
 /** The graph as text, a line per op: `%3 = linear(%2) blk[...] -> f32[rows, 64]  layers.0.attn.q`. */
 export function printGraph(graph: Graph): string {
-  const name = (value: Value) => `%${value.id}`;
   const typed = (value: Value) => `${name(value)} ${value.dtype}${formatShape(value.shape)}`;
   const { tokens, positions, outIndices } = graph.inputs;
   const lines = [`graph ${graph.name}(${[tokens, positions, outIndices].map((v) => `${v.label} ${typed(v)}`).join(', ')})`];

@@ -1,0 +1,82 @@
+/**
+ * One way to read an architecture's settings from config.json or from GGUF metadata.
+ * Each setting is named in both; values are checked where they are read.
+ */
+import type { Checkpoint, JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { metadataNumber } from '../tensor/metadata.ts';
+
+export interface FieldName {
+  /** Key of config.json. */
+  readonly hf: string;
+  /** Key of GGUF metadata without the architecture's prefix. */
+  readonly gguf: string;
+}
+
+export interface ConfigFields {
+  /** A positive integer of at most `most`; undefined where the file has none. */
+  count(name: FieldName, most?: number): number | undefined;
+  requiredCount(name: FieldName, most?: number): number;
+  /** A finite number above 0. */
+  positive(name: FieldName): number | undefined;
+  requiredPositive(name: FieldName): number;
+}
+
+/** No dimension of a model that could be computed here comes near this; a larger one is a damaged file. */
+const MOST = 2 ** 24;
+
+export function configFields(checkpoint: Checkpoint): ConfigFields {
+  const keyOf = (name: FieldName) => (checkpoint.format === 'gguf' ? `${checkpoint.architecture}.${name.gguf}` : name.hf);
+  const read = (name: FieldName): number | undefined =>
+    checkpoint.format === 'gguf'
+      ? metadataNumber(checkpoint.metadata, keyOf(name))
+      : jsonNumber(checkpoint.config ?? {}, name.hf, checkpoint.name);
+  const bad = (name: FieldName, expected: string, found: unknown) =>
+    new FormatError(`${checkpoint.name}: ${keyOf(name)} must be ${expected}, found ${String(found)}.`);
+  const count = (name: FieldName, most = MOST) => {
+    const value = read(name);
+    if (value === undefined) return undefined;
+    if (!Number.isInteger(value) || value < 1 || value > most) throw bad(name, `an integer from 1 to ${most}`, value);
+    return value;
+  };
+  const positive = (name: FieldName) => {
+    const value = read(name);
+    if (value === undefined) return undefined;
+    if (!Number.isFinite(value) || value <= 0) throw bad(name, 'a number above 0', value);
+    return value;
+  };
+  return {
+    count,
+    requiredCount: (name, most) => count(name, most) ?? raise(bad(name, 'present', 'nothing')),
+    positive,
+    requiredPositive: (name) => positive(name) ?? raise(bad(name, 'present', 'nothing')),
+  };
+}
+
+function raise(error: Error): never {
+  throw error;
+}
+
+/** A number of a JSON object; null counts as absent. @throws FormatError for another type. */
+export function jsonNumber(object: JsonObject, key: string, where: string): number | undefined {
+  const value = object[key];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'number') throw new FormatError(`${where}: ${key} must be a number, found ${JSON.stringify(value)}.`);
+  return value;
+}
+
+export function jsonBoolean(object: JsonObject, key: string, where: string): boolean | undefined {
+  const value = object[key];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'boolean') throw new FormatError(`${where}: ${key} must be true or false, found ${JSON.stringify(value)}.`);
+  return value;
+}
+
+export function jsonObject(object: JsonObject, key: string, where: string): JsonObject | undefined {
+  const value: JsonValue | undefined = object[key];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    throw new FormatError(`${where}: ${key} must be an object, found ${JSON.stringify(value).slice(0, 80)}.`);
+  }
+  return value as JsonObject;
+}

@@ -1,0 +1,121 @@
+/** Sizes that every decoder-only transformer has, read from config.json or GGUF metadata. */
+import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { configFields, jsonBoolean } from './config-fields.ts';
+import { parseRope } from './rope-frequencies.ts';
+import type { RopeConfig } from './rope-frequencies.ts';
+
+export interface DecoderConfig {
+  readonly architecture: string;
+  readonly vocabSize: number;
+  /** Positions the model was trained for. */
+  readonly contextLength: number;
+  readonly dim: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly ffnDim: number;
+  readonly rmsEps: number;
+  readonly rope: RopeConfig;
+  /** The output matrix is the embedding table. */
+  readonly tiedEmbeddings: boolean;
+  readonly attentionBias: boolean;
+  readonly mlpBias: boolean;
+}
+
+export interface DecoderDefaults {
+  readonly ropeTheta: number;
+  readonly rmsEps: number;
+}
+
+const MOST_LAYERS = 4096;
+
+/** @throws FormatError where a size is absent, of another type, or at odds with the others. */
+export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefaults): DecoderConfig {
+  const fields = configFields(checkpoint);
+  const dim = fields.requiredCount({ hf: 'hidden_size', gguf: 'embedding_length' });
+  const heads = fields.requiredCount({ hf: 'num_attention_heads', gguf: 'attention.head_count' });
+  const kvHeads = fields.count({ hf: 'num_key_value_heads', gguf: 'attention.head_count_kv' }) ?? heads;
+  const headDim = fields.count({ hf: 'head_dim', gguf: 'attention.key_length' }) ?? dim / heads;
+  const valueDim = checkpoint.format === 'gguf' ? fields.count({ hf: '', gguf: 'attention.value_length' }) : undefined;
+  const rotaryDim = checkpoint.format === 'gguf' ? fields.count({ hf: '', gguf: 'rope.dimension_count' }) : undefined;
+  checkHeads(checkpoint.name, { heads, kvHeads, headDim, valueDim, rotaryDim });
+  checkActivation(checkpoint);
+  return {
+    architecture: checkpoint.architecture,
+    vocabSize: vocabSizeOf(checkpoint),
+    contextLength: fields.requiredCount({ hf: 'max_position_embeddings', gguf: 'context_length' }, 2 ** 31),
+    dim,
+    layers: fields.requiredCount({ hf: 'num_hidden_layers', gguf: 'block_count' }, MOST_LAYERS),
+    heads,
+    kvHeads,
+    headDim,
+    ffnDim: fields.requiredCount({ hf: 'intermediate_size', gguf: 'feed_forward_length' }),
+    rmsEps: fields.positive({ hf: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon' }) ?? defaults.rmsEps,
+    rope: parseRope(checkpoint, defaults.ropeTheta),
+    ...optionalParts(checkpoint),
+  };
+}
+
+interface HeadSizes {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly valueDim: number | undefined;
+  readonly rotaryDim: number | undefined;
+}
+
+function checkHeads(where: string, { heads, kvHeads, headDim, valueDim, rotaryDim }: HeadSizes): void {
+  if (heads % kvHeads !== 0) {
+    throw new FormatError(`${where}: the number of attention heads (${heads}) must be a multiple of the key/value heads (${kvHeads}).`);
+  }
+  if (!Number.isInteger(headDim) || headDim % 2 !== 0) {
+    throw new FormatError(`${where}: the head dimension must be an even integer for rotary embedding, found ${headDim}.`);
+  }
+  if ((valueDim ?? headDim) !== headDim || (rotaryDim ?? headDim) !== headDim) {
+    throw new FormatError(
+      `${where}: key, value and rotary dimensions must be equal, found ${headDim}, ${valueDim ?? headDim} and ${rotaryDim ?? headDim}.`,
+    );
+  }
+}
+
+function checkActivation(checkpoint: Checkpoint): void {
+  const found = checkpoint.config?.['hidden_act'];
+  if (found !== undefined && found !== 'silu') {
+    throw new FormatError(`${checkpoint.name}: hidden_act must be "silu" for ${checkpoint.architecture}, found ${JSON.stringify(found)}.`);
+  }
+}
+
+/** The embedding table decides: vocab_size may be absent from GGUF, and tables are often padded past the tokenizer. */
+function vocabSizeOf(checkpoint: Checkpoint): number {
+  const name = checkpoint.format === 'gguf' ? 'token_embd.weight' : 'model.embed_tokens.weight';
+  const rows = checkpoint.tensors.get(name)?.shape[0];
+  if (rows === undefined) {
+    const hint = checkpoint.tensors.size === 0 ? 'The file holds no weights (a vocabulary only?).' : 'The file is incomplete.';
+    throw new FormatError(`${checkpoint.name}: expected tensor ${name}, found none. ${hint}`);
+  }
+  const named = configFields(checkpoint).count({ hf: 'vocab_size', gguf: 'vocab_size' });
+  if (named !== undefined && named !== rows) {
+    throw new FormatError(`${checkpoint.name}: ${name} must have as many rows as the vocabulary (${named}), found ${rows}.`);
+  }
+  return rows;
+}
+
+/** GGUF says by the presence of tensors what config.json says in words. */
+function optionalParts(checkpoint: Checkpoint) {
+  const { config, name, tensors } = checkpoint;
+  if (checkpoint.format === 'gguf' || config === undefined) {
+    return {
+      tiedEmbeddings: !tensors.has('output.weight'),
+      attentionBias: tensors.has('blk.0.attn_q.bias'),
+      mlpBias: tensors.has('blk.0.ffn_gate.bias'),
+    };
+  }
+  return {
+    // transformers leaves the key out where it is the class's default: tied only where said so.
+    tiedEmbeddings: jsonBoolean(config, 'tie_word_embeddings', name) ?? !tensors.has('lm_head.weight'),
+    attentionBias: jsonBoolean(config, 'attention_bias', name) ?? false,
+    mlpBias: jsonBoolean(config, 'mlp_bias', name) ?? false,
+  };
+}

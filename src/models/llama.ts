@@ -1,0 +1,41 @@
+/**
+ * Llama 2 to 3.x. Touvron et al. 2023, Grattafiori et al. 2024; names as transformers' `llama` and GGUF's `llama`.
+ * GGUF stores q and k for interleaved rotation and may hold the scaled rotary frequencies as divisors.
+ */
+import type { GraphBuilder } from '../graph/graph-builder.ts';
+import type { RopeTable } from '../graph/op.ts';
+import type { Value } from '../graph/value.ts';
+import type { Architecture } from './architecture.ts';
+import type { DecoderConfig } from './decoder-config.ts';
+import { parseDecoderConfig } from './decoder-config.ts';
+import { attentionInputs, attentionOutput, decoderGraph, swigluMlp } from './decoder-graph.ts';
+import { DECODER_SKIPS, layerSpecs, outerSpecs } from './decoder-weights.ts';
+import { ropeFrequencies } from './rope-frequencies.ts';
+
+function attention(g: GraphBuilder, config: DecoderConfig, x: Value, table: RopeTable): Value {
+  const { heads, kvHeads, headDim } = config;
+  const { q, k, v } = attentionInputs(g, config, x);
+  const turnedQ = g.rope('q_rope', q, { heads, headDim, table });
+  const turnedK = g.rope('k_rope', k, { heads: kvHeads, headDim, table });
+  return attentionOutput(g, config, [turnedQ, turnedK, v]);
+}
+
+function layer(g: GraphBuilder, config: DecoderConfig, x: Value, table: RopeTable): Value {
+  const h = g.add('attn.residual', x, g.scope('attn', () => attention(g, config, x, table)));
+  return g.add('mlp.residual', h, g.scope('mlp', () => swigluMlp(g, config, h)));
+}
+
+export const llama: Architecture = {
+  name: 'llama',
+  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { ropeTheta: 10_000, rmsEps: 1e-6 }),
+  weights: (config) => [
+    ...outerSpecs(config),
+    ...Array.from({ length: config.layers }, (_, n) => layerSpecs(config, n, { interleavedQk: true })).flat(),
+  ],
+  ropeDivisors: 'rope_freqs.weight',
+  skips: [...DECODER_SKIPS, { pattern: /^rope_freqs\.weight$/, reason: 'read into the rotary frequencies' }],
+  graph(config, ropeDivisors) {
+    const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim, ropeDivisors) };
+    return decoderGraph(config, (g, x) => layer(g, config, x, table));
+  },
+};

@@ -1,0 +1,55 @@
+/** From a checkpoint to a graph and the weights that it needs. */
+import type { WeightSource } from '../graph/executor.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { ReadOptions } from '../tensor/byte-source.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { decodeRows } from '../tensor/codec/decode-rows.ts';
+import { FormatError } from '../tensor/errors.ts';
+import type { Architecture } from './architecture.ts';
+import type { DecoderConfig } from './decoder-config.ts';
+import { llama } from './llama.ts';
+import { qwen3 } from './qwen3.ts';
+import { bindWeights } from './weight-spec.ts';
+
+export const ARCHITECTURES: readonly Architecture[] = [llama, qwen3];
+
+export interface DecoderModel {
+  readonly config: DecoderConfig;
+  readonly graph: Graph;
+  /** By the ids that the graph's ops name. */
+  readonly weights: ReadonlyMap<string, WeightSource>;
+  /** Tensors of the file that no op reads, and why. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** @throws FormatError for an unknown architecture, settings that contradict each other, and missing, extra or misshapen tensors. */
+export async function openDecoder(checkpoint: Checkpoint, options?: ReadOptions): Promise<DecoderModel> {
+  const architecture = ARCHITECTURES.find(({ name }) => name === checkpoint.architecture);
+  if (architecture === undefined) {
+    throw new FormatError(
+      `${checkpoint.name}: architecture ${JSON.stringify(checkpoint.architecture)} is not supported; ` +
+        `supported: ${ARCHITECTURES.map(({ name }) => name).join(', ')}.`,
+    );
+  }
+  const config = architecture.parseConfig(checkpoint);
+  const { weights, skipped } = bindWeights(checkpoint, architecture.weights(config), architecture.skips);
+  const divisors = await readRopeDivisors(checkpoint, architecture, config.headDim / 2, options);
+  return { config, weights, skipped, graph: architecture.graph(config, divisors) };
+}
+
+async function readRopeDivisors(checkpoint: Checkpoint, architecture: Architecture, length: number, options?: ReadOptions) {
+  const entry = architecture.ropeDivisors === undefined ? undefined : checkpoint.tensors.get(architecture.ropeDivisors);
+  if (entry === undefined) return undefined;
+  if (entry.type !== 'f32' || entry.shape.length !== 1 || entry.shape[0] !== length) {
+    throw new FormatError(
+      `${entry.fileName}: expected ${entry.name} to be f32 [${length}], found ${entry.type} [${entry.shape.join(', ')}].`,
+    );
+  }
+  const bytes = new Uint8Array(entry.sizeBytes);
+  await entry.read(0, bytes, options);
+  const divisors = new Float32Array(length);
+  decodeRows('f32', bytes, divisors);
+  const bad = divisors.findIndex((value) => !(Number.isFinite(value) && value > 0));
+  if (bad >= 0) throw new FormatError(`${entry.fileName}: ${entry.name}[${bad}] must be a number above 0, found ${divisors[bad]}.`);
+  return divisors;
+}
