@@ -1,8 +1,11 @@
 /** Finds tokens that are matched in a text as a whole, before anything else is done to it. */
+import type { SpecialFilter } from './tokenizer.ts';
 
 export interface AddedToken {
   readonly id: number;
   readonly text: string;
+  /** A control token: matches only where the caller allows it. */
+  readonly special: boolean;
   /** White space to the left or right of a match belongs to it. */
   readonly stripLeft?: boolean | undefined;
   readonly stripRight?: boolean | undefined;
@@ -33,13 +36,20 @@ interface Match {
 export function createAddedTokenSplitter(
   tokens: readonly AddedToken[],
   order: MatchOrder,
-): (text: string) => TextFragment[] {
+): (text: string, allowSpecial: SpecialFilter) => TextFragment[] {
   const root = buildTrie(tokens);
   if (root.children.size === 0) return (text) => [text];
-  return (text) => {
-    const found = order === 'leftmost' ? leftmostMatches(root, text) : longestFirst(allMatches(root, text));
+  return (text, allowSpecial) => {
+    const search = { root, text, allowSpecial };
+    const found = order === 'leftmost' ? leftmostMatches(search) : longestFirst(allMatches(search));
     return found.length === 0 ? [text] : fragmentsOf(text, found);
   };
+}
+
+interface Search {
+  readonly root: TrieNode;
+  readonly text: string;
+  readonly allowSpecial: SpecialFilter;
 }
 
 function buildTrie(tokens: readonly AddedToken[]): TrieNode {
@@ -61,15 +71,14 @@ function buildTrie(tokens: readonly AddedToken[]): TrieNode {
 }
 
 /** Calls `visit` for every token that starts at `start`, the shortest first. */
-function visitMatches(root: TrieNode, text: string, start: number, visit: (match: Match) => void): void {
+function visitMatches({ root, text, allowSpecial }: Search, start: number, visit: (match: Match) => void): void {
   let node: TrieNode | undefined = root;
   for (let at = start; at < text.length; at++) {
     node = node.children.get(text.charCodeAt(at));
     if (node === undefined) return;
     const { token } = node;
-    if (token !== undefined && (token.wholeWord !== true || standsAlone(text, start, at + 1))) {
-      visit({ start, end: at + 1, token });
-    }
+    if (token === undefined || (token.special && !allowSpecial(start, at + 1))) continue;
+    if (token.wholeWord !== true || standsAlone(text, start, at + 1)) visit({ start, end: at + 1, token });
   }
 }
 
@@ -79,17 +88,17 @@ function standsAlone(text: string, start: number, end: number): boolean {
   return !wordChar.test(text[start - 1] ?? ' ') && !wordChar.test(text[end] ?? ' ');
 }
 
-function allMatches(root: TrieNode, text: string): Match[] {
+function allMatches(search: Search): Match[] {
   const matches: Match[] = [];
-  for (let start = 0; start < text.length; start++) visitMatches(root, text, start, (match) => matches.push(match));
+  for (let start = 0; start < search.text.length; start++) visitMatches(search, start, (match) => matches.push(match));
   return matches;
 }
 
-function leftmostMatches(root: TrieNode, text: string): Match[] {
+function leftmostMatches(search: Search): Match[] {
   const matches: Match[] = [];
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < search.text.length; ) {
     let longest: Match | undefined;
-    visitMatches(root, text, start, (match) => (longest = match));
+    visitMatches(search, start, (match) => (longest = match));
     if (longest !== undefined) matches.push(longest);
     start = longest === undefined ? start + 1 : (longest as Match).end;
   }

@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { createAddedTokenSplitter } from './added-tokens.ts';
+import type { AddedToken } from './added-tokens.ts';
 import { bytesOfAlphabetText } from './byte-alphabet.ts';
 import { createBytePairEncoder } from './byte-pair.ts';
 import { readGgufVocabulary, TOKEN_KIND } from './gguf-vocabulary.ts';
@@ -11,7 +12,7 @@ import { preTokenizerKind, preTokenizerNames } from './pre-tokenizer.ts';
 import type { PreTokenizerKind } from './pre-tokenizer.ts';
 import { createSentencePieceEncoder } from './sentence-piece.ts';
 import { createTokenizer } from './tokenizer.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { Tokenizer, TokenizerParts } from './tokenizer.ts';
 
 /** How one model of vocabulary encodes plain text and writes its tokens. */
 interface Scheme {
@@ -119,19 +120,17 @@ function sentencePieceScheme(checkpoint: Checkpoint, vocabulary: GgufVocabulary)
   };
 }
 
-function bodyEncoder(vocabulary: GgufVocabulary, scheme: Scheme): (text: string, parseSpecial: boolean) => number[] {
-  const added = vocabulary.tokens.flatMap((text, id) => {
+function bodyEncoder(vocabulary: GgufVocabulary, scheme: Scheme): TokenizerParts['encodeBody'] {
+  const special = TOKEN_KIND.control | TOKEN_KIND.unknown;
+  const added = vocabulary.tokens.flatMap((text, id): AddedToken[] => {
     const kind = vocabulary.kinds[id]!;
-    const matched = kind & (TOKEN_KIND.control | TOKEN_KIND.unknown | TOKEN_KIND.userDefined);
-    return matched === 0 ? [] : [{ id, text, kind }];
+    return (kind & (special | TOKEN_KIND.userDefined)) === 0 ? [] : [{ id, text, special: (kind & special) !== 0 }];
   });
-  const plain = added.filter(({ kind }) => (kind & (TOKEN_KIND.control | TOKEN_KIND.unknown)) === 0);
-  const splitAll = createAddedTokenSplitter(added, 'longestToken');
-  const splitPlain = createAddedTokenSplitter(plain, 'longestToken');
-  return (text, parseSpecial) => {
+  const split = createAddedTokenSplitter(added, 'longestToken');
+  return (text, allowSpecial) => {
     const ids: number[] = [];
     let afterSpecial = true;
-    for (const fragment of (parseSpecial ? splitAll : splitPlain)(text)) {
+    for (const fragment of split(text, allowSpecial)) {
       if (typeof fragment === 'number') {
         ids.push(fragment);
         afterSpecial = true;

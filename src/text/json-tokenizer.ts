@@ -7,14 +7,13 @@ import { Tokenizer as Library } from '@huggingface/tokenizers';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { createAddedTokenSplitter } from './added-tokens.ts';
-import type { AddedToken } from './added-tokens.ts';
 import { bytesOfAlphabetText } from './byte-alphabet.ts';
 import { wellKnownEndIds } from './end-token-names.ts';
 import { idList, isObject, parseJsonObject } from './json-value.ts';
 import { readTokenTable } from './json-token-table.ts';
 import type { TokenTable } from './json-token-table.ts';
 import { createTokenizer } from './tokenizer.ts';
-import type { SpecialTokens, Tokenizer } from './tokenizer.ts';
+import type { SpecialTokens, Tokenizer, TokenizerParts } from './tokenizer.ts';
 
 export interface JsonTokenizerSources {
   /** Where they are from, for messages. */
@@ -63,16 +62,13 @@ function createLibrary(json: JsonObject, settings: JsonObject | undefined, where
   }
 }
 
-function bodyEncoder(library: Library, table: TokenTable): (text: string, parseSpecial: boolean) => number[] {
-  const splitters = (normalized: boolean) => {
-    const tokens = table.added.filter((token) => token.normalized === normalized);
-    const normalize = (text: string): string => (normalized && library.normalizer ? library.normalizer(text) : text);
-    const splitter = (kept: readonly AddedToken[]) =>
-      createAddedTokenSplitter(kept.map((token) => ({ ...token, text: normalize(token.text) })), 'leftmost');
-    return { all: splitter(tokens), plain: splitter(tokens.filter((token) => !token.special)) };
-  };
-  const raw = splitters(false);
-  const normalized = splitters(true);
+function bodyEncoder(library: Library, table: TokenTable): TokenizerParts['encodeBody'] {
+  const normalize = (text: string): string => (library.normalizer ? library.normalizer(text) : text);
+  const splitRaw = createAddedTokenSplitter(table.added.filter((token) => !token.normalized), 'leftmost');
+  const splitNormalized = createAddedTokenSplitter(
+    table.added.flatMap((token) => (token.normalized ? [{ ...token, text: normalize(token.text) }] : [])),
+    'leftmost',
+  );
 
   const encodePlain = (text: string, sectionIndex: number): number[] => {
     const words = library.pre_tokenizer ? library.pre_tokenizer(text, { section_index: sectionIndex }) : [text];
@@ -80,18 +76,22 @@ function bodyEncoder(library: Library, table: TokenTable): (text: string, parseS
     return tokens.flatMap((token) => table.idOf.get(token) ?? table.unknownId ?? []);
   };
 
-  return (text, parseSpecial) => {
+  return (text, allowSpecial) => {
     const ids: number[] = [];
-    const which = parseSpecial ? 'all' : 'plain';
-    raw[which](text).forEach((section, index) => {
+    let from = 0;
+    splitRaw(text, allowSpecial).forEach((section, index) => {
+      const length = (typeof section === 'number' ? table.texts[section]! : section).length;
+      const start = text.indexOf(typeof section === 'number' ? table.texts[section]! : section, from);
+      from = start + length;
       if (typeof section === 'number') {
         ids.push(section);
         return;
       }
-      const clean = library.normalizer ? library.normalizer(section) : section;
-      for (const part of clean === '' ? [] : normalized[which](clean)) {
+      // The normaliser moves places within a section, so there the section is allowed or not as a whole.
+      const allowed = allowSpecial(start, from);
+      for (const part of splitNormalized(normalize(section), () => allowed)) {
         if (typeof part === 'number') ids.push(part);
-        else for (const id of encodePlain(part, index)) ids.push(id);
+        else if (part !== '') for (const id of encodePlain(part, index)) ids.push(id);
       }
     });
     return ids;

@@ -10,6 +10,12 @@ export interface EncodeOptions {
   readonly parseSpecial?: boolean | undefined;
 }
 
+/** A part of a text, with a word on whether control tokens may be written in it. */
+export interface TextSegment {
+  readonly text: string;
+  readonly parseSpecial: boolean;
+}
+
 export interface DecodeOptions {
   /** Leaves out control and unknown tokens; false by default. */
   readonly skipSpecial?: boolean | undefined;
@@ -38,6 +44,11 @@ export interface Tokenizer {
   readonly addEos: boolean;
   /** Token ids of a text. Lone surrogates count as U+FFFD. */
   encode(text: string, options?: EncodeOptions): number[];
+  /**
+   * Token ids of parts that are one text: words go across their borders, but a control token counts only where it
+   * lies wholly in parts with `parseSpecial`.
+   */
+  encodeSegments(segments: readonly TextSegment[]): number[];
   /** Text of token ids; bytes that are not UTF-8 become U+FFFD. @throws InputError for an id outside the vocabulary. */
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
   /** The bytes that a token stands for; may be a part of a character. */
@@ -52,6 +63,12 @@ export interface Tokenizer {
   streamDecoder(options?: StreamDecoderOptions): StreamDecoder;
 }
 
+/** Whether a control token that stands from `start` to `end` of a text (UTF-16 units) counts as one. */
+export type SpecialFilter = (start: number, end: number) => boolean;
+
+const allSpecial: SpecialFilter = () => true;
+const noSpecial: SpecialFilter = () => false;
+
 /** What one kind of vocabulary has to provide; {@link createTokenizer} adds the rest. */
 export interface TokenizerParts {
   readonly kind: string;
@@ -63,7 +80,7 @@ export interface TokenizerParts {
   readonly suffixIds: readonly number[];
   /** Decoding drops one space at the start of a text, because encoding puts one there. */
   readonly stripLeadingSpace: boolean;
-  encodeBody(text: string, parseSpecial: boolean): number[];
+  encodeBody(text: string, allowSpecial: SpecialFilter): number[];
   tokenBytes(id: number): Uint8Array;
   tokenText(id: number): string;
   idOf(tokenText: string): number | undefined;
@@ -95,8 +112,12 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     addBos: special.bos !== undefined && prefixIds[0] === special.bos,
     addEos: special.eos !== undefined && suffixIds.at(-1) === special.eos,
     encode(text, options = {}) {
-      const body = text === '' ? [] : parts.encodeBody(wellFormed(text), options.parseSpecial === true);
+      const body = text === '' ? [] : parts.encodeBody(wellFormed(text), options.parseSpecial === true ? allSpecial : noSpecial);
       return options.addSpecial === true ? [...prefixIds, ...body, ...suffixIds] : body;
+    },
+    encodeSegments(segments) {
+      const text = segments.map((segment) => segment.text).join('');
+      return text === '' ? [] : parts.encodeBody(wellFormed(text), segmentFilter(segments));
     },
     decode(ids, options = {}) {
       const stream = streamDecoder({ skipSpecial: options.skipSpecial, atStart: true });
@@ -114,6 +135,33 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     isSpecial,
     streamDecoder,
   };
+}
+
+/** Allows what touches no segment without `parseSpecial`. */
+function segmentFilter(segments: readonly TextSegment[]): SpecialFilter {
+  const ends: number[] = [];
+  let length = 0;
+  for (const { text } of segments) ends.push((length += text.length));
+  return (start, end) => {
+    for (let index = firstAfter(ends, start); index < segments.length; index++) {
+      const from = ends[index]! - segments[index]!.text.length;
+      if (from >= end) return true;
+      if (!segments[index]!.parseSpecial && ends[index]! > from) return false;
+    }
+    return true;
+  };
+}
+
+/** Index of the first of ascending `ends` that is greater than `at`. */
+function firstAfter(ends: readonly number[], at: number): number {
+  let low = 0;
+  let high = ends.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ends[middle]! > at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Replaces lone surrogates, which have no UTF-8 form. */

@@ -1,0 +1,71 @@
+/** Which chat template a model's files hold. */
+import type { Checkpoint, JsonValue } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { parseChatTemplate } from './chat-template.ts';
+import type { ChatTemplate, RenderChatOptions } from './chat-template.ts';
+import { describeJson, isObject } from './json-value.ts';
+import { jsonAsset } from './tokenizer-from-checkpoint.ts';
+
+/** Templates by name: "default", and others such as "tool_use". */
+export type ChatTemplateSources = ReadonlyMap<string, string>;
+
+/** Keys of a GGUF file's templates: the default one, or one with a name after a dot. */
+const ggufKey = 'tokenizer.chat_template';
+const defaultName = 'default';
+const toolName = 'tool_use';
+
+/**
+ * The templates of a model: chat_template.jinja before tokenizer_config.json before GGUF metadata; empty for a model
+ * that has none. @throws FormatError where they are not text
+ */
+export function chatTemplateSources(checkpoint: Checkpoint): ChatTemplateSources {
+  const templates = new Map<string, string>();
+  for (const [key, value] of checkpoint.metadata) {
+    if (key !== ggufKey && !key.startsWith(`${ggufKey}.`)) continue;
+    if (typeof value !== 'string') throw new FormatError(`${checkpoint.name}: ${key} should be a string.`);
+    templates.set(key === ggufKey ? defaultName : key.slice(ggufKey.length + 1), value);
+  }
+  const where = `${checkpoint.name}: tokenizer_config.json`;
+  const settings = jsonAsset(checkpoint, 'tokenizer_config.json');
+  for (const [name, template] of templatesOf(settings?.['chat_template'], where)) templates.set(name, template);
+  const own = checkpoint.assets.get('chat_template.jinja');
+  if (own !== undefined) templates.set(defaultName, own);
+  return templates;
+}
+
+/** A string, or a list of { name, template }. */
+function templatesOf(value: JsonValue | undefined, where: string): [string, string][] {
+  if (value === undefined || value === null) return [];
+  if (typeof value === 'string') return [[defaultName, value]];
+  if (!Array.isArray(value)) throw new FormatError(`${where}: chat_template should be a string or a list, but is ${describeJson(value)}.`);
+  return (value as readonly JsonValue[]).map((item, index) => {
+    const { name, template } = isObject(item) ? item : {};
+    if (typeof name === 'string' && typeof template === 'string') return [name, template];
+    throw new FormatError(`${where}: expected a name and a template at chat_template[${index}], found ${describeJson(item)}.`);
+  });
+}
+
+/**
+ * The model's template, ready to render, or undefined for a model without one. Where it has one for tools, that is
+ * used when there are tools. @param explicit the source of a template to use instead
+ */
+export function chatTemplateOf(checkpoint: Checkpoint, explicit?: string): ChatTemplate | undefined {
+  if (explicit !== undefined) return parseChatTemplate(explicit, 'the chat template that was passed');
+  const sources = chatTemplateSources(checkpoint);
+  if (sources.size === 0) return undefined;
+  const parsed = new Map<string, ChatTemplate>();
+  const template = (name: string): ChatTemplate => {
+    const known = parsed.get(name);
+    if (known !== undefined) return known;
+    const made = parseChatTemplate(sources.get(name)!, `${checkpoint.name}: the chat template "${name}"`);
+    parsed.set(name, made);
+    return made;
+  };
+  return {
+    render(options: RenderChatOptions) {
+      const forTools = (options.tools?.length ?? 0) > 0 && sources.has(toolName);
+      const [first] = sources.keys();
+      return template(forTools ? toolName : sources.has(defaultName) ? defaultName : first!).render(options);
+    },
+  };
+}
