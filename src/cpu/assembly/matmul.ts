@@ -12,8 +12,11 @@ import { gemmInt8, gemmInt8LeastScratch, gemmInt8ScratchBytes } from './matmul-i
 import { activationBytes } from './quantize';
 import { BF16, F16, F32, Q4_0, Q4_K, Q8_0 } from './weight-type';
 
-/** From this many rows of x on, unpacking weights once pays. */
-const GEMM_ROWS: i32 = 3;
+/** From this many rows of x on, unpacking weights once pays (measured; decode kernels of wide types do little unpacking). */
+function leastGemmRows(type: i32): i32 {
+  if (type == F32) return 12;
+  return type == Q4_0 || type == Q4_K ? 3 : 5;
+}
 
 /** Scratch bytes of one thread with which matmul runs at full speed; with less it is slower, and still right. */
 export function matmulScratchBytes(type: i32, cols: i32): i32 {
@@ -32,7 +35,7 @@ export function matmul(
   if (rowBegin >= rowEnd) return;
   const isFloat = type <= BF16;
   const least = isFloat ? gemmFloatScratchBytes() : gemmInt8LeastScratch(type, cols);
-  if (xRows < GEMM_ROWS || scratchBytes < least) {
+  if (xRows < leastGemmRows(type) || scratchBytes < least) {
     gemv(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
   } else if (isFloat) {
     gemmFloat(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
