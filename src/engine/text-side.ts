@@ -1,15 +1,27 @@
 /** What a checkpoint says about text: tokenizer, chat template, end tokens, sampling defaults. */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { encodeChat } from '../text/chat-template.ts';
+import type { ChatTemplate } from '../text/chat-template.ts';
+import { chatTemplateOf } from '../text/chat-template-source.ts';
 import { samplingDefaults } from '../text/sampling-defaults.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import type { TextSide } from './prompt.ts';
+
+function messageEncoder(template: ChatTemplate, tokenizer: Tokenizer): TextSide['encodeMessages'] {
+  const { bos, eos } = tokenizer.special;
+  const bosToken = bos === undefined ? undefined : tokenizer.tokenText(bos);
+  const eosToken = eos === undefined ? undefined : tokenizer.tokenText(eos);
+  return (messages, { tools, variables }) => encodeChat(tokenizer, template.render({ messages, tools, variables, bosToken, eosToken }));
+}
 
 /** @throws FormatError for a tokenizer or a template that is damaged or of an unsupported kind */
 export function openTextSide(checkpoint: Checkpoint): TextSide {
   const tokenizer = tokenizerFromCheckpoint(checkpoint);
+  const template = chatTemplateOf(checkpoint);
   return {
     tokenizer,
-    encodeMessages: undefined,
+    encodeMessages: tokenizer === undefined || template === undefined ? undefined : messageEncoder(template, tokenizer),
     endIds: endTokens(checkpoint, tokenizer),
     samplingDefaults: samplingDefaults(checkpoint),
   };
