@@ -38,8 +38,9 @@ export async function loadInLlama(modelPath: string, contextSize: number): Promi
   };
   const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, progressLogs: false, logLevel: LlamaLogLevel.error });
   const model = await llama.loadModel({ modelPath, gpuLayers: 0, useMmap: true });
+  // One thread: its threads spin at barriers, which takes minutes where other tests use the same cores.
   const context = await model.createContext({
-    contextSize, threads: 2, flashAttention: false, experimentalKvCacheKeyType: 'F32', experimentalKvCacheValueType: 'F32',
+    contextSize, threads: 1, flashAttention: false, experimentalKvCacheKeyType: 'F32', experimentalKvCacheValueType: 'F32',
   });
   return {
     model,

@@ -9,7 +9,7 @@ const f32Value = new Float32Array(f32Bits.buffer);
 /** Value of every f16 bit pattern: 256 KiB, and one load per conversion instead of a branch. */
 export const F16_TO_F32: Float32Array = f16Table();
 
-/** Made by moving bit fields, which takes a tenth of the time of powers: every worker pays for it at its start. */
+/** Made by moving bit fields, which takes a fraction of the time that powers do: every worker pays for it at its start. */
 function f16Table(): Float32Array {
   const bits = new Uint32Array(65536);
   const values = new Float32Array(bits.buffer);
