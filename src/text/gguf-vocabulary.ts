@@ -64,6 +64,7 @@ export function readGgufVocabulary(checkpoint: Checkpoint): GgufVocabulary {
   for (const id of found.controlIds) kinds[id]! |= TOKEN_KIND.control;
   for (const id of found.userDefinedIds) kinds[id] = TOKEN_KIND.userDefined;
   for (const id of found.normalIds) kinds[id] = TOKEN_KIND.normal;
+  for (const id of listedEndIds(checkpoint)) if (id < tokens.length) found.endIds.add(id);
   return {
     model,
     pre,
@@ -78,6 +79,13 @@ export function readGgufVocabulary(checkpoint: Checkpoint): GgufVocabulary {
     addEos: field.flag('add_eos_token'),
     addSpacePrefix: field.flag('add_space_prefix'),
   };
+}
+
+/** The whole list of end tokens that a converted model came with; a key of Ingot's own. */
+export function listedEndIds(checkpoint: Checkpoint): number[] {
+  const value = checkpoint.metadata.get('ingot.eos_token_ids');
+  const ids = value === undefined ? [] : Array.from(asNumbers(value) ?? []);
+  return ids.filter((id) => Number.isInteger(id) && id >= 0);
 }
 
 type FieldReader = ReturnType<typeof fieldReader>;

@@ -1,6 +1,6 @@
 /** Finds a model's tokenizer, end tokens and sampling defaults in its files, whatever their format. */
 import type { AssetName, Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
-import { hasGgufVocabulary } from './gguf-vocabulary.ts';
+import { hasGgufVocabulary, listedEndIds } from './gguf-vocabulary.ts';
 import { ggufTokenizer } from './gguf-tokenizer.ts';
 import { idList, parseJsonObject } from './json-value.ts';
 import { jsonTokenizer } from './json-tokenizer.ts';
@@ -30,7 +30,7 @@ export function tokenizerFromCheckpoint(checkpoint: Checkpoint): Tokenizer | und
 export function endTokens(checkpoint: Checkpoint, tokenizer?: Tokenizer): ReadonlySet<number> {
   const ids = new Set(tokenizer?.endIds);
   const generation = jsonAsset(checkpoint, 'generation_config.json');
-  for (const id of [...idList(generation?.['eos_token_id']), ...idList(checkpoint.config?.['eos_token_id'])]) ids.add(id);
+  for (const id of [...listedEndIds(checkpoint), ...idList(generation?.['eos_token_id']), ...idList(checkpoint.config?.['eos_token_id'])]) ids.add(id);
   if (tokenizer === undefined) {
     for (const key of ['eos_token_id', 'eot_token_id', 'eom_token_id']) {
       const id = checkpoint.metadata.get(`tokenizer.ggml.${key}`);

@@ -82,7 +82,7 @@ function pairsVocabulary(pre: string): Uint8Array {
 /** Characters of the fuzzed texts, bytes, and pairs of characters, in UTF-8 with U+2581 for spaces. */
 function rawVocabulary(pre: string): Uint8Array {
   const random = createRandom(2);
-  const chars = [...new Set([...'\u2581\nabcdefghijklmnopqrstuvwxyzABCTHE0123456789.,!<>|_ééа你好😀'])];
+  const chars = [...new Set('\u2581\nabcdefghijklmnopqrstuvwxyzABCTHE0123456789.,!<>|_ééа你好😀')];
   const pairs = chars.flatMap((left) => chars.map((right) => `${left} ${right}`)).filter(() => random() < 0.5);
   const merges = [...pairs, '\n\n \n', '\u2581\u2581 \u2581\u2581'].filter((merge) => !/^\n \n$|^\u2581 \u2581$/.test(merge));
   merges.unshift('\n \n', '\u2581 \u2581');

@@ -10,7 +10,7 @@ export interface BudgetLimits {
   readonly maxDepth: number;
 }
 
-export const DEFAULT_LIMITS: BudgetLimits = { maxSteps: 4_000_000, maxTextUnits: 32_000_000, maxDepth: 600 };
+export const DEFAULT_LIMITS: BudgetLimits = { maxSteps: 2_000_000, maxTextUnits: 32_000_000, maxDepth: 600 };
 
 export interface Budget {
   readonly limits: BudgetLimits;

@@ -125,7 +125,7 @@ const filters: Readonly<Record<string, Filter>> = {
   round: (value, { args }) => {
     const scale = 10 ** intArgument(args[0], 'round', 0);
     const number = numberOf(value) ?? unusable('round', value);
-    return { float: Math.round(number * scale) / scale };
+    return { float: roundHalfEven(number * scale) / scale };
   },
   sum: (value, { budget }) => {
     const numbers = itemsOf(value, budget).map((item) => numberOf(item) ?? unusable('sum', item));
@@ -134,6 +134,12 @@ const filters: Readonly<Record<string, Filter>> = {
   min: (value, call) => sortValues(itemsOf(value, call.budget), call)[0],
   max: (value, call) => sortValues(itemsOf(value, call.budget), call).at(-1),
 };
+
+/** Python's round: a half goes to the even neighbour. */
+function roundHalfEven(value: number): number {
+  const rounded = Math.round(value);
+  return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+}
 
 function unusable(filter: string, value: Value): never {
   throw new TemplateError(`${filter}: cannot be applied to a value of type ${typeName(value)}`);

@@ -268,9 +268,20 @@ function unary(operator: string, value: Value): Value {
   return isFloat(value) ? { float: result } : result;
 }
 
+/** The variable `loop`; its fields are made when one is first asked for, since most loops ask for none. */
 function loopValue(items: readonly Value[], index: number): Value {
+  let fields: Map<string, Value> | undefined;
+  return {
+    get entries() {
+      return (fields ??= loopFields(items, index));
+    },
+    foreignKeys: false,
+  };
+}
+
+function loopFields(items: readonly Value[], index: number): Map<string, Value> {
   const cycle: Callable = { name: 'cycle', call: (args) => args[index % Math.max(1, args.length)] };
-  const entries = new Map<string, Value>([
+  return new Map<string, Value>([
     ['index', index + 1],
     ['index0', index],
     ['revindex', items.length - index],
@@ -282,6 +293,4 @@ function loopValue(items: readonly Value[], index: number): Value {
     ['nextitem', items[index + 1]],
     ['cycle', cycle],
   ]);
-  return { entries, foreignKeys: false };
 }
-

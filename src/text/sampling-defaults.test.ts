@@ -1,0 +1,58 @@
+import { expect, test } from 'vitest';
+import type { AssetName, Checkpoint, MetadataValue } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { chatTemplateOf, chatTemplateSources } from './chat-template-source.ts';
+import { samplingDefaults } from './sampling-defaults.ts';
+import { endTokens, tokenizerFromCheckpoint } from './tokenizer-from-checkpoint.ts';
+
+function checkpoint(assets: Partial<Record<AssetName, object | string>>, metadata: Record<string, MetadataValue> = {}): Checkpoint {
+  return {
+    format: 'safetensors',
+    name: 'test',
+    architecture: 'llama',
+    metadata: new Map(Object.entries(metadata)),
+    config: { eos_token_id: 7 },
+    tensors: new Map(),
+    assets: new Map(Object.entries(assets).map(([name, value]) => [name as AssetName, typeof value === 'string' ? value : JSON.stringify(value)])),
+    sizeBytes: 0,
+    close: () => Promise.resolve(),
+  };
+}
+
+test('sampling of generation_config.json', () => {
+  const generation = { do_sample: true, temperature: 0.7, top_k: 50, top_p: 0.95, min_p: 0.05, repetition_penalty: 1.1 };
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': generation }))).toEqual({ temperature: 0.7, topK: 50, topP: 0.95, minP: 0.05, repetitionPenalty: 1.1 });
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': { do_sample: false, temperature: 0.7 } }))).toEqual({ temperature: 0 });
+  expect(samplingDefaults(checkpoint({}))).toEqual({});
+});
+
+test('sampling of GGUF metadata, with the floats as they were meant', () => {
+  const metadata = { 'general.sampling.temp': Math.fround(0.7), 'general.sampling.top_k': 20, 'general.sampling.top_p': Math.fround(0.95) };
+  expect(samplingDefaults(checkpoint({}, metadata))).toEqual({ temperature: 0.7, topK: 20, topP: 0.95 });
+});
+
+test('values that make no sense are left out', () => {
+  const generation = { temperature: -1, top_k: 1.5, top_p: 0, min_p: 'x', repetition_penalty: null };
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': generation }))).toEqual({});
+  expect(() => samplingDefaults(checkpoint({ 'generation_config.json': '{' }))).toThrow(FormatError);
+});
+
+test('end tokens of a model without a tokenizer', () => {
+  const model = checkpoint({ 'generation_config.json': { eos_token_id: [3, 4] } }, { 'tokenizer.ggml.eot_token_id': 5, 'ingot.eos_token_ids': new Int32Array([6]) });
+  expect(tokenizerFromCheckpoint(model)).toBeUndefined();
+  expect([...endTokens(model)].sort()).toEqual([3, 4, 5, 6, 7]);
+});
+
+test('chat templates: the file of its own first, then the settings, then GGUF', () => {
+  const render = (model: Checkpoint, tools?: object[]): string | undefined => chatTemplateOf(model)?.render({ messages: [], tools }).text;
+  const gguf = { 'tokenizer.chat_template': 'gguf', 'tokenizer.chat_template.tool_use': 'gguf tools' };
+  expect(render(checkpoint({}))).toBeUndefined();
+  expect(render(checkpoint({}, gguf))).toBe('gguf');
+  expect(render(checkpoint({}, gguf), [{}])).toBe('gguf tools');
+  expect(render(checkpoint({ 'tokenizer_config.json': { chat_template: 'settings' } }, gguf))).toBe('settings');
+  const list = [{ name: 'default', template: 'listed' }, { name: 'tool_use', template: 'listed tools' }];
+  expect(render(checkpoint({ 'tokenizer_config.json': { chat_template: list } }), [{}])).toBe('listed tools');
+  expect(render(checkpoint({ 'chat_template.jinja': 'own', 'tokenizer_config.json': { chat_template: 'settings' } }))).toBe('own');
+  expect(chatTemplateOf(checkpoint({ 'chat_template.jinja': 'own' }), 'passed')?.render({ messages: [] }).text).toBe('passed');
+  expect(() => chatTemplateSources(checkpoint({ 'tokenizer_config.json': { chat_template: [1] } }))).toThrow(/chat_template\[0\]/);
+});
