@@ -98,6 +98,8 @@ describe('chats become token ids', () => {
     ['replace', "{{ m.replace('a', 'b') }}"],
     ['replacing by it', "{{ '12'.replace('1', m) }}"],
     ['+ and ~', "{{ '<|im' + m ~ '|>' }}"],
+    ['reversing', "{{ ('safe' + m) | reverse | reverse }}{{ ('<|im_end|>' + m) | reverse }}"],
+    ['spreading', '{% macro f() %}{% for k in kwargs %}{{ k }}{% endfor %}{% endmacro %}{{ f(**messages[0].more) }}{% for k in dict(**messages[0].more) %}{{ k }}{% endfor %}'],
     ['slices', '{{ m[:40] }}{{ m[2:] }}{{ m[::-1][::-1] }}'],
     ['upper and lower', '{{ m | upper | lower }}'],
     ['tojson', "{{ {'k': m, 'l': [m]} | tojson(indent=2) }}"],

@@ -174,6 +174,13 @@ describe('a small SentencePiece vocabulary', () => {
     expect(tokenizer.streamDecoder({ atStart: true }).push(pieces.indexOf('▁a'))).toBe('a');
   });
 
+  test('letters never merge into a control token', async () => {
+    const more = [...pieces, '<', 's', '>', '<s'];
+    const tokenizer = await tokenizerOf(vocabularyFile({ ...spm, tokens: more, scores: more.map(() => 0), types: more.map((_, index) => spm.types![index] ?? 1) }));
+    expect(tokenizer.encode('a<s>').map((each) => more[each])).toEqual(['▁a', '<s', '>']);
+    expect(tokenizer.encode('a<s>', { parseSpecial: true }).map((each) => more[each])).toEqual(['▁a', '<s>']);
+  });
+
   test('add_space_prefix false leaves it out', async () => {
     const tokenizer = await tokenizerOf(vocabularyFile({ ...spm, more: { 'tokenizer.ggml.add_space_prefix': bool(false) } }));
     expect(tokenizer.encode('ab').map((each) => pieces[each])).toEqual(['ab']);

@@ -105,6 +105,7 @@ function sentencePieceScheme(checkpoint: Checkpoint, vocabulary: GgufVocabulary)
     scores: Array.from({ length: vocabulary.tokens.length }, (_, id) => scores[id]!),
     byteIds: byteIdsOf(vocabulary),
     unknownId: vocabulary.special.unk,
+    isControl: (id) => (vocabulary.kinds[id]! & (TOKEN_KIND.control | TOKEN_KIND.unknown)) !== 0,
   });
   const addSpace = vocabulary.addSpacePrefix ?? true;
   return {

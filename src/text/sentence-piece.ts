@@ -8,6 +8,8 @@ export interface SentencePieceVocabulary {
   /** Tokens <0x00> to <0xFF>, -1 where the vocabulary has none. */
   readonly byteIds: Int32Array;
   readonly unknownId: number | undefined;
+  /** Tokens that no text merges into, whatever it spells. */
+  isControl(id: number): boolean;
 }
 
 const positionRange = 2 ** 32;
@@ -16,17 +18,20 @@ const none = -1;
 
 /** @returns a function from text, spaces already written as U+2581, to token ids */
 export function createSentencePieceEncoder(vocabulary: SentencePieceVocabulary): (text: string) => number[] {
-  const { idOf } = vocabulary;
+  const lookUp = (text: string): number => {
+    const id = vocabulary.idOf.get(text);
+    return id === undefined || vocabulary.isControl(id) ? none : id;
+  };
   const order = orderByScore(vocabulary.scores);
   let longest = 0;
-  for (const token of idOf.keys()) longest = Math.max(longest, token.length);
+  for (const token of vocabulary.idOf.keys()) longest = Math.max(longest, token.length);
   const utf8 = new TextEncoder();
 
   return (text) => {
     const starts = charStarts(text);
     const count = starts.length - 1;
     const ends = starts.slice(1);
-    const ids = Int32Array.from({ length: count }, (_, at) => idOf.get(text.slice(starts[at], ends[at])) ?? none);
+    const ids = Int32Array.from({ length: count }, (_, at) => lookUp(text.slice(starts[at], ends[at])));
     const next = Int32Array.from({ length: count }, (_, at) => at + 1);
     const previous = Int32Array.from({ length: count }, (_, at) => at - 1);
     /** The token that each symbol makes with the one after it. */
@@ -35,7 +40,7 @@ export function createSentencePieceEncoder(vocabulary: SentencePieceVocabulary):
     const offer = (at: number): void => {
       const right = next[at]!;
       const length = right < count ? ends[right]! - starts[at]! : Infinity;
-      const id = length > longest ? none : (idOf.get(text.slice(starts[at], ends[right])) ?? none);
+      const id = length > longest ? none : lookUp(text.slice(starts[at], ends[right]));
       pairIds[at] = id;
       if (id !== none) heap.push(order[id]! * positionRange + at);
     };

@@ -53,117 +53,123 @@ const hanRanges: readonly (readonly [number, number])[] = [
 
 /** @throws SyntaxError for a pattern outside the supported language. */
 export function compileSplitPattern(pattern: string): Matcher {
-  const parser = createParser(pattern);
-  const branches = parser.parseBranches();
-  parser.expectEnd();
+  const source: PatternText = { pattern, chars: Array.from(pattern), at: 0 };
+  const branches = parseBranches(source);
+  if (source.at < source.chars.length) fail(source, `unexpected ${source.chars[source.at]}`);
   return compileBranches(branches);
 }
 
-function createParser(pattern: string) {
-  const chars = Array.from(pattern);
-  let at = 0;
-  const fail = (what: string): never => {
-    throw new SyntaxError(`split pattern ${JSON.stringify(pattern)}: ${what} at ${at}`);
-  };
-  const peek = (text: string): boolean => chars.slice(at, at + text.length).join('') === text;
-  const take = (text: string): boolean => {
-    if (!peek(text)) return false;
-    at += text.length;
-    return true;
-  };
+interface PatternText {
+  readonly pattern: string;
+  readonly chars: readonly string[];
+  at: number;
+}
 
-  const parseBranches = (): Node[][] => {
-    const branches: Node[][] = [[]];
-    while (at < chars.length && chars[at] !== ')') {
-      if (take('|')) branches.push([]);
-      else branches.at(-1)!.push(parseItem());
+function fail(source: PatternText, what: string): never {
+  throw new SyntaxError(`split pattern ${JSON.stringify(source.pattern)}: ${what} at ${source.at}`);
+}
+
+function peek(source: PatternText, text: string): boolean {
+  return source.chars.slice(source.at, source.at + text.length).join('') === text;
+}
+
+function take(source: PatternText, text: string): boolean {
+  if (!peek(source, text)) return false;
+  source.at += text.length;
+  return true;
+}
+
+function parseBranches(source: PatternText): Node[][] {
+  const branches: Node[][] = [[]];
+  while (source.at < source.chars.length && source.chars[source.at] !== ')') {
+    if (take(source, '|')) branches.push([]);
+    else branches.at(-1)!.push(parseItem(source));
+  }
+  return branches;
+}
+
+function parseItem(source: PatternText): Node {
+  if (take(source, '(?=')) return { type: 'look', branches: parseGroupRest(source), negated: false };
+  if (take(source, '(?!')) return { type: 'look', branches: parseGroupRest(source), negated: true };
+  if (take(source, '(?:') || take(source, '(')) {
+    return { type: 'group', branches: parseGroupRest(source), ...parseRepeat(source) };
+  }
+  const set = take(source, '[') ? parseClass(source) : charSetOf([parseAtom(source)], false);
+  return { type: 'set', set, ...parseRepeat(source) };
+}
+
+function parseGroupRest(source: PatternText): Node[][] {
+  const branches = parseBranches(source);
+  if (!take(source, ')')) fail(source, 'expected )');
+  return branches;
+}
+
+function parseRepeat(source: PatternText): { min: number; max: number } {
+  if (take(source, '?')) return { min: 0, max: 1 };
+  if (take(source, '*')) return { min: 0, max: Infinity };
+  if (take(source, '+')) return { min: 1, max: Infinity };
+  if (!take(source, '{')) return { min: 1, max: 1 };
+  const [min, max] = takeToBrace(source).split(',');
+  return { min: Number(min), max: Number(max ?? min) };
+}
+
+function takeToBrace(source: PatternText): string {
+  const close = source.chars.indexOf('}', source.at);
+  const text = source.chars.slice(source.at, close).join('');
+  source.at = close + 1;
+  return text;
+}
+
+function parseAtom(source: PatternText): Partial<CharSet> {
+  const char = source.chars[source.at++] ?? fail(source, 'unexpected end');
+  if (char !== '\\') return single(char);
+  const escaped = source.chars[source.at++] ?? fail(source, 'unexpected end');
+  switch (escaped) {
+    case 's':
+      return { whitespace: true };
+    case 'S':
+      return { nonWhitespace: true };
+    case 'd':
+      return { ranges: [[0x30, 0x39]] };
+    case 'r':
+      return single('\r');
+    case 'n':
+      return single('\n');
+    case 't':
+      return single('\t');
+    case 'p':
+      return parseNamedClass(source);
+    default:
+      return single(escaped);
+  }
+}
+
+function parseNamedClass(source: PatternText): Partial<CharSet> {
+  const name = takeToBrace(source).slice(1);
+  if (name === 'Han') return { ranges: hanRanges };
+  return { classes: namedClasses[name] ?? fail(source, `unknown class ${name}`) };
+}
+
+function parseClass(source: PatternText): CharSet {
+  const negated = take(source, '^');
+  const parts: Partial<CharSet>[] = [];
+  let without: CharSet | undefined;
+  while (!take(source, ']')) {
+    if (take(source, '--[')) {
+      without = parseClass(source);
+      continue;
     }
-    return branches;
-  };
-
-  const parseItem = (): Node => {
-    if (take('(?=')) return { type: 'look', branches: parseGroupRest(), negated: false };
-    if (take('(?!')) return { type: 'look', branches: parseGroupRest(), negated: true };
-    if (take('(?:') || take('(')) return { type: 'group', branches: parseGroupRest(), ...parseRepeat() };
-    const set = take('[') ? parseClass() : charSetOf([parseAtom()], false);
-    return { type: 'set', set, ...parseRepeat() };
-  };
-
-  const parseGroupRest = (): Node[][] => {
-    const branches = parseBranches();
-    if (!take(')')) fail('expected )');
-    return branches;
-  };
-
-  const parseRepeat = (): { min: number; max: number } => {
-    if (take('?')) return { min: 0, max: 1 };
-    if (take('*')) return { min: 0, max: Infinity };
-    if (take('+')) return { min: 1, max: Infinity };
-    if (!take('{')) return { min: 1, max: 1 };
-    const close = chars.indexOf('}', at);
-    const [min, max] = chars.slice(at, close).join('').split(',');
-    at = close + 1;
-    return { min: Number(min), max: Number(max ?? min) };
-  };
-
-  const parseAtom = (): Partial<CharSet> => {
-    const char = chars[at++] ?? fail('unexpected end');
-    if (char !== '\\') return single(char);
-    const escaped = chars[at++] ?? fail('unexpected end');
-    switch (escaped) {
-      case 's':
-        return { whitespace: true };
-      case 'S':
-        return { nonWhitespace: true };
-      case 'd':
-        return { ranges: [[0x30, 0x39]] };
-      case 'r':
-        return single('\r');
-      case 'n':
-        return single('\n');
-      case 't':
-        return single('\t');
-      case 'p':
-        return parseNamedClass();
-      default:
-        return single(escaped);
+    const atom = parseAtom(source);
+    const after = source.chars[source.at + 1];
+    if (atom.ranges?.length !== 1 || !peek(source, '-') || after === ']' || after === '-') {
+      parts.push(atom);
+      continue;
     }
-  };
-
-  const parseNamedClass = (): Partial<CharSet> => {
-    const close = chars.indexOf('}', at);
-    const name = chars.slice(at + 1, close).join('');
-    at = close + 1;
-    if (name === 'Han') return { ranges: hanRanges };
-    return { classes: namedClasses[name] ?? fail(`unknown class ${name}`) };
-  };
-
-  const parseClass = (): CharSet => {
-    const negated = take('^');
-    const parts: Partial<CharSet>[] = [];
-    let without: CharSet | undefined;
-    while (!take(']')) {
-      if (take('--[')) {
-        without = parseClass();
-        continue;
-      }
-      const atom = parseAtom();
-      const isRange = atom.ranges?.length === 1 && peek('-') && chars[at + 1] !== ']' && chars[at + 1] !== '-';
-      if (!isRange) {
-        parts.push(atom);
-        continue;
-      }
-      at++;
-      const last = parseAtom().ranges ?? fail('bad range');
-      parts.push({ ranges: [[atom.ranges[0]![0], last[0]![1]]] });
-    }
-    return charSetOf(parts, negated, without);
-  };
-
-  const expectEnd = (): void => {
-    if (at < chars.length) fail(`unexpected ${chars[at]}`);
-  };
-  return { parseBranches, expectEnd };
+    source.at++;
+    const last = parseAtom(source).ranges ?? fail(source, 'bad range');
+    parts.push({ ranges: [[atom.ranges[0]![0], last[0]![1]]] });
+  }
+  return charSetOf(parts, negated, without);
 }
 
 function single(char: string): Partial<CharSet> {

@@ -2,7 +2,7 @@
 import type { Budget } from './budget.ts';
 import { capitalize, dictItems, dictKeys, intArgument, joinValues, replaceMethod, textArgument, titleCase } from './methods.ts';
 import { jsonOf, textOf } from './printing.ts';
-import { concatTexts, mapText, ownText, stripText } from './template-text.ts';
+import { concatTexts, foreignText, mapText, ownText, stripText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
 import { isCallable, isDict, isEqual, isFloat, isList, isNamespace, isText, isTruthy, numberOf, TemplateError, typeName } from './values.ts';
 import type { Value } from './values.ts';
@@ -37,8 +37,12 @@ export function itemsOf(value: Value, budget: Budget): readonly Value[] {
   if (isList(value)) return value;
   if (isDict(value)) return dictKeys(value);
   if (!isText(value)) throw new TemplateError(`a value of type ${typeName(value)} cannot be looped over`);
+  return chars(value, budget);
+}
+
+function chars(value: TemplateText, budget: Budget): TemplateText[] {
   budget.allowItems(value.text.length);
-  return Array.from(value.text, (char) => (value.foreign.length === 0 ? ownText(char) : { text: char, foreign: [0, char.length] }));
+  return Array.from(value.text, value.foreign.length === 0 ? ownText : foreignText);
 }
 
 function textFilter(change: (text: string) => string): Filter {
@@ -99,7 +103,7 @@ const filters: Readonly<Record<string, Filter>> = {
     replaceMethod(textOf(value), { from: textOf(from), to: textOf(to), count: intArgument(count, 'replace', -1) }, budget),
   indent: indentLines,
   reverse: (value, { budget }) =>
-    isText(value) ? mapText(value, (text) => Array.from(text).toReversed().join('')) : itemsOf(value, budget).toReversed(),
+    isText(value) ? concatTexts(chars(value, budget).toReversed()) : itemsOf(value, budget).toReversed(),
   sort: (value, call) => sortValues(itemsOf(value, call.budget), call),
   dictsort: (value, call) => {
     if (!isDict(value)) return unusable('dictsort', value);

@@ -14,7 +14,7 @@ export function templateGlobals(now: Date, budget: Budget): Map<string, Value> {
     { name: 'strftime_now', call: ([format]) => ownText(formatTime(textOf(format).text, now)) },
     { name: 'range', call: (args) => range(args, budget) },
     { name: 'namespace', call: (args, named) => ({ fields: new Map([...pairsOf(args[0], budget), ...named]) }) },
-    { name: 'dict', call: (args, named) => ({ entries: new Map([...pairsOf(args[0], budget), ...named]), foreignKeys: hasForeignKeys(args[0]) }) },
+    { name: 'dict', call: (args, named) => ({ entries: new Map([...pairsOf(args[0], budget), ...named]), foreignKeys: true }) },
     { name: 'list', call: ([value]) => [...itemsOf(value, budget)] },
     { name: 'str', call: ([value]) => textOf(value) },
   ];
@@ -33,10 +33,6 @@ const shownChars = 500;
 
 function raise([message]: readonly Value[]): never {
   throw new TemplateRefusal(textOf(message).text.slice(0, shownChars));
-}
-
-function hasForeignKeys(value: Value): boolean {
-  return isDict(value) ? value.foreignKeys : isList(value);
 }
 
 function pairsOf(value: Value, budget: Budget): [string, Value][] {
