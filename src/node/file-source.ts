@@ -60,7 +60,7 @@ export function directorySource(path: string): SourceFolder {
 }
 
 /** Says in words why a path cannot be used. */
-export function pathError(path: string, error: NodeJS.ErrnoException): InputError {
+export function pathError(path: string, error: Error & { readonly code?: string }): InputError {
   const reasons: Record<string, string> = {
     ENOENT: 'there is no such file or directory. Check the path',
     ENOTDIR: 'a part of the path is a file, not a directory. Check the path',
