@@ -6,7 +6,7 @@ import { ensureInstalled, repoRoot } from './install.mjs';
 
 export const peersRoot = join(repoRoot, 'peers');
 
-/** Installs the peers on first use (about 250 MB down, 0.9 GB on disk, nearly all of it other versions of Node). */
+/** Installs the peers on first use (about 335 MB down, 0.9 GB on disk, nearly all of it other versions of Node). */
 export function ensurePeers() {
   // No install scripts: one of them would start a compiler where there is no prebuilt binary.
   ensureInstalled(peersRoot, { label: 'the test and benchmark peers', extraArgs: ['--ignore-scripts'] });
