@@ -5,7 +5,7 @@
  */
 import { bool, int32s, string, strings, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
-import { BYTE_CHARACTERS } from './byte-alphabet.ts';
+import { BYTE_CHARS } from '../tensor/byte-alphabet.ts';
 import { TOKEN_TYPES } from './vocabulary-metadata.ts';
 
 export interface MadeVocabularyOptions {
@@ -70,13 +70,13 @@ interface Piece {
 
 /** Letters in the order of their frequency in English, so that small vocabularies hold the likelier pieces. */
 const LETTERS = [...'etaoinshrdlucmfwypvbgkjqxz'];
-const SPACE = BYTE_CHARACTERS[32]!;
+const SPACE = BYTE_CHARS[32]!;
 
 /** Bytes (the newline first: engines look for it), then pieces of two letters, three, ... each with its merge. */
 function* ordinaryPieces(): Generator<Piece, undefined> {
-  const newline = BYTE_CHARACTERS[10]!;
+  const newline = BYTE_CHARS[10]!;
   yield { text: newline };
-  for (const text of BYTE_CHARACTERS) if (text !== newline) yield { text };
+  for (const text of BYTE_CHARS) if (text !== newline) yield { text };
   let shorter = [SPACE, ...LETTERS];
   for (;;) {
     const longer: string[] = [];

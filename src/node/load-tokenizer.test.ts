@@ -6,7 +6,7 @@ import { fixturesPath, hasShared, sharedPath } from '../../test/fixture-tensors.
 import { vocabularyFile } from '../../test/vocabulary-file.ts';
 import { memoryFolder, memorySource } from '../files/memory-source.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
-import { BYTE_CHARS } from '../text/byte-alphabet.ts';
+import { BYTE_CHARS } from '../tensor/byte-alphabet.ts';
 import { directorySource, fileSource } from './file-source.ts';
 import { loadTokenizer } from './load-tokenizer.ts';
 

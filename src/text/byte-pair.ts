@@ -1,5 +1,5 @@
 /** Byte-pair encoding of a text: words, symbols, merges, and a bounded memory of words already done. */
-import { alphabetTextOf, BYTE_CHARS } from './byte-alphabet.ts';
+import { alphabetTextOf, BYTE_CHARS } from '../tensor/byte-alphabet.ts';
 import { mergeSymbols } from './byte-pair-merge.ts';
 import type { MergeTable } from './merge-table.ts';
 import { createPreTokenizer } from './pre-tokenizer.ts';

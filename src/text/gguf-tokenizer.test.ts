@@ -7,7 +7,7 @@ import { openGguf } from '../files/gguf-reader.ts';
 import { memoryFolder } from '../files/memory-source.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { bool, float32, int32s, string, strings, uint32 } from '../tensor/gguf-value.ts';
-import { BYTE_CHARS } from './byte-alphabet.ts';
+import { BYTE_CHARS } from '../tensor/byte-alphabet.ts';
 import { ggufTokenizer } from './gguf-tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 

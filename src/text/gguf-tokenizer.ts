@@ -3,7 +3,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { createAddedTokenSplitter } from './added-tokens.ts';
 import type { AddedToken } from './added-tokens.ts';
-import { bytesOfAlphabetText } from './byte-alphabet.ts';
+import { bytesOfAlphabetText } from '../tensor/byte-alphabet.ts';
 import { createBytePairEncoder } from './byte-pair.ts';
 import { readGgufVocabulary, TOKEN_KIND } from './gguf-vocabulary.ts';
 import type { GgufVocabulary } from './gguf-vocabulary.ts';

@@ -7,7 +7,7 @@ import { Tokenizer as Library } from '@huggingface/tokenizers';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { createAddedTokenSplitter } from './added-tokens.ts';
-import { bytesOfAlphabetText } from './byte-alphabet.ts';
+import { bytesOfAlphabetText } from '../tensor/byte-alphabet.ts';
 import { wellKnownEndIds } from './end-token-names.ts';
 import { idList, isObject, parseJsonObject } from './json-value.ts';
 import { readTokenTable } from './json-token-table.ts';
