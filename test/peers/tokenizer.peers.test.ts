@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGguf } from '../../src/files/gguf-reader.ts';
 import { memoryFolder } from '../../src/files/memory-source.ts';
-import { BYTE_CHARS } from '../../src/text/byte-alphabet.ts';
+import { BYTE_CHARS } from '../../src/tensor/byte-alphabet.ts';
 import { ggufTokenizer } from '../../src/text/gguf-tokenizer.ts';
 import { preTokenizerKind, preTokenizerNames } from '../../src/text/pre-tokenizer.ts';
 import { uint32 } from '../../src/tensor/gguf-value.ts';
