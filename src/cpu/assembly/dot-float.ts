@@ -1,6 +1,7 @@
 /** Four rows of f32, f16 or bf16 weights times one row of f32 activations, for any number of columns. */
 import { exponentMarks, halfToFloat, halvesToFloats, highHalves, lowHalves, ordinaryHalves } from './half';
 import { sumLanesF32 } from './lanes';
+import { rebias, signedHalfMask } from './opaque';
 import { BF16, F16, F32 } from './weight-type';
 
 /** One weight as f32; `type` is F32, F16 or BF16. */
@@ -74,6 +75,8 @@ export function dotF16(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, col
 
 /** Four partial sums over cols (a multiple of 32) of one f16 row. Subnormals are rare: one branch for 32 values. */
 function wholeF16(w: usize, x: usize, cols: i32): v128 {
+  const mask = signedHalfMask();
+  const bias = rebias();
   let a = f32x4.splat(0);
   let b = a;
   const end = x + (<usize>cols << 2);
@@ -82,8 +85,14 @@ function wholeF16(w: usize, x: usize, cols: i32): v128 {
       i16x8.min_u(exponentMarks(v128.load(w)), exponentMarks(v128.load(w, 16))),
       i16x8.min_u(exponentMarks(v128.load(w, 32)), exponentMarks(v128.load(w, 48))));
     if (i16x8.all_true(marks)) {
-      a = addOrdinary(addOrdinary(addOrdinary(addOrdinary(a, w, x), w + 16, x + 32), w + 32, x + 64), w + 48, x + 96);
-      b = addOrdinary(addOrdinary(addOrdinary(addOrdinary(b, w + 8, x + 16), w + 24, x + 48), w + 40, x + 80), w + 56, x + 112);
+      a = addOrdinary(a, w, x, mask, bias);
+      b = addOrdinary(b, w + 8, x + 16, mask, bias);
+      a = addOrdinary(a, w + 16, x + 32, mask, bias);
+      b = addOrdinary(b, w + 24, x + 48, mask, bias);
+      a = addOrdinary(a, w + 32, x + 64, mask, bias);
+      b = addOrdinary(b, w + 40, x + 80, mask, bias);
+      a = addOrdinary(a, w + 48, x + 96, mask, bias);
+      b = addOrdinary(b, w + 56, x + 112, mask, bias);
     } else {
       for (let i: usize = 0; i < 4; i++) {
         const halves = v128.load(w + (i << 4));
@@ -97,8 +106,8 @@ function wholeF16(w: usize, x: usize, cols: i32): v128 {
 
 // @ts-ignore: decorator
 @inline
-function addOrdinary(sum: v128, w: usize, x: usize): v128 {
-  return f32x4.add(sum, f32x4.mul(ordinaryHalves(v128.load16x4_s(w)), v128.load(x)));
+function addOrdinary(sum: v128, w: usize, x: usize, mask: v128, bias: v128): v128 {
+  return f32x4.add(sum, f32x4.mul(ordinaryHalves(v128.load16x4_s(w), mask, bias), v128.load(x)));
 }
 
 // @ts-ignore: decorator

@@ -31,14 +31,14 @@ export function dotCodes(first: v128, second: v128, codes: v128): v128 {
 /** The high nibbles of 16 bytes. (i8x16.shr_u would build its mask anew at every use.) */
 // @ts-ignore: decorator
 @inline
-export function highNibbles(pairs: v128): v128 {
-  return v128.and(i16x8.shr_u(pairs, 4), i8x16.splat(15));
+export function highNibbles(pairs: v128, mask: v128 = i8x16.splat(15)): v128 {
+  return v128.and(i16x8.shr_u(pairs, 4), mask);
 }
 
 // @ts-ignore: decorator
 @inline
-export function lowNibbles(pairs: v128): v128 {
-  return v128.and(pairs, i8x16.splat(15));
+export function lowNibbles(pairs: v128, mask: v128 = i8x16.splat(15)): v128 {
+  return v128.and(pairs, mask);
 }
 
 /**
@@ -47,17 +47,17 @@ export function lowNibbles(pairs: v128): v128 {
  */
 // @ts-ignore: decorator
 @inline
-export function sumRows(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i16x8.narrow_i32x4_s(widen(a), widen(b));
-  const cd = i16x8.narrow_i32x4_s(widen(c), widen(d));
-  return widen(i16x8.narrow_i32x4_s(widen(ab), widen(cd)));
+export function sumRows(a: v128, b: v128, c: v128, d: v128, one: v128): v128 {
+  const ab = i16x8.narrow_i32x4_s(widen(a, one), widen(b, one));
+  const cd = i16x8.narrow_i32x4_s(widen(c, one), widen(d, one));
+  return widen(i16x8.narrow_i32x4_s(widen(ab, one), widen(cd, one)), one);
 }
 
 /** Widens eight i16 sums to four i32. */
 // @ts-ignore: decorator
 @inline
-export function widen(sums: v128): v128 {
-  return i32x4.dot_i16x8_s(sums, i16x8.splat(1));
+export function widen(sums: v128, one: v128 = i16x8.splat(1)): v128 {
+  return i32x4.dot_i16x8_s(sums, one);
 }
 
 /**

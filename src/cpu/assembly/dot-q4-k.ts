@@ -5,6 +5,7 @@
  */
 import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm, sumRows } from './dot-int8';
 import { halvesToFloats } from './half';
+import { nibbleMask, ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 
 /**
@@ -13,13 +14,15 @@ import { ACTIVATION_BLOCK } from './quantize';
  */
 export function dotQ4_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xEnd: usize, spill: usize): v128 {
   let total = f32x4.splat(0);
+  const mask = nibbleMask();
+  const one = ones();
   const spillEnd = spill + 8 * 32;
   while (x < xEnd) {
     storeScalesQ4_K(spill, 32, w0, w1, w2, w3);
     for (let scales = spill; scales < spillEnd; scales += 64) {
-      const first = groupSums(w0, w1, w2, w3, x, false);
+      const first = groupSums(w0, w1, w2, w3, x, mask, one, false);
       total = addGroup(total, first, x, v128.load(scales), v128.load(scales, 16));
-      const second = groupSums(w0, w1, w2, w3, x + ACTIVATION_BLOCK, true);
+      const second = groupSums(w0, w1, w2, w3, x + ACTIVATION_BLOCK, mask, one, true);
       total = addGroup(total, second, x + ACTIVATION_BLOCK, v128.load(scales, 32), v128.load(scales, 48));
       x += 2 * ACTIVATION_BLOCK;
       w0 += 32;
@@ -92,23 +95,23 @@ export function addGroup(total: v128, sums: v128, x: usize, scale: v128, minimum
 
 // @ts-ignore: decorator
 @inline
-function groupSums(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, isHigh: bool): v128 {
+function groupSums(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, mask: v128, one: v128, isHigh: bool): v128 {
   const low = v128.load(x, 16);
   const high = v128.load(x, 32);
   const low1 = firstForm(low);
   const low2 = secondForm(low);
   const high1 = firstForm(high);
   const high2 = secondForm(high);
-  return sumRows(nibbles(w0, low1, low2, high1, high2, isHigh), nibbles(w1, low1, low2, high1, high2, isHigh),
-    nibbles(w2, low1, low2, high1, high2, isHigh), nibbles(w3, low1, low2, high1, high2, isHigh));
+  return sumRows(nibbles(w0, low1, low2, high1, high2, mask, isHigh), nibbles(w1, low1, low2, high1, high2, mask, isHigh),
+    nibbles(w2, low1, low2, high1, high2, mask, isHigh), nibbles(w3, low1, low2, high1, high2, mask, isHigh), one);
 }
 
 // @ts-ignore: decorator
 @inline
-function nibbles(w: usize, low1: v128, low2: v128, high1: v128, high2: v128, isHigh: bool): v128 {
+function nibbles(w: usize, low1: v128, low2: v128, high1: v128, high2: v128, mask: v128, isHigh: bool): v128 {
   const a = v128.load(w, 16);
   const b = v128.load(w, 32);
   return i16x8.add(
-    dotCodes(low1, low2, isHigh ? highNibbles(a) : lowNibbles(a)),
-    dotCodes(high1, high2, isHigh ? highNibbles(b) : lowNibbles(b)));
+    dotCodes(low1, low2, isHigh ? highNibbles(a, mask) : lowNibbles(a, mask)),
+    dotCodes(high1, high2, isHigh ? highNibbles(b, mask) : lowNibbles(b, mask)));
 }

@@ -4,6 +4,7 @@
  */
 import { finiteHalves, magnitudeOf } from './half';
 import { gatherHalves, poison, sumLanesI32 } from './lanes';
+import { rebias } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { Q8_0_BYTES } from './weight-type';
 
@@ -11,13 +12,14 @@ import { Q8_0_BYTES } from './weight-type';
 export function dotQ8_0(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xEnd: usize): v128 {
   let total = f32x4.splat(0);
   let largest = total;
+  const bias = rebias();
   // Two blocks a pass: the engine makes constants, pointers and its stack check anew in each.
   const pairsEnd = xEnd - ACTIVATION_BLOCK;
   while (x < pairsEnd) {
     const first = gatherHalves(w0, w1, w2, w3);
-    total = addBlock(total, w0, w1, w2, w3, x, first);
+    total = addBlock(total, w0, w1, w2, w3, x, first, bias);
     const second = gatherHalves(w0 + Q8_0_BYTES, w1 + Q8_0_BYTES, w2 + Q8_0_BYTES, w3 + Q8_0_BYTES);
-    total = addBlock(total, w0 + Q8_0_BYTES, w1 + Q8_0_BYTES, w2 + Q8_0_BYTES, w3 + Q8_0_BYTES, x + ACTIVATION_BLOCK, second);
+    total = addBlock(total, w0 + Q8_0_BYTES, w1 + Q8_0_BYTES, w2 + Q8_0_BYTES, w3 + Q8_0_BYTES, x + ACTIVATION_BLOCK, second, bias);
     largest = i32x4.max_s(largest, i32x4.max_s(magnitudeOf(first), magnitudeOf(second)));
     x += 2 * ACTIVATION_BLOCK;
     w0 += 2 * Q8_0_BYTES;
@@ -27,7 +29,7 @@ export function dotQ8_0(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xE
   }
   if (x < xEnd) {
     const scales = gatherHalves(w0, w1, w2, w3);
-    total = addBlock(total, w0, w1, w2, w3, x, scales);
+    total = addBlock(total, w0, w1, w2, w3, x, scales, bias);
     largest = i32x4.max_s(largest, magnitudeOf(scales));
   }
   return poison(total, largest);
@@ -35,13 +37,13 @@ export function dotQ8_0(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xE
 
 // @ts-ignore: decorator
 @inline
-function addBlock(total: v128, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, scales: v128): v128 {
+function addBlock(total: v128, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, scales: v128, bias: v128): v128 {
   const a = v128.load8x8_s(x, 16);
   const b = v128.load8x8_s(x, 24);
   const c = v128.load8x8_s(x, 32);
   const d = v128.load8x8_s(x, 40);
   const sums = sumLanesI32(bytes(w0, a, b, c, d), bytes(w1, a, b, c, d), bytes(w2, a, b, c, d), bytes(w3, a, b, c, d));
-  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), finiteHalves(scales));
+  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), finiteHalves(scales, bias));
   return f32x4.add(total, f32x4.mul(product, v128.load32_splat(x)));
 }
 

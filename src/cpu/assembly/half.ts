@@ -30,19 +30,20 @@ export function halvesToFloats(halves: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function magnitudeOf(halves: v128): v128 {
-  return v128.and(i32x4.shr_u(halves, 3), i32x4.splat(0x0fffe000));
+  return i32x4.shr_u(i32x4.shl(halves, 1), 4);
 }
 
 /**
- * As halvesToFloats, for finite values. Rebiased, a normal value is N; a subnormal one is 2N - 2^-14, because its
- * leading bit is not there. The lesser of the two is the right one on either side of 2^-14.
+ * As halvesToFloats, for finite values. Rebiased, a normal value is N; a subnormal one is 2 (N - 2^-15), because its
+ * leading bit is not there. The lesser of the two is the right one on either side of 2^-14. `bias` is opaque.ts's rebias().
  */
 // @ts-ignore: decorator
 @inline
-export function finiteHalves(halves: v128): v128 {
-  const normal = i32x4.add(magnitudeOf(halves), i32x4.splat(REBIAS));
-  const subnormal = f32x4.sub(f32x4.add(normal, normal), f32x4.splat(6.103515625e-5));
-  return v128.or(f32x4.pmin(normal, subnormal), v128.and(halves, i32x4.splat(0x80000000)));
+export function finiteHalves(halves: v128, bias: v128 = i32x4.splat(REBIAS)): v128 {
+  const normal = i32x4.add(magnitudeOf(halves), bias);
+  const difference = f32x4.sub(normal, bias);
+  const value = f32x4.pmin(normal, f32x4.add(difference, difference));
+  return v128.or(value, i32x4.shl(i32x4.shr_u(halves, 31), 31));
 }
 
 /** 0 in a lane where a half has exponent 0 or 31, for {@link ordinaryHalves}. */
@@ -52,11 +53,11 @@ export function exponentMarks(halves: v128): v128 {
   return v128.and(i16x8.add(halves, i16x8.splat(0x0400)), i16x8.splat(0x7800));
 }
 
-/** Values of four f16, sign-extended to i32, of exponents 1 to 30. */
+/** Values of four f16, sign-extended to i32, of exponents 1 to 30; mask and bias are opaque.ts's. */
 // @ts-ignore: decorator
 @inline
-export function ordinaryHalves(extended: v128): v128 {
-  return i32x4.add(v128.and(i32x4.shl(extended, 13), i32x4.splat(0x8fffe000)), i32x4.splat(REBIAS));
+export function ordinaryHalves(extended: v128, mask: v128, bias: v128): v128 {
+  return i32x4.add(v128.and(i32x4.shl(extended, 13), mask), bias);
 }
 
 /** Halves 0..3 of eight in the high halves of four lanes (a bf16 is then its own f32). */

@@ -10,6 +10,7 @@ import { storeScalesQ4_K } from './dot-q4-k';
 import { sixBits } from './dot-q6-k';
 import { halvesToFloats } from './half';
 import { gatherHalves, storeTransposed } from './lanes';
+import { nibbleMask, pairMask } from './opaque';
 import { Q4_0_BYTES, Q4_K_BYTES, Q6_K_BYTES, Q8_0_BYTES } from './weight-type';
 
 export const WIDE_PANEL_BLOCK: usize = 288;
@@ -56,6 +57,8 @@ export function packWideQ4_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: u
 }
 
 export function packWideQ6_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
+  const mask = nibbleMask();
+  const pairs = pairMask();
   for (let b = 0; b < blocks; b += 8) {
     const d = halvesToFloats(gatherHalves(w0 + 208, w1 + 208, w2 + 208, w3 + 208));
     for (let half: usize = 0; half < 2; half++) {
@@ -65,8 +68,8 @@ export function packWideQ6_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: u
           const low = (half << 6) + (side << 4);
           const high: usize = 128 + (half << 5) + (side << 4);
           const scale: usize = 192 + (half << 3) + (<usize>part << 1) + side;
-          storeScaled(to + 32 + (side << 7), sixBits(w0 + low, w0 + high, part), sixBits(w1 + low, w1 + high, part),
-            sixBits(w2 + low, w2 + high, part), sixBits(w3 + low, w3 + high, part), w0 + scale, w1 + scale, w2 + scale, w3 + scale);
+          storeScaled(to + 32 + (side << 7), sixBits(w0 + low, w0 + high, mask, pairs, part), sixBits(w1 + low, w1 + high, mask, pairs, part),
+            sixBits(w2 + low, w2 + high, mask, pairs, part), sixBits(w3 + low, w3 + high, mask, pairs, part), w0 + scale, w1 + scale, w2 + scale, w3 + scale);
         }
         to += WIDE_PANEL_BLOCK;
       }

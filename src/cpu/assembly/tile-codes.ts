@@ -5,6 +5,7 @@
 import { dotCodes, widen } from './dot-int8';
 import { addGroup } from './dot-q4-k';
 import { storeLanes } from './lanes';
+import { ones } from './opaque';
 import { CODE_PANEL_BLOCK } from './panel-codes';
 import { ACTIVATION_BLOCK } from './quantize';
 
@@ -13,6 +14,7 @@ import { ACTIVATION_BLOCK } from './quantize';
 @inline
 function tile1(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize): v128 {
   let total = f32x4.splat(0);
+  const one = ones();
   for (; panel < panelEnd; panel += CODE_PANEL_BLOCK, x += ACTIVATION_BLOCK) {
     let a = dot(panel, x, 0);
     a = i16x8.add(a, dot(panel, x, 1));
@@ -22,7 +24,7 @@ function tile1(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize): v128 
     a = i16x8.add(a, dot(panel, x, 5));
     a = i16x8.add(a, dot(panel, x, 6));
     a = i16x8.add(a, dot(panel, x, 7));
-    total = finish(hasMinimum, total, a, x, v128.load(panel), panel);
+    total = finish(hasMinimum, total, a, x, v128.load(panel), panel, one);
   }
   return total;
 }
@@ -43,9 +45,9 @@ function dotWith(codes: v128, x: usize, step: usize): v128 {
 
 // @ts-ignore: decorator
 @inline
-function finish(hasMinimum: bool, total: v128, sums: v128, x: usize, scale: v128, panel: usize): v128 {
-  if (hasMinimum) return addGroup(total, widen(sums), x, scale, v128.load(panel, 16));
-  const dots = i32x4.sub(widen(sums), v128.load32_splat(x, 12));
+function finish(hasMinimum: bool, total: v128, sums: v128, x: usize, scale: v128, panel: usize, one: v128): v128 {
+  if (hasMinimum) return addGroup(total, widen(sums, one), x, scale, v128.load(panel, 16));
+  const dots = i32x4.sub(widen(sums, one), v128.load32_splat(x, 12));
   return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(dots), scale), v128.load32_splat(x)));
 }
 
@@ -56,6 +58,7 @@ function tile4(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize, xStrid
   let x1 = x + xStride;
   let x2 = x1 + xStride;
   let x3 = x2 + xStride;
+  const one = ones();
   let t0 = f32x4.splat(0);
   let t1 = t0;
   let t2 = t0;
@@ -102,10 +105,10 @@ function tile4(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize, xStrid
     a2 = i16x8.add(a2, dotWith(codes, x2, 7));
     a3 = i16x8.add(a3, dotWith(codes, x3, 7));
     const scale = v128.load(panel);
-    t0 = finish(hasMinimum, t0, a0, x, scale, panel);
-    t1 = finish(hasMinimum, t1, a1, x1, scale, panel);
-    t2 = finish(hasMinimum, t2, a2, x2, scale, panel);
-    t3 = finish(hasMinimum, t3, a3, x3, scale, panel);
+    t0 = finish(hasMinimum, t0, a0, x, scale, panel, one);
+    t1 = finish(hasMinimum, t1, a1, x1, scale, panel, one);
+    t2 = finish(hasMinimum, t2, a2, x2, scale, panel, one);
+    t3 = finish(hasMinimum, t3, a3, x3, scale, panel, one);
     x += ACTIVATION_BLOCK;
     x1 += ACTIVATION_BLOCK;
     x2 += ACTIVATION_BLOCK;
