@@ -1,0 +1,97 @@
+/** Whether an answer is right: the checks of an evaluation's tasks. */
+import { isDeepStrictEqual } from 'node:util';
+import { Script } from 'node:vm';
+import { isJsonObject } from '../files/json-file.ts';
+import type { JsonValue } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+
+/**
+ * `exact`: one of these texts. `contains`: all of these, ignoring case. `regex`: this pattern somewhere in the text, without
+ * flags. `json`: this value. `tool_call`: these calls, in order. All but the last apply to what follows the thinking.
+ */
+export type TaskCheck =
+  | { readonly type: 'exact' | 'contains'; readonly value: readonly string[] }
+  | { readonly type: 'regex'; readonly value: string }
+  | { readonly type: 'json'; readonly value: JsonValue }
+  | { readonly type: 'tool_call'; readonly value: readonly JsonValue[] };
+
+/** A pattern that takes longer on an answer runs away. */
+const MOST_REGEX_MS = 2000;
+
+/** @throws FormatError for an unknown type or a value that it cannot have */
+export function parseCheck(check: JsonValue | undefined, where: string): TaskCheck {
+  if (!isJsonObject(check)) throw new FormatError(`${where}: expected an object with "type" and "value" as "check".`);
+  const { type, value } = check;
+  const wrong = (expected: string) => new FormatError(`${where}: a check of type ${JSON.stringify(type)} needs ${expected} as "value".`);
+  switch (type) {
+    case 'exact':
+    case 'contains':
+      if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) throw wrong('a list of texts');
+      return { type, value };
+    case 'regex':
+      if (typeof value !== 'string' || !isPattern(value)) throw wrong('a regular expression');
+      return { type, value };
+    case 'json':
+      if (value === undefined) throw wrong('a JSON value');
+      return { type, value };
+    case 'tool_call':
+      if (!Array.isArray(value)) throw wrong('a list of calls');
+      return { type, value };
+    default:
+      throw new FormatError(`${where}: the check's type must be exact, contains, regex, json or tool_call, found ${JSON.stringify(type)}.`);
+  }
+}
+
+function isPattern(source: string): boolean {
+  try {
+    return new RegExp(source) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
+/** @param answer generated text without its end token, thinking and tool calls included */
+export function passesCheck(answer: string, check: TaskCheck): boolean {
+  const thinkingEnd = answer.lastIndexOf('</think>');
+  const text = (thinkingEnd < 0 ? answer : answer.slice(thinkingEnd + '</think>'.length)).trim();
+  switch (check.type) {
+    case 'exact':
+      return check.value.some((value) => value.trim() === text);
+    case 'contains':
+      return check.value.every((value) => text.toLowerCase().includes(value.toLowerCase()));
+    case 'regex':
+      return matches(check.value, text);
+    case 'json':
+      return equalsJson(withoutFence(text), check.value);
+    case 'tool_call': {
+      const calls = [...text.matchAll(/<tool_call>([\s\S]*?)<\/tool_call>/g)].map(([, call]) => call!);
+      return calls.length === check.value.length && calls.every((call, index) => equalsJson(call, check.value[index]!));
+    }
+    default:
+      return check satisfies never;
+  }
+}
+
+/** The pattern comes from a file, so that it runs under a time limit, which only a script of its own can have. */
+function matches(source: string, text: string): boolean {
+  const found: unknown = new Script('new RegExp(source).test(text)').runInNewContext({ source, text }, { timeout: MOST_REGEX_MS });
+  return found === true;
+}
+
+/** A model may put JSON between ``` lines. */
+function withoutFence(text: string): string {
+  return text.replace(/^```(?:json)?[ \t]*\n/, '').replace(/\n?```$/, '');
+}
+
+function equalsJson(text: string, value: JsonValue): boolean {
+  try {
+    return isDeepStrictEqual(withPlainZero(JSON.parse(text) as JsonValue), withPlainZero(value));
+  } catch {
+    return false;
+  }
+}
+
+/** -0 and 0 are one number. */
+function withPlainZero(value: JsonValue): JsonValue {
+  return JSON.parse(JSON.stringify(value)) as JsonValue;
+}
