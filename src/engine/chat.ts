@@ -5,6 +5,7 @@ import { assistantMessage } from './assistant-message.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { answerRoom } from './generate.ts';
 import type { ModelCore } from './model-core.ts';
+import { CHAT_NAMES, checkOptionNames, SEND_NAMES } from './option-names.ts';
 import { checkIds, checkMessages, encodeConversation } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { runGeneration } from './run-generation.ts';
@@ -52,6 +53,7 @@ function opensThinking(promptIds: readonly number[], { tokenizer }: TextSide): b
 
 async function* answer(state: ChatState, message: string | ChatMessage | readonly ChatMessage[], options: SendOptions): AsyncGenerator<Piece, void, undefined> {
   const { core, text, samplingDefaults } = state.host;
+  checkOptionNames(options, SEND_NAMES, 'send');
   const merged = withDefaults(state.defaults, options);
   const settings = resolveDecoding(merged, samplingDefaults);
   const messages = [...state.messages, ...newMessages(message)];
@@ -81,7 +83,7 @@ async function* answer(state: ChatState, message: string | ChatMessage | readonl
 }
 
 async function* takeTurn(state: ChatState, message: string | ChatMessage | readonly ChatMessage[], options: SendOptions): AsyncGenerator<Piece, void, undefined> {
-  const turn = await state.queue.take(options.signal);
+  const turn = await state.queue.take(options?.signal);
   try {
     state.host.core.checkOpen();
     for await (const piece of answer(state, message, options)) {
@@ -103,6 +105,7 @@ function systemMessages({ system }: ChatOptions): readonly ChatMessage[] {
 /** @throws InputError where the model has no chat template, or an option is out of range. */
 export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
   host.core.checkOpen();
+  checkOptionNames(defaults, CHAT_NAMES, 'createChat');
   if (host.text.encodeMessages === undefined) throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
   resolveDecoding(defaults, host.samplingDefaults);
   const system = systemMessages(defaults);

@@ -13,6 +13,7 @@ import { forwardPass } from './forward.ts';
 import { answerRoom } from './generate.ts';
 import { createModelCore, pagesFor } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
+import { checkOptionNames, FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
 import { encodeRequest } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { runGeneration } from './run-generation.ts';
@@ -99,6 +100,7 @@ function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts
 
 async function* generate(core: ModelCore, text: TextSide, options: GenerateOptions): AsyncGenerator<Piece, void, undefined> {
   core.checkOpen();
+  checkOptionNames(options, GENERATE_NAMES, 'generate');
   options.signal?.throwIfAborted();
   const settings = resolveDecoding(options, text.samplingDefaults);
   if (settings.stops.length > 0 && text.tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
@@ -144,6 +146,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
   function forward(ids: ArrayLike<number>, pass?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
   async function forward(ids: ArrayLike<number>, pass: ForwardOptions = {}): Promise<ForwardResult | Float32Array> {
+    checkOptionNames(pass, FORWARD_NAMES, 'forward');
     const result = await forwardPass(core, graph, ids, pass);
     return pass.hidden === undefined ? result.logits : result;
   }

@@ -79,12 +79,21 @@ export function encodeConversation(messages: readonly ChatMessage[], options: Te
   return text.encodeMessages(messages, { tools: options.tools, variables });
 }
 
+/** Without messages no template runs, so that what is meant for one would be lost. */
+function refuseTemplateOptions(options: GenerateOptions): void {
+  const given = (['tools', 'thinking', 'templateVariables'] as const).filter((name) => options[name] !== undefined);
+  if (given.length === 0) return;
+  const source = options.prompt === undefined ? 'ids' : 'prompt';
+  throw new InputError(`${given.join(' and ')} would go to the chat template, which ${source} does not pass through: pass messages instead, or leave ${given.length > 1 ? 'them' : 'it'} out.`);
+}
+
 /** The ids that one call starts from. @throws InputError, CapacityError */
 export function encodeRequest(options: GenerateOptions, text: TextSide, size: ContextSize): number[] {
   const given = (['prompt', 'ids', 'messages'] as const).filter((name) => options[name] !== undefined);
   if (given.length !== 1) {
     throw new InputError(`Pass exactly one of prompt, ids and messages; found ${given.length === 0 ? 'none' : given.join(' and ')}.`);
   }
+  if (options.messages === undefined) refuseTemplateOptions(options);
   if (options.ids !== undefined) return checkIds(options.ids, size);
   if (options.prompt !== undefined) return checkIds(encodePrompt(options.prompt, text), size);
   return checkIds(encodeConversation(options.messages as readonly ChatMessage[], options, text), size);

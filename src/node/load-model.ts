@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { createCpuExecutor } from '../cpu/cpu-executor.ts';
 import type { Model } from '../engine/api.ts';
 import { createModel } from '../engine/model.ts';
+import { checkOptionNames } from '../engine/option-names.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
@@ -28,6 +29,10 @@ export interface LoadModelOptions {
 }
 
 export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
+
+const LOAD_NAMES: { readonly [Name in keyof LoadModelOptions]-?: true } = {
+  device: true, contextLength: true, threads: true, kvType: true, signal: true, onProgress: true,
+};
 
 const MOST_THREADS = 256;
 
@@ -62,6 +67,7 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
  * CapacityError where it does not fit; the signal's reason when it aborts. Nothing stays open or running then.
  */
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
+  checkOptionNames(options, LOAD_NAMES, 'loadModel');
   const { signal, onProgress, contextLength, kvType } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);

@@ -1,12 +1,27 @@
 /** The kernel modules as bytes, from the build beside this package's code. */
 import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import type { KernelBytes } from '../cpu/kernel-module.ts';
+import { CapacityError } from '../tensor/errors.ts';
 
-/** Reads both modules. From `src` and from `dist/node` alike they lie in `dist/wasm`. */
+/**
+ * Reads both modules. From `src` and from `dist/node` alike they lie in `dist/wasm`.
+ * @throws CapacityError where they were not built
+ */
 export async function readKernelModules(): Promise<KernelBytes> {
   enableRelaxedSimd();
-  const read = async (name: string) => new Uint8Array(await readFile(new URL(`../../dist/wasm/${name}`, import.meta.url)));
+  const read = async (name: string) => {
+    const url = new URL(`../../dist/wasm/${name}`, import.meta.url);
+    const bytes = await readFile(url).catch((cause: NodeJS.ErrnoException) => {
+      throw new CapacityError(
+        `The CPU device needs the kernels in ${fileURLToPath(url)}, which cannot be read (${cause.code ?? cause.message}). ` +
+          'In a clone, run "npm run build" once; an installed package without them is damaged: install it again.',
+        { cause },
+      );
+    });
+    return new Uint8Array(bytes);
+  };
   const [plain, relaxed] = await Promise.all([read('cpu.wasm'), read('cpu-relaxed.wasm')]);
   return { plain, relaxed };
 }
