@@ -119,7 +119,9 @@ export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCa
   const scratchBytes = kernels.matmulScratchBytes(code, cols);
   const scratchAt = take(scratchBytes);
   const weightsAt = take(weights.length + 1) + 1;
-  if (next > memory.buffer.byteLength) throw new RangeError(`The check needs ${next} bytes of memory, the instance has ${memory.buffer.byteLength}`);
+  if (next > memory.buffer.byteLength) {
+    throw new RangeError(`The check needs ${next} bytes of memory, the instance has ${memory.buffer.byteLength}`);
+  }
   new Float32Array(memory.buffer, xAt, x.length).set(x);
   const y = new Float32Array(memory.buffer, yAt, xRows * rows).fill(UNTOUCHED);
   new Uint8Array(memory.buffer).set(weights, weightsAt);
@@ -127,7 +129,10 @@ export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCa
     if (isQuantized(type)) kernels.quantizeRow(xAt + 4 * r * cols, activationsAt + r * xStride, cols);
     else new Float32Array(memory.buffer, activationsAt + r * xStride, cols).set(x.subarray(r * cols, (r + 1) * cols));
   }
-  kernels.matmul(code, weightsAt, rowBytes, problem.rowBegin, problem.rowEnd, cols, activationsAt, xStride, xRows, yAt, 4 * rows, scratchAt, scratchBytes);
+  const { rowBegin, rowEnd } = problem;
+  kernels.matmul(
+    code, weightsAt, rowBytes, rowBegin, rowEnd, cols, activationsAt, xStride, xRows, yAt, 4 * rows, scratchAt, scratchBytes,
+  );
   return y.slice();
 }
 

@@ -20,7 +20,9 @@ function compileModule(file: string): WebAssembly.Module {
 
 const MODULES = ['cpu.wasm', 'cpu-relaxed.wasm'].map((file) => [file, compileModule(file)] as const);
 
-const whole = (type: WeightType, rows: number, cols: number, xRows: number): MatmulCase => ({ type, rows, cols, xRows, rowBegin: 0, rowEnd: rows });
+function whole(type: WeightType, rows: number, cols: number, xRows: number): MatmulCase {
+  return { type, rows, cols, xRows, rowBegin: 0, rowEnd: rows };
+}
 
 describe.each(MODULES)('%s', (_, module) => {
   test('every type and shape agrees with the scalar twin, cold and hot', () => {
@@ -59,7 +61,8 @@ describe.each(MODULES)('%s', (_, module) => {
         const scales = weights.slice();
         weights.fill(fill);
         for (let at = 0; at < weights.length; at += TENSOR_TYPES[type].blockBytes) {
-          for (const offset of type === 'q4_k' ? [0, 1, 2, 3] : type === 'q6_k' ? [208, 209] : [0, 1]) weights[at + offset] = scales[at + offset]!;
+          const offsets = type === 'q4_k' ? [0, 1, 2, 3] : type === 'q6_k' ? [208, 209] : [0, 1];
+          for (const offset of offsets) weights[at + offset] = scales[at + offset]!;
         }
         const x = Float32Array.from({ length: xRows * 256 }, (_value, i) => (i % 3 && fill & 1 ? 1 : -1));
         expect(compareWithScalar(problem, weights, x, runMatmul(instantiateKernels(module), problem, weights, x))).toBeUndefined();

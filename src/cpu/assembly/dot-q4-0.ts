@@ -22,7 +22,8 @@ export function dotQ4_0(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xE
     const first = gatherHalves(w0, w1, w2, w3);
     total = addBlock(total, w0, w1, w2, w3, x, first, mask, one, bias);
     const second = gatherHalves(w0 + Q4_0_BYTES, w1 + Q4_0_BYTES, w2 + Q4_0_BYTES, w3 + Q4_0_BYTES);
-    total = addBlock(total, w0 + Q4_0_BYTES, w1 + Q4_0_BYTES, w2 + Q4_0_BYTES, w3 + Q4_0_BYTES, x + ACTIVATION_BLOCK, second, mask, one, bias);
+    total = addBlock(total, w0 + Q4_0_BYTES, w1 + Q4_0_BYTES, w2 + Q4_0_BYTES, w3 + Q4_0_BYTES, x + ACTIVATION_BLOCK, second,
+      mask, one, bias);
     largest = i32x4.max_s(largest, i32x4.max_s(magnitudeOf(first), magnitudeOf(second)));
     x += 2 * ACTIVATION_BLOCK;
     w0 += 2 * Q4_0_BYTES;

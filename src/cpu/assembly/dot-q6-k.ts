@@ -60,8 +60,10 @@ function addGroups(
 function rowGroups(low: usize, high: usize, scales: usize, x: usize, mask: v128, pairs: v128, part: i32): v128 {
   const xLow = v128.load(x, 16);
   const xHigh = v128.load(x, 32);
-  const first = i16x8.sub(dotCodes(firstForm(xLow), secondForm(xLow), sixBits(low, high, mask, pairs, part)), v128.load16_splat(x, 8));
-  const second = i16x8.sub(dotCodes(firstForm(xHigh), secondForm(xHigh), sixBits(low + 16, high + 16, mask, pairs, part)), v128.load16_splat(x, 10));
+  const firstCodes = sixBits(low, high, mask, pairs, part);
+  const first = i16x8.sub(dotCodes(firstForm(xLow), secondForm(xLow), firstCodes), v128.load16_splat(x, 8));
+  const secondCodes = sixBits(low + 16, high + 16, mask, pairs, part);
+  const second = i16x8.sub(dotCodes(firstForm(xHigh), secondForm(xHigh), secondCodes), v128.load16_splat(x, 10));
   const bothScales = v128.load16_splat(scales);
   return i32x4.add(
     i32x4.dot_i16x8_s(first, i16x8.shr_s(i16x8.shl(bothScales, 8), 8)),

@@ -30,7 +30,9 @@ export function gemmFloat(
       let values = x + (<usize>k << 2);
       let to = y + (<usize>row << 2);
       let r = 0;
-      for (; r + 4 <= xRows; r += 4, values += 4 * xStride, to += 4 * yStride) tile4(scratch, depth, values, xStride, to, yStride, lanes, k > 0);
+      for (; r + 4 <= xRows; r += 4, values += 4 * xStride, to += 4 * yStride) {
+        tile4(scratch, depth, values, xStride, to, yStride, lanes, k > 0);
+      }
       for (; r < xRows; r++, values += xStride, to += yStride) tile1(scratch, depth, values, to, lanes, k > 0);
     }
   }

@@ -59,7 +59,8 @@ export function gemmInt8(
     for (let row = rowBegin; row < rowEnd; row += 4) {
       packPanel(type, scratch, blocks, w, rowBytes, row, rowEnd - 1);
       const lanes = min(4, rowEnd - row);
-      multiplyPanel(type, scratch, scratch + panelBytes, chunk, chunkStride, rows, y + <usize>first * yStride + (<usize>row << 2), yStride, lanes);
+      const to = y + <usize>first * yStride + (<usize>row << 2);
+      multiplyPanel(type, scratch, scratch + panelBytes, chunk, chunkStride, rows, to, yStride, lanes);
     }
   }
 }

@@ -46,7 +46,8 @@ export function matmul(
 
 /**
  * Four weight rows at a time, one from each quarter of the range: so every row pointer walks memory in order, which is what
- * processors prefetch. (Four rows side by side begin three cold ones in every group: 4.5 GB/s instead of 10 from memory, Q4_0, 1,024 columns.)
+ * processors prefetch. (Four rows side by side begin three cold ones in every group: 4.7 GB/s instead of 10.5 from memory for
+ * Q4_0 with 1,024 columns.) The wider the range the better: 64 rows reach 9.1 GB/s there, 16 rows 5.4.
  */
 function gemv(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,

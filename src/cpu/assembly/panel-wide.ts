@@ -68,8 +68,11 @@ export function packWideQ6_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: u
           const low = (half << 6) + (side << 4);
           const high: usize = 128 + (half << 5) + (side << 4);
           const scale: usize = 192 + (half << 3) + (<usize>part << 1) + side;
-          storeScaled(to + 32 + (side << 7), sixBits(w0 + low, w0 + high, mask, pairs, part), sixBits(w1 + low, w1 + high, mask, pairs, part),
-            sixBits(w2 + low, w2 + high, mask, pairs, part), sixBits(w3 + low, w3 + high, mask, pairs, part), w0 + scale, w1 + scale, w2 + scale, w3 + scale);
+          const a = sixBits(w0 + low, w0 + high, mask, pairs, part);
+          const b = sixBits(w1 + low, w1 + high, mask, pairs, part);
+          const c = sixBits(w2 + low, w2 + high, mask, pairs, part);
+          const e = sixBits(w3 + low, w3 + high, mask, pairs, part);
+          storeScaled(to + 32 + (side << 7), a, b, c, e, w0 + scale, w1 + scale, w2 + scale, w3 + scale);
         }
         to += WIDE_PANEL_BLOCK;
       }
@@ -86,7 +89,8 @@ export function packWideQ6_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: u
 @inline
 function storeBytes(to: usize, a: v128, b: v128, c: v128, d: v128): void {
   storeTransposed(to, i16x8.extend_low_i8x16_s(a), i16x8.extend_low_i8x16_s(b), i16x8.extend_low_i8x16_s(c), i16x8.extend_low_i8x16_s(d));
-  storeTransposed(to + 64, i16x8.extend_high_i8x16_s(a), i16x8.extend_high_i8x16_s(b), i16x8.extend_high_i8x16_s(c), i16x8.extend_high_i8x16_s(d));
+  storeTransposed(to + 64,
+    i16x8.extend_high_i8x16_s(a), i16x8.extend_high_i8x16_s(b), i16x8.extend_high_i8x16_s(c), i16x8.extend_high_i8x16_s(d));
 }
 
 // @ts-ignore: decorator
