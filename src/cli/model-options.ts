@@ -1,0 +1,51 @@
+/** What every command that loads a model shares: its options, the load with a progress bar, and disposal. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import type { Model } from '../engine/api.ts';
+import { DEVICE_CHOICES, loadModel } from '../node/load-model.ts';
+import type { DeviceChoice } from '../node/load-model.ts';
+import { defaultModelPath } from './default-model.ts';
+import { integerIn } from './option-values.ts';
+import { createProgressDisplay } from './progress-display.ts';
+
+/** As commander gives them. */
+export interface DeviceOptions {
+  readonly device?: DeviceChoice | undefined;
+  readonly threads?: number | undefined;
+  readonly context?: number | undefined;
+}
+
+/** Adds `--device`, `--threads` and `--context`. */
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
+    .option('--threads <count>', 'compute threads of the CPU device (default: as many as the machine has)', integerIn({ min: 1, max: 256 }))
+    .option('--context <tokens>', "most tokens of prompt and answer together (default: the model's own, at most 8,192)", integerIn({ min: 1 }));
+}
+
+/**
+ * Loads a model with a bar on stderr, runs `work` with it and disposes it.
+ * @param path a file, folder or URL; the bundled model where undefined
+ */
+export async function withModel<Result>(
+  path: string | undefined,
+  options: DeviceOptions & { readonly signal: AbortSignal },
+  work: (model: Model) => Promise<Result>,
+): Promise<Result> {
+  const model = await openModel(path, options);
+  try {
+    return await work(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
+  const { device, threads, context, signal } = options;
+  const display = createProgressDisplay(process.stderr);
+  try {
+    return await loadModel(path ?? defaultModelPath(), { device, threads, contextLength: context, signal, onProgress: display.onProgress });
+  } finally {
+    display.clear();
+  }
+}

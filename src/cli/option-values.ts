@@ -1,0 +1,54 @@
+/** Parsers of option values for commander: what is wrong with one is said before any model is loaded. */
+import { InvalidArgumentError } from 'commander';
+
+export interface NumberRange {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+function inRange(value: number, { min = -Infinity, max = Infinity }: NumberRange): boolean {
+  return value >= min && value <= max;
+}
+
+function describeRange({ min, max }: NumberRange): string {
+  if (min !== undefined && max !== undefined) return ` from ${min} to ${max}`;
+  return min === undefined ? '' : ` of at least ${min}`;
+}
+
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+export function integerIn(range: NumberRange): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (DECIMAL.test(text) && Number.isSafeInteger(value) && inRange(value, range)) return value;
+    throw new InvalidArgumentError(`Expected an integer${describeRange(range)}.`);
+  };
+}
+
+/** @param check throws for a number that cannot be meant */
+export function checkedNumber(check: (value: number) => number): (text: string) => number {
+  return (text) => {
+    if (!DECIMAL.test(text)) throw new InvalidArgumentError('Expected a number.');
+    try {
+      return check(Number(text));
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  };
+}
+
+/** For options that may be given several times. */
+export function collectTexts(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** `1,2,3` or `1 2 3` */
+export function parseIds(text: string): number[] {
+  const parts = text.split(/[\s,]+/).filter((part) => part !== '');
+  if (parts.length === 0) throw new InvalidArgumentError('Expected token ids such as 1,2,3.');
+  return parts.map((part) => {
+    const id = Number(part);
+    if (/^\d+$/.test(part) && Number.isSafeInteger(id)) return id;
+    throw new InvalidArgumentError(`Expected token ids such as 1,2,3, found ${JSON.stringify(part)}.`);
+  });
+}

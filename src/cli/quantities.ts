@@ -1,0 +1,47 @@
+/** Numbers as people read them. Bytes are decimal (1 MB = 10^6 bytes), as disks and networks count. */
+
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+
+/** `336 MB`, `1.5 GB`, `912 bytes` */
+export function formatBytes(sizeBytes: number): string {
+  let value = sizeBytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : threeDigits(value)} ${UNITS[unit]}`;
+}
+
+/** `21.0 M`, `596 M`, `4.02 B` */
+export function formatCount(count: number): string {
+  if (count < 1e4) return String(count);
+  if (count < 1e6) return `${threeDigits(count / 1e3)} k`;
+  return count < 999.5e6 ? `${threeDigits(count / 1e6)} M` : `${threeDigits(count / 1e9)} B`;
+}
+
+/** `23 ms`, `1.4 s`, `2 min 5 s` */
+export function formatDuration(durationMs: number): string {
+  if (durationMs < 999.5) return `${Math.round(durationMs)} ms`;
+  if (durationMs < 99_500) return `${(durationMs / 1000).toFixed(1)} s`;
+  const seconds = Math.round(durationMs / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** `6.5`, `61.3`, `613` */
+export function formatRate(perSecond: number): string {
+  return perSecond >= 99.95 ? String(Math.round(perSecond)) : perSecond.toFixed(1);
+}
+
+/** `1,234,567` */
+export function withThousands(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+}
+
+export function plural(count: number, noun: string): string {
+  return `${withThousands(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+function threeDigits(value: number): string {
+  return value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+}

@@ -1,0 +1,113 @@
+/** `ingot run`: one answer. */
+import type { Command } from 'commander';
+import { splitReasoning } from '../engine/assistant-message.ts';
+import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
+import { collect } from '../engine/collect.ts';
+import { createAnswerPrinter, figuresLine, streamAnswer } from './answer-printer.ts';
+import { UsageError } from './exit-codes.ts';
+import { addGenerationOptions, decodingOptions } from './generation-options.ts';
+import type { GenerationFlags } from './generation-options.ts';
+import { withInterrupts } from './interrupts.ts';
+import { addDeviceOptions, withModel } from './model-options.ts';
+import type { DeviceOptions } from './model-options.ts';
+import { parseIds } from './option-values.ts';
+import { createProgressDisplay } from './progress-display.ts';
+import { readArgumentText } from './read-stdin.ts';
+import { resolveRunArguments } from './run-arguments.ts';
+import { createTerminal } from './terminal.ts';
+
+export interface RunFlags extends GenerationFlags, DeviceOptions {
+  readonly model?: string;
+  readonly raw?: boolean;
+  readonly ids?: readonly number[];
+  readonly ignoreEos?: boolean;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+With one argument it is the prompt, and the bundled model answers. "-" reads the prompt from stdin.
+The answer goes to stdout; thinking and the line of figures go to stderr.
+
+Examples:
+  $ ingot run "Tell me a story about a fox called Ash"
+  $ ingot run model.gguf "What is 17 + 25?" --temperature 0 --no-think
+  $ cat letter.txt | ingot run model.gguf - --system "Summarise the text."
+  $ ingot run --raw "Once upon a time" --max-tokens 50 --seed 7
+  $ ingot run --json "Where does a hen live?" | jq .usage
+`;
+
+export function registerRun(program: Command): void {
+  const command = program
+    .command('run', { isDefault: true })
+    .summary('answer one prompt and end')
+    .description('Answers one prompt, streaming, and ends with a line of figures.')
+    .usage('[options] [MODEL] PROMPT')
+    .argument('[arguments...]', 'the model (a GGUF file, a Hugging Face folder, or a URL) and the prompt')
+    .option('-m, --model <model>', 'the model; then every argument belongs to the prompt')
+    .option('--raw', 'continue the prompt as it is, without the chat template')
+    .option('--ids <ids>', 'continue these token ids (1,2,3), for models without a tokenizer too', parseIds)
+    .option('--ignore-eos', 'go on past the end of the answer (needs --max-tokens to end early)')
+    .option('--json', 'print one JSON object when the answer is complete')
+    .addHelpText('after', EXAMPLES);
+  addDeviceOptions(addGenerationOptions(command)).action((args: string[], flags: RunFlags) => runOnce(args, flags));
+}
+
+async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> {
+  checkFlags(flags);
+  const { model: path, prompt } = resolveRunArguments(args, flags);
+  const text = flags.ids === undefined ? await readArgumentText(prompt, 'the prompt') : '';
+  if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');
+  await withInterrupts((signal) =>
+    withModel(path, { ...flags, signal }, async (model) => {
+      const request = requestOf(text, flags, model);
+      await (flags.json === true ? printJson(model, { ...request, signal }) : printAnswer(model, { ...request, signal }));
+    }),
+  );
+}
+
+function checkFlags({ raw, ids, system }: RunFlags): void {
+  const plain = ids === undefined ? (raw === true ? '--raw' : undefined) : '--ids';
+  if (plain !== undefined && system !== undefined) throw new UsageError(`--system is part of a chat template, which ${plain} leaves out. Drop one of the two.`);
+}
+
+function requestOf(text: string, flags: RunFlags, model: Model): GenerateOptions {
+  const decoding = { ...decodingOptions(flags), ignoreEos: flags.ignoreEos };
+  if (flags.ids !== undefined) return { ...decoding, ids: flags.ids };
+  if (model.tokenizer === undefined) throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
+  if (flags.raw === true) return { ...decoding, prompt: text };
+  const system = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }];
+  return { ...decoding, messages: [...system, { role: 'user', content: text }], thinking: flags.think ? undefined : false };
+}
+
+async function printAnswer(model: Model, request: GenerateOptions): Promise<void> {
+  const answer = createTerminal(process.stdout);
+  const errors = createTerminal(process.stderr);
+  const display = createProgressDisplay(process.stderr);
+  const printer = createAnswerPrinter({ answer, thinking: errors });
+  try {
+    const pieces = withIds(model, model.generate({ ...request, onProgress: display.onProgress }));
+    const final = await streamAnswer(pieces, (text) => {
+      display.clear();
+      printer.push(text);
+    });
+    printer.end();
+    errors.write(`${errors.isTty && answer.isTty ? '\n' : ''}${errors.dim(figuresLine(model.info.deviceDescription, final))}\n`);
+  } finally {
+    display.clear();
+    printer.end();
+  }
+}
+
+/** A model without a tokenizer answers in ids. */
+async function* withIds(model: Model, pieces: AsyncIterable<Piece>): AsyncGenerator<Piece> {
+  if (model.tokenizer !== undefined) return yield* pieces;
+  for await (const piece of pieces) yield { ...piece, text: piece.tokens.map((id) => `${id} `).join('') };
+}
+
+async function printJson(model: Model, request: GenerateOptions): Promise<void> {
+  const { text, tokens, finishReason, stopText, usage, timings, seed } = await collect(model.generate(request));
+  const { name, architecture, quantisation, device, deviceDescription } = model.info;
+  const { reasoning, content } = splitReasoning(text);
+  const answer = { text, reasoning, content, tokens, finishReason, stopText, usage, timings, seed };
+  process.stdout.write(`${JSON.stringify({ ...answer, model: { name, architecture, quantisation }, device, deviceDescription })}\n`);
+}
