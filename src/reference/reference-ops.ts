@@ -93,7 +93,8 @@ export function roundActivations(x: Float64Array, cols: number): Float64Array {
       let largest = 0;
       for (let i = block; i < end; i++) largest = Math.max(largest, Math.abs(Math.fround(x[i]!)));
       const scale = Math.fround(largest / 127);
-      const inverse = largest === 0 ? 0 : Math.fround(127 / largest);
+      // Below this the inverse leaves f32's range: such a block counts as zeros.
+      const inverse = largest < 1e-30 ? 0 : Math.fround(127 / largest);
       for (let i = block; i < end; i++) y[i] = roundToEven(Math.fround(Math.fround(x[i]!) * inverse)) * scale;
     }
   }
