@@ -187,6 +187,27 @@ describe('threads', () => {
     await threads.dispose();
   });
 
+  test.each([0, 1_000_000])('hundreds of steps with barriers, cold and hot, with %i spins before sleep', async (spins) => {
+    const { plain } = await readKernelModules();
+    const memory = createMemory();
+    const control = 131072;
+    const words = new Uint32Array(memory.buffer);
+    words[(control + 384) / 4] = 2;
+    words[(control + 408) / 4] = spins;
+    const program = control + 4096;
+    // Sixty-four quantise ops of no rows.
+    for (let i = 0; i < 64; i++) words.set([3, 40], program / 4 + i * 10);
+    const threads = new Threads({ host: createThreadHost(), count: 2, module: new WebAssembly.Module(plain), memory, control });
+    await threads.start();
+    for (let step = 0; step < 200; step++) {
+      // At rest the threads sleep, so that both ways of waiting are taken.
+      if (step % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+      await threads.run({ program, programEnd: program + 64 * 40, step: program + 8192 });
+      expect([words[control / 4], words[control / 4 + 32]]).toEqual([step + 1, (step + 1) * 63]);
+    }
+    await threads.dispose();
+  });
+
   test('a worker that ends by itself rejects the run', async () => {
     const seen: ThreadEvents[] = [];
     const host: ThreadHost = {

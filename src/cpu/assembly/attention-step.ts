@@ -1,6 +1,6 @@
 /** The attention step: keys and values of the new rows go to their pages, then every tile attends, then splits combine. */
 import { attend, AttentionWork, combine } from './attention';
-import { barrier, itemsPerTake, takeItems } from './control';
+import { barrier, itemsPerTake, scratchOf, takeItems } from './control';
 import { packFloats, packHalves } from './kv-element';
 import { prepareHead } from './row-steps';
 import { AttentionRecord, COMBINE_BYTES, CombineRecord, StepRecord, TILE_BYTES, TileRecord } from './step-records';
@@ -8,9 +8,10 @@ import { AttentionRecord, COMBINE_BYTES, CombineRecord, StepRecord, TILE_BYTES, 
 /** Heads of one work item of the first phase. */
 const HEADS_PER_ITEM: i32 = 8;
 
-export function runAttention(control: usize, op: AttentionRecord, step: StepRecord, scratch: usize): void {
+export function runAttention(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
+  const scratch = scratchOf(control, thread);
   prepareRows(control, op, step, scratch);
-  barrier(control);
+  barrier(control, thread);
   const work = changetype<AttentionWork>(scratch);
   const vectors = scratch + ((offsetof<AttentionWork>() + 63) & ~63);
   describe(work, op);
@@ -21,7 +22,7 @@ export function runAttention(control: usize, op: AttentionRecord, step: StepReco
     attend(work, vectors);
   }
   if (step.combineCount == 0) return;
-  barrier(control);
+  barrier(control, thread);
   const merges = step.combineCount * op.heads;
   const take = itemsPerTake(control, merges);
   for (let first = takeItems(control, take); first < merges; first = takeItems(control, take)) {

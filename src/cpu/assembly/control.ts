@@ -16,8 +16,18 @@ const SCRATCH: usize = 400;
 const SCRATCH_BYTES: usize = 404;
 const SPINS: usize = 408;
 const STOP: usize = 412;
-/** Last generation that each thread has run: a cache line each, so that they do not share one. */
-const SEEN: usize = 512;
+/** A cache line for each thread: the generation it has run last, how long it spins now, and how often that was in vain. */
+const OWN: usize = 512;
+const SEEN: usize = 0;
+const BUDGET: usize = 4;
+const FAILURES: usize = 8;
+const SLEEPER: usize = 12;
+
+/** Looks at a word before a thread sleeps: the least, and how many while it waits for the host, which may need its core. */
+const LEAST_SPINS: i32 = 500;
+const HOST_SPINS: i32 = 2000;
+/** Every so many waits that ended in sleep, a thread tries the longest spin again. */
+const RETRY_AFTER: i32 = 32;
 
 // @ts-ignore: decorator
 @inline
@@ -67,22 +77,55 @@ export function itemsPerTake(control: usize, items: i32): i32 {
   return max(1, items / (threadCount(control) * 8));
 }
 
-/** Spins while the word at `address` holds `value`, for as long as the block says, then sleeps. */
-function waitWhile(control: usize, address: usize, value: i32): void {
-  for (let left = load<i32>(control, SPINS); left > 0; left--) {
-    if (atomic.load<i32>(address) != value) return;
+// @ts-ignore: decorator
+@inline
+function ownOf(control: usize, thread: i32): usize {
+  return control + OWN + <usize>(thread * 64);
+}
+
+/**
+ * Sleeps until the word at `address` is changed and notified. Nothing is live after the wait, and it is called through a table
+ * index that lies in memory, so that no optimiser inlines it: the baseline compiler of Node 20's V8 loses locals over
+ * memory.atomic.wait32.
+ */
+function sleep(address: usize, value: i32): void {
+  atomic.wait<i32>(address, value, -1);
+}
+
+/** Spins `spins` times at most while the word at `address` holds `value`, then sleeps. True when spinning was enough. */
+function waitWhile(control: usize, own: usize, address: usize, value: i32, spins: i32): bool {
+  for (; spins > 0; spins--) {
+    if (atomic.load<i32>(address) != value) return true;
   }
   atomic.add<i32>(control + SLEEPERS, 1);
   // A sleeper counts itself before it looks again, and a waker changes the word before it looks for sleepers: one of both sees the other.
-  while (atomic.load<i32>(address) == value) atomic.wait<i32>(address, value, -1);
+  while (atomic.load<i32>(address) == value) call_indirect<void>(load<u32>(own, SLEEPER), address, value);
   atomic.sub<i32>(control + SLEEPERS, 1);
+  return false;
+}
+
+/**
+ * How long to spin next time. Where the one waited for has no core of its own (a busy machine), every spin is in vain and
+ * only keeps it from running: the spin shrinks, and is tried at full length now and then.
+ */
+function learn(control: usize, own: usize, wasEnough: bool): void {
+  const longest = load<i32>(control, SPINS);
+  const budget = load<i32>(own, BUDGET);
+  if (wasEnough) {
+    store<i32>(own, min(longest, budget * 2), BUDGET);
+    return;
+  }
+  const failures = load<i32>(own, FAILURES) + 1;
+  store<i32>(own, failures, FAILURES);
+  store<i32>(own, failures % RETRY_AFTER == 0 ? longest : max(LEAST_SPINS, budget / 2), BUDGET);
 }
 
 /** Waits until every thread is here. All work handed out before it is done, and the counter starts at zero again. */
-export function barrier(control: usize): void {
+export function barrier(control: usize, thread: i32): void {
   const generation = atomic.load<i32>(control + BARRIER);
   if (atomic.add<i32>(control + ARRIVED, 1) + 1 < threadCount(control)) {
-    waitWhile(control, control + BARRIER, generation);
+    const own = ownOf(control, thread);
+    learn(control, own, waitWhile(control, own, control + BARRIER, generation, load<i32>(own, BUDGET)));
     return;
   }
   atomic.store<i32>(control + ARRIVED, 0);
@@ -93,10 +136,11 @@ export function barrier(control: usize): void {
 
 /** Waits for the host to start a step. False when it asks the threads to end. */
 export function awaitStep(control: usize, thread: i32): bool {
-  const seen = control + SEEN + <usize>(thread * 64);
-  const last = load<i32>(seen);
-  waitWhile(control, control + GENERATION, last);
-  store<i32>(seen, last + 1);
+  const own = ownOf(control, thread);
+  store<u32>(own, sleep.index, SLEEPER);
+  waitWhile(control, own, control + GENERATION, load<i32>(own, SEEN), HOST_SPINS);
+  // The host starts one step at a time: this is the one waited for.
+  store<i32>(own, atomic.load<i32>(control + GENERATION), SEEN);
   return atomic.load<i32>(control + STOP) == 0;
 }
 

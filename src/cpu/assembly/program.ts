@@ -22,26 +22,27 @@ const OP_CHECK: i32 = 11;
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
   while (awaitStep(control, thread)) {
-    runProgram(control, scratchOf(control, thread));
+    runProgram(control, thread);
     if (finishStep(control)) return 1;
   }
   return 0;
 }
 
-function runProgram(control: usize, scratch: usize): void {
+function runProgram(control: usize, thread: i32): void {
   const end = programEnd(control);
   const step = changetype<StepRecord>(stepOf(control));
   let at = programBegin(control);
   while (at < end) {
     const op = changetype<OpRecord>(at);
-    runOp(control, op, step, scratch);
+    runOp(control, thread, op, step);
     at += <usize>op.bytes;
-    if (at < end) barrier(control);
+    if (at < end) barrier(control, thread);
   }
 }
 
-function runOp(control: usize, op: OpRecord, step: StepRecord, scratch: usize): void {
+function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): void {
   const at = changetype<usize>(op);
+  const scratch = scratchOf(control, thread);
   switch (op.code) {
     case OP_EMBED: return runEmbed(control, changetype<EmbedRecord>(at), step);
     case OP_NORM: return runNorm(control, changetype<NormRecord>(at), step, scratch);
@@ -52,7 +53,7 @@ function runOp(control: usize, op: OpRecord, step: StepRecord, scratch: usize): 
     case OP_ROTATE: return runRotate(control, changetype<RotateRecord>(at), step);
     case OP_LINEARS: return runLinears(control, changetype<LinearsRecord>(at), step, scratch);
     case OP_GATED: return runGated(control, op, step, scratch);
-    case OP_ATTENTION: return runAttention(control, changetype<AttentionRecord>(at), step, scratch);
+    case OP_ATTENTION: return runAttention(control, thread, changetype<AttentionRecord>(at), step);
     case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));
     default: unreachable();
   }
