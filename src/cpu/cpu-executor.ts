@@ -55,7 +55,7 @@ async function loadProgram(request: ProgramRequest, { module }: KernelModule, { 
   writeControl(memory, layout, count);
   const threads = new Threads({ host: threadHost, count, module, memory, control: layout.control });
   try {
-    await threads.start();
+    // Threads start while the first weights are read.
     await loadWeights({ request, layout, memory, kernels, threads });
     request.signal?.throwIfAborted();
   } catch (error) {

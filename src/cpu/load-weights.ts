@@ -66,12 +66,12 @@ interface Arrived {
 /** Runs checks on the threads one batch after another; a batch is what has arrived during the one before. */
 function createChecker({ layout, memory, threads }: LoadOptions) {
   let arrived: Arrived[] = [];
-  let running = Promise.resolve();
   let reject: (error: unknown) => void = () => {};
   const failed = new Promise<never>((_, fail) => {
     reject = fail;
   });
   failed.catch(() => {});
+  let running = threads.start().catch(reject);
   const drain = async () => {
     while (arrived.length > 0) {
       const batch = arrived;

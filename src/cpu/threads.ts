@@ -114,6 +114,8 @@ export class Threads {
   }
 
   #settle(): void {
+    // The threads are being ended: letting go of them now would end the process before that is done.
+    if (this.#failure !== undefined) return;
     this.#keepAlive(false);
     const waiting = this.#waiting;
     this.#waiting = undefined;

@@ -71,24 +71,38 @@ function contextOf<Op extends AnyOp>(steps: readonly Step<Op>[], kept: ReadonlyS
   };
 }
 
-/** Applies one rule from the first step to the last, until it matches nowhere. */
+/** Applies one rule from the first step to the last, again and again until it matches nowhere. */
 function applyRule<Op extends AnyOp>(steps: readonly Step<Op>[], rule: FusionRule<Op>, kept: ReadonlySet<number>) {
-  let current = [...steps];
-  let context = contextOf(current, kept);
-  let count = 0;
-  for (let at = 0; at < current.length; at++) {
-    const fusion = rule.match(current[at] as Step<Op>, context);
-    if (fusion === undefined) continue;
-    const replaced = new Set(fusion.replaced);
-    const first = current.findIndex((step) => replaced.has(step));
-    current = current.filter((step) => !replaced.has(step));
-    current.splice(first, 0, fusion.by);
-    current = inOrder(current);
-    context = contextOf(current, kept);
-    count++;
-    at = Math.min(at, first);
+  let current = steps;
+  for (let count = 0; ; ) {
+    const pass = applyOnce(current, rule, kept);
+    if (pass.count === 0) return { steps: current, count };
+    current = pass.steps;
+    count += pass.count;
   }
-  return { steps: current, count };
+}
+
+/** One pass: all matches that share no step, seen as the steps were when it began. One new order for all keeps planning linear. */
+function applyOnce<Op extends AnyOp>(steps: readonly Step<Op>[], rule: FusionRule<Op>, kept: ReadonlySet<number>) {
+  const context = contextOf(steps, kept);
+  const fusionOf = new Map<Step<Op>, Fusion<Op>>();
+  let count = 0;
+  for (const step of steps) {
+    const fusion = fusionOf.has(step) ? undefined : rule.match(step, context);
+    if (fusion === undefined || fusion.replaced.some((replaced) => fusionOf.has(replaced))) continue;
+    for (const replaced of fusion.replaced) fusionOf.set(replaced, fusion);
+    count++;
+  }
+  if (count === 0) return { steps, count };
+  const placed = new Set<Fusion<Op>>();
+  const fused = steps.flatMap((step) => {
+    const fusion = fusionOf.get(step);
+    if (fusion === undefined) return [step];
+    if (placed.has(fusion)) return [];
+    placed.add(fusion);
+    return [fusion.by];
+  });
+  return { steps: inOrder(fused), count };
 }
 
 /** Stable topological order: each step right where it was, or right after the last step it reads from. */
