@@ -130,7 +130,7 @@ const safetensorsTable: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['deep JSON', safetensorsBytes('['.repeat(200_000), new Uint8Array(0)), /not valid JSON/],
   ['a tensor that is a number', safetensorsBytes({ t: 3 }, new Uint8Array(0)), /"t" must be described/],
   ['unknown dtype', ofOne({ dtype: 'C64' }), /"t" has the dtype "C64"; known are F64/],
-  ['no dtype', ofOne({ dtype: undefined }), /"t" has the dtype undefined/],
+  ['no dtype', ofOne({ dtype: undefined }), /"t" has no dtype/],
   ['negative dim', ofOne({ shape: [-2] }), /"t" must have a shape/],
   ['fractional dim', ofOne({ shape: [1.5] }), /"t" must have a shape/],
   ['dim beyond 2^53', ofOne({ shape: [1e300] }), /"t" must have a shape/],

@@ -80,7 +80,7 @@ function takeCount(cursor: HeaderCursor, most: number, minBytes: number, what: s
 }
 
 function alignmentOf(metadata: ReadonlyMap<string, MetadataValue>, name: string): number {
-  const alignment = metadataNumber(metadata, 'general.alignment') ?? defaultAlignment;
+  const alignment = metadataNumber(metadata, 'general.alignment', name) ?? defaultAlignment;
   if (Number.isInteger(alignment) && alignment >= 1 && alignment <= maxAlignment && (alignment & (alignment - 1)) === 0) {
     return alignment;
   }

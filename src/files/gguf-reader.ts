@@ -70,7 +70,7 @@ async function openPart(
 
 /** The number of parts, on which the first part's metadata and its file name must agree. */
 function splitCount(first: GgufPart, split: SplitName | undefined): number {
-  const inFile = metadataNumber(first.header.metadata, 'split.count') ?? 1;
+  const inFile = metadataNumber(first.header.metadata, 'split.count', first.source.name) ?? 1;
   const inName = split?.count ?? 1;
   if (inFile <= 1 && inName <= 1) return 1;
   if (!split) {
@@ -90,8 +90,8 @@ function splitCount(first: GgufPart, split: SplitName | undefined): number {
 function checkParts(parts: readonly GgufPart[]): void {
   let tensors = 0;
   for (const [index, { source, header }] of parts.entries()) {
-    const number = metadataNumber(header.metadata, 'split.no');
-    const count = metadataNumber(header.metadata, 'split.count');
+    const number = metadataNumber(header.metadata, 'split.no', source.name);
+    const count = metadataNumber(header.metadata, 'split.count', source.name);
     if (number !== index || count !== parts.length) {
       throw new FormatError(
         `${source.name} should be part ${index} of ${parts.length} (split.no, from 0, and split.count), ` +
@@ -101,7 +101,7 @@ function checkParts(parts: readonly GgufPart[]): void {
     tensors += header.tensors.length;
   }
   const first = parts[0]!;
-  const expected = metadataNumber(first.header.metadata, 'split.tensors.count');
+  const expected = metadataNumber(first.header.metadata, 'split.tensors.count', first.source.name);
   if (expected !== undefined && expected !== tensors) {
     throw new FormatError(
       `${first.source.name}: its parts hold ${tensors} tensors, but split.tensors.count is ${expected}. A part is damaged or of another model.`,
@@ -111,7 +111,7 @@ function checkParts(parts: readonly GgufPart[]): void {
 
 function ggufCheckpoint(parts: readonly GgufPart[]): Checkpoint {
   const { source, header } = parts[0]!;
-  const architecture = metadataString(header.metadata, 'general.architecture');
+  const architecture = metadataString(header.metadata, 'general.architecture', source.name);
   if (!architecture) {
     throw new FormatError(`${source.name} has no general.architecture in its metadata, so that its kind is unknown. Is it a language model?`);
   }

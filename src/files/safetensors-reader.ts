@@ -79,8 +79,8 @@ function tensorPlace(name: string, value: JsonValue | undefined, dataOffset: num
   const { dtype, shape, data_offsets: offsets } = value;
   const type = typeof dtype === 'string' ? dtypes.get(dtype) : undefined;
   if (type === undefined) {
-    const found = String(JSON.stringify(dtype)).slice(0, 80);
-    throw new FormatError(`${what} has the dtype ${found}; known are ${[...dtypes.keys()].join(', ')}. Convert the model to one of these.`);
+    const found = typeof dtype === 'string' ? `the dtype ${JSON.stringify(dtype.slice(0, 40))}` : 'no dtype that is a string';
+    throw new FormatError(`${what} has ${found}; known are ${[...dtypes.keys()].join(', ')}. Convert the model to one of these.`);
   }
   if (!isSizeList(shape) || shape.length > maxDims) {
     throw new FormatError(`${what} must have a shape of at most ${maxDims} whole numbers. The file is damaged.`);

@@ -29,7 +29,7 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
   const keyOf = (name: FieldName) => (checkpoint.format === 'gguf' ? `${checkpoint.architecture}.${name.gguf}` : name.hf);
   const read = (name: FieldName): number | undefined =>
     checkpoint.format === 'gguf'
-      ? metadataNumber(checkpoint.metadata, keyOf(name))
+      ? metadataNumber(checkpoint.metadata, keyOf(name), checkpoint.name)
       : jsonNumber(checkpoint.config ?? {}, name.hf, checkpoint.name);
   const bad = (name: FieldName, expected: string, found: unknown) =>
     new FormatError(`${checkpoint.name}: ${keyOf(name)} must be ${expected}, found ${String(found)}.`);
@@ -57,18 +57,26 @@ function raise(error: Error): never {
   throw error;
 }
 
+/** A value of someone else's JSON in a message: short, and never a walk through what may be nested without end. */
+export function shownJson(value: JsonValue | undefined): string {
+  if (value === undefined) return 'nothing';
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return JSON.stringify(typeof value === 'string' ? value.slice(0, 80) : value);
+}
+
 /** A number of a JSON object; null counts as absent. @throws FormatError for another type. */
 export function jsonNumber(object: JsonObject, key: string, where: string): number | undefined {
   const value = object[key];
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'number') throw new FormatError(`${where}: ${key} must be a number, found ${JSON.stringify(value)}.`);
+  if (typeof value !== 'number') throw new FormatError(`${where}: ${key} must be a number, found ${shownJson(value)}.`);
   return value;
 }
 
 export function jsonBoolean(object: JsonObject, key: string, where: string): boolean | undefined {
   const value = object[key];
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'boolean') throw new FormatError(`${where}: ${key} must be true or false, found ${JSON.stringify(value)}.`);
+  if (typeof value !== 'boolean') throw new FormatError(`${where}: ${key} must be true or false, found ${shownJson(value)}.`);
   return value;
 }
 
@@ -76,7 +84,7 @@ export function jsonObject(object: JsonObject, key: string, where: string): Json
   const value: JsonValue | undefined = object[key];
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new FormatError(`${where}: ${key} must be an object, found ${JSON.stringify(value).slice(0, 80)}.`);
+    throw new FormatError(`${where}: ${key} must be an object, found ${shownJson(value)}.`);
   }
   return value as JsonObject;
 }

@@ -1,7 +1,7 @@
 /** Sizes that every decoder-only transformer has, read from config.json or GGUF metadata. */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { configFields, jsonBoolean } from './config-fields.ts';
+import { configFields, jsonBoolean, shownJson } from './config-fields.ts';
 import { parseRope } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 
@@ -83,7 +83,7 @@ function checkHeads(where: string, { heads, kvHeads, headDim, valueDim, rotaryDi
 function checkActivation(checkpoint: Checkpoint): void {
   const found = checkpoint.config?.['hidden_act'];
   if (found !== undefined && found !== 'silu') {
-    throw new FormatError(`${checkpoint.name}: hidden_act must be "silu" for ${checkpoint.architecture}, found ${JSON.stringify(found)}.`);
+    throw new FormatError(`${checkpoint.name}: hidden_act must be "silu" for ${checkpoint.architecture}, found ${shownJson(found)}.`);
   }
 }
 

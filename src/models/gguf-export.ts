@@ -60,7 +60,7 @@ function architectureOf(checkpoint: Checkpoint): Architecture {
   const architecture = ARCHITECTURES.find(({ name }) => name === checkpoint.architecture);
   if (architecture) return architecture;
   const known = ARCHITECTURES.map(({ name }) => name).join(', ');
-  throw new FormatError(`${checkpoint.name}: cannot convert architecture ${JSON.stringify(checkpoint.architecture)}; supported: ${known}.`);
+  throw new FormatError(`${checkpoint.name}: cannot convert architecture ${JSON.stringify(checkpoint.architecture.slice(0, 80))}; supported: ${known}.`);
 }
 
 export function generalMetadata(architecture: string, type: ExportType, modelName: string): GgufMetadata {

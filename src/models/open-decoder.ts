@@ -27,7 +27,7 @@ export async function openDecoder(checkpoint: Checkpoint, options?: ReadOptions)
   const architecture = ARCHITECTURES.find(({ name }) => name === checkpoint.architecture);
   if (architecture === undefined) {
     throw new FormatError(
-      `${checkpoint.name}: architecture ${JSON.stringify(checkpoint.architecture)} is not supported; ` +
+      `${checkpoint.name}: architecture ${JSON.stringify(checkpoint.architecture.slice(0, 80))} is not supported; ` +
         `supported: ${ARCHITECTURES.map(({ name }) => name).join(', ')}.`,
     );
   }

@@ -1,8 +1,8 @@
 /** Rotary frequencies and their scaling rules. */
-import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
+import type { Checkpoint, JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { metadataNumber, metadataString } from '../tensor/metadata.ts';
-import { jsonNumber, jsonObject } from './config-fields.ts';
+import { jsonNumber, jsonObject, shownJson } from './config-fields.ts';
 
 export type RopeScaling =
   | { readonly kind: 'none' }
@@ -60,9 +60,9 @@ export function parseRope(checkpoint: Checkpoint, defaultTheta: number): RopeCon
 
 function parseGgufRope(checkpoint: Checkpoint, defaultTheta: number): RopeConfig {
   const { metadata, architecture, name } = checkpoint;
-  const theta = metadataNumber(metadata, `${architecture}.rope.freq_base`) ?? defaultTheta;
-  const type = metadataString(metadata, `${architecture}.rope.scaling.type`) ?? 'none';
-  const factor = metadataNumber(metadata, `${architecture}.rope.scaling.factor`);
+  const theta = metadataNumber(metadata, `${architecture}.rope.freq_base`, name) ?? defaultTheta;
+  const type = metadataString(metadata, `${architecture}.rope.scaling.type`, name) ?? 'none';
+  const factor = metadataNumber(metadata, `${architecture}.rope.scaling.factor`, name);
   if (type === 'none') return checkedRope(name, { theta, scaling: { kind: 'none' } });
   if (type === 'linear') return checkedRope(name, { theta, scaling: { kind: 'linear', factor: factor ?? 1 } });
   throw unsupported(name, type, 'none, linear (and rope_freqs.weight)');
@@ -87,7 +87,7 @@ function parseHfScaling(object: JsonObject, config: JsonObject, where: string): 
   };
   if (kind === 'default') return { kind: 'none' };
   if (kind === 'linear') return { kind: 'linear', factor: required('factor') };
-  if (kind !== 'llama3') throw unsupported(where, String(kind), 'default, linear, llama3');
+  if (kind !== 'llama3') throw unsupported(where, kind, 'default, linear, llama3');
   return {
     kind: 'llama3',
     factor: required('factor'),
@@ -110,6 +110,6 @@ function checkedRope(where: string, rope: RopeConfig): RopeConfig {
   return rope;
 }
 
-function unsupported(where: string, found: string, known: string): FormatError {
-  return new FormatError(`${where}: rope scaling of type ${JSON.stringify(found)} is not supported; supported: ${known}.`);
+function unsupported(where: string, found: JsonValue, known: string): FormatError {
+  return new FormatError(`${where}: rope scaling of type ${shownJson(found)} is not supported; supported: ${known}.`);
 }

@@ -17,19 +17,19 @@ const metadata = new Map<string, MetadataValue>([
 ]);
 
 test('values of the right type', () => {
-  expect(metadataNumber(metadata, 'number')).toBe(3.5);
-  expect(metadataString(metadata, 'string')).toBe('x');
-  expect(metadataBoolean(metadata, 'boolean')).toBe(false);
-  expect(metadataStrings(metadata, 'strings')).toEqual(['a', 'b']);
-  expect(metadataStrings(metadata, 'none')).toEqual([]);
-  expect(metadataNumbers(metadata, 'floats')).toEqual(new Float32Array([1, 2]));
-  expect(metadataNumbers(metadata, 'plain')).toEqual([1, 2]);
+  expect(metadataNumber(metadata, 'number', 'file')).toBe(3.5);
+  expect(metadataString(metadata, 'string', 'file')).toBe('x');
+  expect(metadataBoolean(metadata, 'boolean', 'file')).toBe(false);
+  expect(metadataStrings(metadata, 'strings', 'file')).toEqual(['a', 'b']);
+  expect(metadataStrings(metadata, 'none', 'file')).toEqual([]);
+  expect(metadataNumbers(metadata, 'floats', 'file')).toEqual(new Float32Array([1, 2]));
+  expect(metadataNumbers(metadata, 'plain', 'file')).toEqual([1, 2]);
 });
 
 const accessors = { metadataBoolean, metadataNumber, metadataNumbers, metadataString, metadataStrings };
 
 test.each(Object.entries(accessors))('%s of an absent key is undefined', (_, accessor) => {
-  expect(accessor(metadata, 'absent')).toBeUndefined();
+  expect(accessor(metadata, 'absent', 'file')).toBeUndefined();
 });
 
 test.each<[keyof typeof accessors, string, RegExp]>([
@@ -43,6 +43,7 @@ test.each<[keyof typeof accessors, string, RegExp]>([
   ['metadataNumbers', 'bigs', /must be an array of numbers/],
   ['metadataNumbers', 'string', /must be an array of numbers/],
 ])('%s of %s is an error', (accessor, key, pattern) => {
-  expect(() => accessors[accessor](metadata, key)).toThrow(FormatError);
-  expect(() => accessors[accessor](metadata, key)).toThrow(pattern);
+  expect(() => accessors[accessor](metadata, key, 'model.gguf')).toThrow(FormatError);
+  expect(() => accessors[accessor](metadata, key, 'model.gguf')).toThrow(pattern);
+  expect(() => accessors[accessor](metadata, key, 'model.gguf')).toThrow(/^model\.gguf: the metadata key /);
 });
