@@ -74,8 +74,11 @@ export function passesCheck(answer: string, check: TaskCheck): boolean {
 
 /** The pattern comes from a file, so that it runs under a time limit, which only a script of its own can have. */
 function matches(source: string, text: string): boolean {
-  const found: unknown = new Script('new RegExp(source).test(text)').runInNewContext({ source, text }, { timeout: MOST_REGEX_MS });
-  return found === true;
+  try {
+    return new Script('new RegExp(source).test(text)').runInNewContext({ source, text }, { timeout: MOST_REGEX_MS }) === true;
+  } catch (error) {
+    throw new FormatError(`The check's pattern ${JSON.stringify(source)} took more than ${MOST_REGEX_MS} ms on an answer of ${text.length} characters. Write it without nested repeats.`, { cause: error });
+  }
 }
 
 /** A model may put JSON between ``` lines. */
