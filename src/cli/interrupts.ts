@@ -6,6 +6,8 @@ type StopSignal = keyof typeof CODES;
 
 /** A terminal and `npm start` may both deliver one Ctrl-C; a person's second one comes later than this. */
 const SAME_PRESS_MS = 100;
+/** Work that has not stopped by then will not. */
+const STOP_MS = 5000;
 
 /** Runs `work` with a signal that the first Ctrl-C aborts; the second ends the process at once. */
 export async function withInterrupts<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
@@ -14,6 +16,7 @@ export async function withInterrupts<Result>(work: (signal: AbortSignal) => Prom
   const stop = (name: StopSignal) => {
     if (!controller.signal.aborted) {
       firstMs = performance.now();
+      setTimeout(() => process.exit(CODES[name]), STOP_MS).unref();
       return controller.abort(new Interruption(CODES[name]));
     }
     if (performance.now() - firstMs > SAME_PRESS_MS) process.exit(CODES[name]);

@@ -3,8 +3,11 @@ import { Command } from 'commander';
 import { registerChat } from './chat.ts';
 import { describeFailure, isBrokenPipe, EXIT } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';
+import { registerInspect } from './inspect.ts';
 import { registerRun } from './run.ts';
 import { createTerminal } from './terminal.ts';
+import { registerTokenize } from './tokenize.ts';
+import { registerConvert, registerSynth } from './write-model.ts';
 
 const EXAMPLES = `
 Without a command: "ingot" chats with the bundled model in a terminal, and "ingot PROMPT" answers once.
@@ -32,6 +35,10 @@ export function createProgram(): Command {
     .addHelpText('after', EXAMPLES);
   registerChat(program);
   registerRun(program);
+  registerInspect(program);
+  registerTokenize(program);
+  registerConvert(program);
+  registerSynth(program);
   return program;
 }
 

@@ -1,0 +1,61 @@
+/** `inspect`'s report as text. */
+import type { MetadataValue } from '../tensor/checkpoint.ts';
+import { isProblem } from './inspect-report.ts';
+import type { InspectReport } from './inspect-report.ts';
+import { formatBytes, formatCount, plural } from './quantities.ts';
+import { printable } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+import { tableLines } from './text-table.ts';
+
+const MOST_CHARACTERS = 100;
+const MOST_ITEMS = 6;
+
+export function printInspection(report: InspectReport, terminal: Terminal): void {
+  const section = (title: string, lines: readonly string[]) => {
+    if (lines.length > 0) terminal.write(`\n${terminal.bold(title)}\n${lines.map((line) => `  ${line}\n`).join('')}`);
+  };
+  const summary = [report.format, report.architecture, `${formatCount(report.parameters)} parameters`, formatBytes(report.sizeBytes)];
+  terminal.write(`${terminal.bold(printable(report.name))}\n${printable(summary.join(', '))}\n`);
+  section('Model', modelLines(report));
+  section('Text', textLines(report));
+  section('Metadata', tableLines(Object.entries(report.metadata).map(([key, value]) => [printable(key), describeValue(value)])));
+  section('config.json', tableLines(Object.entries(report.config ?? {}).map(([key, value]) => [printable(key), shorten(JSON.stringify(value) ?? '')])));
+  section('Types', tableLines(report.types.map(({ type, tensors, parameters, sizeBytes }) => [type, plural(tensors, 'tensor'), formatCount(parameters), formatBytes(sizeBytes)]), [1, 2, 3]));
+  section('Tensors', tableLines(report.tensors.map(({ name, type, shape, sizeBytes }) => [printable(name), type, `[${shape.join(', ')}]`, formatBytes(sizeBytes)]), [3]));
+}
+
+function modelLines({ model }: InspectReport): string[] {
+  if (isProblem(model)) return [`cannot be run: ${printable(model.problem)}`];
+  const rows = Object.entries(model.config).map(([key, value]) => [key, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
+  return [...tableLines(rows), ...model.skipped.map(({ name, reason }) => `skipped ${printable(name)}: ${reason}`)];
+}
+
+function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: InspectReport): string[] {
+  const rows: string[][] = [['tokenizer', describeTokenizer(tokenizer)]];
+  if (tokenizer !== null && !isProblem(tokenizer)) {
+    const special = Object.entries(tokenizer.special).filter(([, id]) => id !== undefined);
+    if (special.length > 0) rows.push(['special tokens', special.map(([name, id]) => `${name} ${id}`).join(', ')]);
+    rows.push(['adds', [tokenizer.addBos ? 'BOS' : '', tokenizer.addEos ? 'EOS' : ''].filter(Boolean).join(' and ') || 'nothing']);
+  }
+  rows.push(['end tokens', isProblem(endTokens) ? printable(endTokens.problem) : endTokens.map(({ id, text }) => (text === null ? String(id) : `${id} ${printable(text)}`)).join(', ') || 'none']);
+  rows.push(['sampling', isProblem(samplingDefaults) ? printable(samplingDefaults.problem) : Object.entries(samplingDefaults).map(([name, value]) => `${name} ${value}`).join(', ') || 'no defaults']);
+  rows.push(['chat template', isProblem(chatTemplates) ? printable(chatTemplates.problem) : chatTemplates.map(({ name, characters }) => `${printable(name)} (${plural(characters, 'character')})`).join(', ') || 'none']);
+  return tableLines(rows);
+}
+
+function describeTokenizer(tokenizer: InspectReport['tokenizer']): string {
+  if (tokenizer === null) return 'none';
+  return isProblem(tokenizer) ? `cannot be read: ${printable(tokenizer.problem)}` : `${tokenizer.kind}, ${plural(tokenizer.vocabSize, 'token')}`;
+}
+
+function describeValue(value: MetadataValue): string {
+  if (typeof value === 'string') return shorten(JSON.stringify(value));
+  if (typeof value !== 'object') return String(value);
+  const items = Array.from((value as readonly MetadataValue[]).slice(0, MOST_ITEMS), (item) => (typeof item === 'object' ? '[...]' : describeValue(item)));
+  return shorten(`[${items.join(', ')}${value.length > MOST_ITEMS ? ', ...' : ''}] (${plural(value.length, 'item')})`);
+}
+
+function shorten(text: string): string {
+  const shown = printable(text);
+  return shown.length <= MOST_CHARACTERS ? shown : `${shown.slice(0, MOST_CHARACTERS - 3)}...`;
+}

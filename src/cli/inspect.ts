@@ -1,0 +1,44 @@
+/** `ingot inspect`: what a model's files say, without loading its weights. */
+import type { Command } from 'commander';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
+import { locate } from '../node/open-path.ts';
+import { inspectReport } from './inspect-report.ts';
+import { printInspection } from './inspect-text.ts';
+import { withInterrupts } from './interrupts.ts';
+import { createTerminal } from './terminal.ts';
+
+const EXAMPLES = `
+Examples:
+  $ ingot inspect model.gguf
+  $ ingot inspect ./model-folder
+  $ ingot inspect https://example.org/model.gguf
+  $ ingot inspect model.gguf --json | jq '.tensors[] | select(.type == "f32") | .name'
+`;
+
+export function registerInspect(program: Command): void {
+  program
+    .command('inspect')
+    .summary("show a model file's metadata and tensors")
+    .description("Shows metadata, tensors, sizes, architecture, tokenizer, end tokens and sampling defaults of a model's files.")
+    .argument('<file>', 'a GGUF file (a vocabulary alone will do), a Hugging Face folder, or a URL of either')
+    .option('--json', 'print one JSON object, metadata in full')
+    .addHelpText('after', EXAMPLES)
+    .action((path: string, { json }: { readonly json?: boolean }) => withInterrupts((signal) => inspect(path, { json: json === true, signal })));
+}
+
+async function inspect(path: string, { json, signal }: { readonly json: boolean; readonly signal: AbortSignal }): Promise<void> {
+  const checkpoint = await openCheckpoint(await locate(path, { signal }), { signal });
+  try {
+    const report = await inspectReport(checkpoint, { signal });
+    if (json) process.stdout.write(`${JSON.stringify(report, jsonValue)}\n`);
+    else printInspection(report, createTerminal(process.stdout));
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** What JSON has no form for: typed arrays as arrays, integers beyond 2^53 and numbers that are none as text. */
+function jsonValue(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return String(value);
+  return ArrayBuffer.isView(value) ? Array.from(value as Uint8Array) : value;
+}
