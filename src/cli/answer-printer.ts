@@ -3,6 +3,7 @@ import type { FinalPiece, Piece } from '../engine/api.ts';
 import { formatDuration, formatRate, plural } from './quantities.ts';
 import { createThinkingSplitter } from './thinking-splitter.ts';
 import type { AnswerPart } from './thinking-splitter.ts';
+import { withoutControls } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface AnswerPrinter {
@@ -22,7 +23,8 @@ export function createAnswerPrinter({ answer, thinking }: AnswerPrinterOptions):
   let last: AnswerPart['kind'] | undefined;
   let atLineStart = true;
   let isEnded = false;
-  const print = ({ kind, text }: AnswerPart) => {
+  const print = ({ kind, text: raw }: AnswerPart) => {
+    const text = answer.isTty || thinking.isTty ? withoutControls(raw) : raw;
     if (kind === 'thinking') {
       if (last === undefined && !thinking.hasColour) thinking.write('(thinking) ');
       thinking.write(thinking.dim(text));

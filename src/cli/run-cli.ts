@@ -1,6 +1,8 @@
 /** The command line as a whole: which command runs, and how the process ends. */
 import { Command } from 'commander';
 import { registerChat } from './chat.ts';
+import { registerDoctor } from './doctor.ts';
+import { registerEval } from './eval.ts';
 import { describeFailure, isBrokenPipe, EXIT } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';
 import { registerInspect } from './inspect.ts';
@@ -39,6 +41,8 @@ export function createProgram(): Command {
   registerTokenize(program);
   registerConvert(program);
   registerSynth(program);
+  registerEval(program);
+  registerDoctor(program);
   return program;
 }
 

@@ -44,3 +44,8 @@ export function printable(text: string): string {
     return known[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 }
+
+/** Text to be shown as it is, less what would move the cursor or recolour the terminal. */
+export function withoutControls(text: string): string {
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+}

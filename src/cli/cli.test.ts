@@ -1,0 +1,94 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixturesPath } from '../../test/fixture-tensors.ts';
+import { bundledModelPath } from '../node/bundled-model.ts';
+
+const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+const llama = `${fixturesPath}golden/llama`;
+const bundled = bundledModelPath();
+let folder = '';
+
+function ingot(args: readonly string[], input = '') {
+  const env = { ...process.env, INGOT_MODEL: '', NO_COLOR: '' };
+  return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', input, env, timeout: 60_000, killSignal: 'SIGKILL' });
+}
+
+describe.skipIf(!existsSync(main))('ingot', () => {
+  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-cli-'))));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each(['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'doctor'])('%s --help shows examples', (name) => {
+    const { status, stdout } = ingot([name, '--help']);
+    expect(status).toBe(0);
+    expect(stdout).toContain('Examples:');
+    expect(stdout).toContain(`$ ingot ${name}`);
+  });
+
+  it.each([
+    [['run', 'a', 'b', 'c'], 2, 'quotes'],
+    [['hello', '--temperature', '-1'], 2, 'temperature must be'],
+    [['hello', '--no-such-option'], 2, '--no-such-option'],
+    [['run', '--raw', '--system', 'x', 'y'], 2, '--system'],
+    [[], 2, 'prompt is empty'],
+    [['inspect', 'no-such-model.gguf'], 1, 'no-such-model.gguf'],
+    [['synth', 'gpt-9', '-o', 'x.gguf'], 2, 'qwen3-0.6b'],
+  ] as [string[], number, string][])('%j ends with %i and one line', (args, code, text) => {
+    const { status, stderr } = ingot(args);
+    expect(status).toBe(code);
+    expect(stderr).toContain(text);
+    expect(stderr).not.toContain('    at ');
+  });
+
+  it('converts, refuses to overwrite, and inspects', () => {
+    const out = join(folder, 'llama.gguf');
+    const args = ['convert', llama, '-o', out, '--type', 'f32', '--json'];
+    const written = JSON.parse(ingot(args).stdout) as { sizeBytes: number; tensors: number };
+    expect(ingot(args).status).toBe(2);
+    expect(ingot([...args, '--force']).status).toBe(0);
+    const report = JSON.parse(ingot(['inspect', out, '--json']).stdout) as { architecture: string; tensors: unknown[]; sizeBytes: number; model: { config: { layers: number } } };
+    expect(report).toMatchObject({ architecture: 'llama', sizeBytes: written.sizeBytes, model: { config: { layers: 3 } } });
+    expect(report.tensors).toHaveLength(written.tensors);
+  });
+
+  it('generates from ids with a model that has no tokenizer', () => {
+    const { status, stdout } = ingot(['run', llama, '--ids', '1,2,3', '--json', '-n', '4', '-t', '0', '--ignore-eos']);
+    expect(status).toBe(0);
+    expect((JSON.parse(stdout) as { tokens: number[] }).tokens).toHaveLength(4);
+  });
+
+  it('tokenizes and decodes', () => {
+    const { ids } = JSON.parse(ingot(['tokenize', bundled, 'Hello wörld', '--json']).stdout) as { ids: number[] };
+    expect(ingot(['tokenize', bundled, '--decode', ids.join(',')]).stdout).toBe('Hello wörld\n');
+    expect(JSON.parse(ingot(['tokenize', bundled, '-', '--json'], 'Hello wörld\n').stdout)).toMatchObject({ ids });
+  });
+
+  it('answers a prompt from stdin, the answer alone on stdout', () => {
+    const { status, stdout, stderr } = ingot(['-t', '0'], 'What is 17 + 25?\n');
+    expect(status).toBe(0);
+    expect(stdout).toBe('17 + 25 = 42\n');
+    expect(stderr).toMatch(/cpu \(.*prompt tokens.*TTFT.*prefill.*tok\/s.*decode.*tok\/s/);
+    expect(stderr).toContain('(thinking) ');
+    expect(ingot(['What is 17 + 25?', '-t', '0', '--no-think']).stderr).not.toContain('(thinking)');
+  });
+
+  it('chats over a pipe and remembers', () => {
+    const { status, stdout } = ingot(['chat', '-t', '0'], 'My cat is called Tom.\n/nothing\n/think off\nWhat is my cat called?\n/exit\nnot read\n');
+    expect(status).toBe(0);
+    expect(stdout).toContain('there is no command /nothing');
+    expect(stdout.trimEnd().split('\n').at(-1)).toContain('Tom');
+  });
+
+  it('says what the machine has', () => {
+    const report = JSON.parse(ingot(['doctor', '--json']).stdout) as { auto: { device: string }; cpu: { differences: string[] } };
+    expect(report).toMatchObject({ auto: { device: 'cpu' }, cpu: { differences: [], hasThreads: true } });
+  });
+
+  it('inspects what it cannot run', () => {
+    const path = join(folder, 'config.json');
+    writeFileSync(path, '{}');
+    expect(ingot(['inspect', folder]).status).toBe(1);
+  });
+});

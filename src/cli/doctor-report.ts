@@ -1,0 +1,78 @@
+/** What `doctor` finds out, as data. Every feature is tried, not looked up. */
+import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from 'node:os';
+import { checkKernels, matmulCases } from '../cpu/kernel-check.ts';
+import { compileKernels } from '../cpu/kernel-module.ts';
+import type { DeviceKind } from '../graph/executor.ts';
+import { readKernelModules } from '../node/wasm-modules.ts';
+import { measureCopyBandwidth } from './copy-bandwidth.ts';
+import { messageOf } from './exit-codes.ts';
+import { packageVersion } from './package-version.ts';
+
+export type DoctorReport = Awaited<ReturnType<typeof doctorReport>>;
+
+export async function doctorReport(signal: AbortSignal) {
+  const cpu = await cpuPart(signal);
+  const cpuProblem = cpu.problem ?? cpu.differences?.[0];
+  const notBuilt = 'the GPU executor is not built yet in this version';
+  const devices: { readonly device: DeviceKind; readonly isUsable: boolean; readonly reason: string }[] = [
+    { device: 'gpu', isUsable: false, reason: notBuilt },
+    { device: 'software', isUsable: false, reason: notBuilt },
+    { device: 'cpu', isUsable: cpuProblem === undefined, reason: cpuProblem ?? `${cpu.kernels} kernels on ${cpu.threads} threads, models up to 4 GiB` },
+    { device: 'reference', isUsable: true, reason: 'plain and slow, to compare with; only by --device reference' },
+  ];
+  const auto =
+    cpuProblem === undefined
+      ? { device: 'cpu' as const, reason: `${notBuilt}, and the CPU passed its checks.` }
+      : { device: null, reason: `${notBuilt}, and the CPU cannot be used: ${cpuProblem}` };
+  return { system: systemPart(), cpu, devices, auto };
+}
+
+function systemPart() {
+  const all = cpus();
+  const limit = process.constrainedMemory?.() ?? 0;
+  const totalBytes = totalmem();
+  return {
+    ingot: packageVersion(),
+    node: process.versions.node,
+    platform: `${platform()} ${release()}`,
+    arch: arch(),
+    processor: all[0]?.model.trim() ?? 'unknown',
+    cores: all.length,
+    usableCores: availableParallelism(),
+    memoryBytes: limit > 0 ? Math.min(limit, totalBytes) : totalBytes,
+    freeMemoryBytes: freemem(),
+  };
+}
+
+interface CpuPart {
+  readonly threads: number;
+  readonly hasSimd: boolean;
+  readonly hasRelaxedSimd: boolean;
+  readonly hasThreads: boolean;
+  readonly kernels: 'SIMD' | 'relaxed SIMD' | null;
+  readonly comparisons: number;
+  /** What the kernels computed otherwise than scalar code; null where they could not run. */
+  readonly differences: readonly string[] | null;
+  readonly copyBytesPerSecond: number | null;
+  readonly problem: string | undefined;
+}
+
+async function cpuPart(signal: AbortSignal): Promise<CpuPart> {
+  const threads = availableParallelism();
+  const unknown = { threads, hasSimd: false, hasRelaxedSimd: false, hasThreads: false, kernels: null, comparisons: 0, differences: null, copyBytesPerSecond: null };
+  try {
+    const bytes = await readKernelModules();
+    const hasSimd = WebAssembly.validate(bytes.plain);
+    const hasRelaxedSimd = bytes.relaxed !== undefined && WebAssembly.validate(bytes.relaxed);
+    if (!hasSimd) return { ...unknown, problem: 'this engine has no WebAssembly SIMD on shared memory' };
+    const { kind, module } = await compileKernels(bytes);
+    signal.throwIfAborted();
+    const differences = checkKernels(module, { hotCalls: 1 });
+    const copyBytesPerSecond = await measureCopyBandwidth({ threads, signal });
+    const kernels = kind === 'relaxed' ? 'relaxed SIMD' : 'SIMD';
+    return { threads, hasSimd, hasRelaxedSimd, hasThreads: true, kernels, comparisons: 2 * matmulCases().length, differences, copyBytesPerSecond, problem: undefined };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { ...unknown, problem: messageOf(error) };
+  }
+}
