@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -87,8 +87,22 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   });
 
   it('inspects what it cannot run', () => {
-    const path = join(folder, 'config.json');
-    writeFileSync(path, '{}');
-    expect(ingot(['inspect', folder]).status).toBe(1);
+    const path = join(folder, 'unknown');
+    cpSync(llama, path, { recursive: true });
+    const config = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8')) as object;
+    writeFileSync(join(path, 'config.json'), JSON.stringify({ ...config, model_type: 'unheard-of' }));
+    const { status, stdout } = ingot(['inspect', path]);
+    expect(status).toBe(0);
+    expect(stdout).toContain('cannot be run');
+    expect(stdout).toContain('model.embed_tokens.weight');
+  });
+
+  it('stops at SIGINT with code 130 and leaves no file behind', async () => {
+    const child = spawn(process.execPath, [main, 'synth', 'qwen3-4b', '--type', 'f16', '-o', join(folder, 'big.gguf')], { stdio: 'ignore' });
+    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+    while (!readdirSync(folder).some((name) => name.startsWith('big.gguf')) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(readdirSync(folder).filter((name) => name.startsWith('big.gguf'))).toEqual([]);
   });
 });
