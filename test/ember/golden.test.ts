@@ -25,6 +25,7 @@ function relativeError(found: Float32Array, expected: Float32Array): number {
   let worst = 0;
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(found[i]! - expected[i]!);
+    // Written so that NaN stays.
     worst = difference <= worst ? worst : difference;
   }
   return worst / (Math.max(...expected) - Math.min(...expected));
@@ -72,12 +73,16 @@ describe('the bundled model', () => {
     expect(await greedyTokens(model, prompt)).toEqual(prompt.greedy_ids);
   });
 
-  it('starts the golden story as the reference does, and tells all of it', async () => {
-    const story = goldenPrompts.find(({ id }) => id === 'story')!;
-    const { text, finishReason } = await collect(model.generate({ messages: story.messages, temperature: 0 }));
-    expect(text.slice(0, 12)).toBe(story.greedy_text.slice(0, 12));
-    expect(text.match(/\bAsh\b/g)?.length).toBeGreaterThan(3);
+  it('tells the golden story to its end, of who was asked for', async () => {
+    const { messages } = goldenPrompts.find(({ id }) => id === 'story')!;
+    const { text, finishReason } = await collect(model.generate({ messages, temperature: 0 }));
     expect(finishReason).toBe('stop');
+    expect(text).toMatch(/^Ash was /);
+    expect(text.length).toBeGreaterThan(300);
+  });
+
+  it('has logits near those of the f32 reference', async () => {
+    expect(Math.max(...(await logitErrors(model, goldenPrompts)))).toBeLessThan(0.06);
   });
 });
 

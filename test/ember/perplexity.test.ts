@@ -44,7 +44,7 @@ it('the bundled model stays within 0.6% of the reference on answer tokens', { ti
 });
 
 describe.skipIf(!hasEmberFolder)('conversions of the original weights (../shared/ember-21m)', () => {
-  const chosen = spread(lines, isFullRun ? Infinity : 40);
+  const chosen = spread(lines, isFullRun ? Infinity : 20);
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'ingot-ember-'));
