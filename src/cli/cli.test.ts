@@ -105,4 +105,26 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(await ended).toBe(130);
     expect(readdirSync(folder).filter((name) => name.startsWith('big.gguf'))).toEqual([]);
   });
+
+  it.skipIf(process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0)('chats on a terminal: banner, dimmed thinking, Ctrl-C', async () => {
+    const child = spawn('script', ['-qefc', `"${process.execPath}" "${main}" chat -t 0`, '/dev/null'], { env: { ...process.env, INGOT_MODEL: '', NO_COLOR: '', TERM: 'xterm' } });
+    let shown = '';
+    child.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
+    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+    const until = async (pattern: RegExp) => {
+      while (!pattern.test(shown) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(shown).toMatch(pattern);
+    };
+    await until(/cpu \([\s\S]*> /);
+    child.stdin.write('What is 17 + 25?\r');
+    await until(/17 \+ 25 = 42[\s\S]*decode[\s\S]*> /);
+    expect(shown).toContain('\u001b[2m7');
+    shown = '';
+    child.stdin.write('Tell a long story about a fox called Ash.\r');
+    await until(/Ash was|Ash /);
+    child.stdin.write('\u0003');
+    await until(/> $|> \u001b/);
+    child.stdin.write('\u0003');
+    expect(await ended).toBe(130);
+  });
 });
