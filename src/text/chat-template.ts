@@ -96,7 +96,7 @@ function parseSource(source: string, where: string): Node {
     const tokens = tokenize(source.replace(/\r\n?/g, '\n'), { lstrip_blocks: true, trim_blocks: true });
     return parse(tokens) as unknown as Node;
   } catch (error) {
-    const reason = error instanceof RangeError ? 'it is nested too deep' : (error as Error).message.slice(0, 300);
+    const reason = error instanceof RangeError ? 'it is nested too deep' : error instanceof TypeError ? 'it ends too early' : (error as Error).message.slice(0, 300);
     throw new FormatError(`${where} cannot be parsed: ${reason}. Pass another template, or a prompt instead of messages.`, { cause: error });
   }
 }

@@ -25,10 +25,10 @@ export function applyFilter(name: string, value: Value, call: FilterCall): Value
 }
 
 /** @throws TemplateError for a test that is not known */
-export function applyTest(name: string, value: Value, args: readonly Value[]): boolean {
+export function applyTest(name: string, value: Value, { args, budget }: Pick<FilterCall, 'args' | 'budget'>): boolean {
   const test = Object.hasOwn(tests, name) ? tests[name] : undefined;
   if (test === undefined) throw new TemplateError(`there is no test "${name.slice(0, 60)}"`);
-  return test(value, args[0]);
+  return test(value, args[0], budget);
 }
 
 /** The items that a loop over a value goes through. */
@@ -47,7 +47,7 @@ function chars(value: TemplateText, budget: Budget): TemplateText[] {
 
 function textFilter(change: (text: string) => string): Filter {
   return (value, { budget }) => {
-    const text = textOf(value);
+    const text = textOf(value, budget);
     budget.scan(text.text.length);
     return mapText(text, change);
   };
@@ -62,7 +62,7 @@ function selectFilter(options: { byAttribute: boolean; keep: boolean }): Filter 
     const [test, ...testArgs] = rest;
     return items.filter((item) => {
       const tested = options.byAttribute ? call.attribute(item, textArgument(attribute, 'selectattr').text) : item;
-      const passed = test === undefined ? isTruthy(tested) : applyTest(textArgument(test, 'select').text, tested, testArgs);
+      const passed = test === undefined ? isTruthy(tested) : applyTest(textArgument(test, 'select').text, tested, { args: testArgs, budget: call.budget });
       return passed === options.keep;
     });
   };
@@ -71,9 +71,9 @@ function selectFilter(options: { byAttribute: boolean; keep: boolean }): Filter 
 const filters: Readonly<Record<string, Filter>> = {
   tojson: toJson,
   safe: (value) => value,
-  string: (value) => textOf(value),
+  string: (value, { budget }) => textOf(value, budget),
   trim: (value, { args, budget }) => {
-    const text = textOf(value);
+    const text = textOf(value, budget);
     budget.scan(text.text.length);
     return stripText(text, 'both', isText(args[0]) ? args[0].text : undefined);
   },
@@ -95,12 +95,12 @@ const filters: Readonly<Record<string, Filter>> = {
     const separator = call.args[0] ?? call.named.get('d');
     const attribute = call.args[1] ?? call.named.get('attribute');
     const items = itemsOf(value, call.budget).map((item) =>
-      textOf(attribute === undefined ? item : call.attribute(item, textArgument(attribute, 'join').text)),
+      textOf(attribute === undefined ? item : call.attribute(item, textArgument(attribute, 'join').text), call.budget),
     );
-    return joinValues(items, separator === undefined ? ownText('') : textOf(separator), call.budget);
+    return joinValues(items, separator === undefined ? ownText('') : textOf(separator, call.budget), call.budget);
   },
   replace: (value, { args: [from, to, count], budget }) =>
-    replaceMethod(textOf(value), { from: textOf(from), to: textOf(to), count: intArgument(count, 'replace', -1) }, budget),
+    replaceMethod(textOf(value, budget), { from: textOf(from, budget), to: textOf(to, budget), count: intArgument(count, 'replace', -1) }, budget),
   indent: indentLines,
   reverse: (value, { budget }) =>
     isText(value) ? concatTexts(chars(value, budget).toReversed()) : itemsOf(value, budget).toReversed(),
@@ -116,7 +116,7 @@ const filters: Readonly<Record<string, Filter>> = {
   unique: (value, { budget }) => {
     const items = itemsOf(value, budget);
     budget.allowItems(items.length ** 2);
-    return items.filter((item, index) => items.findIndex((other) => isEqual(folded(other), folded(item))) === index);
+    return items.filter((item, index) => items.findIndex((other) => isEqual(folded(other), folded(item), budget)) === index);
   },
   map: mapItems,
   select: selectFilter({ byAttribute: false, keep: true }),
@@ -154,7 +154,7 @@ const maxIndent = 64;
 function toJson(value: Value, { args, named, budget }: FilterCall): Value {
   const indent = args[0] ?? named.get('indent');
   const separators = named.get('separators');
-  const [item, key] = isList(separators) ? separators.map((each) => textOf(each).text) : [];
+  const [item, key] = isList(separators) ? separators.map((each) => textOf(each, budget).text) : [];
   const spaces = indent === undefined || indent === null ? undefined : intArgument(indent, 'tojson');
   if (spaces !== undefined && !(spaces >= 0 && spaces <= maxIndent)) throw new TemplateError(`tojson: indent must be from 0 to ${maxIndent}`);
   const json = jsonOf(value, {
@@ -163,6 +163,7 @@ function toJson(value: Value, { args, named, budget }: FilterCall): Value {
     keySeparator: key ?? ': ',
     sortKeys: isTruthy(named.get('sort_keys')),
     ensureAscii: isTruthy(named.get('ensure_ascii')),
+    budget,
   });
   budget.scan(json.text.length);
   budget.allowText(json.text.length);
@@ -172,7 +173,7 @@ function toJson(value: Value, { args, named, budget }: FilterCall): Value {
 const htmlNames: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
 
 function escapeHtml(value: Value, { budget }: FilterCall): Value {
-  const text = textOf(value);
+  const text = textOf(value, budget);
   budget.scan(text.text.length);
   return mapText(text, (plain) => plain.replace(/[&<>"']/g, (char) => htmlNames[char]!));
 }
@@ -191,7 +192,7 @@ function defaultOf(value: Value, { args, named }: FilterCall): Value {
 }
 
 function indentLines(value: Value, { args, named, budget }: FilterCall): Value {
-  const text = textOf(value);
+  const text = textOf(value, budget);
   const width = args[0] ?? named.get('width');
   const indent = isText(width) ? width.text : ' '.repeat(checkedWidth(intArgument(width, 'indent', 4), budget));
   const first = isTruthy(args[1] ?? named.get('first'));
@@ -275,9 +276,9 @@ function withNumber(name: string, value: Value, change: (number: number) => numb
   return isFloat(value) ? { float: change(number) } : change(number);
 }
 
-type Test = (value: Value, argument: Value) => boolean;
+type Test = (value: Value, argument: Value, budget: Budget) => boolean;
 
-const equal: Test = (value, argument) => isEqual(value, argument);
+const equal: Test = (value, argument, budget) => isEqual(value, argument, budget);
 
 const tests: Readonly<Record<string, Test>> = {
   defined: (value) => value !== undefined,
@@ -301,19 +302,19 @@ const tests: Readonly<Record<string, Test>> = {
   eq: equal,
   equalto: equal,
   '==': equal,
-  ne: (value, argument) => !isEqual(value, argument),
-  '!=': (value, argument) => !isEqual(value, argument),
+  ne: (value, argument, budget) => !isEqual(value, argument, budget),
+  '!=': (value, argument, budget) => !isEqual(value, argument, budget),
   lt: (value, argument) => compareValues(value, argument) < 0,
   gt: (value, argument) => compareValues(value, argument) > 0,
-  in: (value, argument) => contains(argument, value),
-  sameas: (value, argument) => value === argument || isEqual(value, argument),
+  in: (value, argument, budget) => contains(argument, value, budget),
+  sameas: equal,
 };
 
 /** Python's `in`. */
-export function contains(container: Value, value: Value): boolean {
+export function contains(container: Value, value: Value, budget: Budget): boolean {
   if (container === undefined) return false;
   if (isText(container)) return container.text.includes(textArgument(value, 'in').text);
-  if (isList(container)) return container.some((item) => isEqual(item, value));
+  if (isList(container)) return container.some((item) => isEqual(item, value, budget));
   if (isDict(container)) return isText(value) && container.entries.has(value.text);
   if (isNamespace(container)) return false;
   throw new TemplateError(`in: a value of type ${typeName(container)} holds nothing`);

@@ -10,13 +10,13 @@ import type { Callable, Value } from './values.ts';
 /** @param now the time that strftime_now tells */
 export function templateGlobals(now: Date, budget: Budget): Map<string, Value> {
   const functions: Callable[] = [
-    { name: 'raise_exception', call: raise },
-    { name: 'strftime_now', call: ([format]) => ownText(formatTime(textOf(format).text, now)) },
+    { name: 'raise_exception', call: ([message]) => raise(message, budget) },
+    { name: 'strftime_now', call: ([format]) => ownText(formatTime(textOf(format, budget).text, now)) },
     { name: 'range', call: (args) => range(args, budget) },
     { name: 'namespace', call: (args, named) => ({ fields: new Map([...pairsOf(args[0], budget), ...named]) }) },
     { name: 'dict', call: (args, named) => ({ entries: new Map([...pairsOf(args[0], budget), ...named]), foreignKeys: true }) },
     { name: 'list', call: ([value]) => [...itemsOf(value, budget)] },
-    { name: 'str', call: ([value]) => textOf(value) },
+    { name: 'str', call: ([value]) => textOf(value, budget) },
   ];
   const constants: [string, Value][] = [
     ['true', true],
@@ -31,8 +31,8 @@ export function templateGlobals(now: Date, budget: Budget): Map<string, Value> {
 
 const shownChars = 500;
 
-function raise([message]: readonly Value[]): never {
-  throw new TemplateRefusal(textOf(message).text.slice(0, shownChars));
+function raise(message: Value, budget: Budget): never {
+  throw new TemplateRefusal(textOf(message, budget).text.slice(0, shownChars));
 }
 
 function pairsOf(value: Value, budget: Budget): [string, Value][] {

@@ -85,14 +85,14 @@ function runNode(node: Node, scope: Scope, output: TemplateText[]): Signal {
       return undefined;
     case 'CallStatement': {
       const caller = macroOf({ type: 'Macro', name: { type: 'Identifier', value: 'caller' }, args: node.callerArgs ?? [], body: node.body }, scope);
-      output.push(textOf(call(node.call, scope, caller)));
+      output.push(textOf(call(node.call, scope, caller), scope.budget));
       return undefined;
     }
     case 'FilterStatement':
-      output.push(textOf(filterValue(blockText(node.body, scope), node.filter, scope)));
+      output.push(textOf(filterValue(blockText(node.body, scope), node.filter, scope), scope.budget));
       return undefined;
     default:
-      output.push(textOf(evaluate(node, scope)));
+      output.push(textOf(evaluate(node, scope), scope.budget));
       return undefined;
   }
 }
@@ -193,7 +193,7 @@ function evaluateNode(node: Node, scope: Scope): Value {
     case 'FilterExpression':
       return filterValue(evaluate(node.operand, scope), node.filter, scope);
     case 'TestExpression':
-      return applyTest(node.test.value, evaluate(node.operand, scope), []) !== node.negate;
+      return applyTest(node.test.value, evaluate(node.operand, scope), { args: [], budget: scope.budget }) !== node.negate;
     case 'SelectExpression':
       return isTruthy(evaluate(node.test, scope)) ? evaluate(node.lhs, scope) : undefined;
     case 'Ternary':

@@ -204,8 +204,8 @@ function formatMethod(self: TemplateText, args: readonly Value[], named: Named, 
     from = match.index + whole.length;
     if (whole === '{{' || whole === '}}') parts.push(ownText(whole[0]!));
     else if (name === undefined) throw new TemplateError('format: only {}, {0} and {name} are known');
-    else if (name === '') parts.push(textOf(args[next++]));
-    else parts.push(textOf(/^\d+$/.test(name) ? args[Number(name)] : named.get(name)));
+    else if (name === '') parts.push(textOf(args[next++], budget));
+    else parts.push(textOf(/^\d+$/.test(name) ? args[Number(name)] : named.get(name), budget));
   }
   parts.push(sliceText(self, from, self.text.length));
   budget.allowText(parts.reduce((sum, part) => sum + part.text.length, 0));

@@ -12,15 +12,15 @@ import type { Value } from './values.ts';
 export function applyOperator(operator: string, left: Value, right: Value, budget: Budget): Value {
   switch (operator) {
     case '==':
-      return isEqual(left, right);
+      return isEqual(left, right, budget);
     case '!=':
-      return !isEqual(left, right);
+      return !isEqual(left, right, budget);
     case '~':
-      return concatWithin([textOf(left), textOf(right)], budget);
+      return concatWithin([textOf(left, budget), textOf(right, budget)], budget);
     case 'in':
     case 'not in':
       budget.scan(isText(right) || isList(right) ? (isText(right) ? right.text.length : right.length * 8) : 0);
-      return contains(right, left) === (operator === 'in');
+      return contains(right, left, budget) === (operator === 'in');
     case '<':
       return compareValues(left, right) < 0;
     case '>':

@@ -1,5 +1,6 @@
 /** Values that templates compute with: Python's, as far as Jinja needs them. */
 import type { JsonValue } from '../../tensor/checkpoint.ts';
+import type { Budget } from './budget.ts';
 import { isTemplateText, ownText, foreignText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
 
@@ -76,19 +77,20 @@ export function isTruthy(value: Value): boolean {
 }
 
 /** Python's ==. */
-export function isEqual(left: Value, right: Value): boolean {
+export function isEqual(left: Value, right: Value, budget: Budget): boolean {
+  budget.spend(1);
   if (left === right) return true;
   const a = numberOf(left);
   const b = numberOf(right);
   if (a !== undefined || b !== undefined) return a === b;
   if (isTemplateText(left) && isTemplateText(right)) return left.text === right.text;
   if (isList(left) && isList(right)) {
-    return left.length === right.length && left.every((item, index) => isEqual(item, right[index]));
+    return left.length === right.length && left.every((item, index) => isEqual(item, right[index], budget));
   }
   if (isDict(left) && isDict(right)) {
     return (
       left.entries.size === right.entries.size &&
-      [...left.entries].every(([key, value]) => right.entries.has(key) && isEqual(value, right.entries.get(key)))
+      [...left.entries].every(([key, value]) => right.entries.has(key) && isEqual(value, right.entries.get(key), budget))
     );
   }
   return false;
