@@ -57,7 +57,7 @@ async function* answer(state: ChatState, message: string | ChatMessage | readonl
   const merged = withDefaults(state.defaults, options);
   const settings = resolveDecoding(merged, samplingDefaults);
   const messages = [...state.messages, ...newMessages(message)];
-  const promptIds = checkIds(encodeConversation(messages, merged, text), core);
+  const promptIds = checkIds(encodeConversation(messages, merged, text, core), core);
   answerRoom(promptIds.length, settings.maxTokens, core.contextLength);
   const { resets, sequence } = state;
   const { signal, onProgress } = options;

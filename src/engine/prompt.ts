@@ -7,6 +7,8 @@ import type { ChatMessage, GenerateOptions, SamplingOptions, TemplateOptions } f
 export interface RenderOptions {
   readonly tools: TemplateOptions['tools'];
   readonly variables: Readonly<Record<string, JsonValue>>;
+  /** Called with the rendered text's length before it is encoded. */
+  readonly checkLength?: (units: number) => void;
 }
 
 /** What a checkpoint says about text; every part may be missing but the end tokens, which may be none. */
@@ -16,6 +18,8 @@ export interface TextSide {
   readonly encodeMessages: ((messages: readonly ChatMessage[], options: RenderOptions) => readonly number[]) | undefined;
   readonly endIds: ReadonlySet<number>;
   readonly samplingDefaults: SamplingOptions;
+  /** UTF-16 units of the longest token: says of a text that it is too long before it is encoded. */
+  readonly longestTokenUnits?: number | undefined;
 }
 
 export interface ContextSize {
@@ -25,7 +29,7 @@ export interface ContextSize {
 
 /** @throws InputError for an empty list or an id outside the vocabulary; CapacityError where they exceed the context. */
 export function checkIds(ids: ArrayLike<number>, { vocabSize, contextLength }: ContextSize): number[] {
-  if (typeof ids !== 'object' || ids === null || !Number.isSafeInteger(ids.length)) {
+  if (typeof ids !== 'object' || ids === null || !Number.isSafeInteger(ids.length) || ids.length < 0) {
     throw new InputError(`ids must be an array of token ids, found ${typeof ids}.`);
   }
   if (ids.length === 0) throw new InputError('The sequence of token ids is empty: at least one id is needed.');
@@ -42,11 +46,24 @@ export function checkIds(ids: ArrayLike<number>, { vocabSize, contextLength }: C
   return checked;
 }
 
-function encodePrompt(prompt: string, text: TextSide): number[] {
+/** Normal forms may join a few units into one, so that a token stands for more than its own text. */
+const MOST_NORMALIZED_UNITS = 4;
+
+/** Encoding takes many times the text's memory: what cannot fit is refused before it. @throws CapacityError */
+function checkTextLength(units: number, { longestTokenUnits = Infinity }: TextSide, { contextLength }: ContextSize): void {
+  if (units <= contextLength * longestTokenUnits * MOST_NORMALIZED_UNITS) return;
+  throw new CapacityError(
+    `The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: the longest token has ${longestTokenUnits}. ` +
+      'Shorten it, or load the model with a larger contextLength.',
+  );
+}
+
+function encodePrompt(prompt: string, text: TextSide, size: ContextSize): number[] {
   const { tokenizer } = text;
   if (tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot read a prompt: pass ids instead.');
   if (typeof prompt !== 'string') throw new InputError(`prompt must be a string, found ${typeof prompt}.`);
   if (prompt === '') throw new InputError('The prompt is empty: at least one character is needed.');
+  checkTextLength(prompt.length, text, size);
   const ids = tokenizer.encode(prompt);
   const bos = tokenizer.addBos ? tokenizer.special.bos : undefined;
   return bos === undefined ? ids : [bos, ...ids];
@@ -62,13 +79,13 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
     const { role, content } = message ?? {};
     const hasText = typeof content === 'string' || ((content ?? null) === null && message?.tool_calls !== undefined);
     if (typeof role !== 'string' || !hasText) {
-      throw new InputError(`messages[${index}] has role ${JSON.stringify(role)} and content of type ${typeof content}. ${ROLE_HINT}`);
+      throw new InputError(`messages[${index}] has ${role === undefined ? 'no role' : `role ${String(JSON.stringify(role)).slice(0, 60)}`} and content of type ${typeof content}. ${ROLE_HINT}`);
     }
   });
 }
 
-/** @throws InputError where the model has no chat template, or the messages are none. */
-export function encodeConversation(messages: readonly ChatMessage[], options: TemplateOptions, text: TextSide): readonly number[] {
+/** @throws InputError where the model has no chat template, or the messages are none; CapacityError for far too long a text. */
+export function encodeConversation(messages: readonly ChatMessage[], options: TemplateOptions, text: TextSide, size: ContextSize): readonly number[] {
   if (text.encodeMessages === undefined) {
     const missing = text.tokenizer === undefined ? 'tokenizer' : 'chat template';
     throw new InputError(`This model has no ${missing}, so it cannot read messages: pass ${text.tokenizer === undefined ? 'ids' : 'a prompt'} instead.`);
@@ -76,7 +93,7 @@ export function encodeConversation(messages: readonly ChatMessage[], options: Te
   checkMessages(messages);
   const variables: Record<string, JsonValue> = { ...options.templateVariables };
   if (options.thinking !== undefined) variables['enable_thinking'] = options.thinking;
-  return text.encodeMessages(messages, { tools: options.tools, variables });
+  return text.encodeMessages(messages, { tools: options.tools, variables, checkLength: (units) => checkTextLength(units, text, size) });
 }
 
 /** Without messages no template runs, so that what is meant for one would be lost. */
@@ -95,6 +112,6 @@ export function encodeRequest(options: GenerateOptions, text: TextSide, size: Co
   }
   if (options.messages === undefined) refuseTemplateOptions(options);
   if (options.ids !== undefined) return checkIds(options.ids, size);
-  if (options.prompt !== undefined) return checkIds(encodePrompt(options.prompt, text), size);
-  return checkIds(encodeConversation(options.messages as readonly ChatMessage[], options, text), size);
+  if (options.prompt !== undefined) return checkIds(encodePrompt(options.prompt, text, size), size);
+  return checkIds(encodeConversation(options.messages as readonly ChatMessage[], options, text, size), size);
 }

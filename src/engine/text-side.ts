@@ -12,7 +12,17 @@ function messageEncoder(template: ChatTemplate, tokenizer: Tokenizer): TextSide[
   const { bos, eos } = tokenizer.special;
   const bosToken = bos === undefined ? undefined : tokenizer.tokenText(bos);
   const eosToken = eos === undefined ? undefined : tokenizer.tokenText(eos);
-  return (messages, { tools, variables }) => encodeChat(tokenizer, template.render({ messages, tools, variables, bosToken, eosToken }));
+  return (messages, { tools, variables, checkLength }) => {
+    const rendered = template.render({ messages, tools, variables, bosToken, eosToken });
+    checkLength?.(rendered.text.length);
+    return encodeChat(tokenizer, rendered);
+  };
+}
+
+function longestToken(tokenizer: Tokenizer): number {
+  let longest = 1;
+  for (let id = 0; id < tokenizer.vocabSize; id++) longest = Math.max(longest, tokenizer.tokenText(id).length);
+  return longest;
 }
 
 /** @throws FormatError for a tokenizer or a template that is damaged or of an unsupported kind */
@@ -24,5 +34,6 @@ export function openTextSide(checkpoint: Checkpoint): TextSide {
     encodeMessages: tokenizer === undefined || template === undefined ? undefined : messageEncoder(template, tokenizer),
     endIds: endTokens(checkpoint, tokenizer),
     samplingDefaults: samplingDefaults(checkpoint),
+    longestTokenUnits: tokenizer === undefined ? undefined : longestToken(tokenizer),
   };
 }
