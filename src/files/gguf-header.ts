@@ -48,7 +48,7 @@ export async function readGgufHeader(source: ByteSource, options?: ReadOptions):
   for (let index = 0; index < tensorCount; index++) {
     const place = await readTensorPlace(cursor, alignment, `tensor ${index} of ${tensorCount}`);
     if (names.has(place.name)) {
-      throw cursor.error(`the tensor ${JSON.stringify(place.name)} occurs twice. The file is damaged.`);
+      throw cursor.error(`the tensor ${JSON.stringify(place.name.slice(0, 100))} occurs twice. The file is damaged.`);
     }
     names.add(place.name);
     relative.push(place);
@@ -90,7 +90,7 @@ function alignmentOf(metadata: ReadonlyMap<string, MetadataValue>, name: string)
 /** Reads one tensor's entry; `fileOffset` is still counted from the start of the data. */
 async function readTensorPlace(cursor: HeaderCursor, alignment: number, what: string): Promise<TensorPlace> {
   const name = await readGgufName(cursor, `the name of ${what}`);
-  const tensor = `tensor ${JSON.stringify(name)}`;
+  const tensor = `tensor ${JSON.stringify(name.slice(0, 100))}`;
   await cursor.require(4, `the rank of ${tensor}`);
   const rank = cursor.takeU32();
   if (rank > maxDims) throw cursor.error(`${tensor} has ${rank} dimensions; at most ${maxDims} are allowed. The file is damaged.`);

@@ -43,8 +43,8 @@ export async function readGgufMetadata(cursor: HeaderCursor, count: number): Pro
   const metadata = new Map<string, MetadataValue>();
   for (let index = 0; index < count; index++) {
     const key = await readGgufName(cursor, `key ${index} of ${count}`);
-    if (metadata.has(key)) throw cursor.error(`the key ${JSON.stringify(key)} occurs twice. The file is damaged.`);
-    const what = JSON.stringify(key);
+    if (metadata.has(key)) throw cursor.error(`the key ${JSON.stringify(key.slice(0, 100))} occurs twice. The file is damaged.`);
+    const what = JSON.stringify(key.slice(0, 100));
     await cursor.require(4, `the type of ${what}`);
     metadata.set(key, await readValue(state, cursor.takeU32(), what));
   }

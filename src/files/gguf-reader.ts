@@ -120,7 +120,7 @@ function ggufCheckpoint(parts: readonly GgufPart[]): Checkpoint {
     for (const place of part.header.tensors) {
       if (tensors.has(place.name)) {
         throw new FormatError(
-          `${part.source.name}: the tensor ${JSON.stringify(place.name)} is already in ${tensors.get(place.name)!.fileName}. The files are damaged.`,
+          `${part.source.name}: the tensor ${JSON.stringify(place.name.slice(0, 100))} is already in ${tensors.get(place.name)!.fileName}. The files are damaged.`,
         );
       }
       tensors.set(place.name, tensorEntry(place, part.source, part.fileName));

@@ -74,7 +74,7 @@ async function readHeader(source: ByteSource, options: ReadOptions | undefined) 
 }
 
 function tensorPlace(name: string, value: JsonValue | undefined, dataOffset: number, fileName: string): TensorPlace {
-  const what = `${fileName}: tensor ${JSON.stringify(name)}`;
+  const what = `${fileName}: tensor ${JSON.stringify(name.slice(0, 100))}`;
   if (!isJsonObject(value)) throw new FormatError(`${what} must be described by a JSON object. The file is damaged.`);
   const { dtype, shape, data_offsets: offsets } = value;
   const type = typeof dtype === 'string' ? dtypes.get(dtype) : undefined;
@@ -110,7 +110,7 @@ function checkNoGaps(byOffset: readonly TensorPlace[], dataOffset: number, sourc
   for (const place of byOffset) {
     if (place.fileOffset !== next) {
       throw new FormatError(
-        `${source.name}: expected tensor ${JSON.stringify(place.name)} at offset ${next}, found ${place.fileOffset}. The file is damaged.`,
+        `${source.name}: expected tensor ${JSON.stringify(place.name.slice(0, 100))} at offset ${next}, found ${place.fileOffset}. The file is damaged.`,
       );
     }
     next += place.sizeBytes;

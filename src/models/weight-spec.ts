@@ -51,7 +51,7 @@ function skippedTensors(checkpoint: Checkpoint, consumed: ReadonlySet<string>, s
     if (consumed.has(name)) continue;
     const rule = skips.find(({ pattern }) => pattern.test(name));
     if (rule !== undefined) skipped.push({ name, reason: rule.reason });
-    else extra.push(`${name} [${entry.shape.join(', ')}] in ${entry.fileName}`);
+    else extra.push(`${name.slice(0, 100)} [${entry.shape.join(', ')}] in ${entry.fileName}`);
   }
   if (extra.length > 0) {
     const more = extra.length > 3 ? ` and ${extra.length - 3} more` : '';
