@@ -14,6 +14,7 @@ import { directorySource, pathError } from './file-source.ts';
  * @throws InputError for a path that is missing, unreadable or ambiguous.
  */
 export async function locate(pathOrUrl: string, options?: HttpOptions): Promise<CheckpointLocation> {
+  if (typeof pathOrUrl !== 'string') throw new InputError(`Expected the path or URL of a model, found ${pathOrUrl === null ? 'null' : typeof pathOrUrl}.`);
   if (pathOrUrl === '') throw new InputError('Expected the path or URL of a model, found an empty text.');
   if (/^https?:\/\//i.test(pathOrUrl)) return locateUrl(pathOrUrl, options);
   const path = resolve(/^file:\/\//i.test(pathOrUrl) ? fileUrlPath(pathOrUrl) : pathOrUrl);

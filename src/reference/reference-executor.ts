@@ -9,7 +9,7 @@ import type { GraphNode } from '../graph/graph.ts';
 import type { AttentionOp, GraphOp } from '../graph/op.ts';
 import type { Value } from '../graph/value.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
-import { FormatError } from '../tensor/errors.ts';
+import { CapacityError, FormatError } from '../tensor/errors.ts';
 import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
 import { isQuantized } from '../tensor/tensor-type.ts';
 import { attendRow, linear, rmsNorm, roundActivations, rope, swiglu } from './reference-ops.ts';
@@ -46,13 +46,12 @@ async function loadProgram(request: ProgramRequest, roundInputs: boolean): Promi
   const session: Session = { request, weights: new Map(), pages: [], roundActivations: roundInputs };
   const total = graph.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0);
   let loaded = 0;
-  for (const { id } of graph.weights) {
+  // All of the memory before any of the reading: a model that does not fit is refused at once.
+  for (const { id } of graph.weights) session.weights.set(id, { source: sourceOf(request, id), bytes: allocate(sourceOf(request, id)) });
+  for (const { source, bytes } of session.weights.values()) {
     signal?.throwIfAborted();
-    const source = sourceOf(request, id);
-    const bytes = new Uint8Array(source.sizeBytes);
     await source.read(bytes, { signal });
     checkFinite(source, bytes);
-    session.weights.set(id, { source, bytes });
     loaded += bytes.length;
     onProgress?.({ phase: 'load', loaded, total });
   }
@@ -69,6 +68,15 @@ async function loadProgram(request: ProgramRequest, roundInputs: boolean): Promi
       session.pages.length = 0;
     },
   };
+}
+
+/** @throws CapacityError where the system gives no array of that size. */
+function allocate({ sizeBytes, origin }: WeightSource): Uint8Array {
+  try {
+    return new Uint8Array(sizeBytes);
+  } catch (cause) {
+    throw new CapacityError(`${origin} takes ${Math.ceil(sizeBytes / 1e6)} MB of memory, which the system did not give. Use a smaller model.`, { cause });
+  }
 }
 
 function sourceOf(request: ProgramRequest, id: string): WeightSource {
