@@ -1,10 +1,11 @@
 /** Damaged, hostile and contradictory model files. */
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { badGgufFiles, badSafetensorsFiles } from '../bad-model-files.ts';
 import type { BadFile } from '../bad-model-files.ts';
 import { array, text, u32 } from '../model-bytes.ts';
-import { describeRefusals, devices, goldenPath, temporaryFolder } from './refusals.ts';
+import { describeRefusals, devices, goldenPath, runInChild, temporaryFolder } from './refusals.ts';
 import type { BadCase } from './refusals.ts';
 import { replacing, tensor, tinyModel, tinyVocabulary } from './tiny-model.ts';
 import type { TinyChanges, TinyType } from './tiny-model.ts';
@@ -166,6 +167,18 @@ const notFinite: readonly BadCase[] = poisons.flatMap(([type, what, at, bytes]) 
   }),
 );
 const nanNorm = tiny('a norm of NaN', { tensors: replacing('output_norm.weight', (each) => ({ ...each, bytes: each.bytes.map(() => 0xff) })) }, /output_norm\.weight in .*finite/);
+
+/** What is refused above is refused for its one fault: the same file without it goes through. */
+describe.each(devices)('sound files (%s)', (device) => {
+  it('load and answer', async () => {
+    const types = Object.keys(blockBytes) as TinyType[];
+    const sound = types.map((type) => tiny(`of type ${type}`, { type, dim: 256 }, /none/));
+    const oneBadToken = tiny('with one token of invalid UTF-8', changedTokens((tokens) => tokens.splice(260, 1, badBytes(0xff))), /none/);
+    const { cases, code } = await runInChild([...sound, oneBadToken], device);
+    expect(code).toBe(0);
+    for (const { name } of [...sound, oneBadToken]) expect(cases.get(name), name).toMatchObject({ result: expect.stringMatching(/^\d+,\d+,\d+$/) as string });
+  });
+});
 
 describeRefusals('damaged GGUF files', 'cpu', () => badGguf);
 describeRefusals('damaged safetensors files', 'cpu', () => badSafetensors);
