@@ -1,6 +1,6 @@
 /** The same through the command line: code 1 or 2, one line on stderr, no stack. */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -47,5 +47,15 @@ describe.skipIf(!existsSync(cli))('the command line', () => {
     // Commander adds a line of its own that says which option was nearly meant.
     const lines = stderr.trimEnd().split('\n').filter((line) => !line.startsWith('(Did you mean'));
     expect(lines).toHaveLength(1);
+  });
+
+  it('says what to do where the kernels were not built', () => {
+    const copy = join(folder.path, 'copy');
+    const root = fileURLToPath(new URL('../../', import.meta.url));
+    cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true, filter: (path) => !path.endsWith('.wasm') });
+    cpSync(join(root, 'package.json'), join(copy, 'package.json'));
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
+    const { status, stderr } = spawnSync(process.execPath, [join(copy, 'dist', 'cli', 'main.js'), 'run', tiny, 'hello'], { encoding: 'utf8', timeout: 30_000, input: '' });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^ingot: The CPU device needs the kernels in .*cpu(-relaxed)?\.wasm, which cannot be read \(ENOENT\)\. In a clone, run "npm run build" once.*\n$/) as string });
   });
 });
