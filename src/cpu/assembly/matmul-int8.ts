@@ -2,7 +2,7 @@
  * Prefill with quantised weights: y = x W^T by panels. Four weight rows at a time are unpacked into scratch, over
  * all columns, and multiplied with a chunk of activation rows that stays in the second-level cache.
  */
-import { packCodesQ4_0, packCodesQ4_K, CODE_PANEL_BLOCK } from './panel-codes';
+import { packCodesQ4_0, packCodesQ4_K, CODE_PANEL_BLOCK, TILE_SUMS_BYTES } from './panel-codes';
 import { packWideQ4_0, packWideQ4_K, packWideQ6_K, packWideQ8_0, WIDE_PANEL_BLOCK } from './panel-wide';
 import { ACTIVATION_BLOCK } from './quantize';
 import { affineCodes1, affineCodes4, codes1, codes4 } from './tile-codes';
@@ -21,15 +21,15 @@ function isNarrow(type: i32): bool {
 /** Scratch with which gemmInt8 runs at full speed. */
 export function gemmInt8ScratchBytes(type: i32, cols: i32): usize {
   const blocks = <usize>cols >> 5;
-  if (isNarrow(type)) return blocks * CODE_PANEL_BLOCK;
-  return blocks * WIDE_PANEL_BLOCK + max<usize>(CHUNK_BYTES, 4 * blocks * WIDE_ACTIVATION_BLOCK);
+  if (isNarrow(type)) return TILE_SUMS_BYTES + blocks * CODE_PANEL_BLOCK;
+  return TILE_SUMS_BYTES + blocks * WIDE_PANEL_BLOCK + max<usize>(CHUNK_BYTES, 4 * blocks * WIDE_ACTIVATION_BLOCK);
 }
 
 /** The least scratch with which it runs at all. */
 export function gemmInt8LeastScratch(type: i32, cols: i32): usize {
   const blocks = <usize>cols >> 5;
-  if (isNarrow(type)) return blocks * CODE_PANEL_BLOCK;
-  return blocks * (WIDE_PANEL_BLOCK + 4 * WIDE_ACTIVATION_BLOCK);
+  if (isNarrow(type)) return TILE_SUMS_BYTES + blocks * CODE_PANEL_BLOCK;
+  return TILE_SUMS_BYTES + blocks * (WIDE_PANEL_BLOCK + 4 * WIDE_ACTIVATION_BLOCK);
 }
 
 /** Arguments as matmul's; rows r of the weights with rowBegin <= r < rowEnd. */
@@ -41,14 +41,16 @@ export function gemmInt8(
   const narrow = isNarrow(type);
   const panelBytes = <usize>blocks * (narrow ? CODE_PANEL_BLOCK : WIDE_PANEL_BLOCK);
   const chunkRowBytes = <usize>blocks * (narrow ? ACTIVATION_BLOCK : WIDE_ACTIVATION_BLOCK);
-  const chunkBytes = narrow ? CHUNK_BYTES : scratchBytes - panelBytes;
+  const panel = scratch + TILE_SUMS_BYTES;
+  const panelEnd = panel + panelBytes;
+  const chunkBytes = narrow ? CHUNK_BYTES : scratch + scratchBytes - panelEnd;
   const chunkRows = max(4, <i32>(chunkBytes / chunkRowBytes) & ~3);
   for (let first = 0; first < xRows; first += chunkRows) {
     const rows = min(chunkRows, xRows - first);
     let chunk = x + <usize>first * xStride;
     let chunkStride = xStride;
     if (!narrow) {
-      const wide = scratch + panelBytes;
+      const wide = panelEnd;
       for (let r = 0; r < rows; r++) {
         const from = chunk + <usize>r * xStride;
         widenRow(from, from + <usize>blocks * ACTIVATION_BLOCK, wide + <usize>r * chunkRowBytes);
@@ -57,10 +59,10 @@ export function gemmInt8(
       chunkStride = chunkRowBytes;
     }
     for (let row = rowBegin; row < rowEnd; row += 4) {
-      packPanel(type, scratch, blocks, w, rowBytes, row, rowEnd - 1);
+      packPanel(type, panel, blocks, w, rowBytes, row, rowEnd - 1);
       const lanes = min(4, rowEnd - row);
       const to = y + <usize>first * yStride + (<usize>row << 2);
-      multiplyPanel(type, scratch, scratch + panelBytes, chunk, chunkStride, rows, to, yStride, lanes);
+      multiplyPanel(type, panel, panelEnd, chunk, chunkStride, rows, to, yStride, lanes);
     }
   }
 }

@@ -12,6 +12,9 @@ import { Q4_0_BYTES, Q4_K_BYTES } from './weight-type';
 
 export const CODE_PANEL_BLOCK: usize = 160;
 
+/** Scratch in front of a panel: sums of one tile, four rows of activations by four lanes, whole and of half a block. */
+export const TILE_SUMS_BYTES: usize = 128;
+
 export function packCodesQ4_0(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
   for (let b = 0; b < blocks; b++) {
     v128.store(to, halvesToFloats(gatherHalves(w0, w1, w2, w3)));

@@ -5,6 +5,7 @@
  */
 import { addGroup } from './dot-q4-k';
 import { storeLanes } from './lanes';
+import { TILE_SUMS_BYTES } from './panel-codes';
 import { WIDE_PANEL_BLOCK } from './panel-wide';
 import { ACTIVATION_BLOCK } from './quantize';
 
@@ -60,112 +61,92 @@ function tile1(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize): v128 
   return total;
 }
 
-/** Four rows of widened activations, `xStride` bytes apart; stores `lanes` results a row. */
+/** One row's products with the first half of a block: to `half`. */
+// @ts-ignore: decorator
+@inline
+function firstHalf(x: usize, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, w5: v128, w6: v128, w7: v128, half: usize): void {
+  let a = dot(w0, x, 0);
+  a = i32x4.add(a, dot(w1, x, 1));
+  a = i32x4.add(a, dot(w2, x, 2));
+  a = i32x4.add(a, dot(w3, x, 3));
+  a = i32x4.add(a, dot(w4, x, 4));
+  a = i32x4.add(a, dot(w5, x, 5));
+  a = i32x4.add(a, dot(w6, x, 6));
+  a = i32x4.add(a, dot(w7, x, 7));
+  v128.store(half, a);
+}
+
+/** The second half, and the row's total at `total`. */
+// @ts-ignore: decorator
+@inline
+function secondHalf(
+  hasMinimum: bool, x: usize, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, w5: v128, w6: v128, w7: v128,
+  scale: v128, panel: usize, half: usize, total: usize,
+): void {
+  let a = dot(w0, x, 8);
+  a = i32x4.add(a, dot(w1, x, 9));
+  a = i32x4.add(a, dot(w2, x, 10));
+  a = i32x4.add(a, dot(w3, x, 11));
+  a = i32x4.add(a, dot(w4, x, 12));
+  a = i32x4.add(a, dot(w5, x, 13));
+  a = i32x4.add(a, dot(w6, x, 14));
+  a = i32x4.add(a, dot(w7, x, 15));
+  a = i32x4.add(a, v128.load(half));
+  v128.store(total, finish(hasMinimum, v128.load(total), a, x, scale, panel));
+}
+
+/**
+ * Four rows of widened activations, `xStride` bytes apart; stores `lanes` results a row. Sums go through memory in front of the
+ * panel for the reason given in tile-codes.ts.
+ */
 // @ts-ignore: decorator
 @inline
 function tile4(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize, xStride: usize, y: usize, yStride: usize, lanes: i32): void {
   let x1 = x + xStride;
   let x2 = x1 + xStride;
   let x3 = x2 + xStride;
-  let t0 = f32x4.splat(0);
-  let t1 = t0;
-  let t2 = t0;
-  let t3 = t0;
+  const totals = panel - TILE_SUMS_BYTES;
+  const halves = totals + 64;
+  const zero = f32x4.splat(0);
+  v128.store(totals, zero);
+  v128.store(totals, zero, 16);
+  v128.store(totals, zero, 32);
+  v128.store(totals, zero, 48);
   for (; panel < panelEnd; panel += WIDE_PANEL_BLOCK) {
-    let weights = v128.load(panel, 32);
-    let a0 = dot(weights, x, 0);
-    let a1 = dot(weights, x1, 0);
-    let a2 = dot(weights, x2, 0);
-    let a3 = dot(weights, x3, 0);
-    weights = v128.load(panel, 48);
-    a0 = i32x4.add(a0, dot(weights, x, 1));
-    a1 = i32x4.add(a1, dot(weights, x1, 1));
-    a2 = i32x4.add(a2, dot(weights, x2, 1));
-    a3 = i32x4.add(a3, dot(weights, x3, 1));
-    weights = v128.load(panel, 64);
-    a0 = i32x4.add(a0, dot(weights, x, 2));
-    a1 = i32x4.add(a1, dot(weights, x1, 2));
-    a2 = i32x4.add(a2, dot(weights, x2, 2));
-    a3 = i32x4.add(a3, dot(weights, x3, 2));
-    weights = v128.load(panel, 80);
-    a0 = i32x4.add(a0, dot(weights, x, 3));
-    a1 = i32x4.add(a1, dot(weights, x1, 3));
-    a2 = i32x4.add(a2, dot(weights, x2, 3));
-    a3 = i32x4.add(a3, dot(weights, x3, 3));
-    weights = v128.load(panel, 96);
-    a0 = i32x4.add(a0, dot(weights, x, 4));
-    a1 = i32x4.add(a1, dot(weights, x1, 4));
-    a2 = i32x4.add(a2, dot(weights, x2, 4));
-    a3 = i32x4.add(a3, dot(weights, x3, 4));
-    weights = v128.load(panel, 112);
-    a0 = i32x4.add(a0, dot(weights, x, 5));
-    a1 = i32x4.add(a1, dot(weights, x1, 5));
-    a2 = i32x4.add(a2, dot(weights, x2, 5));
-    a3 = i32x4.add(a3, dot(weights, x3, 5));
-    weights = v128.load(panel, 128);
-    a0 = i32x4.add(a0, dot(weights, x, 6));
-    a1 = i32x4.add(a1, dot(weights, x1, 6));
-    a2 = i32x4.add(a2, dot(weights, x2, 6));
-    a3 = i32x4.add(a3, dot(weights, x3, 6));
-    weights = v128.load(panel, 144);
-    a0 = i32x4.add(a0, dot(weights, x, 7));
-    a1 = i32x4.add(a1, dot(weights, x1, 7));
-    a2 = i32x4.add(a2, dot(weights, x2, 7));
-    a3 = i32x4.add(a3, dot(weights, x3, 7));
-    weights = v128.load(panel, 160);
-    a0 = i32x4.add(a0, dot(weights, x, 8));
-    a1 = i32x4.add(a1, dot(weights, x1, 8));
-    a2 = i32x4.add(a2, dot(weights, x2, 8));
-    a3 = i32x4.add(a3, dot(weights, x3, 8));
-    weights = v128.load(panel, 176);
-    a0 = i32x4.add(a0, dot(weights, x, 9));
-    a1 = i32x4.add(a1, dot(weights, x1, 9));
-    a2 = i32x4.add(a2, dot(weights, x2, 9));
-    a3 = i32x4.add(a3, dot(weights, x3, 9));
-    weights = v128.load(panel, 192);
-    a0 = i32x4.add(a0, dot(weights, x, 10));
-    a1 = i32x4.add(a1, dot(weights, x1, 10));
-    a2 = i32x4.add(a2, dot(weights, x2, 10));
-    a3 = i32x4.add(a3, dot(weights, x3, 10));
-    weights = v128.load(panel, 208);
-    a0 = i32x4.add(a0, dot(weights, x, 11));
-    a1 = i32x4.add(a1, dot(weights, x1, 11));
-    a2 = i32x4.add(a2, dot(weights, x2, 11));
-    a3 = i32x4.add(a3, dot(weights, x3, 11));
-    weights = v128.load(panel, 224);
-    a0 = i32x4.add(a0, dot(weights, x, 12));
-    a1 = i32x4.add(a1, dot(weights, x1, 12));
-    a2 = i32x4.add(a2, dot(weights, x2, 12));
-    a3 = i32x4.add(a3, dot(weights, x3, 12));
-    weights = v128.load(panel, 240);
-    a0 = i32x4.add(a0, dot(weights, x, 13));
-    a1 = i32x4.add(a1, dot(weights, x1, 13));
-    a2 = i32x4.add(a2, dot(weights, x2, 13));
-    a3 = i32x4.add(a3, dot(weights, x3, 13));
-    weights = v128.load(panel, 256);
-    a0 = i32x4.add(a0, dot(weights, x, 14));
-    a1 = i32x4.add(a1, dot(weights, x1, 14));
-    a2 = i32x4.add(a2, dot(weights, x2, 14));
-    a3 = i32x4.add(a3, dot(weights, x3, 14));
-    weights = v128.load(panel, 272);
-    a0 = i32x4.add(a0, dot(weights, x, 15));
-    a1 = i32x4.add(a1, dot(weights, x1, 15));
-    a2 = i32x4.add(a2, dot(weights, x2, 15));
-    a3 = i32x4.add(a3, dot(weights, x3, 15));
+    let w0 = v128.load(panel, 32);
+    let w1 = v128.load(panel, 48);
+    let w2 = v128.load(panel, 64);
+    let w3 = v128.load(panel, 80);
+    let w4 = v128.load(panel, 96);
+    let w5 = v128.load(panel, 112);
+    let w6 = v128.load(panel, 128);
+    let w7 = v128.load(panel, 144);
+    firstHalf(x, w0, w1, w2, w3, w4, w5, w6, w7, halves);
+    firstHalf(x1, w0, w1, w2, w3, w4, w5, w6, w7, halves + 16);
+    firstHalf(x2, w0, w1, w2, w3, w4, w5, w6, w7, halves + 32);
+    firstHalf(x3, w0, w1, w2, w3, w4, w5, w6, w7, halves + 48);
+    w0 = v128.load(panel, 160);
+    w1 = v128.load(panel, 176);
+    w2 = v128.load(panel, 192);
+    w3 = v128.load(panel, 208);
+    w4 = v128.load(panel, 224);
+    w5 = v128.load(panel, 240);
+    w6 = v128.load(panel, 256);
+    w7 = v128.load(panel, 272);
     const scale = v128.load(panel);
-    t0 = finish(hasMinimum, t0, a0, x, scale, panel);
-    t1 = finish(hasMinimum, t1, a1, x1, scale, panel);
-    t2 = finish(hasMinimum, t2, a2, x2, scale, panel);
-    t3 = finish(hasMinimum, t3, a3, x3, scale, panel);
+    secondHalf(hasMinimum, x, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves, totals);
+    secondHalf(hasMinimum, x1, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 16, totals + 16);
+    secondHalf(hasMinimum, x2, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 32, totals + 32);
+    secondHalf(hasMinimum, x3, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 48, totals + 48);
     x += WIDE_ACTIVATION_BLOCK;
     x1 += WIDE_ACTIVATION_BLOCK;
     x2 += WIDE_ACTIVATION_BLOCK;
     x3 += WIDE_ACTIVATION_BLOCK;
   }
-  storeLanes(y, t0, lanes);
-  storeLanes(y + yStride, t1, lanes);
-  storeLanes(y + 2 * yStride, t2, lanes);
-  storeLanes(y + 3 * yStride, t3, lanes);
+  storeLanes(y, v128.load(totals), lanes);
+  storeLanes(y + yStride, v128.load(totals, 16), lanes);
+  storeLanes(y + 2 * yStride, v128.load(totals, 32), lanes);
+  storeLanes(y + 3 * yStride, v128.load(totals, 48), lanes);
 }
 
 export function wide4(panel: usize, panelEnd: usize, x: usize, xStride: usize, y: usize, yStride: usize, lanes: i32): void {
