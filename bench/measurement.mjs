@@ -50,7 +50,7 @@ export async function describeModel(path) {
 }
 
 export function describeMachine() {
-  return { cpu: os.cpus()[0].model.trim(), cores: os.cpus().length, memoryGiB: Math.round(os.totalmem() / 2 ** 30), os: `${os.type()} ${os.release()} ${os.arch()}`, node: process.versions.node, power: 'mains' };
+  return { cpu: os.cpus()[0].model.trim(), cores: os.cpus().length, memoryGiB: Math.round(os.totalmem() / 2 ** 30), os: `${os.type()} ${os.release()} ${os.arch()}`, node: process.versions.node, power: process.env.INGOT_POWER ?? 'unknown' };
 }
 
 export function describeCommit() {
