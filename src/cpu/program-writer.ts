@@ -34,15 +34,19 @@ export interface Addresses {
 type Write = (out: RecordWriter, step: CpuStep, at: Addresses) => void;
 
 /** Bytes of weights that make a work item worth taking. */
-const LEAST_CHUNK_BYTES = 65536;
+const LEAST_CHUNK_BYTES = 32768;
 /** Weight rows of a work item where they meet several activation rows. */
 const MANY_ROWS_CHUNK = 64;
 
-/** Weight rows of one work item: many items keep threads balanced, large ones the counter cool. */
+/**
+ * Weight rows of one work item: many items keep threads balanced, large ones the counter cool and a call's four streams long.
+ * Small matrices are split evenly: one item more for one thread than for another is a wait for all.
+ */
 export function chunkRows(weightRows: number, rowBytes: number, threads: number): { readonly one: number; readonly many: number } {
   const fours = (count: number) => Math.max(4, Math.ceil(count / 4) * 4);
-  const balanced = weightRows / (threads * 8);
-  const one = fours(Math.max(balanced, Math.min(LEAST_CHUNK_BYTES / rowBytes, weightRows / threads)));
+  const wanted = Math.max(LEAST_CHUNK_BYTES / rowBytes, weightRows / (threads * 8));
+  const itemsPerThread = Math.max(1, Math.round(weightRows / wanted / threads));
+  const one = fours(weightRows / (threads * itemsPerThread));
   const many = fours(Math.min(MANY_ROWS_CHUNK, Math.max(16, weightRows / (threads * 4))));
   return { one, many };
 }
