@@ -76,7 +76,8 @@ function chosenLanes(names) {
   if (names.length === 0) return lanes;
   const unknown = names.filter((name) => !lanes.some((lane) => lane.name.startsWith(name)));
   if (unknown.length > 0) throw new Error(`no lane named ${unknown.join(', ')}; there are ${lanes.map(({ name }) => name).join(', ')}`);
-  return lanes.filter((lane) => names.some((name) => lane.name.startsWith(name)));
+  // Every other lane runs what the build made.
+  return lanes.filter((lane) => lane.name === 'build' || names.some((name) => lane.name.startsWith(name)));
 }
 
 function printTable(rows) {
