@@ -29,25 +29,30 @@ export async function runStep(run) {
   }
 }
 
-/** Exit status of a Node program whose output goes to ours; `printed` tells whether it said anything on stdout. */
+/** Exit status of a Node program whose output goes to ours; `printed` tells whether it said anything on stdout, `complained` on stderr. */
 function runNode(args, { node = process.execPath, timeoutMs = laneTimeoutMs, env = process.env } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, args, { cwd: repoRoot, env, stdio: ['ignore', 'pipe', 'inherit'], timeout: timeoutMs, killSignal: 'SIGKILL' });
+    const child = spawn(node, args, { cwd: repoRoot, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs, killSignal: 'SIGKILL' });
     let printed = false;
+    let complained = false;
     child.stdout.on('data', (chunk) => {
       printed = true;
       process.stdout.write(chunk);
     });
+    child.stderr.on('data', (chunk) => {
+      complained = true;
+      process.stderr.write(chunk);
+    });
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ status: code ?? signal, printed }));
+    child.on('close', (code, signal) => resolve({ status: code ?? signal, printed, complained }));
   });
 }
 
-/** One command, one check: it passes when it exits with 0 and, with `mustPrint`, has printed something. */
+/** One command, one check: it passes when it exits with 0 and, with `mustPrint`, has printed something, and nothing on stderr. */
 export async function check(title, args, { mustPrint = false, ...options } = {}) {
-  const { status, printed } = await runNode(args, options);
-  const passed = status === 0 && (printed || !mustPrint);
-  const why = status === 0 ? 'printed nothing' : `ended with ${status}`;
+  const { status, printed, complained } = await runNode(args, options);
+  const passed = status === 0 && (!mustPrint || (printed && !complained));
+  const why = status !== 0 ? `ended with ${status}` : printed ? 'printed on stderr' : 'printed nothing';
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0, unexcused: 0, notes: passed ? [] : [`${title} ${why}`] };
 }
 
