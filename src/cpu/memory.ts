@@ -13,11 +13,6 @@ export function align(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
-export interface Region {
-  readonly begin: number;
-  readonly sizeBytes: number;
-}
-
 /** Hands out addresses one after another; it never takes back. */
 export interface Bump {
   take(sizeBytes: number): number;

@@ -18,8 +18,8 @@ export interface TextSide {
   readonly encodeMessages: ((messages: readonly ChatMessage[], options: RenderOptions) => readonly number[]) | undefined;
   readonly endIds: ReadonlySet<number>;
   readonly samplingDefaults: SamplingOptions;
-  /** UTF-16 units of the longest token: says of a text that it is too long before it is encoded. */
-  readonly longestTokenUnits?: number | undefined;
+  /** UTF-16 units of the longest token, counted when first asked: says of a text that it is too long before it is encoded. */
+  readonly longestTokenUnits?: (() => number) | undefined;
 }
 
 export interface ContextSize {
@@ -50,7 +50,10 @@ export function checkIds(ids: ArrayLike<number>, { vocabSize, contextLength }: C
 const MOST_NORMALIZED_UNITS = 4;
 
 /** Encoding takes many times the text's memory: what cannot fit is refused before it. @throws CapacityError */
-function checkTextLength(units: number, { longestTokenUnits = Infinity }: TextSide, { contextLength }: ContextSize): void {
+function checkTextLength(units: number, text: TextSide, { contextLength }: ContextSize): void {
+  // Every token has a unit: most texts pass without a look at the vocabulary.
+  if (units <= contextLength * MOST_NORMALIZED_UNITS) return;
+  const longestTokenUnits = text.longestTokenUnits?.() ?? Infinity;
   if (units <= contextLength * longestTokenUnits * MOST_NORMALIZED_UNITS) return;
   throw new CapacityError(
     `The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: the longest token has ${longestTokenUnits}. ` +

@@ -19,10 +19,15 @@ function messageEncoder(template: ChatTemplate, tokenizer: Tokenizer): TextSide[
   };
 }
 
-function longestToken(tokenizer: Tokenizer): number {
-  let longest = 1;
-  for (let id = 0; id < tokenizer.vocabSize; id++) longest = Math.max(longest, tokenizer.tokenText(id).length);
-  return longest;
+/** Counts once, when first called: a whole vocabulary is no work for start-up. */
+function longestToken(tokenizer: Tokenizer): () => number {
+  let longest = 0;
+  return () => {
+    if (longest > 0) return longest;
+    longest = 1;
+    for (let id = 0; id < tokenizer.vocabSize; id++) longest = Math.max(longest, tokenizer.tokenText(id).length);
+    return longest;
+  };
 }
 
 /** @throws FormatError for a tokenizer or a template that is damaged or of an unsupported kind */

@@ -213,12 +213,11 @@ function runAttention(run: Run, op: AttentionOp, [q, k, v]: Qkv): Float64Array {
   let row = 0;
   for (const sequence of run.batch.sequences) {
     const at = kvAddress(run.session, op, sequence);
-    const read = (part: 0 | 1, position: number) => at(part, position);
     for (let i = 0; i < sequence.tokens.length; i++, row++) {
       const position = sequence.start + i;
       at(0, position).set(storedKv(run.session, k.subarray(row * kvWidth, (row + 1) * kvWidth)));
       at(1, position).set(storedKv(run.session, v.subarray(row * kvWidth, (row + 1) * kvWidth)));
-      out.set(attendRow(q.subarray(row * qWidth, (row + 1) * qWidth), position, read, op), row * qWidth);
+      out.set(attendRow(q.subarray(row * qWidth, (row + 1) * qWidth), position, at, op), row * qWidth);
     }
   }
   return out;

@@ -135,8 +135,3 @@ export const QUANT_LAYOUTS = {
   q4_k: Q4_K,
   q6_k: Q6_K,
 } as const satisfies Partial<Record<TensorType, QuantLayout>>;
-
-/** The layout of a type, or undefined where nothing computes with it yet. */
-export function quantLayoutOf(type: TensorType): QuantLayout | undefined {
-  return (QUANT_LAYOUTS as Partial<Record<TensorType, QuantLayout>>)[type];
-}
