@@ -1,4 +1,5 @@
 import { FormatError } from '../tensor/errors.ts';
+import { isJsonObject } from '../tensor/json.ts';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 
 /** Decodes bytes that must be UTF-8; a byte order mark is dropped. */
@@ -20,8 +21,4 @@ export function parseJsonObject(text: string, name: string): JsonObject {
   }
   if (isJsonObject(value)) return value;
   throw new FormatError(`${name} must be a JSON object, found ${value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value}.`);
-}
-
-export function isJsonObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

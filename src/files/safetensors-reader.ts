@@ -4,10 +4,11 @@ import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-sourc
 import type { JsonValue, TensorEntry } from '../tensor/checkpoint.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import type { TensorType } from '../tensor/tensor-type.ts';
-import { decodeUtf8, isJsonObject, parseJsonObject } from './json-file.ts';
+import { decodeUtf8, parseJsonObject } from './json-file.ts';
 import { checkPlainFileName, readWhole } from './read-range.ts';
 import { checkTensorPlaces, elementCount, tensorEntry } from './tensor-entry.ts';
 import type { TensorPlace } from './tensor-entry.ts';
+import { isJsonObject } from '../tensor/json.ts';
 
 const prefixBytes = 8;
 /** A header takes about 100 bytes per tensor; the format's own limit is 100 MB. */

@@ -1,5 +1,6 @@
 /** Beginning, end, padding and unknown ids out of the four files that may name them. */
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+import { idList } from '../tensor/json.ts';
 
 export interface SpecialIdSources {
   /** tokenizer_config.json */
@@ -31,11 +32,11 @@ const END_OF_MESSAGE = ['<|eom_id|>'];
 export function specialIds({ settings, config, generation, idOf, vocabSize }: SpecialIdSources): SpecialIds {
   const named = new Map<string, number>();
   const idOfToken = (key: string) => idOf.get(textOf(settings[`${key}_token`]) ?? '');
-  const firstId = (key: string) => idOfToken(key) ?? idsOf(generation[`${key}_token_id`])[0] ?? idsOf(config[`${key}_token_id`])[0];
+  const firstId = (key: string) => idOfToken(key) ?? idList(generation[`${key}_token_id`])[0] ?? idList(config[`${key}_token_id`])[0];
   const set = (key: string, id: number | undefined) => {
     if (id !== undefined && id < vocabSize) named.set(key, id);
   };
-  const listed = generation['eos_token_id'] === undefined || generation['eos_token_id'] === null ? idsOf(config['eos_token_id']) : idsOf(generation['eos_token_id']);
+  const listed = generation['eos_token_id'] === undefined || generation['eos_token_id'] === null ? idList(config['eos_token_id']) : idList(generation['eos_token_id']);
   const fromToken = idOfToken('eos');
   const eos = fromToken ?? listed[0];
   const endIds = [...new Set(eos === undefined ? listed : [eos, ...listed])].filter((id) => id < vocabSize);
@@ -56,10 +57,4 @@ function textOf(token: JsonValue | undefined): string | undefined {
   if (typeof token !== 'object' || token === null || Array.isArray(token)) return undefined;
   const { content } = token as JsonObject;
   return typeof content === 'string' ? content : undefined;
-}
-
-/** Ids out of a number or a list of them; anything else counts as none. */
-export function idsOf(value: JsonValue | undefined): number[] {
-  const list = Array.isArray(value) ? (value as JsonValue[]) : [value];
-  return list.filter((id): id is number => typeof id === 'number' && Number.isInteger(id) && id >= 0);
 }

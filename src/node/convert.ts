@@ -8,7 +8,6 @@ import { parseJsonObject } from '../files/json-file.ts';
 import { madeVocabulary } from '../files/made-vocabulary.ts';
 import type { MadeToken } from '../files/made-vocabulary.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import { idsOf } from '../files/special-ids.ts';
 import { EXPORT_TYPES, ggufExport } from '../models/gguf-export.ts';
 import type { ExportType } from '../models/gguf-export.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
@@ -18,6 +17,7 @@ import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { fileSink } from './file-sink.ts';
 import { locate } from './open-path.ts';
+import { idList } from '../tensor/json.ts';
 
 export interface ConvertOptions extends ReadOptions {
   readonly type: ExportType;
@@ -98,7 +98,7 @@ function vocabularyOf(checkpoint: Checkpoint, vocabSize: number, { vocabulary = 
 
 /** A made vocabulary whose special tokens have the ids that config.json names. */
 function madeForConfig(checkpoint: Checkpoint, vocabSize: number): GgufMetadata {
-  const [bosId, eosId, padId] = ['bos', 'eos', 'pad'].map((key) => idsOf(checkpoint.config?.[`${key}_token_id`])[0]);
+  const [bosId, eosId, padId] = ['bos', 'eos', 'pad'].map((key) => idList(checkpoint.config?.[`${key}_token_id`])[0]);
   const fixed = new Map<number, MadeToken>();
   for (const [id, text] of [[padId, '<pad>'], [bosId, '<s>'], [eosId, '</s>']] as const) if (id !== undefined && id < vocabSize) fixed.set(id, { text, control: true });
   return madeVocabulary({ vocabSize, fixed, pre: 'gpt-2', bosId, eosId, padId, addBos: false });

@@ -4,12 +4,13 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import type { ChatMessage } from '../engine/api.ts';
-import { decodeUtf8, isJsonObject, parseJsonObject } from '../files/json-file.ts';
+import { decodeUtf8, parseJsonObject } from '../files/json-file.ts';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { pathError } from './file-source.ts';
 import { parseCheck } from './task-check.ts';
 import type { TaskCheck } from './task-check.ts';
+import { isJsonObject } from '../tensor/json.ts';
 
 /** One sequence of perplexity: token ids, or a text still to be tokenized. */
 export interface EvaluationSequence {

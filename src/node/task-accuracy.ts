@@ -1,10 +1,11 @@
 /** Task accuracy: a model answers conversations greedily and its answers are checked, skill by skill. */
 import type { Model } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
-import { isJsonObject, parseJsonObject } from '../files/json-file.ts';
+import { parseJsonObject } from '../files/json-file.ts';
 import { FormatError } from '../tensor/errors.ts';
 import type { EvaluationTask } from './evaluation-file.ts';
 import { passesCheck } from './task-check.ts';
+import { isJsonObject } from '../tensor/json.ts';
 
 export interface TaskOptions {
   /** Most tokens of an answer. Default 512. */

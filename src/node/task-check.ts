@@ -1,9 +1,9 @@
 /** Whether an answer is right: the checks of an evaluation's tasks. */
 import { isDeepStrictEqual } from 'node:util';
 import { Script } from 'node:vm';
-import { isJsonObject } from '../files/json-file.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { isJsonObject } from '../tensor/json.ts';
 
 /**
  * `exact`: one of these texts. `contains`: all of these, ignoring case. `regex`: this pattern somewhere in the text, without

@@ -3,8 +3,9 @@ import type { Checkpoint, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { parseChatTemplate } from './chat-template.ts';
 import type { ChatTemplate, RenderChatOptions } from './chat-template.ts';
-import { describeJson, isObject } from './json-value.ts';
+import { describeJson } from './json-value.ts';
 import { jsonAsset } from './tokenizer-from-checkpoint.ts';
+import { isJsonObject } from '../tensor/json.ts';
 
 /** Templates by name: "default", and others such as "tool_use". */
 export type ChatTemplateSources = ReadonlyMap<string, string>;
@@ -39,7 +40,7 @@ function templatesOf(value: JsonValue | undefined, where: string): [string, stri
   if (typeof value === 'string') return [[defaultName, value]];
   if (!Array.isArray(value)) throw new FormatError(`${where}: chat_template should be a string or a list, but is ${describeJson(value)}.`);
   return (value as readonly JsonValue[]).map((item, index) => {
-    const { name, template } = isObject(item) ? item : {};
+    const { name, template } = isJsonObject(item) ? item : {};
     if (typeof name === 'string' && typeof template === 'string') return [name, template];
     throw new FormatError(`${where}: expected a name and a template at chat_template[${index}], found ${describeJson(item)}.`);
   });

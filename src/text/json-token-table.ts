@@ -2,7 +2,8 @@
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import type { AddedToken } from './added-tokens.ts';
-import { describeJson, isObject } from './json-value.ts';
+import { describeJson } from './json-value.ts';
+import { isJsonObject } from '../tensor/json.ts';
 
 export interface JsonAddedToken extends AddedToken {
   readonly special: boolean;
@@ -26,7 +27,7 @@ const modelTypes = ['BPE', 'Unigram'];
 
 export function readTokenTable(json: JsonObject, where: string): TokenTable {
   const { model } = json;
-  if (!isObject(model)) throw new FormatError(`${where}: expected an object "model", found ${describeJson(model)}.`);
+  if (!isJsonObject(model)) throw new FormatError(`${where}: expected an object "model", found ${describeJson(model)}.`);
   const modelType = typeof model['type'] === 'string' ? model['type'] : Array.isArray(model['merges']) ? 'BPE' : 'of no type';
   if (!modelTypes.includes(modelType)) {
     throw new FormatError(`${where}: the model is ${modelType.slice(0, 60)}; expected ${modelTypes.join(' or ')}.`);
@@ -59,7 +60,7 @@ export function readTokenTable(json: JsonObject, where: string): TokenTable {
 
 function vocabularyEntries(model: JsonObject, where: string): readonly (readonly [string, JsonValue | undefined])[] {
   const { vocab } = model;
-  if (isObject(vocab)) return Object.entries(vocab);
+  if (isJsonObject(vocab)) return Object.entries(vocab);
   if (!Array.isArray(vocab)) throw new FormatError(`${where}: expected model.vocab, found ${describeJson(vocab)}.`);
   return vocab.map((entry: JsonValue, id) => {
     const [text, score] = Array.isArray(entry) ? (entry as readonly JsonValue[]) : [];
@@ -87,8 +88,8 @@ function readAddedTokens(value: JsonValue | undefined, where: string): JsonAdded
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value)) throw new FormatError(`${where}: expected an array added_tokens, found ${describeJson(value)}.`);
   return (value as readonly JsonValue[]).map((item, index) => {
-    const { id, content } = isObject(item) ? item : ({} as JsonObject);
-    if (!isObject(item) || typeof id !== 'number' || typeof content !== 'string') {
+    const { id, content } = isJsonObject(item) ? item : ({} as JsonObject);
+    if (!isJsonObject(item) || typeof id !== 'number' || typeof content !== 'string') {
       throw new FormatError(`${where}: expected an id and content at added_tokens[${index}], found ${describeJson(item)}.`);
     }
     return {

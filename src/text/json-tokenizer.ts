@@ -9,11 +9,12 @@ import { FormatError } from '../tensor/errors.ts';
 import { createAddedTokenSplitter } from './added-tokens.ts';
 import { bytesOfAlphabetText } from '../tensor/byte-alphabet.ts';
 import { wellKnownEndIds } from './end-token-names.ts';
-import { idList, isObject, parseJsonObject } from './json-value.ts';
+import { parseJsonObject } from './json-value.ts';
 import { readTokenTable } from './json-token-table.ts';
 import type { TokenTable } from './json-token-table.ts';
 import { createTokenizer } from './tokenizer.ts';
 import type { SpecialTokens, Tokenizer, TokenizerParts } from './tokenizer.ts';
+import { idList, isJsonObject } from '../tensor/json.ts';
 
 export interface JsonTokenizerSources {
   /** Where they are from, for messages. */
@@ -131,7 +132,7 @@ function specialTokens(table: TokenTable, { settings, generation, config }: Json
 /** A token in tokenizer_config.json is its text, or an object that holds it. */
 function tokenText(value: JsonValue | undefined): string | undefined {
   if (typeof value === 'string') return value;
-  const content = isObject(value) ? value['content'] : undefined;
+  const content = isJsonObject(value) ? value['content'] : undefined;
   return typeof content === 'string' ? content : undefined;
 }
 
@@ -171,7 +172,7 @@ function createTokenWriter(json: JsonObject, table: TokenTable) {
 }
 
 function decoderSteps(decoder: JsonValue | undefined): JsonObject[] {
-  if (!isObject(decoder)) return [];
+  if (!isJsonObject(decoder)) return [];
   const { decoders } = decoder;
   return Array.isArray(decoders) ? decoders.flatMap((step: JsonValue) => decoderSteps(step)) : [decoder];
 }

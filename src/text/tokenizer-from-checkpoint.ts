@@ -2,9 +2,10 @@
 import type { AssetName, Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
 import { hasGgufVocabulary, listedEndIds } from './gguf-vocabulary.ts';
 import { ggufTokenizer } from './gguf-tokenizer.ts';
-import { idList, parseJsonObject } from './json-value.ts';
+import { parseJsonObject } from './json-value.ts';
 import { jsonTokenizer } from './json-tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
+import { idList } from '../tensor/json.ts';
 
 /**
  * The tokenizer of a model, or undefined for a model that comes without one.
