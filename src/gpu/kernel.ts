@@ -1,0 +1,73 @@
+/**
+ * What a kernel is to the rest of the executor: WGSL text generated from a variant record, and the buffers it wants, by name.
+ * All sizes of a model are constants in the text; only the number of rows of a step and where sequences lie are read from buffers.
+ */
+
+/** How a kernel sees a buffer. `write` is `var<storage, read_write>`. */
+export type BindingAccess = 'read' | 'write' | 'uniform';
+
+export interface Binding {
+  /** The WGSL variable's name, and the key under which the host gives the buffer. */
+  readonly name: string;
+  readonly access: BindingAccess;
+  /** WGSL type: `array<vec4<u32>>`. */
+  readonly type: string;
+}
+
+/** Optional features that a kernel's text asks for; the text holds the matching `enable` lines. */
+export interface KernelNeeds {
+  /** Lanes of a subgroup that the text was generated for. */
+  readonly subgroupSize?: number | undefined;
+  readonly f16?: boolean | undefined;
+}
+
+export interface Kernel {
+  /** Derived from the variant by {@link kernelKey}: equal keys mean equal text. */
+  readonly key: string;
+  /** Short, for plans and profiles: `gemv-int8 q4_0 [3072, 1024]`. */
+  readonly label: string;
+  readonly wgsl: string;
+  /** In the order of their @binding numbers, all in @group(0). The entry point is `main`. */
+  readonly bindings: readonly Binding[];
+  readonly workgroupSize: number;
+  /** Bytes of workgroup memory. */
+  readonly workgroupBytes: number;
+  readonly needs: KernelNeeds;
+}
+
+export type Workgroups = readonly [x: number, y: number, z: number];
+
+type VariantValue = string | number | boolean | null | undefined | readonly VariantValue[] | { readonly [name: string]: VariantValue };
+
+/** Name and variant as text with sorted keys. Everything the text depends on must be in the variant. */
+export function kernelKey(name: string, variant: object): string {
+  return `${name} ${stableText(variant as VariantValue)}`;
+}
+
+function stableText(value: VariantValue): string {
+  if (Array.isArray(value)) return `[${value.map(stableText).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
+  return `{${entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, entry]) => `${name}:${stableText(entry)}`).join(',')}}`;
+}
+
+/** Largest count in one dimension of a dispatch that every WebGPU device takes. */
+export const MOST_WORKGROUPS = 65535;
+
+/** `count` workgroups as x and y where one dimension does not hold them; the WGSL gets its number by {@link LINEAR_WORKGROUP}. */
+export function linearWorkgroups(count: number, z = 1): Workgroups {
+  if (count <= MOST_WORKGROUPS) return [count, 1, z];
+  const y = Math.ceil(count / MOST_WORKGROUPS);
+  return [Math.ceil(count / y), y, z];
+}
+
+/** WGSL expression of the linear workgroup number; may reach past the count by less than y: the text checks its bounds. */
+export const LINEAR_WORKGROUP = '(workgroup.x + workgroup.y * workgroups.x)';
+
+const ACCESS = { read: 'var<storage, read>', write: 'var<storage, read_write>', uniform: 'var<uniform>' } as const satisfies Record<BindingAccess, string>;
+
+/** The `enable` lines and binding declarations that a kernel's text begins with. */
+export function kernelHeader(bindings: readonly Binding[], needs: KernelNeeds): string {
+  const enables = [...(needs.f16 ? ['enable f16;'] : []), ...(needs.subgroupSize !== undefined ? ['enable subgroups;'] : [])];
+  return [...enables, ...bindings.map(({ name, access, type }, i) => `@group(0) @binding(${i}) ${ACCESS[access]} ${name}: ${type};`), ''].join('\n');
+}

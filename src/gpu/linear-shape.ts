@@ -1,0 +1,95 @@
+/**
+ * A matrix product as the kernels of three families (int8 GEMV, float GEMV, GEMM) see it: what goes in, what is done with the
+ * result, and the buffers' names. y[r] = W x[r], W being the parts' rows one after another.
+ */
+import type { Binding } from './kernel.ts';
+import { packedFormatOf, planesOf } from './packed-layout.ts';
+import type { WeightType } from '../tensor/tensor-type.ts';
+
+/** A run of rows of one type; part n's planes are bound as `p{n}_{plane}`. */
+export interface LinearPartShape {
+  readonly type: WeightType;
+  readonly rows: number;
+}
+
+/** What the kernel writes. */
+export interface LinearOutputs {
+  /** Binding `y`: f32 [rows, width]. */
+  readonly f32: boolean;
+  /**
+   * Bindings `yCodes` and `yStats` (q8-layout.ts). With `norm`, a q8n value of y times the gain of the RMS norm that follows (binding
+   * `yGain`, f32 [width]); without, a plain q8 value of y.
+   */
+  readonly q8: { readonly norm: { readonly eps: number } | undefined } | undefined;
+}
+
+export interface LinearShape {
+  readonly cols: number;
+  readonly parts: readonly LinearPartShape[];
+  /**
+   * `f32`: binding `x`, f32 [rows, cols]. `q8`, `q8n`: bindings `xCodes` and `xStats`; the result of `q8n` is multiplied by its row's
+   * norm factor before anything else is done with it.
+   */
+  readonly input: 'f32' | 'q8' | 'q8n';
+  /** f32 input only: an RMS norm of x comes first. Binding `gain`, f32 [cols]. */
+  readonly norm: { readonly eps: number } | undefined;
+  /** Binding `bias`, f32 over the rows of all parts, added to the product. */
+  readonly bias: boolean;
+  /** One interleaved part: rows of gate and up, 16 by 16. y = silu(gate) * up has half as many columns. Excludes residual. */
+  readonly gated: boolean;
+  /** Binding `residual`, f32 [rows, width], added last. */
+  readonly residual: boolean;
+  readonly outputs: LinearOutputs;
+  /** Which number of the `step` uniform counts the rows of x. */
+  readonly rowCount: 'rows' | 'outRows';
+}
+
+/** Sizes of a step. Kernels for exactly one row do not bind it. */
+export const STEP_STRUCT = 'struct Step { rows: u32, outRows: u32, tiles: u32, sequences: u32 }';
+export const STEP_BINDING: Binding = { name: 'step', access: 'uniform', type: 'Step' };
+
+export function totalRows({ parts }: LinearShape): number {
+  return parts.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** Columns of the result. */
+export function outputWidth(shape: LinearShape): number {
+  return shape.gated ? totalRows(shape) / 2 : totalRows(shape);
+}
+
+export function q8Bindings(name: string, access: 'read' | 'write'): readonly Binding[] {
+  return [
+    { name: `${name}Codes`, access, type: access === 'read' ? 'array<vec4<u32>>' : 'array<u32>' },
+    { name: `${name}Stats`, access, type: access === 'read' ? 'array<vec2<f32>>' : 'array<f32>' },
+  ];
+}
+
+/** Planes of part `n`, in the order of its buffer. */
+export function partBindings(part: LinearPartShape, n: number, cols: number): readonly Binding[] {
+  return planesOf(packedFormatOf(part.type), cols).map(({ name, element }) => ({ name: `p${n}_${name}`, access: 'read' as const, type: `array<${element}>` }));
+}
+
+export interface LinearBindingOptions {
+  /** True where the kernel takes more than one row of x and so binds `step`. */
+  readonly step: boolean;
+  /** WGSL type of the f32 bindings `x` and `gain`: vec4 where cols is a multiple of 4. */
+  readonly vectorX?: boolean | undefined;
+}
+
+/** All bindings of a product, in order. `y` is array<f32>. */
+export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBindingOptions): readonly Binding[] {
+  const floats = vectorX ? 'array<vec4<f32>>' : 'array<f32>';
+  const read = (name: string, type = 'array<f32>'): Binding => ({ name, access: 'read', type });
+  const { outputs } = shape;
+  return [
+    ...shape.parts.flatMap((part, n) => partBindings(part, n, shape.cols)),
+    ...(shape.input === 'f32' ? [read('x', floats)] : q8Bindings('x', 'read')),
+    ...(shape.norm ? [read('gain', floats)] : []),
+    ...(shape.bias ? [read('bias')] : []),
+    ...(shape.residual ? [read('residual')] : []),
+    ...(outputs.f32 ? [{ name: 'y', access: 'write' as const, type: 'array<f32>' }] : []),
+    ...(outputs.q8 ? q8Bindings('y', 'write') : []),
+    ...(outputs.q8?.norm ? [read('yGain')] : []),
+    ...(step ? [STEP_BINDING] : []),
+  ];
+}
