@@ -1,8 +1,8 @@
 /** Options of a generation, checked once and complete. */
+import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { DecodingOptions, SamplingOptions } from './api.ts';
 import { resolveSampling } from './sampling-settings.ts';
-import type { SamplingSettings } from './sampling-settings.ts';
 
 export interface DecodingSettings {
   readonly sampling: SamplingSettings;

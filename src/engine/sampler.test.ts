@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
+import type { SamplingSettings } from '../graph/sampling.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { createCandidates } from './candidates.ts';
 import { argmax, createSampler, logprobsOf } from './sampler.ts';
 import { resolveSampling } from './sampling-settings.ts';
-import type { SamplingSettings } from './sampling-settings.ts';
 
 interface Case {
   readonly settings: SamplingSettings;

@@ -2,12 +2,13 @@
  * From logits to a token: penalties (repetition over prompt and output; presence and frequency over the output, as
  * OpenAI), then temperature, top-k, top-p and min-p in transformers' order, then one number of the Philox stream.
  */
+import { hasPenalties } from '../graph/sampling.ts';
+import type { SamplingSettings } from '../graph/sampling.ts';
 import { FormatError } from '../tensor/errors.ts';
 import type { ChosenLogprob, TokenLogprob } from './api.ts';
 import { cutMinP, cutTopP, drawCandidate, selectCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
 import { uniformAt } from './philox.ts';
-import type { SamplingSettings } from './sampling-settings.ts';
 
 /** Chooses the tokens of one generation. */
 export interface Sampler {
@@ -60,7 +61,7 @@ function penalise(into: Float32Array, counts: ReadonlyMap<number, number>, setti
 
 export function createSampler({ settings, promptIds, candidates }: SamplerOptions): Sampler {
   const { temperature, topK, topP, minP, seed } = settings;
-  const penalised = settings.repetitionPenalty !== 1 || settings.presencePenalty !== 0 || settings.frequencyPenalty !== 0;
+  const penalised = hasPenalties(settings);
   /** Occurrences in the output, by id; 0 for an id that only the prompt holds. */
   const counts = new Map<number, number>();
   if (settings.repetitionPenalty !== 1) for (let i = 0; i < promptIds.length; i++) counts.set(promptIds[i] as number, 0);

@@ -1,8 +1,7 @@
 /** Sampling options: defaults filled in and every number checked, once, at the edge. */
+import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { SamplingOptions } from './api.ts';
-
-export type SamplingSettings = { readonly [Name in keyof SamplingOptions]-?: number };
 
 type Penalties = Omit<SamplingSettings, 'seed'>;
 type SettingName = keyof SamplingSettings;

@@ -1,0 +1,27 @@
+/**
+ * How a token is chosen from logits, every number given and in range. The order: penalties, then temperature, top-k, top-p and
+ * min-p, then one number of the Philox stream. A plain record here so that executors may sample themselves.
+ */
+export interface SamplingSettings {
+  /** At least 0; 0 takes the likeliest token (ties: the lowest id) and uses only the penalties of what follows. */
+  readonly temperature: number;
+  /** 0 keeps all. */
+  readonly topK: number;
+  /** In (0, 1]; 1 keeps all. */
+  readonly topP: number;
+  /** In [0, 1]; 0 keeps all. */
+  readonly minP: number;
+  /** Above 0; 1 is off. Over prompt and output. */
+  readonly repetitionPenalty: number;
+  /** In [-2, 2]; 0 is off. Over the output. */
+  readonly presencePenalty: number;
+  /** In [-2, 2]; 0 is off. Over the output, once per occurrence. */
+  readonly frequencyPenalty: number;
+  /** An integer from 0 to 2^53 - 1. */
+  readonly seed: number;
+}
+
+/** True where logits depend on the tokens before. */
+export function hasPenalties({ repetitionPenalty, presencePenalty, frequencyPenalty }: SamplingSettings): boolean {
+  return repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
+}
