@@ -18,10 +18,11 @@ export interface FusionContext<Op extends AnyOp> {
 
 export interface Fusion<Op extends AnyOp> {
   readonly replaced: readonly Step<Op>[];
-  readonly by: Step<Op>;
+  /** One step, or several where values change their form between them; in an order in which they can run. */
+  readonly by: Step<Op> | readonly Step<Op>[];
 }
 
-/** A pattern that starts at `step`, and the one step that does the same work; undefined where it does not match. */
+/** A pattern that starts at `step`, and what does the same work; undefined where it does not match. */
 export interface FusionRule<Op extends AnyOp> {
   readonly name: string;
   match(step: Step<Op>, context: FusionContext<Op>): Fusion<Op> | undefined;
@@ -100,7 +101,7 @@ function applyOnce<Op extends AnyOp>(steps: readonly Step<Op>[], rule: FusionRul
     if (fusion === undefined) return [step];
     if (placed.has(fusion)) return [];
     placed.add(fusion);
-    return [fusion.by];
+    return fusion.by;
   });
   return { steps: inOrder(fused), count };
 }

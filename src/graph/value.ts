@@ -10,8 +10,11 @@ export type Dim = number | 'rows' | 'outRows';
 export interface Value {
   /** Index of creation, unique in its graph. */
   readonly id: number;
-  /** `q8` are values rounded to int8 in blocks with scales, in a layout of the executor's own: only its plans hold them. */
-  readonly dtype: 'f32' | 'i32' | 'q8';
+  /**
+   * `q8` are values rounded to int8 in blocks with scales, in a layout of the executor's own: only its plans hold them. `q8n` are
+   * such values before an RMS norm's division, which their readers do.
+   */
+  readonly dtype: 'f32' | 'i32' | 'q8' | 'q8n';
   /** Outermost dimension first; the last one is contiguous. */
   readonly shape: readonly Dim[];
   /** Dotted path of the op that made it: `layers.3.attn.q`. */
