@@ -7,12 +7,12 @@ import type { DecodingSettings } from './decoding-settings.ts';
 import { createBreather } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 import type { Turn } from './run-queue.ts';
-import { createSampler, logprobsOf } from './sampler.ts';
-import type { Sampler } from './sampler.ts';
-import { advance } from './sequence.ts';
+import { logprobsOf } from './sampler.ts';
 import type { Sequence } from './sequence.ts';
 import { createStopScanner } from './stop-scanner.ts';
 import type { StopScanner } from './stop-scanner.ts';
+import { createDeviceSource, createHostSource } from './token-source.ts';
+import type { NextTokens, TokenSource } from './token-source.ts';
 
 export interface GenerationJob {
   readonly core: ModelCore;
@@ -43,7 +43,6 @@ export function answerRoom(promptTokens: number, maxTokens: number | undefined, 
 /** The state of a running generation. */
 interface Run {
   readonly job: GenerationJob;
-  readonly sampler: Sampler;
   readonly stops: StopScanner;
   /** Prompt and answer. */
   readonly ids: number[];
@@ -59,7 +58,6 @@ function startRun(job: GenerationJob): Run {
   return {
     job,
     room: answerRoom(promptIds.length, settings.maxTokens, core.contextLength),
-    sampler: createSampler({ settings: settings.sampling, promptIds, candidates: core.candidates }),
     stops: createStopScanner(settings.stops),
     ids: [...promptIds],
     // Models pad their vocabulary: ids past the tokenizer's last stand for nothing.
@@ -77,19 +75,33 @@ interface Sampled {
   readonly stopText: string | undefined;
 }
 
-function sampleNext(run: Run, logits: Float32Array): Sampled {
+/** What a token adds to the text, and whether the answer ends with it. */
+type Taken = Pick<Sampled, 'text' | 'finish' | 'stopText'>;
+
+function takeToken(run: Run, token: number): Taken {
   const { settings, endIds, promptIds } = run.job;
-  const token = run.sampler.sample(logits, run.ids.length);
-  const logprobs = settings.topLogprobs === undefined ? undefined : [logprobsOf(logits, token, settings.topLogprobs)];
   run.ids.push(token);
-  const sampled = { tokens: [token], logprobs, stopText: undefined };
-  if (!settings.ignoreEos && endIds.has(token)) return { ...sampled, text: run.stops.push(run.flushText()).text + run.stops.flush(), finish: 'stop' };
+  if (!settings.ignoreEos && endIds.has(token)) return { text: run.stops.push(run.flushText()).text + run.stops.flush(), finish: 'stop', stopText: undefined };
   const { text, stop } = run.stops.push(run.toText(token));
-  if (stop !== undefined) return { ...sampled, text, finish: 'stop', stopText: stop };
-  if (run.ids.length - promptIds.length < run.room) return { ...sampled, text, finish: undefined };
+  if (stop !== undefined) return { text, finish: 'stop', stopText: stop };
+  if (run.ids.length - promptIds.length < run.room) return { text, finish: undefined, stopText: undefined };
   const rest = run.stops.push(run.flushText());
   const tail = rest.stop === undefined ? rest.text + run.stops.flush() : rest.text;
-  return { ...sampled, text: text + tail, finish: 'length' };
+  return { text: text + tail, finish: 'length', stopText: undefined };
+}
+
+/** Takes tokens up to the one that ends the answer: an executor that samples ahead may have gone on past it. */
+function takeTokens(run: Run, { tokens, logits }: NextTokens): Sampled {
+  const { topLogprobs } = run.job.settings;
+  let text = '';
+  for (const [i, token] of tokens.entries()) {
+    const taken = takeToken(run, token);
+    text += taken.text;
+    if (taken.finish === undefined && i < tokens.length - 1) continue;
+    const logprobs = topLogprobs === undefined || logits === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)];
+    return { ...taken, text, tokens: tokens.slice(0, i + 1), logprobs };
+  }
+  throw new Error('generate: the source returned no token');
 }
 
 /** Milliseconds of the parts of a generation, the reader's time left out. */
@@ -128,12 +140,11 @@ function finalPiece(run: Run, sampled: Sampled, clock: Clock, cachedTokens: numb
   };
 }
 
-/** Prefill: the part of the prompt whose state is not there yet, with progress. */
-async function prefill(run: Run, cachedTokens: number): Promise<Float32Array> {
-  const { core, sequence, promptIds, signal, onProgress } = run.job;
-  const total = promptIds.length - cachedTokens;
-  const onStep = (done: number) => onProgress?.({ phase: 'prefill', loaded: done - cachedTokens, total });
-  return advance(core, sequence, run.ids, { signal, onStep });
+/** The executor samples where it can; log probabilities need the logits here. */
+function openSource(run: Run): TokenSource {
+  const { core, sequence, promptIds, settings, signal, onProgress } = run.job;
+  const options = { core, sequence, ids: run.ids, promptTokens: promptIds.length, room: run.room, sampling: settings.sampling, signal, onProgress };
+  return core.canDecode && settings.topLogprobs === undefined ? createDeviceSource(options) : createHostSource(options);
 }
 
 /**
@@ -141,28 +152,37 @@ async function prefill(run: Run, cachedTokens: number): Promise<Float32Array> {
  * Leaves the sequence with the state of everything that was computed.
  */
 export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece, void, undefined> {
-  const { core, turn, sequence, promptIds, signal } = job;
+  const { turn, sequence, promptIds, signal } = job;
   const run = startRun(job);
   const clock: Clock = { startedAt: performance.now(), prefillMs: 0, ttftMs: 0, decodeMs: 0 };
   // The last id always runs again: the logits after it are what the first token is sampled from.
   const cachedTokens = sequence.keepPrefix(promptIds.slice(0, -1));
-  let logits = await prefill(run, cachedTokens);
-  signal?.throwIfAborted();
-  clock.prefillMs = performance.now() - clock.startedAt;
-  const breathe = createBreather();
-  let sampled = sampleNext(run, logits);
-  clock.ttftMs = performance.now() - clock.startedAt;
-  while (sampled.finish === undefined) {
-    turn.pause();
-    yield { text: sampled.text, tokens: sampled.tokens, logprobs: sampled.logprobs };
-    const pause = breathe();
-    if (pause !== undefined) await pause;
-    const wait = turn.resume(signal);
-    if (wait !== undefined) await wait;
-    const stepStartedAt = performance.now();
-    logits = await advance(core, sequence, run.ids, { signal });
-    sampled = sampleNext(run, logits);
-    clock.decodeMs += performance.now() - stepStartedAt;
+  const source = openSource(run);
+  try {
+    const first = await source.next();
+    signal?.throwIfAborted();
+    clock.prefillMs = performance.now() - clock.startedAt;
+    const breathe = createBreather();
+    let sampled = takeTokens(run, first);
+    clock.ttftMs = performance.now() - clock.startedAt;
+    while (sampled.finish === undefined) {
+      turn.pause();
+      yield { text: sampled.text, tokens: sampled.tokens, logprobs: sampled.logprobs };
+      const pause = breathe();
+      if (pause !== undefined) await pause;
+      const wait = turn.resume(signal);
+      if (wait !== undefined) {
+        source.release();
+        await wait;
+      }
+      const stepStartedAt = performance.now();
+      const next = await source.next();
+      signal?.throwIfAborted();
+      sampled = takeTokens(run, next);
+      clock.decodeMs += performance.now() - stepStartedAt;
+    }
+    yield finalPiece(run, sampled, clock, cachedTokens);
+  } finally {
+    source.release();
   }
-  yield finalPiece(run, sampled, clock, cachedTokens);
 }

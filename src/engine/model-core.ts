@@ -1,5 +1,5 @@
 /** What all calls on one loaded model share: the program, its pages, the queue, and room for sampling. */
-import type { Program, StepBatch, StepResult } from '../graph/executor.ts';
+import type { DecodeRequest, DecodeRun, Program, StepBatch, StepResult } from '../graph/executor.ts';
 import { InputError } from '../tensor/errors.ts';
 import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
@@ -18,6 +18,10 @@ export interface ModelCore {
   readonly candidates: Candidates;
   /** One step of the program. @throws the closing error once {@link ModelCore.close} was called. */
   run(batch: StepBatch): Promise<StepResult>;
+  /** True where the program samples by itself. */
+  readonly canDecode: boolean;
+  /** Tokens that the program samples. @throws as {@link run}, from the run's `next` too. */
+  decode(request: DecodeRequest): DecodeRun;
   /** Throws the closing error after {@link ModelCore.close}. */
   checkOpen(): void;
   /** Refuses new steps, waits for the one that runs, and frees the program. Idempotent. */
@@ -49,6 +53,14 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   const checkOpen = () => {
     if (closedBy !== undefined) throw closedBy;
   };
+  const tracked = async <Result>(step: Promise<Result>): Promise<Result> => {
+    running = step;
+    try {
+      return await step;
+    } finally {
+      running = undefined;
+    }
+  };
   return {
     vocabSize,
     contextLength,
@@ -59,13 +71,20 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     checkOpen,
     async run(batch) {
       checkOpen();
-      const step = program.run(batch);
-      running = step;
-      try {
-        return await step;
-      } finally {
-        running = undefined;
-      }
+      return tracked(program.run(batch));
+    },
+    canDecode: program.decode !== undefined,
+    decode(request) {
+      checkOpen();
+      const run = program.decode?.(request);
+      if (run === undefined) throw new Error('decode: this program does not sample');
+      return {
+        async next() {
+          checkOpen();
+          return tracked(run.next());
+        },
+        close: () => run.close(),
+      };
     },
     close() {
       closedBy ??= new InputError('The model was disposed: load it again, or dispose it only after its last call.');

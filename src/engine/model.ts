@@ -45,7 +45,7 @@ export interface ModelParts {
 const DEFAULT_CONTEXT_LENGTH = 8192;
 const PAGE_TOKENS = 64;
 /** Tokens of one prefill step: enough to reuse weights well, few enough to stop soon. Fixed, so that results do not hang on timing. */
-const MAX_ROWS = 256;
+const PREFILL_ROWS = 256;
 
 function resolveContextLength(wanted: number | undefined, ofModel: number): number {
   if (wanted === undefined) return Math.min(ofModel, DEFAULT_CONTEXT_LENGTH);
@@ -139,7 +139,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
   const kvType = resolveKvType(options.kvType, decoder);
   const kv = { type: kvType, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
-  const maxRows = Math.min(MAX_ROWS, contextLength);
+  const maxRows = Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength);
   const program = await executor.load({ graph, weights, kv, maxRows, signal, onProgress });
   const core = createModelCore({ program, vocabSize: config.vocabSize, contextLength, maxRows, pageTokens: PAGE_TOKENS });
 

@@ -1,5 +1,5 @@
 /** One sequence's tokens and their state in the program's pages. */
-import type { StepResult } from '../graph/executor.ts';
+import type { DecodeRequest, DecodeRun, StepResult } from '../graph/executor.ts';
 import { InputError } from '../tensor/errors.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
@@ -11,6 +11,8 @@ export interface Sequence {
   keepPrefix(ids: ArrayLike<number>): number;
   /** Computes the state of ids[length .. end), at most maxRows of them, in one step. */
   extend(ids: ArrayLike<number>, options: ExtendOptions): Promise<StepResult>;
+  /** Computes the state of ids[length ..), at most maxRows of them, and goes on with tokens that the program samples. */
+  decode(ids: ArrayLike<number>, options: DecodeOptions): DecodeRun;
   /** Gives the pages back. Idempotent. */
   close(): void;
 }
@@ -22,12 +24,17 @@ export interface ExtendOptions {
   readonly taps?: readonly string[] | undefined;
 }
 
+export type DecodeOptions = Pick<DecodeRequest, 'sampling' | 'history' | 'limit'>;
+
 export function openSequence(core: ModelCore): Sequence {
   const table = core.pages.open();
   const present: number[] = [];
   let epoch = table.epoch;
   let isClosed = false;
 
+  const checkOpen = () => {
+    if (isClosed) throw new InputError('The state of this sequence was freed while it ran: its chat was disposed.');
+  };
   const forgetLost = () => {
     if (epoch === table.epoch) return;
     epoch = table.epoch;
@@ -47,7 +54,7 @@ export function openSequence(core: ModelCore): Sequence {
       return common;
     },
     async extend(ids, { end, outputs, taps }) {
-      if (isClosed) throw new InputError('The state of this sequence was freed while it ran: its chat was disposed.');
+      checkOpen();
       forgetLost();
       const start = present.length;
       core.pages.reserve(table, end);
@@ -58,11 +65,47 @@ export function openSequence(core: ModelCore): Sequence {
       for (const token of tokens) present.push(token);
       return result;
     },
+    decode(ids, options) {
+      checkOpen();
+      forgetLost();
+      const start = present.length;
+      const tokens = Int32Array.from({ length: ids.length - start }, (_, i) => ids[start + i] as number);
+      const reserve = (end: number) => {
+        core.pages.reserve(table, end);
+        return table.pages;
+      };
+      const run = core.decode({ ...options, tokens, start, reserve });
+      const ownEpoch = epoch;
+      /** Tokens whose state is there as soon as the next one has been sampled. */
+      let ahead: readonly number[] = Array.from(tokens);
+      return {
+        async next() {
+          const sampled = await run.next();
+          if (sampled.length === 0 || table.epoch !== ownEpoch) return sampled;
+          present.push(...ahead, ...sampled.slice(0, -1));
+          ahead = sampled.slice(-1);
+          return sampled;
+        },
+        close: () => run.close(),
+      };
+    },
     close() {
       isClosed = true;
       core.pages.close(table);
     },
   };
+}
+
+/** Computes the state of all but the last chunk of `ids`. */
+async function prefillChunks(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<void> {
+  while (ids.length - sequence.length > core.maxRows) {
+    options.signal?.throwIfAborted();
+    const end = sequence.length + core.maxRows;
+    await sequence.extend(ids, { end, outputs: [] });
+    options.onStep?.(end);
+    await yieldToEventLoop();
+  }
+  options.signal?.throwIfAborted();
 }
 
 export interface AdvanceOptions {
@@ -76,13 +119,14 @@ export interface AdvanceOptions {
  * one new token, or what was lost to other sequences. Resolves to the logits [vocab] after the last id, good until the next step.
  */
 export async function advance(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<Float32Array> {
-  for (;;) {
-    options.signal?.throwIfAborted();
-    const end = Math.min(ids.length, sequence.length + core.maxRows);
-    const isLast = end === ids.length;
-    const { logits } = await sequence.extend(ids, { end, outputs: isLast ? [end - 1] : [] });
-    options.onStep?.(end);
-    if (isLast) return logits;
-    await yieldToEventLoop();
-  }
+  await prefillChunks(core, sequence, ids, options);
+  const { logits } = await sequence.extend(ids, { end: ids.length, outputs: [ids.length - 1] });
+  options.onStep?.(ids.length);
+  return logits;
+}
+
+/** As {@link advance}, but the program samples what follows: the last chunk is part of the run that this opens. */
+export async function advanceAndDecode(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions & DecodeOptions): Promise<DecodeRun> {
+  await prefillChunks(core, sequence, ids, options);
+  return sequence.decode(ids, options);
 }

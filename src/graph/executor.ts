@@ -7,6 +7,7 @@ import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import type { Graph } from './graph.ts';
+import type { SamplingSettings } from './sampling.ts';
 
 /** Bytes of one weight in its file's own block layout, rows in the order the graph means. */
 export interface WeightSource {
@@ -66,6 +67,32 @@ export interface StepResult {
   readonly taps: ReadonlyMap<string, Float32Array>;
 }
 
+/** One sequence whose tokens the executor samples by itself, several steps ahead of whoever reads them. */
+export interface DecodeRequest {
+  /** Tokens not yet in the state, at least one, at most maxRows: what follows the last of them is sampled first. */
+  readonly tokens: ArrayLike<number>;
+  /** Position of tokens[0]. */
+  readonly start: number;
+  /** Called before positions below `end` are written: returns pages that cover them, those returned before still in their places. */
+  reserve(end: number): ArrayLike<number>;
+  readonly sampling: SamplingSettings;
+  /** For penalties: the prompt, and what was sampled for it before this run. */
+  readonly history: { readonly promptIds: ArrayLike<number>; readonly outputIds: ArrayLike<number> };
+  /** Most tokens to sample, at least 1. */
+  readonly limit: number;
+}
+
+/** Goes stale when another run begins: what its steps left in the state stays. */
+export interface DecodeRun {
+  /**
+   * The tokens sampled since the last call, in order; none once the limit is reached. The state then holds all tokens returned but the
+   * last one, and possibly more. Rejects with FormatError where no token has a usable logit, with CapacityError when the device is lost.
+   */
+  next(): Promise<readonly number[]>;
+  /** Hands nothing more to the device. Idempotent. */
+  close(): void;
+}
+
 export interface MemoryUse {
   readonly weightBytes: number;
   readonly kvBytes: number;
@@ -78,6 +105,8 @@ export interface Program {
   /** Makes pages [0, count) exist, keeping what the present ones hold. Throws CapacityError past what can be had. */
   ensureKvPages(count: number): void;
   run(batch: StepBatch): Promise<StepResult>;
+  /** Absent where the executor cannot sample: then logits are sampled from by who runs it. */
+  decode?(request: DecodeRequest): DecodeRun;
   readonly memory: MemoryUse;
   /** The plan as text, a line per step. */
   printPlan(): string;
@@ -91,6 +120,8 @@ export interface Executor {
   readonly kind: DeviceKind;
   /** For banners: `cpu (2 threads, relaxed SIMD)`. */
   readonly description: string;
+  /** Rows of a prefill step that suit the device; absent where the engine's default does. */
+  readonly prefillRows?: number | undefined;
   /**
    * Loads a graph. Rejects with CapacityError where it cannot fit (naming the largest context that does), with
    * FormatError where weights hold NaN or infinity, and frees everything when it rejects.
