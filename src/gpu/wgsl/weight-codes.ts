@@ -44,22 +44,22 @@ function codesFunction(format: PackedBlocks, n: number, groups: number): string 
 
 const pick = (plane: string, index: string) => `unpack2x16float(${plane}[(${index}) >> 1u])[(${index}) & 1u]`;
 
-function directScale(format: PackedBlocks, n: number, groups: number): string {
+function directScale(n: number, groups: number, factor: number): string {
   return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {
   let at = row * ${groups}u + group;
-  return vec2<f32>(${pick(`p${n}_scales`, 'at')} * ${1 / codeFactor(format)});
+  return vec2<f32>(${pick(`p${n}_scales`, 'at')} * ${1 / factor});
 }`;
 }
 
 /** 6-bit scales and minimums of eight groups in twelve bytes: ggml's get_scale_min_k4. */
-function k4Scale(format: PackedBlocks, n: number, groups: number): string {
+function k4Scale(n: number, groups: number, factor: number): string {
   const meta = `let m = p${n}_metas[row * ${groups / 8}u + (group >> 3u)];
   let j = group & 7u;
   let shift = (j & 3u) * 8u;`;
   const six = (own: string) => `select((${own} >> shift) & 63u, ((m.w >> (shift + ${own === 'm.y' ? 0 : 4}u)) & 15u) | (((${own} >> (shift + 6u)) & 3u) << 4u), j >= 4u)`;
   return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {
   ${meta}
-  return vec2<f32>(unpack2x16float(m.x).x * f32(${six('m.y')}) * ${1 / codeFactor(format)});
+  return vec2<f32>(unpack2x16float(m.x).x * f32(${six('m.y')}) * ${1 / factor});
 }
 fn minimum${n}(row: u32, group: u32) -> f32 {
   ${meta}
@@ -67,19 +67,24 @@ fn minimum${n}(row: u32, group: u32) -> f32 {
 }`;
 }
 
-function bytesScale(format: PackedBlocks, n: number, groups: number): string {
+function bytesScale(n: number, groups: number, factor: number): string {
   return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {
   let block = row * ${groups / 8}u + (group >> 3u);
   let pair = p${n}_subs[block][(group >> 1u) & 3u] >> ((group & 1u) * 16u);
   let subs = vec2<i32>(bitcast<i32>(pair << 24u) >> 24u, bitcast<i32>(pair << 16u) >> 24u);
-  return vec2<f32>(subs) * (${pick(`p${n}_scales`, 'block')} * ${1 / codeFactor(format)});
+  return vec2<f32>(subs) * (${pick(`p${n}_scales`, 'block')} * ${1 / factor});
 }`;
 }
 
 const SCALE_FUNCTIONS = { direct: directScale, k4: k4Scale, bytes: bytesScale } as const;
 
+/** `scales{n}` and `minimum{n}` alone, for codes read as `factor` times their value. */
+export function weightScaleFunctions(part: LinearPartShape, n: number, cols: number, factor = 1): string {
+  return SCALE_FUNCTIONS[blocksOf(part).scale](n, cols / 32, factor);
+}
+
 /** The functions of part `n`; its type must be a block format. */
 export function weightCodeFunctions(part: LinearPartShape, n: number, cols: number): string {
   const format = blocksOf(part);
-  return [codesFunction(format, n, cols / 32), SCALE_FUNCTIONS[format.scale](format, n, cols / 32)].join('\n');
+  return [codesFunction(format, n, cols / 32), weightScaleFunctions(part, n, cols, codeFactor(format))].join('\n');
 }

@@ -1,0 +1,48 @@
+/**
+ * WGSL functions that read packed weights (packed-layout.ts) of any type as f32, four consecutive elements of a row at a time. For
+ * part `n` of a matrix of `cols` columns, with the planes bound as `p{n}_{plane}`:
+ * - `fn quad{n}(row: u32, quad: u32) -> vec4<f32>`: elements 4 quad .. 4 quad + 3; zeros past `cols`, up to the row's stride.
+ * - for block formats also `scales{n}` and `minimum{n}` of weight-codes.ts.
+ * Short rather than fast: kernels that read a matrix once per token decode whole groups in their own way.
+ */
+import { packedFormatOf, rowStride } from '../packed-layout.ts';
+import type { PackedBlocks } from '../packed-layout.ts';
+import type { LinearPartShape } from '../linear-shape.ts';
+import { weightScaleFunctions } from './weight-codes.ts';
+
+/** Four bf16 or f16 in two words. */
+function halfQuad(type: 'f16' | 'bf16'): string {
+  if (type === 'f16') return 'vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y))';
+  return 'bitcast<vec4<f32>>(vec4<u32>(w.x << 16u, w.x & 0xffff0000u, w.y << 16u, w.y & 0xffff0000u))';
+}
+
+/** `let c`: the four codes of quad `j` of group `at`, as signed integers where the format has signed codes. */
+function quadCodes({ codeBits, signed }: PackedBlocks, n: number): string {
+  if (codeBits === 8) return `let c = unpack4xI8(p${n}_codes[2u * at + (j >> 2u)][j & 3u]);`;
+  const low = `let low = (p${n}_codes[at][j & 3u] >> (j & 4u)) & 0x0f0f0f0fu;`;
+  if (codeBits === 4) return signed ? `${low}\n  let c = vec4<i32>(unpack4xU8(low ^ 0x08080808u)) - 8;` : `${low}\n  let c = unpack4xU8(low);`;
+  if (!signed) throw new Error('weight values: 6-bit codes without a zero point have no reader yet');
+  return `${low}
+  let high = (p${n}_high[at][j >> 2u] >> (2u * (j & 3u))) & 0x03030303u;
+  let c = vec4<i32>(unpack4xU8((low | (high << 4u)) ^ 0x20202020u)) - 32;`;
+}
+
+/** The functions of part `n`. */
+export function weightValueFunctions(part: LinearPartShape, n: number, cols: number): string {
+  const format = packedFormatOf(part.type);
+  const head = `fn quad${n}(row: u32, quad: u32) -> vec4<f32> {`;
+  if (format.kind === 'floats') {
+    const quads = rowStride(format, cols) / 4;
+    if (format.type === 'f32') return `${head}\n  return p${n}_values[row * ${quads}u + quad];\n}`;
+    return `${head}\n  let both = p${n}_values[row * ${quads / 2}u + (quad >> 1u)];\n  let w = select(both.xy, both.zw, (quad & 1u) == 1u);\n  return ${halfQuad(format.type)};\n}`;
+  }
+  const minimum = format.hasMinimum ? ` - minimum${n}(row, group)` : '';
+  return `${weightScaleFunctions(part, n, cols)}
+${head}
+  let group = quad >> 3u;
+  let j = quad & 7u;
+  let at = row * ${cols / 32}u + group;
+  ${quadCodes(format, n)}
+  return vec4<f32>(c) * scales${n}(row, group)[j >> 2u]${minimum};
+}`;
+}
