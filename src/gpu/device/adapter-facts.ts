@@ -1,0 +1,66 @@
+/** What is known of a GPU before a device is opened: plain data, so that a profile can be chosen from it, printed and tested. */
+export interface AdapterFacts {
+  /** As WebGPU gives them; any may be empty. Dawn's `device` is the marketing name (`Apple M4 Pro`); browsers hide it. */
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** A CPU in the guise of a GPU: SwiftShader, llvmpipe, WARP, Dawn's null backend. */
+  readonly isSoftware: boolean;
+  readonly features: readonly string[];
+  /** Smallest and largest number of lanes of a subgroup that the adapter admits to. */
+  readonly subgroupSizes: readonly [smallest: number, largest: number] | undefined;
+  readonly limits: GpuLimits;
+}
+
+/** The limits that kernels and buffers meet. */
+export interface GpuLimits {
+  readonly bufferBytes: number;
+  readonly bindingBytes: number;
+  /** Storage buffers of one kernel. */
+  readonly storageBuffers: number;
+  /** Invocations of a workgroup. */
+  readonly invocations: number;
+  readonly workgroupBytes: number;
+}
+
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|null-backend|microsoft basic render|software/i;
+
+export function adapterFacts({ info, features, limits }: Pick<GPUAdapter, 'info' | 'features' | 'limits'>): AdapterFacts {
+  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = info;
+  const names = [...features].map(String).sort();
+  return {
+    vendor, architecture, device, description,
+    isSoftware: info.isFallbackAdapter || SOFTWARE.test(`${architecture} ${device} ${description}`),
+    features: names,
+    subgroupSizes: names.includes('subgroups') && subgroupMinSize > 0 ? [subgroupMinSize, subgroupMaxSize] : undefined,
+    limits: gpuLimits(limits),
+  };
+}
+
+export function gpuLimits(limits: GPUSupportedLimits): GpuLimits {
+  return {
+    bufferBytes: limits.maxBufferSize,
+    bindingBytes: limits.maxStorageBufferBindingSize,
+    storageBuffers: limits.maxStorageBuffersPerShaderStage,
+    invocations: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
+    workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+  };
+}
+
+/**
+ * Lanes of every subgroup of a kernel, where that is certain. The range an adapter admits to may be wider than the hardware: Dawn's
+ * says 4 to 64 for Metal and 32 to 128 for any GPU on D3D12, though Apple's and NVIDIA's GPUs have 32 lanes and nothing else.
+ * Others may pick a size for each kernel.
+ */
+export function fixedSubgroupSize({ vendor, subgroupSizes }: Pick<AdapterFacts, 'vendor' | 'subgroupSizes'>): number | undefined {
+  if (subgroupSizes === undefined) return undefined;
+  const [smallest, largest] = subgroupSizes;
+  if (smallest === largest) return smallest;
+  return (vendor === 'apple' || vendor === 'nvidia') && smallest <= 32 && largest >= 32 ? 32 : undefined;
+}
+
+/** For banners: `NVIDIA H100 80GB HBM3`, `apple metal-3` where a browser hides the name. */
+export function adapterName({ vendor, architecture, device, description }: Pick<AdapterFacts, 'vendor' | 'architecture' | 'device' | 'description'>): string {
+  return device || [vendor, architecture].filter((part) => part !== '').join(' ') || description || 'a GPU without a name';
+}

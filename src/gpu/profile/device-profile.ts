@@ -1,0 +1,98 @@
+/**
+ * What the planner knows of a device: plain data, chosen by profile-for.ts from the table in profiles.ts. Nothing else decides between
+ * kernel variants, so a profile's name is enough to print a device's plan without having it.
+ */
+
+export type ProfileName =
+  | 'apple-m1' | 'apple-m2' | 'apple-m3' | 'apple-m4' | 'apple-m5' | 'nvidia' | 'amd' | 'intel' | 'software' | 'generic';
+
+/** Matrix times a vector (or a few) with int8 activations. Subgroups count only where the profile has a subgroup size. */
+export interface GemvInt8Knobs {
+  readonly subgroupsPerWorkgroup: number;
+  /** Subgroups that share one row. */
+  readonly subgroupsPerRow: number;
+  /** The same for matrices with at least as many columns as rows (attention output, down projection). */
+  readonly tallSubgroupsPerRow: number;
+  /** For the output head, whose rows are many. Its rows are never shared. */
+  readonly headSubgroupsPerWorkgroup: number;
+  /** Of a workgroup, without subgroups: a row for each invocation. */
+  readonly flatInvocations: number;
+}
+
+/** The same with float activations. */
+export interface GemvFloatKnobs {
+  readonly rowsPerSubgroup: number;
+  readonly subgroupsPerWorkgroup: number;
+  readonly flatInvocations: number;
+}
+
+/** Matrix times many rows, without matrix units. */
+export interface GemmKnobs {
+  /** Rows of activations of a workgroup's tile. */
+  readonly tileRows: number;
+  /** Rows of the weight matrix of a workgroup's tile. */
+  readonly tileCols: number;
+  /** Columns that are staged in workgroup memory at a time. */
+  readonly tileDepth: number;
+  readonly invocations: number;
+  /** From how many rows on it is used; fewer rows take the GEMV. */
+  readonly fromRows: number;
+}
+
+export interface AttentionKnobs {
+  readonly subgroupsPerWorkgroup: number;
+  /** Keys from which a query's keys are split over workgroups. */
+  readonly splitFrom: number;
+  /** Into how many parts. */
+  readonly splits: number;
+  /** Of a workgroup, without subgroups. */
+  readonly flatInvocations: number;
+  /** Prefill: queries and keys of a tile. */
+  readonly tileQueries: number;
+  readonly tileKeys: number;
+}
+
+export interface ProfileKnobs {
+  readonly gemvInt8: GemvInt8Knobs;
+  readonly gemvFloat: GemvFloatKnobs;
+  readonly gemm: GemmKnobs;
+  readonly attention: AttentionKnobs;
+}
+
+/** How weights in blocks are multiplied: `int8` rounds activations to int8 first. */
+export type ActivationType = 'int8' | 'f32' | 'f16';
+
+/** One sentence on one choice, for `ingot doctor` and `ingot kernels`. */
+export interface ProfileReason {
+  readonly choice: string;
+  readonly reason: string;
+}
+
+/** What adapter facts a profile is for: a vendor as WebGPU names it, and what the device's name contains where it is known. */
+export interface ProfileMatch {
+  readonly vendor: string;
+  readonly device?: string | undefined;
+}
+
+export interface DeviceProfile {
+  readonly name: ProfileName;
+  readonly matches: readonly ProfileMatch[];
+  /** Lanes of a subgroup; undefined: kernels without subgroup operations. */
+  readonly subgroupSize: number | undefined;
+  readonly hasF16: boolean;
+  readonly activations: ActivationType;
+  /** Sizes of matrix units: none are used yet. */
+  readonly subgroupMatrix: undefined;
+  /** Storage buffers of one kernel. */
+  readonly storageBuffers: number;
+  readonly maxBufferBindingBytes: number;
+  /** Invocations of a workgroup. */
+  readonly invocations: number;
+  readonly workgroupBytes: number;
+  /** Rows of a prefill chunk. */
+  readonly prefillRows: number;
+  /** Most decode steps of one submit. */
+  readonly stepsPerSubmit: number;
+  readonly knobs: ProfileKnobs;
+  readonly why: readonly ProfileReason[];
+}
