@@ -1,0 +1,31 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { randomSource } from '../../../cpu/kernel-check.ts';
+import { addKernel, addWorkgroups } from './add.ts';
+import type { AddVariant } from './add.ts';
+
+describe('add', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  const cases: { variant: AddVariant; rows: number }[] = [
+    { variant: { width: 1, rowCount: 'rows' }, rows: 3 },
+    { variant: { width: 63, rowCount: 'rows' }, rows: 5 },
+    { variant: { width: 260, rowCount: 'outRows' }, rows: 9 },
+    { variant: { width: 1028, rowCount: 'rows', single: true }, rows: 1 },
+  ];
+
+  it.each(cases)('adds $rows rows of $variant.width and no others', async ({ variant, rows }) => {
+    const random = randomSource(variant.width);
+    const fill = () => Float32Array.from({ length: (rows + 1) * variant.width }, () => random() - 0.5);
+    const [a, b, y] = [fill(), fill(), fill()];
+    const counts = { rows: variant.rowCount === 'rows' ? rows : 1, outRows: variant.rowCount === 'outRows' ? rows : 1 };
+    const step = Uint32Array.of(counts.rows, counts.outRows, 0, 0);
+    const out = await test.run({ kernel: addKernel(variant), workgroups: addWorkgroups(variant, counts), buffers: { a, b, y, step } });
+    expect(out.get('y')).toEqual(y.map((old, i) => (i < rows * variant.width ? Math.fround(a[i]! + b[i]!) : old)));
+  });
+});

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import { randomSource } from '../../../cpu/kernel-check.ts';
+import * as reference from '../../../reference/reference-ops.ts';
+import { q8CodeBytes, q8StatBytes } from '../../q8-layout.ts';
+import { normKernel, normWorkgroups } from './norm.ts';
+import type { NormVariant } from './norm.ts';
+
+const f32 = { f32: true, q8: false };
+const q8 = { f32: false, q8: true };
+const both = { f32: true, q8: true };
+
+describe('norm', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  const cases: [NormVariant, rows: number][] = [
+    [{ width: 1, groups: 1, eps: 1e-2, gather: false, outputs: f32, rowCount: 'rows' }, 3],
+    [{ width: 77, groups: 7, eps: 1e-5, gather: false, outputs: f32, rowCount: 'rows' }, 5],
+    [{ width: 301, groups: 1, eps: 1e-6, gather: true, outputs: f32, rowCount: 'outRows' }, 2],
+    [{ width: 1024, groups: 8, eps: 1e-6, gather: false, outputs: f32, rowCount: 'rows' }, 3],
+    [{ width: 1024, groups: 1, eps: 1e-6, gather: false, outputs: f32, rowCount: 'rows', single: true }, 1],
+    [{ width: 5120, groups: 1, eps: 1e-6, gather: false, outputs: f32, rowCount: 'rows' }, 2],
+    [{ width: 32, groups: 2, eps: 1e-5, gather: false, outputs: q8, rowCount: 'rows' }, 3],
+    [{ width: 1056, groups: 1, eps: 1e-5, gather: true, outputs: both, rowCount: 'outRows' }, 3],
+    [{ width: 2560, groups: 1, eps: 1e-5, gather: true, outputs: q8, rowCount: 'outRows', single: true }, 1],
+    [{ width: 384, groups: 3, eps: 1e-5, gather: false, outputs: both, rowCount: 'rows' }, 4],
+  ];
+
+  it.each(cases)('%j, %i rows', async (variant, rows) => {
+    const { width, groups, eps, gather, outputs, rowCount } = variant;
+    const random = randomSource(width);
+    const x = Float32Array.from({ length: 6 * width }, (_, i) => (random() - 0.5) * 10 ** (Math.floor(i / width) - 4));
+    const gain = Float32Array.from({ length: width / groups }, () => random() * 2 - 0.5);
+    const indices = gather ? [5, 1, 4].slice(0, rows) : Array.from({ length: rows }, (_, i) => i);
+    const counts = { rows: rowCount === 'rows' ? rows : 1, outRows: rowCount === 'outRows' ? rows : 1 };
+    const y = new Float32Array((rows + 1) * width).fill(7);
+    const out = await test.run({
+      kernel: normKernel(variant),
+      workgroups: normWorkgroups(variant, counts),
+      buffers: {
+        x, gain, y, outIndices: Uint32Array.from(indices), step: Uint32Array.of(counts.rows, counts.outRows, 0, 0),
+        yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows, width) / 4)), yStats: new Float32Array(Math.ceil(q8StatBytes(rows, width) / 4)),
+      },
+    });
+    const want = reference.rmsNorm(Float64Array.from(indices.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)])), gain, { eps });
+    const error = (i: number) => 2e-6 * Math.abs(want[i]!) + 1e-9;
+    if (outputs.f32) {
+      const got = out.get('y') as Float32Array;
+      const wrong = [...got].findIndex((value, i) => !(i < want.length ? Math.abs(value - want[i]!) <= error(i) : value === 7));
+      expect(wrong).toBe(-1);
+    }
+    if (outputs.q8) {
+      const got = { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+      expect(compareQ8(got, want, { error })).toBeUndefined();
+    }
+  });
+
+  it('refuses groups that do not divide a row or an int8 block', () => {
+    const variant: NormVariant = { width: 64, groups: 8, eps: 1e-5, gather: false, outputs: q8, rowCount: 'rows' };
+    expect(() => normKernel(variant)).toThrow(/groups of a multiple of 16 values; got 8/);
+    expect(() => normKernel({ ...variant, groups: 5 })).toThrow(/64 values do not divide by 5/);
+    expect(() => normKernel({ ...variant, outputs: { f32: false, q8: false } })).toThrow(/without outputs/);
+  });
+});

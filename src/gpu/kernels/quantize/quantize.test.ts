@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import { randomSource } from '../../../cpu/kernel-check.ts';
+import { q8CodeBytes, q8StatBytes } from '../../q8-layout.ts';
+import { quantizeKernel, quantizeWorkgroups } from './quantize.ts';
+import type { QuantizeVariant } from './quantize.ts';
+
+describe('quantize', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  const norm = { eps: 1e-6 };
+  const cases: [QuantizeVariant, rows: number][] = [
+    [{ width: 32, norm: undefined, gather: false, rowCount: 'rows' }, 1],
+    [{ width: 1120, norm: undefined, gather: false, rowCount: 'rows' }, 5],
+    [{ width: 96, norm: undefined, gather: true, rowCount: 'outRows' }, 4],
+    [{ width: 1024, norm, gather: false, rowCount: 'rows' }, 3],
+    [{ width: 160, norm, gather: true, rowCount: 'outRows' }, 3],
+    [{ width: 2560, norm, gather: false, rowCount: 'rows', single: true }, 1],
+    [{ width: 64, norm, gather: true, rowCount: 'outRows', single: true }, 1],
+  ];
+
+  it.each(cases)('%j, %i rows', async (variant, rows) => {
+    const { width, gather, rowCount } = variant;
+    const random = randomSource(width);
+    const x = Float32Array.from({ length: 6 * width }, (_, i) => (random() - 0.5) * 10 ** ((i >> 4) % 6 - 3));
+    const gain = Float32Array.from({ length: width }, () => random() * 2 - 0.5);
+    const indices = gather ? [5, 1, 1, 0].slice(0, rows) : Array.from({ length: rows }, (_, i) => i);
+    const counts = { rows: rowCount === 'rows' ? rows : 1, outRows: rowCount === 'outRows' ? rows : 1 };
+    const out = await test.run({
+      kernel: quantizeKernel(variant),
+      workgroups: quantizeWorkgroups(variant, counts),
+      buffers: {
+        x, yGain: gain, outIndices: Uint32Array.from(indices), step: Uint32Array.of(counts.rows, counts.outRows, 0, 0),
+        yCodes: new Uint32Array(q8CodeBytes(rows, width) / 4), yStats: new Float32Array(q8StatBytes(rows, width) / 4),
+      },
+    });
+    const got = { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+    const want = indices.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)]);
+    expect(compareQ8(got, want, { norm: variant.norm && { ...variant.norm, gain }, error: (i) => 1e-7 * Math.abs(want[i]!) })).toBeUndefined();
+  });
+});

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { randomSource } from '../../../cpu/kernel-check.ts';
+import * as reference from '../../../reference/reference-ops.ts';
+import { ropeKernel, ropeWorkgroups } from './rope.ts';
+import type { RopeVariant } from './rope.ts';
+
+const POSITIONS = 300;
+
+/** (cos, sin) of [position, frequency], as the host makes it. */
+function tableOf(frequencies: Float64Array): Float32Array {
+  const angles = Array.from({ length: POSITIONS }, (_, position) => [...frequencies].map((frequency) => position * frequency)).flat();
+  return Float32Array.from(angles.flatMap((angle) => [Math.cos(angle), Math.sin(angle)]));
+}
+
+describe('rope', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  const cases: { variant: RopeVariant; positions: number[] }[] = [
+    { variant: { heads: 1, headDim: 2, rotaryDim: 2, rowCount: 'rows' }, positions: [0, 1, 299] },
+    { variant: { heads: 3, headDim: 21, rotaryDim: 6, rowCount: 'rows' }, positions: [7, 7, 128, 3, 0] },
+    { variant: { heads: 5, headDim: 64, rotaryDim: 64, rowCount: 'outRows' }, positions: [250, 251] },
+    { variant: { heads: 16, headDim: 128, rotaryDim: 128, rowCount: 'rows', single: true }, positions: [299] },
+  ];
+
+  it.each(cases)('turns heads of $variant.headDim at $positions', async ({ variant, positions }) => {
+    const { heads, headDim, rotaryDim, rowCount } = variant;
+    const random = randomSource(headDim);
+    const x = Float32Array.from({ length: positions.length * heads * headDim }, () => random() * 4 - 2);
+    const frequencies = Float64Array.from({ length: rotaryDim / 2 }, (_, i) => 10000 ** ((-2 * i) / rotaryDim));
+    const counts = { rows: rowCount === 'rows' ? positions.length : 1, outRows: rowCount === 'outRows' ? positions.length : 1 };
+    const out = await test.run({
+      kernel: ropeKernel(variant),
+      workgroups: ropeWorkgroups(variant, counts),
+      buffers: { x, positions: Uint32Array.from(positions), rope: tableOf(frequencies), y: new Float32Array(x.length), step: Uint32Array.of(counts.rows, counts.outRows, 0, 0) },
+    });
+    const want = reference.rope(Float64Array.from(x), Int32Array.from(positions), { kind: 'rope', heads, headDim, table: { id: 't', frequencies } });
+    const got = out.get('y') as Float32Array;
+    const worst = want.reduce((most, value, i) => Math.max(most, Math.abs(value - got[i]!)), 0);
+    expect(worst).toBeLessThan(1e-6);
+  });
+
+  it('refuses an odd number of turned dimensions', () => {
+    expect(() => ropeKernel({ heads: 1, headDim: 8, rotaryDim: 3, rowCount: 'rows' })).toThrow(/even number.*got 3 of 8/);
+  });
+});

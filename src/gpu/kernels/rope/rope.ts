@@ -1,0 +1,63 @@
+/** Rotary position embedding, halves form: in every head x[i] and x[i + rotaryDim / 2] turn by angle i, the rest passes. Su et al. 2021. */
+import { InputError } from '../../../tensor/errors.ts';
+import { kernelHeader, kernelKey } from '../../kernel.ts';
+import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import { rowPiecesMain, rowPiecesWorkgroups, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
+
+/**
+ * Bindings `x` and `y`: f32 [rows, heads * headDim]; `positions`: u32 [rows]; `rope`: (cos, sin) [position, rotaryDim / 2].
+ */
+export interface RopeVariant extends RowsVariant {
+  readonly heads: number;
+  readonly headDim: number;
+  /** Even, at most headDim. */
+  readonly rotaryDim: number;
+}
+
+/** A pair that turns, or one value that passes, for each invocation. */
+function piecesOf(variant: RopeVariant): RowPieces {
+  const { heads, headDim, rotaryDim } = variant;
+  return { rows: variant, pieces: heads * (headDim - rotaryDim / 2), workgroupSize: 64 };
+}
+
+export function ropeKernel(variant: RopeVariant): Kernel {
+  const { heads, headDim, rotaryDim } = variant;
+  if (rotaryDim % 2 !== 0 || rotaryDim > headDim) throw new InputError(`rope turns an even number of a head's dimensions; got ${rotaryDim} of ${headDim}`);
+  const half = rotaryDim / 2;
+  const pieces = piecesOf(variant);
+  const bindings: readonly Binding[] = [
+    { name: 'x', access: 'read', type: 'array<f32>' },
+    { name: 'positions', access: 'read', type: 'array<u32>' },
+    { name: 'rope', access: 'read', type: 'array<vec2<f32>>' },
+    { name: 'y', access: 'write', type: 'array<f32>' },
+    ...stepBindings(variant),
+  ];
+  const turn = `let turn = rope[positions[row] * ${half}u + i];
+  let low = x[start + i];
+  let high = x[start + ${half}u + i];
+  y[start + i] = low * turn.x - high * turn.y;
+  y[start + ${half}u + i] = high * turn.x + low * turn.y;`;
+  const pass = `if (i >= ${half}u) {
+    y[start + ${half}u + i] = x[start + ${half}u + i];
+    return;
+  }
+  `;
+  const body = `  let head = piece / ${headDim - half}u;
+  let i = piece - head * ${headDim - half}u;
+  let start = row * ${heads * headDim}u + head * ${headDim}u;
+  ${headDim === rotaryDim ? '' : pass}${turn}`;
+  return {
+    key: kernelKey('rope', variant),
+    label: `rope ${heads} x ${headDim}`,
+    wgsl: kernelHeader(bindings, {}) + stepStruct(variant) + rowPiecesMain(pieces, body),
+    bindings,
+    workgroupSize: pieces.workgroupSize,
+    workgroupBytes: 0,
+    needs: {},
+  };
+}
+
+export function ropeWorkgroups(variant: RopeVariant, counts: RowCounts): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), counts);
+}

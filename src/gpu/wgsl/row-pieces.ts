@@ -1,0 +1,68 @@
+/**
+ * The frame of kernels that treat each row by itself: rows are cut into equal pieces and every invocation takes one, so that no
+ * barrier is needed and any number of rows fills the device.
+ */
+import { LINEAR_WORKGROUP, linearWorkgroups } from '../kernel.ts';
+import type { Binding, Workgroups } from '../kernel.ts';
+import { STEP_BINDING, STEP_STRUCT } from '../linear-shape.ts';
+
+/** Which rows a kernel works on. */
+export interface RowsVariant {
+  /** The number of the `step` uniform that counts the rows. */
+  readonly rowCount: 'rows' | 'outRows';
+  /** True: exactly one row, and `step` is not bound. */
+  readonly single?: boolean | undefined;
+}
+
+/** Rows of a dispatch; at least those of the step that it runs in. */
+export interface RowCounts {
+  readonly rows: number;
+  readonly outRows: number;
+}
+
+export function rowsOf({ rowCount, single }: RowsVariant, counts: RowCounts): number {
+  return single ? 1 : counts[rowCount];
+}
+
+/** WGSL expression of the number of rows. */
+export function rowsExpression({ rowCount, single }: RowsVariant): string {
+  return single ? '1u' : `step.${rowCount}`;
+}
+
+/** The binding of `step`, where the variant reads it; its struct is {@link stepStruct}. */
+export function stepBindings({ single }: RowsVariant): readonly Binding[] {
+  return single ? [] : [STEP_BINDING];
+}
+
+export function stepStruct({ single }: RowsVariant): string {
+  return single ? '' : `${STEP_STRUCT}\n`;
+}
+
+export interface RowPieces {
+  readonly rows: RowsVariant;
+  /** Pieces of one row. */
+  readonly pieces: number;
+  readonly workgroupSize: number;
+}
+
+/** An entry point that runs `body` with `row` and `piece`, both u32, for every piece of every row. */
+export function rowPiecesMain({ rows, pieces, workgroupSize }: RowPieces, body: string): string {
+  return `@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let index = ${LINEAR_WORKGROUP} * ${workgroupSize}u + lane;
+  let row = index / ${pieces}u;
+  if (row >= ${rowsExpression(rows)}) { return; }
+  let piece = index - row * ${pieces}u;
+${body}
+}
+`;
+}
+
+export function rowPiecesWorkgroups({ rows, pieces, workgroupSize }: RowPieces, counts: RowCounts): Workgroups {
+  return linearWorkgroups(Math.max(1, Math.ceil((rowsOf(rows, counts) * pieces) / workgroupSize)));
+}
+
+/** Values that f32 buffers of rows of `width` are read by at a time, and the WGSL type of one. */
+export function lanesOfWidth(width: number): { readonly values: 1 | 4; readonly type: 'f32' | 'vec4<f32>' } {
+  return width % 4 === 0 ? { values: 4, type: 'vec4<f32>' } : { values: 1, type: 'f32' };
+}
