@@ -1,7 +1,7 @@
 /** A graph loaded into one shared memory: runs steps on its threads and grows its KV pages. */
 import type { Program, ProgramRequest, SequenceStep, StepBatch, StepResult } from '../graph/executor.ts';
-import type { Graph } from '../graph/graph.ts';
 import { printPlan } from '../graph/plan.ts';
+import { checkSequences, splitBatch, tokenLimitOf } from '../graph/step-batch.ts';
 import type { Value } from '../graph/value.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import { describeOp } from './cpu-op.ts';
@@ -9,7 +9,6 @@ import { sourceOf } from './layout-program.ts';
 import type { PlannedProgram, ProgramLayout } from './layout-program.ts';
 import { ADDRESS_LIMIT, growTo } from './memory.ts';
 import type { RowsAt } from './program-writer.ts';
-import { splitBatch } from './step-batch.ts';
 import { pageTableWords, writeStep } from './step-writer.ts';
 import type { Threads } from './threads.ts';
 
@@ -131,27 +130,7 @@ class CpuProgram implements Program {
   /** Addresses are made from these numbers: nothing past this check may lead outside of the program's memory. */
   #check(sequences: readonly SequenceStep[]): void {
     const { step, pages } = this.#layout;
-    const tokenLimit = this.#tokenLimit;
-    if (sequences.length === 0) throw new InputError('A step needs at least one sequence.');
-    for (const { tokens, start, pages: table, outputs } of sequences) {
-      const end = start + tokens.length;
-      for (let i = 0; i < tokens.length; i++) {
-        const token = tokens[i] as number;
-        if (!(Number.isInteger(token) && token >= 0 && token < tokenLimit)) {
-          throw new InputError(`Token ids must be whole numbers from 0 to ${tokenLimit - 1}, found ${token} at index ${i}.`);
-        }
-      }
-      const used = Math.ceil(end / pages.pageTokens);
-      for (let i = 0; i < used; i++) {
-        const page = table[i];
-        if (page === undefined || !(page >= 0 && page < this.#pages)) {
-          throw new Error(`run: positions up to ${end} need ${used} pages out of ${this.#pages}, found ${page} as page ${i}`);
-        }
-      }
-      if (outputs.some((at, i) => !(at >= 0 && at < tokens.length) || (i > 0 && at <= (outputs[i - 1] as number)))) {
-        throw new Error(`run: outputs must rise from 0 to ${tokens.length - 1}, found ${outputs.join(', ')}`);
-      }
-    }
+    checkSequences(sequences, { tokenLimit: this.#tokenLimit, pageTokens: pages.pageTokens, pages: this.#pages });
     const words = pageTableWords(sequences, pages.pageTokens);
     if (words > step.pageWords) throw new CapacityError(`The page tables of a step hold ${step.pageWords} pages, found ${words}: use fewer sequences at a time.`);
   }
@@ -186,10 +165,4 @@ class CpuProgram implements Program {
 
 function widthOf(value: Value): number {
   return value.shape[1] as number;
-}
-
-/** Rows of the smallest embedding table that tokens are looked up in. */
-function tokenLimitOf(graph: Graph): number {
-  const tables = graph.nodes.map(({ op }) => (op.kind === 'embed' ? (op.weight.shape[0] as number) : Infinity));
-  return Math.min(...tables);
 }

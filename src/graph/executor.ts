@@ -20,6 +20,11 @@ export interface WeightSource {
   readonly origin: string;
   /** Fills `into`, which has exactly sizeBytes bytes and may be a view of shared memory. */
   read(into: Uint8Array, options?: ReadOptions): Promise<void>;
+  /**
+   * Fills all of `into` with the tensor's bytes from `byteOffset` on; never reads `into`, which may be memory of a GPU. Absent where
+   * rows are put in order once the whole tensor is there.
+   */
+  readRange?(byteOffset: number, into: Uint8Array, options?: ReadOptions): Promise<void>;
 }
 
 export type KvType = 'f32' | 'f16';
