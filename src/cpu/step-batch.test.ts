@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { SequenceStep } from '../graph/executor.ts';
 import { cutTiles, mostPartials } from './attention-tiles.ts';
-import { splitBatch } from './step-batch.ts';
+import { splitBatch } from '../graph/step-batch.ts';
 
 const sequence = (first: number, length: number, outputs: number[], start = 0): SequenceStep => ({
   tokens: Array.from({ length }, (_, i) => first + i), start, pages: [0], outputs,
