@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packMatrix } from '../../../../test/gpu/pack-matrix.ts';
+import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { randomSource, randomWeights } from '../../../cpu/kernel-check.ts';
+import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
+import { isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import { q8CodeBytes, q8StatBytes } from '../../q8-layout.ts';
+import { embedKernel, embedWorkgroups } from './embed.ts';
+import type { EmbedVariant } from './embed.ts';
+
+const VOCAB = 11;
+
+describe('embed', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  /** Past the vocabulary too: those read the last row. */
+  async function check(variant: EmbedVariant, tokens: readonly number[]): Promise<void> {
+    const { type, width, q8n, rowCount } = variant;
+    const rows = tokens.length;
+    const random = randomSource(width);
+    const bytes = randomWeights(type, VOCAB, width, random);
+    const table = new Float32Array(VOCAB * width);
+    decodeRows(type, bytes, table);
+    const planes = Object.entries(packMatrix(type, VOCAB, width, bytes)).map(([name, plane]) => [`p0_${name}`, plane]);
+    const gain = Float32Array.from({ length: width }, () => random() * 2 - 0.5);
+    const counts = { rows: rowCount === 'rows' ? rows : 1, outRows: rowCount === 'outRows' ? rows : 1 };
+    const out = await test.run({
+      kernel: embedKernel(variant),
+      workgroups: embedWorkgroups(variant, counts),
+      buffers: {
+        ...Object.fromEntries(planes), tokens: Uint32Array.from(tokens), y: new Float32Array((rows + 1) * width).fill(7), yGain: gain,
+        step: Uint32Array.of(counts.rows, counts.outRows, 0, 0),
+        yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows, width) / 4)), yStats: new Float32Array(Math.ceil(q8StatBytes(rows, width) / 4)),
+      },
+    });
+    const want = tokens.flatMap((token) => [...table.subarray(Math.min(token, VOCAB - 1) * width).subarray(0, width)]);
+    // Floats are exact; of blocks, the GPU rounds the scale, the product, the minimum and their difference.
+    const error = (i: number) => (isQuantized(type) ? 4e-7 * Math.abs(want[i]!) + 2e-8 : 0);
+    const y = out.get('y') as Float32Array;
+    expect([...y].findIndex((value, i) => !(i < want.length ? Math.abs(value - want[i]!) <= error(i) : value === 7))).toBe(-1);
+    if (q8n) {
+      const got = { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+      expect(compareQ8(got, want, { norm: { ...q8n, gain }, error: (i) => error(i) + 1e-7 * Math.abs(want[i]!) })).toBeUndefined();
+    }
+  }
+
+  it.each(WEIGHT_TYPES)('takes rows of a %s table', async (type) => {
+    const widths = isQuantized(type) ? [TENSOR_TYPES[type].blockSize, 3 * TENSOR_TYPES[type].blockSize] : [1, 7, 64, 261];
+    for (const width of widths) await check({ type, vocab: VOCAB, width, q8n: undefined, rowCount: 'rows' }, [3, 10, 0, 3, 4_000_000_000]);
+  });
+
+  it.each(WEIGHT_TYPES)('writes the first norm of a %s table', async (type) => {
+    const width = isQuantized(type) ? 3 * TENSOR_TYPES[type].blockSize : 160;
+    const variant: EmbedVariant = { type, vocab: VOCAB, width, q8n: { eps: 1e-6 }, rowCount: 'rows' };
+    await check(variant, [9, 1, 10]);
+    await check({ ...variant, rowCount: 'outRows' }, [2, 2]);
+    await check({ ...variant, single: true }, [7]);
+  });
+});
