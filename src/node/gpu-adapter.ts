@@ -1,0 +1,124 @@
+/**
+ * Dawn, WebGPU for Node: loaded only when a GPU is asked for, and never a reason to crash. A machine without a GPU gets words for that
+ * in a few milliseconds, once for the process.
+ */
+import { adapterFacts, adapterName } from '../gpu/device/adapter-facts.ts';
+import type { AdapterFacts } from '../gpu/device/adapter-facts.ts';
+
+/** `hardware` is never a CPU in disguise; `software` is nothing else. */
+export type AdapterKind = 'hardware' | 'software';
+
+/**
+ * How far Dawn guards kernels against themselves. `fast`: no bounds on array indices, no zeroing of workgroup memory, plain division; for
+ * kernels that the tests have run with `safe`. WebGPU's own validation of calls is on in both.
+ */
+export type GpuToggles = 'safe' | 'fast';
+
+export interface FindAdapterOptions {
+  /** Default `fast`. */
+  readonly toggles?: GpuToggles | undefined;
+}
+
+export type FoundAdapter =
+  | { readonly adapter: GPUAdapter; readonly facts: AdapterFacts; readonly description: string }
+  | { readonly adapter?: undefined; readonly problem: string };
+
+/** `allow_unsafe_apis` is for features that Dawn calls experimental; f16 on NVIDIA is behind a toggle since old drivers had faults. */
+const SAFE = ['allow_unsafe_apis', 'vulkan_enable_f16_on_nvidia'];
+const TOGGLES: { readonly [Name in GpuToggles]: readonly string[] } = {
+  safe: SAFE,
+  fast: [...SAFE, 'disable_robustness', 'disable_workgroup_init', 'disable_polyfills_on_integer_div_and_mod'],
+};
+
+interface Dawn {
+  readonly create: (flags: string[]) => GPU;
+  readonly globals: object;
+}
+
+/**
+ * What Dawn's create() returned must outlive everything that came from it: Node aborts when it is collected. It lies on the process's
+ * global object because this module may be loaded twice in one process.
+ */
+interface Kept {
+  readonly instances: Map<GpuToggles, Promise<GPU | string>>;
+  readonly without: Map<string, string>;
+}
+
+const KEPT = Symbol.for('ingot.gpu');
+
+function kept(): Kept {
+  const holder = globalThis as { [KEPT]?: Kept };
+  return (holder[KEPT] ??= { instances: new Map(), without: new Map() });
+}
+
+/**
+ * The adapter to compute on. Ask again for each device: an adapter gives one.
+ * That there is none is remembered for the process.
+ */
+export async function findAdapter(kind: AdapterKind, { toggles = 'fast' }: FindAdapterOptions = {}): Promise<FoundAdapter> {
+  const { instances, without } = kept();
+  const known = without.get(`${kind} ${toggles}`);
+  if (known !== undefined) return { problem: known };
+  let opening = instances.get(toggles);
+  if (opening === undefined) instances.set(toggles, (opening = openDawn(toggles)));
+  const gpu = await opening;
+  const found = typeof gpu === 'string' ? { problem: gpu } : await requestAdapter(gpu, kind);
+  if (found.adapter === undefined) without.set(`${kind} ${toggles}`, found.problem);
+  return found;
+}
+
+async function requestAdapter(gpu: GPU, kind: AdapterKind): Promise<FoundAdapter> {
+  const isSoftware = kind === 'software';
+  try {
+    const adapter = await gpu.requestAdapter(isSoftware ? { forceFallbackAdapter: true } : { powerPreference: 'high-performance' });
+    if (adapter === null) return { problem: `WebGPU finds no ${isSoftware ? 'software adapter' : 'GPU'} on this machine${driverHint()}` };
+    const facts = adapterFacts(adapter);
+    if (facts.isSoftware === isSoftware) return { adapter, facts, description: adapterName(facts) };
+    const name = adapterName(facts);
+    return { problem: isSoftware ? `there is no software adapter here, only ${name}` : `there is no GPU here, only a software adapter (${name}), which "--device software" uses` };
+  } catch (error) {
+    return { problem: `WebGPU failed to find an adapter: ${messageOf(error)}` };
+  }
+}
+
+function driverHint(): string {
+  return process.platform === 'linux' ? ': it needs a Vulkan driver' : '';
+}
+
+/** Dawn, or why it cannot be had. */
+async function openDawn(toggles: GpuToggles): Promise<GPU | string> {
+  const missing = missingLoader();
+  if (missing !== undefined) return missing;
+  let dawn: Dawn;
+  try {
+    // A plain string to the compiler: the package's types are another copy of the DOM's, and would be merged with them.
+    dawn = (await import('webgpu' as string)) as Dawn;
+  } catch (error) {
+    const platform = `${process.platform}-${process.arch}`;
+    return `the package webgpu has no working binary for ${platform} (${messageOf(error).split('\n')[0]})`;
+  }
+  for (const [name, value] of Object.entries(dawn.globals)) {
+    // src/gpu uses WebGPU's constants by the names that a browser has for them.
+    if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true, enumerable: false });
+  }
+  try {
+    return dawn.create([`enable-dawn-features=${TOGGLES[toggles].join(',')}`]);
+  } catch (error) {
+    return `WebGPU could not be started: ${messageOf(error)}`;
+  }
+}
+
+/** Dawn writes a warning to stderr where Vulkan's loader is missing, so that is found out first, by trying to load it. */
+function missingLoader(): string | undefined {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    process.dlopen({ exports: {} }, 'libvulkan.so.1');
+  } catch (error) {
+    if (/cannot open shared object|No such file/.test(messageOf(error))) return "there is no Vulkan here (libvulkan.so.1 is not installed; it comes with a GPU's driver, or as libvulkan1)";
+  }
+  return undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
