@@ -157,3 +157,25 @@ describe('old and new forms of config.json', () => {
     expect(older.config.rope).toMatchObject({ theta: 500000, scaling: { kind: 'llama3', factor: 8 } });
   });
 });
+
+describe('reading a weight in pieces', () => {
+  const bytes = Uint8Array.from({ length: 8 * DIM * 4 }, (_, i) => i);
+  const model = () => openDecoder(memoryCheckpoint(ggufLlama({ tensors: { 'blk.0.attn_q.weight': { shape: [8, DIM], bytes }, 'blk.0.attn_output.weight': { shape: [DIM, 8], bytes } } })));
+
+  it('gives any range of a tensor whose rows are in order', async () => {
+    const { weights } = await model();
+    const into = new Uint8Array(40);
+    await weights.get('layers.0.attn.o')?.readRange?.(32, into);
+    expect(into).toEqual(bytes.subarray(32, 72));
+  });
+
+  it('is not offered where rows are put in order: q and k of GGUF llama files', async () => {
+    const { weights } = await model();
+    const offered = [...weights.values()].filter(({ readRange }) => readRange === undefined).map(({ id }) => id);
+    expect(offered).toEqual(['layers.0.attn.q', 'layers.0.attn.k']);
+    const whole = new Uint8Array(bytes.length);
+    await weights.get('layers.0.attn.q')?.read(whole);
+    // Row 1 of a head of 4 is the third as it was read.
+    expect(whole.subarray(2 * DIM * 4, 3 * DIM * 4)).toEqual(bytes.subarray(DIM * 4, 2 * DIM * 4));
+  });
+});

@@ -96,6 +96,7 @@ function weightSource(checkpoint: Checkpoint, spec: WeightSpec, entry: TensorEnt
       await entry.read(0, into, options);
       if (heads !== undefined) deinterleaveHeads(into, spec.shape[0] as number, heads);
     },
+    ...(heads === undefined && { readRange: (byteOffset, into, options) => entry.read(byteOffset, into, options) }),
   };
 }
 
