@@ -1,6 +1,6 @@
 /** Streams weights into memory, as their file holds them, while the threads look at what has arrived. */
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
-import { FormatError } from '../tensor/errors.ts';
+import { notFinite } from '../graph/not-finite.ts';
 import { TENSOR_TYPES } from '../tensor/tensor-type.ts';
 import { CHECK_CODE } from './cpu-op.ts';
 import type { KernelExports } from './kernel-module.ts';
@@ -105,13 +105,4 @@ async function checkBatch(batch: readonly Arrived[], { layout, memory, threads }
     const block = found[i] as number;
     if (block !== NOT_FOUND) throw notFinite(source, block);
   });
-}
-
-function notFinite({ origin, type, shape }: WeightSource, block: number): FormatError {
-  const { blockSize } = TENSOR_TYPES[type];
-  const columns = shape.at(-1) as number;
-  const row = Math.floor((block * blockSize) / columns);
-  const column = (block * blockSize) % columns;
-  const where = blockSize === 1 ? `at row ${row}, column ${column}` : `in the ${type} block at row ${row}, columns ${column} to ${column + blockSize - 1}`;
-  return new FormatError(`${origin}: expected finite weights, found NaN or infinity ${where}. The file is damaged: get it again.`);
 }
