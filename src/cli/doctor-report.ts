@@ -5,6 +5,7 @@ import { compileKernels } from '../cpu/kernel-module.ts';
 import type { DeviceKind } from '../graph/executor.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { measureCopyBandwidth } from './copy-bandwidth.ts';
+import { gpuPart } from './doctor-gpu.ts';
 import { messageOf } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';
 
@@ -12,19 +13,23 @@ export type DoctorReport = Awaited<ReturnType<typeof doctorReport>>;
 
 export async function doctorReport(signal: AbortSignal) {
   const cpu = await cpuPart(signal);
+  const gpu = await gpuPart('hardware', signal);
+  const software = await gpuPart('software', signal);
   const cpuProblem = cpu.problem ?? cpu.differences?.[0];
-  const notBuilt = 'the GPU executor is not built yet in this version';
   const devices: { readonly device: DeviceKind; readonly isUsable: boolean; readonly reason: string }[] = [
-    { device: 'gpu', isUsable: false, reason: notBuilt },
-    { device: 'software', isUsable: false, reason: notBuilt },
+    { device: 'gpu', isUsable: gpu.problem === undefined, reason: gpu.problem ?? `${gpu.name}, profile ${gpu.profile}` },
+    { device: 'software', isUsable: software.problem === undefined, reason: software.problem ?? `${software.name}, for tests; only by --device software` },
     { device: 'cpu', isUsable: cpuProblem === undefined, reason: cpuProblem ?? `${cpu.kernels} kernels on ${cpu.threads} threads, models up to 4 GiB` },
     { device: 'reference', isUsable: true, reason: 'plain and slow, to compare with; only by --device reference' },
   ];
-  const auto =
-    cpuProblem === undefined
-      ? { device: 'cpu' as const, reason: `${notBuilt}, and the CPU passed its checks.` }
-      : { device: null, reason: `${notBuilt}, and the CPU cannot be used: ${cpuProblem}` };
-  return { system: systemPart(), cpu, devices, auto };
+  return { system: systemPart(), cpu, gpu, software, devices, auto: automatic({ gpu: gpu.problem, cpu: cpuProblem }) };
+}
+
+/** What `--device auto` takes, given what is wrong with each. */
+function automatic(problem: { readonly gpu: string | undefined; readonly cpu: string | undefined }): { readonly device: DeviceKind | null; readonly reason: string } {
+  if (problem.gpu === undefined) return { device: 'gpu', reason: 'there is a GPU, and it can be used.' };
+  if (problem.cpu === undefined) return { device: 'cpu', reason: `no GPU can be used (${problem.gpu}), and the CPU passed its checks.` };
+  return { device: null, reason: `no GPU can be used (${problem.gpu}), nor can the CPU: ${problem.cpu}` };
 }
 
 function systemPart() {

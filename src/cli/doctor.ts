@@ -1,5 +1,6 @@
 /** `ingot doctor`: what this machine has, what will be used, and why. */
 import type { Command } from 'commander';
+import type { GpuPart } from './doctor-gpu.ts';
 import { doctorReport } from './doctor-report.ts';
 import type { DoctorReport } from './doctor-report.ts';
 import { EXIT } from './exit-codes.ts';
@@ -21,7 +22,7 @@ export function registerDoctor(program: Command): void {
   program
     .command('doctor')
     .summary('show devices and features, what will be used and why')
-    .description('Tests what this machine can do, and says which device will be used and why. Takes about a second.')
+    .description('Tests what this machine can do, and says which device will be used and why. Takes a few seconds.')
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
     .action(async ({ json }: { readonly json?: boolean }) => {
@@ -32,8 +33,11 @@ export function registerDoctor(program: Command): void {
     });
 }
 
+/** The others are about textures and drawing. */
+const USED_FEATURES = /^(subgroups|shader-f16|timestamp-query|subgroup-size-control|chromium-experimental-subgroup-matrix)$/;
+
 function printReport(report: DoctorReport, terminal: Terminal): void {
-  const { system, cpu, auto, devices } = report;
+  const { system, cpu, gpu, software, auto, devices } = report;
   const section = (title: string, rows: readonly (readonly string[])[]) =>
     terminal.write(`${terminal.bold(title)}\n${tableLines(rows).map((line) => `  ${line}\n`).join('')}\n`);
   section('System', [
@@ -52,6 +56,31 @@ function printReport(report: DoctorReport, terminal: Terminal): void {
     ['self-check', cpu.differences === null ? (cpu.problem ?? 'not run') : cpu.differences.length === 0 ? `passed (${cpu.comparisons} comparisons with scalar code)` : `FAILED: ${cpu.differences[0]}`],
     ['memory bandwidth', cpu.copyBytesPerSecond === null ? 'not measured' : `about ${formatBytes(cpu.copyBytesPerSecond)}/s (copying, ${cpu.threads} threads, read and write counted)`],
   ]);
+  section('GPU', gpuRows(gpu));
+  if (gpu.choices.length > 0) section(`Profile ${gpu.profile}`, choiceRows(gpu));
+  if (software.adapter !== null) {
+    section('Software adapter', gpuRows(software));
+    section(`Profile ${software.profile}`, choiceRows(software));
+  }
   section('Devices', devices.map(({ device, isUsable, reason }) => [device, isUsable ? 'usable' : 'not usable', reason]));
   terminal.write(`auto uses ${terminal.bold(auto.device ?? 'nothing')}: ${auto.reason}\n`);
+}
+
+function choiceRows({ choices }: GpuPart): readonly (readonly string[])[] {
+  return choices.flatMap(({ choice, value, reason }) => [[choice, value], ['', `  ${reason}`]]);
+}
+
+function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, encodeMicroseconds, problem }: GpuPart): readonly (readonly string[])[] {
+  if (adapter === null) return [['adapter', `none: ${problem}`]];
+  const { limits, features, subgroupSizes } = adapter;
+  const about = [adapter.vendor, adapter.architecture, adapter.description].filter((part) => part !== '').join(', ');
+  const unmeasured = problem ?? 'not measured';
+  return [
+    ['adapter', `${name} (${about})`],
+    ['features', features.filter((feature) => USED_FEATURES.test(feature)).join(', ') || 'none that Ingot uses'],
+    ['subgroups', subgroupSizes === undefined ? 'none' : `${[...new Set(subgroupSizes)].join(' to ')} lanes`],
+    ['limits', `buffers ${formatBytes(limits.bufferBytes)}, bindings ${formatBytes(limits.bindingBytes)}, ${limits.storageBuffers} storage buffers, ${limits.invocations} invocations, workgroup memory ${formatBytes(limits.workgroupBytes)}`],
+    ['memory bandwidth', copyBytesPerSecond === null ? unmeasured : `${formatBytes(copyBytesPerSecond)}/s (copied by a kernel, read and write counted)`],
+    ['dispatch', dispatchMicroseconds === null || encodeMicroseconds === null ? unmeasured : `${dispatchMicroseconds.toFixed(1)} us from one to the next that needs it, ${encodeMicroseconds.toFixed(1)} of it to encode`],
+  ];
 }

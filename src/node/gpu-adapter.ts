@@ -20,7 +20,7 @@ export interface FindAdapterOptions {
 }
 
 export type FoundAdapter =
-  | { readonly adapter: GPUAdapter; readonly facts: AdapterFacts; readonly description: string }
+  | { readonly adapter: GPUAdapter; readonly facts: AdapterFacts; readonly description: string; readonly problem?: undefined }
   | { readonly adapter?: undefined; readonly problem: string };
 
 /** `allow_unsafe_apis` is for features that Dawn calls experimental; f16 on NVIDIA is behind a toggle since old drivers had faults. */
@@ -114,7 +114,7 @@ function missingLoader(): string | undefined {
   try {
     process.dlopen({ exports: {} }, 'libvulkan.so.1');
   } catch (error) {
-    if (/cannot open shared object|No such file/.test(messageOf(error))) return "there is no Vulkan here (libvulkan.so.1 is not installed; it comes with a GPU's driver, or as libvulkan1)";
+    if (/cannot open shared object|No such file/.test(messageOf(error))) return "there is no Vulkan here: libvulkan.so.1, which comes with a GPU's driver, is not installed";
   }
   return undefined;
 }

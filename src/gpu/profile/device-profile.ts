@@ -62,11 +62,12 @@ export interface ProfileKnobs {
 /** How weights in blocks are multiplied: `int8` rounds activations to int8 first. */
 export type ActivationType = 'int8' | 'f32' | 'f16';
 
-/** One sentence on one choice, for `ingot doctor` and `ingot kernels`. */
-export interface ProfileReason {
-  readonly choice: string;
-  readonly reason: string;
-}
+/** What a profile chooses; each has its reason. `profile` says why this profile, `limits` where its sizes come from. */
+export type ProfileChoice =
+  | 'profile' | 'subgroups' | 'f16' | 'activations' | 'gemvInt8' | 'gemvFloat' | 'gemm' | 'attention' | 'matrixUnits' | 'prefillRows' | 'stepsPerSubmit' | 'limits';
+
+/** A sentence or two on each choice, for `ingot doctor` and `ingot kernels`. */
+export type ProfileReasons = { readonly [Choice in ProfileChoice]: string };
 
 /** What adapter facts a profile is for: a vendor as WebGPU names it, and what the device's name contains where it is known. */
 export interface ProfileMatch {
@@ -94,5 +95,5 @@ export interface DeviceProfile {
   /** Most decode steps of one submit. */
   readonly stepsPerSubmit: number;
   readonly knobs: ProfileKnobs;
-  readonly why: readonly ProfileReason[];
+  readonly why: ProfileReasons;
 }

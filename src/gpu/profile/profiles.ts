@@ -1,8 +1,8 @@
 /**
  * The named profiles. All numbers that are tuned are here. Apple's, AMD's and Intel's follow published designs and have not been measured
- * for this project; NVIDIA's were measured on an H200 and an H100 (docs/experiments.md), the software adapter's on SwiftShader.
+ * for this project; NVIDIA's come from an H200 and an H100, the software adapter's from SwiftShader.
  */
-import type { DeviceProfile, ProfileKnobs, ProfileName, ProfileReason } from './device-profile.ts';
+import type { DeviceProfile, ProfileKnobs, ProfileName, ProfileReasons } from './device-profile.ts';
 
 const GIB = 2 ** 30;
 
@@ -15,46 +15,60 @@ const KNOBS: ProfileKnobs = {
   attention: { subgroupsPerWorkgroup: 8, splitFrom: 1024, splits: 8, tileQueries: 16, tileKeys: 32, ...FLAT },
 };
 
-const because = (choice: string, reason: string): ProfileReason => ({ choice, reason });
+const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
+const GEMM_WHY = 'Tiles of 32 x 64 and 128 invocations, 32 columns staged at a time: fits 16 KiB of workgroup memory everywhere. From 9 rows on.';
+const LARGE_GEMM_WHY = 'Tiles of 64 x 64 and 256 invocations: twice the reuse of each weight that is unpacked. From 9 rows on.';
+const SPLIT_WHY = 'Keys are split 8 ways from 1,024 on: before that the second dispatch costs more than the parts save.';
 
-const NO_MATRIX_UNITS = because('matrix units', 'not used yet: prefill takes the tiled kernel, which needs none.');
+const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, tileRows: 64, invocations: 256 } };
 
-/** Metal: 10 storage buffers a kernel, bindings up to 4 GiB. */
-const APPLE: Omit<DeviceProfile, 'name' | 'matches' | 'why'> = {
+/** Metal as Dawn gives it: 10 storage buffers a kernel, bindings up to 4 GiB. */
+const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
   subgroupSize: 32, hasF16: true, activations: 'f32', subgroupMatrix: undefined,
   storageBuffers: 10, maxBufferBindingBytes: 4 * GIB - 4, invocations: 1024, workgroupBytes: 32768,
-  prefillRows: 512, stepsPerSubmit: 8, knobs: KNOBS,
+  prefillRows: 512, stepsPerSubmit: 8, knobs: APPLE_KNOBS,
+  why: {
+    profile: 'Apple GPU.',
+    subgroups: 'Every Apple GPU has simdgroups of 32 lanes.',
+    f16: 'Every Apple GPU computes in f16.',
+    activations: 'f32: dot4I8Packed is emulated on Metal, so that rounding activations to int8 would cost more than it saves.',
+    gemvInt8: 'Not used: activations are floats.',
+    gemvFloat: "4 rows a simdgroup, 2 simdgroups a workgroup, the shape of MLX's quantised GEMV: x stays in registers for 4 rows.",
+    gemm: 'Tiles of 64 x 64 and 256 invocations: registers and workgroup memory share one cache from family 9 on, so that a large tile does not cost occupancy.',
+    attention: 'Keys are split 8 ways from 1,024 on: Metal runs dispatches one after the other, about 2 us each, which the second one must earn.',
+    matrixUnits: MATRIX_UNITS,
+    prefillRows: '512: a chunk of a 4B model stays near a tenth of a second, so that it can be cancelled and a page can draw.',
+    stepsPerSubmit: '8: a submit of a small model stays under 20 ms.',
+    limits: "Metal's, as Dawn passes them on.",
+  },
 };
-
-const APPLE_WHY: readonly ProfileReason[] = [
-  because('subgroups', 'every Apple GPU has simdgroups of 32 lanes.'),
-  because('activations', 'f32: dot4I8Packed is emulated on Metal, so rounding activations to int8 would cost more than it saves.'),
-  because('float GEMV', "4 rows a simdgroup and 2 simdgroups a workgroup, as MLX's quantised GEMV has it: x stays in registers for 4 rows."),
-  because('attention', 'split from 1,024 keys on: Metal runs dispatches one after the other, about 2 us each, so the combine must pay for itself.'),
-  NO_MATRIX_UNITS,
-];
 
 interface AppleOptions {
   readonly generation: 1 | 2 | 3 | 4 | 5;
   readonly family: 7 | 8 | 9 | 10;
-  /** What differs from the generations before, and why. */
-  readonly differences: Partial<Pick<DeviceProfile, 'prefillRows' | 'stepsPerSubmit' | 'knobs'>>;
-  readonly why: readonly ProfileReason[];
+  /** What it chooses otherwise than the others, and why. */
+  readonly differences?: Partial<Pick<DeviceProfile, 'prefillRows' | 'stepsPerSubmit' | 'knobs'>>;
+  readonly why?: Partial<ProfileReasons>;
 }
 
 function apple({ generation, family, differences, why }: AppleOptions): DeviceProfile {
+  const name = `Apple M${generation}`;
   return {
     ...APPLE, ...differences,
-    name: `apple-m${generation}`, matches: [{ vendor: 'apple', device: `Apple M${generation}` }],
-    why: [because('family', `M${generation}: Apple GPU family ${family}.`), ...APPLE_WHY, ...why],
+    name: `apple-m${generation}`, matches: [{ vendor: 'apple', device: name }],
+    why: { ...APPLE.why, profile: `${name}: GPU family ${family}.`, ...why },
   };
 }
 
-const SMALL_APPLE = { prefillRows: 256, stepsPerSubmit: 4 };
-const SMALL_APPLE_WHY = because('chunks', '256 rows and 4 steps: 7 or 8 cores at the least, so that a page can still draw between submits.');
-const LARGE_APPLE_WHY = because('chunks', '512 rows and 8 steps: fast enough that a chunk takes less than a tenth of a second at 4B.');
-const DYNAMIC_CACHING: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, tileRows: 64, invocations: 256 } };
-const DYNAMIC_CACHING_WHY = because('GEMM tiles', '64 x 64: registers and workgroup memory share one cache from family 9 on, so a larger tile does not cost occupancy.');
+/** Families 7 and 8: registers and workgroup memory apart, and as few as 7 cores. */
+const EARLY_APPLE = {
+  differences: { prefillRows: 256, stepsPerSubmit: 4, knobs: KNOBS },
+  why: {
+    gemm: GEMM_WHY,
+    prefillRows: '256: with 7 or 8 cores a chunk of a 4B model still takes tenths of a second, in which a page cannot draw.',
+    stepsPerSubmit: '4: the same for decoding.',
+  },
+} as const;
 
 const NVIDIA: DeviceProfile = {
   name: 'nvidia', matches: [{ vendor: 'nvidia' }],
@@ -62,53 +76,70 @@ const NVIDIA: DeviceProfile = {
   storageBuffers: 16, maxBufferBindingBytes: 2 * GIB - 4, invocations: 1024, workgroupBytes: 49152,
   prefillRows: 512, stepsPerSubmit: 16,
   knobs: {
-    ...KNOBS,
     gemvInt8: { ...KNOBS.gemvInt8, tallSubgroupsPerRow: 2 },
     gemvFloat: { ...KNOBS.gemvFloat, rowsPerSubgroup: 1, subgroupsPerWorkgroup: 8 },
     gemm: { ...KNOBS.gemm, tileRows: 64, invocations: 256 },
     attention: { ...KNOBS.attention, subgroupsPerWorkgroup: 32, splitFrom: 512 },
   },
-  why: [
-    because('subgroups', 'warps have 32 lanes.'),
-    because('activations', 'int8: dot4I8Packed is one instruction; on an H200 it decodes 1.5 times as fast as f16 activations and twice as fast as f32.'),
-    because('int8 GEMV', 'one row a warp, 16 rows a workgroup, so that it owns a block of its int8 result; two warps a row for square and tall matrices gain 10 to 20% there, and the head loses half by it.'),
-    because('float GEMV', 'one row a warp: two were 15% slower.'),
-    because('attention', '32 warps a head up to 512 keys; beyond, 8 parts of the keys and a combine (16 instead of 43 us at 4,096 keys).'),
-    because('chunks', '512 rows, and 16 steps a submit: the CPU encodes the next submit while this one runs.'),
-    NO_MATRIX_UNITS,
-  ],
+  why: {
+    profile: 'NVIDIA GPU.',
+    subgroups: 'Warps have 32 lanes.',
+    f16: 'On, by a toggle of Dawn (vulkan_enable_f16_on_nvidia).',
+    activations: 'int8: dot4I8Packed is one instruction; chains of GEMVs ran 1.4 to 1.9 times as fast as with f16 activations and 2 to 3 times as fast as with f32.',
+    gemvInt8: 'A row a warp and 16 rows a workgroup, which so owns a block of its int8 result. Two warps a row for square and tall matrices gain 10 to 20% there; the head would lose half by it.',
+    gemvFloat: 'A row a warp and 8 warps a workgroup: two rows a warp were 15% slower.',
+    gemm: LARGE_GEMM_WHY,
+    attention: '32 warps a head up to 512 keys; beyond, 8 parts of the keys and a combine (4,096 keys: 16 us where one part takes 43).',
+    matrixUnits: MATRIX_UNITS,
+    prefillRows: '512: a chunk takes tens of milliseconds.',
+    stepsPerSubmit: '16: JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
+    limits: 'As drivers of the last years give them.',
+  },
 };
 
-/** Storage buffers and bindings that drivers of the last years all have. */
+/** What Vulkan drivers of the last years all give. */
 const VULKAN = { storageBuffers: 10, maxBufferBindingBytes: 2 * GIB - 4, invocations: 256, workgroupBytes: 32768, subgroupMatrix: undefined };
 
-const VARYING = because('subgroups', 'none unless the adapter has 32 lanes and nothing else: the driver chooses the size for each kernel.');
-const NATIVE_DOT = because('activations', 'int8: dot4I8Packed is one instruction.');
+const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubmit'> = {
+  subgroups: 'None unless the adapter has 32 lanes and nothing else: the driver may choose another size for each kernel.',
+  f16: 'On: its GPUs of the last years compute in f16.',
+  activations: 'int8: dot4I8Packed is one instruction.',
+  gemvInt8: 'A row an invocation, 64 a workgroup: without subgroups nothing is shared between invocations.',
+  gemvFloat: 'As for int8; only weights that are floats in the file need it.',
+  gemm: GEMM_WHY,
+  attention: SPLIT_WHY,
+  matrixUnits: MATRIX_UNITS,
+  limits: 'What Vulkan drivers of the last years all give.',
+};
 
 const AMD: DeviceProfile = {
   ...VULKAN,
   name: 'amd', matches: [{ vendor: 'amd' }],
   subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 512, stepsPerSubmit: 8, knobs: KNOBS,
-  why: [VARYING, NATIVE_DOT, because('chunks', '512 rows and 8 steps, as for other GPUs with memory of their own.'), NO_MATRIX_UNITS],
+  why: { ...VULKAN_WHY, profile: 'AMD GPU.', prefillRows: '512: mostly GPUs with memory of their own.', stepsPerSubmit: '8: between what large and integrated GPUs want.' },
 };
 
 const INTEL: DeviceProfile = {
   ...VULKAN,
   name: 'intel', matches: [{ vendor: 'intel' }],
   subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 256, stepsPerSubmit: 4, knobs: KNOBS,
-  why: [VARYING, NATIVE_DOT, because('chunks', '256 rows and 4 steps: mostly integrated GPUs, which also draw the screen.'), NO_MATRIX_UNITS],
+  why: { ...VULKAN_WHY, profile: 'Intel GPU.', prefillRows: '256: mostly integrated GPUs, which also draw the screen.', stepsPerSubmit: '4: the same.' },
 };
 
 const SOFTWARE: DeviceProfile = {
   ...VULKAN,
   name: 'software', matches: [],
   maxBufferBindingBytes: GIB, subgroupSize: undefined, hasF16: false, activations: 'int8', prefillRows: 64, stepsPerSubmit: 2, knobs: KNOBS,
-  why: [
-    because('subgroups', 'none: SwiftShader computes a row in one invocation 5 times as fast as with subgroup operations and 10 times as fast as with barriers.'),
-    because('activations', 'int8: a quarter of the loads, and a dot product is one call.'),
-    because('chunks', '64 rows and 2 steps: a step takes tenths of a second here.'),
-    NO_MATRIX_UNITS,
-  ],
+  why: {
+    ...VULKAN_WHY,
+    profile: 'A CPU in the guise of a GPU.',
+    subgroups: 'None, though SwiftShader has 4 lanes: a row an invocation is 5 times as fast there as with subgroup operations, and 10 times as fast as with barriers.',
+    f16: 'Off: SwiftShader has none.',
+    activations: 'int8: a quarter of the loads.',
+    prefillRows: '64: a step takes tenths of a second here.',
+    stepsPerSubmit: '2: the same, and the tests still see several steps in one submit.',
+    limits: "SwiftShader's.",
+  },
 };
 
 const GENERIC: DeviceProfile = {
@@ -116,20 +147,26 @@ const GENERIC: DeviceProfile = {
   subgroupSize: undefined, hasF16: false, activations: 'f32', subgroupMatrix: undefined,
   storageBuffers: 8, maxBufferBindingBytes: 2 ** 27, invocations: 256, workgroupBytes: 16384,
   prefillRows: 128, stepsPerSubmit: 4, knobs: KNOBS,
-  why: [
-    because('subgroups', 'none: an unknown GPU, or a browser that hides which one it is (Safari), promises none.'),
-    because('activations', 'f32: dot4I8Packed may be emulated.'),
-    because('chunks', '128 rows and 4 steps: the GPU may be small and may be drawing the page.'),
-    NO_MATRIX_UNITS,
-  ],
+  why: {
+    ...VULKAN_WHY,
+    profile: 'A GPU that is not known, or that a browser hides (Safari).',
+    subgroups: 'None: Safari has none, and an unknown GPU may have any size.',
+    f16: 'Off: Safari has none.',
+    activations: 'f32: dot4I8Packed may be emulated.',
+    gemvInt8: 'Not used: activations are floats.',
+    gemvFloat: 'A row an invocation, 64 a workgroup: without subgroups nothing is shared between invocations.',
+    prefillRows: '128: the GPU may be small and may be drawing the page.',
+    stepsPerSubmit: '4: the same.',
+    limits: 'What WebGPU promises everywhere.',
+  },
 };
 
 export const PROFILES: { readonly [Name in ProfileName]: DeviceProfile } = {
-  'apple-m1': apple({ generation: 1, family: 7, differences: SMALL_APPLE, why: [SMALL_APPLE_WHY] }),
-  'apple-m2': apple({ generation: 2, family: 8, differences: SMALL_APPLE, why: [SMALL_APPLE_WHY] }),
-  'apple-m3': apple({ generation: 3, family: 9, differences: { knobs: DYNAMIC_CACHING }, why: [DYNAMIC_CACHING_WHY, LARGE_APPLE_WHY] }),
-  'apple-m4': apple({ generation: 4, family: 9, differences: { knobs: DYNAMIC_CACHING }, why: [DYNAMIC_CACHING_WHY, LARGE_APPLE_WHY] }),
-  'apple-m5': apple({ generation: 5, family: 10, differences: { knobs: DYNAMIC_CACHING }, why: [DYNAMIC_CACHING_WHY, LARGE_APPLE_WHY] }),
+  'apple-m1': apple({ generation: 1, family: 7, ...EARLY_APPLE }),
+  'apple-m2': apple({ generation: 2, family: 8, ...EARLY_APPLE }),
+  'apple-m3': apple({ generation: 3, family: 9 }),
+  'apple-m4': apple({ generation: 4, family: 9 }),
+  'apple-m5': apple({ generation: 5, family: 10 }),
   nvidia: NVIDIA,
   amd: AMD,
   intel: INTEL,

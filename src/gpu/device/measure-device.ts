@@ -19,16 +19,16 @@ const BATCHES = 5;
 
 function copyKernel(): Kernel {
   const bindings: readonly Binding[] = [
-    { name: 'source', access: 'read', type: 'array<vec4<u32>>' },
-    { name: 'target_', access: 'write', type: 'array<vec4<u32>>' },
+    { name: 'input', access: 'read', type: 'array<vec4<u32>>' },
+    { name: 'output', access: 'write', type: 'array<vec4<u32>>' },
   ];
   const wgsl = `${kernelHeader(bindings, {})}
 @compute @workgroup_size(${INVOCATIONS})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let first = ${LINEAR_WORKGROUP} * ${INVOCATIONS * COPIES}u + lane;
-  if (first >= arrayLength(&source)) { return; }
-${Array.from({ length: COPIES }, (_, i) => `  let v${i} = source[first + ${i * INVOCATIONS}u];`).join('\n')}
-${Array.from({ length: COPIES }, (_, i) => `  target_[first + ${i * INVOCATIONS}u] = v${i};`).join('\n')}
+  if (first >= arrayLength(&input)) { return; }
+${Array.from({ length: COPIES }, (_, i) => `  let v${i} = input[first + ${i * INVOCATIONS}u];`).join('\n')}
+${Array.from({ length: COPIES }, (_, i) => `  output[first + ${i * INVOCATIONS}u] = v${i};`).join('\n')}
 }
 `;
   return { key: kernelKey('measure-copy', { INVOCATIONS, COPIES }), label: 'copy', wgsl, bindings, workgroupSize: INVOCATIONS, workgroupBytes: 0, needs: {} };
