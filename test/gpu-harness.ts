@@ -1,6 +1,7 @@
 /** Runs single kernels on whatever adapter the process has (in CI SwiftShader, see scripts/software-gpu.mjs) with plain arrays. */
 import { create, globals } from 'webgpu';
 import type { Kernel, Workgroups } from '../src/gpu/kernel.ts';
+import { recordVariant } from './gpu/record-variant.ts';
 
 Object.assign(globalThis, globals);
 
@@ -104,6 +105,7 @@ async function runKernel(device: GPUDevice, { kernel, workgroups, buffers }: Ker
   device.queue.submit([encoder.finish()]);
   const error = await device.popErrorScope();
   if (error !== null) throw new Error(`${kernel.label}: ${error.message}`);
+  recordVariant(kernel);
   const results = new Map<string, BufferData>();
   for (const { name, data, staging } of written) {
     await staging.mapAsync(GPUMapMode.READ);
