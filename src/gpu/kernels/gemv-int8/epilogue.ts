@@ -1,0 +1,181 @@
+/**
+ * From the lanes' sums to the outputs. A result that one slot has complete is finished in its registers, without a barrier
+ * (`early`); where several subgroups, rows or columns come together, sums meet in workgroup memory and one invocation a result
+ * finishes it (`late`). What the finish reads from buffers is loaded before the products, to be there when they are done.
+ */
+import { outputWidth } from '../../linear-shape.ts';
+import { Q8_BLOCK } from '../../q8-layout.ts';
+import { geometryOf } from './gemv-int8-variant.ts';
+import type { GemvInt8Variant } from './gemv-int8-variant.ts';
+import { sumFields } from './product.ts';
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** Rows of one gate run, and of the up run behind it. */
+const RUN = 16;
+
+function isEarly(variant: GemvInt8Variant): boolean {
+  const { shape, batch, subgroupsPerRow } = variant;
+  // Rows i and i + 1 of a slot are the gate and up of one result where slots are as many as a run.
+  return batch === 1 && subgroupsPerRow === 1 && (!shape.gated || geometryOf(variant).slots === RUN);
+}
+
+/** Results that each invocation finishes, at most. */
+function latePasses(variant: GemvInt8Variant): number {
+  const { outputs, workgroupSize } = geometryOf(variant);
+  return Math.ceil((outputs * variant.batch) / workgroupSize);
+}
+
+/** Arrays of f32 in workgroup memory. */
+export function workgroupFloats(variant: GemvInt8Variant): readonly { readonly name: string; readonly count: number }[] {
+  const { shape, batch, rowsPerWorkgroup, subgroupsPerRow } = variant;
+  const results = geometryOf(variant).outputs * batch;
+  const { q8 } = shape.outputs;
+  return [
+    ...(isEarly(variant) ? [] : [{ name: 'partials', count: subgroupsPerRow * batch * rowsPerWorkgroup }]),
+    ...(!isEarly(variant) && shape.input === 'q8n' ? [{ name: 'partialShares', count: subgroupsPerRow * batch }] : []),
+    ...(q8 ? [{ name: 'finished', count: results }] : []),
+    ...(q8?.norm ? [{ name: 'beforeGain', count: results }] : []),
+  ];
+}
+
+/** WGSL of `main` before and after the products; the names that it finds there are those of gemv-int8.ts. */
+export function epilogueText(variant: GemvInt8Variant): { readonly before: string; readonly after: string } {
+  const finish = isEarly(variant) ? earlyText(variant) : lateText(variant);
+  const after = [totalsText(variant), finish.after, variant.shape.outputs.q8 ? blocksText(variant) : ''];
+  return { before: finish.before, after: after.filter((text) => text !== '').join('\n') };
+}
+
+function totalsText(variant: GemvInt8Variant): string {
+  const total = (name: string) => (variant.subgroupSize === undefined ? `sums.${name}` : `subgroupAdd(sums.${name})`);
+  return sumFields(variant).map((name) => `  let ${name} = ${total(name)};`).join('\n');
+}
+
+/** One result: `o` is its number in the workgroup, `id` a suffix for names. */
+interface Result {
+  readonly id: string;
+  readonly o: string;
+  /** Its column of x; '' where there is one. */
+  readonly column: string;
+  readonly isValid: string | undefined;
+}
+
+/** Row of W (local to the workgroup) of result `o`, or of the up half of it. */
+function localRow({ shape }: GemvInt8Variant, o: string, isUp = false): string {
+  if (!shape.gated) return o;
+  return `((${o}) / ${RUN}u) * ${2 * RUN}u + ((${o}) % ${RUN}u)${isUp ? ` + ${RUN}u` : ''}`;
+}
+
+const firstOutput = ({ shape }: GemvInt8Variant) => (shape.gated ? '(base / 2u)' : 'base');
+const endOutput = ({ shape }: GemvInt8Variant) => (shape.gated ? '(end / 2u)' : 'end');
+
+function resultIndex(variant: GemvInt8Variant, { id, column }: Result): string {
+  return column === '' ? `out${id}` : `(first + ${column}) * ${outputWidth(variant.shape)}u + out${id}`;
+}
+
+/** What is read for a result, loaded where it is valid. */
+function preloadText(variant: GemvInt8Variant, result: Result): readonly string[] {
+  const { shape } = variant;
+  const { id, o, isValid } = result;
+  const load = (name: string, value: string) => (isValid === undefined ? [`let ${name}${id} = ${value};`] : [`var ${name}${id} = 0.0;`, `if (${isValid}) { ${name}${id} = ${value}; }`]);
+  return [
+    ...(shape.bias ? load('bias', `bias[base + ${localRow(variant, o)}]`) : []),
+    ...(shape.bias && shape.gated ? load('upBias', `bias[base + ${localRow(variant, o, true)}]`) : []),
+    ...(shape.residual ? load('residual', `residual[${resultIndex(variant, result)}]`) : []),
+    ...(shape.outputs.q8?.norm ? load('gain', `yGain[out${id}]`) : []),
+  ];
+}
+
+/** Finishes a result whose products are the WGSL values `product` and, gated, `up`; `norm` is its column's sum of shares. */
+function finishText(variant: GemvInt8Variant, result: Result, { product, up, norm }: { product: string; up: string; norm: string }): readonly string[] {
+  const { shape } = variant;
+  const { id, o, column } = result;
+  const { outputs } = geometryOf(variant);
+  const value = (sum: string, bias: string) => `${shape.input === 'q8n' ? `(${sum}) * factor${id}` : sum}${shape.bias ? ` + ${bias}${id}` : ''}`;
+  const at = column === '' ? o : `(${column}) * ${outputs}u + ${o}`;
+  return [
+    ...(shape.input === 'q8n' ? [`let factor${id} = inverseSqrt(${norm});`] : []),
+    ...(shape.gated
+      // exp's argument is held where its result is finite: silu is 0 there already.
+      ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = gate${id} / (1.0 + exp(-max(gate${id}, -80.0))) * (${value(up, 'upBias')});`]
+      : [`let y${id} = ${value(product, 'bias')}${shape.residual ? ` + residual${id}` : ''};`]),
+    ...(shape.outputs.f32 ? [`y[${resultIndex(variant, result)}] = y${id};`] : []),
+    ...(shape.outputs.q8 ? [`finished[${at}] = y${id}${shape.outputs.q8.norm ? ` * gain${id}` : ''};`] : []),
+    ...(shape.outputs.q8?.norm ? [`beforeGain[${at}] = y${id};`] : []),
+  ];
+}
+
+const indent = (lines: readonly string[], by = '  ') => lines.map((line) => by + line).join('\n');
+
+/** Every result lies in the registers of its slot; its first lane finishes it. */
+function earlyText(variant: GemvInt8Variant): { before: string; after: string } {
+  const { shape, rowsPerSubgroup, subgroupSize } = variant;
+  const { slots, isRagged } = geometryOf(variant);
+  const results = range(shape.gated ? rowsPerSubgroup / 2 : rowsPerSubgroup).map((i): Result => {
+    const valid = isRagged ? `isValid${i}` : undefined;
+    return { id: `${i}`, o: `(slot + ${i * slots}u)`, column: '', isValid: valid };
+  });
+  const before = results.flatMap((result) => [
+    `let out${result.id} = ${firstOutput(variant)} + ${result.o};`,
+    ...(result.isValid === undefined ? [] : [`let ${result.isValid} = out${result.id} < ${endOutput(variant)};`]),
+    ...preloadText(variant, result),
+  ]);
+  const after = results.map((result, i) => {
+    const conditions = [...(subgroupSize === undefined ? [] : ['rowLane == 0u']), ...(result.isValid === undefined ? [] : [result.isValid])];
+    const [product, up] = shape.gated ? [`r${2 * i}c0`, `r${2 * i + 1}c0`] : [`r${i}c0`, ''];
+    const lines = finishText(variant, result, { product, up, norm: 'n0' });
+    return conditions.length === 0 ? `  {\n${indent(lines, '    ')}\n  }` : `  if (${conditions.join(' && ')}) {\n${indent(lines, '    ')}\n  }`;
+  });
+  return { before: indent(before), after: after.join('\n') };
+}
+
+function lateText(variant: GemvInt8Variant): { before: string; after: string } {
+  const { shape, batch, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, subgroupSize } = variant;
+  const { slots, outputs, workgroupSize } = geometryOf(variant);
+  const results = range(latePasses(variant)).map((k): Result => ({ id: `${k}`, o: `local${k}`, column: batch > 1 ? `column${k}` : '', isValid: `isValid${k}` }));
+  const before = results.flatMap((result, k) => [
+    `let result${k} = lane + ${k * workgroupSize}u;`,
+    `let local${k} = result${k} % ${outputs}u;`,
+    ...(batch > 1 ? [`let column${k} = result${k} / ${outputs}u;`] : []),
+    `let out${k} = ${firstOutput(variant)} + local${k};`,
+    `let isValid${k} = result${k} < ${outputs * batch}u && out${k} < ${endOutput(variant)}${batch > 1 ? ` && first + column${k} < count` : ''};`,
+    ...preloadText(variant, result),
+  ]);
+  const sumOf = (name: string, index: (part: number) => string) => range(subgroupsPerRow).map((part) => `${name}[${index(part)}]`).join(' + ');
+  const product = (o: string, column: string) => sumOf('partials', (part) => `${column === '' ? `${part * rowsPerWorkgroup}u` : `(${part * batch}u + ${column}) * ${rowsPerWorkgroup}u`} + ${o}`);
+  const finish = results.map((result) => {
+    const lines = finishText(variant, result, {
+      product: product(localRow(variant, result.o), result.column),
+      up: product(localRow(variant, result.o, true), result.column),
+      norm: sumOf('partialShares', (part) => `${part * batch}u${result.column === '' ? '' : ` + ${result.column}`}`),
+    });
+    return `  if (${result.isValid}) {\n${indent(lines, '    ')}\n  }`;
+  });
+  const part = subgroupsPerRow > 1 ? `part * ${batch}u + ` : '';
+  const stores = range(rowsPerSubgroup).flatMap((i) => range(batch).map((c) => `partials[(${part}${c}u) * ${rowsPerWorkgroup}u + slot + ${i * slots}u] = r${i}c${c};`));
+  const shares = shape.input === 'q8n' ? [`if (slot == 0u) { ${range(batch).map((c) => `partialShares[${part}${c}u] = n${c};`).join(' ')} }`] : [];
+  const store = subgroupSize === undefined ? indent([...stores, ...shares]) : `  if (subgroupLane == 0u) {\n${indent([...stores, ...shares], '    ')}\n  }`;
+  return { before: indent(before), after: [store, '  workgroupBarrier();', ...finish].join('\n') };
+}
+
+/** One invocation a block rounds and writes it. */
+function blocksText(variant: GemvInt8Variant): string {
+  const { shape, batch } = variant;
+  const { outputs, isRagged } = geometryOf(variant);
+  const blocks = outputs / Q8_BLOCK;
+  const matrix = (name: string) => `mat4x4<f32>(${range(Q8_BLOCK).map((i) => `${name}[at + ${i}u]`).join(', ')})`;
+  const conditions = [...(isRagged ? [`${firstOutput(variant)} + block * ${Q8_BLOCK}u < ${endOutput(variant)}`] : []), ...(batch > 1 ? ['first + column < count'] : [])];
+  const put = [
+    `let at = lane * ${Q8_BLOCK}u;`,
+    `let yBlock = ${firstOutput(variant)} / ${Q8_BLOCK}u + block;`,
+    ...(shape.outputs.q8?.norm ? [`yPutShare(first + column, yBlock, ${matrix('beforeGain')});`] : []),
+    `yPutCodes(first + column, yBlock, ${matrix('finished')});`,
+  ];
+  const guarded = conditions.length === 0 ? indent(put, '    ') : `    if (${conditions.join(' && ')}) {\n${indent(put, '      ')}\n    }`;
+  return `  workgroupBarrier();
+  if (lane < ${blocks * batch}u) {
+    let block = lane % ${blocks}u;
+    let column = lane / ${blocks}u;
+${guarded}
+  }`;
+}

@@ -1,0 +1,65 @@
+/** The variant record of the int8 GEMV, and what follows from it. */
+import { kernelKey } from '../../kernel.ts';
+import { outputWidth, totalRows } from '../../linear-shape.ts';
+import type { LinearShape } from '../../linear-shape.ts';
+import { Q8_BLOCK } from '../../q8-layout.ts';
+
+export interface GemvInt8Variant {
+  readonly shape: LinearShape;
+  /** Rows of x that one pass over W serves. 1: exactly one row, no `step`; more: any number of rows, in chunks of this. */
+  readonly batch: 1 | 2 | 4 | 8;
+  /** Undefined: one row of W an invocation, no subgroup operations, and the two knobs about subgroups are 1. */
+  readonly subgroupSize: number | undefined;
+  /** Rows of W that a workgroup owns, a power of two; multiple of 16 for quantised outputs, of 32 for gated products. */
+  readonly rowsPerWorkgroup: number;
+  readonly subgroupsPerRow: 1 | 2 | 4;
+  /** Rows whose loads a subgroup interleaves. */
+  readonly rowsPerSubgroup: 1 | 2 | 4;
+  /** Groups of 32 elements of a row that a lane loads before it uses the first. */
+  readonly unroll: number;
+}
+
+/** What follows from a variant; the unit of work is a slot: the subgroups that share `rowsPerSubgroup` rows, or an invocation. */
+export interface GemvGeometry {
+  readonly slots: number;
+  /** Invocations of a slot. */
+  readonly lanes: number;
+  readonly workgroupSize: number;
+  /** Columns of the result that a workgroup owns. */
+  readonly outputs: number;
+  /** Groups of 32 elements of a row. */
+  readonly groups: number;
+  /** Whether some workgroup owns rows past its part's end. */
+  readonly isRagged: boolean;
+}
+
+export function geometryOf({ shape, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup }: GemvInt8Variant): GemvGeometry {
+  const slots = rowsPerWorkgroup / rowsPerSubgroup;
+  const lanes = (subgroupSize ?? 1) * subgroupsPerRow;
+  return {
+    slots, lanes,
+    workgroupSize: slots * lanes,
+    outputs: shape.gated ? rowsPerWorkgroup / 2 : rowsPerWorkgroup,
+    groups: shape.cols / 32,
+    isRagged: shape.parts.some(({ rows }) => rows % rowsPerWorkgroup !== 0),
+  };
+}
+
+const isPowerOfTwo = (value: number) => Number.isInteger(Math.log2(value));
+
+/** Throws RangeError where the text of a variant would be wrong. */
+export function checkVariant(variant: GemvInt8Variant): void {
+  const { shape, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll } = variant;
+  const { parts, input, norm, gated, residual, outputs, cols } = shape;
+  const require = (holds: boolean, what: string) => {
+    if (!holds) throw new RangeError(`gemv-int8: ${what} (${kernelKey('gemv-int8', variant)})`);
+  };
+  require(input !== 'f32' && norm === undefined, 'x must be int8 with its norm in its statistics');
+  require(cols % 32 === 0, 'cols must be a multiple of 32');
+  require(!(gated && residual), 'a gated product has no residual');
+  require(!gated || (parts.length === 1 && totalRows(shape) % 32 === 0 && rowsPerWorkgroup % 32 === 0), 'a gated product is one part of interleaved rows, 32 or more a workgroup');
+  require(!outputs.q8 || (outputWidth(shape) % 32 === 0 && rowsPerWorkgroup % Q8_BLOCK === 0 && parts.every(({ rows }) => rows % Q8_BLOCK === 0)), 'quantised outputs come in whole blocks');
+  require(outputs.f32 || outputs.q8 !== undefined, 'no outputs');
+  require(subgroupSize === undefined ? subgroupsPerRow === 1 && rowsPerSubgroup === 1 : isPowerOfTwo(subgroupSize), 'subgroup sizes are powers of two, and without subgroups there is one row an invocation');
+  require(isPowerOfTwo(rowsPerWorkgroup) && rowsPerWorkgroup >= rowsPerSubgroup && unroll >= 1, 'rowsPerWorkgroup must be a power of two and hold a slot');
+}

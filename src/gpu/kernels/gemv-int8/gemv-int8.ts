@@ -1,0 +1,115 @@
+/**
+ * y = W x with int8 activations and block-quantised weights, for 1 to 8 rows of x ("columns" of the product) a workgroup. The
+ * decode kernel of devices with native int8 dot products: it is made of loads, and everything else hides behind them.
+ *
+ * With subgroups a row of W belongs to one subgroup (or `subgroupsPerRow` of them); lane l takes groups l, l + lanes, ... of 32
+ * elements, so that the loads of a subgroup are consecutive. Without subgroups a row belongs to one invocation. A workgroup
+ * belongs to one part of W. Quantised outputs are blocks of 16 values of the result, all of one workgroup.
+ */
+import { kernelHeader, kernelKey, linearWorkgroups, LINEAR_WORKGROUP } from '../../kernel.ts';
+import type { Kernel, Workgroups } from '../../kernel.ts';
+import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import type { LinearShape } from '../../linear-shape.ts';
+import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
+import { CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
+import { epilogueText, workgroupFloats } from './epilogue.ts';
+import { checkVariant, geometryOf } from './gemv-int8-variant.ts';
+import type { GemvInt8Variant } from './gemv-int8-variant.ts';
+
+export type { GemvInt8Variant } from './gemv-int8-variant.ts';
+import { DOT_FUNCTION, productFunction, sumsStruct } from './product.ts';
+
+export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
+  checkVariant(variant);
+  const { shape, batch, subgroupSize } = variant;
+  const { parts, cols, outputs } = shape;
+  const { workgroupSize } = geometryOf(variant);
+  const bindings = linearBindings(shape, { step: batch > 1 });
+  const needs = { subgroupSize };
+  const memory = workgroupFloats(variant);
+  const wgsl = [
+    kernelHeader(bindings, needs),
+    batch > 1 ? STEP_STRUCT + ';' : '',
+    `${CODES_STRUCT};`,
+    ...memory.map(({ name, count }) => `var<workgroup> ${name}: array<f32, ${count}>;`),
+    ...parts.map((part, n) => weightCodeFunctions(part, n, cols)),
+    outputs.q8 ? q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: outputs.q8.norm }) : '',
+    DOT_FUNCTION,
+    sumsStruct(variant),
+    ...parts.map((_, n) => productFunction(variant, n)),
+    mainFunction(variant, workgroupSize),
+  ].filter((text) => text !== '').join('\n');
+  const label = `gemv-int8 ${parts.map(({ type }) => type).join('+')} [${totalRows(shape)}, ${cols}]${batch > 1 ? ` x${batch}` : ''}`;
+  return { key: kernelKey('gemv-int8', variant), label, wgsl, bindings, workgroupSize, workgroupBytes: 4 * memory.reduce((sum, { count }) => sum + count, 0), needs };
+}
+
+/** `xRows`: rows of x in this step. Throws RangeError where a kernel for one row is asked for more. */
+export function gemvInt8Workgroups(variant: GemvInt8Variant, xRows: number): Workgroups {
+  if (variant.batch === 1 && xRows !== 1) throw new RangeError(`gemv-int8: a kernel for one row of x cannot take ${xRows}`);
+  return linearWorkgroups(workgroupsOf(variant), Math.ceil(xRows / variant.batch));
+}
+
+function workgroupsOf({ shape, rowsPerWorkgroup }: GemvInt8Variant): number {
+  return shape.parts.reduce((sum, { rows }) => sum + Math.ceil(rows / rowsPerWorkgroup), 0);
+}
+
+function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
+  const { batch, subgroupSize, rowsPerSubgroup, subgroupsPerRow, shape } = variant;
+  const { slots, isRagged } = geometryOf(variant);
+  const subgroupArguments = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) subgroupLane: u32';
+  const place = subgroupSize === undefined
+    ? '  let slot = lane;\n  let rowLane = 0u;'
+    : `  let subgroup = lane / ${subgroupSize}u;\n  let slot = subgroup / ${subgroupsPerRow}u;\n  let part = subgroup % ${subgroupsPerRow}u;\n  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
+  const columns = Array.from({ length: batch }, (_, c) => c);
+  const rows = Array.from({ length: rowsPerSubgroup }, (_, i) => i);
+  const row = (i: number) => `base + slot + ${i * slots}u`;
+  const { before, after } = epilogueText(variant);
+  return `@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32${subgroupArguments}) {
+  let number = ${LINEAR_WORKGROUP};
+  if (number >= ${workgroupsOf(variant)}u) { return; }
+${batch > 1 ? `  let count = step.${shape.rowCount};\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }` : '  let first = 0u;'}
+${place}
+${partRange(variant)}
+${rows.map((i) => `  let row${i} = ${isRagged ? `min(${row(i)}, end - 1u)` : row(i)};`).join('\n')}
+${batch > 1 ? columns.map((c) => `  let x${c} = min(first + ${c}u, count - 1u);`).join('\n') : ''}
+${before}
+${productCall(variant)}
+${after}
+}`;
+}
+
+/** The workgroup's first row and its part's end, counted over the rows of all parts. */
+function partRange({ shape: { parts }, rowsPerWorkgroup }: GemvInt8Variant): string {
+  if (parts.length === 1) return `  let base = number * ${rowsPerWorkgroup}u;\n  let end = ${parts[0]!.rows}u;`;
+  return `  var base = 0u;\n  var end = 0u;\n${forEachPart({ parts, rowsPerWorkgroup }, ({ start, workgroupStart, rows }) => `base = ${start}u + (number - ${workgroupStart}u) * ${rowsPerWorkgroup}u; end = ${start + rows}u;`)}`;
+}
+
+function productCall(variant: GemvInt8Variant): string {
+  const { shape: { parts }, rowsPerWorkgroup, rowsPerSubgroup, batch } = variant;
+  const xs = batch > 1 ? Array.from({ length: batch }, (_, c) => `, x${c}`).join('') : '';
+  const call = (n: number, start: number) => `product${n}(rowLane, ${Array.from({ length: rowsPerSubgroup }, (_, i) => (start === 0 ? `row${i}` : `row${i} - ${start}u`)).join(', ')}${xs})`;
+  if (parts.length === 1) return `  let sums = ${call(0, 0)};`;
+  return `  var sums: Sums;\n${forEachPart({ parts, rowsPerWorkgroup }, ({ n, start }) => `sums = ${call(n, start)};`)}`;
+}
+
+interface PartRange {
+  readonly n: number;
+  readonly rows: number;
+  /** First row over all parts. */
+  readonly start: number;
+  readonly workgroupStart: number;
+}
+
+/** An if-chain on the workgroup's number: uniform in a workgroup. */
+function forEachPart({ parts, rowsPerWorkgroup }: Pick<GemvInt8Variant, 'rowsPerWorkgroup'> & Pick<LinearShape, 'parts'>, body: (part: PartRange) => string): string {
+  let start = 0;
+  let workgroupStart = 0;
+  const branches = parts.map(({ rows }, n) => {
+    const text = body({ n, rows, start, workgroupStart });
+    start += rows;
+    workgroupStart += Math.ceil(rows / rowsPerWorkgroup);
+    return n === parts.length - 1 ? `{ ${text} }` : `if (number < ${workgroupStart}u) { ${text} }`;
+  });
+  return `  ${branches.join(' else ')}`;
+}

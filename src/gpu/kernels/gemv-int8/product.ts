@@ -1,0 +1,110 @@
+/** The dot products of a slot's rows with the columns of a pass: every lane's share of them. */
+import { blocksOf } from '../../wgsl/weight-codes.ts';
+import { geometryOf } from './gemv-int8-variant.ts';
+import type { GemvInt8Variant } from './gemv-int8-variant.ts';
+
+export const DOT_FUNCTION = `fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
+  return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
+}`;
+
+const range = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** Fields `r{i}c{c}`: row i times column c; `n{c}`, where the input carries a norm: column c's shares. */
+export function sumFields({ shape, batch, rowsPerSubgroup }: GemvInt8Variant): readonly string[] {
+  const dots = range(rowsPerSubgroup).flatMap((i) => range(batch).map((c) => `r${i}c${c}`));
+  return shape.input === 'q8n' ? [...dots, ...range(batch).map((c) => `n${c}`)] : dots;
+}
+
+export function sumsStruct(variant: GemvInt8Variant): string {
+  return `struct Sums { ${sumFields(variant).map((name) => `${name}: f32`).join(', ')} };`;
+}
+
+/**
+ * `fn product{n}(lane, row0, ..., [x0, ...]) -> Sums`: the sums over groups lane, lane + lanes, ... Trip counts are constants; the last
+ * groups may be fewer than the lanes: lanes past the end read the row's last group and count it as zero, so that their loads
+ * are in flight with the others'.
+ */
+export function productFunction(variant: GemvInt8Variant, n: number): string {
+  const { batch, rowsPerSubgroup, unroll } = variant;
+  const { groups, lanes } = geometryOf(variant);
+  const turns = Math.ceil(groups / lanes);
+  // What is left over is done in straight text together with the last partial turn; short rows need no loop at all.
+  const loops = turns <= unroll ? 0 : Math.floor((turns - 1) / unroll);
+  const rest = turns - loops * unroll;
+  const lastLanes = groups - (turns - 1) * lanes;
+  const steady = (base: string, count: number, isEnd: boolean) => chunkText(variant, n, { base, count, lastLanes: isEnd && lastLanes < lanes ? lastLanes : undefined });
+  const parameters = [...range(rowsPerSubgroup).map((i) => `row${i}: u32`), ...(batch > 1 ? range(batch).map((c) => `x${c}: u32`) : [])].join(', ');
+  const loop = loops === 0 ? '' : `  for (var i = 0u; i < ${loops}u; i++) {\n    let head = lane + i * ${unroll * lanes}u;\n${steady('head', unroll, false)}\n  }\n`;
+  const restBase = loops === 0 ? 'lane' : `lane + ${loops * unroll * lanes}u`;
+  return `fn product${n}(lane: u32, ${parameters}) -> Sums {
+  var s: Sums;
+${loop}  let last = ${restBase};
+${steady('last', rest, true)}
+  return s;
+}`;
+}
+
+interface Chunk {
+  /** WGSL name of the first group. */
+  readonly base: string;
+  /** Groups of a lane, all loaded before the first is used. */
+  readonly count: number;
+  /** Lanes that have a last group; undefined: all. */
+  readonly lastLanes: number | undefined;
+}
+
+function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
+  const { batch, shape } = variant;
+  const { groups, lanes } = geometryOf(variant);
+  const { base, count, lastLanes } = chunk;
+  const turns = range(count);
+  const isPartial = (t: number) => t === count - 1 && lastLanes !== undefined;
+  const at = turns.map((t) => `let g${t} = ${isPartial(t) ? `min(${base} + ${t * lanes}u, ${groups - 1}u)` : `${base} + ${t * lanes}u`};`);
+  const inside = lastLanes === undefined ? [] : [`let isInside = lane < ${lastLanes}u;`];
+  const columns = range(batch);
+  const loads = (c: number) => turns.flatMap((t) => activationLoads(variant, n, { t, c }));
+  const dots = (c: number) => turns.flatMap((t) => productTerms(variant, n, { t, c, isPartial: isPartial(t) }));
+  const hasMinimum = blocksOf(shape.parts[n]!).hasMinimum;
+  const weights = turns.flatMap((t) => range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(n, { t, i, isPartial: isPartial(t), hasMinimum })));
+  return [...at, ...inside, ...weights, ...columns.flatMap((c) => [...loads(c), ...dots(c)])].map((line) => `    ${line}`).join('\n').replace(/^/, '    {\n') + '\n    }';
+}
+
+function weightLoads(n: number, { t, i, isPartial, hasMinimum }: { t: number; i: number; isPartial: boolean; hasMinimum: boolean }): readonly string[] {
+  const at = `(row${i}, g${t})`;
+  const scales = isPartial ? `select(vec2<f32>(), scales${n}${at}, isInside)` : `scales${n}${at}`;
+  const minimum = isPartial ? `select(0.0, minimum${n}${at}, isInside)` : `minimum${n}${at}`;
+  return [`let w${t}r${i} = codes${n}${at};`, `let s${t}r${i} = ${scales};`, ...(hasMinimum ? [`let m${t}r${i} = ${minimum};`] : [])];
+}
+
+/** Index of a column's element `group` in a plane of `stride` elements a row. */
+function columnIndex({ batch }: GemvInt8Variant, { c, stride, offset }: { c: number; stride: number; offset: string }): string {
+  return batch > 1 ? `x${c} * ${stride}u + ${offset}` : offset;
+}
+
+function activationLoads(variant: GemvInt8Variant, n: number, { t, c }: { t: number; c: number }): readonly string[] {
+  const { groups } = geometryOf(variant);
+  const name = `${t}c${c}`;
+  const stats = (plane: number) => `xStats[${columnIndex(variant, { c, stride: 3 * groups, offset: plane === 0 ? `g${t}` : `g${t} + ${plane * groups}u` })}]`;
+  return [
+    `let at${name} = ${columnIndex(variant, { c, stride: 2 * groups, offset: `2u * g${t}` })};`,
+    `let a${name} = xCodes[at${name}];`,
+    `let b${name} = xCodes[at${name} + 1u];`,
+    `let x${name} = ${stats(0)};`,
+    ...(blocksOf(variant.shape.parts[n]!).hasMinimum ? [`let t${name} = ${stats(1)};`] : []),
+    ...(variant.shape.input === 'q8n' ? [`let n${name} = ${stats(2)};`] : []),
+  ];
+}
+
+function productTerms(variant: GemvInt8Variant, n: number, { t, c, isPartial }: { t: number; c: number; isPartial: boolean }): readonly string[] {
+  const { shape, rowsPerSubgroup } = variant;
+  const name = `${t}c${c}`;
+  const { hasMinimum } = blocksOf(shape.parts[n]!);
+  const rows = range(rowsPerSubgroup).map((i) => {
+    const codes = `vec2<f32>(f32(dot16(w${t}r${i}.a, a${name})), f32(dot16(w${t}r${i}.b, b${name})))`;
+    const minimum = hasMinimum ? ` - m${t}r${i} * (t${name}.x + t${name}.y)` : '';
+    return `s.r${i}c${c} += dot(${codes} * x${name}, s${t}r${i})${minimum};`;
+  });
+  if (shape.input !== 'q8n') return rows;
+  const share = `n${name}.x + n${name}.y`;
+  return [...rows, `s.n${c} += ${isPartial ? `select(0.0, ${share}, isInside)` : share};`];
+}
