@@ -1,0 +1,95 @@
+/**
+ * WGSL for what follows the products of a tile: norm factor, bias, activation and residual in the registers that hold the sums,
+ * f32 stores by 16 neighbouring lanes, and int8 rounding of blocks that 16 lanes hand over through workgroup memory.
+ */
+import { Q8_BLOCK } from '../../q8-layout.ts';
+import { outputWidth, totalRows } from '../../linear-shape.ts';
+import type { LinearShape } from '../../linear-shape.ts';
+import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
+import { LANES_ACROSS, range, repeat } from './gemm-geometry.ts';
+import type { GemmGeometry } from './gemm-geometry.ts';
+import { fetchesOfX } from './tile-staging.ts';
+import type { TileArithmetic } from './tile-staging.ts';
+
+/** Rows that an invocation hands over at a time. */
+const HANDED_ROWS = 4;
+/** From one block to the next in `handed`: odd, so that lanes that read a block each hit different banks. */
+const HANDED_STRIDE = Q8_BLOCK + 1;
+
+const handedLength = ({ lanesDown }: GemmGeometry) => lanesDown * HANDED_ROWS * HANDED_STRIDE;
+
+export function epilogueBytes({ outputs }: LinearShape, geometry: GemmGeometry): number {
+  return outputs.q8 ? 4 * handedLength(geometry) : 0;
+}
+
+/** Workgroup variables and functions. */
+export function epilogueDeclarations(shape: LinearShape, geometry: GemmGeometry): string {
+  const { q8 } = shape.outputs;
+  if (!q8) return '';
+  return `var<workgroup> handed: array<f32, ${handedLength(geometry)}>;\n${q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: q8.norm })}`;
+}
+
+/** Norm factors `factor{i}` of the rows of an invocation, from the shares that the lanes gathered as they fetched x. */
+function factors(geometry: GemmGeometry, { spill, normFactor }: TileArithmetic): string {
+  const { tileRows, unitsPerLine, workgroupSize, rowsEach, lanesDown } = geometry;
+  const border = tileRows * unitsPerLine;
+  const write = (u: number) => {
+    const text = spill.write(`lane + ${u * workgroupSize}u`, `share${u}`);
+    return (u + 1) * workgroupSize > border ? `if (lane < ${border - u * workgroupSize}u) { ${text} }` : text;
+  };
+  const sum = (i: number) => range(unitsPerLine).map((k) => spill.read(`(ty + ${lanesDown * i}u) * ${unitsPerLine}u + ${k}u`)).join(' + ');
+  return `workgroupBarrier();
+${repeat(fetchesOfX(geometry), write)}
+workgroupBarrier();
+${repeat(rowsEach, (i) => `var factor${i}: f32;\n{ let sum = ${sum(i)}; factor${i} = ${normFactor}; }`)}`;
+}
+
+/** The value of row i and output column j of an invocation, before the residual. */
+function activated(shape: LinearShape, hasFactor: boolean, i: number, j: number): string {
+  const product = (column: number) => `${hasFactor ? `factor${i} * ` : ''}a${i}_${column}${shape.bias ? ` + bias${column}` : ''}`;
+  return shape.gated ? `silu(${product(2 * j)}) * (${product(2 * j + 1)})` : product(j);
+}
+
+/** Rounds the blocks of rows i..i + 3: a lane for each. */
+function roundBlocks({ lanesDown, workgroupSize }: GemmGeometry, i: number, j: number): string {
+  const tasks = lanesDown * HANDED_ROWS;
+  const quad = (q: number) => `vec4<f32>(${[0, 1, 2, 3].map((c) => `handed[at + ${4 * q + c}u]`).join(', ')})`;
+  return `workgroupBarrier();
+${repeat(HANDED_ROWS, (c) => `handed[(ty * ${HANDED_ROWS}u + ${c}u) * ${HANDED_STRIDE}u + tx] = v${i + c};`)}
+workgroupBarrier();
+${tasks < workgroupSize ? `if (lane < ${tasks}u)` : ''} {
+  let row = tile.row + lane / ${HANDED_ROWS}u + ${lanesDown}u * (${i}u + lane % ${HANDED_ROWS}u);
+  let at = lane * ${HANDED_STRIDE}u;
+  if (row < tile.rows && isColumn${j}) { yPutBlock(row, (outBase >> 4u) + ${j}u, mat4x4<f32>(${[0, 1, 2, 3].map(quad).join(', ')})); }
+}`;
+}
+
+function columnText(shape: LinearShape, geometry: GemmGeometry, hasFactor: boolean, j: number): string {
+  const { rowsEach } = geometry;
+  const width = outputWidth(shape);
+  const { f32, q8 } = shape.outputs;
+  const weightRows = shape.gated ? [2 * j, 2 * j + 1] : [j];
+  const bias = (w: number) => `let bias${w} = bias[min(before + tile.first + ${LANES_ACROSS * w}u + tx, ${totalRows(shape) - 1}u)];`;
+  const residual = (i: number) => (shape.residual ? ` + residual[min(row${i}, tile.rows - 1u) * ${width}u + min(out, ${width - 1}u)]` : '');
+  const store = (i: number) => `if (row${i} < tile.rows && isColumn${j}) { y[row${i} * ${width}u + out] = v${i}; }`;
+  return `{
+let out = outBase + ${LANES_ACROSS * j}u + tx;
+${shape.bias ? weightRows.map(bias).join('\n') : ''}
+${repeat(rowsEach, (i) => `let v${i} = ${activated(shape, hasFactor, i, j)}${residual(i)};`)}
+${f32 ? repeat(rowsEach, store) : ''}
+${q8 ? range(rowsEach / HANDED_ROWS).map((q) => roundBlocks(geometry, HANDED_ROWS * q, j)).join('\n') : ''}
+}`;
+}
+
+/** Statements after the last product; they see `tile`, `before` (rows of W in earlier parts), `tx`, `ty`, `lane` and the sums. */
+export function epilogueText(shape: LinearShape, geometry: GemmGeometry, arithmetic: TileArithmetic): string {
+  const { rowsEach, colsEach, lanesDown, tileCols } = geometry;
+  const hasEdge = shape.parts.some(({ rows }) => rows % tileCols !== 0);
+  const columns = shape.gated ? colsEach / 2 : colsEach;
+  const step = shape.gated ? 2 * LANES_ACROSS : LANES_ACROSS;
+  return `${arithmetic.share ? factors(geometry, arithmetic) : ''}
+let outBase = ${shape.gated ? 'tile.first >> 1u' : 'before + tile.first'};
+${repeat(rowsEach, (i) => `let row${i} = tile.row + ty + ${lanesDown * i}u;`)}
+${repeat(columns, (j) => `let isColumn${j} = ${hasEdge ? `tile.first + ${step * j}u + tx < tile.count` : 'true'};`)}
+${repeat(columns, (j) => columnText(shape, geometry, arithmetic.share !== undefined, j))}`;
+}

@@ -1,0 +1,87 @@
+/**
+ * y = W x for many rows of x without matrix units. A workgroup computes a tile of tileRows x tileCols results; along K it takes
+ * tileDepth elements at a time into workgroup memory, and every invocation adds the products of its rows and columns in
+ * registers. A tile's columns belong to one part of W. Same bindings as the GEMVs (linear-shape.ts), so that a plan can change
+ * kernels with the number of rows. Needs neither subgroups nor f16.
+ */
+import { kernelHeader, kernelKey } from '../../kernel.ts';
+import type { Kernel, Workgroups } from '../../kernel.ts';
+import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { epilogueBytes, epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
+import { f32Tile } from './f32-tile.ts';
+import { gemmGeometry, LANES_ACROSS, range, repeat } from './gemm-geometry.ts';
+import type { GemmVariant } from './gemm-geometry.ts';
+import { int8Tile } from './int8-tile.ts';
+import { fetchesOfX, fetchFunction, putText, TILE_STRUCT } from './tile-staging.ts';
+
+export type { GemmVariant } from './gemm-geometry.ts';
+
+const tilesOf = ({ shape, tileCols }: GemmVariant) => shape.parts.map(({ rows }) => Math.ceil(rows / tileCols));
+
+/** Tiles of rows in x, of columns in y. `rows`: what the shape's row count is in this step. */
+export function gemmWorkgroups(variant: GemmVariant, rows: number): Workgroups {
+  return [Math.ceil(rows / variant.tileRows), tilesOf(variant).reduce((sum, count) => sum + count, 0), 1];
+}
+
+/** `tile` and `before`, from the workgroup's number. */
+function tileText(variant: GemmVariant): string {
+  const { shape, tileRows, tileCols } = variant;
+  const tiles = tilesOf(variant);
+  let firstTile = 0;
+  let before = 0;
+  const branches = shape.parts.map(({ rows }, n) => {
+    const statement = `tile.part = ${n}u; tile.count = ${rows}u; tile.first = (workgroup.y - ${firstTile}u) * ${tileCols}u; before = ${before}u;`;
+    firstTile += tiles[n]!;
+    before += rows;
+    return n + 1 < tiles.length ? `if (workgroup.y < ${firstTile}u) { ${statement} } else ` : `{ ${statement} }`;
+  });
+  return `var tile: Tile;
+var before: u32;
+tile.row = workgroup.x * ${tileRows}u;
+tile.rows = step.${shape.rowCount};
+${branches.join('')}
+if (tile.row >= tile.rows) { return; }`;
+}
+
+export function gemmKernel(variant: GemmVariant): Kernel {
+  const { shape, tileRows, tileCols, tileDepth } = variant;
+  const geometry = gemmGeometry(variant);
+  const { workgroupSize, steps, rowsEach, colsEach } = geometry;
+  const arithmetic = variant.arithmetic === 'int8' ? int8Tile(variant, geometry) : f32Tile(variant, geometry);
+  const bindings = linearBindings(shape, { step: true, vectorX: shape.cols % 4 === 0 });
+  const lanes = Math.log2(LANES_ACROSS);
+  const wgsl = `${STEP_STRUCT}
+${kernelHeader(bindings, {})}
+${TILE_STRUCT}
+${arithmetic.declarations}
+${epilogueDeclarations(shape, geometry)}
+${shape.gated ? 'fn silu(v: f32) -> f32 { return v / (1.0 + exp(-v)); }' : ''}
+${fetchFunction(geometry, arithmetic, shape.parts.length)}
+@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+${tileText(variant)}
+let tx = lane & ${LANES_ACROSS - 1}u;
+let ty = lane >> ${lanes}u;
+${repeat(rowsEach, (i) => range(colsEach).map((j) => `var a${i}_${j} = 0.0;`).join(' '))}
+${arithmetic.share ? repeat(fetchesOfX(geometry), (u) => `var share${u} = 0.0;`) : ''}
+var f = fetch(0u, lane, tile);
+for (var k = 0u; k < ${steps}u; k++) {
+workgroupBarrier();
+${putText(geometry, arithmetic)}
+workgroupBarrier();
+if (k + 1u < ${steps}u) { f = fetch(k + 1u, lane, tile); }
+${arithmetic.multiply}
+}
+${epilogueText(shape, geometry, arithmetic)}
+}
+`;
+  return {
+    key: kernelKey('gemm', variant),
+    label: `gemm-${variant.arithmetic} ${shape.parts.map(({ type }) => type).join('+')} [${totalRows(shape)}, ${shape.cols}] ${tileRows}x${tileCols}x${tileDepth}`,
+    wgsl,
+    bindings,
+    workgroupSize,
+    workgroupBytes: arithmetic.workgroupBytes + epilogueBytes(shape, geometry),
+    needs: {},
+  };
+}

@@ -1,0 +1,106 @@
+/** The GEMM in int8: tiles of codes and their scales in workgroup memory, dot products of 16 codes as exact integers, sums in f32. */
+import { blocksOf, CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
+import { LANES_ACROSS, repeat } from './gemm-geometry.ts';
+import type { GemmGeometry, GemmVariant } from './gemm-geometry.ts';
+import type { TileArithmetic } from './tile-staging.ts';
+
+interface Int8Tiles {
+  readonly geometry: GemmGeometry;
+  /** vec4<u32> from one 16-element block to the next. */
+  readonly xStride: number;
+  readonly wStride: number;
+  /** Some part has a scale for each 16 elements; else one serves 32. */
+  readonly hasHalfScales: boolean;
+  readonly hasMinimum: boolean;
+}
+
+function declarations({ geometry, xStride, wStride, hasHalfScales, hasMinimum }: Int8Tiles): { text: string; bytes: number } {
+  const { tileRows, tileCols, unitsPerLine } = geometry;
+  const variables: readonly (readonly [name: string, element: string, elementBytes: number, length: number])[] = [
+    ['xTile', 'vec4<u32>', 16, 2 * unitsPerLine * xStride],
+    ['wTile', 'vec4<u32>', 16, 2 * unitsPerLine * wStride],
+    ['xScales', 'vec2<f32>', 8, unitsPerLine * tileRows],
+    ['wScales', hasHalfScales ? 'vec2<f32>' : 'f32', hasHalfScales ? 8 : 4, unitsPerLine * tileCols],
+    ...(hasMinimum ? [['xSums', 'f32', 4, unitsPerLine * tileRows], ['wMinimums', 'f32', 4, unitsPerLine * tileCols]] as const : []),
+  ];
+  return {
+    text: variables.map(([name, element, , length]) => `var<workgroup> ${name}: array<${element}, ${length}>;`).join('\n'),
+    bytes: variables.reduce((sum, [, , elementBytes, length]) => sum + elementBytes * length, 0),
+  };
+}
+
+/** Products of blocks 2g (half 0) and 2g + 1: one side's codes stay in registers, the longer side's stream past. */
+function multiplyHalf({ geometry, xStride, wStride, hasHalfScales }: Int8Tiles, half: 0 | 1): string {
+  const { rowsEach, colsEach, lanesDown } = geometry;
+  const loadX = (i: number) => `let x${i} = xTile[(2u * g + ${half}u) * ${xStride}u + ty + ${lanesDown * i}u];`;
+  const loadW = (j: number) => `let w${j} = wTile[(2u * g + ${half}u) * ${wStride}u + tx + ${LANES_ACROSS * j}u];`;
+  const part = 'xy'[half];
+  const scale = (i: number, j: number) => `(xs${i}.${part} * ws${j}${hasHalfScales ? `.${part}` : ''})`;
+  const product = (i: number, j: number) => {
+    const dots = ['x', 'y', 'z', 'w'].map((c) => `dot4I8Packed(x${i}.${c}, w${j}.${c})`).join(' + ');
+    return `a${i}_${j} += f32(${dots}) * ${scale(i, j)};`;
+  };
+  const body = rowsEach <= colsEach
+    ? `${repeat(rowsEach, loadX)}\n${repeat(colsEach, (j) => `{ ${loadW(j)}\n${repeat(rowsEach, (i) => product(i, j))} }`)}`
+    : `${repeat(colsEach, loadW)}\n${repeat(rowsEach, (i) => `{ ${loadX(i)}\n${repeat(colsEach, (j) => product(i, j))} }`)}`;
+  return `{\n${body}\n}`;
+}
+
+function multiply(tiles: Int8Tiles): string {
+  const { rowsEach, colsEach, lanesDown, unitsPerLine, tileRows, tileCols } = tiles.geometry;
+  const atX = (i: number) => `[g * ${tileRows}u + ty + ${lanesDown * i}u]`;
+  const atW = (j: number) => `[g * ${tileCols}u + tx + ${LANES_ACROSS * j}u]`;
+  const minimums = `{
+${repeat(rowsEach, (i) => `let sum${i} = xSums${atX(i)};`)}
+${repeat(colsEach, (j) => `{ let minimum = wMinimums${atW(j)};\n${repeat(rowsEach, (i) => `a${i}_${j} -= minimum * sum${i};`)} }`)}
+}`;
+  return `for (var g = 0u; g < ${unitsPerLine}u; g++) {
+${repeat(rowsEach, (i) => `let xs${i} = xScales${atX(i)};`)}
+${repeat(colsEach, (j) => `let ws${j} = wScales${atW(j)};`)}
+${multiplyHalf(tiles, 0)}
+${multiplyHalf(tiles, 1)}
+${tiles.hasMinimum ? minimums : ''}
+}`;
+}
+
+/** Past the end of a line units stay zeros, scales too, so that they add nothing. */
+export function int8Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileArithmetic {
+  const { cols, parts, input } = shape;
+  const { tileRows, tileCols, padding } = geometry;
+  const formats = parts.map(blocksOf);
+  const hasHalfScales = formats.some(({ scaleGroup }) => scaleGroup === 16);
+  const hasMinimum = formats.some((format) => format.hasMinimum);
+  const tiles: Int8Tiles = { geometry, xStride: tileRows + padding, wStride: tileCols + padding, hasHalfScales, hasMinimum };
+  const { text, bytes } = declarations(tiles);
+  const hasNorm = input === 'q8n';
+  const pairs = cols / 32;
+  const putCodes = (name: string, stride: number, u: number) =>
+    `${name}Tile[2u * slot * ${stride}u + line] = f.codes${u}.a;\n${name}Tile[(2u * slot + 1u) * ${stride}u + line] = f.codes${u}.b;`;
+  return {
+    declarations: [CODES_STRUCT, text, ...parts.map((part, n) => weightCodeFunctions(part, n, cols))].join('\n'),
+    workgroupBytes: bytes,
+    fetched: (u) => `codes${u}: Codes, scales${u}: vec2<f32>,${hasMinimum ? ` offset${u}: f32,` : ''}${hasNorm ? ` share${u}: vec2<f32>,` : ''}`,
+    fetchX: (u) => `let at = row * ${2 * pairs}u + 2u * unit;
+f.codes${u} = Codes(xCodes[at], xCodes[at + 1u]);
+let stat = row * ${3 * pairs}u + unit;
+f.scales${u} = xStats[stat];
+${hasMinimum ? `let sums${u} = xStats[stat + ${pairs}u];\nf.offset${u} = sums${u}.x + sums${u}.y;` : ''}
+${hasNorm ? `f.share${u} = xStats[stat + ${2 * pairs}u];` : ''}`,
+    fetchW: (u, n) => `f.codes${u} = codes${n}(row, unit);
+f.scales${u} = scales${n}(row, unit);
+${formats[n]!.hasMinimum ? `f.offset${u} = minimum${n}(row, unit);` : ''}`,
+    putX: (u) => `${putCodes('x', tiles.xStride, u)}
+xScales[slot * ${tileRows}u + line] = f.scales${u};
+${hasMinimum ? `xSums[slot * ${tileRows}u + line] = f.offset${u};` : ''}`,
+    putW: (u) => `${putCodes('w', tiles.wStride, u)}
+wScales[slot * ${tileCols}u + line] = f.scales${u}${hasHalfScales ? '' : '.x'};
+${hasMinimum ? `wMinimums[slot * ${tileCols}u + line] = f.offset${u};` : ''}`,
+    multiply: multiply(tiles),
+    share: hasNorm ? (u) => `f.share${u}.x + f.share${u}.y` : undefined,
+    normFactor: 'inverseSqrt(sum)',
+    spill: {
+      write: (at, value) => `xTile[${at}] = vec4<u32>(bitcast<u32>(${value}));`,
+      read: (at) => `bitcast<f32>(xTile[${at}].x)`,
+    },
+  };
+}
