@@ -1,0 +1,82 @@
+/** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
+import { outputWidth } from '../../linear-shape.ts';
+import { partOutputs, range, teamRows } from './gemv-float-variant.ts';
+import type { GemvFloatVariant } from './gemv-float-variant.ts';
+
+/** Sums that a team makes: by column and row, then the columns' squares. */
+function sumCount(variant: GemvFloatVariant): number {
+  return variant.batch * (teamRows(variant) + (variant.shape.norm ? 1 : 0));
+}
+
+export function partialFloats(variant: GemvFloatVariant): number {
+  return variant.reduction === 'workgroup' ? sumCount(variant) * variant.lanes * variant.teams : 0;
+}
+
+/** `fn finish(output, column, product...)`: from whole sums to y. `output` counts the rows of all parts. */
+export function finishFunction({ shape }: GemvFloatVariant): string {
+  const { gated, norm, bias, residual, cols } = shape;
+  const products = gated ? ['gate', 'up'] : ['product'];
+  const rows = gated ? ['gateRow(output)', 'gateRow(output) + upDistance(output)'] : ['output'];
+  const scaled = products.map((name, i) => `${norm ? `${name} * factor` : name}${bias ? ` + bias[${rows[i]}]` : ''}`);
+  const at = `column * ${outputWidth(shape)}u + output`;
+  // exp of a large argument may be undefined on fast-math hardware, and silu(-80) is 0 in f32 anyway.
+  const value = gated ? [`let g = ${scaled[0]};`, `let value = g / (1.0 + exp(min(-g, 80.0))) * (${scaled[1]});`] : [`let value = ${scaled[0]};`];
+  return `fn finish(output: u32, column: u32, ${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
+  ${[
+    ...(norm ? [`let factor = inverseSqrt(squares * ${1 / cols} + ${norm.eps});`] : []),
+    ...value,
+    `y[${at}] = value${residual ? ` + residual[${at}]` : ''};`,
+  ].join('\n  ')}
+}`;
+}
+
+/** Workgroup memory and its reader, for reductions without subgroups. */
+export function partialDeclarations(variant: GemvFloatVariant): string {
+  if (variant.reduction !== 'workgroup') return '';
+  const { lanes, teams } = variant;
+  return `var<workgroup> partial: array<f32, ${partialFloats(variant)}>;
+fn total(sum: u32, team: u32) -> f32 {
+  let at = (sum * ${teams}u + team) * ${lanes}u;
+  var all = 0.0;
+  for (var i = 0u; i < ${lanes}u; i++) { all += partial[at + i]; }
+  return all;
+}`;
+}
+
+/** Arguments of `finish` after its place, each sum as `sum` names it. */
+function finishArguments(variant: GemvFloatVariant, i: number | string, c: number | string, sum: (column: number | string, row: number | string) => string): string {
+  const { shape, rowsPerTeam } = variant;
+  const second = typeof i === 'number' ? i + rowsPerTeam : `${i} + ${rowsPerTeam}u`;
+  return [sum(c, i), ...(shape.gated ? [sum(c, second)] : []), ...(shape.norm ? [sum(c, 'squares')] : [])].join(', ');
+}
+
+/** The end of `part{n}`: sum{c}_{i} and squares{c} hold the lane's sums. */
+export function finishText(variant: GemvFloatVariant, n: number): string[] {
+  const { shape, batch, rowsPerTeam, reduction, lanes, teams } = variant;
+  const outputs = partOutputs(variant, n);
+  const before = range(n).reduce((sum, part) => sum + partOutputs(variant, part), 0);
+  const call = (i: string, c: string, sums: string) => {
+    const checks = [`first + ${i} < ${outputs}u`, ...(batch > 1 ? [`${c} < columns`] : [])];
+    return `if (${checks.join(' && ')}) { finish(${before}u + first + ${i}, column + ${c}, ${sums}); }`;
+  };
+  const rows = teamRows(variant);
+  const names = range(batch).flatMap((c) => range(rows).map((i) => `sum${c}_${i}`));
+  const squareNames = shape.norm ? range(batch).map((c) => `squares${c}`) : [];
+  if (reduction === 'workgroup') {
+    const place = (c: number | string, i: number | string) => (i === 'squares' ? `${batch * rows}u + ${c}` : `${c} * ${rows}u + ${i}`);
+    return [
+      ...[...names, ...squareNames].map((name, sum) => `partial[(${sum * teams}u + team) * ${lanes}u + lane] = ${name};`),
+      'workgroupBarrier();',
+      `for (var k = 0u; k < ${Math.ceil((rowsPerTeam * batch) / lanes)}u; k++) {`,
+      `let i = (k * ${lanes}u + lane) & ${rowsPerTeam - 1}u;`,
+      `let c = (k * ${lanes}u + lane) >> ${Math.log2(rowsPerTeam)}u;`,
+      `if (c < ${batch}u) { ${call('i', 'c', finishArguments(variant, 'i', 'c', (column, row) => `total(${place(column, row)}, team)`))} }`,
+      '}',
+    ];
+  }
+  const sumName = (c: number | string, i: number | string) => (i === 'squares' ? `squares${c}` : `sum${c}_${i}`);
+  const whole = (c: number | string, i: number | string) => (reduction === 'subgroup' ? `whole_${sumName(c, i)}` : sumName(c, i));
+  const calls = range(batch).flatMap((c) => range(rowsPerTeam).map((i) => call(`${i}u`, `${c}u`, finishArguments(variant, i, c, whole))));
+  if (reduction === 'none') return calls;
+  return [...[...names, ...squareNames].map((name) => `let whole_${name} = subgroupAdd(${name});`), 'if (lane == 0u) {', ...calls, '}'];
+}

@@ -1,0 +1,35 @@
+import type { LinearShape } from '../../linear-shape.ts';
+import type { CodeFormName } from './code-form.ts';
+
+export interface GemvFloatVariant {
+  readonly shape: LinearShape;
+  /** Columns of x that a workgroup takes. Above 1 their number is read from `step`, and more of them are more workgroups. */
+  readonly batch: 1 | 2 | 4 | 8;
+  /**
+   * How codes become floats (code-form.ts), products and sums being f32. `f16`: as `half`, and one column's x is held in f16 registers,
+   * half as many; needs the feature, and rounds x to 11 bits (values past 65504 are cut to it).
+   */
+  readonly arithmetic: CodeFormName | 'f16';
+  /** How the lanes of a team add up: `none` is for teams of one. */
+  readonly reduction: 'subgroup' | 'workgroup' | 'none';
+  /** Invocations of a team: the subgroup's size, 16 or 32 for `workgroup`, 1 for `none`. */
+  readonly lanes: number;
+  /** Rows of the result that a team owns; with `gated` it reads twice as many. */
+  readonly rowsPerTeam: 1 | 2 | 4;
+  /** Teams in a workgroup. */
+  readonly teams: number;
+}
+
+/** Rows of the matrix that a team goes along. */
+export function teamRows({ shape, rowsPerTeam }: GemvFloatVariant): number {
+  return shape.gated ? 2 * rowsPerTeam : rowsPerTeam;
+}
+
+/** Rows of the result that come of a part. */
+export function partOutputs({ shape }: Pick<GemvFloatVariant, 'shape'>, n: number): number {
+  const { rows } = shape.parts[n]!;
+  return shape.gated ? rows / 2 : rows;
+}
+
+/** 0 .. count - 1. */
+export const range = (count: number) => Array.from({ length: count }, (_, i) => i);

@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { interleaveRows, packParts } from '../../../../test/gpu/pack-matrix.ts';
+import { canRun, createNullGpu, openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { randomSource, randomWeights } from '../../../cpu/kernel-check.ts';
+import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
+import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import type { WeightType } from '../../../tensor/tensor-type.ts';
+import { outputWidth, totalRows } from '../../linear-shape.ts';
+import type { LinearShape } from '../../linear-shape.ts';
+import { gemvFloatKernel, gemvFloatWorkgroups } from './gemv-float.ts';
+import type { GemvFloatVariant } from './gemv-float.ts';
+
+const SHAPE: LinearShape = {
+  cols: 256, parts: [{ type: 'q4_0', rows: 21 }], input: 'f32', norm: undefined, bias: false, gated: false, residual: false,
+  outputs: { f32: true, q8: undefined }, rowCount: 'rows',
+};
+
+/** SwiftShader's subgroups have 4 lanes. */
+const SUBGROUP = { reduction: 'subgroup', lanes: 4, rowsPerTeam: 4, teams: 2 } as const;
+const WORKGROUP = { reduction: 'workgroup', lanes: 16, rowsPerTeam: 2, teams: 4 } as const;
+const NONE = { reduction: 'none', lanes: 1, rowsPerTeam: 1, teams: 64 } as const;
+const TEAMS = [SUBGROUP, WORKGROUP, NONE];
+
+function variantOf(shape: Partial<LinearShape>, rest: Partial<GemvFloatVariant> = {}): GemvFloatVariant {
+  return { shape: { ...SHAPE, ...shape }, batch: 1, arithmetic: 'integer', ...SUBGROUP, ...rest };
+}
+
+interface Problem {
+  readonly xRows: number;
+  /** File bytes of every part; of gate and up where the shape is gated. */
+  readonly weights: readonly Uint8Array[];
+  readonly x: Float32Array;
+  readonly gain: Float32Array;
+  readonly bias: Float32Array;
+  readonly residual: Float32Array;
+}
+
+function randomProblem(shape: LinearShape, xRows: number): Problem {
+  const random = randomSource(shape.cols + xRows);
+  const floats = (length: number, scale: number) => Float32Array.from({ length }, () => (random() - 0.4) * scale);
+  const { parts, cols, gated } = shape;
+  const tensors = gated ? [parts[0]!, parts[0]!].map(({ type, rows }) => ({ type, rows: rows / 2 })) : parts;
+  return {
+    xRows,
+    // One row more: randomWeights wants four bytes.
+    weights: tensors.map(({ type, rows }) => randomWeights(type, rows + 1, cols, random).subarray(0, bytesOfElements(type, rows * cols))),
+    x: floats(xRows * cols, 4), gain: floats(cols, 2), bias: floats(totalRows(shape), 0.5), residual: floats(xRows * outputWidth(shape), 3),
+  };
+}
+
+/** From the definition, in float64; and the sum of |w x|, which an error is relative to. */
+function expected(shape: LinearShape, { xRows, weights, x, gain, bias, residual }: Problem) {
+  const { cols, gated, norm, parts } = shape;
+  const matrix = weights.flatMap((bytes, n) => {
+    const type = parts[gated ? 0 : n]!.type;
+    const rows = gated ? totalRows(shape) / 2 : parts[n]!.rows;
+    const values = new Float32Array(rows * cols);
+    decodeRows(type, bytes, values);
+    return Array.from({ length: rows }, (_, row) => values.subarray(row * cols, (row + 1) * cols));
+  });
+  const width = outputWidth(shape);
+  const y = new Float64Array(xRows * width);
+  const allowance = new Float64Array(xRows * width);
+  const biasAt = gated ? new Float32Array(interleaveRows([0, 1].map((half) => new Uint8Array(bias.slice(half * width, (half + 1) * width).buffer)), width).buffer) : bias;
+  for (let r = 0; r < xRows; r++) {
+    const row = x.subarray(r * cols, (r + 1) * cols);
+    const factor = norm ? 1 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / cols + norm.eps) : 1;
+    const products = matrix.map((weight, m) => {
+      let sum = 0;
+      let size = 0;
+      for (let i = 0; i < cols; i++) {
+        const term = weight[i]! * row[i]! * (norm ? gain[i]! : 1) * factor;
+        sum += term;
+        size += Math.abs(term);
+      }
+      return { sum: sum + (shape.bias ? bias[m]! : 0), size: size + (shape.bias ? Math.abs(bias[m]!) : 0) };
+    });
+    for (let o = 0; o < width; o++) {
+      const own = products[o]!;
+      const up = products[width + o];
+      const at = r * width + o;
+      const silu = own.sum / (1 + Math.exp(-own.sum));
+      y[at] = (gated ? silu * up!.sum : own.sum) + (shape.residual ? residual[at]! : 0);
+      // The slope of silu is at most 1.1.
+      allowance[at] = (gated ? 1.1 * own.size * Math.abs(up!.sum) + Math.abs(silu) * up!.size : own.size) + (shape.residual ? Math.abs(residual[at]!) : 0);
+    }
+  }
+  return { y, allowance, biasAt };
+}
+
+/** Runs a variant on random data; every result within 1e-5 of what it may be relative to. */
+async function check(device: TestDevice, variant: GemvFloatVariant, { xRows, maxRows = xRows }: { xRows: number; maxRows?: number } = { xRows: variant.batch }): Promise<void> {
+  const { shape } = variant;
+  const kernel = gemvFloatKernel(variant);
+  expect(canRun(device, kernel)).toBe(true);
+  const problem = randomProblem(shape, xRows);
+  const { y, allowance, biasAt } = expected(shape, problem);
+  const files = shape.gated ? [interleaveRows(problem.weights, outputWidth(shape))] : problem.weights;
+  const all = {
+    ...packParts(shape.parts, shape.cols, files), x: problem.x, gain: problem.gain, bias: biasAt, residual: problem.residual,
+    y: new Float32Array(maxRows * outputWidth(shape)).fill(777), step: Uint32Array.of(shape.rowCount === 'rows' ? xRows : 0, shape.rowCount === 'rows' ? 0 : xRows, 0, 0),
+  };
+  const result = await device.run({ kernel, workgroups: gemvFloatWorkgroups(variant, maxRows), buffers: all });
+  const got = result.get('y')!;
+  for (let i = 0; i < got.length; i++) {
+    if (i >= y.length) expect(got[i], `${kernel.key}: y[${i}] is past the rows of the step`).toBe(777);
+    else if (!(Math.abs(got[i]! - y[i]!) <= 1e-5 * allowance[i]! + 1e-30)) expect.fail(`${kernel.key}: y[${i}] is ${got[i]}, expected ${y[i]} +- ${1e-5 * allowance[i]!}`);
+  }
+}
+
+describe('gemvFloatKernel', () => {
+  let device: TestDevice;
+  beforeAll(async () => {
+    device = await openTestDevice();
+  });
+  afterAll(() => device.close());
+
+  const widths = (type: WeightType) => (isQuantized(type) ? [TENSOR_TYPES[type].blockSize, 3 * TENSOR_TYPES[type].blockSize] : [1, 6, 68, 261]);
+
+  describe.each(WEIGHT_TYPES)('%s', (type) => {
+    it.each(TEAMS)('$reduction', async (team) => {
+      for (const cols of widths(type)) {
+        for (const rows of [1, 37]) await check(device, variantOf({ cols, parts: [{ type, rows }] }, team));
+      }
+    });
+
+    it('codes through halves', async () => {
+      for (const arithmetic of ['half', 'subnormal'] as const) {
+        for (const cols of widths(type)) await check(device, variantOf({ cols, parts: [{ type, rows: 9 }] }, { arithmetic, rowsPerTeam: 2 }));
+      }
+    });
+
+    it('several columns', async () => {
+      const cols = widths(type).at(-1)!;
+      for (const arithmetic of ['integer', 'half', 'subnormal'] as const) await check(device, variantOf({ cols, parts: [{ type, rows: 7 }] }, { arithmetic, batch: 4 }), { xRows: 3 });
+    });
+
+    it('norm, bias and residual', async () => {
+      const cols = widths(type).at(-1)!;
+      for (const team of TEAMS) {
+        for (const batch of [1, 2] as const) {
+          await check(device, variantOf({ cols, parts: [{ type, rows: 13 }], norm: { eps: 1e-5 }, bias: true, residual: true }, { ...team, batch, arithmetic: 'half' }));
+        }
+      }
+    });
+
+    it('pairs gate and up', async () => {
+      const cols = widths(type).at(-1)!;
+      for (const team of TEAMS) {
+        for (const rows of [2 * 5, 2 * 32, 2 * 39]) await check(device, variantOf({ cols, parts: [{ type, rows }], gated: true, norm: { eps: 1e-6 }, bias: rows === 10 }, { ...team, rowsPerTeam: team.reduction === 'none' ? 1 : 2 }));
+      }
+    });
+  });
+
+  it('parts of different types', async () => {
+    const mixes: WeightType[][] = [['q4_k', 'q6_k'], ['q8_0', 'q4_0', 'f32'], ['f16', 'bf16', 'q4_k']];
+    for (const types of mixes) {
+      for (const team of TEAMS) {
+        for (const batch of [1, 8] as const) {
+          await check(device, variantOf({ parts: types.map((type, n) => ({ type, rows: 11 + 6 * n })), norm: { eps: 1e-5 }, residual: true, bias: true }, { ...team, batch, teams: team.reduction === 'workgroup' ? 2 : team.teams }));
+        }
+      }
+    }
+  });
+
+  it('any number of columns up to the batch and past it', async () => {
+    for (const team of TEAMS) {
+      for (const batch of [2, 4, 8] as const) {
+        for (const xRows of [1, batch - 1, batch, batch + 1]) await check(device, variantOf({ cols: 64, rowCount: xRows === 1 ? 'outRows' : 'rows' }, { ...team, batch }), { xRows, maxRows: 2 * batch + 1 });
+      }
+    }
+  });
+
+  it('every number of rows of a team, and long rows', async () => {
+    for (const rowsPerTeam of [1, 2, 4] as const) {
+      for (const team of TEAMS) {
+        await check(device, variantOf({ cols: 1696, parts: [{ type: 'q4_0', rows: 10 }] }, { ...team, rowsPerTeam, arithmetic: 'half' }));
+        await check(device, variantOf({ cols: 1701, parts: [{ type: 'f16', rows: 10 }] }, { ...team, rowsPerTeam }));
+      }
+    }
+  });
+
+  it('more workgroups than one dimension holds', async () => {
+    const variant = variantOf({ cols: 4, parts: [{ type: 'f32', rows: 70000 }] }, { rowsPerTeam: 1, teams: 1 });
+    expect(gemvFloatWorkgroups(variant, 1)[1]).toBe(2);
+    await check(device, variant);
+  });
+
+  it('says what it does not do', () => {
+    expect(() => gemvFloatKernel(variantOf({ input: 'q8' }))).toThrow('input is q8');
+    expect(() => gemvFloatKernel(variantOf({ outputs: { f32: true, q8: { norm: undefined } } }))).toThrow('f32 only');
+    expect(() => gemvFloatKernel(variantOf({ gated: true, residual: true, parts: [{ type: 'f32', rows: 32 }] }))).toThrow('gated');
+    expect(() => gemvFloatKernel(variantOf({}, { reduction: 'none' }))).toThrow('lanes');
+    expect(() => gemvFloatKernel(variantOf({}, { ...WORKGROUP, batch: 8, rowsPerTeam: 4, lanes: 32, teams: 8 }))).toThrow('workgroup memory');
+  });
+});
+
+describe('variants for devices that no test has', () => {
+  let device: TestDevice;
+  let gpu: GPU;
+  beforeAll(async () => {
+    gpu = createNullGpu();
+    device = await openTestDevice(gpu);
+  });
+  afterAll(() => device.close());
+
+  it.each(WEIGHT_TYPES)('compiles %s with x in f16 and subgroups of 32', async (type) => {
+    for (const batch of [1, 4] as const) {
+      for (const gated of [false, true]) {
+        const variant = variantOf({ cols: 1024, parts: [{ type, rows: 64 }], gated, norm: { eps: 1e-6 } }, { arithmetic: 'f16', batch, lanes: 32, rowsPerTeam: 4, teams: 2 });
+        const kernel = gemvFloatKernel(variant);
+        expect(kernel.needs.f16 === true).toBe(isQuantized(type) && batch === 1);
+        const bytes = new Uint8Array(bytesOfElements(type, 64 * 1024));
+        const f32 = new Float32Array(4096);
+        await device.run({ kernel, workgroups: gemvFloatWorkgroups(variant, batch), buffers: { ...packParts(variant.shape.parts, 1024, [bytes]), x: f32, gain: f32, y: f32, step: new Uint32Array(4) } });
+      }
+    }
+  });
+});

@@ -1,0 +1,124 @@
+/**
+ * y = W x with float activations, for a few columns of x: decode and small batches on devices without fast int8 dot products (Apple,
+ * Safari), and float weights everywhere. Every type of weights; parts of different types in one dispatch, a workgroup in one part.
+ *
+ * A team of lanes owns a few rows: a subgroup, lanes that meet in workgroup memory, or a single invocation. For block formats and one
+ * column a lane takes whole groups of 32: x of the group in registers for all rows, codes in 16-byte loads that are all issued first,
+ * y = scale * (codes * x - offset * sum(x)) - minimum * sum(x) for each group. An RMS norm costs no pass of its own: x is multiplied
+ * by the gain and its squares are summed on the way, and the sum divides the result.
+ *
+ * Instructions for 32 weights of q4_0 in one row (4 rows a simdgroup; 32-bit operations, conversions of 16-bit operands folded into the
+ * multiply-add as Apple's instructions allow):
+ * - integer: 32 masks, 32 conversions, 32 fma, 4 exclusive ors = 100.
+ * - half: 16 shifts, 16 masks, 16 exclusive ors, 32 fma = 80, and no integer-to-float conversion among them.
+ * - subnormal: 4 exclusive ors, 4 shifts, 16 masks, 32 fma = 56.
+ * To each come 3 additions of partial sums, about 7 operations for the scale, and a quarter of 32 multiplications (integer; 16 for
+ * subnormal) and 32 additions that x costs once for four rows.
+ */
+import { CapacityError } from '../../../tensor/errors.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
+import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
+import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { packedFormatOf } from '../../packed-layout.ts';
+import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
+import { activationsFunction, activationsStruct, hasVectorX, quadFunctions } from './activations.ts';
+import { CODE_FORMS, INTERLEAVED_FUNCTION } from './code-form.ts';
+import { finishFunction, partialDeclarations, partialFloats } from './finish.ts';
+import { groupFunctions, WORDS_STRUCT } from './group-quads.ts';
+import { partOutputs, range } from './gemv-float-variant.ts';
+import type { GemvFloatVariant } from './gemv-float-variant.ts';
+import { dotFunction, interleaveFunctions, partFunction } from './part.ts';
+import type { PartContext } from './part-context.ts';
+
+export type { GemvFloatVariant } from './gemv-float-variant.ts';
+
+/** What variants without subgroups may take of workgroup memory on any device. */
+const MOST_WORKGROUP_BYTES = 16384;
+
+function checkVariant(variant: GemvFloatVariant): void {
+  const { shape, reduction, lanes, teams } = variant;
+  const problem =
+    shape.input !== 'f32' ? `input is ${shape.input}, and it takes f32 only`
+    : shape.outputs.q8 || !shape.outputs.f32 ? 'it writes f32 only'
+    : shape.gated && (shape.parts.length !== 1 || shape.residual || totalRows(shape) % 2 !== 0) ? 'a gated product has one part of paired rows and no residual'
+    : (reduction === 'none') !== (lanes === 1) || (lanes & (lanes - 1)) !== 0 ? `${lanes} lanes do not suit reduction ${reduction}`
+    : undefined;
+  if (problem !== undefined) throw new Error(`gemv-float: ${problem}`);
+  const bytes = 4 * partialFloats(variant);
+  if (bytes > MOST_WORKGROUP_BYTES) throw new CapacityError(`gemv-float: ${bytes} bytes of workgroup memory for ${teams} teams of ${lanes}; at most ${MOST_WORKGROUP_BYTES}: use fewer teams, rows or columns.`);
+}
+
+function contextOf(variant: GemvFloatVariant, n: number): PartContext {
+  const { shape, arithmetic, batch } = variant;
+  const format = packedFormatOf(shape.parts[n]!.type);
+  const field = format.kind === 'blocks' ? { bits: format.codeBits, signed: format.signed } : { bits: 8 as const, signed: true };
+  return { n, shape, format, field, form: CODE_FORMS[arithmetic === 'f16' ? 'half' : arithmetic], halfX: arithmetic === 'f16' && batch === 1 };
+}
+
+function partText(variant: GemvFloatVariant, context: PartContext): string {
+  const { n, shape, format, form } = context;
+  if (format.kind === 'floats') return partFunction(variant, context);
+  const codes = variant.batch === 1 ? [activationsFunction(context), dotFunction(context)] : [];
+  return [weightScaleFunctions(shape.parts[n]!, n, shape.cols, form.unit), groupFunctions(context), ...codes, partFunction(variant, context)].join('\n');
+}
+
+/** Workgroups of each part. */
+function partWorkgroups(variant: GemvFloatVariant): number[] {
+  return variant.shape.parts.map((_, n) => Math.ceil(partOutputs(variant, n) / (variant.teams * variant.rowsPerTeam)));
+}
+
+function mainFunction(variant: GemvFloatVariant): string {
+  const { shape, batch, lanes, teams, rowsPerTeam, reduction } = variant;
+  let begin = 0;
+  const branches = partWorkgroups(variant).map((count, n) => {
+    const first = `((number - ${begin}u) * ${teams}u + team) * ${rowsPerTeam}u`;
+    begin += count;
+    return `if (number < ${begin}u) { part${n}(${first}, team, lane, column, columns); }`;
+  });
+  const lane = reduction === 'subgroup' ? '' : `  let lane = ${lanes === 1 ? '0u' : `index & ${lanes - 1}u`};\n`;
+  const columns = batch === 1 ? '  let column = 0u;\n  let columns = 1u;' : `  let column = workgroup.z * ${batch}u;
+  if (column >= step.${shape.rowCount}) { return; }
+  let columns = min(step.${shape.rowCount} - column, ${batch}u);`;
+  return `@compute @workgroup_size(${lanes * teams})
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) index: u32${reduction === 'subgroup' ? ', @builtin(subgroup_invocation_id) lane: u32' : ''}) {
+  let number = ${LINEAR_WORKGROUP};
+  let team = index >> ${Math.log2(lanes)}u;
+${lane}${columns}
+  ${branches.join(' else ')}
+}`;
+}
+
+/** The kernel of a product with f32 input and output. Throws Error where the shape asks for what other families do. */
+export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
+  checkVariant(variant);
+  const { shape, batch, reduction, lanes, teams } = variant;
+  const contexts = range(shape.parts.length).map((n) => contextOf(variant, n));
+  const blocks = contexts.filter(({ format }) => format.kind === 'blocks');
+  const halfX = blocks.some((context) => context.halfX);
+  const needs: KernelNeeds = { ...(reduction === 'subgroup' ? { subgroupSize: lanes } : {}), ...(halfX ? { f16: true } : {}) };
+  const bindings = linearBindings(shape, { step: batch > 1, vectorX: hasVectorX(shape) });
+  const wgsl = [
+    kernelHeader(bindings, needs),
+    ...(batch > 1 ? [STEP_STRUCT] : []),
+    ...(blocks.length > 0 ? [WORDS_STRUCT, INTERLEAVED_FUNCTION] : []),
+    ...(blocks.length > 0 && batch === 1 ? [activationsStruct(halfX ? 'f16' : 'f32')] : []),
+    quadFunctions(shape),
+    ...(shape.gated ? [interleaveFunctions(totalRows(shape) / 2)] : []),
+    partialDeclarations(variant),
+    finishFunction(variant),
+    ...contexts.map((context) => partText(variant, context)),
+    mainFunction(variant),
+  ].join('\n');
+  const types = shape.parts.map(({ type }) => type).join('+');
+  return {
+    key: kernelKey('gemv-float', variant),
+    label: `gemv-float ${types} [${totalRows(shape)}, ${shape.cols}]${batch > 1 ? ` x${batch}` : ''}`,
+    wgsl, bindings, workgroupSize: lanes * teams, workgroupBytes: 4 * partialFloats(variant), needs,
+  };
+}
+
+/** `rows`: rows of x, or the most there can be: workgroups past the number in `step` end at once. 1 for batch 1. */
+export function gemvFloatWorkgroups(variant: GemvFloatVariant, rows: number): Workgroups {
+  const count = partWorkgroups(variant).reduce((sum, n) => sum + n, 0);
+  return linearWorkgroups(count, variant.batch === 1 ? 1 : Math.ceil(rows / variant.batch));
+}

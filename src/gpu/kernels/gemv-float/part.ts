@@ -1,0 +1,169 @@
+/**
+ * WGSL of one part of a product: a team of lanes goes along `rowsPerTeam` rows (twice as many where gate and up are paired) and
+ * reduces its sums.
+ */
+import { INTERLEAVE_ROWS, rowStride } from '../../packed-layout.ts';
+import type { PackedBlocks, PackedFloats } from '../../packed-layout.ts';
+import { groupQuads, quadCall, wordsType } from './group-quads.ts';
+import { finishText } from './finish.ts';
+import { partOutputs, range, teamRows } from './gemv-float-variant.ts';
+import type { GemvFloatVariant } from './gemv-float-variant.ts';
+import type { PartContext } from './part-context.ts';
+
+/** `let row{i}`: the rows of a team; past the end the last row stands in, and its result is not written. */
+function rowNames(variant: GemvFloatVariant, n: number): string[] {
+  const { shape, rowsPerTeam } = variant;
+  const last = partOutputs(variant, n) - 1;
+  const output = (i: number) => `min(first + ${i}u, ${last}u)`;
+  if (!shape.gated) return range(rowsPerTeam).map((i) => `let row${i} = ${output(i)};`);
+  return range(rowsPerTeam).flatMap((i) => [`let row${i} = gateRow(${output(i)});`, `let row${rowsPerTeam + i} = row${i} + upDistance(${output(i)});`]);
+}
+
+/** `gateRow(output)`, and how far behind it the row of up is: 16 rows alternate, of a last shorter run as many as are left. */
+export function interleaveFunctions(outputs: number): string {
+  const left = outputs % INTERLEAVE_ROWS;
+  const distance = left === 0 ? `${INTERLEAVE_ROWS}u` : `select(${INTERLEAVE_ROWS}u, ${left}u, output >= ${outputs - left}u)`;
+  return `fn gateRow(output: u32) -> u32 { return output + (output & ~${INTERLEAVE_ROWS - 1}u); }
+fn upDistance(output: u32) -> u32 { return ${distance}; }`;
+}
+
+/** `fn dot{n}(w, x)`: codes of a group times x, f32, or vec2 by halves where they have scales of their own. */
+export function dotFunction({ n, field, format }: PartContext): string {
+  const byHalves = (format as PackedBlocks).scaleGroup === 16;
+  const chain = (first: number, count: number) =>
+    groupQuads(field).slice(first, first + count)
+      .map((quad, i) => (i === 0 ? `var d${first} = ${quadCall(n, quad)} * vec4<f32>(x.q${first});` : `d${first} = fma(${quadCall(n, quad)}, vec4<f32>(x.q${first + i}), d${first});`));
+  const sum = (first: number) => `dot(d${first}, vec4<f32>(1.0))`;
+  const lines = byHalves ? [...chain(0, 4), ...chain(4, 4), `return vec2<f32>(${sum(0)}, ${sum(4)});`] : [...chain(0, 8), `return ${sum(0)};`];
+  return `fn dot${n}(w: ${wordsType(field)}, x: Activations) -> ${byHalves ? 'vec2<f32>' : 'f32'} {\n  ${lines.join('\n  ')}\n}`;
+}
+
+/** One column, a group of 32 codes at a time: x stays in registers for all rows. */
+function codesBody({ n, format, form, field, shape }: PartContext, rows: number): string[] {
+  const { scaleGroup, hasMinimum } = format as PackedBlocks;
+  const offset = form.offset(field) * form.unit;
+  const perRow = (i: number) => {
+    if (scaleGroup === 16) return [`sum0_${i} += dot(scales${n}(row${i}, unit), dot${n}(w${i}, x) - ${offset} * x.sums);`];
+    const product = offset === 0 ? `dot${n}(w${i}, x)` : `(dot${n}(w${i}, x) - offset)`;
+    return [`sum0_${i} = fma(scales${n}(row${i}, unit).x, ${product}, sum0_${i});`, ...(hasMinimum ? [`sum0_${i} = fma(-minimum${n}(row${i}, unit), sum, sum0_${i});`] : [])];
+  };
+  const needsSum = scaleGroup === 32 && (offset !== 0 || hasMinimum);
+  return [
+    ...range(rows).map((i) => `let w${i} = words${n}(row${i}, unit);`),
+    `let x = activations${n}(unit);`,
+    ...(needsSum ? ['let sum = x.sums.x + x.sums.y;'] : []),
+    ...(needsSum && offset !== 0 ? [`let offset = ${offset} * sum;`] : []),
+    ...(shape.norm ? ['squares0 += x.squares;'] : []),
+    ...range(rows).flatMap(perRow),
+  ];
+}
+
+/** Reads a quad of x for every column and multiplies the rows' values `v{i}` by it. */
+function columnsBody({ shape }: PartContext, { batch, rows, quad }: { batch: number; rows: number; quad: string }): string[] {
+  return range(batch).flatMap((c) => [
+    ...(shape.norm ? [`let r${c} = xQuad(column${c}, ${quad});`, `square${c} = fma(r${c}, r${c}, square${c});`, `let x${c} = r${c} * gain;`] : [`let x${c} = xQuad(column${c}, ${quad});`]),
+    ...range(rows).map((i) => `acc${c}_${i} = fma(v${i}, x${c}, acc${c}_${i});`),
+  ]);
+}
+
+/** Several columns: codes become values once, for all columns. */
+function valuesBody(context: PartContext, batch: number, rows: number): string[] {
+  const { n, format, form, field, shape } = context;
+  const { scaleGroup, hasMinimum } = format as PackedBlocks;
+  const offset = form.offset(field) * form.unit;
+  const base = (i: number, half: number) => [...(offset === 0 ? [] : [`-${offset} * s${i}[${half}]`]), ...(hasMinimum ? [`- minimum${n}(row${i}, unit)`] : [])].join(' ') || '0.0';
+  const halves = scaleGroup === 16 ? [0, 1] : [0];
+  const loads = range(rows).flatMap((i) => [
+    `let w${i} = words${n}(row${i}, unit);`,
+    `let s${i} = scales${n}(row${i}, unit);`,
+    ...halves.map((half) => `let base${i}_${half} = vec4<f32>(${base(i, half)});`),
+  ]);
+  const quads = groupQuads(field).flatMap((quad, q) => {
+    const half = scaleGroup === 16 ? q >> 2 : 0;
+    const prescale = form.prescale({ ...field, position: quad.position }).join(', ');
+    return [
+      '{',
+      ...(shape.norm ? [`let gain = gainQuad(0u, 8u * unit + ${q}u);`] : []),
+      ...range(rows).map((i) => `let v${i} = fma(${quadCall(n, { ...quad, word: quad.word.replace('w', `w${i}`) })}, s${i}[${half}] * vec4<f32>(${prescale}), base${i}_${half});`),
+      ...columnsBody(context, { batch, rows, quad: `8u * unit + ${q}u` }),
+      '}',
+    ];
+  });
+  return [...loads, ...quads];
+}
+
+/** The quads of 16 bytes of a row of floats. */
+function floatQuads({ type }: PackedFloats, word: string): string[] {
+  if (type === 'f32') return [word];
+  const both = (a: string, b: string) => (type === 'f16' ? `vec4<f32>(unpack2x16float(${a}), unpack2x16float(${b}))` : `bitcast<vec4<f32>>(vec4<u32>(${a} << 16u, ${a} & 0xffff0000u, ${b} << 16u, ${b} & 0xffff0000u))`);
+  return [both(`${word}.x`, `${word}.y`), both(`${word}.z`, `${word}.w`)];
+}
+
+/** Weights that are floats, 16 bytes of a row at a time, any number of columns. */
+function floatsBody(context: PartContext, batch: number, rows: number): string[] {
+  const { n, shape } = context;
+  const format = context.format as PackedFloats;
+  const units = floatUnits(context);
+  const perUnit = format.type === 'f32' ? 1 : 2;
+  const quads = range(perUnit).flatMap((q) => {
+    const quad = perUnit === 1 ? 'unit' : `2u * unit + ${q}u`;
+    return [
+      '{',
+      ...(shape.norm ? [`let gain = gainQuad(0u, ${quad});`] : []),
+      ...range(rows).map((i) => `let v${i} = ${floatQuads(format, `w${i}`)[q]};`),
+      ...columnsBody(context, { batch, rows, quad }),
+      '}',
+    ];
+  });
+  return [...range(rows).map((i) => `let w${i} = p${n}_values[row${i} * ${units}u + unit];`), ...quads];
+}
+
+/** 16-byte pieces of a row of floats. */
+function floatUnits({ format, shape }: PartContext): number {
+  return rowStride(format, shape.cols) / ((format as PackedFloats).type === 'f32' ? 4 : 8);
+}
+
+interface Loop {
+  readonly units: number;
+  readonly lanes: number;
+  /** Units of a lane in one turn: loads of all of them can be in flight. */
+  readonly unroll: number;
+}
+
+/** Lane by lane along the units; the turns in which every lane has a unit need no check. */
+function loopText({ units, lanes, unroll }: Loop, body: readonly string[]): string[] {
+  const turns = Math.floor(Math.floor(units / lanes) / unroll);
+  const done = turns * unroll;
+  const all = Math.ceil(units / lanes);
+  const unit = (step: string) => (lanes === 1 ? `let unit = ${step};` : `let unit = (${step}) * ${lanes}u + lane;`);
+  const whole = range(unroll).flatMap((u) => ['{', unit(unroll === 1 ? 'k' : `${unroll}u * k + ${u}u`), ...body, '}']);
+  const rest = [unit(done === 0 ? 'k' : `k + ${done}u`), `if (unit < ${units}u) {`, ...body, '}'];
+  return [
+    ...(turns > 0 ? [`for (var k = 0u; k < ${turns}u; k++) {`, ...whole, '}'] : []),
+    ...(all > done ? [`for (var k = 0u; k < ${all - done}u; k++) {`, ...rest, '}'] : []),
+  ];
+}
+
+/** `fn part{n}(first, team, lane, column, columns)`: first: the team's first row of the part's results. */
+export function partFunction(variant: GemvFloatVariant, context: PartContext): string {
+  const { batch, lanes, shape, reduction } = variant;
+  const { n, format } = context;
+  const rows = teamRows(variant);
+  const codes = format.kind === 'blocks' && batch === 1;
+  const body = codes ? codesBody(context, rows) : format.kind === 'blocks' ? valuesBody(context, batch, rows) : floatsBody(context, batch, rows);
+  const inFlight = reduction === 'none' || batch > 1 ? 1 : format.kind === 'blocks' ? 4 : 8;
+  const unroll = Math.min(4, Math.max(1, Math.floor(inFlight / rows)));
+  const each = (text: (c: number, i: number) => string) => range(batch).flatMap((c) => range(rows).map((i) => text(c, i)));
+  const squares = shape.norm ? range(batch) : [];
+  const zeros = codes ? [...each((c, i) => `var sum${c}_${i} = 0.0;`), ...squares.map((c) => `var squares${c} = 0.0;`)] : [...each((c, i) => `var acc${c}_${i} = vec4<f32>();`), ...squares.map((c) => `var square${c} = vec4<f32>();`)];
+  const sums = codes ? [] : [...each((c, i) => `let sum${c}_${i} = dot(acc${c}_${i}, vec4<f32>(1.0));`), ...squares.map((c) => `let squares${c} = dot(square${c}, vec4<f32>(1.0));`)];
+  const lines = [
+    ...rowNames(variant, n),
+    ...(codes ? [] : range(batch).map((c) => `let column${c} = ${batch === 1 ? '0u' : `column + min(${c}u, columns - 1u)`};`)),
+    ...zeros,
+    ...loopText({ units: format.kind === 'blocks' ? shape.cols / 32 : floatUnits(context), lanes, unroll }, body),
+    ...sums,
+    ...finishText(variant, n),
+  ];
+  return `fn part${n}(first: u32, team: u32, lane: u32, column: u32, columns: u32) {\n  ${lines.join('\n  ')}\n}`;
+}
