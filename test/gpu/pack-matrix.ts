@@ -33,8 +33,9 @@ export function packParts(parts: readonly LinearPartShape[], cols: number, fileB
   return buffers;
 }
 
-/** Planes of gate and up, `rows` rows each, in one interleaved matrix of 2 * rows rows. */
+/** Planes of gate and up, `rows` rows each (a multiple of 16), in one interleaved matrix of 2 * rows rows. */
 export function packInterleaved(type: WeightType, gateBytes: Uint8Array, upBytes: Uint8Array, rows: number, cols: number): PackedPlanes {
+  if (rows % INTERLEAVE_ROWS !== 0) throw new RangeError(`packInterleaved: ${rows} rows are not whole runs of ${INTERLEAVE_ROWS}`);
   return packMatrix(type, 2 * rows, cols, interleaveRows([gateBytes, upBytes], rows));
 }
 

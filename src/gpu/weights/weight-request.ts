@@ -1,0 +1,48 @@
+/** What a plan wants of its weights, and what it gets: one buffer for each request. */
+import type { WeightSource } from '../../graph/executor.ts';
+import type { WeightType } from '../../tensor/tensor-type.ts';
+import type { PlaneRange, RowArrangement } from '../packed-layout.ts';
+
+/** Tensors of one type and width, packed into one matrix. */
+export interface MatrixRequest {
+  /** Under which the result is found. Weights used twice are asked for once. */
+  readonly key: string;
+  readonly type: WeightType;
+  /** Rows of all sources together. */
+  readonly rows: number;
+  readonly cols: number;
+  readonly arrangement: RowArrangement;
+  /** Of shape [rows, cols]. `interleaved`: of equal shape, their rows a multiple of 16. */
+  readonly sources: readonly WeightSource[];
+}
+
+/** f32 values: those of any float type, one part after another or 16 by 16 as the rows of an interleaved matrix. */
+export interface VectorRequest {
+  readonly key: string;
+  /** Zeros where a part has no source. */
+  readonly parts: readonly { readonly source: WeightSource | undefined; readonly length: number }[];
+  /** Default `rows`. */
+  readonly arrangement?: RowArrangement | undefined;
+}
+
+export interface LoadedMatrix {
+  readonly buffer: GPUBuffer;
+  /** In the order in which kernels bind them. */
+  readonly planes: readonly PlaneRange[];
+  readonly sizeBytes: number;
+}
+
+export interface LoadedVector {
+  /** array<f32>; its size is a multiple of 16 bytes. */
+  readonly buffer: GPUBuffer;
+  readonly sizeBytes: number;
+}
+
+export interface LoadedWeights {
+  readonly matrices: ReadonlyMap<string, LoadedMatrix>;
+  readonly vectors: ReadonlyMap<string, LoadedVector>;
+  /** Bytes of all buffers. */
+  readonly sizeBytes: number;
+  /** Frees the buffers. Idempotent. */
+  destroy(): void;
+}

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { layOutMatrix, packedFormatOf } from '../../src/gpu/packed-layout.ts';
+import { SYNTH_MODELS, SYNTH_TYPES, synthPlan } from '../../src/models/synth-shapes.ts';
+import { bytesOfElements, isQuantized, WEIGHT_TYPES } from '../../src/tensor/tensor-type.ts';
+
+const isMatrix = ({ shape }: { readonly shape: readonly number[] }) => shape.length === 2;
+
+describe('weights on the GPU against those in the file', () => {
+  it.each(SYNTH_MODELS.flatMap((model) => SYNTH_TYPES.map((type) => [model, type] as const)))('%s as %s: within 3%', (model, fileType) => {
+    let [fileBytes, gpuBytes] = [0, 0];
+    for (const { type, shape } of synthPlan(model, fileType).tensors.filter(isMatrix)) {
+      const [rows, cols] = shape as [number, number];
+      fileBytes += bytesOfElements(type, rows * cols);
+      gpuBytes += layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes;
+    }
+    expect(gpuBytes / fileBytes).toBeGreaterThanOrEqual(1);
+    expect(gpuBytes / fileBytes).toBeLessThan(1.03);
+  });
+
+  it.each(WEIGHT_TYPES.filter(isQuantized))('every matrix of qwen3-0.6b in %s: within 3%', (type) => {
+    for (const { shape } of synthPlan('qwen3-0.6b', 'f16').tensors.filter(isMatrix)) {
+      const [rows, cols] = shape as [number, number];
+      expect(layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes / bytesOfElements(type, rows * cols), `[${rows}, ${cols}]`).toBeLessThan(1.03);
+    }
+  });
+});
