@@ -1,0 +1,185 @@
+/**
+ * Attention as its kernels see it: where q, k and v of a row lie, what is done to them first, and the paged key/value cache.
+ * Heads are read four values (a quad) at a time, so headDim is a multiple of 4.
+ */
+import type { Binding } from './kernel.ts';
+import { q8Bindings } from './linear-shape.ts';
+import { Q8_BLOCK } from './q8-layout.ts';
+import { q8EpilogueFunctions } from './wgsl/q8-epilogue.ts';
+import { headPreparationFunctions } from './wgsl/head-preparation.ts';
+
+/** What happens to the heads of q or k before they are used: RMS norm of each head, then rotation. */
+export interface HeadPreparationShape {
+  /** Binding `qGain` or `kGain`, f32 [headDim]. */
+  readonly norm?: { readonly eps: number } | undefined;
+  /** Values of a head that turn, an even number; 0: none. Binding `rope`. */
+  readonly rotaryDim: number;
+}
+
+export interface AttentionShape {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly scale: number;
+  readonly kv: 'f16' | 'f32';
+  /** Positions of a page. */
+  readonly pageTokens: number;
+  /** Row length of `pageTable`. */
+  readonly maxPages: number;
+  /** `joined`: binding `qkv`, f32 [rows][q | k | v]. `separate`: bindings `q`, `k`, `v`. */
+  readonly input: 'joined' | 'separate';
+  readonly q: HeadPreparationShape;
+  readonly k: HeadPreparationShape;
+  /** `f32`: binding `y`, f32 [rows][heads * headDim]. `q8`: bindings `yCodes` and `yStats`; wants headDim to be a multiple of 16. */
+  readonly output: 'f32' | 'q8';
+}
+
+/** Sizes that follow from a shape. A chunk is what the cache is read by: 16 bytes, 8 values of f16 or 4 of f32. */
+export interface AttentionSizes {
+  /** Query heads that read one key head. */
+  readonly group: number;
+  /** Quads of a head. */
+  readonly quads: number;
+  /** Quads of a head with the pad that the cache has. */
+  readonly paddedQuads: number;
+  /** Chunks of a head in the cache. */
+  readonly chunks: number;
+  readonly quadsOfChunk: 1 | 2;
+}
+
+export function attentionSizes(shape: AttentionShape): AttentionSizes {
+  const { heads, kvHeads, headDim, kv, output } = shape;
+  if (headDim % 4 !== 0) throw new Error(`attention: headDim is ${headDim}, which is not a multiple of 4`);
+  if (heads % kvHeads !== 0) throw new Error(`attention: ${heads} heads do not share ${kvHeads} key heads evenly`);
+  if (output === 'q8' && headDim % Q8_BLOCK !== 0) throw new Error(`attention: headDim is ${headDim}; a q8 output wants a multiple of ${Q8_BLOCK}`);
+  for (const { rotaryDim } of [shape.q, shape.k]) {
+    if (rotaryDim % 2 !== 0 || rotaryDim > headDim) throw new Error(`attention: rotaryDim is ${rotaryDim}, headDim ${headDim}`);
+  }
+  if (shape.q.rotaryDim > 0 && shape.k.rotaryDim > 0 && shape.q.rotaryDim !== shape.k.rotaryDim) throw new Error('attention: q and k read one rope table, but their rotaryDim differs');
+  const quadsOfChunk = kv === 'f16' ? 2 : 1;
+  const chunks = Math.ceil(headDim / (4 * quadsOfChunk));
+  return { group: heads / kvHeads, quads: headDim / 4, paddedQuads: chunks * quadsOfChunk, chunks, quadsOfChunk };
+}
+
+/** Bytes of one page of one state: keys and values of all key heads. */
+export function kvStatePageBytes(shape: AttentionShape): number {
+  return 2 * shape.kvHeads * shape.pageTokens * attentionSizes(shape).chunks * 16;
+}
+
+export type HeadInput = 'q' | 'k' | 'v';
+
+/** Bindings for the inputs that a kernel reads, and for preparing q and k among them. */
+export function headBindings(shape: AttentionShape, used: readonly HeadInput[]): readonly Binding[] {
+  const read = (name: string, type = 'array<vec4<f32>>'): Binding => ({ name, access: 'read', type });
+  const prepared = (['q', 'k'] as const).filter((name) => used.includes(name));
+  const rotated = prepared.find((name) => shape[name].rotaryDim > 0);
+  return [
+    ...(shape.input === 'joined' ? [read('qkv')] : used.map((name) => read(name))),
+    ...(rotated === undefined ? [] : [read('rope', 'array<vec2<f32>>')]),
+    ...prepared.filter((name) => shape[name].norm !== undefined).map((name) => read(`${name}Gain`)),
+  ];
+}
+
+/** The binding that holds an input. */
+export function headSource(shape: AttentionShape, name: HeadInput): string {
+  return shape.input === 'joined' ? 'qkv' : name;
+}
+
+/** WGSL expression of the first quad of a head of an input, `row` and `head` being u32 expressions. */
+export function headQuadAt(shape: AttentionShape, { name, row, head }: { readonly name: HeadInput; readonly row: string; readonly head: string }): string {
+  const { heads, kvHeads, input } = shape;
+  const { quads } = attentionSizes(shape);
+  const before = { q: 0, k: heads, v: heads + kvHeads }[name];
+  const width = input === 'joined' ? heads + 2 * kvHeads : name === 'q' ? heads : kvHeads;
+  const offset = input === 'joined' && before > 0 ? ` + ${before}u` : '';
+  return `(${row} * ${width}u + ${head}${offset}) * ${quads}u`;
+}
+
+/** `qQuad`, `kQuad` and, where there is a norm, `qFactor`, `kFactor` (wgsl/head-preparation.ts). */
+export function headFunctions(shape: AttentionShape, used: readonly ('q' | 'k')[]): string {
+  return used.map((name) => headPreparationFunctions({ ...shape[name], name, source: headSource(shape, name), headDim: shape.headDim })).join('\n');
+}
+
+const u32s = (name: string): Binding => ({ name, access: 'read', type: 'array<u32>' });
+
+export const PAGE_TABLE: Binding = u32s('pageTable');
+
+/** Where the rows of a step are. */
+export const ROW_BINDINGS: readonly Binding[] = [u32s('positions'), u32s('rowSequence'), PAGE_TABLE];
+
+export function kvBinding(shape: AttentionShape, access: 'read' | 'write'): Binding {
+  return { name: 'kv', access, type: `array<${kvElement(shape)}>` };
+}
+
+/** WGSL type of a chunk of the cache. */
+export function kvElement({ kv }: AttentionShape): string {
+  return kv === 'f16' ? 'vec4<u32>' : 'vec4<f32>';
+}
+
+/** WGSL expression `value / divisor` for a u32, as a shift where it is one. */
+export function dividedBy(value: string, divisor: number): string {
+  const shift = Math.log2(divisor);
+  return Number.isInteger(shift) ? `(${value} >> ${shift}u)` : `(${value} / ${divisor}u)`;
+}
+
+/** WGSL expression `value % divisor` for a u32, as a mask where it is one. */
+export function remainderOf(value: string, divisor: number): string {
+  return Number.isInteger(Math.log2(divisor)) ? `(${value} & ${divisor - 1}u)` : `(${value} % ${divisor}u)`;
+}
+
+/** Chunks from a position's key to its value. */
+export function valuesAfterKeys(shape: AttentionShape): number {
+  return shape.kvHeads * shape.pageTokens * attentionSizes(shape).chunks;
+}
+
+/**
+ * `fn keyAt(sequence, kvHead, position) -> u32`: the first chunk of a key; its value is {@link valuesAfterKeys} chunks later.
+ * For f16 also `kvLow` and `kvHigh`, the two quads of a chunk.
+ */
+export function kvFunctions(shape: AttentionShape): string {
+  const { kvHeads, pageTokens, maxPages, kv } = shape;
+  const { chunks } = attentionSizes(shape);
+  const at = `fn keyAt(sequence: u32, kvHead: u32, position: u32) -> u32 {
+  let page = pageTable[sequence * ${maxPages}u + ${dividedBy('position', pageTokens)}];
+  return ((page * ${2 * kvHeads}u + kvHead) * ${pageTokens}u + ${remainderOf('position', pageTokens)}) * ${chunks}u;
+}`;
+  if (kv === 'f32') return at;
+  return `${at}
+fn kvLow(chunk: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(chunk.x), unpack2x16float(chunk.y)); }
+fn kvHigh(chunk: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(chunk.z), unpack2x16float(chunk.w)); }`;
+}
+
+/** `fn kvRounded(quad) -> vec4<f32>`: a quad as the cache will hold it. */
+export function kvRounding({ kv }: AttentionShape): string {
+  const value = kv === 'f32' ? 'quad' : 'vec4<f32>(unpack2x16float(pack2x16float(quad.xy)), unpack2x16float(pack2x16float(quad.zw)))';
+  return `fn kvRounded(quad: vec4<f32>) -> vec4<f32> { return ${value}; }`;
+}
+
+/** WGSL expressions of the quads of a chunk, given an expression without side effects. */
+export function chunkQuads({ kv }: AttentionShape, chunk: string): readonly string[] {
+  return kv === 'f16' ? [`kvLow(${chunk})`, `kvHigh(${chunk})`] : [chunk];
+}
+
+/** WGSL expression of a chunk made of quads (names: they are repeated). */
+export function chunkOf({ kv }: AttentionShape, quads: readonly string[]): string {
+  if (kv === 'f32') return quads[0] as string;
+  return `vec4<u32>(${quads.map((quad) => `pack2x16float(${quad}.xy), pack2x16float(${quad}.zw)`).join(', ')})`;
+}
+
+/** Bindings of the result. */
+export function attentionOutputBindings({ output }: Pick<AttentionShape, 'output'>): readonly Binding[] {
+  return output === 'q8' ? q8Bindings('y', 'write') : [{ name: 'y', access: 'write', type: 'array<vec4<f32>>' }];
+}
+
+export function attentionOutputFunctions({ heads, headDim, output }: Pick<AttentionShape, 'heads' | 'headDim' | 'output'>): string {
+  return output === 'q8' ? q8EpilogueFunctions({ name: 'y', width: heads * headDim, norm: undefined }) : '';
+}
+
+/** Scores are kept in units of log2, so that softmax is made of exp2. */
+export function scoreScale({ scale }: AttentionShape): number {
+  return scale * Math.LOG2E;
+}
+
+/** Below every score, and finite; a score that must not count is lower still, so that its weight is 0 against any maximum. */
+export const LOWEST_MAX = '-1e30';
+export const MASKED_SCORE = '-2e30';

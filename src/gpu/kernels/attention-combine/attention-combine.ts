@@ -1,0 +1,115 @@
+/**
+ * Partial results of attention-decode into one for each head and row. A workgroup a head and row: slices of invocations take every
+ * n-th split, a quad of the head each, and are merged in workgroup memory.
+ * Bindings: `positions`, `partials`, out `y`, or `yCodes` and `yStats`.
+ */
+import { LOWEST_MAX, MASKED_SCORE, attentionOutputBindings, attentionOutputFunctions, dividedBy, remainderOf } from '../../attention-shape.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import { kernelHeader, kernelKey } from '../../kernel.ts';
+import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import { keysOfSplit, partialQuads } from '../attention-decode/key-splits.ts';
+import type { KeySplits } from '../attention-decode/key-splits.ts';
+
+export interface AttentionCombineVariant {
+  readonly shape: Pick<AttentionShape, 'heads' | 'headDim' | 'output'>;
+  readonly splits: KeySplits;
+  readonly invocations: number;
+}
+
+/** Partial results that an invocation has in flight. */
+const UNROLL = 4;
+const inFlight = Array.from({ length: UNROLL }, (_, i) => i);
+
+function keyOf({ shape: { heads, headDim, output }, splits, invocations }: AttentionCombineVariant): string {
+  return kernelKey('attention-combine', { heads, headDim, output, splits, invocations });
+}
+
+export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel {
+  const { shape, splits, invocations } = variant;
+  const quads = shape.headDim / 4;
+  const slices = Math.min(splits.count, Math.floor(invocations / quads));
+  if (slices < 1) throw new Error(`attention-combine: ${invocations} invocations are too few for a headDim of ${shape.headDim}`);
+  const inputs: readonly Binding[] = [{ name: 'positions', access: 'read', type: 'array<u32>' }, { name: 'partials', access: 'read', type: 'array<vec4<f32>>' }];
+  const bindings = [...inputs, ...attentionOutputBindings(shape)];
+  const isRounded = shape.output === 'q8';
+  const wgsl = `${kernelHeader(bindings, {})}
+${attentionOutputFunctions(shape)}
+var<workgroup> merged: array<vec4<f32>, ${slices * quads}>;
+var<workgroup> maxima: array<f32, ${slices}>;
+var<workgroup> weights: array<f32, ${slices}>;
+${isRounded ? `var<workgroup> finished: array<vec4<f32>, ${quads}>;` : ''}
+@compute @workgroup_size(${invocations})
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let head = workgroup.y * ${shape.heads}u + workgroup.x;
+  let position = positions[workgroup.y];
+  let active = position / (${keysOfSplit(splits)}) + 1u;
+${sliceText(variant, slices)}
+  workgroupBarrier();
+${storeText(variant, slices)}
+}
+`;
+  const label = `attention-combine [${shape.heads}, ${shape.headDim}] ${splits.count}x${splits.granule}`;
+  const workgroupBytes = slices * (quads * 16 + 8) + (isRounded ? quads * 16 : 0);
+  return { key: keyOf(variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes, needs: {} };
+}
+
+/** An invocation's own splits; those past the active ones are read as the last and weigh nothing. */
+function sliceText({ shape, splits }: AttentionCombineVariant, slices: number): string {
+  const quads = shape.headDim / 4;
+  const width = partialQuads(shape);
+  const lines = (text: (i: number) => string) => inFlight.map(text).join('\n');
+  return `  let slice = ${dividedBy('lane', quads)};
+  let quad = ${remainderOf('lane', quads)};
+  if (slice < ${slices}u) {
+    var most = ${LOWEST_MAX};
+    var weight = 0.0;
+    var y = vec4<f32>();
+    let rounds = (active + ${slices * UNROLL - 1}u) / ${slices * UNROLL}u;
+    for (var n = 0u; n < rounds; n++) {
+${lines((i) => `      let split${i} = n * ${slices * UNROLL}u + ${i * slices}u + slice;
+      let from${i} = (head * ${splits.count}u + min(split${i}, active - 1u)) * ${width}u;
+      let stats${i} = partials[from${i} + ${width - 1}u];
+      let y${i} = partials[from${i} + quad];`)}
+${lines((i) => `      let most${i} = select(${MASKED_SCORE}, stats${i}.x, split${i} < active);`)}
+      let next = max(most, max(max(most0, most1), max(most2, most3)));
+      let fade = exp2(most - next);
+      most = next;
+      weight *= fade;
+      y *= fade;
+${lines((i) => `      { let share = exp2(most${i} - most); weight += share * stats${i}.y; y += share * y${i}; }`)}
+    }
+    merged[lane] = y;
+    if (quad == 0u) {
+      maxima[slice] = most;
+      weights[slice] = weight;
+    }
+  }`;
+}
+
+function storeText({ shape }: AttentionCombineVariant, slices: number): string {
+  const quads = shape.headDim / 4;
+  const blocks = shape.headDim / 16;
+  const store = shape.output === 'q8' ? 'finished[lane]' : `y[head * ${quads}u + lane]`;
+  const rounding = `
+  workgroupBarrier();
+  if (lane < ${blocks}u) {
+    let from = lane * 4u;
+    yPutCodes(workgroup.y, workgroup.x * ${blocks}u + lane, mat4x4<f32>(finished[from], finished[from + 1u], finished[from + 2u], finished[from + 3u]));
+  }`;
+  return `  if (lane < ${quads}u) {
+    var most = maxima[0];
+    for (var i = 1u; i < ${slices}u; i++) { most = max(most, maxima[i]); }
+    var weight = 0.0;
+    var total = vec4<f32>();
+    for (var i = 0u; i < ${slices}u; i++) {
+      let share = exp2(maxima[i] - most);
+      weight += share * weights[i];
+      total += share * merged[i * ${quads}u + lane];
+    }
+    ${store} = total / weight;
+  }${shape.output === 'q8' ? rounding : ''}`;
+}
+
+export function attentionCombineWorkgroups({ shape }: AttentionCombineVariant, { rows }: { readonly rows: number }): Workgroups {
+  return [shape.heads, rows, 1];
+}

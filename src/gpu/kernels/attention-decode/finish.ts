@@ -1,0 +1,52 @@
+/** The end of a decode kernel: slices of a workgroup added up, then written as a partial result, as f32 or as int8. */
+import { attentionSizes, dividedBy, remainderOf } from '../../attention-shape.ts';
+import type { AttentionDecodeVariant } from './attention-decode.ts';
+import { partialQuads } from './key-splits.ts';
+
+export interface FinishText {
+  readonly memory: string;
+  readonly workgroupBytes: number;
+  readonly body: string;
+}
+
+export function finishText(variant: AttentionDecodeVariant, slices: number): FinishText {
+  const { shape, splits, queryHeads, invocations } = variant;
+  const { quads, paddedQuads } = attentionSizes(shape);
+  const rounds = !splits && shape.output === 'q8';
+  const outputs = queryHeads * quads;
+  const body = `  for (var n = 0u; n < ${Math.ceil(outputs / invocations)}u; n++) {
+    let output = n * ${invocations}u + lane;
+    if (output < ${outputs}u) {
+      let head = ${dividedBy('output', quads)};
+      let quad = ${remainderOf('output', quads)};
+      var total = vec4<f32>();
+      var weight = 0.0;
+      for (var slice = 0u; slice < ${slices}u; slice++) {
+        total += merged[(slice * ${queryHeads}u + head) * ${paddedQuads}u + quad];
+        weight += weights[slice * ${queryHeads}u + head];
+      }
+${splits ? partialStore(variant) : rounds ? '      finished[output] = total / weight;' : `      y[(row * ${shape.heads}u + firstHead) * ${quads}u + output] = total / weight;`}
+    }
+  }${rounds ? roundedStore(variant) : ''}`;
+  return { memory: rounds ? `var<workgroup> finished: array<vec4<f32>, ${outputs}>;` : '', workgroupBytes: rounds ? outputs * 16 : 0, body };
+}
+
+function partialStore({ shape, splits }: AttentionDecodeVariant): string {
+  const quads = partialQuads(shape);
+  return `      let partial = ((row * ${shape.heads}u + firstHead + head) * ${splits?.count ?? 1}u + workgroup.y) * ${quads}u;
+      partials[partial + quad] = total;
+      if (quad == 0u) { partials[partial + ${quads - 1}u] = vec4<f32>(highest[head], weight, 0.0, 0.0); }`;
+}
+
+function roundedStore({ shape, queryHeads, invocations }: AttentionDecodeVariant): string {
+  const blocks = (queryHeads * shape.headDim) / 16;
+  return `
+  workgroupBarrier();
+  for (var n = 0u; n < ${Math.ceil(blocks / invocations)}u; n++) {
+    let block = n * ${invocations}u + lane;
+    if (block < ${blocks}u) {
+      let from = block * 4u;
+      yPutCodes(row, firstHead * ${shape.headDim / 16}u + block, mat4x4<f32>(finished[from], finished[from + 1u], finished[from + 2u], finished[from + 3u]));
+    }
+  }`;
+}

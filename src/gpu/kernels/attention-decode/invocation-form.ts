@@ -1,0 +1,195 @@
+/**
+ * Decode attention without subgroups, for software adapters and browsers that have none: blocks of as many keys as there are
+ * invocations; each scores one key for all heads, then each owns one chunk of one head and adds up values over a slice of the keys.
+ */
+import { LOWEST_MAX, attentionSizes, chunkOf, chunkQuads, dividedBy, headSource, remainderOf, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
+import type { AttentionDecodeVariant, DecodeForm } from './attention-decode.ts';
+
+/** Ranges of a block's keys whose maxima are taken in parallel. */
+const MAX_RANGES = 16;
+
+interface Places {
+  readonly variant: AttentionDecodeVariant;
+  /** Chunks of all heads of the workgroup: what the invocations of a slice own. */
+  readonly owned: number;
+  /** Sets of invocations that share the keys of a block in the second half. */
+  readonly slices: number;
+  readonly heads: readonly number[];
+  readonly w: readonly number[];
+}
+
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
+const lines = (indices: readonly number[], text: (i: number) => string): string => indices.map(text).join('\n');
+
+function placesOf(variant: AttentionDecodeVariant): Places {
+  const { chunks, quadsOfChunk } = attentionSizes(variant.shape);
+  const { queryHeads, invocations } = variant;
+  const owned = queryHeads * chunks;
+  if (owned > invocations || queryHeads * MAX_RANGES > invocations || invocations % MAX_RANGES !== 0) {
+    throw new Error(`attention-decode: ${invocations} invocations are too few for ${queryHeads} heads of ${variant.shape.headDim} at a time, or no multiple of ${MAX_RANGES}`);
+  }
+  return { variant, owned, slices: Math.floor(invocations / owned), heads: upTo(queryHeads), w: upTo(quadsOfChunk) };
+}
+
+export function invocationForm(variant: AttentionDecodeVariant): DecodeForm {
+  const places = placesOf(variant);
+  const { queryHeads, invocations } = variant;
+  const { paddedQuads } = attentionSizes(variant.shape);
+  const vectors = (queryHeads + 2) * paddedQuads;
+  const merged = places.slices * queryHeads;
+  return {
+    memory: `var<workgroup> prepared: array<vec4<f32>, ${vectors}>;
+var<workgroup> scores: array<f32, ${queryHeads * invocations}>;
+var<workgroup> rangeMaxima: array<f32, ${queryHeads * MAX_RANGES}>;
+var<workgroup> merged: array<vec4<f32>, ${merged * paddedQuads}>;
+var<workgroup> weights: array<f32, ${merged}>;
+var<workgroup> highest: array<f32, ${queryHeads}>;`,
+    workgroupBytes: 16 * (vectors + merged * paddedQuads) + 4 * (queryHeads * (invocations + MAX_RANGES) + merged),
+    body: `${prepareText(places)}
+${cacheText(places)}
+${blocksText(places)}
+${mergeText(places)}`,
+    slices: places.slices,
+  };
+}
+
+/** Into `prepared`: q of every head, scaled, then the new key and value as the cache will hold them. */
+function prepareText({ variant }: Places): string {
+  const { shape, queryHeads, invocations } = variant;
+  const { quads, paddedQuads } = attentionSizes(shape);
+  const vectors = (queryHeads + 2) * paddedQuads;
+  const factor = (name: 'q' | 'k', at: string) => (shape[name].norm ? `${name}Factor(${at})` : '1.0');
+  return `  for (var n = 0u; n < ${Math.ceil(vectors / invocations)}u; n++) {
+    let i = n * ${invocations}u + lane;
+    let head = ${dividedBy('i', paddedQuads)};
+    let quad = ${remainderOf('i', paddedQuads)};
+    var x = vec4<f32>();
+    if (quad < ${quads}u) {
+      if (head < ${queryHeads}u) {
+        let from = queryFrom + head * ${quads}u;
+        x = qQuad(from, quad, ${factor('q', 'from')}, position) * ${scoreScale(shape)};
+      } else if (head == ${queryHeads}u) {
+        x = kvRounded(kQuad(keyFrom, quad, ${factor('k', 'keyFrom')}, position));
+      } else {
+        x = kvRounded(${headSource(shape, 'v')}[valueFrom + quad]);
+      }
+    }
+    if (i < ${vectors}u) { prepared[i] = x; }
+  }
+  workgroupBarrier();`;
+}
+
+function cacheText({ variant, w }: Places): string {
+  const { shape, queryHeads } = variant;
+  const { chunks, quadsOfChunk, paddedQuads } = attentionSizes(shape);
+  const quad = (vector: number, i: number) => `prepared[${vector * paddedQuads + i}u + lane * ${quadsOfChunk}u]`;
+  return `  if (writesCache && lane < ${chunks}u) {
+    let at = keyAt(sequence, kvHead, position) + lane;
+${lines(w, (i) => `    let key${i} = ${quad(queryHeads, i)};\n    let value${i} = ${quad(queryHeads + 1, i)};`)}
+    kv[at] = ${chunkOf(shape, w.map((i) => `key${i}`))};
+    kv[at + ${valuesAfterKeys(shape)}u] = ${chunkOf(shape, w.map((i) => `value${i}`))};
+  }`;
+}
+
+/** The keys of a workgroup: those of the cache, then the new one where it is its own. */
+function blocksText(places: Places): string {
+  const { variant, heads, w, owned } = places;
+  const { shape, invocations } = variant;
+  const { chunks } = attentionSizes(shape);
+  return `  let keys = select(cachedKeys, cachedKeys + 1u, hasNew);
+  let slice = lane / ${owned}u;
+  let ownHead = ${dividedBy(remainderOf('lane', owned), chunks)};
+  let ownChunk = ${remainderOf(remainderOf('lane', owned), chunks)};
+${lines(heads, (h) => `  var most${h} = ${LOWEST_MAX};`)}
+  var weight = 0.0;
+${lines(w, (i) => `  var y${i} = vec4<f32>();`)}
+  let blocks = (keys + ${invocations - 1}u) / ${invocations}u;
+  for (var block = 0u; block < blocks; block++) {
+    let start = block * ${invocations}u;
+    let here = min(keys - start, ${invocations}u);
+    let cachedHere = min(cachedKeys - start, ${invocations}u);
+${scoresText(places)}
+    workgroupBarrier();
+${weightsText(places)}
+    workgroupBarrier();
+${valuesText(places)}
+    if (block + 1u < blocks) { workgroupBarrier(); }
+  }`;
+}
+
+function scoresText({ variant, heads, w }: Places): string {
+  const { shape, queryHeads, invocations } = variant;
+  const { chunks, quadsOfChunk, paddedQuads } = attentionSizes(shape);
+  const add = (h: number, i: number, key: string) => `s${h} += dot(prepared[${h * paddedQuads + i}u + chunk * ${quadsOfChunk}u], ${key});`;
+  return `    if (lane < here) {
+${lines(heads, (h) => `      var s${h} = 0.0;`)}
+      if (lane < cachedHere) {
+        let at = keyAt(sequence, kvHead, firstKey + start + lane);
+        for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
+          let stored = kv[at + chunk];
+${lines(w, (i) => `          let key${i} = ${chunkQuads(shape, 'stored')[i]};\n          ${heads.map((h) => add(h, i, `key${i}`)).join(' ')}`)}
+        }
+      } else {
+        for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
+${lines(w, (i) => `          let key${i} = prepared[${queryHeads * paddedQuads + i}u + chunk * ${quadsOfChunk}u];\n          ${heads.map((h) => add(h, i, `key${i}`)).join(' ')}`)}
+        }
+      }
+${lines(heads, (h) => `      scores[${h * invocations}u + lane] = s${h};`)}
+    }`;
+}
+
+/** Scores become weights against the maximum so far; the sums so far fade to it. */
+function weightsText({ variant, heads, w }: Places): string {
+  const { queryHeads, invocations } = variant;
+  const range = invocations / MAX_RANGES;
+  return `    if (lane < ${queryHeads * MAX_RANGES}u) {
+      let from = (lane & ${MAX_RANGES - 1}u) * ${range}u;
+      var most = ${LOWEST_MAX};
+      for (var i = from; i < min(from + ${range}u, here); i++) { most = max(most, scores[(lane / ${MAX_RANGES}u) * ${invocations}u + i]); }
+      rangeMaxima[lane] = most;
+    }
+    workgroupBarrier();
+    var fade = 1.0;
+${lines(heads, (h) => `    {
+      var most = most${h};
+      for (var i = 0u; i < ${MAX_RANGES}u; i++) { most = max(most, rangeMaxima[${h * MAX_RANGES}u + i]); }
+      if (ownHead == ${h}u) { fade = exp2(most${h} - most); }
+      most${h} = most;
+      if (lane < here) { scores[${h * invocations}u + lane] = exp2(scores[${h * invocations}u + lane] - most); }
+    }`)}
+    weight *= fade;
+${lines(w, (i) => `    y${i} *= fade;`)}`;
+}
+
+function valuesText({ variant, owned, slices, w }: Places): string {
+  const { shape, queryHeads, invocations } = variant;
+  const { quadsOfChunk, paddedQuads } = attentionSizes(shape);
+  return `    if (lane < ${slices * owned}u) {
+      let rounds = (here + ${slices - 1}u - slice) / ${slices}u;
+      for (var n = 0u; n < rounds; n++) {
+        let i = n * ${slices}u + slice;
+        let p = scores[ownHead * ${invocations}u + i];
+        weight += p;
+        if (i < cachedHere) {
+          let stored = kv[keyAt(sequence, kvHead, firstKey + start + i) + ${valuesAfterKeys(shape)}u + ownChunk];
+${lines(w, (i) => `          y${i} += p * ${chunkQuads(shape, 'stored')[i]};`)}
+        } else {
+${lines(w, (i) => `          y${i} += p * prepared[${(queryHeads + 1) * paddedQuads + i}u + ownChunk * ${quadsOfChunk}u];`)}
+        }
+      }
+    }`;
+}
+
+function mergeText({ variant, owned, slices, heads, w }: Places): string {
+  const { queryHeads, shape } = variant;
+  const { paddedQuads, quadsOfChunk } = attentionSizes(shape);
+  return `  if (lane < ${slices * owned}u) {
+    let at = slice * ${queryHeads}u + ownHead;
+${lines(w, (i) => `    merged[at * ${paddedQuads}u + ownChunk * ${quadsOfChunk}u + ${i}u] = y${i};`)}
+    if (ownChunk == 0u) { weights[at] = weight; }
+  }
+  if (lane == 0u) {
+${lines(heads, (h) => `    highest[${h}u] = most${h};`)}
+  }
+  workgroupBarrier();`;
+}

@@ -1,0 +1,26 @@
+/**
+ * Keys of one query cut into ranges for workgroups of their own. The grid has always `count` of them, and those past the last key
+ * return at once: the more keys, the more of them work, until all do.
+ */
+import type { AttentionShape } from '../../attention-shape.ts';
+
+export interface KeySplits {
+  readonly count: number;
+  /** A split takes a multiple of this many keys. */
+  readonly granule: number;
+}
+
+/** WGSL expression of the keys of one split for the query at `position`, whose keys are 0..position. */
+export function keysOfSplit({ count, granule }: KeySplits): string {
+  return `(position / ${count * granule}u + 1u) * ${granule}u`;
+}
+
+/** Quads of one partial result: values not yet divided by their weights' sum, then (highest score, sum, 0, 0). */
+export function partialQuads({ headDim }: Pick<AttentionShape, 'headDim'>): number {
+  return headDim / 4 + 1;
+}
+
+/** Bytes of binding `partials`: array<vec4<f32>> [rows][heads][splits][partialQuads]. */
+export function partialBytes(shape: Pick<AttentionShape, 'heads' | 'headDim'>, splits: KeySplits, rows: number): number {
+  return rows * shape.heads * splits.count * partialQuads(shape) * 16;
+}

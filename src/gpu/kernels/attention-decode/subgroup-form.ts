@@ -1,0 +1,235 @@
+/**
+ * Decode attention by subgroups: a few lanes hold one key, 16 bytes or more a lane, so that a subgroup reads several whole keys at
+ * once; dot products are summed over those lanes by shuffles. Every set of lanes keeps a softmax of its own, rescaled once for
+ * `unroll` keys, and the sets are merged at the end. The next keys are asked for as soon as the present ones are used up.
+ */
+import { LOWEST_MAX, MASKED_SCORE, attentionSizes, chunkOf, chunkQuads, headSource, kvElement, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
+import { inverseRms } from '../../wgsl/head-preparation.ts';
+import type { AttentionDecodeVariant, DecodeForm } from './attention-decode.ts';
+
+/** How lanes share keys. Names in the text: `h` heads, `u` keys in flight, `c` chunks of a lane, `w` quads of a chunk. */
+interface Lanes {
+  readonly variant: AttentionDecodeVariant;
+  readonly subgroupSize: number;
+  readonly subgroups: number;
+  /** Lanes that hold one key. */
+  readonly keyLanes: number;
+  /** Keys that the workgroup holds at once, without unrolling. */
+  readonly width: number;
+  readonly h: readonly number[];
+  readonly u: readonly number[];
+  readonly c: readonly number[];
+  readonly w: readonly number[];
+}
+
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
+
+function lanesOf(variant: AttentionDecodeVariant, subgroupSize: number): Lanes {
+  const { chunks, quadsOfChunk } = attentionSizes(variant.shape);
+  const keyLanes = Math.min(subgroupSize, chunks & -chunks);
+  return {
+    variant, subgroupSize, keyLanes,
+    subgroups: variant.invocations / subgroupSize,
+    width: variant.invocations / keyLanes,
+    h: upTo(variant.queryHeads), u: upTo(variant.unroll), c: upTo(chunks / keyLanes), w: upTo(quadsOfChunk),
+  };
+}
+
+/** One text for every combination of the given indices, the last one fastest. */
+function each(indices: readonly (readonly number[])[], text: (...index: number[]) => string): string {
+  const walk = (depth: number, index: readonly number[]): string[] =>
+    depth === indices.length ? [text(...index)] : (indices[depth] as readonly number[]).flatMap((i) => walk(depth + 1, [...index, i]));
+  return walk(0, []).join('\n');
+}
+
+export function subgroupForm(variant: AttentionDecodeVariant, subgroupSize: number): DecodeForm {
+  const lanes = lanesOf(variant, subgroupSize);
+  const { paddedQuads } = attentionSizes(variant.shape);
+  const { queryHeads } = variant;
+  const { subgroups } = lanes;
+  const merged = subgroups * queryHeads;
+  return {
+    memory: `var<workgroup> prepared: array<vec4<f32>, ${(queryHeads + 1) * paddedQuads}>;
+var<workgroup> merged: array<vec4<f32>, ${merged * paddedQuads}>;
+var<workgroup> weights: array<f32, ${merged}>;
+var<workgroup> maxima: array<f32, ${merged}>;
+var<workgroup> highest: array<f32, ${queryHeads}>;`,
+    workgroupBytes: 16 * paddedQuads * (queryHeads + 1 + merged) + 8 * merged,
+    body: [placeText(lanes), firstLoads(lanes), prepareText(lanes), newKeyText(lanes), loopText(lanes), mergeLanesText(lanes), mergeSubgroupsText(lanes)].join('\n'),
+    slices: subgroups,
+  };
+}
+
+function placeText({ variant, subgroupSize, keyLanes, width }: Lanes): string {
+  const block = width * variant.unroll;
+  return `  let subgroup = lane / ${subgroupSize}u;
+  let part = laneInSubgroup & ${keyLanes - 1}u;
+  let slot = subgroup * ${subgroupSize / keyLanes}u + laneInSubgroup / ${keyLanes}u;
+  let blocks = (cachedKeys + ${block - 1}u) / ${block}u;`;
+}
+
+/** Keys or values of block `at` into the lane's registers; past the end, the last ones again, which then count for nothing. */
+function loadText({ variant, u, c, keyLanes, width }: Lanes, block: string): { readonly places: string; readonly keys: string; readonly values: string } {
+  return {
+    places: each([u], (n) => `    at${n} = keyAt(sequence, kvHead, min(firstKey + (${block}) * ${width * variant.unroll}u + ${n! * width}u + slot, cachedEnd - 1u)) + part;`),
+    keys: each([u, c], (n, i) => `    k${n}_${i} = kv[at${n} + ${i! * keyLanes}u];`),
+    values: each([u, c], (n, i) => `    v${n}_${i} = kv[at${n} + ${valuesAfterKeys(variant.shape) + i! * keyLanes}u];`),
+  };
+}
+
+/** Before anything that waits for q: the cache's latency and the preparation's overlap. */
+function firstLoads(lanes: Lanes): string {
+  const { u, c, variant } = lanes;
+  const element = kvElement(variant.shape);
+  const { places, keys, values } = loadText(lanes, '0u');
+  return `${each([u], (n) => `  var at${n} = 0u;`)}
+${each([u, c], (n, i) => `  var k${n}_${i} = ${element}();\n  var v${n}_${i} = ${element}();`)}
+  if (blocks > 0u) {
+${places}
+${keys}
+${values}
+  }`;
+}
+
+/** q of every head, scaled, and the new key as the cache will hold it, into `prepared`; a subgroup a head. */
+function prepareText({ variant, subgroupSize, subgroups }: Lanes): string {
+  const { shape, queryHeads } = variant;
+  const { quads, paddedQuads } = attentionSizes(shape);
+  const perLane = upTo(Math.ceil(paddedQuads / subgroupSize));
+  const isNormed = shape.q.norm !== undefined || shape.k.norm !== undefined;
+  const [q, k] = [headSource(shape, 'q'), headSource(shape, 'k')];
+  const squares = each([perLane], (n) => `    {
+      let quad = laneInSubgroup + ${n! * subgroupSize}u;
+      if (quad < ${quads}u) {
+        let x = ${q === k ? `${q}[from + quad]` : `select(${q}[select(from, queryFrom, isKey) + quad], ${k}[keyFrom + quad], isKey)`};
+        squares += dot(x, x);
+      }
+    }`);
+  const [qEps, kEps] = [shape.q.norm?.eps ?? 0, shape.k.norm?.eps ?? 0];
+  const eps = qEps === kEps ? `${qEps}` : `select(${qEps}, ${kEps}, isKey)`;
+  const factor = isNormed
+    ? `    var squares = 0.0;\n${squares}
+    let factor = ${inverseRms('subgroupAdd(squares)', { headDim: shape.headDim, eps })};`
+    : '    let factor = 1.0;';
+  const stores = each([perLane], (n) => `    {
+      let quad = laneInSubgroup + ${n! * subgroupSize}u;
+      if (head <= ${queryHeads}u && quad < ${paddedQuads}u) {
+        var x = vec4<f32>();
+        if (quad < ${quads}u) {
+          if (isKey) { x = kvRounded(kQuad(from, quad, factor, position)); } else { x = qQuad(from, quad, factor, position) * ${scoreScale(shape)}; }
+        }
+        prepared[head * ${paddedQuads}u + quad] = x;
+      }
+    }`);
+  return `  for (var n = 0u; n < ${Math.ceil((queryHeads + 1) / subgroups)}u; n++) {
+    let head = n * ${subgroups}u + subgroup;
+    let isKey = head >= ${queryHeads}u;
+    let from = select(queryFrom + head * ${quads}u, keyFrom, isKey);
+${factor}
+${stores}
+  }
+  workgroupBarrier();`;
+}
+
+/** Sums over the lanes of a key. */
+function reduced(name: string, keyLanes: number): string {
+  return upTo(Math.log2(keyLanes)).map((bit) => `${name} += subgroupShuffleXor(${name}, ${1 << bit}u);`).join(' ');
+}
+
+/** Dot product of a head's q with quads given by name. */
+function dotText({ c, w }: Lanes, h: number, key: (i: number, j: number) => string): string {
+  return c.flatMap((i) => w.map((j) => `dot(q${h}_${i}_${j}, ${key(i, j)})`)).join(' + ');
+}
+
+/** The new key is where the softmax of the first set of lanes begins, all others begin empty. And it goes to the cache. */
+function newKeyText(lanes: Lanes): string {
+  const { variant, keyLanes, h, c, w } = lanes;
+  const { shape, queryHeads } = variant;
+  const { quads, paddedQuads, quadsOfChunk } = attentionSizes(shape);
+  const quad = (i: number, j: number) => `(part + ${i * keyLanes}u) * ${quadsOfChunk}u + ${j}u`;
+  const v = headSource(shape, 'v');
+  const values = each([c, w], (i, j) => (paddedQuads === quads
+    ? `  let value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]);`
+    : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]); }`));
+  return `  let ownsNew = hasNew && slot == 0u;
+${each([h, c, w], (n, i, j) => `  let q${n}_${i}_${j} = prepared[${n! * paddedQuads}u + ${quad(i!, j!)}];`)}
+${each([c, w], (i, j) => `  let key${i}_${j} = prepared[${queryHeads * paddedQuads}u + ${quad(i!, j!)}];`)}
+${values}
+${each([h], (n) => `  var new${n} = ${dotText(lanes, n!, (i, j) => `key${i}_${j}`)};
+  ${reduced(`new${n}`, keyLanes)}
+  var most${n} = select(${LOWEST_MAX}, new${n}, ownsNew);
+  var sum${n} = select(0.0, 1.0, ownsNew);`)}
+${each([h, c, w], (n, i, j) => `  var y${n}_${i}_${j} = select(vec4<f32>(), value${i}_${j}, ownsNew);`)}
+  if (writesCache && slot == 0u) {
+    let at = keyAt(sequence, kvHead, position) + part;
+${each([c], (i) => `    kv[at + ${i! * keyLanes}u] = ${chunkOf(shape, w.map((j) => `key${i}_${j}`))};
+    kv[at + ${valuesAfterKeys(shape) + i! * keyLanes}u] = ${chunkOf(shape, w.map((j) => `value${i}_${j}`))};`)}
+  }`;
+}
+
+function loopText(lanes: Lanes): string {
+  const { variant, keyLanes, width, h, u, c, w } = lanes;
+  const { shape } = variant;
+  const next = loadText(lanes, 'block + 1u');
+  const quadsOf = (prefix: string, n: number) => each([c], (i) => chunkQuads(shape, `${prefix}${n}_${i}`).map((quad, j) => `    let ${prefix}${n}_${i}_${j} = ${quad};`).join('\n'));
+  const scores = each([u], (n) => `${quadsOf('k', n!)}
+    let isPast${n} = firstKey + block * ${width * variant.unroll}u + ${n! * width}u + slot >= cachedEnd;
+${each([h], (m) => `    var s${m}_${n} = ${dotText(lanes, m!, (i, j) => `k${n}_${i}_${j}`)};
+    ${reduced(`s${m}_${n}`, keyLanes)}
+    s${m}_${n} = select(s${m}_${n}, ${MASKED_SCORE}, isPast${n});`)}`);
+  const softmax = each([h], (m) => `    let most${m}Next = ${u.reduce((text, n) => `max(${text}, s${m}_${n})`, `most${m}`)};
+    let fade${m} = exp2(most${m} - most${m}Next);
+    most${m} = most${m}Next;
+${each([u], (n) => `    let p${m}_${n} = exp2(s${m}_${n} - most${m});`)}
+    sum${m} = sum${m} * fade${m} + ${u.map((n) => `p${m}_${n}`).join(' + ')};
+${each([c, w], (i, j) => `    y${m}_${i}_${j} *= fade${m};`)}`);
+  const sums = each([u], (n) => `${quadsOf('v', n!)}\n${each([h, c, w], (m, i, j) => `    y${m}_${i}_${j} += p${m}_${n} * v${n}_${i}_${j};`)}`);
+  return `  for (var block = 0u; block < blocks; block++) {
+    let hasNext = block + 1u < blocks;
+${scores}
+    if (hasNext) {
+${next.places}
+${next.keys}
+    }
+${softmax}
+${sums}
+    if (hasNext) {
+${next.values}
+    }
+  }`;
+}
+
+/** The sets of lanes of a subgroup into one: afterwards every set holds the whole. */
+function mergeLanesText({ subgroupSize, keyLanes, h, c, w }: Lanes): string {
+  const masks = upTo(Math.log2(subgroupSize / keyLanes)).map((bit) => keyLanes << bit);
+  return each([h, masks], (n, mask) => `  {
+    let most = max(most${n}, subgroupShuffleXor(most${n}, ${mask}u));
+    let fade = exp2(most${n} - most);
+    most${n} = most;
+    sum${n} *= fade;
+    sum${n} += subgroupShuffleXor(sum${n}, ${mask}u);
+${each([c, w], (i, j) => `    y${n}_${i}_${j} *= fade;\n    y${n}_${i}_${j} += subgroupShuffleXor(y${n}_${i}_${j}, ${mask}u);`)}
+  }`);
+}
+
+function mergeSubgroupsText({ variant, subgroups, keyLanes, h, c, w }: Lanes): string {
+  const { queryHeads, shape } = variant;
+  const { paddedQuads, quadsOfChunk } = attentionSizes(shape);
+  return `  if (laneInSubgroup == 0u) {
+${each([h], (n) => `    maxima[subgroup * ${queryHeads}u + ${n}u] = most${n};`)}
+  }
+  workgroupBarrier();
+${each([h], (n) => `  var all${n} = maxima[${n}u];
+  for (var slice = 1u; slice < ${subgroups}u; slice++) { all${n} = max(all${n}, maxima[slice * ${queryHeads}u + ${n}u]); }
+  let fade${n} = exp2(most${n} - all${n});`)}
+  if (laneInSubgroup == 0u) {
+${each([h], (n) => `    weights[subgroup * ${queryHeads}u + ${n}u] = sum${n} * fade${n};`)}
+  }
+  if (lane == 0u) {
+${each([h], (n) => `    highest[${n}u] = all${n};`)}
+  }
+  if (laneInSubgroup < ${keyLanes}u) {
+${each([h, c, w], (n, i, j) => `    merged[(subgroup * ${queryHeads}u + ${n}u) * ${paddedQuads}u + (part + ${i! * keyLanes}u) * ${quadsOfChunk}u + ${j}u] = y${n}_${i}_${j} * fade${n};`)}
+  }
+  workgroupBarrier();`;
+}

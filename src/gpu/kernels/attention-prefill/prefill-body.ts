@@ -1,0 +1,156 @@
+/** The statements of attention-prefill. Names: `r` rows of an invocation, `j` its keys, `c` its chunks of values, `w` quads of a chunk. */
+import { LOWEST_MAX, MASKED_SCORE, attentionSizes, chunkQuads, dividedBy, headQuadAt, remainderOf, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
+import type { PrefillTile } from './attention-prefill.ts';
+
+const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
+const lines = (indices: readonly number[], text: (i: number) => string): string => indices.map(text).join('\n');
+const ROWS = upTo(4);
+const LANES = ['x', 'y', 'z', 'w'] as const;
+
+export function prefillBody(tile: PrefillTile): string {
+  const { shape, tileKeys, rowGroups, columns } = tile;
+  const { group, chunks, quadsOfChunk } = attentionSizes(shape);
+  const c = upTo(Math.ceil(chunks / columns));
+  const w = upTo(quadsOfChunk);
+  return `  // The longest tiles first: the last one of a prompt has the most keys.
+  let tile = tiles[workgroups.y - 1u - workgroup.y];
+  let head = workgroup.x;
+  let kvHead = ${dividedBy('head', group)};
+  let lastPosition = tile.w + tile.y - 1u;
+  let rowGroup = ${dividedBy('lane', columns)};
+  let column = ${remainderOf('lane', columns)};
+${queriesText(tile)}
+  var most = vec4<f32>(${LOWEST_MAX});
+  var weight = vec4<f32>();
+${lines(ROWS, (r) => lines(c, (n) => w.map((i) => `  var y${r}_${n}_${i} = vec4<f32>();`).join('\n')))}
+  let keyTiles = ${dividedBy('lastPosition', tileKeys)} + 1u;
+  for (var n = 0u; n < keyTiles; n++) {
+    let firstKey = n * ${tileKeys}u;
+${stageText(tile, 0)}
+    workgroupBarrier();
+${scoresText(tile)}
+    maxima[column * ${rowGroups}u + rowGroup] = own;
+    workgroupBarrier();
+${stageText(tile, valuesAfterKeys(shape))}
+${weightsText(tile)}
+    workgroupBarrier();
+${valuesText(tile, c)}
+    workgroupBarrier();
+  }
+${outputText(tile, c)}`;
+}
+
+/** Rows of q, prepared and scaled, zeros for rows that the tile lacks. */
+function queriesText({ shape, tileRows, rowGroups, columns, invocations }: PrefillTile): string {
+  const { quads, paddedQuads } = attentionSizes(shape);
+  const total = tileRows * paddedQuads;
+  const from = headQuadAt(shape, { name: 'q', row: '(tile.x + row)', head: 'head' });
+  const inTile = paddedQuads === quads ? 'row < tile.y' : `row < tile.y && quad < ${quads}u`;
+  // Factors wait in the memory of the maxima until these are needed.
+  const factors = `  for (var n = 0u; n < ${Math.ceil(tileRows / invocations)}u; n++) {
+    let row = n * ${invocations}u + lane;
+    if (row < ${tileRows}u) { maxima[row] = vec4<f32>(qFactor(${headQuadAt(shape, { name: 'q', row: '(tile.x + min(row, tile.y - 1u))', head: 'head' })})); }
+  }
+  workgroupBarrier();
+`;
+  if (shape.q.norm && columns * rowGroups < tileRows) throw new Error(`attention-prefill: norms want 4 invocations for 4 rows, there are ${columns}`);
+  return `${shape.q.norm ? factors : ''}  for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
+    let i = n * ${invocations}u + lane;
+    let row = ${dividedBy('i', paddedQuads)};
+    let quad = ${remainderOf('i', paddedQuads)};
+    var x = vec4<f32>();
+    if (${inTile}) { x = qQuad(${from}, quad, ${shape.q.norm ? 'maxima[row].x' : '1.0'}, tile.w + row) * ${scoreScale(shape)}; }
+    if (i < ${total}u) { queries[i] = x; }
+  }
+  workgroupBarrier();`;
+}
+
+/** Keys, or values `offset` chunks further, of a tile; those past the last row's are the last row's. */
+function stageText({ shape, tileKeys, keyStride, invocations }: PrefillTile, offset: number): string {
+  const { chunks } = attentionSizes(shape);
+  const total = tileKeys * chunks;
+  const guard = total % invocations === 0 ? '' : `if (i < ${total}u) `;
+  return `    for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
+      let i = n * ${invocations}u + lane;
+      let key = ${dividedBy('i', chunks)};
+      let chunk = ${remainderOf('i', chunks)};
+      ${guard}{ stored[key * ${keyStride}u + chunk] = kv[keyAt(tile.z, kvHead, min(firstKey + key, lastPosition)) + ${offset}u + chunk]; }
+    }`;
+}
+
+/** Scores of four rows and every columns-th key, and of each row the largest, in `own`. */
+function scoresText({ shape, tileKeys, keyStride, columns }: PrefillTile): string {
+  const { chunks, quadsOfChunk, paddedQuads } = attentionSizes(shape);
+  const j = upTo(tileKeys / columns);
+  const w = upTo(quadsOfChunk);
+  const key = (n: number) => `column + ${n * columns}u`;
+  return `${lines(j, (n) => `    var s${n} = vec4<f32>();`)}
+    for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
+${lines(ROWS, (r) => w.map((i) => `      let q${r}_${i} = queries[(rowGroup * 4u + ${r}u) * ${paddedQuads}u + chunk * ${quadsOfChunk}u + ${i}u];`).join('\n'))}
+${lines(j, (n) => `      let k${n} = stored[(${key(n)}) * ${keyStride}u + chunk];
+${chunkQuads(shape, `k${n}`).map((quad, i) => `      let k${n}_${i} = ${quad};`).join('\n')}
+      s${n} += vec4<f32>(${ROWS.map((r) => w.map((i) => `dot(q${r}_${i}, k${n}_${i})`).join(' + ')).join(', ')});`)}
+    }
+    let positions = vec4<u32>(tile.w + rowGroup * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
+${lines(j, (n) => `    s${n} = select(vec4<f32>(${MASKED_SCORE}), s${n}, vec4<u32>(firstKey + ${key(n)}) <= positions);`)}
+    let own = ${j.reduce((text, n) => (n === 0 ? 's0' : `max(${text}, s${n})`), '')};`;
+}
+
+/** The running maxima move, what has been added up fades, and scores become weights for all invocations of these rows. */
+function weightsText({ tileKeys, rowGroups, columns }: PrefillTile): string {
+  return `    var next = most;
+    for (var i = 0u; i < ${columns}u; i++) { next = max(next, maxima[i * ${rowGroups}u + rowGroup]); }
+    let fade = exp2(most - next);
+    most = next;
+    weight *= fade;
+${lines(upTo(tileKeys / columns), (n) => `    weights[(column + ${n * columns}u) * ${rowGroups}u + rowGroup] = exp2(s${n} - most);`)}`;
+}
+
+/** Chunk `n` of an invocation, kept inside the head. */
+function ownChunk({ shape, columns }: PrefillTile, n: number): string {
+  const { chunks } = attentionSizes(shape);
+  const chunk = `column + ${n * columns}u`;
+  return (n + 1) * columns <= chunks ? `(${chunk})` : `min(${chunk}, ${chunks - 1}u)`;
+}
+
+function valuesText(tile: PrefillTile, c: readonly number[]): string {
+  const { shape, tileKeys, rowGroups, keyStride } = tile;
+  const w = upTo(attentionSizes(shape).quadsOfChunk);
+  return `${lines(ROWS, (r) => lines(c, (n) => w.map((i) => `    y${r}_${n}_${i} *= fade.${LANES[r]};`).join('\n')))}
+    for (var key = 0u; key < ${tileKeys}u; key++) {
+      let p = weights[key * ${rowGroups}u + rowGroup];
+      weight += p;
+${lines(c, (n) => `      let v${n} = stored[key * ${keyStride}u + ${ownChunk(tile, n)}];
+${chunkQuads(shape, `v${n}`).map((quad, i) => `      let v${n}_${i} = ${quad};`).join('\n')}
+${lines(ROWS, (r) => w.map((i) => `      y${r}_${n}_${i} += p.${LANES[r]} * v${n}_${i};`).join('\n'))}`)}
+    }`;
+}
+
+function outputText(tile: PrefillTile, c: readonly number[]): string {
+  const { shape, tileRows, invocations, columns } = tile;
+  const { quads, chunks, paddedQuads, quadsOfChunk } = attentionSizes(shape);
+  const isRounded = shape.output === 'q8';
+  const store = (r: number, n: number, i: number) => {
+    const quad = `(column + ${n * columns}u) * ${quadsOfChunk}u + ${i}u`;
+    const value = `y${r}_${n}_${i} / weight.${LANES[r]}`;
+    const target = isRounded ? `queries[(rowGroup * 4u + ${r}u) * ${paddedQuads}u + ${quad}]` : `y[((tile.x + rowGroup * 4u + ${r}u) * ${shape.heads}u + head) * ${quads}u + ${quad}]`;
+    const needsGuard = (n + 1) * columns > chunks || paddedQuads > quads;
+    const guards = [...(isRounded ? [] : [`rowGroup * 4u + ${r}u < tile.y`]), ...(needsGuard ? [`${quad} < ${quads}u`] : [])];
+    return guards.length === 0 ? `  ${target} = ${value};` : `  if (${guards.join(' && ')}) { ${target} = ${value}; }`;
+  };
+  const stores = lines(ROWS, (r) => lines(c, (n) => upTo(quadsOfChunk).map((i) => store(r, n, i)).join('\n')));
+  if (!isRounded) return stores;
+  const blocks = shape.headDim / 16;
+  const total = tileRows * blocks;
+  return `${stores}
+  workgroupBarrier();
+  for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
+    let i = n * ${invocations}u + lane;
+    let row = ${dividedBy('i', blocks)};
+    let block = ${remainderOf('i', blocks)};
+    if (row < tile.y && i < ${total}u) {
+      let from = row * ${paddedQuads}u + block * 4u;
+      yPutCodes(tile.x + row, head * ${blocks}u + block, mat4x4<f32>(queries[from], queries[from + 1u], queries[from + 2u], queries[from + 3u]));
+    }
+  }`;
+}

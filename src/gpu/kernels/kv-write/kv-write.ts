@@ -1,0 +1,64 @@
+/**
+ * Keys (after norm and rotation) and values of all rows of a step into the cache, at their positions; pads become zeros. An
+ * invocation writes one chunk of a key and the same chunk of the value, and sums the head's squares by itself: no barrier.
+ * Bindings: `qkv` or `k` and `v`, `rope`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`, `step`.
+ */
+import { ROW_BINDINGS, attentionSizes, chunkOf, dividedBy, headBindings, headFunctions, headQuadAt, headSource, kvBinding, kvFunctions, remainderOf, valuesAfterKeys } from '../../attention-shape.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import { kernelHeader, kernelKey } from '../../kernel.ts';
+import type { Kernel, Workgroups } from '../../kernel.ts';
+import { rowPiecesMain, rowPiecesWorkgroups, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import type { RowCounts, RowPieces } from '../../wgsl/row-pieces.ts';
+
+export interface KvWriteVariant {
+  readonly shape: AttentionShape;
+  readonly invocations: number;
+}
+
+function piecesOf({ shape, invocations }: KvWriteVariant): RowPieces {
+  return { rows: { rowCount: 'rows' }, pieces: shape.kvHeads * attentionSizes(shape).chunks, workgroupSize: invocations };
+}
+
+/** The part of a shape that the text depends on. */
+function keyOf({ shape, invocations }: KvWriteVariant): string {
+  const { q: _, output: __, scale: ___, ...rest } = shape;
+  return kernelKey('kv-write', { ...rest, invocations });
+}
+
+export function kvWriteKernel(variant: KvWriteVariant): Kernel {
+  const { shape, invocations } = variant;
+  const { rows } = piecesOf(variant);
+  const bindings = [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, kvBinding(shape, 'write'), ...stepBindings(rows)];
+  const wgsl = `${kernelHeader(bindings, {})}
+${stepStruct(rows)}${headFunctions(shape, ['k'])}
+${kvFunctions(shape)}
+${rowPiecesMain(piecesOf(variant), writeBody(shape))}`;
+  const label = `kv-write ${shape.kv} [${shape.kvHeads}, ${shape.headDim}]`;
+  return { key: keyOf(variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes: 0, needs: {} };
+}
+
+function writeBody(shape: AttentionShape): string {
+  const { chunks, quads, quadsOfChunk, paddedQuads } = attentionSizes(shape);
+  const each = Array.from({ length: quadsOfChunk }, (_, i) => i);
+  const lines = each.flatMap((i) => {
+    const key = `kQuad(keyFrom, quad + ${i}u, factor, position)`;
+    const value = `${headSource(shape, 'v')}[valueFrom + quad + ${i}u]`;
+    if (paddedQuads === quads) return [`  let key${i} = ${key};`, `  let value${i} = ${value};`];
+    return [`  var key${i} = vec4<f32>();`, `  var value${i} = vec4<f32>();`, `  if (quad + ${i}u < ${quads}u) {`, `    key${i} = ${key};`, `    value${i} = ${value};`, '  }'];
+  });
+  return `  let kvHead = ${dividedBy('piece', chunks)};
+  let chunk = ${remainderOf('piece', chunks)};
+  let quad = chunk * ${quadsOfChunk}u;
+  let position = positions[row];
+  let keyFrom = ${headQuadAt(shape, { name: 'k', row: 'row', head: 'kvHead' })};
+  let valueFrom = ${headQuadAt(shape, { name: 'v', row: 'row', head: 'kvHead' })};
+  let factor = ${shape.k.norm ? 'kFactor(keyFrom)' : '1.0'};
+${lines.join('\n')}
+  let at = keyAt(rowSequence[row], kvHead, position) + chunk;
+  kv[at] = ${chunkOf(shape, each.map((i) => `key${i}`))};
+  kv[at + ${valuesAfterKeys(shape)}u] = ${chunkOf(shape, each.map((i) => `value${i}`))};`;
+}
+
+export function kvWriteWorkgroups(variant: KvWriteVariant, counts: RowCounts): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), counts);
+}
