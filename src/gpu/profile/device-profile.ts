@@ -19,14 +19,18 @@ export interface GemvInt8Knobs {
   readonly flatInvocations: number;
 }
 
-/** The same with float activations. */
+/** The same with float activations. A team is what works on a row together: a subgroup, or `flatLanes` invocations without subgroups. */
 export interface GemvFloatKnobs {
-  readonly rowsPerSubgroup: number;
-  readonly subgroupsPerWorkgroup: number;
+  /** How codes become floats (kernels/gemv-float/code-form.ts). */
+  readonly arithmetic: 'integer' | 'half' | 'subnormal';
+  readonly rowsPerTeam: 1 | 2 | 4;
+  readonly teams: number;
+  /** 1: a row for each invocation. */
+  readonly flatLanes: 1 | 16 | 32;
   readonly flatInvocations: number;
 }
 
-/** Matrix times many rows, without matrix units. */
+/** A tile of a matrix times many rows, without matrix units. */
 export interface GemmKnobs {
   /** Rows of activations of a workgroup's tile. */
   readonly tileRows: number;
@@ -34,18 +38,21 @@ export interface GemmKnobs {
   readonly tileCols: number;
   /** Columns that are staged in workgroup memory at a time. */
   readonly tileDepth: number;
-  readonly invocations: number;
-  /** From how many rows on it is used; fewer rows take the GEMV. */
-  readonly fromRows: number;
+  /** Of activations. */
+  readonly rowsPerInvocation: number;
 }
 
+/** Attention of single rows. Without subgroups workgroups have `flatInvocations`. */
 export interface AttentionKnobs {
-  readonly subgroupsPerWorkgroup: number;
-  /** Keys from which a query's keys are split over workgroups. */
+  /** Of a workgroup that takes all keys of a query head, and of one that takes a part of them for a whole group of heads. */
+  readonly invocations: number;
+  readonly splitInvocations: number;
+  /** Keys that a lane has in flight. */
+  readonly unroll: number;
+  /** Keys from which a query's keys are split over workgroups, into how many parts, each a multiple of how many keys. */
   readonly splitFrom: number;
-  /** Into how many parts. */
   readonly splits: number;
-  /** Of a workgroup, without subgroups. */
+  readonly splitGranule: number;
   readonly flatInvocations: number;
   /** Prefill: queries and keys of a tile. */
   readonly tileQueries: number;
@@ -55,7 +62,8 @@ export interface AttentionKnobs {
 export interface ProfileKnobs {
   readonly gemvInt8: GemvInt8Knobs;
   readonly gemvFloat: GemvFloatKnobs;
-  readonly gemm: GemmKnobs;
+  /** By the type of the activations. */
+  readonly gemm: { readonly int8: GemmKnobs; readonly f32: GemmKnobs };
   readonly attention: AttentionKnobs;
 }
 

@@ -50,12 +50,17 @@ function withF16(profile: DeviceProfile, { features }: AdapterFacts): DeviceProf
 function withLimits(profile: DeviceProfile, { limits }: AdapterFacts): DeviceProfile {
   const { knobs, subgroupSize = 1 } = profile;
   const most = Math.max(1, Math.floor(limits.invocations / subgroupSize));
-  const fitted = <Knobs extends { readonly subgroupsPerWorkgroup: number }>(family: Knobs): Knobs => ({ ...family, subgroupsPerWorkgroup: Math.min(family.subgroupsPerWorkgroup, most) });
+  const { gemvInt8, gemvFloat, attention } = knobs;
   return changed(profile, {
     storageBuffers: limits.storageBuffers,
     maxBufferBindingBytes: Math.min(limits.bindingBytes, limits.bufferBytes),
     invocations: limits.invocations,
     workgroupBytes: limits.workgroupBytes,
-    knobs: { ...knobs, gemvInt8: fitted(knobs.gemvInt8), gemvFloat: fitted(knobs.gemvFloat), attention: fitted(knobs.attention) },
+    knobs: {
+      ...knobs,
+      gemvInt8: { ...gemvInt8, subgroupsPerWorkgroup: Math.min(gemvInt8.subgroupsPerWorkgroup, most) },
+      gemvFloat: { ...gemvFloat, teams: Math.min(gemvFloat.teams, most) },
+      attention: { ...attention, invocations: Math.min(attention.invocations, limits.invocations), splitInvocations: Math.min(attention.splitInvocations, limits.invocations) },
+    },
   }, { limits: "Here: this adapter's own." });
 }

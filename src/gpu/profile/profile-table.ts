@@ -1,4 +1,4 @@
-import type { DeviceProfile, ProfileChoice } from './device-profile.ts';
+import type { DeviceProfile, GemmKnobs, ProfileChoice } from './device-profile.ts';
 
 export interface ProfileRow {
   readonly choice: ProfileChoice;
@@ -11,6 +11,7 @@ export interface ProfileRow {
 export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
   const { subgroupSize, hasF16, activations, knobs, why } = profile;
   const { gemvInt8, gemvFloat, gemm, attention } = knobs;
+  const tile = ({ tileRows, tileCols, tileDepth, rowsPerInvocation }: GemmKnobs) => `${tileRows} x ${tileCols} x ${tileDepth}, ${rowsPerInvocation} rows each`;
   const flat = (invocations: number) => `${invocations} rows a workgroup`;
   const values: { readonly [Choice in ProfileChoice]: string } = {
     profile: profile.name,
@@ -18,9 +19,9 @@ export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
     f16: hasF16 ? 'on' : 'off',
     activations,
     gemvInt8: subgroupSize === undefined ? flat(gemvInt8.flatInvocations) : `${gemvInt8.subgroupsPerWorkgroup} subgroups, ${gemvInt8.subgroupsPerRow} a row (tall: ${gemvInt8.tallSubgroupsPerRow}); head ${gemvInt8.headSubgroupsPerWorkgroup}`,
-    gemvFloat: subgroupSize === undefined ? flat(gemvFloat.flatInvocations) : `${gemvFloat.subgroupsPerWorkgroup} subgroups, ${gemvFloat.rowsPerSubgroup} rows each`,
-    gemm: `${gemm.tileRows} x ${gemm.tileCols} x ${gemm.tileDepth}, ${gemm.invocations} invocations`,
-    attention: `${subgroupSize === undefined ? `${attention.flatInvocations} invocations` : `${attention.subgroupsPerWorkgroup} subgroups`}; ${attention.splits} parts from ${attention.splitFrom} keys`,
+    gemvFloat: subgroupSize === undefined ? flat(gemvFloat.flatInvocations) : `${gemvFloat.teams} subgroups, ${gemvFloat.rowsPerTeam} rows each, codes as ${gemvFloat.arithmetic}`,
+    gemm: `int8 ${tile(gemm.int8)}; f32 ${tile(gemm.f32)}`,
+    attention: `${subgroupSize === undefined ? `${attention.flatInvocations} invocations` : `${attention.invocations} invocations`}; ${attention.splits} parts from ${attention.splitFrom} keys`,
     matrixUnits: profile.subgroupMatrix ?? 'none',
     prefillRows: `${profile.prefillRows} rows a chunk`,
     stepsPerSubmit: `${profile.stepsPerSubmit} steps a submit`,

@@ -10,9 +10,12 @@ const FLAT = { flatInvocations: 64 };
 
 const KNOBS: ProfileKnobs = {
   gemvInt8: { subgroupsPerWorkgroup: 16, subgroupsPerRow: 1, tallSubgroupsPerRow: 1, headSubgroupsPerWorkgroup: 8, ...FLAT },
-  gemvFloat: { rowsPerSubgroup: 4, subgroupsPerWorkgroup: 2, ...FLAT },
-  gemm: { tileRows: 32, tileCols: 64, tileDepth: 32, invocations: 128, fromRows: 9 },
-  attention: { subgroupsPerWorkgroup: 8, splitFrom: 1024, splits: 8, tileQueries: 16, tileKeys: 32, ...FLAT },
+  gemvFloat: { arithmetic: 'integer', rowsPerTeam: 4, teams: 2, flatLanes: 16, ...FLAT },
+  gemm: {
+    int8: { tileRows: 32, tileCols: 64, tileDepth: 32, rowsPerInvocation: 4 },
+    f32: { tileRows: 32, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
+  },
+  attention: { invocations: 256, splitInvocations: 256, unroll: 4, splitFrom: 512, splits: 32, splitGranule: 32, tileQueries: 16, tileKeys: 32, ...FLAT },
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
@@ -20,7 +23,7 @@ const GEMM_WHY = 'Tiles of 32 x 64 and 128 invocations, 32 columns staged at a t
 const LARGE_GEMM_WHY = 'Tiles of 64 x 64 and 256 invocations: twice the reuse of each weight that is unpacked. From 9 rows on.';
 const SPLIT_WHY = 'Keys are split 8 ways from 1,024 on: before that the second dispatch costs more than the parts save.';
 
-const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, tileRows: 64, invocations: 256 } };
+const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, f32: { ...KNOBS.gemm.f32, tileRows: 64 } } };
 
 /** Metal as Dawn gives it: 10 storage buffers a kernel, bindings up to 4 GiB. */
 const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
@@ -77,9 +80,12 @@ const NVIDIA: DeviceProfile = {
   prefillRows: 512, stepsPerSubmit: 16,
   knobs: {
     gemvInt8: { ...KNOBS.gemvInt8, tallSubgroupsPerRow: 2 },
-    gemvFloat: { ...KNOBS.gemvFloat, rowsPerSubgroup: 1, subgroupsPerWorkgroup: 8 },
-    gemm: { ...KNOBS.gemm, tileRows: 64, invocations: 256 },
-    attention: { ...KNOBS.attention, subgroupsPerWorkgroup: 32, splitFrom: 512 },
+    gemvFloat: { ...KNOBS.gemvFloat, rowsPerTeam: 1, teams: 8 },
+    gemm: {
+      int8: { tileRows: 64, tileCols: 64, tileDepth: 64, rowsPerInvocation: 4 },
+      f32: { tileRows: 64, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
+    },
+    attention: { ...KNOBS.attention, invocations: 1024, splitFrom: 512 },
   },
   why: {
     profile: 'NVIDIA GPU.',
@@ -129,7 +135,8 @@ const INTEL: DeviceProfile = {
 const SOFTWARE: DeviceProfile = {
   ...VULKAN,
   name: 'software', matches: [],
-  maxBufferBindingBytes: GIB, subgroupSize: undefined, hasF16: false, activations: 'int8', prefillRows: 64, stepsPerSubmit: 2, knobs: KNOBS,
+  maxBufferBindingBytes: GIB, subgroupSize: undefined, hasF16: false, activations: 'int8', prefillRows: 64, stepsPerSubmit: 2,
+  knobs: { ...KNOBS, gemvFloat: { ...KNOBS.gemvFloat, flatLanes: 1 } },
   why: {
     ...VULKAN_WHY,
     profile: 'A CPU in the guise of a GPU.',
