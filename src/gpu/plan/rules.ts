@@ -77,7 +77,7 @@ function gatedLinear(typeOf: (id: string) => string): FusionRule<GpuOp> {
       const parts = [...gate.op.parts, ...up.op.parts];
       const [first, second] = parts.map(({ weight }) => typeOf(weight.id));
       const sameInput = gate.inputs[0]?.id === up.inputs[0]?.id;
-      if (!sameInput || first !== second || widthOf(step.outputs[0] as Value) % GATED_ROWS !== 0) return undefined;
+      if (!sameInput || first !== second || parts.some(({ bias }) => bias !== undefined) || widthOf(step.outputs[0] as Value) % GATED_ROWS !== 0) return undefined;
       const op: LinearOp = { ...gate.op, parts, gated: true };
       return { replaced: [gate, up, step], by: { op, inputs: gate.inputs, outputs: step.outputs, label: step.label } };
     },

@@ -1,0 +1,54 @@
+/** A kernel at work in a plan: which buffers it binds, how many workgroups it takes, what that costs. Plain data until a program binds it. */
+import type { Value } from '../../graph/value.ts';
+import type { Kernel, Workgroups } from '../kernel.ts';
+import type { PlaneName } from '../packed-layout.ts';
+
+/** Buffers that a step's host side writes. */
+export type InputName = 'tokens' | 'positions' | 'rowSequence' | 'pageTable' | 'outIndices' | 'step' | 'tiles';
+
+export type BufferRef =
+  | { readonly kind: 'value'; readonly value: Value; readonly part: 'floats' | 'codes' | 'stats' }
+  | { readonly kind: 'plane'; readonly matrix: string; readonly plane: PlaneName }
+  | { readonly kind: 'vector'; readonly key: string }
+  | { readonly kind: 'kv'; readonly state: number }
+  | { readonly kind: 'rope'; readonly table: string }
+  | { readonly kind: 'input'; readonly name: InputName }
+  /** Partial results of split attention. */
+  | { readonly kind: 'partials' };
+
+/** Sizes of the step that a dispatch belongs to. */
+export interface StepCounts {
+  readonly rows: number;
+  readonly outRows: number;
+  /** Tiles of prefill attention. */
+  readonly tiles: number;
+  /** Most keys that a row attends to. */
+  readonly keys: number;
+}
+
+/** What a dispatch has to move and compute, from the shapes: each byte of input and output once. */
+export interface StepCost {
+  readonly bytes: number;
+  readonly multiplyAdds: number;
+}
+
+export interface KernelUse {
+  readonly kernel: Kernel;
+  /** By binding name. */
+  readonly buffers: Readonly<Record<string, BufferRef>>;
+  workgroups(counts: StepCounts): Workgroups;
+  cost(counts: StepCounts): StepCost;
+}
+
+/**
+ * Kernels of a product by the number of its rows: exactly one, up to a few (which share each load of a weight), or many. The other steps
+ * know only one row and more.
+ */
+export type RowClass = 'one' | 2 | 4 | 8 | 'many';
+
+export const ROW_CLASSES: readonly RowClass[] = ['one', 2, 4, 8, 'many'];
+
+export function rowClassOf(rows: number): RowClass {
+  if (rows === 1) return 'one';
+  return ROW_CLASSES.find((size) => typeof size === 'number' && rows <= size) ?? 'many';
+}

@@ -1,0 +1,127 @@
+/** Kernels of a product: int8 GEMV, float GEMV or GEMM, by the types of its input and weights and the number of its rows. */
+import type { Value } from '../../graph/value.ts';
+import type { WeightType } from '../../tensor/tensor-type.ts';
+import { gemmKernel, gemmWorkgroups } from '../kernels/gemm/gemm.ts';
+import type { GemmVariant } from '../kernels/gemm/gemm.ts';
+import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv-float.ts';
+import type { GemvFloatVariant } from '../kernels/gemv-float/gemv-float.ts';
+import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-int8.ts';
+import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
+import { outputWidth, totalRows } from '../linear-shape.ts';
+import type { LinearShape } from '../linear-shape.ts';
+import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
+import type { DeviceProfile } from '../profile/device-profile.ts';
+import type { GpuStep, LinearOp } from './gpu-op.ts';
+import type { BufferRef, KernelUse, RowClass, StepCounts } from './kernel-use.ts';
+import { biasOf, matricesOf } from './plan-weights.ts';
+import { floatsRef, roundedRefs, sizeOfValue, vectorRef } from './value-refs.ts';
+
+export interface UseOptions {
+  readonly profile: DeviceProfile;
+  readonly typeOf: (weightId: string) => WeightType;
+  /** True: the plan is for exactly one row, and nothing reads the `step` uniform. */
+  readonly single: boolean;
+}
+
+type LinearStep = GpuStep & { readonly op: LinearOp };
+
+export function rowCountOf(value: Value): 'rows' | 'outRows' {
+  return value.shape[0] === 'outRows' ? 'outRows' : 'rows';
+}
+
+function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: UseOptions['typeOf']): LinearShape {
+  const x = inputs[0] as Value;
+  return {
+    cols: x.shape[1] as number,
+    parts: matricesOf(op, typeOf).map(({ type, rows }) => ({ type, rows })),
+    input: x.dtype as LinearShape['input'],
+    norm: op.norm && { eps: op.norm.eps },
+    bias: op.parts.some(({ bias }) => bias !== undefined),
+    gated: op.gated,
+    residual: op.residual,
+    outputs: {
+      f32: outputs.some(({ dtype }) => dtype === 'f32'),
+      q8: op.rounding && { norm: op.rounding.norm && { eps: op.rounding.norm.eps } },
+    },
+    rowCount: rowCountOf(x),
+  };
+}
+
+function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: UseOptions['typeOf']): Record<string, BufferRef> {
+  const [x, residual] = inputs as readonly [Value, Value | undefined];
+  const buffers: Record<string, BufferRef> = x.dtype === 'f32' ? { x: floatsRef(x) } : roundedRefs('x', x);
+  matricesOf(op, typeOf).forEach(({ key, type, cols }, n) => {
+    for (const { name } of planesOf(packedFormatOf(type), cols)) buffers[`p${n}_${name}`] = { kind: 'plane', matrix: key, plane: name };
+  });
+  const bias = biasOf(op.parts);
+  if (op.norm) buffers['gain'] = vectorRef(op.norm.weight.id);
+  if (bias) buffers['bias'] = vectorRef(bias.key);
+  if (residual) buffers['residual'] = floatsRef(residual);
+  for (const output of outputs) Object.assign(buffers, output.dtype === 'f32' ? { y: floatsRef(output) } : roundedRefs('y', output));
+  if (op.rounding?.norm) buffers['yGain'] = vectorRef(op.rounding.norm.weight.id);
+  buffers['step'] = { kind: 'input', name: 'step' };
+  return buffers;
+}
+
+/** From this many rows of W on a matrix counts as an output head. */
+const HEAD_ROWS = 32_768;
+
+function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvInt8Variant {
+  const { subgroupSize, knobs } = profile;
+  const { subgroupsPerWorkgroup, subgroupsPerRow, tallSubgroupsPerRow, headSubgroupsPerWorkgroup, flatInvocations } = knobs.gemvInt8;
+  if (subgroupSize === undefined) return { shape, batch, subgroupSize, rowsPerWorkgroup: flatInvocations, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1 };
+  const rows = totalRows(shape);
+  const isHead = rows >= HEAD_ROWS;
+  const perRow = isHead || batch > 1 ? 1 : rows <= shape.cols ? tallSubgroupsPerRow : subgroupsPerRow;
+  // Quantised results come in blocks of 16 columns, which one workgroup owns.
+  const least = shape.outputs.q8 ? (shape.gated ? 32 : 16) : 1;
+  const wanted = isHead ? headSubgroupsPerWorkgroup : Math.max(1, subgroupsPerWorkgroup / perRow);
+  const rowsPerWorkgroup = Math.max(least, wanted);
+  const rowsPerSubgroup = Math.max(1, (rowsPerWorkgroup * perRow * subgroupSize) / profile.invocations) as 1 | 2 | 4;
+  const groupsPerLane = Math.ceil(shape.cols / 32 / (subgroupSize * perRow));
+  const unroll = Math.min(4, groupsPerLane);
+  return { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow: perRow as 1 | 2 | 4, rowsPerSubgroup, unroll };
+}
+
+function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvFloatVariant {
+  const { subgroupSize, knobs, activations } = profile;
+  const { arithmetic, rowsPerTeam, teams, flatInvocations } = knobs.gemvFloat;
+  const rows = { shape, batch, arithmetic: activations === 'f16' ? 'f16' : arithmetic, rowsPerTeam } as const;
+  if (subgroupSize !== undefined) return { ...rows, reduction: 'subgroup', lanes: subgroupSize, teams };
+  if (knobs.gemvFloat.flatLanes === 1) return { ...rows, reduction: 'none', lanes: 1, rowsPerTeam: 1, teams: flatInvocations };
+  return { ...rows, reduction: 'workgroup', lanes: knobs.gemvFloat.flatLanes, teams };
+}
+
+function gemmVariant(shape: LinearShape, { profile }: UseOptions): GemmVariant {
+  const { tileRows, tileCols, tileDepth, rowsPerInvocation } = profile.knobs.gemm[shape.input === 'f32' ? 'f32' : 'int8'];
+  return { shape, arithmetic: shape.input === 'f32' ? 'f32' : 'int8', tileRows, tileCols, tileDepth, rowsPerInvocation };
+}
+
+export function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): KernelUse {
+  const shape = shapeOf(step, options.typeOf);
+  const buffers = buffersOf(step, options.typeOf);
+  const cost = linearCost(step, shape, options);
+  const rowsOf = (counts: StepCounts) => (options.single ? 1 : counts[shape.rowCount]);
+  if (rows === 'many') {
+    const variant = gemmVariant(shape, options);
+    return { kernel: gemmKernel(variant), buffers, cost, workgroups: (counts) => gemmWorkgroups(variant, rowsOf(counts)) };
+  }
+  const batch = rows === 'one' ? 1 : rows;
+  if (shape.input === 'f32') {
+    const variant = floatVariant(shape, batch, options);
+    return { kernel: gemvFloatKernel(variant), buffers, cost, workgroups: (counts) => gemvFloatWorkgroups(variant, rowsOf(counts)) };
+  }
+  const variant = int8Variant(shape, batch, options);
+  return { kernel: gemvInt8Kernel(variant), buffers, cost, workgroups: (counts) => gemvInt8Workgroups(variant, rowsOf(counts)) };
+}
+
+function linearCost(step: LinearStep, shape: LinearShape, { typeOf }: UseOptions): KernelUse['cost'] {
+  const matrices = matricesOf(step.op, typeOf);
+  const weightBytes = matrices.reduce((sum, { type, rows, cols }) => sum + layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes, 0);
+  const products = totalRows(shape) * shape.cols;
+  return (counts) => {
+    const rows = counts[shape.rowCount];
+    const values = [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
+    return { bytes: weightBytes + values + (shape.bias ? 4 * outputWidth(shape) : 0), multiplyAdds: products * rows };
+  };
+}
