@@ -146,15 +146,6 @@ describe('loading vectors', () => {
     expect(weights.sizeBytes).toBe(64);
     weights.destroy();
   });
-
-  it('interleaves biases of gate and up as their rows', async () => {
-    const [gate, up] = [sourceOf('f32', [32]), sourceOf('f32', [32])];
-    const weights = await load({ vectors: [{ key: 'bias', arrangement: 'interleaved', parts: [gate, up].map((source) => ({ source, length: 32 })) }] });
-    const values = new Float32Array((await bytesOf(weights.vectors.get('bias')!.buffer)).buffer);
-    const [a, b] = [[...new Float32Array(gate.bytes.buffer)], [...new Float32Array(up.bytes.buffer)]];
-    expect([...values]).toEqual([...a.slice(0, 16), ...b.slice(0, 16), ...a.slice(16), ...b.slice(16)]);
-    weights.destroy();
-  });
 });
 
 /** f32 values, straight from the definition of the formats. */

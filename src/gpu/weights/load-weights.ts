@@ -9,7 +9,6 @@ import type { OnProgress } from '../../tensor/progress.ts';
 import { bytesOfElements } from '../../tensor/tensor-type.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipelines } from '../device/pipeline-cache.ts';
-import { INTERLEAVE_ROWS } from '../packed-layout.ts';
 import { allocateWeights } from './allocate-weights.ts';
 import type { WeightRequests } from './allocate-weights.ts';
 import { createRepacker } from './repacker.ts';
@@ -200,7 +199,7 @@ function handOn({ matrix, part, parts, rowOffset, number }: MatrixTensor, { firs
   loading.report(sizeBytes);
 }
 
-function vectorJob({ key, parts, arrangement = 'rows' }: VectorRequest): Job {
+function vectorJob({ key, parts }: VectorRequest): Job {
   return async (_, { options, weights, signal, report }) => {
     const read: Float32Array[] = [];
     for (const { source, length } of parts) {
@@ -216,7 +215,7 @@ function vectorJob({ key, parts, arrangement = 'rows' }: VectorRequest): Job {
     }
     const to = weights.vectors.get(key);
     if (to === undefined) throw new Error(`vector ${key} has no buffer`);
-    options.gpu.queue.writeBuffer(to.buffer, 0, arrangement === 'interleaved' ? interleave(read) : concatenate(read));
+    options.gpu.queue.writeBuffer(to.buffer, 0, concatenate(read));
   };
 }
 
@@ -228,10 +227,4 @@ function concatenate(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> 
     at += part.length;
   }
   return all;
-}
-
-/** Parts of equal length, by runs as the rows of a matrix. */
-function interleave(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
-  const runs = Math.ceil((parts[0]?.length ?? 0) / INTERLEAVE_ROWS);
-  return concatenate(Array.from({ length: runs }, (_, run) => parts.map((part) => part.subarray(run * INTERLEAVE_ROWS, (run + 1) * INTERLEAVE_ROWS))).flat());
 }

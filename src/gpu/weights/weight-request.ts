@@ -16,13 +16,11 @@ export interface MatrixRequest {
   readonly sources: readonly WeightSource[];
 }
 
-/** f32 values: those of any float type, one part after another or 16 by 16 as the rows of an interleaved matrix. */
+/** f32 values: those of any float type, one part after another. */
 export interface VectorRequest {
   readonly key: string;
   /** Zeros where a part has no source. */
   readonly parts: readonly { readonly source: WeightSource | undefined; readonly length: number }[];
-  /** Default `rows`. */
-  readonly arrangement?: RowArrangement | undefined;
 }
 
 export interface LoadedMatrix {
