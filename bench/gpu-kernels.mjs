@@ -41,7 +41,8 @@ const { adapter, problem } = found.adapter || !options.tiny ? found : await find
 if (adapter === undefined) throw new Error(problem);
 const gpu = await openGpuDevice(adapter);
 const common = {
-  bench: 'gpu-kernels', device: gpu.name, driver: adapter.info.description, // A lent machine has the tree and no repository.
+  bench: 'gpu-kernels', device: gpu.name, driver: adapter.info.description,
+  // A lent machine has the tree and no repository.
   commit: existsSync(join(repoRoot, '.git')) ? describeCommit() : undefined,
   batch,
 };
