@@ -9,6 +9,7 @@ import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { OnProgress } from '../tensor/progress.ts';
+import { openGpuExecutor } from './gpu-executor.ts';
 import { locate } from './open-path.ts';
 import { createThreadHost } from './thread-host.ts';
 import { readKernelModules } from './wasm-modules.ts';
@@ -42,19 +43,29 @@ function resolveThreads(threads: number | undefined): number {
   throw new InputError(`threads must be an integer from 1 to ${MOST_THREADS}, found ${String(threads)}.`);
 }
 
-/** @throws CapacityError for a device that this version has no executor for; InputError for an unknown one. */
+async function openCpuExecutor(threads: number): Promise<Executor> {
+  return createCpuExecutor({ threads, modules: await readKernelModules(), threadHost: createThreadHost() });
+}
+
+/** @throws CapacityError for a device that this machine does not have; InputError for an unknown one. */
 export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 'threads'> = {}): Promise<Executor> {
   const device = options.device ?? 'auto';
   const threads = resolveThreads(options.threads);
   switch (device) {
-    case 'auto':
+    case 'auto': {
+      const gpu = await openGpuExecutor('hardware');
+      return 'problem' in gpu ? openCpuExecutor(threads) : gpu;
+    }
     case 'cpu':
-      return createCpuExecutor({ threads, modules: await readKernelModules(), threadHost: createThreadHost() });
+      return openCpuExecutor(threads);
     case 'reference':
       return createReferenceExecutor();
     case 'gpu':
-    case 'software':
-      throw new CapacityError(`The device ${JSON.stringify(device)} is not built yet in this version: use "cpu", or "auto", which takes the CPU.`);
+    case 'software': {
+      const gpu = await openGpuExecutor(device === 'gpu' ? 'hardware' : 'software');
+      if ('problem' in gpu) throw new CapacityError(`The device ${JSON.stringify(device)} cannot be used: ${gpu.problem}. Use "cpu", or "auto", which takes what there is.`);
+      return gpu;
+    }
     default:
       throw new InputError(`device must be one of ${DEVICE_CHOICES.join(', ')}, found ${JSON.stringify(device satisfies never)}.`);
   }

@@ -1,4 +1,5 @@
 /** What a GPU does at best: the two figures that the speed of decoding is held against. */
+import { BUFFER_USAGE } from './gpu-flags.ts';
 import { kernelHeader, kernelKey, linearWorkgroups, LINEAR_WORKGROUP } from '../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../kernel.ts';
 import type { GpuDevice } from './gpu-device.ts';
@@ -80,7 +81,7 @@ async function measureKernel(gpu: GpuDevice, { kernel, sizes, workgroups, signal
   const buffers: GPUBuffer[] = [];
   try {
     await gpu.guard('measuring', () => {
-      for (const size of sizes) buffers.push(gpu.createBuffer({ label: kernel.label, size, usage: GPUBufferUsage.STORAGE }));
+      for (const size of sizes) buffers.push(gpu.createBuffer({ label: kernel.label, size, usage: BUFFER_USAGE.STORAGE }));
     });
     const group = device.createBindGroup({ layout, entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })) });
     const batch = async (dispatches: number) => {

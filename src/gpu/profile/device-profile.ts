@@ -54,9 +54,9 @@ export interface AttentionKnobs {
   readonly splits: number;
   readonly splitGranule: number;
   readonly flatInvocations: number;
-  /** Prefill: queries and keys of a tile. */
-  readonly tileQueries: number;
-  readonly tileKeys: number;
+  /** Prefill: what a workgroup of a tile of queries may have; the tile is the largest that fits. */
+  readonly tileInvocations: number;
+  readonly tileBytes: number;
 }
 
 export interface ProfileKnobs {

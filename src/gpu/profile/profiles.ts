@@ -15,7 +15,7 @@ const KNOBS: ProfileKnobs = {
     int8: { tileRows: 32, tileCols: 64, tileDepth: 32, rowsPerInvocation: 4 },
     f32: { tileRows: 32, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
   },
-  attention: { invocations: 256, splitInvocations: 256, unroll: 4, splitFrom: 512, splits: 32, splitGranule: 32, tileQueries: 16, tileKeys: 32, ...FLAT },
+  attention: { invocations: 256, splitInvocations: 256, unroll: 4, splitFrom: 512, splits: 32, splitGranule: 32, tileInvocations: 256, tileBytes: 16384, ...FLAT },
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
@@ -85,7 +85,7 @@ const NVIDIA: DeviceProfile = {
       int8: { tileRows: 64, tileCols: 64, tileDepth: 64, rowsPerInvocation: 4 },
       f32: { tileRows: 64, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
     },
-    attention: { ...KNOBS.attention, invocations: 1024, splitFrom: 512 },
+    attention: { ...KNOBS.attention, invocations: 1024, splitFrom: 512, tileBytes: 49152 },
   },
   why: {
     profile: 'NVIDIA GPU.',

@@ -1,4 +1,5 @@
 /** Turns pieces of tensors, as their file holds them, into the planes of their matrices. */
+import { BUFFER_USAGE, MAP_MODE } from '../device/gpu-flags.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
 import { ALL_FINITE, PIECE_BYTES, pieceUniform, RAW_SLACK_BYTES, repackKernel, repackWorkgroups } from '../kernels/repack/repack-kernel.ts';
@@ -85,10 +86,10 @@ async function allocate({ gpu, pieceBytes, tensors }: RepackerOptions): Promise<
   const destroy = () => made.forEach((buffer) => buffer.destroy());
   try {
     const buffers = await gpu.guard('Allocating memory to repack weights', () => ({
-      raw: make('raw weights', pieceBytes + RAW_SLACK_BYTES, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST),
-      piece: make('piece of weights', PIECE_BYTES, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST),
-      errors: make('weights not finite', tensors * 4, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC),
-      errorsRead: make('weights not finite, read', tensors * 4, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST),
+      raw: make('raw weights', pieceBytes + RAW_SLACK_BYTES, BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST),
+      piece: make('piece of weights', PIECE_BYTES, BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST),
+      errors: make('weights not finite', tensors * 4, BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST | BUFFER_USAGE.COPY_SRC),
+      errorsRead: make('weights not finite, read', tensors * 4, BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST),
     }));
     return { buffers, destroy };
   } catch (error) {
@@ -120,7 +121,7 @@ async function findNotFinite({ gpu, tensors }: RepackerOptions, { errors, errors
   const encoder = gpu.device.createCommandEncoder();
   encoder.copyBufferToBuffer(errors, 0, errorsRead, 0, errors.size);
   gpu.queue.submit([encoder.finish()]);
-  await gpu.pending(errorsRead.mapAsync(GPUMapMode.READ));
+  await gpu.pending(errorsRead.mapAsync(MAP_MODE.READ));
   const blocks = new Uint32Array(errorsRead.getMappedRange(), 0, tensors).slice();
   errorsRead.unmap();
   const tensor = blocks.findIndex((block) => block !== ALL_FINITE);

@@ -1,4 +1,5 @@
 /** Memory through which weights pass on their way to the GPU: buffers that are read into while the GPU empties others. */
+import { BUFFER_USAGE, MAP_MODE } from '../device/gpu-flags.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 
 export interface StagingOptions {
@@ -27,7 +28,7 @@ export async function createStaging(gpu: Pick<GpuDevice, 'createBuffer' | 'guard
   try {
     await gpu.guard('Allocating memory to load through', () => {
       for (let slot = 0; slot < slots; slot++) {
-        buffers.push(gpu.createBuffer({ label: `staging ${slot}`, size: slotBytes, usage: GPUBufferUsage.MAP_WRITE | GPUBufferUsage.COPY_SRC, mappedAtCreation: true }));
+        buffers.push(gpu.createBuffer({ label: `staging ${slot}`, size: slotBytes, usage: BUFFER_USAGE.MAP_WRITE | BUFFER_USAGE.COPY_SRC, mappedAtCreation: true }));
       }
     });
   } catch (error) {
@@ -41,7 +42,7 @@ function createSlot(gpu: Pick<GpuDevice, 'pending'>, buffer: GPUBuffer): Staging
   return {
     buffer,
     async map() {
-      if (buffer.mapState === 'unmapped') await gpu.pending(buffer.mapAsync(GPUMapMode.WRITE));
+      if (buffer.mapState === 'unmapped') await gpu.pending(buffer.mapAsync(MAP_MODE.WRITE));
       return new Uint8Array(buffer.getMappedRange());
     },
   };

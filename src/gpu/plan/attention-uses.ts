@@ -1,0 +1,140 @@
+/** Kernels of attention: one dispatch over all keys or over parts of them for single rows, tiles for many rows of a sequence. */
+import type { KvLayout } from '../../graph/executor.ts';
+import type { Graph } from '../../graph/graph.ts';
+import type { Value } from '../../graph/value.ts';
+import type { AttentionShape, HeadPreparationShape } from '../attention-shape.ts';
+import { attentionCombineKernel, attentionCombineWorkgroups } from '../kernels/attention-combine/attention-combine.ts';
+import { attentionDecodeKernel, attentionDecodeWorkgroups } from '../kernels/attention-decode/attention-decode.ts';
+import type { AttentionDecodeVariant } from '../kernels/attention-decode/attention-decode.ts';
+import { partialBytes } from '../kernels/attention-decode/key-splits.ts';
+import type { KeySplits } from '../kernels/attention-decode/key-splits.ts';
+import { attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups } from '../kernels/attention-prefill/attention-prefill.ts';
+import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
+import type { DeviceProfile } from '../profile/device-profile.ts';
+import type { AttentionOp, GpuStep, HeadPreparation } from './gpu-op.ts';
+import type { BufferRef, KernelUse, StepCost, StepCounts } from './kernel-use.ts';
+import { floatsRef, roundedRefs, sizeOfValue, vectorRef } from './value-refs.ts';
+
+/**
+ * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`: the
+ * same with keys divided over workgroups. `tiles`: several rows of a sequence.
+ */
+export type AttentionMode = 'whole' | 'split' | 'tiles';
+
+export interface AttentionOptions {
+  readonly profile: DeviceProfile;
+  readonly kv: KvLayout;
+}
+
+type AttentionStep = GpuStep & { readonly op: AttentionOp };
+type Shapes = Pick<AttentionOp, 'heads' | 'kvHeads' | 'headDim'>;
+
+function preparationOf({ norm, table }: HeadPreparation): HeadPreparationShape {
+  return { norm: norm && { eps: norm.eps }, rotaryDim: 2 * (table?.frequencies.length ?? 0) };
+}
+
+function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): AttentionShape {
+  const { heads, kvHeads, headDim, scale, joined } = op;
+  return {
+    heads, kvHeads, headDim, scale,
+    kv: kv.type, pageTokens: kv.pageTokens, maxPages: kv.maxPages,
+    input: joined ? 'joined' : 'separate',
+    q: preparationOf(op.q), k: preparationOf(op.k),
+    output: (outputs[0] as Value).dtype === 'f32' ? 'f32' : 'q8',
+  };
+}
+
+function buffersOf({ op, inputs, outputs }: AttentionStep): Record<string, BufferRef> {
+  const [first, second, third] = inputs as readonly Value[];
+  const [y] = outputs as readonly [Value];
+  const input = (name: 'positions' | 'rowSequence' | 'pageTable' | 'tiles' | 'step'): BufferRef => ({ kind: 'input', name });
+  const table = op.q.table ?? op.k.table;
+  return {
+    ...(op.joined ? { qkv: floatsRef(first as Value) } : { q: floatsRef(first as Value), k: floatsRef(second as Value), v: floatsRef(third as Value) }),
+    ...(y.dtype === 'f32' ? { y: floatsRef(y) } : roundedRefs('y', y)),
+    ...(op.q.norm ? { qGain: vectorRef(op.q.norm.weight.id) } : {}),
+    ...(op.k.norm ? { kGain: vectorRef(op.k.norm.weight.id) } : {}),
+    ...(table ? { rope: { kind: 'rope', table: table.id } as const } : {}),
+    positions: input('positions'), rowSequence: input('rowSequence'), pageTable: input('pageTable'), tiles: input('tiles'), step: input('step'),
+    kv: { kind: 'kv', state: op.state.index },
+    partials: { kind: 'partials' },
+  };
+}
+
+/** The largest part of a group of heads that shares what a workgroup reads of the cache: its lanes hold that many queries. */
+const MOST_QUERY_HEADS = 4;
+
+function sharedHeads({ heads, kvHeads }: Shapes): number {
+  const group = heads / kvHeads;
+  return [4, 3, 2, 1].find((count) => count <= MOST_QUERY_HEADS && group % count === 0) ?? 1;
+}
+
+function splitsOf({ knobs }: DeviceProfile): KeySplits {
+  return { count: knobs.attention.splits, granule: knobs.attention.splitGranule };
+}
+
+function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile }: AttentionOptions): AttentionDecodeVariant {
+  const { subgroupSize, knobs } = profile;
+  const { invocations, splitInvocations, unroll, flatInvocations } = knobs.attention;
+  const isSplit = mode === 'split';
+  return {
+    shape, subgroupSize,
+    queryHeads: isSplit ? sharedHeads(shape) : 1,
+    splits: isSplit ? splitsOf(profile) : undefined,
+    invocations: subgroupSize === undefined ? flatInvocations : isSplit ? splitInvocations : invocations,
+    unroll: subgroupSize === undefined ? 1 : unroll,
+  };
+}
+
+function prefillLimits({ invocations, workgroupBytes, knobs }: DeviceProfile) {
+  return { invocations: Math.min(invocations, knobs.attention.tileInvocations), bytes: Math.min(workgroupBytes, knobs.attention.tileBytes) };
+}
+
+/** Bytes of `partials` for steps of up to `rows` rows. */
+export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOptions, 'profile'> & { readonly rows: number }): number {
+  const sizes = graph.nodes.flatMap(({ op }) => (op.kind === 'attention' ? [partialBytes({ ...op, kv: 'f32' } as unknown as AttentionShape, splitsOf(profile), rows)] : []));
+  return Math.max(16, ...sizes);
+}
+
+/** Query rows of a tile, the same for all attention of a graph. */
+export function tileRowsOf(steps: readonly GpuStep[], options: AttentionOptions): number {
+  const found = new Set(steps.flatMap((step) => (step.op.kind === 'attention' ? [attentionPrefillVariant(shapeOf({ ...step, op: step.op }, options), prefillLimits(options.profile)).tileRows] : [])));
+  if (found.size > 1) throw new Error(`attention: tiles of ${[...found].join(' and ')} rows in one graph have no common list`);
+  return [...found][0] ?? 1;
+}
+
+function costOf(step: AttentionStep, { kv }: AttentionOptions) {
+  const { heads, kvHeads, headDim } = step.op;
+  const keyBytes = 2 * kvHeads * headDim * (kv.type === 'f16' ? 2 : 4);
+  const ioBytes = (counts: StepCounts) => [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
+  return {
+    /** Each row reads all its keys. */
+    decode: (counts: StepCounts): StepCost => ({ bytes: ioBytes(counts) + counts.rows * counts.keys * keyBytes, multiplyAdds: 2 * counts.rows * counts.keys * heads * headDim }),
+    /** Rows are the last ones of one sequence: half of the square of them is masked. */
+    tiles: (counts: StepCounts): StepCost => ({ bytes: ioBytes(counts) + counts.tiles * counts.keys * keyBytes, multiplyAdds: 2 * counts.rows * (counts.keys - counts.rows / 2) * heads * headDim }),
+    write: (counts: StepCounts): StepCost => ({ bytes: counts.rows * (keyBytes + 2 * kvHeads * headDim * 4), multiplyAdds: 0 }),
+    none: (): StepCost => ({ bytes: 0, multiplyAdds: 0 }),
+  };
+}
+
+const KV_WRITE_INVOCATIONS = 64;
+const COMBINE_INVOCATIONS = 128;
+
+export function attentionUses(step: AttentionStep, mode: AttentionMode, options: AttentionOptions): readonly KernelUse[] {
+  const shape = shapeOf(step, options);
+  const buffers = buffersOf(step);
+  const cost = costOf(step, options);
+  if (mode === 'tiles') {
+    const write = { shape, invocations: KV_WRITE_INVOCATIONS };
+    const tile = attentionPrefillVariant(shape, prefillLimits(options.profile));
+    return [
+      { kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, counts), cost: cost.write },
+      { kernel: attentionPrefillKernel(tile), buffers, workgroups: (counts) => attentionPrefillWorkgroups(tile, counts), cost: cost.tiles },
+    ];
+  }
+  const variant = decodeVariant(shape, mode, options);
+  const attend: KernelUse = { kernel: attentionDecodeKernel(variant), buffers, workgroups: (counts) => attentionDecodeWorkgroups(variant, counts), cost: cost.decode };
+  if (mode === 'whole') return [attend];
+  const combine = { shape, splits: splitsOf(options.profile), invocations: Math.max(COMBINE_INVOCATIONS, shape.headDim / 4) };
+  return [attend, { kernel: attentionCombineKernel(combine), buffers, workgroups: (counts) => attentionCombineWorkgroups(combine, counts), cost: cost.none }];
+}

@@ -1,0 +1,113 @@
+/** Everything that a device profile makes of a graph before there is a device: both plans, their kernels, the sampler, the sizes. */
+import type { KvLayout } from '../../graph/executor.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { CapacityError } from '../../tensor/errors.ts';
+import type { WeightType } from '../../tensor/tensor-type.ts';
+import type { Kernel } from '../kernel.ts';
+import type { DeviceProfile } from '../profile/device-profile.ts';
+import { samplerKernels } from '../sampling/sampler-kinds.ts';
+import type { SamplerShape } from '../sampling/sampler-kinds.ts';
+import type { GpuStep } from './gpu-op.ts';
+import type { KernelUse } from './kernel-use.ts';
+import { formOf, kernelUses, modesOf } from './kernel-uses.ts';
+import type { KernelUsesOptions, StepMode } from './kernel-uses.ts';
+import { planForGpu } from './lower.ts';
+import type { GpuPlan } from './lower.ts';
+import { weightsOfSteps } from './plan-weights.ts';
+import type { PlannedWeights } from './plan-weights.ts';
+
+export interface ModelPlanOptions {
+  readonly graph: Graph;
+  readonly typeOf: (weightId: string) => WeightType;
+  readonly profile: DeviceProfile;
+  readonly kv: KvLayout;
+  readonly maxRows: number;
+  /** Fusion rules to leave out, by name. */
+  readonly withoutRules?: readonly string[] | undefined;
+}
+
+/** A plan and the kernels of each of its steps, in all modes in which it may run. */
+export interface PlannedSteps {
+  readonly plan: GpuPlan;
+  usesOf(step: GpuStep, mode: StepMode): readonly KernelUse[];
+  /** Each kernel once. */
+  readonly kernels: readonly Kernel[];
+}
+
+export interface ModelPlan {
+  /** One row whose logits are wanted: decode. */
+  readonly one: PlannedSteps;
+  /** Any rows: prefill, and decode of several sequences. */
+  readonly many: PlannedSteps;
+  /** Keeps every tap of the graph. */
+  readonly tapped: () => PlannedSteps;
+  readonly weights: PlannedWeights;
+  readonly sampler: SamplerShape;
+  readonly samplerKernels: readonly Kernel[];
+  /** Most rows whose logits one step computes. */
+  readonly maxOutRows: number;
+  readonly maxRows: number;
+  readonly options: ModelPlanOptions;
+}
+
+/** Memory for logits: steps that want more rows are cut. */
+const LOGIT_BYTES = 32 * 2 ** 20;
+/** The sampler's last kernel is one workgroup, so a large one. */
+const MOST_SAMPLER_INVOCATIONS = 1024;
+
+export function vocabOf(graph: Graph): number {
+  return graph.logits.shape[1] as number;
+}
+
+function planSteps(plan: GpuPlan, options: KernelUsesOptions): PlannedSteps {
+  const uses = new Map<GpuStep, Map<string, readonly KernelUse[]>>(plan.steps.map((step) => [step, new Map()]));
+  const kernels = new Map<string, Kernel>();
+  for (const mode of modesOf(options.single ? 'one' : 'many')) {
+    for (const [step, ofStep] of uses) {
+      const form = String(formOf(step, mode));
+      if (ofStep.has(form)) continue;
+      const made = kernelUses(step, mode, options);
+      ofStep.set(form, made);
+      for (const { kernel } of made) kernels.set(kernel.key, kernel);
+    }
+  }
+  const usesOf = (step: GpuStep, mode: StepMode) => {
+    const form = formOf(step, mode);
+    if (form === undefined) return [];
+    const made = uses.get(step)?.get(String(form));
+    if (made === undefined) throw new Error(`gpu plan: step ${step.label} was not planned for ${form}`);
+    return made;
+  };
+  return { plan, usesOf, kernels: [...kernels.values()] };
+}
+
+/** @throws CapacityError for a graph that the kernels have no form for */
+function checkGraph({ graph }: ModelPlanOptions): void {
+  for (const { headDim } of graph.states) {
+    if (headDim % 4 !== 0) throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${graph.name} has ${headDim}. Use the CPU.`);
+  }
+}
+
+export function planModel(options: ModelPlanOptions): ModelPlan {
+  checkGraph(options);
+  const { graph, typeOf, profile, kv, withoutRules } = options;
+  const activations = profile.activations === 'int8' ? 'int8' : 'float';
+  const planned = (rows: 'one' | 'many', taps?: ReturnType<typeof tapsOf>) =>
+    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, withoutRules }), { profile, typeOf, single: rows === 'one', kv });
+  const one = planned('one');
+  const many = planned('many');
+  const vocab = vocabOf(graph);
+  const sampler = { vocab, invocations: Math.min(MOST_SAMPLER_INVOCATIONS, profile.invocations) };
+  return {
+    one, many, options, sampler,
+    tapped: () => planned('many', tapsOf(graph)),
+    weights: weightsOfSteps([...one.plan.steps, ...many.plan.steps], typeOf),
+    samplerKernels: samplerKernels(sampler),
+    maxRows: options.maxRows,
+    maxOutRows: Math.max(1, Math.min(options.maxRows, Math.floor(LOGIT_BYTES / (vocab * 4)))),
+  };
+}
+
+function tapsOf(graph: Graph) {
+  return [...graph.taps.values()];
+}

@@ -1,0 +1,85 @@
+/** What a model does on a profile, in numbers and as text: dispatches, bytes and multiply-adds of a token and of a prefill chunk. */
+import { printPlan } from '../../graph/plan.ts';
+import type { Kernel, Workgroups } from '../kernel.ts';
+import { samplerSteps } from '../sampling/sampler-steps.ts';
+import { samplerVariantOf } from '../sampling/sampler-kinds.ts';
+import { describeOp } from './gpu-op.ts';
+import { rowClassOf } from './kernel-use.ts';
+import type { StepCounts } from './kernel-use.ts';
+import type { StepMode } from './kernel-uses.ts';
+import type { ModelPlan, PlannedSteps } from './model-plan.ts';
+
+export interface ReportedDispatch {
+  /** The step's path in the model. */
+  readonly step: string;
+  readonly kernel: Kernel;
+  readonly workgroups: Workgroups;
+  readonly bytes: number;
+  readonly multiplyAdds: number;
+}
+
+export interface StepReport {
+  /** `decode, 128 keys` */
+  readonly title: string;
+  readonly dispatches: readonly ReportedDispatch[];
+  readonly bytes: number;
+  readonly multiplyAdds: number;
+}
+
+function reportSteps(title: string, { plan, usesOf }: PlannedSteps, { mode, counts }: { readonly mode: StepMode; readonly counts: StepCounts }): StepReport {
+  const dispatches = plan.steps.flatMap((step) =>
+    usesOf(step, mode).map(({ kernel, workgroups, cost }) => ({ step: step.label, kernel, workgroups: workgroups(counts), ...cost(counts) })));
+  return { title, dispatches, ...totalOf(dispatches) };
+}
+
+function totalOf(dispatches: readonly ReportedDispatch[]) {
+  return {
+    bytes: dispatches.reduce((sum, { bytes }) => sum + bytes, 0),
+    multiplyAdds: dispatches.reduce((sum, { multiplyAdds }) => sum + multiplyAdds, 0),
+  };
+}
+
+/** One token after `keys - 1` others, greedy sampling included. */
+export function reportDecode(model: ModelPlan, keys: number): StepReport {
+  const { profile } = model.options;
+  const mode: StepMode = { rows: 'one', outRows: 'one', attention: keys >= profile.knobs.attention.splitFrom ? 'split' : 'whole' };
+  const report = reportSteps(`decode, ${keys} keys`, model.one, { mode, counts: { rows: 1, outRows: 1, tiles: 0, keys } });
+  const variant = samplerVariantOf(model.sampler, { mode: 'greedy', penalties: false });
+  const sampling = samplerSteps(variant).map(({ kernel, workgroups }, i) => ({ step: 'sample', kernel, workgroups, bytes: i === 0 ? 4 * variant.vocab : 0, multiplyAdds: 0 }));
+  const dispatches = [...report.dispatches, ...sampling];
+  return { title: report.title, dispatches, ...totalOf(dispatches) };
+}
+
+/** A chunk of `rows` rows at the beginning of a sequence, the logits after the last one wanted. */
+export function reportPrefill(model: ModelPlan, rows: number, tileRows: number): StepReport {
+  const mode: StepMode = { rows: rowClassOf(rows), outRows: 'one', attention: 'tiles' };
+  return reportSteps(`prefill, ${rows} rows`, model.many, { mode, counts: { rows, outRows: 1, tiles: Math.ceil(rows / tileRows), keys: rows } });
+}
+
+/** Bytes and products in short, as a plan's reader wants them. */
+export function shortNumber(value: number): string {
+  const units = ['', 'k', 'M', 'G', 'T'];
+  let unit = 0;
+  let rest = value;
+  while (rest >= 1000 && unit < units.length - 1) {
+    rest /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? rest : rest.toPrecision(3)}${units[unit]}`;
+}
+
+/** A line for each dispatch: kernel, workgroups, bytes, multiply-adds, step. */
+export function printReport({ title, dispatches, bytes, multiplyAdds }: StepReport): string {
+  const lines = dispatches.map(({ step, kernel, workgroups, ...cost }, i) =>
+    `  ${String(i).padStart(3)} ${kernel.label}  ${workgroups.join('x')}  ${shortNumber(cost.bytes)}B ${shortNumber(cost.multiplyAdds)} MAC  # ${step}`);
+  return [`${title}: ${dispatches.length} dispatches, ${shortNumber(bytes)}B, ${shortNumber(multiplyAdds)} multiply-adds`, ...lines].join('\n');
+}
+
+/** Keys of the token whose dispatches stand for decoding. */
+const SHOWN_KEYS = 128;
+
+/** The decode plan, its buffers, and the dispatches of a token. */
+export function printModelPlan(model: ModelPlan): string {
+  const { graph, typeOf } = model.options;
+  return `${printPlan(graph.name, model.one.plan, (op) => describeOp(op, typeOf))}\n${printReport(reportDecode(model, SHOWN_KEYS))}`;
+}

@@ -1,0 +1,144 @@
+/**
+ * Tokens without the host in the loop: each step's token is sampled on the GPU and read by the next step there. Several steps go in one
+ * submit, and the next submit is encoded while one runs; the host only reads which tokens they were.
+ */
+import type { DecodeRequest, DecodeRun, SequenceStep } from '../../graph/executor.ts';
+import type { GpuDevice } from '../device/gpu-device.ts';
+import type { StepCounts } from '../plan/kernel-use.ts';
+import type { StepMode } from '../plan/kernel-uses.ts';
+import { encodeDispatches } from './bound-plan.ts';
+import type { RunnablePlan } from './program-parts.ts';
+import type { ReadBack } from './read-back.ts';
+import type { TokenSampler } from './token-sampler.ts';
+
+/** What a run needs of its program. */
+export interface DecodeProgram {
+  readonly gpu: GpuDevice;
+  readonly one: RunnablePlan;
+  readonly sampler: TokenSampler;
+  readonly stepsPerSubmit: number;
+  readonly readBack: ReadBack;
+  /** Pages of positions below `end`. */
+  pagesUpTo(end: number): ArrayLike<number>;
+  /** Settles when memory that was asked for is there, or is not. */
+  ready(): Promise<unknown>;
+  checkOpen(): void;
+  modeOf(counts: StepCounts): StepMode;
+  /** Encodes the step that the first token is sampled after. */
+  encodeFirst(encoder: GPUCommandEncoder, sequence: SequenceStep): StepCounts;
+}
+
+/** Submits that are under way while the oldest is waited for: one runs, one waits behind it. */
+const DEPTH = 2;
+/** A submit should take about this long: 80 updates a second, and as soon cancelled. */
+const SUBMIT_MS = 12;
+
+interface Submitted {
+  readonly count: number;
+  readonly submittedAt: number;
+  readonly results: Promise<{ readonly buffers: readonly ArrayBuffer[]; readonly arrivedAt: number }>;
+}
+
+interface Loop {
+  readonly program: DecodeProgram;
+  readonly request: DecodeRequest;
+  readonly underWay: Submitted[];
+  /** Tokens whose sampling has been submitted. */
+  submitted: number;
+  /** Pages that the step's table on the GPU holds. */
+  pages: number;
+  /** Steps of the next submit. */
+  steps: number;
+  lastArrival: number | undefined;
+  isClosed: boolean;
+}
+
+export function createDecodeRun(program: DecodeProgram, request: DecodeRequest): DecodeRun {
+  const loop: Loop = { program, request, underWay: [], submitted: 0, pages: 0, steps: 1, lastArrival: undefined, isClosed: false };
+  return {
+    async next() {
+      program.checkOpen();
+      if (loop.isClosed) throw new Error('decode: this run was closed, or another one began');
+      await fill(loop);
+      const oldest = loop.underWay.shift();
+      return oldest === undefined ? [] : arrive(loop, oldest);
+    },
+    close() {
+      loop.isClosed = true;
+      // What is under way runs to its end, and its staging buffers become free again; nobody wants what they hold.
+      loop.underWay.length = 0;
+    },
+  };
+}
+
+/** Submits until enough is under way. */
+async function fill(loop: Loop): Promise<void> {
+  const { program, request } = loop;
+  while (!loop.isClosed && loop.underWay.length < DEPTH && loop.submitted < request.limit) {
+    const count = loop.submitted === 0 ? 1 : Math.min(loop.steps, request.limit - loop.submitted);
+    // The token sampled last has its state computed by the step after it.
+    const end = request.start + request.tokens.length + Math.max(0, loop.submitted + count - 1);
+    const table = program.pagesUpTo(end);
+    await program.ready();
+    if (loop.isClosed) return;
+    loop.underWay.push(loop.submitted === 0 ? submitFirst(loop, table) : submitSteps(loop, count, table));
+    loop.submitted += count;
+  }
+}
+
+function submitFirst(loop: Loop, table: ArrayLike<number>): Submitted {
+  const { program, request } = loop;
+  const { gpu, sampler, one } = program;
+  const { tokens, start } = request;
+  sampler.begin(request.sampling, request.history);
+  const encoder = gpu.device.createCommandEncoder();
+  const counts = program.encodeFirst(encoder, { tokens, start, pages: table, outputs: [tokens.length - 1] });
+  // Where decoding goes on from: the sampler moves the position on to the token it chooses.
+  one.inputs.write([{ tokens: [tokens[tokens.length - 1] as number], start: start + tokens.length - 1, pages: table, outputs: [0] }]);
+  loop.pages = table.length;
+  const pass = encoder.beginComputePass();
+  encodeDispatches(pass, sampler.dispatches(), counts);
+  pass.end();
+  return submit(loop, encoder, 1);
+}
+
+function submitSteps(loop: Loop, count: number, table: ArrayLike<number>): Submitted {
+  const { program, request } = loop;
+  const { gpu, sampler, one } = program;
+  if (table.length > loop.pages) one.inputs.writePages(table, loop.pages);
+  loop.pages = Math.max(loop.pages, table.length);
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  const sampling = sampler.dispatches();
+  for (let i = 0; i < count; i++) {
+    const keys = request.start + request.tokens.length + loop.submitted + i;
+    const counts = { rows: 1, outRows: 1, tiles: 0, keys };
+    encodeDispatches(pass, one.bound.dispatches(program.modeOf(counts)), counts);
+    encodeDispatches(pass, sampling, counts);
+  }
+  pass.end();
+  return submit(loop, encoder, count);
+}
+
+function submit({ program }: Loop, encoder: GPUCommandEncoder, count: number): Submitted {
+  const { gpu, sampler, readBack } = program;
+  const pending = readBack.copy(encoder, sampler.results);
+  gpu.queue.submit([encoder.finish()]);
+  const submittedAt = performance.now();
+  // Mapping is asked for at once, so that it is under way when somebody waits for it.
+  const results = pending.read().then((buffers) => ({ buffers, arrivedAt: performance.now() }));
+  results.catch(() => {});
+  return { count, submittedAt, results };
+}
+
+async function arrive(loop: Loop, { count, submittedAt, results }: Submitted): Promise<readonly number[]> {
+  const { sampler, stepsPerSubmit } = loop.program;
+  const { buffers, arrivedAt } = await results;
+  // What this submit took, the wait for the one before left out, tells how many steps the next may have. The first holds the prefill.
+  if (loop.lastArrival !== undefined) {
+    const stepMs = (arrivedAt - Math.max(submittedAt, loop.lastArrival)) / count;
+    loop.steps = Math.max(1, Math.min(Math.floor(SUBMIT_MS / Math.max(stepMs, 0.01)), loop.steps * 2, stepsPerSubmit));
+  }
+  loop.lastArrival = arrivedAt;
+  return sampler.tokensOf(buffers, count);
+}

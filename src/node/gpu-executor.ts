@@ -1,0 +1,31 @@
+/** The GPU executor on Dawn: an adapter for each program, the profile that fits it. */
+import { openGpuDevice } from '../gpu/device/gpu-device.ts';
+import { createGpuExecutor } from '../gpu/gpu-executor.ts';
+import { profileFor } from '../gpu/profile/profile-for.ts';
+import type { DeviceProfile } from '../gpu/profile/device-profile.ts';
+import type { Executor } from '../graph/executor.ts';
+import { CapacityError } from '../tensor/errors.ts';
+import { findAdapter } from './gpu-adapter.ts';
+import type { AdapterKind } from './gpu-adapter.ts';
+
+export interface GpuExecutorChoices {
+  /** Default: the one that fits the adapter. */
+  readonly profile?: DeviceProfile | undefined;
+  readonly withoutRules?: readonly string[] | undefined;
+}
+
+/** An executor, or why there can be none. Opens no device yet. */
+export async function openGpuExecutor(adapterKind: AdapterKind, choices: GpuExecutorChoices = {}): Promise<Executor | { readonly problem: string }> {
+  const found = await findAdapter(adapterKind);
+  if (found.adapter === undefined) return { problem: found.problem };
+  let first: GPUAdapter | undefined = found.adapter;
+  const open = async () => {
+    // An adapter gives one device.
+    const adapter = first ?? (await findAdapter(adapterKind)).adapter;
+    first = undefined;
+    if (adapter === undefined) throw new CapacityError('The GPU is not there any more.');
+    return openGpuDevice(adapter);
+  };
+  const profile = choices.profile ?? profileFor(found.facts);
+  return createGpuExecutor({ open, name: found.description, kind: adapterKind === 'hardware' ? 'gpu' : 'software', profile, withoutRules: choices.withoutRules });
+}
