@@ -1,6 +1,8 @@
 /** `ingot inspect`: what a model's files say, without loading its weights. */
 import type { Command } from 'commander';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
+import { printModelPlan } from '../gpu/plan/plan-report.ts';
+import { planForProfile } from '../node/gpu-plan.ts';
 import { locate } from '../node/open-path.ts';
 import { inspectReport } from './inspect-report.ts';
 import { printInspection } from './inspect-text.ts';
@@ -12,6 +14,7 @@ Examples:
   $ ingot inspect model.gguf
   $ ingot inspect ./model-folder
   $ ingot inspect https://example.org/model.gguf
+  $ ingot inspect model.gguf --plan --profile apple-m4
   $ ingot inspect model.gguf --json | jq '.tensors[] | select(.type == "f32") | .name'
 `;
 
@@ -22,8 +25,22 @@ export function registerInspect(program: Command): void {
     .description("Shows metadata, tensors, sizes, architecture, tokenizer, end tokens and sampling defaults of a model's files.")
     .argument('<file>', 'a GGUF file (a vocabulary alone will do), a Hugging Face folder, or a URL of either')
     .option('--json', 'print one JSON object, metadata in full')
+    .option('--plan', "print what a GPU would run for a token instead: steps, dispatches, bytes, multiply-adds")
+    .option('--profile <name>', "with --plan: the device profile (default: this machine's GPU, else apple-m4)")
     .addHelpText('after', EXAMPLES)
-    .action((path: string, { json }: { readonly json?: boolean }) => withInterrupts((signal) => inspect(path, { json: json === true, signal })));
+    .action((path: string, { json, plan, profile }: InspectOptions) =>
+      withInterrupts((signal) => (plan === true ? inspectPlan(path, { profile, signal }) : inspect(path, { json: json === true, signal }))));
+}
+
+interface InspectOptions {
+  readonly json?: boolean;
+  readonly plan?: boolean;
+  readonly profile?: string;
+}
+
+async function inspectPlan(path: string, { profile, signal }: { readonly profile: string | undefined; readonly signal: AbortSignal }): Promise<void> {
+  const model = await planForProfile(path, { profile, signal });
+  process.stdout.write(`profile ${model.options.profile.name}\n${printModelPlan(model)}\n`);
 }
 
 async function inspect(path: string, { json, signal }: { readonly json: boolean; readonly signal: AbortSignal }): Promise<void> {

@@ -1,5 +1,5 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
-import type { Executor, KvType, Program } from '../graph/executor.ts';
+import type { Executor, KvLayout, KvType, Program } from '../graph/executor.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -47,16 +47,23 @@ const PAGE_TOKENS = 64;
 /** Tokens of one prefill step: enough to reuse weights well, few enough to stop soon. Fixed, so that results do not hang on timing. */
 const PREFILL_ROWS = 256;
 
-function resolveContextLength(wanted: number | undefined, ofModel: number): number {
+/** @throws InputError for a length that the model was not made for */
+export function resolveContextLength(wanted: number | undefined, ofModel: number): number {
   if (wanted === undefined) return Math.min(ofModel, DEFAULT_CONTEXT_LENGTH);
   if (Number.isSafeInteger(wanted) && wanted >= 1 && wanted <= ofModel) return wanted;
   throw new InputError(`contextLength must be an integer from 1 to the model's ${ofModel}, found ${String(wanted)}.`);
 }
 
-function resolveKvType(wanted: KvType | undefined, { weights }: DecoderModel): KvType {
+/** @throws InputError for an unknown type */
+export function resolveKvType(wanted: KvType | undefined, { weights }: DecoderModel): KvType {
   if (wanted === undefined) return [...weights.values()].some(({ type }) => isQuantized(type)) ? 'f16' : 'f32';
   if (wanted === 'f16' || wanted === 'f32') return wanted;
   throw new InputError(`kvType must be "f16" or "f32", found ${JSON.stringify(wanted satisfies never)}.`);
+}
+
+/** Pages for a context, as every loaded model has them. */
+export function kvLayoutOf(contextLength: number, type: KvType): KvLayout {
+  return { type, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
 }
 
 function describeTypes(decoder: DecoderModel): string {
@@ -138,7 +145,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const { graph, weights, config } = decoder;
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
   const kvType = resolveKvType(options.kvType, decoder);
-  const kv = { type: kvType, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
+  const kv = kvLayoutOf(contextLength, kvType);
   const maxRows = Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength);
   const program = await executor.load({ graph, weights, kv, maxRows, signal, onProgress });
   const core = createModelCore({ program, vocabSize: config.vocabSize, contextLength, maxRows, pageTokens: PAGE_TOKENS });

@@ -6,7 +6,7 @@ import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-flags.ts';
-import { partialsBytes, tileRowsOf } from './plan/attention-uses.ts';
+import { partialsBytes } from './plan/attention-uses.ts';
 import { planModel, vocabOf } from './plan/model-plan.ts';
 import type { ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
@@ -112,6 +112,6 @@ async function createBase(gpu: GpuDevice, { request, model, weights, pipelines }
     kv: createKvCache({ gpu, graph, kv }),
     logits: storage('logits', maxOutRows * vocabOf(graph) * 4),
     partials: storage('partial results of attention', partialsBytes(graph, { ...options, rows: SPLIT_ROWS })),
-    tileRows: tileRowsOf(model.many.plan.steps, options),
+    tileRows: model.tileRows,
   }));
 }

@@ -7,6 +7,7 @@ import type { Kernel } from '../kernel.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
+import { tileRowsOf } from './attention-uses.ts';
 import type { GpuStep } from './gpu-op.ts';
 import type { KernelUse } from './kernel-use.ts';
 import { formOf, kernelUses, modesOf } from './kernel-uses.ts';
@@ -47,6 +48,8 @@ export interface ModelPlan {
   /** Most rows whose logits one step computes. */
   readonly maxOutRows: number;
   readonly maxRows: number;
+  /** Query rows of a tile of prefill attention. */
+  readonly tileRows: number;
   readonly options: ModelPlanOptions;
 }
 
@@ -104,8 +107,15 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
     weights: weightsOfSteps([...one.plan.steps, ...many.plan.steps], typeOf),
     samplerKernels: samplerKernels(sampler),
     maxRows: options.maxRows,
+    tileRows: tileRowsOf(many.plan.steps, { profile, kv }),
     maxOutRows: Math.max(1, Math.min(options.maxRows, Math.floor(LOGIT_BYTES / (vocab * 4)))),
   };
+}
+
+/** Every kernel that a loaded model may run, each once; those that repack weights are the loader's. */
+export function kernelsOfModel({ one, many, tapped, samplerKernels: samplers }: ModelPlan): readonly Kernel[] {
+  const all = [...one.kernels, ...many.kernels, ...tapped().kernels, ...samplers];
+  return [...new Map(all.map((kernel) => [kernel.key, kernel])).values()];
 }
 
 function tapsOf(graph: Graph) {

@@ -51,9 +51,9 @@ export function reportDecode(model: ModelPlan, keys: number): StepReport {
 }
 
 /** A chunk of `rows` rows at the beginning of a sequence, the logits after the last one wanted. */
-export function reportPrefill(model: ModelPlan, rows: number, tileRows: number): StepReport {
+export function reportPrefill(model: ModelPlan, rows: number): StepReport {
   const mode: StepMode = { rows: rowClassOf(rows), outRows: 'one', attention: 'tiles' };
-  return reportSteps(`prefill, ${rows} rows`, model.many, { mode, counts: { rows, outRows: 1, tiles: Math.ceil(rows / tileRows), keys: rows } });
+  return reportSteps(`prefill, ${rows} rows`, model.many, { mode, counts: { rows, outRows: 1, tiles: Math.ceil(rows / model.tileRows), keys: rows } });
 }
 
 /** Bytes and products in short, as a plan's reader wants them. */

@@ -1,0 +1,65 @@
+/** `ingot kernels`: what a named device would run for a model, and the WGSL of it, with no such device at hand. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import type { Kernel } from '../gpu/kernel.ts';
+import { kernelsOfModel } from '../gpu/plan/model-plan.ts';
+import type { ModelPlan } from '../gpu/plan/model-plan.ts';
+import { printReport, reportDecode, reportPrefill } from '../gpu/plan/plan-report.ts';
+import { profileTable } from '../gpu/profile/profile-table.ts';
+import { PROFILE_NAMES } from '../gpu/profile/profiles.ts';
+import { planForProfile } from '../node/gpu-plan.ts';
+import { withInterrupts } from './interrupts.ts';
+import { integerIn } from './option-values.ts';
+import { tableLines } from './text-table.ts';
+
+const EXAMPLES = `
+Profiles: ${PROFILE_NAMES.join(', ')}.
+
+Examples:
+  $ ingot kernels model.gguf --profile apple-m4
+  $ ingot kernels model.gguf --profile nvidia --keys 4096
+  $ ingot kernels model.gguf --profile apple-m4 --dump wgsl/
+`;
+
+interface KernelsOptions {
+  readonly profile?: string;
+  readonly keys: number;
+  readonly rows?: number;
+  readonly dump?: string;
+}
+
+export function registerKernels(program: Command): void {
+  program
+    .command('kernels')
+    .summary('show what a GPU runs for a model, and write its kernels')
+    .description('Prints, with no device, what a device profile chooses and why, and the dispatches, bytes and multiply-adds of a token and of a prefill chunk. Reads only the header of the model.')
+    .argument('<model>', 'a GGUF file, a Hugging Face folder, or a URL of either')
+    .option('--profile <name>', "the device profile (default: this machine's GPU, else apple-m4)")
+    .option('--keys <n>', 'positions that the token attends to', integerIn({ min: 1 }), 128)
+    .option('--rows <n>', "rows of the prefill chunk (default: the profile's)", integerIn({ min: 1 }))
+    .option('--dump <folder>', 'write every WGSL module that the model may run there')
+    .addHelpText('after', EXAMPLES)
+    .action((path: string, options: KernelsOptions) => withInterrupts((signal) => showKernels(path, options, signal)));
+}
+
+async function showKernels(path: string, options: KernelsOptions, signal: AbortSignal): Promise<void> {
+  const model = await planForProfile(path, { profile: options.profile, contextLength: undefined, signal });
+  const { profile } = model.options;
+  const rows = Math.min(options.rows ?? model.maxRows, model.maxRows);
+  const choices = tableLines(profileTable(profile).map(({ choice, value, reason }) => [choice, value, reason]));
+  const reports = [reportDecode(model, options.keys), reportPrefill(model, rows)].map(printReport);
+  process.stdout.write(`profile ${profile.name}\n${choices.map((line) => `  ${line}\n`).join('')}\n${reports.join('\n\n')}\n`);
+  if (options.dump !== undefined) await dumpKernels(model, options.dump);
+}
+
+async function dumpKernels(model: ModelPlan, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const kernels = kernelsOfModel(model);
+  for (const [i, kernel] of kernels.entries()) await writeFile(join(folder, fileNameOf(kernel, i)), `// ${kernel.label}\n// ${kernel.key}\n${kernel.wgsl}`);
+  process.stdout.write(`\n${kernels.length} modules written to ${folder}\n`);
+}
+
+function fileNameOf({ label }: Kernel, number: number): string {
+  return `${String(number).padStart(2, '0')}-${label.replaceAll(/[^a-z0-9]+/gi, '-').replaceAll(/^-|-$/g, '')}.wgsl`;
+}

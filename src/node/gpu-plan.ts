@@ -1,0 +1,56 @@
+/** What a GPU would run for a model, from its file's header alone: no device, no weights. */
+import { resolveContextLength, resolveKvType, kvLayoutOf } from '../engine/model.ts';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
+import type { WeightType } from '../tensor/tensor-type.ts';
+import { planModel } from '../gpu/plan/model-plan.ts';
+import type { ModelPlan } from '../gpu/plan/model-plan.ts';
+import { PROFILE_NAMES, PROFILES } from '../gpu/profile/profiles.ts';
+import { profileFor } from '../gpu/profile/profile-for.ts';
+import type { DeviceProfile, ProfileName } from '../gpu/profile/device-profile.ts';
+import type { KvType } from '../graph/executor.ts';
+import { openDecoder } from '../models/open-decoder.ts';
+import { InputError } from '../tensor/errors.ts';
+import { findAdapter } from './gpu-adapter.ts';
+import { locate } from './open-path.ts';
+
+export interface GpuPlanChoices {
+  /** Default: the profile of this machine's GPU, else {@link DEFAULT_PROFILE}. */
+  readonly profile?: string | undefined;
+  readonly contextLength?: number | undefined;
+  readonly kvType?: KvType | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What plans are printed for where there is no GPU: what the kernels are made for first. */
+export const DEFAULT_PROFILE: ProfileName = 'apple-m4';
+
+/** @throws InputError for an unknown name */
+export async function resolveProfile(name: string | undefined): Promise<DeviceProfile> {
+  if (name === undefined) {
+    const found = await findAdapter('hardware');
+    return found.adapter === undefined ? PROFILES[DEFAULT_PROFILE] : profileFor(found.facts);
+  }
+  const known = PROFILE_NAMES.find((candidate) => candidate === name);
+  if (known === undefined) throw new InputError(`There is no profile ${JSON.stringify(name)}; there are ${PROFILE_NAMES.join(', ')}.`);
+  return PROFILES[known];
+}
+
+/** @throws as loadModel, for files, options and models that the kernels have no form for */
+export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices = {}): Promise<ModelPlan> {
+  const { signal } = choices;
+  const profile = await resolveProfile(choices.profile);
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
+  try {
+    const decoder = await openDecoder(checkpoint, { signal });
+    const contextLength = resolveContextLength(choices.contextLength, decoder.config.contextLength);
+    const kv = kvLayoutOf(contextLength, resolveKvType(choices.kvType, decoder));
+    const typeOf = (id: string): WeightType => {
+      const source = decoder.weights.get(id);
+      if (source === undefined) throw new Error(`graph ${decoder.graph.name}: no source for weight ${id}`);
+      return source.type;
+    };
+    return planModel({ graph: decoder.graph, typeOf, profile, kv, maxRows: Math.min(profile.prefillRows, contextLength) });
+  } finally {
+    await checkpoint.close();
+  }
+}
