@@ -30,10 +30,10 @@ const MODELS = {
   tiny: { layers: 1, dim: 256, heads: 256, keysAndValues: 256, ffnDim: 512 },
 };
 const TILINGS = {
-  int8: ['64x64x32r4', '64x64x64r4', '64x64x32r8', '128x64x32r8', '128x64x64r8', '64x128x32r4', '64x128x32r8', '128x128x32r8', '128x128x64r8', '32x64x32r4'],
+  int8: ['64x64x32r4', '64x64x64r4', '64x64x32r8', '128x64x32r8', '128x64x64r8', '64x128x32r4', '64x128x32r8', '128x128x32r8', '128x128x64r8', '32x64x32r4', '32x64x64r4', '32x128x32r4'],
   f32: ['64x64x16r4', '64x64x32r4', '128x64x16r8', '64x128x16r8', '128x128x16r8'],
 };
-const TINY_TILINGS = { int8: ['16x64x32r4', '32x64x32r4'], f32: ['16x64x32r4', '32x64x16r4'] };
+const TINY_TILINGS = { int8: ['16x64x32r4', '16x32x32r4'], f32: ['16x64x16r4', '16x32x16r4'] };
 const REPEAT_MS = flags.tiny ? 0 : 12;
 const RUNS = flags.tiny ? 1 : 3;
 const started = performance.now();
