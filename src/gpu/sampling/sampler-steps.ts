@@ -1,6 +1,10 @@
 /** The dispatches that choose one token, in order, and the buffers between them. */
 import { argmaxPartialKernel, argmaxPickKernel } from '../kernels/argmax/argmax.ts';
+import { cutWindowKernel, WINDOW_BYTES } from '../kernels/sample/cut-window.ts';
+import { distanceHistogramKernel } from '../kernels/sample/distance-histogram.ts';
+import { drawTokenKernel } from '../kernels/sample/draw-token.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
+import { BIN_WORDS } from './sampling-record.ts';
 import type { SamplerVariant } from './sampler-variant.ts';
 
 export interface SamplerStep {
@@ -8,15 +12,23 @@ export interface SamplerStep {
   readonly workgroups: Workgroups;
 }
 
+/** Two dispatches in greedy mode, four in full mode. */
 export function samplerSteps(variant: SamplerVariant): readonly SamplerStep[] {
   const all: Workgroups = [variant.workgroups, 1, 1];
+  const one: Workgroups = [1, 1, 1];
+  const partial = { kernel: argmaxPartialKernel(variant), workgroups: all };
+  if (variant.mode === 'greedy') return [partial, { kernel: argmaxPickKernel(variant), workgroups: one }];
   return [
-    { kernel: argmaxPartialKernel(variant), workgroups: all },
-    { kernel: argmaxPickKernel(variant), workgroups: [1, 1, 1] },
+    partial,
+    { kernel: distanceHistogramKernel(variant), workgroups: all },
+    { kernel: cutWindowKernel(variant), workgroups: all },
+    { kernel: drawTokenKernel(variant), workgroups: one },
   ];
 }
 
 /** Bytes of the buffers that only the sampler uses, by binding name. None needs to be cleared. */
-export function samplerScratch({ workgroups }: SamplerVariant): Readonly<Record<string, number>> {
-  return { partials: workgroups * 8 };
+export function samplerScratch({ vocab, mode, penalties, workgroups }: SamplerVariant): Readonly<Record<string, number>> {
+  const partials = workgroups * 8;
+  if (mode === 'greedy') return { partials };
+  return { partials, sums: workgroups * 8, bins: BIN_WORDS * 4, window: WINDOW_BYTES, ...(penalties ? { scores: vocab * 4 } : {}) };
 }

@@ -1,0 +1,170 @@
+/**
+ * Finds in the histogram the bins in which the cuts of top-k and top-p lie, lists the tokens of those bins, and adds up what each
+ * workgroup's tokens of all better bins weigh. So the kernel after it sees only the few tokens about which a cut has to decide.
+ *
+ * Top-p is a share of what top-k leaves, which is exactly known only after top-k's cut within its bin: top-p's window reaches
+ * from the bin for the least that can be left to the bin for the most.
+ */
+import { kernelKey } from '../../kernel.ts';
+import type { Binding, Kernel } from '../../kernel.ts';
+import { DISTANCE_BINS, SAMPLING_BINDING } from '../../sampling/sampling-record.ts';
+import { chunkLoop, componentsOf, scoresBinding, vocabularyShape } from '../../sampling/sampler-variant.ts';
+import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
+import { atomicAddWide } from '../../wgsl/wide-integer.ts';
+import { partialsBinding } from '../argmax/argmax.ts';
+import { largestKeyFunction, NOTHING, weighingHeader } from './draw-weight.ts';
+import { prefixBytes, prefixSum } from './prefix-sum.ts';
+
+/** Tokens that the list holds. Where more are at a cut, the next kernel looks at all logits instead. */
+export const WINDOW_TOKENS = 4096;
+
+/** Bytes of `window` before its list. */
+const WINDOW_HEAD_BYTES = 56;
+export const WINDOW_BYTES = WINDOW_HEAD_BYTES + WINDOW_TOKENS * 8;
+
+/**
+ * The buffer `window`. `listed`: tokens in the cuts' bins, of which the first are in `tokens` as distance bits and id, in any order.
+ * `solid`: tokens of the bins before this one are summed in `sums`, and none of them is listed. `kBin`: top-k's bin, of whose tokens the
+ * `kLeft` best stay; `kBefore`: weight of the bins before. `pFirst` to `pLast`: top-p's bins, `pBefore` the weight before them.
+ * `total`: weight of all tokens. A bin that there is not is 0xffffffff.
+ */
+export function windowStruct(listed: 'u32' | 'atomic<u32>'): string {
+  return `struct Cut {
+  largestKey: u32,
+  solid: u32,
+  kBin: u32,
+  kLeft: u32,
+  pFirst: u32,
+  pLast: u32,
+  kBefore: vec2<u32>,
+  pBefore: vec2<u32>,
+  total: vec2<u32>,
+}
+struct Window {
+  listed: ${listed},
+  cut: Cut,
+  tokens: array<vec2<u32>>,
+}
+`;
+}
+
+const PER_LANE = (invocations: number): number => DISTANCE_BINS / invocations;
+
+/** Runs over the invocation's own bins: `bin`, `run` (sum before it) and `next` (sum with it). */
+function overBins(invocations: number, body: string): string {
+  return `  run = before;
+  for (var i = 0u; i < ${PER_LANE(invocations)}u; i++) {
+    let bin = lane * ${PER_LANE(invocations)}u + i;
+    let next = addCounted(run, own[i]);
+${body}
+    run = next;
+  }`;
+}
+
+/** `findCuts(lane)` sets the bins of `cut` that there are, and what lies before them. */
+function findCuts(invocations: number): string {
+  return `var<workgroup> cut: Cut;
+var<workgroup> kThrough: vec2<u32>;
+fn findCuts(lane: u32) {
+  var own: array<vec3<u32>, ${PER_LANE(invocations)}>;
+  var run = vec3<u32>(0u);
+  for (var i = 0u; i < ${PER_LANE(invocations)}u; i++) {
+    let bin = lane * ${PER_LANE(invocations)}u + i;
+    own[i] = vec3<u32>(bins[bin], bins[bin + ${DISTANCE_BINS}u], bins[bin + ${2 * DISTANCE_BINS}u]);
+    run = addCounted(run, own[i]);
+  }
+  let before = sumBefore(lane, run);
+  let total = wholeSum().yz;
+  let k = sampling.topK;
+${overBins(invocations, `    if (run.x < k && k <= next.x) {
+      cut.kBin = bin;
+      cut.kLeft = k - run.x;
+      cut.kBefore = run.yz;
+      kThrough = next.yz;
+    }`)}
+  workgroupBarrier();
+  let limited = cut.kBin != ${NOTHING};
+  let least = shareOf(select(total, cut.kBefore, limited));
+  let most = shareOf(select(total, kThrough, limited));
+${overBins(invocations, `    if (lessWide(run.yz, least) && !lessWide(next.yz, least)) {
+      cut.pFirst = select(bin, ${NOTHING}, sampling.topP == 0u);
+      cut.pBefore = run.yz;
+    }
+    if (lessWide(run.yz, most) && !lessWide(next.yz, most)) { cut.pLast = bin; }`)}
+  if (lane == 0u) { cut.total = total; }
+  workgroupBarrier();
+}
+`;
+}
+
+/** The weight that top-p wants of a total; at least the smallest there is, so that one token stays. */
+export const SHARE = `fn shareOf(total: vec2<u32>) -> vec2<u32> {
+  let share = fractionOf(total, sampling.topP);
+  return select(share, vec2<u32>(1u, 0u), share.x == 0u && share.y == 0u);
+}
+`;
+
+function mainText(variant: SamplerVariant, scores: string): string {
+  const shape = vocabularyShape(variant);
+  const body = [
+    `let bits = ${scores}[at];`,
+    ...componentsOf(shape, 'bits').map((part, i) => `place(distanceOf(${part}, largest), at * ${shape.lanes}u + ${i}u);`),
+  ];
+  return `var<workgroup> weightLow: atomic<u32>;
+var<workgroup> weightHigh: atomic<u32>;
+fn place(distance: u32, id: u32) {
+  if (distance == ${NOTHING}) { return; }
+  let bin = binOf(distance);
+  if (bin < cut.solid && bitcast<f32>(distance) <= sampling.minPReach) ${atomicAddWide('weightLow', 'weightHigh', 'weightOf(distance)')}
+  if (bin == cut.kBin || (bin >= cut.pFirst && bin <= cut.pLast)) {
+    if (atomicLoad(&window.listed) > ${WINDOW_TOKENS}u) { return; }
+    let entry = atomicAdd(&window.listed, 1u);
+    if (entry < ${WINDOW_TOKENS}u) { window.tokens[entry] = vec2<u32>(distance, id); }
+  }
+}
+@compute @workgroup_size(${variant.invocations})
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let key = largestKey(lane);
+  let largest = logitOfKey(key);
+  if (lane == 0u) {
+    atomicStore(&weightLow, 0u);
+    atomicStore(&weightHigh, 0u);
+    cut.largestKey = key;
+    cut.kBin = ${NOTHING};
+    cut.pFirst = ${NOTHING};
+    cut.pLast = ${NOTHING};
+  }
+  if (sampling.topK != 0u || sampling.topP != 0u) { findCuts(lane); }
+  if (lane == 0u) {
+    cut.solid = min(cut.kBin, cut.pFirst);
+    if (workgroup.x == 0u) { window.cut = cut; }
+  }
+  workgroupBarrier();
+${chunkLoop(shape, variant.invocations, body.map((line) => `      ${line}`).join('\n'))}
+  workgroupBarrier();
+  if (lane == 0u) { sums[workgroup.x] = vec2<u32>(atomicLoad(&weightLow), atomicLoad(&weightHigh)); }
+}
+`;
+}
+
+/** Bindings: `logits` or `scores`, `partials`, `sampling`, `bins`, `sums` (64 bits for each workgroup), `window`. */
+export function cutWindowKernel(variant: SamplerVariant): Kernel {
+  const scores = scoresBinding(variant);
+  const bindings: readonly Binding[] = [
+    scores, partialsBinding('read'), SAMPLING_BINDING,
+    { name: 'bins', access: 'read', type: 'array<u32>' },
+    { name: 'sums', access: 'write', type: 'array<vec2<u32>>' },
+    { name: 'window', access: 'write', type: 'Window' },
+  ];
+  const { invocations, workgroups } = variant;
+  return {
+    key: kernelKey('cut-window', variant),
+    label: `cut-window [${variant.vocab}]`,
+    wgsl: weighingHeader(bindings) + windowStruct('atomic<u32>') + largestKeyFunction(workgroups) + prefixSum(invocations) + SHARE
+      + findCuts(invocations) + mainText(variant, scores.name),
+    bindings,
+    workgroupSize: invocations,
+    workgroupBytes: prefixBytes(invocations) + 72,
+    needs: {},
+  };
+}
