@@ -35,6 +35,7 @@ const TILINGS = {
 };
 const TINY_TILINGS = { int8: ['16x64x32r4', '16x32x32r4'], f32: ['16x64x16r4', '16x32x16r4'] };
 const REPEAT_MS = flags.tiny ? 0 : 12;
+const rows = flags.tiny ? 70 : Number(flags.rows);
 const RUNS = flags.tiny ? 1 : 3;
 const started = performance.now();
 const secondsLeft = () => Number(flags.seconds) - (performance.now() - started) / 1000;
@@ -67,7 +68,7 @@ const { adapter } = found;
 const device = await adapter.requestDevice({ requiredLimits: Object.fromEntries(
   ['maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxStorageBufferBindingSize', 'maxBufferSize'].map((name) => [name, adapter.limits[name]]),
 ) });
-console.log(`${found.description}; ${flags.rows} rows; toggles ${flags.safe ? 'safe' : 'fast'}`);
+console.log(`${found.description}; ${rows} rows; toggles ${flags.safe ? 'safe' : 'fast'}`);
 
 /** Pipelines with their explicit layouts, as the executor makes them. */
 async function compile({ wgsl, bindings }) {
@@ -224,7 +225,6 @@ function summary(name, layers, rows, measured) {
   line(`each its best (${names.map((product) => `${product} ${fastest(of(product))?.tiling}`).join(', ')})`, total(fastest));
 }
 
-const rows = flags.tiny ? 70 : Number(flags.rows);
 const wantedProducts = flags.products.split(',');
 for (const type of flags.types.split(',')) {
   for (const model of flags.tiny ? ['tiny'] : flags.models.split(',')) {
