@@ -35,7 +35,7 @@ const TILINGS = {
 };
 const TINY_TILINGS = { int8: ['16x64x32r4', '16x32x32r4'], f32: ['16x64x16r4', '16x32x16r4'] };
 const REPEAT_MS = flags.tiny ? 0 : 12;
-const rows = flags.tiny ? 70 : Number(flags.rows);
+const xRows = flags.tiny ? 70 : Number(flags.rows);
 const RUNS = flags.tiny ? 1 : 3;
 const started = performance.now();
 const secondsLeft = () => Number(flags.seconds) - (performance.now() - started) / 1000;
@@ -68,7 +68,7 @@ const { adapter } = found;
 const device = await adapter.requestDevice({ requiredLimits: Object.fromEntries(
   ['maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxStorageBufferBindingSize', 'maxBufferSize'].map((name) => [name, adapter.limits[name]]),
 ) });
-console.log(`${found.description}; ${rows} rows; toggles ${flags.safe ? 'safe' : 'fast'}`);
+console.log(`${found.description}; ${xRows} rows; toggles ${flags.safe ? 'safe' : 'fast'}`);
 
 /** Pipelines with their explicit layouts, as the executor makes them. */
 async function compile({ wgsl, bindings }) {
@@ -235,9 +235,9 @@ for (const type of flags.types.split(',')) {
       for (const [product, shape] of Object.entries(products(MODELS[model], type, arithmetic))) {
         if (!wantedProducts.includes(product)) continue;
         if (secondsLeft() < 4) console.log(`${model} ${type} ${arithmetic} ${product}: left out, ${flags.seconds} s are over`);
-        else measured.push(...(await measureProduct({ model, type, arithmetic, product, shape, rows }, tilings)));
+        else measured.push(...(await measureProduct({ model, type, arithmetic, product, shape, rows: xRows }, tilings)));
       }
-      if (measured.length > 0) summary(`${model} ${type} ${arithmetic}`, MODELS[model].layers, rows, measured);
+      if (measured.length > 0) summary(`${model} ${type} ${arithmetic}`, MODELS[model].layers, xRows, measured);
     }
   }
 }
