@@ -1,6 +1,7 @@
-/** WGSL that reads x: quads of it for kernels of any width, and groups of 32 as one lane holds them for all of its rows. */
+/** WGSL that reads x: quads of it for kernels of any width, and pieces of a group of 32 as one lane holds them for all of its rows. */
 import { packedFormatOf, rowStride } from '../../packed-layout.ts';
-import { groupQuads } from './group-quads.ts';
+import { range } from './gemv-float-variant.ts';
+import { firstQuad, pieceQuads } from './group-quads.ts';
 import type { PartContext } from './part-context.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 
@@ -35,33 +36,36 @@ export function quadFunctions(shape: LinearShape): string {
   return [quadFunction('x', shape), ...(shape.norm ? [quadFunction('gain', shape)] : [])].join('\n');
 }
 
-const EIGHT = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+/** Sum of the components. */
+export const SUM_FUNCTION = 'fn componentSum(v: vec4<f32>) -> f32 { return (v.x + v.y) + (v.z + v.w); }';
 
-/** 32 values of x, multiplied by what the codes' form asks for; their sums by halves, and the sum of squares before the gain. */
-export function activationsStruct(type: 'f32' | 'f16'): string {
-  return `struct Activations { ${EIGHT.map((q) => `q${q}: vec4<${type}>`).join(', ')}, sums: vec2<f32>, squares: f32 }`;
+/** A piece of x, multiplied by what the codes' form asks for; its sums by halves of the group, and the sum of squares before the gain. */
+export function activationsStruct({ halfX, lanesPerGroup }: Pick<PartContext, 'halfX' | 'lanesPerGroup'>): string {
+  const quads = range(8 / lanesPerGroup).map((q) => `q${q}: vec4<${halfX ? 'f16' : 'f32'}>`);
+  return `struct Activations { ${quads.join(', ')}, sums: vec2<f32>, squares: f32 }`;
 }
 
-/** `fn activations{n}(group) -> Activations`. */
-export function activationsFunction({ n, shape, form, field, halfX }: PartContext): string {
-  const read = EIGHT.map((q) => `let r${q} = xQuad(0u, 8u * group + ${q}u);`);
-  const gained = EIGHT.map((q) => {
-    const value = shape.norm ? `r${q} * gainQuad(0u, 8u * group + ${q}u)` : `r${q}`;
+/** `fn activations{n}(group, part) -> Activations`; no `part` where a lane has the whole group. */
+export function activationsFunction(context: PartContext): string {
+  const { n, shape, form, field, halfX, lanesPerGroup } = context;
+  const quads = pieceQuads(context);
+  const read = quads.map(({ at }, q) => `let r${q} = xQuad(0u, first + ${at}u);`);
+  const gained = quads.map(({ at }, q) => {
+    const value = shape.norm ? `r${q} * gainQuad(0u, first + ${at}u)` : `r${q}`;
     // Sums are of the rounded values, as their offsets are in the products of rounded values.
     return halfX ? `let h${q} = vec4<f16>(clamp(${value}, vec4<f32>(-65504.0), vec4<f32>(65504.0)));\n  let g${q} = vec4<f32>(h${q});` : `let g${q} = ${value};`;
   });
-  const sum = (first: number) => `(g${first} + g${first + 1}) + (g${first + 2} + g${first + 3})`;
-  const squares = shape.norm ? EIGHT.slice(1).reduce((text, q) => `fma(r${q}, r${q}, ${text})`, 'r0 * r0') : 'vec4<f32>()';
-  const scaled = groupQuads(field).map(({ position }, q) => {
+  const sum = (wanted: 0 | 1) => quads.flatMap(({ half }, q) => (half === wanted ? [`g${q}`] : [])).reduce((text, g) => (text === '' ? g : `${text} + ${g}`), '');
+  const squares = shape.norm ? quads.slice(1).reduce((text, _, q) => `fma(r${q + 1}, r${q + 1}, ${text})`, 'r0 * r0') : '';
+  const scaled = quads.map(({ position }, q) => {
     const factors = form.prescale({ ...field, position });
     const value = halfX ? `h${q}` : `g${q}`;
     return factors.every((factor) => factor === 1) ? value : `${value} * vec4<${halfX ? 'f16' : 'f32'}>(${factors.join(', ')})`;
   });
-  return `fn activations${n}(group: u32) -> Activations {
+  const sums = [sum(0), sum(1)].map((text) => (text === '' ? '0.0' : `componentSum(${text})`));
+  return `fn activations${n}(group: u32${lanesPerGroup === 2 ? ', part: u32' : ''}) -> Activations {
+  let first = ${firstQuad(context)};
   ${[...read, ...gained].join('\n  ')}
-  let low = ${sum(0)};
-  let high = ${sum(4)};
-  let squares = ${squares};
-  return Activations(${scaled.join(', ')}, vec2<f32>(dot(low, vec4<f32>(1.0)), dot(high, vec4<f32>(1.0))), dot(squares, vec4<f32>(1.0)));
+  return Activations(${scaled.join(', ')}, vec2<f32>(${sums.join(', ')}), ${squares === '' ? '0.0' : `componentSum(${squares})`});
 }`;
 }

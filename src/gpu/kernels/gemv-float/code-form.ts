@@ -19,8 +19,8 @@ export interface CodeField {
 }
 
 export interface CodeForm {
-  /** WGSL of what a vec4<u32> of words goes through once before its quads are read. */
-  prepare(words: string, field: Pick<CodeField, 'bits' | 'signed'>): string;
+  /** WGSL of what words, a value of type `vector`, go through once before their quads are read. */
+  prepare(words: string, field: Pick<CodeField, 'bits' | 'signed'>, vector: string): string;
   /** WGSL expression of type vec4<f32>: the codes of the bytes of `word` (a name), lowest first. */
   quad(word: string, field: CodeField): string;
   prescale(field: CodeField): readonly [number, number, number, number];
@@ -45,9 +45,9 @@ export const INTERLEAVED_FUNCTION = 'fn interleaved(even: vec2<f32>, odd: vec2<f
 const zeroPoint = ({ bits, signed }: Pick<CodeField, 'bits' | 'signed'>) => (signed ? 2 ** (bits - 1) : 0);
 
 /** Flips the top bit of all codes of a word (both of a byte where they have 4 bits), which makes two's complement unsigned. */
-function unsignedWords(words: string, { bits, signed }: Pick<CodeField, 'bits' | 'signed'>): string {
+function unsignedWords(words: string, { bits, signed }: Pick<CodeField, 'bits' | 'signed'>, vector: string): string {
   if (!signed) return words;
-  return `(${words} ^ vec4<u32>(${hex(bits === 4 ? 0x88888888 : (1 << (bits - 1)) * 0x01010101)}))`;
+  return `(${words} ^ ${vector}(${hex(bits === 4 ? 0x88888888 : (1 << (bits - 1)) * 0x01010101)}))`;
 }
 
 /** Cut out in place and converted from integers: a mask, a conversion and a multiply-add for each element. */

@@ -14,6 +14,11 @@ export interface GemvFloatVariant {
   readonly reduction: 'subgroup' | 'workgroup' | 'none';
   /** Invocations of a team: the subgroup's size, 16 or 32 for `workgroup`, 1 for `none`. */
   readonly lanes: number;
+  /**
+   * Lanes that share a group of 32 elements of a block format (one column only; default 1). With 2, a lane holds 16 values of x and
+   * loads 8 bytes of 4-bit codes a row: fewer registers, neighbours nearer in x, and rows of 16 * lanes elements fill all lanes.
+   */
+  readonly lanesPerGroup?: 1 | 2 | undefined;
   /** Rows of the result that a team owns; with `gated` it reads twice as many. */
   readonly rowsPerTeam: 1 | 2 | 4;
   /** Teams in a workgroup. */

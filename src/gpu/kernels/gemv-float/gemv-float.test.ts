@@ -133,6 +133,14 @@ describe('gemvFloatKernel', () => {
       for (const arithmetic of ['half', 'subnormal'] as const) await check(device, variantOf({ cols, parts: [{ type, rows: 9 }] }, { arithmetic }));
     });
 
+    it.runIf(isQuantized(type))('two lanes to a group', async () => {
+      for (const arithmetic of ['integer', 'half'] as const) {
+        for (const team of arithmetic === 'half' ? [SUBGROUP] : [SUBGROUP, WORKGROUP]) {
+          await check(device, variantOf({ cols, parts: [{ type, rows: 9 }], norm: { eps: 1e-5 } }, { ...team, arithmetic, lanesPerGroup: 2 }));
+        }
+      }
+    });
+
     it.runIf(isQuantized(type))('x in f16, with f32 in its place', async () => {
       await check(device, variantOf({ cols, parts: [{ type, rows: 9 }] }, { arithmetic: 'f16' }), { xRows: 1, edit: withoutF16 });
     });
@@ -207,7 +215,7 @@ describe('variants for devices that no test has', () => {
   it.each(WEIGHT_TYPES)('compiles %s with x in f16 and subgroups of 32', async (type) => {
     for (const batch of [1, 4] as const) {
       for (const gated of [false, true]) {
-        const variant = variantOf({ cols: 1024, parts: [{ type, rows: 64 }], gated, norm: { eps: 1e-6 } }, { arithmetic: 'f16', batch, lanes: 32, rowsPerTeam: 4, teams: 2 });
+        const variant = variantOf({ cols: 1024, parts: [{ type, rows: 64 }], gated, norm: { eps: 1e-6 } }, { arithmetic: 'f16', batch, lanes: 32, rowsPerTeam: 4, teams: 2, lanesPerGroup: batch === 1 && gated ? 2 : 1 });
         const kernel = gemvFloatKernel(variant);
         expect(kernel.needs.f16 === true).toBe(isQuantized(type) && batch === 1);
         const bytes = new Uint8Array(bytesOfElements(type, 64 * 1024));

@@ -21,10 +21,10 @@ import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
 import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
-import { activationsFunction, activationsStruct, hasVectorX, quadFunctions } from './activations.ts';
+import { activationsFunction, activationsStruct, hasVectorX, quadFunctions, SUM_FUNCTION } from './activations.ts';
 import { CODE_FORMS, INTERLEAVED_FUNCTION } from './code-form.ts';
 import { finishFunction, partialDeclarations, partialFloats } from './finish.ts';
-import { groupFunctions, WORDS_STRUCT } from './group-quads.ts';
+import { codesElement, pieceFunctions, wordsStruct } from './group-quads.ts';
 import { partOutputs, range } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
 import { dotFunction, interleaveFunctions, partFunction } from './part.ts';
@@ -36,12 +36,13 @@ export type { GemvFloatVariant } from './gemv-float-variant.ts';
 const MOST_WORKGROUP_BYTES = 16384;
 
 function checkVariant(variant: GemvFloatVariant): void {
-  const { shape, reduction, lanes, teams } = variant;
+  const { shape, reduction, lanes, teams, batch } = variant;
   const problem =
     shape.input !== 'f32' ? `input is ${shape.input}, and it takes f32 only`
     : shape.outputs.q8 || !shape.outputs.f32 ? 'it writes f32 only'
     : shape.gated && (shape.parts.length !== 1 || shape.residual || totalRows(shape) % 2 !== 0) ? 'a gated product has one part of paired rows and no residual'
     : (reduction === 'none') !== (lanes === 1) || (lanes & (lanes - 1)) !== 0 ? `${lanes} lanes do not suit reduction ${reduction}`
+    : batch > 1 && variant.lanesPerGroup === 2 ? 'lanes share a group for one column only'
     : undefined;
   if (problem !== undefined) throw new Error(`gemv-float: ${problem}`);
   const bytes = 4 * partialFloats(variant);
@@ -52,14 +53,14 @@ function contextOf(variant: GemvFloatVariant, n: number): PartContext {
   const { shape, arithmetic, batch } = variant;
   const format = packedFormatOf(shape.parts[n]!.type);
   const field = format.kind === 'blocks' ? { bits: format.codeBits, signed: format.signed } : { bits: 8 as const, signed: true };
-  return { n, shape, format, field, form: CODE_FORMS[arithmetic === 'f16' ? 'half' : arithmetic], halfX: arithmetic === 'f16' && batch === 1 };
+  return { n, shape, format, field, form: CODE_FORMS[arithmetic === 'f16' ? 'half' : arithmetic], halfX: arithmetic === 'f16' && batch === 1, lanesPerGroup: variant.lanesPerGroup ?? 1 };
 }
 
 function partText(variant: GemvFloatVariant, context: PartContext): string {
   const { n, shape, format, form } = context;
   if (format.kind === 'floats') return partFunction(variant, context);
   const codes = variant.batch === 1 ? [activationsFunction(context), dotFunction(context)] : [];
-  return [weightScaleFunctions(shape.parts[n]!, n, shape.cols, form.unit), groupFunctions(context), ...codes, partFunction(variant, context)].join('\n');
+  return [weightScaleFunctions(shape.parts[n]!, n, shape.cols, form.unit), pieceFunctions(context), ...codes, partFunction(variant, context)].join('\n');
 }
 
 /** Workgroups of each part. */
@@ -91,17 +92,19 @@ ${lane}${columns}
 /** The kernel of a product with f32 input and output. Throws Error where the shape asks for what other families do. */
 export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
   checkVariant(variant);
-  const { shape, batch, reduction, lanes, teams } = variant;
+  const { shape, batch, reduction, lanes, teams, lanesPerGroup = 1 } = variant;
   const contexts = range(shape.parts.length).map((n) => contextOf(variant, n));
   const blocks = contexts.filter(({ format }) => format.kind === 'blocks');
   const halfX = blocks.some((context) => context.halfX);
   const needs: KernelNeeds = { ...(reduction === 'subgroup' ? { subgroupSize: lanes } : {}), ...(halfX ? { f16: true } : {}) };
-  const bindings = linearBindings(shape, { step: batch > 1, vectorX: hasVectorX(shape) });
+  const codes = new Map(blocks.map(({ n, field }) => [`p${n}_codes`, `array<${codesElement(field.bits, lanesPerGroup)}>`]));
+  const bindings = linearBindings(shape, { step: batch > 1, vectorX: hasVectorX(shape) }).map((binding) => ({ ...binding, type: codes.get(binding.name) ?? binding.type }));
   const wgsl = [
     kernelHeader(bindings, needs),
     ...(batch > 1 ? [STEP_STRUCT] : []),
-    ...(blocks.length > 0 ? [WORDS_STRUCT, INTERLEAVED_FUNCTION] : []),
-    ...(blocks.length > 0 && batch === 1 ? [activationsStruct(halfX ? 'f16' : 'f32')] : []),
+    SUM_FUNCTION,
+    ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
+    ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
     quadFunctions(shape),
     ...(shape.gated ? [interleaveFunctions(totalRows(shape) / 2)] : []),
     partialDeclarations(variant),

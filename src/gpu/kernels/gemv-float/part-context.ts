@@ -10,6 +10,8 @@ export interface PartContext {
   readonly form: CodeForm;
   /** For float formats without meaning. */
   readonly field: Pick<CodeField, 'bits' | 'signed'>;
+  /** Lanes that share a group of 32 elements of a block format. */
+  readonly lanesPerGroup: 1 | 2;
   /** x in f16 registers. */
   readonly halfX: boolean;
 }

@@ -4,7 +4,7 @@
  */
 import { INTERLEAVE_ROWS, rowStride } from '../../packed-layout.ts';
 import type { PackedBlocks, PackedFloats } from '../../packed-layout.ts';
-import { groupQuads, quadCall, wordsType } from './group-quads.ts';
+import { pieceQuads, quadCall, wordsType } from './group-quads.ts';
 import { finishText } from './finish.ts';
 import { partOutputs, range, teamRows } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
@@ -27,30 +27,36 @@ export function interleaveFunctions(outputs: number): string {
 fn upDistance(output: u32) -> u32 { return ${distance}; }`;
 }
 
-/** `fn dot{n}(w, x)`: codes of a group times x, f32, or vec2 by halves where they have scales of their own. */
-export function dotFunction({ n, field, format }: PartContext): string {
-  const byHalves = (format as PackedBlocks).scaleGroup === 16;
-  const chain = (first: number, count: number) =>
-    groupQuads(field).slice(first, first + count)
-      .map((quad, i) => (i === 0 ? `var d${first} = ${quadCall(n, quad)} * vec4<f32>(x.q${first});` : `d${first} = fma(${quadCall(n, quad)}, vec4<f32>(x.q${first + i}), d${first});`));
-  const sum = (first: number) => `dot(d${first}, vec4<f32>(1.0))`;
-  const lines = byHalves ? [...chain(0, 4), ...chain(4, 4), `return vec2<f32>(${sum(0)}, ${sum(4)});`] : [...chain(0, 8), `return ${sum(0)};`];
-  return `fn dot${n}(w: ${wordsType(field)}, x: Activations) -> ${byHalves ? 'vec2<f32>' : 'f32'} {\n  ${lines.join('\n  ')}\n}`;
+/** `fn dot{n}(w, x)`: codes of a piece times x, f32, or vec2 by halves of the group where they have scales of their own. */
+export function dotFunction(context: PartContext): string {
+  const { n, format } = context;
+  const halves = (format as PackedBlocks).scaleGroup === 16 ? [0, 1] : [undefined];
+  const quads = pieceQuads(context).map((quad, q) => ({ ...quad, q }));
+  const chains = halves.map((half) => {
+    const own = quads.filter((quad) => half === undefined || quad.half === half);
+    return own.map((quad, i) => {
+      const [codes, x] = [quadCall(n, quad), `vec4<f32>(x.q${quad.q})`];
+      return i === 0 ? `var d${half ?? 0} = ${codes} * ${x};` : `d${half ?? 0} = fma(${codes}, ${x}, d${half ?? 0});`;
+    });
+  });
+  const type = halves.length === 2 ? 'vec2<f32>' : 'f32';
+  const result = halves.length === 2 ? 'vec2<f32>(componentSum(d0), componentSum(d1))' : 'componentSum(d0)';
+  return `fn dot${n}(w: ${wordsType(context)}, x: Activations) -> ${type} {\n  ${[...chains.flat(), `return ${result};`].join('\n  ')}\n}`;
 }
 
-/** One column, a group of 32 codes at a time: x stays in registers for all rows. */
-function codesBody({ n, format, form, field, shape }: PartContext, rows: number): string[] {
+/** One column, a piece of a group at a time: x stays in registers for all rows. */
+function codesBody({ n, format, form, field, shape, lanesPerGroup }: PartContext, rows: number): string[] {
   const { scaleGroup, hasMinimum } = format as PackedBlocks;
   const offset = form.offset(field) * form.unit;
   const perRow = (i: number) => {
-    if (scaleGroup === 16) return [`sum0_${i} += dot(scales${n}(row${i}, unit), dot${n}(w${i}, x) - ${offset} * x.sums);`];
+    if (scaleGroup === 16) return [`sum0_${i} += dot(scales${n}(row${i}, group), dot${n}(w${i}, x) - ${offset} * x.sums);`];
     const product = offset === 0 ? `dot${n}(w${i}, x)` : `(dot${n}(w${i}, x) - offset)`;
-    return [`sum0_${i} = fma(scales${n}(row${i}, unit).x, ${product}, sum0_${i});`, ...(hasMinimum ? [`sum0_${i} = fma(-minimum${n}(row${i}, unit), sum, sum0_${i});`] : [])];
+    return [`sum0_${i} = fma(scales${n}(row${i}, group).x, ${product}, sum0_${i});`, ...(hasMinimum ? [`sum0_${i} = fma(-minimum${n}(row${i}, group), sum, sum0_${i});`] : [])];
   };
   const needsSum = scaleGroup === 32 && (offset !== 0 || hasMinimum);
   return [
     ...range(rows).map((i) => `let w${i} = words${n}(row${i}, unit);`),
-    `let x = activations${n}(unit);`,
+    ...(lanesPerGroup === 2 ? ['let group = unit >> 1u;', `let x = activations${n}(group, unit & 1u);`] : ['let group = unit;', `let x = activations${n}(group);`]),
     ...(needsSum ? ['let sum = x.sums.x + x.sums.y;'] : []),
     ...(needsSum && offset !== 0 ? [`let offset = ${offset} * sum;`] : []),
     ...(shape.norm ? ['squares0 += x.squares;'] : []),
@@ -78,8 +84,8 @@ function valuesBody(context: PartContext, batch: number, rows: number): string[]
     `let s${i} = scales${n}(row${i}, unit);`,
     ...halves.map((half) => `let base${i}_${half} = vec4<f32>(${base(i, half)});`),
   ]);
-  const quads = groupQuads(field).flatMap((quad, q) => {
-    const half = scaleGroup === 16 ? q >> 2 : 0;
+  const quads = pieceQuads(context).flatMap((quad, q) => {
+    const half = scaleGroup === 16 ? quad.half : 0;
     const prescale = form.prescale({ ...field, position: quad.position }).join(', ');
     return [
       '{',
@@ -156,12 +162,12 @@ export function partFunction(variant: GemvFloatVariant, context: PartContext): s
   const each = (text: (c: number, i: number) => string) => range(batch).flatMap((c) => range(rows).map((i) => text(c, i)));
   const squares = shape.norm ? range(batch) : [];
   const zeros = codes ? [...each((c, i) => `var sum${c}_${i} = 0.0;`), ...squares.map((c) => `var squares${c} = 0.0;`)] : [...each((c, i) => `var acc${c}_${i} = vec4<f32>();`), ...squares.map((c) => `var square${c} = vec4<f32>();`)];
-  const sums = codes ? [] : [...each((c, i) => `let sum${c}_${i} = dot(acc${c}_${i}, vec4<f32>(1.0));`), ...squares.map((c) => `let squares${c} = dot(square${c}, vec4<f32>(1.0));`)];
+  const sums = codes ? [] : [...each((c, i) => `let sum${c}_${i} = componentSum(acc${c}_${i});`), ...squares.map((c) => `let squares${c} = componentSum(square${c});`)];
   const lines = [
     ...rowNames(variant, n),
     ...(codes ? [] : range(batch).map((c) => `let column${c} = ${batch === 1 ? '0u' : `column + min(${c}u, columns - 1u)`};`)),
     ...zeros,
-    ...loopText({ units: format.kind === 'blocks' ? shape.cols / 32 : floatUnits(context), lanes, unroll }, body),
+    ...loopText({ units: format.kind === 'blocks' ? (shape.cols / 32) * context.lanesPerGroup : floatUnits(context), lanes, unroll }, body),
     ...sums,
     ...finishText(variant, n),
   ];
