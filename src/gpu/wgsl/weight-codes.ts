@@ -42,7 +42,8 @@ function codesFunction(format: PackedBlocks, n: number, groups: number): string 
   return `${head}\n  ${word}\n  let h = p${n}_high[at];\n  return Codes(${part('w', 'h.x')}, ${part('w >> vec4<u32>(4u)', 'h.y')});\n}`;
 }
 
-const pick = (plane: string, index: string) => `unpack2x16float(${plane}[(${index}) >> 1u])[(${index}) & 1u]`;
+/** One conversion behind a shift: cheaper than converting both halves and choosing. */
+const pick = (plane: string, index: string) => `unpack2x16float(${plane}[(${index}) >> 1u] >> (((${index}) & 1u) << 4u)).x`;
 
 function directScale(n: number, groups: number, factor: number): string {
   return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import { createNullGpu, openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import { interleaveRows, packParts } from '../../../../test/gpu/pack-matrix.ts';
 import { compareQ8, normFactorsOf, roundToQ8, valuesOfQ8 } from '../../../../test/gpu/q8-values.ts';
@@ -22,7 +22,7 @@ type Problem = Partial<Omit<GemvInt8Variant, 'shape'>> & Partial<LinearShape> & 
 };
 
 function variantOf(problem: Problem): GemvInt8Variant {
-  const { subgroupSize, batch = 1, rowsPerWorkgroup = subgroupSize === undefined ? 64 : 16, subgroupsPerRow = 1, rowsPerSubgroup = 1, unroll = 2 } = problem;
+  const { subgroupSize, batch = 1, rowsPerWorkgroup = subgroupSize === undefined ? 64 : 16, subgroupsPerRow = 1, rowsPerSubgroup = 1, unroll = subgroupSize === undefined || batch > 2 ? 1 : 2 } = problem;
   const { parts, cols, input = 'q8', bias = false, gated = false, residual = false, outputs = { f32: true, q8: undefined }, rowCount = 'rows' } = problem;
   const shape: LinearShape = { parts, cols, input, bias, gated, residual, outputs, rowCount, norm: undefined };
   return { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll };
@@ -97,6 +97,15 @@ function expectedProduct(shape: LinearShape, xRows: number, inputs: Inputs) {
   return { y, error };
 }
 
+/** Kept, since Node aborts when Dawn's instance is collected before what came from it. */
+let nullGpu: GPU | undefined;
+
+async function nullAdapter(): Promise<GPUAdapter> {
+  const adapter = await (nullGpu ??= createNullGpu()).requestAdapter();
+  if (adapter === null) throw new Error('Dawn has no null backend');
+  return adapter;
+}
+
 describe('gemv-int8', () => {
   let test: TestDevice;
   beforeAll(async () => {
@@ -148,7 +157,7 @@ describe('gemv-int8', () => {
     const widths = type === 'q4_0' || type === 'q8_0' ? [32, 64, 96, 256, 1280] : [256, 1280];
     for (const subgroupSize of sizes()) {
       for (const cols of widths) {
-        for (const [rows, unroll] of [[1, 4], [70, 2]] as const) await check({ parts: [{ type, rows }], cols, subgroupSize, unroll }, rows + cols);
+        await check({ parts: [{ type, rows: cols === 256 ? 1 : 70 }], cols, subgroupSize }, cols);
       }
       await check({ parts: [{ type, rows: 9 }], cols: 2560, subgroupSize, unroll: 4, rowsPerWorkgroup: 8 });
     }
@@ -166,7 +175,7 @@ describe('gemv-int8', () => {
       for (const outputs of type === 'q4_0' ? [q8, { f32: true, q8: undefined }] : [q8]) {
         const problem = { parts: [{ type, rows: 192 }], cols: 256, subgroupSize, gated: true, outputs, input: 'q8n' } as const;
         await check({ ...problem, rowsPerWorkgroup: subgroupSize === undefined ? 64 : 32, bias: true });
-        await check({ ...problem, batch: 2, xRows: 3, rowsPerWorkgroup: 32 });
+        if (type === 'q4_0') await check({ ...problem, batch: 2, xRows: 3, rowsPerWorkgroup: 32 });
       }
     }
   });
@@ -176,9 +185,9 @@ describe('gemv-int8', () => {
     for (const subgroupSize of sizes()) {
       for (const input of ['q8', 'q8n'] as const) {
         await check({ parts, cols: 512, subgroupSize, input, bias: true });
-        await check({ parts, cols: 512, subgroupSize, input, batch: 4, xRows: 6, residual: true });
-        await check({ parts: [...parts, { type: 'q8_0', rows: 17 }], cols: 256, subgroupSize, input });
       }
+      await check({ parts, cols: 256, subgroupSize, input: 'q8n', batch: 2, xRows: 3, residual: true });
+      await check({ parts: [...parts, { type: 'q8_0', rows: 17 }], cols: 256, subgroupSize });
       await check({ parts: [{ type: 'q4_k', rows: 80 }, { type: 'q6_k', rows: 48 }], cols: 256, subgroupSize, rowsPerWorkgroup: 32, outputs: q8, residual: true });
     }
   });
@@ -197,14 +206,32 @@ describe('gemv-int8', () => {
   it('subgroups: several a row, several rows each, any unrolling', async () => {
     const { subgroupSize } = test;
     if (subgroupSize === undefined) return;
-    const knobs = [[2, 1, 1], [4, 1, 1], [1, 2, 1], [2, 2, 2], [1, 4, 2]] as const;
+    const knobs = [[2, 1, 1], [4, 1, 1], [1, 2, 1], [2, 2, 2]] as const;
     for (const [subgroupsPerRow, rowsPerSubgroup, batch] of knobs) {
       const common = { subgroupSize, subgroupsPerRow, rowsPerSubgroup, batch, xRows: batch, rowsPerWorkgroup: 16 * rowsPerSubgroup, input: 'q8n' } as const;
-      await check({ ...common, parts: [{ type: 'q4_0', rows: 96 }], cols: 608, unroll: 3, residual: true, outputs: both });
-      await check({ ...common, parts: [{ type: 'q4_k', rows: 75 }, { type: 'q6_k', rows: 5 }], cols: 512, unroll: 2 });
+      await check({ ...common, parts: [{ type: 'q4_0', rows: 96 }], cols: 608, unroll: batch > 1 ? 1 : 3, residual: true, outputs: both });
+      await check({ ...common, parts: [{ type: 'q6_k', rows: 75 }], cols: 512, unroll: 4 });
       if (rowsPerSubgroup > 1) await check({ ...common, parts: [{ type: 'q4_k', rows: 192 }], cols: 256, unroll: 1, gated: true, bias: true, outputs: q8 });
     }
-    await check({ subgroupSize, rowsPerSubgroup: 4, rowsPerWorkgroup: 32, parts: [{ type: 'q8_0', rows: 70 }], cols: 288 });
+    for (const gated of [false, true]) await check({ subgroupSize, rowsPerSubgroup: 4, rowsPerWorkgroup: 64, parts: [{ type: 'q8_0', rows: 192 }], cols: 288, gated });
+  });
+
+  it.each(TYPES)('%s: the text for 32 lanes compiles without a warning', async (type) => {
+    const adapter = await nullAdapter();
+    const device = await adapter.requestDevice({ requiredFeatures: ['subgroups'] });
+    const dense = { parts: [{ type, rows: 1024 }], cols: 3072, subgroupSize: 32, unroll: 4 } as const;
+    const problems: readonly Problem[] = [
+      { ...dense, input: 'q8n', rowsPerWorkgroup: 8 },
+      { ...dense, subgroupsPerRow: 2, residual: true, outputs: both },
+      { ...dense, gated: true, rowsPerWorkgroup: 32, rowsPerSubgroup: 2, outputs: q8 },
+      { ...dense, batch: 8, input: 'q8n', outputs: both, residual: true },
+      { ...dense, parts: [{ type, rows: 3072 }, { type: 'q6_k', rows: 1000 }], batch: 2 },
+    ];
+    for (const problem of problems) {
+      const module = device.createShaderModule({ code: gemvInt8Kernel(variantOf(problem)).wgsl });
+      expect((await module.getCompilationInfo()).messages.map(({ message }) => message)).toEqual([]);
+    }
+    device.destroy();
   });
 
   it('refuses what it cannot compute', () => {

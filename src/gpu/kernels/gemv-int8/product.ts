@@ -28,20 +28,27 @@ export function productFunction(variant: GemvInt8Variant, n: number): string {
   const { batch, rowsPerSubgroup, unroll } = variant;
   const { groups, lanes } = geometryOf(variant);
   const turns = Math.ceil(groups / lanes);
-  // What is left over is done in straight text together with the last partial turn; short rows need no loop at all.
-  const loops = turns <= unroll ? 0 : Math.floor((turns - 1) / unroll);
-  const rest = turns - loops * unroll;
   const lastLanes = groups - (turns - 1) * lanes;
+  const { loops, rest } = splitTurns({ turns, unroll, isLastPartial: lastLanes < lanes });
   const steady = (base: string, count: number, isEnd: boolean) => chunkText(variant, n, { base, count, lastLanes: isEnd && lastLanes < lanes ? lastLanes : undefined });
   const parameters = [...range(rowsPerSubgroup).map((i) => `row${i}: u32`), ...(batch > 1 ? range(batch).map((c) => `x${c}: u32`) : [])].join(', ');
   const loop = loops === 0 ? '' : `  for (var i = 0u; i < ${loops}u; i++) {\n    let head = lane + i * ${unroll * lanes}u;\n${steady('head', unroll, false)}\n  }\n`;
   const restBase = loops === 0 ? 'lane' : `lane + ${loops * unroll * lanes}u`;
+  const end = rest === 0 ? '' : `  let last = ${restBase};\n${steady('last', rest, true)}\n`;
   return `fn product${n}(lane: u32, ${parameters}) -> Sums {
   var s: Sums;
-${loop}  let last = ${restBase};
-${steady('last', rest, true)}
-  return s;
+${loop}${end}  return s;
 }`;
+}
+
+/**
+ * `loops` chunks of `unroll` turns, and `rest` turns of straight text behind them. A partial last turn is always in the rest, to
+ * keep its condition out of the loop; rows of one chunk need no loop.
+ */
+function splitTurns({ turns, unroll, isLastPartial }: { turns: number; unroll: number; isLastPartial: boolean }): { loops: number; rest: number } {
+  if (turns <= unroll) return { loops: 0, rest: turns };
+  const loops = Math.floor((isLastPartial ? turns - 1 : turns) / unroll);
+  return { loops, rest: turns - loops * unroll };
 }
 
 interface Chunk {
@@ -98,11 +105,12 @@ function activationLoads(variant: GemvInt8Variant, n: number, { t, c }: { t: num
 function productTerms(variant: GemvInt8Variant, n: number, { t, c, isPartial }: { t: number; c: number; isPartial: boolean }): readonly string[] {
   const { shape, rowsPerSubgroup } = variant;
   const name = `${t}c${c}`;
-  const { hasMinimum } = blocksOf(shape.parts[n]!);
+  const { hasMinimum, scaleGroup } = blocksOf(shape.parts[n]!);
   const rows = range(rowsPerSubgroup).map((i) => {
     const codes = `vec2<f32>(f32(dot16(w${t}r${i}.a, a${name})), f32(dot16(w${t}r${i}.b, b${name})))`;
+    const scaled = scaleGroup === 32 ? `dot(${codes}, x${name}) * s${t}r${i}.x` : `dot(${codes} * x${name}, s${t}r${i})`;
     const minimum = hasMinimum ? ` - m${t}r${i} * (t${name}.x + t${name}.y)` : '';
-    return `s.r${i}c${c} += dot(${codes} * x${name}, s${t}r${i})${minimum};`;
+    return `s.r${i}c${c} += ${scaled}${minimum};`;
   });
   if (shape.input !== 'q8n') return rows;
   const share = `n${name}.x + n${name}.y`;
