@@ -42,7 +42,7 @@ ${isRounded ? `var<workgroup> finished: array<vec4<f32>, ${quads}>;` : ''}
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let head = workgroup.y * ${shape.heads}u + workgroup.x;
   let position = positions[workgroup.y];
-  let active = position / (${keysOfSplit(splits)}) + 1u;
+  let used = position / (${keysOfSplit(splits)}) + 1u;
 ${sliceText(variant, slices)}
   workgroupBarrier();
 ${storeText(variant, slices)}
@@ -53,7 +53,7 @@ ${storeText(variant, slices)}
   return { key: keyOf(variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes, needs: {} };
 }
 
-/** An invocation's own splits; those past the active ones are read as the last and weigh nothing. */
+/** An invocation's own splits; those past those in use are read as the last and weigh nothing. */
 function sliceText({ shape, splits }: AttentionCombineVariant, slices: number): string {
   const quads = shape.headDim / 4;
   const width = partialQuads(shape);
@@ -64,13 +64,13 @@ function sliceText({ shape, splits }: AttentionCombineVariant, slices: number): 
     var most = ${LOWEST_MAX};
     var weight = 0.0;
     var y = vec4<f32>();
-    let rounds = (active + ${slices * UNROLL - 1}u) / ${slices * UNROLL}u;
+    let rounds = (used + ${slices * UNROLL - 1}u) / ${slices * UNROLL}u;
     for (var n = 0u; n < rounds; n++) {
 ${lines((i) => `      let split${i} = n * ${slices * UNROLL}u + ${i * slices}u + slice;
-      let from${i} = (head * ${splits.count}u + min(split${i}, active - 1u)) * ${width}u;
-      let stats${i} = partials[from${i} + ${width - 1}u];
-      let y${i} = partials[from${i} + quad];`)}
-${lines((i) => `      let most${i} = select(${MASKED_SCORE}, stats${i}.x, split${i} < active);`)}
+      let first${i} = (head * ${splits.count}u + min(split${i}, used - 1u)) * ${width}u;
+      let stats${i} = partials[first${i} + ${width - 1}u];
+      let y${i} = partials[first${i} + quad];`)}
+${lines((i) => `      let most${i} = select(${MASKED_SCORE}, stats${i}.x, split${i} < used);`)}
       let next = max(most, max(max(most0, most1), max(most2, most3)));
       let fade = exp2(most - next);
       most = next;
@@ -93,8 +93,8 @@ function storeText({ shape }: AttentionCombineVariant, slices: number): string {
   const rounding = `
   workgroupBarrier();
   if (lane < ${blocks}u) {
-    let from = lane * 4u;
-    yPutCodes(workgroup.y, workgroup.x * ${blocks}u + lane, mat4x4<f32>(finished[from], finished[from + 1u], finished[from + 2u], finished[from + 3u]));
+    let first = lane * 4u;
+    yPutCodes(workgroup.y, workgroup.x * ${blocks}u + lane, mat4x4<f32>(finished[first], finished[first + 1u], finished[first + 2u], finished[first + 3u]));
   }`;
   return `  if (lane < ${quads}u) {
     var most = maxima[0];

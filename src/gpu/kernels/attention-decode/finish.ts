@@ -45,8 +45,8 @@ function roundedStore({ shape, queryHeads, invocations }: AttentionDecodeVariant
   for (var n = 0u; n < ${Math.ceil(blocks / invocations)}u; n++) {
     let block = n * ${invocations}u + lane;
     if (block < ${blocks}u) {
-      let from = block * 4u;
-      yPutCodes(row, firstHead * ${shape.headDim / 16}u + block, mat4x4<f32>(finished[from], finished[from + 1u], finished[from + 2u], finished[from + 3u]));
+      let first = block * 4u;
+      yPutCodes(row, firstHead * ${shape.headDim / 16}u + block, mat4x4<f32>(finished[first], finished[first + 1u], finished[first + 2u], finished[first + 3u]));
     }
   }`;
 }

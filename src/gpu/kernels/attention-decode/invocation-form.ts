@@ -66,8 +66,8 @@ function prepareText({ variant }: Places): string {
     var x = vec4<f32>();
     if (quad < ${quads}u) {
       if (head < ${queryHeads}u) {
-        let from = queryFrom + head * ${quads}u;
-        x = qQuad(from, quad, ${factor('q', 'from')}, position) * ${scoreScale(shape)};
+        let first = queryFrom + head * ${quads}u;
+        x = qQuad(first, quad, ${factor('q', 'first')}, position) * ${scoreScale(shape)};
       } else if (head == ${queryHeads}u) {
         x = kvRounded(kQuad(keyFrom, quad, ${factor('k', 'keyFrom')}, position));
       } else {
@@ -143,9 +143,9 @@ function weightsText({ variant, heads, w }: Places): string {
   const { queryHeads, invocations } = variant;
   const range = invocations / MAX_RANGES;
   return `    if (lane < ${queryHeads * MAX_RANGES}u) {
-      let from = (lane & ${MAX_RANGES - 1}u) * ${range}u;
+      let first = (lane & ${MAX_RANGES - 1}u) * ${range}u;
       var most = ${LOWEST_MAX};
-      for (var i = from; i < min(from + ${range}u, here); i++) { most = max(most, scores[(lane / ${MAX_RANGES}u) * ${invocations}u + i]); }
+      for (var i = first; i < min(first + ${range}u, here); i++) { most = max(most, scores[(lane / ${MAX_RANGES}u) * ${invocations}u + i]); }
       rangeMaxima[lane] = most;
     }
     workgroupBarrier();

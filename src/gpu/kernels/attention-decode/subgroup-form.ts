@@ -101,7 +101,7 @@ function prepareText({ variant, subgroupSize, subgroups }: Lanes): string {
   const squares = each([perLane], (n) => `    {
       let quad = laneInSubgroup + ${n! * subgroupSize}u;
       if (quad < ${quads}u) {
-        let x = ${q === k ? `${q}[from + quad]` : `select(${q}[select(from, queryFrom, isKey) + quad], ${k}[keyFrom + quad], isKey)`};
+        let x = ${q === k ? `${q}[first + quad]` : `select(${q}[select(first, queryFrom, isKey) + quad], ${k}[keyFrom + quad], isKey)`};
         squares += dot(x, x);
       }
     }`);
@@ -116,7 +116,7 @@ function prepareText({ variant, subgroupSize, subgroups }: Lanes): string {
       if (head <= ${queryHeads}u && quad < ${paddedQuads}u) {
         var x = vec4<f32>();
         if (quad < ${quads}u) {
-          if (isKey) { x = kvRounded(kQuad(from, quad, factor, position)); } else { x = qQuad(from, quad, factor, position) * ${scoreScale(shape)}; }
+          if (isKey) { x = kvRounded(kQuad(first, quad, factor, position)); } else { x = qQuad(first, quad, factor, position) * ${scoreScale(shape)}; }
         }
         prepared[head * ${paddedQuads}u + quad] = x;
       }
@@ -124,7 +124,7 @@ function prepareText({ variant, subgroupSize, subgroups }: Lanes): string {
   return `  for (var n = 0u; n < ${Math.ceil((queryHeads + 1) / subgroups)}u; n++) {
     let head = n * ${subgroups}u + subgroup;
     let isKey = head >= ${queryHeads}u;
-    let from = select(queryFrom + head * ${quads}u, keyFrom, isKey);
+    let first = select(queryFrom + head * ${quads}u, keyFrom, isKey);
 ${factor}
 ${stores}
   }

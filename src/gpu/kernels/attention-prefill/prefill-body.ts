@@ -44,7 +44,7 @@ ${outputText(tile, c)}`;
 function queriesText({ shape, tileRows, rowGroups, columns, invocations }: PrefillTile): string {
   const { quads, paddedQuads } = attentionSizes(shape);
   const total = tileRows * paddedQuads;
-  const from = headQuadAt(shape, { name: 'q', row: '(tile.x + row)', head: 'head' });
+  const source = headQuadAt(shape, { name: 'q', row: '(tile.x + row)', head: 'head' });
   const inTile = paddedQuads === quads ? 'row < tile.y' : `row < tile.y && quad < ${quads}u`;
   // Factors wait in the memory of the maxima until these are needed.
   const factors = `  for (var n = 0u; n < ${Math.ceil(tileRows / invocations)}u; n++) {
@@ -59,7 +59,7 @@ function queriesText({ shape, tileRows, rowGroups, columns, invocations }: Prefi
     let row = ${dividedBy('i', paddedQuads)};
     let quad = ${remainderOf('i', paddedQuads)};
     var x = vec4<f32>();
-    if (${inTile}) { x = qQuad(${from}, quad, ${shape.q.norm ? 'maxima[row].x' : '1.0'}, tile.w + row) * ${scoreScale(shape)}; }
+    if (${inTile}) { x = qQuad(${source}, quad, ${shape.q.norm ? 'maxima[row].x' : '1.0'}, tile.w + row) * ${scoreScale(shape)}; }
     if (i < ${total}u) { queries[i] = x; }
   }
   workgroupBarrier();`;
@@ -149,8 +149,8 @@ function outputText(tile: PrefillTile, c: readonly number[]): string {
     let row = ${dividedBy('i', blocks)};
     let block = ${remainderOf('i', blocks)};
     if (row < tile.y && i < ${total}u) {
-      let from = row * ${paddedQuads}u + block * 4u;
-      yPutCodes(tile.x + row, head * ${blocks}u + block, mat4x4<f32>(queries[from], queries[from + 1u], queries[from + 2u], queries[from + 3u]));
+      let first = row * ${paddedQuads}u + block * 4u;
+      yPutCodes(tile.x + row, head * ${blocks}u + block, mat4x4<f32>(queries[first], queries[first + 1u], queries[first + 2u], queries[first + 3u]));
     }
   }`;
 }

@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { canRun, openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
+import { ATTENTION_TOLERANCE, compareAttention, compareCache, expectedAttention, makeAttentionCase, shapeOf } from '../../../../test/gpu/attention-case.ts';
+import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
+import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import { attentionCombineKernel, attentionCombineWorkgroups } from '../attention-combine/attention-combine.ts';
+import { attentionDecodeKernel, attentionDecodeWorkgroups } from './attention-decode.ts';
+import type { AttentionDecodeVariant } from './attention-decode.ts';
+import { partialBytes } from './key-splits.ts';
+
+type Form = Omit<AttentionDecodeVariant, 'shape'>;
+
+const norm = { eps: 1e-5 };
+const at = (...starts: readonly number[]): readonly CaseSequence[] => starts.map((start) => ({ start, rows: 1 }));
+const FLAT: Form = { queryHeads: 1, splits: undefined, subgroupSize: undefined, invocations: 64, unroll: 1 };
+/** SwiftShader's subgroups. */
+const LANES: Form = { queryHeads: 1, splits: undefined, subgroupSize: 4, invocations: 16, unroll: 1 };
+const four = { count: 4, granule: 16 };
+const many = { count: 32, granule: 8 };
+const SEVERAL = at(0, 1, 31, 63, 64, 65, 200);
+
+/** Shapes and lengths, each run in several forms: few where a head is long, which SwiftShader takes seconds to compile. */
+const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences: readonly CaseSequence[], forms: readonly Form[]])[] = [
+  ['headDim 16, groups of 2', shapeOf({}), SEVERAL, [
+    FLAT, { ...FLAT, queryHeads: 2 }, { ...FLAT, queryHeads: 2, splits: four }, { ...FLAT, splits: many },
+    LANES, { ...LANES, queryHeads: 2, unroll: 2, invocations: 32 }, { ...LANES, queryHeads: 2, splits: four }, { ...LANES, splits: many, unroll: 4 }, { ...LANES, splits: { count: 1, granule: 16 } },
+  ]],
+  ['headDim 20, groups of 1, f32', shapeOf({ headDim: 20, kvHeads: 2, heads: 2 }), at(0, 65, 33), [FLAT, LANES, { ...LANES, splits: four, invocations: 4 }]],
+  ['headDim 20 padded, f16', shapeOf({ headDim: 20, kvHeads: 1, heads: 3, kv: 'f16' }), at(0, 65, 33), [{ ...FLAT, queryHeads: 3 }, LANES]],
+  ['headDim 64, groups of 3, f16', shapeOf({ headDim: 64, kvHeads: 2, heads: 6, kv: 'f16' }), at(1, 130), [{ ...FLAT, queryHeads: 3 }, { ...LANES, splits: four }]],
+  ['headDim 16, groups of 4, separate', shapeOf({ kvHeads: 1, input: 'separate' }), at(31, 70), [
+    { ...FLAT, queryHeads: 4, splits: four }, { ...FLAT, queryHeads: 2 }, { ...LANES, queryHeads: 4 }, { ...LANES, queryHeads: 2, splits: four },
+  ]],
+  ['headDim 32, groups of 8, f16', shapeOf({ headDim: 32, kvHeads: 1, heads: 8, kv: 'f16' }), at(65), [{ ...FLAT, queryHeads: 4 }, { ...FLAT, queryHeads: 8, invocations: 128, splits: four }, { ...LANES, queryHeads: 8 }]],
+  ['headDim 64, f32', shapeOf({ headDim: 64, kvHeads: 1, heads: 1 }), at(40), [{ ...FLAT, splits: four }, LANES]],
+  ['headDim 128, f32', shapeOf({ headDim: 128, kvHeads: 1, heads: 2 }), at(40), [{ ...FLAT, queryHeads: 2 }]],
+  ['headDim 128, f16', shapeOf({ headDim: 128, kvHeads: 1, heads: 1, kv: 'f16' }), at(40), [FLAT, { ...LANES, invocations: 8 }]],
+  ['no norm, no rope, separate', shapeOf({ q: { rotaryDim: 0 }, k: { rotaryDim: 0 }, input: 'separate' }), at(0, 64), [FLAT, LANES]],
+  ['rope alone, a part of the head', shapeOf({ headDim: 32, q: { rotaryDim: 16 }, k: { rotaryDim: 16 } }), at(20), [FLAT, LANES]],
+  ['an odd rotary part, norm of q alone', shapeOf({ q: { norm, rotaryDim: 10 }, k: { rotaryDim: 10 } }), at(20), [FLAT, LANES]],
+  ['norms of different eps, separate', shapeOf({ q: { norm: { eps: 0.5 }, rotaryDim: 0 }, k: { norm: { eps: 0.25 }, rotaryDim: 16 }, input: 'separate' }), at(20), [FLAT, LANES]],
+  ['pages of 12 positions', shapeOf({ pageTokens: 12 }), at(65), [FLAT, LANES]],
+  ['q8', shapeOf({ output: 'q8' }), at(5, 65), [FLAT, { ...FLAT, queryHeads: 2 }, LANES, { ...LANES, queryHeads: 2, splits: four }]],
+  ['q8, headDim 48, f16', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 4, kvHeads: 2 }), at(33), [{ ...FLAT, queryHeads: 2, splits: many }, { ...LANES, queryHeads: 2 }]],
+];
+
+function nameOf({ queryHeads, splits, subgroupSize, invocations, unroll }: Form): string {
+  const how = subgroupSize === undefined ? `${invocations} invocations` : `${invocations / subgroupSize} subgroups, ${unroll} in flight`;
+  return `${how}, ${queryHeads} heads, ${splits ? `${splits.count} splits of ${splits.granule}` : 'whole'}`;
+}
+
+describe('attention-decode', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  async function decode(problem: AttentionCase, variant: AttentionDecodeVariant): Promise<Map<string, BufferData>> {
+    const { shape, splits } = variant;
+    const kernel = attentionDecodeKernel(variant);
+    const partials = splits ? new Float32Array(partialBytes(shape, splits, problem.rows) / 4).fill(NaN) : new Float32Array(4);
+    const out = await test.run({ kernel, workgroups: attentionDecodeWorkgroups(variant, problem), buffers: { ...problem.buffers, partials } });
+    if (!splits) return out;
+    // Few invocations and many: one slice of splits, or several.
+    const combine = { shape, splits, invocations: splits.count > 4 ? 64 : 32 };
+    const buffers = { ...problem.buffers, partials: out.get('partials') as BufferData };
+    const combined = await test.run({ kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem), buffers });
+    return new Map([...out, ...combined]);
+  }
+
+  function compare(problem: AttentionCase, out: Map<string, BufferData>): string | undefined {
+    const { shape, rows } = problem;
+    const cache = out.get('kv') as BufferData;
+    const want = expectedAttention(problem, cache);
+    const width = shape.heads * shape.headDim;
+    const result = shape.output === 'f32'
+      ? compareAttention(out.get('y') as BufferData, want)
+      : compareQ8({ rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array }, want, { error: () => ATTENTION_TOLERANCE });
+    return compareCache(problem, cache) ?? result;
+  }
+
+  for (const [name, shape, sequences, forms] of CASES) {
+    describe(name, () => {
+      it.each(forms.map((form) => [nameOf(form), form] as const))('%s', async (_, form) => {
+        const variant = { shape, ...form };
+        if (!canRun(test, attentionDecodeKernel(variant))) return;
+        const problem = makeAttentionCase(shape, sequences);
+        expect(compare(problem, await decode(problem, variant))).toBeUndefined();
+      });
+    });
+  }
+
+  it('a comparison fails where one key more, or one less, is attended to', async () => {
+    const problem = makeAttentionCase(shapeOf({}), at(65));
+    const out = await decode(problem, { shape: problem.shape, ...FLAT });
+    const shorter = { ...problem, positions: Uint32Array.of(64) };
+    expect(compareAttention(out.get('y') as BufferData, expectedAttention(shorter, out.get('kv') as BufferData))).toMatch(/^value/);
+  });
+
+  it('variants without subgroups stay within the memory that every device has', () => {
+    const qwen = shapeOf({ heads: 32, kvHeads: 8, headDim: 128, kv: 'f16', output: 'q8' });
+    for (const shape of [qwen, { ...qwen, kv: 'f32' } as const]) {
+      expect(attentionDecodeKernel({ shape, ...FLAT, queryHeads: 4, invocations: 128 }).workgroupBytes).toBeLessThanOrEqual(16384);
+    }
+  });
+
+  it('refuses variants that have no meaning', () => {
+    expect(() => attentionDecodeKernel({ shape: shapeOf({}), ...FLAT, queryHeads: 4 })).toThrow('do not divide a group of 2');
+    expect(() => attentionDecodeKernel({ shape: shapeOf({ headDim: 128, heads: 8 }), ...FLAT, queryHeads: 4 })).toThrow('too few');
+    expect(() => attentionDecodeKernel({ shape: shapeOf({ headDim: 18 }), ...FLAT })).toThrow('not a multiple of 4');
+  });
+});

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
+import { ATTENTION_TOLERANCE, compareAttention, expectedAttention, makeAttentionCase, shapeOf, withRowsWritten } from '../../../../test/gpu/attention-case.ts';
+import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
+import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import { attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups, prefillTileBytes } from './attention-prefill.ts';
+import type { AttentionPrefillVariant } from './attention-prefill.ts';
+import { attentionTiles } from './attention-tiles.ts';
+
+type Tile = Omit<AttentionPrefillVariant, 'shape'>;
+
+const norm = { eps: 1e-5 };
+/** Tiles that end inside sequences and at their ends, and sequences that begin inside a page and a tile of keys. */
+const MIXED: readonly CaseSequence[] = [{ start: 0, rows: 33 }, { start: 31, rows: 1 }, { start: 13, rows: 20 }, { start: 65, rows: 7 }];
+const SHORT: readonly CaseSequence[] = [{ start: 20, rows: 13 }, { start: 0, rows: 3 }];
+const SMALL: Tile = { tileRows: 8, tileKeys: 8, invocations: 8 };
+
+const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences: readonly CaseSequence[], tiles: readonly Tile[]])[] = [
+  ['headDim 16, groups of 2', shapeOf({}), MIXED, [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }]],
+  ['headDim 16, f16, no norm', shapeOf({ kv: 'f16', q: { rotaryDim: 16 } }), MIXED, [SMALL, { tileRows: 32, tileKeys: 8, invocations: 16 }]],
+  ['headDim 20, chunks that invocations do not divide', shapeOf({ headDim: 20, heads: 3, kvHeads: 1 }), MIXED, [SMALL, { tileRows: 8, tileKeys: 16, invocations: 16 }]],
+  ['headDim 20 padded, f16', shapeOf({ headDim: 20, kv: 'f16', heads: 2 }), MIXED, [SMALL]],
+  ['separate, no rope', shapeOf({ input: 'separate', q: { norm, rotaryDim: 0 } }), SHORT, [SMALL]],
+  ['an odd rotary part, neither norm, pages of 12', shapeOf({ pageTokens: 12, q: { rotaryDim: 10 }, k: { rotaryDim: 10 } }), SHORT, [SMALL]],
+  ['q8', shapeOf({ output: 'q8', headDim: 32, heads: 8, kvHeads: 1 }), SHORT, [SMALL]],
+  ['q8, f16 with tiles of more chunks than invocations', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 2 }), SHORT, [{ tileRows: 16, tileKeys: 16, invocations: 16 }]],
+];
+
+describe('attention-prefill', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  async function prefill(problem: AttentionCase, variant: AttentionPrefillVariant, sequences = problem.sequences): Promise<Map<string, BufferData>> {
+    const tiles = attentionTiles(sequences, variant.tileRows);
+    return await test.run({ kernel: attentionPrefillKernel(variant), workgroups: attentionPrefillWorkgroups(variant, { tiles: tiles.length / 4 }), buffers: { ...problem.buffers, tiles } });
+  }
+
+  function compare(problem: AttentionCase, out: Map<string, BufferData>): string | undefined {
+    const { shape, rows, buffers } = problem;
+    const want = expectedAttention(problem, buffers['kv'] as BufferData);
+    if (shape.output === 'f32') return compareAttention(out.get('y') as BufferData, want);
+    const got = { rows, width: shape.heads * shape.headDim, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+    return compareQ8(got, want, { error: () => ATTENTION_TOLERANCE });
+  }
+
+  for (const [name, shape, sequences, tiles] of CASES) {
+    it.each(tiles.map((tile) => [`${name}: ${tile.tileRows} rows, ${tile.tileKeys} keys, ${tile.invocations} invocations`, tile] as const))('%s', async (_, tile) => {
+      const problem = withRowsWritten(makeAttentionCase(shape, sequences));
+      expect(compare(problem, await prefill(problem, { shape, ...tile }))).toBeUndefined();
+    });
+  }
+
+  it.each([[64, 'f32'], [64, 'f16'], [128, 'f32'], [128, 'f16']] as const)('the tile for software adapters, headDim %i, %s', async (headDim, kv) => {
+    const shape = shapeOf({ headDim, kv, heads: 2, kvHeads: 1 });
+    const variant = attentionPrefillVariant(shape, { invocations: 64, bytes: 16384 });
+    expect(attentionPrefillKernel(variant).workgroupBytes).toBeLessThanOrEqual(16384);
+    const problem = withRowsWritten(makeAttentionCase(shape, SHORT));
+    expect(compare(problem, await prefill(problem, variant))).toBeUndefined();
+  });
+
+  it('gives a row the same bits however the prompt was cut', async () => {
+    const shape = shapeOf({});
+    const whole = withRowsWritten(makeAttentionCase(shape, [{ start: 0, rows: 50 }]));
+    const variant = { shape, ...SMALL };
+    const all = (await prefill(whole, variant)).get('y') as BufferData;
+    const inputs = shape.heads + 2 * shape.kvHeads;
+    for (const [start, rows] of [[0, 7], [7, 30], [37, 13]] as const) {
+      const cut = (name: string, width: number) => (whole.buffers[name] as BufferData).slice(start * width, (start + rows) * width);
+      const part = { ...whole, buffers: { ...whole.buffers, qkv: cut('qkv', inputs * shape.headDim), y: new Float32Array(rows * shape.heads * shape.headDim) } };
+      const got = (await prefill(part, variant, [{ start, rows }])).get('y') as BufferData;
+      expect(got).toEqual(all.slice(start * shape.heads * shape.headDim, (start + rows) * shape.heads * shape.headDim));
+    }
+  });
+
+  it('a comparison fails where a row sees one key less', async () => {
+    const problem = withRowsWritten(makeAttentionCase(shapeOf({}), SHORT));
+    const out = await prefill(problem, { shape: problem.shape, ...SMALL });
+    const shorter = { ...problem, positions: problem.positions.map((position, row) => (row === 12 ? position - 1 : position)) };
+    expect(compare(shorter, out)).toMatch(/^value/);
+  });
+
+  it('cuts tiles where sequences end', () => {
+    expect([...attentionTiles([{ start: 3, rows: 5 }, { start: 0, rows: 1 }, { start: 9, rows: 4 }], 4)]).toEqual([0, 4, 0, 3, 4, 1, 0, 7, 5, 1, 1, 0, 6, 4, 2, 9]);
+  });
+
+  it('chooses tiles of 32 rows and keys for headDim 128 in 32 KiB', () => {
+    const shape = shapeOf({ headDim: 128, kv: 'f16' });
+    const { shape: _, ...tile } = attentionPrefillVariant(shape, { invocations: 256, bytes: 32768 });
+    expect(tile).toEqual({ tileRows: 32, tileKeys: 32, invocations: 128 });
+    expect(prefillTileBytes({ shape, ...tile })).toBe(31232);
+    expect(() => attentionPrefillVariant(shape, { invocations: 256, bytes: 1024 })).toThrow('no tile of headDim 128 fits');
+  });
+});

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
+import { compareCache, makeAttentionCase, shapeOf } from '../../../../test/gpu/attention-case.ts';
+import type { CaseSequence } from '../../../../test/gpu/attention-case.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import { kvWriteKernel, kvWriteWorkgroups } from './kv-write.ts';
+
+const norm = { eps: 1e-5 };
+const MIXED: readonly CaseSequence[] = [{ start: 0, rows: 33 }, { start: 31, rows: 1 }, { start: 13, rows: 20 }];
+
+const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences: readonly CaseSequence[]])[] = [
+  ['joined, norm and rope', shapeOf({}), MIXED],
+  ['separate, f16', shapeOf({ input: 'separate', kv: 'f16', headDim: 64 }), MIXED],
+  ['f16 with pads', shapeOf({ kv: 'f16', headDim: 20 }), MIXED],
+  ['f32, half of the rotary part not whole quads', shapeOf({ headDim: 20 }), MIXED],
+  ['no norm, part of the head turns', shapeOf({ headDim: 64, q: { rotaryDim: 16 }, k: { rotaryDim: 16 } }), MIXED],
+  ['norm, an odd part turns', shapeOf({ headDim: 16, q: { rotaryDim: 0 }, k: { norm, rotaryDim: 10 } }), MIXED],
+  ['neither', shapeOf({ headDim: 128, kv: 'f16', k: { rotaryDim: 0 }, kvHeads: 1, heads: 3 }), [{ start: 5, rows: 3 }]],
+  ['pages of 12 positions', shapeOf({ pageTokens: 12, kvHeads: 3, heads: 6 }), MIXED],
+];
+
+describe('kv-write', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  it.each(CASES)('%s', async (_, shape, sequences) => {
+    const problem = makeAttentionCase(shape, sequences);
+    const variant = { shape, invocations: 64 };
+    const out = await test.run({ kernel: kvWriteKernel(variant), workgroups: kvWriteWorkgroups(variant, { rows: problem.rows, outRows: 0 }), buffers: problem.buffers });
+    const cache = out.get('kv') as BufferData;
+    expect(compareCache(problem, cache)).toBeUndefined();
+    const wrong = cache.slice();
+    (wrong as Uint32Array)[wrong.findIndex((value) => !Number.isNaN(value) && value !== 0 && value !== 0x7e007e00)]! *= 2;
+    expect(compareCache(problem, wrong)).toMatch(/^cache/);
+  });
+
+  it('has one key for shapes that differ only in what it does not read', () => {
+    const shape = shapeOf({});
+    const other: AttentionShape = { ...shape, scale: 3, output: 'q8', q: { rotaryDim: 0 } };
+    const [a, b] = [shape, other].map((each) => kvWriteKernel({ shape: each, invocations: 64 }));
+    expect([b?.key, b?.wgsl]).toEqual([a?.key, a?.wgsl]);
+  });
+});

@@ -1,0 +1,248 @@
+/** Steps of attention in plain arrays: what the GPU is given, and what float64 says must come of it (src/reference/reference-ops.ts). */
+import type { AttentionShape } from '../../src/gpu/attention-shape.ts';
+import type { AttentionOp, RopeTable } from '../../src/graph/op.ts';
+import { attendRow, rmsNorm, rope } from '../../src/reference/reference-ops.ts';
+import { F16_TO_F32, f32ToF16 } from '../../src/tensor/half.ts';
+import type { BufferData } from '../gpu-harness.ts';
+
+/** New rows of a sequence: positions start..start + rows - 1, all before them being in the cache. */
+export interface CaseSequence {
+  readonly rows: number;
+  readonly start: number;
+}
+
+export interface AttentionCase {
+  readonly shape: AttentionShape;
+  readonly sequences: readonly CaseSequence[];
+  readonly rows: number;
+  /** By binding name. What no position has been written to in `kv` is NaN. */
+  readonly buffers: Readonly<Record<string, BufferData>>;
+  readonly positions: Uint32Array;
+  readonly rowSequence: Uint32Array;
+  /** [rows, heads * headDim] and twice [rows, kvHeads * headDim]: q and k after norm and rotation, v as it came. */
+  readonly q: Float64Array;
+  readonly k: Float64Array;
+  readonly v: Float64Array;
+}
+
+/** Pages of 16 positions, so that short sequences have several. */
+export const BASE_SHAPE: AttentionShape = {
+  heads: 4, kvHeads: 2, headDim: 16, scale: 0.25, kv: 'f32', pageTokens: 16, maxPages: 16, input: 'joined',
+  q: { norm: { eps: 1e-6 }, rotaryDim: 16 }, k: { norm: { eps: 1e-6 }, rotaryDim: 16 }, output: 'f32',
+};
+
+export function shapeOf(change: Partial<AttentionShape>): AttentionShape {
+  const { headDim = BASE_SHAPE.headDim } = change;
+  const heads = { norm: { eps: 1e-6 }, rotaryDim: headDim };
+  return { ...BASE_SHAPE, q: heads, k: heads, scale: 1 / Math.sqrt(headDim), ...change };
+}
+
+function randomSource(seed: number): () => number {
+  let state = (seed * 2654435761 + 1) >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  };
+}
+
+function randomFloats(count: number, scale: number, random: () => number): Float32Array {
+  return Float32Array.from({ length: count }, () => random() * scale);
+}
+
+export function headStride({ kv, headDim }: AttentionShape): number {
+  return kv === 'f16' ? Math.ceil(headDim / 8) * 8 : Math.ceil(headDim / 4) * 4;
+}
+
+/** Index of the first value of a key (part 0) or value (part 1) of a head at a position. */
+function cacheIndex(shape: AttentionShape, table: Uint32Array, at: { sequence: number; part: number; kvHead: number; position: number }): number {
+  const page = table[at.sequence * shape.maxPages + Math.floor(at.position / shape.pageTokens)]!;
+  return (((page * 2 + at.part) * shape.kvHeads + at.kvHead) * shape.pageTokens + (at.position % shape.pageTokens)) * headStride(shape);
+}
+
+/** [length] values of the cache in float64, pads included. */
+function readCache({ kv }: AttentionShape, data: BufferData, index: number, length: number): Float64Array {
+  if (kv === 'f32') return Float64Array.from(data.subarray(index, index + length) as Float32Array);
+  const halves = new Uint16Array(data.buffer, data.byteOffset);
+  return Float64Array.from(halves.subarray(index, index + length), (bits) => F16_TO_F32[bits]!);
+}
+
+function writeCache({ kv }: AttentionShape, data: BufferData, index: number, values: Float32Array): void {
+  if (kv === 'f32') (data as Float32Array).set(values, index);
+  else new Uint16Array(data.buffer).set(Uint16Array.from(values, f32ToF16), index);
+}
+
+export function ropeTable(rotaryDim: number): RopeTable {
+  return { id: 'test', frequencies: Float64Array.from({ length: rotaryDim / 2 }, (_, i) => 10000 ** ((-2 * i) / rotaryDim)) };
+}
+
+function ropeBuffer(rotaryDim: number, positions: number): Float32Array {
+  const { frequencies } = ropeTable(Math.max(2, rotaryDim));
+  return Float32Array.from({ length: positions * frequencies.length * 2 }, (_, i) => {
+    const angle = Math.floor(i / 2 / frequencies.length) * frequencies[(i >> 1) % frequencies.length]!;
+    return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
+  });
+}
+
+/** Shuffled pages, no page in two tables. */
+function makePageTable(shape: AttentionShape, sequences: readonly CaseSequence[], random: () => number): { table: Uint32Array; pages: number } {
+  const needed = sequences.map(({ start, rows }) => Math.ceil((start + rows) / shape.pageTokens));
+  const pages = needed.reduce((a, b) => a + b, 1);
+  const numbers = Array.from({ length: pages }, (_, i) => i).map((page) => ({ page, key: random() })).sort((a, b) => a.key - b.key);
+  const table = new Uint32Array(sequences.length * shape.maxPages).fill(pages - 1);
+  let next = 0;
+  needed.forEach((count, sequence) => {
+    if (count > shape.maxPages) throw new Error(`test: ${count} pages, at most ${shape.maxPages}`);
+    for (let i = 0; i < count; i++) table[sequence * shape.maxPages + i] = numbers[next++]!.page;
+  });
+  return { table, pages };
+}
+
+function emptyCache(shape: AttentionShape, pages: number): BufferData {
+  const values = pages * 2 * shape.kvHeads * shape.pageTokens * headStride(shape);
+  return shape.kv === 'f32' ? new Float32Array(values).fill(NaN) : new Uint32Array(values / 2).fill(0x7e007e00);
+}
+
+/** What the positions before the step hold: random, with zero pads. */
+function fillCache(shape: AttentionShape, sequences: readonly CaseSequence[], table: Uint32Array, kv: BufferData, random: () => number): void {
+  const pad = headStride(shape) - shape.headDim;
+  sequences.forEach(({ start }, sequence) => {
+    for (let position = 0; position < start; position++) {
+      for (let kvHead = 0; kvHead < shape.kvHeads; kvHead++) {
+        for (const part of [0, 1]) {
+          const values = Float32Array.from([...randomFloats(shape.headDim, part === 0 ? 1.5 : 1, random), ...new Float32Array(pad)]);
+          writeCache(shape, kv, cacheIndex(shape, table, { sequence, part, kvHead, position }), values);
+        }
+      }
+    }
+  });
+}
+
+function prepared(x: Float32Array, gain: Float32Array, positions: Uint32Array, { shape, name }: { shape: AttentionShape; name: 'q' | 'k' }): Float64Array {
+  const { norm, rotaryDim } = shape[name];
+  const normed = norm ? rmsNorm(Float64Array.from(x), gain, norm) : Float64Array.from(x);
+  if (rotaryDim === 0) return normed;
+  const heads = name === 'q' ? shape.heads : shape.kvHeads;
+  return rope(normed, Int32Array.from(positions), { kind: 'rope', heads, headDim: shape.headDim, table: ropeTable(rotaryDim) });
+}
+
+export function makeAttentionCase(shape: AttentionShape, sequences: readonly CaseSequence[], seed = 1): AttentionCase {
+  const random = randomSource(seed);
+  const { heads, kvHeads, headDim } = shape;
+  const positions = Uint32Array.from(sequences.flatMap(({ start, rows }) => Array.from({ length: rows }, (_, i) => start + i)));
+  const rowSequence = Uint32Array.from(sequences.flatMap(({ rows }, n) => Array.from({ length: rows }, () => n)));
+  const rows = positions.length;
+  const q = randomFloats(rows * heads * headDim, 2, random);
+  const k = randomFloats(rows * kvHeads * headDim, 2, random);
+  const v = randomFloats(rows * kvHeads * headDim, 1, random);
+  const [qGain, kGain] = [0, 1].map(() => Float32Array.from(randomFloats(headDim, 0.5, random), (value) => value + 1)) as [Float32Array, Float32Array];
+  const { table, pages } = makePageTable(shape, sequences, random);
+  const kv = emptyCache(shape, pages);
+  fillCache(shape, sequences, table, kv, random);
+  const qkv = new Float32Array(rows * (heads + 2 * kvHeads) * headDim);
+  for (let row = 0; row < rows; row++) {
+    const at = row * (heads + 2 * kvHeads) * headDim;
+    qkv.set(q.subarray(row * heads * headDim, (row + 1) * heads * headDim), at);
+    qkv.set(k.subarray(row * kvHeads * headDim, (row + 1) * kvHeads * headDim), at + heads * headDim);
+    qkv.set(v.subarray(row * kvHeads * headDim, (row + 1) * kvHeads * headDim), at + (heads + kvHeads) * headDim);
+  }
+  const rotaryDim = Math.max(shape.q.rotaryDim, shape.k.rotaryDim);
+  return {
+    shape, sequences, rows, positions, rowSequence,
+    buffers: {
+      q, k, v, qkv, qGain, kGain, positions, rowSequence, pageTable: table, kv,
+      rope: ropeBuffer(rotaryDim, Math.max(...positions) + 1), step: Uint32Array.of(rows, 0, 0, sequences.length),
+      y: new Float32Array(rows * heads * headDim).fill(NaN),
+      yCodes: new Uint32Array((rows * heads * headDim) / 4), yStats: new Float32Array(Math.ceil((rows * 3 * heads * headDim) / 16)).fill(NaN),
+    },
+    q: prepared(q, qGain, positions, { shape, name: 'q' }),
+    k: prepared(k, kGain, positions, { shape, name: 'k' }),
+    v: Float64Array.from(v),
+  };
+}
+
+/** The same step after its keys and values have gone to the cache. */
+export function withRowsWritten(problem: AttentionCase): AttentionCase {
+  const { shape, buffers, positions, rowSequence, k, v } = problem;
+  const kv = (buffers['kv'] as BufferData).slice();
+  const pad = new Float32Array(headStride(shape) - shape.headDim);
+  positions.forEach((position, row) => {
+    for (let kvHead = 0; kvHead < shape.kvHeads; kvHead++) {
+      for (const [part, source] of [[0, k], [1, v]] as const) {
+        const first = (row * shape.kvHeads + kvHead) * shape.headDim;
+        const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence: rowSequence[row]!, part, kvHead, position });
+        writeCache(shape, kv, index, Float32Array.from([...source.subarray(first, first + shape.headDim), ...pad]));
+      }
+    }
+  });
+  return { ...problem, buffers: { ...buffers, kv } };
+}
+
+/** Half of the distance between two f16 near x, and f32's error of a few sums and products. */
+function storedTolerance({ kv }: AttentionShape, x: number): number {
+  return 4e-6 * Math.max(1, Math.abs(x)) + (kv === 'f16' ? Math.max(Math.abs(x) * 2 ** -11, 2 ** -25) : 0);
+}
+
+/**
+ * What is wrong with the cache after the step: new keys and values at their places (f32: within 4e-6; f16: the nearest, or its
+ * neighbour where f32's error decides), zeros in their pads, and nothing else changed. Undefined if nothing is.
+ */
+export function compareCache({ shape, buffers, positions, rowSequence, k, v }: AttentionCase, got: BufferData): string | undefined {
+  const want = new Uint8Array((buffers['kv'] as BufferData).slice().buffer);
+  const bytes = new Uint8Array(got.slice().buffer);
+  const stride = headStride(shape);
+  const valueBytes = shape.kv === 'f16' ? 2 : 4;
+  for (let row = 0; row < positions.length; row++) {
+    for (let kvHead = 0; kvHead < shape.kvHeads; kvHead++) {
+      for (const [part, source] of [[0, k], [1, v]] as const) {
+        const place = { sequence: rowSequence[row]!, part, kvHead, position: positions[row]! };
+        const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, place);
+        const values = readCache(shape, got, index, stride);
+        for (let i = 0; i < stride; i++) {
+          const expected = i < shape.headDim ? source[(row * shape.kvHeads + kvHead) * shape.headDim + i]! : 0;
+          if (!(Math.abs(values[i]! - expected) <= storedTolerance(shape, expected))) return `cache ${JSON.stringify(place)} value ${i} is ${values[i]}, expected ${expected}`;
+        }
+        want.set(bytes.subarray(index * valueBytes, (index + stride) * valueBytes), index * valueBytes);
+      }
+    }
+  }
+  const changed = bytes.findIndex((byte, i) => byte !== want[i]);
+  return changed < 0 ? undefined : `cache byte ${changed} changed, which belongs to no new row`;
+}
+
+/** The result [rows, heads * headDim], attending to keys and values as `cache` (after the step) holds them. */
+export function expectedAttention({ shape, buffers, positions, rowSequence, q }: AttentionCase, cache: BufferData): Float64Array {
+  const { heads, kvHeads, headDim, scale } = shape;
+  const width = heads * headDim;
+  const y = new Float64Array(positions.length * width);
+  positions.forEach((last, row) => {
+    const known = new Map<number, Float64Array>();
+    const read = (part: 0 | 1, position: number): Float64Array => {
+      const key = position * 2 + part;
+      let all = known.get(key);
+      if (all === undefined) {
+        all = new Float64Array(kvHeads * headDim);
+        for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
+          const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence: rowSequence[row]!, part, kvHead, position });
+          all.set(readCache(shape, cache, index, headDim), kvHead * headDim);
+        }
+        known.set(key, all);
+      }
+      return all;
+    };
+    const op = { kind: 'attention', heads, kvHeads, headDim, scale, state: { kind: 'kv', index: 0, kvHeads, headDim } } as const satisfies AttentionOp;
+    y.set(attendRow(q.subarray(row * width, (row + 1) * width), last, read, op), row * width);
+  });
+  return y;
+}
+
+/**
+ * Keys of the cache are up to 1.5 a value, so scores reach about 10 at headDim 128, and f32 leaves them uncertain by a few 1e-6: weights,
+ * and sums of values up to 1, by as much.
+ */
+export const ATTENTION_TOLERANCE = 1e-5;
+
+/** The first value that lies further than the tolerance from what is expected; values of v are at most 1. */
+export function compareAttention(got: BufferData, want: Float64Array): string | undefined {
+  const at = want.findIndex((value, i) => !(Math.abs(got[i]! - value) <= ATTENTION_TOLERANCE));
+  return at < 0 ? undefined : `value ${at} is ${got[at]}, expected ${want[at]}`;
+}
