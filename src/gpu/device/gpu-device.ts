@@ -87,7 +87,9 @@ export class GpuDevice {
     void device.lost.then(({ message }) => this.fail(new CapacityError(`The GPU device was lost (${message || 'no reason given'}). ${RELOAD}`)));
     device.addEventListener('uncapturederror', (event) => {
       event.preventDefault();
-      this.fail(asError(event.error, `${this.name} reported an error`));
+      const error = asError(event.error, `${this.name} reported an error`);
+      // Not at once: Dawn holds its lock while it calls back, and waits for itself forever when the device is destroyed here.
+      setTimeout(() => this.fail(error));
     });
   }
 
