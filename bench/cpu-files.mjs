@@ -1,9 +1,9 @@
 // Decode of several files on the CPU, alternating in one run: what a quantisation costs in bytes per second.
 // node bench/cpu-files.mjs A.gguf B.gguf ... [--threads 2] [--runs 5] [--pause 3] [--tokens 128]
-import { basename, join } from 'node:path';
+import { appendFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from '../scripts/build.mjs';
-import { alternate, describeCommit, describeMachine, describeModel, packageVersion, randomIds, record, repoRoot, summarise } from './measurement.mjs';
 
 const { values, positionals: paths } = parseArgs({
   allowPositionals: true,
@@ -12,40 +12,43 @@ const { values, positionals: paths } = parseArgs({
     runs: { type: 'string', default: '5' },
     pause: { type: 'string', default: '3' },
     tokens: { type: 'string', default: '128' },
-    out: { type: 'string', default: join(repoRoot, 'bench', 'results', 'cpu-files.jsonl') },
+    out: { type: 'string', default: new URL('./results/cpu-files.jsonl', import.meta.url).pathname },
   },
 });
 if (paths.length === 0) throw new Error('which GGUF files? node bench/cpu-files.mjs A.gguf B.gguf');
 await build();
-const { loadModel } = await import('../dist/node/index.js');
-const settings = { threads: Number(values.threads), contextLength: 1024 };
-const protocol = { runs: Number(values.runs), pauseMs: Number(values.pause) * 1000 };
+const { ingotEngine } = await import('../dist/bench/ingot-engine.js');
+const { describeCommit, describeMachine, describeModel } = await import('../dist/bench/machine.js');
+const { readModelWork } = await import('../dist/bench/model-work.js');
+const { randomIds } = await import('../dist/bench/random-ids.js');
+const { alternate, summarise, WARMUPS } = await import('../dist/bench/statistics.js');
+
+const { signal } = new AbortController();
+const flags = { threads: Number(values.threads), contextLength: 1024 };
 const count = Number(values.tokens);
-
-const models = new Map();
-for (const path of paths) models.set(path, await loadModel(path, { device: 'cpu', ...settings }));
-
-/** Tokens per second of `count` steps after a prompt of 128. */
-async function decode(model, run) {
-  const ids = randomIds(128, run + 2).map((id) => id % (model.info.vocabSize - 64));
-  for await (const piece of model.generate({ ids, maxTokens: count + 1, temperature: 0, ignoreEos: true })) {
-    if (piece.finishReason) return piece.timings.decodeTokensPerSecond;
-  }
-  throw new Error('the generation did not end');
+const contestants = [];
+for (const modelPath of paths) {
+  const work = await readModelWork(modelPath, signal);
+  const engine = await ingotEngine.open({ modelPath, device: 'cpu', ...flags });
+  contestants.push({ name: modelPath, engine, work, run: (seed) => engine.decode(randomIds(128, { seed, vocabSize: work.vocabSize }), count) });
 }
 
-const contestants = Object.fromEntries(paths.map((path) => [path, (run) => decode(models.get(path), run)]));
-const measured = await alternate(contestants, protocol);
-const common = { commit: describeCommit(), machine: describeMachine() };
-for (const [path, runs] of Object.entries(measured)) {
+const measured = await alternate(contestants, {
+  runs: Number(values.runs), pauseMs: Number(values.pause) * 1000, signal,
+  onFailure: (_, error) => {
+    throw error;
+  },
+});
+const common = { time: new Date().toISOString(), commit: await describeCommit(), machine: describeMachine() };
+for (const { name, engine, work } of contestants) {
+  const runs = measured.get(name);
   const summary = summarise(runs);
-  const { memory, deviceDescription } = models.get(path).info;
-  const gigabytesPerSecond = (summary.median * memory.weightBytes) / 1e9;
-  record(values.out, {
-    ...common, model: await describeModel(path), measure: `decode ${count}@128`, unit: 'tok/s',
-    engine: { name: 'ingot', version: packageVersion(repoRoot), device: deviceDescription },
-    flags: settings, warmups: 1, pauseSeconds: protocol.pauseMs / 1000, runs, ...summary, gigabytesPerSecond,
-  });
-  process.stdout.write(`${basename(path).padEnd(28)} ${summary.median.toFixed(1)} tok/s (${summary.min.toFixed(1)}-${summary.max.toFixed(1)})  ${gigabytesPerSecond.toFixed(1)} GB/s of weights\n`);
+  const gigabytesPerSecond = (summary.median * work.weightBytes) / 1e9;
+  const line = {
+    ...common, model: await describeModel(name, signal), measure: `decode ${count}@128`, unit: 'tok/s', engine: { name: 'ingot', ...engine.facts },
+    flags, warmups: WARMUPS, pauseSeconds: Number(values.pause), runs, ...summary, gigabytesPerSecond,
+  };
+  appendFileSync(values.out, `${JSON.stringify(line)}\n`);
+  process.stdout.write(`${basename(name).padEnd(28)} ${summary.median.toFixed(1)} tok/s (${summary.min.toFixed(1)}-${summary.max.toFixed(1)})  ${gigabytesPerSecond.toFixed(1)} GB/s of weights\n`);
+  await engine.close();
 }
-for (const model of models.values()) await model.dispose();

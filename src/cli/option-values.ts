@@ -42,6 +42,16 @@ export function collectTexts(text: string, before: readonly string[] = []): stri
   return [...before, text];
 }
 
+/** `a,b`: some of the names there are, each once, in the order given. */
+export function listOf<Name extends string>(names: readonly Name[]): (text: string) => Name[] {
+  return (text) => {
+    const parts = [...new Set(text.split(',').map((part) => part.trim()).filter((part) => part !== ''))];
+    const unknown = parts.find((part) => !(names as readonly string[]).includes(part));
+    if (parts.length === 0 || unknown !== undefined) throw new InvalidArgumentError(`Expected some of ${names.join(', ')}, separated by commas.`);
+    return parts as Name[];
+  };
+}
+
 /** `1,2,3` or `1 2 3` */
 export function parseIds(text: string): number[] {
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');

@@ -1,11 +1,13 @@
 /** The command line as a whole: which command runs, and how the process ends. */
 import { Command } from 'commander';
+import { registerBench } from './bench.ts';
 import { registerChat } from './chat.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
 import { describeFailure, isBrokenPipe, EXIT } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';
 import { registerInspect } from './inspect.ts';
+import { registerKernels } from './kernels.ts';
 import { registerRun } from './run.ts';
 import { createTerminal } from './terminal.ts';
 import { registerTokenize } from './tokenize.ts';
@@ -38,10 +40,12 @@ export function createProgram(): Command {
   registerChat(program);
   registerRun(program);
   registerInspect(program);
+  registerKernels(program);
   registerTokenize(program);
   registerConvert(program);
   registerSynth(program);
   registerEval(program);
+  registerBench(program);
   registerDoctor(program);
   return program;
 }

@@ -1,0 +1,115 @@
+/** Ingot itself, as a user of the library has it. */
+import type { Chat, Model, Piece, Usage } from '../engine/api.ts';
+import { createModelFromParts } from '../engine/model.ts';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
+import { openDecoder } from '../models/open-decoder.ts';
+import { loadModel, openExecutor } from '../node/load-model.ts';
+import { locate } from '../node/open-path.ts';
+import type { Conversation, Engine, EngineFacts, EngineSettings, OpenEngine } from './engine.ts';
+import { packageRoot, versionIn } from './package-root.ts';
+
+export const ingotEngine: Engine = {
+  name: 'ingot',
+  workloads: ['prefill', 'decode', 'ttft', 'load', 'turns'],
+  batchSizes: [],
+  problem: () => undefined,
+  open: async (settings) => {
+    // Ids of the conversation so far: what its model's "chat template" renders.
+    const history: number[] = [];
+    const model = settings.isConversation ? await loadForConversation(settings, history) : await loadModel(settings.modelPath, loadOptions(settings));
+    return openEngine(model, history);
+  },
+};
+
+function loadOptions({ device, threads, contextLength }: EngineSettings) {
+  return { device, threads: device === 'cpu' ? threads : undefined, contextLength };
+}
+
+/**
+ * A model whose chats speak in token ids: the same tokens for every engine and every turn, whatever a tokenizer would make of the
+ * text that random weights write.
+ */
+async function loadForConversation(settings: EngineSettings, history: readonly number[]): Promise<Model> {
+  const executor = await openExecutor(loadOptions(settings));
+  const checkpoint = await openCheckpoint(await locate(settings.modelPath));
+  try {
+    const decoder = await openDecoder(checkpoint);
+    const text = { tokenizer: undefined, encodeMessages: () => [...history], endIds: new Set<number>(), samplingDefaults: {} };
+    return await createModelFromParts({ name: checkpoint.name, sizeBytes: checkpoint.sizeBytes, decoder, text }, { executor, contextLength: settings.contextLength });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+function factsOf({ info }: Model): EngineFacts {
+  return { version: versionIn(packageRoot), device: info.deviceDescription, flags: { contextLength: info.contextLength, kv: info.kvType } };
+}
+
+interface Timed {
+  readonly firstMs: number;
+  /** Tokens of the first piece. */
+  readonly firstTokens: number;
+  readonly lastMs: number;
+  readonly tokens: readonly number[];
+  readonly usage: Usage | undefined;
+}
+
+/** @param wanted stop after so many pieces */
+async function timed(pieces: AsyncIterable<Piece>, wanted = Infinity): Promise<Timed> {
+  const startMs = performance.now();
+  const tokens: number[] = [];
+  let [firstMs, firstTokens, lastMs, count] = [0, 0, 0, 0];
+  let usage: Usage | undefined;
+  for await (const piece of pieces) {
+    tokens.push(...piece.tokens);
+    lastMs = performance.now() - startMs;
+    if (count++ === 0) [firstMs, firstTokens] = [lastMs, tokens.length];
+    if (piece.finishReason !== undefined) usage = piece.usage;
+    if (count === wanted) break;
+  }
+  return { firstMs, firstTokens, lastMs, tokens, usage };
+}
+
+const GREEDY = { temperature: 0, ignoreEos: true } as const;
+
+async function generate(model: Model, ids: readonly number[], maxTokens: number): Promise<Timed> {
+  const result = await timed(model.generate({ ...GREEDY, ids, maxTokens }));
+  const { usage } = result;
+  if (usage?.cachedTokens !== 0) throw new Error(`${usage?.cachedTokens} prompt tokens came from a cache: a prefill would look too fast`);
+  if (usage.completionTokens !== maxTokens) throw new Error(`${usage.completionTokens} tokens came instead of ${maxTokens}`);
+  return result;
+}
+
+function openEngine(model: Model, history: number[]): OpenEngine {
+  return {
+    facts: factsOf(model),
+    prefill: async (ids) => (1000 * ids.length) / (await generate(model, ids, 1)).firstMs,
+    firstToken: async (ids) => (await timed(model.generate({ ...GREEDY, ids, maxTokens: 16 }), 1)).firstMs,
+    async decode(ids, count) {
+      const { firstMs, firstTokens, lastMs, tokens } = await generate(model, ids, count + 1);
+      return (1000 * (tokens.length - firstTokens)) / (lastMs - firstMs);
+    },
+    converse: (conversation) => converse(model, history, conversation),
+    peakMemoryBytes: async () => process.resourceUsage().maxRSS * 1024,
+    close: () => model.dispose(),
+  };
+}
+
+async function converse(model: Model, history: number[], { turns, answerTokens, reusesPrefix }: Conversation): Promise<number[]> {
+  history.length = 0;
+  const waits: number[] = [];
+  let chat: Chat | undefined;
+  for (const ids of turns) {
+    const cached = Math.max(0, history.length - 1);
+    history.push(...ids);
+    if (!reusesPrefix) chat?.dispose();
+    if (!reusesPrefix || chat === undefined) chat = model.createChat();
+    const { firstMs, tokens, usage } = await timed(chat.send('the next turn', { ...GREEDY, maxTokens: answerTokens }));
+    const expected = reusesPrefix ? cached : 0;
+    if (usage?.cachedTokens !== expected) throw new Error(`${usage?.cachedTokens} tokens of a turn came from the cache instead of ${expected}`);
+    history.push(...tokens);
+    waits.push(firstMs);
+  }
+  chat?.dispose();
+  return waits;
+}

@@ -1,0 +1,20 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Circumstances, Measurement, Reporter } from './measurement.ts';
+
+/** One measurement as one line; the order of its keys is that of a sentence about it. */
+export function measurementRecord(measurement: Measurement, { device, ...common }: Circumstances, time: Date): object {
+  const { workload, measure, unit, engine, flags, runs, median, min, max, limit } = measurement;
+  return { time: time.toISOString(), ...common, device, workload, measure, unit, engine, flags, runs, median, min, max, limit };
+}
+
+/** Appends to `path` as figures come in: an interrupted run keeps what it had. Lines are never edited. */
+export function jsonLines(path: string): Reporter {
+  mkdirSync(dirname(path), { recursive: true });
+  // A file that cannot be written to is found out before an hour of measuring.
+  appendFileSync(path, '');
+  return {
+    onMeasurement: (measurement, circumstances) => appendFileSync(path, `${JSON.stringify(measurementRecord(measurement, circumstances, new Date()))}\n`),
+    onModelEnd: () => {},
+  };
+}

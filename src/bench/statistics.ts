@@ -1,0 +1,65 @@
+/** Repeating and summarising, by one protocol for every figure. */
+import { setTimeout as wait } from 'node:timers/promises';
+
+export interface Summary {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** @param runs at least one */
+export function summarise(runs: readonly number[]): Summary {
+  const sorted = [...runs].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return { median, min: sorted[0]!, max: sorted.at(-1)! };
+}
+
+export interface Protocol {
+  /** Counted runs; one more comes first and is not counted. */
+  readonly runs: number;
+  /** After every run. */
+  readonly pauseMs: number;
+  readonly signal: AbortSignal;
+}
+
+export const WARMUPS = 1;
+
+export interface Contestant<Figures> {
+  readonly name: string;
+  /** @param seed another one for each round, the same for all contestants of a round */
+  run(seed: number): Promise<Figures>;
+}
+
+export interface AlternateOptions<Figures> extends Protocol {
+  onRun?(contestant: string, run: number): void;
+  /** What a contestant threw: it takes no further part. Throw to end all. */
+  onFailure(contestant: Contestant<Figures>, error: unknown): void;
+}
+
+/**
+ * Runs every contestant once without counting, then all of them in turn: A B C A B C. Resolves to the counted runs by name; a
+ * contestant that failed has none.
+ */
+export async function alternate<Figures>(contestants: readonly Contestant<Figures>[], options: AlternateOptions<Figures>): Promise<Map<string, Figures[]>> {
+  const { runs, pauseMs, signal } = options;
+  const measured = new Map<string, Figures[]>(contestants.map(({ name }) => [name, []]));
+  for (let run = 1 - WARMUPS; run <= runs; run++) {
+    for (const contestant of contestants) {
+      const figures = measured.get(contestant.name);
+      if (figures === undefined) continue;
+      signal.throwIfAborted();
+      options.onRun?.(contestant.name, run);
+      try {
+        const result = await contestant.run(run + WARMUPS + 1);
+        if (run > 0) figures.push(result);
+      } catch (error) {
+        signal.throwIfAborted();
+        measured.delete(contestant.name);
+        options.onFailure(contestant, error);
+      }
+      if (pauseMs > 0) await wait(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+  return measured;
+}

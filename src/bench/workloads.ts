@@ -1,0 +1,139 @@
+/** The phases of `../shared/protocol.md`, as tasks. One more workload is one more entry of {@link WORKLOADS}. */
+import type { WorkloadName } from './engine.ts';
+import type { EngineClient } from './engine-client.ts';
+import { decodeBytes, prefillMultiplyAdds } from './model-work.ts';
+import type { ModelWork } from './model-work.ts';
+import { randomIds } from './random-ids.ts';
+
+export interface Sizes {
+  /** Tokens of the prompts. */
+  readonly prefill: readonly number[];
+  readonly ttft: readonly number[];
+  /** Positions before the decoded tokens. */
+  readonly decodeAfter: readonly number[];
+  readonly decodeTokens: number;
+  readonly turns: number;
+  readonly userTokens: number;
+  readonly answerTokens: number;
+}
+
+export const PROTOCOL_SIZES: Sizes = {
+  prefill: [128, 512, 2048], ttft: [16, 512], decodeAfter: [128, 4096], decodeTokens: 128, turns: 15, userTokens: 30, answerTokens: 64,
+};
+
+/** To see that everything runs; no figure of it is worth quoting. */
+export const QUICK_SIZES: Sizes = { prefill: [32], ttft: [16], decodeAfter: [16], decodeTokens: 16, turns: 3, userTokens: 8, answerTokens: 8 };
+
+export type Unit = 'tok/s' | 'ms' | 'MB';
+
+/** The physical limit of a figure. */
+export type Work = { readonly kind: 'bytes per token'; readonly count: number } | { readonly kind: 'multiply-adds per token'; readonly count: number };
+
+export interface Figure {
+  readonly name: string;
+  readonly unit: Unit;
+  /** False: for records, not for the table. */
+  readonly isShown: boolean;
+  readonly work?: ((model: ModelWork) => Work) | undefined;
+}
+
+export interface TaskInput {
+  readonly engine: EngineClient;
+  readonly ids: (count: number, part?: number) => readonly number[];
+}
+
+export interface Task {
+  readonly workload: WorkloadName;
+  readonly name: string;
+  /** Positions that it fills. */
+  readonly contextTokens: number;
+  /** Fresh: another process for every run, with drivers' shader caches as they are or empty. */
+  readonly process: 'shared' | 'fresh' | 'fresh with cold caches';
+  readonly isConversation: boolean;
+  /** A prompt's length decides: batch sizes are tried. */
+  readonly usesBatches: boolean;
+  readonly figures: readonly Figure[];
+  /** Values in the order of the figures. */
+  run(input: TaskInput): Promise<readonly number[]>;
+}
+
+const SHARED = { process: 'shared', isConversation: false, usesBatches: false } as const;
+
+function prefillTasks({ prefill }: Sizes): Task[] {
+  return prefill.map((tokens) => ({
+    ...SHARED, workload: 'prefill', name: `prefill ${tokens}`, contextTokens: tokens + 1, usesBatches: true,
+    figures: [{ name: `prefill ${tokens}`, unit: 'tok/s', isShown: true, work: (model) => ({ kind: 'multiply-adds per token', count: prefillMultiplyAdds(model, tokens) / tokens }) }],
+    run: async ({ engine, ids }) => [await engine.prefill(ids(tokens))],
+  }));
+}
+
+function ttftTasks({ ttft }: Sizes): Task[] {
+  return ttft.map((tokens) => ({
+    ...SHARED, workload: 'ttft', name: `TTFT ${tokens}`, contextTokens: tokens + 16, usesBatches: true,
+    figures: [{ name: `TTFT ${tokens}`, unit: 'ms', isShown: true }],
+    run: async ({ engine, ids }) => [await engine.firstToken(ids(tokens))],
+  }));
+}
+
+function decodeTasks({ decodeAfter, decodeTokens }: Sizes): Task[] {
+  return decodeAfter.map((after) => {
+    const name = `decode ${decodeTokens} after ${after}`;
+    return {
+      ...SHARED, workload: 'decode', name, contextTokens: after + decodeTokens + 1,
+      figures: [{ name, unit: 'tok/s', isShown: true, work: (model) => ({ kind: 'bytes per token', count: decodeBytes(model, after + decodeTokens / 2) }) }],
+      run: async ({ engine, ids }) => [await engine.decode(ids(after), decodeTokens)],
+    };
+  });
+}
+
+const FIRST_REQUEST_TOKENS = 16;
+
+function loadTasks(_: Sizes, hasDriverCaches: boolean): Task[] {
+  const kinds = hasDriverCaches ? (['fresh', 'fresh with cold caches'] as const) : (['fresh'] as const);
+  return kinds.map((process) => {
+    const suffix = process === 'fresh' ? '' : ', cold driver caches';
+    return {
+      ...SHARED, workload: 'load', name: `load${suffix}`, contextTokens: FIRST_REQUEST_TOKENS + 16, process,
+      figures: [
+        { name: `load${suffix}`, unit: 'ms', isShown: true },
+        { name: `first request${suffix}`, unit: 'ms', isShown: true },
+        { name: `load and first request${suffix}`, unit: 'ms', isShown: true },
+        { name: `peak memory after it${suffix}`, unit: 'MB', isShown: process === 'fresh' },
+      ],
+      async run({ engine, ids }) {
+        const firstMs = await engine.firstToken(ids(FIRST_REQUEST_TOKENS));
+        return [engine.readyMs, firstMs, engine.readyMs + firstMs, (await engine.peakMemoryBytes()) / 1e6];
+      },
+    };
+  });
+}
+
+function turnTasks({ turns, userTokens, answerTokens }: Sizes): Task[] {
+  const numbers = Array.from({ length: turns }, (_, i) => i + 1);
+  return [true, false].map((reusesPrefix) => {
+    const suffix = reusesPrefix ? '' : ', prefix not reused';
+    const name = `${turns} turns${suffix}`;
+    return {
+      ...SHARED, workload: 'turns', name, contextTokens: turns * (userTokens + answerTokens), isConversation: true,
+      figures: [
+        ...numbers.map((turn) => ({ name: `TTFT of turn ${turn}${suffix}`, unit: 'ms' as const, isShown: turn === 2 || turn === turns })),
+        { name: `TTFT of all ${name}`, unit: 'ms', isShown: true },
+      ],
+      async run({ engine, ids }) {
+        const waits = await engine.converse({ turns: numbers.map((turn) => ids(userTokens, turn)), answerTokens, reusesPrefix });
+        return [...waits, waits.reduce((sum, wait) => sum + wait, 0)];
+      },
+    };
+  });
+}
+
+/** @param hasDriverCaches whether the device compiles shaders, which drivers keep on disk */
+type TaskMaker = (sizes: Sizes, hasDriverCaches: boolean) => Task[];
+
+export const WORKLOADS: Readonly<Record<WorkloadName, TaskMaker>> = { prefill: prefillTasks, decode: decodeTasks, ttft: ttftTasks, load: loadTasks, turns: turnTasks };
+export const WORKLOAD_NAMES = Object.keys(WORKLOADS) as readonly WorkloadName[];
+
+/** Prompts of a run: the same for every engine, others in every run and part of it. */
+export function idsOfRun(seed: number, vocabSize: number): TaskInput['ids'] {
+  return (count, part = 0) => randomIds(count, { seed: seed + 1009 * part, vocabSize });
+}

@@ -1,0 +1,86 @@
+/** Benchmark results for people: one table for each model, the engines side by side. */
+import type { Circumstances, LimitShare, Measurement, Reporter } from '../bench/measurement.ts';
+import { formatBytes, withThousands } from './quantities.ts';
+import type { Terminal } from './terminal.ts';
+import { tableLines } from './text-table.ts';
+
+/** Prints when a model is done. */
+export function benchTable(terminal: Terminal): Reporter {
+  let measurements: Measurement[] = [];
+  return {
+    onMeasurement: (measurement) => void measurements.push(measurement),
+    onModelEnd(circumstances, notes) {
+      terminal.write(`${benchTableLines(measurements, circumstances, notes).join('\n')}\n\n`);
+      measurements = [];
+    },
+  };
+}
+
+export function benchTableLines(measurements: readonly Measurement[], circumstances: Circumstances, notes: readonly string[]): string[] {
+  const engines = [...new Set(measurements.map(({ engine }) => engine.name))];
+  const measures = [...new Set(measurements.filter(({ isShown }) => isShown).map(({ measure }) => measure))];
+  const rivals = engines.filter((name) => name !== 'ingot');
+  const head = ['', 'unit', ...engines, ...rivals.map((name) => (rivals.length > 1 ? `against ${name}` : 'ratio')), 'of the limit'];
+  const rows = measures.map((measure) => {
+    const best = new Map(engines.map((name) => [name, bestOf(measurements.filter((entry) => entry.measure === measure && entry.engine.name === name))]));
+    const ingot = best.get('ingot');
+    return [
+      measure,
+      [...best.values()].find((entry) => entry !== undefined)!.unit,
+      ...engines.map((name) => cell(best.get(name))),
+      ...rivals.map((name) => ratio(ingot, best.get(name))),
+      shareOf(ingot?.limit),
+    ];
+  });
+  const columns = head.map((_, column) => column).slice(2);
+  return [...titleLines(measurements, circumstances), '', ...tableLines([head, ...rows], columns), ...notes.map((note) => `note: ${note}`)];
+}
+
+function titleLines(measurements: readonly Measurement[], { model, machine, device, commit, warmups, pauseSeconds, isQuick }: Circumstances): string[] {
+  const runs = measurements[0]?.runs.length ?? 0;
+  const engines = new Map(measurements.map(({ engine }) => [engine.name, `${engine.name} ${engine.version} on ${engine.device}`]));
+  const adapter = device.adapter === null ? '' : `, ${[device.adapter.device, device.adapter.description].filter((text) => text !== '').join(', ')}`;
+  return [
+    `${model.file}${model.sizeBytes === null ? '' : `, ${formatBytes(model.sizeBytes)}`}${model.sha256 === null ? '' : `, sha256 ${model.sha256.slice(0, 12)}`}`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.os}, Node ${machine.node}${commit === null ? '' : `, commit ${commit}`}`,
+    `${device.description}${adapter}; copies ${formatBytes(device.copyBytesPerSecond)}/s (read and write counted)`,
+    ...engines.values(),
+    `median (least to most) of ${runs} ${runs === 1 ? 'run' : 'runs'} after ${warmups} warm-up, ${pauseSeconds} s between runs, engines in turn${isQuick ? '; QUICK: sizes too small to quote' : ''}`,
+  ];
+}
+
+/** Of several settings of an engine the one that did best. */
+function bestOf(entries: readonly Measurement[]): Measurement | undefined {
+  return entries.reduce<Measurement | undefined>((best, entry) => (best === undefined || isBetter(entry, best) ? entry : best), undefined);
+}
+
+function isBetter(a: Measurement, b: Measurement): boolean {
+  return a.unit === 'tok/s' ? a.median > b.median : a.median < b.median;
+}
+
+function cell(entry: Measurement | undefined): string {
+  if (entry === undefined) return '-';
+  const { median, min, max, runs, flags } = entry;
+  const spread = runs.length > 1 ? ` (${figureText(min)}-${figureText(max)})` : '';
+  const batch = entry.workload === 'prefill' || entry.workload === 'ttft' ? flags['batchSize'] : undefined;
+  return `${figureText(median)}${spread}${batch === undefined ? '' : ` b${batch}`}`;
+}
+
+/** How much better ingot is: 2 is twice as fast, or half the time. */
+function ratio(ingot: Measurement | undefined, rival: Measurement | undefined): string {
+  if (ingot === undefined || rival === undefined) return '-';
+  const better = ingot.unit === 'tok/s' ? ingot.median / rival.median : rival.median / ingot.median;
+  return `${better.toFixed(2)}x`;
+}
+
+function shareOf(limit: LimitShare | null | undefined): string {
+  if (!limit) return '';
+  const isBytes = limit.work === 'bytes per token';
+  const rate = isBytes ? `${formatBytes(limit.perSecond)}/s` : `${figureText(limit.perSecond / 1e9)} GMAC/s`;
+  return limit.share === null ? rate : `${(100 * limit.share).toFixed(0)}% (${rate})`;
+}
+
+function figureText(value: number): string {
+  if (value >= 99.95) return withThousands(Math.round(value));
+  return value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
+}

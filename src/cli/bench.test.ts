@@ -1,0 +1,88 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundledModelPath } from '../node/bundled-model.ts';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const model = bundledModelPath();
+const env = { ...process.env, NO_COLOR: '1', LLAMA_BENCH: '' };
+
+function bench(...args: readonly string[]) {
+  return spawnSync(process.execPath, [main, 'bench', ...args], { encoding: 'utf8', env, timeout: 120_000, killSignal: 'SIGKILL' });
+}
+
+/** Processes whose parent or ancestor was started with this marker in its environment. */
+function processesWith(marker: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(marker);
+    } catch {
+      return false;
+    }
+  });
+}
+
+describe.skipIf(!existsSync(main))('ingot bench', () => {
+  let folder = '';
+  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-bench-test-'))));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.each([
+    [['--workloads', 'decode,sleep', model], 2, 'prefill, decode, ttft, load, turns'],
+    [['--against', 'nobody', model], 2, 'llama.cpp, llama-bench'],
+    [['--runs', '0', model], 2, 'from 1 to 1000'],
+    [['--pause', '-1', model], 2, 'seconds from 0 to 3600'],
+    [['--matrix-rate', '0', model], 2, 'above 0'],
+    [[], 2, 'model'],
+    [['no-such-model.gguf', '--device', 'cpu', '--quick'], 1, 'no-such-model.gguf'],
+  ] as [string[], number, string][])('%j ends with %i', (args, code, text) => {
+    const { status, stderr, stdout } = bench(...args);
+    expect(status).toBe(code);
+    expect(stderr).toContain(text);
+    expect(stderr).not.toContain('    at ');
+    expect(stdout).toBe('');
+  });
+
+  it('measures every workload, prints a table and appends records', () => {
+    const json = join(folder, 'results.jsonl');
+    const { status, stdout, stderr } = bench(model, '--device', 'cpu', '--threads', '1', '--quick', '--against', 'llama-bench', '--json', json);
+    expect(stderr).toContain('ingot: decode 16 after 16, ingot: run 1 of 1');
+    expect(status).toBe(0);
+    for (const measure of ['prefill 32', 'decode 16 after 16', 'TTFT 16', 'load', 'first request', 'TTFT of turn 3', 'prefix not reused']) expect(stdout).toContain(measure);
+    expect(stdout).toContain('cpu (1 thread');
+    expect(stdout).toContain('note: llama-bench is left out: give the path');
+    const records = readFileSync(json, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, never>);
+    expect(records).toHaveLength(3 + 4 + 2 * 4);
+    for (const record of records) {
+      expect(record).toMatchObject({
+        measure: expect.any(String), unit: expect.stringMatching(/^(tok\/s|ms|MB)$/), engine: { name: 'ingot' }, device: { kind: 'cpu' }, isQuick: true, warmups: 1,
+        model: { file: 'ember-21m-q4_0.gguf', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) }, machine: { node: process.versions.node },
+      });
+      expect(record['median']).toBeGreaterThan(0);
+    }
+    const decode = records.find(({ measure }) => measure === 'decode 16 after 16') as unknown as { median: number; limit: { perToken: number; share: number; limitPerSecond: number } };
+    expect(decode.limit.share).toBeCloseTo((decode.limit.perToken * decode.median) / decode.limit.limitPerSecond, 9);
+  });
+
+  it.skipIf(process.platform !== 'linux')('stops at Ctrl-C and leaves no process behind', async () => {
+    const marker = `INGOT_BENCH_TEST=${process.pid}-${Date.now()}`;
+    const [name, value] = marker.split('=') as [string, string];
+    const child = spawn(process.execPath, [main, 'bench', model, '--device', 'cpu', '--threads', '1', '--workloads', 'decode'], { env: { ...env, [name]: value }, stdio: ['ignore', 'ignore', 'pipe'] });
+    let text = '';
+    await new Promise<void>((resolve, reject) => {
+      child.on('exit', () => reject(new Error(`it ended by itself: ${text}`)));
+      child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+        if (text.includes('warm-up')) resolve();
+      });
+    });
+    const ended = new Promise((resolve) => child.removeAllListeners('exit').on('exit', resolve));
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(processesWith(marker)).toEqual([]);
+  });
+});

@@ -1,0 +1,101 @@
+/** `ingot bench`: speed by one protocol, beside other engines. */
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import type { WorkloadName } from '../bench/engine.ts';
+import { RIVALS } from '../bench/engines.ts';
+import { jsonLines } from '../bench/json-lines.ts';
+import { runBenchmark } from '../bench/run-benchmark.ts';
+import { WORKLOAD_NAMES } from '../bench/workloads.ts';
+import type { DeviceChoice } from '../node/load-model.ts';
+import { benchTable } from './bench-table.ts';
+import { withInterrupts } from './interrupts.ts';
+import { checkedNumber, integerIn, listOf } from './option-values.ts';
+import { createStatusLine } from './status-line.ts';
+import { createTerminal } from './terminal.ts';
+
+interface BenchFlags {
+  readonly device: DeviceChoice;
+  readonly threads?: number;
+  readonly against: readonly string[];
+  readonly backend?: string;
+  readonly llamaBench?: string;
+  readonly workloads: readonly WorkloadName[];
+  readonly runs?: number;
+  readonly pause?: number;
+  readonly matrixRate?: number;
+  readonly json?: string;
+  readonly quick?: boolean;
+}
+
+const EXAMPLES = `
+Each figure is the median of several runs after one that does not count, engines in turn, each in a process of its own: greedy, past
+end tokens, random token ids. The table shows the least and the most, and decode speed as a share of what the device can copy.
+
+Workloads:
+  prefill   tokens/s of reading prompts of 128, 512 and 2,048 tokens
+  decode    tokens/s over 128 tokens after 128 and after 4,096
+  ttft      time to the first token of prompts of 16 and 512 tokens
+  load      start of the process to ready, and the first request after that
+  turns     time to the first token over 15 turns of a conversation, with its prefix reused and without
+
+Examples:
+  $ ingot bench model.gguf
+  $ ingot bench model.gguf --against llama.cpp --json results.jsonl
+  $ ingot bench a.gguf b.gguf --device cpu --workloads prefill,decode --runs 3
+  $ ingot bench model.gguf --quick
+`;
+
+const DEFAULTS = { runs: 5, pause: 3 };
+/** Whether it runs is the question, not how fast. */
+const QUICK_DEFAULTS = { runs: 1, pause: 0 };
+
+export function registerBench(program: Command): void {
+  program
+    .command('bench')
+    .summary('measure speed, alone or against llama.cpp')
+    .description('Measures the speed of models on this machine, alone or against llama.cpp on the same file.')
+    .argument('<model...>', 'GGUF files or Hugging Face folders')
+    .addOption(new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'gpu', 'software']).default('auto'))
+    .option('--threads <count>', 'CPU threads of every engine (default: as many as the machine has)', integerIn({ min: 1, max: 256 }))
+    .option('--against <engines>', `engines to compare with: ${RIVALS.join(', ')}`, listOf(RIVALS), [])
+    .option('--backend <name>', "the rival's device by its own name: cuda, vulkan, metal (default: the best that it finds)")
+    .option('--llama-bench <path>', "llama.cpp's own benchmark program (default: LLAMA_BENCH)", process.env['LLAMA_BENCH'] || undefined)
+    .option('--workloads <list>', 'what to measure', listOf(WORKLOAD_NAMES), WORKLOAD_NAMES)
+    .option('--runs <count>', `counted runs of each figure (default: ${DEFAULTS.runs})`, integerIn({ min: 1, max: 1000 }))
+    .option('--pause <seconds>', `rest after each run (default: ${DEFAULTS.pause})`, checkedNumber(secondsFrom0))
+    .option('--matrix-rate <tmacs>', 'show prefill as a share of this many 10^12 multiply-adds per second', checkedNumber(above0))
+    .option('--json <file>', 'append each figure as one JSON line')
+    .option('--quick', 'tiny sizes, one run, no pause: to see that it works')
+    .addHelpText('after', EXAMPLES)
+    .action((models: string[], flags: BenchFlags) => bench(models, flags));
+}
+
+function secondsFrom0(value: number): number {
+  if (value >= 0 && value <= 3600) return value;
+  throw new Error('Expected seconds from 0 to 3600.');
+}
+
+function above0(value: number): number {
+  if (value > 0) return value;
+  throw new Error('Expected a number above 0.');
+}
+
+async function bench(models: readonly string[], { matrixRate, runs, pause, json, quick, ...flags }: BenchFlags): Promise<void> {
+  const defaults = quick === true ? QUICK_DEFAULTS : DEFAULTS;
+  const status = createStatusLine(createTerminal(process.stderr));
+  const table = benchTable(createTerminal(process.stdout));
+  const reporters = [
+    { ...table, onModelEnd: (...result: Parameters<typeof table.onModelEnd>) => (status.clear(), table.onModelEnd(...result)) },
+    ...(json === undefined ? [] : [jsonLines(json)]),
+  ];
+  try {
+    await withInterrupts((signal) =>
+      runBenchmark({
+        ...flags, models, signal, reporters, isQuick: quick === true, runs: runs ?? defaults.runs, pauseMs: 1000 * (pause ?? defaults.pause),
+        multiplyAddsPerSecond: matrixRate === undefined ? undefined : matrixRate * 1e12, onProgress: status.show,
+      }),
+    );
+  } finally {
+    status.clear();
+  }
+}
