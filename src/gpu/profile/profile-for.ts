@@ -60,7 +60,13 @@ function withLimits(profile: DeviceProfile, { limits }: AdapterFacts): DevicePro
       ...knobs,
       gemvInt8: { ...gemvInt8, subgroupsPerWorkgroup: Math.min(gemvInt8.subgroupsPerWorkgroup, most) },
       gemvFloat: { ...gemvFloat, teams: Math.min(gemvFloat.teams, most) },
-      attention: { ...attention, invocations: Math.min(attention.invocations, limits.invocations), splitInvocations: Math.min(attention.splitInvocations, limits.invocations) },
+      attention: {
+        ...attention,
+        invocations: Math.min(attention.invocations, limits.invocations),
+        splitInvocations: Math.min(attention.splitInvocations, limits.invocations),
+        tileInvocations: Math.min(attention.tileInvocations, limits.invocations),
+        tileBytes: Math.min(attention.tileBytes, limits.workgroupBytes),
+      },
     },
   }, { limits: "Here: this adapter's own." });
 }

@@ -19,9 +19,9 @@ const KNOBS: ProfileKnobs = {
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
-const GEMM_WHY = 'Tiles of 32 x 64 and 128 invocations, 32 columns staged at a time: fits 16 KiB of workgroup memory everywhere. From 9 rows on.';
-const LARGE_GEMM_WHY = 'Tiles of 64 x 64 and 256 invocations: twice the reuse of each weight that is unpacked. From 9 rows on.';
-const SPLIT_WHY = 'Keys are split 8 ways from 1,024 on: before that the second dispatch costs more than the parts save.';
+const GEMM_WHY = 'Small tiles: they fit 16 KiB of workgroup memory, which every device has, and leave registers for several workgroups at a time.';
+const LARGE_GEMM_WHY = 'Large tiles: twice the reuse of each weight that is unpacked.';
+const SPLIT_WHY = 'Keys are split over workgroups from where on the parts save more than the second dispatch, which combines them, costs.';
 
 const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, f32: { ...KNOBS.gemm.f32, tileRows: 64 } } };
 
@@ -31,17 +31,17 @@ const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
   storageBuffers: 10, maxBufferBindingBytes: 4 * GIB - 4, invocations: 1024, workgroupBytes: 32768,
   prefillRows: 512, stepsPerSubmit: 8, knobs: APPLE_KNOBS,
   why: {
-    profile: 'Apple GPU.',
+    profile: 'Any Apple GPU.',
     subgroups: 'Every Apple GPU has simdgroups of 32 lanes.',
     f16: 'Every Apple GPU computes in f16.',
     activations: 'f32: dot4I8Packed is emulated on Metal, so that rounding activations to int8 would cost more than it saves.',
     gemvInt8: 'Not used: activations are floats.',
-    gemvFloat: "4 rows a simdgroup, 2 simdgroups a workgroup, the shape of MLX's quantised GEMV: x stays in registers for 4 rows.",
-    gemm: 'Tiles of 64 x 64 and 256 invocations: registers and workgroup memory share one cache from family 9 on, so that a large tile does not cost occupancy.',
-    attention: 'Keys are split 8 ways from 1,024 on: Metal runs dispatches one after the other, about 2 us each, which the second one must earn.',
+    gemvFloat: "Several rows a simdgroup, few simdgroups a workgroup, the shape of MLX's quantised GEMV: x stays in registers for all of its rows.",
+    gemm: 'Large tiles: registers and workgroup memory share one cache from family 9 on, so that they do not cost occupancy.',
+    attention: 'Keys are split over workgroups from where on the parts save more than the second dispatch costs: Metal runs dispatches one after the other, about 2 us each.',
     matrixUnits: MATRIX_UNITS,
-    prefillRows: '512: a chunk of a 4B model stays near a tenth of a second, so that it can be cancelled and a page can draw.',
-    stepsPerSubmit: '8: a submit of a small model stays under 20 ms.',
+    prefillRows: 'A chunk of a 4B model should stay near a tenth of a second (an estimate), so that it can be cancelled and a page can draw.',
+    stepsPerSubmit: 'A submit of a small model should stay under 20 ms (an estimate).',
     limits: "Metal's, as Dawn passes them on.",
   },
 };
@@ -68,8 +68,8 @@ const EARLY_APPLE = {
   differences: { prefillRows: 256, stepsPerSubmit: 4, knobs: KNOBS },
   why: {
     gemm: GEMM_WHY,
-    prefillRows: '256: with 7 or 8 cores a chunk of a 4B model still takes tenths of a second, in which a page cannot draw.',
-    stepsPerSubmit: '4: the same for decoding.',
+    prefillRows: 'With 7 or 8 cores a larger chunk of a 4B model would take tenths of a second, in which a page cannot draw (an estimate).',
+    stepsPerSubmit: 'For the same reason.',
   },
 } as const;
 
@@ -88,17 +88,17 @@ const NVIDIA: DeviceProfile = {
     attention: { ...KNOBS.attention, invocations: 1024, splitFrom: 512, tileBytes: 49152 },
   },
   why: {
-    profile: 'NVIDIA GPU.',
+    profile: 'Any NVIDIA GPU.',
     subgroups: 'Warps have 32 lanes.',
     f16: 'On, by a toggle of Dawn (vulkan_enable_f16_on_nvidia).',
     activations: 'int8: dot4I8Packed is one instruction; chains of GEMVs ran 1.4 to 1.9 times as fast as with f16 activations and 2 to 3 times as fast as with f32.',
-    gemvInt8: 'A row a warp and 16 rows a workgroup, which so owns a block of its int8 result. Two warps a row for square and tall matrices gain 10 to 20% there; the head would lose half by it.',
-    gemvFloat: 'A row a warp and 8 warps a workgroup: two rows a warp were 15% slower.',
+    gemvInt8: 'A row a warp, and as many rows a workgroup as make a block of the int8 result, which it so owns. Two warps a row for square and tall matrices gain 10 to 20% there; the head would lose half by it.',
+    gemvFloat: 'A row a warp: two rows a warp were 15% slower.',
     gemm: LARGE_GEMM_WHY,
-    attention: '32 warps a head up to 512 keys; beyond, 8 parts of the keys and a combine (4,096 keys: 16 us where one part takes 43).',
+    attention: 'All warps of a workgroup on one head while keys are few; then parts of the keys and a combine (8 parts of 4,096 keys took 16 us where one takes 43).',
     matrixUnits: MATRIX_UNITS,
-    prefillRows: '512: a chunk takes tens of milliseconds.',
-    stepsPerSubmit: '16: JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
+    prefillRows: 'A chunk takes tens of milliseconds.',
+    stepsPerSubmit: 'JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
     limits: 'As drivers of the last years give them.',
   },
 };
@@ -110,8 +110,8 @@ const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubm
   subgroups: 'None unless the adapter has 32 lanes and nothing else: the driver may choose another size for each kernel.',
   f16: 'On: its GPUs of the last years compute in f16.',
   activations: 'int8: dot4I8Packed is one instruction.',
-  gemvInt8: 'A row an invocation, 64 a workgroup: without subgroups nothing is shared between invocations.',
-  gemvFloat: 'As for int8; only weights that are floats in the file need it.',
+  gemvInt8: 'A row an invocation: without subgroups nothing is shared between invocations.',
+  gemvFloat: 'Without subgroups invocations meet in workgroup memory. Only weights that are floats in the file need it.',
   gemm: GEMM_WHY,
   attention: SPLIT_WHY,
   matrixUnits: MATRIX_UNITS,
@@ -122,14 +122,14 @@ const AMD: DeviceProfile = {
   ...VULKAN,
   name: 'amd', matches: [{ vendor: 'amd' }],
   subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 512, stepsPerSubmit: 8, knobs: KNOBS,
-  why: { ...VULKAN_WHY, profile: 'AMD GPU.', prefillRows: '512: mostly GPUs with memory of their own.', stepsPerSubmit: '8: between what large and integrated GPUs want.' },
+  why: { ...VULKAN_WHY, profile: 'Any AMD GPU.', prefillRows: 'Mostly GPUs with memory of their own.', stepsPerSubmit: 'Between what large and integrated GPUs want.' },
 };
 
 const INTEL: DeviceProfile = {
   ...VULKAN,
   name: 'intel', matches: [{ vendor: 'intel' }],
   subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 256, stepsPerSubmit: 4, knobs: KNOBS,
-  why: { ...VULKAN_WHY, profile: 'Intel GPU.', prefillRows: '256: mostly integrated GPUs, which also draw the screen.', stepsPerSubmit: '4: the same.' },
+  why: { ...VULKAN_WHY, profile: 'Any Intel GPU.', prefillRows: 'Mostly integrated GPUs, which also draw the screen.', stepsPerSubmit: 'For the same reason.' },
 };
 
 const SOFTWARE: DeviceProfile = {
@@ -143,8 +143,8 @@ const SOFTWARE: DeviceProfile = {
     subgroups: 'None, though SwiftShader has 4 lanes: a row an invocation is 5 times as fast there as with subgroup operations, and 10 times as fast as with barriers.',
     f16: 'Off: SwiftShader has none.',
     activations: 'int8: a quarter of the loads.',
-    prefillRows: '64: a step takes tenths of a second here.',
-    stepsPerSubmit: '2: the same, and the tests still see several steps in one submit.',
+    prefillRows: 'A step takes tenths of a second here.',
+    stepsPerSubmit: 'For the same reason; the tests still see several steps in one submit.',
     limits: "SwiftShader's.",
   },
 };
@@ -161,9 +161,9 @@ const GENERIC: DeviceProfile = {
     f16: 'Off: Safari has none.',
     activations: 'f32: dot4I8Packed may be emulated.',
     gemvInt8: 'Not used: activations are floats.',
-    gemvFloat: 'A row an invocation, 64 a workgroup: without subgroups nothing is shared between invocations.',
-    prefillRows: '128: the GPU may be small and may be drawing the page.',
-    stepsPerSubmit: '4: the same.',
+    gemvFloat: 'Without subgroups invocations meet in workgroup memory, a few to a row.',
+    prefillRows: 'The GPU may be small and may be drawing the page.',
+    stepsPerSubmit: 'For the same reason.',
     limits: 'What WebGPU promises everywhere.',
   },
 };
