@@ -68,6 +68,13 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
     expect(decode.limit.share).toBeCloseTo((decode.limit.perToken * decode.median) / decode.limit.limitPerSecond, 9);
   });
 
+  it('leaves out what the model has no room for, and says so', () => {
+    const { status, stdout } = bench(model, '--device', 'cpu', '--workloads', 'decode', '--runs', '1', '--pause', '0');
+    expect(status).toBe(0);
+    expect(stdout).toContain('decode 128 after 128 ');
+    expect(stdout).toContain('note: decode 128 after 4096 is left out: it takes 4225 positions, and the model has 2048');
+  });
+
   it.skipIf(process.platform !== 'linux')('stops at Ctrl-C and leaves no process behind', async () => {
     const marker = `INGOT_BENCH_TEST=${process.pid}-${Date.now()}`;
     const [name, value] = marker.split('=') as [string, string];

@@ -20,7 +20,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-cli-'))));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'doctor'])('%s --help shows examples', (name) => {
+  it.each(['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'bench', 'doctor'])('%s --help shows examples', (name) => {
     const { status, stdout } = ingot([name, '--help']);
     expect(status).toBe(0);
     expect(stdout).toContain('Examples:');

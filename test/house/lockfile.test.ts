@@ -55,7 +55,7 @@ describe('package-lock.json', () => {
   });
 });
 
-describe.each(['package-lock.json', 'peers/package-lock.json'])('%s', (path) => {
+describe.each(['package-lock.json', 'peers/package-lock.json', 'peers/gpu/package-lock.json'])('%s', (path) => {
   const lock = readLock(path);
 
   it('names no registry: a clone installs from whichever one its machine uses', () => {
