@@ -3,17 +3,19 @@
  * Safari), and float weights everywhere. Every type of weights; parts of different types in one dispatch, a workgroup in one part.
  *
  * A team of lanes owns a few rows: a subgroup, lanes that meet in workgroup memory, or a single invocation. For block formats and one
- * column a lane takes whole groups of 32: x of the group in registers for all rows, codes in 16-byte loads that are all issued first,
- * y = scale * (codes * x - offset * sum(x)) - minimum * sum(x) for each group. An RMS norm costs no pass of its own: x is multiplied
- * by the gain and its squares are summed on the way, and the sum divides the result.
+ * column a lane takes groups of 32 (or halves of them): x of the piece in registers for all rows, codes of all rows in loads that are issued
+ * first, y = scale * (codes * x - offset * sum(x)) - minimum * sum(x) for each piece. An RMS norm costs no pass of its own: x is
+ * multiplied by the gain and its squares are summed on the way, and the sum divides the result. With several columns, codes become
+ * values once for all of them.
  *
- * Instructions for 32 weights of q4_0 in one row (4 rows a simdgroup; 32-bit operations, conversions of 16-bit operands folded into the
- * multiply-add as Apple's instructions allow):
- * - integer: 32 masks, 32 conversions, 32 fma, 4 exclusive ors = 100.
- * - half: 16 shifts, 16 masks, 16 exclusive ors, 32 fma = 80, and no integer-to-float conversion among them.
- * - subnormal: 4 exclusive ors, 4 shifts, 16 masks, 32 fma = 56.
- * To each come 3 additions of partial sums, about 7 operations for the scale, and a quarter of 32 multiplications (integer; 16 for
- * subnormal) and 32 additions that x costs once for four rows.
+ * Instructions for 32 weights of q4_0 in one row, counted by eye in the WGSL, not measured. Halves in the operands of a multiply-add cost
+ * nothing on Apple; elsewhere `half` and `subnormal` take a conversion for each element, as `integer` does everywhere.
+ * - integer: 4 exclusive ors, 32 masks, 32 conversions, 32 fma = 100
+ * - half: 16 shifts, 16 masks, 16 exclusive ors, 32 fma = 80
+ * - subnormal: 4 exclusive ors, 4 shifts, 16 masks, 32 fma = 56
+ * Each row adds 3 additions of partial sums and about 8 operations for the scale, twice that where two lanes share the group. Once for all
+ * rows of a team come 8 loads of x, 32 additions for its sum and as many multiplications as values need another power of two
+ * (integer 32, subnormal 16); a norm adds 8 loads, 32 multiplications and 32 fma.
  */
 import { CapacityError } from '../../../tensor/errors.ts';
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
