@@ -87,6 +87,7 @@ describe.each(PROFILE_NAMES)('the profile %s', (name) => {
     expect(attention.tileBytes).toBeLessThanOrEqual(workgroupBytes);
     // Both tiles staged, as f32.
     expect((gemm.f32.tileRows + gemm.f32.tileCols) * gemm.f32.tileDepth * 4).toBeLessThanOrEqual(workgroupBytes);
-    expect(storageBuffers).toBeGreaterThanOrEqual(8);
+    // What kernels are allowed to bind.
+    expect(storageBuffers).toBeGreaterThanOrEqual(10);
   });
 });
