@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { canRun, openTestDevice } from '../../../../test/gpu-harness.ts';
+import { canRun, createNullGpu, openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import { ATTENTION_TOLERANCE, compareAttention, compareCache, expectedAttention, makeAttentionCase, shapeOf } from '../../../../test/gpu/attention-case.ts';
 import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
@@ -58,16 +58,18 @@ describe('attention-decode', () => {
   });
   afterAll(() => test.close());
 
-  async function decode(problem: AttentionCase, variant: AttentionDecodeVariant): Promise<Map<string, BufferData>> {
+  const decode = (problem: AttentionCase, variant: AttentionDecodeVariant) => decodeOn(test, problem, variant);
+
+  async function decodeOn(device: TestDevice, problem: AttentionCase, variant: AttentionDecodeVariant): Promise<Map<string, BufferData>> {
     const { shape, splits } = variant;
     const kernel = attentionDecodeKernel(variant);
     const partials = splits ? new Float32Array(partialBytes(shape, splits, problem.rows) / 4).fill(NaN) : new Float32Array(4);
-    const out = await test.run({ kernel, workgroups: attentionDecodeWorkgroups(variant, problem), buffers: { ...problem.buffers, partials } });
+    const out = await device.run({ kernel, workgroups: attentionDecodeWorkgroups(variant, problem), buffers: { ...problem.buffers, partials } });
     if (!splits) return out;
     // Few invocations and many: one slice of splits, or several.
-    const combine = { shape, splits, invocations: splits.count > 4 ? 64 : 32 };
+    const combine = { shape, splits, invocations: splits.count > 4 ? Math.max(64, shape.headDim) : 32 };
     const buffers = { ...problem.buffers, partials: out.get('partials') as BufferData };
-    const combined = await test.run({ kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem), buffers });
+    const combined = await device.run({ kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem), buffers });
     return new Map([...out, ...combined]);
   }
 
@@ -98,6 +100,21 @@ describe('attention-decode', () => {
     const out = await decode(problem, { shape: problem.shape, ...FLAT });
     const shorter = { ...problem, positions: Uint32Array.of(64) };
     expect(compareAttention(out.get('y') as BufferData, expectedAttention(shorter, out.get('kv') as BufferData))).toMatch(/^value/);
+  });
+
+  it('what 32 lanes run is valid, within 32 KiB and 10 storage buffers', async () => {
+    const null32 = await openTestDevice(createNullGpu());
+    const shape = shapeOf({ heads: 16, kvHeads: 8, headDim: 128, kv: 'f16', output: 'q8', pageTokens: 64 });
+    const splits = { count: 32, granule: 64 };
+    const lanes: Form = { queryHeads: 1, splits: undefined, subgroupSize: 32, invocations: 1024, unroll: 4 };
+    for (const form of [lanes, { ...lanes, queryHeads: 2, splits, invocations: 256, unroll: 8 }, { ...lanes, queryHeads: 2, invocations: 256 }]) {
+      const variant = { shape, ...form };
+      const kernel = attentionDecodeKernel(variant);
+      expect(kernel.workgroupBytes).toBeLessThanOrEqual(32768);
+      expect(kernel.bindings.length).toBeLessThanOrEqual(10);
+      await decodeOn(null32, makeAttentionCase(shape, at(0)), variant);
+    }
+    null32.close();
   });
 
   it('variants without subgroups stay within the memory that every device has', () => {
