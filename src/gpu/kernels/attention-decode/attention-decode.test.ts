@@ -58,18 +58,16 @@ describe('attention-decode', () => {
   });
   afterAll(() => test.close());
 
-  const decode = (problem: AttentionCase, variant: AttentionDecodeVariant) => decodeOn(test, problem, variant);
-
-  async function decodeOn(device: TestDevice, problem: AttentionCase, variant: AttentionDecodeVariant): Promise<Map<string, BufferData>> {
+  async function decode(problem: AttentionCase, variant: AttentionDecodeVariant): Promise<Map<string, BufferData>> {
     const { shape, splits } = variant;
     const kernel = attentionDecodeKernel(variant);
     const partials = splits ? new Float32Array(partialBytes(shape, splits, problem.rows) / 4).fill(NaN) : new Float32Array(4);
-    const out = await device.run({ kernel, workgroups: attentionDecodeWorkgroups(variant, problem), buffers: { ...problem.buffers, partials } });
+    const out = await test.run({ kernel, workgroups: attentionDecodeWorkgroups(variant, problem), buffers: { ...problem.buffers, partials } });
     if (!splits) return out;
     // Few invocations and many: one slice of splits, or several.
     const combine = { shape, splits, invocations: splits.count > 4 ? Math.max(64, shape.headDim) : 32 };
     const buffers = { ...problem.buffers, partials: out.get('partials') as BufferData };
-    const combined = await device.run({ kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem), buffers });
+    const combined = await test.run({ kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem), buffers });
     return new Map([...out, ...combined]);
   }
 
@@ -112,7 +110,9 @@ describe('attention-decode', () => {
       const kernel = attentionDecodeKernel(variant);
       expect(kernel.workgroupBytes).toBeLessThanOrEqual(32768);
       expect(kernel.bindings.length).toBeLessThanOrEqual(10);
-      await decodeOn(null32, makeAttentionCase(shape, at(0)), variant);
+      // The null adapter has the least limits, so this goes as far as the module.
+      const { messages } = await null32.device.createShaderModule({ code: kernel.wgsl }).getCompilationInfo();
+      expect(messages.filter(({ type }) => type === 'error')).toEqual([]);
     }
     null32.close();
   });
