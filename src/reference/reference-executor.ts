@@ -17,6 +17,8 @@ import { attendRow, linear, rmsNorm, roundActivations, rope, swiglu } from './re
 export interface ReferenceOptions {
   /** `int8` rounds what quantised matrices are multiplied with, as the CPU executor's kernels do. Default `none`. */
   readonly activationRounding?: 'none' | 'int8';
+  /** Values under one scale of that rounding. Default 32. */
+  readonly roundingBlock?: 16 | 32 | undefined;
 }
 
 export function createReferenceExecutor(options: ReferenceOptions = {}): Executor {
@@ -24,7 +26,7 @@ export function createReferenceExecutor(options: ReferenceOptions = {}): Executo
   return {
     kind: 'reference',
     description: `reference (float64${rounding === 'int8' ? ', int8 activations' : ''}, slow)`,
-    load: (request) => loadProgram(request, rounding === 'int8'),
+    load: (request) => loadProgram(request, rounding === 'int8' ? (options.roundingBlock ?? 32) : undefined),
   };
 }
 
@@ -38,12 +40,13 @@ interface Session {
   readonly weights: Map<string, LoadedWeight>;
   /** Keys and values by page: [states][2][pageTokens][kvHeads * headDim]. */
   readonly pages: Float64Array[];
-  readonly roundActivations: boolean;
+  /** Values that share a scale where inputs of quantised matrices are rounded. */
+  readonly roundingBlock: number | undefined;
 }
 
-async function loadProgram(request: ProgramRequest, roundInputs: boolean): Promise<Program> {
+async function loadProgram(request: ProgramRequest, roundingBlock: number | undefined): Promise<Program> {
   const { graph, signal, onProgress } = request;
-  const session: Session = { request, weights: new Map(), pages: [], roundActivations: roundInputs };
+  const session: Session = { request, weights: new Map(), pages: [], roundingBlock };
   const total = graph.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0);
   let loaded = 0;
   // All of the memory before any of the reading: a model that does not fit is refused at once.
@@ -194,7 +197,8 @@ function gatherEmbeddings(run: Run, id: string, tokens: Int32Array): Float64Arra
 function runLinear(run: Run, op: GraphOp & { kind: 'linear' }, x: Float64Array): Float64Array {
   const { source } = run.session.weights.get(op.weight.id) as LoadedWeight;
   const cols = source.shape[1] as number;
-  const rounded = run.session.roundActivations && isQuantized(source.type) ? roundActivations(x, cols) : x;
+  const { roundingBlock } = run.session;
+  const rounded = roundingBlock !== undefined && isQuantized(source.type) ? roundActivations(x, cols, roundingBlock) : x;
   return linear(rounded, decoded(run, op.weight.id), cols, op.bias === undefined ? undefined : decoded(run, op.bias.id));
 }
 

@@ -82,14 +82,14 @@ export function attendRow(q: Float64Array, last: number, read: KvReader, op: Att
 }
 
 /**
- * Rounds x to int8 codes with one scale for 32 values, and back: d = max|x| / 127 in f32, code = nearest(x / d), ties to even.
- * What the CPU executor's kernels for quantised weights do with their activations. `cols` bounds the blocks of a row.
+ * Rounds x to int8 codes with one scale for `blockSize` values, and back: d = max|x| / 127 in f32, code = nearest(x / d), ties to even.
+ * What the kernels for quantised weights do with their activations: the CPU's in blocks of 32, the GPU's of 16. `cols` bounds the blocks of a row.
  */
-export function roundActivations(x: Float64Array, cols: number): Float64Array {
+export function roundActivations(x: Float64Array, cols: number, blockSize = 32): Float64Array {
   const y = new Float64Array(x.length);
   for (let row = 0; row < x.length; row += cols) {
-    for (let block = row; block < row + cols; block += 32) {
-      const end = Math.min(block + 32, row + cols);
+    for (let block = row; block < row + cols; block += blockSize) {
+      const end = Math.min(block + blockSize, row + cols);
       let largest = 0;
       for (let i = block; i < end; i++) largest = Math.max(largest, Math.abs(Math.fround(x[i]!)));
       const scale = Math.fround(largest / 127);

@@ -25,12 +25,18 @@ export type GpuPlan = Plan<GpuOp>;
 
 export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
   const { tokens, positions, outIndices } = graph.inputs;
-  return planSteps({
+  return withMakersValues(planSteps({
     steps: lowerGraph(graph, options),
     rules: gpuRules(options.typeOf).filter(({ name }) => !options.withoutRules?.includes(name)),
     kept: [graph.logits, ...(options.taps ?? [])],
     inputs: options.rows === 'one' ? [tokens, positions] : [tokens, positions, outIndices],
-  });
+  }));
+}
+
+/** Rules change the dtype of what a step makes; its readers then still name the value as it was. */
+function withMakersValues(plan: GpuPlan): GpuPlan {
+  const made = new Map(plan.steps.flatMap(({ outputs }) => outputs.map((value) => [value.id, value])));
+  return { ...plan, steps: plan.steps.map((step) => ({ ...step, inputs: step.inputs.map((value) => made.get(value.id) ?? value) })) };
 }
 
 function lowerGraph(graph: Graph, { typeOf, activations, rows }: GpuPlanOptions): GpuStep[] {

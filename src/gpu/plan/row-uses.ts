@@ -70,7 +70,7 @@ function quantizeUse(step: StepOf<QuantizeOp>, { single }: UseOptions): KernelUs
   const [x] = step.inputs as readonly [Value];
   const { norm, gather } = step.op;
   const variant = { width: widthOf(x), norm: norm && { eps: norm.eps }, gather, rowCount: rowCountOf(step.outputs[0] as Value), single };
-  const buffers = { x: floatsRef(x), outIndices: input('outIndices'), ...outputRefs(step.outputs), ...(norm ? { gain: vectorRef(norm.weight.id) } : {}) };
+  const buffers = { x: floatsRef(x), outIndices: input('outIndices'), ...outputRefs(step.outputs), ...(norm ? { yGain: vectorRef(norm.weight.id) } : {}) };
   return useOf(step, { kernel: quantizeKernel(variant), buffers, workgroups: (counts) => quantizeWorkgroups(variant, counts), work: 1 });
 }
 
