@@ -53,6 +53,7 @@ function nameOf({ queryHeads, splits, subgroupSize, invocations, unroll }: Form)
 
 describe('attention-decode', () => {
   let test: TestDevice;
+  let nullGpu: GPU | undefined;
   beforeAll(async () => {
     test = await openTestDevice();
   });
@@ -101,7 +102,7 @@ describe('attention-decode', () => {
   });
 
   it('what 32 lanes run is valid, within 32 KiB and 10 storage buffers', async () => {
-    const null32 = await openTestDevice(createNullGpu());
+    const null32 = await openTestDevice((nullGpu ??= createNullGpu()));
     const shape = shapeOf({ heads: 16, kvHeads: 8, headDim: 128, kv: 'f16', output: 'q8', pageTokens: 64 });
     const splits = { count: 32, granule: 64 };
     const lanes: Form = { queryHeads: 1, splits: undefined, subgroupSize: 32, invocations: 1024, unroll: 4 };
