@@ -1,0 +1,145 @@
+/**
+ * Every WGSL module of every named profile, compiled by Dawn's null backend: it has all features, validates everything and runs nothing, so
+ * that what a Mac would get is at least well-formed where there is no Mac.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { gpuLimits } from '../../src/gpu/device/adapter-facts.ts';
+import { kernelProblems } from '../../src/gpu/device/pipeline-cache.ts';
+import type { Kernel } from '../../src/gpu/kernel.ts';
+import { repackKernel } from '../../src/gpu/kernels/repack/repack-kernel.ts';
+import { packedFormatOf } from '../../src/gpu/packed-layout.ts';
+import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
+import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
+import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
+import type { KvType } from '../../src/graph/executor.ts';
+import { QUANT_LAYOUTS } from '../../src/tensor/quant-layout.ts';
+import type { WeightType } from '../../src/tensor/tensor-type.ts';
+import { createNullGpu } from '../gpu-harness.ts';
+import { syntheticGraph } from '../synthetic-graph.ts';
+import type { SyntheticShape } from '../synthetic-graph.ts';
+
+const gpu = createNullGpu();
+let device: GPUDevice;
+
+beforeAll(async () => {
+  const adapter = await gpu.requestAdapter();
+  if (adapter === null) throw new Error('no null adapter');
+  device = await adapter.requestDevice({ requiredFeatures: ['subgroups', 'shader-f16'] });
+});
+afterAll(() => device.destroy());
+
+const SMALL: SyntheticShape = { layers: 1, dim: 256, heads: 4, kvHeads: 2, headDim: 64, ffnDim: 768, vocab: 1000 };
+const QWEN3_0_6B: SyntheticShape = { layers: 2, dim: 1024, heads: 16, kvHeads: 8, headDim: 128, ffnDim: 3072, vocab: 151936, qkNorm: true };
+const QWEN3_4B: SyntheticShape = { ...QWEN3_0_6B, dim: 2560, heads: 32, ffnDim: 9728 };
+const LLAMA_3B: SyntheticShape = { layers: 2, dim: 3072, heads: 24, kvHeads: 8, headDim: 128, ffnDim: 8192, vocab: 128256 };
+
+type Mix = (id: string) => WeightType;
+
+/** As Q4_K_M files have it: some layers' v and down in six bits, and the head. */
+const mixedK: Mix = (id) => (/output|embedding|layers\.0\.(v|down)$/.test(id) ? 'q6_k' : 'q4_k');
+
+interface PlannedModel {
+  readonly shape: SyntheticShape;
+  readonly mix: Mix;
+  readonly kv: KvType;
+}
+
+const TYPES = Object.keys(QUANT_LAYOUTS) as readonly WeightType[];
+
+const MODELS: readonly PlannedModel[] = [
+  ...TYPES.map((type): PlannedModel => ({ shape: SMALL, mix: () => type, kv: type === 'f32' ? 'f32' : 'f16' })),
+  ...[true, false].map((qkNorm): PlannedModel => ({ shape: { ...SMALL, qkNorm, bias: true, headDim: 24, rotaryDim: 16, normFirst: true }, mix: () => 'q8_0', kv: 'f32' })),
+  ...[QWEN3_0_6B, QWEN3_4B, LLAMA_3B].flatMap((shape): readonly PlannedModel[] => [{ shape, mix: () => 'q4_0', kv: 'f16' }, { shape, mix: mixedK, kv: 'f16' }]),
+];
+
+/** All kernels of a profile by key; equal keys must stand for equal texts. */
+function kernelsOf(profile: DeviceProfile): ReadonlyMap<string, Kernel> {
+  const kernels = new Map<string, Kernel>();
+  for (const { shape, mix, kv } of MODELS) {
+    const graph = syntheticGraph(shape);
+    const vectors = new Set(graph.weights.filter((weight) => weight.shape.length === 1).map(({ id }) => id));
+    const plan = planModel({
+      graph, profile, maxRows: profile.prefillRows, kv: { type: kv, pageTokens: 32, maxPages: 128 },
+      typeOf: (id) => (vectors.has(id) ? 'f32' : mix(id)),
+    });
+    for (const kernel of kernelsOfModel(plan)) {
+      expect(kernels.get(kernel.key)?.wgsl ?? kernel.wgsl, `two texts for ${kernel.key}`).toBe(kernel.wgsl);
+      kernels.set(kernel.key, kernel);
+    }
+  }
+  for (const type of TYPES) {
+    const kernel = repackKernel({ format: packedFormatOf(type) });
+    kernels.set(kernel.key, kernel);
+  }
+  return kernels;
+}
+
+/** What is wrong with a module, with its line. */
+async function moduleProblems({ label, wgsl }: Kernel): Promise<readonly string[]> {
+  device.pushErrorScope('validation');
+  const module = device.createShaderModule({ code: wgsl });
+  const error = await device.popErrorScope();
+  if (error === null) return [];
+  const lines = wgsl.split('\n');
+  const { messages } = await module.getCompilationInfo();
+  return messages.filter(({ type }) => type === 'error').map(({ lineNum, message }) => `${label}, line ${lineNum}: ${message} | ${lines[lineNum - 1]}`);
+}
+
+const BUFFER_TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
+
+/** Layout against text, for kernels that fit the null device's limits, which are WebGPU's defaults. */
+async function pipelineProblems(kernel: Kernel): Promise<readonly string[]> {
+  device.pushErrorScope('validation');
+  const layout = device.createBindGroupLayout({
+    entries: kernel.bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: BUFFER_TYPES[access] } })),
+  });
+  device.createComputePipeline({
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: { module: device.createShaderModule({ code: kernel.wgsl }), entryPoint: 'main' },
+  });
+  const error = await device.popErrorScope();
+  return error === null ? [] : [`${kernel.label}: ${error.message}`];
+}
+
+/** By text: what profiles share is compiled once. */
+const compiled = new Map<string, readonly string[]>();
+
+/** What is wrong with a kernel: with its text, and with its bindings where the null device's limits let a pipeline be made of it. */
+async function compileProblems(kernel: Kernel): Promise<readonly string[]> {
+  const known = compiled.get(kernel.wgsl);
+  if (known !== undefined) return known;
+  const problems = [...(await moduleProblems(kernel))];
+  if (fitsNullDevice(kernel)) problems.push(...(await pipelineProblems(kernel)));
+  compiled.set(kernel.wgsl, problems);
+  return problems;
+}
+
+function fitsNullDevice(kernel: Kernel): boolean {
+  const found = kernelProblems({ ...kernel, needs: {} }, { limits: gpuLimits(device.limits), features: new Set(), subgroupSize: undefined });
+  return found.length === 0;
+}
+
+describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
+  const profile = PROFILES[name];
+
+  it('compile, and fit the profile', async () => {
+    const kernels = [...kernelsOf(profile).values()];
+    expect(kernels.length).toBeGreaterThan(50);
+    const { storageBuffers, invocations, workgroupBytes, maxBufferBindingBytes, subgroupSize, hasF16 } = profile;
+    const own = {
+      limits: { storageBuffers, invocations, workgroupBytes, bindingBytes: maxBufferBindingBytes, bufferBytes: maxBufferBindingBytes },
+      features: new Set([...(hasF16 ? ['shader-f16'] : []), ...(subgroupSize === undefined ? [] : ['subgroups'])]), subgroupSize,
+    };
+    expect(kernels.flatMap((kernel) => kernelProblems(kernel, own).map((problem) => `${kernel.label}: ${problem}`))).toEqual([]);
+    const problems: string[] = [];
+    for (const kernel of kernels) problems.push(...(await compileProblems(kernel)));
+    expect(problems).toEqual([]);
+    expect(kernels.filter(fitsNullDevice).length).toBeGreaterThan(kernels.length / 4);
+  });
+});
+
+it('finds what does not compile', async () => {
+  const [kernel] = kernelsOf(PROFILES.generic).values();
+  expect(await moduleProblems({ ...kernel, wgsl: kernel.wgsl.replace('fn main', 'fun main') })).not.toEqual([]);
+  expect(await pipelineProblems({ ...kernel, bindings: kernel.bindings.slice(1) })).not.toEqual([]);
+});
