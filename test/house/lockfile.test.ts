@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { repoRoot } from './repository.ts';
@@ -47,6 +47,11 @@ describe('package-lock.json', () => {
       return entry?.integrity !== undefined && entry.os?.includes(os) && entry.cpu?.includes(cpu);
     }));
     expect(missing).toEqual([]);
+  });
+
+  it.each(platforms)('has a WebGPU for %s-%s in the package of all platforms', (os, cpu) => {
+    const folder = join(repoRoot, 'node_modules', 'webgpu', 'dist', `${os}-${os === 'darwin' ? 'universal' : cpu}`);
+    expect(existsSync(join(folder, 'dawn.node'))).toBe(true);
   });
 
   it('agrees with package.json', () => {
