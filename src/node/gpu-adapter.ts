@@ -15,7 +15,7 @@ export type AdapterKind = 'hardware' | 'software';
 export type GpuToggles = 'safe' | 'fast';
 
 export interface FindAdapterOptions {
-  /** Default `fast`. */
+  /** Default: `fast` on hardware, `safe` on a software adapter, which is there for tests. */
   readonly toggles?: GpuToggles | undefined;
 }
 
@@ -55,7 +55,7 @@ function kept(): Kept {
  * The adapter to compute on. Ask again for each device: an adapter gives one.
  * That there is none is remembered for the process.
  */
-export async function findAdapter(kind: AdapterKind, { toggles = 'fast' }: FindAdapterOptions = {}): Promise<FoundAdapter> {
+export async function findAdapter(kind: AdapterKind, { toggles = kind === 'software' ? 'safe' : 'fast' }: FindAdapterOptions = {}): Promise<FoundAdapter> {
   const { instances, without } = kept();
   const known = without.get(`${kind} ${toggles}`);
   if (known !== undefined) return { problem: known };
