@@ -195,7 +195,7 @@ async function measureDecode(model, shape, layers, buffers) {
 function prefillVariants(shape, isFirst) {
   const chosen = attentionPrefillVariant(shape, { invocations: 256, bytes: Math.min(limits.maxComputeWorkgroupStorageSize, options.tiny ? 16384 : 32768) });
   if (!isFirst || options.tiny) return [chosen];
-  const others = [[32, 32, 64], [32, 16, 128], [16, 32, 64], [16, 32, 32], [64, 32, 128], [64, 32, 256], [32, 64, 128]].map(([tileRows, tileKeys, invocations]) => ({ shape, tileRows, tileKeys, invocations }));
+  const others = [[32, 32, 64], [32, 16, 128], [16, 32, 64], [16, 32, 32], [64, 32, 128], [64, 32, 256], [32, 64, 128], [64, 16, 256]].map(([tileRows, tileKeys, invocations]) => ({ shape, tileRows, tileKeys, invocations }));
   return [chosen, ...others.filter((variant) => prefillTileBytes(variant) <= limits.maxComputeWorkgroupStorageSize)];
 }
 
@@ -254,7 +254,7 @@ async function measureModel(model, isFirst) {
   buffers.kv.forEach((buffer, layer) => fillRandom(buffer, HALVES, layer + 2));
   await measureDecode(model, shape, layers, buffers);
   await measurePrefill(model, shape, layers, { buffers, isFirst });
-  for (const buffer of [...Object.values(buffers).flat()]) buffer.destroy();
+  for (const buffer of Object.values(buffers).flat()) buffer.destroy();
 }
 
 for (const [n, model] of modelNames.entries()) await measureModel(model, n === 0);

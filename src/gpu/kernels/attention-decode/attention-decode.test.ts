@@ -6,7 +6,7 @@ import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../attention-combine/attention-combine.ts';
-import { attentionDecodeKernel, attentionDecodeWorkgroups } from './attention-decode.ts';
+import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads } from './attention-decode.ts';
 import type { AttentionDecodeVariant } from './attention-decode.ts';
 import { partialBytes } from './key-splits.ts';
 
@@ -123,6 +123,15 @@ describe('attention-decode', () => {
     for (const shape of [qwen, { ...qwen, kv: 'f32' } as const]) {
       expect(attentionDecodeKernel({ shape, ...FLAT, queryHeads: 4, invocations: 128 }).workgroupBytes).toBeLessThanOrEqual(16384);
     }
+  });
+
+  it('takes as many heads into a workgroup as fit', () => {
+    const shape = shapeOf({ heads: 32, kvHeads: 8, headDim: 128 });
+    const most = (form: Partial<Form>, bytes: number) => decodeQueryHeads({ shape, ...FLAT, ...form }, { most: 4, bytes });
+    expect([most({}, 16384), most({ invocations: 128 }, 16384), most({ invocations: 128 }, 6144)]).toEqual([2, 4, 2]);
+    expect([most(LANES, 32768), most({ ...LANES, invocations: 128 }, 32768)]).toEqual([4, 1]);
+    expect(() => most({ invocations: 16 }, 16384)).toThrow('does not fit 16 invocations');
+    expect(decodeQueryHeads({ shape: { ...shape, heads: 40 }, ...FLAT, invocations: 256 }, { most: 4, bytes: 16384 })).toBe(1);
   });
 
   it('refuses variants that have no meaning', () => {

@@ -12,7 +12,7 @@ import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { finishText } from './finish.ts';
-import { invocationForm } from './invocation-form.ts';
+import { hasInvocationsFor, invocationForm } from './invocation-form.ts';
 import { keysOfSplit } from './key-splits.ts';
 import type { KeySplits } from './key-splits.ts';
 import { subgroupForm } from './subgroup-form.ts';
@@ -50,11 +50,26 @@ function check({ shape, queryHeads, invocations, subgroupSize, unroll }: Attenti
   if (subgroupSize === undefined && unroll !== 1) throw new Error('attention-decode: only the subgroup form unrolls');
 }
 
+function partsOf(variant: AttentionDecodeVariant) {
+  const form = variant.subgroupSize === undefined ? invocationForm(variant) : subgroupForm(variant, variant.subgroupSize);
+  const finish = finishText(variant, form.slices);
+  return { form, finish, workgroupBytes: form.workgroupBytes + finish.workgroupBytes + variant.queryHeads * 4 };
+}
+
+/** The most heads of a group, up to `most`, that a variant can take into one workgroup with `bytes` of memory. */
+export function decodeQueryHeads(variant: Omit<AttentionDecodeVariant, 'queryHeads'>, { most, bytes }: { readonly most: number; readonly bytes: number }): number {
+  const { group } = attentionSizes(variant.shape);
+  for (let queryHeads = Math.min(most, group); queryHeads > 0; queryHeads--) {
+    const wanted = { ...variant, queryHeads };
+    if (group % queryHeads === 0 && (variant.subgroupSize !== undefined || hasInvocationsFor(wanted)) && partsOf(wanted).workgroupBytes <= bytes) return queryHeads;
+  }
+  throw new Error(`attention-decode: a head of ${variant.shape.headDim} does not fit ${variant.invocations} invocations and ${bytes} bytes`);
+}
+
 export function attentionDecodeKernel(variant: AttentionDecodeVariant): Kernel {
   check(variant);
-  const { shape, splits, subgroupSize, invocations, queryHeads } = variant;
-  const form = subgroupSize === undefined ? invocationForm(variant) : subgroupForm(variant, subgroupSize);
-  const finish = finishText(variant, form.slices);
+  const { shape, splits, subgroupSize, invocations } = variant;
+  const { form, finish, workgroupBytes } = partsOf(variant);
   const partials: Binding = { name: 'partials', access: 'write', type: 'array<vec4<f32>>' };
   const bindings = [...headBindings(shape, ['q', 'k', 'v']), ...ROW_BINDINGS, kvBinding(shape, 'write'), ...(splits ? [partials] : attentionOutputBindings(shape))];
   const needs = { subgroupSize };
@@ -74,7 +89,7 @@ ${finish.body}
 `;
   const split = splits ? ` ${splits.count}x${splits.granule}` : '';
   const label = `attention-decode ${shape.kv} [${shape.heads}/${shape.kvHeads}, ${shape.headDim}]${split}`;
-  return { key: kernelKey('attention-decode', variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes: form.workgroupBytes + finish.workgroupBytes + queryHeads * 4, needs };
+  return { key: kernelKey('attention-decode', variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes, needs };
 }
 
 /** Which head and keys are this workgroup's. All of it is uniform. */

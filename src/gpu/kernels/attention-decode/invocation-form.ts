@@ -21,11 +21,16 @@ interface Places {
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 const lines = (indices: readonly number[], text: (i: number) => string): string => indices.map(text).join('\n');
 
+/** Whether there are invocations enough for every chunk of the heads, and for the ranges of their maxima. */
+export function hasInvocationsFor({ shape, queryHeads, invocations }: AttentionDecodeVariant): boolean {
+  return queryHeads * Math.max(attentionSizes(shape).chunks, MAX_RANGES) <= invocations && invocations % MAX_RANGES === 0;
+}
+
 function placesOf(variant: AttentionDecodeVariant): Places {
   const { chunks, quadsOfChunk } = attentionSizes(variant.shape);
   const { queryHeads, invocations } = variant;
   const owned = queryHeads * chunks;
-  if (owned > invocations || queryHeads * MAX_RANGES > invocations || invocations % MAX_RANGES !== 0) {
+  if (!hasInvocationsFor(variant)) {
     throw new Error(`attention-decode: ${invocations} invocations are too few for ${queryHeads} heads of ${variant.shape.headDim} at a time, or no multiple of ${MAX_RANGES}`);
   }
   return { variant, owned, slices: Math.floor(invocations / owned), heads: upTo(queryHeads), w: upTo(quadsOfChunk) };

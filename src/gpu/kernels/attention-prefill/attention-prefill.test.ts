@@ -93,6 +93,8 @@ describe('attention-prefill', () => {
     const { shape: _, ...tile } = attentionPrefillVariant(shape, { invocations: 256, bytes: 32768 });
     expect(tile).toEqual({ tileRows: 32, tileKeys: 32, invocations: 128 });
     expect(prefillTileBytes({ shape, ...tile })).toBe(31232);
+    // 64 rows would fit 48 KiB with 16 keys, but then every invocation would have only one.
+    expect(attentionPrefillVariant(shape, { invocations: 256, bytes: 49152 })).toEqual({ shape, ...tile });
     expect(() => attentionPrefillVariant(shape, { invocations: 256, bytes: 1024 })).toThrow('no tile of headDim 128 fits');
   });
 });

@@ -47,21 +47,21 @@ export function prefillTileBytes(variant: AttentionPrefillVariant): number {
   return 16 * (tileRows * attentionSizes(shape).paddedQuads + tileKeys * keyStride) + 4 * tileRows * (tileKeys + columns);
 }
 
+/** Lengths to choose from, the best first. Rows count for more than keys: every tile of rows reads all keys again. */
+const TILE_ROWS = [64, 32, 16, 8, 4];
+const TILE_KEYS = [32, 16, 8];
+
 /**
- * The largest tiles that fit: up to `invocations` a workgroup and `bytes` of its memory. Rows count for more than keys, since
- * every tile of rows reads all keys again.
+ * The largest tiles that fit: up to `invocations` a workgroup and `bytes` of its memory. Where any fits so, an invocation has two
+ * keys or more, since each row of q that it reads then serves all of them.
  */
 export function attentionPrefillVariant(shape: AttentionShape, limits: { readonly invocations: number; readonly bytes: number }): AttentionPrefillVariant {
-  const { chunks } = attentionSizes(shape);
-  const columns = Math.min(16, 1 << Math.floor(Math.log2(chunks)));
-  for (const tileRows of [64, 32, 16, 8, 4]) {
-    const invocations = (tileRows / 4) * columns;
-    for (const tileKeys of [32, 16, 8]) {
-      const variant = { shape, tileRows, tileKeys, invocations };
-      if (tileKeys % columns === 0 && invocations <= limits.invocations && prefillTileBytes(variant) <= limits.bytes) return variant;
-    }
-  }
-  throw new Error(`attention-prefill: no tile of headDim ${shape.headDim} fits ${limits.bytes} bytes`);
+  const columns = Math.min(16, 1 << Math.floor(Math.log2(attentionSizes(shape).chunks)));
+  const tiles = TILE_ROWS.flatMap((tileRows) => TILE_KEYS.map((tileKeys) => ({ shape, tileRows, tileKeys, invocations: (tileRows / 4) * columns })));
+  const fitting = tiles.filter((tile) => tile.tileKeys % columns === 0 && tile.invocations <= limits.invocations && prefillTileBytes(tile) <= limits.bytes);
+  const chosen = fitting.find(({ tileKeys }) => tileKeys >= 2 * columns) ?? fitting[0];
+  if (chosen === undefined) throw new Error(`attention-prefill: no tile of headDim ${shape.headDim} fits ${limits.bytes} bytes`);
+  return chosen;
 }
 
 export function attentionPrefillKernel(variant: AttentionPrefillVariant): Kernel {
