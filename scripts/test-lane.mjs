@@ -57,13 +57,13 @@ export async function check(title, args, { mustPrint = false, ...options } = {})
 }
 
 /** Runs one vitest project on a given Node and counts its tests from the JSON report. */
-export async function runVitest(project, { node = process.execPath, title = project } = {}) {
+export async function runVitest(project, { node = process.execPath, title = project, env = process.env } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-test-'));
   const reportPath = join(folder, 'report.json');
   const vitest = join(repoRoot, 'node_modules', 'vitest', 'vitest.mjs');
   try {
     const args = [vitest, 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
-    const { status } = await runNode(args, { node });
+    const { status } = await runNode(args, { node, env });
     return readReport(reportPath, { title, status });
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 // `npm test [LANE...]`: installs on first use, runs every lane (or the named ones) and closes with one line of counts.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { runGpuLane } from './gpu-lane.mjs';
 import { ensureInstalled, repoRoot } from './install.mjs';
 import { ensurePeers, nodeBinary } from './peers.mjs';
 import { check, runVitest, runStep, skip } from './test-lane.mjs';
@@ -20,6 +21,7 @@ const lanes = [
   { name: 'lint', run: () => check('lint', [bin('oxlint', 'bin', 'oxlint')]) },
   { name: 'types', run: () => check('types', tsc) },
   { name: 'core', run: () => runVitest('core') },
+  { name: 'gpu', run: () => runGpuLane({ listAll: inCi }) },
   { name: 'peers', run: runPeers },
   ...nodeMajors.map((major) => ({ name: `kernels-node${major}`, run: () => runKernels(major) })),
   ...nodeMajors.map((major) => ({ name: `examples-node${major}`, run: () => runExamples(major) })),
