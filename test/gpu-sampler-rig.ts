@@ -3,6 +3,7 @@ import { samplerScratch, samplerSteps } from '../src/gpu/sampling/sampler-steps.
 import { SAMPLING_BYTES, samplingRecord, tokenCounts } from '../src/gpu/sampling/sampling-record.ts';
 import type { SamplerVariant } from '../src/gpu/sampling/sampler-variant.ts';
 import type { SamplingSettings } from '../src/graph/sampling.ts';
+import { recordVariant } from './gpu/record-variant.ts';
 import type { TestDevice } from './gpu-harness.ts';
 
 export interface Draws {
@@ -41,6 +42,7 @@ async function prepareStep(device: GPUDevice, { kernel, workgroups }: ReturnType
     entries: kernel.bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: TYPES[access] } })),
   });
   const pipeline = await device.createComputePipelineAsync({ layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' } });
+  recordVariant(kernel);
   const group = device.createBindGroup({
     layout,
     entries: kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: buffers.get(name) as GPUBuffer } })),
