@@ -1,0 +1,110 @@
+/** What must not be left behind: a device that was lost, and models that were disposed of. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { randomIds } from '../../dist/bench/random-ids.js';
+import { collect } from '../../dist/engine/collect.js';
+import { openGpuDevice } from '../../dist/gpu/device/gpu-device.js';
+import { createGpuExecutor } from '../../dist/gpu/gpu-executor.js';
+import { findAdapter } from '../../dist/node/gpu-adapter.js';
+import { CapacityError } from '../../dist/tensor/errors.js';
+import { agreeingTokens } from './compare-values.mjs';
+import { emberPath, gpuExecutor, synthetic, withModel } from './open-model.mjs';
+
+const PROMPT = randomIds(40, { seed: 2, vocabSize: 4096 });
+const RELOADS = 5;
+/** MiB that five loads may add beyond the first: the allocators' and the driver's own. A model left behind would be 340 each. */
+const KEPT_MIB = 96;
+/** A lost device is known at once; this is for a loaded machine. */
+const PATIENCE_MS = 5000;
+
+/** An executor whose devices the check can take away. */
+function fragileExecutor({ adapterKind, device, profile }) {
+  const devices = [];
+  const open = async () => {
+    const { adapter, problem } = await findAdapter(adapterKind);
+    if (adapter === undefined) throw new Error(problem);
+    devices.push(await openGpuDevice(adapter));
+    return devices.at(-1);
+  };
+  return { executor: createGpuExecutor({ open, name: 'to be lost', kind: device, profile }), lose: () => devices.at(-1).device.destroy() };
+}
+
+/** How long `work` took to reject after `lose`, and with what. */
+async function rejectionOf(work, lose) {
+  const lostAt = performance.now();
+  lose();
+  const late = new Promise((resolve) => setTimeout(() => resolve({ error: undefined }), PATIENCE_MS).unref());
+  const { error } = await Promise.race([late, work.then(() => ({ error: undefined }), (rejection) => ({ error: rejection }))]);
+  const isClear = error instanceof CapacityError && /lost/.test(error.message) && /load the model again/.test(error.message);
+  return { isClear, milliseconds: performance.now() - lostAt, message: error?.message ?? 'nothing within 5 s' };
+}
+
+export async function checkLost(context) {
+  const { executor, lose } = fragileExecutor(context);
+  const generate = (model, count) => model.generate({ ids: PROMPT, temperature: 0, ignoreEos: true, maxTokens: count });
+  const count = context.isQuick ? 8 : 200;
+  const before = await withModel(executor, emberPath, {}, async (model) => (await collect(generate(model, count))).tokens);
+  await withModel(executor, emberPath, {}, async (model) => {
+    const generation = generate(model, 1500);
+    let read = 0;
+    while (read < count / 2) read += (await generation.next()).value.tokens.length;
+    const toEnd = async () => {
+      for (;;) if ((await generation.next()).done) return;
+    };
+    const running = await rejectionOf(toEnd(), lose);
+    const later = await rejectionOf(collect(generate(model, 4)), () => {});
+    context.report('a generation rejects, and so do later ones', running.isClear && later.isClear, { tokensBefore: read, milliseconds: running.milliseconds, later: later.milliseconds, message: running.message });
+  });
+  await withModel(executor, emberPath, {}, async (model) => {
+    const long = randomIds(context.isQuick ? 200 : 1500, { seed: 4, vocabSize: 4096 });
+    const prefill = await rejectionOf(model.forward(long, { positions: [long.length - 1] }), () => setTimeout(lose, context.isQuick ? 20 : 2));
+    context.report('a prefill rejects', prefill.isClear, { milliseconds: prefill.milliseconds, message: prefill.message });
+  });
+  const after = await withModel(executor, emberPath, {}, async (model) => (await collect(generate(model, count))).tokens);
+  const equal = agreeingTokens(after, before);
+  context.report('the model loads again in the same process', equal === count && after.length === count, { tokens: count, equal });
+}
+
+export async function checkReload(context) {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc');
+  const path = context.isQuick ? emberPath : await synthetic(context, 'qwen3-0.6b', 'q4_0');
+  const executor = await gpuExecutor(context);
+  const atRest = [];
+  const loadMs = [];
+  for (let load = 0; load <= (context.isQuick ? 2 : RELOADS); load++) {
+    const startedAt = performance.now();
+    await withModel(executor, path, { contextLength: 1024 }, async (model) => {
+      loadMs.push(Math.round(performance.now() - startedAt));
+      await collect(model.generate({ ids: PROMPT, temperature: 0, ignoreEos: true, maxTokens: context.isQuick ? 2 : 32 }));
+    });
+    atRest.push(await usage(collectGarbage));
+  }
+  const growth = (name) => (atRest[0][name] === null ? null : atRest.at(-1)[name] - atRest[0][name]);
+  const figures = { loads: atRest.length, hostMiB: atRest.map(({ host }) => host), gpuMiB: atRest.map(({ gpu }) => gpu), hostGrowth: growth('host'), gpuGrowth: growth('gpu'), openFiles: growth('files'), loadMs };
+  context.report('loading and disposing leaves memory where it was', figures.hostGrowth < KEPT_MIB && (figures.gpuGrowth ?? 0) < KEPT_MIB && (figures.openFiles ?? 0) <= 2, { ...figures, tolerance: KEPT_MIB });
+}
+
+/** MiB of this process, MiB of the GPU where nvidia-smi tells, open files where the system tells. */
+async function usage(collectGarbage) {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return { host: Math.round(process.memoryUsage.rss() / 2 ** 20), gpu: gpuMiB(), files: openFiles() };
+}
+
+function gpuMiB() {
+  try {
+    const text = execFileSync('nvidia-smi', ['--query-gpu=memory.used', '--format=csv,noheader,nounits'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return Number(text.split('\n')[0]);
+  } catch {
+    return null;
+  }
+}
+
+function openFiles() {
+  return process.platform === 'linux' ? readdirSync('/proc/self/fd').length : null;
+}
