@@ -1,6 +1,6 @@
 /** The dispatches that choose one token, in order, and the buffers between them. */
 import { argmaxPartialKernel, argmaxPickKernel } from '../kernels/argmax/argmax.ts';
-import { cutWindowKernel, WINDOW_BYTES } from '../kernels/sample/cut-window.ts';
+import { cutWindowKernel, windowBytes } from '../kernels/sample/cut-window.ts';
 import { distanceHistogramKernel } from '../kernels/sample/distance-histogram.ts';
 import { drawTokenKernel } from '../kernels/sample/draw-token.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
@@ -27,8 +27,8 @@ export function samplerSteps(variant: SamplerVariant): readonly SamplerStep[] {
 }
 
 /** Bytes of the buffers that only the sampler uses, by binding name. None needs to be cleared. */
-export function samplerScratch({ vocab, mode, penalties, workgroups }: SamplerVariant): Readonly<Record<string, number>> {
-  const partials = workgroups * 8;
-  if (mode === 'greedy') return { partials };
-  return { partials, sums: workgroups * 8, bins: BIN_WORDS * 4, window: WINDOW_BYTES, ...(penalties ? { scores: vocab * 4 } : {}) };
+export function samplerScratch(variant: SamplerVariant): Readonly<Record<string, number>> {
+  const partials = variant.workgroups * 8;
+  if (variant.mode === 'greedy') return { partials };
+  return { partials, bins: BIN_WORDS * 4, window: windowBytes(variant), ...(variant.penalties ? { scores: variant.vocab * 4 } : {}) };
 }

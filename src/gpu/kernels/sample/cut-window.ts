@@ -18,17 +18,18 @@ import { prefixBytes, prefixSum } from './prefix-sum.ts';
 /** Tokens that the list holds. Where more are at a cut, the next kernel looks at all logits instead. */
 export const WINDOW_TOKENS = 4096;
 
-/** Bytes of `window` before its list. */
-const WINDOW_HEAD_BYTES = 56;
-export const WINDOW_BYTES = WINDOW_HEAD_BYTES + WINDOW_TOKENS * 8;
+/** Bytes of the buffer `window`. */
+export function windowBytes({ workgroups }: SamplerVariant): number {
+  return 56 + (workgroups + WINDOW_TOKENS) * 8;
+}
 
 /**
  * The buffer `window`. `listed`: tokens in the cuts' bins, of which the first are in `tokens` as distance bits and id, in any order.
- * `solid`: tokens of the bins before this one are summed in `sums`, and none of them is listed. `kBin`: top-k's bin, of whose tokens the
+ * `solid`: tokens of the bins before this one are summed in `sums`, by workgroup, and none of them is listed. `kBin`: top-k's bin, of whose tokens the
  * `kLeft` best stay; `kBefore`: weight of the bins before. `pFirst` to `pLast`: top-p's bins, `pBefore` the weight before them.
  * `total`: weight of all tokens. A bin that there is not is 0xffffffff.
  */
-export function windowStruct(listed: 'u32' | 'atomic<u32>'): string {
+export function windowStruct({ workgroups }: SamplerVariant, listed: 'u32' | 'atomic<u32>'): string {
   return `struct Cut {
   largestKey: u32,
   solid: u32,
@@ -43,6 +44,7 @@ export function windowStruct(listed: 'u32' | 'atomic<u32>'): string {
 struct Window {
   listed: ${listed},
   cut: Cut,
+  sums: array<vec2<u32>, ${workgroups}>,
   tokens: array<vec2<u32>>,
 }
 `;
@@ -142,25 +144,24 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   workgroupBarrier();
 ${chunkLoop(shape, variant.invocations, body.map((line) => `      ${line}`).join('\n'))}
   workgroupBarrier();
-  if (lane == 0u) { sums[workgroup.x] = vec2<u32>(atomicLoad(&weightLow), atomicLoad(&weightHigh)); }
+  if (lane == 0u) { window.sums[workgroup.x] = vec2<u32>(atomicLoad(&weightLow), atomicLoad(&weightHigh)); }
 }
 `;
 }
 
-/** Bindings: `logits` or `scores`, `partials`, `sampling`, `bins`, `sums` (64 bits for each workgroup), `window`. */
+/** Bindings: `logits` or `scores`, `partials`, `sampling`, `bins`, `window`. */
 export function cutWindowKernel(variant: SamplerVariant): Kernel {
   const scores = scoresBinding(variant);
   const bindings: readonly Binding[] = [
     scores, partialsBinding('read'), SAMPLING_BINDING,
     { name: 'bins', access: 'read', type: 'array<u32>' },
-    { name: 'sums', access: 'write', type: 'array<vec2<u32>>' },
     { name: 'window', access: 'write', type: 'Window' },
   ];
   const { invocations, workgroups } = variant;
   return {
     key: kernelKey('cut-window', variant),
     label: `cut-window [${variant.vocab}]`,
-    wgsl: weighingHeader(bindings) + windowStruct('atomic<u32>') + largestKeyFunction(workgroups) + prefixSum(invocations) + SHARE
+    wgsl: weighingHeader(bindings) + windowStruct(variant, 'atomic<u32>') + largestKeyFunction(workgroups) + prefixSum(invocations) + SHARE
       + findCuts(invocations) + mainText(variant, scores.name),
     bindings,
     workgroupSize: invocations,

@@ -61,17 +61,22 @@ fn weightThrough(lane: u32, source: Source, last: u32) -> vec2<u32> {
   return workgroupUniformLoad(&foundPair);
 }
 fn findPlace(lane: u32, source: Source) -> vec2<u32> {
+  let cut = window.cut;
   var place = vec2<u32>(${NOTHING});
-  var total = window.cut.total;
-  let kBin = window.cut.kBin;
-  if (kBin != ${NOTHING}) {
-    place.x = crossing(lane, source, binStart(kBin), binStart(kBin + 1u), true, vec2<u32>(window.cut.kLeft, 0u)).x;
-    if (sampling.topP != 0u) { total = addWide(window.cut.kBefore, weightThrough(lane, source, place.x)); }
-  }
-  if (window.cut.pFirst != ${NOTHING}) {
-    let left = subtractWide(shareOf(total), window.cut.pBefore);
-    let end = min(binStart(window.cut.pLast + 1u), max(place.x, place.x + 1u));
-    place = crossing(lane, source, binStart(window.cut.pFirst), end, false, left);
+  var total = cut.total;
+  // One call for both cuts, since compilers copy a function to where it is called.
+  for (var turn = 0u; turn < 2u; turn++) {
+    let byCount = turn == 0u;
+    let first = select(cut.pFirst, cut.kBin, byCount);
+    if (first == ${NOTHING}) { continue; }
+    let last = select(cut.pLast, cut.kBin, byCount);
+    let end = min(binStart(last + 1u), max(place.x, place.x + 1u));
+    let wanted = select(subtractWide(shareOf(total), cut.pBefore), vec2<u32>(cut.kLeft, 0u), byCount);
+    place = crossing(lane, source, binStart(first), end, byCount, wanted);
+    if (byCount) {
+      place.y = ${NOTHING};
+      if (sampling.topP != 0u) { total = addWide(cut.kBefore, weightThrough(lane, source, place.x)); }
+    }
   }
   return place;
 }
@@ -88,8 +93,8 @@ fn isKept(token: vec2<u32>, place: vec2<u32>) -> bool {
 }
 fn drawRun(lane: u32, source: Source, place: vec2<u32>, random: u32) -> Run {
   if (lane < ${workgroups}u) {
-    atomicStore(&slots[2u * lane], sums[lane].x);
-    atomicStore(&slots[2u * lane + 1u], sums[lane].y);
+    atomicStore(&slots[2u * lane], window.sums[lane].x);
+    atomicStore(&slots[2u * lane + 1u], window.sums[lane].y);
   }
   if (lane == 0u) {
     foundWord = 0u;
@@ -159,14 +164,13 @@ fn drawWithin(lane: u32, run: Run, place: vec2<u32>) -> u32 {
 `;
 }
 
-/** Bindings: `logits` or `scores`, `sampling`, `sums`, `window` and those of emit-token.ts. */
+/** Bindings: `logits` or `scores`, `sampling`, `window` and those of emit-token.ts. */
 export function drawTokenKernel(variant: SamplerVariant): Kernel {
   checkSamplerVariant(variant);
   const { vocab, invocations } = variant;
   const scores = scoresBinding(variant, 'u32');
   const bindings: readonly Binding[] = [
     scores, SAMPLING_BINDING,
-    { name: 'sums', access: 'read', type: 'array<vec2<u32>>' },
     { name: 'window', access: 'read', type: 'Window' },
     ...emitBindings(variant),
   ];
@@ -185,7 +189,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     key: kernelKey('draw-token', variant),
     label: `draw-token [${vocab}]`,
     wgsl: [
-      weighingHeader(bindings), windowStruct('u32'), PHILOX, prefixSum(invocations), SHARE, source(variant, scores.name),
+      weighingHeader(bindings), windowStruct(variant, 'u32'), PHILOX, prefixSum(invocations), SHARE, source(variant, scores.name),
       crossingFunctions(variant), findPlace(variant), drawRun(variant), drawWithin(variant, scores.name), emitToken(variant), main,
     ].join(''),
     bindings,

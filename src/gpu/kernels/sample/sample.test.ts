@@ -11,11 +11,25 @@ import { uniformAt } from '../../../engine/philox.ts';
 import { createSampler } from '../../../engine/sampler.ts';
 import { hasPenalties } from '../../../graph/sampling.ts';
 import type { SamplingSettings } from '../../../graph/sampling.ts';
-import { STATUS_BAD_LOGITS } from '../../sampling/sampling-record.ts';
+import { IN_PROMPT, STATUS_BAD_LOGITS } from '../../sampling/sampling-record.ts';
 import { samplerWorkgroups } from '../../sampling/sampler-variant.ts';
 import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 
 const NEUTRAL: SamplingSettings = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 7 };
+
+interface Case {
+  readonly settings: SamplingSettings;
+  readonly logits: string;
+  readonly prompt: readonly number[];
+  readonly output: readonly number[];
+}
+
+// Made by scripts/fixtures/sampler.py, a numpy statement of transformers' warpers.
+const cases = JSON.parse(readFileSync(`${fixturesPath}sampler/sampler.json`, 'utf8')) as Case[];
+
+function decodeLogits(text: string): Float32Array {
+  return new Float32Array(Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer);
+}
 
 /** A token may differ from the CPU sampler's where u times the total, top-p's weight or a score at a cut is this near to an edge. */
 const MARGIN = 1e-6;
@@ -98,17 +112,163 @@ describe('sampler', () => {
     await withRig(variantFor(vocab), async (rig) => {
       for (const [at, [, cuts]] of CUTS.entries()) {
         for (const temperature of TEMPERATURES) {
-          await compare(rig, { logits: randomLogits(vocab, at), settings: { ...NEUTRAL, ...cuts, temperature, seed: 2 ** 40 + at }, position: 9 * at, count: 40 });
+          await compare(rig, { logits: randomLogits(vocab, at), settings: { ...NEUTRAL, ...cuts, temperature, seed: 2 ** 40 + at }, position: 9 * at, count: vocab < 50 ? 3 : 20 });
         }
       }
     });
   });
 
-  it.each(CUTS)('draws what the CPU sampler draws, vocabulary of 4,096, %s', async (_, cuts) => {
+  it('draws what the CPU sampler draws, vocabulary of 4,096', async () => {
     await withRig(variantFor(4096, { invocations: 128, workgroups: 5 }), async (rig) => {
-      for (const temperature of TEMPERATURES) {
-        for (const logits of [randomLogits(4096, 3), peakedLogits(4096, 4)]) await compare(rig, { logits, settings: { ...NEUTRAL, ...cuts, temperature }, position: 17, count: 12 });
+      for (const [, cuts] of CUTS) {
+        for (const temperature of TEMPERATURES) {
+          for (const logits of [randomLogits(4096, 3), peakedLogits(4096, 4)]) await compare(rig, { logits, settings: { ...NEUTRAL, ...cuts, temperature }, position: 17, count: 6 });
+        }
       }
     });
+  });
+
+  it('draws what the CPU sampler draws, vocabulary of 151,936', async () => {
+    const peaked = peakedLogits(151_936, 6);
+    const random = randomLogits(151_936, 8);
+    await withRig(variantFor(151_936, { invocations: 256, workgroups: 37 }), async (rig) => {
+      for (const [at, [, cuts]] of CUTS.entries()) {
+        await compare(rig, { logits: peaked, settings: { ...NEUTRAL, ...cuts, temperature: TEMPERATURES[at % 3] as number }, position: 1000 + at, count: 2 });
+        await compare(rig, { logits: random, settings: { ...NEUTRAL, ...cuts, temperature: 0.7 }, position: 2000 + at, count: 1 });
+      }
+    });
+  });
+
+  it.each([['greedy', false], ['greedy', true], ['full', false], ['full', true]] as const)('gives the tokens of the numpy statement, %s, penalties %s', async (mode, penalties) => {
+    const own = cases.filter(({ settings }) => (settings.temperature === 0 ? 'greedy' : 'full') === mode && hasPenalties(settings) === penalties);
+    expect(own.length).toBeGreaterThan(0);
+    const decoded = own.map(({ logits }) => decodeLogits(logits));
+    // Tokens of no weight make one vocabulary, and so one set of kernels, of all cases.
+    const vocab = Math.ceil(Math.max(...decoded.map(({ length }) => length)) / 4) * 4;
+    await withRig(variantFor(vocab, { mode, penalties }), async (rig) => {
+      for (const [at, { settings, prompt, output }] of own.entries()) {
+        const logits = new Float32Array(vocab).fill(-Infinity);
+        logits.set(decoded[at] as Float32Array);
+        const { tokens } = await rig.draw({ logits, settings, promptIds: prompt, position: prompt.length - 1, count: output.length });
+        expect(tokens).toEqual(output);
+      }
+    });
+  });
+
+  it('penalises, counts and draws as the CPU sampler does', async () => {
+    for (const vocab of [50, 51, 4096]) {
+      await withRig(variantFor(vocab, { penalties: true, workgroups: 1 }), async (rig) => {
+        const promptIds = Array.from({ length: 40 }, (_, i) => (i * 7) % vocab);
+        for (const [at, penalties] of [{ repetitionPenalty: 1.2 }, { presencePenalty: 1.5, frequencyPenalty: 0.2 }, { repetitionPenalty: 0.9, presencePenalty: -0.3, frequencyPenalty: 0.7 }].entries()) {
+          await compare(rig, { logits: peakedLogits(vocab, 3 * vocab + at), settings: { ...NEUTRAL, ...penalties, topK: 20, topP: 0.95 }, promptIds, position: 39, count: 30 });
+        }
+      });
+    }
+  });
+});
+
+describe('sampler at its limits', () => {
+  let device: TestDevice;
+  beforeAll(async () => {
+    device = await openTestDevice();
+  });
+  afterAll(() => device.close());
+
+  const drawWith = async (variant: SamplerVariant, draws: Draws) => {
+    const rig = await createSamplerRig(device, variant);
+    const drawn = await rig.draw(draws);
+    rig.close();
+    return drawn;
+  };
+  const compareWith = async (variant: SamplerVariant, draws: readonly Omit<Draws, 'position' | 'count'>[], count: number) => {
+    const rig = await createSamplerRig(device, variant);
+    for (const each of draws) await compare(rig, { ...each, position: 4, count });
+    rig.close();
+  };
+
+  it('draws the Philox number itself from a flat distribution', async () => {
+    const vocab = 2 ** 16;
+    const settings = { ...NEUTRAL, seed: 2 ** 52 + 12345 };
+    const { tokens } = await drawWith(variantFor(vocab), { logits: new Float32Array(vocab).fill(-3.25), settings, position: 99, count: 8 });
+    expect(tokens).toEqual(Array.from({ length: 8 }, (_, i) => Math.floor(uniformAt(settings.seed, 100 + i) * vocab)));
+  });
+
+  const flat = new Float32Array(6000).fill(2);
+  const twoLevels = Float32Array.from({ length: 6000 }, (_, id) => (id % 3 === 0 ? 1 : 0.5));
+  const nearlyFlat = randomLogits(6000, 12, 1e-4);
+  const narrow = randomLogits(6000, 13, 0.02);
+  it.each([['flat', flat], ['of two levels', twoLevels], ['nearly flat', nearlyFlat], ['narrow', narrow]])('cuts logits that are %s', async (_, logits) => {
+    const cuts: readonly Partial<SamplingSettings>[] = [{ topP: 0.25 }, { topP: 0.9 }, { topK: 100 }, { topK: 3000 }, { topK: 2500, topP: 0.6 }, { topP: 0.7, minP: 0.9 }];
+    await compareWith(variantFor(6000, { workgroups: 3 }), cuts.map((cut) => ({ logits, settings: { ...NEUTRAL, ...cut, temperature: 0.8 } })), 3);
+  });
+
+  it('keeps all ties of the last place of top-k, and lower ids at that of top-p', async () => {
+    const logits = Float32Array.from({ length: 40 }, (_, id) => (id < 10 ? -1 : id < 30 ? 3 : 1));
+    const draw = async (cut: Partial<SamplingSettings>) => new Set((await drawWith(variantFor(40), { logits, settings: { ...NEUTRAL, ...cut }, position: 0, count: 400 })).tokens);
+    expect([...await draw({ topK: 3 })].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => 10 + i));
+    expect([...await draw({ topK: 20, topP: 0.25 })].sort((a, b) => a - b)).toEqual([10, 11, 12, 13, 14]);
+  });
+
+  it.each([1e-300, 1e-40, 1e-3, 200, 1e6, 1e300])('survives a temperature of %f', async (temperature) => {
+    const settings = { ...NEUTRAL, temperature };
+    const logits = [randomLogits(300, 2), Float32Array.from({ length: 300 }, (_, id) => (id % 7 === 0 ? -Infinity : id % 5 === 0 ? -1e30 : id / 9))];
+    await compareWith(variantFor(300), logits.flatMap((each) => [{}, { topP: 0.5 }, { topK: 9, minP: 0.1 }].map((cut) => ({ logits: each, settings: { ...settings, ...cut } }))), 3);
+  });
+
+  it('never draws a token of no weight', async () => {
+    const logits = new Float32Array(4).fill(-Infinity);
+    logits[1] = 0;
+    const { tokens, status } = await drawWith(variantFor(4), { logits, settings: { ...NEUTRAL, topK: 3 }, position: 0, count: 100 });
+    expect([new Set(tokens), status]).toEqual([new Set([1]), 0]);
+  });
+
+  it.each([['NaN', Number.NaN, 0], ['+Infinity', Infinity, 0], ['nothing finite', -Infinity, -Infinity]])('says so where logits hold %s, and goes on', async (_, bad, rest) => {
+    for (const cut of [{}, { topK: 20, topP: 0.9 }, { topP: 0.5, minP: 0.1 }]) {
+      const logits = new Float32Array(700).fill(rest);
+      logits[500] = bad;
+      const drawn = await drawWith(variantFor(700), { logits, settings: { ...NEUTRAL, ...cut }, position: 5, count: 2 });
+      expect([drawn.token, drawn.status, drawn.written, drawn.position]).toEqual([0, STATUS_BAD_LOGITS, 2, 7]);
+    }
+  });
+
+  it('hands token, position and counts on', async () => {
+    const logits = randomLogits(50, 2);
+    const settings = { ...NEUTRAL, presencePenalty: 0.1 };
+    const drawn = await drawWith(variantFor(50, { penalties: true, ringSize: 32 }), { logits, settings, promptIds: [3, 4], position: 6, count: 20 });
+    expect(drawn).toMatchObject({ token: drawn.tokens.at(-1), position: 26, written: 20, status: 0 });
+    expect(new Set(drawn.tokens).size).toBeGreaterThan(3);
+    const counts = new Uint32Array(50);
+    counts[3] = counts[4] = IN_PROMPT;
+    for (const token of drawn.tokens) counts[token]! += 1;
+    expect(drawn.counts).toEqual(counts);
+  });
+
+  it('draws each token as often as its probability says', async () => {
+    const logits = randomLogits(24, 77, 1);
+    const settings = { ...NEUTRAL, temperature: 1.3, topK: 16, topP: 0.9, seed: 31 };
+    const count = 1024;
+    const { tokens } = await drawWith(variantFor(24, { ringSize: count }), { logits, settings, position: 0, count });
+    const order = [...logits].map((logit, id) => ({ id, weight: Math.exp(logit / 1.3) })).sort((a, b) => b.weight - a.weight).slice(0, 16);
+    const total = order.reduce((sum, { weight }) => sum + weight, 0);
+    const kept: { id: number; weight: number }[] = [];
+    for (let sum = 0, i = 0; sum < 0.9 * total; sum += order[i++]!.weight) kept.push(order[i]!);
+    const keptTotal = kept.reduce((sum, { weight }) => sum + weight, 0);
+    let chiSquare = 0;
+    for (const { id, weight } of kept) {
+      const expected = count * weight / keptTotal;
+      chiSquare += (tokens.filter((token) => token === id).length - expected) ** 2 / expected;
+    }
+    expect(tokens.every((token) => kept.some(({ id }) => id === token))).toBe(true);
+    expect(kept.length).toBeGreaterThan(8);
+    // Mean and three standard deviations of the chi-square distribution with one degree of freedom less than tokens.
+    expect(chiSquare).toBeLessThan(kept.length - 1 + 3 * Math.sqrt(2 * (kept.length - 1)));
+  });
+
+  it('draws the same whatever its workgroups', async () => {
+    const draws = { logits: randomLogits(5000, 21), settings: { ...NEUTRAL, topP: 0.97, topK: 4000 }, position: 0, count: 6 };
+    const first = await drawWith(variantFor(5000, { workgroups: 1 }), draws);
+    for (const [invocations, workgroups] of [[64, 64], [128, 7], [256, 33]] as const) {
+      expect((await drawWith(variantFor(5000, { invocations, workgroups }), draws)).tokens).toEqual(first.tokens);
+    }
   });
 });
