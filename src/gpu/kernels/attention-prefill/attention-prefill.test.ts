@@ -19,7 +19,8 @@ const SMALL: Tile = { tileRows: 8, tileKeys: 8, invocations: 8 };
 
 const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences: readonly CaseSequence[], tiles: readonly Tile[]])[] = [
   ['headDim 16, groups of 2', shapeOf({}), MIXED, [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }]],
-  ['headDim 16, f16, no norm', shapeOf({ kv: 'f16', q: { rotaryDim: 16 } }), MIXED, [SMALL, { tileRows: 32, tileKeys: 8, invocations: 16 }]],
+  ['headDim 16, f16, no norm', shapeOf({ kv: 'f16', q: { rotaryDim: 16 } }), MIXED, [SMALL]],
+  ['headDim 16, f16, fewer invocations than rows', shapeOf({ kv: 'f16' }), MIXED, [{ tileRows: 32, tileKeys: 8, invocations: 16 }]],
   ['headDim 20, chunks that invocations do not divide', shapeOf({ headDim: 20, heads: 3, kvHeads: 1 }), MIXED, [SMALL, { tileRows: 8, tileKeys: 16, invocations: 16 }]],
   ['headDim 20 padded, f16', shapeOf({ headDim: 20, kv: 'f16', heads: 2 }), MIXED, [SMALL]],
   ['separate, no rope', shapeOf({ input: 'separate', q: { norm, rotaryDim: 0 } }), SHORT, [SMALL]],

@@ -41,25 +41,24 @@ ${outputText(tile, c)}`;
 }
 
 /** Rows of q, prepared and scaled, zeros for rows that the tile lacks. */
-function queriesText({ shape, tileRows, rowGroups, columns, invocations }: PrefillTile): string {
+function queriesText({ shape, tileRows, invocations }: PrefillTile): string {
   const { quads, paddedQuads } = attentionSizes(shape);
   const total = tileRows * paddedQuads;
   const source = headQuadAt(shape, { name: 'q', row: '(tile.x + row)', head: 'head' });
   const inTile = paddedQuads === quads ? 'row < tile.y' : `row < tile.y && quad < ${quads}u`;
-  // Factors wait in the memory of the maxima until these are needed.
+  // Factors wait in the memory of the weights, which is larger, until these are needed.
   const factors = `  for (var n = 0u; n < ${Math.ceil(tileRows / invocations)}u; n++) {
     let row = n * ${invocations}u + lane;
-    if (row < ${tileRows}u) { maxima[row] = vec4<f32>(qFactor(${headQuadAt(shape, { name: 'q', row: '(tile.x + min(row, tile.y - 1u))', head: 'head' })})); }
+    if (row < ${tileRows}u) { weights[row] = vec4<f32>(qFactor(${headQuadAt(shape, { name: 'q', row: '(tile.x + min(row, tile.y - 1u))', head: 'head' })})); }
   }
   workgroupBarrier();
 `;
-  if (shape.q.norm && columns * rowGroups < tileRows) throw new Error(`attention-prefill: norms want 4 invocations for 4 rows, there are ${columns}`);
   return `${shape.q.norm ? factors : ''}  for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
     let i = n * ${invocations}u + lane;
     let row = ${dividedBy('i', paddedQuads)};
     let quad = ${remainderOf('i', paddedQuads)};
     var x = vec4<f32>();
-    if (${inTile}) { x = qQuad(${source}, quad, ${shape.q.norm ? 'maxima[row].x' : '1.0'}, tile.w + row) * ${scoreScale(shape)}; }
+    if (${inTile}) { x = qQuad(${source}, quad, ${shape.q.norm ? 'weights[row].x' : '1.0'}, tile.w + row) * ${scoreScale(shape)}; }
     if (i < ${total}u) { queries[i] = x; }
   }
   workgroupBarrier();`;
