@@ -4,7 +4,7 @@ import type { Graph } from '../../graph/graph.ts';
 import type { Value } from '../../graph/value.ts';
 import type { AttentionShape, HeadPreparationShape } from '../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../kernels/attention-combine/attention-combine.ts';
-import { attentionDecodeKernel, attentionDecodeWorkgroups } from '../kernels/attention-decode/attention-decode.ts';
+import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads } from '../kernels/attention-decode/attention-decode.ts';
 import type { AttentionDecodeVariant } from '../kernels/attention-decode/attention-decode.ts';
 import { partialBytes } from '../kernels/attention-decode/key-splits.ts';
 import type { KeySplits } from '../kernels/attention-decode/key-splits.ts';
@@ -27,7 +27,6 @@ export interface AttentionOptions {
 }
 
 type AttentionStep = GpuStep & { readonly op: AttentionOp };
-type Shapes = Pick<AttentionOp, 'heads' | 'kvHeads' | 'headDim'>;
 
 function preparationOf({ norm, table }: HeadPreparation): HeadPreparationShape {
   return { norm: norm && { eps: norm.eps }, rotaryDim: 2 * (table?.frequencies.length ?? 0) };
@@ -64,26 +63,21 @@ function buffersOf({ op, inputs, outputs }: AttentionStep): Record<string, Buffe
 /** The largest part of a group of heads that shares what a workgroup reads of the cache: its lanes hold that many queries. */
 const MOST_QUERY_HEADS = 4;
 
-function sharedHeads({ heads, kvHeads }: Shapes): number {
-  const group = heads / kvHeads;
-  return [4, 3, 2, 1].find((count) => count <= MOST_QUERY_HEADS && group % count === 0) ?? 1;
-}
-
 function splitsOf({ knobs }: DeviceProfile): KeySplits {
   return { count: knobs.attention.splits, granule: knobs.attention.splitGranule };
 }
 
 function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile }: AttentionOptions): AttentionDecodeVariant {
   const { subgroupSize, knobs } = profile;
-  const { invocations, splitInvocations, unroll, flatInvocations } = knobs.attention;
+  const { invocations, splitInvocations, unroll, splitUnroll, flatInvocations } = knobs.attention;
   const isSplit = mode === 'split';
-  return {
+  const variant = {
     shape, subgroupSize,
-    queryHeads: isSplit ? sharedHeads(shape) : 1,
     splits: isSplit ? splitsOf(profile) : undefined,
     invocations: subgroupSize === undefined ? flatInvocations : isSplit ? splitInvocations : invocations,
-    unroll: subgroupSize === undefined ? 1 : unroll,
+    unroll: subgroupSize === undefined ? 1 : isSplit ? splitUnroll : unroll,
   };
+  return { ...variant, queryHeads: decodeQueryHeads(variant, { most: isSplit ? MOST_QUERY_HEADS : 1, bytes: profile.workgroupBytes }) };
 }
 
 function prefillLimits({ invocations, workgroupBytes, knobs }: DeviceProfile) {
@@ -92,7 +86,7 @@ function prefillLimits({ invocations, workgroupBytes, knobs }: DeviceProfile) {
 
 /** Bytes of `partials` for steps of up to `rows` rows. */
 export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOptions, 'profile'> & { readonly rows: number }): number {
-  const sizes = graph.nodes.flatMap(({ op }) => (op.kind === 'attention' ? [partialBytes({ ...op, kv: 'f32' } as unknown as AttentionShape, splitsOf(profile), rows)] : []));
+  const sizes = graph.nodes.flatMap(({ op }) => (op.kind === 'attention' ? [partialBytes(op, splitsOf(profile), rows)] : []));
   return Math.max(16, ...sizes);
 }
 
@@ -118,7 +112,7 @@ function costOf(step: AttentionStep, { kv }: AttentionOptions) {
 }
 
 const KV_WRITE_INVOCATIONS = 64;
-const COMBINE_INVOCATIONS = 128;
+const COMBINE_INVOCATIONS = 256;
 
 export function attentionUses(step: AttentionStep, mode: AttentionMode, options: AttentionOptions): readonly KernelUse[] {
   const shape = shapeOf(step, options);

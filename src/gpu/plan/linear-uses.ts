@@ -10,7 +10,7 @@ import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
 import { outputWidth, totalRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
-import type { DeviceProfile } from '../profile/device-profile.ts';
+import type { DeviceProfile, ProfileKnobs } from '../profile/device-profile.ts';
 import type { GpuStep, LinearOp } from './gpu-op.ts';
 import type { BufferRef, KernelUse, RowClass, StepCounts } from './kernel-use.ts';
 import { biasOf, matricesOf } from './plan-weights.ts';
@@ -65,22 +65,27 @@ function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: UseOptions['type
 
 /** From this many rows of W on a matrix counts as an output head. */
 const HEAD_ROWS = 32_768;
+/** Groups of 32 weights that a lane loads before it uses the first. */
+const MOST_UNROLLED = 4;
+
+/** How many rows a workgroup has, and how subgroups share them, by the form of the product. */
+function int8Form(shape: LinearShape, batch: number, { gemvInt8 }: ProfileKnobs): Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'subgroupsPerRow' | 'rowsPerSubgroup'> {
+  const rows = totalRows(shape);
+  if (rows >= HEAD_ROWS) return { rowsPerWorkgroup: gemvInt8.headRows, subgroupsPerRow: 1, rowsPerSubgroup: 1 };
+  // Quantised results come in blocks of 16 columns, which one workgroup owns: 32 rows where gate and up alternate.
+  if (shape.gated) return { rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: rows >= gemvInt8.wideRows ? 4 : 2 };
+  const isTall = rows <= shape.cols && shape.cols >= gemvInt8.splitFromCols && batch === 1;
+  return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isTall ? 2 : 1, rowsPerSubgroup: isTall ? 2 : 1 };
+}
 
 function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvInt8Variant {
-  const { subgroupSize, knobs } = profile;
-  const { subgroupsPerWorkgroup, subgroupsPerRow, tallSubgroupsPerRow, headSubgroupsPerWorkgroup, flatInvocations } = knobs.gemvInt8;
-  if (subgroupSize === undefined) return { shape, batch, subgroupSize, rowsPerWorkgroup: flatInvocations, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1 };
-  const rows = totalRows(shape);
-  const isHead = rows >= HEAD_ROWS;
-  const perRow = isHead || batch > 1 ? 1 : rows <= shape.cols ? tallSubgroupsPerRow : subgroupsPerRow;
-  // Quantised results come in blocks of 16 columns, which one workgroup owns.
-  const least = shape.outputs.q8 ? (shape.gated ? 32 : 16) : 1;
-  const wanted = isHead ? headSubgroupsPerWorkgroup : Math.max(1, subgroupsPerWorkgroup / perRow);
-  const rowsPerWorkgroup = Math.max(least, wanted);
-  const rowsPerSubgroup = Math.max(1, (rowsPerWorkgroup * perRow * subgroupSize) / profile.invocations) as 1 | 2 | 4;
-  const groupsPerLane = Math.ceil(shape.cols / 32 / (subgroupSize * perRow));
-  const unroll = Math.min(4, groupsPerLane);
-  return { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow: perRow as 1 | 2 | 4, rowsPerSubgroup, unroll };
+  const { subgroupSize, knobs, invocations } = profile;
+  if (subgroupSize === undefined) return { shape, batch, subgroupSize, rowsPerWorkgroup: knobs.gemvInt8.flatInvocations, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1 };
+  const form = int8Form(shape, batch, knobs);
+  const least = (form.rowsPerWorkgroup * form.subgroupsPerRow * subgroupSize) / invocations;
+  const rowsPerSubgroup = Math.max(form.rowsPerSubgroup, least) as 1 | 2 | 4;
+  const groupsPerLane = Math.ceil(shape.cols / 32 / (subgroupSize * form.subgroupsPerRow));
+  return { shape, batch, subgroupSize, ...form, rowsPerSubgroup, unroll: Math.min(MOST_UNROLLED, groupsPerLane) };
 }
 
 function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvFloatVariant {

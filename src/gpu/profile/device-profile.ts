@@ -8,13 +8,14 @@ export type ProfileName =
 
 /** Matrix times a vector (or a few) with int8 activations. Subgroups count only where the profile has a subgroup size. */
 export interface GemvInt8Knobs {
-  readonly subgroupsPerWorkgroup: number;
-  /** Subgroups that share one row. */
-  readonly subgroupsPerRow: number;
-  /** The same for matrices with at least as many columns as rows (attention output, down projection). */
-  readonly tallSubgroupsPerRow: number;
-  /** For the output head, whose rows are many. Its rows are never shared. */
-  readonly headSubgroupsPerWorkgroup: number;
+  /** Rows of a workgroup, one for each subgroup; 16 at least, so that it owns a block of an int8 result. */
+  readonly rows: number;
+  /** The same for the output head, whose rows are many. */
+  readonly headRows: number;
+  /** Products with no more rows than columns, and at least this many columns: two subgroups share two rows. */
+  readonly splitFromCols: number;
+  /** Gate and up together with at least this many rows: four rows a subgroup instead of two, so that all workgroups run at once. */
+  readonly wideRows: number;
   /** Of a workgroup, without subgroups: a row for each invocation. */
   readonly flatInvocations: number;
 }
@@ -47,14 +48,15 @@ export interface AttentionKnobs {
   /** Of a workgroup that takes all keys of a query head, and of one that takes a part of them for a whole group of heads. */
   readonly invocations: number;
   readonly splitInvocations: number;
-  /** Keys that a lane has in flight. */
+  /** Keys that a lane has in flight, in one and the other. */
   readonly unroll: number;
+  readonly splitUnroll: number;
   /** Keys from which a query's keys are split over workgroups, into how many parts, each a multiple of how many keys. */
   readonly splitFrom: number;
   readonly splits: number;
   readonly splitGranule: number;
   readonly flatInvocations: number;
-  /** Prefill: what a workgroup of a tile of queries may have; the tile is the largest that fits. */
+  /** Prefill: what a workgroup of a tile of queries may have; the tile is the best that fits. */
   readonly tileInvocations: number;
   readonly tileBytes: number;
 }

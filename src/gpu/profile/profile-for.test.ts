@@ -37,8 +37,7 @@ describe('the profile for an adapter', () => {
     const limits = { bufferBytes: 2 ** 28, bindingBytes: 2 ** 30, storageBuffers: 8, invocations: 256, workgroupBytes: 16384 };
     const profile = profileFor(facts({ vendor: 'nvidia', limits }));
     expect(profile).toMatchObject({ maxBufferBindingBytes: 2 ** 28, storageBuffers: 8, invocations: 256, workgroupBytes: 16384 });
-    const { gemvInt8, gemvFloat, attention } = profile.knobs;
-    expect(gemvInt8.subgroupsPerWorkgroup * 32).toBeLessThanOrEqual(256);
+    const { gemvFloat, attention } = profile.knobs;
     expect(gemvFloat.teams * 32).toBeLessThanOrEqual(256);
     expect(Math.max(attention.invocations, attention.splitInvocations, attention.tileInvocations)).toBeLessThanOrEqual(256);
     expect(attention.tileBytes).toBeLessThanOrEqual(16384);
@@ -80,7 +79,7 @@ describe.each(PROFILE_NAMES)('the profile %s', (name) => {
   it('keeps to its own limits', () => {
     const { knobs, subgroupSize = 1, invocations, storageBuffers, workgroupBytes } = profile;
     const { gemvInt8, gemvFloat, attention, gemm } = knobs;
-    for (const subgroups of [gemvInt8.subgroupsPerWorkgroup, gemvInt8.headSubgroupsPerWorkgroup, gemvFloat.teams]) {
+    for (const subgroups of [gemvInt8.rows, gemvInt8.headRows, gemvFloat.teams]) {
       expect(subgroups * subgroupSize).toBeLessThanOrEqual(invocations);
     }
     expect(Math.max(attention.invocations, attention.splitInvocations, attention.tileInvocations, attention.flatInvocations)).toBeLessThanOrEqual(invocations);

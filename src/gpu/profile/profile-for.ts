@@ -50,7 +50,7 @@ function withF16(profile: DeviceProfile, { features }: AdapterFacts): DeviceProf
 function withLimits(profile: DeviceProfile, { limits }: AdapterFacts): DeviceProfile {
   const { knobs, subgroupSize = 1 } = profile;
   const most = Math.max(1, Math.floor(limits.invocations / subgroupSize));
-  const { gemvInt8, gemvFloat, attention } = knobs;
+  const { gemvFloat, attention } = knobs;
   return changed(profile, {
     storageBuffers: limits.storageBuffers,
     maxBufferBindingBytes: Math.min(limits.bindingBytes, limits.bufferBytes),
@@ -58,7 +58,6 @@ function withLimits(profile: DeviceProfile, { limits }: AdapterFacts): DevicePro
     workgroupBytes: limits.workgroupBytes,
     knobs: {
       ...knobs,
-      gemvInt8: { ...gemvInt8, subgroupsPerWorkgroup: Math.min(gemvInt8.subgroupsPerWorkgroup, most) },
       gemvFloat: { ...gemvFloat, teams: Math.min(gemvFloat.teams, most) },
       attention: {
         ...attention,

@@ -18,7 +18,7 @@ export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
     subgroups: subgroupSize === undefined ? 'none' : `${subgroupSize} lanes`,
     f16: hasF16 ? 'on' : 'off',
     activations,
-    gemvInt8: subgroupSize === undefined ? flat(gemvInt8.flatInvocations) : `${gemvInt8.subgroupsPerWorkgroup} subgroups, ${gemvInt8.subgroupsPerRow} a row (tall: ${gemvInt8.tallSubgroupsPerRow}); head ${gemvInt8.headSubgroupsPerWorkgroup}`,
+    gemvInt8: subgroupSize === undefined ? flat(gemvInt8.flatInvocations) : `${gemvInt8.rows} rows a workgroup, two subgroups on two rows from ${gemvInt8.splitFromCols} columns; head ${gemvInt8.headRows} rows`,
     gemvFloat: subgroupSize === undefined ? flat(gemvFloat.flatInvocations) : `${gemvFloat.teams} subgroups, ${gemvFloat.rowsPerTeam} rows each, codes as ${gemvFloat.arithmetic}`,
     gemm: `int8 ${tile(gemm.int8)}; f32 ${tile(gemm.f32)}`,
     attention: `${subgroupSize === undefined ? `${attention.flatInvocations} invocations` : `${attention.invocations} invocations`}; ${attention.splits} parts from ${attention.splitFrom} keys`,

@@ -9,13 +9,13 @@ const GIB = 2 ** 30;
 const FLAT = { flatInvocations: 64 };
 
 const KNOBS: ProfileKnobs = {
-  gemvInt8: { subgroupsPerWorkgroup: 16, subgroupsPerRow: 1, tallSubgroupsPerRow: 1, headSubgroupsPerWorkgroup: 8, ...FLAT },
-  gemvFloat: { arithmetic: 'integer', rowsPerTeam: 4, teams: 2, flatLanes: 16, ...FLAT },
+  gemvInt8: { rows: 16, headRows: 8, splitFromCols: 4096, wideRows: 17_408, ...FLAT },
+  gemvFloat: { arithmetic: 'half', rowsPerTeam: 4, teams: 2, flatLanes: 16, ...FLAT },
   gemm: {
     int8: { tileRows: 32, tileCols: 64, tileDepth: 32, rowsPerInvocation: 4 },
     f32: { tileRows: 32, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
   },
-  attention: { invocations: 256, splitInvocations: 256, unroll: 4, splitFrom: 512, splits: 32, splitGranule: 32, tileInvocations: 256, tileBytes: 16384, ...FLAT },
+  attention: { invocations: 256, splitInvocations: 256, unroll: 8, splitUnroll: 4, splitFrom: 448, splits: 16, splitGranule: 32, tileInvocations: 256, tileBytes: 16384, ...FLAT },
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
@@ -79,23 +79,23 @@ const NVIDIA: DeviceProfile = {
   storageBuffers: 12, maxBufferBindingBytes: 2 * GIB - 4, invocations: 1024, workgroupBytes: 49152,
   prefillRows: 512, stepsPerSubmit: 16,
   knobs: {
-    gemvInt8: { ...KNOBS.gemvInt8, tallSubgroupsPerRow: 2 },
+    ...KNOBS,
     gemvFloat: { ...KNOBS.gemvFloat, rowsPerTeam: 1, teams: 8 },
     gemm: {
-      int8: { tileRows: 64, tileCols: 64, tileDepth: 64, rowsPerInvocation: 4 },
+      int8: { tileRows: 32, tileCols: 64, tileDepth: 64, rowsPerInvocation: 4 },
       f32: { tileRows: 64, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
     },
-    attention: { ...KNOBS.attention, invocations: 1024, splitFrom: 512, tileBytes: 49152 },
+    attention: { ...KNOBS.attention, tileBytes: 49152 },
   },
   why: {
     profile: 'Any NVIDIA GPU.',
     subgroups: 'Warps have 32 lanes.',
     f16: 'On, by a toggle of Dawn (vulkan_enable_f16_on_nvidia).',
     activations: 'int8: dot4I8Packed is one instruction; chains of GEMVs ran 1.4 to 1.9 times as fast as with f16 activations and 2 to 3 times as fast as with f32.',
-    gemvInt8: 'A row a warp, and as many rows a workgroup as make a block of the int8 result, which it so owns. Two warps a row for square and tall matrices gain 10 to 20% there; the head would lose half by it.',
+    gemvInt8: 'A row a warp, and as many rows a workgroup as make a block of the int8 result, which it so owns. Two warps on two rows where columns are many (a tenth faster there; the head would lose half by it), and more rows a warp for wide gate-and-up products, so that all workgroups run in one wave.',
     gemvFloat: 'A row a warp: two rows a warp were 15% slower.',
     gemm: LARGE_GEMM_WHY,
-    attention: 'All warps of a workgroup on one head while keys are few; then parts of the keys and a combine (8 parts of 4,096 keys took 16 us where one takes 43).',
+    attention: '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys of 0.6B: 15 us where one part takes 35).',
     matrixUnits: MATRIX_UNITS,
     prefillRows: 'A chunk takes tens of milliseconds.',
     stepsPerSubmit: 'JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
@@ -136,7 +136,7 @@ const SOFTWARE: DeviceProfile = {
   ...VULKAN,
   name: 'software', matches: [],
   maxBufferBindingBytes: GIB, subgroupSize: undefined, hasF16: false, activations: 'int8', prefillRows: 64, stepsPerSubmit: 2,
-  knobs: { ...KNOBS, gemvFloat: { ...KNOBS.gemvFloat, flatLanes: 1 } },
+  knobs: { ...KNOBS, gemvFloat: { ...KNOBS.gemvFloat, arithmetic: 'integer', flatLanes: 1 } },
   why: {
     ...VULKAN_WHY,
     profile: 'A CPU in the guise of a GPU.',

@@ -1,7 +1,7 @@
 /** A plan with its pipelines, and bind groups as they are needed: what an encoder walks through. */
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
-import type { Kernel } from '../kernel.ts';
+import type { Kernel, Workgroups } from '../kernel.ts';
 import type { BufferRef, KernelUse, StepCounts } from '../plan/kernel-use.ts';
 import type { StepMode } from '../plan/kernel-uses.ts';
 import type { PlannedSteps } from '../plan/model-plan.ts';
@@ -13,7 +13,7 @@ export interface Dispatch {
   readonly label: string;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
-  readonly workgroups: (counts: StepCounts) => readonly [number, number, number];
+  readonly workgroups: (counts: StepCounts) => Workgroups;
 }
 
 export interface BoundPlan {

@@ -30,8 +30,10 @@ export interface DecodeProgram {
 
 /** Submits that are under way while the oldest is waited for: one runs, one waits behind it. */
 const DEPTH = 2;
-/** A submit should take about this long: 80 updates a second, and as soon cancelled. */
+/** What is read back together should take about this long: 80 updates a second, and as soon cancelled. */
 const SUBMIT_MS = 12;
+/** Steps of one command buffer. More are slower to encode (their memory is new each time), and the GPU can begin with fewer. */
+const STEPS_PER_COMMANDS = 4;
 
 interface Submitted {
   readonly count: number;
@@ -107,17 +109,21 @@ function submitSteps(loop: Loop, count: number, table: ArrayLike<number>): Submi
   const { gpu, sampler, one } = program;
   if (table.length > loop.pages) one.inputs.writePages(table, loop.pages);
   loop.pages = Math.max(loop.pages, table.length);
-  const encoder = gpu.device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
   const sampling = sampler.dispatches();
-  for (let i = 0; i < count; i++) {
-    const keys = request.start + request.tokens.length + loop.submitted + i;
-    const counts = { rows: 1, outRows: 1, tiles: 0, keys };
-    encodeDispatches(pass, one.bound.dispatches(program.modeOf(counts)), counts);
-    encodeDispatches(pass, sampling, counts);
+  for (let done = 0; ; ) {
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    const most = Math.min(count, done + STEPS_PER_COMMANDS);
+    for (; done < most; done++) {
+      const keys = request.start + request.tokens.length + loop.submitted + done;
+      const counts = { rows: 1, outRows: 1, tiles: 0, keys };
+      encodeDispatches(pass, one.bound.dispatches(program.modeOf(counts)), counts);
+      encodeDispatches(pass, sampling, counts);
+    }
+    pass.end();
+    if (done === count) return submit(loop, encoder, count);
+    gpu.queue.submit([encoder.finish()]);
   }
-  pass.end();
-  return submit(loop, encoder, count);
 }
 
 function submit({ program }: Loop, encoder: GPUCommandEncoder, count: number): Submitted {

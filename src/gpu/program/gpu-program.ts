@@ -7,7 +7,9 @@ import type { StepCounts } from '../plan/kernel-use.ts';
 import { rowClassOf } from '../plan/kernel-use.ts';
 import type { StepMode } from '../plan/kernel-uses.ts';
 import { widthOf } from '../plan/value-refs.ts';
+import type { GpuDevice } from '../device/gpu-device.ts';
 import { encodeDispatches } from './bound-plan.ts';
+import type { Dispatch } from './bound-plan.ts';
 import { createDecodeRun } from './decode-loop.ts';
 import type { DecodeProgram } from './decode-loop.ts';
 import type { ProgramBase, RunnablePlan } from './program-parts.ts';
@@ -137,6 +139,13 @@ export class GpuProgram implements Program {
       encodeFirst: (encoder, sequence) => this.#encodeStep(encoder, sequence.tokens.length === 1 ? one : many, [sequence]),
     };
     return (this.#decoding = createDecodeRun(program, request));
+  }
+
+  /** What one decoded token after `keys - 1` others runs, for benchmarks: its own steps, then the sampler as it was set last. */
+  tokenDispatches(keys: number): { readonly gpu: GpuDevice; readonly steps: readonly Dispatch[]; readonly sampling: readonly Dispatch[]; readonly counts: StepCounts } {
+    const { base, one, sampler } = this.#parts;
+    const counts = { rows: 1, outRows: 1, tiles: 0, keys };
+    return { gpu: base.gpu, steps: one.bound.dispatches(this.#modeOf(counts)), sampling: sampler.dispatches(), counts };
   }
 
   #limits() {

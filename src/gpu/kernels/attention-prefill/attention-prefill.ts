@@ -47,17 +47,16 @@ export function prefillTileBytes(variant: AttentionPrefillVariant): number {
   return 16 * (tileRows * attentionSizes(shape).paddedQuads + tileKeys * keyStride) + 4 * tileRows * (tileKeys + columns);
 }
 
-/** Lengths to choose from, the best first. Rows count for more than keys: every tile of rows reads all keys again. */
-const TILE_ROWS = [64, 32, 16, 8, 4];
-const TILE_KEYS = [32, 16, 8];
+/** Rows and keys of tiles to choose from, the fastest first, as an H100 ordered them at 512 and 4,096 rows (docs/experiments.md). */
+const TILES: readonly (readonly [rows: number, keys: number])[] = [[32, 64], [16, 32], [64, 32], [32, 32], [64, 16], [32, 16], [16, 16], [8, 32], [8, 16], [4, 16], [16, 8], [8, 8], [4, 8]];
 
 /**
- * The largest tiles that fit: up to `invocations` a workgroup and `bytes` of its memory. Where any fits so, an invocation has two
+ * The best tile that fits: up to `invocations` a workgroup and `bytes` of its memory. Where any fits so, an invocation has two
  * keys or more, since each row of q that it reads then serves all of them.
  */
 export function attentionPrefillVariant(shape: AttentionShape, limits: { readonly invocations: number; readonly bytes: number }): AttentionPrefillVariant {
   const columns = Math.min(16, 1 << Math.floor(Math.log2(attentionSizes(shape).chunks)));
-  const tiles = TILE_ROWS.flatMap((tileRows) => TILE_KEYS.map((tileKeys) => ({ shape, tileRows, tileKeys, invocations: (tileRows / 4) * columns })));
+  const tiles = TILES.map(([tileRows, tileKeys]) => ({ shape, tileRows, tileKeys, invocations: (tileRows / 4) * columns }));
   const fitting = tiles.filter((tile) => tile.tileKeys % columns === 0 && tile.invocations <= limits.invocations && prefillTileBytes(tile) <= limits.bytes);
   const chosen = fitting.find(({ tileKeys }) => tileKeys >= 2 * columns) ?? fitting[0];
   if (chosen === undefined) throw new Error(`attention-prefill: no tile of headDim ${shape.headDim} fits ${limits.bytes} bytes`);

@@ -1,0 +1,126 @@
+/**
+ * Where a decoded token's time goes on a GPU: each kind of kernel by itself over all layers, the whole token as one chain, and what
+ * encoding costs in JavaScript. Usage: node bench/gpu-token.mjs MODEL.gguf [--keys 128,4096] [--out FILE.jsonl] [--device gpu|software]
+ * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
+ * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it.
+ */
+import { appendFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { kvLayoutOf } from '../dist/engine/model.js';
+import { openCheckpoint } from '../dist/files/open-checkpoint.js';
+import { encodeDispatches } from '../dist/gpu/program/bound-plan.js';
+import { openDecoder } from '../dist/models/open-decoder.js';
+import { openGpuExecutor } from '../dist/node/gpu-executor.js';
+import { locate } from '../dist/node/open-path.js';
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { keys: { type: 'string', default: '128,4096' }, out: { type: 'string' }, device: { type: 'string', default: 'gpu' }, splitFrom: { type: 'string' }, knobs: { type: 'string' } },
+});
+const [path] = positionals;
+const executor = await openGpuExecutor(flags.device === 'gpu' ? 'hardware' : 'software', flags.knobs ? { profile: await profileWith(JSON.parse(flags.knobs)) } : {});
+if ('problem' in executor) throw new Error(executor.problem);
+const checkpoint = await openCheckpoint(await locate(path));
+const { graph, weights } = await openDecoder(checkpoint);
+const contextLength = 8192;
+const program = await executor.load({ graph, weights, kv: kvLayoutOf(contextLength, 'f16'), maxRows: 512 });
+await checkpoint.close();
+const pages = Array.from({ length: contextLength / 64 }, (_, i) => i);
+program.ensureKvPages(pages.length);
+for (const keys of flags.keys.split(',').map(Number)) await measure(keys);
+await program.dispose();
+
+async function profileWith(changes) {
+  const { findAdapter } = await import('../dist/node/gpu-adapter.js');
+  const { profileFor } = await import('../dist/gpu/profile/profile-for.js');
+  const profile = profileFor((await findAdapter(flags.device === 'gpu' ? 'hardware' : 'software')).facts);
+  const knobs = { ...profile.knobs };
+  for (const [family, own] of Object.entries(changes)) knobs[family] = { ...knobs[family], ...own };
+  return { ...profile, knobs };
+}
+
+async function measure(keys) {
+  // Sets positions and the sampler as a run would leave them.
+  const settings = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 };
+  const run = program.decode({ tokens: [17], start: keys - 1, reserve: () => pages, sampling: settings, history: { promptIds: [], outputIds: [] }, limit: 1 });
+  await run.next();
+  run.close();
+  const { gpu, steps, sampling: sampler, counts } = program.tokenDispatches(keys);
+  // The kernel that moves positions on would have later runs attend to more keys.
+  const sampling = sampler.filter(({ label }) => !label.startsWith('argmax-pick'));
+  const kinds = new Map();
+  for (const dispatch of [...steps, ...sampling]) kinds.set(dispatch.label, [...(kinds.get(dispatch.label) ?? []), dispatch]);
+  console.log(`${gpu.name}, ${graph.name}, ${keys} keys, ${steps.length + sampler.length} dispatches a token, the sampler's last left out`);
+  let sum = 0;
+  for (const [label, dispatches] of kinds) {
+    const us = await timed(gpu, dispatches, counts) / dispatches.length;
+    sum += us * dispatches.length;
+    console.log(`  ${label.padEnd(52)} x${String(dispatches.length).padStart(3)}  ${us.toFixed(2).padStart(8)} us  ${(us * dispatches.length).toFixed(0).padStart(6)} us a token`);
+    record({ keys, kernel: label, dispatches: dispatches.length, us });
+  }
+  const all = [...steps, ...sampling];
+  const token = await pipelined(gpu, all, counts, false);
+  const live = await pipelined(gpu, all, counts, true);
+  const encode = encodeTime(gpu, all, counts);
+  console.log(`  sum of kinds ${sum.toFixed(0)} us; whole token ${token.toFixed(0)} us (${(1e6 / token).toFixed(0)} tok/s), encoded meanwhile ${live.toFixed(0)} us (${(1e6 / live).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`);
+  record({ keys, token: true, us: token, liveUs: live, encodeUs: encode.encode, submitUs: encode.submit });
+}
+
+/** Microseconds of a token in a queue that never runs dry: one submit each, encoded before the clock starts or (`live`) while others run. */
+async function pipelined(gpu, dispatches, counts, live) {
+  const runs = [];
+  const tokens = 60;
+  for (let i = 0; i < 5; i++) {
+    const buffers = live ? [] : Array.from({ length: tokens }, () => encoded(gpu, dispatches, counts, 1));
+    await gpu.queue.onSubmittedWorkDone();
+    const start = performance.now();
+    for (let n = 0; n < tokens; n++) gpu.queue.submit([live ? encoded(gpu, dispatches, counts, 1) : buffers[n]]);
+    await gpu.queue.onSubmittedWorkDone();
+    runs.push((performance.now() - start) / tokens);
+  }
+  return runs.sort((a, b) => a - b)[2] * 1000;
+}
+
+function encoded(gpu, dispatches, counts, times) {
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  for (let i = 0; i < times; i++) encodeDispatches(pass, dispatches, counts);
+  pass.end();
+  return encoder.finish();
+}
+
+/** Microseconds for one pass over `dispatches`: median of runs of some 8 ms, a submit each pass, encoded before the clock starts. */
+async function timed(gpu, dispatches, counts) {
+  const once = async (times) => {
+    const buffers = Array.from({ length: times }, () => encoded(gpu, dispatches, counts, 1));
+    await gpu.queue.onSubmittedWorkDone();
+    const start = performance.now();
+    for (const buffer of buffers) gpu.queue.submit([buffer]);
+    await gpu.queue.onSubmittedWorkDone();
+    return performance.now() - start;
+  };
+  await once(1);
+  const times = Math.max(1, Math.min(400, Math.ceil(8 / Math.max(0.01, await once(2) / 2))));
+  const runs = [];
+  for (let i = 0; i < 7; i++) runs.push(await once(times) / times);
+  return runs.sort((a, b) => a - b)[3] * 1000;
+}
+
+function encodeTime(gpu, dispatches, counts) {
+  const times = 10;
+  let encode = 0;
+  let submit = 0;
+  for (let i = 0; i < 5; i++) {
+    const start = performance.now();
+    const buffer = encoded(gpu, dispatches, counts, times);
+    const middle = performance.now();
+    gpu.queue.submit([buffer]);
+    encode = middle - start;
+    submit = performance.now() - middle;
+  }
+  return { encode: (encode * 1000) / times, submit: (submit * 1000) / times };
+}
+
+function record(line) {
+  if (flags.out) appendFileSync(flags.out, `${JSON.stringify({ time: new Date().toISOString(), bench: 'gpu-token', device: executor.description, commit: process.env.INGOT_COMMIT, model: path.split('/').at(-1), ...line })}\n`);
+}
