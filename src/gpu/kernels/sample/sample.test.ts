@@ -99,6 +99,8 @@ describe('sampler', () => {
   });
   afterAll(() => {
     device.close();
+    // Neighbours of an edge are rare: many of them would mean that the margin hides something.
+    expect(tally.differing).toBeLessThanOrEqual(tally.draws / 1000);
     console.info(`GPU sampler: ${tally.differing} of ${tally.draws} tokens differ from the CPU sampler's, all within the margin of ${MARGIN}`);
   });
 
