@@ -1,0 +1,106 @@
+/** The same steps on the GPU executor and on the reference executor, side by side. */
+import { expect } from 'vitest';
+import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
+import { PROFILES } from '../../src/gpu/profile/profiles.ts';
+import type { Executor, Program, SequenceStep, StepBatch } from '../../src/graph/executor.ts';
+import { openGpuExecutor } from '../../src/node/gpu-executor.ts';
+import { createReferenceExecutor } from '../../src/reference/reference-executor.ts';
+import { syntheticGraph, syntheticRequest } from '../synthetic-graph.ts';
+import type { SyntheticOptions, SyntheticShape } from '../synthetic-graph.ts';
+
+const { software, generic } = PROFILES;
+
+/** Keys are split soon, and tiles are small: SwiftShader compiles those several times as fast, and odd sizes end inside of them. */
+const knobs: DeviceProfile['knobs'] = {
+  ...software.knobs,
+  gemm: {
+    int8: { tileRows: 8, tileCols: 32, tileDepth: 32, rowsPerInvocation: 4 },
+    f32: { tileRows: 8, tileCols: 32, tileDepth: 16, rowsPerInvocation: 4 },
+  },
+  attention: { ...software.knobs.attention, splitFrom: 14, splits: 3, splitGranule: 4, tileInvocations: 32, tileBytes: 16384, invocations: 32, splitInvocations: 16, unroll: 2 },
+};
+
+/** The paths through the planner that the software adapter can run, by what picks them. */
+export const TEST_PROFILES = {
+  int8: { ...software, knobs },
+  /** Apple's and Safari's arithmetic, a row an invocation. */
+  float: { ...software, activations: 'f32', knobs },
+  /** As Safari runs it: no subgroups, invocations meet in workgroup memory. */
+  workgroup: { ...generic, knobs: { ...knobs, gemvFloat: generic.knobs.gemvFloat } },
+  /** NVIDIA's texts for subgroups of this adapter's size. */
+  subgroupInt8: { ...software, subgroupSize: 4, knobs: { ...knobs, gemvInt8: PROFILES.nvidia.knobs.gemvInt8 } },
+  /** Apple's. */
+  subgroupFloat: { ...software, subgroupSize: 4, activations: 'f32', knobs: { ...knobs, gemvFloat: PROFILES['apple-m4'].knobs.gemvFloat } },
+} as const satisfies Record<string, DeviceProfile>;
+
+export interface CheckedModel {
+  readonly shape: SyntheticShape;
+  readonly weights: Omit<SyntheticOptions, 'graph'>;
+  readonly profile: DeviceProfile;
+  readonly withoutRules?: readonly string[] | undefined;
+  /** Largest error, as a share of the largest value. */
+  readonly tolerance: number;
+}
+
+/** A model on both executors. */
+export interface CheckedPair {
+  readonly wanted: Program;
+  readonly found: Program;
+  readonly tolerance: number;
+  dispose(): Promise<void>;
+}
+
+export async function softwareExecutor(choices: Parameters<typeof openGpuExecutor>[1]): Promise<Executor> {
+  const executor = await openGpuExecutor('software', choices);
+  if ('problem' in executor) throw new Error(executor.problem);
+  return executor;
+}
+
+export async function loadPair({ shape, weights, profile, withoutRules, tolerance }: CheckedModel): Promise<CheckedPair> {
+  const request = syntheticRequest({ ...weights, graph: syntheticGraph(shape) });
+  const executor = await softwareExecutor({ profile, withoutRules });
+  const reference = createReferenceExecutor({ activationRounding: profile.activations === 'int8' ? 'int8' : 'none', roundingBlock: 16 });
+  const [wanted, found] = await Promise.all([reference.load(request), executor.load(request)]);
+  return { wanted, found, tolerance, dispose: async () => void (await Promise.all([wanted.dispose(), found.dispose()])) };
+}
+
+export interface SequenceChoices {
+  readonly start?: number;
+  readonly pages?: readonly number[];
+  /** Default: the last. */
+  readonly outputs?: readonly number[];
+  /** Sequences of different seeds have different tokens. */
+  readonly seed?: number;
+}
+
+/** `length` tokens with a pattern, below 50. */
+export function sequence(length: number, { start = 0, pages = [0, 1, 2, 3, 4, 5, 6, 7], outputs = [length - 1], seed = 0 }: SequenceChoices = {}): SequenceStep {
+  return { tokens: Array.from({ length }, (_, i) => (7 * (start + i) + 3 + seed) % 50), start, pages, outputs };
+}
+
+export function expectClose(what: string, { found, wanted }: { readonly found: ArrayLike<number>; readonly wanted: ArrayLike<number> }, tolerance: number): void {
+  expect(found.length, what).toBe(wanted.length);
+  let largest = 0;
+  let worst = 0;
+  for (let i = 0; i < wanted.length; i++) {
+    largest = Math.max(largest, Math.abs(wanted[i] as number));
+    const error = Math.abs((found[i] as number) - (wanted[i] as number));
+    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
+  }
+  if (wanted.length > 0) expect(largest, what).toBeGreaterThan(0.01);
+  expect(worst / Math.max(largest, 0.01), what).toBeLessThan(tolerance);
+}
+
+/** Runs the batches on both, in order, after making the pages that they name. */
+export async function compareRuns({ wanted, found, tolerance }: CheckedPair, batches: readonly StepBatch[]): Promise<void> {
+  for (const [i, batch] of batches.entries()) {
+    const pages = Math.max(...batch.sequences.flatMap((each) => Array.from(each.pages))) + 1;
+    wanted.ensureKvPages(pages);
+    found.ensureKvPages(pages);
+    const results = { wanted: await wanted.run(batch), found: await found.run(batch) };
+    for (const [name, values] of results.wanted.taps) {
+      expectClose(`batch ${i} ${name}`, { wanted: values, found: results.found.taps.get(name) as Float32Array }, tolerance);
+    }
+    expectClose(`batch ${i} logits`, { wanted: results.wanted.logits, found: results.found.logits }, tolerance);
+  }
+}
