@@ -1,0 +1,30 @@
+/** Plans of real models' shapes, without files. */
+import { kvLayoutOf } from '../../src/engine/model.ts';
+import { planModel } from '../../src/gpu/plan/model-plan.ts';
+import type { ModelPlan, ModelPlanOptions } from '../../src/gpu/plan/model-plan.ts';
+import type { DecoderConfig } from '../../src/models/decoder-config.ts';
+import { tensorTypeFor } from '../../src/models/gguf-export.ts';
+import type { ExportType } from '../../src/models/gguf-export.ts';
+import { ARCHITECTURES } from '../../src/models/open-decoder.ts';
+import { synthPlan } from '../../src/models/synth-shapes.ts';
+import type { SynthModel } from '../../src/models/synth-shapes.ts';
+
+export interface ShapeOptions extends Pick<ModelPlanOptions, 'profile' | 'withoutRules'> {
+  readonly model: SynthModel;
+  readonly type: ExportType;
+  /** Changes to the model's sizes. Default: two layers, the second of which Q4_K_M makes more precise. */
+  readonly config?: Partial<DecoderConfig>;
+}
+
+export function planOfShape({ model, type, config: changes, profile, withoutRules }: ShapeOptions): ModelPlan {
+  const config: DecoderConfig = { ...synthPlan(model, 'q4_0').config, layers: 2, ...changes };
+  const architecture = ARCHITECTURES.find(({ name }) => name === config.architecture);
+  if (architecture === undefined) throw new Error(`no architecture ${config.architecture}`);
+  const types = new Map(architecture.weights(config).map((spec) => [spec.id, tensorTypeFor(spec, type, config)]));
+  const typeOf = (id: string) => {
+    const found = types.get(id);
+    if (found === undefined) throw new Error(`no weight ${id}`);
+    return found;
+  };
+  return planModel({ graph: architecture.graph(config), typeOf, profile, withoutRules, kv: kvLayoutOf(4096, type === 'f32' ? 'f32' : 'f16'), maxRows: profile.prefillRows });
+}

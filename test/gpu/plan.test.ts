@@ -1,0 +1,113 @@
+/** What the planner makes of real shapes: its print, kept; its fusion rules; its counts. No device is needed. */
+import { describe, expect, it } from 'vitest';
+import type { ModelPlan } from '../../src/gpu/plan/model-plan.ts';
+import { printModelPlan, printReport, reportDecode, reportPrefill } from '../../src/gpu/plan/plan-report.ts';
+import { gpuRules } from '../../src/gpu/plan/rules.ts';
+import { PROFILE_NAMES, PROFILES } from '../../src/gpu/profile/profiles.ts';
+import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { planForProfile } from '../../src/node/gpu-plan.ts';
+import { planOfShape } from './plan-of-shape.ts';
+import type { ShapeOptions } from './plan-of-shape.ts';
+
+type Shape = Omit<ShapeOptions, 'profile'>;
+
+const SHAPES: Readonly<Record<string, Shape>> = {
+  'llama-3.2-3b-q4_0': { model: 'llama-3.2-3b', type: 'q4_0' },
+  'qwen3-4b-q4_k_m': { model: 'qwen3-4b', type: 'q4_k_m' },
+};
+const SHAPE_NAMES = Object.keys(SHAPES);
+const KEPT_PROFILES = ['nvidia', 'apple-m4', 'software'] as const;
+
+/** Decode and prefill, as `ingot kernels` shows them. */
+const printed = (plan: ModelPlan) => `${printModelPlan(plan)}\n\n${printReport(reportPrefill(plan, plan.maxRows))}\n`;
+
+describe.each(KEPT_PROFILES)('the plan for %s', (name) => {
+  const profile = PROFILES[name];
+
+  it('of ember', async () => {
+    await expect(printed(await planForProfile(bundledModelPath(), { profile: name }))).toMatchFileSnapshot(`plans/ember-q4_0.${name}.txt`);
+  });
+
+  it.each(SHAPE_NAMES)('of %s', async (shape) => {
+    await expect(printed(planOfShape({ ...SHAPES[shape], profile }))).toMatchFileSnapshot(`plans/${shape}.${name}.txt`);
+  });
+});
+
+describe('fusion rules', () => {
+  const rules = gpuRules(() => 'q4_0').map(({ name }) => name);
+  const shape: Shape = { model: 'qwen3-0.6b', type: 'q4_0' };
+  /** Each kind of arithmetic has a rule that the other does not need. */
+  const plans = (withoutRules: readonly string[]) => [PROFILES.nvidia, PROFILES['apple-m4']].map((profile) => planOfShape({ ...shape, profile, withoutRules }));
+  const texts = (withoutRules: readonly string[]) => plans(withoutRules).map(printed);
+  /** Without the lines that only say how often rules fired. */
+  const work = (text: string) => text.split('\n').filter((line) => !line.startsWith('  rule ')).join('\n');
+
+  it.each(rules)('%s changes the plan when it is taken out', (rule) => {
+    const [whole, without] = [texts([]), texts([rule])];
+    expect(without.map(work)).not.toEqual(whole.map(work));
+    expect(without.some((text) => text.includes(`rule ${rule} `))).toBe(false);
+  });
+
+  it('fire in the shapes that they are for', () => {
+    const fired = plans([]).flatMap(({ one, many }) => [one, many]).flatMap(({ plan }) => [...plan.fused].filter(([, count]) => count > 0).map(([rule]) => rule));
+    expect([...new Set(fired)].toSorted()).toEqual(rules.toSorted());
+  });
+
+  it('leave a plan that still has kernels for every op when all are taken out', () => {
+    const count = (plan: ModelPlan) => reportDecode(plan, 128).dispatches.length;
+    const [fused, unfused] = [plans([]), plans(rules)];
+    unfused.forEach((plan, i) => expect(count(plan)).toBeGreaterThan(2 * count(fused[i] as ModelPlan)));
+  });
+});
+
+describe.each(PROFILE_NAMES)('decode on %s', (name) => {
+  const profile = PROFILES[name];
+
+  it.each([
+    ['llama-3.2-1b', 'q8_0'], ['llama-3.2-3b', 'q4_0'], ['qwen3-0.6b', 'q4_0'], ['qwen3-0.6b', 'f16'], ['qwen3-4b', 'q4_k_m'],
+  ] as const)('takes at most 6 dispatches a layer of %s in %s', (model, type) => {
+    const plan = planOfShape({ model, type, profile });
+    for (const keys of [1, 128, 4096]) {
+      const { dispatches } = reportDecode(plan, keys);
+      const perLayer = [0, 1].map((layer) => dispatches.filter(({ step }) => step.startsWith(`layers.${layer}.`)).length);
+      expect(Math.max(...perLayer), `${keys} keys: ${dispatches.map(({ step }) => step).join(', ')}`).toBeLessThanOrEqual(6);
+      // Embedding, final norm where it stands alone, head, two of greedy sampling.
+      expect(dispatches.length - perLayer[0] - perLayer[1]).toBeLessThanOrEqual(6);
+    }
+  });
+});
+
+describe('the figures of a plan', () => {
+  const plan = planOfShape({ model: 'qwen3-4b', type: 'q4_0', profile: PROFILES.nvidia });
+  const { graph } = plan.options;
+  const matrices = graph.weights.filter(({ shape }) => shape.length === 2).reduce((sum, { shape }) => sum + (shape[0] as number) * (shape[1] as number), 0);
+  const keyValues = (keys: number) => keys * graph.states.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim, 0);
+
+  it('hold every matrix once and the cache as long as it is', () => {
+    const [short, long] = [reportDecode(plan, 128), reportDecode(plan, 4096)];
+    expect(short.multiplyAdds).toBeGreaterThan(matrices);
+    expect(short.multiplyAdds).toBeLessThan(1.02 * matrices);
+    // 4.5 bits a weight.
+    expect(short.bytes).toBeGreaterThan((matrices * 4.5) / 8);
+    expect(short.bytes).toBeLessThan(1.02 * (matrices * 4.5) / 8);
+    expect(long.bytes - short.bytes).toBe(2 * keyValues(4096 - 128));
+    // Each of four query heads multiplies each key and each value.
+    expect(long.multiplyAdds - short.multiplyAdds).toBe(4 * keyValues(4096 - 128));
+  });
+
+  it('of a prefill chunk grow with its rows, the head left out but for one', () => {
+    const { vocab, head } = { vocab: plan.sampler.vocab, head: plan.sampler.vocab * 2560 };
+    expect(vocab).toBe(151_936);
+    const { multiplyAdds } = reportPrefill(plan, 512);
+    const products = 512 * (matrices - head) + head;
+    expect(multiplyAdds).toBeGreaterThan(products);
+    expect(multiplyAdds).toBeLessThan(1.05 * products);
+  });
+
+  it('are the sums of their lines', () => {
+    const { dispatches, bytes, multiplyAdds, title } = reportDecode(plan, 300);
+    expect(bytes).toBe(dispatches.reduce((sum, each) => sum + each.bytes, 0));
+    expect(multiplyAdds).toBe(dispatches.reduce((sum, each) => sum + each.multiplyAdds, 0));
+    expect(printReport({ dispatches, bytes, multiplyAdds, title }).split('\n')).toHaveLength(dispatches.length + 1);
+  });
+});
