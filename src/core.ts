@@ -7,6 +7,18 @@ export { createModel } from './engine/model.ts';
 export type { CreateModelOptions } from './engine/model.ts';
 export { createCpuExecutor } from './cpu/cpu-executor.ts';
 export type { CpuExecutorOptions } from './cpu/cpu-executor.ts';
+/**
+ * The GPU, in a browser (in Node, `loadModel` does this): `open` resolves to `openGpuDevice(adapter)`, each time of an adapter newly asked
+ * for by `navigator.gpu.requestAdapter()`, since one adapter gives one device; `profile` is `profileFor(adapterFacts(adapter))`.
+ */
+export { createGpuExecutor } from './gpu/gpu-executor.ts';
+export type { GpuExecutorOptions } from './gpu/gpu-executor.ts';
+export { adapterFacts, adapterName } from './gpu/device/adapter-facts.ts';
+export type { AdapterFacts } from './gpu/device/adapter-facts.ts';
+export { openGpuDevice } from './gpu/device/gpu-device.ts';
+export type { GpuDevice, GpuDeviceOptions } from './gpu/device/gpu-device.ts';
+export type { DeviceProfile } from './gpu/profile/device-profile.ts';
+export { profileFor } from './gpu/profile/profile-for.ts';
 export { createReferenceExecutor } from './reference/reference-executor.ts';
 export { httpFolder, httpSource } from './files/http-source.ts';
 export type { HttpOptions } from './files/http-source.ts';

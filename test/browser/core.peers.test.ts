@@ -59,17 +59,21 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
     expect(await call('inWorker', 'importAll', coreModules())).toEqual([]);
   });
 
-  describe.each(['reference', 'cpu'])('generates the golden tokens on %s', (device) => {
+  describe.each([
+    ['reference', 'reference (float64'], ['cpu', 'cpu (2 threads'], ['gpu', 'software (SwiftShader, profile software)'],
+  ])('generates the golden tokens on %s', (device, description) => {
     const folder = '/test/fixtures/golden/qwen3';
     const golden = JSON.parse(readFileSync(join(repoRoot, folder, 'golden.json'), 'utf8')) as Record<'prompts' | 'greedy', Record<string, number[]>>;
     const task = { folder, device, ids: golden.prompts['short'], maxTokens: golden.greedy['short'].length };
 
+    const answer = { tokens: golden.greedy['short'], deviceDescription: expect.stringContaining(description) };
+
     it('in a page', async () => {
-      expect(await call('generateGreedily', task)).toMatchObject({ tokens: golden.greedy['short'] });
+      expect(await call('generateGreedily', task)).toEqual(answer);
     });
 
     it('in a worker', async () => {
-      expect(await call('inWorker', 'generateGreedily', task)).toMatchObject({ tokens: golden.greedy['short'] });
+      expect(await call('inWorker', 'generateGreedily', task)).toEqual(answer);
     });
   });
 
@@ -83,9 +87,12 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
   }
 });
 
+/** WebGPU on the SwiftShader that comes with this Chromium. */
+const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
 async function launch(): Promise<Browser> {
   const load = (...path: string[]): Promise<any> => import(/* @vite-ignore */ pathToFileURL(join(peerModules, ...path)).href);
   const { default: archive } = await load('@sparticuz', 'chromium', 'build', 'esm', 'index.js');
   const { chromium } = await load('playwright-core', 'index.mjs');
-  return chromium.launch({ executablePath: await archive.executablePath(), args: ['--no-sandbox'], headless: true });
+  return chromium.launch({ executablePath: await archive.executablePath(), args: ['--no-sandbox', ...SOFTWARE_GPU], headless: true });
 }

@@ -27,7 +27,7 @@ export async function generateGreedily({ folder, device, ids, maxTokens }) {
     import('/dist/files/http-source.js'), import('/dist/files/open-checkpoint.js'), import('/dist/engine/model.js'),
   ]);
   const checkpoint = await openCheckpoint({ folder: httpFolder(new URL(folder, globalThis.location.origin)) });
-  const executor = await (device === 'cpu' ? cpuExecutor() : referenceExecutor());
+  const executor = await EXECUTORS[device]();
   const model = await createModel({ checkpoint, executor });
   const tokens = [];
   for await (const piece of model.generate({ ids, maxTokens, temperature: 0, ignoreEos: true })) tokens.push(...piece.tokens);
@@ -35,6 +35,8 @@ export async function generateGreedily({ folder, device, ids, maxTokens }) {
   await model.dispose();
   return { tokens, deviceDescription };
 }
+
+const EXECUTORS = { reference: referenceExecutor, cpu: cpuExecutor, gpu: gpuExecutor };
 
 async function referenceExecutor() {
   const { createReferenceExecutor } = await import('/dist/reference/reference-executor.js');
@@ -46,6 +48,15 @@ async function cpuExecutor() {
   const read = async (name) => (await fetch(`/dist/wasm/${name}`)).arrayBuffer();
   const [plain, relaxed] = await Promise.all([read('cpu.wasm'), read('cpu-relaxed.wasm')]);
   return createCpuExecutor({ threads: 2, modules: { plain, relaxed }, threadHost: { spawn: spawnWorker } });
+}
+
+/** From the package's own entry, as a page would take it. */
+async function gpuExecutor() {
+  const { adapterFacts, adapterName, createGpuExecutor, openGpuDevice, profileFor } = await import('/dist/core.js');
+  const request = () => navigator.gpu.requestAdapter();
+  const facts = adapterFacts(await request());
+  const open = async () => openGpuDevice(await request());
+  return createGpuExecutor({ open, name: adapterName(facts), kind: facts.isSoftware ? 'software' : 'gpu', profile: profileFor(facts) });
 }
 
 /** A compute thread as a page starts one: the first message is its data. */
