@@ -1,0 +1,103 @@
+/** The goldens of transformers on the software adapter, whole and in chunks. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Model } from '../../src/engine/api.ts';
+import { collect } from '../../src/engine/collect.ts';
+import { createModel } from '../../src/engine/model.ts';
+import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
+import { locate } from '../../src/node/open-path.ts';
+import { f32Of, fixturesPath, readFixtureTensors } from '../fixture-tensors.ts';
+import { softwareExecutor } from './executor-check.ts';
+
+interface Golden {
+  readonly prompts: Readonly<Record<string, number[]>>;
+  readonly greedy: Readonly<Record<string, number[]>>;
+}
+
+/** Of the range of the logits, or of the hidden states. */
+const TOLERANCE = 1e-3;
+
+/** Largest difference over the range of the expected values. */
+function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  expect(found.length).toBe(expected.length);
+  let [low, high, worst] = [Infinity, -Infinity, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const value = expected[i] as number;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+    const difference = Math.abs((found[i] as number) - value);
+    worst = difference <= worst ? worst : difference;
+  }
+  return worst / (high - low);
+}
+
+/** A model whose prompts are computed in chunks of so many rows; the software profile's where none are given. */
+async function loadGolden(folder: string, prefillRows?: number): Promise<Model> {
+  const executor = await softwareExecutor({});
+  const checkpoint = await openCheckpoint(await locate(join(fixturesPath, 'golden', folder)));
+  return createModel({ checkpoint, executor: { ...executor, prefillRows: prefillRows ?? executor.prefillRows } });
+}
+
+interface GoldenCase {
+  readonly golden: Golden;
+  readonly expected: (name: string) => Float32Array;
+  readonly names: readonly string[];
+}
+
+function openGolden(folder: string): GoldenCase {
+  const path = join(fixturesPath, 'golden', folder);
+  const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
+  return { golden: JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden, expected: (name) => f32Of(tensors, name), names: [...tensors.keys()] };
+}
+
+/** Chunks of 24 rows begin and end inside of pages and of tiles of attention. */
+const CHUNK = 24;
+
+describe.each([['llama', undefined], ['llama_bias', undefined], ['qwen3', CHUNK]] as const)('the golden of %s on the software adapter', (folder, prefillRows) => {
+  const { golden, expected, names } = openGolden(folder);
+  const prompts = Object.entries(golden.prompts);
+  let model: Model;
+  beforeAll(async () => {
+    model = await loadGolden(folder, prefillRows);
+  });
+  afterAll(() => model?.dispose());
+
+  it.each(prompts)('%s: logits and hidden states', async (name, ids) => {
+    expect(model.info).toMatchObject({ device: 'software', kvType: 'f32', quantisation: 'f32' });
+    const layers = names.flatMap((tensor) => (tensor.startsWith(`${name}.hidden.`) ? [Number(tensor.split('.')[2])] : []));
+    const { logits, hidden } = await model.forward(ids, { hidden: layers });
+    expect(relativeError(logits, expected(`${name}.logits`))).toBeLessThan(TOLERANCE);
+    for (const layer of layers) expect(relativeError(hidden.get(layer) as Float32Array, expected(`${name}.hidden.${layer}`)), `layer ${layer}`).toBeLessThan(TOLERANCE);
+  });
+
+  it.each(prompts)('%s: greedy tokens, sampled there and here', async (name, ids) => {
+    const wanted = golden.greedy[name] as number[];
+    const options = { ids, temperature: 0, ignoreEos: true, maxTokens: wanted.length };
+    expect((await collect(model.generate(options))).tokens).toEqual(wanted);
+    // Log probabilities need the logits, so that the host samples.
+    expect((await collect(model.generate({ ...options, logprobs: true }))).tokens).toEqual(wanted);
+  });
+
+  if (prefillRows === undefined) return;
+  it('long: the same in one piece as in chunks', async () => {
+    const run = async (each: Model) => {
+      const ids = golden.prompts['long'] as number[];
+      const steps: number[] = [];
+      const { tokens } = await collect(each.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: 24, onProgress: ({ loaded }) => steps.push(loaded) }));
+      return { logits: await each.forward(ids), tokens, steps };
+    };
+    const whole = await loadGolden(folder, 256);
+    try {
+      const [inOne, inChunks] = [await run(whole), await run(model)];
+      expect(inOne.steps).toEqual([130]);
+      expect(inChunks.steps).toEqual([24, 48, 72, 96, 120, 130]);
+      expect(inOne.tokens).toEqual(golden.greedy['long']);
+      expect(inChunks.tokens).toEqual(golden.greedy['long']);
+      expect(relativeError(inOne.logits, expected('long.logits'))).toBeLessThan(TOLERANCE);
+      expect(relativeError(inChunks.logits, inOne.logits)).toBeLessThan(1e-5);
+    } finally {
+      await whole.dispose();
+    }
+  });
+});
