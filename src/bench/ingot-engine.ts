@@ -83,9 +83,13 @@ async function generate(model: Model, ids: readonly number[], maxTokens: number)
 function openEngine(model: Model, history: number[]): OpenEngine {
   return {
     facts: factsOf(model),
-    prefill: async (ids) => (1000 * ids.length) / (await generate(model, ids, 1)).firstMs,
+    async prefill(ids) {
+      await generate(model, ids.toReversed(), 1);
+      return (1000 * ids.length) / (await generate(model, ids, 1)).firstMs;
+    },
     firstToken: async (ids) => (await timed(model.generate({ ...GREEDY, ids, maxTokens: 16 }), 1)).firstMs,
     async decode(ids, count) {
+      await generate(model, ids.toReversed(), count + 1);
       const { firstMs, firstTokens, lastMs, tokens } = await generate(model, ids, count + 1);
       return (1000 * (tokens.length - firstTokens)) / (lastMs - firstMs);
     },

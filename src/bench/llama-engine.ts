@@ -88,6 +88,8 @@ function openEngine({ llama, model, context, version, names }: LoadedLlama): Ope
     },
     async prefill(ids) {
       await sequence.clearHistory();
+      await sequence.evaluateWithoutGeneratingNewTokens(ids.toReversed());
+      await sequence.clearHistory();
       const startMs = performance.now();
       await sequence.evaluateWithoutGeneratingNewTokens(ids);
       return (1000 * ids.length) / (performance.now() - startMs);
@@ -97,6 +99,8 @@ function openEngine({ llama, model, context, version, names }: LoadedLlama): Ope
       return (await generate(sequence, ids, 1)).firstMs;
     },
     async decode(ids, count) {
+      await sequence.clearHistory();
+      await generate(sequence, ids.toReversed(), count + 1);
       await sequence.clearHistory();
       const { firstMs, lastMs } = await generate(sequence, ids, count + 1);
       return (1000 * count) / (lastMs - firstMs);
