@@ -133,16 +133,17 @@ export function valuesAfterKeys(shape: AttentionShape): number {
 }
 
 /**
- * `fn keyAt(sequence, kvHead, position) -> u32`: the first chunk of a key; its value is {@link valuesAfterKeys} chunks later.
- * For f16 also `kvLow` and `kvHigh`, the two quads of a chunk.
+ * `fn keyAt(sequence, kvHead, position) -> u32`: the first chunk of a key; its value is {@link valuesAfterKeys} chunks later. It is made of
+ * `pageOf(sequence, position)` and `keyInPage(page, kvHead, position)`, for kernels that look a page up for several keys. For f16 also `kvLow` and `kvHigh`, the two quads of a chunk.
  */
 export function kvFunctions(shape: AttentionShape): string {
   const { kvHeads, pageTokens, maxPages, kv } = shape;
   const { chunks } = attentionSizes(shape);
-  const at = `fn keyAt(sequence: u32, kvHead: u32, position: u32) -> u32 {
-  let page = pageTable[sequence * ${maxPages}u + ${dividedBy('position', pageTokens)}];
+  const at = `fn pageOf(sequence: u32, position: u32) -> u32 { return pageTable[sequence * ${maxPages}u + ${dividedBy('position', pageTokens)}]; }
+fn keyInPage(page: u32, kvHead: u32, position: u32) -> u32 {
   return ((page * ${2 * kvHeads}u + kvHead) * ${pageTokens}u + ${remainderOf('position', pageTokens)}) * ${chunks}u;
-}`;
+}
+fn keyAt(sequence: u32, kvHead: u32, position: u32) -> u32 { return keyInPage(pageOf(sequence, position), kvHead, position); }`;
   if (kv === 'f32') return at;
   return `${at}
 fn kvLow(chunk: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(chunk.x), unpack2x16float(chunk.y)); }

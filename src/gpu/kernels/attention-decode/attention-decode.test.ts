@@ -26,10 +26,12 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['headDim 16, groups of 2', shapeOf({}), SEVERAL, [
     FLAT, { ...FLAT, queryHeads: 2 }, { ...FLAT, queryHeads: 2, splits: four }, { ...FLAT, splits: many },
     LANES, { ...LANES, queryHeads: 2, unroll: 2, invocations: 32 }, { ...LANES, queryHeads: 2, splits: four }, { ...LANES, splits: many, unroll: 4 }, { ...LANES, splits: { count: 1, granule: 16 } },
+    { ...LANES, loads: 'together', unroll: 4 }, { ...LANES, loads: 'ahead', unroll: 2 }, { ...LANES, loads: 'ahead', unroll: 4, queryHeads: 2, splits: four, invocations: 8 },
+    { ...LANES, unroll: 16, splits: many, invocations: 8 },
   ]],
   ['headDim 20, groups of 1, f32', shapeOf({ headDim: 20, kvHeads: 2, heads: 2 }), at(0, 65, 33), [FLAT, LANES, { ...LANES, splits: four, invocations: 4 }]],
   ['headDim 20 padded, f16', shapeOf({ headDim: 20, kvHeads: 1, heads: 3, kv: 'f16' }), at(0, 65, 33), [{ ...FLAT, queryHeads: 3 }, LANES]],
-  ['headDim 64, groups of 3, f16', shapeOf({ headDim: 64, kvHeads: 2, heads: 6, kv: 'f16' }), at(1, 130), [{ ...FLAT, queryHeads: 3 }, { ...LANES, splits: four }]],
+  ['headDim 64, groups of 3, f16', shapeOf({ headDim: 64, kvHeads: 2, heads: 6, kv: 'f16' }), at(1, 130), [{ ...FLAT, queryHeads: 3 }, { ...LANES, splits: four }, { ...LANES, loads: 'together', unroll: 2, queryHeads: 3 }]],
   ['headDim 16, groups of 4, separate', shapeOf({ kvHeads: 1, input: 'separate' }), at(31, 70), [
     { ...FLAT, queryHeads: 4, splits: four }, { ...FLAT, queryHeads: 2 }, { ...LANES, queryHeads: 4 }, { ...LANES, queryHeads: 2, splits: four },
   ]],
@@ -41,13 +43,13 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['rope alone, a part of the head', shapeOf({ headDim: 32, q: { rotaryDim: 16 }, k: { rotaryDim: 16 } }), at(20), [FLAT, LANES]],
   ['an odd rotary part, norm of q alone', shapeOf({ q: { norm, rotaryDim: 10 }, k: { rotaryDim: 10 } }), at(20), [FLAT, LANES]],
   ['norms of different eps, separate', shapeOf({ q: { norm: { eps: 0.5 }, rotaryDim: 0 }, k: { norm: { eps: 0.25 }, rotaryDim: 16 }, input: 'separate' }), at(20), [FLAT, LANES]],
-  ['pages of 12 positions', shapeOf({ pageTokens: 12 }), at(65), [FLAT, LANES]],
+  ['pages of 12 positions', shapeOf({ pageTokens: 12 }), at(65), [FLAT, LANES, { ...LANES, unroll: 8 }, { ...LANES, unroll: 8, loads: 'ahead', invocations: 4 }]],
   ['q8', shapeOf({ output: 'q8' }), at(5, 65), [FLAT, { ...FLAT, queryHeads: 2 }, LANES, { ...LANES, queryHeads: 2, splits: four }]],
   ['q8, headDim 48, f16', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 4, kvHeads: 2 }), at(33), [{ ...FLAT, queryHeads: 2, splits: many }, { ...LANES, queryHeads: 2 }]],
 ];
 
-function nameOf({ queryHeads, splits, subgroupSize, invocations, unroll }: Form): string {
-  const how = subgroupSize === undefined ? `${invocations} invocations` : `${invocations / subgroupSize} subgroups, ${unroll} in flight`;
+function nameOf({ queryHeads, splits, subgroupSize, invocations, unroll, loads = 'refilled' }: Form): string {
+  const how = subgroupSize === undefined ? `${invocations} invocations` : `${invocations / subgroupSize} subgroups, ${unroll} in flight, ${loads}`;
   return `${how}, ${queryHeads} heads, ${splits ? `${splits.count} splits of ${splits.granule}` : 'whole'}`;
 }
 
@@ -106,7 +108,7 @@ describe('attention-decode', () => {
     const shape = shapeOf({ heads: 16, kvHeads: 8, headDim: 128, kv: 'f16', output: 'q8', pageTokens: 64 });
     const splits = { count: 32, granule: 64 };
     const lanes: Form = { queryHeads: 1, splits: undefined, subgroupSize: 32, invocations: 1024, unroll: 4 };
-    for (const form of [lanes, { ...lanes, queryHeads: 2, splits, invocations: 256, unroll: 8 }, { ...lanes, queryHeads: 2, invocations: 256 }]) {
+    for (const form of [lanes, { ...lanes, queryHeads: 2, splits, invocations: 256, unroll: 8, loads: 'ahead' as const }, { ...lanes, queryHeads: 2, invocations: 256 }]) {
       const variant = { shape, ...form };
       const kernel = attentionDecodeKernel(variant);
       expect(kernel.workgroupBytes).toBeLessThanOrEqual(32768);

@@ -28,7 +28,16 @@ export interface AttentionDecodeVariant {
   readonly invocations: number;
   /** Keys that a lane has in flight; for the subgroup form only, else 1. */
   readonly unroll: number;
+  /** For the subgroup form only; undefined: `refilled`. */
+  readonly loads?: KeyLoads | undefined;
 }
+
+/**
+ * When a lane asks for its next `unroll` keys and values. `together`: for both when it is done with the present ones. `refilled`: for
+ * keys when the present scores are known, for values when the present ones are added. `ahead`: for both before it begins with the present
+ * ones, with twice the registers.
+ */
+export type KeyLoads = 'together' | 'refilled' | 'ahead';
 
 /** What the two forms bring to the kernel. */
 export interface DecodeForm {
@@ -43,11 +52,11 @@ export interface DecodeForm {
   readonly slices: number;
 }
 
-function check({ shape, queryHeads, invocations, subgroupSize, unroll }: AttentionDecodeVariant): void {
+function check({ shape, queryHeads, invocations, subgroupSize, unroll, loads }: AttentionDecodeVariant): void {
   const { group } = attentionSizes(shape);
   if (group % queryHeads !== 0) throw new Error(`attention-decode: ${queryHeads} heads a workgroup do not divide a group of ${group}`);
   if (subgroupSize !== undefined && invocations % subgroupSize !== 0) throw new Error(`attention-decode: ${invocations} invocations are not whole subgroups of ${subgroupSize}`);
-  if (subgroupSize === undefined && unroll !== 1) throw new Error('attention-decode: only the subgroup form unrolls');
+  if (subgroupSize === undefined && (unroll !== 1 || loads !== undefined)) throw new Error('attention-decode: only the subgroup form unrolls and chooses its loads');
 }
 
 function partsOf(variant: AttentionDecodeVariant) {

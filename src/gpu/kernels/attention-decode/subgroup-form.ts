@@ -1,10 +1,12 @@
 /**
  * Decode attention by subgroups: a few lanes hold one key, 16 bytes or more a lane, so that a subgroup reads several whole keys at
  * once; dot products are summed over those lanes by shuffles. Every set of lanes keeps a softmax of its own, rescaled once for
- * `unroll` keys, and the sets are merged at the end. The next keys are asked for as soon as the present ones are used up.
+ * `unroll` keys, and the sets are merged at the end. The keys that a subgroup has in flight, its batch, are neighbours: where none can
+ * straddle two pages, a page number is read once a batch, and before it is wanted.
  */
 import { LOWEST_MAX, MASKED_SCORE, attentionSizes, chunkOf, chunkQuads, headSource, kvElement, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
 import { inverseRms } from '../../wgsl/head-preparation.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
 import type { AttentionDecodeVariant, DecodeForm } from './attention-decode.ts';
 
 /** How lanes share keys. Names in the text: `h` heads, `u` keys in flight, `c` chunks of a lane, `w` quads of a chunk. */
@@ -14,8 +16,11 @@ interface Lanes {
   readonly subgroups: number;
   /** Lanes that hold one key. */
   readonly keyLanes: number;
-  /** Keys that the workgroup holds at once, without unrolling. */
-  readonly width: number;
+  /** Keys that a subgroup holds at once, without unrolling. */
+  readonly sets: number;
+  /** Keys that a subgroup, and the workgroup, have in flight. */
+  readonly batch: number;
+  readonly block: number;
   readonly h: readonly number[];
   readonly u: readonly number[];
   readonly c: readonly number[];
@@ -27,10 +32,12 @@ const upTo = (count: number): readonly number[] => Array.from({ length: count },
 function lanesOf(variant: AttentionDecodeVariant, subgroupSize: number): Lanes {
   const { chunks, quadsOfChunk } = attentionSizes(variant.shape);
   const keyLanes = Math.min(subgroupSize, chunks & -chunks);
+  const subgroups = variant.invocations / subgroupSize;
+  const sets = subgroupSize / keyLanes;
+  const batch = sets * variant.unroll;
   return {
-    variant, subgroupSize, keyLanes,
-    subgroups: variant.invocations / subgroupSize,
-    width: variant.invocations / keyLanes,
+    variant, subgroupSize, keyLanes, subgroups, sets, batch,
+    block: subgroups * batch,
     h: upTo(variant.queryHeads), u: upTo(variant.unroll), c: upTo(chunks / keyLanes), w: upTo(quadsOfChunk),
   };
 }
@@ -60,20 +67,41 @@ var<workgroup> highest: array<f32, ${queryHeads}>;`,
   };
 }
 
-function placeText({ variant, subgroupSize, keyLanes, width }: Lanes): string {
-  const block = width * variant.unroll;
-  return `  let subgroup = lane / ${subgroupSize}u;
-  let part = laneInSubgroup & ${keyLanes - 1}u;
-  let slot = subgroup * ${subgroupSize / keyLanes}u + laneInSubgroup / ${keyLanes}u;
-  let blocks = (cachedKeys + ${block - 1}u) / ${block}u;`;
+/** Whether a batch always lies in one page. */
+function hasPageOfBatch({ variant: { shape, splits }, batch }: Lanes): boolean {
+  return shape.pageTokens % batch === 0 && (splits === undefined || splits.granule % batch === 0);
 }
 
-/** Keys or values of block `at` into the lane's registers; past the end, the last ones again, which then count for nothing. */
-function loadText({ variant, u, c, keyLanes, width }: Lanes, block: string): { readonly places: string; readonly keys: string; readonly values: string } {
+function placeText({ variant, subgroupSize, keyLanes, batch, block }: Lanes): string {
+  const setBits = Math.log2(keyLanes);
+  return `  let subgroup = lane / ${subgroupSize}u;
+  let part = laneInSubgroup & ${keyLanes - 1}u;
+  let batchFirst = firstKey + subgroup * ${batch}u;
+  let slot = subgroup * ${batch}u + (laneInSubgroup >> ${setBits}u);
+  let slotFirst = firstKey + slot;
+  let blocks = (cachedKeys + ${block - 1}u) / ${block}u;
+  let lastKey = cachedEnd - 1u;
+  let valueOffset = ${valuesAfterKeys(variant.shape)}u;`;
+}
+
+interface LoadText {
+  readonly places: string;
+  readonly keys: string;
+  readonly values: string;
+}
+
+/** Keys or values of block `at` into registers; past the end, the last ones again, which then count for nothing. */
+function loadText(lanes: Lanes, { at, prefix = '' }: { readonly at: string; readonly prefix?: string }): LoadText {
+  const { u, c, keyLanes, sets, block } = lanes;
+  const key = (n: number) => `min(slotFirst + (${at}) * ${block}u + ${n * sets}u, lastKey)`;
+  const places = hasPageOfBatch(lanes)
+    ? `${each([u], (n) => `    at${n} = keyInPage(page, kvHead, ${key(n!)}) + part;`)}
+    page = pageOf(sequence, min(batchFirst + (${at} + 1u) * ${block}u, lastKey));`
+    : each([u], (n) => `    at${n} = keyAt(sequence, kvHead, ${key(n!)}) + part;`);
   return {
-    places: each([u], (n) => `    at${n} = keyAt(sequence, kvHead, min(firstKey + (${block}) * ${width * variant.unroll}u + ${n! * width}u + slot, cachedEnd - 1u)) + part;`),
-    keys: each([u, c], (n, i) => `    k${n}_${i} = kv[at${n} + ${i! * keyLanes}u];`),
-    values: each([u, c], (n, i) => `    v${n}_${i} = kv[at${n} + ${valuesAfterKeys(variant.shape) + i! * keyLanes}u];`),
+    places,
+    keys: each([u, c], (n, i) => `    ${prefix}k${n}_${i} = kv[at${n} + ${i! * keyLanes}u];`),
+    values: each([u, c], (n, i) => `    ${prefix}v${n}_${i} = kv[at${n} + valueOffset + ${i! * keyLanes}u];`),
   };
 }
 
@@ -81,11 +109,13 @@ function loadText({ variant, u, c, keyLanes, width }: Lanes, block: string): { r
 function firstLoads(lanes: Lanes): string {
   const { u, c, variant } = lanes;
   const element = kvElement(variant.shape);
-  const { places, keys, values } = loadText(lanes, '0u');
-  return `${each([u], (n) => `  var at${n} = 0u;`)}
+  const { places, keys, values } = loadText(lanes, { at: '0u' });
+  const page = hasPageOfBatch(lanes) ? ['  var page = 0u;', '    page = pageOf(sequence, min(batchFirst, lastKey));\n'] : ['', ''];
+  return `${page[0]}
+${each([u], (n) => `  var at${n} = 0u;`)}
 ${each([u, c], (n, i) => `  var k${n}_${i} = ${element}();\n  var v${n}_${i} = ${element}();`)}
   if (blocks > 0u) {
-${places}
+${page[1]}${places}
 ${keys}
 ${values}
   }`;
@@ -163,39 +193,54 @@ ${each([h, c, w], (n, i, j) => `  var y${n}_${i}_${j} = select(vec4<f32>(), valu
   if (writesCache && slot == 0u) {
     let at = keyAt(sequence, kvHead, position) + part;
 ${each([c], (i) => `    kv[at + ${i! * keyLanes}u] = ${chunkOf(shape, w.map((j) => `key${i}_${j}`))};
-    kv[at + ${valuesAfterKeys(shape) + i! * keyLanes}u] = ${chunkOf(shape, w.map((j) => `value${i}_${j}`))};`)}
+    kv[at + valueOffset + ${i! * keyLanes}u] = ${chunkOf(shape, w.map((j) => `value${i}_${j}`))};`)}
   }`;
 }
 
-function loopText(lanes: Lanes): string {
-  const { variant, keyLanes, width, h, u, c, w } = lanes;
-  const { shape } = variant;
-  const next = loadText(lanes, 'block + 1u');
-  const quadsOf = (prefix: string, n: number) => each([c], (i) => chunkQuads(shape, `${prefix}${n}_${i}`).map((quad, j) => `    let ${prefix}${n}_${i}_${j} = ${quad};`).join('\n'));
-  const scores = each([u], (n) => `${quadsOf('k', n!)}
-    let isPast${n} = firstKey + block * ${width * variant.unroll}u + ${n! * width}u + slot >= cachedEnd;
+/** Scores of a block's keys, for all heads. */
+function scoresText(lanes: Lanes): string {
+  const { variant: { shape }, keyLanes, sets, block, h, u, c } = lanes;
+  return each([u], (n) => `${quadsText(shape, c, `k${n}`)}
+    let isPast${n} = slotFirst + block * ${block}u + ${n! * sets}u > lastKey;
 ${each([h], (m) => `    var s${m}_${n} = ${dotText(lanes, m!, (i, j) => `k${n}_${i}_${j}`)};
     ${reduced(`s${m}_${n}`, keyLanes)}
     s${m}_${n} = select(s${m}_${n}, ${MASKED_SCORE}, isPast${n});`)}`);
-  const softmax = each([h], (m) => `    let most${m}Next = ${u.reduce((text, n) => `max(${text}, s${m}_${n})`, `most${m}`)};
+}
+
+/** The quads of a lane's chunks, by name. */
+function quadsText(shape: AttentionShape, c: readonly number[], name: string): string {
+  return each([c], (i) => chunkQuads(shape, `${name}_${i}`).map((quad, j) => `    let ${name}_${i}_${j} = ${quad};`).join('\n'));
+}
+
+function softmaxText({ h, u, c, w }: Lanes): string {
+  return each([h], (m) => `    let most${m}Next = ${u.reduce((text, n) => `max(${text}, s${m}_${n})`, `most${m}`)};
     let fade${m} = exp2(most${m} - most${m}Next);
     most${m} = most${m}Next;
 ${each([u], (n) => `    let p${m}_${n} = exp2(s${m}_${n} - most${m});`)}
     sum${m} = sum${m} * fade${m} + ${u.map((n) => `p${m}_${n}`).join(' + ')};
 ${each([c, w], (i, j) => `    y${m}_${i}_${j} *= fade${m};`)}`);
-  const sums = each([u], (n) => `${quadsOf('v', n!)}\n${each([h, c, w], (m, i, j) => `    y${m}_${i}_${j} += p${m}_${n} * v${n}_${i}_${j};`)}`);
+}
+
+function loopText(lanes: Lanes): string {
+  const { variant: { shape, loads = 'refilled' }, h, u, c, w } = lanes;
+  const sums = each([u], (n) => `${quadsText(shape, c, `v${n}`)}\n${each([h, c, w], (m, i, j) => `    y${m}_${i}_${j} += p${m}_${n} * v${n}_${i}_${j};`)}`);
+  const { places, keys, values } = loadText(lanes, { at: 'block + 1u', prefix: loads === 'ahead' ? 'next_' : '' });
+  const whereNext = (...texts: readonly string[]) => `    if (hasNext) {\n${texts.join('\n')}\n    }`;
+  const taken = each([u, c], (n, i) => `    k${n}_${i} = next_k${n}_${i};\n    v${n}_${i} = next_v${n}_${i};`);
+  const declared = each([u, c], (n, i) => `    var next_k${n}_${i} = ${kvElement(shape)}();\n    var next_v${n}_${i} = ${kvElement(shape)}();`);
+  const [before, between, after] = {
+    together: ['', '', whereNext(places, keys, values)],
+    refilled: ['', whereNext(places, keys), whereNext(values)],
+    ahead: [`${declared}\n${whereNext(places, keys, values)}`, '', taken],
+  }[loads] as [string, string, string];
   return `  for (var block = 0u; block < blocks; block++) {
     let hasNext = block + 1u < blocks;
-${scores}
-    if (hasNext) {
-${next.places}
-${next.keys}
-    }
-${softmax}
+${before}
+${scoresText(lanes)}
+${between}
+${softmaxText(lanes)}
 ${sums}
-    if (hasNext) {
-${next.values}
-    }
+${after}
   }`;
 }
 
