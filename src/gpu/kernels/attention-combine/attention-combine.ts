@@ -1,6 +1,7 @@
 /**
  * Partial results of attention-decode into one for each head and row. A workgroup a head and row: slices of invocations take every
- * n-th split, a quad of the head each, and are merged in workgroup memory.
+ * n-th split, a quad of the head each, and are merged in workgroup memory. All splits are read, used or not, so that no load waits for
+ * the position; what an unused one holds, which may be anything, is then left out.
  * Bindings: `positions`, `partials`, out `y`, or `yCodes` and `yStats`.
  */
 import { LOWEST_MAX, MASKED_SCORE, attentionOutputBindings, attentionOutputFunctions, dividedBy, remainderOf } from '../../attention-shape.ts';
@@ -16,9 +17,8 @@ export interface AttentionCombineVariant {
   readonly invocations: number;
 }
 
-/** Partial results that an invocation has in flight. */
-const UNROLL = 4;
-const inFlight = Array.from({ length: UNROLL }, (_, i) => i);
+/** Most partial results that an invocation has in flight. */
+const MOST_IN_FLIGHT = 8;
 
 function keyOf({ shape: { heads, headDim, output }, splits, invocations }: AttentionCombineVariant): string {
   return kernelKey('attention-combine', { heads, headDim, output, splits, invocations });
@@ -53,10 +53,13 @@ ${storeText(variant, slices)}
   return { key: keyOf(variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes, needs: {} };
 }
 
-/** An invocation's own splits; those past those in use are read as the last and weigh nothing. */
+/** An invocation's own splits. Past the last, the last is read again, and weighs nothing. */
 function sliceText({ shape, splits }: AttentionCombineVariant, slices: number): string {
   const quads = shape.headDim / 4;
   const width = partialQuads(shape);
+  const perSlice = Math.ceil(splits.count / slices);
+  const unroll = Math.min(MOST_IN_FLIGHT, perSlice);
+  const inFlight = Array.from({ length: unroll }, (_, i) => i);
   const lines = (text: (i: number) => string) => inFlight.map(text).join('\n');
   return `  let slice = ${dividedBy('lane', quads)};
   let quad = ${remainderOf('lane', quads)};
@@ -64,19 +67,23 @@ function sliceText({ shape, splits }: AttentionCombineVariant, slices: number): 
     var most = ${LOWEST_MAX};
     var weight = 0.0;
     var y = vec4<f32>();
-    let rounds = (used + ${slices * UNROLL - 1}u) / ${slices * UNROLL}u;
-    for (var n = 0u; n < rounds; n++) {
-${lines((i) => `      let split${i} = n * ${slices * UNROLL}u + ${i * slices}u + slice;
-      let first${i} = (head * ${splits.count}u + min(split${i}, used - 1u)) * ${width}u;
+    for (var n = 0u; n < ${Math.ceil(perSlice / unroll)}u; n++) {
+${lines((i) => `      let split${i} = n * ${slices * unroll}u + ${i * slices}u + slice;
+      let first${i} = (head * ${splits.count}u + min(split${i}, ${splits.count - 1}u)) * ${width}u;
       let stats${i} = partials[first${i} + ${width - 1}u];
       let y${i} = partials[first${i} + quad];`)}
-${lines((i) => `      let most${i} = select(${MASKED_SCORE}, stats${i}.x, split${i} < used);`)}
-      let next = max(most, max(max(most0, most1), max(most2, most3)));
+${lines((i) => `      let isUsed${i} = split${i} < used;
+      let most${i} = select(${MASKED_SCORE}, stats${i}.x, isUsed${i});`)}
+      let next = ${inFlight.reduce((text, i) => `max(${text}, most${i})`, 'most')};
       let fade = exp2(most - next);
       most = next;
       weight *= fade;
       y *= fade;
-${lines((i) => `      { let share = exp2(most${i} - most); weight += share * stats${i}.y; y += share * y${i}; }`)}
+${lines((i) => `      {
+        let share = exp2(most${i} - most);
+        weight += select(0.0, share * stats${i}.y, isUsed${i});
+        y += select(vec4<f32>(), share * y${i}, isUsed${i});
+      }`)}
     }
     merged[lane] = y;
     if (quad == 0u) {
