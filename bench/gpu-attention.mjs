@@ -1,9 +1,12 @@
 /**
  * Speed of the attention kernels: a chain of all layers of a model, each over keys of its own, in one submit. Not a test.
- * Usage: node bench/gpu-attention.mjs [--models qwen3-0.6b,qwen3-4b,llama-3.2-3b] [--keys 128,256,512,1024,4096] [--rows 512,4096] [--seconds 55] [--tiny]
- * Prints a JSON line for every variant and length: microseconds a layer (decode with its combine; prefill with kv-write), by the
- * device's timestamps where it has them. `--tiny` is a try-out for a software adapter. Needs dist/.
+ * Usage: node bench/gpu-attention.mjs [--models qwen3-0.6b,qwen3-4b,llama-3.2-3b] [--keys 128,448,1024,4096] [--rows 512,4096] [--kind decode|prefill]
+ *   [--seconds 55] [--out FILE] [--tiny]
+ * A JSON line for every variant and length, to the file or printed: microseconds a layer (decode with its combine; prefill with
+ * kv-write), by the device's timestamps where it has them. Then the best decode variants of each model and length as a table.
+ * `--tiny` is a try-out for a software adapter. Needs dist/.
  */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { create, globals } from 'webgpu';
 import { kvStatePageBytes } from '../dist/gpu/attention-shape.js';
@@ -13,6 +16,7 @@ import { partialBytes } from '../dist/gpu/kernels/attention-decode/key-splits.js
 import { attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups, prefillTileBytes } from '../dist/gpu/kernels/attention-prefill/attention-prefill.js';
 import { attentionTiles } from '../dist/gpu/kernels/attention-prefill/attention-tiles.js';
 import { kvWriteKernel, kvWriteWorkgroups } from '../dist/gpu/kernels/kv-write/kv-write.js';
+import { decodeVariants, nameOf, suits } from './gpu-attention/decode-variants.mjs';
 import { MODELS } from './gpu-chain.mjs';
 import { summarise } from './measurement.mjs';
 
@@ -21,20 +25,30 @@ const { values: options } = parseArgs({
     models: { type: 'string' },
     keys: { type: 'string' },
     rows: { type: 'string' },
+    kind: { type: 'string' },
+    out: { type: 'string' },
     seconds: { type: 'string', default: '55' },
     tiny: { type: 'boolean', default: false },
   },
 });
 const numbers = (text, otherwise) => (text === undefined ? otherwise : text.split(',').map(Number));
 const modelNames = options.models?.split(',') ?? (options.tiny ? ['tiny'] : ['qwen3-0.6b', 'qwen3-4b', 'llama-3.2-3b']);
-const keyCounts = numbers(options.keys, options.tiny ? [16, 64] : [128, 256, 512, 1024, 4096]);
+const keyCounts = numbers(options.keys, options.tiny ? [16, 300] : [128, 448, 1024, 4096]);
 const rowCounts = numbers(options.rows, options.tiny ? [32] : [512, 4096]);
 
 const PAGE_TOKENS = 64;
-const PASSES = options.tiny ? 1 : 10;
-const RUNS = options.tiny ? 2 : 5;
+const PASSES = options.tiny ? 1 : 4;
+const ROUGH_RUNS = options.tiny ? 1 : 2;
+const RUNS = options.tiny ? 2 : 9;
+const FINALISTS = 5;
+/** Lines of the table for a model and length, and one more for the best of the other form. */
+const SHOWN = 3;
+const COMBINE_INVOCATIONS = 256;
 const started = performance.now();
-const isLate = () => performance.now() - started > Number(options.seconds) * 1000;
+const seconds = () => Math.round((performance.now() - started) / 100) / 10;
+const isLate = () => seconds() > Number(options.seconds);
+const records = [];
+const table = [];
 
 Object.assign(globalThis, globals);
 /** Dawn's instance must outlive all that came from it. */
@@ -98,7 +112,15 @@ function fillRandom(buffer, form, seed) {
 const HALVES = [0x83ff83ff, 0x38003800];
 const FLOATS = [0x807fffff, 0x3f000000];
 
-async function prepare(kernel) {
+const pipelines = new Map();
+
+function prepare(kernel) {
+  const known = pipelines.get(kernel.key) ?? compile(kernel);
+  pipelines.set(kernel.key, known);
+  return known;
+}
+
+async function compile(kernel) {
   const module = device.createShaderModule({ code: kernel.wgsl });
   const entries = kernel.bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: BUFFER_TYPES[access] } }));
   const layout = device.createBindGroupLayout({ entries });
@@ -151,45 +173,54 @@ async function timeLayers(dispatches, { layers, passes, runs }) {
 const rounded = (value) => Number(value.toPrecision(4));
 
 function report(model, row, { median, min, max }) {
-  console.log(JSON.stringify({ bench: 'gpu-attention', device: info.description || info.device, model, ...row, usPerLayer: rounded(median), min: rounded(min), max: rounded(max), clock: hasTimestamps ? 'gpu' : 'wall' }));
+  const record = JSON.stringify({ bench: 'gpu-attention', device: info.description || info.device, model, ...row, usPerLayer: rounded(median), min: rounded(min), max: rounded(max), clock: hasTimestamps ? 'gpu' : 'wall' });
+  if (options.out === undefined) console.log(record);
+  else records.push(`${record}\n`);
 }
 
-function decodeVariants(shape) {
-  const group = shape.heads / shape.kvHeads;
-  const shared = Math.min(group, 4);
-  if (options.tiny || subgroupSize === undefined) {
-    const flat = { shape, queryHeads: 1, splits: undefined, subgroupSize: undefined, invocations: 64, unroll: 1 };
-    const lanes = subgroupSize === undefined ? [] : [{ ...flat, subgroupSize, invocations: 16 }];
-    return [flat, ...lanes, { ...flat, queryHeads: shared, splits: { count: 4, granule: 16 } }];
-  }
-  const whole = [[1024, 4], [1024, 2], [512, 4], [512, 8], [256, 8]].map(([invocations, unroll]) => ({ shape, queryHeads: 1, splits: undefined, subgroupSize, invocations, unroll }));
-  const split = [[8, 32, 256, 8], [16, 32, 256, 4], [16, 64, 256, 4], [32, 32, 256, 4], [32, 32, 256, 2], [32, 32, 128, 8], [32, 64, 256, 4], [32, 64, 256, 8], [32, 64, 512, 4], [64, 32, 128, 4], [64, 64, 256, 4]]
-    .map(([count, granule, invocations, unroll]) => ({ shape, queryHeads: shared, splits: { count, granule }, subgroupSize, invocations, unroll }));
-  const unshared = group === 1 ? [] : [{ shape, queryHeads: 1, splits: { count: 16, granule: 64 }, subgroupSize, invocations: 256, unroll: 4 }];
-  return [...whole, ...split, ...unshared];
+/** Pipelines and their dispatches over all layers, or undefined where the device lacks the room. */
+async function prepareDecode(variant, buffers) {
+  const { shape, splits } = variant;
+  const kernel = attentionDecodeKernel(variant);
+  if (kernel.workgroupBytes > limits.maxComputeWorkgroupStorageSize || variant.invocations > limits.maxComputeInvocationsPerWorkgroup) return undefined;
+  const combineVariant = splits && { shape, splits, invocations: COMBINE_INVOCATIONS };
+  const [attend, combine] = await Promise.all([prepare(kernel), splits && prepare(attentionCombineKernel(combineVariant))]);
+  const dispatches = buffers.kv.flatMap((kv) => [
+    { pipeline: attend.pipeline, group: attend.bind({ ...buffers, kv }), workgroups: attentionDecodeWorkgroups(variant, { rows: 1 }) },
+    ...(combine ? [{ pipeline: combine.pipeline, group: combine.bind(buffers), workgroups: attentionCombineWorkgroups(combineVariant, { rows: 1 }) }] : []),
+  ]);
+  return { variant, dispatches };
 }
 
+/** All variants once, roughly; then the best ones of either form again, in turn. */
 async function measureDecode(model, shape, layers, buffers) {
-  for (const variant of decodeVariants(shape)) {
-    const kernel = attentionDecodeKernel(variant);
-    if (kernel.workgroupBytes > limits.maxComputeWorkgroupStorageSize || variant.invocations > limits.maxComputeInvocationsPerWorkgroup) continue;
-    const { splits } = variant;
-    const partials = emptyBuffer(splits ? partialBytes(shape, splits, 1) : 16);
-    const attend = await prepare(kernel);
-    const combineVariant = splits && { shape, splits, invocations: Math.max(64, Math.min(256, splits.count * 8)) };
-    const combine = splits && (await prepare(attentionCombineKernel(combineVariant)));
-    const dispatches = buffers.kv.flatMap((kv) => [
-      { pipeline: attend.pipeline, group: attend.bind({ ...buffers, partials, kv }), workgroups: attentionDecodeWorkgroups(variant, { rows: 1 }) },
-      ...(combine ? [{ pipeline: combine.pipeline, group: combine.bind({ ...buffers, partials }), workgroups: attentionCombineWorkgroups(combineVariant, { rows: 1 }) }] : []),
-    ]);
-    for (const keys of keyCounts) {
+  const variants = decodeVariants(shape, { subgroupSize, isTiny: options.tiny });
+  const most = partialBytes(shape, { count: Math.max(...variants.map(({ splits }) => splits?.count ?? 1)) }, 1);
+  const bound = { ...buffers, partials: emptyBuffer(most) };
+  const prepared = (await Promise.all(variants.map((variant) => prepareDecode(variant, bound)))).filter((found) => found !== undefined);
+  console.error(`${model}: ${prepared.length} variants compiled after ${seconds()} s`);
+  for (const keys of keyCounts) {
+    device.queue.writeBuffer(buffers.positions, 0, Uint32Array.of(keys - 1));
+    const rough = [];
+    for (const candidate of prepared.filter(({ variant }) => suits(variant, keys))) {
       if (isLate()) return;
-      device.queue.writeBuffer(buffers.positions, 0, Uint32Array.of(keys - 1));
-      const { shape: _, ...form } = variant;
-      report(model, { kind: 'decode', keys, ...form }, await timeLayers(dispatches, { layers, passes: PASSES, runs: RUNS }));
+      rough.push({ ...candidate, ...(await timeLayers(candidate.dispatches, { layers, passes: PASSES, runs: ROUGH_RUNS })) });
     }
-    partials.destroy();
+    rough.sort((a, b) => a.median - b.median);
+    const isSplit = ({ variant }) => variant.splits !== undefined;
+    const finalists = [...rough.filter(isSplit).slice(0, FINALISTS), ...rough.filter((candidate) => !isSplit(candidate)).slice(0, FINALISTS)];
+    const final = [];
+    for (const candidate of finalists) final.push({ ...candidate, ...(await timeLayers(candidate.dispatches, { layers, passes: PASSES, runs: RUNS })) });
+    for (const { variant: { shape: _, ...form }, ...figures } of [...rough.filter((candidate) => !finalists.includes(candidate)), ...final]) {
+      report(model, { kind: 'decode', keys, ...form }, figures);
+    }
+    final.sort((a, b) => a.median - b.median);
+    // The best, and the best of the other form.
+    const other = final.findIndex((candidate, i) => i >= SHOWN && isSplit(candidate) !== isSplit(final[0]) && !final.slice(0, SHOWN).some((shown) => isSplit(shown) !== isSplit(final[0])));
+    const shown = final.slice(0, SHOWN).concat(other < 0 ? [] : [final[other]]);
+    for (const { variant, median, min, max } of shown) table.push(`${model.padEnd(13)} ${String(keys).padStart(5)} ${median.toFixed(2).padStart(7)} (${min.toFixed(2)}-${max.toFixed(2)})  ${nameOf(variant)}`);
   }
+  bound.partials.destroy();
 }
 
 function prefillVariants(shape, isFirst) {
@@ -233,9 +264,9 @@ function ropeBuffer(positions, rotaryDim) {
 
 async function measureModel(model, isFirst) {
   const { heads, kvHeads, headDim, layers } = MODELS[model];
-  const tokens = Math.max(...keyCounts, ...rowCounts);
+  const rows = options.kind === 'decode' ? 1 : Math.max(...rowCounts);
+  const tokens = Math.max(...keyCounts, rows);
   const maxPages = Math.ceil(tokens / PAGE_TOKENS);
-  const rows = Math.max(...rowCounts);
   const preparation = { norm: model.startsWith('llama') ? undefined : { eps: 1e-6 }, rotaryDim: headDim };
   const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5, kv: 'f16', pageTokens: PAGE_TOKENS, maxPages, input: 'joined', q: preparation, k: preparation, output: 'q8' };
   const width = heads * headDim;
@@ -252,11 +283,14 @@ async function measureModel(model, isFirst) {
   if (maxPages % 7 === 0) throw new Error(`bench: ${maxPages} pages are not permuted by 7`);
   fillRandom(buffers.qkv, FLOATS, 1);
   buffers.kv.forEach((buffer, layer) => fillRandom(buffer, HALVES, layer + 2));
-  await measureDecode(model, shape, layers, buffers);
-  await measurePrefill(model, shape, layers, { buffers, isFirst });
+  if (options.kind !== 'prefill') await measureDecode(model, shape, layers, buffers);
+  if (options.kind !== 'decode') await measurePrefill(model, shape, layers, { buffers, isFirst });
   for (const buffer of Object.values(buffers).flat()) buffer.destroy();
 }
 
 for (const [n, model] of modelNames.entries()) await measureModel(model, n === 0);
+if (options.out !== undefined) writeFileSync(options.out, records.join(''));
+if (table.length > 0) console.log(`${'model'.padEnd(13)}  keys us/layer (min-max), the best of all\n${table.join('\n')}`);
+console.error(`${seconds()} s`);
 if (isLate()) console.error(`stopped after ${options.seconds} s: some rows are missing`);
 device.destroy();
