@@ -62,7 +62,7 @@ var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> maxima: array<f32, ${merged}>;
 var<workgroup> highest: array<f32, ${queryHeads}>;`,
     workgroupBytes: 16 * paddedQuads * (queryHeads + 1 + merged) + 8 * merged,
-    body: [placeText(lanes), firstLoads(lanes), prepareText(lanes), newKeyText(lanes), loopText(lanes), mergeLanesText(lanes), mergeSubgroupsText(lanes)].join('\n'),
+    body: [placeText(lanes), firstLoads(lanes), newValueText(lanes), prepareText(lanes), newKeyText(lanes), loopText(lanes), mergeLanesText(lanes), mergeSubgroupsText(lanes)].join('\n'),
     slices: subgroups,
   };
 }
@@ -171,20 +171,32 @@ function dotText({ c, w }: Lanes, h: number, key: (i: number, j: number) => stri
   return c.flatMap((i) => w.map((j) => `dot(q${h}_${i}_${j}, ${key(i, j)})`)).join(' + ');
 }
 
+/** WGSL expression of the place in a head of a lane's quad. */
+function quadText({ variant, keyLanes }: Lanes): (i: number, j: number) => string {
+  const { quadsOfChunk } = attentionSizes(variant.shape);
+  return (i, j) => `(part + ${i * keyLanes}u) * ${quadsOfChunk}u + ${j}u`;
+}
+
+/** The new value, which waits for nothing that the other heads' preparation waits for. */
+function newValueText(lanes: Lanes): string {
+  const { variant: { shape }, c, w } = lanes;
+  const { quads, paddedQuads } = attentionSizes(shape);
+  const quad = quadText(lanes);
+  const v = headSource(shape, 'v');
+  return each([c, w], (i, j) => (paddedQuads === quads
+    ? `  let value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]);`
+    : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]); }`));
+}
+
 /** The new key is where the softmax of the first set of lanes begins, all others begin empty. And it goes to the cache. */
 function newKeyText(lanes: Lanes): string {
   const { variant, keyLanes, h, c, w } = lanes;
   const { shape, queryHeads } = variant;
-  const { quads, paddedQuads, quadsOfChunk } = attentionSizes(shape);
-  const quad = (i: number, j: number) => `(part + ${i * keyLanes}u) * ${quadsOfChunk}u + ${j}u`;
-  const v = headSource(shape, 'v');
-  const values = each([c, w], (i, j) => (paddedQuads === quads
-    ? `  let value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]);`
-    : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]); }`));
+  const { paddedQuads } = attentionSizes(shape);
+  const quad = quadText(lanes);
   return `  let ownsNew = hasNew && slot == 0u;
 ${each([h, c, w], (n, i, j) => `  let q${n}_${i}_${j} = prepared[${n! * paddedQuads}u + ${quad(i!, j!)}];`)}
 ${each([c, w], (i, j) => `  let key${i}_${j} = prepared[${queryHeads * paddedQuads}u + ${quad(i!, j!)}];`)}
-${values}
 ${each([h], (n) => `  var new${n} = ${dotText(lanes, n!, (i, j) => `key${i}_${j}`)};
   ${reduced(`new${n}`, keyLanes)}
   var most${n} = select(${LOWEST_MAX}, new${n}, ownsNew);
