@@ -51,6 +51,11 @@ function stableText(value: VariantValue): string {
   return `{${entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, entry]) => `${name}:${stableText(entry)}`).join(',')}}`;
 }
 
+/** What sizes of workgroups and tiles have to be, so that places in them are shifts and masks. */
+export function isPowerOfTwo(value: number): boolean {
+  return Number.isInteger(Math.log2(value));
+}
+
 /** Largest count in one dimension of a dispatch that every WebGPU device takes. */
 export const MOST_WORKGROUPS = 65535;
 

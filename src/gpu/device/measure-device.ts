@@ -2,6 +2,7 @@
 import { BUFFER_USAGE } from './gpu-flags.ts';
 import { kernelHeader, kernelKey, linearWorkgroups, LINEAR_WORKGROUP } from '../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../kernel.ts';
+import { unrolled } from '../wgsl/unrolled.ts';
 import type { GpuDevice } from './gpu-device.ts';
 import { createPipelines } from './pipeline-cache.ts';
 
@@ -28,8 +29,8 @@ function copyKernel(): Kernel {
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let first = ${LINEAR_WORKGROUP} * ${INVOCATIONS * COPIES}u + lane;
   if (first >= arrayLength(&input)) { return; }
-${Array.from({ length: COPIES }, (_, i) => `  let v${i} = input[first + ${i * INVOCATIONS}u];`).join('\n')}
-${Array.from({ length: COPIES }, (_, i) => `  output[first + ${i * INVOCATIONS}u] = v${i};`).join('\n')}
+${unrolled(COPIES, (i) => `  let v${i} = input[first + ${i * INVOCATIONS}u];`)}
+${unrolled(COPIES, (i) => `  output[first + ${i * INVOCATIONS}u] = v${i};`)}
 }
 `;
   return { key: kernelKey('measure-copy', { INVOCATIONS, COPIES }), label: 'copy', wgsl, bindings, workgroupSize: INVOCATIONS, workgroupBytes: 0, needs: {} };

@@ -1,4 +1,5 @@
 /** What the sampler's kernels are generated from, and how they cut the vocabulary. */
+import { isPowerOfTwo } from '../kernel.ts';
 import type { Binding } from '../kernel.ts';
 
 export interface SamplerVariant {
@@ -22,9 +23,8 @@ export function samplerWorkgroups(vocab: number, invocations: number): number {
 
 /** Throws Error where a variant breaks what its fields say: a fault of the caller, not of a user. */
 export function checkSamplerVariant({ vocab, invocations, workgroups, ringSize }: SamplerVariant): void {
-  const powerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
-  const sound = vocab > 0 && vocab <= MOST_VOCAB && powerOfTwo(invocations) && invocations >= 64 && invocations <= 1024
-    && workgroups > 0 && workgroups <= invocations && powerOfTwo(ringSize);
+  const sound = vocab > 0 && vocab <= MOST_VOCAB && isPowerOfTwo(invocations) && invocations >= 64 && invocations <= 1024
+    && workgroups > 0 && workgroups <= invocations && isPowerOfTwo(ringSize);
   if (!sound) throw new Error(`sampler: no kernels for vocab ${vocab}, ${invocations} invocations, ${workgroups} workgroups, ring ${ringSize}`);
 }
 

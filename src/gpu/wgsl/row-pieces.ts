@@ -2,8 +2,8 @@
  * The frame of kernels that treat each row by itself: rows are cut into equal pieces and every invocation takes one, so that no
  * barrier is needed and any number of rows fills the device.
  */
-import { LINEAR_WORKGROUP, linearWorkgroups } from '../kernel.ts';
-import type { Binding, Workgroups } from '../kernel.ts';
+import { kernelHeader, LINEAR_WORKGROUP, linearWorkgroups } from '../kernel.ts';
+import type { Binding, Kernel, Workgroups } from '../kernel.ts';
 import { STEP_BINDING, STEP_STRUCT } from '../linear-shape.ts';
 
 /** Which rows a kernel works on. */
@@ -45,8 +45,7 @@ export interface RowPieces {
   readonly workgroupSize: number;
 }
 
-/** An entry point that runs `body` with `row` and `piece`, both u32, for every piece of every row. */
-export function rowPiecesMain({ rows, pieces, workgroupSize }: RowPieces, body: string): string {
+function rowPiecesMain({ rows, pieces, workgroupSize }: RowPieces, body: string): string {
   return `@compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let index = ${LINEAR_WORKGROUP} * ${workgroupSize}u + lane;
@@ -56,6 +55,27 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) wo
 ${body}
 }
 `;
+}
+
+export interface RowPiecesKernel extends Pick<Kernel, 'key' | 'label'> {
+  readonly pieces: RowPieces;
+  /** Without that of `step`. */
+  readonly bindings: readonly Binding[];
+  /** Texts of what the body calls. */
+  readonly functions?: readonly string[] | undefined;
+  /** Runs with `row` and `piece`, both u32, for every piece of every row. */
+  readonly body: string;
+}
+
+export function rowPiecesKernel({ key, label, pieces, bindings: own, functions = [], body }: RowPiecesKernel): Kernel {
+  const bindings = [...own, ...stepBindings(pieces.rows)];
+  return {
+    key, label, bindings,
+    wgsl: [kernelHeader(bindings, {}), stepStruct(pieces.rows), ...functions.map((text) => `${text}\n`), rowPiecesMain(pieces, body)].join(''),
+    workgroupSize: pieces.workgroupSize,
+    workgroupBytes: 0,
+    needs: {},
+  };
 }
 
 export function rowPiecesWorkgroups({ rows, pieces, workgroupSize }: RowPieces, counts: RowCounts): Workgroups {

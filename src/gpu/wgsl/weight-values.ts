@@ -10,10 +10,10 @@ import type { PackedBlocks } from '../packed-layout.ts';
 import type { LinearPartShape } from '../linear-shape.ts';
 import { weightScaleFunctions } from './weight-codes.ts';
 
-/** Four bf16 or f16 in two words. */
-function halfQuad(type: 'f16' | 'bf16'): string {
-  if (type === 'f16') return 'vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y))';
-  return 'bitcast<vec4<f32>>(vec4<u32>(w.x << 16u, w.x & 0xffff0000u, w.y << 16u, w.y & 0xffff0000u))';
+/** WGSL expression of the four values that two words hold. */
+export function halfQuad(type: 'f16' | 'bf16', first: string, second: string): string {
+  if (type === 'f16') return `vec4<f32>(unpack2x16float(${first}), unpack2x16float(${second}))`;
+  return `bitcast<vec4<f32>>(vec4<u32>(${first} << 16u, ${first} & 0xffff0000u, ${second} << 16u, ${second} & 0xffff0000u))`;
 }
 
 /** `let c`: the four codes of quad `j` of group `at`, as signed integers where the format has signed codes. */
@@ -34,7 +34,7 @@ export function weightValueFunctions(part: LinearPartShape, n: number, cols: num
   if (format.kind === 'floats') {
     const quads = rowStride(format, cols) / 4;
     if (format.type === 'f32') return `${head}\n  return p${n}_values[row * ${quads}u + quad];\n}`;
-    return `${head}\n  let both = p${n}_values[row * ${quads / 2}u + (quad >> 1u)];\n  let w = select(both.xy, both.zw, (quad & 1u) == 1u);\n  return ${halfQuad(format.type)};\n}`;
+    return `${head}\n  let both = p${n}_values[row * ${quads / 2}u + (quad >> 1u)];\n  let w = select(both.xy, both.zw, (quad & 1u) == 1u);\n  return ${halfQuad(format.type, 'w.x', 'w.y')};\n}`;
   }
   const minimum = format.hasMinimum ? ` - minimum${n}(row, group)` : '';
   return `${weightScaleFunctions(part, n, cols)}

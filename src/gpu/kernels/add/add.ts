@@ -1,7 +1,7 @@
 /** y = a + b, f32. */
-import { kernelHeader, kernelKey } from '../../kernel.ts';
+import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
-import { lanesOfWidth, rowPiecesMain, rowPiecesWorkgroups, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import { lanesOfWidth, rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /** Bindings `a`, `b` and `y`: f32 [rows, width]. */
@@ -21,19 +21,10 @@ export function addKernel(variant: AddVariant): Kernel {
     { name: 'a', access: 'read', type },
     { name: 'b', access: 'read', type },
     { name: 'y', access: 'write', type },
-    ...stepBindings(variant),
   ];
   const body = `  let at = row * ${pieces.pieces}u + piece;
   y[at] = a[at] + b[at];`;
-  return {
-    key: kernelKey('add', variant),
-    label: `add [${width}]`,
-    wgsl: kernelHeader(bindings, {}) + stepStruct(variant) + rowPiecesMain(pieces, body),
-    bindings,
-    workgroupSize: pieces.workgroupSize,
-    workgroupBytes: 0,
-    needs: {},
-  };
+  return rowPiecesKernel({ key: kernelKey('add', variant), label: `add [${width}]`, pieces, bindings, body });
 }
 
 export function addWorkgroups(variant: AddVariant, counts: RowCounts): Workgroups {

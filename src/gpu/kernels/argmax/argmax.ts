@@ -116,7 +116,6 @@ ${chunkLoop(shape, variant.invocations, partialBody(variant, shape))}
   };
 }
 
-
 /** Second stage of greedy mode, one workgroup. Bindings: `partials` and those of emit-token.ts. */
 export function argmaxPickKernel(variant: SamplerVariant): Kernel {
   checkSamplerVariant(variant);

@@ -1,12 +1,12 @@
 /** Rows of a packed table: y[r] = table[tokens[r]], and what the first norm's product reads. */
-import { kernelHeader, kernelKey } from '../../kernel.ts';
+import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { partBindings, q8Bindings } from '../../linear-shape.ts';
 import type { LinearPartShape } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import type { WeightType } from '../../../tensor/tensor-type.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
-import { rowPiecesMain, rowPiecesWorkgroups, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 import { weightValueFunctions } from '../../wgsl/weight-values.ts';
 
@@ -35,7 +35,6 @@ function embedBindings(variant: EmbedVariant, part: LinearPartShape): readonly B
     { name: 'tokens', access: 'read', type: 'array<u32>' },
     { name: 'y', access: 'write', type: width % 4 === 0 ? 'array<vec4<f32>>' : 'array<f32>' },
     ...(q8n ? [...q8Bindings('y', 'write'), { name: 'yGain', access: 'read' as const, type: 'array<f32>' }] : []),
-    ...stepBindings(variant),
   ];
 }
 
@@ -60,18 +59,12 @@ function embedBody({ vocab, width, q8n }: EmbedVariant): string {
 export function embedKernel(variant: EmbedVariant): Kernel {
   const { type, vocab, width, q8n } = variant;
   const part: LinearPartShape = { type, rows: vocab };
-  const pieces = piecesOf(variant);
-  const bindings = embedBindings(variant, part);
-  const q8 = q8n ? q8EpilogueFunctions({ name: 'y', width, norm: q8n }) : '';
-  return {
-    key: kernelKey('embed', variant),
-    label: `embed ${type} [${vocab}, ${width}]${q8n ? ' q8n' : ''}`,
-    wgsl: [kernelHeader(bindings, {}), stepStruct(variant), weightValueFunctions(part, 0, width), q8, rowPiecesMain(pieces, embedBody(variant))].join('\n'),
-    bindings,
-    workgroupSize: pieces.workgroupSize,
-    workgroupBytes: 0,
-    needs: {},
-  };
+  const rounding = q8n ? [q8EpilogueFunctions({ name: 'y', width, norm: q8n })] : [];
+  return rowPiecesKernel({
+    key: kernelKey('embed', variant), label: `embed ${type} [${vocab}, ${width}]${q8n ? ' q8n' : ''}`,
+    pieces: piecesOf(variant), bindings: embedBindings(variant, part), body: embedBody(variant),
+    functions: [weightValueFunctions(part, 0, width), ...rounding],
+  });
 }
 
 export function embedWorkgroups(variant: EmbedVariant, counts: RowCounts): Workgroups {

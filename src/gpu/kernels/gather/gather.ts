@@ -1,7 +1,7 @@
 /** y[i] = x[outIndices[i]], f32. */
-import { kernelHeader, kernelKey } from '../../kernel.ts';
+import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
-import { lanesOfWidth, rowPiecesMain, rowPiecesWorkgroups, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import { lanesOfWidth, rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /** Bindings `x`: f32 [any, width]; `outIndices`: u32 [rows]; `y`: f32 [rows, width]. `rowCount` counts the rows of y. */
@@ -21,18 +21,9 @@ export function gatherKernel(variant: GatherVariant): Kernel {
     { name: 'x', access: 'read', type },
     { name: 'outIndices', access: 'read', type: 'array<u32>' },
     { name: 'y', access: 'write', type },
-    ...stepBindings(variant),
   ];
   const body = `  y[row * ${pieces.pieces}u + piece] = x[outIndices[row] * ${pieces.pieces}u + piece];`;
-  return {
-    key: kernelKey('gather', variant),
-    label: `gather [${width}]`,
-    wgsl: kernelHeader(bindings, {}) + stepStruct(variant) + rowPiecesMain(pieces, body),
-    bindings,
-    workgroupSize: pieces.workgroupSize,
-    workgroupBytes: 0,
-    needs: {},
-  };
+  return rowPiecesKernel({ key: kernelKey('gather', variant), label: `gather [${width}]`, pieces, bindings, body });
 }
 
 export function gatherWorkgroups(variant: GatherVariant, counts: RowCounts): Workgroups {

@@ -1,6 +1,7 @@
 /** The GEMM in f32: weights of any type are turned into floats on their way into workgroup memory. */
+import { range, unrolled } from '../../wgsl/unrolled.ts';
 import { weightValueFunctions } from '../../wgsl/weight-values.ts';
-import { LANES_ACROSS, repeat } from './gemm-geometry.ts';
+import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry, GemmVariant } from './gemm-geometry.ts';
 import type { TileArithmetic } from './tile-staging.ts';
 
@@ -17,11 +18,11 @@ function multiply(geometry: GemmGeometry, xStride: number, wStride: number): str
   // One component at a time: products that follow each other then belong to different sums.
   const products = (pairs: readonly (readonly [i: number, j: number])[]) =>
     ['x', 'y', 'z', 'w'].flatMap((c) => pairs.map(([i, j]) => `a${i}_${j} += x${i}.${c} * w${j}.${c};`)).join('\n');
-  const rows = Array.from({ length: rowsEach }, (_, i) => i);
-  const cols = Array.from({ length: colsEach }, (_, j) => j);
+  const rows = range(rowsEach);
+  const cols = range(colsEach);
   const body = rowsEach <= colsEach
-    ? `${repeat(rowsEach, loadX)}\n${repeat(colsEach, (j) => `{ ${loadW(j)}\n${products(rows.map((i) => [i, j]))} }`)}`
-    : `${repeat(colsEach, loadW)}\n${repeat(rowsEach, (i) => `{ ${loadX(i)}\n${products(cols.map((j) => [i, j]))} }`)}`;
+    ? `${unrolled(rowsEach, loadX)}\n${unrolled(colsEach, (j) => `{ ${loadW(j)}\n${products(rows.map((i) => [i, j]))} }`)}`
+    : `${unrolled(colsEach, loadW)}\n${unrolled(rowsEach, (i) => `{ ${loadX(i)}\n${products(cols.map((j) => [i, j]))} }`)}`;
   return `for (var q = 0u; q < ${unitsPerLine}u; q++) {\n${body}\n}`;
 }
 

@@ -6,7 +6,8 @@ import { Q8_BLOCK } from '../../q8-layout.ts';
 import { outputWidth, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
-import { LANES_ACROSS, range, repeat } from './gemm-geometry.ts';
+import { range, unrolled } from '../../wgsl/unrolled.ts';
+import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry } from './gemm-geometry.ts';
 import { fetchesOfX } from './tile-staging.ts';
 import type { TileArithmetic } from './tile-staging.ts';
@@ -39,9 +40,9 @@ function factors(geometry: GemmGeometry, { spill, normFactor }: TileArithmetic):
   };
   const sum = (i: number) => range(unitsPerLine).map((k) => spill.read(`(ty + ${lanesDown * i}u) * ${unitsPerLine}u + ${k}u`)).join(' + ');
   return `workgroupBarrier();
-${repeat(fetchesOfX(geometry), write)}
+${unrolled(fetchesOfX(geometry), write)}
 workgroupBarrier();
-${repeat(rowsEach, (i) => `var factor${i}: f32;\n{ let sum = ${sum(i)}; factor${i} = ${normFactor}; }`)}`;
+${unrolled(rowsEach, (i) => `var factor${i}: f32;\n{ let sum = ${sum(i)}; factor${i} = ${normFactor}; }`)}`;
 }
 
 /** The value of row i and output column j of an invocation, before the residual. */
@@ -55,7 +56,7 @@ function roundBlocks({ lanesDown, workgroupSize }: GemmGeometry, i: number, j: n
   const tasks = lanesDown * HANDED_ROWS;
   const quad = (q: number) => `vec4<f32>(${[0, 1, 2, 3].map((c) => `handed[at + ${4 * q + c}u]`).join(', ')})`;
   return `workgroupBarrier();
-${repeat(HANDED_ROWS, (c) => `handed[(ty * ${HANDED_ROWS}u + ${c}u) * ${HANDED_STRIDE}u + tx] = v${i + c};`)}
+${unrolled(HANDED_ROWS, (c) => `handed[(ty * ${HANDED_ROWS}u + ${c}u) * ${HANDED_STRIDE}u + tx] = v${i + c};`)}
 workgroupBarrier();
 ${tasks < workgroupSize ? `if (lane < ${tasks}u)` : ''} {
   let row = tile.row + lane / ${HANDED_ROWS}u + ${lanesDown}u * (${i}u + lane % ${HANDED_ROWS}u);
@@ -75,8 +76,8 @@ function columnText(shape: LinearShape, geometry: GemmGeometry, hasFactor: boole
   return `{
 let out = outBase + ${LANES_ACROSS * j}u + tx;
 ${shape.bias ? weightRows.map(bias).join('\n') : ''}
-${repeat(rowsEach, (i) => `let v${i} = ${activated(shape, hasFactor, i, j)}${residual(i)};`)}
-${f32 ? repeat(rowsEach, store) : ''}
+${unrolled(rowsEach, (i) => `let v${i} = ${activated(shape, hasFactor, i, j)}${residual(i)};`)}
+${f32 ? unrolled(rowsEach, store) : ''}
 ${q8 ? range(rowsEach / HANDED_ROWS).map((q) => roundBlocks(geometry, HANDED_ROWS * q, j)).join('\n') : ''}
 }`;
 }
@@ -89,7 +90,7 @@ export function epilogueText(shape: LinearShape, geometry: GemmGeometry, arithme
   const step = shape.gated ? 2 * LANES_ACROSS : LANES_ACROSS;
   return `${arithmetic.share ? factors(geometry, arithmetic) : ''}
 let outBase = ${shape.gated ? 'tile.first >> 1u' : 'before + tile.first'};
-${repeat(rowsEach, (i) => `let row${i} = tile.row + ty + ${lanesDown * i}u;`)}
-${repeat(columns, (j) => `let isColumn${j} = ${hasEdge ? `tile.first + ${step * j}u + tx < tile.count` : 'true'};`)}
-${repeat(columns, (j) => columnText(shape, geometry, arithmetic.share !== undefined, j))}`;
+${unrolled(rowsEach, (i) => `let row${i} = tile.row + ty + ${lanesDown * i}u;`)}
+${unrolled(columns, (j) => `let isColumn${j} = ${hasEdge ? `tile.first + ${step * j}u + tx < tile.count` : 'true'};`)}
+${unrolled(columns, (j) => columnText(shape, geometry, arithmetic.share !== undefined, j))}`;
 }

@@ -1,4 +1,5 @@
 /** How a tile of the result is shared out over a workgroup: numbers that the texts of the GEMM's stages have in common. */
+import { isPowerOfTwo } from '../../kernel.ts';
 import { INTERLEAVE_ROWS } from '../../packed-layout.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import type { LinearShape } from '../../linear-shape.ts';
@@ -39,8 +40,6 @@ export interface GemmGeometry {
   readonly padding: number;
 }
 
-const isPowerOfTwo = (value: number) => Number.isInteger(Math.log2(value));
-
 function check(variant: GemmVariant): void {
   const { shape, arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation } = variant;
   const fail = (what: string) => {
@@ -74,8 +73,3 @@ export function gemmGeometry(variant: GemmVariant): GemmGeometry {
     padding: arithmetic === 'f32' ? 8 / unitsPerLine : ({ 1: 0, 2: 2, 4: 1 } as const)[unitsPerLine as 1 | 2 | 4],
   };
 }
-
-export const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
-/** The text that `make` gives for 0..count - 1, a line each. */
-export const repeat = (count: number, make: (i: number) => string): string => range(count).map(make).join('\n');

@@ -7,9 +7,11 @@
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { siluFunction } from '../../wgsl/silu.ts';
+import { range, unrolled } from '../../wgsl/unrolled.ts';
 import { epilogueBytes, epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
 import { f32Tile } from './f32-tile.ts';
-import { gemmGeometry, LANES_ACROSS, range, repeat } from './gemm-geometry.ts';
+import { gemmGeometry, LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmVariant } from './gemm-geometry.ts';
 import { int8Tile } from './int8-tile.ts';
 import { fetchesOfX, fetchFunction, putText, TILE_STRUCT } from './tile-staging.ts';
@@ -55,15 +57,15 @@ ${kernelHeader(bindings, {})}
 ${TILE_STRUCT}
 ${arithmetic.declarations}
 ${epilogueDeclarations(shape, geometry)}
-${shape.gated ? 'fn silu(v: f32) -> f32 { return v / (1.0 + exp(-v)); }' : ''}
+${shape.gated ? siluFunction() : ''}
 ${fetchFunction(geometry, arithmetic, shape.parts.length)}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
 ${tileText(variant)}
 let tx = lane & ${LANES_ACROSS - 1}u;
 let ty = lane >> ${lanes}u;
-${repeat(rowsEach, (i) => range(colsEach).map((j) => `var a${i}_${j} = 0.0;`).join(' '))}
-${arithmetic.share ? repeat(fetchesOfX(geometry), (u) => `var share${u} = 0.0;`) : ''}
+${unrolled(rowsEach, (i) => range(colsEach).map((j) => `var a${i}_${j} = 0.0;`).join(' '))}
+${arithmetic.share ? unrolled(fetchesOfX(geometry), (u) => `var share${u} = 0.0;`) : ''}
 var f = fetch(0u, lane, tile);
 for (var k = 0u; k < ${steps}u; k++) {
 workgroupBarrier();

@@ -1,6 +1,7 @@
 /** The GEMM in int8: tiles of codes and their scales in workgroup memory, dot products of 16 codes as exact integers, sums in f32. */
+import { unrolled } from '../../wgsl/unrolled.ts';
 import { blocksOf, CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
-import { LANES_ACROSS, repeat } from './gemm-geometry.ts';
+import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry, GemmVariant } from './gemm-geometry.ts';
 import type { TileArithmetic } from './tile-staging.ts';
 
@@ -41,8 +42,8 @@ function multiplyHalf({ geometry, xStride, wStride, hasHalfScales }: Int8Tiles, 
     return `a${i}_${j} += f32(${dots}) * ${scale(i, j)};`;
   };
   const body = rowsEach <= colsEach
-    ? `${repeat(rowsEach, loadX)}\n${repeat(colsEach, (j) => `{ ${loadW(j)}\n${repeat(rowsEach, (i) => product(i, j))} }`)}`
-    : `${repeat(colsEach, loadW)}\n${repeat(rowsEach, (i) => `{ ${loadX(i)}\n${repeat(colsEach, (j) => product(i, j))} }`)}`;
+    ? `${unrolled(rowsEach, loadX)}\n${unrolled(colsEach, (j) => `{ ${loadW(j)}\n${unrolled(rowsEach, (i) => product(i, j))} }`)}`
+    : `${unrolled(colsEach, loadW)}\n${unrolled(rowsEach, (i) => `{ ${loadX(i)}\n${unrolled(colsEach, (j) => product(i, j))} }`)}`;
   return `{\n${body}\n}`;
 }
 
@@ -51,12 +52,12 @@ function multiply(tiles: Int8Tiles): string {
   const atX = (i: number) => `[g * ${tileRows}u + ty + ${lanesDown * i}u]`;
   const atW = (j: number) => `[g * ${tileCols}u + tx + ${LANES_ACROSS * j}u]`;
   const minimums = `{
-${repeat(rowsEach, (i) => `let sum${i} = xSums${atX(i)};`)}
-${repeat(colsEach, (j) => `{ let minimum = wMinimums${atW(j)};\n${repeat(rowsEach, (i) => `a${i}_${j} -= minimum * sum${i};`)} }`)}
+${unrolled(rowsEach, (i) => `let sum${i} = xSums${atX(i)};`)}
+${unrolled(colsEach, (j) => `{ let minimum = wMinimums${atW(j)};\n${unrolled(rowsEach, (i) => `a${i}_${j} -= minimum * sum${i};`)} }`)}
 }`;
   return `for (var g = 0u; g < ${unitsPerLine}u; g++) {
-${repeat(rowsEach, (i) => `let xs${i} = xScales${atX(i)};`)}
-${repeat(colsEach, (j) => `let ws${j} = wScales${atW(j)};`)}
+${unrolled(rowsEach, (i) => `let xs${i} = xScales${atX(i)};`)}
+${unrolled(colsEach, (j) => `let ws${j} = wScales${atW(j)};`)}
 ${multiplyHalf(tiles, 0)}
 ${multiplyHalf(tiles, 1)}
 ${tiles.hasMinimum ? minimums : ''}

@@ -3,7 +3,7 @@
  * registers (`Fetched`) before the current step is computed, so that their latency hides behind it. What a unit is, and how it
  * is read and put, is the arithmetic's ({@link TileArithmetic}).
  */
-import { repeat } from './gemm-geometry.ts';
+import { range, unrolled } from '../../wgsl/unrolled.ts';
 import type { GemmGeometry } from './gemm-geometry.ts';
 
 /** The part of the text that differs between int8 and f32. Statements see `lane`, `tile: Tile`, and what is said at each. */
@@ -67,7 +67,7 @@ function split(geometry: GemmGeometry, u: number, texts: { x: string; w: string 
 
 /** Branches over the parts; the condition is the same for a whole workgroup. */
 function byPart(parts: number, text: (n: number) => string): string {
-  const branches = Array.from({ length: parts - 1 }, (_, n) => `if (tile.part == ${n}u) {\n${text(n)}\n} else `);
+  const branches = range(parts - 1).map((n) => `if (tile.part == ${n}u) {\n${text(n)}\n} else `);
   return `${branches.join('')}{\n${text(parts - 1)}\n}`;
 }
 
@@ -81,10 +81,10 @@ export function fetchFunction(geometry: GemmGeometry, arithmetic: TileArithmetic
     w: `${unit}\nlet row = min(tile.first + line, tile.count - 1u);\n${inside(byPart(parts, (n) => arithmetic.fetchW(u, n)))}`,
   });
   const count = fetchesEach(geometry);
-  return `struct Fetched {\n${repeat(count, (u) => arithmetic.fetched(u))}\n}
+  return `struct Fetched {\n${unrolled(count, (u) => arithmetic.fetched(u))}\n}
 fn fetch(k: u32, lane: u32, tile: Tile) -> Fetched {
   var f: Fetched;
-${repeat(count, text)}
+${unrolled(count, text)}
   return f;
 }`;
 }
@@ -92,6 +92,6 @@ ${repeat(count, text)}
 /** Statements that put the fetched `f` into the tiles and add up the shares of the norms. */
 export function putText(geometry: GemmGeometry, arithmetic: TileArithmetic): string {
   const { share } = arithmetic;
-  const shares = share ? repeat(fetchesOfX(geometry), (u) => `share${u} += ${share(u)};`) : '';
-  return `${repeat(fetchesEach(geometry), (u) => split(geometry, u, { x: arithmetic.putX(u), w: arithmetic.putW(u) }))}\n${shares}`;
+  const shares = share ? unrolled(fetchesOfX(geometry), (u) => `share${u} += ${share(u)};`) : '';
+  return `${unrolled(fetchesEach(geometry), (u) => split(geometry, u, { x: arithmetic.putX(u), w: arithmetic.putW(u) }))}\n${shares}`;
 }

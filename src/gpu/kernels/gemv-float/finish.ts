@@ -1,6 +1,7 @@
 /** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
 import { outputWidth } from '../../linear-shape.ts';
-import { partOutputs, range, teamRows } from './gemv-float-variant.ts';
+import { range } from '../../wgsl/unrolled.ts';
+import { partOutputs, teamRows } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
 
 /** Sums that a team makes: by column and row, then the columns' squares. */
@@ -19,8 +20,7 @@ export function finishFunction({ shape }: GemvFloatVariant): string {
   const rows = gated ? ['gateRow(output)', 'gateRow(output) + upDistance(output)'] : ['output'];
   const scaled = products.map((name, i) => `${norm ? `${name} * factor` : name}${bias ? ` + bias[${rows[i]}]` : ''}`);
   const at = `column * ${outputWidth(shape)}u + output`;
-  // exp of a large argument may be undefined on fast-math hardware, and silu(-80) is 0 in f32 anyway.
-  const value = gated ? [`let g = ${scaled[0]};`, `let value = g / (1.0 + exp(min(-g, 80.0))) * (${scaled[1]});`] : [`let value = ${scaled[0]};`];
+  const value = gated ? [`let value = silu(${scaled[0]}) * (${scaled[1]});`] : [`let value = ${scaled[0]};`];
   return `fn finish(output: u32, column: u32, ${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
   ${[
     ...(norm ? [`let factor = inverseSqrt(squares * ${1 / cols} + ${norm.eps});`] : []),

@@ -35,6 +35,3 @@ export function partOutputs({ shape }: Pick<GemvFloatVariant, 'shape'>, n: numbe
   const { rows } = shape.parts[n]!;
   return shape.gated ? rows / 2 : rows;
 }
-
-/** 0 .. count - 1. */
-export const range = (count: number) => Array.from({ length: count }, (_, i) => i);

@@ -22,12 +22,14 @@ import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../
 import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
+import { siluFunction } from '../../wgsl/silu.ts';
+import { range } from '../../wgsl/unrolled.ts';
 import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
 import { activationsFunction, activationsStruct, hasVectorX, quadFunctions, SUM_FUNCTION } from './activations.ts';
 import { CODE_FORMS, INTERLEAVED_FUNCTION } from './code-form.ts';
 import { finishFunction, partialDeclarations, partialFloats } from './finish.ts';
 import { codesElement, pieceFunctions, wordsStruct } from './group-quads.ts';
-import { partOutputs, range } from './gemv-float-variant.ts';
+import { partOutputs } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
 import { dotFunction, interleaveFunctions, partFunction } from './part.ts';
 import type { PartContext } from './part-context.ts';
@@ -108,7 +110,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
     ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
     quadFunctions(shape),
-    ...(shape.gated ? [interleaveFunctions(totalRows(shape) / 2)] : []),
+    ...(shape.gated ? [siluFunction(), interleaveFunctions(totalRows(shape) / 2)] : []),
     partialDeclarations(variant),
     finishFunction(variant),
     ...contexts.map((context) => partText(variant, context)),

@@ -4,9 +4,11 @@
  */
 import { INTERLEAVE_ROWS, rowStride } from '../../packed-layout.ts';
 import type { PackedBlocks, PackedFloats } from '../../packed-layout.ts';
+import { range } from '../../wgsl/unrolled.ts';
+import { halfQuad } from '../../wgsl/weight-values.ts';
 import { pieceQuads, quadCall, wordsType } from './group-quads.ts';
 import { finishText } from './finish.ts';
-import { partOutputs, range, teamRows } from './gemv-float-variant.ts';
+import { partOutputs, teamRows } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
 import type { PartContext } from './part-context.ts';
 
@@ -101,8 +103,7 @@ function valuesBody(context: PartContext, batch: number, rows: number): string[]
 /** The quads of 16 bytes of a row of floats. */
 function floatQuads({ type }: PackedFloats, word: string): string[] {
   if (type === 'f32') return [word];
-  const both = (a: string, b: string) => (type === 'f16' ? `vec4<f32>(unpack2x16float(${a}), unpack2x16float(${b}))` : `bitcast<vec4<f32>>(vec4<u32>(${a} << 16u, ${a} & 0xffff0000u, ${b} << 16u, ${b} & 0xffff0000u))`);
-  return [both(`${word}.x`, `${word}.y`), both(`${word}.z`, `${word}.w`)];
+  return [halfQuad(type, `${word}.x`, `${word}.y`), halfQuad(type, `${word}.z`, `${word}.w`)];
 }
 
 /** Weights that are floats, 16 bytes of a row at a time, any number of columns. */

@@ -5,11 +5,10 @@
  */
 import { outputWidth } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
+import { range } from '../../wgsl/unrolled.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 import { sumFields } from './product.ts';
-
-const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Rows of one gate run, and of the up run behind it. */
 const RUN = 16;
@@ -96,8 +95,7 @@ function finishText(variant: GemvInt8Variant, result: Result, { product, up, nor
   return [
     ...(shape.input === 'q8n' ? [`let factor${id} = inverseSqrt(${norm});`] : []),
     ...(shape.gated
-      // exp's argument is held where its result is finite: silu is 0 there already.
-      ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = gate${id} / (1.0 + exp(-max(gate${id}, -80.0))) * (${value(up, 'upBias')});`]
+      ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = silu(gate${id}) * (${value(up, 'upBias')});`]
       : [`let y${id} = ${value(product, 'bias')}${shape.residual ? ` + residual${id}` : ''};`]),
     ...(shape.outputs.f32 ? [`y[${resultIndex(variant, result)}] = y${id};`] : []),
     ...(shape.outputs.q8 ? [`finished[${at}] = y${id}${shape.outputs.q8.norm ? ` * gain${id}` : ''};`] : []),

@@ -1,5 +1,5 @@
 /** The variant record of the int8 GEMV, and what follows from it. */
-import { kernelKey } from '../../kernel.ts';
+import { isPowerOfTwo, kernelKey } from '../../kernel.ts';
 import { outputWidth, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
@@ -44,8 +44,6 @@ export function geometryOf({ shape, subgroupSize, rowsPerWorkgroup, subgroupsPer
     isRagged: shape.parts.some(({ rows }) => rows % rowsPerWorkgroup !== 0),
   };
 }
-
-const isPowerOfTwo = (value: number) => Number.isInteger(Math.log2(value));
 
 /** Throws RangeError where the text of a variant would be wrong. */
 export function checkVariant(variant: GemvInt8Variant): void {

@@ -11,13 +11,15 @@ import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
+import { siluFunction } from '../../wgsl/silu.ts';
+import { range } from '../../wgsl/unrolled.ts';
 import { CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
 import { epilogueText, workgroupFloats } from './epilogue.ts';
 import { checkVariant, geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
+import { DOT_FUNCTION, productFunction, sumsStruct } from './product.ts';
 
 export type { GemvInt8Variant } from './gemv-int8-variant.ts';
-import { DOT_FUNCTION, productFunction, sumsStruct } from './product.ts';
 
 export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
   checkVariant(variant);
@@ -34,6 +36,7 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     ...memory.map(({ name, count }) => `var<workgroup> ${name}: array<f32, ${count}>;`),
     ...parts.map((part, n) => weightCodeFunctions(part, n, cols)),
     outputs.q8 ? q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: outputs.q8.norm }) : '',
+    shape.gated ? siluFunction() : '',
     DOT_FUNCTION,
     sumsStruct(variant),
     ...parts.map((_, n) => productFunction(variant, n)),
@@ -60,8 +63,8 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
   const place = subgroupSize === undefined
     ? '  let slot = lane;\n  let rowLane = 0u;'
     : `  let subgroup = lane / ${subgroupSize}u;\n  let slot = subgroup / ${subgroupsPerRow}u;\n  let part = subgroup % ${subgroupsPerRow}u;\n  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
-  const columns = Array.from({ length: batch }, (_, c) => c);
-  const rows = Array.from({ length: rowsPerSubgroup }, (_, i) => i);
+  const columns = range(batch);
+  const rows = range(rowsPerSubgroup);
   const row = (i: number) => `base + slot + ${i * slots}u`;
   const { before, after } = epilogueText(variant);
   return `@compute @workgroup_size(${workgroupSize})
@@ -87,8 +90,8 @@ function partRange({ shape: { parts }, rowsPerWorkgroup }: GemvInt8Variant): str
 
 function productCall(variant: GemvInt8Variant): string {
   const { shape: { parts }, rowsPerWorkgroup, rowsPerSubgroup, batch } = variant;
-  const xs = batch > 1 ? Array.from({ length: batch }, (_, c) => `, x${c}`).join('') : '';
-  const call = (n: number, start: number) => `product${n}(rowLane, ${Array.from({ length: rowsPerSubgroup }, (_, i) => (start === 0 ? `row${i}` : `row${i} - ${start}u`)).join(', ')}${xs})`;
+  const xs = batch > 1 ? range(batch).map((c) => `, x${c}`).join('') : '';
+  const call = (n: number, start: number) => `product${n}(rowLane, ${range(rowsPerSubgroup).map((i) => (start === 0 ? `row${i}` : `row${i} - ${start}u`)).join(', ')}${xs})`;
   if (parts.length === 1) return `  let sums = ${call(0, 0)};`;
   return `  var sums: Sums;\n${forEachPart({ parts, rowsPerWorkgroup }, ({ n, start }) => `sums = ${call(n, start)};`)}`;
 }

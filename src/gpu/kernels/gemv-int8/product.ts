@@ -1,4 +1,5 @@
 /** The dot products of a slot's rows with the columns of a pass: every lane's share of them. */
+import { range } from '../../wgsl/unrolled.ts';
 import { blocksOf } from '../../wgsl/weight-codes.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
@@ -6,8 +7,6 @@ import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 export const DOT_FUNCTION = `fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
   return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
 }`;
-
-const range = (count: number) => Array.from({ length: count }, (_, i) => i);
 
 /** Fields `r{i}c{c}`: row i times column c; `n{c}`, where the input carries a norm: column c's shares. */
 export function sumFields({ shape, batch, rowsPerSubgroup }: GemvInt8Variant): readonly string[] {

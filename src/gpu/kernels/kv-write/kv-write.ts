@@ -5,10 +5,11 @@
  */
 import { ROW_BINDINGS, attentionSizes, chunkOf, dividedBy, headBindings, headFunctions, headQuadAt, headSource, kvBinding, kvFunctions, remainderOf, valuesAfterKeys } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
-import { kernelHeader, kernelKey } from '../../kernel.ts';
+import { kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
-import { rowPiecesMain, rowPiecesWorkgroups, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowCounts, RowPieces } from '../../wgsl/row-pieces.ts';
+import { range } from '../../wgsl/unrolled.ts';
 
 export interface KvWriteVariant {
   readonly shape: AttentionShape;
@@ -26,20 +27,17 @@ function keyOf({ shape, invocations }: KvWriteVariant): string {
 }
 
 export function kvWriteKernel(variant: KvWriteVariant): Kernel {
-  const { shape, invocations } = variant;
-  const { rows } = piecesOf(variant);
-  const bindings = [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, kvBinding(shape, 'write'), ...stepBindings(rows)];
-  const wgsl = `${kernelHeader(bindings, {})}
-${stepStruct(rows)}${headFunctions(shape, ['k'])}
-${kvFunctions(shape)}
-${rowPiecesMain(piecesOf(variant), writeBody(shape))}`;
-  const label = `kv-write ${shape.kv} [${shape.kvHeads}, ${shape.headDim}]`;
-  return { key: keyOf(variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes: 0, needs: {} };
+  const { shape } = variant;
+  return rowPiecesKernel({
+    key: keyOf(variant), label: `kv-write ${shape.kv} [${shape.kvHeads}, ${shape.headDim}]`,
+    pieces: piecesOf(variant), bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, kvBinding(shape, 'write')],
+    functions: [headFunctions(shape, ['k']), kvFunctions(shape)], body: writeBody(shape),
+  });
 }
 
 function writeBody(shape: AttentionShape): string {
   const { chunks, quads, quadsOfChunk, paddedQuads } = attentionSizes(shape);
-  const each = Array.from({ length: quadsOfChunk }, (_, i) => i);
+  const each = range(quadsOfChunk);
   const lines = each.flatMap((i) => {
     const key = `kQuad(keyFrom, quad + ${i}u, factor, position)`;
     const value = `${headSource(shape, 'v')}[valueFrom + quad + ${i}u]`;

@@ -1,10 +1,10 @@
 /** Rounds f32 rows to int8 (q8-layout.ts), one block of 16 values for each invocation. */
-import { kernelHeader, kernelKey } from '../../kernel.ts';
+import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { q8Bindings } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
-import { rowPiecesMain, rowPiecesWorkgroups, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /** Bindings `x`: f32 [rows, width]; `yCodes`, `yStats`; with `norm` also `yGain`: f32 [width]; with `gather` `outIndices`: u32 [rows]. */
@@ -29,19 +29,13 @@ export function quantizeKernel(variant: QuantizeVariant): Kernel {
     ...(gather ? [{ name: 'outIndices', access: 'read' as const, type: 'array<u32>' }] : []),
     ...q8Bindings('y', 'write'),
     ...(norm ? [{ name: 'yGain', access: 'read' as const, type: 'array<f32>' }] : []),
-    ...stepBindings(variant),
   ];
   const body = `  let at = ${gather ? 'outIndices[row]' : 'row'} * ${width / 4}u + piece * 4u;
   yPutBlock(row, piece, mat4x4<f32>(x[at], x[at + 1u], x[at + 2u], x[at + 3u]));`;
-  return {
-    key: kernelKey('quantize', variant),
-    label: `quantize [${width}] ${norm ? 'q8n' : 'q8'}`,
-    wgsl: [kernelHeader(bindings, {}), stepStruct(variant), `${q8EpilogueFunctions({ name: 'y', width, norm })}\n`, rowPiecesMain(pieces, body)].join(''),
-    bindings,
-    workgroupSize: pieces.workgroupSize,
-    workgroupBytes: 0,
-    needs: {},
-  };
+  return rowPiecesKernel({
+    key: kernelKey('quantize', variant), label: `quantize [${width}] ${norm ? 'q8n' : 'q8'}`,
+    pieces, bindings, body, functions: [q8EpilogueFunctions({ name: 'y', width, norm })],
+  });
 }
 
 export function quantizeWorkgroups(variant: QuantizeVariant, counts: RowCounts): Workgroups {

@@ -3,6 +3,7 @@ import { CapacityError } from '../../../tensor/errors.ts';
 import type { CodePlane } from '../../../tensor/quant-layout.ts';
 import { LINEAR_WORKGROUP } from '../../kernel.ts';
 import type { PackedBlocks } from '../../packed-layout.ts';
+import { range } from '../../wgsl/unrolled.ts';
 
 /** An invocation makes 32 codes: eight words of four codes each, one code a byte. */
 const QUADS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
@@ -72,7 +73,7 @@ function planeText(plane: CodePlane, n: number): string {
   const { run, bits, offset } = plane;
   const chunk = chunkOf(plane);
   const words = 1 + Math.max(...QUADS.map((quad) => quadPlace(plane, quad).word));
-  const numbers = Array.from({ length: words }, (_, word) => word);
+  const numbers = range(words);
   const text = [
     `let at${n} = start + ${offset}u + ((first >> ${log2(chunk)}u) << ${log2(run)}u) + (first & ${run - 1}u);`,
     `let bit${n} = ((first & ${chunk - 1}u) >> ${log2(run)}u) * ${bits}u;`,

@@ -1,6 +1,7 @@
 /** WGSL of the repacking of float rows: 16 bytes an invocation, zeros past the last column. */
 import { LINEAR_WORKGROUP } from '../../kernel.ts';
 import type { PackedFloats } from '../../packed-layout.ts';
+import { range } from '../../wgsl/unrolled.ts';
 
 /** Bits of a float that are all ones in NaN and infinity. */
 const EXPONENT = { f32: 0x7f800000, f16: 0x7c00, bf16: 0x7f80 } as const;
@@ -39,7 +40,7 @@ function wordMask(word: number, perWord: 1 | 2): string {
 
 /** From the last element to the first, so that the first bad one stays. */
 function badLines(type: PackedFloats['type'], perWord: 1 | 2): string[] {
-  const lines = Array.from({ length: 4 * perWord }, (_, element) => {
+  const lines = range(4 * perWord).map((element) => {
     const exponent = EXPONENT[type] * (perWord === 2 && element % 2 === 1 ? 0x10000 : 1);
     const bits = `0x${exponent.toString(16)}u`;
     return `  bad = select(bad, ${element}u, (w${Math.floor(element / perWord)} & ${bits}) == ${bits});`;

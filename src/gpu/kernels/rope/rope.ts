@@ -1,8 +1,8 @@
 /** Rotary position embedding, halves form: in every head x[i] and x[i + rotaryDim / 2] turn by angle i, the rest passes. Su et al. 2021. */
 import { InputError } from '../../../tensor/errors.ts';
-import { kernelHeader, kernelKey } from '../../kernel.ts';
+import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
-import { rowPiecesMain, rowPiecesWorkgroups, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /**
@@ -31,7 +31,6 @@ export function ropeKernel(variant: RopeVariant): Kernel {
     { name: 'positions', access: 'read', type: 'array<u32>' },
     { name: 'rope', access: 'read', type: 'array<vec2<f32>>' },
     { name: 'y', access: 'write', type: 'array<f32>' },
-    ...stepBindings(variant),
   ];
   const turn = `let turn = rope[positions[row] * ${half}u + i];
   let low = x[start + i];
@@ -47,15 +46,7 @@ export function ropeKernel(variant: RopeVariant): Kernel {
   let i = piece - head * ${headDim - half}u;
   let start = row * ${heads * headDim}u + head * ${headDim}u;
   ${headDim === rotaryDim ? '' : pass}${turn}`;
-  return {
-    key: kernelKey('rope', variant),
-    label: `rope ${heads} x ${headDim}`,
-    wgsl: kernelHeader(bindings, {}) + stepStruct(variant) + rowPiecesMain(pieces, body),
-    bindings,
-    workgroupSize: pieces.workgroupSize,
-    workgroupBytes: 0,
-    needs: {},
-  };
+  return rowPiecesKernel({ key: kernelKey('rope', variant), label: `rope ${heads} x ${headDim}`, pieces, bindings, body });
 }
 
 export function ropeWorkgroups(variant: RopeVariant, counts: RowCounts): Workgroups {

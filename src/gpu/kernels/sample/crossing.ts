@@ -36,20 +36,25 @@ fn measure(search: Search, distance: u32) -> vec2<u32> {
 }
 `;
 
+/** A turn of the workgroup for each token of `source`: statements that see `token`, its distance bits and id. */
+export function overTokens(invocations: number, body: string): string {
+  return `  for (var turn = 0u; turn < source.turns; turn++) {
+    let i = turn * ${invocations}u + lane;
+    if (i < source.count) {
+      let token = tokenAt(source, i);
+      ${body}
+    }
+  }`;
+}
+
 /** Fills `near` with the interval's tokens and returns their number, which may be more than it holds. */
 const gather = (invocations: number): string => `fn gather(lane: u32, source: Source, search: Search) -> u32 {
   if (lane == 0u) { atomicStore(&nearCount, 0u); }
   workgroupBarrier();
-  for (var turn = 0u; turn < source.turns; turn++) {
-    let i = turn * ${invocations}u + lane;
-    if (i < source.count) {
-      let token = tokenAt(source, i);
-      if (inside(search, token)) {
+${overTokens(invocations, `if (inside(search, token)) {
         let at = atomicAdd(&nearCount, 1u);
         if (at < ${ROOM}u) { near[at] = vec4<u32>(token, measure(search, token.x)); }
-      }
-    }
-  }
+      }`)}
   workgroupBarrier();
   if (lane == 0u) { foundWord = atomicLoad(&nearCount); }
   return workgroupUniformLoad(&foundWord);
@@ -72,16 +77,10 @@ const narrow = (invocations: number): string => {
     foundPair = vec2<u32>(0u);
   }
   workgroupBarrier();
-  for (var turn = 0u; turn < source.turns; turn++) {
-    let i = turn * ${invocations}u + lane;
-    if (i < source.count) {
-      let token = tokenAt(source, i);
-      if (inside(search, token)) {
+${overTokens(invocations, `if (inside(search, token)) {
         let slot = select(token.x - search.begin, token.y - search.idBegin, byId) >> shift;
         ${atomicAddWide('slots[slot]', `slots[slot + ${SLOTS}u]`, 'measure(search, token.x)')}
-      }
-    }
-  }
+      }`)}
   workgroupBarrier();
   var own = vec3<u32>(0u);
   for (var i = 0u; i < ${perLane}u; i++) { own = addCounted(own, slotSum(lane * ${perLane}u + i)); }

@@ -11,7 +11,7 @@ import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 import { PHILOX } from '../../wgsl/philox.ts';
 import { atomicAddWide } from '../../wgsl/wide-integer.ts';
 import { emitBindings, emitToken } from '../argmax/emit-token.ts';
-import { CROSSING_BYTES, crossingFunctions, SLOTS } from './crossing.ts';
+import { CROSSING_BYTES, crossingFunctions, overTokens, SLOTS } from './crossing.ts';
 import { SHARE, windowStruct, WINDOW_TOKENS } from './cut-window.ts';
 import { NOTHING, weighingHeader } from './draw-weight.ts';
 import { prefixBytes, prefixSum } from './prefix-sum.ts';
@@ -49,13 +49,7 @@ fn weightThrough(lane: u32, source: Source, last: u32) -> vec2<u32> {
   }
   workgroupBarrier();
   let start = binStart(window.cut.kBin);
-  for (var turn = 0u; turn < source.turns; turn++) {
-    let i = turn * ${invocations}u + lane;
-    if (i < source.count) {
-      let distance = tokenAt(source, i).x;
-      if (distance >= start && distance <= last) ${atomicAddWide('slots[0]', 'slots[1]', 'weightOf(distance)')}
-    }
-  }
+${overTokens(invocations, `if (token.x >= start && token.x <= last) ${atomicAddWide('slots[0]', 'slots[1]', 'weightOf(token.x)')}`)}
   workgroupBarrier();
   if (lane == 0u) { foundPair = vec2<u32>(atomicLoad(&slots[0]), atomicLoad(&slots[1])); }
   return workgroupUniformLoad(&foundPair);
@@ -85,7 +79,7 @@ fn findPlace(lane: u32, source: Source) -> vec2<u32> {
 
 /** `drawRun(lane, source, place, random)`: the run of ids that holds the drawn token, and what is left to reach within it. */
 function drawRun(variant: SamplerVariant): string {
-  const { invocations, workgroups } = variant;
+  const { workgroups } = variant;
   const runIds = idsOfRun(variant);
   return `struct Run { index: u32, left: vec2<u32> }
 fn isKept(token: vec2<u32>, place: vec2<u32>) -> bool {
@@ -101,16 +95,10 @@ fn drawRun(lane: u32, source: Source, place: vec2<u32>, random: u32) -> Run {
     foundPair = vec2<u32>(0u);
   }
   workgroupBarrier();
-  for (var turn = 0u; turn < source.turns; turn++) {
-    let i = turn * ${invocations}u + lane;
-    if (i < source.count) {
-      let token = tokenAt(source, i);
-      if (isKept(token, place) && binOf(token.x) >= window.cut.solid) {
+${overTokens(variant.invocations, `if (isKept(token, place) && binOf(token.x) >= window.cut.solid) {
         let run = token.y / ${runIds}u;
         ${atomicAddWide('slots[2u * run]', 'slots[2u * run + 1u]', 'weightOf(token.x)')}
-      }
-    }
-  }
+      }`)}
   workgroupBarrier();
   var own = vec3<u32>(0u);
   if (lane < ${workgroups}u) { own = vec3<u32>(0u, atomicLoad(&slots[2u * lane]), atomicLoad(&slots[2u * lane + 1u])); }
