@@ -1,5 +1,5 @@
 /** The same steps on the GPU executor and on the reference executor, side by side. */
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { PROFILES } from '../../src/gpu/profile/profiles.ts';
 import type { Executor, Program, SequenceStep, StepBatch } from '../../src/graph/executor.ts';
@@ -103,4 +103,13 @@ export async function compareRuns({ wanted, found, tolerance }: CheckedPair, bat
     }
     expectClose(`batch ${i} logits`, { wanted: results.wanted.logits, found: results.found.logits }, tolerance);
   }
+}
+
+/**
+ * How many steps a submit has hangs on what the last one took. With a clock that stands still it gets as many as the profile lets it, with
+ * one that races a single one. Undone by `vi.restoreAllMocks()`.
+ */
+export function setClock(pace: 'still' | 'racing'): void {
+  let now = 0;
+  vi.spyOn(performance, 'now').mockImplementation(() => (pace === 'still' ? 0 : (now += 1000)));
 }

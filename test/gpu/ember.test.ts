@@ -1,0 +1,84 @@
+/** The bundled model on the software adapter. */
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { GenerateOptions, Model } from '../../src/engine/api.ts';
+import { collect } from '../../src/engine/collect.ts';
+import { createModel } from '../../src/engine/model.ts';
+import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
+import { PROFILES } from '../../src/gpu/profile/profiles.ts';
+import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { locate } from '../../src/node/open-path.ts';
+import { emberFixtures, emberFolder, goldenPrompts, hasEmberFolder } from '../ember/ember-files.ts';
+import { f32Of, readFixtureTensors } from '../fixture-tensors.ts';
+import { setClock, softwareExecutor } from './executor-check.ts';
+
+/** Chunks of 8 rows: SwiftShader computes a row of those in half the time that it takes for one of a large tile. */
+const PREFILL_ROWS = 8;
+/** What its README calls a near-tie: another arithmetic may go the other way. */
+const NEAR_TIE = 0.05;
+
+async function loadEmber(path: string): Promise<Model> {
+  const executor = await softwareExecutor({ profile: { ...PROFILES.software, stepsPerSubmit: 16 } });
+  const checkpoint = await openCheckpoint(await locate(path));
+  return createModel({ checkpoint, executor: { ...executor, prefillRows: PREFILL_ROWS }, contextLength: 512 });
+}
+
+const goldenOf = (id: string) => goldenPrompts.find((prompt) => prompt.id === id)!;
+
+describe('the bundled model on the software adapter', () => {
+  let model: Model;
+  beforeAll(async () => {
+    model = await loadEmber(bundledModelPath());
+  });
+  afterAll(() => model?.dispose());
+  afterEach(() => void vi.restoreAllMocks());
+
+  it.each(goldenPrompts.filter(({ id }) => id !== 'story'))('answers $id as the f32 reference does, for 32 tokens', async ({ ids, messages, tools, thinking, greedy_ids: golden }) => {
+    const wanted = golden.slice(0, 32);
+    const { tokens, usage } = await collect(model.generate({ messages, tools, thinking, temperature: 0, maxTokens: wanted.length }));
+    expect(usage.promptTokens).toBe(ids.length);
+    expect(tokens).toEqual(wanted);
+  });
+
+  it('parts from the golden story only where two words are equally good', async () => {
+    const { messages, greedy_ids: golden } = goldenOf('story');
+    const { tokens, logprobs } = await collect(model.generate({ messages, temperature: 0, maxTokens: 8, logprobs: 2 }));
+    const parting = tokens.findIndex((token, i) => token !== golden[i]);
+    if (parting < 0) return;
+    expect(parting).toBeGreaterThanOrEqual(3);
+    const [first, second] = logprobs![parting]!.top;
+    expect(first!.logprob - second!.logprob).toBeLessThan(NEAR_TIE);
+    expect(second!.token).toBe(golden[parting]);
+  });
+
+  it('gives the same text by seed, one step a submit or many', async () => {
+    const options: GenerateOptions = { messages: goldenOf('story').messages, maxTokens: 24, seed: 11, topP: 0.9, minP: 0.02, repetitionPenalty: 1.1, presencePenalty: 0.2, frequencyPenalty: 0.1 };
+    const piecesOf = async () => {
+      const pieces: { text: string; tokens: readonly number[] }[] = [];
+      for await (const { text, tokens } of model.generate(options)) pieces.push({ text, tokens });
+      return pieces;
+    };
+    setClock('racing');
+    const single = await piecesOf();
+    setClock('still');
+    const many = await piecesOf();
+    expect(Math.max(...single.map(({ tokens }) => tokens.length))).toBe(1);
+    expect(Math.max(...many.map(({ tokens }) => tokens.length))).toBeGreaterThanOrEqual(8);
+    expect(many.flatMap(({ tokens }) => tokens)).toEqual(single.flatMap(({ tokens }) => tokens));
+    expect(many.map(({ text }) => text).join('')).toBe(single.map(({ text }) => text).join(''));
+  });
+});
+
+describe.skipIf(!hasEmberFolder)('the original weights (../shared/ember-21m) on the software adapter', () => {
+  it('give the golden logits', async () => {
+    const model = await loadEmber(emberFolder);
+    try {
+      const tensors = readFixtureTensors(`${emberFixtures}golden.safetensors`);
+      const { id, ids } = goldenOf('story');
+      const [found, wanted] = [await model.forward(ids, { positions: [ids.length - 1] }), f32Of(tensors, `${id}.logits`)];
+      const range = Math.max(...wanted) - Math.min(...wanted);
+      expect(Math.max(...wanted.map((value, i) => Math.abs(value - found[i]))) / range).toBeLessThan(1e-3);
+    } finally {
+      await model.dispose();
+    }
+  });
+});
