@@ -61,7 +61,7 @@ function buffersOf({ op, inputs, outputs }: AttentionStep): Record<string, Buffe
 }
 
 /** The largest part of a group of heads that shares what a workgroup reads of the cache: its lanes hold that many queries. */
-const MOST_QUERY_HEADS = 4;
+const MOST_QUERY_HEADS = 3;
 
 function splitsOf({ knobs }: DeviceProfile): KeySplits {
   return { count: knobs.attention.splits, granule: knobs.attention.splitGranule };
@@ -76,6 +76,8 @@ function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile
     splits: isSplit ? splitsOf(profile) : undefined,
     invocations: subgroupSize === undefined ? flatInvocations : isSplit ? splitInvocations : invocations,
     unroll: subgroupSize === undefined ? 1 : isSplit ? splitUnroll : unroll,
+    // Few workgroups wait for memory: the next keys are on their way while these are worked on.
+    loads: subgroupSize !== undefined && isSplit ? ('ahead' as const) : undefined,
   };
   return { ...variant, queryHeads: decodeQueryHeads(variant, { most: isSplit ? MOST_QUERY_HEADS : 1, bytes: profile.workgroupBytes }) };
 }

@@ -15,7 +15,7 @@ const KNOBS: ProfileKnobs = {
     int8: { tileRows: 32, tileCols: 64, tileDepth: 32, rowsPerInvocation: 4 },
     f32: { tileRows: 32, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
   },
-  attention: { invocations: 256, splitInvocations: 256, unroll: 8, splitUnroll: 4, splitFrom: 448, splits: 16, splitGranule: 32, tileInvocations: 256, tileBytes: 16384, ...FLAT },
+  attention: { invocations: 256, splitInvocations: 128, unroll: 8, splitUnroll: 4, splitFrom: 512, splits: 32, splitGranule: 32, tileInvocations: 256, tileBytes: 16384, ...FLAT },
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
@@ -95,7 +95,7 @@ const NVIDIA: DeviceProfile = {
     gemvInt8: 'A row a warp, and as many rows a workgroup as make a block of the int8 result, which it so owns. Two warps on two rows where columns are many (a tenth faster there; the head would lose half by it), and more rows a warp for wide gate-and-up products, so that all workgroups run in one wave.',
     gemvFloat: 'A row a warp: two rows a warp were 15% slower.',
     gemm: LARGE_GEMM_WHY,
-    attention: '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys of 0.6B: 15 us where one part takes 35).',
+    attention: '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys of 0.6B: 14 us where one part takes 35).',
     matrixUnits: MATRIX_UNITS,
     prefillRows: 'A chunk takes tens of milliseconds.',
     stepsPerSubmit: 'JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',

@@ -89,13 +89,13 @@ describe('attention-prefill', () => {
     expect([...attentionTiles([{ start: 3, rows: 5 }, { start: 0, rows: 1 }, { start: 9, rows: 4 }], 4)]).toEqual([0, 4, 0, 3, 4, 1, 0, 7, 5, 1, 1, 0, 6, 4, 2, 9]);
   });
 
-  it('chooses tiles of 32 rows and keys for headDim 128 in 32 KiB', () => {
+  it('chooses the first tile of its list that fits, for headDim 128', () => {
     const shape = shapeOf({ headDim: 128, kv: 'f16' });
-    const { shape: _, ...tile } = attentionPrefillVariant(shape, { invocations: 256, bytes: 32768 });
-    expect(tile).toEqual({ tileRows: 32, tileKeys: 32, invocations: 128 });
-    expect(prefillTileBytes({ shape, ...tile })).toBe(31232);
-    // 64 rows would fit 48 KiB with 16 keys, but then every invocation would have only one.
-    expect(attentionPrefillVariant(shape, { invocations: 256, bytes: 49152 })).toEqual({ shape, ...tile });
+    const chosen = (bytes: number, invocations = 256) => attentionPrefillVariant(shape, { invocations, bytes });
+    expect(chosen(49152)).toEqual({ shape, tileRows: 32, tileKeys: 64, invocations: 128 });
+    expect(chosen(32768)).toEqual({ shape, tileRows: 16, tileKeys: 32, invocations: 64 });
+    expect(chosen(49152, 32)).toEqual({ shape, tileRows: 8, tileKeys: 32, invocations: 32 });
+    for (const bytes of [49152, 32768, 16384]) expect(prefillTileBytes(chosen(bytes))).toBeLessThanOrEqual(bytes);
     expect(() => attentionPrefillVariant(shape, { invocations: 256, bytes: 1024 })).toThrow('no tile of headDim 128 fits');
   });
 });
