@@ -85,13 +85,15 @@ export class GpuDevice {
     this.subgroupSize = this.features.has('subgroups') ? fixedSubgroupSize(facts) : undefined;
     this.lost = new Promise((resolve) => (this.#announceEnd = resolve));
     void device.lost.then(({ message }) => this.fail(new CapacityError(`The GPU device was lost (${message || 'no reason given'}). ${RELOAD}`)));
-    device.addEventListener('uncapturederror', (event) => {
-      event.preventDefault();
-      const error = asError(event.error, `${this.name} reported an error`);
-      // Not at once: Dawn holds its lock while it calls back, and waits for itself forever when the device is destroyed here.
-      setTimeout(() => this.fail(error));
-    });
+    device.addEventListener('uncapturederror', this.#onUncaptured);
   }
+
+  readonly #onUncaptured = (event: GPUUncapturedErrorEvent): void => {
+    event.preventDefault();
+    const error = asError(event.error, `${this.name} reported an error`);
+    // Not at once: Dawn holds its lock while it calls back, and waits for itself forever when the device is destroyed here.
+    setTimeout(() => this.fail(error));
+  };
 
   get isLost(): boolean {
     return this.#end !== undefined;
@@ -174,6 +176,8 @@ export class GpuDevice {
   fail(error: Error): void {
     if (this.#end !== undefined) return;
     this.#end = error;
+    // Dawn's device holds its listeners and they hold it: with one left neither is ever collected.
+    this.device.removeEventListener('uncapturederror', this.#onUncaptured);
     this.device.destroy();
     this.#announceEnd(error);
     for (const listener of this.#waiting) listener(error);
