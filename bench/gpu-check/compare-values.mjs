@@ -1,5 +1,17 @@
 /** Differences between two computations of the same thing. */
 
+/**
+ * What compareRows may find, where both sides compute with floats, and where one rounds activations to int8: a value that another order of
+ * sums tips to the next code moves all that follows. Measured for qwen3-0.6b with random weights (28 layers, 8 rows, CPU against the float64
+ * reference): difference 0.00016 and noise 0.0003 with f16 weights; 0.016 to 0.024 and 0.03 to 0.042 with int8 activations, whether the
+ * reference rounds as the CPU does, in blocks of another size, or not at all.
+ */
+export const TOLERANCES = { floats: { difference: 2e-3, noise: 4e-3 }, int8: { difference: 4e-2, noise: 6e-2 } };
+
+export function isWithin({ difference, noise }, tolerance) {
+  return difference < tolerance.difference && noise < tolerance.noise;
+}
+
 /** Largest difference over the range of the wanted values; Infinity where a value is not a number or one is missing. */
 export function relativeError(found, wanted) {
   if (found.length !== wanted.length) return Infinity;
@@ -37,18 +49,30 @@ export function leaderOf(values) {
   return { token: best, lead: values[best] - second, range: values[best] - low };
 }
 
-/** Two computations of logits [rows, width]: the largest difference over its row's range, and how many rows choose the same token. */
+/** Root mean square of the differences, over the standard deviation of the wanted values. */
+export function noiseShare(found, wanted) {
+  const mean = wanted.reduce((sum, value) => sum + value, 0) / wanted.length;
+  let [noise, variance] = [0, 0];
+  for (let i = 0; i < wanted.length; i++) {
+    noise += (found[i] - wanted[i]) ** 2;
+    variance += (wanted[i] - mean) ** 2;
+  }
+  return Math.sqrt(noise / variance);
+}
+
+/** Two computations of rows [rows, width]: the largest difference over its row's range, the most noise of a row, how many rows choose the same token. */
 export function compareRows(found, wanted, width) {
-  let [worst, bitEqualRows, sameToken] = [0, 0, 0];
+  let [difference, noise, bitEqualRows, sameToken] = [0, 0, 0, 0];
   const rows = rowsOf(wanted, width);
   for (const [i, row] of rows.entries()) {
     const other = found.subarray(i * width, (i + 1) * width);
     const error = relativeError(other, row);
-    worst = Math.max(worst, error);
+    difference = Math.max(difference, error);
+    noise = Math.max(noise, noiseShare(other, row));
     if (error === 0) bitEqualRows++;
     if (leaderOf(other).token === leaderOf(row).token) sameToken++;
   }
-  return { difference: worst, rows: rows.length, bitEqualRows, sameToken };
+  return { difference, noise, rows: rows.length, bitEqualRows, sameToken };
 }
 
 /** Whether computations that differ by at most `difference` of the range may choose different tokens after these logits. */

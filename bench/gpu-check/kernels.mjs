@@ -1,39 +1,56 @@
-/** Logits against the CPU's for every way that a step may run: many rows, one, a few, several sequences, split keys; by weight type and profile. */
+/**
+ * Logits of every way that a step may run (many rows, one, a few, several sequences, split keys), by weight type and profile, against the
+ * float64 reference (the small model), the CPU (real shapes), and one profile's kernels against another's.
+ */
 import { randomIds } from '../../dist/bench/random-ids.js';
-import { compareRows } from './compare-values.mjs';
+import { createReferenceExecutor } from '../../dist/reference/reference-executor.js';
+import { compareRows, isWithin, TOLERANCES } from './compare-values.mjs';
 import { cpuExecutor, emberPath, feed, foreignProfiles, gpuExecutor, synthetic, withProgram } from './open-model.mjs';
 
-/** Of the logits' range. The CPU rounds activations to int8 in blocks of 32 where weights are quantised; profiles differ in how they do. */
-const TOLERANCE = 2e-2;
 const PAGE_TOKENS = 64;
-
 const LONG = { length: 1100, probes: 8 };
 
 export async function checkKernels(context) {
-  const cases = context.isQuick
-    ? [{ name: 'ember-21m', path: emberPath, profiles: [undefined, ...foreignProfiles(context)] }]
-    : await Promise.all(['q4_0', 'q8_0', 'q4_k_m', 'f16'].map(async (type) => ({
-        name: `qwen3-0.6b ${type}`,
-        path: await synthetic(context, 'qwen3-0.6b', type),
-        profiles: [undefined, ...foreignProfiles(context).filter(({ name }) => type === 'q4_0' || name === 'apple-m4')],
-        isLong: type === 'q4_0',
-      })));
-  for (const { name, path, profiles, isLong } of cases) {
-    const forms = [FORMS.rows, FORMS.sequences, ...(isLong ? [FORMS.long] : [])];
-    const options = { contextLength: isLong ? 2048 : 512, maxRows: context.isQuick ? 32 : 512 };
-    const run = (executor) => withProgram(executor, path, options, async (opened) => {
-      const results = [];
-      for (const form of forms) results.push({ logits: await form.run(opened), vocabSize: opened.vocabSize });
-      return results;
+  const foreign = foreignProfiles(context);
+  const own = [context.profile, { ...context.profile, activations: 'f32' }];
+  await compareProfiles(context, {
+    name: 'ember-21m q4_0', path: emberPath, profiles: context.isQuick ? [own[0], ...foreign] : [...own, ...foreign],
+    oracle: { name: 'reference', executor: createReferenceExecutor(), rounds: false },
+  });
+  if (context.isQuick) return;
+  for (const type of ['q4_0', 'q8_0', 'q4_k_m', 'f16']) {
+    const isFloat = type === 'f16';
+    await compareProfiles(context, {
+      name: `qwen3-0.6b ${type}`, path: await synthetic(context, 'qwen3-0.6b', type), isFloat,
+      profiles: [...(isFloat ? own.slice(0, 1) : own), ...foreign.filter(({ name }) => type === 'q4_0' || name === 'apple-m4')],
+      oracle: { name: 'CPU', executor: await cpuExecutor(context), rounds: !isFloat },
+      isLong: type === 'q4_0',
     });
-    const wanted = await run(await cpuExecutor(context));
-    for (const profile of profiles) {
-      const found = await run(await gpuExecutor(context, profile));
-      for (const [i, form] of forms.entries()) {
-        const figures = compareRows(found[i].logits, wanted[i].logits, wanted[i].vocabSize);
-        context.report(`${name}, profile ${(profile ?? context.profile).name}, ${form.name}`, figures.difference < TOLERANCE, { ...figures, tolerance: TOLERANCE });
+  }
+}
+
+async function compareProfiles(context, { name, path, profiles, oracle, isFloat, isLong }) {
+  const forms = [FORMS.rows, FORMS.sequences, ...(isLong ? [FORMS.long] : [])];
+  const options = { contextLength: isLong ? 2048 : 512, maxRows: context.isQuick ? 32 : 512 };
+  const run = (executor) => withProgram(executor, path, options, async (opened) => {
+    const results = [];
+    for (const form of forms) results.push({ form, logits: await form.run(opened), vocabSize: opened.vocabSize });
+    return results;
+  });
+  const oracles = [{ ...oracle, results: await run(oracle.executor) }];
+  for (const profile of profiles) {
+    const what = `${profile.name} with ${profile.activations} activations`;
+    const rounds = !isFloat && profile.activations === 'int8';
+    const results = await run(await gpuExecutor(context, profile));
+    for (const against of oracles) {
+      const tolerance = TOLERANCES[rounds || against.rounds ? 'int8' : 'floats'];
+      for (const [i, { form, logits, vocabSize }] of results.entries()) {
+        const figures = compareRows(logits, against.results[i].logits, vocabSize);
+        context.report(`${name}, profile ${what} against ${against.name}, ${form.name}`, isWithin(figures, tolerance), { ...figures, tolerance });
       }
     }
+    // The first profile that computes with floats is what the others are held against: more closely than a CPU that rounds allows.
+    if (!rounds && oracles.length === 1 && oracle.rounds) oracles.push({ name: what, rounds: false, results });
   }
 }
 
