@@ -42,15 +42,17 @@ export async function describeModel(path: string, signal: AbortSignal): Promise<
   return { file: basename(path), sizeBytes: found.size, sha256: hash.digest('hex') };
 }
 
-/** Of a clone, `abc1234`, with `-dirty` where sources differ from it; elsewhere INGOT_COMMIT, else null. */
+/** INGOT_COMMIT where it is set (a copied tree is at no commit), else of a clone `abc1234`, with `-dirty` where sources differ from it, else null. */
 export async function describeCommit(): Promise<string | null> {
+  const given = process.env['INGOT_COMMIT'];
+  if (given !== undefined && given !== '') return given;
   const git = async (...args: readonly string[]) => (await promisify(execFile)('git', args, { cwd: packageRoot })).stdout.trim();
   try {
     // In an installed package, a repository around it is somebody else's.
-    if ((await git('rev-parse', '--show-cdup')) !== '') return process.env['INGOT_COMMIT'] ?? null;
+    if ((await git('rev-parse', '--show-cdup')) !== '') return null;
     const dirty = (await git('status', '--porcelain', '--untracked-files=no', 'src', 'scripts')) !== '';
     return (await git('rev-parse', '--short', 'HEAD')) + (dirty ? '-dirty' : '');
   } catch {
-    return process.env['INGOT_COMMIT'] ?? null;
+    return null;
   }
 }

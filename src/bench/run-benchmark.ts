@@ -30,6 +30,8 @@ export interface BenchmarkRequest {
   readonly runs: number;
   readonly pauseMs: number;
   readonly isQuick: boolean;
+  /** Positions before the decoded tokens; default: the protocol's. */
+  readonly decodeAfter?: readonly number[] | undefined;
   /** What prefill is held against; stated, not measured. */
   readonly multiplyAddsPerSecond?: number | undefined;
   readonly reporters: readonly Reporter[];
@@ -93,7 +95,7 @@ async function openModelRun(request: BenchmarkRequest, { modelPath, work, limits
 
 /** Tasks that the model has room for. */
 function tasksOf({ request, limits, work, notes }: ModelRun): Task[] {
-  const sizes = request.isQuick ? QUICK_SIZES : PROTOCOL_SIZES;
+  const sizes = { ...(request.isQuick ? QUICK_SIZES : PROTOCOL_SIZES), ...(request.decodeAfter && { decodeAfter: request.decodeAfter }) };
   const all = request.workloads.flatMap((name) => WORKLOADS[name](sizes, limits.kind === 'gpu'));
   return all.filter(({ name, contextTokens }) => {
     const fits = contextTokens <= work.contextLength;

@@ -20,6 +20,7 @@ interface BenchFlags {
   readonly backend?: string;
   readonly llamaBench?: string;
   readonly workloads: readonly WorkloadName[];
+  readonly decodeAfter?: readonly number[];
   readonly runs?: number;
   readonly pause?: number;
   readonly matrixRate?: number;
@@ -61,6 +62,7 @@ export function registerBench(program: Command): void {
     .option('--backend <name>', "the rival's device by its own name: cuda, vulkan, metal (default: the best that it finds)")
     .option('--llama-bench <path>', "llama.cpp's own benchmark program (default: LLAMA_BENCH)", process.env['LLAMA_BENCH'] || undefined)
     .option('--workloads <list>', 'what to measure', listOf(WORKLOAD_NAMES), WORKLOAD_NAMES)
+    .option('--decode-after <list>', 'positions before the tokens that decode measures (default: 128,4096)', positions)
     .option('--runs <count>', `counted runs of each figure (default: ${DEFAULTS.runs})`, integerIn({ min: 1, max: 1000 }))
     .option('--pause <seconds>', `rest after each run (default: ${DEFAULTS.pause})`, checkedNumber(secondsFrom0))
     .option('--matrix-rate <tmacs>', 'show prefill as a share of this many 10^12 multiply-adds per second', checkedNumber(above0))
@@ -68,6 +70,10 @@ export function registerBench(program: Command): void {
     .option('--quick', 'tiny sizes, one run, no pause: to see that it works')
     .addHelpText('after', EXAMPLES)
     .action((models: string[], flags: BenchFlags) => bench(models, flags));
+}
+
+function positions(text: string): number[] {
+  return text.split(',').map(integerIn({ min: 1, max: 1 << 20 }));
 }
 
 function secondsFrom0(value: number): number {
