@@ -6,6 +6,8 @@ import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-flags.ts';
+import { repackKernel } from './kernels/repack/repack-kernel.ts';
+import { packedFormatOf } from './packed-layout.ts';
 import { partialsBytes } from './plan/attention-uses.ts';
 import { planModel, vocabOf } from './plan/model-plan.ts';
 import type { ModelPlan } from './plan/model-plan.ts';
@@ -79,13 +81,13 @@ interface BuildOptions {
 async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): Promise<Program> {
   const { signal, onProgress } = request;
   const pipelines = createPipelines(gpu, { onProgress: (loaded, total) => onProgress?.({ phase: 'compile', loaded, total }) });
-  // Kernels compile while weights load: the driver works on other cores.
-  const compiling = Promise.all([model.one, model.many].map(({ kernels }) => compileKernels(pipelines, kernels)));
+  // Kernels compile while weights load: the driver works on other cores, and takes first what weights wait for.
+  const repackers = [...model.weights.matrices.values()].map(({ type }) => repackKernel({ format: packedFormatOf(type) }));
+  const compiling = Promise.all([repackers, model.one.kernels, model.many.kernels].map((kernels) => compileKernels(pipelines, kernels)));
   const samplers = compileKernels(pipelines, model.samplerKernels);
   for (const promise of [compiling, samplers]) promise.catch(() => {});
   const weights = await loadWeights({ gpu, pipelines, ...requestsOf(model, request), signal, onProgress });
-  await compiling;
-  signal?.throwIfAborted();
+  await untilAborted(Promise.all([compiling, samplers]), signal);
   const base = await createBase(gpu, { request, model, weights, pipelines });
   const { maxRows, maxOutRows, options } = model;
   const one = await createRunnablePlan(base, { steps: model.one, rows: 1, outRows: 1 });
@@ -100,6 +102,17 @@ async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): P
     splitFrom: options.profile.knobs.attention.splitFrom,
     stepsPerSubmit: options.profile.stepsPerSubmit,
     printPlan: () => printModelPlan(model),
+  });
+}
+
+/** Waits for work that cannot be stopped, but no longer than until the signal aborts. */
+function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (signal === undefined) return work;
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
   });
 }
 
