@@ -1,0 +1,185 @@
+/** Loading on the GPU, and its ends: progress, abort, damage, a lost device, no device. */
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Model } from '../../src/engine/api.ts';
+import { collect } from '../../src/engine/collect.ts';
+import { openGpuDevice } from '../../src/gpu/device/gpu-device.ts';
+import { createGpuExecutor } from '../../src/gpu/gpu-executor.ts';
+import type { ProgramRequest, WeightSource } from '../../src/graph/executor.ts';
+import { findAdapter } from '../../src/node/gpu-adapter.ts';
+import { loadModel, openExecutor } from '../../src/node/load-model.ts';
+import { CapacityError, FormatError } from '../../src/tensor/errors.ts';
+import type { ProgressEvent } from '../../src/tensor/progress.ts';
+import { fixturesPath } from '../fixture-tensors.ts';
+import { createNullGpu } from '../gpu-harness.ts';
+import { syntheticGraph, TINY } from '../synthetic-graph.ts';
+import type { SyntheticShape } from '../synthetic-graph.ts';
+import { TEST_PROFILES } from './executor-check.ts';
+import { filledWith, lettersDecoder, lettersModel, observedExecutor } from './letters-model.ts';
+import type { LettersModelOptions } from './letters-model.ts';
+
+const golden = `${fixturesPath}golden/qwen3`;
+const ASK = { prompt: 'Once', seed: 2, maxTokens: 40 };
+const models: Model[] = [];
+/** Dawn's instances must outlive what came from them. */
+const nullGpu = createNullGpu();
+
+afterEach(() => Promise.all(models.splice(0).map((model) => model.dispose())));
+
+async function load(options: LettersModelOptions): Promise<Model> {
+  const model = await lettersModel(options);
+  models.push(model);
+  return model;
+}
+
+/** A model whose weights must not be read. */
+function unreadRequest(shape: SyntheticShape): ProgramRequest {
+  const graph = syntheticGraph(shape);
+  const read = () => Promise.reject(new Error('read too soon'));
+  const weights = new Map(graph.weights.map(({ id, shape: sizes }): [string, WeightSource] => {
+    const sizeBytes = 4 * sizes.reduce((a, b) => a * b, 1);
+    return [id, { id, type: 'f32', shape: sizes, sizeBytes, origin: id, read, readRange: read }];
+  }));
+  return { graph, weights, kv: { type: 'f32', pageTokens: 64, maxPages: 2 }, maxRows: 32 };
+}
+
+describe('a lost device', () => {
+  it('rejects what runs and what comes, and the model can be loaded again', async () => {
+    const { executor, devices } = observedExecutor();
+    const model = await load({ executor });
+    const wanted = (await collect(model.generate(ASK))).tokens;
+    const waiting = collect(model.generate(ASK));
+    waiting.catch(() => {});
+    let read = 0;
+    const reading = (async () => {
+      for await (const _ of model.generate({ ...ASK, maxTokens: 900 })) if (++read === 3) devices[0]?.device.destroy();
+    })();
+    await expect(reading).rejects.toThrow(CapacityError);
+    await expect(reading).rejects.toThrow(/The GPU device was lost.*load the model again/);
+    expect(read).toBeGreaterThanOrEqual(3);
+    // It came before, so it is done.
+    expect((await waiting).tokens).toEqual(wanted);
+    await expect(collect(model.generate(ASK))).rejects.toThrow(/was lost/);
+    await expect(model.forward([1, 2, 3])).rejects.toThrow(/was lost/);
+    await model.dispose();
+    const again = await load({ executor });
+    expect(devices).toHaveLength(2);
+    expect((await collect(again.generate(ASK))).tokens).toEqual(wanted);
+  });
+
+  it('while it loads is what the load rejects with', async () => {
+    const { executor, devices } = observedExecutor();
+    const onProgress = () => void devices[0]?.device.destroy();
+    await expect(load({ executor, onProgress })).rejects.toThrow(/The GPU device was lost/);
+  });
+});
+
+describe('a load', () => {
+  it('reports bytes and kernels, each up to all of them', async () => {
+    const events: ProgressEvent[] = [];
+    const { executor } = observedExecutor();
+    const decoder = lettersDecoder();
+    await load({ executor, decoder, onProgress: (event) => events.push(event) });
+    const bytes = [...decoder.weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const loading = events.filter(({ phase }) => phase === 'load');
+    expect(loading[0]).toEqual({ phase: 'load', loaded: 0, total: bytes });
+    expect(loading.at(-1)).toEqual({ phase: 'load', loaded: bytes, total: bytes });
+    const compiling = events.filter(({ phase }) => phase === 'compile');
+    expect(compiling.length).toBeGreaterThan(20);
+    expect(compiling.at(-1)?.loaded).toBe(compiling.at(-1)?.total);
+    for (const [i, { phase, loaded }] of events.entries()) {
+      const next = events.slice(i + 1).find((event) => event.phase === phase);
+      if (next !== undefined) expect(next.loaded).toBeGreaterThanOrEqual(loaded);
+    }
+    // Kernels compile while weights load.
+    expect(events.findIndex(({ phase }) => phase === 'compile')).toBeLessThan(events.findLastIndex(({ phase }) => phase === 'load'));
+  });
+
+  it.each(['load', 'compile'] as const)('that is aborted in its phase %s rejects with the reason, and gives everything back', async (wanted) => {
+    const { executor, devices } = observedExecutor();
+    const controller = new AbortController();
+    const reason = new Error(`no more of ${wanted}`);
+    const later: ProgressEvent[] = [];
+    const onProgress = (event: ProgressEvent) => {
+      if (controller.signal.aborted) later.push(event);
+      else if (event.phase === wanted && event.loaded > 0) controller.abort(reason);
+    };
+    await expect(load({ executor, signal: controller.signal, onProgress })).rejects.toBe(reason);
+    expect(devices.map(({ isLost }) => isLost)).toEqual([true]);
+    // It does not wait for all kernels to compile.
+    expect(later.filter(({ phase, loaded, total }) => phase === 'compile' && loaded === total)).toEqual([]);
+  });
+
+  it('that was aborted before opens no device', async () => {
+    const { executor, devices } = observedExecutor();
+    await expect(load({ executor, signal: AbortSignal.abort(new Error('not at all')) })).rejects.toThrow('not at all');
+    expect(devices).toHaveLength(0);
+  });
+
+  it.each([
+    ['NaN in a weight', (weights: Map<string, WeightSource>) => void weights.set('layers.0.up', filledWith(weights.get('layers.0.up') as WeightSource, Number.NaN)), FormatError, /tensor layers\.0\.up of synthetic: expected finite weights/],
+    ['a source that fails', (weights: Map<string, WeightSource>) => void weights.set('layers.0.o', { ...(weights.get('layers.0.o') as WeightSource), read: () => Promise.reject(new Error('the disk is gone')) }), Error, 'the disk is gone'],
+  ])('of %s rejects and gives everything back', async (_, weights, kind, message) => {
+    const { executor, devices } = observedExecutor();
+    const failing = load({ executor, decoder: lettersDecoder({ weights }) });
+    await expect(failing).rejects.toThrow(kind);
+    await expect(failing).rejects.toThrow(message);
+    expect(devices.map(({ isLost }) => isLost)).toEqual([true]);
+  });
+
+  it.each([
+    ['in a matrix', { ...TINY, dim: 8192, ffnDim: 8192 }, /layers\.0\.gate and layers\.0\.up: \d+ bytes of values must be seen by one kernel; null-backend lets it see at most \d+/],
+    ['in all', { ...TINY, layers: 8, dim: 4096, ffnDim: 3072 }, /null-backend is out of memory .* Use a smaller model/],
+  ])('that does not fit the device, %s, rejects before a byte is read, and gives everything back', async (_, shape, message) => {
+    // The null backend has 512 MiB, and takes none of them from this machine.
+    const adapter = await nullGpu.requestAdapter();
+    const device = await openGpuDevice(adapter as GPUAdapter);
+    const executor = createGpuExecutor({ open: async () => device, name: 'null', kind: 'software', profile: TEST_PROFILES.float });
+    const failing = executor.load(unreadRequest(shape));
+    await expect(failing).rejects.toThrow(CapacityError);
+    await expect(failing).rejects.toThrow(message);
+    expect(device.isLost).toBe(true);
+  });
+
+  it('of heads that no kernel takes says so, before a device is opened', async () => {
+    const { executor, devices } = observedExecutor();
+    await expect(executor.load(unreadRequest({ ...TINY, headDim: 18 }))).rejects.toThrow('takes heads of a multiple of 4 values; synthetic has 18. Use the CPU');
+    expect(devices).toHaveLength(0);
+  });
+});
+
+describe('scores of no use', () => {
+  it('are a FormatError, however tokens are sampled, and the model lives on', async () => {
+    const { executor } = observedExecutor();
+    // Finite as weights have to be, but their squares are not.
+    const decoder = lettersDecoder({ weights: (weights) => void weights.set('embedding', filledWith(weights.get('embedding') as WeightSource, 3e38)) });
+    const model = await load({ executor, decoder });
+    for (const options of [{ temperature: 0 }, { temperature: 1 }, { temperature: 1, presencePenalty: 1 }, { temperature: 0, logprobs: true }]) {
+      const failing = collect(model.generate({ ...ASK, ...options }));
+      await expect(failing, JSON.stringify(options)).rejects.toThrow(FormatError);
+      await expect(failing).rejects.toThrow(/logit/);
+    }
+    expect((await model.forward([1, 2])).every(Number.isNaN)).toBe(true);
+  });
+});
+
+describe('the device', () => {
+  it('"software" is there, by name', async () => {
+    const model = await loadModel(golden, { device: 'software', contextLength: 64 });
+    models.push(model);
+    expect(model.info).toMatchObject({ device: 'software', deviceDescription: 'software (SwiftShader, profile software)' });
+  });
+
+  it('"gpu" and "auto" never are a software adapter', async () => {
+    const { problem } = await findAdapter('hardware');
+    const auto = await openExecutor({ device: 'auto', threads: 1 });
+    if (problem === undefined) {
+      expect(auto.kind).toBe('gpu');
+      return;
+    }
+    expect(problem).toMatch(/no GPU|no Vulkan/);
+    await expect(openExecutor({ device: 'gpu' })).rejects.toThrow(CapacityError);
+    await expect(openExecutor({ device: 'gpu' })).rejects.toThrow(`The device "gpu" cannot be used: ${problem}. Use "cpu", or "auto"`);
+    expect(auto.kind).toBe('cpu');
+    expect(auto.description).toMatch(/^cpu \(/);
+  });
+});
