@@ -117,8 +117,6 @@ describe('a loaded model', () => {
 describe('loadModel refuses', () => {
   const path = join(goldenPath, 'llama');
   const cases: [string, string, LoadModelOptions, new () => Error, string][] = [
-    ['a gpu', path, { device: 'gpu' }, CapacityError, '"gpu" is not built yet'],
-    ['a software adapter', path, { device: 'software' }, CapacityError, '"software" is not built yet'],
     ['an unknown device', path, { device: 'npu' as never }, InputError, 'device must be one of auto, gpu, software, cpu, reference, found "npu"'],
     ['no threads', path, { threads: 0 }, InputError, 'threads must be an integer from 1 to 256, found 0'],
     ['a context longer than the model\'s', path, { contextLength: 1_000_000 }, InputError, 'contextLength must be an integer from 1 to the model\'s'],
