@@ -6,7 +6,7 @@ import { recordVariant } from './gpu/record-variant.ts';
 Object.assign(globalThis, globals);
 
 /** Dawn's instance must outlive all that came from it: when it is collected, the process aborts. */
-const kept = globalThis as { ingotTestGpu?: GPU };
+const kept = globalThis as { ingotTestGpu?: GPU; ingotNullGpu?: GPU };
 
 /** Workgroup memory starts with whatever it held, as in a program: no kernel may count on zeros. SwiftShader also compiles 10 times faster so. */
 export function testGpu(): GPU {
@@ -15,7 +15,7 @@ export function testGpu(): GPU {
 
 /** Dawn's backend that validates everything, has every feature and runs nothing. */
 export function createNullGpu(): GPU {
-  return create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+  return (kept.ingotNullGpu ??= create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']));
 }
 
 export type BufferData = Float32Array | Uint32Array | Int32Array | Uint8Array;
@@ -70,16 +70,22 @@ export async function openTestDevice(gpu = testGpu()): Promise<TestDevice> {
 
 const BUFFER_TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 
-async function runKernel(device: GPUDevice, { kernel, workgroups, buffers }: KernelRun): Promise<Map<string, BufferData>> {
-  device.pushErrorScope('validation');
+/** A kernel's pipeline and the layout of its only bind group. Throws with the text where it does not compile. */
+export async function compileForTest(device: GPUDevice, kernel: Kernel): Promise<{ readonly pipeline: GPUComputePipeline; readonly layout: GPUBindGroupLayout }> {
   const module = device.createShaderModule({ code: kernel.wgsl });
   const failures = (await module.getCompilationInfo()).messages.filter(({ type }) => type === 'error');
   if (failures.length > 0) throw new Error(`${kernel.label}: ${failures.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('\n')}\n${kernel.wgsl}`);
-  const bindings = device.createBindGroupLayout({
+  const layout = device.createBindGroupLayout({
     entries: kernel.bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: BUFFER_TYPES[access] } })),
   });
-  const layout = device.createPipelineLayout({ bindGroupLayouts: [bindings] });
-  const pipeline = await device.createComputePipelineAsync({ layout, compute: { module, entryPoint: 'main' } });
+  const pipeline = await device.createComputePipelineAsync({ layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' } });
+  recordVariant(kernel);
+  return { pipeline, layout };
+}
+
+async function runKernel(device: GPUDevice, { kernel, workgroups, buffers }: KernelRun): Promise<Map<string, BufferData>> {
+  device.pushErrorScope('validation');
+  const { pipeline, layout } = await compileForTest(device, kernel);
   const made = kernel.bindings.map(({ name, access }) => {
     const data = buffers[name];
     if (data === undefined) throw new Error(`${kernel.label}: no data for binding ${name}`);
@@ -91,7 +97,7 @@ async function runKernel(device: GPUDevice, { kernel, workgroups, buffers }: Ker
     device.queue.writeBuffer(buffer, 0, padded);
     return { name, access, data, buffer, size };
   });
-  const group = device.createBindGroup({ layout: bindings, entries: made.map(({ buffer }, binding) => ({ binding, resource: { buffer } })) });
+  const group = device.createBindGroup({ layout, entries: made.map(({ buffer }, binding) => ({ binding, resource: { buffer } })) });
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
@@ -106,7 +112,6 @@ async function runKernel(device: GPUDevice, { kernel, workgroups, buffers }: Ker
   device.queue.submit([encoder.finish()]);
   const error = await device.popErrorScope();
   if (error !== null) throw new Error(`${kernel.label}: ${error.message}`);
-  recordVariant(kernel);
   const results = new Map<string, BufferData>();
   for (const { name, data, staging } of written) {
     await staging.mapAsync(GPUMapMode.READ);

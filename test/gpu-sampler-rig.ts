@@ -1,9 +1,10 @@
 /** Runs the GPU sampler as the decode loop does, several draws in one submit, from logits that stay as they are. */
 import { samplerScratch, samplerSteps } from '../src/gpu/sampling/sampler-steps.ts';
+import type { SamplerStep } from '../src/gpu/sampling/sampler-steps.ts';
 import { SAMPLING_BYTES, samplingRecord, tokenCounts } from '../src/gpu/sampling/sampling-record.ts';
 import type { SamplerVariant } from '../src/gpu/sampling/sampler-variant.ts';
 import type { SamplingSettings } from '../src/graph/sampling.ts';
-import { recordVariant } from './gpu/record-variant.ts';
+import { compileForTest } from './gpu-harness.ts';
 import type { TestDevice } from './gpu-harness.ts';
 
 export interface Draws {
@@ -32,17 +33,8 @@ export interface SamplerRig {
   close(): void;
 }
 
-const TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
-
-async function prepareStep(device: GPUDevice, { kernel, workgroups }: ReturnType<typeof samplerSteps>[number], buffers: ReadonlyMap<string, GPUBuffer>) {
-  const module = device.createShaderModule({ code: kernel.wgsl });
-  const failures = (await module.getCompilationInfo()).messages.filter(({ type }) => type === 'error');
-  if (failures.length > 0) throw new Error(`${kernel.label}: ${failures.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('\n')}\n${kernel.wgsl}`);
-  const layout = device.createBindGroupLayout({
-    entries: kernel.bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: TYPES[access] } })),
-  });
-  const pipeline = await device.createComputePipelineAsync({ layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' } });
-  recordVariant(kernel);
+async function prepareStep(device: GPUDevice, { kernel, workgroups }: SamplerStep, buffers: ReadonlyMap<string, GPUBuffer>) {
+  const { pipeline, layout } = await compileForTest(device, kernel);
   const group = device.createBindGroup({
     layout,
     entries: kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: buffers.get(name) as GPUBuffer } })),

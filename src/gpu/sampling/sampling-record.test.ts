@@ -40,13 +40,10 @@ describe('tokenCounts', () => {
   });
 });
 
-/** Kept, since Node aborts when Dawn's instance is collected before what came from it. */
-let nullGpu: GPU | undefined;
-
 describe('sampler kernels', () => {
   let device: GPUDevice;
   beforeAll(async () => {
-    const adapter = await (nullGpu ??= createNullGpu()).requestAdapter() as GPUAdapter;
+    const adapter = await createNullGpu().requestAdapter() as GPUAdapter;
     device = await adapter.requestDevice();
   });
   afterAll(() => device.destroy());

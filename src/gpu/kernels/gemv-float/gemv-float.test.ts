@@ -57,10 +57,8 @@ describe('gemvFloatKernel', () => {
 
 describe('variants for devices that no test has', () => {
   let device: TestDevice;
-  let gpu: GPU;
   beforeAll(async () => {
-    gpu = createNullGpu();
-    device = await openTestDevice(gpu);
+    device = await openTestDevice(createNullGpu());
   });
   afterAll(() => device.close());
 

@@ -1,0 +1,167 @@
+/** Runs a kernel for a product (src/gpu/linear-shape.ts) on random data, and holds the result against float64 from the definition. */
+import { expect } from 'vitest';
+import { randomSource, randomWeights } from '../../src/cpu/kernel-check.ts';
+import type { Kernel, Workgroups } from '../../src/gpu/kernel.ts';
+import { outputWidth, totalRows } from '../../src/gpu/linear-shape.ts';
+import type { LinearShape } from '../../src/gpu/linear-shape.ts';
+import { q8CodeBytes, q8StatBytes } from '../../src/gpu/q8-layout.ts';
+import { decodeRows } from '../../src/tensor/codec/decode-rows.ts';
+import { bytesOfElements } from '../../src/tensor/tensor-type.ts';
+import type { WeightType } from '../../src/tensor/tensor-type.ts';
+import type { BufferData, TestDevice } from '../gpu-harness.ts';
+import { interleaveRows, packParts } from './pack-matrix.ts';
+import { compareQ8, normFactorsOf, roundToQ8, valuesOfQ8 } from './q8-values.ts';
+import type { Q8Values } from './q8-values.ts';
+
+export interface ProductRun {
+  readonly kernel: Kernel;
+  readonly workgroups: Workgroups;
+  readonly shape: LinearShape;
+  /** Rows of x in the step. */
+  readonly xRows: number;
+  /** Rows that the buffers of the result hold: those past the step's must stay as they were. Default: two more than xRows. */
+  readonly heldRows?: number | undefined;
+  readonly seed?: number | undefined;
+}
+
+interface Tensor {
+  readonly type: WeightType;
+  readonly rows: number;
+  readonly bytes: Uint8Array;
+}
+
+interface ProductInputs {
+  /** The parts; of a gated product gate and up, which lie interleaved in its only part. */
+  readonly tensors: readonly Tensor[];
+  readonly floats: Float32Array;
+  readonly q8: Q8Values | undefined;
+  readonly gain: Float32Array;
+  /** Over the rows of `tensors`. */
+  readonly bias: Float32Array;
+  readonly residual: Float32Array;
+  readonly yGain: Float32Array;
+}
+
+const UNTOUCHED = 12345.5;
+const UNTOUCHED_CODES = 0x55555555;
+
+function tensorsOf({ parts, cols, gated }: LinearShape, random: () => number): readonly Tensor[] {
+  const sizes = gated ? [0, 1].map(() => ({ ...parts[0]!, rows: parts[0]!.rows / 2 })) : parts;
+  // One row more: randomWeights wants four bytes.
+  return sizes.map(({ type, rows }) => ({ type, rows, bytes: randomWeights(type, rows + 1, cols, random).subarray(0, bytesOfElements(type, rows * cols)) }));
+}
+
+function randomInputs(shape: LinearShape, rows: { readonly x: number; readonly held: number }, seed: number): ProductInputs {
+  const random = randomSource(seed);
+  const symmetric = (length: number) => Float32Array.from({ length }, () => random() * 2 - 1);
+  const { cols, input } = shape;
+  const width = outputWidth(shape);
+  const tensors = tensorsOf(shape, random);
+  const floats = symmetric(rows.x * cols);
+  // A block of zeros.
+  if (input !== 'f32') floats.fill(0, 16, 32);
+  const q8 = input === 'f32' ? undefined : roundToQ8(floats, { rows: rows.x, width: cols, norm: input === 'q8n' ? { eps: 1e-6, gain: symmetric(cols) } : undefined });
+  return { tensors, floats, q8, gain: symmetric(cols), bias: symmetric(totalRows(shape)), residual: symmetric(rows.held * width), yGain: symmetric(width) };
+}
+
+function buffersOf(shape: LinearShape, { tensors, floats, q8, gain, bias, residual, yGain }: ProductInputs, rows: { readonly x: number; readonly held: number }): Record<string, BufferData> {
+  const width = outputWidth(shape);
+  const bytes = tensors.map((tensor) => tensor.bytes);
+  const biases = [bias.slice(0, width), bias.slice(width)].map(({ buffer }) => new Uint8Array(buffer));
+  return {
+    ...packParts(shape.parts, shape.cols, shape.gated ? [interleaveRows(bytes, width)] : bytes),
+    ...(q8 ? { xCodes: q8.codes, xStats: q8.stats } : { x: floats }),
+    gain, residual, yGain,
+    bias: shape.gated ? new Float32Array(interleaveRows(biases, width).buffer) : bias,
+    y: new Float32Array(rows.held * width).fill(UNTOUCHED),
+    yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows.held, width) / 4)).fill(UNTOUCHED_CODES),
+    yStats: new Float32Array(Math.ceil(q8StatBytes(rows.held, width) / 4)).fill(UNTOUCHED),
+    step: Uint32Array.from(shape.rowCount === 'rows' ? [rows.x, 99, 0, 0] : [99, rows.x, 0, 0]),
+  };
+}
+
+/** What is multiplied by the weights, [xRows, cols], norms included. */
+function multiplied({ cols, input, norm }: LinearShape, { floats, q8, gain }: ProductInputs): Float64Array {
+  if (q8) {
+    const factors = input === 'q8n' ? normFactorsOf(q8) : undefined;
+    return valuesOfQ8(q8).map((value, i) => value * (factors?.[Math.floor(i / cols)] ?? 1));
+  }
+  const x = Float64Array.from(floats);
+  if (!norm) return x;
+  for (let at = 0; at < x.length; at += cols) {
+    const row = x.subarray(at, at + cols);
+    const factor = 1 / Math.sqrt(row.reduce((sum, value) => sum + value * value, 0) / cols + norm.eps);
+    row.forEach((value, col) => (row[col] = value * factor * gain[col]!));
+  }
+  return x;
+}
+
+interface Expected {
+  readonly y: Float64Array;
+  /** How far f32 may be from each value: 1e-5 of the sum of |w x|, carried through the activation. */
+  readonly error: Float64Array;
+}
+
+/** y [xRows, width] in float64. */
+function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: number): Expected {
+  const { cols, gated, bias, residual } = shape;
+  const width = outputWidth(shape);
+  const x = multiplied(shape, inputs);
+  const matrix = inputs.tensors.flatMap(({ type, rows, bytes }) => {
+    const values = new Float32Array(rows * cols);
+    decodeRows(type, bytes, values);
+    return Array.from({ length: rows }, (_, row) => values.subarray(row * cols, (row + 1) * cols));
+  });
+  const linear = (r: number, row: number) => {
+    const weights = matrix[row]!;
+    let value = bias ? inputs.bias[row]! : 0;
+    let magnitude = Math.abs(value);
+    for (let col = 0; col < cols; col++) {
+      const term = weights[col]! * x[r * cols + col]!;
+      value += term;
+      magnitude += Math.abs(term);
+    }
+    return { value, error: 1e-5 * magnitude };
+  };
+  const y = new Float64Array(xRows * width);
+  const error = new Float64Array(xRows * width);
+  for (let i = 0; i < y.length; i++) {
+    const [r, o] = [Math.floor(i / width), i % width];
+    const own = linear(r, o);
+    if (gated) {
+      const up = linear(r, width + o);
+      const silu = own.value / (1 + Math.exp(-own.value));
+      y[i] = silu * up.value;
+      // The slope of silu is at most 1.1.
+      error[i] = 1.1 * own.error * Math.abs(up.value) + Math.abs(silu) * up.error;
+    } else {
+      y[i] = own.value + (residual ? inputs.residual[i]! : 0);
+      error[i] = own.error;
+    }
+    error[i]! += 1e-6 * Math.abs(y[i]!) + 1e-30;
+  }
+  return { y, error };
+}
+
+/** Throws where a value is farther from the definition than f32 may be, or where something past the step's rows was written. */
+export async function checkProduct(device: TestDevice, { kernel, workgroups, shape, xRows, heldRows = xRows + 2, seed = 1 }: ProductRun): Promise<void> {
+  const rows = { x: xRows, held: heldRows };
+  const inputs = randomInputs(shape, rows, seed);
+  const out = await device.run({ kernel, workgroups, buffers: buffersOf(shape, inputs, rows) });
+  const want = expectedProduct(shape, inputs, xRows);
+  const width = outputWidth(shape);
+  const { f32, q8 } = shape.outputs;
+  if (f32) {
+    const y = out.get('y') as Float32Array;
+    const wrong = want.y.findIndex((value, i) => !(Math.abs(y[i]! - value) <= want.error[i]!));
+    if (wrong >= 0) throw new Error(`${kernel.key}: y[${Math.floor(wrong / width)}][${wrong % width}] is ${y[wrong]}, expected ${want.y[wrong]} +- ${want.error[wrong]}`);
+    expect(y.subarray(xRows * width).every((value) => value === UNTOUCHED), `${kernel.key} past the rows of the step`).toBe(true);
+  }
+  if (q8) {
+    const got = { rows: xRows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+    const norm = q8.norm && { ...q8.norm, gain: inputs.yGain };
+    expect(compareQ8(got, want.y, { norm, error: (i) => want.error[i]! }), kernel.key).toBeUndefined();
+    expect(got.codes.subarray((xRows * width) / 4).every((word) => word === UNTOUCHED_CODES), `${kernel.key} past the rows of the step`).toBe(true);
+    expect(got.stats.subarray((xRows * 3 * width) / 16).every((value) => value === UNTOUCHED), `${kernel.key} past the rows of the step`).toBe(true);
+  }
+}
