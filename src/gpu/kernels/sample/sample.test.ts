@@ -119,7 +119,7 @@ describe('sampler', () => {
     console.info(`GPU sampler: ${tally.differing} of ${tally.draws} tokens differ from the CPU sampler's, all within the margin of ${MARGIN}`);
   });
 
-  it.each([1, 2, 50, 51])('draws what the CPU sampler draws, vocabulary of %i', async (vocab) => {
+  it.each([1, 50, 51])('draws what the CPU sampler draws, vocabulary of %i', async (vocab) => {
     await withRig(variantFor(vocab), async (rig) => {
       for (const [at, [, cuts]] of CUTS.entries()) {
         for (const temperature of vocab < 50 ? [0.3] : TEMPERATURES) {
@@ -146,9 +146,10 @@ describe('sampler', () => {
     const peaked = peakedLogits(151_936, 6);
     const random = randomLogits(151_936, 8);
     await withRig(variantFor(151_936, { invocations: 256, workgroups: 37 }), async (rig) => {
-      for (const [at, [, cuts]] of CUTS.entries()) {
-        await compare(rig, { logits: peaked, settings: { ...NEUTRAL, ...cuts, temperature: TEMPERATURES[at % 3] as number }, position: 1000 + at, count: 2 });
-        await compare(rig, { logits: random, settings: { ...NEUTRAL, ...cuts, temperature: 0.7 }, position: 2000 + at, count: 1 });
+      for (const [at, [name, cuts]] of CUTS.entries()) {
+        await compare(rig, { logits: peaked, settings: { ...NEUTRAL, ...cuts, temperature: TEMPERATURES[at % 3] as number }, position: 1000 + at, count: at === 0 ? 2 : 1 });
+        // More tokens at the cuts than the window lists, which is slow.
+        if (['top-k 1000', 'top-p 0.95', 'top-p 0.5'].includes(name)) await compare(rig, { logits: random, settings: { ...NEUTRAL, ...cuts, temperature: 0.7 }, position: 2000 + at, count: 1 });
       }
     });
   });
