@@ -10,7 +10,7 @@ import { bytesOfElements } from '../../src/tensor/tensor-type.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import type { BufferData, TestDevice } from '../gpu-harness.ts';
 import { interleaveRows, packParts } from './pack-matrix.ts';
-import { compareQ8, normFactorsOf, roundToQ8, valuesOfQ8 } from './q8-values.ts';
+import { compareQ8, normFactorsOf, roundToQ8, valuesOfQ8, writtenQ8 } from './q8-values.ts';
 import type { Q8Values } from './q8-values.ts';
 
 export interface ProductRun {
@@ -158,7 +158,7 @@ export async function checkProduct(device: TestDevice, { kernel, workgroups, sha
     expect(y.subarray(xRows * width).every((value) => value === UNTOUCHED), `${kernel.key} past the rows of the step`).toBe(true);
   }
   if (q8) {
-    const got = { rows: xRows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+    const got = writtenQ8(out, xRows, width);
     const norm = q8.norm && { ...q8.norm, gain: inputs.yGain };
     expect(compareQ8(got, want.y, { norm, error: (i) => want.error[i]! }), kernel.key).toBeUndefined();
     expect(got.codes.subarray((xRows * width) / 4).every((word) => word === UNTOUCHED_CODES), `${kernel.key} past the rows of the step`).toBe(true);

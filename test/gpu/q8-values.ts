@@ -1,5 +1,6 @@
 /** Int8 activations (src/gpu/q8-layout.ts) in plain arrays: rounding them as the definition says, and reading them back. */
-import { Q8_BLOCK } from '../../src/gpu/q8-layout.ts';
+import { Q8_BLOCK, q8CodeBytes, q8StatBytes } from '../../src/gpu/q8-layout.ts';
+import type { BufferData } from '../gpu-harness.ts';
 
 export interface Q8Norm {
   readonly eps: number;
@@ -20,6 +21,16 @@ export interface Q8Options {
   readonly width: number;
   /** Makes a q8n value: x is before the gain. */
   readonly norm?: Q8Norm | undefined;
+}
+
+/** The bindings `yCodes` and `yStats` for a kernel to write, long enough for any width. */
+export function emptyQ8(rows: number, width: number): Record<'yCodes' | 'yStats', BufferData> {
+  return { yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows, width) / 4)), yStats: new Float32Array(Math.ceil(q8StatBytes(rows, width) / 4)) };
+}
+
+/** What a kernel wrote there; buffers may hold more rows. */
+export function writtenQ8(out: ReadonlyMap<string, BufferData>, rows: number, width: number): Q8Values {
+  return { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
 }
 
 function roundTiesToEven(value: number): number {

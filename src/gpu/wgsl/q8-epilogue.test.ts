@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDevice } from '../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../test/gpu-harness.ts';
-import { compareQ8 } from '../../../test/gpu/q8-values.ts';
+import { compareQ8, writtenQ8 } from '../../../test/gpu/q8-values.ts';
 import { kernelHeader, kernelKey } from '../kernel.ts';
 import type { Binding, Kernel } from '../kernel.ts';
 import { q8Bindings } from '../linear-shape.ts';
@@ -37,7 +37,7 @@ describe('q8 epilogue', () => {
   async function round(x: Float32Array, gain: Float32Array, eps: number | undefined) {
     const buffers: Record<string, BufferData> = { x, yGain: gain, yCodes: new Uint32Array(q8CodeBytes(ROWS, WIDTH) / 4), yStats: new Float32Array(q8StatBytes(ROWS, WIDTH) / 4).fill(7) };
     const out = await test.run({ kernel: roundingKernel(eps), workgroups: [ROWS, 1, 1], buffers });
-    return { rows: ROWS, width: WIDTH, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+    return writtenQ8(out, ROWS, WIDTH);
   }
 
   const x = Float32Array.from({ length: ROWS * WIDTH }, (_, i) => Math.sin(i * 1.7) * 10 ** ((i >> 5) % 5 - 2));

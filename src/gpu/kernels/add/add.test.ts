@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { randomSource } from '../../../cpu/kernel-check.ts';
@@ -23,8 +24,7 @@ describe('add', () => {
     const random = randomSource(variant.width);
     const fill = () => Float32Array.from({ length: (rows + 1) * variant.width }, () => random() - 0.5);
     const [a, b, y] = [fill(), fill(), fill()];
-    const counts = { rows: variant.rowCount === 'rows' ? rows : 1, outRows: variant.rowCount === 'outRows' ? rows : 1 };
-    const step = Uint32Array.of(counts.rows, counts.outRows, 0, 0);
+    const { counts, step } = stepOf(variant.rowCount, rows);
     const out = await test.run({ kernel: addKernel(variant), workgroups: addWorkgroups(variant, counts), buffers: { a, b, y, step } });
     expect(out.get('y')).toEqual(y.map((old, i) => (i < rows * variant.width ? Math.fround(a[i]! + b[i]!) : old)));
   });

@@ -3,6 +3,7 @@ import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { createSamplerRig } from '../../../../test/gpu-sampler-rig.ts';
 import type { Draws } from '../../../../test/gpu-sampler-rig.ts';
+import { randomLogits } from '../../../../test/random-logits.ts';
 import { createCandidates } from '../../../engine/candidates.ts';
 import { createSampler } from '../../../engine/sampler.ts';
 import type { SamplingSettings } from '../../../graph/sampling.ts';
@@ -13,20 +14,6 @@ import { argmaxPartialKernel } from './argmax.ts';
 
 const GREEDY: SamplingSettings = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 };
 const PENALISED: SamplingSettings = { ...GREEDY, repetitionPenalty: 1.3, presencePenalty: 0.4, frequencyPenalty: 0.25 };
-
-function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-/** Roughly normal, of standard deviation 2. */
-function randomLogits(vocab: number, seed: number): Float32Array {
-  const random = createRandom(seed);
-  return Float32Array.from({ length: vocab }, () => 2 * (random() + random() + random() + random() - 2) * Math.sqrt(3));
-}
 
 function variantFor(vocab: number, rest: Partial<SamplerVariant> = {}): SamplerVariant {
   return { vocab, mode: 'greedy', penalties: false, invocations: 64, workgroups: samplerWorkgroups(vocab, 64), ringSize: 64, ...rest };

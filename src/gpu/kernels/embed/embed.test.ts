@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packMatrix } from '../../../../test/gpu/pack-matrix.ts';
-import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
+import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { randomSource, randomWeights } from '../../../cpu/kernel-check.ts';
 import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
 import { isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
-import { q8CodeBytes, q8StatBytes } from '../../q8-layout.ts';
 import { embedKernel, embedWorkgroups } from './embed.ts';
 import type { EmbedVariant } from './embed.ts';
 
@@ -29,14 +29,14 @@ describe('embed', () => {
     decodeRows(type, bytes, table);
     const planes = Object.entries(packMatrix(type, VOCAB, width, bytes)).map(([name, plane]) => [`p0_${name}`, plane]);
     const gain = Float32Array.from({ length: width }, () => random() * 2 - 0.5);
-    const counts = { rows: rowCount === 'rows' ? rows : 1, outRows: rowCount === 'outRows' ? rows : 1 };
+    const { counts, step } = stepOf(rowCount, rows);
     const out = await test.run({
       kernel: embedKernel(variant),
       workgroups: embedWorkgroups(variant, counts),
       buffers: {
         ...Object.fromEntries(planes), tokens: Uint32Array.from(tokens), y: new Float32Array((rows + 1) * width).fill(7), yGain: gain,
-        step: Uint32Array.of(counts.rows, counts.outRows, 0, 0),
-        yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows, width) / 4)), yStats: new Float32Array(Math.ceil(q8StatBytes(rows, width) / 4)),
+        step,
+        ...emptyQ8(rows, width),
       },
     });
     const want = tokens.flatMap((token) => [...table.subarray(Math.min(token, VOCAB - 1) * width).subarray(0, width)]);
@@ -45,7 +45,7 @@ describe('embed', () => {
     const y = out.get('y') as Float32Array;
     expect([...y].findIndex((value, i) => !(i < want.length ? Math.abs(value - want[i]!) <= error(i) : value === 7))).toBe(-1);
     if (q8n) {
-      const got = { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+      const got = writtenQ8(out, rows, width);
       expect(compareQ8(got, want, { norm: { ...q8n, gain }, error: (i) => error(i) + 1e-7 * Math.abs(want[i]!) })).toBeUndefined();
     }
   }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
 import { randomSource } from '../../../cpu/kernel-check.ts';
 import * as reference from '../../../reference/reference-ops.ts';
-import { q8CodeBytes, q8StatBytes } from '../../q8-layout.ts';
 import { normKernel, normWorkgroups } from './norm.ts';
 import type { NormVariant } from './norm.ts';
 
@@ -38,14 +38,14 @@ describe('norm', () => {
     const x = Float32Array.from({ length: 6 * width }, (_, i) => (random() - 0.5) * 10 ** (Math.floor(i / width) - 4));
     const gain = Float32Array.from({ length: width / groups }, () => random() * 2 - 0.5);
     const indices = gather ? [5, 1, 4].slice(0, rows) : Array.from({ length: rows }, (_, i) => i);
-    const counts = { rows: rowCount === 'rows' ? rows : 1, outRows: rowCount === 'outRows' ? rows : 1 };
+    const { counts, step } = stepOf(rowCount, rows);
     const y = new Float32Array((rows + 1) * width).fill(7);
     const out = await test.run({
       kernel: normKernel(variant),
       workgroups: normWorkgroups(variant, counts),
       buffers: {
-        x, gain, y, outIndices: Uint32Array.from(indices), step: Uint32Array.of(counts.rows, counts.outRows, 0, 0),
-        yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows, width) / 4)), yStats: new Float32Array(Math.ceil(q8StatBytes(rows, width) / 4)),
+        x, gain, y, outIndices: Uint32Array.from(indices), step,
+        ...emptyQ8(rows, width),
       },
     });
     const want = reference.rmsNorm(Float64Array.from(indices.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)])), gain, { eps });
@@ -56,7 +56,7 @@ describe('norm', () => {
       expect(wrong).toBe(-1);
     }
     if (outputs.q8) {
-      const got = { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+      const got = writtenQ8(out, rows, width);
       expect(compareQ8(got, want, { error })).toBeUndefined();
     }
   });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
 import { randomSource } from '../../../cpu/kernel-check.ts';
-import { q8CodeBytes, q8StatBytes } from '../../q8-layout.ts';
 import { quantizeKernel, quantizeWorkgroups } from './quantize.ts';
 import type { QuantizeVariant } from './quantize.ts';
 
@@ -31,16 +31,16 @@ describe('quantize', () => {
     const x = Float32Array.from({ length: 6 * width }, (_, i) => (random() - 0.5) * 10 ** ((i >> 4) % 6 - 3));
     const gain = Float32Array.from({ length: width }, () => random() * 2 - 0.5);
     const indices = gather ? [5, 1, 1, 0].slice(0, rows) : Array.from({ length: rows }, (_, i) => i);
-    const counts = { rows: rowCount === 'rows' ? rows : 1, outRows: rowCount === 'outRows' ? rows : 1 };
+    const { counts, step } = stepOf(rowCount, rows);
     const out = await test.run({
       kernel: quantizeKernel(variant),
       workgroups: quantizeWorkgroups(variant, counts),
       buffers: {
-        x, yGain: gain, outIndices: Uint32Array.from(indices), step: Uint32Array.of(counts.rows, counts.outRows, 0, 0),
-        yCodes: new Uint32Array(q8CodeBytes(rows, width) / 4), yStats: new Float32Array(q8StatBytes(rows, width) / 4),
+        x, yGain: gain, outIndices: Uint32Array.from(indices), step,
+        ...emptyQ8(rows, width),
       },
     });
-    const got = { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+    const got = writtenQ8(out, rows, width);
     const want = indices.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)]);
     expect(compareQ8(got, want, { norm: variant.norm && { ...variant.norm, gain }, error: (i) => 1e-7 * Math.abs(want[i]!) })).toBeUndefined();
   });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { randomSource } from '../../../cpu/kernel-check.ts';
@@ -33,11 +34,11 @@ describe('rope', () => {
     const random = randomSource(headDim);
     const x = Float32Array.from({ length: positions.length * heads * headDim }, () => random() * 4 - 2);
     const frequencies = Float64Array.from({ length: rotaryDim / 2 }, (_, i) => 10000 ** ((-2 * i) / rotaryDim));
-    const counts = { rows: rowCount === 'rows' ? positions.length : 1, outRows: rowCount === 'outRows' ? positions.length : 1 };
+    const { counts, step } = stepOf(rowCount, positions.length);
     const out = await test.run({
       kernel: ropeKernel(variant),
       workgroups: ropeWorkgroups(variant, counts),
-      buffers: { x, positions: Uint32Array.from(positions), rope: tableOf(frequencies), y: new Float32Array(x.length), step: Uint32Array.of(counts.rows, counts.outRows, 0, 0) },
+      buffers: { x, positions: Uint32Array.from(positions), rope: tableOf(frequencies), y: new Float32Array(x.length), step },
     });
     const want = reference.rope(Float64Array.from(x), Int32Array.from(positions), { kind: 'rope', heads, headDim, table: { id: 't', frequencies } });
     const got = out.get('y') as Float32Array;

@@ -5,7 +5,9 @@ import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { createSamplerRig } from '../../../../test/gpu-sampler-rig.ts';
 import type { Draws, SamplerRig } from '../../../../test/gpu-sampler-rig.ts';
+import { randomLogits } from '../../../../test/random-logits.ts';
 import { edgesOf } from '../../../../test/sampler-edges.ts';
+import { randomSource } from '../../../cpu/kernel-check.ts';
 import { createCandidates } from '../../../engine/candidates.ts';
 import { uniformAt } from '../../../engine/philox.ts';
 import { createSampler } from '../../../engine/sampler.ts';
@@ -34,24 +36,10 @@ function decodeLogits(text: string): Float32Array {
 /** A token may differ from the CPU sampler's where u times the total, top-p's weight or a score at a cut is this near to an edge. */
 const MARGIN = 1e-6;
 
-function createRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-/** Roughly normal. */
-function randomLogits(vocab: number, seed: number, spread = 2): Float32Array {
-  const random = createRandom(seed);
-  return Float32Array.from({ length: vocab }, () => spread * (random() + random() + random() + random() - 2) * Math.sqrt(3));
-}
-
 /** As a trained model's: most tokens far below, a few dozen that compete. */
 function peakedLogits(vocab: number, seed: number): Float32Array {
   const logits = randomLogits(vocab, seed, 1.5).map((logit) => logit - 4);
-  const random = createRandom(seed + 1);
+  const random = randomSource(seed + 1);
   for (let rank = 0; rank < 60; rank++) logits[Math.floor(random() * vocab)] = 17 - 2.2 * Math.log(1 + rank) + random();
   return logits;
 }

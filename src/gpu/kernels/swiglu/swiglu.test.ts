@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
 import { randomSource } from '../../../cpu/kernel-check.ts';
 import * as reference from '../../../reference/reference-ops.ts';
-import { q8CodeBytes, q8StatBytes } from '../../q8-layout.ts';
 import { swigluKernel, swigluWorkgroups } from './swiglu.ts';
 import type { SwigluVariant } from './swiglu.ts';
 
@@ -22,10 +22,10 @@ describe('swiglu', () => {
     const up = Float32Array.from({ length: rows * width }, () => random() - 0.5);
     // Far ends of the sigmoid.
     gate.set([90, -90].slice(0, gate.length));
-    const counts = { rows: rowCount === 'rows' ? rows : 1, outRows: rowCount === 'outRows' ? rows : 1 };
+    const { counts, step } = stepOf(rowCount, rows);
     const buffers = {
-      gate, up, y: new Float32Array(rows * width), step: Uint32Array.of(counts.rows, counts.outRows, 0, 0),
-      yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows, width) / 4)), yStats: new Float32Array(Math.ceil(q8StatBytes(rows, width) / 4)),
+      gate, up, y: new Float32Array(rows * width), step,
+      ...emptyQ8(rows, width),
     };
     const out = await test.run({ kernel: swigluKernel(variant), workgroups: swigluWorkgroups(variant, counts), buffers });
     return { out, want: reference.swiglu(Float64Array.from(gate), Float64Array.from(up)) };
@@ -47,7 +47,7 @@ describe('swiglu', () => {
     [{ width: 3072, output: 'q8', rowCount: 'rows', single: true }, 1],
   ] as const satisfies [SwigluVariant, number][])('%j, %i rows', async (variant, rows) => {
     const { out, want } = await run(variant, rows);
-    const got = { rows, width: variant.width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+    const got = writtenQ8(out, rows, variant.width);
     expect(compareQ8(got, want, { error: (i) => 4e-6 * Math.abs(want[i]!) + 1e-9 })).toBeUndefined();
   });
 });
