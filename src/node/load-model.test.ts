@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
 import type { Model } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
-import { CapacityError, FormatError, InputError } from '../tensor/errors.ts';
+import { FormatError, InputError } from '../tensor/errors.ts';
 import { loadModel } from './load-model.ts';
 import type { LoadModelOptions } from './load-model.ts';
 
