@@ -1,6 +1,7 @@
 /**
  * Where a decoded token's time goes on a GPU: each kind of kernel by itself over all layers, the whole token as one chain, and what
  * encoding costs in JavaScript. Usage: node bench/gpu-token.mjs MODEL.gguf [--keys 128,4096] [--out FILE.jsonl] [--device gpu|software]
+ *   [--knobs '{"attention":{"splitFrom":1024}}']: changes to the profile
  * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
  * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it.
  */
@@ -9,16 +10,20 @@ import { parseArgs } from 'node:util';
 import { kvLayoutOf } from '../dist/engine/model.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
 import { encodeDispatches } from '../dist/gpu/program/bound-plan.js';
+import { profileFor } from '../dist/gpu/profile/profile-for.js';
 import { openDecoder } from '../dist/models/open-decoder.js';
+import { findAdapter } from '../dist/node/gpu-adapter.js';
 import { openGpuExecutor } from '../dist/node/gpu-executor.js';
 import { locate } from '../dist/node/open-path.js';
+import { summarise } from './measurement.mjs';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { keys: { type: 'string', default: '128,4096' }, out: { type: 'string' }, device: { type: 'string', default: 'gpu' }, splitFrom: { type: 'string' }, knobs: { type: 'string' } },
+  options: { keys: { type: 'string', default: '128,4096' }, out: { type: 'string' }, device: { type: 'string', default: 'gpu' }, knobs: { type: 'string' } },
 });
 const [path] = positionals;
-const executor = await openGpuExecutor(flags.device === 'gpu' ? 'hardware' : 'software', flags.knobs ? { profile: await profileWith(JSON.parse(flags.knobs)) } : {});
+const adapterKind = flags.device === 'gpu' ? 'hardware' : 'software';
+const executor = await openGpuExecutor(adapterKind, flags.knobs ? { profile: await profileWith(JSON.parse(flags.knobs)) } : {});
 if ('problem' in executor) throw new Error(executor.problem);
 const checkpoint = await openCheckpoint(await locate(path));
 const { graph, weights } = await openDecoder(checkpoint);
@@ -31,9 +36,7 @@ for (const keys of flags.keys.split(',').map(Number)) await measure(keys);
 await program.dispose();
 
 async function profileWith(changes) {
-  const { findAdapter } = await import('../dist/node/gpu-adapter.js');
-  const { profileFor } = await import('../dist/gpu/profile/profile-for.js');
-  const profile = profileFor((await findAdapter(flags.device === 'gpu' ? 'hardware' : 'software')).facts);
+  const profile = profileFor((await findAdapter(adapterKind)).facts);
   const knobs = { ...profile.knobs };
   for (const [family, own] of Object.entries(changes)) knobs[family] = { ...knobs[family], ...own };
   return { ...profile, knobs };
@@ -78,7 +81,7 @@ async function pipelined(gpu, dispatches, counts, live) {
     await gpu.queue.onSubmittedWorkDone();
     runs.push((performance.now() - start) / tokens);
   }
-  return runs.sort((a, b) => a - b)[2] * 1000;
+  return summarise(runs).median * 1000;
 }
 
 function encoded(gpu, dispatches, counts, times) {
@@ -103,7 +106,7 @@ async function timed(gpu, dispatches, counts) {
   const times = Math.max(1, Math.min(400, Math.ceil(8 / Math.max(0.01, await once(2) / 2))));
   const runs = [];
   for (let i = 0; i < 7; i++) runs.push(await once(times) / times);
-  return runs.sort((a, b) => a - b)[3] * 1000;
+  return summarise(runs).median * 1000;
 }
 
 function encodeTime(gpu, dispatches, counts) {
