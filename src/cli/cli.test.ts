@@ -20,7 +20,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-cli-'))));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'bench', 'doctor'])('%s --help shows examples', (name) => {
+  it.each(['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'])('%s --help shows examples', (name) => {
     const { status, stdout } = ingot([name, '--help']);
     expect(status).toBe(0);
     expect(stdout).toContain('Examples:');
@@ -34,6 +34,8 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['run', '--raw', '--system', 'x', 'y'], 2, '--system'],
     [[], 2, 'prompt is empty'],
     [['inspect', 'no-such-model.gguf'], 1, 'no-such-model.gguf'],
+    [['kernels', bundled, '--profile', 'apple-m9'], 1, 'apple-m4'],
+    [['inspect', bundled, '--profile', 'nvidia', '--json'], 2, '--json'],
     [['synth', 'gpt-9', '-o', 'x.gguf'], 2, 'qwen3-0.6b'],
   ] as [string[], number, string][])('%j ends with %i and one line', (args, code, text) => {
     const { status, stderr } = ingot(args);
@@ -51,6 +53,16 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     const report = JSON.parse(ingot(['inspect', out, '--json']).stdout) as { architecture: string; tensors: unknown[]; sizeBytes: number; model: { config: { layers: number } } };
     expect(report).toMatchObject({ architecture: 'llama', sizeBytes: written.sizeBytes, model: { config: { layers: 3 } } });
     expect(report.tensors).toHaveLength(written.tensors);
+  });
+
+  it('prints what a GPU would run, without one', () => {
+    const plan = ingot(['inspect', bundled, '--profile', 'apple-m4']);
+    expect([plan.status, plan.stdout.split('\n')[0]]).toEqual([0, 'profile apple-m4']);
+    expect(plan.stdout).toMatch(/decode, 128 keys: \d+ dispatches, [\d.]+MB, [\d.]+M multiply-adds/);
+    const out = join(folder, 'wgsl');
+    const dumped = ingot(['kernels', bundled, '--profile', 'nvidia', '--keys', '2000', '--dump', out]);
+    expect(dumped.stdout).toMatch(/decode, 2000 keys: .*[^]*attention-combine/);
+    expect(dumped.stdout).toContain(`${readdirSync(out).length} modules written to ${out}`);
   });
 
   it('generates from ids with a model that has no tokenizer', () => {

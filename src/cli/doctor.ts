@@ -5,6 +5,7 @@ import { doctorReport } from './doctor-report.ts';
 import type { DoctorReport } from './doctor-report.ts';
 import { EXIT } from './exit-codes.ts';
 import { withInterrupts } from './interrupts.ts';
+import { profileRows } from './profile-rows.ts';
 import { formatBytes } from './quantities.ts';
 import { createTerminal } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
@@ -57,17 +58,13 @@ function printReport(report: DoctorReport, terminal: Terminal): void {
     ['memory bandwidth', cpu.copyBytesPerSecond === null ? 'not measured' : `about ${formatBytes(cpu.copyBytesPerSecond)}/s (copying, ${cpu.threads} threads, read and write counted)`],
   ]);
   section('GPU', gpuRows(gpu));
-  if (gpu.choices.length > 0) section(`Profile ${gpu.profile}`, choiceRows(gpu));
+  if (gpu.choices.length > 0) section(`Profile ${gpu.profile}`, profileRows(gpu.choices));
   if (software.adapter !== null) {
     section('Software adapter', gpuRows(software));
-    section(`Profile ${software.profile}`, choiceRows(software));
+    section(`Profile ${software.profile}`, profileRows(software.choices));
   }
   section('Devices', devices.map(({ device, isUsable, reason }) => [device, isUsable ? 'usable' : 'not usable', reason]));
   terminal.write(`auto uses ${terminal.bold(auto.device ?? 'nothing')}: ${auto.reason}\n`);
-}
-
-function choiceRows({ choices }: GpuPart): readonly (readonly string[])[] {
-  return choices.flatMap(({ choice, value, reason }) => [[choice, value], ['', `  ${reason}`]]);
 }
 
 function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, encodeMicroseconds, problem }: GpuPart): readonly (readonly string[])[] {

@@ -1,4 +1,5 @@
 /** `ingot inspect`: what a model's files say, without loading its weights. */
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { printModelPlan } from '../gpu/plan/plan-report.ts';
@@ -25,8 +26,8 @@ export function registerInspect(program: Command): void {
     .description("Shows metadata, tensors, sizes, architecture, tokenizer, end tokens and sampling defaults of a model's files.")
     .argument('<file>', 'a GGUF file (a vocabulary alone will do), a Hugging Face folder, or a URL of either')
     .option('--json', 'print one JSON object, metadata in full')
-    .option('--plan', "print what a GPU would run for a token instead: steps, dispatches, bytes, multiply-adds")
-    .option('--profile <name>', "with --plan: the device profile (default: this machine's GPU, else apple-m4)")
+    .addOption(new Option('--plan', 'print what a GPU would run for a token instead: steps, dispatches, bytes, multiply-adds').conflicts('json'))
+    .addOption(new Option('--profile <name>', "the device profile of the plan (default: this machine's GPU, else apple-m4)").implies({ plan: true }))
     .addHelpText('after', EXAMPLES)
     .action((path: string, { json, plan, profile }: InspectOptions) =>
       withInterrupts((signal) => (plan === true ? inspectPlan(path, { profile, signal }) : inspect(path, { json: json === true, signal }))));

@@ -11,6 +11,7 @@ import { PROFILE_NAMES } from '../gpu/profile/profiles.ts';
 import { planForProfile } from '../node/gpu-plan.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
+import { profileRows } from './profile-rows.ts';
 import { tableLines } from './text-table.ts';
 
 const EXAMPLES = `
@@ -44,10 +45,10 @@ export function registerKernels(program: Command): void {
 }
 
 async function showKernels(path: string, options: KernelsOptions, signal: AbortSignal): Promise<void> {
-  const model = await planForProfile(path, { profile: options.profile, contextLength: undefined, signal });
+  const model = await planForProfile(path, { profile: options.profile, signal });
   const { profile } = model.options;
   const rows = Math.min(options.rows ?? model.maxRows, model.maxRows);
-  const choices = tableLines(profileTable(profile).map(({ choice, value, reason }) => [choice, value, reason]));
+  const choices = tableLines(profileRows(profileTable(profile)));
   const reports = [reportDecode(model, options.keys), reportPrefill(model, rows)].map(printReport);
   process.stdout.write(`profile ${profile.name}\n${choices.map((line) => `  ${line}\n`).join('')}\n${reports.join('\n\n')}\n`);
   if (options.dump !== undefined) await dumpKernels(model, options.dump);

@@ -76,7 +76,7 @@ async function requestAdapter(gpu: GPU, kind: AdapterKind): Promise<FoundAdapter
     const facts = adapterFacts(adapter);
     if (facts.isSoftware === isSoftware) return { adapter, facts, description: adapterName(facts) };
     const name = adapterName(facts);
-    return { problem: isSoftware ? `there is no software adapter here, only ${name}` : `there is no GPU here, only a software adapter (${name}), which "--device software" uses` };
+    return { problem: isSoftware ? `there is no software adapter here, only ${name}` : `there is no GPU here, only a software adapter (${name}), which the device "software" uses` };
   } catch (error) {
     return { problem: `WebGPU failed to find an adapter: ${messageOf(error)}` };
   }
