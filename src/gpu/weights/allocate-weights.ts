@@ -1,5 +1,5 @@
 /** Buffers for all weights of a plan, before the first byte is read, so that a model that does not fit fails at once. */
-import { BUFFER_USAGE } from '../device/gpu-flags.ts';
+import { STORAGE_USAGE } from '../device/gpu-flags.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import { bytesOfElements } from '../../tensor/tensor-type.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
@@ -33,16 +33,15 @@ export async function allocateWeights(gpu: Pick<GpuDevice, 'createBuffer' | 'gua
     for (const { buffer } of [...matrices.values(), ...vectors.values()]) buffer.destroy();
   };
   const sizeBytes = weightBytes(requests);
-  const usage = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST | BUFFER_USAGE.COPY_SRC;
   try {
     await gpu.guard(`Allocating ${Math.ceil(sizeBytes / 1e6)} MB for weights`, () => {
       for (const { key, type, rows, cols } of requests.matrices) {
         const layout = layOutMatrix(packedFormatOf(type), rows, cols);
-        matrices.set(key, { ...layout, buffer: gpu.createBuffer({ label: key, size: layout.sizeBytes, usage }) });
+        matrices.set(key, { ...layout, buffer: gpu.createBuffer({ label: key, size: layout.sizeBytes, usage: STORAGE_USAGE }) });
       }
       for (const vector of requests.vectors) {
         const size = vectorBytes(vector);
-        vectors.set(vector.key, { sizeBytes: size, buffer: gpu.createBuffer({ label: vector.key, size, usage }) });
+        vectors.set(vector.key, { sizeBytes: size, buffer: gpu.createBuffer({ label: vector.key, size, usage: STORAGE_USAGE }) });
       }
     });
   } catch (error) {

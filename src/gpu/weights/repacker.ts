@@ -1,5 +1,5 @@
 /** Turns pieces of tensors, as their file holds them, into the planes of their matrices. */
-import { BUFFER_USAGE, MAP_MODE } from '../device/gpu-flags.ts';
+import { BUFFER_USAGE, MAP_MODE, STORAGE_USAGE } from '../device/gpu-flags.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
 import { ALL_FINITE, PIECE_BYTES, pieceUniform, RAW_SLACK_BYTES, repackKernel, repackWorkgroups } from '../kernels/repack/repack-kernel.ts';
@@ -88,7 +88,7 @@ async function allocate({ gpu, pieceBytes, tensors }: RepackerOptions): Promise<
     const buffers = await gpu.guard('Allocating memory to repack weights', () => ({
       raw: make('raw weights', pieceBytes + RAW_SLACK_BYTES, BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST),
       piece: make('piece of weights', PIECE_BYTES, BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST),
-      errors: make('weights not finite', tensors * 4, BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_DST | BUFFER_USAGE.COPY_SRC),
+      errors: make('weights not finite', tensors * 4, STORAGE_USAGE),
       errorsRead: make('weights not finite, read', tensors * 4, BUFFER_USAGE.MAP_READ | BUFFER_USAGE.COPY_DST),
     }));
     return { buffers, destroy };
