@@ -8,6 +8,7 @@ import { PROFILES } from '../../src/gpu/profile/profiles.ts';
 import { bundledModelPath } from '../../src/node/bundled-model.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { emberFixtures, emberFolder, goldenPrompts, hasEmberFolder } from '../ember/ember-files.ts';
+import type { GoldenPrompt } from '../ember/ember-files.ts';
 import { f32Of, readFixtureTensors } from '../fixture-tensors.ts';
 import { setClock, softwareExecutor } from './executor-check.ts';
 
@@ -32,11 +33,26 @@ describe('the bundled model on the software adapter', () => {
   afterAll(() => model?.dispose());
   afterEach(() => void vi.restoreAllMocks());
 
-  it.each(goldenPrompts.filter(({ id }) => id !== 'story'))('answers $id as the f32 reference does, for 32 tokens', async ({ ids, messages, tools, thinking, greedy_ids: golden }) => {
+  it.each(['sum-thinking', 'system-and-memory', 'unicode'])('answers %s as the f32 reference does, for 32 tokens', async (id) => {
+    const { ids, messages, tools, thinking, greedy_ids: golden } = goldenOf(id);
     const wanted = golden.slice(0, 32);
     const { tokens, usage } = await collect(model.generate({ messages, tools, thinking, temperature: 0, maxTokens: wanted.length }));
     expect(usage.promptTokens).toBe(ids.length);
     expect(tokens).toEqual(wanted);
+  });
+
+  it('answers tools and tool-response so, computing once what their prompts have in common', async () => {
+    const [first, second] = ['tools', 'tool-response'].map(goldenOf) as [GoldenPrompt, GoldenPrompt];
+    const common = first.ids.findIndex((token, i) => token !== second.ids[i]);
+    expect(common).toBe(163);
+    const chat = model.createChat({ tools: first.tools, thinking: first.thinking, temperature: 0, maxTokens: 32 });
+    for (const [{ ids, messages, greedy_ids: golden }, cachedTokens] of [[first, 0], [second, common]] as const) {
+      chat.reset();
+      const { tokens, usage } = await collect(chat.send(messages));
+      expect(usage).toMatchObject({ promptTokens: ids.length, cachedTokens });
+      expect(tokens).toEqual(golden.slice(0, 32));
+    }
+    chat.dispose();
   });
 
   it('parts from the golden story only where two words are equally good', async () => {

@@ -138,6 +138,7 @@ describe('cancelling', () => {
     const reason = new Error('enough');
     let read = 0;
     let submitted = 0;
+    setClock('racing');
     const reading = (async () => {
       for await (const _ of model.generate({ ...ASK, maxTokens: 900, signal: controller.signal })) {
         if (++read < 4) continue;

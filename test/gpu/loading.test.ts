@@ -1,5 +1,5 @@
 /** Loading on the GPU, and its ends: progress, abort, damage, a lost device, no device. */
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Model } from '../../src/engine/api.ts';
 import { collect } from '../../src/engine/collect.ts';
 import { openGpuDevice } from '../../src/gpu/device/gpu-device.ts';
@@ -23,7 +23,10 @@ const models: Model[] = [];
 /** Dawn's instances must outlive what came from them. */
 const nullGpu = createNullGpu();
 
-afterEach(() => Promise.all(models.splice(0).map((model) => model.dispose())));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await Promise.all(models.splice(0).map((model) => model.dispose()));
+});
 
 async function load(options: LettersModelOptions): Promise<Model> {
   const model = await lettersModel(options);
@@ -144,6 +147,22 @@ describe('a load', () => {
     const { executor, devices } = observedExecutor();
     await expect(executor.load(unreadRequest({ ...TINY, headDim: 18 }))).rejects.toThrow('takes heads of a multiple of 4 values; synthetic has 18. Use the CPU');
     expect(devices).toHaveLength(0);
+  });
+});
+
+describe('a cache that outgrows the device', () => {
+  it('fails the call that needs it, and those after it, in words', async () => {
+    const { executor, devices } = observedExecutor();
+    const model = await load({ executor });
+    await collect(model.generate(ASK));
+    const { device } = devices[0] as (typeof devices)[number];
+    const pop = device.popErrorScope.bind(device);
+    // The device has no more memory from here on.
+    vi.spyOn(device, 'popErrorScope').mockImplementation(async () => (await pop(), new GPUOutOfMemoryError('none left')));
+    const failing = collect(model.generate({ ...ASK, prompt: 'x'.repeat(700) }));
+    await expect(failing).rejects.toThrow(CapacityError);
+    await expect(failing).rejects.toThrow(/Allocating \d+ KV pages: SwiftShader is out of memory \(none left\)\. Use .* a shorter context/);
+    await expect(collect(model.generate(ASK))).rejects.toThrow(CapacityError);
   });
 });
 
