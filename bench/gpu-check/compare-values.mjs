@@ -4,9 +4,9 @@
  * What compareRows may find, where both sides compute with floats, and where one rounds activations to int8: a value that another order of
  * sums tips to the next code moves all that follows. Measured for qwen3-0.6b with random weights (28 layers, 8 rows, CPU against the float64
  * reference): difference 0.00016 and noise 0.0003 with f16 weights; 0.016 to 0.024 and 0.03 to 0.042 with int8 activations, whether the
- * reference rounds as the CPU does, in blocks of another size, or not at all.
+ * reference rounds as the CPU does, in blocks of another size, or not at all. A GPU against the CPU gives as much. More rows give a larger worst row.
  */
-export const TOLERANCES = { floats: { difference: 2e-3, noise: 4e-3 }, int8: { difference: 4e-2, noise: 6e-2 } };
+export const TOLERANCES = { floats: { difference: 2e-3, noise: 4e-3 }, int8: { difference: 5e-2, noise: 8e-2 } };
 
 export function isWithin({ difference, noise }, tolerance) {
   return difference < tolerance.difference && noise < tolerance.noise;
