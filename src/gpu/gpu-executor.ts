@@ -6,8 +6,6 @@ import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-flags.ts';
-import { repackKernel } from './kernels/repack/repack-kernel.ts';
-import { packedFormatOf } from './packed-layout.ts';
 import { partialsBytes } from './plan/attention-uses.ts';
 import { planModel, vocabOf } from './plan/model-plan.ts';
 import type { ModelPlan } from './plan/model-plan.ts';
@@ -82,8 +80,7 @@ async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): P
   const { signal, onProgress } = request;
   const pipelines = createPipelines(gpu, { onProgress: (loaded, total) => onProgress?.({ phase: 'compile', loaded, total }) });
   // Kernels compile while weights load: the driver works on other cores, and takes first what weights wait for.
-  const repackers = [...model.weights.matrices.values()].map(({ type }) => repackKernel({ format: packedFormatOf(type) }));
-  const compiling = Promise.all([repackers, model.one.kernels, model.many.kernels].map((kernels) => compileKernels(pipelines, kernels)));
+  const compiling = Promise.all([model.repackKernels, model.one.kernels, model.many.kernels].map((kernels) => compileKernels(pipelines, kernels)));
   const samplers = compileKernels(pipelines, model.samplerKernels);
   for (const promise of [compiling, samplers]) promise.catch(() => {});
   const weights = await loadWeights({ gpu, pipelines, ...requestsOf(model, request), signal, onProgress });

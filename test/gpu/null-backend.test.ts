@@ -6,8 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gpuLimits } from '../../src/gpu/device/adapter-facts.ts';
 import { kernelProblems } from '../../src/gpu/device/pipeline-cache.ts';
 import type { Kernel } from '../../src/gpu/kernel.ts';
-import { repackKernel } from '../../src/gpu/kernels/repack/repack-kernel.ts';
-import { packedFormatOf } from '../../src/gpu/packed-layout.ts';
 import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
@@ -66,10 +64,6 @@ function kernelsOf(profile: DeviceProfile): ReadonlyMap<string, Kernel> {
       expect(kernels.get(kernel.key)?.wgsl ?? kernel.wgsl, `two texts for ${kernel.key}`).toBe(kernel.wgsl);
       kernels.set(kernel.key, kernel);
     }
-  }
-  for (const type of TYPES) {
-    const kernel = repackKernel({ format: packedFormatOf(type) });
-    kernels.set(kernel.key, kernel);
   }
   return kernels;
 }

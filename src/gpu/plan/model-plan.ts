@@ -4,6 +4,8 @@ import type { Graph } from '../../graph/graph.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
 import type { Kernel } from '../kernel.ts';
+import { repackKernel } from '../kernels/repack/repack-kernel.ts';
+import { packedFormatOf } from '../packed-layout.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
@@ -45,6 +47,8 @@ export interface ModelPlan {
   readonly weights: PlannedWeights;
   readonly sampler: SamplerShape;
   readonly samplerKernels: readonly Kernel[];
+  /** What turns the file's weights into planes. */
+  readonly repackKernels: readonly Kernel[];
   /** Most rows whose logits one step computes. */
   readonly maxOutRows: number;
   readonly maxRows: number;
@@ -99,12 +103,14 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
     planSteps(planForGpu(graph, { typeOf, activations, rows, taps, withoutRules }), { profile, typeOf, single: rows === 'one', kv });
   const one = planned('one');
   const many = planned('many');
+  const weights = weightsOfSteps([...one.plan.steps, ...many.plan.steps], typeOf);
+  const types = new Set([...weights.matrices.values()].map(({ type }) => type));
   const vocab = vocabOf(graph);
   const sampler = { vocab, invocations: Math.min(MOST_SAMPLER_INVOCATIONS, profile.invocations) };
   return {
-    one, many, options, sampler,
+    one, many, options, sampler, weights,
     tapped: () => planned('many', tapsOf(graph)),
-    weights: weightsOfSteps([...one.plan.steps, ...many.plan.steps], typeOf),
+    repackKernels: [...types].map((type) => repackKernel({ format: packedFormatOf(type) })),
     samplerKernels: samplerKernels(sampler),
     maxRows: options.maxRows,
     tileRows: tileRowsOf(many.plan.steps, { profile, kv }),
@@ -112,9 +118,9 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
   };
 }
 
-/** Every kernel that a loaded model may run, each once; those that repack weights are the loader's. */
-export function kernelsOfModel({ one, many, tapped, samplerKernels: samplers }: ModelPlan): readonly Kernel[] {
-  const all = [...one.kernels, ...many.kernels, ...tapped().kernels, ...samplers];
+/** Every kernel that loading and running a model may take, each once. */
+export function kernelsOfModel({ one, many, tapped, samplerKernels: samplers, repackKernels }: ModelPlan): readonly Kernel[] {
+  const all = [...repackKernels, ...one.kernels, ...many.kernels, ...tapped().kernels, ...samplers];
   return [...new Map(all.map((kernel) => [kernel.key, kernel])).values()];
 }
 
