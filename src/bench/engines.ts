@@ -3,7 +3,7 @@ import { ingotEngine } from './ingot-engine.ts';
 import { llamaBenchEngine } from './llama-bench-engine.ts';
 import { llamaEngine } from './llama-engine.ts';
 
-export const ENGINES: readonly Engine[] = [ingotEngine, llamaEngine, llamaBenchEngine];
+const ENGINES: readonly Engine[] = [ingotEngine, llamaEngine, llamaBenchEngine];
 
 /** Those that ingot can be compared with. */
 export const RIVALS: readonly string[] = ENGINES.filter((engine) => engine !== ingotEngine).map(({ name }) => name);

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Circumstances, Measurement, Reporter } from './measurement.ts';
 
 /** One measurement as one line; the order of its keys is that of a sentence about it. */
-export function measurementRecord(measurement: Measurement, { device, ...common }: Circumstances, time: Date): object {
+function measurementRecord(measurement: Measurement, { device, ...common }: Circumstances, time: Date): object {
   const { workload, measure, unit, engine, flags, runs, median, min, max, limit } = measurement;
   return { time: time.toISOString(), ...common, device, workload, measure, unit, engine, flags, runs, median, min, max, limit };
 }

@@ -43,7 +43,7 @@ export async function readModelWork(modelPath: string, signal: AbortSignal): Pro
 
 export type GraphWork = Pick<ModelWork, 'weightBytes' | 'kvBytes' | 'kvType' | 'rowMultiplyAdds' | 'headMultiplyAdds' | 'keyMultiplyAdds'>;
 
-export function graphWork(graph: Graph, weights: Weights): GraphWork {
+function graphWork(graph: Graph, weights: Weights): GraphWork {
   const kvType: KvType = [...weights.values()].some(({ type }) => isQuantized(type)) ? 'f16' : 'f32';
   const read = new Map<string, number>();
   let [rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds] = [0, 0, 0];

@@ -27,7 +27,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. INGOT_MODEL names 
 NO_COLOR turns colours off, INGOT_DEBUG=1 shows where an error came from.
 `;
 
-export function createProgram(): Command {
+function createProgram(): Command {
   const program = new Command('ingot')
     .description('Large language models on the machine in front of you.')
     .version(packageVersion(), '-V, --version')

@@ -57,7 +57,7 @@ export function isPowerOfTwo(value: number): boolean {
 }
 
 /** Largest count in one dimension of a dispatch that every WebGPU device takes. */
-export const MOST_WORKGROUPS = 65535;
+const MOST_WORKGROUPS = 65535;
 
 /** `count` workgroups as x and y where one dimension does not hold them; the WGSL gets its number by {@link LINEAR_WORKGROUP}. */
 export function linearWorkgroups(count: number, z = 1): Workgroups {

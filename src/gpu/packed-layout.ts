@@ -106,7 +106,7 @@ export function planesOf(format: PackedFormat, cols: number): readonly Plane[] {
 }
 
 /** Ranges of a buffer are bound from multiples of this (WebGPU's default limit). */
-export const BINDING_ALIGNMENT = 256;
+const BINDING_ALIGNMENT = 256;
 
 export interface PlaneRange extends Plane {
   readonly offset: number;

@@ -22,10 +22,10 @@ export interface GpuPlanChoices {
 }
 
 /** What plans are printed for where there is no GPU: what the kernels are made for first. */
-export const DEFAULT_PROFILE: ProfileName = 'apple-m4';
+const DEFAULT_PROFILE: ProfileName = 'apple-m4';
 
 /** @throws InputError for an unknown name */
-export async function resolveProfile(name: string | undefined): Promise<DeviceProfile> {
+async function resolveProfile(name: string | undefined): Promise<DeviceProfile> {
   if (name === undefined) {
     const found = await findAdapter('hardware');
     return found.adapter === undefined ? PROFILES[DEFAULT_PROFILE] : profileFor(found.facts);

@@ -17,7 +17,7 @@ export interface SamplerShape {
 
 export type SamplerKind = Pick<SamplerVariant, 'mode' | 'penalties'>;
 
-export const SAMPLER_KINDS: readonly SamplerKind[] = (['greedy', 'full'] as const).flatMap((mode) => [false, true].map((penalties) => ({ mode, penalties })));
+const SAMPLER_KINDS: readonly SamplerKind[] = (['greedy', 'full'] as const).flatMap((mode) => [false, true].map((penalties) => ({ mode, penalties })));
 
 export function samplerKindOf(settings: SamplingSettings): SamplerKind {
   return { mode: settings.temperature === 0 ? 'greedy' : 'full', penalties: hasPenalties(settings) };

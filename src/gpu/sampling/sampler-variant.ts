@@ -29,7 +29,7 @@ export function checkSamplerVariant({ vocab, invocations, workgroups, ringSize }
 }
 
 /** So many weights of at most 1 add up to less than 64 bits (draw-weight.ts). */
-export const MOST_VOCAB = 2 ** 19;
+const MOST_VOCAB = 2 ** 19;
 
 export interface VocabularyShape {
   /** Logits in one element of the binding. */

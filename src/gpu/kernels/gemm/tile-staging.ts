@@ -36,7 +36,7 @@ export const TILE_STRUCT = `struct Tile {
 }`;
 
 /** Fetches of one invocation for a tile of x and one of W. */
-export function fetchesEach({ tileRows, tileCols, unitsPerLine, workgroupSize }: GemmGeometry): number {
+function fetchesEach({ tileRows, tileCols, unitsPerLine, workgroupSize }: GemmGeometry): number {
   return Math.ceil(((tileRows + tileCols) * unitsPerLine) / workgroupSize);
 }
 
