@@ -2,7 +2,7 @@
 import type { Value } from '../../graph/value.ts';
 import { attentionUses } from './attention-uses.ts';
 import type { AttentionMode, AttentionOptions } from './attention-uses.ts';
-import type { GpuOp, GpuStep } from './gpu-op.ts';
+import type { GpuStep } from './gpu-op.ts';
 import { ROW_CLASSES } from './kernel-use.ts';
 import type { KernelUse, RowClass } from './kernel-use.ts';
 import { linearUse, rowCountOf } from './linear-uses.ts';
@@ -40,8 +40,4 @@ export function formOf({ op, outputs }: GpuStep, mode: StepMode): RowClass | Att
 export function modesOf(plan: 'one' | 'many'): readonly StepMode[] {
   if (plan === 'one') return (['whole', 'split'] as const).map((attention) => ({ rows: 'one', outRows: 'one', attention }));
   return ROW_CLASSES.flatMap((rows) => (['tiles', 'whole', 'split'] as const).map((attention): StepMode => ({ rows, outRows: rows, attention })));
-}
-
-export function isLinear(step: GpuStep): step is GpuStep & { readonly op: GpuOp & { readonly kind: 'linear' } } {
-  return step.op.kind === 'linear';
 }

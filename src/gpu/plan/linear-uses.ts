@@ -7,7 +7,7 @@ import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv
 import type { GemvFloatVariant } from '../kernels/gemv-float/gemv-float.ts';
 import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-int8.ts';
 import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
-import { outputWidth, totalRows } from '../linear-shape.ts';
+import { totalRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
 import type { DeviceProfile, ProfileKnobs } from '../profile/device-profile.ts';
@@ -127,6 +127,6 @@ function linearCost(step: LinearStep, shape: LinearShape, { typeOf }: UseOptions
   return (counts) => {
     const rows = counts[shape.rowCount];
     const values = [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
-    return { bytes: weightBytes + values + (shape.bias ? 4 * outputWidth(shape) : 0), multiplyAdds: products * rows };
+    return { bytes: weightBytes + values + (shape.bias ? 4 * totalRows(shape) : 0), multiplyAdds: products * rows };
   };
 }

@@ -48,7 +48,7 @@ export function matricesOf({ parts, gated }: LinearOp, typeOf: TypeOf): readonly
   return runs.map((run) => matrixOf(run, 'rows', typeOf));
 }
 
-export function gainOf({ weight }: NormWeight): PlannedVector {
+function gainOf({ weight }: NormWeight): PlannedVector {
   return { key: weight.id, parts: [{ weight, length: weight.shape[0] as number }] };
 }
 

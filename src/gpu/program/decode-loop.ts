@@ -18,10 +18,8 @@ export interface DecodeProgram {
   readonly sampler: TokenSampler;
   readonly stepsPerSubmit: number;
   readonly readBack: ReadBack;
-  /** Pages of positions below `end`. */
-  pagesUpTo(end: number): ArrayLike<number>;
-  /** Settles when memory that was asked for is there, or is not. */
-  ready(): Promise<unknown>;
+  /** Pages of positions below `end`, once they are there. */
+  pagesUpTo(end: number): Promise<ArrayLike<number>>;
   checkOpen(): void;
   modeOf(counts: StepCounts): StepMode;
   /** Encodes the step that the first token is sampled after. */
@@ -80,8 +78,7 @@ async function fill(loop: Loop): Promise<void> {
     const count = loop.submitted === 0 ? 1 : Math.min(loop.steps, request.limit - loop.submitted);
     // The token sampled last has its state computed by the step after it.
     const end = request.start + request.tokens.length + Math.max(0, loop.submitted + count - 1);
-    const table = program.pagesUpTo(end);
-    await program.ready();
+    const table = await program.pagesUpTo(end);
     if (loop.isClosed) return;
     loop.underWay.push(loop.submitted === 0 ? submitFirst(loop, table) : submitSteps(loop, count, table));
     loop.submitted += count;

@@ -12,6 +12,7 @@ import { encodeDispatches } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 import { createDecodeRun } from './decode-loop.ts';
 import type { DecodeProgram } from './decode-loop.ts';
+import type { Growth } from './kv-cache.ts';
 import type { ProgramBase, RunnablePlan } from './program-parts.ts';
 import { createReadBack } from './read-back.ts';
 import type { ReadBack, ReadRange } from './read-back.ts';
@@ -38,9 +39,11 @@ export class GpuProgram implements Program {
   readonly #parts: GpuProgramParts;
   readonly #readBack: ReadBack;
   readonly #tokenLimit: number;
-  #tapped: Promise<RunnablePlan> | undefined;
+  #tapped: RunnablePlan | undefined;
   /** Whatever allocating said after the call that did it had returned. */
   #growing: Promise<unknown> = Promise.resolve();
+  /** Pages that were asked for, had or not. */
+  #promised = 0;
   #decoding: DecodeRun | undefined;
   #isDisposed = false;
 
@@ -52,15 +55,39 @@ export class GpuProgram implements Program {
 
   ensureKvPages(count: number): void {
     this.#checkOpen();
-    const { base, one, many } = this.#parts;
+    const { base } = this.#parts;
     base.kv.check(count);
-    let isNew = false;
-    const growing = base.gpu.guard(`Allocating ${count} KV pages`, () => (isNew = base.kv.grow(count)));
-    this.#growing = Promise.all([this.#growing, growing]);
+    this.#promised = Math.max(this.#promised, count);
+    let growth: Growth | undefined;
+    const judged = base.gpu.guard(`Allocating ${count} KV pages`, () => (growth = base.kv.grow(count)));
+    this.#growing = judged.then(
+      () => growth?.keep(),
+      (error: Error) => {
+        // Who needs the pages hears of it; what fits in those before goes on.
+        growth?.undo();
+        this.#invalidate();
+        throw error;
+      },
+    );
     this.#growing.catch(() => {});
-    if (!isNew) return;
-    for (const plan of [one, many]) plan.bound.invalidate();
-    void this.#tapped?.then(({ bound }) => bound.invalidate());
+    if (growth !== undefined) this.#invalidate();
+  }
+
+  /** What refers to the cache's buffers is bound again when it is next used. */
+  #invalidate(): void {
+    const { one, many } = this.#parts;
+    for (const plan of [one, many, this.#tapped]) plan?.bound.invalidate();
+  }
+
+  /** Settles what {@link ensureKvPages} began, and begins again where it failed and `sequences` need it. */
+  async #grown(sequences: readonly Pick<SequenceStep, 'pages'>[]): Promise<void> {
+    const begun = this.#growing;
+    this.#growing = Promise.resolve();
+    await begun;
+    const needed = Math.max(0, ...sequences.flatMap(({ pages }) => Array.from(pages))) + 1;
+    if (needed <= this.#parts.base.kv.pages || needed > this.#promised) return;
+    this.ensureKvPages(needed);
+    await this.#grown([]);
   }
 
   async run(batch: StepBatch): Promise<StepResult> {
@@ -68,9 +95,9 @@ export class GpuProgram implements Program {
     this.#decoding?.close();
     const { base, many, one } = this.#parts;
     const taps = (batch.taps ?? []).map((name) => [name, this.#tapValue(name)] as const);
+    await this.#grown(batch.sequences);
     checkSequences(batch.sequences, this.#limits());
-    await this.#growing;
-    const plan = taps.length > 0 ? await (this.#tapped ??= this.#parts.createTapped()) : undefined;
+    const plan = taps.length > 0 ? (this.#tapped ??= await this.#parts.createTapped()) : undefined;
     const limits = { rows: plan?.rows ?? many.rows, outRows: plan ? Math.min(plan.rows, base.maxOutRows) : base.maxOutRows };
     const steps = splitBatch(batch.sequences, limits);
     const results: { logits: Float32Array; taps: Float32Array[] }[] = [];
@@ -125,15 +152,16 @@ export class GpuProgram implements Program {
     const { base, one, many, sampler, stepsPerSubmit } = this.#parts;
     checkTokens(request.tokens, this.#tokenLimit);
     if (request.tokens.length < 1 || request.tokens.length > many.rows) throw new Error(`decode: expected 1 to ${many.rows} tokens, found ${request.tokens.length}`);
+    const [grown, limits] = [this.#grown.bind(this), this.#limits.bind(this)];
     const program: DecodeProgram = {
       gpu: base.gpu, one, sampler, stepsPerSubmit,
       readBack: this.#readBack,
-      pagesUpTo: (end) => {
-        const table = request.reserve(end);
-        checkPages(table, end, this.#limits());
-        return table;
+      async pagesUpTo(end) {
+        const pages = request.reserve(end);
+        await grown([{ pages }]);
+        checkPages(pages, end, limits());
+        return pages;
       },
-      ready: () => this.#growing,
       checkOpen: () => this.#checkOpen(),
       modeOf: (counts) => this.#modeOf(counts),
       encodeFirst: (encoder, sequence) => this.#encodeStep(encoder, sequence.tokens.length === 1 ? one : many, [sequence]),

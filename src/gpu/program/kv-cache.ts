@@ -17,18 +17,26 @@ export interface KvCache {
   readonly tableBytes: number;
   /** @throws CapacityError where kernels could not see `count` pages */
   check(count: number): void;
-  /** Makes `count` pages exist. Returns true where buffers are new, so that what refers to them must be made again. */
-  grow(count: number): boolean;
+  /** Makes `count` pages exist. Returns a growth where buffers are new: what refers to them must be made again. */
+  grow(count: number): Growth | undefined;
   state(index: number): GPUBuffer;
   table(id: string): GPUBuffer;
   destroy(): void;
+}
+
+/** New buffers whose memory the device may yet refuse. One of both is to be called. */
+export interface Growth {
+  /** Frees the buffers before. */
+  keep(): void;
+  /** Goes back to the buffers before, which hold what they held. */
+  undo(): void;
 }
 
 /** Tokens that there is room for from the start. */
 const FIRST_TOKENS = 1024;
 
 /** Values from one head's vector to the next: 16 bytes hold 8 or 4. */
-export function headStrideOf(headDim: number, type: KvLayout['type']): number {
+function headStrideOf(headDim: number, type: KvLayout['type']): number {
   const unit = type === 'f16' ? 8 : 4;
   return Math.ceil(headDim / unit) * unit;
 }
@@ -37,13 +45,8 @@ function statePageBytes(graph: Graph, { type, pageTokens }: KvLayout): number[] 
   return graph.states.map(({ kvHeads, headDim }) => 2 * kvHeads * pageTokens * headStrideOf(headDim, type) * (type === 'f16' ? 2 : 4));
 }
 
-/** Bytes of keys and values for one position of a sequence, over all states. */
-export function kvTokenBytes(graph: Graph, kv: KvLayout): number {
-  return statePageBytes(graph, kv).reduce((sum, bytes) => sum + bytes, 0) / kv.pageTokens;
-}
-
 /** (cos, sin) of position * frequency, rows `from` to `to`, computed in float64. */
-export function ropeRows({ frequencies }: RopeTable, from: number, to: number): Float32Array {
+function ropeRows({ frequencies }: RopeTable, from: number, to: number): Float32Array {
   const half = frequencies.length;
   const rows = new Float32Array((to - from) * half * 2);
   for (let position = from; position < to; position++) {
@@ -57,7 +60,7 @@ export function ropeRows({ frequencies }: RopeTable, from: number, to: number): 
   return rows;
 }
 
-export function ropeTablesOf(graph: Graph): readonly RopeTable[] {
+function ropeTablesOf(graph: Graph): readonly RopeTable[] {
   const tables = graph.nodes.flatMap(({ op }) => (op.kind === 'rope' ? [op.table] : []));
   return [...new Map(tables.map((table) => [table.id, table])).values()];
 }
@@ -68,75 +71,95 @@ export interface KvCacheOptions {
   readonly kv: KvLayout;
 }
 
-export function createKvCache({ gpu, graph, kv }: KvCacheOptions): KvCache {
-  const pageBytes = statePageBytes(graph, kv);
-  const ropeTables = ropeTablesOf(graph);
-  let states: GPUBuffer[] = [];
-  let tables = new Map<string, GPUBuffer>();
-  let pages = 0;
-  let capacity = 0;
+/** Buffers of one size. */
+interface KvBuffers {
+  readonly states: readonly GPUBuffer[];
+  readonly tables: ReadonlyMap<string, GPUBuffer>;
+  /** Pages that they have room for. */
+  readonly capacity: number;
+}
 
-  /** A larger buffer with the same contents; the old one goes once the copy is through. */
-  const enlarged = (label: string, size: number, old: GPUBuffer | undefined, encoder: GPUCommandEncoder) => {
+const NONE: KvBuffers = { states: [], tables: new Map(), capacity: 0 };
+
+function destroyBuffers({ states, tables }: KvBuffers): void {
+  for (const buffer of [...states, ...tables.values()]) buffer.destroy();
+}
+
+/** Larger buffers with the same contents. */
+function enlarge({ gpu, graph, kv }: KvCacheOptions, before: KvBuffers, capacity: number): KvBuffers {
+  const encoder = gpu.device.createCommandEncoder();
+  const enlarged = (label: string, size: number, old: GPUBuffer | undefined) => {
     const buffer = gpu.createBuffer({ label, size, usage: STORAGE_USAGE });
     if (old !== undefined) encoder.copyBufferToBuffer(old, 0, buffer, 0, old.size);
     return buffer;
   };
-  const check = (count: number) => {
-    const largest = Math.max(...pageBytes, 0) * count;
-    if (largest <= gpu.limits.bindingBytes) return;
-    const fits = Math.floor(gpu.limits.bindingBytes / Math.max(...pageBytes)) * kv.pageTokens;
-    throw new CapacityError(`Keys and values of ${count * kv.pageTokens} tokens take ${largest} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} at once. Use a context of at most ${fits} tokens.`);
-  };
-  const reallocate = (count: number) => {
-    const encoder = gpu.device.createCommandEncoder();
-    const old = [...states, ...tables.values()];
-    const before = capacity;
-    states = pageBytes.map((bytes, i) => enlarged(`keys and values of layer ${i}`, count * bytes, states[i], encoder));
-    tables = new Map(ropeTables.map((table) => {
-      const rowBytes = table.frequencies.length * 8;
-      const buffer = enlarged(`rotary positions ${table.id}`, count * kv.pageTokens * rowBytes, tables.get(table.id), encoder);
-      gpu.queue.writeBuffer(buffer, before * kv.pageTokens * rowBytes, ropeRows(table, before * kv.pageTokens, count * kv.pageTokens) as BufferSource);
-      return [table.id, buffer];
-    }));
-    gpu.queue.submit([encoder.finish()]);
-    for (const buffer of old) buffer.destroy();
-    capacity = count;
-  };
+  const states = statePageBytes(graph, kv).map((bytes, i) => enlarged(`keys and values of layer ${i}`, capacity * bytes, before.states[i]));
+  const [from, to] = [before.capacity * kv.pageTokens, capacity * kv.pageTokens];
+  const tables = new Map(ropeTablesOf(graph).map((table) => {
+    const rowBytes = table.frequencies.length * 8;
+    const buffer = enlarged(`rotary positions ${table.id}`, to * rowBytes, before.tables.get(table.id));
+    gpu.queue.writeBuffer(buffer, from * rowBytes, ropeRows(table, from, to) as BufferSource);
+    return [table.id, buffer] as const;
+  }));
+  gpu.queue.submit([encoder.finish()]);
+  return { states, tables, capacity };
+}
 
+/** @throws CapacityError where a kernel cannot bind one layer's `count` pages */
+function checkBinding({ gpu, graph, kv }: KvCacheOptions, count: number): void {
+  const pageBytes = Math.max(...statePageBytes(graph, kv), 1);
+  if (pageBytes * count <= gpu.limits.bindingBytes) return;
+  const fits = Math.floor(gpu.limits.bindingBytes / pageBytes) * kv.pageTokens;
+  throw new CapacityError(`Keys and values of ${count * kv.pageTokens} tokens take ${pageBytes * count} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} at once. Use a context of at most ${fits} tokens.`);
+}
+
+export function createKvCache(options: KvCacheOptions): KvCache {
+  const { kv } = options;
+  let buffers = NONE;
+  let pages = 0;
+  const grow = (count: number): Growth => {
+    const before = { buffers, pages };
+    const first = Math.ceil(FIRST_TOKENS / kv.pageTokens);
+    buffers = enlarge(options, buffers, Math.max(count, Math.min(kv.maxPages, Math.max(buffers.capacity * 2, first))));
+    pages = count;
+    return {
+      keep: () => destroyBuffers(before.buffers),
+      undo() {
+        destroyBuffers(buffers);
+        ({ buffers, pages } = before);
+      },
+    };
+  };
+  const sizeOf = (all: Iterable<GPUBuffer>) => [...all].reduce((sum, { size }) => sum + size, 0);
   return {
     get pages() {
       return pages;
     },
     get sizeBytes() {
-      return states.reduce((sum, { size }) => sum + size, 0);
+      return sizeOf(buffers.states);
     },
     get tableBytes() {
-      return [...tables.values()].reduce((sum, { size }) => sum + size, 0);
+      return sizeOf(buffers.tables.values());
     },
-    check,
+    check: (count) => checkBinding(options, count),
     grow(count) {
-      if (count <= pages) return false;
-      pages = count;
-      if (count <= capacity) return false;
-      const first = Math.ceil(FIRST_TOKENS / kv.pageTokens);
-      reallocate(Math.max(count, Math.min(kv.maxPages, Math.max(capacity * 2, first))));
-      return true;
+      if (count > buffers.capacity) return grow(count);
+      pages = Math.max(pages, count);
+      return undefined;
     },
     state(index) {
-      const buffer = states[index];
+      const buffer = buffers.states[index];
       if (buffer === undefined) throw new Error(`gpu program: no pages for state ${index} yet`);
       return buffer;
     },
     table(id) {
-      const buffer = tables.get(id);
+      const buffer = buffers.tables.get(id);
       if (buffer === undefined) throw new Error(`gpu program: no rotary table ${id} yet`);
       return buffer;
     },
     destroy() {
-      for (const buffer of [...states, ...tables.values()]) buffer.destroy();
-      states = [];
-      tables.clear();
+      destroyBuffers(buffers);
+      buffers = NONE;
     },
   };
 }
