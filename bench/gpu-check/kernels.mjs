@@ -11,10 +11,9 @@ const PAGE_TOKENS = 64;
 const LONG = { length: 1100, probes: 8 };
 
 export async function checkKernels(context) {
-  const foreign = foreignProfiles(context);
   const own = [context.profile, { ...context.profile, activations: 'f32' }];
   await compareProfiles(context, {
-    name: 'ember-21m q4_0', path: emberPath, profiles: context.isQuick ? [own[0], ...foreign] : [...own, ...foreign],
+    name: 'ember-21m q4_0', path: emberPath, profiles: context.isQuick ? [own[0], ...foreignProfiles(context, ['generic'])] : [...own, ...foreignProfiles(context, ['apple-m1', 'apple-m4', 'intel', 'generic'])],
     oracle: { name: 'reference', executor: createReferenceExecutor(), rounds: false },
   });
   if (context.isQuick) return;
@@ -22,7 +21,7 @@ export async function checkKernels(context) {
     const isFloat = type === 'f16';
     await compareProfiles(context, {
       name: `qwen3-0.6b ${type}`, path: await synthetic(context, 'qwen3-0.6b', type), isFloat,
-      profiles: [...(isFloat ? own.slice(0, 1) : own), ...foreign.filter(({ name }) => type === 'q4_0' || name === 'apple-m4')],
+      profiles: [...(isFloat ? own.slice(0, 1) : own), ...foreignProfiles(context, type === 'q4_0' ? ['apple-m4', 'intel', 'generic'] : ['apple-m4'])],
       oracle: { name: 'CPU', executor: await cpuExecutor(context), rounds: !isFloat },
       isLong: type === 'q4_0',
     });

@@ -32,9 +32,9 @@ export const cpuExecutor = ({ threads }) => openExecutor({ device: 'cpu', thread
  * Profiles of other devices whose kernels this one can run too: Apple's simdgroups have as many lanes as NVIDIA's warps, and the kernels
  * without subgroups run anywhere.
  */
-export function foreignProfiles({ profile }) {
-  const names = profile.subgroupSize === 32 ? ['apple-m1', 'apple-m4', 'intel', 'generic'] : ['generic'];
-  return names.map((name) => PROFILES[name]);
+export function foreignProfiles({ profile }, names) {
+  const able = profile.subgroupSize === 32 ? names : names.filter((name) => PROFILES[name].subgroupSize === undefined);
+  return able.map((name) => PROFILES[name]);
 }
 
 export async function withModel(executor, path, options, work) {

@@ -33,14 +33,15 @@ function watchedExecutor({ adapterKind, device, profile }) {
   return { executor: createGpuExecutor({ open, name: 'watched', kind: device, profile }), devices };
 }
 
-/** How long `work` took to reject after `lose`, and with what. */
-async function rejectionOf(work, lose) {
+/** How long `work` took to reject after the loss, and with what. `loss` resolves when the device has been taken away. */
+async function rejectionOf(work, loss) {
+  const settled = work.then(() => ({ error: undefined, endedAt: performance.now() }), (error) => ({ error, endedAt: performance.now() }));
+  await Promise.race([loss, settled]);
   const lostAt = performance.now();
-  lose();
-  const late = new Promise((resolve) => setTimeout(() => resolve({ error: undefined }), PATIENCE_MS).unref());
-  const { error } = await Promise.race([late, work.then(() => ({ error: undefined }), (rejection) => ({ error: rejection }))]);
+  const late = new Promise((resolve) => setTimeout(() => resolve({ error: undefined, endedAt: performance.now() }), PATIENCE_MS).unref());
+  const { error, endedAt } = await Promise.race([settled, late]);
   const isClear = error instanceof CapacityError && /lost/.test(error.message) && /load the model again/.test(error.message);
-  return { isClear, milliseconds: performance.now() - lostAt, message: error?.message ?? 'nothing within 5 s' };
+  return { isClear, milliseconds: endedAt - lostAt, message: error?.message ?? 'no error within 5 s' };
 }
 
 export async function checkLost(context) {
@@ -56,14 +57,22 @@ export async function checkLost(context) {
     const toEnd = async () => {
       for (;;) if ((await generation.next()).done) return;
     };
-    const running = await rejectionOf(toEnd(), lose);
-    const later = await rejectionOf(collect(generate(model, 4)), () => {});
+    const reading = toEnd();
+    lose();
+    const running = await rejectionOf(reading, Promise.resolve());
+    const later = await rejectionOf(collect(generate(model, 4)), Promise.resolve());
     context.report('a generation rejects, and so do later ones', running.isClear && later.isClear, { tokensBefore: read, milliseconds: running.milliseconds, later: later.milliseconds, message: running.message });
   });
   await withModel(executor, emberPath, {}, async (model) => {
     const long = randomIds(context.isQuick ? 100 : 1500, { seed: 4, vocabSize: 4096 });
+    let announce;
+    const loss = new Promise((resolve) => (announce = resolve));
     // After its first chunk, so that it never comes too late.
-    const prefill = await rejectionOf(model.forward(long, { positions: [long.length - 1], onProgress: lose }), () => {});
+    const onProgress = () => {
+      lose();
+      announce();
+    };
+    const prefill = await rejectionOf(model.forward(long, { positions: [long.length - 1], onProgress }), loss);
     context.report('a prefill rejects', prefill.isClear, { milliseconds: prefill.milliseconds, message: prefill.message });
   });
   const after = await withModel(executor, emberPath, {}, async (model) => (await collect(generate(model, count))).tokens);
