@@ -12,6 +12,9 @@ import type { GoldenPrompt } from '../ember/ember-files.ts';
 import { f32Of, readFixtureTensors } from '../fixture-tensors.ts';
 import { setClock, softwareExecutor } from './executor-check.ts';
 
+// A busy machine may take minutes for the longest prompts.
+vi.setConfig({ testTimeout: 300_000 });
+
 /** Chunks of 8 rows: SwiftShader computes a row of those in half the time that it takes for one of a large tile. */
 const PREFILL_ROWS = 8;
 /** What its README calls a near-tie: another arithmetic may go the other way. */

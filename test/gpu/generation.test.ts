@@ -33,7 +33,7 @@ async function piecesOf(model: Model, options: GenerateOptions): Promise<Piece[]
   return pieces;
 }
 
-const ASK: GenerateOptions = { prompt: 'Once upon a time', seed: 5, maxTokens: 60 };
+const ASK: GenerateOptions = { prompt: 'Once upon a time', seed: 5, maxTokens: 40 };
 
 describe('a stream of tokens', () => {
   it('begins with the first token alone, and then has several a piece, all of them once', async () => {
@@ -45,8 +45,8 @@ describe('a stream of tokens', () => {
     expect(slow.map(({ tokens }) => tokens.length)).toEqual(slow.map(() => 1));
     expect(fast.map(({ tokens }) => tokens.length).slice(0, 6)).toEqual([1, 1, 1, 2, 4, 8]);
     for (const of of ['tokens', 'text'] as const) expect(fast.flatMap((piece) => [...piece[of]])).toEqual(slow.flatMap((piece) => [...piece[of]]));
-    expect(slow).toHaveLength(60);
-    expect(fast.at(-1)).toMatchObject({ finishReason: 'length', usage: { completionTokens: 60, cachedTokens: 0 } });
+    expect(slow).toHaveLength(40);
+    expect(fast.at(-1)).toMatchObject({ finishReason: 'length', usage: { completionTokens: 40, cachedTokens: 0 } });
     expect(new Set(slow.map(({ text }) => text)).size).toBeGreaterThan(5);
   });
 
@@ -105,7 +105,7 @@ describe.each(['racing', 'still'] as const)('an end, with a clock that is %s', (
     setClock(pace);
     const full = await collect(model.generate({ ...ASK, maxTokens: undefined }));
     expect(full).toMatchObject({ finishReason: 'length', usage: { promptTokens: 17, completionTokens: 79 } });
-    expect(full.text.slice(0, 60)).toBe(whole);
+    expect(full.text.slice(0, 40)).toBe(whole);
     expect((await collect(model.generate({ ...ASK, prompt: 'b'.repeat(94), maxTokens: undefined }))).usage).toMatchObject({ promptTokens: 95, completionTokens: 1 });
     await expect(collect(model.generate({ ...ASK, maxTokens: 80 }))).rejects.toThrow(CapacityError);
   });
@@ -123,7 +123,7 @@ describe('cancelling', () => {
     const fresh = await collect(model.generate(ASK));
     const { memory } = model.info;
     setClock('still');
-    for (const point of [1, 2, 3, 4, 5]) {
+    for (const point of [1, 3, 5]) {
       let read = 0;
       for await (const _ of model.generate({ ...ASK, seed: 70 + point, prompt: 'Some other words' })) if (++read === point) break;
       expect((await collect(model.generate(ASK))).tokens).toEqual(fresh.tokens);
