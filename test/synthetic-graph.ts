@@ -2,6 +2,15 @@
 import { buildGraph } from '../src/graph/graph-builder.ts';
 import type { KvLayout, ProgramRequest, WeightSource } from '../src/graph/executor.ts';
 import type { Graph } from '../src/graph/graph.ts';
+import { gated } from '../src/graph/ops/activation.ts';
+import { add } from '../src/graph/ops/add.ts';
+import { attention } from '../src/graph/ops/attention.ts';
+import { embed } from '../src/graph/ops/embed.ts';
+import { gatherRows } from '../src/graph/ops/gather-rows.ts';
+import { linear } from '../src/graph/ops/linear.ts';
+import { rmsNorm } from '../src/graph/ops/rms-norm.ts';
+import { rope } from '../src/graph/ops/rope.ts';
+import type { Value } from '../src/graph/value.ts';
 import { randomSource, randomWeights } from '../src/cpu/kernel-check.ts';
 import { f32ToBf16, f32ToF16 } from '../src/tensor/half.ts';
 import { bytesOfElements, isQuantized } from '../src/tensor/tensor-type.ts';
@@ -30,34 +39,37 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
   const half = (shape.rotaryDim ?? headDim) / 2;
   const table = { id: 'rope', frequencies: Float64Array.from({ length: half }, (_, i) => 10000 ** (-i / half)) };
   return buildGraph('synthetic', (g) => {
-    const linear = (name: string, x: Parameters<typeof g.linear>[1], out: number, width: number) =>
-      g.linear(name, x, g.weight(g.path(name), [out, width]), shape.bias ? g.weight(g.path(`${name}.bias`), [out]) : undefined);
-    const norm = (name: string, x: Parameters<typeof g.linear>[1], width: number, groups = 1) =>
-      g.rmsNorm(name, x, g.weight(g.path(name), [width]), 1e-5, groups);
-    let x = g.embed('embed', g.weight('embedding', [vocab, dim]));
+    const tokens = g.input('tokens', 'i32', ['rows']);
+    const positions = g.input('positions', 'i32', ['rows']);
+    const outIndices = g.input('outIndices', 'i32', ['outRows']);
+    const product = (name: string, x: Value, [out, width]: [number, number]) =>
+      linear(g, name, x, g.weight(g.path(name), [out, width]), shape.bias ? g.weight(g.path(`${name}.bias`), [out]) : undefined);
+    const norm = (name: string, x: Value, width: number, groups = 1) => rmsNorm(g, name, x, { weight: g.weight(g.path(name), [width]), eps: 1e-5, groups });
+    let x = embed(g, 'embed', tokens, g.weight('embedding', [vocab, dim]));
     g.tap('hidden.0', x);
     for (let n = 0; n < layers; n++) {
       x = g.scope(`layers.${n}`, () => {
         const normed = norm('attn_norm', x, dim);
-        let q = linear('q', normed, heads * headDim, dim);
-        let k = linear('k', normed, kvHeads * headDim, dim);
-        const v = linear('v', normed, kvHeads * headDim, dim);
+        let q = product('q', normed, [heads * headDim, dim]);
+        let k = product('k', normed, [kvHeads * headDim, dim]);
+        const v = product('v', normed, [kvHeads * headDim, dim]);
         if (shape.qkNorm) {
           q = norm('q_norm', q, headDim, heads);
           k = norm('k_norm', k, headDim, kvHeads);
         }
-        q = g.rope('q_rope', q, { heads, headDim, table });
-        k = g.rope('k_rope', k, { heads: kvHeads, headDim, table });
-        const mixed = g.attention('attend', [q, k, v], { heads, kvHeads, headDim, scale: headDim ** -0.5, state: g.kvState(kvHeads, headDim) });
-        const h = g.add('add_attn', x, linear('o', mixed, dim, heads * headDim));
+        q = rope(g, 'q_rope', q, { heads, headDim, table, positions });
+        k = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
+        const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
+        const mixed = attention(g, 'attend', [q, k, v], { positions, heads, scale: headDim ** -0.5, state });
+        const h = add(g, 'add_attn', x, product('o', mixed, [dim, heads * headDim]));
         const normed2 = norm('ffn_norm', h, dim);
-        const act = g.swiglu('act', linear('gate', normed2, ffnDim, dim), linear('up', normed2, ffnDim, dim));
-        return g.add('add_ffn', h, linear('down', act, dim, ffnDim));
+        const act = gated(g, 'act', 'silu', [product('gate', normed2, [ffnDim, dim]), product('up', normed2, [ffnDim, dim])]);
+        return add(g, 'add_ffn', h, product('down', act, [dim, ffnDim]));
       });
       g.tap(`hidden.${n + 1}`, x);
     }
-    const last = shape.normFirst ? g.gatherRows('last', norm('norm', x, dim)) : norm('norm', g.gatherRows('last', x), dim);
-    return g.linear('output', last, g.weight('output', [vocab, dim]));
+    const last = shape.normFirst ? gatherRows(g, 'last', norm('norm', x, dim), outIndices) : norm('norm', gatherRows(g, 'last', x, outIndices), dim);
+    g.output('logits', linear(g, 'output', last, g.weight('output', [vocab, dim])));
   });
 }
 

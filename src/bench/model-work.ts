@@ -60,10 +60,10 @@ function graphWork(graph: Graph, weights: Weights): GraphWork {
     } else if (op.kind === 'rmsNorm') {
       read.set(op.weight.id, weights.get(op.weight.id)!.sizeBytes);
     } else if (op.kind === 'attention') {
-      keyMultiplyAdds += 2 * op.heads * op.headDim;
+      keyMultiplyAdds += op.heads * (op.state.keyDim + op.state.valueDim);
     }
   }
-  const kvValues = graph.states.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim, 0);
+  const kvValues = graph.states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
   const weightBytes = [...read.values()].reduce((sum, bytes) => sum + bytes, 0);
   return { weightBytes, kvType, kvBytes: kvValues * (kvType === 'f16' ? 2 : 4), rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds };
 }

@@ -5,7 +5,8 @@
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import type { FusionRule } from '../graph/plan.ts';
 import { CONTROL } from './control-layout.ts';
-import type { CpuOp } from './cpu-op.ts';
+import type { CpuValue } from './cpu-value.ts';
+import type { CpuOp } from './ops/index.ts';
 import { createCpuProgram } from './cpu-program.ts';
 import { compileKernels, createMemory, instantiateKernels } from './kernel-module.ts';
 import type { KernelBytes, KernelModule } from './kernel-module.ts';
@@ -24,7 +25,7 @@ export interface CpuExecutorOptions {
   /** Leaves relaxed SIMD aside. Default false. */
   readonly forcePlain?: boolean | undefined;
   /** What plans fuse. Default: all rules. Fewer give the same results, slower: for tests and experiments. */
-  readonly rules?: readonly FusionRule<CpuOp>[] | undefined;
+  readonly rules?: readonly FusionRule<CpuOp, CpuValue>[] | undefined;
 }
 
 /** Looks at a barrier's word this often before a thread sleeps: about 50 us, twice what waking another thread takes. */

@@ -2,13 +2,15 @@
 import type { Program, ProgramRequest, SequenceStep, StepBatch, StepResult } from '../graph/executor.ts';
 import { printPlan } from '../graph/plan.ts';
 import { checkSequences, splitBatch, tokenLimitOf } from '../graph/step-batch.ts';
+import { outputOf } from '../graph/graph.ts';
+import { widthOf } from '../graph/value.ts';
 import type { Value } from '../graph/value.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import { describeOp } from './cpu-op.ts';
 import { sourceOf } from './layout-program.ts';
 import type { PlannedProgram, ProgramLayout } from './layout-program.ts';
 import { ADDRESS_LIMIT, growTo } from './memory.ts';
-import type { RowsAt } from './program-writer.ts';
+import { describeOp } from './ops/index.ts';
+import type { RowsAt } from './cpu-op-rules.ts';
 import { pageTableWords, writeStep } from './step-writer.ts';
 import type { Threads } from './threads.ts';
 
@@ -69,7 +71,7 @@ class CpuProgram implements Program {
     if (steps.length === 1) {
       const sizes = await this.#runStep(steps[0] as readonly SequenceStep[], program);
       const copies = taps.map(([name, value]) => [name, this.#read(program, value, sizes.rows).slice()] as const);
-      return { logits: this.#read(program, this.#request.graph.logits, sizes.outRows), taps: new Map(copies) };
+      return { logits: this.#read(program, outputOf(this.#request.graph, 'logits'), sizes.outRows), taps: new Map(copies) };
     }
     return this.#runInSteps(steps, program, taps);
   }
@@ -81,7 +83,7 @@ class CpuProgram implements Program {
     const all = steps.flat();
     const rows = all.reduce((sum, { tokens }) => sum + tokens.length, 0);
     const outRows = all.reduce((sum, { outputs }) => sum + outputs.length, 0);
-    const { logits } = this.#request.graph;
+    const logits = outputOf(this.#request.graph, 'logits');
     const wanted = [
       { value: logits, isLogits: true, into: new Float32Array(outRows * widthOf(logits)) },
       ...taps.map(([, value]) => ({ value, isLogits: false, into: new Float32Array(rows * widthOf(value)) })),
@@ -161,8 +163,4 @@ class CpuProgram implements Program {
     await ending;
     await this.#onDisposed();
   }
-}
-
-function widthOf(value: Value): number {
-  return value.shape[1] as number;
 }

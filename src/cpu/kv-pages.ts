@@ -23,7 +23,7 @@ export interface PageLayout {
 export function layOutPages(graph: Graph, kv: KvLayout): PageLayout {
   const elementBytes = kv.type === 'f16' ? 2 : 4;
   let pageBytes = 0;
-  const states = graph.states.map(({ kvHeads, headDim }) => {
+  const states = graph.states.map(({ heads: kvHeads, keyDim: headDim }) => {
     const width = Math.ceil(headDim / 4) * 4;
     const valueOffset = kvHeads * kv.pageTokens * width * elementBytes;
     const stateOffset = pageBytes;

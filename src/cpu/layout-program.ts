@@ -1,20 +1,24 @@
 /** Decides where a program's parts lie in memory, before any of it is taken. */
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
+import { outputOf } from '../graph/graph.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { RopeTable } from '../graph/op.ts';
-import type { BufferSlot, FusionRule, Plan } from '../graph/plan.ts';
-import type { Value } from '../graph/value.ts';
+import type { RopeTable } from '../graph/ops/rope.ts';
+import type { BufferSlot, FusionRule } from '../graph/plan.ts';
+import { widthOf } from '../graph/value.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import { mostPartials } from './attention-tiles.ts';
 import { controlBytes } from './control-layout.ts';
-import type { CpuOp } from './cpu-op.ts';
+import type { Addresses, MatrixAt, RowsAt } from './cpu-op-rules.ts';
+import type { CpuValue } from './cpu-value.ts';
 import type { KernelExports } from './kernel-module.ts';
 import { layOutPages } from './kv-pages.ts';
 import type { PageLayout } from './kv-pages.ts';
 import { planForCpu } from './lower.ts';
+import type { CpuPlan } from './lower.ts';
 import { align, createBump } from './memory.ts';
-import { chunkRows, writeProgram } from './program-writer.ts';
-import type { Addresses, MatrixAt, RowsAt } from './program-writer.ts';
+import type { CpuOp } from './ops/index.ts';
+import { chunkRows } from './ops/linear.ts';
+import { writeProgram } from './program-writer.ts';
 import { layOutStep } from './step-writer.ts';
 import type { StepLayout } from './step-writer.ts';
 import { WEIGHT_CODES } from './weight-codes.ts';
@@ -29,7 +33,7 @@ const TILE_VECTORS = 32;
 const CHECK_RECORD_BYTES = 28;
 
 export interface PlannedProgram {
-  readonly plan: Plan<CpuOp>;
+  readonly plan: CpuPlan;
   readonly words: Uint32Array;
   readonly address: number;
   /** By value id. Plain numbers: nothing here may keep the memory of a disposed program alive. */
@@ -63,7 +67,7 @@ export interface LayoutOptions {
   readonly request: ProgramRequest;
   readonly kernels: KernelExports;
   readonly threads: number;
-  readonly rules?: readonly FusionRule<CpuOp>[] | undefined;
+  readonly rules?: readonly FusionRule<CpuOp, CpuValue>[] | undefined;
 }
 
 export function sourceOf(request: ProgramRequest, id: string): WeightSource {
@@ -98,7 +102,7 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
   const activationsBegin = bump.take(Math.max(...activations.map(({ sizeBytes }) => sizeBytes)));
   const weights = new Map(graph.weights.map(({ id }) => [id, placeWeight(sourceOf(request, id), bump.take(sourceOf(request, id).sizeBytes))]));
   bump.take(64);
-  const finish = (plan: Plan<CpuOp>, slots: PlacedSlots): PlannedProgram => {
+  const finish = (plan: CpuPlan, slots: PlacedSlots): PlannedProgram => {
     const rows = rowsOfPlan(plan, slots, activationsBegin);
     const at: Addresses = {
       pages, threads, partials,
@@ -125,7 +129,7 @@ function required<Item>(item: Item | undefined, id: string): Item {
 }
 
 function rowLimits({ graph, maxRows }: ProgramRequest) {
-  const vocab = graph.logits.shape[1] as number;
+  const vocab = widthOf(outputOf(graph, 'logits'));
   const maxOutRows = Math.min(maxRows, Math.max(8, Math.floor(LOGIT_BYTES / (vocab * 4))));
   return { maxOutRows, tapRows: Math.min(maxRows, TAP_ROWS) };
 }
@@ -135,10 +139,10 @@ function attentionShapes(graph: Graph) {
   const shapes = { group: 1, heads: 1, width: 4, kvHeads: Infinity };
   for (const { op } of graph.nodes) {
     if (op.kind !== 'attention') continue;
-    shapes.group = Math.max(shapes.group, op.heads / op.kvHeads);
+    shapes.group = Math.max(shapes.group, op.heads / op.state.heads);
     shapes.heads = Math.max(shapes.heads, op.heads);
-    shapes.width = Math.max(shapes.width, Math.ceil(op.headDim / 4) * 4);
-    shapes.kvHeads = Math.min(shapes.kvHeads, op.kvHeads);
+    shapes.width = Math.max(shapes.width, Math.ceil(op.state.keyDim / 4) * 4);
+    shapes.kvHeads = Math.min(shapes.kvHeads, op.state.heads);
   }
   return shapes;
 }
@@ -194,21 +198,21 @@ function placeWeight({ type, shape, sizeBytes, origin }: WeightSource, address: 
 interface PlacedSlots {
   readonly sizeBytes: number;
   readonly offsets: readonly number[];
-  strideOf(value: Value): number;
+  strideOf(value: CpuValue): number;
 }
 
-function placeSlots(plan: Plan<CpuOp>, sizes: { readonly rows: number; readonly outRows: number }, kernels: KernelExports): PlacedSlots {
+function placeSlots(plan: CpuPlan, sizes: { readonly rows: number; readonly outRows: number }, kernels: KernelExports): PlacedSlots {
   const bump = createBump(0);
-  const rowBytes = ({ dtype, width }: { readonly dtype: Value['dtype']; readonly width: number }) =>
+  const rowBytes = ({ dtype, width }: { readonly dtype: string; readonly width: number }) =>
     dtype === 'q8' ? kernels.activationBytes(WEIGHT_CODES.q8_0, width) : width * 4;
-  const rowsOf = ({ outer }: BufferSlot) => (typeof outer === 'number' ? outer : sizes[outer]);
+  const rowsOf = ({ outer }: BufferSlot) => (typeof outer === 'number' ? outer : outer === 'outRows' ? sizes.outRows : sizes.rows);
   const offsets = plan.slots.map((slot) => bump.take(rowsOf(slot) * rowBytes(slot)));
-  const strideOf = ({ dtype, shape }: Value) =>
-    rowBytes({ dtype, width: shape.slice(1).reduce<number>((product, dim) => product * (dim as number), 1) });
+  const strideOf = ({ dtype, shape }: CpuValue) =>
+    rowBytes({ dtype, width: widthOf({ shape }) });
   return { sizeBytes: bump.end, offsets, strideOf };
 }
 
-function rowsOfPlan(plan: Plan<CpuOp>, slots: PlacedSlots, begin: number): ReadonlyMap<number, RowsAt> {
+function rowsOfPlan(plan: CpuPlan, slots: PlacedSlots, begin: number): ReadonlyMap<number, RowsAt> {
   const rows = new Map<number, RowsAt>();
   for (const { inputs, outputs } of plan.steps) {
     for (const value of [...inputs, ...outputs]) {

@@ -2,7 +2,6 @@
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
 import { notFinite } from '../graph/not-finite.ts';
 import { TENSOR_TYPES } from '../tensor/tensor-type.ts';
-import { CHECK_CODE } from './cpu-op.ts';
 import type { KernelExports } from './kernel-module.ts';
 import { sourceOf } from './layout-program.ts';
 import type { ProgramLayout } from './layout-program.ts';
@@ -12,6 +11,8 @@ import { WEIGHT_CODES } from './weight-codes.ts';
 
 /** Tensors that are read at the same time: one copies while another waits for the disk. */
 const READERS = 2;
+/** Code of the op that looks for NaN and infinity in weights; no plan holds it. `assembly/program.ts` has the same number. */
+const CHECK_CODE = 11;
 const NOT_FOUND = 0xffffffff;
 
 export interface LoadOptions {

@@ -3,7 +3,7 @@ import { syntheticGraph, TINY } from '../../test/synthetic-graph.ts';
 import type { SyntheticShape } from '../../test/synthetic-graph.ts';
 import { printPlan } from '../graph/plan.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
-import { describeOp } from './cpu-op.ts';
+import { describeOp } from './ops/index.ts';
 import { planForCpu } from './lower.ts';
 import type { LowerOptions } from './lower.ts';
 

@@ -1,14 +1,17 @@
 import { describe, expect, test } from 'vitest';
+import { ACTIVATIONS } from '../graph/ops/activation.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
+import { ACTIVATION_FUNCTIONS } from '../reference/ops/activation.ts';
 import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
 import { randomSource } from './kernel-check.ts';
 import { createMemory } from './kernel-module.ts';
+import { activationCode } from './ops/activation.ts';
 
 interface RowKernels {
   heapBase(): number;
   rmsNormVector(x: number, gain: number, eps: number, out: number, count: number): void;
   ropeVector(x: number, table: number, half: number): void;
-  swigluRow(gate: number, up: number, out: number, count: number): void;
+  activationRow(fn: number, x: number, up: number, out: number, count: number): void;
   addRow(a: number, b: number, out: number, count: number): void;
   expRow(x: number, out: number, count: number): void;
   packHalves(from: number, to: number, count: number, padded: number): void;
@@ -87,15 +90,28 @@ describe.each(MODULES)('%s', (_, module) => {
     xAt.view.forEach((value, i) => expect(Math.abs(value - (wanted[i] as number))).toBeLessThan(1e-6));
   });
 
-  test.each(COUNTS)('swiglu and add of %i values', (count) => {
+  describe.each(ACTIVATIONS)('%s', (fn) => {
+    test.each(COUNTS)('of %i values, alone and as a gate', (count) => {
+      const { kernels, place } = open(module);
+      const [x, up] = [random(count, 5, 60), random(count, 6)];
+      const [xAt, upAt] = [place(x), place(up)];
+      const out = place(new Float32Array(count + 4).fill(77));
+      const wanted = Array.from(x, ACTIVATION_FUNCTIONS[fn]);
+      kernels.activationRow(activationCode(fn), xAt.at, 0, out.at, count);
+      expectRelative(out.view.subarray(0, count), wanted, 6e-7);
+      kernels.activationRow(activationCode(fn), xAt.at, upAt.at, out.at, count);
+      expectRelative(out.view.subarray(0, count), wanted.map((y, i) => y * (up[i] as number)), 6e-7);
+      expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+    });
+  });
+
+  test.each(COUNTS)('add of %i values', (count) => {
     const { kernels, place } = open(module);
-    const [gate, up] = [random(count, 5, 60), random(count, 6)];
-    const [gateAt, upAt] = [place(gate), place(up)];
+    const [a, b] = [random(count, 5, 60), random(count, 6)];
+    const [aAt, bAt] = [place(a), place(b)];
     const out = place(new Float32Array(count + 4).fill(77));
-    kernels.swigluRow(gateAt.at, upAt.at, out.at, count);
-    expectRelative(out.view.subarray(0, count), Array.from(gate, (g, i) => (g / (1 + Math.exp(-g))) * (up[i] as number)), 6e-7);
-    kernels.addRow(gateAt.at, upAt.at, out.at, count);
-    expect([...out.view.subarray(0, count)]).toEqual(Array.from(gate, (g, i) => Math.fround(g + (up[i] as number))));
+    kernels.addRow(aAt.at, bAt.at, out.at, count);
+    expect([...out.view.subarray(0, count)]).toEqual(Array.from(a, (value, i) => Math.fround(value + (b[i] as number))));
     expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
   });
 

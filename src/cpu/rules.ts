@@ -1,54 +1,35 @@
 /** What the CPU executor fuses: fewer barriers, and values that stay in a core's cache instead of going through memory. */
+import { gatedPair, gatheredNorm, isPrivate, isStep, privateProducer, residualSum } from '../graph/patterns.ts';
 import type { FusionContext, FusionRule } from '../graph/plan.ts';
-import type { Value } from '../graph/value.ts';
-import { sourceId } from './cpu-op.ts';
-import type { AttentionStepOp, CpuOp, CpuStep, HeadPreparation, LinearPart, LinearsStepOp, NormStepOp, RotateStepOp } from './cpu-op.ts';
+import { sourceId } from './cpu-value.ts';
+import type { CpuStepOf, CpuValue } from './cpu-value.ts';
+import type { AttentionStepOp } from './ops/attention.ts';
+import type { CpuOp, CpuStep } from './ops/index.ts';
+import type { LinearPart, LinearsStepOp } from './ops/linear.ts';
+import type { HeadPreparation, RotateStepOp } from './ops/rope.ts';
 
-type Context = FusionContext<CpuOp>;
-type StepOf<Op extends CpuOp> = CpuStep & { readonly op: Op };
-
-function isStep<Kind extends CpuOp['kind']>(step: CpuStep | undefined, kind: Kind): step is StepOf<CpuOp & { kind: Kind }> {
-  return step?.op.kind === kind;
-}
-
-/** True when only one step reads the value, so that it need not exist by itself. */
-function isPrivate(value: Value, context: Context): boolean {
-  return !context.isKept(value) && context.consumersOf(value).length === 1;
-}
-
-/** The step of a kind that makes `value` for one reader only. */
-function privateProducer<Kind extends CpuOp['kind']>(value: Value | undefined, kind: Kind, context: Context) {
-  if (value === undefined || !isPrivate(value, context)) return undefined;
-  const step = context.producerOf(value);
-  return isStep(step, kind) ? step : undefined;
-}
+type Context = FusionContext<CpuOp, CpuValue>;
+type Rule = FusionRule<CpuOp, CpuValue>;
 
 /** A linears step of one matrix and nothing else. */
-function plainLinear(step: StepOf<LinearsStepOp> | undefined): LinearPart | undefined {
+function plainLinear(step: CpuStepOf<LinearsStepOp> | undefined): LinearPart | undefined {
   const [part, ...others] = step?.op.parts ?? [];
   return others.length === 0 && part?.residual === undefined ? part : undefined;
 }
 
 /** gather and norm in either order: only the rows that are wanted are normed. */
-const gatherNorm: FusionRule<CpuOp> = {
+const gatherNorm: Rule = {
   name: 'gather-norm',
   match(step, context) {
-    if (isStep(step, 'norm') && !step.op.gather) {
-      const gather = privateProducer(step.inputs[0], 'gather', context);
-      if (gather === undefined) return undefined;
-      const op: NormStepOp = { ...step.op, gather: true };
-      return { replaced: [gather, step], by: { op, inputs: gather.inputs, outputs: step.outputs, label: step.label } };
-    }
-    if (!isStep(step, 'gather')) return undefined;
-    const norm = privateProducer(step.inputs[0], 'norm', context);
-    if (norm === undefined || norm.op.gather || norm.outputs.length > 1) return undefined;
-    const inputs = [norm.inputs[0] as Value, step.inputs[1] as Value];
-    return { replaced: [norm, step], by: { op: { ...norm.op, gather: true }, inputs, outputs: step.outputs, label: norm.label } };
+    const found = gatheredNorm(step, { norm: 'norm', gather: 'gather', context });
+    if (found === undefined || found.norm.op.gather) return undefined;
+    const { norm, replaced, inputs, outputs } = found;
+    return { replaced, by: { op: { ...norm.op, gather: true }, inputs, outputs, label: norm.label } };
   },
 };
 
 /** norm and int8 rounding of its result; the floats are written only where something else reads them. */
-const normQuantize: FusionRule<CpuOp> = {
+const normQuantize: Rule = {
   name: 'norm-quantize',
   match(step, context) {
     const floats = step.inputs[0];
@@ -60,24 +41,22 @@ const normQuantize: FusionRule<CpuOp> = {
   },
 };
 
-/** silu(gate x) * (up x) chunk by chunk: neither product is written to memory as a whole. */
-const gatedLinears: FusionRule<CpuOp> = {
-  name: 'gate-up-swiglu',
+/** fn(gate x) * (up x) chunk by chunk: neither product is written to memory as a whole. */
+const gatedLinears: Rule = {
+  name: 'gate-up-activation',
   match(step, context) {
-    if (!isStep(step, 'swiglu')) return undefined;
-    const gateStep = privateProducer(step.inputs[0], 'linears', context);
-    const upStep = privateProducer(step.inputs[1], 'linears', context);
-    const gate = plainLinear(gateStep);
-    const up = plainLinear(upStep);
-    if (gateStep === undefined || upStep === undefined || gate === undefined || up === undefined || gateStep === upStep) return undefined;
-    const op: CpuOp = { kind: 'gated', gate: { ...gate, x: 0 }, up: { ...up, x: 1 } };
-    const inputs = [gateStep.inputs[gate.x] as Value, upStep.inputs[up.x] as Value];
-    return { replaced: [gateStep, upStep, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
+    const pair = isStep(step, 'activation') ? gatedPair<CpuOp, CpuValue, 'linears'>(step, 'linears', context) : undefined;
+    const gate = plainLinear(pair?.gate);
+    const up = plainLinear(pair?.up);
+    if (!isStep(step, 'activation') || pair === undefined || gate === undefined || up === undefined) return undefined;
+    const op: CpuOp = { kind: 'gated', fn: step.op.fn, gate: { ...gate, x: 0 }, up: { ...up, x: 1 } };
+    const inputs = [pair.gate.inputs[gate.x] as CpuValue, pair.up.inputs[up.x] as CpuValue];
+    return { replaced: [pair.gate, pair.up, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
   },
 };
 
 /** Matrices that read one value (q, k and v) in one step, whatever their types. */
-const sharedInput: FusionRule<CpuOp> = {
+const sharedInput: Rule = {
   name: 'linears-of-one-input',
   match(step, context) {
     const x = step.inputs[0];
@@ -99,66 +78,61 @@ function readsOnly(step: CpuStep, id: number): boolean {
 }
 
 /** W x + residual: the sum is made while the product's rows are in cache. */
-const linearResidual: FusionRule<CpuOp> = {
+const linearResidual: Rule = {
   name: 'linear-residual',
   match(step, context) {
     if (!isStep(step, 'add')) return undefined;
-    for (const [own, other] of [[0, 1], [1, 0]] as const) {
-      const product = step.inputs[own];
-      const residual = step.inputs[other];
-      const linear = privateProducer(product, 'linears', context);
-      const part = plainLinear(linear);
-      if (linear === undefined || part === undefined || residual === undefined || product?.id === residual.id) continue;
-      const inputs = [linear.inputs[part.x] as Value, residual];
-      const op: CpuOp = { kind: 'linears', parts: [{ ...part, x: 0, residual: 1 }] };
-      return { replaced: [linear, step], by: { op, inputs, outputs: step.outputs, label: linear.label } };
-    }
-    return undefined;
+    const sum = residualSum<CpuOp, CpuValue, 'linears'>(step, 'linears', { context, accepts: (maker) => plainLinear(maker) !== undefined });
+    const part = plainLinear(sum?.maker);
+    if (sum === undefined || part === undefined) return undefined;
+    const { maker, residual } = sum;
+    const op: CpuOp = { kind: 'linears', parts: [{ ...part, x: 0, residual: 1 }] };
+    return { replaced: [maker, step], by: { op, inputs: [maker.inputs[part.x] as CpuValue, residual], outputs: step.outputs, label: maker.label } };
   },
 };
 
 /** Per-head norm and rotation in one pass over the heads. */
-const normRotate: FusionRule<CpuOp> = {
+const normRotate: Rule = {
   name: 'head-norm-rope',
   match(step, context) {
     if (!isStep(step, 'rotate') || step.op.norm !== undefined) return undefined;
     const norm = privateProducer(step.inputs[0], 'norm', context);
     if (norm === undefined || norm.op.gather || norm.outputs.length > 1 || norm.op.groups !== step.op.heads) return undefined;
     const op: RotateStepOp = { ...step.op, norm: { weight: norm.op.weight, eps: norm.op.eps } };
-    const inputs = [norm.inputs[0] as Value, ...step.inputs.slice(1)];
+    const inputs = [norm.inputs[0] as CpuValue, ...step.inputs.slice(1)];
     return { replaced: [norm, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
   },
 };
 
 /** Rotation of q in place and of k on its way to the cache, in attention's first phase. */
-const rotateAttention: FusionRule<CpuOp> = {
+const rotateAttention: Rule = {
   name: 'rope-attention',
   match(step, context) {
     if (!isStep(step, 'attention')) return undefined;
     const q = absorbable(step.inputs[0], step.op.q, context);
     const k = absorbable(step.inputs[1], step.op.k, context);
     // In place: nothing else may read the heads as they were.
-    const rotatesQ = q !== undefined && isPrivate(q.inputs[0] as Value, context);
+    const rotatesQ = q !== undefined && isPrivate(q.inputs[0] as CpuValue, context);
     const replaced: CpuStep[] = [...(rotatesQ ? [q] : []), ...(k ? [k] : []), step];
     if (replaced.length === 1) return undefined;
     const inputs = [...step.inputs];
-    if (rotatesQ) inputs[0] = q.inputs[0] as Value;
-    if (k) inputs[1] = k.inputs[0] as Value;
+    if (rotatesQ) inputs[0] = q.inputs[0] as CpuValue;
+    if (k) inputs[1] = k.inputs[0] as CpuValue;
     const op: AttentionStepOp = { ...step.op, q: rotatesQ ? preparationOf(q) : step.op.q, k: k ? preparationOf(k) : step.op.k };
     return { replaced, by: { ...step, op, inputs } };
   },
 };
 
-function absorbable(value: Value | undefined, present: HeadPreparation, context: Context) {
+function absorbable(value: CpuValue | undefined, present: HeadPreparation, context: Context) {
   if (present.norm !== undefined || present.table !== undefined) return undefined;
   return privateProducer(value, 'rotate', context);
 }
 
-function preparationOf({ op }: StepOf<RotateStepOp>): HeadPreparation {
+function preparationOf({ op }: CpuStepOf<RotateStepOp>): HeadPreparation {
   return { norm: op.norm, table: op.table };
 }
 
 /** In the order in which they run: each may rely on what the ones before it left. */
-export const CPU_RULES: readonly FusionRule<CpuOp>[] = [
+export const CPU_RULES: readonly Rule[] = [
   gatherNorm, normQuantize, gatedLinears, sharedInput, linearResidual, normRotate, rotateAttention,
 ];

@@ -1,6 +1,6 @@
 /** Writes what one step works on: tokens, pages, tiles of attention and the tables of rotary positions. */
 import type { SequenceStep } from '../graph/executor.ts';
-import type { RopeTable } from '../graph/op.ts';
+import type { RopeTable } from '../graph/ops/rope.ts';
 import { cutTiles } from './attention-tiles.ts';
 import type { TileShape } from './attention-tiles.ts';
 import { createRecordWriter } from './record-writer.ts';

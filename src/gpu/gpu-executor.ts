@@ -6,7 +6,7 @@ import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-flags.ts';
-import { partialsBytes } from './plan/attention-uses.ts';
+import { partialsBytes } from './ops/attention.ts';
 import { planModel, vocabOf } from './plan/model-plan.ts';
 import type { ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';

@@ -2,6 +2,7 @@
  * A matrix product as the kernels of three families (int8 GEMV, float GEMV, GEMM) see it: what goes in, what is done with the
  * result, and the buffers' names. y[r] = W x[r], W being the parts' rows one after another.
  */
+import type { ActivationName } from '../graph/ops/activation.ts';
 import type { Binding } from './kernel.ts';
 import { packedFormatOf, planesOf } from './packed-layout.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
@@ -35,8 +36,8 @@ export interface LinearShape {
   readonly norm: { readonly eps: number } | undefined;
   /** Binding `bias`, f32 over the rows of all parts, added to the product. */
   readonly bias: boolean;
-  /** One interleaved part: rows of gate and up, 16 by 16. y = silu(gate) * up has half as many columns. Excludes residual. */
-  readonly gated: boolean;
+  /** One interleaved part: rows of gate and up, 16 by 16. y = fn(gate) * up, with the named function, has half as many columns. Excludes residual. */
+  readonly gated: ActivationName | false;
   /** Binding `residual`, f32 [rows, width], added last. */
   readonly residual: boolean;
   readonly outputs: LinearOutputs;

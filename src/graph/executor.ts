@@ -138,6 +138,6 @@ export interface Executor {
 export function kvPageBytes(graph: Graph, kv: Pick<KvLayout, 'type' | 'pageTokens'>): number {
   const elementBytes = kv.type === 'f16' ? 2 : 4;
   let perToken = 0;
-  for (const state of graph.states) perToken += 2 * state.kvHeads * state.headDim * elementBytes;
+  for (const { heads, keyDim, valueDim } of graph.states) perToken += heads * (keyDim + valueDim) * elementBytes;
   return perToken * kv.pageTokens;
 }

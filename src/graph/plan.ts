@@ -3,29 +3,31 @@
  * An executor brings its own rules and fused ops; this file knows neither.
  */
 import type { Step } from './graph.ts';
-import { formatShape } from './value.ts';
+import { formatShape, widthOf } from './value.ts';
 import type { Dim, Value } from './value.ts';
 
 type AnyOp = { readonly kind: string };
+/** A plan's values may be of types that only its executor knows. */
+type AnyValue = Value<string>;
 
 /** What a rule may look at while it matches. */
-export interface FusionContext<Op extends AnyOp> {
-  producerOf(value: Value): Step<Op> | undefined;
-  consumersOf(value: Value): readonly Step<Op>[];
+export interface FusionContext<Op extends AnyOp, V extends AnyValue = Value> {
+  producerOf(value: V): Step<Op, V> | undefined;
+  consumersOf(value: V): readonly Step<Op, V>[];
   /** True when a value must exist in memory by itself: the logits, or a tap that was asked for. */
-  isKept(value: Value): boolean;
+  isKept(value: V): boolean;
 }
 
-export interface Fusion<Op extends AnyOp> {
-  readonly replaced: readonly Step<Op>[];
+export interface Fusion<Op extends AnyOp, V extends AnyValue = Value> {
+  readonly replaced: readonly Step<Op, V>[];
   /** One step, or several where values change their form between them; in an order in which they can run. */
-  readonly by: Step<Op> | readonly Step<Op>[];
+  readonly by: Step<Op, V> | readonly Step<Op, V>[];
 }
 
 /** A pattern that starts at `step`, and what does the same work; undefined where it does not match. */
-export interface FusionRule<Op extends AnyOp> {
+export interface FusionRule<Op extends AnyOp, V extends AnyValue = Value> {
   readonly name: string;
-  match(step: Step<Op>, context: FusionContext<Op>): Fusion<Op> | undefined;
+  match(step: Step<Op, V>, context: FusionContext<Op, V>): Fusion<Op, V> | undefined;
 }
 
 /** Buffer of a plan: `width` elements for each row of `outer`. */
@@ -33,11 +35,11 @@ export interface BufferSlot {
   readonly index: number;
   readonly outer: Dim;
   readonly width: number;
-  readonly dtype: Value['dtype'];
+  readonly dtype: string;
 }
 
-export interface Plan<Op extends AnyOp> {
-  readonly steps: readonly Step<Op>[];
+export interface Plan<Op extends AnyOp, V extends AnyValue = Value> {
+  readonly steps: readonly Step<Op, V>[];
   readonly slots: readonly BufferSlot[];
   /** Slot of every value that some step reads or writes, inputs included, by value id. */
   readonly slotOf: ReadonlyMap<number, BufferSlot>;
@@ -45,18 +47,18 @@ export interface Plan<Op extends AnyOp> {
   readonly fused: ReadonlyMap<string, number>;
 }
 
-export interface PlanOptions<Op extends AnyOp> {
-  readonly steps: readonly Step<Op>[];
-  readonly rules: readonly FusionRule<Op>[];
+export interface PlanOptions<Op extends AnyOp, V extends AnyValue = Value> {
+  readonly steps: readonly Step<Op, V>[];
+  readonly rules: readonly FusionRule<Op, V>[];
   /** Values that the caller reads after the run. */
-  readonly kept: readonly Value[];
+  readonly kept: readonly V[];
   /** Values that the caller writes before the run. */
-  readonly inputs: readonly Value[];
+  readonly inputs: readonly V[];
 }
 
-function contextOf<Op extends AnyOp>(steps: readonly Step<Op>[], kept: ReadonlySet<number>): FusionContext<Op> {
-  const producers = new Map<number, Step<Op>>();
-  const consumers = new Map<number, Step<Op>[]>();
+function contextOf<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[], kept: ReadonlySet<number>): FusionContext<Op, V> {
+  const producers = new Map<number, Step<Op, V>>();
+  const consumers = new Map<number, Step<Op, V>[]>();
   for (const step of steps) {
     for (const output of step.outputs) producers.set(output.id, step);
     for (const input of new Set(step.inputs)) {
@@ -73,7 +75,7 @@ function contextOf<Op extends AnyOp>(steps: readonly Step<Op>[], kept: ReadonlyS
 }
 
 /** Applies one rule from the first step to the last, again and again until it matches nowhere. */
-function applyRule<Op extends AnyOp>(steps: readonly Step<Op>[], rule: FusionRule<Op>, kept: ReadonlySet<number>) {
+function applyRule<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[], rule: FusionRule<Op, V>, kept: ReadonlySet<number>) {
   let current = steps;
   for (let count = 0; ; ) {
     const pass = applyOnce(current, rule, kept);
@@ -84,9 +86,9 @@ function applyRule<Op extends AnyOp>(steps: readonly Step<Op>[], rule: FusionRul
 }
 
 /** One pass: all matches that share no step, seen as the steps were when it began. One new order for all keeps planning linear. */
-function applyOnce<Op extends AnyOp>(steps: readonly Step<Op>[], rule: FusionRule<Op>, kept: ReadonlySet<number>) {
+function applyOnce<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[], rule: FusionRule<Op, V>, kept: ReadonlySet<number>) {
   const context = contextOf(steps, kept);
-  const fusionOf = new Map<Step<Op>, Fusion<Op>>();
+  const fusionOf = new Map<Step<Op, V>, Fusion<Op, V>>();
   let count = 0;
   for (const step of steps) {
     const fusion = fusionOf.has(step) ? undefined : rule.match(step, context);
@@ -95,7 +97,7 @@ function applyOnce<Op extends AnyOp>(steps: readonly Step<Op>[], rule: FusionRul
     count++;
   }
   if (count === 0) return { steps, count };
-  const placed = new Set<Fusion<Op>>();
+  const placed = new Set<Fusion<Op, V>>();
   const fused = steps.flatMap((step) => {
     const fusion = fusionOf.get(step);
     if (fusion === undefined) return [step];
@@ -107,12 +109,12 @@ function applyOnce<Op extends AnyOp>(steps: readonly Step<Op>[], rule: FusionRul
 }
 
 /** Stable topological order: each step right where it was, or right after the last step it reads from. */
-function inOrder<Op extends AnyOp>(steps: readonly Step<Op>[]): Step<Op>[] {
-  const producer = new Map<number, Step<Op>>();
+function inOrder<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[]): Step<Op, V>[] {
+  const producer = new Map<number, Step<Op, V>>();
   for (const step of steps) for (const output of step.outputs) producer.set(output.id, step);
-  const ordered: Step<Op>[] = [];
-  const state = new Map<Step<Op>, 'open' | 'done'>();
-  const visit = (step: Step<Op>) => {
+  const ordered: Step<Op, V>[] = [];
+  const state = new Map<Step<Op, V>, 'open' | 'done'>();
+  const visit = (step: Step<Op, V>) => {
     if (state.get(step) === 'done') return;
     if (state.get(step) === 'open') throw new Error(`plan: step ${step.label} depends on itself`);
     state.set(step, 'open');
@@ -127,18 +129,14 @@ function inOrder<Op extends AnyOp>(steps: readonly Step<Op>[]): Step<Op>[] {
   return ordered;
 }
 
-function widthOf(value: Value): number {
-  return value.shape.slice(1).reduce<number>((product, dim) => product * (dim as number), 1);
-}
-
 /** Greedy slots in step order: a slot is free again after the last step that reads its value. */
-function assignSlots<Op extends AnyOp>(steps: readonly Step<Op>[], inputs: readonly Value[], kept: ReadonlySet<number>) {
+function assignSlots<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[], inputs: readonly V[], kept: ReadonlySet<number>) {
   const lastUse = new Map<number, number>();
   steps.forEach((step, at) => step.inputs.forEach((value) => lastUse.set(value.id, at)));
-  const slots: { index: number; outer: Dim; width: number; dtype: Value['dtype'] }[] = [];
+  const slots: { index: number; outer: Dim; width: number; dtype: string }[] = [];
   const slotOf = new Map<number, BufferSlot>();
   const free = new Set<BufferSlot>();
-  const take = (value: Value) => {
+  const take = (value: V) => {
     const outer = value.shape[0] as Dim;
     const fits = [...free].find((slot) => slot.outer === outer && slot.dtype === value.dtype);
     const slot = fits === undefined ? { index: slots.length, outer, width: 0, dtype: value.dtype } : slots[fits.index];
@@ -160,10 +158,10 @@ function assignSlots<Op extends AnyOp>(steps: readonly Step<Op>[], inputs: reado
   return { slots, slotOf };
 }
 
-export function planSteps<Op extends AnyOp>(options: PlanOptions<Op>): Plan<Op> {
+export function planSteps<Op extends AnyOp, V extends AnyValue>(options: PlanOptions<Op, V>): Plan<Op, V> {
   const kept = new Set(options.kept.map((value) => value.id));
   const fused = new Map<string, number>();
-  let steps: readonly Step<Op>[] = options.steps;
+  let steps: readonly Step<Op, V>[] = options.steps;
   for (const rule of options.rules) {
     const applied = applyRule(steps, rule, kept);
     steps = applied.steps;
@@ -173,8 +171,8 @@ export function planSteps<Op extends AnyOp>(options: PlanOptions<Op>): Plan<Op> 
 }
 
 /** The plan as text: `12 linear b3 b1 -> b4  layers.0.attn.o  (detail)`, then the slots. */
-export function printPlan<Op extends AnyOp>(title: string, plan: Plan<Op>, detail: (op: Op) => string): string {
-  const slotName = (value: Value) => `b${plan.slotOf.get(value.id)?.index ?? '?'}`;
+export function printPlan<Op extends AnyOp, V extends AnyValue>(title: string, plan: Plan<Op, V>, detail: (op: Op) => string): string {
+  const slotName = (value: V) => `b${plan.slotOf.get(value.id)?.index ?? '?'}`;
   const lines = [`plan ${title}: ${plan.steps.length} steps, ${plan.slots.length} buffers`];
   for (const [rule, count] of plan.fused) lines.push(`  rule ${rule} x${count}`);
   for (const slot of plan.slots) lines.push(`  b${slot.index} ${slot.dtype}${formatShape([slot.outer, slot.width])}`);

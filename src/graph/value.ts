@@ -1,20 +1,15 @@
 /** What flows along the edges of a graph, and the references its ops carry. */
 
-/**
- * A dimension: a number known when the graph is built, or one of the sizes of a step.
- * `rows` counts the tokens of all sequences of a step, one after another; `outRows` those whose logits are wanted.
- * Prefill, decode and batched decode differ only in these two.
- */
-export type Dim = number | 'rows' | 'outRows';
+/** A dimension: a number known when the graph is built, or the name of a size that every run gives, or that is derived from those. */
+export type Dim = number | string;
 
-export interface Value {
+/** Element types of a graph's values. Executors' plans may hold values of further types. */
+export type GraphType = 'f32' | 'i32';
+
+export interface Value<Type extends string = GraphType> {
   /** Index of creation, unique in its graph. */
   readonly id: number;
-  /**
-   * `q8` are values rounded to int8 in blocks with scales, in a layout of the executor's own: only its plans hold them. `q8n` are
-   * such values before an RMS norm's division, which their readers do.
-   */
-  readonly dtype: 'f32' | 'i32' | 'q8' | 'q8n';
+  readonly dtype: Type;
   /** Outermost dimension first; the last one is contiguous. */
   readonly shape: readonly Dim[];
   /** Dotted path of the op that made it: `layers.3.attn.q`. */
@@ -28,18 +23,11 @@ export interface WeightRef {
   readonly shape: readonly number[];
 }
 
-/** Keys and values of one attention layer, addressed by pages that the engine hands out. */
-export interface KvState {
-  readonly kind: 'kv';
-  /** Position in {@link Graph.states}. */
-  readonly index: number;
-  readonly kvHeads: number;
-  readonly headDim: number;
-}
-
-/** State kinds that later architectures add (conv, recurrent) join this union; only `kv` can rewind. */
-export type State = KvState;
-
 export function formatShape(shape: readonly Dim[]): string {
   return `[${shape.join(', ')}]`;
+}
+
+/** Elements of one row of a value: the product of all dims but the outermost. */
+export function widthOf({ shape }: Pick<Value<string>, 'shape'>): number {
+  return shape.slice(1).reduce<number>((product, dim) => product * (dim as number), 1);
 }

@@ -2,6 +2,12 @@
 import { buildGraph } from '../graph/graph-builder.ts';
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import type { Graph } from '../graph/graph.ts';
+import { gated } from '../graph/ops/activation.ts';
+import { attention } from '../graph/ops/attention.ts';
+import { embed } from '../graph/ops/embed.ts';
+import { gatherRows } from '../graph/ops/gather-rows.ts';
+import { linear } from '../graph/ops/linear.ts';
+import { rmsNorm } from '../graph/ops/rms-norm.ts';
 import type { Value, WeightRef } from '../graph/value.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 
@@ -11,13 +17,13 @@ export function weightOf(g: GraphBuilder, name: string, shape: readonly number[]
 }
 
 function linearOf(g: GraphBuilder, name: string, x: Value, shape: readonly [number, number], bias: boolean): Value {
-  return g.linear(name, x, weightOf(g, name, shape), bias ? weightOf(g, `${name}.bias`, [shape[0]]) : undefined);
+  return linear(g, name, x, weightOf(g, name, shape), bias ? weightOf(g, `${name}.bias`, [shape[0]]) : undefined);
 }
 
 /** Norm and the three projections. x [rows, dim] -> q [rows, heads * headDim], k and v [rows, kvHeads * headDim]. */
 export function attentionInputs(g: GraphBuilder, config: DecoderConfig, x: Value) {
   const { dim, heads, kvHeads, headDim, attentionBias } = config;
-  const normed = g.rmsNorm('norm', x, weightOf(g, 'norm', [dim]), config.rmsEps);
+  const normed = rmsNorm(g, 'norm', x, { weight: weightOf(g, 'norm', [dim]), eps: config.rmsEps });
   return {
     q: linearOf(g, 'q', normed, [heads * headDim, dim], attentionBias),
     k: linearOf(g, 'k', normed, [kvHeads * headDim, dim], attentionBias),
@@ -26,34 +32,49 @@ export function attentionInputs(g: GraphBuilder, config: DecoderConfig, x: Value
 }
 
 /** Attention over the sequence and the output projection -> [rows, dim]. */
-export function attentionOutput(g: GraphBuilder, config: DecoderConfig, qkv: readonly [Value, Value, Value]): Value {
+export function attentionOutput(g: GraphBuilder, config: DecoderConfig, qkv: readonly [Value, Value, Value], positions: Value): Value {
   const { dim, heads, kvHeads, headDim, attentionBias } = config;
-  const state = g.kvState(kvHeads, headDim);
-  const mixed = g.attention('attend', qkv, { heads, kvHeads, headDim, scale: headDim ** -0.5, state });
+  const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
+  const mixed = attention(g, 'attend', qkv, { positions, heads, scale: headDim ** -0.5, state });
   return linearOf(g, 'o', mixed, [dim, heads * headDim], attentionBias);
 }
 
 /** down(silu(gate(x)) * up(x)) after a norm. x [rows, dim] -> [rows, dim]. */
 export function swigluMlp(g: GraphBuilder, config: DecoderConfig, x: Value): Value {
   const { dim, ffnDim, mlpBias } = config;
-  const normed = g.rmsNorm('norm', x, weightOf(g, 'norm', [dim]), config.rmsEps);
+  const normed = rmsNorm(g, 'norm', x, { weight: weightOf(g, 'norm', [dim]), eps: config.rmsEps });
   const gate = linearOf(g, 'gate', normed, [ffnDim, dim], mlpBias);
   const up = linearOf(g, 'up', normed, [ffnDim, dim], mlpBias);
-  return linearOf(g, 'down', g.swiglu('act', gate, up), [dim, ffnDim], mlpBias);
+  return linearOf(g, 'down', gated(g, 'act', 'silu', [gate, up]), [dim, ffnDim], mlpBias);
 }
 
-/** Embedding, `layers` times `layer`, final norm and output matrix. Taps `hidden.0` .. `hidden.L` lie before the final norm. */
-export function decoderGraph(config: DecoderConfig, layer: (g: GraphBuilder, x: Value) => Value): Graph {
+/** What a layer reads and adds to. */
+export interface LayerInput {
+  readonly n: number;
+  /** [rows, dim]. */
+  readonly x: Value;
+  /** [rows]. */
+  readonly positions: Value;
+}
+
+/**
+ * Embedding, `layers` times `layer`, final norm and output matrix. `rows` is all tokens of a step, `outRows` those whose logits are wanted.
+ * Taps `hidden.0` .. `hidden.L` lie before the final norm.
+ */
+export function decoderGraph(config: DecoderConfig, layer: (g: GraphBuilder, input: LayerInput) => Value): Graph {
   const { vocabSize, dim, layers, rmsEps, tiedEmbeddings, architecture } = config;
   return buildGraph(architecture, (g) => {
+    const tokens = g.input('tokens', 'i32', ['rows']);
+    const positions = g.input('positions', 'i32', ['rows']);
+    const outIndices = g.input('outIndices', 'i32', ['outRows']);
     const embedding = g.weight('embedding', [vocabSize, dim]);
-    let x = g.embed('embed', embedding);
+    let x = embed(g, 'embed', tokens, embedding);
     g.tap('hidden.0', x);
     for (let n = 0; n < layers; n++) {
-      x = g.scope(`layers.${n}`, () => layer(g, x));
+      x = g.scope(`layers.${n}`, () => layer(g, { n, x, positions }));
       g.tap(`hidden.${n + 1}`, x);
     }
-    const normed = g.rmsNorm('norm', g.gatherRows('last', x), g.weight('norm', [dim]), rmsEps);
-    return g.linear('output', normed, tiedEmbeddings ? embedding : g.weight('output', [vocabSize, dim]));
+    const normed = rmsNorm(g, 'norm', gatherRows(g, 'last', x, outIndices), { weight: g.weight('norm', [dim]), eps: rmsEps });
+    g.output('logits', linear(g, 'output', normed, tiedEmbeddings ? embedding : g.weight('output', [vocabSize, dim])));
   });
 }

@@ -3,26 +3,29 @@
  * GGUF stores q and k for interleaved rotation and may hold the scaled rotary frequencies as divisors.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import type { RopeTable } from '../graph/op.ts';
+import { add } from '../graph/ops/add.ts';
+import { rope } from '../graph/ops/rope.ts';
+import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
 import type { Architecture } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
 import { attentionInputs, attentionOutput, decoderGraph, swigluMlp } from './decoder-graph.ts';
+import type { LayerInput } from './decoder-graph.ts';
 import { DECODER_SKIPS, layerSpecs, outerSpecs } from './decoder-weights.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
 
-function attention(g: GraphBuilder, config: DecoderConfig, x: Value, table: RopeTable): Value {
+function attention(g: GraphBuilder, config: DecoderConfig, { x, positions }: LayerInput, table: RopeTable): Value {
   const { heads, kvHeads, headDim } = config;
   const { q, k, v } = attentionInputs(g, config, x);
-  const turnedQ = g.rope('q_rope', q, { heads, headDim, table });
-  const turnedK = g.rope('k_rope', k, { heads: kvHeads, headDim, table });
-  return attentionOutput(g, config, [turnedQ, turnedK, v]);
+  const turnedQ = rope(g, 'q_rope', q, { heads, headDim, table, positions });
+  const turnedK = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
+  return attentionOutput(g, config, [turnedQ, turnedK, v], positions);
 }
 
-function layer(g: GraphBuilder, config: DecoderConfig, x: Value, table: RopeTable): Value {
-  const h = g.add('attn.residual', x, g.scope('attn', () => attention(g, config, x, table)));
-  return g.add('mlp.residual', h, g.scope('mlp', () => swigluMlp(g, config, h)));
+function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
+  const h = add(g, 'attn.residual', input.x, g.scope('attn', () => attention(g, config, input, table)));
+  return add(g, 'mlp.residual', h, g.scope('mlp', () => swigluMlp(g, config, h)));
 }
 
 export const llama: Architecture = {
@@ -36,6 +39,6 @@ export const llama: Architecture = {
   skips: [...DECODER_SKIPS, { pattern: /^rope_freqs\.weight$/, reason: 'read into the rotary frequencies' }],
   graph(config, ropeDivisors) {
     const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim, ropeDivisors) };
-    return decoderGraph(config, (g, x) => layer(g, config, x, table));
+    return decoderGraph(config, (g, input) => layer(g, config, input, table));
   },
 };

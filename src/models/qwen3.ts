@@ -3,29 +3,33 @@
  * Llama's block with an RMS norm on every query and key head before the rotation; GGUF keeps the rows of q and k as they are.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import type { RopeTable } from '../graph/op.ts';
+import { add } from '../graph/ops/add.ts';
+import { rmsNorm } from '../graph/ops/rms-norm.ts';
+import { rope } from '../graph/ops/rope.ts';
+import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
 import type { Architecture } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
 import { attentionInputs, attentionOutput, decoderGraph, swigluMlp, weightOf } from './decoder-graph.ts';
+import type { LayerInput } from './decoder-graph.ts';
 import { DECODER_SKIPS, layerSpecs, normSpec, outerSpecs } from './decoder-weights.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
-function attention(g: GraphBuilder, config: DecoderConfig, x: Value, table: RopeTable): Value {
+function attention(g: GraphBuilder, config: DecoderConfig, { x, positions }: LayerInput, table: RopeTable): Value {
   const { heads, kvHeads, headDim, rmsEps } = config;
   const { q, k, v } = attentionInputs(g, config, x);
-  const normedQ = g.rmsNorm('q_norm', q, weightOf(g, 'q_norm', [headDim]), rmsEps, heads);
-  const normedK = g.rmsNorm('k_norm', k, weightOf(g, 'k_norm', [headDim]), rmsEps, kvHeads);
-  const turnedQ = g.rope('q_rope', normedQ, { heads, headDim, table });
-  const turnedK = g.rope('k_rope', normedK, { heads: kvHeads, headDim, table });
-  return attentionOutput(g, config, [turnedQ, turnedK, v]);
+  const normedQ = rmsNorm(g, 'q_norm', q, { weight: weightOf(g, 'q_norm', [headDim]), eps: rmsEps, groups: heads });
+  const normedK = rmsNorm(g, 'k_norm', k, { weight: weightOf(g, 'k_norm', [headDim]), eps: rmsEps, groups: kvHeads });
+  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions });
+  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions });
+  return attentionOutput(g, config, [turnedQ, turnedK, v], positions);
 }
 
-function layer(g: GraphBuilder, config: DecoderConfig, x: Value, table: RopeTable): Value {
-  const h = g.add('attn.residual', x, g.scope('attn', () => attention(g, config, x, table)));
-  return g.add('mlp.residual', h, g.scope('mlp', () => swigluMlp(g, config, h)));
+function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
+  const h = add(g, 'attn.residual', input.x, g.scope('attn', () => attention(g, config, input, table)));
+  return add(g, 'mlp.residual', h, g.scope('mlp', () => swigluMlp(g, config, h)));
 }
 
 function headNormSpecs(config: DecoderConfig, n: number): WeightSpec[] {
@@ -47,6 +51,6 @@ export const qwen3: Architecture = {
   skips: DECODER_SKIPS,
   graph(config) {
     const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim) };
-    return decoderGraph(config, (g, x) => layer(g, config, x, table));
+    return decoderGraph(config, (g, input) => layer(g, config, input, table));
   },
 };

@@ -4,15 +4,15 @@
  */
 import { kvPageBytes } from '../graph/executor.ts';
 import type { Executor, Program, ProgramRequest, SequenceStep, StepBatch, StepResult, WeightSource } from '../graph/executor.ts';
-import { printGraph } from '../graph/graph.ts';
-import type { GraphNode } from '../graph/graph.ts';
-import type { AttentionOp, GraphOp } from '../graph/op.ts';
+import { inputOf, outputOf, printGraph } from '../graph/graph.ts';
+import type { GraphOp } from '../graph/ops/index.ts';
+import type { PagedState } from '../graph/state.ts';
 import type { Value } from '../graph/value.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { CapacityError, FormatError } from '../tensor/errors.ts';
 import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
-import { isQuantized } from '../tensor/tensor-type.ts';
-import { attendRow, linear, rmsNorm, roundActivations, rope, swiglu } from './reference-ops.ts';
+import type { KvReader, OpRun, RunOp } from './op-run.ts';
+import { REFERENCE_OPS } from './ops/index.ts';
 
 export interface ReferenceOptions {
   /** `int8` rounds what quantised matrices are multiplied with, as the CPU executor's kernels do. Default `none`. */
@@ -38,7 +38,7 @@ interface LoadedWeight {
 interface Session {
   readonly request: ProgramRequest;
   readonly weights: Map<string, LoadedWeight>;
-  /** Keys and values by page: [states][2][pageTokens][kvHeads * headDim]. */
+  /** Keys and values by page: for each state keys [pageTokens][heads * keyDim], then values [pageTokens][heads * valueDim]. */
   readonly pages: Float64Array[];
   /** Values that share a scale where inputs of quantised matrices are rounded. */
   readonly roundingBlock: number | undefined;
@@ -105,7 +105,7 @@ function checkFinite(source: WeightSource, bytes: Uint8Array): void {
 function stateOffsets(session: Session) {
   const { graph, kv } = session.request;
   const offsets: number[] = [0];
-  for (const state of graph.states) offsets.push((offsets.at(-1) as number) + 2 * kv.pageTokens * state.kvHeads * state.headDim);
+  for (const { heads, keyDim, valueDim } of graph.states) offsets.push((offsets.at(-1) as number) + kv.pageTokens * heads * (keyDim + valueDim));
   return offsets;
 }
 
@@ -114,132 +114,62 @@ function growPages(session: Session, count: number): void {
   while (session.pages.length < count) session.pages.push(new Float64Array(size));
 }
 
-interface Run {
-  readonly session: Session;
-  readonly batch: StepBatch;
-  readonly values: Map<number, Float64Array | Int32Array>;
-}
-
 function runBatch(session: Session, batch: StepBatch): StepResult {
   const { graph } = session.request;
-  const run: Run = { session, batch, values: new Map() };
-  const { tokens, positions, outIndices } = graph.inputs;
+  const values = new Map<number, Float64Array | Int32Array>();
   let rows = 0;
   const outRows = batch.sequences.flatMap((sequence) => {
     const wanted = sequence.outputs.map((at) => rows + at);
     rows += sequence.tokens.length;
     return wanted;
   });
-  run.values.set(tokens.id, Int32Array.from(batch.sequences.flatMap((sequence) => Array.from(sequence.tokens))));
-  run.values.set(positions.id, Int32Array.from(batch.sequences.flatMap((s) => Array.from(s.tokens, (_, i) => s.start + i))));
-  run.values.set(outIndices.id, Int32Array.from(outRows));
-  for (const node of graph.nodes) run.values.set((node.outputs[0] as Value).id, runNode(run, node));
+  const give = (input: string, numbers: readonly number[]) => values.set(inputOf(graph, input).id, Int32Array.from(numbers));
+  give('tokens', batch.sequences.flatMap((sequence) => Array.from(sequence.tokens)));
+  give('positions', batch.sequences.flatMap((s) => Array.from(s.tokens, (_, i) => s.start + i)));
+  give('outIndices', outRows);
+  const run = opRun(session, batch, values);
+  for (const { op, inputs, outputs } of graph.nodes) {
+    const compute = REFERENCE_OPS[op.kind] as unknown as RunOp<GraphOp>;
+    values.set((outputs[0] as Value).id, compute(op, inputs, run));
+  }
+  const result = (value: Value) => Float32Array.from(run.floats(value));
   const taps = (batch.taps ?? []).map((name): [string, Float32Array] => {
     const value = graph.taps.get(name);
     if (value === undefined) throw new Error(`graph ${graph.name} has no tap ${name}`);
-    return [name, Float32Array.from(floats(run, value))];
+    return [name, result(value)];
   });
-  return { logits: Float32Array.from(floats(run, graph.logits)), taps: new Map(taps) };
+  return { logits: result(outputOf(graph, 'logits')), taps: new Map(taps) };
 }
 
-function floats(run: Run, value: Value | undefined): Float64Array {
-  return run.values.get((value as Value).id) as Float64Array;
-}
-
-function ints(run: Run, value: Value | undefined): Int32Array {
-  return run.values.get((value as Value).id) as Int32Array;
-}
-
-function runNode(run: Run, { op, inputs }: GraphNode): Float64Array {
-  const [first, second, third] = inputs;
-  switch (op.kind) {
-    case 'embed':
-      return gatherEmbeddings(run, op.weight.id, ints(run, first));
-    case 'rmsNorm':
-      return rmsNorm(floats(run, first), decoded(run, op.weight.id), op);
-    case 'linear':
-      return runLinear(run, op, floats(run, first));
-    case 'rope':
-      return rope(floats(run, first), ints(run, second), op);
-    case 'attention':
-      return runAttention(run, op, [floats(run, first), floats(run, second), floats(run, third)]);
-    case 'swiglu':
-      return swiglu(floats(run, first), floats(run, second));
-    case 'add':
-      return floats(run, first).map((value, i) => value + floats(run, second)[i]!);
-    case 'gatherRows':
-      return gatherRows(floats(run, first), ints(run, second), (first as Value).shape[1] as number);
-    default:
-      throw new Error(`reference executor: no rule for op ${JSON.stringify(op satisfies never)}`);
-  }
-}
-
-function decoded(run: Run, id: string): Float32Array {
-  const { source, bytes } = run.session.weights.get(id) as LoadedWeight;
-  const values = new Float32Array(source.shape.reduce((a, b) => a * b, 1));
-  decodeRows(source.type, bytes, values);
-  return values;
-}
-
-function gatherEmbeddings(run: Run, id: string, tokens: Int32Array): Float64Array {
-  const { source, bytes } = run.session.weights.get(id) as LoadedWeight;
-  const [rows, cols] = source.shape as [number, number];
-  const rowBytes = bytes.length / rows;
-  const row = new Float32Array(cols);
-  const out = new Float64Array(tokens.length * cols);
-  tokens.forEach((token, i) => {
-    decodeRows(source.type, bytes.subarray(token * rowBytes, (token + 1) * rowBytes), row);
-    out.set(row, i * cols);
-  });
-  return out;
-}
-
-function runLinear(run: Run, op: GraphOp & { kind: 'linear' }, x: Float64Array): Float64Array {
-  const { source } = run.session.weights.get(op.weight.id) as LoadedWeight;
-  const cols = source.shape[1] as number;
-  const { roundingBlock } = run.session;
-  const rounded = roundingBlock !== undefined && isQuantized(source.type) ? roundActivations(x, cols, roundingBlock) : x;
-  return linear(rounded, decoded(run, op.weight.id), cols, op.bias === undefined ? undefined : decoded(run, op.bias.id));
-}
-
-function gatherRows(x: Float64Array, indices: Int32Array, width: number): Float64Array {
-  const out = new Float64Array(indices.length * width);
-  indices.forEach((row, i) => out.set(x.subarray(row * width, (row + 1) * width), i * width));
-  return out;
-}
-
-type Qkv = readonly [Float64Array, Float64Array, Float64Array];
-
-function runAttention(run: Run, op: AttentionOp, [q, k, v]: Qkv): Float64Array {
-  const out = new Float64Array(q.length);
-  const qWidth = op.heads * op.headDim;
-  const kvWidth = op.kvHeads * op.headDim;
-  let row = 0;
-  for (const sequence of run.batch.sequences) {
-    const at = kvAddress(run.session, op, sequence);
-    for (let i = 0; i < sequence.tokens.length; i++, row++) {
-      const position = sequence.start + i;
-      at(0, position).set(storedKv(run.session, k.subarray(row * kvWidth, (row + 1) * kvWidth)));
-      at(1, position).set(storedKv(run.session, v.subarray(row * kvWidth, (row + 1) * kvWidth)));
-      out.set(attendRow(q.subarray(row * qWidth, (row + 1) * qWidth), position, at, op), row * qWidth);
-    }
-  }
-  return out;
-}
-
-/** Where the vector of a position lies, for one sequence and one attention state. */
-function kvAddress(session: Session, op: AttentionOp, sequence: SequenceStep) {
-  const { pageTokens } = session.request.kv;
-  const width = op.kvHeads * op.headDim;
-  const base = stateOffsets(session)[op.state.index] as number;
-  return (part: 0 | 1, position: number): Float64Array => {
-    const page = session.pages[sequence.pages[Math.floor(position / pageTokens)] as number];
-    if (page === undefined) throw new Error(`no KV page for position ${position}`);
-    const start = base + (part * pageTokens + (position % pageTokens)) * width;
-    return page.subarray(start, start + width);
+function opRun(session: Session, batch: StepBatch, values: ReadonlyMap<number, Float64Array | Int32Array>): OpRun {
+  const weight = (id: string) => session.weights.get(id) as LoadedWeight;
+  return {
+    sequences: batch.sequences,
+    roundingBlock: session.roundingBlock,
+    floats: (value) => values.get((value as Value).id) as Float64Array,
+    ints: (value) => values.get((value as Value).id) as Int32Array,
+    weight,
+    decoded(id) {
+      const { source, bytes } = weight(id);
+      const numbers = new Float32Array(source.shape.reduce((a, b) => a * b, 1));
+      decodeRows(source.type, bytes, numbers);
+      return numbers;
+    },
+    stored: (state, sequence) => kvReader(session, state, sequence),
+    asStored: (numbers) => (session.request.kv.type === 'f32' ? numbers.map(Math.fround) : numbers.map((x) => f16ToF32(f32ToF16(x)))),
   };
 }
 
-function storedKv(session: Session, values: Float64Array): Float64Array {
-  return session.request.kv.type === 'f32' ? values.map(Math.fround) : values.map((value) => f16ToF32(f32ToF16(value)));
+/** Where the vector of a position lies, for one sequence and one attention state. */
+function kvReader(session: Session, { index, heads, keyDim, valueDim }: PagedState, sequence: SequenceStep): KvReader {
+  const { pageTokens } = session.request.kv;
+  const keys = stateOffsets(session)[index] as number;
+  const parts = [{ base: keys, width: heads * keyDim }, { base: keys + pageTokens * heads * keyDim, width: heads * valueDim }] as const;
+  return (part, position) => {
+    const page = session.pages[sequence.pages[Math.floor(position / pageTokens)] as number];
+    if (page === undefined) throw new Error(`no KV page for position ${position}`);
+    const { base, width } = parts[part];
+    const start = base + (position % pageTokens) * width;
+    return page.subarray(start, start + width);
+  };
 }

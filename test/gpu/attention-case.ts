@@ -1,7 +1,9 @@
-/** Steps of attention in plain arrays: what the GPU is given, and what float64 says must come of it (src/reference/reference-ops.ts). */
+/** Steps of attention in plain arrays: what the GPU is given, and what float64 says must come of it (src/reference/ops). */
 import type { AttentionShape } from '../../src/gpu/attention-shape.ts';
-import type { AttentionOp, RopeTable } from '../../src/graph/op.ts';
-import { attendRow, rmsNorm, rope } from '../../src/reference/reference-ops.ts';
+import type { RopeTable } from '../../src/graph/ops/rope.ts';
+import { attendRow } from '../../src/reference/ops/attention.ts';
+import { rmsNorm } from '../../src/reference/ops/rms-norm.ts';
+import { rope } from '../../src/reference/ops/rope.ts';
 import { F16_TO_F32, f32ToF16 } from '../../src/tensor/half.ts';
 import type { BufferData } from '../gpu-harness.ts';
 
@@ -122,7 +124,7 @@ function prepared(x: Float32Array, gain: Float32Array, positions: Uint32Array, {
   const normed = norm ? rmsNorm(Float64Array.from(x), gain, norm) : Float64Array.from(x);
   if (rotaryDim === 0) return normed;
   const heads = name === 'q' ? shape.heads : shape.kvHeads;
-  return rope(normed, Int32Array.from(positions), { kind: 'rope', heads, headDim: shape.headDim, table: ropeTable(rotaryDim) });
+  return rope(normed, Int32Array.from(positions), { heads, headDim: shape.headDim, table: ropeTable(rotaryDim) });
 }
 
 export function makeAttentionCase(shape: AttentionShape, sequences: readonly CaseSequence[], seed = 1): AttentionCase {
@@ -229,8 +231,7 @@ export function expectedAttention({ shape, buffers, positions, rowSequence, q }:
       }
       return all;
     };
-    const op = { kind: 'attention', heads, kvHeads, headDim, scale, state: { kind: 'kv', index: 0, kvHeads, headDim } } as const satisfies AttentionOp;
-    y.set(attendRow(q.subarray(row * width, (row + 1) * width), last, read, op), row * width);
+    y.set(attendRow(q.subarray(row * width, (row + 1) * width), last, read, { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }), row * width);
   });
   return y;
 }

@@ -1,4 +1,5 @@
 /** Runs a kernel for a product (src/gpu/linear-shape.ts) on random data, and holds the result against float64 from the definition. */
+import { ACTIVATION_FUNCTIONS } from '../../src/reference/ops/activation.ts';
 import { expect } from 'vitest';
 import { randomSource, randomWeights } from '../../src/cpu/kernel-check.ts';
 import type { Kernel, Workgroups } from '../../src/gpu/kernel.ts';
@@ -130,10 +131,10 @@ function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: numbe
     const own = linear(r, o);
     if (gated) {
       const up = linear(r, width + o);
-      const silu = own.value / (1 + Math.exp(-own.value));
-      y[i] = silu * up.value;
-      // The slope of silu is at most 1.1.
-      error[i] = 1.1 * own.error * Math.abs(up.value) + Math.abs(silu) * up.error;
+      const gate = ACTIVATION_FUNCTIONS[gated](own.value);
+      y[i] = gate * up.value;
+      // The slopes of all functions are at most 1.2.
+      error[i] = 1.2 * own.error * Math.abs(up.value) + Math.abs(gate) * up.error;
     } else {
       y[i] = own.value + (residual ? inputs.residual[i]! : 0);
       error[i] = own.error;

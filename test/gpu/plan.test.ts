@@ -81,7 +81,7 @@ describe('the figures of a plan', () => {
   const plan = planOfShape({ model: 'qwen3-4b', type: 'q4_0', profile: PROFILES.nvidia });
   const { graph } = plan.options;
   const matrices = graph.weights.filter(({ shape }) => shape.length === 2).reduce((sum, { shape }) => sum + (shape[0] as number) * (shape[1] as number), 0);
-  const keyValues = (keys: number) => keys * graph.states.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim, 0);
+  const keyValues = (keys: number) => keys * graph.states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
 
   it('hold every matrix once and the cache as long as it is', () => {
     const [short, long] = [reportDecode(plan, 128), reportDecode(plan, 4096)];

@@ -7,7 +7,8 @@ export { relaxedIsExact } from './dot-int8';
 export { matmul, matmulScratchBytes } from './matmul';
 export { activationBytes, quantizeRow } from './quantize';
 
-export { addRow, expRow, swigluRow } from './elementwise';
+export { activationRow } from './activation';
+export { addRow, expRow } from './elementwise';
 export { firstBad } from './check';
 export { packHalves, unpackHalves } from './kv-element';
 export { rmsNormVector } from './norm';

@@ -1,8 +1,9 @@
 /** Steps that multiply with weights. A work item is a range of weight rows, times all activation rows. */
+import { activationRow } from './activation';
 import { scratchBytes, takeItems } from './control';
-import { addRow, swigluRow } from './elementwise';
+import { addRow } from './elementwise';
 import { matmul } from './matmul';
-import { LINEAR_BYTES, LinearRecord, LinearsRecord, OpRecord, StepRecord } from './step-records';
+import { GatedRecord, LINEAR_BYTES, LinearRecord, LinearsRecord, StepRecord } from './step-records';
 
 // @ts-ignore: decorator
 @inline
@@ -64,12 +65,12 @@ function finishChunk(part: LinearRecord, begin: i32, end: i32, rows: i32, out: u
   }
 }
 
-/** out = silu(gate x) * (up x); the rows of `up` live in scratch only. */
-export function runGated(control: usize, op: OpRecord, step: StepRecord, scratch: usize): void {
+/** out = fn(gate x) * (up x); the rows of `up` live in scratch only. */
+export function runGated(control: usize, op: GatedRecord, step: StepRecord, scratch: usize): void {
   const rows = op.outer ? step.outRows : step.rows;
   if (rows == 0) return;
-  const gate = partAt(changetype<usize>(op) + offsetof<OpRecord>(), 0);
-  const up = partAt(changetype<usize>(op) + offsetof<OpRecord>(), 1);
+  const gate = partAt(changetype<usize>(op) + offsetof<GatedRecord>(), 0);
+  const up = partAt(changetype<usize>(op) + offsetof<GatedRecord>(), 1);
   const chunk = chunkOf(gate, rows);
   const tileStride = chunk * 4;
   const tileBytes = (rows * tileStride + 63) & ~63;
@@ -87,7 +88,7 @@ export function runGated(control: usize, op: OpRecord, step: StepRecord, scratch
     finishChunk(up, begin, end, rows, tile, tileStride);
     for (let row = 0; row < rows; row++) {
       const out = gate.out + <usize>(row * gate.outStride + begin * 4);
-      swigluRow(out, tile + <usize>(row * tileStride + begin * 4), out, end - begin);
+      activationRow(op.fn, out, tile + <usize>(row * tileStride + begin * 4), out, end - begin);
     }
   }
 }

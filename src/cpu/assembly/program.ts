@@ -3,15 +3,15 @@ import { runAttention } from './attention-step';
 import { runCheck } from './check';
 import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
 import { runGated, runLinears } from './linear-steps';
-import { ADD, GATHER, QUANTIZE, runEmbed, runNorm, runRotate, runRows, SWIGLU } from './row-steps';
-import { AttentionRecord, CheckRecord, EmbedRecord, LinearsRecord, NormRecord, OpRecord, RotateRecord, RowRecord, StepRecord } from './step-records';
+import { ACTIVATION, ADD, GATHER, QUANTIZE, runEmbed, runNorm, runRotate, runRows } from './row-steps';
+import { AttentionRecord, CheckRecord, EmbedRecord, GatedRecord, LinearsRecord, NormRecord, OpRecord, RotateRecord, RowRecord, StepRecord } from './step-records';
 
-/** Op codes; cpu-op.ts holds the same numbers. */
+/** Op codes; cpu/ops/ holds the same numbers. */
 const OP_EMBED: i32 = 1;
 const OP_NORM: i32 = 2;
 const OP_QUANTIZE: i32 = 3;
 const OP_GATHER: i32 = 4;
-const OP_SWIGLU: i32 = 5;
+const OP_ACTIVATION: i32 = 5;
 const OP_ADD: i32 = 6;
 const OP_ROTATE: i32 = 7;
 const OP_LINEARS: i32 = 8;
@@ -48,11 +48,11 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_NORM: return runNorm(control, changetype<NormRecord>(at), step, scratch);
     case OP_QUANTIZE: return runRows(control, changetype<RowRecord>(at), step, QUANTIZE);
     case OP_GATHER: return runRows(control, changetype<RowRecord>(at), step, GATHER);
-    case OP_SWIGLU: return runRows(control, changetype<RowRecord>(at), step, SWIGLU);
+    case OP_ACTIVATION: return runRows(control, changetype<RowRecord>(at), step, ACTIVATION);
     case OP_ADD: return runRows(control, changetype<RowRecord>(at), step, ADD);
     case OP_ROTATE: return runRotate(control, changetype<RotateRecord>(at), step);
     case OP_LINEARS: return runLinears(control, changetype<LinearsRecord>(at), step, scratch);
-    case OP_GATED: return runGated(control, op, step, scratch);
+    case OP_GATED: return runGated(control, changetype<GatedRecord>(at), step, scratch);
     case OP_ATTENTION: return runAttention(control, thread, changetype<AttentionRecord>(at), step);
     case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));
     default: unreachable();

@@ -1,7 +1,8 @@
-/** Steps whose work items are rows: embed, norm, quantise, gather, swiglu, add, rotate. */
+/** Steps whose work items are rows: embed, norm, quantise, gather, activation, add, rotate. */
+import { activationRow } from './activation';
 import { itemsPerTake, takeItems } from './control';
 import { dequantizeRow } from './dequantize';
-import { addRow, swigluRow } from './elementwise';
+import { addRow } from './elementwise';
 import { rmsNormVector } from './norm';
 import { quantizeRow } from './quantize';
 import { ropeVector } from './rope';
@@ -45,7 +46,7 @@ function normRow(op: NormRecord, step: StepRecord, row: i32, scratch: usize): vo
 
 export const QUANTIZE: i32 = 0;
 export const GATHER: i32 = 1;
-export const SWIGLU: i32 = 2;
+export const ACTIVATION: i32 = 2;
 export const ADD: i32 = 3;
 
 export function runRows(control: usize, op: RowRecord, step: StepRecord, kind: i32): void {
@@ -59,9 +60,9 @@ export function runRows(control: usize, op: RowRecord, step: StepRecord, kind: i
 function oneRow(op: RowRecord, step: StepRecord, kind: i32, row: i32): void {
   const out = op.out + <usize>row * op.outStride;
   const a = op.a + <usize>row * op.aStride;
-  const b = op.b + <usize>row * op.bStride;
+  const b = op.b ? op.b + <usize>row * op.bStride : 0;
   if (kind == QUANTIZE) quantizeRow(a, out, op.cols);
-  else if (kind == SWIGLU) swigluRow(a, b, out, op.cols);
+  else if (kind == ACTIVATION) activationRow(op.word, a, b, out, op.cols);
   else if (kind == ADD) addRow(a, b, out, op.cols);
   else memory.copy(out, op.a + <usize>load<u32>(step.outIndices + <usize>(row * 4)) * op.aStride, <usize>(op.cols * 4));
 }

@@ -83,7 +83,7 @@ export class NormRecord extends OpRecord {
   codesStride: usize;
 }
 
-/** One input, one output: quantise, gather; or two inputs: swiglu, add. */
+/** One input, one output: quantise, gather, activation; or two inputs: gated activation, add. */
 @unmanaged
 export class RowRecord extends OpRecord {
   a: usize;
@@ -93,9 +93,11 @@ export class RowRecord extends OpRecord {
   out: usize;
   outStride: usize;
   cols: i32;
+  /** The function of an activation. */
+  word: i32;
 }
 
-/** A matrix and its input. A LinearsRecord is followed by `parts` of them, the record of a gated op by two: gate and up. */
+/** A matrix and its input. A LinearsRecord is followed by `parts` of them, a GatedRecord by two: gate and up. */
 @unmanaged
 export class LinearRecord {
   type: i32;
@@ -124,6 +126,11 @@ export class LinearsRecord extends OpRecord {
   parts: i32;
 }
 
+@unmanaged
+export class GatedRecord extends OpRecord {
+  /** The function of the gate. */
+  fn: i32;
+}
 
 @unmanaged
 export class RotateRecord extends OpRecord {

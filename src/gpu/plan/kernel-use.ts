@@ -1,13 +1,13 @@
 /** A kernel at work in a plan: which buffers it binds, how many workgroups it takes, what that costs. Plain data until a program binds it. */
-import type { Value } from '../../graph/value.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import type { PlaneName } from '../packed-layout.ts';
+import type { GpuValue } from './gpu-value.ts';
 
 /** Buffers that a step's host side writes. */
 export type InputName = 'tokens' | 'positions' | 'rowSequence' | 'pageTable' | 'outIndices' | 'step' | 'tiles';
 
 export type BufferRef =
-  | { readonly kind: 'value'; readonly value: Value; readonly part: 'floats' | 'codes' | 'stats' }
+  | { readonly kind: 'value'; readonly value: GpuValue; readonly part: 'floats' | 'codes' | 'stats' }
   | { readonly kind: 'plane'; readonly matrix: string; readonly plane: PlaneName }
   | { readonly kind: 'vector'; readonly key: string }
   | { readonly kind: 'kv'; readonly state: number }
@@ -51,4 +51,18 @@ export const ROW_CLASSES: readonly RowClass[] = ['one', 4, 8, 'many'];
 export function rowClassOf(rows: number): RowClass {
   if (rows === 1) return 'one';
   return ROW_CLASSES.find((size) => typeof size === 'number' && rows <= size) ?? 'many';
+}
+
+/**
+ * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`: the
+ * same with keys divided over workgroups. `tiles`: several rows of a sequence.
+ */
+export type AttentionMode = 'whole' | 'split' | 'tiles';
+
+/** How a step comes. */
+export interface StepMode {
+  readonly rows: RowClass;
+  /** Undefined: no logits are wanted, and what makes them is left out. */
+  readonly outRows: RowClass | undefined;
+  readonly attention: AttentionMode;
 }

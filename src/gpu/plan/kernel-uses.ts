@@ -1,39 +1,28 @@
 /** Which kernels a step runs, for each way in which a step can come: how many rows, how its attention is cut. */
-import type { Value } from '../../graph/value.ts';
-import { attentionUses } from './attention-uses.ts';
-import type { AttentionMode, AttentionOptions } from './attention-uses.ts';
-import type { GpuStep } from './gpu-op.ts';
+import { gpuRulesOf } from '../ops/index.ts';
+import type { GpuStep } from '../ops/index.ts';
+import type { UseOptions } from './gpu-op-rules.ts';
+import { rowCountOf } from './gpu-value.ts';
+import type { GpuValue } from './gpu-value.ts';
 import { ROW_CLASSES } from './kernel-use.ts';
-import type { KernelUse, RowClass } from './kernel-use.ts';
-import { linearUse, rowCountOf } from './linear-uses.ts';
-import type { UseOptions } from './linear-uses.ts';
-import { rowUse } from './row-uses.ts';
+import type { AttentionMode, KernelUse, RowClass, StepMode } from './kernel-use.ts';
 
-/** How a step comes. */
-export interface StepMode {
-  readonly rows: RowClass;
-  /** Undefined: no logits are wanted, and what makes them is left out. */
-  readonly outRows: RowClass | undefined;
-  readonly attention: AttentionMode;
+/** Rows of a step's output in a mode; undefined where nothing of it is wanted. */
+function rowsOf({ outputs }: GpuStep, mode: StepMode): RowClass | undefined {
+  return rowCountOf(outputs[0] as GpuValue) === 'outRows' ? mode.outRows : mode.rows;
 }
 
-export type KernelUsesOptions = UseOptions & AttentionOptions;
-
-export function kernelUses(step: GpuStep, mode: StepMode, options: KernelUsesOptions): readonly KernelUse[] {
-  const rows = rowCountOf(step.outputs[0] as Value) === 'outRows' ? mode.outRows : mode.rows;
-  if (rows === undefined) return [];
-  const { op } = step;
-  if (op.kind === 'linear') return [linearUse({ ...step, op }, rows, options)];
-  if (op.kind === 'attention') return attentionUses({ ...step, op }, mode.attention, options);
-  return [rowUse(step, options)];
+export function kernelUses(step: GpuStep, mode: StepMode, options: UseOptions): readonly KernelUse[] {
+  const rows = rowsOf(step, mode);
+  return rows === undefined ? [] : gpuRulesOf(step.op).uses(step, { rows, attention: mode.attention }, options);
 }
 
 /** What {@link kernelUses} depends on, of a mode: steps of equal forms run the same kernels. */
-export function formOf({ op, outputs }: GpuStep, mode: StepMode): RowClass | AttentionMode | 'any' | undefined {
-  const rows = rowCountOf(outputs[0] as Value) === 'outRows' ? mode.outRows : mode.rows;
+export function formOf(step: GpuStep, mode: StepMode): RowClass | AttentionMode | 'any' | undefined {
+  const rows = rowsOf(step, mode);
   if (rows === undefined) return undefined;
-  if (op.kind === 'attention') return mode.attention;
-  return op.kind === 'linear' ? rows : 'any';
+  const { form } = gpuRulesOf(step.op);
+  return form === undefined ? 'any' : { rows, attention: mode.attention }[form];
 }
 
 /** All modes that a plan may run in. */

@@ -1,16 +1,20 @@
 /** From a graph to GPU steps, one by one and unfused; rules.ts fuses them. */
-import type { Graph, GraphNode } from '../../graph/graph.ts';
+import { inputOf, outputOf } from '../../graph/graph.ts';
+import type { Graph } from '../../graph/graph.ts';
+import type { GraphOp } from '../../graph/ops/index.ts';
 import { planSteps } from '../../graph/plan.ts';
 import type { Plan } from '../../graph/plan.ts';
 import type { Value } from '../../graph/value.ts';
 import { isQuantized } from '../../tensor/tensor-type.ts';
-import type { WeightType } from '../../tensor/tensor-type.ts';
-import { roundedForm } from './gpu-op.ts';
-import type { GpuOp, GpuStep } from './gpu-op.ts';
+import { LOWERINGS } from '../ops/index.ts';
+import type { GpuOp, GpuStep } from '../ops/index.ts';
+import type { Lower, Lowering, TypeOf } from './gpu-op-rules.ts';
+import { roundedForm } from './gpu-value.ts';
+import type { GpuValue } from './gpu-value.ts';
 import { gpuRules } from './rules.ts';
 
 export interface GpuPlanOptions {
-  readonly typeOf: (weightId: string) => WeightType;
+  readonly typeOf: TypeOf;
   /** How quantised matrices take their input: rounded to int8, or as floats. */
   readonly activations: 'int8' | 'float';
   /** `one`: a single row whose logits are wanted, so that nothing has to be gathered. */
@@ -21,15 +25,14 @@ export interface GpuPlanOptions {
   readonly withoutRules?: readonly string[] | undefined;
 }
 
-export type GpuPlan = Plan<GpuOp>;
+export type GpuPlan = Plan<GpuOp, GpuValue>;
 
 export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
-  const { tokens, positions, outIndices } = graph.inputs;
-  return withMakersValues(planSteps({
+  return withMakersValues(planSteps<GpuOp, GpuValue>({
     steps: lowerGraph(graph, options),
     rules: gpuRules(options.typeOf).filter(({ name }) => !options.withoutRules?.includes(name)),
-    kept: [graph.logits, ...(options.taps ?? [])],
-    inputs: options.rows === 'one' ? [tokens, positions] : [tokens, positions, outIndices],
+    kept: [outputOf(graph, 'logits'), ...(options.taps ?? [])],
+    inputs: (options.rows === 'one' ? ['tokens', 'positions'] : ['tokens', 'positions', 'outIndices']).map((name) => inputOf(graph, name)),
   }));
 }
 
@@ -41,10 +44,10 @@ function withMakersValues(plan: GpuPlan): GpuPlan {
 
 function lowerGraph(graph: Graph, { typeOf, activations, rows }: GpuPlanOptions): GpuStep[] {
   const steps: GpuStep[] = [];
-  const rounded = new Map<number, Value>();
-  /** Values that a gather of all rows would only copy, by the copy's id. */
-  const same = new Map<number, Value>();
-  const roundedOf = (value: Value): Value => {
+  const rounded = new Map<number, GpuValue>();
+  /** Values that are another one: by their ids. */
+  const same = new Map<number, GpuValue>();
+  const roundedOf = (value: GpuValue): GpuValue => {
     const known = rounded.get(value.id);
     if (known !== undefined) return known;
     const codes = roundedForm(value);
@@ -52,42 +55,16 @@ function lowerGraph(graph: Graph, { typeOf, activations, rows }: GpuPlanOptions)
     steps.push({ op: { kind: 'quantize', norm: undefined, gather: false }, inputs: [value], outputs: [codes], label: codes.label });
     return codes;
   };
+  const lowering: Lowering = {
+    single: rows === 'one',
+    inputFor: ({ id }, x) => (activations === 'int8' && isQuantized(typeOf(id)) ? roundedOf(x) : x),
+  };
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((value) => same.get(value.id) ?? value);
-    if (node.op.kind === 'gatherRows' && rows === 'one') {
-      same.set((node.outputs[0] as Value).id, inputs[0] as Value);
-    } else if (node.op.kind === 'linear') {
-      const { weight, bias } = node.op;
-      const x = inputs[0] as Value;
-      const input = activations === 'int8' && isQuantized(typeOf(weight.id)) ? roundedOf(x) : x;
-      const op: GpuOp = { kind: 'linear', parts: [{ weight, bias }], norm: undefined, gated: false, residual: false, rounding: undefined };
-      steps.push({ op, inputs: [input], outputs: node.outputs, label: node.label });
-    } else {
-      steps.push({ op: lowerOp(node), inputs, outputs: node.outputs, label: node.label });
-    }
+    const lower = LOWERINGS[node.op.kind] as unknown as Lower<GraphOp, GpuOp>;
+    const lowered = lower({ ...node, inputs }, lowering);
+    if ('same' in lowered) same.set((node.outputs[0] as Value).id, lowered.same);
+    else steps.push({ inputs, outputs: node.outputs, label: node.label, ...lowered });
   }
   return steps;
-}
-
-function lowerOp({ op }: GraphNode): GpuOp {
-  switch (op.kind) {
-    case 'embed':
-      return { kind: 'embed', weight: op.weight, rounding: undefined };
-    case 'rmsNorm':
-      return { kind: 'norm', weight: op.weight, eps: op.eps, groups: op.groups, gather: false };
-    case 'rope':
-    case 'swiglu':
-    case 'add':
-      return op;
-    case 'gatherRows':
-      return { kind: 'gather' };
-    case 'attention': {
-      const asIs = { norm: undefined, table: undefined };
-      return { ...op, q: asIs, k: asIs, joined: false };
-    }
-    case 'linear':
-      throw new Error('lowerOp: linear is lowered with its input');
-    default:
-      throw new Error(`GPU executor: no step for op ${JSON.stringify(op satisfies never)}`);
-  }
 }

@@ -1,27 +1,28 @@
 /** Everything that a device profile makes of a graph before there is a device: both plans, their kernels, the sampler, the sizes. */
 import type { KvLayout } from '../../graph/executor.ts';
+import { outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
+import { widthOf } from '../../graph/value.ts';
 import { CapacityError } from '../../tensor/errors.ts';
-import type { WeightType } from '../../tensor/tensor-type.ts';
 import type { Kernel } from '../kernel.ts';
 import { repackKernel } from '../kernels/repack/repack-kernel.ts';
 import { packedFormatOf } from '../packed-layout.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
-import { tileRowsOf } from './attention-uses.ts';
-import type { GpuStep } from './gpu-op.ts';
-import type { KernelUse } from './kernel-use.ts';
+import { tileRowsOf } from '../ops/attention.ts';
+import { gpuRulesOf } from '../ops/index.ts';
+import type { GpuStep } from '../ops/index.ts';
+import type { TypeOf, UseOptions } from './gpu-op-rules.ts';
+import type { KernelUse, StepMode } from './kernel-use.ts';
 import { formOf, kernelUses, modesOf } from './kernel-uses.ts';
-import type { KernelUsesOptions, StepMode } from './kernel-uses.ts';
 import { planForGpu } from './lower.ts';
 import type { GpuPlan } from './lower.ts';
-import { weightsOfSteps } from './plan-weights.ts';
-import type { PlannedWeights } from './plan-weights.ts';
+import type { PlannedMatrix, PlannedVector, PlannedWeights } from './planned-weights.ts';
 
 export interface ModelPlanOptions {
   readonly graph: Graph;
-  readonly typeOf: (weightId: string) => WeightType;
+  readonly typeOf: TypeOf;
   readonly profile: DeviceProfile;
   readonly kv: KvLayout;
   readonly maxRows: number;
@@ -63,10 +64,10 @@ const LOGIT_BYTES = 32 * 2 ** 20;
 const MOST_SAMPLER_INVOCATIONS = 1024;
 
 export function vocabOf(graph: Graph): number {
-  return graph.logits.shape[1] as number;
+  return widthOf(outputOf(graph, 'logits'));
 }
 
-function planSteps(plan: GpuPlan, options: KernelUsesOptions): PlannedSteps {
+function planSteps(plan: GpuPlan, options: UseOptions): PlannedSteps {
   const uses = new Map<GpuStep, Map<string, readonly KernelUse[]>>(plan.steps.map((step) => [step, new Map()]));
   const kernels = new Map<string, Kernel>();
   for (const mode of modesOf(options.single ? 'one' : 'many')) {
@@ -90,8 +91,9 @@ function planSteps(plan: GpuPlan, options: KernelUsesOptions): PlannedSteps {
 
 /** @throws CapacityError for a graph that the kernels have no form for */
 function checkGraph({ graph }: ModelPlanOptions): void {
-  for (const { headDim } of graph.states) {
-    if (headDim % 4 !== 0) throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${graph.name} has ${headDim}. Use the CPU.`);
+  for (const { keyDim, valueDim } of graph.states) {
+    if (keyDim % 4 !== 0) throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${graph.name} has ${keyDim}. Use the CPU.`);
+    if (keyDim !== valueDim) throw new CapacityError(`The GPU's attention takes keys and values of equal width; ${graph.name} has ${keyDim} and ${valueDim}. Use the CPU.`);
   }
 }
 
@@ -116,6 +118,18 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
     tileRows: tileRowsOf(many.plan.steps, { profile, kv }),
     maxOutRows: Math.max(1, Math.min(options.maxRows, Math.floor(LOGIT_BYTES / (vocab * 4)))),
   };
+}
+
+/** Every matrix and vector that the steps read, once. */
+function weightsOfSteps(steps: readonly GpuStep[], typeOf: TypeOf): PlannedWeights {
+  const matrices = new Map<string, PlannedMatrix>();
+  const vectors = new Map<string, PlannedVector>();
+  for (const { op } of steps) {
+    const rules = gpuRulesOf(op);
+    for (const matrix of rules.matrices?.(op, typeOf) ?? []) matrices.set(matrix.key, matrix);
+    for (const vector of rules.vectors?.(op) ?? []) if (vector !== undefined) vectors.set(vector.key, vector);
+  }
+  return { matrices, vectors };
 }
 
 /** Every kernel that loading and running a model may take, each once. */

@@ -3,10 +3,9 @@ import { printPlan } from '../../graph/plan.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import { samplerSteps } from '../sampling/sampler-steps.ts';
 import { samplerVariantOf } from '../sampling/sampler-kinds.ts';
-import { describeOp } from './gpu-op.ts';
+import { describeOp } from '../ops/index.ts';
 import { rowClassOf } from './kernel-use.ts';
-import type { StepCounts } from './kernel-use.ts';
-import type { StepMode } from './kernel-uses.ts';
+import type { StepCounts, StepMode } from './kernel-use.ts';
 import type { ModelPlan, PlannedSteps } from './model-plan.ts';
 
 export interface ReportedDispatch {

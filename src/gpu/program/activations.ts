@@ -1,14 +1,14 @@
 /** Buffers of the values of a plan: one or two for each slot, sized for the most rows of a step. */
-import type { BufferSlot, Plan } from '../../graph/plan.ts';
-import type { Value } from '../../graph/value.ts';
+import type { BufferSlot } from '../../graph/plan.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { STORAGE_USAGE } from '../device/gpu-flags.ts';
-import type { GpuOp } from '../plan/gpu-op.ts';
+import type { GpuValue } from '../plan/gpu-value.ts';
+import type { GpuPlan } from '../plan/lower.ts';
 import { q8CodeBytes, q8StatBytes } from '../q8-layout.ts';
 
 export interface ActivationOptions {
   readonly gpu: GpuDevice;
-  readonly plan: Plan<GpuOp>;
+  readonly plan: GpuPlan;
   /** Most rows of a step, and most of them whose logits are wanted. */
   readonly rows: number;
   readonly outRows: number;
@@ -18,7 +18,7 @@ export interface ActivationOptions {
 
 export interface Activations {
   readonly sizeBytes: number;
-  bufferOf(value: Value, part: 'floats' | 'codes' | 'stats'): GPUBuffer;
+  bufferOf(value: GpuValue, part: 'floats' | 'codes' | 'stats'): GPUBuffer;
   destroy(): void;
 }
 

@@ -3,7 +3,7 @@ import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import type { BufferRef, KernelUse, StepCounts } from '../plan/kernel-use.ts';
-import type { StepMode } from '../plan/kernel-uses.ts';
+import type { StepMode } from '../plan/kernel-use.ts';
 import type { PlannedSteps } from '../plan/model-plan.ts';
 
 export type BufferResolver = (ref: BufferRef) => GPUBufferBinding;

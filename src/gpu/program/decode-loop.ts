@@ -4,8 +4,7 @@
  */
 import type { DecodeRequest, DecodeRun, SequenceStep } from '../../graph/executor.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import type { StepCounts } from '../plan/kernel-use.ts';
-import type { StepMode } from '../plan/kernel-uses.ts';
+import type { StepCounts, StepMode } from '../plan/kernel-use.ts';
 import { encodeDispatches } from './bound-plan.ts';
 import type { RunnablePlan } from './program-parts.ts';
 import type { ReadBack } from './read-back.ts';

@@ -1,12 +1,12 @@
 /** A graph loaded on a GPU: runs steps, samples ahead, and grows its KV pages. */
 import type { DecodeRequest, DecodeRun, MemoryUse, Program, SequenceStep, StepBatch, StepResult } from '../../graph/executor.ts';
 import { checkPages, checkSequences, checkTokens, splitBatch, tokenLimitOf } from '../../graph/step-batch.ts';
+import { outputOf } from '../../graph/graph.ts';
+import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
 import { InputError } from '../../tensor/errors.ts';
-import type { StepCounts } from '../plan/kernel-use.ts';
+import type { StepCounts, StepMode } from '../plan/kernel-use.ts';
 import { rowClassOf } from '../plan/kernel-use.ts';
-import type { StepMode } from '../plan/kernel-uses.ts';
-import { widthOf } from '../plan/value-refs.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { encodeDispatches } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
@@ -117,7 +117,7 @@ export class GpuProgram implements Program {
     const counts = this.#encodeStep(encoder, plan, sequences);
     const floats = (buffer: GPUBuffer, value: Value, rows: number): ReadRange => ({ buffer, sizeBytes: rows * widthOf(value) * 4 });
     const ranges = [
-      ...(counts.outRows > 0 ? [floats(logits, request.graph.logits, counts.outRows)] : []),
+      ...(counts.outRows > 0 ? [floats(logits, outputOf(request.graph, 'logits'), counts.outRows)] : []),
       ...taps.map((value) => floats(plan.activations.bufferOf(value, 'floats'), value, counts.rows)),
     ];
     if (ranges.length === 0) {

@@ -4,7 +4,7 @@
  */
 import type { KvLayout } from '../../graph/executor.ts';
 import type { Graph } from '../../graph/graph.ts';
-import type { RopeTable } from '../../graph/op.ts';
+import type { RopeTable } from '../../graph/ops/rope.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { STORAGE_USAGE } from '../device/gpu-flags.ts';
@@ -42,7 +42,7 @@ function headStrideOf(headDim: number, type: KvLayout['type']): number {
 }
 
 function statePageBytes(graph: Graph, { type, pageTokens }: KvLayout): number[] {
-  return graph.states.map(({ kvHeads, headDim }) => 2 * kvHeads * pageTokens * headStrideOf(headDim, type) * (type === 'f16' ? 2 : 4));
+  return graph.states.map(({ heads, keyDim, valueDim }) => heads * pageTokens * (headStrideOf(keyDim, type) + headStrideOf(valueDim, type)) * (type === 'f16' ? 2 : 4));
 }
 
 /** (cos, sin) of position * frequency, rows `from` to `to`, computed in float64. */

@@ -1,5 +1,6 @@
 /** What a loaded program is made of: its plans, what they are bound to, and the buffers behind that. */
 import type { ProgramRequest } from '../../graph/executor.ts';
+import { outputOf } from '../../graph/graph.ts';
 import type { Value } from '../../graph/value.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipelines } from '../device/pipeline-cache.ts';
@@ -80,7 +81,7 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Readonl
 export async function createRunnablePlan(base: ProgramBase, { steps, rows, outRows }: PlannedRows): Promise<RunnablePlan> {
   const { gpu, request, pipelines, tileRows } = base;
   const compiled = await compileKernels(pipelines, steps.kernels);
-  const shared = new Map<Value['id'], GPUBuffer>([[request.graph.logits.id, base.logits]]);
+  const shared = new Map<Value['id'], GPUBuffer>([[outputOf(request.graph, 'logits').id, base.logits]]);
   const { activations, inputs } = await gpu.guard('Allocating activations', () => ({
     activations: createActivations({ gpu, plan: steps.plan, rows, outRows, shared }),
     inputs: createStepInputs({ gpu, rows, outRows, maxPages: request.kv.maxPages, tileRows }),

@@ -48,7 +48,7 @@ ${unrolled(rowsEach, (i) => `var factor${i}: f32;\n{ let sum = ${sum(i)}; factor
 /** The value of row i and output column j of an invocation, before the residual. */
 function activated(shape: LinearShape, hasFactor: boolean, i: number, j: number): string {
   const product = (column: number) => `${hasFactor ? `factor${i} * ` : ''}a${i}_${column}${shape.bias ? ` + bias${column}` : ''}`;
-  return shape.gated ? `silu(${product(2 * j)}) * (${product(2 * j + 1)})` : product(j);
+  return shape.gated ? `${shape.gated}(${product(2 * j)}) * (${product(2 * j + 1)})` : product(j);
 }
 
 /** Rounds the blocks of rows i..i + 3: a lane for each. */

@@ -54,7 +54,7 @@ describe('gemm', () => {
     });
 
     it.each(types)('%s: gated', async (type) => {
-      await check({ tiling, parts: [{ type, rows: 192 }], cols: 256, xRows: 18, input, norm, gated: true, bias: true, outputs: q8 });
+      await check({ tiling, parts: [{ type, rows: 192 }], cols: 256, xRows: 18, input, norm, gated: 'silu', bias: true, outputs: q8 });
     });
 
     it('f32 and q8n out, plain x', async () => {
@@ -93,7 +93,7 @@ describe('gemm', () => {
   ] as const)('$arithmetic $tileRows x $tileCols x $tileDepth, $rowsPerInvocation rows an invocation', async (tiling) => {
     const input = tiling.arithmetic === 'int8' ? 'q8n' : 'f32';
     const norm = tiling.arithmetic === 'f32' ? { eps: 1e-6 } : undefined;
-    await check({ tiling, parts: [{ type: 'q4_k', rows: 192 }], cols: 256, xRows: 70, input, norm, gated: true, outputs: q8n });
+    await check({ tiling, parts: [{ type: 'q4_k', rows: 192 }], cols: 256, xRows: 70, input, norm, gated: 'silu', outputs: q8n });
   });
 
   it('refuses tilings and shapes that it cannot compute', () => {

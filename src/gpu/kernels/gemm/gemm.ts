@@ -7,7 +7,7 @@
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
-import { siluFunction } from '../../wgsl/silu.ts';
+import { activationFunction } from '../../wgsl/activation.ts';
 import { range, unrolled } from '../../wgsl/unrolled.ts';
 import { epilogueBytes, epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
 import { f32Tile } from './f32-tile.ts';
@@ -57,7 +57,7 @@ ${kernelHeader(bindings, {})}
 ${TILE_STRUCT}
 ${arithmetic.declarations}
 ${epilogueDeclarations(shape, geometry)}
-${shape.gated ? siluFunction() : ''}
+${shape.gated ? activationFunction(shape.gated) : ''}
 ${fetchFunction(geometry, arithmetic, shape.parts.length)}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

@@ -20,7 +20,7 @@ export function finishFunction({ shape }: GemvFloatVariant): string {
   const rows = gated ? ['gateRow(output)', 'gateRow(output) + upDistance(output)'] : ['output'];
   const scaled = products.map((name, i) => `${norm ? `${name} * factor` : name}${bias ? ` + bias[${rows[i]}]` : ''}`);
   const at = `column * ${outputWidth(shape)}u + output`;
-  const value = gated ? [`let value = silu(${scaled[0]}) * (${scaled[1]});`] : [`let value = ${scaled[0]};`];
+  const value = gated ? [`let value = ${gated}(${scaled[0]}) * (${scaled[1]});`] : [`let value = ${scaled[0]};`];
   return `fn finish(output: u32, column: u32, ${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
   ${[
     ...(norm ? [`let factor = inverseSqrt(squares * ${1 / cols} + ${norm.eps});`] : []),

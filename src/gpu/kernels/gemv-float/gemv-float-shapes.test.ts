@@ -12,8 +12,8 @@ describe('gemvFloatKernel by shape', () => {
   afterAll(() => device.close());
 
   it.each([5, 16, 33])('pairs %s rows of gate and up', async (rows) => {
-    await checkGemvFloat(device, variantOf({ cols: 32, parts: [{ type: 'q8_0', rows: 2 * rows }], gated: true, bias: true }));
-    await checkGemvFloat(device, variantOf({ cols: 32, parts: [{ type: 'f16', rows: 2 * rows }], gated: true }, { ...WORKGROUP, batch: 2 }));
+    await checkGemvFloat(device, variantOf({ cols: 32, parts: [{ type: 'q8_0', rows: 2 * rows }], gated: 'silu', bias: true }));
+    await checkGemvFloat(device, variantOf({ cols: 32, parts: [{ type: 'f16', rows: 2 * rows }], gated: 'silu' }, { ...WORKGROUP, batch: 2 }));
   });
 
   it.each([['q4_k', 'q6_k'], ['q8_0', 'q4_0', 'f32'], ['f16', 'bf16', 'q4_k']] as const)('parts of different types: $0, $1', async (...types) => {
@@ -44,7 +44,7 @@ describe('gemvFloatKernel by shape', () => {
   it('says what it does not do', () => {
     expect(() => gemvFloatKernel(variantOf({ input: 'q8' }))).toThrow('input is q8');
     expect(() => gemvFloatKernel(variantOf({ outputs: { f32: true, q8: { norm: undefined } } }))).toThrow('f32 only');
-    expect(() => gemvFloatKernel(variantOf({ gated: true, residual: true, parts: [{ type: 'f32', rows: 32 }] }))).toThrow('gated');
+    expect(() => gemvFloatKernel(variantOf({ gated: 'silu', residual: true, parts: [{ type: 'f32', rows: 32 }] }))).toThrow('gated');
     expect(() => gemvFloatKernel(variantOf({}, { reduction: 'none' }))).toThrow('lanes');
     expect(() => gemvFloatKernel(variantOf({}, { ...WORKGROUP, batch: 8, rowsPerTeam: 4, lanes: 32, teams: 8 }))).toThrow('workgroup memory');
   });

@@ -50,7 +50,7 @@ describe('gemvFloatKernel', () => {
     });
 
     it.each(TEAMS)('pairs gate and up: $reduction', async (team) => {
-      await checkGemvFloat(device, variantOf({ cols: least, parts: [{ type, rows: 2 * 39 }], gated: true, norm: { eps: 1e-6 }, bias: team.reduction === 'subgroup' }, { ...team, rowsPerTeam: team.reduction === 'none' ? 1 : 2 }));
+      await checkGemvFloat(device, variantOf({ cols: least, parts: [{ type, rows: 2 * 39 }], gated: 'silu', norm: { eps: 1e-6 }, bias: team.reduction === 'subgroup' }, { ...team, rowsPerTeam: team.reduction === 'none' ? 1 : 2 }));
     });
   });
 });
@@ -64,7 +64,7 @@ describe('variants for devices that no test has', () => {
 
   it.each(WEIGHT_TYPES)('compiles %s with x in f16 and subgroups of 32', async (type) => {
     for (const batch of [1, 4] as const) {
-      for (const gated of [false, true]) {
+      for (const gated of [false, 'silu'] as const) {
         const variant = variantOf({ cols: 1024, parts: [{ type, rows: 64 }], gated, norm: { eps: 1e-6 } }, { arithmetic: 'f16', batch, lanes: 32, rowsPerTeam: 4, teams: 2, lanesPerGroup: batch === 1 && gated ? 2 : 1 });
         const kernel = gemvFloatKernel(variant);
         expect(kernel.needs.f16 === true).toBe(isQuantized(type) && batch === 1);

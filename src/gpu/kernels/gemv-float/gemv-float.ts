@@ -22,7 +22,7 @@ import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../
 import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
-import { siluFunction } from '../../wgsl/silu.ts';
+import { activationFunction } from '../../wgsl/activation.ts';
 import { range } from '../../wgsl/unrolled.ts';
 import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
 import { activationsFunction, activationsStruct, hasVectorX, quadFunctions, SUM_FUNCTION } from './activations.ts';
@@ -110,7 +110,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
     ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
     quadFunctions(shape),
-    ...(shape.gated ? [siluFunction(), interleaveFunctions(totalRows(shape) / 2)] : []),
+    ...(shape.gated ? [activationFunction(shape.gated), interleaveFunctions(totalRows(shape) / 2)] : []),
     partialDeclarations(variant),
     finishFunction(variant),
     ...contexts.map((context) => partText(variant, context)),

@@ -95,7 +95,7 @@ function finishText(variant: GemvInt8Variant, result: Result, { product, up, nor
   return [
     ...(shape.input === 'q8n' ? [`let factor${id} = inverseSqrt(${norm});`] : []),
     ...(shape.gated
-      ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = silu(gate${id}) * (${value(up, 'upBias')});`]
+      ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = ${shape.gated}(gate${id}) * (${value(up, 'upBias')});`]
       : [`let y${id} = ${value(product, 'bias')}${shape.residual ? ` + residual${id}` : ''};`]),
     ...(shape.outputs.f32 ? [`y[${resultIndex(variant, result)}] = y${id};`] : []),
     ...(shape.outputs.q8 ? [`finished[${at}] = y${id}${shape.outputs.q8.norm ? ` * gain${id}` : ''};`] : []),

@@ -60,7 +60,7 @@ describe('gemv-int8', () => {
   it.each(TYPES)('%s: gated', async (type) => {
     for (const subgroupSize of sizes()) {
       for (const outputs of type === 'q4_0' ? [q8, { f32: true, q8: undefined }] : [q8]) {
-        const problem = { parts: [{ type, rows: 192 }], cols: 256, subgroupSize, gated: true, outputs, input: 'q8n' } as const;
+        const problem = { parts: [{ type, rows: 192 }], cols: 256, subgroupSize, gated: 'silu', outputs, input: 'q8n' } as const;
         await check({ ...problem, rowsPerWorkgroup: subgroupSize === undefined ? 64 : 32, bias: true });
         if (type === 'q4_0') await check({ ...problem, batch: 2, xRows: 3, rowsPerWorkgroup: 32 });
       }
@@ -97,9 +97,9 @@ describe('gemv-int8', () => {
       await check({ ...common, parts: [{ type: 'q4_0', rows: 96 }], cols: 608, unroll: batch > 1 ? 1 : 3, residual: true, outputs: both });
       // 24 groups: of the widths of super-blocks, only over 16 lanes does a turn stay partial.
       for (const type of subgroupsPerRow === 4 ? (['q4_k', 'q6_k'] as const) : (['q6_k'] as const)) await check({ ...common, parts: [{ type, rows: 75 }], cols: 768, unroll: 2 });
-      if (rowsPerSubgroup > 1) await check({ ...common, parts: [{ type: 'q4_k', rows: 192 }], cols: 256, unroll: 1, gated: true, bias: true, outputs: q8 });
+      if (rowsPerSubgroup > 1) await check({ ...common, parts: [{ type: 'q4_k', rows: 192 }], cols: 256, unroll: 1, gated: 'silu', bias: true, outputs: q8 });
     }
-    for (const gated of [false, true]) await check({ subgroupSize, rowsPerSubgroup: 4, rowsPerWorkgroup: 64, parts: [{ type: 'q8_0', rows: 192 }], cols: 288, gated });
+    for (const gated of [false, 'silu'] as const) await check({ subgroupSize, rowsPerSubgroup: 4, rowsPerWorkgroup: 64, parts: [{ type: 'q8_0', rows: 192 }], cols: 288, gated });
   });
 
   it.each(TYPES)('%s: the text for 32 lanes compiles without a warning', async (type) => {
@@ -108,7 +108,7 @@ describe('gemv-int8', () => {
     const problems: readonly Problem[] = [
       { ...dense, input: 'q8n', rowsPerWorkgroup: 8 },
       { ...dense, subgroupsPerRow: 2, residual: true, outputs: both },
-      { ...dense, gated: true, rowsPerWorkgroup: 32, rowsPerSubgroup: 2, outputs: q8 },
+      { ...dense, gated: 'silu', rowsPerWorkgroup: 32, rowsPerSubgroup: 2, outputs: q8 },
       { ...dense, batch: 8, input: 'q8n', outputs: both, residual: true },
       { ...dense, parts: [{ type, rows: 3072 }, { type: 'q6_k', rows: 1000 }], batch: 2 },
     ];
@@ -124,7 +124,7 @@ describe('gemv-int8', () => {
     expect(() => gemvInt8Kernel(variantOf({ ...base, input: 'f32' }))).toThrow(/int8/);
     expect(() => gemvInt8Kernel(variantOf({ ...base, cols: 40 }))).toThrow(/multiple of 32/);
     expect(() => gemvInt8Kernel(variantOf({ ...base, rowsPerWorkgroup: 8, outputs: q8 }))).toThrow(/whole blocks/);
-    expect(() => gemvInt8Kernel(variantOf({ ...base, gated: true }))).toThrow(/interleaved/);
+    expect(() => gemvInt8Kernel(variantOf({ ...base, gated: 'silu' }))).toThrow(/interleaved/);
     expect(() => gemvInt8Kernel(variantOf({ ...base, subgroupSize: undefined, subgroupsPerRow: 2 }))).toThrow(/one row an invocation/);
     expect(() => gemvInt8Workgroups(variantOf(base), 2)).toThrow(RangeError);
   });

@@ -11,7 +11,7 @@ import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
-import { siluFunction } from '../../wgsl/silu.ts';
+import { activationFunction } from '../../wgsl/activation.ts';
 import { range } from '../../wgsl/unrolled.ts';
 import { CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
 import { epilogueText, workgroupFloats } from './epilogue.ts';
@@ -36,7 +36,7 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     ...memory.map(({ name, count }) => `var<workgroup> ${name}: array<f32, ${count}>;`),
     ...parts.map((part, n) => weightCodeFunctions(part, n, cols)),
     outputs.q8 ? q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: outputs.q8.norm }) : '',
-    shape.gated ? siluFunction() : '',
+    shape.gated ? activationFunction(shape.gated) : '',
     DOT_FUNCTION,
     sumsStruct(variant),
     ...parts.map((_, n) => productFunction(variant, n)),

@@ -4,7 +4,7 @@ import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
 import { randomSource } from '../../../cpu/kernel-check.ts';
-import * as reference from '../../../reference/reference-ops.ts';
+import { rmsNorm } from '../../../reference/ops/rms-norm.ts';
 import { normKernel, normWorkgroups } from './norm.ts';
 import type { NormVariant } from './norm.ts';
 
@@ -48,7 +48,7 @@ describe('norm', () => {
         ...emptyQ8(rows, width),
       },
     });
-    const want = reference.rmsNorm(Float64Array.from(indices.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)])), gain, { eps });
+    const want = rmsNorm(Float64Array.from(indices.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)])), gain, { eps });
     const error = (i: number) => 2e-6 * Math.abs(want[i]!) + 1e-9;
     if (outputs.f32) {
       const got = out.get('y') as Float32Array;

@@ -3,7 +3,7 @@ import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { randomSource } from '../../../cpu/kernel-check.ts';
-import * as reference from '../../../reference/reference-ops.ts';
+import { rope } from '../../../reference/ops/rope.ts';
 import { ropeKernel, ropeWorkgroups } from './rope.ts';
 import type { RopeVariant } from './rope.ts';
 
@@ -40,7 +40,7 @@ describe('rope', () => {
       workgroups: ropeWorkgroups(variant, counts),
       buffers: { x, positions: Uint32Array.from(positions), rope: tableOf(frequencies), y: new Float32Array(x.length), step },
     });
-    const want = reference.rope(Float64Array.from(x), Int32Array.from(positions), { kind: 'rope', heads, headDim, table: { id: 't', frequencies } });
+    const want = rope(Float64Array.from(x), Int32Array.from(positions), { heads, headDim, table: { id: 't', frequencies } });
     const got = out.get('y') as Float32Array;
     const worst = want.reduce((most, value, i) => Math.max(most, Math.abs(value - got[i]!)), 0);
     expect(worst).toBeLessThan(1e-6);

@@ -1,6 +1,7 @@
 /** Kernels of a product: int8 GEMV, float GEMV or GEMM, by the types of its input and weights and the number of its rows. */
-import type { Value } from '../../graph/value.ts';
-import type { WeightType } from '../../tensor/tensor-type.ts';
+import type { ActivationName } from '../../graph/ops/activation.ts';
+import type { LinearOp as GraphLinearOp } from '../../graph/ops/linear.ts';
+import type { WeightRef } from '../../graph/value.ts';
 import { gemmKernel, gemmWorkgroups } from '../kernels/gemm/gemm.ts';
 import type { GemmVariant } from '../kernels/gemm/gemm.ts';
 import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv-float.ts';
@@ -10,27 +11,59 @@ import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
 import { totalRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
-import type { DeviceProfile, ProfileKnobs } from '../profile/device-profile.ts';
-import type { GpuStep, LinearOp } from './gpu-op.ts';
-import type { BufferRef, KernelUse, RowClass, StepCounts } from './kernel-use.ts';
-import { biasOf, matricesOf } from './plan-weights.ts';
-import { floatsRef, roundedRefs, sizeOfValue, vectorRef } from './value-refs.ts';
+import { describeNorm, describeRounding, shownWeight } from '../plan/gpu-op-rules.ts';
+import type { GpuOpRules, Lower, NormWeight, Rounding, TypeOf, UseOptions } from '../plan/gpu-op-rules.ts';
+import { rowCountOf } from '../plan/gpu-value.ts';
+import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
+import type { BufferRef, KernelUse, RowClass, StepCounts } from '../plan/kernel-use.ts';
+import { gainOf, matrixOf } from '../plan/planned-weights.ts';
+import type { PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
+import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
+import type { ProfileKnobs } from '../profile/device-profile.ts';
 
-export interface UseOptions {
-  readonly profile: DeviceProfile;
-  readonly typeOf: (weightId: string) => WeightType;
-  /** True: the plan is for exactly one row, and nothing reads the `step` uniform. */
-  readonly single: boolean;
+export interface LinearPart {
+  readonly weight: WeightRef;
+  readonly bias: WeightRef | undefined;
 }
 
-type LinearStep = GpuStep & { readonly op: LinearOp };
-
-export function rowCountOf(value: Value): 'rows' | 'outRows' {
-  return value.shape[0] === 'outRows' ? 'outRows' : 'rows';
+/** Inputs: x (f32, q8 or q8n), then the residual where there is one. Outputs: f32, rounded, or both, told apart by dtype. */
+export interface LinearOp {
+  readonly kind: 'linear';
+  /** Rows one after another; of a gated product gate and up, interleaved. */
+  readonly parts: readonly LinearPart[];
+  /** RMS norm of an f32 input. */
+  readonly norm: NormWeight | undefined;
+  /** The function of the gate. */
+  readonly gated: ActivationName | false;
+  readonly residual: boolean;
+  readonly rounding: Rounding | undefined;
 }
 
-function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: UseOptions['typeOf']): LinearShape {
-  const x = inputs[0] as Value;
+type LinearStep = GpuStepOf<LinearOp>;
+
+/** The matrices of a product, in the order of its rows: neighbours of one type share one. */
+function matricesOf({ parts, gated }: LinearOp, typeOf: TypeOf): readonly PlannedMatrix[] {
+  if (gated) return [matrixOf(parts.map(({ weight }) => weight), 'interleaved', typeOf)];
+  const runs: WeightRef[][] = [];
+  for (const { weight } of parts) {
+    const run = runs.at(-1);
+    if (run !== undefined && typeOf((run[0] as WeightRef).id) === typeOf(weight.id)) run.push(weight);
+    else runs.push([weight]);
+  }
+  return runs.map((run) => matrixOf(run, 'rows', typeOf));
+}
+
+/** The bias over all rows of a product; undefined where no part has one. Gated products have none. */
+function biasOf(parts: readonly LinearPart[]): PlannedVector | undefined {
+  if (parts.every(({ bias }) => bias === undefined)) return undefined;
+  return {
+    key: parts.map(({ bias, weight }) => bias?.id ?? `0*${weight.shape[0]}`).join('|'),
+    parts: parts.map(({ bias, weight }) => ({ weight: bias, length: weight.shape[0] as number })),
+  };
+}
+
+function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): LinearShape {
+  const x = inputs[0] as GpuValue;
   return {
     cols: x.shape[1] as number,
     parts: matricesOf(op, typeOf).map(({ type, rows }) => ({ type, rows })),
@@ -47,8 +80,8 @@ function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: UseOptions['typeOf
   };
 }
 
-function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: UseOptions['typeOf']): Record<string, BufferRef> {
-  const [x, residual] = inputs as readonly [Value, Value | undefined];
+function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): Record<string, BufferRef> {
+  const [x, residual] = inputs as readonly [GpuValue, GpuValue | undefined];
   const buffers: Record<string, BufferRef> = x.dtype === 'f32' ? { x: floatsRef(x) } : roundedRefs('x', x);
   matricesOf(op, typeOf).forEach(({ key, type, cols }, n) => {
     for (const { name } of planesOf(packedFormatOf(type), cols)) buffers[`p${n}_${name}`] = { kind: 'plane', matrix: key, plane: name };
@@ -57,7 +90,7 @@ function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: UseOptions['type
   if (op.norm) buffers['gain'] = vectorRef(op.norm.weight.id);
   if (bias) buffers['bias'] = vectorRef(bias.key);
   if (residual) buffers['residual'] = floatsRef(residual);
-  for (const output of outputs) Object.assign(buffers, output.dtype === 'f32' ? { y: floatsRef(output) } : roundedRefs('y', output));
+  Object.assign(buffers, outputRefs(outputs));
   if (op.rounding?.norm) buffers['yGain'] = vectorRef(op.rounding.norm.weight.id);
   buffers['step'] = { kind: 'input', name: 'step' };
   return buffers;
@@ -102,7 +135,7 @@ function gemmVariant(shape: LinearShape, { profile }: UseOptions): GemmVariant {
   return { shape, arithmetic: shape.input === 'f32' ? 'f32' : 'int8', tileRows, tileCols, tileDepth, rowsPerInvocation };
 }
 
-export function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): KernelUse {
+function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): KernelUse {
   const shape = shapeOf(step, options.typeOf);
   const buffers = buffersOf(step, options.typeOf);
   const cost = linearCost(step, shape, options);
@@ -130,3 +163,25 @@ function linearCost(step: LinearStep, shape: LinearShape, { typeOf }: UseOptions
     return { bytes: weightBytes + values + (shape.bias ? 4 * totalRows(shape) : 0), multiplyAdds: products * rows };
   };
 }
+
+/** A product and nothing else. */
+export function plainProduct(parts: readonly LinearPart[]): LinearOp {
+  return { kind: 'linear', parts, norm: undefined, gated: false, residual: false, rounding: undefined };
+}
+
+export const linearRules: GpuOpRules<LinearOp> = {
+  describe({ parts, gated, residual, norm, rounding }, typeOf) {
+    const shown = parts.map(({ weight, bias }) => `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}`);
+    return `${shown.join(gated ? ' * ' : ' | ')}${gated ? ` ${gated}` : ''}${residual ? ' +residual' : ''}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
+  },
+  matrices: matricesOf,
+  vectors: ({ parts, norm, rounding }) => [biasOf(parts), norm && gainOf(norm), rounding?.norm && gainOf(rounding.norm)],
+  form: 'rows',
+  uses: (step, { rows }, options) => [linearUse(step, rows, options)],
+  rounded: (op, rounding) => (op.parts.length === 1 || op.gated ? { ...op, rounding } : undefined),
+};
+
+export const lowerLinear: Lower<GraphLinearOp, LinearOp> = ({ op: { weight, bias }, inputs }, { inputFor }) => ({
+  op: plainProduct([{ weight, bias }]),
+  inputs: [inputFor(weight, inputs[0] as GpuValue)],
+});

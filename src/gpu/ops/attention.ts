@@ -1,7 +1,7 @@
 /** Kernels of attention: one dispatch over all keys or over parts of them for single rows, tiles for many rows of a sequence. */
-import type { KvLayout } from '../../graph/executor.ts';
 import type { Graph } from '../../graph/graph.ts';
-import type { Value } from '../../graph/value.ts';
+import type { AttentionOp as GraphAttentionOp } from '../../graph/ops/attention.ts';
+import type { RopeTable } from '../../graph/ops/rope.ts';
 import type { AttentionShape, HeadPreparationShape } from '../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../kernels/attention-combine/attention-combine.ts';
 import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads } from '../kernels/attention-decode/attention-decode.ts';
@@ -10,47 +10,52 @@ import { partialBytes } from '../kernels/attention-decode/key-splits.ts';
 import type { KeySplits } from '../kernels/attention-decode/key-splits.ts';
 import { attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups } from '../kernels/attention-prefill/attention-prefill.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
+import type { GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
+import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
+import type { AttentionMode, BufferRef, KernelUse, StepCost, StepCounts } from '../plan/kernel-use.ts';
+import { gainOf } from '../plan/planned-weights.ts';
+import { floatsRef, outputRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
-import type { AttentionOp, GpuStep, HeadPreparation } from './gpu-op.ts';
-import type { BufferRef, KernelUse, StepCost, StepCounts } from './kernel-use.ts';
-import { floatsRef, roundedRefs, sizeOfValue, vectorRef } from './value-refs.ts';
 
-/**
- * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`: the
- * same with keys divided over workgroups. `tiles`: several rows of a sequence.
- */
-export type AttentionMode = 'whole' | 'split' | 'tiles';
-
-export interface AttentionOptions {
-  readonly profile: DeviceProfile;
-  readonly kv: KvLayout;
+/** What happens to heads before they are used: norm, then rotation. */
+export interface HeadPreparation {
+  readonly norm: NormWeight | undefined;
+  readonly table: RopeTable | undefined;
 }
 
-type AttentionStep = GpuStep & { readonly op: AttentionOp };
+/** Inputs: q, k, v (or all three in one value, row by row, where `joined`), positions. Output: f32 or q8. */
+export interface AttentionOp extends GraphAttentionOp {
+  readonly q: HeadPreparation;
+  readonly k: HeadPreparation;
+  readonly joined: boolean;
+}
+
+export type AttentionOptions = Pick<UseOptions, 'profile' | 'kv'>;
+
+type AttentionStep = GpuStepOf<AttentionOp>;
 
 function preparationOf({ norm, table }: HeadPreparation): HeadPreparationShape {
   return { norm: norm && { eps: norm.eps }, rotaryDim: 2 * (table?.frequencies.length ?? 0) };
 }
 
 function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): AttentionShape {
-  const { heads, kvHeads, headDim, scale, joined } = op;
+  const { heads, scale, joined, state: { heads: kvHeads, keyDim: headDim } } = op;
   return {
     heads, kvHeads, headDim, scale,
     kv: kv.type, pageTokens: kv.pageTokens, maxPages: kv.maxPages,
     input: joined ? 'joined' : 'separate',
     q: preparationOf(op.q), k: preparationOf(op.k),
-    output: (outputs[0] as Value).dtype === 'f32' ? 'f32' : 'q8',
+    output: (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8',
   };
 }
 
 function buffersOf({ op, inputs, outputs }: AttentionStep): Record<string, BufferRef> {
-  const [first, second, third] = inputs as readonly Value[];
-  const [y] = outputs as readonly [Value];
+  const [first, second, third] = inputs as readonly GpuValue[];
   const input = (name: 'positions' | 'rowSequence' | 'pageTable' | 'tiles' | 'step'): BufferRef => ({ kind: 'input', name });
   const table = op.q.table ?? op.k.table;
   return {
-    ...(op.joined ? { qkv: floatsRef(first as Value) } : { q: floatsRef(first as Value), k: floatsRef(second as Value), v: floatsRef(third as Value) }),
-    ...(y.dtype === 'f32' ? { y: floatsRef(y) } : roundedRefs('y', y)),
+    ...(op.joined ? { qkv: floatsRef(first as GpuValue) } : { q: floatsRef(first as GpuValue), k: floatsRef(second as GpuValue), v: floatsRef(third as GpuValue) }),
+    ...outputRefs(outputs),
     ...(op.q.norm ? { qGain: vectorRef(op.q.norm.weight.id) } : {}),
     ...(op.k.norm ? { kGain: vectorRef(op.k.norm.weight.id) } : {}),
     ...(table ? { rope: { kind: 'rope', table: table.id } as const } : {}),
@@ -88,19 +93,19 @@ function prefillLimits({ invocations, workgroupBytes, knobs }: DeviceProfile) {
 
 /** Bytes of `partials` for steps of up to `rows` rows. */
 export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOptions, 'profile'> & { readonly rows: number }): number {
-  const sizes = graph.nodes.flatMap(({ op }) => (op.kind === 'attention' ? [partialBytes(op, splitsOf(profile), rows)] : []));
+  const sizes = graph.nodes.flatMap(({ op }) => (op.kind === 'attention' ? [partialBytes({ heads: op.heads, headDim: op.state.valueDim }, splitsOf(profile), rows)] : []));
   return Math.max(16, ...sizes);
 }
 
 /** Query rows of a tile, the same for all attention of a graph. */
-export function tileRowsOf(steps: readonly GpuStep[], options: AttentionOptions): number {
-  const found = new Set(steps.flatMap((step) => (step.op.kind === 'attention' ? [attentionPrefillVariant(shapeOf({ ...step, op: step.op }, options), prefillLimits(options.profile)).tileRows] : [])));
+export function tileRowsOf(steps: readonly GpuStepOf<{ readonly kind: string }>[], options: AttentionOptions): number {
+  const found = new Set(steps.flatMap((step) => (step.op.kind === 'attention' ? [attentionPrefillVariant(shapeOf(step as AttentionStep, options), prefillLimits(options.profile)).tileRows] : [])));
   if (found.size > 1) throw new Error(`attention: tiles of ${[...found].join(' and ')} rows in one graph have no common list`);
   return [...found][0] ?? 1;
 }
 
 function costOf(step: AttentionStep, { kv }: AttentionOptions) {
-  const { heads, kvHeads, headDim } = step.op;
+  const { heads, state: { heads: kvHeads, keyDim: headDim } } = step.op;
   const keyBytes = 2 * kvHeads * headDim * (kv.type === 'f16' ? 2 : 4);
   const ioBytes = (counts: StepCounts) => [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
   return {
@@ -116,7 +121,7 @@ function costOf(step: AttentionStep, { kv }: AttentionOptions) {
 const KV_WRITE_INVOCATIONS = 64;
 const COMBINE_INVOCATIONS = 256;
 
-export function attentionUses(step: AttentionStep, mode: AttentionMode, options: AttentionOptions): readonly KernelUse[] {
+function attentionUses(step: AttentionStep, mode: AttentionMode, options: AttentionOptions): readonly KernelUse[] {
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step);
   const cost = costOf(step, options);
@@ -134,3 +139,22 @@ export function attentionUses(step: AttentionStep, mode: AttentionMode, options:
   const combine = { shape, splits: splitsOf(options.profile), invocations: Math.max(COMBINE_INVOCATIONS, shape.headDim / 4) };
   return [attend, { kernel: attentionCombineKernel(combine), buffers, workgroups: (counts) => attentionCombineWorkgroups(combine, counts), cost: cost.none }];
 }
+
+function describeHeads(name: string, { norm, table }: HeadPreparation): string {
+  const parts = [...(norm ? [`norm ${norm.weight.id}`] : []), ...(table ? [`rope ${table.id}`] : [])];
+  return parts.length === 0 ? '' : ` ${name}=(${parts.join(', ')})`;
+}
+
+export const attentionRules: GpuOpRules<AttentionOp> = {
+  describe: ({ heads, state, joined, q, k }) =>
+    `heads=${heads} kvHeads=${state.heads} headDim=${state.keyDim} paged.${state.index}${joined ? ' joined' : ''}${describeHeads('q', q)}${describeHeads('k', k)}`,
+  vectors: ({ q, k }) => [q.norm && gainOf(q.norm), k.norm && gainOf(k.norm)],
+  form: 'attention',
+  uses: (step, { attention }, options) => attentionUses(step, attention, options),
+  rounded: (op, rounding) => (rounding.norm === undefined && op.state.valueDim % 16 === 0 ? op : undefined),
+};
+
+export const lowerAttention: Lower<GraphAttentionOp, AttentionOp> = ({ op }) => {
+  const asIs = { norm: undefined, table: undefined };
+  return { op: { ...op, q: asIs, k: asIs, joined: false } };
+};

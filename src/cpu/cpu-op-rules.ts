@@ -1,0 +1,64 @@
+/** What the CPU executor has to know of the ops of its plans, and how an op of the graph becomes some of them. */
+import type { Step } from '../graph/graph.ts';
+import type { WeightRef } from '../graph/value.ts';
+import { formatShape } from '../graph/value.ts';
+import type { WeightType } from '../tensor/tensor-type.ts';
+import type { CpuStepOf, CpuValue } from './cpu-value.ts';
+import type { PageLayout } from './kv-pages.ts';
+import type { RecordWriter } from './record-writer.ts';
+
+export interface RowsAt {
+  readonly address: number;
+  /** Bytes from row to row. */
+  readonly stride: number;
+}
+
+export interface MatrixAt {
+  readonly address: number;
+  readonly typeCode: number;
+  readonly rowBytes: number;
+}
+
+/** Where everything lies that records name. */
+export interface Addresses {
+  rowsOf(value: CpuValue): RowsAt;
+  matrix(id: string): MatrixAt;
+  /** A gain or a bias as f32. */
+  vector(id: string): number;
+  ropeTable(id: string): number;
+  readonly partials: number;
+  readonly pages: PageLayout;
+  readonly threads: number;
+}
+
+export type TypeOf = (weightId: string) => WeightType;
+
+export interface CpuOpRules<Op extends { readonly kind: string }> {
+  /** Its number in `assembly/program.ts`. */
+  readonly code: number;
+  /** What a line of a printed plan says of it. */
+  describe(op: Op, typeOf: TypeOf): string;
+  /** Writes the fields of its record (`assembly/step-records.ts`) after the head. */
+  write(out: RecordWriter, step: CpuStepOf<Op>, at: Addresses): void;
+}
+
+/** What lowering offers to an op of the graph. */
+export interface Lowering {
+  /** The form of `x` that products with a weight read: int8 codes for quantised ones, made once for each value. */
+  inputFor(weight: WeightRef, x: CpuValue): CpuValue;
+}
+
+/** The op of the CPU plan for one of the graph, with its inputs where they are not the node's own. */
+export type Lower<From extends { readonly kind: string }, To> = (node: Step<From>, lowering: Lowering) => { readonly op: To; readonly inputs?: readonly CpuValue[] };
+
+/** Address and stride of a value, or zeros where there is none. */
+export function rowsAt(at: Addresses, value: CpuValue | undefined): readonly [number, number] {
+  if (value === undefined) return [0, 0];
+  const { address, stride } = at.rowsOf(value);
+  return [address, stride];
+}
+
+/** A weight as a printed plan shows it: id, type, shape. */
+export function shownWeight({ id, shape }: WeightRef, typeOf: TypeOf): string {
+  return `${id} ${typeOf(id)}${formatShape(shape)}`;
+}

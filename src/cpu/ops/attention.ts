@@ -1,0 +1,33 @@
+import type { AttentionOp } from '../../graph/ops/attention.ts';
+import { stateName } from '../../graph/state.ts';
+import { rowsAt } from '../cpu-op-rules.ts';
+import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
+import { describePreparation, writePreparation } from './rope.ts';
+import type { HeadPreparation } from './rope.ts';
+
+/** With what becomes of queries and keys on their way. */
+export interface AttentionStepOp extends AttentionOp {
+  readonly q: HeadPreparation;
+  readonly k: HeadPreparation;
+}
+
+export const attentionRules: CpuOpRules<AttentionStepOp> = {
+  code: 10,
+  describe: ({ heads, state, q, k }) => `heads=${heads} state=${stateName(state)}${describePreparation('q', q)}${describePreparation('k', k)}`,
+  write(out, { op, inputs, outputs }, at) {
+    const { heads, scale, state, q, k } = op;
+    const layout = at.pages.states[state.index];
+    if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
+    out.ints(heads, state.heads, state.keyDim, layout.width);
+    out.float(scale);
+    out.ints(at.pages.isHalf ? 1 : 0, at.pages.pageTokens, layout.stateOffset, layout.valueOffset);
+    out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, inputs[2]), ...rowsAt(at, outputs[0]), at.partials);
+    writePreparation(out, q, at);
+    writePreparation(out, k, at);
+  },
+};
+
+export const lowerAttention: Lower<AttentionOp, AttentionStepOp> = ({ op }) => {
+  const asIs = { norm: undefined, table: undefined };
+  return { op: { ...op, q: asIs, k: asIs } };
+};

@@ -1,0 +1,61 @@
+/** The ops of a CPU plan, what the threads know how to run, fused or not; and how each op of a graph becomes one. One line an op. */
+import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
+import type { ActivationOp } from '../../graph/ops/activation.ts';
+import type { AddOp } from '../../graph/ops/add.ts';
+import type { EmbedOp } from '../../graph/ops/embed.ts';
+import type { CpuOpRules, Lower, TypeOf } from '../cpu-op-rules.ts';
+import type { CpuStepOf } from '../cpu-value.ts';
+import { activationRules, lowerActivation } from './activation.ts';
+import { addRules, lowerAdd } from './add.ts';
+import { attentionRules, lowerAttention } from './attention.ts';
+import type { AttentionStepOp } from './attention.ts';
+import { embedRules, lowerEmbed } from './embed.ts';
+import { gatherRules, lowerGatherRows } from './gather-rows.ts';
+import type { GatherStepOp } from './gather-rows.ts';
+import { gatedRules, linearsRules, lowerLinear } from './linear.ts';
+import type { GatedStepOp, LinearsStepOp } from './linear.ts';
+import { quantizeRules } from './quantize.ts';
+import type { QuantizeStepOp } from './quantize.ts';
+import { lowerRmsNorm, normRules } from './rms-norm.ts';
+import type { NormStepOp } from './rms-norm.ts';
+import { lowerRope, rotateRules } from './rope.ts';
+import type { RotateStepOp } from './rope.ts';
+
+export type CpuOp =
+  | EmbedOp | NormStepOp | QuantizeStepOp | GatherStepOp | ActivationOp | AddOp | RotateStepOp | LinearsStepOp | GatedStepOp | AttentionStepOp;
+
+export type CpuStep = CpuStepOf<CpuOp>;
+
+/** What becomes of an op of the graph. */
+export const LOWERINGS = {
+  embed: lowerEmbed,
+  rmsNorm: lowerRmsNorm,
+  linear: lowerLinear,
+  rope: lowerRope,
+  attention: lowerAttention,
+  activation: lowerActivation,
+  add: lowerAdd,
+  gatherRows: lowerGatherRows,
+} satisfies { readonly [Kind in GraphOp['kind']]: Lower<OpOf<Kind>, CpuOp> };
+
+export const CPU_OPS = {
+  embed: embedRules,
+  norm: normRules,
+  quantize: quantizeRules,
+  gather: gatherRules,
+  activation: activationRules,
+  add: addRules,
+  rotate: rotateRules,
+  linears: linearsRules,
+  gated: gatedRules,
+  attention: attentionRules,
+} satisfies { readonly [Kind in CpuOp['kind']]: CpuOpRules<Extract<CpuOp, { readonly kind: Kind }>> };
+
+export function cpuRulesOf(op: CpuOp): CpuOpRules<CpuOp> {
+  return CPU_OPS[op.kind] as unknown as CpuOpRules<CpuOp>;
+}
+
+/** What a line of a printed plan says of an op; `typeOf` gives a weight's type. */
+export function describeOp(op: CpuOp, typeOf: TypeOf): string {
+  return cpuRulesOf(op).describe(op, typeOf);
+}

@@ -1,0 +1,91 @@
+import type { ActivationName } from '../../graph/ops/activation.ts';
+import type { LinearOp } from '../../graph/ops/linear.ts';
+import type { WeightRef } from '../../graph/value.ts';
+import { rowsAt, shownWeight } from '../cpu-op-rules.ts';
+import type { Addresses, CpuOpRules, Lower, TypeOf } from '../cpu-op-rules.ts';
+import type { CpuStepOf, CpuValue } from '../cpu-value.ts';
+import type { RecordWriter } from '../record-writer.ts';
+import { activationCode } from './activation.ts';
+
+/** One matrix of a step: reads inputs[x], adds inputs[residual] where there is one, writes the output of its own index. */
+export interface LinearPart {
+  readonly weight: WeightRef;
+  readonly bias: WeightRef | undefined;
+  readonly x: number;
+  readonly residual: number | undefined;
+}
+
+export interface LinearsStepOp {
+  readonly kind: 'linears';
+  readonly parts: readonly LinearPart[];
+}
+
+/** fn(gate x) * (up x). */
+export interface GatedStepOp {
+  readonly kind: 'gated';
+  readonly fn: ActivationName;
+  readonly gate: LinearPart;
+  readonly up: LinearPart;
+}
+
+/** Bytes of weights that make a work item worth taking. */
+const LEAST_CHUNK_BYTES = 32768;
+/** Weight rows of a work item where they meet several activation rows. */
+const MANY_ROWS_CHUNK = 64;
+
+/**
+ * Weight rows of one work item: many items keep threads balanced, large ones the counter cool and a call's four streams long.
+ * Small matrices are split evenly: one item more for one thread than for another is a wait for all.
+ */
+export function chunkRows(weightRows: number, rowBytes: number, threads: number): { readonly one: number; readonly many: number } {
+  const fours = (count: number) => Math.max(4, Math.ceil(count / 4) * 4);
+  const wanted = Math.max(LEAST_CHUNK_BYTES / rowBytes, weightRows / (threads * 8));
+  const itemsPerThread = Math.max(1, Math.round(weightRows / wanted / threads));
+  const one = fours(weightRows / (threads * itemsPerThread));
+  const many = fours(Math.min(MANY_ROWS_CHUNK, Math.max(16, weightRows / (threads * 4))));
+  return { one, many };
+}
+
+interface LinearAt {
+  readonly part: LinearPart;
+  readonly step: CpuStepOf<LinearsStepOp | GatedStepOp>;
+  readonly output: CpuValue | undefined;
+}
+
+function writeLinear(out: RecordWriter, { part, step, output }: LinearAt, at: Addresses): void {
+  const { typeCode, address, rowBytes } = at.matrix(part.weight.id);
+  const [weightRows, cols] = part.weight.shape as readonly [number, number];
+  const chunk = chunkRows(weightRows, rowBytes, at.threads);
+  out.ints(typeCode, address, rowBytes, weightRows, cols);
+  out.ints(...rowsAt(at, step.inputs[part.x]), ...rowsAt(at, output), part.bias ? at.vector(part.bias.id) : 0);
+  out.ints(...rowsAt(at, part.residual === undefined ? undefined : step.inputs[part.residual]), chunk.one, chunk.many);
+}
+
+function describePart({ weight, bias, residual }: LinearPart, typeOf: TypeOf): string {
+  return `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}${residual === undefined ? '' : ' +residual'}`;
+}
+
+export const linearsRules: CpuOpRules<LinearsStepOp> = {
+  code: 8,
+  describe: ({ parts }, typeOf) => parts.map((part) => describePart(part, typeOf)).join(' | '),
+  write(out, step, at) {
+    out.ints(step.op.parts.length);
+    step.op.parts.forEach((part, i) => writeLinear(out, { part, step, output: step.outputs[i] }, at));
+  },
+};
+
+export const gatedRules: CpuOpRules<GatedStepOp> = {
+  code: 9,
+  describe: ({ fn, gate, up }, typeOf) => `${fn} ${describePart(gate, typeOf)} | ${describePart(up, typeOf)}`,
+  write(out, step, at) {
+    const { fn, gate, up } = step.op;
+    out.ints(activationCode(fn));
+    writeLinear(out, { part: gate, step, output: step.outputs[0] }, at);
+    writeLinear(out, { part: up, step, output: undefined }, at);
+  },
+};
+
+export const lowerLinear: Lower<LinearOp, LinearsStepOp> = ({ op: { weight, bias }, inputs }, { inputFor }) => ({
+  op: { kind: 'linears', parts: [{ weight, bias, x: 0, residual: undefined }] },
+  inputs: [inputFor(weight, inputs[0] as CpuValue)],
+});

@@ -1,0 +1,39 @@
+import type { RopeOp, RopeTable } from '../../graph/ops/rope.ts';
+import type { WeightRef } from '../../graph/value.ts';
+import { rowsAt } from '../cpu-op-rules.ts';
+import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
+import type { RecordWriter } from '../record-writer.ts';
+
+/** What happens to heads before they are used: norm, then rotation. */
+export interface HeadPreparation {
+  readonly norm: { readonly weight: WeightRef; readonly eps: number } | undefined;
+  readonly table: RopeTable | undefined;
+}
+
+export interface RotateStepOp extends HeadPreparation {
+  readonly kind: 'rotate';
+  readonly heads: number;
+  readonly headDim: number;
+}
+
+export function describePreparation(name: string, { norm, table }: HeadPreparation): string {
+  const parts = [...(norm ? [`norm ${norm.weight.id} eps=${norm.eps}`] : []), ...(table ? [`rope ${table.id}`] : [])];
+  return parts.length === 0 ? '' : ` ${name}=(${parts.join(', ')})`;
+}
+
+export function writePreparation(out: RecordWriter, { norm, table }: HeadPreparation, at: Addresses): void {
+  out.ints(norm ? at.vector(norm.weight.id) : 0);
+  out.float(norm?.eps ?? 0);
+  out.ints(table ? at.ropeTable(table.id) : 0, table?.frequencies.length ?? 0);
+}
+
+export const rotateRules: CpuOpRules<RotateStepOp> = {
+  code: 7,
+  describe: (op) => `heads=${op.heads} headDim=${op.headDim}${describePreparation('head', op)}`,
+  write(out, { op, inputs, outputs }, at) {
+    out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, outputs[0]), op.heads, op.headDim);
+    writePreparation(out, op, at);
+  },
+};
+
+export const lowerRope: Lower<RopeOp, RotateStepOp> = ({ op: { heads, headDim, table } }) => ({ op: { kind: 'rotate', heads, headDim, norm: undefined, table } });

@@ -1,0 +1,59 @@
+/** The ops of a GPU plan, fused or not; and how each op of a graph becomes one. One line an op. */
+import type { ActivationOp } from '../../graph/ops/activation.ts';
+import type { AddOp } from '../../graph/ops/add.ts';
+import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
+import type { RopeOp } from '../../graph/ops/rope.ts';
+import type { GpuOpRules, Lower, TypeOf } from '../plan/gpu-op-rules.ts';
+import type { GpuStepOf } from '../plan/gpu-value.ts';
+import { activationRules, lowerActivation } from './activation.ts';
+import { addRules, lowerAdd } from './add.ts';
+import { attentionRules, lowerAttention } from './attention.ts';
+import type { AttentionOp } from './attention.ts';
+import { embedRules, lowerEmbed } from './embed.ts';
+import type { EmbedOp } from './embed.ts';
+import { gatherRules, lowerGatherRows } from './gather-rows.ts';
+import type { GatherOp } from './gather-rows.ts';
+import { linearRules, lowerLinear } from './linear.ts';
+import type { LinearOp } from './linear.ts';
+import { quantizeRules } from './quantize.ts';
+import type { QuantizeOp } from './quantize.ts';
+import { lowerRmsNorm, normRules } from './rms-norm.ts';
+import type { NormOp } from './rms-norm.ts';
+import { lowerRope, ropeRules } from './rope.ts';
+
+export type GpuOp = LinearOp | EmbedOp | NormOp | QuantizeOp | RopeOp | AttentionOp | ActivationOp | AddOp | GatherOp;
+
+export type GpuStep = GpuStepOf<GpuOp>;
+
+/** What becomes of an op of the graph. */
+export const LOWERINGS = {
+  embed: lowerEmbed,
+  rmsNorm: lowerRmsNorm,
+  linear: lowerLinear,
+  rope: lowerRope,
+  attention: lowerAttention,
+  activation: lowerActivation,
+  add: lowerAdd,
+  gatherRows: lowerGatherRows,
+} satisfies { readonly [Kind in GraphOp['kind']]: Lower<OpOf<Kind>, GpuOp> };
+
+export const GPU_OPS = {
+  linear: linearRules,
+  embed: embedRules,
+  norm: normRules,
+  quantize: quantizeRules,
+  rope: ropeRules,
+  attention: attentionRules,
+  activation: activationRules,
+  add: addRules,
+  gather: gatherRules,
+} satisfies { readonly [Kind in GpuOp['kind']]: GpuOpRules<Extract<GpuOp, { readonly kind: Kind }>> };
+
+export function gpuRulesOf(op: GpuOp): GpuOpRules<GpuOp> {
+  return GPU_OPS[op.kind] as unknown as GpuOpRules<GpuOp>;
+}
+
+/** What a line of a printed plan says of an op; `typeOf` gives a weight's type. */
+export function describeOp(op: GpuOp, typeOf: TypeOf): string {
+  return gpuRulesOf(op).describe(op, typeOf);
+}

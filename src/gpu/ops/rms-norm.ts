@@ -1,0 +1,33 @@
+import type { RmsNormOp } from '../../graph/ops/rms-norm.ts';
+import { widthOf } from '../../graph/value.ts';
+import { normKernel, normWorkgroups } from '../kernels/norm/norm.ts';
+import type { GpuOpRules, Lower, NormWeight } from '../plan/gpu-op-rules.ts';
+import { rowCountOf } from '../plan/gpu-value.ts';
+import type { GpuValue } from '../plan/gpu-value.ts';
+import { gainOf } from '../plan/planned-weights.ts';
+import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { inputRef, rowUse } from './row-use.ts';
+
+/** Inputs: x, then the indices of a gather. Output: f32. */
+export interface NormOp extends NormWeight {
+  readonly kind: 'norm';
+  readonly groups: number;
+  readonly gather: boolean;
+}
+
+export const normRules: GpuOpRules<NormOp> = {
+  describe: ({ weight, eps, groups, gather }) => `${weight.id} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' gather' : ''}`,
+  vectors: (op) => [gainOf(op)],
+  uses(step, _, { single }) {
+    const [x] = step.inputs as readonly [GpuValue];
+    const { groups, eps, gather, weight } = step.op;
+    const outputs = { f32: true, q8: false };
+    const variant = { width: widthOf(x), groups, eps, gather, outputs, rowCount: rowCountOf(step.outputs[0] as GpuValue), single };
+    const buffers = { x: floatsRef(x), gain: vectorRef(weight.id), outIndices: inputRef('outIndices') };
+    return rowUse(step, { kernel: normKernel(variant), buffers, workgroups: (counts) => normWorkgroups(variant, counts), work: 2 });
+  },
+};
+
+export const lowerRmsNorm: Lower<RmsNormOp, NormOp> = ({ op }) => ({
+  op: { kind: 'norm', weight: op.weight, eps: op.eps, groups: op.groups, gather: false },
+});

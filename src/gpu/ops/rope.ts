@@ -1,0 +1,21 @@
+import type { RopeOp } from '../../graph/ops/rope.ts';
+import { ropeKernel, ropeWorkgroups } from '../kernels/rope/rope.ts';
+import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
+import type { GpuValue } from '../plan/gpu-value.ts';
+import type { BufferRef } from '../plan/kernel-use.ts';
+import { floatsRef } from '../plan/value-refs.ts';
+import { inputRef, rowUse } from './row-use.ts';
+
+export const ropeRules: GpuOpRules<RopeOp> = {
+  describe: ({ heads, headDim, table }) => `heads=${heads} headDim=${headDim} table=${table.id}`,
+  uses(step, _, { single }) {
+    const [x] = step.inputs as readonly [GpuValue];
+    const { heads, headDim, table } = step.op;
+    const variant = { heads, headDim, rotaryDim: 2 * table.frequencies.length, rowCount: 'rows', single } as const;
+    const rope: BufferRef = { kind: 'rope', table: table.id };
+    const buffers = { x: floatsRef(x), positions: inputRef('positions'), rope };
+    return rowUse(step, { kernel: ropeKernel(variant), buffers, workgroups: (counts) => ropeWorkgroups(variant, counts), work: 2 });
+  },
+};
+
+export const lowerRope: Lower<RopeOp, RopeOp> = ({ op }) => ({ op });

@@ -1,0 +1,76 @@
+/** What the GPU executor has to know of the ops of its plans, and how an op of the graph becomes some of them. */
+import type { KvLayout } from '../../graph/executor.ts';
+import type { Step } from '../../graph/graph.ts';
+import { formatShape } from '../../graph/value.ts';
+import type { WeightRef } from '../../graph/value.ts';
+import type { WeightType } from '../../tensor/tensor-type.ts';
+import type { DeviceProfile } from '../profile/device-profile.ts';
+import type { GpuStepOf, GpuValue } from './gpu-value.ts';
+import type { AttentionMode, KernelUse, RowClass } from './kernel-use.ts';
+import type { PlannedMatrix, PlannedVector } from './planned-weights.ts';
+
+export type TypeOf = (weightId: string) => WeightType;
+
+export interface NormWeight {
+  readonly weight: WeightRef;
+  readonly eps: number;
+}
+
+/** What becomes of a result that int8 kernels read next: rounded as it is, or times the gain of the norm that follows. */
+export interface Rounding {
+  readonly norm: NormWeight | undefined;
+}
+
+export interface UseOptions {
+  readonly profile: DeviceProfile;
+  readonly typeOf: TypeOf;
+  /** True: the plan is for exactly one row, and nothing reads the `step` uniform. */
+  readonly single: boolean;
+  readonly kv: KvLayout;
+}
+
+/** How the rows of an op come: their number, and how attention is cut. */
+export interface OpMode {
+  readonly rows: RowClass;
+  readonly attention: AttentionMode;
+}
+
+export interface GpuOpRules<Op extends { readonly kind: string }> {
+  /** What a line of a printed plan says of it. */
+  describe(op: Op, typeOf: TypeOf): string;
+  /** The matrices it reads, packed. */
+  matrices?(op: Op, typeOf: TypeOf): readonly PlannedMatrix[];
+  /** The gains and biases it reads. */
+  vectors?(op: Op): readonly (PlannedVector | undefined)[];
+  /** The part of a mode that its kernels depend on; absent: none. */
+  readonly form?: keyof OpMode;
+  uses(step: GpuStepOf<Op>, mode: OpMode, options: UseOptions): readonly KernelUse[];
+  /** The op with its result rounded to int8 as it is made; undefined where its kernels cannot: whole blocks must belong to one workgroup. */
+  rounded?(op: Op, rounding: Rounding): Op | undefined;
+}
+
+/** What lowering offers to an op of the graph. */
+export interface Lowering {
+  /** The form of `x` that products with a weight read: int8 codes for quantised ones on int8 devices, made once for each value. */
+  inputFor(weight: WeightRef, x: GpuValue): GpuValue;
+  /** The plan is for a single row whose logits are wanted. */
+  readonly single: boolean;
+}
+
+/** The op of the GPU plan for one of the graph, with its inputs where they are not the node's own; or `same`: its output is that value. */
+export type Lowered<To> = { readonly op: To; readonly inputs?: readonly GpuValue[] } | { readonly same: GpuValue };
+export type Lower<From extends { readonly kind: string }, To> = (node: Step<From, GpuValue>, lowering: Lowering) => Lowered<To>;
+
+export function describeNorm(name: string, norm: NormWeight | undefined): string {
+  return norm === undefined ? '' : ` ${name}=${norm.weight.id} eps=${norm.eps}`;
+}
+
+export function describeRounding(rounding: Rounding | undefined): string {
+  if (rounding === undefined) return '';
+  return rounding.norm === undefined ? ' ->q8' : ` ->q8n${describeNorm('gain', rounding.norm)}`;
+}
+
+/** A weight as a printed plan shows it: id, type, shape. */
+export function shownWeight({ id, shape }: WeightRef, typeOf: TypeOf): string {
+  return `${id} ${typeOf(id)}${formatShape(shape)}`;
+}

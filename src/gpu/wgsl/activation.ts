@@ -1,0 +1,16 @@
+/** Functions of values or vectors of them, by the names that graph/ops/activation.ts gives them. */
+import type { ActivationName } from '../../graph/ops/activation.ts';
+
+type FloatType = 'f32' | 'vec4<f32>';
+
+/** What each function returns, as an expression of x. */
+const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>> = {
+  // Elfwing et al. 2017. exp's argument is held where its result is finite, since hardware may do anything past that; silu is nothing
+  // beside any other value there already.
+  silu: (type) => `x / (1.0 + exp(min(-x, ${type}(80.0))))`,
+};
+
+/** WGSL of a function of the activation's own name. */
+export function activationFunction(name: ActivationName, type: FloatType = 'f32'): string {
+  return `fn ${name}(x: ${type}) -> ${type} { return ${EXPRESSIONS[name](type)}; }`;
+}

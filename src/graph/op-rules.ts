@@ -1,0 +1,26 @@
+/** What the graph has to know of an op. Each op in `ops/` states it once. */
+import type { Dim, Value, WeightRef } from './value.ts';
+
+/** Complains of shapes in the name of the op that is being added. */
+export interface ShapeCheck {
+  fail(expected: string, found: string): never;
+  /** @throws Error where `found` is not `expected`: numbers and names are compared as they stand */
+  shape(what: string, found: readonly Dim[], expected: readonly Dim[]): void;
+  /** Outer dim and width of a value [outer, width]. */
+  rowsOf(value: Value | undefined): { readonly outer: Dim; readonly width: number };
+}
+
+export interface OpRules<Op> {
+  /** The weights it reads, in a fixed order. */
+  weights(op: Op): readonly WeightRef[];
+  /** Shape of its output. @throws Error where the inputs do not fit */
+  shape(op: Op, inputs: readonly Value[], check: ShapeCheck): readonly Dim[];
+  /** Its fields, as a printed graph shows them after its weights. */
+  print?(op: Op): string;
+}
+
+/** Where the functions that write ops put them: a graph under construction. */
+export interface OpSink<Op> {
+  /** Adds an op whose label is the scopes and `name`; returns what it makes. */
+  op(name: string, op: Op, inputs: readonly Value[]): Value;
+}

@@ -1,0 +1,41 @@
+/**
+ * The semantic ops: they say what is computed, not how. One line an op here and in the index of every executor's own `ops/`;
+ * a room without a line for one of them does not compile.
+ */
+import type { OpRules } from '../op-rules.ts';
+import { activationRules } from './activation.ts';
+import type { ActivationOp } from './activation.ts';
+import { addRules } from './add.ts';
+import type { AddOp } from './add.ts';
+import { attentionRules } from './attention.ts';
+import type { AttentionOp } from './attention.ts';
+import { embedRules } from './embed.ts';
+import type { EmbedOp } from './embed.ts';
+import { gatherRowsRules } from './gather-rows.ts';
+import type { GatherRowsOp } from './gather-rows.ts';
+import { linearRules } from './linear.ts';
+import type { LinearOp } from './linear.ts';
+import { rmsNormRules } from './rms-norm.ts';
+import type { RmsNormOp } from './rms-norm.ts';
+import { ropeRules } from './rope.ts';
+import type { RopeOp } from './rope.ts';
+
+export type GraphOp = EmbedOp | RmsNormOp | LinearOp | RopeOp | AttentionOp | ActivationOp | AddOp | GatherRowsOp;
+
+export type OpOf<Kind extends GraphOp['kind']> = Extract<GraphOp, { readonly kind: Kind }>;
+
+export const OP_RULES = {
+  embed: embedRules,
+  rmsNorm: rmsNormRules,
+  linear: linearRules,
+  rope: ropeRules,
+  attention: attentionRules,
+  activation: activationRules,
+  add: addRules,
+  gatherRows: gatherRowsRules,
+} satisfies { readonly [Kind in GraphOp['kind']]: OpRules<OpOf<Kind>> };
+
+/** The rules of whatever op. */
+export function rulesOf(op: GraphOp): OpRules<GraphOp> {
+  return OP_RULES[op.kind] as unknown as OpRules<GraphOp>;
+}

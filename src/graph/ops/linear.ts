@@ -1,0 +1,28 @@
+/** Product with a matrix. */
+import type { OpRules, OpSink } from '../op-rules.ts';
+import { formatShape } from '../value.ts';
+import type { Value, WeightRef } from '../value.ts';
+
+/** y = W x + b. Inputs: x [rows, in]. Weight [out, in]; bias [out]. */
+export interface LinearOp {
+  readonly kind: 'linear';
+  readonly weight: WeightRef;
+  readonly bias: WeightRef | undefined;
+}
+
+export function linear(g: OpSink<LinearOp>, name: string, x: Value, weight: WeightRef, bias?: WeightRef): Value {
+  return g.op(name, { kind: 'linear', weight, bias }, [x]);
+}
+
+export const linearRules: OpRules<LinearOp> = {
+  weights: ({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]),
+  shape({ weight, bias }, [x], check) {
+    const { outer, width } = check.rowsOf(x);
+    const [out, cols] = weight.shape;
+    if (weight.shape.length !== 2 || cols !== width || out === undefined) {
+      return check.fail(`weight ${weight.id} of shape [out, ${width}]`, formatShape(weight.shape));
+    }
+    if (bias !== undefined) check.shape(`bias ${bias.id}`, bias.shape, [out]);
+    return [outer, out];
+  },
+};

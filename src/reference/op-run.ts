@@ -1,0 +1,26 @@
+/** What the reference executor's ops see of a run. */
+import type { SequenceStep, WeightSource } from '../graph/executor.ts';
+import type { PagedState } from '../graph/state.ts';
+import type { Value } from '../graph/value.ts';
+
+/** Reads the key (part 0) or value (part 1) vectors [heads * dim] of a position; writing to what it returns stores them. */
+export type KvReader = (part: 0 | 1, position: number) => Float64Array;
+
+export interface OpRun {
+  readonly sequences: readonly SequenceStep[];
+  floats(value: Value | undefined): Float64Array;
+  ints(value: Value | undefined): Int32Array;
+  /** A weight's source and its bytes as the file has them. */
+  weight(id: string): { readonly source: WeightSource; readonly bytes: Uint8Array };
+  /** All of a weight as numbers. */
+  decoded(id: string): Float32Array;
+  /** Where the vectors of a sequence lie in a state. */
+  stored(state: PagedState, sequence: SequenceStep): KvReader;
+  /** Values as the state's element type keeps them. */
+  asStored(values: Float64Array): Float64Array;
+  /** Values that share a scale where inputs of quantised matrices are rounded; undefined where they are not. */
+  readonly roundingBlock: number | undefined;
+}
+
+/** Computes an op's output from its inputs, row-major. */
+export type RunOp<Op> = (op: Op, inputs: readonly Value[], run: OpRun) => Float64Array;

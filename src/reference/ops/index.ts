@@ -1,0 +1,22 @@
+/** The ops in plain float64 arithmetic: slow, obvious, the oracle of every kernel test. One line an op. */
+import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
+import type { RunOp } from '../op-run.ts';
+import { runActivation } from './activation.ts';
+import { runAdd } from './add.ts';
+import { runAttention } from './attention.ts';
+import { runEmbed } from './embed.ts';
+import { runGatherRows } from './gather-rows.ts';
+import { runLinear } from './linear.ts';
+import { runRmsNorm } from './rms-norm.ts';
+import { runRope } from './rope.ts';
+
+export const REFERENCE_OPS = {
+  embed: runEmbed,
+  rmsNorm: runRmsNorm,
+  linear: runLinear,
+  rope: runRope,
+  attention: runAttention,
+  activation: runActivation,
+  add: runAdd,
+  gatherRows: runGatherRows,
+} satisfies { readonly [Kind in GraphOp['kind']]: RunOp<OpOf<Kind>> };
