@@ -30,6 +30,10 @@ export interface SyntheticShape {
   readonly rotaryDim?: number;
   /** The final norm before the last rows are gathered, instead of after. */
   readonly normFirst?: boolean;
+  /** Default true. */
+  readonly causal?: boolean;
+  /** The window of each layer's attention; default none. */
+  readonly windows?: readonly (number | undefined)[];
 }
 
 export const TINY: SyntheticShape = { layers: 2, dim: 64, heads: 4, kvHeads: 2, headDim: 16, ffnDim: 96, vocab: 50 };
@@ -60,7 +64,7 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
         q = rope(g, 'q_rope', q, { heads, headDim, table, positions });
         k = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
         const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
-        const mixed = attention(g, 'attend', [q, k, v], { positions, heads, scale: headDim ** -0.5, state });
+        const mixed = attention(g, 'attend', [q, k, v], { positions, heads, scale: headDim ** -0.5, state, causal: shape.causal, window: shape.windows?.[n] });
         const h = add(g, 'add_attn', x, product('o', mixed, [dim, heads * headDim]));
         const normed2 = norm('ffn_norm', h, dim);
         const act = gated(g, 'act', 'silu', [product('gate', normed2, [ffnDim, dim]), product('up', normed2, [ffnDim, dim])]);

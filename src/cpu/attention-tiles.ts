@@ -1,5 +1,6 @@
 /**
- * Cuts the attention of a step into tiles: a few rows of one sequence and the keys they see. With several rows, tiles share
+ * Cuts the attention of a step into tiles: a few rows of one sequence and the keys that they see, or more, since ops see different
+ * ranges: each leaves out what is not its own. With several rows, tiles share
  * keys among rows; with one row and too few heads for the threads, the keys themselves are split and the parts merged.
  */
 
@@ -25,6 +26,8 @@ export interface TileShape {
   /** Fewest key heads of any attention: each is a work item of its own. */
   readonly kvHeads: number;
   readonly rowsPerTile: number;
+  /** False where some op's rows see the keys after their own. */
+  readonly causal: boolean;
 }
 
 export interface SequenceRows {
@@ -43,7 +46,7 @@ export function mostPartials(threads: number): number {
   return 4 * threads + 4;
 }
 
-export function cutTiles(sequences: readonly SequenceRows[], { threads, kvHeads, rowsPerTile }: TileShape) {
+export function cutTiles(sequences: readonly SequenceRows[], { threads, kvHeads, rowsPerTile, causal }: TileShape) {
   const tiles: Tile[] = [];
   const combines: Combine[] = [];
   const items = sequences.reduce((sum, { rows }) => sum + Math.ceil(rows / rowsPerTile), 0) * kvHeads;
@@ -64,7 +67,8 @@ export function cutTiles(sequences: readonly SequenceRows[], { threads, kvHeads,
     for (let row = 0; row < rows; row += rowsPerTile) {
       const count = Math.min(rowsPerTile, rows - row);
       const firstPosition = start + row;
-      tiles.push({ sequence, firstRow: firstRow + row, rows: count, firstPosition, keyBegin: 0, keyEnd: firstPosition + count, partial: -1 });
+      const keyEnd = causal ? firstPosition + count : start + rows;
+      tiles.push({ sequence, firstRow: firstRow + row, rows: count, firstPosition, keyBegin: 0, keyEnd, partial: -1 });
     }
   });
   // The longest first, so that no thread starts one when the others are done.

@@ -136,6 +136,44 @@ describe('agrees with the reference', () => {
     }
   });
 
+  test.each([[1, 1], [2, 3], [7, 40], [64, 5]])('windows of %i and %i positions, one row and many', async (...windows) => {
+    const pages = Array.from({ length: 28 }, (_, i) => 27 - i);
+    const batches = [
+      { sequences: [sequence(99, { pages, outputs: [0, 1, 2, 6, 7, 40, 98] }), sequence(3, { pages: [30] })] },
+      { sequences: [sequence(1, { start: 99, pages }), sequence(1, { start: 3, pages: [30] })] },
+      { sequences: [sequence(30, { start: 100, pages, outputs: [0, 29] })] },
+    ];
+    for (const type of ['f16', 'f32'] as const) {
+      const both = await loadBoth({ ...TINY, windows }, { typeOf: () => 'f32', kv: { type, pageTokens: 27 }, maxRows: 128 });
+      await compareRuns(both, batches, type === 'f16' ? 1e-3 : 2e-5);
+    }
+  });
+
+  test('windows beside full attention, over keys that are split over threads', async () => {
+    const pages = Array.from({ length: 28 }, (_, i) => 27 - i);
+    const batches = [{ sequences: [sequence(700, { pages })] }, { sequences: [sequence(1, { start: 700, pages })] }];
+    const shape = { ...TINY, layers: 3, heads: 3, kvHeads: 1, windows: [20, undefined, 300] };
+    await compareRuns(await loadBoth(shape, { typeOf: () => 'f32', kv: { pageTokens: 27 }, maxRows: 100 }, '3'), batches, 2e-5);
+  });
+
+  test('rows of a step that see each other in both directions', async () => {
+    const outputs = [0, 1, 44, 89];
+    const taps = ['hidden.0', 'hidden.2'];
+    const batches = [
+      { sequences: [sequence(90, { outputs }), sequence(5, { pages: [20], outputs: [0, 4] }), sequence(1, { pages: [21] })], taps },
+      { sequences: [sequence(1, { start: 90 }), sequence(3, { start: 5, pages: [20], outputs: [0, 1, 2] })] },
+    ];
+    await compareRuns(await loadBoth({ ...TINY, causal: false }, { typeOf: () => 'f32', maxRows: 128, kv: { pageTokens: 13 } }, '3'), batches, 2e-5);
+  });
+
+  test('both directions in one step that is too small: refused, never cut', async () => {
+    const { found } = await loadBoth({ ...TINY, causal: false }, { typeOf: () => 'f32', maxRows: 16 });
+    found.ensureKvPages(8);
+    await expect(found.run({ sequences: [sequence(17)] })).rejects.toThrow('attends in both directions, so that the tokens of a sequence go into one step: 17 tokens');
+    const apart = await found.run({ sequences: [sequence(9), sequence(9, { pages: [4, 5] })] });
+    expect(apart.logits.subarray(50)).toEqual(apart.logits.subarray(0, 50));
+  });
+
   test('hidden states, in steps smaller than the batch', async () => {
     const taps = ['hidden.0', 'hidden.1', 'hidden.2'];
     const pages = Array.from({ length: 20 }, (_, i) => i);

@@ -66,7 +66,7 @@ class CpuProgram implements Program {
     const taps = (batch.taps ?? []).map((name) => [name, this.#tapValue(name)] as const);
     const program = taps.length > 0 ? layout.tapped as PlannedProgram : layout.base;
     this.#check(batch.sequences);
-    const limits = { rows: taps.length > 0 ? layout.tapRows : layout.maxRows, outRows: layout.maxOutRows };
+    const limits = { rows: taps.length > 0 ? layout.tapRows : layout.maxRows, outRows: layout.maxOutRows, causal: layout.causal };
     const steps = splitBatch(batch.sequences, limits);
     if (steps.length === 1) {
       const sizes = await this.#runStep(steps[0] as readonly SequenceStep[], program);
@@ -106,12 +106,12 @@ class CpuProgram implements Program {
 
   async #runStep(sequences: readonly SequenceStep[], { address, words }: PlannedProgram) {
     const { memory, threads } = this.#resources();
-    const { step, pages, kvBegin, rowsPerTile, kvHeads } = this.#layout;
+    const { step, pages, kvBegin, rowsPerTile, kvHeads, causal } = this.#layout;
     const sizes = writeStep(memory.buffer, {
       sequences,
       layout: step,
       kv: { begin: kvBegin, pageBytes: pages.pageBytes, pageTokens: pages.pageTokens },
-      shape: { threads: this.#threadCount, kvHeads, rowsPerTile },
+      shape: { threads: this.#threadCount, kvHeads, rowsPerTile, causal },
     });
     if (sizes.rows > 0) await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
     return sizes;

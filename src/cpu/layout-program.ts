@@ -1,9 +1,10 @@
 /** Decides where a program's parts lie in memory, before any of it is taken. */
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
-import { outputOf } from '../graph/graph.ts';
+import { isCausal, outputOf } from '../graph/graph.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
 import type { BufferSlot, FusionRule } from '../graph/plan.ts';
+import { STEP_LOGITS } from '../graph/step-batch.ts';
 import { widthOf } from '../graph/value.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import { mostPartials } from './attention-tiles.ts';
@@ -25,8 +26,6 @@ import { WEIGHT_CODES } from './weight-codes.ts';
 
 /** Runs that keep hidden states work on this many rows at a time: their activations are those of all layers. */
 const TAP_ROWS = 64;
-/** Memory for logits: runs that want more rows are cut. */
-const LOGIT_BYTES = 32 * 2 ** 20;
 /** Query vectors of one tile of attention. */
 const TILE_VECTORS = 32;
 /** Words of an op that holds no list, and of one matrix: bounds for the room that programs take. */
@@ -58,6 +57,7 @@ export interface ProgramLayout {
   readonly maxOutRows: number;
   readonly rowsPerTile: number;
   readonly kvHeads: number;
+  readonly causal: boolean;
   readonly base: PlannedProgram;
   /** Keeps every tap of the graph; undefined for a graph without taps. */
   readonly tapped: PlannedProgram | undefined;
@@ -118,6 +118,7 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
   const tapped = plans.tapped && finish(plans.tapped, activations[1] as PlacedSlots);
   return {
     control, scratch, scratchBytes, step, pages, checks, weights, vectors, rowsPerTile, kvHeads: shapes.kvHeads, base, tapped, maxRows, ...limits,
+    causal: isCausal(graph),
     weightBytes: graph.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0),
     kvBegin: bump.take(0),
   };
@@ -130,8 +131,8 @@ function required<Item>(item: Item | undefined, id: string): Item {
 
 function rowLimits({ graph, maxRows }: ProgramRequest) {
   const vocab = widthOf(outputOf(graph, 'logits'));
-  const maxOutRows = Math.min(maxRows, Math.max(8, Math.floor(LOGIT_BYTES / (vocab * 4))));
-  return { maxOutRows, tapRows: Math.min(maxRows, TAP_ROWS) };
+  const maxOutRows = Math.min(maxRows, Math.max(8, Math.floor(STEP_LOGITS / vocab)));
+  return { maxOutRows, tapRows: isCausal(graph) ? Math.min(maxRows, TAP_ROWS) : maxRows };
 }
 
 /** Largest sizes over all attention ops of a graph, and the fewest key heads. */

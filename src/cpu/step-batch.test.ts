@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { SequenceStep } from '../graph/executor.ts';
 import { cutTiles, mostPartials } from './attention-tiles.ts';
 import { splitBatch } from '../graph/step-batch.ts';
+import { CapacityError } from '../tensor/errors.ts';
 
 const sequence = (first: number, length: number, outputs: number[], start = 0): SequenceStep => ({
   tokens: Array.from({ length }, (_, i) => first + i), start, pages: [0], outputs,
@@ -9,12 +10,12 @@ const sequence = (first: number, length: number, outputs: number[], start = 0): 
 
 test('a batch that fits is one step, as it is', () => {
   const batch = [sequence(0, 3, [2]), sequence(10, 1, [0])];
-  expect(splitBatch(batch, { rows: 4, outRows: 2 })).toEqual([batch]);
+  expect(splitBatch(batch, { rows: 4, outRows: 2, causal: true })).toEqual([batch]);
 });
 
 test.each([[3, 2], [1, 1], [5, 1], [4, 8], [100, 1], [2, 100]])('with room for %i rows and %i outputs nothing is lost, nothing is too large', (rows, outRows) => {
   const batch = [sequence(0, 7, [0, 3, 4, 6], 5), sequence(20, 1, []), sequence(40, 9, [8], 2)];
-  const steps = splitBatch(batch, { rows, outRows });
+  const steps = splitBatch(batch, { rows, outRows, causal: true });
   const seen: { token: number; position: number; isOutput: boolean }[] = [];
   for (const step of steps) {
     expect(step.reduce((sum, { tokens }) => sum + tokens.length, 0)).toBeLessThanOrEqual(rows);
@@ -28,6 +29,14 @@ test.each([[3, 2], [1, 1], [5, 1], [4, 8], [100, 1], [2, 100]])('with room for %
   expect(seen).toEqual(all);
 });
 
+test('sequences that may not be cut share a step where they fit, and keep their order', () => {
+  const batch = [sequence(0, 3, [2]), sequence(10, 2, [0, 1]), sequence(20, 4, []), sequence(30, 1, [0])];
+  const whole = { rows: 5, outRows: 2, causal: false };
+  expect(splitBatch(batch, whole)).toEqual([[batch[0]], [batch[1]], [batch[2], batch[3]]]);
+  expect(() => splitBatch([sequence(0, 6, [])], whole)).toThrow('6 tokens with 0 rows of logits were asked for, and a step holds 5 and 2');
+  expect(() => splitBatch([sequence(0, 3, [0, 1, 2])], whole)).toThrow(CapacityError);
+});
+
 test.each([1, 2, 3, 8, 64])('tiles of %i thread(s) cover every row and key once', (threads) => {
   for (const kvHeads of [1, 2, 8]) {
     for (const sequences of [
@@ -35,7 +44,7 @@ test.each([1, 2, 3, 8, 64])('tiles of %i thread(s) cover every row and key once'
       [{ firstRow: 0, rows: 1, start: 255 }, { firstRow: 1, rows: 1, start: 700 }, { firstRow: 2, rows: 40, start: 3 }],
       Array.from({ length: 30 }, (_, i) => ({ firstRow: i, rows: 1, start: i * 100 })),
     ]) {
-      const { tiles, combines } = cutTiles(sequences, { threads, kvHeads, rowsPerTile: 16 });
+      const { tiles, combines } = cutTiles(sequences, { threads, kvHeads, rowsPerTile: 16, causal: true });
       for (const [index, { firstRow, rows, start }] of sequences.entries()) {
         for (let row = 0; row < rows; row++) {
           const own = tiles.filter((tile) => tile.sequence === index && tile.firstRow <= firstRow + row && firstRow + row < tile.firstRow + tile.rows);

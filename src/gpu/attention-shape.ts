@@ -32,6 +32,10 @@ export interface AttentionShape {
   readonly k: HeadPreparationShape;
   /** `f32`: binding `y`, f32 [rows][heads * headDim]. `q8`: bindings `yCodes` and `yStats`; wants headDim to be a multiple of 16. */
   readonly output: 'f32' | 'q8';
+  /** Set where the query at position p sees only the keys above p - window. */
+  readonly window?: number | undefined;
+  /** False where the rows of a sequence see all of its keys. Default true. */
+  readonly causal?: boolean | undefined;
 }
 
 /** Sizes that follow from a shape. A chunk is what the cache is read by: 16 bytes, 8 values of f16 or 4 of f32. */
@@ -125,6 +129,11 @@ export function dividedBy(value: string, divisor: number): string {
 /** WGSL expression `value % divisor` for a u32, as a mask where it is one. */
 export function remainderOf(value: string, divisor: number): string {
   return Number.isInteger(Math.log2(divisor)) ? `(${value} & ${divisor - 1}u)` : `(${value} % ${divisor}u)`;
+}
+
+/** WGSL expression of how many keys the query at `position` sees beside its own. */
+export function keysBefore({ window }: Pick<AttentionShape, 'window'>, position: string): string {
+  return window === undefined ? position : `min(${position}, ${window - 1}u)`;
 }
 
 /** Chunks from a position's key to its value. */

@@ -3,6 +3,7 @@
  * adapter: `node/` and `browser/` hand it a way to open one. Each program has a device of its own, so that a lost one can be loaded again.
  */
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
+import { isCausal } from '../graph/graph.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-flags.ts';
@@ -89,7 +90,7 @@ async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): P
   const { maxRows, maxOutRows, options } = model;
   const one = await createRunnablePlan(base, { steps: model.one, rows: 1, outRows: 1 });
   const many = await createRunnablePlan(base, { steps: model.many, rows: maxRows, outRows: maxOutRows });
-  const tapRows = Math.min(TAP_ROWS, maxRows);
+  const tapRows = isCausal(request.graph) ? Math.min(TAP_ROWS, maxRows) : maxRows;
   const pipelinesOfSampler = await samplers;
   const sampler = await gpu.guard('Allocating the sampler', () => createTokenSampler({ ...model.sampler, gpu, pipelines: pipelinesOfSampler, logits: base.logits, inputs: one.inputs.buffers }));
   signal?.throwIfAborted();

@@ -37,6 +37,11 @@ export interface Graph {
   readonly taps: ReadonlyMap<string, Value>;
 }
 
+/** False where some row sees positions after its own: the rows of a prompt must then come in one step. */
+export function isCausal(graph: Graph): boolean {
+  return graph.nodes.every(({ op }) => op.kind !== 'attention' || op.causal);
+}
+
 /** @throws Error for a name that the graph does not have */
 export function inputOf({ name, inputs }: Graph, input: string): Value {
   return named(inputs, input, `graph ${name}: no input`);

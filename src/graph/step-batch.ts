@@ -1,5 +1,5 @@
 /** What every executor does with a batch before it runs: checks it, and cuts it into steps that fit the memory of activations. */
-import { InputError } from '../tensor/errors.ts';
+import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { SequenceStep } from './executor.ts';
 import type { Graph } from './graph.ts';
 
@@ -49,23 +49,32 @@ export function checkPages(table: ArrayLike<number>, end: number, { pageTokens, 
   }
 }
 
+/** Most logits of one step, in numbers: an executor holds them all at once. */
+export const STEP_LOGITS = 2 ** 23;
+
 export interface StepLimits {
   readonly rows: number;
   readonly outRows: number;
+  /** False: rows see those after them, so that no sequence may be cut. */
+  readonly causal: boolean;
 }
 
-/** Steps in the order in which they must run; attention over pages makes chunks equal to a whole. Rows and wanted rows keep their order. */
+/**
+ * Steps in the order in which they must run; attention over pages makes chunks equal to a whole. Rows and wanted rows keep their order.
+ * @throws CapacityError for a sequence that may not be cut and does not fit one step
+ */
 export function splitBatch(sequences: readonly SequenceStep[], limits: StepLimits): readonly (readonly SequenceStep[])[] {
   const rows = sequences.reduce((sum, { tokens }) => sum + tokens.length, 0);
   const outRows = sequences.reduce((sum, { outputs }) => sum + outputs.length, 0);
   if (rows <= limits.rows && outRows <= limits.outRows) return [sequences];
+  if (!limits.causal) return groupWhole(sequences, limits);
   const steps: SequenceStep[][] = [];
   let current: SequenceStep[] = [];
-  let left = { ...limits };
+  let left = { rows: limits.rows, outRows: limits.outRows };
   const close = () => {
     if (current.length > 0) steps.push(current);
     current = [];
-    left = { ...limits };
+    left = { rows: limits.rows, outRows: limits.outRows };
   };
   for (const sequence of sequences) {
     for (let from = 0; from < sequence.tokens.length; ) {
@@ -86,8 +95,30 @@ export function splitBatch(sequences: readonly SequenceStep[], limits: StepLimit
   return steps;
 }
 
+/** As many sequences as fit into each step, none of them cut. */
+function groupWhole(sequences: readonly SequenceStep[], limits: StepLimits): readonly (readonly SequenceStep[])[] {
+  const steps: SequenceStep[][] = [];
+  let left = { rows: 0, outRows: 0 };
+  for (const sequence of sequences) {
+    const [rows, outRows] = [sequence.tokens.length, sequence.outputs.length];
+    if (rows > limits.rows || outRows > limits.outRows) {
+      throw new CapacityError(
+        `This model attends in both directions, so that the tokens of a sequence go into one step: ${rows} tokens with ${outRows} rows of logits ` +
+          `were asked for, and a step holds ${limits.rows} and ${limits.outRows}. Ask for fewer at a time.`,
+      );
+    }
+    if (rows > left.rows || outRows > left.outRows) {
+      steps.push([]);
+      left = { rows: limits.rows, outRows: limits.outRows };
+    }
+    steps.at(-1)?.push(sequence);
+    left = { rows: left.rows - rows, outRows: left.outRows - outRows };
+  }
+  return steps;
+}
+
 /** How far a step reaches into a sequence. */
-function reach({ tokens, outputs }: SequenceStep, from: number, left: StepLimits): number {
+function reach({ tokens, outputs }: SequenceStep, from: number, left: Omit<StepLimits, 'causal'>): number {
   const byRows = Math.min(tokens.length, from + left.rows);
   // The first wanted row that would be one too many.
   const beyond = outputs.filter((at) => at >= from)[left.outRows];

@@ -1,7 +1,7 @@
 /** Steps of attention in plain arrays: what the GPU is given, and what float64 says must come of it (src/reference/ops). */
 import type { AttentionShape } from '../../src/gpu/attention-shape.ts';
 import type { RopeTable } from '../../src/graph/ops/rope.ts';
-import { attendRow } from '../../src/reference/ops/attention.ts';
+import { attendRow, keysSeen } from '../../src/reference/ops/attention.ts';
 import { rmsNorm } from '../../src/reference/ops/rms-norm.ts';
 import { rope } from '../../src/reference/ops/rope.ts';
 import { F16_TO_F32, f32ToF16 } from '../../src/tensor/half.ts';
@@ -212,11 +212,11 @@ export function compareCache({ shape, buffers, positions, rowSequence, k, v }: A
 }
 
 /** The result [rows, heads * headDim], attending to keys and values as `cache` (after the step) holds them. */
-export function expectedAttention({ shape, buffers, positions, rowSequence, q }: AttentionCase, cache: BufferData): Float64Array {
-  const { heads, kvHeads, headDim, scale } = shape;
+export function expectedAttention({ shape, sequences, buffers, positions, rowSequence, q }: AttentionCase, cache: BufferData): Float64Array {
+  const { heads, kvHeads, headDim, scale, window, causal = true } = shape;
   const width = heads * headDim;
   const y = new Float64Array(positions.length * width);
-  positions.forEach((last, row) => {
+  positions.forEach((own, row) => {
     const known = new Map<number, Float64Array>();
     const read = (part: 0 | 1, position: number): Float64Array => {
       const key = position * 2 + part;
@@ -231,7 +231,9 @@ export function expectedAttention({ shape, buffers, positions, rowSequence, q }:
       }
       return all;
     };
-    y.set(attendRow(q.subarray(row * width, (row + 1) * width), last, read, { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }), row * width);
+    const { start, rows } = sequences[rowSequence[row]!]!;
+    const seen = keysSeen({ causal, window }, own, start + rows - 1);
+    y.set(attendRow(q.subarray(row * width, (row + 1) * width), seen, read, { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }), row * width);
   });
   return y;
 }

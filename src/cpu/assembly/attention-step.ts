@@ -17,7 +17,7 @@ export function runAttention(control: usize, thread: i32, op: AttentionRecord, s
   describe(work, op);
   const items = step.tileCount * op.kvHeads;
   for (let item = takeItems(control, 1); item < items; item = takeItems(control, 1)) {
-    setTile(work, changetype<TileRecord>(step.tiles + <usize>(item / op.kvHeads) * TILE_BYTES));
+    setTile(work, changetype<TileRecord>(step.tiles + <usize>(item / op.kvHeads) * TILE_BYTES), op);
     work.kvHead = item % op.kvHeads;
     attend(work, vectors);
   }
@@ -48,17 +48,20 @@ function describe(work: AttentionWork, op: AttentionRecord): void {
   work.out = op.out;
   work.outStride = op.outStride;
   work.partials = op.partials;
+  work.causal = op.causal;
+  work.window = op.window;
 }
 
 // @ts-ignore: decorator
 @inline
-function setTile(work: AttentionWork, tile: TileRecord): void {
+function setTile(work: AttentionWork, tile: TileRecord, op: AttentionRecord): void {
   work.pages = tile.pages;
   work.firstRow = tile.firstRow;
   work.rows = tile.rows;
   work.firstPosition = tile.firstPosition;
-  work.keyBegin = tile.keyBegin;
-  work.keyEnd = tile.keyEnd;
+  // A part of the keys that lies outside of the window has none left: its partial result is empty.
+  work.keyBegin = max(tile.keyBegin, tile.firstPosition - op.window + 1);
+  work.keyEnd = op.causal ? min(tile.keyEnd, tile.firstPosition + tile.rows) : tile.keyEnd;
   work.partial = tile.partial;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Causal attention over pages with a streaming softmax (Milakov and Gimelshein 2018; Dao et al. 2022).
+ * Attention over pages with a streaming softmax (Milakov and Gimelshein 2018; Dao et al. 2022).
  * A work item is one tile of rows of a sequence and one key head: keys and values are read once for all query heads
  * that share them. Offsets of the op record are mirrored in program-writer.ts, those of a tile in attention-tiles.ts.
  */
@@ -41,6 +41,9 @@ export class AttentionWork {
   keyEnd: i32;
   partial: i32;
   kvHead: i32;
+  /** Whether a row sees nothing after its own position, and how many positions up to it. */
+  causal: i32;
+  window: i32;
   /** Scratch: query vectors, sums, scores, maximum and sum of weights per vector, unpacked keys or values. */
   count: i32;
   queries: usize;
@@ -119,18 +122,27 @@ function tileOf<T>(work: AttentionWork, keys: usize, values: usize, key: i32, ti
   tileScores<T>(work.queries, work.count, keys, tile, work.width, work.scores);
   const group = work.heads / work.kvHeads;
   for (let i = 0; i < work.count; i++) {
-    const visible = work.firstPosition + i / group - key + 1;
-    weigh(work, i, min(tile, visible), tile);
+    const position = work.firstPosition + i / group;
+    const begin = max(position - work.window + 1 - key, 0);
+    const end = work.causal ? min(position - key + 1, tile) : tile;
+    weigh(work, i, begin, end, tile);
   }
   addValues<T>(work.scores, work.count, values, tile, work.width, work.sums);
 }
 
-/** Turns the scores of one query vector into weights against its new maximum, and rescales what it has so far. */
-function weigh(work: AttentionWork, index: i32, visible: i32, tile: i32): void {
+/**
+ * Turns the scores of one query vector, which sees the keys [begin, end) of the tile, into weights against its new maximum, and
+ * rescales what it has so far.
+ */
+function weigh(work: AttentionWork, index: i32, begin: i32, end: i32, tile: i32): void {
   const scores = work.scores + <usize>index * SCORE_STRIDE;
   const padded = (tile + 3) & ~3;
-  const hidden = max(visible, 0);
-  for (let i = hidden; i < padded; i++) store<f32>(scores + <usize>(i * 4), -Infinity);
+  if (begin >= end) {
+    memory.fill(scores, 0, <usize>(padded * 4));
+    return;
+  }
+  for (let i = 0; i < begin; i++) store<f32>(scores + <usize>(i * 4), -Infinity);
+  for (let i = end; i < padded; i++) store<f32>(scores + <usize>(i * 4), -Infinity);
   let top = f32x4.splat(-Infinity);
   for (let i = 0; i < padded; i += 4) top = f32x4.max(top, v128.load(scores + <usize>(i * 4)));
   const old = load<f32>(work.maxima + <usize>(index * 4));

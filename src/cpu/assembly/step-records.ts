@@ -174,6 +174,10 @@ export class AttentionRecord extends OpRecord {
   kEps: f32;
   kTable: usize;
   kHalf: i32;
+  /** 1: a row sees keys up to its own position. 0: all of its sequence. */
+  causal: i32;
+  /** A row at position p sees keys above p - window. */
+  window: i32;
 }
 
 /** Looks for NaN and infinity in `blocks` blocks of a weight; the index of the lowest one goes to `found` (u32, at first all ones). */

@@ -1,9 +1,13 @@
+import { visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import { describePreparation, writePreparation } from './rope.ts';
 import type { HeadPreparation } from './rope.ts';
+
+/** A window that no position lies outside of, and that leaves i32 room for differences of positions. */
+const ALL_POSITIONS = 2 ** 30;
 
 /** With what becomes of queries and keys on their way. */
 export interface AttentionStepOp extends AttentionOp {
@@ -13,9 +17,9 @@ export interface AttentionStepOp extends AttentionOp {
 
 export const attentionRules: CpuOpRules<AttentionStepOp> = {
   code: 10,
-  describe: ({ heads, state, q, k }) => `heads=${heads} state=${stateName(state)}${describePreparation('q', q)}${describePreparation('k', k)}`,
+  describe: (op) => `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${describePreparation('q', op.q)}${describePreparation('k', op.k)}`,
   write(out, { op, inputs, outputs }, at) {
-    const { heads, scale, state, q, k } = op;
+    const { heads, scale, state, causal, window, q, k } = op;
     const layout = at.pages.states[state.index];
     if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
     out.ints(heads, state.heads, state.keyDim, layout.width);
@@ -24,6 +28,7 @@ export const attentionRules: CpuOpRules<AttentionStepOp> = {
     out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, inputs[2]), ...rowsAt(at, outputs[0]), at.partials);
     writePreparation(out, q, at);
     writePreparation(out, k, at);
+    out.ints(causal ? 1 : 0, Math.min(window ?? ALL_POSITIONS, ALL_POSITIONS));
   },
 };
 

@@ -1,6 +1,8 @@
 /** Kernels of attention: one dispatch over all keys or over parts of them for single rows, tiles for many rows of a sequence. */
 import type { Graph } from '../../graph/graph.ts';
+import { visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp as GraphAttentionOp } from '../../graph/ops/attention.ts';
+import { stateName } from '../../graph/state.ts';
 import type { RopeTable } from '../../graph/ops/rope.ts';
 import type { AttentionShape, HeadPreparationShape } from '../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../kernels/attention-combine/attention-combine.ts';
@@ -39,13 +41,15 @@ function preparationOf({ norm, table }: HeadPreparation): HeadPreparationShape {
 }
 
 function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): AttentionShape {
-  const { heads, scale, joined, state: { heads: kvHeads, keyDim: headDim } } = op;
+  const { heads, scale, joined, causal, window, state: { heads: kvHeads, keyDim: headDim } } = op;
   return {
     heads, kvHeads, headDim, scale,
     kv: kv.type, pageTokens: kv.pageTokens, maxPages: kv.maxPages,
     input: joined ? 'joined' : 'separate',
     q: preparationOf(op.q), k: preparationOf(op.k),
     output: (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8',
+    // Only where they say something, so that the kernels of plain attention keep their keys.
+    ...(window === undefined || window >= kv.maxPages * kv.pageTokens ? {} : { window }), ...(causal ? {} : { causal }),
   };
 }
 
@@ -105,14 +109,17 @@ export function tileRowsOf(steps: readonly GpuStepOf<{ readonly kind: string }>[
 }
 
 function costOf(step: AttentionStep, { kv }: AttentionOptions) {
-  const { heads, state: { heads: kvHeads, keyDim: headDim } } = step.op;
+  const { heads, window = Infinity, state: { heads: kvHeads, keyDim: headDim } } = step.op;
   const keyBytes = 2 * kvHeads * headDim * (kv.type === 'f16' ? 2 : 4);
   const ioBytes = (counts: StepCounts) => [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
   return {
     /** Each row reads all its keys. */
-    decode: (counts: StepCounts): StepCost => ({ bytes: ioBytes(counts) + counts.rows * counts.keys * keyBytes, multiplyAdds: 2 * counts.rows * counts.keys * heads * headDim }),
-    /** Rows are the last ones of one sequence: half of the square of them is masked. */
-    tiles: (counts: StepCounts): StepCost => ({ bytes: ioBytes(counts) + counts.tiles * counts.keys * keyBytes, multiplyAdds: 2 * counts.rows * (counts.keys - counts.rows / 2) * heads * headDim }),
+    decode: (counts: StepCounts): StepCost => ({ bytes: ioBytes(counts) + counts.rows * Math.min(counts.keys, window) * keyBytes, multiplyAdds: 2 * counts.rows * Math.min(counts.keys, window) * heads * headDim }),
+    /** Rows are the last ones of one sequence: half of the square of them is masked, where rows do not see what follows them. */
+    tiles: (counts: StepCounts): StepCost => ({
+      bytes: ioBytes(counts) + counts.tiles * Math.min(counts.keys, window + counts.rows / Math.max(1, counts.tiles)) * keyBytes,
+      multiplyAdds: 2 * counts.rows * Math.min(window, counts.keys - (step.op.causal ? counts.rows / 2 : 0)) * heads * headDim,
+    }),
     write: (counts: StepCounts): StepCost => ({ bytes: counts.rows * (keyBytes + 2 * kvHeads * headDim * 4), multiplyAdds: 0 }),
     none: (): StepCost => ({ bytes: 0, multiplyAdds: 0 }),
   };
@@ -146,8 +153,8 @@ function describeHeads(name: string, { norm, table }: HeadPreparation): string {
 }
 
 export const attentionRules: GpuOpRules<AttentionOp> = {
-  describe: ({ heads, state, joined, q, k }) =>
-    `heads=${heads} kvHeads=${state.heads} headDim=${state.keyDim} paged.${state.index}${joined ? ' joined' : ''}${describeHeads('q', q)}${describeHeads('k', k)}`,
+  describe: ({ heads, state, joined, q, k, ...op }) =>
+    `heads=${heads} state=${stateName(state)}${visibility(op)}${joined ? ' joined' : ''}${describeHeads('q', q)}${describeHeads('k', k)}`,
   vectors: ({ q, k }) => [q.norm && gainOf(q.norm), k.norm && gainOf(k.norm)],
   form: 'attention',
   uses: (step, { attention }, options) => attentionUses(step, attention, options),

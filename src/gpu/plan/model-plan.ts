@@ -2,6 +2,7 @@
 import type { KvLayout } from '../../graph/executor.ts';
 import { outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
+import { STEP_LOGITS } from '../../graph/step-batch.ts';
 import { widthOf } from '../../graph/value.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { Kernel } from '../kernel.ts';
@@ -58,8 +59,6 @@ export interface ModelPlan {
   readonly options: ModelPlanOptions;
 }
 
-/** Memory for logits: steps that want more rows are cut. */
-const LOGIT_BYTES = 32 * 2 ** 20;
 /** The sampler's last kernel is one workgroup, so a large one. */
 const MOST_SAMPLER_INVOCATIONS = 1024;
 
@@ -116,7 +115,7 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
     samplerKernels: samplerKernels(sampler),
     maxRows: options.maxRows,
     tileRows: tileRowsOf(many.plan.steps, { profile, kv }),
-    maxOutRows: Math.max(1, Math.min(options.maxRows, Math.floor(LOGIT_BYTES / (vocab * 4)))),
+    maxOutRows: Math.max(1, Math.min(options.maxRows, Math.floor(STEP_LOGITS / vocab))),
   };
 }
 

@@ -1,7 +1,7 @@
 /** A graph loaded on a GPU: runs steps, samples ahead, and grows its KV pages. */
 import type { DecodeRequest, DecodeRun, MemoryUse, Program, SequenceStep, StepBatch, StepResult } from '../../graph/executor.ts';
 import { checkPages, checkSequences, checkTokens, splitBatch, tokenLimitOf } from '../../graph/step-batch.ts';
-import { outputOf } from '../../graph/graph.ts';
+import { isCausal, outputOf } from '../../graph/graph.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
 import { InputError } from '../../tensor/errors.ts';
@@ -98,7 +98,7 @@ export class GpuProgram implements Program {
     await this.#grown(batch.sequences);
     checkSequences(batch.sequences, this.#limits());
     const plan = taps.length > 0 ? (this.#tapped ??= await this.#parts.createTapped()) : undefined;
-    const limits = { rows: plan?.rows ?? many.rows, outRows: plan ? Math.min(plan.rows, base.maxOutRows) : base.maxOutRows };
+    const limits = { rows: plan?.rows ?? many.rows, outRows: plan ? Math.min(plan.rows, base.maxOutRows) : base.maxOutRows, causal: isCausal(base.request.graph) };
     const steps = splitBatch(batch.sequences, limits);
     const results: { logits: Float32Array; taps: Float32Array[] }[] = [];
     for (const sequences of steps) {

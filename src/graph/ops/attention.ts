@@ -5,8 +5,8 @@ import type { PagedState } from '../state.ts';
 import type { Value } from '../value.ts';
 
 /**
- * Writes k and v of every row into `state` at its position, then softmax(q k^T * scale) v over the sequence's
- * positions 0..own (causal). Query head h reads key head floor(h / (heads / state.heads)).
+ * Writes k and v of every row into `state` at its position, then softmax(q k^T * scale) v over the positions of its
+ * sequence that the row sees. Query head h reads key head floor(h / (heads / state.heads)).
  * Inputs: q [rows, heads * keyDim], k [rows, state.heads * keyDim], v [rows, state.heads * valueDim], positions [rows].
  * Output [rows, heads * valueDim].
  */
@@ -15,25 +15,46 @@ export interface AttentionOp {
   readonly heads: number;
   readonly scale: number;
   readonly state: PagedState;
+  /**
+   * True: a row sees positions up to its own. False: it sees every position that the state holds after the step, so that rows which are to
+   * see each other must come in one step.
+   */
+  readonly causal: boolean;
+  /** A causal row at position p sees the positions above p - window, itself among them; undefined: from 0 on. At least 1. */
+  readonly window: number | undefined;
 }
 
-export type AttentionFields = Omit<AttentionOp, 'kind'> & { readonly positions: Value };
+/** What a printed attention op says of the positions that its rows see; nothing where those are 0..own. */
+export function visibility({ causal, window }: Pick<AttentionOp, 'causal' | 'window'>): string {
+  return `${window === undefined ? '' : ` window=${window}`}${causal ? '' : ' bidirectional'}`;
+}
+
+/** `causal` is true and `window` undefined where they are not given. */
+export interface AttentionFields extends Pick<AttentionOp, 'heads' | 'scale' | 'state'> {
+  readonly positions: Value;
+  readonly causal?: boolean | undefined;
+  readonly window?: number | undefined;
+}
 
 /** `qkv`: queries, keys and values of the new rows. */
-export function attention(g: OpSink<AttentionOp>, name: string, qkv: readonly [Value, Value, Value], { positions, ...fields }: AttentionFields): Value {
-  return g.op(name, { kind: 'attention', ...fields }, [...qkv, positions]);
+export function attention(g: OpSink<AttentionOp>, name: string, qkv: readonly [Value, Value, Value], fields: AttentionFields): Value {
+  const { positions, heads, scale, state, causal = true, window } = fields;
+  return g.op(name, { kind: 'attention', heads, scale, state, causal, window }, [...qkv, positions]);
 }
 
 export const attentionRules: OpRules<AttentionOp> = {
   weights: () => [],
-  shape({ heads, state }, [q, k, v, positions], check) {
+  shape({ heads, state, causal, window }, [q, k, v, positions], check) {
     const { outer } = check.rowsOf(q);
     if (heads % state.heads !== 0) check.fail('heads to be a multiple of the key heads', `${heads} and ${state.heads}`);
     check.shape('q', q?.shape ?? [], [outer, heads * state.keyDim]);
     check.shape('k', k?.shape ?? [], [outer, state.heads * state.keyDim]);
     check.shape('v', v?.shape ?? [], [outer, state.heads * state.valueDim]);
     check.shape('positions', positions?.shape ?? [], [outer]);
+    if (window !== undefined && !(Number.isSafeInteger(window) && window >= 1 && causal)) {
+      check.fail('a window of 1 position or more, of causal attention', `${window}${causal ? '' : ' without causality'}`);
+    }
     return [outer, heads * state.valueDim];
   },
-  print: ({ heads, state }) => `heads=${heads} state=${stateName(state)}`,
+  print: (op) => `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}`,
 };

@@ -10,14 +10,25 @@ export interface AttendShape {
   readonly scale: number;
 }
 
-/** One query row [heads * keyDim] over the keys of positions 0..last -> [heads * valueDim]. */
-export function attendRow(q: Float64Array, last: number, read: KvReader, shape: AttendShape): Float64Array {
+/** Positions that a query looks at, both ends included. */
+export interface KeyRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** What the query at `position` sees of a sequence whose last position is `end`. */
+export function keysSeen({ causal, window }: Pick<AttentionOp, 'causal' | 'window'>, position: number, end: number): KeyRange {
+  return { first: window === undefined ? 0 : Math.max(0, position - window + 1), last: causal ? position : end };
+}
+
+/** One query row [heads * keyDim] over the keys of a range of positions -> [heads * valueDim]. */
+export function attendRow(q: Float64Array, { first, last }: KeyRange, read: KvReader, shape: AttendShape): Float64Array {
   const { heads, kvHeads, keyDim, valueDim, scale } = shape;
   const y = new Float64Array(heads * valueDim);
   for (let head = 0; head < heads; head++) {
     const kvHead = Math.floor(head / (heads / kvHeads));
-    const scores = Array.from({ length: last + 1 }, (_, position) => {
-      const k = read(0, position);
+    const scores = Array.from({ length: last - first + 1 }, (_, at) => {
+      const k = read(0, first + at);
       let dot = 0;
       for (let i = 0; i < keyDim; i++) dot += q[head * keyDim + i]! * k[kvHead * keyDim + i]!;
       return dot * scale;
@@ -25,8 +36,8 @@ export function attendRow(q: Float64Array, last: number, read: KvReader, shape: 
     const highest = scores.reduce((a, b) => Math.max(a, b), -Infinity);
     const weights = scores.map((score) => Math.exp(score - highest));
     const total = weights.reduce((a, b) => a + b, 0);
-    weights.forEach((weight, position) => {
-      const v = read(1, position);
+    weights.forEach((weight, at) => {
+      const v = read(1, first + at);
       for (let i = 0; i < valueDim; i++) y[head * valueDim + i]! += (weight / total) * v[kvHead * valueDim + i]!;
     });
   }
@@ -39,15 +50,20 @@ export const runAttention: RunOp<AttentionOp> = (op, [qValue, kValue, vValue], r
   const rowOf = (values: Float64Array, row: number, width: number) => values.subarray(row * width, (row + 1) * width);
   const shape: AttendShape = { heads: op.heads, kvHeads, keyDim, valueDim, scale: op.scale };
   const out = new Float64Array((q.length / keyDim) * valueDim);
-  let row = 0;
+  let firstRow = 0;
   for (const sequence of run.sequences) {
     const at = run.stored(op.state, sequence);
-    for (let i = 0; i < sequence.tokens.length; i++, row++) {
-      const position = sequence.start + i;
+    const { start, tokens } = sequence;
+    const end = start + tokens.length - 1;
+    // All of the step's keys before any query: without causality a row sees those after its own.
+    for (let position = start, row = firstRow; position <= end; position++, row++) {
       at(0, position).set(run.asStored(rowOf(k, row, kvHeads * keyDim)));
       at(1, position).set(run.asStored(rowOf(v, row, kvHeads * valueDim)));
-      out.set(attendRow(rowOf(q, row, op.heads * keyDim), position, at, shape), row * op.heads * valueDim);
     }
+    for (let position = start, row = firstRow; position <= end; position++, row++) {
+      out.set(attendRow(rowOf(q, row, op.heads * keyDim), keysSeen(op, position, end), at, shape), row * op.heads * valueDim);
+    }
+    firstRow += tokens.length;
   }
   return out;
 };

@@ -4,7 +4,7 @@
  * the position; what an unused one holds, which may be anything, is then left out.
  * Bindings: `positions`, `partials`, out `y`, or `yCodes` and `yStats`.
  */
-import { LOWEST_MAX, MASKED_SCORE, attentionOutputBindings, attentionOutputFunctions, dividedBy, remainderOf } from '../../attention-shape.ts';
+import { LOWEST_MAX, MASKED_SCORE, attentionOutputBindings, attentionOutputFunctions, dividedBy, keysBefore, remainderOf } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
@@ -12,7 +12,7 @@ import { keysOfSplit, partialQuads } from '../attention-decode/key-splits.ts';
 import type { KeySplits } from '../attention-decode/key-splits.ts';
 
 export interface AttentionCombineVariant {
-  readonly shape: Pick<AttentionShape, 'heads' | 'headDim' | 'output'>;
+  readonly shape: Pick<AttentionShape, 'heads' | 'headDim' | 'output' | 'window'>;
   readonly splits: KeySplits;
   readonly invocations: number;
 }
@@ -20,8 +20,8 @@ export interface AttentionCombineVariant {
 /** Most partial results that an invocation has in flight. */
 const MOST_IN_FLIGHT = 8;
 
-function keyOf({ shape: { heads, headDim, output }, splits, invocations }: AttentionCombineVariant): string {
-  return kernelKey('attention-combine', { heads, headDim, output, splits, invocations });
+function keyOf({ shape: { heads, headDim, output, window }, splits, invocations }: AttentionCombineVariant): string {
+  return kernelKey('attention-combine', { heads, headDim, output, window, splits, invocations });
 }
 
 export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel {
@@ -32,6 +32,7 @@ export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel
   const inputs: readonly Binding[] = [{ name: 'positions', access: 'read', type: 'array<u32>' }, { name: 'partials', access: 'read', type: 'array<vec4<f32>>' }];
   const bindings = [...inputs, ...attentionOutputBindings(shape)];
   const isRounded = shape.output === 'q8';
+  const before = keysBefore(shape, 'position');
   const wgsl = `${kernelHeader(bindings, {})}
 ${attentionOutputFunctions(shape)}
 var<workgroup> merged: array<vec4<f32>, ${slices * quads}>;
@@ -42,7 +43,7 @@ ${isRounded ? `var<workgroup> finished: array<vec4<f32>, ${quads}>;` : ''}
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let head = workgroup.y * ${shape.heads}u + workgroup.x;
   let position = positions[workgroup.y];
-  let used = position / (${keysOfSplit(splits)}) + 1u;
+  let used = ${before} / (${keysOfSplit(splits, before)}) + 1u;
 ${sliceText(variant, slices)}
   workgroupBarrier();
 ${storeText(variant, slices)}

@@ -44,6 +44,12 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['an odd rotary part, norm of q alone', shapeOf({ q: { norm, rotaryDim: 10 }, k: { rotaryDim: 10 } }), at(20), [FLAT, LANES]],
   ['norms of different eps, separate', shapeOf({ q: { norm: { eps: 0.5 }, rotaryDim: 0 }, k: { norm: { eps: 0.25 }, rotaryDim: 16 }, input: 'separate' }), at(20), [FLAT, LANES]],
   ['pages of 12 positions', shapeOf({ pageTokens: 12 }), at(65), [FLAT, LANES, { ...LANES, unroll: 8 }, { ...LANES, unroll: 8, loads: 'ahead', invocations: 4 }]],
+  ['a window of 20', shapeOf({ window: 20 }), SEVERAL, [
+    FLAT, { ...FLAT, queryHeads: 2, splits: four }, { ...FLAT, splits: { count: 4, granule: 4 } }, LANES, { ...LANES, queryHeads: 2, unroll: 4 },
+    { ...LANES, splits: four }, { ...LANES, splits: many, unroll: 4, loads: 'ahead' }, { ...LANES, unroll: 16, invocations: 8 },
+  ]],
+  ['a window of 1, f16', shapeOf({ window: 1, kv: 'f16' }), at(0, 40), [FLAT, LANES, { ...LANES, splits: four }]],
+  ['a window of 70, q8, pages of 12', shapeOf({ window: 70, output: 'q8', pageTokens: 12 }), at(69, 70, 130), [FLAT, { ...FLAT, queryHeads: 2, splits: many }, { ...LANES, unroll: 8, splits: four }]],
   ['q8', shapeOf({ output: 'q8' }), at(5, 65), [FLAT, { ...FLAT, queryHeads: 2 }, LANES, { ...LANES, queryHeads: 2, splits: four }]],
   ['q8, headDim 48, f16', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 4, kvHeads: 2 }), at(33), [{ ...FLAT, queryHeads: 2, splits: many }, { ...LANES, queryHeads: 2 }]],
 ];

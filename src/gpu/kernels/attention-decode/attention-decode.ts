@@ -1,12 +1,12 @@
 /**
  * One step of attention for rows that are each the only row of their sequence: norm and rotation of q and k, the new key and value
- * into the cache, softmax(q k^T scale) v over positions 0..own. One dispatch, and attention-combine after it where keys are split.
+ * into the cache, softmax(q k^T scale) v over the positions up to its own, or the last `window` of them. One dispatch, and attention-combine after it where keys are split.
  * The new key and value never come from the cache: whoever attends to them computes them, and one workgroup a key head writes them.
  * Bindings: `qkv` or `q`, `k`, `v`; `rope`, `qGain`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`; out `y`, or `yCodes`
  * and `yStats`, or `partials` (key-splits.ts). The heads of a workgroup share what is read of the cache.
  */
 import {
-  ROW_BINDINGS, attentionOutputBindings, attentionOutputFunctions, attentionSizes, headBindings, headFunctions, headQuadAt, kvBinding, kvFunctions, kvRounding,
+  ROW_BINDINGS, attentionOutputBindings, attentionOutputFunctions, attentionSizes, headBindings, headFunctions, headQuadAt, keysBefore, kvBinding, kvFunctions, kvRounding,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey } from '../../kernel.ts';
@@ -104,13 +104,14 @@ ${finish.body}
 /** Which head and keys are this workgroup's. All of it is uniform. */
 function rangeText({ shape, queryHeads, splits }: AttentionDecodeVariant): string {
   const { group } = attentionSizes(shape);
+  const [oldest, first] = shape.window === undefined ? ['', ''] : [`  let oldestKey = position - ${keysBefore(shape, 'position')};\n`, 'oldestKey + '];
   const range = splits
-    ? `  let splitKeys = ${keysOfSplit(splits)};
-  let firstKey = workgroup.y * splitKeys;
+    ? `${oldest}  let splitKeys = ${keysOfSplit(splits, keysBefore(shape, 'position'))};
+  let firstKey = ${first}workgroup.y * splitKeys;
   if (firstKey > position) { return; }
   let hasNew = position - firstKey < splitKeys;
   let cachedEnd = min(firstKey + splitKeys, position);`
-    : `  let firstKey = 0u;
+    : `${oldest}  let firstKey = ${shape.window === undefined ? '0u' : 'oldestKey'};
   let hasNew = true;
   let cachedEnd = position;`;
   return `  let row = workgroup.z;

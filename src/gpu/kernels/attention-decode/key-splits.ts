@@ -10,9 +10,9 @@ export interface KeySplits {
   readonly granule: number;
 }
 
-/** WGSL expression of the keys of one split for the query at `position`, whose keys are 0..position. */
-export function keysOfSplit({ count, granule }: KeySplits): string {
-  return `(position / ${count * granule}u + 1u) * ${granule}u`;
+/** WGSL expression of the keys of one split for a query that sees its own key and `before` others (a WGSL expression). */
+export function keysOfSplit({ count, granule }: KeySplits, before: string): string {
+  return `(${before} / ${count * granule}u + 1u) * ${granule}u`;
 }
 
 /** Quads of one partial result: values not yet divided by their weights' sum, then (highest score, sum, 0, 0). */

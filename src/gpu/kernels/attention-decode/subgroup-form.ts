@@ -67,9 +67,9 @@ var<workgroup> highest: array<f32, ${queryHeads}>;`,
   };
 }
 
-/** Whether a batch always lies in one page. */
+/** Whether a batch always lies in one page: not where the first key of a window lies anywhere in one. */
 function hasPageOfBatch({ variant: { shape, splits }, batch }: Lanes): boolean {
-  return shape.pageTokens % batch === 0 && (splits === undefined || splits.granule % batch === 0);
+  return shape.window === undefined && shape.pageTokens % batch === 0 && (splits === undefined || splits.granule % batch === 0);
 }
 
 function placeText({ variant, subgroupSize, keyLanes, batch, block }: Lanes): string {

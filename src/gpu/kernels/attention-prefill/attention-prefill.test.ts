@@ -25,6 +25,11 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['headDim 20 padded, f16', shapeOf({ headDim: 20, kv: 'f16', heads: 2 }), MIXED, [SMALL]],
   ['separate, no rope', shapeOf({ input: 'separate', q: { norm, rotaryDim: 0 } }), SHORT, [SMALL]],
   ['an odd rotary part, neither norm, pages of 12', shapeOf({ pageTokens: 12, q: { rotaryDim: 10 }, k: { rotaryDim: 10 } }), SHORT, [SMALL]],
+  ['a window of 10', shapeOf({ window: 10 }), MIXED, [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }]],
+  ['a window of 1, f16', shapeOf({ window: 1, kv: 'f16' }), MIXED, [SMALL]],
+  ['a window of 40, longer than most', shapeOf({ window: 40 }), [...MIXED, { start: 90, rows: 30 }], [SMALL]],
+  ['both directions', shapeOf({ causal: false }), MIXED, [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }]],
+  ['both directions, f16, q8', shapeOf({ causal: false, kv: 'f16', output: 'q8' }), SHORT, [SMALL]],
   ['q8', shapeOf({ output: 'q8', headDim: 32, heads: 8, kvHeads: 1 }), SHORT, [SMALL]],
   ['q8, f16 with tiles of more chunks than invocations', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 2 }), SHORT, [{ tileRows: 16, tileKeys: 16, invocations: 16 }]],
 ];

@@ -66,6 +66,7 @@ export function attentionPrefillVariant(shape: AttentionShape, limits: { readonl
 export function attentionPrefillKernel(variant: AttentionPrefillVariant): Kernel {
   const tile = tileOf(variant);
   const { shape, tileRows, tileKeys, invocations } = tile;
+  if (shape.window !== undefined && shape.causal === false) throw new Error('attention-prefill: a window without causality has no form');
   const tiles: Binding = { name: 'tiles', access: 'read', type: 'array<vec4<u32>>' };
   const bindings = [...headBindings(shape, ['q']), PAGE_TABLE, tiles, kvBinding(shape, 'read'), ...attentionOutputBindings(shape)];
   const wgsl = `${kernelHeader(bindings, {})}

@@ -1,5 +1,5 @@
 /** The statements of attention-prefill. Names: `r` rows of an invocation, `j` its keys, `c` its chunks of values, `w` quads of a chunk. */
-import { LOWEST_MAX, MASKED_SCORE, attentionSizes, chunkQuads, dividedBy, headQuadAt, remainderOf, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
+import { LOWEST_MAX, MASKED_SCORE, attentionSizes, chunkQuads, dividedBy, headQuadAt, keysBefore, remainderOf, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
 import type { PrefillTile } from './attention-prefill.ts';
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
@@ -12,11 +12,12 @@ export function prefillBody(tile: PrefillTile): string {
   const { group, chunks, quadsOfChunk } = attentionSizes(shape);
   const c = upTo(Math.ceil(chunks / columns));
   const w = upTo(quadsOfChunk);
+  const firstTile = shape.window === undefined ? '0u' : dividedBy(`(tile.w - ${keysBefore(shape, 'tile.w')})`, tileKeys);
   return `  // The longest tiles first: the last one of a prompt has the most keys.
   let tile = tiles[workgroups.y - 1u - workgroup.y];
   let head = workgroup.x;
   let kvHead = ${dividedBy('head', group)};
-  let lastPosition = tile.w + tile.y - 1u;
+${lastPositionText(tile)}
   let rowGroup = ${dividedBy('lane', columns)};
   let column = ${remainderOf('lane', columns)};
 ${queriesText(tile)}
@@ -24,7 +25,7 @@ ${queriesText(tile)}
   var weight = vec4<f32>();
 ${lines(ROWS, (r) => lines(c, (n) => w.map((i) => `  var y${r}_${n}_${i} = vec4<f32>();`).join('\n')))}
   let keyTiles = ${dividedBy('lastPosition', tileKeys)} + 1u;
-  for (var n = 0u; n < keyTiles; n++) {
+  for (var n = ${firstTile}; n < keyTiles; n++) {
     let firstKey = n * ${tileKeys}u;
 ${stageText(tile, 0)}
     workgroupBarrier();
@@ -38,6 +39,15 @@ ${valuesText(tile, c)}
     workgroupBarrier();
   }
 ${outputText(tile, c)}`;
+}
+
+/** The last position that rows of the tile see: the last row's own, or without causality the last of the sequence's last tile. */
+function lastPositionText({ shape }: PrefillTile): string {
+  if (shape.causal !== false) return '  let lastPosition = tile.w + tile.y - 1u;';
+  return `  var lastPosition = tile.w + tile.y - 1u;
+  for (var n = workgroups.y - workgroup.y; n < workgroups.y; n++) {
+    if (tiles[n].z == tile.z) { lastPosition = tiles[n].w + tiles[n].y - 1u; }
+  }`;
 }
 
 /** Rows of q, prepared and scaled, zeros for rows that the tile lacks. */
@@ -83,6 +93,11 @@ function scoresText({ shape, tileKeys, keyStride, columns }: PrefillTile): strin
   const j = upTo(tileKeys / columns);
   const w = upTo(quadsOfChunk);
   const key = (n: number) => `column + ${n * columns}u`;
+  const isSeen = (at: string) => {
+    if (shape.causal === false) return `vec4<bool>(${at} <= lastPosition)`;
+    const isPast = `vec4<u32>(${at}) <= positions`;
+    return shape.window === undefined ? isPast : `(${isPast}) & (vec4<u32>(${at} + ${shape.window}u) > positions)`;
+  };
   return `${lines(j, (n) => `    var s${n} = vec4<f32>();`)}
     for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
 ${lines(ROWS, (r) => w.map((i) => `      let q${r}_${i} = queries[(rowGroup * 4u + ${r}u) * ${paddedQuads}u + chunk * ${quadsOfChunk}u + ${i}u];`).join('\n'))}
@@ -91,7 +106,7 @@ ${chunkQuads(shape, `k${n}`).map((quad, i) => `      let k${n}_${i} = ${quad};`)
       s${n} += vec4<f32>(${ROWS.map((r) => w.map((i) => `dot(q${r}_${i}, k${n}_${i})`).join(' + ')).join(', ')});`)}
     }
     let positions = vec4<u32>(tile.w + rowGroup * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-${lines(j, (n) => `    s${n} = select(vec4<f32>(${MASKED_SCORE}), s${n}, vec4<u32>(firstKey + ${key(n)}) <= positions);`)}
+${lines(j, (n) => `    s${n} = select(vec4<f32>(${MASKED_SCORE}), s${n}, ${isSeen(`firstKey + ${key(n)}`)});`)}
     let own = ${j.reduce((text, n) => (n === 0 ? 's0' : `max(${text}, s${n})`), '')};`;
 }
 
