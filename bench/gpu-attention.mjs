@@ -186,8 +186,8 @@ async function prepareDecode(variant, buffers) {
   const combineVariant = splits && { shape, splits, invocations: COMBINE_INVOCATIONS };
   const [attend, combine] = await Promise.all([prepare(kernel), splits && prepare(attentionCombineKernel(combineVariant))]);
   const dispatches = buffers.kv.flatMap((kv) => [
-    { pipeline: attend.pipeline, group: attend.bind({ ...buffers, kv }), workgroups: attentionDecodeWorkgroups(variant, { rows: 1 }) },
-    ...(combine ? [{ pipeline: combine.pipeline, group: combine.bind(buffers), workgroups: attentionCombineWorkgroups(combineVariant, { rows: 1 }) }] : []),
+    { pipeline: attend.pipeline, group: attend.bind({ ...buffers, kv }), workgroups: attentionDecodeWorkgroups(variant, 1) },
+    ...(combine ? [{ pipeline: combine.pipeline, group: combine.bind(buffers), workgroups: attentionCombineWorkgroups(combineVariant, 1) }] : []),
   ]);
   return { variant, dispatches };
 }

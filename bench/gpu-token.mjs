@@ -26,9 +26,9 @@ const adapterKind = flags.device === 'gpu' ? 'hardware' : 'software';
 const executor = await openGpuExecutor(adapterKind, flags.knobs ? { profile: await profileWith(JSON.parse(flags.knobs)) } : {});
 if ('problem' in executor) throw new Error(executor.problem);
 const checkpoint = await openCheckpoint(await locate(path));
-const { graph, weights } = await openDecoder(checkpoint);
+const { model, weights } = await openDecoder(checkpoint);
 const contextLength = 8192;
-const program = await executor.load({ graph, weights, kv: kvLayoutOf(contextLength, 'f16'), maxRows: 512 });
+const program = await executor.load({ model, weights, kv: kvLayoutOf(contextLength, 'f16'), sizes: { rows: 512 } });
 await checkpoint.close();
 const pages = Array.from({ length: contextLength / 64 }, (_, i) => i);
 program.ensureKvPages(pages.length);
@@ -53,7 +53,7 @@ async function measure(keys) {
   const sampling = sampler.filter(({ label }) => !label.startsWith('argmax-pick'));
   const kinds = new Map();
   for (const dispatch of [...steps, ...sampling]) kinds.set(dispatch.label, [...(kinds.get(dispatch.label) ?? []), dispatch]);
-  console.log(`${gpu.name}, ${graph.name}, ${keys} keys, ${steps.length + sampler.length} dispatches a token, the sampler's last left out`);
+  console.log(`${gpu.name}, ${model.name}, ${keys} keys, ${steps.length + sampler.length} dispatches a token, the sampler's last left out`);
   let sum = 0;
   for (const [label, dispatches] of kinds) {
     const us = await timed(gpu, dispatches, counts) / dispatches.length;

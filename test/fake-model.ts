@@ -6,7 +6,8 @@ import { createModelFromParts } from '../src/engine/model.ts';
 import type { ModelOptions } from '../src/engine/model.ts';
 import type { Model } from '../src/engine/api.ts';
 import type { TextSide } from '../src/engine/prompt.ts';
-import type { Executor, Program, ProgramRequest, SequenceStep, StepBatch } from '../src/graph/executor.ts';
+import type { Executor, GraphRun, Program, ProgramRequest } from '../src/graph/executor.ts';
+import { DECODER, modelOfDecoder } from '../src/graph/model-graphs.ts';
 import { CapacityError } from '../src/tensor/errors.ts';
 import { createTokenizer } from '../src/text/tokenizer.ts';
 import type { Tokenizer } from '../src/text/tokenizer.ts';
@@ -59,39 +60,46 @@ export function fakeLogits(ids: readonly number[], adjust?: FakeOptions['adjust'
 function fakeProgram(request: ProgramRequest, options: FakeOptions, log: FakeLog): Program {
   const { pageTokens, maxPages } = request.kv;
   const pages: Int32Array[] = [];
-  const runSequence = (step: SequenceStep): Float32Array[] => {
-    if (step.tokens.length > request.maxRows) throw new Error(`step of ${step.tokens.length} rows, loaded for ${request.maxRows}`);
-    log.steps.push({ start: step.start, count: step.tokens.length });
-    const cell = (position: number) => {
-      const page = pages[step.pages[Math.floor(position / pageTokens)] as number];
-      if (page === undefined) throw new Error(`position ${position} has no page`);
-      return { page, at: position % pageTokens };
-    };
-    for (let i = 0; i < step.tokens.length; i++) {
-      const { page, at } = cell(step.start + i);
-      page[at] = step.tokens[i] as number;
+  const rows = request.sizes['rows'] as number;
+  const cell = (table: ArrayLike<number>, position: number) => {
+    const page = pages[table[Math.floor(position / pageTokens)] as number];
+    if (page === undefined) throw new Error(`position ${position} has no page`);
+    return { page, at: position % pageTokens };
+  };
+  const runDecoder = ({ inputs, sequences = [] }: GraphRun): Float32Array[] => {
+    const [tokens, positions, wanted] = [DECODER.tokens, DECODER.positions, DECODER.outIndices].map((name) => inputs[name] as ArrayLike<number>);
+    if (tokens!.length > rows) throw new Error(`step of ${tokens!.length} rows, loaded for ${rows}`);
+    const tableOfRow = sequences.flatMap((sequence) => Array.from({ length: sequence.rows }, () => sequence.pages));
+    for (const { start, rows: count } of sequences) log.steps.push({ start, count });
+    for (let row = 0; row < tokens!.length; row++) {
+      const { page, at } = cell(tableOfRow[row]!, positions![row]!);
+      page[at] = tokens![row]!;
     }
-    const read = (position: number) => {
-      const { page, at } = cell(position);
-      return page[at] as number;
-    };
-    return step.outputs.map((output) => fakeLogits(Array.from({ length: step.start + output + 1 }, (_, p) => read(p)), options.adjust));
+    return Array.from(wanted!, (row) => {
+      const ids = Array.from({ length: positions![row]! + 1 }, (_, position) => {
+        const { page, at } = cell(tableOfRow[row]!, position);
+        return page[at] as number;
+      });
+      return fakeLogits(ids, options.adjust);
+    });
   };
   // One buffer for all steps, as an executor may do: who keeps a view of it sees it change.
-  const shared = new Float32Array(request.maxRows * FAKE_VOCAB);
+  const shared = new Float32Array(rows * FAKE_VOCAB);
   return {
+    model: request.model,
+    limits: () => request.sizes,
     ensureKvPages(count) {
       if (count > Math.min(maxPages, options.devicePages ?? Infinity)) throw new CapacityError(`the device has no room for ${count} pages`);
       while (pages.length < count) pages.push(new Int32Array(pageTokens).fill(-1));
       log.pages = pages.length;
     },
-    async run(batch: StepBatch) {
+    async run(runs: readonly GraphRun[]) {
       if (log.isDisposed) throw new Error('run on a disposed program');
-      const rows = batch.sequences.flatMap(runSequence);
+      const made = runs.flatMap(runDecoder);
       shared.fill(Number.NaN);
-      rows.forEach((row, index) => shared.set(row, index * FAKE_VOCAB));
+      made.forEach((row, index) => shared.set(row, index * FAKE_VOCAB));
       if (options.stepMs !== undefined) await new Promise((resolve) => setTimeout(resolve, options.stepMs));
-      return { logits: shared.subarray(0, rows.length * FAKE_VOCAB), taps: new Map() };
+      return [new Map([[DECODER.logits, shared.subarray(0, made.length * FAKE_VOCAB)]])];
     },
     memory: { weightBytes: 0, kvBytes: 0, workBytes: 0 },
     printPlan: () => 'fake',
@@ -144,8 +152,8 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
     architecture: 'fake', vocabSize: FAKE_VOCAB, contextLength: options.modelContextLength ?? 1024, dim: 8, layers: 1, heads: 1,
     kvHeads: 1, headDim: 8, ffnDim: 8, rmsEps: 1e-6, tiedEmbeddings: true, attentionBias: false, mlpBias: false,
   };
-  const graph = { name: 'fake', nodes: [], states: [], weights: [], taps: new Map() };
-  const decoder = { config, graph, weights: new Map(), skipped: [] } as unknown as Parameters<typeof createModelFromParts>[0]['decoder'];
+  const graph = { name: 'decoder', inputs: new Map(), outputs: new Map(), derivedDims: [], nodes: [], states: [], weights: [], taps: new Map() };
+  const decoder = { config, model: modelOfDecoder(graph), weights: new Map(), skipped: [] } as unknown as Parameters<typeof createModelFromParts>[0]['decoder'];
   const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide();
   const model = await createModelFromParts({ name: 'fake', sizeBytes: 0, decoder, text }, { executor, contextLength: options.contextLength });
   return { model, log };

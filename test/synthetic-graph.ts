@@ -2,6 +2,7 @@
 import { buildGraph } from '../src/graph/graph-builder.ts';
 import type { KvLayout, ProgramRequest, WeightSource } from '../src/graph/executor.ts';
 import type { Graph } from '../src/graph/graph.ts';
+import { modelOfDecoder } from '../src/graph/model-graphs.ts';
 import { gated } from '../src/graph/ops/activation.ts';
 import { add } from '../src/graph/ops/add.ts';
 import { attention } from '../src/graph/ops/attention.ts';
@@ -99,7 +100,7 @@ export function syntheticRequest(options: SyntheticOptions): ProgramRequest {
       : matrixBytes(type, shape as [number, number], random);
     weights.set(id, sourceOfBytes(id, { type, shape, bytes }));
   }
-  return { graph, weights, kv: { type: 'f32', pageTokens: 8, maxPages: 64, ...kv }, maxRows };
+  return { model: modelOfDecoder(graph), weights, kv: { type: 'f32', pageTokens: 8, maxPages: 64, ...kv }, sizes: { rows: maxRows } };
 }
 
 export function sourceOfBytes(id: string, { type, shape, bytes }: { type: WeightType; shape: readonly number[]; bytes: Uint8Array }): WeightSource {

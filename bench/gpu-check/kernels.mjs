@@ -2,6 +2,7 @@
  * Logits of every way that a step may run (many rows, one, a few, several sequences, split keys), by weight type and profile, against the
  * float64 reference (the small model), the CPU (real shapes), and one profile's kernels against another's.
  */
+import { decoderSteps } from '../../dist/graph/decoder-steps.js';
 import { randomIds } from '../../dist/bench/random-ids.js';
 import { createReferenceExecutor } from '../../dist/reference/reference-executor.js';
 import { compareRows, isWithin, TOLERANCES } from './compare-values.mjs';
@@ -76,7 +77,7 @@ async function runSequences({ program, vocabSize }) {
   const ids = lengths.map((length, i) => randomIds(length + steps, { seed: 20 + i, vocabSize }));
   const kept = [];
   const run = async (sequences) => {
-    const { logits } = await program.run({ sequences });
+    const { logits } = await decoderSteps(program).run({ sequences });
     kept.push(logits.slice(0, lengths.length * vocabSize));
   };
   const pages = (i) => [lengths.length - 1 - i];

@@ -1,6 +1,7 @@
 /** Models and programs on the device that is checked, on the CPU beside it, and on the device with other profiles' kernels. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { decoderSteps } from '../../dist/graph/decoder-steps.js';
 import { createModel, kvLayoutOf, resolveKvType } from '../../dist/engine/model.js';
 import { openCheckpoint } from '../../dist/files/open-checkpoint.js';
 import { PROFILES } from '../../dist/gpu/profile/profiles.js';
@@ -55,7 +56,7 @@ export async function withProgram(executor, path, { contextLength, maxRows, kvTy
   try {
     decoder = await openDecoder(checkpoint, {});
     kv = kvLayoutOf(contextLength, resolveKvType(kvType, decoder));
-    program = await executor.load({ graph: decoder.graph, weights: decoder.weights, kv, maxRows });
+    program = await executor.load({ model: decoder.model, weights: decoder.weights, kv, sizes: { rows: maxRows } });
   } finally {
     await checkpoint.close();
   }
@@ -76,7 +77,7 @@ export async function feed({ program, pages, vocabSize }, ids, { sizes, wantedFr
   for (let start = 0, step = 0; start < ids.length; step++) {
     const tokens = ids.slice(start, start + sizes[Math.min(step, sizes.length - 1)]);
     const outputs = tokens.map((_, i) => i).filter((i) => start + i >= wantedFrom);
-    const result = await program.run({ sequences: [{ tokens, start, pages, outputs }] });
+    const result = await decoderSteps(program).run({ sequences: [{ tokens, start, pages, outputs }] });
     if (outputs.length > 0) logits.set(result.logits.subarray(0, outputs.length * vocabSize), (start + outputs[0] - wantedFrom) * vocabSize);
     start += tokens.length;
   }

@@ -1,6 +1,7 @@
 /** Tokens that the GPU samples against the CPU's sampler on the same logits. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { decoderSteps } from '../../dist/graph/decoder-steps.js';
 import { randomIds } from '../../dist/bench/random-ids.js';
 import { createCandidates, cutMinP, cutTopP, drawCandidate, selectCandidates } from '../../dist/engine/candidates.js';
 import { uniformAt } from '../../dist/engine/philox.js';
@@ -57,7 +58,7 @@ async function compareDraws({ program, pages, vocabSize }, ids, settings, tokens
   const figures = { draws: 0, equal: 0, withinMargin: 0, wrong: 0 };
   let step = { tokens: ids, start: 0, pages, outputs: [ids.length - 1] };
   for (const [i, token] of tokens.entries()) {
-    const { logits } = await program.run({ sequences: [step] });
+    const { logits } = await decoderSteps(program).run({ sequences: [step] });
     const position = ids.length + i;
     figures.draws++;
     if (sampler.sample(logits, position) === token) figures.equal++;

@@ -1,6 +1,7 @@
 /** What a model has to move and to multiply for a token, from its graph: the physical limit that speeds are held against. */
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { KvType } from '../graph/executor.ts';
+import { decoderGraphOf } from '../graph/model-graphs.ts';
 import type { Graph } from '../graph/graph.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import { locate } from '../node/open-path.ts';
@@ -32,10 +33,10 @@ type Weights = ReadonlyMap<string, { readonly sizeBytes: number; readonly type: 
 export async function readModelWork(modelPath: string, signal: AbortSignal): Promise<ModelWork> {
   const checkpoint = await openCheckpoint(await locate(modelPath, { signal }), { signal });
   try {
-    const { config, graph, weights } = await openDecoder(checkpoint, { signal });
-    const parameters = graph.weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
+    const { config, model, weights } = await openDecoder(checkpoint, { signal });
+    const parameters = model.weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
     const { architecture, vocabSize, contextLength } = config;
-    return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(graph, weights) };
+    return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoderGraphOf(model), weights) };
   } finally {
     await checkpoint.close();
   }

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { syntheticGraph, syntheticRequest, TINY } from '../../test/synthetic-graph.ts';
 import type { SyntheticOptions, SyntheticShape } from '../../test/synthetic-graph.ts';
-import type { Executor, Program, SequenceStep, StepBatch } from '../graph/executor.ts';
+import { decoderSteps } from '../graph/decoder-steps.ts';
+import type { SequenceStep, StepBatch } from '../graph/decoder-steps.ts';
+import type { Executor, Program } from '../graph/executor.ts';
 import { createThreadHost } from '../node/thread-host.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
@@ -56,8 +58,8 @@ async function compareRuns(both: { wanted: Program; found: Program }, batches: r
     const pages = Math.max(...batch.sequences.flatMap((s) => Array.from(s.pages))) + 1;
     both.wanted.ensureKvPages(pages);
     both.found.ensureKvPages(pages);
-    const wanted = await both.wanted.run(batch);
-    const found = await both.found.run(batch);
+    const wanted = await decoderSteps(both.wanted).run(batch);
+    const found = await decoderSteps(both.found).run(batch);
     expectClose(found.logits, wanted.logits, tolerance);
     for (const [name, values] of wanted.taps) expectClose(found.taps.get(name) as Float32Array, values, tolerance);
   }
@@ -169,8 +171,8 @@ describe('agrees with the reference', () => {
   test('both directions in one step that is too small: refused, never cut', async () => {
     const { found } = await loadBoth({ ...TINY, causal: false }, { typeOf: () => 'f32', maxRows: 16 });
     found.ensureKvPages(8);
-    await expect(found.run({ sequences: [sequence(17)] })).rejects.toThrow('attends in both directions, so that the tokens of a sequence go into one step: 17 tokens');
-    const apart = await found.run({ sequences: [sequence(9), sequence(9, { pages: [4, 5] })] });
+    await expect(decoderSteps(found).run({ sequences: [sequence(17)] })).rejects.toThrow('attends in both directions, so that the tokens of a sequence go into one step: 17 tokens');
+    const apart = await decoderSteps(found).run({ sequences: [sequence(9), sequence(9, { pages: [4, 5] })] });
     expect(apart.logits.subarray(50)).toEqual(apart.logits.subarray(0, 50));
   });
 
@@ -195,12 +197,12 @@ describe('the same numbers, whatever the way', () => {
   test('chunks of a prompt give what the whole gives', async () => {
     const program = await load({ kv: { pageTokens: 5 } });
     program.ensureKvPages(8);
-    const whole = (await program.run({ sequences: [sequence(30, { outputs: [29] })] })).logits.slice();
+    const whole = (await decoderSteps(program).run({ sequences: [sequence(30, { outputs: [29] })] })).logits.slice();
     for (const sizes of [[10, 10, 10], [29, 1], [1, 4, 25]]) {
       let start = 0;
       let last: Float32Array = whole.slice(0, 0);
       for (const size of sizes) {
-        last = (await program.run({ sequences: [sequence(size, { start })] })).logits;
+        last = (await decoderSteps(program).run({ sequences: [sequence(size, { start })] })).logits;
         start += size;
       }
       expectClose(last, whole, 1e-6);
@@ -210,22 +212,22 @@ describe('the same numbers, whatever the way', () => {
   test('pages taken in the middle of a sequence keep what the others hold', async () => {
     const program = await load();
     program.ensureKvPages(64);
-    const wanted = (await program.run({ sequences: [sequence(30)] })).logits.slice();
+    const wanted = (await decoderSteps(program).run({ sequences: [sequence(30)] })).logits.slice();
     const growing = await load();
     growing.ensureKvPages(1);
-    await growing.run({ sequences: [sequence(8)] });
+    await decoderSteps(growing).run({ sequences: [sequence(8)] });
     const before = growing.memory.kvBytes;
     growing.ensureKvPages(64);
     expect(growing.memory.kvBytes).toBe(64 * before);
-    expectClose((await growing.run({ sequences: [sequence(22, { start: 8 })] })).logits, wanted, 1e-6);
+    expectClose((await decoderSteps(growing).run({ sequences: [sequence(22, { start: 8 })] })).logits, wanted, 1e-6);
   });
 
   test('more wanted rows than logits have room for', async () => {
     const shape = { ...TINY, layers: 1, vocab: 1_000_000, dim: 4, heads: 2, kvHeads: 1, headDim: 4, ffnDim: 8 };
     const program = await load({ maxRows: 16 }, shape);
     program.ensureKvPages(2);
-    const one = (await program.run({ sequences: [sequence(12, { outputs: [11] })] })).logits.slice();
-    const all = await program.run({ sequences: [sequence(12, { outputs: Array.from({ length: 12 }, (_, i) => i) })] });
+    const one = (await decoderSteps(program).run({ sequences: [sequence(12, { outputs: [11] })] })).logits.slice();
+    const all = await decoderSteps(program).run({ sequences: [sequence(12, { outputs: Array.from({ length: 12 }, (_, i) => i) })] });
     expect(all.logits.length).toBe(12 * shape.vocab);
     expectClose(all.logits.subarray(11 * shape.vocab), one, 1e-6);
   });
@@ -244,7 +246,7 @@ describe('fusion', () => {
     full.ensureKvPages(2);
     less.ensureKvPages(2);
     expect(stepsOf(less)).not.toEqual(stepsOf(full));
-    expectClose((await less.run(batch)).logits, (await full.run(batch)).logits.slice(), 1e-5);
+    expectClose((await decoderSteps(less).run(batch)).logits, (await decoderSteps(full).run(batch)).logits.slice(), 1e-5);
   });
 
   test('without any rule the results are the same', async () => {
@@ -254,7 +256,7 @@ describe('fusion', () => {
     programs.push(full as Program, none as Program);
     full?.ensureKvPages(2);
     none?.ensureKvPages(2);
-    expectClose((await (none as Program).run(batch)).logits, (await (full as Program).run(batch)).logits.slice(), 1e-5);
+    expectClose((await decoderSteps(none as Program).run(batch)).logits, (await decoderSteps(full as Program).run(batch)).logits.slice(), 1e-5);
   });
 });
 

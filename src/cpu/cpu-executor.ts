@@ -73,7 +73,7 @@ function writeControl(memory: WebAssembly.Memory, layout: ProgramLayout, threads
   words[CONTROL.scratch / 4] = layout.scratch;
   words[CONTROL.scratchBytes / 4] = layout.scratchBytes;
   words[CONTROL.spins / 4] = SPINS;
-  for (const { address, words: program } of layout.tapped ? [layout.base, layout.tapped] : [layout.base]) {
+  for (const { address, words: program } of [...layout.graphs.values()].flatMap(({ base, tapped }) => (tapped ? [base, tapped] : [base]))) {
     new Uint32Array(memory.buffer, address, program.length).set(program);
   }
 }

@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sourceOfBytes, syntheticGraph, syntheticRequest, TINY } from '../../test/synthetic-graph.ts';
+import { decoderSteps } from '../graph/decoder-steps.ts';
 import type { Executor, ProgramRequest, WeightSource } from '../graph/executor.ts';
+import { modelOfDecoder } from '../graph/model-graphs.ts';
 import { createThreadHost } from '../node/thread-host.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { CapacityError, FormatError, InputError } from '../tensor/errors.ts';
@@ -110,7 +112,7 @@ describe('loading', () => {
     const sized = new Map(huge.weights.map(({ id, shape }) => [id, {
       ...sourceOfBytes(id, { type: 'f32', shape, bytes: new Uint8Array(0) }), sizeBytes: 4 * shape.reduce((a, b) => a * b, 1), read: async () => void reads++,
     }]));
-    await expect(executor.load({ ...base, graph: huge, weights: sized })).rejects.toThrow(/No context fits/);
+    await expect(executor.load({ ...base, model: modelOfDecoder(huge), weights: sized })).rejects.toThrow(/No context fits/);
     expect(reads).toBe(0);
     expect(ended).toBe(spawned);
   });
@@ -119,7 +121,7 @@ describe('loading', () => {
     const program = await executor.load(request());
     program.ensureKvPages(3);
     expect(() => program.ensureKvPages(3_000_000)).toThrow(CapacityError);
-    expect((await program.run({ sequences: [sequence] })).logits.length).toBe(TINY.vocab);
+    expect((await decoderSteps(program).run({ sequences: [sequence] })).logits.length).toBe(TINY.vocab);
     await program.dispose();
   });
 });
@@ -133,21 +135,21 @@ describe('running', () => {
       { ...sequence, pages: [] }, { ...sequence, pages: [1] }, { ...sequence, pages: [-1] }, { ...sequence, start: 6 },
       { ...sequence, outputs: [3] }, { ...sequence, outputs: [2, 1] },
     ];
-    for (const one of bad) await expect(program.run({ sequences: [one] })).rejects.toThrow();
-    await expect(program.run({ sequences: [] })).rejects.toThrow(InputError);
-    await expect(program.run({ sequences: [sequence], taps: ['hidden.9'] })).rejects.toThrow(/hidden\.9.*hidden\.0, hidden\.1/);
-    expect((await program.run({ sequences: [sequence] })).logits.every(Number.isFinite)).toBe(true);
+    for (const one of bad) await expect(decoderSteps(program).run({ sequences: [one] })).rejects.toThrow();
+    await expect(decoderSteps(program).run({ sequences: [] })).rejects.toThrow(InputError);
+    await expect(decoderSteps(program).run({ sequences: [sequence], taps: ['hidden.9'] })).rejects.toThrow(/hidden\.9.*hidden\.0, hidden\.1/);
+    expect((await decoderSteps(program).run({ sequences: [sequence] })).logits.every(Number.isFinite)).toBe(true);
     await program.dispose();
   });
 
   test('after disposal nothing runs, and disposing again is harmless', async () => {
     const program = await executor.load(request());
     program.ensureKvPages(1);
-    const running = expect(program.run({ sequences: [sequence] })).rejects.toThrow(/disposed/);
+    const running = expect(decoderSteps(program).run({ sequences: [sequence] })).rejects.toThrow(/disposed/);
     await program.dispose();
     await program.dispose();
     await running;
-    await expect(program.run({ sequences: [sequence] })).rejects.toThrow(/disposed/);
+    await expect(decoderSteps(program).run({ sequences: [sequence] })).rejects.toThrow(/disposed/);
     expect(ended).toBe(spawned);
   });
 
@@ -161,7 +163,7 @@ describe('running', () => {
     for (let turn = 0; turn < 6; turn++) {
       const program = await own.load(base);
       program.ensureKvPages(4);
-      await program.run({ sequences: [sequence] });
+      await decoderSteps(program).run({ sequences: [sequence] });
       await program.dispose();
       after.push(process.memoryUsage().rss);
     }

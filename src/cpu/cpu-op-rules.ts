@@ -1,6 +1,7 @@
 /** What the CPU executor has to know of the ops of its plans, and how an op of the graph becomes some of them. */
 import type { Step } from '../graph/graph.ts';
-import type { WeightRef } from '../graph/value.ts';
+import type { RopeTable } from '../graph/ops/rope.ts';
+import type { Dim, WeightRef } from '../graph/value.ts';
 import { formatShape } from '../graph/value.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import type { CpuStepOf, CpuValue } from './cpu-value.ts';
@@ -25,7 +26,10 @@ export interface Addresses {
   matrix(id: string): MatrixAt;
   /** A gain or a bias as f32. */
   vector(id: string): number;
-  ropeTable(id: string): number;
+  /** (cos, sin) of a table's angles at the positions that a value holds, f32[rows, 2 * frequencies]. */
+  ropeTable(table: RopeTable, positions: CpuValue): number;
+  /** Number of a dim in the step's list of sizes. */
+  dim(name: Dim): number;
   readonly partials: number;
   readonly pages: PageLayout;
   readonly threads: number;

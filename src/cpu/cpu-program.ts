@@ -1,17 +1,18 @@
-/** A graph loaded into one shared memory: runs steps on its threads and grows its KV pages. */
-import type { Program, ProgramRequest, SequenceStep, StepBatch, StepResult } from '../graph/executor.ts';
+/** A model loaded into one shared memory: runs its graphs on the threads and grows its KV pages. */
+import type { GraphRun, Program, ProgramRequest, RunInput, RunResults } from '../graph/executor.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { printPlan } from '../graph/plan.ts';
-import { checkSequences, splitBatch, tokenLimitOf } from '../graph/step-batch.ts';
-import { outputOf } from '../graph/graph.ts';
-import { widthOf } from '../graph/value.ts';
+import { checkRuns, countOf } from '../graph/run-check.ts';
+import type { CheckedRun } from '../graph/run-check.ts';
 import type { Value } from '../graph/value.ts';
-import { CapacityError, InputError } from '../tensor/errors.ts';
+import { CapacityError } from '../tensor/errors.ts';
+import type { RowsAt } from './cpu-op-rules.ts';
+import type { GraphLayout, PlannedProgram } from './layout-graph.ts';
 import { sourceOf } from './layout-program.ts';
-import type { PlannedProgram, ProgramLayout } from './layout-program.ts';
+import type { ProgramLayout } from './layout-program.ts';
 import { ADDRESS_LIMIT, growTo } from './memory.ts';
 import { describeOp } from './ops/index.ts';
-import type { RowsAt } from './cpu-op-rules.ts';
-import { pageTableWords, writeStep } from './step-writer.ts';
+import { writeStep } from './step-layout.ts';
 import type { Threads } from './threads.ts';
 
 export interface CpuProgramParts {
@@ -29,21 +30,25 @@ export function createCpuProgram(parts: CpuProgramParts): Program {
 }
 
 class CpuProgram implements Program {
+  readonly model: ModelGraphs;
   readonly #request: ProgramRequest;
   readonly #layout: ProgramLayout;
   readonly #threadCount: number;
   readonly #onDisposed: () => Promise<void>;
-  readonly #tokenLimit: number;
   #held: { readonly memory: WebAssembly.Memory; readonly threads: Threads } | undefined;
   #pages = 0;
 
   constructor({ request, layout, memory, threads, threadCount, onDisposed }: CpuProgramParts) {
+    this.model = request.model;
     this.#request = request;
     this.#layout = layout;
     this.#threadCount = threadCount;
     this.#onDisposed = onDisposed;
-    this.#tokenLimit = tokenLimitOf(request.graph);
     this.#held = { memory, threads };
+  }
+
+  limits(graph: string, withTaps: boolean) {
+    return this.#planned(graph, withTaps).limits;
   }
 
   ensureKvPages(count: number): void {
@@ -61,80 +66,70 @@ class CpuProgram implements Program {
     this.#pages = count;
   }
 
-  async run(batch: StepBatch): Promise<StepResult> {
-    const layout = this.#layout;
-    const taps = (batch.taps ?? []).map((name) => [name, this.#tapValue(name)] as const);
-    const program = taps.length > 0 ? layout.tapped as PlannedProgram : layout.base;
-    this.#check(batch.sequences);
-    const limits = { rows: taps.length > 0 ? layout.tapRows : layout.maxRows, outRows: layout.maxOutRows, causal: layout.causal };
-    const steps = splitBatch(batch.sequences, limits);
-    if (steps.length === 1) {
-      const sizes = await this.#runStep(steps[0] as readonly SequenceStep[], program);
-      const copies = taps.map(([name, value]) => [name, this.#read(program, value, sizes.rows).slice()] as const);
-      return { logits: this.#read(program, outputOf(this.#request.graph, 'logits'), sizes.outRows), taps: new Map(copies) };
+  async run(runs: readonly GraphRun[]): Promise<RunResults> {
+    const { pageTokens } = this.#layout.pages;
+    const checked = checkRuns(this.model, runs, { sizes: (graph, withTaps) => this.limits(graph, withTaps), pageTokens, pages: this.#pages });
+    const results: Map<string, Float32Array>[] = [];
+    for (const [at, run] of checked.entries()) {
+      this.#writeInputs(run, checked.slice(0, at));
+      await this.#runGraph(run);
+      // A later run of the same graph writes where this one did.
+      const isLast = !checked.slice(at + 1).some(({ graph }) => graph === run.graph);
+      results.push(new Map([...run.wanted].map(([name, value]) => [name, isLast ? this.#read(run, value) : this.#read(run, value).slice()])));
     }
-    return this.#runInSteps(steps, program, taps);
+    return results;
   }
 
-  /** Gathers what several steps give into one result. */
-  async #runInSteps(
-    steps: readonly (readonly SequenceStep[])[], program: PlannedProgram, taps: readonly (readonly [string, Value])[],
-  ): Promise<StepResult> {
-    const all = steps.flat();
-    const rows = all.reduce((sum, { tokens }) => sum + tokens.length, 0);
-    const outRows = all.reduce((sum, { outputs }) => sum + outputs.length, 0);
-    const logits = outputOf(this.#request.graph, 'logits');
-    const wanted = [
-      { value: logits, isLogits: true, into: new Float32Array(outRows * widthOf(logits)) },
-      ...taps.map(([, value]) => ({ value, isLogits: false, into: new Float32Array(rows * widthOf(value)) })),
-    ];
-    const done = { rows: 0, outRows: 0 };
-    for (const step of steps) {
-      const sizes = await this.#runStep(step, program);
-      for (const { value, isLogits, into } of wanted) {
-        const part = this.#read(program, value, isLogits ? sizes.outRows : sizes.rows);
-        into.set(part, (isLogits ? done.outRows : done.rows) * widthOf(value));
-      }
-      done.rows += sizes.rows;
-      done.outRows += sizes.outRows;
-    }
-    return {
-      logits: wanted[0]?.into as Float32Array,
-      taps: new Map(taps.map(([name], i) => [name, wanted[i + 1]?.into as Float32Array])),
-    };
+  #graph(name: string): GraphLayout {
+    const graph = this.#layout.graphs.get(name);
+    if (graph === undefined) throw new Error(`model ${this.model.name}: no graph ${name}`);
+    return graph;
   }
 
-  async #runStep(sequences: readonly SequenceStep[], { address, words }: PlannedProgram) {
+  #planned(graph: string, withTaps: boolean): PlannedProgram {
+    const { base, tapped } = this.#graph(graph);
+    return withTaps && tapped !== undefined ? tapped : base;
+  }
+
+  /** Puts the host's numbers, and what earlier runs made, where the graph reads them. */
+  #writeInputs({ run, graph, sizes, withTaps }: CheckedRun, before: readonly CheckedRun[]): void {
+    const { buffer } = this.#resources().memory;
+    const { rows } = this.#planned(graph.name, withTaps);
+    for (const [name, value] of graph.inputs) {
+      const input = run.inputs[name] as RunInput;
+      const at = rows.get(value.id);
+      // An input that no step reads has no place.
+      if (at === undefined) continue;
+      const into = value.dtype === 'i32' ? new Int32Array(buffer, at.address, countOf(value, sizes)) : new Float32Array(buffer, at.address, countOf(value, sizes));
+      into.set('graph' in input ? this.#made(input, before) : input);
+    }
+  }
+
+  #made({ graph, output }: { readonly graph: string; readonly output: string }, before: readonly CheckedRun[]): Float32Array {
+    const from = before.findLast(({ run }) => run.graph === graph) as CheckedRun;
+    return this.#read(from, from.graph.outputs.get(output) as Value);
+  }
+
+  async #runGraph({ run, graph, sizes, withTaps }: CheckedRun): Promise<void> {
     const { memory, threads } = this.#resources();
-    const { step, pages, kvBegin, rowsPerTile, kvHeads, causal } = this.#layout;
-    const sizes = writeStep(memory.buffer, {
-      sequences,
+    const { step, rowsPerTile, kvHeads, causal } = this.#graph(graph.name);
+    const { pages, kvBegin } = this.#layout;
+    const { address, words } = this.#planned(graph.name, withTaps);
+    writeStep(memory.buffer, {
+      sizes,
+      sequences: run.sequences ?? [],
+      positionsOf: (name) => run.inputs[name] as ArrayLike<number>,
       layout: step,
       kv: { begin: kvBegin, pageBytes: pages.pageBytes, pageTokens: pages.pageTokens },
       shape: { threads: this.#threadCount, kvHeads, rowsPerTile, causal },
     });
-    if (sizes.rows > 0) await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
-    return sizes;
+    if (Object.values(sizes).some((size) => size > 0)) await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
   }
 
-  #read(program: PlannedProgram, value: Value, rows: number): Float32Array {
-    const { address } = program.rows.get(value.id) as RowsAt;
-    return new Float32Array(this.#resources().memory.buffer, address, rows * widthOf(value));
-  }
-
-  #tapValue(name: string): Value {
-    const value = this.#request.graph.taps.get(name);
-    if (value !== undefined) return value;
-    const known = [...this.#request.graph.taps.keys()].join(', ');
-    throw new InputError(`The model has no tap called ${JSON.stringify(name)}; it has ${known || 'none'}.`);
-  }
-
-  /** Addresses are made from these numbers: nothing past this check may lead outside of the program's memory. */
-  #check(sequences: readonly SequenceStep[]): void {
-    const { step, pages } = this.#layout;
-    checkSequences(sequences, { tokenLimit: this.#tokenLimit, pageTokens: pages.pageTokens, pages: this.#pages });
-    const words = pageTableWords(sequences, pages.pageTokens);
-    if (words > step.pageWords) throw new CapacityError(`The page tables of a step hold ${step.pageWords} pages, found ${words}: use fewer sequences at a time.`);
+  /** A view of a value of the graph's last run. */
+  #read({ graph, sizes, withTaps }: CheckedRun, value: Value): Float32Array {
+    const { address } = this.#planned(graph.name, withTaps).rows.get(value.id) as RowsAt;
+    return new Float32Array(this.#resources().memory.buffer, address, countOf(value, sizes));
   }
 
   #resources() {
@@ -152,8 +147,8 @@ class CpuProgram implements Program {
   }
 
   printPlan(): string {
-    const { graph } = this.#request;
-    return printPlan(graph.name, this.#layout.base.plan, (op) => describeOp(op, (id) => sourceOf(this.#request, id).type));
+    const typeOf = (id: string) => sourceOf(this.#request, id).type;
+    return [...this.#layout.graphs.values()].map(({ graph, base }) => printPlan(graph.name, base.plan, (op) => describeOp(op, typeOf))).join('\n');
   }
 
   async dispose(): Promise<void> {

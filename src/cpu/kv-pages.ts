@@ -3,7 +3,7 @@
  * after another, so that attention reads a head's keys as one stream. `width` is headDim rounded up to 4, padded with zeros.
  */
 import type { KvLayout } from '../graph/executor.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { align } from './memory.ts';
 
 export interface StateLayout {
@@ -20,10 +20,10 @@ export interface PageLayout {
   readonly states: readonly StateLayout[];
 }
 
-export function layOutPages(graph: Graph, kv: KvLayout): PageLayout {
+export function layOutPages({ states: all }: Pick<ModelGraphs, 'states'>, kv: KvLayout): PageLayout {
   const elementBytes = kv.type === 'f16' ? 2 : 4;
   let pageBytes = 0;
-  const states = graph.states.map(({ heads: kvHeads, keyDim: headDim }) => {
+  const states = all.map(({ heads: kvHeads, keyDim: headDim }) => {
     const width = Math.ceil(headDim / 4) * 4;
     const valueOffset = kvHeads * kv.pageTokens * width * elementBytes;
     const stateOffset = pageBytes;

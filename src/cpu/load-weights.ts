@@ -26,7 +26,7 @@ export interface LoadOptions {
 /** @throws FormatError naming the tensor that holds NaN or infinity; the signal's reason on abort. */
 export async function loadWeights(options: LoadOptions): Promise<void> {
   const { request, layout, memory, kernels } = options;
-  const { graph, signal, onProgress } = request;
+  const { model, signal, onProgress } = request;
   const checker = createChecker(options);
   const stop = new AbortController();
   const combined = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
@@ -34,7 +34,7 @@ export async function loadWeights(options: LoadOptions): Promise<void> {
   let loaded = 0;
   onProgress?.({ phase: 'load', loaded, total: layout.weightBytes });
   const reader = async () => {
-    for (let ref = graph.weights[next++]; ref !== undefined; ref = graph.weights[next++]) {
+    for (let ref = model.weights[next++]; ref !== undefined; ref = model.weights[next++]) {
       combined.throwIfAborted();
       const source = sourceOf(request, ref.id);
       const address = layout.weights.get(ref.id)?.address as number;
@@ -101,7 +101,7 @@ async function checkBatch(batch: readonly Arrived[], { layout, memory, threads }
   const program = layout.checks + batch.length * 4;
   const words = records.toWords();
   new Uint32Array(memory.buffer, program, words.length).set(words);
-  await threads.run({ program, programEnd: program + words.byteLength, step: layout.step.record });
+  await threads.run({ program, programEnd: program + words.byteLength, step: 0 });
   batch.forEach(({ source }, i) => {
     const block = found[i] as number;
     if (block !== NOT_FOUND) throw notFinite(source, block);

@@ -1,5 +1,4 @@
 /** From a graph to CPU steps, one by one and unfused; rules.ts fuses them. */
-import { outputOf } from '../graph/graph.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import { planSteps } from '../graph/plan.ts';
 import type { FusionRule, Plan } from '../graph/plan.ts';
@@ -14,7 +13,7 @@ import { CPU_RULES } from './rules.ts';
 
 export interface LowerOptions {
   readonly typeOf: TypeOf;
-  /** Values, besides the logits, that must exist after the run. */
+  /** Values, besides the outputs, that must exist after the run. */
   readonly taps?: readonly Value[];
   /** Default: all of {@link CPU_RULES}. */
   readonly rules?: readonly FusionRule<CpuOp, CpuValue>[] | undefined;
@@ -27,7 +26,7 @@ export function planForCpu(graph: Graph, options: LowerOptions): CpuPlan {
   return planSteps<CpuOp, CpuValue>({
     steps: lowerGraph(graph, options.typeOf),
     rules: options.rules ?? CPU_RULES,
-    kept: [outputOf(graph, 'logits'), ...(options.taps ?? [])],
+    kept: [...graph.outputs.values(), ...(options.taps ?? [])],
     inputs: [...graph.inputs.values()],
   });
 }

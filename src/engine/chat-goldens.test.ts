@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import type { Executor } from '../graph/executor.ts';
+import type { Executor, GraphRun } from '../graph/executor.ts';
+import { DECODER } from '../graph/model-graphs.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import { openExecutor } from '../node/load-model.ts';
 import { directorySource } from '../node/file-source.ts';
@@ -55,11 +56,12 @@ function recording(executor: Executor, into: Recorded[]): Executor {
         ...program,
         ensureKvPages: (count) => program.ensureKvPages(count),
         dispose: () => program.dispose(),
-        async run(batch) {
-          const { start, tokens } = batch.sequences[0]!;
-          const result = await program.run(batch);
-          into.push({ start, ids: Array.from(tokens), logits: result.logits.slice() });
-          return result;
+        limits: (graph, withTaps) => program.limits(graph, withTaps),
+        async run(runs) {
+          const [{ inputs, sequences }] = runs as readonly [GraphRun];
+          const results = await program.run(runs);
+          into.push({ start: sequences![0]!.start, ids: Array.from(inputs[DECODER.tokens] as ArrayLike<number>), logits: results[0]!.get(DECODER.logits)!.slice() });
+          return results;
         },
       };
     },

@@ -1,5 +1,7 @@
 /** What all calls on one loaded model share: the program, its pages, the queue, and room for sampling. */
-import type { DecodeRequest, DecodeRun, Program, StepBatch, StepResult } from '../graph/executor.ts';
+import { decoderSteps } from '../graph/decoder-steps.ts';
+import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
+import type { DecodeRequest, DecodeRun, Program } from '../graph/executor.ts';
 import { InputError } from '../tensor/errors.ts';
 import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
@@ -16,7 +18,7 @@ export interface ModelCore {
   readonly pages: KvPages;
   readonly queue: RunQueue;
   readonly candidates: Candidates;
-  /** One step of the program. @throws the closing error once {@link ModelCore.close} was called. */
+  /** One step of the decoder. @throws the closing error once {@link ModelCore.close} was called. */
   run(batch: StepBatch): Promise<StepResult>;
   /** True where the program samples by itself. */
   readonly canDecode: boolean;
@@ -45,6 +47,7 @@ export function pagesFor(contextLength: number, pageTokens: number): number {
 
 export function createModelCore(options: ModelCoreOptions): ModelCore {
   const { program, vocabSize, contextLength, maxRows, pageTokens } = options;
+  const steps = decoderSteps(program);
   const queue = createRunQueue({ patienceMs: READER_PATIENCE_MS });
   let running: Promise<unknown> | undefined;
   let closing: Promise<void> | undefined;
@@ -71,7 +74,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     checkOpen,
     async run(batch) {
       checkOpen();
-      return tracked(program.run(batch));
+      return tracked(steps.run(batch));
     },
     canDecode: program.decode !== undefined,
     decode(request) {

@@ -1,5 +1,6 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
 import type { Executor, KvLayout, KvType, Program } from '../graph/executor.ts';
+import { decoderGraphOf } from '../graph/model-graphs.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -85,7 +86,7 @@ interface LoadedParts {
 
 function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts): ModelInfo {
   const { decoder, text } = parts;
-  const parameters = decoder.graph.weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
+  const parameters = decoder.model.weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
   return {
     name: parts.name,
     architecture: decoder.config.architecture,
@@ -142,19 +143,19 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
 export async function createModelFromParts(parts: ModelParts, options: ModelOptions): Promise<Model> {
   const { decoder, text } = parts;
   const { executor, signal, onProgress } = options;
-  const { graph, weights, config } = decoder;
+  const { model, weights, config } = decoder;
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
   const kvType = resolveKvType(options.kvType, decoder);
   const kv = kvLayoutOf(contextLength, kvType);
   const maxRows = Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength);
-  const program = await executor.load({ graph, weights, kv, maxRows, signal, onProgress });
+  const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, signal, onProgress });
   const core = createModelCore({ program, vocabSize: config.vocabSize, contextLength, maxRows, pageTokens: PAGE_TOKENS });
 
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
   function forward(ids: ArrayLike<number>, pass?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
   async function forward(ids: ArrayLike<number>, pass: ForwardOptions = {}): Promise<ForwardResult | Float32Array> {
     checkOptionNames(pass, FORWARD_NAMES, 'forward');
-    const result = await forwardPass(core, graph, ids, pass);
+    const result = await forwardPass(core, decoderGraphOf(model), ids, pass);
     return pass.hidden === undefined ? result.logits : result;
   }
   return {

@@ -1,5 +1,6 @@
 /** One sequence's tokens and their state in the program's pages. */
-import type { DecodeRequest, DecodeRun, StepResult } from '../graph/executor.ts';
+import type { StepResult } from '../graph/decoder-steps.ts';
+import type { DecodeRequest, DecodeRun } from '../graph/executor.ts';
 import { InputError } from '../tensor/errors.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';

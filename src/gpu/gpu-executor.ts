@@ -3,17 +3,19 @@
  * adapter: `node/` and `browser/` hand it a way to open one. Each program has a device of its own, so that a lost one can be loaded again.
  */
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
-import { isCausal } from '../graph/graph.ts';
+import { inputOf, outputOf } from '../graph/graph.ts';
+import { countOf } from '../graph/run-check.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-flags.ts';
 import { partialsBytes } from './ops/attention.ts';
-import { planModel, vocabOf } from './plan/model-plan.ts';
+import { planModel } from './plan/model-plan.ts';
 import type { ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
 import type { DeviceProfile } from './profile/device-profile.ts';
 import { compileKernels } from './program/bound-plan.ts';
 import { GpuProgram, SPLIT_ROWS } from './program/gpu-program.ts';
+import type { RunnableGraph } from './program/gpu-program.ts';
 import { createKvCache } from './program/kv-cache.ts';
 import { createRunnablePlan } from './program/program-parts.ts';
 import type { ProgramBase } from './program/program-parts.ts';
@@ -32,9 +34,6 @@ export interface GpuExecutorOptions {
   readonly withoutRules?: readonly string[] | undefined;
 }
 
-/** Rows of a step that keeps hidden states: its activations are those of all layers. */
-const TAP_ROWS = 64;
-
 export function createGpuExecutor(options: GpuExecutorOptions): Executor {
   const { kind, name, profile } = options;
   return {
@@ -46,22 +45,22 @@ export function createGpuExecutor(options: GpuExecutorOptions): Executor {
 }
 
 async function loadProgram(request: ProgramRequest, options: GpuExecutorOptions): Promise<Program> {
-  const { graph, kv, maxRows, signal } = request;
+  const { model, kv, sizes, signal } = request;
   signal?.throwIfAborted();
   const typeOf = (id: string) => sourceOf(request, id).type;
-  const model = planModel({ graph, typeOf, kv, maxRows, profile: options.profile, withoutRules: options.withoutRules });
+  const plan = planModel({ model, typeOf, kv, sizes, profile: options.profile, withoutRules: options.withoutRules });
   const gpu = await options.open();
   try {
-    return await buildProgram(gpu, { request, model });
+    return await buildProgram(gpu, { request, model: plan });
   } catch (error) {
     gpu.destroy();
     throw error;
   }
 }
 
-function sourceOf({ graph, weights }: ProgramRequest, id: string) {
+function sourceOf({ model, weights }: ProgramRequest, id: string) {
   const source = weights.get(id);
-  if (source === undefined) throw new Error(`graph ${graph.name}: no source for weight ${id}`);
+  if (source === undefined) throw new Error(`model ${model.name}: no source for weight ${id}`);
   return source;
 }
 
@@ -81,22 +80,29 @@ async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): P
   const { signal, onProgress } = request;
   const pipelines = createPipelines(gpu, { onProgress: (loaded, total) => onProgress?.({ phase: 'compile', loaded, total }) });
   // Kernels compile while weights load: the driver works on other cores, and takes first what weights wait for.
-  const compiling = Promise.all([model.repackKernels, model.one.kernels, model.many.kernels].map((kernels) => compileKernels(pipelines, kernels)));
+  const compiling = Promise.all([model.repackKernels, model.one.kernels, ...[...model.graphs.values()].map(({ many }) => many.kernels)].map((kernels) => compileKernels(pipelines, kernels)));
   const samplers = compileKernels(pipelines, model.samplerKernels);
   for (const promise of [compiling, samplers]) promise.catch(() => {});
   const weights = await loadWeights({ gpu, pipelines, ...requestsOf(model, request), signal, onProgress });
   await untilAborted(Promise.all([compiling, samplers]), signal);
   const base = await createBase(gpu, { request, model, weights, pipelines });
-  const { maxRows, maxOutRows, options } = model;
-  const one = await createRunnablePlan(base, { steps: model.one, rows: 1, outRows: 1 });
-  const many = await createRunnablePlan(base, { steps: model.many, rows: maxRows, outRows: maxOutRows });
-  const tapRows = isCausal(request.graph) ? Math.min(TAP_ROWS, maxRows) : maxRows;
+  const { decoder, options } = model;
+  const names = request.model.decoder;
+  const ofOne = Object.fromEntries(Object.keys(decoder.limits).map((dim) => [dim, 1]));
+  const one = await createRunnablePlan(base, { graph: decoder.graph, steps: model.one, limits: ofOne, tileRows: decoder.tileRows });
+  const graphs = new Map<string, RunnableGraph>();
+  for (const [name, { graph, many, tapped, limits, tapLimits, tileRows }] of model.graphs) {
+    const createTapped = () => createRunnablePlan(base, { graph, steps: tapped(), limits: tapLimits, tileRows });
+    graphs.set(name, { many: await createRunnablePlan(base, { graph, steps: many, limits, tileRows }), tapLimits, createTapped });
+  }
   const pipelinesOfSampler = await samplers;
-  const sampler = await gpu.guard('Allocating the sampler', () => createTokenSampler({ ...model.sampler, gpu, pipelines: pipelinesOfSampler, logits: base.logits, inputs: one.inputs.buffers }));
+  const sampler = await gpu.guard('Allocating the sampler', () => createTokenSampler({ ...model.sampler, gpu, pipelines: pipelinesOfSampler, logits: base.logits, inputs: {
+    tokens: one.activations.bufferOf(inputOf(decoder.graph, names.tokens), 'floats'),
+    positions: one.activations.bufferOf(inputOf(decoder.graph, names.positions), 'floats'),
+  } }));
   signal?.throwIfAborted();
   return new GpuProgram({
-    base, one, many, sampler,
-    createTapped: () => createRunnablePlan(base, { steps: model.tapped(), rows: tapRows, outRows: Math.min(tapRows, maxOutRows) }),
+    base, one, graphs, sampler,
     splitFrom: options.profile.knobs.attention.splitFrom,
     stepsPerSubmit: options.profile.stepsPerSubmit,
     printPlan: () => printModelPlan(model),
@@ -115,14 +121,15 @@ function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal | undef
 }
 
 async function createBase(gpu: GpuDevice, { request, model, weights, pipelines }: BuildOptions & Pick<ProgramBase, 'weights' | 'pipelines'> & { weights: LoadedWeights }): Promise<ProgramBase> {
-  const { graph, kv } = request;
-  const { maxOutRows, options } = model;
+  const { kv, model: graphs } = request;
+  const { decoder, options } = model;
+  const logits = outputOf(decoder.graph, graphs.decoder.logits);
   const storage = (label: string, size: number) => gpu.createBuffer({ label, size, usage: STORAGE_USAGE });
   return gpu.guard('Allocating activations', () => ({
-    gpu, request, pipelines, weights, maxOutRows,
-    kv: createKvCache({ gpu, graph, kv }),
-    logits: storage('logits', maxOutRows * vocabOf(graph) * 4),
-    partials: storage('partial results of attention', partialsBytes(graph, { ...options, rows: SPLIT_ROWS })),
-    tileRows: model.tileRows,
+    gpu, request, pipelines, weights,
+    kv: createKvCache({ gpu, model: graphs, kv }),
+    logits: storage('logits', countOf(logits, decoder.limits) * 4),
+    logitsId: logits.id,
+    partials: storage('partial results of attention', Math.max(...[...graphs.graphs.values()].map((graph) => partialsBytes(graph, { ...options, rows: SPLIT_ROWS })))),
   }));
 }

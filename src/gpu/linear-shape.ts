@@ -41,12 +41,10 @@ export interface LinearShape {
   /** Binding `residual`, f32 [rows, width], added last. */
   readonly residual: boolean;
   readonly outputs: LinearOutputs;
-  /** Which number of the `step` uniform counts the rows of x. */
-  readonly rowCount: 'rows' | 'outRows';
 }
 
-/** Sizes of a step. Kernels for exactly one row do not bind it. */
-export const STEP_STRUCT = 'struct Step { rows: u32, outRows: u32, tiles: u32, sequences: u32 }';
+/** The size of the dim that a kernel works on, in this step. Kernels for exactly one row do not bind it. */
+export const STEP_STRUCT = 'struct Step { rows: u32 }';
 export const STEP_BINDING: Binding = { name: 'step', access: 'uniform', type: 'Step' };
 
 export function totalRows({ parts }: LinearShape): number {

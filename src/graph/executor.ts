@@ -6,7 +6,8 @@
 import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
-import type { Graph } from './graph.ts';
+import type { DimSizes } from './dims.ts';
+import type { ModelGraphs } from './model-graphs.ts';
 import type { SamplingSettings } from './sampling.ts';
 
 /** Bytes of one weight in its file's own block layout, rows in the order the graph means. */
@@ -38,39 +39,44 @@ export interface KvLayout {
 }
 
 export interface ProgramRequest {
-  readonly graph: Graph;
-  /** By weight id; holds every weight of the graph. */
+  readonly model: ModelGraphs;
+  /** By weight id; holds every weight of the model. */
   readonly weights: ReadonlyMap<string, WeightSource>;
   readonly kv: KvLayout;
-  /** Most rows of one step: the length of a prefill chunk. */
-  readonly maxRows: number;
+  /** Largest sizes, by name, of the dims that runs give: `rows` is the length of a prefill chunk. `outRows` may be left to the executor. */
+  readonly sizes: DimSizes;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 
-/** New tokens of one sequence, and where its state lies. */
-export interface SequenceStep {
-  readonly tokens: ArrayLike<number>;
-  /** Position of tokens[0]: how many positions of this sequence are already in the state. */
+/** Rows of one sequence in a run, and where its state lies. */
+export interface SequenceRows {
+  /** How many rows of dim `rows` are its. */
+  readonly rows: number;
+  /** Position of the first: how many positions of this sequence are already in the state. */
   readonly start: number;
-  /** Page i holds positions [i * pageTokens, (i + 1) * pageTokens); covers start + tokens.length. */
+  /** Page i holds positions [i * pageTokens, (i + 1) * pageTokens); covers start + rows. */
   readonly pages: ArrayLike<number>;
-  /** Indices into `tokens` whose logits are wanted, ascending. */
-  readonly outputs: readonly number[];
 }
 
-export interface StepBatch {
-  readonly sequences: readonly SequenceStep[];
-  /** Names of the graph's taps whose values are wanted. */
-  readonly taps?: readonly string[];
+/** Numbers of the host, row-major, or what an earlier run of the same list makes: the latest one of that graph. */
+export type RunInput = ArrayLike<number> | { readonly graph: string; readonly output: string };
+
+/** One graph's run among those of a submit. */
+export interface GraphRun {
+  readonly graph: string;
+  /** Sizes of the dims that are not derived. */
+  readonly dims: DimSizes;
+  /** Every input of the graph, by name. */
+  readonly inputs: Readonly<Record<string, RunInput>>;
+  /** Whose the rows are, one sequence after another; needed where the graph has states. */
+  readonly sequences?: readonly SequenceRows[] | undefined;
+  /** Outputs and taps that the host wants, by name. */
+  readonly wanted: readonly string[];
 }
 
-export interface StepResult {
-  /** [outRows, vocab], sequences in order. May be a view that the next run overwrites. */
-  readonly logits: Float32Array;
-  /** [rows, dim] by tap name; copies. */
-  readonly taps: ReadonlyMap<string, Float32Array>;
-}
+/** What was wanted of each run, by name, row-major. May be views that the next call overwrites. */
+export type RunResults = readonly ReadonlyMap<string, Float32Array>[];
 
 /** One sequence whose tokens the executor samples by itself, several steps ahead of whoever reads them. */
 export interface DecodeRequest {
@@ -105,12 +111,16 @@ export interface MemoryUse {
   readonly workBytes: number;
 }
 
-/** A graph, planned and loaded on a device. One run at a time; the engine serialises. */
+/** A model, planned and loaded on a device. One call at a time; the engine serialises. */
 export interface Program {
+  readonly model: ModelGraphs;
+  /** Largest sizes of the dims that a run of a graph gives; runs that want taps may have smaller ones. */
+  limits(graph: string, withTaps: boolean): DimSizes;
   /** Makes pages [0, count) exist, keeping what the present ones hold. Throws CapacityError past what can be had. */
   ensureKvPages(count: number): void;
-  run(batch: StepBatch): Promise<StepResult>;
-  /** Absent where the executor cannot sample: then logits are sampled from by who runs it. */
+  /** Runs graphs one after another in one submit. */
+  run(runs: readonly GraphRun[]): Promise<RunResults>;
+  /** Of the model's decoder. Absent where the executor cannot sample: then logits are sampled from by who runs it. */
   decode?(request: DecodeRequest): DecodeRun;
   readonly memory: MemoryUse;
   /** The plan as text, a line per step. */
@@ -128,16 +138,16 @@ export interface Executor {
   /** Rows of a prefill step that suit the device; absent where the engine's default does. */
   readonly prefillRows?: number | undefined;
   /**
-   * Loads a graph. Rejects with CapacityError where it cannot fit (naming the largest context that does), with
+   * Loads a model. Rejects with CapacityError where it cannot fit (naming the largest context that does), with
    * FormatError where weights hold NaN or infinity, and frees everything when it rejects.
    */
   load(request: ProgramRequest): Promise<Program>;
 }
 
-/** Bytes of one KV page over all states of a graph. */
-export function kvPageBytes(graph: Graph, kv: Pick<KvLayout, 'type' | 'pageTokens'>): number {
+/** Bytes of one KV page over all states of a model. */
+export function kvPageBytes({ states }: Pick<ModelGraphs, 'states'>, kv: Pick<KvLayout, 'type' | 'pageTokens'>): number {
   const elementBytes = kv.type === 'f16' ? 2 : 4;
   let perToken = 0;
-  for (const { heads, keyDim, valueDim } of graph.states) perToken += heads * (keyDim + valueDim) * elementBytes;
+  for (const { heads, keyDim, valueDim } of states) perToken += heads * (keyDim + valueDim) * elementBytes;
   return perToken * kv.pageTokens;
 }

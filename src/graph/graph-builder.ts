@@ -19,8 +19,15 @@ export interface GraphBuilder extends OpSink<GraphOp> {
   /** The label that an op called `name` has here: the scopes and the name, with dots between. */
   path(name: string): string;
   weight(id: string, shape: readonly number[]): WeightRef;
+  /** A state of this graph's own; `buildModel` has those that several share. */
   pagedState(shape: PagedShape): PagedState;
   tap(name: string, value: Value): void;
+}
+
+/** What the graphs of a model have together; each graph adds its own. */
+export interface SharedParts {
+  readonly states: State[];
+  readonly weights: Map<string, WeightRef>;
 }
 
 interface Draft {
@@ -29,8 +36,10 @@ interface Draft {
   readonly outputs: Map<string, Value>;
   readonly derivedDims: DerivedDim[];
   readonly nodes: GraphNode[];
-  readonly states: State[];
+  readonly states: Set<State>;
   readonly weights: Map<string, WeightRef>;
+  /** What all graphs of the model have. */
+  readonly shared: SharedParts;
   readonly taps: Map<string, Value>;
   readonly path: string[];
   nextId: number;
@@ -55,13 +64,15 @@ function shapeCheck(label: string): ShapeCheck {
 
 function addNode(draft: Draft, name: string, op: GraphOp, inputs: readonly Value[]): Value {
   const label = labelOf(draft, name);
-  const { weights, shape } = rulesOf(op);
+  const { weights, states, shape } = rulesOf(op);
   const check = shapeCheck(label);
   for (const weight of weights(op)) {
-    const known = draft.weights.get(weight.id);
-    if (known === undefined) draft.weights.set(weight.id, weight);
-    else check.shape(`weight ${weight.id}`, weight.shape, known.shape);
+    const known = draft.shared.weights.get(weight.id) ?? weight;
+    check.shape(`weight ${weight.id}`, weight.shape, known.shape);
+    draft.shared.weights.set(weight.id, known);
+    draft.weights.set(weight.id, known);
   }
+  for (const state of states?.(op) ?? []) draft.states.add(state);
   const output: Value = { id: draft.nextId++, dtype: 'f32', shape: shape(op, inputs, check), label };
   draft.nodes.push({ op, inputs, outputs: [output], label });
   return output;
@@ -72,14 +83,14 @@ function labelOf(draft: Draft, name: string): string {
 }
 
 /** Runs `body` and gives the graph of what it added. */
-export function buildGraph(name: string, body: (g: GraphBuilder) => void): Graph {
+export function buildGraph(name: string, body: (g: GraphBuilder) => void, shared: SharedParts = { states: [], weights: new Map() }): Graph {
   const draft: Draft = {
-    name, inputs: new Map(), outputs: new Map(), derivedDims: [], nodes: [], states: [], weights: new Map(), taps: new Map(), path: [], nextId: 0,
+    name, shared, inputs: new Map(), outputs: new Map(), derivedDims: [], nodes: [], states: new Set(), weights: new Map(), taps: new Map(), path: [], nextId: 0,
   };
   body(builderOf(draft));
   const { inputs, outputs, derivedDims, nodes, states, weights, taps } = draft;
   if (outputs.size === 0) throw new Error(`graph ${name}: expected at least one output, found none`);
-  return { name, inputs, outputs, derivedDims, nodes, states, weights: [...weights.values()], taps };
+  return { name, inputs, outputs, derivedDims, nodes, states: [...states], weights: [...weights.values()], taps };
 }
 
 function builderOf(draft: Draft): GraphBuilder {
@@ -104,8 +115,8 @@ function builderOf(draft: Draft): GraphBuilder {
     path: (name) => labelOf(draft, name),
     weight: (id, shape) => ({ id, shape }),
     pagedState(shape) {
-      const state: PagedState = { kind: 'paged', index: draft.states.length, ...shape };
-      draft.states.push(state);
+      const state: PagedState = { kind: 'paged', index: draft.shared.states.length, ...shape };
+      draft.shared.states.push(state);
       return state;
     },
     tap: (name, value) => void draft.taps.set(name, value),

@@ -30,6 +30,7 @@ export interface Graph {
   /** Dims whose sizes follow from others, each after those that it needs. */
   readonly derivedDims: readonly DerivedDim[];
   readonly nodes: readonly GraphNode[];
+  /** Those that its ops name. */
   readonly states: readonly State[];
   /** Every weight that some op reads, once, in order of first use. */
   readonly weights: readonly WeightRef[];

@@ -1,4 +1,5 @@
 /** What the graph has to know of an op. Each op in `ops/` states it once. */
+import type { State } from './state.ts';
 import type { Dim, Value, WeightRef } from './value.ts';
 
 /** Complains of shapes in the name of the op that is being added. */
@@ -13,6 +14,8 @@ export interface ShapeCheck {
 export interface OpRules<Op> {
   /** The weights it reads, in a fixed order. */
   weights(op: Op): readonly WeightRef[];
+  /** The states it reads or writes. */
+  states?(op: Op): readonly State[];
   /** Shape of its output. @throws Error where the inputs do not fit */
   shape(op: Op, inputs: readonly Value[], check: ShapeCheck): readonly Dim[];
   /** Its fields, as a printed graph shows them after its weights. */

@@ -3,7 +3,7 @@
 /** Keys and values of attention by position, in pages that the engine hands out. */
 export interface PagedState {
   readonly kind: 'paged';
-  /** Position among the states of its graph. */
+  /** Position among the states of its model. */
   readonly index: number;
   /** Key heads. */
   readonly heads: number;

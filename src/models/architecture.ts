@@ -1,5 +1,5 @@
 /** What a model family has to say about itself. One file per architecture; nothing else knows an architecture's name. */
-import type { Graph } from '../graph/graph.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
@@ -13,5 +13,5 @@ export interface Architecture {
   readonly skips: readonly SkipRule[];
   /** Name of a tensor of headDim / 2 divisors of the rotary frequencies, for files that have it. */
   readonly ropeDivisors?: string;
-  graph(config: DecoderConfig, ropeDivisors?: Float32Array): Graph;
+  graphs(config: DecoderConfig, ropeDivisors?: Float32Array): ModelGraphs;
 }

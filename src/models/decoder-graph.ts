@@ -1,7 +1,7 @@
 /** The parts that decoders of Llama's layout share, as graph ops. Weight ids follow the scope: `layers.3.attn.q`. */
-import { buildGraph } from '../graph/graph-builder.ts';
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import type { Graph } from '../graph/graph.ts';
+import { buildModel, DECODER } from '../graph/model-graphs.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { gated } from '../graph/ops/activation.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { embed } from '../graph/ops/embed.ts';
@@ -61,12 +61,12 @@ export interface LayerInput {
  * Embedding, `layers` times `layer`, final norm and output matrix. `rows` is all tokens of a step, `outRows` those whose logits are wanted.
  * Taps `hidden.0` .. `hidden.L` lie before the final norm.
  */
-export function decoderGraph(config: DecoderConfig, layer: (g: GraphBuilder, input: LayerInput) => Value): Graph {
+export function decoderGraph(config: DecoderConfig, layer: (g: GraphBuilder, input: LayerInput) => Value): ModelGraphs {
   const { vocabSize, dim, layers, rmsEps, tiedEmbeddings, architecture } = config;
-  return buildGraph(architecture, (g) => {
-    const tokens = g.input('tokens', 'i32', ['rows']);
-    const positions = g.input('positions', 'i32', ['rows']);
-    const outIndices = g.input('outIndices', 'i32', ['outRows']);
+  return buildModel(architecture, (m) => m.graph(DECODER.graph, (g) => {
+    const tokens = g.input(DECODER.tokens, 'i32', ['rows']);
+    const positions = g.input(DECODER.positions, 'i32', ['rows']);
+    const outIndices = g.input(DECODER.outIndices, 'i32', ['outRows']);
     const embedding = g.weight('embedding', [vocabSize, dim]);
     let x = embed(g, 'embed', tokens, embedding);
     g.tap('hidden.0', x);
@@ -75,6 +75,6 @@ export function decoderGraph(config: DecoderConfig, layer: (g: GraphBuilder, inp
       g.tap(`hidden.${n + 1}`, x);
     }
     const normed = rmsNorm(g, 'norm', gatherRows(g, 'last', x, outIndices), { weight: g.weight('norm', [dim]), eps: rmsEps });
-    g.output('logits', linear(g, 'output', normed, tiedEmbeddings ? embedding : g.weight('output', [vocabSize, dim])));
-  });
+    g.output(DECODER.logits, linear(g, 'output', normed, tiedEmbeddings ? embedding : g.weight('output', [vocabSize, dim])));
+  }));
 }

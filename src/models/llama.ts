@@ -37,7 +37,7 @@ export const llama: Architecture = {
   ],
   ropeDivisors: 'rope_freqs.weight',
   skips: [...DECODER_SKIPS, { pattern: /^rope_freqs\.weight$/, reason: 'read into the rotary frequencies' }],
-  graph(config, ropeDivisors) {
+  graphs(config, ropeDivisors) {
     const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim, ropeDivisors) };
     return decoderGraph(config, (g, input) => layer(g, config, input, table));
   },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { memoryCheckpoint } from '../../test/memory-checkpoint.ts';
 import type { MemoryCheckpoint, MemoryTensor } from '../../test/memory-checkpoint.ts';
-import { printGraph } from '../graph/graph.ts';
+import { decoderGraphOf, printModel } from '../graph/model-graphs.ts';
 import type { JsonObject, MetadataValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { openDecoder } from './open-decoder.ts';
@@ -72,9 +72,9 @@ const open = (spec: MemoryCheckpoint) => openDecoder(memoryCheckpoint(spec));
 
 describe('openDecoder', () => {
   it('builds the graph of a GGUF llama', async () => {
-    const { config, graph } = await open(ggufLlama());
+    const { config, model } = await open(ggufLlama());
     expect(config).toMatchObject({ vocabSize: 20, heads: 2, kvHeads: 1, headDim: 4, tiedEmbeddings: true, attentionBias: false });
-    expect(printGraph(graph)).toMatchSnapshot();
+    expect(printModel(model)).toMatchSnapshot();
   });
 
   it('takes an output matrix where the file has one', async () => {
@@ -101,8 +101,8 @@ describe('openDecoder', () => {
 
   it('divides frequencies by rope_freqs.weight instead of scaling them', async () => {
     const divisors = new Uint8Array(Float32Array.of(1, 8).buffer);
-    const { graph, skipped } = await open(ggufLlama({ tensors: { 'rope_freqs.weight': { shape: [2], bytes: divisors } } }));
-    const rope = graph.nodes.find(({ op }) => op.kind === 'rope')?.op;
+    const { model, skipped } = await open(ggufLlama({ tensors: { 'rope_freqs.weight': { shape: [2], bytes: divisors } } }));
+    const rope = decoderGraphOf(model).nodes.find(({ op }) => op.kind === 'rope')?.op;
     expect(rope?.kind === 'rope' && [...rope.table.frequencies]).toEqual([1, 0.01 / 8]);
     expect(skipped.map(({ name }) => name)).toEqual(['rope_freqs.weight']);
   });

@@ -1,6 +1,6 @@
 /** From a checkpoint to a graph and the weights that it needs. */
 import type { WeightSource } from '../graph/executor.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
@@ -15,7 +15,7 @@ export const ARCHITECTURES: readonly Architecture[] = [llama, qwen3];
 
 export interface DecoderModel {
   readonly config: DecoderConfig;
-  readonly graph: Graph;
+  readonly model: ModelGraphs;
   /** By the ids that the graph's ops name. */
   readonly weights: ReadonlyMap<string, WeightSource>;
   /** Tensors of the file that no op reads, and why. */
@@ -34,7 +34,7 @@ export async function openDecoder(checkpoint: Checkpoint, options?: ReadOptions)
   const config = architecture.parseConfig(checkpoint);
   const { weights, skipped } = bindWeights(checkpoint, architecture.weights(config), architecture.skips);
   const divisors = await readRopeDivisors(checkpoint, architecture, config.headDim / 2, options);
-  return { config, weights, skipped, graph: architecture.graph(config, divisors) };
+  return { config, weights, skipped, model: architecture.graphs(config, divisors) };
 }
 
 async function readRopeDivisors(checkpoint: Checkpoint, architecture: Architecture, length: number, options?: ReadOptions) {

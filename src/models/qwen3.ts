@@ -49,7 +49,7 @@ export const qwen3: Architecture = {
     ]).flat(),
   ],
   skips: DECODER_SKIPS,
-  graph(config) {
+  graphs(config) {
     const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim) };
     return decoderGraph(config, (g, input) => layer(g, config, input, table));
   },

@@ -46,10 +46,10 @@ export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices 
     const kv = kvLayoutOf(contextLength, resolveKvType(choices.kvType, decoder));
     const typeOf = (id: string): WeightType => {
       const source = decoder.weights.get(id);
-      if (source === undefined) throw new Error(`graph ${decoder.graph.name}: no source for weight ${id}`);
+      if (source === undefined) throw new Error(`model ${decoder.model.name}: no source for weight ${id}`);
       return source.type;
     };
-    return planModel({ graph: decoder.graph, typeOf, profile, kv, maxRows: Math.min(profile.prefillRows, contextLength) });
+    return planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows: Math.min(profile.prefillRows, contextLength) } });
   } finally {
     await checkpoint.close();
   }

@@ -1,5 +1,5 @@
 /** What the reference executor's ops see of a run. */
-import type { SequenceStep, WeightSource } from '../graph/executor.ts';
+import type { SequenceRows, WeightSource } from '../graph/executor.ts';
 import type { PagedState } from '../graph/state.ts';
 import type { Value } from '../graph/value.ts';
 
@@ -7,7 +7,7 @@ import type { Value } from '../graph/value.ts';
 export type KvReader = (part: 0 | 1, position: number) => Float64Array;
 
 export interface OpRun {
-  readonly sequences: readonly SequenceStep[];
+  readonly sequences: readonly SequenceRows[];
   floats(value: Value | undefined): Float64Array;
   ints(value: Value | undefined): Int32Array;
   /** A weight's source and its bytes as the file has them. */
@@ -15,7 +15,7 @@ export interface OpRun {
   /** All of a weight as numbers. */
   decoded(id: string): Float32Array;
   /** Where the vectors of a sequence lie in a state. */
-  stored(state: PagedState, sequence: SequenceStep): KvReader;
+  stored(state: PagedState, sequence: SequenceRows): KvReader;
   /** Values as the state's element type keeps them. */
   asStored(values: Float64Array): Float64Array;
   /** Values that share a scale where inputs of quantised matrices are rounded; undefined where they are not. */

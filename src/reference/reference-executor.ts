@@ -1,11 +1,13 @@
 /**
- * Runs a graph op by op in float64. It plans nothing, fuses nothing and keeps every value: the oracle, not a way to chat.
+ * Runs graphs op by op in float64. It plans nothing, fuses nothing and keeps every value: the oracle, not a way to chat.
  * Weights stay in their file's blocks and are decoded as ops need them.
  */
 import { kvPageBytes } from '../graph/executor.ts';
-import type { Executor, Program, ProgramRequest, SequenceStep, StepBatch, StepResult, WeightSource } from '../graph/executor.ts';
-import { inputOf, outputOf, printGraph } from '../graph/graph.ts';
+import type { Executor, GraphRun, Program, ProgramRequest, RunInput, RunResults, SequenceRows, WeightSource } from '../graph/executor.ts';
+import { printModel } from '../graph/model-graphs.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
+import { checkRuns } from '../graph/run-check.ts';
+import type { CheckedRun } from '../graph/run-check.ts';
 import type { PagedState } from '../graph/state.ts';
 import type { Value } from '../graph/value.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
@@ -45,12 +47,12 @@ interface Session {
 }
 
 async function loadProgram(request: ProgramRequest, roundingBlock: number | undefined): Promise<Program> {
-  const { graph, signal, onProgress } = request;
+  const { model, signal, onProgress } = request;
   const session: Session = { request, weights: new Map(), pages: [], roundingBlock };
-  const total = graph.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0);
+  const total = model.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0);
   let loaded = 0;
   // All of the memory before any of the reading: a model that does not fit is refused at once.
-  for (const { id } of graph.weights) session.weights.set(id, { source: sourceOf(request, id), bytes: allocate(sourceOf(request, id)) });
+  for (const { id } of model.weights) session.weights.set(id, { source: sourceOf(request, id), bytes: allocate(sourceOf(request, id)) });
   for (const { source, bytes } of session.weights.values()) {
     signal?.throwIfAborted();
     await source.read(bytes, { signal });
@@ -58,14 +60,16 @@ async function loadProgram(request: ProgramRequest, roundingBlock: number | unde
     loaded += bytes.length;
     onProgress?.({ phase: 'load', loaded, total });
   }
-  const pageBytes = kvPageBytes(graph, request.kv);
+  const pageBytes = kvPageBytes(model, request.kv);
   return {
+    model,
+    limits: () => request.sizes,
     ensureKvPages: (count) => growPages(session, count),
-    run: async (batch) => runBatch(session, batch),
+    run: async (runs) => runAll(session, runs),
     get memory() {
       return { weightBytes: total, kvBytes: session.pages.length * pageBytes, workBytes: 0 };
     },
-    printPlan: () => printGraph(graph),
+    printPlan: () => printModel(model),
     async dispose() {
       session.weights.clear();
       session.pages.length = 0;
@@ -84,7 +88,7 @@ function allocate({ sizeBytes, origin }: WeightSource): Uint8Array {
 
 function sourceOf(request: ProgramRequest, id: string): WeightSource {
   const source = request.weights.get(id);
-  if (source === undefined) throw new Error(`graph ${request.graph.name}: no source for weight ${id}`);
+  if (source === undefined) throw new Error(`model ${request.model.name}: no source for weight ${id}`);
   return source;
 }
 
@@ -103,9 +107,9 @@ function checkFinite(source: WeightSource, bytes: Uint8Array): void {
 }
 
 function stateOffsets(session: Session) {
-  const { graph, kv } = session.request;
+  const { model, kv } = session.request;
   const offsets: number[] = [0];
-  for (const { heads, keyDim, valueDim } of graph.states) offsets.push((offsets.at(-1) as number) + kv.pageTokens * heads * (keyDim + valueDim));
+  for (const { heads, keyDim, valueDim } of model.states) offsets.push((offsets.at(-1) as number) + kv.pageTokens * heads * (keyDim + valueDim));
   return offsets;
 }
 
@@ -114,37 +118,39 @@ function growPages(session: Session, count: number): void {
   while (session.pages.length < count) session.pages.push(new Float64Array(size));
 }
 
-function runBatch(session: Session, batch: StepBatch): StepResult {
-  const { graph } = session.request;
-  const values = new Map<number, Float64Array | Int32Array>();
-  let rows = 0;
-  const outRows = batch.sequences.flatMap((sequence) => {
-    const wanted = sequence.outputs.map((at) => rows + at);
-    rows += sequence.tokens.length;
-    return wanted;
+function runAll(session: Session, runs: readonly GraphRun[]): RunResults {
+  const { model, kv } = session.request;
+  const checked = checkRuns(model, runs, { sizes: () => session.request.sizes, pageTokens: kv.pageTokens, pages: session.pages.length });
+  /** Outputs of the runs so far, by graph and name: the latest of each graph. */
+  const made = new Map<string, Float64Array | Int32Array>();
+  return checked.map((run) => {
+    const values = runGraph(session, run, made);
+    for (const [name, { id }] of run.graph.outputs) made.set(`${run.graph.name}.${name}`, values.get(id) as Float64Array);
+    return new Map([...run.wanted].map(([name, { id }]) => [name, Float32Array.from(values.get(id) as Float64Array)]));
   });
-  const give = (input: string, numbers: readonly number[]) => values.set(inputOf(graph, input).id, Int32Array.from(numbers));
-  give('tokens', batch.sequences.flatMap((sequence) => Array.from(sequence.tokens)));
-  give('positions', batch.sequences.flatMap((s) => Array.from(s.tokens, (_, i) => s.start + i)));
-  give('outIndices', outRows);
-  const run = opRun(session, batch, values);
-  for (const { op, inputs, outputs } of graph.nodes) {
-    const compute = REFERENCE_OPS[op.kind] as unknown as RunOp<GraphOp>;
-    values.set((outputs[0] as Value).id, compute(op, inputs, run));
-  }
-  const result = (value: Value) => Float32Array.from(run.floats(value));
-  const taps = (batch.taps ?? []).map((name): [string, Float32Array] => {
-    const value = graph.taps.get(name);
-    if (value === undefined) throw new Error(`graph ${graph.name} has no tap ${name}`);
-    return [name, result(value)];
-  });
-  return { logits: result(outputOf(graph, 'logits')), taps: new Map(taps) };
 }
 
-function opRun(session: Session, batch: StepBatch, values: ReadonlyMap<number, Float64Array | Int32Array>): OpRun {
+type Values = Map<number, Float64Array | Int32Array>;
+
+function runGraph(session: Session, { run, graph }: CheckedRun, made: ReadonlyMap<string, Float64Array | Int32Array>): Values {
+  const values: Values = new Map();
+  for (const [name, { id, dtype }] of graph.inputs) {
+    const input = run.inputs[name] as RunInput;
+    const numbers = 'graph' in input ? (made.get(`${input.graph}.${input.output}`) as Float64Array) : Array.from(input);
+    values.set(id, dtype === 'i32' ? Int32Array.from(numbers) : Float64Array.from(numbers));
+  }
+  const ops = opRun(session, run.sequences ?? [], values);
+  for (const { op, inputs, outputs } of graph.nodes) {
+    const compute = REFERENCE_OPS[op.kind] as unknown as RunOp<GraphOp>;
+    values.set((outputs[0] as Value).id, compute(op, inputs, ops));
+  }
+  return values;
+}
+
+function opRun(session: Session, sequences: readonly SequenceRows[], values: Values): OpRun {
   const weight = (id: string) => session.weights.get(id) as LoadedWeight;
   return {
-    sequences: batch.sequences,
+    sequences,
     roundingBlock: session.roundingBlock,
     floats: (value) => values.get((value as Value).id) as Float64Array,
     ints: (value) => values.get((value as Value).id) as Int32Array,
@@ -161,7 +167,7 @@ function opRun(session: Session, batch: StepBatch, values: ReadonlyMap<number, F
 }
 
 /** Where the vector of a position lies, for one sequence and one attention state. */
-function kvReader(session: Session, { index, heads, keyDim, valueDim }: PagedState, sequence: SequenceStep): KvReader {
+function kvReader(session: Session, { index, heads, keyDim, valueDim }: PagedState, sequence: SequenceRows): KvReader {
   const { pageTokens } = session.request.kv;
   const keys = stateOffsets(session)[index] as number;
   const parts = [{ base: keys, width: heads * keyDim }, { base: keys + pageTokens * heads * keyDim, width: heads * valueDim }] as const;

@@ -1,4 +1,5 @@
 /** Steps of attention in plain arrays: what the GPU is given, and what float64 says must come of it (src/reference/ops). */
+import { stepOf } from './step-of.ts';
 import type { AttentionShape } from '../../src/gpu/attention-shape.ts';
 import type { RopeTable } from '../../src/graph/ops/rope.ts';
 import { attendRow, keysSeen } from '../../src/reference/ops/attention.ts';
@@ -152,7 +153,7 @@ export function makeAttentionCase(shape: AttentionShape, sequences: readonly Cas
     shape, sequences, rows, positions, rowSequence,
     buffers: {
       q, k, v, qkv, qGain, kGain, positions, rowSequence, pageTable: table, kv,
-      rope: ropeBuffer(rotaryDim, Math.max(...positions) + 1), step: Uint32Array.of(rows, 0, 0, sequences.length),
+      rope: ropeBuffer(rotaryDim, Math.max(...positions) + 1), step: stepOf(rows),
       y: new Float32Array(rows * heads * headDim).fill(NaN),
       yCodes: new Uint32Array((rows * heads * headDim) / 4), yStats: new Float32Array(Math.ceil((rows * 3 * heads * headDim) / 16)).fill(NaN),
     },

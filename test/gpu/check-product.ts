@@ -1,4 +1,5 @@
 /** Runs a kernel for a product (src/gpu/linear-shape.ts) on random data, and holds the result against float64 from the definition. */
+import { stepOf } from './step-of.ts';
 import { ACTIVATION_FUNCTIONS } from '../../src/reference/ops/activation.ts';
 import { expect } from 'vitest';
 import { randomSource, randomWeights } from '../../src/cpu/kernel-check.ts';
@@ -77,7 +78,7 @@ function buffersOf(shape: LinearShape, { tensors, floats, q8, gain, bias, residu
     y: new Float32Array(rows.held * width).fill(UNTOUCHED),
     yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows.held, width) / 4)).fill(UNTOUCHED_CODES),
     yStats: new Float32Array(Math.ceil(q8StatBytes(rows.held, width) / 4)).fill(UNTOUCHED),
-    step: Uint32Array.from(shape.rowCount === 'rows' ? [rows.x, 99, 0, 0] : [99, rows.x, 0, 0]),
+    step: stepOf(rows.x),
   };
 }
 

@@ -47,7 +47,9 @@ function simulate({ prefillMs, stepMs, stepsPerSubmit = 16 }: { prefillMs: numbe
     ready: async () => {},
     checkOpen() {},
     modeOf: () => ({}),
-    encodeFirst: () => ({ rows: 1, outRows: 1, tiles: 0, keys: 1 }),
+    oneRow: { rows: 1, outRows: 1 },
+    placeAt() {},
+    encodeFirst: () => ({ sizes: { rows: 1, outRows: 1 }, tiles: 0, keys: 1 }),
   } as unknown as DecodeProgram;
   return { program, arrivals, deepest: () => deepest };
 }

@@ -2,7 +2,9 @@
 import { expect, vi } from 'vitest';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { PROFILES } from '../../src/gpu/profile/profiles.ts';
-import type { Executor, Program, SequenceStep, StepBatch } from '../../src/graph/executor.ts';
+import { decoderSteps } from '../../src/graph/decoder-steps.ts';
+import type { SequenceStep, StepBatch } from '../../src/graph/decoder-steps.ts';
+import type { Executor, Program } from '../../src/graph/executor.ts';
 import { openGpuExecutor } from '../../src/node/gpu-executor.ts';
 import { createReferenceExecutor } from '../../src/reference/reference-executor.ts';
 import { syntheticGraph, syntheticRequest } from '../synthetic-graph.ts';
@@ -97,7 +99,7 @@ export async function compareRuns({ wanted, found, tolerance }: CheckedPair, bat
     const pages = Math.max(...batch.sequences.flatMap((each) => Array.from(each.pages))) + 1;
     wanted.ensureKvPages(pages);
     found.ensureKvPages(pages);
-    const results = { wanted: await wanted.run(batch), found: await found.run(batch) };
+    const results = { wanted: await decoderSteps(wanted).run(batch), found: await decoderSteps(found).run(batch) };
     for (const [name, values] of results.wanted.taps) {
       expectClose(`batch ${i} ${name}`, { wanted: values, found: results.found.taps.get(name) as Float32Array }, tolerance);
     }

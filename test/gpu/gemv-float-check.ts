@@ -9,7 +9,7 @@ import { checkProduct } from './check-product.ts';
 
 const SHAPE: LinearShape = {
   cols: 256, parts: [{ type: 'q4_0', rows: 21 }], input: 'f32', norm: undefined, bias: false, gated: false, residual: false,
-  outputs: { f32: true, q8: undefined }, rowCount: 'rows',
+  outputs: { f32: true, q8: undefined },
 };
 
 /** SwiftShader's subgroups have 4 lanes; the check takes the device's number. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
-import type { StepBatch } from '../../src/graph/executor.ts';
+import type { StepBatch } from '../../src/graph/decoder-steps.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import { TINY } from '../synthetic-graph.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';

@@ -1,5 +1,6 @@
 /** One small program, and what the engine counts on: pages, memory, its own sampling, errors, its end. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { decoderSteps } from '../../src/graph/decoder-steps.ts';
 import type { DecodeRequest, Program } from '../../src/graph/executor.ts';
 import type { SamplingSettings } from '../../src/graph/sampling.ts';
 import { CapacityError, InputError } from '../../src/tensor/errors.ts';
@@ -45,7 +46,7 @@ async function greedyTokens(prompt: readonly number[], count: number): Promise<n
   pair.wanted.ensureKvPages(60);
   for (let done = 0; ids.length < prompt.length + count; ) {
     const tokens = ids.slice(done);
-    const { logits } = await pair.wanted.run({ sequences: [{ tokens, start: done, pages, outputs: [tokens.length - 1] }] });
+    const { logits } = await decoderSteps(pair.wanted).run({ sequences: [{ tokens, start: done, pages, outputs: [tokens.length - 1] }] });
     done = ids.length;
     ids.push(logits.indexOf(Math.max(...logits)));
   }
@@ -78,8 +79,8 @@ describe('pages', () => {
   });
 
   it('that do not exist are the caller\'s mistake', async () => {
-    await expect(program.run({ sequences: [sequence(3, { pages: [4000] })] })).rejects.toThrow('found 4000 as page 0');
-    await expect(program.run({ sequences: [sequence(9, { pages: [1] })] })).rejects.toThrow('positions up to 9 need 2 pages');
+    await expect(decoderSteps(program).run({ sequences: [sequence(3, { pages: [4000] })] })).rejects.toThrow('found 4000 as page 0');
+    await expect(decoderSteps(program).run({ sequences: [sequence(9, { pages: [1] })] })).rejects.toThrow('positions up to 9 need 2 pages');
   });
 });
 
@@ -91,15 +92,15 @@ describe('a batch', () => {
   });
 
   it('may want no logits at all', async () => {
-    const { logits } = await program.run({ sequences: [sequence(5, { outputs: [] })] });
+    const { logits } = await decoderSteps(program).run({ sequences: [sequence(5, { outputs: [] })] });
     expect(logits).toHaveLength(0);
   });
 
   it('is refused with tokens, outputs or taps that there are not', async () => {
-    await expect(program.run({ sequences: [{ tokens: [50], start: 0, pages: [0], outputs: [0] }] })).rejects.toThrow(InputError);
-    await expect(program.run({ sequences: [sequence(3, { outputs: [3] })] })).rejects.toThrow('outputs must rise from 0 to 2');
-    await expect(program.run({ sequences: [sequence(3)], taps: ['hidden.9'] })).rejects.toThrow('no tap called "hidden.9"; it has hidden.0, hidden.1, hidden.2');
-    await expect(program.run({ sequences: [] })).rejects.toThrow(InputError);
+    await expect(decoderSteps(program).run({ sequences: [{ tokens: [50], start: 0, pages: [0], outputs: [0] }] })).rejects.toThrow(InputError);
+    await expect(decoderSteps(program).run({ sequences: [sequence(3, { outputs: [3] })] })).rejects.toThrow('outputs must rise from 0 to 2');
+    await expect(decoderSteps(program).run({ sequences: [sequence(3)], taps: ['hidden.9'] })).rejects.toThrow('no tap called "hidden.9"; it has hidden.0, hidden.1, hidden.2');
+    await expect(decoderSteps(program).run({ sequences: [] })).rejects.toThrow(InputError);
   });
 });
 
@@ -150,7 +151,7 @@ describe('decode', () => {
     const { tokens } = await allTokens(decodeRequest(prompt, 12));
     const pages = [3, 9, 0, 14];
     const start = prompt.length + 11;
-    const after = await program.run({ sequences: [{ tokens: tokens.slice(-1), start, pages, outputs: [0] }] });
+    const after = await decoderSteps(program).run({ sequences: [{ tokens: tokens.slice(-1), start, pages, outputs: [0] }] });
     const next = after.logits.indexOf(Math.max(...after.logits));
     expect(next).toBe((await greedyTokens(prompt, 13))[12]);
   });
@@ -211,13 +212,13 @@ describe('a program', () => {
     last.found.ensureKvPages(2);
     const run = last.found.decode?.({ ...decodeRequest([1, 2], 30), reserve: () => [0, 1] });
     await run?.next();
-    const pending = last.found.run({ sequences: [sequence(5)] });
+    const pending = decoderSteps(last.found).run({ sequences: [sequence(5)] });
     pending.catch(() => {});
     await Promise.all([last.found.dispose(), last.found.dispose()]);
     await last.found.dispose();
     await expect(pending).rejects.toThrow('closed');
     await expect(run?.next()).rejects.toThrow('disposed of');
-    await expect(last.found.run({ sequences: [sequence(5)] })).rejects.toThrow('disposed of');
+    await expect(decoderSteps(last.found).run({ sequences: [sequence(5)] })).rejects.toThrow('disposed of');
     expect(() => last.found.ensureKvPages(9)).toThrow('disposed of');
     expect(() => last.found.decode?.(decodeRequest([1], 3))).toThrow('disposed of');
   });

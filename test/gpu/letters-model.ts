@@ -6,6 +6,7 @@ import { openGpuDevice } from '../../src/gpu/device/gpu-device.ts';
 import type { GpuDevice } from '../../src/gpu/device/gpu-device.ts';
 import { createGpuExecutor } from '../../src/gpu/gpu-executor.ts';
 import type { Executor, Program, WeightSource } from '../../src/graph/executor.ts';
+import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import type { DecoderModel } from '../../src/models/open-decoder.ts';
 import { findAdapter } from '../../src/node/gpu-adapter.ts';
 import { FAKE_VOCAB, fakeTextSide } from '../fake-model.ts';
@@ -46,7 +47,7 @@ export function lettersDecoder({ weights: change }: LettersOptions = {}): Decode
     architecture: 'letters', vocabSize: FAKE_VOCAB, contextLength: CONTEXT, dim: shape.dim, layers: shape.layers, heads: shape.heads, kvHeads: shape.kvHeads,
     headDim: shape.headDim, ffnDim: shape.ffnDim, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, tiedEmbeddings: false, attentionBias: false, mlpBias: false,
   } as const;
-  return { config, graph, weights, skipped: [] };
+  return { config, model: modelOfDecoder(graph), weights, skipped: [] };
 }
 
 /** f32 values as the whole of a weight. */
@@ -73,8 +74,10 @@ export function sharing(program: Program, executor: Executor): Executor {
   return {
     ...executor,
     load: async () => ({
+      model: program.model,
+      limits: (graph, withTaps) => program.limits(graph, withTaps),
       ensureKvPages: (count) => program.ensureKvPages(count),
-      run: (batch) => program.run(batch),
+      run: (runs) => program.run(runs),
       decode: (request) => (program.decode as NonNullable<Program['decode']>)(request),
       get memory() {
         return program.memory;
@@ -98,6 +101,6 @@ export function lettersModel({ endIds = [], decoder = lettersDecoder(), ...optio
 
 /** The program of {@link lettersModel}'s decoder, for {@link sharing}. */
 export async function lettersProgram(executor: Executor): Promise<Program> {
-  const { graph, weights } = lettersDecoder();
-  return executor.load({ graph, weights, kv: { type: 'f32', pageTokens: 64, maxPages: CONTEXT / 64 }, maxRows: profile.prefillRows });
+  const { model, weights } = lettersDecoder();
+  return executor.load({ model, weights, kv: { type: 'f32', pageTokens: 64, maxPages: CONTEXT / 64 }, sizes: { rows: profile.prefillRows } });
 }

@@ -5,6 +5,7 @@ import { collect } from '../../src/engine/collect.ts';
 import { openGpuDevice } from '../../src/gpu/device/gpu-device.ts';
 import { createGpuExecutor } from '../../src/gpu/gpu-executor.ts';
 import type { ProgramRequest, WeightSource } from '../../src/graph/executor.ts';
+import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import { findAdapter } from '../../src/node/gpu-adapter.ts';
 import { loadModel, openExecutor } from '../../src/node/load-model.ts';
 import { CapacityError, FormatError } from '../../src/tensor/errors.ts';
@@ -42,7 +43,7 @@ function unreadRequest(shape: SyntheticShape): ProgramRequest {
     const sizeBytes = 4 * sizes.reduce((a, b) => a * b, 1);
     return [id, { id, type: 'f32', shape: sizes, sizeBytes, origin: id, read, readRange: read }];
   }));
-  return { graph, weights, kv: { type: 'f32', pageTokens: 64, maxPages: 2 }, maxRows: 32 };
+  return { model: modelOfDecoder(graph), weights, kv: { type: 'f32', pageTokens: 64, maxPages: 2 }, sizes: { rows: 32 } };
 }
 
 describe('a lost device', () => {

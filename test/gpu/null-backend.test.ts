@@ -10,6 +10,7 @@ import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
 import type { KvType } from '../../src/graph/executor.ts';
+import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import { QUANT_LAYOUTS } from '../../src/tensor/quant-layout.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import { createNullGpu } from '../gpu-harness.ts';
@@ -57,7 +58,7 @@ function kernelsOf(profile: DeviceProfile): ReadonlyMap<string, Kernel> {
     const graph = syntheticGraph(shape);
     const vectors = new Set(graph.weights.filter((weight) => weight.shape.length === 1).map(({ id }) => id));
     const plan = planModel({
-      graph, profile, maxRows: profile.prefillRows, kv: { type: kv, pageTokens: 32, maxPages: 128 },
+      model: modelOfDecoder(graph), profile, sizes: { rows: profile.prefillRows }, kv: { type: kv, pageTokens: 32, maxPages: 128 },
       typeOf: (id) => (vectors.has(id) ? 'f32' : mix(id)),
     });
     for (const kernel of kernelsOfModel(plan)) {

@@ -49,7 +49,7 @@ describe('fusion rules', () => {
   });
 
   it('fire in the shapes that they are for', () => {
-    const fired = plans([]).flatMap(({ one, many }) => [one, many]).flatMap(({ plan }) => [...plan.fused].filter(([, count]) => count > 0).map(([rule]) => rule));
+    const fired = plans([]).flatMap(({ one, decoder }) => [one, decoder.many]).flatMap(({ plan }) => [...plan.fused].filter(([, count]) => count > 0).map(([rule]) => rule));
     expect([...new Set(fired)].toSorted()).toEqual(rules.toSorted());
   });
 
@@ -79,7 +79,7 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
 
 describe('the figures of a plan', () => {
   const plan = planOfShape({ model: 'qwen3-4b', type: 'q4_0', profile: PROFILES.nvidia });
-  const { graph } = plan.options;
+  const graph = plan.decoder.graph;
   const matrices = graph.weights.filter(({ shape }) => shape.length === 2).reduce((sum, { shape }) => sum + (shape[0] as number) * (shape[1] as number), 0);
   const keyValues = (keys: number) => keys * graph.states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
 

@@ -3,7 +3,7 @@ import { attend, AttentionWork, combine } from './attention';
 import { barrier, itemsPerTake, scratchOf, takeItems } from './control';
 import { packFloats, packHalves } from './kv-element';
 import { prepareHead } from './row-steps';
-import { AttentionRecord, COMBINE_BYTES, CombineRecord, StepRecord, TILE_BYTES, TileRecord } from './step-records';
+import { AttentionRecord, COMBINE_BYTES, CombineRecord, rowsOf, StepRecord, TILE_BYTES, TileRecord } from './step-records';
 
 /** Heads of one work item of the first phase. */
 const HEADS_PER_ITEM: i32 = 8;
@@ -70,8 +70,9 @@ function prepareRows(control: usize, op: AttentionRecord, step: StepRecord, scra
   const queryHeads = op.qGain || op.qTable ? op.heads : 0;
   const heads = queryHeads + 2 * op.kvHeads;
   const parts = (heads + HEADS_PER_ITEM - 1) / HEADS_PER_ITEM;
-  const items = step.rows * parts;
-  const take = step.rows == 1 ? 1 : itemsPerTake(control, items);
+  const rows = rowsOf(op, step);
+  const items = rows * parts;
+  const take = rows == 1 ? 1 : itemsPerTake(control, items);
   for (let first = takeItems(control, take); first < items; first = takeItems(control, take)) {
     for (let item = first; item < min(first + take, items); item++) {
       const row = item / parts;

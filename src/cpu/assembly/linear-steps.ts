@@ -3,7 +3,7 @@ import { activationRow } from './activation';
 import { scratchBytes, takeItems } from './control';
 import { addRow } from './elementwise';
 import { matmul } from './matmul';
-import { GatedRecord, LINEAR_BYTES, LinearRecord, LinearsRecord, StepRecord } from './step-records';
+import { GatedRecord, LINEAR_BYTES, LinearRecord, LinearsRecord, rowsOf, StepRecord } from './step-records';
 
 // @ts-ignore: decorator
 @inline
@@ -25,7 +25,7 @@ function chunksOf(part: LinearRecord, rows: i32): i32 {
 }
 
 export function runLinears(control: usize, op: LinearsRecord, step: StepRecord, scratch: usize): void {
-  const rows = op.outer ? step.outRows : step.rows;
+  const rows = rowsOf(op, step);
   if (rows == 0) return;
   const first = changetype<usize>(op) + offsetof<LinearsRecord>();
   for (let item = takeItems(control, 1); ; item = takeItems(control, 1)) {
@@ -67,7 +67,7 @@ function finishChunk(part: LinearRecord, begin: i32, end: i32, rows: i32, out: u
 
 /** out = fn(gate x) * (up x); the rows of `up` live in scratch only. */
 export function runGated(control: usize, op: GatedRecord, step: StepRecord, scratch: usize): void {
-  const rows = op.outer ? step.outRows : step.rows;
+  const rows = rowsOf(op, step);
   if (rows == 0) return;
   const gate = partAt(changetype<usize>(op) + offsetof<GatedRecord>(), 0);
   const up = partAt(changetype<usize>(op) + offsetof<GatedRecord>(), 1);

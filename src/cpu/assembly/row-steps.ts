@@ -6,20 +6,14 @@ import { addRow } from './elementwise';
 import { rmsNormVector } from './norm';
 import { quantizeRow } from './quantize';
 import { ropeVector } from './rope';
-import { EmbedRecord, NormRecord, OpRecord, RotateRecord, RowRecord, StepRecord } from './step-records';
-
-// @ts-ignore: decorator
-@inline
-function rowsOf(op: OpRecord, step: StepRecord): i32 {
-  return op.outer ? step.outRows : step.rows;
-}
+import { EmbedRecord, NormRecord, RotateRecord, RowRecord, rowsOf, StepRecord } from './step-records';
 
 export function runEmbed(control: usize, op: EmbedRecord, step: StepRecord): void {
   const rows = rowsOf(op, step);
   const take = itemsPerTake(control, rows);
   for (let first = takeItems(control, take); first < rows; first = takeItems(control, take)) {
     for (let row = first; row < min(first + take, rows); row++) {
-      const token = <usize>load<u32>(step.tokens + <usize>(row * 4));
+      const token = <usize>load<u32>(op.tokens + <usize>(row * 4));
       dequantizeRow(op.type, op.weight + token * op.rowBytes, op.out + <usize>row * op.outStride, op.cols);
     }
   }
@@ -29,12 +23,12 @@ export function runNorm(control: usize, op: NormRecord, step: StepRecord, scratc
   const rows = rowsOf(op, step);
   const take = itemsPerTake(control, rows);
   for (let first = takeItems(control, take); first < rows; first = takeItems(control, take)) {
-    for (let row = first; row < min(first + take, rows); row++) normRow(op, step, row, scratch);
+    for (let row = first; row < min(first + take, rows); row++) normRow(op, row, scratch);
   }
 }
 
-function normRow(op: NormRecord, step: StepRecord, row: i32, scratch: usize): void {
-  const from = op.gather ? load<u32>(step.outIndices + <usize>(row * 4)) : row;
+function normRow(op: NormRecord, row: i32, scratch: usize): void {
+  const from = op.indices ? load<u32>(op.indices + <usize>(row * 4)) : row;
   const x = op.x + <usize>from * op.xStride;
   const out = op.out ? op.out + <usize>row * op.outStride : scratch;
   const groupBytes = <usize>(op.cols * 4);
@@ -53,18 +47,18 @@ export function runRows(control: usize, op: RowRecord, step: StepRecord, kind: i
   const rows = rowsOf(op, step);
   const take = itemsPerTake(control, rows);
   for (let first = takeItems(control, take); first < rows; first = takeItems(control, take)) {
-    for (let row = first; row < min(first + take, rows); row++) oneRow(op, step, kind, row);
+    for (let row = first; row < min(first + take, rows); row++) oneRow(op, kind, row);
   }
 }
 
-function oneRow(op: RowRecord, step: StepRecord, kind: i32, row: i32): void {
+function oneRow(op: RowRecord, kind: i32, row: i32): void {
   const out = op.out + <usize>row * op.outStride;
   const a = op.a + <usize>row * op.aStride;
   const b = op.b ? op.b + <usize>row * op.bStride : 0;
   if (kind == QUANTIZE) quantizeRow(a, out, op.cols);
   else if (kind == ACTIVATION) activationRow(op.word, a, b, out, op.cols);
   else if (kind == ADD) addRow(a, b, out, op.cols);
-  else memory.copy(out, op.a + <usize>load<u32>(step.outIndices + <usize>(row * 4)) * op.aStride, <usize>(op.cols * 4));
+  else memory.copy(out, op.a + <usize>load<u32>(op.b + <usize>(row * 4)) * op.aStride, <usize>(op.cols * 4));
 }
 
 /** Norm (no gain: none) and rotation (no table: none) of one head in place. */

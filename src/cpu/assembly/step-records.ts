@@ -6,11 +6,8 @@
 /** What one run works on. */
 @unmanaged
 export class StepRecord {
-  rows: i32;
-  outRows: i32;
-  /** i32[rows], i32[outRows]. */
-  tokens: usize;
-  outIndices: usize;
+  /** Sizes of the graph's dims, i32[]; ops name theirs by index. */
+  sizes: usize;
   /** Address of the page and position in it of every row: u32[rows], i32[rows]. */
   rowPages: usize;
   rowSlots: usize;
@@ -51,12 +48,20 @@ export const COMBINE_BYTES: usize = 12;
 export class OpRecord {
   code: i32;
   bytes: i32;
-  /** 0: works on rows, 1: on outRows. */
+  /** Index of the dim that counts the rows it works on. */
   outer: i32;
+}
+
+// @ts-ignore: decorator
+@inline
+export function rowsOf(op: OpRecord, step: StepRecord): i32 {
+  return load<i32>(step.sizes + <usize>(op.outer * 4));
 }
 
 @unmanaged
 export class EmbedRecord extends OpRecord {
+  /** i32[rows]. */
+  tokens: usize;
   type: i32;
   weight: usize;
   rowBytes: usize;
@@ -68,8 +73,8 @@ export class EmbedRecord extends OpRecord {
 /** Norm of each of `groups` parts of a row, to floats, to int8 activations, or to both (0: not wanted). */
 @unmanaged
 export class NormRecord extends OpRecord {
-  /** 1: row i of the result is that of input row outIndices[i]. */
-  gather: i32;
+  /** i32[rows], or 0: row i of the result is that of input row indices[i]. */
+  indices: usize;
   x: usize;
   xStride: usize;
   gain: usize;
@@ -83,7 +88,7 @@ export class NormRecord extends OpRecord {
   codesStride: usize;
 }
 
-/** One input, one output: quantise, gather, activation; or two inputs: gated activation, add. */
+/** One input, one output: quantise, activation; or two inputs: gated activation, add; gather, whose second ones are indices. */
 @unmanaged
 export class RowRecord extends OpRecord {
   a: usize;

@@ -26,8 +26,8 @@ export const attentionRules: CpuOpRules<AttentionStepOp> = {
     out.float(scale);
     out.ints(at.pages.isHalf ? 1 : 0, at.pages.pageTokens, layout.stateOffset, layout.valueOffset);
     out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, inputs[2]), ...rowsAt(at, outputs[0]), at.partials);
-    writePreparation(out, q, at);
-    writePreparation(out, k, at);
+    writePreparation(out, q, inputs[3], at);
+    writePreparation(out, k, inputs[3], at);
     out.ints(causal ? 1 : 0, Math.min(window ?? ALL_POSITIONS, ALL_POSITIONS));
   },
 };

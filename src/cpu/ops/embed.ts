@@ -1,13 +1,14 @@
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import { rowsAt, shownWeight } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
+import type { CpuValue } from '../cpu-value.ts';
 
 export const embedRules: CpuOpRules<EmbedOp> = {
   code: 1,
   describe: ({ weight }, typeOf) => shownWeight(weight, typeOf),
-  write(out, { op, outputs }, at) {
+  write(out, { op, inputs, outputs }, at) {
     const { typeCode, address, rowBytes } = at.matrix(op.weight.id);
-    out.ints(typeCode, address, rowBytes, op.weight.shape[1] as number, ...rowsAt(at, outputs[0]));
+    out.ints(at.rowsOf(inputs[0] as CpuValue).address, typeCode, address, rowBytes, op.weight.shape[1] as number, ...rowsAt(at, outputs[0]));
   },
 };
 

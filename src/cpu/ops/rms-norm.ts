@@ -18,10 +18,10 @@ export interface NormStepOp {
 export const normRules: CpuOpRules<NormStepOp> = {
   code: 2,
   describe: ({ weight, eps, groups, gather }, typeOf) =>
-    `${shownWeight(weight, typeOf)} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' of outRows' : ''}`,
+    `${shownWeight(weight, typeOf)} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' gather' : ''}`,
   write(out, { op, inputs, outputs }, at) {
     const { gather, weight, eps, groups } = op;
-    out.ints(gather ? 1 : 0, ...rowsAt(at, inputs[0]), at.vector(weight.id));
+    out.ints(gather ? at.rowsOf(inputs[1] as CpuValue).address : 0, ...rowsAt(at, inputs[0]), at.vector(weight.id));
     out.float(eps);
     out.ints(groups, widthOf(inputs[0] as CpuValue) / groups);
     out.ints(...rowsAt(at, outputs.find(({ dtype }) => dtype === 'f32')));

@@ -2,6 +2,7 @@ import type { RopeOp, RopeTable } from '../../graph/ops/rope.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
 import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
+import type { CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
 
 /** What happens to heads before they are used: norm, then rotation. */
@@ -21,10 +22,10 @@ export function describePreparation(name: string, { norm, table }: HeadPreparati
   return parts.length === 0 ? '' : ` ${name}=(${parts.join(', ')})`;
 }
 
-export function writePreparation(out: RecordWriter, { norm, table }: HeadPreparation, at: Addresses): void {
+export function writePreparation(out: RecordWriter, { norm, table }: HeadPreparation, positions: CpuValue | undefined, at: Addresses): void {
   out.ints(norm ? at.vector(norm.weight.id) : 0);
   out.float(norm?.eps ?? 0);
-  out.ints(table ? at.ropeTable(table.id) : 0, table?.frequencies.length ?? 0);
+  out.ints(table ? at.ropeTable(table, positions as CpuValue) : 0, table?.frequencies.length ?? 0);
 }
 
 export const rotateRules: CpuOpRules<RotateStepOp> = {
@@ -32,7 +33,7 @@ export const rotateRules: CpuOpRules<RotateStepOp> = {
   describe: (op) => `heads=${op.heads} headDim=${op.headDim}${describePreparation('head', op)}`,
   write(out, { op, inputs, outputs }, at) {
     out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, outputs[0]), op.heads, op.headDim);
-    writePreparation(out, op, at);
+    writePreparation(out, op, inputs[1], at);
   },
 };
 

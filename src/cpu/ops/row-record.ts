@@ -6,7 +6,5 @@ import type { CpuStepOf, CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
 
 export function writeRows(out: RecordWriter, { inputs, outputs }: CpuStepOf<{ readonly kind: string }>, at: Addresses, word = 0): void {
-  // The indices of a gather are in the step's record.
-  const second = inputs[1]?.dtype === 'f32' ? inputs[1] : undefined;
-  out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, second), ...rowsAt(at, outputs[0]), widthOf(outputs[0] as CpuValue), word);
+  out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, outputs[0]), widthOf(outputs[0] as CpuValue), word);
 }

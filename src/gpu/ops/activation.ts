@@ -2,7 +2,6 @@ import type { ActivationOp } from '../../graph/ops/activation.ts';
 import { widthOf } from '../../graph/value.ts';
 import { activationKernel, activationWorkgroups } from '../kernels/activation/activation.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
-import { rowCountOf } from '../plan/gpu-value.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import { floatsRef } from '../plan/value-refs.ts';
 import { rowUse } from './row-use.ts';
@@ -14,9 +13,9 @@ export const activationRules: GpuOpRules<ActivationOp> = {
     const [gate, up] = step.inputs as readonly [GpuValue, GpuValue | undefined];
     const [y] = step.outputs as readonly [GpuValue];
     const output = y.dtype === 'f32' ? 'f32' : 'q8';
-    const variant = { fn: step.op.fn, gated: up !== undefined, width: widthOf(y), rowCount: rowCountOf(y), single, output } as const;
+    const variant = { fn: step.op.fn, gated: up !== undefined, width: widthOf(y), single, output } as const;
     const buffers = { gate: floatsRef(gate), ...(up && { up: floatsRef(up) }) };
-    return rowUse(step, { kernel: activationKernel(variant), buffers, workgroups: (counts) => activationWorkgroups(variant, counts), work: 2 });
+    return rowUse(step, { kernel: activationKernel(variant), buffers, workgroups: (rows) => activationWorkgroups(variant, rows), work: 2 });
   },
 };
 

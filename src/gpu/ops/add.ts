@@ -2,7 +2,6 @@ import type { AddOp } from '../../graph/ops/add.ts';
 import { widthOf } from '../../graph/value.ts';
 import { addKernel, addWorkgroups } from '../kernels/add/add.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
-import { rowCountOf } from '../plan/gpu-value.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import { floatsRef } from '../plan/value-refs.ts';
 import { rowUse } from './row-use.ts';
@@ -12,8 +11,8 @@ export const addRules: GpuOpRules<AddOp> = {
   uses(step, _, { single }) {
     const [a, b] = step.inputs as readonly [GpuValue, GpuValue];
     const [y] = step.outputs as readonly [GpuValue];
-    const variant = { width: widthOf(y), rowCount: rowCountOf(y), single };
-    return rowUse(step, { kernel: addKernel(variant), buffers: { a: floatsRef(a), b: floatsRef(b) }, workgroups: (counts) => addWorkgroups(variant, counts), work: 1 });
+    const variant = { width: widthOf(y), single };
+    return rowUse(step, { kernel: addKernel(variant), buffers: { a: floatsRef(a), b: floatsRef(b) }, workgroups: (rows) => addWorkgroups(variant, rows), work: 1 });
   },
 };
 

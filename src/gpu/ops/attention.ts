@@ -13,8 +13,9 @@ import type { KeySplits } from '../kernels/attention-decode/key-splits.ts';
 import { attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups } from '../kernels/attention-prefill/attention-prefill.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
 import type { GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
+import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
-import type { AttentionMode, BufferRef, KernelUse, StepCost, StepCounts } from '../plan/kernel-use.ts';
+import type { AttentionMode, BufferRef, KernelUse, SequenceBuffer, StepCost, StepCounts } from '../plan/kernel-use.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
@@ -55,7 +56,8 @@ function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): Atte
 
 function buffersOf({ op, inputs, outputs }: AttentionStep): Record<string, BufferRef> {
   const [first, second, third] = inputs as readonly GpuValue[];
-  const input = (name: 'positions' | 'rowSequence' | 'pageTable' | 'tiles' | 'step'): BufferRef => ({ kind: 'input', name });
+  const positions = inputs.at(-1) as GpuValue;
+  const ofSequences = (name: SequenceBuffer): BufferRef => ({ kind: 'sequences', name });
   const table = op.q.table ?? op.k.table;
   return {
     ...(op.joined ? { qkv: floatsRef(first as GpuValue) } : { q: floatsRef(first as GpuValue), k: floatsRef(second as GpuValue), v: floatsRef(third as GpuValue) }),
@@ -63,7 +65,9 @@ function buffersOf({ op, inputs, outputs }: AttentionStep): Record<string, Buffe
     ...(op.q.norm ? { qGain: vectorRef(op.q.norm.weight.id) } : {}),
     ...(op.k.norm ? { kGain: vectorRef(op.k.norm.weight.id) } : {}),
     ...(table ? { rope: { kind: 'rope', table: table.id } as const } : {}),
-    positions: input('positions'), rowSequence: input('rowSequence'), pageTable: input('pageTable'), tiles: input('tiles'), step: input('step'),
+    positions: floatsRef(positions),
+    rowSequence: ofSequences('rowSequence'), pageTable: ofSequences('pageTable'), tiles: ofSequences('tiles'),
+    step: { kind: 'size', dim: outerOf(positions) },
     kv: { kind: 'kv', state: op.state.index },
     partials: { kind: 'partials' },
   };
@@ -108,19 +112,25 @@ export function tileRowsOf(steps: readonly GpuStepOf<{ readonly kind: string }>[
   return [...found][0] ?? 1;
 }
 
+/** Rows of a step's sequences. */
+function rowsOfStep({ inputs }: AttentionStep) {
+  return ({ sizes }: StepCounts) => rowsOfValue(inputs.at(-1) as GpuValue, sizes);
+}
+
 function costOf(step: AttentionStep, { kv }: AttentionOptions) {
   const { heads, window = Infinity, state: { heads: kvHeads, keyDim: headDim } } = step.op;
   const keyBytes = 2 * kvHeads * headDim * (kv.type === 'f16' ? 2 : 4);
+  const rowsOf = rowsOfStep(step);
   const ioBytes = (counts: StepCounts) => [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
   return {
     /** Each row reads all its keys. */
-    decode: (counts: StepCounts): StepCost => ({ bytes: ioBytes(counts) + counts.rows * Math.min(counts.keys, window) * keyBytes, multiplyAdds: 2 * counts.rows * Math.min(counts.keys, window) * heads * headDim }),
+    decode: (counts: StepCounts): StepCost => ({ bytes: ioBytes(counts) + rowsOf(counts) * Math.min(counts.keys, window) * keyBytes, multiplyAdds: 2 * rowsOf(counts) * Math.min(counts.keys, window) * heads * headDim }),
     /** Rows are the last ones of one sequence: half of the square of them is masked, where rows do not see what follows them. */
     tiles: (counts: StepCounts): StepCost => ({
-      bytes: ioBytes(counts) + counts.tiles * Math.min(counts.keys, window + counts.rows / Math.max(1, counts.tiles)) * keyBytes,
-      multiplyAdds: 2 * counts.rows * Math.min(window, counts.keys - (step.op.causal ? counts.rows / 2 : 0)) * heads * headDim,
+      bytes: ioBytes(counts) + counts.tiles * Math.min(counts.keys, window + rowsOf(counts) / Math.max(1, counts.tiles)) * keyBytes,
+      multiplyAdds: 2 * rowsOf(counts) * Math.min(window, counts.keys - (step.op.causal ? rowsOf(counts) / 2 : 0)) * heads * headDim,
     }),
-    write: (counts: StepCounts): StepCost => ({ bytes: counts.rows * (keyBytes + 2 * kvHeads * headDim * 4), multiplyAdds: 0 }),
+    write: (counts: StepCounts): StepCost => ({ bytes: rowsOf(counts) * (keyBytes + 2 * kvHeads * headDim * 4), multiplyAdds: 0 }),
     none: (): StepCost => ({ bytes: 0, multiplyAdds: 0 }),
   };
 }
@@ -132,19 +142,20 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: Attent
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step);
   const cost = costOf(step, options);
+  const rowsOf = rowsOfStep(step);
   if (mode === 'tiles') {
     const write = { shape, invocations: KV_WRITE_INVOCATIONS };
     const tile = attentionPrefillVariant(shape, prefillLimits(options.profile));
     return [
-      { kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, counts), cost: cost.write },
+      { kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, rowsOf(counts)), cost: cost.write },
       { kernel: attentionPrefillKernel(tile), buffers, workgroups: (counts) => attentionPrefillWorkgroups(tile, counts), cost: cost.tiles },
     ];
   }
   const variant = decodeVariant(shape, mode, options);
-  const attend: KernelUse = { kernel: attentionDecodeKernel(variant), buffers, workgroups: (counts) => attentionDecodeWorkgroups(variant, counts), cost: cost.decode };
+  const attend: KernelUse = { kernel: attentionDecodeKernel(variant), buffers, workgroups: (counts) => attentionDecodeWorkgroups(variant, rowsOf(counts)), cost: cost.decode };
   if (mode === 'whole') return [attend];
   const combine = { shape, splits: splitsOf(options.profile), invocations: Math.max(COMBINE_INVOCATIONS, shape.headDim / 4) };
-  return [attend, { kernel: attentionCombineKernel(combine), buffers, workgroups: (counts) => attentionCombineWorkgroups(combine, counts), cost: cost.none }];
+  return [attend, { kernel: attentionCombineKernel(combine), buffers, workgroups: (counts) => attentionCombineWorkgroups(combine, rowsOf(counts)), cost: cost.none }];
 }
 
 function describeHeads(name: string, { norm, table }: HeadPreparation): string {

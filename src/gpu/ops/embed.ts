@@ -3,10 +3,11 @@ import { embedKernel, embedWorkgroups } from '../kernels/embed/embed.ts';
 import { packedFormatOf, planesOf } from '../packed-layout.ts';
 import { describeRounding, shownWeight } from '../plan/gpu-op-rules.ts';
 import type { GpuOpRules, Lower, Rounding } from '../plan/gpu-op-rules.ts';
+import type { GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { gainOf, matrixOf } from '../plan/planned-weights.ts';
-import { vectorRef } from '../plan/value-refs.ts';
-import { inputRef, rowUse } from './row-use.ts';
+import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { rowUse } from './row-use.ts';
 
 /** Input: tokens. Outputs: f32, and rounded where asked for. */
 export interface EmbedOp extends GraphEmbedOp {
@@ -22,13 +23,13 @@ export const embedRules: GpuOpRules<EmbedOp> = {
     const { weight, rounding } = step.op;
     const [vocab, width] = weight.shape as [number, number];
     const { key, type } = matrixOf([weight], 'rows', typeOf);
-    const variant = { type, vocab, width, q8n: rounding?.norm && { eps: rounding.norm.eps }, rowCount: 'rows', single } as const;
+    const variant = { type, vocab, width, q8n: rounding?.norm && { eps: rounding.norm.eps }, single } as const;
     const planes = planesOf(packedFormatOf(type), width);
-    const buffers: Record<string, BufferRef> = { tokens: inputRef('tokens') };
+    const buffers: Record<string, BufferRef> = { tokens: floatsRef(step.inputs[0] as GpuValue) };
     for (const { name } of planes) buffers[`p0_${name}`] = { kind: 'plane', matrix: key, plane: name };
     if (rounding?.norm) buffers['yGain'] = vectorRef(rounding.norm.weight.id);
     const rowBytes = planes.reduce((sum, plane) => sum + plane.rowBytes, 0);
-    return rowUse(step, { kernel: embedKernel(variant), buffers, workgroups: (counts) => embedWorkgroups(variant, counts), weightBytes: ({ rows }) => rows * rowBytes });
+    return rowUse(step, { kernel: embedKernel(variant), buffers, workgroups: (rows) => embedWorkgroups(variant, rows), weightBytes: (rows) => rows * rowBytes });
   },
 };
 

@@ -2,10 +2,9 @@ import type { GatherRowsOp } from '../../graph/ops/gather-rows.ts';
 import { widthOf } from '../../graph/value.ts';
 import { gatherKernel, gatherWorkgroups } from '../kernels/gather/gather.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
-import { rowCountOf } from '../plan/gpu-value.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import { floatsRef } from '../plan/value-refs.ts';
-import { inputRef, rowUse } from './row-use.ts';
+import { rowUse } from './row-use.ts';
 
 export interface GatherOp {
   readonly kind: 'gather';
@@ -14,10 +13,10 @@ export interface GatherOp {
 export const gatherRules: GpuOpRules<GatherOp> = {
   describe: () => '',
   uses(step, _, { single }) {
-    const [x] = step.inputs as readonly [GpuValue];
+    const [x, indices] = step.inputs as readonly [GpuValue, GpuValue];
     const [y] = step.outputs as readonly [GpuValue];
-    const variant = { width: widthOf(y), rowCount: rowCountOf(y), single };
-    return rowUse(step, { kernel: gatherKernel(variant), buffers: { x: floatsRef(x), outIndices: inputRef('outIndices') }, workgroups: (counts) => gatherWorkgroups(variant, counts) });
+    const variant = { width: widthOf(y), single };
+    return rowUse(step, { kernel: gatherKernel(variant), buffers: { x: floatsRef(x), outIndices: floatsRef(indices) }, workgroups: (rows) => gatherWorkgroups(variant, rows) });
   },
 };
 

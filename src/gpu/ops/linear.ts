@@ -13,7 +13,7 @@ import type { LinearShape } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
 import { describeNorm, describeRounding, shownWeight } from '../plan/gpu-op-rules.ts';
 import type { GpuOpRules, Lower, NormWeight, Rounding, TypeOf, UseOptions } from '../plan/gpu-op-rules.ts';
-import { rowCountOf } from '../plan/gpu-value.ts';
+import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef, KernelUse, RowClass, StepCounts } from '../plan/kernel-use.ts';
 import { gainOf, matrixOf } from '../plan/planned-weights.ts';
@@ -76,7 +76,6 @@ function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): LinearSha
       f32: outputs.some(({ dtype }) => dtype === 'f32'),
       q8: op.rounding && { norm: op.rounding.norm && { eps: op.rounding.norm.eps } },
     },
-    rowCount: rowCountOf(x),
   };
 }
 
@@ -92,7 +91,7 @@ function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): Record<
   if (residual) buffers['residual'] = floatsRef(residual);
   Object.assign(buffers, outputRefs(outputs));
   if (op.rounding?.norm) buffers['yGain'] = vectorRef(op.rounding.norm.weight.id);
-  buffers['step'] = { kind: 'input', name: 'step' };
+  buffers['step'] = { kind: 'size', dim: outerOf(x) };
   return buffers;
 }
 
@@ -139,7 +138,7 @@ function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): Kerne
   const shape = shapeOf(step, options.typeOf);
   const buffers = buffersOf(step, options.typeOf);
   const cost = linearCost(step, shape, options);
-  const rowsOf = (counts: StepCounts) => (options.single ? 1 : counts[shape.rowCount]);
+  const rowsOf = ({ sizes }: StepCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
   if (rows === 'many') {
     const variant = gemmVariant(shape, options);
     return { kernel: gemmKernel(variant), buffers, cost, workgroups: (counts) => gemmWorkgroups(variant, rowsOf(counts)) };
@@ -158,7 +157,7 @@ function linearCost(step: LinearStep, shape: LinearShape, { typeOf }: UseOptions
   const weightBytes = matrices.reduce((sum, { type, rows, cols }) => sum + layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes, 0);
   const products = totalRows(shape) * shape.cols;
   return (counts) => {
-    const rows = counts[shape.rowCount];
+    const rows = rowsOfValue(step.inputs[0] as GpuValue, counts.sizes);
     const values = [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
     return { bytes: weightBytes + values + (shape.bias ? 4 * totalRows(shape) : 0), multiplyAdds: products * rows };
   };

@@ -3,11 +3,10 @@ import { widthOf } from '../../graph/value.ts';
 import { quantizeKernel, quantizeWorkgroups } from '../kernels/quantize/quantize.ts';
 import { describeRounding } from '../plan/gpu-op-rules.ts';
 import type { GpuOpRules, Rounding } from '../plan/gpu-op-rules.ts';
-import { rowCountOf } from '../plan/gpu-value.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
-import { inputRef, rowUse } from './row-use.ts';
+import { rowUse } from './row-use.ts';
 
 /** Inputs: x, then the indices of a gather. Output: q8, or q8n with a norm. */
 export interface QuantizeOp extends Rounding {
@@ -19,10 +18,10 @@ export const quantizeRules: GpuOpRules<QuantizeOp> = {
   describe: (op) => `${describeRounding(op).trim()}${op.gather ? ' gather' : ''}`,
   vectors: ({ norm }) => [norm && gainOf(norm)],
   uses(step, _, { single }) {
-    const [x] = step.inputs as readonly [GpuValue];
+    const [x, indices] = step.inputs as readonly [GpuValue, GpuValue | undefined];
     const { norm, gather } = step.op;
-    const variant = { width: widthOf(x), norm: norm && { eps: norm.eps }, gather, rowCount: rowCountOf(step.outputs[0] as GpuValue), single };
-    const buffers = { x: floatsRef(x), outIndices: inputRef('outIndices'), ...(norm ? { yGain: vectorRef(norm.weight.id) } : {}) };
-    return rowUse(step, { kernel: quantizeKernel(variant), buffers, workgroups: (counts) => quantizeWorkgroups(variant, counts), work: 1 });
+    const variant = { width: widthOf(x), norm: norm && { eps: norm.eps }, gather, single };
+    const buffers = { x: floatsRef(x), ...(gather ? { outIndices: floatsRef(indices as GpuValue) } : {}), ...(norm ? { yGain: vectorRef(norm.weight.id) } : {}) };
+    return rowUse(step, { kernel: quantizeKernel(variant), buffers, workgroups: (rows) => quantizeWorkgroups(variant, rows), work: 1 });
   },
 };

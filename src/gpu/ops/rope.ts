@@ -4,17 +4,17 @@ import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { floatsRef } from '../plan/value-refs.ts';
-import { inputRef, rowUse } from './row-use.ts';
+import { rowUse } from './row-use.ts';
 
 export const ropeRules: GpuOpRules<RopeOp> = {
   describe: ({ heads, headDim, table }) => `heads=${heads} headDim=${headDim} table=${table.id}`,
   uses(step, _, { single }) {
-    const [x] = step.inputs as readonly [GpuValue];
+    const [x, positions] = step.inputs as readonly [GpuValue, GpuValue];
     const { heads, headDim, table } = step.op;
-    const variant = { heads, headDim, rotaryDim: 2 * table.frequencies.length, rowCount: 'rows', single } as const;
+    const variant = { heads, headDim, rotaryDim: 2 * table.frequencies.length, single } as const;
     const rope: BufferRef = { kind: 'rope', table: table.id };
-    const buffers = { x: floatsRef(x), positions: inputRef('positions'), rope };
-    return rowUse(step, { kernel: ropeKernel(variant), buffers, workgroups: (counts) => ropeWorkgroups(variant, counts), work: 2 });
+    const buffers = { x: floatsRef(x), positions: floatsRef(positions), rope };
+    return rowUse(step, { kernel: ropeKernel(variant), buffers, workgroups: (rows) => ropeWorkgroups(variant, rows), work: 2 });
   },
 };
 

@@ -1,10 +1,12 @@
 /** A kernel at work in a plan: which buffers it binds, how many workgroups it takes, what that costs. Plain data until a program binds it. */
+import type { DimSizes } from '../../graph/dims.ts';
+import type { Dim } from '../../graph/value.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import type { PlaneName } from '../packed-layout.ts';
 import type { GpuValue } from './gpu-value.ts';
 
-/** Buffers that a step's host side writes. */
-export type InputName = 'tokens' | 'positions' | 'rowSequence' | 'pageTable' | 'outIndices' | 'step' | 'tiles';
+/** What the host writes of a step's sequences, for attention. */
+export type SequenceBuffer = 'rowSequence' | 'pageTable' | 'tiles';
 
 export type BufferRef =
   | { readonly kind: 'value'; readonly value: GpuValue; readonly part: 'floats' | 'codes' | 'stats' }
@@ -12,14 +14,16 @@ export type BufferRef =
   | { readonly kind: 'vector'; readonly key: string }
   | { readonly kind: 'kv'; readonly state: number }
   | { readonly kind: 'rope'; readonly table: string }
-  | { readonly kind: 'input'; readonly name: InputName }
+  | { readonly kind: 'sequences'; readonly name: SequenceBuffer }
+  /** The uniform that holds the size of a dim. */
+  | { readonly kind: 'size'; readonly dim: Dim }
   /** Partial results of split attention. */
   | { readonly kind: 'partials' };
 
 /** Sizes of the step that a dispatch belongs to. */
 export interface StepCounts {
-  readonly rows: number;
-  readonly outRows: number;
+  /** By dim. */
+  readonly sizes: DimSizes;
   /** Tiles of prefill attention. */
   readonly tiles: number;
   /** Most keys that a row attends to. */
@@ -61,8 +65,11 @@ export type AttentionMode = 'whole' | 'split' | 'tiles';
 
 /** How a step comes. */
 export interface StepMode {
-  readonly rows: RowClass;
-  /** Undefined: no logits are wanted, and what makes them is left out. */
-  readonly outRows: RowClass | undefined;
+  /** By dim; undefined where there are none, and what works on them is left out. */
+  readonly rows: Readonly<Record<string, RowClass | undefined>>;
   readonly attention: AttentionMode;
+}
+
+export function modeOf({ sizes }: Pick<StepCounts, 'sizes'>, attention: AttentionMode): StepMode {
+  return { rows: Object.fromEntries(Object.entries(sizes).map(([dim, size]) => [dim, size === 0 ? undefined : rowClassOf(size)])), attention };
 }

@@ -2,14 +2,15 @@
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuStep } from '../ops/index.ts';
 import type { UseOptions } from './gpu-op-rules.ts';
-import { rowCountOf } from './gpu-value.ts';
+import { outerOf } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
-import { ROW_CLASSES } from './kernel-use.ts';
+import { rowClassOf, ROW_CLASSES } from './kernel-use.ts';
 import type { AttentionMode, KernelUse, RowClass, StepMode } from './kernel-use.ts';
 
 /** Rows of a step's output in a mode; undefined where nothing of it is wanted. */
 function rowsOf({ outputs }: GpuStep, mode: StepMode): RowClass | undefined {
-  return rowCountOf(outputs[0] as GpuValue) === 'outRows' ? mode.outRows : mode.rows;
+  const outer = outerOf(outputs[0] as GpuValue);
+  return typeof outer === 'number' ? rowClassOf(outer) : mode.rows[outer];
 }
 
 export function kernelUses(step: GpuStep, mode: StepMode, options: UseOptions): readonly KernelUse[] {
@@ -25,8 +26,9 @@ export function formOf(step: GpuStep, mode: StepMode): RowClass | AttentionMode 
   return form === undefined ? 'any' : { rows, attention: mode.attention }[form];
 }
 
-/** All modes that a plan may run in. */
-export function modesOf(plan: 'one' | 'many'): readonly StepMode[] {
-  if (plan === 'one') return (['whole', 'split'] as const).map((attention) => ({ rows: 'one', outRows: 'one', attention }));
-  return ROW_CLASSES.flatMap((rows) => (['tiles', 'whole', 'split'] as const).map((attention): StepMode => ({ rows, outRows: rows, attention })));
+/** Modes that together hold every form of every step. */
+export function modesOf(plan: 'one' | 'many', dims: readonly string[]): readonly StepMode[] {
+  const all = (rows: RowClass) => Object.fromEntries(dims.map((dim) => [dim, rows]));
+  if (plan === 'one') return (['whole', 'split'] as const).map((attention) => ({ rows: all('one'), attention }));
+  return ROW_CLASSES.flatMap((rows) => (['tiles', 'whole', 'split'] as const).map((attention): StepMode => ({ rows: all(rows), attention })));
 }

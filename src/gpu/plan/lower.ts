@@ -1,5 +1,4 @@
 /** From a graph to GPU steps, one by one and unfused; rules.ts fuses them. */
-import { inputOf, outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { GraphOp } from '../../graph/ops/index.ts';
 import { planSteps } from '../../graph/plan.ts';
@@ -19,7 +18,7 @@ export interface GpuPlanOptions {
   readonly activations: 'int8' | 'float';
   /** `one`: a single row whose logits are wanted, so that nothing has to be gathered. */
   readonly rows: 'one' | 'many';
-  /** Values, besides the logits, that must exist after the run. */
+  /** Values, besides the outputs, that must exist after the run. */
   readonly taps?: readonly Value[] | undefined;
   /** Rules to leave out, by name: the same results, slower. For tests and experiments. */
   readonly withoutRules?: readonly string[] | undefined;
@@ -28,11 +27,13 @@ export interface GpuPlanOptions {
 export type GpuPlan = Plan<GpuOp, GpuValue>;
 
 export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
+  const steps = lowerGraph(graph, options);
+  const read = new Set(steps.flatMap(({ inputs }) => inputs));
   return withMakersValues(planSteps<GpuOp, GpuValue>({
-    steps: lowerGraph(graph, options),
+    steps,
     rules: gpuRules(options.typeOf).filter(({ name }) => !options.withoutRules?.includes(name)),
-    kept: [outputOf(graph, 'logits'), ...(options.taps ?? [])],
-    inputs: (options.rows === 'one' ? ['tokens', 'positions'] : ['tokens', 'positions', 'outIndices']).map((name) => inputOf(graph, name)),
+    kept: [...graph.outputs.values(), ...(options.taps ?? [])],
+    inputs: [...graph.inputs.values()].filter((value) => read.has(value)),
   }));
 }
 

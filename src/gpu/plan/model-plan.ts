@@ -1,19 +1,24 @@
-/** Everything that a device profile makes of a graph before there is a device: both plans, their kernels, the sampler, the sizes. */
+/** Everything that a device profile makes of a model before there is a device: its plans, their kernels, the sampler, the sizes. */
+import { STEP_LOGITS } from '../../graph/decoder-steps.ts';
+import type { DimSizes } from '../../graph/dims.ts';
 import type { KvLayout } from '../../graph/executor.ts';
-import { outputOf } from '../../graph/graph.ts';
+import { isCausal, outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { STEP_LOGITS } from '../../graph/step-batch.ts';
+import { decoderGraphOf, graphOf } from '../../graph/model-graphs.ts';
+import type { ModelGraphs } from '../../graph/model-graphs.ts';
+import { givenDims, sequenceDim } from '../../graph/run-check.ts';
 import { widthOf } from '../../graph/value.ts';
+import type { Value } from '../../graph/value.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { repackKernel } from '../kernels/repack/repack-kernel.ts';
+import { tileRowsOf } from '../ops/attention.ts';
+import { gpuRulesOf } from '../ops/index.ts';
+import type { GpuStep } from '../ops/index.ts';
 import { packedFormatOf } from '../packed-layout.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
-import { tileRowsOf } from '../ops/attention.ts';
-import { gpuRulesOf } from '../ops/index.ts';
-import type { GpuStep } from '../ops/index.ts';
 import type { TypeOf, UseOptions } from './gpu-op-rules.ts';
 import type { KernelUse, StepMode } from './kernel-use.ts';
 import { formOf, kernelUses, modesOf } from './kernel-uses.ts';
@@ -22,11 +27,12 @@ import type { GpuPlan } from './lower.ts';
 import type { PlannedMatrix, PlannedVector, PlannedWeights } from './planned-weights.ts';
 
 export interface ModelPlanOptions {
-  readonly graph: Graph;
+  readonly model: ModelGraphs;
   readonly typeOf: TypeOf;
   readonly profile: DeviceProfile;
   readonly kv: KvLayout;
-  readonly maxRows: number;
+  /** Largest sizes of dims, as the caller sets them. */
+  readonly sizes: DimSizes;
   /** Fusion rules to leave out, by name. */
   readonly withoutRules?: readonly string[] | undefined;
 }
@@ -39,37 +45,52 @@ export interface PlannedSteps {
   readonly kernels: readonly Kernel[];
 }
 
-export interface ModelPlan {
-  /** One row whose logits are wanted: decode. */
-  readonly one: PlannedSteps;
-  /** Any rows: prefill, and decode of several sequences. */
+/** The plans of one graph for any sizes. */
+export interface GraphPlan {
+  readonly graph: Graph;
   readonly many: PlannedSteps;
   /** Keeps every tap of the graph. */
   readonly tapped: () => PlannedSteps;
+  /** Largest sizes of the dims that a run gives, and of one that keeps taps. */
+  readonly limits: DimSizes;
+  readonly tapLimits: DimSizes;
+  /** Query rows of a tile of prefill attention. */
+  readonly tileRows: number;
+}
+
+export interface ModelPlan {
+  readonly graphs: ReadonlyMap<string, GraphPlan>;
+  readonly decoder: GraphPlan;
+  /** The decoder with one row whose logits are wanted. */
+  readonly one: PlannedSteps;
   readonly weights: PlannedWeights;
   readonly sampler: SamplerShape;
   readonly samplerKernels: readonly Kernel[];
   /** What turns the file's weights into planes. */
   readonly repackKernels: readonly Kernel[];
-  /** Most rows whose logits one step computes. */
-  readonly maxOutRows: number;
+  /** Most rows of a step of the decoder. */
   readonly maxRows: number;
-  /** Query rows of a tile of prefill attention. */
-  readonly tileRows: number;
   readonly options: ModelPlanOptions;
 }
 
+/** Rows of a step that keeps hidden states: its activations are those of all layers. */
+const TAP_ROWS = 64;
 /** The sampler's last kernel is one workgroup, so a large one. */
 const MOST_SAMPLER_INVOCATIONS = 1024;
 
-export function vocabOf(graph: Graph): number {
-  return widthOf(outputOf(graph, 'logits'));
+export function vocabOf(model: ModelGraphs): number {
+  return widthOf(outputOf(decoderGraphOf(model), model.decoder.logits));
 }
 
-function planSteps(plan: GpuPlan, options: UseOptions): PlannedSteps {
+interface StepsOptions extends UseOptions {
+  /** Dims that count rows of some value. */
+  readonly dims: readonly string[];
+}
+
+function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
   const uses = new Map<GpuStep, Map<string, readonly KernelUse[]>>(plan.steps.map((step) => [step, new Map()]));
   const kernels = new Map<string, Kernel>();
-  for (const mode of modesOf(options.single ? 'one' : 'many')) {
+  for (const mode of modesOf(options.single ? 'one' : 'many', options.dims)) {
     for (const [step, ofStep] of uses) {
       const form = String(formOf(step, mode));
       if (ofStep.has(form)) continue;
@@ -88,34 +109,61 @@ function planSteps(plan: GpuPlan, options: UseOptions): PlannedSteps {
   return { plan, usesOf, kernels: [...kernels.values()] };
 }
 
-/** @throws CapacityError for a graph that the kernels have no form for */
-function checkGraph({ graph }: ModelPlanOptions): void {
-  for (const { keyDim, valueDim } of graph.states) {
-    if (keyDim % 4 !== 0) throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${graph.name} has ${keyDim}. Use the CPU.`);
-    if (keyDim !== valueDim) throw new CapacityError(`The GPU's attention takes keys and values of equal width; ${graph.name} has ${keyDim} and ${valueDim}. Use the CPU.`);
+/** @throws CapacityError for states that the kernels have no form for */
+function checkStates({ model: { name, states } }: ModelPlanOptions): void {
+  for (const { keyDim, valueDim } of states) {
+    if (keyDim % 4 !== 0) throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${name} has ${keyDim}. Use the CPU.`);
+    if (keyDim !== valueDim) throw new CapacityError(`The GPU's attention takes keys and values of equal width; ${name} has ${keyDim} and ${valueDim}. Use the CPU.`);
   }
 }
 
-export function planModel(options: ModelPlanOptions): ModelPlan {
-  checkGraph(options);
-  const { graph, typeOf, profile, kv, withoutRules } = options;
+/** Sizes that a run may have: those of the caller, and as many rows of an output as its memory has room for. */
+function limitsOf(graph: Graph, sizes: DimSizes): DimSizes {
+  const most = Math.max(...Object.values(sizes));
+  return Object.fromEntries(givenDims(graph).map((dim) => {
+    const widest = Math.max(1, ...[...graph.outputs.values()].filter(({ shape }) => shape[0] === dim).map((value) => widthOf(value)));
+    return [dim, sizes[dim] ?? Math.max(1, Math.min(most, Math.floor(STEP_LOGITS / widest)))];
+  }));
+}
+
+/** Runs with taps have fewer rows, where a sequence may be cut. */
+function tapLimitsOf(graph: Graph, limits: DimSizes): DimSizes {
+  if (sequenceDim(graph) === undefined || !isCausal(graph)) return limits;
+  return Object.fromEntries(Object.entries(limits).map(([dim, size]) => [dim, Math.min(TAP_ROWS, size)]));
+}
+
+function planGraph(graph: Graph, options: ModelPlanOptions): GraphPlan & { readonly plannedOne: () => PlannedSteps } {
+  const { typeOf, profile, kv, withoutRules, sizes } = options;
   const activations = profile.activations === 'int8' ? 'int8' : 'float';
-  const planned = (rows: 'one' | 'many', taps?: ReturnType<typeof tapsOf>) =>
-    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, withoutRules }), { profile, typeOf, single: rows === 'one', kv });
-  const one = planned('one');
+  const limits = limitsOf(graph, sizes);
+  const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
+  const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
+    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, withoutRules }), { profile, typeOf, single: rows === 'one', kv, dims });
   const many = planned('many');
-  const weights = weightsOfSteps([...one.plan.steps, ...many.plan.steps], typeOf);
-  const types = new Set([...weights.matrices.values()].map(({ type }) => type));
-  const vocab = vocabOf(graph);
-  const sampler = { vocab, invocations: Math.min(MOST_SAMPLER_INVOCATIONS, profile.invocations) };
   return {
-    one, many, options, sampler, weights,
-    tapped: () => planned('many', tapsOf(graph)),
+    graph, many, limits,
+    tapLimits: tapLimitsOf(graph, limits),
+    tapped: () => planned('many', [...graph.taps.values()]),
+    plannedOne: () => planned('one'),
+    tileRows: tileRowsOf(many.plan.steps, { profile, kv }),
+  };
+}
+
+export function planModel(options: ModelPlanOptions): ModelPlan {
+  checkStates(options);
+  const { model, typeOf, profile } = options;
+  const graphs = new Map([...model.graphs].map(([name, graph]) => [name, planGraph(graph, options)]));
+  const decoder = graphs.get(model.decoder.graph);
+  if (decoder === undefined) throw new Error(`gpu plan: no decoder ${graphOf(model, model.decoder.graph).name}`);
+  const one = decoder.plannedOne();
+  const weights = weightsOfSteps([one, ...[...graphs.values()].map(({ many }) => many)].flatMap(({ plan }) => plan.steps), typeOf);
+  const types = new Set([...weights.matrices.values()].map(({ type }) => type));
+  const sampler = { vocab: vocabOf(model), invocations: Math.min(MOST_SAMPLER_INVOCATIONS, profile.invocations) };
+  return {
+    graphs, decoder, one, options, sampler, weights,
     repackKernels: [...types].map((type) => repackKernel({ format: packedFormatOf(type) })),
     samplerKernels: samplerKernels(sampler),
-    maxRows: options.maxRows,
-    tileRows: tileRowsOf(many.plan.steps, { profile, kv }),
-    maxOutRows: Math.max(1, Math.min(options.maxRows, Math.floor(STEP_LOGITS / vocab))),
+    maxRows: decoder.limits[sequenceDim(decoder.graph) ?? 'rows'] as number,
   };
 }
 
@@ -132,11 +180,8 @@ function weightsOfSteps(steps: readonly GpuStep[], typeOf: TypeOf): PlannedWeigh
 }
 
 /** Every kernel that loading and running a model may take, each once. */
-export function kernelsOfModel({ one, many, tapped, samplerKernels: samplers, repackKernels }: ModelPlan): readonly Kernel[] {
-  const all = [...repackKernels, ...one.kernels, ...many.kernels, ...tapped().kernels, ...samplers];
+export function kernelsOfModel({ one, graphs, samplerKernels: samplers, repackKernels }: ModelPlan): readonly Kernel[] {
+  const ofGraphs = [...graphs.values()].flatMap(({ many, tapped }) => [...many.kernels, ...tapped().kernels]);
+  const all = [...repackKernels, ...one.kernels, ...ofGraphs, ...samplers];
   return [...new Map(all.map((kernel) => [kernel.key, kernel])).values()];
-}
-
-function tapsOf(graph: Graph) {
-  return [...graph.taps.values()];
 }

@@ -1,10 +1,13 @@
 /** What a model does on a profile, in numbers and as text: dispatches, bytes and multiply-adds of a token and of a prefill chunk. */
+import { sizesOf } from '../../graph/dims.ts';
+import type { DimSizes } from '../../graph/dims.ts';
 import { printPlan } from '../../graph/plan.ts';
+import { sequenceDim } from '../../graph/run-check.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import { samplerSteps } from '../sampling/sampler-steps.ts';
 import { samplerVariantOf } from '../sampling/sampler-kinds.ts';
 import { describeOp } from '../ops/index.ts';
-import { rowClassOf } from './kernel-use.ts';
+import { modeOf } from './kernel-use.ts';
 import type { StepCounts, StepMode } from './kernel-use.ts';
 import type { ModelPlan, PlannedSteps } from './model-plan.ts';
 
@@ -38,11 +41,18 @@ function totalOf(dispatches: readonly ReportedDispatch[]) {
   };
 }
 
+/** Sizes of a step of the decoder with `rows` rows, the logits after the last one wanted. */
+function sizesWith({ decoder: { graph, limits } }: ModelPlan, rows: number): DimSizes {
+  const dim = sequenceDim(graph);
+  return sizesOf(graph.derivedDims, Object.fromEntries(Object.keys(limits).map((name) => [name, name === dim ? rows : 1])));
+}
+
 /** One token after `keys - 1` others, greedy sampling included. */
 export function reportDecode(model: ModelPlan, keys: number): StepReport {
   const { profile } = model.options;
-  const mode: StepMode = { rows: 'one', outRows: 'one', attention: keys >= profile.knobs.attention.splitFrom ? 'split' : 'whole' };
-  const report = reportSteps(`decode, ${keys} keys`, model.one, { mode, counts: { rows: 1, outRows: 1, tiles: 0, keys } });
+  const counts = { sizes: sizesWith(model, 1), tiles: 0, keys };
+  const mode = modeOf(counts, keys >= profile.knobs.attention.splitFrom ? 'split' : 'whole');
+  const report = reportSteps(`decode, ${keys} keys`, model.one, { mode, counts });
   const variant = samplerVariantOf(model.sampler, { mode: 'greedy', penalties: false });
   const sampling = samplerSteps(variant).map(({ kernel, workgroups }, i) => ({ step: 'sample', kernel, workgroups, bytes: i === 0 ? 4 * variant.vocab : 0, multiplyAdds: 0 }));
   const dispatches = [...report.dispatches, ...sampling];
@@ -51,8 +61,9 @@ export function reportDecode(model: ModelPlan, keys: number): StepReport {
 
 /** A chunk of `rows` rows at the beginning of a sequence, the logits after the last one wanted. */
 export function reportPrefill(model: ModelPlan, rows: number): StepReport {
-  const mode: StepMode = { rows: rowClassOf(rows), outRows: 'one', attention: 'tiles' };
-  return reportSteps(`prefill, ${rows} rows`, model.many, { mode, counts: { rows, outRows: 1, tiles: Math.ceil(rows / model.tileRows), keys: rows } });
+  const { many, tileRows } = model.decoder;
+  const counts = { sizes: sizesWith(model, rows), tiles: Math.ceil(rows / tileRows), keys: rows };
+  return reportSteps(`prefill, ${rows} rows`, many, { mode: modeOf(counts, 'tiles'), counts });
 }
 
 /** Bytes and products in short, as a plan's reader wants them. */
@@ -79,6 +90,6 @@ const SHOWN_KEYS = 128;
 
 /** The decode plan, its buffers, and the dispatches of a token. */
 export function printModelPlan(model: ModelPlan): string {
-  const { graph, typeOf } = model.options;
-  return `${printPlan(graph.name, model.one.plan, (op) => describeOp(op, typeOf))}\n${printReport(reportDecode(model, SHOWN_KEYS))}`;
+  const { typeOf, model: { name } } = model.options;
+  return `${printPlan(name, model.one.plan, (op) => describeOp(op, typeOf))}\n${printReport(reportDecode(model, SHOWN_KEYS))}`;
 }

@@ -1,6 +1,7 @@
 /** References to the buffers of values and vectors, and what they hold. */
 import { widthOf } from '../../graph/value.ts';
 import { q8CodeBytes, q8StatBytes } from '../q8-layout.ts';
+import { rowsOfValue } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
 import type { BufferRef, StepCounts } from './kernel-use.ts';
 
@@ -23,8 +24,8 @@ export function vectorRef(key: string): BufferRef {
 }
 
 /** Bytes of a value in a step. */
-export function sizeOfValue(value: GpuValue, counts: Pick<StepCounts, 'rows' | 'outRows'>): number {
-  const rows = value.shape[0] === 'outRows' ? counts.outRows : counts.rows;
+export function sizeOfValue(value: GpuValue, { sizes }: Pick<StepCounts, 'sizes'>): number {
+  const rows = rowsOfValue(value, sizes);
   const width = widthOf(value);
   return value.dtype === 'q8' || value.dtype === 'q8n' ? q8CodeBytes(rows, width) + q8StatBytes(rows, width) : rows * width * 4;
 }

@@ -49,6 +49,13 @@ function bindUse({ kernel, buffers }: Pick<KernelUse, 'kernel' | 'buffers'>, { g
   return { pipeline: compiled.pipeline, group, label: kernel.label };
 }
 
+/** Equal for modes whose dispatches are the same. */
+function keyOf({ rows, attention }: StepMode): string {
+  let key: string = attention;
+  for (const dim in rows) key += ` ${rows[dim]}`;
+  return key;
+}
+
 export function bindPlan({ plan, usesOf }: PlannedSteps, options: BindOptions): BoundPlan {
   const bound = new Map<KernelUse, Dispatch>();
   const lists = new Map<string, readonly Dispatch[]>();
@@ -61,7 +68,7 @@ export function bindPlan({ plan, usesOf }: PlannedSteps, options: BindOptions): 
   };
   return {
     dispatches(mode) {
-      const key = `${mode.rows} ${mode.outRows} ${mode.attention}`;
+      const key = keyOf(mode);
       const present = lists.get(key);
       if (present !== undefined) return present;
       const list = plan.steps.flatMap((step) => usesOf(step, mode).map(dispatchOf));

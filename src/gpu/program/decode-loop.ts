@@ -2,7 +2,8 @@
  * Tokens without the host in the loop: each step's token is sampled on the GPU and read by the next step there. Several steps go in one
  * submit, and the next submit is encoded while one runs; the host only reads which tokens they were.
  */
-import type { DecodeRequest, DecodeRun, SequenceStep } from '../../graph/executor.ts';
+import type { SequenceStep } from '../../graph/decoder-steps.ts';
+import type { DecodeRequest, DecodeRun } from '../../graph/executor.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { StepCounts, StepMode } from '../plan/kernel-use.ts';
 import { encodeDispatches } from './bound-plan.ts';
@@ -14,15 +15,20 @@ import type { TokenSampler } from './token-sampler.ts';
 export interface DecodeProgram {
   readonly gpu: GpuDevice;
   readonly one: RunnablePlan;
+  /** Sizes of a step of `one`. */
+  readonly oneRow: StepCounts['sizes'];
   readonly sampler: TokenSampler;
   readonly stepsPerSubmit: number;
   readonly readBack: ReadBack;
   /** Pages of positions below `end`, once they are there. */
   pagesUpTo(end: number): Promise<ArrayLike<number>>;
   checkOpen(): void;
-  modeOf(counts: StepCounts): StepMode;
+  /** How a single row comes that attends to so many keys. */
+  modeOf(keys: number): StepMode;
   /** Encodes the step that the first token is sampled after. */
   encodeFirst(encoder: GPUCommandEncoder, sequence: SequenceStep): StepCounts;
+  /** Writes where `one` goes on from: the sampler moves it on to the token that it chooses. */
+  placeAt(place: { readonly token: number; readonly position: number; readonly pages: ArrayLike<number> }): void;
 }
 
 /** Submits that are under way while the oldest is waited for: one runs, one waits behind it. */
@@ -86,13 +92,12 @@ async function fill(loop: Loop): Promise<void> {
 
 function submitFirst(loop: Loop, table: ArrayLike<number>): Submitted {
   const { program, request } = loop;
-  const { gpu, sampler, one } = program;
+  const { gpu, sampler } = program;
   const { tokens, start } = request;
   sampler.begin(request.sampling, request.history);
   const encoder = gpu.device.createCommandEncoder();
   const counts = program.encodeFirst(encoder, { tokens, start, pages: table, outputs: [tokens.length - 1] });
-  // Where decoding goes on from: the sampler moves the position on to the token it chooses.
-  one.inputs.write([{ tokens: [tokens[tokens.length - 1] as number], start: start + tokens.length - 1, pages: table, outputs: [0] }]);
+  program.placeAt({ token: tokens[tokens.length - 1] as number, position: start + tokens.length - 1, pages: table });
   loop.pages = table.length;
   const pass = encoder.beginComputePass();
   encodeDispatches(pass, sampler.dispatches(), counts);
@@ -112,8 +117,8 @@ function submitSteps(loop: Loop, count: number, table: ArrayLike<number>): Submi
     const most = Math.min(count, done + STEPS_PER_COMMANDS);
     for (; done < most; done++) {
       const keys = request.start + request.tokens.length + loop.submitted + done;
-      const counts = { rows: 1, outRows: 1, tiles: 0, keys };
-      encodeDispatches(pass, one.bound.dispatches(program.modeOf(counts)), counts);
+      const counts = { sizes: program.oneRow, tiles: 0, keys };
+      encodeDispatches(pass, one.bound.dispatches(program.modeOf(keys)), counts);
       encodeDispatches(pass, sampling, counts);
     }
     pass.end();

@@ -1,12 +1,17 @@
-/** A graph loaded on a GPU: runs steps, samples ahead, and grows its KV pages. */
-import type { DecodeRequest, DecodeRun, MemoryUse, Program, SequenceStep, StepBatch, StepResult } from '../../graph/executor.ts';
-import { checkPages, checkSequences, checkTokens, splitBatch, tokenLimitOf } from '../../graph/step-batch.ts';
-import { isCausal, outputOf } from '../../graph/graph.ts';
-import { widthOf } from '../../graph/value.ts';
+/** A model loaded on a GPU: runs its graphs, samples ahead, and grows its KV pages. */
+import type { DimSizes } from '../../graph/dims.ts';
+import { decoderRun } from '../../graph/decoder-steps.ts';
+import type { SequenceStep } from '../../graph/decoder-steps.ts';
+import type { DecodeRequest, DecodeRun, GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows } from '../../graph/executor.ts';
+import { inputOf } from '../../graph/graph.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { graphOf } from '../../graph/model-graphs.ts';
+import type { ModelGraphs } from '../../graph/model-graphs.ts';
+import { checkPages, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
+import type { CheckedRun } from '../../graph/run-check.ts';
 import type { Value } from '../../graph/value.ts';
-import { InputError } from '../../tensor/errors.ts';
-import type { StepCounts, StepMode } from '../plan/kernel-use.ts';
-import { rowClassOf } from '../plan/kernel-use.ts';
+import { modeOf } from '../plan/kernel-use.ts';
+import type { AttentionMode, StepCounts, StepMode } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { encodeDispatches } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
@@ -15,19 +20,25 @@ import type { DecodeProgram } from './decode-loop.ts';
 import type { Growth } from './kv-cache.ts';
 import type { ProgramBase, RunnablePlan } from './program-parts.ts';
 import { createReadBack } from './read-back.ts';
-import type { ReadBack, ReadRange } from './read-back.ts';
+import type { PendingRead, ReadBack, ReadRange } from './read-back.ts';
 import type { TokenSampler } from './token-sampler.ts';
 
 /** Most rows of a step whose keys are split: more rows fill the device by themselves, and partial results take room. */
 export const SPLIT_ROWS = 8;
 
-export interface GpuProgramParts {
-  readonly base: ProgramBase;
-  /** One row, its logits wanted. */
-  readonly one: RunnablePlan;
+/** The plans of one graph. */
+export interface RunnableGraph {
   readonly many: RunnablePlan;
+  readonly tapLimits: DimSizes;
   /** Keeps every tap; made when it is first asked for. */
   readonly createTapped: () => Promise<RunnablePlan>;
+}
+
+export interface GpuProgramParts {
+  readonly base: ProgramBase;
+  /** The decoder with one row, its logits wanted. */
+  readonly one: RunnablePlan;
+  readonly graphs: ReadonlyMap<string, RunnableGraph>;
   readonly sampler: TokenSampler;
   /** Keys from which attention is split. */
   readonly splitFrom: number;
@@ -36,10 +47,14 @@ export interface GpuProgramParts {
 }
 
 export class GpuProgram implements Program {
+  readonly model: ModelGraphs;
   readonly #parts: GpuProgramParts;
   readonly #readBack: ReadBack;
-  readonly #tokenLimit: number;
-  #tapped: RunnablePlan | undefined;
+  readonly #decoder: Graph;
+  /** Sizes of a step of one row. */
+  readonly #oneRow: DimSizes;
+  readonly #oneModes: Readonly<Record<'whole' | 'split', StepMode>>;
+  readonly #tapped = new Map<string, RunnablePlan>();
   /** Whatever allocating said after the call that did it had returned. */
   #growing: Promise<unknown> = Promise.resolve();
   /** Pages that were asked for, had or not. */
@@ -48,9 +63,24 @@ export class GpuProgram implements Program {
   #isDisposed = false;
 
   constructor(parts: GpuProgramParts) {
+    const { base, one } = parts;
+    this.model = base.request.model;
     this.#parts = parts;
-    this.#readBack = createReadBack(parts.base.gpu);
-    this.#tokenLimit = tokenLimitOf(parts.base.request.graph);
+    this.#readBack = createReadBack(base.gpu);
+    this.#decoder = graphOf(this.model, this.model.decoder.graph);
+    this.#oneRow = Object.fromEntries(Object.keys(one.limits).map((dim) => [dim, 1]));
+    this.#oneModes = { whole: modeOf({ sizes: this.#oneRow }, 'whole'), split: modeOf({ sizes: this.#oneRow }, 'split') };
+  }
+
+  limits(graph: string, withTaps: boolean): DimSizes {
+    const { many, tapLimits } = this.#graph(graph);
+    return withTaps ? tapLimits : many.limits;
+  }
+
+  #graph(name: string): RunnableGraph {
+    const graph = this.#parts.graphs.get(name);
+    if (graph === undefined) throw new Error(`model ${this.model.name}: no graph ${name}`);
+    return graph;
   }
 
   ensureKvPages(count: number): void {
@@ -75,12 +105,12 @@ export class GpuProgram implements Program {
 
   /** What refers to the cache's buffers is bound again when it is next used. */
   #invalidate(): void {
-    const { one, many } = this.#parts;
-    for (const plan of [one, many, this.#tapped]) plan?.bound.invalidate();
+    const { one, graphs } = this.#parts;
+    for (const { bound } of [one, ...[...graphs.values()].map(({ many }) => many), ...this.#tapped.values()]) bound.invalidate();
   }
 
   /** Settles what {@link ensureKvPages} began, and begins again where it failed and `sequences` need it. */
-  async #grown(sequences: readonly Pick<SequenceStep, 'pages'>[]): Promise<void> {
+  async #grown(sequences: readonly Pick<SequenceRows, 'pages'>[]): Promise<void> {
     const begun = this.#growing;
     this.#growing = Promise.resolve();
     await begun;
@@ -90,71 +120,105 @@ export class GpuProgram implements Program {
     await this.#grown([]);
   }
 
-  async run(batch: StepBatch): Promise<StepResult> {
+  async run(runs: readonly GraphRun[]): Promise<RunResults> {
     this.#checkOpen();
     this.#decoding?.close();
-    const { base, many, one } = this.#parts;
-    const taps = (batch.taps ?? []).map((name) => [name, this.#tapValue(name)] as const);
-    await this.#grown(batch.sequences);
-    checkSequences(batch.sequences, this.#limits());
-    const plan = taps.length > 0 ? (this.#tapped ??= await this.#parts.createTapped()) : undefined;
-    const limits = { rows: plan?.rows ?? many.rows, outRows: plan ? Math.min(plan.rows, base.maxOutRows) : base.maxOutRows, causal: isCausal(base.request.graph) };
-    const steps = splitBatch(batch.sequences, limits);
-    const results: { logits: Float32Array; taps: Float32Array[] }[] = [];
-    for (const sequences of steps) {
-      const isOne = plan === undefined && sequences.length === 1 && sequences[0]?.tokens.length === 1 && sequences[0].outputs.length === 1;
-      results.push(await this.#runStep(sequences, plan ?? (isOne ? one : many), taps.map(([, value]) => value)));
-    }
-    return {
-      logits: joined(results.map(({ logits }) => logits)),
-      taps: new Map(taps.map(([name], i) => [name, joined(results.map((result) => result.taps[i] as Float32Array))])),
-    };
+    await this.#grown(runs.flatMap(({ sequences = [] }) => sequences));
+    const checked = checkRuns(this.model, runs, { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#pageLimits() });
+    const plans: RunnablePlan[] = [];
+    for (const run of checked) plans.push(await this.#planOf(run));
+    return this.#submit(checked, plans);
   }
 
-  async #runStep(sequences: readonly SequenceStep[], plan: RunnablePlan, taps: readonly Value[]) {
-    const { gpu, logits, request } = this.#parts.base;
-    const encoder = gpu.device.createCommandEncoder();
-    const counts = this.#encodeStep(encoder, plan, sequences);
-    const floats = (buffer: GPUBuffer, value: Value, rows: number): ReadRange => ({ buffer, sizeBytes: rows * widthOf(value) * 4 });
-    const ranges = [
-      ...(counts.outRows > 0 ? [floats(logits, outputOf(request.graph, 'logits'), counts.outRows)] : []),
-      ...taps.map((value) => floats(plan.activations.bufferOf(value, 'floats'), value, counts.rows)),
-    ];
-    if (ranges.length === 0) {
-      gpu.queue.submit([encoder.finish()]);
-      await gpu.pending(gpu.queue.onSubmittedWorkDone());
-      return { logits: new Float32Array(0), taps: [] };
+  async #planOf({ run, graph, sizes, withTaps }: CheckedRun): Promise<RunnablePlan> {
+    const { many, createTapped } = this.#graph(graph.name);
+    if (withTaps) {
+      const plan = this.#tapped.get(graph.name) ?? (await createTapped());
+      this.#tapped.set(graph.name, plan);
+      return plan;
     }
-    const pending = this.#readBack.copy(encoder, ranges);
+    const isOne = graph === this.#decoder && run.wanted.length > 0 && Object.values(sizes).every((size) => size === 1);
+    return isOne ? this.#parts.one : many;
+  }
+
+  async #submit(checked: readonly CheckedRun[], plans: readonly RunnablePlan[]): Promise<RunResults> {
+    const { gpu } = this.#parts.base;
+    const pending: { readonly names: readonly string[]; readonly read: PendingRead | undefined }[] = [];
+    let encoder = gpu.device.createCommandEncoder();
+    const used = new Set<RunnablePlan>();
+    for (const [at, run] of checked.entries()) {
+      const plan = plans[at] as RunnablePlan;
+      // What the host writes is there before the submit begins, so a plan's second run goes into another one.
+      if (used.has(plan)) {
+        gpu.queue.submit([encoder.finish()]);
+        encoder = gpu.device.createCommandEncoder();
+        used.clear();
+      }
+      used.add(plan);
+      this.#encodeHandovers(encoder, { run, plan, before: checked.slice(0, at), plans });
+      this.#encodeRun(encoder, run, plan);
+      const ranges = [...run.wanted].map(([, value]): ReadRange => ({ buffer: plan.activations.bufferOf(value, 'floats'), sizeBytes: countOf(value, run.sizes) * 4 }));
+      const isEmpty = ranges.every(({ sizeBytes }) => sizeBytes === 0);
+      pending.push({ names: [...run.wanted.keys()], read: isEmpty ? undefined : this.#readBack.copy(encoder, ranges) });
+    }
     gpu.queue.submit([encoder.finish()]);
-    const arrays = (await pending.read()).map((bytes) => new Float32Array(bytes));
-    const found = counts.outRows > 0 ? arrays.shift() : undefined;
-    return { logits: found ?? new Float32Array(0), taps: arrays };
+    if (pending.every(({ read }) => read === undefined)) await gpu.pending(gpu.queue.onSubmittedWorkDone());
+    return Promise.all(pending.map(async ({ names, read }) => {
+      const arrays = read === undefined ? [] : await read.read();
+      return new Map(names.map((name, i) => [name, new Float32Array(arrays[i] ?? new ArrayBuffer(0))] as const));
+    }));
   }
 
-  #encodeStep(encoder: GPUCommandEncoder, plan: RunnablePlan, sequences: readonly SequenceStep[]): StepCounts {
-    const counts = plan.inputs.write(sequences);
-    if (counts.rows === 0) return counts;
+  /** Copies of what earlier runs of the same list made, on the device. */
+  #encodeHandovers(encoder: GPUCommandEncoder, { run, plan, before, plans }: { readonly run: CheckedRun; readonly plan: RunnablePlan; readonly before: readonly CheckedRun[]; readonly plans: readonly RunnablePlan[] }): void {
+    for (const [name, value] of run.graph.inputs) {
+      const input = run.run.inputs[name] as RunInput;
+      if (!('graph' in input) || !plan.activations.has(value)) continue;
+      const from = before.findLastIndex((each) => each.run.graph === input.graph);
+      const made = (before[from] as CheckedRun).graph.outputs.get(input.output) as Value;
+      const source = (plans[from] as RunnablePlan).activations.bufferOf(made, 'floats');
+      encoder.copyBufferToBuffer(source, 0, plan.activations.bufferOf(value, 'floats'), 0, countOf(value, run.sizes) * 4);
+    }
+  }
+
+  #encodeRun(encoder: GPUCommandEncoder, { run, graph, sizes }: Pick<CheckedRun, 'run' | 'graph' | 'sizes'>, plan: RunnablePlan): StepCounts {
+    const { queue } = this.#parts.base.gpu;
+    for (const [name, value] of graph.inputs) {
+      const input = run.inputs[name] as RunInput;
+      if ('graph' in input || input.length === 0 || !plan.activations.has(value)) continue;
+      const numbers = value.dtype === 'i32' ? Int32Array.from(input) : Float32Array.from(input);
+      queue.writeBuffer(plan.activations.bufferOf(value, 'floats'), 0, numbers as BufferSource);
+    }
+    const counts = plan.inputs.write(sizes, run.sequences ?? []);
+    if (Object.values(sizes).every((size) => size === 0)) return counts;
     const pass = encoder.beginComputePass();
-    encodeDispatches(pass, plan.bound.dispatches(this.#modeOf(counts)), counts);
+    encodeDispatches(pass, plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences ?? []))), counts);
     pass.end();
     return counts;
   }
 
-  #modeOf({ rows, outRows, tiles, keys }: StepCounts): StepMode {
-    const attention = tiles > 0 ? 'tiles' : keys >= this.#parts.splitFrom && rows <= SPLIT_ROWS ? 'split' : 'whole';
-    return { rows: rowClassOf(rows), outRows: outRows === 0 ? undefined : rowClassOf(outRows), attention };
+  #attentionOf({ tiles, keys }: StepCounts, sequences: readonly SequenceRows[]): AttentionMode {
+    if (tiles > 0) return 'tiles';
+    return keys >= this.#parts.splitFrom && sequences.length <= SPLIT_ROWS ? 'split' : 'whole';
   }
 
   decode(request: DecodeRequest): DecodeRun {
     this.#checkOpen();
     this.#decoding?.close();
-    const { base, one, many, sampler, stepsPerSubmit } = this.#parts;
-    checkTokens(request.tokens, this.#tokenLimit);
-    if (request.tokens.length < 1 || request.tokens.length > many.rows) throw new Error(`decode: expected 1 to ${many.rows} tokens, found ${request.tokens.length}`);
-    const [grown, limits] = [this.#grown.bind(this), this.#limits.bind(this)];
+    const { base, one, sampler, stepsPerSubmit, splitFrom } = this.#parts;
+    const { decoder } = this.model;
+    const { many } = this.#graph(decoder.graph);
+    checkTokens(request.tokens, this.#tokenLimit());
+    const most = many.limits[sequenceDim(this.#decoder) as string] as number;
+    if (request.tokens.length < 1 || request.tokens.length > most) throw new Error(`decode: expected 1 to ${most} tokens, found ${request.tokens.length}`);
+    const [grown, limits] = [this.#grown.bind(this), this.#pageLimits.bind(this)];
+    const encode = (encoder: GPUCommandEncoder, sequence: SequenceStep, plan: RunnablePlan) => {
+      const run = decoderRun(decoder, [sequence], []);
+      return this.#encodeRun(encoder, { run, graph: this.#decoder, sizes: run.dims }, plan);
+    };
     const program: DecodeProgram = {
       gpu: base.gpu, one, sampler, stepsPerSubmit,
+      oneRow: this.#oneRow,
       readBack: this.#readBack,
       async pagesUpTo(end) {
         const pages = request.reserve(end);
@@ -163,29 +227,37 @@ export class GpuProgram implements Program {
         return pages;
       },
       checkOpen: () => this.#checkOpen(),
-      modeOf: (counts) => this.#modeOf(counts),
-      encodeFirst: (encoder, sequence) => this.#encodeStep(encoder, sequence.tokens.length === 1 ? one : many, [sequence]),
+      modeOf: (keys) => this.#oneModes[keys >= splitFrom ? 'split' : 'whole'],
+      encodeFirst: (encoder, sequence) => encode(encoder, sequence, sequence.tokens.length === 1 ? one : many),
+      placeAt: ({ token, position, pages }) => {
+        this.#write(one, decoder.tokens, [token]);
+        this.#write(one, decoder.positions, [position]);
+        one.inputs.write(this.#oneRow, [{ rows: 1, start: position, pages }]);
+      },
     };
     return (this.#decoding = createDecodeRun(program, request));
   }
 
+  #write({ graph, activations }: RunnablePlan, input: string, numbers: readonly number[]): void {
+    this.#parts.base.gpu.queue.writeBuffer(activations.bufferOf(inputOf(graph, input), 'floats'), 0, Int32Array.from(numbers) as BufferSource);
+  }
+
+  #tokenLimit(): number {
+    const tokens = inputOf(this.#decoder, this.model.decoder.tokens);
+    const tables = this.#decoder.nodes.flatMap(({ op, inputs }) => (op.kind === 'embed' && inputs[0] === tokens ? [op.weight.shape[0] as number] : []));
+    return Math.min(...tables);
+  }
+
   /** What one decoded token after `keys - 1` others runs, for benchmarks: its own steps, then the sampler as it was set last. */
   tokenDispatches(keys: number): { readonly gpu: GpuDevice; readonly steps: readonly Dispatch[]; readonly sampling: readonly Dispatch[]; readonly counts: StepCounts } {
-    const { base, one, sampler } = this.#parts;
-    const counts = { rows: 1, outRows: 1, tiles: 0, keys };
-    return { gpu: base.gpu, steps: one.bound.dispatches(this.#modeOf(counts)), sampling: sampler.dispatches(), counts };
+    const { base, one, sampler, splitFrom } = this.#parts;
+    const counts = { sizes: this.#oneRow, tiles: 0, keys };
+    return { gpu: base.gpu, steps: one.bound.dispatches(this.#oneModes[keys >= splitFrom ? 'split' : 'whole']), sampling: sampler.dispatches(), counts };
   }
 
-  #limits() {
+  #pageLimits() {
     const { request, kv } = this.#parts.base;
-    return { tokenLimit: this.#tokenLimit, pageTokens: request.kv.pageTokens, pages: kv.pages };
-  }
-
-  #tapValue(name: string): Value {
-    const { taps } = this.#parts.base.request.graph;
-    const value = taps.get(name);
-    if (value !== undefined) return value;
-    throw new InputError(`The model has no tap called ${JSON.stringify(name)}; it has ${[...taps.keys()].join(', ') || 'none'}.`);
+    return { pageTokens: request.kv.pageTokens, pages: kv.pages };
   }
 
   #checkOpen(): void {
@@ -194,9 +266,9 @@ export class GpuProgram implements Program {
   }
 
   get memory(): MemoryUse {
-    const { base, one, many, sampler } = this.#parts;
+    const { base, one, graphs, sampler } = this.#parts;
     const { weights, kv, logits, partials } = base;
-    const work = [one, many].reduce((sum, { activations, inputs }) => sum + activations.sizeBytes + inputs.sizeBytes, 0);
+    const work = [one, ...[...graphs.values()].map(({ many }) => many)].reduce((sum, { activations, inputs }) => sum + activations.sizeBytes + inputs.sizeBytes, 0);
     return { weightBytes: weights.sizeBytes, kvBytes: kv.sizeBytes, workBytes: work + kv.tableBytes + logits.size + partials.size + sampler.sizeBytes };
   }
 
@@ -211,15 +283,4 @@ export class GpuProgram implements Program {
     // The device goes with all that was made on it.
     this.#parts.base.gpu.destroy();
   }
-}
-
-function joined(arrays: readonly Float32Array[]): Float32Array {
-  if (arrays.length === 1) return arrays[0] as Float32Array;
-  const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const array of arrays) {
-    all.set(array, at);
-    at += array.length;
-  }
-  return all;
 }

@@ -3,7 +3,7 @@
  * rotary positions as far as there are pages. Both grow by doubling: what is there is copied on the GPU.
  */
 import type { KvLayout } from '../../graph/executor.ts';
-import type { Graph } from '../../graph/graph.ts';
+import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import type { RopeTable } from '../../graph/ops/rope.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
@@ -41,8 +41,8 @@ function headStrideOf(headDim: number, type: KvLayout['type']): number {
   return Math.ceil(headDim / unit) * unit;
 }
 
-function statePageBytes(graph: Graph, { type, pageTokens }: KvLayout): number[] {
-  return graph.states.map(({ heads, keyDim, valueDim }) => heads * pageTokens * (headStrideOf(keyDim, type) + headStrideOf(valueDim, type)) * (type === 'f16' ? 2 : 4));
+function statePageBytes({ states }: ModelGraphs, { type, pageTokens }: KvLayout): number[] {
+  return states.map(({ heads, keyDim, valueDim }) => heads * pageTokens * (headStrideOf(keyDim, type) + headStrideOf(valueDim, type)) * (type === 'f16' ? 2 : 4));
 }
 
 /** (cos, sin) of position * frequency, rows `from` to `to`, computed in float64. */
@@ -60,14 +60,14 @@ function ropeRows({ frequencies }: RopeTable, from: number, to: number): Float32
   return rows;
 }
 
-function ropeTablesOf(graph: Graph): readonly RopeTable[] {
-  const tables = graph.nodes.flatMap(({ op }) => (op.kind === 'rope' ? [op.table] : []));
+function ropeTablesOf({ graphs }: ModelGraphs): readonly RopeTable[] {
+  const tables = [...graphs.values()].flatMap(({ nodes }) => nodes).flatMap(({ op }) => (op.kind === 'rope' ? [op.table] : []));
   return [...new Map(tables.map((table) => [table.id, table])).values()];
 }
 
 export interface KvCacheOptions {
   readonly gpu: GpuDevice;
-  readonly graph: Graph;
+  readonly model: ModelGraphs;
   readonly kv: KvLayout;
 }
 
@@ -86,16 +86,16 @@ function destroyBuffers({ states, tables }: KvBuffers): void {
 }
 
 /** Larger buffers with the same contents. */
-function enlarge({ gpu, graph, kv }: KvCacheOptions, before: KvBuffers, capacity: number): KvBuffers {
+function enlarge({ gpu, model, kv }: KvCacheOptions, before: KvBuffers, capacity: number): KvBuffers {
   const encoder = gpu.device.createCommandEncoder();
   const enlarged = (label: string, size: number, old: GPUBuffer | undefined) => {
     const buffer = gpu.createBuffer({ label, size, usage: STORAGE_USAGE });
     if (old !== undefined) encoder.copyBufferToBuffer(old, 0, buffer, 0, old.size);
     return buffer;
   };
-  const states = statePageBytes(graph, kv).map((bytes, i) => enlarged(`keys and values of layer ${i}`, capacity * bytes, before.states[i]));
+  const states = statePageBytes(model, kv).map((bytes, i) => enlarged(`keys and values of layer ${i}`, capacity * bytes, before.states[i]));
   const [from, to] = [before.capacity * kv.pageTokens, capacity * kv.pageTokens];
-  const tables = new Map(ropeTablesOf(graph).map((table) => {
+  const tables = new Map(ropeTablesOf(model).map((table) => {
     const rowBytes = table.frequencies.length * 8;
     const buffer = enlarged(`rotary positions ${table.id}`, to * rowBytes, before.tables.get(table.id));
     gpu.queue.writeBuffer(buffer, from * rowBytes, ropeRows(table, from, to) as BufferSource);
@@ -106,8 +106,8 @@ function enlarge({ gpu, graph, kv }: KvCacheOptions, before: KvBuffers, capacity
 }
 
 /** @throws CapacityError where a kernel cannot bind one layer's `count` pages */
-function checkBinding({ gpu, graph, kv }: KvCacheOptions, count: number): void {
-  const pageBytes = Math.max(...statePageBytes(graph, kv), 1);
+function checkBinding({ gpu, model, kv }: KvCacheOptions, count: number): void {
+  const pageBytes = Math.max(...statePageBytes(model, kv), 1);
   if (pageBytes * count <= gpu.limits.bindingBytes) return;
   const fits = Math.floor(gpu.limits.bindingBytes / pageBytes) * kv.pageTokens;
   throw new CapacityError(`Keys and values of ${count * kv.pageTokens} tokens take ${pageBytes * count} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} at once. Use a context of at most ${fits} tokens.`);

@@ -1,10 +1,12 @@
 /** What a loaded program is made of: its plans, what they are bound to, and the buffers behind that. */
+import { sizesOf } from '../../graph/dims.ts';
+import type { DimSizes } from '../../graph/dims.ts';
 import type { ProgramRequest } from '../../graph/executor.ts';
-import { outputOf } from '../../graph/graph.ts';
-import type { Value } from '../../graph/value.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { sequenceDim } from '../../graph/run-check.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipelines } from '../device/pipeline-cache.ts';
-import type { BufferRef, InputName } from '../plan/kernel-use.ts';
+import type { BufferRef } from '../plan/kernel-use.ts';
 import type { PlannedSteps } from '../plan/model-plan.ts';
 import type { LoadedWeights } from '../weights/weight-request.ts';
 import { createActivations } from './activations.ts';
@@ -12,8 +14,8 @@ import type { Activations } from './activations.ts';
 import { bindPlan, compileKernels } from './bound-plan.ts';
 import type { BoundPlan, BufferResolver } from './bound-plan.ts';
 import type { KvCache } from './kv-cache.ts';
-import { createStepInputs } from './step-inputs.ts';
-import type { StepInputs } from './step-inputs.ts';
+import { createSequenceInputs } from './sequence-inputs.ts';
+import type { SequenceInputs } from './sequence-inputs.ts';
 
 /** What all plans of a program share. */
 export interface ProgramBase {
@@ -22,31 +24,33 @@ export interface ProgramBase {
   readonly pipelines: Pipelines;
   readonly weights: LoadedWeights;
   readonly kv: KvCache;
-  /** f32 [maxOutRows, vocab]. */
+  /** f32 [most outRows, vocab], of the decoder: all its plans write them there, and the sampler reads them. */
   readonly logits: GPUBuffer;
+  /** The value that lies in `logits`. */
+  readonly logitsId: number;
   readonly partials: GPUBuffer;
-  readonly maxOutRows: number;
-  /** Query rows of a tile of prefill attention. */
-  readonly tileRows: number;
 }
 
-/** A plan with everything that it needs to run steps of up to `rows` rows. */
+/** A plan with everything that it needs to run steps up to its limits. */
 export interface RunnablePlan {
+  readonly graph: Graph;
   readonly bound: BoundPlan;
-  readonly inputs: StepInputs;
+  readonly inputs: SequenceInputs;
   readonly activations: Activations;
-  readonly rows: number;
+  /** Most of each dim that a run gives. */
+  readonly limits: DimSizes;
   destroy(): void;
 }
 
 export interface PlannedRows {
+  readonly graph: Graph;
   readonly steps: PlannedSteps;
-  readonly rows: number;
-  readonly outRows: number;
+  readonly limits: DimSizes;
+  readonly tileRows: number;
 }
 
 /** Where a reference leads, for one plan of a program. */
-function resolverOf(base: ProgramBase, activations: Activations, inputs: Readonly<Record<InputName, GPUBuffer>>): BufferResolver {
+function resolverOf(base: ProgramBase, activations: Activations, inputs: SequenceInputs): BufferResolver {
   const { weights, kv, partials } = base;
   return (ref: BufferRef): GPUBufferBinding => {
     switch (ref.kind) {
@@ -67,8 +71,10 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Readonl
         return { buffer: kv.state(ref.state) };
       case 'rope':
         return { buffer: kv.table(ref.table) };
-      case 'input':
-        return { buffer: inputs[ref.name] };
+      case 'sequences':
+        return { buffer: inputs.buffers[ref.name] };
+      case 'size':
+        return { buffer: inputs.sizeOf(String(ref.dim)) };
       case 'partials':
         return { buffer: partials };
       default:
@@ -78,17 +84,20 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Readonl
 }
 
 /** Compiles what a plan may run, and takes its buffers. */
-export async function createRunnablePlan(base: ProgramBase, { steps, rows, outRows }: PlannedRows): Promise<RunnablePlan> {
-  const { gpu, request, pipelines, tileRows } = base;
+export async function createRunnablePlan(base: ProgramBase, { graph, steps, limits, tileRows }: PlannedRows): Promise<RunnablePlan> {
+  const { gpu, request, pipelines } = base;
   const compiled = await compileKernels(pipelines, steps.kernels);
-  const shared = new Map<Value['id'], GPUBuffer>([[outputOf(request.graph, 'logits').id, base.logits]]);
+  const dim = sequenceDim(graph);
+  const sizes = sizesOf(graph.derivedDims, limits);
+  const isDecoder = graph.name === request.model.decoder.graph;
+  const shared = new Map<number, GPUBuffer>(isDecoder ? [[base.logitsId, base.logits]] : []);
   const { activations, inputs } = await gpu.guard('Allocating activations', () => ({
-    activations: createActivations({ gpu, plan: steps.plan, rows, outRows, shared }),
-    inputs: createStepInputs({ gpu, rows, outRows, maxPages: request.kv.maxPages, tileRows }),
+    activations: createActivations({ gpu, plan: steps.plan, sizes, shared }),
+    inputs: createSequenceInputs({ gpu, sizes, rows: dim === undefined ? 0 : (sizes[dim] as number), maxPages: request.kv.maxPages, tileRows }),
   }));
-  const bound = bindPlan(steps, { gpu, pipelines: compiled, resolve: resolverOf(base, activations, inputs.buffers) });
+  const bound = bindPlan(steps, { gpu, pipelines: compiled, resolve: resolverOf(base, activations, inputs) });
   return {
-    bound, inputs, activations, rows,
+    graph, bound, inputs, activations, limits,
     destroy() {
       activations.destroy();
       inputs.destroy();

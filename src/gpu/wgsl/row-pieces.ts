@@ -8,25 +8,18 @@ import { STEP_BINDING, STEP_STRUCT } from '../linear-shape.ts';
 
 /** Which rows a kernel works on. */
 export interface RowsVariant {
-  /** The number of the `step` uniform that counts the rows. */
-  readonly rowCount: 'rows' | 'outRows';
   /** True: exactly one row, and `step` is not bound. */
   readonly single?: boolean | undefined;
 }
 
-/** Rows of a dispatch; at least those of the step that it runs in. */
-export interface RowCounts {
-  readonly rows: number;
-  readonly outRows: number;
-}
-
-export function rowsOf({ rowCount, single }: RowsVariant, counts: RowCounts): number {
-  return single ? 1 : counts[rowCount];
+/** Rows of a dispatch for `rows` rows of a step. */
+export function rowsOf({ single }: RowsVariant, rows: number): number {
+  return single ? 1 : rows;
 }
 
 /** WGSL expression of the number of rows. */
-export function rowsExpression({ rowCount, single }: RowsVariant): string {
-  return single ? '1u' : `step.${rowCount}`;
+export function rowsExpression({ single }: RowsVariant): string {
+  return single ? '1u' : 'step.rows';
 }
 
 /** The binding of `step`, where the variant reads it; its struct is {@link stepStruct}. */
@@ -78,8 +71,8 @@ export function rowPiecesKernel({ key, label, pieces, bindings: own, functions =
   };
 }
 
-export function rowPiecesWorkgroups({ rows, pieces, workgroupSize }: RowPieces, counts: RowCounts): Workgroups {
-  return linearWorkgroups(Math.max(1, Math.ceil((rowsOf(rows, counts) * pieces) / workgroupSize)));
+export function rowPiecesWorkgroups({ rows: variant, pieces, workgroupSize }: RowPieces, rows: number): Workgroups {
+  return linearWorkgroups(Math.max(1, Math.ceil((rowsOf(variant, rows) * pieces) / workgroupSize)));
 }
 
 /** Values that f32 buffers of rows of `width` are read by at a time, and the WGSL type of one. */

@@ -44,6 +44,7 @@ export function attention(g: OpSink<AttentionOp>, name: string, qkv: readonly [V
 
 export const attentionRules: OpRules<AttentionOp> = {
   weights: () => [],
+  states: ({ state }) => [state],
   shape({ heads, state, causal, window }, [q, k, v, positions], check) {
     const { outer } = check.rowsOf(q);
     if (heads % state.heads !== 0) check.fail('heads to be a multiple of the key heads', `${heads} and ${state.heads}`);

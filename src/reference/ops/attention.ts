@@ -53,8 +53,8 @@ export const runAttention: RunOp<AttentionOp> = (op, [qValue, kValue, vValue], r
   let firstRow = 0;
   for (const sequence of run.sequences) {
     const at = run.stored(op.state, sequence);
-    const { start, tokens } = sequence;
-    const end = start + tokens.length - 1;
+    const { start, rows } = sequence;
+    const end = start + rows - 1;
     // All of the step's keys before any query: without causality a row sees those after its own.
     for (let position = start, row = firstRow; position <= end; position++, row++) {
       at(0, position).set(run.asStored(rowOf(k, row, kvHeads * keyDim)));
@@ -63,7 +63,7 @@ export const runAttention: RunOp<AttentionOp> = (op, [qValue, kValue, vValue], r
     for (let position = start, row = firstRow; position <= end; position++, row++) {
       out.set(attendRow(rowOf(q, row, op.heads * keyDim), keysSeen(op, position, end), at, shape), row * op.heads * valueDim);
     }
-    firstRow += tokens.length;
+    firstRow += rows;
   }
   return out;
 };

@@ -20,25 +20,25 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
 
   async function run(shape: Shape, rows: number) {
     const variant: ActivationVariant = { ...shape, fn };
-    const { width, rowCount, gated } = variant;
+    const { width, gated } = variant;
     const random = randomSource(width);
     const gate = Float32Array.from({ length: rows * width }, () => (random() - 0.5) * 30);
     const up = Float32Array.from({ length: rows * width }, () => random() - 0.5);
     // Far ends of the sigmoid.
     gate.set([90, -90].slice(0, gate.length));
-    const { counts, step } = stepOf(rowCount, rows);
+    const step = stepOf(rows);
     const buffers = {
       gate, up, y: new Float32Array(rows * width), step,
       ...emptyQ8(rows, width),
     };
-    const out = await test.run({ kernel: activationKernel(variant), workgroups: activationWorkgroups(variant, counts), buffers });
+    const out = await test.run({ kernel: activationKernel(variant), workgroups: activationWorkgroups(variant, rows), buffers });
     return { out, want: Float64Array.from(gate, (x, i) => ACTIVATION_FUNCTIONS[fn](x) * (gated ? up[i]! : 1)) };
   }
 
   it.each([
-    [{ gated: true, width: 1, output: 'f32', rowCount: 'rows' }, 2],
-    [{ gated: false, width: 77, output: 'f32', rowCount: 'outRows' }, 3],
-    [{ gated: true, width: 512, output: 'f32', rowCount: 'rows', single: true }, 1],
+    [{ gated: true, width: 1, output: 'f32' }, 2],
+    [{ gated: false, width: 77, output: 'f32' }, 3],
+    [{ gated: true, width: 512, output: 'f32', single: true }, 1],
   ] as const satisfies [Shape, number][])('%j as f32, %i rows', async (variant, rows) => {
     const { out, want } = await run(variant, rows);
     const got = out.get('y') as Float32Array;
@@ -46,9 +46,9 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
   });
 
   it.each([
-    [{ gated: true, width: 32, output: 'q8', rowCount: 'rows' }, 3],
-    [{ gated: false, width: 1056, output: 'q8', rowCount: 'outRows' }, 5],
-    [{ gated: true, width: 3072, output: 'q8', rowCount: 'rows', single: true }, 1],
+    [{ gated: true, width: 32, output: 'q8' }, 3],
+    [{ gated: false, width: 1056, output: 'q8' }, 5],
+    [{ gated: true, width: 3072, output: 'q8', single: true }, 1],
   ] as const satisfies [Shape, number][])('%j, %i rows', async (variant, rows) => {
     const { out, want } = await run(variant, rows);
     const got = writtenQ8(out, rows, variant.width);

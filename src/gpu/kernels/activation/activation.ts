@@ -6,7 +6,7 @@ import { q8Bindings } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { lanesOfWidth, rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
-import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
+import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
 
 /**
@@ -47,6 +47,6 @@ export function activationKernel(variant: ActivationVariant): Kernel {
   });
 }
 
-export function activationWorkgroups(variant: ActivationVariant, counts: RowCounts): Workgroups {
-  return rowPiecesWorkgroups(piecesOf(variant), counts);
+export function activationWorkgroups(variant: ActivationVariant, rows: number): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), rows);
 }

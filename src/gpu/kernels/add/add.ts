@@ -2,7 +2,7 @@
 import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { lanesOfWidth, rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
-import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
+import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /** Bindings `a`, `b` and `y`: f32 [rows, width]. */
 export interface AddVariant extends RowsVariant {
@@ -27,6 +27,6 @@ export function addKernel(variant: AddVariant): Kernel {
   return rowPiecesKernel({ key: kernelKey('add', variant), label: `add [${width}]`, pieces, bindings, body });
 }
 
-export function addWorkgroups(variant: AddVariant, counts: RowCounts): Workgroups {
-  return rowPiecesWorkgroups(piecesOf(variant), counts);
+export function addWorkgroups(variant: AddVariant, rows: number): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), rows);
 }

@@ -56,7 +56,7 @@ describe('attention-combine', () => {
       positions: POSITIONS, partials, y: new Float32Array(rows * width).fill(NaN),
       yCodes: new Uint32Array((rows * width) / 4), yStats: new Float32Array(Math.ceil((rows * 3 * width) / 16)),
     };
-    const out = await test.run({ kernel: attentionCombineKernel(variant), workgroups: attentionCombineWorkgroups(variant, { rows }), buffers });
+    const out = await test.run({ kernel: attentionCombineKernel(variant), workgroups: attentionCombineWorkgroups(variant, rows), buffers });
     if (output === 'q8') {
       const got = { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
       expect(compareQ8(got, want, { error: () => 2e-6 })).toBeUndefined();

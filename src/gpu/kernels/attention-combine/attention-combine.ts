@@ -118,6 +118,6 @@ function storeText({ shape }: AttentionCombineVariant, slices: number): string {
   }${shape.output === 'q8' ? rounding : ''}`;
 }
 
-export function attentionCombineWorkgroups({ shape }: AttentionCombineVariant, { rows }: { readonly rows: number }): Workgroups {
+export function attentionCombineWorkgroups({ shape }: AttentionCombineVariant, rows: number): Workgroups {
   return [shape.heads, rows, 1];
 }

@@ -71,12 +71,12 @@ describe('attention-decode', () => {
     const { shape, splits } = variant;
     const kernel = attentionDecodeKernel(variant);
     const partials = splits ? new Float32Array(partialBytes(shape, splits, problem.rows) / 4).fill(NaN) : new Float32Array(4);
-    const out = await test.run({ kernel, workgroups: attentionDecodeWorkgroups(variant, problem), buffers: { ...problem.buffers, partials } });
+    const out = await test.run({ kernel, workgroups: attentionDecodeWorkgroups(variant, problem.rows), buffers: { ...problem.buffers, partials } });
     if (!splits) return out;
     // Few invocations and many: one slice of splits, or several.
     const combine = { shape, splits, invocations: splits.count > 4 ? Math.max(64, shape.headDim) : 32 };
     const buffers = { ...problem.buffers, partials: out.get('partials') as BufferData };
-    const combined = await test.run({ kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem), buffers });
+    const combined = await test.run({ kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem.rows), buffers });
     return new Map([...out, ...combined]);
   }
 

@@ -128,6 +128,6 @@ ${range}
 }
 
 /** `rows` must be the rows of the step exactly. */
-export function attentionDecodeWorkgroups({ shape, queryHeads, splits }: AttentionDecodeVariant, { rows }: { readonly rows: number }): Workgroups {
+export function attentionDecodeWorkgroups({ shape, queryHeads, splits }: AttentionDecodeVariant, rows: number): Workgroups {
   return [shape.heads / queryHeads, splits?.count ?? 1, rows];
 }

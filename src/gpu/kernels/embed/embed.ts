@@ -7,7 +7,7 @@ import { Q8_BLOCK } from '../../q8-layout.ts';
 import type { WeightType } from '../../../tensor/tensor-type.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
-import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
+import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 import { weightValueFunctions } from '../../wgsl/weight-values.ts';
 
 /**
@@ -67,6 +67,6 @@ export function embedKernel(variant: EmbedVariant): Kernel {
   });
 }
 
-export function embedWorkgroups(variant: EmbedVariant, counts: RowCounts): Workgroups {
-  return rowPiecesWorkgroups(piecesOf(variant), counts);
+export function embedWorkgroups(variant: EmbedVariant, rows: number): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), rows);
 }

@@ -1,3 +1,4 @@
+import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
@@ -13,10 +14,10 @@ describe('gather', () => {
   afterAll(() => test.close());
 
   const cases: { variant: GatherVariant; indices: number[] }[] = [
-    { variant: { width: 1, rowCount: 'outRows' }, indices: [2] },
-    { variant: { width: 67, rowCount: 'outRows' }, indices: [6, 0, 0, 3] },
-    { variant: { width: 132, rowCount: 'outRows' }, indices: [0, 1, 6] },
-    { variant: { width: 1024, rowCount: 'outRows', single: true }, indices: [5] },
+    { variant: { width: 1 }, indices: [2] },
+    { variant: { width: 67 }, indices: [6, 0, 0, 3] },
+    { variant: { width: 132 }, indices: [0, 1, 6] },
+    { variant: { width: 1024, single: true }, indices: [5] },
   ];
 
   it.each(cases)('takes rows $indices of $variant.width values', async ({ variant, indices }) => {
@@ -24,8 +25,8 @@ describe('gather', () => {
     const random = randomSource(width);
     const x = Float32Array.from({ length: 7 * width }, () => random());
     const y = new Float32Array((indices.length + 1) * width).fill(9);
-    const step = Uint32Array.of(7, indices.length, 0, 0);
-    const workgroups = gatherWorkgroups(variant, { rows: 7, outRows: indices.length });
+    const step = stepOf(indices.length);
+    const workgroups = gatherWorkgroups(variant, indices.length);
     const out = await test.run({ kernel: gatherKernel(variant), workgroups, buffers: { x, outIndices: Uint32Array.from(indices), y, step } });
     expect(out.get('y')).toEqual(y.map((old, i) => (i < indices.length * width ? x[indices[Math.floor(i / width)]! * width + (i % width)]! : old)));
   });

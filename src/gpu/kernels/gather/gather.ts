@@ -2,9 +2,9 @@
 import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { lanesOfWidth, rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
-import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
+import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
-/** Bindings `x`: f32 [any, width]; `outIndices`: u32 [rows]; `y`: f32 [rows, width]. `rowCount` counts the rows of y. */
+/** Bindings `x`: f32 [any, width]; `outIndices`: u32 [rows]; `y`: f32 [rows, width]. */
 export interface GatherVariant extends RowsVariant {
   readonly width: number;
 }
@@ -26,6 +26,6 @@ export function gatherKernel(variant: GatherVariant): Kernel {
   return rowPiecesKernel({ key: kernelKey('gather', variant), label: `gather [${width}]`, pieces, bindings, body });
 }
 
-export function gatherWorkgroups(variant: GatherVariant, counts: RowCounts): Workgroups {
-  return rowPiecesWorkgroups(piecesOf(variant), counts);
+export function gatherWorkgroups(variant: GatherVariant, rows: number): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), rows);
 }

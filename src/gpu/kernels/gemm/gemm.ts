@@ -40,7 +40,7 @@ function tileText(variant: GemmVariant): string {
   return `var tile: Tile;
 var before: u32;
 tile.row = workgroup.x * ${tileRows}u;
-tile.rows = step.${shape.rowCount};
+tile.rows = step.rows;
 ${branches.join('')}
 if (tile.row >= tile.rows) { return; }`;
 }

@@ -24,7 +24,7 @@ describe('gemvFloatKernel by shape', () => {
   });
 
   it.each([{ ...SUBGROUP, batch: 2 }, { ...WORKGROUP, rowsPerTeam: 1, batch: 4 }, { ...NONE, batch: 8 }, { ...SUBGROUP, rowsPerTeam: 1, batch: 8 }] as const)('$reduction: some columns of $batch, and more than $batch', async ({ batch, ...team }) => {
-    const variant = variantOf({ cols: 32, rowCount: batch === 4 ? 'outRows' : 'rows' }, { ...team, batch });
+    const variant = variantOf({ cols: 32 }, { ...team, batch });
     for (const xRows of [1, 2 * batch - 1]) await checkGemvFloat(device, variant, { xRows, maxRows: 2 * batch + 1 });
   });
 

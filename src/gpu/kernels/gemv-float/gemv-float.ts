@@ -73,7 +73,7 @@ function partWorkgroups(variant: GemvFloatVariant): number[] {
 }
 
 function mainFunction(variant: GemvFloatVariant): string {
-  const { shape, batch, lanes, teams, rowsPerTeam, reduction } = variant;
+  const { batch, lanes, teams, rowsPerTeam, reduction } = variant;
   let begin = 0;
   const branches = partWorkgroups(variant).map((count, n) => {
     const first = `((number - ${begin}u) * ${teams}u + team) * ${rowsPerTeam}u`;
@@ -82,8 +82,8 @@ function mainFunction(variant: GemvFloatVariant): string {
   });
   const lane = reduction === 'subgroup' ? '' : `  let lane = ${lanes === 1 ? '0u' : `index & ${lanes - 1}u`};\n`;
   const columns = batch === 1 ? '  let column = 0u;\n  let columns = 1u;' : `  let column = workgroup.z * ${batch}u;
-  if (column >= step.${shape.rowCount}) { return; }
-  let columns = min(step.${shape.rowCount} - column, ${batch}u);`;
+  if (column >= step.rows) { return; }
+  let columns = min(step.rows - column, ${batch}u);`;
   return `@compute @workgroup_size(${lanes * teams})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) index: u32${reduction === 'subgroup' ? ', @builtin(subgroup_invocation_id) lane: u32' : ''}) {
   let number = ${LINEAR_WORKGROUP};

@@ -18,8 +18,8 @@ type Problem = Partial<Omit<GemvInt8Variant, 'shape'>> & Partial<LinearShape> & 
 
 function variantOf(problem: Problem): GemvInt8Variant {
   const { subgroupSize, batch = 1, rowsPerWorkgroup = subgroupSize === undefined ? 64 : 16, subgroupsPerRow = 1, rowsPerSubgroup = 1, unroll = subgroupSize === undefined || batch > 2 ? 1 : 2 } = problem;
-  const { parts, cols, input = 'q8', bias = false, gated = false, residual = false, outputs = { f32: true, q8: undefined }, rowCount = 'rows' } = problem;
-  const shape: LinearShape = { parts, cols, input, bias, gated, residual, outputs, rowCount, norm: undefined };
+  const { parts, cols, input = 'q8', bias = false, gated = false, residual = false, outputs = { f32: true, q8: undefined } } = problem;
+  const shape: LinearShape = { parts, cols, input, bias, gated, residual, outputs, norm: undefined };
   return { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll };
 }
 
@@ -82,7 +82,7 @@ describe('gemv-int8', () => {
   it('batches with any number of rows', async () => {
     for (const subgroupSize of sizes()) {
       for (const [batch, xRows] of [[2, 1], [4, 3], [8, 11]] as const) {
-        await check({ parts: [{ type: 'q4_0', rows: 50 }], cols: 160, subgroupSize, batch, xRows, input: 'q8n', residual: true, rowCount: 'outRows' }, xRows);
+        await check({ parts: [{ type: 'q4_0', rows: 50 }], cols: 160, subgroupSize, batch, xRows, input: 'q8n', residual: true }, xRows);
       }
       await check({ parts: [{ type: 'q4_k', rows: 96 }], cols: 256, subgroupSize, batch: 4, xRows: 7, outputs: both, bias: true, rowsPerWorkgroup: 32 });
     }

@@ -57,7 +57,7 @@ function workgroupsOf({ shape, rowsPerWorkgroup }: GemvInt8Variant): number {
 }
 
 function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
-  const { batch, subgroupSize, rowsPerSubgroup, subgroupsPerRow, shape } = variant;
+  const { batch, subgroupSize, rowsPerSubgroup, subgroupsPerRow } = variant;
   const { slots, isRagged } = geometryOf(variant);
   const subgroupArguments = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) subgroupLane: u32';
   const place = subgroupSize === undefined
@@ -71,7 +71,7 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32${subgroupArguments}) {
   let number = ${LINEAR_WORKGROUP};
   if (number >= ${workgroupsOf(variant)}u) { return; }
-${batch > 1 ? `  let count = step.${shape.rowCount};\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }` : '  let first = 0u;'}
+${batch > 1 ? `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }` : '  let first = 0u;'}
 ${place}
 ${partRange(variant)}
 ${rows.map((i) => `  let row${i} = ${isRagged ? `min(${row(i)}, end - 1u)` : row(i)};`).join('\n')}

@@ -8,7 +8,7 @@ import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
-import type { RowCounts, RowPieces } from '../../wgsl/row-pieces.ts';
+import type { RowPieces } from '../../wgsl/row-pieces.ts';
 import { range } from '../../wgsl/unrolled.ts';
 
 export interface KvWriteVariant {
@@ -17,7 +17,7 @@ export interface KvWriteVariant {
 }
 
 function piecesOf({ shape, invocations }: KvWriteVariant): RowPieces {
-  return { rows: { rowCount: 'rows' }, pieces: shape.kvHeads * attentionSizes(shape).chunks, workgroupSize: invocations };
+  return { rows: { }, pieces: shape.kvHeads * attentionSizes(shape).chunks, workgroupSize: invocations };
 }
 
 /** The part of a shape that the text depends on. */
@@ -57,6 +57,6 @@ ${lines.join('\n')}
   kv[at + ${valuesAfterKeys(shape)}u] = ${chunkOf(shape, each.map((i) => `value${i}`))};`;
 }
 
-export function kvWriteWorkgroups(variant: KvWriteVariant, counts: RowCounts): Workgroups {
-  return rowPiecesWorkgroups(piecesOf(variant), counts);
+export function kvWriteWorkgroups(variant: KvWriteVariant, rows: number): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), rows);
 }

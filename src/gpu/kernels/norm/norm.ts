@@ -6,7 +6,7 @@ import { q8Bindings } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { lanesOfWidth, rowsExpression, rowsOf, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
-import type { RowCounts, RowsVariant } from '../../wgsl/row-pieces.ts';
+import type { RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /**
  * Bindings `x`: f32 [rows, width]; `gain`: f32 [width / groups], shared by the groups; with `gather` `outIndices`: u32 [rows].
@@ -123,6 +123,6 @@ export function normKernel(variant: NormVariant): Kernel {
   };
 }
 
-export function normWorkgroups(variant: NormVariant, counts: RowCounts): Workgroups {
-  return linearWorkgroups(Math.max(1, Math.ceil((rowsOf(variant, counts) * variant.groups) / shapeOf(variant).groupsPerWorkgroup)));
+export function normWorkgroups(variant: NormVariant, rows: number): Workgroups {
+  return linearWorkgroups(Math.max(1, Math.ceil((rowsOf(variant, rows) * variant.groups) / shapeOf(variant).groupsPerWorkgroup)));
 }

@@ -16,25 +16,25 @@ describe('quantize', () => {
 
   const norm = { eps: 1e-6 };
   const cases: [QuantizeVariant, rows: number][] = [
-    [{ width: 32, norm: undefined, gather: false, rowCount: 'rows' }, 1],
-    [{ width: 1120, norm: undefined, gather: false, rowCount: 'rows' }, 5],
-    [{ width: 96, norm: undefined, gather: true, rowCount: 'outRows' }, 4],
-    [{ width: 1024, norm, gather: false, rowCount: 'rows' }, 3],
-    [{ width: 160, norm, gather: true, rowCount: 'outRows' }, 3],
-    [{ width: 2560, norm, gather: false, rowCount: 'rows', single: true }, 1],
-    [{ width: 64, norm, gather: true, rowCount: 'outRows', single: true }, 1],
+    [{ width: 32, norm: undefined, gather: false }, 1],
+    [{ width: 1120, norm: undefined, gather: false }, 5],
+    [{ width: 96, norm: undefined, gather: true }, 4],
+    [{ width: 1024, norm, gather: false }, 3],
+    [{ width: 160, norm, gather: true }, 3],
+    [{ width: 2560, norm, gather: false, single: true }, 1],
+    [{ width: 64, norm, gather: true, single: true }, 1],
   ];
 
   it.each(cases)('%j, %i rows', async (variant, rows) => {
-    const { width, gather, rowCount } = variant;
+    const { width, gather } = variant;
     const random = randomSource(width);
     const x = Float32Array.from({ length: 6 * width }, (_, i) => (random() - 0.5) * 10 ** ((i >> 4) % 6 - 3));
     const gain = Float32Array.from({ length: width }, () => random() * 2 - 0.5);
     const indices = gather ? [5, 1, 1, 0].slice(0, rows) : Array.from({ length: rows }, (_, i) => i);
-    const { counts, step } = stepOf(rowCount, rows);
+    const step = stepOf(rows);
     const out = await test.run({
       kernel: quantizeKernel(variant),
-      workgroups: quantizeWorkgroups(variant, counts),
+      workgroups: quantizeWorkgroups(variant, rows),
       buffers: {
         x, yGain: gain, outIndices: Uint32Array.from(indices), step,
         ...emptyQ8(rows, width),

@@ -5,7 +5,7 @@ import { q8Bindings } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
-import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
+import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /** Bindings `x`: f32 [rows, width]; `yCodes`, `yStats`; with `norm` also `yGain`: f32 [width]; with `gather` `outIndices`: u32 [rows]. */
 export interface QuantizeVariant extends RowsVariant {
@@ -38,6 +38,6 @@ export function quantizeKernel(variant: QuantizeVariant): Kernel {
   });
 }
 
-export function quantizeWorkgroups(variant: QuantizeVariant, counts: RowCounts): Workgroups {
-  return rowPiecesWorkgroups(piecesOf(variant), counts);
+export function quantizeWorkgroups(variant: QuantizeVariant, rows: number): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), rows);
 }

@@ -23,21 +23,21 @@ describe('rope', () => {
   afterAll(() => test.close());
 
   const cases: { variant: RopeVariant; positions: number[] }[] = [
-    { variant: { heads: 1, headDim: 2, rotaryDim: 2, rowCount: 'rows' }, positions: [0, 1, 299] },
-    { variant: { heads: 3, headDim: 21, rotaryDim: 6, rowCount: 'rows' }, positions: [7, 7, 128, 3, 0] },
-    { variant: { heads: 5, headDim: 64, rotaryDim: 64, rowCount: 'outRows' }, positions: [250, 251] },
-    { variant: { heads: 16, headDim: 128, rotaryDim: 128, rowCount: 'rows', single: true }, positions: [299] },
+    { variant: { heads: 1, headDim: 2, rotaryDim: 2 }, positions: [0, 1, 299] },
+    { variant: { heads: 3, headDim: 21, rotaryDim: 6 }, positions: [7, 7, 128, 3, 0] },
+    { variant: { heads: 5, headDim: 64, rotaryDim: 64 }, positions: [250, 251] },
+    { variant: { heads: 16, headDim: 128, rotaryDim: 128, single: true }, positions: [299] },
   ];
 
   it.each(cases)('turns heads of $variant.headDim at $positions', async ({ variant, positions }) => {
-    const { heads, headDim, rotaryDim, rowCount } = variant;
+    const { heads, headDim, rotaryDim } = variant;
     const random = randomSource(headDim);
     const x = Float32Array.from({ length: positions.length * heads * headDim }, () => random() * 4 - 2);
     const frequencies = Float64Array.from({ length: rotaryDim / 2 }, (_, i) => 10000 ** ((-2 * i) / rotaryDim));
-    const { counts, step } = stepOf(rowCount, positions.length);
+    const step = stepOf(positions.length);
     const out = await test.run({
       kernel: ropeKernel(variant),
-      workgroups: ropeWorkgroups(variant, counts),
+      workgroups: ropeWorkgroups(variant, positions.length),
       buffers: { x, positions: Uint32Array.from(positions), rope: tableOf(frequencies), y: new Float32Array(x.length), step },
     });
     const want = rope(Float64Array.from(x), Int32Array.from(positions), { heads, headDim, table: { id: 't', frequencies } });
@@ -47,6 +47,6 @@ describe('rope', () => {
   });
 
   it('refuses an odd number of turned dimensions', () => {
-    expect(() => ropeKernel({ heads: 1, headDim: 8, rotaryDim: 3, rowCount: 'rows' })).toThrow(/even number.*got 3 of 8/);
+    expect(() => ropeKernel({ heads: 1, headDim: 8, rotaryDim: 3 })).toThrow(/even number.*got 3 of 8/);
   });
 });

@@ -3,7 +3,7 @@ import { InputError } from '../../../tensor/errors.ts';
 import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
-import type { RowCounts, RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
+import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /**
  * Bindings `x` and `y`: f32 [rows, heads * headDim]; `positions`: u32 [rows]; `rope`: (cos, sin) [position, rotaryDim / 2].
@@ -49,6 +49,6 @@ export function ropeKernel(variant: RopeVariant): Kernel {
   return rowPiecesKernel({ key: kernelKey('rope', variant), label: `rope ${heads} x ${headDim}`, pieces, bindings, body });
 }
 
-export function ropeWorkgroups(variant: RopeVariant, counts: RowCounts): Workgroups {
-  return rowPiecesWorkgroups(piecesOf(variant), counts);
+export function ropeWorkgroups(variant: RopeVariant, rows: number): Workgroups {
+  return rowPiecesWorkgroups(piecesOf(variant), rows);
 }

@@ -1,0 +1,170 @@
+/** Decides where the parts of one graph lie in memory: the step, the values of its plans, the programs. */
+import { sizesOf } from '../graph/dims.ts';
+import type { DimSizes } from '../graph/dims.ts';
+import { isCausal } from '../graph/graph.ts';
+import type { Graph } from '../graph/graph.ts';
+import { STEP_LOGITS } from '../graph/decoder-steps.ts';
+import { givenDims, sequenceDim } from '../graph/run-check.ts';
+import type { BufferSlot, FusionRule } from '../graph/plan.ts';
+import { widthOf } from '../graph/value.ts';
+import type { Dim, Value } from '../graph/value.ts';
+import type { Addresses, RowsAt, TypeOf } from './cpu-op-rules.ts';
+import type { CpuValue } from './cpu-value.ts';
+import type { KernelExports } from './kernel-module.ts';
+import { planForCpu } from './lower.ts';
+import type { CpuPlan } from './lower.ts';
+import { createBump } from './memory.ts';
+import type { Bump } from './memory.ts';
+import type { CpuOp } from './ops/index.ts';
+import { writeProgram } from './program-writer.ts';
+import { layOutStep } from './step-layout.ts';
+import type { StepLayout } from './step-layout.ts';
+import { WEIGHT_CODES } from './weight-codes.ts';
+
+/** Runs that keep hidden states work on this many rows at a time: their activations are those of all layers. */
+const TAP_ROWS = 64;
+/** Query vectors of one tile of attention. */
+const TILE_VECTORS = 32;
+/** Rows of logits that there is always room for. */
+const LEAST_OUT_ROWS = 8;
+
+export interface PlannedProgram {
+  readonly plan: CpuPlan;
+  readonly words: Uint32Array;
+  readonly address: number;
+  /** By value id. Plain numbers: nothing here may keep the memory of a disposed program alive. */
+  readonly rows: ReadonlyMap<number, RowsAt>;
+  /** Most of each dim that a run gives. */
+  readonly limits: DimSizes;
+}
+
+export interface GraphLayout {
+  readonly graph: Graph;
+  readonly step: StepLayout;
+  readonly rowsPerTile: number;
+  readonly kvHeads: number;
+  readonly causal: boolean;
+  readonly base: PlannedProgram;
+  /** Keeps every tap of the graph; undefined for a graph without taps. */
+  readonly tapped: PlannedProgram | undefined;
+}
+
+/** Largest sizes over all attention ops of a graph, and the fewest key heads. */
+export interface AttentionSizes {
+  readonly group: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly kvHeads: number;
+}
+
+export function attentionSizes(graph: Graph): AttentionSizes {
+  let [group, heads, width, kvHeads] = [1, 1, 4, Infinity];
+  for (const { op } of graph.nodes) {
+    if (op.kind !== 'attention') continue;
+    group = Math.max(group, op.heads / op.state.heads);
+    heads = Math.max(heads, op.heads);
+    width = Math.max(width, Math.ceil(op.state.keyDim / 4) * 4);
+    kvHeads = Math.min(kvHeads, op.state.heads);
+  }
+  return { group, heads, width, kvHeads };
+}
+
+export function rowsPerTile({ group }: AttentionSizes): number {
+  return Math.max(1, Math.floor(TILE_VECTORS / group));
+}
+
+export interface GraphLayoutOptions {
+  readonly graph: Graph;
+  /** What the caller set for dims. */
+  readonly sizes: DimSizes;
+  readonly maxPages: number;
+  readonly threads: number;
+  readonly kernels: Pick<KernelExports, 'activationBytes'>;
+  readonly typeOf: TypeOf;
+  readonly rules?: readonly FusionRule<CpuOp, CpuValue>[] | undefined;
+  /** Addresses that all graphs share. */
+  readonly shared: Pick<Addresses, 'matrix' | 'vector' | 'partials' | 'pages' | 'threads'>;
+}
+
+/** Sizes that a run may have: those of the caller, and as many rows of an output as its memory has room for. */
+function limitsOf(graph: Graph, sizes: DimSizes): DimSizes {
+  const most = Math.max(...Object.values(sizes));
+  const limits: Record<string, number> = {};
+  for (const dim of givenDims(graph)) {
+    const outputs = [...graph.outputs.values()].filter(({ shape }) => shape[0] === dim);
+    const widest = Math.max(1, ...outputs.map((value) => widthOf(value)));
+    limits[dim] = sizes[dim] ?? Math.min(most, Math.max(LEAST_OUT_ROWS, Math.floor(STEP_LOGITS / widest)));
+  }
+  return limits;
+}
+
+/** Runs with taps have fewer rows, where a sequence may be cut. */
+function tapLimitsOf(graph: Graph, limits: DimSizes): DimSizes {
+  const dim = sequenceDim(graph);
+  if (dim === undefined || !isCausal(graph)) return limits;
+  return Object.fromEntries(Object.entries(limits).map(([name, size]) => [name, Math.min(size, TAP_ROWS)]));
+}
+
+export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayout {
+  const { graph, typeOf, rules, kernels, maxPages, threads } = options;
+  const limits = limitsOf(graph, options.sizes);
+  const step = layOutStep(bump, { graph, sizes: sizesOf(graph.derivedDims, limits), maxPages, threads });
+  const plans = [
+    { plan: planForCpu(graph, { typeOf, rules }), limits },
+    ...(graph.taps.size === 0 ? [] : [{ plan: planForCpu(graph, { typeOf, rules, taps: [...graph.taps.values()] }), limits: tapLimitsOf(graph, limits) }]),
+  ];
+  const placed = plans.map(({ plan, limits: own }) => placeSlots(plan, sizesOf(graph.derivedDims, own), kernels));
+  // One of the plans runs at a time.
+  const begin = bump.take(Math.max(...placed.map(({ sizeBytes }) => sizeBytes)));
+  const [base, tapped] = plans.map(({ plan, limits: own }, i) => {
+    const rows = rowsOfPlan(graph, { plan, slots: placed[i] as PlacedSlots, begin });
+    const words = writeProgram(plan, addressesOf(options, { step, rows }));
+    return { plan, words, rows, limits: own, address: bump.take(words.byteLength) };
+  });
+  const sizes = attentionSizes(graph);
+  return { graph, step, base: base as PlannedProgram, tapped, causal: isCausal(graph), kvHeads: sizes.kvHeads, rowsPerTile: rowsPerTile(sizes) };
+}
+
+function addressesOf({ shared }: GraphLayoutOptions, { step, rows }: { readonly step: StepLayout; readonly rows: ReadonlyMap<number, RowsAt> }): Addresses {
+  const required = <Item>(item: Item | undefined, id: string): Item => {
+    if (item === undefined) throw new Error(`CPU plan: nothing is placed for ${id}`);
+    return item;
+  };
+  return {
+    ...shared,
+    rowsOf: (value) => required(rows.get(value.id), value.label),
+    ropeTable: (table, { label }) => required(step.tables.find((each) => each.table === table && each.input === label), `${table.id} at ${label}`).address,
+    dim: (name: Dim) => step.dims.indexOf(name),
+  };
+}
+
+interface PlacedSlots {
+  readonly sizeBytes: number;
+  readonly offsets: readonly number[];
+  strideOf(value: CpuValue): number;
+}
+
+function placeSlots(plan: CpuPlan, sizes: DimSizes, kernels: GraphLayoutOptions['kernels']): PlacedSlots {
+  const bump = createBump(0);
+  const rowBytes = ({ dtype, width }: { readonly dtype: string; readonly width: number }) =>
+    dtype === 'q8' ? kernels.activationBytes(WEIGHT_CODES.q8_0, width) : width * 4;
+  const rowsOf = ({ outer }: BufferSlot) => (typeof outer === 'number' ? outer : (sizes[outer] as number));
+  const offsets = plan.slots.map((slot) => bump.take(rowsOf(slot) * rowBytes(slot)));
+  return { sizeBytes: bump.end, offsets, strideOf: ({ dtype, shape }) => rowBytes({ dtype, width: widthOf({ shape }) }) };
+}
+
+interface SlotsAt {
+  readonly plan: CpuPlan;
+  readonly slots: PlacedSlots;
+  readonly begin: number;
+}
+
+function rowsOfPlan(graph: Graph, { plan, slots, begin }: SlotsAt): ReadonlyMap<number, RowsAt> {
+  const rows = new Map<number, RowsAt>();
+  const values: CpuValue[] = [...(graph.inputs.values() as Iterable<Value>), ...plan.steps.flatMap(({ inputs, outputs }) => [...inputs, ...outputs])];
+  for (const value of values) {
+    const slot = plan.slotOf.get(value.id);
+    if (slot !== undefined) rows.set(value.id, { address: begin + (slots.offsets[slot.index] as number), stride: slots.strideOf(value) });
+  }
+  return rows;
+}

@@ -1,0 +1,163 @@
+/** What every executor asks of a list of runs before any of it runs: addresses are made from these numbers. */
+import { InputError } from '../tensor/errors.ts';
+import { sizesOf } from './dims.ts';
+import type { DimSizes } from './dims.ts';
+import type { GraphRun, RunInput, SequenceRows } from './executor.ts';
+import type { Graph } from './graph.ts';
+import { graphOf } from './model-graphs.ts';
+import type { ModelGraphs } from './model-graphs.ts';
+import { formatShape } from './value.ts';
+import type { Value } from './value.ts';
+
+export interface RunLimits {
+  /** Largest sizes of a graph's dims. */
+  sizes(graph: string, withTaps: boolean): DimSizes;
+  readonly pageTokens: number;
+  /** Pages that exist. */
+  readonly pages: number;
+}
+
+/** A run that may be done: its graph, and the sizes of all its dims. */
+export interface CheckedRun {
+  readonly run: GraphRun;
+  readonly graph: Graph;
+  readonly sizes: DimSizes;
+  /** What is wanted of it, by name. */
+  readonly wanted: ReadonlyMap<string, Value>;
+  /** Whether some of that is no output: a plan that keeps taps is needed. */
+  readonly withTaps: boolean;
+}
+
+/** The dim that sequences divide: that of the rows which states are written from; undefined for a graph without states. */
+export function sequenceDim({ nodes, states }: Graph): string | undefined {
+  const node = nodes.find(({ op }) => 'state' in op);
+  return states.length === 0 ? undefined : String(node?.inputs[0]?.shape[0]);
+}
+
+/** Names of the dims that a run of the graph gives. */
+export function givenDims({ inputs, derivedDims }: Graph): readonly string[] {
+  const derived = new Set(derivedDims.map(({ name }) => name));
+  const named = [...inputs.values()].flatMap(({ shape }) => shape.filter((dim): dim is string => typeof dim === 'string'));
+  return [...new Set(named)].filter((name) => !derived.has(name));
+}
+
+/** Elements of a value in a run. */
+export function countOf({ shape }: Pick<Value<string>, 'shape'>, sizes: DimSizes): number {
+  return shape.reduce<number>((product, dim) => product * (typeof dim === 'number' ? dim : (sizes[dim] as number)), 1);
+}
+
+/**
+ * @throws InputError for what a caller may have meant (token ids, names of taps); Error for whatever else does not fit, which is the engine's
+ * mistake
+ */
+export function checkRuns(model: ModelGraphs, runs: readonly GraphRun[], limits: RunLimits): readonly CheckedRun[] {
+  if (runs.length === 0) throw new InputError('A submit needs at least one run.');
+  const checked: CheckedRun[] = [];
+  for (const run of runs) {
+    const graph = graphOf(model, run.graph);
+    const wanted = wantedOf(graph, run.wanted);
+    const withTaps = run.wanted.some((name) => !graph.outputs.has(name));
+    const sizes = checkedSizes(graph, run.dims, limits.sizes(run.graph, withTaps));
+    checkSequences(graph, { run, sizes }, limits);
+    checkInputs(graph, { run, sizes, before: checked });
+    checked.push({ run, graph, sizes, wanted, withTaps });
+  }
+  return checked;
+}
+
+function wantedOf({ name, outputs, taps }: Graph, wanted: readonly string[]): Map<string, Value> {
+  return new Map(wanted.map((key) => {
+    const value = outputs.get(key) ?? taps.get(key);
+    if (value === undefined) throw new InputError(`The model's ${name} has no tap called ${JSON.stringify(key)}; it has ${[...taps.keys()].join(', ') || 'none'}.`);
+    return [key, value] as const;
+  }));
+}
+
+function checkedSizes(graph: Graph, given: DimSizes, most: DimSizes): DimSizes {
+  for (const dim of givenDims(graph)) {
+    const size = given[dim];
+    const limit = most[dim] ?? Infinity;
+    if (size === undefined || !(Number.isInteger(size) && size >= 0 && size <= limit)) {
+      throw new Error(`run of ${graph.name}: expected a size of dim ${dim} from 0 to ${limit}, found ${size}`);
+    }
+  }
+  return sizesOf(graph.derivedDims, given);
+}
+
+interface InputCheck {
+  readonly run: GraphRun;
+  readonly sizes: DimSizes;
+  readonly before: readonly CheckedRun[];
+}
+
+function checkInputs(graph: Graph, { run, sizes, before }: InputCheck): void {
+  for (const name of Object.keys(run.inputs)) if (!graph.inputs.has(name)) throw new Error(`run of ${graph.name}: it has no input ${name}`);
+  for (const [name, value] of graph.inputs) {
+    const input = run.inputs[name];
+    if (input === undefined) throw new Error(`run of ${graph.name}: no input ${name} ${formatShape(value.shape)}`);
+    const wanted = countOf(value, sizes);
+    const found = lengthOf(input, before);
+    if (found !== wanted) throw new Error(`run of ${graph.name}: expected ${wanted} numbers of input ${name} ${formatShape(value.shape)}, found ${found}`);
+    if (value.dtype === 'i32' && !('graph' in input)) checkIndices(graph, { value, numbers: input, sizes });
+  }
+}
+
+function lengthOf(input: RunInput, before: readonly CheckedRun[]): number | string {
+  if (!('graph' in input)) return input.length;
+  const from = before.findLast(({ run }) => run.graph === input.graph);
+  const value = from?.graph.outputs.get(input.output);
+  return from === undefined || value === undefined ? `no earlier run with output ${input.output} of ${input.graph}` : countOf(value, from.sizes);
+}
+
+interface IndexCheck {
+  readonly value: Value;
+  readonly numbers: ArrayLike<number>;
+  readonly sizes: DimSizes;
+}
+
+/** Indices lie inside of what they are looked up in. */
+function checkIndices({ name, nodes }: Graph, { value, numbers, sizes }: IndexCheck): void {
+  for (const { op, inputs } of nodes) {
+    if (op.kind === 'embed' && inputs[0] === value) checkTokens(numbers, op.weight.shape[0] as number);
+    const [from, indices] = inputs;
+    if (op.kind !== 'gatherRows' || indices !== value) continue;
+    const rows = sizes[String(from?.shape[0])] ?? 0;
+    const bad = Array.from(numbers).find((row) => !(row >= 0 && row < rows));
+    if (bad !== undefined) throw new Error(`run of ${name}: expected ${value.label} below ${rows}, found ${bad}`);
+  }
+}
+
+/** @throws InputError */
+export function checkTokens(tokens: ArrayLike<number>, tokenLimit: number): void {
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i] as number;
+    if (!(Number.isInteger(token) && token >= 0 && token < tokenLimit)) {
+      throw new InputError(`Token ids must be whole numbers from 0 to ${tokenLimit - 1}, found ${token} at index ${i}.`);
+    }
+  }
+}
+
+function checkSequences(graph: Graph, { run, sizes }: Pick<InputCheck, 'run' | 'sizes'>, limits: RunLimits): void {
+  const dim = sequenceDim(graph);
+  if (dim === undefined) return;
+  const sequences = run.sequences ?? [];
+  const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
+  if (sequences.length === 0 || rows !== sizes[dim]) throw new Error(`run of ${graph.name}: expected sequences of ${sizes[dim]} rows together, found ${rows}`);
+  for (const { start, rows: own, pages } of sequences) checkPages(pages, start + own, limits);
+}
+
+/** @throws Error where `table` does not name existing pages for positions up to `end` */
+export function checkPages(table: ArrayLike<number>, end: number, { pageTokens, pages }: Pick<RunLimits, 'pageTokens' | 'pages'>): void {
+  const used = Math.ceil(end / pageTokens);
+  for (let i = 0; i < used; i++) {
+    const page = table[i];
+    if (page === undefined || !(page >= 0 && page < pages)) {
+      throw new Error(`run: positions up to ${end} need ${used} pages out of ${pages}, found ${page} as page ${i}`);
+    }
+  }
+}
+
+/** Words that the page tables of a run take. */
+export function pageTableWords(sequences: readonly SequenceRows[], pageTokens: number): number {
+  return sequences.reduce((sum, { start, rows }) => sum + Math.ceil((start + rows) / pageTokens), 0);
+}
