@@ -1,5 +1,6 @@
 /** One pass over a sequence for evaluation: logits and hidden states, no sampling, no state kept. */
 import type { Graph } from '../graph/graph.ts';
+import { STEP_LOGITS } from '../graph/decoder-steps.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { ForwardOptions, ForwardResult } from './api.ts';
 import { yieldToEventLoop } from './event-loop.ts';
@@ -8,8 +9,6 @@ import { checkIds } from './prompt.ts';
 import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
 
-/** Most logits of one step: an executor holds them all at once. */
-const MOST_STEP_LOGITS = 2 ** 24;
 const MOST_RESULT_BYTES = 2 ** 31;
 
 function checkPositions(positions: readonly number[] | undefined, length: number): readonly number[] {
@@ -69,20 +68,39 @@ function keepTaps(pass: Pass, taps: ReadonlyMap<string, Float32Array>, wanted: {
   }
 }
 
-async function runPass(pass: Pass, { signal, onProgress }: ForwardOptions): Promise<void> {
-  const { core, sequence, ids, positions, taps } = pass;
-  const chunk = Math.max(1, Math.min(core.maxRows, Math.floor(MOST_STEP_LOGITS / core.vocabSize)));
+interface PassStep {
+  readonly start: number;
+  readonly end: number;
+  readonly outputs: readonly number[];
+}
+
+/** Chunk after chunk; or, where all rows see each other, all of them again for each group of wanted logits. */
+function* stepsOf({ core, ids, positions }: Pass): Generator<PassStep> {
+  const most = Math.max(1, Math.min(core.maxRows, Math.floor(STEP_LOGITS / core.vocabSize)));
+  if (!core.causal) {
+    for (let done = 0; done === 0 || done < positions.length; done += most) yield { start: 0, end: ids.length, outputs: positions.slice(done, done + most) };
+    return;
+  }
   let done = 0;
-  for (let start = 0; start < ids.length; start += chunk) {
-    signal?.throwIfAborted();
-    const end = Math.min(ids.length, start + chunk);
+  for (let start = 0; start < ids.length; start += most) {
+    const end = Math.min(ids.length, start + most);
     let stop = done;
     while (stop < positions.length && (positions[stop] as number) < end) stop++;
-    const outputs = positions.slice(done, stop);
+    yield { start, end, outputs: positions.slice(done, stop) };
+    done = stop;
+  }
+}
+
+async function runPass(pass: Pass, { signal, onProgress }: ForwardOptions): Promise<void> {
+  const { core, sequence, ids, taps } = pass;
+  let done = 0;
+  for (const { start, end, outputs } of stepsOf(pass)) {
+    signal?.throwIfAborted();
+    if (sequence.length > start) sequence.keepPrefix(ids.slice(0, start));
     const result = await sequence.extend(ids, { end, outputs, taps: taps.length === 0 ? undefined : taps });
     pass.logits.set(result.logits.subarray(0, outputs.length * core.vocabSize), done * core.vocabSize);
     keepTaps(pass, result.taps, { start, end, outputs, done });
-    done = stop;
+    done += outputs.length;
     onProgress?.({ phase: 'prefill', loaded: end, total: ids.length });
     await yieldToEventLoop();
   }

@@ -155,8 +155,9 @@ export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece,
   const { turn, sequence, promptIds, signal } = job;
   const run = startRun(job);
   const clock: Clock = { startedAt: performance.now(), prefillMs: 0, ttftMs: 0, decodeMs: 0 };
-  // The last id always runs again: the logits after it are what the first token is sampled from.
-  const cachedTokens = sequence.keepPrefix(promptIds.slice(0, -1));
+  // The last id always runs again: the logits after it are what the first token is sampled from. Without causality the state of every
+  // token depends on all of the prompt.
+  const cachedTokens = sequence.keepPrefix(job.core.causal ? promptIds.slice(0, -1) : []);
   const source = openSource(run);
   try {
     const first = await source.next();

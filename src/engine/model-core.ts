@@ -15,6 +15,8 @@ export interface ModelCore {
   readonly contextLength: number;
   /** Most tokens of one step. */
   readonly maxRows: number;
+  /** False: rows of a step see those after them, so that a prompt must be one step, and its state serves no longer prompt. */
+  readonly causal: boolean;
   readonly pages: KvPages;
   readonly queue: RunQueue;
   readonly candidates: Candidates;
@@ -35,6 +37,7 @@ export interface ModelCoreOptions {
   readonly vocabSize: number;
   readonly contextLength: number;
   readonly maxRows: number;
+  readonly causal: boolean;
   readonly pageTokens: number;
 }
 
@@ -46,7 +49,7 @@ export function pagesFor(contextLength: number, pageTokens: number): number {
 }
 
 export function createModelCore(options: ModelCoreOptions): ModelCore {
-  const { program, vocabSize, contextLength, maxRows, pageTokens } = options;
+  const { program, vocabSize, contextLength, maxRows, causal, pageTokens } = options;
   const steps = decoderSteps(program);
   const queue = createRunQueue({ patienceMs: READER_PATIENCE_MS });
   let running: Promise<unknown> | undefined;
@@ -68,6 +71,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     vocabSize,
     contextLength,
     maxRows,
+    causal,
     queue,
     candidates: createCandidates(vocabSize),
     pages: createKvPages({ program, pageTokens, maxPages: pagesFor(contextLength, pageTokens) }),

@@ -1,5 +1,6 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
 import type { Executor, KvLayout, KvType, Program } from '../graph/executor.ts';
+import { isCausal } from '../graph/graph.ts';
 import { decoderGraphOf } from '../graph/model-graphs.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
@@ -147,9 +148,10 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
   const kvType = resolveKvType(options.kvType, decoder);
   const kv = kvLayoutOf(contextLength, kvType);
-  const maxRows = Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength);
+  const causal = isCausal(decoderGraphOf(model));
+  const maxRows = causal ? Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength) : contextLength;
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, signal, onProgress });
-  const core = createModelCore({ program, vocabSize: config.vocabSize, contextLength, maxRows, pageTokens: PAGE_TOKENS });
+  const core = createModelCore({ program, vocabSize: config.vocabSize, contextLength, maxRows, causal, pageTokens: PAGE_TOKENS });
 
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
   function forward(ids: ArrayLike<number>, pass?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;

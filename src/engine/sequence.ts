@@ -97,11 +97,18 @@ export function openSequence(core: ModelCore): Sequence {
   };
 }
 
+/** Where the next step ends. Without causality the prompt is one step, and each token of the answer, which saw none after it, another. */
+function stepEnd({ maxRows, causal }: ModelCore, { length }: Sequence, promptTokens: number): number {
+  if (causal) return length + maxRows;
+  return length < promptTokens ? promptTokens : length + 1;
+}
+
 /** Computes the state of all but the last chunk of `ids`. */
 async function prefillChunks(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<void> {
-  while (ids.length - sequence.length > core.maxRows) {
+  for (;;) {
+    const end = stepEnd(core, sequence, options.promptTokens);
+    if (end >= ids.length) break;
     options.signal?.throwIfAborted();
-    const end = sequence.length + core.maxRows;
     await sequence.extend(ids, { end, outputs: [] });
     options.onStep?.(end);
     await yieldToEventLoop();
@@ -110,6 +117,8 @@ async function prefillChunks(core: ModelCore, sequence: Sequence, ids: ArrayLike
 }
 
 export interface AdvanceOptions {
+  /** How many of the ids are the prompt; the rest is the answer to it so far. */
+  readonly promptTokens: number;
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of positions done, after every step. */
   readonly onStep?: ((done: number) => void) | undefined;

@@ -48,7 +48,7 @@ export function createHostSource(options: TokenSourceOptions): TokenSource {
   const onStep = stepReporter(options);
   return {
     async next() {
-      const logits = await advance(core, sequence, ids, { signal, onStep });
+      const logits = await advance(core, sequence, ids, { promptTokens, signal, onStep });
       return { tokens: [sampler.sample(logits, ids.length)], logits };
     },
     release() {},
@@ -61,7 +61,7 @@ export function createDeviceSource(options: TokenSourceOptions): TokenSource {
   let run: DecodeRun | undefined;
   const begin = () => {
     const history = { promptIds: ids.slice(0, promptTokens), outputIds: ids.slice(promptTokens) };
-    return advanceAndDecode(core, sequence, ids, { signal, onStep, sampling, history, limit: room - history.outputIds.length });
+    return advanceAndDecode(core, sequence, ids, { promptTokens, signal, onStep, sampling, history, limit: room - history.outputIds.length });
   };
   return {
     async next() {

@@ -1,11 +1,13 @@
 /** Sizes that every decoder-only transformer has, read from config.json or GGUF metadata. */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { parseVisibility } from './attention-visibility.ts';
+import type { AttentionVisibility, HfWindows } from './attention-visibility.ts';
 import { configFields, jsonBoolean, shownJson } from './config-fields.ts';
 import { parseRope } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 
-export interface DecoderConfig {
+export interface DecoderConfig extends AttentionVisibility {
   readonly architecture: string;
   readonly vocabSize: number;
   /** Positions the model was trained for. */
@@ -24,9 +26,10 @@ export interface DecoderConfig {
   readonly mlpBias: boolean;
 }
 
+/** What a family of config.json files leaves unsaid. */
 export interface DecoderDefaults {
-  readonly ropeTheta: number;
   readonly rmsEps: number;
+  readonly hfWindows: HfWindows;
 }
 
 const MOST_LAYERS = 4096;
@@ -40,6 +43,7 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
   const headDim = fields.count({ hf: 'head_dim', gguf: 'attention.key_length' }) ?? dim / heads;
   const valueDim = checkpoint.format === 'gguf' ? fields.count({ hf: '', gguf: 'attention.value_length' }) : undefined;
   const rotaryDim = checkpoint.format === 'gguf' ? fields.count({ hf: '', gguf: 'rope.dimension_count' }) : undefined;
+  const layers = fields.requiredCount({ hf: 'num_hidden_layers', gguf: 'block_count' }, MOST_LAYERS);
   checkHeads(checkpoint.name, { heads, kvHeads, headDim, valueDim, rotaryDim });
   checkActivation(checkpoint);
   return {
@@ -47,13 +51,14 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
     vocabSize: vocabSizeOf(checkpoint),
     contextLength: fields.requiredCount({ hf: 'max_position_embeddings', gguf: 'context_length' }, 2 ** 31),
     dim,
-    layers: fields.requiredCount({ hf: 'num_hidden_layers', gguf: 'block_count' }, MOST_LAYERS),
+    layers,
     heads,
     kvHeads,
     headDim,
     ffnDim: fields.requiredCount({ hf: 'intermediate_size', gguf: 'feed_forward_length' }),
     rmsEps: fields.positive({ hf: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon' }) ?? defaults.rmsEps,
-    rope: parseRope(checkpoint, defaults.ropeTheta),
+    rope: parseRope(checkpoint),
+    ...parseVisibility(checkpoint, layers, defaults.hfWindows),
     ...optionalParts(checkpoint),
   };
 }

@@ -31,11 +31,22 @@ export function attentionInputs(g: GraphBuilder, config: DecoderConfig, x: Value
   };
 }
 
-/** Attention over the sequence and the output projection -> [rows, dim]. */
-export function attentionOutput(g: GraphBuilder, config: DecoderConfig, qkv: readonly [Value, Value, Value], positions: Value): Value {
-  const { dim, heads, kvHeads, headDim, attentionBias } = config;
+/** What a layer reads and adds to. */
+export interface LayerInput {
+  /** The layer's number. */
+  readonly n: number;
+  /** [rows, dim]. */
+  readonly x: Value;
+  /** [rows]. */
+  readonly positions: Value;
+}
+
+/** Attention over what the layer sees of the sequence, and the output projection -> [rows, dim]. */
+export function attentionOutput(g: GraphBuilder, config: DecoderConfig, qkv: readonly [Value, Value, Value], { n, positions }: LayerInput): Value {
+  const { dim, heads, kvHeads, headDim, attentionBias, causal } = config;
+  const window = config.window?.layers[n] === true ? config.window.size : undefined;
   const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
-  const mixed = attention(g, 'attend', qkv, { positions, heads, scale: headDim ** -0.5, state });
+  const mixed = attention(g, 'attend', qkv, { positions, heads, scale: headDim ** -0.5, state, causal, window });
   return linearOf(g, 'o', mixed, [dim, heads * headDim], attentionBias);
 }
 
@@ -46,15 +57,6 @@ export function swigluMlp(g: GraphBuilder, config: DecoderConfig, x: Value): Val
   const gate = linearOf(g, 'gate', normed, [ffnDim, dim], mlpBias);
   const up = linearOf(g, 'up', normed, [ffnDim, dim], mlpBias);
   return linearOf(g, 'down', gated(g, 'act', 'silu', [gate, up]), [dim, ffnDim], mlpBias);
-}
-
-/** What a layer reads and adds to. */
-export interface LayerInput {
-  readonly n: number;
-  /** [rows, dim]. */
-  readonly x: Value;
-  /** [rows]. */
-  readonly positions: Value;
 }
 
 /**

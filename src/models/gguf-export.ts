@@ -1,7 +1,7 @@
 /** What a model's GGUF file says and holds: metadata keys, tensors in order, and the type that each gets. */
 import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { float32, string, uint32 } from '../tensor/gguf-value.ts';
+import { bool, bools, float32, string, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { TENSOR_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import type { Architecture } from './architecture.ts';
@@ -90,6 +90,11 @@ export function decoderMetadata(config: DecoderConfig): GgufMetadata {
     [key('rope.freq_base'), float32(config.rope.theta)],
     [key('vocab_size'), uint32(config.vocabSize)],
   ]);
+  if (!config.causal) metadata.set(key('attention.causal'), bool(false));
+  if (config.window !== undefined) {
+    metadata.set(key('attention.sliding_window'), uint32(config.window.size));
+    metadata.set(key('attention.sliding_window_pattern'), bools(config.window.layers));
+  }
   const { scaling } = config.rope;
   if (scaling.kind === 'linear') {
     metadata.set(key('rope.scaling.type'), string('linear'));

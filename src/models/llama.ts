@@ -15,12 +15,12 @@ import type { LayerInput } from './decoder-graph.ts';
 import { DECODER_SKIPS, layerSpecs, outerSpecs } from './decoder-weights.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
 
-function attention(g: GraphBuilder, config: DecoderConfig, { x, positions }: LayerInput, table: RopeTable): Value {
+function attention(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
   const { heads, kvHeads, headDim } = config;
-  const { q, k, v } = attentionInputs(g, config, x);
-  const turnedQ = rope(g, 'q_rope', q, { heads, headDim, table, positions });
-  const turnedK = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
-  return attentionOutput(g, config, [turnedQ, turnedK, v], positions);
+  const { q, k, v } = attentionInputs(g, config, input.x);
+  const turnedQ = rope(g, 'q_rope', q, { heads, headDim, table, positions: input.positions });
+  const turnedK = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions: input.positions });
+  return attentionOutput(g, config, [turnedQ, turnedK, v], input);
 }
 
 function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
@@ -30,7 +30,7 @@ function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table:
 
 export const llama: Architecture = {
   name: 'llama',
-  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { ropeTheta: 10_000, rmsEps: 1e-6 }),
+  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-6, hfWindows: 'none' }),
   weights: (config) => [
     ...outerSpecs(config),
     ...Array.from({ length: config.layers }, (_, n) => layerSpecs(config, n, { interleavedQk: true })).flat(),

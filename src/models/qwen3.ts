@@ -17,14 +17,14 @@ import { DECODER_SKIPS, layerSpecs, normSpec, outerSpecs } from './decoder-weigh
 import { ropeFrequencies } from './rope-frequencies.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
-function attention(g: GraphBuilder, config: DecoderConfig, { x, positions }: LayerInput, table: RopeTable): Value {
+function attention(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
   const { heads, kvHeads, headDim, rmsEps } = config;
-  const { q, k, v } = attentionInputs(g, config, x);
+  const { q, k, v } = attentionInputs(g, config, input.x);
   const normedQ = rmsNorm(g, 'q_norm', q, { weight: weightOf(g, 'q_norm', [headDim]), eps: rmsEps, groups: heads });
   const normedK = rmsNorm(g, 'k_norm', k, { weight: weightOf(g, 'k_norm', [headDim]), eps: rmsEps, groups: kvHeads });
-  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions });
-  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions });
-  return attentionOutput(g, config, [turnedQ, turnedK, v], positions);
+  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions: input.positions });
+  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions: input.positions });
+  return attentionOutput(g, config, [turnedQ, turnedK, v], input);
 }
 
 function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
@@ -40,7 +40,7 @@ function headNormSpecs(config: DecoderConfig, n: number): WeightSpec[] {
 
 export const qwen3: Architecture = {
   name: 'qwen3',
-  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { ropeTheta: 1_000_000, rmsEps: 1e-6 }),
+  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-6, hfWindows: 'qwen3' }),
   weights: (config) => [
     ...outerSpecs(config),
     ...Array.from({ length: config.layers }, (_, n) => [

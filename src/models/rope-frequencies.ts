@@ -54,13 +54,16 @@ function scaleLlama3(frequency: number, scaling: RopeScaling & { kind: 'llama3' 
   return ((1 - smooth) * frequency) / factor + smooth * frequency;
 }
 
-export function parseRope(checkpoint: Checkpoint, defaultTheta: number): RopeConfig {
-  return checkpoint.format === 'gguf' ? parseGgufRope(checkpoint, defaultTheta) : parseHfRope(checkpoint, defaultTheta);
+/** What transformers and llama.cpp take where a file names no base. */
+const DEFAULT_THETA = 10_000;
+
+export function parseRope(checkpoint: Checkpoint): RopeConfig {
+  return checkpoint.format === 'gguf' ? parseGgufRope(checkpoint) : parseHfRope(checkpoint);
 }
 
-function parseGgufRope(checkpoint: Checkpoint, defaultTheta: number): RopeConfig {
+function parseGgufRope(checkpoint: Checkpoint): RopeConfig {
   const { metadata, architecture, name } = checkpoint;
-  const theta = metadataNumber(metadata, `${architecture}.rope.freq_base`, name) ?? defaultTheta;
+  const theta = metadataNumber(metadata, `${architecture}.rope.freq_base`, name) ?? DEFAULT_THETA;
   const type = metadataString(metadata, `${architecture}.rope.scaling.type`, name) ?? 'none';
   const factor = metadataNumber(metadata, `${architecture}.rope.scaling.factor`, name);
   if (type === 'none') return checkedRope(name, { theta, scaling: { kind: 'none' } });
@@ -69,12 +72,12 @@ function parseGgufRope(checkpoint: Checkpoint, defaultTheta: number): RopeConfig
 }
 
 /** Newer folders keep theta and scaling under rope_parameters, older ones under rope_theta and rope_scaling. */
-function parseHfRope(checkpoint: Checkpoint, defaultTheta: number): RopeConfig {
+function parseHfRope(checkpoint: Checkpoint): RopeConfig {
   const config = checkpoint.config ?? {};
   const { name } = checkpoint;
   const parameters = jsonObject(config, 'rope_parameters', name);
   const scalingObject = parameters ?? jsonObject(config, 'rope_scaling', name) ?? {};
-  const theta = jsonNumber(scalingObject, 'rope_theta', name) ?? jsonNumber(config, 'rope_theta', name) ?? defaultTheta;
+  const theta = jsonNumber(scalingObject, 'rope_theta', name) ?? jsonNumber(config, 'rope_theta', name) ?? DEFAULT_THETA;
   return checkedRope(name, { theta, scaling: parseHfScaling(scalingObject, config, name) });
 }
 

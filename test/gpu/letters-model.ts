@@ -45,7 +45,7 @@ export function lettersDecoder({ weights: change }: LettersOptions = {}): Decode
   change?.(weights);
   const config = {
     architecture: 'letters', vocabSize: FAKE_VOCAB, contextLength: CONTEXT, dim: shape.dim, layers: shape.layers, heads: shape.heads, kvHeads: shape.kvHeads,
-    headDim: shape.headDim, ffnDim: shape.ffnDim, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, tiedEmbeddings: false, attentionBias: false, mlpBias: false,
+    headDim: shape.headDim, ffnDim: shape.ffnDim, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: false, attentionBias: false, mlpBias: false,
   } as const;
   return { config, model: modelOfDecoder(graph), weights, skipped: [] };
 }

@@ -1,0 +1,96 @@
+/** Which positions attention sees, as config.json and GGUF metadata say it: causality and sliding windows. */
+import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { metadataBoolean, metadataNumber } from '../tensor/metadata.ts';
+import { jsonBoolean, jsonNumber, shownJson } from './config-fields.ts';
+
+export interface AttentionWindow {
+  /** A row at position p sees the positions above p - size. */
+  readonly size: number;
+  /** Which layers have the window; the others see all. */
+  readonly layers: readonly boolean[];
+}
+
+export interface AttentionVisibility {
+  /** False: every token of a prompt sees all of it. */
+  readonly causal: boolean;
+  readonly window?: AttentionWindow | undefined;
+}
+
+/** How a family of Hugging Face reads windows: `qwen3` as transformers' Qwen3 does; `none`: the family's attention has none. */
+export type HfWindows = 'qwen3' | 'none';
+
+/** @throws FormatError for a window of another family, of no length, or without causality */
+export function parseVisibility(checkpoint: Checkpoint, layers: number, hfWindows: HfWindows): AttentionVisibility {
+  const isGguf = checkpoint.format === 'gguf';
+  const config = checkpoint.config ?? {};
+  const causal = (isGguf
+    ? metadataBoolean(checkpoint.metadata, `${checkpoint.architecture}.attention.causal`, checkpoint.name)
+    : jsonBoolean(config, 'is_causal', checkpoint.name)) ?? true;
+  const window = isGguf ? ggufWindow(checkpoint, layers) : hfWindow(config, { layers, hfWindows, where: checkpoint.name });
+  if (window === undefined || !window.layers.includes(true)) return { causal };
+  if (!causal) throw new FormatError(`${checkpoint.name}: attention with a sliding window and without causality is not supported.`);
+  return { causal, window };
+}
+
+function checkedSize(size: number, key: string, where: string): number {
+  if (!(Number.isSafeInteger(size) && size >= 1)) throw new FormatError(`${where}: ${key} must be an integer of at least 1, found ${size}.`);
+  return size;
+}
+
+/** `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern`, an array of booleans, names. */
+function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number): AttentionWindow | undefined {
+  const key = `${architecture}.attention.sliding_window`;
+  const size = metadataNumber(metadata, key, name);
+  const pattern = metadata.get(`${key}_pattern`);
+  if (size === undefined || size === 0) {
+    if (Array.isArray(pattern) && pattern.includes(true)) throw new FormatError(`${name}: ${key}_pattern names layers, and ${key} gives their window no size.`);
+    return undefined;
+  }
+  checkedSize(size, key, name);
+  if (pattern === undefined) return { size, layers: Array.from({ length: layers }, () => true) };
+  if (!Array.isArray(pattern) || pattern.length !== layers || pattern.some((item) => typeof item !== 'boolean')) {
+    throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer.`);
+  }
+  return { size, layers: pattern as readonly boolean[] };
+}
+
+interface HfWindowOptions {
+  readonly layers: number;
+  readonly hfWindows: HfWindows;
+  readonly where: string;
+}
+
+/** transformers' defaults of Qwen3Config. */
+const QWEN3_DEFAULTS = { slidingWindow: 4096, maxWindowLayers: 28 };
+
+function hfWindow(config: JsonObject, { layers, hfWindows, where }: HfWindowOptions): AttentionWindow | undefined {
+  const types = layerTypes(config, layers, where);
+  const isUsed = jsonBoolean(config, 'use_sliding_window', where) ?? false;
+  if (hfWindows === 'none') {
+    if (!isUsed && types?.includes(true) !== true) return undefined;
+    throw new FormatError(`${where}: ${isUsed ? 'use_sliding_window' : 'layer_types'} asks for a sliding window, which this architecture's attention does not have.`);
+  }
+  const size = config['sliding_window'] === undefined ? QWEN3_DEFAULTS.slidingWindow : jsonNumber(config, 'sliding_window', where);
+  if (!isUsed || size === undefined) {
+    if (types?.includes(true) !== true) return undefined;
+    throw new FormatError(`${where}: layer_types names sliding_attention, which needs use_sliding_window true and a number as sliding_window.`);
+  }
+  checkedSize(size, 'sliding_window', where);
+  const first = jsonNumber(config, 'max_window_layers', where) ?? QWEN3_DEFAULTS.maxWindowLayers;
+  return { size, layers: types ?? Array.from({ length: layers }, (_, layer) => layer >= first) };
+}
+
+/** Whether each layer slides; undefined where the file does not say it layer by layer. */
+function layerTypes(config: JsonObject, layers: number, where: string): readonly boolean[] | undefined {
+  const types = config['layer_types'];
+  if (types === undefined || types === null) return undefined;
+  if (!Array.isArray(types) || types.length !== layers) {
+    throw new FormatError(`${where}: layer_types must be an array of ${layers} names, one a layer, found ${shownJson(types)}.`);
+  }
+  return types.map((type) => {
+    if (type === 'full_attention') return false;
+    if (type === 'sliding_attention') return true;
+    throw new FormatError(`${where}: layer_types may hold "full_attention" and "sliding_attention", found ${shownJson(type)}.`);
+  });
+}

@@ -1,0 +1,7 @@
+import { describe, it } from 'vitest';
+import { expectVisibilityCase, VISIBILITY_CASES } from '../visibility-cases.ts';
+import { softwareExecutor } from './executor-check.ts';
+
+describe('windows and both directions as transformers has them, on the software adapter', () => {
+  it.each(VISIBILITY_CASES)('%s', async (name) => expectVisibilityCase(name, await softwareExecutor({})));
+});
