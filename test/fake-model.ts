@@ -150,10 +150,10 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
   const executor: Executor = { kind: 'cpu', description: 'fake', load: async (request) => fakeProgram(request, options, log) };
   const config = {
     architecture: 'fake', vocabSize: FAKE_VOCAB, contextLength: options.modelContextLength ?? 1024, dim: 8, layers: 1, heads: 1,
-    kvHeads: 1, headDim: 8, ffnDim: 8, rmsEps: 1e-6, causal: true, tiedEmbeddings: true, attentionBias: false, mlpBias: false,
+    kvHeads: 1, headDim: 8, ffnDim: 8, rmsEps: 1e-6, causal: true, tiedEmbeddings: true, biases: [],
   };
   const graph = { name: 'decoder', inputs: new Map(), outputs: new Map(), derivedDims: [], nodes: [], states: [], weights: [], taps: new Map() };
-  const decoder = { config, model: modelOfDecoder(graph), weights: new Map(), skipped: [] } as unknown as Parameters<typeof createModelFromParts>[0]['decoder'];
+  const decoder = { config, model: modelOfDecoder(graph), weights: new Map(), skipped: [], warnings: [] } as unknown as Parameters<typeof createModelFromParts>[0]['decoder'];
   const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide();
   const model = await createModelFromParts({ name: 'fake', sizeBytes: 0, decoder, text }, { executor, contextLength: options.contextLength });
   return { model, log };

@@ -109,6 +109,26 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(stdout).toContain('model.embed_tokens.weight');
   });
 
+  it('tells of settings that it does not know, wherever a model is opened', () => {
+    const path = join(folder, 'mystery');
+    cpSync(llama, path, { recursive: true });
+    const config = JSON.parse(readFileSync(join(path, 'config.json'), 'utf8')) as object;
+    writeFileSync(join(path, 'config.json'), JSON.stringify({ ...config, mystery: 3 }));
+    const warning = /warning: .*mystery has a setting that is not known here and not used: mystery \(3\)\. If it changes/;
+    expect(ingot(['inspect', path]).stdout).toMatch(warning);
+    const run = ingot(['run', '-m', path, '--ids', '1,2,3', '-n', '2', '--device', 'cpu', '--json']);
+    expect(run.stderr).toMatch(warning);
+    expect(JSON.parse(run.stdout)).toMatchObject({ finishReason: 'length' });
+    expect(ingot(['convert', path, '-o', join(folder, 'mystery.gguf')]).stderr).toMatch(warning);
+  });
+
+  it('shows numbers as they were written', () => {
+    expect(ingot(['inspect', bundled]).stdout).toMatch(/rmsEps +1e-6\n/);
+    const report = JSON.parse(ingot(['inspect', bundled, '--json']).stdout) as { metadata: Record<string, unknown>; samplingDefaults: unknown };
+    expect(report.metadata['qwen3.attention.layer_norm_rms_epsilon']).toBe(1e-6);
+    expect(report.samplingDefaults).toMatchObject({ temperature: 0.7, topP: 0.95 });
+  });
+
   it('stops at SIGINT with code 130 and leaves no file behind', async () => {
     const child = spawn(process.execPath, [main, 'synth', 'qwen3-4b', '--type', 'f16', '-o', join(folder, 'big.gguf')], { stdio: 'ignore' });
     const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));

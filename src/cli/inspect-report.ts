@@ -1,6 +1,6 @@
 /** What `inspect` tells, as data. A part that cannot be read says why; the others are there all the same. */
 import { ARCHITECTURES, openDecoder } from '../models/open-decoder.ts';
-import type { DecoderConfig } from '../models/decoder-config.ts';
+import type { DecoderModel } from '../models/open-decoder.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint, MetadataValue } from '../tensor/checkpoint.ts';
 import { chatTemplateSources } from '../text/chat-template-source.ts';
@@ -34,7 +34,7 @@ export async function inspectReport(checkpoint: Checkpoint, options: ReadOptions
     isSupported: ARCHITECTURES.some(({ name }) => name === checkpoint.architecture),
     sizeBytes: checkpoint.sizeBytes,
     parameters: tensors.reduce((sum, { shape }) => sum + elements(shape), 0),
-    model: isProblem(model) ? model : modelPart(model.config, model.skipped),
+    model: isProblem(model) ? model : modelPart(model),
     tokenizer: isProblem(tokenizer) ? tokenizer : tokenizerPart(tokenizer),
     endTokens: await attempt(() => [...endTokens(checkpoint, found)].map((id) => ({ id, text: tokenText(found, id) })), options),
     samplingDefaults: await attempt(() => samplingDefaults(checkpoint), options),
@@ -59,8 +59,8 @@ async function attempt<Part>(read: () => Part | Promise<Part>, { signal }: ReadO
   }
 }
 
-function modelPart(config: DecoderConfig, skipped: readonly { readonly name: string; readonly reason: string }[]) {
-  return { config, skipped };
+function modelPart({ config, skipped, warnings }: DecoderModel) {
+  return { config, skipped, warnings };
 }
 
 function tokenizerPart(tokenizer: Tokenizer | undefined) {

@@ -2,7 +2,7 @@
 import type { MetadataValue } from '../tensor/checkpoint.ts';
 import { isProblem } from './inspect-report.ts';
 import type { InspectReport } from './inspect-report.ts';
-import { formatBytes, formatCount, plural } from './quantities.ts';
+import { formatBytes, formatCount, plural, formatFloat, shortestFloat } from './quantities.ts';
 import { printable } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { tableLines } from './text-table.ts';
@@ -26,8 +26,8 @@ export function printInspection(report: InspectReport, terminal: Terminal): void
 
 function modelLines({ model }: InspectReport): string[] {
   if (isProblem(model)) return [`cannot be run: ${printable(model.problem)}`];
-  const rows = Object.entries(model.config).map(([key, value]) => [key, typeof value === 'object' ? JSON.stringify(value) : String(value)]);
-  return [...tableLines(rows), ...model.skipped.map(({ name, reason }) => `skipped ${printable(name)}: ${reason}`)];
+  const rows = Object.entries(model.config).map(([key, value]) => [key, typeof value === 'string' ? value : typeof value === 'number' ? formatFloat(value) : inJson(value)]);
+  return [...tableLines(rows), ...model.skipped.map(({ name, reason }) => `skipped ${printable(name)}: ${reason}`), ...model.warnings.map((warning) => `warning: ${printable(warning)}`)];
 }
 
 function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: InspectReport): string[] {
@@ -38,7 +38,7 @@ function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: In
     rows.push(['adds', [tokenizer.addBos ? 'BOS' : '', tokenizer.addEos ? 'EOS' : ''].filter(Boolean).join(' and ') || 'nothing']);
   }
   rows.push(['end tokens', isProblem(endTokens) ? printable(endTokens.problem) : endTokens.map(({ id, text }) => (text === null ? String(id) : `${id} ${printable(text)}`)).join(', ') || 'none']);
-  rows.push(['sampling', isProblem(samplingDefaults) ? printable(samplingDefaults.problem) : Object.entries(samplingDefaults).map(([name, value]) => `${name} ${value}`).join(', ') || 'no defaults']);
+  rows.push(['sampling', isProblem(samplingDefaults) ? printable(samplingDefaults.problem) : Object.entries(samplingDefaults).map(([name, value]) => `${name} ${inJson(value)}`).join(', ') || 'no defaults']);
   rows.push(['chat template', isProblem(chatTemplates) ? printable(chatTemplates.problem) : chatTemplates.map(({ name, characters }) => `${printable(name)} (${plural(characters, 'character')})`).join(', ') || 'none']);
   return tableLines(rows);
 }
@@ -50,9 +50,13 @@ function describeTokenizer(tokenizer: InspectReport['tokenizer']): string {
 
 function describeValue(value: MetadataValue): string {
   if (typeof value === 'string') return shorten(JSON.stringify(value));
-  if (typeof value !== 'object') return String(value);
+  if (typeof value !== 'object') return typeof value === 'number' ? formatFloat(value) : String(value);
   const items = Array.from((value as readonly MetadataValue[]).slice(0, MOST_ITEMS), (item) => (typeof item === 'object' ? '[...]' : describeValue(item)));
   return shorten(`[${items.join(', ')}${value.length > MOST_ITEMS ? ', ...' : ''}] (${plural(value.length, 'item')})`);
+}
+
+function inJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'number' ? shortestFloat(inner) : inner));
 }
 
 function shorten(text: string): string {

@@ -8,6 +8,7 @@ import { locate } from '../node/open-path.ts';
 import { inspectReport } from './inspect-report.ts';
 import { printInspection } from './inspect-text.ts';
 import { withInterrupts } from './interrupts.ts';
+import { shortestFloat } from './quantities.ts';
 import { createTerminal } from './terminal.ts';
 
 const EXAMPLES = `
@@ -55,8 +56,9 @@ async function inspect(path: string, { json, signal }: { readonly json: boolean;
   }
 }
 
-/** What JSON has no form for: typed arrays as arrays, integers beyond 2^53 and numbers that are none as text. */
+/** What JSON has no form for: typed arrays as arrays, integers beyond 2^53 and numbers that are none as text. Floats in few digits. */
 function jsonValue(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) return String(value);
+  if (typeof value === 'number') return shortestFloat(value);
   return ArrayBuffer.isView(value) ? Array.from(value as Uint8Array) : value;
 }

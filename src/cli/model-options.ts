@@ -7,6 +7,7 @@ import type { DeviceChoice } from '../node/load-model.ts';
 import { defaultModelPath } from './default-model.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
+import { createTerminal, printable } from './terminal.ts';
 
 /** As commander gives them. */
 export interface DeviceOptions {
@@ -34,6 +35,8 @@ export async function withModel<Result>(
 ): Promise<Result> {
   const model = await openModel(path, options);
   try {
+    const terminal = createTerminal(process.stderr);
+    for (const warning of model.info.warnings) terminal.write(`${terminal.dim(`warning: ${printable(warning)}`)}\n`);
     return await work(model);
   } finally {
     await model.dispose();

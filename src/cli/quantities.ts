@@ -45,3 +45,19 @@ export function plural(count: number, noun: string): string {
 function threeDigits(value: number): string {
   return value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2);
 }
+
+/** A number that is one of f32's by the fewest digits that f32 reads as the same: 1e-6, not 9.999999974752427e-7. Others as they are. */
+export function shortestFloat(value: number): number {
+  if (Number.isSafeInteger(value) || Math.fround(value) !== value) return value;
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
+}
+
+/** {@link shortestFloat} as text, small numbers as people write them: `1e-6`, `0.05`, `10000`. */
+export function formatFloat(value: number): string {
+  const short = shortestFloat(value);
+  return short !== 0 && Math.abs(short) < 1e-4 ? short.toExponential() : String(short);
+}

@@ -14,6 +14,7 @@ import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { formatBytes, formatDuration, plural } from './quantities.ts';
+import { printable } from './terminal.ts';
 
 interface WriteFlags {
   readonly out: string;
@@ -79,15 +80,16 @@ interface Work {
   readonly onProgress: OnProgress;
 }
 
-async function writeModel({ out, force, json }: WriteFlags, write: (work: Work) => Promise<{ sizeBytes: number; tensors: number }>): Promise<void> {
+async function writeModel({ out, force, json }: WriteFlags, write: (work: Work) => Promise<{ sizeBytes: number; tensors: number; warnings?: readonly string[] }>): Promise<void> {
   // Devices and pipes are there to be written to.
   if (force !== true && existsSync(out) && statSync(out).isFile()) throw new UsageError(`${out} exists already. Give another name, or --force to replace it.`);
   const display = createProgressDisplay(process.stderr);
   const startMs = performance.now();
   try {
-    const { sizeBytes, tensors } = await withInterrupts((signal) => write({ signal, onProgress: display.onProgress }));
+    const { sizeBytes, tensors, warnings = [] } = await withInterrupts((signal) => write({ signal, onProgress: display.onProgress }));
     display.clear();
     const durationMs = performance.now() - startMs;
+    for (const warning of warnings) process.stderr.write(`warning: ${printable(warning)}\n`);
     if (json === true) process.stdout.write(`${JSON.stringify({ file: out, sizeBytes, tensors, durationMs })}\n`);
     else process.stderr.write(`wrote ${out}: ${plural(tensors, 'tensor')}, ${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}\n`);
   } finally {

@@ -193,6 +193,8 @@ export interface ModelInfo {
   readonly kvType: KvType;
   /** As it is now: key and value memory grows as it fills. */
   readonly memory: MemoryUse;
+  /** What a user should know of the model's files: settings that are not known and so not used. */
+  readonly warnings: readonly string[];
   /** What sampling options default to. */
   readonly samplingDefaults: SamplingOptions;
 }

@@ -100,6 +100,7 @@ function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts
     device: executor.kind,
     deviceDescription: executor.description,
     kvType,
+    warnings: decoder.warnings,
     samplingDefaults: text.samplingDefaults,
     get memory() {
       return program.memory;

@@ -8,6 +8,8 @@ export interface Architecture {
   /** GGUF's `general.architecture` and transformers' `model_type`. */
   readonly name: string;
   parseConfig(checkpoint: Checkpoint): DecoderConfig;
+  /** Warnings of settings that are not known. @throws FormatError for those that are known, and not obeyed */
+  checkSettings(checkpoint: Checkpoint, config: DecoderConfig): readonly string[];
   weights(config: DecoderConfig): readonly WeightSpec[];
   /** Tensors that a file may hold and no op reads. */
   readonly skips: readonly SkipRule[];

@@ -1,5 +1,5 @@
 /** Which positions attention sees, as config.json and GGUF metadata say it: causality and sliding windows. */
-import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
+import type { Checkpoint, JsonObject, MetadataValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { metadataBoolean, metadataNumber } from '../tensor/metadata.ts';
 import { jsonBoolean, jsonNumber, shownJson } from './config-fields.ts';
@@ -38,21 +38,25 @@ function checkedSize(size: number, key: string, where: string): number {
   return size;
 }
 
-/** `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern`, an array of booleans, names. */
+/** `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern`, an array of booleans or of 0 and 1, names. */
 function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number): AttentionWindow | undefined {
   const key = `${architecture}.attention.sliding_window`;
   const size = metadataNumber(metadata, key, name);
-  const pattern = metadata.get(`${key}_pattern`);
+  const pattern = layerFlags(metadata.get(`${key}_pattern`));
   if (size === undefined || size === 0) {
-    if (Array.isArray(pattern) && pattern.includes(true)) throw new FormatError(`${name}: ${key}_pattern names layers, and ${key} gives their window no size.`);
+    if (pattern?.includes(true) === true) throw new FormatError(`${name}: ${key}_pattern names layers, and ${key} gives their window no size.`);
     return undefined;
   }
   checkedSize(size, key, name);
-  if (pattern === undefined) return { size, layers: Array.from({ length: layers }, () => true) };
-  if (!Array.isArray(pattern) || pattern.length !== layers || pattern.some((item) => typeof item !== 'boolean')) {
-    throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer.`);
-  }
-  return { size, layers: pattern as readonly boolean[] };
+  if (metadata.has(`${key}_pattern`) && pattern?.length !== layers) throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer.`);
+  return { size, layers: pattern ?? Array.from({ length: layers }, () => true) };
+}
+
+/** Undefined for what is no list of flags. */
+function layerFlags(pattern: MetadataValue | undefined): readonly boolean[] | undefined {
+  if (!Array.isArray(pattern) && !ArrayBuffer.isView(pattern)) return undefined;
+  const flags = Array.from(pattern as ArrayLike<unknown>);
+  return flags.every((flag) => flag === true || flag === false || flag === 0 || flag === 1) ? flags.map(Boolean) : undefined;
 }
 
 interface HfWindowOptions {
@@ -85,12 +89,15 @@ function hfWindow(config: JsonObject, { layers, hfWindows, where }: HfWindowOpti
 function layerTypes(config: JsonObject, layers: number, where: string): readonly boolean[] | undefined {
   const types = config['layer_types'];
   if (types === undefined || types === null) return undefined;
-  if (!Array.isArray(types) || types.length !== layers) {
-    throw new FormatError(`${where}: layer_types must be an array of ${layers} names, one a layer, found ${shownJson(types)}.`);
-  }
-  return types.map((type) => {
+  const wrong = () => new FormatError(`${where}: layer_types must be an array of ${layers} names, one a layer, found ${shownJson(types)}.`);
+  if (!Array.isArray(types)) throw wrong();
+  const slides = types.map((type) => {
     if (type === 'full_attention') return false;
     if (type === 'sliding_attention') return true;
     throw new FormatError(`${where}: layer_types may hold "full_attention" and "sliding_attention", found ${shownJson(type)}.`);
   });
+  // A list of another length that names nothing but full attention leaves no doubt.
+  if (!slides.includes(true)) return Array.from({ length: layers }, () => false);
+  if (types.length !== layers) throw wrong();
+  return slides;
 }

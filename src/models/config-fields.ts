@@ -2,7 +2,7 @@
  * One way to read an architecture's settings from config.json or from GGUF metadata.
  * Each setting is named in both; values are checked where they are read.
  */
-import type { Checkpoint, JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+import type { Checkpoint, JsonObject, JsonValue, MetadataValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { metadataNumber } from '../tensor/metadata.ts';
 
@@ -17,6 +17,8 @@ export interface ConfigFields {
   /** A positive integer of at most `most`; undefined where the file has none. */
   count(name: FieldName, most?: number): number | undefined;
   requiredCount(name: FieldName, most?: number): number;
+  /** As {@link count}; the file may also say it layer by layer, where all say the same. */
+  layerCount(name: FieldName, layers: number): number | undefined;
   /** A finite number above 0. */
   positive(name: FieldName): number | undefined;
   requiredPositive(name: FieldName): number;
@@ -39,6 +41,16 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
     if (!Number.isInteger(value) || value < 1 || value > most) throw bad(name, `an integer from 1 to ${most}`, value);
     return value;
   };
+  const layerCount = (name: FieldName, layers: number) => {
+    const values = listOf(checkpoint.format === 'gguf' ? checkpoint.metadata.get(keyOf(name)) : checkpoint.config?.[name.hf]);
+    if (values === undefined) return count(name);
+    if (values.length !== layers) throw bad(name, `a number, or one for each of ${layers} layers`, `${values.length} of them`);
+    const [first] = values;
+    const other = values.find((value) => value !== first);
+    if (other !== undefined) throw bad(name, 'the same for all layers', `both ${first} and ${other}`);
+    if (!Number.isInteger(first) || (first as number) < 1 || (first as number) > MOST) throw bad(name, `integers from 1 to ${MOST}`, first);
+    return first as number;
+  };
   const positive = (name: FieldName) => {
     const value = read(name);
     if (value === undefined) return undefined;
@@ -47,10 +59,15 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
   };
   return {
     count,
+    layerCount,
     requiredCount: (name, most) => count(name, most) ?? raise(bad(name, 'present', 'nothing')),
     positive,
     requiredPositive: (name) => positive(name) ?? raise(bad(name, 'present', 'nothing')),
   };
+}
+
+function listOf(value: JsonValue | MetadataValue | undefined): readonly unknown[] | undefined {
+  return Array.isArray(value) || ArrayBuffer.isView(value) ? Array.from(value as ArrayLike<unknown>) : undefined;
 }
 
 function raise(error: Error): never {

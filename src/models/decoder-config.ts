@@ -3,7 +3,10 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { parseVisibility } from './attention-visibility.ts';
 import type { AttentionVisibility, HfWindows } from './attention-visibility.ts';
-import { configFields, jsonBoolean, shownJson } from './config-fields.ts';
+import { configFields, jsonBoolean } from './config-fields.ts';
+import type { FieldName } from './config-fields.ts';
+import { ATTENTION_LINEARS, LINEARS, MLP_LINEARS } from './decoder-linears.ts';
+import type { LinearName } from './decoder-linears.ts';
 import { parseRope } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 
@@ -22,13 +25,15 @@ export interface DecoderConfig extends AttentionVisibility {
   readonly rope: RopeConfig;
   /** The output matrix is the embedding table. */
   readonly tiedEmbeddings: boolean;
-  readonly attentionBias: boolean;
-  readonly mlpBias: boolean;
+  /** The matrices of a layer whose products have a bias. */
+  readonly biases: readonly LinearName[];
 }
 
 /** What a family of config.json files leaves unsaid. */
 export interface DecoderDefaults {
   readonly rmsEps: number;
+  /** Undefined: dim / heads. */
+  readonly headDim?: number | undefined;
   readonly hfWindows: HfWindows;
 }
 
@@ -38,14 +43,15 @@ const MOST_LAYERS = 4096;
 export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefaults): DecoderConfig {
   const fields = configFields(checkpoint);
   const dim = fields.requiredCount({ hf: 'hidden_size', gguf: 'embedding_length' });
-  const heads = fields.requiredCount({ hf: 'num_attention_heads', gguf: 'attention.head_count' });
-  const kvHeads = fields.count({ hf: 'num_key_value_heads', gguf: 'attention.head_count_kv' }) ?? heads;
-  const headDim = fields.count({ hf: 'head_dim', gguf: 'attention.key_length' }) ?? dim / heads;
-  const valueDim = checkpoint.format === 'gguf' ? fields.count({ hf: '', gguf: 'attention.value_length' }) : undefined;
-  const rotaryDim = checkpoint.format === 'gguf' ? fields.count({ hf: '', gguf: 'rope.dimension_count' }) : undefined;
+  const isGguf = checkpoint.format === 'gguf';
   const layers = fields.requiredCount({ hf: 'num_hidden_layers', gguf: 'block_count' }, MOST_LAYERS);
+  const required = (name: FieldName) => fields.layerCount(name, layers) ?? fields.requiredCount(name);
+  const heads = required({ hf: 'num_attention_heads', gguf: 'attention.head_count' });
+  const kvHeads = fields.layerCount({ hf: 'num_key_value_heads', gguf: 'attention.head_count_kv' }, layers) ?? heads;
+  const headDim = fields.count({ hf: 'head_dim', gguf: 'attention.key_length' }) ?? (isGguf ? undefined : defaults.headDim) ?? dim / heads;
+  const valueDim = isGguf ? fields.count({ hf: '', gguf: 'attention.value_length' }) : undefined;
+  const rotaryDim = isGguf ? fields.count({ hf: '', gguf: 'rope.dimension_count' }) : undefined;
   checkHeads(checkpoint.name, { heads, kvHeads, headDim, valueDim, rotaryDim });
-  checkActivation(checkpoint);
   return {
     architecture: checkpoint.architecture,
     vocabSize: vocabSizeOf(checkpoint),
@@ -55,7 +61,7 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
     heads,
     kvHeads,
     headDim,
-    ffnDim: fields.requiredCount({ hf: 'intermediate_size', gguf: 'feed_forward_length' }),
+    ffnDim: required({ hf: 'intermediate_size', gguf: 'feed_forward_length' }),
     rmsEps: fields.positive({ hf: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon' }) ?? defaults.rmsEps,
     rope: parseRope(checkpoint),
     ...parseVisibility(checkpoint, layers, defaults.hfWindows),
@@ -85,13 +91,6 @@ function checkHeads(where: string, { heads, kvHeads, headDim, valueDim, rotaryDi
   }
 }
 
-function checkActivation(checkpoint: Checkpoint): void {
-  const found = checkpoint.config?.['hidden_act'];
-  if (found !== undefined && found !== 'silu') {
-    throw new FormatError(`${checkpoint.name}: hidden_act must be "silu" for ${checkpoint.architecture}, found ${shownJson(found)}.`);
-  }
-}
-
 /** The embedding table decides: vocab_size may be absent from GGUF, and tables are often padded past the tokenizer. */
 function vocabSizeOf(checkpoint: Checkpoint): number {
   const name = checkpoint.format === 'gguf' ? 'token_embd.weight' : 'model.embed_tokens.weight';
@@ -113,14 +112,18 @@ function optionalParts(checkpoint: Checkpoint) {
   if (checkpoint.format === 'gguf' || config === undefined) {
     return {
       tiedEmbeddings: !tensors.has('output.weight'),
-      attentionBias: tensors.has('blk.0.attn_q.bias'),
-      mlpBias: tensors.has('blk.0.ffn_gate.bias'),
+      biases: [...ATTENTION_LINEARS, ...MLP_LINEARS].filter((own) => tensors.has(`blk.0.${LINEARS[own].gguf}.bias`)),
     };
   }
+  // Where the key says so, those that are there; transformers takes the others as zeros.
+  const biased = (key: string, all: readonly LinearName[]) => {
+    if (jsonBoolean(config, key, name) !== true) return [];
+    const present = all.filter((own) => tensors.has(`model.layers.0.${LINEARS[own].safetensors}.bias`));
+    return present.length === 0 ? all : present;
+  };
   return {
     // transformers leaves the key out where it is the class's default: tied only where said so.
     tiedEmbeddings: jsonBoolean(config, 'tie_word_embeddings', name) ?? !tensors.has('lm_head.weight'),
-    attentionBias: jsonBoolean(config, 'attention_bias', name) ?? false,
-    mlpBias: jsonBoolean(config, 'mlp_bias', name) ?? false,
+    biases: [...biased('attention_bias', ATTENTION_LINEARS), ...biased('mlp_bias', MLP_LINEARS)],
   };
 }

@@ -10,24 +10,30 @@ import { linear } from '../graph/ops/linear.ts';
 import { rmsNorm } from '../graph/ops/rms-norm.ts';
 import type { Value, WeightRef } from '../graph/value.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import type { LinearName } from './decoder-linears.ts';
 
 /** The weight whose id is the current scope and `name`. */
 export function weightOf(g: GraphBuilder, name: string, shape: readonly number[]): WeightRef {
   return g.weight(g.path(name), shape);
 }
 
-function linearOf(g: GraphBuilder, name: string, x: Value, shape: readonly [number, number], bias: boolean): Value {
-  return linear(g, name, x, weightOf(g, name, shape), bias ? weightOf(g, `${name}.bias`, [shape[0]]) : undefined);
+interface LinearShape {
+  readonly config: DecoderConfig;
+  readonly shape: readonly [number, number];
+}
+
+function linearOf(g: GraphBuilder, name: LinearName, x: Value, { config, shape }: LinearShape): Value {
+  return linear(g, name, x, weightOf(g, name, shape), config.biases.includes(name) ? weightOf(g, `${name}.bias`, [shape[0]]) : undefined);
 }
 
 /** Norm and the three projections. x [rows, dim] -> q [rows, heads * headDim], k and v [rows, kvHeads * headDim]. */
 export function attentionInputs(g: GraphBuilder, config: DecoderConfig, x: Value) {
-  const { dim, heads, kvHeads, headDim, attentionBias } = config;
+  const { dim, heads, kvHeads, headDim } = config;
   const normed = rmsNorm(g, 'norm', x, { weight: weightOf(g, 'norm', [dim]), eps: config.rmsEps });
   return {
-    q: linearOf(g, 'q', normed, [heads * headDim, dim], attentionBias),
-    k: linearOf(g, 'k', normed, [kvHeads * headDim, dim], attentionBias),
-    v: linearOf(g, 'v', normed, [kvHeads * headDim, dim], attentionBias),
+    q: linearOf(g, 'q', normed, { config, shape: [heads * headDim, dim] }),
+    k: linearOf(g, 'k', normed, { config, shape: [kvHeads * headDim, dim] }),
+    v: linearOf(g, 'v', normed, { config, shape: [kvHeads * headDim, dim] }),
   };
 }
 
@@ -43,20 +49,22 @@ export interface LayerInput {
 
 /** Attention over what the layer sees of the sequence, and the output projection -> [rows, dim]. */
 export function attentionOutput(g: GraphBuilder, config: DecoderConfig, qkv: readonly [Value, Value, Value], { n, positions }: LayerInput): Value {
-  const { dim, heads, kvHeads, headDim, attentionBias, causal } = config;
+  const { dim, heads, kvHeads, headDim, causal, rope } = config;
+  // A factor on both rotated vectors is its square on their product.
+  const scale = headDim ** -0.5 * (rope.attentionFactor ?? 1) ** 2;
   const window = config.window?.layers[n] === true ? config.window.size : undefined;
   const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
-  const mixed = attention(g, 'attend', qkv, { positions, heads, scale: headDim ** -0.5, state, causal, window });
-  return linearOf(g, 'o', mixed, [dim, heads * headDim], attentionBias);
+  const mixed = attention(g, 'attend', qkv, { positions, heads, scale, state, causal, window });
+  return linearOf(g, 'o', mixed, { config, shape: [dim, heads * headDim] });
 }
 
 /** down(silu(gate(x)) * up(x)) after a norm. x [rows, dim] -> [rows, dim]. */
 export function swigluMlp(g: GraphBuilder, config: DecoderConfig, x: Value): Value {
-  const { dim, ffnDim, mlpBias } = config;
+  const { dim, ffnDim } = config;
   const normed = rmsNorm(g, 'norm', x, { weight: weightOf(g, 'norm', [dim]), eps: config.rmsEps });
-  const gate = linearOf(g, 'gate', normed, [ffnDim, dim], mlpBias);
-  const up = linearOf(g, 'up', normed, [ffnDim, dim], mlpBias);
-  return linearOf(g, 'down', gated(g, 'act', 'silu', [gate, up]), [dim, ffnDim], mlpBias);
+  const gate = linearOf(g, 'gate', normed, { config, shape: [ffnDim, dim] });
+  const up = linearOf(g, 'up', normed, { config, shape: [ffnDim, dim] });
+  return linearOf(g, 'down', gated(g, 'act', 'silu', [gate, up]), { config, shape: [dim, ffnDim] });
 }
 
 /**

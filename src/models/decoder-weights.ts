@@ -1,5 +1,7 @@
 /** Tensor names shared by the decoders that follow Llama's layout. */
 import type { DecoderConfig } from './decoder-config.ts';
+import { LINEARS } from './decoder-linears.ts';
+import type { LinearName } from './decoder-linears.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
 interface LinearNames {
@@ -39,31 +41,31 @@ export function outerSpecs(config: DecoderConfig): WeightSpec[] {
 
 /** Attention and MLP matrices and the two norms of layer `n`; `interleavedQk` as llama's GGUF files store q and k. */
 export function layerSpecs(config: DecoderConfig, n: number, options: { readonly interleavedQk: boolean }): WeightSpec[] {
-  const { dim, heads, kvHeads, headDim, ffnDim, attentionBias, mlpBias } = config;
+  const { dim, heads, kvHeads, headDim, ffnDim } = config;
   const id = `layers.${n}`;
   const gguf = `blk.${n}`;
   const hf = `model.layers.${n}`;
-  const attention = (own: string, ggufName: string, shape: readonly [number, number], interleavedHeads?: number) =>
-    linearSpecs({
-      id: `${id}.attn.${own}`,
-      gguf: `${gguf}.${ggufName}`,
-      safetensors: `${hf}.self_attn.${own}_proj`,
+  const linear = (own: LinearName, shape: readonly [number, number], interleavedHeads?: number) => {
+    const names = LINEARS[own];
+    return linearSpecs({
+      id: `${id}.${names.id}`,
+      gguf: `${gguf}.${names.gguf}`,
+      safetensors: `${hf}.${names.safetensors}`,
       shape,
-      bias: attentionBias,
+      bias: config.biases.includes(own),
       interleavedHeads,
     });
-  const mlp = (own: string, shape: readonly [number, number]) =>
-    linearSpecs({ id: `${id}.mlp.${own}`, gguf: `${gguf}.ffn_${own}`, safetensors: `${hf}.mlp.${own}_proj`, shape, bias: mlpBias });
+  };
   return [
     normSpec(`${id}.attn.norm`, dim, `${gguf}.attn_norm`, `${hf}.input_layernorm`),
-    ...attention('q', 'attn_q', [heads * headDim, dim], options.interleavedQk ? heads : undefined),
-    ...attention('k', 'attn_k', [kvHeads * headDim, dim], options.interleavedQk ? kvHeads : undefined),
-    ...attention('v', 'attn_v', [kvHeads * headDim, dim]),
-    ...attention('o', 'attn_output', [dim, heads * headDim]),
+    ...linear('q', [heads * headDim, dim], options.interleavedQk ? heads : undefined),
+    ...linear('k', [kvHeads * headDim, dim], options.interleavedQk ? kvHeads : undefined),
+    ...linear('v', [kvHeads * headDim, dim]),
+    ...linear('o', [dim, heads * headDim]),
     normSpec(`${id}.mlp.norm`, dim, `${gguf}.ffn_norm`, `${hf}.post_attention_layernorm`),
-    ...mlp('gate', [ffnDim, dim]),
-    ...mlp('up', [ffnDim, dim]),
-    ...mlp('down', [dim, ffnDim]),
+    ...linear('gate', [ffnDim, dim]),
+    ...linear('up', [ffnDim, dim]),
+    ...linear('down', [dim, ffnDim]),
   ];
 }
 

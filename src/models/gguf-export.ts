@@ -27,6 +27,8 @@ export interface ExportTensor {
 
 export interface GgufExport {
   readonly config: DecoderConfig;
+  /** Settings of the source that are not known, and so not carried over. */
+  readonly warnings: readonly string[];
   /** `general.*` and the architecture's own keys; the vocabulary is not among them. */
   readonly metadata: GgufMetadata;
   readonly tensors: readonly ExportTensor[];
@@ -39,6 +41,7 @@ export interface GgufExport {
 export function ggufExport(checkpoint: Checkpoint, type: ExportType, modelName: string): GgufExport {
   const architecture = architectureOf(checkpoint);
   const config = architecture.parseConfig(checkpoint);
+  const warnings = architecture.checkSettings(checkpoint, config);
   const specs = architecture.weights(config);
   bindWeights(checkpoint, specs, architecture.skips);
   const tensors = specs.map((spec): ExportTensor => ({
@@ -51,6 +54,7 @@ export function ggufExport(checkpoint: Checkpoint, type: ExportType, modelName: 
   const divisors = ropeDivisorTensor(architecture, config, checkpoint.name);
   return {
     config,
+    warnings,
     metadata: new Map([...generalMetadata(config.architecture, type, modelName), ...decoderMetadata(config)]),
     tensors: divisors ? [divisors, ...tensors] : tensors,
   };
@@ -100,6 +104,7 @@ export function decoderMetadata(config: DecoderConfig): GgufMetadata {
     metadata.set(key('rope.scaling.type'), string('linear'));
     metadata.set(key('rope.scaling.factor'), float32(scaling.factor));
   }
+  if (config.rope.attentionFactor !== undefined) metadata.set(key('rope.scaling.attn_factor'), float32(config.rope.attentionFactor));
   return metadata;
 }
 

@@ -13,7 +13,9 @@ import { parseDecoderConfig } from './decoder-config.ts';
 import { attentionInputs, attentionOutput, decoderGraph, swigluMlp } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
 import { DECODER_SKIPS, layerSpecs, outerSpecs } from './decoder-weights.ts';
+import { decoderSettings } from './decoder-settings.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
+import { checkSettings } from './setting-table.ts';
 
 function attention(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
   const { heads, kvHeads, headDim } = config;
@@ -31,6 +33,13 @@ function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table:
 export const llama: Architecture = {
   name: 'llama',
   parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-6, hfWindows: 'none' }),
+  checkSettings(checkpoint, config) {
+    const { sliding_window: window, use_sliding_window: isUsed } = checkpoint.config ?? {};
+    // Transformers' Llama has no windows, whatever the file says: a length that a prompt may reach is worth a warning.
+    const isIdle = isUsed === false || (typeof window === 'number' && window >= config.contextLength);
+    const safetensors = { harmless: isIdle ? ['sliding_window'] : [], neutral: { qk_norm: [], use_qk_norm: [], qk_layernorm: [] } };
+    return checkSettings(checkpoint, decoderSettings(checkpoint, config, { safetensors }));
+  },
   weights: (config) => [
     ...outerSpecs(config),
     ...Array.from({ length: config.layers }, (_, n) => layerSpecs(config, n, { interleavedQk: true })).flat(),

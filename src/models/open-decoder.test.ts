@@ -73,7 +73,7 @@ const open = (spec: MemoryCheckpoint) => openDecoder(memoryCheckpoint(spec));
 describe('openDecoder', () => {
   it('builds the graph of a GGUF llama', async () => {
     const { config, model } = await open(ggufLlama());
-    expect(config).toMatchObject({ vocabSize: 20, heads: 2, kvHeads: 1, headDim: 4, tiedEmbeddings: true, attentionBias: false });
+    expect(config).toMatchObject({ vocabSize: 20, heads: 2, kvHeads: 1, headDim: 4, tiedEmbeddings: true, biases: [] });
     expect(printModel(model)).toMatchSnapshot();
   });
 
@@ -99,12 +99,15 @@ describe('openDecoder', () => {
     expect(rows).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
   });
 
-  it('divides frequencies by rope_freqs.weight instead of scaling them', async () => {
+  it('divides frequencies by rope_freqs.weight, and by a factor of linear scaling too', async () => {
     const divisors = new Uint8Array(Float32Array.of(1, 8).buffer);
     const { model, skipped } = await open(ggufLlama({ tensors: { 'rope_freqs.weight': { shape: [2], bytes: divisors } } }));
     const rope = decoderGraphOf(model).nodes.find(({ op }) => op.kind === 'rope')?.op;
     expect(rope?.kind === 'rope' && [...rope.table.frequencies]).toEqual([1, 0.01 / 8]);
     expect(skipped.map(({ name }) => name)).toEqual(['rope_freqs.weight']);
+    const both = await open(ggufLlama({ metadata: { 'llama.rope.scale_linear': 2 }, tensors: { 'rope_freqs.weight': { shape: [2], bytes: divisors } } }));
+    const scaled = decoderGraphOf(both.model).nodes.find(({ op }) => op.kind === 'rope')?.op;
+    expect(scaled?.kind === 'rope' && [...scaled.table.frequencies]).toEqual([0.5, 0.01 / 16]);
   });
 });
 

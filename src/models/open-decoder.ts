@@ -20,6 +20,8 @@ export interface DecoderModel {
   readonly weights: ReadonlyMap<string, WeightSource>;
   /** Tensors of the file that no op reads, and why. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  /** What a user should know of settings that are not known here. */
+  readonly warnings: readonly string[];
 }
 
 /** @throws FormatError for an unknown architecture, settings that contradict each other, and missing, extra or misshapen tensors. */
@@ -32,9 +34,10 @@ export async function openDecoder(checkpoint: Checkpoint, options?: ReadOptions)
     );
   }
   const config = architecture.parseConfig(checkpoint);
+  const warnings = architecture.checkSettings(checkpoint, config);
   const { weights, skipped } = bindWeights(checkpoint, architecture.weights(config), architecture.skips);
   const divisors = await readRopeDivisors(checkpoint, architecture, config.headDim / 2, options);
-  return { config, weights, skipped, model: architecture.graphs(config, divisors) };
+  return { config, weights, skipped, warnings, model: architecture.graphs(config, divisors) };
 }
 
 async function readRopeDivisors(checkpoint: Checkpoint, architecture: Architecture, length: number, options?: ReadOptions) {

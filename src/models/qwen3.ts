@@ -14,7 +14,10 @@ import { parseDecoderConfig } from './decoder-config.ts';
 import { attentionInputs, attentionOutput, decoderGraph, swigluMlp, weightOf } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
 import { DECODER_SKIPS, layerSpecs, normSpec, outerSpecs } from './decoder-weights.ts';
+import { decoderSettings } from './decoder-settings.ts';
+import type { FamilySettings } from './decoder-settings.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
+import { checkSettings } from './setting-table.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
 function attention(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
@@ -38,9 +41,14 @@ function headNormSpecs(config: DecoderConfig, n: number): WeightSpec[] {
   );
 }
 
+const SETTINGS: FamilySettings = {
+  safetensors: { obeyed: ['sliding_window', 'max_window_layers'], neutral: { qk_norm: [true], use_qk_norm: [true], qk_layernorm: [true] } },
+};
+
 export const qwen3: Architecture = {
   name: 'qwen3',
-  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-6, hfWindows: 'qwen3' }),
+  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, hfWindows: 'qwen3' }),
+  checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, SETTINGS)),
   weights: (config) => [
     ...outerSpecs(config),
     ...Array.from({ length: config.layers }, (_, n) => [

@@ -18,16 +18,17 @@ export type RopeScaling =
 export interface RopeConfig {
   readonly theta: number;
   readonly scaling: RopeScaling;
+  /** Multiplies queries and keys as they are rotated; absent: 1. */
+  readonly attentionFactor?: number | undefined;
 }
 
 /**
  * Radians per position, length rotaryDim / 2: theta^(-2i / rotaryDim), scaled.
- * `divisors` are the contents of GGUF's rope_freqs.weight, which already hold the scaling; the rule is then not applied again.
+ * `divisors` are the contents of GGUF's rope_freqs.weight, which hold llama3's scaling; linear scaling comes on top of them, as in llama.cpp.
  */
 export function ropeFrequencies(rope: RopeConfig, rotaryDim: number, divisors?: Float32Array): Float64Array {
   return Float64Array.from({ length: rotaryDim / 2 }, (_, i) => {
-    const frequency = rope.theta ** ((-2 * i) / rotaryDim);
-    return divisors === undefined ? scale(frequency, rope.scaling) : frequency / (divisors[i] as number);
+    return scale(rope.theta ** ((-2 * i) / rotaryDim), rope.scaling) / (divisors?.[i] ?? 1);
   });
 }
 
@@ -63,20 +64,27 @@ export function parseRope(checkpoint: Checkpoint): RopeConfig {
 
 function parseGgufRope(checkpoint: Checkpoint): RopeConfig {
   const { metadata, architecture, name } = checkpoint;
-  const theta = metadataNumber(metadata, `${architecture}.rope.freq_base`, name) ?? DEFAULT_THETA;
-  const type = metadataString(metadata, `${architecture}.rope.scaling.type`, name) ?? 'none';
-  const factor = metadataNumber(metadata, `${architecture}.rope.scaling.factor`, name);
-  if (type === 'none') return checkedRope(name, { theta, scaling: { kind: 'none' } });
-  if (type === 'linear') return checkedRope(name, { theta, scaling: { kind: 'linear', factor: factor ?? 1 } });
-  throw unsupported(name, type, 'none, linear (and rope_freqs.weight)');
+  const key = (own: string) => `${architecture}.rope.${own}`;
+  const number = (own: string) => metadataNumber(metadata, key(own), name);
+  // Without a type a factor is linear, and files of 2023 have it as scale_linear; 0 stands for none.
+  const type = metadataString(metadata, key('scaling.type'), name) ?? 'linear';
+  if (type !== 'none' && type !== 'linear') throw unsupported(name, type, 'none, linear (and rope_freqs.weight)');
+  const factor = (type === 'linear' ? (number('scaling.factor') ?? number('scale_linear')) : undefined) || 1;
+  const attentionFactor = number('scaling.attn_factor') ?? 1;
+  return checkedRope(name, {
+    theta: number('freq_base') ?? DEFAULT_THETA,
+    scaling: factor === 1 ? { kind: 'none' } : { kind: 'linear', factor },
+    ...(attentionFactor === 1 ? {} : { attentionFactor }),
+  });
 }
 
 /** Newer folders keep theta and scaling under rope_parameters, older ones under rope_theta and rope_scaling. */
 function parseHfRope(checkpoint: Checkpoint): RopeConfig {
   const config = checkpoint.config ?? {};
   const { name } = checkpoint;
-  const parameters = jsonObject(config, 'rope_parameters', name);
-  const scalingObject = parameters ?? jsonObject(config, 'rope_scaling', name) ?? {};
+  const older = jsonObject(config, 'rope_scaling', name);
+  // transformers takes the older form where it says anything.
+  const scalingObject = (older && Object.keys(older).length > 0 ? older : jsonObject(config, 'rope_parameters', name)) ?? {};
   const theta = jsonNumber(scalingObject, 'rope_theta', name) ?? jsonNumber(config, 'rope_theta', name) ?? DEFAULT_THETA;
   return checkedRope(name, { theta, scaling: parseHfScaling(scalingObject, config, name) });
 }
@@ -97,6 +105,7 @@ function parseHfScaling(object: JsonObject, config: JsonObject, where: string): 
     lowFreqFactor: required('low_freq_factor'),
     highFreqFactor: required('high_freq_factor'),
     originalContextLength:
+      jsonNumber(config, 'original_max_position_embeddings', where) ??
       jsonNumber(object, 'original_max_position_embeddings', where) ??
       jsonNumber(config, 'max_position_embeddings', where) ??
       required('original_max_position_embeddings'),
@@ -104,7 +113,7 @@ function parseHfScaling(object: JsonObject, config: JsonObject, where: string): 
 }
 
 function checkedRope(where: string, rope: RopeConfig): RopeConfig {
-  const numbers = { theta: rope.theta, ...rope.scaling };
+  const numbers = { theta: rope.theta, attention_factor: rope.attentionFactor, ...rope.scaling };
   for (const [key, value] of Object.entries(numbers)) {
     if (typeof value === 'number' && !(Number.isFinite(value) && value > 0)) {
       throw new FormatError(`${where}: rope ${key} must be a number above 0, found ${value}.`);

@@ -24,13 +24,13 @@ export interface SynthPlan {
 
 const QWEN3 = {
   architecture: 'qwen3', vocabSize: 151_936, contextLength: 40_960, kvHeads: 8, headDim: 128, rmsEps: 1e-6,
-  rope: { theta: 1e6, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: true, attentionBias: false, mlpBias: false,
+  rope: { theta: 1e6, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: true, biases: [],
 } as const;
 
 const LLAMA_3_2 = {
   architecture: 'llama', vocabSize: 128_256, contextLength: 131_072, kvHeads: 8, rmsEps: 1e-5,
   rope: { theta: 500_000, scaling: { kind: 'llama3', factor: 32, lowFreqFactor: 1, highFreqFactor: 4, originalContextLength: 8192 } },
-  causal: true, tiedEmbeddings: true, attentionBias: false, mlpBias: false,
+  causal: true, tiedEmbeddings: true, biases: [],
 } as const;
 
 interface SynthShape {

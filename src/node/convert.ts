@@ -34,6 +34,8 @@ export interface ConvertOptions extends ReadOptions {
 export interface ConvertResult {
   readonly sizeBytes: number;
   readonly tensors: number;
+  /** Settings of the folder that are not known, and so not in the file. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -53,13 +55,13 @@ export async function convertFile(pathOrUrl: string, outPath: string, options: C
 export async function convert(checkpoint: Checkpoint, sink: ByteSink, options: ConvertOptions): Promise<ConvertResult> {
   try {
     checkOptions(checkpoint, options);
-    const { config, metadata, tensors } = ggufExport(checkpoint, options.type, options.modelName ?? lastPart(checkpoint.name));
+    const { config, warnings, metadata, tensors } = ggufExport(checkpoint, options.type, options.modelName ?? lastPart(checkpoint.name));
     for (const [key, value] of generationMetadata(checkpoint)) metadata.set(key, value);
     for (const [key, value] of vocabularyOf(checkpoint, config.vocabSize, options)) metadata.set(key, value);
     const writer = await GgufWriter.open(sink, { metadata, tensors });
     await convertTensors(writer, tensors, options);
     await writer.close();
-    return { sizeBytes: writer.sizeBytes, tensors: tensors.length };
+    return { sizeBytes: writer.sizeBytes, tensors: tensors.length, warnings };
   } catch (error) {
     await sink.abort();
     throw error;

@@ -45,9 +45,9 @@ export function lettersDecoder({ weights: change }: LettersOptions = {}): Decode
   change?.(weights);
   const config = {
     architecture: 'letters', vocabSize: FAKE_VOCAB, contextLength: CONTEXT, dim: shape.dim, layers: shape.layers, heads: shape.heads, kvHeads: shape.kvHeads,
-    headDim: shape.headDim, ffnDim: shape.ffnDim, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: false, attentionBias: false, mlpBias: false,
+    headDim: shape.headDim, ffnDim: shape.ffnDim, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: false, biases: [],
   } as const;
-  return { config, model: modelOfDecoder(graph), weights, skipped: [] };
+  return { config, model: modelOfDecoder(graph), weights, skipped: [], warnings: [] };
 }
 
 /** f32 values as the whole of a weight. */
