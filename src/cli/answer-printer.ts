@@ -65,7 +65,7 @@ export function figuresLine(device: string, { usage, timings, finishReason, stop
     `prefill ${formatRate(timings.prefillTokensPerSecond)} tok/s`,
     plural(usage.completionTokens, 'token'),
     ...(usage.completionTokens > 1 ? [`decode ${formatRate(timings.decodeTokensPerSecond)} tok/s`] : []),
-    ...(finishReason === 'length' ? ['cut at the limit of tokens'] : stopText === undefined ? [] : ['ended at a stop text']),
+    ...(finishReason === 'length' ? ['cut at the limit of tokens'] : finishReason === 'context' ? ['the context is full'] : stopText === undefined ? [] : ['ended at a stop text']),
   ];
   return parts.join(' | ');
 }

@@ -36,7 +36,7 @@ export interface SamplingOptions {
 
 /** What every kind of generation takes. */
 export interface DecodingOptions extends SamplingOptions {
-  /** Most tokens to generate, the end token counted. Where absent: what the context has left. */
+  /** Most tokens to generate, the end token counted. Where absent: 256 after a `prompt` or `ids`, what the context has left after messages. */
   readonly maxTokens?: number | undefined;
   /** Texts that end the answer; they are not part of it. */
   readonly stop?: string | readonly string[] | undefined;
@@ -46,7 +46,7 @@ export interface DecodingOptions extends SamplingOptions {
   readonly logprobs?: boolean | number | undefined;
   /** Aborting makes the iteration reject with the signal's reason, within one token or one prefill chunk. */
   readonly signal?: AbortSignal | undefined;
-  /** Called after every prefill chunk, in tokens. */
+  /** Called when prefill begins and after every chunk of it, in tokens. */
   readonly onProgress?: OnProgress | undefined;
 }
 
@@ -59,8 +59,20 @@ export interface TemplateOptions {
   readonly thinking?: boolean | undefined;
 }
 
+/**
+ * What becomes of a conversation that does not fit the context with its answer. `error`: it is refused before any work. `slide`: the
+ * system message stays and whole oldest turns (a user's message with all that follows it up to the next) are left out of the prompt,
+ * as few as leave a quarter of the context to the answer; {@link FinalPiece.droppedTurns} says how many.
+ */
+export type ContextPolicy = 'error' | 'slide';
+
+export interface ConversationOptions extends TemplateOptions {
+  /** Default `error`. */
+  readonly contextPolicy?: ContextPolicy | undefined;
+}
+
 /** Exactly one of `prompt`, `ids` and `messages`. */
-export interface GenerateOptions extends DecodingOptions, TemplateOptions {
+export interface GenerateOptions extends DecodingOptions, ConversationOptions {
   /** Text to continue: gets the model's beginning token where it has one; special tokens in it are plain text. */
   readonly prompt?: string | undefined;
   /** Token ids to continue, as they are. */
@@ -89,8 +101,8 @@ export interface TextPiece {
   readonly finishReason?: undefined;
 }
 
-/** `stop`: an end token or a stop text. `length`: maxTokens, or the context is full. */
-export type FinishReason = 'stop' | 'length';
+/** `stop`: an end token or a stop text. `length`: maxTokens. `context`: prompt and answer fill the context. */
+export type FinishReason = 'stop' | 'length' | 'context';
 
 export interface Usage {
   readonly promptTokens: number;
@@ -119,6 +131,8 @@ export interface FinalPiece extends Omit<TextPiece, 'finishReason'> {
   readonly finishReason: FinishReason;
   /** The stop text that ended the answer, if one did. */
   readonly stopText: string | undefined;
+  /** How many of the oldest turns the prompt lacks, by contextPolicy `slide`. */
+  readonly droppedTurns: number;
   readonly usage: Usage;
   readonly timings: Timings;
   /** Pass it again for the same answer. */
@@ -146,19 +160,19 @@ export interface ForwardResult {
   readonly hidden: ReadonlyMap<number, Float32Array>;
 }
 
-export interface ChatOptions extends TemplateOptions, Omit<DecodingOptions, 'signal' | 'onProgress'> {
+export interface ChatOptions extends ConversationOptions, Omit<DecodingOptions, 'signal' | 'onProgress'> {
   /** Text of the system message. */
   readonly system?: string | undefined;
 }
 
-export type SendOptions = DecodingOptions & TemplateOptions;
+export type SendOptions = DecodingOptions & ConversationOptions;
 
 /**
  * A conversation that keeps its state between turns: each turn prefills only what follows the longest common
  * token prefix with the turn before. Other calls may take the memory of an idle chat; its next turn then prefills all.
  */
 export interface Chat {
-  /** Messages so far, the system message included. */
+  /** All messages so far, the system message included: also those that contextPolicy `slide` keeps from the model. */
   readonly history: readonly ChatMessage[];
   /**
    * Adds a user's message (or any messages, such as results of tools) and generates the answer.

@@ -3,10 +3,10 @@ import { InputError } from '../tensor/errors.ts';
 import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions, SendOptions } from './api.ts';
 import { assistantMessage } from './assistant-message.ts';
 import { resolveDecoding } from './decoding-settings.ts';
-import { answerRoom } from './generate.ts';
+import { answerRoom } from './answer-room.ts';
 import type { ModelCore } from './model-core.ts';
 import { CHAT_NAMES, checkOptionNames, SEND_NAMES } from './option-names.ts';
-import { checkIds, checkMessages, encodeConversation } from './prompt.ts';
+import { checkMessages, encodeFitting } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { runGeneration } from './run-generation.ts';
 import { createRunQueue } from './run-queue.ts';
@@ -27,10 +27,14 @@ interface ChatState {
   readonly queue: RunQueue;
   readonly sequence: Sequence;
   messages: readonly ChatMessage[];
+  /** What the model no longer sees of them, right after the system message. */
+  dropped: { readonly messages: number; readonly turns: number };
   /** Counts resets: a turn that began before one does not write to the history after it. */
   resets: number;
   isDisposed: boolean;
 }
+
+const NOTHING = { messages: 0, turns: 0 } as const;
 
 function withDefaults(defaults: ChatOptions, options: SendOptions): SendOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -57,8 +61,11 @@ async function* answer(state: ChatState, message: string | ChatMessage | readonl
   const merged = withDefaults(state.defaults, options);
   const settings = resolveDecoding(merged, samplingDefaults);
   const messages = [...state.messages, ...newMessages(message)];
-  const promptIds = checkIds(encodeConversation(messages, merged, text, core), core);
-  answerRoom(promptIds.length, settings.maxTokens, core.contextLength);
+  const system = systemMessages(state.defaults);
+  const seen = [...system, ...messages.slice(system.length + state.dropped.messages)];
+  const { ids: promptIds, ...more } = encodeFitting(seen, merged, text, core);
+  const dropped = { messages: state.dropped.messages + more.droppedMessages, turns: state.dropped.turns + more.droppedTurns };
+  answerRoom(promptIds.length, { ...settings, contextLength: core.contextLength });
   const { resets, sequence } = state;
   const { signal, onProgress } = options;
   let answered = '';
@@ -66,10 +73,11 @@ async function* answer(state: ChatState, message: string | ChatMessage | readonl
   const commit = () => {
     if (!keeps || state.resets !== resets) return;
     keeps = false;
+    state.dropped = dropped;
     state.messages = [...messages, assistantMessage(answered, opensThinking(promptIds, text))];
   };
   try {
-    for await (const piece of runGeneration({ core, text, promptIds, settings, sequence, signal, onProgress })) {
+    for await (const piece of runGeneration({ core, text, promptIds, droppedTurns: dropped.turns, settings, sequence, signal, onProgress })) {
       answered += piece.text;
       if (piece.finishReason !== undefined) commit();
       yield piece;
@@ -115,6 +123,7 @@ export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
     queue: createRunQueue({ patienceMs: Infinity }),
     sequence: openSequence(host.core),
     messages: system,
+    dropped: NOTHING,
     resets: 0,
     isDisposed: false,
   };
@@ -132,6 +141,7 @@ export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
     reset() {
       state.resets++;
       state.messages = system;
+      state.dropped = NOTHING;
     },
     dispose,
     [Symbol.dispose]: dispose,

@@ -6,8 +6,10 @@ import { resolveSampling } from './sampling-settings.ts';
 
 export interface DecodingSettings {
   readonly sampling: SamplingSettings;
-  /** Undefined: what the context has left. */
+  /** As the caller asked. */
   readonly maxTokens: number | undefined;
+  /** What ends an answer where nothing was asked for; undefined: what the context has left. */
+  readonly defaultMaxTokens: number | undefined;
   readonly stops: readonly string[];
   readonly ignoreEos: boolean;
   /** How many likeliest tokens come with each chosen one; undefined: no log probabilities. */
@@ -37,10 +39,11 @@ function resolveMaxTokens(maxTokens: number | undefined): number | undefined {
 }
 
 /** @throws InputError naming the option, what is legal and what was found. */
-export function resolveDecoding(options: DecodingOptions, samplingDefaults: SamplingOptions): DecodingSettings {
+export function resolveDecoding(options: DecodingOptions, samplingDefaults: SamplingOptions, defaultMaxTokens?: number): DecodingSettings {
   return {
     sampling: resolveSampling(options, samplingDefaults),
     maxTokens: resolveMaxTokens(options.maxTokens),
+    defaultMaxTokens,
     stops: resolveStops(options.stop),
     ignoreEos: options.ignoreEos === true,
     topLogprobs: resolveTopLogprobs(options.logprobs),

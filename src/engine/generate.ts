@@ -1,7 +1,8 @@
 /** The loop: prompt to state, logits to token, token to text, until something ends it. */
-import { CapacityError } from '../tensor/errors.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { answerRoom } from './answer-room.ts';
+import type { AnswerRoom } from './answer-room.ts';
 import type { ChosenLogprob, FinalPiece, FinishReason, Piece, Timings } from './api.ts';
 import type { DecodingSettings } from './decoding-settings.ts';
 import { createBreather } from './event-loop.ts';
@@ -22,22 +23,13 @@ export interface GenerationJob {
   /** Its state is kept as far as it agrees with the prompt. The caller closes it. */
   readonly sequence: Sequence;
   readonly promptIds: readonly number[];
+  /** Turns that the prompt lacks. */
+  readonly droppedTurns: number;
   readonly settings: DecodingSettings;
   readonly tokenizer: Pick<Tokenizer, 'streamDecoder' | 'vocabSize'> | undefined;
   readonly endIds: ReadonlySet<number>;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
-}
-
-/** How many tokens may be generated. @throws CapacityError with the numbers where prompt and answer do not fit the context. */
-export function answerRoom(promptTokens: number, maxTokens: number | undefined, contextLength: number): number {
-  const room = contextLength - promptTokens;
-  if (room >= (maxTokens ?? 1)) return maxTokens ?? room;
-  const wanted = maxTokens === undefined ? 'leaves no room for an answer' : `and maxTokens ${maxTokens} together exceed it by ${-room + maxTokens}`;
-  throw new CapacityError(
-    `The context of ${contextLength} tokens is too short: the prompt of ${promptTokens} tokens ${wanted}. ` +
-      'Shorten the prompt, ask for fewer tokens, or load the model with a larger contextLength.',
-  );
 }
 
 /** The state of a running generation. */
@@ -48,7 +40,7 @@ interface Run {
   readonly ids: number[];
   readonly toText: (token: number) => string;
   readonly flushText: () => string;
-  readonly room: number;
+  readonly room: AnswerRoom;
 }
 
 function startRun(job: GenerationJob): Run {
@@ -57,7 +49,7 @@ function startRun(job: GenerationJob): Run {
   const textTokens = tokenizer?.vocabSize ?? 0;
   return {
     job,
-    room: answerRoom(promptIds.length, settings.maxTokens, core.contextLength),
+    room: answerRoom(promptIds.length, { ...settings, contextLength: core.contextLength }),
     stops: createStopScanner(settings.stops),
     ids: [...promptIds],
     // Models pad their vocabulary: ids past the tokenizer's last stand for nothing.
@@ -84,10 +76,10 @@ function takeToken(run: Run, token: number): Taken {
   if (!settings.ignoreEos && endIds.has(token)) return { text: run.stops.push(run.flushText()).text + run.stops.flush(), finish: 'stop', stopText: undefined };
   const { text, stop } = run.stops.push(run.toText(token));
   if (stop !== undefined) return { text, finish: 'stop', stopText: stop };
-  if (run.ids.length - promptIds.length < run.room) return { text, finish: undefined, stopText: undefined };
+  if (run.ids.length - promptIds.length < run.room.tokens) return { text, finish: undefined, stopText: undefined };
   const rest = run.stops.push(run.flushText());
   const tail = rest.stop === undefined ? rest.text + run.stops.flush() : rest.text;
-  return { text: text + tail, finish: 'length', stopText: undefined };
+  return { text: text + tail, finish: run.room.reason, stopText: undefined };
 }
 
 /** Takes tokens up to the one that ends the answer: an executor that samples ahead may have gone on past it. */
@@ -134,6 +126,7 @@ function finalPiece(run: Run, sampled: Sampled, clock: Clock, cachedTokens: numb
     logprobs: sampled.logprobs,
     finishReason: sampled.finish as FinishReason,
     stopText: sampled.stopText,
+    droppedTurns: run.job.droppedTurns,
     usage: { promptTokens, cachedTokens, completionTokens: run.ids.length - promptTokens },
     timings: timingsOf(clock, run, cachedTokens),
     seed: run.job.settings.sampling.seed,
@@ -143,7 +136,7 @@ function finalPiece(run: Run, sampled: Sampled, clock: Clock, cachedTokens: numb
 /** The executor samples where it can; log probabilities need the logits here. */
 function openSource(run: Run): TokenSource {
   const { core, sequence, promptIds, settings, signal, onProgress } = run.job;
-  const options = { core, sequence, ids: run.ids, promptTokens: promptIds.length, room: run.room, sampling: settings.sampling, signal, onProgress };
+  const options = { core, sequence, ids: run.ids, promptTokens: promptIds.length, room: run.room.tokens, sampling: settings.sampling, signal, onProgress };
   return core.canDecode && settings.topLogprobs === undefined ? createDeviceSource(options) : createHostSource(options);
 }
 

@@ -12,7 +12,7 @@ import type { ForwardOptions, ForwardResult, GenerateOptions, Generation, Model,
 import { createChatSession } from './chat.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { forwardPass } from './forward.ts';
-import { answerRoom } from './generate.ts';
+import { answerRoom } from './answer-room.ts';
 import { createModelCore, pagesFor } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
 import { checkOptionNames, FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
@@ -45,6 +45,8 @@ export interface ModelParts {
 }
 
 const DEFAULT_CONTEXT_LENGTH = 8192;
+/** Tokens that follow a prompt or ids where the caller asked for no number: a text that goes on has no end of its own. */
+const CONTINUATION_TOKENS = 256;
 const PAGE_TOKENS = 64;
 /** Tokens of one prefill step: enough to reuse weights well, few enough to stop soon. Fixed, so that results do not hang on timing. */
 const PREFILL_ROWS = 256;
@@ -100,7 +102,7 @@ function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts
     device: executor.kind,
     deviceDescription: executor.description,
     kvType,
-    warnings: decoder.warnings,
+    warnings: [...decoder.warnings, ...(text.warnings ?? [])],
     samplingDefaults: text.samplingDefaults,
     get memory() {
       return program.memory;
@@ -112,12 +114,12 @@ async function* generate(core: ModelCore, text: TextSide, options: GenerateOptio
   core.checkOpen();
   checkOptionNames(options, GENERATE_NAMES, 'generate');
   options.signal?.throwIfAborted();
-  const settings = resolveDecoding(options, text.samplingDefaults);
+  const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
   if (settings.stops.length > 0 && text.tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
-  const promptIds = encodeRequest(options, text, core);
-  answerRoom(promptIds.length, settings.maxTokens, core.contextLength);
+  const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
+  answerRoom(promptIds.length, { ...settings, contextLength: core.contextLength });
   const { signal, onProgress } = options;
-  yield* runGeneration({ core, text, promptIds, settings, signal, onProgress });
+  yield* runGeneration({ core, text, promptIds, droppedTurns, settings, signal, onProgress });
 }
 
 function nameOf(checkpoint: Checkpoint): string {

@@ -1,6 +1,6 @@
 /** Options by name: one that does not exist would be ignored silently, and a misspelt temperature is hard to notice. */
 import { InputError } from '../tensor/errors.ts';
-import type { ChatOptions, DecodingOptions, ForwardOptions, GenerateOptions, SamplingOptions, SendOptions, TemplateOptions } from './api.ts';
+import type { ChatOptions, ConversationOptions, DecodingOptions, ForwardOptions, GenerateOptions, SamplingOptions, SendOptions } from './api.ts';
 
 /** Every name of an options type: the compiler asks for those that are missing here. */
 type NamesOf<Options> = { readonly [Name in keyof Options]-?: true };
@@ -9,8 +9,8 @@ const SAMPLING: NamesOf<SamplingOptions> = {
   temperature: true, topK: true, topP: true, minP: true, repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, seed: true,
 };
 const DECODING: NamesOf<DecodingOptions> = { ...SAMPLING, maxTokens: true, stop: true, ignoreEos: true, logprobs: true, signal: true, onProgress: true };
-const TEMPLATE: NamesOf<TemplateOptions> = { tools: true, templateVariables: true, thinking: true };
-const SEND: NamesOf<SendOptions> = { ...DECODING, ...TEMPLATE };
+const CONVERSATION: NamesOf<ConversationOptions> = { tools: true, templateVariables: true, thinking: true, contextPolicy: true };
+const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 
 export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true };

@@ -2,7 +2,9 @@
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import type { ChatMessage, GenerateOptions, SamplingOptions, TemplateOptions } from './api.ts';
+import { fitConversation } from './answer-room.ts';
+import type { FittedPrompt } from './answer-room.ts';
+import type { ChatMessage, ContextPolicy, ConversationOptions, GenerateOptions, SamplingOptions, TemplateOptions } from './api.ts';
 
 export interface RenderOptions {
   readonly tools: TemplateOptions['tools'];
@@ -18,6 +20,8 @@ export interface TextSide {
   readonly encodeMessages: ((messages: readonly ChatMessage[], options: RenderOptions) => readonly number[]) | undefined;
   readonly endIds: ReadonlySet<number>;
   readonly samplingDefaults: SamplingOptions;
+  /** What the files ask for of generation and do not get. */
+  readonly warnings?: readonly string[] | undefined;
   /** UTF-16 units of the longest token, counted when first asked: says of a text that it is too long before it is encoded. */
   readonly longestTokenUnits?: (() => number) | undefined;
 }
@@ -99,22 +103,38 @@ export function encodeConversation(messages: readonly ChatMessage[], options: Te
   return text.encodeMessages(messages, { tools: options.tools, variables, checkLength: (units) => checkTextLength(units, text, size) });
 }
 
-/** Without messages no template runs, so that what is meant for one would be lost. */
-function refuseTemplateOptions(options: GenerateOptions): void {
+/** Without messages no template runs and there are no turns, so that what is meant for those would be lost. */
+function refuseConversationOptions(options: GenerateOptions): void {
+  const source = options.prompt === undefined ? 'ids' : 'prompt';
+  if (checkPolicy(options.contextPolicy) === 'slide') throw new InputError(`contextPolicy "slide" leaves out turns of messages, and ${source} has none: pass messages instead, or leave it out.`);
   const given = (['tools', 'thinking', 'templateVariables'] as const).filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
-  const source = options.prompt === undefined ? 'ids' : 'prompt';
   throw new InputError(`${given.join(' and ')} would go to the chat template, which ${source} does not pass through: pass messages instead, or leave ${given.length > 1 ? 'them' : 'it'} out.`);
 }
 
+/** @throws InputError for another policy than there is */
+function checkPolicy(policy: ContextPolicy | undefined): ContextPolicy {
+  if (policy === undefined || policy === 'error' || policy === 'slide') return policy ?? 'error';
+  throw new InputError(`contextPolicy must be "error" or "slide", found ${JSON.stringify(policy satisfies never)}.`);
+}
+
+/** @throws InputError, CapacityError */
+export function encodeFitting(messages: readonly ChatMessage[], options: ConversationOptions & { readonly maxTokens?: number | undefined }, text: TextSide, size: ContextSize): FittedPrompt {
+  const policy = checkPolicy(options.contextPolicy);
+  const encode = (some: readonly ChatMessage[]) => encodeConversation(some, options, text, size);
+  const fitted = fitConversation(messages, { policy, encode, contextLength: size.contextLength, maxTokens: options.maxTokens });
+  return { ...fitted, ids: checkIds(fitted.ids, size) };
+}
+
 /** The ids that one call starts from. @throws InputError, CapacityError */
-export function encodeRequest(options: GenerateOptions, text: TextSide, size: ContextSize): number[] {
+export function encodeRequest(options: GenerateOptions, text: TextSide, size: ContextSize): FittedPrompt {
   const given = (['prompt', 'ids', 'messages'] as const).filter((name) => options[name] !== undefined);
   if (given.length !== 1) {
     throw new InputError(`Pass exactly one of prompt, ids and messages; found ${given.length === 0 ? 'none' : given.join(' and ')}.`);
   }
-  if (options.messages === undefined) refuseTemplateOptions(options);
-  if (options.ids !== undefined) return checkIds(options.ids, size);
-  if (options.prompt !== undefined) return checkIds(encodePrompt(options.prompt, text, size), size);
-  return checkIds(encodeConversation(options.messages as readonly ChatMessage[], options, text, size), size);
+  if (options.messages === undefined) refuseConversationOptions(options);
+  const whole = (ids: ArrayLike<number>) => ({ ids: checkIds(ids, size), droppedMessages: 0, droppedTurns: 0 });
+  if (options.ids !== undefined) return whole(options.ids);
+  if (options.prompt !== undefined) return whole(encodePrompt(options.prompt, text, size));
+  return encodeFitting(options.messages as readonly ChatMessage[], options, text, size);
 }

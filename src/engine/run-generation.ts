@@ -12,6 +12,8 @@ export interface GenerationRequest {
   readonly core: ModelCore;
   readonly text: TextSide;
   readonly promptIds: readonly number[];
+  /** Turns that contextPolicy `slide` left out of it; default 0. */
+  readonly droppedTurns?: number | undefined;
   readonly settings: DecodingSettings;
   /** Kept open for later turns; absent: one of its own, freed at the end. */
   readonly sequence?: Sequence | undefined;
@@ -20,7 +22,7 @@ export interface GenerationRequest {
 }
 
 export async function* runGeneration(request: GenerationRequest): AsyncGenerator<Piece, void, undefined> {
-  const { core, text, promptIds, settings, signal, onProgress } = request;
+  const { core, text, promptIds, droppedTurns = 0, settings, signal, onProgress } = request;
   const calledAt = performance.now();
   const turn = await core.queue.take(signal);
   const queueMs = performance.now() - calledAt;
@@ -32,7 +34,7 @@ export async function* runGeneration(request: GenerationRequest): AsyncGenerator
   try {
     sequence = request.sequence ?? openSequence(core);
     const { tokenizer, endIds } = text;
-    const job = { core, turn, queueMs, sequence, promptIds, settings, tokenizer, endIds, signal, onProgress };
+    const job = { core, turn, queueMs, sequence, promptIds, droppedTurns, settings, tokenizer, endIds, signal, onProgress };
     for await (const piece of generatePieces(job)) {
       // The work is done: a reader that stops at the last piece without leaving its loop keeps nobody waiting.
       if (piece.finishReason !== undefined) end();

@@ -3,7 +3,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { encodeChat } from '../text/chat-template.ts';
 import type { ChatTemplate } from '../text/chat-template.ts';
 import { chatTemplateOf } from '../text/chat-template-source.ts';
-import { samplingDefaults } from '../text/sampling-defaults.ts';
+import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { TextSide } from './prompt.ts';
@@ -39,6 +39,7 @@ export function openTextSide(checkpoint: Checkpoint): TextSide {
     encodeMessages: tokenizer === undefined || template === undefined ? undefined : messageEncoder(template, tokenizer),
     endIds: endTokens(checkpoint, tokenizer),
     samplingDefaults: samplingDefaults(checkpoint),
+    warnings: samplingWarnings(checkpoint),
     longestTokenUnits: tokenizer === undefined ? undefined : longestToken(tokenizer),
   };
 }

@@ -48,6 +48,7 @@ export function createHostSource(options: TokenSourceOptions): TokenSource {
   const onStep = stepReporter(options);
   return {
     async next() {
+      onStep(sequence.length);
       const logits = await advance(core, sequence, ids, { promptTokens, signal, onStep });
       return { tokens: [sampler.sample(logits, ids.length)], logits };
     },
@@ -60,6 +61,7 @@ export function createDeviceSource(options: TokenSourceOptions): TokenSource {
   const onStep = stepReporter(options);
   let run: DecodeRun | undefined;
   const begin = () => {
+    onStep(sequence.length);
     const history = { promptIds: ids.slice(0, promptTokens), outputIds: ids.slice(promptTokens) };
     return advanceAndDecode(core, sequence, ids, { promptTokens, signal, onStep, sampling, history, limit: room - history.outputIds.length });
   };

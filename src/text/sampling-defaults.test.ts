@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { AssetName, Checkpoint, MetadataValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { chatTemplateOf, chatTemplateSources } from './chat-template-source.ts';
-import { samplingDefaults } from './sampling-defaults.ts';
+import { samplingDefaults, samplingWarnings } from './sampling-defaults.ts';
 import { endTokens, tokenizerFromCheckpoint } from './tokenizer-from-checkpoint.ts';
 
 function checkpoint(assets: Partial<Record<AssetName, object | string>>, metadata: Record<string, MetadataValue> = {}): Checkpoint {
@@ -35,6 +35,20 @@ test('values that make no sense are left out', () => {
   const generation = { temperature: -1, top_k: 1.5, top_p: 0, min_p: 'x', repetition_penalty: null };
   expect(samplingDefaults(checkpoint({ 'generation_config.json': generation }))).toEqual({});
   expect(() => samplingDefaults(checkpoint({ 'generation_config.json': '{' }))).toThrow(FormatError);
+});
+
+test('what is asked for and not done is told, what does nothing is not', () => {
+  const warnings = (generation: object, metadata = {}) => samplingWarnings(checkpoint({ 'generation_config.json': generation }, metadata));
+  const idle = { bos_token_id: 1, eos_token_id: [2], do_sample: true, temperature: 0.7, max_length: 4096, transformers_version: '4', num_beams: 1, typical_p: 1, suppress_tokens: [], no_repeat_ngram_size: 0, length_penalty: 1, forced_eos_token_id: null };
+  expect(warnings(idle)).toEqual([]);
+  expect(samplingWarnings(checkpoint({}))).toEqual([]);
+  expect(warnings({ num_beams: 4, suppress_tokens: [1, 2], made_up: 'x', no_repeat_ngram_size: 3 })).toEqual([
+    'generation_config.json has settings that are not used here: num_beams (4), suppress_tokens ([1,2]), made_up ("x"), no_repeat_ngram_size (3).',
+  ]);
+  expect(warnings({ temperature: -1, top_p: 'x' })).toEqual(['generation_config.json has values that make no sense and are not used: temperature (-1), top_p ("x").']);
+  expect(warnings({}, { 'general.sampling.temp': 0.5, 'general.sampling.mirostat': 2 })).toEqual([
+    "The file's metadata has sampling settings that are not used here: general.sampling.mirostat.",
+  ]);
 });
 
 test('end tokens of a model without a tokenizer', () => {
