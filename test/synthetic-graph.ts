@@ -86,10 +86,12 @@ export interface SyntheticOptions {
   readonly kv?: Partial<KvLayout>;
   readonly maxRows?: number;
   readonly seed?: number;
+  /** What the values of a weight, which is then f32, are multiplied with. */
+  readonly scaleOf?: (id: string) => number;
 }
 
 export function syntheticRequest(options: SyntheticOptions): ProgramRequest {
-  const { graph, typeOf, vectorType = 'f32', kv, maxRows = 32, seed = 1 } = options;
+  const { graph, typeOf, vectorType = 'f32', kv, maxRows = 32, seed = 1, scaleOf } = options;
   const random = randomSource(seed);
   const weights = new Map<string, WeightSource>();
   for (const { id, shape } of graph.weights) {
@@ -98,6 +100,8 @@ export function syntheticRequest(options: SyntheticOptions): ProgramRequest {
     const bytes = isVector
       ? encodeFloats(type, Float32Array.from({ length: shape[0] as number }, () => (id.endsWith('bias') ? 0.2 * random() - 0.1 : 0.5 + random())))
       : matrixBytes(type, shape as [number, number], random);
+    const scale = scaleOf?.(id) ?? 1;
+    if (scale !== 1) new Float32Array(bytes.buffer).forEach((value, i, all) => (all[i] = value * scale));
     weights.set(id, sourceOfBytes(id, { type, shape, bytes }));
   }
   return { model: modelOfDecoder(graph), weights, kv: { type: 'f32', pageTokens: 8, maxPages: 64, ...kv }, sizes: { rows: maxRows } };

@@ -190,6 +190,43 @@ describe('agrees with the reference', () => {
   });
 });
 
+describe('activations at the ends of f32', () => {
+  const blocks = { ...TINY, dim: 256, ffnDim: 256, headDim: 64, qkNorm: true };
+  const batch: StepBatch = { sequences: [sequence(9, { outputs: [0, 8] })], taps: ['hidden.0', 'hidden.2'] };
+  const options = (type: WeightType, scales: Readonly<Record<string, number>>): Omit<SyntheticOptions, 'graph'> => ({
+    typeOf: (id) => (id === 'embedding' ? 'f32' : type),
+    scaleOf: (id) => Object.entries(scales).find(([name]) => id.endsWith(name))?.[1] ?? 1,
+  });
+
+  test.each([1e17, 1e18, 1e20, 1e25, 1e32, 1e38])('a residual stream of %d is normed as the reference norms it', async (size) => {
+    for (const type of ['f32', 'q8_0', 'q4_k'] as const) {
+      await compareRuns(await loadBoth(blocks, options(type, { embedding: size })), [batch, { sequences: [sequence(1, { start: 9 })] }], toleranceOf(type));
+    }
+  });
+
+  test.each([1e10, 1e18, 1e30])('queries and keys of %d are normed head by head', async (size) => {
+    await compareRuns(await loadBoth(blocks, options('f32', { 'attn_norm': size, 'output': 1 })), [{ sequences: batch.sequences }], 1e-4);
+  });
+
+  test.each([1e6, 1e20])('keys and values of %d, which f16 does not hold: no answer made up, now or later', async (size) => {
+    const { wanted, found } = await loadBoth({ ...blocks, qkNorm: false }, { ...options('f32', { attn_norm: size }), kv: { type: 'f16' } });
+    for (const step of [sequence(9), sequence(1, { start: 9 })]) {
+      for (const program of [wanted, found]) {
+        program.ensureKvPages(8);
+        expect((await decoderSteps(program).run({ sequences: [step] })).logits.every(Number.isNaN)).toBe(true);
+      }
+    }
+  });
+
+  test('what overflows in a layer reaches the logits', async () => {
+    for (const type of ['f32', 'q8_0', 'q4_0', 'q4_k', 'q6_k'] as const) {
+      const { found } = await loadBoth(blocks, options(type, { ffn_norm: 1e30 }));
+      found.ensureKvPages(2);
+      expect((await decoderSteps(found).run({ sequences: [sequence(9)] })).logits.every(Number.isNaN)).toBe(true);
+    }
+  });
+});
+
 describe('the same numbers, whatever the way', () => {
   const load = async (options: Partial<SyntheticOptions> = {}, shape = TINY) =>
     (await loadBoth(shape, { typeOf: () => 'f32', ...options })).found;

@@ -14,8 +14,9 @@ interface RowKernels {
   activationRow(fn: number, x: number, up: number, out: number, count: number): void;
   addRow(a: number, b: number, out: number, count: number): void;
   expRow(x: number, out: number, count: number): void;
-  packHalves(from: number, to: number, count: number, padded: number): void;
+  packHalves(from: number, to: number, count: number, padded: number): number;
   unpackHalves(from: number, to: number, count: number): void;
+  unpackAnyHalves(from: number, to: number, count: number): void;
   firstBad(type: number, weight: number, begin: number, end: number): number;
 }
 
@@ -75,6 +76,54 @@ describe.each(MODULES)('%s', (_, module) => {
     expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
   });
 
+  test.each(COUNTS)('rmsNorm of %i values whose squares f32 does not hold', (count) => {
+    const { kernels, place } = open(module);
+    const [x, gain] = [random(count, 1), place(random(count, 2))];
+    for (const size of [1e15, 1e17, 1e18, 1e19, 3e19, 1e25, 1e31, 1e38, 1.6e38]) {
+      const huge = x.map((value) => value * size);
+      // One far smaller, as they come in real streams: it keeps its share.
+      huge[0] = 1e-3 * size;
+      const [xAt, out] = [place(huge), place(new Float32Array(count))];
+      kernels.rmsNormVector(xAt.at, gain.at, 1e-5, out.at, count);
+      const mean = Array.from(huge, (value) => value * value).reduce((a, b) => a + b) / count;
+      const want = Array.from(huge, (value, i) => (value * (gain.view[i] as number)) / Math.sqrt(mean + 1e-5));
+      expectRelative(out.view, want, 2e-6);
+      kernels.rmsNormVector(xAt.at, gain.at, 1e-5, xAt.at, count);
+      expect([...xAt.view]).toEqual([...out.view]);
+    }
+  });
+
+  test('rmsNorm of NaN and infinity is NaN, all of it', () => {
+    const { kernels, place } = open(module);
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      for (const at of [0, 9, 10]) {
+        const x = place(random(11, 1).map((value, i) => (i === at ? bad : value)));
+        kernels.rmsNormVector(x.at, place(random(11, 2)).at, 1e-5, x.at, 11);
+        expect([...x.view].every(Number.isNaN)).toBe(true);
+      }
+    }
+  });
+
+  test('silu gates over all of f32', () => {
+    const { kernels, place } = open(module);
+    const gates = [0, -0, 1, -1, 20, -20, -60, -86, -87, -88, -89, -95, -100, -110, -140, -170, -200, -1e4, -1e20, -3e38, 88, 89, 1e4, 1e20, 3e38];
+    const ups = [1, -1, 1e-20, 1e10, 1e20, -1e30, 3e38];
+    for (const up of ups) {
+      const [gate, upAt, out] = [place(gates), place(gates.map(() => up)), place(gates)];
+      kernels.activationRow(activationCode('silu'), gate.at, upAt.at, out.at, gates.length);
+      gate.view.forEach((g, i) => {
+        // In float64 e^-g itself may be infinite, which then says the same.
+        const want = (g / (1 + Math.exp(-g))) * (upAt.view[i] as number);
+        const found = out.view[i] as number;
+        if (Math.abs(want) > 3.4e38) expect(Math.abs(found)).toBe(Infinity);
+        else if (!(Math.abs(found - want) <= 1e-6 * Math.abs(want) + 1e-37)) expect([g, up, found]).toEqual([g, up, want]);
+      });
+    }
+    const wild = place([NaN, 1, -Infinity, Infinity]);
+    kernels.activationRow(activationCode('silu'), wild.at, place([1, NaN, 1, 0]).at, wild.at, 4);
+    expect([...wild.view].every(Number.isNaN)).toBe(true);
+  });
+
   test.each(COUNTS)('rope of %i pairs', (half) => {
     const { kernels, place } = open(module);
     const x = random(2 * half + 1, 3);
@@ -129,6 +178,10 @@ describe.each(MODULES)('%s', (_, module) => {
     halves.forEach((half, i) => {
       if (half !== f32ToF16(x.view[i] as number)) expect([values[i], half]).toEqual([values[i], f32ToF16(x.view[i] as number)]);
     });
+    for (const [tested, isBeyond] of [[[1, 65519, -65519, 0, 6e-8], 0], [[1, 65520], 1], [[1, 2, 3, 4, 5, -1e9], 1], [[NaN, 1, 1, 1], 1], [[1, 1, 1, 1, 1, 1, Infinity], 1]] as const) {
+      const from = place(tested);
+      expect(kernels.packHalves(from.at, place(tested).at, tested.length, Math.ceil(tested.length / 4) * 4)).toBe(isBeyond);
+    }
     const nan = place([NaN]);
     kernels.packHalves(nan.at, nan.at, 1, 4);
     expect(f16ToF32(new Uint16Array(memory.buffer, nan.at, 1)[0] as number)).toBeNaN();
@@ -144,6 +197,12 @@ describe.each(MODULES)('%s', (_, module) => {
     kernels.unpackHalves(from.at, to.at, all.length);
     const wrong = all.filter((bits, i) => !Object.is(to.view[i], f16ToF32(bits)));
     expect(wrong).toEqual([]);
+    kernels.unpackAnyHalves(from.at, to.at, all.length);
+    expect(all.filter((bits, i) => !Object.is(to.view[i], f16ToF32(bits)))).toEqual([]);
+    const wild = place(new Float32Array(2));
+    new Uint16Array(memory.buffer, wild.at, 4).set([0x7c00, 0xfc00, 0x7e00, 0xfc01]);
+    kernels.unpackAnyHalves(wild.at, to.at, 4);
+    expect([...to.view.subarray(0, 4)]).toEqual([Infinity, -Infinity, NaN, NaN]);
   });
 
   test.each([

@@ -1,6 +1,6 @@
 /** The attention step: keys and values of the new rows go to their pages, then every tile attends, then splits combine. */
 import { attend, AttentionWork, combine } from './attention';
-import { barrier, itemsPerTake, scratchOf, takeItems } from './control';
+import { barrier, hasWildHalves, itemsPerTake, markWildHalves, scratchOf, takeItems } from './control';
 import { packFloats, packHalves } from './kv-element';
 import { prepareHead } from './row-steps';
 import { AttentionRecord, COMBINE_BYTES, CombineRecord, rowsOf, StepRecord, TILE_BYTES, TileRecord } from './step-records';
@@ -15,6 +15,7 @@ export function runAttention(control: usize, thread: i32, op: AttentionRecord, s
   const work = changetype<AttentionWork>(scratch);
   const vectors = scratch + ((offsetof<AttentionWork>() + 63) & ~63);
   describe(work, op);
+  work.wildHalves = hasWildHalves(control);
   const items = step.tileCount * op.kvHeads;
   for (let item = takeItems(control, 1); item < items; item = takeItems(control, 1)) {
     setTile(work, changetype<TileRecord>(step.tiles + <usize>(item / op.kvHeads) * TILE_BYTES), op);
@@ -73,17 +74,19 @@ function prepareRows(control: usize, op: AttentionRecord, step: StepRecord, scra
   const rows = rowsOf(op, step);
   const items = rows * parts;
   const take = rows == 1 ? 1 : itemsPerTake(control, items);
+  let wild = 0;
   for (let first = takeItems(control, take); first < items; first = takeItems(control, take)) {
     for (let item = first; item < min(first + take, items); item++) {
       const row = item / parts;
       const begin = (item % parts) * HEADS_PER_ITEM;
       for (let head = begin; head < min(begin + HEADS_PER_ITEM, heads); head++) {
         if (head < queryHeads) prepareQuery(op, row, head);
-        else if (head < queryHeads + op.kvHeads) storeKey(op, step, row, head - queryHeads, scratch);
-        else storeValue(op, step, row, head - queryHeads - op.kvHeads);
+        else if (head < queryHeads + op.kvHeads) wild |= storeKey(op, step, row, head - queryHeads, scratch);
+        else wild |= storeValue(op, step, row, head - queryHeads - op.kvHeads);
       }
     }
   }
+  if (wild) markWildHalves(control);
 }
 
 function prepareQuery(op: AttentionRecord, row: i32, head: i32): void {
@@ -91,22 +94,24 @@ function prepareQuery(op: AttentionRecord, row: i32, head: i32): void {
   prepareHead(x, row, op.headDim, op.qGain, op.qEps, op.qTable, op.qHalf);
 }
 
-function storeKey(op: AttentionRecord, step: StepRecord, row: i32, head: i32, scratch: usize): void {
+function storeKey(op: AttentionRecord, step: StepRecord, row: i32, head: i32, scratch: usize): i32 {
   const bytes = <usize>(op.headDim * 4);
   memory.copy(scratch, op.k + <usize>row * op.kStride + <usize>head * bytes, bytes);
   prepareHead(scratch, row, op.headDim, op.kGain, op.kEps, op.kTable, op.kHalf);
-  storeVector(op, step, row, head, scratch, op.stateOffset);
+  return storeVector(op, step, row, head, scratch, op.stateOffset);
 }
 
-function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32): void {
+function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32): i32 {
   const from = op.v + <usize>row * op.vStride + <usize>(head * op.headDim * 4);
-  storeVector(op, step, row, head, from, op.stateOffset + op.valueOffset);
+  return storeVector(op, step, row, head, from, op.stateOffset + op.valueOffset);
 }
 
-function storeVector(op: AttentionRecord, step: StepRecord, row: i32, head: i32, from: usize, offset: usize): void {
+/** 1 where an f16 page is given infinity or NaN. */
+function storeVector(op: AttentionRecord, step: StepRecord, row: i32, head: i32, from: usize, offset: usize): i32 {
   const page = <usize>load<u32>(step.rowPages + <usize>(row * 4)) + offset;
   const slot = load<i32>(step.rowSlots + <usize>(row * 4));
   const element = <usize>((head * op.pageTokens + slot) * op.width);
-  if (op.halves) packHalves(from, page + element * 2, op.headDim, op.width);
-  else packFloats(from, page + element * 4, op.headDim, op.width);
+  if (op.halves) return packHalves(from, page + element * 2, op.headDim, op.width);
+  packFloats(from, page + element * 4, op.headDim, op.width);
+  return 0;
 }

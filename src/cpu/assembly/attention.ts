@@ -6,7 +6,7 @@
 import { addValues } from './attention-values';
 import { SCORE_STRIDE, TILE_KEYS, tileScores } from './attention-scores';
 import { exp1, exp4, maxLanes, sumLanes } from './float-math';
-import { unpackHalves } from './kv-element';
+import { unpackAnyHalves, unpackHalves } from './kv-element';
 
 /** From this many query vectors on, f16 tiles are unpacked once instead of in the inner loops. */
 const UNPACK_FROM: i32 = 5;
@@ -44,6 +44,8 @@ export class AttentionWork {
   /** Whether a row sees nothing after its own position, and how many positions up to it. */
   causal: i32;
   window: i32;
+  /** 1: f16 pages may hold infinity or NaN. */
+  wildHalves: i32;
   /** Scratch: query vectors, sums, scores, maximum and sum of weights per vector, unpacked keys or values. */
   count: i32;
   queries: usize;
@@ -106,15 +108,20 @@ function gatherQueries(work: AttentionWork, group: i32): void {
 
 function halfTile(work: AttentionWork, keys: usize, key: i32, tile: i32): void {
   const values = keys + work.valueOffset;
-  if (work.count < UNPACK_FROM) {
+  if (work.count < UNPACK_FROM && !work.wildHalves) {
     tileOf<u16>(work, keys, values, key, tile);
     return;
   }
   const elements = tile * work.width;
   // Keys past the tile's end are read by fours; what lies there is masked.
   const unpackedValues = work.unpacked + <usize>((TILE_KEYS + 4) * work.width * 4);
-  unpackHalves(keys, work.unpacked, elements);
-  unpackHalves(values, unpackedValues, elements);
+  if (work.wildHalves) {
+    unpackAnyHalves(keys, work.unpacked, elements);
+    unpackAnyHalves(values, unpackedValues, elements);
+  } else {
+    unpackHalves(keys, work.unpacked, elements);
+    unpackHalves(values, unpackedValues, elements);
+  }
   tileOf<f32>(work, work.unpacked, unpackedValues, key, tile);
 }
 

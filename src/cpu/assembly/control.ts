@@ -16,6 +16,7 @@ const SCRATCH: usize = 400;
 const SCRATCH_BYTES: usize = 404;
 const SPINS: usize = 408;
 const STOP: usize = 412;
+const WILD_HALVES: usize = 416;
 /** A cache line for each thread: the generation it has run last, how long it spins now, and how often that was in vain. */
 const OWN: usize = 512;
 const SEEN: usize = 0;
@@ -63,6 +64,19 @@ export function scratchBytes(control: usize): i32 {
 @inline
 export function scratchOf(control: usize, thread: i32): usize {
   return <usize>load<u32>(control, SCRATCH) + <usize>(thread * scratchBytes(control));
+}
+
+/** 1 once some f16 page has been given infinity or NaN: kept from step to step. Whoever writes it writes the same, and attention reads it behind a barrier. */
+// @ts-ignore: decorator
+@inline
+export function hasWildHalves(control: usize): i32 {
+  return load<i32>(control, WILD_HALVES);
+}
+
+// @ts-ignore: decorator
+@inline
+export function markWildHalves(control: usize): void {
+  store<i32>(control, 1, WILD_HALVES);
 }
 
 /** Takes the next `count` items; what it returns may lie past the last one. */

@@ -85,12 +85,13 @@ function storeFour(to: usize, stride: usize, factor: v128, bytes: v128): void {
   v128.store(to + 3 * stride, f32x4.mul(factor, f32x4.convert_i32x4_s(i32x4.shr_u(bytes, 24))));
 }
 
-/** total + sums * scale * d(x) - minimum * (d * sum)(x), in the order that the GEMM kernels use too. */
+/** total + (sums * scale - minimum * S(x)) * d(x), in the order that the GEMM kernels use too: d, which may be huge, comes last. */
 // @ts-ignore: decorator
 @inline
 export function addGroup(total: v128, sums: v128, x: usize, scale: v128, minimum: v128): v128 {
-  const product = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), scale), v128.load32_splat(x));
-  return f32x4.sub(f32x4.add(total, product), f32x4.mul(minimum, v128.load32_splat(x, 4)));
+  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
+  const offset = f32x4.mul(minimum, v128.load32_splat(x, 4));
+  return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
 }
 
 // @ts-ignore: decorator

@@ -10,7 +10,7 @@ export { activationBytes, quantizeRow } from './quantize';
 export { activationRow } from './activation';
 export { addRow, expRow } from './elementwise';
 export { firstBad } from './check';
-export { packHalves, unpackHalves } from './kv-element';
+export { packHalves, unpackAnyHalves, unpackHalves } from './kv-element';
 export { rmsNormVector } from './norm';
 export { heapBase, threadMain } from './program';
 export { ropeVector } from './rope';

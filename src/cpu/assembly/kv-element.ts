@@ -1,9 +1,10 @@
 /** Elements of the KV cache, f32 or f16: to and from f32, four at a time. */
+import { halvesToFloats } from './half';
 
 /**
  * The f32 values of four f16 patterns, sign-extended to 32 bits. The exponent is moved over and rebased by a
- * multiplication, which is exact for subnormals too. Infinity reads as 65,536: attention never meets one that the
- * residual stream has not met before.
+ * multiplication, which is exact for subnormals too. Infinity and NaN read as numbers from 65,536 on: where a page may hold
+ * them ({@link packHalves} says so), {@link unpackAnyHalves} reads it.
  */
 // @ts-ignore: decorator
 @inline
@@ -25,6 +26,20 @@ export function unpackHalves(from: usize, to: usize, count: i32): void {
   for (let i = 0; i < count; i += 4) {
     v128.store(to + <usize>(i * 4), loadElements<u16>(from + <usize>(i * 2)));
   }
+}
+
+/** As {@link unpackHalves}, for infinity and NaN too. */
+export function unpackAnyHalves(from: usize, to: usize, count: i32): void {
+  for (let i = 0; i < count; i += 4) {
+    v128.store(to + <usize>(i * 4), halvesToFloats(i32x4.shl(v128.load_ext<u16>(from + <usize>(i * 2)), 16)));
+  }
+}
+
+/** f16's infinity is nearer than its largest number, or x is NaN. */
+// @ts-ignore: decorator
+@inline
+function isBeyondHalf(x: v128): v128 {
+  return i32x4.ge_s(v128.and(x, i32x4.splat(0x7fffffff)), i32x4.splat(0x477ff000));
 }
 
 /** Four f16 patterns in the low halves of 32-bit lanes: nearest, ties to even, with subnormals, infinity and NaN. */
@@ -56,20 +71,30 @@ function packLow(x: v128): v128 {
   return v128.shuffle<u16>(x, x, 0, 2, 4, 6, 0, 2, 4, 6);
 }
 
-/** Stores `count` floats as T and zeros up to `padded`, a multiple of 4. */
-export function packElements<T>(from: usize, to: usize, count: i32, padded: i32): void {
+/** Stores `count` floats as T and zeros up to `padded`, a multiple of 4. Lanes of the result are not zero where a float is beyond f16. */
+// @ts-ignore: decorator
+@inline
+function packElements<T>(from: usize, to: usize, count: i32, padded: i32): v128 {
+  let beyond = i32x4.splat(0);
   let i = 0;
-  for (; i + 4 <= count; i += 4) storeElements<T>(to + <usize>i * sizeof<T>(), v128.load(from + <usize>(i * 4)));
-  if (i == padded) return;
+  for (; i + 4 <= count; i += 4) {
+    const x = v128.load(from + <usize>(i * 4));
+    if (sizeof<T>() == 2) beyond = v128.or(beyond, isBeyondHalf(x));
+    storeElements<T>(to + <usize>i * sizeof<T>(), x);
+  }
+  if (i == padded) return beyond;
   let last = f32x4.splat(0);
   if (i + 0 < count) last = f32x4.replace_lane(last, 0, load<f32>(from + <usize>(i * 4)));
   if (i + 1 < count) last = f32x4.replace_lane(last, 1, load<f32>(from + <usize>(i * 4), 4));
   if (i + 2 < count) last = f32x4.replace_lane(last, 2, load<f32>(from + <usize>(i * 4), 8));
+  if (sizeof<T>() == 2) beyond = v128.or(beyond, isBeyondHalf(last));
   storeElements<T>(to + <usize>i * sizeof<T>(), last);
+  return beyond;
 }
 
-export function packHalves(from: usize, to: usize, count: i32, padded: i32): void {
-  packElements<u16>(from, to, count, padded);
+/** True where infinity or NaN was stored. */
+export function packHalves(from: usize, to: usize, count: i32, padded: i32): bool {
+  return v128.any_true(packElements<u16>(from, to, count, padded));
 }
 
 export function packFloats(from: usize, to: usize, count: i32, padded: i32): void {

@@ -1,8 +1,23 @@
 /** Root mean square norm (Zhang and Sennrich 2019) of one vector. */
 import { madd, sumLanes } from './float-math';
 
-/** out[i] = gain[i] * x[i] / sqrt(mean(x^2) + eps); `out` may be `x`. */
+/** Brings any finite f32 where sums of squares neither overflow nor, for values whose squares did, vanish. */
+const DOWN: f32 = 8.271806125530277e-25; // 2^-80
+
+/** out[i] = gain[i] * x[i] / sqrt(mean(x^2) + eps); `out` may be `x`. All NaN where x holds NaN or infinity. */
 export function rmsNormVector(x: usize, gain: usize, eps: f32, out: usize, count: i32): void {
+  const squares = sumOfSquares(x, count);
+  if (squares < Infinity) {
+    scaleByGain(x, gain, <f32>1.0 / sqrt<f32>(squares / <f32>count + eps), out, count);
+    return;
+  }
+  // Squares of values from about 1e17 on overflow together: the mean of scaled ones, beside which eps is nothing.
+  scaleVector(x, out, DOWN, count);
+  const scaled = sumOfSquares(out, count);
+  scaleByGain(out, gain, scaled < Infinity ? <f32>1.0 / sqrt<f32>(scaled / <f32>count) : NaN, out, count);
+}
+
+function sumOfSquares(x: usize, count: i32): f32 {
   let sum0 = f32x4.splat(0);
   let sum1 = f32x4.splat(0);
   let i = 0;
@@ -18,8 +33,17 @@ export function rmsNormVector(x: usize, gain: usize, eps: f32, out: usize, count
     const value = load<f32>(x + <usize>(i * 4));
     sum += value * value;
   }
-  const scale: f32 = <f32>1.0 / sqrt<f32>(sum / <f32>count + eps);
-  scaleByGain(x, gain, scale, out, count);
+  return sum;
+}
+
+function scaleVector(x: usize, out: usize, scale: f32, count: i32): void {
+  const scales = f32x4.splat(scale);
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const at = <usize>(i * 4);
+    v128.store(out + at, f32x4.mul(v128.load(x + at), scales));
+  }
+  for (; i < count; i++) store<f32>(out + <usize>(i * 4), load<f32>(x + <usize>(i * 4)) * scale);
 }
 
 function scaleByGain(x: usize, gain: usize, scale: f32, out: usize, count: i32): void {

@@ -1,7 +1,7 @@
 /**
  * Activations for quantised weights: int8 codes in blocks of 32, one form for every weight type.
  *
- * A block is 48 bytes: f32 d; f32 d * S; i16 4 * S of codes 0..15; i16 4 * S of codes 16..31; i32 8 * S; i8 codes[32],
+ * A block is 48 bytes: f32 d; f32 S; i16 4 * S of codes 0..15; i16 4 * S of codes 16..31; i32 8 * S; i8 codes[32],
  * where S is a sum of codes. The sums carry what a weight format subtracts from its codes (8, 32, a minimum).
  *
  * d = max|x| / 127; code = x * (127 / max|x|), both operations rounded to f32, then to the nearest integer, ties to even.
@@ -44,7 +44,7 @@ function quantizeBlock(x: usize, out: usize): void {
   const highSum = sumOf(high);
   const sum = lowSum + highSum;
   store<f32>(out, scale);
-  store<f32>(out, scale * <f32>sum, 4);
+  store<f32>(out, <f32>sum, 4);
   store<i16>(out, <i16>(4 * lowSum), 8);
   store<i16>(out, <i16>(4 * highSum), 10);
   store<i32>(out, 8 * sum, 12);
