@@ -4,6 +4,8 @@
  * - `fn {name}Factor(at: u32) -> f32`, only with a norm: 1 / rms of the head whose first quad is `at`; reads the whole head.
  * - `fn {name}Quad(at: u32, quad: u32, factor: f32, position: u32) -> vec4<f32>`; without a norm `factor` counts for nothing.
  */
+import { inverseRoot } from './inverse-root.ts';
+
 export interface HeadPreparation {
   /** Prefix of the functions and of the gain's binding. */
   readonly name: string;
@@ -20,9 +22,9 @@ export function headPreparationFunctions(head: HeadPreparation): string {
   return `${factor}${head.rotaryDim % 8 === 0 ? quadOfQuads(head) : quadOfValues(head)}`;
 }
 
-/** WGSL expression of 1 / rms, given those of the sum of squares and of eps. */
+/** WGSL expression of 1 / rms, given those of the sum of squares (a name) and of eps. */
 export function inverseRms(squares: string, { headDim, eps }: { readonly headDim: number; readonly eps: string }): string {
-  return `inverseSqrt(${squares} * ${1 / headDim} + ${eps})`;
+  return inverseRoot(`(${squares} * ${1 / headDim} + ${eps})`);
 }
 
 function normFactor({ name, source, headDim }: HeadPreparation, eps: number): string {
@@ -32,7 +34,8 @@ function normFactor({ name, source, headDim }: HeadPreparation, eps: number): st
     let x = ${source}[at + i];
     squares += x * x;
   }
-  return ${inverseRms('dot(squares, vec4<f32>(1.0))', { headDim, eps: `${eps}` })};
+  let sum = dot(squares, vec4<f32>(1.0));
+  return ${inverseRms('sum', { headDim, eps: `${eps}` })};
 }`;
 }
 

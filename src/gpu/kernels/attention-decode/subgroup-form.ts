@@ -139,7 +139,8 @@ function prepareText({ variant, subgroupSize, subgroups }: Lanes): string {
   const eps = qEps === kEps ? `${qEps}` : `select(${qEps}, ${kEps}, isKey)`;
   const factor = isNormed
     ? `    var squares = 0.0;\n${squares}
-    let factor = ${inverseRms('subgroupAdd(squares)', { headDim: shape.headDim, eps })};`
+    let sum = subgroupAdd(squares);
+    let factor = ${inverseRms('sum', { headDim: shape.headDim, eps })};`
     : '    let factor = 1.0;';
   const stores = each([perLane], (n) => `    {
       let quad = laneInSubgroup + ${n! * subgroupSize}u;

@@ -4,6 +4,7 @@ import { weightValueFunctions } from '../../wgsl/weight-values.ts';
 import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry, GemmVariant } from './gemm-geometry.ts';
 import type { TileArithmetic } from './tile-staging.ts';
+import { inverseRoot } from '../../wgsl/inverse-root.ts';
 
 /** Four values of an f32 row-major array that need not begin at a multiple of 16 bytes. Past the row's end they are zeros. */
 function scalarQuad(name: string, base: string, cols: number): string {
@@ -48,7 +49,7 @@ export function f32Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileAri
     putW: (u) => `wTile[slot * ${wStride}u + line] = f.quad${u};`,
     multiply: multiply(geometry, xStride, wStride),
     share: norm ? (u) => `f.squares${u}` : undefined,
-    normFactor: norm ? `inverseSqrt(sum * ${1 / cols} + ${norm.eps})` : '',
+    normFactor: norm ? inverseRoot(`(sum * ${1 / cols} + ${norm.eps})`) : '',
     spill: {
       write: (at, value) => `xTile[${at}] = vec4<f32>(${value});`,
       read: (at) => `xTile[${at}].x`,

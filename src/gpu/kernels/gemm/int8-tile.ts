@@ -4,6 +4,7 @@ import { blocksOf, CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-c
 import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry, GemmVariant } from './gemm-geometry.ts';
 import type { TileArithmetic } from './tile-staging.ts';
+import { inverseRoot } from '../../wgsl/inverse-root.ts';
 
 interface Int8Tiles {
   readonly geometry: GemmGeometry;
@@ -98,7 +99,7 @@ wScales[slot * ${tileCols}u + line] = f.scales${u}${hasHalfScales ? '' : '.x'};
 ${hasMinimum ? `wMinimums[slot * ${tileCols}u + line] = f.offset${u};` : ''}`,
     multiply: multiply(tiles),
     share: hasNorm ? (u) => `f.share${u}.x + f.share${u}.y` : undefined,
-    normFactor: 'inverseSqrt(sum)',
+    normFactor: inverseRoot('sum'),
     spill: {
       write: (at, value) => `xTile[${at}] = vec4<u32>(bitcast<u32>(${value}));`,
       read: (at) => `bitcast<f32>(xTile[${at}].x)`,

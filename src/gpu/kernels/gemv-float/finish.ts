@@ -1,5 +1,6 @@
 /** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
 import { outputWidth } from '../../linear-shape.ts';
+import { inverseRoot } from '../../wgsl/inverse-root.ts';
 import { range } from '../../wgsl/unrolled.ts';
 import { partOutputs, teamRows } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
@@ -23,7 +24,7 @@ export function finishFunction({ shape }: GemvFloatVariant): string {
   const value = gated ? [`let value = ${gated}(${scaled[0]}) * (${scaled[1]});`] : [`let value = ${scaled[0]};`];
   return `fn finish(output: u32, column: u32, ${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
   ${[
-    ...(norm ? [`let factor = inverseSqrt(squares * ${1 / cols} + ${norm.eps});`] : []),
+    ...(norm ? [`let mean = squares * ${1 / cols} + ${norm.eps};`, `let factor = ${inverseRoot('mean')};`] : []),
     ...value,
     `y[${at}] = value${residual ? ` + residual[${at}]` : ''};`,
   ].join('\n  ')}

@@ -9,6 +9,7 @@ import { range } from '../../wgsl/unrolled.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 import { sumFields } from './product.ts';
+import { inverseRoot } from '../../wgsl/inverse-root.ts';
 
 /** Rows of one gate run, and of the up run behind it. */
 const RUN = 16;
@@ -93,7 +94,7 @@ function finishText(variant: GemvInt8Variant, result: Result, { product, up, nor
   const value = (sum: string, bias: string) => `${shape.input === 'q8n' ? `(${sum}) * factor${id}` : sum}${shape.bias ? ` + ${bias}${id}` : ''}`;
   const at = column === '' ? o : `(${column}) * ${outputs}u + ${o}`;
   return [
-    ...(shape.input === 'q8n' ? [`let factor${id} = inverseSqrt(${norm});`] : []),
+    ...(shape.input === 'q8n' ? [`let mean${id} = ${norm};`, `let factor${id} = ${inverseRoot(`mean${id}`)};`] : []),
     ...(shape.gated
       ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = ${shape.gated}(gate${id}) * (${value(up, 'upBias')});`]
       : [`let y${id} = ${value(product, 'bias')}${shape.residual ? ` + residual${id}` : ''};`]),

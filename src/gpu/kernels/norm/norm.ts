@@ -7,6 +7,7 @@ import { Q8_BLOCK } from '../../q8-layout.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { lanesOfWidth, rowsExpression, rowsOf, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
 import type { RowsVariant } from '../../wgsl/row-pieces.ts';
+import { inverseRoot } from '../../wgsl/inverse-root.ts';
 
 /**
  * Bindings `x`: f32 [rows, width]; `gain`: f32 [width / groups], shared by the groups; with `gather` `outIndices`: u32 [rows].
@@ -93,7 +94,8 @@ ${laneLoop(loads, lanes, '    let v = x[xAt + k];\n    squares += v * v;')}
   if (!present) { return; }
   var total = 0.0;
   for (var i = 0u; i < ${lanes}u; i++) { total += sums[slot * ${lanes}u + i]; }
-  let factor = inverseSqrt(total * ${1 / n} + ${eps});${yAt}
+  let mean = total * ${1 / n} + ${eps};
+  let factor = ${inverseRoot('mean')};${yAt}
 ${writeLoop(variant, lanes)}
 }
 `;
