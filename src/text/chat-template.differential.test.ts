@@ -1,0 +1,37 @@
+/** Templates against what jinja2 made of them, recorded: every filter, test, method, global and statement that it has. */
+import { describe, expect, it } from 'vitest';
+import { caseDifference, caseFamilies, casesAbout, readCases } from '../../test/template-cases.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { renderChat } from './chat-template.ts';
+
+const mostShown = 12;
+const fewest = 8;
+
+describe.each(caseFamilies)('%s render as jinja2 renders them', (family) => {
+  const groups = readCases(family);
+  it.each(Object.keys(groups))('%s', (group) => {
+    const cases = groups[group]!;
+    const differences = cases.map(caseDifference).filter((each) => each !== undefined);
+    const heading = `${differences.length} of ${cases.length} cases differ`;
+    expect(differences.length, `${heading}\n  ${differences.slice(0, mostShown).join('\n  ')}\n`).toBe(0);
+  });
+});
+
+describe('the recorded cases', () => {
+  const groups = new Map(caseFamilies.flatMap((family) => Object.entries(readCases(family))));
+  const rendered = (group: string): number => (groups.get(group) ?? []).filter(([, want]) => want !== null).length;
+
+  it.each(['filters', 'tests', 'globals'] as const)('meet each of the %s of jinja2, or it is refused', (kind) => {
+    const singular = kind.slice(0, -1);
+    const unmet = casesAbout[kind].map((name) => `${singular} ${name}`).filter((name) => !(name in casesAbout.refused) && rendered(name) < fewest);
+    expect(casesAbout[kind].length).toBeGreaterThan(7);
+    expect(unmet).toEqual([]);
+  });
+
+  it.each(Object.entries(casesAbout.refused))('what has no right value is refused by name: %s', (name) => {
+    const [kind, word] = name.split(' ') as [string, string];
+    const render = (): string => renderChat(kind === 'filter' ? `{{ [1, 2] | ${word} }}` : `{{ ${word}() }}`, { messages: [] });
+    expect(render).toThrow(FormatError);
+    expect(render).toThrow(word);
+  });
+});
