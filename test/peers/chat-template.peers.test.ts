@@ -1,0 +1,92 @@
+/**
+ * Chat templates as models have them, from the source of llama.cpp that node-llama-cpp carries, against digests of what
+ * jinja2 rendered (scripts/fixtures/real_templates.py). The templates are read here and kept nowhere.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { FormatError, InputError } from '../../src/tensor/errors.ts';
+import { parseChatTemplate } from '../../src/text/chat-template.ts';
+import type { ChatTemplate, TemplateData } from '../../src/text/chat-template.ts';
+import { fixturesPath } from '../fixture-tensors.ts';
+
+interface Conversation {
+  readonly messages: readonly object[];
+  readonly tools?: readonly object[];
+  readonly addGenerationPrompt?: boolean;
+  readonly vars?: Readonly<Record<string, TemplateData>>;
+}
+/** Digest and length in characters of the text, or the class of jinja2's error. */
+type Outcome = readonly [digest: string, characters: number] | string;
+
+const recorded = JSON.parse(readFileSync(`${fixturesPath}templates/real-templates.json`, 'utf8')) as {
+  readonly now: string;
+  readonly variables: { readonly bos_token: string; readonly eos_token: string };
+  readonly conversations: Readonly<Record<string, Conversation>>;
+  /** By name of the file; outcomes are in the order of the conversations. */
+  readonly templates: Readonly<Record<string, { readonly digest: string; readonly outcomes: readonly Outcome[] }>>;
+};
+const bundle = fileURLToPath(new URL('../../peers/node_modules/node-llama-cpp/llama/gitRelease.bundle', import.meta.url));
+const mostShown = 10;
+
+const digestOf = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex').slice(0, 16);
+
+function readTemplates(): Map<string, Buffer> {
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-templates-'));
+  try {
+    const git = (...args: string[]): Buffer => execFileSync('git', ['--git-dir', folder, ...args], { maxBuffer: 1e9 });
+    execFileSync('git', ['clone', '--quiet', '--bare', bundle, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const paths = git('ls-tree', '--name-only', 'HEAD', 'models/templates/').toString().split('\n').filter((path) => path.endsWith('.jinja'));
+    return new Map(paths.map((path) => [path.slice(path.lastIndexOf('/') + 1), git('show', `HEAD:${path}`)]));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function renderOutcome(template: ChatTemplate, conversation: Conversation): { text?: string; error?: Error } {
+  const { messages, tools, addGenerationPrompt = true, vars } = conversation;
+  const { bos_token: bosToken, eos_token: eosToken } = recorded.variables;
+  try {
+    return { text: template.render({ messages, tools, addGenerationPrompt, variables: vars, bosToken, eosToken, now: new Date(recorded.now) }).text };
+  } catch (error) {
+    return { error: error as Error };
+  }
+}
+
+function difference(template: ChatTemplate, name: string, want: Outcome): string | undefined {
+  const { text, error } = renderOutcome(template, recorded.conversations[name]!);
+  if (typeof want === 'string') {
+    const right = want === 'TemplateError' ? error instanceof InputError : error instanceof FormatError || error instanceof InputError;
+    return right ? undefined : `${name}: want an error (${want}), got ${error ? `${error.name}: ${error.message.slice(0, 200)}` : JSON.stringify(text)}`;
+  }
+  if (text === undefined) return `${name}: want ${want[1]} characters, got ${error!.name}: ${error!.message.slice(0, 200)}`;
+  if (digestOf(text) === want[0]) return undefined;
+  return `${name}: want ${want[1]} characters, got ${[...text].length}: ${JSON.stringify(text.slice(-500))}`;
+}
+
+describe.skipIf(!existsSync(bundle))('templates of public models render as jinja2 renders them', () => {
+  const templates = existsSync(bundle) ? readTemplates() : new Map<string, Buffer>();
+  const names = Object.keys(recorded.templates);
+
+  it('are those that were recorded', () => {
+    expect(Object.fromEntries([...templates].map(([name, data]) => [name, digestOf(data)]))).toEqual(
+      Object.fromEntries(names.map((name) => [name, recorded.templates[name]!.digest])),
+    );
+    expect(names.length).toBeGreaterThanOrEqual(60);
+    expect(Object.keys(recorded.conversations).length).toBeGreaterThanOrEqual(25);
+  });
+
+  it.each(names)('%s', (name) => {
+    const template = parseChatTemplate(templates.get(name)!.toString('utf8'), name);
+    const { outcomes } = recorded.templates[name]!;
+    const conversations = Object.keys(recorded.conversations);
+    expect(outcomes.length).toBe(conversations.length);
+    const differences = conversations.map((each, index) => difference(template, each, outcomes[index]!)).filter((each) => each !== undefined);
+    const heading = `${name}: ${differences.length} of ${outcomes.length} conversations differ`;
+    expect(differences.length, `${heading}\n  ${differences.slice(0, mostShown).join('\n  ')}\n`).toBe(0);
+  });
+});
