@@ -5,16 +5,16 @@ import { renderChat } from '../src/text/chat-template.ts';
 import type { TemplateData } from '../src/text/chat-template.ts';
 import { fixturesPath } from './fixture-tensors.ts';
 
-/** What a case is rendered with besides the data that all cases share. */
-interface CaseInput {
-  readonly vars?: Readonly<Record<string, TemplateData>>;
-  readonly messages?: readonly object[];
+/** What a template is rendered with; `vars` are further variables. */
+export interface TemplateConversation {
+  readonly messages: readonly object[];
   readonly tools?: readonly object[];
   readonly addGenerationPrompt?: boolean;
+  readonly vars?: Readonly<Record<string, TemplateData>>;
 }
 
-/** [template, text], or [template, null, class of jinja2's error]; the input, where a case has its own, comes last. */
-export type TemplateCase = readonly [template: string, want: string | null, error?: string | null, input?: CaseInput];
+/** Its `want` is a text, or null with the class of jinja2's error beside it; a conversation is given by its name. */
+export type TemplateCase = readonly [template: string, want: string | null, error?: string | null, conversation?: string];
 
 export interface CasesAbout {
   readonly now: string;
@@ -29,6 +29,8 @@ export interface CasesAbout {
 
 const folder = `${fixturesPath}templates/jinja/`;
 
+export const templateConversations = JSON.parse(readFileSync(`${fixturesPath}templates/conversations.json`, 'utf8')) as Record<string, TemplateConversation>;
+
 export const casesAbout = JSON.parse(readFileSync(`${folder}about.json`, 'utf8')) as CasesAbout;
 
 /** The files of cases, without their ending. */
@@ -36,18 +38,20 @@ export const caseFamilies = readdirSync(folder)
   .filter((name) => name.endsWith('.json') && name !== 'about.json')
   .map((name) => name.slice(0, -'.json'.length));
 
-/** Groups of a file of cases, by name. */
+/** Groups of a file of cases, by name. In the file, a template that is null is that of the case before. */
 export function readCases(family: string): Record<string, TemplateCase[]> {
-  return JSON.parse(readFileSync(`${folder}${family}.json`, 'utf8')) as Record<string, TemplateCase[]>;
+  const groups = JSON.parse(readFileSync(`${folder}${family}.json`, 'utf8')) as Record<string, [string | null, ...unknown[]][]>;
+  for (const cases of Object.values(groups)) for (const [index, each] of cases.entries()) each[0] ??= cases[index - 1]![0];
+  return groups as unknown as Record<string, TemplateCase[]>;
 }
 
 /** What differs from jinja2 in a case, ready to read; undefined where nothing does. */
-export function caseDifference([template, want, error, input = {}]: TemplateCase): string | undefined {
-  const got = outcomeOf(template, input);
+export function caseDifference([template, want, error, name]: TemplateCase): string | undefined {
+  const got = outcomeOf(template, name === undefined ? { messages: [] } : templateConversations[name]!);
   const wanted = want === null ? `an error (${error})` : JSON.stringify(want);
   if (want !== null ? got.text === want : got.error !== undefined && isRightError(got.error, error!)) return undefined;
   const shown = got.error === undefined ? JSON.stringify(got.text) : `${got.error.name}: ${got.error.message.slice(0, 200)}`;
-  return `${JSON.stringify(template)}\n    want ${wanted}\n    got  ${shown}`;
+  return `${JSON.stringify(template)}${name === undefined ? '' : ` with "${name}"`}\n    want ${wanted}\n    got  ${shown}`;
 }
 
 /** jinja2 itself raises classes derived from TemplateError; the class as it is comes from raise_exception. */
@@ -55,9 +59,9 @@ function isRightError(error: Error, name: string): boolean {
   return name === 'TemplateError' ? error instanceof InputError : error instanceof FormatError || error instanceof InputError;
 }
 
-function outcomeOf(template: string, input: CaseInput): { text?: string; error?: Error } {
+function outcomeOf(template: string, conversation: TemplateConversation): { text?: string; error?: Error } {
   try {
-    const { messages = [], tools, addGenerationPrompt = true, vars = {} } = input;
+    const { messages, tools, addGenerationPrompt = true, vars } = conversation;
     const text = renderChat(template, { messages, tools, addGenerationPrompt, variables: { ...casesAbout.data, ...vars }, now: new Date(casesAbout.now) });
     return { text };
   } catch (error) {

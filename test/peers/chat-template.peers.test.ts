@@ -11,22 +11,18 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { FormatError, InputError } from '../../src/tensor/errors.ts';
 import { parseChatTemplate } from '../../src/text/chat-template.ts';
-import type { ChatTemplate, TemplateData } from '../../src/text/chat-template.ts';
+import type { ChatTemplate } from '../../src/text/chat-template.ts';
 import { fixturesPath } from '../fixture-tensors.ts';
+import { templateConversations } from '../template-cases.ts';
+import type { TemplateConversation } from '../template-cases.ts';
 
-interface Conversation {
-  readonly messages: readonly object[];
-  readonly tools?: readonly object[];
-  readonly addGenerationPrompt?: boolean;
-  readonly vars?: Readonly<Record<string, TemplateData>>;
-}
 /** Digest and length in characters of the text, or the class of jinja2's error. */
 type Outcome = readonly [digest: string, characters: number] | string;
 
 const recorded = JSON.parse(readFileSync(`${fixturesPath}templates/real-templates.json`, 'utf8')) as {
   readonly now: string;
   readonly variables: { readonly bos_token: string; readonly eos_token: string };
-  readonly conversations: Readonly<Record<string, Conversation>>;
+  readonly conversations: readonly string[];
   /** By name of the file; outcomes are in the order of the conversations. */
   readonly templates: Readonly<Record<string, { readonly digest: string; readonly outcomes: readonly Outcome[] }>>;
 };
@@ -47,7 +43,7 @@ function readTemplates(): Map<string, Buffer> {
   }
 }
 
-function renderOutcome(template: ChatTemplate, conversation: Conversation): { text?: string; error?: Error } {
+function renderOutcome(template: ChatTemplate, conversation: TemplateConversation): { text?: string; error?: Error } {
   const { messages, tools, addGenerationPrompt = true, vars } = conversation;
   const { bos_token: bosToken, eos_token: eosToken } = recorded.variables;
   try {
@@ -58,7 +54,7 @@ function renderOutcome(template: ChatTemplate, conversation: Conversation): { te
 }
 
 function difference(template: ChatTemplate, name: string, want: Outcome): string | undefined {
-  const { text, error } = renderOutcome(template, recorded.conversations[name]!);
+  const { text, error } = renderOutcome(template, templateConversations[name]!);
   if (typeof want === 'string') {
     const right = want === 'TemplateError' ? error instanceof InputError : error instanceof FormatError || error instanceof InputError;
     return right ? undefined : `${name}: want an error (${want}), got ${error ? `${error.name}: ${error.message.slice(0, 200)}` : JSON.stringify(text)}`;
@@ -77,15 +73,14 @@ describe.skipIf(!existsSync(bundle))('templates of public models render as jinja
       Object.fromEntries(names.map((name) => [name, recorded.templates[name]!.digest])),
     );
     expect(names.length).toBeGreaterThanOrEqual(60);
-    expect(Object.keys(recorded.conversations).length).toBeGreaterThanOrEqual(25);
+    expect(recorded.conversations.length).toBeGreaterThanOrEqual(25);
   });
 
   it.each(names)('%s', (name) => {
     const template = parseChatTemplate(templates.get(name)!.toString('utf8'), name);
     const { outcomes } = recorded.templates[name]!;
-    const conversations = Object.keys(recorded.conversations);
-    expect(outcomes.length).toBe(conversations.length);
-    const differences = conversations.map((each, index) => difference(template, each, outcomes[index]!)).filter((each) => each !== undefined);
+    expect(outcomes.length).toBe(recorded.conversations.length);
+    const differences = recorded.conversations.map((each, index) => difference(template, each, outcomes[index]!)).filter((each) => each !== undefined);
     const heading = `${name}: ${differences.length} of ${outcomes.length} conversations differ`;
     expect(differences.length, `${heading}\n  ${differences.slice(0, mostShown).join('\n  ')}\n`).toBe(0);
   });
