@@ -3,7 +3,8 @@ import { FormatError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
 import type { AssetName, Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
 import { closeAll } from './gguf-reader.ts';
-import { decodeUtf8, parseJsonObject } from './json-file.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
+import { decodeUtf8 } from './decode-utf8.ts';
 import { readWhole } from './read-range.ts';
 import { readSafetensors, readShardedSafetensors } from './safetensors-reader.ts';
 

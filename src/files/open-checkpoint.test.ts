@@ -41,6 +41,12 @@ describe('openCheckpoint', () => {
     await checkpoint.close();
   });
 
+  test("a config.json that holds Python's Infinity and NaN", async () => {
+    const config = new TextEncoder().encode('{"model_type": "llama", "time_step_limit": [0.0, Infinity], "x": NaN, "y": -Infinity, "name": "Infinity, NaN"}');
+    const checkpoint = await open({ ...hf, 'config.json': config });
+    expect(checkpoint.config).toEqual({ model_type: 'llama', time_step_limit: [0, Infinity], x: Number.NaN, y: -Infinity, name: 'Infinity, NaN' });
+  });
+
   test.each<[string, Record<string, Uint8Array>, string | undefined, RegExp]>([
     ['no config.json', { 'model.safetensors': smallSafetensors() }, undefined, /no config.json/],
     ['no weights', { 'config.json': config }, undefined, /neither model.safetensors nor model.safetensors.index.json.*\.bin/],

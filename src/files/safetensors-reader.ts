@@ -4,7 +4,8 @@ import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-sourc
 import type { JsonValue, TensorEntry } from '../tensor/checkpoint.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import type { TensorType } from '../tensor/tensor-type.ts';
-import { decodeUtf8, parseJsonObject } from './json-file.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
+import { decodeUtf8 } from './decode-utf8.ts';
 import { checkPlainFileName, readWhole } from './read-range.ts';
 import { checkTensorPlaces, elementCount, tensorEntry } from './tensor-entry.ts';
 import type { TensorPlace } from './tensor-entry.ts';

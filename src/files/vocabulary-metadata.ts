@@ -4,7 +4,7 @@ import { FormatError } from '../tensor/errors.ts';
 import { bool, int32s, string, strings, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { chatTemplateMetadata } from './chat-template-metadata.ts';
-import { parseJsonObject } from './json-file.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { preTokenizerKind } from './pre-tokenizer-kind.ts';
 import { specialIds } from './special-ids.ts';
 

@@ -4,7 +4,7 @@ import type { ByteSink } from '../files/byte-sink.ts';
 import { samplingMetadata } from '../files/chat-template-metadata.ts';
 import { convertTensors } from '../files/convert-tensors.ts';
 import { GgufWriter } from '../files/gguf-writer.ts';
-import { parseJsonObject } from '../files/json-file.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { madeVocabulary } from '../files/made-vocabulary.ts';
 import type { MadeToken } from '../files/made-vocabulary.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';

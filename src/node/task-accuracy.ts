@@ -1,7 +1,7 @@
 /** Task accuracy: a model answers conversations greedily and its answers are checked, skill by skill. */
 import type { Model } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
-import { parseJsonObject } from '../files/json-file.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { FormatError } from '../tensor/errors.ts';
 import type { EvaluationTask } from './evaluation-file.ts';
 import { passesCheck } from './task-check.ts';

@@ -3,9 +3,8 @@ import type { Checkpoint, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { parseChatTemplate } from './chat-template.ts';
 import type { ChatTemplate, RenderChatOptions } from './chat-template.ts';
-import { describeJson } from './json-value.ts';
 import { jsonAsset } from './tokenizer-from-checkpoint.ts';
-import { isJsonObject } from '../tensor/json.ts';
+import { describeJson, isJsonObject } from '../tensor/json.ts';
 
 /** Templates by name: "default", and others such as "tool_use". */
 export type ChatTemplateSources = ReadonlyMap<string, string>;

@@ -2,8 +2,7 @@
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import type { AddedToken } from './added-tokens.ts';
-import { describeJson } from './json-value.ts';
-import { isJsonObject } from '../tensor/json.ts';
+import { describeJson, isJsonObject } from '../tensor/json.ts';
 
 export interface JsonAddedToken extends AddedToken {
   readonly special: boolean;

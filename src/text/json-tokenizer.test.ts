@@ -102,9 +102,9 @@ describe('what a tokenizer.json may hold', () => {
   });
 
   const bad: readonly [string, string, RegExp][] = [
-    ['not JSON', '{"model": ', /not JSON/],
-    ['empty', '', /not JSON/],
-    ['an array', '[]', /should hold a JSON object/],
+    ['not JSON', '{"model": ', /not valid JSON/],
+    ['empty', '', /not valid JSON/],
+    ['an array', '[]', /must be a JSON object/],
     ['no model', '{}', /expected an object "model"/],
     ['another kind of model', '{"model": {"type": "WordLevel", "vocab": {}}}', /the model is WordLevel; expected BPE or Unigram/],
     ['no vocabulary', '{"model": {"type": "BPE", "merges": []}}', /expected model.vocab/],

@@ -9,7 +9,7 @@ import { FormatError } from '../tensor/errors.ts';
 import { createAddedTokenSplitter } from './added-tokens.ts';
 import { bytesOfAlphabetText } from '../tensor/byte-alphabet.ts';
 import { wellKnownEndIds } from './end-token-names.ts';
-import { parseJsonObject } from './json-value.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { readTokenTable } from './json-token-table.ts';
 import type { TokenTable } from './json-token-table.ts';
 import { createTokenizer } from './tokenizer.ts';

@@ -3,7 +3,7 @@ import type { ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
 import type { AssetName, Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { jsonTokenizer } from './json-tokenizer.ts';
-import { parseJsonObject } from './json-value.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { tokenizerFromCheckpoint } from './tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from './tokenizer.ts';
 

@@ -2,7 +2,7 @@
 import type { AssetName, Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
 import { hasGgufVocabulary, listedEndIds } from './gguf-vocabulary.ts';
 import { ggufTokenizer } from './gguf-tokenizer.ts';
-import { parseJsonObject } from './json-value.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { jsonTokenizer } from './json-tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { idList } from '../tensor/json.ts';
