@@ -1,6 +1,7 @@
 /** A GGUF model, in one file or split as NAME-00001-of-0000N.gguf, as a checkpoint. */
 import { FormatError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
+import { openRequired } from '../tensor/open-required.ts';
 import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
 import { metadataNumber, metadataString } from '../tensor/metadata.ts';
 import { readGgufHeader } from './gguf-header.ts';
@@ -60,10 +61,7 @@ async function openPart(
   opened: ByteSource[],
   options: ReadOptions | undefined,
 ): Promise<GgufPart> {
-  const source = await folder.open(fileName, options);
-  if (!source) {
-    throw new FormatError(`${folder.name} has no file ${JSON.stringify(fileName)}. All parts of a split model must lie in one folder.`);
-  }
+  const source = await openRequired(folder, fileName, { ...options, advice: 'All parts of a split model must lie in one folder.' });
   opened.push(source);
   return { fileName, source, header: await readGgufHeader(source, options) };
 }

@@ -1,12 +1,14 @@
 /** A Hugging Face folder (config.json, safetensors, tokenizer files) as a checkpoint. */
 import { FormatError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
-import type { AssetName, Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
+import type { AssetName, Checkpoint } from '../tensor/checkpoint.ts';
+import { openRequired } from '../tensor/open-required.ts';
 import { closeAll } from './gguf-reader.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { decodeUtf8 } from './decode-utf8.ts';
 import { readWhole } from './read-range.ts';
 import { readSafetensors, readShardedSafetensors } from './safetensors-reader.ts';
+import type { ShardedTensors } from './safetensors-reader.ts';
 
 const MiB = 1024 * 1024;
 
@@ -30,18 +32,14 @@ const indexName = 'model.safetensors.index.json';
  */
 export async function openHfFolder(folder: SourceFolder, weightsName?: string, options?: ReadOptions): Promise<Checkpoint> {
   const assets = await readAssets(folder, options);
-  const configText = assets.get('config.json');
-  if (configText === undefined) {
-    throw new FormatError(`${folder.name} has no config.json, which says what model it is. Copy or download it beside the weights.`);
-  }
-  const config = parseJsonObject(configText, `${folder.name}: config.json`);
+  const config = parseJsonObject(assets.get('config.json')!, `${folder.name}: config.json`);
   const architecture = config['model_type'];
   if (typeof architecture !== 'string' || architecture === '') {
     throw new FormatError(`${folder.name}: config.json has no string "model_type", so that the model's kind is unknown. Is it a language model?`);
   }
   const opened: ByteSource[] = [];
   try {
-    const tensors = await readWeights(folder, weightsName, opened, options);
+    const { tensors, superseded } = await readWeights(folder, weightsName, opened, options);
     return {
       format: 'safetensors',
       name: folder.name,
@@ -49,6 +47,7 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
       metadata: new Map(),
       config,
       tensors,
+      superseded,
       assets,
       sizeBytes: opened.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       close: () => closeAll(opened),
@@ -59,17 +58,22 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
   }
 }
 
-/** Reads those of a folder's text files that are present. */
-export async function readAssets(folder: SourceFolder, options?: ReadOptions): Promise<Map<AssetName, string>> {
+/** Reads config.json and those of the other text files that are present. */
+async function readAssets(folder: SourceFolder, options: ReadOptions | undefined): Promise<Map<AssetName, string>> {
   const names = Object.keys(assetLimits) as AssetName[];
-  const texts = await Promise.all(names.map((name) => readText(folder, name, assetLimits[name], options)));
+  const texts = await Promise.all(names.map(async (name) => readText(await openAsset(folder, name, options), assetLimits[name], options)));
   const assets = new Map<AssetName, string>();
   for (const [index, text] of texts.entries()) if (text !== undefined) assets.set(names[index]!, text);
   return assets;
 }
 
-async function readText(folder: SourceFolder, name: string, maxBytes: number, options?: ReadOptions): Promise<string | undefined> {
-  const source = await folder.open(name, options);
+async function openAsset(folder: SourceFolder, name: AssetName, options: ReadOptions | undefined): Promise<ByteSource | undefined> {
+  if (name !== 'config.json') return folder.open(name, options);
+  const missing = `${folder.name} has no config.json, which says what model it is`;
+  return openRequired(folder, name, { ...options, missing, advice: 'Copy or download it beside the weights.' });
+}
+
+async function readText(source: ByteSource | undefined, maxBytes: number, options: ReadOptions | undefined): Promise<string | undefined> {
   if (!source) return undefined;
   try {
     return decodeUtf8(await readWhole(source, maxBytes, options), source.name);
@@ -83,18 +87,15 @@ async function readWeights(
   weightsName: string | undefined,
   opened: ByteSource[],
   options: ReadOptions | undefined,
-): Promise<Map<string, TensorEntry>> {
+): Promise<ShardedTensors> {
   if (weightsName?.endsWith('.json')) return readByIndex(folder, weightsName, opened, options);
   if (weightsName !== undefined && isShard(weightsName)) {
     return readByIndex(folder, weightsName.replace(/-\d{5}-of-\d{5}\.safetensors$/, '.safetensors.index.json'), opened, options);
   }
-  const source = await folder.open(weightsName ?? singleName, options);
-  if (source) {
-    opened.push(source);
-    return readSafetensors(source, weightsName ?? singleName, options);
-  }
-  if (weightsName !== undefined) throw new FormatError(`${folder.name} has no file ${JSON.stringify(weightsName)}.`);
-  return readByIndex(folder, indexName, opened, options);
+  const source = await (weightsName === undefined ? folder.open(singleName, options) : openRequired(folder, weightsName, options));
+  if (!source) return readByIndex(folder, indexName, opened, options);
+  opened.push(source);
+  return { tensors: await readSafetensors(source, weightsName ?? singleName, options), superseded: [] };
 }
 
 function isShard(fileName: string): boolean {
@@ -106,12 +107,12 @@ async function readByIndex(
   fileName: string,
   opened: ByteSource[],
   options: ReadOptions | undefined,
-): Promise<Map<string, TensorEntry>> {
-  const index = await folder.open(fileName, options);
-  if (!index) {
-    const expected = fileName === indexName ? `neither ${singleName} nor ${indexName}` : `no index ${JSON.stringify(fileName)}`;
-    throw new FormatError(`${folder.name} has ${expected}. Weights in other formats (such as .bin) must be converted to safetensors first.`);
-  }
+): Promise<ShardedTensors> {
+  const index = await openRequired(folder, fileName, {
+    ...options,
+    missing: `${folder.name} has ${fileName === indexName ? `neither ${singleName} nor ${indexName}` : `no index ${JSON.stringify(fileName)}`}`,
+    advice: 'Weights in other formats (such as .bin) must be converted to safetensors first.',
+  });
   try {
     return await readShardedSafetensors(folder, index, opened, options);
   } finally {

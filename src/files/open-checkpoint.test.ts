@@ -42,8 +42,8 @@ describe('openCheckpoint', () => {
   });
 
   test("a config.json that holds Python's Infinity and NaN", async () => {
-    const config = new TextEncoder().encode('{"model_type": "llama", "time_step_limit": [0.0, Infinity], "x": NaN, "y": -Infinity, "name": "Infinity, NaN"}');
-    const checkpoint = await open({ ...hf, 'config.json': config });
+    const pythons = new TextEncoder().encode('{"model_type": "llama", "time_step_limit": [0.0, Infinity], "x": NaN, "y": -Infinity, "name": "Infinity, NaN"}');
+    const checkpoint = await open({ ...hf, 'config.json': pythons });
     expect(checkpoint.config).toEqual({ model_type: 'llama', time_step_limit: [0, Infinity], x: Number.NaN, y: -Infinity, name: 'Infinity, NaN' });
   });
 

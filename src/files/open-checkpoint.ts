@@ -1,6 +1,7 @@
 import { FormatError } from '../tensor/errors.ts';
 import type { ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { openRequired } from '../tensor/open-required.ts';
 import { openGguf } from './gguf-reader.ts';
 import { openHfFolder } from './hf-folder.ts';
 
@@ -28,8 +29,7 @@ export async function openCheckpoint({ folder, fileName }: CheckpointLocation, o
 }
 
 async function beginsAsGguf(folder: SourceFolder, fileName: string, options: ReadOptions | undefined): Promise<boolean> {
-  const source = await folder.open(fileName, options);
-  if (!source) throw new FormatError(`${folder.name} has no file ${JSON.stringify(fileName)}.`);
+  const source = await openRequired(folder, fileName, options);
   try {
     const magic = new Uint8Array(4);
     if (source.sizeBytes < magic.length) return false;

@@ -76,6 +76,7 @@ describe('sharded safetensors', () => {
     'x-00001-of-00002.safetensors': shard('a', 1),
     'x-00002-of-00002.safetensors': shard('b', 2),
   };
+  const withStray = (name: string, value: number) => safetensorsBytes({ [name]: tensor(0, 8), stray: tensor(8, 16) }, new Uint8Array(16).fill(value));
   const folder = (changes: Record<string, Uint8Array> = {}, without = '') =>
     memoryFolder(new Map(Object.entries({ ...sound, ...changes }).filter(([name]) => name !== without)), 'memory');
 
@@ -89,9 +90,9 @@ describe('sharded safetensors', () => {
   });
 
   test.each<[string, Record<string, Uint8Array>, RegExp]>([
-    ['a tensor that no shard holds', { 'model.safetensors.index.json': index({ a: 'x-00001-of-00002.safetensors', b: 'x-00002-of-00002.safetensors', c: 'x-00001-of-00002.safetensors' }) }, /lists the tensor "c"/],
-    ['a tensor that the index lacks', { 'model.safetensors.index.json': index({ a: 'x-00001-of-00002.safetensors' }), 'x-00001-of-00002.safetensors': safetensorsBytes({ a: tensor(0, 8), z: tensor(8, 16) }, new Uint8Array(16)) }, /holds the tensor "z".*does not list it/],
-    ['a tensor in the wrong shard', { 'x-00002-of-00002.safetensors': shard('a', 2) }, /holds the tensor "a".*puts it in "x-00001/],
+    ['a tensor that no shard holds', { 'model.safetensors.index.json': index({ a: 'x-00001-of-00002.safetensors', b: 'x-00002-of-00002.safetensors', c: 'x-00001-of-00002.safetensors' }) }, /index.json puts the tensor "c" in "x-00001-of-00002.safetensors", which does not hold it\. The files do not belong together/],
+    ['a tensor in the wrong shard', { 'x-00002-of-00002.safetensors': shard('c', 2), 'model.safetensors.index.json': index({ a: 'x-00001-of-00002.safetensors', c: 'x-00001-of-00002.safetensors', d: 'x-00002-of-00002.safetensors' }) }, /puts the tensor "c" in "x-00001-of-00002.safetensors", which does not hold it \("x-00002-of-00002.safetensors" does\)/],
+    ['a tensor in two shards that the index does not list', { 'x-00001-of-00002.safetensors': withStray('a', 1), 'x-00002-of-00002.safetensors': withStray('b', 2) }, /"x-00001-of-00002.safetensors" and "x-00002-of-00002.safetensors" both hold the tensor "stray", which memory.model.safetensors.index.json does not list/],
     ['a path upwards', { 'model.safetensors.index.json': index({ a: '../x-00001-of-00002.safetensors' }) }, /"\.\.\/x-00001-of-00002.safetensors" is not the plain name/],
     ['an absolute path', { 'model.safetensors.index.json': index({ a: '/etc/passwd' }) }, /refused/],
     ['a Windows path', { 'model.safetensors.index.json': index({ a: '..\\x' }) }, /refused/],
@@ -102,6 +103,27 @@ describe('sharded safetensors', () => {
     ['an index that is not JSON', { 'model.safetensors.index.json': utf8('{') }, /not valid JSON/],
   ])('%s', async (_, changes, pattern) => {
     await expectFormatError(openHfFolder(folder(changes)), pattern);
+  });
+
+  test('a tensor that the index does not list is there and marked', async () => {
+    const { tensors, superseded } = await openHfFolder(folder({ 'x-00001-of-00002.safetensors': withStray('a', 1) }));
+    expect([...tensors].map(([name, { fileName, unlistedIn }]) => [name, fileName, unlistedIn])).toEqual([
+      ['a', 'x-00001-of-00002.safetensors', undefined],
+      ['stray', 'x-00001-of-00002.safetensors', 'memory/model.safetensors.index.json'],
+      ['b', 'x-00002-of-00002.safetensors', undefined],
+    ]);
+    expect(superseded).toEqual([]);
+  });
+
+  test.each([['later', 'x-00001', 'x-00002'], ['earlier', 'x-00002', 'x-00001']])('the index decides between two copies, the %s shard being stale', async (_, right, stale) => {
+    const files = { [`${right}-of-00002.safetensors`]: shard('a', 1), [`${stale}-of-00002.safetensors`]: safetensorsBytes({ a: tensor(0, 8), b: tensor(8, 16) }, new Uint8Array(16).fill(2)) };
+    const map = { a: `${right}-of-00002.safetensors`, b: `${stale}-of-00002.safetensors` };
+    const { tensors, superseded } = await openHfFolder(folder({ ...files, 'model.safetensors.index.json': index(map) }));
+    const into = new Uint8Array(8);
+    await tensors.get('a')!.read(0, into);
+    expect(into).toEqual(new Uint8Array(8).fill(1));
+    expect([...tensors.keys()].toSorted()).toEqual(['a', 'b']);
+    expect(superseded).toEqual([{ name: 'a', reason: `a copy in ${stale}-of-00002.safetensors; the index puts it in ${right}-of-00002.safetensors` }]);
   });
 
   test('a missing shard', async () => {

@@ -1,11 +1,12 @@
 /** safetensors files (huggingface/safetensors, README "Format"): a length, a JSON header, the tensors without gaps. */
 import { FormatError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
-import type { JsonValue, TensorEntry } from '../tensor/checkpoint.ts';
+import type { JsonValue, SkippedTensor, TensorEntry } from '../tensor/checkpoint.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import type { TensorType } from '../tensor/tensor-type.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { decodeUtf8 } from './decode-utf8.ts';
+import { openRequired } from '../tensor/open-required.ts';
 import { checkPlainFileName, readWhole } from './read-range.ts';
 import { checkTensorPlaces, elementCount, tensorEntry } from './tensor-entry.ts';
 import type { TensorPlace } from './tensor-entry.ts';
@@ -122,8 +123,15 @@ function checkNoGaps(byOffset: readonly TensorPlace[], dataOffset: number, sourc
   }
 }
 
+export interface ShardedTensors {
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  readonly superseded: readonly SkippedTensor[];
+}
+
 /**
- * Reads a sharded model by its index (`model.safetensors.index.json`).
+ * Reads a sharded model by its index (`model.safetensors.index.json`), which decides: a tensor is read from the shard that the index
+ * names, and copies of it in other shards are superseded. A tensor that the index does not list is marked so; transformers, too, reads
+ * every tensor of the shards that the index names.
  * @param opened receives every source that was opened, also when this throws.
  * @throws FormatError when index and shards disagree, or a shard is missing or lies outside the folder.
  */
@@ -132,27 +140,52 @@ export async function readShardedSafetensors(
   index: ByteSource,
   opened: ByteSource[],
   options?: ReadOptions,
-): Promise<Map<string, TensorEntry>> {
+): Promise<ShardedTensors> {
   const weightMap = await readWeightMap(index, options);
   const tensors = new Map<string, TensorEntry>();
+  const copies: TensorEntry[] = [];
   for (const shardName of [...new Set(weightMap.values())].toSorted()) {
-    const shard = await folder.open(shardName, options);
-    if (!shard) throw new FormatError(`${index.name} names the file ${JSON.stringify(shardName)}, which is missing. Copy or download it.`);
+    const missing = `${index.name} names the file ${JSON.stringify(shardName)}, which is missing`;
+    const shard = await openRequired(folder, shardName, { ...options, missing, advice: 'Copy or download it.' });
     opened.push(shard);
     for (const [name, entry] of await readSafetensors(shard, shardName, options)) {
-      if (weightMap.get(name) !== shardName) {
-        const listed = weightMap.has(name) ? `puts it in ${JSON.stringify(weightMap.get(name))}` : 'does not list it';
-        throw new FormatError(`${shard.name} holds the tensor ${JSON.stringify(name)}, but ${index.name} ${listed}. The files do not belong together.`);
-      }
-      tensors.set(name, entry);
+      const listed = weightMap.get(name);
+      if (listed === shardName) tensors.set(name, entry);
+      else if (listed !== undefined) copies.push(entry);
+      else addUnlisted(tensors, { ...entry, unlistedIn: index.name });
     }
   }
-  for (const [name, shardName] of weightMap) {
-    if (!tensors.has(name)) {
-      throw new FormatError(`${index.name} lists the tensor ${JSON.stringify(name)} in ${JSON.stringify(shardName)}, which does not hold it. The files do not belong together.`);
-    }
+  checkAllListed(weightMap, { tensors, copies, index });
+  return { tensors, superseded: copies.map(({ name, fileName }) => ({ name, reason: `a copy in ${fileName}; the index puts it in ${weightMap.get(name)}` })) };
+}
+
+function addUnlisted(tensors: Map<string, TensorEntry>, entry: TensorEntry): void {
+  const { name, fileName, unlistedIn } = entry;
+  const other = tensors.get(name);
+  if (other !== undefined) {
+    throw new FormatError(
+      `${JSON.stringify(other.fileName)} and ${JSON.stringify(fileName)} both hold the tensor ${JSON.stringify(name)}, which ${unlistedIn} does not list, ` +
+        'so that there is no telling which is meant. The files do not belong together.',
+    );
   }
-  return tensors;
+  tensors.set(name, entry);
+}
+
+interface ShardContents {
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  readonly copies: readonly TensorEntry[];
+  readonly index: ByteSource;
+}
+
+function checkAllListed(weightMap: ReadonlyMap<string, string>, { tensors, copies, index }: ShardContents): void {
+  const missing = [...weightMap].find(([name]) => !tensors.has(name));
+  if (missing === undefined) return;
+  const [name, shardName] = missing;
+  const elsewhere = copies.find((entry) => entry.name === name);
+  throw new FormatError(
+    `${index.name} puts the tensor ${JSON.stringify(name)} in ${JSON.stringify(shardName)}, which does not hold it` +
+      `${elsewhere ? ` (${JSON.stringify(elsewhere.fileName)} does)` : ''}. The files do not belong together: copy or download them again.`,
+  );
 }
 
 async function readWeightMap(index: ByteSource, options: ReadOptions | undefined): Promise<Map<string, string>> {

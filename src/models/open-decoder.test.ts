@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryCheckpoint } from '../../test/memory-checkpoint.ts';
 import type { MemoryCheckpoint, MemoryTensor } from '../../test/memory-checkpoint.ts';
 import { decoderGraphOf, printModel } from '../graph/model-graphs.ts';
-import type { JsonObject, MetadataValue } from '../tensor/checkpoint.ts';
+import type { JsonObject, MetadataValue, TensorEntry } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { openDecoder } from './open-decoder.ts';
 
@@ -87,6 +87,21 @@ describe('openDecoder', () => {
     const spec = hfLlama({});
     const { skipped } = await open({ ...spec, tensors: { ...spec.tensors, 'lm_head.weight': { shape: [20, DIM] } } });
     expect(skipped).toEqual([{ name: 'lm_head.weight', reason: 'the output matrix is tied to the embedding' }]);
+  });
+
+  it('takes a tensor that the index does not list where the model has it, else skips it and says why', async () => {
+    const checkpoint = memoryCheckpoint(hfLlama({}));
+    const unlisted = (name: string, entry: TensorEntry): [string, TensorEntry] => [name, { ...entry, name, unlistedIn: 'the index' }];
+    const norm = checkpoint.tensors.get('model.norm.weight')!;
+    const superseded = [{ name: 'model.norm.weight', reason: 'a copy' }];
+    const tensors = new Map([...checkpoint.tensors, unlisted('model.norm.weight', norm), unlisted('mtp.fc.weight', norm), unlisted('model.layers.0.self_attn.rotary_emb.inv_freq', norm)]);
+    const { weights, skipped } = await openDecoder({ ...checkpoint, tensors, superseded });
+    expect(weights.size).toBe(checkpoint.tensors.size);
+    expect(skipped).toEqual([
+      ...superseded,
+      { name: 'mtp.fc.weight', reason: 'the index does not list it' },
+      { name: 'model.layers.0.self_attn.rotary_emb.inv_freq', reason: 'rotary frequencies are computed' },
+    ]);
   });
 
   it('puts the rows of q back in order as it reads them, whatever their type', async () => {

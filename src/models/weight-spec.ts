@@ -45,12 +45,13 @@ export function bindWeights(checkpoint: Checkpoint, specs: readonly WeightSpec[]
 }
 
 function skippedTensors(checkpoint: Checkpoint, consumed: ReadonlySet<string>, skips: readonly SkipRule[]) {
-  const skipped: { name: string; reason: string }[] = [];
+  const skipped = [...(checkpoint.superseded ?? [])];
   const extra: string[] = [];
   for (const [name, entry] of checkpoint.tensors) {
     if (consumed.has(name)) continue;
     const rule = skips.find(({ pattern }) => pattern.test(name));
     if (rule !== undefined) skipped.push({ name, reason: rule.reason });
+    else if (entry.unlistedIn !== undefined) skipped.push({ name, reason: `${entry.unlistedIn} does not list it` });
     else extra.push(`${name.slice(0, 100)} [${entry.shape.join(', ')}] in ${entry.fileName}`);
   }
   if (extra.length > 0) {

@@ -43,9 +43,13 @@ async function fromFolder(folder: SourceFolder, locateModel: () => Promise<Check
 }
 
 async function fromJson(folder: SourceFolder, fileName: string, options?: ReadOptions): Promise<Tokenizer> {
-  const tokenizer = await tokenizerFromFolder(folder, fileName, options);
+  let reason: string | undefined;
+  const onAbsent = (found: string) => {
+    reason = found;
+  };
+  const tokenizer = await tokenizerFromFolder(folder, fileName, { ...options, onAbsent });
   if (tokenizer !== undefined) return tokenizer;
-  throw new FormatError(`${folder.name} has no file ${JSON.stringify(fileName)}.`);
+  throw new FormatError(`${folder.name} has no file ${JSON.stringify(fileName)}${reason === undefined ? '' : ` (${reason})`}.`);
 }
 
 async function fromModel(location: CheckpointLocation, options?: ReadOptions): Promise<Tokenizer> {

@@ -19,10 +19,15 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
+export interface OpenOptions extends ReadOptions {
+  /** Called before `open` resolves to undefined by a folder that can say how it knows that the file is absent. */
+  readonly onAbsent?: ((reason: string) => void) | undefined;
+}
+
 /** A place that holds several named sources: a directory, a base URL, a set of files picked by a user. */
 export interface SourceFolder {
   /** A path or URL, for messages. */
   readonly name: string;
   /** Opens a file of the folder, or resolves to undefined where there is none of that name. */
-  open(fileName: string, options?: ReadOptions): Promise<ByteSource | undefined>;
+  open(fileName: string, options?: OpenOptions): Promise<ByteSource | undefined>;
 }

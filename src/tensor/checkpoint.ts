@@ -41,8 +41,16 @@ export interface TensorEntry {
   readonly fileName: string;
   /** Offset of the first byte in that file. */
   readonly fileOffset: number;
+  /** The index that does not list it, where a shard holds a tensor beyond its index: used where the model has it, else left out. */
+  readonly unlistedIn?: string | undefined;
   /** Fills all of `into` with the tensor's bytes from `byteOffset` (within the tensor) on. */
   read(byteOffset: number, into: Uint8Array, options?: ReadOptions): Promise<void>;
+}
+
+/** A tensor that lies in the files and is left out. */
+export interface SkippedTensor {
+  readonly name: string;
+  readonly reason: string;
 }
 
 /** Text files that lie beside safetensors weights; a GGUF file has all of this in its metadata. */
@@ -65,6 +73,8 @@ export interface Checkpoint {
   /** The parsed config.json; undefined for GGUF. */
   readonly config: JsonObject | undefined;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Copies of tensors that an index superseded by those in other files. */
+  readonly superseded?: readonly SkippedTensor[] | undefined;
   /** Contents of files beside the weights that were present when the checkpoint was opened. */
   readonly assets: ReadonlyMap<AssetName, string>;
   /** Bytes of all files of weights. */

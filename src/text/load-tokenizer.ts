@@ -1,5 +1,5 @@
 /** A tokenizer without its model: from a GGUF file (a vocabulary alone will do), a tokenizer.json or a model folder. */
-import type { ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
+import type { OpenOptions, SourceFolder } from '../tensor/byte-source.ts';
 import type { AssetName, Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { jsonTokenizer } from './json-tokenizer.ts';
@@ -27,9 +27,9 @@ const maxJsonBytes = 256 * 1024 * 1024;
 export async function tokenizerFromFolder(
   folder: SourceFolder,
   fileName = 'tokenizer.json',
-  options?: ReadOptions,
+  { onAbsent, ...options }: OpenOptions = {},
 ): Promise<Tokenizer | undefined> {
-  const tokenizer = await readText(folder, fileName, options);
+  const tokenizer = await readText(folder, fileName, { ...options, onAbsent });
   if (tokenizer === undefined) return undefined;
   const read = async (name: AssetName) => {
     const text = await readText(folder, name, options);
@@ -44,7 +44,7 @@ export async function tokenizerFromFolder(
   });
 }
 
-async function readText(folder: SourceFolder, fileName: string, options?: ReadOptions): Promise<string | undefined> {
+async function readText(folder: SourceFolder, fileName: string, options?: OpenOptions): Promise<string | undefined> {
   const source = await folder.open(fileName, options);
   if (source === undefined) return undefined;
   try {
