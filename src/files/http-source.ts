@@ -1,18 +1,31 @@
 /** Files behind HTTP(S), read by ranges: only the bytes asked for travel. */
 import { FormatError, InputError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
-import { checkPlainFileName, checkReadRange, endedEarly } from './read-range.ts';
+import { absentFile, beginsAsHtml, checkPart, filePart, htmlInstead, isEmptyFile, saysHtml, throwIfPassing } from './http-answer.ts';
+import type { AbsentFile, FileFacts } from './http-answer.ts';
+import { PassingFault, waitFor, withRetries } from './http-retry.ts';
+import type { HttpRetry, RetryRules } from './http-retry.ts';
+import { checkPlainFileName, checkReadRange } from './read-range.ts';
 
 export interface HttpOptions {
-  /** Cancels the opening; reads take a signal of their own. */
+  /** Cancels the opening, waits between attempts included; reads take a signal of their own. */
   readonly signal?: AbortSignal | undefined;
   /** Replaces the platform's `fetch`, to add headers or for tests. */
   readonly fetch?: typeof globalThis.fetch | undefined;
-  /** A server that sends nothing for this long is given up; 60 s by default. */
+  /** A server that sends nothing for this long is asked again; 30 s by default. */
   readonly idleTimeoutMs?: number | undefined;
+  /**
+   * How often in a row a request may fail in a way that may pass (a broken connection, silence, status 408, 425, 429 or 5xx) before it
+   * is given up: from 1, by default 5. Waits double from half a second and are as long as the server's Retry-After asks, up to a minute.
+   */
+  readonly attempts?: number | undefined;
+  /** Called before each wait for another attempt. */
+  readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
+  /** Replaces the clock between attempts, for tests. */
+  readonly wait?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
 }
 
-interface Remote {
+interface Remote extends Omit<RetryRules, 'receivedBytes'> {
   readonly url: URL;
   /** The URL without its query, which may hold a secret. */
   readonly name: string;
@@ -20,10 +33,16 @@ interface Remote {
   readonly idleTimeoutMs: number;
 }
 
-interface ContentRange {
-  readonly start: number;
-  readonly end: number;
-  readonly sizeBytes: number;
+/** One stretch of a file on its way, over as many answers as it takes. */
+interface Transfer {
+  readonly remote: Remote;
+  readonly offset: number;
+  /** Bytes of `into` that have arrived. */
+  done: number;
+  /** Cut to the file's end once that is known. */
+  into: Uint8Array;
+  /** Undefined until the first answer of a file that is being opened. */
+  known: FileFacts | undefined;
 }
 
 /** A file's first bytes come with the request that asks its size: they hold most headers and small files. */
@@ -32,18 +51,21 @@ const rangeBytes = 16 * 1024 * 1024;
 const parallelRanges = 4;
 
 /**
- * A source over one URL.
- * @throws InputError for a URL that cannot be reached or whose server does not answer ranges,
- *   FormatError when an answer is cut short or the file changes while it is read.
+ * A source over one URL. What may pass is tried again, from the byte where it stopped.
+ * @throws InputError for a URL that cannot be reached, holds no file or whose server does not answer ranges, or that goes on failing;
+ *   FormatError when answers go on being cut short or the file changes while it is read.
  */
 export async function httpSource(url: string | URL, options: HttpOptions = {}): Promise<ByteSource> {
   const remote = remoteOf(url, options);
-  const source = await openRemote(remote, options.signal);
-  if (!source) throw new InputError(`${remote.name}: the server has no such file (status 404 or 410). Check the URL.`);
-  return source;
+  const found = await openRemote(remote, options.signal);
+  if ('reason' in found) throw new InputError(`${remote.name}: ${found.reason}. ${found.advice}`);
+  return found;
 }
 
-/** The files below a base URL, whose query (a signature, say) is sent with each of them. */
+/**
+ * The files below a base URL, whose query (a signature, say) is sent with each of them. A file is absent where the server refuses it, by any
+ * status of 4xx that does not ask to try again, or answers with a page of HTML in its place.
+ */
 export function httpFolder(baseUrl: string | URL, options: HttpOptions = {}): SourceFolder {
   const base = remoteOf(baseUrl, options);
   const directory = new URL(base.url);
@@ -54,7 +76,11 @@ export function httpFolder(baseUrl: string | URL, options: HttpOptions = {}): So
       checkPlainFileName(fileName, base.name);
       const url = new URL(encodeURIComponent(fileName), directory);
       url.search = directory.search;
-      return openRemote(remoteOf(url, options), readOptions?.signal ?? options.signal);
+      const remote = remoteOf(url, options);
+      const found = await openRemote(remote, readOptions?.signal ?? options.signal);
+      if (!('reason' in found)) return found;
+      readOptions?.onAbsent?.(`${remote.name}: ${found.reason}`);
+      return undefined;
     },
   };
 }
@@ -68,46 +94,35 @@ function remoteOf(url: string | URL, options: HttpOptions): Remote {
   }
   // Called through a closure: a browser's fetch must not be called as a method of another object.
   const call = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
-  return { url: parsed, name, fetch: call, idleTimeoutMs: options.idleTimeoutMs ?? 60_000 };
+  const { attempts = 5, idleTimeoutMs = 30_000, onRetry, wait = waitFor } = options;
+  if (!(Number.isInteger(attempts) && attempts >= 1)) throw new InputError(`attempts must be an integer from 1, found ${String(attempts)}.`);
+  if (!(idleTimeoutMs > 0)) throw new InputError(`idleTimeoutMs must be a number above 0, found ${String(idleTimeoutMs)}.`);
+  return { url: parsed, name, fetch: call, idleTimeoutMs, attempts, onRetry, wait };
 }
 
-/** Resolves to undefined when the server has no such file. */
-async function openRemote(remote: Remote, signal: AbortSignal | undefined): Promise<ByteSource | undefined> {
-  const head = new Uint8Array(headBytes);
-  const opened = await withIdleLimit(remote, signal, async (request) => {
-    const response = await request(0, headBytes);
-    if (response.status === 404 || response.status === 410) return undefined;
-    if (response.status === 416 && /^bytes \*\/0$/.test(response.headers.get('content-range') ?? '')) return { sizeBytes: 0, tag: null };
-    const { start, end, sizeBytes } = contentRangeOf(response, remote);
-    const expected = Math.min(headBytes, sizeBytes);
-    if (start !== 0 || end !== expected) throw wrongRange(remote, 0, expected, response);
-    await readBody(response, remote, 0, head.subarray(0, expected), request.alive);
-    return { sizeBytes, tag: response.headers.get('etag') };
-  });
-  if (!opened) return undefined;
-  const { sizeBytes, tag } = opened;
+async function openRemote(remote: Remote, signal: AbortSignal | undefined): Promise<ByteSource | AbsentFile> {
+  const head: Transfer = { remote, offset: 0, done: 0, into: new Uint8Array(headBytes), known: undefined };
+  const absent = await transfer(head, signal);
+  if (absent) return absent;
+  const { known, into: headRead } = head;
+  const { sizeBytes } = known!;
   return {
     name: remote.name,
     sizeBytes,
     async read(offset, into, options) {
       options?.signal?.throwIfAborted();
       checkReadRange(remote.name, sizeBytes, offset, into.length);
-      const known = Math.max(0, Math.min(into.length, headBytes - offset));
-      into.set(head.subarray(offset, offset + known));
-      await readRanges({ remote, sizeBytes, tag }, offset + known, into.subarray(known), options);
+      const inHead = headRead.subarray(offset, offset + into.length);
+      into.set(inHead);
+      await readRanges({ remote, offset: offset + inHead.length, into: into.subarray(inHead.length), known, done: 0 }, options);
     },
     async close() {},
   };
 }
 
-interface OpenedRemote {
-  readonly remote: Remote;
-  readonly sizeBytes: number;
-  readonly tag: string | null;
-}
-
 /** Reads by several requests at once; the first failure stops the others. */
-async function readRanges(opened: OpenedRemote, offset: number, into: Uint8Array, options: ReadOptions | undefined): Promise<void> {
+async function readRanges(whole: Transfer, options: ReadOptions | undefined): Promise<void> {
+  const { into, offset, remote } = whole;
   const stop = new AbortController();
   const signal = options?.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   let next = 0;
@@ -115,7 +130,8 @@ async function readRanges(opened: OpenedRemote, offset: number, into: Uint8Array
     while (next < into.length) {
       const start = next;
       next = Math.min(start + rangeBytes, into.length);
-      await readRange(opened, offset + start, into.subarray(start, next), signal);
+      const absent = await transfer({ ...whole, offset: offset + start, into: into.subarray(start, next) }, signal);
+      if (absent) throw new InputError(`${remote.name}: ${absent.reason}, which was there before. Open it again.`);
     }
   };
   const workers = Array.from({ length: Math.min(parallelRanges, Math.ceil(into.length / rangeBytes)) }, worker);
@@ -128,17 +144,38 @@ async function readRanges(opened: OpenedRemote, offset: number, into: Uint8Array
   }
 }
 
-function readRange({ remote, sizeBytes, tag }: OpenedRemote, offset: number, into: Uint8Array, signal: AbortSignal): Promise<void> {
-  return withIdleLimit(remote, signal, async (request) => {
-    const response = await request(offset, into.length);
-    const range = contentRangeOf(response, remote);
-    const newTag = response.headers.get('etag');
-    if (range.sizeBytes !== sizeBytes || (tag !== null && newTag !== null && newTag !== tag)) {
-      throw new FormatError(`${remote.name} changed on the server while it was read (${sizeBytes} bytes before, ${range.sizeBytes} now). Open it again.`);
-    }
-    if (range.start !== offset || range.end !== offset + into.length) throw wrongRange(remote, offset, into.length, response);
-    await readBody(response, remote, offset, into, request.alive);
-  });
+/** Fills `into`, over as many attempts as it takes and the rules allow. Resolves to the reason where there is no such file. */
+function transfer(part: Transfer, signal: AbortSignal | undefined): Promise<AbsentFile | undefined> {
+  const rules = { ...part.remote, receivedBytes: () => part.done };
+  return withRetries(rules, signal, () => withIdleLimit(part, signal, (request) => attempt(part, request)));
+}
+
+async function attempt(part: Transfer, request: Request): Promise<AbsentFile | undefined> {
+  const { known, remote: { name } } = part;
+  const [offset, length] = [part.offset + part.done, part.into.length - part.done];
+  const response = await request(offset, length);
+  throwIfPassing(response);
+  const absent = absentFile(response) ?? (await htmlPage(response, request));
+  if (absent) return absent;
+  if (known === undefined && isEmptyFile(response)) {
+    part.known = { sizeBytes: 0, etag: null, lastModified: null };
+    part.into = new Uint8Array(0);
+    return undefined;
+  }
+  const found = filePart(response, name);
+  checkPart(found, { name, offset, length, known });
+  part.known ??= found.facts;
+  part.into = part.into.subarray(0, found.end - part.offset);
+  await readBody(response, part, request);
+  return part.offset === 0 && beginsAsHtml(part.into, response) ? htmlInstead(response.status) : undefined;
+}
+
+/** A page in place of a file comes whole, whatever range was asked for. */
+async function htmlPage(response: Response, request: Request): Promise<AbsentFile | undefined> {
+  if (response.status !== 200) return undefined;
+  if (saysHtml(response)) return htmlInstead(200);
+  for await (const chunk of chunksOf(response, request)) return beginsAsHtml(chunk, response) ? htmlInstead(200) : undefined;
+  return undefined;
 }
 
 interface Request {
@@ -149,13 +186,13 @@ interface Request {
 
 /** Runs `work` with a request function that ends when the caller aborts or the server falls silent. */
 async function withIdleLimit<Result>(
-  remote: Remote,
+  { remote, known }: Transfer,
   signal: AbortSignal | undefined,
   work: (request: Request) => Promise<Result>,
 ): Promise<Result> {
   signal?.throwIfAborted();
   const stop = new AbortController();
-  const giveUp = () => stop.abort(new InputError(`${remote.name}: the server sent nothing for ${remote.idleTimeoutMs / 1000} s. Try again later.`));
+  const giveUp = () => stop.abort(new PassingFault({ reason: `the server sent nothing for ${remote.idleTimeoutMs / 1000} s`, advice: 'Try again later.' }));
   let timer = setTimeout(giveUp, remote.idleTimeoutMs);
   const forward = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', forward, { once: true });
@@ -176,8 +213,8 @@ async function withIdleLimit<Result>(
     return await work(request);
   } catch (error) {
     if (stop.signal.aborted) throw stop.signal.reason;
-    if (error instanceof FormatError || error instanceof InputError) throw error;
-    throw new InputError(`${remote.name}: the connection failed (${networkReason(error)}). Check the URL and the network.`, { cause: error });
+    if (error instanceof FormatError || error instanceof InputError || error instanceof PassingFault) throw error;
+    throw connectionFault(error, { name: remote.name, isOpen: known !== undefined });
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', forward);
@@ -186,61 +223,52 @@ async function withIdleLimit<Result>(
   }
 }
 
+/** What stays wrong however often it is tried: the wrong address, a certificate, a circle of redirects. */
+const lastingFault = /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|EPROTO|redirect count exceeded/;
+/** The wrong address as well, unless the server has answered before. */
+const noServer = /ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH/;
+
+function connectionFault(error: unknown, { name, isOpen }: { name: string; isOpen: boolean }): Error {
+  const cause = innermost(error);
+  const reason = `the connection failed (${cause.message || cause.name})`;
+  const advice = 'Check the URL and the network.';
+  const told = `${cause.message} ${'code' in cause ? String(cause.code) : ''}`;
+  if (lastingFault.test(told) || (!isOpen && noServer.test(told))) return new InputError(`${name}: ${reason}. ${advice}`, { cause: error });
+  return new PassingFault({ reason, advice, cause: error });
+}
+
 /** `fetch` hides the reason in the error's cause. */
-function networkReason(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message || cause.name : String(cause);
+function innermost(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  return error.cause instanceof Error ? error.cause : error;
 }
 
-/** Checks that an answer is the part of a file that was asked for, and says which part it is; `end` is exclusive. */
-function contentRangeOf(response: Response, { name }: Remote): ContentRange {
-  const { status } = response;
-  if (status === 401 || status === 403) throw new InputError(`${name}: the server refuses access (status ${status}). Check the rights or sign in there.`);
-  if (status === 200) {
-    throw new InputError(`${name}: the server does not support range requests (it answered 200, expected 206). Download the file and open it from disk.`);
-  }
-  if (status !== 206) throw new InputError(`${name}: expected status 206, the server answered ${status} ${response.statusText}. Check the URL or try again later.`);
-  const encoding = response.headers.get('content-encoding');
-  if (encoding !== null && encoding !== 'identity') {
-    throw new InputError(`${name}: the server compresses ranges (${encoding}), so that they cannot be used. Download the file and open it from disk.`);
-  }
-  const header = response.headers.get('content-range') ?? '';
-  const match = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(header);
-  if (!match) {
-    throw new InputError(
-      `${name}: expected a header "Content-Range: bytes START-END/SIZE", found ${JSON.stringify(header)}. ` +
-        'In a browser the server must expose it (Access-Control-Expose-Headers). Else download the file and open it from disk.',
-    );
-  }
-  return { start: Number(match[1]), end: Number(match[2]) + 1, sizeBytes: Number(match[3]) };
-}
-
-function wrongRange(remote: Remote, offset: number, length: number, response: Response): InputError {
-  const found = response.headers.get('content-range');
-  return new InputError(
-    `${remote.name}: asked for ${length} bytes at ${offset}, the server answered with ${JSON.stringify(found)}. Download the file and open it from disk.`,
-  );
-}
-
-async function readBody(response: Response, remote: Remote, offset: number, into: Uint8Array, alive: () => void): Promise<void> {
-  let done = 0;
+/** The body as it arrives. */
+async function* chunksOf(response: Response, request: Request): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
-  const next = async () =>
-    (await reader?.read().catch((error: unknown) => {
-      throw cutShort(remote, offset, into.length, done, error);
-    }))?.value;
-  for (let value = await next(); value; value = await next()) {
-    alive();
-    if (done + value.length > into.length) {
-      throw new FormatError(`${remote.name}: the server sent more than the ${into.length} bytes at ${offset} that were asked for.`);
-    }
-    into.set(value, done);
-    done += value.length;
+  for (let read = await reader?.read(); read?.value; read = await reader?.read()) {
+    request.alive();
+    yield read.value;
   }
-  if (done < into.length) throw cutShort(remote, offset, into.length, done);
 }
 
-function cutShort(remote: Remote, offset: number, length: number, done: number, cause?: unknown): FormatError {
-  const { message } = endedEarly(remote.name, offset, length, offset + done);
-  return new FormatError(`${message} (The server's answer was cut short.)`, { cause });
+/** Puts an answer's body at the end of what the transfer has; what arrives before a break is kept. */
+async function readBody(response: Response, part: Transfer, request: Request): Promise<void> {
+  const { remote: { name }, into, offset } = part;
+  const cutShort = (cause?: unknown) => new PassingFault({
+    reason: `the server's answer was cut short: expected the bytes from ${offset} to ${offset + into.length}, but it ends at ${offset + part.done}`,
+    advice: 'The file there is probably incomplete, or the connection bad: try again later.',
+    error: FormatError,
+    cause,
+  });
+  try {
+    for await (const chunk of chunksOf(response, request)) {
+      if (part.done + chunk.length > into.length) throw new FormatError(`${name}: the server sent more than the bytes from ${offset} to ${offset + into.length} that were asked for.`);
+      into.set(chunk, part.done);
+      part.done += chunk.length;
+    }
+  } catch (error) {
+    throw error instanceof FormatError ? error : cutShort(error);
+  }
+  if (part.done < into.length) throw cutShort();
 }

@@ -4,11 +4,12 @@ import { createCpuExecutor } from '../cpu/cpu-executor.ts';
 import type { Model } from '../engine/api.ts';
 import { createModel } from '../engine/model.ts';
 import { checkOptionNames } from '../engine/option-names.ts';
+import type { HttpRetry } from '../files/http-retry.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import type { OnProgress } from '../tensor/progress.ts';
+import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
 import { openGpuExecutor } from './gpu-executor.ts';
 import { locate } from './open-path.ts';
 import { createThreadHost } from './thread-host.ts';
@@ -82,7 +83,14 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const { signal, onProgress, contextLength, kvType } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);
-  const location = await locate(pathOrUrl, { signal });
+  let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
+  const report = (event: ProgressEvent) => onProgress?.((last = event));
+  const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
+  const location = await locate(pathOrUrl, { signal, onRetry });
   const checkpoint = await openCheckpoint(location, { signal });
-  return createModel({ checkpoint, executor, contextLength, kvType, signal, onProgress });
+  return createModel({ checkpoint, executor, contextLength, kvType, signal, onProgress: report });
+}
+
+function retryNote({ url, reason, failed, attempts, waitMs }: HttpRetry): string {
+  return `${url}: ${reason}; attempt ${failed + 1} of ${attempts} in ${(waitMs / 1000).toFixed(1)} s`;
 }
