@@ -5,8 +5,11 @@ export { collect } from './engine/collect.ts';
 export type { CollectedAnswer } from './engine/collect.ts';
 export { createModel } from './engine/model.ts';
 export type { CreateModelOptions } from './engine/model.ts';
+/** The CPU: `ingot` gives it modules and threads in Node; `ingot/browser` has both for a page, as `fetchKernelModules` and `createThreadHost`. */
 export { createCpuExecutor } from './cpu/cpu-executor.ts';
 export type { CpuExecutorOptions } from './cpu/cpu-executor.ts';
+export type { KernelBytes } from './cpu/kernel-bytes.ts';
+export type { ThreadEvents, ThreadHandle, ThreadHost } from './cpu/thread-host.ts';
 /**
  * The GPU, in a browser (in Node, `loadModel` does this): `open` resolves to `openGpuDevice(adapter)`, each time of an adapter newly asked
  * for by `navigator.gpu.requestAdapter()`, since one adapter gives one device; `profile` is `profileFor(adapterFacts(adapter))`.
@@ -14,20 +17,21 @@ export type { CpuExecutorOptions } from './cpu/cpu-executor.ts';
 export { createGpuExecutor } from './gpu/gpu-executor.ts';
 export type { GpuExecutorOptions } from './gpu/gpu-executor.ts';
 export { adapterFacts, adapterName } from './gpu/device/adapter-facts.ts';
-export type { AdapterFacts } from './gpu/device/adapter-facts.ts';
+export type { AdapterFacts, AdapterParts } from './gpu/device/adapter-facts.ts';
 export { openGpuDevice } from './gpu/device/gpu-device.ts';
 export type { GpuDevice, GpuDeviceOptions } from './gpu/device/gpu-device.ts';
 export type { DeviceProfile } from './gpu/profile/device-profile.ts';
 export { profileFor } from './gpu/profile/profile-for.ts';
 export { createReferenceExecutor } from './reference/reference-executor.ts';
 export { httpFolder, httpSource } from './files/http-source.ts';
+export type { HttpRetry } from './files/http-retry.ts';
 export type { HttpOptions } from './files/http-source.ts';
 export { memoryFolder, memorySource } from './files/memory-source.ts';
 export { openCheckpoint } from './files/open-checkpoint.ts';
 export type { CheckpointLocation } from './files/open-checkpoint.ts';
 export type { DeviceKind, Executor, KvType, MemoryUse } from './graph/executor.ts';
-export type { ByteSource, ReadOptions, SourceFolder } from './tensor/byte-source.ts';
-export type { Checkpoint, TensorEntry } from './tensor/checkpoint.ts';
+export type { ByteSource, OpenOptions, ReadOptions, SourceFolder } from './tensor/byte-source.ts';
+export type { Checkpoint, SkippedTensor, TensorEntry } from './tensor/checkpoint.ts';
 export { CapacityError, FormatError, InputError } from './tensor/errors.ts';
 export type { OnProgress, ProgressEvent, ProgressPhase } from './tensor/progress.ts';
 export { tokenizerFromCheckpoint } from './text/tokenizer-from-checkpoint.ts';

@@ -10,7 +10,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 import { createCpuExecutor } from './cpu-executor.ts';
 import { createMemory } from './kernel-module.ts';
 import { Threads } from './threads.ts';
-import type { ThreadEvents, ThreadHost } from './threads.ts';
+import type { ThreadEvents, ThreadHost } from './thread-host.ts';
 
 let executor: Executor;
 let spawned = 0;

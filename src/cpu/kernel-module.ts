@@ -1,10 +1,6 @@
 /** Chooses and compiles the kernel module: relaxed SIMD where the engine has it and computes with it as the format says. */
 
-/** The two modules as bytes; they have the same exports. */
-export interface KernelBytes {
-  readonly plain: BufferSource;
-  readonly relaxed?: BufferSource | undefined;
-}
+import type { KernelBytes } from './kernel-bytes.ts';
 
 /** What the host calls; the threads call the rest. Addresses are byte offsets in the module's memory. */
 export interface KernelExports {

@@ -3,29 +3,9 @@
  * the host starts a step by a counter in memory and hears of its end by a message from the last thread.
  */
 import { CONTROL } from './control-layout.ts';
+import type { ThreadHandle, ThreadHost } from './thread-host.ts';
 
-/** A running worker. */
-export interface ThreadHandle {
-  /** Whether this worker keeps the process alive. */
-  keepAlive(wanted: boolean): void;
-  terminate(): Promise<void>;
-}
-
-export interface ThreadEvents {
-  readonly onMessage: (message: unknown) => void;
-  /** The worker failed outside of what its source catches, or ended by itself. */
-  readonly onFailure: (error: Error) => void;
-}
-
-/** Starts workers: `node:worker_threads` in Node, `Worker` in a browser. */
-export interface ThreadHost {
-  /** Runs `source`, the body of a function of (data, post): `data` as given (structured clone), `post` sends a message back. */
-  spawn(source: string, data: ThreadData, events: ThreadEvents): ThreadHandle;
-  /** Asks the engine to give back memory that nothing refers to any more, where it can be asked. */
-  reclaim?(): Promise<void>;
-}
-
-export interface ThreadData {
+interface ThreadData {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly control: number;
@@ -82,7 +62,7 @@ export class Threads {
     };
     const onFailure = (error: Error) => this.#fail(error);
     this.#handles = Array.from({ length: count }, (_, thread) =>
-      host.spawn(THREAD_SOURCE, { module, memory, control, thread }, { onMessage, onFailure }));
+      host.spawn(THREAD_SOURCE, { module, memory, control, thread } satisfies ThreadData, { onMessage, onFailure }));
   }
 
   /** Resolves once every thread waits for its first step. */

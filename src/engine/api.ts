@@ -1,6 +1,8 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The public types of a loaded model: what `loadModel` and `createModel` return and what their methods take. */
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import type { DeviceKind, KvType, MemoryUse } from '../graph/executor.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 
@@ -45,7 +47,7 @@ export interface DecodingOptions extends SamplingOptions {
   /** True: log probability of each token. A number (0 to 20): also of that many likeliest tokens. */
   readonly logprobs?: boolean | number | undefined;
   /** Aborting makes the iteration reject with the signal's reason, within one token or one prefill chunk. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   /** Called when prefill begins and after every chunk of it, in tokens. */
   readonly onProgress?: OnProgress | undefined;
 }
@@ -149,7 +151,7 @@ export interface ForwardOptions {
   readonly positions?: readonly number[] | undefined;
   /** Hidden states wanted: 0 enters the first layer, i leaves layer i. */
   readonly hidden?: readonly number[] | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 

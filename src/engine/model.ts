@@ -6,6 +6,7 @@ import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { isQuantized } from '../tensor/tensor-type.ts';
 import type { ForwardOptions, ForwardResult, GenerateOptions, Generation, Model, ModelInfo, Piece } from './api.ts';
@@ -27,7 +28,7 @@ export interface ModelOptions {
   readonly contextLength?: number | undefined;
   /** Default: f16 where any weight is quantised, else f32. */
   readonly kvType?: KvType | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 

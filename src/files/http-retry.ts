@@ -1,5 +1,6 @@
 /** When a request over HTTP is made again, and when that is given up: pure rules and one loop, without a network of their own. */
 import { FormatError, InputError } from '../tensor/errors.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 
 /** A request that failed and is made again. */
 export interface HttpRetry {
@@ -19,7 +20,7 @@ export interface RetryRules {
   readonly name: string;
   readonly attempts: number;
   readonly onRetry: ((retry: HttpRetry) => void) | undefined;
-  readonly wait: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
+  readonly wait: (ms: number, signal: CancelSignal | undefined) => Promise<void>;
   /** File bytes that all attempts together have brought. */
   readonly receivedBytes: () => number;
 }
@@ -85,7 +86,7 @@ export function backoffMs({ failed, retryAfterMs: askedMs = 0, random }: Backoff
  * Calls `attempt` until it succeeds, fails for good, or has failed with a {@link PassingFault} as often in a row as the rules allow.
  * @throws what `attempt` throws; the signal's reason; at the end the last fault, with the number of attempts
  */
-export async function withRetries<Result>(rules: RetryRules, signal: AbortSignal | undefined, attempt: () => Promise<Result>): Promise<Result> {
+export async function withRetries<Result>(rules: RetryRules, signal: CancelSignal | undefined, attempt: () => Promise<Result>): Promise<Result> {
   const { name: url, attempts } = rules;
   for (let failed = 0; ; ) {
     const before = rules.receivedBytes();
@@ -111,7 +112,7 @@ function givenUp(name: string, { reason, advice, retryAfterMs: askedMs, error: K
 }
 
 /** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. */
-export function waitFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function waitFor(ms: number, signal: CancelSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const abort = () => {

@@ -1,6 +1,7 @@
 /** Files behind HTTP(S), read by ranges: only the bytes asked for travel. */
 import { FormatError, InputError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
+import type { CancelSignal, Fetch, PlatformUrl } from '../tensor/platform.ts';
 import { absentFile, beginsAsHtml, checkPart, filePart, htmlInstead, isEmptyFile, saysHtml, throwIfPassing } from './http-answer.ts';
 import type { AbsentFile, FileFacts } from './http-answer.ts';
 import { PassingFault, waitFor, withRetries } from './http-retry.ts';
@@ -9,9 +10,9 @@ import { checkPlainFileName, checkReadRange } from './read-range.ts';
 
 export interface HttpOptions {
   /** Cancels the opening, waits between attempts included; reads take a signal of their own. */
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   /** Replaces the platform's `fetch`, to add headers or for tests. */
-  readonly fetch?: typeof globalThis.fetch | undefined;
+  readonly fetch?: Fetch | undefined;
   /** A server that sends nothing for this long is asked again; 30 s by default. */
   readonly idleTimeoutMs?: number | undefined;
   /**
@@ -22,14 +23,14 @@ export interface HttpOptions {
   /** Called before each wait for another attempt. */
   readonly onRetry?: ((retry: HttpRetry) => void) | undefined;
   /** Replaces the clock between attempts, for tests. */
-  readonly wait?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
+  readonly wait?: ((ms: number, signal: CancelSignal | undefined) => Promise<void>) | undefined;
 }
 
 interface Remote extends Omit<RetryRules, 'receivedBytes'> {
   readonly url: URL;
   /** The URL without its query, which may hold a secret. */
   readonly name: string;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: Fetch;
   readonly idleTimeoutMs: number;
 }
 
@@ -55,7 +56,7 @@ const parallelRanges = 4;
  * @throws InputError for a URL that cannot be reached, holds no file or whose server does not answer ranges, or that goes on failing;
  *   FormatError when answers go on being cut short or the file changes while it is read.
  */
-export async function httpSource(url: string | URL, options: HttpOptions = {}): Promise<ByteSource> {
+export async function httpSource(url: string | PlatformUrl, options: HttpOptions = {}): Promise<ByteSource> {
   const remote = remoteOf(url, options);
   const found = await openRemote(remote, options.signal);
   if ('reason' in found) throw new InputError(`${remote.name}: ${found.reason}. ${found.advice}`);
@@ -66,7 +67,7 @@ export async function httpSource(url: string | URL, options: HttpOptions = {}): 
  * The files below a base URL, whose query (a signature, say) is sent with each of them. A file is absent where the server refuses it, by any
  * status of 4xx that does not ask to try again, or answers with a page of HTML in its place.
  */
-export function httpFolder(baseUrl: string | URL, options: HttpOptions = {}): SourceFolder {
+export function httpFolder(baseUrl: string | PlatformUrl, options: HttpOptions = {}): SourceFolder {
   const base = remoteOf(baseUrl, options);
   const directory = new URL(base.url);
   if (!directory.pathname.endsWith('/')) directory.pathname += '/';
@@ -85,7 +86,7 @@ export function httpFolder(baseUrl: string | URL, options: HttpOptions = {}): So
   };
 }
 
-function remoteOf(url: string | URL, options: HttpOptions): Remote {
+function remoteOf(url: string | PlatformUrl, options: HttpOptions): Remote {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (!parsed || !/^https?:$/.test(parsed.protocol)) throw new InputError(`Expected an http or https URL, found ${JSON.stringify(String(url))}.`);
   const name = parsed.origin + parsed.pathname;

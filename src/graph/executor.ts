@@ -4,6 +4,7 @@
  * the composition roots in `node/` and `browser/` do.
  */
 import type { ReadOptions } from '../tensor/byte-source.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import type { DimSizes } from './dims.ts';
@@ -45,7 +46,7 @@ export interface ProgramRequest {
   readonly kv: KvLayout;
   /** Largest sizes, by name, of the dims that runs give: `rows` is the length of a prefill chunk. `outRows` may be left to the executor. */
   readonly sizes: DimSizes;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 

@@ -6,3 +6,6 @@ export type { DeviceChoice, LoadModelOptions } from './load-model.ts';
 export { loadTokenizer } from './load-tokenizer.ts';
 export { directorySource, fileSource } from './file-source.ts';
 export { locate } from './open-path.ts';
+/** What `createCpuExecutor` needs in Node; `loadModel` takes it by itself. */
+export { createThreadHost } from './thread-host.ts';
+export { readKernelModules } from './wasm-modules.ts';

@@ -1,4 +1,5 @@
 /** The composition root for Node: a path or URL, a device, and what a model on it needs. */
+import type { CancelSignal } from '../tensor/platform.ts';
 import { availableParallelism } from 'node:os';
 import { createCpuExecutor } from '../cpu/cpu-executor.ts';
 import type { Model } from '../engine/api.ts';
@@ -26,7 +27,7 @@ export interface LoadModelOptions {
   readonly threads?: number | undefined;
   /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
   readonly kvType?: KvType | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
 

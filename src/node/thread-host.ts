@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { ThreadHandle, ThreadHost } from '../cpu/threads.ts';
+import type { ThreadHandle, ThreadHost } from '../cpu/thread-host.ts';
 
 const PRELUDE = `
   const { parentPort, workerData: data } = require('node:worker_threads');

@@ -2,9 +2,10 @@
  * Where bytes of a model come from: a file, HTTP ranges, memory, a browser's private file system.
  * Readers ask for ranges and never for the whole, so a source may be larger than memory.
  */
+import type { CancelSignal } from './platform.ts';
 
 export interface ReadOptions {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
 }
 
 export interface ByteSource {

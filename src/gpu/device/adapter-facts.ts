@@ -24,21 +24,46 @@ export interface GpuLimits {
   readonly workgroupBytes: number;
 }
 
+/** A `GPUAdapter`, as far as it is read. Browsers that have WebGPU for longer lack the newer parts. */
+export interface AdapterParts {
+  readonly info: {
+    readonly vendor: string;
+    readonly architecture: string;
+    readonly device: string;
+    readonly description: string;
+    readonly subgroupMinSize?: number;
+    readonly subgroupMaxSize?: number;
+    readonly isFallbackAdapter?: boolean;
+  };
+  readonly features: Iterable<string>;
+  readonly limits: LimitParts;
+}
+
+/** `GPUSupportedLimits`, as far as they are read. */
+export interface LimitParts {
+  readonly maxBufferSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupSizeX: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+}
+
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|null-backend|microsoft basic render|software/i;
 
-export function adapterFacts({ info, features, limits }: Pick<GPUAdapter, 'info' | 'features' | 'limits'>): AdapterFacts {
-  const { vendor, architecture, device, description, subgroupMinSize, subgroupMaxSize } = info;
+export function adapterFacts({ info, features, limits }: AdapterParts): AdapterFacts {
+  const { vendor, architecture, device, description, subgroupMinSize = 0, subgroupMaxSize = 0, isFallbackAdapter = false } = info;
   const names = [...features].map(String).sort();
   return {
     vendor, architecture, device, description,
-    isSoftware: info.isFallbackAdapter || SOFTWARE.test(`${architecture} ${device} ${description}`),
+    isSoftware: isFallbackAdapter || SOFTWARE.test(`${architecture} ${device} ${description}`),
     features: names,
     subgroupSizes: names.includes('subgroups') && subgroupMinSize > 0 ? [subgroupMinSize, subgroupMaxSize] : undefined,
     limits: gpuLimits(limits),
   };
 }
 
-export function gpuLimits(limits: GPUSupportedLimits): GpuLimits {
+export function gpuLimits(limits: LimitParts): GpuLimits {
   return {
     bufferBytes: limits.maxBufferSize,
     bindingBytes: limits.maxStorageBufferBindingSize,

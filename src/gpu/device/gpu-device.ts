@@ -3,14 +3,15 @@
  * device) into rejections with clear words. It does not choose an adapter, hold weights or know a kernel.
  */
 import { CapacityError } from '../../tensor/errors.ts';
+import type { Platform } from '../../tensor/platform.ts';
 import { adapterFacts, adapterName, fixedSubgroupSize, gpuLimits } from './adapter-facts.ts';
-import type { AdapterFacts, GpuLimits } from './adapter-facts.ts';
+import type { AdapterFacts, AdapterParts, GpuLimits } from './adapter-facts.ts';
 
 export interface GpuDeviceOptions {
   /** Turn on timestamps in passes where they are offered: for profiling only, since they cost time. Default false. */
   readonly timestamps?: boolean | undefined;
   /** Features without which it is no use opening the device. */
-  readonly required?: readonly GPUFeatureName[] | undefined;
+  readonly required?: readonly string[] | undefined;
 }
 
 export interface GpuBufferOptions {
@@ -31,9 +32,9 @@ const SMALLER = 'Use a smaller model or a shorter context, or close other progra
  * Opens a device with every feature that kernels can use and the adapter's own limits.
  * @throws CapacityError where a required feature is missing or the adapter gives no device
  */
-export async function openGpuDevice(adapter: GPUAdapter, options: GpuDeviceOptions = {}): Promise<GpuDevice> {
+export async function openGpuDevice(adapter: Platform<'GPUAdapter', AdapterParts>, options: GpuDeviceOptions = {}): Promise<GpuDevice> {
   const facts = adapterFacts(adapter);
-  const required = options.required ?? [];
+  const required = (options.required ?? []) as readonly GPUFeatureName[];
   const missing = required.filter((feature) => !adapter.features.has(feature));
   if (missing.length > 0) {
     throw new CapacityError(`${adapterName(facts)} lacks ${missing.join(', ')}; it has ${facts.features.join(', ')}.`);
@@ -59,8 +60,8 @@ export async function openGpuDevice(adapter: GPUAdapter, options: GpuDeviceOptio
 }
 
 export class GpuDevice {
-  readonly device: GPUDevice;
-  readonly queue: GPUQueue;
+  readonly device: Platform<'GPUDevice'>;
+  readonly queue: Platform<'GPUQueue'>;
   /** Of the adapter that the device came from. */
   readonly info: AdapterFacts;
   readonly name: string;
@@ -75,7 +76,7 @@ export class GpuDevice {
   #announceEnd: (error: Error) => void = () => {};
   readonly #waiting = new Set<(error: Error) => void>();
 
-  constructor(device: GPUDevice, facts: AdapterFacts) {
+  constructor(device: Platform<'GPUDevice'>, facts: AdapterFacts) {
     this.device = device;
     this.queue = device.queue;
     this.info = facts;
@@ -133,7 +134,7 @@ export class GpuDevice {
   }
 
   /** @throws CapacityError for more bytes than a buffer may have or than there are */
-  createBuffer({ label, size, usage, mappedAtCreation = false }: GpuBufferOptions): GPUBuffer {
+  createBuffer({ label, size, usage, mappedAtCreation = false }: GpuBufferOptions): Platform<'GPUBuffer'> {
     this.throwIfLost();
     const bytes = Math.max(16, Math.ceil(size / 16) * 16);
     const { bufferBytes } = this.limits;

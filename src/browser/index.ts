@@ -1,0 +1,5 @@
+/** Ingot for a page or a worker: the core, and what the CPU needs there. The GPU needs only the core and `navigator.gpu`. */
+export * from '../core.ts';
+export { fetchKernelModules } from './fetch-kernel-modules.ts';
+export type { KernelModuleUrls } from './fetch-kernel-modules.ts';
+export { createThreadHost } from './thread-host.ts';
