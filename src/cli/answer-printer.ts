@@ -1,10 +1,10 @@
-/** Prints an answer as it streams: thinking dimmed, or marked in words where there is no colour. */
+/** Prints an answer as it streams: thinking dimmed, or marked in words where there is no colour; wrapped at words on a terminal. */
 import type { FinalPiece, Piece } from '../engine/api.ts';
-import { formatDuration, formatRate, plural } from './quantities.ts';
 import { createThinkingSplitter } from './thinking-splitter.ts';
 import type { AnswerPart } from './thinking-splitter.ts';
 import { withoutControls } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
+import { createWordWrapper } from './word-wrapper.ts';
 
 export interface AnswerPrinter {
   push(text: string): void;
@@ -18,22 +18,59 @@ export interface AnswerPrinterOptions {
   readonly thinking: Terminal;
 }
 
-export function createAnswerPrinter({ answer, thinking }: AnswerPrinterOptions): AnswerPrinter {
+/** Text of one kind on its way to a stream. */
+interface Sink {
+  push(text: string): void;
+  flush(): void;
+  isAtLineStart(): boolean;
+}
+
+type Write = (text: string) => void;
+
+function plainSink(write: Write): Sink {
+  let last = '\n';
+  return {
+    push(text) {
+      write(text);
+      last = text.at(-1) ?? last;
+    },
+    flush: () => {},
+    isAtLineStart: () => last === '\n',
+  };
+}
+
+function screenSink(terminal: Terminal, write: Write): Sink {
+  const wrapper = createWordWrapper({ columns: terminal.columns, write });
+  return { ...wrapper, push: (text) => wrapper.push(withoutControls(text)) };
+}
+
+/** What each kind is written through. Where both are on the screen they share its line, and so one sink. */
+function openSinks({ answer, thinking }: AnswerPrinterOptions): Readonly<Record<AnswerPart['kind'], Sink>> & { switchTo(kind: AnswerPart['kind']): void } {
+  const writeAs = { answer: (text: string) => answer.write(text), thinking: (text: string) => thinking.write(thinking.dim(text)) };
+  if (answer.isTty && thinking.isTty) {
+    let kind: AnswerPart['kind'] = 'answer';
+    const shared = screenSink(answer, (text) => writeAs[kind](text));
+    return { answer: shared, thinking: shared, switchTo: (next) => void (kind = next) };
+  }
+  const sinkOf = (terminal: Terminal, write: Write) => (terminal.isTty ? screenSink(terminal, write) : plainSink(write));
+  return { answer: sinkOf(answer, writeAs.answer), thinking: sinkOf(thinking, writeAs.thinking), switchTo: () => {} };
+}
+
+export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinter {
+  const { thinking } = options;
   const splitter = createThinkingSplitter();
+  const sinks = openSinks(options);
   let last: AnswerPart['kind'] | undefined;
-  let atLineStart = true;
   let isEnded = false;
-  const print = ({ kind, text: raw }: AnswerPart) => {
-    const text = answer.isTty || thinking.isTty ? withoutControls(raw) : raw;
-    if (kind === 'thinking') {
-      if (last === undefined && !thinking.hasColour) thinking.write('(thinking) ');
-      thinking.write(thinking.dim(text));
-    } else {
-      if (last === 'thinking') thinking.write('\n\n');
-      answer.write(text);
+  const print = ({ kind, text }: AnswerPart) => {
+    if (kind !== last) {
+      if (last !== undefined) sinks[last].flush();
+      if (last === 'thinking') sinks.thinking.push('\n\n');
+      sinks.switchTo(kind);
+      if (kind === 'thinking' && !thinking.hasColour) sinks.thinking.push('(thinking) ');
     }
+    sinks[kind].push(text);
     last = kind;
-    atLineStart = text.endsWith('\n');
   };
   return {
     push: (text) => splitter.push(text).forEach(print),
@@ -41,7 +78,9 @@ export function createAnswerPrinter({ answer, thinking }: AnswerPrinterOptions):
       if (isEnded) return;
       isEnded = true;
       splitter.flush().forEach(print);
-      if (last !== undefined && !atLineStart) (last === 'thinking' ? thinking : answer).write('\n');
+      if (last === undefined) return;
+      sinks[last].flush();
+      if (!sinks[last].isAtLineStart()) sinks[last].push('\n');
     },
   };
 }
@@ -53,19 +92,4 @@ export async function streamAnswer(generation: AsyncIterable<Piece>, onText: (te
     if (piece.finishReason !== undefined) return piece;
   }
   throw new Error('The generation ended without a last piece.');
-}
-
-/** `cpu (2 threads, relaxed SIMD) | 15 prompt tokens | TTFT 23 ms | prefill 650 tok/s | 120 tokens | decode 615 tok/s` */
-export function figuresLine(device: string, { usage, timings, finishReason, stopText }: FinalPiece): string {
-  const cached = usage.cachedTokens > 0 ? ` (${usage.cachedTokens} cached)` : '';
-  const parts = [
-    device,
-    `${plural(usage.promptTokens, 'prompt token')}${cached}`,
-    `TTFT ${formatDuration(timings.ttftMs)}`,
-    `prefill ${formatRate(timings.prefillTokensPerSecond)} tok/s`,
-    plural(usage.completionTokens, 'token'),
-    ...(usage.completionTokens > 1 ? [`decode ${formatRate(timings.decodeTokensPerSecond)} tok/s`] : []),
-    ...(finishReason === 'length' ? ['cut at the limit of tokens'] : finishReason === 'context' ? ['the context is full'] : stopText === undefined ? [] : ['ended at a stop text']),
-  ];
-  return parts.join(' | ');
 }

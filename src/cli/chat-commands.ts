@@ -1,4 +1,5 @@
 /** Lines of a chat that begin with a slash. */
+import { closestTo, didYouMean } from './suggestions.ts';
 
 export type ChatCommand =
   | { readonly kind: 'message'; readonly text: string }
@@ -8,13 +9,27 @@ export type ChatCommand =
   | { readonly kind: 'think'; readonly isOn: boolean }
   | { readonly kind: 'wrong'; readonly reason: string };
 
+const NAMES = ['reset', 'system', 'think', 'help', 'exit', 'quit', 'bye'];
+
 export const CHAT_HELP = `/reset          forget the conversation, keep the system message
 /system TEXT    start over with this system message; without TEXT: with none
 /think on|off   let the model think before it answers, or not
 /help           this list
-/exit           leave (Ctrl-D does too)
-Ctrl-C stops an answer. A line that ends with \\ goes on in the next one. Begin with a space to send a text that starts with /.
+/exit           leave
+
+Enter sends. Alt-Enter or Ctrl-J begins a new line, and so does Enter after a \\ at
+the end of a line. A text of several lines that is pasted is one message.
+Up and Down go through lines and earlier messages, Tab completes commands.
+Ctrl-C stops an answer; at the prompt it clears the text, and pressed again leaves.
+Ctrl-D leaves. Begin with a space to send a text that starts with /.
 `;
+
+/** The one command that a text begins, for Tab. */
+export function completeCommand(text: string): string | undefined {
+  const name = /^\/(\w*)$/.exec(text)?.[1];
+  const found = name === undefined ? [] : NAMES.filter((candidate) => candidate.startsWith(name));
+  return found.length === 1 ? `/${found[0]}${found[0] === 'system' || found[0] === 'think' ? ' ' : ''}` : undefined;
+}
 
 export function parseChatLine(line: string): ChatCommand {
   if (line.trim() === '') return { kind: 'nothing' };
@@ -36,6 +51,10 @@ export function parseChatLine(line: string): ChatCommand {
     case 'bye':
       return { kind: 'exit' };
     default:
-      return { kind: 'wrong', reason: `there is no command /${name}; /help lists those there are` };
+      return { kind: 'wrong', reason: `there is no command /${name}; /help lists those there are.${suggestionFor(name)}` };
   }
+}
+
+function suggestionFor(name: string): string {
+  return closestTo(name, NAMES) === undefined ? '' : didYouMean(name, NAMES).replace('"', '"/');
 }

@@ -1,18 +1,21 @@
-/** The conversation of `ingot chat`: lines in, answers out. */
-import type { Chat, DecodingOptions, Model } from '../engine/api.ts';
-import { createAnswerPrinter, figuresLine, streamAnswer } from './answer-printer.ts';
+/** The conversation of `ingot chat`: messages in, answers out. */
+import type { Chat, DecodingOptions, FinalPiece, Model } from '../engine/api.ts';
+import { endingNote, figuresLine } from './answer-figures.ts';
+import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
 import { CHAT_HELP, parseChatLine } from './chat-commands.ts';
 import type { ChatCommand } from './chat-commands.ts';
 import { EXIT, Interruption, isBrokenPipe, messageOf } from './exit-codes.ts';
-import type { LineSource } from './line-source.ts';
+import type { Interrupts } from './interrupts.ts';
+import type { MessageSource } from './message-source.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { formatBytes, formatCount, withThousands } from './quantities.ts';
 import { printable } from './terminal.ts';
 import type { OutputStream, Terminal } from './terminal.ts';
+import { wrapText } from './word-wrapper.ts';
 
 export interface ChatSessionOptions {
   readonly model: Model;
-  readonly lines: LineSource;
+  readonly messages: MessageSource;
   readonly screen: Terminal;
   readonly progressStream: OutputStream;
   /** A person is there: prompts are shown, and an error does not end the conversation. */
@@ -22,6 +25,7 @@ export interface ChatSessionOptions {
   readonly thinking: boolean;
   /** Ends the session when it aborts. */
   readonly signal: AbortSignal;
+  readonly onInterrupt: Interrupts['onInterrupt'];
 }
 
 interface ChatState {
@@ -29,56 +33,57 @@ interface ChatState {
   thinking: boolean;
 }
 
+const LEAVING = { kind: 'exit' } as const;
+
 /** @throws Interruption where Ctrl-C ended the session; what an answer threw, where nobody is there to read it */
 export async function runChatSession(options: ChatSessionOptions): Promise<void> {
-  const { model, lines, screen, isInteractive } = options;
+  const { model, messages, screen, isInteractive } = options;
   const state: ChatState = { chat: model.createChat({ ...options.decoding, system: options.system }), thinking: options.thinking };
-  if (isInteractive) screen.write(banner(model, screen));
+  if (isInteractive) {
+    screen.write(banner(model, screen));
+    options.onInterrupt(messages.interrupt);
+  }
   try {
     for (;;) {
-      const line = await nextLine(options);
-      if (line === undefined) break;
-      const command = parseChatLine(line);
-      if (command.kind === 'exit') return;
+      const line = await nextMessage(options);
+      const command = line === undefined ? LEAVING : parseChatLine(line);
+      if (command.kind === 'exit') return sayGoodbye(screen, isInteractive);
       if (command.kind === 'message') await answer(command.text, state, options);
       else obey(command, state, options);
     }
-    if (isInteractive) screen.write('\n');
   } finally {
     state.chat.dispose();
-    lines.close();
+    messages.close();
   }
 }
 
 function banner({ info }: Model, screen: Terminal): string {
   const facts = [info.architecture, `${formatCount(info.parameters)} parameters`, info.quantisation, formatBytes(info.sizeBytes)];
-  return [
+  const lines = [
     `${screen.bold(printable(info.name))}  ${screen.dim(printable(facts.join(', ')))}`,
     `on ${screen.bold(info.deviceDescription)}${screen.dim(`, context ${withThousands(info.contextLength)} tokens`)}`,
     screen.dim('/help lists commands, Ctrl-C stops an answer, Ctrl-D leaves'),
-    '',
-    '',
-  ].join('\n');
+  ];
+  return `${lines.map((line) => wrapText(line, screen.columns())).join('\n')}\n\n`;
 }
 
-/** One message, joined where lines end with a backslash. @throws Interruption */
-async function nextLine({ lines, screen, signal }: ChatSessionOptions): Promise<string | undefined> {
-  const parts: string[] = [];
+/** @throws Interruption where Ctrl-C was pressed twice; the signal's reason */
+async function nextMessage({ messages, screen, signal, isInteractive }: ChatSessionOptions): Promise<string | undefined> {
   const ended = rejectOnAbort(signal);
   try {
-    for (;;) {
-      const line = await Promise.race([lines.next(parts.length === 0 ? '> ' : '. '), ended.promise]);
-      if (line === 'interrupt') {
-        screen.write('\n');
-        throw new Interruption(EXIT.interrupted);
-      }
-      if (line === undefined) return parts.length === 0 ? undefined : parts.join('\n');
-      if (!line.endsWith('\\')) return [...parts, line].join('\n');
-      parts.push(line.slice(0, -1));
+    const event = await Promise.race([messages.next(), ended.promise]);
+    if (event === 'leave') {
+      sayGoodbye(screen, isInteractive);
+      throw new Interruption(EXIT.interrupted);
     }
+    return event?.text;
   } finally {
     ended.forget();
   }
+}
+
+function sayGoodbye(screen: Terminal, isInteractive: boolean): void {
+  if (isInteractive) screen.write(`${screen.dim('goodbye')}\n`);
 }
 
 function rejectOnAbort(signal: AbortSignal): { readonly promise: Promise<never>; forget(): void } {
@@ -96,7 +101,7 @@ type OtherCommand = Exclude<ChatCommand, { readonly kind: 'message' | 'exit' }>;
 
 function obey(command: OtherCommand, state: ChatState, options: ChatSessionOptions): void {
   const { screen, model, decoding } = options;
-  const say = (text: string) => screen.write(`${screen.dim(text)}\n`);
+  const say = (text: string) => screen.write(`${screen.dim(wrapText(text, screen.columns()))}\n`);
   switch (command.kind) {
     case 'nothing':
       return;
@@ -119,16 +124,32 @@ function obey(command: OtherCommand, state: ChatState, options: ChatSessionOptio
   }
 }
 
-/** @throws Interruption for a second Ctrl-C, or the session's end; any error where nobody is there to try again */
-async function answer(text: string, state: ChatState, options: ChatSessionOptions): Promise<void> {
-  const { screen, lines, model, signal, isInteractive, progressStream } = options;
+/** Ctrl-C again this long after one that has not stopped the answer yet is meant to end all. */
+const PATIENCE_MS = 1000;
+
+/** @returns aborts at Ctrl-C, once */
+function stopAtInterrupt(messages: MessageSource): AbortSignal {
   const stop = new AbortController();
-  lines.onInterrupt(() => (stop.signal.aborted ? process.exit(EXIT.interrupted) : stop.abort(new Interruption(EXIT.interrupted))));
+  let firstMs = 0;
+  messages.onInterrupt(() => {
+    if (!stop.signal.aborted) {
+      firstMs = performance.now();
+      stop.abort(new Interruption(EXIT.interrupted));
+    } else if (performance.now() - firstMs > PATIENCE_MS) process.exit(EXIT.interrupted);
+  });
+  return stop.signal;
+}
+
+/** @throws the session's end; any error where nobody is there to try again */
+async function answer(text: string, state: ChatState, options: ChatSessionOptions): Promise<void> {
+  const { screen, messages, signal, isInteractive, progressStream } = options;
+  const stopped = stopAtInterrupt(messages);
   const display = createProgressDisplay(progressStream);
   const printer = createAnswerPrinter({ answer: screen, thinking: screen });
   try {
+    display.expect('prefill');
     const generation = state.chat.send(text, {
-      signal: AbortSignal.any([signal, stop.signal]),
+      signal: AbortSignal.any([signal, stopped]),
       thinking: state.thinking ? undefined : false,
       onProgress: display.onProgress,
     });
@@ -137,15 +158,22 @@ async function answer(text: string, state: ChatState, options: ChatSessionOption
       printer.push(piece);
     });
     printer.end();
-    if (isInteractive) screen.write(`${screen.dim(figuresLine(model.info.deviceDescription, final))}\n\n`);
+    if (isInteractive) sayFigures(final, options);
   } catch (error) {
     display.clear();
     printer.end();
     if (signal.aborted || !isInteractive || isBrokenPipe(error)) throw error;
-    if (stop.signal.aborted) screen.write(`${screen.dim('(stopped)')}\n\n`);
-    else screen.write(`${screen.red('ingot:')} ${messageOf(error)} ${screen.dim('/reset starts over.')}\n\n`);
+    if (stopped.aborted) screen.write(`${screen.dim('(stopped)')}\n\n`);
+    else screen.write(`${wrapText(`${screen.red('ingot:')} ${messageOf(error)} ${screen.dim('/reset starts over.')}`, screen.columns())}\n\n`);
   } finally {
     display.clear();
-    lines.onInterrupt(undefined);
+    messages.onInterrupt(undefined);
   }
+}
+
+function sayFigures(final: FinalPiece, { screen, model, decoding }: ChatSessionOptions): void {
+  const { deviceDescription, contextLength } = model.info;
+  const note = endingNote(final, { maxTokens: decoding.maxTokens, contextLength, isChat: true });
+  if (note !== undefined) screen.write(`${screen.dim(wrapText(`(${note})`, screen.columns()))}\n`);
+  screen.write(`${screen.dim(figuresLine(deviceDescription, final, screen.columns() - 1))}\n\n`);
 }

@@ -1,20 +1,27 @@
 /** `ingot chat`: a conversation in the terminal. */
 import type { Command } from 'commander';
+import { completeCommand } from './chat-commands.ts';
 import { runChatSession } from './chat-session.ts';
 import { addGenerationOptions, decodingOptions } from './generation-options.ts';
 import type { GenerationFlags } from './generation-options.ts';
+import { UsageError } from './exit-codes.ts';
 import { withInterrupts } from './interrupts.ts';
-import { openLineSource } from './line-source.ts';
+import type { MessageSource } from './message-source.ts';
 import { addDeviceOptions, withModel } from './model-options.ts';
 import type { DeviceOptions } from './model-options.ts';
+import { openPipedMessages } from './piped-messages.ts';
 import { createTerminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+import { openTerminalMessages } from './terminal-messages.ts';
 
-interface ChatFlags extends GenerationFlags, DeviceOptions {
+export interface ChatFlags extends GenerationFlags, DeviceOptions {
   readonly model?: string;
 }
 
 const EXAMPLES = `
-In the chat, /help lists commands. Where stdin is no terminal, each of its lines is one message.
+In the chat, /help lists commands and keys. When the conversation outgrows the
+context, its oldest turns are left out, which is said. Where stdin is no terminal,
+each of its lines is one message.
 
 Examples:
   $ ingot chat
@@ -31,24 +38,38 @@ export function registerChat(program: Command): void {
     .argument('[model]', 'a GGUF file, a Hugging Face folder, or a URL of either')
     .option('-m, --model <model>', 'the same as the argument')
     .addHelpText('after', EXAMPLES);
-  addDeviceOptions(addGenerationOptions(command)).action((path: string | undefined, flags: ChatFlags) => chat(path ?? flags.model, flags));
+  addDeviceOptions(addGenerationOptions(command)).action((path: string | undefined, flags: ChatFlags) => chat(oneModel(path, flags.model), flags));
 }
 
-async function chat(path: string | undefined, flags: ChatFlags): Promise<void> {
-  const isInteractive = process.stdin.isTTY === true && process.stdout.isTTY === true;
-  await withInterrupts((signal) =>
+export async function chat(path: string | undefined, flags: ChatFlags): Promise<void> {
+  const { stdin, stdout, stderr } = process;
+  const isInteractive = stdin.isTTY && stdout.isTTY;
+  const screen = createTerminal(stdout);
+  await withInterrupts((signal, { onInterrupt }) =>
     withModel(path, { ...flags, signal }, (model) =>
       runChatSession({
         model,
-        lines: openLineSource({ input: process.stdin, output: process.stdout }),
-        screen: createTerminal(process.stdout),
-        progressStream: process.stderr,
+        messages: openMessages(screen),
+        screen,
+        progressStream: stderr,
         isInteractive,
         decoding: decodingOptions(flags),
         system: flags.system,
         thinking: flags.think,
         signal,
+        onInterrupt,
       }),
     ),
   );
+}
+
+function openMessages(screen: Terminal): MessageSource {
+  const { stdin, stdout } = process;
+  if (stdin.isTTY && screen.canRedraw) return openTerminalMessages({ input: stdin, output: stdout, complete: completeCommand });
+  return openPipedMessages({ input: stdin, prompt: stdin.isTTY && screen.isTty ? screen.write : undefined });
+}
+
+function oneModel(argument: string | undefined, option: string | undefined): string | undefined {
+  if (argument !== undefined && option !== undefined) throw new UsageError(`the model is given twice, as ${JSON.stringify(argument)} and with --model. Drop one of the two.`);
+  return argument ?? option;
 }

@@ -19,9 +19,18 @@ export class Interruption extends Error {
   }
 }
 
-/** A reader that went away, such as `head`: nothing is wrong and nobody is listening. */
+/** Standard output or error takes nothing more: the disk is full, say. */
+export class UnwritableOutput extends Error {
+  override readonly name = 'UnwritableOutput';
+
+  constructor(cause: Error) {
+    super(`the output cannot be written: ${systemReason(cause) ?? cause.message}`, { cause });
+  }
+}
+
+/** A reader that went away, such as `head`, or a terminal that was closed: nothing is wrong and nobody is listening. */
 export function isBrokenPipe(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
+  return ['EPIPE', 'EIO'].includes((error as NodeJS.ErrnoException | undefined)?.code ?? '');
 }
 
 /** The line for stderr (undefined: say nothing) and the exit code of what a command threw. */
@@ -33,11 +42,40 @@ export function describeFailure(error: unknown): { readonly message: string | un
   return { message: messageOf(error), exitCode: error instanceof UsageError ? EXIT.usage : EXIT.failure };
 }
 
+const SYSTEM_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or directory',
+  ENOTDIR: 'a part of the path is a file, not a directory',
+  EISDIR: 'it is a directory',
+  EEXIST: 'it exists already, as something else',
+  EACCES: 'this user has no right to it',
+  EPERM: 'this user has no right to it',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space is left on the device',
+  EMFILE: 'this process has too many files open',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+function systemReason(error: Error): string | undefined {
+  return SYSTEM_REASONS[(error as NodeJS.ErrnoException).code ?? ''];
+}
+
+/** A failure of the system, which the user can understand: what was tried on which file. */
+function describeSystemError(error: Error): string | undefined {
+  const { path, syscall } = error as NodeJS.ErrnoException;
+  const reason = systemReason(error);
+  if (reason === undefined || path === undefined) return undefined;
+  const isRead = /^(stat|lstat|scandir|read|access|realpath)/.test(syscall ?? '');
+  return `${isRead ? 'cannot read' : 'cannot open or write'} ${path}: ${reason}.`;
+}
+
+/** Of these a message says everything; of others, which nobody foresaw, it also says how to find out more. */
+const KNOWN = ['FormatError', 'CapacityError', 'InputError', 'UsageError', 'UnwritableOutput'];
+
 /** The error's message on one line; its stack where INGOT_DEBUG is set. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (process.env['INGOT_DEBUG'] && error.stack !== undefined) return error.stack;
-  const known = ['FormatError', 'CapacityError', 'InputError', 'UsageError'].includes(error.name);
   const text = error.message.replace(/\s*\n\s*/g, ' ').trim() || error.name;
-  return known ? text : `${text} (${error.name}; INGOT_DEBUG=1 shows where)`;
+  if (KNOWN.includes(error.name)) return text;
+  return describeSystemError(error) ?? `${text} (${error.name}; INGOT_DEBUG=1 shows where)`;
 }

@@ -5,6 +5,7 @@ import type { Model } from '../engine/api.ts';
 import { DEVICE_CHOICES, loadModel } from '../node/load-model.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
 import { defaultModelPath } from './default-model.ts';
+import { inputPath } from './input-path.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { createTerminal, printable } from './terminal.ts';
@@ -47,7 +48,9 @@ async function openModel(path: string | undefined, options: DeviceOptions & { re
   const { device, threads, context, signal } = options;
   const display = createProgressDisplay(process.stderr);
   try {
-    return await loadModel(path ?? defaultModelPath(), { device, threads, contextLength: context, signal, onProgress: display.onProgress });
+    const found = inputPath(path ?? defaultModelPath());
+    display.expect('load');
+    return await loadModel(found, { device, threads, contextLength: context, signal, onProgress: display.onProgress });
   } finally {
     display.clear();
   }

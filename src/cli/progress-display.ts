@@ -1,11 +1,14 @@
-/** Progress events as a bar on a terminal, and as a plain line now and then elsewhere. */
+/** Progress events as a bar on a terminal; elsewhere nothing, or a plain line now and then where that is asked for. */
 import type { OnProgress, ProgressEvent, ProgressPhase } from '../tensor/progress.ts';
 import { formatBytes, formatRate, withThousands } from './quantities.ts';
 import { createTerminal } from './terminal.ts';
 import type { OutputStream, Terminal } from './terminal.ts';
+import { cutToWidth, widthOf } from './text-width.ts';
 
 export interface ProgressDisplay {
   readonly onProgress: OnProgress;
+  /** Says that a phase begins whose first event may be late: its name shows when patience ends. */
+  expect(phase: ProgressPhase): void;
   /** Takes the bar away. Call before anything else is written to the terminal. */
   clear(): void;
 }
@@ -13,8 +16,8 @@ export interface ProgressDisplay {
 export interface ProgressOptions {
   /** Says what is being done, in place of the phase's own word. */
   readonly label?: string;
-  /** Milliseconds; for tests. */
-  readonly now?: () => number;
+  /** Where there is no terminal: a line per tenth, for commands whose work is the progress. Default false. */
+  readonly hasLines?: boolean;
 }
 
 const WORDS: Readonly<Record<ProgressPhase, string>> = {
@@ -27,80 +30,105 @@ const WORDS: Readonly<Record<ProgressPhase, string>> = {
 };
 
 /** Work that is over sooner shows nothing: a bar that flashes by is noise. */
-const PATIENCE_MS = 300;
+const PATIENCE_MS = 200;
 const REDRAW_MS = 80;
-/** Without a terminal: a line per tenth, and not more often than this. */
+/** Lines are not written more often than this. */
 const LINE_MS = 2000;
 const BAR_COLUMNS = 24;
 
 interface Run {
   readonly phase: ProgressPhase;
   readonly startMs: number;
+  event: ProgressEvent | undefined;
   shownMs: number;
   shownTenth: number;
 }
 
 export function createProgressDisplay(stream: OutputStream, options: ProgressOptions = {}): ProgressDisplay {
   const terminal = createTerminal(stream);
-  const now = options.now ?? (() => performance.now());
+  const { label, hasLines = false } = options;
   let run: Run | undefined;
+  let patience: NodeJS.Timeout | undefined;
+  let isPatient = true;
   let isDrawn = false;
-  const clear = () => {
-    if (isDrawn) terminal.write('\r\u001b[2K');
-    isDrawn = false;
+  const enter = (phase: ProgressPhase): Run => {
+    if (run?.phase === phase) return run;
+    const atMs = performance.now();
+    return (run = { phase, startMs: atMs, event: undefined, shownMs: atMs, shownTenth: 0 });
+  };
+  const draw = () => {
+    if (run === undefined) return;
+    isDrawn = true;
+    run.shownMs = performance.now();
+    terminal.write(`\r\u001b[2K${progressLine(run, label, terminal)}`);
+  };
+  const start = () => {
+    patience ??= setTimeout(() => {
+      isPatient = false;
+      draw();
+    }, PATIENCE_MS).unref();
   };
   return {
-    clear,
+    expect(phase) {
+      if (!terminal.canRedraw) return;
+      enter(phase);
+      start();
+    },
+    clear() {
+      clearTimeout(patience);
+      [run, patience, isPatient] = [undefined, undefined, true];
+      if (isDrawn) terminal.write('\r\u001b[2K');
+      isDrawn = false;
+    },
     onProgress(event) {
-      const atMs = now();
-      if (run === undefined || run.phase !== event.phase) run = { phase: event.phase, startMs: atMs, shownMs: atMs, shownTenth: 0 };
-      const text = describeProgress(event, { label: options.label, elapsedMs: atMs - run.startMs });
-      if (!terminal.isTty) return writeLine(terminal, { run, event, text, atMs });
-      if (atMs - run.startMs < PATIENCE_MS || (isDrawn && atMs - run.shownMs < REDRAW_MS && event.loaded < event.total)) return;
-      run.shownMs = atMs;
-      isDrawn = true;
-      terminal.write(`\r\u001b[2K${fit(`${text.label} ${bar(event, terminal)} ${text.figures}`, terminal)}`);
+      if (!terminal.canRedraw && !hasLines) return;
+      const current = enter(event.phase);
+      current.event = event;
+      if (!terminal.canRedraw) return writeLine(current, event, label, terminal);
+      start();
+      const isSoon = isDrawn && performance.now() - current.shownMs < REDRAW_MS && event.loaded < event.total;
+      if (!isPatient && !isSoon) draw();
     },
   };
 }
 
-function writeLine(terminal: Terminal, { run, event, text, atMs }: { run: Run; event: ProgressEvent; text: ProgressText; atMs: number }): void {
+function writeLine(run: Run, event: ProgressEvent, label: string | undefined, terminal: Terminal): void {
+  const atMs = performance.now();
   const tenth = Math.floor(10 * share(event));
   if (tenth <= run.shownTenth || atMs - run.shownMs < LINE_MS) return;
-  run.shownMs = atMs;
-  run.shownTenth = tenth;
-  terminal.write(`ingot: ${text.label} ${text.figures}\n`);
+  [run.shownMs, run.shownTenth] = [atMs, tenth];
+  const { percent, amount, rate } = progressFigures(event, atMs - run.startMs);
+  terminal.write(`ingot: ${label ?? WORDS[run.phase]} ${[percent, amount, rate].filter((part) => part !== '').join('  ')}\n`);
 }
 
 function share({ loaded, total }: ProgressEvent): number {
   return total > 0 ? Math.min(1, loaded / total) : 0;
 }
 
-interface ProgressText {
-  readonly label: string;
-  readonly figures: string;
-}
-
-/** `writing`, ` 45%  150 MB of 336 MB  1.2 GB/s` */
-function describeProgress(event: ProgressEvent, { label, elapsedMs }: { label: string | undefined; elapsedMs: number }): ProgressText {
+/** ` 45%`, `150 MB of 336 MB`, `1.2 GB/s` */
+function progressFigures(event: ProgressEvent, elapsedMs: number): { readonly percent: string; readonly amount: string; readonly rate: string } {
   const { phase, loaded, total } = event;
-  const percent = `${Math.floor(100 * share(event))}%`.padStart(4);
   const perSecond = elapsedMs > 0 ? (1000 * loaded) / elapsedMs : 0;
   const isTokens = phase === 'prefill';
   const isItems = phase === 'compile' || phase === 'warmup';
   const amount = isTokens || isItems ? `${withThousands(loaded)} of ${withThousands(total)}${isTokens ? ' tokens' : ''}` : `${formatBytes(loaded)} of ${formatBytes(total)}`;
-  const rate = elapsedMs < 200 || isItems ? '' : isTokens ? `  ${formatRate(perSecond)} tok/s` : `  ${formatBytes(Math.round(perSecond))}/s`;
-  return { label: label ?? WORDS[phase], figures: `${percent}  ${amount}${rate}` };
+  const rate = elapsedMs < 200 || loaded === 0 || isItems ? '' : isTokens ? `${formatRate(perSecond)} tok/s` : `${formatBytes(Math.round(perSecond))}/s`;
+  return { percent: `${Math.floor(100 * share(event))}%`.padStart(4), amount, rate };
+}
+
+/** The most telling form that fits: a line that wraps could not be taken back. */
+function progressLine({ phase, event, startMs }: Run, label: string | undefined, terminal: Terminal): string {
+  const word = label ?? WORDS[phase];
+  const room = terminal.columns() - 1;
+  if (event === undefined) return cutToWidth(`${word} ...`, room);
+  const { percent, amount, rate } = progressFigures(event, performance.now() - startMs);
+  const forms = [[word, bar(event, terminal), percent, ` ${amount}`, ` ${rate}`], [word, bar(event, terminal), percent, ` ${amount}`], [word, percent, ` ${amount}`], [word, percent]];
+  const lines = forms.map((parts) => parts.filter((part) => part.trim() !== '').join(' '));
+  return lines.find((line) => widthOf(line) <= room) ?? cutToWidth(word, room);
 }
 
 function bar(event: ProgressEvent, terminal: Terminal): string {
   const filled = Math.round(BAR_COLUMNS * share(event));
   if (!terminal.hasColour) return `[${'#'.repeat(filled)}${'.'.repeat(BAR_COLUMNS - filled)}]`;
   return '\u2588'.repeat(filled) + terminal.dim('\u2591'.repeat(BAR_COLUMNS - filled));
-}
-
-/** A line that wraps could not be taken back; without its styles it is cut as text. */
-function fit(line: string, terminal: Terminal): string {
-  const plain = line.replace(/\u001b\[\d+m/g, '');
-  return plain.length < terminal.columns() ? line : plain.slice(0, terminal.columns() - 1);
 }

@@ -4,34 +4,41 @@ import { registerBench } from './bench.ts';
 import { registerChat } from './chat.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
-import { describeFailure, isBrokenPipe, EXIT } from './exit-codes.ts';
+import { commandNames } from './command-names.ts';
+import { describeFailure, isBrokenPipe, UnwritableOutput, UsageError } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';
 import { registerInspect } from './inspect.ts';
 import { registerKernels } from './kernels.ts';
+import { checkFirstArgument } from './run-arguments.ts';
 import { registerRun } from './run.ts';
+import { didYouMean } from './suggestions.ts';
 import { createTerminal } from './terminal.ts';
 import { registerTokenize } from './tokenize.ts';
 import { registerConvert, registerSynth } from './write-model.ts';
 
 const EXAMPLES = `
-Without a command: "ingot" chats with the bundled model in a terminal, and "ingot PROMPT" answers once.
+Without a command, "ingot" in a terminal chats with the bundled model, "ingot MODEL"
+with another one, and "ingot PROMPT" answers once. A single bare word is taken for a
+command: "ingot run WORD" sends it as a prompt.
 
 Examples:
   $ ingot
   $ ingot "Tell me a story about a fox called Ash"
+  $ cat notes.txt | ingot "Summarise this"
   $ ingot chat model.gguf --system "You are a pirate."
   $ ingot inspect model.gguf
   $ ingot convert ./model-folder -o model.gguf --type q4_k_m
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. INGOT_MODEL names another default model,
-NO_COLOR turns colours off, INGOT_DEBUG=1 shows where an error came from.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted. INGOT_MODEL names
+another default model, NO_COLOR turns colours off, INGOT_DEBUG=1 shows where an
+error came from.
 `;
 
 function createProgram(): Command {
   const program = new Command('ingot')
     .description('Large language models on the machine in front of you.')
     .version(packageVersion(), '-V, --version')
-    .usage('[COMMAND] [options]')
+    .usage('[COMMAND] [options]\n       ingot [options] [MODEL] [PROMPT]')
     .helpCommand('help [command]', 'help on a command')
     .showSuggestionAfterError(true)
     .exitOverride()
@@ -50,27 +57,39 @@ function createProgram(): Command {
   return program;
 }
 
-/** `ingot` alone in a terminal is a chat. */
-function withDefaultCommand(args: readonly string[]): readonly string[] {
-  return args.length === 0 && process.stdin.isTTY ? ['chat'] : args;
+/** Before options are looked at: those of a command that does not exist would be called unknown. */
+function checkCommand(args: readonly string[], program: Command): void {
+  const [first, second] = args;
+  const names = commandNames(program);
+  if (first === 'help') {
+    if (second === undefined || names.includes(second)) return;
+    throw new UsageError(`there is no command ${JSON.stringify(second)}.${didYouMean(second, names)} "ingot --help" lists commands.`);
+  }
+  if (first !== undefined && !first.startsWith('-') && !names.includes(first)) checkFirstArgument(args, names);
+}
+
+/** A reader that has gone is no error; anything else is told, and ends the process. */
+function endAtFailure(error: Error): void {
+  process.exit(reportFailure(isBrokenPipe(error) ? error : new UnwritableOutput(error)));
+}
+
+function reportFailure(error: unknown): number {
+  const { message, exitCode } = describeFailure(error);
+  if (message !== undefined) {
+    const terminal = createTerminal(process.stderr);
+    terminal.write(`${terminal.red('ingot:')} ${message}\n`);
+  }
+  return exitCode;
 }
 
 /** Runs the command line and sets the exit code. */
 export async function runCli(args: readonly string[]): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error) => {
-      if (isBrokenPipe(error)) process.exit(EXIT.ok);
-      throw error;
-    });
-  }
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', endAtFailure);
   try {
-    await createProgram().parseAsync(withDefaultCommand(args), { from: 'user' });
+    const program = createProgram();
+    checkCommand(args, program);
+    await program.parseAsync(args, { from: 'user' });
   } catch (error) {
-    const { message, exitCode } = describeFailure(error);
-    if (message !== undefined) {
-      const terminal = createTerminal(process.stderr);
-      terminal.write(`${terminal.red('ingot:')} ${message}\n`);
-    }
-    process.exitCode = exitCode;
+    process.exitCode = reportFailure(error);
   }
 }

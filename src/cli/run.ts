@@ -3,7 +3,10 @@ import type { Command } from 'commander';
 import { splitReasoning } from '../engine/assistant-message.ts';
 import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
-import { createAnswerPrinter, figuresLine, streamAnswer } from './answer-printer.ts';
+import { endingNote, figuresLine } from './answer-figures.ts';
+import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
+import { chat } from './chat.ts';
+import { commandNames } from './command-names.ts';
 import { UsageError } from './exit-codes.ts';
 import { addGenerationOptions, decodingOptions } from './generation-options.ts';
 import type { GenerationFlags } from './generation-options.ts';
@@ -12,9 +15,10 @@ import { addDeviceOptions, withModel } from './model-options.ts';
 import type { DeviceOptions } from './model-options.ts';
 import { parseIds } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
-import { readArgumentText } from './read-stdin.ts';
-import { resolveRunArguments } from './run-arguments.ts';
+import { readJoinedText } from './read-stdin.ts';
+import { checkFirstArgument, resolveRunArguments } from './run-arguments.ts';
 import { createTerminal } from './terminal.ts';
+import { wrapText } from './word-wrapper.ts';
 
 export interface RunFlags extends GenerationFlags, DeviceOptions {
   readonly model?: string;
@@ -25,13 +29,15 @@ export interface RunFlags extends GenerationFlags, DeviceOptions {
 }
 
 const EXAMPLES = `
-With one argument it is the prompt, and the bundled model answers. "-" reads the prompt from stdin.
-The answer goes to stdout; thinking and the line of figures go to stderr.
+With one argument it is the prompt, and the bundled model answers. What is piped to
+stdin joins the prompt, after a blank line; without a prompt, or with "-", it is the
+prompt. The answer goes to stdout; thinking and the line of figures go to stderr.
 
 Examples:
   $ ingot run "Tell me a story about a fox called Ash"
   $ ingot run model.gguf "What is 17 + 25?" --temperature 0 --no-think
-  $ cat letter.txt | ingot run model.gguf - --system "Summarise the text."
+  $ cat notes.txt | ingot run "Summarise this"
+  $ ingot run model.gguf - --system "Summarise the text." < notes.txt
   $ ingot run --raw "Once upon a time" --max-tokens 50 --seed 7
   $ ingot run --json "Where does a hen live?" | jq .usage
 `;
@@ -49,20 +55,30 @@ export function registerRun(program: Command): void {
     .option('--ignore-eos', 'go on past the end of the answer (needs --max-tokens to end early)')
     .option('--json', 'print one JSON object when the answer is complete')
     .addHelpText('after', EXAMPLES);
-  addDeviceOptions(addGenerationOptions(command)).action((args: string[], flags: RunFlags) => runOnce(args, flags));
+  addDeviceOptions(addGenerationOptions(command)).action((args: string[], flags: RunFlags) => {
+    const isNamed = program.args[0] === 'run';
+    if (!isNamed) checkFirstArgument(args, commandNames(program));
+    return !isNamed && isChat(args, flags) ? chat(resolveRunArguments(args, flags).model, flags) : runOnce(args, flags);
+  });
+}
+
+/** Without a command and a prompt, in a terminal, it is a chat: `ingot`, `ingot model.gguf`, `ingot --context 4096`. */
+function isChat(args: readonly string[], flags: RunFlags): boolean {
+  const isOneAnswer = flags.raw ?? flags.ids ?? flags.ignoreEos ?? flags.json;
+  return isOneAnswer === undefined && process.stdin.isTTY && resolveRunArguments(args, flags).prompt === undefined;
 }
 
 async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> {
   checkFlags(flags);
   const { model: path, prompt } = resolveRunArguments(args, flags);
-  const text = flags.ids === undefined ? await readArgumentText(prompt, 'the prompt') : '';
-  if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');
-  await withInterrupts((signal) =>
-    withModel(path, { ...flags, signal }, async (model) => {
+  await withInterrupts(async (signal) => {
+    const text = flags.ids === undefined ? await readJoinedText(prompt, { what: 'the prompt', signal }) : '';
+    if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');
+    await withModel(path, { ...flags, signal }, async (model) => {
       const request = requestOf(text, flags, model);
       await (flags.json === true ? printJson(model, { ...request, signal }) : printAnswer(model, { ...request, signal }));
-    }),
-  );
+    });
+  });
 }
 
 function checkFlags({ raw, ids, system }: RunFlags): void {
@@ -85,13 +101,19 @@ async function printAnswer(model: Model, request: GenerateOptions): Promise<void
   const display = createProgressDisplay(process.stderr);
   const printer = createAnswerPrinter({ answer, thinking: errors });
   try {
+    display.expect('prefill');
     const pieces = withIds(model, model.generate({ ...request, onProgress: display.onProgress }));
     const final = await streamAnswer(pieces, (text) => {
       display.clear();
       printer.push(text);
     });
+    display.clear();
     printer.end();
-    errors.write(`${errors.isTty && answer.isTty ? '\n' : ''}${errors.dim(figuresLine(model.info.deviceDescription, final))}\n`);
+    const { contextLength, deviceDescription } = model.info;
+    const columns = errors.isTty ? errors.columns() - 1 : Infinity;
+    const note = endingNote(final, { maxTokens: request.maxTokens, contextLength, isChat: false });
+    errors.write(`${errors.isTty && answer.isTty ? '\n' : ''}${errors.dim(figuresLine(deviceDescription, final, columns))}\n`);
+    if (note !== undefined) errors.write(`${errors.dim(wrapText(`ingot: ${note}`, columns))}\n`);
   } finally {
     display.clear();
     printer.end();

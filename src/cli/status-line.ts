@@ -1,3 +1,4 @@
+import { cutToWidth } from './text-width.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What is being done, on one line that is written over on a terminal, and as a line for each elsewhere. */
@@ -10,9 +11,9 @@ export function createStatusLine(terminal: Terminal): StatusLine {
   let isDrawn = false;
   return {
     show(text) {
-      if (!terminal.isTty) return terminal.write(`ingot: ${text}\n`);
+      if (!terminal.canRedraw) return terminal.write(`ingot: ${text}\n`);
       isDrawn = true;
-      terminal.write(`\r\u001b[2K${terminal.dim(text.slice(0, terminal.columns() - 1))}`);
+      terminal.write(`\r\u001b[2K${terminal.dim(cutToWidth(text, terminal.columns() - 1))}`);
     },
     clear() {
       if (isDrawn) terminal.write('\r\u001b[2K');

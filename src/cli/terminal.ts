@@ -8,6 +8,8 @@ export interface OutputStream {
 
 export interface Terminal {
   readonly isTty: boolean;
+  /** A line can be written over: false for pipes and for dumb terminals. */
+  readonly canRedraw: boolean;
   readonly hasColour: boolean;
   /** Columns; 80 where unknown. */
   columns(): number;
@@ -23,11 +25,13 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function createTerminal(stream: OutputStream, env: Environment = process.env): Terminal {
   const isTty = stream.isTTY === true;
   const forced = env['FORCE_COLOR'];
-  const refused = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
-  const hasColour = forced === undefined || forced === '' ? isTty && !refused : forced !== '0';
+  const isDumb = env['TERM'] === 'dumb';
+  const refused = (env['NO_COLOR'] ?? '') !== '' || isDumb;
+  const hasColour = forced === undefined || forced === '' ? isTty && !refused : forced !== '0' && forced !== 'false';
   const styled = (open: number, close: number) => (text: string) => (hasColour && text !== '' ? `\u001b[${open}m${text}\u001b[${close}m` : text);
   return {
     isTty,
+    canRedraw: isTty && !isDumb,
     hasColour,
     columns: () => stream.columns || 80,
     write: (text) => void stream.write(text),

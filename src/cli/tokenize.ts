@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { loadTokenizer } from '../node/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { UsageError } from './exit-codes.ts';
+import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { parseIds } from './option-values.ts';
 import { readArgumentText } from './read-stdin.ts';
@@ -42,8 +43,8 @@ export function registerTokenize(program: Command): void {
 async function tokenize(model: string, argument: string | undefined, flags: TokenizeFlags & { readonly signal: AbortSignal }): Promise<void> {
   const { signal, decode, json } = flags;
   if (decode !== undefined && argument !== undefined) throw new UsageError('give either a text or --decode, not both.');
-  const given = decode === undefined ? await readArgumentText(argument, 'the text') : undefined;
-  const tokenizer = await loadTokenizer(model, { signal });
+  const given = decode === undefined ? await readArgumentText(argument, { what: 'the text', signal }) : undefined;
+  const tokenizer = await loadTokenizer(inputPath(model), { signal });
   const ids = decode ?? tokenizer.encode(given ?? '', { parseSpecial: flags.special, addSpecial: flags.addSpecial });
   const text = given ?? tokenizer.decode(ids);
   const pieces = ids.map((id) => tokenizer.tokenText(id));

@@ -1,0 +1,16 @@
+/** Where the messages of a chat come from: a person at a terminal, or a pipe. */
+
+/** Undefined: the input has ended. `leave`: Ctrl-C was pressed twice. */
+export type MessageEvent = { readonly text: string } | 'leave' | undefined;
+
+export interface MessageSource {
+  next(): Promise<MessageEvent>;
+  /** Called on Ctrl-C while no message is being asked for. */
+  onInterrupt(listener: (() => void) | undefined): void;
+  /** Ctrl-C that came as a signal. */
+  interrupt(): void;
+  /** Gives the input back as it was. */
+  close(): void;
+}
+
+export const LEAVE_HINT = 'Ctrl-C again to leave';
