@@ -69,7 +69,7 @@ export function checkFirstArgument(args: readonly string[], commands: readonly s
     if (args.length > 1) return;
     throw new UsageError(`${JSON.stringify(first)} is a file, but no model. To send its text as the prompt: ingot run - < ${first}`);
   }
-  const words = args.filter((arg) => !arg.startsWith('-')).join(' ');
+  const words = args.some((arg) => arg.startsWith('-')) ? first : args.join(' ');
   const command = words === first ? 'ingot run' : 'ingot';
   throw new UsageError(`there is no command ${JSON.stringify(first)}.${didYouMean(first, commands)} "ingot --help" lists commands. To send it as a prompt: ${command} ${JSON.stringify(words)}`);
 }

@@ -10,6 +10,7 @@ import { commandNames } from './command-names.ts';
 import { UsageError } from './exit-codes.ts';
 import { addGenerationOptions, decodingOptions } from './generation-options.ts';
 import type { GenerationFlags } from './generation-options.ts';
+import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { addDeviceOptions, withModel } from './model-options.ts';
 import type { DeviceOptions } from './model-options.ts';
@@ -70,7 +71,9 @@ function isChat(args: readonly string[], flags: RunFlags): boolean {
 
 async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> {
   checkFlags(flags);
-  const { model: path, prompt } = resolveRunArguments(args, flags);
+  const { model, prompt } = resolveRunArguments(args, flags);
+  // A misspelt path is told before anybody waits for stdin.
+  const path = model === undefined ? undefined : inputPath(model);
   await withInterrupts(async (signal) => {
     const text = flags.ids === undefined ? await readJoinedText(prompt, { what: 'the prompt', signal }) : '';
     if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');

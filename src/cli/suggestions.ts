@@ -5,8 +5,11 @@ export function closestTo(word: string, candidates: readonly string[]): string |
   const lower = word.toLowerCase();
   const started = lower.length >= 3 ? candidates.filter((candidate) => candidate.toLowerCase().startsWith(lower)) : [];
   if (started.length === 1) return started[0];
-  // Two slips in a word of five letters; more in longer ones would match anything.
-  const maxDistance = Math.min(3, Math.floor(0.4 * word.length));
+  const letters = (text: string) => [...text].sort().join('');
+  const swapped = candidates.find((candidate) => letters(candidate) === letters(lower));
+  if (swapped !== undefined) return swapped;
+  const maxDistance = Math.min(3, Math.floor(lower.length / 2));
+  // In a very short word every letter would do for another.
   return maxDistance === 0 ? undefined : closestMatch(lower, candidates as string[], { maxDistance });
 }
 
