@@ -3,8 +3,8 @@ import { fork } from 'node:child_process';
 import type { ChildProcess, ForkOptions } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** The value comes first, from the start itself; then one for each request, in order. */
-export type ChildAnswer = { readonly value: unknown } | { readonly error: string };
+/** The value comes first, from the start itself; then one for each request, in order. An error keeps the name of its class. */
+export type ChildAnswer = { readonly value: unknown } | { readonly error: string; readonly name: string };
 
 export interface ChildRequest {
   readonly method: string;
@@ -79,7 +79,7 @@ export async function startChild(options: StartOptions): Promise<StartedChild> {
   signal.addEventListener('abort', onAbort, { once: true });
   child.on('message', (message: ChildAnswer) => {
     const next = waiting.shift();
-    if ('error' in message) next?.reject(new Error(`${title}: ${message.error}`));
+    if ('error' in message) next?.reject(Object.assign(new Error(`${title}: ${message.error}`), { name: message.name }));
     else next?.resolve(message.value);
   });
   void exited.then(() => {

@@ -122,12 +122,19 @@ async function measureModel(run: ModelRun): Promise<void> {
   const tasks = tasksOf(run);
   const contextLength = Math.max(1, ...tasks.map((task) => task.contextTokens));
   const plan = tasks.map((task) => ({ task, entrants: entrantsOf(run, task, contextLength) }));
-  for (const [i, { task, entrants }] of plan.entries()) {
-    const later = plan.slice(i).filter((entry) => entry.task.process === 'shared').flatMap((entry) => entry.entrants);
-    await pool.keepOnly(later.map(({ engine, settings }) => [engine.name, settings]));
-    await measureTask(run, task, entrants);
+  let done = 0;
+  try {
+    for (const [i, { task, entrants }] of plan.entries()) {
+      const later = plan.slice(i).filter((entry) => entry.task.process === 'shared').flatMap((entry) => entry.entrants);
+      await pool.keepOnly(later.map(({ engine, settings }) => [engine.name, settings]));
+      await measureTask(run, task, entrants);
+      done++;
+    }
+  } finally {
+    // What was measured before a failure or a stop is told all the same.
+    if (done < plan.length) notes.push(`stopped: ${plan.slice(done).map(({ task }) => task.name).join('; ')} not measured, or not to the end`);
+    for (const reporter of request.reporters) reporter.onModelEnd(circumstances, notes);
   }
-  for (const reporter of request.reporters) reporter.onModelEnd(circumstances, notes);
 }
 
 type Figures = readonly number[];
@@ -157,6 +164,12 @@ function contestantOf({ pool, request, work }: ModelRun, task: Task, { engine, s
 async function measureTask(run: ModelRun, task: Task, entrants: readonly Entrant[]): Promise<void> {
   const { request, notes } = run;
   const contestants = entrants.map((entrant) => contestantOf(run, task, entrant));
+  const report = (measured: ReadonlyMap<string, Figures[]>) => {
+    for (const [i, contestant] of contestants.entries()) {
+      const runs = measured.get(contestant.name) ?? [];
+      if (runs.length > 0) reportRuns(run, { task, engine: entrants[i]!.engine, facts: contestant.facts!, runs });
+    }
+  };
   const measured = await alternate(contestants, {
     runs: request.runs, pauseMs: request.pauseMs, signal: request.signal,
     onRun: (name, count) => request.onProgress(`${task.name}, ${name}: ${count === 0 ? 'warm-up' : `run ${count} of ${request.runs}`}`),
@@ -164,11 +177,9 @@ async function measureTask(run: ModelRun, task: Task, entrants: readonly Entrant
       if (name === 'ingot') throw error;
       notes.push(`${task.name}: ${name} is left out: ${error instanceof Error ? error.message : String(error)}`);
     },
+    onStop: report,
   });
-  for (const [i, contestant] of contestants.entries()) {
-    const runs = measured.get(contestant.name) ?? [];
-    if (runs.length > 0) reportRuns(run, { task, engine: entrants[i]!.engine, facts: contestant.facts!, runs });
-  }
+  report(measured);
 }
 
 interface TaskRuns {

@@ -35,6 +35,8 @@ export interface AlternateOptions<Figures> extends Protocol {
   onRun?(contestant: string, run: number): void;
   /** What a contestant threw: it takes no further part. Throw to end all. */
   onFailure(contestant: Contestant<Figures>, error: unknown): void;
+  /** The counted runs so far, where the signal or `onFailure` ends all; its rejection follows. */
+  onStop?(measured: ReadonlyMap<string, Figures[]>): void;
 }
 
 /**
@@ -42,8 +44,18 @@ export interface AlternateOptions<Figures> extends Protocol {
  * contestant that failed has none.
  */
 export async function alternate<Figures>(contestants: readonly Contestant<Figures>[], options: AlternateOptions<Figures>): Promise<Map<string, Figures[]>> {
-  const { runs, pauseMs, signal } = options;
   const measured = new Map<string, Figures[]>(contestants.map(({ name }) => [name, []]));
+  try {
+    await runInTurn(contestants, measured, options);
+  } catch (error) {
+    options.onStop?.(measured);
+    throw error;
+  }
+  return measured;
+}
+
+async function runInTurn<Figures>(contestants: readonly Contestant<Figures>[], measured: Map<string, Figures[]>, options: AlternateOptions<Figures>): Promise<void> {
+  const { runs, pauseMs, signal } = options;
   for (let run = 1 - WARMUPS; run <= runs; run++) {
     for (const contestant of contestants) {
       const figures = measured.get(contestant.name);
@@ -61,5 +73,4 @@ export async function alternate<Figures>(contestants: readonly Contestant<Figure
       if (pauseMs > 0) await wait(pauseMs, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
-  return measured;
 }

@@ -10,7 +10,8 @@ export function benchTable(terminal: Terminal): Reporter {
   return {
     onMeasurement: (measurement) => void measurements.push(measurement),
     onModelEnd(circumstances, notes) {
-      terminal.write(`${benchTableLines(measurements, circumstances, notes).join('\n')}\n\n`);
+      const lines = measurements.length === 0 ? noteLines(notes) : benchTableLines(measurements, circumstances, notes);
+      if (lines.length > 0) terminal.write(`${lines.join('\n')}\n\n`);
       measurements = [];
     },
   };
@@ -27,17 +28,21 @@ export function benchTableLines(measurements: readonly Measurement[], circumstan
     return [
       measure,
       [...best.values()].find((entry) => entry !== undefined)!.unit,
-      ...engines.map((name) => cell(best.get(name))),
+      ...engines.map((name) => cell(best.get(name), mostRuns(measurements))),
       ...rivals.map((name) => ratio(ingot, best.get(name))),
       shareOf(ingot?.limit),
     ];
   });
   const columns = head.map((_, column) => column).slice(2);
-  return [...titleLines(measurements, circumstances), '', ...tableLines([head, ...rows], columns), ...notes.map((note) => `note: ${note}`)];
+  return [...titleLines(measurements, circumstances), '', ...tableLines([head, ...rows], columns), ...noteLines(notes)];
 }
 
+const noteLines = (notes: readonly string[]) => notes.map((note) => `note: ${note}`);
+
+const mostRuns = (measurements: readonly Measurement[]) => Math.max(0, ...measurements.map(({ runs }) => runs.length));
+
 function titleLines(measurements: readonly Measurement[], { model, machine, device, commit, warmups, pauseSeconds, isQuick }: Circumstances): string[] {
-  const runs = measurements[0]?.runs.length ?? 0;
+  const runs = mostRuns(measurements);
   const engines = new Map(measurements.map(({ engine }) => [engine.name, `${engine.name} ${engine.version} on ${engine.device}`]));
   const adapter = device.adapter === null ? '' : `, ${[device.adapter.device, device.adapter.description].filter((text) => text !== '').join(', ')}`;
   return [
@@ -58,12 +63,14 @@ function isBetter(a: Measurement, b: Measurement): boolean {
   return a.unit === 'tok/s' ? a.median > b.median : a.median < b.median;
 }
 
-function cell(entry: Measurement | undefined): string {
+/** @param mostRuns of any figure; one that was stopped has fewer */
+function cell(entry: Measurement | undefined, mostRuns: number): string {
   if (entry === undefined) return '-';
   const { median, min, max, runs, flags } = entry;
   const spread = runs.length > 1 ? ` (${figureText(min)}-${figureText(max)})` : '';
   const batch = entry.workload === 'prefill' || entry.workload === 'ttft' ? flags['batchSize'] : undefined;
-  return `${figureText(median)}${spread}${batch === undefined ? '' : ` b${batch}`}`;
+  const stopped = runs.length < mostRuns ? `, ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}` : '';
+  return `${figureText(median)}${spread}${stopped}${batch === undefined ? '' : ` b${batch}`}`;
 }
 
 /** How much better ingot is: 2 is twice as fast, or half the time. */

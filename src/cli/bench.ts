@@ -8,6 +8,7 @@ import { runBenchmark } from '../bench/run-benchmark.ts';
 import { WORKLOAD_NAMES } from '../bench/workloads.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
 import { benchTable } from './bench-table.ts';
+import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { checkedNumber, integerIn, listOf } from './option-values.ts';
 import { createStatusLine } from './status-line.ts';
@@ -16,10 +17,10 @@ import { createTerminal } from './terminal.ts';
 interface BenchFlags {
   readonly device: DeviceChoice;
   readonly threads?: number;
-  readonly against: readonly string[];
+  readonly against?: readonly string[];
   readonly backend?: string;
   readonly llamaBench?: string;
-  readonly workloads: readonly WorkloadName[];
+  readonly workloads?: readonly WorkloadName[];
   readonly decodeAfter?: readonly number[];
   readonly runs?: number;
   readonly pause?: number;
@@ -29,15 +30,18 @@ interface BenchFlags {
 }
 
 const EXAMPLES = `
-Each figure is the median of several runs after one that does not count, engines in turn, each in a process of its own: greedy, past
-end tokens, random token ids. The table shows the least and the most, and decode speed as a share of what the device can copy.
+Each figure is the median of several runs after one that does not count, engines
+in turn, each in a process of its own: greedy, past end tokens, random ids. The
+table shows the least and the most, and decode speed as a share of what the
+device can copy. Ctrl-C stops, and what was measured until then is shown.
 
 Workloads:
   prefill   tokens/s of reading prompts of 128, 512 and 2,048 tokens
   decode    tokens/s over 128 tokens after 128 and after 4,096
   ttft      time to the first token of prompts of 16 and 512 tokens
   load      start of the process to ready, and the first request after that
-  turns     time to the first token over 15 turns of a conversation, with its prefix reused and without
+  turns     time to the first token over 15 turns of a conversation, with its
+            prefix reused and without
 
 Examples:
   $ ingot bench model.gguf
@@ -58,10 +62,10 @@ export function registerBench(program: Command): void {
     .argument('<model...>', 'GGUF files or Hugging Face folders')
     .addOption(new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'gpu', 'software']).default('auto'))
     .option('--threads <count>', 'CPU threads of every engine (default: as many as the machine has)', integerIn({ min: 1, max: 256 }))
-    .option('--against <engines>', `engines to compare with: ${RIVALS.join(', ')}`, listOf(RIVALS), [])
+    .option('--against <engines>', `engines to compare with: ${RIVALS.join(', ')}`, listOf(RIVALS))
     .option('--backend <name>', "the rival's device by its own name: cuda, vulkan, metal (default: the best that it finds)")
     .option('--llama-bench <path>', "llama.cpp's own benchmark program (default: LLAMA_BENCH)", process.env['LLAMA_BENCH'] || undefined)
-    .option('--workloads <list>', 'what to measure', listOf(WORKLOAD_NAMES), WORKLOAD_NAMES)
+    .option('--workloads <list>', `what to measure, separated by commas (default: ${WORKLOAD_NAMES.join(',')})`, listOf(WORKLOAD_NAMES))
     .option('--decode-after <list>', 'positions before the tokens that decode measures (default: 128,4096)', positions)
     .option('--runs <count>', `counted runs of each figure (default: ${DEFAULTS.runs})`, integerIn({ min: 1, max: 1000 }))
     .option('--pause <seconds>', `rest after each run (default: ${DEFAULTS.pause})`, checkedNumber(secondsFrom0))
@@ -86,7 +90,7 @@ function above0(value: number): number {
   throw new Error('Expected a number above 0.');
 }
 
-async function bench(models: readonly string[], { matrixRate, runs, pause, json, quick, ...flags }: BenchFlags): Promise<void> {
+async function bench(models: readonly string[], { matrixRate, runs, pause, json, quick, against = [], workloads = WORKLOAD_NAMES, ...flags }: BenchFlags): Promise<void> {
   const defaults = quick === true ? QUICK_DEFAULTS : DEFAULTS;
   const status = createStatusLine(createTerminal(process.stderr));
   const table = benchTable(createTerminal(process.stdout));
@@ -97,7 +101,7 @@ async function bench(models: readonly string[], { matrixRate, runs, pause, json,
   try {
     await withInterrupts((signal) =>
       runBenchmark({
-        ...flags, models, signal, reporters, isQuick: quick === true, runs: runs ?? defaults.runs, pauseMs: 1000 * (pause ?? defaults.pause),
+        ...flags, against, workloads, models: models.map(inputPath), signal, reporters, isQuick: quick === true, runs: runs ?? defaults.runs, pauseMs: 1000 * (pause ?? defaults.pause),
         multiplyAddsPerSecond: matrixRate === undefined ? undefined : matrixRate * 1e12, onProgress: status.show,
       }),
     );

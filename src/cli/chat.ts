@@ -20,8 +20,8 @@ export interface ChatFlags extends GenerationFlags, DeviceOptions {
 
 const EXAMPLES = `
 In the chat, /help lists commands and keys. When the conversation outgrows the
-context, its oldest turns are left out, which is said. Where stdin is no terminal,
-each of its lines is one message.
+context, its oldest turns are left out, which is said. Where stdin is no
+terminal, each of its lines is one message.
 
 Examples:
   $ ingot chat

@@ -25,11 +25,11 @@ export async function doctorReport(signal: AbortSignal) {
   return { system: systemPart(), cpu, gpu, software, devices, auto: automatic({ gpu: gpu.problem, cpu: cpuProblem }) };
 }
 
-/** What `--device auto` takes, given what is wrong with each. */
+/** What `--device auto` takes, given what is wrong with each; the devices themselves say what that is. */
 function automatic(problem: { readonly gpu: string | undefined; readonly cpu: string | undefined }): { readonly device: DeviceKind | null; readonly reason: string } {
   if (problem.gpu === undefined) return { device: 'gpu', reason: 'there is a GPU, and it can be used.' };
-  if (problem.cpu === undefined) return { device: 'cpu', reason: `no GPU can be used (${problem.gpu}), and the CPU passed its checks.` };
-  return { device: null, reason: `no GPU can be used (${problem.gpu}), nor can the CPU: ${problem.cpu}` };
+  if (problem.cpu === undefined) return { device: 'cpu', reason: 'no GPU can be used, and the CPU passed its checks.' };
+  return { device: null, reason: 'neither a GPU nor the CPU can be used.' };
 }
 
 function systemPart() {

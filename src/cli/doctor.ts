@@ -54,24 +54,29 @@ function printReport(report: DoctorReport, terminal: Terminal): void {
     ['relaxed SIMD', yes(cpu.hasRelaxedSimd)],
     ['threads on shared memory', yes(cpu.hasThreads)],
     ['kernels used', cpu.kernels ?? 'none'],
-    ['self-check', cpu.differences === null ? (cpu.problem ?? 'not run') : cpu.differences.length === 0 ? `passed (${cpu.comparisons} comparisons with scalar code)` : `FAILED: ${cpu.differences[0]}`],
+    ['self-check', cpu.differences === null ? 'not run' : cpu.differences.length === 0 ? `passed (${cpu.comparisons} comparisons with scalar code)` : 'FAILED'],
     ['memory bandwidth', cpu.copyBytesPerSecond === null ? 'not measured' : `about ${formatBytes(cpu.copyBytesPerSecond)}/s (copying, ${cpu.threads} threads, read and write counted)`],
   ]);
-  section('GPU', gpuRows(gpu));
+  if (gpu.adapter !== null) section('GPU', gpuRows(gpu));
   if (gpu.choices.length > 0) section(`Profile ${gpu.profile}`, profileRows(gpu.choices));
   if (software.adapter !== null) {
     section('Software adapter', gpuRows(software));
     section(`Profile ${software.profile}`, profileRows(software.choices));
   }
-  section('Devices', devices.map(({ device, isUsable, reason }) => [device, isUsable ? 'usable' : 'not usable', reason]));
+  // A reason that several devices share is told once.
+  const sharers = (reason: string) => devices.filter((other) => other.reason === reason);
+  section('Devices', devices.map(({ device, isUsable, reason }) => {
+    const first = sharers(reason)[0]!.device;
+    return [device, isUsable ? 'usable' : 'not usable', first === device ? reason : `as ${first}`];
+  }));
   terminal.write(`auto uses ${terminal.bold(auto.device ?? 'nothing')}: ${auto.reason}\n`);
 }
 
-function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, encodeMicroseconds, problem }: GpuPart): readonly (readonly string[])[] {
-  if (adapter === null) return [['adapter', `none: ${problem}`]];
+function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, encodeMicroseconds }: GpuPart): readonly (readonly string[])[] {
+  if (adapter === null) return [];
   const { limits, features, subgroupSizes } = adapter;
   const about = [adapter.vendor, adapter.architecture, adapter.description].filter((part) => part !== '').join(', ');
-  const unmeasured = problem ?? 'not measured';
+  const unmeasured = 'not measured';
   return [
     ['adapter', `${name} (${about})`],
     ['features', features.filter((feature) => USED_FEATURES.test(feature)).join(', ') || 'none that Ingot uses'],

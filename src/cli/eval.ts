@@ -8,6 +8,7 @@ import type { TokenLikelihood } from '../node/perplexity.ts';
 import { answerTasks, compareTasks, parseTaskReference, spread } from '../node/task-accuracy.ts';
 import type { TaskComparison, TaskReference, TaskReport } from '../node/task-accuracy.ts';
 import { UsageError } from './exit-codes.ts';
+import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { addDeviceOptions, withModel } from './model-options.ts';
 import type { DeviceOptions } from './model-options.ts';
@@ -26,10 +27,12 @@ interface EvalFlags extends DeviceOptions {
 
 const EXAMPLES = `
 What FILE holds decides what is measured:
-  a text                            perplexity per token
-  lines { "ids" } or { "text" }     perplexity per token; with "answer_spans" ([start, end) in ids) also over those tokens
+  a text    perplexity per token
+  lines { "ids" } or { "text" }
+            perplexity per token; with "answer_spans" ([start, end) in ids) also
+            over those tokens
   lines { "id", "skill", "messages", "tools"?, "thinking"?, "check" }
-                                    greedy answers, checked: exact, contains, regex, json, tool_call
+            greedy answers, checked: exact, contains, regex, json, tool_call
 
 Examples:
   $ ingot eval notes.txt
@@ -42,20 +45,30 @@ export function registerEval(program: Command): void {
     .command('eval')
     .summary('perplexity of a text, accuracy over tasks')
     .description('Measures a model on a file: perplexity of a text or of JSON lines, or accuracy over tasks.')
-    .argument('<file>', 'a text or a .jsonl file')
+    .usage('[options] FILE')
+    .argument('<file...>', 'a text or a .jsonl file')
     .option('-m, --model <model>', 'a GGUF file, a Hugging Face folder, or a URL (default: the bundled model)')
     .option('--limit <count>', 'take this many lines, spread evenly over the file', integerIn({ min: 1 }))
     .option('--max-tokens <count>', 'most tokens of an answer (default: 512)', integerIn({ min: 1 }))
     .option('--reference <file>', "another implementation's answers to the same tasks, to compare with")
     .option('--json', 'print one JSON object, every answer in it')
     .addHelpText('after', EXAMPLES);
-  addDeviceOptions(command).action((file: string, flags: EvalFlags) => evaluate(file, flags));
+  addDeviceOptions(command).action((files: string[], flags: EvalFlags) => evaluate(oneFile(files), flags));
+}
+
+/** @throws UsageError for several: a model among them is named with --model */
+function oneFile(files: readonly string[]): string {
+  const [file] = files;
+  if (files.length === 1) return file!;
+  const isModel = (path: string) => /\.(gguf|safetensors)$/i.test(path);
+  const advice = files.some(isModel) ? ` The model is named with --model: ingot eval ${files.find((path) => !isModel(path)) ?? 'notes.txt'} --model ${files.find(isModel)}` : '';
+  throw new UsageError(`expected one file, found ${files.length} (${files.join(' ')}).${advice}`);
 }
 
 async function evaluate(path: string, flags: EvalFlags): Promise<void> {
-  const file = await readEvaluationFile(path);
+  const file = await readEvaluationFile(inputPath(path));
   if (file.kind === 'perplexity' && flags.reference !== undefined) throw new UsageError('--reference belongs to tasks, and this file has none.');
-  const reference = flags.reference === undefined ? undefined : parseTaskReference(await readText(flags.reference), flags.reference);
+  const reference = flags.reference === undefined ? undefined : parseTaskReference(await readText(inputPath(flags.reference)), flags.reference);
   await withInterrupts((signal) =>
     withModel(flags.model, { ...flags, signal }, async (model) => {
       const run = { model, flags, signal };
@@ -72,7 +85,7 @@ interface EvaluationRun {
 }
 
 async function evaluateSequences({ model, flags, signal }: EvaluationRun, sequences: readonly EvaluationSequence[]): Promise<void> {
-  const display = createProgressDisplay(process.stderr, { label: 'scoring' });
+  const display = createProgressDisplay(process.stderr, { label: 'scoring', hasLines: true });
   const onProgress = (loaded: number, total: number) => display.onProgress({ phase: 'prefill', loaded, total });
   const chosen = spread(sequences, flags.limit ?? Infinity);
   const result = await measurePerplexity(model, chosen, { signal, onProgress }).finally(display.clear);
@@ -87,7 +100,7 @@ function likelihoodLine(what: string, { tokens, nll, perplexity }: TokenLikeliho
 }
 
 async function evaluateTasks({ model, flags, signal }: EvaluationRun, tasks: readonly EvaluationTask[], reference: TaskReference | undefined): Promise<void> {
-  const display = createProgressDisplay(process.stderr, { label: 'answering' });
+  const display = createProgressDisplay(process.stderr, { label: 'answering', hasLines: true });
   const onResult = (_: unknown, loaded: number, total: number) => display.onProgress({ phase: 'warmup', loaded, total });
   const chosen = spread(tasks, flags.limit ?? Infinity);
   const report = await answerTasks(model, chosen, { signal, onResult, maxTokens: flags.maxTokens }).finally(display.clear);

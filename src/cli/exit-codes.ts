@@ -68,6 +68,16 @@ function describeSystemError(error: Error): string | undefined {
   return `${isRead ? 'cannot read' : 'cannot open or write'} ${path}: ${reason}.`;
 }
 
+/** The library's options by the names that they have on the command line. */
+const FLAGS: Readonly<Record<string, string>> = {
+  contextLength: '--context', maxTokens: '--max-tokens', topK: '--top-k', topP: '--top-p', minP: '--min-p', repetitionPenalty: '--repetition-penalty',
+  presencePenalty: '--presence-penalty', frequencyPenalty: '--frequency-penalty', ignoreEos: '--ignore-eos',
+};
+
+function inWordsOfTheCommandLine(text: string): string {
+  return text.replace(/\b[a-z]+[A-Z]\w*\b/g, (word) => (Object.hasOwn(FLAGS, word) ? FLAGS[word]! : word));
+}
+
 /** Of these a message says everything; of others, which nobody foresaw, it also says how to find out more. */
 const KNOWN = ['FormatError', 'CapacityError', 'InputError', 'UsageError', 'UnwritableOutput'];
 
@@ -76,6 +86,6 @@ export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (process.env['INGOT_DEBUG'] && error.stack !== undefined) return error.stack;
   const text = error.message.replace(/\s*\n\s*/g, ' ').trim() || error.name;
-  if (KNOWN.includes(error.name)) return text;
+  if (KNOWN.includes(error.name)) return inWordsOfTheCommandLine(text);
   return describeSystemError(error) ?? `${text} (${error.name}; INGOT_DEBUG=1 shows where)`;
 }

@@ -37,7 +37,7 @@ export function addGenerationOptions(command: Command): Command {
     .option('--presence-penalty <number>', 'above 0: less of what the answer has said; 0 is off', setting('presencePenalty'))
     .option('--frequency-penalty <number>', 'the same, once per occurrence; 0 is off', setting('frequencyPenalty'))
     .option('--seed <number>', 'the same seed gives the same answer (default: random)', setting('seed'))
-    .option('--stop <text>', 'ends the answer; may be given several times', collectTexts)
+    .option('--stop <text>', 'ends the answer where it says this; may be given several times', collectTexts)
     .option('--no-think', 'asks the model to answer without thinking first');
 }
 

@@ -7,6 +7,7 @@ import { planForProfile } from '../node/gpu-plan.ts';
 import { locate } from '../node/open-path.ts';
 import { inspectReport } from './inspect-report.ts';
 import { printInspection } from './inspect-text.ts';
+import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { shortestFloat } from './quantities.ts';
 import { createTerminal } from './terminal.ts';
@@ -17,7 +18,7 @@ Examples:
   $ ingot inspect ./model-folder
   $ ingot inspect https://example.org/model.gguf
   $ ingot inspect model.gguf --plan --profile apple-m4
-  $ ingot inspect model.gguf --json | jq '.tensors[] | select(.type == "f32") | .name'
+  $ ingot inspect model.gguf --json | jq '.tensors[].name'
 `;
 
 export function registerInspect(program: Command): void {
@@ -41,12 +42,12 @@ interface InspectOptions {
 }
 
 async function inspectPlan(path: string, { profile, signal }: { readonly profile: string | undefined; readonly signal: AbortSignal }): Promise<void> {
-  const model = await planForProfile(path, { profile, signal });
+  const model = await planForProfile(inputPath(path), { profile, signal });
   process.stdout.write(`profile ${model.options.profile.name}\n${printModelPlan(model)}\n`);
 }
 
 async function inspect(path: string, { json, signal }: { readonly json: boolean; readonly signal: AbortSignal }): Promise<void> {
-  const checkpoint = await openCheckpoint(await locate(path, { signal }), { signal });
+  const checkpoint = await openCheckpoint(await locate(inputPath(path), { signal }), { signal });
   try {
     const report = await inspectReport(checkpoint, { signal });
     if (json) process.stdout.write(`${JSON.stringify(report, jsonValue)}\n`);

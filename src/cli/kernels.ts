@@ -9,13 +9,16 @@ import { printReport, reportDecode, reportPrefill } from '../gpu/plan/plan-repor
 import { profileTable } from '../gpu/profile/profile-table.ts';
 import { PROFILE_NAMES } from '../gpu/profile/profiles.ts';
 import { planForProfile } from '../node/gpu-plan.ts';
+import { UsageError } from './exit-codes.ts';
+import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
 import { profileRows } from './profile-rows.ts';
 import { tableLines } from './text-table.ts';
 
 const EXAMPLES = `
-Profiles: ${PROFILE_NAMES.join(', ')}.
+Profiles: ${PROFILE_NAMES.slice(0, 6).join(', ')},
+${PROFILE_NAMES.slice(6).join(', ')}.
 
 Examples:
   $ ingot kernels model.gguf --profile apple-m4
@@ -45,13 +48,19 @@ export function registerKernels(program: Command): void {
 }
 
 async function showKernels(path: string, options: KernelsOptions, signal: AbortSignal): Promise<void> {
-  const model = await planForProfile(path, { profile: options.profile, signal });
+  const model = await planForProfile(inputPath(path), { profile: options.profile, keys: options.keys, signal });
   const { profile } = model.options;
-  const rows = Math.min(options.rows ?? model.maxRows, model.maxRows);
+  const { keys, rows = model.maxRows } = options;
+  checkMost('--keys', keys, { most: model.modelContextLength, reason: "the model's context" });
+  checkMost('--rows', rows, { most: model.maxRows, reason: `the largest chunk of the profile ${profile.name}` });
   const choices = tableLines(profileRows(profileTable(profile)));
-  const reports = [reportDecode(model, options.keys), reportPrefill(model, rows)].map(printReport);
+  const reports = [reportDecode(model, keys), reportPrefill(model, rows)].map(printReport);
   process.stdout.write(`profile ${profile.name}\n${choices.map((line) => `  ${line}\n`).join('')}\n${reports.join('\n\n')}\n`);
   if (options.dump !== undefined) await dumpKernels(model, options.dump);
+}
+
+function checkMost(option: string, value: number, { most, reason }: { readonly most: number; readonly reason: string }): void {
+  if (value > most) throw new UsageError(`${option} ${value} is beyond ${reason}: at most ${most}.`);
 }
 
 async function dumpKernels(model: ModelPlan, folder: string): Promise<void> {

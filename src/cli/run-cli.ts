@@ -17,9 +17,9 @@ import { registerTokenize } from './tokenize.ts';
 import { registerConvert, registerSynth } from './write-model.ts';
 
 const EXAMPLES = `
-Without a command, "ingot" in a terminal chats with the bundled model, "ingot MODEL"
-with another one, and "ingot PROMPT" answers once. A single bare word is taken for a
-command: "ingot run WORD" sends it as a prompt.
+Without a command, "ingot" in a terminal chats with the bundled model,
+"ingot MODEL" with another one, and "ingot PROMPT" answers once. A single bare
+word is taken for a command: "ingot run WORD" sends it as a prompt.
 
 Examples:
   $ ingot

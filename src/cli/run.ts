@@ -30,9 +30,9 @@ export interface RunFlags extends GenerationFlags, DeviceOptions {
 }
 
 const EXAMPLES = `
-With one argument it is the prompt, and the bundled model answers. What is piped to
-stdin joins the prompt, after a blank line; without a prompt, or with "-", it is the
-prompt. The answer goes to stdout; thinking and the line of figures go to stderr.
+With one argument it is the prompt, and the bundled model answers. What is piped
+to stdin joins the prompt, after a blank line; without a prompt, or with "-", it
+is the prompt. The answer goes to stdout; thinking and figures go to stderr.
 
 Examples:
   $ ingot run "Tell me a story about a fox called Ash"

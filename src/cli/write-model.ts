@@ -10,6 +10,7 @@ import { convertFile } from '../node/convert.ts';
 import { synthFile } from '../node/synth.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { UsageError } from './exit-codes.ts';
+import { expandHome, inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
@@ -28,11 +29,12 @@ type SynthFlags = WriteFlags & { readonly type: SynthType; readonly seed: number
 const CONVERT_EXAMPLES = `
 Examples:
   $ ingot convert ./model-folder -o model.gguf --type q4_k_m
-  $ ingot convert ./model-folder -o model.gguf --type bf16 --name "My model" --force
+  $ ingot convert ./model-folder -o model.gguf --type bf16 --name Mine --force
 `;
 
 const SYNTH_EXAMPLES = `
-The file has the real shapes of the model and random weights: for benchmarks without a download.
+The file has the real shapes of the model and random weights: for benchmarks
+without a download.
 
 Examples:
   $ ingot synth qwen3-0.6b --type q4_0 -o qwen3-0.6b-q4_0.gguf
@@ -49,7 +51,7 @@ export function registerConvert(program: Command): void {
     .addOption(new Option('--vocabulary <which>', "the folder's own tokenizer, none, or a made-up one of the right size").choices(['source', 'none', 'made']).default('source'))
     .option('--name <name>', "the model's name in the file (default: the folder's)");
   addWriteOptions(command, CONVERT_EXAMPLES).action((folder: string, { type, vocabulary, name, ...flags }: ConvertFlags) =>
-    writeModel(flags, (work) => convertFile(folder, flags.out, { type, vocabulary, modelName: name, ...work })),
+    writeModel(flags, (work) => convertFile(inputPath(folder), expandHome(flags.out), { type, vocabulary, modelName: name, ...work })),
   );
 }
 
@@ -63,7 +65,7 @@ export function registerSynth(program: Command): void {
     .option('--seed <number>', 'the same seed gives the same file', integerIn({ min: 0 }), 0);
   addWriteOptions(command, SYNTH_EXAMPLES).action((model: string, { type, seed, ...flags }: SynthFlags) => {
     if (!(SYNTH_MODELS as readonly string[]).includes(model)) throw new UsageError(`the model must be one of ${SYNTH_MODELS.join(', ')}, found ${JSON.stringify(model)}.`);
-    return writeModel(flags, (work) => synthFile(flags.out, { model: model as SynthModel, type, seed, ...work }));
+    return writeModel(flags, (work) => synthFile(expandHome(flags.out), { model: model as SynthModel, type, seed, ...work }));
   });
 }
 
@@ -83,7 +85,7 @@ interface Work {
 async function writeModel({ out, force, json }: WriteFlags, write: (work: Work) => Promise<{ sizeBytes: number; tensors: number; warnings?: readonly string[] }>): Promise<void> {
   // Devices and pipes are there to be written to.
   if (force !== true && existsSync(out) && statSync(out).isFile()) throw new UsageError(`${out} exists already. Give another name, or --force to replace it.`);
-  const display = createProgressDisplay(process.stderr);
+  const display = createProgressDisplay(process.stderr, { hasLines: true });
   const startMs = performance.now();
   try {
     const { sizeBytes, tensors, warnings = [] } = await withInterrupts((signal) => write({ signal, onProgress: display.onProgress }));

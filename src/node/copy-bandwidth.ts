@@ -19,22 +19,30 @@ export async function measureCopyBandwidth({ threads, signal }: { readonly threa
   const words = new Int32Array(new SharedArrayBuffer(8));
   const workerData = { words, blockBytes: BLOCK_BYTES, durationMs: DURATION_MS };
   const workers = Array.from({ length: Math.min(threads, 16) }, () => new Worker(WORKER, { eval: true, workerData, execArgv: [] }));
+  // One listener for all workers: one for each would be taken for a leak.
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort);
+  });
+  const all = () => Promise.race([Promise.all(workers.map(nextMessage)), aborted]);
   try {
-    await Promise.all(workers.map((worker) => nextMessage(worker, signal)));
-    const ended = Promise.all(workers.map((worker) => nextMessage(worker, signal)));
+    await all();
+    const ended = all();
     const startMs = performance.now();
     Atomics.store(words, 0, 1);
     Atomics.notify(words, 0);
     await ended;
     return Math.round((2 * 1024 * Atomics.load(words, 1) * 1000) / (performance.now() - startMs));
   } finally {
+    signal.removeEventListener('abort', onAbort);
     await Promise.all(workers.map((worker) => worker.terminate()));
   }
 }
 
-function nextMessage(worker: Worker, signal: AbortSignal): Promise<void> {
+function nextMessage(worker: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
     worker.once('message', () => resolve());
     worker.once('error', reject);
   });

@@ -2,7 +2,7 @@
  * Files to evaluate a model on. A text, or JSON lines of one of two forms: sequences to measure perplexity on
  * (`{ ids, answer_spans? }` or `{ text }`) and tasks to answer (`{ id, skill, messages, tools?, thinking?, check }`).
  */
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import type { ChatMessage } from '../engine/api.ts';
 import { decodeUtf8 } from '../files/decode-utf8.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
@@ -48,11 +48,27 @@ export async function readText(path: string): Promise<string> {
   try {
     const found = await stat(path);
     if (!found.isFile()) throw new InputError(`${path} is not a regular file. Name a text or a .jsonl file.`);
+    await refuseModel(path);
     if (found.size > MOST_BYTES) throw new InputError(`${path} has ${found.size} bytes; at most ${MOST_BYTES} are read. Split the file.`);
     return decodeUtf8(await readFile(path), path);
   } catch (error) {
     throw error instanceof InputError || error instanceof FormatError ? error : pathError(path, error as NodeJS.ErrnoException);
   }
+}
+
+/** A model in a text's place is the likeliest mistake, and "not UTF-8" would not tell of it. */
+async function refuseModel(path: string): Promise<void> {
+  const head = new Uint8Array(9);
+  const file = await open(path);
+  try {
+    await file.read(head, 0, head.length, 0);
+  } finally {
+    await file.close();
+  }
+  const text = String.fromCharCode(...head);
+  // A safetensors file begins with the size of its header (eight bytes, the high ones 0) and a brace.
+  const kind = text.startsWith('GGUF') ? 'GGUF' : text.endsWith('\0\0\0{') || /\.safetensors$/i.test(path) ? 'safetensors' : undefined;
+  if (kind !== undefined) throw new FormatError(`${path} is a model (${kind}), not a text to measure one on. Name a text or a .jsonl file; the model is named apart from it, on the command line with --model.`);
 }
 
 /** JSON lines by the first line, whatever the file is called; everything else is one text. */

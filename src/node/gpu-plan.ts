@@ -17,6 +17,8 @@ export interface GpuPlanChoices {
   /** Default: the profile of this machine's GPU, else {@link DEFAULT_PROFILE}. */
   readonly profile?: string | undefined;
   readonly contextLength?: number | undefined;
+  /** Positions that the plan has room for at least, as far as the model has them. */
+  readonly keys?: number | undefined;
   readonly kvType?: KvType | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,21 +37,28 @@ async function resolveProfile(name: string | undefined): Promise<DeviceProfile> 
   return PROFILES[known];
 }
 
+export interface ProfilePlan extends ModelPlan {
+  /** The most positions that the model was made for. */
+  readonly modelContextLength: number;
+}
+
 /** @throws as loadModel, for files, options and models that the kernels have no form for */
-export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices = {}): Promise<ModelPlan> {
+export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices = {}): Promise<ProfilePlan> {
   const { signal } = choices;
   const profile = await resolveProfile(choices.profile);
   const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
   try {
     const decoder = await openDecoder(checkpoint, { signal });
-    const contextLength = resolveContextLength(choices.contextLength, decoder.config.contextLength);
+    const modelContextLength = decoder.config.contextLength;
+    const contextLength = Math.max(resolveContextLength(choices.contextLength, modelContextLength), Math.min(choices.keys ?? 0, modelContextLength));
     const kv = kvLayoutOf(contextLength, resolveKvType(choices.kvType, decoder));
     const typeOf = (id: string): WeightType => {
       const source = decoder.weights.get(id);
       if (source === undefined) throw new Error(`model ${decoder.model.name}: no source for weight ${id}`);
       return source.type;
     };
-    return planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows: Math.min(profile.prefillRows, contextLength) } });
+    const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows: Math.min(profile.prefillRows, contextLength) } });
+    return { ...plan, modelContextLength };
   } finally {
     await checkpoint.close();
   }
