@@ -3,6 +3,7 @@ import { buildGraph } from '../src/graph/graph-builder.ts';
 import type { KvLayout, ProgramRequest, WeightSource } from '../src/graph/executor.ts';
 import type { Graph } from '../src/graph/graph.ts';
 import { modelOfDecoder } from '../src/graph/model-graphs.ts';
+import type { ModelGraphs } from '../src/graph/model-graphs.ts';
 import { gated } from '../src/graph/ops/activation.ts';
 import { add } from '../src/graph/ops/add.ts';
 import { attention } from '../src/graph/ops/attention.ts';
@@ -79,7 +80,8 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
 }
 
 export interface SyntheticOptions {
-  readonly graph: Graph;
+  /** A decoder, or a whole model. */
+  readonly graph: Graph | ModelGraphs;
   /** Type of a matrix by its id; vectors are f32 unless `vectorType` says otherwise. */
   readonly typeOf: (id: string) => WeightType;
   readonly vectorType?: WeightType;
@@ -91,10 +93,11 @@ export interface SyntheticOptions {
 }
 
 export function syntheticRequest(options: SyntheticOptions): ProgramRequest {
-  const { graph, typeOf, vectorType = 'f32', kv, maxRows = 32, seed = 1, scaleOf } = options;
+  const { typeOf, vectorType = 'f32', kv, maxRows = 32, seed = 1, scaleOf } = options;
   const random = randomSource(seed);
   const weights = new Map<string, WeightSource>();
-  for (const { id, shape } of graph.weights) {
+  const model = 'graphs' in options.graph ? options.graph : modelOfDecoder(options.graph);
+  for (const { id, shape } of model.weights) {
     const isVector = shape.length === 1;
     const type = isVector ? vectorType : typeOf(id);
     const bytes = isVector
@@ -104,7 +107,7 @@ export function syntheticRequest(options: SyntheticOptions): ProgramRequest {
     if (scale !== 1) new Float32Array(bytes.buffer).forEach((value, i, all) => (all[i] = value * scale));
     weights.set(id, sourceOfBytes(id, { type, shape, bytes }));
   }
-  return { model: modelOfDecoder(graph), weights, kv: { type: 'f32', pageTokens: 8, maxPages: 64, ...kv }, sizes: { rows: maxRows } };
+  return { model, weights, kv: { type: 'f32', pageTokens: 8, maxPages: 64, ...kv }, sizes: { rows: maxRows } };
 }
 
 export function sourceOfBytes(id: string, { type, shape, bytes }: { type: WeightType; shape: readonly number[]; bytes: Uint8Array }): WeightSource {

@@ -56,14 +56,15 @@ export function decoderSteps(program: Program): DecoderSteps {
 /** The run of the decoder for the new tokens of some sequences. */
 export function decoderRun(names: DecoderNames, sequences: readonly SequenceStep[], wanted: readonly string[]): GraphRun {
   const rows = sequences.reduce((sum, { tokens }) => sum + tokens.length, 0);
-  const tokens = new Int32Array(rows);
+  // As they are: whoever checks the run refuses what is no token.
+  const tokens: number[] = [];
   const positions = new Int32Array(rows);
   const outIndices: number[] = [];
   let row = 0;
   for (const { tokens: own, start, outputs } of sequences) {
     for (const at of outputs) outIndices.push(row + at);
     for (let i = 0; i < own.length; i++, row++) {
-      tokens[row] = own[i] as number;
+      tokens.push(own[i] as number);
       positions[row] = start + i;
     }
   }

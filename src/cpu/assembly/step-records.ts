@@ -185,6 +185,25 @@ export class AttentionRecord extends OpRecord {
   window: i32;
 }
 
+@unmanaged
+export class FullAttentionRecord extends OpRecord {
+  heads: i32;
+  kvHeads: i32;
+  keyDim: i32;
+  valueDim: i32;
+  scale: f32;
+  /** Index of the dim that counts the keys. */
+  keys: i32;
+  q: usize;
+  qStride: usize;
+  k: usize;
+  kStride: usize;
+  v: usize;
+  vStride: usize;
+  out: usize;
+  outStride: usize;
+}
+
 /** Looks for NaN and infinity in `blocks` blocks of a weight; the index of the lowest one goes to `found` (u32, at first all ones). */
 @unmanaged
 export class CheckRecord extends OpRecord {

@@ -3,6 +3,7 @@ import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
 import type { EmbedOp } from '../../graph/ops/embed.ts';
+import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { CpuOpRules, Lower, TypeOf } from '../cpu-op-rules.ts';
 import type { CpuStepOf } from '../cpu-value.ts';
 import { activationRules, lowerActivation } from './activation.ts';
@@ -10,6 +11,7 @@ import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionStepOp } from './attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
+import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherStepOp } from './gather-rows.ts';
 import { gatedRules, linearsRules, lowerLinear } from './linear.ts';
@@ -22,7 +24,7 @@ import { lowerRope, rotateRules } from './rope.ts';
 import type { RotateStepOp } from './rope.ts';
 
 export type CpuOp =
-  | EmbedOp | NormStepOp | QuantizeStepOp | GatherStepOp | ActivationOp | AddOp | RotateStepOp | LinearsStepOp | GatedStepOp | AttentionStepOp;
+  | EmbedOp | NormStepOp | QuantizeStepOp | GatherStepOp | ActivationOp | AddOp | RotateStepOp | LinearsStepOp | GatedStepOp | AttentionStepOp | FullAttentionOp;
 
 export type CpuStep = CpuStepOf<CpuOp>;
 
@@ -33,6 +35,7 @@ export const LOWERINGS = {
   linear: lowerLinear,
   rope: lowerRope,
   attention: lowerAttention,
+  fullAttention: lowerFullAttention,
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
@@ -43,6 +46,7 @@ export const CPU_OPS = {
   norm: normRules,
   quantize: quantizeRules,
   gather: gatherRules,
+  fullAttention: fullAttentionRules,
   activation: activationRules,
   add: addRules,
   rotate: rotateRules,

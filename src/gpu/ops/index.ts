@@ -1,6 +1,7 @@
 /** The ops of a GPU plan, fused or not; and how each op of a graph becomes one. One line an op. */
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
+import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { RopeOp } from '../../graph/ops/rope.ts';
 import type { GpuOpRules, Lower, TypeOf } from '../plan/gpu-op-rules.ts';
@@ -11,6 +12,7 @@ import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
+import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherOp } from './gather-rows.ts';
 import { linearRules, lowerLinear } from './linear.ts';
@@ -21,7 +23,7 @@ import { lowerRmsNorm, normRules } from './rms-norm.ts';
 import type { NormOp } from './rms-norm.ts';
 import { lowerRope, ropeRules } from './rope.ts';
 
-export type GpuOp = LinearOp | EmbedOp | NormOp | QuantizeOp | RopeOp | AttentionOp | ActivationOp | AddOp | GatherOp;
+export type GpuOp = LinearOp | EmbedOp | NormOp | QuantizeOp | RopeOp | AttentionOp | FullAttentionOp | ActivationOp | AddOp | GatherOp;
 
 export type GpuStep = GpuStepOf<GpuOp>;
 
@@ -32,6 +34,7 @@ export const LOWERINGS = {
   linear: lowerLinear,
   rope: lowerRope,
   attention: lowerAttention,
+  fullAttention: lowerFullAttention,
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
@@ -44,6 +47,7 @@ export const GPU_OPS = {
   quantize: quantizeRules,
   rope: ropeRules,
   attention: attentionRules,
+  fullAttention: fullAttentionRules,
   activation: activationRules,
   add: addRules,
   gather: gatherRules,

@@ -11,6 +11,8 @@ import { attentionRules } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
 import { embedRules } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
+import { fullAttentionRules } from './full-attention.ts';
+import type { FullAttentionOp } from './full-attention.ts';
 import { gatherRowsRules } from './gather-rows.ts';
 import type { GatherRowsOp } from './gather-rows.ts';
 import { linearRules } from './linear.ts';
@@ -20,7 +22,7 @@ import type { RmsNormOp } from './rms-norm.ts';
 import { ropeRules } from './rope.ts';
 import type { RopeOp } from './rope.ts';
 
-export type GraphOp = EmbedOp | RmsNormOp | LinearOp | RopeOp | AttentionOp | ActivationOp | AddOp | GatherRowsOp;
+export type GraphOp = EmbedOp | RmsNormOp | LinearOp | RopeOp | AttentionOp | FullAttentionOp | ActivationOp | AddOp | GatherRowsOp;
 
 export type OpOf<Kind extends GraphOp['kind']> = Extract<GraphOp, { readonly kind: Kind }>;
 
@@ -30,6 +32,7 @@ export const OP_RULES = {
   linear: linearRules,
   rope: ropeRules,
   attention: attentionRules,
+  fullAttention: fullAttentionRules,
   activation: activationRules,
   add: addRules,
   gatherRows: gatherRowsRules,

@@ -5,6 +5,7 @@ import { runActivation } from './activation.ts';
 import { runAdd } from './add.ts';
 import { runAttention } from './attention.ts';
 import { runEmbed } from './embed.ts';
+import { runFullAttention } from './full-attention.ts';
 import { runGatherRows } from './gather-rows.ts';
 import { runLinear } from './linear.ts';
 import { runRmsNorm } from './rms-norm.ts';
@@ -16,6 +17,7 @@ export const REFERENCE_OPS = {
   linear: runLinear,
   rope: runRope,
   attention: runAttention,
+  fullAttention: runFullAttention,
   activation: runActivation,
   add: runAdd,
   gatherRows: runGatherRows,
