@@ -47,7 +47,8 @@ function unknownWarning({ name }: Checkpoint, unknown: readonly string[]): reado
   if (unknown.length === 0) return [];
   const more = unknown.length > MOST_NAMED ? ` and ${unknown.length - MOST_NAMED} more` : '';
   const [is, it] = unknown.length === 1 ? ['a setting that is', 'it changes'] : ['settings that are', 'they change'];
-  return [`${name} has ${is} not known here and not used: ${unknown.slice(0, MOST_NAMED).join(', ')}${more}. If ${it} what the model computes, its answers will be off.`];
+  const named = `${unknown.slice(0, MOST_NAMED).join(', ')}${more}`;
+  return [`${name} has ${is} not known here and not used: ${named}. If ${it} what the model computes, its answers will be off.`];
 }
 
 function* settingsOf({ format, metadata, config }: Checkpoint, prefix: string): Generator<readonly [string, SettingValue]> {
