@@ -33,6 +33,11 @@ export const templateConversations = JSON.parse(readFileSync(`${fixturesPath}tem
 
 export const casesAbout = JSON.parse(readFileSync(`${folder}about.json`, 'utf8')) as CasesAbout;
 
+/** Its variables. JavaScript puts the key "0" of one first, where jinja2 has it fifth: a Map keeps the order of the file. */
+const oddKeys = ['items', 'keys', 'values', 'get', '0', '', 'a b', 'x.y'] as const;
+const odd = casesAbout.data['odd'] as Readonly<Record<string, TemplateData>>;
+const caseData = { ...casesAbout.data, odd: new Map(oddKeys.map((key) => [key, odd[key]])) };
+
 /** The files of cases, without their ending. */
 export const caseFamilies = readdirSync(folder)
   .filter((name) => name.endsWith('.json') && name !== 'about.json')
@@ -62,7 +67,7 @@ function isRightError(error: Error, name: string): boolean {
 function outcomeOf(template: string, conversation: TemplateConversation): { text?: string; error?: Error } {
   try {
     const { messages, tools, addGenerationPrompt = true, vars } = conversation;
-    const text = renderChat(template, { messages, tools, addGenerationPrompt, variables: { ...casesAbout.data, ...vars }, now: new Date(casesAbout.now) });
+    const text = renderChat(template, { messages, tools, addGenerationPrompt, variables: { ...caseData, ...vars }, now: new Date(casesAbout.now) });
     return { text };
   } catch (error) {
     return { error: error as Error };

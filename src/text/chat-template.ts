@@ -2,17 +2,20 @@
  * Chat templates: Jinja programs that turn messages into the text a model was trained on. They come with model files,
  * so they run under limits, and their own text is told apart from the caller's: only there may special tokens be.
  */
-import { parse, tokenize } from '@huggingface/jinja';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { createBudget, DEFAULT_LIMITS } from './jinja/budget.ts';
 import type { BudgetLimits } from './jinja/budget.ts';
 import { templateGlobals } from './jinja/globals.ts';
 import { runTemplate } from './jinja/interpreter.ts';
-import type { Node } from './jinja/nodes.ts';
+import { filterNames } from './jinja/filters.ts';
+import { foreignValue } from './jinja/foreign-value.ts';
+import type { Template } from './jinja/nodes.ts';
+import { parseTemplate } from './jinja/parser.ts';
 import { ownText } from './jinja/template-text.ts';
 import type { TemplateText } from './jinja/template-text.ts';
-import { foreignValue, TemplateError, TemplateRefusal } from './jinja/values.ts';
+import { TemplateError, TemplateRefusal, TemplateSyntaxError } from './jinja/template-errors.ts';
+import { testNames } from './jinja/tests.ts';
 import type { Value } from './jinja/values.ts';
 import type { TextSegment, Tokenizer } from './tokenizer.ts';
 
@@ -91,12 +94,12 @@ export function encodeChat(tokenizer: Pick<Tokenizer, 'encodeSegments'>, chat: P
   );
 }
 
-function parseSource(source: string, where: string): Node {
+function parseSource(source: string, where: string): Template {
   try {
-    const tokens = tokenize(source.replace(/\r\n?/g, '\n'), { lstrip_blocks: true, trim_blocks: true });
-    return parse(tokens) as unknown as Node;
+    return parseTemplate(source, { filters: filterNames, tests: testNames });
   } catch (error) {
-    const reason = error instanceof RangeError ? 'it is nested too deep' : error instanceof TypeError ? 'it ends too early' : (error as Error).message.slice(0, 300);
+    if (!(error instanceof TemplateSyntaxError)) throw error;
+    const reason = `line ${error.line}: ${error.message.slice(0, 300)}`;
     throw new FormatError(`${where} cannot be parsed: ${reason}. Pass another template, or a prompt instead of messages.`, { cause: error });
   }
 }
@@ -108,7 +111,7 @@ function templateVariables(options: RenderChatOptions): Map<string, Value> {
   if (bosToken !== undefined) named.set('bos_token', ownText(bosToken));
   if (eosToken !== undefined) named.set('eos_token', ownText(eosToken));
   named.set('messages', foreignValue(messages as readonly JsonValue[]));
-  named.set('tools', tools === undefined || tools.length === 0 ? null : foreignValue(tools as readonly JsonValue[]));
+  named.set('tools', tools === undefined ? null : foreignValue(tools as readonly JsonValue[]));
   named.set('documents', null);
   named.set('add_generation_prompt', addGenerationPrompt);
   for (const [name, value] of Object.entries(variables)) named.set(name, foreignValue(value as JsonValue));
@@ -132,7 +135,7 @@ function renderedChat({ text, foreign }: TemplateText): RenderedChat {
 
 function renderError(error: unknown, where: string): unknown {
   if (error instanceof TemplateRefusal) return new InputError(`${where} does not accept these messages: ${error.message}`, { cause: error });
-  if (error instanceof TemplateError) return new FormatError(`${where} failed: ${error.message}.`, { cause: error });
+  if (error instanceof TemplateError) return new FormatError(`${where} failed${error.line === undefined ? '' : ` at line ${error.line}`}: ${error.message}.`, { cause: error });
   if (error instanceof RangeError) return new FormatError(`${where} failed: it is nested too deep or makes too much text.`, { cause: error });
   return error;
 }

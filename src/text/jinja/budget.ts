@@ -1,5 +1,5 @@
 /** Limits on what a template may use: it is a program that came with a file. */
-import { TemplateError } from './values.ts';
+import { TemplateError } from './template-errors.ts';
 
 export interface BudgetLimits {
   /** Expressions and statements evaluated, and items and text looked through. */

@@ -1,32 +1,38 @@
 /** What a template can call by name, as transformers provides it. */
+import { bindArguments, intArgument, textArgument } from './arguments.ts';
+import type { Parameter } from './arguments.ts';
 import type { Budget } from './budget.ts';
-import { itemsOf } from './filters.ts';
-import { intArgument } from './methods.ts';
+import { dictItems, dictOf } from './dict.ts';
+import { itemsOf } from './iterate.ts';
 import { textOf } from './printing.ts';
-import { isTemplateText, ownText } from './template-text.ts';
-import { isDict, isList, TemplateError, TemplateRefusal } from './values.ts';
-import type { Callable, Value } from './values.ts';
+import { formatTime } from './strftime.ts';
+import { TemplateError, TemplateRefusal } from './template-errors.ts';
+import { foreignText, ownText } from './template-text.ts';
+import { isDict, isText, rangeLength } from './values.ts';
+import type { Callable, Named, Opaque, Value } from './values.ts';
 
 /** @param now the time that strftime_now tells */
 export function templateGlobals(now: Date, budget: Budget): Map<string, Value> {
   const functions: Callable[] = [
-    { name: 'raise_exception', call: ([message]) => raise(message, budget) },
-    { name: 'strftime_now', call: ([format]) => ownText(formatTime(textOf(format, budget).text, now)) },
-    { name: 'range', call: (args) => range(args, budget) },
-    { name: 'namespace', call: (args, named) => ({ fields: new Map([...pairsOf(args[0], budget), ...named]) }) },
-    { name: 'dict', call: (args, named) => ({ entries: new Map([...pairsOf(args[0], budget), ...named]), foreignKeys: true }) },
-    { name: 'list', call: ([value]) => [...itemsOf(value, budget)] },
-    { name: 'str', call: ([value]) => textOf(value, budget) },
+    bound('raise_exception', ['message'], ([message]) => raise(message, budget)),
+    bound('strftime_now', ['format'], ([format]) => ownText(formatTime(textArgument(format, 'strftime_now').text, now))),
+    { name: 'range', shown: "<class 'range'>", call: (args, named) => range(args, named, budget) },
+    { name: 'namespace', shown: "<class 'jinja2.utils.Namespace'>", call: (args, named) => ({ fields: new Map(fieldsOf(args, named, budget)) }) },
+    { name: 'dict', shown: "<class 'dict'>", call: (args, named) => dictOf(pairsOf(args, named, budget)) },
+    { name: 'cycler', shown: "<class 'jinja2.utils.Cycler'>", call: cycler },
+    { name: 'joiner', shown: "<class 'jinja2.utils.Joiner'>", call: joiner },
+    {
+      name: 'lipsum',
+      call() {
+        throw new TemplateError('the function "lipsum" is not supported: text by chance gives no prompt that can be repeated');
+      },
+    },
   ];
-  const constants: [string, Value][] = [
-    ['true', true],
-    ['True', true],
-    ['false', false],
-    ['False', false],
-    ['none', null],
-    ['None', null],
-  ];
-  return new Map<string, Value>([...constants, ...functions.map((each) => [each.name, each] as const)]);
+  return new Map<string, Value>(functions.map((each) => [each.name, each] as const));
+}
+
+function bound(name: string, parameters: readonly Parameter[], apply: (args: readonly Value[]) => Value): Callable {
+  return { name, call: (args, named) => apply(bindArguments(name, parameters, { args, named })) };
 }
 
 const shownChars = 500;
@@ -35,57 +41,79 @@ function raise(message: Value, budget: Budget): never {
   throw new TemplateRefusal(textOf(message, budget).text.slice(0, shownChars));
 }
 
-function pairsOf(value: Value, budget: Budget): [string, Value][] {
-  if (value === undefined) return [];
-  if (isDict(value)) return [...value.entries];
-  return itemsOf(value, budget).map((pair) => {
-    const [key, item] = isList(pair) && pair.length === 2 ? pair : [];
-    if (!isTemplateText(key)) throw new TemplateError('expected pairs of a name and a value');
-    return [key.text, item];
+function pairsOf(args: readonly Value[], named: Named, budget: Budget): [Value, Value][] {
+  if (args.length > 1) throw new TemplateError('dict takes at most one argument without a name');
+  const [value] = args;
+  if (args.length === 1 && value === undefined) throw new TemplateError('dict: the value is undefined');
+  const items = value === undefined ? [] : isDict(value) ? dictItems(value) : itemsOf(value, budget);
+  const pairs = items.map((pair): [Value, Value] => {
+    const parts = itemsOf(pair, budget);
+    if (parts.length !== 2) throw new TemplateError('expected pairs of a name and a value');
+    return [parts[0], parts[1]];
+  });
+  for (const [name, item] of named) pairs.push([foreignText(name), item]);
+  return pairs;
+}
+
+function fieldsOf(args: readonly Value[], named: Named, budget: Budget): [string, Value][] {
+  return pairsOf(args, named, budget).map(([key, value]) => {
+    if (!isText(key)) throw new TemplateError('namespace: the name of a field should be a string');
+    return [key.text, value];
   });
 }
 
-function range(args: readonly Value[], budget: Budget): Value {
+/** As in jinja2's sandbox. */
+const maxRange = 100_000;
+
+function range(args: readonly Value[], named: Named, budget: Budget): Value {
+  if (named.size > 0 || args.length === 0 || args.length > 3) throw new TemplateError('range takes from one to three integers');
   const numbers = args.map((arg) => intArgument(arg, 'range'));
-  const [start, stop] = numbers.length > 1 ? [numbers[0]!, numbers[1]!] : [0, numbers[0] ?? 0];
+  const [start, stop] = numbers.length > 1 ? [numbers[0]!, numbers[1]!] : [0, numbers[0]!];
   const step = numbers[2] ?? 1;
   if (step === 0) throw new TemplateError('range: the step is zero');
-  const count = Math.max(0, Math.ceil((stop - start) / step));
-  budget.allowItems(count);
-  return Array.from({ length: count }, (_, index) => start + index * step);
+  const made = { start, stop, step };
+  if (rangeLength(made) > maxRange) throw new TemplateError(`range: going through it took more than ${maxRange} steps; it may loop without end`);
+  budget.spend(1);
+  return made;
 }
 
-const months = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
-const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
-const maxFormatUnits = 1000;
-
-/** Python's strftime in the C locale, in local time. */
-function formatTime(format: string, now: Date): string {
-  const two = (value: number): string => String(value).padStart(2, '0');
-  const startOfYear = new Date(now.getFullYear(), 0, 1);
-  const dayOfYear = 1 + Math.round((new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime() - startOfYear.getTime()) / 86_400_000);
-  const parts: Readonly<Record<string, string>> = {
-    Y: String(now.getFullYear()),
-    y: two(now.getFullYear() % 100),
-    m: two(now.getMonth() + 1),
-    d: two(now.getDate()),
-    e: String(now.getDate()).padStart(2, ' '),
-    B: months[now.getMonth()]!,
-    b: months[now.getMonth()]!.slice(0, 3),
-    A: days[now.getDay()]!,
-    a: days[now.getDay()]!.slice(0, 3),
-    H: two(now.getHours()),
-    I: two(now.getHours() % 12 || 12),
-    M: two(now.getMinutes()),
-    S: two(now.getSeconds()),
-    p: now.getHours() < 12 ? 'AM' : 'PM',
-    j: String(dayOfYear).padStart(3, '0'),
-    '%': '%',
+function cycler(args: readonly Value[], named: Named): Opaque {
+  if (named.size > 0 || args.length === 0) throw new TemplateError('cycler takes one or more values, without names');
+  let at = 0;
+  const methods: Readonly<Record<string, () => Value>> = {
+    next() {
+      const value = args[at];
+      at = (at + 1) % args.length;
+      return value;
+    },
+    reset() {
+      at = 0;
+      return null;
+    },
   };
-  const expand = (text: string): string => text.replace(/%-?([A-Za-z%])/g, (whole, letter: string) => {
-    const part = parts[letter] ?? whole;
-    return whole.startsWith('%-') ? part.replace(/^[0 ](?=.)/, '') : part;
-  });
-  const composed = format.slice(0, maxFormatUnits).replaceAll('%F', '%Y-%m-%d').replaceAll('%T', '%H:%M:%S');
-  return expand(composed);
+  return {
+    typeName: 'Cycler',
+    shown: '<jinja2.utils.Cycler object>',
+    attribute(name) {
+      if (name === 'current') return args[at];
+      if (name === 'pos') return at;
+      if (name === 'items') return { tuple: args };
+      return Object.hasOwn(methods, name) ? bound(name, [], methods[name]!) : undefined;
+    },
+  };
+}
+
+function joiner(args: readonly Value[], named: Named): Opaque {
+  const [separator] = bindArguments('joiner', [['sep', ownText(', ')]], { args, named });
+  let isUsed = false;
+  return {
+    typeName: 'Joiner',
+    shown: '<jinja2.utils.Joiner object>',
+    attribute: (name) => (name === 'sep' ? separator : name === 'used' ? isUsed : undefined),
+    call() {
+      if (isUsed) return separator;
+      isUsed = true;
+      return ownText('');
+    },
+  };
 }

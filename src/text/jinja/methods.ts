@@ -1,240 +1,165 @@
-/** Methods of strings and dicts that templates call, as Python has them. */
+/** Methods of dicts, lists, tuples and numbers that do not change them; those that do are not there, as in jinja2's sandbox. */
+import { bindArguments, intArgument } from './arguments.ts';
+import type { GivenArguments } from './arguments.ts';
 import type { Budget } from './budget.ts';
-import { textOf } from './printing.ts';
-import { concatTexts, isPythonSpace, joinTexts, mapText, ownText, sliceText, splitText, stripText } from './template-text.ts';
-import type { StripSide, TemplateText } from './template-text.ts';
-import { isDict, isList, isText, keyText, numberOf, TemplateError, typeName } from './values.ts';
+import { isEqual } from './compare.ts';
+import { dictItems, dictKeys, dictOf, dictValues, entryOf } from './dict.ts';
+import { itemsOf } from './iterate.ts';
+import { TemplateError } from './template-errors.ts';
+import { textMethods } from './text-methods.ts';
+import { isDict, isFloat, isInt, isList, isRange, isText, isTuple } from './values.ts';
 import type { Callable, Dict, Value } from './values.ts';
 
-type Named = ReadonlyMap<string, Value>;
-type Method<Self> = (self: Self, args: readonly Value[], named: Named, budget: Budget) => Value;
+type Method<Self> = (self: Self, given: GivenArguments, budget: Budget) => Value;
 
-/** A method bound to its value, or undefined where there is none of that name. */
-export function methodOf(self: Value, name: string, budget: Budget): Callable | undefined {
-  if (isText(self)) return bind(textMethods, self, name, budget);
-  return isDict(self) ? bind(dictMethods, self, name, budget) : undefined;
+/** A method bound to its value or an attribute, or undefined where there is none of that name. */
+export function methodOf(self: Value, name: string, budget: Budget): Value {
+  if (isText(self)) return bind(textMethods.get(name), { self, name, type: 'str' }, budget);
+  if (isDict(self)) return bind(own(dictMethods, name), { self, name, type: 'dict' }, budget);
+  if (isTuple(self)) return (self.names !== undefined && Object.hasOwn(self.names, name) ? self.names[name] : undefined) ?? bind(own(sequenceMethods, name), { self, name, type: 'tuple' }, budget);
+  if (isList(self)) return bind(own(listMethods, name), { self, name, type: 'list' }, budget);
+  if (isInt(self)) return intAttribute(BigInt(self), name);
+  if (isFloat(self)) return floatAttribute(self.float, name);
+  if (isRange(self)) return name === 'start' || name === 'stop' || name === 'step' ? self[name] : bind(own(sequenceMethods, name), { self, name, type: 'range' }, budget);
+  return undefined;
 }
 
-function bind<Self>(methods: Readonly<Record<string, Method<Self>>>, self: Self, name: string, budget: Budget): Callable | undefined {
-  const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
-  return method && { name, call: (args, named) => method(self, args, named, budget) };
+function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
-export function textArgument(value: Value, where: string): TemplateText {
-  if (isText(value)) return value;
-  throw new TemplateError(`${where}: expected a string, found ${typeName(value)}`);
+interface Bound<Self> {
+  readonly self: Self;
+  readonly name: string;
+  readonly type: string;
 }
 
-export function intArgument(value: Value, where: string, fallback?: number): number {
-  if ((value === undefined || value === null) && fallback !== undefined) return fallback;
-  const number = numberOf(value);
-  if (number !== undefined && Number.isInteger(number)) return number;
-  throw new TemplateError(`${where}: expected an integer, found ${typeName(value)}`);
+function bind<Self>(method: Method<Self> | undefined, { self, name, type }: Bound<Self>, budget: Budget): Callable | undefined {
+  return method && { name, shown: `<built-in method ${name} of ${type} object>`, call: (args, named) => method(self, { args, named }, budget) };
 }
 
-function stripMethod(side: StripSide): Method<TemplateText> {
-  return (self, [chars], _named, budget) => {
-    budget.scan(self.text.length);
-    return stripText(self, side, chars === undefined || chars === null ? undefined : textArgument(chars, 'strip').text);
+const view =
+  (name: 'dict_items' | 'dict_keys' | 'dict_values', items: (dict: Dict) => Value[]): Method<Dict> =>
+  (self, given, budget) => {
+    bindArguments(name, [], given);
+    budget.allowItems(self.entries.size);
+    return { view: name, items: items(self) };
   };
-}
-
-function testMethod(test: (text: string, part: string) => boolean): Method<TemplateText> {
-  return (self, [part]) => {
-    const parts = isList(part) ? part : [part];
-    return parts.some((each) => test(self.text, textArgument(each, 'startswith').text));
-  };
-}
-
-function caseMethod(change: (text: string) => string): Method<TemplateText> {
-  return (self, _args, _named, budget) => {
-    budget.scan(self.text.length);
-    return mapText(self, change);
-  };
-}
-
-function classMethod(pattern: RegExp): Method<TemplateText> {
-  return (self, _args, _named, budget) => {
-    budget.scan(self.text.length);
-    return pattern.test(self.text);
-  };
-}
-
-const textMethods: Readonly<Record<string, Method<TemplateText>>> = {
-  upper: caseMethod((text) => text.toUpperCase()),
-  lower: caseMethod((text) => text.toLowerCase()),
-  title: caseMethod(titleCase),
-  capitalize: caseMethod(capitalize),
-  strip: stripMethod('both'),
-  lstrip: stripMethod('start'),
-  rstrip: stripMethod('end'),
-  startswith: testMethod((text, part) => text.startsWith(part)),
-  endswith: testMethod((text, part) => text.endsWith(part)),
-  isdigit: classMethod(/^\p{Nd}+$/u),
-  isalpha: classMethod(/^\p{L}+$/u),
-  isalnum: classMethod(/^[\p{L}\p{N}]+$/u),
-  isspace: (self) => self.text !== '' && Array.from(self.text).every(isPythonSpace),
-  isupper: (self) => self.text !== self.text.toLowerCase() && self.text === self.text.toUpperCase(),
-  islower: (self) => self.text !== self.text.toUpperCase() && self.text === self.text.toLowerCase(),
-  split: (self, [separator, most], named, budget) =>
-    splitMethod(self, separator ?? named.get('sep'), intArgument(most ?? named.get('maxsplit'), 'split', -1), budget),
-  rsplit: rsplitMethod,
-  splitlines: (self, _args, _named, budget) => {
-    budget.allowItems(self.text.length / 8);
-    const lines = splitText({ ...self, text: self.text.replace(/\r(?!\n)/g, '\n') }, '\n').map((line) => stripText(line, 'end', '\r'));
-    return lines.at(-1)!.text === '' ? lines.slice(0, -1) : lines;
-  },
-  replace: (self, [from, to, count], named, budget) =>
-    replaceMethod(self, { from: textArgument(from, 'replace'), to: textArgument(to, 'replace'), count: intArgument(count ?? named.get('count'), 'replace', -1) }, budget),
-  find: (self, [part], _named, budget) => {
-    budget.scan(self.text.length);
-    return self.text.indexOf(textArgument(part, 'find').text);
-  },
-  count: (self, [part], _named, budget) => {
-    budget.scan(self.text.length);
-    const found = textArgument(part, 'count').text;
-    return found === '' ? self.text.length + 1 : self.text.split(found).length - 1;
-  },
-  join: (self, [items], _named, budget) => joinValues(isList(items) ? items.map((item) => textArgument(item, 'join')) : [], self, budget),
-  removeprefix: (self, [part]) => {
-    const { text } = textArgument(part, 'removeprefix');
-    return self.text.startsWith(text) ? sliceText(self, text.length, self.text.length) : self;
-  },
-  removesuffix: (self, [part]) => {
-    const { text } = textArgument(part, 'removesuffix');
-    return text !== '' && self.text.endsWith(text) ? sliceText(self, 0, self.text.length - text.length) : self;
-  },
-  format: formatMethod,
-};
-
-export function titleCase(text: string): string {
-  return text.replace(/\p{L}+/gu, (word) => word[0]!.toUpperCase() + word.slice(1).toLowerCase());
-}
-
-export function capitalize(text: string): string {
-  const [first = ''] = text;
-  return first.toUpperCase() + text.slice(first.length).toLowerCase();
-}
-
-function splitMethod(self: TemplateText, separator: Value, most: number, budget: Budget): Value {
-  budget.scan(self.text.length);
-  const limit = most < 0 ? Infinity : most;
-  if (separator === undefined || separator === null) return splitWords(self, limit, budget);
-  const { text } = textArgument(separator, 'split');
-  if (text === '') throw new TemplateError('split: the separator is empty');
-  const pieces = splitText(self, text, limit);
-  budget.allowItems(pieces.length);
-  return pieces;
-}
-
-/** Words between runs of white space; after `most` of them the rest is one more, white space at its end kept. */
-function splitWords(self: TemplateText, most: number, budget: Budget): Value {
-  const words: TemplateText[] = [];
-  const { text } = self;
-  const skip = (at: number, spaces: boolean): number => {
-    let end = at;
-    while (end < text.length && isPythonSpace(text[end]!) === spaces) end++;
-    return end;
-  };
-  for (let at = skip(0, true); at < text.length; ) {
-    budget.spend(1);
-    const end = words.length < most ? skip(at, false) : text.length;
-    words.push(sliceText(self, at, end));
-    at = skip(end, true);
-  }
-  return words;
-}
-
-function rsplitMethod(self: TemplateText, [separator, most]: readonly Value[], named: Named, budget: Budget): Value {
-  const all = splitMethod(self, separator ?? named.get('sep'), -1, budget) as readonly TemplateText[];
-  const limit = intArgument(most ?? named.get('maxsplit'), 'rsplit', -1);
-  if (limit < 0 || all.length <= limit + 1) return all;
-  const between = isText(separator) ? separator : ownText(' ');
-  const cut = all.length - limit;
-  return [joinTexts(all.slice(0, cut), between), ...all.slice(cut)];
-}
-
-interface Replacement {
-  readonly from: TemplateText;
-  readonly to: TemplateText;
-  /** How often; negative for everywhere. */
-  readonly count: number;
-}
-
-export function replaceMethod(self: TemplateText, { from, to, count }: Replacement, budget: Budget): TemplateText {
-  budget.scan(self.text.length);
-  if (count === 0) return self;
-  const most = count < 0 ? Infinity : count;
-  const pieces = from.text === '' ? betweenUnits(self, most) : splitText(self, from.text, most);
-  budget.allowItems(pieces.length);
-  budget.allowText(self.text.length + (pieces.length - 1) * to.text.length);
-  return joinTexts(pieces, to);
-}
-
-/** The pieces between which an empty text stands: before every character and at the end. */
-function betweenUnits(self: TemplateText, most: number): TemplateText[] {
-  const pieces = [sliceText(self, 0, 0)];
-  let at = 0;
-  while (at < self.text.length && pieces.length < most) {
-    const end = at + (self.text.codePointAt(at)! > 0xffff ? 2 : 1);
-    pieces.push(sliceText(self, at, end));
-    at = end;
-  }
-  pieces.push(sliceText(self, at, self.text.length));
-  return pieces;
-}
-
-/** Joins texts with a limit on the result. */
-export function joinValues(items: readonly TemplateText[], separator: TemplateText, budget: Budget): TemplateText {
-  budget.allowItems(items.length);
-  const units = items.reduce((sum, item) => sum + item.text.length + separator.text.length, 0);
-  budget.allowText(units);
-  return items.length === 0 ? ownText('') : joinTexts(items, separator);
-}
-
-/** `{}`, `{0}` and `{name}`; what else str.format can do is refused. */
-function formatMethod(self: TemplateText, args: readonly Value[], named: Named, budget: Budget): Value {
-  budget.scan(self.text.length);
-  let next = 0;
-  let from = 0;
-  const parts: TemplateText[] = [];
-  for (const match of self.text.matchAll(/\{\{|\}\}|\{(\w*)\}|[{}]/g)) {
-    const [whole, name] = match;
-    parts.push(sliceText(self, from, match.index));
-    from = match.index + whole.length;
-    if (whole === '{{' || whole === '}}') parts.push(ownText(whole[0]!));
-    else if (name === undefined) throw new TemplateError('format: only {}, {0} and {name} are known');
-    else if (name === '') parts.push(textOf(args[next++], budget));
-    else parts.push(textOf(/^\d+$/.test(name) ? args[Number(name)] : named.get(name), budget));
-  }
-  parts.push(sliceText(self, from, self.text.length));
-  budget.allowText(parts.reduce((sum, part) => sum + part.text.length, 0));
-  return concatTexts(parts);
-}
-
-export function dictItems(self: Dict): Value[] {
-  return [...self.entries].map(([key, value]) => [keyText(self, key), value]);
-}
-
-export function dictKeys(self: Dict): TemplateText[] {
-  return [...self.entries.keys()].map((key) => keyText(self, key));
-}
 
 const dictMethods: Readonly<Record<string, Method<Dict>>> = {
-  get: (self, [key, fallback = null], named) => {
-    const found = isText(key) ? self.entries.get(key.text) : undefined;
-    return found === undefined ? (named.get('default') ?? fallback) : found;
+  get: (self, given) => {
+    const [key, fallback] = bindArguments('get', ['key', ['default', null]], given, true);
+    const entry = entryOf(self, key);
+    return entry === undefined ? fallback : entry.value;
   },
-  items: (self, _args, _named, budget) => {
-    budget.allowItems(self.entries.size);
-    return dictItems(self);
+  items: view('dict_items', dictItems),
+  keys: view('dict_keys', dictKeys),
+  values: view('dict_values', dictValues),
+  copy: (self, given) => {
+    bindArguments('copy', [], given);
+    return self;
   },
-  keys: (self, _args, _named, budget) => {
-    budget.allowItems(self.entries.size);
-    return dictKeys(self);
-  },
-  values: (self, _args, _named, budget) => {
-    budget.allowItems(self.entries.size);
-    return [...self.entries.values()];
+  fromkeys: (_self, given, budget) => {
+    const [keys, value] = bindArguments('fromkeys', ['keys', ['value', null]], given, true);
+    return dictOf(itemsOf(keys, budget).map((key) => [key, value] as const));
   },
 };
+
+const sequenceMethods: Readonly<Record<string, Method<Value>>> = {
+  count: (self, given, budget) => {
+    const [value] = bindArguments('count', ['value'], given, true);
+    return itemsOf(self, budget).filter((item) => isEqual(item, value, budget)).length;
+  },
+  index: (self, given, budget) => {
+    const items = itemsOf(self, budget);
+    const [value, start, stop] = bindArguments('index', ['value', ['start', 0], ['stop', items.length]], given, true);
+    const resolve = (at: number): number => Math.max(0, at < 0 ? at + items.length : at);
+    const from = resolve(intArgument(start, 'index'));
+    const to = resolve(intArgument(stop, 'index'));
+    const found = items.findIndex((item, at) => at >= from && at < to && isEqual(item, value, budget));
+    if (found < 0) throw new TemplateError('index: the value is not in the list');
+    return found;
+  },
+};
+
+const listMethods: Readonly<Record<string, Method<Value>>> = {
+  ...sequenceMethods,
+  copy: (self, given, budget) => {
+    bindArguments('copy', [], given);
+    return [...itemsOf(self, budget)];
+  },
+};
+
+function constant(name: string, value: Value): Callable {
+  return {
+    name,
+    call(args, named) {
+      bindArguments(name, [], { args, named });
+      return value;
+    },
+  };
+}
+
+function intAttribute(value: bigint, name: string): Value {
+  const plain: Value = Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  const bits = (value < 0n ? -value : value).toString(2);
+  switch (name) {
+    case 'real':
+    case 'numerator':
+      return plain;
+    case 'imag':
+      return 0;
+    case 'denominator':
+      return 1;
+    case 'conjugate':
+      return constant(name, plain);
+    case 'bit_length':
+      return constant(name, value === 0n ? 0 : bits.length);
+    case 'bit_count':
+      return constant(name, bits.replaceAll('0', '').length);
+    case 'is_integer':
+      return constant(name, true);
+    case 'as_integer_ratio':
+      return constant(name, { tuple: [plain, 1] });
+    default:
+      return undefined;
+  }
+}
+
+function floatAttribute(value: number, name: string): Value {
+  switch (name) {
+    case 'real':
+      return { float: value };
+    case 'imag':
+      return { float: 0 };
+    case 'conjugate':
+      return constant(name, { float: value });
+    case 'is_integer':
+      return constant(name, Number.isInteger(value));
+    case 'hex':
+      return constant(name, { text: hexText(value), foreign: [] });
+    case 'as_integer_ratio':
+      return constant(name, { tuple: integerRatio(value) });
+    default:
+      return undefined;
+  }
+}
+
+function integerRatio(value: number): [Value, Value] {
+  let [numerator, denominator] = [value, 1];
+  while (!Number.isInteger(numerator)) [numerator, denominator] = [numerator * 2, denominator * 2];
+  return [numerator, denominator];
+}
+
+function hexText(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'nan' : value < 0 ? '-inf' : 'inf';
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, Math.abs(value));
+  const bits = view.getBigUint64(0);
+  const biased = Number(bits >> 52n);
+  const digits = (bits & ((1n << 52n) - 1n)).toString(16).padStart(13, '0');
+  const exponent = biased === 0 ? (value === 0 ? 0 : -1022) : biased - 1023;
+  const sign = value < 0 || Object.is(value, -0) ? '-' : '';
+  const mantissa = value === 0 ? '0.0' : `${biased === 0 ? 0 : 1}.${digits}`;
+  return `${sign}0x${mantissa}p${exponent < 0 ? '-' : '+'}${Math.abs(exponent)}`;
+}

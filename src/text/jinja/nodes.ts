@@ -1,110 +1,125 @@
-/** The syntax tree that @huggingface/jinja's parser makes; its own types are not among the package's exports. */
+/** The syntax tree of a template. */
 
-interface Operator {
-  readonly value: string;
-}
+/** What a literal stands for. */
+export type Literal = string | number | bigint | boolean | null | { readonly float: number };
 
-export interface ProgramNode {
-  readonly type: 'Program';
-  readonly body: readonly Node[];
-}
-export interface IfNode {
-  readonly type: 'If';
-  readonly test: Node;
-  readonly body: readonly Node[];
-  readonly alternate: readonly Node[];
-}
-export interface ForNode {
-  readonly type: 'For';
-  readonly loopvar: Node;
-  readonly iterable: Node;
-  readonly body: readonly Node[];
-  readonly defaultBlock: readonly Node[];
-}
-export interface SetNode {
-  readonly type: 'Set';
-  readonly assignee: Node;
-  readonly value: Node | null;
-  readonly body: readonly Node[];
-}
-export interface MacroNode {
-  readonly type: 'Macro';
-  readonly name: IdentifierNode;
-  readonly args: readonly Node[];
-  readonly body: readonly Node[];
-}
-export interface CallStatementNode {
-  readonly type: 'CallStatement';
-  readonly call: CallNode;
-  readonly callerArgs: readonly Node[] | null;
-  readonly body: readonly Node[];
-}
-export interface FilterStatementNode {
-  readonly type: 'FilterStatement';
-  readonly filter: IdentifierNode | CallNode;
-  readonly body: readonly Node[];
-}
-export interface IdentifierNode {
-  readonly type: 'Identifier';
-  readonly value: string;
-}
-export interface CallNode {
-  readonly type: 'CallExpression';
-  readonly callee: Node;
-  readonly args: readonly Node[];
-}
-export interface MemberNode {
-  readonly type: 'MemberExpression';
-  readonly object: Node;
-  readonly property: Node;
-  readonly computed: boolean;
-}
-export interface SliceNode {
-  readonly type: 'SliceExpression';
-  readonly start: Node | undefined;
-  readonly stop: Node | undefined;
-  readonly step: Node | undefined;
-}
-export interface BinaryNode {
-  readonly type: 'BinaryExpression';
-  readonly operator: Operator;
-  readonly left: Node;
-  readonly right: Node;
-}
-export interface FilterNode {
-  readonly type: 'FilterExpression';
-  readonly operand: Node;
-  readonly filter: IdentifierNode | CallNode;
-}
-export interface KeywordNode {
-  readonly type: 'KeywordArgumentExpression';
-  readonly key: IdentifierNode;
-  readonly value: Node;
+export interface Arguments {
+  readonly positional: readonly Expression[];
+  readonly named: readonly (readonly [name: string, value: Expression])[];
+  /** `*list` */
+  readonly list: Expression | undefined;
+  /** `**dict` */
+  readonly dict: Expression | undefined;
 }
 
-export type Node =
-  | ProgramNode
-  | IfNode
-  | ForNode
-  | SetNode
-  | MacroNode
-  | CallStatementNode
-  | FilterStatementNode
-  | IdentifierNode
-  | CallNode
-  | MemberNode
-  | SliceNode
-  | BinaryNode
-  | FilterNode
-  | KeywordNode
-  | { readonly type: 'Break' | 'Continue' }
-  | { readonly type: 'Comment'; readonly value: string }
-  | { readonly type: 'IntegerLiteral' | 'FloatLiteral'; readonly value: number }
-  | { readonly type: 'StringLiteral'; readonly value: string }
-  | { readonly type: 'ArrayLiteral' | 'TupleLiteral'; readonly value: readonly Node[] }
-  | { readonly type: 'ObjectLiteral'; readonly value: ReadonlyMap<Node, Node> }
-  | { readonly type: 'UnaryExpression'; readonly operator: Operator; readonly argument: Node }
-  | { readonly type: 'TestExpression'; readonly operand: Node; readonly negate: boolean; readonly test: IdentifierNode }
-  | { readonly type: 'SelectExpression'; readonly lhs: Node; readonly test: Node }
-  | { readonly type: 'Ternary'; readonly condition: Node; readonly trueExpr: Node; readonly falseExpr: Node }
-  | { readonly type: 'SpreadExpression' | 'KeywordSpreadExpression'; readonly argument: Node };
+export interface Call {
+  readonly kind: 'call';
+  readonly callee: Expression;
+  readonly args: Arguments;
+}
+
+export interface Filter {
+  readonly kind: 'filter';
+  /** None in a filter block: the text of the block. */
+  readonly operand: Expression | undefined;
+  readonly name: string;
+  readonly args: Arguments;
+}
+
+export type Comparison = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in';
+export type Arithmetic = '+' | '-' | '*' | '/' | '//' | '%' | '**';
+
+export type Expression =
+  | Call
+  | Filter
+  | { readonly kind: 'literal'; readonly value: Literal }
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'list' | 'tuple'; readonly items: readonly Expression[] }
+  | { readonly kind: 'dict'; readonly pairs: readonly (readonly [key: Expression, value: Expression])[] }
+  | { readonly kind: 'attribute'; readonly object: Expression; readonly name: string }
+  | { readonly kind: 'item'; readonly object: Expression; readonly index: Expression }
+  | { readonly kind: 'slice'; readonly bounds: readonly (Expression | undefined)[] }
+  | { readonly kind: 'test'; readonly operand: Expression; readonly name: string; readonly args: Arguments }
+  | { readonly kind: 'and' | 'or'; readonly left: Expression; readonly right: Expression }
+  | { readonly kind: 'not' | 'negative' | 'positive'; readonly operand: Expression }
+  | { readonly kind: 'compare'; readonly first: Expression; readonly rest: readonly (readonly [Comparison, Expression])[] }
+  | { readonly kind: 'arithmetic'; readonly operator: Arithmetic; readonly left: Expression; readonly right: Expression }
+  | { readonly kind: 'concat'; readonly parts: readonly Expression[] }
+  | { readonly kind: 'if'; readonly test: Expression; readonly then: Expression; readonly otherwise: Expression | undefined };
+
+export type Target =
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'field'; readonly namespace: string; readonly name: string }
+  | { readonly kind: 'tuple'; readonly items: readonly Target[] };
+
+export interface Parameter {
+  readonly name: string;
+  readonly fallback: Expression | undefined;
+}
+
+export interface Macro {
+  readonly name: string;
+  readonly parameters: readonly Parameter[];
+  readonly body: readonly Statement[];
+  /** Names that its body reads: whether it takes further arguments depends on them. */
+  readonly takes: { readonly varargs: boolean; readonly kwargs: boolean; readonly caller: boolean };
+}
+
+export interface ForLoop {
+  readonly kind: 'for';
+  readonly line: number;
+  readonly target: Target;
+  readonly items: Expression;
+  readonly test: Expression | undefined;
+  readonly recursive: boolean;
+  readonly body: readonly Statement[];
+  readonly otherwise: readonly Statement[];
+}
+
+export interface Block {
+  readonly kind: 'block';
+  readonly line: number;
+  readonly name: string;
+  readonly scoped: boolean;
+  readonly required: boolean;
+  readonly body: readonly Statement[];
+}
+
+export type Statement =
+  | ForLoop
+  | Block
+  | { readonly kind: 'text'; readonly line: number; readonly text: string }
+  | { readonly kind: 'output'; readonly line: number; readonly value: Expression }
+  | {
+      readonly kind: 'if';
+      readonly line: number;
+      readonly branches: readonly (readonly [test: Expression, body: readonly Statement[]])[];
+      readonly otherwise: readonly Statement[];
+    }
+  | { readonly kind: 'set'; readonly line: number; readonly target: Target; readonly value: Expression }
+  | {
+      readonly kind: 'set block';
+      readonly line: number;
+      readonly target: Target;
+      readonly filter: Filter | undefined;
+      readonly body: readonly Statement[];
+    }
+  | { readonly kind: 'macro'; readonly line: number; readonly macro: Macro }
+  | { readonly kind: 'call'; readonly line: number; readonly call: Call; readonly caller: Macro }
+  | { readonly kind: 'filter'; readonly line: number; readonly filter: Filter; readonly body: readonly Statement[] }
+  | {
+      readonly kind: 'with';
+      readonly line: number;
+      readonly values: readonly (readonly [Target, Expression])[];
+      readonly body: readonly Statement[];
+    }
+  | { readonly kind: 'autoescape'; readonly line: number; readonly value: Expression; readonly body: readonly Statement[] }
+  | { readonly kind: 'generation'; readonly line: number; readonly body: readonly Statement[] }
+  | { readonly kind: 'break' | 'continue'; readonly line: number }
+  /** A statement that reads another template, of which there is none. */
+  | { readonly kind: 'load'; readonly line: number; readonly statement: string };
+
+export interface Template {
+  readonly body: readonly Statement[];
+  readonly blocks: ReadonlyMap<string, Block>;
+}

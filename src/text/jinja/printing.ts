@@ -1,30 +1,63 @@
-/** Values as text: Python's str and repr, and json.dumps. */
+/** Values as text: Python's str and repr. */
 import type { Budget } from './budget.ts';
+import { floatText } from './float-text.ts';
+import { TemplateError } from './template-errors.ts';
 import { concatTexts, foreignText, ownText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
-import { isCallable, isDict, isFloat, isList, isNamespace, isText, keyText, TemplateError, typeName } from './values.ts';
-import type { Value } from './values.ts';
+import { isDict, isFloat, isInt, isLazy, isList, isNamespace, isOpaque, isRange, isText, isTuple, isView } from './values.ts';
+import type { Dict, Value } from './values.ts';
 
-/** Python's str(). A list may hold another many times over: printing counts each time. */
+/** Python's str(); of a markup, the markup. A list may hold another many times over: printing counts each time. */
 export function textOf(value: Value, budget: Budget): TemplateText {
   if (value === undefined) return ownText('');
   return isText(value) ? value : reprOf(value, budget);
 }
 
-function reprOf(value: Value, budget: Budget): TemplateText {
+/** Python's repr(). */
+export function reprOf(value: Value, budget: Budget): TemplateText {
   budget.spend(1);
   if (value === undefined) return ownText('Undefined');
   if (value === null) return ownText('None');
   if (typeof value === 'boolean') return ownText(value ? 'True' : 'False');
-  if (typeof value === 'number') return ownText(intText(value));
+  if (isInt(value)) return ownText(intText(value));
   if (isFloat(value)) return ownText(floatText(value.float));
-  if (isText(value)) return quoted(value, pythonQuote, budget);
-  if (isList(value)) return surround(['[', ']'], value.map((item) => reprOf(item, budget)), budget);
-  if (isDict(value)) {
-    const items = [...value.entries].map(([key, item]) => concatTexts([quoted(keyText(value, key), pythonQuote, budget), ownText(': '), reprOf(item, budget)]));
-    return surround(['{', '}'], items, budget);
+  if (isText(value)) return textRepr(value, budget);
+  budget.enter();
+  const text = containerRepr(value, budget);
+  budget.leave();
+  return text;
+}
+
+/** @throws TemplateError for an int that Python refuses to write, too */
+export function intText(value: number | bigint | boolean): string {
+  if (typeof value === 'bigint' && (value > 10n ** 4300n || value < -(10n ** 4300n))) throw new TemplateError('an integer has more than 4300 digits');
+  return String(Number.isSafeInteger(value) ? value : BigInt(value));
+}
+
+function textRepr(value: TemplateText, budget: Budget): TemplateText {
+  const plain = quoted(value, pythonQuote, budget);
+  return value.markup ? concatTexts([ownText('Markup('), plain, ownText(')')]) : plain;
+}
+
+function containerRepr(value: Exclude<Value, undefined | null | boolean | number | bigint>, budget: Budget): TemplateText {
+  const items = (values: readonly Value[]): TemplateText[] => values.map((item) => reprOf(item, budget));
+  if (isList(value)) return surround(['[', ']'], items(value), budget);
+  if (isTuple(value)) return surround(['(', value.tuple.length === 1 ? ',)' : ')'], items(value.tuple), budget);
+  if (isDict(value)) return dictRepr(value, budget);
+  if (isView(value)) return surround([`${value.view}([`, '])'], items(value.items), budget);
+  if (isRange(value)) return ownText(`range(${value.start}, ${value.stop}${value.step === 1 ? '' : `, ${value.step}`})`);
+  if (isNamespace(value)) {
+    const pairs = [...value.fields].map(([name, item]) => concatTexts([quoted(ownText(name), pythonQuote, budget), ownText(': '), reprOf(item, budget)]));
+    return concatTexts([ownText('<Namespace '), surround(['{', '}'], pairs, budget), ownText('>')]);
   }
-  return ownText(isNamespace(value) ? '<Namespace>' : `<function ${isCallable(value) ? value.name : ''}>`);
+  if (isLazy(value)) return ownText(`<${value.typeName} at 0x0>`);
+  if (isOpaque(value)) return ownText(value.shown);
+  return ownText('call' in value ? (value.shown ?? `<function ${value.name}>`) : '<object>');
+}
+
+function dictRepr(value: Dict, budget: Budget): TemplateText {
+  const pairs = Array.from(value.entries.values(), ({ key, value: item }) => concatTexts([reprOf(key, budget), ownText(': '), reprOf(item, budget)]));
+  return surround(['{', '}'], pairs, budget);
 }
 
 function surround([open, close]: readonly [string, string], items: readonly TemplateText[], budget: Budget): TemplateText {
@@ -34,109 +67,32 @@ function surround([open, close]: readonly [string, string], items: readonly Temp
 }
 
 /** Asks for the text that items make, before it is made. */
-function checkLength(items: readonly TemplateText[], budget: Budget): void {
+export function checkLength(items: readonly TemplateText[], budget: Budget): void {
   const units = items.reduce((sum, { text }) => sum + text.length + 2, 2);
   budget.allowText(units);
   budget.scan(units);
 }
 
 /** Quoting changes lengths, so a text with a foreign part is foreign as a whole. */
-function quoted(value: TemplateText, quote: (text: string) => string, budget: Budget): TemplateText {
+export function quoted(value: TemplateText, quote: (text: string) => string, budget: Budget): TemplateText {
   budget.scan(value.text.length);
   const text = quote(value.text);
   return value.foreign.length === 0 ? ownText(text) : foreignText(text);
 }
 
+const escapes: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
+
 function pythonQuote(text: string): string {
   const mark = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const names: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\', [mark]: `\\${mark}` };
-  let body = '';
-  for (const char of text) {
-    const code = char.charCodeAt(0);
-    const printable = code >= 0x20 && (code < 0x7f || code > 0xa0);
-    body += names[char] ?? (printable ? char : `\\x${code.toString(16).padStart(2, '0')}`);
-  }
+  const body = text.replace(/[\p{C}\p{Z}'"\\]/gu, (char) => {
+    if (char === ' ') return char;
+    if (char === "'" || char === '"') return char === mark ? `\\${char}` : char;
+    return escapes[char] ?? codeEscape(char.codePointAt(0)!);
+  });
   return mark + body + mark;
 }
 
-const exactDigits = 17;
-
-function intText(value: number): string {
-  return Math.abs(value) < 1e21 ? String(value) : BigInt(value).toString();
+function codeEscape(code: number): string {
+  if (code < 0x100) return `\\x${code.toString(16).padStart(2, '0')}`;
+  return code < 0x10000 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\U${code.toString(16).padStart(8, '0')}`;
 }
-
-/** Python's repr of a float: always with a point or an exponent, the latter from 1e16 on and in two digits. */
-export function floatText(value: number): string {
-  if (Number.isNaN(value)) return 'nan';
-  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf';
-  const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e16 || size < 1e-4)) {
-    const [digits, exponent] = shortExponential(value).split('e');
-    const sign = exponent!.startsWith('-') ? '-' : '+';
-    return `${digits}e${sign}${exponent!.replace(/^[+-]/, '').padStart(2, '0')}`;
-  }
-  const text = Object.is(value, -0) ? '-0' : String(value);
-  return text.includes('.') ? text : `${text}.0`;
-}
-
-function shortExponential(value: number): string {
-  for (let digits = 0; digits < exactDigits; digits++) {
-    const text = value.toExponential(digits);
-    if (Number(text) === value) return text;
-  }
-  return value.toExponential();
-}
-
-export interface JsonStyle {
-  readonly indent: number | undefined;
-  readonly itemSeparator: string;
-  readonly keySeparator: string;
-  readonly sortKeys: boolean;
-  readonly ensureAscii: boolean;
-  readonly budget: Budget;
-}
-
-/** json.dumps. @throws TemplateError for what is not JSON */
-export function jsonOf(value: Value, style: JsonStyle, depth = 0): TemplateText {
-  style.budget.spend(1);
-  if (value === null) return ownText('null');
-  if (typeof value === 'boolean') return ownText(String(value));
-  if (typeof value === 'number') return ownText(intText(value));
-  if (isFloat(value)) return ownText(jsonFloat(value.float));
-  if (isText(value)) return quoted(value, (text) => jsonQuote(text, style), style.budget);
-  if (isList(value)) {
-    return jsonItems('[]', value.map((item) => jsonOf(item, style, depth + 1)), style, depth);
-  }
-  if (isDict(value)) {
-    const entries = [...value.entries];
-    if (style.sortKeys) entries.sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
-    const items = entries.map(([key, item]) => {
-      const name = quoted(keyText(value, key), (text) => jsonQuote(text, style), style.budget);
-      return concatTexts([name, ownText(style.keySeparator), jsonOf(item, style, depth + 1)]);
-    });
-    return jsonItems('{}', items, style, depth);
-  }
-  throw new TemplateError(`tojson: a value of type ${typeName(value)} is not JSON`);
-}
-
-function jsonFloat(value: number): string {
-  if (Number.isNaN(value)) return 'NaN';
-  if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity';
-  return floatText(value);
-}
-
-function jsonQuote(text: string, style: JsonStyle): string {
-  // JSON.stringify escapes lone surrogates, which json.dumps leaves; texts here are sound, so none are left to differ.
-  const json = JSON.stringify(text);
-  return style.ensureAscii ? json.replace(/[\x7f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`) : json;
-}
-
-function jsonItems(brackets: string, items: readonly TemplateText[], style: JsonStyle, depth: number): TemplateText {
-  const [open, close] = brackets;
-  if (items.length === 0) return ownText(brackets);
-  checkLength(items, style.budget);
-  const line = (level: number): string => (style.indent === undefined ? '' : `\n${' '.repeat(style.indent * level)}`);
-  const parts = items.flatMap((item, index) => [ownText((index === 0 ? '' : style.itemSeparator) + line(depth + 1)), item]);
-  return concatTexts([ownText(open!), ...parts, ownText(line(depth) + close!)]);
-}
-

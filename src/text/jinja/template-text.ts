@@ -3,11 +3,27 @@
  * so that at the end one can tell the template's own text, which may hold special tokens, from everything else.
  */
 import { isWhitespace } from '../unicode-class.ts';
+import type { Budget } from './budget.ts';
 
 export interface TemplateText {
   readonly text: string;
   /** Ranges of UTF-16 units that came from the caller: start, end, start, end... in order and apart from each other. */
   readonly foreign: readonly number[];
+  /** jinja2's Markup: it is HTML, in which nothing needs to be escaped any more. */
+  readonly markup?: true;
+}
+
+export function asMarkup(value: TemplateText): TemplateText {
+  return value.markup ? value : { ...value, markup: true };
+}
+
+/** A part or a change of a text is markup where the text is. */
+export function markupLike(like: TemplateText, value: TemplateText): TemplateText {
+  return like.markup ? asMarkup(value) : value;
+}
+
+export function asPlain({ text, foreign }: TemplateText): TemplateText {
+  return { text, foreign };
 }
 
 export function ownText(text: string): TemplateText {
@@ -23,7 +39,7 @@ export function isTemplateText(value: unknown): value is TemplateText {
 }
 
 export function concatTexts(parts: readonly TemplateText[]): TemplateText {
-  if (parts.length === 1) return parts[0]!;
+  if (parts.length === 1) return asPlain(parts[0]!);
   let text = '';
   const foreign: number[] = [];
   for (const part of parts) {
@@ -31,6 +47,19 @@ export function concatTexts(parts: readonly TemplateText[]): TemplateText {
     text += part.text;
   }
   return { text, foreign };
+}
+
+/** Joins texts with a limit on the result. */
+export function concatWithin(parts: readonly TemplateText[], budget: Pick<Budget, 'allowText' | 'spend'>): TemplateText {
+  let units = 0;
+  let ranges = 0;
+  for (const part of parts) {
+    units += part.text.length;
+    ranges += part.foreign.length;
+  }
+  budget.allowText(units);
+  budget.spend(ranges / 16);
+  return concatTexts(parts);
 }
 
 function appendRanges(into: number[], ranges: readonly number[], shift: number): void {

@@ -1,18 +1,44 @@
 /** Values that templates compute with: Python's, as far as Jinja needs them. */
-import type { JsonValue } from '../../tensor/checkpoint.ts';
-import type { Budget } from './budget.ts';
-import { isTemplateText, ownText, foreignText } from './template-text.ts';
+import { isTemplateText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
 
-/** A Python float; plain numbers are ints. */
+/** A Python float; plain numbers are ints, and bigints are ints that a double cannot hold. */
 export interface Float {
   readonly float: number;
 }
 
+export interface Tuple {
+  readonly tuple: readonly Value[];
+  /** Items that have names, too. */
+  readonly names?: Readonly<Record<string, Value>>;
+}
+
+export interface Entry {
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** Its entries are by the hash of their key (see dict.ts). */
 export interface Dict {
-  readonly entries: ReadonlyMap<string, Value>;
-  /** Its keys came from the caller. */
-  readonly foreignKeys: boolean;
+  readonly entries: ReadonlyMap<string, Entry>;
+}
+
+/** What a dict's items(), keys() and values() give. */
+export interface View {
+  readonly view: 'dict_items' | 'dict_keys' | 'dict_values';
+  readonly items: readonly Value[];
+}
+
+export interface Range {
+  readonly start: number;
+  readonly stop: number;
+  readonly step: number;
+}
+
+/** Items that can be gone through once, as those of Python's generators. */
+export interface Lazy {
+  readonly lazy: Iterator<Value>;
+  readonly typeName: string;
 }
 
 /** What `namespace()` makes: the one value that `set` can change. */
@@ -20,37 +46,79 @@ export interface Namespace {
   readonly fields: Map<string, Value>;
 }
 
+export type Named = ReadonlyMap<string, Value>;
+
 export interface Callable {
   readonly name: string;
-  call(args: readonly Value[], named: ReadonlyMap<string, Value>): Value;
+  /** Its text, such as "<Macro 'f'>". */
+  readonly shown?: string;
+  readonly attributes?: ReadonlyMap<string, Value>;
+  call(args: readonly Value[], named: Named): Value;
+}
+
+/** An object of jinja2's own, such as `loop`. */
+export interface Opaque {
+  readonly typeName: string;
+  readonly shown: string;
+  attribute(name: string): Value;
+  call?(args: readonly Value[], named: Named): Value;
+  length?(): number;
 }
 
 /** `undefined` is Jinja's undefined, `null` is None. */
-export type Value = undefined | null | boolean | number | Float | TemplateText | readonly Value[] | Dict | Namespace | Callable;
+export type Value =
+  | undefined
+  | null
+  | boolean
+  | number
+  | bigint
+  | Float
+  | TemplateText
+  | readonly Value[]
+  | Tuple
+  | Dict
+  | View
+  | Range
+  | Lazy
+  | Namespace
+  | Callable
+  | Opaque;
 
-/** A template did what cannot be done; becomes an error that names the template. */
-export class TemplateError extends Error {
-  override readonly name = 'TemplateError';
-}
+type ObjectValue = Exclude<Value, undefined | null | boolean | number | bigint | readonly Value[]>;
 
-/** The template called raise_exception: it does not accept what it was given. */
-export class TemplateRefusal extends Error {
-  override readonly name = 'TemplateRefusal';
-}
+const isObject = (value: Value): value is ObjectValue => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 export const isList = (value: Value): value is readonly Value[] => Array.isArray(value);
-const isObject = (value: Value): value is Float | TemplateText | Dict | Namespace | Callable =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 export const isFloat = (value: Value): value is Float => isObject(value) && 'float' in value;
+export const isTuple = (value: Value): value is Tuple => isObject(value) && 'tuple' in value;
 export const isDict = (value: Value): value is Dict => isObject(value) && 'entries' in value;
+export const isView = (value: Value): value is View => isObject(value) && 'view' in value;
+export const isRange = (value: Value): value is Range => isObject(value) && 'step' in value;
+export const isLazy = (value: Value): value is Lazy => isObject(value) && 'lazy' in value;
 export const isNamespace = (value: Value): value is Namespace => isObject(value) && 'fields' in value;
-export const isCallable = (value: Value): value is Callable => isObject(value) && 'call' in value;
+export const isOpaque = (value: Value): value is Opaque => isObject(value) && 'attribute' in value;
+export const isCallable = (value: Value): value is Callable | (Opaque & Pick<Callable, 'call'>) => isObject(value) && 'call' in value && value.call !== undefined;
 export { isTemplateText as isText };
 
-/** A number's value, booleans being 0 and 1 as in Python; undefined for what is no number. */
+/** Python's int, bool among them. */
+export const isInt = (value: Value): value is number | bigint | boolean =>
+  typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
+
+/** The items of a list or tuple; undefined for anything else. */
+export function sequenceOf(value: Value): readonly Value[] | undefined {
+  if (isList(value)) return value;
+  return isTuple(value) ? value.tuple : undefined;
+}
+
+export function rangeLength({ start, stop, step }: Range): number {
+  return Math.max(0, Math.ceil((stop - start) / step));
+}
+
+/** A number's value as a double, booleans being 0 and 1 as in Python; undefined for what is no number. */
 export function numberOf(value: Value): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value === 'bigint') return Number(value);
   return isFloat(value) ? value.float : undefined;
 }
 
@@ -58,61 +126,40 @@ export function typeName(value: Value): string {
   if (value === undefined) return 'undefined';
   if (value === null) return 'None';
   if (typeof value === 'boolean') return 'bool';
-  if (typeof value === 'number') return 'int';
+  if (typeof value === 'number' || typeof value === 'bigint') return 'int';
   if (isFloat(value)) return 'float';
   if (isTemplateText(value)) return 'str';
   if (isList(value)) return 'list';
+  if (isTuple(value)) return 'tuple';
   if (isDict(value)) return 'dict';
+  if (isView(value)) return value.view;
+  if (isRange(value)) return 'range';
+  if (isLazy(value) || isOpaque(value)) return value.typeName;
   return isNamespace(value) ? 'namespace' : 'function';
+}
+
+/** @param value of a sequence; undefined for what has no length */
+export function lengthOf(value: Value): number | undefined {
+  if (value === undefined) return 0;
+  if (isTemplateText(value)) return charCount(value.text);
+  if (isDict(value)) return value.entries.size;
+  if (isView(value)) return value.items.length;
+  if (isRange(value)) return rangeLength(value);
+  if (isOpaque(value)) return value.length?.();
+  return sequenceOf(value)?.length;
+}
+
+/** Characters, not UTF-16 units. */
+export function charCount(text: string): number {
+  let count = text.length;
+  for (let at = 0; at < text.length - 1; at++) if (text.codePointAt(at)! > 0xffff) count--;
+  return count;
 }
 
 export function isTruthy(value: Value): boolean {
   if (value === undefined || value === null) return false;
-  if (typeof value === 'boolean') return value;
   const number = numberOf(value);
   if (number !== undefined) return number !== 0;
   if (isTemplateText(value)) return value.text !== '';
-  if (isList(value)) return value.length > 0;
-  return isDict(value) ? value.entries.size > 0 : true;
-}
-
-/** Python's ==. */
-export function isEqual(left: Value, right: Value, budget: Budget): boolean {
-  budget.spend(1);
-  if (left === right) return true;
-  const a = numberOf(left);
-  const b = numberOf(right);
-  if (a !== undefined || b !== undefined) return a === b;
-  if (isTemplateText(left) && isTemplateText(right)) return left.text === right.text;
-  if (isList(left) && isList(right)) {
-    return left.length === right.length && left.every((item, index) => isEqual(item, right[index], budget));
-  }
-  if (isDict(left) && isDict(right)) {
-    return (
-      left.entries.size === right.entries.size &&
-      [...left.entries].every(([key, value]) => right.entries.has(key) && isEqual(value, right.entries.get(key), budget))
-    );
-  }
-  return false;
-}
-
-export function keyText(dict: Dict, key: string): TemplateText {
-  return dict.foreignKeys ? foreignText(key) : ownText(key);
-}
-
-/** Names of roles that a template may build special tokens from ("<|user|>"); they hold none themselves. */
-const knownRoles = new Set(['system', 'user', 'assistant', 'tool', 'developer', 'function', 'ipython', 'model']);
-
-/** The deepest nesting of a caller's values. */
-const maxDepth = 200;
-
-/** The caller's data as template values, all of its text marked as foreign but for the names of roles. */
-export function foreignValue(value: JsonValue | undefined, key = '', depth = 0): Value {
-  if (depth > maxDepth) throw new TemplateRefusal(`values nested deeper than ${maxDepth} levels`);
-  if (typeof value === 'string') return key === 'role' && knownRoles.has(value) ? ownText(value) : foreignText(value);
-  if (typeof value === 'number') return Number.isInteger(value) ? value : { float: value };
-  if (value === undefined || value === null || typeof value === 'boolean') return value;
-  if (Array.isArray(value)) return (value as readonly JsonValue[]).map((item) => foreignValue(item, '', depth + 1));
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  return { entries: new Map(entries.map(([name, item]) => [name, foreignValue(item, name, depth + 1)])), foreignKeys: true };
+  return lengthOf(value) !== 0;
 }

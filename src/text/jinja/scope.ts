@@ -1,0 +1,33 @@
+/** Where a template's names are looked up, and what all of its run shares. */
+import type { Budget } from './budget.ts';
+import type { Template } from './nodes.ts';
+import type { Value } from './values.ts';
+
+/** What filters, tests and methods may ask of the run. */
+export interface RunContext {
+  readonly budget: Budget;
+  /** Inside of `{% autoescape true %}`. */
+  autoescape: boolean;
+}
+
+export interface Run extends RunContext {
+  readonly template: Template;
+  /** The template's own top-level variables. */
+  readonly top: Scope;
+}
+
+export interface Scope {
+  readonly variables: Map<string, Value>;
+  readonly parent: Scope | undefined;
+}
+
+export function childScope(parent: Scope | undefined, variables: Map<string, Value> = new Map()): Scope {
+  return { variables, parent };
+}
+
+export function lookup(scope: Scope, name: string): Value {
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
+    if (at.variables.has(name)) return at.variables.get(name);
+  }
+  return undefined;
+}
