@@ -2,9 +2,11 @@
 import { fallbackFilters } from './filters/fallback-filters.ts';
 import { groupFilters } from './filters/group-filters.ts';
 import { htmlFilters } from './filters/html-filters.ts';
+import { linkFilters } from './filters/link-filters.ts';
 import { mapFilters } from './filters/map-filters.ts';
 import { numberFilters } from './filters/number-filters.ts';
 import { orderFilters } from './filters/order-filters.ts';
+import { pprintFilters } from './filters/pprint-filter.ts';
 import { sequenceFilters } from './filters/sequence-filters.ts';
 import { textFilters } from './filters/text-filters.ts';
 import { wrapFilters } from './filters/wrap-filters.ts';
@@ -16,9 +18,11 @@ const filters: ReadonlyMap<string, Filter> = new Map<string, Filter>([
   ...fallbackFilters,
   ...groupFilters,
   ...htmlFilters,
+  ...linkFilters,
   ...mapFilters(applyFilter),
   ...numberFilters,
   ...orderFilters,
+  ...pprintFilters,
   ...sequenceFilters,
   ...textFilters,
   ...wrapFilters,
