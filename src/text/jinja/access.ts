@@ -21,8 +21,8 @@ export function attributeOf(value: Value, name: string, budget: Budget): Value {
 
 /** What Python's getattr gives, without names that start with an underscore. */
 export function ownAttribute(value: Value, name: string, budget: Budget): Value {
-  if (isNamespace(value)) return value.fields.get(name);
   if (name.startsWith('_')) return undefined;
+  if (isNamespace(value)) return value.fields.get(name);
   if (isOpaque(value)) return value.attribute(name);
   if (isCallable(value)) return value.attributes?.get(name);
   return methodOf(value, name, budget);

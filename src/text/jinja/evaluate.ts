@@ -53,7 +53,7 @@ function evaluateNode(node: Expression, scope: Scope, run: Run): Value {
       return applyTest(node.name, operand, { ...argumentsOf(node.args, { scope, run }), run });
     }
     case 'if':
-      if (isTruthy(evaluate(node.test, scope, run))) return evaluate(node.then, scope, run);
+      if (isTruthy(evaluate(node.test, scope, run))) return evaluate(node.value, scope, run);
       return node.otherwise && evaluate(node.otherwise, scope, run);
     default:
       return evaluateOperator(node, scope, run);
@@ -80,7 +80,7 @@ function evaluateOperator(node: OperatorNode, scope: Scope, run: Run): Value {
       return applyArithmetic(node.operator, evaluate(node.left, scope, run), evaluate(node.right, scope, run), run.budget);
     case 'concat': {
       const values = node.parts.map((part) => evaluate(part, scope, run));
-      if (!run.autoescape) return concatWithin(values.map((value) => textOf(value, run.budget)), run.budget);
+      if (!run.joinsMarkup) return concatWithin(values.map((value) => textOf(value, run.budget)), run.budget);
       return asMarkup(concatWithin(values.map((value) => escapeText(value, run.budget)), run.budget));
     }
     default:
@@ -101,6 +101,8 @@ function evaluateItem(object: Expression, index: Expression, { scope, run }: Whe
   const value = evaluate(object, scope, run);
   if (index.kind !== 'slice') return itemOf(value, evaluate(index, scope, run), run.budget);
   const [start, stop, step] = index.bounds.map((bound) => (bound === undefined ? null : evaluate(bound, scope, run)));
+  // jinja2 works out constants beforehand, and makes them undefined where that fails.
+  if (object.kind === 'literal' && !isText(value)) return undefined;
   return sliceOf(value, [start, stop, step], run.budget);
 }
 

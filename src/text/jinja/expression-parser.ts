@@ -39,17 +39,17 @@ export function parseExpression(stream: TokenStream): Expression {
 
 function parseIf(stream: TokenStream): Expression {
   const { length } = stream.unknown;
-  let then = parseOr(stream);
-  if (!isAtName(stream, 'if')) return then;
+  let value = parseOr(stream);
+  if (!isAtName(stream, 'if')) return value;
   for (let links = 0; skip(stream, 'name', 'if'); links++) {
     if (links > maxChain) failDeep(stream);
     const test = parseOr(stream);
     const otherwise = skip(stream, 'name', 'else') ? nested(stream, () => parseIf(stream)) : undefined;
-    then = { kind: 'if', test, then, otherwise };
+    value = { kind: 'if', test, value, otherwise };
   }
   // Parts of it may never run, so that an unknown filter is an error only where one does.
   stream.unknown.length = length;
-  return then;
+  return value;
 }
 
 function failDeep(stream: TokenStream): never {

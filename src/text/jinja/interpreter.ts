@@ -29,7 +29,7 @@ interface Output {
 /** Renders a template. @throws TemplateError, TemplateRefusal */
 export function runTemplate(template: Template, globals: ReadonlyMap<string, Value>, budget: Budget): TemplateText {
   const top = childScope(childScope(undefined, new Map(globals)));
-  const run: Run = { budget, autoescape: false, template, top };
+  const run: Run = { budget, autoescape: false, joinsMarkup: false, template, top };
   top.parent!.variables.set('self', templateReference(run));
   const output: Output = { parts: [], run };
   runStatements(template.body, top, output);
@@ -89,10 +89,11 @@ function runKind(statement: Statement, scope: Scope, output: Output): Signal {
     case 'with':
       return runWith(statement, scope, output);
     case 'autoescape': {
-      const before = run.autoescape;
+      const { autoescape, joinsMarkup } = run;
       run.autoescape = isTruthy(evaluate(statement.value, scope, run));
+      run.joinsMarkup = run.autoescape && statement.value.kind === 'literal';
       const signal = runStatements(statement.body, childScope(scope), output);
-      run.autoescape = before;
+      Object.assign(run, { autoescape, joinsMarkup });
       return signal;
     }
     default:

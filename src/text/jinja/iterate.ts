@@ -47,8 +47,8 @@ export function iteratorOf(value: Value, budget: Budget): Iterator<Value> {
 }
 
 /** What a generator function makes of items, as a value. */
-export function lazyValue(lazy: Iterator<Value>, typeName = 'generator object'): Lazy {
-  return { lazy, typeName };
+export function lazyValue(lazy: Iterator<Value>, name = 'generator object'): Lazy {
+  return { lazy, typeName: name };
 }
 
 export function charsOf(value: TemplateText, budget: Budget): TemplateText[] {

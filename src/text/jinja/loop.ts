@@ -1,4 +1,5 @@
 /** The variable `loop`. Its items come from an iterator, and only as far as somebody asks. */
+import { bindArguments } from './arguments.ts';
 import { isEqual } from './compare.ts';
 import type { Budget } from './budget.ts';
 import { TemplateError } from './template-errors.ts';
@@ -71,9 +72,10 @@ export function createLoop({ items, depth, budget, recurse }: LoopOptions): Loop
       if (Object.hasOwn(attributes, name)) return attributes[name]!();
       return Object.hasOwn(callables, name) ? { name, call: callables[name]! } : undefined;
     },
-    call(args) {
+    call(args, named) {
       if (recurse === undefined) throw new TemplateError('loop() needs a loop that is marked "recursive"');
-      return recurse(args[0]);
+      const [inner] = bindArguments('loop', ['iterable'], { args, named });
+      return recurse(inner);
     },
     length,
   };

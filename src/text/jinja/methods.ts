@@ -38,7 +38,7 @@ function bind<Self>(method: Method<Self> | undefined, { self, name, type }: Boun
   return method && { name, shown: `<built-in method ${name} of ${type} object>`, call: (args, named) => method(self, { args, named }, budget) };
 }
 
-const view =
+const viewMethod =
   (name: 'dict_items' | 'dict_keys' | 'dict_values', items: (dict: Dict) => Value[]): Method<Dict> =>
   (self, given, budget) => {
     bindArguments(name, [], given);
@@ -52,9 +52,9 @@ const dictMethods: Readonly<Record<string, Method<Dict>>> = {
     const entry = entryOf(self, key);
     return entry === undefined ? fallback : entry.value;
   },
-  items: view('dict_items', dictItems),
-  keys: view('dict_keys', dictKeys),
-  values: view('dict_values', dictValues),
+  items: viewMethod('dict_items', dictItems),
+  keys: viewMethod('dict_keys', dictKeys),
+  values: viewMethod('dict_values', dictValues),
   copy: (self, given) => {
     bindArguments('copy', [], given);
     return self;
@@ -117,8 +117,6 @@ function intAttribute(value: bigint, name: string): Value {
       return constant(name, value === 0n ? 0 : bits.length);
     case 'bit_count':
       return constant(name, bits.replaceAll('0', '').length);
-    case 'is_integer':
-      return constant(name, true);
     case 'as_integer_ratio':
       return constant(name, { tuple: [plain, 1] });
     default:

@@ -45,7 +45,7 @@ export type Expression =
   | { readonly kind: 'compare'; readonly first: Expression; readonly rest: readonly (readonly [Comparison, Expression])[] }
   | { readonly kind: 'arithmetic'; readonly operator: Arithmetic; readonly left: Expression; readonly right: Expression }
   | { readonly kind: 'concat'; readonly parts: readonly Expression[] }
-  | { readonly kind: 'if'; readonly test: Expression; readonly then: Expression; readonly otherwise: Expression | undefined };
+  | { readonly kind: 'if'; readonly test: Expression; readonly value: Expression; readonly otherwise: Expression | undefined };
 
 export type Target =
   | { readonly kind: 'name'; readonly name: string }

@@ -8,6 +8,8 @@ export interface RunContext {
   readonly budget: Budget;
   /** Inside of `{% autoescape true %}`. */
   autoescape: boolean;
+  /** Whether `~` makes markup there: only where the statement has a constant, as in jinja2. */
+  joinsMarkup: boolean;
 }
 
 export interface Run extends RunContext {

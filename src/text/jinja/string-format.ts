@@ -77,7 +77,7 @@ function formatField(field: TemplateText, fields: Fields, depth: number): Templa
   if (match === null) throw new TemplateError(`format: "{${field.text.slice(0, 60)}}" is not a field`);
   const [, name, conversion, spec = ''] = match;
   const value = fieldValue(name!, fields);
-  const shown = formatFields(ownText(spec), fields, depth + 1).text;
+  const shown = /[{}]/.test(spec) ? formatFields(ownText(spec), fields, depth + 1).text : spec;
   return formatValue(converted(value, conversion, fields.budget), shown, fields);
 }
 
@@ -85,7 +85,7 @@ const partPattern = /\.([^.[]*)|\[([^\]]*)\]/g;
 
 function fieldValue(name: string, fields: Fields): Value {
   const first = /^[^.[]*/.exec(name)![0];
-  let value = firstValue(first, fields);
+  let value = firstValue(first, name.slice(first.length), fields);
   let at = first.length;
   for (const match of name.slice(first.length).matchAll(partPattern)) {
     const [whole, attribute, item] = match;
@@ -98,13 +98,14 @@ function fieldValue(name: string, fields: Fields): Value {
   return value;
 }
 
-function firstValue(name: string, fields: Fields): Value {
+function firstValue(name: string, rest: string, fields: Fields): Value {
   if (name !== '' && !/^\d+$/.test(name)) {
     const entry = isDict(fields.named) ? entryOf(fields.named, ownText(name)) : undefined;
     if (entry === undefined) throw new TemplateError(`format: there is no value "${name.slice(0, 60)}"`);
     return entry.value;
   }
   const isNumbered = name !== '';
+  if (!isNumbered && rest !== '') throw new TemplateError('format: a field with a part of a value needs a number or name');
   if (fields.next === undefined ? !isNumbered : isNumbered && fields.next > 0) throw new TemplateError('format: fields with and without numbers are mixed');
   const index = isNumbered ? Number(name) : fields.next!;
   fields.next = isNumbered ? undefined : index + 1;

@@ -3,6 +3,7 @@ import { applyArithmetic } from './arithmetic.ts';
 import { bindArguments } from './arguments.ts';
 import type { Parameter } from './arguments.ts';
 import { applyComparison, isEqual } from './compare.ts';
+import { hashOf } from './dict.ts';
 import type { FilterCall } from './filter.ts';
 import { filterNames } from './filters.ts';
 import { isIterable } from './iterate.ts';
@@ -11,7 +12,7 @@ import { textOf } from './printing.ts';
 import type { RunContext } from './scope.ts';
 import { TemplateError } from './template-errors.ts';
 import { isLowerText, isUpperText } from './text-case.ts';
-import { isCallable, isDict, isFloat, isInt, isOpaque, isRange, isText, numberOf, sequenceOf } from './values.ts';
+import { isCallable, isDict, isFloat, isInt, isOpaque, isRange, isText, isView, numberOf, sequenceOf } from './values.ts';
 import type { Value } from './values.ts';
 
 type Test = (value: Value, call: FilterCall) => boolean;
@@ -29,10 +30,16 @@ function rest(value: Value, divisor: Value, { budget }: RunContext): Value {
   return applyArithmetic('%', value, divisor, budget);
 }
 
+function isNameOf(value: Value, names: ReadonlySet<string>): boolean {
+  // What holds values and has no hash is an error, as in Python.
+  if (sequenceOf(value) !== undefined || isDict(value) || isView(value)) hashOf(value);
+  return isText(value) && names.has(value.text);
+}
+
 /** Python's `is`: one object, as far as values here are. */
 function isSame(left: Value, right: Value): boolean {
   if (isText(left) && isText(right)) return left.text === right.text && !left.markup && !right.markup;
-  if (typeof left === 'bigint' || typeof right === 'bigint') return false;
+  if (typeof left === 'bigint' || typeof right === 'bigint' || left === undefined) return false;
   return left === right;
 }
 
@@ -57,8 +64,8 @@ const tests: ReadonlyMap<string, Test> = new Map<string, Test>([
   test('divisibleby', ['num'], (value, [num], run) => isEqual(rest(value, num, run), 0, run.budget)),
   plain('lower', (value, { budget }) => isLowerText(textOf(value, budget).text)),
   plain('upper', (value, { budget }) => isUpperText(textOf(value, budget).text)),
-  plain('filter', (value) => isText(value) && filterNames.has(value.text)),
-  plain('test', (value) => isText(value) && testNames.has(value.text)),
+  plain('filter', (value) => isNameOf(value, filterNames)),
+  plain('test', (value) => isNameOf(value, testNames)),
   test('sameas', ['other'], (value, [other]) => isSame(value, other)),
   test('in', ['seq'], (value, [seq], run) => applyComparison('in', value, seq, run.budget)),
   ...comparing('==', ['eq', 'equalto']),

@@ -36,9 +36,19 @@ export function titleWords(text: string): string {
     .join('');
 }
 
+/** How far a sigma looks for letters. */
+const sigmaReach = 64;
+
+function isFinal(text: string, at: number): boolean {
+  const [before, after] = [text.slice(Math.max(0, at - sigmaReach), at), text.slice(at + 1, at + 1 + sigmaReach)];
+  return /\p{Cased}\p{Case_Ignorable}*$/u.test(before) && !/^\p{Case_Ignorable}*\p{Cased}/u.test(after);
+}
+
 export function swapCase(text: string): string {
-  const lower = Array.from(text, (char) => (/\p{Lu}/u.test(char) ? char.toLowerCase() : char.toUpperCase()));
-  return lower.join('');
+  return text.replace(/\p{Cased}/gu, (char, at: number) => {
+    if (char === 'Σ') return isFinal(text, at) ? 'ς' : 'σ';
+    return /\p{Uppercase}/u.test(char) ? char.toLowerCase() : char.toUpperCase();
+  });
 }
 
 /** str.casefold. */

@@ -27,7 +27,7 @@ export const linkFilters: readonly (readonly [string, Filter])[] = [
       if (wrong !== undefined) throw new TemplateError(`urlize: "${wrong.slice(0, 60)}" is not the start of an address`);
       const attribute = (name: string, text: string): string => ` ${name}="${escapeText(ownText(text), budget).text}"`;
       const rules: LinkRules = {
-        limit: limit === null ? Infinity : intArgument(limit, 'urlize'),
+        limit: () => (limit === null ? Infinity : intArgument(limit, 'urlize')),
         attributes: attribute('rel', relations.join(' ')) + (isTruthy(target) ? attribute('target', textOf(target, budget).text) : ''),
         schemes,
       };
@@ -60,7 +60,7 @@ function cutAll(text: string, open: string, close: string): string {
 
 interface LinkRules {
   /** Characters of an address that are shown. */
-  readonly limit: number;
+  readonly limit: () => number;
   readonly attributes: string;
   readonly schemes: readonly string[];
 }
@@ -95,13 +95,14 @@ function linkWord(word: string, rules: LinkRules): string {
       [middle, tail] = [middle + tail.slice(0, end), tail.slice(end)];
     }
   }
-  return head + linked(middle, rules) + tail;
+  return head + linkOf(middle, rules) + tail;
 }
 
-function linked(address: string, { limit, attributes, schemes }: LinkRules): string {
+function linkOf(address: string, { limit, attributes, schemes }: LinkRules): string {
   if (webAddress.test(address)) {
     const shown = Array.from(address);
-    const text = shown.length > limit ? `${shown.slice(0, limit).join('')}...` : address;
+    const most = limit();
+    const text = shown.length > most ? `${shown.slice(0, most).join('')}...` : address;
     return `<a href="${/^https?:\/\//.test(address) ? '' : 'https://'}${address}"${attributes}>${text}</a>`;
   }
   if (address.startsWith('mailto:') && mailAddress.test(address.slice(7))) return `<a href="${address}">${address.slice(7)}</a>`;

@@ -12,7 +12,7 @@ type ApplyFilter = (name: string, value: Value, call: FilterCall) => Value;
 
 export function mapFilters(applyFilter: ApplyFilter): readonly (readonly [string, Filter])[] {
   return [
-    ['map', (value, call) => lazyValue(mapItems(value, call, applyFilter))],
+    ['map', (value, call) => lazyValue(mapItems(value, call, applyFilter), 'generator object sync_do_map')],
     selecting('select', { byAttribute: false, keep: true }),
     selecting('reject', { byAttribute: false, keep: false }),
     selecting('selectattr', { byAttribute: true, keep: true }),
@@ -51,7 +51,7 @@ interface Selecting {
 }
 
 function selecting(name: string, options: Selecting): readonly [string, Filter] {
-  return [name, (value, call) => lazyValue(selectItems(name, value, { ...call, ...options }))];
+  return [name, (value, call) => lazyValue(selectItems(name, value, { ...call, ...options }), `generator object sync_do_${name}`)];
 }
 
 function* selectItems(name: string, value: Value, { args, named, run, byAttribute, keep }: FilterCall & Selecting): Generator<Value> {

@@ -35,6 +35,7 @@ export const wrapFilters: readonly (readonly [string, Filter])[] = [
     [['width', 79], ['break_long_words', true], ['wrapstring', null], ['break_on_hyphens', true]],
     (value, [width, breakWords, wrapString, breakHyphens], { budget }) => {
       const text = textArgument(value, 'wordwrap');
+      if (text.text === '') return text;
       const rules = { width: intArgument(width, 'wordwrap'), breakWords: isTruthy(breakWords), breakHyphens: breakHyphens === true };
       const separator = wrapString === null ? ownText('\n') : textArgument(wrapString, 'wordwrap');
       const paragraphs = splitLines(text, false, budget).map((line) => joinTextsWithin(wrapLine(line, rules, budget), separator, budget));
