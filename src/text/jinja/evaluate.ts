@@ -102,7 +102,7 @@ function evaluateItem(object: Expression, index: Expression, { scope, run }: Whe
   if (index.kind !== 'slice') return itemOf(value, evaluate(index, scope, run), run.budget);
   const [start, stop, step] = index.bounds.map((bound) => (bound === undefined ? null : evaluate(bound, scope, run)));
   // jinja2 works out constants beforehand, and makes them undefined where that fails.
-  if (object.kind === 'literal' && !isText(value)) return undefined;
+  if (!isText(value) && [object, ...index.bounds].every((node) => node === undefined || node.kind === 'literal')) return undefined;
   return sliceOf(value, [start, stop, step], run.budget);
 }
 

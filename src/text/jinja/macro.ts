@@ -51,13 +51,14 @@ function bindMacro({ name, parameters, takes }: Macro, { args, named, local, run
     // A default is a value of the macro, so that it may name the parameters before it.
     variables.set(parameter.name, isGiven ? given : parameter.fallback && evaluate(parameter.fallback, local, run));
   });
-  if (takes.caller && !parameters.some((parameter) => parameter.name === 'caller')) {
+  const isParameter = (special: string): boolean => parameters.some((parameter) => parameter.name === special);
+  if (takes.caller && !isParameter('caller')) {
     variables.set('caller', others.get('caller'));
     others.delete('caller');
   }
-  if (takes.kwargs) variables.set('kwargs', dictOf([...others].map(([key, value]) => [{ text: key, foreign: [0, key.length] }, value])));
+  if (takes.kwargs && !isParameter('kwargs')) variables.set('kwargs', dictOf([...others].map(([key, value]) => [{ text: key, foreign: [0, key.length] }, value])));
   else if (others.size > 0) throw new TemplateError(`the macro "${name}" has no argument "${[...others.keys()][0]!.slice(0, 60)}"`);
-  if (takes.varargs) variables.set('varargs', { tuple: args.slice(parameters.length) });
+  if (takes.varargs && !isParameter('varargs')) variables.set('varargs', { tuple: args.slice(parameters.length) });
   else if (args.length > parameters.length) {
     throw new TemplateError(`the macro "${name}" takes at most ${parameters.length} arguments, but ${args.length} are given`);
   }

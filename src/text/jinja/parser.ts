@@ -12,6 +12,8 @@ interface Parsing {
   readonly blocks: Map<string, Block>;
   /** Loops around the statement, within its macro or block. */
   loops: number;
+  /** Loops around it, those of other macros and blocks among them. */
+  allLoops: number;
   /** Statements around it, but for `if` and blocks. */
   inner: number;
 }
@@ -19,7 +21,7 @@ interface Parsing {
 /** @throws TemplateSyntaxError */
 export function parseTemplate(source: string, known: KnownNames): Template {
   const stream: TokenStream = { tokens: tokenizeTemplate(source), known, at: 0, depth: 0, unknown: [] };
-  const parsing: Parsing = { stream, blocks: new Map(), loops: 0, inner: 0 };
+  const parsing: Parsing = { stream, blocks: new Map(), loops: 0, allLoops: 0, inner: 0 };
   const body = parseBody(parsing, []);
   const [unknown] = stream.unknown;
   if (unknown !== undefined) throw new TemplateSyntaxError(unknown.message, unknown.line);
@@ -116,8 +118,9 @@ function withoutLoops<T>(parsing: Parsing, parse: () => T): T {
 
 function parseFor(parsing: Parsing, line: number): ForLoop {
   const { stream } = parsing;
+  parsing.allLoops++;
   const target = parseTarget(stream, {});
-  if (namesOf(target).includes('loop')) fail(stream, 'a loop cannot assign to "loop"', line);
+  checkLoopVariable(parsing, target, line);
   expect(stream, 'name', 'in');
   const items = parseTuple(stream, { withoutIf: true });
   const test = skip(stream, 'name', 'if') ? parseExpression(stream) : undefined;
@@ -126,6 +129,7 @@ function parseFor(parsing: Parsing, line: number): ForLoop {
   const body = parseBlockBody(parsing, 'endfor', 'else');
   parsing.loops--;
   const otherwise = next(stream).value === 'else' ? parseWhole(parsing, 'endfor') : [];
+  parsing.allLoops--;
   return { kind: 'for', line, target, items, test, recursive, body, otherwise };
 }
 
@@ -148,6 +152,7 @@ function parseIf(parsing: Parsing, line: number): Statement {
 function parseSet(parsing: Parsing, line: number): Statement {
   const { stream } = parsing;
   const target = parseTarget(stream, { withFields: true });
+  checkLoopVariable(parsing, target, line);
   if (skip(stream, 'operator', '=')) return { kind: 'set', line, target, value: parseTuple(stream) };
   const filter = skip(stream, 'operator', '|') ? parseFilterChain(stream) : undefined;
   return { kind: 'set block', line, target, filter, body: parseWhole(parsing, 'endset') };
@@ -245,6 +250,11 @@ function parseName(stream: TokenStream): string {
 interface TargetRules {
   /** Fields of a namespace, too. */
   readonly withFields?: boolean;
+}
+
+/** Inside of a loop, `loop` is its own. */
+function checkLoopVariable({ stream, allLoops }: Parsing, target: Target, line: number): void {
+  if (allLoops > 0 && namesOf(target).includes('loop')) fail(stream, 'nothing can be assigned to "loop" inside of a loop', line);
 }
 
 function namesOf(target: Target): string[] {
