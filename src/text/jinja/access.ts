@@ -1,12 +1,14 @@
 /** Attributes, items and slices, as jinja2's sandbox gives them. */
 import type { Budget } from './budget.ts';
+import { charOffsets } from './char-offsets.ts';
 import { entryOf, hashOf } from './dict.ts';
 import { charsOf } from './iterate.ts';
 import { methodOf } from './methods.ts';
+import { formatMethodOf } from './string-format.ts';
 import { TemplateError } from './template-errors.ts';
 import { concatTexts, markupLike, sliceText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
-import { charCount, isCallable, isDict, isInt, isList, isNamespace, isOpaque, isRange, isText, isTuple, rangeLength, typeName } from './values.ts';
+import { isCallable, isDict, isInt, isList, isNamespace, isOpaque, isRange, isText, isTuple, rangeLength, typeName } from './values.ts';
 import type { Range, Value } from './values.ts';
 
 const shownUnits = 60;
@@ -25,6 +27,7 @@ export function ownAttribute(value: Value, name: string, budget: Budget): Value 
   if (isNamespace(value)) return value.fields.get(name);
   if (isOpaque(value)) return value.attribute(name);
   if (isCallable(value)) return value.attributes?.get(name);
+  if (isText(value) && (name === 'format' || name === 'format_map')) return formatMethodOf(value, name, { budget, attributeOf, itemOf });
   return methodOf(value, name, budget);
 }
 
@@ -75,21 +78,6 @@ function charAt(value: TemplateText, index: number): TemplateText | undefined {
   return markupLike(value, sliceText(value, offsets.at(at), offsets.at(at + 1)));
 }
 
-export interface Offsets {
-  /** Characters of the text. */
-  readonly count: number;
-  /** The UTF-16 offset of a character. */
-  at(index: number): number;
-}
-
-/** UTF-16 offsets of characters; those of a text without surrogates are their indices. */
-export function charOffsets(text: string): Offsets {
-  if (!/[\ud800-\udfff]/.test(text)) return { count: text.length, at: (index) => index };
-  const offsets = [0];
-  for (const char of text) offsets.push(offsets.at(-1)! + char.length);
-  return { count: charCount(text), at: (index) => offsets[index]! };
-}
-
 /** The start, stop and step of a slice; none where it has none. */
 export type Bounds = readonly [start: Value, stop: Value, step: Value];
 
@@ -97,7 +85,8 @@ export type Bounds = readonly [start: Value, stop: Value, step: Value];
 export function sliceOf(value: Value, bounds: Bounds, budget: Budget): Value {
   if (value === undefined) throw new TemplateError('cannot take a part of an undefined value');
   const wrong = bounds.find((bound) => bound !== null && !isInt(bound));
-  if (!bounds.every((bound) => bound === null || isInt(bound))) throw new TemplateError(`the bounds of a slice are integers, but one is a value of type ${typeName(wrong)}`);
+  if (!bounds.every((bound) => bound === null || isInt(bound)))
+    throw new TemplateError(`the bounds of a slice are integers, but one is a value of type ${typeName(wrong)}`);
   if (bounds[2] !== null && Number(bounds[2]) === 0) throw new TemplateError('the step of a slice is zero');
   if (isText(value)) return sliceChars(value, bounds, budget);
   if (isRange(value)) return sliceRange(value, bounds);
@@ -145,7 +134,9 @@ function resolveBounds(length: number, [start, stop, step]: Bounds): Resolved {
 
 /** A path of attributes and indices such as "function.name" or "items.0", as filters take it. */
 export function pathOf(value: Value, path: Value, fallback: Value, budget: Budget): Value {
-  const parts: Value[] = isText(path) ? path.text.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : { text: part, foreign: [] })) : [path];
+  const parts: Value[] = isText(path)
+    ? path.text.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : { text: part, foreign: [] }))
+    : [path];
   let at = value;
   for (const part of parts) {
     at = itemOf(at, part, budget);

@@ -17,8 +17,14 @@ export interface GivenArguments {
  * @param positionOnly none of them can be given by name
  * @throws TemplateError for too many arguments, a missing one or an unknown name
  */
-export function bindArguments(where: string, parameters: readonly Parameter[], { args, named }: GivenArguments, positionOnly = false): Value[] {
-  if (args.length > parameters.length) throw new TemplateError(`${where} takes at most ${parameters.length} arguments, but ${args.length} are given`);
+export function bindArguments(
+  where: string,
+  parameters: readonly Parameter[],
+  { args, named }: GivenArguments,
+  positionOnly = false,
+): Value[] {
+  if (args.length > parameters.length)
+    throw new TemplateError(`${where} takes at most ${parameters.length} arguments, but ${args.length} are given`);
   const names = parameters.map((parameter) => (typeof parameter === 'string' ? parameter : parameter[0]));
   for (const name of named.keys()) {
     const index = names.indexOf(name);

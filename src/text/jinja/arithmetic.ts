@@ -140,7 +140,8 @@ function power(a: number, b: number): number {
   if (a === 1) return 1;
   if (a < 0 && !Number.isInteger(b) && Number.isFinite(b)) throw new TemplateError('a complex number is no value of a template');
   const result = a ** b;
-  if (!Number.isFinite(result) && Number.isFinite(a) && Number.isFinite(b)) throw new TemplateError('the result is too large for a float');
+  if (!Number.isFinite(result) && Number.isFinite(a) && Number.isFinite(b))
+    throw new TemplateError('the result is too large for a float');
   return result;
 }
 

@@ -5,7 +5,20 @@ import { entryOf, hashOf } from './dict.ts';
 import { isIterable, itemsOf } from './iterate.ts';
 import type { Comparison } from './nodes.ts';
 import { TemplateError } from './template-errors.ts';
-import { isDict, isFloat, isInt, isList, isRange, isText, isTuple, isView, numberOf, rangeLength, sequenceOf, typeName } from './values.ts';
+import {
+  isDict,
+  isFloat,
+  isInt,
+  isList,
+  isRange,
+  isText,
+  isTuple,
+  isView,
+  numberOf,
+  rangeLength,
+  sequenceOf,
+  typeName,
+} from './values.ts';
 import type { Value } from './values.ts';
 
 /** Python's ==. */
@@ -17,11 +30,14 @@ export function isEqual(left: Value, right: Value, budget: Budget): boolean {
   if (a !== undefined || b !== undefined) return a !== undefined && b !== undefined && compareNumbers(left, right) === 0;
   if (left === right) return true;
   if (isText(left) && isText(right)) return left.text === right.text;
-  if ((isList(left) && isList(right)) || (isTuple(left) && isTuple(right))) return areItemsEqual(sequenceOf(left)!, sequenceOf(right)!, budget);
+  if ((isList(left) && isList(right)) || (isTuple(left) && isTuple(right)))
+    return areItemsEqual(sequenceOf(left)!, sequenceOf(right)!, budget);
   if (isRange(left) && isRange(right)) return areItemsEqual(itemsOf(left, budget), itemsOf(right, budget), budget);
   if (isView(left) && isView(right)) {
     if (left.view === 'dict_values' || right.view === 'dict_values') return false;
-    return left.items.length === right.items.length && left.items.every((item) => right.items.some((other) => isEqual(item, other, budget)));
+    return (
+      left.items.length === right.items.length && left.items.every((item) => right.items.some((other) => isEqual(item, other, budget)))
+    );
   }
   if (isDict(left) && isDict(right)) {
     if (left.entries.size !== right.entries.size) return false;

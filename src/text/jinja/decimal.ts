@@ -52,7 +52,8 @@ export function generalText(value: number, precision: number, keepZeros: boolean
   const significant = Math.max(precision, 1);
   const rounded = exponential(value, significant - 1);
   const withoutZeros = (text: string): string => (keepZeros || !text.includes('.') ? text : text.replace(/\.?0+$/, ''));
-  if (rounded.exponent < -4 || rounded.exponent >= significant) return `${withoutZeros(pointed(rounded.digits))}e${exponentText(rounded.exponent)}`;
+  if (rounded.exponent < -4 || rounded.exponent >= significant)
+    return `${withoutZeros(pointed(rounded.digits))}e${exponentText(rounded.exponent)}`;
   return withoutZeros(fixedText(value, significant - 1 - rounded.exponent));
 }
 

@@ -80,8 +80,17 @@ function evaluateOperator(node: OperatorNode, scope: Scope, run: Run): Value {
       return applyArithmetic(node.operator, evaluate(node.left, scope, run), evaluate(node.right, scope, run), run.budget);
     case 'concat': {
       const values = node.parts.map((part) => evaluate(part, scope, run));
-      if (!run.joinsMarkup) return concatWithin(values.map((value) => textOf(value, run.budget)), run.budget);
-      return asMarkup(concatWithin(values.map((value) => escapeText(value, run.budget)), run.budget));
+      if (!run.joinsMarkup)
+        return concatWithin(
+          values.map((value) => textOf(value, run.budget)),
+          run.budget,
+        );
+      return asMarkup(
+        concatWithin(
+          values.map((value) => escapeText(value, run.budget)),
+          run.budget,
+        ),
+      );
     }
     default:
       return node satisfies never;

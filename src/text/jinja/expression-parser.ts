@@ -94,7 +94,11 @@ function parseCompare(stream: TokenStream): Expression {
   }
 }
 
-function parseArithmetic(stream: TokenStream, operators: readonly string[], parseOperand: (stream: TokenStream) => Expression): Expression {
+function parseArithmetic(
+  stream: TokenStream,
+  operators: readonly string[],
+  parseOperand: (stream: TokenStream) => Expression,
+): Expression {
   let left = parseOperand(stream);
   for (let links = 0; isAtOperator(stream, ...operators); links++) {
     if (links > maxChain) failDeep(stream);
@@ -125,7 +129,14 @@ function parseSigned(stream: TokenStream): Expression {
   return parsePostfix(stream, { kind, operand: nested(stream, () => parseSigned(stream)) });
 }
 
-const constants: Readonly<Record<string, boolean | null>> = { true: true, True: true, false: false, False: false, none: null, None: null };
+const constants: Readonly<Record<string, boolean | null>> = {
+  true: true,
+  True: true,
+  false: false,
+  False: false,
+  none: null,
+  None: null,
+};
 
 export const isConstantName = (name: string): boolean => Object.hasOwn(constants, name);
 

@@ -11,6 +11,10 @@ export interface FilterCall extends GivenArguments {
 export type Filter = (value: Value, call: FilterCall) => Value;
 
 /** A filter with its parameters behind the value, which can all be given by name. */
-export function filter(name: string, parameters: readonly Parameter[], apply: (value: Value, args: readonly Value[], run: RunContext) => Value): readonly [string, Filter] {
+export function filter(
+  name: string,
+  parameters: readonly Parameter[],
+  apply: (value: Value, args: readonly Value[], run: RunContext) => Value,
+): readonly [string, Filter] {
   return [name, (value, call) => apply(value, bindArguments(name, parameters, call), call.run)];
 }

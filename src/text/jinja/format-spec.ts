@@ -40,7 +40,12 @@ export function parseFormatSpec(text: string): FormatSpec {
 }
 
 /** Puts fill around a text up to the width. @param fallback where it stands without an alignment */
-export function padText(text: TemplateText, { width, fill, align }: Pick<FormatSpec, 'width' | 'fill' | 'align'>, fallback: '<' | '>', budget: Budget): TemplateText {
+export function padText(
+  text: TemplateText,
+  { width, fill, align }: Pick<FormatSpec, 'width' | 'fill' | 'align'>,
+  fallback: '<' | '>',
+  budget: Budget,
+): TemplateText {
   const missing = width - charCount(text.text);
   if (!(missing > 0)) return text;
   budget.allowText(width + text.text.length);
@@ -64,7 +69,12 @@ export function firstChars(text: TemplateText, count: number): TemplateText {
   return sliceText(text, 0, units);
 }
 
-const radixes: Readonly<Record<string, readonly [radix: number, prefix: string]>> = { b: [2, '0b'], o: [8, '0o'], x: [16, '0x'], X: [16, '0X'] };
+const radixes: Readonly<Record<string, readonly [radix: number, prefix: string]>> = {
+  b: [2, '0b'],
+  o: [8, '0o'],
+  x: [16, '0x'],
+  X: [16, '0X'],
+};
 
 /** An int in a format. */
 export function formatInt(value: bigint, spec: FormatSpec, budget: Budget): TemplateText {
@@ -77,12 +87,17 @@ export function formatInt(value: bigint, spec: FormatSpec, budget: Budget): Temp
   if (spec.grouping === ',' && radix !== 10) throw new TemplateError(`format: "," does not go with "${type}"`);
   const digits = (value < 0n ? -value : value).toString(radix);
   const body = type === 'X' ? digits.toUpperCase() : digits;
-  return placeNumber({ isNegative: value < 0n, prefix: spec.alternate ? prefix : '', whole: body, rest: '', group: radix === 10 ? 3 : 4 }, spec, budget);
+  return placeNumber(
+    { isNegative: value < 0n, prefix: spec.alternate ? prefix : '', whole: body, rest: '', group: radix === 10 ? 3 : 4 },
+    spec,
+    budget,
+  );
 }
 
 /** A float in a format. */
 export function formatFloat(value: number, spec: FormatSpec, budget: Budget): TemplateText {
-  if (!['', 'e', 'E', 'f', 'F', 'g', 'G', 'n', '%'].includes(spec.type)) throw new TemplateError(`format: a float takes no format "${spec.type}"`);
+  if (!['', 'e', 'E', 'f', 'F', 'g', 'G', 'n', '%'].includes(spec.type))
+    throw new TemplateError(`format: a float takes no format "${spec.type}"`);
   const text = floatDigits(value, spec);
   const cased = spec.type === 'E' || spec.type === 'F' || spec.type === 'G' ? text.toUpperCase() : text;
   const [, whole, rest] = /^(\d*)(.*)$/s.exec(cased)!;
@@ -105,7 +120,10 @@ function floatDigits(value: number, { type, precision, alternate }: FormatSpec):
 /** A float with a precision but no type: as "g", with a digit behind the point. */
 function shortGeneral(size: number, precision: number): string {
   const exponent = Number(exponentialText(size, Math.max(precision, 1) - 1).split('e')[1]);
-  const text = exponent >= Math.max(precision, 1) - 1 && exponent < 16 && exponent > -5 && precision <= exponent + 1 ? exponentialText(size, Math.max(precision, 1) - 1).replace(/\.?0+e/, 'e') : generalText(size, precision, false);
+  const text =
+    exponent >= Math.max(precision, 1) - 1 && exponent < 16 && exponent > -5 && precision <= exponent + 1
+      ? exponentialText(size, Math.max(precision, 1) - 1).replace(/\.?0+e/, 'e')
+      : generalText(size, precision, false);
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
@@ -127,7 +145,7 @@ function placeNumber({ isNegative, prefix, whole, rest, group }: NumberParts, sp
   if (spec.align === '=') {
     const room = spec.width - lead.length - rest.length;
     if (spec.fill === '0' && spec.grouping !== '') {
-      for (let zeros = 0; digits.length < room; ) digits = grouped(whole.padStart(whole.length + ++zeros, '0'), spec.grouping, group);
+      for (let zeros = 0; digits.length < room;) digits = grouped(whole.padStart(whole.length + ++zeros, '0'), spec.grouping, group);
     } else digits = spec.fill.repeat(Math.max(0, room - digits.length)) + digits;
   }
   return padText(ownText(lead + digits + rest), spec, '>', budget);

@@ -17,7 +17,11 @@ export function templateGlobals(now: Date, budget: Budget): Map<string, Value> {
     bound('raise_exception', ['message'], ([message]) => raise(message, budget)),
     bound('strftime_now', ['format'], ([format]) => ownText(formatTime(textArgument(format, 'strftime_now').text, now))),
     { name: 'range', shown: "<class 'range'>", call: (args, named) => range(args, named, budget) },
-    { name: 'namespace', shown: "<class 'jinja2.utils.Namespace'>", call: (args, named) => ({ fields: new Map(fieldsOf(args, named, budget)) }) },
+    {
+      name: 'namespace',
+      shown: "<class 'jinja2.utils.Namespace'>",
+      call: (args, named) => ({ fields: new Map(fieldsOf(args, named, budget)) }),
+    },
     { name: 'dict', shown: "<class 'dict'>", call: (args, named) => dictOf(pairsOf(args, named, budget)) },
     { name: 'cycler', shown: "<class 'jinja2.utils.Cycler'>", call: cycler },
     { name: 'joiner', shown: "<class 'jinja2.utils.Joiner'>", call: joiner },
@@ -72,7 +76,8 @@ function range(args: readonly Value[], named: Named, budget: Budget): Value {
   const step = numbers[2] ?? 1;
   if (step === 0) throw new TemplateError('range: the step is zero');
   const made = { start, stop, step };
-  if (rangeLength(made) > maxRange) throw new TemplateError(`range: going through it took more than ${maxRange} steps; it may loop without end`);
+  if (rangeLength(made) > maxRange)
+    throw new TemplateError(`range: going through it took more than ${maxRange} steps; it may loop without end`);
   budget.spend(1);
   return made;
 }

@@ -55,14 +55,20 @@ const withSemicolon: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** What numbers from 128 to 159 stand for: Windows-1252. */
-const windows = '\u20ac\x81\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\x8d\u017d\x8f\x90\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\x9d\u017e\u0178';
+const windows = [
+  '\u20ac\x81\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\x8d\u017d\x8f',
+  '\x90\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\x9d\u017e\u0178',
+].join('');
 
 /** Python's html.unescape. */
 export function unescapeHtml(text: string): string {
-  return text.replace(/&(?:#(\d+);?|#[xX]([\da-fA-F]+);?|([^\t\n\f <&#;]{1,32};?))/g, (whole, decimal?: string, hex?: string, name?: string) => {
-    if (name !== undefined) return namedReference(name) ?? whole;
-    return charOf(decimal === undefined ? Number.parseInt(hex!, 16) : Number(decimal));
-  });
+  return text.replace(
+    /&(?:#(\d+);?|#[xX]([\da-fA-F]+);?|([^\t\n\f <&#;]{1,32};?))/g,
+    (whole, decimal?: string, hex?: string, name?: string) => {
+      if (name !== undefined) return namedReference(name) ?? whole;
+      return charOf(decimal === undefined ? Number.parseInt(hex!, 16) : Number(decimal));
+    },
+  );
 }
 
 function namedReference(name: string): string | undefined {

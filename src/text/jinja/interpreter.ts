@@ -29,7 +29,7 @@ interface Output {
 /** Renders a template. @throws TemplateError, TemplateRefusal */
 export function runTemplate(template: Template, globals: ReadonlyMap<string, Value>, budget: Budget): TemplateText {
   const top = childScope(childScope(undefined, new Map(globals)));
-  const run: Run = { budget, autoescape: false, joinsMarkup: false, template, top };
+  const run: Run = { budget, known: template.known, autoescape: false, joinsMarkup: false, template, top };
   top.parent!.variables.set('self', templateReference(run));
   const output: Output = { parts: [], run };
   runStatements(template.body, top, output);
@@ -104,7 +104,11 @@ function runKind(statement: Statement, scope: Scope, output: Output): Signal {
 
 type StatementOf<Kind extends Statement['kind']> = Extract<Statement, { kind: Kind }>;
 
-function runRest(statement: StatementOf<'set' | 'set block' | 'macro' | 'call' | 'filter' | 'generation' | 'block' | 'load'>, scope: Scope, output: Output): void {
+function runRest(
+  statement: StatementOf<'set' | 'set block' | 'macro' | 'call' | 'filter' | 'generation' | 'block' | 'load'>,
+  scope: Scope,
+  output: Output,
+): void {
   const { run } = output;
   switch (statement.kind) {
     case 'set':
@@ -123,7 +127,11 @@ function runRest(statement: StatementOf<'set' | 'set block' | 'macro' | 'call' |
       pushText('a call block', evaluateCall(statement.call, { scope, run, caller: macroOf(statement.caller, scope, run) }), output);
       return;
     case 'filter':
-      pushText('a filter block', filterChain(statement.filter, renderBody(statement.body, childScope(scope), run), { scope, run }), output);
+      pushText(
+        'a filter block',
+        filterChain(statement.filter, renderBody(statement.body, childScope(scope), run), { scope, run }),
+        output,
+      );
       return;
     case 'generation':
       output.parts.push(renderBody(statement.body, childScope(scope), run));
@@ -221,7 +229,8 @@ function assign(target: Target, value: Value, scope: Scope, run: Run): void {
     scope.variables.set(target.name, value);
   } else if (target.kind === 'tuple') {
     const items = itemsOf(value, run.budget);
-    if (items.length !== target.items.length) throw new TemplateError(`expected ${target.items.length} values to unpack, found ${items.length}`);
+    if (items.length !== target.items.length)
+      throw new TemplateError(`expected ${target.items.length} values to unpack, found ${items.length}`);
     target.items.forEach((part, index) => assign(part, items[index], scope, run));
   } else {
     const namespace = lookup(scope, target.namespace);

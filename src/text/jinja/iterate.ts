@@ -9,7 +9,15 @@ import type { Lazy, Value } from './values.ts';
 
 /** Whether a loop can go through it. */
 export function isIterable(value: Value): boolean {
-  return value === undefined || isText(value) || isDict(value) || isView(value) || isRange(value) || isLazy(value) || sequenceOf(value) !== undefined;
+  return (
+    value === undefined ||
+    isText(value) ||
+    isDict(value) ||
+    isView(value) ||
+    isRange(value) ||
+    isLazy(value) ||
+    sequenceOf(value) !== undefined
+  );
 }
 
 /** All items that a loop over a value goes through. @throws TemplateError for what is no sequence */

@@ -35,7 +35,13 @@ export function jsonOf(value: Value, style: JsonStyle, depth = 0): TemplateText 
 
 function containerJson(value: Value, style: JsonStyle, depth: number): TemplateText {
   const sequence = sequenceOf(value);
-  if (sequence !== undefined) return jsonItems('[]', sequence.map((item) => jsonOf(item, style, depth + 1)), style, depth);
+  if (sequence !== undefined)
+    return jsonItems(
+      '[]',
+      sequence.map((item) => jsonOf(item, style, depth + 1)),
+      style,
+      depth,
+    );
   if (isDict(value)) return jsonItems('{}', jsonEntries(value, style, depth), style, depth);
   throw new TemplateError(`tojson: a value of type ${typeName(value)} is not JSON`);
 }
@@ -52,10 +58,21 @@ function jsonKey(key: Value, style: JsonStyle): TemplateText {
   throw new TemplateError(`tojson: a key of type ${typeName(key)} is not JSON`);
 }
 
-const jsonEscapes: Readonly<Record<string, string>> = { '"': '\\"', '\\': '\\\\', '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+const jsonEscapes: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+};
 
 function jsonQuote(text: string, style: JsonStyle): string {
-  const escaped = text.replace(/["\\\x00-\x1f]/g, (char) => jsonEscapes[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const escaped = text.replace(
+    /["\\\x00-\x1f]/g,
+    (char) => jsonEscapes[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
   const json = `"${escaped}"`;
   return style.ensureAscii ? json.replace(/[\x7f-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`) : json;
 }
@@ -64,7 +81,8 @@ function jsonItems(brackets: string, items: readonly TemplateText[], style: Json
   const [open, close] = brackets;
   if (items.length === 0) return ownText(brackets);
   const { indent } = style;
-  const line = (level: number): TemplateText[] => (indent === undefined ? [] : [ownText('\n'), ...Array.from({ length: level }, () => indent)]);
+  const line = (level: number): TemplateText[] =>
+    indent === undefined ? [] : [ownText('\n'), ...Array.from({ length: level }, () => indent)];
   const inner = line(depth + 1);
   const between = [style.itemSeparator, ...inner];
   checkLength(items, style.budget);

@@ -4,17 +4,7 @@ import { TemplateSyntaxError } from './template-errors.ts';
 import { isPythonSpace } from './template-text.ts';
 
 export type TokenType =
-  | 'data'
-  | 'variable_begin'
-  | 'variable_end'
-  | 'block_begin'
-  | 'block_end'
-  | 'name'
-  | 'string'
-  | 'integer'
-  | 'float'
-  | 'operator'
-  | 'end';
+  'data' | 'variable_begin' | 'variable_end' | 'block_begin' | 'block_end' | 'name' | 'string' | 'integer' | 'float' | 'operator' | 'end';
 
 export interface Token {
   readonly type: TokenType;
@@ -91,7 +81,7 @@ function readData(cursor: Cursor): void {
   }
   patterns.raw.lastIndex = begin.index;
   const raw = patterns.raw.exec(source);
-  const sign = raw?.[1] ?? (/[-+]/.exec(source[begin.index + 2] ?? '')?.[0] ?? '');
+  const sign = raw?.[1] ?? /[-+]/.exec(source[begin.index + 2] ?? '')?.[0] ?? '';
   pushText(cursor, begin.index, begin[0] === '{{' && sign === '' ? '+' : sign);
   advance(cursor, raw === null ? begin.index + 2 + sign.length : begin.index + raw[0].length);
   if (raw !== null) readRaw(cursor);

@@ -56,7 +56,8 @@ function bindMacro({ name, parameters, takes }: Macro, { args, named, local, run
     variables.set('caller', others.get('caller'));
     others.delete('caller');
   }
-  if (takes.kwargs && !isParameter('kwargs')) variables.set('kwargs', dictOf([...others].map(([key, value]) => [{ text: key, foreign: [0, key.length] }, value])));
+  if (takes.kwargs && !isParameter('kwargs'))
+    variables.set('kwargs', dictOf([...others].map(([key, value]) => [{ text: key, foreign: [0, key.length] }, value])));
   else if (others.size > 0) throw new TemplateError(`the macro "${name}" has no argument "${[...others.keys()][0]!.slice(0, 60)}"`);
   if (takes.varargs && !isParameter('varargs')) variables.set('varargs', { tuple: args.slice(parameters.length) });
   else if (args.length > parameters.length) {

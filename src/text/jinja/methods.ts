@@ -16,11 +16,18 @@ type Method<Self> = (self: Self, given: GivenArguments, budget: Budget) => Value
 export function methodOf(self: Value, name: string, budget: Budget): Value {
   if (isText(self)) return bind(textMethods.get(name), { self, name, type: 'str' }, budget);
   if (isDict(self)) return bind(own(dictMethods, name), { self, name, type: 'dict' }, budget);
-  if (isTuple(self)) return (self.names !== undefined && Object.hasOwn(self.names, name) ? self.names[name] : undefined) ?? bind(own(sequenceMethods, name), { self, name, type: 'tuple' }, budget);
+  if (isTuple(self))
+    return (
+      (self.names !== undefined && Object.hasOwn(self.names, name) ? self.names[name] : undefined) ??
+      bind(own(sequenceMethods, name), { self, name, type: 'tuple' }, budget)
+    );
   if (isList(self)) return bind(own(listMethods, name), { self, name, type: 'list' }, budget);
   if (isInt(self)) return intAttribute(BigInt(self), name);
   if (isFloat(self)) return floatAttribute(self.float, name);
-  if (isRange(self)) return name === 'start' || name === 'stop' || name === 'step' ? self[name] : bind(own(sequenceMethods, name), { self, name, type: 'range' }, budget);
+  if (isRange(self))
+    return name === 'start' || name === 'stop' || name === 'step'
+      ? self[name]
+      : bind(own(sequenceMethods, name), { self, name, type: 'range' }, budget);
   return undefined;
 }
 
@@ -35,7 +42,9 @@ interface Bound<Self> {
 }
 
 function bind<Self>(method: Method<Self> | undefined, { self, name, type }: Bound<Self>, budget: Budget): Callable | undefined {
-  return method && { name, shown: `<built-in method ${name} of ${type} object>`, call: (args, named) => method(self, { args, named }, budget) };
+  return (
+    method && { name, shown: `<built-in method ${name} of ${type} object>`, call: (args, named) => method(self, { args, named }, budget) }
+  );
 }
 
 const viewMethod =

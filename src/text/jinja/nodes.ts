@@ -119,7 +119,14 @@ export type Statement =
   /** A statement that reads another template, of which there is none. */
   | { readonly kind: 'load'; readonly line: number; readonly statement: string };
 
+/** Filters and tests that there are. */
+export interface KnownNames {
+  readonly filters: ReadonlySet<string>;
+  readonly tests: ReadonlySet<string>;
+}
+
 export interface Template {
   readonly body: readonly Statement[];
   readonly blocks: ReadonlyMap<string, Block>;
+  readonly known: KnownNames;
 }

@@ -30,7 +30,8 @@ export function parseIntText(text: string, base: number): bigint | undefined {
   if (match === null) return undefined;
   const [, sign, letter, digits] = match;
   const plain = (letter === undefined ? '' : `0${letter}`) + digits!;
-  const prefixed = letter === undefined ? undefined : Number(Object.keys(prefixes).find((each) => prefixes[Number(each)] === letter.toLowerCase()));
+  const prefixed =
+    letter === undefined ? undefined : Number(Object.keys(prefixes).find((each) => prefixes[Number(each)] === letter.toLowerCase()));
   const isPrefix = prefixed !== undefined && (base === 0 || base === prefixed);
   const radix = base === 0 ? (isPrefix ? prefixed : 10) : base;
   const body = (isPrefix ? digits! : plain).replaceAll('_', '');

@@ -1,10 +1,10 @@
 /** Statements of a template. A parser of our own: docs/decisions.md says why. */
 import { isConstantName, parseExpression, parseFilter, parseTuple, parseTupleItems } from './expression-parser.ts';
 import { tokenizeTemplate } from './lexer.ts';
-import type { Block, Expression, ForLoop, Macro, Parameter, Statement, Target, Template } from './nodes.ts';
+import type { Block, Expression, ForLoop, KnownNames, Macro, Parameter, Statement, Target, Template } from './nodes.ts';
 import { parseLoad } from './load-parser.ts';
 import { current, describe, expect, fail, isAt, isAtName, isAtOperator, nested, next, skip } from './token-stream.ts';
-import type { KnownNames, TokenStream } from './token-stream.ts';
+import type { TokenStream } from './token-stream.ts';
 import { TemplateSyntaxError } from './template-errors.ts';
 
 interface Parsing {
@@ -25,7 +25,7 @@ export function parseTemplate(source: string, known: KnownNames): Template {
   const body = parseBody(parsing, []);
   const [unknown] = stream.unknown;
   if (unknown !== undefined) throw new TemplateSyntaxError(unknown.message, unknown.line);
-  return { body, blocks: parsing.blocks };
+  return { body, blocks: parsing.blocks, known };
 }
 
 /** Statements up to one of the tags `ends`, whose name is the current token then; without any, up to the end of the template. */
@@ -63,10 +63,12 @@ function parseWhole(parsing: Parsing, end: string): Statement[] {
 
 type StatementParser = (parsing: Parsing, line: number) => Statement | readonly Statement[];
 
-const jump = (kind: 'break' | 'continue'): StatementParser => ({ stream, loops }, line) => {
-  if (loops === 0) fail(stream, `"${kind}" stands outside of a loop`, line);
-  return { kind, line };
-};
+const jump =
+  (kind: 'break' | 'continue'): StatementParser =>
+  ({ stream, loops }, line) => {
+    if (loops === 0) fail(stream, `"${kind}" stands outside of a loop`, line);
+    return { kind, line };
+  };
 
 const statements: Readonly<Record<string, StatementParser>> = {
   for: parseFor,
@@ -79,7 +81,12 @@ const statements: Readonly<Record<string, StatementParser>> = {
     const filter = parseFilterChain(parsing.stream);
     return { kind: 'filter', line, filter, body: parseWhole(parsing, 'endfilter') };
   },
-  autoescape: (parsing, line) => ({ kind: 'autoescape', line, value: parseExpression(parsing.stream), body: parseWhole(parsing, 'endautoescape') }),
+  autoescape: (parsing, line) => ({
+    kind: 'autoescape',
+    line,
+    value: parseExpression(parsing.stream),
+    body: parseWhole(parsing, 'endautoescape'),
+  }),
   generation: (parsing, line) => ({ kind: 'generation', line, body: withoutLoops(parsing, () => parseWhole(parsing, 'endgeneration')) }),
   block: parseBlock,
   print: parsePrint,
@@ -184,9 +191,13 @@ function parseMacro(parsing: Parsing, line: number): Statement {
   return { kind: 'macro', line, macro: parseMacroBody(parsing, { name, parameters, end: 'endmacro' }) };
 }
 
-function parseMacroBody(parsing: Parsing, { name, parameters, end }: { name: string; parameters: readonly Parameter[]; end: string }): Macro {
+function parseMacroBody(
+  parsing: Parsing,
+  { name, parameters, end }: { name: string; parameters: readonly Parameter[]; end: string },
+): Macro {
   const { stream } = parsing;
-  if (parameters.some((each) => each.name === 'caller' && each.fallback === undefined)) fail(stream, 'the parameter "caller" of a macro needs a default');
+  if (parameters.some((each) => each.name === 'caller' && each.fallback === undefined))
+    fail(stream, 'the parameter "caller" of a macro needs a default');
   const start = stream.at;
   const body = withoutLoops(parsing, () => parseWhole(parsing, end));
   const read = new Set<string>();
@@ -201,7 +212,8 @@ function parseParameters(stream: TokenStream): Parameter[] {
     if (parameters.length > 0) expect(stream, 'operator', ',');
     const name = parseName(stream);
     const fallback = skip(stream, 'operator', '=') ? parseExpression(stream) : undefined;
-    if (fallback === undefined && parameters.at(-1)?.fallback !== undefined) fail(stream, `the parameter "${name}" has no default, but the one before it has`);
+    if (fallback === undefined && parameters.at(-1)?.fallback !== undefined)
+      fail(stream, `the parameter "${name}" has no default, but the one before it has`);
     if (parameters.some((other) => other.name === name)) fail(stream, `two parameters have the name "${name}"`);
     parameters.push({ name, fallback });
   }

@@ -35,7 +35,8 @@ export function percentFormat(format: TemplateText, value: Value, budget: Budget
     from = match.index + match[0].length;
   }
   parts.push(sliceText(format, from, format.text.length));
-  if (source.used < values.length && !(hasItems && source.used === 0)) throw new TemplateError('%: there are more values than the format takes');
+  if (source.used < values.length && !(hasItems && source.used === 0))
+    throw new TemplateError('%: there are more values than the format takes');
   return markupLike(format, concatWithin(parts, budget));
 }
 
@@ -53,7 +54,8 @@ function conversion(match: RegExpExecArray, source: Source): TemplateText {
   }
   const keyed = key === undefined ? undefined : { value: lookup(source, key) };
   const star = widthText === '*' ? starred(source) : Number(widthText ?? 0);
-  const precision = precisionText === undefined ? undefined : precisionText === '*' ? Math.max(0, starred(source)) : Number(precisionText);
+  const precision =
+    precisionText === undefined ? undefined : precisionText === '*' ? Math.max(0, starred(source)) : Number(precisionText);
   const width = Math.abs(star);
   if (width > maxWidth || (precision ?? 0) > 1000) throw new TemplateError('%: the width or precision is too large');
   const isLeft = flags!.includes('-') || star < 0;
@@ -98,7 +100,8 @@ function convert(value: Value, spec: FormatSpec, { format, budget }: Source): Te
   const number = numberOf(value);
   if (number === undefined) throw new TemplateError(`%${type}: expected a number, found ${typeName(value)}`);
   if ('fFeEgG'.includes(type)) return formatFloat(number, spec, budget);
-  if (isFloat(value) && (!'diu'.includes(type) || !Number.isFinite(number))) throw new TemplateError(`%${type}: expected an integer, found a float`);
+  if (isFloat(value) && (!'diu'.includes(type) || !Number.isFinite(number)))
+    throw new TemplateError(`%${type}: expected an integer, found a float`);
   return intConversion(isInt(value) ? BigInt(value) : BigInt(Math.trunc(number)), spec, budget);
 }
 

@@ -30,7 +30,8 @@ export function reprOf(value: Value, budget: Budget): TemplateText {
 
 /** @throws TemplateError for an int that Python refuses to write, too */
 export function intText(value: number | bigint | boolean): string {
-  if (typeof value === 'bigint' && (value > 10n ** 4300n || value < -(10n ** 4300n))) throw new TemplateError('an integer has more than 4300 digits');
+  if (typeof value === 'bigint' && (value > 10n ** 4300n || value < -(10n ** 4300n)))
+    throw new TemplateError('an integer has more than 4300 digits');
   return String(Number.isSafeInteger(value) ? value : BigInt(value));
 }
 
@@ -47,7 +48,9 @@ function containerRepr(value: Exclude<Value, undefined | null | boolean | number
   if (isView(value)) return surround([`${value.view}([`, '])'], items(value.items), budget);
   if (isRange(value)) return ownText(`range(${value.start}, ${value.stop}${value.step === 1 ? '' : `, ${value.step}`})`);
   if (isNamespace(value)) {
-    const pairs = [...value.fields].map(([name, item]) => concatTexts([quoted(ownText(name), pythonQuote, budget), ownText(': '), reprOf(item, budget)]));
+    const pairs = [...value.fields].map(([name, item]) =>
+      concatTexts([quoted(ownText(name), pythonQuote, budget), ownText(': '), reprOf(item, budget)]),
+    );
     return concatTexts([ownText('<Namespace '), surround(['{', '}'], pairs, budget), ownText('>')]);
   }
   if (isLazy(value)) return ownText(`<${value.typeName} at 0x0>`);
@@ -56,7 +59,9 @@ function containerRepr(value: Exclude<Value, undefined | null | boolean | number
 }
 
 function dictRepr(value: Dict, budget: Budget): TemplateText {
-  const pairs = Array.from(value.entries.values(), ({ key, value: item }) => concatTexts([reprOf(key, budget), ownText(': '), reprOf(item, budget)]));
+  const pairs = Array.from(value.entries.values(), ({ key, value: item }) =>
+    concatTexts([reprOf(key, budget), ownText(': '), reprOf(item, budget)]),
+  );
   return surround(['{', '}'], pairs, budget);
 }
 

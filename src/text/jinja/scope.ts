@@ -1,11 +1,12 @@
 /** Where a template's names are looked up, and what all of its run shares. */
 import type { Budget } from './budget.ts';
-import type { Template } from './nodes.ts';
+import type { KnownNames, Template } from './nodes.ts';
 import type { Value } from './values.ts';
 
 /** What filters, tests and methods may ask of the run. */
 export interface RunContext {
   readonly budget: Budget;
+  readonly known: KnownNames;
   /** Inside of `{% autoescape true %}`. */
   autoescape: boolean;
   /** Whether `~` makes markup there: only where the statement has a constant, as in jinja2. */

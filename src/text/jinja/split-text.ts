@@ -60,7 +60,7 @@ function splitWords(self: TemplateText, most: number, budget: Budget): TemplateT
     while (end < text.length && isPythonSpace(text[end]!) === spaces) end++;
     return end;
   };
-  for (let at = skip(0, true); at < text.length; ) {
+  for (let at = skip(0, true); at < text.length;) {
     budget.spend(1);
     const end = words.length < most ? skip(at, false) : text.length;
     words.push(sliceText(self, at, end));
@@ -77,7 +77,7 @@ function splitWordsFromEnd(self: TemplateText, most: number, budget: Budget): Te
     while (start > 0 && isPythonSpace(text[start - 1]!) === spaces) start--;
     return start;
   };
-  for (let at = skip(text.length, true); at > 0; ) {
+  for (let at = skip(text.length, true); at > 0;) {
     budget.spend(1);
     const start = words.length < most ? skip(at, false) : 0;
     words.push(sliceText(self, start, at));

@@ -23,7 +23,10 @@ function isoWeek(now: Date): { year: number; week: number } {
   const weekday = now.getDay() || 7;
   const thursday = new Date(now.getFullYear(), now.getMonth(), now.getDate() + 4 - weekday);
   const first = dayNumber(thursday.getFullYear(), 0, 1);
-  return { year: thursday.getFullYear(), week: 1 + Math.floor((dayNumber(thursday.getFullYear(), thursday.getMonth(), thursday.getDate()) - first) / 7) };
+  return {
+    year: thursday.getFullYear(),
+    week: 1 + Math.floor((dayNumber(thursday.getFullYear(), thursday.getMonth(), thursday.getDate()) - first) / 7),
+  };
 }
 
 function field(letter: string, now: Date): Field | undefined {
@@ -112,16 +115,24 @@ function word(letter: string, now: Date): string | undefined {
 
 /** @param format of which flags (`-`, `_`, `0`, `^`, `#`) and widths count as in glibc */
 export function formatTime(format: string, now: Date): string {
-  return format.slice(0, maxFormatUnits).replace(/%([-_0^#]*)(\d{0,3})[EO]?([A-Za-z%])/g, (whole, flags: string, width: string, letter: string) => {
-    const flag = /[-_0](?=[^-_0]*$)/.exec(flags)?.[0];
-    const number = field(letter, now);
-    if (number !== undefined) {
-      const fill = flag === '_' ? ' ' : flag === '0' ? '0' : number.fill;
-      return String(number.value).padStart(flag === '-' ? 1 : Math.max(Number(width), number.width), fill);
-    }
-    const text = word(letter, now);
-    if (text === undefined) return whole;
-    const cased = flags.includes('^') ? text.toUpperCase() : flags.includes('#') ? (letter === 'p' ? text.toLowerCase() : text.toUpperCase()) : text;
-    return cased.padStart(Number(width), flag === '0' ? '0' : ' ');
-  });
+  return format
+    .slice(0, maxFormatUnits)
+    .replace(/%([-_0^#]*)(\d{0,3})[EO]?([A-Za-z%])/g, (whole, flags: string, width: string, letter: string) => {
+      const flag = /[-_0](?=[^-_0]*$)/.exec(flags)?.[0];
+      const number = field(letter, now);
+      if (number !== undefined) {
+        const fill = flag === '_' ? ' ' : flag === '0' ? '0' : number.fill;
+        return String(number.value).padStart(flag === '-' ? 1 : Math.max(Number(width), number.width), fill);
+      }
+      const text = word(letter, now);
+      if (text === undefined) return whole;
+      const cased = flags.includes('^')
+        ? text.toUpperCase()
+        : flags.includes('#')
+          ? letter === 'p'
+            ? text.toLowerCase()
+            : text.toUpperCase()
+          : text;
+      return cased.padStart(Number(width), flag === '0' ? '0' : ' ');
+    });
 }

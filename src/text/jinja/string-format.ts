@@ -1,6 +1,5 @@
 /** str.format, as jinja2's sandbox runs it. */
-import { attributeOf, itemOf } from './access.ts';
-import type { GivenArguments } from './arguments.ts';
+import { bindArguments } from './arguments.ts';
 import type { Budget } from './budget.ts';
 import { dictOf, entryOf } from './dict.ts';
 import { formatFloat, formatInt, formatText, parseFormatSpec } from './format-spec.ts';
@@ -8,27 +7,40 @@ import { escapeText } from './html.ts';
 import { asciiRepr } from './percent-format.ts';
 import { reprOf, textOf } from './printing.ts';
 import { TemplateError } from './template-errors.ts';
-import { concatWithin, ownText, sliceText } from './template-text.ts';
+import { concatWithin, markupLike, ownText, sliceText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
 import { isDict, isFloat, isInt, isText, typeName } from './values.ts';
-import type { Value } from './values.ts';
+import type { Callable, Value } from './values.ts';
 
-interface Fields {
+/** How a format looks into its values. */
+export interface Lookup {
+  readonly budget: Budget;
+  attributeOf(value: Value, name: string, budget: Budget): Value;
+  itemOf(value: Value, key: Value, budget: Budget): Value;
+}
+
+interface Fields extends Lookup {
   readonly args: readonly Value[];
   readonly named: Value;
-  readonly budget: Budget;
   readonly markup: boolean;
   /** Of the next field without a number; undefined once fields are numbered. */
   next: number | undefined;
 }
 
-export function formatMethod(self: TemplateText, { args, named }: GivenArguments, budget: Budget): TemplateText {
-  const values = dictOf([...named].map(([name, value]) => [ownText(name), value] as const));
-  return formatFields(self, { args, named: values, budget, markup: self.markup === true, next: 0 }, 0);
-}
-
-export function formatMapMethod(self: TemplateText, mapping: Value, budget: Budget): TemplateText {
-  return formatFields(self, { args: [], named: mapping, budget, markup: self.markup === true, next: 0 }, 0);
+/** The methods `format` and `format_map` of a text. */
+export function formatMethodOf(self: TemplateText, name: 'format' | 'format_map', lookup: Lookup): Callable {
+  return {
+    name,
+    shown: `<built-in method ${name} of str object>`,
+    call(args, named) {
+      const values =
+        name === 'format'
+          ? dictOf([...named].map(([key, value]) => [ownText(key), value] as const))
+          : bindArguments(name, ['mapping'], { args, named }, true)[0];
+      const fields: Fields = { ...lookup, args: name === 'format' ? args : [], named: values, markup: self.markup === true, next: 0 };
+      return markupLike(self, formatFields(self, fields, 0));
+    },
+  };
 }
 
 const maxNesting = 2;
@@ -91,8 +103,8 @@ function fieldValue(name: string, fields: Fields): Value {
     const [whole, attribute, item] = match;
     if (match.index + first.length !== at || (attribute ?? item) === '') break;
     at += whole.length;
-    if (attribute === undefined) value = itemOf(value, /^\d+$/.test(item!) ? Number(item) : ownText(item!), fields.budget);
-    else value = attributeOf(value, attribute, fields.budget);
+    if (attribute === undefined) value = fields.itemOf(value, /^\d+$/.test(item!) ? Number(item) : ownText(item!), fields.budget);
+    else value = fields.attributeOf(value, attribute, fields.budget);
   }
   if (at !== name.length) throw new TemplateError(`format: "${name.slice(0, 60)}" is not the name of a field`);
   return value;
@@ -106,7 +118,8 @@ function firstValue(name: string, rest: string, fields: Fields): Value {
   }
   const isNumbered = name !== '';
   if (!isNumbered && rest !== '') throw new TemplateError('format: a field with a part of a value needs a number or name');
-  if (fields.next === undefined ? !isNumbered : isNumbered && fields.next > 0) throw new TemplateError('format: fields with and without numbers are mixed');
+  if (fields.next === undefined ? !isNumbered : isNumbered && fields.next > 0)
+    throw new TemplateError('format: fields with and without numbers are mixed');
   const index = isNumbered ? Number(name) : fields.next!;
   fields.next = isNumbered ? undefined : index + 1;
   if (index >= fields.args.length) throw new TemplateError(`format: there is no value ${index}`);

@@ -5,7 +5,6 @@ import type { Parameter } from './arguments.ts';
 import { applyComparison, isEqual } from './compare.ts';
 import { hashOf } from './dict.ts';
 import type { FilterCall } from './filter.ts';
-import { filterNames } from './filters.ts';
 import { isIterable } from './iterate.ts';
 import type { Comparison } from './nodes.ts';
 import { textOf } from './printing.ts';
@@ -17,11 +16,16 @@ import type { Value } from './values.ts';
 
 type Test = (value: Value, call: FilterCall) => boolean;
 
-function test(name: string, parameters: readonly Parameter[], check: (value: Value, args: readonly Value[], run: RunContext) => boolean): readonly [string, Test] {
+function test(
+  name: string,
+  parameters: readonly Parameter[],
+  check: (value: Value, args: readonly Value[], run: RunContext) => boolean,
+): readonly [string, Test] {
   return [name, (value, call) => check(value, bindArguments(name, parameters, call), call.run)];
 }
 
-const plain = (name: string, check: (value: Value, run: RunContext) => boolean): readonly [string, Test] => test(name, [], (value, _args, run) => check(value, run));
+const plain = (name: string, check: (value: Value, run: RunContext) => boolean): readonly [string, Test] =>
+  test(name, [], (value, _args, run) => check(value, run));
 
 const comparing = (operator: Comparison, names: readonly string[]): (readonly [string, Test])[] =>
   [operator, ...names].map((name) => test(name, ['other'], (value, [other], run) => applyComparison(operator, value, other, run.budget)));
@@ -55,7 +59,10 @@ const tests: ReadonlyMap<string, Test> = new Map<string, Test>([
   plain('number', (value) => numberOf(value) !== undefined),
   plain('string', isText),
   plain('mapping', isDict),
-  plain('sequence', (value) => value === undefined || isText(value) || isDict(value) || isRange(value) || sequenceOf(value) !== undefined),
+  plain(
+    'sequence',
+    (value) => value === undefined || isText(value) || isDict(value) || isRange(value) || sequenceOf(value) !== undefined,
+  ),
   plain('iterable', (value) => isIterable(value) || (isOpaque(value) && value.length !== undefined)),
   plain('callable', (value) => value === undefined || isCallable(value)),
   plain('escaped', (value) => isText(value) && value.markup === true),
@@ -64,8 +71,8 @@ const tests: ReadonlyMap<string, Test> = new Map<string, Test>([
   test('divisibleby', ['num'], (value, [num], run) => isEqual(rest(value, num, run), 0, run.budget)),
   plain('lower', (value, { budget }) => isLowerText(textOf(value, budget).text)),
   plain('upper', (value, { budget }) => isUpperText(textOf(value, budget).text)),
-  plain('filter', (value) => isNameOf(value, filterNames)),
-  plain('test', (value) => isNameOf(value, testNames)),
+  plain('filter', (value, { known }) => isNameOf(value, known.filters)),
+  plain('test', (value, { known }) => isNameOf(value, known.tests)),
   test('sameas', ['other'], (value, [other]) => isSame(value, other)),
   test('in', ['seq'], (value, [seq], run) => applyComparison('in', value, seq, run.budget)),
   ...comparing('==', ['eq', 'equalto']),
@@ -84,4 +91,3 @@ export function applyTest(name: string, value: Value, call: FilterCall): boolean
   if (found === undefined) throw new TemplateError(`there is no test "${name.slice(0, 60)}"`);
   return found(value, call);
 }
-

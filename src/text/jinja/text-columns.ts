@@ -43,7 +43,8 @@ export function translateText(self: TemplateText, table: Value, budget: Budget):
     if (entry === undefined) return char;
     if (entry.value === null) return ownText('');
     if (isText(entry.value)) return entry.value;
-    if (isInt(entry.value) && Number(entry.value) >= 0 && Number(entry.value) <= 0x10ffff) return { text: String.fromCodePoint(Number(entry.value)), foreign: [] };
+    if (isInt(entry.value) && Number(entry.value) >= 0 && Number(entry.value) <= 0x10ffff)
+      return { text: String.fromCodePoint(Number(entry.value)), foreign: [] };
     throw new TemplateError(`translate: a character cannot become a value of type ${typeName(entry.value)}`);
   });
   return concatWithin(parts, budget);

@@ -1,13 +1,12 @@
 /** Methods of strings, as Python has them. Positions are in characters. */
-import { charOffsets } from './access.ts';
 import { bindArguments, intArgument, intArgumentOr, textArgument } from './arguments.ts';
 import type { GivenArguments, Parameter } from './arguments.ts';
 import type { Budget } from './budget.ts';
+import { charOffsets } from './char-offsets.ts';
 import { padText } from './format-spec.ts';
 import { escapeText } from './html.ts';
 import { itemsOf } from './iterate.ts';
 import { joinTextsWithin, replaceText, splitLines, splitWhole } from './split-text.ts';
-import { formatMethod, formatMapMethod } from './string-format.ts';
 import { expandTabs, padZeros, translateText } from './text-columns.ts';
 import { capitalizeText, foldCase, isLowerText, isTitleText, isUpperText, swapCase, titleText } from './text-case.ts';
 import { isOfClass, textClassNames } from './text-class.ts';
@@ -20,7 +19,11 @@ import type { Value } from './values.ts';
 export type TextMethod = (self: TemplateText, given: GivenArguments, budget: Budget) => Value;
 
 /** @param parameters which cannot be given by name, as in most of Python's own methods */
-function method(name: string, parameters: readonly Parameter[], apply: (self: TemplateText, args: readonly Value[], budget: Budget) => Value): TextMethod {
+function method(
+  name: string,
+  parameters: readonly Parameter[],
+  apply: (self: TemplateText, args: readonly Value[], budget: Budget) => Value,
+): TextMethod {
   return (self, given, budget) => {
     const args = bindArguments(name, parameters, given, true);
     budget.scan(self.text.length);
@@ -28,7 +31,11 @@ function method(name: string, parameters: readonly Parameter[], apply: (self: Te
   };
 }
 
-function namedMethod(name: string, parameters: readonly Parameter[], apply: (self: TemplateText, args: readonly Value[], budget: Budget) => Value): TextMethod {
+function namedMethod(
+  name: string,
+  parameters: readonly Parameter[],
+  apply: (self: TemplateText, args: readonly Value[], budget: Budget) => Value,
+): TextMethod {
   return (self, given, budget) => {
     budget.scan(self.text.length);
     return keepMarkup(self, apply(self, bindArguments(name, parameters, given), budget));
@@ -42,8 +49,20 @@ function keepMarkup(self: TemplateText, value: Value): Value {
   return isTuple(value) ? { tuple: value.tuple.map((item) => keepMarkup(self, item)) } : value;
 }
 
-const mapping = (name: string, change: (text: string) => string): [string, TextMethod] => [name, method(name, [], (self) => mapText(self, change))];
-const asking = (name: string, test: (text: string) => boolean): [string, TextMethod] => [name, method(name, [], (self) => test(self.text))];
+/** Looking at single letters takes about as long as looking through this much text. */
+const unitsPerLetter = 16;
+
+const mapping = (name: string, change: (text: string) => string): [string, TextMethod] => [
+  name,
+  method(name, [], (self, _args, budget) => {
+    budget.scan(self.text.length * unitsPerLetter);
+    return mapText(self, change);
+  }),
+];
+const asking = (name: string, test: (text: string) => boolean): [string, TextMethod] => [
+  name,
+  method(name, [], (self) => test(self.text)),
+];
 
 const stripping = (name: string, side: StripSide): [string, TextMethod] => [
   name,
@@ -55,7 +74,9 @@ const padding = (name: string, align: '<' | '>' | '^'): [string, TextMethod] => 
   method(name, ['width', ['fillchar', ownText(' ')]], (self, [width, fill], budget) => {
     const { text } = textArgument(fill, name);
     if (Array.from(text).length !== 1) throw new TemplateError(`${name}: the fill must be one character`);
-    return align === '^' ? centered(self, intArgument(width, name), text, budget) : padText(self, { width: intArgument(width, name), fill: text, align }, '<', budget);
+    return align === '^'
+      ? centered(self, intArgument(width, name), text, budget)
+      : padText(self, { width: intArgument(width, name), fill: text, align }, '<', budget);
   }),
 ];
 
@@ -104,8 +125,18 @@ const testing = (name: string, test: (text: string, part: string) => boolean): [
 
 const splitting = (name: string, fromEnd: boolean): [string, TextMethod] => [
   name,
-  namedMethod(name, [['sep', null], ['maxsplit', -1]], (self, [separator, most], budget) =>
-    splitWhole(self, { separator: separator === null ? undefined : textArgument(separator, name).text, most: intArgument(most, name), fromEnd }, budget),
+  namedMethod(
+    name,
+    [
+      ['sep', null],
+      ['maxsplit', -1],
+    ],
+    (self, [separator, most], budget) =>
+      splitWhole(
+        self,
+        { separator: separator === null ? undefined : textArgument(separator, name).text, most: intArgument(most, name), fromEnd },
+        budget,
+      ),
   ),
 ];
 
@@ -122,7 +153,10 @@ const partitioning = (name: string, find: (text: string, part: string) => number
 ];
 
 function countOf(text: string, part: string): number {
-  return part === '' ? charOffsets(text).count + 1 : text.split(part).length - 1;
+  if (part === '') return charOffsets(text).count + 1;
+  let count = 0;
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length)) count++;
+  return count;
 }
 
 export const textMethods: ReadonlyMap<string, TextMethod> = new Map<string, TextMethod>([
@@ -165,7 +199,11 @@ export const textMethods: ReadonlyMap<string, TextMethod> = new Map<string, Text
     'replace',
     method('replace', ['old', 'new', ['count', -1]], (self, [from, to, count], budget) => {
       const texts = { from: textArgument(from, 'replace'), to: textArgument(to, 'replace') };
-      return replaceText(self, { ...texts, to: self.markup ? escapeText(texts.to, budget) : texts.to, count: intArgument(count, 'replace') }, budget);
+      return replaceText(
+        self,
+        { ...texts, to: self.markup ? escapeText(texts.to, budget) : texts.to, count: intArgument(count, 'replace') },
+        budget,
+      );
     }),
   ],
   [
@@ -191,8 +229,9 @@ export const textMethods: ReadonlyMap<string, TextMethod> = new Map<string, Text
     }),
   ],
   ['zfill', method('zfill', ['width'], (self, [width], budget) => padZeros(self, intArgument(width, 'zfill'), budget))],
-  ['expandtabs', namedMethod('expandtabs', [['tabsize', 8]], (self, [size], budget) => expandTabs(self, intArgument(size, 'expandtabs'), budget))],
+  [
+    'expandtabs',
+    namedMethod('expandtabs', [['tabsize', 8]], (self, [size], budget) => expandTabs(self, intArgument(size, 'expandtabs'), budget)),
+  ],
   ['translate', method('translate', ['table'], (self, [table], budget) => translateText(self, table, budget))],
-  ['format', (self, given, budget) => keepMarkup(self, formatMethod(self, given, budget))],
-  ['format_map', method('format_map', ['mapping'], (self, [values], budget) => formatMapMethod(self, values, budget))],
 ]);

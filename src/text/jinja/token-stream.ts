@@ -1,15 +1,10 @@
 /** The tokens of a template as its parser goes through them. */
 import type { Token, TokenType } from './lexer.ts';
+import type { KnownNames } from './nodes.ts';
 import { TemplateSyntaxError } from './template-errors.ts';
 
 /** Statements and expressions inside each other. A parser's frames per level are many: the host's stack is the limit. */
 export const maxNesting = 150;
-
-/** Filters and tests that there are. */
-export interface KnownNames {
-  readonly filters: ReadonlySet<string>;
-  readonly tests: ReadonlySet<string>;
-}
 
 export interface TokenStream {
   readonly tokens: readonly Token[];
@@ -55,7 +50,8 @@ export function skip(stream: TokenStream, type: TokenType, value?: string): bool
 }
 
 export function expect(stream: TokenStream, type: TokenType, value?: string): Token {
-  if (!isAt(stream, type, value)) fail(stream, `expected ${value === undefined ? typeNames[type] : `"${value}"`}, found ${describe(current(stream))}`);
+  if (!isAt(stream, type, value))
+    fail(stream, `expected ${value === undefined ? typeNames[type] : `"${value}"`}, found ${describe(current(stream))}`);
   return next(stream);
 }
 

@@ -97,7 +97,8 @@ export const isRange = (value: Value): value is Range => isObject(value) && 'ste
 export const isLazy = (value: Value): value is Lazy => isObject(value) && 'lazy' in value;
 export const isNamespace = (value: Value): value is Namespace => isObject(value) && 'fields' in value;
 export const isOpaque = (value: Value): value is Opaque => isObject(value) && 'attribute' in value;
-export const isCallable = (value: Value): value is Callable | (Opaque & Pick<Callable, 'call'>) => isObject(value) && 'call' in value && value.call !== undefined;
+export const isCallable = (value: Value): value is Callable | (Opaque & Pick<Callable, 'call'>) =>
+  isObject(value) && 'call' in value && value.call !== undefined;
 export { isTemplateText as isText };
 
 /** Python's int, bool among them. */

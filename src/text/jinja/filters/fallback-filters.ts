@@ -10,13 +10,19 @@ import { isText, isTruthy } from '../values.ts';
 import type { Value } from '../values.ts';
 
 const orDefault = (name: string): readonly [string, Filter] =>
-  filter(name, [['default_value', ownText('')], ['boolean', false]], (value, [fallback, forFalse]) =>
-    value === undefined || (isTruthy(forFalse) && !isTruthy(value)) ? fallback : value,
+  filter(
+    name,
+    [
+      ['default_value', ownText('')],
+      ['boolean', false],
+    ],
+    (value, [fallback, forFalse]) => (value === undefined || (isTruthy(forFalse) && !isTruthy(value)) ? fallback : value),
   );
 
 function attributeValue(value: Value, name: Value, budget: Parameters<typeof ownAttribute>[2]): Value {
   const { text } = textArgument(name, 'attr');
-  if (value === undefined && !/^__.*__$/.test(text)) throw new TemplateError(`attr: cannot read "${text.slice(0, 60)}" of an undefined value`);
+  if (value === undefined && !/^__.*__$/.test(text))
+    throw new TemplateError(`attr: cannot read "${text.slice(0, 60)}" of an undefined value`);
   return ownAttribute(value, text, budget);
 }
 

@@ -18,9 +18,19 @@ export const linkFilters: readonly (readonly [string, Filter])[] = [
   }),
   filter(
     'urlize',
-    [['trim_url_limit', null], ['nofollow', false], ['target', null], ['rel', null], ['extra_schemes', null]],
+    [
+      ['trim_url_limit', null],
+      ['nofollow', false],
+      ['target', null],
+      ['rel', null],
+      ['extra_schemes', null],
+    ],
     (value, [limit, noFollow, target, rel, extra], { budget, autoescape }) => {
-      const words = isTruthy(rel) ? textArgument(rel, 'urlize').text.split(/\s+/).filter((each) => each !== '') : [];
+      const words = isTruthy(rel)
+        ? textArgument(rel, 'urlize')
+            .text.split(/\s+/)
+            .filter((each) => each !== '')
+        : [];
       const relations = [...new Set([...words, ...(isTruthy(noFollow) ? ['nofollow'] : []), 'noopener'])].toSorted();
       const schemes = extra === null ? [] : itemsOf(extra, budget).map((scheme) => textArgument(scheme, 'urlize').text);
       const wrong = schemes.find((scheme) => !/^[\p{L}\p{N}_.+-]{2,}:\/{0,2}$/u.test(scheme));
@@ -33,7 +43,12 @@ export const linkFilters: readonly (readonly [string, Filter])[] = [
       };
       const text = escapeText(value, budget);
       budget.scan(text.text.length * 16);
-      const linked = mapText(asPlain(text), (plain) => plain.split(/(\s+)/).map((each) => linkWord(each, rules)).join(''));
+      const linked = mapText(asPlain(text), (plain) =>
+        plain
+          .split(/(\s+)/)
+          .map((each) => linkWord(each, rules))
+          .join(''),
+      );
       budget.allowText(linked.text.length);
       return autoescape ? asMarkup(linked) : linked;
     },
@@ -42,7 +57,12 @@ export const linkFilters: readonly (readonly [string, Filter])[] = [
 
 function stripTags(text: string): string {
   const plain = cutAll(cutAll(text, '<!--', '-->'), '<', '>');
-  return unescapeHtml(plain.split(/[\s\x1c-\x1f\x85]+/).filter((word) => word !== '').join(' '));
+  return unescapeHtml(
+    plain
+      .split(/[\s\x1c-\x1f\x85]+/)
+      .filter((word) => word !== '')
+      .join(' '),
+  );
 }
 
 /** Takes out what stands between two marks, as often as both are there. */
@@ -65,10 +85,16 @@ interface LinkRules {
   readonly schemes: readonly string[];
 }
 
-const webAddress = new RegExp(
-  String.raw`^(?:(?:https?://|www\.)(?:(?:[\p{L}\p{N}_%-]+\.)+)?(?:[a-z]{2,63}|xn--[\p{L}\p{N}_%]{2,59})|(?:[\p{L}\p{N}_%-]{2,63}\.)+(?:com|net|int|edu|gov|org|info|mil)|https?://(?:\d{1,3}(?:\.\d{1,3}){3}|\[(?:[\da-f]{0,4}:){2}(?:[\da-f]{0,4}:?){1,6}\]))(?::\d{1,5})?(?:[/?#]\S*)?$`,
-  'iu',
-);
+const wordChar = String.raw`\p{L}\p{N}_`;
+const hosts = [
+  // A scheme or "www.", and any domain.
+  String.raw`(?:https?://|www\.)(?:(?:[${wordChar}%-]+\.)+)?(?:[a-z]{2,63}|xn--[${wordChar}%]{2,59})`,
+  // A domain of a common kind.
+  String.raw`(?:[${wordChar}%-]{2,63}\.)+(?:com|net|int|edu|gov|org|info|mil)`,
+  // A scheme and a number of a network.
+  String.raw`https?://(?:\d{1,3}(?:\.\d{1,3}){3}|\[(?:[\da-f]{0,4}:){2}(?:[\da-f]{0,4}:?){1,6}\])`,
+];
+const webAddress = new RegExp(String.raw`^(?:${hosts.join('|')})(?::\d{1,5})?(?:[/?#]\S*)?$`, 'iu');
 const mailAddress = /^\S+@[\p{L}\p{N}_][\p{L}\p{N}_.-]*\.[\p{L}\p{N}_]+$/u;
 const brackets = [
   ['(', ')'],
@@ -84,7 +110,8 @@ function linkWord(word: string, rules: LinkRules): string {
   let tail = '';
   if (/(?:[)>.,\n]|&gt;)$/.test(middle)) {
     let end = middle.length;
-    for (let match = /(?:[)>.,\n]|&gt;)$/.exec(middle); match !== null; match = /(?:[)>.,\n]|&gt;)$/.exec(middle.slice(0, end))) end = match.index;
+    for (let match = /(?:[)>.,\n]|&gt;)$/.exec(middle); match !== null; match = /(?:[)>.,\n]|&gt;)$/.exec(middle.slice(0, end)))
+      end = match.index;
     [middle, tail] = [middle.slice(0, end), middle.slice(end)];
   }
   for (const [open, close] of brackets) {
@@ -109,5 +136,8 @@ function linkOf(address: string, { limit, attributes, schemes }: LinkRules): str
   if (!address.startsWith('www.') && !address.startsWith('@') && !address.includes(':') && mailAddress.test(address)) {
     return `<a href="mailto:${address}">${address}</a>`;
   }
-  return schemes.reduce((text, scheme) => (text !== scheme && text.startsWith(scheme) ? `<a href="${text}"${attributes}>${text}</a>` : text), address);
+  return schemes.reduce(
+    (text, scheme) => (text !== scheme && text.startsWith(scheme) ? `<a href="${text}"${attributes}>${text}</a>` : text),
+    address,
+  );
 }

@@ -63,7 +63,8 @@ function* selectItems(name: string, value: Value, { args, named, run, byAttribut
   for (let step = items.next(); !step.done; step = items.next()) {
     run.budget.spend(1);
     const tested = attribute === null ? step.value : pathOf(step.value, attribute, undefined, run.budget);
-    const passed = rest.length === 0 ? isTruthy(tested) : applyTest(textArgument(test, name).text, tested, { args: testArgs, named, run });
+    const passed =
+      rest.length === 0 ? isTruthy(tested) : applyTest(textArgument(test, name).text, tested, { args: testArgs, named, run });
     if (passed === keep) yield step.value;
   }
 }

@@ -17,21 +17,35 @@ export const numberFilters: readonly (readonly [string, Filter])[] = [
     const int = BigInt(value);
     return intOf(int < 0n ? -int : int);
   }),
-  filter('int', [['default', 0], ['base', 10]], (value, [fallback, base]) => toInt(value, base) ?? fallback),
+  filter(
+    'int',
+    [
+      ['default', 0],
+      ['base', 10],
+    ],
+    (value, [fallback, base]) => toInt(value, base) ?? fallback,
+  ),
   filter('float', [['default', { float: 0 }]], (value, [fallback]) => {
     const float = toFloat(value);
     return float === undefined ? fallback : { float };
   }),
-  filter('round', [['precision', 0], ['method', ownText('common')]], (value, [precision, method], { budget }) => {
-    const { text } = textArgument(method, 'round');
-    if (text === 'common' && precision === null) return toInt(roundValue(value, 0), 10);
-    if (text === 'common') return roundValue(value, intArgument(precision, 'round'));
-    if (text !== 'ceil' && text !== 'floor') throw new TemplateError('round: the method should be "common", "ceil" or "floor"');
-    const scale = applyArithmetic('**', 10, precision, budget);
-    const scaled = numberOf(applyArithmetic('*', value, scale, budget));
-    if (scaled === undefined || !Number.isFinite(scaled)) throw unusable('round', value);
-    return applyArithmetic('/', intOf(BigInt(Math[text](scaled))), scale, budget);
-  }),
+  filter(
+    'round',
+    [
+      ['precision', 0],
+      ['method', ownText('common')],
+    ],
+    (value, [precision, method], { budget }) => {
+      const { text } = textArgument(method, 'round');
+      if (text === 'common' && precision === null) return toInt(roundValue(value, 0), 10);
+      if (text === 'common') return roundValue(value, intArgument(precision, 'round'));
+      if (text !== 'ceil' && text !== 'floor') throw new TemplateError('round: the method should be "common", "ceil" or "floor"');
+      const scale = applyArithmetic('**', 10, precision, budget);
+      const scaled = numberOf(applyArithmetic('*', value, scale, budget));
+      if (scaled === undefined || !Number.isFinite(scaled)) throw unusable('round', value);
+      return applyArithmetic('/', intOf(BigInt(Math[text](scaled))), scale, budget);
+    },
+  ),
   filter('filesizeformat', [['binary', false]], (value, [binary]) => {
     const bytes = toFloat(value);
     if (bytes === undefined) throw unusable('filesizeformat', value);

@@ -12,30 +12,59 @@ import { isDict, isInt, isText, isTruthy, isTuple, typeName } from '../values.ts
 import type { Value } from '../values.ts';
 
 const extreme = (name: string, sign: number): readonly [string, Filter] =>
-  filter(name, [['case_sensitive', false], ['attribute', null]], (value, [caseSensitive, attribute], { budget }) => {
-    const items = itemsOf(value, budget);
-    const keys = items.map((item) => keyOf(item, attribute, { caseSensitive, budget }));
-    const best = keys.reduce<number>((at, key, index) => (compareValues(key, keys[at], budget) * sign > 0 ? index : at), 0);
-    return items[best];
-  });
+  filter(
+    name,
+    [
+      ['case_sensitive', false],
+      ['attribute', null],
+    ],
+    (value, [caseSensitive, attribute], { budget }) => {
+      const items = itemsOf(value, budget);
+      const keys = items.map((item) => keyOf(item, attribute, { caseSensitive, budget }));
+      const best = keys.reduce<number>((at, key, index) => (compareValues(key, keys[at], budget) * sign > 0 ? index : at), 0);
+      return items[best];
+    },
+  );
 
 export const orderFilters: readonly (readonly [string, Filter])[] = [
   extreme('min', -1),
   extreme('max', 1),
-  filter('sort', [['reverse', false], ['case_sensitive', false], ['attribute', null]], (value, [reverse, caseSensitive, attribute], { budget }) => {
-    const paths = isText(attribute) ? attribute.text.split(',').map(ownText) : [attribute];
-    const key = (item: Value): Value => paths.map((path) => keyOf(item, path, { caseSensitive, budget }));
-    return sortItems(itemsOf(value, budget), { key, isReverse: isReversed(reverse), budget });
-  }),
-  filter('dictsort', [['case_sensitive', false], ['by', ownText('key')], ['reverse', false]], (value, [caseSensitive, by, reverse], { budget }) => {
-    const index = isText(by) ? ['key', 'value'].indexOf(by.text) : -1;
-    if (index < 0) throw new TemplateError('dictsort: "by" should be "key" or "value"');
-    if (!isDict(value)) throw new TemplateError(`dictsort: cannot be applied to a value of type ${typeName(value)}`);
-    const key = (item: Value): Value => keyOf(isTuple(item) ? item.tuple[index] : item, null, { caseSensitive, budget });
-    return sortItems(dictItems(value), { key, isReverse: isReversed(reverse), budget });
-  }),
-  filter('unique', [['case_sensitive', false], ['attribute', null]], (value, [caseSensitive, attribute], { budget }) =>
-    lazyValue(uniqueItems(iteratorOf(value, budget), (item) => keyOf(item, attribute, { caseSensitive, budget }))),
+  filter(
+    'sort',
+    [
+      ['reverse', false],
+      ['case_sensitive', false],
+      ['attribute', null],
+    ],
+    (value, [reverse, caseSensitive, attribute], { budget }) => {
+      const paths = isText(attribute) ? attribute.text.split(',').map(ownText) : [attribute];
+      const key = (item: Value): Value => paths.map((path) => keyOf(item, path, { caseSensitive, budget }));
+      return sortItems(itemsOf(value, budget), { key, isReverse: isReversed(reverse), budget });
+    },
+  ),
+  filter(
+    'dictsort',
+    [
+      ['case_sensitive', false],
+      ['by', ownText('key')],
+      ['reverse', false],
+    ],
+    (value, [caseSensitive, by, reverse], { budget }) => {
+      const index = isText(by) ? ['key', 'value'].indexOf(by.text) : -1;
+      if (index < 0) throw new TemplateError('dictsort: "by" should be "key" or "value"');
+      if (!isDict(value)) throw new TemplateError(`dictsort: cannot be applied to a value of type ${typeName(value)}`);
+      const key = (item: Value): Value => keyOf(isTuple(item) ? item.tuple[index] : item, null, { caseSensitive, budget });
+      return sortItems(dictItems(value), { key, isReverse: isReversed(reverse), budget });
+    },
+  ),
+  filter(
+    'unique',
+    [
+      ['case_sensitive', false],
+      ['attribute', null],
+    ],
+    (value, [caseSensitive, attribute], { budget }) =>
+      lazyValue(uniqueItems(iteratorOf(value, budget), (item) => keyOf(item, attribute, { caseSensitive, budget }))),
   ),
 ];
 

@@ -14,7 +14,9 @@ import type { Dict, Entry, Value } from '../values.ts';
 const width = 80;
 
 export const pprintFilters: readonly (readonly [string, Filter])[] = [
-  filter('pprint', [], (value, _args, { budget }) => concatWithin(formatValue(sortDicts(value, budget), { indent: 0, allowance: 0, level: 0, budget }), budget)),
+  filter('pprint', [], (value, _args, { budget }) =>
+    concatWithin(formatValue(sortDicts(value, budget), { indent: 0, allowance: 0, level: 0, budget }), budget),
+  ),
 ];
 
 interface Position {
@@ -61,6 +63,7 @@ function compareKeys(a: Value, b: Value, budget: Budget): number {
 function formatValue(value: Value, at: Position): TemplateText[] {
   const { budget } = at;
   const repr = reprOf(value, budget);
+  budget.scan(repr.text.length * 16);
   if (charCount(repr.text) <= width - at.indent - at.allowance) return [repr];
   budget.enter();
   const inner = { ...at, level: at.level + 1 };
@@ -118,7 +121,9 @@ function textPieces(text: TemplateText, { indent, allowance, budget }: Position)
   return lines.flatMap((line, index) => {
     const isLast = index === lines.length - 1;
     const repr = reprOf(line, budget);
-    return charCount(repr.text) <= room - (isLast ? allowance : 0) ? [repr] : linePieces(line, { room, last: room - (isLast ? allowance : 0), budget });
+    return charCount(repr.text) <= room - (isLast ? allowance : 0)
+      ? [repr]
+      : linePieces(line, { room, last: room - (isLast ? allowance : 0), budget });
   });
 }
 
@@ -146,4 +151,3 @@ function linePieces(line: TemplateText, { room, last, budget }: Room): TemplateT
   pieces.push(reprOf(sliceText(line, from, to), budget));
   return pieces;
 }
-

@@ -41,37 +41,83 @@ export const sequenceFilters: readonly (readonly [string, Filter])[] = [
     const items = itemsOf(value, budget).toReversed();
     return isLazy(value) ? items : lazyValue(items[Symbol.iterator](), 'reversed');
   }),
-  filter('join', [['d', ownText('')], ['attribute', null]], joinItems),
+  filter(
+    'join',
+    [
+      ['d', ownText('')],
+      ['attribute', null],
+    ],
+    joinItems,
+  ),
   filter('items', [], (value) => {
     if (value === undefined) return lazyValue([][Symbol.iterator]());
     if (!isDict(value)) throw new TemplateError(`items: cannot be applied to a value of type ${typeName(value)}`);
     return lazyValue(dictItems(value)[Symbol.iterator]());
   }),
-  filter('sum', [['attribute', null], ['start', 0]], (value, [attribute, start], { budget }) => {
-    const items = itemsOf(value, budget).map((item) => (attribute === null ? item : pathOf(item, attribute, undefined, budget)));
-    if (isText(start)) throw new TemplateError('sum: texts are joined with "join"');
-    return items.reduce<Value>((sum, item) => applyArithmetic('+', sum, item, budget), start);
-  }),
-  filter('batch', ['linecount', ['fill_with', null]], (value, [count, fill], { budget }) => lazyValue(batches(iteratorOf(value, budget), { count, fill, budget }))),
-  filter('slice', ['slices', ['fill_with', null]], (value, [count, fill], { budget }) => lazyValue(slices(value, { count: intArgument(count, 'slice'), fill, budget }))),
+  filter(
+    'sum',
+    [
+      ['attribute', null],
+      ['start', 0],
+    ],
+    (value, [attribute, start], { budget }) => {
+      const items = itemsOf(value, budget).map((item) => (attribute === null ? item : pathOf(item, attribute, undefined, budget)));
+      if (isText(start)) throw new TemplateError('sum: texts are joined with "join"');
+      return items.reduce<Value>((sum, item) => applyArithmetic('+', sum, item, budget), start);
+    },
+  ),
+  filter('batch', ['linecount', ['fill_with', null]], (value, [count, fill], { budget }) =>
+    lazyValue(batches(iteratorOf(value, budget), { count, fill, budget })),
+  ),
+  filter('slice', ['slices', ['fill_with', null]], (value, [count, fill], { budget }) =>
+    lazyValue(slices(value, { count: intArgument(count, 'slice'), fill, budget })),
+  ),
 ];
 
 function firstItem(value: Value, budget: Budget): Value {
-  const { value: first } = iteratorOf(isText(value) && value.text.length > 2 ? { ...value, text: value.text } : value, budget).next() as { value: Value };
+  const { value: first } = iteratorOf(isText(value) && value.text.length > 2 ? { ...value, text: value.text } : value, budget).next() as {
+    value: Value;
+  };
   return first;
 }
 
 function checkReversible(value: Value, where: string): void {
-  if (isLazy(value) || isOpaque(value)) throw new TemplateError(`${where}: a value of type ${typeName(value)} has no end to start from; make a list of it first`);
+  if (isLazy(value) || isOpaque(value))
+    throw new TemplateError(`${where}: a value of type ${typeName(value)} has no end to start from; make a list of it first`);
 }
 
 function joinItems(value: Value, [separator, attribute]: readonly Value[], { budget, autoescape }: RunContext): Value {
   const items = itemsOf(value, budget).map((item) => (attribute === null ? item : pathOf(item, attribute, undefined, budget)));
-  if (!autoescape) return asPlain(joinTextsWithin(items.map((item) => textOf(item, budget)), textOf(separator, budget), budget));
+  if (!autoescape)
+    return asPlain(
+      joinTextsWithin(
+        items.map((item) => textOf(item, budget)),
+        textOf(separator, budget),
+        budget,
+      ),
+    );
   const isMarkup = (each: Value): boolean => isText(each) && each.markup === true;
-  if (isMarkup(separator)) return asMarkup(joinTextsWithin(items.map((item) => escapeText(item, budget)), textOf(separator, budget), budget));
-  if (!items.some(isMarkup)) return joinTextsWithin(items.map((item) => textOf(item, budget)), textOf(separator, budget), budget);
-  return asMarkup(joinTextsWithin(items.map((item) => escapeText(item, budget)), escapeText(separator, budget), budget));
+  if (isMarkup(separator))
+    return asMarkup(
+      joinTextsWithin(
+        items.map((item) => escapeText(item, budget)),
+        textOf(separator, budget),
+        budget,
+      ),
+    );
+  if (!items.some(isMarkup))
+    return joinTextsWithin(
+      items.map((item) => textOf(item, budget)),
+      textOf(separator, budget),
+      budget,
+    );
+  return asMarkup(
+    joinTextsWithin(
+      items.map((item) => escapeText(item, budget)),
+      escapeText(separator, budget),
+      budget,
+    ),
+  );
 }
 
 interface Slicing {

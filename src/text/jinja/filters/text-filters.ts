@@ -17,10 +17,14 @@ import { centered } from '../text-methods.ts';
 import { isInt, isText, isTruthy, isTuple, isList } from '../values.ts';
 import type { Value } from '../values.ts';
 
+/** Looking at single letters takes about as long as looking through this much text. */
+const unitsPerLetter = 16;
+
 const changing = (name: string, change: (text: string) => string, keepsMarkup = true): readonly [string, Filter] =>
   filter(name, [], (value, _args, { budget }) => {
     const text = textOf(value, budget);
     budget.scan(text.text.length);
+    budget.scan(text.text.length * unitsPerLetter);
     const changed = mapText(asPlain(text), change);
     return keepsMarkup ? markupLike(text, changed) : changed;
   });
@@ -40,12 +44,19 @@ export const textFilters: readonly (readonly [string, Filter])[] = [
     return markupLike(text, centered(text, intArgument(width, 'center'), ' ', budget));
   }),
   filter('replace', ['old', 'new', ['count', null]], (value, [from, to, count], run) => replaceValue(value, { from, to, count }, run)),
-  filter('indent', [['width', 4], ['first', false], ['blank', false]], (value, [width, first, blank], { budget }) =>
-    indentLines(textArgument(value, 'indent'), { width, first: isTruthy(first), blank: isTruthy(blank) }, { budget }),
+  filter(
+    'indent',
+    [
+      ['width', 4],
+      ['first', false],
+      ['blank', false],
+    ],
+    (value, [width, first, blank], { budget }) =>
+      indentLines(textArgument(value, 'indent'), { width, first: isTruthy(first), blank: isTruthy(blank) }, { budget }),
   ),
   filter('wordcount', [], (value, _args, { budget }) => {
     const { text } = textOf(value, budget);
-    budget.scan(text.length);
+    budget.scan(text.length * unitsPerLetter);
     return text.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0;
   }),
   [
@@ -56,7 +67,16 @@ export const textFilters: readonly (readonly [string, Filter])[] = [
       return percentFormat(textOf(value, budget), values, budget);
     },
   ],
-  filter('tojson', [['ensure_ascii', false], ['indent', null], ['separators', null], ['sort_keys', false]], toJson),
+  filter(
+    'tojson',
+    [
+      ['ensure_ascii', false],
+      ['indent', null],
+      ['separators', null],
+      ['sort_keys', false],
+    ],
+    toJson,
+  ),
 ];
 
 interface ReplaceOptions {

@@ -14,25 +14,40 @@ import { charCount, isTruthy, lengthOf, typeName } from '../values.ts';
 const leewayOfPolicies = 5;
 
 export const wrapFilters: readonly (readonly [string, Filter])[] = [
-  filter('truncate', [['length', 255], ['killwords', false], ['end', ownText('...')], ['leeway', null]], (value, [length, killWords, end, leeway], { budget }) => {
-    const most = intArgument(length, 'truncate');
-    const extra = intArgumentOr(leeway, 'truncate', leewayOfPolicies);
-    const ending = textArgument(end, 'truncate');
-    const kept = most - charCount(ending.text);
-    if (kept < 0 || extra < 0) throw new TemplateError(`truncate: the length must be at least that of the end, and the leeway not negative`);
-    const count = lengthOf(value);
-    if (count === undefined) throw new TemplateError(`truncate: a value of type ${typeName(value)} has no length`);
-    if (count <= most + extra) return value;
-    const text = textArgument(value, 'truncate');
-    budget.scan(text.text.length);
-    const cut = firstChars(text, kept);
-    const space = isTruthy(killWords) ? -1 : cut.text.lastIndexOf(' ');
-    const start = space < 0 ? cut : sliceText(cut, 0, space);
-    return markupLike(text, concatTexts([start, text.markup ? escapeText(ending, budget) : ending]));
-  }),
+  filter(
+    'truncate',
+    [
+      ['length', 255],
+      ['killwords', false],
+      ['end', ownText('...')],
+      ['leeway', null],
+    ],
+    (value, [length, killWords, end, leeway], { budget }) => {
+      const most = intArgument(length, 'truncate');
+      const extra = intArgumentOr(leeway, 'truncate', leewayOfPolicies);
+      const ending = textArgument(end, 'truncate');
+      const kept = most - charCount(ending.text);
+      if (kept < 0 || extra < 0)
+        throw new TemplateError(`truncate: the length must be at least that of the end, and the leeway not negative`);
+      const count = lengthOf(value);
+      if (count === undefined) throw new TemplateError(`truncate: a value of type ${typeName(value)} has no length`);
+      if (count <= most + extra) return value;
+      const text = textArgument(value, 'truncate');
+      budget.scan(text.text.length);
+      const cut = firstChars(text, kept);
+      const space = isTruthy(killWords) ? -1 : cut.text.lastIndexOf(' ');
+      const start = space < 0 ? cut : sliceText(cut, 0, space);
+      return markupLike(text, concatTexts([start, text.markup ? escapeText(ending, budget) : ending]));
+    },
+  ),
   filter(
     'wordwrap',
-    [['width', 79], ['break_long_words', true], ['wrapstring', null], ['break_on_hyphens', true]],
+    [
+      ['width', 79],
+      ['break_long_words', true],
+      ['wrapstring', null],
+      ['break_on_hyphens', true],
+    ],
     (value, [width, breakWords, wrapString, breakHyphens], { budget }) => {
       const text = textArgument(value, 'wordwrap');
       if (text.text === '') return text;
@@ -55,11 +70,15 @@ const word = String.raw`[\p{L}\p{N}_]`;
 const punctuated = String.raw`[\p{L}\p{N}_!"'&.,?]`;
 const letter = String.raw`[\p{L}\p{Nl}\p{No}_]`;
 const blank = String.raw`[\t\n\v\f\r ]`;
-/** White space, a dash between words, or a word up to a hyphen within it. */
-const chunkPattern = new RegExp(
-  `${blank}+|(?<=${punctuated})-{2,}(?=${word})|[^\\t\\n\\v\\f\\r ]+?(?:-(?:(?<=${letter}{2}-)|(?<=${letter}-${letter}-))(?=${letter}-?${letter})|(?=${blank}|$)|(?<=${punctuated})(?=-{2,}${word}))`,
-  'gu',
-);
+const chunkKinds = [
+  `${blank}+`,
+  // A dash between words.
+  `(?<=${punctuated})-{2,}(?=${word})`,
+  // A word: up to a hyphen between letters, its end, or a dash.
+  String.raw`[^\t\n\v\f\r ]+?(?:-(?:(?<=${letter}{2}-)|(?<=${letter}-${letter}-))(?=${letter}-?${letter})` +
+    `|(?=${blank}|$)|(?<=${punctuated})(?=-{2,}${word}))`,
+];
+const chunkPattern = new RegExp(chunkKinds.join('|'), 'gu');
 const plainPattern = /[\t\n\v\f\r ]+|[^\t\n\v\f\r ]+/g;
 
 /** A part of a line that stays in one piece: units from start to end. */
