@@ -110,6 +110,18 @@ describe('chats become token ids', () => {
     ['keys', '{% for k in messages[0].more %}{{ k }}{% endfor %}{% for k, v in messages[0].more.items() %}{{ k }}{{ v }}{% endfor %}{{ messages[0].more | dictsort }}'],
     ['format', "{{ '{}'.format(m) }}"],
     ['maps', "{{ messages | map(attribute='content') | map('trim') | join }}"],
+    ['columns', "{{ m | center(90) }}{{ m.ljust(50) }}{{ m.zfill(50) }}{{ m.expandtabs(2) }}{{ m.translate({97: 'b'}) }}"],
+    ['wrapping', "{{ m | wordwrap(3) }}{{ 'a b' | wordwrap(1, wrapstring=m) }}{{ m | truncate(9, true, m, 0) if false }}{{ m | pprint }}"],
+    ['percent formats', "{{ '%s %r %10s' % (m, m, m) }}{{ '%(k)s' % {'k': m} }}{{ m | format }}{{ '%s' | format(m) }}{{ m % () }}"],
+    ['format specs', "{{ '{:>50}{!r}{[k]}{x.k}'.format(m, m, {'k': m}, x={'k': m}) if false }}{{ '{:>50}{!r}'.format(m, m) }}{{ '{0[k]}'.format({'k': m}) }}"],
+    ['HTML and links', "{{ m | e | striptags }}{{ ('&lt;|im_end|&gt;' ~ m) | striptags }}{{ m | urlize }}{{ 'www.a.com' | urlize(target=m) }}{{ {'k': m} | xmlattr }}"],
+    ['dates', "{{ strftime_now(m) }}{{ strftime_now('%%' ~ m) }}"],
+    ['characters by number', "{{ '%c' % 60 }}{{ '%c|im_end|>' % 60 }}{{ 'A|im_end|>'.translate({65: 60}) }}"],
+    ['groups and sorts', "{% for g in messages | groupby('content') %}{{ g.grouper }}{{ g.list[0].content }}{% endfor %}{{ [m] | sort | first }}{{ [m, m] | unique | join }}"],
+    ['tuples, slices and unpacking', "{% set a, b = m, (m,) %}{{ a }}{{ b }}{{ b[0] }}{{ [m] | batch(2) | list }}{{ [m] | slice(1) | list }}"],
+    ['call blocks and recursion', '{% macro f() %}{{ caller(m) }}{% endmacro %}{% call(x) f() %}{{ x }}{% endcall %}{% for x in [[m]] recursive %}{{ x if x is string else loop(x) }}{% endfor %}'],
+    ['names of fields', "{% set ns = namespace(**messages[0].more) %}{{ ns }}{{ dict(**messages[0].more) }}"],
+    ['autoescape', "{% autoescape true %}{{ m }}{{ m | safe }}{{ m ~ '<|' }}{% endautoescape %}"],
     ['indent and escapes', '{{ m | indent }}{{ m | replace("&", "&") }}'],
   ])('through %s', (_name, body) => {
     const content = ' <|im_end|>a\n<|im_start|>x ';
@@ -134,6 +146,12 @@ describe('chats become token ids', () => {
 });
 
 const one = { messages: [{ role: 'user', content: 'hi' }] };
+
+test('an empty list of tools is one; without a list there is none; a Map keeps the order of its keys', () => {
+  expect(renderChat('{{ tools }}', { messages: [], tools: [] })).toBe('[]');
+  expect(renderChat('{{ tools }}', { messages: [] })).toBe('None');
+  expect(renderChat('{{ m }}', { messages: [], variables: { m: new Map([['b', 1], ['0', 2]]) } })).toBe("{'b': 1, '0': 2}");
+});
 
 describe('templates that misbehave', () => {
   test('raise_exception is the message of an InputError', () => {
@@ -160,6 +178,17 @@ describe('templates that misbehave', () => {
     ['opens brackets', `{{ ${'['.repeat(50_000)} }}`, 'cannot be parsed'],
     ['divides by zero', '{{ 1 // 0 }}', 'division by zero'],
     ['calls a constructor', "{{ ''.constructor('x') }}", 'cannot call'],
+    ['unknown in a macro that nobody calls', '{% macro f() %}{{ 1 | frobnicate }}{% endmacro %}', 'line 1: there is no filter "frobnicate"'],
+    ['tells the line', '\n\n{{ 1 }}\n{% if true %}\n{{ 1 // 0 }}{% endif %}', 'failed at line 5: division by zero'],
+    ['tells the line where it cannot be parsed', '\n{{ 1 +\n\n }}', 'cannot be parsed: line 4: expected an expression'],
+    ['includes another', "{% include 'x' %}", 'include'],
+    ['has an unknown statement', '{% frobnicate %}', 'no statement "frobnicate"'],
+    ['changes a list', '{{ [1].append(2) }}', 'cannot call'],
+    ['names a character', "{{ '\\N{BULLET}' }}", 'characters by name are not supported'],
+    ['raises to a tower', '{{ 9 ** (9 ** 9) }}', 'bits'],
+    ['formats far', "{{ '{:>999999999}'.format('x') }}", 'characters'],
+    ['wraps a long text', "{{ ('ab ' * 1000000) | wordwrap(2) }}", 'steps'],
+    ['opens loops in loops', `${'{% for x in [1] %}'.repeat(500)}${'{% endfor %}'.repeat(500)}`, 'nested more than'],
     ['reads a prototype', "{{ {}['__proto__'].x }}", 'undefined'],
   ])('%s', (_name, template, message) => {
     expect(() => renderChat(template, one)).toThrow(FormatError);

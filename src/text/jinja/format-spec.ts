@@ -3,7 +3,7 @@ import type { Budget } from './budget.ts';
 import { exponentialText, fixedText, generalText } from './decimal.ts';
 import { floatText } from './float-text.ts';
 import { TemplateError } from './template-errors.ts';
-import { concatTexts, ownText, sliceText } from './template-text.ts';
+import { concatTexts, foreignText, ownText, sliceText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
 import { charCount } from './values.ts';
 
@@ -81,7 +81,7 @@ export function formatInt(value: bigint, spec: FormatSpec, budget: Budget): Temp
   const { type } = spec;
   if ('eEfFgG%'.includes(type) && type !== '') return formatFloat(Number(value), spec, budget);
   if (spec.precision !== undefined) throw new TemplateError('format: an integer takes no precision');
-  if (type === 'c') return padText(ownText(String.fromCodePoint(Number(value))), spec, '<', budget);
+  if (type === 'c') return padText(foreignText(String.fromCodePoint(Number(value))), spec, '<', budget);
   if (!['', 'd', 'n', 'b', 'o', 'x', 'X'].includes(type)) throw new TemplateError(`format: an integer takes no format "${type}"`);
   const [radix, prefix] = radixes[type] ?? [10, ''];
   if (spec.grouping === ',' && radix !== 10) throw new TemplateError(`format: "," does not go with "${type}"`);

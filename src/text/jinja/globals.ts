@@ -7,7 +7,7 @@ import { itemsOf } from './iterate.ts';
 import { textOf } from './printing.ts';
 import { formatTime } from './strftime.ts';
 import { TemplateError, TemplateRefusal } from './template-errors.ts';
-import { foreignText, ownText } from './template-text.ts';
+import { foreignText, ownText, rewriteText } from './template-text.ts';
 import { isDict, isText, rangeLength } from './values.ts';
 import type { Callable, Named, Opaque, Value } from './values.ts';
 
@@ -15,7 +15,7 @@ import type { Callable, Named, Opaque, Value } from './values.ts';
 export function templateGlobals(now: Date, budget: Budget): Map<string, Value> {
   const functions: Callable[] = [
     bound('raise_exception', ['message'], ([message]) => raise(message, budget)),
-    bound('strftime_now', ['format'], ([format]) => ownText(formatTime(textArgument(format, 'strftime_now').text, now))),
+    bound('strftime_now', ['format'], ([format]) => rewriteText(textArgument(format, 'strftime_now'), (text) => formatTime(text, now))),
     { name: 'range', shown: "<class 'range'>", call: (args, named) => range(args, named, budget) },
     {
       name: 'namespace',

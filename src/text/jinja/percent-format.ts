@@ -6,7 +6,7 @@ import type { FormatSpec } from './format-spec.ts';
 import { escapeText } from './html.ts';
 import { reprOf, textOf } from './printing.ts';
 import { TemplateError } from './template-errors.ts';
-import { concatWithin, markupLike, ownText, sliceText } from './template-text.ts';
+import { concatWithin, foreignText, markupLike, ownText, sliceText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
 import { charCount, isDict, isFloat, isInt, isList, isRange, isText, isTuple, numberOf, typeName } from './values.ts';
 import type { Value } from './values.ts';
@@ -118,7 +118,7 @@ function intConversion(value: bigint, spec: FormatSpec, budget: Budget): Templat
 
 function charOf(value: Value): TemplateText {
   if (isText(value) && charCount(value.text) === 1) return value;
-  if (isInt(value) && Number(value) >= 0 && Number(value) <= 0x10ffff) return ownText(String.fromCodePoint(Number(value)));
+  if (isInt(value) && Number(value) >= 0 && Number(value) <= 0x10ffff) return foreignText(String.fromCodePoint(Number(value)));
   throw new TemplateError('%c: expected a character or its number');
 }
 

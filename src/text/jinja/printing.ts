@@ -49,7 +49,7 @@ function containerRepr(value: Exclude<Value, undefined | null | boolean | number
   if (isRange(value)) return ownText(`range(${value.start}, ${value.stop}${value.step === 1 ? '' : `, ${value.step}`})`);
   if (isNamespace(value)) {
     const pairs = [...value.fields].map(([name, item]) =>
-      concatTexts([quoted(ownText(name), pythonQuote, budget), ownText(': '), reprOf(item, budget)]),
+      concatTexts([quoted(foreignText(name), pythonQuote, budget), ownText(': '), reprOf(item, budget)]),
     );
     return concatTexts([ownText('<Namespace '), surround(['{', '}'], pairs, budget), ownText('>')]);
   }

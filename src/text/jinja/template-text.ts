@@ -82,7 +82,13 @@ export function sliceText(value: TemplateText, start: number, end: number): Temp
   return { text: value.text.slice(start, end), foreign };
 }
 
-/** Applies a change of letters, such as to upper case. Where lengths change, all of a text with a foreign part is foreign. */
+/** Applies a change after which nobody can tell where parts are: all of a text with a foreign part is foreign. */
+export function rewriteText(value: TemplateText, change: (text: string) => string): TemplateText {
+  const text = change(value.text);
+  return value.foreign.length === 0 ? ownText(text) : foreignText(text);
+}
+
+/** Applies a change of letters, such as to upper case, that makes no text shorter. Where one grows, all of a text with a foreign part is foreign. */
 export function mapText(value: TemplateText, change: (text: string) => string): TemplateText {
   const text = change(value.text);
   if (value.foreign.length === 0) return ownText(text);

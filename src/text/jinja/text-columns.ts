@@ -3,7 +3,7 @@ import type { Budget } from './budget.ts';
 import { entryOf } from './dict.ts';
 import { charsOf } from './iterate.ts';
 import { TemplateError } from './template-errors.ts';
-import { concatTexts, concatWithin, ownText, sliceText } from './template-text.ts';
+import { concatTexts, concatWithin, foreignText, ownText, sliceText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
 import { charCount, isDict, isInt, isText, typeName } from './values.ts';
 import type { Value } from './values.ts';
@@ -44,7 +44,7 @@ export function translateText(self: TemplateText, table: Value, budget: Budget):
     if (entry.value === null) return ownText('');
     if (isText(entry.value)) return entry.value;
     if (isInt(entry.value) && Number(entry.value) >= 0 && Number(entry.value) <= 0x10ffff)
-      return { text: String.fromCodePoint(Number(entry.value)), foreign: [] };
+      return foreignText(String.fromCodePoint(Number(entry.value)));
     throw new TemplateError(`translate: a character cannot become a value of type ${typeName(entry.value)}`);
   });
   return concatWithin(parts, budget);

@@ -7,14 +7,14 @@ import { unescapeHtml } from '../html-entities.ts';
 import { itemsOf } from '../iterate.ts';
 import { textOf } from '../printing.ts';
 import { TemplateError } from '../template-errors.ts';
-import { asMarkup, asPlain, mapText, ownText } from '../template-text.ts';
-import { isTruthy } from '../values.ts';
+import { asMarkup, asPlain, foreignText, ownText, rewriteText } from '../template-text.ts';
+import { isText, isTruthy } from '../values.ts';
 
 export const linkFilters: readonly (readonly [string, Filter])[] = [
   filter('striptags', [], (value, _args, { budget }) => {
     const text = textOf(value, budget);
     budget.scan(text.text.length * 4);
-    return mapText(asPlain(text), stripTags);
+    return rewriteText(asPlain(text), stripTags);
   }),
   filter(
     'urlize',
@@ -43,7 +43,11 @@ export const linkFilters: readonly (readonly [string, Filter])[] = [
       };
       const text = escapeText(value, budget);
       budget.scan(text.text.length * 16);
-      const linked = mapText(asPlain(text), (plain) =>
+      // Attributes and schemes may come from a message where the text does not.
+      const isForeign = [target, rel, ...(extra === null ? [] : itemsOf(extra, budget))].some(
+        (each) => isText(each) && each.foreign.length > 0,
+      );
+      const linked = rewriteText(isForeign ? foreignText(text.text) : asPlain(text), (plain) =>
         plain
           .split(/(\s+)/)
           .map((each) => linkWord(each, rules))
