@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ensureInstalled, repoRoot } from './install.mjs';
 
@@ -68,9 +68,24 @@ function pruneOrphans() {
   }
 }
 
+/** Declarations that no entry of the package leads to are of no use to anybody: five in six. */
+function pruneDeclarations() {
+  const { exports } = JSON.parse(readFileSync(join(repoRoot, 'package.json'), 'utf8'));
+  const reached = new Set();
+  const visit = (path) => {
+    if (reached.has(path)) return;
+    reached.add(path);
+    const imports = readFileSync(path, 'utf8').matchAll(/\b(?:from|import\()\s*['"](\.[^'"]+)['"]/g);
+    for (const [, specifier] of imports) visit(join(dirname(path), specifier.replace(/\.[jt]s$/, '.d.ts')));
+  };
+  for (const { types } of Object.values(exports)) if (types) visit(join(repoRoot, types));
+  for (const path of filesUnder(dist)) if (path.endsWith('.d.ts') && !reached.has(path)) rmSync(path);
+}
+
 async function buildTypeScript() {
   await runNode([join(repoRoot, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.json']);
   pruneOrphans();
+  pruneDeclarations();
   const cli = join(dist, 'cli', 'main.js');
   if (existsSync(cli)) chmodSync(cli, 0o755);
 }

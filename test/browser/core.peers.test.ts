@@ -1,25 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repoRoot } from '../house/repository.ts';
+import { hasChromium, launchChromium } from './chromium.ts';
+import type { Browser, Page } from './chromium.ts';
 import { serveIsolated } from './isolated-server.ts';
 import type { IsolatedServer } from './isolated-server.ts';
-
-const peerModules = join(repoRoot, 'peers', 'node_modules');
-const hasChromium = process.platform === 'linux' && process.arch === 'x64' && existsSync(join(peerModules, '@sparticuz', 'chromium'));
-
-/** As much of Playwright as is used here: the peers' types are not installed where the types are checked. */
-interface Page {
-  goto(url: string): Promise<unknown>;
-  evaluate(expression: string): Promise<unknown>;
-}
-
-interface Browser {
-  newPage(): Promise<Page>;
-  close(): Promise<void>;
-}
 
 /** Everything but the folders that may use Node. */
 function coreModules(): string[] {
@@ -35,7 +22,7 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
   beforeAll(async () => {
     execFileSync(process.execPath, [join(repoRoot, 'scripts', 'build.mjs')], { stdio: 'pipe' });
     server = await serveIsolated();
-    browser = await launch();
+    browser = await launchChromium();
     page = await browser.newPage();
     await page.goto(server.origin);
   });
@@ -86,13 +73,3 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
     return page.evaluate(`import('/test/browser/in-browser.mjs').then((module) => module[${JSON.stringify(name)}](...${JSON.stringify(args)}))`);
   }
 });
-
-/** WebGPU on the SwiftShader that comes with this Chromium. Without zeroed workgroup memory it compiles in a third of the time, and kernels see what is harder for them. */
-const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-dawn-features=disable_workgroup_init'];
-
-async function launch(): Promise<Browser> {
-  const load = (...path: string[]): Promise<any> => import(/* @vite-ignore */ pathToFileURL(join(peerModules, ...path)).href);
-  const { default: archive } = await load('@sparticuz', 'chromium', 'build', 'esm', 'index.js');
-  const { chromium } = await load('playwright-core', 'index.mjs');
-  return chromium.launch({ executablePath: await archive.executablePath(), args: ['--no-sandbox', ...SOFTWARE_GPU], headless: true });
-}

@@ -44,10 +44,8 @@ async function referenceExecutor() {
 }
 
 async function cpuExecutor() {
-  const { createCpuExecutor } = await import('/dist/cpu/cpu-executor.js');
-  const read = async (name) => (await fetch(`/dist/wasm/${name}`)).arrayBuffer();
-  const [plain, relaxed] = await Promise.all([read('cpu.wasm'), read('cpu-relaxed.wasm')]);
-  return createCpuExecutor({ threads: 2, modules: { plain, relaxed }, threadHost: { spawn: spawnWorker } });
+  const { createCpuExecutor, createThreadHost, fetchKernelModules } = await import('/dist/browser/index.js');
+  return createCpuExecutor({ threads: 2, modules: await fetchKernelModules(), threadHost: createThreadHost() });
 }
 
 /** From the package's own entry, as a page would take it. */
@@ -57,21 +55,4 @@ async function gpuExecutor() {
   const facts = adapterFacts(await request());
   const open = async () => openGpuDevice(await request());
   return createGpuExecutor({ open, name: adapterName(facts), kind: facts.isSoftware ? 'software' : 'gpu', profile: profileFor(facts) });
-}
-
-/** A compute thread as a page starts one: the first message is its data. */
-function spawnWorker(source, data, { onMessage, onFailure }) {
-  const program = `const post = (message) => self.postMessage(message); self.onmessage = ({ data }) => { ${source} };`;
-  const url = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
-  const worker = new Worker(url);
-  worker.onmessage = (event) => onMessage(event.data);
-  worker.onerror = (event) => onFailure(new Error(event.message));
-  worker.postMessage(data);
-  return {
-    keepAlive() {},
-    async terminate() {
-      worker.terminate();
-      URL.revokeObjectURL(url);
-    },
-  };
 }
