@@ -61,7 +61,7 @@ async function openPart(
   opened: ByteSource[],
   options: ReadOptions | undefined,
 ): Promise<GgufPart> {
-  const source = await openRequired(folder, fileName, { ...options, advice: 'All parts of a split model must lie in one folder.' });
+  const source = await openRequired(folder, fileName, { ...options, advice: parseSplitName(fileName) && 'All parts of a split model must lie in one folder.' });
   opened.push(source);
   return { fileName, source, header: await readGgufHeader(source, options) };
 }

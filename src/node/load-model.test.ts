@@ -7,6 +7,7 @@ import { f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tens
 import type { Model } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
+import type { ProgressEvent } from '../tensor/progress.ts';
 import { loadModel } from './load-model.ts';
 import type { LoadModelOptions } from './load-model.ts';
 
@@ -93,7 +94,12 @@ describe('a loaded model', () => {
 
   it('comes from a URL too', async () => {
     const files = new Map(readdirSync(path).map((name) => [`/${name}`, readFileSync(join(path, name))]));
+    let isBusy = false;
     const server = createServer((request, response) => {
+      if (isBusy) {
+        isBusy = false;
+        return void response.writeHead(503).end();
+      }
       const file = files.get(request.url ?? '');
       const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
       if (file === undefined) return void response.writeHead(404).end();
@@ -107,6 +113,12 @@ describe('a loaded model', () => {
       await withModel(`http://127.0.0.1:${port}/`, { device: 'reference' }, async (model) => {
         expect(model.info.architecture).toBe('qwen3');
       });
+      isBusy = true;
+      const notes: (string | undefined)[] = [];
+      const onProgress = ({ note }: ProgressEvent) => void notes.push(note);
+      await withModel(`http://127.0.0.1:${port}/`, { device: 'reference', onProgress }, async () => {});
+      expect(notes[0]).toMatch(/\/[a-z_.]+: the server answered 503 Service Unavailable; attempt 2 of 5 in \d\.\d s$/);
+      expect(notes.at(-1)).toBeUndefined();
     } finally {
       server.closeAllConnections();
       server.close();

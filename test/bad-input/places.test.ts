@@ -84,7 +84,7 @@ describe('servers', () => {
   };
   const cases: [string, RegExp, BadCase['error']][] = [
     ['whole.gguf', /range/i, 'InputError'],
-    ['page.gguf', /range/i, 'InputError'],
+    ['page.gguf', /has no file "page\.gguf" \(.*page of HTML in place of the file \(status 200\)\)/, 'FormatError'],
     ['absent.gguf', /no file "absent\.gguf"|no such file/, 'FormatError'],
     ['failing.gguf', /500/, 'InputError'],
     ['lying.gguf', /Content-Range|bytes/i, 'InputError'],
