@@ -1,6 +1,6 @@
 /** Ingot's core: everything that runs in a browser and in a worker as well as in Node. */
 export type * from './engine/api.ts';
-export { assistantMessage, splitReasoning } from './engine/assistant-message.ts';
+export { assistantMessage } from './engine/assistant-message.ts';
 export { collect } from './engine/collect.ts';
 export type { CollectedAnswer } from './engine/collect.ts';
 export { createModel } from './engine/model.ts';
@@ -33,6 +33,9 @@ export type { DeviceKind, Executor, KvType, MemoryUse } from './graph/executor.t
 export type { ByteSource, OpenOptions, ReadOptions, SourceFolder } from './tensor/byte-source.ts';
 export type { Checkpoint, SkippedTensor, TensorEntry } from './tensor/checkpoint.ts';
 export { CapacityError, FormatError, InputError } from './tensor/errors.ts';
+export type { ContextShortage } from './tensor/errors.ts';
 export type { OnProgress, ProgressEvent, ProgressPhase } from './tensor/progress.ts';
+export { createReasoningParser, splitReasoning } from './text/reasoning-parser.ts';
+export type { AnswerPart, ReasoningParser, ReasoningParserOptions, SplitAnswer } from './text/reasoning-parser.ts';
 export { tokenizerFromCheckpoint } from './text/tokenizer-from-checkpoint.ts';
 export type { Tokenizer } from './text/tokenizer.ts';

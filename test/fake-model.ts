@@ -30,6 +30,8 @@ export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength'>
   /** Each step takes this many turns of the event loop. Default 0: it never leaves the thread. */
   readonly stepMs?: number;
   readonly modelContextLength?: number;
+  /** The device's own number of rows of a prefill step. Default 256; null: none, so that the engine finds one by time. */
+  readonly prefillRows?: number | null;
   readonly withoutTokenizer?: boolean;
   /** Pages that the device has at most. */
   readonly devicePages?: number;
@@ -147,7 +149,7 @@ const NO_TEXT: TextSide = { tokenizer: undefined, encodeMessages: undefined, end
 
 export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeModel> {
   const log: FakeLog = { steps: [], pages: 0, isDisposed: false };
-  const executor: Executor = { kind: 'cpu', description: 'fake', load: async (request) => fakeProgram(request, options, log) };
+  const executor: Executor = { kind: 'cpu', description: 'fake', prefillRows: options.prefillRows === null ? undefined : (options.prefillRows ?? 256), load: async (request) => fakeProgram(request, options, log) };
   const config = {
     architecture: 'fake', vocabSize: FAKE_VOCAB, contextLength: options.modelContextLength ?? 1024, dim: 8, layers: 1, heads: 1,
     kvHeads: 1, headDim: 8, ffnDim: 8, rmsEps: 1e-6, causal: true, tiedEmbeddings: true, biases: [],

@@ -1,7 +1,7 @@
 /** Prints an answer as it streams: thinking dimmed, or marked in words where there is no colour; wrapped at words on a terminal. */
 import type { FinalPiece, Piece } from '../engine/api.ts';
-import { createThinkingSplitter } from './thinking-splitter.ts';
-import type { AnswerPart } from './thinking-splitter.ts';
+import { createReasoningParser } from '../text/reasoning-parser.ts';
+import type { AnswerPart } from '../text/reasoning-parser.ts';
 import { withoutControls } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { createWordWrapper } from './word-wrapper.ts';
@@ -58,7 +58,7 @@ function openSinks({ answer, thinking }: AnswerPrinterOptions): Readonly<Record<
 
 export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinter {
   const { thinking } = options;
-  const splitter = createThinkingSplitter();
+  const splitter = createReasoningParser();
   const sinks = openSinks(options);
   let last: AnswerPart['kind'] | undefined;
   let isEnded = false;

@@ -1,6 +1,6 @@
 /** `ingot run`: one answer. */
 import type { Command } from 'commander';
-import { splitReasoning } from '../engine/assistant-message.ts';
+import { splitReasoning } from '../text/reasoning-parser.ts';
 import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
 import { endingNote, figuresLine } from './answer-figures.ts';

@@ -2,6 +2,12 @@
 import { CapacityError } from '../tensor/errors.ts';
 import type { ChatMessage, ContextPolicy, FinishReason } from './api.ts';
 
+/** Tokens that a model was loaded with room for, and the most it could be loaded with. */
+export interface ContextLengths {
+  readonly contextLength: number;
+  readonly modelContextLength: number;
+}
+
 /** How many tokens may be generated, and why the answer ends when they have been. */
 export interface AnswerRoom {
   readonly tokens: number;
@@ -9,35 +15,68 @@ export interface AnswerRoom {
 }
 
 export interface RoomOptions {
-  readonly contextLength: number;
+  readonly context: ContextLengths;
   /** What the caller asked for. */
   readonly maxTokens: number | undefined;
   /** What ends the answer where nothing was asked for; undefined: only the context does. */
   readonly defaultMaxTokens?: number | undefined;
+  /** The prompt is a conversation that contextPolicy `slide` could shorten. */
+  readonly canSlide?: boolean | undefined;
 }
 
 /** @throws CapacityError with the numbers where prompt and answer do not fit the context */
-export function answerRoom(promptTokens: number, { contextLength, maxTokens, defaultMaxTokens }: RoomOptions): AnswerRoom {
-  const room = contextLength - promptTokens;
+export function answerRoom(promptTokens: number, { context, maxTokens, defaultMaxTokens, canSlide }: RoomOptions): AnswerRoom {
+  const room = context.contextLength - promptTokens;
   if (room < (maxTokens ?? 1)) {
-    const wanted = maxTokens === undefined ? 'leaves no room for an answer' : `and maxTokens ${maxTokens} together exceed it by ${-room + maxTokens}`;
-    throw new CapacityError(
-      `The context of ${contextLength} tokens is too short: the prompt of ${promptTokens} tokens ${wanted}. ` +
-        'Shorten the prompt, ask for fewer tokens, or load the model with a larger contextLength; in a conversation, contextPolicy "slide" leaves out the oldest turns.',
-    );
+    const wanted = maxTokens === undefined ? 'leaves no room for an answer' : `and maxTokens ${maxTokens} together exceed it by ${maxTokens - room}`;
+    throw contextError(`The context of ${context.contextLength} tokens is too short: the prompt of ${promptTokens} tokens ${wanted}.`, {
+      context,
+      promptTokens,
+      maxTokens,
+      remedies: ['Shorten the prompt', ...(maxTokens === undefined ? [] : ['ask for fewer tokens']), ...(canSlide === true ? [SLIDE_REMEDY] : [])],
+    });
   }
   const wanted = maxTokens ?? defaultMaxTokens ?? Infinity;
   return wanted <= room ? { tokens: wanted, reason: 'length' } : { tokens: room, reason: 'context' };
 }
 
+/** What to do where a conversation is too long. */
+export const SLIDE_REMEDY = 'pass contextPolicy "slide", which leaves out the oldest turns';
+
+export interface ContextErrorOptions {
+  readonly context: ContextLengths;
+  readonly promptTokens: number | undefined;
+  readonly maxTokens?: number | undefined;
+  /** What the caller may do besides loading with a larger context, in order. */
+  readonly remedies: readonly string[];
+}
+
+/** `what`, and what to do about it. */
+export function contextError(what: string, { context, promptTokens, maxTokens, remedies }: ContextErrorOptions): CapacityError {
+  const { contextLength, modelContextLength } = context;
+  const larger = `load the model with a larger contextLength (at most ${modelContextLength})`;
+  const ways = contextLength < modelContextLength ? [...remedies, larger] : remedies;
+  const advice = ways.length === 1 ? ways[0] : `${ways.slice(0, -1).join(', ')}, or ${ways.at(-1)}`;
+  return new CapacityError(`${what} ${advice}.`, { shortage: { contextLength, modelContextLength, promptTokens, maxTokens } });
+}
+
 /** Roles whose messages at the beginning stay when turns are left out. */
 const LASTING_ROLES: ReadonlySet<string> = new Set(['system', 'developer']);
 
-/** Where the turns of a conversation begin: the first message after the system's, and every user's message after an answer. */
-export function turnStarts(messages: readonly ChatMessage[]): readonly number[] {
+/** How many messages at the beginning stay whatever is left out: the system's. */
+export function lastingMessages(messages: readonly ChatMessage[]): number {
   const first = messages.findIndex(({ role }) => !LASTING_ROLES.has(role));
-  if (first < 0) return [];
-  return messages.flatMap((message, i) => (i === first || (i > first && message.role === 'user' && messages[i - 1]?.role !== 'user') ? [i] : []));
+  return first < 0 ? messages.length : first;
+}
+
+/**
+ * Where the turns of a conversation begin: at each user's message, so that what answers it, tool calls and their results too, goes with it.
+ * The first turn also holds what comes before the first user's message.
+ */
+export function turnStarts(messages: readonly ChatMessage[]): readonly number[] {
+  const begin = lastingMessages(messages);
+  const starts = messages.flatMap(({ role }, i) => (i >= begin && role === 'user' ? [i] : []));
+  return begin === messages.length ? [] : [begin, ...starts.slice(1)];
 }
 
 export interface FittedPrompt {
@@ -53,38 +92,52 @@ export interface FitOptions extends RoomOptions {
   readonly encode: (messages: readonly ChatMessage[]) => readonly number[];
 }
 
-/** A slide frees this share of the context, so that the next one is some turns away and the state in between can be kept. */
-const SLIDE_SHARE = 1 / 4;
+/**
+ * How many tokens a prompt may have, from what is best to what is just possible. A slide frees a quarter of the context (or maxTokens and an
+ * eighth), so that the next one is some turns away and the state in between can be kept. What leaves an eighth (or maxTokens) is not
+ * touched: that is room for an answer. Where the last turn is too long for that, any room will do.
+ */
+function sizesThatFit({ context: { contextLength }, maxTokens }: RoomOptions): { readonly afterSlide: number; readonly untouched: number; readonly possible: number } {
+  const eighth = Math.floor(contextLength / 8);
+  const answer = maxTokens ?? Math.max(1, eighth);
+  return { afterSlide: contextLength - answer - eighth, untouched: contextLength - answer, possible: contextLength - (maxTokens ?? 1) };
+}
 
 /**
- * The prompt of a conversation. Where it and its answer do not fit and the policy is `slide`, whole oldest turns are left out: as few as
- * leave a quarter of the context (or maxTokens, where that is more) to the answer, and never the last one.
+ * The prompt of a conversation. Where it leaves too little room for an answer and the policy is `slide`, whole oldest turns are left out, as
+ * few as will do, and never the last one.
  * @throws CapacityError where it cannot fit: by the policy `error`, or since the system message and the last turn alone are too long
  */
 export function fitConversation(messages: readonly ChatMessage[], options: FitOptions): FittedPrompt {
-  const { policy, encode, contextLength, maxTokens } = options;
+  const { policy, encode } = options;
   if (policy === 'error') return { ids: encode(messages), droppedMessages: 0, droppedTurns: 0 };
   const starts = turnStarts(messages);
   const [begin = 0] = starts;
-  const sized = (dropped: number) => encodeOrTooLong(encode, [...messages.slice(0, begin), ...messages.slice(starts[dropped] ?? begin)]);
-  const whole = sized(0);
-  if (fits(whole, contextLength - (maxTokens ?? 1))) return { ids: whole, droppedMessages: 0, droppedTurns: 0 };
-  const most = contextLength - Math.max(maxTokens ?? 1, Math.floor(contextLength * SLIDE_SHARE));
-  // Fewer turns are never longer, so the fewest to leave out are found by halving.
-  let [low, high] = [1, starts.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (fits(sized(middle), most)) high = middle;
-    else low = middle + 1;
-  }
-  const dropped = Math.max(0, Math.min(low, starts.length - 1));
-  const ids = dropped === 0 ? whole : sized(dropped);
-  if (ids === undefined || !fits(ids, contextLength - (maxTokens ?? 1))) throw tooLong(ids, options);
-  return { ids, droppedMessages: (starts[dropped] as number) - begin, droppedTurns: dropped };
+  const last = Math.max(0, starts.length - 1);
+  const tried = new Map<number, readonly number[] | undefined>();
+  const without = (dropped: number): readonly number[] | undefined => {
+    if (!tried.has(dropped)) tried.set(dropped, encodeOrTooLong(encode, [...messages.slice(0, begin), ...messages.slice(starts[dropped] ?? begin)]));
+    return tried.get(dropped);
+  };
+  const { afterSlide, untouched, possible } = sizesThatFit(options);
+  const fits = (dropped: number, most: number) => (without(dropped)?.length ?? Infinity) <= most;
+  const fewest = (from: number, most: number) => fewestDropped(from, last, (dropped) => fits(dropped, most));
+  const dropped = fits(0, untouched) ? 0 : (fewest(1, afterSlide) ?? fewest(1, untouched) ?? fewest(0, possible));
+  const ids = without(dropped ?? last);
+  if (dropped === undefined || ids === undefined) throw lastTurnTooLong(ids, options);
+  return { ids, droppedMessages: (starts[dropped] ?? begin) - begin, droppedTurns: dropped };
 }
 
-function fits(ids: readonly number[] | undefined, most: number): ids is readonly number[] {
-  return ids !== undefined && ids.length <= most;
+/** The least count from `from` to `last` that fits; undefined where none does. Fewer turns are no longer, so it is found by halving. */
+function fewestDropped(from: number, last: number, fits: (dropped: number) => boolean): number | undefined {
+  if (from > last || !fits(last)) return undefined;
+  let [low, high] = [from, last];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (fits(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return high;
 }
 
 /** Undefined for a text that is refused before it is encoded. */
@@ -97,11 +150,13 @@ function encodeOrTooLong(encode: FitOptions['encode'], messages: readonly ChatMe
   }
 }
 
-function tooLong(ids: readonly number[] | undefined, { contextLength, maxTokens }: FitOptions): CapacityError {
+function lastTurnTooLong(ids: readonly number[] | undefined, { context, maxTokens }: FitOptions): CapacityError {
   const size = ids === undefined ? 'far more tokens than it holds' : `${ids.length} tokens`;
   const answer = maxTokens === undefined ? 'no room for an answer' : `too little room for maxTokens ${maxTokens}`;
-  return new CapacityError(
-    `The context of ${contextLength} tokens is too short: the system message and the last turn alone are ${size}, which leaves ${answer}. ` +
-      'Shorten the message, ask for fewer tokens, or load the model with a larger contextLength.',
-  );
+  return contextError(`The context of ${context.contextLength} tokens is too short: the system message and the last turn alone are ${size}, which leaves ${answer}.`, {
+    context,
+    promptTokens: ids?.length,
+    maxTokens,
+    remedies: ['Shorten the message', ...(maxTokens === undefined ? [] : ['ask for fewer tokens'])],
+  });
 }

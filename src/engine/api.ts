@@ -38,7 +38,10 @@ export interface SamplingOptions {
 
 /** What every kind of generation takes. */
 export interface DecodingOptions extends SamplingOptions {
-  /** Most tokens to generate, the end token counted. Where absent: 256 after a `prompt` or `ids`, what the context has left after messages. */
+  /**
+   * Most tokens to generate, the end token counted; more than the context has left are refused. Where absent: 256 after a `prompt` or `ids`,
+   * what the context has left after messages. An answer that meets the end of the context ends with the reason `context`.
+   */
   readonly maxTokens?: number | undefined;
   /** Texts that end the answer; they are not part of it. */
   readonly stop?: string | readonly string[] | undefined;
@@ -48,7 +51,7 @@ export interface DecodingOptions extends SamplingOptions {
   readonly logprobs?: boolean | number | undefined;
   /** Aborting makes the iteration reject with the signal's reason, within one token or one prefill chunk. */
   readonly signal?: CancelSignal | undefined;
-  /** Called when prefill begins and after every chunk of it, in tokens. */
+  /** Called when prefill begins, with 0 loaded, and after every chunk of it, in tokens. */
   readonly onProgress?: OnProgress | undefined;
 }
 
@@ -62,9 +65,11 @@ export interface TemplateOptions {
 }
 
 /**
- * What becomes of a conversation that does not fit the context with its answer. `error`: it is refused before any work. `slide`: the
- * system message stays and whole oldest turns (a user's message with all that follows it up to the next) are left out of the prompt,
- * as few as leave a quarter of the context to the answer; {@link FinalPiece.droppedTurns} says how many.
+ * What becomes of a conversation that outgrows the context. `error`: a prompt that does not fit, or not with `maxTokens`, is refused
+ * with a CapacityError before any work. `slide`: where the prompt leaves less than an eighth of the context (or `maxTokens`) for the answer,
+ * the system's messages at the beginning stay and whole oldest turns (a user's message with all that follows it up to the next) are left out
+ * of the prompt: as few as free a quarter of the context (or `maxTokens` and an eighth), so that the next slide is some turns away. The
+ * last turn always stays; it is refused where it does not fit. {@link FinalPiece.droppedTurns} says how many turns are out.
  */
 export type ContextPolicy = 'error' | 'slide';
 
@@ -98,6 +103,8 @@ export interface ChosenLogprob extends TokenLogprob {
 export interface TextPiece {
   readonly text: string;
   readonly tokens: readonly number[];
+  /** The same on every piece: the prompt ended inside a thinking block (`<think>`), so that the text begins there. For `createReasoningParser`. */
+  readonly thinkingOpened: boolean;
   /** One entry per token, where asked for. */
   readonly logprobs?: readonly ChosenLogprob[] | undefined;
   readonly finishReason?: undefined;
@@ -133,7 +140,7 @@ export interface FinalPiece extends Omit<TextPiece, 'finishReason'> {
   readonly finishReason: FinishReason;
   /** The stop text that ended the answer, if one did. */
   readonly stopText: string | undefined;
-  /** How many of the oldest turns the prompt lacks, by contextPolicy `slide`. */
+  /** How many of the oldest turns of the conversation, in all, the prompt lacks by contextPolicy `slide`; 0 where none. */
   readonly droppedTurns: number;
   readonly usage: Usage;
   readonly timings: Timings;

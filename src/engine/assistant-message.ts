@@ -1,32 +1,7 @@
 /** From the text of an answer to a message that chat templates can render: thinking and tool calls set apart. */
 import type { JsonObject } from '../tensor/checkpoint.ts';
+import { splitReasoning } from '../text/reasoning-parser.ts';
 import type { ChatMessage } from './api.ts';
-
-const OPEN = '<think>';
-const CLOSE = '</think>';
-
-export interface SplitAnswer {
-  readonly reasoning: string;
-  readonly content: string;
-}
-
-/**
- * Splits `<think>reasoning</think>content`; an answer that was cut while thinking is all reasoning.
- * @param opened the prompt itself ended with the opening tag
- */
-export function splitReasoning(text: string, opened = false): SplitAnswer {
-  const trimmed = text.trimStart();
-  const starts = trimmed.startsWith(OPEN);
-  if (!starts && !opened) return { reasoning: '', content: text };
-  const body = starts ? trimmed.slice(OPEN.length) : text;
-  const end = body.indexOf(CLOSE);
-  if (end < 0) return { reasoning: trimLines(body), content: '' };
-  return { reasoning: trimLines(body.slice(0, end)), content: body.slice(end + CLOSE.length).replace(/^\n+/, '') };
-}
-
-function trimLines(text: string): string {
-  return text.replace(/^\n+|\n+$/g, '');
-}
 
 function parseCall(json: string): JsonObject | undefined {
   try {

@@ -1,18 +1,20 @@
 /** A conversation over one sequence: each turn renders the whole history and prefills what the state does not hold yet. */
 import { InputError } from '../tensor/errors.ts';
+import { checkOperation, checkOptionNames, describeValue } from '../tensor/option-names.ts';
 import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions, SendOptions } from './api.ts';
 import { assistantMessage } from './assistant-message.ts';
 import { resolveDecoding } from './decoding-settings.ts';
-import { answerRoom } from './answer-room.ts';
+import { answerRoom, lastingMessages } from './answer-room.ts';
 import type { ModelCore } from './model-core.ts';
-import { CHAT_NAMES, checkOptionNames, SEND_NAMES } from './option-names.ts';
-import { checkMessages, encodeFitting } from './prompt.ts';
+import { CHAT_NAMES, SEND_NAMES } from './option-names.ts';
+import { checkMessages, checkPolicy, encodeFitting, endsInThinking } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { runGeneration } from './run-generation.ts';
 import { createRunQueue } from './run-queue.ts';
 import type { RunQueue } from './run-queue.ts';
 import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
+import { checkTemplateOptions } from './template-options.ts';
 
 export interface ChatHost {
   readonly core: ModelCore;
@@ -27,7 +29,7 @@ interface ChatState {
   readonly queue: RunQueue;
   readonly sequence: Sequence;
   messages: readonly ChatMessage[];
-  /** What the model no longer sees of them, right after the system message. */
+  /** What the model no longer sees of them, right after the system's messages at the beginning. */
   dropped: { readonly messages: number; readonly turns: number };
   /** Counts resets: a turn that began before one does not write to the history after it. */
   resets: number;
@@ -49,23 +51,16 @@ function newMessages(message: string | ChatMessage | readonly ChatMessage[]): re
   return added;
 }
 
-/** Whether a prompt leaves the answer inside a thinking block. */
-function opensThinking(promptIds: readonly number[], { tokenizer }: TextSide): boolean {
-  const tail = promptIds.slice(-16).filter((id) => id < (tokenizer?.vocabSize ?? 0));
-  return tokenizer?.decode(tail).trimEnd().endsWith('<think>') === true;
-}
-
 async function* answer(state: ChatState, message: string | ChatMessage | readonly ChatMessage[], options: SendOptions): AsyncGenerator<Piece, void, undefined> {
   const { core, text, samplingDefaults } = state.host;
-  checkOptionNames(options, SEND_NAMES, 'send');
   const merged = withDefaults(state.defaults, options);
   const settings = resolveDecoding(merged, samplingDefaults);
   const messages = [...state.messages, ...newMessages(message)];
-  const system = systemMessages(state.defaults);
-  const seen = [...system, ...messages.slice(system.length + state.dropped.messages)];
+  const lasting = lastingMessages(messages);
+  const seen = [...messages.slice(0, lasting), ...messages.slice(lasting + state.dropped.messages)];
   const { ids: promptIds, ...more } = encodeFitting(seen, merged, text, core);
   const dropped = { messages: state.dropped.messages + more.droppedMessages, turns: state.dropped.turns + more.droppedTurns };
-  answerRoom(promptIds.length, { ...settings, contextLength: core.contextLength });
+  answerRoom(promptIds.length, { ...settings, context: core, canSlide: true });
   const { resets, sequence } = state;
   const { signal, onProgress } = options;
   let answered = '';
@@ -74,7 +69,7 @@ async function* answer(state: ChatState, message: string | ChatMessage | readonl
     if (!keeps || state.resets !== resets) return;
     keeps = false;
     state.dropped = dropped;
-    state.messages = [...messages, assistantMessage(answered, opensThinking(promptIds, text))];
+    state.messages = [...messages, assistantMessage(answered, endsInThinking(promptIds, text))];
   };
   try {
     for await (const piece of runGeneration({ core, text, promptIds, droppedTurns: dropped.turns, settings, sequence, signal, onProgress })) {
@@ -91,7 +86,10 @@ async function* answer(state: ChatState, message: string | ChatMessage | readonl
 }
 
 async function* takeTurn(state: ChatState, message: string | ChatMessage | readonly ChatMessage[], options: SendOptions): AsyncGenerator<Piece, void, undefined> {
-  const turn = await state.queue.take(options?.signal);
+  checkOptionNames(options, SEND_NAMES, 'send');
+  checkOperation(options);
+  checkTemplateOptions(options, state.host.text.templateReads);
+  const turn = await state.queue.take(options.signal);
   try {
     state.host.core.checkOpen();
     for await (const piece of answer(state, message, options)) {
@@ -106,7 +104,7 @@ async function* takeTurn(state: ChatState, message: string | ChatMessage | reado
 
 function systemMessages({ system }: ChatOptions): readonly ChatMessage[] {
   if (system === undefined || system === '') return [];
-  if (typeof system !== 'string') throw new InputError(`system must be a string, found ${typeof system}.`);
+  if (typeof system !== 'string') throw new InputError(`system must be a string, found ${describeValue(system)}.`);
   return [{ role: 'system', content: system }];
 }
 
@@ -114,6 +112,8 @@ function systemMessages({ system }: ChatOptions): readonly ChatMessage[] {
 export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
   host.core.checkOpen();
   checkOptionNames(defaults, CHAT_NAMES, 'createChat');
+  checkPolicy(defaults.contextPolicy);
+  checkTemplateOptions(defaults, host.text.templateReads);
   if (host.text.encodeMessages === undefined) throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
   resolveDecoding(defaults, host.samplingDefaults);
   const system = systemMessages(defaults);

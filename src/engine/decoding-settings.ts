@@ -1,6 +1,7 @@
 /** Options of a generation, checked once and complete. */
 import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
+import { checkOperation, checkSwitch, describeValue } from '../tensor/option-names.ts';
 import type { DecodingOptions, SamplingOptions } from './api.ts';
 import { resolveSampling } from './sampling-settings.ts';
 
@@ -21,7 +22,7 @@ const MOST_TOP_LOGPROBS = 20;
 function resolveStops(stop: DecodingOptions['stop']): readonly string[] {
   const stops = stop === undefined ? [] : typeof stop === 'string' ? [stop] : stop;
   if (!Array.isArray(stops) || stops.some((text) => typeof text !== 'string' || text === '')) {
-    throw new InputError(`stop must be a text or a list of texts, none of them empty, found ${JSON.stringify(stop)}.`);
+    throw new InputError(`stop must be a text or a list of texts, none of them empty, found ${describeValue(stop)}.`);
   }
   return stops;
 }
@@ -30,16 +31,18 @@ function resolveTopLogprobs(logprobs: DecodingOptions['logprobs']): number | und
   if (logprobs === undefined || logprobs === false) return undefined;
   if (logprobs === true) return 0;
   if (Number.isInteger(logprobs) && logprobs >= 0 && logprobs <= MOST_TOP_LOGPROBS) return logprobs;
-  throw new InputError(`logprobs must be true, false or an integer from 0 to ${MOST_TOP_LOGPROBS}, found ${String(logprobs)}.`);
+  throw new InputError(`logprobs must be true, false or an integer from 0 to ${MOST_TOP_LOGPROBS}, found ${describeValue(logprobs)}.`);
 }
 
 function resolveMaxTokens(maxTokens: number | undefined): number | undefined {
   if (maxTokens === undefined || (Number.isSafeInteger(maxTokens) && maxTokens >= 1)) return maxTokens;
-  throw new InputError(`maxTokens must be an integer of at least 1, found ${String(maxTokens)}.`);
+  throw new InputError(`maxTokens must be an integer of at least 1, found ${describeValue(maxTokens)}.`);
 }
 
 /** @throws InputError naming the option, what is legal and what was found. */
 export function resolveDecoding(options: DecodingOptions, samplingDefaults: SamplingOptions, defaultMaxTokens?: number): DecodingSettings {
+  checkOperation(options);
+  checkSwitch('ignoreEos', options.ignoreEos);
   return {
     sampling: resolveSampling(options, samplingDefaults),
     maxTokens: resolveMaxTokens(options.maxTokens),

@@ -2,6 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { STEP_LOGITS } from '../graph/decoder-steps.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
+import { describeValue } from '../tensor/option-names.ts';
 import type { ForwardOptions, ForwardResult } from './api.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
@@ -13,6 +14,7 @@ const MOST_RESULT_BYTES = 2 ** 31;
 
 function checkPositions(positions: readonly number[] | undefined, length: number): readonly number[] {
   if (positions === undefined) return Array.from({ length }, (_, position) => position);
+  if (!Array.isArray(positions)) throw new InputError(`positions must be an array of integers, found ${describeValue(positions)}.`);
   let last = -1;
   for (const position of positions) {
     if (!(Number.isInteger(position) && position > last && position < length)) {
@@ -24,6 +26,7 @@ function checkPositions(positions: readonly number[] | undefined, length: number
 }
 
 function tapNames(hidden: readonly number[], graph: Graph): string[] {
+  if (!Array.isArray(hidden)) throw new InputError(`hidden must be an array of layers, found ${describeValue(hidden)}.`);
   const layers = [...graph.taps.keys()].filter((name) => name.startsWith('hidden.')).length - 1;
   return hidden.map((layer) => {
     const name = `hidden.${layer}`;
@@ -94,6 +97,7 @@ function* stepsOf({ core, ids, positions }: Pass): Generator<PassStep> {
 async function runPass(pass: Pass, { signal, onProgress }: ForwardOptions): Promise<void> {
   const { core, sequence, ids, taps } = pass;
   let done = 0;
+  onProgress?.({ phase: 'prefill', loaded: 0, total: ids.length });
   for (const { start, end, outputs } of stepsOf(pass)) {
     signal?.throwIfAborted();
     if (sequence.length > start) sequence.keepPrefix(ids.slice(0, start));

@@ -23,6 +23,8 @@ export interface GenerationJob {
   /** Its state is kept as far as it agrees with the prompt. The caller closes it. */
   readonly sequence: Sequence;
   readonly promptIds: readonly number[];
+  /** The prompt ended inside a thinking block. */
+  readonly thinkingOpened: boolean;
   /** Turns that the prompt lacks. */
   readonly droppedTurns: number;
   readonly settings: DecodingSettings;
@@ -49,7 +51,7 @@ function startRun(job: GenerationJob): Run {
   const textTokens = tokenizer?.vocabSize ?? 0;
   return {
     job,
-    room: answerRoom(promptIds.length, { ...settings, contextLength: core.contextLength }),
+    room: answerRoom(promptIds.length, { ...settings, context: core }),
     stops: createStopScanner(settings.stops),
     ids: [...promptIds],
     // Models pad their vocabulary: ids past the tokenizer's last stand for nothing.
@@ -123,6 +125,7 @@ function finalPiece(run: Run, sampled: Sampled, clock: Clock, cachedTokens: numb
   return {
     text: sampled.text,
     tokens: sampled.tokens,
+    thinkingOpened: run.job.thinkingOpened,
     logprobs: sampled.logprobs,
     finishReason: sampled.finish as FinishReason,
     stopText: sampled.stopText,
@@ -161,7 +164,7 @@ export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece,
     clock.ttftMs = performance.now() - clock.startedAt;
     while (sampled.finish === undefined) {
       turn.pause();
-      yield { text: sampled.text, tokens: sampled.tokens, logprobs: sampled.logprobs };
+      yield { text: sampled.text, tokens: sampled.tokens, thinkingOpened: job.thinkingOpened, logprobs: sampled.logprobs };
       const pause = breathe();
       if (pause !== undefined) await pause;
       const wait = turn.resume(signal);

@@ -7,16 +7,22 @@ import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
 import { createKvPages } from './kv-pages.ts';
 import type { KvPages } from './kv-pages.ts';
+import { createPrefillPace } from './prefill-pace.ts';
+import type { PrefillPace } from './prefill-pace.ts';
 import { createRunQueue } from './run-queue.ts';
 import type { RunQueue } from './run-queue.ts';
 
 export interface ModelCore {
   readonly vocabSize: number;
   readonly contextLength: number;
+  /** The most that the model was made for. */
+  readonly modelContextLength: number;
   /** Most tokens of one step. */
   readonly maxRows: number;
   /** False: rows of a step see those after them, so that a prompt must be one step, and its state serves no longer prompt. */
   readonly causal: boolean;
+  /** How many tokens of a long prompt are one step. */
+  readonly pace: PrefillPace;
   readonly pages: KvPages;
   readonly queue: RunQueue;
   readonly candidates: Candidates;
@@ -36,8 +42,11 @@ export interface ModelCoreOptions {
   readonly program: Program;
   readonly vocabSize: number;
   readonly contextLength: number;
+  readonly modelContextLength: number;
   readonly maxRows: number;
   readonly causal: boolean;
+  /** Steps of a long prompt have maxRows each, however long that takes. Default false. */
+  readonly hasFixedPace?: boolean | undefined;
   readonly pageTokens: number;
 }
 
@@ -70,9 +79,11 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   return {
     vocabSize,
     contextLength,
+    modelContextLength: options.modelContextLength,
     maxRows,
     causal,
     queue,
+    pace: createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true }),
     candidates: createCandidates(vocabSize),
     pages: createKvPages({ program, pageTokens, maxPages: pagesFor(contextLength, pageTokens) }),
     checkOpen,

@@ -7,6 +7,7 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
+import { checkOperation, checkOptionNames } from '../tensor/option-names.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { isQuantized } from '../tensor/tensor-type.ts';
 import type { ForwardOptions, ForwardResult, GenerateOptions, Generation, Model, ModelInfo, Piece } from './api.ts';
@@ -16,7 +17,7 @@ import { forwardPass } from './forward.ts';
 import { answerRoom } from './answer-room.ts';
 import { createModelCore, pagesFor } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
-import { checkOptionNames, FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
+import { CREATE_NAMES, FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
 import { encodeRequest } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { runGeneration } from './run-generation.ts';
@@ -49,7 +50,7 @@ const DEFAULT_CONTEXT_LENGTH = 8192;
 /** Tokens that follow a prompt or ids where the caller asked for no number: a text that goes on has no end of its own. */
 const CONTINUATION_TOKENS = 256;
 const PAGE_TOKENS = 64;
-/** Tokens of one prefill step: enough to reuse weights well, few enough to stop soon. Fixed, so that results do not hang on timing. */
+/** Most tokens of one prefill step where the device has no number of its own: enough to reuse weights well. */
 const PREFILL_ROWS = 256;
 
 /** @throws InputError for a length that the model was not made for */
@@ -114,11 +115,11 @@ function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts
 async function* generate(core: ModelCore, text: TextSide, options: GenerateOptions): AsyncGenerator<Piece, void, undefined> {
   core.checkOpen();
   checkOptionNames(options, GENERATE_NAMES, 'generate');
-  options.signal?.throwIfAborted();
   const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
+  options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
   const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
-  answerRoom(promptIds.length, { ...settings, contextLength: core.contextLength });
+  answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
   const { signal, onProgress } = options;
   yield* runGeneration({ core, text, promptIds, droppedTurns, settings, signal, onProgress });
 }
@@ -135,6 +136,8 @@ function nameOf(checkpoint: Checkpoint): string {
  */
 export async function createModel({ checkpoint, ...options }: CreateModelOptions): Promise<Model> {
   try {
+    checkOptionNames(options, CREATE_NAMES, 'createModel');
+    checkOperation(options);
     const decoder = await openDecoder(checkpoint, { signal: options.signal });
     options.signal?.throwIfAborted();
     const text = openTextSide(checkpoint);
@@ -155,12 +158,16 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const causal = isCausal(decoderGraphOf(model));
   const maxRows = causal ? Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength) : contextLength;
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, signal, onProgress });
-  const core = createModelCore({ program, vocabSize: config.vocabSize, contextLength, maxRows, causal, pageTokens: PAGE_TOKENS });
+  const core = createModelCore({
+    program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
+    hasFixedPace: executor.prefillRows !== undefined, pageTokens: PAGE_TOKENS,
+  });
 
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
   function forward(ids: ArrayLike<number>, pass?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
   async function forward(ids: ArrayLike<number>, pass: ForwardOptions = {}): Promise<ForwardResult | Float32Array> {
     checkOptionNames(pass, FORWARD_NAMES, 'forward');
+    checkOperation(pass);
     const result = await forwardPass(core, decoderGraphOf(model), ids, pass);
     return pass.hidden === undefined ? result.logits : result;
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../tensor/errors.ts';
-import { CHAT_NAMES, checkOptionNames, FORWARD_NAMES, GENERATE_NAMES, SEND_NAMES } from './option-names.ts';
+import { checkOptionNames } from '../tensor/option-names.ts';
+import { CHAT_NAMES, FORWARD_NAMES, GENERATE_NAMES, SEND_NAMES } from './option-names.ts';
 
 describe('checkOptionNames', () => {
   it.each([

@@ -1,9 +1,7 @@
-/** Options by name: one that does not exist would be ignored silently, and a misspelt temperature is hard to notice. */
-import { InputError } from '../tensor/errors.ts';
+/** The names of every call's options. */
+import type { NamesOf } from '../tensor/option-names.ts';
 import type { ChatOptions, ConversationOptions, DecodingOptions, ForwardOptions, GenerateOptions, SamplingOptions, SendOptions } from './api.ts';
-
-/** Every name of an options type: the compiler asks for those that are missing here. */
-type NamesOf<Options> = { readonly [Name in keyof Options]-?: true };
+import type { ModelOptions } from './model.ts';
 
 const SAMPLING: NamesOf<SamplingOptions> = {
   temperature: true, topK: true, topP: true, minP: true, repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, seed: true,
@@ -16,49 +14,5 @@ const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true };
 export const SEND_NAMES: NamesOf<SendOptions> = SEND;
 export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true };
+export const CREATE_NAMES: NamesOf<ModelOptions> = { executor: true, contextLength: true, kvType: true, signal: true, onProgress: true };
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };
-
-/** Insertions, deletions, replacements and swaps of neighbours that lead from one text to the other (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  let [beforeLast, last]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (last[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const swapped = isSwap ? (beforeLast[j - 2] as number) + 1 : Infinity;
-      row.push(Math.min((last[j] as number) + 1, (row[j - 1] as number) + 1, replaced, swapped));
-    }
-    [beforeLast, last] = [last, row];
-  }
-  return last[b.length] as number;
-}
-
-/** The names that a misspelt one may stand for, best first; `max_tokens` is as near to `maxTokens` as can be. */
-function nearestNames(found: string, known: readonly string[]): readonly string[] {
-  const plain = (name: string) => name.replace(/[^a-z0-9]/gi, '').toLowerCase();
-  const wanted = plain(found.slice(0, 60));
-  return known
-    .map((name) => ({ name, distance: plain(name).startsWith(wanted) && wanted.length > 2 ? 1 : editDistance(wanted, plain(name)) }))
-    .filter(({ name, distance }) => distance <= Math.max(1, name.length / 3))
-    .sort((a, b) => a.distance - b.distance)
-    .slice(0, 2)
-    .map(({ name }) => name);
-}
-
-/**
- * @param call the function, for the message
- * @throws InputError for what is no object, or has an option that does not exist (set to something other than undefined).
- */
-export function checkOptionNames(options: object, known: Readonly<Record<string, true>>, call: string): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InputError(`${call} takes an object of options, found ${Array.isArray(options) ? 'an array' : String(options).slice(0, 60)}.`);
-  }
-  const names = Object.keys(known);
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || Object.hasOwn(known, name)) continue;
-    const near = nearestNames(name, names);
-    const hint = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `It takes ${names.join(', ')}.`;
-    throw new InputError(`${call} has no option ${JSON.stringify(name.slice(0, 60))}. ${hint}`);
-  }
-}

@@ -1,9 +1,13 @@
 /** From what a caller passes (a prompt, ids or messages) to token ids. */
-import { CapacityError, InputError } from '../tensor/errors.ts';
+import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { fitConversation } from './answer-room.ts';
-import type { FittedPrompt } from './answer-room.ts';
+import { contextError, fitConversation, SLIDE_REMEDY } from './answer-room.ts';
+import type { ContextLengths, FittedPrompt } from './answer-room.ts';
+import { opensReasoning } from '../text/reasoning-parser.ts';
+import { describeValue } from '../tensor/option-names.ts';
+import { checkTemplateOptions } from './template-options.ts';
+import type { TemplateReads } from './template-options.ts';
 import type { ChatMessage, ContextPolicy, ConversationOptions, GenerateOptions, SamplingOptions, TemplateOptions } from './api.ts';
 
 export interface RenderOptions {
@@ -18,6 +22,8 @@ export interface TextSide {
   readonly tokenizer: Tokenizer | undefined;
   /** Renders the chat template, the turn of the assistant opened; undefined where the model has no template. */
   readonly encodeMessages: ((messages: readonly ChatMessage[], options: RenderOptions) => readonly number[]) | undefined;
+  /** Options that no template reads are refused where this is there. */
+  readonly templateReads?: TemplateReads;
   readonly endIds: ReadonlySet<number>;
   readonly samplingDefaults: SamplingOptions;
   /** What the files ask for of generation and do not get. */
@@ -26,21 +32,22 @@ export interface TextSide {
   readonly longestTokenUnits?: (() => number) | undefined;
 }
 
-export interface ContextSize {
+export interface ContextSize extends ContextLengths {
   readonly vocabSize: number;
-  readonly contextLength: number;
 }
 
-/** @throws InputError for an empty list or an id outside the vocabulary; CapacityError where they exceed the context. */
-export function checkIds(ids: ArrayLike<number>, { vocabSize, contextLength }: ContextSize): number[] {
+/**
+ * @param remedies what the caller may do about too many ids
+ * @throws InputError for an empty list or an id outside the vocabulary; CapacityError where they exceed the context.
+ */
+export function checkIds(ids: ArrayLike<number>, size: ContextSize, remedies: readonly string[] = ['Shorten it']): number[] {
+  const { vocabSize, contextLength } = size;
   if (typeof ids !== 'object' || ids === null || !Number.isSafeInteger(ids.length) || ids.length < 0) {
-    throw new InputError(`ids must be an array of token ids, found ${typeof ids}.`);
+    throw new InputError(`ids must be an array of token ids, found ${describeValue(ids)}.`);
   }
   if (ids.length === 0) throw new InputError('The sequence of token ids is empty: at least one id is needed.');
   if (ids.length > contextLength) {
-    throw new CapacityError(
-      `The sequence of ${ids.length} tokens exceeds the context of ${contextLength} tokens. Shorten it, or load the model with a larger contextLength.`,
-    );
+    throw contextError(`The sequence of ${ids.length} tokens exceeds the context of ${contextLength} tokens.`, { context: size, promptTokens: ids.length, remedies });
   }
   const checked = Array.from(ids);
   const bad = checked.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
@@ -54,15 +61,17 @@ export function checkIds(ids: ArrayLike<number>, { vocabSize, contextLength }: C
 const MOST_NORMALIZED_UNITS = 4;
 
 /** Encoding takes many times the text's memory: what cannot fit is refused before it. @throws CapacityError */
-function checkTextLength(units: number, text: TextSide, { contextLength }: ContextSize): void {
+function checkTextLength(units: number, text: TextSide, size: ContextSize, remedies: readonly string[] = ['Shorten it']): void {
+  const { contextLength } = size;
   // Every token has a unit: most texts pass without a look at the vocabulary.
   if (units <= contextLength * MOST_NORMALIZED_UNITS) return;
   const longestTokenUnits = text.longestTokenUnits?.() ?? Infinity;
   if (units <= contextLength * longestTokenUnits * MOST_NORMALIZED_UNITS) return;
-  throw new CapacityError(
-    `The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: the longest token has ${longestTokenUnits}. ` +
-      'Shorten it, or load the model with a larger contextLength.',
-  );
+  throw contextError(`The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: the longest token has ${longestTokenUnits}.`, {
+    context: size,
+    promptTokens: undefined,
+    remedies,
+  });
 }
 
 function encodePrompt(prompt: string, text: TextSide, size: ContextSize): number[] {
@@ -76,18 +85,27 @@ function encodePrompt(prompt: string, text: TextSide, size: ContextSize): number
   return bos === undefined ? ids : [bos, ...ids];
 }
 
+/** Whether a prompt ends inside a thinking block, which its last tokens say: the template may have opened one, or the caller. */
+export function endsInThinking(promptIds: readonly number[], { tokenizer }: TextSide): boolean {
+  if (tokenizer === undefined) return false;
+  const tail = promptIds.slice(-16).filter((id) => id < tokenizer.vocabSize);
+  return opensReasoning(tokenizer.decode(tail));
+}
+
 const ROLE_HINT = 'Each message needs a role (system, user, assistant or tool) and a content string.';
 
 /** @throws InputError for what is not a list of messages. */
 export function checkMessages(messages: readonly ChatMessage[]): void {
-  if (!Array.isArray(messages)) throw new InputError(`messages must be an array, found ${typeof messages}.`);
+  if (!Array.isArray(messages)) throw new InputError(`messages must be an array, found ${describeValue(messages)}.`);
   if (messages.length === 0) throw new InputError(`messages is empty: at least one message is needed. ${ROLE_HINT}`);
   messages.forEach((message: Partial<ChatMessage> | null, index) => {
-    const { role, content } = message ?? {};
+    const { role, content, tool_calls: calls, reasoning_content: reasoning } = message ?? {};
     const hasText = typeof content === 'string' || ((content ?? null) === null && message?.tool_calls !== undefined);
     if (typeof role !== 'string' || !hasText) {
       throw new InputError(`messages[${index}] has ${role === undefined ? 'no role' : `role ${String(JSON.stringify(role)).slice(0, 60)}`} and content of type ${typeof content}. ${ROLE_HINT}`);
     }
+    if ((calls ?? undefined) !== undefined && !Array.isArray(calls)) throw new InputError(`messages[${index}].tool_calls must be an array, found ${describeValue(calls)}.`);
+    if ((reasoning ?? undefined) !== undefined && typeof reasoning !== 'string') throw new InputError(`messages[${index}].reasoning_content must be a string, found ${describeValue(reasoning)}.`);
   });
 }
 
@@ -98,10 +116,13 @@ export function encodeConversation(messages: readonly ChatMessage[], options: Te
     throw new InputError(`This model has no ${missing}, so it cannot read messages: pass ${text.tokenizer === undefined ? 'ids' : 'a prompt'} instead.`);
   }
   checkMessages(messages);
+  checkTemplateOptions(options, text.templateReads);
   const variables: Record<string, JsonValue> = { ...options.templateVariables };
   if (options.thinking !== undefined) variables['enable_thinking'] = options.thinking;
-  return text.encodeMessages(messages, { tools: options.tools, variables, checkLength: (units) => checkTextLength(units, text, size) });
+  return text.encodeMessages(messages, { tools: options.tools, variables, checkLength: (units) => checkTextLength(units, text, size, CONVERSATION_REMEDIES) });
 }
+
+const CONVERSATION_REMEDIES = ['Shorten it', SLIDE_REMEDY] as const;
 
 /** Without messages no template runs and there are no turns, so that what is meant for those would be lost. */
 function refuseConversationOptions(options: GenerateOptions): void {
@@ -113,17 +134,17 @@ function refuseConversationOptions(options: GenerateOptions): void {
 }
 
 /** @throws InputError for another policy than there is */
-function checkPolicy(policy: ContextPolicy | undefined): ContextPolicy {
+export function checkPolicy(policy: ContextPolicy | undefined): ContextPolicy {
   if (policy === undefined || policy === 'error' || policy === 'slide') return policy ?? 'error';
-  throw new InputError(`contextPolicy must be "error" or "slide", found ${JSON.stringify(policy satisfies never)}.`);
+  throw new InputError(`contextPolicy must be "error" or "slide", found ${describeValue(policy satisfies never)}.`);
 }
 
 /** @throws InputError, CapacityError */
 export function encodeFitting(messages: readonly ChatMessage[], options: ConversationOptions & { readonly maxTokens?: number | undefined }, text: TextSide, size: ContextSize): FittedPrompt {
   const policy = checkPolicy(options.contextPolicy);
   const encode = (some: readonly ChatMessage[]) => encodeConversation(some, options, text, size);
-  const fitted = fitConversation(messages, { policy, encode, contextLength: size.contextLength, maxTokens: options.maxTokens });
-  return { ...fitted, ids: checkIds(fitted.ids, size) };
+  const fitted = fitConversation(messages, { policy, encode, context: size, maxTokens: options.maxTokens });
+  return { ...fitted, ids: checkIds(fitted.ids, size, CONVERSATION_REMEDIES) };
 }
 
 /** The ids that one call starts from. @throws InputError, CapacityError */

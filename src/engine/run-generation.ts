@@ -4,6 +4,7 @@ import type { Piece } from './api.ts';
 import type { DecodingSettings } from './decoding-settings.ts';
 import { generatePieces } from './generate.ts';
 import type { ModelCore } from './model-core.ts';
+import { endsInThinking } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
@@ -34,7 +35,7 @@ export async function* runGeneration(request: GenerationRequest): AsyncGenerator
   try {
     sequence = request.sequence ?? openSequence(core);
     const { tokenizer, endIds } = text;
-    const job = { core, turn, queueMs, sequence, promptIds, droppedTurns, settings, tokenizer, endIds, signal, onProgress };
+    const job = { core, turn, queueMs, sequence, promptIds, thinkingOpened: endsInThinking(promptIds, text), droppedTurns, settings, tokenizer, endIds, signal, onProgress };
     for await (const piece of generatePieces(job)) {
       // The work is done: a reader that stops at the last piece without leaving its loop keeps nobody waiting.
       if (piece.finishReason !== undefined) end();

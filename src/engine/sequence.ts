@@ -98,18 +98,21 @@ export function openSequence(core: ModelCore): Sequence {
 }
 
 /** Where the next step ends. Without causality the prompt is one step, and each token of the answer, which saw none after it, another. */
-function stepEnd({ maxRows, causal }: ModelCore, { length }: Sequence, promptTokens: number): number {
-  if (causal) return length + maxRows;
+function stepEnd({ pace, causal }: ModelCore, { length }: Sequence, total: number, promptTokens: number): number {
+  if (causal) return length + pace.next(total - length);
   return length < promptTokens ? promptTokens : length + 1;
 }
 
 /** Computes the state of all but the last chunk of `ids`. */
 async function prefillChunks(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<void> {
   for (;;) {
-    const end = stepEnd(core, sequence, options.promptTokens);
+    const end = stepEnd(core, sequence, ids.length, options.promptTokens);
     if (end >= ids.length) break;
     options.signal?.throwIfAborted();
+    const startedAt = performance.now();
+    const rows = end - sequence.length;
     await sequence.extend(ids, { end, outputs: [] });
+    core.pace.note(rows, performance.now() - startedAt);
     options.onStep?.(end);
     await yieldToEventLoop();
   }

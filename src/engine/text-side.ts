@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { encodeChat } from '../text/chat-template.ts';
 import type { ChatTemplate } from '../text/chat-template.ts';
-import { chatTemplateOf } from '../text/chat-template-source.ts';
+import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -16,6 +16,15 @@ function messageEncoder(template: ChatTemplate, tokenizer: Tokenizer): TextSide[
     const rendered = template.render({ messages, tools, variables, bosToken, eosToken });
     checkLength?.(rendered.text.length);
     return encodeChat(tokenizer, rendered);
+  };
+}
+
+/** The words of all templates, found once, when first asked: a word that stands in none of them is a variable that none reads. */
+function wordsOf(checkpoint: Checkpoint): (word: string) => boolean {
+  let words: ReadonlySet<string> | undefined;
+  return (word) => {
+    words ??= new Set([...chatTemplateSources(checkpoint).values()].flatMap((source) => source.match(/[\p{L}_][\p{L}\p{N}_]*/gu) ?? []));
+    return words.has(word);
   };
 }
 
@@ -37,6 +46,7 @@ export function openTextSide(checkpoint: Checkpoint): TextSide {
   return {
     tokenizer,
     encodeMessages: tokenizer === undefined || template === undefined ? undefined : messageEncoder(template, tokenizer),
+    templateReads: wordsOf(checkpoint),
     endIds: endTokens(checkpoint, tokenizer),
     samplingDefaults: samplingDefaults(checkpoint),
     warnings: samplingWarnings(checkpoint),

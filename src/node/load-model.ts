@@ -4,12 +4,13 @@ import { availableParallelism } from 'node:os';
 import { createCpuExecutor } from '../cpu/cpu-executor.ts';
 import type { Model } from '../engine/api.ts';
 import { createModel } from '../engine/model.ts';
-import { checkOptionNames } from '../engine/option-names.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
+import { checkOperation, checkOptionNames } from '../tensor/option-names.ts';
+import type { NamesOf } from '../tensor/option-names.ts';
 import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
 import { openGpuExecutor } from './gpu-executor.ts';
 import { locate } from './open-path.ts';
@@ -23,7 +24,7 @@ export interface LoadModelOptions {
   readonly device?: DeviceChoice | undefined;
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
   readonly contextLength?: number | undefined;
-  /** Compute threads of the CPU device. Default: as many as the machine has for this process. */
+  /** Compute threads of the CPU device; refused beside another one. Default: as many as the machine has for this process. */
   readonly threads?: number | undefined;
   /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
   readonly kvType?: KvType | undefined;
@@ -33,7 +34,7 @@ export interface LoadModelOptions {
 
 export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
 
-const LOAD_NAMES: { readonly [Name in keyof LoadModelOptions]-?: true } = {
+const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, signal: true, onProgress: true,
 };
 
@@ -43,6 +44,12 @@ function resolveThreads(threads: number | undefined): number {
   if (threads === undefined) return Math.min(availableParallelism(), MOST_THREADS);
   if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
   throw new InputError(`threads must be an integer from 1 to ${MOST_THREADS}, found ${String(threads)}.`);
+}
+
+/** Threads are for the CPU device, which `auto` may take: beside another one they would be ignored. */
+function refuseIdleThreads({ device, threads }: LoadModelOptions): void {
+  if (threads === undefined || device === undefined || device === 'auto' || device === 'cpu') return;
+  if (DEVICE_CHOICES.includes(device)) throw new InputError(`threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`);
 }
 
 async function openCpuExecutor(threads: number): Promise<Executor> {
@@ -81,6 +88,8 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
  */
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
+  checkOperation(options);
+  refuseIdleThreads(options);
   const { signal, onProgress, contextLength, kvType } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);

@@ -2,19 +2,30 @@ import { stat } from 'node:fs/promises';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
-import { FormatError } from '../tensor/errors.ts';
+import { FormatError, InputError } from '../tensor/errors.ts';
+import { checkOperation, checkOptionNames, describeValue } from '../tensor/option-names.ts';
+import type { NamesOf } from '../tensor/option-names.ts';
 import { requireTokenizer, tokenizerFromFolder } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { directorySource } from './file-source.ts';
 import { locate } from './open-path.ts';
 
+const READ_NAMES: NamesOf<ReadOptions> = { signal: true };
+
 /**
  * Loads a tokenizer without its model: from a GGUF file (a vocabulary alone will do), a tokenizer.json, or a model
  * folder; given as a path, a URL, one file's source or a folder's. A source that is passed in stays open.
- * @throws InputError for a path that cannot be read; FormatError for what holds no tokenizer, or a damaged one.
+ * @throws InputError for a path that cannot be read, or an option that cannot be meant; FormatError for what holds no tokenizer, or a damaged one.
  */
-export async function loadTokenizer(place: string | ByteSource | SourceFolder, options?: ReadOptions): Promise<Tokenizer> {
+export async function loadTokenizer(place: string | ByteSource | SourceFolder, options: ReadOptions = {}): Promise<Tokenizer> {
+  checkOptionNames(options, READ_NAMES, 'loadTokenizer');
+  checkOperation(options);
+  options.signal?.throwIfAborted();
   if (typeof place !== 'string') {
+    if (typeof place !== 'object' || place === null || !('open' in place || 'read' in place)) {
+      throw new InputError(`loadTokenizer takes a path or URL, a file's source or a folder's, found ${describeValue(place)}.`);
+    }
+
     return 'open' in place ? fromFolder(place, () => Promise.resolve({ folder: place }), options) : fromFile(place, options);
   }
   if (await isDirectory(place)) return fromFolder(directorySource(place), () => locate(place, options), options);

@@ -49,12 +49,12 @@ export async function answerTasks(model: Model, tasks: readonly EvaluationTask[]
   for (const { id, skill, messages, tools, thinking, check } of tasks) {
     // Everything that a file's own defaults could change is set: greedy means the likeliest token.
     const greedy = { temperature: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 };
-    const { text, usage, timings } = await collect(model.generate({ ...greedy, messages, tools, thinking, maxTokens, signal }));
+    const { text, thinkingOpened, usage, timings } = await collect(model.generate({ ...greedy, messages, tools, thinking, maxTokens, signal }));
     totals.promptTokens += usage.promptTokens;
     totals.completionTokens += usage.completionTokens;
     totals.steps += Math.max(0, usage.completionTokens - 1);
     totals.decodeMs += timings.decodeMs;
-    const result = { id, skill, answer: text, passed: passesCheck(text, check) };
+    const result = { id, skill, answer: text, passed: passesCheck(text, check, thinkingOpened) };
     results.push(result);
     onResult?.(result, results.length, tasks.length);
   }

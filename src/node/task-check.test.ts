@@ -26,7 +26,8 @@ describe('passesCheck', () => {
     ['exact takes one of the values', ' b\n', { type: 'exact', value: ['a', 'b '] }, true],
     ['exact minds case', 'B', { type: 'exact', value: ['b'] }, false],
     ['thinking is left out', '<think>\n5\n</think>\n\n4', { type: 'exact', value: ['4'] }, true],
-    ['what follows the last thinking counts', '</think>5</think>4', { type: 'contains', value: ['5'] }, false],
+    ['an answer cut while thinking says nothing', '<think>\n5', { type: 'contains', value: ['5'] }, false],
+    ['a tag in the middle is text', 'A tag </think> ends it', { type: 'contains', value: ['a tag'] }, true],
     ['contains ignores case', 'The FOX ran', { type: 'contains', value: ['fox', 'Ran'] }, true],
     ['contains needs every value', 'the fox', { type: 'contains', value: ['fox', 'owl'] }, false],
     ['regex searches', 'say 12.', { type: 'regex', value: '\\b12\\.$' }, true],
@@ -45,6 +46,13 @@ describe('passesCheck', () => {
     ['no call where none is wanted', 'Hello.', { type: 'tool_call', value: [] }, true],
   ])('%s', (_, answer, check, expected) => {
     expect(passesCheck(answer, check)).toBe(expected);
+  });
+
+  test('thinking that the prompt opened is left out', () => {
+    const check: TaskCheck = { type: 'contains', value: ['5'] };
+    expect(passesCheck('5\n</think>\n\n4', check, true)).toBe(false);
+    expect(passesCheck('4\n</think>\n\n5', check, true)).toBe(true);
+    expect(passesCheck('5', check, true)).toBe(false);
   });
 
   test('a pattern that runs away is stopped', () => {

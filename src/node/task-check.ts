@@ -4,6 +4,7 @@ import { Script } from 'node:vm';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { isJsonObject } from '../tensor/json.ts';
+import { splitReasoning } from '../text/reasoning-parser.ts';
 
 /**
  * `exact`: one of these texts. `contains`: all of these, ignoring case. `regex`: this pattern somewhere in the text, without
@@ -50,10 +51,12 @@ function isPattern(source: string): boolean {
   }
 }
 
-/** @param answer generated text without its end token, thinking and tool calls included */
-export function passesCheck(answer: string, check: TaskCheck): boolean {
-  const thinkingEnd = answer.lastIndexOf('</think>');
-  const text = (thinkingEnd < 0 ? answer : answer.slice(thinkingEnd + '</think>'.length)).trim();
+/**
+ * @param answer generated text without its end token, thinking and tool calls included
+ * @param thinkingOpened the prompt ended inside a thinking block
+ */
+export function passesCheck(answer: string, check: TaskCheck, thinkingOpened = false): boolean {
+  const text = splitReasoning(answer, thinkingOpened).content.trim();
   switch (check.type) {
     case 'exact':
       return check.value.some((value) => value.trim() === text);

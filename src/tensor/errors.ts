@@ -8,9 +8,31 @@ export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
 
+/** The figures of a prompt and answer that do not fit the context, in tokens: for who wants to say it in words of their own. */
+export interface ContextShortage {
+  readonly contextLength: number;
+  /** The most that the model was made for. */
+  readonly modelContextLength: number;
+  /** Undefined for a text that was refused before it was encoded: far too long. */
+  readonly promptTokens: number | undefined;
+  /** As the caller asked. */
+  readonly maxTokens: number | undefined;
+}
+
+export interface CapacityErrorOptions extends ErrorOptions {
+  readonly shortage?: ContextShortage | undefined;
+}
+
 /** The model is sound but this machine, device or setting cannot run it (too large, missing feature, context full). */
 export class CapacityError extends Error {
   override readonly name = 'CapacityError';
+  /** Where it is the context that is too short. */
+  readonly shortage: ContextShortage | undefined;
+
+  constructor(message: string, { shortage, ...options }: CapacityErrorOptions = {}) {
+    super(message, options);
+    this.shortage = shortage;
+  }
 }
 
 /** A caller passed something that cannot be meant: a negative temperature, an id outside the vocabulary. */

@@ -1,5 +1,7 @@
 /** Text to token ids and back: the interface, and the parts that every kind of vocabulary shares. */
 import { InputError } from '../tensor/errors.ts';
+import { checkOptionNames, checkSwitches, describeValue } from '../tensor/option-names.ts';
+import type { NamesOf } from '../tensor/option-names.ts';
 import { createStreamDecoder } from './stream-decoder.ts';
 import type { StreamDecoder, StreamDecoderOptions } from './stream-decoder.ts';
 
@@ -87,6 +89,16 @@ export interface TokenizerParts {
   isSpecial(id: number): boolean;
 }
 
+const ENCODE_NAMES: NamesOf<EncodeOptions> = { addSpecial: true, parseSpecial: true };
+const DECODE_NAMES: NamesOf<DecodeOptions> = { skipSpecial: true };
+const STREAM_NAMES: NamesOf<StreamDecoderOptions> = { skipSpecial: true, atStart: true };
+
+/** All options of a tokenizer are switches. @throws InputError for another option, or a value that is neither on nor off */
+function checkOptions(options: object, names: Readonly<Record<string, true>>, call: string): void {
+  checkOptionNames(options, names, call);
+  checkSwitches(options);
+}
+
 export function createTokenizer(parts: TokenizerParts): Tokenizer {
   const { vocabSize, special, prefixIds, suffixIds } = parts;
   const checkId = (id: number): void => {
@@ -102,8 +114,10 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     checkId(id);
     return parts.isSpecial(id);
   };
-  const streamDecoder = (options: StreamDecoderOptions = {}): StreamDecoder =>
-    createStreamDecoder({ tokenBytes, isSpecial, stripLeadingSpace: parts.stripLeadingSpace }, options);
+  const streamDecoder = (options: StreamDecoderOptions = {}): StreamDecoder => {
+    checkOptions(options, STREAM_NAMES, 'streamDecoder');
+    return createStreamDecoder({ tokenBytes, isSpecial, stripLeadingSpace: parts.stripLeadingSpace }, options);
+  };
   return {
     kind: parts.kind,
     vocabSize,
@@ -112,6 +126,8 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     addBos: special.bos !== undefined && prefixIds[0] === special.bos,
     addEos: special.eos !== undefined && suffixIds.at(-1) === special.eos,
     encode(text, options = {}) {
+      if (typeof text !== 'string') throw new InputError(`encode takes a string, found ${describeValue(text)}.`);
+      checkOptions(options, ENCODE_NAMES, 'encode');
       const body = text === '' ? [] : parts.encodeBody(wellFormed(text), options.parseSpecial === true ? allSpecial : noSpecial);
       return options.addSpecial === true ? [...prefixIds, ...body, ...suffixIds] : body;
     },
@@ -120,6 +136,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
       return text === '' ? [] : parts.encodeBody(wellFormed(text), segmentFilter(segments));
     },
     decode(ids, options = {}) {
+      checkOptions(options, DECODE_NAMES, 'decode');
       const stream = streamDecoder({ skipSpecial: options.skipSpecial, atStart: true });
       const pieces: string[] = [];
       for (const id of ids) pieces.push(stream.push(id));
