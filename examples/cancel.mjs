@@ -11,7 +11,7 @@ try {
   console.log(`stopped after: Once there was${text}`);
 
   const signal = AbortSignal.timeout(50);
-  const long = model.generate({ prompt: 'One day', ignoreEos: true, signal });
+  const long = model.generate({ prompt: 'One day', maxTokens: 500, ignoreEos: true, signal });
   const ended = await (async () => {
     for await (const piece of long) if (piece.finishReason) return piece.finishReason;
   })().catch((error) => error.name);

@@ -29,17 +29,15 @@ export function answerRoom(promptTokens: number, { context, maxTokens, defaultMa
   const room = context.contextLength - promptTokens;
   if (room < (maxTokens ?? 1)) {
     const wanted = maxTokens === undefined ? 'leaves no room for an answer' : `and maxTokens ${maxTokens} together exceed it by ${maxTokens - room}`;
-    throw contextError(`The context of ${context.contextLength} tokens is too short: the prompt of ${promptTokens} tokens ${wanted}.`, {
-      context,
-      promptTokens,
-      maxTokens,
-      remedies: ['Shorten the prompt', ...(maxTokens === undefined ? [] : ['ask for fewer tokens']), ...(canSlide === true ? [SLIDE_REMEDY] : [])],
-    });
+    const remedies = ['Shorten the prompt', ...(maxTokens === undefined ? [] : [FEWER_REMEDY]), ...(canSlide === true ? [SLIDE_REMEDY] : [])];
+    const what = `The context of ${context.contextLength} tokens is too short: the prompt of ${promptTokens} tokens ${wanted}.`;
+    throw contextError(what, { context, promptTokens, maxTokens, remedies });
   }
   const wanted = maxTokens ?? defaultMaxTokens ?? Infinity;
   return wanted <= room ? { tokens: wanted, reason: 'length' } : { tokens: room, reason: 'context' };
 }
 
+const FEWER_REMEDY = 'ask for fewer tokens';
 /** What to do where a conversation is too long. */
 export const SLIDE_REMEDY = 'pass contextPolicy "slide", which leaves out the oldest turns';
 
@@ -92,12 +90,18 @@ export interface FitOptions extends RoomOptions {
   readonly encode: (messages: readonly ChatMessage[]) => readonly number[];
 }
 
+interface FittingSizes {
+  readonly afterSlide: number;
+  readonly untouched: number;
+  readonly possible: number;
+}
+
 /**
  * How many tokens a prompt may have, from what is best to what is just possible. A slide frees a quarter of the context (or maxTokens and an
  * eighth), so that the next one is some turns away and the state in between can be kept. What leaves an eighth (or maxTokens) is not
  * touched: that is room for an answer. Where the last turn is too long for that, any room will do.
  */
-function sizesThatFit({ context: { contextLength }, maxTokens }: RoomOptions): { readonly afterSlide: number; readonly untouched: number; readonly possible: number } {
+function sizesThatFit({ context: { contextLength }, maxTokens }: RoomOptions): FittingSizes {
   const eighth = Math.floor(contextLength / 8);
   const answer = maxTokens ?? Math.max(1, eighth);
   return { afterSlide: contextLength - answer - eighth, untouched: contextLength - answer, possible: contextLength - (maxTokens ?? 1) };
@@ -116,7 +120,8 @@ export function fitConversation(messages: readonly ChatMessage[], options: FitOp
   const last = Math.max(0, starts.length - 1);
   const tried = new Map<number, readonly number[] | undefined>();
   const without = (dropped: number): readonly number[] | undefined => {
-    if (!tried.has(dropped)) tried.set(dropped, encodeOrTooLong(encode, [...messages.slice(0, begin), ...messages.slice(starts[dropped] ?? begin)]));
+    const rest = [...messages.slice(0, begin), ...messages.slice(starts[dropped] ?? begin)];
+    if (!tried.has(dropped)) tried.set(dropped, encodeOrTooLong(encode, rest));
     return tried.get(dropped);
   };
   const { afterSlide, untouched, possible } = sizesThatFit(options);
@@ -153,10 +158,7 @@ function encodeOrTooLong(encode: FitOptions['encode'], messages: readonly ChatMe
 function lastTurnTooLong(ids: readonly number[] | undefined, { context, maxTokens }: FitOptions): CapacityError {
   const size = ids === undefined ? 'far more tokens than it holds' : `${ids.length} tokens`;
   const answer = maxTokens === undefined ? 'no room for an answer' : `too little room for maxTokens ${maxTokens}`;
-  return contextError(`The context of ${context.contextLength} tokens is too short: the system message and the last turn alone are ${size}, which leaves ${answer}.`, {
-    context,
-    promptTokens: ids?.length,
-    maxTokens,
-    remedies: ['Shorten the message', ...(maxTokens === undefined ? [] : ['ask for fewer tokens'])],
-  });
+  const what = `The context of ${context.contextLength} tokens is too short: the system message and the last turn alone are ${size}, which leaves ${answer}.`;
+  const remedies = ['Shorten the message', ...(maxTokens === undefined ? [] : [FEWER_REMEDY])];
+  return contextError(what, { context, promptTokens: ids?.length, maxTokens, remedies });
 }

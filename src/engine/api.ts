@@ -49,7 +49,7 @@ export interface DecodingOptions extends SamplingOptions {
   readonly ignoreEos?: boolean | undefined;
   /** True: log probability of each token. A number (0 to 20): also of that many likeliest tokens. */
   readonly logprobs?: boolean | number | undefined;
-  /** Aborting makes the iteration reject with the signal's reason, within one token or one prefill chunk. */
+  /** Aborting makes the iteration reject with the signal's reason, within one token or one prefill chunk (on the CPU about half a second). */
   readonly signal?: CancelSignal | undefined;
   /** Called when prefill begins, with 0 loaded, and after every chunk of it, in tokens. */
   readonly onProgress?: OnProgress | undefined;
@@ -57,10 +57,11 @@ export interface DecodingOptions extends SamplingOptions {
 
 /** What goes to the chat template beside the messages. */
 export interface TemplateOptions {
-  /** JSON descriptions of functions, as the template expects them. */
+  /** JSON descriptions of functions, as the template expects them; refused where it reads none. */
   readonly tools?: readonly JsonObject[] | undefined;
+  /** Further variables of the template; refused where it does not name them. */
   readonly templateVariables?: Readonly<Record<string, JsonValue>> | undefined;
-  /** Short for the template variable `enable_thinking`. */
+  /** Short for the template variable `enable_thinking`; refused where the template has no such switch and would go on otherwise. */
   readonly thinking?: boolean | undefined;
 }
 
@@ -103,7 +104,10 @@ export interface ChosenLogprob extends TokenLogprob {
 export interface TextPiece {
   readonly text: string;
   readonly tokens: readonly number[];
-  /** The same on every piece: the prompt ended inside a thinking block (`<think>`), so that the text begins there. For `createReasoningParser`. */
+  /**
+   * The same on every piece: the prompt ended inside a thinking block (its template may open one), so that the text begins there.
+   * `createReasoningParser` and `splitReasoning` take it.
+   */
   readonly thinkingOpened: boolean;
   /** One entry per token, where asked for. */
   readonly logprobs?: readonly ChosenLogprob[] | undefined;

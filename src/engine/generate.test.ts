@@ -174,7 +174,7 @@ describe('generate', () => {
     const timer = setInterval(() => ticks++, 1);
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error('enough')), 60);
-    await expect(collect(model.generate({ ids: [1], ignoreEos: true, signal: controller.signal }))).rejects.toThrow('enough');
+    await expect(collect(model.generate({ ids: [1], ignoreEos: true, maxTokens: 3900, signal: controller.signal }))).rejects.toThrow('enough');
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(1);
   });

@@ -20,12 +20,16 @@ function editDistance(a: string, b: string): number {
   return last[b.length] as number;
 }
 
+function isBeginning(text: string, of: string): boolean {
+  return text.length > 2 && of.startsWith(text);
+}
+
 /** The names that a misspelt one may stand for, best first; `max_tokens` is as near to `maxTokens` as can be. */
 function nearestNames(found: string, known: readonly string[]): readonly string[] {
   const plain = (name: string) => name.replace(/[^a-z0-9]/gi, '').toLowerCase();
   const wanted = plain(found.slice(0, 60));
   return known
-    .map((name) => ({ name, distance: plain(name).startsWith(wanted) && wanted.length > 2 ? 1 : editDistance(wanted, plain(name)) }))
+    .map((name) => ({ name, distance: isBeginning(wanted, plain(name)) || isBeginning(plain(name), wanted) ? 1 : editDistance(wanted, plain(name)) }))
     .filter(({ name, distance }) => distance <= Math.max(1, name.length / 3))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 2)

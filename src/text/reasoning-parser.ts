@@ -67,7 +67,7 @@ function withoutFirstBreaks(text: string): string {
 }
 
 /** The answer's first characters: a tag with white space before it, or the first part itself. False where more text is needed. */
-function begin(parse: Parse, opened: boolean): boolean {
+function findFirstPart(parse: Parse, opened: boolean): boolean {
   const text = parse.held.trimStart();
   if (text.startsWith(OPEN)) {
     parse.held = text.slice(OPEN.length);
@@ -83,7 +83,7 @@ function begin(parse: Parse, opened: boolean): boolean {
 function step(parse: Parse, opened: boolean): boolean {
   switch (parse.state) {
     case 'start':
-      return begin(parse, opened);
+      return findFirstPart(parse, opened);
     case 'opened':
     case 'closed':
       parse.held = withoutFirstBreaks(parse.held);

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { AssetName, Checkpoint, MetadataValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { chatTemplateOf, chatTemplateSources } from './chat-template-source.ts';
@@ -37,18 +37,49 @@ test('values that make no sense are left out', () => {
   expect(() => samplingDefaults(checkpoint({ 'generation_config.json': '{' }))).toThrow(FormatError);
 });
 
-test('what is asked for and not done is told, what does nothing is not', () => {
+test('without sampling only the penalties count', () => {
+  const generation = { do_sample: false, temperature: 0.7, top_k: 5, repetition_penalty: 1.2, presence_penalty: 1.5 };
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': generation }))).toEqual({ temperature: 0, repetitionPenalty: 1.2, presencePenalty: 1.5 });
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': { do_sample: false, repetition_penalty: Infinity } }))).toEqual({ temperature: 0 });
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': { frequency_penalty: -0.5, presence_penalty: 3 } }))).toEqual({ frequencyPenalty: -0.5 });
+});
+
+describe('warnings', () => {
   const warnings = (generation: object, metadata = {}) => samplingWarnings(checkpoint({ 'generation_config.json': generation }, metadata));
-  const idle = { bos_token_id: 1, eos_token_id: [2], do_sample: true, temperature: 0.7, max_length: 4096, transformers_version: '4', num_beams: 1, typical_p: 1, suppress_tokens: [], no_repeat_ngram_size: 0, length_penalty: 1, forced_eos_token_id: null };
-  expect(warnings(idle)).toEqual([]);
-  expect(samplingWarnings(checkpoint({}))).toEqual([]);
-  expect(warnings({ num_beams: 4, suppress_tokens: [1, 2], made_up: 'x', no_repeat_ngram_size: 3 })).toEqual([
-    'generation_config.json has settings that are not used here: num_beams (4), suppress_tokens ([1,2]), made_up ("x"), no_repeat_ngram_size (3).',
-  ]);
-  expect(warnings({ temperature: -1, top_p: 'x' })).toEqual(['generation_config.json has values that make no sense and are not used: temperature (-1), top_p ("x").']);
-  expect(warnings({}, { 'general.sampling.temp': 0.5, 'general.sampling.mirostat': 2 })).toEqual([
-    "The file's metadata has sampling settings that are not used here: general.sampling.mirostat.",
-  ]);
+
+  test('none for what is obeyed, is nobody\'s choice of tokens, or does nothing', () => {
+    const idle = {
+      bos_token_id: 1, eos_token_id: [2], do_sample: true, temperature: 0.7, top_k: null, max_length: 4096, max_new_tokens: 512, transformers_version: '4', num_beams: 1,
+      typical_p: 1, suppress_tokens: [], begin_suppress_tokens: null, no_repeat_ngram_size: 0, length_penalty: 1, early_stopping: false, forced_bos_token_id: null,
+      sequence_bias: {}, presence_penalty: 1, guidance_scale: 1,
+    };
+    expect(warnings(idle)).toEqual([]);
+    expect(samplingWarnings(checkpoint({}))).toEqual([]);
+    expect(warnings({}, { 'general.sampling.temp': 0.5, 'general.sampling.mirostat': 0, 'general.sampling.mirostat_tau': 5, 'general.sampling.penalty_last_n': 64, 'general.name': 'x' })).toEqual([]);
+  });
+
+  test('of settings that are not obeyed, with their values', () => {
+    expect(warnings({ num_beams: 4, suppress_tokens: [1, 2], made_up: 'x', no_repeat_ngram_size: 3, typical_p: 0.9, forced_bos_token_id: 0, stop_strings: ['END'] })).toEqual([
+      'test: generation_config.json has settings of generation that are not obeyed here: num_beams (4), suppress_tokens ([1,2]), made_up ("x"), no_repeat_ngram_size (3), ' +
+        'typical_p (0.9), forced_bos_token_id (0), stop_strings (["END"]).',
+    ]);
+    const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`made_up_${i}`, 'x'.repeat(1000)]));
+    expect(warnings(many)[0]).toMatch(/made_up_7 \("x{39}\.\.\.\) and 9992 more\.$/);
+    expect(warnings({}, { 'general.sampling.mirostat': 2, 'general.sampling.mirostat_tau': 5, 'general.sampling.penalty_last_n': 64, 'general.sampling.penalty_repeat': 1.1 })).toEqual([
+      "test: its metadata has settings of generation that are not obeyed here: general.sampling.mirostat (2), general.sampling.mirostat_tau (5), general.sampling.penalty_last_n (64).",
+    ]);
+  });
+
+  test('of values that make no sense', () => {
+    expect(warnings({ temperature: -1, top_p: 'x', do_sample: 'no', top_k: 1.5 })).toEqual([
+      'test: generation_config.json has values that make no sense and are not used: temperature (-1), top_p ("x"), do_sample ("no"), top_k (1.5).',
+    ]);
+    expect(warnings({}, { 'general.sampling.temp': -2, 'general.sampling.top_k': 2n ** 60n })).toEqual([
+      'test: its metadata has values that make no sense and are not used: general.sampling.temp (-2), general.sampling.top_k (1152921504606846976).',
+    ]);
+    // The folder's own file comes before it.
+    expect(warnings({ temperature: 0.5 }, { 'general.sampling.temp': -2 })).toEqual([]);
+  });
 });
 
 test('end tokens of a model without a tokenizer', () => {

@@ -34,7 +34,9 @@ async function callOn(model, call) {
 
 const actions = {
   load: ({ path, options }) => withModel(path, options, (model) => threeTokens(model)),
-  tokenizer: async ({ path }) => (await loadTokenizer(path)).kind,
+  tokenizer: async ({ path, read }) => (await loadTokenizer(path, read)).kind,
+  encode: async ({ path, text, encode }) => (await loadTokenizer(path)).encode(text, encode).length,
+  decode: async ({ path, ids, decode }) => (await loadTokenizer(path)).decode(ids, decode).length,
   generate: ({ path, options, request }) => withModel(path, options, (model) => callOn(model, async () => (await collect(model.generate(request))).text)),
   forward: ({ path, options, ids, pass }) => withModel(path, options, (model) => callOn(model, async () => (await model.forward(ids, pass)).length)),
   chat: ({ path, options, chat, message, send }) =>

@@ -66,7 +66,7 @@ describe('a stream of tokens', () => {
     const seen: [string, number, number | undefined][] = [];
     const { timings, usage } = await collect(model.generate({ ...ASK, prompt: 'a'.repeat(70), maxTokens: 5, onProgress: ({ phase, loaded, total }) => seen.push([phase, loaded, total]) }));
     expect(usage.promptTokens).toBe(71);
-    expect(seen).toEqual([['prefill', 32, 71], ['prefill', 64, 71], ['prefill', 71, 71]]);
+    expect(seen).toEqual([['prefill', 0, 71], ['prefill', 32, 71], ['prefill', 64, 71], ['prefill', 71, 71]]);
     expect(timings.ttftMs).toBeGreaterThanOrEqual(timings.prefillMs);
     expect(timings.decodeTokensPerSecond).toBeGreaterThan(0);
   });
@@ -104,7 +104,7 @@ describe.each(['racing', 'still'] as const)('an end, with a clock that is %s', (
     const model = await load({ contextLength: 96 });
     setClock(pace);
     const full = await collect(model.generate({ ...ASK, maxTokens: undefined }));
-    expect(full).toMatchObject({ finishReason: 'length', usage: { promptTokens: 17, completionTokens: 79 } });
+    expect(full).toMatchObject({ finishReason: 'context', usage: { promptTokens: 17, completionTokens: 79 } });
     expect(full.text.slice(0, 40)).toBe(whole);
     expect((await collect(model.generate({ ...ASK, prompt: 'b'.repeat(94), maxTokens: undefined }))).usage).toMatchObject({ promptTokens: 95, completionTokens: 1 });
     await expect(collect(model.generate({ ...ASK, maxTokens: 80 }))).rejects.toThrow(CapacityError);
@@ -158,10 +158,10 @@ describe('cancelling', () => {
     const seen: number[] = [];
     const onProgress = ({ loaded }: { loaded: number }) => {
       seen.push(loaded);
-      if (seen.length === 2) controller.abort(new Error('never mind'));
+      if (seen.length === 3) controller.abort(new Error('never mind'));
     };
     await expect(collect(model.generate({ ...ASK, prompt: 'c'.repeat(400), signal: controller.signal, onProgress }))).rejects.toThrow('never mind');
-    expect(seen).toEqual([32, 64]);
+    expect(seen).toEqual([0, 32, 64]);
     await expect(collect(model.generate({ ...ASK, signal: AbortSignal.abort(new Error('before')) }))).rejects.toThrow('before');
   });
 });

@@ -1,0 +1,94 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { tinyModel } from '../../test/bad-input/tiny-model.ts';
+import { text as textValue } from '../../test/model-bytes.ts';
+import { loadFakeModel } from '../../test/fake-model.ts';
+import { memoryFolder } from '../files/memory-source.ts';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
+import { createReferenceExecutor } from '../reference/reference-executor.ts';
+import { InputError } from '../tensor/errors.ts';
+import { createReasoningParser } from '../text/reasoning-parser.ts';
+import type { Model, TemplateOptions } from './api.ts';
+import { collect } from './collect.ts';
+import { createModel } from './model.ts';
+
+const open: Model[] = [];
+
+/** A model of a few kilobytes with this chat template. */
+async function withTemplate(template: string): Promise<Model> {
+  const folder = memoryFolder(new Map([['tiny.gguf', tinyModel({ metadata: { 'tokenizer.chat_template': textValue(template) } })]]), 'tiny');
+  const model = await createModel({ checkpoint: await openCheckpoint({ folder, fileName: 'tiny.gguf' }), executor: createReferenceExecutor() });
+  open.push(model);
+  return model;
+}
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((model) => model.dispose()));
+});
+
+const PLAIN = "{% for message in messages %}{{ message['content'] }}{% endfor %}";
+const THINKS = `${PLAIN}{% if tools %}{{ tools | length }}{% endif %}{{ style }}{% if enable_thinking is defined and not enable_thinking %}ab{% endif %}`;
+const ALWAYS_THINKS = `${PLAIN}a<think>\n`;
+
+describe('template options', () => {
+  it.each<[string, string, TemplateOptions]>([
+    ['no tools', PLAIN, { tools: [] }],
+    ['tools that are read', THINKS, { tools: [{ name: 'f' }] }],
+    ['variables that are read', THINKS, { templateVariables: { style: 'b', enable_thinking: true } }],
+    ['a switch that is there', THINKS, { thinking: false }],
+    ['the switch, twice the same', THINKS, { thinking: false, templateVariables: { enable_thinking: false } }],
+    ['no thinking of a model that does not think', PLAIN, { thinking: false }],
+  ])('pass: %s', async (_, template, options) => {
+    const model = await withTemplate(template);
+    const messages = [{ role: 'user', content: 'a' }];
+    expect((await collect(model.generate({ messages, ...options, maxTokens: 1 }))).usage.completionTokens).toBe(1);
+    expect((await collect(model.createChat({ ...options, maxTokens: 1 }).send('a'))).usage.completionTokens).toBe(1);
+  });
+
+  it.each<[string, string, TemplateOptions, string]>([
+    ['tools that nobody reads', PLAIN, { tools: [{ name: 'f' }] }, 'tools would not be seen'],
+    ['a variable that nobody reads', THINKS, { templateVariables: { styl: 'b' } }, 'templateVariables.styl would not be seen'],
+    ['thinking of a model that does not think', PLAIN, { thinking: true }, 'thinking true would not be obeyed'],
+    ['no thinking of a model that always thinks', ALWAYS_THINKS, { thinking: false }, 'thinking false would not be obeyed'],
+    ['a contradiction', THINKS, { thinking: false, templateVariables: { enable_thinking: true } }, 'contradict each other'],
+    ['what the engine sets', THINKS, { templateVariables: { add_generation_prompt: false } }, 'may not hold add_generation_prompt'],
+  ])('are refused: %s', async (_, template, options, message) => {
+    const model = await withTemplate(template);
+    const messages = [{ role: 'user', content: 'a' }];
+    const failing = collect(model.generate({ messages, ...options }));
+    await expect(failing).rejects.toThrow(InputError);
+    await expect(failing).rejects.toThrow(message);
+    expect(() => model.createChat(options)).toThrow(message);
+    await expect(collect(model.createChat().send('a', options))).rejects.toThrow(message);
+  });
+
+  it('are refused where a turn contradicts its chat', async () => {
+    const model = await withTemplate(THINKS);
+    await expect(collect(model.createChat({ thinking: false }).send('a', { templateVariables: { enable_thinking: true } }))).rejects.toThrow('contradict each other');
+  });
+});
+
+describe('thinking that the prompt opened', () => {
+  it('is told on every piece, so that the text is split right', async () => {
+    const model = await withTemplate(ALWAYS_THINKS);
+    const chat = model.createChat({ temperature: 0, maxTokens: 6, ignoreEos: true });
+    let text = '';
+    for await (const piece of chat.send('b')) {
+      expect(piece.thinkingOpened).toBe(true);
+      text += piece.text;
+    }
+    const parser = createReasoningParser({ opened: true });
+    const parts = [...parser.push(text), ...parser.flush()];
+    expect(new Set(parts.map(({ kind }) => kind))).toEqual(new Set(['thinking']));
+    expect(chat.history[1]).toMatchObject({ role: 'assistant', content: '', reasoning_content: text.replace(/^\n+|\n+$/g, '') });
+    const messages = [{ role: 'user', content: 'b' }];
+    expect((await collect(model.generate({ messages, maxTokens: 1 }))).thinkingOpened).toBe(true);
+  });
+
+  it('may be opened by a prompt too, and mostly is not', async () => {
+    const { model } = await loadFakeModel();
+    open.push(model);
+    expect((await collect(model.generate({ prompt: 'So: <think>\n', maxTokens: 1 }))).thinkingOpened).toBe(true);
+    expect((await collect(model.generate({ prompt: 'So: <think>\n</think>', maxTokens: 1 }))).thinkingOpened).toBe(false);
+    expect((await collect(model.generate({ messages: [{ role: 'user', content: '<think>' }], maxTokens: 1 }))).thinkingOpened).toBe(false);
+  });
+});
