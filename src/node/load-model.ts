@@ -24,7 +24,7 @@ export interface LoadModelOptions {
   readonly device?: DeviceChoice | undefined;
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
   readonly contextLength?: number | undefined;
-  /** Compute threads of the CPU device; refused beside another one. Default: as many as the machine has for this process. */
+  /** Compute threads of the CPU device; refused beside `gpu` and `software`, and the reference has one. Default: as many as the machine has for this process. */
   readonly threads?: number | undefined;
   /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
   readonly kvType?: KvType | undefined;
@@ -46,10 +46,10 @@ function resolveThreads(threads: number | undefined): number {
   throw new InputError(`threads must be an integer from 1 to ${MOST_THREADS}, found ${String(threads)}.`);
 }
 
-/** Threads are for the CPU device, which `auto` may take: beside another one they would be ignored. */
+/** Threads are for the CPU device, which `auto` may take. */
 function refuseIdleThreads({ device, threads }: LoadModelOptions): void {
-  if (threads === undefined || device === undefined || device === 'auto' || device === 'cpu') return;
-  if (DEVICE_CHOICES.includes(device)) throw new InputError(`threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`);
+  if (threads === undefined || (device !== 'gpu' && device !== 'software')) return;
+  throw new InputError(`threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`);
 }
 
 async function openCpuExecutor(threads: number): Promise<Executor> {
