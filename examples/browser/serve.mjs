@@ -6,7 +6,6 @@ import { extname } from 'node:path';
 const ingot = new URL('.', import.meta.resolve('ingot/package.json'));
 const folders = {
   '/ingot/': ingot,
-  '/node_modules/': new URL(ingot.pathname.endsWith('/node_modules/ingot/') ? '..' : 'node_modules/', ingot),
   '/': new URL('.', import.meta.url),
 };
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.wasm': 'application/wasm' };

@@ -65,8 +65,8 @@ function modelPart({ config, skipped, warnings }: DecoderModel) {
 
 function tokenizerPart(tokenizer: Tokenizer | undefined) {
   if (tokenizer === undefined) return null;
-  const { kind, vocabSize, special, addBos, addEos } = tokenizer;
-  return { kind, vocabSize, special, addBos, addEos };
+  const { kind, vocabSize, special, addBos, addEos, limits } = tokenizer;
+  return { kind, vocabSize, special, addBos, addEos, ...(limits === undefined ? {} : { limits }) };
 }
 
 function tokenText(tokenizer: Tokenizer | undefined, id: number): string | null {

@@ -13,6 +13,7 @@ import { tableLines } from './text-table.ts';
 interface TokenizeFlags {
   readonly special?: boolean;
   readonly addSpecial?: boolean;
+  readonly limits?: boolean;
   readonly decode?: readonly number[];
   readonly json?: boolean;
 }
@@ -34,6 +35,7 @@ export function registerTokenize(program: Command): void {
     .argument('[text]', 'the text; "-" or nothing reads stdin')
     .option('--special', 'special tokens written in the text count as such')
     .option('--add-special', 'add what the model expects around a text (BOS, EOS)')
+    .option('--limits', 'cut and fill the ids as truncation and padding of the tokenizer.json say')
     .option('--decode <ids>', 'show the text of these ids (1,2,3)', parseIds)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
@@ -45,7 +47,10 @@ async function tokenize(model: string, argument: string | undefined, flags: Toke
   if (decode !== undefined && argument !== undefined) throw new UsageError('give either a text or --decode, not both.');
   const given = decode === undefined ? await readArgumentText(argument, { what: 'the text', signal }) : undefined;
   const tokenizer = await loadTokenizer(inputPath(model), { signal });
-  const ids = decode ?? tokenizer.encode(given ?? '', { parseSpecial: flags.special, addSpecial: flags.addSpecial });
+  const ids = decode ?? tokenizer.encode(given ?? '', { parseSpecial: flags.special, addSpecial: flags.addSpecial, applyLimits: flags.limits });
+  if (tokenizer.limits !== undefined && decode === undefined && flags.limits !== true) {
+    process.stderr.write(`ingot: the tokenizer.json sets ${tokenizer.limits}, which is not applied; --limits does.\n`);
+  }
   const text = given ?? tokenizer.decode(ids);
   const pieces = ids.map((id) => tokenizer.tokenText(id));
   if (json === true) process.stdout.write(`${JSON.stringify({ text, ids, pieces, count: ids.length })}\n`);

@@ -69,11 +69,25 @@ describe('vocabularyMetadata', () => {
   });
 
   test('the post-processor decides about the beginning token, else tokenizer_config.json', () => {
-    const template = { type: 'TemplateProcessing', single: [{ SpecialToken: { id: '<|begin_of_text|>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }] };
-    const post = { type: 'Sequence', processors: [{ type: 'ByteLevel' }, template] };
-    expect(keysOf({ tokenizer: { ...tokenizer, post_processor: post } })['add_bos_token']).toBe(true);
-    expect(keysOf({ tokenizer: { ...tokenizer, post_processor: { type: 'ByteLevel' } }, settings: { add_bos_token: true } })['add_bos_token']).toBe(true);
-    expect(keysOf({ tokenizer: { ...tokenizer, post_processor: template }, settings: { add_bos_token: false } })['add_bos_token']).toBe(true);
+    const bos = '<|begin_of_text|>';
+    const text = { Sequence: { id: 'A', type_id: 0 } };
+    const template = {
+      type: 'TemplateProcessing',
+      single: [{ SpecialToken: { id: bos, type_id: 0 } }, text],
+      pair: [],
+      special_tokens: { [bos]: { id: bos, ids: [4], tokens: [bos] } },
+    };
+    const around = (post: JsonObject | null, settings: JsonObject = {}) =>
+      keysOf({ tokenizer: { ...tokenizer, post_processor: post }, settings: { bos_token: bos, eos_token: '<|end_of_text|>', ...settings } });
+    expect(around({ type: 'Sequence', processors: [{ type: 'ByteLevel' }, template] })['add_bos_token']).toBe(true);
+    expect(around(template, { add_bos_token: false })['add_bos_token']).toBe(true);
+    expect(around(template, { bos_token: null })).toMatchObject({ add_bos_token: true, bos_token_id: 4 });
+    for (const silent of [null, { type: 'ByteLevel' }, { ...template, single: [text] }]) {
+      expect(around(silent, { add_bos_token: true, add_eos_token: true })).toMatchObject({ add_bos_token: true, add_eos_token: true });
+      expect(around(silent)).toMatchObject({ add_bos_token: false });
+      expect(around(silent, { add_bos_token: true, bos_token: null })).toMatchObject({ add_bos_token: false });
+    }
+    expect(() => around({ type: 'BertProcessing', cls: [bos, 4], sep: ['<|eot_id|>', 7] })).toThrow(/GGUF can only say whether BOS \(4\) and EOS \(5\)/);
   });
 
   test('chat templates: the file first, then one text, then several', () => {

@@ -3,6 +3,7 @@ import type { AssetName, JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { bool, int32s, string, strings, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
+import { addedAround, readPostProcessor } from '../tensor/post-processor.ts';
 import { chatTemplateMetadata } from './chat-template-metadata.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { preTokenizerKind } from './pre-tokenizer-kind.ts';
@@ -41,9 +42,7 @@ export function vocabularyMetadata(source: VocabularySource): GgufMetadata {
     ['tokenizer.ggml.merges', strings(mergesOf(model, where))],
   ]);
   for (const [key, value] of specialIdMetadata(source, settings, idOf)) metadata.set(key, value);
-  const added = addedAround(tokenizer, settings);
-  metadata.set('tokenizer.ggml.add_bos_token', bool(added.bos));
-  if (added.eos) metadata.set('tokenizer.ggml.add_eos_token', bool(true));
+  for (const [key, value] of aroundMetadata(tokenizer, { settings, metadata, where })) metadata.set(key, value);
   for (const [key, value] of chatTemplateMetadata(source.assets, settings)) metadata.set(key, value);
   return metadata;
 }
@@ -93,7 +92,9 @@ function tokenTable(tokenizer: JsonObject, model: JsonObject, source: Vocabulary
   const types = new Int32Array(vocabSize).fill(TOKEN_TYPES.unused);
   const idOf = new Map<string, number>();
   const put = (id: JsonValue | undefined, text: string, type: number) => {
-    if (!Number.isInteger(id) || (id as number) < 0) throw new FormatError(`${where}: token ${JSON.stringify(text)} has the id ${JSON.stringify(id)}.`);
+    if (!Number.isInteger(id) || (id as number) < 0) {
+      throw new FormatError(`${where}: token ${JSON.stringify(text)} has the id ${JSON.stringify(id)}.`);
+    }
     if ((id as number) >= vocabSize) {
       throw new FormatError(`${where}: token ${JSON.stringify(text)} has the id ${id as number}, but the model has ${vocabSize} rows. They do not belong together.`);
     }
@@ -129,26 +130,32 @@ function mergesOf(model: JsonObject, where: string): string[] {
   });
 }
 
-/** Whether encoding puts the beginning and end token around text: the post-processor says, else tokenizer_config.json. */
-function addedAround(tokenizer: JsonObject, settings: JsonObject): { bos: boolean; eos: boolean } {
-  const template = templateOf(tokenizer['post_processor']);
-  if (!template) return { bos: settings['add_bos_token'] === true, eos: settings['add_eos_token'] === true };
-  const text = template.findIndex((item) => 'Sequence' in item);
-  return { bos: template.slice(0, Math.max(0, text)).some(isToken), eos: template.slice(text + 1).some(isToken) };
+interface AroundContext {
+  readonly settings: JsonObject;
+  /** With the ids of the special tokens. */
+  readonly metadata: GgufMetadata;
+  readonly where: string;
 }
 
-function isToken(item: JsonObject): boolean {
-  return 'SpecialToken' in item;
-}
-
-function templateOf(processor: JsonValue | undefined): JsonObject[] | undefined {
-  if (typeof processor !== 'object' || processor === null || Array.isArray(processor)) return undefined;
-  const { type, single, processors } = processor as JsonObject;
-  if (type === 'TemplateProcessing' && Array.isArray(single)) return single as JsonObject[];
-  if (type !== 'Sequence' || !Array.isArray(processors)) return undefined;
-  for (const step of processors as JsonValue[]) {
-    const found = templateOf(step);
-    if (found) return found;
+/** BOS before and EOS after a text as the folder's tokenizer puts them. @throws FormatError for other tokens, which GGUF cannot say */
+function aroundMetadata(tokenizer: JsonObject, { settings, metadata, where }: AroundContext): GgufMetadata {
+  const surroundings = readPostProcessor(tokenizer['post_processor'], `${where}: post_processor`);
+  const idAt = (key: string): number | undefined => {
+    const id = metadata.get(`tokenizer.ggml.${key}`)?.value;
+    return typeof id === 'number' ? id : undefined;
+  };
+  const bos = idAt('bos_token_id') ?? surroundings.before[0];
+  const eos = idAt('eos_token_id');
+  const { before, after } = addedAround(surroundings, { bos, eos, settings });
+  if (before.some((id) => id !== bos) || before.length > 1 || after.some((id) => id !== eos) || after.length > 1) {
+    throw new FormatError(
+      `${where}: the ids ${before.join(', ') || 'none'} go before a text and ${after.join(', ') || 'none'} behind it; ` +
+        `GGUF can only say whether BOS (${bos ?? 'none'}) and EOS (${eos ?? 'none'}) do. ` +
+        'Convert with `--vocabulary none` or `made`, which leave the tokenizer out.',
+    );
   }
-  return undefined;
+  const added: GgufMetadata = new Map([['tokenizer.ggml.add_bos_token', bool(before.length > 0)]]);
+  if (before.length > 0 && bos !== undefined) added.set('tokenizer.ggml.bos_token_id', uint32(bos));
+  if (after.length > 0) added.set('tokenizer.ggml.add_eos_token', bool(true));
+  return added;
 }

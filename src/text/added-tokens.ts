@@ -1,4 +1,6 @@
-/** Finds tokens that are matched in a text as a whole, before anything else is done to it. */
+/** Finds tokens that are matched in a text as a whole, before anything else is done to it, in the order of llama.cpp. */
+import { createTokenTrie } from './token-trie.ts';
+import type { TokenTrie } from './token-trie.ts';
 import type { SpecialFilter } from './tokenizer.ts';
 
 export interface AddedToken {
@@ -6,26 +8,10 @@ export interface AddedToken {
   readonly text: string;
   /** A control token: matches only where the caller allows it. */
   readonly special: boolean;
-  /** White space to the left or right of a match belongs to it. */
-  readonly stripLeft?: boolean | undefined;
-  readonly stripRight?: boolean | undefined;
-  /** Matches only where no letter, digit or underscore touches it. */
-  readonly wholeWord?: boolean | undefined;
 }
 
 /** A run of plain text, or one added token. */
 export type TextFragment = string | number;
-
-/**
- * `longestToken`: longer tokens are looked for in all of the text before shorter ones, as llama.cpp does.
- * `leftmost`: from the left, the longest at each place, as tokenizer.json has it.
- */
-export type MatchOrder = 'longestToken' | 'leftmost';
-
-interface TrieNode {
-  readonly children: Map<number, TrieNode>;
-  token: AddedToken | undefined;
-}
 
 interface Match {
   readonly start: number;
@@ -33,74 +19,22 @@ interface Match {
   readonly token: AddedToken;
 }
 
-export function createAddedTokenSplitter(
-  tokens: readonly AddedToken[],
-  order: MatchOrder,
-): (text: string, allowSpecial: SpecialFilter) => TextFragment[] {
-  const root = buildTrie(tokens);
-  if (root.children.size === 0) return (text) => [text];
+/** Longer tokens are looked for in all of the text before shorter ones. */
+export function createAddedTokenSplitter(tokens: readonly AddedToken[]): (text: string, allowSpecial: SpecialFilter) => TextFragment[] {
+  const trie = createTokenTrie(tokens, (token) => token.text);
+  if (trie.isEmpty) return (text) => [text];
   return (text, allowSpecial) => {
-    const search = { root, text, allowSpecial };
-    const found = order === 'leftmost' ? leftmostMatches(search) : longestFirst(allMatches(search));
+    const found = longestFirst(allMatches(trie, text, allowSpecial));
     return found.length === 0 ? [text] : fragmentsOf(text, found);
   };
 }
 
-interface Search {
-  readonly root: TrieNode;
-  readonly text: string;
-  readonly allowSpecial: SpecialFilter;
-}
-
-function buildTrie(tokens: readonly AddedToken[]): TrieNode {
-  const root: TrieNode = { children: new Map(), token: undefined };
-  for (const token of tokens) {
-    let node = root;
-    for (let at = 0; at < token.text.length; at++) {
-      const unit = token.text.charCodeAt(at);
-      let child = node.children.get(unit);
-      if (child === undefined) {
-        child = { children: new Map(), token: undefined };
-        node.children.set(unit, child);
-      }
-      node = child;
-    }
-    if (token.text !== '') node.token ??= token;
-  }
-  return root;
-}
-
-/** Calls `visit` for every token that starts at `start`, the shortest first. */
-function visitMatches({ root, text, allowSpecial }: Search, start: number, visit: (match: Match) => void): void {
-  let node: TrieNode | undefined = root;
-  for (let at = start; at < text.length; at++) {
-    node = node.children.get(text.charCodeAt(at));
-    if (node === undefined) return;
-    const { token } = node;
-    if (token === undefined || (token.special && !allowSpecial(start, at + 1))) continue;
-    if (token.wholeWord !== true || standsAlone(text, start, at + 1)) visit({ start, end: at + 1, token });
-  }
-}
-
-const wordChar = /[\p{L}\p{N}\p{M}_]/u;
-
-function standsAlone(text: string, start: number, end: number): boolean {
-  return !wordChar.test(text[start - 1] ?? ' ') && !wordChar.test(text[end] ?? ' ');
-}
-
-function allMatches(search: Search): Match[] {
+function allMatches(trie: TokenTrie<AddedToken>, text: string, allowSpecial: SpecialFilter): Match[] {
   const matches: Match[] = [];
-  for (let start = 0; start < search.text.length; start++) visitMatches(search, start, (match) => matches.push(match));
-  return matches;
-}
-
-function leftmostMatches(search: Search): Match[] {
-  const matches: Match[] = [];
-  for (let start = 0; start < search.text.length; ) {
-    let longest: Match | undefined;
-    visitMatches(search, start, (match) => (longest = match));
-    if (longest !== undefined) matches.push(longest);
-    start = longest === undefined ? start + 1 : (longest as Match).end;
+  for (let start = 0; start < text.length; start++) {
+    trie.visit(text, start, (token, end) => {
+      if (!token.special || allowSpecial(start, end)) matches.push({ start, end, token });
+    });
   }
   return matches;
 }
@@ -129,18 +63,11 @@ function longestFirst(matches: Match[]): Match[] {
 function fragmentsOf(text: string, matches: readonly Match[]): TextFragment[] {
   const fragments: TextFragment[] = [];
   let from = 0;
-  const pushText = (to: number, stripEnd: boolean): void => {
-    if (to <= from) return;
-    const gap = text.slice(from, to);
-    const kept = stripEnd ? gap.trimEnd() : gap;
-    if (kept !== '') fragments.push(kept);
-  };
   for (const { start, end, token } of matches) {
-    pushText(start, token.stripLeft === true);
+    if (start > from) fragments.push(text.slice(from, start));
     fragments.push(token.id);
     from = end;
-    if (token.stripRight === true) while (from < text.length && text[from]!.trim() === '') from++;
   }
-  pushText(text.length, false);
+  if (from < text.length) fragments.push(text.slice(from));
   return fragments;
 }

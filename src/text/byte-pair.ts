@@ -4,6 +4,7 @@ import { mergeSymbols } from './byte-pair-merge.ts';
 import type { MergeTable } from './merge-table.ts';
 import { createPreTokenizer } from './pre-tokenizer.ts';
 import type { PreTokenizerKind } from './pre-tokenizer.ts';
+import { withWordCache } from './word-cache.ts';
 
 export interface BytePairVocabulary {
   readonly idOf: ReadonlyMap<string, number>;
@@ -12,9 +13,6 @@ export interface BytePairVocabulary {
   /** Tokens <0x00> to <0xFF>, -1 where the vocabulary has none; for kinds with `rawUtf8`. */
   readonly byteIds: Int32Array;
 }
-
-const maxCachedWords = 16_384;
-const maxCachedChars = 48;
 
 /**
  * A symbol that is no token by itself: it takes no part in merges and, as in llama.cpp, leaves no id behind.
@@ -25,16 +23,7 @@ const missing = -1;
 export function createBytePairEncoder(vocabulary: BytePairVocabulary): (text: string) => number[] {
   const splitWords = createPreTokenizer(vocabulary.kind);
   const encodeWord = vocabulary.kind.rawUtf8 === true ? rawWordEncoder(vocabulary) : byteWordEncoder(vocabulary);
-  const cache = new Map<string, readonly number[]>();
-  const cachedWord = (word: string): readonly number[] => {
-    if (word.length > maxCachedChars) return encodeWord(word);
-    const known = cache.get(word);
-    if (known !== undefined) return known;
-    const ids = encodeWord(word);
-    if (cache.size >= maxCachedWords) cache.clear();
-    cache.set(word, ids);
-    return ids;
-  };
+  const cachedWord = withWordCache(encodeWord);
   return (text) => {
     const output: number[] = [];
     for (const word of splitWords(text)) for (const id of cachedWord(word)) output.push(id);

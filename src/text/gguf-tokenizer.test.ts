@@ -174,6 +174,13 @@ describe('a small SentencePiece vocabulary', () => {
     expect(tokenizer.streamDecoder({ atStart: true }).push(pieces.indexOf('▁a'))).toBe('a');
   });
 
+  test('a control token that is shown begins the text: the space behind it stays', async () => {
+    const tokenizer = await tokenizerOf(vocabularyFile(spm));
+    const ids = [1, pieces.indexOf('▁a')];
+    expect(tokenizer.decode(ids)).toBe('<s> a');
+    expect(tokenizer.decode(ids, { skipSpecial: true })).toBe('a');
+  });
+
   test('letters never merge into a control token', async () => {
     const more = [...pieces, '<', 's', '>', '<s'];
     const tokenizer = await tokenizerOf(vocabularyFile({ ...spm, tokens: more, scores: more.map(() => 0), types: more.map((_, index) => spm.types![index] ?? 1) }));

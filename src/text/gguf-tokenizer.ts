@@ -127,7 +127,7 @@ function bodyEncoder(vocabulary: GgufVocabulary, scheme: Scheme): TokenizerParts
     const kind = vocabulary.kinds[id]!;
     return (kind & (special | TOKEN_KIND.userDefined)) === 0 ? [] : [{ id, text, special: (kind & special) !== 0 }];
   });
-  const split = createAddedTokenSplitter(added, 'longestToken');
+  const split = createAddedTokenSplitter(added);
   return (text, allowSpecial) => {
     const ids: number[] = [];
     let afterSpecial = true;

@@ -1,20 +1,27 @@
 /**
- * A tokenizer from a Hugging Face tokenizer.json. Normaliser, pre-tokenizer, model and post-processor are those of
- * @huggingface/tokenizers; added tokens are found here, because that library has no way to leave special ones alone,
- * and so is text from ids, because its decoder takes whole texts only.
+ * A tokenizer from a Hugging Face tokenizer.json: gives the ids and texts of the library tokenizers 0.23.2, or refuses the
+ * file by the name of what it does not know. The parts are in tokenizer-json/.
  */
-import { Tokenizer as Library } from '@huggingface/tokenizers';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
-import { FormatError } from '../tensor/errors.ts';
-import { createAddedTokenSplitter } from './added-tokens.ts';
 import { bytesOfAlphabetText } from '../tensor/byte-alphabet.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { idList, isJsonObject } from '../tensor/json.ts';
+import { addedAround, readPostProcessor } from '../tensor/post-processor.ts';
 import { wellKnownEndIds } from './end-token-names.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
-import { readTokenTable } from './json-token-table.ts';
-import type { TokenTable } from './json-token-table.ts';
+import type { StreamDecoder, StreamDecoderOptions } from './stream-decoder.ts';
+import { readAddedTokens } from './tokenizer-json/added-vocabulary.ts';
+import type { JsonAddedToken } from './tokenizer-json/added-vocabulary.ts';
+import { readDecoder } from './tokenizer-json/decoder.ts';
+import type { Decoder } from './tokenizer-json/decoder.ts';
+import { readEncodeLimits } from './tokenizer-json/encode-limits.ts';
+import { readNormalizer } from './tokenizer-json/normalizer.ts';
+import { readPreTokenizer } from './tokenizer-json/pre-tokenizer.ts';
+import { createTextEncoder } from './tokenizer-json/text-encoder.ts';
+import { readTokenModel } from './tokenizer-json/token-model.ts';
+import type { TokenModel } from './tokenizer-json/model-vocabulary.ts';
 import { createTokenizer } from './tokenizer.ts';
-import type { SpecialTokens, Tokenizer, TokenizerParts } from './tokenizer.ts';
-import { idList, isJsonObject } from '../tensor/json.ts';
+import type { SpecialTokens, Tokenizer } from './tokenizer.ts';
 
 export interface JsonTokenizerSources {
   /** Where they are from, for messages. */
@@ -29,95 +36,112 @@ export interface JsonTokenizerSources {
 
 /** @throws FormatError for text that is not JSON, or a tokenizer that is damaged or of an unsupported kind */
 export function jsonTokenizer(sources: JsonTokenizerSources): Tokenizer {
-  const where = `${sources.name}: tokenizer.json`;
-  const json = parseJsonObject(sources.tokenizer, where);
-  const table = readTokenTable(json, where);
-  const library = createLibrary(json, sources.settings, where);
-  const special = specialTokens(table, sources);
-  const { prefixIds, suffixIds } = surroundings(library, table);
-  const { bytesOf, stripLeadingSpace } = createTokenWriter(json, table);
+  const file = `${sources.name}: tokenizer.json`;
+  const json = parseJsonObject(sources.tokenizer, file);
+  if (json['version'] !== undefined && json['version'] !== '1.0') {
+    throw new FormatError(`${file}: the version is ${JSON.stringify(json['version']).slice(0, 40)}; expected "1.0".`);
+  }
+  const model = readTokenModel(json['model'], file);
+  const normalize = readNormalizer(json['normalizer'], `${file}: normalizer`);
+  const added = readAddedTokens(json['added_tokens'], file, { model: model.vocabulary, normalize });
+  const table = tokenTable(model, added);
+  if (table.texts.length === 0) throw new FormatError(`${file}: the vocabulary is empty.`);
+  const surroundings = readPostProcessor(json['post_processor'], `${file}: post_processor`);
+  const named = specialTokens(table, sources);
+  const special = { ...named, bos: named.bos ?? surroundings.before[0] };
+  const { before, after } = addedAround(surroundings, { ...special, settings: sources.settings });
+  const outside = [...before, ...after].find((id) => id >= table.texts.length);
+  if (outside !== undefined) {
+    throw new FormatError(`${file}: post_processor adds the id ${outside}, which is outside the vocabulary of ${table.texts.length}.`);
+  }
+  const preTokenize = readPreTokenizer(json['pre_tokenizer'], `${file}: pre_tokenizer`);
+  const decode = readDecoder(json['decoder'], `${file}: decoder`);
+  const isByteLevel = decoderTypes(json['decoder']).includes('ByteLevel');
   return createTokenizer({
-    kind: `${String(table.modelType)} (tokenizer.json)`,
+    kind: `${model.type} (tokenizer.json)`,
     vocabSize: table.texts.length,
     special,
     endIds: endIds(table, special, sources),
-    prefixIds,
-    suffixIds,
-    stripLeadingSpace,
-    encodeBody: bodyEncoder(library, table),
-    tokenBytes: bytesOf,
+    prefixIds: before,
+    suffixIds: after,
+    stripLeadingSpace: false,
+    limits: readEncodeLimits(json, file),
+    streamDecoder: (options) => createTokenStream(table, decode, options),
+    encodeBody: createTextEncoder({ added, normalize, preTokenize, model }),
+    tokenBytes: tokenByteReader(table, isByteLevel),
     tokenText: (id) => table.texts[id] ?? '',
-    idOf: (text) => table.idOf.get(text),
+    idOf: (text) => table.idOf(text),
     isSpecial: (id) => table.specialIds.has(id),
   });
 }
 
-function createLibrary(json: JsonObject, settings: JsonObject | undefined, where: string): Library {
-  const withoutAdded = { ...json, added_tokens: [] };
-  try {
-    return new Library(withoutAdded, settings ?? {});
-  } catch (error) {
-    throw new FormatError(`${where} cannot be used: ${(error as Error).message}. Expected BPE or Unigram as transformers writes it.`, {
-      cause: error,
-    });
+interface TokenTable {
+  /** By id; undefined where an id is not used. */
+  readonly texts: readonly (string | undefined)[];
+  /** What decoding begins with, where it is not the text. */
+  readonly decoded: ReadonlyMap<number, string>;
+  readonly addedIds: ReadonlySet<number>;
+  readonly specialIds: ReadonlySet<number>;
+  /** Texts that decoding leaves out where special tokens are skipped. */
+  readonly specialTexts: ReadonlySet<string>;
+  readonly unknownId: number | undefined;
+  idOf(text: string): number | undefined;
+}
+
+function tokenTable(model: TokenModel, added: readonly JsonAddedToken[]): TokenTable {
+  const texts = Array.from(model.vocabulary.texts);
+  const addedIds = new Map<string, number>();
+  for (const { id, text } of added) {
+    texts[id] = text;
+    addedIds.set(text, id);
   }
-}
-
-function bodyEncoder(library: Library, table: TokenTable): TokenizerParts['encodeBody'] {
-  const normalize = (text: string): string => (library.normalizer ? library.normalizer(text) : text);
-  const splitRaw = createAddedTokenSplitter(table.added.filter((token) => !token.normalized), 'leftmost');
-  const splitNormalized = createAddedTokenSplitter(
-    table.added.flatMap((token) => (token.normalized ? [{ ...token, text: normalize(token.text) }] : [])),
-    'leftmost',
-  );
-
-  const encodePlain = (text: string, sectionIndex: number): number[] => {
-    const words = library.pre_tokenizer ? library.pre_tokenizer(text, { section_index: sectionIndex }) : [text];
-    const tokens = library.model!(words) as string[];
-    return tokens.flatMap((token) => table.idOf.get(token) ?? table.unknownId ?? []);
-  };
-
-  return (text, allowSpecial) => {
-    const ids: number[] = [];
-    let from = 0;
-    splitRaw(text, allowSpecial).forEach((section, index) => {
-      const length = (typeof section === 'number' ? table.texts[section]! : section).length;
-      const start = text.indexOf(typeof section === 'number' ? table.texts[section]! : section, from);
-      from = start + length;
-      if (typeof section === 'number') {
-        ids.push(section);
-        return;
-      }
-      // The normaliser moves places within a section, so there the section is allowed or not as a whole.
-      const allowed = allowSpecial(start, from);
-      for (const part of splitNormalized(normalize(section), () => allowed)) {
-        if (typeof part === 'number') ids.push(part);
-        else if (part !== '') for (const id of encodePlain(part, index)) ids.push(id);
-      }
-    });
-    return ids;
+  const special = added.filter((token) => token.special);
+  return {
+    texts: Array.from(texts),
+    decoded: new Map(added.filter(({ text, pattern }) => text !== pattern).map(({ id, pattern }) => [id, pattern])),
+    addedIds: new Set(addedIds.values()),
+    specialIds: new Set(special.map((token) => token.id)),
+    specialTexts: new Set(special.map((token) => token.text)),
+    unknownId: model.unknownId,
+    idOf: (text) => addedIds.get(text) ?? model.vocabulary.idOf.get(text),
   };
 }
 
-/** What the post-processor puts before and after a text, found by showing it a text of one marked token. */
-function surroundings(library: Library, table: TokenTable): { prefixIds: number[]; suffixIds: number[] } {
-  const marker = '\u0000marker';
-  const process = library.post_processor as ((tokens: string[], pair: null, addSpecial: boolean) => { tokens: string[] }) | null;
-  const tokens = process ? process([marker], null, true).tokens : [marker];
-  const at = tokens.indexOf(marker);
-  const idsOf = (texts: readonly string[]): number[] => texts.flatMap((text) => table.idOf.get(text) ?? []);
-  return at < 0 ? { prefixIds: [], suffixIds: [] } : { prefixIds: idsOf(tokens.slice(0, at)), suffixIds: idsOf(tokens.slice(at + 1)) };
+/** Runs the stages of the decoder over ids. */
+function createTokenStream(table: TokenTable, decode: Decoder, options: StreamDecoderOptions): StreamDecoder {
+  const { skipSpecial = false, atStart = false } = options;
+  let written = '';
+  const write = (text: string): void => void (written += text);
+  const open = () => decode({ token: write, begin: () => undefined, grow: write, end: () => undefined }, { atStart });
+  const take = (): string => {
+    const text = written;
+    written = '';
+    return text;
+  };
+  let sink = open();
+  return {
+    push(id) {
+      const token = table.decoded.get(id) ?? table.texts[id];
+      if (token !== undefined && !(skipSpecial && table.specialTexts.has(token))) sink.token(token);
+      return take();
+    },
+    flush() {
+      sink.end();
+      sink = open();
+      return take();
+    },
+  };
 }
 
 function specialTokens(table: TokenTable, { settings, generation, config }: JsonTokenizerSources): SpecialTokens {
   const find = (key: string): number | undefined => {
     const named = tokenText(settings?.[`${key}_token`]);
-    const id = named === undefined ? undefined : table.idOf.get(named);
+    const id = named === undefined ? undefined : table.idOf(named);
     const listed = [...idList(generation?.[`${key}_token_id`]), ...idList(config?.[`${key}_token_id`])];
     return id ?? listed.find((candidate) => candidate < table.texts.length);
   };
   const eos = find('eos');
-  const others = wellKnownEndIds((text) => table.idOf.get(text)).filter((id) => id !== eos && table.specialIds.has(id));
+  const others = wellKnownEndIds((text) => table.idOf(text)).filter((id) => id !== eos && table.specialIds.has(id));
   const listed = idList(generation?.['eos_token_id']);
   return {
     bos: find('bos'),
@@ -142,37 +166,28 @@ function endIds(table: TokenTable, special: SpecialTokens, { generation, config 
   const ids = new Set(listed.filter((id) => id < table.texts.length));
   if (special.eos !== undefined) ids.add(special.eos);
   if (idList(generation?.['eos_token_id']).length > 0) return ids;
-  for (const id of wellKnownEndIds((text) => table.idOf.get(text))) if (table.specialIds.has(id)) ids.add(id);
+  for (const id of wellKnownEndIds((text) => table.idOf(text))) if (table.specialIds.has(id)) ids.add(id);
   return ids;
 }
 
 const metaspace = '\u2581';
 const byteToken = /^<0x([0-9A-Fa-f]{2})>$/;
 
-/** How tokens become bytes: by the alphabet of byte-level decoders, or as UTF-8 with U+2581 for spaces. */
-function createTokenWriter(json: JsonObject, table: TokenTable) {
-  const steps = decoderSteps(json['decoder']);
-  const types = new Set(steps.map((step) => step['type']));
+/** The bytes of a token by itself: by the byte alphabet, or as UTF-8 with U+2581 for spaces. */
+function tokenByteReader({ texts, addedIds }: TokenTable, isByteLevel: boolean): (id: number) => Uint8Array {
   const utf8 = new TextEncoder();
-  const bytesOf = (id: number): Uint8Array => {
-    const text = table.texts[id];
-    if (text === undefined) return new Uint8Array(0);
-    if (table.addedIds.has(id)) return utf8.encode(text);
-    if (types.has('ByteLevel')) return bytesOfAlphabetText(text) ?? utf8.encode(text);
-    const hex = types.has('ByteFallback') ? byteToken.exec(text)?.[1] : undefined;
-    if (hex !== undefined) return Uint8Array.of(Number.parseInt(hex, 16));
-    return utf8.encode(text.replaceAll(metaspace, ' '));
+  return (id) => {
+    const text = texts[id] ?? '';
+    if (addedIds.has(id)) return utf8.encode(text);
+    if (isByteLevel) return bytesOfAlphabetText(text) ?? utf8.encode(text);
+    const hex = byteToken.exec(text)?.[1];
+    return hex === undefined ? utf8.encode(text.replaceAll(metaspace, ' ')) : Uint8Array.of(Number.parseInt(hex, 16));
   };
-  const strips = steps.some(
-    (step) =>
-      (step['type'] === 'Strip' && step['start'] === 1) ||
-      (step['type'] === 'Metaspace' && step['prepend_scheme'] !== 'never' && step['add_prefix_space'] !== false),
-  );
-  return { bytesOf, stripLeadingSpace: strips };
 }
 
-function decoderSteps(decoder: JsonValue | undefined): JsonObject[] {
+function decoderTypes(decoder: JsonValue | undefined): string[] {
   if (!isJsonObject(decoder)) return [];
-  const { decoders } = decoder;
-  return Array.isArray(decoders) ? decoders.flatMap((step: JsonValue) => decoderSteps(step)) : [decoder];
+  const { type, decoders } = decoder;
+  const inner = Array.isArray(decoders) ? (decoders as readonly JsonValue[]).flatMap(decoderTypes) : [];
+  return typeof type === 'string' ? [type, ...inner] : inner;
 }

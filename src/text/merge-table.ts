@@ -9,20 +9,16 @@ export interface MergeTable {
   readonly results: Int32Array;
 }
 
-/**
- * @param merges "left right", in order of rank
- * @param where where they are from, for messages
- * @throws FormatError for a merge that is not two tokens which make a third
- */
-export function createMergeTable(
-  merges: readonly string[],
-  idOf: ReadonlyMap<string, number>,
-  where: string,
-): MergeTable {
-  const count = merges.length;
-  const lefts = new Int32Array(count);
-  const rights = new Int32Array(count);
-  const results = new Int32Array(count);
+/** Merges by rank: two tokens and the one that they make. */
+export interface MergeTriples {
+  readonly lefts: Int32Array;
+  readonly rights: Int32Array;
+  readonly results: Int32Array;
+}
+
+/** @param duplicates which rank a pair has that is merged twice: llama.cpp takes the first, tokenizers the last */
+export function createPairTable({ lefts, rights, results }: MergeTriples, duplicates: 'first' | 'last'): MergeTable {
+  const count = lefts.length;
   const mask = tableSize(count) - 1;
   const slots = new Int32Array(mask + 1).fill(-1);
   const slotOf = (left: number, right: number): number => {
@@ -34,20 +30,36 @@ export function createMergeTable(
     return slot;
   };
   for (let rank = 0; rank < count; rank++) {
-    const merge = merges[rank]!;
+    const slot = slotOf(lefts[rank]!, rights[rank]!);
+    if (slots[slot] === -1 || duplicates === 'last') slots[slot] = rank;
+  }
+  return { count, results, rankOf: (left, right) => slots[slotOf(left, right)]! };
+}
+
+/**
+ * @param merges "left right", in order of rank
+ * @param where where they are from, for messages
+ * @throws FormatError for a merge that is not two tokens which make a third
+ */
+export function createMergeTable(
+  merges: readonly string[],
+  idOf: ReadonlyMap<string, number>,
+  where: string,
+): MergeTable {
+  const count = merges.length;
+  const triples = { lefts: new Int32Array(count), rights: new Int32Array(count), results: new Int32Array(count) };
+  merges.forEach((merge, rank) => {
     // The first character is never the separator: a merge may begin with the token " ".
     const space = merge.indexOf(' ', 1);
     const left = space < 0 ? undefined : idOf.get(merge.slice(0, space));
     const right = space < 0 ? undefined : idOf.get(merge.slice(space + 1));
     const result = space < 0 ? undefined : idOf.get(merge.slice(0, space) + merge.slice(space + 1));
     if (left === undefined || right === undefined || result === undefined) throw badMerge(merge, rank, where);
-    lefts[rank] = left;
-    rights[rank] = right;
-    results[rank] = result;
-    const slot = slotOf(left, right);
-    if (slots[slot] === -1) slots[slot] = rank;
-  }
-  return { count, results, rankOf: (left, right) => slots[slotOf(left, right)]! };
+    triples.lefts[rank] = left;
+    triples.rights[rank] = right;
+    triples.results[rank] = result;
+  });
+  return createPairTable(triples, 'first');
 }
 
 function tableSize(count: number): number {

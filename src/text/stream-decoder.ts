@@ -17,22 +17,25 @@ export interface StreamDecoder {
 export interface TokenByteSource {
   tokenBytes(id: number): Uint8Array;
   isSpecial(id: number): boolean;
+  /** Whether a space at the very start of a text is dropped, because encoding puts one there. */
   readonly stripLeadingSpace: boolean;
 }
 
 const space = 0x20;
 
-export function createStreamDecoder(source: TokenByteSource, options: StreamDecoderOptions): StreamDecoder {
+/** For vocabularies whose tokens are bytes. */
+export function createByteStreamDecoder(source: TokenByteSource, options: StreamDecoderOptions): StreamDecoder {
   const { skipSpecial = false, atStart = false } = options;
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
   let dropSpace = atStart && source.stripLeadingSpace;
   return {
     push(id) {
-      if (source.isSpecial(id)) return skipSpecial ? '' : utf8.decode(source.tokenBytes(id), { stream: true });
+      if (skipSpecial && source.isSpecial(id)) return '';
       let bytes = source.tokenBytes(id);
       if (dropSpace && bytes.length > 0) {
         dropSpace = false;
-        if (bytes[0] === space) bytes = bytes.subarray(1);
+        // A control token that is shown begins the text: the space behind it stays.
+        if (bytes[0] === space && !source.isSpecial(id)) bytes = bytes.subarray(1);
       }
       return utf8.decode(bytes, { stream: true });
     },

@@ -2,12 +2,17 @@
 import { InputError } from '../tensor/errors.ts';
 import { checkOptionNames, checkSwitches, describeValue } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
-import { createStreamDecoder } from './stream-decoder.ts';
+import { createByteStreamDecoder } from './stream-decoder.ts';
 import type { StreamDecoder, StreamDecoderOptions } from './stream-decoder.ts';
 
 export interface EncodeOptions {
   /** Adds what the model expects around a text (BOS, EOS); false by default. */
   readonly addSpecial?: boolean | undefined;
+  /**
+   * Cuts and fills the ids as `truncation` and `padding` of the tokenizer.json say. False by default, as in transformers: a
+   * prompt is never cut in silence. See {@link Tokenizer.limits}.
+   */
+  readonly applyLimits?: boolean | undefined;
   /** Lets control tokens be written in the text ("<|im_end|>"); false by default, where they are plain characters. */
   readonly parseSpecial?: boolean | undefined;
 }
@@ -34,6 +39,14 @@ export interface SpecialTokens {
   readonly unk: number | undefined;
 }
 
+/** `truncation` and `padding` of a tokenizer.json. */
+export interface EncodeLimits {
+  /** In words: "truncation to 512 tokens". */
+  readonly description: string;
+  /** @param around how many of the ids stand before and after the text's own */
+  apply(body: readonly number[], around: { readonly before: readonly number[]; readonly after: readonly number[] }): number[];
+}
+
 export interface Tokenizer {
   /** What it was made from, for people: "byte-level BPE (qwen2)". */
   readonly kind: string;
@@ -44,6 +57,8 @@ export interface Tokenizer {
   /** Whether `addSpecial` puts BOS first and EOS last. */
   readonly addBos: boolean;
   readonly addEos: boolean;
+  /** What the file says about cutting and filling texts, in words; undefined where it says nothing. */
+  readonly limits: string | undefined;
   /** Token ids of a text. Lone surrogates count as U+FFFD. */
   encode(text: string, options?: EncodeOptions): number[];
   /**
@@ -80,7 +95,11 @@ export interface TokenizerParts {
   /** Ids that `addSpecial` puts before and after a text. */
   readonly prefixIds: readonly number[];
   readonly suffixIds: readonly number[];
-  /** Decoding drops one space at the start of a text, because encoding puts one there. */
+  /** The limits that the file sets for encoding, where it sets any. */
+  readonly limits?: EncodeLimits | undefined;
+  /** How ids become text where that is more than their bytes one behind the other; the ids were checked. */
+  readonly streamDecoder?: ((options: StreamDecoderOptions) => StreamDecoder) | undefined;
+  /** Where tokens are bytes: decoding drops one space at the start of a text, because encoding puts one there. */
   readonly stripLeadingSpace: boolean;
   encodeBody(text: string, allowSpecial: SpecialFilter): number[];
   tokenBytes(id: number): Uint8Array;
@@ -89,7 +108,7 @@ export interface TokenizerParts {
   isSpecial(id: number): boolean;
 }
 
-const ENCODE_NAMES: NamesOf<EncodeOptions> = { addSpecial: true, parseSpecial: true };
+const ENCODE_NAMES: NamesOf<EncodeOptions> = { addSpecial: true, applyLimits: true, parseSpecial: true };
 const DECODE_NAMES: NamesOf<DecodeOptions> = { skipSpecial: true };
 const STREAM_NAMES: NamesOf<StreamDecoderOptions> = { skipSpecial: true, atStart: true };
 
@@ -116,7 +135,14 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
   };
   const streamDecoder = (options: StreamDecoderOptions = {}): StreamDecoder => {
     checkOptions(options, STREAM_NAMES, 'streamDecoder');
-    return createStreamDecoder({ tokenBytes, isSpecial, stripLeadingSpace: parts.stripLeadingSpace }, options);
+    const stream = parts.streamDecoder?.(options) ?? createByteStreamDecoder(parts, options);
+    return {
+      push(id) {
+        checkId(id);
+        return stream.push(id);
+      },
+      flush: () => stream.flush(),
+    };
   };
   return {
     kind: parts.kind,
@@ -125,10 +151,13 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     endIds: parts.endIds,
     addBos: special.bos !== undefined && prefixIds[0] === special.bos,
     addEos: special.eos !== undefined && suffixIds.at(-1) === special.eos,
+    limits: parts.limits?.description,
     encode(text, options = {}) {
       if (typeof text !== 'string') throw new InputError(`encode takes a string, found ${describeValue(text)}.`);
       checkOptions(options, ENCODE_NAMES, 'encode');
       const body = text === '' ? [] : parts.encodeBody(wellFormed(text), options.parseSpecial === true ? allSpecial : noSpecial);
+      const around = options.addSpecial === true ? { before: prefixIds, after: suffixIds } : { before: [], after: [] };
+      if (options.applyLimits === true && parts.limits !== undefined) return parts.limits.apply(body, around);
       return options.addSpecial === true ? [...prefixIds, ...body, ...suffixIds] : body;
     },
     encodeSegments(segments) {

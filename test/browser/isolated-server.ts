@@ -1,4 +1,4 @@
-import { createReadStream, existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, realpathSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ const contentTypes: Record<string, string> = {
 };
 
 /** Folders a page may read. */
-const served = ['dist', 'node_modules/@huggingface', 'test/fixtures', 'test/browser'];
+const served = ['dist', 'test/fixtures', 'test/browser'];
 
 export interface IsolatedServer {
   readonly origin: string;
@@ -18,8 +18,7 @@ export interface IsolatedServer {
 }
 
 /**
- * Serves dist/ and the fixtures cross-origin isolated (SharedArrayBuffer needs that), without a bundler: bare
- * specifiers become paths on the way out, since import maps do not reach workers.
+ * Serves dist/ and the fixtures cross-origin isolated (SharedArrayBuffer needs that), without a bundler.
  */
 export async function serveIsolated(): Promise<IsolatedServer> {
   const server = createServer((request, response) => {
@@ -30,7 +29,6 @@ export async function serveIsolated(): Promise<IsolatedServer> {
     const file = servedFile(path);
     if (file === undefined) return void response.writeHead(404).end();
     response.setHeader('Content-Type', contentTypes[extname(file)] ?? 'application/octet-stream');
-    if (/\.m?js$/.test(file)) return void response.end(withPaths(readFileSync(file, 'utf8')));
     sendRange(file, request.headers.range, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -52,25 +50,4 @@ function servedFile(path: string): string | undefined {
   const file = join(repoRoot, path);
   if (!served.some((folder) => file.startsWith(join(repoRoot, folder) + sep)) || !existsSync(file)) return undefined;
   return realpathSync(file);
-}
-
-function withPaths(source: string): string {
-  return source.replace(/(\bfrom\s*|\bimport\s*\(?\s*)(['"])(@huggingface\/[a-z-]+)\2/g, (_all, before: string, quote: string, name: string) => `${before}${quote}${entryOf(name)}${quote}`);
-}
-
-/** URL path of a package's ES module entry. */
-function entryOf(name: string): string {
-  const folder = join(repoRoot, 'node_modules', name);
-  const { exports, module: entry, main } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-    exports?: unknown; module?: string; main?: string;
-  };
-  const root = typeof exports === 'object' && exports !== null && '.' in exports ? (exports as Record<string, unknown>)['.'] : exports;
-  return `/node_modules/${name}/${(importTarget(root) ?? entry ?? main ?? 'index.js').replace(/^\.\//, '')}`;
-}
-
-function importTarget(target: unknown): string | undefined {
-  if (typeof target === 'string') return target;
-  if (typeof target !== 'object' || target === null) return undefined;
-  const conditions = target as Record<string, unknown>;
-  return importTarget(conditions['browser'] ?? conditions['import'] ?? conditions['default']);
 }

@@ -49,6 +49,7 @@ export interface PatternProgram {
 interface Builder {
   readonly code: number[];
   readonly sets: CharSet[];
+  readonly setIndexes: Map<CharSet, number>;
   registers: number;
   readonly keepsCaptures: boolean;
 }
@@ -58,11 +59,12 @@ const maxCodeLength = 200_000;
 /** @throws SyntaxError for a pattern whose intervals make it too large */
 export function compilePattern({ node, captures }: ParsedPattern): PatternProgram {
   const keepsCaptures = hasBackreference(node);
-  const builder: Builder = { code: [], sets: [], registers: 2 * (captures + 1), keepsCaptures };
+  const builder: Builder = { code: [], sets: [], setIndexes: new Map(), registers: 2 * (captures + 1), keepsCaptures };
   emit(builder, node);
   push(builder, OP.match);
   const first = firstOf(node);
-  return { code: Int32Array.from(builder.code), sets: builder.sets, registers: builder.registers, first: first.nullable ? undefined : unionOf(first.sets) };
+  const { sets, registers } = builder;
+  return { code: Int32Array.from(builder.code), sets, registers, first: first.nullable ? undefined : unionOf(first.sets) };
 }
 
 function hasBackreference(node: PatternNode): boolean {
@@ -90,8 +92,9 @@ function push(builder: Builder, ...words: number[]): number {
 }
 
 function addSet(builder: Builder, set: CharSet): number {
-  const known = builder.sets.indexOf(set);
-  return known >= 0 ? known : builder.sets.push(set) - 1;
+  const index = builder.setIndexes.get(set) ?? builder.sets.push(set) - 1;
+  builder.setIndexes.set(set, index);
+  return index;
 }
 
 function emit(builder: Builder, node: PatternNode): void {
@@ -149,11 +152,11 @@ function widthOf(node: PatternNode): { shortest: number; longest: number } {
   switch (node.type) {
     case 'set':
       return { shortest: 1, longest: 1 };
-    case 'sequence':
-      return node.nodes.map(widthOf).reduce((sum, each) => ({ shortest: sum.shortest + each.shortest, longest: sum.longest + each.longest }), {
-        shortest: 0,
-        longest: 0,
-      });
+    case 'sequence': {
+      const widths = node.nodes.map(widthOf);
+      const sum = (key: 'shortest' | 'longest'): number => widths.reduce((total, width) => total + width[key], 0);
+      return { shortest: sum('shortest'), longest: sum('longest') };
+    }
     case 'alternatives': {
       const widths = node.branches.map(widthOf);
       return { shortest: Math.min(...widths.map((each) => each.shortest)), longest: Math.max(...widths.map((each) => each.longest)) };

@@ -24,8 +24,11 @@ export function parseClass(source: PatternText, ignoreCase: boolean): BracketCla
 function parseIntersection(source: PatternText): CharSet {
   const operands: CharSet[] = [];
   let operand = createOperand();
-  if (source.chars[source.at] === ']' && source.chars.includes(']', source.at + 1)) addChar(source, operand, next(source, 'class').codePointAt(0)!);
-  else if (source.chars[source.at] === ']') failAt(source, 'an empty class');
+  if (source.chars[source.at] === ']') {
+    // A ] that comes first stands for itself, if another one closes the class.
+    if (!source.chars.includes(']', source.at + 1)) failAt(source, 'an empty class');
+    addChar(source, operand, next(source, 'class').codePointAt(0)!);
+  }
   while (!take(source, ']')) {
     if (isAtEnd(source)) failAt(source, 'expected ]');
     if (!take(source, '&&')) {

@@ -33,7 +33,9 @@ const maxPatternLength = 65_536;
 
 /** @throws SyntaxError for what is wrong or not supported */
 export function parsePattern(pattern: string): ParsedPattern {
-  if (pattern.length > maxPatternLength) throw new SyntaxError(`a pattern of ${pattern.length} characters; at most ${maxPatternLength} are read`);
+  if (pattern.length > maxPatternLength) {
+    throw new SyntaxError(`a pattern of ${pattern.length} characters; at most ${maxPatternLength} are read`);
+  }
   const hasNames = /\(\?(?:<[^=!]|')/.test(pattern.replace(/\\[^]/g, ''));
   const source: PatternSource = { ...patternText(pattern, createCaseFold()), hasNames, names: new Map(), captures: 0 };
   const node = parseBranches(source, { ignoreCase: false, dotAll: false, extended: false });
@@ -303,7 +305,13 @@ function readOptions(source: PatternSource, options: Options): Options {
 const maxRepeat = 100_000;
 const maxNestedRepeats = 20;
 
-function parseRepeats(source: PatternSource, { atom, canRepeat, options }: { atom: PatternNode; canRepeat: boolean; options: Options }): PatternNode {
+interface Repeatable {
+  readonly atom: PatternNode;
+  readonly canRepeat: boolean;
+  readonly options: Options;
+}
+
+function parseRepeats(source: PatternSource, { atom, canRepeat, options }: Repeatable): PatternNode {
   let node = atom;
   for (let count = 0; ; count++) {
     while (!isAtEnd(source) && (skipComment(source) || skipExtended(source, options)));
@@ -321,7 +329,8 @@ function takeRepeat(source: PatternSource): { min: number; max: number; mode: Re
     const mode = take(source, '?') ? 'lazy' : take(source, '+') ? 'possessive' : 'greedy';
     return { min: simple[0]!, max: simple[1]!, mode };
   }
-  const interval = source.chars[source.at] === '{' ? /^\{(\d*)(,?)(\d*)\}/.exec(source.chars.slice(source.at, source.at + 16).join('')) : null;
+  if (source.chars[source.at] !== '{') return undefined;
+  const interval = /^\{(\d*)(,?)(\d*)\}/.exec(source.chars.slice(source.at, source.at + 16).join(''));
   if (interval === null || (interval[1] === '' && interval[3] === '')) return undefined;
   source.at += interval[0].length;
   const [, low, comma, high] = interval;
@@ -332,13 +341,3 @@ function takeRepeat(source: PatternSource): { min: number; max: number; mode: Re
   // {n}? is an optional {n}; {n,m}+ repeats {n,m}.
   return { min, max, mode: comma !== '' && take(source, '?') ? 'lazy' : 'greedy' };
 }
-
-/** A whole text as a pattern: nothing in it is special. */
-export function literalPattern(text: string): ParsedPattern {
-  const nodes = Array.from(text, (char): PatternNode => {
-    const codePoint = char.codePointAt(0)!;
-    return { type: 'set', set: createCharSet((each) => each === codePoint) };
-  });
-  return { node: { type: 'sequence', nodes }, captures: 0 };
-}
-

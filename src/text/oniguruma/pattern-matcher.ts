@@ -10,7 +10,7 @@ import type { PatternProgram } from './compile-pattern.ts';
 import { wordClass } from './named-class.ts';
 import type { AnchorKind } from './pattern-node.ts';
 import type { CharSet } from './char-set.ts';
-import { literalPattern, parsePattern } from './parse-pattern.ts';
+import { parsePattern } from './parse-pattern.ts';
 import type { ParsedPattern } from './parse-pattern.ts';
 
 export interface PatternMatcher {
@@ -23,9 +23,16 @@ export function createPatternMatcher(pattern: string): PatternMatcher {
   return matcherOf(parsePattern(pattern), pattern);
 }
 
-/** Finds a text as it is. */
-export function createTextMatcher(text: string): PatternMatcher {
-  return matcherOf(literalPattern(text), text);
+/** Finds a text as it is; the empty one lies between any two characters. */
+export function createTextMatcher(wanted: string): PatternMatcher {
+  if (wanted === '') return createPatternMatcher('');
+  return {
+    findAll(text) {
+      const found: number[] = [];
+      for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + wanted.length)) found.push(at, at + wanted.length);
+      return found;
+    },
+  };
 }
 
 function matcherOf(parsed: ParsedPattern, name: string): PatternMatcher {
@@ -48,6 +55,8 @@ interface Run {
   readonly tools: Tools;
   readonly registers: Int32Array;
   searchStart: number;
+  /** Where the instruction that has just run goes on. */
+  nextPc: number;
   stackSize: number;
   stepsLeft: number;
 }
@@ -57,7 +66,8 @@ const stepsPerUnit = 1000;
 
 function createRun(program: PatternProgram, text: string, tools: Tools): Run {
   const registers = new Int32Array(program.registers).fill(-1);
-  return { program, text, tools, registers, searchStart: 0, stackSize: 0, stepsLeft: baseSteps + stepsPerUnit * text.length };
+  const stepsLeft = baseSteps + stepsPerUnit * text.length;
+  return { program, text, tools, registers, searchStart: 0, nextPc: 0, stackSize: 0, stepsLeft };
 }
 
 /** The iteration of tokenizers: an empty match that touches the match before it does not count, nor any in an empty text. */
@@ -129,7 +139,8 @@ function pushEntry(run: Run, first: number, second: number, third: number): void
 
 function tooLong(run: Run): InputError {
   return new InputError(
-    `The tokenizer's pattern ${JSON.stringify(run.tools.name.slice(0, 120))} takes too many steps over this text of ${run.text.length} characters. ` +
+    `The tokenizer's pattern ${JSON.stringify(run.tools.name.slice(0, 120))} takes too many steps over this text of ` +
+      `${run.text.length} characters. ` +
       'Patterns with repeats inside repeats do that; use the tokenizer of the original model.',
   );
 }
@@ -183,49 +194,61 @@ function execute(run: Run, startPc: number, startAt: number, mustEndAt: number):
         pc += 5;
         break;
       }
-      case OP.anchor:
-        failed = !anchorHolds(run, ANCHORS[code[pc + 1]!]!, at);
-        pc += 2;
-        break;
-      case OP.lookAhead:
-        failed = execute(run, pc + 3, at, -1) >= 0 === (code[pc + 1] === 1);
-        pc = code[pc + 2]!;
-        break;
-      case OP.lookBehind:
-        failed = looksBack(run, pc, at) === (code[pc + 1] === 1);
-        pc = code[pc + 2]!;
-        break;
-      case OP.atomic: {
-        const end = execute(run, pc + 2, at, -1);
-        failed = end < 0;
-        at = end;
-        pc = code[pc + 1]!;
-        break;
-      }
-      case OP.save:
-        setRegister(run, code[pc + 1]!, at);
-        pc += 2;
-        break;
-      case OP.jumpIfEmpty:
-        pc = run.registers[code[pc + 1]!] === at ? code[pc + 2]! : pc + 3;
-        break;
-      case OP.backreference: {
-        const group = code[pc + 1]!;
-        const isUnset = run.registers[2 * group]! < 0 || run.registers[2 * group + 1]! < 0;
-        const end = isUnset ? -1 : matchAgain(run, group, { at, ignoreCase: code[pc + 2] === 1 });
-        failed = !isUnset && end < 0;
-        if (!isUnset) at = end;
-        pc = isUnset ? code[pc + 3]! : pc + 4;
-        break;
-      }
-      default:
+      case OP.fail:
         failed = true;
+        break;
+      default:
+        at = runRarer(run, pc, at);
+        failed = at < 0;
+        pc = run.nextPc;
     }
     if (!failed) continue;
     const resumed = backtrack(run, base);
     if (resumed < 0) return -1;
     pc = resumed;
     at = run.tools.stack[run.stackSize + 1]!;
+  }
+}
+
+/** Runs an instruction that is not in the inner loop. @returns the new position, or -1; the next instruction is run.nextPc */
+function runRarer(run: Run, pc: number, at: number): number {
+  const { code } = run.program;
+  switch (code[pc]) {
+    case OP.anchor:
+      run.nextPc = pc + 2;
+      return anchorHolds(run, ANCHORS[code[pc + 1]!]!, at) ? at : -1;
+    case OP.lookAhead: {
+      const isNegated = code[pc + 1] === 1;
+      const isFound = execute(run, pc + 3, at, -1) >= 0;
+      run.nextPc = code[pc + 2]!;
+      return isFound === isNegated ? -1 : at;
+    }
+    case OP.lookBehind: {
+      const isNegated = code[pc + 1] === 1;
+      const isFound = looksBack(run, pc, at);
+      run.nextPc = code[pc + 2]!;
+      return isFound === isNegated ? -1 : at;
+    }
+    case OP.atomic: {
+      const end = execute(run, pc + 2, at, -1);
+      run.nextPc = code[pc + 1]!;
+      return end;
+    }
+    case OP.save:
+      setRegister(run, code[pc + 1]!, at);
+      run.nextPc = pc + 2;
+      return at;
+    case OP.jumpIfEmpty:
+      run.nextPc = run.registers[code[pc + 1]!] === at ? code[pc + 2]! : pc + 3;
+      return at;
+    case OP.backreference: {
+      const group = code[pc + 1]!;
+      const isUnset = run.registers[2 * group]! < 0 || run.registers[2 * group + 1]! < 0;
+      run.nextPc = isUnset ? code[pc + 3]! : pc + 4;
+      return isUnset ? at : matchAgain(run, group, { at, ignoreCase: code[pc + 2] === 1 });
+    }
+    default:
+      throw new Error(`unknown instruction ${code[pc]}`);
   }
 }
 
@@ -337,7 +360,8 @@ function matchAgain(run: Run, group: number, { at, ignoreCase }: { at: number; i
   if (text.startsWith(wanted, at)) return at + wanted.length;
   if (!ignoreCase) return -1;
   const found = text.slice(at, at + wanted.length);
-  const same = (a: string, b: string | undefined): boolean => b !== undefined && tools.fold.variantsOf(a.codePointAt(0)!).includes(b.codePointAt(0)!);
+  const same = (a: string, b: string | undefined): boolean =>
+    b !== undefined && tools.fold.variantsOf(a.codePointAt(0)!).includes(b.codePointAt(0)!);
   const foundChars = Array.from(found);
   const isSame = found.length === wanted.length && Array.from(wanted).every((char, index) => same(char, foundChars[index]));
   return isSame ? at + wanted.length : -1;
