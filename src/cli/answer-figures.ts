@@ -32,20 +32,43 @@ export function figuresLine(device: string, { usage, timings }: FinalPiece, colu
   return forms.map(lineOf).find((line) => line !== '' && widthOf(line) <= columns) ?? cutToWidth(lineOf(forms.at(-1)!), columns);
 }
 
-export interface EndingFacts {
-  /** What `--max-tokens` said. */
-  readonly maxTokens: number | undefined;
+export interface ContextFacts {
   readonly contextLength: number;
+  /** The most that `--context` could ask for. */
+  readonly modelContextLength: number;
+}
+
+export interface EndingFacts extends ContextFacts {
   readonly isChat: boolean;
 }
 
+/** The context to ask for where this one is too short; undefined where the model has no more. */
+function largerContext({ contextLength, modelContextLength }: ContextFacts): number | undefined {
+  const wanted = Math.min(modelContextLength, Math.max(8192, 2 * contextLength));
+  return wanted > contextLength ? wanted : undefined;
+}
+
+/** That the model no longer sees the beginning of a conversation. */
+export function droppedNote(turns: number, facts: ContextFacts): string {
+  const oldest = turns === 1 ? 'oldest turn was' : `oldest ${turns} turns were`;
+  const larger = largerContext(facts);
+  const advice = larger === undefined ? '' : `; --context ${larger} keeps more`;
+  return `the conversation is longer than the context of ${withThousands(facts.contextLength)} tokens: the ${oldest} left out${advice}`;
+}
+
 /** Why an answer ended, in words, where it is not simply over. */
-export function endingNote({ finishReason, stopText, usage }: FinalPiece, { maxTokens, contextLength, isChat }: EndingFacts): string | undefined {
-  const more = `--context N gives more${isChat ? ', /reset starts over' : ''}`;
-  const full = `stopped: the context of ${withThousands(contextLength)} tokens is full; ${more}`;
-  if (finishReason === 'length') {
-    if (maxTokens === undefined && usage.promptTokens + usage.completionTokens >= contextLength) return full;
-    return `stopped after ${plural(usage.completionTokens, 'token')}; --max-tokens N gives more`;
+export function endingNote({ finishReason, stopText, usage }: FinalPiece, { isChat, ...facts }: EndingFacts): string | undefined {
+  switch (finishReason) {
+    case 'context': {
+      const larger = largerContext(facts);
+      const advice = [...(larger === undefined ? [] : [`--context ${larger} holds more`]), ...(isChat ? ['/reset starts over'] : [])];
+      return [`stopped: prompt and answer fill the context of ${withThousands(facts.contextLength)} tokens`, ...advice].join('; ');
+    }
+    case 'length':
+      return `stopped after ${plural(usage.completionTokens, 'token')}; --max-tokens N gives more`;
+    case 'stop':
+      return stopText === undefined ? undefined : `ended at the stop text ${JSON.stringify(stopText)}`;
+    default:
+      throw new Error(`unknown reason ${JSON.stringify(finishReason satisfies never)}`);
   }
-  return stopText === undefined ? undefined : `ended at the stop text ${JSON.stringify(stopText)}`;
 }

@@ -7,7 +7,8 @@ import type { Terminal } from './terminal.ts';
 import { createWordWrapper } from './word-wrapper.ts';
 
 export interface AnswerPrinter {
-  push(text: string): void;
+  /** Pieces of one answer, in order. */
+  push(piece: Pick<Piece, 'text' | 'thinkingOpened'>): void;
   /** Prints what was held back and ends the line; safe to call twice. */
   end(): void;
 }
@@ -58,9 +59,10 @@ function openSinks({ answer, thinking }: AnswerPrinterOptions): Readonly<Record<
 
 export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinter {
   const { thinking } = options;
-  const splitter = createReasoningParser();
   const sinks = openSinks(options);
   let last: AnswerPart['kind'] | undefined;
+  /** Made at the first piece, which says whether the prompt opened the thinking. */
+  let parser: ReturnType<typeof createReasoningParser> | undefined;
   let isEnded = false;
   const print = ({ kind, text }: AnswerPart) => {
     if (kind !== last) {
@@ -73,11 +75,14 @@ export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinte
     last = kind;
   };
   return {
-    push: (text) => splitter.push(text).forEach(print),
+    push({ text, thinkingOpened }) {
+      parser ??= createReasoningParser({ opened: thinkingOpened });
+      parser.push(text).forEach(print);
+    },
     end() {
       if (isEnded) return;
       isEnded = true;
-      splitter.flush().forEach(print);
+      parser?.flush().forEach(print);
       if (last === undefined) return;
       sinks[last].flush();
       if (!sinks[last].isAtLineStart()) sinks[last].push('\n');
@@ -85,10 +90,10 @@ export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinte
   };
 }
 
-/** Reads a generation through `onText` to its last piece. */
-export async function streamAnswer(generation: AsyncIterable<Piece>, onText: (text: string) => void): Promise<FinalPiece> {
+/** Reads a generation to its last piece; `onText` gets those with a text. */
+export async function streamAnswer(generation: AsyncIterable<Piece>, onText: (piece: Piece) => void): Promise<FinalPiece> {
   for await (const piece of generation) {
-    if (piece.text !== '') onText(piece.text);
+    if (piece.text !== '') onText(piece);
     if (piece.finishReason !== undefined) return piece;
   }
   throw new Error('The generation ended without a last piece.');

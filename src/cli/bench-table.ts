@@ -28,7 +28,7 @@ export function benchTableLines(measurements: readonly Measurement[], circumstan
     return [
       measure,
       [...best.values()].find((entry) => entry !== undefined)!.unit,
-      ...engines.map((name) => cell(best.get(name), mostRuns(measurements))),
+      ...engines.map((name) => cell(best.get(name), mostRunsOf(measurements))),
       ...rivals.map((name) => ratio(ingot, best.get(name))),
       shareOf(ingot?.limit),
     ];
@@ -39,10 +39,10 @@ export function benchTableLines(measurements: readonly Measurement[], circumstan
 
 const noteLines = (notes: readonly string[]) => notes.map((note) => `note: ${note}`);
 
-const mostRuns = (measurements: readonly Measurement[]) => Math.max(0, ...measurements.map(({ runs }) => runs.length));
+const mostRunsOf = (measurements: readonly Measurement[]) => Math.max(0, ...measurements.map(({ runs }) => runs.length));
 
 function titleLines(measurements: readonly Measurement[], { model, machine, device, commit, warmups, pauseSeconds, isQuick }: Circumstances): string[] {
-  const runs = mostRuns(measurements);
+  const runs = mostRunsOf(measurements);
   const engines = new Map(measurements.map(({ engine }) => [engine.name, `${engine.name} ${engine.version} on ${engine.device}`]));
   const adapter = device.adapter === null ? '' : `, ${[device.adapter.device, device.adapter.description].filter((text) => text !== '').join(', ')}`;
   return [

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -73,6 +74,22 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
     expect(status).toBe(0);
     expect(stdout).toContain('decode 128 after 128 ');
     expect(stdout).toContain('note: decode 128 after 4096 is left out: it takes 4225 positions, and the model has 2048');
+  });
+
+  it('stopped half-way, shows and keeps what it has', async () => {
+    const json = join(folder, 'stopped.jsonl');
+    const child = spawn(process.execPath, [main, 'bench', model, '--device', 'cpu', '--threads', '1', '--workloads', 'prefill,decode,ttft', '--runs', '3', '--pause', '0', '--json', json], { env });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+      stderr += chunk;
+      if (/prefill 512, ingot: run 2/.test(stderr)) child.kill('SIGINT');
+    });
+    expect((await once(child, 'close'))[0]).toBe(130);
+    expect(stdout).toMatch(/^prefill 128 +tok\/s +[\d.,]+ \([\d.,-]+\) /m);
+    expect(stdout).toMatch(/^prefill 512 +tok\/s +[\d.,]+, 1 run /m);
+    expect(stdout).toMatch(/^note: stopped: prefill 512; decode 128 after 128; TTFT 16; TTFT 512 not measured, or not to the end$/m);
+    expect(readFileSync(json, 'utf8').trimEnd().split('\n').map((line) => (JSON.parse(line) as { measure: string; runs: number[] })).map(({ measure, runs }) => [measure, runs.length])).toEqual([['prefill 128', 3], ['prefill 512', 1]]);
   });
 
   it.skipIf(process.platform !== 'linux')('stops at Ctrl-C and leaves no process behind', async () => {

@@ -1,6 +1,6 @@
 /** The conversation of `ingot chat`: messages in, answers out. */
 import type { Chat, DecodingOptions, FinalPiece, Model } from '../engine/api.ts';
-import { endingNote, figuresLine } from './answer-figures.ts';
+import { droppedNote, endingNote, figuresLine } from './answer-figures.ts';
 import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
 import { CHAT_HELP, parseChatLine } from './chat-commands.ts';
 import type { ChatCommand } from './chat-commands.ts';
@@ -15,7 +15,8 @@ import { wrapText } from './word-wrapper.ts';
 
 export interface ChatSessionOptions {
   readonly model: Model;
-  readonly messages: MessageSource;
+  /** Takes the terminal over; called when the conversation can begin. */
+  openMessages(): MessageSource;
   readonly screen: Terminal;
   readonly progressStream: OutputStream;
   /** A person is there: prompts are shown, and an error does not end the conversation. */
@@ -31,30 +32,40 @@ export interface ChatSessionOptions {
 interface ChatState {
   chat: Chat;
   thinking: boolean;
+  /** How many of the oldest turns the model has not seen in its last answer. */
+  droppedTurns: number;
 }
 
 const LEAVING = { kind: 'exit' } as const;
 
+/** Options with the messages that have been opened. */
+type Session = ChatSessionOptions & { readonly messages: MessageSource };
+
 /** @throws Interruption where Ctrl-C ended the session; what an answer threw, where nobody is there to read it */
 export async function runChatSession(options: ChatSessionOptions): Promise<void> {
-  const { model, messages, screen, isInteractive } = options;
-  const state: ChatState = { chat: model.createChat({ ...options.decoding, system: options.system }), thinking: options.thinking };
-  if (isInteractive) {
-    screen.write(banner(model, screen));
-    options.onInterrupt(messages.interrupt);
-  }
+  const { model, screen, isInteractive } = options;
+  const state: ChatState = { chat: newChat(options, options.system), thinking: options.thinking, droppedTurns: 0 };
+  if (isInteractive) screen.write(banner(model, screen));
+  const messages = options.openMessages();
+  const session: Session = { ...options, messages };
+  if (isInteractive) options.onInterrupt(messages.interrupt);
   try {
     for (;;) {
-      const line = await nextMessage(options);
+      const line = await nextMessage(session);
       const command = line === undefined ? LEAVING : parseChatLine(line);
       if (command.kind === 'exit') return sayGoodbye(screen, isInteractive);
-      if (command.kind === 'message') await answer(command.text, state, options);
+      if (command.kind === 'message') await answer(command.text, state, session);
       else obey(command, state, options);
     }
   } finally {
     state.chat.dispose();
     messages.close();
   }
+}
+
+/** A conversation that outgrows the context goes on without its oldest turns. */
+function newChat({ model, decoding }: ChatSessionOptions, system: string | undefined): Chat {
+  return model.createChat({ ...decoding, system, contextPolicy: 'slide' });
 }
 
 function banner({ info }: Model, screen: Terminal): string {
@@ -68,7 +79,7 @@ function banner({ info }: Model, screen: Terminal): string {
 }
 
 /** @throws Interruption where Ctrl-C was pressed twice; the signal's reason */
-async function nextMessage({ messages, screen, signal, isInteractive }: ChatSessionOptions): Promise<string | undefined> {
+async function nextMessage({ messages, screen, signal, isInteractive }: Session): Promise<string | undefined> {
   const ended = rejectOnAbort(signal);
   try {
     const event = await Promise.race([messages.next(), ended.promise]);
@@ -100,7 +111,7 @@ function rejectOnAbort(signal: AbortSignal): { readonly promise: Promise<never>;
 type OtherCommand = Exclude<ChatCommand, { readonly kind: 'message' | 'exit' }>;
 
 function obey(command: OtherCommand, state: ChatState, options: ChatSessionOptions): void {
-  const { screen, model, decoding } = options;
+  const { screen } = options;
   const say = (text: string) => screen.write(`${screen.dim(wrapText(text, screen.columns()))}\n`);
   switch (command.kind) {
     case 'nothing':
@@ -114,10 +125,12 @@ function obey(command: OtherCommand, state: ChatState, options: ChatSessionOptio
       return say(command.isOn ? 'thinking on' : 'thinking off');
     case 'reset':
       state.chat.reset();
+      state.droppedTurns = 0;
       return say('a new conversation');
     case 'system':
       state.chat.dispose();
-      state.chat = model.createChat({ ...decoding, system: command.text });
+      state.chat = newChat(options, command.text);
+      state.droppedTurns = 0;
       return say(command.text === '' ? 'a new conversation without a system message' : 'a new conversation with this system message');
     default:
       throw new Error(`unknown command ${JSON.stringify(command satisfies never)}`);
@@ -141,7 +154,7 @@ function stopAtInterrupt(messages: MessageSource): AbortSignal {
 }
 
 /** @throws the session's end; any error where nobody is there to try again */
-async function answer(text: string, state: ChatState, options: ChatSessionOptions): Promise<void> {
+async function answer(text: string, state: ChatState, options: Session): Promise<void> {
   const { screen, messages, signal, isInteractive, progressStream } = options;
   const stopped = stopAtInterrupt(messages);
   const display = createProgressDisplay(progressStream);
@@ -158,6 +171,7 @@ async function answer(text: string, state: ChatState, options: ChatSessionOption
       printer.push(piece);
     });
     printer.end();
+    sayDropped(final, state, options);
     if (isInteractive) sayFigures(final, options);
   } catch (error) {
     display.clear();
@@ -171,9 +185,18 @@ async function answer(text: string, state: ChatState, options: ChatSessionOption
   }
 }
 
-function sayFigures(final: FinalPiece, { screen, model, decoding }: ChatSessionOptions): void {
-  const { deviceDescription, contextLength } = model.info;
-  const note = endingNote(final, { maxTokens: decoding.maxTokens, contextLength, isChat: true });
+function sayFigures(final: FinalPiece, { screen, model }: ChatSessionOptions): void {
+  const note = endingNote(final, { ...model.info, isChat: true });
   if (note !== undefined) screen.write(`${screen.dim(wrapText(`(${note})`, screen.columns()))}\n`);
-  screen.write(`${screen.dim(figuresLine(deviceDescription, final, screen.columns() - 1))}\n\n`);
+  screen.write(`${screen.dim(figuresLine(model.info.deviceDescription, final, screen.columns() - 1))}\n\n`);
+}
+
+/** Told when it happens, not after every answer that follows. */
+function sayDropped({ droppedTurns }: FinalPiece, state: ChatState, { screen, model, isInteractive, progressStream }: ChatSessionOptions): void {
+  const isNew = droppedTurns > state.droppedTurns;
+  state.droppedTurns = droppedTurns;
+  if (!isNew) return;
+  const note = droppedNote(droppedTurns, model.info);
+  if (isInteractive) screen.write(`${screen.dim(wrapText(`(${note})`, screen.columns()))}\n`);
+  else progressStream.write(`ingot: ${note}\n`);
 }

@@ -49,7 +49,7 @@ export async function chat(path: string | undefined, flags: ChatFlags): Promise<
     withModel(path, { ...flags, signal }, (model) =>
       runChatSession({
         model,
-        messages: openMessages(screen),
+        openMessages: () => openMessages(screen),
         screen,
         progressStream: stderr,
         isInteractive,

@@ -1,5 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -29,8 +32,8 @@ describe.skipIf(!existsSync(main))('ingot', () => {
 
   it.each([
     [['run', 'a', 'b', 'c'], 2, 'quotes'],
-    [['hello', '--temperature', '-1'], 2, 'temperature must be'],
-    [['hello', '--no-such-option'], 2, '--no-such-option'],
+    [['hello you', '--temperature', '-1'], 2, 'temperature must be'],
+    [['hello you', '--no-such-option'], 2, '--no-such-option'],
     [['run', '--raw', '--system', 'x', 'y'], 2, '--system'],
     [[], 2, 'prompt is empty'],
     [['inspect', 'no-such-model.gguf'], 1, 'no-such-model.gguf'],
@@ -138,25 +141,215 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('big.gguf'))).toEqual([]);
   });
 
-  it.skipIf(process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0)('chats on a terminal: banner, dimmed thinking, Ctrl-C', async () => {
-    const child = spawn('script', ['-qefc', `"${process.execPath}" "${main}" chat -t 0`, '/dev/null'], { env: { ...process.env, INGOT_MODEL: '', NO_COLOR: '', TERM: 'xterm' } });
-    let shown = '';
-    child.stdout.on('data', (chunk: Buffer) => (shown += chunk.toString()));
-    const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
-    const until = async (pattern: RegExp) => {
-      while (!pattern.test(shown) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(shown).toMatch(pattern);
+  it.each([
+    [['serve'], ['no command "serve"', 'ingot run "serve"']],
+    [['serve', '--port', '80'], ['no command "serve"']],
+    [['insepct', 'x.gguf'], ['Did you mean "inspect"?']],
+    [['chta'], ['Did you mean "chat"?']],
+    [['conv'], ['Did you mean "convert"?']],
+    [['pull', 'llama3'], ['no command "pull"', 'ingot "pull llama3"']],
+    [['tell', 'me', 'a', 'story'], ['ingot "tell me a story"']],
+    [['help', 'bnech'], ['Did you mean "bench"?']],
+    [['-t', '0', 'run', 'hi'], ['options go after the command']],
+    [['run', 'hello', 'world'], ['ingot run "hello world"']],
+    [['package.json'], ['is a file, but no model', 'ingot run - < package.json']],
+    [['inspect', '--jsno', 'x'], ["unknown option '--jsno'", 'Did you mean --json?']],
+    [['run', 'a b', '--max-token', '3'], ['Did you mean --max-tokens?']],
+    [['inspect', 'a.gguf', 'b.gguf'], ['too many arguments']],
+    [['doctor', 'now'], ['too many arguments']],
+    [['chat', 'a.gguf', '--model', 'b.gguf'], ['given twice']],
+    [['run', '--threads', 'many', 'hi'], ['--threads', 'integer from 1 to 256']],
+    [['eval', bundled, bundled], ['--model']],
+    [['eval', 'notes.txt', bundled], [`ingot eval notes.txt --model ${bundled}`]],
+    [['kernels', bundled, '--profile', 'nvidia', '--keys', '2049'], ['--keys 2049', 'at most 2048']],
+    [['kernels', bundled, '--profile', 'nvidia', '--rows', '4096'], ['--rows 4096', 'at most 512']],
+  ] as [string[], string[]][])('%j is wrong usage', (args, texts) => {
+    const { status, stdout, stderr } = ingot(args);
+    for (const text of texts) expect(stderr).toContain(text);
+    expect(stderr).not.toContain('INGOT_DEBUG');
+    expect([status, stdout]).toEqual([2, '']);
+  });
+
+  it.each([
+    [['run', 'no-such/model.gguf', 'hi'], 'no such file'],
+    [['inspect', bundled.replace('.gguf', '.guf')], `Did you mean ${bundled}?`],
+    [['run', bundled, 'hi', '--context', '999999'], '--context must be'],
+    [['run', 'hello there', '--context', '5'], 'larger --context'],
+    [['eval', bundled], 'is a model (GGUF), not a text'],
+    [['eval', tmpdir()], 'not a regular file'],
+    [['inspect', 'src'], 'holds no model'],
+    [['run', 'README.md', 'hi'], 'not a model file'],
+    [['kernels', bundled, '--profile', 'nvidia', '--dump', 'package.json/x'], 'cannot open or write'],
+    [['bench', bundled, '--device', 'cpu', '--quick', '--json', 'package.json/x'], 'cannot open or write'],
+    [['synth', 'qwen3-0.6b', '-o', 'no-such/x.gguf'], 'its folder does not exist'],
+    [['run', 'http://127.0.0.1:9/m.gguf', 'hi'], 'http://127.0.0.1:9/m.gguf'],
+  ] as [string[], string][])('%j fails in plain words', (args, text) => {
+    const { status, stdout, stderr } = ingot(args);
+    expect(stderr).toContain(text);
+    expect(stderr).not.toMatch(/INGOT_DEBUG|\n {4}at /);
+    expect([status, stdout]).toEqual([1, '']);
+  });
+
+  it.each([['404', '/m.gguf'], ['404', '/folder']])('a URL that answers %s is told: %s', async (_, path) => {
+    const server = createServer((_request, response) => response.writeHead(404).end('not here')).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const child = spawn(process.execPath, [main, 'run', `http://127.0.0.1:${port}${path}`, 'hi'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    expect((await once(child, 'close'))[0]).toBe(1);
+    server.close();
+    expect(stderr).toContain(`http://127.0.0.1:${port}`);
+    expect(stderr).toMatch(/404|has no/);
+    expect(stderr).not.toContain('INGOT_DEBUG');
+  });
+
+  it('a model is found by a path with spaces, letters of all kinds, and ~', () => {
+    const home = join(folder, 'my h\u00f6me');
+    mkdirSync(home);
+    cpSync(bundled, join(home, 'm \u65e5\u672c.gguf'));
+    const env = { ...process.env, HOME: home, USERPROFILE: home };
+    const { status, stdout } = spawnSync(process.execPath, [main, 'run', '--model=~/m \u65e5\u672c.gguf', 'What is 17 + 25?', '-t', '0', '--no-think'], { encoding: 'utf8', input: '', env });
+    expect([status, stdout]).toEqual([0, '17 + 25 = 42\n']);
+  });
+
+  it('what is piped joins the prompt after a blank line', () => {
+    const tokensOf = (args: string[], input: string | Buffer) => {
+      const { status, stdout } = spawnSync(process.execPath, [main, 'run', '--json', '-n', '1', '-t', '0', ...args], { encoding: 'utf8', input });
+      return { status, promptTokens: (JSON.parse(stdout) as { usage: { promptTokens: number } }).usage.promptTokens };
     };
-    await until(/cpu \([\s\S]*> /);
-    child.stdin.write('What is 17 + 25?\r');
-    await until(/17 \+ 25 = 42[\s\S]*decode[\s\S]*> /);
-    expect(shown).toContain('\u001b[2m7');
-    shown = '';
-    child.stdin.write('Tell a long story about a fox called Ash.\r');
-    await until(/Ash was|Ash /);
-    child.stdin.write('\u0003');
-    await until(/> $|> \u001b/);
-    child.stdin.write('\u0003');
-    expect(await ended).toBe(130);
+    const joined = tokensOf(['Sum this up:\n\nThe hen lives in the coop.'], '');
+    expect(tokensOf(['Sum this up:'], 'The hen lives in the coop.\n')).toEqual(joined);
+    expect(tokensOf(['Sum this up:'], '\ufeffThe hen lives in the coop.\r\n')).toEqual(joined);
+    expect(tokensOf([], 'Sum this up:\n\nThe hen lives in the coop.\n')).toEqual(joined);
+    expect(tokensOf(['-'], 'Sum this up:\n\nThe hen lives in the coop.')).toEqual(joined);
+    expect(tokensOf(['--raw', 'Hello'], '\n')).toEqual(tokensOf(['--raw', 'Hello'], ''));
+  });
+
+  it.each([
+    ['a byte that UTF-8 does not have', Buffer.from([0x68, 0xff, 0x69]), 'expected UTF-8'],
+    ['half a character', Buffer.from([0x68, 0xe6, 0x97]), 'expected UTF-8'],
+    ['UTF-16', Buffer.from('\ufeffhello', 'utf16le'), 'found UTF-16'],
+    ['NUL', Buffer.from('a\0b'), 'NUL'],
+    ['a model', readFileSync(bundled).subarray(0, 100_000), 'a GGUF model'],
+    ['more than is read', Buffer.alloc(65 * 1024 * 1024, 'a'), '64 MiB'],
+  ])('refuses %s on stdin', (_, input, text) => {
+    for (const args of [['run', 'Sum this up'], ['chat']]) {
+      const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', input });
+      expect(status).toBe(1);
+      expect(stderr).toContain(text.replace(args[0] === 'chat' ? '64 MiB' : '', args[0] === 'chat' ? 'more than' : ''));
+      expect(stderr).not.toContain('INGOT_DEBUG');
+    }
+  });
+
+  it('says that it waits for stdin', async () => {
+    const child = spawn(process.execPath, [main, 'run', 'What is 17 + 25?', '-t', '0', '--no-think']);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += String(chunk)));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += String(chunk)));
+    while (!stderr.includes('waiting for stdin')) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.stdin.end();
+    expect((await once(child, 'close'))[0]).toBe(0);
+    expect(stdout).toBe('17 + 25 = 42\n');
+  });
+
+  it('pipes get the answer as it is: no wrapping, no progress, no colour unless forced', () => {
+    const env = { ...process.env, INGOT_MODEL: '', NO_COLOR: '', FORCE_COLOR: '', COLUMNS: '20' };
+    const run = (...args: string[]) => spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', input: '', env });
+    const { stdout, stderr } = run('run', '-t', '0', 'Tell me a story about a fox called Ash.');
+    expect(stdout.split('\n').some((line) => line.length > 120)).toBe(true);
+    expect(stdout + stderr).not.toContain('\u001b');
+    expect(stderr).not.toContain('reading');
+    env.FORCE_COLOR = '1';
+    expect(run('run', '-t', '0', 'What is 17 + 25?').stderr).toContain('\u001b[2m');
+    env.FORCE_COLOR = '0';
+    expect(run('run', '-t', '0', 'What is 17 + 25?').stderr).not.toContain('\u001b');
+  });
+
+  it.skipIf(process.platform === 'win32')('a reader that leaves ends it quietly; a full disk is told; no stdin is an empty one', () => {
+    const shell = (line: string) => spawnSync('bash', ['-c', line, 'bash', process.execPath, main], { encoding: 'utf8', timeout: 60_000 });
+    const left = shell('"$1" "$2" run "Tell me a long story" -t 0 < /dev/null | head -c 5; echo "${PIPESTATUS[0]}"');
+    expect(left.stdout).toMatch(/^.{5}0\n$/);
+    expect(left.stderr).not.toContain('EPIPE');
+    const full = shell('"$1" "$2" run "What is 17 + 25?" -t 0 < /dev/null > /dev/full');
+    expect(full.status).toBe(1);
+    expect(full.stderr).toContain('no space is left');
+    expect(shell('"$1" "$2" run "What is 17 + 25?" -t 0 --no-think <&-').stdout).toBe('17 + 25 = 42\n');
+  });
+
+  it('a chat that outgrows the context goes on, and says so in its own words', () => {
+    const lines = 'My cat is called Tom and he lives in the barn.\nWhere does a hen live?\nWhere does a fish live?\nWhat is 4 + 5?\nWhat is 2 + 2?\n';
+    const { status, stdout, stderr } = ingot(['chat', '-t', '0', '--no-think', '--context', '100'], lines);
+    expect(status).toBe(0);
+    expect(stdout.trimEnd().split('\n')).toHaveLength(5);
+    expect(stderr).toMatch(/^ingot: the conversation is longer than the context of 100 tokens: the oldest (turn was|\d+ turns were) left out; --context 2048 keeps more$/m);
+    const full = ingot(['run', 'Tell me a story about a fox called Ash', '-t', '0', '--no-think', '--context', '60']);
+    expect(full.status).toBe(0);
+    expect(full.stderr).toContain('stopped: prompt and answer fill the context of 60 tokens; --context 2048 holds more');
+    expect(ingot(['run', 'Tell me a story', '-n', '5']).stderr).toContain('stopped after 5 tokens; --max-tokens N gives more');
+  });
+
+  it('doctor tells a reason once', () => {
+    const { stdout, stderr } = ingot(['doctor']);
+    expect(stderr).toBe('');
+    const { devices } = JSON.parse(ingot(['doctor', '--json']).stdout) as { devices: { reason: string }[] };
+    for (const { reason } of devices) expect(stdout.split(reason)).toHaveLength(2);
+  });
+
+  it('inspect shows f32 settings as people wrote them', () => {
+    const { stdout } = ingot(['inspect', bundled]);
+    expect(stdout).toMatch(/rmsEps +0\.000001\n/);
+    expect(stdout).not.toContain('999999974');
+  });
+
+  it.each([
+    ['doctor'], ['run', 'What is 17 + 25?', '-n', '3', '--threads', '16'], ['chat', '--threads', '16'], ['tokenize', bundled, 'hi'], ['inspect', bundled],
+    ['kernels', bundled, '--profile', 'nvidia'], ['eval', `${fixturesPath}ember/eval.jsonl`, '--limit', '2', '--max-tokens', '5', '--threads', '16'],
+    ['bench', bundled, '--device', 'cpu', '--threads', '16', '--quick', '--workloads', 'prefill'],
+  ])('%s has no warning of Node\'s at 16 threads', (...args) => {
+    // As many processors as a large machine has: `doctor` measures with a thread on each.
+    const preload = join(folder, 'sixteen.cjs');
+    writeFileSync(preload, "require('node:os').availableParallelism = () => 16;");
+    const env = { ...process.env, INGOT_MODEL: '', NODE_OPTIONS: `--trace-warnings --require ${preload}` };
+    const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', input: args[0] === 'chat' ? 'hi\n' : '', env });
+    expect(status).toBe(0);
+    expect(stderr.replaceAll(/^(ingot: .*|cpu .*tok\/s|\(thinking\).*)\n/gm, '')).toBe('');
+  });
+
+  it.each([
+    ['run', '--json', 'hi', '-n', '2'], ['inspect', bundled, '--json'], ['tokenize', bundled, 'hi', '--json'], ['doctor', '--json'],
+    ['eval', `${fixturesPath}ember/eval.jsonl`, '--limit', '1', '--max-tokens', '3', '--json'],
+  ])('%s %s %s prints JSON alone', (...args) => {
+    const { stdout } = ingot(args);
+    expect(typeof JSON.parse(stdout)).toBe('object');
+    expect(stdout.trimEnd()).not.toContain('\n');
+  });
+
+  const commands = ['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'];
+  it.each([[], ...commands.map((name) => [name])])('help of %s fits 80 columns and says defaults in words', (...names) => {
+    const { stdout } = ingot([...names, '--help']);
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(stdout).not.toMatch(/default: (\[|\{|undefined)/);
+  });
+
+  it.skipIf(process.platform === 'win32').each(commands)('the examples of %s are understood', (name) => {
+    const place = mkdtempSync(join(folder, 'examples-'));
+    cpSync(bundled, join(place, 'model.gguf'));
+    for (const copy of ['a.gguf', 'b.gguf']) cpSync(bundled, join(place, copy));
+    cpSync(llama, join(place, 'model-folder'), { recursive: true });
+    cpSync(`${fixturesPath}ember/eval.jsonl`, join(place, 'eval.jsonl'));
+    cpSync(`${fixturesPath}ember/heldout_ppl.jsonl`, join(place, 'heldout.jsonl'));
+    cpSync(`${fixturesPath}ember/eval_reference.json`, join(place, 'eval_reference.json'));
+    writeFileSync(join(place, 'notes.txt'), 'Once upon a time there was a fox.');
+    writeFileSync(join(place, 'text.txt'), 'Once upon a time there was a fox.');
+    const examples = [...ingot([name, '--help']).stdout.matchAll(/^ {2}\$ (.*)$/gm)].map(([, line]) => line!);
+    expect(examples.length).toBeGreaterThan(0);
+    for (const line of examples) {
+      // Not what takes minutes, a network, or files that the example only stands for; of the rest, not a whole answer.
+      if (/https:|synth |bench|tokenizer\.json|llama\.cpp|convert|^ingot chat \.\/model-folder/.test(line)) continue;
+      const short = line.replace(/ingot (run|chat|eval)/, (_, command: string) => `ingot ${command} ${command === 'eval' ? '--limit 1 ' : ''}--max-tokens 3`).replace(/ \| jq.*/, '');
+      const { status, stderr } = spawnSync('bash', ['-c', `ingot() { "$NODE" "$MAIN" "$@"; }; ${short}`], { cwd: place, encoding: 'utf8', input: '', env: { ...process.env, NODE: process.execPath, MAIN: main, INGOT_MODEL: '' } });
+      expect({ line, status, stderr: stderr.replaceAll(/^(ingot: (stopped|answering).*|cpu .*|\(thinking\).*)\n/gm, '') }).toEqual({ line, status: 0, stderr: expect.not.stringContaining('ingot: ') });
+    }
   });
 });

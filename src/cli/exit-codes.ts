@@ -1,5 +1,6 @@
 /** What the process says to a shell when it ends, and how an error becomes one line. */
 import { CommanderError } from 'commander';
+import { SLIDE_REMEDY } from '../engine/answer-room.ts';
 
 export const EXIT = { ok: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const;
 
@@ -75,7 +76,9 @@ const FLAGS: Readonly<Record<string, string>> = {
 };
 
 function inWordsOfTheCommandLine(text: string): string {
-  return text.replace(/\b[a-z]+[A-Z]\w*\b/g, (word) => (Object.hasOwn(FLAGS, word) ? FLAGS[word]! : word));
+  // What a conversation does about it, `ingot chat` does by itself.
+  const shorter = text.replace(`, or ${SLIDE_REMEDY}`, '').replace(`${SLIDE_REMEDY}, `, '');
+  return shorter.replace(/\b[a-z]+[A-Z]\w*\b/g, (word) => (Object.hasOwn(FLAGS, word) ? FLAGS[word]! : word));
 }
 
 /** Of these a message says everything; of others, which nobody foresaw, it also says how to find out more. */

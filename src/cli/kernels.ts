@@ -22,7 +22,7 @@ ${PROFILE_NAMES.slice(6).join(', ')}.
 
 Examples:
   $ ingot kernels model.gguf --profile apple-m4
-  $ ingot kernels model.gguf --profile nvidia --keys 4096
+  $ ingot kernels model.gguf --profile nvidia --keys 2048
   $ ingot kernels model.gguf --profile apple-m4 --dump wgsl/
 `;
 
@@ -53,6 +53,8 @@ async function showKernels(path: string, options: KernelsOptions, signal: AbortS
   const { keys, rows = model.maxRows } = options;
   checkMost('--keys', keys, { most: model.modelContextLength, reason: "the model's context" });
   checkMost('--rows', rows, { most: model.maxRows, reason: `the largest chunk of the profile ${profile.name}` });
+  // A folder that cannot be written to is found out before anything is printed.
+  if (options.dump !== undefined) await mkdir(options.dump, { recursive: true });
   const choices = tableLines(profileRows(profileTable(profile)));
   const reports = [reportDecode(model, keys), reportPrefill(model, rows)].map(printReport);
   process.stdout.write(`profile ${profile.name}\n${choices.map((line) => `  ${line}\n`).join('')}\n${reports.join('\n\n')}\n`);
@@ -64,7 +66,6 @@ function checkMost(option: string, value: number, { most, reason }: { readonly m
 }
 
 async function dumpKernels(model: ModelPlan, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
   const kernels = kernelsOfModel(model);
   for (const [i, kernel] of kernels.entries()) await writeFile(join(folder, fileNameOf(kernel, i)), `// ${kernel.label}\n// ${kernel.key}\n${kernel.wgsl}`);
   process.stdout.write(`\n${kernels.length} modules written to ${folder}\n`);

@@ -18,6 +18,7 @@ export interface KeyEvents {
 
 /** A long paste without marks comes in several chunks; nobody types a line within this time of another. */
 const PASTE_PAUSE_MS = 25;
+const UNFINISHED_SEQUENCE = /\u001b[[O]?[\d;]*$/;
 const TYPED_OR_PASTED = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/;
 
 /** Line breaks as messages have them. */
@@ -34,6 +35,8 @@ export function createKeyReader({ onText, onAction }: KeyEvents): KeyReader {
   const keys = new EventEmitter();
   let pasted: string[] | undefined;
   let enter: NodeJS.Timeout | undefined;
+  /** The last chunk ended within an escape sequence, so that the next one's letters are a part of it. */
+  let isInSequence = false;
   emitKeypressEvents(keys as unknown as NodeJS.ReadableStream);
   keys.on('keypress', (text: string | undefined, key: Key) => {
     if (key.name === 'paste-start') pasted ??= [];
@@ -55,7 +58,7 @@ export function createKeyReader({ onText, onAction }: KeyEvents): KeyReader {
     enter = undefined;
     onAction('submit');
   };
-  const takeLines = (text: string) => {
+  const takeText = (text: string) => {
     const lines = plainBreaks(text);
     const endsLine = lines.endsWith('\n');
     onText(endsLine ? lines.slice(0, -1) : lines);
@@ -64,15 +67,16 @@ export function createKeyReader({ onText, onAction }: KeyEvents): KeyReader {
   return {
     take(chunk) {
       const text = decoder.write(chunk);
-      const isLines = pasted === undefined && text.length > 1 && /[\r\n]/.test(text) && TYPED_OR_PASTED.test(text);
+      const isText = pasted === undefined && !isInSequence && text.length > 1 && TYPED_OR_PASTED.test(text);
+      isInSequence = UNFINISHED_SEQUENCE.test(text);
       if (enter !== undefined) {
-        if (isLines || (text.length > 1 && TYPED_OR_PASTED.test(text))) {
+        if (isText) {
           clearTimeout(enter);
           enter = undefined;
           onText('\n');
         } else pressEnter();
       }
-      if (isLines) takeLines(text);
+      if (isText) takeText(text);
       else keys.emit('data', text);
     },
     flush() {

@@ -8,7 +8,7 @@ import { defaultModelPath } from './default-model.ts';
 import { inputPath } from './input-path.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
-import { createTerminal, printable } from './terminal.ts';
+import { printable } from './terminal.ts';
 
 /** As commander gives them. */
 export interface DeviceOptions {
@@ -35,9 +35,8 @@ export async function withModel<Result>(
   work: (model: Model) => Promise<Result>,
 ): Promise<Result> {
   const model = await openModel(path, options);
+  for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
   try {
-    const terminal = createTerminal(process.stderr);
-    for (const warning of model.info.warnings) terminal.write(`${terminal.dim(`warning: ${printable(warning)}`)}\n`);
     return await work(model);
   } finally {
     await model.dispose();

@@ -71,9 +71,9 @@ function isChat(args: readonly string[], flags: RunFlags): boolean {
 
 async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> {
   checkFlags(flags);
-  const { model, prompt } = resolveRunArguments(args, flags);
+  const { model: named, prompt } = resolveRunArguments(args, flags);
   // A misspelt path is told before anybody waits for stdin.
-  const path = model === undefined ? undefined : inputPath(model);
+  const path = named === undefined ? undefined : inputPath(named);
   await withInterrupts(async (signal) => {
     const text = flags.ids === undefined ? await readJoinedText(prompt, { what: 'the prompt', signal }) : '';
     if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');
@@ -106,15 +106,15 @@ async function printAnswer(model: Model, request: GenerateOptions): Promise<void
   try {
     display.expect('prefill');
     const pieces = withIds(model, model.generate({ ...request, onProgress: display.onProgress }));
-    const final = await streamAnswer(pieces, (text) => {
+    const final = await streamAnswer(pieces, (piece) => {
       display.clear();
-      printer.push(text);
+      printer.push(piece);
     });
     display.clear();
     printer.end();
-    const { contextLength, deviceDescription } = model.info;
+    const { deviceDescription } = model.info;
     const columns = errors.isTty ? errors.columns() - 1 : Infinity;
-    const note = endingNote(final, { maxTokens: request.maxTokens, contextLength, isChat: false });
+    const note = endingNote(final, { ...model.info, isChat: false });
     errors.write(`${errors.isTty && answer.isTty ? '\n' : ''}${errors.dim(figuresLine(deviceDescription, final, columns))}\n`);
     if (note !== undefined) errors.write(`${errors.dim(wrapText(`ingot: ${note}`, columns))}\n`);
   } finally {
@@ -130,9 +130,9 @@ async function* withIds(model: Model, pieces: AsyncIterable<Piece>): AsyncGenera
 }
 
 async function printJson(model: Model, request: GenerateOptions): Promise<void> {
-  const { text, tokens, finishReason, stopText, usage, timings, seed } = await collect(model.generate(request));
+  const { text, thinkingOpened, tokens, finishReason, stopText, usage, timings, seed } = await collect(model.generate(request));
   const { name, architecture, quantisation, device, deviceDescription } = model.info;
-  const { reasoning, content } = splitReasoning(text);
+  const { reasoning, content } = splitReasoning(text, thinkingOpened);
   const answer = { text, reasoning, content, tokens, finishReason, stopText, usage, timings, seed };
   process.stdout.write(`${JSON.stringify({ ...answer, model: { name, architecture, quantisation }, device, deviceDescription })}\n`);
 }

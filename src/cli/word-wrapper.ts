@@ -53,6 +53,17 @@ function unitsOf(text: string): Unit[] {
   return units.flatMap((unit) => (unit.kind === 'word' ? splitWord(unit.text).map((word) => ({ ...unit, text: word })) : [unit]));
 }
 
+/** A dictionary tells the last words of a text apart only by what follows them. */
+const UNSURE_WORDS = 4;
+
+/** Takes the words off the end that may not be whole yet. */
+function takeUnfinished(units: Unit[]): string {
+  let unfinished = '';
+  const most = DICTIONARY_SCRIPTS.test(units.at(-1)?.text ?? '') ? UNSURE_WORDS : 1;
+  for (let count = 0; count < most && units.at(-1)?.kind === 'word'; count++) unfinished = units.pop()!.text + unfinished;
+  return unfinished;
+}
+
 /**
  * A word that is wider than the terminal (a URL) begins a line of its own and is left to the terminal to break, so that it can be
  * copied whole; so are the lines of a fenced code block.
@@ -106,12 +117,8 @@ export function createWordWrapper({ columns, write }: WordWrapperOptions): WordW
     push(text) {
       const units = unitsOf(held + text);
       held = '';
-      const last = units.at(-1);
-      // Code is not moved to another line, so none of it waits; a carriage return may be half of a line break.
-      if (last?.kind === 'word' && !isCode) {
-        units.pop();
-        held = last.text;
-      }
+      // Code is not moved to another line, so none of it waits.
+      if (!isCode) held = takeUnfinished(units);
       units.forEach(take);
       if (widthOf(held) >= columns()) {
         word(held);
