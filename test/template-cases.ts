@@ -14,7 +14,7 @@ export interface TemplateConversation {
 }
 
 /** Its `want` is a text, or null with the class of jinja2's error beside it; a conversation is given by its name. */
-export type TemplateCase = readonly [template: string, want: string | null, error?: string | null, conversation?: string];
+export type TemplateCase = readonly [template: string, want: string | null, error?: string | null, conversation?: string | null, now?: string];
 
 export interface CasesAbout {
   readonly now: string;
@@ -51,12 +51,12 @@ export function readCases(family: string): Record<string, TemplateCase[]> {
 }
 
 /** What differs from jinja2 in a case, ready to read; undefined where nothing does. */
-export function caseDifference([template, want, error, name]: TemplateCase): string | undefined {
-  const got = outcomeOf(template, name === undefined ? { messages: [] } : templateConversations[name]!);
+export function caseDifference([template, want, error, name, now = casesAbout.now]: TemplateCase): string | undefined {
+  const got = outcomeOf(template, name ? templateConversations[name]! : { messages: [] }, new Date(now));
   const wanted = want === null ? `an error (${error})` : JSON.stringify(want);
   if (want !== null ? got.text === want : got.error !== undefined && isRightError(got.error, error!)) return undefined;
   const shown = got.error === undefined ? JSON.stringify(got.text) : `${got.error.name}: ${got.error.message.slice(0, 200)}`;
-  return `${JSON.stringify(template)}${name === undefined ? '' : ` with "${name}"`}\n    want ${wanted}\n    got  ${shown}`;
+  return `${JSON.stringify(template)}${name ? ` with "${name}"` : ''}\n    want ${wanted}\n    got  ${shown}`;
 }
 
 /** jinja2 itself raises classes derived from TemplateError; the class as it is comes from raise_exception. */
@@ -64,10 +64,10 @@ function isRightError(error: Error, name: string): boolean {
   return name === 'TemplateError' ? error instanceof InputError : error instanceof FormatError || error instanceof InputError;
 }
 
-function outcomeOf(template: string, conversation: TemplateConversation): { text?: string; error?: Error } {
+function outcomeOf(template: string, conversation: TemplateConversation, now: Date): { text?: string; error?: Error } {
   try {
     const { messages, tools, addGenerationPrompt = true, vars } = conversation;
-    const text = renderChat(template, { messages, tools, addGenerationPrompt, variables: { ...caseData, ...vars }, now: new Date(casesAbout.now) });
+    const text = renderChat(template, { messages, tools, addGenerationPrompt, variables: { ...caseData, ...vars }, now });
     return { text };
   } catch (error) {
     return { error: error as Error };
