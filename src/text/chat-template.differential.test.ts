@@ -1,8 +1,11 @@
 /** Templates against what jinja2 made of them, recorded: every filter, test, method, global and statement that it has. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { hasShared, sharedPath } from '../../test/fixture-tensors.ts';
 import { caseDifference, caseFamilies, casesAbout, readCases } from '../../test/template-cases.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { renderChat } from './chat-template.ts';
+import type { TemplateData } from './chat-template.ts';
 
 const mostShown = 12;
 const fewest = 8;
@@ -33,5 +36,24 @@ describe('the recorded cases', () => {
     const render = (): string => renderChat(kind === 'filter' ? `{{ [1, 2] | ${word} }}` : `{{ ${word}() }}`, { messages: [] });
     expect(render).toThrow(FormatError);
     expect(render).toThrow(word);
+  });
+});
+
+/** A case of the shared folder that has a template. */
+interface SharedCase {
+  readonly t: string;
+  readonly vars?: Readonly<Record<string, TemplateData>>;
+  readonly messages?: readonly object[];
+  readonly tools?: readonly object[];
+  readonly want: string;
+}
+
+describe.skipIf(!hasShared('cases'))('shared cases', () => {
+  const cases = `${sharedPath}/cases/`;
+  const readShared = (name: string): SharedCase[] => JSON.parse(readFileSync(`${cases}${name}/cases.json`, 'utf8')) as SharedCase[];
+  const folders = hasShared('cases') ? readdirSync(cases).filter((name) => hasShared(`cases/${name}/cases.json`) && readShared(name).every((each) => 't' in each)) : [];
+
+  it.each(folders)('%s', (name) => {
+    for (const { t, vars = {}, messages = [], tools, want } of readShared(name)) expect(renderChat(t, { messages, tools, variables: vars }), t).toBe(want);
   });
 });
