@@ -2,8 +2,7 @@
 import type { Step } from '../graph/graph.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Dim, WeightRef } from '../graph/value.ts';
-import { formatShape } from '../graph/value.ts';
-import type { WeightType } from '../tensor/tensor-type.ts';
+import type { TypeOf } from '../graph/weight-lookup.ts';
 import type { CpuStepOf, CpuValue } from './cpu-value.ts';
 import type { PageLayout } from './kv-pages.ts';
 import type { RecordWriter } from './record-writer.ts';
@@ -35,8 +34,6 @@ export interface Addresses {
   readonly threads: number;
 }
 
-export type TypeOf = (weightId: string) => WeightType;
-
 export interface CpuOpRules<Op extends { readonly kind: string }> {
   /** Its number in `assembly/program.ts`. */
   readonly code: number;
@@ -60,9 +57,4 @@ export function rowsAt(at: Addresses, value: CpuValue | undefined): readonly [nu
   if (value === undefined) return [0, 0];
   const { address, stride } = at.rowsOf(value);
   return [address, stride];
-}
-
-/** A weight as a printed plan shows it: id, type, shape. */
-export function shownWeight({ id, shape }: WeightRef, typeOf: TypeOf): string {
-  return `${id} ${typeOf(id)}${formatShape(shape)}`;
 }

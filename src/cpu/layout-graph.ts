@@ -3,12 +3,12 @@ import { sizesOf } from '../graph/dims.ts';
 import type { DimSizes } from '../graph/dims.ts';
 import { isCausal } from '../graph/graph.ts';
 import type { Graph } from '../graph/graph.ts';
-import { STEP_LOGITS } from '../graph/decoder-steps.ts';
-import { givenDims, sequenceDim } from '../graph/run-check.ts';
+import { largestSizes, tapSizes } from '../graph/run-sizes.ts';
 import type { BufferSlot, FusionRule } from '../graph/plan.ts';
 import { widthOf } from '../graph/value.ts';
 import type { Dim, Value } from '../graph/value.ts';
-import type { Addresses, RowsAt, TypeOf } from './cpu-op-rules.ts';
+import type { TypeOf } from '../graph/weight-lookup.ts';
+import type { Addresses, RowsAt } from './cpu-op-rules.ts';
 import type { CpuValue } from './cpu-value.ts';
 import type { KernelExports } from './kernel-module.ts';
 import { planForCpu } from './lower.ts';
@@ -21,8 +21,6 @@ import { layOutStep } from './step-layout.ts';
 import type { StepLayout } from './step-layout.ts';
 import { WEIGHT_CODES } from './weight-codes.ts';
 
-/** Runs that keep hidden states work on this many rows at a time: their activations are those of all layers. */
-const TAP_ROWS = 64;
 /** Query vectors of one tile of attention. */
 const TILE_VECTORS = 32;
 /** Rows of logits that there is always room for. */
@@ -86,32 +84,13 @@ export interface GraphLayoutOptions {
   readonly shared: Pick<Addresses, 'matrix' | 'vector' | 'partials' | 'pages' | 'threads'>;
 }
 
-/** Sizes that a run may have: those of the caller, and as many rows of an output as its memory has room for. */
-function limitsOf(graph: Graph, sizes: DimSizes): DimSizes {
-  const most = Math.max(...Object.values(sizes));
-  const limits: Record<string, number> = {};
-  for (const dim of givenDims(graph)) {
-    const outputs = [...graph.outputs.values()].filter(({ shape }) => shape[0] === dim);
-    const widest = Math.max(1, ...outputs.map((value) => widthOf(value)));
-    limits[dim] = sizes[dim] ?? Math.min(most, Math.max(LEAST_OUT_ROWS, Math.floor(STEP_LOGITS / widest)));
-  }
-  return limits;
-}
-
-/** Runs with taps have fewer rows, where a sequence may be cut. */
-function tapLimitsOf(graph: Graph, limits: DimSizes): DimSizes {
-  const dim = sequenceDim(graph);
-  if (dim === undefined || !isCausal(graph)) return limits;
-  return Object.fromEntries(Object.entries(limits).map(([name, size]) => [name, Math.min(size, TAP_ROWS)]));
-}
-
 export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayout {
   const { graph, typeOf, rules, kernels, maxPages, threads } = options;
-  const limits = limitsOf(graph, options.sizes);
+  const limits = largestSizes(graph, options.sizes, LEAST_OUT_ROWS);
   const step = layOutStep(bump, { graph, sizes: sizesOf(graph.derivedDims, limits), maxPages, threads });
   const plans = [
     { plan: planForCpu(graph, { typeOf, rules }), limits },
-    ...(graph.taps.size === 0 ? [] : [{ plan: planForCpu(graph, { typeOf, rules, taps: [...graph.taps.values()] }), limits: tapLimitsOf(graph, limits) }]),
+    ...(graph.taps.size === 0 ? [] : [{ plan: planForCpu(graph, { typeOf, rules, taps: [...graph.taps.values()] }), limits: tapSizes(graph, limits) }]),
   ];
   const placed = plans.map(({ plan, limits: own }) => placeSlots(plan, sizesOf(graph.derivedDims, own), kernels));
   // One of the plans runs at a time.

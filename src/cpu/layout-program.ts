@@ -4,6 +4,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { FusionRule } from '../graph/plan.ts';
 import { widthOf } from '../graph/value.ts';
 import type { Value } from '../graph/value.ts';
+import { sourceOf } from '../graph/weight-lookup.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import { mostPartials } from './attention-tiles.ts';
 import { controlBytes } from './control-layout.ts';
@@ -43,12 +44,6 @@ export interface LayoutOptions {
   readonly kernels: KernelExports;
   readonly threads: number;
   readonly rules?: readonly FusionRule<CpuOp, CpuValue>[] | undefined;
-}
-
-export function sourceOf(request: ProgramRequest, id: string): WeightSource {
-  const source = request.weights.get(id);
-  if (source === undefined) throw new Error(`model ${request.model.name}: no source for weight ${id}`);
-  return source;
 }
 
 export function layOutProgram({ request, kernels, threads, rules }: LayoutOptions): ProgramLayout {

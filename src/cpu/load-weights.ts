@@ -1,9 +1,9 @@
 /** Streams weights into memory, as their file holds them, while the threads look at what has arrived. */
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
 import { notFinite } from '../graph/not-finite.ts';
+import { sourceOf } from '../graph/weight-lookup.ts';
 import { TENSOR_TYPES } from '../tensor/tensor-type.ts';
 import type { KernelExports } from './kernel-module.ts';
-import { sourceOf } from './layout-program.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { createRecordWriter } from './record-writer.ts';
 import type { Threads } from './threads.ts';

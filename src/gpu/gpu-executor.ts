@@ -5,6 +5,7 @@
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { inputOf, outputOf } from '../graph/graph.ts';
 import { countOf } from '../graph/run-check.ts';
+import { sourceOf } from '../graph/weight-lookup.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-flags.ts';
@@ -56,12 +57,6 @@ async function loadProgram(request: ProgramRequest, options: GpuExecutorOptions)
     gpu.destroy();
     throw error;
   }
-}
-
-function sourceOf({ model, weights }: ProgramRequest, id: string) {
-  const source = weights.get(id);
-  if (source === undefined) throw new Error(`model ${model.name}: no source for weight ${id}`);
-  return source;
 }
 
 function requestsOf({ weights }: ModelPlan, request: ProgramRequest): { readonly matrices: readonly MatrixRequest[]; readonly vectors: readonly VectorRequest[] } {

@@ -10,6 +10,7 @@ import { checkRuns } from '../graph/run-check.ts';
 import type { CheckedRun } from '../graph/run-check.ts';
 import type { PagedState } from '../graph/state.ts';
 import type { Value } from '../graph/value.ts';
+import { sourceOf } from '../graph/weight-lookup.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { CapacityError, FormatError } from '../tensor/errors.ts';
 import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
@@ -84,12 +85,6 @@ function allocate({ sizeBytes, origin }: WeightSource): Uint8Array {
   } catch (cause) {
     throw new CapacityError(`${origin} takes ${Math.ceil(sizeBytes / 1e6)} MB of memory, which the system did not give. Use a smaller model.`, { cause });
   }
-}
-
-function sourceOf(request: ProgramRequest, id: string): WeightSource {
-  const source = request.weights.get(id);
-  if (source === undefined) throw new Error(`model ${request.model.name}: no source for weight ${id}`);
-  return source;
 }
 
 function checkFinite(source: WeightSource, bytes: Uint8Array): void {

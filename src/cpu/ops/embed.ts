@@ -1,5 +1,6 @@
 import type { EmbedOp } from '../../graph/ops/embed.ts';
-import { rowsAt, shownWeight } from '../cpu-op-rules.ts';
+import { shownWeight } from '../../graph/weight-lookup.ts';
+import { rowsAt } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
 

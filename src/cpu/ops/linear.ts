@@ -1,8 +1,10 @@
 import type { ActivationName } from '../../graph/ops/activation.ts';
 import type { LinearOp } from '../../graph/ops/linear.ts';
 import type { WeightRef } from '../../graph/value.ts';
-import { rowsAt, shownWeight } from '../cpu-op-rules.ts';
-import type { Addresses, CpuOpRules, Lower, TypeOf } from '../cpu-op-rules.ts';
+import { shownWeight } from '../../graph/weight-lookup.ts';
+import type { TypeOf } from '../../graph/weight-lookup.ts';
+import { rowsAt } from '../cpu-op-rules.ts';
+import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf, CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
 import { activationCode } from './activation.ts';

@@ -1,7 +1,8 @@
 import type { RmsNormOp } from '../../graph/ops/rms-norm.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { WeightRef } from '../../graph/value.ts';
-import { rowsAt, shownWeight } from '../cpu-op-rules.ts';
+import { shownWeight } from '../../graph/weight-lookup.ts';
+import { rowsAt } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
 

@@ -1,7 +1,8 @@
 import type { EmbedOp as GraphEmbedOp } from '../../graph/ops/embed.ts';
+import { shownWeight } from '../../graph/weight-lookup.ts';
 import { embedKernel, embedWorkgroups } from '../kernels/embed/embed.ts';
 import { packedFormatOf, planesOf } from '../packed-layout.ts';
-import { describeRounding, shownWeight } from '../plan/gpu-op-rules.ts';
+import { describeRounding } from '../plan/gpu-op-rules.ts';
 import type { GpuOpRules, Lower, Rounding } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';

@@ -1,15 +1,12 @@
 /** What the GPU executor has to know of the ops of its plans, and how an op of the graph becomes some of them. */
 import type { KvLayout } from '../../graph/executor.ts';
 import type { Step } from '../../graph/graph.ts';
-import { formatShape } from '../../graph/value.ts';
 import type { WeightRef } from '../../graph/value.ts';
-import type { WeightType } from '../../tensor/tensor-type.ts';
+import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 import type { AttentionMode, KernelUse, RowClass } from './kernel-use.ts';
 import type { PlannedMatrix, PlannedVector } from './planned-weights.ts';
-
-export type TypeOf = (weightId: string) => WeightType;
 
 export interface NormWeight {
   readonly weight: WeightRef;
@@ -68,9 +65,4 @@ export function describeNorm(name: string, norm: NormWeight | undefined): string
 export function describeRounding(rounding: Rounding | undefined): string {
   if (rounding === undefined) return '';
   return rounding.norm === undefined ? ' ->q8' : ` ->q8n${describeNorm('gain', rounding.norm)}`;
-}
-
-/** A weight as a printed plan shows it: id, type, shape. */
-export function shownWeight({ id, shape }: WeightRef, typeOf: TypeOf): string {
-  return `${id} ${typeOf(id)}${formatShape(shape)}`;
 }

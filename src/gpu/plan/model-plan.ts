@@ -1,14 +1,15 @@
 /** Everything that a device profile makes of a model before there is a device: its plans, their kernels, the sampler, the sizes. */
-import { STEP_LOGITS } from '../../graph/decoder-steps.ts';
 import type { DimSizes } from '../../graph/dims.ts';
 import type { KvLayout } from '../../graph/executor.ts';
-import { isCausal, outputOf } from '../../graph/graph.ts';
+import { outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { decoderGraphOf, graphOf } from '../../graph/model-graphs.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
-import { givenDims, sequenceDim } from '../../graph/run-check.ts';
+import { sequenceDim } from '../../graph/run-check.ts';
+import { largestSizes, tapSizes } from '../../graph/run-sizes.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
+import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { repackKernel } from '../kernels/repack/repack-kernel.ts';
@@ -19,7 +20,7 @@ import { packedFormatOf } from '../packed-layout.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
-import type { TypeOf, UseOptions } from './gpu-op-rules.ts';
+import type { UseOptions } from './gpu-op-rules.ts';
 import type { KernelUse, StepMode } from './kernel-use.ts';
 import { formOf, kernelUses, modesOf } from './kernel-uses.ts';
 import { planForGpu } from './lower.ts';
@@ -73,8 +74,6 @@ export interface ModelPlan {
   readonly options: ModelPlanOptions;
 }
 
-/** Rows of a step that keeps hidden states: its activations are those of all layers. */
-const TAP_ROWS = 64;
 /** The sampler's last kernel is one workgroup, so a large one. */
 const MOST_SAMPLER_INVOCATIONS = 1024;
 
@@ -117,32 +116,17 @@ function checkStates({ model: { name, states } }: ModelPlanOptions): void {
   }
 }
 
-/** Sizes that a run may have: those of the caller, and as many rows of an output as its memory has room for. */
-function limitsOf(graph: Graph, sizes: DimSizes): DimSizes {
-  const most = Math.max(...Object.values(sizes));
-  return Object.fromEntries(givenDims(graph).map((dim) => {
-    const widest = Math.max(1, ...[...graph.outputs.values()].filter(({ shape }) => shape[0] === dim).map((value) => widthOf(value)));
-    return [dim, sizes[dim] ?? Math.max(1, Math.min(most, Math.floor(STEP_LOGITS / widest)))];
-  }));
-}
-
-/** Runs with taps have fewer rows, where a sequence may be cut. */
-function tapLimitsOf(graph: Graph, limits: DimSizes): DimSizes {
-  if (sequenceDim(graph) === undefined || !isCausal(graph)) return limits;
-  return Object.fromEntries(Object.entries(limits).map(([dim, size]) => [dim, Math.min(TAP_ROWS, size)]));
-}
-
 function planGraph(graph: Graph, options: ModelPlanOptions): GraphPlan & { readonly plannedOne: () => PlannedSteps } {
   const { typeOf, profile, kv, withoutRules, sizes } = options;
   const activations = profile.activations === 'int8' ? 'int8' : 'float';
-  const limits = limitsOf(graph, sizes);
+  const limits = largestSizes(graph, sizes);
   const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
     planSteps(planForGpu(graph, { typeOf, activations, rows, taps, withoutRules }), { profile, typeOf, single: rows === 'one', kv, dims });
   const many = planned('many');
   return {
     graph, many, limits,
-    tapLimits: tapLimitsOf(graph, limits),
+    tapLimits: tapSizes(graph, limits),
     tapped: () => planned('many', [...graph.taps.values()]),
     plannedOne: () => planned('one'),
     tileRows: tileRowsOf(many.plan.steps, { profile, kv }),
