@@ -1,7 +1,7 @@
 /** Reads an object that others wrote field by field, with errors that name the field; none is passed over in silence. */
 import type { JsonObject, JsonValue } from './checkpoint.ts';
 import { FormatError } from './errors.ts';
-import { isJsonObject } from './json.ts';
+import { describeJson, isJsonObject } from './json.ts';
 
 export interface JsonFields {
   /** File and path of the object, for messages. */
@@ -23,11 +23,16 @@ export interface JsonFields {
 
 const shownChars = 80;
 
-/** What a value is, in few words. */
-export function describeJson(value: JsonValue | undefined): string {
-  if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  return isJsonObject(value) ? 'an object' : JSON.stringify(value).slice(0, shownChars);
+const maxDepth = 50;
+
+/**
+ * The fields of a part that may hold others of its kind; undefined for one that is absent or null.
+ * @throws FormatError where the value is no object, or nested too deep
+ */
+export function nestedFields(value: JsonValue | undefined, where: string, depth: number): JsonFields | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (depth > maxDepth) throw new FormatError(`${where}: nested deeper than ${maxDepth}.`);
+  return jsonFields(value, where);
 }
 
 /** @throws FormatError where the value is no object */

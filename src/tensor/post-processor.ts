@@ -1,7 +1,7 @@
 /** What a tokenizer.json puts around a text: its `post_processor`, read down to the ids before and after. */
 import type { JsonObject, JsonValue } from './checkpoint.ts';
 import { FormatError } from './errors.ts';
-import { jsonFields } from './json-fields.ts';
+import { nestedFields } from './json-fields.ts';
 import type { JsonFields } from './json-fields.ts';
 import { isJsonObject } from './json.ts';
 
@@ -13,7 +13,6 @@ export interface TextSurroundings {
 }
 
 const nothing: TextSurroundings = { before: [], after: [] };
-const maxDepth = 50;
 const maxIds = 4096;
 
 /**
@@ -21,9 +20,8 @@ const maxIds = 4096;
  * @throws FormatError for a kind that is not known, or a template in which the text does not stand exactly once
  */
 export function readPostProcessor(value: JsonValue | undefined, where: string, depth = 0): TextSurroundings {
-  if (value === undefined || value === null) return nothing;
-  if (depth > maxDepth) throw new FormatError(`${where}: nested deeper than ${maxDepth}.`);
-  const fields = jsonFields(value, where);
+  const fields = nestedFields(value, where, depth);
+  if (fields === undefined) return nothing;
   const type = fields.oneOf('type', ['BertProcessing', 'RobertaProcessing', 'ByteLevel', 'TemplateProcessing', 'Sequence']);
   switch (type) {
     case 'ByteLevel':

@@ -1,7 +1,8 @@
 /** The `added_tokens` of a tokenizer.json: tokens that are found in a text before the model sees it. */
 import type { JsonValue } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
-import { describeJson, jsonFields } from '../../tensor/json-fields.ts';
+import { jsonFields } from '../../tensor/json-fields.ts';
+import { describeJson } from '../../tensor/json.ts';
 import type { ModelVocabulary } from './model-vocabulary.ts';
 import type { Normalizer } from './normalizer.ts';
 import { wholeText } from './text-piece.ts';

@@ -6,7 +6,7 @@
 import { bytesOfAlphabetText } from '../../tensor/byte-alphabet.ts';
 import type { JsonValue } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
-import { jsonFields } from '../../tensor/json-fields.ts';
+import { nestedFields } from '../../tensor/json-fields.ts';
 import type { JsonFields } from '../../tensor/json-fields.ts';
 import { readMetaspace } from './metaspace.ts';
 import { replace } from './normalizer.ts';
@@ -32,13 +32,11 @@ export interface DecodeStart {
 export type Decoder = (next: TokenSink, start: DecodeStart) => TokenSink;
 
 const types = ['BPEDecoder', 'ByteLevel', 'WordPiece', 'Metaspace', 'CTC', 'Sequence', 'Replace', 'Fuse', 'Strip', 'ByteFallback'] as const;
-const maxDepth = 50;
 
 /** @throws FormatError for a kind that is not known or a field that is wrong */
 export function readDecoder(value: JsonValue | undefined, where: string, depth = 0): Decoder {
-  if (value === undefined || value === null) return spaced;
-  if (depth > maxDepth) throw new FormatError(`${where}: nested deeper than ${maxDepth}.`);
-  const fields = jsonFields(value, where);
+  const fields = nestedFields(value, where, depth);
+  if (fields === undefined) return spaced;
   const decoder = build(fields, depth);
   fields.end();
   return decoder;

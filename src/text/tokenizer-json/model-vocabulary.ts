@@ -1,8 +1,7 @@
 /** What the models of a tokenizer.json share: the vocabulary, and what becomes of text that is not in it. */
 import { FormatError, InputError } from '../../tensor/errors.ts';
-import { describeJson } from '../../tensor/json-fields.ts';
+import { describeJson, isJsonObject } from '../../tensor/json.ts';
 import type { JsonFields } from '../../tensor/json-fields.ts';
-import { isJsonObject } from '../../tensor/json.ts';
 
 /** Tokens of a model and their ids, before added tokens. */
 export interface ModelVocabulary {

@@ -1,7 +1,6 @@
 /** The `normalizer` of a tokenizer.json: what is done to a text before it is split. */
 import type { JsonValue } from '../../tensor/checkpoint.ts';
-import { FormatError } from '../../tensor/errors.ts';
-import { jsonFields } from '../../tensor/json-fields.ts';
+import { nestedFields } from '../../tensor/json-fields.ts';
 import type { JsonFields } from '../../tensor/json-fields.ts';
 import type { CharSet } from '../oniguruma/char-set.ts';
 import type { PatternMatcher } from '../oniguruma/pattern-matcher.ts';
@@ -21,13 +20,11 @@ const types = [
   'Prepend', 'ByteLevel',
 ] as const;
 
-const maxDepth = 50;
 
 /** @throws FormatError for a kind that is not known or a field that is wrong */
 export function readNormalizer(value: JsonValue | undefined, where: string, depth = 0): Normalizer {
-  if (value === undefined || value === null) return (piece) => piece;
-  if (depth > maxDepth) throw new FormatError(`${where}: nested deeper than ${maxDepth}.`);
-  const fields = jsonFields(value, where);
+  const fields = nestedFields(value, where, depth);
+  if (fields === undefined) return (piece) => piece;
   const normalizer = build(fields, depth);
   fields.end();
   return normalizer;

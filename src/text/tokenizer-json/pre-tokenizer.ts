@@ -1,8 +1,7 @@
 /** The `pre_tokenizer` of a tokenizer.json: cuts a text into the pieces that the model encodes. */
 import { createByteAlphabetWriter } from './byte-alphabet-writer.ts';
 import type { JsonValue } from '../../tensor/checkpoint.ts';
-import { FormatError } from '../../tensor/errors.ts';
-import { jsonFields } from '../../tensor/json-fields.ts';
+import { nestedFields } from '../../tensor/json-fields.ts';
 import type { JsonFields } from '../../tensor/json-fields.ts';
 import { createPatternMatcher, createTextMatcher } from '../oniguruma/pattern-matcher.ts';
 import type { PatternMatcher } from '../oniguruma/pattern-matcher.ts';
@@ -25,13 +24,11 @@ const types = [
   'Digits', 'UnicodeScripts', 'FixedLength',
 ] as const;
 
-const maxDepth = 50;
 
 /** @throws FormatError for a kind that is not known or a field that is wrong */
 export function readPreTokenizer(value: JsonValue | undefined, where: string, depth = 0): PreTokenizer {
-  if (value === undefined || value === null) return (pieces) => pieces;
-  if (depth > maxDepth) throw new FormatError(`${where}: nested deeper than ${maxDepth}.`);
-  const fields = jsonFields(value, where);
+  const fields = nestedFields(value, where, depth);
+  if (fields === undefined) return (pieces) => pieces;
   const preTokenizer = build(fields, depth);
   fields.end();
   return preTokenizer;

@@ -1,9 +1,9 @@
 /** The `model` of a tokenizer.json: turns the pieces of a text into token ids. */
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
-import { describeJson, jsonFields } from '../../tensor/json-fields.ts';
+import { jsonFields } from '../../tensor/json-fields.ts';
+import { describeJson, isJsonObject } from '../../tensor/json.ts';
 import type { JsonFields } from '../../tensor/json-fields.ts';
-import { isJsonObject } from '../../tensor/json.ts';
 import { readBytePairModel } from './byte-pair-model.ts';
 import { noUnknownToken, readVocabulary } from './model-vocabulary.ts';
 import type { TokenModel } from './model-vocabulary.ts';

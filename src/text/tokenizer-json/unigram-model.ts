@@ -1,7 +1,7 @@
 /** The Unigram model of a tokenizer.json: the tokens of the best total score, found from left to right. */
 import type { JsonValue } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
-import { describeJson } from '../../tensor/json-fields.ts';
+import { describeJson } from '../../tensor/json.ts';
 import type { JsonFields } from '../../tensor/json-fields.ts';
 import { withWordCache } from '../word-cache.ts';
 import { createPrefixTree } from './prefix-tree.ts';
