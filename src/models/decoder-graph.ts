@@ -3,6 +3,7 @@ import type { GraphBuilder } from '../graph/graph-builder.ts';
 import { buildModel, DECODER } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { gated } from '../graph/ops/activation.ts';
+import { add } from '../graph/ops/add.ts';
 import { attention } from '../graph/ops/attention.ts';
 import { embed } from '../graph/ops/embed.ts';
 import { gatherRows } from '../graph/ops/gather-rows.ts';
@@ -65,6 +66,12 @@ export function swigluMlp(g: GraphBuilder, config: DecoderConfig, x: Value): Val
   const gate = linearOf(g, 'gate', normed, { config, shape: [ffnDim, dim] });
   const up = linearOf(g, 'up', normed, { config, shape: [ffnDim, dim] });
   return linearOf(g, 'down', gated(g, 'act', 'silu', [gate, up]), { config, shape: [dim, ffnDim] });
+}
+
+/** Attention and then the MLP, each with a norm before it and its sum with what it read. */
+export function residualLayer(g: GraphBuilder, config: DecoderConfig, { x }: LayerInput, attend: () => Value): Value {
+  const h = add(g, 'attn.residual', x, g.scope('attn', attend));
+  return add(g, 'mlp.residual', h, g.scope('mlp', () => swigluMlp(g, config, h)));
 }
 
 /**

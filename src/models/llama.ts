@@ -3,14 +3,13 @@
  * GGUF stores q and k for interleaved rotation and may hold the scaled rotary frequencies as divisors.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import { add } from '../graph/ops/add.ts';
 import { rope } from '../graph/ops/rope.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
 import type { Architecture } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
-import { attentionInputs, attentionOutput, decoderGraph, swigluMlp } from './decoder-graph.ts';
+import { attentionInputs, attentionOutput, decoderGraph, residualLayer } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
 import { DECODER_SKIPS, layerSpecs, outerSpecs } from './decoder-weights.ts';
 import { decoderSettings } from './decoder-settings.ts';
@@ -23,11 +22,6 @@ function attention(g: GraphBuilder, config: DecoderConfig, input: LayerInput, ta
   const turnedQ = rope(g, 'q_rope', q, { heads, headDim, table, positions: input.positions });
   const turnedK = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions: input.positions });
   return attentionOutput(g, config, [turnedQ, turnedK, v], input);
-}
-
-function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
-  const h = add(g, 'attn.residual', input.x, g.scope('attn', () => attention(g, config, input, table)));
-  return add(g, 'mlp.residual', h, g.scope('mlp', () => swigluMlp(g, config, h)));
 }
 
 export const llama: Architecture = {
@@ -48,6 +42,6 @@ export const llama: Architecture = {
   skips: [...DECODER_SKIPS, { pattern: /^rope_freqs\.weight$/, reason: 'read into the rotary frequencies' }],
   graphs(config, ropeDivisors) {
     const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim, ropeDivisors) };
-    return decoderGraph(config, (g, input) => layer(g, config, input, table));
+    return decoderGraph(config, (g, input) => residualLayer(g, config, input, () => attention(g, config, input, table)));
   },
 };

@@ -3,7 +3,6 @@
  * Llama's block with an RMS norm on every query and key head before the rotation; GGUF keeps the rows of q and k as they are.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import { add } from '../graph/ops/add.ts';
 import { rmsNorm } from '../graph/ops/rms-norm.ts';
 import { rope } from '../graph/ops/rope.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
@@ -11,7 +10,7 @@ import type { Value } from '../graph/value.ts';
 import type { Architecture } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
-import { attentionInputs, attentionOutput, decoderGraph, swigluMlp, weightOf } from './decoder-graph.ts';
+import { attentionInputs, attentionOutput, decoderGraph, residualLayer, weightOf } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
 import { DECODER_SKIPS, layerSpecs, normSpec, outerSpecs } from './decoder-weights.ts';
 import { decoderSettings } from './decoder-settings.ts';
@@ -28,11 +27,6 @@ function attention(g: GraphBuilder, config: DecoderConfig, input: LayerInput, ta
   const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions: input.positions });
   const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions: input.positions });
   return attentionOutput(g, config, [turnedQ, turnedK, v], input);
-}
-
-function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
-  const h = add(g, 'attn.residual', input.x, g.scope('attn', () => attention(g, config, input, table)));
-  return add(g, 'mlp.residual', h, g.scope('mlp', () => swigluMlp(g, config, h)));
 }
 
 function headNormSpecs(config: DecoderConfig, n: number): WeightSpec[] {
@@ -59,6 +53,6 @@ export const qwen3: Architecture = {
   skips: DECODER_SKIPS,
   graphs(config) {
     const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim) };
-    return decoderGraph(config, (g, input) => layer(g, config, input, table));
+    return decoderGraph(config, (g, input) => residualLayer(g, config, input, () => attention(g, config, input, table)));
   },
 };

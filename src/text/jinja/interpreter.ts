@@ -44,11 +44,16 @@ function runStatements(body: readonly Statement[], scope: Scope, output: Output)
   return undefined;
 }
 
-function renderBody(body: readonly Statement[], scope: Scope, run: Run): TemplateText {
+/** The text of what `write` puts out, safe where escaping is on. */
+function rendered(run: Run, write: (output: Output) => void): TemplateText {
   const output: Output = { parts: [], run };
-  runStatements(body, scope, output);
+  write(output);
   const text = concatWithin(output.parts, run.budget);
   return run.autoescape ? asMarkup(text) : text;
+}
+
+function renderBody(body: readonly Statement[], scope: Scope, run: Run): TemplateText {
+  return rendered(run, (output) => void runStatements(body, scope, output));
 }
 
 function runStatement(statement: Statement, scope: Scope, output: Output): Signal {
@@ -194,7 +199,7 @@ function runLoop(node: ForLoop, { items, depth }: LoopItems, scope: Scope, outpu
     items: node.test === undefined ? all : selectItems(node, all, scope, run),
     depth,
     budget,
-    recurse: node.recursive ? (inner) => renderLoop(node, { items: inner, depth: depth + 1 }, scope, run) : undefined,
+    recurse: node.recursive ? (inner) => rendered(run, (own) => runLoop(node, { items: inner, depth: depth + 1 }, scope, own)) : undefined,
   });
   let isComplete = false;
   while (loop.advance()) {
@@ -207,13 +212,6 @@ function runLoop(node: ForLoop, { items, depth }: LoopItems, scope: Scope, outpu
     isComplete ||= signal === undefined;
   }
   if (!isComplete) runStatements(node.otherwise, childScope(scope), output);
-}
-
-function renderLoop(node: ForLoop, items: LoopItems, scope: Scope, run: Run): TemplateText {
-  const output: Output = { parts: [], run };
-  runLoop(node, items, scope, output);
-  const text = concatWithin(output.parts, run.budget);
-  return run.autoescape ? asMarkup(text) : text;
 }
 
 function* selectItems(node: ForLoop, items: Iterator<Value>, scope: Scope, run: Run): Generator<Value> {
