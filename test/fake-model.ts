@@ -2,6 +2,7 @@
  * A model without weights whose logits are a hash of all tokens of the sequence so far, read back from the pages it was
  * given: a wrong page, start or position, or state that should have gone, changes every token after it.
  */
+import { afterEach } from 'vitest';
 import { createModelFromParts } from '../src/engine/model.ts';
 import type { ModelOptions } from '../src/engine/model.ts';
 import type { Model } from '../src/engine/api.ts';
@@ -159,4 +160,20 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
   const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide();
   const model = await createModelFromParts({ name: 'fake', sizeBytes: 0, decoder, text }, { executor, contextLength: options.contextLength });
   return { model, log };
+}
+
+/** Loads fake models, which are disposed of after the test, as are others that it is told to keep. */
+export function fakeModels() {
+  const open: Model[] = [];
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((model) => model.dispose()));
+  });
+  return {
+    async load(options?: FakeOptions): Promise<FakeModel> {
+      const fake = await loadFakeModel(options);
+      open.push(fake.model);
+      return fake;
+    },
+    keep: (model: Model) => void open.push(model),
+  };
 }

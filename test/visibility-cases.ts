@@ -10,6 +10,7 @@ import type { Executor } from '../src/graph/executor.ts';
 import { locate } from '../src/node/open-path.ts';
 import type { JsonObject } from '../src/tensor/checkpoint.ts';
 import { f32Of, fixturesPath, readFixtureTensors } from './fixture-tensors.ts';
+import { relativeError } from './relative-error.ts';
 
 interface VisibilityCase {
   /** Of test/fixtures/golden. */
@@ -28,13 +29,6 @@ export async function loadVisibilityCase(name: string, executor: Executor): Prom
   const wanted = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as VisibilityCase;
   const checkpoint = await openCheckpoint(await locate(join(fixturesPath, 'golden', wanted.folder)));
   return { wanted, model: await createModel({ checkpoint: { ...checkpoint, config: { ...checkpoint.config, ...wanted.settings } }, executor }) };
-}
-
-/** Largest difference over the range of the expected values. */
-function relativeError(found: ArrayLike<number>, expected: Float32Array): number {
-  expect(found.length).toBe(expected.length);
-  const range = expected.reduce((a, b) => Math.max(a, b)) - expected.reduce((a, b) => Math.min(a, b));
-  return expected.reduce((worst, value, i) => Math.max(worst, Math.abs((found[i] as number) - value) / range), 0);
 }
 
 /** Logits, hidden states and greedy tokens, sampled from logits and wherever the executor likes to. */

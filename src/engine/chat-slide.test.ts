@@ -1,24 +1,13 @@
 /** Conversations that outgrow the context: what is left out when, and that the rest is answered as if the turns had never been. */
-import { afterEach, describe, expect, it } from 'vitest';
-import { FAKE_END, loadFakeModel } from '../../test/fake-model.ts';
-import type { FakeModel, FakeOptions } from '../../test/fake-model.ts';
+import { describe, expect, it } from 'vitest';
+import { FAKE_END, fakeModels } from '../../test/fake-model.ts';
 import { bundledModelPath } from '../node/bundled-model.ts';
 import { loadModel } from '../node/load-model.ts';
 import { CapacityError } from '../tensor/errors.ts';
-import type { ChatMessage, Model } from './api.ts';
+import type { ChatMessage } from './api.ts';
 import { collect } from './collect.ts';
 
-const open: Model[] = [];
-
-async function load(options?: FakeOptions): Promise<FakeModel> {
-  const fake = await loadFakeModel(options);
-  open.push(fake.model);
-  return fake;
-}
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((model) => model.dispose()));
-});
+const { load, keep } = fakeModels();
 
 /** Answers letters, so that text and tokens agree, and ends after some that depend on the prompt. */
 const letters = (logits: Float32Array, ids: readonly number[]) => {
@@ -143,7 +132,7 @@ describe('a chat that slides', () => {
 describe('the bundled model in 512 tokens', () => {
   it('talks for 40 turns, and after each slide as a cold run of what is left', async () => {
     const model = await loadModel(bundledModelPath(), { device: 'cpu', threads: 2, contextLength: 512 });
-    open.push(model);
+    keep(model);
     const chat = model.createChat({ system: 'You are Ember.', contextPolicy: 'slide', temperature: 0, thinking: false, maxTokens: 24 });
     let before = 0;
     let slides = 0;

@@ -1,22 +1,11 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { FAKE_BOS, FAKE_END, fakeLogits, loadFakeModel } from '../../test/fake-model.ts';
-import type { FakeModel, FakeOptions } from '../../test/fake-model.ts';
+import { describe, expect, it } from 'vitest';
+import { FAKE_BOS, FAKE_END, fakeLogits, fakeModels } from '../../test/fake-model.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import type { ChatMessage, Model } from './api.ts';
+import type { ChatMessage } from './api.ts';
 import { collect } from './collect.ts';
 import { argmax } from './sampler.ts';
 
-const open: Model[] = [];
-
-async function load(options?: FakeOptions): Promise<FakeModel> {
-  const fake = await loadFakeModel(options);
-  open.push(fake.model);
-  return fake;
-}
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((model) => model.dispose()));
-});
+const { load } = fakeModels();
 
 const bytes = (text: string) => [...new TextEncoder().encode(text)];
 

@@ -1,24 +1,14 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { FAKE_BOS, FAKE_END, FAKE_VOCAB, fakeLogits, fakeTokenizer, loadFakeModel } from '../../test/fake-model.ts';
-import type { FakeModel, FakeOptions } from '../../test/fake-model.ts';
+import { describe, expect, it } from 'vitest';
+import { FAKE_BOS, FAKE_END, FAKE_VOCAB, fakeLogits, fakeTokenizer, fakeModels, loadFakeModel } from '../../test/fake-model.ts';
+import type { FakeOptions } from '../../test/fake-model.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import type { FinalPiece, GenerateOptions, Model, Piece } from './api.ts';
+import type { FinalPiece, GenerateOptions, Piece } from './api.ts';
 import { collect } from './collect.ts';
 import { createCandidates } from './candidates.ts';
 import { argmax, createSampler, logprobsOf } from './sampler.ts';
 import { resolveSampling } from './sampling-settings.ts';
 
-const open: Model[] = [];
-
-async function load(options?: FakeOptions): Promise<FakeModel> {
-  const fake = await loadFakeModel(options);
-  open.push(fake.model);
-  return fake;
-}
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((model) => model.dispose()));
-});
+const { load } = fakeModels();
 
 /** Greedy tokens by the definition, with no engine. */
 function greedy(promptIds: readonly number[], count: number, adjust?: FakeOptions['adjust']): number[] {

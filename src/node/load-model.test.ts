@@ -10,6 +10,7 @@ import { FormatError, InputError } from '../tensor/errors.ts';
 import type { ProgressEvent } from '../tensor/progress.ts';
 import { loadModel } from './load-model.ts';
 import type { LoadModelOptions } from './load-model.ts';
+import { relativeError } from '../../test/relative-error.ts';
 
 interface Golden {
   readonly prompts: Readonly<Record<string, number[]>>;
@@ -18,20 +19,6 @@ interface Golden {
 
 const goldenPath = join(fixturesPath, 'golden');
 const folders = ['llama', 'llama_sharded', 'llama_bias', 'qwen3'];
-
-/** Largest difference over the range of the expected values. */
-function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(found.length).toBe(expected.length);
-  let [low, high, worst] = [Infinity, -Infinity, 0];
-  for (let i = 0; i < expected.length; i++) {
-    const value = expected[i] as number;
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-    const difference = Math.abs((found[i] as number) - value);
-    worst = difference <= worst ? worst : difference;
-  }
-  return worst / (high - low);
-}
 
 async function withModel(path: string, options: LoadModelOptions, body: (model: Model) => Promise<void>): Promise<void> {
   const model = await loadModel(path, options);

@@ -9,6 +9,7 @@ import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { f32Of, fixturesPath, readFixtureTensors } from '../fixture-tensors.ts';
 import { softwareExecutor } from './executor-check.ts';
+import { relativeError } from '../relative-error.ts';
 
 interface Golden {
   readonly prompts: Readonly<Record<string, number[]>>;
@@ -17,20 +18,6 @@ interface Golden {
 
 /** Of the range of the logits, or of the hidden states. */
 const TOLERANCE = 1e-3;
-
-/** Largest difference over the range of the expected values. */
-function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  expect(found.length).toBe(expected.length);
-  let [low, high, worst] = [Infinity, -Infinity, 0];
-  for (let i = 0; i < expected.length; i++) {
-    const value = expected[i] as number;
-    low = Math.min(low, value);
-    high = Math.max(high, value);
-    const difference = Math.abs((found[i] as number) - value);
-    worst = difference <= worst ? worst : difference;
-  }
-  return worst / (high - low);
-}
 
 /** A model whose prompts are computed in chunks of so many rows; the software profile's where none are given. */
 async function loadGolden(folder: string, prefillRows?: number): Promise<Model> {
