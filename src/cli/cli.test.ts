@@ -126,7 +126,9 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   });
 
   it('shows numbers as they were written', () => {
-    expect(ingot(['inspect', bundled]).stdout).toMatch(/rmsEps +1e-6\n/);
+    const { stdout } = ingot(['inspect', bundled]);
+    expect(stdout).toMatch(/rmsEps +1e-6\n/);
+    expect(stdout).not.toContain('999999974');
     const report = JSON.parse(ingot(['inspect', bundled, '--json']).stdout) as { metadata: Record<string, unknown>; samplingDefaults: unknown };
     expect(report.metadata['qwen3.attention.layer_norm_rms_epsilon']).toBe(1e-6);
     expect(report.samplingDefaults).toMatchObject({ temperature: 0.7, topP: 0.95 });
@@ -294,12 +296,6 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(stderr).toBe('');
     const { devices } = JSON.parse(ingot(['doctor', '--json']).stdout) as { devices: { reason: string }[] };
     for (const { reason } of devices) expect(stdout.split(reason)).toHaveLength(2);
-  });
-
-  it('inspect shows f32 settings as people wrote them', () => {
-    const { stdout } = ingot(['inspect', bundled]);
-    expect(stdout).toMatch(/rmsEps +0\.000001\n/);
-    expect(stdout).not.toContain('999999974');
   });
 
   it.each([
