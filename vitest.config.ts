@@ -13,7 +13,14 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     projects: [
-      { extends: true, test: { name: 'core', include: ['src/**/*.test.ts', 'test/**/*.test.ts'], exclude: [peers, kernels, ...gpu, 'test/house/**', 'test/**/*.peers.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'core',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: [peers, kernels, ...gpu, 'test/house/**', 'test/**/*.peers.test.ts'],
+        },
+      },
       { extends: true, test: { name: 'kernels', include: [kernels], exclude: [peers] } },
       { extends: true, test: { name: 'gpu', include: gpu } },
       { extends: true, test: { name: 'peers', include: [peers, 'test/**/*.peers.test.ts'] } },

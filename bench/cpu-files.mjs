@@ -30,7 +30,12 @@ const contestants = [];
 for (const modelPath of paths) {
   const work = await readModelWork(modelPath, signal);
   const engine = await ingotEngine.open({ modelPath, device: 'cpu', ...flags });
-  contestants.push({ name: modelPath, engine, work, run: (seed) => engine.decode(randomIds(128, { seed, vocabSize: work.vocabSize }), count) });
+  contestants.push({
+    name: modelPath,
+    engine,
+    work,
+    run: (seed) => engine.decode(randomIds(128, { seed, vocabSize: work.vocabSize }), count),
+  });
 }
 
 const measured = await alternate(contestants, {
@@ -45,10 +50,21 @@ for (const { name, engine, work } of contestants) {
   const summary = summarise(runs);
   const gigabytesPerSecond = (summary.median * work.weightBytes) / 1e9;
   const line = {
-    ...common, model: await describeModel(name, signal), measure: `decode ${count}@128`, unit: 'tok/s', engine: { name: 'ingot', ...engine.facts },
-    flags, warmups: WARMUPS, pauseSeconds: Number(values.pause), runs, ...summary, gigabytesPerSecond,
+    ...common,
+    model: await describeModel(name, signal),
+    measure: `decode ${count}@128`,
+    unit: 'tok/s',
+    engine: { name: 'ingot', ...engine.facts },
+    flags,
+    warmups: WARMUPS,
+    pauseSeconds: Number(values.pause),
+    runs,
+    ...summary,
+    gigabytesPerSecond,
   };
   appendFileSync(values.out, `${JSON.stringify(line)}\n`);
-  process.stdout.write(`${basename(name).padEnd(28)} ${summary.median.toFixed(1)} tok/s (${summary.min.toFixed(1)}-${summary.max.toFixed(1)})  ${gigabytesPerSecond.toFixed(1)} GB/s of weights\n`);
+  process.stdout.write(
+    `${basename(name).padEnd(28)} ${summary.median.toFixed(1)} tok/s (${summary.min.toFixed(1)}-${summary.max.toFixed(1)})  ${gigabytesPerSecond.toFixed(1)} GB/s of weights\n`,
+  );
   await engine.close();
 }

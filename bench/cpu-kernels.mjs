@@ -48,7 +48,8 @@ function report(row) {
 function measure(module, file, type, cols, xRows) {
   const { code, block, bytes } = TYPES[type];
   const rowBytes = (cols / block) * bytes;
-  const wantedBytes = xRows === 1 ? Number(options['weights-mb']) * 1e6 : Math.min(Number(options['weights-mb']) * 1e6, 3e9 / xRows / cols * rowBytes);
+  const wantedBytes =
+    xRows === 1 ? Number(options['weights-mb']) * 1e6 : Math.min(Number(options['weights-mb']) * 1e6, (3e9 / xRows / cols) * rowBytes);
   const rows = Math.max(8, Math.floor(wantedBytes / rowBytes));
   const total = 65536 + rows * rowBytes + xRows * (cols * 6 + rows * 4 + 4096) + 16 * 1024 * 1024;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(total / 65536), maximum: 65536, shared: true });

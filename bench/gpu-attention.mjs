@@ -13,7 +13,9 @@ import { kvStatePageBytes } from '../dist/gpu/attention-shape.js';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../dist/gpu/kernels/attention-combine/attention-combine.js';
 import { attentionDecodeKernel, attentionDecodeWorkgroups } from '../dist/gpu/kernels/attention-decode/attention-decode.js';
 import { partialBytes } from '../dist/gpu/kernels/attention-decode/key-splits.js';
-import { attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups, prefillTileBytes } from '../dist/gpu/kernels/attention-prefill/attention-prefill.js';
+import {
+  attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups, prefillTileBytes,
+} from '../dist/gpu/kernels/attention-prefill/attention-prefill.js';
 import { attentionTiles } from '../dist/gpu/kernels/attention-prefill/attention-tiles.js';
 import { kvWriteKernel, kvWriteWorkgroups } from '../dist/gpu/kernels/kv-write/kv-write.js';
 import { decodeVariants, nameOf, suits } from './gpu-attention/decode-variants.mjs';
@@ -53,11 +55,15 @@ const table = [];
 Object.assign(globalThis, globals);
 /** Dawn's instance must outlive all that came from it. */
 globalThis.keptGpu = create([
-  'enable-dawn-features=allow_unsafe_apis,disable_robustness,disable_workgroup_init,disable_polyfills_on_integer_div_and_mod', 'disable-dawn-features=timestamp_quantization',
+  'enable-dawn-features=allow_unsafe_apis,disable_robustness,disable_workgroup_init,disable_polyfills_on_integer_div_and_mod',
+  'disable-dawn-features=timestamp_quantization',
 ]);
 const adapter = await globalThis.keptGpu.requestAdapter({ powerPreference: 'high-performance' });
 const { limits, info } = adapter;
-const LIMITS = ['maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxStorageBufferBindingSize', 'maxBufferSize'];
+const LIMITS = [
+  'maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX', 'maxStorageBufferBindingSize', 'maxBufferSize',
+];
 const device = await adapter.requestDevice({
   requiredFeatures: ['subgroups', 'timestamp-query'].filter((feature) => adapter.features.has(feature)),
   requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
@@ -104,7 +110,13 @@ function fillRandom(buffer, form, seed) {
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(fill);
-  pass.setBindGroup(0, device.createBindGroup({ layout: fill.getBindGroupLayout(0), entries: [{ binding: 0, resource: { buffer } }, { binding: 1, resource: { buffer: uniform } }] }));
+  pass.setBindGroup(
+    0,
+    device.createBindGroup({
+      layout: fill.getBindGroupLayout(0),
+      entries: [{ binding: 0, resource: { buffer } }, { binding: 1, resource: { buffer: uniform } }],
+    }),
+  );
   pass.dispatchWorkgroups(1024);
   pass.end();
   device.queue.submit([encoder.finish()]);
@@ -122,10 +134,16 @@ function prepare(kernel) {
 
 async function compile(kernel) {
   const module = device.createShaderModule({ code: kernel.wgsl });
-  const entries = kernel.bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: BUFFER_TYPES[access] } }));
+  const entries = kernel.bindings.map(({ access }, binding) => ({
+    binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: BUFFER_TYPES[access] },
+  }));
   const layout = device.createBindGroupLayout({ entries });
-  const pipeline = await device.createComputePipelineAsync({ layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' } });
-  const bind = (buffers) => device.createBindGroup({ layout, entries: kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: buffers[name] } })) });
+  const pipeline = await device.createComputePipelineAsync({
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' },
+  });
+  const bind = (buffers) => device.createBindGroup({
+    layout, entries: kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: buffers[name] } })),
+  });
   return { pipeline, bind };
 }
 
@@ -136,7 +154,9 @@ const readable = device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ 
 /** Microseconds that `passes` times all dispatches [{ pipeline, group, workgroups }] take in one compute pass. */
 async function timeOnce(dispatches, passes) {
   const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass(querySet ? { timestampWrites: { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } } : {});
+  const pass = encoder.beginComputePass(querySet ? { timestampWrites: {
+    querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1,
+  } } : {});
   for (let n = 0; n < passes; n++) {
     for (const { pipeline, group, workgroups } of dispatches) {
       pass.setPipeline(pipeline);
@@ -173,7 +193,10 @@ async function timeLayers(dispatches, { layers, passes, runs }) {
 const rounded = (value) => Number(value.toPrecision(4));
 
 function report(model, row, { median, min, max }) {
-  const record = JSON.stringify({ bench: 'gpu-attention', device: info.description || info.device, model, ...row, usPerLayer: rounded(median), min: rounded(min), max: rounded(max), clock: hasTimestamps ? 'gpu' : 'wall' });
+  const record = JSON.stringify({
+    bench: 'gpu-attention', device: info.description || info.device, model, ...row, usPerLayer: rounded(median),
+    min: rounded(min), max: rounded(max), clock: hasTimestamps ? 'gpu' : 'wall',
+  });
   if (options.out === undefined) console.log(record);
   else records.push(`${record}\n`);
 }
@@ -182,12 +205,15 @@ function report(model, row, { median, min, max }) {
 async function prepareDecode(variant, buffers) {
   const { shape, splits } = variant;
   const kernel = attentionDecodeKernel(variant);
-  if (kernel.workgroupBytes > limits.maxComputeWorkgroupStorageSize || variant.invocations > limits.maxComputeInvocationsPerWorkgroup) return undefined;
+  if (kernel.workgroupBytes > limits.maxComputeWorkgroupStorageSize || variant.invocations > limits.maxComputeInvocationsPerWorkgroup)
+    return undefined;
   const combineVariant = splits && { shape, splits, invocations: COMBINE_INVOCATIONS };
   const [attend, combine] = await Promise.all([prepare(kernel), splits && prepare(attentionCombineKernel(combineVariant))]);
   const dispatches = buffers.kv.flatMap((kv) => [
     { pipeline: attend.pipeline, group: attend.bind({ ...buffers, kv }), workgroups: attentionDecodeWorkgroups(variant, 1) },
-    ...(combine ? [{ pipeline: combine.pipeline, group: combine.bind(buffers), workgroups: attentionCombineWorkgroups(combineVariant, 1) }] : []),
+    ...(combine ? [
+      { pipeline: combine.pipeline, group: combine.bind(buffers), workgroups: attentionCombineWorkgroups(combineVariant, 1) },
+    ] : []),
   ]);
   return { variant, dispatches };
 }
@@ -208,25 +234,44 @@ async function measureDecode(model, shape, layers, buffers) {
     }
     rough.sort((a, b) => a.median - b.median);
     const isSplit = ({ variant }) => variant.splits !== undefined;
-    const finalists = [...rough.filter(isSplit).slice(0, FINALISTS), ...rough.filter((candidate) => !isSplit(candidate)).slice(0, FINALISTS)];
+    const finalists = [
+      ...rough.filter(isSplit).slice(0, FINALISTS),
+      ...rough.filter((candidate) => !isSplit(candidate)).slice(0, FINALISTS),
+    ];
     const final = [];
-    for (const candidate of finalists) final.push({ ...candidate, ...(await timeLayers(candidate.dispatches, { layers, passes: PASSES, runs: RUNS })) });
-    for (const { variant: { shape: _, ...form }, ...figures } of [...rough.filter((candidate) => !finalists.includes(candidate)), ...final]) {
+    for (const candidate of finalists) final.push({
+      ...candidate, ...(await timeLayers(candidate.dispatches, { layers, passes: PASSES, runs: RUNS })),
+    });
+    for (const { variant: { shape: _, ...form }, ...figures } of [
+      ...rough.filter((candidate) => !finalists.includes(candidate)), ...final,
+    ]) {
       report(model, { kind: 'decode', keys, ...form }, figures);
     }
     final.sort((a, b) => a.median - b.median);
     // The best, and the best of the other form.
-    const other = final.findIndex((candidate, i) => i >= SHOWN && isSplit(candidate) !== isSplit(final[0]) && !final.slice(0, SHOWN).some((shown) => isSplit(shown) !== isSplit(final[0])));
+    const other = final.findIndex(
+      (candidate, i) =>
+        i >= SHOWN &&
+        isSplit(candidate) !== isSplit(final[0]) &&
+        !final.slice(0, SHOWN).some((shown) => isSplit(shown) !== isSplit(final[0])),
+    );
     const shown = final.slice(0, SHOWN).concat(other < 0 ? [] : [final[other]]);
-    for (const { variant, median, min, max } of shown) table.push(`${model.padEnd(13)} ${String(keys).padStart(5)} ${median.toFixed(2).padStart(7)} (${min.toFixed(2)}-${max.toFixed(2)})  ${nameOf(variant)}`);
+    for (const { variant, median, min, max } of shown)
+      table.push(
+        `${model.padEnd(13)} ${String(keys).padStart(5)} ${median.toFixed(2).padStart(7)} (${min.toFixed(2)}-${max.toFixed(2)})  ${nameOf(variant)}`,
+      );
   }
   bound.partials.destroy();
 }
 
 function prefillVariants(shape, isFirst) {
-  const chosen = attentionPrefillVariant(shape, { invocations: 256, bytes: Math.min(limits.maxComputeWorkgroupStorageSize, options.tiny ? 16384 : 32768) });
+  const chosen = attentionPrefillVariant(shape, {
+    invocations: 256, bytes: Math.min(limits.maxComputeWorkgroupStorageSize, options.tiny ? 16384 : 32768),
+  });
   if (!isFirst || options.tiny) return [chosen];
-  const others = [[32, 32, 64], [32, 16, 128], [16, 32, 64], [16, 32, 32], [64, 32, 128], [64, 32, 256], [32, 64, 128], [64, 16, 256]].map(([tileRows, tileKeys, invocations]) => ({ shape, tileRows, tileKeys, invocations }));
+  const others = [
+    [32, 32, 64], [32, 16, 128], [16, 32, 64], [16, 32, 32], [64, 32, 128], [64, 32, 256], [32, 64, 128], [64, 16, 256],
+  ].map(([tileRows, tileKeys, invocations]) => ({ shape, tileRows, tileKeys, invocations }));
   return [chosen, ...others.filter((variant) => prefillTileBytes(variant) <= limits.maxComputeWorkgroupStorageSize)];
 }
 
@@ -243,12 +288,22 @@ async function measurePrefill(model, shape, layers, { buffers, isFirst }) {
       const tiles = filledBuffer(words);
       const dispatches = buffers.kv.flatMap((kv) => [
         { pipeline: writing.pipeline, group: writing.bind({ ...buffers, kv }), workgroups: kvWriteWorkgroups(write, { rows, outRows: 1 }) },
-        { pipeline: attending.pipeline, group: attending.bind({ ...buffers, kv, tiles }), workgroups: attentionPrefillWorkgroups(variant, { tiles: words.length / 4 }) },
+        {
+          pipeline: attending.pipeline, group: attending.bind({ ...buffers, kv, tiles }),
+          workgroups: attentionPrefillWorkgroups(variant, { tiles: words.length / 4 }),
+        },
       ]);
       const figures = await timeLayers(dispatches, { layers, passes: 1, runs: rows > 1024 ? 2 : 3 });
       const { shape: _, ...form } = variant;
       const multiplyAdds = rows * (rows + 1) * shape.heads * shape.headDim;
-      report(model, { kind: 'prefill', rows, ...form, msAllLayers: rounded((figures.median * layers) / 1000), tflops: rounded((2 * multiplyAdds) / figures.median / 1e6) }, figures);
+      report(
+        model,
+        {
+          kind: 'prefill', rows, ...form, msAllLayers: rounded((figures.median * layers) / 1000),
+          tflops: rounded((2 * multiplyAdds) / figures.median / 1e6),
+        },
+        figures,
+      );
       tiles.destroy();
     }
   }
@@ -268,7 +323,10 @@ async function measureModel(model, isFirst) {
   const tokens = Math.max(...keyCounts, rows);
   const maxPages = Math.ceil(tokens / PAGE_TOKENS);
   const preparation = { norm: model.startsWith('llama') ? undefined : { eps: 1e-6 }, rotaryDim: headDim };
-  const shape = { heads, kvHeads, headDim, scale: headDim ** -0.5, kv: 'f16', pageTokens: PAGE_TOKENS, maxPages, input: 'joined', q: preparation, k: preparation, output: 'q8' };
+  const shape = {
+    heads, kvHeads, headDim, scale: headDim ** -0.5, kv: 'f16', pageTokens: PAGE_TOKENS, maxPages, input: 'joined',
+    q: preparation, k: preparation, output: 'q8',
+  };
   const width = heads * headDim;
   const buffers = {
     qkv: emptyBuffer(rows * (heads + 2 * kvHeads) * headDim * 4),

@@ -30,21 +30,46 @@ export function productsOf({ dim, heads, kvHeads, headDim, ffnDim, layers, vocab
   const type = isMixed ? 'q4_k' : weights;
   const better = (layer) => (isMixed && hasMoreBits(layer, layers) ? 'q6_k' : type);
   const kvRows = kvHeads * headDim;
-  const qkvParts = (layer) => (better(layer) === type ? [{ type, rows: heads * headDim + 2 * kvRows }] : [{ type, rows: heads * headDim + kvRows }, { type: better(layer), rows: kvRows }]);
-  const shape = (rest) => ({ norm: undefined, bias: false, gated: false, residual: false, rowCount: 'rows', outputs: { f32: true, q8: undefined }, ...rest });
+  const qkvParts = (layer) => (better(layer) === type ? [{ type, rows: heads * headDim + 2 * kvRows }] : [
+    { type, rows: heads * headDim + kvRows }, { type: better(layer), rows: kvRows },
+  ]);
+  const shape = (rest) => ({
+    norm: undefined, bias: false, gated: false, residual: false, rowCount: 'rows',
+    outputs: { f32: true, q8: undefined }, ...rest,
+  });
   const toResidual = { input: 'q8', residual: true, outputs: { f32: true, q8: { norm: { eps: EPS } } } };
   const perLayer = (make) => Array.from({ length: layers }, (_, layer) => shape(make(layer)));
   return [
     { name: 'qkv', x: 'normed', y: 'heads', shapes: perLayer((layer) => ({ cols: dim, parts: qkvParts(layer), input: 'q8n' })) },
-    { name: 'o', x: 'attended', residual: 'hidden', y: 'middle', yRounded: 'normed', shapes: perLayer(() => ({ cols: heads * headDim, parts: [{ type, rows: dim }], ...toResidual })) },
-    { name: 'gate+up', x: 'normed', yRounded: 'activated', shapes: perLayer(() => ({ cols: dim, parts: [{ type, rows: 2 * ffnDim }], input: 'q8n', gated: true, outputs: { f32: false, q8: { norm: undefined } } })) },
-    { name: 'down', x: 'activated', residual: 'middle', y: 'hidden', yRounded: 'normed', shapes: perLayer((layer) => ({ cols: ffnDim, parts: [{ type: better(layer), rows: dim }], ...toResidual })) },
-    { name: 'head', x: 'normed', y: 'logits', shapes: [shape({ cols: dim, parts: [{ type: isMixed ? 'q6_k' : type, rows: vocab }], input: 'q8n' })] },
+    {
+      name: 'o', x: 'attended', residual: 'hidden', y: 'middle', yRounded: 'normed',
+      shapes: perLayer(() => ({ cols: heads * headDim, parts: [{ type, rows: dim }], ...toResidual })),
+    },
+    {
+      name: 'gate+up', x: 'normed', yRounded: 'activated',
+      shapes: perLayer(() => ({
+        cols: dim, parts: [{ type, rows: 2 * ffnDim }], input: 'q8n', gated: true,
+        outputs: { f32: false, q8: { norm: undefined } },
+      })),
+    },
+    {
+      name: 'down', x: 'activated', residual: 'middle', y: 'hidden', yRounded: 'normed',
+      shapes: perLayer((layer) => ({ cols: ffnDim, parts: [{ type: better(layer), rows: dim }], ...toResidual })),
+    },
+    {
+      name: 'head', x: 'normed', y: 'logits',
+      shapes: [shape({ cols: dim, parts: [{ type: isMixed ? 'q6_k' : type, rows: vocab }], input: 'q8n' })],
+    },
   ];
 }
 
 export function weightBytes(shape) {
-  return shape.parts.reduce((sum, { type, rows }) => sum + layOutMatrix(packedFormatOf(type), rows, shape.cols).planes.reduce((bytes, plane) => bytes + plane.sizeBytes, 0), 0);
+  return shape.parts.reduce(
+    (sum, { type, rows }) => sum + layOutMatrix(packedFormatOf(type), rows, shape.cols).planes.reduce(
+      (bytes, plane) => bytes + plane.sizeBytes, 0,
+    ),
+    0,
+  );
 }
 
 /** word = random & mask | pattern; every fourth word is `fourth` where that is not 0. f16 scales of +-2^-10, f32 values of about 2^-7. */
@@ -65,7 +90,10 @@ function fillKernel() {
   const wgsl = `@group(0) @binding(0) var<storage, read_write> words: array<u32>;
 @group(0) @binding(1) var<uniform> fill: vec4<u32>;
 @compute @workgroup_size(${FILL_INVOCATIONS})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   for (var i = 0u; i < ${FILL_WORDS}u; i++) {
     let at = (${LINEAR_WORKGROUP} * ${FILL_WORDS}u + i) * ${FILL_INVOCATIONS}u + lane;
     if (at >= arrayLength(&words)) { return; }
@@ -101,7 +129,9 @@ export async function createFiller(gpu, pipelines) {
       const pass = encoder.beginComputePass();
       pass.setPipeline(pipeline);
       for (const { offset, sizeBytes: size, fill } of ranges) {
-        const entries = [{ buffer, offset, size }, { buffer: uniforms.get(FILLS[fill]) }].map((resource, binding) => ({ binding, resource }));
+        const entries = [
+          { buffer, offset, size }, { buffer: uniforms.get(FILLS[fill]) },
+        ].map((resource, binding) => ({ binding, resource }));
         pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
         pass.dispatchWorkgroups(...linearWorkgroups(Math.ceil(size / 4 / (FILL_INVOCATIONS * FILL_WORDS))));
       }
@@ -139,13 +169,19 @@ export function createActivations(filler, products, rows) {
 export function bindProduct(filler, activations, product, shape) {
   const { x, y, residual, yRounded, name } = product;
   const whole = (buffer) => ({ buffer });
-  const bound = { step: whole(activations.step), xCodes: whole(activations[`${x}Codes`]), xStats: whole(activations[`${x}Stats`]), yGain: activations.gain && whole(activations.gain) };
+  const bound = {
+    step: whole(activations.step), xCodes: whole(activations[`${x}Codes`]), xStats: whole(activations[`${x}Stats`]),
+    yGain: activations.gain && whole(activations.gain),
+  };
   if (y) bound.y = whole(activations[y]);
   if (residual) bound.residual = whole(activations[residual]);
   if (yRounded) Object.assign(bound, { yCodes: whole(activations[`${yRounded}Codes`]), yStats: whole(activations[`${yRounded}Stats`]) });
   shape.parts.forEach(({ type, rows }, n) => {
     const { planes, sizeBytes } = layOutMatrix(packedFormatOf(type), rows, shape.cols);
-    const buffer = filler.filled(`${name} ${type} [${totalRows(shape)}, ${shape.cols}]`, sizeBytes, planes.map((plane) => ({ ...plane, fill: plane.name })));
+    const buffer = filler.filled(
+      `${name} ${type} [${totalRows(shape)}, ${shape.cols}]`, sizeBytes,
+      planes.map((plane) => ({ ...plane, fill: plane.name })),
+    );
     for (const { name: plane, offset, sizeBytes: size } of planes) bound[`p${n}_${plane}`] = { buffer, offset, size };
   });
   return bound;

@@ -88,7 +88,9 @@ async function runGroups() {
   const totals = { passed: 0, failed: 0 };
   const onResult = (result) => {
     totals[result.passed ? 'passed' : 'failed']++;
-    console.log(`${result.passed ? 'PASS' : 'FAIL'} ${result.check}: ${result.what}  ${describeFigures(result.figures)}  (${result.seconds.toFixed(1)} s)`);
+    console.log(
+      `${result.passed ? 'PASS' : 'FAIL'} ${result.check}: ${result.what}  ${describeFigures(result.figures)}  (${result.seconds.toFixed(1)} s)`,
+    );
     if (options.json) appendFileSync(options.json, `${JSON.stringify({ time: new Date().toISOString(), ...common, ...result })}\n`);
   };
   const startedAt = performance.now();
@@ -102,7 +104,18 @@ async function runGroups() {
 }
 
 function forkGroup(name, modelDir, onResult) {
-  const args = ['--in-process', '--only', name, '--device', options.device, '--fixtures', options.fixtures, '--model-dir', modelDir, ...(options.quick ? ['--quick'] : [])];
+  const args = [
+    '--in-process',
+    '--only',
+    name,
+    '--device',
+    options.device,
+    '--fixtures',
+    options.fixtures,
+    '--model-dir',
+    modelDir,
+    ...(options.quick ? ['--quick'] : []),
+  ];
   const child = fork(fileURLToPath(import.meta.url), args);
   let device = {};
   let count = 0;
@@ -118,13 +131,26 @@ function forkGroup(name, modelDir, onResult) {
       clearTimeout(timer);
       const seconds = (performance.now() - startedAt) / 1000;
       // A process that dies after its last check counts too: programs that use the library would die like that.
-      if (code !== 0 || count === 0) onResult({ ...device, check: name, what: 'its process ends by itself', passed: false, figures: { code, signal, results: count }, seconds });
+      if (code !== 0 || count === 0)
+        onResult({
+          ...device,
+          check: name,
+          what: 'its process ends by itself',
+          passed: false,
+          figures: { code, signal, results: count },
+          seconds,
+        });
       resolve();
     });
   });
 }
 
 function describeFigures(figures) {
-  const format = (value) => (typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(3)) : typeof value === 'object' ? JSON.stringify(value) : value);
+  const format = (value) =>
+    typeof value === 'number' && !Number.isInteger(value)
+      ? Number(value.toPrecision(3))
+      : typeof value === 'object'
+        ? JSON.stringify(value)
+        : value;
   return Object.entries(figures).map(([name, value]) => `${name} ${format(value)}`).join(', ');
 }

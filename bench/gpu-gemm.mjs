@@ -18,14 +18,21 @@ import { summarise } from './measurement.mjs';
 
 const { values: flags } = parseArgs({
   options: {
-    models: { type: 'string', default: 'qwen3-0.6b,qwen3-4b' }, types: { type: 'string', default: 'q4_0,q4_k' }, products: { type: 'string', default: 'qkv,o,gate+up,down' },
+    models: {
+      type: 'string', default: 'qwen3-0.6b,qwen3-4b',
+    }, types: { type: 'string', default: 'q4_0,q4_k' }, products: { type: 'string', default: 'qkv,o,gate+up,down' },
     tilings: { type: 'string' }, arithmetic: { type: 'string', default: 'int8,f32' }, rows: { type: 'string', default: '512' },
-    seconds: { type: 'string', default: '55' }, json: { type: 'string' }, safe: { type: 'boolean', default: false }, tiny: { type: 'boolean', default: false },
+    seconds: { type: 'string', default: '55' }, json: { type: 'string' }, safe: {
+      type: 'boolean', default: false,
+    }, tiny: { type: 'boolean', default: false },
   },
 });
 
 const TILINGS = {
-  int8: ['64x64x32r4', '64x64x64r4', '64x64x32r8', '128x64x32r8', '128x64x64r8', '64x128x32r4', '64x128x32r8', '128x128x32r8', '128x128x64r8', '32x64x32r4', '32x64x64r4', '32x128x32r4'],
+  int8: [
+    '64x64x32r4', '64x64x64r4', '64x64x32r8', '128x64x32r8', '128x64x64r8', '64x128x32r4', '64x128x32r8',
+    '128x128x32r8', '128x128x64r8', '32x64x32r4', '32x64x64r4', '32x128x32r4',
+  ],
   f32: ['64x64x16r4', '64x64x32r4', '128x64x16r8', '64x128x16r8', '128x128x16r8'],
 };
 const TINY_TILINGS = { int8: ['16x64x32r4', '16x32x32r4'], f32: ['16x64x16r4', '16x32x16r4'] };
@@ -76,12 +83,19 @@ function bindingsOf(filler, shape, rows) {
   const bound = {};
   shape.parts.forEach(({ type, rows: weightRows }, n) => {
     const { planes, sizeBytes } = layOutMatrix(packedFormatOf(type), weightRows, shape.cols);
-    const buffer = filler.filled(`part ${n}`, sizeBytes, planes.map((plane) => ({ ...plane, fill: plane.name === 'values' ? (type === 'f32' ? 'floats' : 'scales') : plane.name })));
+    const buffer = filler.filled(
+      `part ${n}`, sizeBytes,
+      planes.map((plane) => ({ ...plane, fill: plane.name === 'values' ? (type === 'f32' ? 'floats' : 'scales') : plane.name })),
+    );
     for (const { name, offset, sizeBytes: size } of planes) bound[`p${n}_${name}`] = { buffer, offset, size };
   });
   const sizes = {
-    x: ['floats', rows * shape.cols * 4], xCodes: ['codes', q8CodeBytes(rows, shape.cols)], xStats: ['floats', q8StatBytes(rows, shape.cols)], gain: ['floats', shape.cols * 4],
-    residual: ['floats', rows * width * 4], yGain: ['floats', width * 4], y: ['floats', rows * width * 4], yCodes: ['codes', q8CodeBytes(rows, width)], yStats: ['floats', q8StatBytes(rows, width)],
+    x: ['floats', rows * shape.cols * 4], xCodes: ['codes', q8CodeBytes(rows, shape.cols)], xStats: [
+      'floats', q8StatBytes(rows, shape.cols),
+    ], gain: ['floats', shape.cols * 4],
+    residual: ['floats', rows * width * 4], yGain: ['floats', width * 4], y: ['floats', rows * width * 4], yCodes: [
+      'codes', q8CodeBytes(rows, width),
+    ], yStats: ['floats', q8StatBytes(rows, width)],
   };
   for (const [name, [fill, size]] of Object.entries(sizes)) {
     const sizeBytes = Math.ceil(size / 16) * 16;
@@ -143,7 +157,9 @@ async function measureProduct({ model, type, arithmetic, product, shape, rows },
   let reference;
   for (const [i, { tiling, variant, kernel }] of variants.entries()) {
     const { pipeline, layout, ms: compileMs } = compiled[i];
-    const group = device.createBindGroup({ layout, entries: kernel.bindings.map(({ name }, binding) => ({ binding, resource: bound[name] })) });
+    const group = device.createBindGroup({
+      layout, entries: kernel.bindings.map(({ name }, binding) => ({ binding, resource: bound[name] })),
+    });
     const workgroups = gemmWorkgroups(variant, rows);
     const { median, min, max } = await timeOf((times) => dispatch(pipeline, group, workgroups, times));
     const values = await sample(shape, bound);
@@ -151,8 +167,13 @@ async function measureProduct({ model, type, arithmetic, product, shape, rows },
     const apart = difference(values, reference);
     const teraPerSecond = (totalRows(shape) * shape.cols * rows) / median / 1e9;
     const isWrong = !(apart < (shape.outputs.f32 ? 1e-4 : 1e-2));
-    console.log(`${model} ${type} ${arithmetic} ${product.padEnd(7)} ${tiling.padEnd(12)} ${median.toFixed(3)} ms  ${teraPerSecond.toFixed(2)} TMAC/s  ${workgroups[0] * workgroups[1]} x ${kernel.workgroupSize}  ${(kernel.workgroupBytes / 1024).toFixed(1)} KiB  compiled ${compileMs.toFixed(0)} ms${isWrong ? `  WRONG by ${apart}` : ''}`);
-    const record = { bench: 'gpu-gemm', device: gpu.name, model, type, arithmetic, product, tiling, rows, cols: shape.cols, weightRows: totalRows(shape), ms: { median, min, max }, teraMultiplyAdds: teraPerSecond, compileMs, isWrong };
+    console.log(
+      `${model} ${type} ${arithmetic} ${product.padEnd(7)} ${tiling.padEnd(12)} ${median.toFixed(3)} ms  ${teraPerSecond.toFixed(2)} TMAC/s  ${workgroups[0] * workgroups[1]} x ${kernel.workgroupSize}  ${(kernel.workgroupBytes / 1024).toFixed(1)} KiB  compiled ${compileMs.toFixed(0)} ms${isWrong ? `  WRONG by ${apart}` : ''}`,
+    );
+    const record = {
+      bench: 'gpu-gemm', device: gpu.name, model, type, arithmetic, product, tiling, rows, cols: shape.cols,
+      weightRows: totalRows(shape), ms: { median, min, max }, teraMultiplyAdds: teraPerSecond, compileMs, isWrong,
+    };
     if (flags.json) appendFileSync(flags.json, `${JSON.stringify(record)}\n`);
     measured.push({ product, tiling, ms: median, isWrong });
   }
@@ -165,9 +186,14 @@ function summary(name, layers, rows, measured) {
   const names = [...new Set(measured.map(({ product }) => product))];
   const of = (product) => measured.filter((entry) => entry.product === product && !entry.isWrong);
   const total = (pick) => names.reduce((sum, product) => sum + (pick(of(product))?.ms ?? Infinity), 0) * layers;
-  const line = (label, ms) => console.log(`  ${name} ${label}: ${ms.toFixed(2)} ms for ${layers} layers, ${Math.round((rows / ms) * 1000)} tok/s by the products alone`);
+  const line = (label, ms) =>
+    console.log(
+      `  ${name} ${label}: ${ms.toFixed(2)} ms for ${layers} layers, ${Math.round((rows / ms) * 1000)} tok/s by the products alone`,
+    );
   const tilings = [...new Set(measured.map(({ tiling }) => tiling))];
-  const best = tilings.map((tiling) => ({ tiling, ms: total((entries) => entries.find((entry) => entry.tiling === tiling)) })).toSorted((a, b) => a.ms - b.ms);
+  const best = tilings.map((tiling) => ({
+    tiling, ms: total((entries) => entries.find((entry) => entry.tiling === tiling)),
+  })).toSorted((a, b) => a.ms - b.ms);
   for (const { tiling, ms } of best.slice(0, 3)) line(tiling, ms);
   const fastest = (entries) => entries.toSorted((a, b) => a.ms - b.ms)[0];
   line(`each its best (${names.map((product) => `${product} ${fastest(of(product))?.tiling}`).join(', ')})`, total(fastest));
@@ -183,7 +209,9 @@ for (const type of flags.types.split(',')) {
       for (const { name: product, shapes: [shape] } of productsOf(MODELS[model], type)) {
         if (!wantedProducts.includes(product)) continue;
         if (secondsLeft() < 4) console.log(`${model} ${type} ${arithmetic} ${product}: left out, ${flags.seconds} s are over`);
-        else measured.push(...(await measureProduct({ model, type, arithmetic, product, shape: shapeFor(shape, arithmetic), rows: xRows }, tilings)));
+        else measured.push(...(await measureProduct(
+          { model, type, arithmetic, product, shape: shapeFor(shape, arithmetic), rows: xRows }, tilings,
+        )));
       }
       if (measured.length > 0) summary(`${model} ${type} ${arithmetic}`, MODELS[model].layers, xRows, measured);
     }

@@ -46,7 +46,9 @@ const common = {
   commit: existsSync(join(repoRoot, '.git')) ? describeCommit() : undefined,
   batch,
 };
-console.log(`${gpu.name}: ${adapter.info.description}; subgroups of ${gpu.subgroupSize}, ${gpu.limits.invocations} invocations, ${gpu.limits.storageBuffers} storage buffers`);
+console.log(
+  `${gpu.name}: ${adapter.info.description}; subgroups of ${gpu.subgroupSize}, ${gpu.limits.invocations} invocations, ${gpu.limits.storageBuffers} storage buffers`,
+);
 for (const name of options.tiny ? ['tiny'] : options.models.split(',')) {
   for (const weights of options.weights.split(',')) await measureModel(name, weights);
 }
@@ -62,9 +64,13 @@ async function measureModel(name, weights) {
   const began = performance.now();
   const choices = await Promise.all(products.map((product) => compileChoices(product, pipelines)));
   const compileMs = performance.now() - began;
-  const instances = products.map((product) => product.shapes.map((shape) => ({ shape, bound: bindProduct(filler, activations, product, shape), groups: new Map() })));
+  const instances = products.map((product) => product.shapes.map((shape) => ({
+    shape, bound: bindProduct(filler, activations, product, shape), groups: new Map(),
+  })));
   await gpu.queue.onSubmittedWorkDone();
-  console.log(`\n${name} ${weights} x${batch}: ${choices.reduce((sum, list) => sum + list.length, 0)} variants compiled in ${compileMs.toFixed(0)} ms`);
+  console.log(
+    `\n${name} ${weights} x${batch}: ${choices.reduce((sum, list) => sum + list.length, 0)} variants compiled in ${compileMs.toFixed(0)} ms`,
+  );
   const base = [];
   const best = [];
   for (const [at, product] of products.entries()) {
@@ -74,14 +80,23 @@ async function measureModel(name, weights) {
       const { median, min, max } = summarise(await timeChain(chain));
       if (index === 0) base.push(chain);
       if (fastest === undefined || median < fastest.median) fastest = { median, chain, knobs: choice.name };
-      report({ model: name, weights, product: product.name, shapes: product.shapes, knobs: choice.name, tokenMs: { median, min, max }, dispatches: chain.length });
+      report({
+        model: name, weights, product: product.name, shapes: product.shapes, knobs: choice.name,
+        tokenMs: { median, min, max }, dispatches: chain.length,
+      });
     }
     best.push(fastest);
   }
   if (products.length === all.length) {
-    const token = (chains) => [...Array.from({ length: MODELS[name].layers }, (_, layer) => chains.slice(0, 4).map((chain) => chain[layer])).flat(), chains[4][0]];
+    const token = (chains) => [
+      ...Array.from({ length: MODELS[name].layers }, (_, layer) => chains.slice(0, 4).map((chain) => chain[layer])).flat(),
+      chains[4][0],
+    ];
     const shapes = all.flatMap((product) => product.shapes);
-    const whole = async (knobs, chains) => report({ model: name, weights, product: 'token', shapes, knobs, tokenMs: summarise(await timeChain(token(chains))), dispatches: shapes.length });
+    const whole = async (knobs, chains) => report({
+      model: name, weights, product: 'token', shapes, knobs, tokenMs: summarise(await timeChain(token(chains))),
+      dispatches: shapes.length,
+    });
     await whole('base', base);
     if (wanted !== 'base') await whole(`best: ${best.map(({ knobs }) => knobs).join(' | ')}`, best.map(({ chain }) => chain));
     await checkFinite(activations.hidden);
@@ -100,7 +115,9 @@ async function compileChoices({ shapes }, pipelines) {
     else choices.push({ name: nameOf(knobs), kernels });
   }
   return Promise.all(choices.map(async ({ name, kernels }) => {
-    const compiled = await Promise.all(kernels.map(async ({ parts, variant, kernel }) => [parts, { variant, ...(await pipelines.get(kernel)) }]));
+    const compiled = await Promise.all(kernels.map(async ({ parts, variant, kernel }) => [
+      parts, { variant, ...(await pipelines.get(kernel)) },
+    ]));
     return { name, byParts: new Map(compiled) };
   }));
 }
@@ -122,10 +139,14 @@ function knobsOf(shape) {
         const turns = Math.ceil(shape.cols / 32 / (subgroupSize * subgroupsPerRow));
         for (const unroll of new Set([4, 2, 1, 8].map((most) => Math.min(most, turns)))) {
           const invocations = (rowsPerWorkgroup / rowsPerSubgroup) * subgroupsPerRow * subgroupSize;
-          const changes = [rowsPerWorkgroup !== least, subgroupsPerRow > 1, rowsPerSubgroup > 1, unroll !== Math.min(4, turns)].filter(Boolean).length;
+          const changes = [
+            rowsPerWorkgroup !== least, subgroupsPerRow > 1, rowsPerSubgroup > 1, unroll !== Math.min(4, turns),
+          ].filter(Boolean).length;
           if (invocations > gpu.limits.invocations || invocations < 2 * subgroupSize) continue;
           const isPair = changes === 2 && unroll === Math.min(4, turns) && rowsPerSubgroup < 4 && subgroupsPerRow < 4;
-          if (wanted === 'all' || changes < 2 || isPair) list.push({ subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll });
+          if (wanted === 'all' || changes < 2 || isPair) list.push({
+            subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll,
+          });
         }
       }
     }
@@ -138,7 +159,9 @@ function dispatchOf(instance, { byParts }) {
   const { variant, kernel, pipeline, layout } = byParts.get(JSON.stringify(instance.shape.parts));
   let group = instance.groups.get(layout);
   if (group === undefined) {
-    group = gpu.device.createBindGroup({ layout, entries: kernel.bindings.map(({ name }, binding) => ({ binding, resource: instance.bound[name] })) });
+    group = gpu.device.createBindGroup({
+      layout, entries: kernel.bindings.map(({ name }, binding) => ({ binding, resource: instance.bound[name] })),
+    });
     instance.groups.set(layout, group);
   }
   return { pipeline, group, workgroups: gemvInt8Workgroups(variant, batch) };
@@ -179,8 +202,13 @@ function report({ shapes, tokenMs, dispatches, ...rest }) {
   const us = Object.fromEntries(Object.entries(tokenMs).map(([name, ms]) => [name, Number(((1000 * ms) / dispatches).toFixed(3))]));
   const gbPerSecond = Number((bytes / tokenMs.median / 1e6).toFixed(1));
   const size = rest.product === 'token' ? `${(1000 / tokenMs.median).toFixed(0)} tok/s` : `[${totalRows(shapes[0])}, ${shapes[0].cols}]`;
-  console.log(`${rest.product.padEnd(8)} ${size.padEnd(16)} ${us.median.toFixed(2).padStart(8)} us  ${gbPerSecond.toFixed(0).padStart(5)} GB/s  ${rest.knobs}`);
-  const line = JSON.stringify({ time: new Date().toISOString(), ...common, ...rest, rows: totalRows(shapes[0]), cols: shapes[0].cols, dispatches, weightBytes: bytes, tokenMs, usPerDispatch: us, gbPerSecond });
+  console.log(
+    `${rest.product.padEnd(8)} ${size.padEnd(16)} ${us.median.toFixed(2).padStart(8)} us  ${gbPerSecond.toFixed(0).padStart(5)} GB/s  ${rest.knobs}`,
+  );
+  const line = JSON.stringify({
+    time: new Date().toISOString(), ...common, ...rest, rows: totalRows(shapes[0]), cols: shapes[0].cols, dispatches,
+    weightBytes: bytes, tokenMs, usPerDispatch: us, gbPerSecond,
+  });
   if (options.out) appendFileSync(options.out, `${line}\n`);
   else console.log(line);
 }
@@ -194,5 +222,6 @@ async function checkFinite(buffer) {
   await gpu.pending(staging.mapAsync(GPUMapMode.READ));
   const values = [...new Float32Array(staging.getMappedRange())];
   staging.destroy();
-  if (!values.every(Number.isFinite) || new Set(values).size < 10) throw new Error(`the hidden state is ${values.slice(0, 4).join(', ')}...: the kernels did not compute`);
+  if (!values.every(Number.isFinite) || new Set(values).size < 10)
+    throw new Error(`the hidden state is ${values.slice(0, 4).join(', ')}...: the kernels did not compute`);
 }

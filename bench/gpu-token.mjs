@@ -19,7 +19,12 @@ import { summarise } from './measurement.mjs';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { keys: { type: 'string', default: '128,4096' }, out: { type: 'string' }, device: { type: 'string', default: 'gpu' }, knobs: { type: 'string' } },
+  options: {
+    keys: { type: 'string', default: '128,4096' },
+    out: { type: 'string' },
+    device: { type: 'string', default: 'gpu' },
+    knobs: { type: 'string' },
+  },
 });
 const [path] = positionals;
 const adapterKind = flags.device === 'gpu' ? 'hardware' : 'software';
@@ -45,7 +50,14 @@ async function profileWith(changes) {
 async function measure(keys) {
   // Sets positions and the sampler as a run would leave them.
   const settings = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 };
-  const run = program.decode({ tokens: [17], start: keys - 1, reserve: () => pages, sampling: settings, history: { promptIds: [], outputIds: [] }, limit: 1 });
+  const run = program.decode({
+    tokens: [17],
+    start: keys - 1,
+    reserve: () => pages,
+    sampling: settings,
+    history: { promptIds: [], outputIds: [] },
+    limit: 1,
+  });
   await run.next();
   run.close();
   const { gpu, steps, sampling: sampler, counts } = program.tokenDispatches(keys);
@@ -58,14 +70,18 @@ async function measure(keys) {
   for (const [label, dispatches] of kinds) {
     const us = await timed(gpu, dispatches, counts) / dispatches.length;
     sum += us * dispatches.length;
-    console.log(`  ${label.padEnd(52)} x${String(dispatches.length).padStart(3)}  ${us.toFixed(2).padStart(8)} us  ${(us * dispatches.length).toFixed(0).padStart(6)} us a token`);
+    console.log(
+      `  ${label.padEnd(52)} x${String(dispatches.length).padStart(3)}  ${us.toFixed(2).padStart(8)} us  ${(us * dispatches.length).toFixed(0).padStart(6)} us a token`,
+    );
     record({ keys, kernel: label, dispatches: dispatches.length, us });
   }
   const all = [...steps, ...sampling];
   const token = await pipelined(gpu, all, counts, false);
   const live = await pipelined(gpu, all, counts, true);
   const encode = encodeTime(gpu, all, counts);
-  console.log(`  sum of kinds ${sum.toFixed(0)} us; whole token ${token.toFixed(0)} us (${(1e6 / token).toFixed(0)} tok/s), encoded meanwhile ${live.toFixed(0)} us (${(1e6 / live).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`);
+  console.log(
+    `  sum of kinds ${sum.toFixed(0)} us; whole token ${token.toFixed(0)} us (${(1e6 / token).toFixed(0)} tok/s), encoded meanwhile ${live.toFixed(0)} us (${(1e6 / live).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`,
+  );
   record({ keys, token: true, us: token, liveUs: live, encodeUs: encode.encode, submitUs: encode.submit });
 }
 
@@ -125,5 +141,9 @@ function encodeTime(gpu, dispatches, counts) {
 }
 
 function record(line) {
-  if (flags.out) appendFileSync(flags.out, `${JSON.stringify({ time: new Date().toISOString(), bench: 'gpu-token', device: executor.description, commit: process.env.INGOT_COMMIT, model: path.split('/').at(-1), ...line })}\n`);
+  if (flags.out)
+    appendFileSync(
+      flags.out,
+      `${JSON.stringify({ time: new Date().toISOString(), bench: 'gpu-token', device: executor.description, commit: process.env.INGOT_COMMIT, model: path.split('/').at(-1), ...line })}\n`,
+    );
 }

@@ -19,7 +19,11 @@ console.log(JSON.stringify(found.adapter ? { name: found.description, features: 
 
 function findAdapter(env) {
   const module = pathToFileURL(join(repoRoot, 'dist', 'node', 'gpu-adapter.js')).href;
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', probe, module], { env, encoding: 'utf8', timeout: 60_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', probe, module], {
+    env,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
   if (status !== 0) throw new Error(`looking for a WebGPU adapter ended with ${status}: ${stderr.trim().split('\n').at(-1)}`);
   return JSON.parse(stdout);
 }
@@ -30,7 +34,9 @@ export async function runGpuLane({ listAll }) {
   const env = { ...process.env, ...(noSoftware ? {} : softwareGpuEnvironment()) };
   const { problem, name, features, subgroups } = findAdapter(env);
   if (problem) return skip('the GPU tests', [noSoftware, problem].filter(Boolean).join('; '));
-  process.stdout.write(`adapter: ${name}; subgroups ${subgroups?.join(' to ') ?? 'none'}; ${features.includes('shader-f16') ? 'f16' : 'no f16'}\n`);
+  process.stdout.write(
+    `adapter: ${name}; subgroups ${subgroups?.join(' to ') ?? 'none'}; ${features.includes('shader-f16') ? 'f16' : 'no f16'}\n`,
+  );
   const folder = mkdtempSync(join(tmpdir(), 'ingot-gpu-'));
   const variants = join(folder, 'variants.txt');
   try {

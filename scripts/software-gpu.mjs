@@ -17,7 +17,10 @@ function unpack() {
   if (existsSync(icd)) return;
   mkdirSync(join(folder, '..'), { recursive: true });
   const partial = mkdtempSync(`${folder}-`);
-  const { status } = spawnSync('tar', ['-xf', '-', '-C', partial], { input: brotliDecompressSync(readFileSync(packed)), stdio: ['pipe', 2, 2] });
+  const { status } = spawnSync('tar', ['-xf', '-', '-C', partial], {
+    input: brotliDecompressSync(readFileSync(packed)),
+    stdio: ['pipe', 2, 2],
+  });
   if (status !== 0) throw new Error(`tar could not unpack ${packed}`);
   try {
     renameSync(partial, folder);
@@ -28,7 +31,8 @@ function unpack() {
 
 /** Why there is no software adapter on this machine; undefined where there is one. */
 export function softwareGpuProblem() {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return `no software Vulkan adapter for ${process.platform}-${process.arch} among the peers`;
+  if (process.platform !== 'linux' || process.arch !== 'x64')
+    return `no software Vulkan adapter for ${process.platform}-${process.arch} among the peers`;
   if (!existsSync(packed)) return 'the peers (npm ci in peers/) are not installed';
   return undefined;
 }

@@ -61,7 +61,14 @@ async function runExample(name, { path, major }) {
   const node = nodeBinary(major);
   if (!node) return skip(`examples/${name} on Node ${major}`, noNode(major));
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n').length;
-  if (lines >= maxExampleLines) return { passed: 0, failed: 1, skipped: 0, unexcused: 0, notes: [`examples/${name} has ${lines} lines, an example stays under ${maxExampleLines}`] };
+  if (lines >= maxExampleLines)
+    return {
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+      unexcused: 0,
+      notes: [`examples/${name} has ${lines} lines, an example stays under ${maxExampleLines}`],
+    };
   return check(`examples/${name} on Node ${major}`, [path], { node, mustPrint: true, timeoutMs: 180_000 });
 }
 

@@ -39,7 +39,11 @@ export function lyingArray(item: ItemType, count: number | bigint): Uint8Array {
 function lyingArrays(): BadFile[] {
   const counts = [10_000, 2 ** 40, 2n ** 63n, 2n ** 64n - 1n];
   return (['u8', 'string', 'array', 'bool', 'u64'] as const).flatMap((item) =>
-    counts.map((count) => ({ name: `array of ${count} ${item} that are not there`, bytes: lyingArray(item, count), pattern: /"odd".*more than any file|ends early.*"odd"/ })),
+    counts.map((count) => ({
+      name: `array of ${count} ${item} that are not there`,
+      bytes: lyingArray(item, count),
+      pattern: /"odd".*more than any file|ends early.*"odd"/,
+    })),
   );
 }
 
@@ -68,7 +72,11 @@ function truncated(): BadFile[] {
     padding: bytes.length - 513,
     data: bytes.length - 1,
   };
-  return Object.entries(cuts).map(([name, end]) => ({ name: `truncated in ${name}`, bytes: bytes.slice(0, end), pattern: /damaged or incomplete/ }));
+  return Object.entries(cuts).map(([name, end]) => ({
+    name: `truncated in ${name}`,
+    bytes: bytes.slice(0, end),
+    pattern: /damaged or incomplete/,
+  }));
 }
 
 const ggufTable: readonly (readonly [string, Uint8Array, RegExp])[] = [
@@ -103,7 +111,11 @@ const ggufTable: readonly (readonly [string, Uint8Array, RegExp])[] = [
   ['five dimensions', ggufBytes({ tensors: [f32Tensor('a', 0, [1, 1, 1, 1, 1])] }), /"a" has 5 dimensions/],
   ['removed type', ggufBytes({ tensors: [{ name: 'odd', dims: [32], typeId: 4, offset: 0 }] }), /"odd" has the type with ggml id 4/],
   ['unknown type', ggufBytes({ tensors: [{ name: 'odd', dims: [32], typeId: 4242, offset: 0 }] }), /"odd" has the type with ggml id 4242/],
-  ['part of a block', ggufBytes({ tensors: [{ name: 'q', dims: [16, 2], typeId: 8, offset: 0 }], data: new Uint8Array(34) }), /rows of 16 elements.*32/],
+  [
+    'part of a block',
+    ggufBytes({ tensors: [{ name: 'q', dims: [16, 2], typeId: 8, offset: 0 }], data: new Uint8Array(34) }),
+    /rows of 16 elements.*32/,
+  ],
   ['arrays nested deeper than four', deepArray(), /"deep" nests arrays more than 4 deep/],
 ];
 
@@ -115,7 +127,12 @@ export const badGgufFiles: readonly BadFile[] = [
   ...truncated(),
 ];
 
-const f32 = (begin: number, end: number, changes: object = {}) => ({ dtype: 'F32', shape: [(end - begin) / 4], data_offsets: [begin, end], ...changes });
+const f32 = (begin: number, end: number, changes: object = {}) => ({
+  dtype: 'F32',
+  shape: [(end - begin) / 4],
+  data_offsets: [begin, end],
+  ...changes,
+});
 const ofOne = (changes: object) => safetensorsBytes({ t: f32(0, 8, changes) }, new Uint8Array(8));
 
 const safetensorsTable: readonly (readonly [string, Uint8Array, RegExp])[] = [

@@ -15,26 +15,44 @@ export function twoGraphRequest(): ProgramRequest {
 export function encoderRun(frames: number, seed: number, wanted: readonly string[] = []): GraphRun {
   const features = Array.from({ length: frames * TWO_GRAPHS.features }, (_, i) => Math.sin(i * 1.7 + seed) * 2);
   const half = Array.from({ length: frames / 2 }, (_, i) => i);
-  return { graph: 'encoder', dims: { frames }, inputs: { features, even: half.map((i) => 2 * i), odd: half.map((i) => 2 * i + 1) }, wanted };
+  return {
+    graph: 'encoder',
+    dims: { frames },
+    inputs: { features, even: half.map((i) => 2 * i), odd: half.map((i) => 2 * i + 1) },
+    wanted,
+  };
 }
 
 /** New tokens of one sequence over what the encoder makes in the same list, or over rows that the host has. */
-export function decoderRun(count: number, place: { readonly start: number; readonly frames: number; readonly memory?: ArrayLike<number>; readonly wanted?: readonly string[] }): GraphRun {
+export function decoderRun(
+  count: number,
+  place: { readonly start: number; readonly frames: number; readonly memory?: ArrayLike<number>; readonly wanted?: readonly string[] },
+): GraphRun {
   const { start, frames, memory = { graph: 'encoder', output: 'encoded' }, wanted = [DECODER.logits] } = place;
   const rows = Array.from({ length: count }, (_, i) => i);
   return {
     graph: DECODER.graph,
     dims: { rows: count, outRows: 1, halfFrames: frames / 2 },
     inputs: {
-      [DECODER.tokens]: rows.map((i) => (7 * (start + i) + 3) % TWO_GRAPHS.vocab), [DECODER.positions]: rows.map((i) => start + i), [DECODER.outIndices]: [count - 1], memory,
+      [DECODER.tokens]: rows.map((i) => (7 * (start + i) + 3) % TWO_GRAPHS.vocab),
+      [DECODER.positions]: rows.map((i) => start + i),
+      [DECODER.outIndices]: [count - 1],
+      memory,
     },
     sequences: [{ rows: count, start, pages: [2, 0, 1] }],
     wanted,
   };
 }
 
-async function compare({ wanted, found }: { readonly wanted: Program; readonly found: Program }, runs: readonly GraphRun[], tolerance: number): Promise<void> {
-  const [want, got] = [await wanted.run(runs), (await found.run(runs)).map((values) => new Map([...values].map(([name, numbers]) => [name, numbers.slice()])))];
+async function compare(
+  { wanted, found }: { readonly wanted: Program; readonly found: Program },
+  runs: readonly GraphRun[],
+  tolerance: number,
+): Promise<void> {
+  const [want, got] = [
+    await wanted.run(runs),
+    (await found.run(runs)).map((values) => new Map([...values].map(([name, numbers]) => [name, numbers.slice()]))),
+  ];
   expect(got.map((values) => [...values.keys()])).toEqual(runs.map((run) => [...run.wanted]));
   want.forEach((values, i) => {
     for (const [name, numbers] of values) {
@@ -63,7 +81,11 @@ export async function checkTwoGraphs(executor: Executor, tolerance: number): Pro
     const memory = (await wanted.run([encoderRun(12, 3, ['encoded'])]))[0]!.get('encoded') as Float32Array;
     await compare(both, [decoderRun(1, { start: 10, frames: 12, memory })], tolerance);
     // A graph twice in one list: the later one is what follows it reads.
-    await compare(both, [encoderRun(6, 4, ['encoded']), encoderRun(10, 5, ['encoded']), decoderRun(3, { start: 11, frames: 10 })], tolerance);
+    await compare(
+      both,
+      [encoderRun(6, 4, ['encoded']), encoderRun(10, 5, ['encoded']), decoderRun(3, { start: 11, frames: 10 })],
+      tolerance,
+    );
     // Sizes of another run leave nothing behind.
     await compare(both, [encoderRun(2, 6, ['encoded']), decoderRun(2, { start: 14, frames: 2 })], tolerance);
     await refusals(found);
@@ -81,7 +103,10 @@ async function refusals(program: Program): Promise<void> {
     [[{ ...encoderRun(4, 1), inputs: { features: [1] } }], 'expected 48 numbers of input features [frames, 12], found 1'],
     [[{ ...encoderRun(4, 1), graph: 'vision' }], 'no graph vision; there are encoder, decoder'],
     [[encoderRun(4, 1, ['hidden.0'])], 'has no tap called "hidden.0"'],
-    [[encoderRun(4, 1), { ...decoderRun(2, { start: 0, frames: 4 }), sequences: [{ rows: 1, start: 0, pages: [0] }] }], 'expected sequences of 2 rows together, found 1'],
+    [
+      [encoderRun(4, 1), { ...decoderRun(2, { start: 0, frames: 4 }), sequences: [{ rows: 1, start: 0, pages: [0] }] }],
+      'expected sequences of 2 rows together, found 1',
+    ],
     [[], 'A submit needs at least one run.'],
   ];
   for (const [runs, message] of bad) await expect(program.run(runs), message).rejects.toThrow(message);

@@ -70,7 +70,9 @@ function fakeProgram(request: ProgramRequest, options: FakeOptions, log: FakeLog
     return { page, at: position % pageTokens };
   };
   const runDecoder = ({ inputs, sequences = [] }: GraphRun): Float32Array[] => {
-    const [tokens, positions, wanted] = [DECODER.tokens, DECODER.positions, DECODER.outIndices].map((name) => inputs[name] as ArrayLike<number>);
+    const [tokens, positions, wanted] = [DECODER.tokens, DECODER.positions, DECODER.outIndices].map(
+      (name) => inputs[name] as ArrayLike<number>,
+    );
     if (tokens!.length > rows) throw new Error(`step of ${tokens!.length} rows, loaded for ${rows}`);
     const tableOfRow = sequences.flatMap((sequence) => Array.from({ length: sequence.rows }, () => sequence.pages));
     for (const { start, rows: count } of sequences) log.steps.push({ start, count });
@@ -150,15 +152,34 @@ const NO_TEXT: TextSide = { tokenizer: undefined, encodeMessages: undefined, end
 
 export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeModel> {
   const log: FakeLog = { steps: [], pages: 0, isDisposed: false };
-  const executor: Executor = { kind: 'cpu', description: 'fake', prefillRows: options.prefillRows === null ? undefined : (options.prefillRows ?? 256), load: async (request) => fakeProgram(request, options, log) };
+  const executor: Executor = {
+    kind: 'cpu',
+    description: 'fake',
+    prefillRows: options.prefillRows === null ? undefined : (options.prefillRows ?? 256),
+    load: async (request) => fakeProgram(request, options, log),
+  };
   const config = {
     architecture: 'fake', vocabSize: FAKE_VOCAB, contextLength: options.modelContextLength ?? 1024, dim: 8, layers: 1, heads: 1,
     kvHeads: 1, headDim: 8, ffnDim: 8, rmsEps: 1e-6, causal: true, tiedEmbeddings: true, biases: [],
   };
-  const graph = { name: 'decoder', inputs: new Map(), outputs: new Map(), derivedDims: [], nodes: [], states: [], weights: [], taps: new Map() };
-  const decoder = { config, model: modelOfDecoder(graph), weights: new Map(), skipped: [], warnings: [] } as unknown as Parameters<typeof createModelFromParts>[0]['decoder'];
+  const graph = {
+    name: 'decoder',
+    inputs: new Map(),
+    outputs: new Map(),
+    derivedDims: [],
+    nodes: [],
+    states: [],
+    weights: [],
+    taps: new Map(),
+  };
+  const decoder = { config, model: modelOfDecoder(graph), weights: new Map(), skipped: [], warnings: [] } as unknown as Parameters<
+    typeof createModelFromParts
+  >[0]['decoder'];
   const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide();
-  const model = await createModelFromParts({ name: 'fake', sizeBytes: 0, decoder, text }, { executor, contextLength: options.contextLength });
+  const model = await createModelFromParts(
+    { name: 'fake', sizeBytes: 0, decoder, text },
+    { executor, contextLength: options.contextLength },
+  );
   return { model, log };
 }
 

@@ -19,7 +19,10 @@ export function hasShared(path: string): boolean {
 export function readFixtureTensors(path: string): Map<string, FixtureTensor> {
   const file = readFileSync(path);
   const headerBytes = Number(file.readBigUInt64LE(0));
-  const header = JSON.parse(file.toString('utf8', 8, 8 + headerBytes)) as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>;
+  const header = JSON.parse(file.toString('utf8', 8, 8 + headerBytes)) as Record<
+    string,
+    { dtype: string; shape: number[]; data_offsets: [number, number] }
+  >;
   const tensors = new Map<string, FixtureTensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue;

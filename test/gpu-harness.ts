@@ -71,14 +71,27 @@ export async function openTestDevice(gpu = testGpu()): Promise<TestDevice> {
 const BUFFER_TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 
 /** A kernel's pipeline and the layout of its only bind group. Throws with the text where it does not compile. */
-export async function compileForTest(device: GPUDevice, kernel: Kernel): Promise<{ readonly pipeline: GPUComputePipeline; readonly layout: GPUBindGroupLayout }> {
+export async function compileForTest(
+  device: GPUDevice,
+  kernel: Kernel,
+): Promise<{ readonly pipeline: GPUComputePipeline; readonly layout: GPUBindGroupLayout }> {
   const module = device.createShaderModule({ code: kernel.wgsl });
   const failures = (await module.getCompilationInfo()).messages.filter(({ type }) => type === 'error');
-  if (failures.length > 0) throw new Error(`${kernel.label}: ${failures.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('\n')}\n${kernel.wgsl}`);
+  if (failures.length > 0)
+    throw new Error(
+      `${kernel.label}: ${failures.map(({ lineNum, message }) => `line ${lineNum}: ${message}`).join('\n')}\n${kernel.wgsl}`,
+    );
   const layout = device.createBindGroupLayout({
-    entries: kernel.bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: BUFFER_TYPES[access] } })),
+    entries: kernel.bindings.map(({ access }, binding) => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: BUFFER_TYPES[access] },
+    })),
   });
-  const pipeline = await device.createComputePipelineAsync({ layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: 'main' } });
+  const pipeline = await device.createComputePipelineAsync({
+    layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+    compute: { module, entryPoint: 'main' },
+  });
   recordVariant(kernel);
   return { pipeline, layout };
 }
@@ -90,7 +103,8 @@ async function runKernel(device: GPUDevice, { kernel, workgroups, buffers }: Ker
     const data = buffers[name];
     if (data === undefined) throw new Error(`${kernel.label}: no data for binding ${name}`);
     const size = Math.max(16, Math.ceil(data.byteLength / 16) * 16);
-    const usage = (access === 'uniform' ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE) | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    const usage =
+      (access === 'uniform' ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE) | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
     const buffer = device.createBuffer({ size, usage });
     const padded = new Uint8Array(size);
     padded.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

@@ -60,7 +60,8 @@ export async function createSamplerRig({ device }: TestDevice, variant: SamplerV
   const error = await device.popErrorScope();
   if (error !== null) throw new Error(error.message);
 
-  const write = (name: string, data: ArrayBufferView<ArrayBuffer>) => device.queue.writeBuffer(buffers.get(name) as GPUBuffer, 0, data.buffer, data.byteOffset, data.byteLength);
+  const write = (name: string, data: ArrayBufferView<ArrayBuffer>) =>
+    device.queue.writeBuffer(buffers.get(name) as GPUBuffer, 0, data.buffer, data.byteOffset, data.byteLength);
   const readBack = ['tokens', 'positions', 'ring', 'control', 'counts'];
   return {
     async draw({ logits, settings, promptIds = [], outputIds = [], position, count }) {

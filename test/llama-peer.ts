@@ -33,7 +33,9 @@ export interface LlamaPeer {
 /** Loads a GGUF file in llama.cpp. Rejects with what it says where it refuses the file. */
 export async function loadInLlama(modelPath: string, contextSize: number): Promise<LlamaPeer> {
   const { getLlama, LlamaLogLevel } = (await import(pathToFileURL(entry).href)) as {
-    getLlama(options: Record<string, unknown>): Promise<{ loadModel(options: Record<string, unknown>): Promise<Model>; dispose(): Promise<void> }>;
+    getLlama(
+      options: Record<string, unknown>,
+    ): Promise<{ loadModel(options: Record<string, unknown>): Promise<Model>; dispose(): Promise<void> }>;
     LlamaLogLevel: { error: unknown };
   };
   const llama = await getLlama({ gpu: false, build: 'never', skipDownload: true, progressLogs: false, logLevel: LlamaLogLevel.error });

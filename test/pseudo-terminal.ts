@@ -28,9 +28,14 @@ export interface PseudoTerminal {
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 const WAIT_MS = 30_000;
 
-export function onTerminal(command: readonly string[], { columns = 80, rows = 24, env = {}, redirect = '' }: PseudoTerminalOptions = {}): PseudoTerminal {
+export function onTerminal(
+  command: readonly string[],
+  { columns = 80, rows = 24, env = {}, redirect = '' }: PseudoTerminalOptions = {},
+): PseudoTerminal {
   const line = `stty cols ${columns} rows ${rows}; ${command.map(quoted).join(' ')} ${redirect}; code=$?; stty -a | grep -qw -- -icanon && echo LEFT-RAW; exit $code`;
-  const child = spawn('script', ['-qefc', line, '/dev/null'], { env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', TERM: 'xterm', SHELL: '/bin/sh', ...env } });
+  const child = spawn('script', ['-qefc', line, '/dev/null'], {
+    env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', TERM: 'xterm', SHELL: '/bin/sh', ...env },
+  });
   const terminal = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 5000 });
   let raw = '';
   let seen = 0;
@@ -54,7 +59,8 @@ export function onTerminal(command: readonly string[], { columns = 80, rows = 24
       const endMs = performance.now() + WAIT_MS;
       const match = () => pattern.exec(raw.slice(seen));
       while (match() === null) {
-        if (child.exitCode !== null || performance.now() > endMs) throw new Error(`never saw ${String(pattern)} in ${JSON.stringify(raw.slice(seen))}`);
+        if (child.exitCode !== null || performance.now() > endMs)
+          throw new Error(`never saw ${String(pattern)} in ${JSON.stringify(raw.slice(seen))}`);
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
       const found = match()!;

@@ -30,7 +30,11 @@ export function edgesOf(logits: Float32Array, settings: SamplingSettings, unifor
   const { temperature, topK, topP, minP } = settings;
   let max = -Infinity;
   for (const logit of logits) max = Math.max(max, logit);
-  let tokens: Token[] = [...logits].map((logit, id) => ({ id, score: (logit - max) / temperature, weight: Math.exp((logit - max) / temperature) }));
+  let tokens: Token[] = [...logits].map((logit, id) => ({
+    id,
+    score: (logit - max) / temperature,
+    weight: Math.exp((logit - max) / temperature),
+  }));
   tokens = tokens.filter(({ weight }) => weight > 2 ** -46).sort((a, b) => b.score - a.score || a.id - b.id);
   const scores = tokens.map((token) => token.score);
   let score = Infinity;

@@ -50,7 +50,8 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
     const outIndices = g.input('outIndices', 'i32', ['outRows']);
     const product = (name: string, x: Value, [out, width]: [number, number]) =>
       linear(g, name, x, g.weight(g.path(name), [out, width]), shape.bias ? g.weight(g.path(`${name}.bias`), [out]) : undefined);
-    const norm = (name: string, x: Value, width: number, groups = 1) => rmsNorm(g, name, x, { weight: g.weight(g.path(name), [width]), eps: 1e-5, groups });
+    const norm = (name: string, x: Value, width: number, groups = 1) =>
+      rmsNorm(g, name, x, { weight: g.weight(g.path(name), [width]), eps: 1e-5, groups });
     let x = embed(g, 'embed', tokens, g.weight('embedding', [vocab, dim]));
     g.tap('hidden.0', x);
     for (let n = 0; n < layers; n++) {
@@ -66,7 +67,14 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
         q = rope(g, 'q_rope', q, { heads, headDim, table, positions });
         k = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
         const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
-        const mixed = attention(g, 'attend', [q, k, v], { positions, heads, scale: headDim ** -0.5, state, causal: shape.causal, window: shape.windows?.[n] });
+        const mixed = attention(g, 'attend', [q, k, v], {
+          positions,
+          heads,
+          scale: headDim ** -0.5,
+          state,
+          causal: shape.causal,
+          window: shape.windows?.[n],
+        });
         const h = add(g, 'add_attn', x, product('o', mixed, [dim, heads * headDim]));
         const normed2 = norm('ffn_norm', h, dim);
         const act = gated(g, 'act', 'silu', [product('gate', normed2, [ffnDim, dim]), product('up', normed2, [ffnDim, dim])]);
@@ -74,7 +82,9 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
       });
       g.tap(`hidden.${n + 1}`, x);
     }
-    const last = shape.normFirst ? gatherRows(g, 'last', norm('norm', x, dim), outIndices) : norm('norm', gatherRows(g, 'last', x, outIndices), dim);
+    const last = shape.normFirst
+      ? gatherRows(g, 'last', norm('norm', x, dim), outIndices)
+      : norm('norm', gatherRows(g, 'last', x, outIndices), dim);
     g.output('logits', linear(g, 'output', last, g.weight('output', [vocab, dim])));
   });
 }
@@ -101,7 +111,10 @@ export function syntheticRequest(options: SyntheticOptions): ProgramRequest {
     const isVector = shape.length === 1;
     const type = isVector ? vectorType : typeOf(id);
     const bytes = isVector
-      ? encodeFloats(type, Float32Array.from({ length: shape[0] as number }, () => (id.endsWith('bias') ? 0.2 * random() - 0.1 : 0.5 + random())))
+      ? encodeFloats(
+          type,
+          Float32Array.from({ length: shape[0] as number }, () => (id.endsWith('bias') ? 0.2 * random() - 0.1 : 0.5 + random())),
+        )
       : matrixBytes(type, shape as [number, number], random);
     const scale = scaleOf?.(id) ?? 1;
     if (scale !== 1) new Float32Array(bytes.buffer).forEach((value, i, all) => (all[i] = value * scale));
@@ -110,9 +123,16 @@ export function syntheticRequest(options: SyntheticOptions): ProgramRequest {
   return { model, weights, kv: { type: 'f32', pageTokens: 8, maxPages: 64, ...kv }, sizes: { rows: maxRows } };
 }
 
-export function sourceOfBytes(id: string, { type, shape, bytes }: { type: WeightType; shape: readonly number[]; bytes: Uint8Array }): WeightSource {
+export function sourceOfBytes(
+  id: string,
+  { type, shape, bytes }: { type: WeightType; shape: readonly number[]; bytes: Uint8Array },
+): WeightSource {
   return {
-    id, type, shape, sizeBytes: bytes.length, origin: `tensor ${id} of synthetic`,
+    id,
+    type,
+    shape,
+    sizeBytes: bytes.length,
+    origin: `tensor ${id} of synthetic`,
     async read(into) {
       into.set(bytes);
     },
@@ -131,7 +151,10 @@ function matrixBytes(type: WeightType, [rows, cols]: [number, number], random: (
 function scaleBlocks(type: WeightType, bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer);
   const blockBytes = bytesOfElements(type, type.endsWith('_k') ? 256 : 32);
-  const [offsets, scale] = { q8_0: [[0], 0.001], q4_0: [[0], 0.015], q4_k: [[0, 2], 0.0005], q6_k: [[208], 0.00004] }[type as 'q8_0'] as [number[], number];
+  const [offsets, scale] = { q8_0: [[0], 0.001], q4_0: [[0], 0.015], q4_k: [[0, 2], 0.0005], q6_k: [[208], 0.00004] }[type as 'q8_0'] as [
+    number[],
+    number,
+  ];
   for (let at = 0; at < bytes.length; at += blockBytes) {
     for (const offset of offsets) view.setUint16(at + offset, f32ToF16(scale * (1 + (at % 7) / 7)), true);
   }

@@ -14,7 +14,13 @@ export interface TemplateConversation {
 }
 
 /** Its `want` is a text, or null with the class of jinja2's error beside it; a conversation is given by its name. */
-export type TemplateCase = readonly [template: string, want: string | null, error?: string | null, conversation?: string | null, now?: string];
+export type TemplateCase = readonly [
+  template: string,
+  want: string | null,
+  error?: string | null,
+  conversation?: string | null,
+  now?: string,
+];
 
 export interface CasesAbout {
   readonly now: string;
@@ -29,7 +35,10 @@ export interface CasesAbout {
 
 const folder = `${fixturesPath}templates/jinja/`;
 
-export const templateConversations = JSON.parse(readFileSync(`${fixturesPath}templates/conversations.json`, 'utf8')) as Record<string, TemplateConversation>;
+export const templateConversations = JSON.parse(readFileSync(`${fixturesPath}templates/conversations.json`, 'utf8')) as Record<
+  string,
+  TemplateConversation
+>;
 
 export const casesAbout = JSON.parse(readFileSync(`${folder}about.json`, 'utf8')) as CasesAbout;
 

@@ -31,10 +31,16 @@ function encoder(g: GraphBuilder): void {
   const half = g.derivedDim('halfFrames', ({ frames: count = 0 }) => count / 2);
   const [even, odd] = ['even', 'odd'].map((name) => g.input(name, 'i32', [half]));
   const projected = activation(g, 'act', 'silu', product(g, 'in', frames, [dim, features]));
-  const pairs = [even, odd].map((indices, i) => product(g, `half.${i}`, gatherRows(g, `pick.${i}`, projected, indices as Value), [dim, dim])) as [Value, Value];
+  const pairs = [even, odd].map((indices, i) =>
+    product(g, `half.${i}`, gatherRows(g, `pick.${i}`, projected, indices as Value), [dim, dim]),
+  ) as [Value, Value];
   const x = add(g, 'pair', ...pairs);
   const normed = norm(g, 'norm', x);
-  const qkv = [product(g, 'q', normed, [heads * headDim, dim]), product(g, 'k', normed, [kvHeads * headDim, dim]), product(g, 'v', normed, [kvHeads * headDim, dim])] as const;
+  const qkv = [
+    product(g, 'q', normed, [heads * headDim, dim]),
+    product(g, 'k', normed, [kvHeads * headDim, dim]),
+    product(g, 'v', normed, [kvHeads * headDim, dim]),
+  ] as const;
   const mixed = fullAttention(g, 'attend', qkv, { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale });
   g.output('encoded', add(g, 'out', x, product(g, 'o', mixed, [dim, heads * headDim])));
 }
@@ -47,11 +53,28 @@ function decoder(g: GraphBuilder): void {
   const x = embed(g, 'embed', tokens, g.weight('embedding', [vocab, dim]));
   const own = norm(g, 'self.norm', x);
   const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
-  const qkv = [product(g, 'self.q', own, [heads * headDim, dim]), product(g, 'self.k', own, [kvHeads * headDim, dim]), product(g, 'self.v', own, [kvHeads * headDim, dim])] as const;
-  const h = add(g, 'self.out', x, product(g, 'self.o', attention(g, 'self.attend', qkv, { positions, heads, scale, state }), [dim, heads * headDim]));
+  const qkv = [
+    product(g, 'self.q', own, [heads * headDim, dim]),
+    product(g, 'self.k', own, [kvHeads * headDim, dim]),
+    product(g, 'self.v', own, [kvHeads * headDim, dim]),
+  ] as const;
+  const h = add(
+    g,
+    'self.out',
+    x,
+    product(g, 'self.o', attention(g, 'self.attend', qkv, { positions, heads, scale, state }), [dim, heads * headDim]),
+  );
   const q = product(g, 'cross.q', norm(g, 'cross.norm', h), [heads * headDim, dim]);
   const [k, v] = ['cross.k', 'cross.v'].map((name) => product(g, name, memory, [kvHeads * headDim, dim])) as [Value, Value];
-  const crossed = add(g, 'cross.out', h, product(g, 'cross.o', fullAttention(g, 'cross.attend', [q, k, v], { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }), [dim, heads * headDim]));
+  const crossed = add(
+    g,
+    'cross.out',
+    h,
+    product(g, 'cross.o', fullAttention(g, 'cross.attend', [q, k, v], { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }), [
+      dim,
+      heads * headDim,
+    ]),
+  );
   g.tap('crossed', crossed);
   const normed = norm(g, 'mlp.norm', crossed);
   const act = gated(g, 'mlp.act', 'silu', [product(g, 'mlp.gate', normed, [48, dim]), product(g, 'mlp.up', normed, [48, dim])]);

@@ -30,8 +30,18 @@ export function decodeVariants(shape, { subgroupSize, isTiny }) {
   const queryHeads = [4, 3, 2].filter((count) => group % count === 0);
   const whole = WHOLE.map(([invocations, unroll]) => ({ ...flat, subgroupSize, invocations, unroll }));
   const split = SPLIT.flatMap(([count, granule, invocations, unroll]) =>
-    (queryHeads.length === 0 ? [1] : queryHeads).map((heads) => ({ ...flat, queryHeads: heads, subgroupSize, invocations, unroll, splits: { count, granule } })));
-  return [...whole, ...split].flatMap((variant) => LOADS.map((loads) => ({ ...variant, loads }))).filter((variant) => registersOf(variant) <= MOST_REGISTERS);
+    (queryHeads.length === 0 ? [1] : queryHeads).map((heads) => ({
+      ...flat,
+      queryHeads: heads,
+      subgroupSize,
+      invocations,
+      unroll,
+      splits: { count, granule },
+    })),
+  );
+  return [...whole, ...split]
+    .flatMap((variant) => LOADS.map((loads) => ({ ...variant, loads })))
+    .filter((variant) => registersOf(variant) <= MOST_REGISTERS);
 }
 
 /** Whether a variant may be the best at a length. */

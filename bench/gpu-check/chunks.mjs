@@ -21,7 +21,11 @@ async function compareChunks(context, { name, path, length, chunks, probes }, pr
   const executor = await gpuExecutor(context, profile);
   const read = (maxRows) => withProgram(executor, path, { contextLength: length + probes, maxRows }, async (opened) => {
     const ids = randomIds(length + probes, { seed: 3, vocabSize: opened.vocabSize });
-    const sizes = [...Array.from({ length: Math.floor(length / maxRows) }, () => maxRows), ...(length % maxRows > 0 ? [length % maxRows] : []), 1];
+    const sizes = [
+      ...Array.from({ length: Math.floor(length / maxRows) }, () => maxRows),
+      ...(length % maxRows > 0 ? [length % maxRows] : []),
+      1,
+    ];
     const startedAt = performance.now();
     const logits = await feed(opened, ids, { sizes, wantedFrom: length - 1 });
     return { logits, vocabSize: opened.vocabSize, milliseconds: performance.now() - startedAt };
@@ -35,7 +39,12 @@ async function compareChunks(context, { name, path, length, chunks, probes }, pr
     const after = compareRows(parts.logits.subarray(0, whole.vocabSize), last, whole.vocabSize);
     const passed = isWithin(figures, tolerance) && (after.sameToken === 1 || isNearTie(last, tolerance.difference));
     context.report(`${name}, ${profile.activations} activations, ${length} tokens, chunks of ${chunk} against one of ${length}`, passed, {
-      afterPrompt: after.difference, sameTokenAfterPrompt: after.sameToken === 1, ...figures, tolerance, wholeMs: Math.round(whole.milliseconds), chunkedMs: Math.round(parts.milliseconds),
+      afterPrompt: after.difference,
+      sameTokenAfterPrompt: after.sameToken === 1,
+      ...figures,
+      tolerance,
+      wholeMs: Math.round(whole.milliseconds),
+      chunkedMs: Math.round(parts.milliseconds),
     });
   }
 }

@@ -12,7 +12,20 @@ const CERTAIN_LEAD = 5;
 
 /** A golden conversation, greedily; as many tokens as `golden` has. */
 async function answer(model, { messages, tools, thinking }, count) {
-  return (await collect(model.generate({ messages, tools, thinking, temperature: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, maxTokens: count }))).tokens;
+  return (
+    await collect(
+      model.generate({
+        messages,
+        tools,
+        thinking,
+        temperature: 0,
+        repetitionPenalty: 1,
+        presencePenalty: 0,
+        frequencyPenalty: 0,
+        maxTokens: count,
+      }),
+    )
+  ).tokens;
 }
 
 export async function checkEmber(context) {
@@ -42,5 +55,8 @@ async function comparePrompt({ ofGpu, ofCpu, prompt, most }) {
   const asGolden = agreeingTokens(gpuTokens, golden);
   const isCertain = prompt.greedy_smallest_lead > CERTAIN_LEAD;
   const passed = difference < CPU_TOLERANCE && isExplained && (!isCertain || asGolden === golden.length);
-  return { passed, figures: { tokens: golden.length, asCpu, asGolden, goldenIsCertain: isCertain, logits: difference, tolerance: CPU_TOLERANCE } };
+  return {
+    passed,
+    figures: { tokens: golden.length, asCpu, asGolden, goldenIsCertain: isCertain, logits: difference, tolerance: CPU_TOLERANCE },
+  };
 }

@@ -25,7 +25,9 @@ async function checkTasks({ fixtures, isQuick, report }, ofGpu, ofCpu) {
   // At the same time: neither takes much of this thread.
   const [found, wanted] = await Promise.all([ofGpu, ofCpu].map((model) => answerTasks(model, chosen, { maxTokens })));
   const { lost, gained, sameText, skills } = compareTasks(found, new Map(wanted.results.map((result) => [result.id, result])));
-  const losses = skills.map(({ skill, passed }, i) => ({ skill, lost: passed - found.skills[i].passed })).filter(({ lost: count }) => count > LOST_OF_SKILL);
+  const losses = skills
+    .map(({ skill, passed }, i) => ({ skill, lost: passed - found.skills[i].passed }))
+    .filter(({ lost: count }) => count > LOST_OF_SKILL);
   const figures = {
     cases: found.cases, passed: found.passed, passedByCpu: wanted.passed, sameText, lost, gained, skillsLost: losses,
     tokens: found.completionTokens, decodeTokensPerSecond: Math.round(found.decodeTokensPerSecond),

@@ -17,7 +17,16 @@ function readTensors(path) {
   const file = readFileSync(path);
   const headerBytes = Number(file.readBigUInt64LE(0));
   const { __metadata__: _, ...header } = JSON.parse(file.toString('utf8', 8, 8 + headerBytes));
-  return new Map(Object.entries(header).map(([name, { data_offsets: [from, to] }]) => [name, new Float32Array(new Uint8Array(file.subarray(8 + headerBytes + from, 8 + headerBytes + to)).buffer)]));
+  return new Map(
+    Object.entries(header).map(
+      ([
+        name,
+        {
+          data_offsets: [from, to],
+        },
+      ]) => [name, new Float32Array(new Uint8Array(file.subarray(8 + headerBytes + from, 8 + headerBytes + to)).buffer)],
+    ),
+  );
 }
 
 function readGolden(folder, { isQuick }) {
@@ -28,7 +37,9 @@ function readGolden(folder, { isQuick }) {
     name,
     ids: golden.prompts[name],
     logits: tensors.get(`${name}.logits`),
-    hidden: new Map([...tensors].filter(([key]) => key.startsWith(`${name}.hidden.`)).map(([key, values]) => [Number(key.split('.')[2]), values])),
+    hidden: new Map(
+      [...tensors].filter(([key]) => key.startsWith(`${name}.hidden.`)).map(([key, values]) => [Number(key.split('.')[2]), values]),
+    ),
     greedy: golden.greedy[name].slice(0, isQuick ? 6 : undefined),
     greedyLogits: tensors.get(`${name}.greedy_logits`),
   }));
@@ -57,7 +68,11 @@ export async function checkGoldens(context) {
       await withModel(executor, await weightsOf(path, variant, context), { kvType: variant.kvType }, async (model) => {
         const figures = await compareModel(model, prompts, variant);
         const { logits, hidden, wrongTokens, tokens, tokensCompared } = figures;
-        const passed = logits < variant.tolerance && hidden < variant.tolerance && wrongTokens === 0 && tokensCompared > (variant.nearTie > 0 ? tokens / 2 : tokens - 1);
+        const passed =
+          logits < variant.tolerance &&
+          hidden < variant.tolerance &&
+          wrongTokens === 0 &&
+          tokensCompared > (variant.nearTie > 0 ? tokens / 2 : tokens - 1);
         context.report(`${folder}, ${variant.name}`, passed, { ...figures, tolerance: variant.tolerance });
       });
     }

@@ -14,15 +14,24 @@ const LONG = { length: 1100, probes: 8 };
 export async function checkKernels(context) {
   const own = [context.profile, { ...context.profile, activations: 'f32' }];
   await compareProfiles(context, {
-    name: 'ember-21m q4_0', path: emberPath, profiles: context.isQuick ? [own[0], ...foreignProfiles(context, ['generic'])] : [...own, ...foreignProfiles(context, ['apple-m1', 'apple-m4', 'intel', 'generic'])],
+    name: 'ember-21m q4_0',
+    path: emberPath,
+    profiles: context.isQuick
+      ? [own[0], ...foreignProfiles(context, ['generic'])]
+      : [...own, ...foreignProfiles(context, ['apple-m1', 'apple-m4', 'intel', 'generic'])],
     oracle: { name: 'reference', executor: createReferenceExecutor(), rounds: false },
   });
   if (context.isQuick) return;
   for (const type of ['q4_0', 'q8_0', 'q4_k_m', 'f16']) {
     const isFloat = type === 'f16';
     await compareProfiles(context, {
-      name: `qwen3-0.6b ${type}`, path: await synthetic(context, 'qwen3-0.6b', type), isFloat,
-      profiles: [...(isFloat ? own.slice(0, 1) : own), ...foreignProfiles(context, type === 'q4_0' ? ['apple-m4', 'intel', 'generic'] : ['apple-m4'])],
+      name: `qwen3-0.6b ${type}`,
+      path: await synthetic(context, 'qwen3-0.6b', type),
+      isFloat,
+      profiles: [
+        ...(isFloat ? own.slice(0, 1) : own),
+        ...foreignProfiles(context, type === 'q4_0' ? ['apple-m4', 'intel', 'generic'] : ['apple-m4']),
+      ],
       oracle: { name: 'CPU', executor: await cpuExecutor(context), rounds: !isFloat },
       isLong: type === 'q4_0',
     });
@@ -46,7 +55,10 @@ async function compareProfiles(context, { name, path, profiles, oracle, isFloat,
       const tolerance = TOLERANCES[rounds || against.rounds ? 'int8' : 'floats'];
       for (const [i, { form, logits, vocabSize }] of results.entries()) {
         const figures = compareRows(logits, against.results[i].logits, vocabSize);
-        context.report(`${name}, profile ${what} against ${against.name}, ${form.name}`, isWithin(figures, tolerance), { ...figures, tolerance });
+        context.report(`${name}, profile ${what} against ${against.name}, ${form.name}`, isWithin(figures, tolerance), {
+          ...figures,
+          tolerance,
+        });
       }
     }
     // The first profile that computes with floats is what the others are held against: more closely than a CPU that rounds allows.

@@ -78,7 +78,8 @@ export async function feed({ program, pages, vocabSize }, ids, { sizes, wantedFr
     const tokens = ids.slice(start, start + sizes[Math.min(step, sizes.length - 1)]);
     const outputs = tokens.map((_, i) => i).filter((i) => start + i >= wantedFrom);
     const result = await decoderSteps(program).run({ sequences: [{ tokens, start, pages, outputs }] });
-    if (outputs.length > 0) logits.set(result.logits.subarray(0, outputs.length * vocabSize), (start + outputs[0] - wantedFrom) * vocabSize);
+    if (outputs.length > 0)
+      logits.set(result.logits.subarray(0, outputs.length * vocabSize), (start + outputs[0] - wantedFrom) * vocabSize);
     start += tokens.length;
   }
   return logits;

@@ -61,7 +61,12 @@ export async function checkLost(context) {
     lose();
     const running = await rejectionOf(reading, Promise.resolve());
     const later = await rejectionOf(collect(generate(model, 4)), Promise.resolve());
-    context.report('a generation rejects, and so do later ones', running.isClear && later.isClear, { tokensBefore: read, milliseconds: running.milliseconds, later: later.milliseconds, message: running.message });
+    context.report('a generation rejects, and so do later ones', running.isClear && later.isClear, {
+      tokensBefore: read,
+      milliseconds: running.milliseconds,
+      later: later.milliseconds,
+      message: running.message,
+    });
   });
   await withModel(executor, emberPath, {}, async (model) => {
     const long = randomIds(context.isQuick ? 100 : 1500, { seed: 4, vocabSize: 4096 });
@@ -100,7 +105,12 @@ export async function checkReload(context) {
   const devicesAlive = devices.filter((device) => device.deref() !== undefined).length;
   const passed = devicesAlive === 0 && hostMiB < KEPT_MIB && (gpuMiB ?? 0) < KEPT_MIB && (files ?? 0) <= 2;
   context.report('loading and disposing leaves memory where it was', passed, {
-    loads: atRest.length, devicesAlive, growth: { hostMiB, gpuMiB, files }, tolerance: KEPT_MIB, atRest: atRest.map(({ hostMiB: host, gpuMiB: gpu }) => [host, gpu]), loadMs,
+    loads: atRest.length,
+    devicesAlive,
+    growth: { hostMiB, gpuMiB, files },
+    tolerance: KEPT_MIB,
+    atRest: atRest.map(({ hostMiB: host, gpuMiB: gpu }) => [host, gpu]),
+    loadMs,
   });
 }
 
@@ -115,7 +125,10 @@ async function usage(collectGarbage) {
 
 function usedGpuMiB() {
   try {
-    const text = execFileSync('nvidia-smi', ['--query-gpu=memory.used', '--format=csv,noheader,nounits'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    const text = execFileSync('nvidia-smi', ['--query-gpu=memory.used', '--format=csv,noheader,nounits'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     return Number(text.split('\n')[0]);
   } catch {
     return null;

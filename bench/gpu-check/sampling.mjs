@@ -15,7 +15,15 @@ const MARGIN = 1e-6;
 
 const SETTINGS = {
   'temperature 0.8, top-k 40, top-p 0.95': { temperature: 0.8, topK: 40, topP: 0.95, seed: 1234 },
-  'the same with penalties': { temperature: 0.8, topK: 40, topP: 0.95, seed: 99, repetitionPenalty: 1.15, presencePenalty: 0.3, frequencyPenalty: 0.2 },
+  'the same with penalties': {
+    temperature: 0.8,
+    topK: 40,
+    topP: 0.95,
+    seed: 99,
+    repetitionPenalty: 1.15,
+    presencePenalty: 0.3,
+    frequencyPenalty: 0.2,
+  },
   'temperature 1, min-p 0.02': { temperature: 1, minP: 0.02, seed: 5 },
   'temperature 1, nothing cut': { temperature: 1, seed: 2 ** 40 + 17 },
   greedy: { temperature: 0, seed: 0 },
@@ -24,7 +32,12 @@ const SETTINGS = {
 export async function checkSampling(context) {
   const { prompts } = JSON.parse(readFileSync(join(context.fixtures, 'ember', 'golden.json'), 'utf8'));
   const models = [{ name: 'ember-21m', path: emberPath, ids: prompts.find(({ id }) => id === 'story').ids }];
-  if (!context.isQuick) models.push({ name: 'qwen3-0.6b', path: await synthetic(context, 'qwen3-0.6b', 'q4_0'), ids: randomIds(40, { seed: 1, vocabSize: 150_000 }) });
+  if (!context.isQuick)
+    models.push({
+      name: 'qwen3-0.6b',
+      path: await synthetic(context, 'qwen3-0.6b', 'q4_0'),
+      ids: randomIds(40, { seed: 1, vocabSize: 150_000 }),
+    });
   const count = context.isQuick ? 10 : 200;
   const executor = await gpuExecutor(context);
   for (const { name, path, ids } of models) {
@@ -33,7 +46,11 @@ export async function checkSampling(context) {
         const settings = resolveSampling(options);
         const tokens = await sampleOnGpu(opened, ids, settings, count);
         const figures = await compareDraws(opened, ids, settings, tokens);
-        context.report(`${name}, ${what}`, figures.draws === count && figures.wrong === 0, { ...figures, distinct: new Set(tokens).size, margin: MARGIN });
+        context.report(`${name}, ${what}`, figures.draws === count && figures.wrong === 0, {
+          ...figures,
+          distinct: new Set(tokens).size,
+          margin: MARGIN,
+        });
       }
     });
   }

@@ -15,10 +15,22 @@ export async function checkSteps(context) {
   const { prompts } = JSON.parse(readFileSync(join(context.fixtures, 'ember', 'golden.json'), 'utf8'));
   const story = prompts.find(({ id }) => id === 'story').ids;
   const count = context.isQuick ? 24 : 2000;
-  await compareSubmits(context, { name: 'ember-21m', path: emberPath, ids: story, count, settings: context.isQuick ? ['greedy'] : ['greedy', 'sampled'] });
+  await compareSubmits(context, {
+    name: 'ember-21m',
+    path: emberPath,
+    ids: story,
+    count,
+    settings: context.isQuick ? ['greedy'] : ['greedy', 'sampled'],
+  });
   if (context.isQuick) return;
   const path = await synthetic(context, 'qwen3-0.6b', 'q4_0');
-  await compareSubmits(context, { name: 'qwen3-0.6b', path, ids: randomIds(48, { seed: 5, vocabSize: 150_000 }), count, settings: ['greedy'] });
+  await compareSubmits(context, {
+    name: 'qwen3-0.6b',
+    path,
+    ids: randomIds(48, { seed: 5, vocabSize: 150_000 }),
+    count,
+    settings: ['greedy'],
+  });
 }
 
 async function compareSubmits(context, { name, path, ids, count, settings }) {
@@ -26,7 +38,8 @@ async function compareSubmits(context, { name, path, ids, count, settings }) {
     const executor = await gpuExecutor(context, { ...context.profile, stepsPerSubmit });
     const runs = {};
     await withModel(executor, path, { contextLength: 2048 }, async (model) => {
-      for (const setting of settings) runs[setting] = await readTokens(model.generate({ ...SETTINGS[setting], ids, ignoreEos: true, maxTokens: count }));
+      for (const setting of settings)
+        runs[setting] = await readTokens(model.generate({ ...SETTINGS[setting], ids, ignoreEos: true, maxTokens: count }));
     });
     return runs;
   };

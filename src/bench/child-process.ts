@@ -46,7 +46,11 @@ function kill(child: ChildProcess): void {
   }
 }
 
-function forkModule({ module, args, env }: StartOptions): { readonly child: ChildProcess; readonly exited: Promise<void>; readonly complaints: () => string } {
+function forkModule({ module, args, env }: StartOptions): {
+  readonly child: ChildProcess;
+  readonly exited: Promise<void>;
+  readonly complaints: () => string;
+} {
   // What engines print must not get between the lines of this process.
   const options: ForkOptions = { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: OWN_GROUP, env: { ...process.env, ...env } };
   const child = fork(fileURLToPath(new URL(`./${module}.js`, import.meta.url)), args, options);

@@ -20,7 +20,13 @@ export interface DeviceLimits {
 }
 
 /** @throws CapacityError for a device that is not there */
-export async function measureLimits({ device, threads }: { readonly device: DeviceChoice; readonly threads?: number | undefined }): Promise<DeviceLimits> {
+export async function measureLimits({
+  device,
+  threads,
+}: {
+  readonly device: DeviceChoice;
+  readonly threads?: number | undefined;
+}): Promise<DeviceLimits> {
   const { kind, description } = await openExecutor({ device, threads: device === 'gpu' || device === 'software' ? undefined : threads });
   if (kind !== 'gpu' && kind !== 'software') {
     const copyBytesPerSecond = await measureCpu({ threads: threads ?? availableParallelism(), signal: new AbortController().signal });
@@ -31,7 +37,12 @@ export async function measureLimits({ device, threads }: { readonly device: Devi
   const gpu = await openGpuDevice(found.adapter);
   try {
     const { vendor, architecture, device: name, description: driver } = gpu.info;
-    return { kind, description, adapter: { vendor, architecture, device: name, description: driver }, copyBytesPerSecond: await measureGpu(gpu) };
+    return {
+      kind,
+      description,
+      adapter: { vendor, architecture, device: name, description: driver },
+      copyBytesPerSecond: await measureGpu(gpu),
+    };
   } finally {
     gpu.destroy();
   }

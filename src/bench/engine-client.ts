@@ -20,13 +20,17 @@ export interface StartEngineOptions {
 /** Where Mesa, NVIDIA's driver and CUDA keep compiled shaders. */
 const CACHE_VARIABLES = ['MESA_SHADER_CACHE_DIR', '__GL_SHADER_DISK_CACHE_PATH', 'CUDA_CACHE_PATH', 'XDG_CACHE_HOME'];
 
-export async function startEngine(name: string, settings: EngineSettings, { signal, hasColdCaches }: StartEngineOptions): Promise<EngineClient> {
+export async function startEngine(
+  name: string,
+  settings: EngineSettings,
+  { signal, hasColdCaches }: StartEngineOptions,
+): Promise<EngineClient> {
   const caches = hasColdCaches ? await mkdtemp(join(tmpdir(), 'ingot-bench-')) : undefined;
   const forget = async () => void (caches !== undefined && (await rm(caches, { recursive: true, force: true })));
   const env = caches === undefined ? undefined : Object.fromEntries(CACHE_VARIABLES.map((variable) => [variable, caches]));
   try {
     const child = await startChild({ module: 'engine-process', args: [name, JSON.stringify(settings)], title: name, signal, env });
-    const call = <Result>(method: keyof OpenEngine, ...args: readonly unknown[]) => child.call(method, args) as Promise<Result>;
+    const call = <Result,>(method: keyof OpenEngine, ...args: readonly unknown[]) => child.call(method, args) as Promise<Result>;
     return {
       facts: child.ready as EngineFacts,
       readyMs: child.readyMs,

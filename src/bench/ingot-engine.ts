@@ -16,7 +16,9 @@ export const ingotEngine: Engine = {
   open: async (settings) => {
     // Ids of the conversation so far: what its model's "chat template" renders.
     const history: number[] = [];
-    const model = settings.isConversation ? await loadForConversation(settings, history) : await loadModel(settings.modelPath, loadOptions(settings));
+    const model = settings.isConversation
+      ? await loadForConversation(settings, history)
+      : await loadModel(settings.modelPath, loadOptions(settings));
     return openEngine(model, history);
   },
 };
@@ -35,7 +37,10 @@ async function loadForConversation(settings: EngineSettings, history: readonly n
   try {
     const decoder = await openDecoder(checkpoint);
     const text = { tokenizer: undefined, encodeMessages: () => [...history], endIds: new Set<number>(), samplingDefaults: {} };
-    return await createModelFromParts({ name: checkpoint.name, sizeBytes: checkpoint.sizeBytes, decoder, text }, { executor, contextLength: settings.contextLength });
+    return await createModelFromParts(
+      { name: checkpoint.name, sizeBytes: checkpoint.sizeBytes, decoder, text },
+      { executor, contextLength: settings.contextLength },
+    );
   } finally {
     await checkpoint.close();
   }
@@ -110,7 +115,8 @@ async function converse(model: Model, history: number[], { turns, answerTokens, 
     if (!reusesPrefix || chat === undefined) chat = model.createChat();
     const { firstMs, tokens, usage } = await timed(chat.send('the next turn', { ...GREEDY, maxTokens: answerTokens }));
     const expected = reusesPrefix ? cached : 0;
-    if (usage?.cachedTokens !== expected) throw new Error(`${usage?.cachedTokens} tokens of a turn came from the cache instead of ${expected}`);
+    if (usage?.cachedTokens !== expected)
+      throw new Error(`${usage?.cachedTokens} tokens of a turn came from the cache instead of ${expected}`);
     history.push(...tokens);
     waits.push(firstMs);
   }

@@ -14,7 +14,8 @@ export function jsonLines(path: string): Reporter {
   // A file that cannot be written to is found out before an hour of measuring.
   appendFileSync(path, '');
   return {
-    onMeasurement: (measurement, circumstances) => appendFileSync(path, `${JSON.stringify(measurementRecord(measurement, circumstances, new Date()))}\n`),
+    onMeasurement: (measurement, circumstances) =>
+      appendFileSync(path, `${JSON.stringify(measurementRecord(measurement, circumstances, new Date()))}\n`),
     onModelEnd: () => {},
   };
 }

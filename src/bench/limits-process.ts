@@ -2,4 +2,7 @@
 import { measureLimits } from './device-limits.ts';
 import { serveParent } from './serve-parent.ts';
 
-await serveParent(async () => ({ ready: await measureLimits(JSON.parse(process.argv[2]!) as Parameters<typeof measureLimits>[0]), methods: {} }));
+await serveParent(async () => ({
+  ready: await measureLimits(JSON.parse(process.argv[2]!) as Parameters<typeof measureLimits>[0]),
+  methods: {},
+}));

@@ -41,12 +41,36 @@ export const llamaBenchEngine: Engine = {
 };
 
 function flagsOf({ device, threads, batchSize }: EngineSettings) {
-  return { gpuLayers: device === 'gpu' ? 99 : 0, batchSize: batchSize ?? LLAMA_BATCH_SIZES[0], flashAttention: true, threads: threads ?? availableParallelism(), kv: 'f16' };
+  return {
+    gpuLayers: device === 'gpu' ? 99 : 0,
+    batchSize: batchSize ?? LLAMA_BATCH_SIZES[0],
+    flashAttention: true,
+    threads: threads ?? availableParallelism(),
+    kv: 'f16',
+  };
 }
 
 async function run(settings: EngineSettings, args: readonly string[]): Promise<BenchRow> {
   const { gpuLayers, batchSize, threads } = flagsOf(settings);
-  const flags = ['-m', settings.modelPath, '-t', String(threads), '-ngl', String(gpuLayers), '-fa', '1', '-b', String(batchSize), '-ub', String(batchSize), '-r', '1', '-o', 'json', ...args];
+  const flags = [
+    '-m',
+    settings.modelPath,
+    '-t',
+    String(threads),
+    '-ngl',
+    String(gpuLayers),
+    '-fa',
+    '1',
+    '-b',
+    String(batchSize),
+    '-ub',
+    String(batchSize),
+    '-r',
+    '1',
+    '-o',
+    'json',
+    ...args,
+  ];
   const { stdout } = await execute(settings.program!, flags, { maxBuffer: MOST_OUTPUT_BYTES });
   const [row] = JSON.parse(stdout) as BenchRow[];
   if (row === undefined) throw new Error(`${settings.program} measured nothing`);

@@ -45,7 +45,9 @@ export const llamaEngine: Engine = {
   batchSizes: LLAMA_BATCH_SIZES,
   problem({ modelPath }) {
     if (!modelPath.toLowerCase().endsWith('.gguf')) return 'it reads GGUF files only';
-    return firstPresent(FOLDERS) === undefined ? 'node-llama-cpp is not installed: run "npm ci --ignore-scripts" in peers/ (for its GPU build on Linux, in peers/gpu/) of a clone' : undefined;
+    return firstPresent(FOLDERS) === undefined
+      ? 'node-llama-cpp is not installed: run "npm ci --ignore-scripts" in peers/ (for its GPU build on Linux, in peers/gpu/) of a clone'
+      : undefined;
   },
   open: async (settings) => {
     const folder = firstPresent(foldersFor(settings))!;
@@ -53,11 +55,21 @@ export const llamaEngine: Engine = {
     const onGpu = settings.device === 'gpu';
     const gpu = onGpu ? (settings.backend ?? 'auto') : false;
     const threads = settings.threads ?? availableParallelism();
-    const llama = await getLlama({ gpu, build: 'never', skipDownload: true, progressLogs: false, maxThreads: threads, logLevel: LlamaLogLevel.error });
+    const llama = await getLlama({
+      gpu,
+      build: 'never',
+      skipDownload: true,
+      progressLogs: false,
+      maxThreads: threads,
+      logLevel: LlamaLogLevel.error,
+    });
     if (onGpu && llama.gpu === false) throw new Error(`node-llama-cpp in ${folder} has no GPU build that works here`);
     const model = await llama.loadModel({ modelPath: settings.modelPath, gpuLayers: onGpu ? 'max' : 0 });
     const context = await model.createContext({
-      contextSize: settings.contextLength, batchSize: settings.batchSize ?? LLAMA_BATCH_SIZES[0], flashAttention: true, ...(onGpu ? {} : { threads }),
+      contextSize: settings.contextLength,
+      batchSize: settings.batchSize ?? LLAMA_BATCH_SIZES[0],
+      flashAttention: true,
+      ...(onGpu ? {} : { threads }),
     });
     return openEngine({ llama, model, context, version: versionIn(folder), names: onGpu ? await llama.getGpuDeviceNames() : [] });
   },

@@ -28,8 +28,12 @@ export interface ModelFile {
 export function describeMachine(): Machine {
   const all = cpus();
   return {
-    cpu: all[0]?.model.trim() ?? 'unknown', cores: all.length, memoryGiB: Math.round(totalmem() / 2 ** 30), os: `${type()} ${release()} ${arch()}`,
-    node: process.versions.node, power: process.env['INGOT_POWER'] ?? 'unknown',
+    cpu: all[0]?.model.trim() ?? 'unknown',
+    cores: all.length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    os: `${type()} ${release()} ${arch()}`,
+    node: process.versions.node,
+    power: process.env['INGOT_POWER'] ?? 'unknown',
   };
 }
 

@@ -56,5 +56,11 @@ export interface LimitRates {
 export function limitShare(tokensPerSecond: number, work: Work, rates: LimitRates): LimitShare {
   const perSecond = work.count * tokensPerSecond;
   const limitPerSecond = (work.kind === 'bytes per token' ? rates.copyBytesPerSecond : rates.multiplyAddsPerSecond) ?? null;
-  return { work: work.kind, perToken: work.count, perSecond, limitPerSecond, share: limitPerSecond === null ? null : perSecond / limitPerSecond };
+  return {
+    work: work.kind,
+    perToken: work.count,
+    perSecond,
+    limitPerSecond,
+    share: limitPerSecond === null ? null : perSecond / limitPerSecond,
+  };
 }

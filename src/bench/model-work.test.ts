@@ -10,7 +10,14 @@ describe('readModelWork', () => {
   it('counts a small llama as its config says', async () => {
     const work = await readModelWork(`${fixturesPath}golden/llama`, signal);
     const config = JSON.parse(readFileSync(`${fixturesPath}golden/llama/config.json`, 'utf8')) as Record<string, number>;
-    const { hidden_size: dim, intermediate_size: ffn, num_hidden_layers: layers, num_attention_heads: heads, num_key_value_heads: kvHeads, vocab_size: vocab } = config;
+    const {
+      hidden_size: dim,
+      intermediate_size: ffn,
+      num_hidden_layers: layers,
+      num_attention_heads: heads,
+      num_key_value_heads: kvHeads,
+      vocab_size: vocab,
+    } = config;
     const headDim = config['head_dim'] ?? dim! / heads!;
     const layer = 2 * dim! * heads! * headDim + 2 * dim! * kvHeads! * headDim + 3 * dim! * ffn!;
     expect(work.rowMultiplyAdds).toBe(layers! * layer);

@@ -132,14 +132,24 @@ async function measureModel(run: ModelRun): Promise<void> {
     }
   } finally {
     // What was measured before a failure or a stop is told all the same.
-    if (done < plan.length) notes.push(`stopped: ${plan.slice(done).map(({ task }) => task.name).join('; ')} not measured, or not to the end`);
+    if (done < plan.length)
+      notes.push(
+        `stopped: ${plan
+          .slice(done)
+          .map(({ task }) => task.name)
+          .join('; ')} not measured, or not to the end`,
+      );
     for (const reporter of request.reporters) reporter.onModelEnd(circumstances, notes);
   }
 }
 
 type Figures = readonly number[];
 
-function contestantOf({ pool, request, work }: ModelRun, task: Task, { engine, settings }: Entrant): Contestant<Figures> & { facts?: EngineFacts } {
+function contestantOf(
+  { pool, request, work }: ModelRun,
+  task: Task,
+  { engine, settings }: Entrant,
+): Contestant<Figures> & { facts?: EngineFacts } {
   const contestant: Contestant<Figures> & { facts?: EngineFacts } = {
     name: `${engine.name}${task.usesBatches && settings.batchSize !== undefined ? ` (batch ${settings.batchSize})` : ''}`,
     async run(seed) {
@@ -149,7 +159,10 @@ function contestantOf({ pool, request, work }: ModelRun, task: Task, { engine, s
         contestant.facts = client.facts;
         return task.run({ engine: client, ids });
       }
-      const client = await startEngine(engine.name, settings, { signal: request.signal, hasColdCaches: task.process === 'fresh with cold caches' });
+      const client = await startEngine(engine.name, settings, {
+        signal: request.signal,
+        hasColdCaches: task.process === 'fresh with cold caches',
+      });
       contestant.facts = client.facts;
       try {
         return await task.run({ engine: client, ids });

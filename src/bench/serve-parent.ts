@@ -8,7 +8,8 @@ type Methods = Readonly<Record<string, unknown>>;
  */
 export async function serveParent(open: () => Promise<{ readonly ready: unknown; readonly methods: Methods }>): Promise<void> {
   const send = (answer: ChildAnswer) => new Promise<void>((resolve) => process.send!(answer, () => resolve()));
-  const failed = (error: unknown): ChildAnswer => (error instanceof Error ? { error: error.message, name: error.name } : { error: String(error), name: 'Error' });
+  const failed = (error: unknown): ChildAnswer =>
+    error instanceof Error ? { error: error.message, name: error.name } : { error: String(error), name: 'Error' };
   // Ctrl-C in a terminal is the parent's to act on.
   process.on('SIGINT', () => {});
   process.on('disconnect', () => process.exit());

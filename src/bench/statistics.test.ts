@@ -26,7 +26,11 @@ describe('alternate', () => {
     const calls: string[] = [];
     const record = (name: string) => contestant(name, async (seed) => (calls.push(`${name}${seed}`), seed * 10));
     const seen: string[] = [];
-    const measured = await alternate([record('a'), record('b')], { ...protocol, onFailure: rethrow, onRun: (name, run) => seen.push(`${name} ${run}`) });
+    const measured = await alternate([record('a'), record('b')], {
+      ...protocol,
+      onFailure: rethrow,
+      onRun: (name, run) => seen.push(`${name} ${run}`),
+    });
     expect(calls).toEqual(['a2', 'b2', 'a3', 'b3', 'a4', 'b4']);
     expect(seen).toEqual(['a 0', 'b 0', 'a 1', 'b 1', 'a 2', 'b 2']);
     expect(Object.fromEntries(measured)).toEqual({ a: [30, 40], b: [30, 40] });
@@ -35,7 +39,10 @@ describe('alternate', () => {
   it('goes on without one that fails', async () => {
     const failures: string[] = [];
     const fails = contestant('bad', async (seed) => (seed === 3 ? Promise.reject(new Error('out of memory')) : 1));
-    const measured = await alternate([fails, contestant('good', async () => 2)], { ...protocol, onFailure: ({ name }, error) => failures.push(`${name}: ${(error as Error).message}`) });
+    const measured = await alternate([fails, contestant('good', async () => 2)], {
+      ...protocol,
+      onFailure: ({ name }, error) => failures.push(`${name}: ${(error as Error).message}`),
+    });
     expect(failures).toEqual(['bad: out of memory']);
     expect(Object.fromEntries(measured)).toEqual({ good: [2, 2] });
   });

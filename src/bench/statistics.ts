@@ -43,7 +43,10 @@ export interface AlternateOptions<Figures> extends Protocol {
  * Runs every contestant once without counting, then all of them in turn: A B C A B C. Resolves to the counted runs by name; a
  * contestant that failed has none.
  */
-export async function alternate<Figures>(contestants: readonly Contestant<Figures>[], options: AlternateOptions<Figures>): Promise<Map<string, Figures[]>> {
+export async function alternate<Figures>(
+  contestants: readonly Contestant<Figures>[],
+  options: AlternateOptions<Figures>,
+): Promise<Map<string, Figures[]>> {
   const measured = new Map<string, Figures[]>(contestants.map(({ name }) => [name, []]));
   try {
     await runInTurn(contestants, measured, options);
@@ -54,7 +57,11 @@ export async function alternate<Figures>(contestants: readonly Contestant<Figure
   return measured;
 }
 
-async function runInTurn<Figures>(contestants: readonly Contestant<Figures>[], measured: Map<string, Figures[]>, options: AlternateOptions<Figures>): Promise<void> {
+async function runInTurn<Figures>(
+  contestants: readonly Contestant<Figures>[],
+  measured: Map<string, Figures[]>,
+  options: AlternateOptions<Figures>,
+): Promise<void> {
   const { runs, pauseMs, signal } = options;
   for (let run = 1 - WARMUPS; run <= runs; run++) {
     for (const contestant of contestants) {

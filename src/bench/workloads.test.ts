@@ -15,9 +15,17 @@ function fakeEngine(): { readonly engine: EngineClient; readonly asked: unknown[
   const asked: unknown[][] = [];
   const answer = <Value>(name: string, value: Value) => async (...args: readonly unknown[]) => (asked.push([name, ...args]), value);
   const engine: EngineClient = {
-    facts: { version: '1', device: 'fake', flags: {} }, readyMs: 700, prefill: answer('prefill', 11), firstToken: answer('firstToken', 22), decode: answer('decode', 33),
-    converse: async (conversation: Conversation) => (asked.push(['converse', conversation]), conversation.turns.map((_, turn) => turn + 1)),
-    peakMemoryBytes: answer('peakMemoryBytes', 5e6), close: async () => {},
+    facts: { version: '1', device: 'fake', flags: {} },
+    readyMs: 700,
+    prefill: answer('prefill', 11),
+    firstToken: answer('firstToken', 22),
+    decode: answer('decode', 33),
+    converse: async (conversation: Conversation) => (
+      asked.push(['converse', conversation]),
+      conversation.turns.map((_, turn) => turn + 1)
+    ),
+    peakMemoryBytes: answer('peakMemoryBytes', 5e6),
+    close: async () => {},
   };
   return { engine, asked };
 }

@@ -22,12 +22,21 @@ export const PROTOCOL_SIZES: Sizes = {
 };
 
 /** To see that everything runs; no figure of it is worth quoting. */
-export const QUICK_SIZES: Sizes = { prefill: [32], ttft: [16], decodeAfter: [16], decodeTokens: 16, turns: 3, userTokens: 8, answerTokens: 8 };
+export const QUICK_SIZES: Sizes = {
+  prefill: [32],
+  ttft: [16],
+  decodeAfter: [16],
+  decodeTokens: 16,
+  turns: 3,
+  userTokens: 8,
+  answerTokens: 8,
+};
 
 export type Unit = 'tok/s' | 'ms' | 'MB';
 
 /** The physical limit of a figure. */
-export type Work = { readonly kind: 'bytes per token'; readonly count: number } | { readonly kind: 'multiply-adds per token'; readonly count: number };
+export type Work =
+  { readonly kind: 'bytes per token'; readonly count: number } | { readonly kind: 'multiply-adds per token'; readonly count: number };
 
 export interface Figure {
   readonly name: string;
@@ -61,8 +70,19 @@ const SHARED = { process: 'shared', isConversation: false, usesBatches: false } 
 
 function prefillTasks({ prefill }: Sizes): Task[] {
   return prefill.map((tokens) => ({
-    ...SHARED, workload: 'prefill', name: `prefill ${tokens}`, contextTokens: tokens + 1, usesBatches: true,
-    figures: [{ name: `prefill ${tokens}`, unit: 'tok/s', isShown: true, work: (model) => ({ kind: 'multiply-adds per token', count: prefillMultiplyAdds(model, tokens) / tokens }) }],
+    ...SHARED,
+    workload: 'prefill',
+    name: `prefill ${tokens}`,
+    contextTokens: tokens + 1,
+    usesBatches: true,
+    figures: [
+      {
+        name: `prefill ${tokens}`,
+        unit: 'tok/s',
+        isShown: true,
+        work: (model) => ({ kind: 'multiply-adds per token', count: prefillMultiplyAdds(model, tokens) / tokens }),
+      },
+    ],
     run: async ({ engine, ids }) => [await engine.prefill(ids(tokens))],
   }));
 }
@@ -79,8 +99,18 @@ function decodeTasks({ decodeAfter, decodeTokens }: Sizes): Task[] {
   return decodeAfter.map((after) => {
     const name = `decode ${decodeTokens} after ${after}`;
     return {
-      ...SHARED, workload: 'decode', name, contextTokens: after + decodeTokens + 1,
-      figures: [{ name, unit: 'tok/s', isShown: true, work: (model) => ({ kind: 'bytes per token', count: decodeBytes(model, after + decodeTokens / 2) }) }],
+      ...SHARED,
+      workload: 'decode',
+      name,
+      contextTokens: after + decodeTokens + 1,
+      figures: [
+        {
+          name,
+          unit: 'tok/s',
+          isShown: true,
+          work: (model) => ({ kind: 'bytes per token', count: decodeBytes(model, after + decodeTokens / 2) }),
+        },
+      ],
       run: async ({ engine, ids }) => [await engine.decode(ids(after), decodeTokens)],
     };
   });
@@ -130,7 +160,13 @@ function turnTasks({ turns, userTokens, answerTokens }: Sizes): Task[] {
 /** @param hasDriverCaches whether the device compiles shaders, which drivers keep on disk */
 type TaskMaker = (sizes: Sizes, hasDriverCaches: boolean) => Task[];
 
-export const WORKLOADS: Readonly<Record<WorkloadName, TaskMaker>> = { prefill: prefillTasks, decode: decodeTasks, ttft: ttftTasks, load: loadTasks, turns: turnTasks };
+export const WORKLOADS: Readonly<Record<WorkloadName, TaskMaker>> = {
+  prefill: prefillTasks,
+  decode: decodeTasks,
+  ttft: ttftTasks,
+  load: loadTasks,
+  turns: turnTasks,
+};
 export const WORKLOAD_NAMES = Object.keys(WORKLOADS) as readonly WorkloadName[];
 
 /** Prompts of a run: the same for every engine, others in every run and part of it. */

@@ -26,7 +26,10 @@ const spawnWorker: ThreadHost['spawn'] = (source, data, { onMessage, onFailure }
   worker.onmessage = (event) => onMessage(event.data);
   worker.onmessageerror = () => onFailure(new Error('A compute thread sent a message that could not be read'));
   // A worker that a policy forbids fails with an event that has no message.
-  worker.onerror = (event) => onFailure(new Error(event.message || 'A compute thread could not be started: does the Content-Security-Policy allow worker-src blob: ?'));
+  worker.onerror = (event) =>
+    onFailure(
+      new Error(event.message || 'A compute thread could not be started: does the Content-Security-Policy allow worker-src blob: ?'),
+    );
   worker.postMessage(data);
   return {
     // A page lives as long as it is open.

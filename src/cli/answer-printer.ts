@@ -46,7 +46,10 @@ function screenSink(terminal: Terminal, write: Write): Sink {
 }
 
 /** What each kind is written through. Where both are on the screen they share its line, and so one sink. */
-function openSinks({ answer, thinking }: AnswerPrinterOptions): Readonly<Record<AnswerPart['kind'], Sink>> & { switchTo(kind: AnswerPart['kind']): void } {
+function openSinks({
+  answer,
+  thinking,
+}: AnswerPrinterOptions): Readonly<Record<AnswerPart['kind'], Sink>> & { switchTo(kind: AnswerPart['kind']): void } {
   const writeAs = { answer: (text: string) => answer.write(text), thinking: (text: string) => thinking.write(thinking.dim(text)) };
   if (answer.isTty && thinking.isTty) {
     let kind: AnswerPart['kind'] = 'answer';

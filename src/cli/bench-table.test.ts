@@ -16,7 +16,11 @@ describe('benchTableLines', () => {
         measurement({ ...ttft, engine: llama, ...runs(30), flags: { batchSize: 512 } }),
         measurement({ ...ttft, engine: llama, ...runs(12), flags: { batchSize: 2048 } }),
         measurement({ measure: 'for the record', isShown: false }),
-        measurement({ measure: 'prefill 512', workload: 'prefill', limit: { work: 'multiply-adds per token', perToken: 1, perSecond: 2.5e12, limitPerSecond: null, share: null } }),
+        measurement({
+          measure: 'prefill 512',
+          workload: 'prefill',
+          limit: { work: 'multiply-adds per token', perToken: 1, perSecond: 2.5e12, limitPerSecond: null, share: null },
+        }),
       ],
       circumstances,
       ['something was left out'],
@@ -38,7 +42,11 @@ describe('benchTableLines', () => {
   });
 
   it('says which rival a ratio is against where there are several', () => {
-    const lines = benchTableLines([measurement({}), measurement({ engine: llama }), measurement({ engine: { ...llama, name: 'llama-bench' } })], { ...circumstances, isQuick: true }, []);
+    const lines = benchTableLines(
+      [measurement({}), measurement({ engine: llama }), measurement({ engine: { ...llama, name: 'llama-bench' } })],
+      { ...circumstances, isQuick: true },
+      [],
+    );
     expect(lines.find((line) => line.includes('unit'))).toMatch(/against llama\.cpp +against llama-bench/);
     expect(lines.join('\n')).toContain('QUICK');
   });

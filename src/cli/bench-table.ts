@@ -23,7 +23,9 @@ export function benchTableLines(measurements: readonly Measurement[], circumstan
   const rivals = engines.filter((name) => name !== 'ingot');
   const head = ['', 'unit', ...engines, ...rivals.map((name) => (rivals.length > 1 ? `against ${name}` : 'ratio')), 'of the limit'];
   const rows = measures.map((measure) => {
-    const best = new Map(engines.map((name) => [name, bestOf(measurements.filter((entry) => entry.measure === measure && entry.engine.name === name))]));
+    const best = new Map(
+      engines.map((name) => [name, bestOf(measurements.filter((entry) => entry.measure === measure && entry.engine.name === name))]),
+    );
     const ingot = best.get('ingot');
     return [
       measure,
@@ -41,10 +43,14 @@ const noteLines = (notes: readonly string[]) => notes.map((note) => `note: ${not
 
 const mostRunsOf = (measurements: readonly Measurement[]) => Math.max(0, ...measurements.map(({ runs }) => runs.length));
 
-function titleLines(measurements: readonly Measurement[], { model, machine, device, commit, warmups, pauseSeconds, isQuick }: Circumstances): string[] {
+function titleLines(
+  measurements: readonly Measurement[],
+  { model, machine, device, commit, warmups, pauseSeconds, isQuick }: Circumstances,
+): string[] {
   const runs = mostRunsOf(measurements);
   const engines = new Map(measurements.map(({ engine }) => [engine.name, `${engine.name} ${engine.version} on ${engine.device}`]));
-  const adapter = device.adapter === null ? '' : `, ${[device.adapter.device, device.adapter.description].filter((text) => text !== '').join(', ')}`;
+  const adapter =
+    device.adapter === null ? '' : `, ${[device.adapter.device, device.adapter.description].filter((text) => text !== '').join(', ')}`;
   return [
     `${model.file}${model.sizeBytes === null ? '' : `, ${formatBytes(model.sizeBytes)}`}${model.sha256 === null ? '' : `, sha256 ${model.sha256.slice(0, 12)}`}`,
     `${machine.cpu}, ${machine.cores} cores, ${machine.os}, Node ${machine.node}${commit === null ? '' : `, commit ${commit}`}`,

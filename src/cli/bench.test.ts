@@ -50,22 +50,43 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
 
   it('measures every workload, prints a table and appends records', () => {
     const json = join(folder, 'results.jsonl');
-    const { status, stdout, stderr } = bench(model, '--device', 'cpu', '--threads', '1', '--quick', '--against', 'llama-bench', '--json', json);
+    const { status, stdout, stderr } = bench(
+      model,
+      '--device',
+      'cpu',
+      '--threads',
+      '1',
+      '--quick',
+      '--against',
+      'llama-bench',
+      '--json',
+      json,
+    );
     expect(stderr).toContain('ingot: decode 16 after 16, ingot: run 1 of 1');
     expect(status).toBe(0);
-    for (const measure of ['prefill 32', 'decode 16 after 16', 'TTFT 16', 'load', 'first request', 'TTFT of turn 3', 'prefix not reused']) expect(stdout).toContain(measure);
+    for (const measure of ['prefill 32', 'decode 16 after 16', 'TTFT 16', 'load', 'first request', 'TTFT of turn 3', 'prefix not reused'])
+      expect(stdout).toContain(measure);
     expect(stdout).toContain('cpu (1 thread');
     expect(stdout).toContain('note: llama-bench is left out: give the path');
     const records = readFileSync(json, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, never>);
     expect(records).toHaveLength(3 + 4 + 2 * 4);
     for (const record of records) {
       expect(record).toMatchObject({
-        measure: expect.any(String), unit: expect.stringMatching(/^(tok\/s|ms|MB)$/), engine: { name: 'ingot' }, device: { kind: 'cpu' }, isQuick: true, warmups: 1,
-        model: { file: 'ember-21m-q4_0.gguf', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) }, machine: { node: process.versions.node },
+        measure: expect.any(String),
+        unit: expect.stringMatching(/^(tok\/s|ms|MB)$/),
+        engine: { name: 'ingot' },
+        device: { kind: 'cpu' },
+        isQuick: true,
+        warmups: 1,
+        model: { file: 'ember-21m-q4_0.gguf', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+        machine: { node: process.versions.node },
       });
       expect(record['median']).toBeGreaterThan(0);
     }
-    const decode = records.find(({ measure }) => measure === 'decode 16 after 16') as unknown as { median: number; limit: { perToken: number; share: number; limitPerSecond: number } };
+    const decode = records.find(({ measure }) => measure === 'decode 16 after 16') as unknown as {
+      median: number;
+      limit: { perToken: number; share: number; limitPerSecond: number };
+    };
     expect(decode.limit.share).toBeCloseTo((decode.limit.perToken * decode.median) / decode.limit.limitPerSecond, 9);
   });
 
@@ -78,7 +99,27 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
 
   it('stopped half-way, shows and keeps what it has', async () => {
     const json = join(folder, 'stopped.jsonl');
-    const child = spawn(process.execPath, [main, 'bench', model, '--device', 'cpu', '--threads', '1', '--workloads', 'prefill,decode,ttft', '--runs', '3', '--pause', '0', '--json', json], { env });
+    const child = spawn(
+      process.execPath,
+      [
+        main,
+        'bench',
+        model,
+        '--device',
+        'cpu',
+        '--threads',
+        '1',
+        '--workloads',
+        'prefill,decode,ttft',
+        '--runs',
+        '3',
+        '--pause',
+        '0',
+        '--json',
+        json,
+      ],
+      { env },
+    );
     let [stdout, stderr] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
@@ -89,13 +130,25 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
     expect(stdout).toMatch(/^prefill 128 +tok\/s +[\d.,]+ \([\d.,-]+\) /m);
     expect(stdout).toMatch(/^prefill 512 +tok\/s +[\d.,]+, 1 run /m);
     expect(stdout).toMatch(/^note: stopped: prefill 512; decode 128 after 128; TTFT 16; TTFT 512 not measured, or not to the end$/m);
-    expect(readFileSync(json, 'utf8').trimEnd().split('\n').map((line) => (JSON.parse(line) as { measure: string; runs: number[] })).map(({ measure, runs }) => [measure, runs.length])).toEqual([['prefill 128', 3], ['prefill 512', 1]]);
+    expect(
+      readFileSync(json, 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { measure: string; runs: number[] })
+        .map(({ measure, runs }) => [measure, runs.length]),
+    ).toEqual([
+      ['prefill 128', 3],
+      ['prefill 512', 1],
+    ]);
   });
 
   it.skipIf(process.platform !== 'linux')('stops at Ctrl-C and leaves no process behind', async () => {
     const marker = `INGOT_BENCH_TEST=${process.pid}-${Date.now()}`;
     const [name, value] = marker.split('=') as [string, string];
-    const child = spawn(process.execPath, [main, 'bench', model, '--device', 'cpu', '--threads', '1', '--workloads', 'decode'], { env: { ...env, [name]: value }, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, [main, 'bench', model, '--device', 'cpu', '--threads', '1', '--workloads', 'decode'], {
+      env: { ...env, [name]: value },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let text = '';
     await new Promise<void>((resolve, reject) => {
       child.on('exit', () => reject(new Error(`it ended by itself: ${text}`)));

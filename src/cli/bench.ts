@@ -90,7 +90,10 @@ function above0(value: number): number {
   throw new Error('Expected a number above 0.');
 }
 
-async function bench(models: readonly string[], { matrixRate, runs, pause, json, quick, against = [], workloads = WORKLOAD_NAMES, ...flags }: BenchFlags): Promise<void> {
+async function bench(
+  models: readonly string[],
+  { matrixRate, runs, pause, json, quick, against = [], workloads = WORKLOAD_NAMES, ...flags }: BenchFlags,
+): Promise<void> {
   const defaults = quick === true ? QUICK_DEFAULTS : DEFAULTS;
   const status = createStatusLine(createTerminal(process.stderr));
   const table = benchTable(createTerminal(process.stdout));
@@ -101,8 +104,17 @@ async function bench(models: readonly string[], { matrixRate, runs, pause, json,
   try {
     await withInterrupts((signal) =>
       runBenchmark({
-        ...flags, against, workloads, models: models.map(inputPath), signal, reporters, isQuick: quick === true, runs: runs ?? defaults.runs, pauseMs: 1000 * (pause ?? defaults.pause),
-        multiplyAddsPerSecond: matrixRate === undefined ? undefined : matrixRate * 1e12, onProgress: status.show,
+        ...flags,
+        against,
+        workloads,
+        models: models.map(inputPath),
+        signal,
+        reporters,
+        isQuick: quick === true,
+        runs: runs ?? defaults.runs,
+        pauseMs: 1000 * (pause ?? defaults.pause),
+        multiplyAddsPerSecond: matrixRate === undefined ? undefined : matrixRate * 1e12,
+        onProgress: status.show,
       }),
     );
   } finally {

@@ -178,7 +178,10 @@ async function answer(text: string, state: ChatState, options: Session): Promise
     printer.end();
     if (signal.aborted || !isInteractive || isBrokenPipe(error)) throw error;
     if (stopped.aborted) screen.write(`${screen.dim('(stopped)')}\n\n`);
-    else screen.write(`${wrapText(`${screen.red('ingot:')} ${messageOf(error)} ${screen.dim('/reset starts over.')}`, screen.columns())}\n\n`);
+    else
+      screen.write(
+        `${wrapText(`${screen.red('ingot:')} ${messageOf(error)} ${screen.dim('/reset starts over.')}`, screen.columns())}\n\n`,
+      );
   } finally {
     display.clear();
     messages.onInterrupt(undefined);
@@ -192,7 +195,11 @@ function sayFigures(final: FinalPiece, { screen, model }: ChatSessionOptions): v
 }
 
 /** Told when it happens, not after every answer that follows. */
-function sayDropped({ droppedTurns }: FinalPiece, state: ChatState, { screen, model, isInteractive, progressStream }: ChatSessionOptions): void {
+function sayDropped(
+  { droppedTurns }: FinalPiece,
+  state: ChatState,
+  { screen, model, isInteractive, progressStream }: ChatSessionOptions,
+): void {
   const isNew = droppedTurns > state.droppedTurns;
   state.droppedTurns = droppedTurns;
   if (!isNew) return;

@@ -38,7 +38,9 @@ export function registerChat(program: Command): void {
     .argument('[model]', 'a GGUF file, a Hugging Face folder, or a URL of either')
     .option('-m, --model <model>', 'the same as the argument')
     .addHelpText('after', EXAMPLES);
-  addDeviceOptions(addGenerationOptions(command)).action((path: string | undefined, flags: ChatFlags) => chat(oneModel(path, flags.model), flags));
+  addDeviceOptions(addGenerationOptions(command)).action((path: string | undefined, flags: ChatFlags) =>
+    chat(oneModel(path, flags.model), flags),
+  );
 }
 
 export async function chat(path: string | undefined, flags: ChatFlags): Promise<void> {
@@ -70,6 +72,7 @@ function openMessages(screen: Terminal): MessageSource {
 }
 
 function oneModel(argument: string | undefined, option: string | undefined): string | undefined {
-  if (argument !== undefined && option !== undefined) throw new UsageError(`the model is given twice, as ${JSON.stringify(argument)} and with --model. Drop one of the two.`);
+  if (argument !== undefined && option !== undefined)
+    throw new UsageError(`the model is given twice, as ${JSON.stringify(argument)} and with --model. Drop one of the two.`);
   return argument ?? option;
 }

@@ -23,12 +23,15 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-cli-'))));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'])('%s --help shows examples', (name) => {
-    const { status, stdout } = ingot([name, '--help']);
-    expect(status).toBe(0);
-    expect(stdout).toContain('Examples:');
-    expect(stdout).toContain(`$ ingot ${name}`);
-  });
+  it.each(['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'])(
+    '%s --help shows examples',
+    (name) => {
+      const { status, stdout } = ingot([name, '--help']);
+      expect(status).toBe(0);
+      expect(stdout).toContain('Examples:');
+      expect(stdout).toContain(`$ ingot ${name}`);
+    },
+  );
 
   it.each([
     [['run', 'a', 'b', 'c'], 2, 'quotes'],
@@ -53,7 +56,12 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     const written = JSON.parse(ingot(args).stdout) as { sizeBytes: number; tensors: number };
     expect(ingot(args).status).toBe(2);
     expect(ingot([...args, '--force']).status).toBe(0);
-    const report = JSON.parse(ingot(['inspect', out, '--json']).stdout) as { architecture: string; tensors: unknown[]; sizeBytes: number; model: { config: { layers: number } } };
+    const report = JSON.parse(ingot(['inspect', out, '--json']).stdout) as {
+      architecture: string;
+      tensors: unknown[];
+      sizeBytes: number;
+      model: { config: { layers: number } };
+    };
     expect(report).toMatchObject({ architecture: 'llama', sizeBytes: written.sizeBytes, model: { config: { layers: 3 } } });
     expect(report.tensors).toHaveLength(written.tensors);
   });
@@ -90,15 +98,25 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   });
 
   it('chats over a pipe and remembers', () => {
-    const { status, stdout } = ingot(['chat', '-t', '0'], 'My cat is called Tom.\n/nothing\n/think off\nWhat is my cat called?\n/exit\nnot read\n');
+    const { status, stdout } = ingot(
+      ['chat', '-t', '0'],
+      'My cat is called Tom.\n/nothing\n/think off\nWhat is my cat called?\n/exit\nnot read\n',
+    );
     expect(status).toBe(0);
     expect(stdout).toContain('there is no command /nothing');
     expect(stdout.trimEnd().split('\n').at(-1)).toContain('Tom');
   });
 
   it('says what the machine has', () => {
-    const report = JSON.parse(ingot(['doctor', '--json']).stdout) as { auto: { device: string }; gpu: { problem?: string }; cpu: { differences: string[] } };
-    expect(report).toMatchObject({ auto: { device: report.gpu.problem === undefined ? 'gpu' : 'cpu' }, cpu: { differences: [], hasThreads: true } });
+    const report = JSON.parse(ingot(['doctor', '--json']).stdout) as {
+      auto: { device: string };
+      gpu: { problem?: string };
+      cpu: { differences: string[] };
+    };
+    expect(report).toMatchObject({
+      auto: { device: report.gpu.problem === undefined ? 'gpu' : 'cpu' },
+      cpu: { differences: [], hasThreads: true },
+    });
   });
 
   it('inspects what it cannot run', () => {
@@ -129,15 +147,21 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     const { stdout } = ingot(['inspect', bundled]);
     expect(stdout).toMatch(/rmsEps +1e-6\n/);
     expect(stdout).not.toContain('999999974');
-    const report = JSON.parse(ingot(['inspect', bundled, '--json']).stdout) as { metadata: Record<string, unknown>; samplingDefaults: unknown };
+    const report = JSON.parse(ingot(['inspect', bundled, '--json']).stdout) as {
+      metadata: Record<string, unknown>;
+      samplingDefaults: unknown;
+    };
     expect(report.metadata['qwen3.attention.layer_norm_rms_epsilon']).toBe(1e-6);
     expect(report.samplingDefaults).toMatchObject({ temperature: 0.7, topP: 0.95 });
   });
 
   it('stops at SIGINT with code 130 and leaves no file behind', async () => {
-    const child = spawn(process.execPath, [main, 'synth', 'qwen3-4b', '--type', 'f16', '-o', join(folder, 'big.gguf')], { stdio: 'ignore' });
+    const child = spawn(process.execPath, [main, 'synth', 'qwen3-4b', '--type', 'f16', '-o', join(folder, 'big.gguf')], {
+      stdio: 'ignore',
+    });
     const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
-    while (!readdirSync(folder).some((name) => name.startsWith('big.gguf')) && child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!readdirSync(folder).some((name) => name.startsWith('big.gguf')) && child.exitCode === null)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     child.kill('SIGINT');
     expect(await ended).toBe(130);
     expect(readdirSync(folder).filter((name) => name.startsWith('big.gguf'))).toEqual([]);
@@ -211,13 +235,20 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     mkdirSync(home);
     cpSync(bundled, join(home, 'm \u65e5\u672c.gguf'));
     const env = { ...process.env, HOME: home, USERPROFILE: home };
-    const { status, stdout } = spawnSync(process.execPath, [main, 'run', '--model=~/m \u65e5\u672c.gguf', 'What is 17 + 25?', '-t', '0', '--no-think'], { encoding: 'utf8', input: '', env });
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      [main, 'run', '--model=~/m \u65e5\u672c.gguf', 'What is 17 + 25?', '-t', '0', '--no-think'],
+      { encoding: 'utf8', input: '', env },
+    );
     expect([status, stdout]).toEqual([0, '17 + 25 = 42\n']);
   });
 
   it('what is piped joins the prompt after a blank line', () => {
     const tokensOf = (args: string[], input: string | Buffer) => {
-      const { status, stdout } = spawnSync(process.execPath, [main, 'run', '--json', '-n', '1', '-t', '0', ...args], { encoding: 'utf8', input });
+      const { status, stdout } = spawnSync(process.execPath, [main, 'run', '--json', '-n', '1', '-t', '0', ...args], {
+        encoding: 'utf8',
+        input,
+      });
       return { status, promptTokens: (JSON.parse(stdout) as { usage: { promptTokens: number } }).usage.promptTokens };
     };
     const joined = tokensOf(['Sum this up:\n\nThe hen lives in the coop.'], '');
@@ -280,11 +311,14 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   });
 
   it('a chat that outgrows the context goes on, and says so in its own words', () => {
-    const lines = 'My cat is called Tom and he lives in the barn.\nWhere does a hen live?\nWhere does a fish live?\nWhat is 4 + 5?\nWhat is 2 + 2?\n';
+    const lines =
+      'My cat is called Tom and he lives in the barn.\nWhere does a hen live?\nWhere does a fish live?\nWhat is 4 + 5?\nWhat is 2 + 2?\n';
     const { status, stdout, stderr } = ingot(['chat', '-t', '0', '--no-think', '--context', '100'], lines);
     expect(status).toBe(0);
     expect(stdout.trimEnd().split('\n')).toHaveLength(5);
-    expect(stderr).toMatch(/^ingot: the conversation is longer than the context of 100 tokens: the oldest (turn was|\d+ turns were) left out; --context 2048 keeps more$/m);
+    expect(stderr).toMatch(
+      /^ingot: the conversation is longer than the context of 100 tokens: the oldest (turn was|\d+ turns were) left out; --context 2048 keeps more$/m,
+    );
     const full = ingot(['run', 'Tell me a story about a fox called Ash', '-t', '0', '--no-think', '--context', '60']);
     expect(full.status).toBe(0);
     expect(full.stderr).toContain('stopped: prompt and answer fill the context of 60 tokens; --context 2048 holds more');
@@ -299,15 +333,24 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   });
 
   it.each([
-    ['doctor'], ['run', 'What is 17 + 25?', '-n', '3', '--threads', '16'], ['chat', '--threads', '16'], ['tokenize', bundled, 'hi'], ['inspect', bundled],
-    ['kernels', bundled, '--profile', 'nvidia'], ['eval', `${fixturesPath}ember/eval.jsonl`, '--limit', '2', '--max-tokens', '5', '--threads', '16'],
+    ['doctor'],
+    ['run', 'What is 17 + 25?', '-n', '3', '--threads', '16'],
+    ['chat', '--threads', '16'],
+    ['tokenize', bundled, 'hi'],
+    ['inspect', bundled],
+    ['kernels', bundled, '--profile', 'nvidia'],
+    ['eval', `${fixturesPath}ember/eval.jsonl`, '--limit', '2', '--max-tokens', '5', '--threads', '16'],
     ['bench', bundled, '--device', 'cpu', '--threads', '16', '--quick', '--workloads', 'prefill'],
-  ])('%s has no warning of Node\'s at 16 threads', (...args) => {
+  ])("%s has no warning of Node's at 16 threads", (...args) => {
     // As many processors as a large machine has: `doctor` measures with a thread on each.
     const preload = join(folder, 'sixteen.cjs');
     writeFileSync(preload, "require('node:os').availableParallelism = () => 16;");
     const env = { ...process.env, INGOT_MODEL: '', NODE_OPTIONS: `--trace-warnings --require ${preload}` };
-    const { status, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', input: args[0] === 'chat' ? 'hi\n' : '', env });
+    const { status, stderr } = spawnSync(process.execPath, [main, ...args], {
+      encoding: 'utf8',
+      input: args[0] === 'chat' ? 'hi\n' : '',
+      env,
+    });
     expect(status).toBe(0);
     expect(stderr.replaceAll(/^(ingot: .*|cpu .*tok\/s|\(thinking\).*)\n/gm, '')).toBe('');
   });
@@ -343,9 +386,23 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     for (const line of examples) {
       // Not what takes minutes, a network, or files that the example only stands for; of the rest, not a whole answer.
       if (/https:|synth |bench|tokenizer\.json|llama\.cpp|convert|^ingot chat \.\/model-folder/.test(line)) continue;
-      const short = line.replace(/ingot (run|chat|eval)/, (_, command: string) => `ingot ${command} ${command === 'eval' ? '--limit 1 ' : ''}--max-tokens 3`).replace(/ \| jq.*/, '');
-      const { status, stderr } = spawnSync('bash', ['-c', `ingot() { "$NODE" "$MAIN" "$@"; }; ${short}`], { cwd: place, encoding: 'utf8', input: '', env: { ...process.env, NODE: process.execPath, MAIN: main, INGOT_MODEL: '' } });
-      expect({ line, status, stderr: stderr.replaceAll(/^(ingot: (stopped|answering).*|cpu .*|\(thinking\).*)\n/gm, '') }).toEqual({ line, status: 0, stderr: expect.not.stringContaining('ingot: ') });
+      const short = line
+        .replace(
+          /ingot (run|chat|eval)/,
+          (_, command: string) => `ingot ${command} ${command === 'eval' ? '--limit 1 ' : ''}--max-tokens 3`,
+        )
+        .replace(/ \| jq.*/, '');
+      const { status, stderr } = spawnSync('bash', ['-c', `ingot() { "$NODE" "$MAIN" "$@"; }; ${short}`], {
+        cwd: place,
+        encoding: 'utf8',
+        input: '',
+        env: { ...process.env, NODE: process.execPath, MAIN: main, INGOT_MODEL: '' },
+      });
+      expect({ line, status, stderr: stderr.replaceAll(/^(ingot: (stopped|answering).*|cpu .*|\(thinking\).*)\n/gm, '') }).toEqual({
+        line,
+        status: 0,
+        stderr: expect.not.stringContaining('ingot: '),
+      });
     }
   });
 });

@@ -24,7 +24,15 @@ export interface GpuPart {
   readonly problem: string | undefined;
 }
 
-const NOTHING = { name: null, adapter: null, copyBytesPerSecond: null, dispatchMicroseconds: null, encodeMicroseconds: null, profile: null, choices: [] };
+const NOTHING = {
+  name: null,
+  adapter: null,
+  copyBytesPerSecond: null,
+  dispatchMicroseconds: null,
+  encodeMicroseconds: null,
+  profile: null,
+  choices: [],
+};
 
 export async function gpuPart(kind: AdapterKind, signal: AbortSignal): Promise<GpuPart> {
   const found = await findAdapter(kind);

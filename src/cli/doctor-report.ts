@@ -18,15 +18,26 @@ export async function doctorReport(signal: AbortSignal) {
   const cpuProblem = cpu.problem ?? cpu.differences?.[0];
   const devices: { readonly device: DeviceKind; readonly isUsable: boolean; readonly reason: string }[] = [
     { device: 'gpu', isUsable: gpu.problem === undefined, reason: gpu.problem ?? `${gpu.name}, profile ${gpu.profile}` },
-    { device: 'software', isUsable: software.problem === undefined, reason: software.problem ?? `${software.name}, for tests; only by --device software` },
-    { device: 'cpu', isUsable: cpuProblem === undefined, reason: cpuProblem ?? `${cpu.kernels} kernels on ${cpu.threads} threads, models up to 4 GiB` },
+    {
+      device: 'software',
+      isUsable: software.problem === undefined,
+      reason: software.problem ?? `${software.name}, for tests; only by --device software`,
+    },
+    {
+      device: 'cpu',
+      isUsable: cpuProblem === undefined,
+      reason: cpuProblem ?? `${cpu.kernels} kernels on ${cpu.threads} threads, models up to 4 GiB`,
+    },
     { device: 'reference', isUsable: true, reason: 'plain and slow, to compare with; only by --device reference' },
   ];
   return { system: systemPart(), cpu, gpu, software, devices, auto: automatic({ gpu: gpu.problem, cpu: cpuProblem }) };
 }
 
 /** What `--device auto` takes, given what is wrong with each; the devices themselves say what that is. */
-function automatic(problem: { readonly gpu: string | undefined; readonly cpu: string | undefined }): { readonly device: DeviceKind | null; readonly reason: string } {
+function automatic(problem: { readonly gpu: string | undefined; readonly cpu: string | undefined }): {
+  readonly device: DeviceKind | null;
+  readonly reason: string;
+} {
   if (problem.gpu === undefined) return { device: 'gpu', reason: 'there is a GPU, and it can be used.' };
   if (problem.cpu === undefined) return { device: 'cpu', reason: 'no GPU can be used, and the CPU passed its checks.' };
   return { device: null, reason: 'neither a GPU nor the CPU can be used.' };
@@ -64,7 +75,16 @@ interface CpuPart {
 
 async function cpuPart(signal: AbortSignal): Promise<CpuPart> {
   const threads = availableParallelism();
-  const unknown = { threads, hasSimd: false, hasRelaxedSimd: false, hasThreads: false, kernels: null, comparisons: 0, differences: null, copyBytesPerSecond: null };
+  const unknown = {
+    threads,
+    hasSimd: false,
+    hasRelaxedSimd: false,
+    hasThreads: false,
+    kernels: null,
+    comparisons: 0,
+    differences: null,
+    copyBytesPerSecond: null,
+  };
   try {
     const bytes = await readKernelModules();
     const hasSimd = WebAssembly.validate(bytes.plain);
@@ -75,7 +95,17 @@ async function cpuPart(signal: AbortSignal): Promise<CpuPart> {
     const differences = checkKernels(module, { hotCalls: 1 });
     const copyBytesPerSecond = await measureCopyBandwidth({ threads, signal });
     const kernels = kind === 'relaxed' ? 'relaxed SIMD' : 'SIMD';
-    return { threads, hasSimd, hasRelaxedSimd, hasThreads: true, kernels, comparisons: 2 * matmulCases().length, differences, copyBytesPerSecond, problem: undefined };
+    return {
+      threads,
+      hasSimd,
+      hasRelaxedSimd,
+      hasThreads: true,
+      kernels,
+      comparisons: 2 * matmulCases().length,
+      differences,
+      copyBytesPerSecond,
+      problem: undefined,
+    };
   } catch (error) {
     signal.throwIfAborted();
     return { ...unknown, problem: messageOf(error) };

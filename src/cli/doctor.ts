@@ -54,8 +54,20 @@ function printReport(report: DoctorReport, terminal: Terminal): void {
     ['relaxed SIMD', yes(cpu.hasRelaxedSimd)],
     ['threads on shared memory', yes(cpu.hasThreads)],
     ['kernels used', cpu.kernels ?? 'none'],
-    ['self-check', cpu.differences === null ? 'not run' : cpu.differences.length === 0 ? `passed (${cpu.comparisons} comparisons with scalar code)` : 'FAILED'],
-    ['memory bandwidth', cpu.copyBytesPerSecond === null ? 'not measured' : `about ${formatBytes(cpu.copyBytesPerSecond)}/s (copying, ${cpu.threads} threads, read and write counted)`],
+    [
+      'self-check',
+      cpu.differences === null
+        ? 'not run'
+        : cpu.differences.length === 0
+          ? `passed (${cpu.comparisons} comparisons with scalar code)`
+          : 'FAILED',
+    ],
+    [
+      'memory bandwidth',
+      cpu.copyBytesPerSecond === null
+        ? 'not measured'
+        : `about ${formatBytes(cpu.copyBytesPerSecond)}/s (copying, ${cpu.threads} threads, read and write counted)`,
+    ],
   ]);
   if (gpu.adapter !== null) section('GPU', gpuRows(gpu));
   if (gpu.choices.length > 0) section(`Profile ${gpu.profile}`, profileRows(gpu.choices));
@@ -81,8 +93,19 @@ function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, enco
     ['adapter', `${name} (${about})`],
     ['features', features.filter((feature) => USED_FEATURES.test(feature)).join(', ') || 'none that Ingot uses'],
     ['subgroups', subgroupSizes === undefined ? 'none' : `${[...new Set(subgroupSizes)].join(' to ')} lanes`],
-    ['limits', `buffers ${formatBytes(limits.bufferBytes)}, bindings ${formatBytes(limits.bindingBytes)}, ${limits.storageBuffers} storage buffers, ${limits.invocations} invocations, workgroup memory ${formatBytes(limits.workgroupBytes)}`],
-    ['memory bandwidth', copyBytesPerSecond === null ? unmeasured : `${formatBytes(copyBytesPerSecond)}/s (copied by a kernel, read and write counted)`],
-    ['dispatch', dispatchMicroseconds === null || encodeMicroseconds === null ? unmeasured : `${dispatchMicroseconds.toFixed(1)} us from one to the next that needs it, ${encodeMicroseconds.toFixed(1)} of it to encode`],
+    [
+      'limits',
+      `buffers ${formatBytes(limits.bufferBytes)}, bindings ${formatBytes(limits.bindingBytes)}, ${limits.storageBuffers} storage buffers, ${limits.invocations} invocations, workgroup memory ${formatBytes(limits.workgroupBytes)}`,
+    ],
+    [
+      'memory bandwidth',
+      copyBytesPerSecond === null ? unmeasured : `${formatBytes(copyBytesPerSecond)}/s (copied by a kernel, read and write counted)`,
+    ],
+    [
+      'dispatch',
+      dispatchMicroseconds === null || encodeMicroseconds === null
+        ? unmeasured
+        : `${dispatchMicroseconds.toFixed(1)} us from one to the next that needs it, ${encodeMicroseconds.toFixed(1)} of it to encode`,
+    ],
   ];
 }

@@ -9,22 +9,55 @@ export interface Key {
   readonly meta: boolean;
 }
 
-export type KeyAction = EditName | 'submit' | 'up' | 'down' | 'previous' | 'next' | 'interrupt' | 'end' | 'suspend' | 'clear' | 'undo' | 'complete';
+export type KeyAction =
+  EditName | 'submit' | 'up' | 'down' | 'previous' | 'next' | 'interrupt' | 'end' | 'suspend' | 'clear' | 'undo' | 'complete';
 
 const PLAIN: Readonly<Record<string, KeyAction>> = {
-  return: 'submit', left: 'left', right: 'right', up: 'up', down: 'down', home: 'lineStart', end: 'lineEnd', backspace: 'deleteLeft', delete: 'deleteRight',
+  return: 'submit',
+  left: 'left',
+  right: 'right',
+  up: 'up',
+  down: 'down',
+  home: 'lineStart',
+  end: 'lineEnd',
+  backspace: 'deleteLeft',
+  delete: 'deleteRight',
   tab: 'complete',
   // Ctrl-J; Enter is `return`.
   enter: 'newline',
 };
 
 const CONTROL: Readonly<Record<string, KeyAction>> = {
-  a: 'lineStart', b: 'left', c: 'interrupt', d: 'end', e: 'lineEnd', f: 'right', k: 'cutToLineEnd', l: 'clear', n: 'next', p: 'previous', u: 'cutToLineStart',
-  w: 'cutWordLeft', y: 'yank', z: 'suspend', left: 'wordLeft', right: 'wordRight', home: 'textStart', end: 'textEnd', delete: 'cutWordRight',
+  a: 'lineStart',
+  b: 'left',
+  c: 'interrupt',
+  d: 'end',
+  e: 'lineEnd',
+  f: 'right',
+  k: 'cutToLineEnd',
+  l: 'clear',
+  n: 'next',
+  p: 'previous',
+  u: 'cutToLineStart',
+  w: 'cutWordLeft',
+  y: 'yank',
+  z: 'suspend',
+  left: 'wordLeft',
+  right: 'wordRight',
+  home: 'textStart',
+  end: 'textEnd',
+  delete: 'cutWordRight',
 };
 
 const META: Readonly<Record<string, KeyAction>> = {
-  return: 'newline', enter: 'newline', b: 'wordLeft', f: 'wordRight', d: 'cutWordRight', backspace: 'cutWordLeft', left: 'wordLeft', right: 'wordRight',
+  return: 'newline',
+  enter: 'newline',
+  b: 'wordLeft',
+  f: 'wordRight',
+  d: 'cutWordRight',
+  backspace: 'cutWordLeft',
+  left: 'wordLeft',
+  right: 'wordRight',
 };
 
 /** Sequences that readline has no name for: Shift-Enter where a terminal tells it apart, and Ctrl-_. */

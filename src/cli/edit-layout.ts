@@ -56,7 +56,13 @@ export function layoutEdit({ text, cursor }: EditBuffer, { columns, mostRows }: 
   }
   const top = Math.max(0, Math.min(cursorRow - Math.floor(mostRows / 2), rows.length - mostRows));
   const shown = rows.slice(top, top + mostRows);
-  return { rows: shown, cursorRow: cursorRow - top, cursorColumn, linesAbove: shown[0]!.line, linesBelow: lines.length - 1 - shown.at(-1)!.line };
+  return {
+    rows: shown,
+    cursorRow: cursorRow - top,
+    cursorColumn,
+    linesAbove: shown[0]!.line,
+    linesBelow: lines.length - 1 - shown.at(-1)!.line,
+  };
 }
 
 interface LineOptions {
@@ -68,7 +74,10 @@ interface LineOptions {
   readonly most: number;
 }
 
-function layoutLine(line: string, { mark, width, cursor, most }: LineOptions): { readonly rows: LayoutRow[]; readonly cursor?: { readonly row: number; readonly column: number } } {
+function layoutLine(
+  line: string,
+  { mark, width, cursor, most }: LineOptions,
+): { readonly rows: LayoutRow[]; readonly cursor?: { readonly row: number; readonly column: number } } {
   const start = Math.max(0, (cursor ?? 0) - most);
   const rows: { mark: string; text: string }[] = [{ mark: start === 0 ? mark : '  ', text: '' }];
   let column = MARK_COLUMNS;

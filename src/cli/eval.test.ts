@@ -38,7 +38,11 @@ describe('ingot eval', () => {
   test('perplexity of a text', async () => {
     const path = join(folder, 'story.txt');
     writeFileSync(path, 'Once there was a clever robot called Bolt, who lived by the sea. He was clever, and he always had a plan.');
-    const story = JSON.parse(await evaluate(path, ...model, '--json')) as { kind: string; sequences: number; all: { tokens: number; perplexity: number } };
+    const story = JSON.parse(await evaluate(path, ...model, '--json')) as {
+      kind: string;
+      sequences: number;
+      all: { tokens: number; perplexity: number };
+    };
     writeFileSync(path, 'sea clever by plan who Bolt. lived and there robot a always the called He, was a had he Once clever, was');
     const shuffled = JSON.parse(await evaluate(path, ...model, '--json')) as typeof story;
     expect(story).toMatchObject({ kind: 'perplexity', sequences: 1, device: 'cpu' });
@@ -48,11 +52,22 @@ describe('ingot eval', () => {
 
   test('perplexity of some lines, answers apart', async () => {
     const output = await evaluate(`${ember}heldout_ppl.jsonl`, ...model, '--limit', '3');
-    expect(output).toMatch(/^perplexity of ember-21m \(q4_0, f32\) on cpu .* on 3 sequences\n +all tokens +\d+\.\d{4} .*\n +answer tokens +1\.\d{4} .* nats each\n$/);
+    expect(output).toMatch(
+      /^perplexity of ember-21m \(q4_0, f32\) on cpu .* on 3 sequences\n +all tokens +\d+\.\d{4} .*\n +answer tokens +1\.\d{4} .* nats each\n$/,
+    );
   });
 
   test('tasks by skill, beside a reference', async () => {
-    const output = await evaluate(`${ember}eval.jsonl`, ...model, '--limit', '8', '--max-tokens', '40', '--reference', `${ember}eval_reference.json`);
+    const output = await evaluate(
+      `${ember}eval.jsonl`,
+      ...model,
+      '--limit',
+      '8',
+      '--max-tokens',
+      '40',
+      '--reference',
+      `${ember}eval_reference.json`,
+    );
     expect(output).toMatch(/^answers of ember-21m/);
     expect(output).toMatch(/\n +arithmetic +\d\/\d +\d+\.\d% +reference +\d\n/);
     expect(output).toMatch(/\n +all +\d\/8 /);
@@ -60,7 +75,10 @@ describe('ingot eval', () => {
   });
 
   test('--json holds every answer', async () => {
-    const report = JSON.parse(await evaluate(`${ember}eval.jsonl`, ...model, '--limit', '2', '--max-tokens', '20', '--json')) as { kind: string; results: object[] };
+    const report = JSON.parse(await evaluate(`${ember}eval.jsonl`, ...model, '--limit', '2', '--max-tokens', '20', '--json')) as {
+      kind: string;
+      results: object[];
+    };
     expect(report).toMatchObject({ kind: 'tasks', cases: 2, model: { name: 'ember-21m' } });
     expect(Object.keys(report.results[0]!)).toEqual(['id', 'skill', 'answer', 'passed']);
   });

@@ -61,14 +61,18 @@ function oneFile(files: readonly string[]): string {
   const [file] = files;
   if (files.length === 1) return file!;
   const isModel = (path: string) => /\.(gguf|safetensors)$/i.test(path);
-  const advice = files.some(isModel) ? ` The model is named with --model: ingot eval ${files.find((path) => !isModel(path)) ?? 'notes.txt'} --model ${files.find(isModel)}` : '';
+  const advice = files.some(isModel)
+    ? ` The model is named with --model: ingot eval ${files.find((path) => !isModel(path)) ?? 'notes.txt'} --model ${files.find(isModel)}`
+    : '';
   throw new UsageError(`expected one file, found ${files.length} (${files.join(' ')}).${advice}`);
 }
 
 async function evaluate(path: string, flags: EvalFlags): Promise<void> {
   const file = await readEvaluationFile(inputPath(path));
-  if (file.kind === 'perplexity' && flags.reference !== undefined) throw new UsageError('--reference belongs to tasks, and this file has none.');
-  const reference = flags.reference === undefined ? undefined : parseTaskReference(await readText(inputPath(flags.reference)), flags.reference);
+  if (file.kind === 'perplexity' && flags.reference !== undefined)
+    throw new UsageError('--reference belongs to tasks, and this file has none.');
+  const reference =
+    flags.reference === undefined ? undefined : parseTaskReference(await readText(inputPath(flags.reference)), flags.reference);
   await withInterrupts((signal) =>
     withModel(flags.model, { ...flags, signal }, async (model) => {
       const run = { model, flags, signal };
@@ -99,7 +103,11 @@ function likelihoodLine(what: string, { tokens, nll, perplexity }: TokenLikeliho
   return `  ${what.padEnd(14)} ${perplexity.toFixed(4).padStart(10)}   ${withThousands(tokens)} tokens, ${(nll / tokens).toFixed(4)} nats each`;
 }
 
-async function evaluateTasks({ model, flags, signal }: EvaluationRun, tasks: readonly EvaluationTask[], reference: TaskReference | undefined): Promise<void> {
+async function evaluateTasks(
+  { model, flags, signal }: EvaluationRun,
+  tasks: readonly EvaluationTask[],
+  reference: TaskReference | undefined,
+): Promise<void> {
   const display = createProgressDisplay(process.stderr, { label: 'answering', hasLines: true });
   const onResult = (_: unknown, loaded: number, total: number) => display.onProgress({ phase: 'warmup', loaded, total });
   const chosen = spread(tasks, flags.limit ?? Infinity);
@@ -110,7 +118,10 @@ async function evaluateTasks({ model, flags, signal }: EvaluationRun, tasks: rea
 }
 
 /** A table of skills; with a reference, its passes stand beside. */
-function scoreLines({ skills, cases, passed, completionTokens, decodeTokensPerSecond }: TaskReport, comparison: TaskComparison | undefined): string[] {
+function scoreLines(
+  { skills, cases, passed, completionTokens, decodeTokensPerSecond }: TaskReport,
+  comparison: TaskComparison | undefined,
+): string[] {
   const width = Math.max(5, ...skills.map(({ skill }) => printable(skill).length));
   const row = (name: string, score: { cases: number; passed: number }, expected: number | undefined) => {
     const share = `${((100 * score.passed) / score.cases).toFixed(1)}%`.padStart(6);

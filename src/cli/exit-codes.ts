@@ -71,8 +71,15 @@ function describeSystemError(error: Error): string | undefined {
 
 /** The library's options by the names that they have on the command line. */
 const FLAGS: Readonly<Record<string, string>> = {
-  contextLength: '--context', maxTokens: '--max-tokens', topK: '--top-k', topP: '--top-p', minP: '--min-p', repetitionPenalty: '--repetition-penalty',
-  presencePenalty: '--presence-penalty', frequencyPenalty: '--frequency-penalty', ignoreEos: '--ignore-eos',
+  contextLength: '--context',
+  maxTokens: '--max-tokens',
+  topK: '--top-k',
+  topP: '--top-p',
+  minP: '--min-p',
+  repetitionPenalty: '--repetition-penalty',
+  presencePenalty: '--presence-penalty',
+  frequencyPenalty: '--frequency-penalty',
+  ignoreEos: '--ignore-eos',
 };
 
 function inWordsOfTheCommandLine(text: string): string {

@@ -28,8 +28,16 @@ const setting = (name: SettingName) => checkedNumber((value) => checkSetting(nam
 export function addGenerationOptions(command: Command): Command {
   return command
     .option('-s, --system <text>', 'system message')
-    .option('-n, --max-tokens <count>', 'most tokens to generate (default: what the context has left; 256 with --raw and --ids)', integerIn({ min: 1 }))
-    .option('-t, --temperature <number>', "0 takes the likeliest token (default of this and the next ones: the model's own)", setting('temperature'))
+    .option(
+      '-n, --max-tokens <count>',
+      'most tokens to generate (default: what the context has left; 256 with --raw and --ids)',
+      integerIn({ min: 1 }),
+    )
+    .option(
+      '-t, --temperature <number>',
+      "0 takes the likeliest token (default of this and the next ones: the model's own)",
+      setting('temperature'),
+    )
     .option('--top-k <count>', 'keep the k likeliest tokens; 0 is off', setting('topK'))
     .option('--top-p <share>', 'keep the likeliest tokens that together reach this probability; 1 is off', setting('topP'))
     .option('--min-p <share>', "drop tokens below this share of the likeliest one's probability; 0 is off", setting('minP'))

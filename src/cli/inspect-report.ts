@@ -22,7 +22,14 @@ export interface TypeTotal {
 export type InspectReport = Awaited<ReturnType<typeof inspectReport>>;
 
 export async function inspectReport(checkpoint: Checkpoint, options: ReadOptions) {
-  const tensors = [...checkpoint.tensors.values()].map(({ name, type, shape, sizeBytes, fileName, fileOffset }) => ({ name, type, shape, sizeBytes, fileName, fileOffset }));
+  const tensors = [...checkpoint.tensors.values()].map(({ name, type, shape, sizeBytes, fileName, fileOffset }) => ({
+    name,
+    type,
+    shape,
+    sizeBytes,
+    fileName,
+    fileOffset,
+  }));
   const model = await attempt(() => openDecoder(checkpoint, options), options);
   const tokenizer = await attempt(() => tokenizerFromCheckpoint(checkpoint), options);
   const found = isProblem(tokenizer) ? undefined : tokenizer;
@@ -38,7 +45,10 @@ export async function inspectReport(checkpoint: Checkpoint, options: ReadOptions
     tokenizer: isProblem(tokenizer) ? tokenizer : tokenizerPart(tokenizer),
     endTokens: await attempt(() => [...endTokens(checkpoint, found)].map((id) => ({ id, text: tokenText(found, id) })), options),
     samplingDefaults: await attempt(() => samplingDefaults(checkpoint), options),
-    chatTemplates: await attempt(() => [...chatTemplateSources(checkpoint)].map(([name, source]) => ({ name, characters: source.length })), options),
+    chatTemplates: await attempt(
+      () => [...chatTemplateSources(checkpoint)].map(([name, source]) => ({ name, characters: source.length })),
+      options,
+    ),
     metadata,
     config: checkpoint.config ?? null,
     types: typeTotals(tensors),
@@ -77,11 +87,18 @@ function elements(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-function typeTotals(tensors: readonly { readonly type: string; readonly shape: readonly number[]; readonly sizeBytes: number }[]): TypeTotal[] {
+function typeTotals(
+  tensors: readonly { readonly type: string; readonly shape: readonly number[]; readonly sizeBytes: number }[],
+): TypeTotal[] {
   const totals = new Map<string, TypeTotal>();
   for (const { type, shape, sizeBytes } of tensors) {
     const before = totals.get(type) ?? { type, tensors: 0, parameters: 0, sizeBytes: 0 };
-    totals.set(type, { type, tensors: before.tensors + 1, parameters: before.parameters + elements(shape), sizeBytes: before.sizeBytes + sizeBytes });
+    totals.set(type, {
+      type,
+      tensors: before.tensors + 1,
+      parameters: before.parameters + elements(shape),
+      sizeBytes: before.sizeBytes + sizeBytes,
+    });
   }
   return [...totals.values()].sort((a, b) => b.sizeBytes - a.sizeBytes);
 }

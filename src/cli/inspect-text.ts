@@ -19,15 +19,31 @@ export function printInspection(report: InspectReport, terminal: Terminal): void
   section('Model', modelLines(report));
   section('Text', textLines(report));
   section('Metadata', tableLines(Object.entries(report.metadata).map(([key, value]) => [printable(key), describeValue(value)])));
-  section('config.json', tableLines(Object.entries(report.config ?? {}).map(([key, value]) => [printable(key), shorten(JSON.stringify(value) ?? '')])));
-  section('Types', tableLines(report.types.map(({ type, tensors, parameters, sizeBytes }) => [type, plural(tensors, 'tensor'), formatCount(parameters), formatBytes(sizeBytes)]), [1, 2, 3]));
-  section('Tensors', tableLines(report.tensors.map(({ name, type, shape, sizeBytes }) => [printable(name), type, `[${shape.join(', ')}]`, formatBytes(sizeBytes)]), [3]));
+  section(
+    'config.json',
+    tableLines(Object.entries(report.config ?? {}).map(([key, value]) => [printable(key), shorten(JSON.stringify(value) ?? '')])),
+  );
+  section('Types', tableLines(
+    report.types.map(({ type, tensors, parameters, sizeBytes }) => [
+      type, plural(tensors, 'tensor'), formatCount(parameters), formatBytes(sizeBytes),
+    ]),
+    [1, 2, 3],
+  ));
+  section('Tensors', tableLines(
+    report.tensors.map(({ name, type, shape, sizeBytes }) => [printable(name), type, `[${shape.join(', ')}]`, formatBytes(sizeBytes)]),
+    [3],
+  ));
 }
 
 function modelLines({ model }: InspectReport): string[] {
   if (isProblem(model)) return [`cannot be run: ${printable(model.problem)}`];
-  const rows = Object.entries(model.config).map(([key, value]) => [key, typeof value === 'string' ? value : typeof value === 'number' ? formatFloat(value) : inJson(value)]);
-  return [...tableLines(rows), ...model.skipped.map(({ name, reason }) => `skipped ${printable(name)}: ${reason}`), ...model.warnings.map((warning) => `warning: ${printable(warning)}`)];
+  const rows = Object.entries(model.config).map(([key, value]) => [
+    key, typeof value === 'string' ? value : typeof value === 'number' ? formatFloat(value) : inJson(value),
+  ]);
+  return [
+    ...tableLines(rows), ...model.skipped.map(({ name, reason }) => `skipped ${printable(name)}: ${reason}`),
+    ...model.warnings.map((warning) => `warning: ${printable(warning)}`),
+  ];
 }
 
 function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: InspectReport): string[] {
@@ -52,7 +68,10 @@ function describeTokenizer(tokenizer: InspectReport['tokenizer']): string {
 function describeValue(value: MetadataValue): string {
   if (typeof value === 'string') return shorten(JSON.stringify(value));
   if (typeof value !== 'object') return typeof value === 'number' ? formatFloat(value) : String(value);
-  const items = Array.from((value as readonly MetadataValue[]).slice(0, MOST_ITEMS), (item) => (typeof item === 'object' ? '[...]' : describeValue(item)));
+  const items = Array.from(
+    (value as readonly MetadataValue[]).slice(0, MOST_ITEMS),
+    (item) => (typeof item === 'object' ? '[...]' : describeValue(item))
+  );
   return shorten(`[${items.join(', ')}${value.length > MOST_ITEMS ? ', ...' : ''}] (${plural(value.length, 'item')})`);
 }
 

@@ -28,11 +28,20 @@ export function registerInspect(program: Command): void {
     .description("Shows metadata, tensors, sizes, architecture, tokenizer, end tokens and sampling defaults of a model's files.")
     .argument('<file>', 'a GGUF file (a vocabulary alone will do), a Hugging Face folder, or a URL of either')
     .option('--json', 'print one JSON object, metadata in full')
-    .addOption(new Option('--plan', 'print what a GPU would run for a token instead: steps, dispatches, bytes, multiply-adds').conflicts('json'))
-    .addOption(new Option('--profile <name>', "the device profile of the plan (default: this machine's GPU, else apple-m4)").implies({ plan: true }))
+    .addOption(
+      new Option('--plan', 'print what a GPU would run for a token instead: steps, dispatches, bytes, multiply-adds').conflicts('json'),
+    )
+    .addOption(
+      new Option('--profile <name>', "the device profile of the plan (default: this machine's GPU, else apple-m4)").implies({
+        plan: true,
+      }),
+    )
     .addHelpText('after', EXAMPLES)
     .action((path: string, { json, plan, profile }: InspectOptions) =>
-      withInterrupts((signal) => (plan === true ? inspectPlan(path, { profile, signal }) : inspect(path, { json: json === true, signal }))));
+      withInterrupts((signal) =>
+        plan === true ? inspectPlan(path, { profile, signal }) : inspect(path, { json: json === true, signal }),
+      ),
+    );
 }
 
 interface InspectOptions {
@@ -41,7 +50,10 @@ interface InspectOptions {
   readonly profile?: string;
 }
 
-async function inspectPlan(path: string, { profile, signal }: { readonly profile: string | undefined; readonly signal: AbortSignal }): Promise<void> {
+async function inspectPlan(
+  path: string,
+  { profile, signal }: { readonly profile: string | undefined; readonly signal: AbortSignal },
+): Promise<void> {
   const model = await planForProfile(inputPath(path), { profile, signal });
   process.stdout.write(`profile ${model.options.profile.name}\n${printModelPlan(model)}\n`);
 }

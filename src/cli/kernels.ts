@@ -37,7 +37,9 @@ export function registerKernels(program: Command): void {
   program
     .command('kernels')
     .summary('show what a GPU runs for a model, and write its kernels')
-    .description('Prints, with no device, what a device profile chooses and why, and the dispatches, bytes and multiply-adds of a token and of a prefill chunk. Reads only the header of the model.')
+    .description(
+      'Prints, with no device, what a device profile chooses and why, and the dispatches, bytes and multiply-adds of a token and of a prefill chunk. Reads only the header of the model.',
+    )
     .argument('<model>', 'a GGUF file, a Hugging Face folder, or a URL of either')
     .option('--profile <name>', "the device profile (default: this machine's GPU, else apple-m4)")
     .option('--keys <n>', 'positions that the token attends to', integerIn({ min: 1 }), 128)
@@ -67,7 +69,8 @@ function checkMost(option: string, value: number, { most, reason }: { readonly m
 
 async function dumpKernels(model: ModelPlan, folder: string): Promise<void> {
   const kernels = kernelsOfModel(model);
-  for (const [i, kernel] of kernels.entries()) await writeFile(join(folder, fileNameOf(kernel, i)), `// ${kernel.label}\n// ${kernel.key}\n${kernel.wgsl}`);
+  for (const [i, kernel] of kernels.entries())
+    await writeFile(join(folder, fileNameOf(kernel, i)), `// ${kernel.label}\n// ${kernel.key}\n${kernel.wgsl}`);
   process.stdout.write(`\n${kernels.length} modules written to ${folder}\n`);
 }
 

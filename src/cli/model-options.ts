@@ -21,8 +21,16 @@ export interface DeviceOptions {
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
-    .option('--threads <count>', 'compute threads of the CPU device (default: as many as the machine has)', integerIn({ min: 1, max: 256 }))
-    .option('--context <tokens>', "most tokens of prompt and answer together (default: the model's own, at most 8,192)", integerIn({ min: 1 }));
+    .option(
+      '--threads <count>',
+      'compute threads of the CPU device (default: as many as the machine has)',
+      integerIn({ min: 1, max: 256 }),
+    )
+    .option(
+      '--context <tokens>',
+      "most tokens of prompt and answer together (default: the model's own, at most 8,192)",
+      integerIn({ min: 1 }),
+    );
 }
 
 /**

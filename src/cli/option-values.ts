@@ -47,7 +47,8 @@ export function listOf<Name extends string>(names: readonly Name[]): (text: stri
   return (text) => {
     const parts = [...new Set(text.split(',').map((part) => part.trim()).filter((part) => part !== ''))];
     const unknown = parts.find((part) => !(names as readonly string[]).includes(part));
-    if (parts.length === 0 || unknown !== undefined) throw new InvalidArgumentError(`Expected some of ${names.join(', ')}, separated by commas.`);
+    if (parts.length === 0 || unknown !== undefined)
+      throw new InvalidArgumentError(`Expected some of ${names.join(', ')}, separated by commas.`);
     return parts as Name[];
   };
 }

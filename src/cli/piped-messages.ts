@@ -19,7 +19,8 @@ async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const complete = (text: string) => {
     const lines = (rest + text).split(/\r?\n/);
     rest = lines.pop()!;
-    if (rest.length > MOST_LINE) throw new InputError(`stdin holds a line of more than ${MOST_LINE} characters, which is more than is read.`);
+    if (rest.length > MOST_LINE)
+      throw new InputError(`stdin holds a line of more than ${MOST_LINE} characters, which is more than is read.`);
     return lines;
   };
   for await (const chunk of input) yield* complete(decode(chunk));

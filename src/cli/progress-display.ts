@@ -106,13 +106,24 @@ function share({ loaded, total }: ProgressEvent): number {
 }
 
 /** ` 45%`, `150 MB of 336 MB`, `1.2 GB/s` */
-function progressFigures(event: ProgressEvent, elapsedMs: number): { readonly percent: string; readonly amount: string; readonly rate: string } {
+function progressFigures(
+  event: ProgressEvent,
+  elapsedMs: number,
+): { readonly percent: string; readonly amount: string; readonly rate: string } {
   const { phase, loaded, total } = event;
   const perSecond = elapsedMs > 0 ? (1000 * loaded) / elapsedMs : 0;
   const isTokens = phase === 'prefill';
   const isItems = phase === 'compile' || phase === 'warmup';
-  const amount = isTokens || isItems ? `${withThousands(loaded)} of ${withThousands(total)}${isTokens ? ' tokens' : ''}` : `${formatBytes(loaded)} of ${formatBytes(total)}`;
-  const rate = elapsedMs < 200 || loaded === 0 || isItems ? '' : isTokens ? `${formatRate(perSecond)} tok/s` : `${formatBytes(Math.round(perSecond))}/s`;
+  const amount =
+    isTokens || isItems
+      ? `${withThousands(loaded)} of ${withThousands(total)}${isTokens ? ' tokens' : ''}`
+      : `${formatBytes(loaded)} of ${formatBytes(total)}`;
+  const rate =
+    elapsedMs < 200 || loaded === 0 || isItems
+      ? ''
+      : isTokens
+        ? `${formatRate(perSecond)} tok/s`
+        : `${formatBytes(Math.round(perSecond))}/s`;
   return { percent: `${Math.floor(100 * share(event))}%`.padStart(4), amount, rate };
 }
 
@@ -122,7 +133,12 @@ function progressLine({ phase, event, startMs }: Run, label: string | undefined,
   const room = terminal.columns() - 1;
   if (event === undefined) return cutToWidth(`${word} ...`, room);
   const { percent, amount, rate } = progressFigures(event, performance.now() - startMs);
-  const forms = [[word, bar(event, terminal), percent, ` ${amount}`, ` ${rate}`], [word, bar(event, terminal), percent, ` ${amount}`], [word, percent, ` ${amount}`], [word, percent]];
+  const forms = [
+    [word, bar(event, terminal), percent, ` ${amount}`, ` ${rate}`],
+    [word, bar(event, terminal), percent, ` ${amount}`],
+    [word, percent, ` ${amount}`],
+    [word, percent],
+  ];
   const lines = forms.map((parts) => parts.filter((part) => part.trim() !== '').join(' '));
   return lines.find((line) => widthOf(line) <= room) ?? cutToWidth(word, room);
 }

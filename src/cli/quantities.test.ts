@@ -11,5 +11,12 @@ it('other numbers stay as they are', () => {
 });
 
 it('small ones are shown with an exponent', () => {
-  expect([1e-6, 0.00012, 0.05, 10_000, 5e5, 0].map((value) => formatFloat(Math.fround(value)))).toEqual(['1e-6', '0.00012', '0.05', '10000', '500000', '0']);
+  expect([1e-6, 0.00012, 0.05, 10_000, 5e5, 0].map((value) => formatFloat(Math.fround(value)))).toEqual([
+    '1e-6',
+    '0.00012',
+    '0.05',
+    '10000',
+    '500000',
+    '0',
+  ]);
 });

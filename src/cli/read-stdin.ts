@@ -17,7 +17,8 @@ export interface ReadTextOptions {
 /** An argument's text; that of stdin, less one line break at its end, where it is "-" or absent. @throws UsageError, InputError */
 export async function readArgumentText(argument: string | undefined, { what, signal }: ReadTextOptions): Promise<string> {
   if (argument !== undefined && argument !== '-') return argument;
-  if (process.stdin.isTTY && argument === undefined) throw new UsageError(`${what} is missing. Give it as an argument, or pipe it to stdin.`);
+  if (process.stdin.isTTY && argument === undefined)
+    throw new UsageError(`${what} is missing. Give it as an argument, or pipe it to stdin.`);
   return readStdin(signal);
 }
 
@@ -25,7 +26,10 @@ export async function readArgumentText(argument: string | undefined, { what, sig
 export async function readJoinedText(argument: string | undefined, options: ReadTextOptions): Promise<string> {
   const isAlone = argument === undefined || argument === '-';
   if (isAlone || process.stdin.isTTY) return readArgumentText(argument, options);
-  const note = setTimeout(() => process.stderr.write('ingot: waiting for stdin to end: what it holds joins the prompt (< /dev/null for none)\n'), WAIT_NOTE_MS);
+  const note = setTimeout(
+    () => process.stderr.write('ingot: waiting for stdin to end: what it holds joins the prompt (< /dev/null for none)\n'),
+    WAIT_NOTE_MS,
+  );
   try {
     const piped = await readStdin(options.signal);
     return piped.trim() === '' ? argument : `${argument}\n\n${piped}`;
@@ -41,7 +45,8 @@ async function readStdin(signal: AbortSignal): Promise<string> {
   try {
     for await (const chunk of addAbortSignal(signal, process.stdin) as AsyncIterable<Buffer>) {
       sizeBytes += chunk.length;
-      if (sizeBytes > MAX_BYTES) throw new InputError(`stdin holds more than ${MAX_BYTES / 1024 / 1024} MiB of text, which is more than is read.`);
+      if (sizeBytes > MAX_BYTES)
+        throw new InputError(`stdin holds more than ${MAX_BYTES / 1024 / 1024} MiB of text, which is more than is read.`);
       parts.push(decode(chunk));
     }
   } catch (error) {

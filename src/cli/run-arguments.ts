@@ -20,12 +20,17 @@ export interface RunArgumentFlags {
 /** @throws UsageError for more than a model and a prompt */
 export function resolveRunArguments(args: readonly string[], { model, ids }: RunArgumentFlags): RunArguments {
   const most = (model === undefined ? 2 : 1) - (ids === undefined ? 0 : 1);
-  if (args.length > most) throw new UsageError(`expected ${describeExpected(most, model)}, found ${args.length} arguments (${shown(args)}). Put the prompt in quotes.`);
+  if (args.length > most)
+    throw new UsageError(
+      `expected ${describeExpected(most, model)}, found ${args.length} arguments (${shown(args)}). Put the prompt in quotes.`,
+    );
   if (ids !== undefined) return { model: model ?? args[0], prompt: undefined };
   if (model !== undefined) return { model, prompt: args[0] };
   if (args.length === 2) {
     if (isModelLike(args[0]!) || existsSync(args[0]!)) return { model: args[0], prompt: args[1] };
-    throw new UsageError(`expected a model and a prompt, found ${shown(args)}: there is no file ${JSON.stringify(args[0])}. To send both as one prompt, put them in quotes: ingot run ${JSON.stringify(args.join(' '))}`);
+    throw new UsageError(
+      `expected a model and a prompt, found ${shown(args)}: there is no file ${JSON.stringify(args[0])}. To send both as one prompt, put them in quotes: ingot run ${JSON.stringify(args.join(' '))}`,
+    );
   }
   return args[0] !== undefined && isModelLike(args[0]) ? { model: args[0], prompt: undefined } : { model: undefined, prompt: args[0] };
 }
@@ -42,7 +47,8 @@ function describeExpected(most: number, model: string | undefined): string {
 
 /** One argument is the prompt, unless nobody would ask it: a model's file or folder, a path or a URL. */
 function isModelLike(argument: string): boolean {
-  if (/^\S+\.(gguf|safetensors)$/i.test(argument) || /^(https?|file):\/\/\S+$/i.test(argument) || /^(\.{1,2}|~)?[/\\]\S+$/.test(argument)) return true;
+  if (/^\S+\.(gguf|safetensors)$/i.test(argument) || /^(https?|file):\/\/\S+$/i.test(argument) || /^(\.{1,2}|~)?[/\\]\S+$/.test(argument))
+    return true;
   if (argument.includes('\n')) return false;
   const path = expandHome(argument);
   return (/\.(gguf|safetensors)$/i.test(argument) && existsSync(path)) || existsSync(join(path, 'config.json')) || isDirectory(path);
@@ -71,5 +77,7 @@ export function checkFirstArgument(args: readonly string[], commands: readonly s
   }
   const words = args.some((arg) => arg.startsWith('-')) ? first : args.join(' ');
   const command = words === first ? 'ingot run' : 'ingot';
-  throw new UsageError(`there is no command ${JSON.stringify(first)}.${didYouMean(first, commands)} "ingot --help" lists commands. To send it as a prompt: ${command} ${JSON.stringify(words)}`);
+  throw new UsageError(
+    `there is no command ${JSON.stringify(first)}.${didYouMean(first, commands)} "ingot --help" lists commands. To send it as a prompt: ${command} ${JSON.stringify(words)}`,
+  );
 }

@@ -86,13 +86,15 @@ async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> 
 
 function checkFlags({ raw, ids, system }: RunFlags): void {
   const plain = ids === undefined ? (raw === true ? '--raw' : undefined) : '--ids';
-  if (plain !== undefined && system !== undefined) throw new UsageError(`--system is part of a chat template, which ${plain} leaves out. Drop one of the two.`);
+  if (plain !== undefined && system !== undefined)
+    throw new UsageError(`--system is part of a chat template, which ${plain} leaves out. Drop one of the two.`);
 }
 
 function requestOf(text: string, flags: RunFlags, model: Model): GenerateOptions {
   const decoding = { ...decodingOptions(flags), ignoreEos: flags.ignoreEos };
   if (flags.ids !== undefined) return { ...decoding, ids: flags.ids };
-  if (model.tokenizer === undefined) throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
+  if (model.tokenizer === undefined)
+    throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
   if (flags.raw === true) return { ...decoding, prompt: text };
   const system = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }];
   return { ...decoding, messages: [...system, { role: 'user', content: text }], thinking: flags.think ? undefined : false };

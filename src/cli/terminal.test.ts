@@ -86,7 +86,10 @@ describe.skipIf(!existsSync(main) || !hasPseudoTerminal)('ingot on a terminal', 
   it.each([['SIGTERM', 143], ['SIGHUP', 129], ['SIGQUIT', 131]] as const)('%s restores the terminal', async (signal, code) => {
     const marker = join(folder, signal);
     // The program's own process id: `script` and the shell stand above it.
-    const terminal = onTerminal(['sh', '-c', `echo $$ > "$1"; shift; exec "$@"`, 'sh', marker, process.execPath, main, 'chat', '-t', '0'], { env: { INGOT_MODEL: '' } });
+    const terminal = onTerminal(
+      ['sh', '-c', `echo $$ > "$1"; shift; exec "$@"`, 'sh', marker, process.execPath, main, 'chat', '-t', '0'],
+      { env: { INGOT_MODEL: '' } },
+    );
     await terminal.until(PROMPT);
     terminal.write(`${STORY}\r`);
     await terminal.until(/Ash/);
@@ -116,7 +119,21 @@ describe.skipIf(!existsSync(main) || !hasPseudoTerminal)('ingot on a terminal', 
   it('edits over lines, by characters that people see, and recalls a message as it was', async () => {
     const terminal = await chatAtPrompt(['-n', '3', '--no-think'], { columns: 40 });
     // A family (seven code points) and a decomposed e-acute are one Backspace each; Alt-Enter, Ctrl-J and a backslash begin lines.
-    for (const keys of ['\u65e5\u672cX', '\u001b[D', '\u001b[D', '\u007f', '\u001b\r', 'ab', '\n', '\u{1f469}\u200d\u{1f469}\u200d\u{1f467}e\u0301', '\u007f', '\u007f', 'c\\', '\r', 'd']) {
+    for (const keys of [
+      '\u65e5\u672cX',
+      '\u001b[D',
+      '\u001b[D',
+      '\u007f',
+      '\u001b\r',
+      'ab',
+      '\n',
+      '\u{1f469}\u200d\u{1f469}\u200d\u{1f467}e\u0301',
+      '\u007f',
+      '\u007f',
+      'c\\',
+      '\r',
+      'd',
+    ]) {
       terminal.write(keys);
       await terminal.until(/\u001b\[J/);
     }
@@ -138,7 +155,10 @@ describe.skipIf(!existsSync(main) || !hasPseudoTerminal)('ingot on a terminal', 
     const terminal = await chatAtPrompt([], { rows: 20 });
     terminal.write(`\u001b[200~${Array.from({ length: 100 }, (_, i) => `line ${i + 1}`).join('\n')}\u001b[201~`);
     await terminal.until(/line 100/);
-    expect((await terminal.screen()).slice(-11)).toEqual(['  ... 90 lines above', ...Array.from({ length: 10 }, (_, i) => `. line ${91 + i}`)]);
+    expect((await terminal.screen()).slice(-11)).toEqual([
+      '  ... 90 lines above',
+      ...Array.from({ length: 10 }, (_, i) => `. line ${91 + i}`),
+    ]);
     terminal.write(CTRL_C);
     await terminal.until(/again/);
     terminal.write('\u0004');

@@ -28,7 +28,8 @@ export function createTerminal(stream: OutputStream, env: Environment = process.
   const isDumb = env['TERM'] === 'dumb';
   const refused = (env['NO_COLOR'] ?? '') !== '' || isDumb;
   const hasColour = forced === undefined || forced === '' ? isTty && !refused : forced !== '0' && forced !== 'false';
-  const styled = (open: number, close: number) => (text: string) => (hasColour && text !== '' ? `\u001b[${open}m${text}\u001b[${close}m` : text);
+  const styled = (open: number, close: number) => (text: string) =>
+    hasColour && text !== '' ? `\u001b[${open}m${text}\u001b[${close}m` : text;
   return {
     isTty,
     canRedraw: isTty && !isDumb,

@@ -39,15 +39,22 @@ export function registerTokenize(program: Command): void {
     .option('--decode <ids>', 'show the text of these ids (1,2,3)', parseIds)
     .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action((model: string, text: string | undefined, flags: TokenizeFlags) => withInterrupts((signal) => tokenize(model, text, { ...flags, signal })));
+    .action((model: string, text: string | undefined, flags: TokenizeFlags) =>
+      withInterrupts((signal) => tokenize(model, text, { ...flags, signal })),
+    );
 }
 
-async function tokenize(model: string, argument: string | undefined, flags: TokenizeFlags & { readonly signal: AbortSignal }): Promise<void> {
+async function tokenize(
+  model: string,
+  argument: string | undefined,
+  flags: TokenizeFlags & { readonly signal: AbortSignal },
+): Promise<void> {
   const { signal, decode, json } = flags;
   if (decode !== undefined && argument !== undefined) throw new UsageError('give either a text or --decode, not both.');
   const given = decode === undefined ? await readArgumentText(argument, { what: 'the text', signal }) : undefined;
   const tokenizer = await loadTokenizer(inputPath(model), { signal });
-  const ids = decode ?? tokenizer.encode(given ?? '', { parseSpecial: flags.special, addSpecial: flags.addSpecial, applyLimits: flags.limits });
+  const ids =
+    decode ?? tokenizer.encode(given ?? '', { parseSpecial: flags.special, addSpecial: flags.addSpecial, applyLimits: flags.limits });
   if (tokenizer.limits !== undefined && decode === undefined && flags.limits !== true) {
     process.stderr.write(`ingot: the tokenizer.json sets ${tokenizer.limits}, which is not applied; --limits does.\n`);
   }
@@ -68,5 +75,7 @@ function describeToken(tokenizer: Tokenizer, id: number): string {
   if (tokenizer.isSpecial(id)) return `${printable(tokenizer.tokenText(id))} (special)`;
   const bytes = tokenizer.tokenBytes(id);
   const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-  return text.includes('\ufffd') ? `<${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')}>` : printable(JSON.stringify(text));
+  return text.includes('\ufffd')
+    ? `<${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')}>`
+    : printable(JSON.stringify(text));
 }

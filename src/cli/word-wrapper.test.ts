@@ -57,7 +57,9 @@ describe('createWordWrapper', () => {
 
   it('leaves fenced code as it is', () => {
     const code = 'Here you see it:\n```js\nconst answer = compute(the, question, of, everything);\n```\nand so on and so forth';
-    expect(wrapText(code, 20)).toBe('Here you see it:\n```js\nconst answer = compute(the, question, of, everything);\n```\nand so on and so\nforth');
+    expect(wrapText(code, 20)).toBe(
+      'Here you see it:\n```js\nconst answer = compute(the, question, of, everything);\n```\nand so on and so\nforth',
+    );
   });
 
   it('counts a new width from the next word', () => {

@@ -34,7 +34,8 @@ function mayBreakBetween(before: string, after: string): boolean {
 }
 
 function splitWord(word: string): string[] {
-  if (DICTIONARY_SCRIPTS.test(word)) return Array.from(new Intl.Segmenter(undefined, { granularity: 'word' }).segment(word), ({ segment }) => segment);
+  if (DICTIONARY_SCRIPTS.test(word))
+    return Array.from(new Intl.Segmenter(undefined, { granularity: 'word' }).segment(word), ({ segment }) => segment);
   return [word];
 }
 
@@ -78,7 +79,8 @@ export function createWordWrapper({ columns, write }: WordWrapperOptions): WordW
   let isLongWord = false;
   let out = '';
 
-  const gapWidth = () => [...gap].reduce((width, space) => width + (space === '\t' ? TAB_COLUMNS - ((column + width) % TAB_COLUMNS) : 1), 0);
+  const gapWidth = () =>
+    [...gap].reduce((width, space) => width + (space === '\t' ? TAB_COLUMNS - ((column + width) % TAB_COLUMNS) : 1), 0);
   const advance = (width: number) => {
     column += width;
     // The terminal broke the line; one that is exactly full has not been broken yet.

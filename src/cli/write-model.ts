@@ -48,7 +48,11 @@ export function registerConvert(program: Command): void {
     .description('Converts a Hugging Face folder (config.json, safetensors, tokenizer) to one GGUF file.')
     .argument('<folder>', 'the folder, or its URL')
     .addOption(new Option('--type <type>', 'type of the weights').choices(EXPORT_TYPES).default('q8_0'))
-    .addOption(new Option('--vocabulary <which>', "the folder's own tokenizer, none, or a made-up one of the right size").choices(['source', 'none', 'made']).default('source'))
+    .addOption(
+      new Option('--vocabulary <which>', "the folder's own tokenizer, none, or a made-up one of the right size")
+        .choices(['source', 'none', 'made'])
+        .default('source'),
+    )
     .option('--name <name>', "the model's name in the file (default: the folder's)");
   addWriteOptions(command, CONVERT_EXAMPLES).action((folder: string, { type, vocabulary, name, ...flags }: ConvertFlags) =>
     writeModel(flags, (work) => convertFile(inputPath(folder), expandHome(flags.out), { type, vocabulary, modelName: name, ...work })),
@@ -64,7 +68,8 @@ export function registerSynth(program: Command): void {
     .addOption(new Option('--type <type>', 'type of the weights').choices(SYNTH_TYPES).default('q4_0'))
     .option('--seed <number>', 'the same seed gives the same file', integerIn({ min: 0 }), 0);
   addWriteOptions(command, SYNTH_EXAMPLES).action((model: string, { type, seed, ...flags }: SynthFlags) => {
-    if (!(SYNTH_MODELS as readonly string[]).includes(model)) throw new UsageError(`the model must be one of ${SYNTH_MODELS.join(', ')}, found ${JSON.stringify(model)}.`);
+    if (!(SYNTH_MODELS as readonly string[]).includes(model))
+      throw new UsageError(`the model must be one of ${SYNTH_MODELS.join(', ')}, found ${JSON.stringify(model)}.`);
     return writeModel(flags, (work) => synthFile(expandHome(flags.out), { model: model as SynthModel, type, seed, ...work }));
   });
 }
@@ -82,9 +87,13 @@ interface Work {
   readonly onProgress: OnProgress;
 }
 
-async function writeModel({ out, force, json }: WriteFlags, write: (work: Work) => Promise<{ sizeBytes: number; tensors: number; warnings?: readonly string[] }>): Promise<void> {
+async function writeModel(
+  { out, force, json }: WriteFlags,
+  write: (work: Work) => Promise<{ sizeBytes: number; tensors: number; warnings?: readonly string[] }>,
+): Promise<void> {
   // Devices and pipes are there to be written to.
-  if (force !== true && existsSync(out) && statSync(out).isFile()) throw new UsageError(`${out} exists already. Give another name, or --force to replace it.`);
+  if (force !== true && existsSync(out) && statSync(out).isFile())
+    throw new UsageError(`${out} exists already. Give another name, or --force to replace it.`);
   const display = createProgressDisplay(process.stderr, { hasLines: true });
   const startMs = performance.now();
   try {

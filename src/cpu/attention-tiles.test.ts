@@ -11,8 +11,12 @@ test.each([1, 2, 3, 8, 64])('tiles of %i thread(s) cover every row and key once'
       const { tiles, combines } = cutTiles(sequences, { threads, kvHeads, rowsPerTile: 16, causal: true });
       for (const [index, { firstRow, rows, start }] of sequences.entries()) {
         for (let row = 0; row < rows; row++) {
-          const own = tiles.filter((tile) => tile.sequence === index && tile.firstRow <= firstRow + row && firstRow + row < tile.firstRow + tile.rows);
-          const keys = own.map(({ keyBegin, keyEnd }) => [keyBegin, Math.min(keyEnd, start + row + 1)] as const).sort((a, b) => a[0] - b[0]);
+          const own = tiles.filter(
+            (tile) => tile.sequence === index && tile.firstRow <= firstRow + row && firstRow + row < tile.firstRow + tile.rows,
+          );
+          const keys = own
+            .map(({ keyBegin, keyEnd }) => [keyBegin, Math.min(keyEnd, start + row + 1)] as const)
+            .sort((a, b) => a[0] - b[0]);
           expect(keys[0]?.[0]).toBe(0);
           expect(keys.at(-1)?.[1]).toBe(start + row + 1);
           keys.slice(1).forEach(([begin], i) => expect(begin).toBe(keys[i]?.[1]));

@@ -98,7 +98,11 @@ describe('agrees with the reference', () => {
     ['the final norm before the gather', { normFirst: true }],
   ])('%s', async (_, shape) => {
     for (const type of ['f16', 'f32'] as const) {
-      await compareRuns(await loadBoth({ ...TINY, ...shape }, { typeOf: () => 'f32', kv: { type } }), PREFILL_DECODE, type === 'f16' ? 1e-3 : 2e-5);
+      await compareRuns(
+        await loadBoth({ ...TINY, ...shape }, { typeOf: () => 'f32', kv: { type } }),
+        PREFILL_DECODE,
+        type === 'f16' ? 1e-3 : 2e-5,
+      );
     }
   });
 
@@ -165,13 +169,19 @@ describe('agrees with the reference', () => {
       { sequences: [sequence(90, { outputs }), sequence(5, { pages: [20], outputs: [0, 4] }), sequence(1, { pages: [21] })], taps },
       { sequences: [sequence(1, { start: 90 }), sequence(3, { start: 5, pages: [20], outputs: [0, 1, 2] })] },
     ];
-    await compareRuns(await loadBoth({ ...TINY, causal: false }, { typeOf: () => 'f32', maxRows: 128, kv: { pageTokens: 13 } }, '3'), batches, 2e-5);
+    await compareRuns(
+      await loadBoth({ ...TINY, causal: false }, { typeOf: () => 'f32', maxRows: 128, kv: { pageTokens: 13 } }, '3'),
+      batches,
+      2e-5,
+    );
   });
 
   test('both directions in one step that is too small: refused, never cut', async () => {
     const { found } = await loadBoth({ ...TINY, causal: false }, { typeOf: () => 'f32', maxRows: 16 });
     found.ensureKvPages(8);
-    await expect(decoderSteps(found).run({ sequences: [sequence(17)] })).rejects.toThrow('attends in both directions, so that the tokens of a sequence go into one step: 17 tokens');
+    await expect(decoderSteps(found).run({ sequences: [sequence(17)] })).rejects.toThrow(
+      'attends in both directions, so that the tokens of a sequence go into one step: 17 tokens',
+    );
     const apart = await decoderSteps(found).run({ sequences: [sequence(9), sequence(9, { pages: [4, 5] })] });
     expect(apart.logits.subarray(50)).toEqual(apart.logits.subarray(0, 50));
   });
@@ -182,7 +192,10 @@ describe('agrees with the reference', () => {
     const batches = [
       { sequences: [sequence(11, { outputs: [2] })], taps },
       { sequences: [sequence(1, { start: 11 })], taps: ['hidden.2'] },
-      { sequences: [sequence(90, { pages, outputs: [1, 40, 89] }), sequence(60, { pages: pages.map((page) => page + 20), outputs: [] })], taps },
+      {
+        sequences: [sequence(90, { pages, outputs: [1, 40, 89] }), sequence(60, { pages: pages.map((page) => page + 20), outputs: [] })],
+        taps,
+      },
       { sequences: [sequence(1, { start: 90, pages })] },
     ];
     await compareRuns(await loadBoth({ ...TINY, bias: true }, { typeOf: () => 'f32', maxRows: 100 }), batches, 2e-5);
@@ -200,7 +213,11 @@ describe('activations at the ends of f32', () => {
 
   test.each([1e17, 1e18, 1e20, 1e25, 1e32, 1e38])('a residual stream of %d is normed as the reference norms it', async (size) => {
     for (const type of ['f32', 'q8_0', 'q4_k'] as const) {
-      await compareRuns(await loadBoth(blocks, options(type, { embedding: size })), [batch, { sequences: [sequence(1, { start: 9 })] }], toleranceOf(type));
+      await compareRuns(
+        await loadBoth(blocks, options(type, { embedding: size })),
+        [batch, { sequences: [sequence(1, { start: 9 })] }],
+        toleranceOf(type),
+      );
     }
   });
 
@@ -289,11 +306,17 @@ describe('fusion', () => {
   test('without any rule the results are the same', async () => {
     const options = { threads: 2, modules: await readKernelModules(), threadHost: createThreadHost() };
     const request = syntheticRequest({ graph: syntheticGraph({ ...shape, bias: true }), typeOf: () => 'f32' });
-    const [full, none] = await Promise.all([CPU_RULES, []].map(async (rules) => (await createCpuExecutor({ ...options, rules })).load(request)));
+    const [full, none] = await Promise.all(
+      [CPU_RULES, []].map(async (rules) => (await createCpuExecutor({ ...options, rules })).load(request)),
+    );
     programs.push(full as Program, none as Program);
     full?.ensureKvPages(2);
     none?.ensureKvPages(2);
-    expectClose((await decoderSteps(none as Program).run(batch)).logits, (await decoderSteps(full as Program).run(batch)).logits.slice(), 1e-5);
+    expectClose(
+      (await decoderSteps(none as Program).run(batch)).logits,
+      (await decoderSteps(full as Program).run(batch)).logits.slice(),
+      1e-5,
+    );
   });
 });
 

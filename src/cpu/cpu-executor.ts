@@ -34,7 +34,8 @@ const SPINS = 100_000;
 
 export async function createCpuExecutor(options: CpuExecutorOptions): Promise<Executor> {
   const { threads } = options;
-  if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256)) throw new RangeError(`threads must be from 1 to 256, found ${threads}`);
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= 256))
+    throw new RangeError(`threads must be from 1 to 256, found ${threads}`);
   const kernels = await compileKernels(options.modules, options.forcePlain);
   const simd = kernels.kind === 'relaxed' ? 'relaxed SIMD' : 'SIMD';
   return {
@@ -44,14 +45,22 @@ export async function createCpuExecutor(options: CpuExecutorOptions): Promise<Ex
   };
 }
 
-async function loadProgram(request: ProgramRequest, { module }: KernelModule, { threads: count, threadHost, rules }: CpuExecutorOptions): Promise<Program> {
+async function loadProgram(
+  request: ProgramRequest,
+  { module }: KernelModule,
+  { threads: count, threadHost, rules }: CpuExecutorOptions,
+): Promise<Program> {
   request.signal?.throwIfAborted();
   const memory = createMemory();
   const kernels = instantiateKernels(module, memory);
   const layout = layOutProgram({ request, kernels, rules, threads: count });
   const { kvBegin, weightBytes, pages } = layout;
   checkCapacity({
-    fixedBytes: kvBegin, weightBytes, pageBytes: pages.pageBytes, pageTokens: pages.pageTokens, maxPages: request.kv.maxPages,
+    fixedBytes: kvBegin,
+    weightBytes,
+    pageBytes: pages.pageBytes,
+    pageTokens: pages.pageTokens,
+    maxPages: request.kv.maxPages,
   });
   growTo(memory, kvBegin);
   writeControl(memory, layout, count);

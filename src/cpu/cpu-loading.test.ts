@@ -71,7 +71,10 @@ describe('loading', () => {
   });
 
   test('a source that fails frees everything', async () => {
-    const broken = withWeight(request(), 'layers.1.up', (source) => ({ ...source, read: () => Promise.reject(new FormatError('cut short')) }));
+    const broken = withWeight(request(), 'layers.1.up', (source) => ({
+      ...source,
+      read: () => Promise.reject(new FormatError('cut short')),
+    }));
     await expect(executor.load(broken)).rejects.toThrow('cut short');
     expect(ended).toBe(spawned);
   });
@@ -109,9 +112,16 @@ describe('loading', () => {
     await again.dispose();
     const [vocab, dim] = [1_500_000, 1024];
     const huge = syntheticGraph({ ...TINY, vocab, dim });
-    const sized = new Map(huge.weights.map(({ id, shape }) => [id, {
-      ...sourceOfBytes(id, { type: 'f32', shape, bytes: new Uint8Array(0) }), sizeBytes: 4 * shape.reduce((a, b) => a * b, 1), read: async () => void reads++,
-    }]));
+    const sized = new Map(
+      huge.weights.map(({ id, shape }) => [
+        id,
+        {
+          ...sourceOfBytes(id, { type: 'f32', shape, bytes: new Uint8Array(0) }),
+          sizeBytes: 4 * shape.reduce((a, b) => a * b, 1),
+          read: async () => void reads++,
+        },
+      ]),
+    );
     await expect(executor.load({ ...base, model: modelOfDecoder(huge), weights: sized })).rejects.toThrow(/No context fits/);
     expect(reads).toBe(0);
     expect(ended).toBe(spawned);
@@ -137,7 +147,9 @@ describe('running', () => {
     ];
     for (const one of bad) await expect(decoderSteps(program).run({ sequences: [one] })).rejects.toThrow();
     await expect(decoderSteps(program).run({ sequences: [] })).rejects.toThrow(InputError);
-    await expect(decoderSteps(program).run({ sequences: [sequence], taps: ['hidden.9'] })).rejects.toThrow(/hidden\.9.*hidden\.0, hidden\.1/);
+    await expect(decoderSteps(program).run({ sequences: [sequence], taps: ['hidden.9'] })).rejects.toThrow(
+      /hidden\.9.*hidden\.0, hidden\.1/,
+    );
     expect((await decoderSteps(program).run({ sequences: [sequence] })).logits.every(Number.isFinite)).toBe(true);
     await program.dispose();
   });

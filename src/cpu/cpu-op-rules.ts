@@ -50,7 +50,10 @@ export interface Lowering {
 }
 
 /** The op of the CPU plan for one of the graph, with its inputs where they are not the node's own. */
-export type Lower<From extends { readonly kind: string }, To> = (node: Step<From>, lowering: Lowering) => { readonly op: To; readonly inputs?: readonly CpuValue[] };
+export type Lower<From extends { readonly kind: string }, To> = (
+  node: Step<From>,
+  lowering: Lowering,
+) => { readonly op: To; readonly inputs?: readonly CpuValue[] };
 
 /** Address and stride of a value, or zeros where there is none. */
 export function rowsAt(at: Addresses, value: CpuValue | undefined): readonly [number, number] {

@@ -68,14 +68,20 @@ class CpuProgram implements Program {
 
   async run(runs: readonly GraphRun[]): Promise<RunResults> {
     const { pageTokens } = this.#layout.pages;
-    const checked = checkRuns(this.model, runs, { sizes: (graph, withTaps) => this.limits(graph, withTaps), pageTokens, pages: this.#pages });
+    const checked = checkRuns(this.model, runs, {
+      sizes: (graph, withTaps) => this.limits(graph, withTaps),
+      pageTokens,
+      pages: this.#pages,
+    });
     const results: Map<string, Float32Array>[] = [];
     for (const [at, run] of checked.entries()) {
       this.#writeInputs(run, checked.slice(0, at));
       await this.#runGraph(run);
       // A later run of the same graph writes where this one did.
       const isLast = !checked.slice(at + 1).some(({ graph }) => graph === run.graph);
-      results.push(new Map([...run.wanted].map(([name, value]) => [name, isLast ? this.#read(run, value) : this.#read(run, value).slice()])));
+      results.push(
+        new Map([...run.wanted].map(([name, value]) => [name, isLast ? this.#read(run, value) : this.#read(run, value).slice()])),
+      );
     }
     return results;
   }
@@ -100,7 +106,10 @@ class CpuProgram implements Program {
       const at = rows.get(value.id);
       // An input that no step reads has no place.
       if (at === undefined) continue;
-      const into = value.dtype === 'i32' ? new Int32Array(buffer, at.address, countOf(value, sizes)) : new Float32Array(buffer, at.address, countOf(value, sizes));
+      const into =
+        value.dtype === 'i32'
+          ? new Int32Array(buffer, at.address, countOf(value, sizes))
+          : new Float32Array(buffer, at.address, countOf(value, sizes));
       into.set('graph' in input ? this.#made(input, before) : input);
     }
   }
@@ -123,7 +132,8 @@ class CpuProgram implements Program {
       kv: { begin: kvBegin, pageBytes: pages.pageBytes, pageTokens: pages.pageTokens },
       shape: { threads: this.#threadCount, kvHeads, rowsPerTile, causal },
     });
-    if (Object.values(sizes).some((size) => size > 0)) await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
+    if (Object.values(sizes).some((size) => size > 0))
+      await threads.run({ program: address, programEnd: address + words.byteLength, step: step.record });
   }
 
   /** A view of a value of the graph's last run. */
@@ -148,7 +158,9 @@ class CpuProgram implements Program {
 
   printPlan(): string {
     const typeOf = (id: string) => sourceOf(this.#request, id).type;
-    return [...this.#layout.graphs.values()].map(({ graph, base }) => printPlan(graph.name, base.plan, (op) => describeOp(op, typeOf))).join('\n');
+    return [...this.#layout.graphs.values()]
+      .map(({ graph, base }) => printPlan(graph.name, base.plan, (op) => describeOp(op, typeOf)))
+      .join('\n');
   }
 
   async dispose(): Promise<void> {

@@ -90,7 +90,9 @@ export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayou
   const step = layOutStep(bump, { graph, sizes: sizesOf(graph.derivedDims, limits), maxPages, threads });
   const plans = [
     { plan: planForCpu(graph, { typeOf, rules }), limits },
-    ...(graph.taps.size === 0 ? [] : [{ plan: planForCpu(graph, { typeOf, rules, taps: [...graph.taps.values()] }), limits: tapSizes(graph, limits) }]),
+    ...(graph.taps.size === 0
+      ? []
+      : [{ plan: planForCpu(graph, { typeOf, rules, taps: [...graph.taps.values()] }), limits: tapSizes(graph, limits) }]),
   ];
   const placed = plans.map(({ plan, limits: own }) => placeSlots(plan, sizesOf(graph.derivedDims, own), kernels));
   // One of the plans runs at a time.
@@ -101,18 +103,33 @@ export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayou
     return { plan, words, rows, limits: own, address: bump.take(words.byteLength) };
   });
   const sizes = attentionSizes(graph);
-  return { graph, step, base: base as PlannedProgram, tapped, causal: isCausal(graph), kvHeads: sizes.kvHeads, rowsPerTile: rowsPerTile(sizes) };
+  return {
+    graph,
+    step,
+    base: base as PlannedProgram,
+    tapped,
+    causal: isCausal(graph),
+    kvHeads: sizes.kvHeads,
+    rowsPerTile: rowsPerTile(sizes),
+  };
 }
 
-function addressesOf({ shared }: GraphLayoutOptions, { step, rows }: { readonly step: StepLayout; readonly rows: ReadonlyMap<number, RowsAt> }): Addresses {
-  const required = <Item>(item: Item | undefined, id: string): Item => {
+function addressesOf(
+  { shared }: GraphLayoutOptions,
+  { step, rows }: { readonly step: StepLayout; readonly rows: ReadonlyMap<number, RowsAt> },
+): Addresses {
+  const required = <Item,>(item: Item | undefined, id: string): Item => {
     if (item === undefined) throw new Error(`CPU plan: nothing is placed for ${id}`);
     return item;
   };
   return {
     ...shared,
     rowsOf: (value) => required(rows.get(value.id), value.label),
-    ropeTable: (table, { label }) => required(step.tables.find((each) => each.table === table && each.input === label), `${table.id} at ${label}`).address,
+    ropeTable: (table, { label }) =>
+      required(
+        step.tables.find((each) => each.table === table && each.input === label),
+        `${table.id} at ${label}`,
+      ).address,
     dim: (name: Dim) => step.dims.indexOf(name),
   };
 }
@@ -140,7 +157,10 @@ interface SlotsAt {
 
 function rowsOfPlan(graph: Graph, { plan, slots, begin }: SlotsAt): ReadonlyMap<number, RowsAt> {
   const rows = new Map<number, RowsAt>();
-  const values: CpuValue[] = [...(graph.inputs.values() as Iterable<Value>), ...plan.steps.flatMap(({ inputs, outputs }) => [...inputs, ...outputs])];
+  const values: CpuValue[] = [
+    ...(graph.inputs.values() as Iterable<Value>),
+    ...plan.steps.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]),
+  ];
   for (const value of values) {
     const slot = plan.slotOf.get(value.id);
     if (slot !== undefined) rows.set(value.id, { address: begin + (slots.offsets[slot.index] as number), stride: slots.strideOf(value) });

@@ -58,7 +58,9 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
   const partials = bump.take(mostPartials(threads) * Math.max(...sizes.map(({ heads, width }) => heads * (width + 4))) * 4);
   const checks = bump.take(model.weights.length * (CHECK_RECORD_BYTES + 4));
   const vectors = layOutVectors(request, bump);
-  const weights = new Map(model.weights.map(({ id }) => [id, placeWeight(sourceOf(request, id), bump.take(sourceOf(request, id).sizeBytes))]));
+  const weights = new Map(
+    model.weights.map(({ id }) => [id, placeWeight(sourceOf(request, id), bump.take(sourceOf(request, id).sizeBytes))]),
+  );
   bump.take(64);
   const matrix = (id: string): MatrixAt => {
     const at = weights.get(id);
@@ -67,7 +69,9 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
   };
   const shared = { matrix, partials, pages, threads, vector: (id: string) => vectors.get(id) ?? matrix(id).address };
   const typeOf = (id: string) => sourceOf(request, id).type;
-  const layouts = graphs.map((graph) => layOutGraph(bump, { graph, sizes: request.sizes, maxPages: kv.maxPages, threads, kernels, typeOf, rules, shared }));
+  const layouts = graphs.map((graph) =>
+    layOutGraph(bump, { graph, sizes: request.sizes, maxPages: kv.maxPages, threads, kernels, typeOf, rules, shared }),
+  );
   return {
     control, scratch, scratchBytes, pages, checks, weights, vectors,
     graphs: new Map(layouts.map((layout) => [layout.graph.name, layout])),
@@ -110,7 +114,8 @@ function layOutVectors(request: ProgramRequest, bump: Bump): Map<string, number>
 function placeWeight({ type, shape, sizeBytes, origin }: WeightSource, address: number): MatrixAt {
   const elements = shape.reduce((product, dim) => product * dim, 1);
   const expected = bytesOfElements(type, elements);
-  if (sizeBytes !== expected) throw new Error(`${origin}: expected ${expected} bytes of ${type} for [${shape.join(', ')}], found ${sizeBytes}`);
+  if (sizeBytes !== expected)
+    throw new Error(`${origin}: expected ${expected} bytes of ${type} for [${shape.join(', ')}], found ${sizeBytes}`);
   const rowBytes = bytesOfElements(type, shape.at(-1) as number);
   return { address, typeCode: WEIGHT_CODES[type], rowBytes };
 }

@@ -91,7 +91,10 @@ function createChecker({ layout, memory, threads }: LoadOptions) {
   };
 }
 
-async function checkBatch(batch: readonly Arrived[], { layout, memory, threads }: Pick<LoadOptions, 'layout' | 'memory' | 'threads'>): Promise<void> {
+async function checkBatch(
+  batch: readonly Arrived[],
+  { layout, memory, threads }: Pick<LoadOptions, 'layout' | 'memory' | 'threads'>,
+): Promise<void> {
   const found = new Uint32Array(memory.buffer, layout.checks, batch.length).fill(NOT_FOUND);
   const records = createRecordWriter();
   batch.forEach(({ source, address }, i) => {

@@ -106,7 +106,9 @@ describe.each(MODULES)('%s', (_, module) => {
 
   test('silu gates over all of f32', () => {
     const { kernels, place } = open(module);
-    const gates = [0, -0, 1, -1, 20, -20, -60, -86, -87, -88, -89, -95, -100, -110, -140, -170, -200, -1e4, -1e20, -3e38, 88, 89, 1e4, 1e20, 3e38];
+    const gates = [
+      0, -0, 1, -1, 20, -20, -60, -86, -87, -88, -89, -95, -100, -110, -140, -170, -200, -1e4, -1e20, -3e38, 88, 89, 1e4, 1e20, 3e38,
+    ];
     const ups = [1, -1, 1e-20, 1e10, 1e20, -1e30, 3e38];
     for (const up of ups) {
       const [gate, upAt, out] = [place(gates), place(gates.map(() => up)), place(gates)];
@@ -166,7 +168,26 @@ describe.each(MODULES)('%s', (_, module) => {
 
   test('f16 keys and values are rounded as the scalar code rounds them', () => {
     const { kernels, memory, place } = open(module);
-    const values = [0, -0, 1, -2, 65504, 65519, 65520, 1e9, -1e9, Infinity, -Infinity, 2 ** -24, 2 ** -25, 1.5 * 2 ** -25, 2 ** -14, 6e-5, -6.1e-5, 1 / 3];
+    const values = [
+      0,
+      -0,
+      1,
+      -2,
+      65504,
+      65519,
+      65520,
+      1e9,
+      -1e9,
+      Infinity,
+      -Infinity,
+      2 ** -24,
+      2 ** -25,
+      1.5 * 2 ** -25,
+      2 ** -14,
+      6e-5,
+      -6.1e-5,
+      1 / 3,
+    ];
     for (let bits = 0; bits < 0x7c00; bits += 7) {
       const [low, high] = [f16ToF32(bits), bits === 0x7bff ? 65536 : f16ToF32(bits + 1)];
       values.push(low, (low + high) / 2, -(low + high) / 2, low + (high - low) * 0.499, low + (high - low) * 0.501);
@@ -178,7 +199,13 @@ describe.each(MODULES)('%s', (_, module) => {
     halves.forEach((half, i) => {
       if (half !== f32ToF16(x.view[i] as number)) expect([values[i], half]).toEqual([values[i], f32ToF16(x.view[i] as number)]);
     });
-    for (const [tested, isBeyond] of [[[1, 65519, -65519, 0, 6e-8], 0], [[1, 65520], 1], [[1, 2, 3, 4, 5, -1e9], 1], [[NaN, 1, 1, 1], 1], [[1, 1, 1, 1, 1, 1, Infinity], 1]] as const) {
+    for (const [tested, isBeyond] of [
+      [[1, 65519, -65519, 0, 6e-8], 0],
+      [[1, 65520], 1],
+      [[1, 2, 3, 4, 5, -1e9], 1],
+      [[NaN, 1, 1, 1], 1],
+      [[1, 1, 1, 1, 1, 1, Infinity], 1],
+    ] as const) {
       const from = place(tested);
       expect(kernels.packHalves(from.at, place(tested).at, tested.length, Math.ceil(tested.length / 4) * 4)).toBe(isBeyond);
     }

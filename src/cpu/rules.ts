@@ -87,7 +87,10 @@ const linearResidual: Rule = {
     if (sum === undefined || part === undefined) return undefined;
     const { maker, residual } = sum;
     const op: CpuOp = { kind: 'linears', parts: [{ ...part, x: 0, residual: 1 }] };
-    return { replaced: [maker, step], by: { op, inputs: [maker.inputs[part.x] as CpuValue, residual], outputs: step.outputs, label: maker.label } };
+    return {
+      replaced: [maker, step],
+      by: { op, inputs: [maker.inputs[part.x] as CpuValue, residual], outputs: step.outputs, label: maker.label },
+    };
   },
 };
 

@@ -110,8 +110,11 @@ export interface StepInput {
 /** Writes the step into memory. The caller has checked sizes and pages. @throws CapacityError for more pages than there is room for */
 export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positionsOf, layout, kv, shape }: StepInput): void {
   const needed = pageTableWords(sequences, kv.pageTokens);
-  if (needed > layout.pageWords) throw new CapacityError(`The page tables of a step hold ${layout.pageWords} pages, found ${needed}: use fewer sequences at a time.`);
-  new Int32Array(buffer, layout.sizes, layout.dims.length).set(layout.dims.map((dim) => (typeof dim === 'number' ? dim : (sizes[dim] as number))));
+  if (needed > layout.pageWords)
+    throw new CapacityError(`The page tables of a step hold ${layout.pageWords} pages, found ${needed}: use fewer sequences at a time.`);
+  new Int32Array(buffer, layout.sizes, layout.dims.length).set(
+    layout.dims.map((dim) => (typeof dim === 'number' ? dim : (sizes[dim] as number))),
+  );
   const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
   const rowPages = new Uint32Array(buffer, layout.rowPages, rows);
   const rowSlots = new Uint32Array(buffer, layout.rowSlots, rows);

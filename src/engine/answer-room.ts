@@ -28,8 +28,13 @@ export interface RoomOptions {
 export function answerRoom(promptTokens: number, { context, maxTokens, defaultMaxTokens, canSlide }: RoomOptions): AnswerRoom {
   const room = context.contextLength - promptTokens;
   if (room < (maxTokens ?? 1)) {
-    const wanted = maxTokens === undefined ? 'leaves no room for an answer' : `and maxTokens ${maxTokens} together exceed it by ${maxTokens - room}`;
-    const remedies = ['Shorten the prompt', ...(maxTokens === undefined ? [] : [FEWER_REMEDY]), ...(canSlide === true ? [SLIDE_REMEDY] : [])];
+    const wanted =
+      maxTokens === undefined ? 'leaves no room for an answer' : `and maxTokens ${maxTokens} together exceed it by ${maxTokens - room}`;
+    const remedies = [
+      'Shorten the prompt',
+      ...(maxTokens === undefined ? [] : [FEWER_REMEDY]),
+      ...(canSlide === true ? [SLIDE_REMEDY] : []),
+    ];
     const what = `The context of ${context.contextLength} tokens is too short: the prompt of ${promptTokens} tokens ${wanted}.`;
     throw contextError(what, { context, promptTokens, maxTokens, remedies });
   }

@@ -60,7 +60,11 @@ function recording(executor: Executor, into: Recorded[]): Executor {
         async run(runs) {
           const [{ inputs, sequences }] = runs as readonly [GraphRun];
           const results = await program.run(runs);
-          into.push({ start: sequences![0]!.start, ids: Array.from(inputs[DECODER.tokens] as ArrayLike<number>), logits: results[0]!.get(DECODER.logits)!.slice() });
+          into.push({
+            start: sequences![0]!.start,
+            ids: Array.from(inputs[DECODER.tokens] as ArrayLike<number>),
+            logits: results[0]!.get(DECODER.logits)!.slice(),
+          });
           return results;
         },
       };

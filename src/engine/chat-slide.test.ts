@@ -18,7 +18,8 @@ const letters = (logits: Float32Array, ids: readonly number[]) => {
 };
 
 /** Tokens of the fake template: BOS, `role:content` and an end token a message, `assistant:`. */
-const sizeOf = (messages: readonly ChatMessage[]) => 1 + messages.reduce((sum, { role, content }) => sum + role.length + 1 + content.length + 1, 0) + 'assistant:'.length;
+const sizeOf = (messages: readonly ChatMessage[]) =>
+  1 + messages.reduce((sum, { role, content }) => sum + role.length + 1 + content.length + 1, 0) + 'assistant:'.length;
 
 /** A long-lived conversation, told over by its rule: turn by turn, from the sizes alone. */
 function seenBy(history: readonly ChatMessage[], contextLength: number, dropped: number): number {
@@ -67,7 +68,13 @@ describe('a chat that slides', () => {
   it('keeps all of the beginning that is the system\'s, and what belongs to a turn together', async () => {
     const { model } = await load({ contextLength: 256, adjust: letters });
     const chat = model.createChat({ contextPolicy: 'slide', temperature: 0 });
-    await collect(chat.send([{ role: 'system', content: 'rules' }, { role: 'developer', content: 'more rules' }, { role: 'user', content: 'u'.repeat(60) }]));
+    await collect(
+      chat.send([
+        { role: 'system', content: 'rules' },
+        { role: 'developer', content: 'more rules' },
+        { role: 'user', content: 'u'.repeat(60) },
+      ]),
+    );
     await collect(chat.send([{ role: 'tool', content: 't'.repeat(40) }]));
     const answer = await collect(chat.send('v'.repeat(80)));
     // Of the first turn, the user's message, two answers and a tool's result go.
@@ -107,7 +114,9 @@ describe('a chat that slides', () => {
     const controller = new AbortController();
     const long = 'y'.repeat(60);
     await expect(collect(chat.send('x'.repeat(200)))).rejects.toThrow(CapacityError);
-    await expect(collect(chat.send(long, { signal: controller.signal, onProgress: () => controller.abort(new Error('no')) }))).rejects.toThrow('no');
+    await expect(
+      collect(chat.send(long, { signal: controller.signal, onProgress: () => controller.abort(new Error('no')) })),
+    ).rejects.toThrow('no');
     isBroken = true;
     await expect(collect(chat.send(long))).rejects.toThrow('no usable scores');
     isBroken = false;

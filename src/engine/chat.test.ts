@@ -58,7 +58,9 @@ describe('createChat', () => {
 
   it('keeps thinking and tool calls apart from the content', async () => {
     const says = '<think>\nhm\n</think>\n\n<tool_call>{"name":"f","arguments":{}}</tool_call>';
-    const { model } = await load({ adjust: (logits, ids) => void (logits[bytes(says)[ids.length - rendered([{ role: 'user', content: 'x' }]).length] ?? FAKE_END] = 90) });
+    const { model } = await load({
+      adjust: (logits, ids) => void (logits[bytes(says)[ids.length - rendered([{ role: 'user', content: 'x' }]).length] ?? FAKE_END] = 90),
+    });
     const chat = model.createChat({ temperature: 0 });
     expect((await collect(chat.send('x'))).text).toBe(says);
     const tool_calls = [{ type: 'function', function: { name: 'f', arguments: {} } }];
@@ -125,7 +127,11 @@ describe('createChat', () => {
     for await (const _ of chat.send('Go')) break;
     expect(chat.history).toEqual([]);
     const { usage } = await collect(chat.send('Go', { maxTokens: 1 }));
-    expect(usage).toEqual({ promptTokens: rendered([{ role: 'user', content: 'Go' }]).length, cachedTokens: usage.promptTokens - 1, completionTokens: 1 });
+    expect(usage).toEqual({
+      promptTokens: rendered([{ role: 'user', content: 'Go' }]).length,
+      cachedTokens: usage.promptTokens - 1,
+      completionTokens: 1,
+    });
   });
 
   it('gives back the pages of what it no longer holds', async () => {

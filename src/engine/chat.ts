@@ -45,13 +45,18 @@ function withDefaults(defaults: ChatOptions, options: SendOptions): SendOptions 
 }
 
 function newMessages(message: string | ChatMessage | readonly ChatMessage[]): readonly ChatMessage[] {
-  const added = typeof message === 'string' ? [{ role: 'user', content: message }] : Array.isArray(message) ? message : [message as ChatMessage];
+  const added =
+    typeof message === 'string' ? [{ role: 'user', content: message }] : Array.isArray(message) ? message : [message as ChatMessage];
   checkMessages(added);
   if (typeof message === 'string' && message === '') throw new InputError('The message is empty: at least one character is needed.');
   return added;
 }
 
-async function* answer(state: ChatState, message: string | ChatMessage | readonly ChatMessage[], options: SendOptions): AsyncGenerator<Piece, void, undefined> {
+async function* answer(
+  state: ChatState,
+  message: string | ChatMessage | readonly ChatMessage[],
+  options: SendOptions,
+): AsyncGenerator<Piece, void, undefined> {
   const { core, text, samplingDefaults } = state.host;
   const merged = withDefaults(state.defaults, options);
   const settings = resolveDecoding(merged, samplingDefaults);
@@ -72,7 +77,16 @@ async function* answer(state: ChatState, message: string | ChatMessage | readonl
     state.messages = [...messages, assistantMessage(answered, endsInThinking(promptIds, text))];
   };
   try {
-    for await (const piece of runGeneration({ core, text, promptIds, droppedTurns: dropped.turns, settings, sequence, signal, onProgress })) {
+    for await (const piece of runGeneration({
+      core,
+      text,
+      promptIds,
+      droppedTurns: dropped.turns,
+      settings,
+      sequence,
+      signal,
+      onProgress,
+    })) {
       answered += piece.text;
       if (piece.finishReason !== undefined) commit();
       yield piece;
@@ -85,7 +99,11 @@ async function* answer(state: ChatState, message: string | ChatMessage | readonl
   }
 }
 
-async function* takeTurn(state: ChatState, message: string | ChatMessage | readonly ChatMessage[], options: SendOptions): AsyncGenerator<Piece, void, undefined> {
+async function* takeTurn(
+  state: ChatState,
+  message: string | ChatMessage | readonly ChatMessage[],
+  options: SendOptions,
+): AsyncGenerator<Piece, void, undefined> {
   checkOptionNames(options, SEND_NAMES, 'send');
   checkOperation(options);
   checkTemplateOptions(options, state.host.text.templateReads);
@@ -114,7 +132,8 @@ export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
   checkOptionNames(defaults, CHAT_NAMES, 'createChat');
   checkPolicy(defaults.contextPolicy);
   checkTemplateOptions(defaults, host.text.templateReads);
-  if (host.text.encodeMessages === undefined) throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
+  if (host.text.encodeMessages === undefined)
+    throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
   resolveDecoding(defaults, host.samplingDefaults);
   const system = systemMessages(defaults);
   const state: ChatState = {

@@ -38,7 +38,9 @@ describe.skipIf(!isHere)('ember-21m on the CPU (needs ../shared/ember-21m)', () 
       const expected = f32Of(tensors, `${id}.logits`);
       const logits = await last(ids);
       expect(farthest(logits, expected) / rangeOf(expected), id).toBeLessThan(1e-4);
-      const answer = await collect(model.generate({ messages, tools, thinking: thinking ? undefined : false, temperature: 0, maxTokens: 96 }));
+      const answer = await collect(
+        model.generate({ messages, tools, thinking: thinking ? undefined : false, temperature: 0, maxTokens: 96 }),
+      );
       expect(answer.usage.promptTokens, id).toBe(ids.length);
       // Two words of a story may be equally good: another arithmetic may then go another way.
       if (golden.greedy_smallest_lead < 0.05) continue;
@@ -77,7 +79,9 @@ describe.skipIf(!isHere)('ember-21m on the CPU (needs ../shared/ember-21m)', () 
     await collect(chat.send('My parrot is called Kiko. Remember that.'));
     let before = 0;
     for (let turn = 2; turn <= 14; turn++) {
-      const { usage, text } = await collect(chat.send(turn % 2 === 0 ? `Spell the word "${words[turn % words.length]}".` : `What is ${turn} + ${turn * 3}?`));
+      const { usage, text } = await collect(
+        chat.send(turn % 2 === 0 ? `Spell the word "${words[turn % words.length]}".` : `What is ${turn} + ${turn * 3}?`),
+      );
       expect(text).not.toBe('');
       // All of the turn before but its answer, which may be rendered without its thinking.
       expect(usage.cachedTokens).toBeGreaterThanOrEqual(before - 1);

@@ -18,7 +18,9 @@ function checkPositions(positions: readonly number[] | undefined, length: number
   let last = -1;
   for (const position of positions) {
     if (!(Number.isInteger(position) && position > last && position < length)) {
-      throw new InputError(`positions must be ascending integers from 0 to ${length - 1}, found ${String(position)} after ${last < 0 ? 'none' : last}.`);
+      throw new InputError(
+        `positions must be ascending integers from 0 to ${length - 1}, found ${String(position)} after ${last < 0 ? 'none' : last}.`,
+      );
     }
     last = position;
   }
@@ -57,7 +59,11 @@ interface Pass {
 }
 
 /** Copies the rows of a step's taps at the wanted positions behind those already there. */
-function keepTaps(pass: Pass, taps: ReadonlyMap<string, Float32Array>, wanted: { start: number; end: number; outputs: readonly number[]; done: number }) {
+function keepTaps(
+  pass: Pass,
+  taps: ReadonlyMap<string, Float32Array>,
+  wanted: { start: number; end: number; outputs: readonly number[]; done: number },
+) {
   for (const name of pass.taps) {
     const rows = taps.get(name);
     if (rows === undefined) throw new Error(`forward: the executor returned no tap ${name}`);

@@ -33,7 +33,12 @@ describe('generate', () => {
     expect(answer.tokens).toEqual(greedy(ids, 100));
     expect(answer.finishReason).toBe('length');
     expect(answer.usage).toEqual({ promptTokens: 600, cachedTokens: 0, completionTokens: 100 });
-    expect(log.steps.slice(0, 4)).toEqual([{ start: 0, count: 256 }, { start: 256, count: 256 }, { start: 512, count: 88 }, { start: 600, count: 1 }]);
+    expect(log.steps.slice(0, 4)).toEqual([
+      { start: 0, count: 256 },
+      { start: 256, count: 256 },
+      { start: 512, count: 88 },
+      { start: 600, count: 1 },
+    ]);
     expect(log.steps).toHaveLength(3 + 99);
     expect(log.pages).toBe(Math.ceil(699 / 64));
   });
@@ -42,7 +47,13 @@ describe('generate', () => {
     const { model } = await load({ stepMs: 1 });
     const seen: number[] = [];
     const ids = new Array<number>(300).fill(3);
-    const answer = await collect(model.generate({ ids, maxTokens: 5, onProgress: ({ phase, loaded, total }) => seen.push(loaded) && expect([phase, total]).toEqual(['prefill', 300]) }));
+    const answer = await collect(
+      model.generate({
+        ids,
+        maxTokens: 5,
+        onProgress: ({ phase, loaded, total }) => seen.push(loaded) && expect([phase, total]).toEqual(['prefill', 300]),
+      }),
+    );
     expect(seen).toEqual([0, 256, 300]);
     const { timings } = answer;
     expect(timings.ttftMs).toBeGreaterThanOrEqual(timings.prefillMs);
@@ -61,7 +72,14 @@ describe('generate', () => {
     const messages = [{ role: 'user', content: 'x' }];
     const head = JSON.stringify({ tools: [{ name: 'f' }], variables: { style: 'short', enable_thinking: false } });
     const ids = [FAKE_BOS, ...bytes(head), ...bytes('user:x'), FAKE_END, ...bytes('assistant:')];
-    const options = { messages, tools: [{ name: 'f' }], templateVariables: { style: 'short' }, thinking: false, maxTokens: 4, temperature: 0 };
+    const options = {
+      messages,
+      tools: [{ name: 'f' }],
+      templateVariables: { style: 'short' },
+      thinking: false,
+      maxTokens: 4,
+      temperature: 0,
+    };
     expect((await collect(model.generate(options))).tokens).toEqual(greedy(ids, 4));
   });
 
@@ -79,7 +97,11 @@ describe('generate', () => {
     const { model } = await load();
     const answer = await collect(model.generate({ ids: [4, 5, 6], maxTokens: 8, seed: 12, temperature: 1.3, topK: 0 }));
     const ids = [4, 5, 6];
-    const sampler = createSampler({ settings: resolveSampling({ seed: 12, temperature: 1.3 }), promptIds: ids, candidates: createCandidates(FAKE_VOCAB) });
+    const sampler = createSampler({
+      settings: resolveSampling({ seed: 12, temperature: 1.3 }),
+      promptIds: ids,
+      candidates: createCandidates(FAKE_VOCAB),
+    });
     for (let i = 0; i < 8; i++) ids.push(sampler.sample(fakeLogits(ids), ids.length));
     expect(answer.tokens).toEqual(ids.slice(3));
   });
@@ -134,7 +156,9 @@ describe('generate', () => {
 
   it('gives log probabilities of the raw logits', async () => {
     const { model } = await load();
-    const answer = await collect(model.generate({ ids: [9, 8], maxTokens: 5, temperature: 2, repetitionPenalty: 1.4, seed: 1, logprobs: 3 }));
+    const answer = await collect(
+      model.generate({ ids: [9, 8], maxTokens: 5, temperature: 2, repetitionPenalty: 1.4, seed: 1, logprobs: 3 }),
+    );
     expect(answer.logprobs).toHaveLength(5);
     const ids = [9, 8];
     for (const [i, logprob] of answer.logprobs!.entries()) {
@@ -164,7 +188,9 @@ describe('generate', () => {
     const timer = setInterval(() => ticks++, 1);
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error('enough')), 60);
-    await expect(collect(model.generate({ ids: [1], ignoreEos: true, maxTokens: 3900, signal: controller.signal }))).rejects.toThrow('enough');
+    await expect(collect(model.generate({ ids: [1], ignoreEos: true, maxTokens: 3900, signal: controller.signal }))).rejects.toThrow(
+      'enough',
+    );
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(1);
   });
@@ -177,7 +203,12 @@ describe('generate refuses', () => {
     ['an empty prompt', { prompt: '' }, InputError, 'The prompt is empty'],
     ['no ids', { ids: [] }, InputError, 'is empty'],
     ['no messages', { messages: [] }, InputError, 'messages is empty'],
-    ['a message without content', { messages: [{ role: 'user' } as never] }, InputError, 'messages[0] has role "user" and content of type undefined'],
+    [
+      'a message without content',
+      { messages: [{ role: 'user' } as never] },
+      InputError,
+      'messages[0] has role "user" and content of type undefined',
+    ],
     ['an id outside the vocabulary', { ids: [1, 300] }, InputError, 'from 0 to 299 (the vocabulary), found 300 at index 1'],
     ['a negative id', { ids: [-1] }, InputError, 'found -1 at index 0'],
     ['a fraction', { ids: [0.5] }, InputError, 'found 0.5 at index 0'],
@@ -185,9 +216,24 @@ describe('generate refuses', () => {
     ['no tokens', { prompt: 'a', maxTokens: 0 }, InputError, 'maxTokens must be'],
     ['empty stop texts', { prompt: 'a', stop: [''] }, InputError, 'stop must be'],
     ['many log probabilities', { prompt: 'a', logprobs: 21 }, InputError, 'logprobs must be'],
-    ['a prompt past the context', { ids: new Array<number>(101).fill(1) }, CapacityError, 'sequence of 101 tokens exceeds the context of 100'],
-    ['a prompt that fills the context', { ids: new Array<number>(100).fill(1) }, CapacityError, 'context of 100 tokens is too short: the prompt of 100 tokens leaves no room'],
-    ['an answer past the context', { ids: [1, 2, 3], maxTokens: 98 }, CapacityError, 'the prompt of 3 tokens and maxTokens 98 together exceed it by 1'],
+    [
+      'a prompt past the context',
+      { ids: new Array<number>(101).fill(1) },
+      CapacityError,
+      'sequence of 101 tokens exceeds the context of 100',
+    ],
+    [
+      'a prompt that fills the context',
+      { ids: new Array<number>(100).fill(1) },
+      CapacityError,
+      'context of 100 tokens is too short: the prompt of 100 tokens leaves no room',
+    ],
+    [
+      'an answer past the context',
+      { ids: [1, 2, 3], maxTokens: 98 },
+      CapacityError,
+      'the prompt of 3 tokens and maxTokens 98 together exceed it by 1',
+    ],
   ];
   it.each(cases)('%s', async (_, options, kind, message) => {
     const { model, log } = await load({ contextLength: 100 });
@@ -198,7 +244,9 @@ describe('generate refuses', () => {
   });
 
   it('a context longer than the model\'s', async () => {
-    await expect(loadFakeModel({ modelContextLength: 1024, contextLength: 1025 })).rejects.toThrow("contextLength must be an integer from 1 to the model's 1024, found 1025");
+    await expect(loadFakeModel({ modelContextLength: 1024, contextLength: 1025 })).rejects.toThrow(
+      "contextLength must be an integer from 1 to the model's 1024, found 1025",
+    );
     expect((await load({ modelContextLength: 100_000 })).model.info).toMatchObject({ contextLength: 8192, modelContextLength: 100_000 });
   });
 
@@ -260,7 +308,13 @@ describe('cancelling', () => {
     const { model, log } = await load();
     const controller = new AbortController();
     const long = new Array<number>(1000).fill(2);
-    const failing = collect(model.generate({ ids: long, signal: controller.signal, onProgress: ({ loaded }) => loaded > 0 && controller.abort(new Error('too long')) }));
+    const failing = collect(
+      model.generate({
+        ids: long,
+        signal: controller.signal,
+        onProgress: ({ loaded }) => loaded > 0 && controller.abort(new Error('too long')),
+      }),
+    );
     await expect(failing).rejects.toThrow('too long');
     expect(log.steps).toHaveLength(1);
   });
@@ -291,7 +345,9 @@ describe('calls made meanwhile', () => {
     expect(order).toEqual(['a', 'b', 'forward', 'd']);
     expect([a, b, d]).toEqual([greedy([1], 8), greedy([2], 8), greedy([3], 8)]);
     expect([...c.subarray(FAKE_VOCAB)]).toEqual([...fakeLogits([1, 2])]);
-    expect(log.steps.map(({ start }) => start).join()).toBe([0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1, 2, 3, 4, 5, 6, 7].join());
+    expect(log.steps.map(({ start }) => start).join()).toBe(
+      [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1, 2, 3, 4, 5, 6, 7].join(),
+    );
   });
 
   it('need not wait for a reader that keeps the last piece', async () => {
@@ -317,7 +373,8 @@ describe('calls made meanwhile', () => {
     for await (const piece of model.generate({ ids: [1], maxTokens: 6, temperature: 0 })) {
       tokens.push(...piece.tokens);
       // One page in all: this takes it away, and the loop computes its state anew.
-      if (tokens.length === 3) expect((await collect(model.generate({ ids: [2], maxTokens: 5, temperature: 0 }))).tokens).toEqual(greedy([2], 5));
+      if (tokens.length === 3)
+        expect((await collect(model.generate({ ids: [2], maxTokens: 5, temperature: 0 }))).tokens).toEqual(greedy([2], 5));
     }
     expect(tokens).toEqual(greedy([1], 6));
   });

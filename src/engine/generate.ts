@@ -75,7 +75,8 @@ type Taken = Pick<Sampled, 'text' | 'finish' | 'stopText'>;
 function takeToken(run: Run, token: number): Taken {
   const { settings, endIds, promptIds } = run.job;
   run.ids.push(token);
-  if (!settings.ignoreEos && endIds.has(token)) return { text: run.stops.push(run.flushText()).text + run.stops.flush(), finish: 'stop', stopText: undefined };
+  if (!settings.ignoreEos && endIds.has(token))
+    return { text: run.stops.push(run.flushText()).text + run.stops.flush(), finish: 'stop', stopText: undefined };
   const { text, stop } = run.stops.push(run.toText(token));
   if (stop !== undefined) return { text, finish: 'stop', stopText: stop };
   if (run.ids.length - promptIds.length < run.room.tokens) return { text, finish: undefined, stopText: undefined };
@@ -139,7 +140,16 @@ function finalPiece(run: Run, sampled: Sampled, clock: Clock, cachedTokens: numb
 /** The executor samples where it can; log probabilities need the logits here. */
 function openSource(run: Run): TokenSource {
   const { core, sequence, promptIds, settings, signal, onProgress } = run.job;
-  const options = { core, sequence, ids: run.ids, promptTokens: promptIds.length, room: run.room.tokens, sampling: settings.sampling, signal, onProgress };
+  const options = {
+    core,
+    sequence,
+    ids: run.ids,
+    promptTokens: promptIds.length,
+    room: run.room.tokens,
+    sampling: settings.sampling,
+    signal,
+    onProgress,
+  };
   return core.canDecode && settings.topLogprobs === undefined ? createDeviceSource(options) : createHostSource(options);
 }
 

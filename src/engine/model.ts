@@ -117,7 +117,8 @@ async function* generate(core: ModelCore, text: TextSide, options: GenerateOptio
   checkOptionNames(options, GENERATE_NAMES, 'generate');
   const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
   options.signal?.throwIfAborted();
-  if (settings.stops.length > 0 && text.tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
+  if (settings.stops.length > 0 && text.tokenizer === undefined)
+    throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
   const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
   const { signal, onProgress } = options;

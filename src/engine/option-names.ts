@@ -1,12 +1,28 @@
 /** The names of every call's options. */
 import type { NamesOf } from '../tensor/option-names.ts';
-import type { ChatOptions, ConversationOptions, DecodingOptions, ForwardOptions, GenerateOptions, SamplingOptions, SendOptions } from './api.ts';
+import type {
+  ChatOptions,
+  ConversationOptions,
+  DecodingOptions,
+  ForwardOptions,
+  GenerateOptions,
+  SamplingOptions,
+  SendOptions,
+} from './api.ts';
 import type { ModelOptions } from './model.ts';
 
 const SAMPLING: NamesOf<SamplingOptions> = {
   temperature: true, topK: true, topP: true, minP: true, repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, seed: true,
 };
-const DECODING: NamesOf<DecodingOptions> = { ...SAMPLING, maxTokens: true, stop: true, ignoreEos: true, logprobs: true, signal: true, onProgress: true };
+const DECODING: NamesOf<DecodingOptions> = {
+  ...SAMPLING,
+  maxTokens: true,
+  stop: true,
+  ignoreEos: true,
+  logprobs: true,
+  signal: true,
+  onProgress: true,
+};
 const CONVERSATION: NamesOf<ConversationOptions> = { tools: true, templateVariables: true, thinking: true, contextPolicy: true };
 const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;

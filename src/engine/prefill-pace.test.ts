@@ -73,7 +73,9 @@ describe('the pace of a long prompt', () => {
     const { model, log } = await loadFakeModel({ prefillRows: null, stepMs: 1 });
     const controller = new AbortController();
     const onProgress = ({ loaded }: { readonly loaded: number }) => loaded > 0 && controller.abort(new Error('enough'));
-    await expect(collect(model.generate({ ids: new Array<number>(900).fill(3), signal: controller.signal, onProgress }))).rejects.toThrow('enough');
+    await expect(collect(model.generate({ ids: new Array<number>(900).fill(3), signal: controller.signal, onProgress }))).rejects.toThrow(
+      'enough',
+    );
     expect(log.steps).toEqual([{ start: 0, count: 32 }]);
     await model.dispose();
   });
@@ -95,7 +97,16 @@ describe('results do not hang on it', () => {
       for (const length of [200, 136, 97, 33]) {
         const seen: number[] = [];
         const ids = Array.from({ length }, (_id, i) => (i * 37) % vocabSize);
-        const { tokens, logprobs } = await collect(model.generate({ ids, temperature: 0, maxTokens: 2, ignoreEos: true, logprobs: 20, onProgress: ({ loaded }) => seen.push(loaded) }));
+        const { tokens, logprobs } = await collect(
+          model.generate({
+            ids,
+            temperature: 0,
+            maxTokens: 2,
+            ignoreEos: true,
+            logprobs: 20,
+            onProgress: ({ loaded }) => seen.push(loaded),
+          }),
+        );
         answers.push({ length, tokens, logprobs });
         if (length === 136) expect(seen).toEqual(msPerLook === 0 ? [0, 136] : [0, 32, 64, 96, 136]);
       }

@@ -47,12 +47,18 @@ export function checkIds(ids: ArrayLike<number>, size: ContextSize, remedies: re
   }
   if (ids.length === 0) throw new InputError('The sequence of token ids is empty: at least one id is needed.');
   if (ids.length > contextLength) {
-    throw contextError(`The sequence of ${ids.length} tokens exceeds the context of ${contextLength} tokens.`, { context: size, promptTokens: ids.length, remedies });
+    throw contextError(`The sequence of ${ids.length} tokens exceeds the context of ${contextLength} tokens.`, {
+      context: size,
+      promptTokens: ids.length,
+      remedies,
+    });
   }
   const checked = Array.from(ids);
   const bad = checked.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
   if (bad >= 0) {
-    throw new InputError(`Token ids must be integers from 0 to ${vocabSize - 1} (the vocabulary), found ${String(checked[bad])} at index ${bad}.`);
+    throw new InputError(
+      `Token ids must be integers from 0 to ${vocabSize - 1} (the vocabulary), found ${String(checked[bad])} at index ${bad}.`,
+    );
   }
   return checked;
 }
@@ -67,11 +73,14 @@ function checkTextLength(units: number, text: TextSide, size: ContextSize, remed
   if (units <= contextLength * MOST_NORMALIZED_UNITS) return;
   const longestTokenUnits = text.longestTokenUnits?.() ?? Infinity;
   if (units <= contextLength * longestTokenUnits * MOST_NORMALIZED_UNITS) return;
-  throw contextError(`The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: the longest token has ${longestTokenUnits}.`, {
-    context: size,
-    promptTokens: undefined,
-    remedies,
-  });
+  throw contextError(
+    `The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: the longest token has ${longestTokenUnits}.`,
+    {
+      context: size,
+      promptTokens: undefined,
+      remedies,
+    },
+  );
 }
 
 function encodePrompt(prompt: string, text: TextSide, size: ContextSize): number[] {
@@ -102,24 +111,39 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
     const { role, content, tool_calls: calls, reasoning_content: reasoning } = message ?? {};
     const hasText = typeof content === 'string' || ((content ?? null) === null && message?.tool_calls !== undefined);
     if (typeof role !== 'string' || !hasText) {
-      throw new InputError(`messages[${index}] has ${role === undefined ? 'no role' : `role ${String(JSON.stringify(role)).slice(0, 60)}`} and content of type ${typeof content}. ${ROLE_HINT}`);
+      throw new InputError(
+        `messages[${index}] has ${role === undefined ? 'no role' : `role ${String(JSON.stringify(role)).slice(0, 60)}`} and content of type ${typeof content}. ${ROLE_HINT}`,
+      );
     }
-    if ((calls ?? undefined) !== undefined && !Array.isArray(calls)) throw new InputError(`messages[${index}].tool_calls must be an array, found ${describeValue(calls)}.`);
-    if ((reasoning ?? undefined) !== undefined && typeof reasoning !== 'string') throw new InputError(`messages[${index}].reasoning_content must be a string, found ${describeValue(reasoning)}.`);
+    if ((calls ?? undefined) !== undefined && !Array.isArray(calls))
+      throw new InputError(`messages[${index}].tool_calls must be an array, found ${describeValue(calls)}.`);
+    if ((reasoning ?? undefined) !== undefined && typeof reasoning !== 'string')
+      throw new InputError(`messages[${index}].reasoning_content must be a string, found ${describeValue(reasoning)}.`);
   });
 }
 
 /** @throws InputError where the model has no chat template, or the messages are none; CapacityError for far too long a text. */
-export function encodeConversation(messages: readonly ChatMessage[], options: TemplateOptions, text: TextSide, size: ContextSize): readonly number[] {
+export function encodeConversation(
+  messages: readonly ChatMessage[],
+  options: TemplateOptions,
+  text: TextSide,
+  size: ContextSize,
+): readonly number[] {
   if (text.encodeMessages === undefined) {
     const missing = text.tokenizer === undefined ? 'tokenizer' : 'chat template';
-    throw new InputError(`This model has no ${missing}, so it cannot read messages: pass ${text.tokenizer === undefined ? 'ids' : 'a prompt'} instead.`);
+    throw new InputError(
+      `This model has no ${missing}, so it cannot read messages: pass ${text.tokenizer === undefined ? 'ids' : 'a prompt'} instead.`,
+    );
   }
   checkMessages(messages);
   checkTemplateOptions(options, text.templateReads);
   const variables: Record<string, JsonValue> = { ...options.templateVariables };
   if (options.thinking !== undefined) variables['enable_thinking'] = options.thinking;
-  return text.encodeMessages(messages, { tools: options.tools, variables, checkLength: (units) => checkTextLength(units, text, size, CONVERSATION_REMEDIES) });
+  return text.encodeMessages(messages, {
+    tools: options.tools,
+    variables,
+    checkLength: (units) => checkTextLength(units, text, size, CONVERSATION_REMEDIES),
+  });
 }
 
 const CONVERSATION_REMEDIES = ['Shorten it', SLIDE_REMEDY] as const;
@@ -127,10 +151,15 @@ const CONVERSATION_REMEDIES = ['Shorten it', SLIDE_REMEDY] as const;
 /** Without messages no template runs and there are no turns, so that what is meant for those would be lost. */
 function refuseConversationOptions(options: GenerateOptions): void {
   const source = options.prompt === undefined ? 'ids' : 'prompt';
-  if (checkPolicy(options.contextPolicy) === 'slide') throw new InputError(`contextPolicy "slide" leaves out turns of messages, and ${source} has none: pass messages instead, or leave it out.`);
+  if (checkPolicy(options.contextPolicy) === 'slide')
+    throw new InputError(
+      `contextPolicy "slide" leaves out turns of messages, and ${source} has none: pass messages instead, or leave it out.`,
+    );
   const given = (['tools', 'thinking', 'templateVariables'] as const).filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
-  throw new InputError(`${given.join(' and ')} would go to the chat template, which ${source} does not pass through: pass messages instead, or leave ${given.length > 1 ? 'them' : 'it'} out.`);
+  throw new InputError(
+    `${given.join(' and ')} would go to the chat template, which ${source} does not pass through: pass messages instead, or leave ${given.length > 1 ? 'them' : 'it'} out.`,
+  );
 }
 
 /** @throws InputError for another policy than there is */
@@ -140,7 +169,12 @@ export function checkPolicy(policy: ContextPolicy | undefined): ContextPolicy {
 }
 
 /** @throws InputError, CapacityError */
-export function encodeFitting(messages: readonly ChatMessage[], options: ConversationOptions & { readonly maxTokens?: number | undefined }, text: TextSide, size: ContextSize): FittedPrompt {
+export function encodeFitting(
+  messages: readonly ChatMessage[],
+  options: ConversationOptions & { readonly maxTokens?: number | undefined },
+  text: TextSide,
+  size: ContextSize,
+): FittedPrompt {
   const policy = checkPolicy(options.contextPolicy);
   const encode = (some: readonly ChatMessage[]) => encodeConversation(some, options, text, size);
   const fitted = fitConversation(messages, { policy, encode, context: size, maxTokens: options.maxTokens });

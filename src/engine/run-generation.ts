@@ -35,7 +35,20 @@ export async function* runGeneration(request: GenerationRequest): AsyncGenerator
   try {
     sequence = request.sequence ?? openSequence(core);
     const { tokenizer, endIds } = text;
-    const job = { core, turn, queueMs, sequence, promptIds, thinkingOpened: endsInThinking(promptIds, text), droppedTurns, settings, tokenizer, endIds, signal, onProgress };
+    const job = {
+      core,
+      turn,
+      queueMs,
+      sequence,
+      promptIds,
+      thinkingOpened: endsInThinking(promptIds, text),
+      droppedTurns,
+      settings,
+      tokenizer,
+      endIds,
+      signal,
+      onProgress,
+    };
     for await (const piece of generatePieces(job)) {
       // The work is done: a reader that stops at the last piece without leaving its loop keeps nobody waiting.
       if (piece.finishReason !== undefined) end();

@@ -54,7 +54,9 @@ describe('sampler', () => {
 
   it('survives temperatures at which logits would overflow', () => {
     expect(samplerFor({ temperature: 1e-300, seed: 1 }, 3).sample(Float32Array.of(1, 5, 4.999), 0)).toBe(1);
-    expect(samplerFor({ temperature: 1e300, topP: 0.5, minP: 0.1, seed: 1 }, 3).sample(Float32Array.of(1, 5, -Infinity), 0)).toBeLessThan(2);
+    expect(samplerFor({ temperature: 1e300, topP: 0.5, minP: 0.1, seed: 1 }, 3).sample(Float32Array.of(1, 5, -Infinity), 0)).toBeLessThan(
+      2,
+    );
   });
 
   it('cuts a flat distribution of the size of a large vocabulary', () => {

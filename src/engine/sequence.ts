@@ -139,7 +139,12 @@ export async function advance(core: ModelCore, sequence: Sequence, ids: ArrayLik
 }
 
 /** As {@link advance}, but the program samples what follows: the last chunk is part of the run that this opens. */
-export async function advanceAndDecode(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions & DecodeOptions): Promise<DecodeRun> {
+export async function advanceAndDecode(
+  core: ModelCore,
+  sequence: Sequence,
+  ids: ArrayLike<number>,
+  options: AdvanceOptions & DecodeOptions,
+): Promise<DecodeRun> {
   await prefillChunks(core, sequence, ids, options);
   return sequence.decode(ids, options);
 }

@@ -15,8 +15,14 @@ const open: Model[] = [];
 
 /** A model of a few kilobytes with this chat template. */
 async function withTemplate(template: string): Promise<Model> {
-  const folder = memoryFolder(new Map([['tiny.gguf', tinyModel({ metadata: { 'tokenizer.chat_template': textValue(template) } })]]), 'tiny');
-  const model = await createModel({ checkpoint: await openCheckpoint({ folder, fileName: 'tiny.gguf' }), executor: createReferenceExecutor() });
+  const folder = memoryFolder(
+    new Map([['tiny.gguf', tinyModel({ metadata: { 'tokenizer.chat_template': textValue(template) } })]]),
+    'tiny',
+  );
+  const model = await createModel({
+    checkpoint: await openCheckpoint({ folder, fileName: 'tiny.gguf' }),
+    executor: createReferenceExecutor(),
+  });
   open.push(model);
   return model;
 }
@@ -63,7 +69,9 @@ describe('template options', () => {
 
   it('are refused where a turn contradicts its chat', async () => {
     const model = await withTemplate(THINKS);
-    await expect(collect(model.createChat({ thinking: false }).send('a', { templateVariables: { enable_thinking: true } }))).rejects.toThrow('contradict each other');
+    await expect(
+      collect(model.createChat({ thinking: false }).send('a', { templateVariables: { enable_thinking: true } })),
+    ).rejects.toThrow('contradict each other');
   });
 });
 

@@ -19,20 +19,24 @@ export type TemplateReads = ((word: string) => boolean) | undefined;
 
 function checkTools(tools: TemplateOptions['tools']): void {
   if (tools === undefined) return;
-  if (!Array.isArray(tools)) throw new InputError(`tools must be an array of JSON descriptions of functions, found ${describeValue(tools)}.`);
+  if (!Array.isArray(tools))
+    throw new InputError(`tools must be an array of JSON descriptions of functions, found ${describeValue(tools)}.`);
   const bad = tools.findIndex((tool) => !isJsonObject(tool as JsonValue));
   if (bad >= 0) throw new InputError(`tools[${bad}] must be an object that describes a function, found ${describeValue(tools[bad])}.`);
 }
 
 function checkVariables({ templateVariables, thinking }: TemplateOptions): void {
   if (templateVariables === undefined) return;
-  if (!isJsonObject(templateVariables as JsonValue)) throw new InputError(`templateVariables must be an object, found ${describeValue(templateVariables)}.`);
+  if (!isJsonObject(templateVariables as JsonValue))
+    throw new InputError(`templateVariables must be an object, found ${describeValue(templateVariables)}.`);
   for (const [name, instead] of Object.entries(OWN_VARIABLES)) {
     if (Object.hasOwn(templateVariables, name)) throw new InputError(`templateVariables may not hold ${name}: ${instead}.`);
   }
   const other = templateVariables['enable_thinking'];
   if (thinking !== undefined && other !== undefined && other !== thinking) {
-    throw new InputError(`thinking ${String(thinking)} and templateVariables.enable_thinking ${JSON.stringify(other)} contradict each other: pass one of them.`);
+    throw new InputError(
+      `thinking ${String(thinking)} and templateVariables.enable_thinking ${JSON.stringify(other)} contradict each other: pass one of them.`,
+    );
   }
 }
 
@@ -40,7 +44,9 @@ function checkVariables({ templateVariables, thinking }: TemplateOptions): void 
 function checkThinking(thinking: boolean | undefined, reads: (word: string) => boolean): void {
   if (thinking === undefined || reads('enable_thinking')) return;
   if (!thinking && !reads('think') && !reads('thinking') && !reads('reasoning_content')) return;
-  throw new InputError(`thinking ${String(thinking)} would not be obeyed: the model's chat template has no switch for it (enable_thinking). Leave it out.`);
+  throw new InputError(
+    `thinking ${String(thinking)} would not be obeyed: the model's chat template has no switch for it (enable_thinking). Leave it out.`,
+  );
 }
 
 /** @throws InputError for an option of the wrong type, one that contradicts another, or one that the template does not read */
@@ -51,10 +57,13 @@ export function checkTemplateOptions(options: TemplateOptions, reads: TemplateRe
   checkVariables(options);
   if (reads === undefined) return;
   if (tools !== undefined && tools.length > 0 && !reads('tools')) {
-    throw new InputError("tools would not be seen: the model's chat template does not read them. Leave them out, or describe them in a message.");
+    throw new InputError(
+      "tools would not be seen: the model's chat template does not read them. Leave them out, or describe them in a message.",
+    );
   }
   for (const [name, value] of Object.entries(templateVariables ?? {})) {
-    if (value !== undefined && !reads(name)) throw new InputError(`templateVariables.${name.slice(0, 60)} would not be seen: the model's chat template does not read it.`);
+    if (value !== undefined && !reads(name))
+      throw new InputError(`templateVariables.${name.slice(0, 60)} would not be seen: the model's chat template does not read it.`);
   }
   checkThinking(thinking, reads);
 }

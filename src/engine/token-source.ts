@@ -63,14 +63,22 @@ export function createDeviceSource(options: TokenSourceOptions): TokenSource {
   const begin = () => {
     onStep(sequence.length);
     const history = { promptIds: ids.slice(0, promptTokens), outputIds: ids.slice(promptTokens) };
-    return advanceAndDecode(core, sequence, ids, { promptTokens, signal, onStep, sampling, history, limit: room - history.outputIds.length });
+    return advanceAndDecode(core, sequence, ids, {
+      promptTokens,
+      signal,
+      onStep,
+      sampling,
+      history,
+      limit: room - history.outputIds.length,
+    });
   };
   return {
     async next() {
       run ??= await begin();
       const tokens = await run.next();
       onStep(promptTokens);
-      if (tokens.length === 0) throw new Error(`decode: the executor stopped before its limit, after ${ids.length - promptTokens} of ${room} tokens`);
+      if (tokens.length === 0)
+        throw new Error(`decode: the executor stopped before its limit, after ${ids.length - promptTokens} of ${room} tokens`);
       return { tokens, logits: undefined };
     },
     release() {

@@ -30,7 +30,11 @@ const CHUNK_VALUES = 1 << 20;
  * Writes all tensors in order. Memory stays near one chunk of rows.
  * @throws FormatError that names the tensor for values that are not finite or that its new type cannot hold.
  */
-export async function convertTensors(writer: GgufWriter, tensors: readonly TensorConversion[], options: ConvertTensorsOptions): Promise<void> {
+export async function convertTensors(
+  writer: GgufWriter,
+  tensors: readonly TensorConversion[],
+  options: ConvertTensorsOptions,
+): Promise<void> {
   const total = tensors.reduce((sum, { type, shape }) => sum + bytesOfElements(type, elements(shape)), 0);
   let loaded = 0;
   options.onProgress?.({ phase: 'convert', loaded, total });

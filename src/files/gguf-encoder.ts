@@ -101,14 +101,36 @@ class Bytes {
   }
 }
 
-const SCALAR_BYTES = { uint8: 1, int8: 1, uint16: 2, int16: 2, uint32: 4, int32: 4, float32: 4, bool: 1, uint64: 8, int64: 8, float64: 8 } as const;
+const SCALAR_BYTES = {
+  uint8: 1,
+  int8: 1,
+  uint16: 2,
+  int16: 2,
+  uint32: 4,
+  int32: 4,
+  float32: 4,
+  bool: 1,
+  uint64: 8,
+  int64: 8,
+  float64: 8,
+} as const;
 const INTEGER_RANGES = {
-  uint8: [0, 255], int8: [-128, 127], uint16: [0, 65535], int16: [-32768, 32767], uint32: [0, 2 ** 32 - 1], int32: [-(2 ** 31), 2 ** 31 - 1],
-  uint64: [0n, 2n ** 64n - 1n], int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint8: [0, 255],
+  int8: [-128, 127],
+  uint16: [0, 65535],
+  int16: [-32768, 32767],
+  uint32: [0, 2 ** 32 - 1],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint64: [0n, 2n ** 64n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
 } as const;
 
 /** The whole header, padded to `alignment`, so that the data follows it at once. */
-export function encodeGgufHeader(metadata: ReadonlyMap<string, GgufValue>, tensors: readonly PlacedTensor[], alignment: number): Uint8Array {
+export function encodeGgufHeader(
+  metadata: ReadonlyMap<string, GgufValue>,
+  tensors: readonly PlacedTensor[],
+  alignment: number,
+): Uint8Array {
   const bytes = new Bytes();
   bytes.u32(GGUF_MAGIC);
   bytes.u32(3);
@@ -158,7 +180,9 @@ function checkTensor({ name, type, shape }: GgufTensorPlan, names: Set<string>):
   }
   const cols = shape.at(-1) ?? 0;
   if (cols % blockSize !== 0) {
-    throw new InputError(`The tensor ${name} has rows of ${cols} elements; ${type} needs a multiple of ${blockSize}. Choose another type for it.`);
+    throw new InputError(
+      `The tensor ${name} has rows of ${cols} elements; ${type} needs a multiple of ${blockSize}. Choose another type for it.`,
+    );
   }
 }
 

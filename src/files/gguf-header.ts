@@ -84,7 +84,9 @@ function alignmentOf(metadata: ReadonlyMap<string, MetadataValue>, name: string)
   if (Number.isInteger(alignment) && alignment >= 1 && alignment <= maxAlignment && (alignment & (alignment - 1)) === 0) {
     return alignment;
   }
-  throw new FormatError(`${name}: general.alignment must be a power of two up to ${maxAlignment}, found ${alignment}. The file is damaged.`);
+  throw new FormatError(
+    `${name}: general.alignment must be a power of two up to ${maxAlignment}, found ${alignment}. The file is damaged.`,
+  );
 }
 
 /** Reads one tensor's entry; `fileOffset` is still counted from the start of the data. */
@@ -101,16 +103,22 @@ async function readTensorPlace(cursor: HeaderCursor, alignment: number, what: st
   const fileOffset = cursor.takeSize(`the offset of ${tensor}`);
   const type = tensorTypeOfGgmlId(ggmlId);
   if (type === undefined) {
-    throw cursor.error(`${tensor} has the type with ggml id ${ggmlId}, which is not known here. Convert the model to another type, such as q8_0.`);
+    throw cursor.error(
+      `${tensor} has the type with ggml id ${ggmlId}, which is not known here. Convert the model to another type, such as q8_0.`,
+    );
   }
   const count = elementCount(shape);
   if (count === undefined || count === 0) throw cursor.error(`${tensor} has the absurd shape [${shape.join(', ')}]. The file is damaged.`);
   const { blockSize } = TENSOR_TYPES[type];
   if ((shape.at(-1) ?? 1) % blockSize !== 0) {
-    throw cursor.error(`${tensor} has rows of ${shape.at(-1) ?? 1} elements, but ${type} needs a multiple of ${blockSize}. The file is damaged.`);
+    throw cursor.error(
+      `${tensor} has rows of ${shape.at(-1) ?? 1} elements, but ${type} needs a multiple of ${blockSize}. The file is damaged.`,
+    );
   }
   if (fileOffset % alignment !== 0) {
-    throw cursor.error(`${tensor} has the offset ${fileOffset}, which is not a multiple of the alignment ${alignment}. The file is damaged.`);
+    throw cursor.error(
+      `${tensor} has the offset ${fileOffset}, which is not a multiple of the alignment ${alignment}. The file is damaged.`,
+    );
   }
   return { name, type, shape, sizeBytes: bytesOfElements(type, count), fileOffset };
 }

@@ -27,7 +27,12 @@ async function expectFormatError(opening: Promise<unknown>, ...patterns: RegExp[
 }
 
 const arch = ['general.architecture', text('llama')] as const;
-const f32Tensor = (name: string, offset: number | bigint, dims: readonly (number | bigint)[] = [8]): GgufTensor => ({ name, dims, typeId: 0, offset });
+const f32Tensor = (name: string, offset: number | bigint, dims: readonly (number | bigint)[] = [8]): GgufTensor => ({
+  name,
+  dims,
+  typeId: 0,
+  offset,
+});
 
 describe('GGUF metadata', () => {
   test('every value type keeps its exact value', async () => {
@@ -51,7 +56,21 @@ describe('GGUF metadata', () => {
       ],
     });
     expect([...metadata.values()]).toEqual([
-      'llama', 255, -128, 65535, -32768, 4294967295, -2147483648, Math.fround(0.1), 0.1, true, 2n ** 64n - 1n, 7, -(2n ** 63n), '\uFEFFzwölf 🦊\0', '',
+      'llama',
+      255,
+      -128,
+      65535,
+      -32768,
+      4294967295,
+      -2147483648,
+      Math.fround(0.1),
+      0.1,
+      true,
+      2n ** 64n - 1n,
+      7,
+      -(2n ** 63n),
+      '\uFEFFzwölf 🦊\0',
+      '',
     ]);
   });
 
@@ -101,7 +120,12 @@ describe('GGUF metadata', () => {
   });
 
   test('invalid UTF-8 in a value becomes U+FFFD and leaves its neighbours alone', async () => {
-    const bad = [new Uint8Array([0xff]), new Uint8Array([0x61, 0xe2, 0x96]), new Uint8Array([0xc0, 0x80]), new Uint8Array([0xed, 0xa0, 0x80])];
+    const bad = [
+      new Uint8Array([0xff]),
+      new Uint8Array([0x61, 0xe2, 0x96]),
+      new Uint8Array([0xc0, 0x80]),
+      new Uint8Array([0xed, 0xa0, 0x80]),
+    ];
     const { metadata } = await openSpec({ metadata: [arch, ['tokens', array('string', ['ok', ...bad, '▁fine'])], ['one', text(bad[0]!)]] });
     expect(metadata.get('tokens')).toEqual(['ok', ...bad.map((bytes) => new TextDecoder().decode(bytes)), '▁fine']);
     expect(metadata.get('one')).toBe('\uFFFD');

@@ -61,7 +61,10 @@ async function openPart(
   opened: ByteSource[],
   options: ReadOptions | undefined,
 ): Promise<GgufPart> {
-  const source = await openRequired(folder, fileName, { ...options, advice: parseSplitName(fileName) && 'All parts of a split model must lie in one folder.' });
+  const source = await openRequired(folder, fileName, {
+    ...options,
+    advice: parseSplitName(fileName) && 'All parts of a split model must lie in one folder.',
+  });
   opened.push(source);
   return { fileName, source, header: await readGgufHeader(source, options) };
 }
@@ -111,7 +114,9 @@ function ggufCheckpoint(parts: readonly GgufPart[]): Checkpoint {
   const { source, header } = parts[0]!;
   const architecture = metadataString(header.metadata, 'general.architecture', source.name);
   if (!architecture) {
-    throw new FormatError(`${source.name} has no general.architecture in its metadata, so that its kind is unknown. Is it a language model?`);
+    throw new FormatError(
+      `${source.name} has no general.architecture in its metadata, so that its kind is unknown. Is it a language model?`,
+    );
   }
   const tensors = new Map<string, TensorEntry>();
   for (const part of parts) {

@@ -94,7 +94,17 @@ describe('GgufWriter', () => {
     ['a number out of range', { metadata: new Map([['k', uint32(-1)]]), tensors: [] }, /k is uint32/],
     ['a fraction', { metadata: new Map([['k', uint32(0.5)]]), tensors: [] }, /found 0.5/],
     ['rows that are no whole blocks', { metadata: new Map(), tensors: [{ name: 'w', type: 'q4_k', shape: [2, 128] }] }, /multiple of 256/],
-    ['a name twice', { metadata: new Map(), tensors: [{ name: 'w', type: 'f32', shape: [1] }, { name: 'w', type: 'f32', shape: [1] }] }, /twice/],
+    [
+      'a name twice',
+      {
+        metadata: new Map(),
+        tensors: [
+          { name: 'w', type: 'f32', shape: [1] },
+          { name: 'w', type: 'f32', shape: [1] },
+        ],
+      },
+      /twice/,
+    ],
     ['a type that GGUF lacks', { metadata: new Map(), tensors: [{ name: 'w', type: 'u32', shape: [1] }] }, /no type u32/],
     ['too many dimensions', { metadata: new Map(), tensors: [{ name: 'w', type: 'f32', shape: [1, 1, 1, 1, 1] }] }, /one to four/],
     ['an odd alignment', { metadata: new Map(), tensors: [], alignment: 48 }, /power of two/],

@@ -61,7 +61,8 @@ export class GgufWriter {
   /** Appends bytes of the tensor `name`, which must be the next one of the plan or the one begun. */
   async write(name: string, bytes: Uint8Array): Promise<void> {
     const tensor = this.#tensors[this.#index];
-    if (tensor?.name !== name) throw new InputError(`Expected bytes of ${tensor ? tensor.name : 'no further tensor'}, got some of ${name}.`);
+    if (tensor?.name !== name)
+      throw new InputError(`Expected bytes of ${tensor ? tensor.name : 'no further tensor'}, got some of ${name}.`);
     if (this.#done + bytes.length > tensor.sizeBytes) {
       throw new InputError(`The tensor ${name} takes ${tensor.sizeBytes} bytes; got ${this.#done + bytes.length}.`);
     }
@@ -77,7 +78,8 @@ export class GgufWriter {
   /** Ends the file. @throws InputError where a tensor of the plan is missing or incomplete. */
   async close(): Promise<void> {
     const tensor = this.#tensors[this.#index];
-    if (tensor) throw new InputError(`The tensor ${tensor.name} has ${this.#done} of its ${tensor.sizeBytes} bytes; write the rest before closing.`);
+    if (tensor)
+      throw new InputError(`The tensor ${tensor.name} has ${this.#done} of its ${tensor.sizeBytes} bytes; write the rest before closing.`);
     await this.#sink.close();
   }
 

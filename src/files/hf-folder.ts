@@ -35,7 +35,9 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
   const config = parseJsonObject(assets.get('config.json')!, `${folder.name}: config.json`);
   const architecture = config['model_type'];
   if (typeof architecture !== 'string' || architecture === '') {
-    throw new FormatError(`${folder.name}: config.json has no string "model_type", so that the model's kind is unknown. Is it a language model?`);
+    throw new FormatError(
+      `${folder.name}: config.json has no string "model_type", so that the model's kind is unknown. Is it a language model?`,
+    );
   }
   const opened: ByteSource[] = [];
   try {

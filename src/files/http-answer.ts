@@ -39,11 +39,17 @@ export function absentFile({ status, statusText }: Response): AbsentFile | undef
     const advice = 'Check the URL and the rights, sign in there, or pass a fetch function that adds what the server wants to see.';
     return { reason: `the server refuses access (status ${status})`, advice };
   }
-  return { reason: `the server refuses the request (status ${status}${statusText === '' ? '' : ` ${statusText}`})`, advice: 'Check the URL.' };
+  return {
+    reason: `the server refuses the request (status ${status}${statusText === '' ? '' : ` ${statusText}`})`,
+    advice: 'Check the URL.',
+  };
 }
 
 export function htmlInstead(status: number): AbsentFile {
-  return { reason: `the server answered with a page of HTML in place of the file (status ${status})`, advice: 'Check the URL: it may be that of a web page.' };
+  return {
+    reason: `the server answered with a page of HTML in place of the file (status ${status})`,
+    advice: 'Check the URL: it may be that of a web page.',
+  };
 }
 
 export function saysHtml(response: Response): boolean {
@@ -60,9 +66,14 @@ export function beginsAsHtml(bytes: Uint8Array, response: Response): boolean {
 /** @throws PassingFault for a status that asks to try again */
 export function throwIfPassing({ status, statusText, headers }: Response): void {
   if (!mayPass(status)) return;
-  const advice = status === 429 ? `The server limits how often it is asked: try again later, or ${lowerFirst(fromDisk)}` : `Try again later, or ${lowerFirst(fromDisk)}`;
+  const advice =
+    status === 429
+      ? `The server limits how often it is asked: try again later, or ${lowerFirst(fromDisk)}`
+      : `Try again later, or ${lowerFirst(fromDisk)}`;
   throw new PassingFault({
-    reason: `the server answered ${status}${statusText === '' ? '' : ` ${statusText}`}`, advice, retryAfterMs: retryAfterMs(headers.get('retry-after'), Date.now()),
+    reason: `the server answered ${status}${statusText === '' ? '' : ` ${statusText}`}`,
+    advice,
+    retryAfterMs: retryAfterMs(headers.get('retry-after'), Date.now()),
   });
 }
 
@@ -76,8 +87,10 @@ function lowerFirst(text: string): string {
  */
 export function filePart({ status, statusText, headers }: Response, name: string): FilePart {
   if (status === 416) throw new FormatError(`${name} changed on the server while it was read (it is shorter now). Open it again.`);
-  if (status === 200) throw new InputError(`${name}: the server does not support range requests (it answered 200, expected 206). ${fromDisk}`);
-  if (status !== 206) throw new InputError(`${name}: expected status 206, the server answered ${status} ${statusText}. Check the URL or try again later.`);
+  if (status === 200)
+    throw new InputError(`${name}: the server does not support range requests (it answered 200, expected 206). ${fromDisk}`);
+  if (status !== 206)
+    throw new InputError(`${name}: expected status 206, the server answered ${status} ${statusText}. Check the URL or try again later.`);
   const encoding = headers.get('content-encoding');
   if (encoding !== null && encoding !== 'identity') {
     throw new InputError(`${name}: the server compresses ranges (${encoding}), so that they cannot be used. ${fromDisk}`);
@@ -100,12 +113,17 @@ export function isEmptyFile({ status, headers }: Response): boolean {
 }
 
 /** @throws FormatError where another file has taken the place of the one that was opened; InputError for another part than was asked for */
-export function checkPart(part: FilePart, { name, offset, length, known }: { name: string; offset: number; length: number; known: FileFacts | undefined }): void {
+export function checkPart(
+  part: FilePart,
+  { name, offset, length, known }: { name: string; offset: number; length: number; known: FileFacts | undefined },
+): void {
   const change = known && changeOf(known, part.facts);
   if (change !== undefined) throw new FormatError(`${name} changed on the server while it was read (${change}). Open it again.`);
   const end = Math.min(offset + length, part.facts.sizeBytes);
   if (part.start !== offset || part.end !== end) {
-    throw new InputError(`${name}: asked for ${end - offset} bytes at ${offset}, the server answered with those from ${part.start} to ${part.end - 1}. ${fromDisk}`);
+    throw new InputError(
+      `${name}: asked for ${end - offset} bytes at ${offset}, the server answered with those from ${part.start} to ${part.end - 1}. ${fromDisk}`,
+    );
   }
 }
 

@@ -35,7 +35,10 @@ function writePart({ response, start, end, bytes }: Call, length: number, done: 
   response.write(bytes.subarray(start, start + length), done);
 }
 
-const status = (code: number, headers: Record<string, string> = {}): Fault => ({ response }) => void response.writeHead(code, headers).end('<html>busy</html>');
+const status =
+  (code: number, headers: Record<string, string> = {}): Fault =>
+  ({ response }) =>
+    void response.writeHead(code, headers).end('<html>busy</html>');
 const reset: Fault = ({ request }) => void request.socket.destroy();
 /** How many of the bytes the client keeps is left to chance. */
 const cutAfter = (length: number): Fault => (call) => writePart(call, length, () => call.response.destroy());
@@ -86,8 +89,16 @@ async function errorOf(work: Promise<unknown>): Promise<Error> {
 
 describe('what may pass is tried again', () => {
   test.each<[string, Fault, RegExp]>([
-    ...[408, 425, 429, 500, 502, 503, 504, 522].map((code): [string, Fault, RegExp] => [`status ${code}`, status(code), new RegExp(`^the server answered ${code}`)]),
-    ['a page of HTML that says 503', ({ response }) => void response.writeHead(503, { 'content-type': 'text/html' }).end('<!doctype html>'), /answered 503/],
+    ...[408, 425, 429, 500, 502, 503, 504, 522].map((code): [string, Fault, RegExp] => [
+      `status ${code}`,
+      status(code),
+      new RegExp(`^the server answered ${code}`),
+    ]),
+    [
+      'a page of HTML that says 503',
+      ({ response }) => void response.writeHead(503, { 'content-type': 'text/html' }).end('<!doctype html>'),
+      /answered 503/,
+    ],
     ['a reset connection', reset, /^the connection failed/],
     ['an answer cut by the connection', cutAfter(100), /cut short/],
     ['an answer shorter than it says', shortBody(100), /cut short/],
@@ -128,7 +139,11 @@ describe('what may pass is tried again', () => {
   });
 
   test('a line that breaks again and again but brings a mebibyte each time gets all', async () => {
-    faultOf = (request) => (request > 1 ? (call) => (call.end - call.start > MiB ? shortBody(MiB)(call) : writePart(call, call.end - call.start, () => call.response.end())) : undefined);
+    faultOf = (request) =>
+      request > 1
+        ? (call) =>
+            call.end - call.start > MiB ? shortBody(MiB)(call) : writePart(call, call.end - call.start, () => call.response.end())
+        : undefined;
     expect(await readBig(70_000, 8 * MiB)).toBe(true);
     expect(retries.map(({ failed }) => failed)).toEqual([1, 1, 1, 1, 1, 1, 1]);
   });
@@ -157,10 +172,25 @@ describe('what may pass is tried again', () => {
 
 describe('what goes on failing is told', () => {
   test.each<[string, Fault, typeof FormatError | typeof InputError, RegExp]>([
-    ['status 503', status(503, { 'retry-after': '7' }), InputError, /big.bin: the server answered 503 Service Unavailable, 5 times in a row\. It asks to wait 7 s\. Try again later, or download the file and open it from disk\.$/],
-    ['status 429', status(429), InputError, /answered 429 Too Many Requests, 5 times in a row\. The server limits how often it is asked: try again later/],
+    [
+      'status 503',
+      status(503, { 'retry-after': '7' }),
+      InputError,
+      /big.bin: the server answered 503 Service Unavailable, 5 times in a row\. It asks to wait 7 s\. Try again later, or download the file and open it from disk\.$/,
+    ],
+    [
+      'status 429',
+      status(429),
+      InputError,
+      /answered 429 Too Many Requests, 5 times in a row\. The server limits how often it is asked: try again later/,
+    ],
     ['a reset connection', reset, InputError, /the connection failed \(.+\), 5 times in a row\. Check the URL and the network\.$/],
-    ['an answer cut short', shortBody(100), FormatError, /cut short: expected the bytes from 0 to 65536, but it ends at 500, 5 times in a row\. The file there is probably incomplete/],
+    [
+      'an answer cut short',
+      shortBody(100),
+      FormatError,
+      /cut short: expected the bytes from 0 to 65536, but it ends at 500, 5 times in a row\. The file there is probably incomplete/,
+    ],
   ])('%s', async (_, fault, Kind, pattern) => {
     faultOf = () => fault;
     const error = await errorOf(open());
@@ -184,8 +214,12 @@ describe('what goes on failing is told', () => {
   });
 
   test('neither is an address where nothing listens, unless the server has answered before', async () => {
-    const refused = Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }) });
-    await expect(open({ fetch: () => Promise.reject(refused) })).rejects.toThrow(/connection failed \(connect ECONNREFUSED\)\. Check the URL/);
+    const refused = Object.assign(new TypeError('fetch failed'), {
+      cause: Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' }),
+    });
+    await expect(open({ fetch: () => Promise.reject(refused) })).rejects.toThrow(
+      /connection failed \(connect ECONNREFUSED\)\. Check the URL/,
+    );
     expect(waits).toEqual([]);
     let calls = 0;
     const source = await open({ fetch: (...args: Parameters<typeof fetch>) => (++calls === 2 ? Promise.reject(refused) : fetch(...args)) });
@@ -204,7 +238,10 @@ describe('waiting', () => {
     faultOf = () => status(503, { 'retry-after': '50' });
     const controller = new AbortController();
     const reason = new Error('enough');
-    const opening = httpSource(`${origin}/big.bin`, { signal: controller.signal, onRetry: () => setTimeout(() => controller.abort(reason)) });
+    const opening = httpSource(`${origin}/big.bin`, {
+      signal: controller.signal,
+      onRetry: () => setTimeout(() => controller.abort(reason)),
+    });
     await expect(opening).rejects.toBe(reason);
     expect(ranges).toHaveLength(1);
     await expect(waitFor(1e6, AbortSignal.abort(reason))).rejects.toBe(reason);
@@ -216,7 +253,9 @@ describe('waiting', () => {
   });
 
   test('is as long as the server asks, up to a minute', () => {
-    expect([0, 7000, 60_000, 3_600_000].map((askedMs) => backoffMs({ failed: 1, retryAfterMs: askedMs, random: 0 }))).toEqual([250, 7000, 60_000, 60_000]);
+    expect([0, 7000, 60_000, 3_600_000].map((askedMs) => backoffMs({ failed: 1, retryAfterMs: askedMs, random: 0 }))).toEqual([
+      250, 7000, 60_000, 60_000,
+    ]);
   });
 
   test('Retry-After reaches the wait', async () => {
@@ -226,8 +265,17 @@ describe('waiting', () => {
   });
 
   test.each<[string | null, number | undefined]>([
-    ['120', 120_000], [' 0 ', 0], ['Wed, 21 Oct 2015 07:28:30 GMT', 30_000], ['Wednesday, 21-Oct-15 07:28:30 GMT', 30_000],
-    ['Wed, 21 Oct 2015 07:27:00 GMT', 0], ['-5', undefined], ['1.5', undefined], ['soon', undefined], ['', undefined], [null, undefined], ['99999999999999', undefined],
+    ['120', 120_000],
+    [' 0 ', 0],
+    ['Wed, 21 Oct 2015 07:28:30 GMT', 30_000],
+    ['Wednesday, 21-Oct-15 07:28:30 GMT', 30_000],
+    ['Wed, 21 Oct 2015 07:27:00 GMT', 0],
+    ['-5', undefined],
+    ['1.5', undefined],
+    ['soon', undefined],
+    ['', undefined],
+    [null, undefined],
+    ['99999999999999', undefined],
   ])('Retry-After: %j', (header, expected) => {
     expect(retryAfterMs(header, Date.parse('2015-10-21T07:28:00Z'))).toBe(expected);
   });

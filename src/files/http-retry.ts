@@ -86,9 +86,13 @@ export function backoffMs({ failed, retryAfterMs: askedMs = 0, random }: Backoff
  * Calls `attempt` until it succeeds, fails for good, or has failed with a {@link PassingFault} as often in a row as the rules allow.
  * @throws what `attempt` throws; the signal's reason; at the end the last fault, with the number of attempts
  */
-export async function withRetries<Result>(rules: RetryRules, signal: CancelSignal | undefined, attempt: () => Promise<Result>): Promise<Result> {
+export async function withRetries<Result>(
+  rules: RetryRules,
+  signal: CancelSignal | undefined,
+  attempt: () => Promise<Result>,
+): Promise<Result> {
   const { name: url, attempts } = rules;
-  for (let failed = 0; ; ) {
+  for (let failed = 0; ;) {
     const before = rules.receivedBytes();
     try {
       return await attempt();

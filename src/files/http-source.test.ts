@@ -38,7 +38,11 @@ let requests: string[] = [];
 
 function send(response: ServerResponse, bytes: Uint8Array, { start, end }: Range, headers: Record<string, string> = {}): void {
   const part = bytes.subarray(start, end);
-  response.writeHead(206, { 'content-range': `bytes ${start}-${start + part.length - 1}/${bytes.length}`, 'content-length': part.length, ...headers });
+  response.writeHead(206, {
+    'content-range': `bytes ${start}-${start + part.length - 1}/${bytes.length}`,
+    'content-length': part.length,
+    ...headers,
+  });
   response.end(part);
 }
 
@@ -110,18 +114,34 @@ describe('httpSource', () => {
   });
 
   test.each<[string, Answer, RegExp]>([
-    ['no range support', (_, response) => void response.writeHead(200).end(big), /does not support range requests \(it answered 200, expected 206\). Download the file/],
+    [
+      'no range support',
+      (_, response) => void response.writeHead(200).end(big),
+      /does not support range requests \(it answered 200, expected 206\). Download the file/,
+    ],
     ['a status that says nothing', (_, response) => void response.writeHead(501).end(), /expected status 206, the server answered 501/],
     ['no access', (_, response) => void response.writeHead(403).end(), /big.bin: the server refuses access \(status 403\)/],
     ['no rights', (_, response) => void response.writeHead(401).end(), /refuses access \(status 401\).*pass a fetch function/],
     ['not found', (_, response) => void response.writeHead(404).end(), /no such file \(status 404\)/],
     ['a bad request', (_, response) => void response.writeHead(400).end(), /refuses the request \(status 400 Bad Request\)/],
-    ['a page', (_, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end(page), /a page of HTML in place of the file \(status 200\)/],
+    [
+      'a page',
+      (_, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end(page),
+      /a page of HTML in place of the file \(status 200\)/,
+    ],
     ['no Content-Range', (_, response) => void response.writeHead(206).end('x'), /expected a header "Content-Range/],
     ['an unknown size', (_, response) => void response.writeHead(206, { 'content-range': 'bytes 0-2/*' }).end('abc'), /"bytes 0-2\/\*"/],
-    ['another range', (_, response) => send(response, big, { start: 5, end: 10 }), /asked for 65536 bytes at 0, the server answered with those from 5 to 9/],
+    [
+      'another range',
+      (_, response) => send(response, big, { start: 5, end: 10 }),
+      /asked for 65536 bytes at 0, the server answered with those from 5 to 9/,
+    ],
     ['compression', (_, response, range) => send(response, big, range, { 'content-encoding': 'br' }), /compresses ranges \(br\)/],
-    ['endless redirects', (_, response) => void response.writeHead(302, { location: '/again' }).end(), /connection failed \(redirect count exceeded\)/],
+    [
+      'endless redirects',
+      (_, response) => void response.writeHead(302, { location: '/again' }).end(),
+      /connection failed \(redirect count exceeded\)/,
+    ],
   ])('%s', async (_, broken, pattern) => {
     answer = broken;
     const error = await errorOf(httpSource(`${origin}/big.bin?secret=1`));
@@ -139,8 +159,16 @@ describe('httpSource', () => {
       },
       /sent more than the bytes from 70000 to 71000/,
     ],
-    ['a file of another size', (_, response, range) => send(response, big.subarray(0, 80_000), range), /changed on the server while it was read \(41943057 bytes before, 80000 now\)/],
-    ['a file that is shorter now', (_, response) => void response.writeHead(416, { 'content-range': 'bytes */100' }).end(), /changed on the server while it was read \(it is shorter/],
+    [
+      'a file of another size',
+      (_, response, range) => send(response, big.subarray(0, 80_000), range),
+      /changed on the server while it was read \(41943057 bytes before, 80000 now\)/,
+    ],
+    [
+      'a file that is shorter now',
+      (_, response) => void response.writeHead(416, { 'content-range': 'bytes */100' }).end(),
+      /changed on the server while it was read \(it is shorter/,
+    ],
   ])('later: %s', async (_, broken, pattern) => {
     afterFirst = true;
     answer = broken;
@@ -151,9 +179,21 @@ describe('httpSource', () => {
   });
 
   test.each<[string, (request: number) => Record<string, string>, RegExp]>([
-    ['by its ETag', (request) => ({ etag: `"${request}"`, 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' }), /changed on the server.*ETag "1" before, "2" now/],
-    ['by its date', (request) => ({ 'last-modified': `Mon, 0${request} Jan 2024 00:00:00 GMT` }), /changed on the server.*last modified Mon, 01 Jan .* before, Mon, 02 Jan/],
-    ['by its date, an ETag being gone', (request): Record<string, string> => (request === 1 ? { etag: '"a"', 'last-modified': 'x' } : { 'last-modified': 'y' }), /last modified x before, y now/],
+    [
+      'by its ETag',
+      (request) => ({ etag: `"${request}"`, 'last-modified': 'Mon, 01 Jan 2024 00:00:00 GMT' }),
+      /changed on the server.*ETag "1" before, "2" now/,
+    ],
+    [
+      'by its date',
+      (request) => ({ 'last-modified': `Mon, 0${request} Jan 2024 00:00:00 GMT` }),
+      /changed on the server.*last modified Mon, 01 Jan .* before, Mon, 02 Jan/,
+    ],
+    [
+      'by its date, an ETag being gone',
+      (request): Record<string, string> => (request === 1 ? { etag: '"a"', 'last-modified': 'x' } : { 'last-modified': 'y' }),
+      /last modified x before, y now/,
+    ],
   ])('a file replaced by one of the same size: %s', async (_, headers, pattern) => {
     answer = (_request, response, range) => send(response, big, range, headers(requests.length));
     const source = await httpSource(`${origin}/big.bin`);
@@ -163,7 +203,8 @@ describe('httpSource', () => {
   });
 
   test('a date that changes under the same ETag is no change', async () => {
-    answer = (_, response, range) => send(response, big, range, { etag: '"a"', 'last-modified': `Mon, 0${requests.length} Jan 2024 00:00:00 GMT` });
+    answer = (_, response, range) =>
+      send(response, big, range, { etag: '"a"', 'last-modified': `Mon, 0${requests.length} Jan 2024 00:00:00 GMT` });
     const source = await httpSource(`${origin}/big.bin`);
     await source.read(70_000, new Uint8Array(10));
   });
@@ -241,13 +282,19 @@ describe('httpFolder', () => {
   });
 
   test.each<[string, Answer]>([
-    ...[400, 401, 403, 404, 405, 406, 409, 410, 451].map((status): [string, Answer] => [`status ${status}`, (_, response) => void response.writeHead(status).end('<Error/>')]),
+    ...[400, 401, 403, 404, 405, 406, 409, 410, 451].map((status): [string, Answer] => [
+      `status ${status}`,
+      (_, response) => void response.writeHead(status).end('<Error/>'),
+    ]),
     ['a page of HTML', (_, response) => void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page)],
     ['XHTML', (_, response) => void response.writeHead(200, { 'content-type': 'application/xhtml+xml' }).end(page)],
     ['a page without a type', (_, response) => void response.writeHead(200).end(`\n<!-- app -->\n<HTML>${' '.repeat(100_000)}`)],
     ['a page by ranges', (_, response, range) => send(response, utf8(page), range, { 'content-type': 'text/html' })],
     ['a page by ranges without a type', (_, response, range) => send(response, utf8(page), range)],
-    ['a fragment by ranges', (_, response, range) => send(response, utf8('<head><title>x</title>'), range, { 'content-type': 'text/html' })],
+    [
+      'a fragment by ranges',
+      (_, response, range) => send(response, utf8('<head><title>x</title>'), range, { 'content-type': 'text/html' }),
+    ],
   ])('%s for what is absent', async (_, refuse) => {
     answer = (request, response, range) => {
       const bytes = files[new URL(request.url!, origin).pathname];
@@ -258,24 +305,34 @@ describe('httpFolder', () => {
     await checkpoint.close();
     const error = await errorOf(openCheckpoint(await locate(`${origin}/absent?token=1`)));
     expect(error).toBeInstanceOf(FormatError);
-    expect(error.message).toMatch(/absent has no config.json, which says what model it is \(http:\/\/127.0.0.1:\d+\/absent\/config.json: the server .*\(status \d+.*\)\)\. Copy or download it/);
-    await expect(openCheckpoint(await locate(`${origin}/absent/m.gguf`))).rejects.toThrow(/has no file "m.gguf" \(.*m.gguf: the server .*status/);
-    await expect(loadTokenizer(`${origin}/absent/tokenizer.json`)).rejects.toThrow(/has no file "tokenizer.json" \(.*tokenizer.json: the server .*status/);
+    expect(error.message).toMatch(
+      /absent has no config.json, which says what model it is \(http:\/\/127.0.0.1:\d+\/absent\/config.json: the server .*\(status \d+.*\)\)\. Copy or download it/,
+    );
+    await expect(openCheckpoint(await locate(`${origin}/absent/m.gguf`))).rejects.toThrow(
+      /has no file "m.gguf" \(.*m.gguf: the server .*status/,
+    );
+    await expect(loadTokenizer(`${origin}/absent/tokenizer.json`)).rejects.toThrow(
+      /has no file "tokenizer.json" \(.*tokenizer.json: the server .*status/,
+    );
   });
 
   test('what only looks like a page is the file', async () => {
     const texts = { '/t/a.jinja': '<s>{{ x }}', '/t/b.jinja': '{# <html> #}', '/t/c.jinja': '<|im_start|>', '/t/d.jinja': '<htmlish>' };
     for (const type of ['text/html', 'text/plain']) {
-      answer = (request, response, range) => send(response, utf8(texts[request.url as keyof typeof texts]), range, { 'content-type': type });
+      answer = (request, response, range) =>
+        send(response, utf8(texts[request.url as keyof typeof texts]), range, { 'content-type': type });
       const folder = httpFolder(`${origin}/t`);
       for (const name of Object.keys(texts)) expect(await folder.open(name.slice(3)), name).toBeDefined();
     }
   });
 
   test('weights that are refused are told with their status', async () => {
-    answer = (request, response, range) => (request.url === '/hf/config.json' ? send(response, files['/hf/config.json']!, range) : void response.writeHead(403).end());
+    answer = (request, response, range) =>
+      request.url === '/hf/config.json' ? send(response, files['/hf/config.json']!, range) : void response.writeHead(403).end();
     const error = await errorOf(openCheckpoint(await locate(`${origin}/hf`)));
-    expect(error.message).toMatch(/neither model.safetensors nor model.safetensors.index.json \(.*index.json: the server refuses access \(status 403\)\)\. Weights in other/);
+    expect(error.message).toMatch(
+      /neither model.safetensors nor model.safetensors.index.json \(.*index.json: the server refuses access \(status 403\)\)\. Weights in other/,
+    );
   });
 
   test('a folder on a server without ranges says what to do', async () => {

@@ -88,15 +88,19 @@ export function httpFolder(baseUrl: string | PlatformUrl, options: HttpOptions =
 
 function remoteOf(url: string | PlatformUrl, options: HttpOptions): Remote {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (!parsed || !/^https?:$/.test(parsed.protocol)) throw new InputError(`Expected an http or https URL, found ${JSON.stringify(String(url))}.`);
+  if (!parsed || !/^https?:$/.test(parsed.protocol))
+    throw new InputError(`Expected an http or https URL, found ${JSON.stringify(String(url))}.`);
   const name = parsed.origin + parsed.pathname;
   if (parsed.username !== '' || parsed.password !== '') {
-    throw new InputError(`${name}: the URL holds a user name or password, which is not supported. Pass a fetch function that adds the header instead.`);
+    throw new InputError(
+      `${name}: the URL holds a user name or password, which is not supported. Pass a fetch function that adds the header instead.`,
+    );
   }
   // Called through a closure: a browser's fetch must not be called as a method of another object.
   const call = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   const { attempts = 5, idleTimeoutMs = 30_000, onRetry, wait = waitFor } = options;
-  if (!(Number.isInteger(attempts) && attempts >= 1)) throw new InputError(`attempts must be an integer from 1, found ${String(attempts)}.`);
+  if (!(Number.isInteger(attempts) && attempts >= 1))
+    throw new InputError(`attempts must be an integer from 1, found ${String(attempts)}.`);
   if (!(idleTimeoutMs > 0)) throw new InputError(`idleTimeoutMs must be a number above 0, found ${String(idleTimeoutMs)}.`);
   return { url: parsed, name, fetch: call, idleTimeoutMs, attempts, onRetry, wait };
 }
@@ -193,7 +197,8 @@ async function withIdleLimit<Result>(
 ): Promise<Result> {
   signal?.throwIfAborted();
   const stop = new AbortController();
-  const giveUp = () => stop.abort(new PassingFault({ reason: `the server sent nothing for ${remote.idleTimeoutMs / 1000} s`, advice: 'Try again later.' }));
+  const giveUp = () =>
+    stop.abort(new PassingFault({ reason: `the server sent nothing for ${remote.idleTimeoutMs / 1000} s`, advice: 'Try again later.' }));
   let timer = setTimeout(giveUp, remote.idleTimeoutMs);
   const forward = () => stop.abort(signal?.reason);
   signal?.addEventListener('abort', forward, { once: true });
@@ -256,15 +261,19 @@ async function* chunksOf(response: Response, request: Request): AsyncGenerator<U
 /** Puts an answer's body at the end of what the transfer has; what arrives before a break is kept. */
 async function readBody(response: Response, part: Transfer, request: Request): Promise<void> {
   const { remote: { name }, into, offset } = part;
-  const cutShort = (cause?: unknown) => new PassingFault({
-    reason: `the server's answer was cut short: expected the bytes from ${offset} to ${offset + into.length}, but it ends at ${offset + part.done}`,
-    advice: 'The file there is probably incomplete, or the connection bad: try again later.',
-    error: FormatError,
-    cause,
-  });
+  const cutShort = (cause?: unknown) =>
+    new PassingFault({
+      reason: `the server's answer was cut short: expected the bytes from ${offset} to ${offset + into.length}, but it ends at ${offset + part.done}`,
+      advice: 'The file there is probably incomplete, or the connection bad: try again later.',
+      error: FormatError,
+      cause,
+    });
   try {
     for await (const chunk of chunksOf(response, request)) {
-      if (part.done + chunk.length > into.length) throw new FormatError(`${name}: the server sent more than the bytes from ${offset} to ${offset + into.length} that were asked for.`);
+      if (part.done + chunk.length > into.length)
+        throw new FormatError(
+          `${name}: the server sent more than the bytes from ${offset} to ${offset + into.length} that were asked for.`,
+        );
       into.set(chunk, part.done);
       part.done += chunk.length;
     }

@@ -17,13 +17,26 @@ function open(files: Record<string, Uint8Array>, fileName?: string) {
 
 describe('openCheckpoint', () => {
   const hf = { 'config.json': config, 'model.safetensors': smallSafetensors(), 'chat_template.jinja': utf8('\uFEFFhi {{ x }}') };
-  const index = utf8({ weight_map: Object.fromEntries(['model.norm.weight', 'model.embed_tokens.weight', 'lm_head.weight'].map((name) => [name, 'y-00001-of-00001.safetensors'])) });
+  const index = utf8({
+    weight_map: Object.fromEntries(
+      ['model.norm.weight', 'model.embed_tokens.weight', 'lm_head.weight'].map((name) => [name, 'y-00001-of-00001.safetensors']),
+    ),
+  });
   const sharded = { 'config.json': config, 'y.safetensors.index.json': index, 'y-00001-of-00001.safetensors': smallSafetensors() };
 
   test('a folder', async () => {
     const checkpoint = await open(hf);
-    expect(checkpoint).toMatchObject({ format: 'safetensors', architecture: 'qwen3', name: 'memory', config: { hidden_size: 8 }, sizeBytes: smallSafetensors().length });
-    expect([...checkpoint.assets.entries()]).toEqual([['config.json', new TextDecoder().decode(config)], ['chat_template.jinja', 'hi {{ x }}']]);
+    expect(checkpoint).toMatchObject({
+      format: 'safetensors',
+      architecture: 'qwen3',
+      name: 'memory',
+      config: { hidden_size: 8 },
+      sizeBytes: smallSafetensors().length,
+    });
+    expect([...checkpoint.assets.entries()]).toEqual([
+      ['config.json', new TextDecoder().decode(config)],
+      ['chat_template.jinja', 'hi {{ x }}'],
+    ]);
   });
 
   test.each<[string, Record<string, Uint8Array>, string, string]>([
@@ -42,9 +55,17 @@ describe('openCheckpoint', () => {
   });
 
   test("a config.json that holds Python's Infinity and NaN", async () => {
-    const pythons = new TextEncoder().encode('{"model_type": "llama", "time_step_limit": [0.0, Infinity], "x": NaN, "y": -Infinity, "name": "Infinity, NaN"}');
+    const pythons = new TextEncoder().encode(
+      '{"model_type": "llama", "time_step_limit": [0.0, Infinity], "x": NaN, "y": -Infinity, "name": "Infinity, NaN"}',
+    );
     const checkpoint = await open({ ...hf, 'config.json': pythons });
-    expect(checkpoint.config).toEqual({ model_type: 'llama', time_step_limit: [0, Infinity], x: Number.NaN, y: -Infinity, name: 'Infinity, NaN' });
+    expect(checkpoint.config).toEqual({
+      model_type: 'llama',
+      time_step_limit: [0, Infinity],
+      x: Number.NaN,
+      y: -Infinity,
+      name: 'Infinity, NaN',
+    });
   });
 
   test.each<[string, Record<string, Uint8Array>, string | undefined, RegExp]>([
@@ -52,14 +73,29 @@ describe('openCheckpoint', () => {
     ['no weights', { 'config.json': config }, undefined, /neither model.safetensors nor model.safetensors.index.json.*\.bin/],
     ['no such file', hf, 'x.safetensors', /no file "x.safetensors"/],
     ['no such GGUF file', {}, 'x.gguf', /no file "x.gguf"/],
-    ['a shard without an index', { 'config.json': config, 'z-00001-of-00002.safetensors': smallSafetensors() }, 'z-00001-of-00002.safetensors', /no index "z.safetensors.index.json"/],
+    [
+      'a shard without an index',
+      { 'config.json': config, 'z-00001-of-00002.safetensors': smallSafetensors() },
+      'z-00001-of-00002.safetensors',
+      /no index "z.safetensors.index.json"/,
+    ],
     ['a text file', { 'a.txt': utf8('hello') }, 'a.txt', /"a.txt" is not a model file/],
     ['a config that is not JSON', { ...hf, 'config.json': utf8('{"a":') }, undefined, /config.json is not valid JSON/],
     ['a config that is a list', { ...hf, 'config.json': utf8([]) }, undefined, /must be a JSON object, found an array/],
     ['a config without model_type', { ...hf, 'config.json': utf8({}) }, undefined, /no string "model_type"/],
     ['a config with a numeric model_type', { ...hf, 'config.json': utf8({ model_type: 3 }) }, undefined, /no string "model_type"/],
-    ['a template that is not UTF-8', { ...hf, 'chat_template.jinja': new Uint8Array([0xff]) }, undefined, /chat_template.jinja is not valid UTF-8/],
-    ['a config beyond 16 MiB', { ...hf, 'config.json': new Uint8Array(16 * 1024 * 1024 + 1) }, undefined, /config.json has 16777217 bytes.*at most 16777216/],
+    [
+      'a template that is not UTF-8',
+      { ...hf, 'chat_template.jinja': new Uint8Array([0xff]) },
+      undefined,
+      /chat_template.jinja is not valid UTF-8/,
+    ],
+    [
+      'a config beyond 16 MiB',
+      { ...hf, 'config.json': new Uint8Array(16 * 1024 * 1024 + 1) },
+      undefined,
+      /config.json has 16777217 bytes.*at most 16777216/,
+    ],
   ])('%s', async (_, files, fileName, pattern) => {
     const error = await open(files, fileName).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(FormatError);
@@ -67,7 +103,14 @@ describe('openCheckpoint', () => {
   });
 });
 
-const split = (no: number) => ggufBytes({ metadata: [['general.architecture', text('llama')], ['split.no', u16(no)], ['split.count', u16(2)]] });
+const split = (no: number) =>
+  ggufBytes({
+    metadata: [
+      ['general.architecture', text('llama')],
+      ['split.no', u16(no)],
+      ['split.count', u16(2)],
+    ],
+  });
 
 describe('locate', () => {
   let root = '';

@@ -25,7 +25,24 @@ function randomOf(seed: number): (below: number) => number {
   };
 }
 
-const lies = [0n, 1n, 2n, 4n, 127n, 128n, 255n, 65_535n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n];
+const lies = [
+  0n,
+  1n,
+  2n,
+  4n,
+  127n,
+  128n,
+  255n,
+  65_535n,
+  2n ** 31n,
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 53n - 1n,
+  2n ** 53n,
+  2n ** 63n - 1n,
+  2n ** 63n,
+  2n ** 64n - 1n,
+];
 
 function mutate(original: Uint8Array, random: (below: number) => number): Uint8Array {
   let bytes = original.slice();
@@ -91,7 +108,12 @@ interface Subject {
 
 const splitPart = (no: number) =>
   ggufBytes({
-    metadata: [['general.architecture', text('llama')], ['split.no', u16(no)], ['split.count', u16(2)], ['split.tensors.count', { type: 'i32', value: 2 }]],
+    metadata: [
+      ['general.architecture', text('llama')],
+      ['split.no', u16(no)],
+      ['split.count', u16(2)],
+      ['split.tensors.count', { type: 'i32', value: 2 }],
+    ],
     tensors: [{ name: `t${no}`, dims: [8], typeId: 0, offset: 0 }],
     data: new Uint8Array(32),
   });
@@ -99,7 +121,9 @@ const hf: readonly (readonly [string, Uint8Array])[] = [
   ['config.json', utf8({ model_type: 'llama' })],
   ['model.safetensors', smallSafetensors()],
 ];
-const index = utf8({ weight_map: { 'model.norm.weight': 'a.safetensors', 'model.embed_tokens.weight': 'a.safetensors', 'lm_head.weight': 'a.safetensors' } });
+const index = utf8({
+  weight_map: { 'model.norm.weight': 'a.safetensors', 'model.embed_tokens.weight': 'a.safetensors', 'lm_head.weight': 'a.safetensors' },
+});
 const subjects: readonly Subject[] = [
   { name: 'gguf', files: new Map([['m.gguf', smallGguf()]]), opened: 'm.gguf', mutated: ['m.gguf'], mutate },
   {

@@ -36,7 +36,23 @@ describe('safetensors', () => {
   });
 
   test.each(
-    Object.entries({ F64: 8, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1, I64: 8, I32: 4, I16: 2, I8: 1, U64: 8, U32: 4, U16: 2, U8: 1, BOOL: 1 }),
+    Object.entries({
+      F64: 8,
+      F32: 4,
+      F16: 2,
+      BF16: 2,
+      F8_E4M3: 1,
+      F8_E5M2: 1,
+      I64: 8,
+      I32: 4,
+      I16: 2,
+      I8: 1,
+      U64: 8,
+      U32: 4,
+      U16: 2,
+      U8: 1,
+      BOOL: 1,
+    }),
   )('%s takes %i bytes', async (dtype, size) => {
     const bytes = safetensorsBytes({ t: { dtype, shape: [2, 3], data_offsets: [0, 6 * size] } }, new Uint8Array(6 * size));
     expect((await readBytes(bytes)).get('t')).toMatchObject({ type: dtype.toLowerCase(), sizeBytes: 6 * size });
@@ -76,7 +92,8 @@ describe('sharded safetensors', () => {
     'x-00001-of-00002.safetensors': shard('a', 1),
     'x-00002-of-00002.safetensors': shard('b', 2),
   };
-  const withStray = (name: string, value: number) => safetensorsBytes({ [name]: tensor(0, 8), stray: tensor(8, 16) }, new Uint8Array(16).fill(value));
+  const withStray = (name: string, value: number) =>
+    safetensorsBytes({ [name]: tensor(0, 8), stray: tensor(8, 16) }, new Uint8Array(16).fill(value));
   const folder = (changes: Record<string, Uint8Array> = {}, without = '') =>
     memoryFolder(new Map(Object.entries({ ...sound, ...changes }).filter(([name]) => name !== without)), 'memory');
 
@@ -90,10 +107,39 @@ describe('sharded safetensors', () => {
   });
 
   test.each<[string, Record<string, Uint8Array>, RegExp]>([
-    ['a tensor that no shard holds', { 'model.safetensors.index.json': index({ a: 'x-00001-of-00002.safetensors', b: 'x-00002-of-00002.safetensors', c: 'x-00001-of-00002.safetensors' }) }, /index.json puts the tensor "c" in "x-00001-of-00002.safetensors", which does not hold it\. The files do not belong together/],
-    ['a tensor in the wrong shard', { 'x-00002-of-00002.safetensors': shard('c', 2), 'model.safetensors.index.json': index({ a: 'x-00001-of-00002.safetensors', c: 'x-00001-of-00002.safetensors', d: 'x-00002-of-00002.safetensors' }) }, /puts the tensor "c" in "x-00001-of-00002.safetensors", which does not hold it \("x-00002-of-00002.safetensors" does\)/],
-    ['a tensor in two shards that the index does not list', { 'x-00001-of-00002.safetensors': withStray('a', 1), 'x-00002-of-00002.safetensors': withStray('b', 2) }, /"x-00001-of-00002.safetensors" and "x-00002-of-00002.safetensors" both hold the tensor "stray", which memory.model.safetensors.index.json does not list/],
-    ['a path upwards', { 'model.safetensors.index.json': index({ a: '../x-00001-of-00002.safetensors' }) }, /"\.\.\/x-00001-of-00002.safetensors" is not the plain name/],
+    [
+      'a tensor that no shard holds',
+      {
+        'model.safetensors.index.json': index({
+          a: 'x-00001-of-00002.safetensors',
+          b: 'x-00002-of-00002.safetensors',
+          c: 'x-00001-of-00002.safetensors',
+        }),
+      },
+      /index.json puts the tensor "c" in "x-00001-of-00002.safetensors", which does not hold it\. The files do not belong together/,
+    ],
+    [
+      'a tensor in the wrong shard',
+      {
+        'x-00002-of-00002.safetensors': shard('c', 2),
+        'model.safetensors.index.json': index({
+          a: 'x-00001-of-00002.safetensors',
+          c: 'x-00001-of-00002.safetensors',
+          d: 'x-00002-of-00002.safetensors',
+        }),
+      },
+      /puts the tensor "c" in "x-00001-of-00002.safetensors", which does not hold it \("x-00002-of-00002.safetensors" does\)/,
+    ],
+    [
+      'a tensor in two shards that the index does not list',
+      { 'x-00001-of-00002.safetensors': withStray('a', 1), 'x-00002-of-00002.safetensors': withStray('b', 2) },
+      /"x-00001-of-00002.safetensors" and "x-00002-of-00002.safetensors" both hold the tensor "stray", which memory.model.safetensors.index.json does not list/,
+    ],
+    [
+      'a path upwards',
+      { 'model.safetensors.index.json': index({ a: '../x-00001-of-00002.safetensors' }) },
+      /"\.\.\/x-00001-of-00002.safetensors" is not the plain name/,
+    ],
     ['an absolute path', { 'model.safetensors.index.json': index({ a: '/etc/passwd' }) }, /refused/],
     ['a Windows path', { 'model.safetensors.index.json': index({ a: '..\\x' }) }, /refused/],
     ['a drive', { 'model.safetensors.index.json': index({ a: 'C:x' }) }, /refused/],
@@ -115,19 +161,30 @@ describe('sharded safetensors', () => {
     expect(superseded).toEqual([]);
   });
 
-  test.each([['later', 'x-00001', 'x-00002'], ['earlier', 'x-00002', 'x-00001']])('the index decides between two copies, the %s shard being stale', async (_, right, stale) => {
-    const files = { [`${right}-of-00002.safetensors`]: shard('a', 1), [`${stale}-of-00002.safetensors`]: safetensorsBytes({ a: tensor(0, 8), b: tensor(8, 16) }, new Uint8Array(16).fill(2)) };
+  test.each([
+    ['later', 'x-00001', 'x-00002'],
+    ['earlier', 'x-00002', 'x-00001'],
+  ])('the index decides between two copies, the %s shard being stale', async (_, right, stale) => {
+    const files = {
+      [`${right}-of-00002.safetensors`]: shard('a', 1),
+      [`${stale}-of-00002.safetensors`]: safetensorsBytes({ a: tensor(0, 8), b: tensor(8, 16) }, new Uint8Array(16).fill(2)),
+    };
     const map = { a: `${right}-of-00002.safetensors`, b: `${stale}-of-00002.safetensors` };
     const { tensors, superseded } = await openHfFolder(folder({ ...files, 'model.safetensors.index.json': index(map) }));
     const into = new Uint8Array(8);
     await tensors.get('a')!.read(0, into);
     expect(into).toEqual(new Uint8Array(8).fill(1));
     expect([...tensors.keys()].toSorted()).toEqual(['a', 'b']);
-    expect(superseded).toEqual([{ name: 'a', reason: `a copy in ${stale}-of-00002.safetensors; the index puts it in ${right}-of-00002.safetensors` }]);
+    expect(superseded).toEqual([
+      { name: 'a', reason: `a copy in ${stale}-of-00002.safetensors; the index puts it in ${right}-of-00002.safetensors` },
+    ]);
   });
 
   test('a missing shard', async () => {
-    await expectFormatError(openHfFolder(folder({}, 'x-00002-of-00002.safetensors')), /names the file "x-00002-of-00002.safetensors", which is missing/);
+    await expectFormatError(
+      openHfFolder(folder({}, 'x-00002-of-00002.safetensors')),
+      /names the file "x-00002-of-00002.safetensors", which is missing/,
+    );
   });
 });
 
@@ -141,7 +198,11 @@ test.each(goldens)('golden %s holds the bytes that a plain reader finds', async 
       const entry = checkpoint.tensors.get(tensorName)!;
       const bytes = new Uint8Array(entry.sizeBytes);
       await entry.read(0, bytes);
-      expect({ shape: entry.shape, type: entry.type, same: Buffer.compare(bytes, expected.bytes) }).toEqual({ shape: expected.shape, type: 'f32', same: 0 });
+      expect({ shape: entry.shape, type: entry.type, same: Buffer.compare(bytes, expected.bytes) }).toEqual({
+        shape: expected.shape,
+        type: 'f32',
+        same: 0,
+      });
     }
   }
   await checkpoint.close();
@@ -157,7 +218,13 @@ test('sharded and single golden hold the same weights', async () => {
 test.skipIf(!hasShared('ember-21m/model.safetensors'))('ember-21m', async () => {
   const checkpoint = await openHfFolder(directorySource(`${sharedPath}/ember-21m`));
   expect(checkpoint.architecture).toBe('qwen3');
-  expect([...checkpoint.assets.keys()]).toEqual(['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']);
+  expect([...checkpoint.assets.keys()]).toEqual([
+    'config.json',
+    'generation_config.json',
+    'tokenizer.json',
+    'tokenizer_config.json',
+    'chat_template.jinja',
+  ]);
   const plain = readFixtureTensors(`${sharedPath}/ember-21m/model.safetensors`);
   expect([...checkpoint.tensors.keys()].toSorted()).toEqual([...plain.keys()].toSorted());
   const source = await fileSource(`${sharedPath}/ember-21m/golden.safetensors`);

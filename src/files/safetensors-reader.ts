@@ -156,7 +156,13 @@ export async function readShardedSafetensors(
     }
   }
   checkAllListed(weightMap, { tensors, copies, index });
-  return { tensors, superseded: copies.map(({ name, fileName }) => ({ name, reason: `a copy in ${fileName}; the index puts it in ${weightMap.get(name)}` })) };
+  return {
+    tensors,
+    superseded: copies.map(({ name, fileName }) => ({
+      name,
+      reason: `a copy in ${fileName}; the index puts it in ${weightMap.get(name)}`,
+    })),
+  };
 }
 
 function addUnlisted(tensors: Map<string, TensorEntry>, entry: TensorEntry): void {
@@ -191,10 +197,12 @@ function checkAllListed(weightMap: ReadonlyMap<string, string>, { tensors, copie
 async function readWeightMap(index: ByteSource, options: ReadOptions | undefined): Promise<Map<string, string>> {
   const json = parseJsonObject(decodeUtf8(await readWhole(index, maxIndexBytes, options), index.name), index.name);
   const weightMap = json['weight_map'];
-  if (!isJsonObject(weightMap)) throw new FormatError(`${index.name} has no object "weight_map" from tensors to files. Is it the index of a sharded model?`);
+  if (!isJsonObject(weightMap))
+    throw new FormatError(`${index.name} has no object "weight_map" from tensors to files. Is it the index of a sharded model?`);
   const files = new Map<string, string>();
   for (const [name, fileName] of Object.entries(weightMap)) {
-    if (typeof fileName !== 'string') throw new FormatError(`${index.name}: the file of tensor ${JSON.stringify(name)} must be a string. The index is damaged.`);
+    if (typeof fileName !== 'string')
+      throw new FormatError(`${index.name}: the file of tensor ${JSON.stringify(name)} must be a string. The index is damaged.`);
     checkPlainFileName(fileName, `${index.name}: tensor ${JSON.stringify(name)}`);
     files.set(name, fileName);
   }

@@ -36,7 +36,10 @@ export function specialIds({ settings, config, generation, idOf, vocabSize }: Sp
   const set = (key: string, id: number | undefined) => {
     if (id !== undefined && id < vocabSize) named.set(key, id);
   };
-  const listed = generation['eos_token_id'] === undefined || generation['eos_token_id'] === null ? idList(config['eos_token_id']) : idList(generation['eos_token_id']);
+  const listed =
+    generation['eos_token_id'] === undefined || generation['eos_token_id'] === null
+      ? idList(config['eos_token_id'])
+      : idList(generation['eos_token_id']);
   const fromToken = idOfToken('eos');
   const eos = fromToken ?? listed[0];
   const endIds = [...new Set(eos === undefined ? listed : [eos, ...listed])].filter((id) => id < vocabSize);

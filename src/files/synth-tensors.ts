@@ -34,7 +34,10 @@ export async function synthTensors(writer: GgufWriter, tensors: readonly SynthTe
   for (const tensor of tensors) {
     let pool = pools.get(tensor.type);
     if (!tensor.from && !pool) {
-      pool = { bytes: blockPool({ type: tensor.type, blocks: poolBlocks(tensor.type, mostRows), deviation, seed: seed + pools.size }), next: 0 };
+      pool = {
+        bytes: blockPool({ type: tensor.type, blocks: poolBlocks(tensor.type, mostRows), deviation, seed: seed + pools.size }),
+        next: 0,
+      };
       pools.set(tensor.type, pool);
     }
     for (const bytes of tensor.from ? [floatBytes(tensor.from)] : pieces(pool!, sizeOf(tensor))) {

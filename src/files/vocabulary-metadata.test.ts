@@ -7,7 +7,12 @@ import { vocabularyMetadata } from './vocabulary-metadata.ts';
 const preTokenizer = {
   type: 'Sequence',
   pretokenizers: [
-    { type: 'Split', pattern: { Regex: String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+` } },
+    {
+      type: 'Split',
+      pattern: {
+        Regex: String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+      },
+    },
     { type: 'ByteLevel', use_regex: false },
   ],
 };
@@ -41,7 +46,12 @@ function keysOf(parts: Parts): Record<string, unknown> {
   if (parts.generation) assets.set('generation_config.json', JSON.stringify(parts.generation));
   if (parts.template) assets.set('chat_template.jinja', parts.template);
   const metadata = vocabularyMetadata({ assets, config: parts.config, vocabSize: parts.vocabSize ?? 10, name: 'folder' });
-  return Object.fromEntries([...metadata].map(([key, { value }]) => [key.replace('tokenizer.ggml.', ''), typeof value === 'object' ? Array.from(value as ArrayLike<unknown>) : value]));
+  return Object.fromEntries(
+    [...metadata].map(([key, { value }]) => [
+      key.replace('tokenizer.ggml.', ''),
+      typeof value === 'object' ? Array.from(value as ArrayLike<unknown>) : value,
+    ]),
+  );
 }
 
 describe('vocabularyMetadata', () => {
@@ -58,7 +68,11 @@ describe('vocabularyMetadata', () => {
   });
 
   test('every end token is kept, and those that GGUF has a name for get it', () => {
-    const keys = keysOf({ config: { bos_token_id: 4, eos_token_id: [5, 6, 7] }, generation: { eos_token_id: [5, 6, 7] }, settings: { eos_token: '<|eot_id|>' } });
+    const keys = keysOf({
+      config: { bos_token_id: 4, eos_token_id: [5, 6, 7] },
+      generation: { eos_token_id: [5, 6, 7] },
+      settings: { eos_token: '<|eot_id|>' },
+    });
     expect(keys).toMatchObject({ bos_token_id: 4, eos_token_id: 7, eom_token_id: 6, 'ingot.eos_token_ids': [7, 5, 6] });
     const other = keysOf({ config: { eos_token_id: [5, 6, 7] } });
     expect(other).toMatchObject({ eos_token_id: 5, eot_token_id: 7, eom_token_id: 6, 'ingot.eos_token_ids': [5, 6, 7] });
@@ -78,7 +92,10 @@ describe('vocabularyMetadata', () => {
       special_tokens: { [bos]: { id: bos, ids: [4], tokens: [bos] } },
     };
     const around = (post: JsonObject | null, settings: JsonObject = {}) =>
-      keysOf({ tokenizer: { ...tokenizer, post_processor: post }, settings: { bos_token: bos, eos_token: '<|end_of_text|>', ...settings } });
+      keysOf({
+        tokenizer: { ...tokenizer, post_processor: post },
+        settings: { bos_token: bos, eos_token: '<|end_of_text|>', ...settings },
+      });
     expect(around({ type: 'Sequence', processors: [{ type: 'ByteLevel' }, template] })['add_bos_token']).toBe(true);
     expect(around(template, { add_bos_token: false })['add_bos_token']).toBe(true);
     expect(around(template, { bos_token: null })).toMatchObject({ add_bos_token: true, bos_token_id: 4 });
@@ -87,7 +104,9 @@ describe('vocabularyMetadata', () => {
       expect(around(silent)).toMatchObject({ add_bos_token: false });
       expect(around(silent, { add_bos_token: true, bos_token: null })).toMatchObject({ add_bos_token: false });
     }
-    expect(() => around({ type: 'BertProcessing', cls: [bos, 4], sep: ['<|eot_id|>', 7] })).toThrow(/GGUF can only say whether BOS \(4\) and EOS \(5\)/);
+    expect(() => around({ type: 'BertProcessing', cls: [bos, 4], sep: ['<|eot_id|>', 7] })).toThrow(
+      /GGUF can only say whether BOS \(4\) and EOS \(5\)/,
+    );
   });
 
   test('chat templates: the file first, then one text, then several', () => {
@@ -101,7 +120,11 @@ describe('vocabularyMetadata', () => {
 
   test.each([
     ['more tokens than rows', { vocabSize: 8 }, /"<think>" has the id 8, but the model has 8 rows/],
-    ['another kind of model', { tokenizer: { ...tokenizer, model: { type: 'Unigram', vocab: [] } } }, /only BPE can be converted, found "Unigram"/],
+    [
+      'another kind of model',
+      { tokenizer: { ...tokenizer, model: { type: 'Unigram', vocab: [] } } },
+      /only BPE can be converted, found "Unigram"/,
+    ],
     ['a split without a name', { tokenizer: { ...tokenizer, pre_tokenizer: { type: 'Metaspace' } } }, /GGUF has no name known here/],
     ['no split', { tokenizer: { ...tokenizer, pre_tokenizer: null } }, /no pre_tokenizer/],
     ['a merge of three', { tokenizer: { ...tokenizer, model: { ...tokenizer.model, merges: [['a', 'b', 'c']] } } }, /a merge must be/],
@@ -113,7 +136,12 @@ describe('vocabularyMetadata', () => {
   });
 
   test('a folder without tokenizer.json has ids of special tokens and no tokens', () => {
-    const metadata = vocabularyMetadata({ assets: new Map(), config: { bos_token_id: 1, eos_token_id: [2, 3] }, vocabSize: 10, name: 'folder' });
+    const metadata = vocabularyMetadata({
+      assets: new Map(),
+      config: { bos_token_id: 1, eos_token_id: [2, 3] },
+      vocabSize: 10,
+      name: 'folder',
+    });
     expect([...metadata.keys()]).toEqual(['tokenizer.ggml.bos_token_id', 'tokenizer.ggml.eos_token_id', 'ingot.eos_token_ids']);
     expect(vocabularyMetadata({ assets: new Map(), config: {}, vocabSize: 10, name: 'folder' }).size).toBe(0);
   });

@@ -65,7 +65,9 @@ function parseAsset(source: VocabularySource, name: AssetName): JsonObject {
 function objectAt(object: JsonObject, key: string, where: string): JsonObject {
   const value = object[key];
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw new FormatError(`${where} must hold an object ${JSON.stringify(key)}, found ${value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 60)}.`);
+  throw new FormatError(
+    `${where} must hold an object ${JSON.stringify(key)}, found ${value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 60)}.`,
+  );
 }
 
 function preOf(tokenizer: JsonObject, where: string): string {
@@ -76,7 +78,9 @@ function preOf(tokenizer: JsonObject, where: string): string {
   }
   const kind = preTokenizerKind(pre as JsonObject);
   if (kind !== undefined) return kind;
-  throw new FormatError(`${where}: GGUF has no name known here for how this tokenizer splits text: ${JSON.stringify(pre).slice(0, 400)}. ${advice}`);
+  throw new FormatError(
+    `${where}: GGUF has no name known here for how this tokenizer splits text: ${JSON.stringify(pre).slice(0, 400)}. ${advice}`,
+  );
 }
 
 interface AddedToken {
@@ -96,7 +100,9 @@ function tokenTable(tokenizer: JsonObject, model: JsonObject, source: Vocabulary
       throw new FormatError(`${where}: token ${JSON.stringify(text)} has the id ${JSON.stringify(id)}.`);
     }
     if ((id as number) >= vocabSize) {
-      throw new FormatError(`${where}: token ${JSON.stringify(text)} has the id ${id as number}, but the model has ${vocabSize} rows. They do not belong together.`);
+      throw new FormatError(
+        `${where}: token ${JSON.stringify(text)} has the id ${id as number}, but the model has ${vocabSize} rows. They do not belong together.`,
+      );
     }
     tokens[id as number] = text;
     types[id as number] = type;

@@ -55,11 +55,13 @@ export function attentionSizes(shape: AttentionShape): AttentionSizes {
   const { heads, kvHeads, headDim, kv, output } = shape;
   if (headDim % 4 !== 0) throw new Error(`attention: headDim is ${headDim}, which is not a multiple of 4`);
   if (heads % kvHeads !== 0) throw new Error(`attention: ${heads} heads do not share ${kvHeads} key heads evenly`);
-  if (output === 'q8' && headDim % Q8_BLOCK !== 0) throw new Error(`attention: headDim is ${headDim}; a q8 output wants a multiple of ${Q8_BLOCK}`);
+  if (output === 'q8' && headDim % Q8_BLOCK !== 0)
+    throw new Error(`attention: headDim is ${headDim}; a q8 output wants a multiple of ${Q8_BLOCK}`);
   for (const { rotaryDim } of [shape.q, shape.k]) {
     if (rotaryDim % 2 !== 0 || rotaryDim > headDim) throw new Error(`attention: rotaryDim is ${rotaryDim}, headDim ${headDim}`);
   }
-  if (shape.q.rotaryDim > 0 && shape.k.rotaryDim > 0 && shape.q.rotaryDim !== shape.k.rotaryDim) throw new Error('attention: q and k read one rope table, but their rotaryDim differs');
+  if (shape.q.rotaryDim > 0 && shape.k.rotaryDim > 0 && shape.q.rotaryDim !== shape.k.rotaryDim)
+    throw new Error('attention: q and k read one rope table, but their rotaryDim differs');
   const quadsOfChunk = kv === 'f16' ? 2 : 1;
   const chunks = Math.ceil(headDim / (4 * quadsOfChunk));
   return { group: heads / kvHeads, quads: headDim / 4, paddedQuads: chunks * quadsOfChunk, chunks, quadsOfChunk };
@@ -90,7 +92,10 @@ export function headSource(shape: AttentionShape, name: HeadInput): string {
 }
 
 /** WGSL expression of the first quad of a head of an input, `row` and `head` being u32 expressions. */
-export function headQuadAt(shape: AttentionShape, { name, row, head }: { readonly name: HeadInput; readonly row: string; readonly head: string }): string {
+export function headQuadAt(
+  shape: AttentionShape,
+  { name, row, head }: { readonly name: HeadInput; readonly row: string; readonly head: string },
+): string {
   const { heads, kvHeads, input } = shape;
   const { quads } = attentionSizes(shape);
   const before = { q: 0, k: heads, v: heads + kvHeads }[name];
@@ -101,7 +106,9 @@ export function headQuadAt(shape: AttentionShape, { name, row, head }: { readonl
 
 /** `qQuad`, `kQuad` and, where there is a norm, `qFactor`, `kFactor` (wgsl/head-preparation.ts). */
 export function headFunctions(shape: AttentionShape, used: readonly ('q' | 'k')[]): string {
-  return used.map((name) => headPreparationFunctions({ ...shape[name], name, source: headSource(shape, name), headDim: shape.headDim })).join('\n');
+  return used
+    .map((name) => headPreparationFunctions({ ...shape[name], name, source: headSource(shape, name), headDim: shape.headDim }))
+    .join('\n');
 }
 
 const u32s = (name: string): Binding => ({ name, access: 'read', type: 'array<u32>' });

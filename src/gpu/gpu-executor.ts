@@ -59,10 +59,19 @@ async function loadProgram(request: ProgramRequest, options: GpuExecutorOptions)
   }
 }
 
-function requestsOf({ weights }: ModelPlan, request: ProgramRequest): { readonly matrices: readonly MatrixRequest[]; readonly vectors: readonly VectorRequest[] } {
+function requestsOf(
+  { weights }: ModelPlan,
+  request: ProgramRequest,
+): { readonly matrices: readonly MatrixRequest[]; readonly vectors: readonly VectorRequest[] } {
   return {
-    matrices: [...weights.matrices.values()].map(({ weights: refs, ...matrix }) => ({ ...matrix, sources: refs.map(({ id }) => sourceOf(request, id)) })),
-    vectors: [...weights.vectors.values()].map(({ key, parts }) => ({ key, parts: parts.map(({ weight, length }) => ({ length, source: weight && sourceOf(request, weight.id) })) })),
+    matrices: [...weights.matrices.values()].map(({ weights: refs, ...matrix }) => ({
+      ...matrix,
+      sources: refs.map(({ id }) => sourceOf(request, id)),
+    })),
+    vectors: [...weights.vectors.values()].map(({ key, parts }) => ({
+      key,
+      parts: parts.map(({ weight, length }) => ({ length, source: weight && sourceOf(request, weight.id) })),
+    })),
   };
 }
 
@@ -75,7 +84,11 @@ async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): P
   const { signal, onProgress } = request;
   const pipelines = createPipelines(gpu, { onProgress: (loaded, total) => onProgress?.({ phase: 'compile', loaded, total }) });
   // Kernels compile while weights load: the driver works on other cores, and takes first what weights wait for.
-  const compiling = Promise.all([model.repackKernels, model.one.kernels, ...[...model.graphs.values()].map(({ many }) => many.kernels)].map((kernels) => compileKernels(pipelines, kernels)));
+  const compiling = Promise.all(
+    [model.repackKernels, model.one.kernels, ...[...model.graphs.values()].map(({ many }) => many.kernels)].map((kernels) =>
+      compileKernels(pipelines, kernels),
+    ),
+  );
   const samplers = compileKernels(pipelines, model.samplerKernels);
   for (const promise of [compiling, samplers]) promise.catch(() => {});
   const weights = await loadWeights({ gpu, pipelines, ...requestsOf(model, request), signal, onProgress });
@@ -91,10 +104,18 @@ async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): P
     graphs.set(name, { many: await createRunnablePlan(base, { graph, steps: many, limits, tileRows }), tapLimits, createTapped });
   }
   const pipelinesOfSampler = await samplers;
-  const sampler = await gpu.guard('Allocating the sampler', () => createTokenSampler({ ...model.sampler, gpu, pipelines: pipelinesOfSampler, logits: base.logits, inputs: {
-    tokens: one.activations.bufferOf(inputOf(decoder.graph, names.tokens), 'floats'),
-    positions: one.activations.bufferOf(inputOf(decoder.graph, names.positions), 'floats'),
-  } }));
+  const sampler = await gpu.guard('Allocating the sampler', () =>
+    createTokenSampler({
+      ...model.sampler,
+      gpu,
+      pipelines: pipelinesOfSampler,
+      logits: base.logits,
+      inputs: {
+        tokens: one.activations.bufferOf(inputOf(decoder.graph, names.tokens), 'floats'),
+        positions: one.activations.bufferOf(inputOf(decoder.graph, names.positions), 'floats'),
+      },
+    }),
+  );
   signal?.throwIfAborted();
   return new GpuProgram({
     base, one, graphs, sampler,
@@ -115,16 +136,25 @@ function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal | undef
   });
 }
 
-async function createBase(gpu: GpuDevice, { request, model, weights, pipelines }: BuildOptions & Pick<ProgramBase, 'weights' | 'pipelines'> & { weights: LoadedWeights }): Promise<ProgramBase> {
+async function createBase(
+  gpu: GpuDevice,
+  { request, model, weights, pipelines }: BuildOptions & Pick<ProgramBase, 'weights' | 'pipelines'> & { weights: LoadedWeights },
+): Promise<ProgramBase> {
   const { kv, model: graphs } = request;
   const { decoder, options } = model;
   const logits = outputOf(decoder.graph, graphs.decoder.logits);
   const storage = (label: string, size: number) => gpu.createBuffer({ label, size, usage: STORAGE_USAGE });
   return gpu.guard('Allocating activations', () => ({
-    gpu, request, pipelines, weights,
+    gpu,
+    request,
+    pipelines,
+    weights,
     kv: createKvCache({ gpu, model: graphs, kv }),
     logits: storage('logits', countOf(logits, decoder.limits) * 4),
     logitsId: logits.id,
-    partials: storage('partial results of attention', Math.max(...[...graphs.graphs.values()].map((graph) => partialsBytes(graph, { ...options, rows: SPLIT_ROWS })))),
+    partials: storage(
+      'partial results of attention',
+      Math.max(...[...graphs.graphs.values()].map((graph) => partialsBytes(graph, { ...options, rows: SPLIT_ROWS }))),
+    ),
   }));
 }

@@ -69,10 +69,17 @@ export function linearWorkgroups(count: number, z = 1): Workgroups {
 /** WGSL expression of the linear workgroup number; may reach past the count by less than y: the text checks its bounds. */
 export const LINEAR_WORKGROUP = '(workgroup.x + workgroup.y * workgroups.x)';
 
-const ACCESS = { read: 'var<storage, read>', write: 'var<storage, read_write>', uniform: 'var<uniform>' } as const satisfies Record<BindingAccess, string>;
+const ACCESS = { read: 'var<storage, read>', write: 'var<storage, read_write>', uniform: 'var<uniform>' } as const satisfies Record<
+  BindingAccess,
+  string
+>;
 
 /** The `enable` lines and binding declarations that a kernel's text begins with. */
 export function kernelHeader(bindings: readonly Binding[], needs: KernelNeeds): string {
   const enables = [...(needs.f16 ? ['enable f16;'] : []), ...(needs.subgroupSize !== undefined ? ['enable subgroups;'] : [])];
-  return [...enables, ...bindings.map(({ name, access, type }, i) => `@group(0) @binding(${i}) ${ACCESS[access]} ${name}: ${type};`), ''].join('\n');
+  return [
+    ...enables,
+    ...bindings.map(({ name, access, type }, i) => `@group(0) @binding(${i}) ${ACCESS[access]} ${name}: ${type};`),
+    '',
+  ].join('\n');
 }

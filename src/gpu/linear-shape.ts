@@ -65,7 +65,11 @@ export function q8Bindings(name: string, access: 'read' | 'write'): readonly Bin
 
 /** Planes of part `n`, in the order of its buffer. */
 export function partBindings(part: LinearPartShape, n: number, cols: number): readonly Binding[] {
-  return planesOf(packedFormatOf(part.type), cols).map(({ name, element }) => ({ name: `p${n}_${name}`, access: 'read' as const, type: `array<${element}>` }));
+  return planesOf(packedFormatOf(part.type), cols).map(({ name, element }) => ({
+    name: `p${n}_${name}`,
+    access: 'read' as const,
+    type: `array<${element}>`,
+  }));
 }
 
 export interface LinearBindingOptions {

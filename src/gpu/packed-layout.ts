@@ -59,7 +59,8 @@ export type PackedFormat = PackedBlocks | PackedFloats;
 function packBlocks(layout: BlockLayout): PackedBlocks {
   const { scale, codeBits } = layout;
   const packing = scale.levels === 1 ? 'direct' : scale.subPacking === 'k4' ? 'k4' : 'bytes';
-  if (codeBits !== 4 && codeBits !== 6 && codeBits !== 8) throw new CapacityError(`The GPU has no packed form for ${codeBits}-bit codes (${layout.type}).`);
+  if (codeBits !== 4 && codeBits !== 6 && codeBits !== 8)
+    throw new CapacityError(`The GPU has no packed form for ${codeBits}-bit codes (${layout.type}).`);
   return {
     kind: 'blocks',
     type: layout.type as WeightType,
@@ -99,7 +100,12 @@ export function planesOf(format: PackedFormat, cols: number): readonly Plane[] {
     case 'k4':
       return [codes, ...high, { name: 'metas', element: 'vec4<u32>', rowBytes: cols / 16 }];
     case 'bytes':
-      return [codes, ...high, { name: 'subs', element: 'vec4<u32>', rowBytes: cols / 16 }, { name: 'scales', element: 'u32', rowBytes: cols / 128 }];
+      return [
+        codes,
+        ...high,
+        { name: 'subs', element: 'vec4<u32>', rowBytes: cols / 16 },
+        { name: 'scales', element: 'u32', rowBytes: cols / 128 },
+      ];
     default:
       throw new Error(`no planes for scale packing ${JSON.stringify(scale satisfies never)}`);
   }
@@ -114,7 +120,11 @@ export interface PlaneRange extends Plane {
 }
 
 /** Where the planes of a matrix of `rows` rows lie in its buffer, and the buffer's size. */
-export function layOutMatrix(format: PackedFormat, rows: number, cols: number): { readonly planes: readonly PlaneRange[]; readonly sizeBytes: number } {
+export function layOutMatrix(
+  format: PackedFormat,
+  rows: number,
+  cols: number,
+): { readonly planes: readonly PlaneRange[]; readonly sizeBytes: number } {
   let offset = 0;
   const planes = planesOf(format, cols).map((plane) => {
     const range = { ...plane, offset, sizeBytes: Math.ceil((rows * plane.rowBytes) / 16) * 16 };

@@ -12,7 +12,14 @@ test('a batch that fits is one step, as it is', () => {
   expect(splitBatch(batch, { rows: 4, outRows: 2, causal: true })).toEqual([batch]);
 });
 
-test.each([[3, 2], [1, 1], [5, 1], [4, 8], [100, 1], [2, 100]])('with room for %i rows and %i outputs nothing is lost, nothing is too large', (rows, outRows) => {
+test.each([
+  [3, 2],
+  [1, 1],
+  [5, 1],
+  [4, 8],
+  [100, 1],
+  [2, 100],
+])('with room for %i rows and %i outputs nothing is lost, nothing is too large', (rows, outRows) => {
   const batch = [sequence(0, 7, [0, 3, 4, 6], 5), sequence(20, 1, []), sequence(40, 9, [8], 2)];
   const steps = splitBatch(batch, { rows, outRows, causal: true });
   const seen: { token: number; position: number; isOutput: boolean }[] = [];
@@ -24,7 +31,9 @@ test.each([[3, 2], [1, 1], [5, 1], [4, 8], [100, 1], [2, 100]])('with room for %
       Array.from(part.tokens).forEach((token, i) => seen.push({ token, position: part.start + i, isOutput: part.outputs.includes(i) }));
     }
   }
-  const all = batch.flatMap((s) => Array.from(s.tokens, (token, i) => ({ token, position: s.start + i, isOutput: s.outputs.includes(i) })));
+  const all = batch.flatMap((s) =>
+    Array.from(s.tokens, (token, i) => ({ token, position: s.start + i, isOutput: s.outputs.includes(i) })),
+  );
   expect(seen).toEqual(all);
 });
 

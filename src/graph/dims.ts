@@ -13,7 +13,8 @@ export function sizesOf(derived: readonly DerivedDim[], given: DimSizes): DimSiz
   const sizes: Record<string, number> = { ...given };
   for (const { name, of } of derived) {
     const size = of(sizes);
-    if (!(Number.isInteger(size) && size >= 0)) throw new Error(`dim ${name}: expected a whole number for sizes ${JSON.stringify(given)}, found ${size}`);
+    if (!(Number.isInteger(size) && size >= 0))
+      throw new Error(`dim ${name}: expected a whole number for sizes ${JSON.stringify(given)}, found ${size}`);
     sizes[name] = size;
   }
   return sizes;

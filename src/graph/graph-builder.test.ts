@@ -39,17 +39,61 @@ function attend({ g, x, positions }: Made, heads: number, state: { heads: number
 
 describe('the graph builder refuses', () => {
   const cases: [string, (made: Made) => Value, string][] = [
-    ['a matrix of another width', ({ g, x }) => linear(g, 'q', x, g.weight('q', [4, 7])), 'layer.q: expected weight q of shape [out, 8], found [4, 7]'],
-    ['a bias of another length', ({ g, x }) => linear(g, 'q', x, g.weight('q', [4, 8]), g.weight('b', [8])), 'expected bias b of shape [4], found [8]'],
-    ['a gain that does not divide the row', ({ g, x }) => rmsNorm(g, 'norm', x, { weight: g.weight('n', [8]), eps: 1e-6, groups: 2 }), 'of shape [4], found [8]'],
-    ['a sum of unequal shapes', ({ g, x }) => add(g, 'sum', x, linear(g, 'q', x, g.weight('q', [4, 8]))), 'expected second input of shape [rows, 8], found [rows, 4]'],
-    ['a sum over two dims', ({ g, x }) => add(g, 'sum', x, gatherRows(g, 'some', x, g.input('some', 'i32', ['outRows']))), 'of shape [rows, 8], found [outRows, 8]'],
-    ['a rotation of another width', ({ g, x, positions }) => rope(g, 'rope', x, { heads: 3, headDim: 4, table, positions }), 'expected x of shape [rows, 12], found [rows, 8]'],
-    ['more frequencies than a head has pairs', ({ g, x, positions }) => rope(g, 'rope', x, { heads: 4, headDim: 2, table, positions }), 'at most 1 frequencies for headDim 2, found 2'],
-    ['positions of another dim', ({ g, x }) => rope(g, 'rope', x, { heads: 2, headDim: 4, table, positions: g.input('frames', 'i32', ['frames']) }), 'positions of shape [rows], found [frames]'],
-    ['heads that are no multiple of the key heads', (made) => attend(made, 4, { heads: 3, keyDim: 2, valueDim: 2 }), 'expected heads to be a multiple of the key heads, found 4 and 3'],
-    ['keys of another width than the state has', (made) => attend(made, 4, { heads: 2, keyDim: 2, valueDim: 2 }), 'expected k of shape [rows, 4], found [rows, 8]'],
-    ['tokens that are floats', ({ g, x }) => embed(g, 'embed', x, g.weight('embedding', [10, 8])), 'expected tokens of shape [rows] and type i32'],
+    [
+      'a matrix of another width',
+      ({ g, x }) => linear(g, 'q', x, g.weight('q', [4, 7])),
+      'layer.q: expected weight q of shape [out, 8], found [4, 7]',
+    ],
+    [
+      'a bias of another length',
+      ({ g, x }) => linear(g, 'q', x, g.weight('q', [4, 8]), g.weight('b', [8])),
+      'expected bias b of shape [4], found [8]',
+    ],
+    [
+      'a gain that does not divide the row',
+      ({ g, x }) => rmsNorm(g, 'norm', x, { weight: g.weight('n', [8]), eps: 1e-6, groups: 2 }),
+      'of shape [4], found [8]',
+    ],
+    [
+      'a sum of unequal shapes',
+      ({ g, x }) => add(g, 'sum', x, linear(g, 'q', x, g.weight('q', [4, 8]))),
+      'expected second input of shape [rows, 8], found [rows, 4]',
+    ],
+    [
+      'a sum over two dims',
+      ({ g, x }) => add(g, 'sum', x, gatherRows(g, 'some', x, g.input('some', 'i32', ['outRows']))),
+      'of shape [rows, 8], found [outRows, 8]',
+    ],
+    [
+      'a rotation of another width',
+      ({ g, x, positions }) => rope(g, 'rope', x, { heads: 3, headDim: 4, table, positions }),
+      'expected x of shape [rows, 12], found [rows, 8]',
+    ],
+    [
+      'more frequencies than a head has pairs',
+      ({ g, x, positions }) => rope(g, 'rope', x, { heads: 4, headDim: 2, table, positions }),
+      'at most 1 frequencies for headDim 2, found 2',
+    ],
+    [
+      'positions of another dim',
+      ({ g, x }) => rope(g, 'rope', x, { heads: 2, headDim: 4, table, positions: g.input('frames', 'i32', ['frames']) }),
+      'positions of shape [rows], found [frames]',
+    ],
+    [
+      'heads that are no multiple of the key heads',
+      (made) => attend(made, 4, { heads: 3, keyDim: 2, valueDim: 2 }),
+      'expected heads to be a multiple of the key heads, found 4 and 3',
+    ],
+    [
+      'keys of another width than the state has',
+      (made) => attend(made, 4, { heads: 2, keyDim: 2, valueDim: 2 }),
+      'expected k of shape [rows, 4], found [rows, 8]',
+    ],
+    [
+      'tokens that are floats',
+      ({ g, x }) => embed(g, 'embed', x, g.weight('embedding', [10, 8])),
+      'expected tokens of shape [rows] and type i32',
+    ],
     [
       'one weight in two shapes',
       ({ g, x }) => linear(g, 'b', linear(g, 'a', x, g.weight('w', [8, 8])), g.weight('w', [4, 8])),

@@ -52,11 +52,13 @@ function shapeCheck(label: string): ShapeCheck {
   return {
     fail,
     shape(what, found, expected) {
-      if (found.length !== expected.length || found.some((dim, i) => dim !== expected[i])) fail(`${what} of shape ${formatShape(expected)}`, formatShape(found));
+      if (found.length !== expected.length || found.some((dim, i) => dim !== expected[i]))
+        fail(`${what} of shape ${formatShape(expected)}`, formatShape(found));
     },
     rowsOf(value) {
       const [outer, width] = value?.shape ?? [];
-      if (value?.shape.length !== 2 || outer === undefined || typeof width !== 'number') fail('a value of shape [rows, width]', formatShape(value?.shape ?? []));
+      if (value?.shape.length !== 2 || outer === undefined || typeof width !== 'number')
+        fail('a value of shape [rows, width]', formatShape(value?.shape ?? []));
       return { outer: outer as Dim, width: width as number };
     },
   };
@@ -85,7 +87,17 @@ function labelOf(draft: Draft, name: string): string {
 /** Runs `body` and gives the graph of what it added. */
 export function buildGraph(name: string, body: (g: GraphBuilder) => void, shared: SharedParts = { states: [], weights: new Map() }): Graph {
   const draft: Draft = {
-    name, shared, inputs: new Map(), outputs: new Map(), derivedDims: [], nodes: [], states: new Set(), weights: new Map(), taps: new Map(), path: [], nextId: 0,
+    name,
+    shared,
+    inputs: new Map(),
+    outputs: new Map(),
+    derivedDims: [],
+    nodes: [],
+    states: new Set(),
+    weights: new Map(),
+    taps: new Map(),
+    path: [],
+    nextId: 0,
   };
   body(builderOf(draft));
   const { inputs, outputs, derivedDims, nodes, states, weights, taps } = draft;

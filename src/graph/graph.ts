@@ -61,7 +61,9 @@ function named(values: ReadonlyMap<string, Value>, key: string, problem: string)
 
 function describeOp(op: GraphOp): string {
   const { weights, print } = rulesOf(op);
-  return [...weights(op).map((weight) => `${weight.id}${formatShape(weight.shape)}`), print?.(op) ?? ''].filter((part) => part !== '').join(' ');
+  return [...weights(op).map((weight) => `${weight.id}${formatShape(weight.shape)}`), print?.(op) ?? '']
+    .filter((part) => part !== '')
+    .join(' ');
 }
 
 function shown(value: Value): string {

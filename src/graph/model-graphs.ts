@@ -35,7 +35,13 @@ export interface ModelBuilder {
 }
 
 /** What decoders call their graph, its inputs and its output. */
-export const DECODER: DecoderNames = { graph: 'decoder', tokens: 'tokens', positions: 'positions', outIndices: 'outIndices', logits: 'logits' };
+export const DECODER: DecoderNames = {
+  graph: 'decoder',
+  tokens: 'tokens',
+  positions: 'positions',
+  outIndices: 'outIndices',
+  logits: 'logits',
+};
 
 /** Runs `body` and gives the model of the graphs that it wrote. @throws Error for graphs that disagree on a weight's shape, and one without its decoder */
 export function buildModel(name: string, body: (m: ModelBuilder) => void, decoder = DECODER): ModelGraphs {
@@ -54,7 +60,8 @@ export function buildModel(name: string, body: (m: ModelBuilder) => void, decode
       graphs.set(graphName, graph);
     },
   });
-  if (!graphs.has(decoder.graph)) throw new Error(`model ${name}: expected a graph called ${decoder.graph}, found ${[...graphs.keys()].join(', ') || 'none'}`);
+  if (!graphs.has(decoder.graph))
+    throw new Error(`model ${name}: expected a graph called ${decoder.graph}, found ${[...graphs.keys()].join(', ') || 'none'}`);
   return { name, graphs, states, weights: [...weights.values()], decoder };
 }
 

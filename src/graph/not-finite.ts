@@ -8,6 +8,9 @@ export function notFinite({ origin, type, shape }: Pick<WeightSource, 'origin' |
   const columns = shape.at(-1) as number;
   const row = Math.floor((block * blockSize) / columns);
   const column = (block * blockSize) % columns;
-  const where = blockSize === 1 ? `at row ${row}, column ${column}` : `in the ${type} block at row ${row}, columns ${column} to ${column + blockSize - 1}`;
+  const where =
+    blockSize === 1
+      ? `at row ${row}, column ${column}`
+      : `in the ${type} block at row ${row}, columns ${column} to ${column + blockSize - 1}`;
   return new FormatError(`${origin}: expected finite weights, found NaN or infinity ${where}. The file is damaged: get it again.`);
 }

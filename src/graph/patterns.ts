@@ -7,7 +7,10 @@ type AnyOp = { readonly kind: string };
 type AnyValue = Value<string>;
 type StepOf<Op extends AnyOp, V extends AnyValue, Kind extends Op['kind']> = Step<Extract<Op, { readonly kind: Kind }>, V>;
 
-export function isStep<Op extends AnyOp, V extends AnyValue, Kind extends Op['kind']>(step: Step<Op, V> | undefined, kind: Kind): step is StepOf<Op, V, Kind> {
+export function isStep<Op extends AnyOp, V extends AnyValue, Kind extends Op['kind']>(
+  step: Step<Op, V> | undefined,
+  kind: Kind,
+): step is StepOf<Op, V, Kind> {
   return step?.op.kind === kind;
 }
 
@@ -26,7 +29,11 @@ export function privateProducer<Op extends AnyOp, V extends AnyValue, Kind exten
 }
 
 /** A gated activation whose gate and up two different steps of one kind make for it alone. */
-export function gatedPair<Op extends AnyOp, V extends AnyValue, Kind extends Op['kind']>(step: Step<Op, V>, kind: Kind, context: FusionContext<Op, V>) {
+export function gatedPair<Op extends AnyOp, V extends AnyValue, Kind extends Op['kind']>(
+  step: Step<Op, V>,
+  kind: Kind,
+  context: FusionContext<Op, V>,
+) {
   if (step.inputs.length !== 2) return undefined;
   const gate = privateProducer(step.inputs[0], kind, context);
   const up = privateProducer(step.inputs[1], kind, context);
@@ -35,9 +42,14 @@ export function gatedPair<Op extends AnyOp, V extends AnyValue, Kind extends Op[
 
 /** A sum one of whose terms a step of a kind makes for it alone, and `accepts`; the other term is the residual. */
 export function residualSum<Op extends AnyOp, V extends AnyValue, Kind extends Op['kind']>(
-  step: Step<Op, V>, kind: Kind, { context, accepts }: { readonly context: FusionContext<Op, V>; readonly accepts: (maker: StepOf<Op, V, Kind>) => boolean },
+  step: Step<Op, V>,
+  kind: Kind,
+  { context, accepts }: { readonly context: FusionContext<Op, V>; readonly accepts: (maker: StepOf<Op, V, Kind>) => boolean },
 ) {
-  for (const [own, other] of [[0, 1], [1, 0]] as const) {
+  for (const [own, other] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
     const product = step.inputs[own];
     const residual = step.inputs[other];
     const maker = privateProducer(product, kind, context);

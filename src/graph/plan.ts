@@ -75,9 +75,13 @@ function contextOf<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op
 }
 
 /** Applies one rule from the first step to the last, again and again until it matches nowhere. */
-function applyRule<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[], rule: FusionRule<Op, V>, kept: ReadonlySet<number>) {
+function applyRule<Op extends AnyOp, V extends AnyValue>(
+  steps: readonly Step<Op, V>[],
+  rule: FusionRule<Op, V>,
+  kept: ReadonlySet<number>,
+) {
   let current = steps;
-  for (let count = 0; ; ) {
+  for (let count = 0; ;) {
     const pass = applyOnce(current, rule, kept);
     if (pass.count === 0) return { steps: current, count };
     current = pass.steps;
@@ -86,7 +90,11 @@ function applyRule<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op
 }
 
 /** One pass: all matches that share no step, seen as the steps were when it began. One new order for all keeps planning linear. */
-function applyOnce<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[], rule: FusionRule<Op, V>, kept: ReadonlySet<number>) {
+function applyOnce<Op extends AnyOp, V extends AnyValue>(
+  steps: readonly Step<Op, V>[],
+  rule: FusionRule<Op, V>,
+  kept: ReadonlySet<number>,
+) {
   const context = contextOf(steps, kept);
   const fusionOf = new Map<Step<Op, V>, Fusion<Op, V>>();
   let count = 0;

@@ -68,7 +68,10 @@ export function checkRuns(model: ModelGraphs, runs: readonly GraphRun[], limits:
 function wantedOf({ name, outputs, taps }: Graph, wanted: readonly string[]): Map<string, Value> {
   return new Map(wanted.map((key) => {
     const value = outputs.get(key) ?? taps.get(key);
-    if (value === undefined) throw new InputError(`The model's ${name} has no tap called ${JSON.stringify(key)}; it has ${[...taps.keys()].join(', ') || 'none'}.`);
+    if (value === undefined)
+      throw new InputError(
+        `The model's ${name} has no tap called ${JSON.stringify(key)}; it has ${[...taps.keys()].join(', ') || 'none'}.`,
+      );
     return [key, value] as const;
   }));
 }
@@ -97,7 +100,8 @@ function checkInputs(graph: Graph, { run, sizes, before }: InputCheck): void {
     if (input === undefined) throw new Error(`run of ${graph.name}: no input ${name} ${formatShape(value.shape)}`);
     const wanted = countOf(value, sizes);
     const found = lengthOf(input, before);
-    if (found !== wanted) throw new Error(`run of ${graph.name}: expected ${wanted} numbers of input ${name} ${formatShape(value.shape)}, found ${found}`);
+    if (found !== wanted)
+      throw new Error(`run of ${graph.name}: expected ${wanted} numbers of input ${name} ${formatShape(value.shape)}, found ${found}`);
     if (value.dtype === 'i32' && !('graph' in input)) checkIndices(graph, { value, numbers: input, sizes });
   }
 }
@@ -106,7 +110,9 @@ function lengthOf(input: RunInput, before: readonly CheckedRun[]): number | stri
   if (!('graph' in input)) return input.length;
   const from = before.findLast(({ run }) => run.graph === input.graph);
   const value = from?.graph.outputs.get(input.output);
-  return from === undefined || value === undefined ? `no earlier run with output ${input.output} of ${input.graph}` : countOf(value, from.sizes);
+  return from === undefined || value === undefined
+    ? `no earlier run with output ${input.output} of ${input.graph}`
+    : countOf(value, from.sizes);
 }
 
 interface IndexCheck {
@@ -142,7 +148,8 @@ function checkSequences(graph: Graph, { run, sizes }: Pick<InputCheck, 'run' | '
   if (dim === undefined) return;
   const sequences = run.sequences ?? [];
   const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
-  if (sequences.length === 0 || rows !== sizes[dim]) throw new Error(`run of ${graph.name}: expected sequences of ${sizes[dim]} rows together, found ${rows}`);
+  if (sequences.length === 0 || rows !== sizes[dim])
+    throw new Error(`run of ${graph.name}: expected sequences of ${sizes[dim]} rows together, found ${rows}`);
   for (const { start, rows: own, pages } of sequences) checkPages(pages, start + own, limits);
 }
 

@@ -34,7 +34,8 @@ export function parseVisibility(checkpoint: Checkpoint, layers: number, hfWindow
 }
 
 function checkedSize(size: number, key: string, where: string): number {
-  if (!(Number.isSafeInteger(size) && size >= 1)) throw new FormatError(`${where}: ${key} must be an integer of at least 1, found ${size}.`);
+  if (!(Number.isSafeInteger(size) && size >= 1))
+    throw new FormatError(`${where}: ${key} must be an integer of at least 1, found ${size}.`);
   return size;
 }
 
@@ -44,11 +45,13 @@ function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number
   const size = metadataNumber(metadata, key, name);
   const pattern = layerFlags(metadata.get(`${key}_pattern`));
   if (size === undefined || size === 0) {
-    if (pattern?.includes(true) === true) throw new FormatError(`${name}: ${key}_pattern names layers, and ${key} gives their window no size.`);
+    if (pattern?.includes(true) === true)
+      throw new FormatError(`${name}: ${key}_pattern names layers, and ${key} gives their window no size.`);
     return undefined;
   }
   checkedSize(size, key, name);
-  if (metadata.has(`${key}_pattern`) && pattern?.length !== layers) throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer.`);
+  if (metadata.has(`${key}_pattern`) && pattern?.length !== layers)
+    throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer.`);
   return { size, layers: pattern ?? Array.from({ length: layers }, () => true) };
 }
 
@@ -73,12 +76,16 @@ function hfWindow(config: JsonObject, { layers, hfWindows, where }: HfWindowOpti
   const isUsed = jsonBoolean(config, 'use_sliding_window', where) ?? false;
   if (hfWindows === 'none') {
     if (!isUsed && types?.includes(true) !== true) return undefined;
-    throw new FormatError(`${where}: ${isUsed ? 'use_sliding_window' : 'layer_types'} asks for a sliding window, which this architecture's attention does not have.`);
+    throw new FormatError(
+      `${where}: ${isUsed ? 'use_sliding_window' : 'layer_types'} asks for a sliding window, which this architecture's attention does not have.`,
+    );
   }
   const size = config['sliding_window'] === undefined ? QWEN3_DEFAULTS.slidingWindow : jsonNumber(config, 'sliding_window', where);
   if (!isUsed || size === undefined) {
     if (types?.includes(true) !== true) return undefined;
-    throw new FormatError(`${where}: layer_types names sliding_attention, which needs use_sliding_window true and a number as sliding_window.`);
+    throw new FormatError(
+      `${where}: layer_types names sliding_attention, which needs use_sliding_window true and a number as sliding_window.`,
+    );
   }
   checkedSize(size, 'sliding_window', where);
   const first = jsonNumber(config, 'max_window_layers', where) ?? QWEN3_DEFAULTS.maxWindowLayers;

@@ -49,7 +49,12 @@ export interface LayerInput {
 }
 
 /** Attention over what the layer sees of the sequence, and the output projection -> [rows, dim]. */
-export function attentionOutput(g: GraphBuilder, config: DecoderConfig, qkv: readonly [Value, Value, Value], { n, positions }: LayerInput): Value {
+export function attentionOutput(
+  g: GraphBuilder,
+  config: DecoderConfig,
+  qkv: readonly [Value, Value, Value],
+  { n, positions }: LayerInput,
+): Value {
   const { dim, heads, kvHeads, headDim, causal, rope } = config;
   // A factor on both rotated vectors is its square on their product.
   const scale = headDim ** -0.5 * (rope.attentionFactor ?? 1) ** 2;

@@ -64,7 +64,9 @@ function architectureOf(checkpoint: Checkpoint): Architecture {
   const architecture = ARCHITECTURES.find(({ name }) => name === checkpoint.architecture);
   if (architecture) return architecture;
   const known = ARCHITECTURES.map(({ name }) => name).join(', ');
-  throw new FormatError(`${checkpoint.name}: cannot convert architecture ${JSON.stringify(checkpoint.architecture.slice(0, 80))}; supported: ${known}.`);
+  throw new FormatError(
+    `${checkpoint.name}: cannot convert architecture ${JSON.stringify(checkpoint.architecture.slice(0, 80))}; supported: ${known}.`,
+  );
 }
 
 export function generalMetadata(architecture: string, type: ExportType, modelName: string): GgufMetadata {
@@ -112,7 +114,9 @@ export function decoderMetadata(config: DecoderConfig): GgufMetadata {
 export function ropeDivisorTensor(architecture: Architecture, config: DecoderConfig, where: string): ExportTensor | undefined {
   if (config.rope.scaling.kind !== 'llama3') return undefined;
   if (architecture.ropeDivisors === undefined) {
-    throw new FormatError(`${where}: GGUF has no place for llama3 rope scaling in a ${architecture.name} model, so that it cannot be converted.`);
+    throw new FormatError(
+      `${where}: GGUF has no place for llama3 rope scaling in a ${architecture.name} model, so that it cannot be converted.`,
+    );
   }
   const scaled = ropeFrequencies(config.rope, config.headDim);
   const plain = ropeFrequencies({ ...config.rope, scaling: { kind: 'none' } }, config.headDim);

@@ -7,10 +7,20 @@ import { FormatError } from '../tensor/errors.ts';
 import { openDecoder } from './open-decoder.ts';
 
 const DIM = 8;
-const matrices = { attn_q: [8, DIM], attn_k: [4, DIM], attn_v: [4, DIM], attn_output: [DIM, 8], ffn_gate: [12, DIM], ffn_up: [12, DIM], ffn_down: [DIM, 12] };
+const matrices = {
+  attn_q: [8, DIM],
+  attn_k: [4, DIM],
+  attn_v: [4, DIM],
+  attn_output: [DIM, 8],
+  ffn_gate: [12, DIM],
+  ffn_up: [12, DIM],
+  ffn_down: [DIM, 12],
+};
 
 /** One layer of llama: 2 heads of 4, 1 key head. */
-function ggufLlama(changes: { metadata?: Record<string, MetadataValue>; tensors?: Record<string, MemoryTensor | undefined> } = {}): MemoryCheckpoint {
+function ggufLlama(
+  changes: { metadata?: Record<string, MetadataValue>; tensors?: Record<string, MemoryTensor | undefined> } = {},
+): MemoryCheckpoint {
   const tensors: Record<string, MemoryTensor | undefined> = {
     'token_embd.weight': { shape: [20, DIM] },
     'output_norm.weight': { shape: [DIM] },
@@ -94,7 +104,12 @@ describe('openDecoder', () => {
     const unlisted = (name: string, entry: TensorEntry): [string, TensorEntry] => [name, { ...entry, name, unlistedIn: 'the index' }];
     const norm = checkpoint.tensors.get('model.norm.weight')!;
     const superseded = [{ name: 'model.norm.weight', reason: 'a copy' }];
-    const tensors = new Map([...checkpoint.tensors, unlisted('model.norm.weight', norm), unlisted('mtp.fc.weight', norm), unlisted('model.layers.0.self_attn.rotary_emb.inv_freq', norm)]);
+    const tensors = new Map([
+      ...checkpoint.tensors,
+      unlisted('model.norm.weight', norm),
+      unlisted('mtp.fc.weight', norm),
+      unlisted('model.layers.0.self_attn.rotary_emb.inv_freq', norm),
+    ]);
     const { weights, skipped } = await openDecoder({ ...checkpoint, tensors, superseded });
     expect(weights.size).toBe(checkpoint.tensors.size);
     expect(skipped).toEqual([
@@ -120,7 +135,9 @@ describe('openDecoder', () => {
     const rope = decoderGraphOf(model).nodes.find(({ op }) => op.kind === 'rope')?.op;
     expect(rope?.kind === 'rope' && [...rope.table.frequencies]).toEqual([1, 0.01 / 8]);
     expect(skipped.map(({ name }) => name)).toEqual(['rope_freqs.weight']);
-    const both = await open(ggufLlama({ metadata: { 'llama.rope.scale_linear': 2 }, tensors: { 'rope_freqs.weight': { shape: [2], bytes: divisors } } }));
+    const both = await open(
+      ggufLlama({ metadata: { 'llama.rope.scale_linear': 2 }, tensors: { 'rope_freqs.weight': { shape: [2], bytes: divisors } } }),
+    );
     const scaled = decoderGraphOf(both.model).nodes.find(({ op }) => op.kind === 'rope')?.op;
     expect(scaled?.kind === 'rope' && [...scaled.table.frequencies]).toEqual([0.5, 0.01 / 16]);
   });
@@ -128,18 +145,41 @@ describe('openDecoder', () => {
 
 describe('openDecoder refuses', () => {
   const gguf: [string, Parameters<typeof ggufLlama>[0], string][] = [
-    ['a missing tensor', { tensors: { 'blk.0.ffn_up.weight': undefined } }, 'expected tensor blk.0.ffn_up.weight of shape [12, 8], found none'],
+    [
+      'a missing tensor',
+      { tensors: { 'blk.0.ffn_up.weight': undefined } },
+      'expected tensor blk.0.ffn_up.weight of shape [12, 8], found none',
+    ],
     ['a misshapen tensor', { tensors: { 'blk.0.ffn_up.weight': { shape: [DIM, 12] } } }, 'found shape [8, 12]'],
     ['an extra tensor', { tensors: { 'blk.0.ssm.weight': { shape: [3] } } }, 'found blk.0.ssm.weight [3]'],
-    ['a type without kernels', { tensors: { 'token_embd.weight': { shape: [20, 256], type: 'q2_k' } }, metadata: { 'llama.embedding_length': 256, 'llama.attention.key_length': 4 } }, 'token_embd.weight has type q2_k'],
-    ['a quantised norm', { tensors: { 'output_norm.weight': { shape: [DIM], type: 'q8_0', bytes: new Uint8Array(34) } } }, 'expected one of f32, f16, bf16'],
+    [
+      'a type without kernels',
+      {
+        tensors: { 'token_embd.weight': { shape: [20, 256], type: 'q2_k' } },
+        metadata: { 'llama.embedding_length': 256, 'llama.attention.key_length': 4 },
+      },
+      'token_embd.weight has type q2_k',
+    ],
+    [
+      'a quantised norm',
+      { tensors: { 'output_norm.weight': { shape: [DIM], type: 'q8_0', bytes: new Uint8Array(34) } } },
+      'expected one of f32, f16, bf16',
+    ],
     ['a vocabulary only', { tensors: { 'token_embd.weight': undefined } }, 'expected tensor token_embd.weight, found none'],
     ['a missing setting', { metadata: { 'llama.block_count': undefined as unknown as number } }, 'llama.block_count must be present'],
     ['a setting of another type', { metadata: { 'llama.block_count': 'one' } }, '"llama.block_count" must be a number'],
-    ['an absurd count', { metadata: { 'llama.block_count': 1e9 } }, 'llama.block_count must be an integer from 1 to 4096, found 1000000000'],
+    [
+      'an absurd count',
+      { metadata: { 'llama.block_count': 1e9 } },
+      'llama.block_count must be an integer from 1 to 4096, found 1000000000',
+    ],
     ['heads that do not group', { metadata: { 'llama.attention.head_count_kv': 3 } }, 'must be a multiple of the key/value heads (3)'],
     ['an odd head', { metadata: { 'llama.attention.key_length': 5 } }, 'must be an even integer'],
-    ['a scaling that it does not know', { metadata: { 'llama.rope.scaling.type': 'yarn' } }, 'rope scaling of type "yarn" is not supported'],
+    [
+      'a scaling that it does not know',
+      { metadata: { 'llama.rope.scaling.type': 'yarn' } },
+      'rope scaling of type "yarn" is not supported',
+    ],
     ['a vocabulary of another size', { metadata: { 'llama.vocab_size': 21 } }, 'must have as many rows as the vocabulary (21), found 20'],
     ['divisors of another length', { tensors: { 'rope_freqs.weight': { shape: [3] } } }, 'expected rope_freqs.weight to be f32 [2]'],
     ['divisors of zero', { tensors: { 'rope_freqs.weight': { shape: [2] } } }, 'rope_freqs.weight[0] must be a number above 0, found 0'],
@@ -178,7 +218,14 @@ describe('old and new forms of config.json', () => {
 
 describe('reading a weight in pieces', () => {
   const bytes = Uint8Array.from({ length: 8 * DIM * 4 }, (_, i) => i);
-  const model = () => openDecoder(memoryCheckpoint(ggufLlama({ tensors: { 'blk.0.attn_q.weight': { shape: [8, DIM], bytes }, 'blk.0.attn_output.weight': { shape: [DIM, 8], bytes } } })));
+  const model = () =>
+    openDecoder(
+      memoryCheckpoint(
+        ggufLlama({
+          tensors: { 'blk.0.attn_q.weight': { shape: [8, DIM], bytes }, 'blk.0.attn_output.weight': { shape: [DIM, 8], bytes } },
+        }),
+      ),
+    );
 
   it('gives any range of a tensor whose rows are in order', async () => {
     const { weights } = await model();

@@ -40,7 +40,10 @@ export function checkSettings(checkpoint: Checkpoint, table: SettingTable): read
     else if (!isNeutral(value, table.neutral[rule] ?? [])) throw refused(checkpoint, `${prefix}${key}`, table.neutral[rule] ?? [], value);
   }
   const assumed = Object.entries(table.expected ?? {}).filter(([key]) => !checkpoint.metadata.has(`${prefix}${key}`));
-  return [...assumed.map(([key, value]) => `${checkpoint.name} has no ${prefix}${key}: ${value} is assumed.`), ...unknownWarning(checkpoint, unknown)];
+  return [
+    ...assumed.map(([key, value]) => `${checkpoint.name} has no ${prefix}${key}: ${value} is assumed.`),
+    ...unknownWarning(checkpoint, unknown),
+  ];
 }
 
 function unknownWarning({ name }: Checkpoint, unknown: readonly string[]): readonly string[] {
@@ -80,13 +83,24 @@ function asksForNothing(value: SettingValue): boolean {
 
 /** A list of values is neutral where each of them is. Numbers may have been rounded to f32 on their way. */
 function isNeutral(value: SettingValue, neutral: readonly (number | string | boolean)[]): boolean {
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) return Array.from(value as ArrayLike<JsonValue>).every((item) => isNeutral(item, neutral));
-  return neutral.some((wanted) => value === wanted || (typeof wanted === 'number' && typeof value === 'number' && Math.abs(value - wanted) <= 1e-6 * Math.abs(wanted)));
+  if (Array.isArray(value) || ArrayBuffer.isView(value))
+    return Array.from(value as ArrayLike<JsonValue>).every((item) => isNeutral(item, neutral));
+  return neutral.some(
+    (wanted) =>
+      value === wanted || (typeof wanted === 'number' && typeof value === 'number' && Math.abs(value - wanted) <= 1e-6 * Math.abs(wanted)),
+  );
 }
 
-function refused({ name, architecture }: Checkpoint, key: string, neutral: readonly (number | string | boolean)[], value: SettingValue): FormatError {
+function refused(
+  { name, architecture }: Checkpoint,
+  key: string,
+  neutral: readonly (number | string | boolean)[],
+  value: SettingValue,
+): FormatError {
   const expected = neutral.length === 0 ? 'absent' : neutral.map((item) => JSON.stringify(item)).join(' or ');
-  return new FormatError(`${name}: ${key.slice(0, 120)} must be ${expected} for ${architecture}, found ${shownSetting(value)}: a model that needs it is not supported.`);
+  return new FormatError(
+    `${name}: ${key.slice(0, 120)} must be ${expected} for ${architecture}, found ${shownSetting(value)}: a model that needs it is not supported.`,
+  );
 }
 
 /** A value in short; of a quantisation its method. */

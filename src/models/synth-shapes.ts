@@ -15,7 +15,12 @@ export type SynthType = (typeof SYNTH_TYPES)[number];
 export interface SynthPlan {
   readonly config: DecoderConfig;
   readonly metadata: GgufMetadata;
-  readonly tensors: readonly { readonly name: string; readonly type: WeightType; readonly shape: readonly number[]; readonly from?: Float32Array | undefined }[];
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly type: WeightType;
+    readonly shape: readonly number[];
+    readonly from?: Float32Array | undefined;
+  }[];
   /** How the model marks the turns of a chat, which decides its special tokens. */
   readonly vocabulary: 'chatml' | 'headers';
   /** Standard deviation of the weights that keeps activations near one: a row's product with a normed vector has variance one. */

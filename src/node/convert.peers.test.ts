@@ -40,7 +40,13 @@ describe.skipIf(!hasLlamaPeer)('a converted golden in llama.cpp gives the greedy
 });
 
 interface EmberGolden {
-  readonly prompts: readonly { readonly id: string; readonly text: string; readonly ids: number[]; readonly greedy_ids: number[]; readonly greedy_smallest_lead: number }[];
+  readonly prompts: readonly {
+    readonly id: string;
+    readonly text: string;
+    readonly ids: number[];
+    readonly greedy_ids: number[];
+    readonly greedy_smallest_lead: number;
+  }[];
 }
 
 /** Where the best logit leads the next by less, rounded weights may choose the other (`story` comes down to 0.002; the rest lead by 9 and more). */

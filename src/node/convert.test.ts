@@ -48,9 +48,20 @@ function unpermuted(values: Float32Array, heads: number, rows: number): Float32A
 }
 
 const ggufNames: Record<string, string> = {
-  'model.embed_tokens': 'token_embd', 'model.norm': 'output_norm', lm_head: 'output', input_layernorm: 'attn_norm', post_attention_layernorm: 'ffn_norm',
-  'self_attn.q_proj': 'attn_q', 'self_attn.k_proj': 'attn_k', 'self_attn.v_proj': 'attn_v', 'self_attn.o_proj': 'attn_output',
-  'self_attn.q_norm': 'attn_q_norm', 'self_attn.k_norm': 'attn_k_norm', 'mlp.gate_proj': 'ffn_gate', 'mlp.up_proj': 'ffn_up', 'mlp.down_proj': 'ffn_down',
+  'model.embed_tokens': 'token_embd',
+  'model.norm': 'output_norm',
+  lm_head: 'output',
+  input_layernorm: 'attn_norm',
+  post_attention_layernorm: 'ffn_norm',
+  'self_attn.q_proj': 'attn_q',
+  'self_attn.k_proj': 'attn_k',
+  'self_attn.v_proj': 'attn_v',
+  'self_attn.o_proj': 'attn_output',
+  'self_attn.q_norm': 'attn_q_norm',
+  'self_attn.k_norm': 'attn_k_norm',
+  'mlp.gate_proj': 'ffn_gate',
+  'mlp.up_proj': 'ffn_up',
+  'mlp.down_proj': 'ffn_down',
 };
 
 function ggufName(name: string): string {
@@ -59,7 +70,11 @@ function ggufName(name: string): string {
 }
 
 describe('convert', () => {
-  test.each([['llama', 3], ['llama_bias', 2], ['qwen3', 3]])('%s as f32 holds the same tensors, under the names of gguf-py', async (name) => {
+  test.each([
+    ['llama', 3],
+    ['llama_bias', 2],
+    ['qwen3', 3],
+  ])('%s as f32 holds the same tensors, under the names of gguf-py', async (name) => {
     const path = join(folder, 'out.gguf');
     const { tensors } = await convertFile(goldenPath(name), path, { type: 'f32' });
     const config = JSON.parse(readFileSync(`${goldenPath(name)}/config.json`, 'utf8')) as Record<string, number>;
@@ -180,10 +195,14 @@ describe('convert leaves nothing behind', () => {
     await convertFile(goldenPath('llama'), gguf, { type: 'f16' });
     await expect(convertFile(gguf, join(folder, 'b.gguf'), { type: 'f16' })).rejects.toThrow(/GGUF file already/);
     await expect(convertFile(goldenPath('llama'), join(folder, 'b.gguf'), { type: 'q2_k' as 'f16' })).rejects.toThrow(/must be one of f32/);
-    await expect(convertFile(goldenPath('llama'), join(folder, 'b.gguf'), { type: 'f16', vocabulary: 'x' as 'none' })).rejects.toThrow(/vocabulary must be/);
+    await expect(convertFile(goldenPath('llama'), join(folder, 'b.gguf'), { type: 'f16', vocabulary: 'x' as 'none' })).rejects.toThrow(
+      /vocabulary must be/,
+    );
     expect(readdirSync(folder)).toEqual(['a.gguf']);
     const other = await openPath(goldenPath('llama'));
-    await expect(convert({ ...other, architecture: 'mamba' }, memorySink('x'), { type: 'f16' })).rejects.toThrow(/cannot convert architecture "mamba"/);
+    await expect(convert({ ...other, architecture: 'mamba' }, memorySink('x'), { type: 'f16' })).rejects.toThrow(
+      /cannot convert architecture "mamba"/,
+    );
     await other.close();
   });
 });

@@ -69,9 +69,12 @@ export async function convert(checkpoint: Checkpoint, sink: ByteSink, options: C
 }
 
 function checkOptions(checkpoint: Checkpoint, { type }: ConvertOptions): void {
-  if (!EXPORT_TYPES.includes(type)) throw new InputError(`The type must be one of ${EXPORT_TYPES.join(', ')}, found ${JSON.stringify(type)}.`);
+  if (!EXPORT_TYPES.includes(type))
+    throw new InputError(`The type must be one of ${EXPORT_TYPES.join(', ')}, found ${JSON.stringify(type)}.`);
   if (checkpoint.format === 'gguf') {
-    throw new InputError(`${checkpoint.name} is a GGUF file already. Convert from the Hugging Face folder (config.json and safetensors) of the model.`);
+    throw new InputError(
+      `${checkpoint.name} is a GGUF file already. Convert from the Hugging Face folder (config.json and safetensors) of the model.`,
+    );
   }
 }
 
@@ -88,7 +91,10 @@ function vocabularyOf(checkpoint: Checkpoint, vocabSize: number, { vocabulary = 
   const source = { assets: checkpoint.assets, config: checkpoint.config, name: checkpoint.name, vocabSize };
   switch (vocabulary) {
     case 'none':
-      return vocabularyMetadata({ ...source, assets: new Map([...checkpoint.assets].filter(([name]) => name === 'generation_config.json')) });
+      return vocabularyMetadata({
+        ...source,
+        assets: new Map([...checkpoint.assets].filter(([name]) => name === 'generation_config.json')),
+      });
     case 'source':
       return vocabularyMetadata(source);
     case 'made':
@@ -102,6 +108,11 @@ function vocabularyOf(checkpoint: Checkpoint, vocabSize: number, { vocabulary = 
 function madeForConfig(checkpoint: Checkpoint, vocabSize: number): GgufMetadata {
   const [bosId, eosId, padId] = ['bos', 'eos', 'pad'].map((key) => idList(checkpoint.config?.[`${key}_token_id`])[0]);
   const fixed = new Map<number, MadeToken>();
-  for (const [id, text] of [[padId, '<pad>'], [bosId, '<s>'], [eosId, '</s>']] as const) if (id !== undefined && id < vocabSize) fixed.set(id, { text, control: true });
+  for (const [id, text] of [
+    [padId, '<pad>'],
+    [bosId, '<s>'],
+    [eosId, '</s>'],
+  ] as const)
+    if (id !== undefined && id < vocabSize) fixed.set(id, { text, control: true });
   return madeVocabulary({ vocabSize, fixed, pre: 'gpt-2', bosId, eosId, padId, addBos: false });
 }

@@ -15,7 +15,13 @@ const WORKER = `
 `;
 
 /** Bytes read and written in a second by threads that copy blocks larger than caches: an estimate, within a fifth or so. */
-export async function measureCopyBandwidth({ threads, signal }: { readonly threads: number; readonly signal: AbortSignal }): Promise<number> {
+export async function measureCopyBandwidth({
+  threads,
+  signal,
+}: {
+  readonly threads: number;
+  readonly signal: AbortSignal;
+}): Promise<number> {
   const words = new Int32Array(new SharedArrayBuffer(8));
   const workerData = { words, blockBytes: BLOCK_BYTES, durationMs: DURATION_MS };
   const workers = Array.from({ length: Math.min(threads, 16) }, () => new Worker(WORKER, { eval: true, workerData, execArgv: [] }));

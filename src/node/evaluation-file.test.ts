@@ -14,7 +14,19 @@ describe('parseEvaluationFile', () => {
 
   test('JSON lines are told by their first line', () => {
     const sequences = parseEvaluationFile('{"ids": [1, 2, 3], "answer_spans": [[1, 2], [2, 3]]}\n\n{"text": "a"}\r\n', 'any');
-    expect(sequences).toEqual({ kind: 'perplexity', sequences: [{ ids: [1, 2, 3], answerSpans: [[1, 2], [2, 3]] }, { text: 'a', answerSpans: [] }] });
+    expect(sequences).toEqual({
+      kind: 'perplexity',
+      sequences: [
+        {
+          ids: [1, 2, 3],
+          answerSpans: [
+            [1, 2],
+            [2, 3],
+          ],
+        },
+        { text: 'a', answerSpans: [] },
+      ],
+    });
     const task = '{"id": "x", "skill": "s", "messages": [{"role": "user", "content": "a"}], "check": {"type": "exact", "value": ["b"]}}';
     expect(parseEvaluationFile(task, 'any').kind).toBe('tasks');
   });
@@ -49,7 +61,11 @@ function fakeModel(contextLength: number): { model: Model; passes: number[][] } 
   const passes: number[][] = [];
   const forward = (ids: number[], { positions }: { positions: number[] }) => {
     passes.push(ids);
-    return Promise.resolve(Float32Array.from(positions.flatMap((position) => [0, 1, 2, 3].map((token) => (token === (ids[position]! + 1) % 4 ? Math.log(3) : 0)))));
+    return Promise.resolve(
+      Float32Array.from(
+        positions.flatMap((position) => [0, 1, 2, 3].map((token) => (token === (ids[position]! + 1) % 4 ? Math.log(3) : 0))),
+      ),
+    );
   };
   return { model: { info: { name: 'fake', vocabSize: 4, contextLength }, tokenizer: undefined, forward } as unknown as Model, passes };
 }
@@ -97,9 +113,24 @@ test('answers are counted by skill and compared with a reference', async () => {
     },
   } as unknown as Model;
   const task = (id: string, skill: string, value: string) =>
-    ({ id, skill, messages: [{ role: 'user', content: 'yes' }], tools: undefined, thinking: undefined, check: { type: 'exact', value: [value] } }) as const;
+    ({
+      id,
+      skill,
+      messages: [{ role: 'user', content: 'yes' }],
+      tools: undefined,
+      thinking: undefined,
+      check: { type: 'exact', value: [value] },
+    }) as const;
   const report = await answerTasks(model, [task('1', 'b', 'yes'), task('2', 'a', 'no'), task('3', 'b', 'no')]);
-  expect(report).toMatchObject({ cases: 3, passed: 1, skills: [{ skill: 'b', cases: 2, passed: 1 }, { skill: 'a', cases: 1, passed: 0 }], decodeTokensPerSecond: 100 });
+  expect(report).toMatchObject({
+    cases: 3,
+    passed: 1,
+    skills: [
+      { skill: 'b', cases: 2, passed: 1 },
+      { skill: 'a', cases: 1, passed: 0 },
+    ],
+    decodeTokensPerSecond: 100,
+  });
   const cases = [{ id: '1', answer: 'no', pass: false }, { id: '2', answer: 'yes', pass: true }, { id: '3', answer: 'yes', pass: false }];
   const reference = parseTaskReference(JSON.stringify({ cases }), 'r');
   expect(compareTasks(report, reference)).toMatchObject({ passed: 1, sameText: 2, lost: ['2'], gained: ['1'] });

@@ -68,12 +68,18 @@ async function refuseModel(path: string): Promise<void> {
   const text = String.fromCharCode(...head);
   // A safetensors file begins with the size of its header (eight bytes, the high ones 0) and a brace.
   const kind = text.startsWith('GGUF') ? 'GGUF' : text.endsWith('\0\0\0{') || /\.safetensors$/i.test(path) ? 'safetensors' : undefined;
-  if (kind !== undefined) throw new FormatError(`${path} is a model (${kind}), not a text to measure one on. Name a text or a .jsonl file; the model is named apart from it, on the command line with --model.`);
+  if (kind !== undefined)
+    throw new FormatError(
+      `${path} is a model (${kind}), not a text to measure one on. Name a text or a .jsonl file; the model is named apart from it, on the command line with --model.`,
+    );
 }
 
 /** JSON lines by the first line, whatever the file is called; everything else is one text. */
 export function parseEvaluationFile(text: string, name: string): EvaluationFile {
-  const lines = text.split('\n').map((line, index) => ({ text: line.trim(), where: `${name}, line ${index + 1}` })).filter((line) => line.text !== '');
+  const lines = text
+    .split('\n')
+    .map((line, index) => ({ text: line.trim(), where: `${name}, line ${index + 1}` }))
+    .filter((line) => line.text !== '');
   const [first] = lines;
   if (first === undefined) throw new FormatError(`${name} is empty: expected a text or JSON lines.`);
   if (!/\.jsonl$/i.test(name) && !startsWithObject(first.text)) return { kind: 'perplexity', sequences: [{ text, answerSpans: [] }] };
@@ -95,7 +101,8 @@ function startsWithObject(line: string): boolean {
 function parseSequence(row: JsonObject, where: string): EvaluationSequence {
   const { ids, text, answer_spans: spans } = row;
   if (ids === undefined && typeof text === 'string') return { text, answerSpans: [] };
-  if (!isIntegers(ids)) throw new FormatError(`${where}: expected "ids" (token ids) or "text", or "messages" and "check" of a task in every line.`);
+  if (!isIntegers(ids))
+    throw new FormatError(`${where}: expected "ids" (token ids) or "text", or "messages" and "check" of a task in every line.`);
   return { ids, answerSpans: parseSpans(spans, ids.length, where) };
 }
 
@@ -125,7 +132,14 @@ function parseTask(row: JsonObject, where: string): EvaluationTask {
   }
   if (tools !== undefined && !isObjects(tools)) throw new FormatError(`${where}: expected "tools" as a list of objects.`);
   if (thinking !== undefined && typeof thinking !== 'boolean') throw new FormatError(`${where}: expected true or false as "thinking".`);
-  return { id, skill, messages: messages as readonly unknown[] as readonly ChatMessage[], tools, thinking, check: parseCheck(check, where) };
+  return {
+    id,
+    skill,
+    messages: messages as readonly unknown[] as readonly ChatMessage[],
+    tools,
+    thinking,
+    check: parseCheck(check, where),
+  };
 }
 
 function isObjects(value: JsonValue | undefined): value is readonly JsonObject[] {

@@ -85,9 +85,16 @@ async function checkFreeSpace(path: string, sizeBytes: number): Promise<void> {
 
 function writeError(path: string, error: NodeJS.ErrnoException, written?: number): Error {
   const after = written === undefined ? '' : ` after ${megabytes(written)}`;
-  const full = { ENOSPC: 'the disk is full', EDQUOT: 'the disk quota is used up', EFBIG: 'the file system or a limit allows no larger file' };
+  const full = {
+    ENOSPC: 'the disk is full',
+    EDQUOT: 'the disk quota is used up',
+    EFBIG: 'the file system or a limit allows no larger file',
+  };
   const reason = full[error.code as keyof typeof full];
-  if (reason) return new CapacityError(`Cannot write ${path}: ${reason}${after}. Nothing was kept: free some space or write to another disk.`, { cause: error });
+  if (reason)
+    return new CapacityError(`Cannot write ${path}: ${reason}${after}. Nothing was kept: free some space or write to another disk.`, {
+      cause: error,
+    });
   const reasons: Record<string, string> = {
     ENOENT: 'its folder does not exist. Create it first',
     ENOTDIR: 'a part of the path is a file, not a directory. Check the path',
@@ -97,7 +104,10 @@ function writeError(path: string, error: NodeJS.ErrnoException, written?: number
     ENAMETOOLONG: 'the path is too long',
     EIO: 'the disk reported an error. Write to another disk',
   };
-  return new InputError(`Cannot write ${path === '' ? 'to an empty path' : path}${after}: ${reasons[error.code ?? ''] ?? error.message}.`, { cause: error });
+  return new InputError(
+    `Cannot write ${path === '' ? 'to an empty path' : path}${after}: ${reasons[error.code ?? ''] ?? error.message}.`,
+    { cause: error },
+  );
 }
 
 function megabytes(bytes: number): string {

@@ -28,7 +28,9 @@ describe('fileSource', () => {
 
   test('a read past the end says where the file ends', async () => {
     const source = await fileSource(join(root, 'f.bin'));
-    await expect(source.read(990, new Uint8Array(11))).rejects.toThrow(/f.bin ended early: expected 11 bytes at offset 990, but it ends at 1000/);
+    await expect(source.read(990, new Uint8Array(11))).rejects.toThrow(
+      /f.bin ended early: expected 11 bytes at offset 990, but it ends at 1000/,
+    );
     await expect(source.read(-1, new Uint8Array(1))).rejects.toThrow(RangeError);
     await expect(source.read(0.5, new Uint8Array(1))).rejects.toThrow(RangeError);
     await source.close();

@@ -70,5 +70,7 @@ export function pathError(path: string, error: Error & { readonly code?: string 
     ENAMETOOLONG: 'the path is too long',
     EMFILE: 'this process has too many files open',
   };
-  return new InputError(`Cannot read ${path === '' ? 'an empty path' : path}: ${reasons[error.code ?? ''] ?? error.message}.`, { cause: error });
+  return new InputError(`Cannot read ${path === '' ? 'an empty path' : path}: ${reasons[error.code ?? ''] ?? error.message}.`, {
+    cause: error,
+  });
 }

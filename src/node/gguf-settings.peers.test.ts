@@ -24,18 +24,34 @@ interface Variant {
   readonly without?: RegExp;
 }
 
-const each = (value: number, layers = 3): GgufValue => ({ type: 'array', itemType: 'uint32', value: Array.from({ length: layers }, () => value) });
+const each = (value: number, layers = 3): GgufValue => ({
+  type: 'array',
+  itemType: 'uint32',
+  value: Array.from({ length: layers }, () => value),
+});
 const biasesBut = (kept: string) => new RegExp(`blk\\.\\d+\\.(?!(?:${kept})\\.)[a-z_]+\\.bias$`);
 
 const VARIANTS: readonly (readonly [name: string, variant: Variant, changes: boolean])[] = [
-  ['linear scaling beside rope_freqs', { golden: 'llama', keys: { 'rope.scaling.type': string('linear'), 'rope.scaling.factor': float32(4) } }, true],
+  [
+    'linear scaling beside rope_freqs',
+    { golden: 'llama', keys: { 'rope.scaling.type': string('linear'), 'rope.scaling.factor': float32(4) } },
+    true,
+  ],
   ['a factor without a type', { golden: 'qwen3', keys: { 'rope.scaling.factor': float32(4) } }, true],
   ['scale_linear', { golden: 'qwen3', keys: { 'rope.scale_linear': float32(2.5) } }, true],
-  ['scale_linear beside another factor', { golden: 'qwen3', keys: { 'rope.scale_linear': float32(2.5), 'rope.scaling.factor': float32(4) } }, true],
+  [
+    'scale_linear beside another factor',
+    { golden: 'qwen3', keys: { 'rope.scale_linear': float32(2.5), 'rope.scaling.factor': float32(4) } },
+    true,
+  ],
   ['a factor of 0', { golden: 'qwen3', keys: { 'rope.scaling.factor': float32(0) } }, false],
   ['a factor of type none', { golden: 'qwen3', keys: { 'rope.scaling.type': string('none'), 'rope.scaling.factor': float32(4) } }, false],
   ['attn_factor', { golden: 'llama', keys: { 'rope.scaling.attn_factor': float32(1.4) } }, true],
-  ['attn_factor beside linear scaling', { golden: 'qwen3', keys: { 'rope.scaling.attn_factor': float32(0.6), 'rope.scaling.factor': float32(3) } }, true],
+  [
+    'attn_factor beside linear scaling',
+    { golden: 'qwen3', keys: { 'rope.scaling.attn_factor': float32(0.6), 'rope.scaling.factor': float32(3) } },
+    true,
+  ],
   ['causal false, llama', { golden: 'llama', keys: { 'attention.causal': bool(false) } }, true],
   ['causal false, qwen3', { golden: 'qwen3', keys: { 'attention.causal': bool(false) } }, true],
   ['no base of the rotation', { golden: 'qwen3', keys: { 'rope.freq_base': undefined } }, true],
@@ -64,8 +80,23 @@ async function writeVariant({ golden, keys = {}, without }: Variant, path: strin
       metadata.delete(`${config.architecture}.${key}`);
       if (value !== undefined) metadata.set(`${config.architecture}.${key}`, value);
     }
-    const fixed = new Map([[0, '<pad>'], [1, '<s>'], [2, '</s>']].map(([id, text]) => [id as number, { text: text as string, control: true }]));
-    for (const [key, value] of madeVocabulary({ vocabSize: config.vocabSize, fixed, pre: 'gpt-2', bosId: 1, eosId: 2, padId: 0, addBos: false })) metadata.set(key, value);
+    const fixed = new Map(
+      [
+        [0, '<pad>'],
+        [1, '<s>'],
+        [2, '</s>'],
+      ].map(([id, text]) => [id as number, { text: text as string, control: true }]),
+    );
+    for (const [key, value] of madeVocabulary({
+      vocabSize: config.vocabSize,
+      fixed,
+      pre: 'gpt-2',
+      bosId: 1,
+      eosId: 2,
+      padId: 0,
+      addBos: false,
+    }))
+      metadata.set(key, value);
     const tensors = all.filter(({ name }) => without?.test(name) !== true);
     const writer = await GgufWriter.open(await fileSink(path), { metadata, tensors });
     await convertTensors(writer, tensors, {});

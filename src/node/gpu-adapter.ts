@@ -56,7 +56,10 @@ function kept(): Kept {
  * The adapter to compute on. Ask again for each device: an adapter gives one.
  * That there is none is remembered for the process.
  */
-export async function findAdapter(kind: AdapterKind, { toggles = kind === 'software' ? 'safe' : 'fast' }: FindAdapterOptions = {}): Promise<FoundAdapter> {
+export async function findAdapter(
+  kind: AdapterKind,
+  { toggles = kind === 'software' ? 'safe' : 'fast' }: FindAdapterOptions = {},
+): Promise<FoundAdapter> {
   const { instances, without } = kept();
   const known = without.get(`${kind} ${toggles}`);
   if (known !== undefined) return { problem: known };
@@ -76,7 +79,11 @@ async function requestAdapter(gpu: GPU, kind: AdapterKind): Promise<FoundAdapter
     const facts = adapterFacts(adapter);
     if (facts.isSoftware === isSoftware) return { adapter, facts, description: adapterName(facts) };
     const name = adapterName(facts);
-    return { problem: isSoftware ? `there is no software adapter here, only ${name}` : `there is no GPU here, only a software adapter (${name}), which the device "software" uses` };
+    return {
+      problem: isSoftware
+        ? `there is no software adapter here, only ${name}`
+        : `there is no GPU here, only a software adapter (${name}), which the device "software" uses`,
+    };
   } catch (error) {
     return { problem: `WebGPU failed to find an adapter: ${messageOf(error)}` };
   }
@@ -115,7 +122,8 @@ function missingLoader(): string | undefined {
   try {
     process.dlopen({ exports: {} }, 'libvulkan.so.1');
   } catch (error) {
-    if (/cannot open shared object|No such file/.test(messageOf(error))) return "there is no Vulkan here: libvulkan.so.1, which comes with a GPU's driver, is not installed";
+    if (/cannot open shared object|No such file/.test(messageOf(error)))
+      return "there is no Vulkan here: libvulkan.so.1, which comes with a GPU's driver, is not installed";
   }
   return undefined;
 }

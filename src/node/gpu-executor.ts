@@ -15,7 +15,10 @@ export interface GpuExecutorChoices {
 }
 
 /** An executor, or why there can be none. Opens no device yet. */
-export async function openGpuExecutor(adapterKind: AdapterKind, choices: GpuExecutorChoices = {}): Promise<Executor | { readonly problem: string }> {
+export async function openGpuExecutor(
+  adapterKind: AdapterKind,
+  choices: GpuExecutorChoices = {},
+): Promise<Executor | { readonly problem: string }> {
   const found = await findAdapter(adapterKind);
   if (found.adapter === undefined) return { problem: found.problem };
   let first: GPUAdapter | undefined = found.adapter;
@@ -27,5 +30,11 @@ export async function openGpuExecutor(adapterKind: AdapterKind, choices: GpuExec
     return openGpuDevice(adapter);
   };
   const profile = choices.profile ?? profileFor(found.facts);
-  return createGpuExecutor({ open, name: found.description, kind: adapterKind === 'hardware' ? 'gpu' : 'software', profile, withoutRules: choices.withoutRules });
+  return createGpuExecutor({
+    open,
+    name: found.description,
+    kind: adapterKind === 'hardware' ? 'gpu' : 'software',
+    profile,
+    withoutRules: choices.withoutRules,
+  });
 }

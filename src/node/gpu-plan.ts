@@ -50,7 +50,10 @@ export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices 
   try {
     const decoder = await openDecoder(checkpoint, { signal });
     const modelContextLength = decoder.config.contextLength;
-    const contextLength = Math.max(resolveContextLength(choices.contextLength, modelContextLength), Math.min(choices.keys ?? 0, modelContextLength));
+    const contextLength = Math.max(
+      resolveContextLength(choices.contextLength, modelContextLength),
+      Math.min(choices.keys ?? 0, modelContextLength),
+    );
     const kv = kvLayoutOf(contextLength, resolveKvType(choices.kvType, decoder));
     const typeOf = (id: string): WeightType => {
       const source = decoder.weights.get(id);

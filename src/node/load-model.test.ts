@@ -38,11 +38,15 @@ describe.each(['reference', 'cpu'] as const)('goldens on %s', (device) => {
       expect(model.tokenizer).toBeUndefined();
       expect(model.info).toMatchObject({ device, kvType: 'f32', quantisation: 'f32' });
       for (const [name, ids] of Object.entries(golden.prompts)) {
-        const layers = [...tensors.keys()].flatMap((tensor) => (tensor.startsWith(`${name}.hidden.`) ? [Number(tensor.split('.')[2])] : []));
+        const layers = [...tensors.keys()].flatMap((tensor) =>
+          tensor.startsWith(`${name}.hidden.`) ? [Number(tensor.split('.')[2])] : [],
+        );
         const { logits, hidden } = await model.forward(ids, { hidden: layers });
         expect(relativeError(logits, f32Of(tensors, `${name}.logits`)), `${name} logits`).toBeLessThan(1e-4);
         for (const layer of layers) {
-          expect(relativeError(hidden.get(layer)!, f32Of(tensors, `${name}.hidden.${layer}`)), `${name} hidden ${layer}`).toBeLessThan(1e-4);
+          expect(relativeError(hidden.get(layer)!, f32Of(tensors, `${name}.hidden.${layer}`)), `${name} hidden ${layer}`).toBeLessThan(
+            1e-4,
+          );
         }
         const answer = await collect(model.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: golden.greedy[name]!.length }));
         expect(answer.tokens, name).toEqual(golden.greedy[name]);
@@ -116,9 +120,21 @@ describe('a loaded model', () => {
 describe('loadModel refuses', () => {
   const path = join(goldenPath, 'llama');
   const cases: [string, string, LoadModelOptions, new () => Error, string][] = [
-    ['an unknown device', path, { device: 'npu' as never }, InputError, 'device must be one of auto, gpu, software, cpu, reference, found "npu"'],
+    [
+      'an unknown device',
+      path,
+      { device: 'npu' as never },
+      InputError,
+      'device must be one of auto, gpu, software, cpu, reference, found "npu"',
+    ],
     ['no threads', path, { threads: 0 }, InputError, 'threads must be an integer from 1 to 256, found 0'],
-    ['a context longer than the model\'s', path, { contextLength: 1_000_000 }, InputError, 'contextLength must be an integer from 1 to the model\'s'],
+    [
+      "a context longer than the model's",
+      path,
+      { contextLength: 1_000_000 },
+      InputError,
+      "contextLength must be an integer from 1 to the model's",
+    ],
     ['an unknown type of keys and values', path, { kvType: 'q4' as never }, InputError, 'kvType must be "f16" or "f32", found "q4"'],
     ['a path that is not there', join(path, 'absent.gguf'), {}, InputError, 'absent.gguf'],
     ['a file that is no model', join(path, 'golden.json'), {}, FormatError, 'golden.json'],

@@ -49,7 +49,9 @@ function resolveThreads(threads: number | undefined): number {
 /** Threads are for the CPU device, which `auto` may take. */
 function refuseIdleThreads({ device, threads }: LoadModelOptions): void {
   if (threads === undefined || (device !== 'gpu' && device !== 'software')) return;
-  throw new InputError(`threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`);
+  throw new InputError(
+    `threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`,
+  );
 }
 
 async function openCpuExecutor(threads: number): Promise<Executor> {
@@ -72,7 +74,10 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
     case 'gpu':
     case 'software': {
       const gpu = await openGpuExecutor(device === 'gpu' ? 'hardware' : 'software');
-      if ('problem' in gpu) throw new CapacityError(`The device ${JSON.stringify(device)} cannot be used: ${gpu.problem}. Use "cpu", or "auto", which takes what there is.`);
+      if ('problem' in gpu)
+        throw new CapacityError(
+          `The device ${JSON.stringify(device)} cannot be used: ${gpu.problem}. Use "cpu", or "auto", which takes what there is.`,
+        );
       return gpu;
     }
     default:

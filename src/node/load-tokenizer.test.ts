@@ -24,7 +24,14 @@ describe('loadTokenizer takes', () => {
   test('a folder, a tokenizer.json and their sources', async () => {
     const bytes = new Uint8Array(readFileSync(`${ember}/tokenizer.json`));
     const file = await fileSource(`${ember}/tokenizer.json`);
-    const places = [ember, `${ember}/tokenizer.json`, directorySource(ember), file, memorySource(bytes, 'm'), memoryFolder(new Map([['tokenizer.json', bytes]]), 'm')];
+    const places = [
+      ember,
+      `${ember}/tokenizer.json`,
+      directorySource(ember),
+      file,
+      memorySource(bytes, 'm'),
+      memoryFolder(new Map([['tokenizer.json', bytes]]), 'm'),
+    ];
     for (const place of places) {
       const tokenizer = await loadTokenizer(place);
       expect(tokenizer.vocabSize).toBe(4096);

@@ -14,7 +14,8 @@ import { directorySource, pathError } from './file-source.ts';
  * @throws InputError for a path that is missing, unreadable or ambiguous.
  */
 export async function locate(pathOrUrl: string, options?: HttpOptions): Promise<CheckpointLocation> {
-  if (typeof pathOrUrl !== 'string') throw new InputError(`Expected the path or URL of a model, found ${pathOrUrl === null ? 'null' : typeof pathOrUrl}.`);
+  if (typeof pathOrUrl !== 'string')
+    throw new InputError(`Expected the path or URL of a model, found ${pathOrUrl === null ? 'null' : typeof pathOrUrl}.`);
   if (pathOrUrl === '') throw new InputError('Expected the path or URL of a model, found an empty text.');
   if (/^https?:\/\//i.test(pathOrUrl)) return locateUrl(pathOrUrl, options);
   const path = resolve(/^file:\/\//i.test(pathOrUrl) ? fileUrlPath(pathOrUrl) : pathOrUrl);
@@ -62,7 +63,9 @@ async function locateInDirectory(path: string): Promise<CheckpointLocation> {
   if (hasWeights || (models.length === 0 && names.includes('config.json'))) return { folder };
   if (models.length === 1) return { folder, fileName: models[0] };
   if (models.length === 0) {
-    throw new FormatError(`${path} holds no model: expected config.json with model.safetensors, or one .gguf file. Name the model's file or folder.`);
+    throw new FormatError(
+      `${path} holds no model: expected config.json with model.safetensors, or one .gguf file. Name the model's file or folder.`,
+    );
   }
   const shown = models.slice(0, 10).join(', ') + (models.length > 10 ? ', ...' : '');
   throw new InputError(`${path} holds ${models.length} GGUF models (${shown}). Name the file that you mean.`);

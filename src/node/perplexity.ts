@@ -40,7 +40,11 @@ interface Scored {
  * @throws InputError for ids outside the vocabulary or a text that a model without a tokenizer cannot read;
  * FormatError where there is nothing to score
  */
-export async function measurePerplexity(model: Model, sequences: readonly EvaluationSequence[], options: PerplexityOptions = {}): Promise<PerplexityResult> {
+export async function measurePerplexity(
+  model: Model,
+  sequences: readonly EvaluationSequence[],
+  options: PerplexityOptions = {},
+): Promise<PerplexityResult> {
   const scored = sequences.map((sequence) => ({ ids: idsOf(model, sequence), answerSpans: sequence.answerSpans }));
   const total = scored.reduce((sum, { ids }) => sum + Math.max(0, ids.length - 1), 0);
   if (total === 0) throw new FormatError('There is nothing to score: perplexity needs at least one sequence of two tokens.');
@@ -62,7 +66,8 @@ export async function measurePerplexity(model: Model, sequences: readonly Evalua
 
 function idsOf(model: Model, { ids, text = '' }: EvaluationSequence): readonly number[] {
   if (ids !== undefined) return ids;
-  if (model.tokenizer === undefined) throw new InputError(`${model.info.name} has no tokenizer, so that it cannot read text. Give a .jsonl file with "ids".`);
+  if (model.tokenizer === undefined)
+    throw new InputError(`${model.info.name} has no tokenizer, so that it cannot read text. Give a .jsonl file with "ids".`);
   return model.tokenizer.encode(text, { addSpecial: true });
 }
 
@@ -71,12 +76,17 @@ function likelihood({ tokens, nll }: { tokens: number; nll: number }): TokenLike
 }
 
 /** Negative log likelihood of each token given those before it; 0 for the first. */
-async function tokenLosses(model: Model, { ids }: Scored, signal: AbortSignal | undefined, onScored: (count: number) => void): Promise<Float64Array> {
+async function tokenLosses(
+  model: Model,
+  { ids }: Scored,
+  signal: AbortSignal | undefined,
+  onScored: (count: number) => void,
+): Promise<Float64Array> {
   const { vocabSize, contextLength } = model.info;
   const window = Math.min(contextLength, MOST_WINDOW);
   const mostRows = Math.max(1, Math.floor(MOST_LOGITS / vocabSize));
   const losses = new Float64Array(ids.length);
-  for (let first = 1; first < ids.length; ) {
+  for (let first = 1; first < ids.length;) {
     const room = first === 1 ? Math.max(1, window - 1) : Math.max(1, Math.floor(window / 2));
     const end = Math.min(ids.length, first + Math.min(room, mostRows));
     // The last token of the window is only a target: it need not be read.
@@ -84,7 +94,10 @@ async function tokenLosses(model: Model, { ids }: Scored, signal: AbortSignal | 
     const positions = Array.from({ length: end - first }, (_, i) => first - 1 + i - start);
     const logits = await model.forward(ids.slice(start, end - 1), { positions, signal });
     for (let i = first; i < end; i++) {
-      losses[i] = negativeLogLikelihood(logits.subarray((i - first) * vocabSize, (i - first + 1) * vocabSize), checkedId(ids[i]!, vocabSize, i));
+      losses[i] = negativeLogLikelihood(
+        logits.subarray((i - first) * vocabSize, (i - first + 1) * vocabSize),
+        checkedId(ids[i]!, vocabSize, i),
+      );
     }
     onScored(end - 1);
     first = end;

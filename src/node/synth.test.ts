@@ -36,13 +36,23 @@ describe('blockPool', () => {
 });
 
 describe('synth', () => {
-  test.each(SYNTH_MODELS.flatMap((model) => SYNTH_TYPES.map((type) => [model, type] as const)))('%s %s has the parameters of the real model', (model, type) => {
-    // Counts published with the models, tied embeddings counted once.
-    const published = { 'qwen3-0.6b': 596_049_920, 'qwen3-4b': 4_022_468_096, 'llama-3.2-1b': 1_235_814_400, 'llama-3.2-3b': 3_212_749_824 };
-    const { tensors } = synthPlan(model, type);
-    const elements = tensors.filter(({ name }) => name !== 'rope_freqs.weight').reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-    expect(elements).toBe(published[model]);
-  });
+  test.each(SYNTH_MODELS.flatMap((model) => SYNTH_TYPES.map((type) => [model, type] as const)))(
+    '%s %s has the parameters of the real model',
+    (model, type) => {
+      // Counts published with the models, tied embeddings counted once.
+      const published = {
+        'qwen3-0.6b': 596_049_920,
+        'qwen3-4b': 4_022_468_096,
+        'llama-3.2-1b': 1_235_814_400,
+        'llama-3.2-3b': 3_212_749_824,
+      };
+      const { tensors } = synthPlan(model, type);
+      const elements = tensors
+        .filter(({ name }) => name !== 'rope_freqs.weight')
+        .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+      expect(elements).toBe(published[model]);
+    },
+  );
 
   test('qwen3-0.6b q4_0 takes 335 MB and its vocabulary, and no two rows of its head are equal', async () => {
     const { tensors, config } = synthPlan('qwen3-0.6b', 'q4_0');
@@ -78,11 +88,19 @@ describe('synth', () => {
 
   test('cancelling stops it', async () => {
     const stop = new AbortController();
-    const running = synth(keepingSink(0), { model: 'qwen3-4b', type: 'q8_0', signal: stop.signal, onProgress: ({ loaded }) => loaded > 1e7 && stop.abort(new Error('enough')) });
+    const running = synth(keepingSink(0), {
+      model: 'qwen3-4b',
+      type: 'q8_0',
+      signal: stop.signal,
+      onProgress: ({ loaded }) => loaded > 1e7 && stop.abort(new Error('enough')),
+    });
     await expect(running).rejects.toThrow('enough');
   });
 
-  test.each([['chatml', 151_936, 151_645, '<|im_end|>'], ['headers', 128_256, 128_009, '<|eot_id|>']] as const)('the %s vocabulary', (kind, size, eosId, eos) => {
+  test.each([
+    ['chatml', 151_936, 151_645, '<|im_end|>'],
+    ['headers', 128_256, 128_009, '<|eot_id|>'],
+  ] as const)('the %s vocabulary', (kind, size, eosId, eos) => {
     const keys = synthVocabulary(kind, size);
     const tokens = keys.get('tokenizer.ggml.tokens')!.value as string[];
     const merges = keys.get('tokenizer.ggml.merges')!.value as string[];

@@ -49,7 +49,9 @@ export async function synth(sink: ByteSink, options: SynthOptions): Promise<Synt
 }
 
 function checkOptions({ model, type, seed = 0 }: SynthOptions): void {
-  if (!SYNTH_MODELS.includes(model)) throw new InputError(`The model must be one of ${SYNTH_MODELS.join(', ')}, found ${JSON.stringify(model)}.`);
-  if (!SYNTH_TYPES.includes(type)) throw new InputError(`The type must be one of ${SYNTH_TYPES.join(', ')}, found ${JSON.stringify(type)}.`);
+  if (!SYNTH_MODELS.includes(model))
+    throw new InputError(`The model must be one of ${SYNTH_MODELS.join(', ')}, found ${JSON.stringify(model)}.`);
+  if (!SYNTH_TYPES.includes(type))
+    throw new InputError(`The type must be one of ${SYNTH_TYPES.join(', ')}, found ${JSON.stringify(type)}.`);
   if (!Number.isSafeInteger(seed)) throw new InputError(`The seed must be an integer, found ${seed}.`);
 }

@@ -49,7 +49,9 @@ export async function answerTasks(model: Model, tasks: readonly EvaluationTask[]
   for (const { id, skill, messages, tools, thinking, check } of tasks) {
     // Everything that a file's own defaults could change is set: greedy means the likeliest token.
     const greedy = { temperature: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 };
-    const { text, thinkingOpened, usage, timings } = await collect(model.generate({ ...greedy, messages, tools, thinking, maxTokens, signal }));
+    const { text, thinkingOpened, usage, timings } = await collect(
+      model.generate({ ...greedy, messages, tools, thinking, maxTokens, signal }),
+    );
     totals.promptTokens += usage.promptTokens;
     totals.completionTokens += usage.completionTokens;
     totals.steps += Math.max(0, usage.completionTokens - 1);
@@ -60,7 +62,15 @@ export async function answerTasks(model: Model, tasks: readonly EvaluationTask[]
   }
   const { promptTokens, completionTokens, steps, decodeMs } = totals;
   const decodeTokensPerSecond = decodeMs > 0 ? (1000 * steps) / decodeMs : 0;
-  return { cases: results.length, passed: countPassed(results), skills: skillScores(results), results, promptTokens, completionTokens, decodeTokensPerSecond };
+  return {
+    cases: results.length,
+    passed: countPassed(results),
+    skills: skillScores(results),
+    results,
+    promptTokens,
+    completionTokens,
+    decodeTokensPerSecond,
+  };
 }
 
 function countPassed(results: readonly { readonly passed: boolean }[]): number {
@@ -116,11 +126,13 @@ export interface TaskComparison {
 export function compareTasks(report: TaskReport, reference: TaskReference): TaskComparison {
   const pairs = report.results.map((result) => {
     const expected = reference.get(result.id);
-    if (expected === undefined) throw new FormatError(`The reference has no task ${JSON.stringify(result.id)}: it belongs to another file.`);
+    if (expected === undefined)
+      throw new FormatError(`The reference has no task ${JSON.stringify(result.id)}: it belongs to another file.`);
     return { result, expected };
   });
   const expected = pairs.map(({ result, expected: { passed } }) => ({ skill: result.skill, passed }));
-  const idsWhere = (wanted: boolean) => pairs.filter((pair) => pair.expected.passed === wanted && pair.result.passed !== wanted).map(({ result }) => result.id);
+  const idsWhere = (wanted: boolean) =>
+    pairs.filter((pair) => pair.expected.passed === wanted && pair.result.passed !== wanted).map(({ result }) => result.id);
   return {
     passed: countPassed(expected),
     skills: skillScores(expected),

@@ -19,7 +19,13 @@ test('the verdicts on all 475 reference answers are those of the Python that wro
 });
 
 const call = (name: string, city: string) => `<tool_call>\n{"name": "${name}", "arguments": {"city": "${city}"}}\n</tool_call>`;
-const calls: TaskCheck = { type: 'tool_call', value: [{ arguments: { city: 'Oslo' }, name: 'a' }, { name: 'b', arguments: { city: 'Rome' } }] };
+const calls: TaskCheck = {
+  type: 'tool_call',
+  value: [
+    { arguments: { city: 'Oslo' }, name: 'a' },
+    { name: 'b', arguments: { city: 'Rome' } },
+  ],
+};
 
 describe('passesCheck', () => {
   test.each<[string, string, TaskCheck, boolean]>([

@@ -83,7 +83,10 @@ function allocate({ sizeBytes, origin }: WeightSource): Uint8Array {
   try {
     return new Uint8Array(sizeBytes);
   } catch (cause) {
-    throw new CapacityError(`${origin} takes ${Math.ceil(sizeBytes / 1e6)} MB of memory, which the system did not give. Use a smaller model.`, { cause });
+    throw new CapacityError(
+      `${origin} takes ${Math.ceil(sizeBytes / 1e6)} MB of memory, which the system did not give. Use a smaller model.`,
+      { cause },
+    );
   }
 }
 
@@ -104,7 +107,8 @@ function checkFinite(source: WeightSource, bytes: Uint8Array): void {
 function stateOffsets(session: Session) {
   const { model, kv } = session.request;
   const offsets: number[] = [0];
-  for (const { heads, keyDim, valueDim } of model.states) offsets.push((offsets.at(-1) as number) + kv.pageTokens * heads * (keyDim + valueDim));
+  for (const { heads, keyDim, valueDim } of model.states)
+    offsets.push((offsets.at(-1) as number) + kv.pageTokens * heads * (keyDim + valueDim));
   return offsets;
 }
 

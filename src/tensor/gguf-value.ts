@@ -3,7 +3,8 @@
  * file has to say which of the thirteen types a number gets, because other readers insist on theirs.
  */
 
-export type GgufScalarType = 'uint8' | 'int8' | 'uint16' | 'int16' | 'uint32' | 'int32' | 'float32' | 'bool' | 'string' | 'uint64' | 'int64' | 'float64';
+export type GgufScalarType =
+  'uint8' | 'int8' | 'uint16' | 'int16' | 'uint32' | 'int32' | 'float32' | 'bool' | 'string' | 'uint64' | 'int64' | 'float64';
 
 type ScalarValue<Type extends GgufScalarType> = Type extends 'string'
   ? string

@@ -58,9 +58,15 @@ export function jsonFields(value: JsonValue | undefined, where: string): JsonFie
     flag: (key, fallback) => read(key, fallback, { expected: 'true or false', accepts: (found) => typeof found === 'boolean' }),
     text: (key, fallback) => read(key, fallback, textRule),
     count: (key, fallback) =>
-      read(key, fallback, { expected: 'a whole number from 0', accepts: (found) => Number.isSafeInteger(found) && (found as number) >= 0 }),
+      read(key, fallback, {
+        expected: 'a whole number from 0',
+        accepts: (found) => Number.isSafeInteger(found) && (found as number) >= 0,
+      }),
     oneOf: (key, values, fallback) =>
-      read(key, fallback, { expected: `one of ${values.join(', ')}`, accepts: (found) => (values as readonly JsonValue[]).includes(found) }),
+      read(key, fallback, {
+        expected: `one of ${values.join(', ')}`,
+        accepts: (found) => (values as readonly JsonValue[]).includes(found),
+      }),
     optionalText: (key) => (get(key) === undefined ? undefined : read(key, undefined, textRule)),
     list: (key) => read<readonly JsonValue[]>(key, undefined, { expected: 'an array', accepts: (found) => Array.isArray(found) }),
     value: get,

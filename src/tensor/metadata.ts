@@ -46,7 +46,9 @@ export function metadataNumbers(metadata: Metadata, key: string, where: string):
 }
 
 function wrongType(where: string, key: string, expected: string, value: MetadataValue): FormatError {
-  return new FormatError(`${where}: the metadata key ${JSON.stringify(key)} must be ${expected}, found ${describe(value)}. The file is damaged.`);
+  return new FormatError(
+    `${where}: the metadata key ${JSON.stringify(key)} must be ${expected}, found ${describe(value)}. The file is damaged.`,
+  );
 }
 
 function describe(value: MetadataValue): string {

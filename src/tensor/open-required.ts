@@ -12,7 +12,11 @@ export interface RequiredFile extends ReadOptions {
  * Opens a file that a model cannot do without.
  * @throws FormatError where the folder does not have it, with the folder's reason
  */
-export async function openRequired(folder: SourceFolder, fileName: string, { missing, advice, ...options }: RequiredFile = {}): Promise<ByteSource> {
+export async function openRequired(
+  folder: SourceFolder,
+  fileName: string,
+  { missing, advice, ...options }: RequiredFile = {},
+): Promise<ByteSource> {
   let reason = '';
   const onAbsent = (found: string) => {
     reason = ` (${found})`;

@@ -29,7 +29,10 @@ function nearestNames(found: string, known: readonly string[]): readonly string[
   const plain = (name: string) => name.replace(/[^a-z0-9]/gi, '').toLowerCase();
   const wanted = plain(found.slice(0, 60));
   return known
-    .map((name) => ({ name, distance: isBeginning(wanted, plain(name)) || isBeginning(plain(name), wanted) ? 1 : editDistance(wanted, plain(name)) }))
+    .map((name) => ({
+      name,
+      distance: isBeginning(wanted, plain(name)) || isBeginning(plain(name), wanted) ? 1 : editDistance(wanted, plain(name)),
+    }))
     .filter(({ name, distance }) => distance <= Math.max(1, name.length / 3))
     .sort((a, b) => a.distance - b.distance)
     .slice(0, 2)
@@ -42,7 +45,9 @@ function nearestNames(found: string, known: readonly string[]): readonly string[
  */
 export function checkOptionNames(options: object, known: Readonly<Record<string, true>>, call: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InputError(`${call} takes an object of options, found ${Array.isArray(options) ? 'an array' : String(options).slice(0, 60)}.`);
+    throw new InputError(
+      `${call} takes an object of options, found ${Array.isArray(options) ? 'an array' : String(options).slice(0, 60)}.`,
+    );
   }
   const names = Object.keys(known);
   for (const [name, value] of Object.entries(options)) {
@@ -61,15 +66,20 @@ interface OperationOptions {
 
 /** @throws InputError for a signal that cannot abort and a listener that cannot be called, which would fail later and elsewhere */
 export function checkOperation({ signal, onProgress }: OperationOptions): void {
-  if (signal !== undefined && !(typeof signal === 'object' && signal !== null && 'aborted' in signal && typeof signal.addEventListener === 'function')) {
+  if (
+    signal !== undefined &&
+    !(typeof signal === 'object' && signal !== null && 'aborted' in signal && typeof signal.addEventListener === 'function')
+  ) {
     throw new InputError(`signal must be an AbortSignal, found ${describeValue(signal)}.`);
   }
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw new InputError(`onProgress must be a function, found ${describeValue(onProgress)}.`);
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new InputError(`onProgress must be a function, found ${describeValue(onProgress)}.`);
 }
 
 /** @throws InputError for a switch that is neither on nor off */
 export function checkSwitch(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'boolean') throw new InputError(`${name} must be true or false, found ${describeValue(value)}.`);
+  if (value !== undefined && typeof value !== 'boolean')
+    throw new InputError(`${name} must be true or false, found ${describeValue(value)}.`);
 }
 
 /** As {@link checkSwitch}, for options that are all switches. */
@@ -82,5 +92,7 @@ export function describeValue(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return 'an array';
   if (typeof value === 'string') return `string ${JSON.stringify(value.slice(0, 60))}`;
-  return typeof value === 'object' || typeof value === 'function' ? `${typeof value === 'object' ? 'an object' : 'a function'}` : `${typeof value} ${String(value).slice(0, 60)}`;
+  return typeof value === 'object' || typeof value === 'function'
+    ? `${typeof value === 'object' ? 'an object' : 'a function'}`
+    : `${typeof value} ${String(value).slice(0, 60)}`;
 }

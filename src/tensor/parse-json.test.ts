@@ -12,7 +12,10 @@ describe("Python's words", () => {
     [' -Infinity ', -Infinity],
     ['{"NaN": "Infinity", "x": "-Infinity, NaN", "y": Infinity}', { NaN: 'Infinity', x: '-Infinity, NaN', y: Infinity }],
     ['{"quoted \\" NaN": "a \\\\", "b": NaN}', { 'quoted " NaN': 'a \\', b: Number.NaN }],
-    ['{"all": [NaN, 1, -0, 1.5e3, 2E-2, true, false, null, "\\u00e9\\n\\ud83d\\ude00", {}, []]}', { all: [Number.NaN, 1, -0, 1500, 0.02, true, false, null, 'é\n😀', {}, []] }],
+    [
+      '{"all": [NaN, 1, -0, 1.5e3, 2E-2, true, false, null, "\\u00e9\\n\\ud83d\\ude00", {}, []]}',
+      { all: [Number.NaN, 1, -0, 1500, 0.02, true, false, null, 'é\n😀', {}, []] },
+    ],
     ['{"a": 1, "a": NaN}', { a: Number.NaN }],
   ])('%s', (text, value) => expect(parseJson(text, where)).toEqual(value));
 
@@ -66,7 +69,13 @@ describe('as strict as JSON otherwise', () => {
     expect(() => parseJson(text.repeat(300_000), where)).toThrow(/nested more than 1000 levels/);
   });
 
-  test.each([['[]', 'an array of 0'], ['null', 'null'], ['NaN', 'NaN'], ['"x"', '"x"'], ['-Infinity', '-Infinity']])('%s is no object', (text, found) => {
+  test.each([
+    ['[]', 'an array of 0'],
+    ['null', 'null'],
+    ['NaN', 'NaN'],
+    ['"x"', '"x"'],
+    ['-Infinity', '-Infinity'],
+  ])('%s is no object', (text, found) => {
     expect(() => parseJsonObject(text, where)).toThrow(`config.json must be a JSON object, found ${found}.`);
   });
 });

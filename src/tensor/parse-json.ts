@@ -99,7 +99,10 @@ function readArray(reader: Reader): JsonValue[] {
 
 /** Reads from the opening bracket to `close`, calling `readItem` at the start of every item. */
 function readItems(reader: Reader, close: string, readItem: () => void): void {
-  if (++reader.depth > maxDepth) throw new FormatError(`${reader.where} is not valid JSON that can be read: nested more than ${maxDepth} levels deep at ${position(reader)}. The file is damaged.`);
+  if (++reader.depth > maxDepth)
+    throw new FormatError(
+      `${reader.where} is not valid JSON that can be read: nested more than ${maxDepth} levels deep at ${position(reader)}. The file is damaged.`,
+    );
   reader.at++;
   if (peek(reader) !== close) {
     readItem();
@@ -118,7 +121,10 @@ function readString(reader: Reader): string {
   do take(reader, plainCharacters);
   while (take(reader, escapedCharacter) !== '');
   if (reader.text[reader.at] !== '"') {
-    throw unexpected(reader, reader.text[reader.at] === '\\' ? 'an escape that JSON has' : 'the rest of a string in double quotes, without line breaks');
+    throw unexpected(
+      reader,
+      reader.text[reader.at] === '\\' ? 'an escape that JSON has' : 'the rest of a string in double quotes, without line breaks',
+    );
   }
   reader.at++;
   return JSON.parse(reader.text.slice(start, reader.at)) as string;
@@ -141,7 +147,9 @@ function take(reader: Reader, pattern: RegExp): string {
 function unexpected(reader: Reader, expected: string): FormatError {
   const rest = /^\S{0,20}/u.exec(reader.text.slice(reader.at, reader.at + 2 * maxShownLength))?.[0] ?? '';
   const found = reader.at >= reader.text.length ? 'the end of the text' : JSON.stringify(rest || reader.text.charAt(reader.at));
-  return new FormatError(`${reader.where} is not valid JSON: expected ${expected} at ${position(reader)}, found ${found}. The file is damaged.`);
+  return new FormatError(
+    `${reader.where} is not valid JSON: expected ${expected} at ${position(reader)}, found ${found}. The file is damaged.`,
+  );
 }
 
 function position({ text, at }: Reader): string {

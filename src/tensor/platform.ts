@@ -4,7 +4,8 @@
  */
 
 /** An instance of the global class `Name`, or `Fallback` where no library of types declares that. */
-export type Platform<Name extends string, Fallback = object> = typeof globalThis extends Record<Name, { prototype: infer Instance }> ? Instance : Fallback;
+export type Platform<Name extends string, Fallback = object> =
+  typeof globalThis extends Record<Name, { prototype: infer Instance }> ? Instance : Fallback;
 
 /** An `AbortSignal`. */
 export type CancelSignal = Platform<'AbortSignal', {

@@ -101,7 +101,9 @@ function sequence(fields: JsonFields, depth: number): TextSurroundings {
   return steps.reduce((inner, outer, index) => {
     // A template leaves a text in parts, and tokenizers would take the second for the second text of a pair.
     if (inner.isInParts === true && outer !== nothing) {
-      throw new FormatError(`${fields.where}.processors[${index}] follows a template that adds tokens; expected ByteLevel or nothing there.`);
+      throw new FormatError(
+        `${fields.where}.processors[${index}] follows a template that adds tokens; expected ByteLevel or nothing there.`,
+      );
     }
     return outer === nothing ? inner : { ...outer, before: [...outer.before, ...inner.before], after: [...inner.after, ...outer.after] };
   }, nothing);

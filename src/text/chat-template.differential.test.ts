@@ -33,7 +33,9 @@ describe('the recorded cases', () => {
 
   it.each(['filters', 'tests', 'globals'] as const)('meet each of the %s of jinja2, or it is refused', (kind) => {
     const singular = kind.slice(0, -1);
-    const unmet = casesAbout[kind].map((name) => `${singular} ${name}`).filter((name) => !(name in casesAbout.refused) && recorded(name) < fewest);
+    const unmet = casesAbout[kind]
+      .map((name) => `${singular} ${name}`)
+      .filter((name) => !(name in casesAbout.refused) && recorded(name) < fewest);
     expect(casesAbout[kind].length).toBeGreaterThan(7);
     expect(unmet).toEqual([]);
   });
@@ -63,9 +65,12 @@ interface SharedCase {
 describe.skipIf(!hasShared('cases'))('shared cases', () => {
   const cases = `${sharedPath}/cases/`;
   const readShared = (name: string): SharedCase[] => JSON.parse(readFileSync(`${cases}${name}/cases.json`, 'utf8')) as SharedCase[];
-  const folders = hasShared('cases') ? readdirSync(cases).filter((name) => hasShared(`cases/${name}/cases.json`) && readShared(name).every((each) => 't' in each)) : [];
+  const folders = hasShared('cases')
+    ? readdirSync(cases).filter((name) => hasShared(`cases/${name}/cases.json`) && readShared(name).every((each) => 't' in each))
+    : [];
 
   it.each(folders)('%s', (name) => {
-    for (const { t, vars = {}, messages = [], tools, want } of readShared(name)) expect(renderChat(t, { messages, tools, variables: vars }), t).toBe(want);
+    for (const { t, vars = {}, messages = [], tools, want } of readShared(name))
+      expect(renderChat(t, { messages, tools, variables: vars }), t).toBe(want);
   });
 });

@@ -61,7 +61,8 @@ const maxSourceUnits = 2_000_000;
  * @throws FormatError for a template that cannot be parsed
  */
 export function parseChatTemplate(source: string, where = 'the chat template', limits: BudgetLimits = DEFAULT_LIMITS): ChatTemplate {
-  if (source.length > maxSourceUnits) throw new FormatError(`${where} has ${source.length} characters; at most ${maxSourceUnits} are read.`);
+  if (source.length > maxSourceUnits)
+    throw new FormatError(`${where} has ${source.length} characters; at most ${maxSourceUnits} are read.`);
   const program = parseSource(source, where);
   return {
     render(options) {
@@ -100,7 +101,9 @@ function parseSource(source: string, where: string): Template {
   } catch (error) {
     if (!(error instanceof TemplateSyntaxError)) throw error;
     const reason = `line ${error.line}: ${error.message.slice(0, 300)}`;
-    throw new FormatError(`${where} cannot be parsed: ${reason}. Pass another template, or a prompt instead of messages.`, { cause: error });
+    throw new FormatError(`${where} cannot be parsed: ${reason}. Pass another template, or a prompt instead of messages.`, {
+      cause: error,
+    });
   }
 }
 
@@ -134,8 +137,13 @@ function renderedChat({ text, foreign }: TemplateText): RenderedChat {
 }
 
 function renderError(error: unknown, where: string): unknown {
-  if (error instanceof TemplateRefusal) return new InputError(`${where} does not accept these messages: ${error.message}`, { cause: error });
-  if (error instanceof TemplateError) return new FormatError(`${where} failed${error.line === undefined ? '' : ` at line ${error.line}`}: ${error.message}.`, { cause: error });
-  if (error instanceof RangeError) return new FormatError(`${where} failed: it is nested too deep or makes too much text.`, { cause: error });
+  if (error instanceof TemplateRefusal)
+    return new InputError(`${where} does not accept these messages: ${error.message}`, { cause: error });
+  if (error instanceof TemplateError)
+    return new FormatError(`${where} failed${error.line === undefined ? '' : ` at line ${error.line}`}: ${error.message}.`, {
+      cause: error,
+    });
+  if (error instanceof RangeError)
+    return new FormatError(`${where} failed: it is nested too deep or makes too much text.`, { cause: error });
   return error;
 }

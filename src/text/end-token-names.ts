@@ -40,9 +40,36 @@ const fillPad = ['<|fim_pad|>', '<fim-pad>', '<fim_pad>', '<PAD>', '[PAD]'] as c
 const fillRepository = ['<|fim_repo|>', '<|repo_name|>', '<fim-repo>', '<REPO>', '<reponame>'] as const;
 const fillSeparator = ['<|file_sep|>'] as const;
 const fillOthers = [
-  ['<|fim_prefix|>', '<fim-prefix>', '<fim_prefix>', '<\uff5cfim\u2581begin\uff5c>', '<PRE>', '\u2581<PRE>', '<|code_prefix|>', '<|prefix|>'],
-  ['<|fim_suffix|>', '<fim-suffix>', '<fim_suffix>', '<\uff5cfim\u2581hole\uff5c>', '<SUF>', '\u2581<SUF>', '<|code_suffix|>', '<|suffix|>'],
-  ['<|fim_middle|>', '<fim-middle>', '<fim_middle>', '<\uff5cfim\u2581end\uff5c>', '<MID>', '\u2581<MID>', '<|code_middle|>', '<|middle|>'],
+  [
+    '<|fim_prefix|>',
+    '<fim-prefix>',
+    '<fim_prefix>',
+    '<\uff5cfim\u2581begin\uff5c>',
+    '<PRE>',
+    '\u2581<PRE>',
+    '<|code_prefix|>',
+    '<|prefix|>',
+  ],
+  [
+    '<|fim_suffix|>',
+    '<fim-suffix>',
+    '<fim_suffix>',
+    '<\uff5cfim\u2581hole\uff5c>',
+    '<SUF>',
+    '\u2581<SUF>',
+    '<|code_suffix|>',
+    '<|suffix|>',
+  ],
+  [
+    '<|fim_middle|>',
+    '<fim-middle>',
+    '<fim_middle>',
+    '<\uff5cfim\u2581end\uff5c>',
+    '<MID>',
+    '\u2581<MID>',
+    '<|code_middle|>',
+    '<|middle|>',
+  ],
 ] as const;
 
 /** Tokens of a channel format that are always shown. */

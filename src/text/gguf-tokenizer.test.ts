@@ -50,7 +50,10 @@ const small: VocabularyFileOptions = {
   tokens,
   merges,
   types: tokens.map((token) => (token === '<think>' ? types.userDefined : special.includes(token) ? types.control : types.normal)),
-  more: { 'tokenizer.ggml.eos_token_id': uint32(tokens.indexOf('<|endoftext|>')), 'tokenizer.ggml.bos_token_id': uint32(tokens.indexOf('<|im_start|>')) },
+  more: {
+    'tokenizer.ggml.eos_token_id': uint32(tokens.indexOf('<|endoftext|>')),
+    'tokenizer.ggml.bos_token_id': uint32(tokens.indexOf('<|im_start|>')),
+  },
 };
 const id = (token: string): number => tokens.indexOf(token);
 
@@ -77,7 +80,12 @@ describe('a small byte-level vocabulary', () => {
     expect(tokenizer.special).toMatchObject({ bos: id('<|im_start|>'), eos: id('<|endoftext|>'), eot: id('<|im_end|>') });
     expect([...tokenizer.endIds].sort()).toEqual([id('<|im_end|>'), id('<|endoftext|>')].sort());
     expect(tokenizer.addBos).toBe(false);
-    const withBos = await tokenizerOf(vocabularyFile({ ...small, more: { ...small.more, 'tokenizer.ggml.add_bos_token': bool(true), 'tokenizer.ggml.add_eos_token': bool(true) } }));
+    const withBos = await tokenizerOf(
+      vocabularyFile({
+        ...small,
+        more: { ...small.more, 'tokenizer.ggml.add_bos_token': bool(true), 'tokenizer.ggml.add_eos_token': bool(true) },
+      }),
+    );
     expect(withBos.addBos).toBe(true);
     expect(withBos.encode('he', { addSpecial: true })).toEqual([id('<|im_start|>'), id('he'), id('<|endoftext|>')]);
   });
@@ -152,7 +160,18 @@ describe('damaged vocabularies say what is wrong', () => {
 });
 
 describe('a small SentencePiece vocabulary', () => {
-  const pieces = ['<unk>', '<s>', '</s>', ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`), '▁', 'a', 'b', '▁a', 'ab', '▁ab'];
+  const pieces = [
+    '<unk>',
+    '<s>',
+    '</s>',
+    ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
+    '▁',
+    'a',
+    'b',
+    '▁a',
+    'ab',
+    '▁ab',
+  ];
   const spm: VocabularyFileOptions = {
     model: 'llama',
     tokens: pieces,
@@ -183,7 +202,9 @@ describe('a small SentencePiece vocabulary', () => {
 
   test('letters never merge into a control token', async () => {
     const more = [...pieces, '<', 's', '>', '<s'];
-    const tokenizer = await tokenizerOf(vocabularyFile({ ...spm, tokens: more, scores: more.map(() => 0), types: more.map((_, index) => spm.types![index] ?? 1) }));
+    const tokenizer = await tokenizerOf(
+      vocabularyFile({ ...spm, tokens: more, scores: more.map(() => 0), types: more.map((_, index) => spm.types![index] ?? 1) }),
+    );
     expect(tokenizer.encode('a<s>').map((each) => more[each])).toEqual(['▁a', '<s', '>']);
     expect(tokenizer.encode('a<s>', { parseSpecial: true }).map((each) => more[each])).toEqual(['▁a', '<s>']);
   });

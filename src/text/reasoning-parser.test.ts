@@ -8,7 +8,13 @@ const cases: readonly [name: string, text: string, opened: boolean, reasoning: s
   ['thinking on one line', '<think>hm</think>ok', false, 'hm', 'ok'],
   ['inner line breaks and spaces stay', '<think>\n a\n\nb \n</think>\n c\n', false, ' a\n\nb ', ' c\n'],
   ['nothing thought', '<think>\n\n</think>\n\nAt once.', false, '', 'At once.'],
-  ['tags in the middle are text', '\n<think>a < b </thin > c</think>rest <think>not this</think>', false, 'a < b </thin > c', 'rest <think>not this</think>'],
+  [
+    'tags in the middle are text',
+    '\n<think>a < b </thin > c</think>rest <think>not this</think>',
+    false,
+    'a < b </thin > c',
+    'rest <think>not this</think>',
+  ],
   ['a closing tag alone is text', 'Use </think> to end.', false, '', 'Use </think> to end.'],
   ['cut while thinking', '<think>\n1 +\n', false, '1 +', ''],
   ['cut in the closing tag', '<think>so</thi', false, 'so</thi', ''],
@@ -29,7 +35,8 @@ describe('the reasoning parser', () => {
     for (const size of [1, 2, 3, 5, 1000]) {
       const parser = createReasoningParser({ opened });
       const found = { thinking: '', answer: '' };
-      for (let at = 0; at < text.length; at += size) for (const part of parser.push(text.slice(at, at + size))) found[part.kind] += part.text;
+      for (let at = 0; at < text.length; at += size)
+        for (const part of parser.push(text.slice(at, at + size))) found[part.kind] += part.text;
       for (const part of parser.flush()) found[part.kind] += part.text;
       expect(found, `in pieces of ${size}`).toEqual({ thinking: reasoning, answer: content });
     }
@@ -37,7 +44,12 @@ describe('the reasoning parser', () => {
 
   it('gives text as soon as it is certain', () => {
     const parser = createReasoningParser();
-    const said = ['<th', 'ink>', '\nIt is', ' </', 'b> 4', '\n', '</think', '>\n\n', 'Four', '.'].map((text) => parser.push(text).map((part) => `${part.kind}:${part.text}`).join());
+    const said = ['<th', 'ink>', '\nIt is', ' </', 'b> 4', '\n', '</think', '>\n\n', 'Four', '.'].map((text) =>
+      parser
+        .push(text)
+        .map((part) => `${part.kind}:${part.text}`)
+        .join(),
+    );
     expect(said).toEqual(['', '', 'thinking:It is', 'thinking: ', 'thinking:</b> 4', '', '', '', 'answer:Four', 'answer:.']);
     expect(parser.flush()).toEqual([]);
   });

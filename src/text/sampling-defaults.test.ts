@@ -13,7 +13,9 @@ function checkpoint(assets: Partial<Record<AssetName, object | string>>, metadat
     metadata: new Map(Object.entries(metadata)),
     config: { eos_token_id: 7 },
     tensors: new Map(),
-    assets: new Map(Object.entries(assets).map(([name, value]) => [name as AssetName, typeof value === 'string' ? value : JSON.stringify(value)])),
+    assets: new Map(Object.entries(assets).map(([name, value]) => [
+      name as AssetName, typeof value === 'string' ? value : JSON.stringify(value),
+    ])),
     sizeBytes: 0,
     close: () => Promise.resolve(),
   };
@@ -21,7 +23,9 @@ function checkpoint(assets: Partial<Record<AssetName, object | string>>, metadat
 
 test('sampling of generation_config.json', () => {
   const generation = { do_sample: true, temperature: 0.7, top_k: 50, top_p: 0.95, min_p: 0.05, repetition_penalty: 1.1 };
-  expect(samplingDefaults(checkpoint({ 'generation_config.json': generation }))).toEqual({ temperature: 0.7, topK: 50, topP: 0.95, minP: 0.05, repetitionPenalty: 1.1 });
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': generation }))).toEqual({
+    temperature: 0.7, topK: 50, topP: 0.95, minP: 0.05, repetitionPenalty: 1.1,
+  });
   expect(samplingDefaults(checkpoint({ 'generation_config.json': { do_sample: false, temperature: 0.7 } }))).toEqual({ temperature: 0 });
   expect(samplingDefaults(checkpoint({}))).toEqual({});
 });
@@ -39,9 +43,15 @@ test('values that make no sense are left out', () => {
 
 test('without sampling only the penalties count', () => {
   const generation = { do_sample: false, temperature: 0.7, top_k: 5, repetition_penalty: 1.2, presence_penalty: 1.5 };
-  expect(samplingDefaults(checkpoint({ 'generation_config.json': generation }))).toEqual({ temperature: 0, repetitionPenalty: 1.2, presencePenalty: 1.5 });
-  expect(samplingDefaults(checkpoint({ 'generation_config.json': { do_sample: false, repetition_penalty: Infinity } }))).toEqual({ temperature: 0 });
-  expect(samplingDefaults(checkpoint({ 'generation_config.json': { frequency_penalty: -0.5, presence_penalty: 3 } }))).toEqual({ frequencyPenalty: -0.5 });
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': generation }))).toEqual({
+    temperature: 0, repetitionPenalty: 1.2, presencePenalty: 1.5,
+  });
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': {
+    do_sample: false, repetition_penalty: Infinity,
+  } }))).toEqual({ temperature: 0 });
+  expect(samplingDefaults(checkpoint({ 'generation_config.json': {
+    frequency_penalty: -0.5, presence_penalty: 3,
+  } }))).toEqual({ frequencyPenalty: -0.5 });
 });
 
 describe('warnings', () => {
@@ -55,17 +65,26 @@ describe('warnings', () => {
     };
     expect(warnings(idle)).toEqual([]);
     expect(samplingWarnings(checkpoint({}))).toEqual([]);
-    expect(warnings({}, { 'general.sampling.temp': 0.5, 'general.sampling.mirostat': 0, 'general.sampling.mirostat_tau': 5, 'general.sampling.penalty_last_n': 64, 'general.name': 'x' })).toEqual([]);
+    expect(warnings({}, {
+      'general.sampling.temp': 0.5, 'general.sampling.mirostat': 0, 'general.sampling.mirostat_tau': 5,
+      'general.sampling.penalty_last_n': 64, 'general.name': 'x',
+    })).toEqual([]);
   });
 
   test('of settings that are not obeyed, with their values', () => {
-    expect(warnings({ num_beams: 4, suppress_tokens: [1, 2], made_up: 'x', no_repeat_ngram_size: 3, typical_p: 0.9, forced_bos_token_id: 0, stop_strings: ['END'] })).toEqual([
+    expect(warnings({
+      num_beams: 4, suppress_tokens: [1, 2], made_up: 'x', no_repeat_ngram_size: 3, typical_p: 0.9,
+      forced_bos_token_id: 0, stop_strings: ['END'],
+    })).toEqual([
       'test: generation_config.json has settings of generation that are not obeyed here: num_beams (4), suppress_tokens ([1,2]), made_up ("x"), no_repeat_ngram_size (3), ' +
         'typical_p (0.9), forced_bos_token_id (0), stop_strings (["END"]).',
     ]);
     const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`made_up_${i}`, 'x'.repeat(1000)]));
     expect(warnings(many)[0]).toMatch(/made_up_7 \("x{39}\.\.\.\) and 9992 more\.$/);
-    expect(warnings({}, { 'general.sampling.mirostat': 2, 'general.sampling.mirostat_tau': 5, 'general.sampling.penalty_last_n': 64, 'general.sampling.penalty_repeat': 1.1 })).toEqual([
+    expect(warnings({}, {
+      'general.sampling.mirostat': 2, 'general.sampling.mirostat_tau': 5, 'general.sampling.penalty_last_n': 64,
+      'general.sampling.penalty_repeat': 1.1,
+    })).toEqual([
       "test: its metadata has settings of generation that are not obeyed here: general.sampling.mirostat (2), general.sampling.mirostat_tau (5), general.sampling.penalty_last_n (64).",
     ]);
   });
@@ -83,7 +102,9 @@ describe('warnings', () => {
 });
 
 test('end tokens of a model without a tokenizer', () => {
-  const model = checkpoint({ 'generation_config.json': { eos_token_id: [3, 4] } }, { 'tokenizer.ggml.eot_token_id': 5, 'ingot.eos_token_ids': new Int32Array([6]) });
+  const model = checkpoint({ 'generation_config.json': { eos_token_id: [3, 4] } }, {
+    'tokenizer.ggml.eot_token_id': 5, 'ingot.eos_token_ids': new Int32Array([6]),
+  });
   expect(tokenizerFromCheckpoint(model)).toBeUndefined();
   expect([...endTokens(model)].sort()).toEqual([3, 4, 5, 6, 7]);
 });

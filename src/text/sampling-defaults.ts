@@ -78,13 +78,48 @@ function tidy(value: number): number {
  * engine's), or are read elsewhere (tokens that end an answer).
  */
 const IDLE_KEYS: ReadonlySet<string> = new Set([
-  'bos_token_id', 'eos_token_id', 'pad_token_id', 'decoder_start_token_id', 'transformers_version', '_from_model_config', '_commit_hash', 'trust_remote_code',
-  'use_cache', 'cache_implementation', 'cache_config', 'return_legacy_cache', 'low_memory', 'compile_config', 'disable_compile', 'prefill_chunk_size', 'is_assistant',
-  'return_dict_in_generate', 'output_attentions', 'output_hidden_states', 'output_scores', 'output_logits', 'num_return_sequences', 'max_length', 'max_new_tokens',
-  'num_assistant_tokens', 'num_assistant_tokens_schedule', 'assistant_confidence_threshold', 'assistant_early_exit', 'assistant_lookbehind', 'target_lookbehind',
-  'prompt_lookup_num_tokens', 'max_matching_ngram_size', 'chat_format', 'max_window_size', 'user_token_id', 'assistant_token_id',
+  'bos_token_id',
+  'eos_token_id',
+  'pad_token_id',
+  'decoder_start_token_id',
+  'transformers_version',
+  '_from_model_config',
+  '_commit_hash',
+  'trust_remote_code',
+  'use_cache',
+  'cache_implementation',
+  'cache_config',
+  'return_legacy_cache',
+  'low_memory',
+  'compile_config',
+  'disable_compile',
+  'prefill_chunk_size',
+  'is_assistant',
+  'return_dict_in_generate',
+  'output_attentions',
+  'output_hidden_states',
+  'output_scores',
+  'output_logits',
+  'num_return_sequences',
+  'max_length',
+  'max_new_tokens',
+  'num_assistant_tokens',
+  'num_assistant_tokens_schedule',
+  'assistant_confidence_threshold',
+  'assistant_early_exit',
+  'assistant_lookbehind',
+  'target_lookbehind',
+  'prompt_lookup_num_tokens',
+  'max_matching_ngram_size',
+  'chat_format',
+  'max_window_size',
+  'user_token_id',
+  'assistant_token_id',
   // What tunes beams: num_beams, without which they are nothing, is told of.
-  'num_beam_groups', 'length_penalty', 'early_stopping', 'diversity_penalty',
+  'num_beam_groups',
+  'length_penalty',
+  'early_stopping',
+  'diversity_penalty',
 ]);
 
 /** Settings that are not there here, with the values (besides null, false and the empty list or object) at which they do nothing. */
@@ -130,7 +165,9 @@ function jsonWarnings(generation: JsonObject): string[] {
 }
 
 function ggufWarnings({ metadata }: Checkpoint, generation: JsonObject): string[] {
-  const given = [...metadata].filter(([key]) => key.startsWith(GGUF_PREFIX)).map(([key, value]) => [key.slice(GGUF_PREFIX.length), value] as const);
+  const given = [...metadata]
+    .filter(([key]) => key.startsWith(GGUF_PREFIX))
+    .map(([key, value]) => [key.slice(GGUF_PREFIX.length), value] as const);
   const sourceOf = (key: string) => SOURCES.find(({ gguf }) => gguf === key);
   // What generation_config.json says comes before.
   const isOverruled = (key: string) => (generation[sourceOf(key)?.json ?? ''] ?? undefined) !== undefined;
@@ -143,7 +180,8 @@ function ggufWarnings({ metadata }: Checkpoint, generation: JsonObject): string[
     return tuned !== undefined && (metadata.get(GGUF_PREFIX + tuned.key) ?? tuned.off) === tuned.off;
   };
   const unmet = given.filter(([key, value]) => sourceOf(key) === undefined && NEUTRAL_GGUF[key] !== value && !isOff(key));
-  const named = (entries: readonly (readonly [string, MetadataValue])[]) => entries.map(([key, value]) => [GGUF_PREFIX + key, value] as const);
+  const named = (entries: readonly (readonly [string, MetadataValue])[]) =>
+    entries.map(([key, value]) => [GGUF_PREFIX + key, value] as const);
   return [
     ...sentence("its metadata has values that make no sense and are not used", named(given.filter(isSenseless))),
     ...sentence("its metadata has settings of generation that are not obeyed here", named(unmet)),
@@ -163,6 +201,9 @@ function sentence(what: string, entries: readonly (readonly [string, JsonValue |
 function shownValue(value: JsonValue | MetadataValue | undefined): string {
   if (typeof value === 'bigint') return String(value);
   if (ArrayBuffer.isView(value)) return `${value.length} numbers`;
-  const text = JSON.stringify(Array.isArray(value) ? value.slice(0, 20) : value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item)) ?? 'undefined';
+  const text =
+    JSON.stringify(Array.isArray(value) ? value.slice(0, 20) : value, (_, item: unknown) =>
+      typeof item === 'bigint' ? String(item) : item,
+    ) ?? 'undefined';
   return text.length > 40 ? `${text.slice(0, 40)}...` : text;
 }

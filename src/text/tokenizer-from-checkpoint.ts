@@ -31,7 +31,8 @@ export function tokenizerFromCheckpoint(checkpoint: Checkpoint): Tokenizer | und
 export function endTokens(checkpoint: Checkpoint, tokenizer?: Tokenizer): ReadonlySet<number> {
   const ids = new Set(tokenizer?.endIds);
   const generation = jsonAsset(checkpoint, 'generation_config.json');
-  for (const id of [...listedEndIds(checkpoint), ...idList(generation?.['eos_token_id']), ...idList(checkpoint.config?.['eos_token_id'])]) ids.add(id);
+  for (const id of [...listedEndIds(checkpoint), ...idList(generation?.['eos_token_id']), ...idList(checkpoint.config?.['eos_token_id'])])
+    ids.add(id);
   if (tokenizer === undefined) {
     for (const key of ['eos_token_id', 'eot_token_id', 'eom_token_id']) {
       const id = checkpoint.metadata.get(`tokenizer.ggml.${key}`);

@@ -32,9 +32,19 @@ const prompts: readonly Entry[] = [
   ['messages that render to nothing', { messages: [{ role: 'user', content: '' }] }, /empty/],
   ['a prompt longer than the context', { prompt: 'ab '.repeat(200) }, /exceeds the context of 128 tokens/, 'CapacityError'],
   ['a prompt of 20 million characters', { prompt: 'ab '.repeat(7_000_000) }, /exceeds the context of 128 tokens/, 'CapacityError'],
-  ['a prompt of 20 million characters in one word', { prompt: 'ab'.repeat(10_000_000) }, /exceeds the context of 128 tokens/, 'CapacityError'],
-  ['messages of 20 million characters', { messages: [{ role: 'user', content: 'ab '.repeat(7_000_000) }] }, /exceeds the context of 128 tokens/, 'CapacityError'],
-  ['messages of 20 million characters that may slide', { messages: [{ role: 'user', content: 'ab '.repeat(7_000_000) }], contextPolicy: 'slide' }, /the last turn alone are far more tokens than it holds/, 'CapacityError'],
+  [
+    'a prompt of 20 million characters in one word', { prompt: 'ab'.repeat(10_000_000) },
+    /exceeds the context of 128 tokens/, 'CapacityError',
+  ],
+  [
+    'messages of 20 million characters', { messages: [{ role: 'user', content: 'ab '.repeat(7_000_000) }] },
+    /exceeds the context of 128 tokens/, 'CapacityError',
+  ],
+  [
+    'messages of 20 million characters that may slide',
+    { messages: [{ role: 'user', content: 'ab '.repeat(7_000_000) }], contextPolicy: 'slide' },
+    /the last turn alone are far more tokens than it holds/, 'CapacityError',
+  ],
   ['ids longer than the context', { ids: manyIds }, /sequence of 129 tokens exceeds the context of 128/, 'CapacityError'],
   ['a hundred million ids', { ids: { length: 100_000_000 } }, /sequence of 100000000 tokens exceeds/, 'CapacityError'],
   ['a prompt that fills the context', { ids: manyIds.slice(1) }, /leaves no room for an answer/, 'CapacityError'],
@@ -71,7 +81,13 @@ const numbers: readonly Entry[] = (
     ['signal', [1, {}, 'x', null]],
     ['onProgress', [1, {}, null]],
   ] as const
-).flatMap(([name, values]) => values.map((value): Entry => [`${name} of ${JSON.stringify(value)} (${String(value)})`, { ids: [1], [name]: value }, new RegExp(`^${name} must be`)]));
+).flatMap(([name, values]) =>
+  values.map((value): Entry => [
+    `${name} of ${JSON.stringify(value)} (${String(value)})`,
+    { ids: [1], [name]: value },
+    new RegExp(`^${name} must be`),
+  ]),
+);
 
 const names: readonly Entry[] = [
   ['a misspelt temperature', { ids: [1], temprature: 0 }, /generate has no option "temprature"\. Did you mean temperature\?/],
@@ -79,7 +95,10 @@ const names: readonly Entry[] = [
   ['an option of another call', { ids: [1], system: 'x' }, /no option "system"/],
   ['tools with a prompt', { prompt: 'a', tools: [] }, /tools would go to the chat template, which prompt does not pass through/],
   ['thinking with ids', { ids: [1], thinking: false }, /thinking would go to the chat template, which ids does not/],
-  ['a slide with a prompt', { prompt: 'a', contextPolicy: 'slide' }, /contextPolicy "slide" leaves out turns of messages, and prompt has none/],
+  [
+    'a slide with a prompt', { prompt: 'a', contextPolicy: 'slide' },
+    /contextPolicy "slide" leaves out turns of messages, and prompt has none/,
+  ],
   ['a slide with ids', { ids: [1], contextPolicy: 'slide' }, /and ids has none/],
   ['tools that are no list', { messages, tools: { name: 'f' } }, /tools must be an array.*found an object/],
   ['a tool that is a text', { messages, tools: ['f'] }, /tools\[0\] must be an object.*found string "f"/],
@@ -87,52 +106,157 @@ const names: readonly Entry[] = [
   ['thinking that is a text', { messages, thinking: 'no' }, /thinking must be true or false, found string "no"/],
   ['thinking that the template has no switch for', { messages, thinking: true }, /thinking true would not be obeyed/],
   ['template variables that are a text', { messages, templateVariables: 'x' }, /templateVariables must be an object/],
-  ['template variables that the template does not read', { messages, templateVariables: { style: 'short' } }, /templateVariables\.style would not be seen/],
+  [
+    'template variables that the template does not read', { messages, templateVariables: { style: 'short' } },
+    /templateVariables\.style would not be seen/,
+  ],
   ['messages among the template variables', { messages, templateVariables: { messages: [] } }, /templateVariables may not hold messages/],
   ['two words on thinking', { messages, thinking: true, templateVariables: { enable_thinking: false } }, /contradict each other/],
-  ['tool calls that are no list', { messages: [{ role: 'assistant', content: null, tool_calls: 'f' }] }, /messages\[0\]\.tool_calls must be an array/],
-  ['reasoning that is a number', { messages: [{ role: 'assistant', content: 'a', reasoning_content: 3 }] }, /reasoning_content must be a string/],
+  [
+    'tool calls that are no list', { messages: [{ role: 'assistant', content: null, tool_calls: 'f' }] },
+    /messages\[0\]\.tool_calls must be an array/,
+  ],
+  [
+    'reasoning that is a number', { messages: [{ role: 'assistant', content: 'a', reasoning_content: 3 }] },
+    /reasoning_content must be a string/,
+  ],
   ['messages that are a text', { messages: 'hello' }, /messages must be an array, found string "hello"/],
   ['template variables with a prompt', { prompt: 'a', templateVariables: {} }, /templateVariables would go/],
 ];
 
 const others: readonly BadCase[] = [
   { name: 'forward: no ids', action: 'forward', args: { path: tinyPath, ids: [] }, error: 'InputError', message: /empty/ },
-  { name: 'forward: an id past the vocabulary', action: 'forward', args: { path: tinyPath, ids: [9999] }, error: 'InputError', message: /found 9999/ },
-  { name: 'forward: too many ids', action: 'forward', args: { path: tinyPath, ids: manyIds }, error: 'CapacityError', message: /exceeds the context/ },
-  { name: 'forward: a position past the end', action: 'forward', args: { path: tinyPath, ids: [1, 2], pass: { positions: [2] } }, error: 'InputError', message: /ascending integers from 0 to 1, found 2/ },
-  { name: 'forward: positions of NaN', action: 'forward', args: { path: tinyPath, ids: [1, 2], pass: { positions: [NaN] } }, error: 'InputError', message: /found NaN/ },
-  { name: 'forward: a layer past the last', action: 'forward', args: { path: tinyPath, ids: [1], pass: { hidden: [9] } }, error: 'InputError', message: /from 0 to 1, found 9/ },
-  { name: 'forward: a misspelt option', action: 'forward', args: { path: tinyPath, ids: [1], pass: { position: [0] } }, error: 'InputError', message: /Did you mean positions\?/ },
-  { name: 'forward: positions that are a number', action: 'forward', args: { path: tinyPath, ids: [1], pass: { positions: 0 } }, error: 'InputError', message: /positions must be an array of integers, found number 0/ },
-  { name: 'forward: a layer that is no list', action: 'forward', args: { path: tinyPath, ids: [1], pass: { hidden: 1 } }, error: 'InputError', message: /hidden must be an array of layers, found number 1/ },
-  { name: 'forward: a signal that is none', action: 'forward', args: { path: tinyPath, ids: [1], pass: { signal: true } }, error: 'InputError', message: /signal must be an AbortSignal, found boolean true/ },
-  { name: 'chat: tools that the template does not read', action: 'chat', args: { path: tinyPath, chat: { tools: [{ name: 'f' }] }, message: 'a' }, error: 'InputError', message: /tools would not be seen/ },
-  { name: 'chat: another policy', action: 'chat', args: { path: tinyPath, chat: { contextPolicy: 'truncate' }, message: 'a' }, error: 'InputError', message: /contextPolicy must be "error" or "slide", found string "truncate"/ },
-  { name: 'chat: a signal that is none', action: 'chat', args: { path: tinyPath, message: 'a', send: { signal: 5 } }, error: 'InputError', message: /signal must be an AbortSignal, found number 5/ },
-  { name: 'chat: options of a turn that are null', action: 'chat', args: { path: tinyPath, message: 'a', send: null }, error: 'InputError', message: /send takes an object of options, found null/ },
-  { name: 'chat: variables of a turn that are a text', action: 'chat', args: { path: tinyPath, message: 'a', send: { templateVariables: 'ab' } }, error: 'InputError', message: /templateVariables must be an object/ },
-  { name: 'tokenizer: a misspelt option', action: 'tokenizer', args: { path: tinyPath, read: { sginal: 1 } }, error: 'InputError', message: /loadTokenizer has no option "sginal"\. Did you mean signal\?/ },
-  { name: 'tokenizer: a signal that is none', action: 'tokenizer', args: { path: tinyPath, read: { signal: 1 } }, error: 'InputError', message: /signal must be an AbortSignal/ },
-  { name: 'tokenizer: a number for a path', action: 'tokenizer', args: { path: 3 }, error: 'InputError', message: /loadTokenizer takes a path or URL.*found number 3/ },
-  { name: 'tokenizer: a text that is a number', action: 'encode', args: { path: tinyPath, text: 3 }, error: 'InputError', message: /encode takes a string, found number 3/ },
-  { name: 'tokenizer: a misspelt option of encode', action: 'encode', args: { path: tinyPath, text: 'a', encode: { add_special_tokens: true } }, error: 'InputError', message: /encode has no option "add_special_tokens"\. Did you mean addSpecial\?/ },
-  { name: 'tokenizer: an option of encode that is no switch', action: 'encode', args: { path: tinyPath, text: 'a', encode: { addSpecial: 1 } }, error: 'InputError', message: /addSpecial must be true or false, found number 1/ },
-  { name: 'tokenizer: a misspelt option of decode', action: 'decode', args: { path: tinyPath, ids: [1], decode: { skipSpecials: true } }, error: 'InputError', message: /decode has no option "skipSpecials"\. Did you mean skipSpecial\?/ },
+  {
+    name: 'forward: an id past the vocabulary', action: 'forward', args: { path: tinyPath, ids: [9999] },
+    error: 'InputError', message: /found 9999/,
+  },
+  {
+    name: 'forward: too many ids', action: 'forward', args: { path: tinyPath, ids: manyIds }, error: 'CapacityError',
+    message: /exceeds the context/,
+  },
+  {
+    name: 'forward: a position past the end', action: 'forward',
+    args: { path: tinyPath, ids: [1, 2], pass: { positions: [2] } }, error: 'InputError',
+    message: /ascending integers from 0 to 1, found 2/,
+  },
+  {
+    name: 'forward: positions of NaN', action: 'forward',
+    args: { path: tinyPath, ids: [1, 2], pass: { positions: [NaN] } }, error: 'InputError', message: /found NaN/,
+  },
+  {
+    name: 'forward: a layer past the last', action: 'forward',
+    args: { path: tinyPath, ids: [1], pass: { hidden: [9] } }, error: 'InputError', message: /from 0 to 1, found 9/,
+  },
+  {
+    name: 'forward: a misspelt option', action: 'forward', args: { path: tinyPath, ids: [1], pass: { position: [0] } },
+    error: 'InputError', message: /Did you mean positions\?/,
+  },
+  {
+    name: 'forward: positions that are a number', action: 'forward',
+    args: { path: tinyPath, ids: [1], pass: { positions: 0 } }, error: 'InputError',
+    message: /positions must be an array of integers, found number 0/,
+  },
+  {
+    name: 'forward: a layer that is no list', action: 'forward',
+    args: { path: tinyPath, ids: [1], pass: { hidden: 1 } }, error: 'InputError',
+    message: /hidden must be an array of layers, found number 1/,
+  },
+  {
+    name: 'forward: a signal that is none', action: 'forward',
+    args: { path: tinyPath, ids: [1], pass: { signal: true } }, error: 'InputError',
+    message: /signal must be an AbortSignal, found boolean true/,
+  },
+  {
+    name: 'chat: tools that the template does not read', action: 'chat',
+    args: { path: tinyPath, chat: { tools: [{ name: 'f' }] }, message: 'a' }, error: 'InputError',
+    message: /tools would not be seen/,
+  },
+  {
+    name: 'chat: another policy', action: 'chat',
+    args: { path: tinyPath, chat: { contextPolicy: 'truncate' }, message: 'a' }, error: 'InputError',
+    message: /contextPolicy must be "error" or "slide", found string "truncate"/,
+  },
+  {
+    name: 'chat: a signal that is none', action: 'chat', args: { path: tinyPath, message: 'a', send: { signal: 5 } },
+    error: 'InputError', message: /signal must be an AbortSignal, found number 5/,
+  },
+  {
+    name: 'chat: options of a turn that are null', action: 'chat', args: { path: tinyPath, message: 'a', send: null },
+    error: 'InputError', message: /send takes an object of options, found null/,
+  },
+  {
+    name: 'chat: variables of a turn that are a text', action: 'chat',
+    args: { path: tinyPath, message: 'a', send: { templateVariables: 'ab' } }, error: 'InputError',
+    message: /templateVariables must be an object/,
+  },
+  {
+    name: 'tokenizer: a misspelt option', action: 'tokenizer', args: { path: tinyPath, read: { sginal: 1 } },
+    error: 'InputError', message: /loadTokenizer has no option "sginal"\. Did you mean signal\?/,
+  },
+  {
+    name: 'tokenizer: a signal that is none', action: 'tokenizer', args: { path: tinyPath, read: { signal: 1 } },
+    error: 'InputError', message: /signal must be an AbortSignal/,
+  },
+  {
+    name: 'tokenizer: a number for a path', action: 'tokenizer', args: { path: 3 }, error: 'InputError',
+    message: /loadTokenizer takes a path or URL.*found number 3/,
+  },
+  {
+    name: 'tokenizer: a text that is a number', action: 'encode', args: { path: tinyPath, text: 3 },
+    error: 'InputError', message: /encode takes a string, found number 3/,
+  },
+  {
+    name: 'tokenizer: a misspelt option of encode', action: 'encode',
+    args: { path: tinyPath, text: 'a', encode: { add_special_tokens: true } }, error: 'InputError',
+    message: /encode has no option "add_special_tokens"\. Did you mean addSpecial\?/,
+  },
+  {
+    name: 'tokenizer: an option of encode that is no switch', action: 'encode',
+    args: { path: tinyPath, text: 'a', encode: { addSpecial: 1 } }, error: 'InputError',
+    message: /addSpecial must be true or false, found number 1/,
+  },
+  {
+    name: 'tokenizer: a misspelt option of decode', action: 'decode',
+    args: { path: tinyPath, ids: [1], decode: { skipSpecials: true } }, error: 'InputError',
+    message: /decode has no option "skipSpecials"\. Did you mean skipSpecial\?/,
+  },
   { name: 'chat: an empty message', action: 'chat', args: { path: tinyPath, message: '' }, error: 'InputError', message: /empty/ },
-  { name: 'chat: a misspelt option', action: 'chat', args: { path: tinyPath, chat: { sytem: 'x' }, message: 'a' }, error: 'InputError', message: /createChat has no option "sytem"\. Did you mean system\?/ },
-  { name: 'chat: a misspelt option of a turn', action: 'chat', args: { path: tinyPath, message: 'a', send: { topp: 1 } }, error: 'InputError', message: /send has no option "topp"\. Did you mean topK or topP/ },
-  { name: 'chat: a system message that is a number', action: 'chat', args: { path: tinyPath, chat: { system: 3 }, message: 'a' }, error: 'InputError', message: /system must be a string, found number/ },
-  { name: 'chat: a message longer than the context', action: 'chat', args: { path: tinyPath, message: 'b '.repeat(300) }, error: 'CapacityError', message: /exceeds the context of 128/ },
-  { name: 'messages to a model without a tokenizer', action: 'generate', args: { path: goldenPath, request: { messages } }, error: 'InputError', message: /no tokenizer.*pass ids/ },
-  { name: 'a prompt to a model without a tokenizer', action: 'generate', args: { path: goldenPath, request: { prompt: 'a' } }, error: 'InputError', message: /no tokenizer.*pass ids/ },
-  { name: 'a stop text without a tokenizer', action: 'generate', args: { path: goldenPath, request: { ids: [1], stop: 'a' } }, error: 'InputError', message: /no tokenizer/ },
+  {
+    name: 'chat: a misspelt option', action: 'chat', args: { path: tinyPath, chat: { sytem: 'x' }, message: 'a' },
+    error: 'InputError', message: /createChat has no option "sytem"\. Did you mean system\?/,
+  },
+  {
+    name: 'chat: a misspelt option of a turn', action: 'chat',
+    args: { path: tinyPath, message: 'a', send: { topp: 1 } }, error: 'InputError',
+    message: /send has no option "topp"\. Did you mean topK or topP/,
+  },
+  {
+    name: 'chat: a system message that is a number', action: 'chat',
+    args: { path: tinyPath, chat: { system: 3 }, message: 'a' }, error: 'InputError',
+    message: /system must be a string, found number/,
+  },
+  {
+    name: 'chat: a message longer than the context', action: 'chat',
+    args: { path: tinyPath, message: 'b '.repeat(300) }, error: 'CapacityError', message: /exceeds the context of 128/,
+  },
+  {
+    name: 'messages to a model without a tokenizer', action: 'generate',
+    args: { path: goldenPath, request: { messages } }, error: 'InputError', message: /no tokenizer.*pass ids/,
+  },
+  {
+    name: 'a prompt to a model without a tokenizer', action: 'generate',
+    args: { path: goldenPath, request: { prompt: 'a' } }, error: 'InputError', message: /no tokenizer.*pass ids/,
+  },
+  {
+    name: 'a stop text without a tokenizer', action: 'generate',
+    args: { path: goldenPath, request: { ids: [1], stop: 'a' } }, error: 'InputError', message: /no tokenizer/,
+  },
 ];
 
 const loading: readonly BadCase[] = [
   ['a context of 0', { contextLength: 0 }, /contextLength must be an integer from 1/],
   ['a context of NaN', { contextLength: NaN }, /contextLength must be an integer from 1/],
-  ['a context past the model\'s', { contextLength: 129 }, /contextLength must be an integer from 1 to the model's 128, found 129/],
+  ["a context past the model's", { contextLength: 129 }, /contextLength must be an integer from 1 to the model's 128, found 129/],
   ['threads of NaN', { threads: NaN }, /threads must be an integer/],
   ['a million threads', { threads: 1_000_000 }, /threads must be an integer from 1 to 256/],
   ['an unknown device', { device: 'npu' }, /device must be one of/],
@@ -143,14 +267,32 @@ const loading: readonly BadCase[] = [
   ['a signal that is none', { signal: 'now' }, /signal must be an AbortSignal, found string "now"/],
   ['a listener that is none', { onProgress: {} }, /onProgress must be a function, found an object/],
   ['options that are a text', 'cpu', /loadModel takes an object of options, found cpu/],
-].map(([name, options, message]) => ({ name: `loading: ${name as string}`, action: 'load', args: { path: tinyPath, options }, error: 'InputError', message: message as RegExp }));
+].map(([name, options, message]) => ({
+  name: `loading: ${name as string}`,
+  action: 'load',
+  args: { path: tinyPath, options },
+  error: 'InputError',
+  message: message as RegExp,
+}));
 
 /** Both devices check the same way, but what follows a refused call runs on the device. */
 for (const device of devices) {
-  describeRefusals('calls on a model', device, () => [...[...prompts, ...ids, ...numbers, ...names].map(generateCase), ...others, ...loading]);
+  describeRefusals('calls on a model', device, () => [
+    ...[...prompts, ...ids, ...numbers, ...names].map(generateCase), ...others, ...loading,
+  ]);
 }
 describeRefusals('a model that is no string', 'cpu', () =>
-  [3, null, undefined, {}, ''].map((path) => ({ name: `loading ${JSON.stringify(path)}`, action: 'load', args: { path }, error: 'InputError', message: /path or URL/ })));
+  [3, null, undefined, {}, ''].map((path) => ({
+    name: `loading ${JSON.stringify(path)}`,
+    action: 'load',
+    args: { path },
+    error: 'InputError',
+    message: /path or URL/,
+  })),
+);
 describeRefusals('folders', 'reference', () => [
-  { name: 'a file of a folder that is no model', action: 'load', args: { path: join(goldenPath, 'golden.json') }, error: 'FormatError', message: /not a model file/ },
+  {
+    name: 'a file of a folder that is no model', action: 'load', args: { path: join(goldenPath, 'golden.json') },
+    error: 'FormatError', message: /not a model file/,
+  },
 ]);

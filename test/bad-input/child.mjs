@@ -4,7 +4,9 @@ import { readdirSync, truncateSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const dist = new URL('../../dist/node/', import.meta.url);
-const { collect, createModel, createReferenceExecutor, loadModel, loadTokenizer, locate, openCheckpoint } = await import(new URL('index.js', dist));
+const { collect, createModel, createReferenceExecutor, loadModel, loadTokenizer, locate, openCheckpoint } = await import(
+  new URL('index.js', dist)
+);
 const goldenPath = fileURLToPath(new URL('../fixtures/golden/qwen3', import.meta.url));
 
 const peakBytes = () => process.resourceUsage().maxRSS * 1024;
@@ -19,7 +21,8 @@ async function withModel(path, options, work) {
   }
 }
 
-const threeTokens = async (model, ids = [1, 2, 3]) => (await collect(model.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: 3 }))).tokens;
+const threeTokens = async (model, ids = [1, 2, 3]) =>
+  (await collect(model.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: 3 }))).tokens;
 
 /** A call that must fail leaves the model as it was: the same ids give the same tokens before and after it. */
 async function callOn(model, call) {
@@ -37,8 +40,10 @@ const actions = {
   tokenizer: async ({ path, read }) => (await loadTokenizer(path, read)).kind,
   encode: async ({ path, text, encode }) => (await loadTokenizer(path)).encode(text, encode).length,
   decode: async ({ path, ids, decode }) => (await loadTokenizer(path)).decode(ids, decode).length,
-  generate: ({ path, options, request }) => withModel(path, options, (model) => callOn(model, async () => (await collect(model.generate(request))).text)),
-  forward: ({ path, options, ids, pass }) => withModel(path, options, (model) => callOn(model, async () => (await model.forward(ids, pass)).length)),
+  generate: ({ path, options, request }) =>
+    withModel(path, options, (model) => callOn(model, async () => (await collect(model.generate(request))).text)),
+  forward: ({ path, options, ids, pass }) =>
+    withModel(path, options, (model) => callOn(model, async () => (await model.forward(ids, pass)).length)),
   chat: ({ path, options, chat, message, send }) =>
     withModel(path, options, (model) => callOn(model, async () => (await collect(model.createChat(chat).send(message, send))).text)),
   /** The file loses its end after its header was read. */
@@ -63,7 +68,11 @@ const actions = {
   },
 };
 
-const describeError = (error) => ({ name: error?.name, message: error instanceof Error ? error.message : String(error), stack: error?.stack });
+const describeError = (error) => ({
+  name: error?.name,
+  message: error instanceof Error ? error.message : String(error),
+  stack: error?.stack,
+});
 
 async function runCase({ name, action, args, options }) {
   process.send({ begins: name });

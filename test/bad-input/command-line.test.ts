@@ -14,10 +14,19 @@ const tiny = folder.write('tiny.gguf', tinyModel());
 const absent = join(folder.path, 'absent.gguf');
 const empty = folder.write('empty.gguf', '');
 const cut = folder.write('cut.gguf', tinyModel().subarray(0, -5000));
-const broken = folder.write('nan.gguf', tinyModel({ tensors: replacing('output_norm.weight', (each) => ({ ...each, bytes: each.bytes.map(() => 0xff) })) }));
+const broken = folder.write(
+  'nan.gguf',
+  tinyModel({ tensors: replacing('output_norm.weight', (each) => ({ ...each, bytes: each.bytes.map(() => 0xff) })) }),
+);
 const unknown = folder.write('unknown.gguf', tinyModel({ metadata: { 'general.architecture': text('mamba9') } }));
-const throwing = folder.write('throws.gguf', tinyModel({ metadata: { 'tokenizer.chat_template': text("{{ raise_exception('not\nyou') }}") } }));
-const looping = folder.write('loops.gguf', tinyModel({ metadata: { 'tokenizer.chat_template': text('{% for i in range(1000000000) %}{% endfor %}') } }));
+const throwing = folder.write(
+  'throws.gguf',
+  tinyModel({ metadata: { 'tokenizer.chat_template': text("{{ raise_exception('not\nyou') }}") } }),
+);
+const looping = folder.write(
+  'loops.gguf',
+  tinyModel({ metadata: { 'tokenizer.chat_template': text('{% for i in range(1000000000) %}{% endfor %}') } }),
+);
 
 const cases: readonly (readonly [name: string, args: readonly string[], code: number, message: RegExp])[] = [
   ['a path that is not there', [absent, 'hello'], 1, /absent\.gguf/],
@@ -39,7 +48,12 @@ const cases: readonly (readonly [name: string, args: readonly string[], code: nu
 
 describe.skipIf(!existsSync(cli))('the command line', () => {
   it.each(cases)('%s', (_, args, code, message) => {
-    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [cli, 'run', ...args], { encoding: 'utf8', timeout: 30_000, input: '', env: { ...process.env, NO_COLOR: '1', INGOT_DEBUG: '' } });
+    const { status, signal, stdout, stderr } = spawnSync(process.execPath, [cli, 'run', ...args], {
+      encoding: 'utf8',
+      timeout: 30_000,
+      input: '',
+      env: { ...process.env, NO_COLOR: '1', INGOT_DEBUG: '' },
+    });
     expect({ status, signal, stdout }, stderr).toEqual({ status: code, signal: null, stdout: '' });
     expect(stderr).toMatch(/^ingot: /m);
     expect(stderr).toMatch(message);
@@ -55,7 +69,16 @@ describe.skipIf(!existsSync(cli))('the command line', () => {
     cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true, filter: (path) => !path.endsWith('.wasm') });
     cpSync(join(root, 'package.json'), join(copy, 'package.json'));
     symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'junction');
-    const { status, stderr } = spawnSync(process.execPath, [join(copy, 'dist', 'cli', 'main.js'), 'run', tiny, 'hello'], { encoding: 'utf8', timeout: 30_000, input: '' });
-    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/^ingot: The CPU device needs the kernels in .*cpu(-relaxed)?\.wasm, which cannot be read \(ENOENT\)\. In a clone, run "npm run build" once.*\n$/) as string });
+    const { status, stderr } = spawnSync(process.execPath, [join(copy, 'dist', 'cli', 'main.js'), 'run', tiny, 'hello'], {
+      encoding: 'utf8',
+      timeout: 30_000,
+      input: '',
+    });
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(
+        /^ingot: The CPU device needs the kernels in .*cpu(-relaxed)?\.wasm, which cannot be read \(ENOENT\)\. In a clone, run "npm run build" once.*\n$/,
+      ) as string,
+    });
   });
 });

@@ -1,6 +1,9 @@
 /** Places that models come from and go to: paths, servers, disks, and models larger than a machine addresses. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, closeSync, copyFileSync, cpSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, symlinkSync, writeSync } from 'node:fs';
+import {
+  chmodSync, closeSync, copyFileSync, cpSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync,
+  readdirSync, symlinkSync, writeSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,7 +16,9 @@ import type { BadCase } from './refusals.ts';
 import { tinyModel } from './tiny-model.ts';
 
 const folder = temporaryFolder();
-const loadCase = (name: string, path: string, message: RegExp, error: BadCase['error'] = 'InputError'): BadCase => ({ name, action: 'load', args: { path }, error, message, names: path });
+const loadCase = (
+  name: string, path: string, message: RegExp, error: BadCase['error'] = 'InputError',
+): BadCase => ({ name, action: 'load', args: { path }, error, message, names: path });
 
 function unreadable(): BadCase[] {
   const tiny = folder.write('tiny.gguf', tinyModel());
@@ -107,7 +112,9 @@ describe('servers', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const refused = loadCase('refused', 'http://127.0.0.1:9/model.gguf', /reached/);
-    report = await runInChild([...cases.map(([file, message, error]) => loadCase(file, `${origin}/${file}`, message, error)), refused], 'cpu');
+    report = await runInChild(
+      [...cases.map(([file, message, error]) => loadCase(file, `${origin}/${file}`, message, error)), refused], 'cpu',
+    );
   });
   afterAll(() => {
     server.closeAllConnections();
@@ -123,7 +130,9 @@ describe('servers', () => {
   });
 
   it('a port nobody listens on, and the child is sound after all of them', () => {
-    expect(report.cases.get('refused')?.error).toMatchObject({ name: 'InputError', message: expect.stringContaining('127.0.0.1:9') as string });
+    expect(report.cases.get('refused')?.error).toMatchObject({
+      name: 'InputError', message: expect.stringContaining('127.0.0.1:9') as string,
+    });
     expect(report).toMatchObject({ stuckIn: undefined, code: 0, signal: null, stderr: '' });
     expect(report.last!.after).toEqual(report.last!.before);
   });
@@ -137,8 +146,14 @@ function truncated(device: 'cpu' | 'reference'): BadCase[] {
     cpSync(goldenPath, directory, { recursive: true });
     const safetensors = join(directory, 'model.safetensors');
     return [
-      { name: `${action} a GGUF file`, action, args: { path: gguf, file: gguf, keepBytes: bytes.length - 10_000 }, error: 'FormatError', message: /ended early/, names: gguf },
-      { name: `${action} safetensors`, action, args: { path: directory, file: safetensors, keepBytes: 100_000 }, error: 'FormatError', message: /ended early/, names: safetensors },
+      {
+        name: `${action} a GGUF file`, action, args: { path: gguf, file: gguf, keepBytes: bytes.length - 10_000 },
+        error: 'FormatError', message: /ended early/, names: gguf,
+      },
+      {
+        name: `${action} safetensors`, action, args: { path: directory, file: safetensors, keepBytes: 100_000 },
+        error: 'FormatError', message: /ended early/, names: safetensors,
+      },
     ] as const;
   });
 }
@@ -157,14 +172,19 @@ describe.skipIf(process.platform === 'win32')('a disk that ends early', () => {
     // Files of at most 64 blocks of 512 or 1,024 bytes; the model needs several times that.
     const { status, signal, stdout, stderr } = convertUnder('ulimit -f 64;', join(target, 'out.gguf'));
     expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
-    expect(JSON.parse(stdout)).toMatchObject({ name: 'CapacityError', message: expect.stringMatching(/Cannot write .*out\.gguf: .*limit.*Nothing was kept/) as string, goesOn: true });
+    expect(JSON.parse(stdout)).toMatchObject({
+      name: 'CapacityError',
+      message: expect.stringMatching(/Cannot write .*out\.gguf: .*limit.*Nothing was kept/) as string, goesOn: true,
+    });
     expect(readdirSync(target)).toEqual([]);
   });
 
   it.skipIf(process.platform !== 'linux')('ends a conversion to a device that is always full', () => {
     const { status, signal, stdout, stderr } = convertUnder('', '/dev/full');
     expect({ status, signal, stderr }).toEqual({ status: 0, signal: null, stderr: '' });
-    expect(JSON.parse(stdout)).toMatchObject({ name: 'CapacityError', message: expect.stringContaining('the disk is full') as string, goesOn: true });
+    expect(JSON.parse(stdout)).toMatchObject({
+      name: 'CapacityError', message: expect.stringContaining('the disk is full') as string, goesOn: true,
+    });
   });
 });
 
@@ -190,8 +210,14 @@ function hugeModel(fileName: string, dim: number): string {
     offset += Math.ceil((shape.reduce((a, b) => a * b, 1) * (typeId === 0 ? 4 : 2)) / 32) * 32;
     return entry;
   });
-  const counts = { embedding_length: dim, block_count: 1, feed_forward_length: ffn, 'attention.head_count': dim / 128, context_length: 4096 };
-  const metadata = [['general.architecture', text('llama')], ...Object.entries(counts).map(([key, value]) => [`llama.${key}`, u32(value)])] as never;
+  const counts = {
+    embedding_length: dim, block_count: 1, feed_forward_length: ffn, 'attention.head_count': dim / 128,
+    context_length: 4096,
+  };
+  const metadata = [
+    ['general.architecture', text('llama')],
+    ...Object.entries(counts).map(([key, value]) => [`llama.${key}`, u32(value)]),
+  ] as never;
   const header = ggufBytes({ metadata, tensors });
   const path = folder.write(fileName, '');
   const file = openSync(path, 'w');
@@ -208,6 +234,9 @@ describe.skipIf(process.platform === 'win32')('models that are too large (sparse
     { name: '400 GB of weights', action: 'load', args: { path: hugeModel('hundreds.gguf', 112_640) }, error: 'CapacityError', message },
   ]);
   describeRefusals('for an array', 'reference', () => [
-    { name: '400 GB of weights in the reference', action: 'load', args: { path: hugeModel('hundreds-reference.gguf', 112_640) }, error: 'CapacityError', message: /memory/ },
+    {
+      name: '400 GB of weights in the reference', action: 'load',
+      args: { path: hugeModel('hundreds-reference.gguf', 112_640) }, error: 'CapacityError', message: /memory/,
+    },
   ]);
 });

@@ -21,7 +21,8 @@ export type ErrorName = 'FormatError' | 'CapacityError' | 'InputError';
 export interface BadCase {
   readonly name: string;
   /** One of the actions of child.mjs. */
-  readonly action: 'load' | 'tokenizer' | 'encode' | 'decode' | 'generate' | 'forward' | 'chat' | 'truncateOpen' | 'truncateLoading' | 'convert';
+  readonly action:
+    'load' | 'tokenizer' | 'encode' | 'decode' | 'generate' | 'forward' | 'chat' | 'truncateOpen' | 'truncateLoading' | 'convert';
   readonly args: Readonly<Record<string, unknown>>;
   readonly error: ErrorName;
   readonly message: RegExp;

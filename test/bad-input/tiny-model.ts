@@ -35,7 +35,16 @@ export interface TinyChanges {
   readonly dim?: number;
 }
 
-const vocabulary = ['<unk>', '<s>', '</s>', ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`), '\u2581', 'a', 'b', '\u2581a'];
+const vocabulary = [
+  '<unk>',
+  '<s>',
+  '</s>',
+  ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`),
+  '\u2581',
+  'a',
+  'b',
+  '\u2581a',
+];
 
 export function tensor(name: string, type: TinyType, shape: readonly number[]): TinyTensor {
   const { block, bytes } = types[type];
@@ -90,7 +99,9 @@ export const tinyVocabulary: readonly string[] = vocabulary;
 
 /** The file, with the changes. */
 export function tinyModel({ metadata = {}, tensors = (sound) => sound, type = 'f32', dim = 32 }: TinyChanges = {}): Uint8Array {
-  const keys = Object.entries({ ...soundMetadata(dim), ...metadata }).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
+  const keys = Object.entries({ ...soundMetadata(dim), ...metadata }).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value] as const],
+  );
   const chosen = tensors(soundTensors(dim, type));
   const padded = (bytes: number) => Math.ceil(bytes / 32) * 32;
   const data = new Uint8Array(chosen.reduce((sum, { bytes }) => sum + padded(bytes.length), 0));

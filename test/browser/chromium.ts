@@ -4,7 +4,8 @@ import { pathToFileURL } from 'node:url';
 import { repoRoot } from '../house/repository.ts';
 
 const peerModules = join(repoRoot, 'peers', 'node_modules');
-export const hasChromium = process.platform === 'linux' && process.arch === 'x64' && existsSync(join(peerModules, '@sparticuz', 'chromium'));
+export const hasChromium =
+  process.platform === 'linux' && process.arch === 'x64' && existsSync(join(peerModules, '@sparticuz', 'chromium'));
 
 /** As much of Playwright as is used here: the peers' types are not installed where the types are checked. */
 export interface Page {

@@ -50,7 +50,10 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
     ['reference', 'reference (float64'], ['cpu', 'cpu (2 threads'], ['gpu', 'software (SwiftShader, profile software)'],
   ])('generates the golden tokens on %s', (device, description) => {
     const folder = '/test/fixtures/golden/qwen3';
-    const golden = JSON.parse(readFileSync(join(repoRoot, folder, 'golden.json'), 'utf8')) as Record<'prompts' | 'greedy', Record<string, number[]>>;
+    const golden = JSON.parse(readFileSync(join(repoRoot, folder, 'golden.json'), 'utf8')) as Record<
+      'prompts' | 'greedy',
+      Record<string, number[]>
+    >;
     const task = { folder, device, ids: golden.prompts['short'], maxTokens: golden.greedy['short'].length };
 
     const answer = { tokens: golden.greedy['short'], deviceDescription: expect.stringContaining(description) };
@@ -70,6 +73,8 @@ describe.skipIf(!hasChromium)('the core in Chromium', () => {
 
   /** Calls a function of in-browser.mjs in the page. */
   function call(name: string, ...args: unknown[]): Promise<unknown> {
-    return page.evaluate(`import('/test/browser/in-browser.mjs').then((module) => module[${JSON.stringify(name)}](...${JSON.stringify(args)}))`);
+    return page.evaluate(
+      `import('/test/browser/in-browser.mjs').then((module) => module[${JSON.stringify(name)}](...${JSON.stringify(args)}))`,
+    );
   }
 });

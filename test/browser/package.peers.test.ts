@@ -27,7 +27,11 @@ describe.skipIf(!hasChromium)("the browser's sample with the packed package", ()
   beforeAll(async () => {
     packed = installPacked();
     cpSync(sample, join(packed.folder, 'page'), { recursive: true });
-    server = spawn(process.execPath, [join('page', 'serve.mjs')], { cwd: packed.folder, env: { ...process.env, PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] });
+    server = spawn(process.execPath, [join('page', 'serve.mjs')], {
+      cwd: packed.folder,
+      env: { ...process.env, PORT: '0' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const [line] = (await once(server.stdout!, 'data')) as [Buffer];
     origin = String(line).trim();
     browser = await launchChromium();
@@ -50,21 +54,31 @@ describe.skipIf(!hasChromium)("the browser's sample with the packed package", ()
   it('says what a page that is not isolated lacks', async () => {
     const plain = new URL('/ingot/dist/browser/thread-host.js', origin).href;
     await page.goto('about:blank');
-    const message = await page.evaluate(`import(${JSON.stringify(`data:text/javascript,${encodeURIComponent(await withoutImports(plain))}`)})
+    const message =
+      await page.evaluate(`import(${JSON.stringify(`data:text/javascript,${encodeURIComponent(await withoutImports(plain))}`)})
       .then(({ createThreadHost }) => createThreadHost()).catch((error) => error.message)`);
     expect(message).toMatch(/cross-origin isolated.*Cross-Origin-Opener-Policy: same-origin.*Cross-Origin-Embedder-Policy: require-corp/s);
   });
 
   it('says where the kernels are not', async () => {
     await page.goto(origin);
-    const fetching = (url: string) => page.evaluate(`import('ingot/browser').then(({ fetchKernelModules }) => fetchKernelModules({ plain: ${JSON.stringify(url)} })).catch((error) => error.name + ': ' + error.message)`);
+    const fetching = (url: string) =>
+      page.evaluate(
+        `import('ingot/browser').then(({ fetchKernelModules }) => fetchKernelModules({ plain: ${JSON.stringify(url)} })).catch((error) => error.name + ': ' + error.message)`,
+      );
     expect(await fetching('/absent.wasm')).toMatch(/^CapacityError: .*\/absent.wasm, where the server answered 404.*ingot\/wasm\/cpu.wasm/);
     expect(await fetching('/index.html')).toMatch(/where there is no WebAssembly module/);
   });
 
   it('finds the kernels by their exported names', async () => {
-    const bytes = await page.evaluate("import('ingot/browser').then(({ fetchKernelModules }) => fetchKernelModules({ plain: '/ingot/dist/wasm/cpu.wasm' })).then(({ plain, relaxed }) => [plain.length, relaxed.length])");
-    expect(bytes).toEqual(['cpu.wasm', 'cpu-relaxed.wasm'].map((name) => readFileSync(join(packed.folder, 'node_modules', 'ingot', 'dist', 'wasm', name)).length));
+    const bytes = await page.evaluate(
+      "import('ingot/browser').then(({ fetchKernelModules }) => fetchKernelModules({ plain: '/ingot/dist/wasm/cpu.wasm' })).then(({ plain, relaxed }) => [plain.length, relaxed.length])",
+    );
+    expect(bytes).toEqual(
+      ['cpu.wasm', 'cpu-relaxed.wasm'].map(
+        (name) => readFileSync(join(packed.folder, 'node_modules', 'ingot', 'dist', 'wasm', name)).length,
+      ),
+    );
   });
 
   /** A module's text with its one import, of an error class, replaced, so that a page without an origin can load it. */

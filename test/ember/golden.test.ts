@@ -33,7 +33,8 @@ function relativeError(found: Float32Array, expected: Float32Array): number {
 
 async function logitErrors(model: Model, prompts: readonly GoldenPrompt[]): Promise<number[]> {
   const errors: number[] = [];
-  for (const { id, ids } of prompts) errors.push(relativeError(await model.forward(ids, { positions: [ids.length - 1] }), f32Of(logits, `${id}.logits`)));
+  for (const { id, ids } of prompts)
+    errors.push(relativeError(await model.forward(ids, { positions: [ids.length - 1] }), f32Of(logits, `${id}.logits`)));
   return errors;
 }
 
@@ -69,9 +70,12 @@ describe('the bundled model', () => {
   });
 
   // A story has ties that another arithmetic may rightly break otherwise; the others lead by 9 and more at every token.
-  it.each(goldenPrompts.filter((prompt) => prompt.greedy_smallest_lead > 5))('answers $id token by token as the f32 reference does', async (prompt) => {
-    expect(await greedyTokens(model, prompt)).toEqual(prompt.greedy_ids);
-  });
+  it.each(goldenPrompts.filter((prompt) => prompt.greedy_smallest_lead > 5))(
+    'answers $id token by token as the f32 reference does',
+    async (prompt) => {
+      expect(await greedyTokens(model, prompt)).toEqual(prompt.greedy_ids);
+    },
+  );
 
   it('tells the golden story to its end, of who was asked for', async () => {
     const { messages } = goldenPrompts.find(({ id }) => id === 'story')!;

@@ -19,9 +19,16 @@ interface Answer {
 /** In a process of its own: loading and leaving Dawn is what is tested. */
 function run(mode: string, { root = repoRoot, env = {} }: { readonly root?: string; readonly env?: Record<string, string> } = {}) {
   const startMs = performance.now();
-  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', join(root, 'test', 'gpu', 'adapter-child.mjs'), mode], {
-    encoding: 'utf8', env: { ...process.env, ...env }, timeout: 30_000, killSignal: 'SIGKILL',
-  });
+  const { status, signal, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', join(root, 'test', 'gpu', 'adapter-child.mjs'), mode],
+    {
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+      timeout: 30_000,
+      killSignal: 'SIGKILL',
+    },
+  );
   return { status: status ?? signal, stdout, stderr, durationMs: performance.now() - startMs };
 }
 

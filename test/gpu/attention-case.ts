@@ -57,7 +57,11 @@ export function headStride({ kv, headDim }: AttentionShape): number {
 }
 
 /** Index of the first value of a key (part 0) or value (part 1) of a head at a position. */
-function cacheIndex(shape: AttentionShape, table: Uint32Array, at: { sequence: number; part: number; kvHead: number; position: number }): number {
+function cacheIndex(
+  shape: AttentionShape,
+  table: Uint32Array,
+  at: { sequence: number; part: number; kvHead: number; position: number },
+): number {
   const page = table[at.sequence * shape.maxPages + Math.floor(at.position / shape.pageTokens)]!;
   return (((page * 2 + at.part) * shape.kvHeads + at.kvHead) * shape.pageTokens + (at.position % shape.pageTokens)) * headStride(shape);
 }
@@ -87,10 +91,16 @@ function ropeBuffer(rotaryDim: number, positions: number): Float32Array {
 }
 
 /** Shuffled pages, no page in two tables. */
-function makePageTable(shape: AttentionShape, sequences: readonly CaseSequence[], random: () => number): { table: Uint32Array; pages: number } {
+function makePageTable(
+  shape: AttentionShape,
+  sequences: readonly CaseSequence[],
+  random: () => number,
+): { table: Uint32Array; pages: number } {
   const needed = sequences.map(({ start, rows }) => Math.ceil((start + rows) / shape.pageTokens));
   const pages = needed.reduce((a, b) => a + b, 1);
-  const numbers = Array.from({ length: pages }, (_, i) => i).map((page) => ({ page, key: random() })).sort((a, b) => a.key - b.key);
+  const numbers = Array.from({ length: pages }, (_, i) => i)
+    .map((page) => ({ page, key: random() }))
+    .sort((a, b) => a.key - b.key);
   const table = new Uint32Array(sequences.length * shape.maxPages).fill(pages - 1);
   let next = 0;
   needed.forEach((count, sequence) => {
@@ -106,7 +116,13 @@ function emptyCache(shape: AttentionShape, pages: number): BufferData {
 }
 
 /** What the positions before the step hold: random, with zero pads. */
-function fillCache(shape: AttentionShape, sequences: readonly CaseSequence[], table: Uint32Array, kv: BufferData, random: () => number): void {
+function fillCache(
+  shape: AttentionShape,
+  sequences: readonly CaseSequence[],
+  table: Uint32Array,
+  kv: BufferData,
+  random: () => number,
+): void {
   const pad = headStride(shape) - shape.headDim;
   sequences.forEach(({ start }, sequence) => {
     for (let position = 0; position < start; position++) {
@@ -120,7 +136,12 @@ function fillCache(shape: AttentionShape, sequences: readonly CaseSequence[], ta
   });
 }
 
-function prepared(x: Float32Array, gain: Float32Array, positions: Uint32Array, { shape, name }: { shape: AttentionShape; name: 'q' | 'k' }): Float64Array {
+function prepared(
+  x: Float32Array,
+  gain: Float32Array,
+  positions: Uint32Array,
+  { shape, name }: { shape: AttentionShape; name: 'q' | 'k' },
+): Float64Array {
   const { norm, rotaryDim } = shape[name];
   const normed = norm ? rmsNorm(Float64Array.from(x), gain, norm) : Float64Array.from(x);
   if (rotaryDim === 0) return normed;
@@ -137,7 +158,10 @@ export function makeAttentionCase(shape: AttentionShape, sequences: readonly Cas
   const q = randomFloats(rows * heads * headDim, 2, random);
   const k = randomFloats(rows * kvHeads * headDim, 2, random);
   const v = randomFloats(rows * kvHeads * headDim, 1, random);
-  const [qGain, kGain] = [0, 1].map(() => Float32Array.from(randomFloats(headDim, 0.5, random), (value) => value + 1)) as [Float32Array, Float32Array];
+  const [qGain, kGain] = [0, 1].map(() => Float32Array.from(randomFloats(headDim, 0.5, random), (value) => value + 1)) as [
+    Float32Array,
+    Float32Array,
+  ];
   const { table, pages } = makePageTable(shape, sequences, random);
   const kv = emptyCache(shape, pages);
   fillCache(shape, sequences, table, kv, random);
@@ -150,12 +174,27 @@ export function makeAttentionCase(shape: AttentionShape, sequences: readonly Cas
   }
   const rotaryDim = Math.max(shape.q.rotaryDim, shape.k.rotaryDim);
   return {
-    shape, sequences, rows, positions, rowSequence,
+    shape,
+    sequences,
+    rows,
+    positions,
+    rowSequence,
     buffers: {
-      q, k, v, qkv, qGain, kGain, positions, rowSequence, pageTable: table, kv,
-      rope: ropeBuffer(rotaryDim, Math.max(...positions) + 1), step: stepOf(rows),
+      q,
+      k,
+      v,
+      qkv,
+      qGain,
+      kGain,
+      positions,
+      rowSequence,
+      pageTable: table,
+      kv,
+      rope: ropeBuffer(rotaryDim, Math.max(...positions) + 1),
+      step: stepOf(rows),
       y: new Float32Array(rows * heads * headDim).fill(NaN),
-      yCodes: new Uint32Array((rows * heads * headDim) / 4), yStats: new Float32Array(Math.ceil((rows * 3 * heads * headDim) / 16)).fill(NaN),
+      yCodes: new Uint32Array((rows * heads * headDim) / 4),
+      yStats: new Float32Array(Math.ceil((rows * 3 * heads * headDim) / 16)).fill(NaN),
     },
     q: prepared(q, qGain, positions, { shape, name: 'q' }),
     k: prepared(k, kGain, positions, { shape, name: 'k' }),
@@ -202,7 +241,8 @@ export function compareCache({ shape, buffers, positions, rowSequence, k, v }: A
         const values = readCache(shape, got, index, stride);
         for (let i = 0; i < stride; i++) {
           const expected = i < shape.headDim ? source[(row * shape.kvHeads + kvHead) * shape.headDim + i]! : 0;
-          if (!(Math.abs(values[i]! - expected) <= storedTolerance(shape, expected))) return `cache ${JSON.stringify(place)} value ${i} is ${values[i]}, expected ${expected}`;
+          if (!(Math.abs(values[i]! - expected) <= storedTolerance(shape, expected)))
+            return `cache ${JSON.stringify(place)} value ${i} is ${values[i]}, expected ${expected}`;
         }
         want.set(bytes.subarray(index * valueBytes, (index + stride) * valueBytes), index * valueBytes);
       }
@@ -213,7 +253,10 @@ export function compareCache({ shape, buffers, positions, rowSequence, k, v }: A
 }
 
 /** The result [rows, heads * headDim], attending to keys and values as `cache` (after the step) holds them. */
-export function expectedAttention({ shape, sequences, buffers, positions, rowSequence, q }: AttentionCase, cache: BufferData): Float64Array {
+export function expectedAttention(
+  { shape, sequences, buffers, positions, rowSequence, q }: AttentionCase,
+  cache: BufferData,
+): Float64Array {
   const { heads, kvHeads, headDim, scale, window, causal = true } = shape;
   const width = heads * headDim;
   const y = new Float64Array(positions.length * width);
@@ -234,7 +277,10 @@ export function expectedAttention({ shape, sequences, buffers, positions, rowSeq
     };
     const { start, rows } = sequences[rowSequence[row]!]!;
     const seen = keysSeen({ causal, window }, own, start + rows - 1);
-    y.set(attendRow(q.subarray(row * width, (row + 1) * width), seen, read, { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }), row * width);
+    y.set(
+      attendRow(q.subarray(row * width, (row + 1) * width), seen, read, { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }),
+      row * width,
+    );
   });
   return y;
 }

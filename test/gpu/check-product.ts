@@ -50,7 +50,11 @@ const UNTOUCHED_CODES = 0x55555555;
 function tensorsOf({ parts, cols, gated }: LinearShape, random: () => number): readonly Tensor[] {
   const sizes = gated ? [0, 1].map(() => ({ ...parts[0]!, rows: parts[0]!.rows / 2 })) : parts;
   // One row more: randomWeights wants four bytes.
-  return sizes.map(({ type, rows }) => ({ type, rows, bytes: randomWeights(type, rows + 1, cols, random).subarray(0, bytesOfElements(type, rows * cols)) }));
+  return sizes.map(({ type, rows }) => ({
+    type,
+    rows,
+    bytes: randomWeights(type, rows + 1, cols, random).subarray(0, bytesOfElements(type, rows * cols)),
+  }));
 }
 
 function randomInputs(shape: LinearShape, rows: { readonly x: number; readonly held: number }, seed: number): ProductInputs {
@@ -62,18 +66,35 @@ function randomInputs(shape: LinearShape, rows: { readonly x: number; readonly h
   const floats = symmetric(rows.x * cols);
   // A block of zeros.
   if (input !== 'f32') floats.fill(0, 16, 32);
-  const q8 = input === 'f32' ? undefined : roundToQ8(floats, { rows: rows.x, width: cols, norm: input === 'q8n' ? { eps: 1e-6, gain: symmetric(cols) } : undefined });
-  return { tensors, floats, q8, gain: symmetric(cols), bias: symmetric(totalRows(shape)), residual: symmetric(rows.held * width), yGain: symmetric(width) };
+  const q8 =
+    input === 'f32'
+      ? undefined
+      : roundToQ8(floats, { rows: rows.x, width: cols, norm: input === 'q8n' ? { eps: 1e-6, gain: symmetric(cols) } : undefined });
+  return {
+    tensors,
+    floats,
+    q8,
+    gain: symmetric(cols),
+    bias: symmetric(totalRows(shape)),
+    residual: symmetric(rows.held * width),
+    yGain: symmetric(width),
+  };
 }
 
-function buffersOf(shape: LinearShape, { tensors, floats, q8, gain, bias, residual, yGain }: ProductInputs, rows: { readonly x: number; readonly held: number }): Record<string, BufferData> {
+function buffersOf(
+  shape: LinearShape,
+  { tensors, floats, q8, gain, bias, residual, yGain }: ProductInputs,
+  rows: { readonly x: number; readonly held: number },
+): Record<string, BufferData> {
   const width = outputWidth(shape);
   const bytes = tensors.map((tensor) => tensor.bytes);
   const biases = [bias.slice(0, width), bias.slice(width)].map(({ buffer }) => new Uint8Array(buffer));
   return {
     ...packParts(shape.parts, shape.cols, shape.gated ? [interleaveRows(bytes, width)] : bytes),
     ...(q8 ? { xCodes: q8.codes, xStats: q8.stats } : { x: floats }),
-    gain, residual, yGain,
+    gain,
+    residual,
+    yGain,
     bias: shape.gated ? new Float32Array(interleaveRows(biases, width).buffer) : bias,
     y: new Float32Array(rows.held * width).fill(UNTOUCHED),
     yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows.held, width) / 4)).fill(UNTOUCHED_CODES),
@@ -146,7 +167,10 @@ function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: numbe
 }
 
 /** Throws where a value is farther from the definition than f32 may be, or where something past the step's rows was written. */
-export async function checkProduct(device: TestDevice, { kernel, workgroups, shape, xRows, heldRows = xRows + 2, seed = 1 }: ProductRun): Promise<void> {
+export async function checkProduct(
+  device: TestDevice,
+  { kernel, workgroups, shape, xRows, heldRows = xRows + 2, seed = 1 }: ProductRun,
+): Promise<void> {
   const rows = { x: xRows, held: heldRows };
   const inputs = randomInputs(shape, rows, seed);
   const out = await device.run({ kernel, workgroups, buffers: buffersOf(shape, inputs, rows) });
@@ -156,14 +180,26 @@ export async function checkProduct(device: TestDevice, { kernel, workgroups, sha
   if (f32) {
     const y = out.get('y') as Float32Array;
     const wrong = want.y.findIndex((value, i) => !(Math.abs(y[i]! - value) <= want.error[i]!));
-    if (wrong >= 0) throw new Error(`${kernel.key}: y[${Math.floor(wrong / width)}][${wrong % width}] is ${y[wrong]}, expected ${want.y[wrong]} +- ${want.error[wrong]}`);
-    expect(y.subarray(xRows * width).every((value) => value === UNTOUCHED), `${kernel.key} past the rows of the step`).toBe(true);
+    if (wrong >= 0)
+      throw new Error(
+        `${kernel.key}: y[${Math.floor(wrong / width)}][${wrong % width}] is ${y[wrong]}, expected ${want.y[wrong]} +- ${want.error[wrong]}`,
+      );
+    expect(
+      y.subarray(xRows * width).every((value) => value === UNTOUCHED),
+      `${kernel.key} past the rows of the step`,
+    ).toBe(true);
   }
   if (q8) {
     const got = writtenQ8(out, xRows, width);
     const norm = q8.norm && { ...q8.norm, gain: inputs.yGain };
     expect(compareQ8(got, want.y, { norm, error: (i) => want.error[i]! }), kernel.key).toBeUndefined();
-    expect(got.codes.subarray((xRows * width) / 4).every((word) => word === UNTOUCHED_CODES), `${kernel.key} past the rows of the step`).toBe(true);
-    expect(got.stats.subarray((xRows * 3 * width) / 16).every((value) => value === UNTOUCHED), `${kernel.key} past the rows of the step`).toBe(true);
+    expect(
+      got.codes.subarray((xRows * width) / 4).every((word) => word === UNTOUCHED_CODES),
+      `${kernel.key} past the rows of the step`,
+    ).toBe(true);
+    expect(
+      got.stats.subarray((xRows * 3 * width) / 16).every((value) => value === UNTOUCHED),
+      `${kernel.key} past the rows of the step`,
+    ).toBe(true);
   }
 }

@@ -39,9 +39,15 @@ function simulate({ prefillMs, stepMs, stepsPerSubmit = 16 }: { prefillMs: numbe
     },
   });
   const program = {
-    gpu, stepsPerSubmit,
+    gpu,
+    stepsPerSubmit,
     one: { inputs: { write() {}, writePages() {} }, bound: { dispatches: () => (steps++, []) } },
-    sampler: { begin() {}, dispatches: () => [], results: [], tokensOf: (_: unknown, count: number) => Array.from({ length: count }, () => 7) },
+    sampler: {
+      begin() {},
+      dispatches: () => [],
+      results: [],
+      tokensOf: (_: unknown, count: number) => Array.from({ length: count }, () => 7),
+    },
     readBack: { copy },
     pagesUpTo: () => [0],
     ready: async () => {},
@@ -66,7 +72,14 @@ async function sizesOf(program: DecodeProgram): Promise<number[]> {
   return sizes;
 }
 
-it.each([[0.05, 16], [0.7, 16], [2, 6], [5, 2], [11, 1], [30, 1]])('with steps of %f ms, submits hold %i, twenty come a second and the first token alone', async (stepMs, size) => {
+it.each([
+  [0.05, 16],
+  [0.7, 16],
+  [2, 6],
+  [5, 2],
+  [11, 1],
+  [30, 1],
+])('with steps of %f ms, submits hold %i, twenty come a second and the first token alone', async (stepMs, size) => {
   const simulated = simulate({ prefillMs: 400, stepMs });
   const sizes = await sizesOf(simulated.program);
   expect(sizes.reduce((a, b) => a + b, 0)).toBe(request.limit);

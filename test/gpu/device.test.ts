@@ -16,7 +16,8 @@ async function open(options: GpuDeviceOptions = {}, gpu = testGpu()): Promise<Gp
   return device;
 }
 
-const staging = (gpu: GpuDevice) => gpu.createBuffer({ label: 'staging', size: 64, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+const staging = (gpu: GpuDevice) =>
+  gpu.createBuffer({ label: 'staging', size: 64, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
 
 /** An operation that cannot end by itself: this never calls back. */
 const never = () => new Promise<void>(() => {});
@@ -128,7 +129,12 @@ describe('out of memory', () => {
   it('more than there is', async () => {
     // The null backend has 512 MiB and takes none of them from this machine.
     const gpu = await open({}, nullGpu);
-    const allocate = (count: number) => gpu.guard('allocating the KV cache', () => Array.from({ length: count }, () => gpu.createBuffer({ label: 'kv', size: gpu.limits.bufferBytes, usage: GPUBufferUsage.STORAGE })));
+    const allocate = (count: number) =>
+      gpu.guard('allocating the KV cache', () =>
+        Array.from({ length: count }, () =>
+          gpu.createBuffer({ label: 'kv', size: gpu.limits.bufferBytes, usage: GPUBufferUsage.STORAGE }),
+        ),
+      );
     const [fits] = await allocate(1);
     fits.destroy();
     await expect(allocate(5)).rejects.toThrow(CapacityError);
@@ -146,7 +152,9 @@ describe('a guard', () => {
 
   it('rejects with what was refused, and with what was thrown', async () => {
     const gpu = await open();
-    await expect(gpu.guard('allocating', () => gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE }))).rejects.toThrow(/^allocating: .*[Uu]sage/);
+    await expect(
+      gpu.guard('allocating', () => gpu.device.createBuffer({ size: 16, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE })),
+    ).rejects.toThrow(/^allocating: .*[Uu]sage/);
     await expect(gpu.guard('allocating', () => { throw new Error('mine'); })).rejects.toThrow('mine');
     await expect(gpu.guard('allocating', () => 3)).resolves.toBe(3);
     expect(gpu.isLost).toBe(false);

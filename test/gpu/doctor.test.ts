@@ -10,7 +10,11 @@ import { repoRoot } from '../house/repository.ts';
 const main = join(repoRoot, 'dist', 'cli', 'main.js');
 
 function doctor(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'doctor', ...args], { encoding: 'utf8', timeout: 60_000, killSignal: 'SIGKILL' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'doctor', ...args], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
   return { status, stdout, stderr };
 }
 
@@ -27,13 +31,23 @@ describe.skipIf(!existsSync(main) || process.env['INGOT_SOFTWARE_GPU'] !== '1')(
     if (gpu.adapter === null) {
       expect(auto.device).toBe('cpu');
       // The reason stands once, with the device that it is about.
-      expect(devices.find(({ device }) => device === 'gpu')).toMatchObject({ isUsable: false, reason: expect.stringContaining('only a software adapter (SwiftShader)') });
+      expect(devices.find(({ device }) => device === 'gpu')).toMatchObject({
+        isUsable: false,
+        reason: expect.stringContaining('only a software adapter (SwiftShader)'),
+      });
     }
   });
 
   it('prints it for people', () => {
     const { status, stdout } = doctor();
     expect(status).toBe(0);
-    for (const words of ['Software adapter\n', 'Profile software\n', PROFILES.software.why.activations, 'storage buffers', 'us from one to the next']) expect(stdout).toContain(words);
+    for (const words of [
+      'Software adapter\n',
+      'Profile software\n',
+      PROFILES.software.why.activations,
+      'storage buffers',
+      'us from one to the next',
+    ])
+      expect(stdout).toContain(words);
   });
 });

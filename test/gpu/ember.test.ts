@@ -70,7 +70,16 @@ describe('the bundled model on the software adapter', () => {
   });
 
   it('gives the same text by seed, one step a submit or many', async () => {
-    const options: GenerateOptions = { messages: goldenOf('story').messages, maxTokens: 24, seed: 11, topP: 0.9, minP: 0.02, repetitionPenalty: 1.1, presencePenalty: 0.2, frequencyPenalty: 0.1 };
+    const options: GenerateOptions = {
+      messages: goldenOf('story').messages,
+      maxTokens: 24,
+      seed: 11,
+      topP: 0.9,
+      minP: 0.02,
+      repetitionPenalty: 1.1,
+      presencePenalty: 0.2,
+      frequencyPenalty: 0.1,
+    };
     const piecesOf = async () => {
       const pieces: { text: string; tokens: readonly number[] }[] = [];
       for await (const { text, tokens } of model.generate(options)) pieces.push({ text, tokens });

@@ -19,7 +19,17 @@ const knobs: DeviceProfile['knobs'] = {
     int8: { tileRows: 8, tileCols: 32, tileDepth: 32, rowsPerInvocation: 4 },
     f32: { tileRows: 8, tileCols: 32, tileDepth: 16, rowsPerInvocation: 4 },
   },
-  attention: { ...software.knobs.attention, splitFrom: 14, splits: 3, splitGranule: 4, tileInvocations: 32, tileBytes: 16384, invocations: 32, splitInvocations: 16, unroll: 2 },
+  attention: {
+    ...software.knobs.attention,
+    splitFrom: 14,
+    splits: 3,
+    splitGranule: 4,
+    tileInvocations: 32,
+    tileBytes: 16384,
+    invocations: 32,
+    splitInvocations: 16,
+    unroll: 2,
+  },
 };
 
 /** The paths through the planner that the software adapter can run, by what picks them. */
@@ -76,11 +86,18 @@ export interface SequenceChoices {
 }
 
 /** `length` tokens with a pattern, below 50. */
-export function sequence(length: number, { start = 0, pages = [0, 1, 2, 3, 4, 5, 6, 7], outputs = [length - 1], seed = 0 }: SequenceChoices = {}): SequenceStep {
+export function sequence(
+  length: number,
+  { start = 0, pages = [0, 1, 2, 3, 4, 5, 6, 7], outputs = [length - 1], seed = 0 }: SequenceChoices = {},
+): SequenceStep {
   return { tokens: Array.from({ length }, (_, i) => (7 * (start + i) + 3 + seed) % 50), start, pages, outputs };
 }
 
-export function expectClose(what: string, { found, wanted }: { readonly found: ArrayLike<number>; readonly wanted: ArrayLike<number> }, tolerance: number): void {
+export function expectClose(
+  what: string,
+  { found, wanted }: { readonly found: ArrayLike<number>; readonly wanted: ArrayLike<number> },
+  tolerance: number,
+): void {
   expect(found.length, what).toBe(wanted.length);
   let largest = 0;
   let worst = 0;

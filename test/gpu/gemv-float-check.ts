@@ -35,12 +35,23 @@ interface CheckOptions {
 }
 
 /** Runs a variant on random data with `xRows` columns of x (default: its batch) and compares it with float64. */
-export async function checkGemvFloat(device: TestDevice, asked: GemvFloatVariant, { xRows, maxRows = xRows, edit }: CheckOptions = { xRows: asked.batch }): Promise<void> {
+export async function checkGemvFloat(
+  device: TestDevice,
+  asked: GemvFloatVariant,
+  { xRows, maxRows = xRows, edit }: CheckOptions = { xRows: asked.batch },
+): Promise<void> {
   const lanes = asked.reduction === 'subgroup' ? (device.subgroupSize ?? asked.lanes) : asked.lanes;
   const variant = { ...asked, lanes };
   const { shape } = variant;
   const made = gemvFloatKernel(variant);
   const kernel = edit ? { ...made, wgsl: edit(made.wgsl), needs: { ...made.needs, f16: false } } : made;
   expect(canRun(device, kernel)).toBe(true);
-  await checkProduct(device, { kernel, workgroups: gemvFloatWorkgroups(variant, maxRows), shape, xRows, heldRows: maxRows, seed: shape.cols + xRows });
+  await checkProduct(device, {
+    kernel,
+    workgroups: gemvFloatWorkgroups(variant, maxRows),
+    shape,
+    xRows,
+    heldRows: maxRows,
+    seed: shape.cols + xRows,
+  });
 }

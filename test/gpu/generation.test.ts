@@ -44,7 +44,8 @@ describe('a stream of tokens', () => {
     const fast = await piecesOf(model, ASK);
     expect(slow.map(({ tokens }) => tokens.length)).toEqual(slow.map(() => 1));
     expect(fast.map(({ tokens }) => tokens.length).slice(0, 6)).toEqual([1, 1, 1, 2, 4, 8]);
-    for (const of of ['tokens', 'text'] as const) expect(fast.flatMap((piece) => [...piece[of]])).toEqual(slow.flatMap((piece) => [...piece[of]]));
+    for (const of of ['tokens', 'text'] as const)
+      expect(fast.flatMap((piece) => [...piece[of]])).toEqual(slow.flatMap((piece) => [...piece[of]]));
     expect(slow).toHaveLength(40);
     expect(fast.at(-1)).toMatchObject({ finishReason: 'length', usage: { completionTokens: 40, cachedTokens: 0 } });
     expect(new Set(slow.map(({ text }) => text)).size).toBeGreaterThan(5);
@@ -64,7 +65,14 @@ describe('a stream of tokens', () => {
   it('reports what it prefills, chunk by chunk, and times', async () => {
     const model = await load();
     const seen: [string, number, number | undefined][] = [];
-    const { timings, usage } = await collect(model.generate({ ...ASK, prompt: 'a'.repeat(70), maxTokens: 5, onProgress: ({ phase, loaded, total }) => seen.push([phase, loaded, total]) }));
+    const { timings, usage } = await collect(
+      model.generate({
+        ...ASK,
+        prompt: 'a'.repeat(70),
+        maxTokens: 5,
+        onProgress: ({ phase, loaded, total }) => seen.push([phase, loaded, total]),
+      }),
+    );
     expect(usage.promptTokens).toBe(71);
     expect(seen).toEqual([['prefill', 0, 71], ['prefill', 32, 71], ['prefill', 64, 71], ['prefill', 71, 71]]);
     expect(timings.ttftMs).toBeGreaterThanOrEqual(timings.prefillMs);
@@ -106,7 +114,10 @@ describe.each(['racing', 'still'] as const)('an end, with a clock that is %s', (
     const full = await collect(model.generate({ ...ASK, maxTokens: undefined }));
     expect(full).toMatchObject({ finishReason: 'context', usage: { promptTokens: 17, completionTokens: 79 } });
     expect(full.text.slice(0, 40)).toBe(whole);
-    expect((await collect(model.generate({ ...ASK, prompt: 'b'.repeat(94), maxTokens: undefined }))).usage).toMatchObject({ promptTokens: 95, completionTokens: 1 });
+    expect((await collect(model.generate({ ...ASK, prompt: 'b'.repeat(94), maxTokens: undefined }))).usage).toMatchObject({
+      promptTokens: 95,
+      completionTokens: 1,
+    });
     await expect(collect(model.generate({ ...ASK, maxTokens: 80 }))).rejects.toThrow(CapacityError);
   });
 
@@ -160,7 +171,9 @@ describe('cancelling', () => {
       seen.push(loaded);
       if (seen.length === 3) controller.abort(new Error('never mind'));
     };
-    await expect(collect(model.generate({ ...ASK, prompt: 'c'.repeat(400), signal: controller.signal, onProgress }))).rejects.toThrow('never mind');
+    await expect(collect(model.generate({ ...ASK, prompt: 'c'.repeat(400), signal: controller.signal, onProgress }))).rejects.toThrow(
+      'never mind',
+    );
     expect(seen).toEqual([0, 32, 64]);
     await expect(collect(model.generate({ ...ASK, signal: AbortSignal.abort(new Error('before')) }))).rejects.toThrow('before');
   });

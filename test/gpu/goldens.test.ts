@@ -35,13 +35,21 @@ interface GoldenCase {
 function openGolden(folder: string): GoldenCase {
   const path = join(fixturesPath, 'golden', folder);
   const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
-  return { golden: JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden, expected: (name) => f32Of(tensors, name), names: [...tensors.keys()] };
+  return {
+    golden: JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden,
+    expected: (name) => f32Of(tensors, name),
+    names: [...tensors.keys()],
+  };
 }
 
 /** Chunks of 24 rows begin and end inside of pages and of tiles of attention. */
 const CHUNK = 24;
 
-describe.each([['llama', undefined], ['llama_bias', undefined], ['qwen3', CHUNK]] as const)('the golden of %s on the software adapter', (folder, prefillRows) => {
+describe.each([
+  ['llama', undefined],
+  ['llama_bias', undefined],
+  ['qwen3', CHUNK],
+] as const)('the golden of %s on the software adapter', (folder, prefillRows) => {
   const { golden, expected, names } = openGolden(folder);
   const prompts = Object.entries(golden.prompts);
   let model: Model;
@@ -55,7 +63,10 @@ describe.each([['llama', undefined], ['llama_bias', undefined], ['qwen3', CHUNK]
     const layers = names.flatMap((tensor) => (tensor.startsWith(`${name}.hidden.`) ? [Number(tensor.split('.')[2])] : []));
     const { logits, hidden } = await model.forward(ids, { hidden: layers });
     expect(relativeError(logits, expected(`${name}.logits`))).toBeLessThan(TOLERANCE);
-    for (const layer of layers) expect(relativeError(hidden.get(layer) as Float32Array, expected(`${name}.hidden.${layer}`)), `layer ${layer}`).toBeLessThan(TOLERANCE);
+    for (const layer of layers)
+      expect(relativeError(hidden.get(layer) as Float32Array, expected(`${name}.hidden.${layer}`)), `layer ${layer}`).toBeLessThan(
+        TOLERANCE,
+      );
   });
 
   it.each(prompts)('%s: greedy tokens, sampled there and here', async (name, ids) => {
@@ -71,7 +82,9 @@ describe.each([['llama', undefined], ['llama_bias', undefined], ['qwen3', CHUNK]
     const run = async (each: Model) => {
       const ids = golden.prompts['long'] as number[];
       const steps: number[] = [];
-      const { tokens } = await collect(each.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: 24, onProgress: ({ loaded }) => steps.push(loaded) }));
+      const { tokens } = await collect(
+        each.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: 24, onProgress: ({ loaded }) => steps.push(loaded) }),
+      );
       return { logits: await each.forward(ids), tokens, steps };
     };
     const whole = await loadGolden(folder, 256);

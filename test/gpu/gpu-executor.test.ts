@@ -16,7 +16,13 @@ const mix = (...rules: readonly (readonly [pattern: RegExp, type: WeightType])[]
 
 /** As Q4_K_M files have it in half of their layers. */
 const Q4_K_M = mix([/embedding|output|\.v$|\.down$/, 'q6_k'], [/./, 'q4_k']);
-const BLOCK_TYPES = mix([/embedding|0\.o$|1\.gate|1\.up/, 'q4_0'], [/output|0\.down|1\.k$/, 'q8_0'], [/0\.[qk]$|1\.down/, 'q4_k'], [/0\.v$|1\.o$/, 'q6_k'], [/./, 'q4_0']);
+const BLOCK_TYPES = mix(
+  [/embedding|0\.o$|1\.gate|1\.up/, 'q4_0'],
+  [/output|0\.down|1\.k$/, 'q8_0'],
+  [/0\.[qk]$|1\.down/, 'q4_k'],
+  [/0\.v$|1\.o$/, 'q6_k'],
+  [/./, 'q4_0'],
+);
 const FLOAT_TYPES = mix([/embedding|0\.o$|1\.k$/, 'f16'], [/output|0\.down|1\.gate/, 'bf16'], [/./, 'f32']);
 const Q4_0 = () => 'q4_0' as const;
 
@@ -28,11 +34,41 @@ const ODD = { ...TINY, dim: 54, heads: 3, kvHeads: 1, headDim: 20, ffnDim: 35, v
 // Rounding to int8 turns a difference of one part in 1e7 into one of 1/127 where a value lies at a tie: rare, but it spreads. Keys and
 // values in f16 have 11 bits.
 const MODELS: readonly (readonly [name: string, model: CheckedModel])[] = [
-  ['int8, all block types, heads of 64 in f16', { profile: int8, shape: { ...WIDE, headDim: 64, qkNorm: true }, weights: { typeOf: BLOCK_TYPES, kv: { type: 'f16' } }, tolerance: 2e-2 }],
-  ['int8 by subgroups, heads of 128', { profile: subgroupInt8, shape: { ...SMALL, headDim: 128 }, weights: { typeOf: Q4_0 }, tolerance: 2e-2 }],
-  ['floats, Q4_K_M, heads of 16 that turn by half', { profile: float, shape: { ...WIDE, heads: 16, kvHeads: 4, rotaryDim: 8, normFirst: true, qkNorm: true }, weights: { typeOf: Q4_K_M, kv: { type: 'f16' } }, tolerance: 3e-3 }],
-  ['floats by subgroups, heads of 64', { profile: subgroupFloat, shape: { ...SMALL, bias: true }, weights: { typeOf: Q4_0 }, tolerance: 2e-5 }],
-  ['floats by workgroups, odd widths, f16 cache', { profile: workgroup, shape: { ...ODD, bias: true, normFirst: true }, weights: { typeOf: FLOAT_TYPES, vectorType: 'f16', kv: { type: 'f16' } }, tolerance: 3e-3 }],
+  [
+    'int8, all block types, heads of 64 in f16',
+    {
+      profile: int8,
+      shape: { ...WIDE, headDim: 64, qkNorm: true },
+      weights: { typeOf: BLOCK_TYPES, kv: { type: 'f16' } },
+      tolerance: 2e-2,
+    },
+  ],
+  [
+    'int8 by subgroups, heads of 128',
+    { profile: subgroupInt8, shape: { ...SMALL, headDim: 128 }, weights: { typeOf: Q4_0 }, tolerance: 2e-2 },
+  ],
+  [
+    'floats, Q4_K_M, heads of 16 that turn by half',
+    {
+      profile: float,
+      shape: { ...WIDE, heads: 16, kvHeads: 4, rotaryDim: 8, normFirst: true, qkNorm: true },
+      weights: { typeOf: Q4_K_M, kv: { type: 'f16' } },
+      tolerance: 3e-3,
+    },
+  ],
+  [
+    'floats by subgroups, heads of 64',
+    { profile: subgroupFloat, shape: { ...SMALL, bias: true }, weights: { typeOf: Q4_0 }, tolerance: 2e-5 },
+  ],
+  [
+    'floats by workgroups, odd widths, f16 cache',
+    {
+      profile: workgroup,
+      shape: { ...ODD, bias: true, normFirst: true },
+      weights: { typeOf: FLOAT_TYPES, vectorType: 'f16', kv: { type: 'f16' } },
+      tolerance: 3e-3,
+    },
+  ],
 ];
 
 const TAPS = ['hidden.0', 'hidden.1', 'hidden.2'];
@@ -59,13 +95,28 @@ describe.each(MODELS)('%s', (_, model) => {
   });
 
   it('decodes sequences of different lengths together, on pages that lie anywhere', async () => {
-    const starts = [{ start: 13, pages: [20, 4, 11], seed: 1 }, { start: 2, pages: [7], seed: 2 }, { start: 21, pages: [15, 2, 19], seed: 3 }];
+    const starts = [
+      { start: 13, pages: [20, 4, 11], seed: 1 },
+      { start: 2, pages: [7], seed: 2 },
+      { start: 21, pages: [15, 2, 19], seed: 3 },
+    ];
     await check([{ sequences: starts.slice(0, 2).map(({ start, ...rest }) => sequence(start, rest)) }]);
     await check([{ sequences: [sequence(21, { ...starts[2], start: 0 })] }]);
     for (const step of [0, 1]) await check([{ sequences: starts.map((each) => sequence(1, { ...each, start: each.start + step })) }]);
     const many = Array.from({ length: 10 }, (__, i) => ({ start: 2 + 2 * i, pages: [30 + i, 50 - i, 60 - i], seed: 10 + i }));
-    await check([{ sequences: many.map(({ start, ...rest }) => sequence(start, rest)) }, { sequences: many.map((each) => sequence(1, each)) }]);
+    await check([
+      { sequences: many.map(({ start, ...rest }) => sequence(start, rest)) },
+      { sequences: many.map((each) => sequence(1, each)) },
+    ]);
     // Some that are new beside some that go on.
-    await check([{ sequences: [sequence(1, { ...starts[0], start: 15 }), sequence(6, { pages: [5], seed: 4, outputs: [2, 5] }), sequence(3, { ...starts[2], start: 23, pages: [15, 2, 19, 0], outputs: [] })] }]);
+    await check([
+      {
+        sequences: [
+          sequence(1, { ...starts[0], start: 15 }),
+          sequence(6, { pages: [5], seed: 4, outputs: [2, 5] }),
+          sequence(3, { ...starts[2], start: 23, pages: [15, 2, 19, 0], outputs: [] }),
+        ],
+      },
+    ]);
   });
 });

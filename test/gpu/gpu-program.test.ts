@@ -8,7 +8,16 @@ import { TINY } from '../synthetic-graph.ts';
 import { compareRuns, loadPair, sequence, setClock, TEST_PROFILES } from './executor-check.ts';
 import type { CheckedModel, CheckedPair } from './executor-check.ts';
 
-const GREEDY: SamplingSettings = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 };
+const GREEDY: SamplingSettings = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  seed: 1,
+};
 /** 128 pages are there from the start, so that more make the cache grow. */
 const MAX_PAGES = 400;
 const MODEL: CheckedModel = {
@@ -29,7 +38,15 @@ afterEach(() => void vi.restoreAllMocks());
 
 function decodeRequest(tokens: readonly number[], limit: number, changes: Partial<DecodeRequest> = {}): DecodeRequest {
   const pages = [3, 9, 0, 14, 5, 2, 11, 30, 6, 17, 8];
-  return { tokens, start: 0, reserve: (end) => pages.slice(0, Math.ceil(end / 8)), sampling: GREEDY, history: { promptIds: tokens, outputIds: [] }, limit, ...changes };
+  return {
+    tokens,
+    start: 0,
+    reserve: (end) => pages.slice(0, Math.ceil(end / 8)),
+    sampling: GREEDY,
+    history: { promptIds: tokens, outputIds: [] },
+    limit,
+    ...changes,
+  };
 }
 
 async function allTokens(request: DecodeRequest) {
@@ -60,7 +77,10 @@ describe('pages', () => {
     const { kvBytes } = program.memory;
     for (const [i, last] of [128, 200, 399].entries()) {
       const pages = [1, 0, last];
-      await compareRuns(pair, [{ sequences: [sequence(1, { start: 11 + 3 * i, pages })] }, { sequences: [sequence(1, { start: 12 + 3 * i, pages })], taps: ['hidden.2'] }]);
+      await compareRuns(pair, [
+        { sequences: [sequence(1, { start: 11 + 3 * i, pages })] },
+        { sequences: [sequence(1, { start: 12 + 3 * i, pages })], taps: ['hidden.2'] },
+      ]);
       await compareRuns(pair, [{ sequences: [sequence(1, { start: 13 + 3 * i, pages }), sequence(5, { pages: [last - 1] })] }]);
     }
     expect(program.memory.kvBytes).toBeGreaterThan(kvBytes);
@@ -75,7 +95,9 @@ describe('pages', () => {
 
   it('past what a kernel can see are refused, with the largest context that can be had', () => {
     expect(() => program.ensureKvPages(10_000_000)).toThrow(CapacityError);
-    expect(() => program.ensureKvPages(10_000_000)).toThrow(/Keys and values of 80000000 tokens take \d+ bytes a layer; SwiftShader takes \d+ at once\. Use a context of at most \d+ tokens/);
+    expect(() => program.ensureKvPages(10_000_000)).toThrow(
+      /Keys and values of 80000000 tokens take \d+ bytes a layer; SwiftShader takes \d+ at once\. Use a context of at most \d+ tokens/,
+    );
   });
 
   it('that do not exist are the caller\'s mistake', async () => {
@@ -97,9 +119,15 @@ describe('a batch', () => {
   });
 
   it('is refused with tokens, outputs or taps that there are not', async () => {
-    await expect(decoderSteps(program).run({ sequences: [{ tokens: [50], start: 0, pages: [0], outputs: [0] }] })).rejects.toThrow(InputError);
-    await expect(decoderSteps(program).run({ sequences: [sequence(3, { outputs: [3] })] })).rejects.toThrow('outputs must rise from 0 to 2');
-    await expect(decoderSteps(program).run({ sequences: [sequence(3)], taps: ['hidden.9'] })).rejects.toThrow('no tap called "hidden.9"; it has hidden.0, hidden.1, hidden.2');
+    await expect(decoderSteps(program).run({ sequences: [{ tokens: [50], start: 0, pages: [0], outputs: [0] }] })).rejects.toThrow(
+      InputError,
+    );
+    await expect(decoderSteps(program).run({ sequences: [sequence(3, { outputs: [3] })] })).rejects.toThrow(
+      'outputs must rise from 0 to 2',
+    );
+    await expect(decoderSteps(program).run({ sequences: [sequence(3)], taps: ['hidden.9'] })).rejects.toThrow(
+      'no tap called "hidden.9"; it has hidden.0, hidden.1, hidden.2',
+    );
     await expect(decoderSteps(program).run({ sequences: [] })).rejects.toThrow(InputError);
   });
 });
@@ -127,7 +155,16 @@ describe('decode', () => {
   });
 
   it('draws the same whatever a submit holds, with every setting', async () => {
-    const sampling = { temperature: 1.1, topK: 20, topP: 0.95, minP: 0.01, repetitionPenalty: 1.1, presencePenalty: 0.3, frequencyPenalty: 0.2, seed: 2 ** 40 + 5 };
+    const sampling = {
+      temperature: 1.1,
+      topK: 20,
+      topP: 0.95,
+      minP: 0.01,
+      repetitionPenalty: 1.1,
+      presencePenalty: 0.3,
+      frequencyPenalty: 0.2,
+      seed: 2 ** 40 + 5,
+    };
     setClock('racing');
     const single = await allTokens(decodeRequest(prompt, 64, { sampling }));
     expect(Math.max(...single.submits)).toBe(1);
@@ -143,7 +180,9 @@ describe('decode', () => {
     const sampling = { ...GREEDY, temperature: 1, presencePenalty: 1, seed: 9 };
     const whole = (await allTokens(decodeRequest(prompt, 30, { sampling }))).tokens;
     const start = prompt.length + 19;
-    const rest = await allTokens(decodeRequest([whole[19] as number], 10, { sampling, start, history: { promptIds: prompt, outputIds: whole.slice(0, 20) } }));
+    const rest = await allTokens(
+      decodeRequest([whole[19] as number], 10, { sampling, start, history: { promptIds: prompt, outputIds: whole.slice(0, 20) } }),
+    );
     expect(rest.tokens).toEqual(whole.slice(20));
   });
 
@@ -183,7 +222,14 @@ describe('decode', () => {
   });
 
   it('rejects with what reserve throws, and tokens that there are not', async () => {
-    const run = program.decode?.(decodeRequest(prompt, 20, { reserve: (end) => { if (end > 16) throw new CapacityError('no page left'); return [1, 2]; } }));
+    const run = program.decode?.(
+      decodeRequest(prompt, 20, {
+        reserve: (end) => {
+          if (end > 16) throw new CapacityError('no page left');
+          return [1, 2];
+        },
+      }),
+    );
     const found: number[] = [];
     await expect((async () => { for (;;) found.push(...((await run?.next()) ?? [])); })()).rejects.toThrow('no page left');
     expect(found).toEqual((await greedyTokens(prompt, 20)).slice(0, found.length));

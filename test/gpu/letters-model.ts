@@ -44,8 +44,20 @@ export function lettersDecoder({ weights: change }: LettersOptions = {}): Decode
   weights.set('output', lettersOnly(weights.get('output') as WeightSource));
   change?.(weights);
   const config = {
-    architecture: 'letters', vocabSize: FAKE_VOCAB, contextLength: CONTEXT, dim: shape.dim, layers: shape.layers, heads: shape.heads, kvHeads: shape.kvHeads,
-    headDim: shape.headDim, ffnDim: shape.ffnDim, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: false, biases: [],
+    architecture: 'letters',
+    vocabSize: FAKE_VOCAB,
+    contextLength: CONTEXT,
+    dim: shape.dim,
+    layers: shape.layers,
+    heads: shape.heads,
+    kvHeads: shape.kvHeads,
+    headDim: shape.headDim,
+    ffnDim: shape.ffnDim,
+    rmsEps: 1e-5,
+    rope: { theta: 10_000, scaling: { kind: 'none' } },
+    causal: true,
+    tiedEmbeddings: false,
+    biases: [],
   } as const;
   return { config, model: modelOfDecoder(graph), weights, skipped: [], warnings: [] };
 }
@@ -102,5 +114,10 @@ export function lettersModel({ endIds = [], decoder = lettersDecoder(), ...optio
 /** The program of {@link lettersModel}'s decoder, for {@link sharing}. */
 export async function lettersProgram(executor: Executor): Promise<Program> {
   const { model, weights } = lettersDecoder();
-  return executor.load({ model, weights, kv: { type: 'f32', pageTokens: 64, maxPages: CONTEXT / 64 }, sizes: { rows: profile.prefillRows } });
+  return executor.load({
+    model,
+    weights,
+    kv: { type: 'f32', pageTokens: 64, maxPages: CONTEXT / 64 },
+    sizes: { rows: profile.prefillRows },
+  });
 }

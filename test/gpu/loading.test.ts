@@ -98,20 +98,23 @@ describe('a load', () => {
     expect(events.findIndex(({ phase }) => phase === 'compile')).toBeLessThan(events.findLastIndex(({ phase }) => phase === 'load'));
   });
 
-  it.each(['load', 'compile'] as const)('that is aborted in its phase %s rejects with the reason, and gives everything back', async (wanted) => {
-    const { executor, devices } = observedExecutor();
-    const controller = new AbortController();
-    const reason = new Error(`no more of ${wanted}`);
-    const later: ProgressEvent[] = [];
-    const onProgress = (event: ProgressEvent) => {
-      if (controller.signal.aborted) later.push(event);
-      else if (event.phase === wanted && event.loaded > 0) controller.abort(reason);
-    };
-    await expect(load({ executor, signal: controller.signal, onProgress })).rejects.toBe(reason);
-    expect(devices.map(({ isLost }) => isLost)).toEqual([true]);
-    // It does not wait for all kernels to compile.
-    expect(later.filter(({ phase, loaded, total }) => phase === 'compile' && loaded === total)).toEqual([]);
-  });
+  it.each(['load', 'compile'] as const)(
+    'that is aborted in its phase %s rejects with the reason, and gives everything back',
+    async (wanted) => {
+      const { executor, devices } = observedExecutor();
+      const controller = new AbortController();
+      const reason = new Error(`no more of ${wanted}`);
+      const later: ProgressEvent[] = [];
+      const onProgress = (event: ProgressEvent) => {
+        if (controller.signal.aborted) later.push(event);
+        else if (event.phase === wanted && event.loaded > 0) controller.abort(reason);
+      };
+      await expect(load({ executor, signal: controller.signal, onProgress })).rejects.toBe(reason);
+      expect(devices.map(({ isLost }) => isLost)).toEqual([true]);
+      // It does not wait for all kernels to compile.
+      expect(later.filter(({ phase, loaded, total }) => phase === 'compile' && loaded === total)).toEqual([]);
+    },
+  );
 
   it('that was aborted before opens no device', async () => {
     const { executor, devices } = observedExecutor();
@@ -120,8 +123,23 @@ describe('a load', () => {
   });
 
   it.each([
-    ['NaN in a weight', (weights: Map<string, WeightSource>) => void weights.set('layers.0.up', filledWith(weights.get('layers.0.up') as WeightSource, Number.NaN)), FormatError, /tensor layers\.0\.up of synthetic: expected finite weights/],
-    ['a source that fails', (weights: Map<string, WeightSource>) => void weights.set('layers.0.o', { ...(weights.get('layers.0.o') as WeightSource), read: () => Promise.reject(new Error('the disk is gone')) }), Error, 'the disk is gone'],
+    [
+      'NaN in a weight',
+      (weights: Map<string, WeightSource>) =>
+        void weights.set('layers.0.up', filledWith(weights.get('layers.0.up') as WeightSource, Number.NaN)),
+      FormatError,
+      /tensor layers\.0\.up of synthetic: expected finite weights/,
+    ],
+    [
+      'a source that fails',
+      (weights: Map<string, WeightSource>) =>
+        void weights.set('layers.0.o', {
+          ...(weights.get('layers.0.o') as WeightSource),
+          read: () => Promise.reject(new Error('the disk is gone')),
+        }),
+      Error,
+      'the disk is gone',
+    ],
   ])('of %s rejects and gives everything back', async (_, weights, kind, message) => {
     const { executor, devices } = observedExecutor();
     const failing = load({ executor, decoder: lettersDecoder({ weights }) });
@@ -131,7 +149,11 @@ describe('a load', () => {
   });
 
   it.each([
-    ['in a matrix', { ...TINY, dim: 8192, ffnDim: 8192 }, /layers\.0\.gate and layers\.0\.up: \d+ bytes of values must be seen by one kernel; null-backend lets it see at most \d+/],
+    [
+      'in a matrix',
+      { ...TINY, dim: 8192, ffnDim: 8192 },
+      /layers\.0\.gate and layers\.0\.up: \d+ bytes of values must be seen by one kernel; null-backend lets it see at most \d+/,
+    ],
     ['in all', { ...TINY, layers: 8, dim: 4096, ffnDim: 3072 }, /null-backend is out of memory .* Use a smaller model/],
   ])('that does not fit the device, %s, rejects before a byte is read, and gives everything back', async (_, shape, message) => {
     // The null backend has 512 MiB, and takes none of them from this machine.
@@ -146,7 +168,9 @@ describe('a load', () => {
 
   it('of heads that no kernel takes says so, before a device is opened', async () => {
     const { executor, devices } = observedExecutor();
-    await expect(executor.load(unreadRequest({ ...TINY, headDim: 18 }))).rejects.toThrow('takes heads of a multiple of 4 values; synthetic has 18. Use the CPU');
+    await expect(executor.load(unreadRequest({ ...TINY, headDim: 18 }))).rejects.toThrow(
+      'takes heads of a multiple of 4 values; synthetic has 18. Use the CPU',
+    );
     expect(devices).toHaveLength(0);
   });
 });
@@ -175,9 +199,16 @@ describe('scores of no use', () => {
   it('are a FormatError, however tokens are sampled, and the model lives on', async () => {
     const { executor } = observedExecutor();
     // Finite as weights have to be, but their squares are not.
-    const decoder = lettersDecoder({ weights: (weights) => void weights.set('embedding', filledWith(weights.get('embedding') as WeightSource, 3e38)) });
+    const decoder = lettersDecoder({
+      weights: (weights) => void weights.set('embedding', filledWith(weights.get('embedding') as WeightSource, 3e38)),
+    });
     const model = await load({ executor, decoder });
-    for (const options of [{ temperature: 0 }, { temperature: 1 }, { temperature: 1, presencePenalty: 1 }, { temperature: 0, logprobs: true }]) {
+    for (const options of [
+      { temperature: 0 },
+      { temperature: 1 },
+      { temperature: 1, presencePenalty: 1 },
+      { temperature: 0, logprobs: true },
+    ]) {
       const failing = collect(model.generate({ ...ASK, ...options }));
       await expect(failing, JSON.stringify(options)).rejects.toThrow(FormatError);
       await expect(failing).rejects.toThrow(/logit/);

@@ -47,8 +47,15 @@ const TYPES = Object.keys(QUANT_LAYOUTS) as readonly WeightType[];
 
 const MODELS: readonly PlannedModel[] = [
   ...TYPES.map((type): PlannedModel => ({ shape: SMALL, mix: () => type, kv: type === 'f32' ? 'f32' : 'f16' })),
-  ...[true, false].map((qkNorm): PlannedModel => ({ shape: { ...SMALL, qkNorm, bias: true, headDim: 24, rotaryDim: 16, normFirst: true }, mix: () => 'q8_0', kv: 'f32' })),
-  ...[QWEN3_0_6B, QWEN3_4B, LLAMA_3B].flatMap((shape): readonly PlannedModel[] => [{ shape, mix: () => 'q4_0', kv: 'f16' }, { shape, mix: mixedK, kv: 'f16' }]),
+  ...[true, false].map((qkNorm): PlannedModel => ({
+    shape: { ...SMALL, qkNorm, bias: true, headDim: 24, rotaryDim: 16, normFirst: true },
+    mix: () => 'q8_0',
+    kv: 'f32',
+  })),
+  ...[QWEN3_0_6B, QWEN3_4B, LLAMA_3B].flatMap((shape): readonly PlannedModel[] => [
+    { shape, mix: () => 'q4_0', kv: 'f16' },
+    { shape, mix: mixedK, kv: 'f16' },
+  ]),
 ];
 
 /** All kernels of a profile by key; equal keys must stand for equal texts. */
@@ -77,7 +84,9 @@ async function moduleProblems({ label, wgsl }: Kernel): Promise<readonly string[
   if (error === null) return [];
   const lines = wgsl.split('\n');
   const { messages } = await module.getCompilationInfo();
-  return messages.filter(({ type }) => type === 'error').map(({ lineNum, message }) => `${label}, line ${lineNum}: ${message} | ${lines[lineNum - 1]}`);
+  return messages
+    .filter(({ type }) => type === 'error')
+    .map(({ lineNum, message }) => `${label}, line ${lineNum}: ${message} | ${lines[lineNum - 1]}`);
 }
 
 const BUFFER_TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
@@ -86,7 +95,11 @@ const BUFFER_TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'un
 async function pipelineProblems(kernel: Kernel): Promise<readonly string[]> {
   device.pushErrorScope('validation');
   const layout = device.createBindGroupLayout({
-    entries: kernel.bindings.map(({ access }, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: BUFFER_TYPES[access] } })),
+    entries: kernel.bindings.map(({ access }, binding) => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: BUFFER_TYPES[access] },
+    })),
   });
   device.createComputePipeline({
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
@@ -110,7 +123,10 @@ async function compileProblems(kernel: Kernel): Promise<readonly string[]> {
 }
 
 function fitsNullDevice(kernel: Kernel): boolean {
-  const found = kernelProblems({ ...kernel, needs: {} }, { limits: gpuLimits(device.limits), features: new Set(), subgroupSize: undefined });
+  const found = kernelProblems(
+    { ...kernel, needs: {} },
+    { limits: gpuLimits(device.limits), features: new Set(), subgroupSize: undefined },
+  );
   return found.length === 0;
 }
 

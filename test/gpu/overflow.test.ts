@@ -17,7 +17,9 @@ it.each([['int8', 'embedding'], ['int8', 'attn_norm'], ['float', 'embedding']] a
       found.ensureKvPages(8);
       for (const step of [sequence(9), sequence(1, { start: 9 })]) {
         const { logits } = await decoderSteps(found).run({ sequences: [step] });
-        expect(logits.some((logit) => Number.isNaN(logit) || logit === Infinity) || logits.every((logit) => logit === -Infinity)).toBe(true);
+        expect(logits.some((logit) => Number.isNaN(logit) || logit === Infinity) || logits.every((logit) => logit === -Infinity)).toBe(
+          true,
+        );
       }
     } finally {
       await dispose();

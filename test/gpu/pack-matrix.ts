@@ -10,7 +10,8 @@ export type PackedPlanes = Partial<Record<PlaneName, Uint8Array>>;
 
 /** Planes of one matrix, each as long as its range in the buffer (a multiple of 16 bytes). */
 export function packMatrix(type: WeightType, rows: number, cols: number, fileBytes: Uint8Array): PackedPlanes {
-  if (fileBytes.length !== bytesOfElements(type, rows * cols)) throw new RangeError(`packMatrix: ${fileBytes.length} bytes are not ${type} [${rows}, ${cols}]`);
+  if (fileBytes.length !== bytesOfElements(type, rows * cols))
+    throw new RangeError(`packMatrix: ${fileBytes.length} bytes are not ${type} [${rows}, ${cols}]`);
   const format = packedFormatOf(type);
   const planes: PackedPlanes = {};
   for (const { name, sizeBytes } of layOutMatrix(format, rows, cols).planes) planes[name] = new Uint8Array(sizeBytes);

@@ -20,7 +20,16 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   y[id.x] = x[id.x] + ${variant.amount}.0;
 }
 `;
-  return { key: kernelKey('add', variant), label: `add ${variant.amount}`, wgsl, bindings: BINDINGS, workgroupSize: 32, workgroupBytes: 0, needs: {}, ...change };
+  return {
+    key: kernelKey('add', variant),
+    label: `add ${variant.amount}`,
+    wgsl,
+    bindings: BINDINGS,
+    workgroupSize: 32,
+    workgroupBytes: 0,
+    needs: {},
+    ...change,
+  };
 }
 
 let gpu: GpuDevice;
@@ -36,7 +45,11 @@ describe('pipelines', () => {
   it('compiles each key once, and counts', async () => {
     const counts: [number, number][] = [];
     const pipelines = createPipelines(gpu, { onProgress: (done, total) => counts.push([done, total]) });
-    const [first, same, other] = await Promise.all([pipelines.get(addKernel({ amount: 1 })), pipelines.get(addKernel({ amount: 1 })), pipelines.get(addKernel({ amount: 2 }))]);
+    const [first, same, other] = await Promise.all([
+      pipelines.get(addKernel({ amount: 1 })),
+      pipelines.get(addKernel({ amount: 1 })),
+      pipelines.get(addKernel({ amount: 2 })),
+    ]);
     expect(same).toBe(first);
     expect(other.pipeline).not.toBe(first.pipeline);
     expect(other.layout).toBe(first.layout);
@@ -47,12 +60,19 @@ describe('pipelines', () => {
   it('runs what it compiled', async () => {
     const { pipeline, layout } = await createPipelines(gpu).get(addKernel({ amount: 3 }));
     const make = (usage: number) => gpu.createBuffer({ label: 'data', size: 128, usage });
-    const [x, y, back] = [make(GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST), make(GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC), make(GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST)];
+    const [x, y, back] = [
+      make(GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST),
+      make(GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC),
+      make(GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST),
+    ];
     gpu.queue.writeBuffer(x, 0, Float32Array.from({ length: 32 }, (_, i) => i));
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, gpu.device.createBindGroup({ layout, entries: [x, y].map((buffer, binding) => ({ binding, resource: { buffer } })) }));
+    pass.setBindGroup(
+      0,
+      gpu.device.createBindGroup({ layout, entries: [x, y].map((buffer, binding) => ({ binding, resource: { buffer } })) }),
+    );
     pass.dispatchWorkgroups(1);
     pass.end();
     encoder.copyBufferToBuffer(y, 0, back, 0, 128);
@@ -72,8 +92,12 @@ describe('pipelines', () => {
   it('names kernel and line of a text that does not compile, and goes on', async () => {
     const pipelines = createPipelines(gpu);
     const wgsl = addKernel({ amount: 1 }).wgsl.replace('x[id.x]', 'z[id.x]');
-    await expect(pipelines.get(addKernel({ amount: 5 }, { wgsl }))).rejects.toThrow(/kernel add 5 does not compile:\nline 6: .*'z'.*\n.*z\[id\.x\]/s);
-    await expect(pipelines.get(addKernel({ amount: 6 }, { wgsl: addKernel({ amount: 6 }).wgsl.replace('fn main', 'fn other') }))).rejects.toThrow(/kernel add 6 does not compile/);
+    await expect(pipelines.get(addKernel({ amount: 5 }, { wgsl }))).rejects.toThrow(
+      /kernel add 5 does not compile:\nline 6: .*'z'.*\n.*z\[id\.x\]/s,
+    );
+    await expect(
+      pipelines.get(addKernel({ amount: 6 }, { wgsl: addKernel({ amount: 6 }).wgsl.replace('fn main', 'fn other') })),
+    ).rejects.toThrow(/kernel add 6 does not compile/);
     await expect(pipelines.get(addKernel({ amount: 7 }))).resolves.toBeDefined();
     expect(gpu.isLost).toBe(false);
   });
@@ -86,10 +110,20 @@ describe('pipelines', () => {
   it('says what the device lacks', async () => {
     const { limits, subgroupSize } = gpu;
     const odd = (subgroupSize ?? 32) * 2;
-    const many = Array.from({ length: limits.storageBuffers + 1 }, (_, i): Binding => ({ name: `b${i}`, access: 'read', type: 'array<f32>' }));
+    const many = Array.from({ length: limits.storageBuffers + 1 }, (_, i): Binding => ({
+      name: `b${i}`,
+      access: 'read',
+      type: 'array<f32>',
+    }));
     const cases: [Partial<Kernel>, RegExp][] = [
-      [{ needs: { subgroupSize: odd } }, new RegExp(`cannot run the kernel add 1: it was written for subgroups of ${odd}, and the device has ${subgroupSize ?? ''}`)],
-      [{ workgroupSize: limits.invocations + 1 }, new RegExp(`${limits.invocations + 1} invocations, and the device takes ${limits.invocations}`)],
+      [
+        { needs: { subgroupSize: odd } },
+        new RegExp(`cannot run the kernel add 1: it was written for subgroups of ${odd}, and the device has ${subgroupSize ?? ''}`),
+      ],
+      [
+        { workgroupSize: limits.invocations + 1 },
+        new RegExp(`${limits.invocations + 1} invocations, and the device takes ${limits.invocations}`),
+      ],
       [{ workgroupBytes: limits.workgroupBytes + 1 }, new RegExp(`${limits.workgroupBytes + 1} bytes of workgroup memory`)],
       [{ bindings: many }, new RegExp(`binds ${many.length} storage buffers, and the device takes ${limits.storageBuffers}`)],
     ];

@@ -26,5 +26,12 @@ export function planOfShape({ model, type, config: changes, profile, withoutRule
     if (found === undefined) throw new Error(`no weight ${id}`);
     return found;
   };
-  return planModel({ model: architecture.graphs(config), typeOf, profile, withoutRules, kv: kvLayoutOf(4096, type === 'f32' ? 'f32' : 'f16'), sizes: { rows: profile.prefillRows } });
+  return planModel({
+    model: architecture.graphs(config),
+    typeOf,
+    profile,
+    withoutRules,
+    kv: kvLayoutOf(4096, type === 'f32' ? 'f32' : 'f16'),
+    sizes: { rows: profile.prefillRows },
+  });
 }

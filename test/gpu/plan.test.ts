@@ -37,7 +37,8 @@ describe('fusion rules', () => {
   const rules = gpuRules(() => 'q4_0').map(({ name }) => name);
   const shape: Shape = { model: 'qwen3-0.6b', type: 'q4_0' };
   /** Each kind of arithmetic has a rule that the other does not need. */
-  const plans = (withoutRules: readonly string[]) => [PROFILES.nvidia, PROFILES['apple-m4']].map((profile) => planOfShape({ ...shape, profile, withoutRules }));
+  const plans = (withoutRules: readonly string[]) =>
+    [PROFILES.nvidia, PROFILES['apple-m4']].map((profile) => planOfShape({ ...shape, profile, withoutRules }));
   const texts = (withoutRules: readonly string[]) => plans(withoutRules).map(printed);
   /** Without the lines that only say how often rules fired. */
   const work = (text: string) => text.split('\n').filter((line) => !line.startsWith('  rule ')).join('\n');
@@ -49,7 +50,9 @@ describe('fusion rules', () => {
   });
 
   it('fire in the shapes that they are for', () => {
-    const fired = plans([]).flatMap(({ one, decoder }) => [one, decoder.many]).flatMap(({ plan }) => [...plan.fused].filter(([, count]) => count > 0).map(([rule]) => rule));
+    const fired = plans([])
+      .flatMap(({ one, decoder }) => [one, decoder.many])
+      .flatMap(({ plan }) => [...plan.fused].filter(([, count]) => count > 0).map(([rule]) => rule));
     expect([...new Set(fired)].toSorted()).toEqual(rules.toSorted());
   });
 
@@ -80,8 +83,11 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
 describe('the figures of a plan', () => {
   const plan = planOfShape({ model: 'qwen3-4b', type: 'q4_0', profile: PROFILES.nvidia });
   const graph = plan.decoder.graph;
-  const matrices = graph.weights.filter(({ shape }) => shape.length === 2).reduce((sum, { shape }) => sum + (shape[0] as number) * (shape[1] as number), 0);
-  const keyValues = (keys: number) => keys * graph.states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
+  const matrices = graph.weights
+    .filter(({ shape }) => shape.length === 2)
+    .reduce((sum, { shape }) => sum + (shape[0] as number) * (shape[1] as number), 0);
+  const keyValues = (keys: number) =>
+    keys * graph.states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
 
   it('hold every matrix once and the cache as long as it is', () => {
     const [short, long] = [reportDecode(plan, 128), reportDecode(plan, 4096)];

@@ -25,7 +25,10 @@ export interface Q8Options {
 
 /** The bindings `yCodes` and `yStats` for a kernel to write, long enough for any width. */
 export function emptyQ8(rows: number, width: number): Record<'yCodes' | 'yStats', BufferData> {
-  return { yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows, width) / 4)), yStats: new Float32Array(Math.ceil(q8StatBytes(rows, width) / 4)) };
+  return {
+    yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows, width) / 4)),
+    yStats: new Float32Array(Math.ceil(q8StatBytes(rows, width) / 4)),
+  };
 }
 
 /** What a kernel wrote there; buffers may hold more rows. */
@@ -86,7 +89,11 @@ export function normFactorsOf({ rows, width, stats }: Q8Values): Float64Array {
  * What is wrong with `got` as the rounding of x (float64, before the gain); undefined if nothing. `error` is how far the f32 values
  * that were rounded may lie from x, absolutely: a code may be the neighbour's only where a tie is that near.
  */
-export function compareQ8(got: Q8Values, x: ArrayLike<number>, { norm, error }: { norm?: Q8Norm | undefined; error: (index: number) => number }): string | undefined {
+export function compareQ8(
+  got: Q8Values,
+  x: ArrayLike<number>,
+  { norm, error }: { norm?: Q8Norm | undefined; error: (index: number) => number },
+): string | undefined {
   const { rows, width, stats } = got;
   const want = roundToQ8(x, { rows, width, norm });
   const blocks = width / Q8_BLOCK;
@@ -100,15 +107,21 @@ export function compareQ8(got: Q8Values, x: ArrayLike<number>, { norm, error }: 
     const gains = Array.from({ length: Q8_BLOCK }, (_, j) => Math.abs(norm ? norm.gain[(first + j) % width]! : 1) * error(first + j));
     const slack = Math.max(...gains);
     const scale = stats[at]!;
-    if (!(Math.abs(scale - want.stats[at]!) <= slack / 127 + 1e-6 * scale)) return `scale of row ${row} column ${col} is ${scale}, expected ${want.stats[at]}`;
+    if (!(Math.abs(scale - want.stats[at]!) <= slack / 127 + 1e-6 * scale))
+      return `scale of row ${row} column ${col} is ${scale}, expected ${want.stats[at]}`;
     const exact = scale === 0 ? 0 : (x[i]! * gain) / scale;
     const near = scale === 0 ? 0 : (Math.abs(gain) * error(i)) / scale + 1e-4;
-    if (!(Math.abs(codes[i]! - exact) <= 0.5 + near)) return `code of row ${row} column ${col} is ${codes[i]}, expected the rounding of ${exact}`;
+    if (!(Math.abs(codes[i]! - exact) <= 0.5 + near))
+      return `code of row ${row} column ${col} is ${codes[i]}, expected the rounding of ${exact}`;
     const sum = scale * codes.subarray(first, first + Q8_BLOCK).reduce((total, code) => total + code, 0);
-    if (!(Math.abs(stats[at + blocks]! - sum) <= 1e-6 * Math.abs(sum))) return `sum of row ${row} column ${col} is ${stats[at + blocks]}, expected ${sum}`;
+    if (!(Math.abs(stats[at + blocks]! - sum) <= 1e-6 * Math.abs(sum)))
+      return `sum of row ${row} column ${col} is ${stats[at + blocks]}, expected ${sum}`;
     const share = want.stats[at + 2 * blocks]!;
-    const allowed = 2e-6 * share + (4 * Q8_BLOCK * Math.sqrt(share * width) * Math.max(...Array.from({ length: Q8_BLOCK }, (_, j) => error(first + j)))) / width;
-    if (norm && !(Math.abs(stats[at + 2 * blocks]! - share) <= allowed)) return `share of row ${row} column ${col} is ${stats[at + 2 * blocks]}, expected ${share}`;
+    const allowed =
+      2e-6 * share +
+      (4 * Q8_BLOCK * Math.sqrt(share * width) * Math.max(...Array.from({ length: Q8_BLOCK }, (_, j) => error(first + j)))) / width;
+    if (norm && !(Math.abs(stats[at + 2 * blocks]! - share) <= allowed))
+      return `share of row ${row} column ${col} is ${stats[at + 2 * blocks]}, expected ${share}`;
   }
   return undefined;
 }

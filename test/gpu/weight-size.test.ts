@@ -20,7 +20,10 @@ describe('weights on the GPU against those in the file', () => {
   it.each(WEIGHT_TYPES.filter(isQuantized))('every matrix of qwen3-0.6b in %s: within 3%', (type) => {
     for (const { shape } of synthPlan('qwen3-0.6b', 'f16').tensors.filter(isMatrix)) {
       const [rows, cols] = shape as [number, number];
-      expect(layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes / bytesOfElements(type, rows * cols), `[${rows}, ${cols}]`).toBeLessThan(1.03);
+      expect(
+        layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes / bytesOfElements(type, rows * cols),
+        `[${rows}, ${cols}]`,
+      ).toBeLessThan(1.03);
     }
   });
 });

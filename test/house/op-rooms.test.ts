@@ -11,7 +11,10 @@ const rooms = ['src/graph/ops/index.ts', 'src/reference/ops/index.ts', 'src/cpu/
 /** Compiles the sources in `folder`; the files in which the compiler found something. */
 function filesWithErrors(folder: string): string[] {
   const tsc = join(repoRoot, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json', '--noEmit', '--pretty', 'false'], { cwd: folder, encoding: 'utf8' });
+  const { stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json', '--noEmit', '--pretty', 'false'], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
   const found = stdout.split('\n').flatMap((line) => /^(src\/[^(]+)\(\d+,\d+\): error/.exec(line)?.[1] ?? []);
   return [...new Set(found)].toSorted();
 }

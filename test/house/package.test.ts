@@ -16,7 +16,9 @@ interface Manifest {
 
 const maxUnpackedBytes = 25e6;
 const manifest = JSON.parse(readFileSync(join(repoRoot, 'package.json'), 'utf8')) as Manifest;
-const entries = Object.entries(manifest.exports).flatMap(([name, target]) => (typeof target === 'string' ? [] : [name.replace('.', manifest.name)]));
+const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
+  typeof target === 'string' ? [] : [name.replace('.', manifest.name)],
+);
 const nodeMajors = [20, 22, 24, 26];
 const { nodeBinary } = (await import(join(repoRoot, 'scripts', 'peers.mjs'))) as { nodeBinary(major: number): string | undefined };
 
@@ -45,7 +47,8 @@ describe('npm pack', () => {
     const promised = [...Object.values(manifest.exports), ...Object.values(manifest.bin)]
       .flatMap((target) => (typeof target === 'string' ? [target] : Object.values(target)))
       .map((path) => path.replace('./', ''));
-    const isThere = (path: string) => (path.includes('*') ? paths.some((each) => each.startsWith(path.split('*')[0])) : paths.includes(path));
+    const isThere = (path: string) =>
+      path.includes('*') ? paths.some((each) => each.startsWith(path.split('*')[0])) : paths.includes(path);
     expect(promised.filter((path) => !isThere(path))).toEqual([]);
   });
 
@@ -57,7 +60,9 @@ describe('npm pack', () => {
   });
 
   it.each(entries)('%s can be imported elsewhere', (entry) => {
-    expect(node(['--input-type=module', '-e', `console.log(typeof (await import('${entry}')).createModel)`]).stdout.trim()).toBe('function');
+    expect(node(['--input-type=module', '-e', `console.log(typeof (await import('${entry}')).createModel)`]).stdout.trim()).toBe(
+      'function',
+    );
   });
 
   it('gives the kernels and the bundled model by name', () => {

@@ -50,6 +50,10 @@ describe.skipIf(!isCheckout)('the tracked tree', () => {
   });
 
   it('leaves no unfinished business in the code', () => {
-    expect(files.filter((path) => /^(src|scripts|examples|bench)\/.*\.(ts|mjs)$/.test(path) && unfinished.test(readFileSync(join(repoRoot, path), 'utf8')))).toEqual([]);
+    expect(
+      files.filter(
+        (path) => /^(src|scripts|examples|bench)\/.*\.(ts|mjs)$/.test(path) && unfinished.test(readFileSync(join(repoRoot, path), 'utf8')),
+      ),
+    ).toEqual([]);
   });
 });

@@ -36,7 +36,10 @@ function readTemplates(): Map<string, Buffer> {
   try {
     const git = (...args: string[]): Buffer => execFileSync('git', ['--git-dir', folder, ...args], { maxBuffer: 1e9 });
     execFileSync('git', ['clone', '--quiet', '--bare', bundle, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const paths = git('ls-tree', '--name-only', 'HEAD', 'models/templates/').toString().split('\n').filter((path) => path.endsWith('.jinja'));
+    const paths = git('ls-tree', '--name-only', 'HEAD', 'models/templates/')
+      .toString()
+      .split('\n')
+      .filter((path) => path.endsWith('.jinja'));
     return new Map(paths.map((path) => [path.slice(path.lastIndexOf('/') + 1), git('show', `HEAD:${path}`)]));
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -47,7 +50,10 @@ function renderOutcome(template: ChatTemplate, conversation: TemplateConversatio
   const { messages, tools, addGenerationPrompt = true, vars } = conversation;
   const { bos_token: bosToken, eos_token: eosToken } = recorded.variables;
   try {
-    return { text: template.render({ messages, tools, addGenerationPrompt, variables: vars, bosToken, eosToken, now: new Date(recorded.now) }).text };
+    return {
+      text: template.render({ messages, tools, addGenerationPrompt, variables: vars, bosToken, eosToken, now: new Date(recorded.now) })
+        .text,
+    };
   } catch (error) {
     return { error: error as Error };
   }
@@ -57,7 +63,9 @@ function difference(template: ChatTemplate, name: string, want: Outcome): string
   const { text, error } = renderOutcome(template, templateConversations[name]!);
   if (typeof want === 'string') {
     const right = want === 'TemplateError' ? error instanceof InputError : error instanceof FormatError || error instanceof InputError;
-    return right ? undefined : `${name}: want an error (${want}), got ${error ? `${error.name}: ${error.message.slice(0, 200)}` : JSON.stringify(text)}`;
+    return right
+      ? undefined
+      : `${name}: want an error (${want}), got ${error ? `${error.name}: ${error.message.slice(0, 200)}` : JSON.stringify(text)}`;
   }
   if (text === undefined) return `${name}: want ${want[1]} characters, got ${error!.name}: ${error!.message.slice(0, 200)}`;
   if (digestOf(text) === want[0]) return undefined;
@@ -80,7 +88,9 @@ describe.skipIf(!existsSync(bundle))('templates of public models render as jinja
     const template = parseChatTemplate(templates.get(name)!.toString('utf8'), name);
     const { outcomes } = recorded.templates[name]!;
     expect(outcomes.length).toBe(recorded.conversations.length);
-    const differences = recorded.conversations.map((each, index) => difference(template, each, outcomes[index]!)).filter((each) => each !== undefined);
+    const differences = recorded.conversations
+      .map((each, index) => difference(template, each, outcomes[index]!))
+      .filter((each) => each !== undefined);
     const heading = `${name}: ${differences.length} of ${outcomes.length} conversations differ`;
     expect(differences.length, `${heading}\n  ${differences.slice(0, mostShown).join('\n  ')}\n`).toBe(0);
   });

@@ -30,7 +30,11 @@ interface Difference {
   readonly theirs: readonly number[];
 }
 
-function firstDifference(tokenizer: Tokenizer, tokenize: (text: string, parse: boolean) => number[], texts: readonly string[]): Difference | undefined {
+function firstDifference(
+  tokenizer: Tokenizer,
+  tokenize: (text: string, parse: boolean) => number[],
+  texts: readonly string[],
+): Difference | undefined {
   for (const text of texts) {
     for (const parseSpecial of [false, true]) {
       const ours = tokenizer.encode(text, { parseSpecial });
@@ -89,7 +93,13 @@ function rawVocabulary(pre: string): Uint8Array {
   const bytes = Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`);
   const tokens = [...new Set([...bytes, ...chars, ...merges.map((merge) => merge.replace(' ', ''))])];
   const bos = uint32(0);
-  return vocabularyFile({ model: 'gpt2', pre, tokens, merges, more: { 'tokenizer.ggml.bos_token_id': bos, 'tokenizer.ggml.eos_token_id': bos } });
+  return vocabularyFile({
+    model: 'gpt2',
+    pre,
+    tokens,
+    merges,
+    more: { 'tokenizer.ggml.bos_token_id': bos, 'tokenizer.ggml.eos_token_id': bos },
+  });
 }
 
 async function compare(bytes: Uint8Array, texts: readonly string[]): Promise<Difference | undefined> {

@@ -17,7 +17,8 @@ export interface AttentionStepOp extends AttentionOp {
 
 export const attentionRules: CpuOpRules<AttentionStepOp> = {
   code: 10,
-  describe: (op) => `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${describePreparation('q', op.q)}${describePreparation('k', op.k)}`,
+  describe: (op) =>
+    `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${describePreparation('q', op.q)}${describePreparation('k', op.k)}`,
   write(out, { op, inputs, outputs }, at) {
     const { heads, scale, state, causal, window, q, k } = op;
     const layout = at.pages.states[state.index];

@@ -9,7 +9,14 @@ export const embedRules: CpuOpRules<EmbedOp> = {
   describe: ({ weight }, typeOf) => shownWeight(weight, typeOf),
   write(out, { op, inputs, outputs }, at) {
     const { typeCode, address, rowBytes } = at.matrix(op.weight.id);
-    out.ints(at.rowsOf(inputs[0] as CpuValue).address, typeCode, address, rowBytes, op.weight.shape[1] as number, ...rowsAt(at, outputs[0]));
+    out.ints(
+      at.rowsOf(inputs[0] as CpuValue).address,
+      typeCode,
+      address,
+      rowBytes,
+      op.weight.shape[1] as number,
+      ...rowsAt(at, outputs[0]),
+    );
   },
 };
 

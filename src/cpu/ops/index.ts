@@ -25,7 +25,17 @@ import { lowerRope, rotateRules } from './rope.ts';
 import type { RotateStepOp } from './rope.ts';
 
 export type CpuOp =
-  | EmbedOp | NormStepOp | QuantizeStepOp | GatherStepOp | ActivationOp | AddOp | RotateStepOp | LinearsStepOp | GatedStepOp | AttentionStepOp | FullAttentionOp;
+  | EmbedOp
+  | NormStepOp
+  | QuantizeStepOp
+  | GatherStepOp
+  | ActivationOp
+  | AddOp
+  | RotateStepOp
+  | LinearsStepOp
+  | GatedStepOp
+  | AttentionStepOp
+  | FullAttentionOp;
 
 export type CpuStep = CpuStepOf<CpuOp>;
 

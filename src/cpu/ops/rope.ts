@@ -22,7 +22,12 @@ export function describePreparation(name: string, { norm, table }: HeadPreparati
   return parts.length === 0 ? '' : ` ${name}=(${parts.join(', ')})`;
 }
 
-export function writePreparation(out: RecordWriter, { norm, table }: HeadPreparation, positions: CpuValue | undefined, at: Addresses): void {
+export function writePreparation(
+  out: RecordWriter,
+  { norm, table }: HeadPreparation,
+  positions: CpuValue | undefined,
+  at: Addresses,
+): void {
   out.ints(norm ? at.vector(norm.weight.id) : 0);
   out.float(norm?.eps ?? 0);
   out.ints(table ? at.ropeTable(table, positions as CpuValue) : 0, table?.frequencies.length ?? 0);
@@ -37,4 +42,6 @@ export const rotateRules: CpuOpRules<RotateStepOp> = {
   },
 };
 
-export const lowerRope: Lower<RopeOp, RotateStepOp> = ({ op: { heads, headDim, table } }) => ({ op: { kind: 'rotate', heads, headDim, norm: undefined, table } });
+export const lowerRope: Lower<RopeOp, RotateStepOp> = ({ op: { heads, headDim, table } }) => ({
+  op: { kind: 'rotate', heads, headDim, norm: undefined, table },
+});

@@ -86,7 +86,12 @@ export function fixedSubgroupSize({ vendor, subgroupSizes }: Pick<AdapterFacts, 
 }
 
 /** For banners: `NVIDIA H100 80GB HBM3`, `apple metal-3` where a browser hides the name. */
-export function adapterName({ vendor, architecture, device, description }: Pick<AdapterFacts, 'vendor' | 'architecture' | 'device' | 'description'>): string {
+export function adapterName({
+  vendor,
+  architecture,
+  device,
+  description,
+}: Pick<AdapterFacts, 'vendor' | 'architecture' | 'device' | 'description'>): string {
   if (/swiftshader/i.test(`${architecture} ${device}`)) return 'SwiftShader';
   return device || [vendor, architecture].filter((part) => part !== '').join(' ') || description || 'a GPU without a name';
 }

@@ -85,7 +85,9 @@ export class GpuDevice {
     this.features = new Set([...device.features].map(String));
     this.subgroupSize = this.features.has('subgroups') ? fixedSubgroupSize(facts) : undefined;
     this.lost = new Promise((resolve) => (this.#announceEnd = resolve));
-    void device.lost.then(({ message }) => this.fail(new CapacityError(`The GPU device was lost (${message || 'no reason given'}). ${RELOAD}`)));
+    void device.lost.then(({ message }) =>
+      this.fail(new CapacityError(`The GPU device was lost (${message || 'no reason given'}). ${RELOAD}`)),
+    );
     device.addEventListener('uncapturederror', this.#onUncaptured);
   }
 
@@ -139,7 +141,9 @@ export class GpuDevice {
     const bytes = Math.max(16, Math.ceil(size / 16) * 16);
     const { bufferBytes } = this.limits;
     if (!(bytes <= bufferBytes)) {
-      throw new CapacityError(`${label} needs a buffer of ${size} bytes; ${this.name} takes at most ${bufferBytes} in one buffer. ${SMALLER}`);
+      throw new CapacityError(
+        `${label} needs a buffer of ${size} bytes; ${this.name} takes at most ${bufferBytes} in one buffer. ${SMALLER}`,
+      );
     }
     try {
       return this.device.createBuffer({ label, size: bytes, usage, mappedAtCreation });
@@ -193,7 +197,9 @@ export class GpuDevice {
 
 function asError(error: GPUError, doing: string): Error {
   const isMemory = error.constructor.name === 'GPUOutOfMemoryError';
-  return isMemory ? new CapacityError(`${doing}: out of memory (${firstLine(error.message)}). ${SMALLER}`) : new Error(`${doing}: ${error.message}`);
+  return isMemory
+    ? new CapacityError(`${doing}: out of memory (${firstLine(error.message)}). ${SMALLER}`)
+    : new Error(`${doing}: ${error.message}`);
 }
 
 function firstLine(text: string): string {

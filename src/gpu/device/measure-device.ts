@@ -33,7 +33,15 @@ ${unrolled(COPIES, (i) => `  let v${i} = input[first + ${i * INVOCATIONS}u];`)}
 ${unrolled(COPIES, (i) => `  output[first + ${i * INVOCATIONS}u] = v${i};`)}
 }
 `;
-  return { key: kernelKey('measure-copy', { INVOCATIONS, COPIES }), label: 'copy', wgsl, bindings, workgroupSize: INVOCATIONS, workgroupBytes: 0, needs: {} };
+  return {
+    key: kernelKey('measure-copy', { INVOCATIONS, COPIES }),
+    label: 'copy',
+    wgsl,
+    bindings,
+    workgroupSize: INVOCATIONS,
+    workgroupBytes: 0,
+    needs: {},
+  };
 }
 
 /** Bytes read plus bytes written in a second by a kernel that copies; the best of several batches. */
@@ -41,7 +49,12 @@ export async function measureCopyBandwidth(gpu: GpuDevice, { signal }: MeasureOp
   const wanted = gpu.info.isSoftware ? SOFTWARE_COPY_BYTES : COPY_BYTES;
   const tileBytes = 16 * INVOCATIONS * COPIES;
   const size = Math.floor(Math.min(wanted, gpu.limits.bindingBytes, gpu.limits.bufferBytes) / tileBytes) * tileBytes;
-  const seconds = await measureKernel(gpu, { kernel: copyKernel(), sizes: [size, size], workgroups: linearWorkgroups(size / tileBytes), signal });
+  const seconds = await measureKernel(gpu, {
+    kernel: copyKernel(),
+    sizes: [size, size],
+    workgroups: linearWorkgroups(size / tileBytes),
+    signal,
+  });
   return (2 * size) / seconds.each;
 }
 
@@ -60,7 +73,15 @@ fn main() {
   count[0] = count[0] + 1u;
 }
 `;
-  return { key: kernelKey('measure-dispatch', {}), label: 'dependent dispatch', wgsl, bindings, workgroupSize: 1, workgroupBytes: 0, needs: {} };
+  return {
+    key: kernelKey('measure-dispatch', {}),
+    label: 'dependent dispatch',
+    wgsl,
+    bindings,
+    workgroupSize: 1,
+    workgroupBytes: 0,
+    needs: {},
+  };
 }
 
 export async function measureDispatch(gpu: GpuDevice, { signal }: MeasureOptions = {}): Promise<DispatchCost> {
@@ -76,7 +97,10 @@ interface KernelMeasure extends MeasureOptions {
 }
 
 /** Seconds of one dispatch among many, each waiting for the one before, and of its encoding. */
-async function measureKernel(gpu: GpuDevice, { kernel, sizes, workgroups, signal }: KernelMeasure): Promise<{ readonly each: number; readonly encode: number }> {
+async function measureKernel(
+  gpu: GpuDevice,
+  { kernel, sizes, workgroups, signal }: KernelMeasure,
+): Promise<{ readonly each: number; readonly encode: number }> {
   const { device, queue } = gpu;
   const { pipeline, layout } = await createPipelines(gpu).get(kernel);
   const buffers: GPUBuffer[] = [];

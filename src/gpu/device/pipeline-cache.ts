@@ -56,7 +56,9 @@ export function createPipelines(gpu: GpuDevice, { onProgress }: PipelinesOptions
       const present = entries.get(kernel.key);
       if (present !== undefined) {
         if (present.wgsl === kernel.wgsl) return present.pipeline;
-        return Promise.reject(new Error(`Two different texts have the key ${kernel.key}: something that the text depends on is missing in its variant.`));
+        return Promise.reject(
+          new Error(`Two different texts have the key ${kernel.key}: something that the text depends on is missing in its variant.`),
+        );
       }
       const pipeline = compile(kernel);
       entries.set(kernel.key, { wgsl: kernel.wgsl, pipeline });
@@ -67,7 +69,10 @@ export function createPipelines(gpu: GpuDevice, { onProgress }: PipelinesOptions
 }
 
 /** What the kernel wants and the device lacks, in words. */
-export function kernelProblems(kernel: Kernel, { limits, features, subgroupSize }: Pick<GpuDevice, 'limits' | 'features' | 'subgroupSize'>): readonly string[] {
+export function kernelProblems(
+  kernel: Kernel,
+  { limits, features, subgroupSize }: Pick<GpuDevice, 'limits' | 'features' | 'subgroupSize'>,
+): readonly string[] {
   const { needs, bindings, workgroupSize, workgroupBytes } = kernel;
   const storage = bindings.filter(({ access }) => access !== 'uniform').length;
   const problems: string[] = [];
@@ -77,8 +82,10 @@ export function kernelProblems(kernel: Kernel, { limits, features, subgroupSize 
     problems.push(`it was written for subgroups of ${needs.subgroupSize}, and the device has ${found}`);
   }
   if (storage > limits.storageBuffers) problems.push(`it binds ${storage} storage buffers, and the device takes ${limits.storageBuffers}`);
-  if (workgroupSize > limits.invocations) problems.push(`its workgroups have ${workgroupSize} invocations, and the device takes ${limits.invocations}`);
-  if (workgroupBytes > limits.workgroupBytes) problems.push(`it uses ${workgroupBytes} bytes of workgroup memory, and the device has ${limits.workgroupBytes}`);
+  if (workgroupSize > limits.invocations)
+    problems.push(`its workgroups have ${workgroupSize} invocations, and the device takes ${limits.invocations}`);
+  if (workgroupBytes > limits.workgroupBytes)
+    problems.push(`it uses ${workgroupBytes} bytes of workgroup memory, and the device has ${limits.workgroupBytes}`);
   return problems;
 }
 
@@ -111,11 +118,15 @@ async function compileKernel(kernel: Kernel, { gpu, layout }: CompileOptions): P
     gpu.throwIfLost();
     if (cause instanceof CapacityError) throw cause;
     const lines = module === undefined ? [] : errorLines(kernel, await gpu.pending(module.getCompilationInfo()));
-    throw new Error(`The kernel ${kernel.label} does not compile:\n${lines.length > 0 ? lines.join('\n') : (cause as Error).message}`, { cause });
+    throw new Error(`The kernel ${kernel.label} does not compile:\n${lines.length > 0 ? lines.join('\n') : (cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
 function errorLines({ wgsl }: Kernel, { messages }: GPUCompilationInfo): readonly string[] {
   const lines = wgsl.split('\n');
-  return messages.filter(({ type }) => type === 'error').map(({ lineNum, message }) => `line ${lineNum}: ${message}\n  ${lines[lineNum - 1] ?? ''}`);
+  return messages
+    .filter(({ type }) => type === 'error')
+    .map(({ lineNum, message }) => `line ${lineNum}: ${message}\n  ${lines[lineNum - 1] ?? ''}`);
 }

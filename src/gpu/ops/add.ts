@@ -12,7 +12,12 @@ export const addRules: GpuOpRules<AddOp> = {
     const [a, b] = step.inputs as readonly [GpuValue, GpuValue];
     const [y] = step.outputs as readonly [GpuValue];
     const variant = { width: widthOf(y), single };
-    return rowUse(step, { kernel: addKernel(variant), buffers: { a: floatsRef(a), b: floatsRef(b) }, workgroups: (rows) => addWorkgroups(variant, rows), work: 1 });
+    return rowUse(step, {
+      kernel: addKernel(variant),
+      buffers: { a: floatsRef(a), b: floatsRef(b) },
+      workgroups: (rows) => addWorkgroups(variant, rows),
+      work: 1,
+    });
   },
 };
 

@@ -10,7 +10,11 @@ import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads } fr
 import type { AttentionDecodeVariant } from '../kernels/attention-decode/attention-decode.ts';
 import { partialBytes } from '../kernels/attention-decode/key-splits.ts';
 import type { KeySplits } from '../kernels/attention-decode/key-splits.ts';
-import { attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups } from '../kernels/attention-prefill/attention-prefill.ts';
+import {
+  attentionPrefillKernel,
+  attentionPrefillVariant,
+  attentionPrefillWorkgroups,
+} from '../kernels/attention-prefill/attention-prefill.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
 import type { GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
@@ -60,13 +64,17 @@ function buffersOf({ op, inputs, outputs }: AttentionStep): Record<string, Buffe
   const ofSequences = (name: SequenceBuffer): BufferRef => ({ kind: 'sequences', name });
   const table = op.q.table ?? op.k.table;
   return {
-    ...(op.joined ? { qkv: floatsRef(first as GpuValue) } : { q: floatsRef(first as GpuValue), k: floatsRef(second as GpuValue), v: floatsRef(third as GpuValue) }),
+    ...(op.joined
+      ? { qkv: floatsRef(first as GpuValue) }
+      : { q: floatsRef(first as GpuValue), k: floatsRef(second as GpuValue), v: floatsRef(third as GpuValue) }),
     ...outputRefs(outputs),
     ...(op.q.norm ? { qGain: vectorRef(op.q.norm.weight.id) } : {}),
     ...(op.k.norm ? { kGain: vectorRef(op.k.norm.weight.id) } : {}),
     ...(table ? { rope: { kind: 'rope', table: table.id } as const } : {}),
     positions: floatsRef(positions),
-    rowSequence: ofSequences('rowSequence'), pageTable: ofSequences('pageTable'), tiles: ofSequences('tiles'),
+    rowSequence: ofSequences('rowSequence'),
+    pageTable: ofSequences('pageTable'),
+    tiles: ofSequences('tiles'),
     step: { kind: 'size', dim: outerOf(positions) },
     kv: { kind: 'kv', state: op.state.index },
     partials: { kind: 'partials' },
@@ -96,18 +104,29 @@ function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile
 }
 
 function prefillLimits({ invocations, workgroupBytes, knobs }: DeviceProfile) {
-  return { invocations: Math.min(invocations, knobs.attention.tileInvocations), bytes: Math.min(workgroupBytes, knobs.attention.tileBytes) };
+  return {
+    invocations: Math.min(invocations, knobs.attention.tileInvocations),
+    bytes: Math.min(workgroupBytes, knobs.attention.tileBytes),
+  };
 }
 
 /** Bytes of `partials` for steps of up to `rows` rows. */
 export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOptions, 'profile'> & { readonly rows: number }): number {
-  const sizes = graph.nodes.flatMap(({ op }) => (op.kind === 'attention' ? [partialBytes({ heads: op.heads, headDim: op.state.valueDim }, splitsOf(profile), rows)] : []));
+  const sizes = graph.nodes.flatMap(({ op }) =>
+    op.kind === 'attention' ? [partialBytes({ heads: op.heads, headDim: op.state.valueDim }, splitsOf(profile), rows)] : [],
+  );
   return Math.max(16, ...sizes);
 }
 
 /** Query rows of a tile, the same for all attention of a graph. */
 export function tileRowsOf(steps: readonly GpuStepOf<{ readonly kind: string }>[], options: AttentionOptions): number {
-  const found = new Set(steps.flatMap((step) => (step.op.kind === 'attention' ? [attentionPrefillVariant(shapeOf(step as AttentionStep, options), prefillLimits(options.profile)).tileRows] : [])));
+  const found = new Set(
+    steps.flatMap((step) =>
+      step.op.kind === 'attention'
+        ? [attentionPrefillVariant(shapeOf(step as AttentionStep, options), prefillLimits(options.profile)).tileRows]
+        : [],
+    ),
+  );
   if (found.size > 1) throw new Error(`attention: tiles of ${[...found].join(' and ')} rows in one graph have no common list`);
   return [...found][0] ?? 1;
 }
@@ -124,7 +143,10 @@ function costOf(step: AttentionStep, { kv }: AttentionOptions) {
   const ioBytes = (counts: StepCounts) => [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
   return {
     /** Each row reads all its keys. */
-    decode: (counts: StepCounts): StepCost => ({ bytes: ioBytes(counts) + rowsOf(counts) * Math.min(counts.keys, window) * keyBytes, multiplyAdds: 2 * rowsOf(counts) * Math.min(counts.keys, window) * heads * headDim }),
+    decode: (counts: StepCounts): StepCost => ({
+      bytes: ioBytes(counts) + rowsOf(counts) * Math.min(counts.keys, window) * keyBytes,
+      multiplyAdds: 2 * rowsOf(counts) * Math.min(counts.keys, window) * heads * headDim,
+    }),
     /** Rows are the last ones of one sequence: half of the square of them is masked, where rows do not see what follows them. */
     tiles: (counts: StepCounts): StepCost => ({
       bytes: ioBytes(counts) + counts.tiles * Math.min(counts.keys, window + rowsOf(counts) / Math.max(1, counts.tiles)) * keyBytes,
@@ -152,10 +174,23 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: Attent
     ];
   }
   const variant = decodeVariant(shape, mode, options);
-  const attend: KernelUse = { kernel: attentionDecodeKernel(variant), buffers, workgroups: (counts) => attentionDecodeWorkgroups(variant, rowsOf(counts)), cost: cost.decode };
+  const attend: KernelUse = {
+    kernel: attentionDecodeKernel(variant),
+    buffers,
+    workgroups: (counts) => attentionDecodeWorkgroups(variant, rowsOf(counts)),
+    cost: cost.decode,
+  };
   if (mode === 'whole') return [attend];
   const combine = { shape, splits: splitsOf(options.profile), invocations: Math.max(COMBINE_INVOCATIONS, shape.headDim / 4) };
-  return [attend, { kernel: attentionCombineKernel(combine), buffers, workgroups: (counts) => attentionCombineWorkgroups(combine, rowsOf(counts)), cost: cost.none }];
+  return [
+    attend,
+    {
+      kernel: attentionCombineKernel(combine),
+      buffers,
+      workgroups: (counts) => attentionCombineWorkgroups(combine, rowsOf(counts)),
+      cost: cost.none,
+    },
+  ];
 }
 
 function describeHeads(name: string, { norm, table }: HeadPreparation): string {

@@ -30,7 +30,12 @@ export const embedRules: GpuOpRules<EmbedOp> = {
     for (const { name } of planes) buffers[`p0_${name}`] = { kind: 'plane', matrix: key, plane: name };
     if (rounding?.norm) buffers['yGain'] = vectorRef(rounding.norm.weight.id);
     const rowBytes = planes.reduce((sum, plane) => sum + plane.rowBytes, 0);
-    return rowUse(step, { kernel: embedKernel(variant), buffers, workgroups: (rows) => embedWorkgroups(variant, rows), weightBytes: (rows) => rows * rowBytes });
+    return rowUse(step, {
+      kernel: embedKernel(variant),
+      buffers,
+      workgroups: (rows) => embedWorkgroups(variant, rows),
+      weightBytes: (rows) => rows * rowBytes,
+    });
   },
 };
 

@@ -16,7 +16,11 @@ export const gatherRules: GpuOpRules<GatherOp> = {
     const [x, indices] = step.inputs as readonly [GpuValue, GpuValue];
     const [y] = step.outputs as readonly [GpuValue];
     const variant = { width: widthOf(y), single };
-    return rowUse(step, { kernel: gatherKernel(variant), buffers: { x: floatsRef(x), outIndices: floatsRef(indices) }, workgroups: (rows) => gatherWorkgroups(variant, rows) });
+    return rowUse(step, {
+      kernel: gatherKernel(variant),
+      buffers: { x: floatsRef(x), outIndices: floatsRef(indices) },
+      workgroups: (rows) => gatherWorkgroups(variant, rows),
+    });
   },
 };
 

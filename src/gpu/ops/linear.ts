@@ -103,7 +103,11 @@ const HEAD_ROWS = 32_768;
 const MOST_UNROLLED = 4;
 
 /** How many rows a workgroup has, and how subgroups share them, by the form of the product. */
-function int8Form(shape: LinearShape, batch: number, { gemvInt8 }: ProfileKnobs): Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'subgroupsPerRow' | 'rowsPerSubgroup'> {
+function int8Form(
+  shape: LinearShape,
+  batch: number,
+  { gemvInt8 }: ProfileKnobs,
+): Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'subgroupsPerRow' | 'rowsPerSubgroup'> {
   const rows = totalRows(shape);
   if (rows >= HEAD_ROWS) return { rowsPerWorkgroup: gemvInt8.headRows, subgroupsPerRow: 1, rowsPerSubgroup: 1 };
   // Quantised results come in blocks of 16 columns, which one workgroup owns: 32 rows where gate and up alternate.
@@ -114,7 +118,16 @@ function int8Form(shape: LinearShape, batch: number, { gemvInt8 }: ProfileKnobs)
 
 function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvInt8Variant {
   const { subgroupSize, knobs, invocations } = profile;
-  if (subgroupSize === undefined) return { shape, batch, subgroupSize, rowsPerWorkgroup: knobs.gemvInt8.flatInvocations, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1 };
+  if (subgroupSize === undefined)
+    return {
+      shape,
+      batch,
+      subgroupSize,
+      rowsPerWorkgroup: knobs.gemvInt8.flatInvocations,
+      subgroupsPerRow: 1,
+      rowsPerSubgroup: 1,
+      unroll: 1,
+    };
   const form = int8Form(shape, batch, knobs);
   const least = (form.rowsPerWorkgroup * form.subgroupsPerRow * subgroupSize) / invocations;
   const rowsPerSubgroup = Math.max(form.rowsPerSubgroup, least) as 1 | 2 | 4;

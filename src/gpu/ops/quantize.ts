@@ -21,7 +21,11 @@ export const quantizeRules: GpuOpRules<QuantizeOp> = {
     const [x, indices] = step.inputs as readonly [GpuValue, GpuValue | undefined];
     const { norm, gather } = step.op;
     const variant = { width: widthOf(x), norm: norm && { eps: norm.eps }, gather, single };
-    const buffers = { x: floatsRef(x), ...(gather ? { outIndices: floatsRef(indices as GpuValue) } : {}), ...(norm ? { yGain: vectorRef(norm.weight.id) } : {}) };
+    const buffers = {
+      x: floatsRef(x),
+      ...(gather ? { outIndices: floatsRef(indices as GpuValue) } : {}),
+      ...(norm ? { yGain: vectorRef(norm.weight.id) } : {}),
+    };
     return rowUse(step, { kernel: quantizeKernel(variant), buffers, workgroups: (rows) => quantizeWorkgroups(variant, rows), work: 1 });
   },
 };

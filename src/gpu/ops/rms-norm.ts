@@ -15,7 +15,8 @@ export interface NormOp extends NormWeight {
 }
 
 export const normRules: GpuOpRules<NormOp> = {
-  describe: ({ weight, eps, groups, gather }) => `${weight.id} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' gather' : ''}`,
+  describe: ({ weight, eps, groups, gather }) =>
+    `${weight.id} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' gather' : ''}`,
   vectors: (op) => [gainOf(op)],
   uses(step, _, { single }) {
     const [x, indices] = step.inputs as readonly [GpuValue, GpuValue | undefined];

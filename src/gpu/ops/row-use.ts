@@ -17,13 +17,19 @@ export interface RowUse {
   readonly work?: number | undefined;
 }
 
-export function rowUse(step: GpuStepOf<{ readonly kind: string }>, { kernel, buffers, workgroups, weightBytes, work = 0 }: RowUse): readonly KernelUse[] {
+export function rowUse(
+  step: GpuStepOf<{ readonly kind: string }>,
+  { kernel, buffers, workgroups, weightBytes, work = 0 }: RowUse,
+): readonly KernelUse[] {
   const [first] = step.outputs as readonly [GpuValue];
   const rowsOf = ({ sizes }: StepCounts) => rowsOfValue(first, sizes);
   const cost = (counts: StepCounts) => ({
-    bytes: [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0) + (weightBytes?.(rowsOf(counts)) ?? 0),
+    bytes:
+      [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0) + (weightBytes?.(rowsOf(counts)) ?? 0),
     multiplyAdds: work * widthOf(first) * rowsOf(counts),
   });
   const size: BufferRef = { kind: 'size', dim: outerOf(first) };
-  return [{ kernel, buffers: { ...buffers, ...outputRefs(step.outputs), step: size }, workgroups: (counts) => workgroups(rowsOf(counts)), cost }];
+  return [
+    { kernel, buffers: { ...buffers, ...outputRefs(step.outputs), step: size }, workgroups: (counts) => workgroups(rowsOf(counts)), cost },
+  ];
 }

@@ -71,5 +71,8 @@ export interface StepMode {
 }
 
 export function modeOf({ sizes }: Pick<StepCounts, 'sizes'>, attention: AttentionMode): StepMode {
-  return { rows: Object.fromEntries(Object.entries(sizes).map(([dim, size]) => [dim, size === 0 ? undefined : rowClassOf(size)])), attention };
+  return {
+    rows: Object.fromEntries(Object.entries(sizes).map(([dim, size]) => [dim, size === 0 ? undefined : rowClassOf(size)])),
+    attention,
+  };
 }

@@ -30,5 +30,7 @@ export function formOf(step: GpuStep, mode: StepMode): RowClass | AttentionMode 
 export function modesOf(plan: 'one' | 'many', dims: readonly string[]): readonly StepMode[] {
   const all = (rows: RowClass) => Object.fromEntries(dims.map((dim) => [dim, rows]));
   if (plan === 'one') return (['whole', 'split'] as const).map((attention) => ({ rows: all('one'), attention }));
-  return ROW_CLASSES.flatMap((rows) => (['tiles', 'whole', 'split'] as const).map((attention): StepMode => ({ rows: all(rows), attention })));
+  return ROW_CLASSES.flatMap((rows) =>
+    (['tiles', 'whole', 'split'] as const).map((attention): StepMode => ({ rows: all(rows), attention })),
+  );
 }

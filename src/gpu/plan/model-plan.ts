@@ -111,8 +111,12 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
 /** @throws CapacityError for states that the kernels have no form for */
 function checkStates({ model: { name, states } }: ModelPlanOptions): void {
   for (const { keyDim, valueDim } of states) {
-    if (keyDim % 4 !== 0) throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${name} has ${keyDim}. Use the CPU.`);
-    if (keyDim !== valueDim) throw new CapacityError(`The GPU's attention takes keys and values of equal width; ${name} has ${keyDim} and ${valueDim}. Use the CPU.`);
+    if (keyDim % 4 !== 0)
+      throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${name} has ${keyDim}. Use the CPU.`);
+    if (keyDim !== valueDim)
+      throw new CapacityError(
+        `The GPU's attention takes keys and values of equal width; ${name} has ${keyDim} and ${valueDim}. Use the CPU.`,
+      );
   }
 }
 

@@ -28,9 +28,19 @@ export interface StepReport {
   readonly multiplyAdds: number;
 }
 
-function reportSteps(title: string, { plan, usesOf }: PlannedSteps, { mode, counts }: { readonly mode: StepMode; readonly counts: StepCounts }): StepReport {
+function reportSteps(
+  title: string,
+  { plan, usesOf }: PlannedSteps,
+  { mode, counts }: { readonly mode: StepMode; readonly counts: StepCounts },
+): StepReport {
   const dispatches = plan.steps.flatMap((step) =>
-    usesOf(step, mode).map(({ kernel, workgroups, cost }) => ({ step: step.label, kernel, workgroups: workgroups(counts), ...cost(counts) })));
+    usesOf(step, mode).map(({ kernel, workgroups, cost }) => ({
+      step: step.label,
+      kernel,
+      workgroups: workgroups(counts),
+      ...cost(counts),
+    })),
+  );
   return { title, dispatches, ...totalOf(dispatches) };
 }
 
@@ -54,7 +64,13 @@ export function reportDecode(model: ModelPlan, keys: number): StepReport {
   const mode = modeOf(counts, keys >= profile.knobs.attention.splitFrom ? 'split' : 'whole');
   const report = reportSteps(`decode, ${keys} keys`, model.one, { mode, counts });
   const variant = samplerVariantOf(model.sampler, { mode: 'greedy', penalties: false });
-  const sampling = samplerSteps(variant).map(({ kernel, workgroups }, i) => ({ step: 'sample', kernel, workgroups, bytes: i === 0 ? 4 * variant.vocab : 0, multiplyAdds: 0 }));
+  const sampling = samplerSteps(variant).map(({ kernel, workgroups }, i) => ({
+    step: 'sample',
+    kernel,
+    workgroups,
+    bytes: i === 0 ? 4 * variant.vocab : 0,
+    multiplyAdds: 0,
+  }));
   const dispatches = [...report.dispatches, ...sampling];
   return { title: report.title, dispatches, ...totalOf(dispatches) };
 }
@@ -80,9 +96,13 @@ export function shortNumber(value: number): string {
 
 /** A line for each dispatch: kernel, workgroups, bytes, multiply-adds, step. */
 export function printReport({ title, dispatches, bytes, multiplyAdds }: StepReport): string {
-  const lines = dispatches.map(({ step, kernel, workgroups, ...cost }, i) =>
-    `  ${String(i).padStart(3)} ${kernel.label}  ${workgroups.join('x')}  ${shortNumber(cost.bytes)}B ${shortNumber(cost.multiplyAdds)} MAC  # ${step}`);
-  return [`${title}: ${dispatches.length} dispatches, ${shortNumber(bytes)}B, ${shortNumber(multiplyAdds)} multiply-adds`, ...lines].join('\n');
+  const lines = dispatches.map(
+    ({ step, kernel, workgroups, ...cost }, i) =>
+      `  ${String(i).padStart(3)} ${kernel.label}  ${workgroups.join('x')}  ${shortNumber(cost.bytes)}B ${shortNumber(cost.multiplyAdds)} MAC  # ${step}`,
+  );
+  return [`${title}: ${dispatches.length} dispatches, ${shortNumber(bytes)}B, ${shortNumber(multiplyAdds)} multiply-adds`, ...lines].join(
+    '\n',
+  );
 }
 
 /** Keys of the token whose dispatches stand for decoding. */

@@ -26,7 +26,11 @@ export interface PlannedWeights {
 }
 
 /** Weights of one type, one after another or interleaved, as one matrix. */
-export function matrixOf(weights: readonly WeightRef[], arrangement: RowArrangement, typeOf: (weightId: string) => WeightType): PlannedMatrix {
+export function matrixOf(
+  weights: readonly WeightRef[],
+  arrangement: RowArrangement,
+  typeOf: (weightId: string) => WeightType,
+): PlannedMatrix {
   const [first] = weights as readonly [WeightRef];
   const [, cols] = first.shape as [number, number];
   const rows = weights.reduce((sum, { shape }) => sum + (shape[0] as number), 0);

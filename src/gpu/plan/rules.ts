@@ -53,7 +53,13 @@ function gatedLinear(typeOf: (id: string) => string): Rule {
       const parts = [...gate.op.parts, ...up.op.parts];
       const [first, second] = parts.map(({ weight }) => typeOf(weight.id));
       const sameInput = gate.inputs[0]?.id === up.inputs[0]?.id;
-      if (!sameInput || first !== second || parts.some(({ bias }) => bias !== undefined) || widthOf(step.outputs[0] as GpuValue) % GATED_ROWS !== 0) return undefined;
+      if (
+        !sameInput ||
+        first !== second ||
+        parts.some(({ bias }) => bias !== undefined) ||
+        widthOf(step.outputs[0] as GpuValue) % GATED_ROWS !== 0
+      )
+        return undefined;
       const op: LinearOp = { ...gate.op, parts, gated: step.op.fn };
       return { replaced: [gate, up, step], by: { op, inputs: gate.inputs, outputs: step.outputs, label: step.label } };
     },
@@ -114,13 +120,20 @@ const joinedQkv: Rule = {
     const [q, k, v, ...rest] = step.inputs;
     const linears = [q, k, v].map((value) => privateProducer(value, 'linear', context));
     const [first] = linears;
-    const products = linears.filter((linear) => linear !== undefined && isPlain(linear.op) && linear.inputs[0]?.id === first?.inputs[0]?.id) as GpuStepOf<LinearOp>[];
+    const products = linears.filter(
+      (linear) => linear !== undefined && isPlain(linear.op) && linear.inputs[0]?.id === first?.inputs[0]?.id,
+    ) as GpuStepOf<LinearOp>[];
     if (first === undefined || products.length !== 3 || new Set(products).size !== 3) return undefined;
     const width = [q, k, v].reduce((sum, value) => sum + widthOf(value as GpuValue), 0);
     const label = products.map((product) => product.label).join('+');
     // q does not exist by itself any more, so the joined value may have its id.
     const joined: GpuValue = { ...(q as GpuValue), shape: [(q as GpuValue).shape[0] as GpuValue['shape'][0], width], label };
-    const product: GpuStep = { op: { ...first.op, parts: products.flatMap(({ op }) => op.parts) }, inputs: first.inputs, outputs: [joined], label };
+    const product: GpuStep = {
+      op: { ...first.op, parts: products.flatMap(({ op }) => op.parts) },
+      inputs: first.inputs,
+      outputs: [joined],
+      label,
+    };
     return { replaced: [...products, step], by: [product, { ...step, op: { ...step.op, joined: true }, inputs: [joined, ...rest] }] };
   },
 };

@@ -16,7 +16,10 @@ export function roundedRefs(name: string, value: GpuValue): Record<string, Buffe
 
 /** Outputs as kernels name them: `y`, or `yCodes` and `yStats`, or both. */
 export function outputRefs(outputs: readonly GpuValue[]): Record<string, BufferRef> {
-  return Object.assign({}, ...outputs.map((value) => (value.dtype === 'f32' ? { y: floatsRef(value) } : roundedRefs('y', value)))) as Record<string, BufferRef>;
+  return Object.assign(
+    {},
+    ...outputs.map((value) => (value.dtype === 'f32' ? { y: floatsRef(value) } : roundedRefs('y', value))),
+  ) as Record<string, BufferRef>;
 }
 
 export function vectorRef(key: string): BufferRef {

@@ -74,7 +74,18 @@ export type ActivationType = 'int8' | 'f32' | 'f16';
 
 /** What a profile chooses; each has its reason. `profile` says why this profile, `limits` where its sizes come from. */
 export type ProfileChoice =
-  | 'profile' | 'subgroups' | 'f16' | 'activations' | 'gemvInt8' | 'gemvFloat' | 'gemm' | 'attention' | 'matrixUnits' | 'prefillRows' | 'stepsPerSubmit' | 'limits';
+  | 'profile'
+  | 'subgroups'
+  | 'f16'
+  | 'activations'
+  | 'gemvInt8'
+  | 'gemvFloat'
+  | 'gemm'
+  | 'attention'
+  | 'matrixUnits'
+  | 'prefillRows'
+  | 'stepsPerSubmit'
+  | 'limits';
 
 /** A sentence or two on each choice, for `ingot doctor` and `ingot kernels`. */
 export type ProfileReasons = { readonly [Choice in ProfileChoice]: string };

@@ -82,7 +82,9 @@ describe.each(PROFILE_NAMES)('the profile %s', (name) => {
     for (const subgroups of [gemvInt8.rows, gemvInt8.headRows, gemvFloat.teams]) {
       expect(subgroups * subgroupSize).toBeLessThanOrEqual(invocations);
     }
-    expect(Math.max(attention.invocations, attention.splitInvocations, attention.tileInvocations, attention.flatInvocations)).toBeLessThanOrEqual(invocations);
+    expect(
+      Math.max(attention.invocations, attention.splitInvocations, attention.tileInvocations, attention.flatInvocations),
+    ).toBeLessThanOrEqual(invocations);
     expect(attention.tileBytes).toBeLessThanOrEqual(workgroupBytes);
     // Both tiles staged, as f32.
     expect((gemm.f32.tileRows + gemm.f32.tileCols) * gemm.f32.tileDepth * 4).toBeLessThanOrEqual(workgroupBytes);

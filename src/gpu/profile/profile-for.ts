@@ -14,11 +14,17 @@ function nearestProfile(facts: AdapterFacts): DeviceProfile {
   const vendor = facts.vendor.toLowerCase();
   if (facts.isSoftware) return changed(PROFILES.software, {}, { profile: `${name} is one.` });
   const ofVendor = Object.values(PROFILES).filter(({ matches }) => matches.some((match) => match.vendor === vendor));
-  const fits = (wanted: string | undefined) => wanted === undefined || new RegExp(`${wanted}\\b`).test(`${facts.device} ${facts.description}`);
+  const fits = (wanted: string | undefined) =>
+    wanted === undefined || new RegExp(`${wanted}\\b`).test(`${facts.device} ${facts.description}`);
   const exact = ofVendor.find(({ matches }) => matches.some(({ device }) => fits(device)));
   if (exact !== undefined) return changed(exact, {}, { profile: `This is ${name}.` });
   const [oldest] = ofVendor;
-  if (oldest !== undefined) return changed(oldest, {}, { profile: `This is ${name}, whose generation is hidden or not known: the choices for the oldest suit all.` });
+  if (oldest !== undefined)
+    return changed(
+      oldest,
+      {},
+      { profile: `This is ${name}, whose generation is hidden or not known: the choices for the oldest suit all.` },
+    );
   return changed(PROFILES.generic, {}, { profile: `This is ${name}.` });
 }
 
@@ -33,7 +39,8 @@ function withSubgroups(profile: DeviceProfile, facts: AdapterFacts): DeviceProfi
   const size = fixedSubgroupSize(facts);
   if (profile.subgroupSize === size) return profile;
   if (profile.subgroupSize !== undefined) {
-    const found = facts.subgroupSizes === undefined ? 'none' : size === undefined ? `${facts.subgroupSizes.join(' to ')} lanes` : `${size} lanes`;
+    const found =
+      facts.subgroupSizes === undefined ? 'none' : size === undefined ? `${facts.subgroupSizes.join(' to ')} lanes` : `${size} lanes`;
     return changed(profile, { subgroupSize: undefined }, { subgroups: `Off here: this adapter offers ${found}.` });
   }
   const isVarying = profile.name === 'amd' || profile.name === 'intel';

@@ -11,15 +11,22 @@ export interface ProfileRow {
 export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
   const { subgroupSize, hasF16, activations, knobs, why } = profile;
   const { gemvInt8, gemvFloat, gemm, attention } = knobs;
-  const tile = ({ tileRows, tileCols, tileDepth, rowsPerInvocation }: GemmKnobs) => `${tileRows} x ${tileCols} x ${tileDepth}, ${rowsPerInvocation} rows each`;
+  const tile = ({ tileRows, tileCols, tileDepth, rowsPerInvocation }: GemmKnobs) =>
+    `${tileRows} x ${tileCols} x ${tileDepth}, ${rowsPerInvocation} rows each`;
   const flat = (invocations: number) => `${invocations} rows a workgroup`;
   const values: { readonly [Choice in ProfileChoice]: string } = {
     profile: profile.name,
     subgroups: subgroupSize === undefined ? 'none' : `${subgroupSize} lanes`,
     f16: hasF16 ? 'on' : 'off',
     activations,
-    gemvInt8: subgroupSize === undefined ? flat(gemvInt8.flatInvocations) : `${gemvInt8.rows} rows a workgroup, two subgroups on two rows from ${gemvInt8.splitFromCols} columns; head ${gemvInt8.headRows} rows`,
-    gemvFloat: subgroupSize === undefined ? flat(gemvFloat.flatInvocations) : `${gemvFloat.teams} subgroups, ${gemvFloat.rowsPerTeam} rows each, codes as ${gemvFloat.arithmetic}`,
+    gemvInt8:
+      subgroupSize === undefined
+        ? flat(gemvInt8.flatInvocations)
+        : `${gemvInt8.rows} rows a workgroup, two subgroups on two rows from ${gemvInt8.splitFromCols} columns; head ${gemvInt8.headRows} rows`,
+    gemvFloat:
+      subgroupSize === undefined
+        ? flat(gemvFloat.flatInvocations)
+        : `${gemvFloat.teams} subgroups, ${gemvFloat.rowsPerTeam} rows each, codes as ${gemvFloat.arithmetic}`,
     gemm: `int8 ${tile(gemm.int8)}; f32 ${tile(gemm.f32)}`,
     attention: `${subgroupSize === undefined ? `${attention.flatInvocations} invocations` : `${attention.invocations} invocations`}; ${attention.splits} parts from ${attention.splitFrom} keys`,
     matrixUnits: profile.subgroupMatrix ?? 'none',

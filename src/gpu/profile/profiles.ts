@@ -15,7 +15,10 @@ const KNOBS: ProfileKnobs = {
     int8: { tileRows: 32, tileCols: 64, tileDepth: 32, rowsPerInvocation: 4 },
     f32: { tileRows: 32, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
   },
-  attention: { invocations: 256, splitInvocations: 128, unroll: 8, splitUnroll: 4, splitFrom: 512, splits: 32, splitGranule: 32, tileInvocations: 256, tileBytes: 16384, ...FLAT },
+  attention: {
+    invocations: 256, splitInvocations: 128, unroll: 8, splitUnroll: 4, splitFrom: 512, splits: 32, splitGranule: 32,
+    tileInvocations: 256, tileBytes: 16384, ...FLAT,
+  },
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
@@ -104,7 +107,10 @@ const NVIDIA: DeviceProfile = {
 };
 
 /** What Vulkan drivers of the last years all give; 12 storage buffers is what this Dawn makes of any of them. */
-const VULKAN = { storageBuffers: 12, maxBufferBindingBytes: 2 * GIB - 4, invocations: 256, workgroupBytes: 32768, subgroupMatrix: undefined };
+const VULKAN = {
+  storageBuffers: 12, maxBufferBindingBytes: 2 * GIB - 4, invocations: 256, workgroupBytes: 32768,
+  subgroupMatrix: undefined,
+};
 
 const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubmit'> = {
   subgroups: 'None unless the adapter has 32 lanes and nothing else: the driver may choose another size for each kernel.',
@@ -122,14 +128,20 @@ const AMD: DeviceProfile = {
   ...VULKAN,
   name: 'amd', matches: [{ vendor: 'amd' }],
   subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 512, stepsPerSubmit: 8, knobs: KNOBS,
-  why: { ...VULKAN_WHY, profile: 'Any AMD GPU.', prefillRows: 'Mostly GPUs with memory of their own.', stepsPerSubmit: 'Between what large and integrated GPUs want.' },
+  why: {
+    ...VULKAN_WHY, profile: 'Any AMD GPU.', prefillRows: 'Mostly GPUs with memory of their own.',
+    stepsPerSubmit: 'Between what large and integrated GPUs want.',
+  },
 };
 
 const INTEL: DeviceProfile = {
   ...VULKAN,
   name: 'intel', matches: [{ vendor: 'intel' }],
   subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 256, stepsPerSubmit: 4, knobs: KNOBS,
-  why: { ...VULKAN_WHY, profile: 'Any Intel GPU.', prefillRows: 'Mostly integrated GPUs, which also draw the screen.', stepsPerSubmit: 'For the same reason.' },
+  why: {
+    ...VULKAN_WHY, profile: 'Any Intel GPU.', prefillRows: 'Mostly integrated GPUs, which also draw the screen.',
+    stepsPerSubmit: 'For the same reason.',
+  },
 };
 
 const SOFTWARE: DeviceProfile = {

@@ -46,7 +46,8 @@ export function createActivations({ gpu, plan, sizes, shared }: ActivationOption
     const count = typeof slot.outer === 'number' ? slot.outer : (sizes[slot.outer] as number);
     const label = `activations b${slot.index}`;
     if (slot.dtype === 'f32' || slot.dtype === 'i32') slots.set(slot, { floats: take(label, count * slot.width * 4) });
-    if (slot.dtype === 'q8' || slot.dtype === 'q8n') slots.set(slot, { codes: take(label, q8CodeBytes(count, slot.width)), stats: take(label, q8StatBytes(count, slot.width)) });
+    if (slot.dtype === 'q8' || slot.dtype === 'q8n')
+      slots.set(slot, { codes: take(label, q8CodeBytes(count, slot.width)), stats: take(label, q8StatBytes(count, slot.width)) });
   }
   return {
     sizeBytes,

@@ -37,7 +37,10 @@ export interface BindOptions {
   readonly resolve: BufferResolver;
 }
 
-function bindUse({ kernel, buffers }: Pick<KernelUse, 'kernel' | 'buffers'>, { gpu, pipelines, resolve }: BindOptions): Pick<Dispatch, 'pipeline' | 'group' | 'label'> {
+function bindUse(
+  { kernel, buffers }: Pick<KernelUse, 'kernel' | 'buffers'>,
+  { gpu, pipelines, resolve }: BindOptions,
+): Pick<Dispatch, 'pipeline' | 'group' | 'label'> {
   const compiled = pipelines.get(kernel.key);
   if (compiled === undefined) throw new Error(`gpu program: ${kernel.label} was not compiled`);
   const entries = kernel.bindings.map(({ name }, binding) => {

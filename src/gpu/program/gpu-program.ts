@@ -157,20 +157,38 @@ export class GpuProgram implements Program {
       used.add(plan);
       this.#encodeHandovers(encoder, { run, plan, before: checked.slice(0, at), plans });
       this.#encodeRun(encoder, run, plan);
-      const ranges = [...run.wanted].map(([, value]): ReadRange => ({ buffer: plan.activations.bufferOf(value, 'floats'), sizeBytes: countOf(value, run.sizes) * 4 }));
+      const ranges = [...run.wanted].map(([, value]): ReadRange => ({
+        buffer: plan.activations.bufferOf(value, 'floats'),
+        sizeBytes: countOf(value, run.sizes) * 4,
+      }));
       const isEmpty = ranges.every(({ sizeBytes }) => sizeBytes === 0);
       pending.push({ names: [...run.wanted.keys()], read: isEmpty ? undefined : this.#readBack.copy(encoder, ranges) });
     }
     gpu.queue.submit([encoder.finish()]);
     if (pending.every(({ read }) => read === undefined)) await gpu.pending(gpu.queue.onSubmittedWorkDone());
-    return Promise.all(pending.map(async ({ names, read }) => {
-      const arrays = read === undefined ? [] : await read.read();
-      return new Map(names.map((name, i) => [name, new Float32Array(arrays[i] ?? new ArrayBuffer(0))] as const));
-    }));
+    return Promise.all(
+      pending.map(async ({ names, read }) => {
+        const arrays = read === undefined ? [] : await read.read();
+        return new Map(names.map((name, i) => [name, new Float32Array(arrays[i] ?? new ArrayBuffer(0))] as const));
+      }),
+    );
   }
 
   /** Copies of what earlier runs of the same list made, on the device. */
-  #encodeHandovers(encoder: GPUCommandEncoder, { run, plan, before, plans }: { readonly run: CheckedRun; readonly plan: RunnablePlan; readonly before: readonly CheckedRun[]; readonly plans: readonly RunnablePlan[] }): void {
+  #encodeHandovers(
+    encoder: GPUCommandEncoder,
+    {
+      run,
+      plan,
+      before,
+      plans,
+    }: {
+      readonly run: CheckedRun;
+      readonly plan: RunnablePlan;
+      readonly before: readonly CheckedRun[];
+      readonly plans: readonly RunnablePlan[];
+    },
+  ): void {
     for (const [name, value] of run.graph.inputs) {
       const input = run.run.inputs[name] as RunInput;
       if (!('graph' in input) || !plan.activations.has(value)) continue;
@@ -181,7 +199,11 @@ export class GpuProgram implements Program {
     }
   }
 
-  #encodeRun(encoder: GPUCommandEncoder, { run, graph, sizes }: Pick<CheckedRun, 'run' | 'graph' | 'sizes'>, plan: RunnablePlan): StepCounts {
+  #encodeRun(
+    encoder: GPUCommandEncoder,
+    { run, graph, sizes }: Pick<CheckedRun, 'run' | 'graph' | 'sizes'>,
+    plan: RunnablePlan,
+  ): StepCounts {
     const { queue } = this.#parts.base.gpu;
     for (const [name, value] of graph.inputs) {
       const input = run.inputs[name] as RunInput;
@@ -210,14 +232,18 @@ export class GpuProgram implements Program {
     const { many } = this.#graph(decoder.graph);
     checkTokens(request.tokens, this.#tokenLimit());
     const most = many.limits[sequenceDim(this.#decoder) as string] as number;
-    if (request.tokens.length < 1 || request.tokens.length > most) throw new Error(`decode: expected 1 to ${most} tokens, found ${request.tokens.length}`);
+    if (request.tokens.length < 1 || request.tokens.length > most)
+      throw new Error(`decode: expected 1 to ${most} tokens, found ${request.tokens.length}`);
     const [grown, limits] = [this.#grown.bind(this), this.#pageLimits.bind(this)];
     const encode = (encoder: GPUCommandEncoder, sequence: SequenceStep, plan: RunnablePlan) => {
       const run = decoderRun(decoder, [sequence], []);
       return this.#encodeRun(encoder, { run, graph: this.#decoder, sizes: run.dims }, plan);
     };
     const program: DecodeProgram = {
-      gpu: base.gpu, one, sampler, stepsPerSubmit,
+      gpu: base.gpu,
+      one,
+      sampler,
+      stepsPerSubmit,
       oneRow: this.#oneRow,
       readBack: this.#readBack,
       async pagesUpTo(end) {
@@ -239,20 +265,36 @@ export class GpuProgram implements Program {
   }
 
   #write({ graph, activations }: RunnablePlan, input: string, numbers: readonly number[]): void {
-    this.#parts.base.gpu.queue.writeBuffer(activations.bufferOf(inputOf(graph, input), 'floats'), 0, Int32Array.from(numbers) as BufferSource);
+    this.#parts.base.gpu.queue.writeBuffer(
+      activations.bufferOf(inputOf(graph, input), 'floats'),
+      0,
+      Int32Array.from(numbers) as BufferSource,
+    );
   }
 
   #tokenLimit(): number {
     const tokens = inputOf(this.#decoder, this.model.decoder.tokens);
-    const tables = this.#decoder.nodes.flatMap(({ op, inputs }) => (op.kind === 'embed' && inputs[0] === tokens ? [op.weight.shape[0] as number] : []));
+    const tables = this.#decoder.nodes.flatMap(({ op, inputs }) =>
+      op.kind === 'embed' && inputs[0] === tokens ? [op.weight.shape[0] as number] : [],
+    );
     return Math.min(...tables);
   }
 
   /** What one decoded token after `keys - 1` others runs, for benchmarks: its own steps, then the sampler as it was set last. */
-  tokenDispatches(keys: number): { readonly gpu: GpuDevice; readonly steps: readonly Dispatch[]; readonly sampling: readonly Dispatch[]; readonly counts: StepCounts } {
+  tokenDispatches(keys: number): {
+    readonly gpu: GpuDevice;
+    readonly steps: readonly Dispatch[];
+    readonly sampling: readonly Dispatch[];
+    readonly counts: StepCounts;
+  } {
     const { base, one, sampler, splitFrom } = this.#parts;
     const counts = { sizes: this.#oneRow, tiles: 0, keys };
-    return { gpu: base.gpu, steps: one.bound.dispatches(this.#oneModes[keys >= splitFrom ? 'split' : 'whole']), sampling: sampler.dispatches(), counts };
+    return {
+      gpu: base.gpu,
+      steps: one.bound.dispatches(this.#oneModes[keys >= splitFrom ? 'split' : 'whole']),
+      sampling: sampler.dispatches(),
+      counts,
+    };
   }
 
   #pageLimits() {
@@ -268,8 +310,15 @@ export class GpuProgram implements Program {
   get memory(): MemoryUse {
     const { base, one, graphs, sampler } = this.#parts;
     const { weights, kv, logits, partials } = base;
-    const work = [one, ...[...graphs.values()].map(({ many }) => many)].reduce((sum, { activations, inputs }) => sum + activations.sizeBytes + inputs.sizeBytes, 0);
-    return { weightBytes: weights.sizeBytes, kvBytes: kv.sizeBytes, workBytes: work + kv.tableBytes + logits.size + partials.size + sampler.sizeBytes };
+    const work = [one, ...[...graphs.values()].map(({ many }) => many)].reduce(
+      (sum, { activations, inputs }) => sum + activations.sizeBytes + inputs.sizeBytes,
+      0,
+    );
+    return {
+      weightBytes: weights.sizeBytes,
+      kvBytes: kv.sizeBytes,
+      workBytes: work + kv.tableBytes + logits.size + partials.size + sampler.sizeBytes,
+    };
   }
 
   printPlan(): string {

@@ -42,7 +42,10 @@ function headStrideOf(headDim: number, type: KvLayout['type']): number {
 }
 
 function statePageBytes({ states }: ModelGraphs, { type, pageTokens }: KvLayout): number[] {
-  return states.map(({ heads, keyDim, valueDim }) => heads * pageTokens * (headStrideOf(keyDim, type) + headStrideOf(valueDim, type)) * (type === 'f16' ? 2 : 4));
+  return states.map(
+    ({ heads, keyDim, valueDim }) =>
+      heads * pageTokens * (headStrideOf(keyDim, type) + headStrideOf(valueDim, type)) * (type === 'f16' ? 2 : 4),
+  );
 }
 
 /** (cos, sin) of position * frequency, rows `from` to `to`, computed in float64. */
@@ -110,7 +113,9 @@ function checkBinding({ gpu, model, kv }: KvCacheOptions, count: number): void {
   const pageBytes = Math.max(...statePageBytes(model, kv), 1);
   if (pageBytes * count <= gpu.limits.bindingBytes) return;
   const fits = Math.floor(gpu.limits.bindingBytes / pageBytes) * kv.pageTokens;
-  throw new CapacityError(`Keys and values of ${count * kv.pageTokens} tokens take ${pageBytes * count} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} at once. Use a context of at most ${fits} tokens.`);
+  throw new CapacityError(
+    `Keys and values of ${count * kv.pageTokens} tokens take ${pageBytes * count} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} at once. Use a context of at most ${fits} tokens.`,
+  );
 }
 
 export function createKvCache(options: KvCacheOptions): KvCache {

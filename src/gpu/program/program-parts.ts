@@ -93,7 +93,13 @@ export async function createRunnablePlan(base: ProgramBase, { graph, steps, limi
   const shared = new Map<number, GPUBuffer>(isDecoder ? [[base.logitsId, base.logits]] : []);
   const { activations, inputs } = await gpu.guard('Allocating activations', () => ({
     activations: createActivations({ gpu, plan: steps.plan, sizes, shared }),
-    inputs: createSequenceInputs({ gpu, sizes, rows: dim === undefined ? 0 : (sizes[dim] as number), maxPages: request.kv.maxPages, tileRows }),
+    inputs: createSequenceInputs({
+      gpu,
+      sizes,
+      rows: dim === undefined ? 0 : (sizes[dim] as number),
+      maxPages: request.kv.maxPages,
+      tileRows,
+    }),
   }));
   const bound = bindPlan(steps, { gpu, pipelines: compiled, resolve: resolverOf(base, activations, inputs) });
   return {

@@ -42,7 +42,9 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, tileRows }: S
     tiles: storage('attention tiles', rows * TILE_BYTES),
   };
   const uniform = BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST;
-  const uniforms = new Map(Object.keys(sizes).map((dim) => [dim, gpu.createBuffer({ label: `size of ${dim}`, size: UNIFORM_BYTES, usage: uniform })]));
+  const uniforms = new Map(
+    Object.keys(sizes).map((dim) => [dim, gpu.createBuffer({ label: `size of ${dim}`, size: UNIFORM_BYTES, usage: uniform })]),
+  );
   const all = [...Object.values(buffers), ...uniforms.values()];
   const put = (buffer: GPUBuffer, values: Uint32Array, offset = 0) => {
     if (values.length > 0) gpu.queue.writeBuffer(buffer, offset * 4, values as BufferSource);

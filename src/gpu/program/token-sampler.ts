@@ -33,9 +33,20 @@ export interface TokenSamplerOptions extends SamplerShape {
 
 export function createTokenSampler(options: TokenSamplerOptions): TokenSampler {
   const { gpu, pipelines, vocab, logits, inputs } = options;
-  const sizes = new Map([['ring', RING_SIZE * 4], ['control', 16], ['sampling', SAMPLING_BYTES], ['counts', vocab * 4], ...samplerScratchSizes(options)]);
+  const sizes = new Map([
+    ['ring', RING_SIZE * 4],
+    ['control', 16],
+    ['sampling', SAMPLING_BYTES],
+    ['counts', vocab * 4],
+    ...samplerScratchSizes(options),
+  ]);
   const own = new Map([...sizes].map(([name, size]) => [name, gpu.createBuffer({ label: `sampler ${name}`, size, usage: STORAGE_USAGE })]));
-  const buffers: ReadonlyMap<string, GPUBuffer> = new Map([...own, ['logits', logits], ['tokens', inputs.tokens], ['positions', inputs.positions]]);
+  const buffers: ReadonlyMap<string, GPUBuffer> = new Map([
+    ...own,
+    ['logits', logits],
+    ['tokens', inputs.tokens],
+    ['positions', inputs.positions],
+  ]);
   const bufferOf = (name: string): GPUBuffer => {
     const buffer = buffers.get(name);
     if (buffer === undefined) throw new Error(`sampler: no buffer for ${name}`);
@@ -46,7 +57,12 @@ export function createTokenSampler(options: TokenSamplerOptions): TokenSampler {
       const compiled = pipelines.get(kernel.key);
       if (compiled === undefined) throw new Error(`sampler: ${kernel.label} was not compiled`);
       const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: bufferOf(name) } }));
-      return { label: kernel.label, pipeline: compiled.pipeline, group: gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries }), workgroups: () => workgroups };
+      return {
+        label: kernel.label,
+        pipeline: compiled.pipeline,
+        group: gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries }),
+        workgroups: () => workgroups,
+      };
     });
   const bound = new Map<string, readonly Dispatch[]>();
   let current: readonly Dispatch[] = [];

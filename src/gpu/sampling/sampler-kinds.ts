@@ -17,7 +17,9 @@ export interface SamplerShape {
 
 export type SamplerKind = Pick<SamplerVariant, 'mode' | 'penalties'>;
 
-const SAMPLER_KINDS: readonly SamplerKind[] = (['greedy', 'full'] as const).flatMap((mode) => [false, true].map((penalties) => ({ mode, penalties })));
+const SAMPLER_KINDS: readonly SamplerKind[] = (['greedy', 'full'] as const).flatMap((mode) =>
+  [false, true].map((penalties) => ({ mode, penalties })),
+);
 
 export function samplerKindOf(settings: SamplingSettings): SamplerKind {
   return { mode: settings.temperature === 0 ? 'greedy' : 'full', penalties: hasPenalties(settings) };
@@ -37,7 +39,8 @@ export function samplerKernels(shape: SamplerShape): readonly Kernel[] {
 export function samplerScratchSizes(shape: SamplerShape): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
   for (const kind of SAMPLER_KINDS) {
-    for (const [name, size] of Object.entries(samplerScratch(samplerVariantOf(shape, kind)))) sizes.set(name, Math.max(size, sizes.get(name) ?? 0));
+    for (const [name, size] of Object.entries(samplerScratch(samplerVariantOf(shape, kind))))
+      sizes.set(name, Math.max(size, sizes.get(name) ?? 0));
   }
   return sizes;
 }

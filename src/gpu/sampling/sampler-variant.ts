@@ -25,7 +25,8 @@ export function samplerWorkgroups(vocab: number, invocations: number): number {
 export function checkSamplerVariant({ vocab, invocations, workgroups, ringSize }: SamplerVariant): void {
   const sound = vocab > 0 && vocab <= MOST_VOCAB && isPowerOfTwo(invocations) && invocations >= 64 && invocations <= 1024
     && workgroups > 0 && workgroups <= invocations && isPowerOfTwo(ringSize);
-  if (!sound) throw new Error(`sampler: no kernels for vocab ${vocab}, ${invocations} invocations, ${workgroups} workgroups, ring ${ringSize}`);
+  if (!sound)
+    throw new Error(`sampler: no kernels for vocab ${vocab}, ${invocations} invocations, ${workgroups} workgroups, ring ${ringSize}`);
 }
 
 /** So many weights of at most 1 add up to less than 64 bits (draw-weight.ts). */

@@ -5,7 +5,16 @@ import { IN_PROMPT, SAMPLING_BYTES, samplingRecord, tokenCounts } from './sampli
 import { samplerScratch, samplerSteps } from './sampler-steps.ts';
 import { samplerWorkgroups } from './sampler-variant.ts';
 
-const SETTINGS: SamplingSettings = { temperature: 0.6, topK: 20, topP: 0.95, minP: 0.05, repetitionPenalty: 1.1, presencePenalty: 0.5, frequencyPenalty: -0.25, seed: 2 ** 52 + 9 };
+const SETTINGS: SamplingSettings = {
+  temperature: 0.6,
+  topK: 20,
+  topP: 0.95,
+  minP: 0.05,
+  repetitionPenalty: 1.1,
+  presencePenalty: 0.5,
+  frequencyPenalty: -0.25,
+  seed: 2 ** 52 + 9,
+};
 
 describe('samplingRecord', () => {
   it('holds the settings as the kernels read them', () => {
@@ -61,7 +70,10 @@ describe('sampler kernels', () => {
           expect(workgroups[0]).toBeLessThanOrEqual(256);
           expect(kernel.bindings.filter(({ name }) => !given.has(name) || !kernel.wgsl.includes(name))).toEqual([]);
           device.pushErrorScope('validation');
-          device.createComputePipeline({ layout: 'auto', compute: { module: device.createShaderModule({ code: kernel.wgsl }), entryPoint: 'main' } });
+          device.createComputePipeline({
+            layout: 'auto',
+            compute: { module: device.createShaderModule({ code: kernel.wgsl }), entryPoint: 'main' },
+          });
           const error = await device.popErrorScope();
           expect(error?.message).toBeUndefined();
         }

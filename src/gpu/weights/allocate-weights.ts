@@ -25,7 +25,10 @@ export function weightBytes({ matrices, vectors }: WeightRequests): number {
 }
 
 /** @throws CapacityError where the device has no room for them, or cannot bind one of them; it then has none of them */
-export async function allocateWeights(gpu: Pick<GpuDevice, 'createBuffer' | 'guard' | 'limits' | 'name'>, requests: WeightRequests): Promise<LoadedWeights> {
+export async function allocateWeights(
+  gpu: Pick<GpuDevice, 'createBuffer' | 'guard' | 'limits' | 'name'>,
+  requests: WeightRequests,
+): Promise<LoadedWeights> {
   for (const request of requests.matrices) checkMatrix(request, gpu);
   const matrices = new Map<string, LoadedMatrix>();
   const vectors = new Map<string, LoadedVector>();
@@ -51,12 +54,17 @@ export async function allocateWeights(gpu: Pick<GpuDevice, 'createBuffer' | 'gua
   return { matrices, vectors, sizeBytes, destroy };
 }
 
-function checkMatrix({ key, type, rows, cols, arrangement, sources }: MatrixRequest, { limits, name }: Pick<GpuDevice, 'limits' | 'name'>): void {
+function checkMatrix(
+  { key, type, rows, cols, arrangement, sources }: MatrixRequest,
+  { limits, name }: Pick<GpuDevice, 'limits' | 'name'>,
+): void {
   let found = 0;
   for (const { id, shape, sizeBytes, type: sourceType } of sources) {
     const [own = 0, width] = shape;
-    if (sourceType !== type || width !== cols || sizeBytes !== bytesOfElements(type, own * cols)) throw new Error(`matrix ${key}: ${id} is ${sourceType} [${shape.join(', ')}], not ${type} rows of ${cols}`);
-    if (arrangement === 'interleaved' && (own !== sources[0]?.shape[0] || own % INTERLEAVE_ROWS !== 0)) throw new Error(`matrix ${key}: ${own} rows of ${id} cannot be interleaved`);
+    if (sourceType !== type || width !== cols || sizeBytes !== bytesOfElements(type, own * cols))
+      throw new Error(`matrix ${key}: ${id} is ${sourceType} [${shape.join(', ')}], not ${type} rows of ${cols}`);
+    if (arrangement === 'interleaved' && (own !== sources[0]?.shape[0] || own % INTERLEAVE_ROWS !== 0))
+      throw new Error(`matrix ${key}: ${own} rows of ${id} cannot be interleaved`);
     found += own;
   }
   if (found !== rows) throw new Error(`matrix ${key}: its sources have ${found} rows, not ${rows}`);

@@ -46,12 +46,29 @@ function sourceOf(type: WeightType, shape: readonly number[], { id = 'w', ranges
     await new Promise((resolve) => setTimeout(resolve, 1));
     into.set(bytes.subarray(byteOffset, byteOffset + into.length));
   };
-  return { id, type, shape, sizeBytes: bytes.length, origin: `${id} in a test`, bytes, reads, read: (into) => readRange(0, into), ...(ranges && { readRange }) };
+  return {
+    id,
+    type,
+    shape,
+    sizeBytes: bytes.length,
+    origin: `${id} in a test`,
+    bytes,
+    reads,
+    read: (into) => readRange(0, into),
+    ...(ranges && { readRange }),
+  };
 }
 
 function matrixOf(key: string, sources: readonly TestSource[], arrangement: MatrixRequest['arrangement'] = 'rows'): MatrixRequest {
   const [{ type, shape }] = sources as [TestSource];
-  return { key, type, rows: sources.reduce((sum, source) => sum + (source.shape[0] as number), 0), cols: shape[1] as number, arrangement, sources };
+  return {
+    key,
+    type,
+    rows: sources.reduce((sum, source) => sum + (source.shape[0] as number), 0),
+    cols: shape[1] as number,
+    arrangement,
+    sources,
+  };
 }
 
 async function bytesOf(buffer: GPUBuffer): Promise<Uint8Array> {
@@ -110,7 +127,17 @@ describe('loading matrices', () => {
       staging: { slots: 2, slotBytes: 7 * rowBytes + 3 },
     });
     expect(await planesOf(weights.matrices.get('qkv'))).toEqual(packMatrix(type, 53, cols, concat(joined)));
-    expect(await planesOf(weights.matrices.get('gateUp'))).toEqual(packMatrix(type, 96, cols, interleaveRows(woven.map(({ bytes }) => bytes), 48)));
+    expect(await planesOf(weights.matrices.get('gateUp'))).toEqual(
+      packMatrix(
+        type,
+        96,
+        cols,
+        interleaveRows(
+          woven.map(({ bytes }) => bytes),
+          48,
+        ),
+      ),
+    );
     expect(weights.sizeBytes).toBe([...weights.matrices.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
     expect(joined[0]!.reads).toEqual([7, 7, 7, 7, 7, 2].map((rows) => rows * rowBytes));
     expect(joined[1]!.reads).toEqual([5 * rowBytes]);
@@ -138,7 +165,16 @@ describe('loading matrices', () => {
 describe('loading vectors', () => {
   it.each(['f32', 'f16', 'bf16'] as const)('%s values as f32, zeros where a part has none', async (type) => {
     const [q, v] = [sourceOf(type, [5]), sourceOf(type, [6])];
-    const vectors: VectorRequest[] = [{ key: 'bias', parts: [{ source: q, length: 5 }, { source: undefined, length: 3 }, { source: v, length: 6 }] }];
+    const vectors: VectorRequest[] = [
+      {
+        key: 'bias',
+        parts: [
+          { source: q, length: 5 },
+          { source: undefined, length: 3 },
+          { source: v, length: 6 },
+        ],
+      },
+    ];
     const weights = await load({ vectors });
     const values = new Float32Array((await bytesOf(weights.vectors.get('bias')!.buffer)).buffer);
     const [asQ, asV] = [packedValues(type, q.bytes), packedValues(type, v.bytes)];
@@ -190,8 +226,14 @@ describe('loading reports and refuses', () => {
     const broken = sourceOf(type, shape, { id: 'blk.3.ffn_up.weight' });
     broken.bytes.set(bits, at);
     const request = matrixOf('m', [sourceOf(type, shape), broken, sourceOf(type, shape)]);
-    const error: unknown = await load({ gpu: view, matrices: [request], staging: { slots: 3, slotBytes: 3000 } }).catch((reason: unknown) => reason);
-    expect(error).toEqual(new FormatError(`blk.3.ffn_up.weight in a test: expected finite weights, found NaN or infinity ${where}. The file is damaged: get it again.`));
+    const error: unknown = await load({ gpu: view, matrices: [request], staging: { slots: 3, slotBytes: 3000 } }).catch(
+      (reason: unknown) => reason,
+    );
+    expect(error).toEqual(
+      new FormatError(
+        `blk.3.ffn_up.weight in a test: expected finite weights, found NaN or infinity ${where}. The file is damaged: get it again.`,
+      ),
+    );
     expect(error).toBeInstanceOf(FormatError);
     expect([...alive.values()]).toEqual([]);
   });
@@ -199,7 +241,9 @@ describe('loading reports and refuses', () => {
   it('NaN in a vector is named', async () => {
     const gain = sourceOf('f32', [40]);
     gain.bytes.set([0, 0, 0x80, 0xff], 4 * 31);
-    await expect(load({ vectors: [{ key: 'g', parts: [{ source: gain, length: 40 }] }] })).rejects.toThrow('found NaN or infinity at row 0, column 31');
+    await expect(load({ vectors: [{ key: 'g', parts: [{ source: gain, length: 40 }] }] })).rejects.toThrow(
+      'found NaN or infinity at row 0, column 31',
+    );
   });
 
   it.each([true, false])('an abort stops between pieces and frees everything (ranges: %s)', async (ranges) => {
@@ -209,7 +253,15 @@ describe('loading reports and refuses', () => {
     const onProgress = ({ loaded, total }: ProgressEvent) => {
       if (loaded > total / 3) controller.abort(new Error('enough'));
     };
-    await expect(load({ gpu: view, matrices: [matrixOf('m', sources)], onProgress, signal: controller.signal, staging: { slots: 2, slotBytes: 680 } })).rejects.toThrow('enough');
+    await expect(
+      load({
+        gpu: view,
+        matrices: [matrixOf('m', sources)],
+        onProgress,
+        signal: controller.signal,
+        staging: { slots: 2, slotBytes: 680 },
+      }),
+    ).rejects.toThrow('enough');
     expect([...alive.values()]).toEqual([]);
     const read = sources.reduce((sum, source) => sum + source.reads.reduce((a, b) => a + b, 0), 0);
     expect(read).toBeLessThan((sources.length * sources[0]!.sizeBytes) / 2);
@@ -260,10 +312,15 @@ describe('loading reports and refuses', () => {
     const small = { ...gpu.limits, bindingBytes: 4096 };
     const source = sourceOf('f32', [32, 33], { id: 'token_embd.weight' });
     const { view, alive } = countingGpu();
-    const error: unknown = await load({ gpu: { ...view, limits: small }, matrices: [matrixOf('m', [source])] }).catch((reason: unknown) => reason);
+    const error: unknown = await load({ gpu: { ...view, limits: small }, matrices: [matrixOf('m', [source])] }).catch(
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(CapacityError);
     expect(String(error)).toMatch(/token_embd\.weight in a test: 4608 bytes of values must be seen by one kernel; .* at most 4096/);
-    const full: LoadWeightsOptions['gpu'] = { ...view, createBuffer: (options) => (options.label === 'b' ? gpu.createBuffer({ ...options, size: 2 ** 50 }) : view.createBuffer(options)) };
+    const full: LoadWeightsOptions['gpu'] = {
+      ...view,
+      createBuffer: (options) => (options.label === 'b' ? gpu.createBuffer({ ...options, size: 2 ** 50 }) : view.createBuffer(options)),
+    };
     await expect(load({ gpu: full, matrices: [matrixOf('a', [source]), matrixOf('b', [source])] })).rejects.toThrow(CapacityError);
     expect([...alive.values()]).toEqual([]);
     expect(source.reads).toEqual([]);
@@ -282,7 +339,9 @@ describe('loading reports and refuses', () => {
         if (lose) own.fail(new CapacityError('unplugged'));
       },
     }));
-    await expect(loadWeights({ gpu: own, pipelines: createPipelines(own), matrices: [matrixOf('m', losing)], vectors: [] })).rejects.toThrow('unplugged');
+    await expect(
+      loadWeights({ gpu: own, pipelines: createPipelines(own), matrices: [matrixOf('m', losing)], vectors: [] }),
+    ).rejects.toThrow('unplugged');
     expect(reads).toBeLessThan(8);
   });
 });

@@ -189,7 +189,11 @@ async function loadWholeTensor(tensor: MatrixTensor, { slot, loading }: Passage)
   }
 }
 
-function handOn({ matrix, part, parts, rowOffset, number }: MatrixTensor, { firstRow, rows, sizeBytes }: TensorPiece, { slot, loading }: Passage): void {
+function handOn(
+  { matrix, part, parts, rowOffset, number }: MatrixTensor,
+  { firstRow, rows, sizeBytes }: TensorPiece,
+  { slot, loading }: Passage,
+): void {
   loading.signal.throwIfAborted();
   slot.buffer.unmap();
   const to = loading.weights.matrices.get(matrix.key);

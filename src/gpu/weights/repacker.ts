@@ -47,7 +47,9 @@ interface RepackerBuffers {
 export async function createRepacker(options: RepackerOptions): Promise<Repacker> {
   const { gpu, types, tensors } = options;
   const { device, queue } = gpu;
-  const compiled = await Promise.all([...types].map(async (type) => [type, await options.pipelines.get(repackKernel({ format: packedFormatOf(type) }))] as const));
+  const compiled = await Promise.all(
+    [...types].map(async (type) => [type, await options.pipelines.get(repackKernel({ format: packedFormatOf(type) }))] as const),
+  );
   const pipelines = new Map<WeightType, Pipeline>(compiled);
   const { buffers, destroy } = await allocate(options);
   queue.writeBuffer(buffers.errors, 0, new Uint32Array(tensors).fill(ALL_FINITE));

@@ -22,13 +22,23 @@ export interface Staging {
 }
 
 /** @throws CapacityError where there is no memory for it; none is then taken */
-export async function createStaging(gpu: Pick<GpuDevice, 'createBuffer' | 'guard' | 'pending'>, { slots, slotBytes }: StagingOptions): Promise<Staging> {
+export async function createStaging(
+  gpu: Pick<GpuDevice, 'createBuffer' | 'guard' | 'pending'>,
+  { slots, slotBytes }: StagingOptions,
+): Promise<Staging> {
   const buffers: GPUBuffer[] = [];
   const destroy = () => buffers.forEach((buffer) => buffer.destroy());
   try {
     await gpu.guard('Allocating memory to load through', () => {
       for (let slot = 0; slot < slots; slot++) {
-        buffers.push(gpu.createBuffer({ label: `staging ${slot}`, size: slotBytes, usage: BUFFER_USAGE.MAP_WRITE | BUFFER_USAGE.COPY_SRC, mappedAtCreation: true }));
+        buffers.push(
+          gpu.createBuffer({
+            label: `staging ${slot}`,
+            size: slotBytes,
+            usage: BUFFER_USAGE.MAP_WRITE | BUFFER_USAGE.COPY_SRC,
+            mappedAtCreation: true,
+          }),
+        );
       }
     });
   } catch (error) {

@@ -24,7 +24,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
   let at = (workgroup.x * ${WIDTH / 16}u + lane) * 4u;
   yPutBlock(workgroup.x, lane, mat4x4<f32>(x[at], x[at + 1u], x[at + 2u], x[at + 3u]));
 }`;
-  return { key: kernelKey('q8-epilogue test', { eps }), label: 'q8 epilogue', wgsl, bindings, workgroupSize: WIDTH / 16, workgroupBytes: 0, needs: {} };
+  return {
+    key: kernelKey('q8-epilogue test', { eps }),
+    label: 'q8 epilogue',
+    wgsl,
+    bindings,
+    workgroupSize: WIDTH / 16,
+    workgroupBytes: 0,
+    needs: {},
+  };
 }
 
 describe('q8 epilogue', () => {
@@ -35,7 +43,12 @@ describe('q8 epilogue', () => {
   afterAll(() => test.close());
 
   async function round(x: Float32Array, gain: Float32Array, eps: number | undefined) {
-    const buffers: Record<string, BufferData> = { x, yGain: gain, yCodes: new Uint32Array(q8CodeBytes(ROWS, WIDTH) / 4), yStats: new Float32Array(q8StatBytes(ROWS, WIDTH) / 4).fill(7) };
+    const buffers: Record<string, BufferData> = {
+      x,
+      yGain: gain,
+      yCodes: new Uint32Array(q8CodeBytes(ROWS, WIDTH) / 4),
+      yStats: new Float32Array(q8StatBytes(ROWS, WIDTH) / 4).fill(7),
+    };
     const out = await test.run({ kernel: roundingKernel(eps), workgroups: [ROWS, 1, 1], buffers });
     return writtenQ8(out, ROWS, WIDTH);
   }

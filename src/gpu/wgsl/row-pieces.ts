@@ -63,8 +63,12 @@ export interface RowPiecesKernel extends Pick<Kernel, 'key' | 'label'> {
 export function rowPiecesKernel({ key, label, pieces, bindings: own, functions = [], body }: RowPiecesKernel): Kernel {
   const bindings = [...own, ...stepBindings(pieces.rows)];
   return {
-    key, label, bindings,
-    wgsl: [kernelHeader(bindings, {}), stepStruct(pieces.rows), ...functions.map((text) => `${text}\n`), rowPiecesMain(pieces, body)].join(''),
+    key,
+    label,
+    bindings,
+    wgsl: [kernelHeader(bindings, {}), stepStruct(pieces.rows), ...functions.map((text) => `${text}\n`), rowPiecesMain(pieces, body)].join(
+      '',
+    ),
     workgroupSize: pieces.workgroupSize,
     workgroupBytes: 0,
     needs: {},

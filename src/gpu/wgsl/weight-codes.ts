@@ -32,7 +32,9 @@ function codesFunction(format: PackedBlocks, n: number, groups: number): string 
   if (codeBits === 8) return `${head}\n  return Codes(p${n}_codes[2u * at], p${n}_codes[2u * at + 1u]);\n}`;
   const word = `let w = p${n}_codes[at];`;
   if (codeBits === 4) {
-    const [low, high] = signed ? ['(w << vec4<u32>(4u)) & vec4<u32>(0xf0f0f0f0u)', 'w & vec4<u32>(0xf0f0f0f0u)'] : ['w & vec4<u32>(0x0f0f0f0fu)', '(w >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu)'];
+    const [low, high] = signed
+      ? ['(w << vec4<u32>(4u)) & vec4<u32>(0xf0f0f0f0u)', 'w & vec4<u32>(0xf0f0f0f0u)']
+      : ['w & vec4<u32>(0x0f0f0f0fu)', '(w >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu)'];
     return `${head}\n  ${word}\n  return Codes(${low}, ${high});\n}`;
   }
   if (!signed) throw new Error('weight codes: 6-bit codes without a zero point have no reader yet');
@@ -57,7 +59,8 @@ function k4Scale(n: number, groups: number, factor: number): string {
   const meta = `let m = p${n}_metas[row * ${groups / 8}u + (group >> 3u)];
   let j = group & 7u;
   let shift = (j & 3u) * 8u;`;
-  const six = (own: string) => `select((${own} >> shift) & 63u, ((m.w >> (shift + ${own === 'm.y' ? 0 : 4}u)) & 15u) | (((${own} >> (shift + 6u)) & 3u) << 4u), j >= 4u)`;
+  const six = (own: string) =>
+    `select((${own} >> shift) & 63u, ((m.w >> (shift + ${own === 'm.y' ? 0 : 4}u)) & 15u) | (((${own} >> (shift + 6u)) & 3u) << 4u), j >= 4u)`;
   return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {
   ${meta}
   return vec2<f32>(unpack2x16float(m.x).x * f32(${six('m.y')}) * ${1 / factor});

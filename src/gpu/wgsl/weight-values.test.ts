@@ -42,7 +42,11 @@ describe('weightValueFunctions', () => {
       const planes = packMatrix(type, rows, cols, bytes);
       const buffers = Object.fromEntries(Object.entries(planes).map(([name, plane]) => [`p3_${name}`, plane]));
       const kernel = decodeKernel(type, rows, cols);
-      const result = await device.run({ kernel, workgroups: [Math.ceil((rows * quads) / 64), 1, 1], buffers: { ...buffers, y: new Float32Array(rows * quads * 4) } });
+      const result = await device.run({
+        kernel,
+        workgroups: [Math.ceil((rows * quads) / 64), 1, 1],
+        buffers: { ...buffers, y: new Float32Array(rows * quads * 4) },
+      });
       const got = result.get('y')!;
       for (let row = 0; row < rows; row++) {
         for (let col = 0; col < 4 * quads; col++) {
@@ -50,7 +54,10 @@ describe('weightValueFunctions', () => {
           const value = got[row * quads * 4 + col]!;
           // Floats are exact; of blocks, the GPU rounds the scale, the product, the minimum and their difference.
           const allowed = isQuantized(type) ? 4e-7 * Math.abs(expected) + 2e-8 : 0;
-          expect(Math.abs(value - expected), `${type} [${rows}, ${cols}] ${row},${col}: ${value}, expected ${expected}`).toBeLessThanOrEqual(allowed);
+          expect(
+            Math.abs(value - expected),
+            `${type} [${rows}, ${cols}] ${row},${col}: ${value}, expected ${expected}`,
+          ).toBeLessThanOrEqual(allowed);
         }
       }
     }

@@ -20,7 +20,8 @@ export function halfQuad(type: 'f16' | 'bf16', first: string, second: string): s
 function quadCodes({ codeBits, signed }: PackedBlocks, n: number): string {
   if (codeBits === 8) return `let c = unpack4xI8(p${n}_codes[2u * at + (j >> 2u)][j & 3u]);`;
   const low = `let low = (p${n}_codes[at][j & 3u] >> (j & 4u)) & 0x0f0f0f0fu;`;
-  if (codeBits === 4) return signed ? `${low}\n  let c = vec4<i32>(unpack4xU8(low ^ 0x08080808u)) - 8;` : `${low}\n  let c = unpack4xU8(low);`;
+  if (codeBits === 4)
+    return signed ? `${low}\n  let c = vec4<i32>(unpack4xU8(low ^ 0x08080808u)) - 8;` : `${low}\n  let c = unpack4xU8(low);`;
   if (!signed) throw new Error('weight values: 6-bit codes without a zero point have no reader yet');
   return `${low}
   let high = (p${n}_high[at][j >> 2u] >> (2u * (j & 3u))) & 0x03030303u;

@@ -16,7 +16,8 @@ export const embedRules: OpRules<EmbedOp> = {
   weights: ({ weight }) => [weight],
   shape({ weight }, [tokens], check) {
     const [outer = 0] = tokens?.shape ?? [];
-    if (tokens?.dtype !== 'i32' || tokens.shape.length !== 1) check.fail('tokens of shape [rows] and type i32', `${tokens?.dtype} ${String(tokens?.shape)}`);
+    if (tokens?.dtype !== 'i32' || tokens.shape.length !== 1)
+      check.fail('tokens of shape [rows] and type i32', `${tokens?.dtype} ${String(tokens?.shape)}`);
     if (weight.shape.length !== 2) check.fail(`weight ${weight.id} of shape [vocab, width]`, String(weight.shape));
     return [outer, weight.shape[1] as number];
   },

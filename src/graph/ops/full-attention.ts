@@ -16,7 +16,12 @@ export interface FullAttentionOp {
   readonly scale: number;
 }
 
-export function fullAttention(g: OpSink<FullAttentionOp>, name: string, qkv: readonly [Value, Value, Value], fields: Omit<FullAttentionOp, 'kind'>): Value {
+export function fullAttention(
+  g: OpSink<FullAttentionOp>,
+  name: string,
+  qkv: readonly [Value, Value, Value],
+  fields: Omit<FullAttentionOp, 'kind'>,
+): Value {
   return g.op(name, { kind: 'fullAttention', ...fields }, qkv);
 }
 

@@ -16,7 +16,8 @@ export const gatherRowsRules: OpRules<GatherRowsOp> = {
   shape(_, [x, indices], check) {
     const { width } = check.rowsOf(x);
     const [outer = 0, ...rest] = indices?.shape ?? [];
-    if (indices?.dtype !== 'i32' || rest.length > 0) check.fail('indices of one dim and type i32', `${indices?.dtype} ${String(indices?.shape)}`);
+    if (indices?.dtype !== 'i32' || rest.length > 0)
+      check.fail('indices of one dim and type i32', `${indices?.dtype} ${String(indices?.shape)}`);
     return [outer, width];
   },
 };

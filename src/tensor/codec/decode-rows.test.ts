@@ -52,8 +52,10 @@ describe('decodeRows gives the values of gguf-py', () => {
 });
 
 const f16At = (offset: number) => ({ levels: 1, format: 'f16', offset }) as const;
-const k4At = (offset: number) => ({ levels: 2, format: 'f16', offset, subBits: 6, subSigned: false, subOffset: 4, subPacking: 'k4' }) as const;
-const q2At = (offset: number) => ({ levels: 2, format: 'f16', offset, subBits: 4, subSigned: false, subOffset: 0, subPacking: 'nibbles' }) as const;
+const k4At = (offset: number) =>
+  ({ levels: 2, format: 'f16', offset, subBits: 6, subSigned: false, subOffset: 4, subPacking: 'k4' }) as const;
+const q2At = (offset: number) =>
+  ({ levels: 2, format: 'f16', offset, subBits: 4, subSigned: false, subOffset: 0, subPacking: 'nibbles' }) as const;
 const nibbles = (offset: number, run: number) => ({ bits: 4, offset, run, codeShift: 0 }) as const;
 const fifthBit = (offset: number, run: number) => ({ bits: 1, offset, run, codeShift: 4 }) as const;
 
@@ -75,12 +77,55 @@ describe('a layout record alone gives the values', () => {
   // Formats that nothing computes with yet: their records need no new code.
   const small = { kind: 'block', codeSigned: false, blockSize: 32, groupSize: 32, groupsPerBlock: 1 } as const;
   const later: BlockLayout[] = [
-    { ...small, type: 'q4_1', blockBytes: 20, codeBits: 4, codePlanes: [nibbles(4, 16)], scale: f16At(0), zeroPoint: 0, minimum: { value: f16At(2), sign: 1 } },
-    { ...small, type: 'q5_0', blockBytes: 22, codeBits: 5, codePlanes: [nibbles(6, 16), fifthBit(2, 1)], scale: f16At(0), zeroPoint: 16, minimum: undefined },
-    { ...small, type: 'q5_1', blockBytes: 24, codeBits: 5, codePlanes: [nibbles(8, 16), fifthBit(4, 1)], scale: f16At(0), zeroPoint: 0, minimum: { value: f16At(2), sign: 1 } },
-    { ...QUANT_LAYOUTS.q4_k, type: 'q5_k', blockBytes: 176, codeBits: 5, codePlanes: [nibbles(48, 32), fifthBit(16, 32)], minimum: { value: k4At(2), sign: -1 } },
-    { ...QUANT_LAYOUTS.q4_k, type: 'q2_k', blockBytes: 84, codeBits: 2, codePlanes: [{ bits: 2, offset: 16, run: 32, codeShift: 0 }],
-      groupSize: 16, groupsPerBlock: 16, scale: q2At(80), minimum: { value: q2At(82), sign: -1 } },
+    {
+      ...small,
+      type: 'q4_1',
+      blockBytes: 20,
+      codeBits: 4,
+      codePlanes: [nibbles(4, 16)],
+      scale: f16At(0),
+      zeroPoint: 0,
+      minimum: { value: f16At(2), sign: 1 },
+    },
+    {
+      ...small,
+      type: 'q5_0',
+      blockBytes: 22,
+      codeBits: 5,
+      codePlanes: [nibbles(6, 16), fifthBit(2, 1)],
+      scale: f16At(0),
+      zeroPoint: 16,
+      minimum: undefined,
+    },
+    {
+      ...small,
+      type: 'q5_1',
+      blockBytes: 24,
+      codeBits: 5,
+      codePlanes: [nibbles(8, 16), fifthBit(4, 1)],
+      scale: f16At(0),
+      zeroPoint: 0,
+      minimum: { value: f16At(2), sign: 1 },
+    },
+    {
+      ...QUANT_LAYOUTS.q4_k,
+      type: 'q5_k',
+      blockBytes: 176,
+      codeBits: 5,
+      codePlanes: [nibbles(48, 32), fifthBit(16, 32)],
+      minimum: { value: k4At(2), sign: -1 },
+    },
+    {
+      ...QUANT_LAYOUTS.q4_k,
+      type: 'q2_k',
+      blockBytes: 84,
+      codeBits: 2,
+      codePlanes: [{ bits: 2, offset: 16, run: 32, codeShift: 0 }],
+      groupSize: 16,
+      groupsPerBlock: 16,
+      scale: q2At(80),
+      minimum: { value: q2At(82), sign: -1 },
+    },
   ];
   test.each(later.map((layout) => [layout.type, layout] as const))('%s, as data', (type, layout) => {
     const want = f32Of(golden, `${type.toUpperCase()}.values`);

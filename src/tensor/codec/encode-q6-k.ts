@@ -30,7 +30,10 @@ export function encodeQ6_K(values: Float32Array, out: Uint8Array): void {
     let superBits = f32ToF16(extreme / -128);
     quantizeBlock({ block, groupScales, subScales, codes, trial }, f16ToF32(superBits));
     const fitted = f32ToF16(fitSuperScale(block, subScales, codes));
-    if (fitted !== superBits && blockError(block, subScales, codes, f16ToF32(fitted)) < blockError(block, subScales, codes, f16ToF32(superBits))) {
+    if (
+      fitted !== superBits &&
+      blockError(block, subScales, codes, f16ToF32(fitted)) < blockError(block, subScales, codes, f16ToF32(superBits))
+    ) {
       superBits = fitted;
     }
     writeBlock(out, at, { superBits, subScales, codes });

@@ -52,7 +52,12 @@ describe('encodeRows', () => {
   });
 
   // Plain rounding of a normal variable to evenly spaced levels sets the scale: 6-bit and 4-bit codes over +-3 deviations.
-  test.each([['q8_0', 0.0066], ['q6_k', 0.019], ['q4_k', 0.076], ['q4_0', 0.095]] as const)('%s leaves a relative error under %d on normal values', (type, limit) => {
+  test.each([
+    ['q8_0', 0.0066],
+    ['q6_k', 0.019],
+    ['q4_k', 0.076],
+    ['q4_0', 0.095],
+  ] as const)('%s leaves a relative error under %d on normal values', (type, limit) => {
     expect(relativeError(type, normalValues(64 * 256, 0.02))).toBeLessThan(limit);
   });
 

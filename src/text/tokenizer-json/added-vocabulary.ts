@@ -66,12 +66,16 @@ function checkPatterns(tokens: readonly JsonAddedToken[], file: string): void {
   const seen = new Map<string, string>();
   for (const { text, pattern, normalized } of tokens) {
     if (pattern === '') {
-      throw new FormatError(`${file}: the normalizer leaves nothing of the added token ${JSON.stringify(text)}. Set its "normalized" to false.`);
+      throw new FormatError(
+        `${file}: the normalizer leaves nothing of the added token ${JSON.stringify(text)}. Set its "normalized" to false.`,
+      );
     }
     const key = `${String(normalized)} ${pattern}`;
     const other = seen.get(key);
     if (other !== undefined) {
-      throw new FormatError(`${file}: the added tokens ${JSON.stringify(other)} and ${JSON.stringify(text)} are the same after the normalizer.`);
+      throw new FormatError(
+        `${file}: the added tokens ${JSON.stringify(other)} and ${JSON.stringify(text)} are the same after the normalizer.`,
+      );
     }
     seen.set(key, text);
   }

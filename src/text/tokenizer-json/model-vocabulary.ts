@@ -42,7 +42,8 @@ export function readVocabulary(fields: JsonFields): ModelVocabulary {
 /** Python raises here too. */
 export function noUnknownToken(text: string, name: string | undefined): never {
   const shown = JSON.stringify(Array.from(text).slice(0, 20).join(''));
-  const reason = name === undefined ? 'names no unknown token' : `its unknown token ${JSON.stringify(name.slice(0, 40))} is not in its vocabulary`;
+  const reason =
+    name === undefined ? 'names no unknown token' : `its unknown token ${JSON.stringify(name.slice(0, 40))} is not in its vocabulary`;
   throw new InputError(`The tokenizer has no token for ${shown}, and ${reason}.`);
 }
 

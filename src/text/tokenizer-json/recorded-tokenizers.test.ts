@@ -55,7 +55,8 @@ function differences(each: Recorded): Difference[] {
   const tokenizer = tokenizerOf(each);
   const found: Difference[] = [];
   const compare = (what: string, input: unknown, expected: unknown, actual: unknown): void => {
-    if (JSON.stringify(actual) !== JSON.stringify(expected)) found.push({ name: `${each.name} (${each.model})`, what, input, expected, found: actual });
+    if (JSON.stringify(actual) !== JSON.stringify(expected))
+      found.push({ name: `${each.name} (${each.model})`, what, input, expected, found: actual });
   };
   for (const [index, ids, withSpecial, plain, decoded, skipped] of each.cases) {
     const text = texts[index]!;

@@ -12,7 +12,16 @@ import { samplerWorkgroups } from '../../sampling/sampler-variant.ts';
 import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 import { argmaxPartialKernel } from './argmax.ts';
 
-const GREEDY: SamplingSettings = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 };
+const GREEDY: SamplingSettings = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  seed: 1,
+};
 const PENALISED: SamplingSettings = { ...GREEDY, repetitionPenalty: 1.3, presencePenalty: 0.4, frequencyPenalty: 0.25 };
 
 function variantFor(vocab: number, rest: Partial<SamplerVariant> = {}): SamplerVariant {
@@ -46,10 +55,17 @@ describe('argmax', () => {
     rig.close();
   });
 
-  it.each([[64, 1], [64, 2], [128, 63], [256, 256]])('finds the last of the ids with %i invocations in %i workgroups', async (invocations, workgroups) => {
+  it.each([
+    [64, 1],
+    [64, 2],
+    [128, 63],
+    [256, 256],
+  ])('finds the last of the ids with %i invocations in %i workgroups', async (invocations, workgroups) => {
     const logits = new Float32Array(1000).fill(-7);
     logits[999] = -6.9999995;
-    expect((await drawOnce(variantFor(1000, { invocations, workgroups }), { logits, settings: GREEDY, position: 0, count: 1 })).token).toBe(999);
+    expect(
+      (await drawOnce(variantFor(1000, { invocations, workgroups }), { logits, settings: GREEDY, position: 0, count: 1 })).token,
+    ).toBe(999);
   });
 
   it.each([
@@ -65,7 +81,11 @@ describe('argmax', () => {
   });
 
   const negativeNaN = new Float32Array(Uint32Array.of(0xffc00001).buffer)[0] as number;
-  it.each([['NaN', Number.NaN], ['a NaN with its sign set', negativeNaN], ['+Infinity', Infinity]])('says so where a logit is %s', async (_, bad) => {
+  it.each([
+    ['NaN', Number.NaN],
+    ['a NaN with its sign set', negativeNaN],
+    ['+Infinity', Infinity],
+  ])('says so where a logit is %s', async (_, bad) => {
     const logits = randomLogits(300, 5);
     logits[217] = bad;
     const drawn = await drawOnce(variantFor(300), { logits, settings: GREEDY, position: 8, count: 2 });
@@ -73,7 +93,12 @@ describe('argmax', () => {
   });
 
   it('says so where no logit is finite', async () => {
-    const drawn = await drawOnce(variantFor(300), { logits: new Float32Array(300).fill(-Infinity), settings: GREEDY, position: 0, count: 1 });
+    const drawn = await drawOnce(variantFor(300), {
+      logits: new Float32Array(300).fill(-Infinity),
+      settings: GREEDY,
+      position: 0,
+      count: 1,
+    });
     expect([drawn.token, drawn.status]).toEqual([0, STATUS_BAD_LOGITS]);
   });
 
@@ -90,11 +115,26 @@ describe('argmax', () => {
     const logits = randomLogits(vocab, vocab);
     const promptIds = Array.from({ length: 30 }, (_, i) => (i * 7) % vocab);
     const outputIds = [3, 3, 9];
-    for (const settings of [PENALISED, { ...GREEDY, repetitionPenalty: 0.8 }, { ...GREEDY, presencePenalty: -0.7, frequencyPenalty: 1.5 }]) {
+    for (const settings of [
+      PENALISED,
+      { ...GREEDY, repetitionPenalty: 0.8 },
+      { ...GREEDY, presencePenalty: -0.7, frequencyPenalty: 1.5 },
+    ]) {
       const count = 40;
-      const drawn = await drawOnce(variantFor(vocab, { penalties: true }), { logits, settings, promptIds, outputIds, position: 30, count });
+      const drawn = await drawOnce(variantFor(vocab, { penalties: true }), {
+        logits,
+        settings,
+        promptIds,
+        outputIds,
+        position: 30,
+        count,
+      });
       const sampler = createSampler({ settings, promptIds, candidates: createCandidates(vocab) });
-      for (const id of outputIds) sampler.sample(Float32Array.from({ length: vocab }, (_, i) => (i === id ? 1e6 : 0)), 0);
+      for (const id of outputIds)
+        sampler.sample(
+          Float32Array.from({ length: vocab }, (_, i) => (i === id ? 1e6 : 0)),
+          0,
+        );
       const expected = Array.from({ length: count }, (_, i) => sampler.sample(logits, 31 + i));
       expect(drawn.tokens).toEqual(expected);
       expect(new Set(expected).size).toBeGreaterThan(settings.repetitionPenalty < 1 ? 0 : 3);

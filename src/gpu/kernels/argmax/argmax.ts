@@ -61,7 +61,12 @@ function partialBindings({ mode, penalties }: SamplerVariant, { element }: Vocab
     ...(penalties ? [{ name: 'counts', access: 'read' as const, type: `array<${element}>` }, SAMPLING_BINDING] : []),
     ...(penalties && mode === 'full' ? [{ name: 'scores', access: 'write' as const, type: `array<${element}>` }] : []),
     partialsBinding('write'),
-    ...(mode === 'full' ? [{ name: 'bins', access: 'write' as const, type: 'array<u32>' }, { name: 'window', access: 'write' as const, type: 'array<u32>' }] : []),
+    ...(mode === 'full'
+      ? [
+          { name: 'bins', access: 'write' as const, type: 'array<u32>' },
+          { name: 'window', access: 'write' as const, type: 'array<u32>' },
+        ]
+      : []),
   ];
 }
 
@@ -72,7 +77,10 @@ function partialBody(variant: SamplerVariant, shape: VocabularyShape): string {
     variant.penalties ? 'var bits = logits[at];' : 'let bits = logits[at];',
     ...(variant.penalties ? ['let count = counts[at];', ...parts.map((part, i) => `${part} = penalised(${part}, ${counts[i]});`)] : []),
     ...(variant.penalties && variant.mode === 'full' ? ['scores[at] = bits;'] : []),
-    ...parts.flatMap((part, i) => [`let key${i} = orderedKey(${part});`, `if (key${i} > key) { key = key${i}; id = at * ${shape.lanes}u + ${i}u; }`]),
+    ...parts.flatMap((part, i) => [
+      `let key${i} = orderedKey(${part});`,
+      `if (key${i} > key) { key = key${i}; id = at * ${shape.lanes}u + ${i}u; }`,
+    ]),
   ];
   return lines.map((line) => `      ${line}`).join('\n');
 }

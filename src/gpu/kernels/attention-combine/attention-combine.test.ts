@@ -68,6 +68,8 @@ describe('attention-combine', () => {
   });
 
   it('refuses fewer invocations than a head has quads', () => {
-    expect(() => attentionCombineKernel({ shape: { heads: 1, headDim: 128, output: 'f32' }, splits: { count: 4, granule: 8 }, invocations: 16 })).toThrow('too few');
+    expect(() =>
+      attentionCombineKernel({ shape: { heads: 1, headDim: 128, output: 'f32' }, splits: { count: 4, granule: 8 }, invocations: 16 }),
+    ).toThrow('too few');
   });
 });

@@ -4,7 +4,15 @@
  * the position; what an unused one holds, which may be anything, is then left out.
  * Bindings: `positions`, `partials`, out `y`, or `yCodes` and `yStats`.
  */
-import { LOWEST_MAX, MASKED_SCORE, attentionOutputBindings, attentionOutputFunctions, dividedBy, keysBefore, remainderOf } from '../../attention-shape.ts';
+import {
+  LOWEST_MAX,
+  MASKED_SCORE,
+  attentionOutputBindings,
+  attentionOutputFunctions,
+  dividedBy,
+  keysBefore,
+  remainderOf,
+} from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
@@ -29,7 +37,10 @@ export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel
   const quads = shape.headDim / 4;
   const slices = Math.min(splits.count, Math.floor(invocations / quads));
   if (slices < 1) throw new Error(`attention-combine: ${invocations} invocations are too few for a headDim of ${shape.headDim}`);
-  const inputs: readonly Binding[] = [{ name: 'positions', access: 'read', type: 'array<u32>' }, { name: 'partials', access: 'read', type: 'array<vec4<f32>>' }];
+  const inputs: readonly Binding[] = [
+    { name: 'positions', access: 'read', type: 'array<u32>' },
+    { name: 'partials', access: 'read', type: 'array<vec4<f32>>' },
+  ];
   const bindings = [...inputs, ...attentionOutputBindings(shape)];
   const isRounded = shape.output === 'q8';
   const before = keysBefore(shape, 'position');

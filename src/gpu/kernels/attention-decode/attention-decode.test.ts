@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canRun, createNullGpu, openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
-import { ATTENTION_TOLERANCE, compareAttention, compareCache, expectedAttention, makeAttentionCase, shapeOf } from '../../../../test/gpu/attention-case.ts';
+import {
+  ATTENTION_TOLERANCE, compareAttention, compareCache, expectedAttention, makeAttentionCase, shapeOf,
+} from '../../../../test/gpu/attention-case.ts';
 import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
@@ -25,37 +27,68 @@ const SEVERAL = at(0, 1, 31, 63, 64, 65, 200);
 const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences: readonly CaseSequence[], forms: readonly Form[]])[] = [
   ['headDim 16, groups of 2', shapeOf({}), SEVERAL, [
     FLAT, { ...FLAT, queryHeads: 2 }, { ...FLAT, queryHeads: 2, splits: four }, { ...FLAT, splits: many },
-    LANES, { ...LANES, queryHeads: 2, unroll: 2, invocations: 32 }, { ...LANES, queryHeads: 2, splits: four }, { ...LANES, splits: many, unroll: 4 }, { ...LANES, splits: { count: 1, granule: 16 } },
-    { ...LANES, loads: 'together', unroll: 4 }, { ...LANES, loads: 'ahead', unroll: 2 }, { ...LANES, loads: 'ahead', unroll: 4, queryHeads: 2, splits: four, invocations: 8 },
+    LANES, {
+      ...LANES, queryHeads: 2, unroll: 2, invocations: 32,
+    }, { ...LANES, queryHeads: 2, splits: four }, { ...LANES, splits: many, unroll: 4 }, { ...LANES, splits: { count: 1, granule: 16 } },
+    { ...LANES, loads: 'together', unroll: 4 }, { ...LANES, loads: 'ahead', unroll: 2 }, {
+      ...LANES, loads: 'ahead', unroll: 4, queryHeads: 2, splits: four, invocations: 8,
+    },
     { ...LANES, unroll: 16, splits: many, invocations: 8 },
   ]],
-  ['headDim 20, groups of 1, f32', shapeOf({ headDim: 20, kvHeads: 2, heads: 2 }), at(0, 65, 33), [FLAT, LANES, { ...LANES, splits: four, invocations: 4 }]],
+  [
+    'headDim 20, groups of 1, f32', shapeOf({ headDim: 20, kvHeads: 2, heads: 2 }), at(0, 65, 33),
+    [FLAT, LANES, { ...LANES, splits: four, invocations: 4 }],
+  ],
   ['headDim 20 padded, f16', shapeOf({ headDim: 20, kvHeads: 1, heads: 3, kv: 'f16' }), at(0, 65, 33), [{ ...FLAT, queryHeads: 3 }, LANES]],
-  ['headDim 64, groups of 3, f16', shapeOf({ headDim: 64, kvHeads: 2, heads: 6, kv: 'f16' }), at(1, 130), [{ ...FLAT, queryHeads: 3 }, { ...LANES, splits: four }, { ...LANES, loads: 'together', unroll: 2, queryHeads: 3 }]],
+  [
+    'headDim 64, groups of 3, f16', shapeOf({ headDim: 64, kvHeads: 2, heads: 6, kv: 'f16' }), at(1, 130),
+    [{ ...FLAT, queryHeads: 3 }, { ...LANES, splits: four }, { ...LANES, loads: 'together', unroll: 2, queryHeads: 3 }],
+  ],
   ['headDim 16, groups of 4, separate', shapeOf({ kvHeads: 1, input: 'separate' }), at(31, 70), [
-    { ...FLAT, queryHeads: 4, splits: four }, { ...FLAT, queryHeads: 2 }, { ...LANES, queryHeads: 4 }, { ...LANES, queryHeads: 2, splits: four },
+    { ...FLAT, queryHeads: 4, splits: four }, { ...FLAT, queryHeads: 2 }, { ...LANES, queryHeads: 4 }, {
+      ...LANES, queryHeads: 2, splits: four,
+    },
   ]],
-  ['headDim 32, groups of 8, f16', shapeOf({ headDim: 32, kvHeads: 1, heads: 8, kv: 'f16' }), at(65), [{ ...FLAT, queryHeads: 4 }, { ...FLAT, queryHeads: 8, invocations: 128, splits: four }, { ...LANES, queryHeads: 8 }]],
+  [
+    'headDim 32, groups of 8, f16', shapeOf({ headDim: 32, kvHeads: 1, heads: 8, kv: 'f16' }), at(65),
+    [{ ...FLAT, queryHeads: 4 }, { ...FLAT, queryHeads: 8, invocations: 128, splits: four }, { ...LANES, queryHeads: 8 }],
+  ],
   ['headDim 64, f32', shapeOf({ headDim: 64, kvHeads: 1, heads: 1 }), at(40), [{ ...FLAT, splits: four }, LANES]],
   ['headDim 128, f32', shapeOf({ headDim: 128, kvHeads: 1, heads: 2 }), at(40), [{ ...FLAT, queryHeads: 2 }]],
   ['headDim 128, f16', shapeOf({ headDim: 128, kvHeads: 1, heads: 1, kv: 'f16' }), at(40), [FLAT, { ...LANES, invocations: 8 }]],
   ['no norm, no rope, separate', shapeOf({ q: { rotaryDim: 0 }, k: { rotaryDim: 0 }, input: 'separate' }), at(0, 64), [FLAT, LANES]],
   ['rope alone, a part of the head', shapeOf({ headDim: 32, q: { rotaryDim: 16 }, k: { rotaryDim: 16 } }), at(20), [FLAT, LANES]],
   ['an odd rotary part, norm of q alone', shapeOf({ q: { norm, rotaryDim: 10 }, k: { rotaryDim: 10 } }), at(20), [FLAT, LANES]],
-  ['norms of different eps, separate', shapeOf({ q: { norm: { eps: 0.5 }, rotaryDim: 0 }, k: { norm: { eps: 0.25 }, rotaryDim: 16 }, input: 'separate' }), at(20), [FLAT, LANES]],
-  ['pages of 12 positions', shapeOf({ pageTokens: 12 }), at(65), [FLAT, LANES, { ...LANES, unroll: 8 }, { ...LANES, unroll: 8, loads: 'ahead', invocations: 4 }]],
+  [
+    'norms of different eps, separate',
+    shapeOf({ q: { norm: { eps: 0.5 }, rotaryDim: 0 }, k: { norm: { eps: 0.25 }, rotaryDim: 16 }, input: 'separate' }),
+    at(20), [FLAT, LANES],
+  ],
+  [
+    'pages of 12 positions', shapeOf({ pageTokens: 12 }), at(65),
+    [FLAT, LANES, { ...LANES, unroll: 8 }, { ...LANES, unroll: 8, loads: 'ahead', invocations: 4 }],
+  ],
   ['a window of 20', shapeOf({ window: 20 }), SEVERAL, [
-    FLAT, { ...FLAT, queryHeads: 2, splits: four }, { ...FLAT, splits: { count: 4, granule: 4 } }, LANES, { ...LANES, queryHeads: 2, unroll: 4 },
+    FLAT, { ...FLAT, queryHeads: 2, splits: four }, {
+      ...FLAT, splits: { count: 4, granule: 4 },
+    }, LANES, { ...LANES, queryHeads: 2, unroll: 4 },
     { ...LANES, splits: four }, { ...LANES, splits: many, unroll: 4, loads: 'ahead' }, { ...LANES, unroll: 16, invocations: 8 },
   ]],
   ['a window of 1, f16', shapeOf({ window: 1, kv: 'f16' }), at(0, 40), [FLAT, LANES, { ...LANES, splits: four }]],
-  ['a window of 70, q8, pages of 12', shapeOf({ window: 70, output: 'q8', pageTokens: 12 }), at(69, 70, 130), [FLAT, { ...FLAT, queryHeads: 2, splits: many }, { ...LANES, unroll: 8, splits: four }]],
+  [
+    'a window of 70, q8, pages of 12', shapeOf({ window: 70, output: 'q8', pageTokens: 12 }), at(69, 70, 130),
+    [FLAT, { ...FLAT, queryHeads: 2, splits: many }, { ...LANES, unroll: 8, splits: four }],
+  ],
   ['q8', shapeOf({ output: 'q8' }), at(5, 65), [FLAT, { ...FLAT, queryHeads: 2 }, LANES, { ...LANES, queryHeads: 2, splits: four }]],
-  ['q8, headDim 48, f16', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 4, kvHeads: 2 }), at(33), [{ ...FLAT, queryHeads: 2, splits: many }, { ...LANES, queryHeads: 2 }]],
+  [
+    'q8, headDim 48, f16', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 4, kvHeads: 2 }), at(33),
+    [{ ...FLAT, queryHeads: 2, splits: many }, { ...LANES, queryHeads: 2 }],
+  ],
 ];
 
 function nameOf({ queryHeads, splits, subgroupSize, invocations, unroll, loads = 'refilled' }: Form): string {
-  const how = subgroupSize === undefined ? `${invocations} invocations` : `${invocations / subgroupSize} subgroups, ${unroll} in flight, ${loads}`;
+  const how =
+    subgroupSize === undefined ? `${invocations} invocations` : `${invocations / subgroupSize} subgroups, ${unroll} in flight, ${loads}`;
   return `${how}, ${queryHeads} heads, ${splits ? `${splits.count} splits of ${splits.granule}` : 'whole'}`;
 }
 
@@ -71,12 +104,16 @@ describe('attention-decode', () => {
     const { shape, splits } = variant;
     const kernel = attentionDecodeKernel(variant);
     const partials = splits ? new Float32Array(partialBytes(shape, splits, problem.rows) / 4).fill(NaN) : new Float32Array(4);
-    const out = await test.run({ kernel, workgroups: attentionDecodeWorkgroups(variant, problem.rows), buffers: { ...problem.buffers, partials } });
+    const out = await test.run({
+      kernel, workgroups: attentionDecodeWorkgroups(variant, problem.rows), buffers: { ...problem.buffers, partials },
+    });
     if (!splits) return out;
     // Few invocations and many: one slice of splits, or several.
     const combine = { shape, splits, invocations: splits.count > 4 ? Math.max(64, shape.headDim) : 32 };
     const buffers = { ...problem.buffers, partials: out.get('partials') as BufferData };
-    const combined = await test.run({ kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem.rows), buffers });
+    const combined = await test.run({
+      kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem.rows), buffers,
+    });
     return new Map([...out, ...combined]);
   }
 
@@ -87,7 +124,10 @@ describe('attention-decode', () => {
     const width = shape.heads * shape.headDim;
     const result = shape.output === 'f32'
       ? compareAttention(out.get('y') as BufferData, want)
-      : compareQ8({ rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array }, want, { error: () => ATTENTION_TOLERANCE });
+      : compareQ8(
+        { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array }, want,
+        { error: () => ATTENTION_TOLERANCE },
+      );
     return compareCache(problem, cache) ?? result;
   }
 
@@ -114,7 +154,10 @@ describe('attention-decode', () => {
     const shape = shapeOf({ heads: 16, kvHeads: 8, headDim: 128, kv: 'f16', output: 'q8', pageTokens: 64 });
     const splits = { count: 32, granule: 64 };
     const lanes: Form = { queryHeads: 1, splits: undefined, subgroupSize: 32, invocations: 1024, unroll: 4 };
-    for (const form of [lanes, { ...lanes, queryHeads: 2, splits, invocations: 256, unroll: 8, loads: 'ahead' as const }, { ...lanes, queryHeads: 2, invocations: 256 }]) {
+    for (const form of [
+      lanes, { ...lanes, queryHeads: 2, splits, invocations: 256, unroll: 8, loads: 'ahead' as const },
+      { ...lanes, queryHeads: 2, invocations: 256 },
+    ]) {
       const variant = { shape, ...form };
       const kernel = attentionDecodeKernel(variant);
       expect(kernel.workgroupBytes).toBeLessThanOrEqual(32768);

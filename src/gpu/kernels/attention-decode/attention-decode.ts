@@ -6,7 +6,17 @@
  * and `yStats`, or `partials` (key-splits.ts). The heads of a workgroup share what is read of the cache.
  */
 import {
-  ROW_BINDINGS, attentionOutputBindings, attentionOutputFunctions, attentionSizes, headBindings, headFunctions, headQuadAt, keysBefore, kvBinding, kvFunctions, kvRounding,
+  ROW_BINDINGS,
+  attentionOutputBindings,
+  attentionOutputFunctions,
+  attentionSizes,
+  headBindings,
+  headFunctions,
+  headQuadAt,
+  keysBefore,
+  kvBinding,
+  kvFunctions,
+  kvRounding,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey } from '../../kernel.ts';
@@ -55,8 +65,10 @@ export interface DecodeForm {
 function check({ shape, queryHeads, invocations, subgroupSize, unroll, loads }: AttentionDecodeVariant): void {
   const { group } = attentionSizes(shape);
   if (group % queryHeads !== 0) throw new Error(`attention-decode: ${queryHeads} heads a workgroup do not divide a group of ${group}`);
-  if (subgroupSize !== undefined && invocations % subgroupSize !== 0) throw new Error(`attention-decode: ${invocations} invocations are not whole subgroups of ${subgroupSize}`);
-  if (subgroupSize === undefined && (unroll !== 1 || loads !== undefined)) throw new Error('attention-decode: only the subgroup form unrolls and chooses its loads');
+  if (subgroupSize !== undefined && invocations % subgroupSize !== 0)
+    throw new Error(`attention-decode: ${invocations} invocations are not whole subgroups of ${subgroupSize}`);
+  if (subgroupSize === undefined && (unroll !== 1 || loads !== undefined))
+    throw new Error('attention-decode: only the subgroup form unrolls and chooses its loads');
 }
 
 function partsOf(variant: AttentionDecodeVariant) {
@@ -66,13 +78,23 @@ function partsOf(variant: AttentionDecodeVariant) {
 }
 
 /** The most heads of a group, up to `most`, that a variant can take into one workgroup with `bytes` of memory. */
-export function decodeQueryHeads(variant: Omit<AttentionDecodeVariant, 'queryHeads'>, { most, bytes }: { readonly most: number; readonly bytes: number }): number {
+export function decodeQueryHeads(
+  variant: Omit<AttentionDecodeVariant, 'queryHeads'>,
+  { most, bytes }: { readonly most: number; readonly bytes: number },
+): number {
   const { group } = attentionSizes(variant.shape);
   for (let queryHeads = Math.min(most, group); queryHeads > 0; queryHeads--) {
     const wanted = { ...variant, queryHeads };
-    if (group % queryHeads === 0 && (variant.subgroupSize !== undefined || hasInvocationsFor(wanted)) && partsOf(wanted).workgroupBytes <= bytes) return queryHeads;
+    if (
+      group % queryHeads === 0 &&
+      (variant.subgroupSize !== undefined || hasInvocationsFor(wanted)) &&
+      partsOf(wanted).workgroupBytes <= bytes
+    )
+      return queryHeads;
   }
-  throw new Error(`attention-decode: a head of ${variant.shape.headDim} does not fit ${variant.invocations} invocations and ${bytes} bytes`);
+  throw new Error(
+    `attention-decode: a head of ${variant.shape.headDim} does not fit ${variant.invocations} invocations and ${bytes} bytes`,
+  );
 }
 
 export function attentionDecodeKernel(variant: AttentionDecodeVariant): Kernel {
@@ -80,7 +102,12 @@ export function attentionDecodeKernel(variant: AttentionDecodeVariant): Kernel {
   const { shape, splits, subgroupSize, invocations } = variant;
   const { form, finish, workgroupBytes } = partsOf(variant);
   const partials: Binding = { name: 'partials', access: 'write', type: 'array<vec4<f32>>' };
-  const bindings = [...headBindings(shape, ['q', 'k', 'v']), ...ROW_BINDINGS, kvBinding(shape, 'write'), ...(splits ? [partials] : attentionOutputBindings(shape))];
+  const bindings = [
+    ...headBindings(shape, ['q', 'k', 'v']),
+    ...ROW_BINDINGS,
+    kvBinding(shape, 'write'),
+    ...(splits ? [partials] : attentionOutputBindings(shape)),
+  ];
   const needs = { subgroupSize };
   const wgsl = `${kernelHeader(bindings, needs)}
 ${headFunctions(shape, ['q', 'k'])}
@@ -104,7 +131,8 @@ ${finish.body}
 /** Which head and keys are this workgroup's. All of it is uniform. */
 function rangeText({ shape, queryHeads, splits }: AttentionDecodeVariant): string {
   const { group } = attentionSizes(shape);
-  const [oldest, first] = shape.window === undefined ? ['', ''] : [`  let oldestKey = position - ${keysBefore(shape, 'position')};\n`, 'oldestKey + '];
+  const [oldest, first] =
+    shape.window === undefined ? ['', ''] : [`  let oldestKey = position - ${keysBefore(shape, 'position')};\n`, 'oldestKey + '];
   const range = splits
     ? `${oldest}  let splitKeys = ${keysOfSplit(splits, keysBefore(shape, 'position'))};
   let firstKey = ${first}workgroup.y * splitKeys;

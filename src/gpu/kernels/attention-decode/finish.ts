@@ -28,7 +28,11 @@ export function finishText(variant: AttentionDecodeVariant, slices: number): Fin
 ${splits ? partialStore(variant) : rounds ? '      finished[output] = total / weight;' : `      y[(row * ${shape.heads}u + firstHead) * ${quads}u + output] = total / weight;`}
     }
   }${rounds ? roundedStore(variant) : ''}`;
-  return { memory: rounds ? `var<workgroup> finished: array<vec4<f32>, ${outputs}>;` : '', workgroupBytes: rounds ? outputs * 16 : 0, body };
+  return {
+    memory: rounds ? `var<workgroup> finished: array<vec4<f32>, ${outputs}>;` : '',
+    workgroupBytes: rounds ? outputs * 16 : 0,
+    body,
+  };
 }
 
 function partialStore({ shape, splits }: AttentionDecodeVariant): string {

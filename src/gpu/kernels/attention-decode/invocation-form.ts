@@ -2,7 +2,17 @@
  * Decode attention without subgroups, for software adapters and browsers that have none: blocks of as many keys as there are
  * invocations; each scores one key for all heads, then each owns one chunk of one head and adds up values over a slice of the keys.
  */
-import { LOWEST_MAX, attentionSizes, chunkOf, chunkQuads, dividedBy, headSource, remainderOf, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
+import {
+  LOWEST_MAX,
+  attentionSizes,
+  chunkOf,
+  chunkQuads,
+  dividedBy,
+  headSource,
+  remainderOf,
+  scoreScale,
+  valuesAfterKeys,
+} from '../../attention-shape.ts';
 import type { AttentionDecodeVariant, DecodeForm } from './attention-decode.ts';
 
 /** Ranges of a block's keys whose maxima are taken in parallel. */
@@ -31,7 +41,9 @@ function placesOf(variant: AttentionDecodeVariant): Places {
   const { queryHeads, invocations } = variant;
   const owned = queryHeads * chunks;
   if (!hasInvocationsFor(variant)) {
-    throw new Error(`attention-decode: ${invocations} invocations are too few for ${queryHeads} heads of ${variant.shape.headDim} at a time, or no multiple of ${MAX_RANGES}`);
+    throw new Error(
+      `attention-decode: ${invocations} invocations are too few for ${queryHeads} heads of ${variant.shape.headDim} at a time, or no multiple of ${MAX_RANGES}`,
+    );
   }
   return { variant, owned, slices: Math.floor(invocations / owned), heads: upTo(queryHeads), w: upTo(quadsOfChunk) };
 }

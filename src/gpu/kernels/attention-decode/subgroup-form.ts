@@ -4,7 +4,17 @@
  * `unroll` keys, and the sets are merged at the end. The keys that a subgroup has in flight, its batch, are neighbours: where none can
  * straddle two pages, a page number is read once a batch, and before it is wanted.
  */
-import { LOWEST_MAX, MASKED_SCORE, attentionSizes, chunkOf, chunkQuads, headSource, kvElement, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
+import {
+  LOWEST_MAX,
+  MASKED_SCORE,
+  attentionSizes,
+  chunkOf,
+  chunkQuads,
+  headSource,
+  kvElement,
+  scoreScale,
+  valuesAfterKeys,
+} from '../../attention-shape.ts';
 import { inverseRms } from '../../wgsl/head-preparation.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import type { AttentionDecodeVariant, DecodeForm } from './attention-decode.ts';
@@ -62,7 +72,16 @@ var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> maxima: array<f32, ${merged}>;
 var<workgroup> highest: array<f32, ${queryHeads}>;`,
     workgroupBytes: 16 * paddedQuads * (queryHeads + 1 + merged) + 8 * merged,
-    body: [placeText(lanes), firstLoads(lanes), newValueText(lanes), prepareText(lanes), newKeyText(lanes), loopText(lanes), mergeLanesText(lanes), mergeSubgroupsText(lanes)].join('\n'),
+    body: [
+      placeText(lanes),
+      firstLoads(lanes),
+      newValueText(lanes),
+      prepareText(lanes),
+      newKeyText(lanes),
+      loopText(lanes),
+      mergeLanesText(lanes),
+      mergeSubgroupsText(lanes),
+    ].join('\n'),
     slices: subgroups,
   };
 }
@@ -184,9 +203,11 @@ function newValueText(lanes: Lanes): string {
   const { quads, paddedQuads } = attentionSizes(shape);
   const quad = quadText(lanes);
   const v = headSource(shape, 'v');
-  return each([c, w], (i, j) => (paddedQuads === quads
-    ? `  let value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]);`
-    : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]); }`));
+  return each([c, w], (i, j) =>
+    paddedQuads === quads
+      ? `  let value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]);`
+      : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]); }`,
+  );
 }
 
 /** The new key is where the softmax of the first set of lanes begins, all others begin empty. And it goes to the cache. */
@@ -236,11 +257,17 @@ ${each([c, w], (i, j) => `    y${m}_${i}_${j} *= fade${m};`)}`);
 
 function loopText(lanes: Lanes): string {
   const { variant: { shape, loads = 'refilled' }, h, u, c, w } = lanes;
-  const sums = each([u], (n) => `${quadsText(shape, c, `v${n}`)}\n${each([h, c, w], (m, i, j) => `    y${m}_${i}_${j} += p${m}_${n} * v${n}_${i}_${j};`)}`);
+  const sums = each(
+    [u],
+    (n) => `${quadsText(shape, c, `v${n}`)}\n${each([h, c, w], (m, i, j) => `    y${m}_${i}_${j} += p${m}_${n} * v${n}_${i}_${j};`)}`,
+  );
   const { places, keys, values } = loadText(lanes, { at: 'block + 1u', prefix: loads === 'ahead' ? 'next_' : '' });
   const whereNext = (...texts: readonly string[]) => `    if (hasNext) {\n${texts.join('\n')}\n    }`;
   const taken = each([u, c], (n, i) => `    k${n}_${i} = next_k${n}_${i};\n    v${n}_${i} = next_v${n}_${i};`);
-  const declared = each([u, c], (n, i) => `    var next_k${n}_${i} = ${kvElement(shape)}();\n    var next_v${n}_${i} = ${kvElement(shape)}();`);
+  const declared = each(
+    [u, c],
+    (n, i) => `    var next_k${n}_${i} = ${kvElement(shape)}();\n    var next_v${n}_${i} = ${kvElement(shape)}();`,
+  );
   const [before, between, after] = {
     together: ['', '', whereNext(places, keys, values)],
     refilled: ['', whereNext(places, keys), whereNext(values)],

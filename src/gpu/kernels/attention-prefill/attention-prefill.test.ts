@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
-import { ATTENTION_TOLERANCE, compareAttention, expectedAttention, makeAttentionCase, shapeOf, withRowsWritten } from '../../../../test/gpu/attention-case.ts';
+import {
+  ATTENTION_TOLERANCE, compareAttention, expectedAttention, makeAttentionCase, shapeOf, withRowsWritten,
+} from '../../../../test/gpu/attention-case.ts';
 import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
@@ -18,20 +20,38 @@ const SHORT: readonly CaseSequence[] = [{ start: 20, rows: 13 }, { start: 0, row
 const SMALL: Tile = { tileRows: 8, tileKeys: 8, invocations: 8 };
 
 const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences: readonly CaseSequence[], tiles: readonly Tile[]])[] = [
-  ['headDim 16, groups of 2', shapeOf({}), MIXED, [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }]],
+  [
+    'headDim 16, groups of 2', shapeOf({}), MIXED,
+    [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }],
+  ],
   ['headDim 16, f16, no norm', shapeOf({ kv: 'f16', q: { rotaryDim: 16 } }), MIXED, [SMALL]],
   ['headDim 16, f16, fewer invocations than rows', shapeOf({ kv: 'f16' }), MIXED, [{ tileRows: 32, tileKeys: 8, invocations: 16 }]],
-  ['headDim 20, chunks that invocations do not divide', shapeOf({ headDim: 20, heads: 3, kvHeads: 1 }), MIXED, [SMALL, { tileRows: 8, tileKeys: 16, invocations: 16 }]],
+  [
+    'headDim 20, chunks that invocations do not divide', shapeOf({ headDim: 20, heads: 3, kvHeads: 1 }), MIXED,
+    [SMALL, { tileRows: 8, tileKeys: 16, invocations: 16 }],
+  ],
   ['headDim 20 padded, f16', shapeOf({ headDim: 20, kv: 'f16', heads: 2 }), MIXED, [SMALL]],
   ['separate, no rope', shapeOf({ input: 'separate', q: { norm, rotaryDim: 0 } }), SHORT, [SMALL]],
-  ['an odd rotary part, neither norm, pages of 12', shapeOf({ pageTokens: 12, q: { rotaryDim: 10 }, k: { rotaryDim: 10 } }), SHORT, [SMALL]],
-  ['a window of 10', shapeOf({ window: 10 }), MIXED, [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }]],
+  [
+    'an odd rotary part, neither norm, pages of 12',
+    shapeOf({ pageTokens: 12, q: { rotaryDim: 10 }, k: { rotaryDim: 10 } }), SHORT, [SMALL],
+  ],
+  [
+    'a window of 10', shapeOf({ window: 10 }), MIXED,
+    [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }],
+  ],
   ['a window of 1, f16', shapeOf({ window: 1, kv: 'f16' }), MIXED, [SMALL]],
   ['a window of 40, longer than most', shapeOf({ window: 40 }), [...MIXED, { start: 90, rows: 30 }], [SMALL]],
-  ['both directions', shapeOf({ causal: false }), MIXED, [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }]],
+  [
+    'both directions', shapeOf({ causal: false }), MIXED,
+    [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }],
+  ],
   ['both directions, f16, q8', shapeOf({ causal: false, kv: 'f16', output: 'q8' }), SHORT, [SMALL]],
   ['q8', shapeOf({ output: 'q8', headDim: 32, heads: 8, kvHeads: 1 }), SHORT, [SMALL]],
-  ['q8, f16 with tiles of more chunks than invocations', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 2 }), SHORT, [{ tileRows: 16, tileKeys: 16, invocations: 16 }]],
+  [
+    'q8, f16 with tiles of more chunks than invocations', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 2 }),
+    SHORT, [{ tileRows: 16, tileKeys: 16, invocations: 16 }],
+  ],
 ];
 
 describe('attention-prefill', () => {
@@ -41,27 +61,40 @@ describe('attention-prefill', () => {
   });
   afterAll(() => test.close());
 
-  async function prefill(problem: AttentionCase, variant: AttentionPrefillVariant, sequences = problem.sequences): Promise<Map<string, BufferData>> {
+  async function prefill(
+    problem: AttentionCase, variant: AttentionPrefillVariant, sequences = problem.sequences,
+  ): Promise<Map<string, BufferData>> {
     const tiles = attentionTiles(sequences, variant.tileRows);
-    return await test.run({ kernel: attentionPrefillKernel(variant), workgroups: attentionPrefillWorkgroups(variant, { tiles: tiles.length / 4 }), buffers: { ...problem.buffers, tiles } });
+    return await test.run({
+      kernel: attentionPrefillKernel(variant),
+      workgroups: attentionPrefillWorkgroups(variant, { tiles: tiles.length / 4 }),
+      buffers: { ...problem.buffers, tiles },
+    });
   }
 
   function compare(problem: AttentionCase, out: Map<string, BufferData>): string | undefined {
     const { shape, rows, buffers } = problem;
     const want = expectedAttention(problem, buffers['kv'] as BufferData);
     if (shape.output === 'f32') return compareAttention(out.get('y') as BufferData, want);
-    const got = { rows, width: shape.heads * shape.headDim, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
+    const got = {
+      rows, width: shape.heads * shape.headDim, codes: out.get('yCodes') as Uint32Array,
+      stats: out.get('yStats') as Float32Array,
+    };
     return compareQ8(got, want, { error: () => ATTENTION_TOLERANCE });
   }
 
   for (const [name, shape, sequences, tiles] of CASES) {
-    it.each(tiles.map((tile) => [`${name}: ${tile.tileRows} rows, ${tile.tileKeys} keys, ${tile.invocations} invocations`, tile] as const))('%s', async (_, tile) => {
+    it.each(tiles.map((tile) => [
+      `${name}: ${tile.tileRows} rows, ${tile.tileKeys} keys, ${tile.invocations} invocations`, tile,
+    ] as const))('%s', async (_, tile) => {
       const problem = withRowsWritten(makeAttentionCase(shape, sequences));
       expect(compare(problem, await prefill(problem, { shape, ...tile }))).toBeUndefined();
     });
   }
 
-  it.each([[64, 'f32'], [64, 'f16'], [128, 'f32'], [128, 'f16']] as const)('the tile for software adapters, headDim %i, %s', async (headDim, kv) => {
+  it.each([
+    [64, 'f32'], [64, 'f16'], [128, 'f32'], [128, 'f16'],
+  ] as const)('the tile for software adapters, headDim %i, %s', async (headDim, kv) => {
     const shape = shapeOf({ headDim, kv, heads: 2, kvHeads: 1 });
     const variant = attentionPrefillVariant(shape, { invocations: 64, bytes: 16384 });
     expect(attentionPrefillKernel(variant).workgroupBytes).toBeLessThanOrEqual(16384);
@@ -77,7 +110,10 @@ describe('attention-prefill', () => {
     const inputs = shape.heads + 2 * shape.kvHeads;
     for (const [start, rows] of [[0, 7], [7, 30], [37, 13]] as const) {
       const cut = (name: string, width: number) => (whole.buffers[name] as BufferData).slice(start * width, (start + rows) * width);
-      const part = { ...whole, buffers: { ...whole.buffers, qkv: cut('qkv', inputs * shape.headDim), y: new Float32Array(rows * shape.heads * shape.headDim) } };
+      const part = {
+        ...whole,
+        buffers: { ...whole.buffers, qkv: cut('qkv', inputs * shape.headDim), y: new Float32Array(rows * shape.heads * shape.headDim) },
+      };
       const got = (await prefill(part, variant, [{ start, rows }])).get('y') as BufferData;
       expect(got).toEqual(all.slice(start * shape.heads * shape.headDim, (start + rows) * shape.heads * shape.headDim));
     }
@@ -91,7 +127,9 @@ describe('attention-prefill', () => {
   });
 
   it('cuts tiles where sequences end', () => {
-    expect([...attentionTiles([{ start: 3, rows: 5 }, { start: 0, rows: 1 }, { start: 9, rows: 4 }], 4)]).toEqual([0, 4, 0, 3, 4, 1, 0, 7, 5, 1, 1, 0, 6, 4, 2, 9]);
+    expect([
+      ...attentionTiles([{ start: 3, rows: 5 }, { start: 0, rows: 1 }, { start: 9, rows: 4 }], 4),
+    ]).toEqual([0, 4, 0, 3, 4, 1, 0, 7, 5, 1, 1, 0, 6, 4, 2, 9]);
   });
 
   it('chooses the first tile of its list that fits, for headDim 128', () => {

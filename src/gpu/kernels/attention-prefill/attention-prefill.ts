@@ -5,7 +5,15 @@
  * Bindings: `qkv` or `q`; `rope`, `qGain`, `pageTable`, `tiles` (attention-tiles.ts), `kv`; out `y`, or `yCodes` and `yStats`.
  */
 import {
-  PAGE_TABLE, attentionOutputBindings, attentionOutputFunctions, attentionSizes, headBindings, headFunctions, kvBinding, kvElement, kvFunctions,
+  PAGE_TABLE,
+  attentionOutputBindings,
+  attentionOutputFunctions,
+  attentionSizes,
+  headBindings,
+  headFunctions,
+  kvBinding,
+  kvElement,
+  kvFunctions,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey } from '../../kernel.ts';
@@ -48,16 +56,35 @@ export function prefillTileBytes(variant: AttentionPrefillVariant): number {
 }
 
 /** Rows and keys of tiles to choose from, the fastest first, as an H100 ordered them at 512 and 4,096 rows (docs/experiments.md). */
-const TILES: readonly (readonly [rows: number, keys: number])[] = [[32, 64], [16, 32], [64, 32], [32, 32], [64, 16], [32, 16], [16, 16], [8, 32], [8, 16], [4, 16], [16, 8], [8, 8], [4, 8]];
+const TILES: readonly (readonly [rows: number, keys: number])[] = [
+  [32, 64],
+  [16, 32],
+  [64, 32],
+  [32, 32],
+  [64, 16],
+  [32, 16],
+  [16, 16],
+  [8, 32],
+  [8, 16],
+  [4, 16],
+  [16, 8],
+  [8, 8],
+  [4, 8],
+];
 
 /**
  * The best tile that fits: up to `invocations` a workgroup and `bytes` of its memory. Where any fits so, an invocation has two
  * keys or more, since each row of q that it reads then serves all of them.
  */
-export function attentionPrefillVariant(shape: AttentionShape, limits: { readonly invocations: number; readonly bytes: number }): AttentionPrefillVariant {
+export function attentionPrefillVariant(
+  shape: AttentionShape,
+  limits: { readonly invocations: number; readonly bytes: number },
+): AttentionPrefillVariant {
   const columns = Math.min(16, 1 << Math.floor(Math.log2(attentionSizes(shape).chunks)));
   const tiles = TILES.map(([tileRows, tileKeys]) => ({ shape, tileRows, tileKeys, invocations: (tileRows / 4) * columns }));
-  const fitting = tiles.filter((tile) => tile.tileKeys % columns === 0 && tile.invocations <= limits.invocations && prefillTileBytes(tile) <= limits.bytes);
+  const fitting = tiles.filter(
+    (tile) => tile.tileKeys % columns === 0 && tile.invocations <= limits.invocations && prefillTileBytes(tile) <= limits.bytes,
+  );
   const chosen = fitting.find(({ tileKeys }) => tileKeys >= 2 * columns) ?? fitting[0];
   if (chosen === undefined) throw new Error(`attention-prefill: no tile of headDim ${shape.headDim} fits ${limits.bytes} bytes`);
   return chosen;
@@ -83,7 +110,15 @@ ${prefillBody(tile)}
 }
 `;
   const label = `attention-prefill ${shape.kv} [${shape.heads}/${shape.kvHeads}, ${shape.headDim}] ${tileRows}x${tileKeys}`;
-  return { key: kernelKey('attention-prefill', variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes: prefillTileBytes(variant), needs: {} };
+  return {
+    key: kernelKey('attention-prefill', variant),
+    label,
+    wgsl,
+    bindings,
+    workgroupSize: invocations,
+    workgroupBytes: prefillTileBytes(variant),
+    needs: {},
+  };
 }
 
 /** `tiles` must be the number of tiles exactly. */

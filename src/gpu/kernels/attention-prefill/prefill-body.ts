@@ -1,5 +1,16 @@
 /** The statements of attention-prefill. Names: `r` rows of an invocation, `j` its keys, `c` its chunks of values, `w` quads of a chunk. */
-import { LOWEST_MAX, MASKED_SCORE, attentionSizes, chunkQuads, dividedBy, headQuadAt, keysBefore, remainderOf, scoreScale, valuesAfterKeys } from '../../attention-shape.ts';
+import {
+  LOWEST_MAX,
+  MASKED_SCORE,
+  attentionSizes,
+  chunkQuads,
+  dividedBy,
+  headQuadAt,
+  keysBefore,
+  remainderOf,
+  scoreScale,
+  valuesAfterKeys,
+} from '../../attention-shape.ts';
 import type { PrefillTile } from './attention-prefill.ts';
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
@@ -147,7 +158,9 @@ function outputText(tile: PrefillTile, c: readonly number[]): string {
   const store = (r: number, n: number, i: number) => {
     const quad = `(column + ${n * columns}u) * ${quadsOfChunk}u + ${i}u`;
     const value = `y${r}_${n}_${i} / weight.${LANES[r]}`;
-    const target = isRounded ? `queries[(rowGroup * 4u + ${r}u) * ${paddedQuads}u + ${quad}]` : `y[((tile.x + rowGroup * 4u + ${r}u) * ${shape.heads}u + head) * ${quads}u + ${quad}]`;
+    const target = isRounded
+      ? `queries[(rowGroup * 4u + ${r}u) * ${paddedQuads}u + ${quad}]`
+      : `y[((tile.x + rowGroup * 4u + ${r}u) * ${shape.heads}u + head) * ${quads}u + ${quad}]`;
     const needsGuard = (n + 1) * columns > chunks || paddedQuads > quads;
     const guards = [...(isRounded ? [] : [`rowGroup * 4u + ${r}u < tile.y`]), ...(needsGuard ? [`${quad} < ${quads}u`] : [])];
     return guards.length === 0 ? `  ${target} = ${value};` : `  if (${guards.join(' && ')}) { ${target} = ${value}; }`;

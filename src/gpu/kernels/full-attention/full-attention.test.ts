@@ -15,8 +15,13 @@ describe('full attention', () => {
 
   const square = (heads: number, kvHeads: number, dim: number) => ({ heads, kvHeads, keyDim: dim, valueDim: dim });
   it.each([
-    [square(1, 1, 1), 1, 1], [square(4, 2, 16), 3, 5], [square(6, 6, 64), 2, 64], [square(4, 1, 20), 5, 65],
-    [{ heads: 2, kvHeads: 2, keyDim: 24, valueDim: 80 }, 7, 200], [{ heads: 3, kvHeads: 1, keyDim: 40, valueDim: 7 }, 4, 130], [square(2, 1, 8), 3, 0],
+    [square(1, 1, 1), 1, 1],
+    [square(4, 2, 16), 3, 5],
+    [square(6, 6, 64), 2, 64],
+    [square(4, 1, 20), 5, 65],
+    [{ heads: 2, kvHeads: 2, keyDim: 24, valueDim: 80 }, 7, 200],
+    [{ heads: 3, kvHeads: 1, keyDim: 40, valueDim: 7 }, 4, 130],
+    [square(2, 1, 8), 3, 0],
   ])('%j, %i rows over %i keys', async (heads, rows, keys) => {
     const shape = { ...heads, scale: heads.keyDim ** -0.5 };
     const random = randomSource(rows * 1000 + keys);
@@ -28,9 +33,14 @@ describe('full attention', () => {
     const y = new Float32Array((rows + 1) * shape.heads * shape.valueDim).fill(9);
     const variant = { ...shape, invocations: 64 };
     const buffers = { q, k, v, y, step: stepOf(rows), keys: stepOf(keys) };
-    const out = (await test.run({ kernel: fullAttentionKernel(variant), workgroups: fullAttentionWorkgroups(variant, rows), buffers })).get('y') as Float32Array;
+    const out = (
+      await test.run({ kernel: fullAttentionKernel(variant), workgroups: fullAttentionWorkgroups(variant, rows), buffers })
+    ).get('y') as Float32Array;
     const seen = <Values extends Float32Array>(values: Values, width: number) => Float64Array.from(values.subarray(0, keys * width));
-    const want = fullAttention([Float64Array.from(q), seen(k, shape.kvHeads * shape.keyDim), seen(v, shape.kvHeads * shape.valueDim)], shape);
+    const want = fullAttention(
+      [Float64Array.from(q), seen(k, shape.kvHeads * shape.keyDim), seen(v, shape.kvHeads * shape.valueDim)],
+      shape,
+    );
     want.forEach((value, i) => expect(Math.abs(out[i]! - value)).toBeLessThan(2e-5));
     expect([...out.subarray(want.length)].every((value) => value === 9)).toBe(true);
   });

@@ -27,7 +27,13 @@ describe('gather', () => {
     const y = new Float32Array((indices.length + 1) * width).fill(9);
     const step = stepOf(indices.length);
     const workgroups = gatherWorkgroups(variant, indices.length);
-    const out = await test.run({ kernel: gatherKernel(variant), workgroups, buffers: { x, outIndices: Uint32Array.from(indices), y, step } });
-    expect(out.get('y')).toEqual(y.map((old, i) => (i < indices.length * width ? x[indices[Math.floor(i / width)]! * width + (i % width)]! : old)));
+    const out = await test.run({
+      kernel: gatherKernel(variant),
+      workgroups,
+      buffers: { x, outIndices: Uint32Array.from(indices), y, step },
+    });
+    expect(out.get('y')).toEqual(
+      y.map((old, i) => (i < indices.length * width ? x[indices[Math.floor(i / width)]! * width + (i % width)]! : old)),
+    );
   });
 });

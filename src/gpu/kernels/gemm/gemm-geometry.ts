@@ -47,7 +47,8 @@ function check(variant: GemmVariant): void {
   };
   if ((arithmetic === 'f32') !== (shape.input === 'f32')) fail(`${arithmetic} arithmetic does not take ${shape.input} input`);
   if (tileCols % 32 !== 0 || tileCols > 256) fail(`tiles of ${tileCols} columns; need a multiple of 32`);
-  if (rowsPerInvocation % 4 !== 0 || !isPowerOfTwo(tileRows / rowsPerInvocation)) fail(`tiles of ${tileRows} rows, ${rowsPerInvocation} an invocation`);
+  if (rowsPerInvocation % 4 !== 0 || !isPowerOfTwo(tileRows / rowsPerInvocation))
+    fail(`tiles of ${tileRows} rows, ${rowsPerInvocation} an invocation`);
   if (!(arithmetic === 'int8' ? [32, 64, 128] : [16, 32]).includes(tileDepth)) fail(`tiles ${tileDepth} deep in ${arithmetic}`);
   if (shape.gated && (shape.parts.length !== 1 || shape.residual)) fail('a gated product has one part and no residual');
   if (shape.gated && shape.parts[0]!.rows % (2 * INTERLEAVE_ROWS) !== 0) fail(`a gated part of ${shape.parts[0]!.rows} rows`);

@@ -62,8 +62,27 @@ describe('gemm', () => {
     });
 
     it('parts of several types, whose rows end inside a tile', async () => {
-      await check({ tiling, parts: [{ type: 'q4_k', rows: 53 }, { type: 'q8_0', rows: 71 }, { type: 'q4_0', rows: 5 }], cols: 512, xRows: 9, bias: true });
-      await check({ tiling: { ...tiling, tileCols: 64 }, parts: [{ type: 'q4_k', rows: 80 }, { type: 'q6_k', rows: 48 }], cols: 256, xRows: 11, outputs: q8 });
+      await check({
+        tiling,
+        parts: [
+          { type: 'q4_k', rows: 53 },
+          { type: 'q8_0', rows: 71 },
+          { type: 'q4_0', rows: 5 },
+        ],
+        cols: 512,
+        xRows: 9,
+        bias: true,
+      });
+      await check({
+        tiling: { ...tiling, tileCols: 64 },
+        parts: [
+          { type: 'q4_k', rows: 80 },
+          { type: 'q6_k', rows: 48 },
+        ],
+        cols: 256,
+        xRows: 11,
+        outputs: q8,
+      });
     });
 
     it('one column, one row', async () => {

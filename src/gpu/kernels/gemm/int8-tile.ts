@@ -81,7 +81,8 @@ export function int8Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileAr
   return {
     declarations: [CODES_STRUCT, text, ...parts.map((part, n) => weightCodeFunctions(part, n, cols))].join('\n'),
     workgroupBytes: bytes,
-    fetched: (u) => `codes${u}: Codes, scales${u}: vec2<f32>,${hasMinimum ? ` offset${u}: f32,` : ''}${hasNorm ? ` share${u}: vec2<f32>,` : ''}`,
+    fetched: (u) =>
+      `codes${u}: Codes, scales${u}: vec2<f32>,${hasMinimum ? ` offset${u}: f32,` : ''}${hasNorm ? ` share${u}: vec2<f32>,` : ''}`,
     fetchX: (u) => `let at = row * ${2 * pairs}u + 2u * unit;
 f.codes${u} = Codes(xCodes[at], xCodes[at + 1u]);
 let stat = row * ${3 * pairs}u + unit;

@@ -53,9 +53,12 @@ export function activationsFunction(context: PartContext): string {
   const gained = quads.map(({ at }, q) => {
     const value = shape.norm ? `r${q} * gainQuad(0u, first + ${at}u)` : `r${q}`;
     // Sums are of the rounded values, as their offsets are in the products of rounded values.
-    return halfX ? `let h${q} = vec4<f16>(clamp(${value}, vec4<f32>(-65504.0), vec4<f32>(65504.0)));\n  let g${q} = vec4<f32>(h${q});` : `let g${q} = ${value};`;
+    return halfX
+      ? `let h${q} = vec4<f16>(clamp(${value}, vec4<f32>(-65504.0), vec4<f32>(65504.0)));\n  let g${q} = vec4<f32>(h${q});`
+      : `let g${q} = ${value};`;
   });
-  const sum = (wanted: 0 | 1) => quads.flatMap(({ half }, q) => (half === wanted ? [`g${q}`] : [])).reduce((text, g) => (text === '' ? g : `${text} + ${g}`), '');
+  const sum = (wanted: 0 | 1) =>
+    quads.flatMap(({ half }, q) => (half === wanted ? [`g${q}`] : [])).reduce((text, g) => (text === '' ? g : `${text} + ${g}`), '');
   const squares = shape.norm ? quads.slice(1).reduce((text, _, q) => `fma(r${q + 1}, r${q + 1}, ${text})`, 'r0 * r0') : '';
   const scaled = quads.map(({ position }, q) => {
     const factors = form.prescale({ ...field, position });

@@ -40,7 +40,8 @@ function shifted(word: string, left: number): string {
 const fromHalves = (even: string, odd: string) => `interleaved(unpack2x16float(${even}), unpack2x16float(${odd}))`;
 
 /** Used by the quads of `half` and `subnormal`. */
-export const INTERLEAVED_FUNCTION = 'fn interleaved(even: vec2<f32>, odd: vec2<f32>) -> vec4<f32> { return vec4<f32>(even.x, odd.x, even.y, odd.y); }';
+export const INTERLEAVED_FUNCTION =
+  'fn interleaved(even: vec2<f32>, odd: vec2<f32>) -> vec4<f32> { return vec4<f32>(even.x, odd.x, even.y, odd.y); }';
 
 const zeroPoint = ({ bits, signed }: Pick<CodeField, 'bits' | 'signed'>) => (signed ? 2 ** (bits - 1) : 0);
 

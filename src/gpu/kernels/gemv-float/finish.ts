@@ -45,7 +45,12 @@ fn total(sum: u32, team: u32) -> f32 {
 }
 
 /** Arguments of `finish` after its place, each sum as `sum` names it. */
-function finishArguments(variant: GemvFloatVariant, i: number | string, c: number | string, sum: (column: number | string, row: number | string) => string): string {
+function finishArguments(
+  variant: GemvFloatVariant,
+  i: number | string,
+  c: number | string,
+  sum: (column: number | string, row: number | string) => string,
+): string {
   const { shape, rowsPerTeam } = variant;
   const second = typeof i === 'number' ? i + rowsPerTeam : `${i} + ${rowsPerTeam}u`;
   return [sum(c, i), ...(shape.gated ? [sum(c, second)] : []), ...(shape.norm ? [sum(c, 'squares')] : [])].join(', ');

@@ -13,17 +13,29 @@ describe('gemvFloatKernel by shape', () => {
 
   it.each([5, 16, 33])('pairs %s rows of gate and up', async (rows) => {
     await checkGemvFloat(device, variantOf({ cols: 32, parts: [{ type: 'q8_0', rows: 2 * rows }], gated: 'silu', bias: true }));
-    await checkGemvFloat(device, variantOf({ cols: 32, parts: [{ type: 'f16', rows: 2 * rows }], gated: 'silu' }, { ...WORKGROUP, batch: 2 }));
+    await checkGemvFloat(
+      device,
+      variantOf({ cols: 32, parts: [{ type: 'f16', rows: 2 * rows }], gated: 'silu' }, { ...WORKGROUP, batch: 2 }),
+    );
   });
 
-  it.each([['q4_k', 'q6_k'], ['q8_0', 'q4_0', 'f32'], ['f16', 'bf16', 'q4_k']] as const)('parts of different types: $0, $1', async (...types) => {
+  it.each([
+    ['q4_k', 'q6_k'],
+    ['q8_0', 'q4_0', 'f32'],
+    ['f16', 'bf16', 'q4_k'],
+  ] as const)('parts of different types: $0, $1', async (...types) => {
     const parts = types.filter((type) => type !== undefined).map((type, n) => ({ type, rows: 11 + 6 * n }));
     const shape = { parts, norm: { eps: 1e-5 }, residual: true, bias: true };
     for (const team of TEAMS) await checkGemvFloat(device, variantOf(shape, { ...team, rowsPerTeam: 1 }));
     await checkGemvFloat(device, variantOf(shape, { batch: 2, rowsPerTeam: 1 }));
   });
 
-  it.each([{ ...SUBGROUP, batch: 2 }, { ...WORKGROUP, rowsPerTeam: 1, batch: 4 }, { ...NONE, batch: 8 }, { ...SUBGROUP, rowsPerTeam: 1, batch: 8 }] as const)('$reduction: some columns of $batch, and more than $batch', async ({ batch, ...team }) => {
+  it.each([
+    { ...SUBGROUP, batch: 2 },
+    { ...WORKGROUP, rowsPerTeam: 1, batch: 4 },
+    { ...NONE, batch: 8 },
+    { ...SUBGROUP, rowsPerTeam: 1, batch: 8 },
+  ] as const)('$reduction: some columns of $batch, and more than $batch', async ({ batch, ...team }) => {
     const variant = variantOf({ cols: 32 }, { ...team, batch });
     for (const xRows of [1, 2 * batch - 1]) await checkGemvFloat(device, variant, { xRows, maxRows: 2 * batch + 1 });
   });
@@ -46,6 +58,8 @@ describe('gemvFloatKernel by shape', () => {
     expect(() => gemvFloatKernel(variantOf({ outputs: { f32: true, q8: { norm: undefined } } }))).toThrow('f32 only');
     expect(() => gemvFloatKernel(variantOf({ gated: 'silu', residual: true, parts: [{ type: 'f32', rows: 32 }] }))).toThrow('gated');
     expect(() => gemvFloatKernel(variantOf({}, { reduction: 'none' }))).toThrow('lanes');
-    expect(() => gemvFloatKernel(variantOf({}, { ...WORKGROUP, batch: 8, rowsPerTeam: 4, lanes: 32, teams: 8 }))).toThrow('workgroup memory');
+    expect(() => gemvFloatKernel(variantOf({}, { ...WORKGROUP, batch: 8, rowsPerTeam: 4, lanes: 32, teams: 8 }))).toThrow(
+      'workgroup memory',
+    );
   });
 });

@@ -22,7 +22,8 @@ describe('gemvFloatKernel', () => {
     });
 
     it.runIf(isQuantized(type))('codes through halves', async () => {
-      for (const arithmetic of ['half', 'subnormal'] as const) await checkGemvFloat(device, variantOf({ cols, parts: [{ type, rows: 9 }] }, { arithmetic }));
+      for (const arithmetic of ['half', 'subnormal'] as const)
+        await checkGemvFloat(device, variantOf({ cols, parts: [{ type, rows: 9 }] }, { arithmetic }));
     });
 
     it.runIf(isQuantized(type))('two lanes to a group', async () => {
@@ -32,16 +33,21 @@ describe('gemvFloatKernel', () => {
     });
 
     it.runIf(isQuantized(type))('x in f16, with f32 in its place', async () => {
-      await checkGemvFloat(device, variantOf({ cols, parts: [{ type, rows: 9 }] }, { arithmetic: 'f16', rowsPerTeam: 1 }), { xRows: 1, edit: withoutF16 });
+      await checkGemvFloat(device, variantOf({ cols, parts: [{ type, rows: 9 }] }, { arithmetic: 'f16', rowsPerTeam: 1 }), {
+        xRows: 1,
+        edit: withoutF16,
+      });
     });
 
     it.runIf(!isQuantized(type))('rows that end in the middle of 16 bytes', async () => {
-      for (const width of [6, 68]) await checkGemvFloat(device, variantOf({ cols: width, parts: [{ type, rows: 9 }], norm: { eps: 1e-5 } }, { batch: 2 }));
+      for (const width of [6, 68])
+        await checkGemvFloat(device, variantOf({ cols: width, parts: [{ type, rows: 9 }], norm: { eps: 1e-5 } }, { batch: 2 }));
     });
 
     it('several columns', async () => {
       const forms = isQuantized(type) ? (['integer', 'half', 'subnormal'] as const) : (['integer'] as const);
-      for (const arithmetic of forms) await checkGemvFloat(device, variantOf({ cols: least, parts: [{ type, rows: 7 }] }, { arithmetic, batch: 2, rowsPerTeam: 1 }));
+      for (const arithmetic of forms)
+        await checkGemvFloat(device, variantOf({ cols: least, parts: [{ type, rows: 7 }] }, { arithmetic, batch: 2, rowsPerTeam: 1 }));
     });
 
     it.each(TEAMS)('norm, bias and residual: $reduction', async (team) => {
@@ -50,7 +56,13 @@ describe('gemvFloatKernel', () => {
     });
 
     it.each(TEAMS)('pairs gate and up: $reduction', async (team) => {
-      await checkGemvFloat(device, variantOf({ cols: least, parts: [{ type, rows: 2 * 39 }], gated: 'silu', norm: { eps: 1e-6 }, bias: team.reduction === 'subgroup' }, { ...team, rowsPerTeam: team.reduction === 'none' ? 1 : 2 }));
+      await checkGemvFloat(
+        device,
+        variantOf(
+          { cols: least, parts: [{ type, rows: 2 * 39 }], gated: 'silu', norm: { eps: 1e-6 }, bias: team.reduction === 'subgroup' },
+          { ...team, rowsPerTeam: team.reduction === 'none' ? 1 : 2 },
+        ),
+      );
     });
   });
 });
@@ -65,12 +77,19 @@ describe('variants for devices that no test has', () => {
   it.each(WEIGHT_TYPES)('compiles %s with x in f16 and subgroups of 32', async (type) => {
     for (const batch of [1, 4] as const) {
       for (const gated of [false, 'silu'] as const) {
-        const variant = variantOf({ cols: 1024, parts: [{ type, rows: 64 }], gated, norm: { eps: 1e-6 } }, { arithmetic: 'f16', batch, lanes: 32, rowsPerTeam: 4, teams: 2, lanesPerGroup: batch === 1 && gated ? 2 : 1 });
+        const variant = variantOf(
+          { cols: 1024, parts: [{ type, rows: 64 }], gated, norm: { eps: 1e-6 } },
+          { arithmetic: 'f16', batch, lanes: 32, rowsPerTeam: 4, teams: 2, lanesPerGroup: batch === 1 && gated ? 2 : 1 },
+        );
         const kernel = gemvFloatKernel(variant);
         expect(kernel.needs.f16 === true).toBe(isQuantized(type) && batch === 1);
         const bytes = new Uint8Array(bytesOfElements(type, 64 * 1024));
         const f32 = new Float32Array(4096);
-        await device.run({ kernel, workgroups: gemvFloatWorkgroups(variant, batch), buffers: { ...packParts(variant.shape.parts, 1024, [bytes]), x: f32, gain: f32, y: f32, step: new Uint32Array(4) } });
+        await device.run({
+          kernel,
+          workgroups: gemvFloatWorkgroups(variant, batch),
+          buffers: { ...packParts(variant.shape.parts, 1024, [bytes]), x: f32, gain: f32, y: f32, step: new Uint32Array(4) },
+        });
       }
     }
   });

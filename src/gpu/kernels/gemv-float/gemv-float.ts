@@ -42,29 +42,50 @@ const MOST_WORKGROUP_BYTES = 16384;
 function checkVariant(variant: GemvFloatVariant): void {
   const { shape, reduction, lanes, teams, batch } = variant;
   const problem =
-    shape.input !== 'f32' ? `input is ${shape.input}, and it takes f32 only`
-    : shape.outputs.q8 || !shape.outputs.f32 ? 'it writes f32 only'
-    : shape.gated && (shape.parts.length !== 1 || shape.residual || totalRows(shape) % 2 !== 0) ? 'a gated product has one part of paired rows and no residual'
-    : (reduction === 'none') !== (lanes === 1) || (lanes & (lanes - 1)) !== 0 ? `${lanes} lanes do not suit reduction ${reduction}`
-    : batch > 1 && variant.lanesPerGroup === 2 ? 'lanes share a group for one column only'
-    : undefined;
+    shape.input !== 'f32'
+      ? `input is ${shape.input}, and it takes f32 only`
+      : shape.outputs.q8 || !shape.outputs.f32
+        ? 'it writes f32 only'
+        : shape.gated && (shape.parts.length !== 1 || shape.residual || totalRows(shape) % 2 !== 0)
+          ? 'a gated product has one part of paired rows and no residual'
+          : (reduction === 'none') !== (lanes === 1) || (lanes & (lanes - 1)) !== 0
+            ? `${lanes} lanes do not suit reduction ${reduction}`
+            : batch > 1 && variant.lanesPerGroup === 2
+              ? 'lanes share a group for one column only'
+              : undefined;
   if (problem !== undefined) throw new Error(`gemv-float: ${problem}`);
   const bytes = 4 * partialFloats(variant);
-  if (bytes > MOST_WORKGROUP_BYTES) throw new CapacityError(`gemv-float: ${bytes} bytes of workgroup memory for ${teams} teams of ${lanes}; at most ${MOST_WORKGROUP_BYTES}: use fewer teams, rows or columns.`);
+  if (bytes > MOST_WORKGROUP_BYTES)
+    throw new CapacityError(
+      `gemv-float: ${bytes} bytes of workgroup memory for ${teams} teams of ${lanes}; at most ${MOST_WORKGROUP_BYTES}: use fewer teams, rows or columns.`,
+    );
 }
 
 function contextOf(variant: GemvFloatVariant, n: number): PartContext {
   const { shape, arithmetic, batch } = variant;
   const format = packedFormatOf(shape.parts[n]!.type);
   const field = format.kind === 'blocks' ? { bits: format.codeBits, signed: format.signed } : { bits: 8 as const, signed: true };
-  return { n, shape, format, field, form: CODE_FORMS[arithmetic === 'f16' ? 'half' : arithmetic], halfX: arithmetic === 'f16' && batch === 1, lanesPerGroup: variant.lanesPerGroup ?? 1 };
+  return {
+    n,
+    shape,
+    format,
+    field,
+    form: CODE_FORMS[arithmetic === 'f16' ? 'half' : arithmetic],
+    halfX: arithmetic === 'f16' && batch === 1,
+    lanesPerGroup: variant.lanesPerGroup ?? 1,
+  };
 }
 
 function partText(variant: GemvFloatVariant, context: PartContext): string {
   const { n, shape, format, form } = context;
   if (format.kind === 'floats') return partFunction(variant, context);
   const codes = variant.batch === 1 ? [activationsFunction(context), dotFunction(context)] : [];
-  return [weightScaleFunctions(shape.parts[n]!, n, shape.cols, form.unit), pieceFunctions(context), ...codes, partFunction(variant, context)].join('\n');
+  return [
+    weightScaleFunctions(shape.parts[n]!, n, shape.cols, form.unit),
+    pieceFunctions(context),
+    ...codes,
+    partFunction(variant, context),
+  ].join('\n');
 }
 
 /** Workgroups of each part. */
@@ -102,7 +123,10 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
   const halfX = blocks.some((context) => context.halfX);
   const needs: KernelNeeds = { ...(reduction === 'subgroup' ? { subgroupSize: lanes } : {}), ...(halfX ? { f16: true } : {}) };
   const codes = new Map(blocks.map(({ n, field }) => [`p${n}_codes`, `array<${codesElement(field.bits, lanesPerGroup)}>`]));
-  const bindings = linearBindings(shape, { step: batch > 1, vectorX: hasVectorX(shape) }).map((binding) => ({ ...binding, type: codes.get(binding.name) ?? binding.type }));
+  const bindings = linearBindings(shape, { step: batch > 1, vectorX: hasVectorX(shape) }).map((binding) => ({
+    ...binding,
+    type: codes.get(binding.name) ?? binding.type,
+  }));
   const wgsl = [
     kernelHeader(bindings, needs),
     ...(batch > 1 ? [STEP_STRUCT] : []),

@@ -18,7 +18,12 @@ export interface PieceQuad {
 /** Quads of a piece, by number. */
 export function pieceQuads({ field: { bits }, lanesPerGroup }: Pick<PartContext, 'field' | 'lanesPerGroup'>): readonly PieceQuad[] {
   const run = (vector: string, half: 0 | 1, position: 0 | 4 = 0) =>
-    [...(lanesPerGroup === 2 && bits !== 8 ? 'xy' : 'xyzw')].map((part, i) => ({ word: `${vector}.${part}`, position, at: 4 * half + i, half }));
+    [...(lanesPerGroup === 2 && bits !== 8 ? 'xy' : 'xyzw')].map((part, i) => ({
+      word: `${vector}.${part}`,
+      position,
+      at: 4 * half + i,
+      half,
+    }));
   if (bits === 4) return [...run('w', 0), ...run('w', 1, 4)];
   return bits === 8 && lanesPerGroup === 2 ? run('w', 0) : [...run('w.a', 0), ...run('w.b', 1)];
 }
@@ -49,9 +54,17 @@ function wordsBody({ n, form, field, lanesPerGroup }: PartContext): string[] {
   const prepare = (words: string) => form.prepare(words, field, vector);
   const codes = `p${n}_codes`;
   if (field.bits === 4) return [`return ${prepare(`${codes}[at]`)};`];
-  if (field.bits === 8) return [lanesPerGroup === 2 ? `return ${prepare(`${codes}[at]`)};` : `return Words(${prepare(`${codes}[2u * at]`)}, ${prepare(`${codes}[2u * at + 1u]`)});`];
+  if (field.bits === 8)
+    return [
+      lanesPerGroup === 2
+        ? `return ${prepare(`${codes}[at]`)};`
+        : `return Words(${prepare(`${codes}[2u * at]`)}, ${prepare(`${codes}[2u * at + 1u]`)});`,
+    ];
   const shifts = lanesPerGroup === 2 ? ['<< 4u', '<< 2u'] : ['<< 4u', '<< 2u', '<< 0u', '>> 2u'];
-  const join = (low: string, high: string) => prepare(`((${low} & ${vector}(0x0f0f0f0fu)) | (${vector}(${shifts.map((shift) => `${high} ${shift}`).join(', ')}) & ${vector}(0x30303030u)))`);
+  const join = (low: string, high: string) =>
+    prepare(
+      `((${low} & ${vector}(0x0f0f0f0fu)) | (${vector}(${shifts.map((shift) => `${high} ${shift}`).join(', ')}) & ${vector}(0x30303030u)))`,
+    );
   return [
     `let c = ${codes}[at];`,
     lanesPerGroup === 2 ? `let h = p${n}_high[at >> 1u] >> vec2<u32>(4u * (at & 1u));` : `let h = p${n}_high[at];`,
@@ -62,7 +75,8 @@ function wordsBody({ n, form, field, lanesPerGroup }: PartContext): string[] {
 /** `fn words{n}(row, unit)`, and `fn low{n}(word)`, for 4-bit codes also `fn high{n}(word)`: codes as vec4<f32>, in the form's sense. */
 export function pieceFunctions(context: PartContext): string {
   const { n, shape, form, field, lanesPerGroup } = context;
-  const quad = (name: string, position: 0 | 4) => `fn ${name}${n}(word: u32) -> vec4<f32> { return ${form.quad('word', { ...field, position })}; }`;
+  const quad = (name: string, position: 0 | 4) =>
+    `fn ${name}${n}(word: u32) -> vec4<f32> { return ${form.quad('word', { ...field, position })}; }`;
   return [
     `fn words${n}(row: u32, unit: u32) -> ${wordsType(context)} {`,
     ...[`let at = row * ${(shape.cols / 32) * lanesPerGroup}u + unit;`, ...wordsBody(context)].map((line) => `  ${line}`),

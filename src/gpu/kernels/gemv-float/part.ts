@@ -18,7 +18,10 @@ function rowNames(variant: GemvFloatVariant, n: number): string[] {
   const last = partOutputs(variant, n) - 1;
   const output = (i: number) => `min(first + ${i}u, ${last}u)`;
   if (!shape.gated) return range(rowsPerTeam).map((i) => `let row${i} = ${output(i)};`);
-  return range(rowsPerTeam).flatMap((i) => [`let row${i} = gateRow(${output(i)});`, `let row${rowsPerTeam + i} = row${i} + upDistance(${output(i)});`]);
+  return range(rowsPerTeam).flatMap((i) => [
+    `let row${i} = gateRow(${output(i)});`,
+    `let row${rowsPerTeam + i} = row${i} + upDistance(${output(i)});`,
+  ]);
 }
 
 /** `gateRow(output)`, and how far behind it the row of up is: 16 rows alternate, of a last shorter run as many as are left. */
@@ -53,12 +56,17 @@ function codesBody({ n, format, form, field, shape, lanesPerGroup }: PartContext
   const perRow = (i: number) => {
     if (scaleGroup === 16) return [`sum0_${i} += dot(scales${n}(row${i}, group), dot${n}(w${i}, x) - ${offset} * x.sums);`];
     const product = offset === 0 ? `dot${n}(w${i}, x)` : `(dot${n}(w${i}, x) - offset)`;
-    return [`sum0_${i} = fma(scales${n}(row${i}, group).x, ${product}, sum0_${i});`, ...(hasMinimum ? [`sum0_${i} = fma(-minimum${n}(row${i}, group), sum, sum0_${i});`] : [])];
+    return [
+      `sum0_${i} = fma(scales${n}(row${i}, group).x, ${product}, sum0_${i});`,
+      ...(hasMinimum ? [`sum0_${i} = fma(-minimum${n}(row${i}, group), sum, sum0_${i});`] : []),
+    ];
   };
   const needsSum = scaleGroup === 32 && (offset !== 0 || hasMinimum);
   return [
     ...range(rows).map((i) => `let w${i} = words${n}(row${i}, unit);`),
-    ...(lanesPerGroup === 2 ? ['let group = unit >> 1u;', `let x = activations${n}(group, unit & 1u);`] : ['let group = unit;', `let x = activations${n}(group);`]),
+    ...(lanesPerGroup === 2
+      ? ['let group = unit >> 1u;', `let x = activations${n}(group, unit & 1u);`]
+      : ['let group = unit;', `let x = activations${n}(group);`]),
     ...(needsSum ? ['let sum = x.sums.x + x.sums.y;'] : []),
     ...(needsSum && offset !== 0 ? [`let offset = ${offset} * sum;`] : []),
     ...(shape.norm ? ['squares0 += x.squares;'] : []),
@@ -69,7 +77,9 @@ function codesBody({ n, format, form, field, shape, lanesPerGroup }: PartContext
 /** Reads a quad of x for every column and multiplies the rows' values `v{i}` by it. */
 function columnsBody({ shape }: PartContext, { batch, rows, quad }: { batch: number; rows: number; quad: string }): string[] {
   return range(batch).flatMap((c) => [
-    ...(shape.norm ? [`let r${c} = xQuad(column${c}, ${quad});`, `square${c} = fma(r${c}, r${c}, square${c});`, `let x${c} = r${c} * gain;`] : [`let x${c} = xQuad(column${c}, ${quad});`]),
+    ...(shape.norm
+      ? [`let r${c} = xQuad(column${c}, ${quad});`, `square${c} = fma(r${c}, r${c}, square${c});`, `let x${c} = r${c} * gain;`]
+      : [`let x${c} = xQuad(column${c}, ${quad});`]),
     ...range(rows).map((i) => `acc${c}_${i} = fma(v${i}, x${c}, acc${c}_${i});`),
   ]);
 }
@@ -79,7 +89,8 @@ function valuesBody(context: PartContext, batch: number, rows: number): string[]
   const { n, format, form, field, shape } = context;
   const { scaleGroup, hasMinimum } = format as PackedBlocks;
   const offset = form.offset(field) * form.unit;
-  const base = (i: number, half: number) => [...(offset === 0 ? [] : [`-${offset} * s${i}[${half}]`]), ...(hasMinimum ? [`- minimum${n}(row${i}, unit)`] : [])].join(' ') || '0.0';
+  const base = (i: number, half: number) =>
+    [...(offset === 0 ? [] : [`-${offset} * s${i}[${half}]`]), ...(hasMinimum ? [`- minimum${n}(row${i}, unit)`] : [])].join(' ') || '0.0';
   const halves = scaleGroup === 16 ? [0, 1] : [0];
   const loads = range(rows).flatMap((i) => [
     `let w${i} = words${n}(row${i}, unit);`,
@@ -92,7 +103,10 @@ function valuesBody(context: PartContext, batch: number, rows: number): string[]
     return [
       '{',
       ...(shape.norm ? [`let gain = gainQuad(0u, 8u * unit + ${q}u);`] : []),
-      ...range(rows).map((i) => `let v${i} = fma(${quadCall(n, { ...quad, word: quad.word.replace('w', `w${i}`) })}, s${i}[${half}] * vec4<f32>(${prescale}), base${i}_${half});`),
+      ...range(rows).map(
+        (i) =>
+          `let v${i} = fma(${quadCall(n, { ...quad, word: quad.word.replace('w', `w${i}`) })}, s${i}[${half}] * vec4<f32>(${prescale}), base${i}_${half});`,
+      ),
       ...columnsBody(context, { batch, rows, quad: `8u * unit + ${q}u` }),
       '}',
     ];
@@ -157,13 +171,24 @@ export function partFunction(variant: GemvFloatVariant, context: PartContext): s
   const { n, format } = context;
   const rows = teamRows(variant);
   const codes = format.kind === 'blocks' && batch === 1;
-  const body = codes ? codesBody(context, rows) : format.kind === 'blocks' ? valuesBody(context, batch, rows) : floatsBody(context, batch, rows);
+  const body = codes
+    ? codesBody(context, rows)
+    : format.kind === 'blocks'
+      ? valuesBody(context, batch, rows)
+      : floatsBody(context, batch, rows);
   const inFlight = reduction === 'none' || batch > 1 ? 1 : format.kind === 'blocks' ? 4 : 8;
   const unroll = Math.min(4, Math.max(1, Math.floor(inFlight / rows)));
   const each = (text: (c: number, i: number) => string) => range(batch).flatMap((c) => range(rows).map((i) => text(c, i)));
   const squares = shape.norm ? range(batch) : [];
-  const zeros = codes ? [...each((c, i) => `var sum${c}_${i} = 0.0;`), ...squares.map((c) => `var squares${c} = 0.0;`)] : [...each((c, i) => `var acc${c}_${i} = vec4<f32>();`), ...squares.map((c) => `var square${c} = vec4<f32>();`)];
-  const sums = codes ? [] : [...each((c, i) => `let sum${c}_${i} = componentSum(acc${c}_${i});`), ...squares.map((c) => `let squares${c} = componentSum(square${c});`)];
+  const zeros = codes
+    ? [...each((c, i) => `var sum${c}_${i} = 0.0;`), ...squares.map((c) => `var squares${c} = 0.0;`)]
+    : [...each((c, i) => `var acc${c}_${i} = vec4<f32>();`), ...squares.map((c) => `var square${c} = vec4<f32>();`)];
+  const sums = codes
+    ? []
+    : [
+        ...each((c, i) => `let sum${c}_${i} = componentSum(acc${c}_${i});`),
+        ...squares.map((c) => `let squares${c} = componentSum(square${c});`),
+      ];
   const lines = [
     ...rowNames(variant, n),
     ...(codes ? [] : range(batch).map((c) => `let column${c} = ${batch === 1 ? '0u' : `column + min(${c}u, columns - 1u)`};`)),

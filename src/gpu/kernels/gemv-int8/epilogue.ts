@@ -77,7 +77,8 @@ function resultIndex(variant: GemvInt8Variant, { id, column }: Result): string {
 function preloadText(variant: GemvInt8Variant, result: Result): readonly string[] {
   const { shape } = variant;
   const { id, o, isValid } = result;
-  const load = (name: string, value: string) => (isValid === undefined ? [`let ${name}${id} = ${value};`] : [`var ${name}${id} = 0.0;`, `if (${isValid}) { ${name}${id} = ${value}; }`]);
+  const load = (name: string, value: string) =>
+    isValid === undefined ? [`let ${name}${id} = ${value};`] : [`var ${name}${id} = 0.0;`, `if (${isValid}) { ${name}${id} = ${value}; }`];
   return [
     ...(shape.bias ? load('bias', `bias[base + ${localRow(variant, o)}]`) : []),
     ...(shape.bias && shape.gated ? load('upBias', `bias[base + ${localRow(variant, o, true)}]`) : []),
@@ -87,11 +88,16 @@ function preloadText(variant: GemvInt8Variant, result: Result): readonly string[
 }
 
 /** Finishes a result whose products are the WGSL values `product` and, gated, `up`; `norm` is its column's sum of shares. */
-function finishText(variant: GemvInt8Variant, result: Result, { product, up, norm }: { product: string; up: string; norm: string }): readonly string[] {
+function finishText(
+  variant: GemvInt8Variant,
+  result: Result,
+  { product, up, norm }: { product: string; up: string; norm: string },
+): readonly string[] {
   const { shape } = variant;
   const { id, o, column } = result;
   const { outputs } = geometryOf(variant);
-  const value = (sum: string, bias: string) => `${shape.input === 'q8n' ? `(${sum}) * factor${id}` : sum}${shape.bias ? ` + ${bias}${id}` : ''}`;
+  const value = (sum: string, bias: string) =>
+    `${shape.input === 'q8n' ? `(${sum}) * factor${id}` : sum}${shape.bias ? ` + ${bias}${id}` : ''}`;
   const at = column === '' ? o : `(${column}) * ${outputs}u + ${o}`;
   return [
     ...(shape.input === 'q8n' ? [`let mean${id} = ${norm};`, `let factor${id} = ${inverseRoot(`mean${id}`)};`] : []),
@@ -120,10 +126,15 @@ function earlyText(variant: GemvInt8Variant): { before: string; after: string } 
     ...preloadText(variant, result),
   ]);
   const after = results.map((result, i) => {
-    const conditions = [...(subgroupSize === undefined ? [] : ['rowLane == 0u']), ...(result.isValid === undefined ? [] : [result.isValid])];
+    const conditions = [
+      ...(subgroupSize === undefined ? [] : ['rowLane == 0u']),
+      ...(result.isValid === undefined ? [] : [result.isValid]),
+    ];
     const [product, up] = shape.gated ? [`r${2 * i}c0`, `r${2 * i + 1}c0`] : [`r${i}c0`, ''];
     const lines = finishText(variant, result, { product, up, norm: 'n0' });
-    return conditions.length === 0 ? `  {\n${indent(lines, '    ')}\n  }` : `  if (${conditions.join(' && ')}) {\n${indent(lines, '    ')}\n  }`;
+    return conditions.length === 0
+      ? `  {\n${indent(lines, '    ')}\n  }`
+      : `  if (${conditions.join(' && ')}) {\n${indent(lines, '    ')}\n  }`;
   });
   return { before: indent(before), after: after.join('\n') };
 }
@@ -131,7 +142,12 @@ function earlyText(variant: GemvInt8Variant): { before: string; after: string } 
 function lateText(variant: GemvInt8Variant): { before: string; after: string } {
   const { shape, batch, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, subgroupSize } = variant;
   const { slots, outputs, workgroupSize } = geometryOf(variant);
-  const results = range(latePasses(variant)).map((k): Result => ({ id: `${k}`, o: `local${k}`, column: batch > 1 ? `column${k}` : '', isValid: `isValid${k}` }));
+  const results = range(latePasses(variant)).map((k): Result => ({
+    id: `${k}`,
+    o: `local${k}`,
+    column: batch > 1 ? `column${k}` : '',
+    isValid: `isValid${k}`,
+  }));
   const before = results.flatMap((result, k) => [
     `let result${k} = lane + ${k * workgroupSize}u;`,
     `let local${k} = result${k} % ${outputs}u;`,
@@ -140,8 +156,15 @@ function lateText(variant: GemvInt8Variant): { before: string; after: string } {
     `let isValid${k} = result${k} < ${outputs * batch}u && out${k} < ${endOutput(variant)}${batch > 1 ? ` && first + column${k} < count` : ''};`,
     ...preloadText(variant, result),
   ]);
-  const sumOf = (name: string, index: (part: number) => string) => range(subgroupsPerRow).map((part) => `${name}[${index(part)}]`).join(' + ');
-  const product = (o: string, column: string) => sumOf('partials', (part) => `${column === '' ? `${part * rowsPerWorkgroup}u` : `(${part * batch}u + ${column}) * ${rowsPerWorkgroup}u`} + ${o}`);
+  const sumOf = (name: string, index: (part: number) => string) =>
+    range(subgroupsPerRow)
+      .map((part) => `${name}[${index(part)}]`)
+      .join(' + ');
+  const product = (o: string, column: string) =>
+    sumOf(
+      'partials',
+      (part) => `${column === '' ? `${part * rowsPerWorkgroup}u` : `(${part * batch}u + ${column}) * ${rowsPerWorkgroup}u`} + ${o}`,
+    );
   const finish = results.map((result) => {
     const lines = finishText(variant, result, {
       product: product(localRow(variant, result.o), result.column),
@@ -151,9 +174,21 @@ function lateText(variant: GemvInt8Variant): { before: string; after: string } {
     return `  if (${result.isValid}) {\n${indent(lines, '    ')}\n  }`;
   });
   const part = subgroupsPerRow > 1 ? `part * ${batch}u + ` : '';
-  const stores = range(rowsPerSubgroup).flatMap((i) => range(batch).map((c) => `partials[(${part}${c}u) * ${rowsPerWorkgroup}u + slot + ${i * slots}u] = r${i}c${c};`));
-  const shares = shape.input === 'q8n' ? [`if (slot == 0u) { ${range(batch).map((c) => `partialShares[${part}${c}u] = n${c};`).join(' ')} }`] : [];
-  const store = subgroupSize === undefined ? indent([...stores, ...shares]) : `  if (subgroupLane == 0u) {\n${indent([...stores, ...shares], '    ')}\n  }`;
+  const stores = range(rowsPerSubgroup).flatMap((i) =>
+    range(batch).map((c) => `partials[(${part}${c}u) * ${rowsPerWorkgroup}u + slot + ${i * slots}u] = r${i}c${c};`),
+  );
+  const shares =
+    shape.input === 'q8n'
+      ? [
+          `if (slot == 0u) { ${range(batch)
+            .map((c) => `partialShares[${part}${c}u] = n${c};`)
+            .join(' ')} }`,
+        ]
+      : [];
+  const store =
+    subgroupSize === undefined
+      ? indent([...stores, ...shares])
+      : `  if (subgroupLane == 0u) {\n${indent([...stores, ...shares], '    ')}\n  }`;
   return { before: indent(before), after: [store, '  workgroupBarrier();', ...finish].join('\n') };
 }
 
@@ -163,7 +198,10 @@ function blocksText(variant: GemvInt8Variant): string {
   const { outputs, isRagged } = geometryOf(variant);
   const blocks = outputs / Q8_BLOCK;
   const matrix = (name: string) => `mat4x4<f32>(${range(Q8_BLOCK).map((i) => `${name}[at + ${i}u]`).join(', ')})`;
-  const conditions = [...(isRagged ? [`${firstOutput(variant)} + block * ${Q8_BLOCK}u < ${endOutput(variant)}`] : []), ...(batch > 1 ? ['first + column < count'] : [])];
+  const conditions = [
+    ...(isRagged ? [`${firstOutput(variant)} + block * ${Q8_BLOCK}u < ${endOutput(variant)}`] : []),
+    ...(batch > 1 ? ['first + column < count'] : []),
+  ];
   const put = [
     `let at = lane * ${Q8_BLOCK}u;`,
     `let yBlock = ${firstOutput(variant)} / ${Q8_BLOCK}u + block;`,

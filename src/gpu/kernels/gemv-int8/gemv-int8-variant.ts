@@ -55,9 +55,19 @@ export function checkVariant(variant: GemvInt8Variant): void {
   require(input !== 'f32' && norm === undefined, 'x must be int8 with its norm in its statistics');
   require(cols % 32 === 0, 'cols must be a multiple of 32');
   require(!(gated && residual), 'a gated product has no residual');
-  require(!gated || (parts.length === 1 && totalRows(shape) % 32 === 0 && rowsPerWorkgroup % 32 === 0), 'a gated product is one part of interleaved rows, 32 or more a workgroup');
-  require(!outputs.q8 || (outputWidth(shape) % 32 === 0 && rowsPerWorkgroup % Q8_BLOCK === 0 && parts.every(({ rows }) => rows % Q8_BLOCK === 0)), 'quantised outputs come in whole blocks');
+  require(!gated ||
+    (parts.length === 1 &&
+      totalRows(shape) % 32 === 0 &&
+      rowsPerWorkgroup % 32 === 0), 'a gated product is one part of interleaved rows, 32 or more a workgroup');
+  require(!outputs.q8 ||
+    (outputWidth(shape) % 32 === 0 &&
+      rowsPerWorkgroup % Q8_BLOCK === 0 &&
+      parts.every(({ rows }) => rows % Q8_BLOCK === 0)), 'quantised outputs come in whole blocks');
   require(outputs.f32 || outputs.q8 !== undefined, 'no outputs');
-  require(subgroupSize === undefined ? subgroupsPerRow === 1 && rowsPerSubgroup === 1 : isPowerOfTwo(subgroupSize), 'subgroup sizes are powers of two, and without subgroups there is one row an invocation');
-  require(isPowerOfTwo(rowsPerWorkgroup) && rowsPerWorkgroup >= rowsPerSubgroup && unroll >= 1, 'rowsPerWorkgroup must be a power of two and hold a slot');
+  require(subgroupSize === undefined
+    ? subgroupsPerRow === 1 && rowsPerSubgroup === 1
+    : isPowerOfTwo(subgroupSize), 'subgroup sizes are powers of two, and without subgroups there is one row an invocation');
+  require(isPowerOfTwo(rowsPerWorkgroup) &&
+    rowsPerWorkgroup >= rowsPerSubgroup &&
+    unroll >= 1, 'rowsPerWorkgroup must be a power of two and hold a slot');
 }

@@ -17,7 +17,14 @@ type Problem = Partial<Omit<GemvInt8Variant, 'shape'>> & Partial<LinearShape> & 
 };
 
 function variantOf(problem: Problem): GemvInt8Variant {
-  const { subgroupSize, batch = 1, rowsPerWorkgroup = subgroupSize === undefined ? 64 : 16, subgroupsPerRow = 1, rowsPerSubgroup = 1, unroll = subgroupSize === undefined || batch > 2 ? 1 : 2 } = problem;
+  const {
+    subgroupSize,
+    batch = 1,
+    rowsPerWorkgroup = subgroupSize === undefined ? 64 : 16,
+    subgroupsPerRow = 1,
+    rowsPerSubgroup = 1,
+    unroll = subgroupSize === undefined || batch > 2 ? 1 : 2,
+  } = problem;
   const { parts, cols, input = 'q8', bias = false, gated = false, residual = false, outputs = { f32: true, q8: undefined } } = problem;
   const shape: LinearShape = { parts, cols, input, bias, gated, residual, outputs, norm: undefined };
   return { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll };
@@ -33,7 +40,13 @@ describe('gemv-int8', () => {
   function check(problem: Problem, seed?: number): Promise<void> {
     const variant = variantOf(problem);
     const { xRows = 1 } = problem;
-    return checkProduct(test, { kernel: gemvInt8Kernel(variant), workgroups: gemvInt8Workgroups(variant, xRows), shape: variant.shape, xRows, seed });
+    return checkProduct(test, {
+      kernel: gemvInt8Kernel(variant),
+      workgroups: gemvInt8Workgroups(variant, xRows),
+      shape: variant.shape,
+      xRows,
+      seed,
+    });
   }
 
   const sizes = () => [test.subgroupSize, undefined].filter((size, i) => i === 1 || size !== undefined);
@@ -75,7 +88,17 @@ describe('gemv-int8', () => {
       }
       await check({ parts, cols: 256, subgroupSize, input: 'q8n', batch: 2, xRows: 3, residual: true });
       await check({ parts: [...parts, { type: 'q8_0', rows: 17 }], cols: 256, subgroupSize });
-      await check({ parts: [{ type: 'q4_k', rows: 80 }, { type: 'q6_k', rows: 48 }], cols: 256, subgroupSize, rowsPerWorkgroup: 32, outputs: q8, residual: true });
+      await check({
+        parts: [
+          { type: 'q4_k', rows: 80 },
+          { type: 'q6_k', rows: 48 },
+        ],
+        cols: 256,
+        subgroupSize,
+        rowsPerWorkgroup: 32,
+        outputs: q8,
+        residual: true,
+      });
     }
   });
 
@@ -84,7 +107,16 @@ describe('gemv-int8', () => {
       for (const [batch, xRows] of [[2, 1], [4, 3], [8, 11]] as const) {
         await check({ parts: [{ type: 'q4_0', rows: 50 }], cols: 160, subgroupSize, batch, xRows, input: 'q8n', residual: true }, xRows);
       }
-      await check({ parts: [{ type: 'q4_k', rows: 96 }], cols: 256, subgroupSize, batch: 4, xRows: 7, outputs: both, bias: true, rowsPerWorkgroup: 32 });
+      await check({
+        parts: [{ type: 'q4_k', rows: 96 }],
+        cols: 256,
+        subgroupSize,
+        batch: 4,
+        xRows: 7,
+        outputs: both,
+        bias: true,
+        rowsPerWorkgroup: 32,
+      });
     }
   });
 
@@ -93,13 +125,24 @@ describe('gemv-int8', () => {
     if (subgroupSize === undefined) return;
     const knobs = [[2, 1, 1], [4, 1, 1], [1, 2, 1], [2, 2, 2]] as const;
     for (const [subgroupsPerRow, rowsPerSubgroup, batch] of knobs) {
-      const common = { subgroupSize, subgroupsPerRow, rowsPerSubgroup, batch, xRows: batch, rowsPerWorkgroup: 16 * rowsPerSubgroup, input: 'q8n' } as const;
+      const common = {
+        subgroupSize,
+        subgroupsPerRow,
+        rowsPerSubgroup,
+        batch,
+        xRows: batch,
+        rowsPerWorkgroup: 16 * rowsPerSubgroup,
+        input: 'q8n',
+      } as const;
       await check({ ...common, parts: [{ type: 'q4_0', rows: 96 }], cols: 608, unroll: batch > 1 ? 1 : 3, residual: true, outputs: both });
       // 24 groups: of the widths of super-blocks, only over 16 lanes does a turn stay partial.
-      for (const type of subgroupsPerRow === 4 ? (['q4_k', 'q6_k'] as const) : (['q6_k'] as const)) await check({ ...common, parts: [{ type, rows: 75 }], cols: 768, unroll: 2 });
-      if (rowsPerSubgroup > 1) await check({ ...common, parts: [{ type: 'q4_k', rows: 192 }], cols: 256, unroll: 1, gated: 'silu', bias: true, outputs: q8 });
+      for (const type of subgroupsPerRow === 4 ? (['q4_k', 'q6_k'] as const) : (['q6_k'] as const))
+        await check({ ...common, parts: [{ type, rows: 75 }], cols: 768, unroll: 2 });
+      if (rowsPerSubgroup > 1)
+        await check({ ...common, parts: [{ type: 'q4_k', rows: 192 }], cols: 256, unroll: 1, gated: 'silu', bias: true, outputs: q8 });
     }
-    for (const gated of [false, 'silu'] as const) await check({ subgroupSize, rowsPerSubgroup: 4, rowsPerWorkgroup: 64, parts: [{ type: 'q8_0', rows: 192 }], cols: 288, gated });
+    for (const gated of [false, 'silu'] as const)
+      await check({ subgroupSize, rowsPerSubgroup: 4, rowsPerWorkgroup: 64, parts: [{ type: 'q8_0', rows: 192 }], cols: 288, gated });
   });
 
   it.each(TYPES)('%s: the text for 32 lanes compiles without a warning', async (type) => {

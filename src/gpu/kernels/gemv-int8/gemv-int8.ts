@@ -43,7 +43,15 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     mainFunction(variant, workgroupSize),
   ].filter((text) => text !== '').join('\n');
   const label = `gemv-int8 ${parts.map(({ type }) => type).join('+')} [${totalRows(shape)}, ${cols}]${batch > 1 ? ` x${batch}` : ''}`;
-  return { key: kernelKey('gemv-int8', variant), label, wgsl, bindings, workgroupSize, workgroupBytes: 4 * memory.reduce((sum, { count }) => sum + count, 0), needs };
+  return {
+    key: kernelKey('gemv-int8', variant),
+    label,
+    wgsl,
+    bindings,
+    workgroupSize,
+    workgroupBytes: 4 * memory.reduce((sum, { count }) => sum + count, 0),
+    needs,
+  };
 }
 
 /** `xRows`: rows of x in this step. Throws RangeError where a kernel for one row is asked for more. */
@@ -60,9 +68,10 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
   const { batch, subgroupSize, rowsPerSubgroup, subgroupsPerRow } = variant;
   const { slots, isRagged } = geometryOf(variant);
   const subgroupArguments = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) subgroupLane: u32';
-  const place = subgroupSize === undefined
-    ? '  let slot = lane;\n  let rowLane = 0u;'
-    : `  let subgroup = lane / ${subgroupSize}u;\n  let slot = subgroup / ${subgroupsPerRow}u;\n  let part = subgroup % ${subgroupsPerRow}u;\n  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
+  const place =
+    subgroupSize === undefined
+      ? '  let slot = lane;\n  let rowLane = 0u;'
+      : `  let subgroup = lane / ${subgroupSize}u;\n  let slot = subgroup / ${subgroupsPerRow}u;\n  let part = subgroup % ${subgroupsPerRow}u;\n  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
   const columns = range(batch);
   const rows = range(rowsPerSubgroup);
   const row = (i: number) => `base + slot + ${i * slots}u`;
@@ -91,7 +100,10 @@ function partRange({ shape: { parts }, rowsPerWorkgroup }: GemvInt8Variant): str
 function productCall(variant: GemvInt8Variant): string {
   const { shape: { parts }, rowsPerWorkgroup, rowsPerSubgroup, batch } = variant;
   const xs = batch > 1 ? range(batch).map((c) => `, x${c}`).join('') : '';
-  const call = (n: number, start: number) => `product${n}(rowLane, ${range(rowsPerSubgroup).map((i) => (start === 0 ? `row${i}` : `row${i} - ${start}u`)).join(', ')}${xs})`;
+  const call = (n: number, start: number) =>
+    `product${n}(rowLane, ${range(rowsPerSubgroup)
+      .map((i) => (start === 0 ? `row${i}` : `row${i} - ${start}u`))
+      .join(', ')}${xs})`;
   if (parts.length === 1) return `  let sums = ${call(0, 0)};`;
   return `  var sums: Sums;\n${forEachPart({ parts, rowsPerWorkgroup }, ({ n, start }) => `sums = ${call(n, start)};`)}`;
 }
@@ -105,7 +117,10 @@ interface PartRange {
 }
 
 /** An if-chain on the workgroup's number: uniform in a workgroup. */
-function forEachPart({ parts, rowsPerWorkgroup }: Pick<GemvInt8Variant, 'rowsPerWorkgroup'> & Pick<LinearShape, 'parts'>, body: (part: PartRange) => string): string {
+function forEachPart(
+  { parts, rowsPerWorkgroup }: Pick<GemvInt8Variant, 'rowsPerWorkgroup'> & Pick<LinearShape, 'parts'>,
+  body: (part: PartRange) => string,
+): string {
   let start = 0;
   let workgroupStart = 0;
   const branches = parts.map(({ rows }, n) => {

@@ -29,9 +29,16 @@ export function productFunction(variant: GemvInt8Variant, n: number): string {
   const turns = Math.ceil(groups / lanes);
   const lastLanes = groups - (turns - 1) * lanes;
   const { loops, rest } = splitTurns({ turns, unroll, isLastPartial: lastLanes < lanes });
-  const steady = (base: string, count: number, isEnd: boolean) => chunkText(variant, n, { base, count, lastLanes: isEnd && lastLanes < lanes ? lastLanes : undefined });
-  const parameters = [...range(rowsPerSubgroup).map((i) => `row${i}: u32`), ...(batch > 1 ? range(batch).map((c) => `x${c}: u32`) : [])].join(', ');
-  const loop = loops === 0 ? '' : `  for (var i = 0u; i < ${loops}u; i++) {\n    let head = lane + i * ${unroll * lanes}u;\n${steady('head', unroll, false)}\n  }\n`;
+  const steady = (base: string, count: number, isEnd: boolean) =>
+    chunkText(variant, n, { base, count, lastLanes: isEnd && lastLanes < lanes ? lastLanes : undefined });
+  const parameters = [
+    ...range(rowsPerSubgroup).map((i) => `row${i}: u32`),
+    ...(batch > 1 ? range(batch).map((c) => `x${c}: u32`) : []),
+  ].join(', ');
+  const loop =
+    loops === 0
+      ? ''
+      : `  for (var i = 0u; i < ${loops}u; i++) {\n    let head = lane + i * ${unroll * lanes}u;\n${steady('head', unroll, false)}\n  }\n`;
   const restBase = loops === 0 ? 'lane' : `lane + ${loops * unroll * lanes}u`;
   const end = rest === 0 ? '' : `  let last = ${restBase};\n${steady('last', rest, true)}\n`;
   return `fn product${n}(lane: u32, ${parameters}) -> Sums {
@@ -44,7 +51,10 @@ ${loop}${end}  return s;
  * `loops` chunks of `unroll` turns, and `rest` turns of straight text behind them. A partial last turn is always in the rest, to
  * keep its condition out of the loop; rows of one chunk need no loop.
  */
-function splitTurns({ turns, unroll, isLastPartial }: { turns: number; unroll: number; isLastPartial: boolean }): { loops: number; rest: number } {
+function splitTurns({ turns, unroll, isLastPartial }: { turns: number; unroll: number; isLastPartial: boolean }): {
+  loops: number;
+  rest: number;
+} {
   if (turns <= unroll) return { loops: 0, rest: turns };
   const loops = Math.floor((isLastPartial ? turns - 1 : turns) / unroll);
   return { loops, rest: turns - loops * unroll };
@@ -71,11 +81,21 @@ function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
   const loads = (c: number) => turns.flatMap((t) => activationLoads(variant, n, { t, c }));
   const dots = (c: number) => turns.flatMap((t) => productTerms(variant, n, { t, c, isPartial: isPartial(t) }));
   const hasMinimum = blocksOf(shape.parts[n]!).hasMinimum;
-  const weights = turns.flatMap((t) => range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(n, { t, i, isPartial: isPartial(t), hasMinimum })));
-  return [...at, ...inside, ...weights, ...columns.flatMap((c) => [...loads(c), ...dots(c)])].map((line) => `    ${line}`).join('\n').replace(/^/, '    {\n') + '\n    }';
+  const weights = turns.flatMap((t) =>
+    range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(n, { t, i, isPartial: isPartial(t), hasMinimum })),
+  );
+  return (
+    [...at, ...inside, ...weights, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
+      .map((line) => `    ${line}`)
+      .join('\n')
+      .replace(/^/, '    {\n') + '\n    }'
+  );
 }
 
-function weightLoads(n: number, { t, i, isPartial, hasMinimum }: { t: number; i: number; isPartial: boolean; hasMinimum: boolean }): readonly string[] {
+function weightLoads(
+  n: number,
+  { t, i, isPartial, hasMinimum }: { t: number; i: number; isPartial: boolean; hasMinimum: boolean },
+): readonly string[] {
   const at = `(row${i}, g${t})`;
   const scales = isPartial ? `select(vec2<f32>(), scales${n}${at}, isInside)` : `scales${n}${at}`;
   const minimum = isPartial ? `select(0.0, minimum${n}${at}, isInside)` : `minimum${n}${at}`;
@@ -90,7 +110,8 @@ function columnIndex({ batch }: GemvInt8Variant, { c, stride, offset }: { c: num
 function activationLoads(variant: GemvInt8Variant, n: number, { t, c }: { t: number; c: number }): readonly string[] {
   const { groups } = geometryOf(variant);
   const name = `${t}c${c}`;
-  const stats = (plane: number) => `xStats[${columnIndex(variant, { c, stride: 3 * groups, offset: plane === 0 ? `g${t}` : `g${t} + ${plane * groups}u` })}]`;
+  const stats = (plane: number) =>
+    `xStats[${columnIndex(variant, { c, stride: 3 * groups, offset: plane === 0 ? `g${t}` : `g${t} + ${plane * groups}u` })}]`;
   return [
     `let at${name} = ${columnIndex(variant, { c, stride: 2 * groups, offset: `2u * g${t}` })};`,
     `let a${name} = xCodes[at${name}];`,
@@ -101,7 +122,11 @@ function activationLoads(variant: GemvInt8Variant, n: number, { t, c }: { t: num
   ];
 }
 
-function productTerms(variant: GemvInt8Variant, n: number, { t, c, isPartial }: { t: number; c: number; isPartial: boolean }): readonly string[] {
+function productTerms(
+  variant: GemvInt8Variant,
+  n: number,
+  { t, c, isPartial }: { t: number; c: number; isPartial: boolean },
+): readonly string[] {
   const { shape, rowsPerSubgroup } = variant;
   const name = `${t}c${c}`;
   const { hasMinimum, scaleGroup } = blocksOf(shape.parts[n]!);

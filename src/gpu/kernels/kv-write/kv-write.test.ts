@@ -30,7 +30,11 @@ describe('kv-write', () => {
   it.each(CASES)('%s', async (_, shape, sequences) => {
     const problem = makeAttentionCase(shape, sequences);
     const variant = { shape, invocations: 64 };
-    const out = await test.run({ kernel: kvWriteKernel(variant), workgroups: kvWriteWorkgroups(variant, problem.rows), buffers: problem.buffers });
+    const out = await test.run({
+      kernel: kvWriteKernel(variant),
+      workgroups: kvWriteWorkgroups(variant, problem.rows),
+      buffers: problem.buffers,
+    });
     const cache = out.get('kv') as BufferData;
     expect(compareCache(problem, cache)).toBeUndefined();
     const wrong = cache.slice();

@@ -3,7 +3,20 @@
  * invocation writes one chunk of a key and the same chunk of the value, and sums the head's squares by itself: no barrier.
  * Bindings: `qkv` or `k` and `v`, `rope`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`, `step`.
  */
-import { ROW_BINDINGS, attentionSizes, chunkOf, dividedBy, headBindings, headFunctions, headQuadAt, headSource, kvBinding, kvFunctions, remainderOf, valuesAfterKeys } from '../../attention-shape.ts';
+import {
+  ROW_BINDINGS,
+  attentionSizes,
+  chunkOf,
+  dividedBy,
+  headBindings,
+  headFunctions,
+  headQuadAt,
+  headSource,
+  kvBinding,
+  kvFunctions,
+  remainderOf,
+  valuesAfterKeys,
+} from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
@@ -42,7 +55,14 @@ function writeBody(shape: AttentionShape): string {
     const key = `kQuad(keyFrom, quad + ${i}u, factor, position)`;
     const value = `${headSource(shape, 'v')}[valueFrom + quad + ${i}u]`;
     if (paddedQuads === quads) return [`  let key${i} = ${key};`, `  let value${i} = ${value};`];
-    return [`  var key${i} = vec4<f32>();`, `  var value${i} = vec4<f32>();`, `  if (quad + ${i}u < ${quads}u) {`, `    key${i} = ${key};`, `    value${i} = ${value};`, '  }'];
+    return [
+      `  var key${i} = vec4<f32>();`,
+      `  var value${i} = vec4<f32>();`,
+      `  if (quad + ${i}u < ${quads}u) {`,
+      `    key${i} = ${key};`,
+      `    value${i} = ${value};`,
+      '  }',
+    ];
   });
   return `  let kvHead = ${dividedBy('piece', chunks)};
   let chunk = ${remainderOf('piece', chunks)};

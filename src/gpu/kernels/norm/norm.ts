@@ -43,7 +43,8 @@ function shapeOf({ width, groups }: NormVariant): NormShape {
 function checkNorm({ width, groups, outputs }: NormVariant): void {
   if (width % groups !== 0) throw new InputError(`a norm takes equal groups; ${width} values do not divide by ${groups}`);
   if (!outputs.f32 && !outputs.q8) throw new InputError('a norm without outputs');
-  if (outputs.q8 && (width / groups) % Q8_BLOCK !== 0) throw new InputError(`a norm that writes int8 takes groups of a multiple of ${Q8_BLOCK} values; got ${width / groups}`);
+  if (outputs.q8 && (width / groups) % Q8_BLOCK !== 0)
+    throw new InputError(`a norm that writes int8 takes groups of a multiple of ${Q8_BLOCK} values; got ${width / groups}`);
 }
 
 /** `body` for every k below `count` that belongs to this lane. */
@@ -117,7 +118,12 @@ export function normKernel(variant: NormVariant): Kernel {
   return {
     key: kernelKey('norm', variant),
     label: `norm [${width}]${groups > 1 ? ` / ${groups}` : ''}${outputs.q8 ? ' q8' : ''}`,
-    wgsl: [kernelHeader(bindings, {}), stepStruct(variant), outputs.q8 ? `${q8EpilogueFunctions({ name: 'y', width, norm: undefined })}\n` : '', normMain(variant)].join(''),
+    wgsl: [
+      kernelHeader(bindings, {}),
+      stepStruct(variant),
+      outputs.q8 ? `${q8EpilogueFunctions({ name: 'y', width, norm: undefined })}\n` : '',
+      normMain(variant),
+    ].join(''),
     bindings,
     workgroupSize,
     workgroupBytes: workgroupSize * 4,

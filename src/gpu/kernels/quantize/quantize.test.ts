@@ -42,6 +42,8 @@ describe('quantize', () => {
     });
     const got = writtenQ8(out, rows, width);
     const want = indices.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)]);
-    expect(compareQ8(got, want, { norm: variant.norm && { ...variant.norm, gain }, error: (i) => 1e-7 * Math.abs(want[i]!) })).toBeUndefined();
+    expect(
+      compareQ8(got, want, { norm: variant.norm && { ...variant.norm, gain }, error: (i) => 1e-7 * Math.abs(want[i]!) }),
+    ).toBeUndefined();
   });
 });

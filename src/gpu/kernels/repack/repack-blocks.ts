@@ -46,8 +46,10 @@ function checkRecord({ type, layout, codeBits, scale, scaleGroup }: PackedBlocks
   if (zeroPoint !== 0 && zeroPoint !== 1 << (codeBits - 1)) refuse(`zero point ${zeroPoint}`);
   for (const { run } of codePlanes) if (!Number.isInteger(Math.log2(run)) || run < 4) refuse(`codes in runs of ${run}`);
   if (layout.scale.format !== 'f16') refuse(`scales of type ${layout.scale.format}`);
-  if (scale === 'direct' && (groupsPerBlock !== 1 || scaleGroup !== 32 || layout.minimum !== undefined)) refuse('one-level scales other than one for 32 elements');
-  if (scale !== 'direct' && (blockSize !== 256 || scaleGroup !== (scale === 'k4' ? 32 : 16))) refuse(`${scaleGroup} elements under a scale of a block of ${blockSize}`);
+  if (scale === 'direct' && (groupsPerBlock !== 1 || scaleGroup !== 32 || layout.minimum !== undefined))
+    refuse('one-level scales other than one for 32 elements');
+  if (scale !== 'direct' && (blockSize !== 256 || scaleGroup !== (scale === 'k4' ? 32 : 16)))
+    refuse(`${scaleGroup} elements under a scale of a block of ${blockSize}`);
 }
 
 const log2 = (value: number) => Math.log2(value);

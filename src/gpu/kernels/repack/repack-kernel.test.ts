@@ -65,7 +65,9 @@ describe.each(WEIGHT_TYPES)('%s', (type) => {
     const bytes = randomWeights(type, rows, cols, randomSource(cols));
     const rowBytes = bytesOfElements(type, cols);
     const cut = [0, 1, 20, 37];
-    const pieces = cut.slice(1).map((end, i) => ({ bytes: bytes.subarray(cut[i]! * rowBytes, end * rowBytes), rows: end - cut[i]!, firstRow: cut[i]! }));
+    const pieces = cut
+      .slice(1)
+      .map((end, i) => ({ bytes: bytes.subarray(cut[i]! * rowBytes, end * rowBytes), rows: end - cut[i]!, firstRow: cut[i]! }));
     const { planes, errors } = await repack(format, rows, cols, pieces);
     expect(planes).toEqual(packMatrix(type, rows, cols, bytes));
     expect(unpackMatrix(type, rows, cols, planes)).toEqual(decoded(type, bytes, rows * cols));
@@ -136,18 +138,45 @@ describe('what is not finite', () => {
 describe('records of other formats', () => {
   const base = packedFormatOf('q4_0') as PackedBlocks;
   const records: readonly [string, BlockLayout, PackedBlocks['codeBits']][] = [
-    ['nibbles in runs of 4, scale last', { ...base.layout, blockBytes: 19, codePlanes: [{ bits: 4, offset: 1, run: 4, codeShift: 0 }], scale: { ...base.layout.scale, offset: 17 } as BlockLayout['scale'] }, 4],
-    ['codes of two 2-bit planes', { ...base.layout, blockBytes: 18, codePlanes: [{ bits: 2, offset: 10, run: 8, codeShift: 2 }, { bits: 2, offset: 2, run: 4, codeShift: 0 }] }, 4],
-    ['8-bit codes with a zero point', { ...base.layout, codeBits: 8, blockBytes: 35, codePlanes: [{ bits: 8, offset: 3, run: 32, codeShift: 0 }], zeroPoint: 128 }, 8],
+    [
+      'nibbles in runs of 4, scale last',
+      {
+        ...base.layout,
+        blockBytes: 19,
+        codePlanes: [{ bits: 4, offset: 1, run: 4, codeShift: 0 }],
+        scale: { ...base.layout.scale, offset: 17 } as BlockLayout['scale'],
+      },
+      4,
+    ],
+    [
+      'codes of two 2-bit planes',
+      {
+        ...base.layout,
+        blockBytes: 18,
+        codePlanes: [
+          { bits: 2, offset: 10, run: 8, codeShift: 2 },
+          { bits: 2, offset: 2, run: 4, codeShift: 0 },
+        ],
+      },
+      4,
+    ],
+    [
+      '8-bit codes with a zero point',
+      { ...base.layout, codeBits: 8, blockBytes: 35, codePlanes: [{ bits: 8, offset: 3, run: 32, codeShift: 0 }], zeroPoint: 128 },
+      8,
+    ],
   ];
   it.each(records)('%s', async (_, layout, codeBits) => {
     const [rows, blocks] = [3, 3];
     const random = randomSource(9);
     const bytes = Uint8Array.from({ length: rows * blocks * layout.blockBytes }, () => random() * 256);
-    for (let at = layout.scale.offset; at < bytes.length; at += layout.blockBytes) new DataView(bytes.buffer).setUint16(at, f32ToF16(random()), true);
+    for (let at = layout.scale.offset; at < bytes.length; at += layout.blockBytes)
+      new DataView(bytes.buffer).setUint16(at, f32ToF16(random()), true);
     const format: PackedBlocks = { ...base, layout, codeBits };
     const { planes } = await repack(format, rows, blocks * 32, [{ bytes, rows }]);
-    const values = Float32Array.from({ length: rows * blocks * 32 }, (_unused, i) => decodeByLayout(layout, bytes, Math.floor(i / 32) * layout.blockBytes, i % 32));
+    const values = Float32Array.from({ length: rows * blocks * 32 }, (_unused, i) =>
+      decodeByLayout(layout, bytes, Math.floor(i / 32) * layout.blockBytes, i % 32),
+    );
     // 4 and 8-bit codes with direct scales read as q4_0 and q8_0 do.
     expect(unpackMatrix(codeBits === 4 ? 'q4_0' : 'q8_0', rows, blocks * 32, planes)).toEqual(values);
   });

@@ -30,7 +30,8 @@ export interface RepackPiece {
   readonly errorSlot: number;
 }
 
-const PIECE_STRUCT = 'struct Piece { cols: u32, rows: u32, firstRow: u32, rowOffset: u32, part: u32, parts: u32, errorSlot: u32, unused: u32 }';
+const PIECE_STRUCT =
+  'struct Piece { cols: u32, rows: u32, firstRow: u32, rowOffset: u32, part: u32, parts: u32, errorSlot: u32, unused: u32 }';
 
 /** Bytes of the `piece` uniform. */
 export const PIECE_BYTES = 32;

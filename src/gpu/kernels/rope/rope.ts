@@ -23,7 +23,8 @@ function piecesOf(variant: RopeVariant): RowPieces {
 
 export function ropeKernel(variant: RopeVariant): Kernel {
   const { heads, headDim, rotaryDim } = variant;
-  if (rotaryDim % 2 !== 0 || rotaryDim > headDim) throw new InputError(`rope turns an even number of a head's dimensions; got ${rotaryDim} of ${headDim}`);
+  if (rotaryDim % 2 !== 0 || rotaryDim > headDim)
+    throw new InputError(`rope turns an even number of a head's dimensions; got ${rotaryDim} of ${headDim}`);
   const half = rotaryDim / 2;
   const pieces = piecesOf(variant);
   const bindings: readonly Binding[] = [

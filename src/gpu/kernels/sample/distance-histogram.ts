@@ -20,7 +20,12 @@ export function distanceHistogramKernel(variant: SamplerVariant): Kernel {
   const shape = vocabularyShape(variant);
   const { invocations, workgroups } = variant;
   const scores = scoresBinding(variant);
-  const bindings: readonly Binding[] = [scores, partialsBinding('read'), SAMPLING_BINDING, { name: 'bins', access: 'write', type: 'array<atomic<u32>>' }];
+  const bindings: readonly Binding[] = [
+    scores,
+    partialsBinding('read'),
+    SAMPLING_BINDING,
+    { name: 'bins', access: 'write', type: 'array<atomic<u32>>' },
+  ];
   const body = [`let bits = ${scores.name}[at];`, ...componentsOf(shape, 'bits').map((part) => `place(distanceOf(${part}, largest));`)];
   const wgsl = `${weighingHeader(bindings)}${largestKeyFunction(workgroups)}
 var<workgroup> own: array<atomic<u32>, ${BIN_WORDS}>;

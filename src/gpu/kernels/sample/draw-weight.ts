@@ -11,7 +11,9 @@ import { DISTANCE_BINS, DISTANCE_SHIFT, SAMPLING_STRUCT, WEIGHT_BITS } from '../
 import { MULTIPLY_WIDE, WIDE_INTEGER } from '../../wgsl/wide-integer.ts';
 
 /** Of (2^-x - 1) / x on [0, 1], lowest power first: a Chebyshev fit, off by 4e-8 at most. */
-const POWER = [-0.6931471824645996, 0.24022608995437622, -0.05549927428364754, 0.009597163647413254, -0.0012917822459712625, 0.0001149776580859907];
+const POWER = [
+  -0.6931471824645996, 0.24022608995437622, -0.05549927428364754, 0.009597163647413254, -0.0012917822459712625, 0.0001149776580859907,
+];
 
 const POLYNOMIAL = POWER.reduceRight((text, coefficient) => (text === '' ? `${coefficient}` : `fma(${text}, part, ${coefficient})`), '');
 

@@ -17,7 +17,9 @@ import { IN_PROMPT, STATUS_BAD_LOGITS } from '../../sampling/sampling-record.ts'
 import { samplerWorkgroups } from '../../sampling/sampler-variant.ts';
 import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 
-const NEUTRAL: SamplingSettings = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 7 };
+const NEUTRAL: SamplingSettings = {
+  temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 7,
+};
 
 interface Case {
   readonly settings: SamplingSettings;
@@ -64,7 +66,9 @@ async function compare(rig: SamplerRig, draws: Draws): Promise<number[]> {
     tally.differing++;
     const penalised = hasPenalties(settings) ? candidates.penalised : logits;
     const { draw, share, score } = edgesOf(penalised, settings, uniformAt(settings.seed, position + 1 + i));
-    expect(Math.min(draw, share, score), `draw ${i}: ${tokens[i]} instead of ${expected} at ${draw}, ${share}, ${score}`).toBeLessThan(MARGIN);
+    expect(
+      Math.min(draw, share, score), `draw ${i}: ${tokens[i]} instead of ${expected} at ${draw}, ${share}, ${score}`,
+    ).toBeLessThan(MARGIN);
     if (hasPenalties(settings)) break;
   }
   return tokens;
@@ -104,14 +108,19 @@ describe('sampler', () => {
   afterAll(() => {
     // Neighbours of an edge are rare: many of them would mean that the margin hides something.
     expect(tally.differing).toBeLessThanOrEqual(tally.draws / 1000);
-    console.info(`GPU sampler: ${tally.differing} of ${tally.draws} tokens differ from the CPU sampler's, all within the margin of ${MARGIN}`);
+    console.info(
+      `GPU sampler: ${tally.differing} of ${tally.draws} tokens differ from the CPU sampler's, all within the margin of ${MARGIN}`,
+    );
   });
 
   it.each([1, 50, 51])('draws what the CPU sampler draws, vocabulary of %i', async (vocab) => {
     await withRig(variantFor(vocab), async (rig) => {
       for (const [at, [, cuts]] of CUTS.entries()) {
         for (const temperature of vocab < 50 ? [0.3] : TEMPERATURES) {
-          await compare(rig, { logits: randomLogits(vocab, at), settings: { ...NEUTRAL, ...cuts, temperature, seed: 2 ** 40 + at }, position: 9 * at, count: vocab < 50 ? 3 : 8 });
+          await compare(rig, {
+            logits: randomLogits(vocab, at), settings: { ...NEUTRAL, ...cuts, temperature, seed: 2 ** 40 + at },
+            position: 9 * at, count: vocab < 50 ? 3 : 8,
+          });
         }
       }
     });
@@ -135,15 +144,24 @@ describe('sampler', () => {
     const random = randomLogits(151_936, 8);
     await withRig(variantFor(151_936, { invocations: 256, workgroups: 37 }), async (rig) => {
       for (const [at, [name, cuts]] of CUTS.entries()) {
-        await compare(rig, { logits: peaked, settings: { ...NEUTRAL, ...cuts, temperature: TEMPERATURES[at % 3] as number }, position: 1000 + at, count: at === 0 ? 2 : 1 });
+        await compare(rig, {
+          logits: peaked, settings: { ...NEUTRAL, ...cuts, temperature: TEMPERATURES[at % 3] as number },
+          position: 1000 + at, count: at === 0 ? 2 : 1,
+        });
         // More tokens at the cuts than the window lists, which is slow.
-        if (['top-k 1000', 'top-p 0.95', 'top-p 0.5'].includes(name)) await compare(rig, { logits: random, settings: { ...NEUTRAL, ...cuts, temperature: 0.7 }, position: 2000 + at, count: 1 });
+        if (['top-k 1000', 'top-p 0.95', 'top-p 0.5'].includes(name)) await compare(rig, {
+          logits: random, settings: { ...NEUTRAL, ...cuts, temperature: 0.7 }, position: 2000 + at, count: 1,
+        });
       }
     });
   });
 
-  it.each([['greedy', false], ['greedy', true], ['full', false], ['full', true]] as const)('gives the tokens of the numpy statement, %s, penalties %s', async (mode, penalties) => {
-    const own = cases.filter(({ settings }) => (settings.temperature === 0 ? 'greedy' : 'full') === mode && hasPenalties(settings) === penalties);
+  it.each([
+    ['greedy', false], ['greedy', true], ['full', false], ['full', true],
+  ] as const)('gives the tokens of the numpy statement, %s, penalties %s', async (mode, penalties) => {
+    const own = cases.filter(
+      ({ settings }) => (settings.temperature === 0 ? 'greedy' : 'full') === mode && hasPenalties(settings) === penalties,
+    );
     expect(own.length).toBeGreaterThan(0);
     for (const { settings, logits: text, prompt, output } of own) {
       const decoded = decodeLogits(text);
@@ -151,7 +169,9 @@ describe('sampler', () => {
       const vocab = decoded.length <= 300 ? 300 : 4096;
       const logits = new Float32Array(vocab).fill(-Infinity);
       logits.set(decoded);
-      const { tokens } = await drawWith(variantFor(vocab, { mode, penalties }), { logits, settings, promptIds: prompt, position: prompt.length - 1, count: output.length });
+      const { tokens } = await drawWith(variantFor(vocab, { mode, penalties }), {
+        logits, settings, promptIds: prompt, position: prompt.length - 1, count: output.length,
+      });
       expect(tokens).toEqual(output);
     }
   });
@@ -160,8 +180,14 @@ describe('sampler', () => {
     for (const vocab of [50, 51, 4096]) {
       await withRig(variantFor(vocab, { penalties: true }), async (rig) => {
         const promptIds = Array.from({ length: 40 }, (_, i) => (i * 7) % vocab);
-        for (const [at, penalties] of [{ repetitionPenalty: 1.2 }, { presencePenalty: 1.5, frequencyPenalty: 0.2 }, { repetitionPenalty: 0.9, presencePenalty: -0.3, frequencyPenalty: 0.7 }].entries()) {
-          await compare(rig, { logits: peakedLogits(vocab, 3 * vocab + at), settings: { ...NEUTRAL, ...penalties, topK: 20, topP: 0.95 }, promptIds, position: 39, count: 15 });
+        for (const [at, penalties] of [
+          { repetitionPenalty: 1.2 }, { presencePenalty: 1.5, frequencyPenalty: 0.2 },
+          { repetitionPenalty: 0.9, presencePenalty: -0.3, frequencyPenalty: 0.7 },
+        ].entries()) {
+          await compare(rig, {
+            logits: peakedLogits(vocab, 3 * vocab + at), settings: { ...NEUTRAL, ...penalties, topK: 20, topP: 0.95 },
+            promptIds, position: 39, count: 15,
+          });
         }
       });
     }
@@ -185,22 +211,40 @@ describe('sampler at its limits', () => {
   const twoLevels = Float32Array.from({ length: 6000 }, (_, id) => (id % 3 === 0 ? 1 : 0.5));
   const nearlyFlat = randomLogits(6000, 12, 1e-4);
   const narrow = randomLogits(6000, 13, 0.02);
-  it.each([['flat', flat], ['of two levels', twoLevels], ['nearly flat', nearlyFlat], ['narrow', narrow]])('cuts logits that are %s', async (_, logits) => {
-    const cuts: readonly Partial<SamplingSettings>[] = [{ topP: 0.25 }, { topP: 0.9 }, { topK: 100 }, { topK: 3000 }, { topK: 2500, topP: 0.6 }, { topP: 0.7, minP: 0.9 }];
-    await compareWith(variantFor(6000, { workgroups: 3 }), cuts.map((cut) => ({ logits, settings: { ...NEUTRAL, ...cut, temperature: 0.8 } })), 3);
+  it.each([
+    ['flat', flat], ['of two levels', twoLevels], ['nearly flat', nearlyFlat], ['narrow', narrow],
+  ])('cuts logits that are %s', async (_, logits) => {
+    const cuts: readonly Partial<SamplingSettings>[] = [
+      { topP: 0.25 }, { topP: 0.9 }, { topK: 100 }, { topK: 3000 }, { topK: 2500, topP: 0.6 }, { topP: 0.7, minP: 0.9 },
+    ];
+    await compareWith(
+      variantFor(6000, { workgroups: 3 }),
+      cuts.map((cut) => ({ logits, settings: { ...NEUTRAL, ...cut, temperature: 0.8 } })), 3,
+    );
   });
 
   it('keeps all ties of the last place of top-k, and lower ids at that of top-p', async () => {
     const logits = Float32Array.from({ length: 50 }, (_, id) => (id < 10 ? -1 : id < 30 ? 3 : 1));
-    const draw = async (cut: Partial<SamplingSettings>, count: number) => new Set((await drawWith(variantFor(50), { logits, settings: { ...NEUTRAL, ...cut }, position: 0, count })).tokens);
+    const draw = async (
+      cut: Partial<SamplingSettings>, count: number,
+    ) => new Set((await drawWith(variantFor(50), { logits, settings: { ...NEUTRAL, ...cut }, position: 0, count })).tokens);
     expect([...await draw({ topK: 3 }, 200)].sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => 10 + i));
     expect([...await draw({ topK: 20, topP: 0.25 }, 60)].sort((a, b) => a - b)).toEqual([10, 11, 12, 13, 14]);
   });
 
   it.each([1e-300, 1e-40, 1e-3, 200, 1e6, 1e300])('survives a temperature of %f', async (temperature) => {
     const settings = { ...NEUTRAL, temperature };
-    const logits = [randomLogits(300, 2), Float32Array.from({ length: 300 }, (_, id) => (id % 7 === 0 ? -Infinity : id % 5 === 0 ? -1e30 : id / 9))];
-    await compareWith(variantFor(300), logits.flatMap((each) => [{}, { topP: 0.5 }, { topK: 9, minP: 0.1 }].map((cut) => ({ logits: each, settings: { ...settings, ...cut } }))), 3);
+    const logits = [
+      randomLogits(300, 2),
+      Float32Array.from({ length: 300 }, (_, id) => (id % 7 === 0 ? -Infinity : id % 5 === 0 ? -1e30 : id / 9)),
+    ];
+    await compareWith(
+      variantFor(300),
+      logits.flatMap((each) => [
+        {}, { topP: 0.5 }, { topK: 9, minP: 0.1 },
+      ].map((cut) => ({ logits: each, settings: { ...settings, ...cut } }))),
+      3,
+    );
   });
 
   it('never draws a token of no weight', async () => {
@@ -210,7 +254,9 @@ describe('sampler at its limits', () => {
     expect([new Set(tokens), status]).toEqual([new Set([1]), 0]);
   });
 
-  it.each([['NaN', Number.NaN, 0], ['+Infinity', Infinity, 0], ['nothing finite', -Infinity, -Infinity]])('says so where logits hold %s, and goes on', async (_, bad, rest) => {
+  it.each([
+    ['NaN', Number.NaN, 0], ['+Infinity', Infinity, 0], ['nothing finite', -Infinity, -Infinity],
+  ])('says so where logits hold %s, and goes on', async (_, bad, rest) => {
     for (const cut of [{}, { topK: 20, topP: 0.9 }, { topP: 0.5, minP: 0.1 }]) {
       const logits = new Float32Array(300).fill(rest);
       logits[217] = bad;
