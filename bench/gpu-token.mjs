@@ -36,7 +36,7 @@ const contextLength = 8192;
 const program = await executor.load({ model, weights, kv: kvLayoutOf(contextLength, 'f16'), sizes: { rows: 512 } });
 await checkpoint.close();
 const pages = Array.from({ length: contextLength / 64 }, (_, i) => i);
-program.ensureKvPages(pages.length);
+program.ensurePages(0, pages.length);
 for (const keys of flags.keys.split(',').map(Number)) await measure(keys);
 await program.dispose();
 
@@ -53,7 +53,7 @@ async function measure(keys) {
   const run = program.decode({
     tokens: [17],
     start: keys - 1,
-    reserve: () => pages,
+    reserve: () => ({ pages: [pages] }),
     sampling: settings,
     history: { promptIds: [], outputIds: [] },
     limit: 1,

@@ -39,7 +39,7 @@ export function decoderRun(
       [DECODER.outIndices]: [count - 1],
       memory,
     },
-    sequences: [{ rows: count, start, pages: [2, 0, 1] }],
+    sequences: [{ rows: count, start, pages: [[2, 0, 1]] }],
     wanted,
   };
 }
@@ -70,7 +70,7 @@ export async function checkTwoGraphs(executor: Executor, tolerance: number): Pro
   const request = twoGraphRequest();
   const [wanted, found] = [await createReferenceExecutor().load(request), await executor.load(request)];
   try {
-    for (const program of [wanted, found]) program.ensureKvPages(3);
+    for (const program of [wanted, found]) program.ensurePages(0, 3);
     const both = { wanted, found };
     // The encoder alone, with its output at the host.
     await compare(both, [encoderRun(8, 1, ['encoded'])], tolerance);
@@ -104,7 +104,7 @@ async function refusals(program: Program): Promise<void> {
     [[{ ...encoderRun(4, 1), graph: 'vision' }], 'no graph vision; there are encoder, decoder'],
     [[encoderRun(4, 1, ['hidden.0'])], 'has no tap called "hidden.0"'],
     [
-      [encoderRun(4, 1), { ...decoderRun(2, { start: 0, frames: 4 }), sequences: [{ rows: 1, start: 0, pages: [0] }] }],
+      [encoderRun(4, 1), { ...decoderRun(2, { start: 0, frames: 4 }), sequences: [{ rows: 1, start: 0, pages: [[0]] }] }],
       'expected sequences of 2 rows together, found 1',
     ],
     [[], 'A submit needs at least one run.'],

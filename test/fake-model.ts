@@ -9,6 +9,7 @@ import type { Model } from '../src/engine/api.ts';
 import type { TextSide } from '../src/engine/prompt.ts';
 import type { Executor, GraphRun, Program, ProgramRequest } from '../src/graph/executor.ts';
 import { DECODER, modelOfDecoder } from '../src/graph/model-graphs.ts';
+import { nextPagedState } from '../src/graph/state.ts';
 import { CapacityError } from '../src/tensor/errors.ts';
 import { createTokenizer } from '../src/text/tokenizer.ts';
 import type { Tokenizer } from '../src/text/tokenizer.ts';
@@ -74,7 +75,7 @@ function fakeProgram(request: ProgramRequest, options: FakeOptions, log: FakeLog
       (name) => inputs[name] as ArrayLike<number>,
     );
     if (tokens!.length > rows) throw new Error(`step of ${tokens!.length} rows, loaded for ${rows}`);
-    const tableOfRow = sequences.flatMap((sequence) => Array.from({ length: sequence.rows }, () => sequence.pages));
+    const tableOfRow = sequences.flatMap((sequence) => Array.from({ length: sequence.rows }, () => sequence.pages[0]!));
     for (const { start, rows: count } of sequences) log.steps.push({ start, count });
     for (let row = 0; row < tokens!.length; row++) {
       const { page, at } = cell(tableOfRow[row]!, positions![row]!);
@@ -93,11 +94,15 @@ function fakeProgram(request: ProgramRequest, options: FakeOptions, log: FakeLog
   return {
     model: request.model,
     limits: () => request.sizes,
-    ensureKvPages(count) {
+    ensurePages(_group, count) {
       if (count > Math.min(maxPages, options.devicePages ?? Infinity)) throw new CapacityError(`the device has no room for ${count} pages`);
       while (pages.length < count) pages.push(new Int32Array(pageTokens).fill(-1));
       log.pages = pages.length;
     },
+    ensureSlots() {},
+    copySlot() {},
+    snapshotSlot: async () => new Uint8Array(0),
+    restoreSlot() {},
     async run(runs: readonly GraphRun[]) {
       if (log.isDisposed) throw new Error('run on a disposed program');
       const made = runs.flatMap(runDecoder);
@@ -168,7 +173,7 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
     outputs: new Map(),
     derivedDims: [],
     nodes: [],
-    states: [],
+    states: [nextPagedState([], { heads: 1, keyDim: 4, valueDim: 4 })],
     weights: [],
     taps: new Map(),
   };

@@ -66,14 +66,13 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
         }
         q = rope(g, 'q_rope', q, { heads, headDim, table, positions });
         k = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
-        const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
+        const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim, window: shape.windows?.[n] });
         const mixed = attention(g, 'attend', [q, k, v], {
           positions,
           heads,
           scale: headDim ** -0.5,
           state,
           causal: shape.causal,
-          window: shape.windows?.[n],
         });
         const h = add(g, 'add_attn', x, product('o', mixed, [dim, heads * headDim]));
         const normed2 = norm('ffn_norm', h, dim);

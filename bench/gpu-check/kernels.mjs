@@ -92,7 +92,7 @@ async function runSequences({ program, vocabSize }) {
     const { logits } = await decoderSteps(program).run({ sequences });
     kept.push(logits.slice(0, lengths.length * vocabSize));
   };
-  const pages = (i) => [lengths.length - 1 - i];
+  const pages = (i) => [[lengths.length - 1 - i]];
   if (Math.max(...lengths) + steps > PAGE_TOKENS) throw new Error('a sequence of this check has one page');
   await run(lengths.map((length, i) => ({ tokens: ids[i].slice(0, length), start: 0, pages: pages(i), outputs: [length - 1] })));
   for (let step = 0; step < steps; step++) {

@@ -61,7 +61,7 @@ export async function withProgram(executor, path, { contextLength, maxRows, kvTy
     await checkpoint.close();
   }
   try {
-    program.ensureKvPages(kv.maxPages);
+    program.ensurePages(0, kv.maxPages);
     return await work({ program, vocabSize: decoder.config.vocabSize, pages: Array.from({ length: kv.maxPages }, (_, page) => page) });
   } finally {
     await program.dispose();
@@ -77,7 +77,7 @@ export async function feed({ program, pages, vocabSize }, ids, { sizes, wantedFr
   for (let start = 0, step = 0; start < ids.length; step++) {
     const tokens = ids.slice(start, start + sizes[Math.min(step, sizes.length - 1)]);
     const outputs = tokens.map((_, i) => i).filter((i) => start + i >= wantedFrom);
-    const result = await decoderSteps(program).run({ sequences: [{ tokens, start, pages, outputs }] });
+    const result = await decoderSteps(program).run({ sequences: [{ tokens, start, pages: [pages], outputs }] });
     if (outputs.length > 0)
       logits.set(result.logits.subarray(0, outputs.length * vocabSize), (start + outputs[0] - wantedFrom) * vocabSize);
     start += tokens.length;

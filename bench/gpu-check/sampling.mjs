@@ -57,7 +57,7 @@ export async function checkSampling(context) {
 }
 
 async function sampleOnGpu({ program, pages }, ids, sampling, limit) {
-  const run = program.decode({ tokens: ids, start: 0, reserve: () => pages, sampling, history: { promptIds: ids, outputIds: [] }, limit });
+  const run = program.decode({ tokens: ids, start: 0, reserve: () => ({ pages: [pages] }), sampling, history: { promptIds: ids, outputIds: [] }, limit });
   const tokens = [];
   while (tokens.length < limit) {
     const next = await run.next();
@@ -73,7 +73,7 @@ async function compareDraws({ program, pages, vocabSize }, ids, settings, tokens
   const candidates = createCandidates(vocabSize);
   const sampler = createSampler({ settings, promptIds: ids, candidates });
   const figures = { draws: 0, equal: 0, withinMargin: 0, wrong: 0 };
-  let step = { tokens: ids, start: 0, pages, outputs: [ids.length - 1] };
+  let step = { tokens: ids, start: 0, pages: [pages], outputs: [ids.length - 1] };
   for (const [i, token] of tokens.entries()) {
     const { logits } = await decoderSteps(program).run({ sequences: [step] });
     const position = ids.length + i;
@@ -81,7 +81,7 @@ async function compareDraws({ program, pages, vocabSize }, ids, settings, tokens
     if (sampler.sample(logits, position) === token) figures.equal++;
     else if (nearDraws(hasPenalties(settings) ? candidates.penalised : logits, settings, position).has(token)) figures.withinMargin++;
     else figures.wrong++;
-    step = { tokens: [token], start: position, pages, outputs: [0] };
+    step = { tokens: [token], start: position, pages: [pages], outputs: [0] };
   }
   return figures;
 }

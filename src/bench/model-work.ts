@@ -3,6 +3,7 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { KvType } from '../graph/executor.ts';
 import { decoderGraphOf } from '../graph/model-graphs.ts';
 import type { Graph } from '../graph/graph.ts';
+import { pagedStates } from '../graph/state.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import { locate } from '../node/open-path.ts';
 import { isQuantized } from '../tensor/tensor-type.ts';
@@ -64,7 +65,7 @@ function graphWork(graph: Graph, weights: Weights): GraphWork {
       keyMultiplyAdds += op.heads * (op.state.keyDim + op.state.valueDim);
     }
   }
-  const kvValues = graph.states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
+  const kvValues = pagedStates(graph.states).reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
   const weightBytes = [...read.values()].reduce((sum, bytes) => sum + bytes, 0);
   return { weightBytes, kvType, kvBytes: kvValues * (kvType === 'f16' ? 2 : 4), rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds };
 }

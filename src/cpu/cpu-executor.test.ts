@@ -11,6 +11,7 @@ import { isQuantized, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import { createCpuExecutor } from './cpu-executor.ts';
 import { CPU_RULES } from './rules.ts';
+import { ensureAllPages, inEveryGroup } from '../../test/state-places.ts';
 
 const reference = createReferenceExecutor({ activationRounding: 'int8' });
 const executors = new Map<string, Executor>();
@@ -37,7 +38,7 @@ async function loadBoth(shape: SyntheticShape, options: Omit<SyntheticOptions, '
 
 /** Tokens with a pattern; pages in an order of their own. */
 function sequence(length: number, { start = 0, pages = [0, 1, 2, 3, 4, 5, 6, 7], outputs = [length - 1], seed = 0 } = {}): SequenceStep {
-  return { tokens: Array.from({ length }, (_, i) => (7 * (start + i) + 3 + seed) % 50), start, pages, outputs };
+  return { tokens: Array.from({ length }, (_, i) => (7 * (start + i) + 3 + seed) % 50), start, pages: inEveryGroup(pages), outputs };
 }
 
 function expectClose(found: ArrayLike<number>, wanted: ArrayLike<number>, tolerance: number): void {
@@ -55,9 +56,9 @@ function expectClose(found: ArrayLike<number>, wanted: ArrayLike<number>, tolera
 
 async function compareRuns(both: { wanted: Program; found: Program }, batches: readonly StepBatch[], tolerance: number) {
   for (const batch of batches) {
-    const pages = Math.max(...batch.sequences.flatMap((s) => Array.from(s.pages))) + 1;
-    both.wanted.ensureKvPages(pages);
-    both.found.ensureKvPages(pages);
+    const pages = Math.max(...batch.sequences.flatMap((s) => Array.from(s.pages[0] ?? []))) + 1;
+    ensureAllPages(both.wanted, pages);
+    ensureAllPages(both.found, pages);
     const wanted = await decoderSteps(both.wanted).run(batch);
     const found = await decoderSteps(both.found).run(batch);
     expectClose(found.logits, wanted.logits, tolerance);
@@ -178,7 +179,7 @@ describe('agrees with the reference', () => {
 
   test('both directions in one step that is too small: refused, never cut', async () => {
     const { found } = await loadBoth({ ...TINY, causal: false }, { typeOf: () => 'f32', maxRows: 16 });
-    found.ensureKvPages(8);
+    ensureAllPages(found, 8);
     await expect(decoderSteps(found).run({ sequences: [sequence(17)] })).rejects.toThrow(
       'attends in both directions, so that the tokens of a sequence go into one step: 17 tokens',
     );
@@ -229,7 +230,7 @@ describe('activations at the ends of f32', () => {
     const { wanted, found } = await loadBoth({ ...blocks, qkNorm: false }, { ...options('f32', { attn_norm: size }), kv: { type: 'f16' } });
     for (const step of [sequence(9), sequence(1, { start: 9 })]) {
       for (const program of [wanted, found]) {
-        program.ensureKvPages(8);
+        ensureAllPages(program, 8);
         expect((await decoderSteps(program).run({ sequences: [step] })).logits.every(Number.isNaN)).toBe(true);
       }
     }
@@ -238,7 +239,7 @@ describe('activations at the ends of f32', () => {
   test('what overflows in a layer reaches the logits', async () => {
     for (const type of ['f32', 'q8_0', 'q4_0', 'q4_k', 'q6_k'] as const) {
       const { found } = await loadBoth(blocks, options(type, { ffn_norm: 1e30 }));
-      found.ensureKvPages(2);
+      ensureAllPages(found, 2);
       expect((await decoderSteps(found).run({ sequences: [sequence(9)] })).logits.every(Number.isNaN)).toBe(true);
     }
   });
@@ -250,7 +251,7 @@ describe('the same numbers, whatever the way', () => {
 
   test('chunks of a prompt give what the whole gives', async () => {
     const program = await load({ kv: { pageTokens: 5 } });
-    program.ensureKvPages(8);
+    ensureAllPages(program, 8);
     const whole = (await decoderSteps(program).run({ sequences: [sequence(30, { outputs: [29] })] })).logits.slice();
     for (const sizes of [[10, 10, 10], [29, 1], [1, 4, 25]]) {
       let start = 0;
@@ -265,13 +266,13 @@ describe('the same numbers, whatever the way', () => {
 
   test('pages taken in the middle of a sequence keep what the others hold', async () => {
     const program = await load();
-    program.ensureKvPages(64);
+    ensureAllPages(program, 64);
     const wanted = (await decoderSteps(program).run({ sequences: [sequence(30)] })).logits.slice();
     const growing = await load();
-    growing.ensureKvPages(1);
+    growing.ensurePages(0, 1);
     await decoderSteps(growing).run({ sequences: [sequence(8)] });
     const before = growing.memory.kvBytes;
-    growing.ensureKvPages(64);
+    growing.ensurePages(0, 64);
     expect(growing.memory.kvBytes).toBe(64 * before);
     expectClose((await decoderSteps(growing).run({ sequences: [sequence(22, { start: 8 })] })).logits, wanted, 1e-6);
   });
@@ -279,7 +280,7 @@ describe('the same numbers, whatever the way', () => {
   test('more wanted rows than logits have room for', async () => {
     const shape = { ...TINY, layers: 1, vocab: 1_000_000, dim: 4, heads: 2, kvHeads: 1, headDim: 4, ffnDim: 8 };
     const program = await load({ maxRows: 16 }, shape);
-    program.ensureKvPages(2);
+    ensureAllPages(program, 2);
     const one = (await decoderSteps(program).run({ sequences: [sequence(12, { outputs: [11] })] })).logits.slice();
     const all = await decoderSteps(program).run({ sequences: [sequence(12, { outputs: Array.from({ length: 12 }, (_, i) => i) })] });
     expect(all.logits.length).toBe(12 * shape.vocab);
@@ -297,8 +298,8 @@ describe('fusion', () => {
     const full = await (await createCpuExecutor(options)).load(request);
     const less = await (await createCpuExecutor({ ...options, rules: CPU_RULES.filter((rule) => rule.name !== name) })).load(request);
     programs.push(full, less);
-    full.ensureKvPages(2);
-    less.ensureKvPages(2);
+    full.ensurePages(0, 2);
+    less.ensurePages(0, 2);
     expect(stepsOf(less)).not.toEqual(stepsOf(full));
     expectClose((await decoderSteps(less).run(batch)).logits, (await decoderSteps(full).run(batch)).logits.slice(), 1e-5);
   });
@@ -310,8 +311,8 @@ describe('fusion', () => {
       [CPU_RULES, []].map(async (rules) => (await createCpuExecutor({ ...options, rules })).load(request)),
     );
     programs.push(full as Program, none as Program);
-    full?.ensureKvPages(2);
-    none?.ensureKvPages(2);
+    full?.ensurePages(0, 2);
+    none?.ensurePages(0, 2);
     expectClose(
       (await decoderSteps(none as Program).run(batch)).logits,
       (await decoderSteps(full as Program).run(batch)).logits.slice(),

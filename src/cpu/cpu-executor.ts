@@ -8,9 +8,11 @@ import { CONTROL } from './control-layout.ts';
 import type { CpuValue } from './cpu-value.ts';
 import type { CpuOp } from './ops/index.ts';
 import { createCpuProgram } from './cpu-program.ts';
+import { mostPages, mostSlots } from '../graph/state-sizes.ts';
 import type { KernelBytes } from './kernel-bytes.ts';
 import { compileKernels, createMemory, instantiateKernels } from './kernel-module.ts';
 import type { KernelModule } from './kernel-module.ts';
+import type { PageLayout } from './kv-pages.ts';
 import { layOutProgram } from './layout-program.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { loadWeights } from './load-weights.ts';
@@ -58,9 +60,9 @@ async function loadProgram(
   checkCapacity({
     fixedBytes: kvBegin,
     weightBytes,
-    pageBytes: pages.pageBytes,
     pageTokens: pages.pageTokens,
     maxPages: request.kv.maxPages,
+    kvBytesOf: (maxPages) => stateBytes(request, pages, maxPages),
   });
   growTo(memory, kvBegin);
   writeControl(memory, layout, count);
@@ -75,6 +77,12 @@ async function loadProgram(
   }
   const onDisposed = async () => threadHost.reclaim?.();
   return createCpuProgram({ request, layout, memory, threads, threadCount: count, onDisposed });
+}
+
+/** Bytes of pages and slots, as many as the engine may ask for. */
+function stateBytes({ model, kv, sizes }: ProgramRequest, { pageBytes, slotBytes }: PageLayout, maxPages: number): number {
+  const counts = mostPages(model, { ...kv, maxPages }, Math.max(...Object.values(sizes)));
+  return pageBytes.reduce((sum, bytes, group) => sum + bytes * (counts[group] as number), 0) + slotBytes * mostSlots(model);
 }
 
 function writeControl(memory: WebAssembly.Memory, layout: ProgramLayout, threads: number): void {

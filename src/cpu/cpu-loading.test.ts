@@ -34,7 +34,7 @@ function withWeight(base: ProgramRequest, id: string, change: (source: WeightSou
   return { ...base, weights: new Map(base.weights).set(id, change(base.weights.get(id) as WeightSource)) };
 }
 
-const sequence = { tokens: [1, 2, 3], start: 0, pages: [0], outputs: [2] };
+const sequence = { tokens: [1, 2, 3], start: 0, pages: [[0]], outputs: [2] };
 
 describe('loading', () => {
   test('says what it will run on', async () => {
@@ -129,8 +129,8 @@ describe('loading', () => {
 
   test('KV pages beyond what WebAssembly addresses are refused', async () => {
     const program = await executor.load(request());
-    program.ensureKvPages(3);
-    expect(() => program.ensureKvPages(3_000_000)).toThrow(CapacityError);
+    program.ensurePages(0, 3);
+    expect(() => program.ensurePages(0, 3_000_000)).toThrow(CapacityError);
     expect((await decoderSteps(program).run({ sequences: [sequence] })).logits.length).toBe(TINY.vocab);
     await program.dispose();
   });
@@ -139,10 +139,10 @@ describe('loading', () => {
 describe('running', () => {
   test('what would address memory outside is refused, and the next run works', async () => {
     const program = await executor.load(request());
-    program.ensureKvPages(1);
+    program.ensurePages(0, 1);
     const bad = [
       { ...sequence, tokens: [1, 50, 3] }, { ...sequence, tokens: [-1, 2, 3] }, { ...sequence, tokens: [1, 0.5, 3] },
-      { ...sequence, pages: [] }, { ...sequence, pages: [1] }, { ...sequence, pages: [-1] }, { ...sequence, start: 6 },
+      { ...sequence, pages: [[]] }, { ...sequence, pages: [[1]] }, { ...sequence, pages: [[-1]] }, { ...sequence, start: 6 },
       { ...sequence, outputs: [3] }, { ...sequence, outputs: [2, 1] },
     ];
     for (const one of bad) await expect(decoderSteps(program).run({ sequences: [one] })).rejects.toThrow();
@@ -156,7 +156,7 @@ describe('running', () => {
 
   test('after disposal nothing runs, and disposing again is harmless', async () => {
     const program = await executor.load(request());
-    program.ensureKvPages(1);
+    program.ensurePages(0, 1);
     const running = expect(decoderSteps(program).run({ sequences: [sequence] })).rejects.toThrow(/disposed/);
     await program.dispose();
     await program.dispose();
@@ -174,7 +174,7 @@ describe('running', () => {
     const after: number[] = [];
     for (let turn = 0; turn < 6; turn++) {
       const program = await own.load(base);
-      program.ensureKvPages(4);
+      program.ensurePages(0, 4);
       await decoderSteps(program).run({ sequences: [sequence] });
       await program.dispose();
       after.push(process.memoryUsage().rss);

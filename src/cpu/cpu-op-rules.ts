@@ -29,6 +29,8 @@ export interface Addresses {
   ropeTable(table: RopeTable, positions: CpuValue): number;
   /** Number of a dim in the step's list of sizes. */
   dim(name: Dim): number;
+  /** Bytes from the page tables, and the pages of rows, of the first group to those of another. */
+  pageTables(group: number): { readonly pages: number; readonly rowPages: number };
   readonly partials: number;
   readonly pages: PageLayout;
   readonly threads: number;

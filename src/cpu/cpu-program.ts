@@ -36,7 +36,11 @@ class CpuProgram implements Program {
   readonly #threadCount: number;
   readonly #onDisposed: () => Promise<void>;
   #held: { readonly memory: WebAssembly.Memory; readonly threads: Threads } | undefined;
-  #pages = 0;
+  /** Addresses of what the engine asked for: by group, then page; by slot. */
+  readonly #pages: readonly number[][];
+  readonly #slots: number[] = [];
+  /** Where the next of them goes. */
+  #end: number;
 
   constructor({ request, layout, memory, threads, threadCount, onDisposed }: CpuProgramParts) {
     this.model = request.model;
@@ -45,25 +49,60 @@ class CpuProgram implements Program {
     this.#threadCount = threadCount;
     this.#onDisposed = onDisposed;
     this.#held = { memory, threads };
+    this.#pages = layout.pages.pageBytes.map(() => []);
+    this.#end = layout.kvBegin;
   }
 
   limits(graph: string, withTaps: boolean) {
     return this.#planned(graph, withTaps).limits;
   }
 
-  ensureKvPages(count: number): void {
+  ensurePages(group: number, count: number): void {
+    const { pageBytes, pageTokens } = this.#layout.pages;
+    const what = (many: number) => `${many} KV pages of ${pageTokens} tokens`;
+    this.#grow(this.#pages[group] as number[], { count, sizeBytes: pageBytes[group] as number, what });
+  }
+
+  ensureSlots(count: number): void {
+    this.#grow(this.#slots, { count, sizeBytes: this.#layout.pages.slotBytes, what: (many) => `The states of ${many} sequences` });
+  }
+
+  /** Makes `addresses` as many as `count`; fresh memory holds zeros. */
+  #grow(addresses: number[], part: { readonly count: number; readonly sizeBytes: number; readonly what: (count: number) => string }): void {
     const { memory } = this.#resources();
-    if (count <= this.#pages) return;
-    const { kvBegin, pages } = this.#layout;
-    const end = kvBegin + count * pages.pageBytes;
+    const { count, sizeBytes, what } = part;
+    const missing = count - addresses.length;
+    if (missing <= 0) return;
+    const end = this.#end + missing * sizeBytes;
     if (end > ADDRESS_LIMIT) {
-      const fits = Math.floor((ADDRESS_LIMIT - kvBegin) / pages.pageBytes);
+      const fits = addresses.length + Math.floor((ADDRESS_LIMIT - this.#end) / sizeBytes);
       throw new CapacityError(
-        `${count} KV pages of ${pages.pageTokens} tokens do not fit below the 4 GiB that WebAssembly addresses; ${fits} do. Use a smaller context.`,
+        `${what(count)} do not fit below the 4 GiB that WebAssembly addresses; ${fits} do. Use a smaller context.`,
       );
     }
     growTo(memory, end);
-    this.#pages = count;
+    for (let i = 0; i < missing; i++) addresses.push(this.#end + i * sizeBytes);
+    this.#end = end;
+  }
+
+  #slotAt(slot: number): Uint8Array {
+    const address = this.#slots[slot];
+    if (address === undefined) throw new Error(`no slot ${slot}; there are ${this.#slots.length}`);
+    return new Uint8Array(this.#resources().memory.buffer, address, this.#layout.pages.slotBytes);
+  }
+
+  copySlot(from: number, to: number): void {
+    this.#slotAt(to).set(this.#slotAt(from));
+  }
+
+  async snapshotSlot(slot: number): Promise<Uint8Array> {
+    return Uint8Array.from(this.#slotAt(slot));
+  }
+
+  restoreSlot(slot: number, snapshot: Uint8Array): void {
+    const into = this.#slotAt(slot);
+    if (snapshot.length !== into.length) throw new Error(`restoreSlot: expected ${into.length} bytes, found ${snapshot.length}`);
+    into.set(snapshot);
   }
 
   async run(runs: readonly GraphRun[]): Promise<RunResults> {
@@ -71,7 +110,8 @@ class CpuProgram implements Program {
     const checked = checkRuns(this.model, runs, {
       sizes: (graph, withTaps) => this.limits(graph, withTaps),
       pageTokens,
-      pages: this.#pages,
+      pages: this.#pages.map(({ length }) => length),
+      slots: this.#slots.length,
     });
     const results: Map<string, Float32Array>[] = [];
     for (const [at, run] of checked.entries()) {
@@ -122,14 +162,13 @@ class CpuProgram implements Program {
   async #runGraph({ run, graph, sizes, withTaps }: CheckedRun): Promise<void> {
     const { memory, threads } = this.#resources();
     const { step, rowsPerTile, kvHeads, causal } = this.#graph(graph.name);
-    const { pages, kvBegin } = this.#layout;
     const { address, words } = this.#planned(graph.name, withTaps);
     writeStep(memory.buffer, {
       sizes,
       sequences: run.sequences ?? [],
       positionsOf: (name) => run.inputs[name] as ArrayLike<number>,
       layout: step,
-      kv: { begin: kvBegin, pageBytes: pages.pageBytes, pageTokens: pages.pageTokens },
+      held: { pages: this.#pages, slots: this.#slots, pageTokens: this.#layout.pages.pageTokens },
       shape: { threads: this.#threadCount, kvHeads, rowsPerTile, causal },
     });
     if (Object.values(sizes).some((size) => size > 0))
@@ -151,7 +190,7 @@ class CpuProgram implements Program {
     const layout = this.#layout;
     return {
       weightBytes: layout.weightBytes,
-      kvBytes: this.#pages * layout.pages.pageBytes,
+      kvBytes: this.#end - layout.kvBegin,
       workBytes: layout.kvBegin - layout.weightBytes,
     };
   }

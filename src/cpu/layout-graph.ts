@@ -87,7 +87,8 @@ export interface GraphLayoutOptions {
 export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayout {
   const { graph, typeOf, rules, kernels, maxPages, threads } = options;
   const limits = largestSizes(graph, options.sizes, LEAST_OUT_ROWS);
-  const step = layOutStep(bump, { graph, sizes: sizesOf(graph.derivedDims, limits), maxPages, threads });
+  const groups = options.shared.pages.pageBytes.length;
+  const step = layOutStep(bump, { graph, sizes: sizesOf(graph.derivedDims, limits), maxPages, threads, groups });
   const plans = [
     { plan: planForCpu(graph, { typeOf, rules }), limits },
     ...(graph.taps.size === 0
@@ -131,6 +132,7 @@ function addressesOf(
         `${table.id} at ${label}`,
       ).address,
     dim: (name: Dim) => step.dims.indexOf(name),
+    pageTables: (group) => ({ pages: group * step.pageWords * 4, rowPages: group * step.rows * 4 }),
   };
 }
 

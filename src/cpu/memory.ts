@@ -37,17 +37,18 @@ export interface Budget {
   /** Bytes before the KV pages, weights included. */
   readonly fixedBytes: number;
   readonly weightBytes: number;
-  readonly pageBytes: number;
   readonly pageTokens: number;
   readonly maxPages: number;
+  /** Bytes of all state of sequences, for so many pages of the longest. */
+  readonly kvBytesOf: (maxPages: number) => number;
 }
 
 /** @throws CapacityError with the sizes, the limit and the largest context that fits. */
 export function checkCapacity(budget: Budget): void {
-  const { fixedBytes, weightBytes, pageBytes, pageTokens, maxPages } = budget;
-  const kvBytes = pageBytes * maxPages;
+  const { fixedBytes, weightBytes, pageTokens, maxPages, kvBytesOf } = budget;
+  const kvBytes = kvBytesOf(maxPages);
   if (fixedBytes + kvBytes <= ADDRESS_LIMIT) return;
-  const fits = Math.floor((ADDRESS_LIMIT - fixedBytes) / pageBytes) * pageTokens;
+  const fits = mostThatFit(maxPages, (pages) => fixedBytes + kvBytesOf(pages) <= ADDRESS_LIMIT) * pageTokens;
   const sizes = `weights ${megabytes(weightBytes)}, KV cache for ${maxPages * pageTokens} tokens ${megabytes(kvBytes)}, ` +
     `work memory ${megabytes(fixedBytes - weightBytes)}`;
   const advice = fits >= pageTokens
@@ -56,6 +57,17 @@ export function checkCapacity(budget: Budget): void {
   throw new CapacityError(
     `The model needs ${megabytes(fixedBytes + kvBytes)} on the CPU (${sizes}), and WebAssembly addresses ${megabytes(ADDRESS_LIMIT)}. ${advice}`,
   );
+}
+
+/** The largest number from 0 to `limit` that fits, where all smaller ones do; 0 where none does. */
+function mostThatFit(limit: number, fits: (count: number) => boolean): number {
+  let [most, beyond] = [0, limit + 1];
+  while (beyond - most > 1) {
+    const middle = Math.floor((most + beyond) / 2);
+    if (fits(middle)) most = middle;
+    else beyond = middle;
+  }
+  return most;
 }
 
 /** Makes [0, end) addressable. @throws CapacityError where the system does not give the memory. */

@@ -11,10 +11,11 @@ import type { TileShape } from './attention-tiles.ts';
 import { createRecordWriter } from './record-writer.ts';
 import type { Bump } from './memory.ts';
 
-/** Words of a StepRecord, a TileRecord and a CombineRecord. */
-const STEP_WORDS = 7;
+/** Words of a StepRecord, a TileRecord, a CombineRecord and a SequenceRecord. */
+const STEP_WORDS = 9;
 const TILE_WORDS = 7;
 const COMBINE_WORDS = 3;
+const SEQUENCE_WORDS = 4;
 /** Sequences of a step that may have pages up to the whole context; more of them share the room. */
 const MOST_LONG_SEQUENCES = 64;
 
@@ -36,8 +37,13 @@ export interface StepLayout {
   readonly rowSlots: number;
   readonly tiles: number;
   readonly combines: number;
+  readonly sequences: number;
+  /** Tables of pages of one group after another. */
   readonly pages: number;
+  /** Words of the tables of a group. */
   readonly pageWords: number;
+  /** Most rows of all sequences. */
+  readonly rows: number;
   readonly tables: readonly PositionTable[];
 }
 
@@ -47,6 +53,8 @@ export interface StepLayoutOptions {
   readonly sizes: DimSizes;
   readonly maxPages: number;
   readonly threads: number;
+  /** Groups of paged states. */
+  readonly groups: number;
 }
 
 /** Every dim that counts rows of some value. */
@@ -70,7 +78,7 @@ function positionTables(graph: Graph): readonly Omit<PositionTable, 'address'>[]
   return [...found.values()];
 }
 
-export function layOutStep(bump: Bump, { graph, sizes, maxPages, threads }: StepLayoutOptions): StepLayout {
+export function layOutStep(bump: Bump, { graph, sizes, maxPages, threads, groups }: StepLayoutOptions): StepLayout {
   const words = (count: number) => bump.take(count * 4);
   const dim = sequenceDim(graph);
   const rows = dim === undefined ? 0 : (sizes[dim] as number);
@@ -80,20 +88,25 @@ export function layOutStep(bump: Bump, { graph, sizes, maxPages, threads }: Step
   return {
     dims,
     pageWords,
+    rows,
     record: words(STEP_WORDS),
     sizes: words(dims.length),
-    rowPages: words(rows),
+    rowPages: words(rows * groups),
     rowSlots: words(rows),
     tiles: words((rows + 8 * threads) * TILE_WORDS),
     combines: words(rows * COMBINE_WORDS),
-    pages: words(pageWords),
+    sequences: words(rows * SEQUENCE_WORDS),
+    pages: words(pageWords * groups),
     tables: positionTables(graph).map((each) => ({ ...each, address: words(sizeOf(each.input) * 2 * each.table.frequencies.length) })),
   };
 }
 
-export interface PageAddressing {
-  readonly begin: number;
-  readonly pageBytes: number;
+/** Where pages and slots lie. */
+export interface StateAddresses {
+  /** By group, then page. */
+  readonly pages: readonly (readonly number[])[];
+  /** By slot. */
+  readonly slots: readonly number[];
   readonly pageTokens: number;
 }
 
@@ -103,42 +116,57 @@ export interface StepInput {
   /** Numbers of an input. */
   readonly positionsOf: (input: string) => ArrayLike<number>;
   readonly layout: StepLayout;
-  readonly kv: PageAddressing;
+  readonly held: StateAddresses;
   readonly shape: TileShape;
 }
 
 /** Writes the step into memory. The caller has checked sizes and pages. @throws CapacityError for more pages than there is room for */
-export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positionsOf, layout, kv, shape }: StepInput): void {
-  const needed = pageTableWords(sequences, kv.pageTokens);
+export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positionsOf, layout, held, shape }: StepInput): void {
+  const needed = pageTableWords(sequences, held.pageTokens);
   if (needed > layout.pageWords)
     throw new CapacityError(`The page tables of a step hold ${layout.pageWords} pages, found ${needed}: use fewer sequences at a time.`);
   new Int32Array(buffer, layout.sizes, layout.dims.length).set(
     layout.dims.map((dim) => (typeof dim === 'number' ? dim : (sizes[dim] as number))),
   );
-  const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
-  const rowPages = new Uint32Array(buffer, layout.rowPages, rows);
-  const rowSlots = new Uint32Array(buffer, layout.rowSlots, rows);
-  const pages = new Uint32Array(buffer, layout.pages, layout.pageWords);
-  const pagesOf: number[] = [];
-  let row = 0;
-  let pageWord = 0;
-  const parts = sequences.map(({ rows: own, start, pages: table }) => {
-    const firstRow = row;
-    pagesOf.push(layout.pages + pageWord * 4);
-    const used = Math.ceil((start + own) / kv.pageTokens);
-    for (let i = 0; i < used; i++) pages[pageWord + i] = kv.begin + (table[i] as number) * kv.pageBytes;
-    for (let position = start; position < start + own; position++, row++) {
-      rowPages[row] = pages[pageWord + Math.floor(position / kv.pageTokens)] as number;
-      rowSlots[row] = position % kv.pageTokens;
-    }
-    pageWord += used;
-    return { firstRow, rows: own, start };
+  const pagesOf = writePlaces(buffer, { sequences, layout, held });
+  let firstRow = 0;
+  const parts = sequences.map(({ rows, start }) => {
+    firstRow += rows;
+    return { firstRow: firstRow - rows, rows, start };
   });
   for (const table of layout.tables) writeTable(buffer, table, positionsOf(table.input));
   const counts = writeTiles(buffer, layout, cutTiles(parts, shape), pagesOf);
   const record = createRecordWriter();
   record.ints(layout.sizes, layout.rowPages, layout.rowSlots, layout.tiles, counts.tiles, layout.combines, counts.combines);
+  record.ints(layout.sequences, sequences.length);
   new Uint32Array(buffer, layout.record, STEP_WORDS).set(record.toWords());
+}
+
+/** Writes where rows and sequences have their state; returns the address of each sequence's table of the first group. */
+function writePlaces(buffer: ArrayBufferLike, { sequences, layout, held }: Pick<StepInput, 'sequences' | 'layout' | 'held'>): readonly number[] {
+  const { pageTokens } = held;
+  const rowSlots = new Uint32Array(buffer, layout.rowSlots, layout.rows);
+  const records = createRecordWriter();
+  const tables: number[] = [];
+  let row = 0;
+  let word = 0;
+  for (const { rows, start, pages, slots } of sequences) {
+    const used = Math.ceil((start + rows) / pageTokens);
+    for (const [group, addresses] of held.pages.entries()) {
+      const table = new Uint32Array(buffer, layout.pages + (group * layout.pageWords + word) * 4, used);
+      const rowPages = new Uint32Array(buffer, layout.rowPages + (group * layout.rows + row) * 4, rows);
+      const own = pages[group] as ArrayLike<number>;
+      for (let i = 0; i < used; i++) table[i] = addresses[own[i] as number] as number;
+      for (let i = 0; i < rows; i++) rowPages[i] = table[Math.floor((start + i) / pageTokens)] as number;
+    }
+    for (let i = 0; i < rows; i++) rowSlots[row + i] = (start + i) % pageTokens;
+    records.ints(row, rows, held.slots[slots?.read ?? -1] ?? 0, held.slots[slots?.write ?? -1] ?? 0);
+    tables.push(layout.pages + word * 4);
+    row += rows;
+    word += used;
+  }
+  new Uint32Array(buffer, layout.sequences, records.length).set(records.toWords());
+  return tables;
 }
 
 function writeTable(buffer: ArrayBufferLike, { address, table }: PositionTable, positions: ArrayLike<number>): void {

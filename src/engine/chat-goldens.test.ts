@@ -54,7 +54,7 @@ function recording(executor: Executor, into: Recorded[]): Executor {
       const program = await executor.load(request);
       return {
         ...program,
-        ensureKvPages: (count) => program.ensureKvPages(count),
+        ensurePages: (group, count) => program.ensurePages(group, count),
         dispose: () => program.dispose(),
         limits: (graph, withTaps) => program.limits(graph, withTaps),
         async run(runs) {

@@ -84,10 +84,13 @@ interface PassStep {
 }
 
 /** Chunk after chunk; or, where all rows see each other, all of them again for each group of wanted logits. */
-function* stepsOf({ core, ids, positions }: Pass): Generator<PassStep> {
-  const most = Math.max(1, Math.min(core.maxRows, Math.floor(STEP_LOGITS / core.vocabSize)));
+function* stepsOf({ core, ids, positions, taps }: Pass): Generator<PassStep> {
+  const rows = taps.length > 0 && core.causal ? core.maxTapRows : core.maxRows;
+  const most = Math.max(1, Math.min(rows, Math.floor(STEP_LOGITS / core.vocabSize)));
   if (!core.causal) {
-    for (let done = 0; done === 0 || done < positions.length; done += most) yield { start: 0, end: ids.length, outputs: positions.slice(done, done + most) };
+    for (let done = 0; done === 0 || done < positions.length; done += most) {
+      yield { start: 0, end: ids.length, outputs: positions.slice(done, done + most) };
+    }
     return;
   }
   let done = 0;

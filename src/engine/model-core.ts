@@ -1,16 +1,20 @@
 /** What all calls on one loaded model share: the program, its pages, the queue, and room for sampling. */
 import { decoderSteps } from '../graph/decoder-steps.ts';
 import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
-import type { DecodeRequest, DecodeRun, Program } from '../graph/executor.ts';
+import type { DecodeRequest, DecodeRun, KvLayout, Program } from '../graph/executor.ts';
+import { sequenceDim } from '../graph/run-check.ts';
+import { decoderGraphOf } from '../graph/model-graphs.ts';
+import { stateGroups } from '../graph/state.ts';
+import { mostPages, mostSlots } from '../graph/state-sizes.ts';
 import { InputError } from '../tensor/errors.ts';
 import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
-import { createKvPages } from './kv-pages.ts';
-import type { KvPages } from './kv-pages.ts';
 import { createPrefillPace } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import { createRunQueue } from './run-queue.ts';
 import type { RunQueue } from './run-queue.ts';
+import { createStatePool } from './state-pool.ts';
+import type { StatePool } from './state-pool.ts';
 
 export interface ModelCore {
   readonly vocabSize: number;
@@ -19,11 +23,13 @@ export interface ModelCore {
   readonly modelContextLength: number;
   /** Most tokens of one step. */
   readonly maxRows: number;
+  /** Most tokens of one step that keeps hidden states. */
+  readonly maxTapRows: number;
   /** False: rows of a step see those after them, so that a prompt must be one step, and its state serves no longer prompt. */
   readonly causal: boolean;
   /** How many tokens of a long prompt are one step. */
   readonly pace: PrefillPace;
-  readonly pages: KvPages;
+  readonly state: StatePool;
   readonly queue: RunQueue;
   readonly candidates: Candidates;
   /** One step of the decoder. @throws the closing error once {@link ModelCore.close} was called. */
@@ -47,7 +53,7 @@ export interface ModelCoreOptions {
   readonly causal: boolean;
   /** Steps of a long prompt have maxRows each, however long that takes. Default false. */
   readonly hasFixedPace?: boolean | undefined;
-  readonly pageTokens: number;
+  readonly kv: KvLayout;
 }
 
 /** How long a reader may keep its turn between two pieces while other calls wait. */
@@ -58,8 +64,10 @@ export function pagesFor(contextLength: number, pageTokens: number): number {
 }
 
 export function createModelCore(options: ModelCoreOptions): ModelCore {
-  const { program, vocabSize, contextLength, maxRows, causal, pageTokens } = options;
+  const { program, vocabSize, contextLength, maxRows, causal, kv } = options;
+  const { model } = program;
   const steps = decoderSteps(program);
+  const tapped = program.limits(model.decoder.graph, true)[sequenceDim(decoderGraphOf(model)) ?? ''];
   const queue = createRunQueue({ patienceMs: READER_PATIENCE_MS });
   let running: Promise<unknown> | undefined;
   let closing: Promise<void> | undefined;
@@ -81,11 +89,19 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     contextLength,
     modelContextLength: options.modelContextLength,
     maxRows,
+    maxTapRows: Math.min(maxRows, tapped ?? maxRows),
     causal,
     queue,
     pace: createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true }),
     candidates: createCandidates(vocabSize),
-    pages: createKvPages({ program, pageTokens, maxPages: pagesFor(contextLength, pageTokens) }),
+    state: createStatePool({
+      program,
+      groups: stateGroups(model.states),
+      pageTokens: kv.pageTokens,
+      maxPages: kv.maxPages,
+      mostPages: mostPages(model, kv, maxRows),
+      mostSlots: mostSlots(model),
+    }),
     checkOpen,
     async run(batch) {
       checkOpen();

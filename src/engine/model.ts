@@ -161,7 +161,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, signal, onProgress });
   const core = createModelCore({
     program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
-    hasFixedPace: executor.prefillRows !== undefined, pageTokens: PAGE_TOKENS,
+    hasFixedPace: executor.prefillRows !== undefined, kv,
   });
 
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;

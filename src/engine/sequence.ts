@@ -1,4 +1,4 @@
-/** One sequence's tokens and their state in the program's pages. */
+/** One sequence's tokens and their state in the program's pages and slots. */
 import type { StepResult } from '../graph/decoder-steps.ts';
 import type { DecodeRequest, DecodeRun } from '../graph/executor.ts';
 import { InputError } from '../tensor/errors.ts';
@@ -6,15 +6,18 @@ import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 
 export interface Sequence {
-  /** Tokens whose keys and values are there now; fewer than before when the pages were given to others meanwhile. */
+  /** Tokens whose state is there now; fewer than before when its memory was given to others meanwhile. */
   readonly length: number;
-  /** Drops all state that does not belong to a prefix of `ids`; returns how many of them have theirs. */
+  /**
+   * Drops all state that does not belong to a prefix of `ids`; returns how many of them have theirs. That may be fewer than agree: keys
+   * before a window are gone, and slots are kept of a few lengths only.
+   */
   keepPrefix(ids: ArrayLike<number>): number;
   /** Computes the state of ids[length .. end), at most maxRows of them, in one step. */
   extend(ids: ArrayLike<number>, options: ExtendOptions): Promise<StepResult>;
   /** Computes the state of ids[length ..), at most maxRows of them, and goes on with tokens that the program samples. */
   decode(ids: ArrayLike<number>, options: DecodeOptions): DecodeRun;
-  /** Gives the pages back. Idempotent. */
+  /** Gives pages and slots back. Idempotent. */
   close(): void;
 }
 
@@ -28,18 +31,25 @@ export interface ExtendOptions {
 export type DecodeOptions = Pick<DecodeRequest, 'sampling' | 'history' | 'limit'>;
 
 export function openSequence(core: ModelCore): Sequence {
-  const table = core.pages.open();
+  const state = core.state.open();
   const present: number[] = [];
-  let epoch = table.epoch;
+  let epoch = state.epoch;
   let isClosed = false;
 
   const checkOpen = () => {
     if (isClosed) throw new InputError('The state of this sequence was freed while it ran: its chat was disposed.');
   };
   const forgetLost = () => {
-    if (epoch === table.epoch) return;
-    epoch = table.epoch;
-    present.length = 0;
+    if (epoch !== state.epoch) present.length = 0;
+    epoch = state.epoch;
+    // A device that ran ahead has slots past the tokens that were taken, and none in the middle of a submit.
+    present.length = core.state.servable(state, present.length);
+  };
+  /** Where a submit begins; whatever lies past that is given back. */
+  const settle = () => {
+    forgetLost();
+    core.state.truncate(state, present.length);
+    return present.length;
   };
   return {
     get length() {
@@ -51,38 +61,45 @@ export function openSequence(core: ModelCore): Sequence {
       let common = 0;
       while (common < present.length && common < ids.length && present[common] === ids[common]) common++;
       present.length = common;
-      core.pages.truncate(table, common);
-      return common;
+      return settle();
     },
     async extend(ids, { end, outputs, taps }) {
       checkOpen();
-      forgetLost();
-      const start = present.length;
-      core.pages.reserve(table, end);
+      const start = settle();
+      const place = core.state.begin(state, { start, end, accepted: start });
       const tokens = new Int32Array(end - start);
       for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
-      const step = { tokens, start, pages: table.pages, outputs: outputs.map((position) => position - start) };
-      const result = await core.run(taps === undefined ? { sequences: [step] } : { sequences: [step], taps });
+      const step = { tokens, start, ...place, outputs: outputs.map((position) => position - start) };
+      const ownEpoch = state.epoch;
+      const run = core.run(taps === undefined ? { sequences: [step] } : { sequences: [step], taps });
+      const result = await run.catch((error: unknown) => {
+        if (state.epoch === ownEpoch) core.state.truncate(state, start);
+        throw error;
+      });
       for (const token of tokens) present.push(token);
       return result;
     },
     decode(ids, options) {
       checkOpen();
-      forgetLost();
-      const start = present.length;
+      const start = settle();
       const tokens = Int32Array.from({ length: ids.length - start }, (_, i) => ids[start + i] as number);
+      let next = start;
+      // What the caller was given last is taken when it asks for more.
+      let accepted = start;
       const reserve = (end: number) => {
-        core.pages.reserve(table, end);
-        return table.pages;
+        const place = core.state.begin(state, { start: next, end, accepted });
+        next = end;
+        return place;
       };
       const run = core.decode({ ...options, tokens, start, reserve });
-      const ownEpoch = epoch;
+      const ownEpoch = state.epoch;
       /** Tokens whose state is there as soon as the next one has been sampled. */
       let ahead: readonly number[] = Array.from(tokens);
       return {
         async next() {
+          accepted = present.length;
           const sampled = await run.next();
-          if (sampled.length === 0 || table.epoch !== ownEpoch) return sampled;
+          if (sampled.length === 0 || state.epoch !== ownEpoch) return sampled;
           present.push(...ahead, ...sampled.slice(0, -1));
           ahead = sampled.slice(-1);
           return sampled;
@@ -92,7 +109,7 @@ export function openSequence(core: ModelCore): Sequence {
     },
     close() {
       isClosed = true;
-      core.pages.close(table);
+      core.state.close(state);
     },
   };
 }

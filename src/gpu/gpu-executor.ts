@@ -17,7 +17,7 @@ import type { DeviceProfile } from './profile/device-profile.ts';
 import { compileKernels } from './program/bound-plan.ts';
 import { GpuProgram, SPLIT_ROWS } from './program/gpu-program.ts';
 import type { RunnableGraph } from './program/gpu-program.ts';
-import { createKvCache } from './program/kv-cache.ts';
+import { createStateMemory } from './program/state-memory.ts';
 import { createRunnablePlan } from './program/program-parts.ts';
 import type { ProgramBase } from './program/program-parts.ts';
 import { createTokenSampler } from './program/token-sampler.ts';
@@ -149,7 +149,7 @@ async function createBase(
     request,
     pipelines,
     weights,
-    kv: createKvCache({ gpu, model: graphs, kv }),
+    state: createStateMemory({ gpu, model: graphs, kv, rows: Math.max(...Object.values(request.sizes)) }),
     logits: storage('logits', countOf(logits, decoder.limits) * 4),
     logitsId: logits.id,
     partials: storage(

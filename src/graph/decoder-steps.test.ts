@@ -4,7 +4,7 @@ import { splitBatch } from './decoder-steps.ts';
 import type { SequenceStep } from './decoder-steps.ts';
 
 const sequence = (first: number, length: number, outputs: number[], start = 0): SequenceStep => ({
-  tokens: Array.from({ length }, (_, i) => first + i), start, pages: [0], outputs,
+  tokens: Array.from({ length }, (_, i) => first + i), start, pages: [[0]], outputs,
 });
 
 test('a batch that fits is one step, as it is', () => {

@@ -72,7 +72,7 @@ export function decoderRun(names: DecoderNames, sequences: readonly SequenceStep
     graph: names.graph,
     dims: { rows, outRows: outIndices.length },
     inputs: { [names.tokens]: tokens, [names.positions]: positions, [names.outIndices]: outIndices },
-    sequences: sequences.map(({ tokens: { length }, start, pages }) => ({ rows: length, start, pages })),
+    sequences: sequences.map(({ tokens: { length }, start, pages, slots }) => ({ rows: length, start, pages, slots })),
     wanted,
   };
 }
@@ -137,7 +137,9 @@ export function splitBatch(sequences: readonly SequenceStep[], limits: StepLimit
       }
       const outputs = sequence.outputs.filter((at) => at >= from && at < to).map((at) => at - from);
       const tokens = Array.from({ length: to - from }, (_, i) => sequence.tokens[from + i] as number);
-      current.push({ tokens, start: sequence.start + from, pages: sequence.pages, outputs });
+      if (sequence.slots !== undefined && tokens.length < sequence.tokens.length)
+        throw new Error(`run: a sequence with slots cannot be cut: ${sequence.tokens.length} rows, at most ${limits.rows} fit`);
+      current.push({ tokens, start: sequence.start + from, pages: sequence.pages, slots: sequence.slots, outputs });
       left = { rows: left.rows - tokens.length, outRows: left.outRows - outputs.length };
       from = to;
       if (from < sequence.tokens.length) close();

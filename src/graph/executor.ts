@@ -33,9 +33,9 @@ export type KvType = 'f32' | 'f16';
 
 export interface KvLayout {
   readonly type: KvType;
-  /** Positions of one page. A page holds keys and values of all layers for that many positions. */
+  /** Positions of one page. A page of a group holds the keys and values of all its states for that many positions. */
   readonly pageTokens: number;
-  /** Most pages the engine will ask for; memory is taken as {@link Program.ensureKvPages} asks. */
+  /** Pages of the longest sequence: memory is taken as {@link Program.ensurePages} asks, of no group more than `mostPages` says. */
   readonly maxPages: number;
 }
 
@@ -50,14 +50,29 @@ export interface ProgramRequest {
   readonly onProgress?: OnProgress | undefined;
 }
 
+/** Where the state of a sequence lies. */
+export interface StatePlace {
+  /**
+   * By group of paged states: page i holds positions [i * pageTokens, (i + 1) * pageTokens); covers all positions that rows see or write.
+   * A page before those may be any that exists.
+   */
+  readonly pages: readonly ArrayLike<number>[];
+  /** Needed by a model with slot states. */
+  readonly slots?: SlotPlace | undefined;
+}
+
+/** Which slot holds the state before the rows, and which is to hold the one after them; the same one only for a single row. */
+export interface SlotPlace {
+  readonly read: number;
+  readonly write: number;
+}
+
 /** Rows of one sequence in a run, and where its state lies. */
-export interface SequenceRows {
+export interface SequenceRows extends StatePlace {
   /** How many rows of dim `rows` are its. */
   readonly rows: number;
   /** Position of the first: how many positions of this sequence are already in the state. */
   readonly start: number;
-  /** Page i holds positions [i * pageTokens, (i + 1) * pageTokens); covers start + rows. */
-  readonly pages: ArrayLike<number>;
 }
 
 /** Numbers of the host, row-major, or what an earlier run of the same list makes: the latest one of that graph. */
@@ -85,8 +100,11 @@ export interface DecodeRequest {
   readonly tokens: ArrayLike<number>;
   /** Position of tokens[0]. */
   readonly start: number;
-  /** Called before positions below `end` are written: returns pages that cover them, those returned before still in their places. */
-  reserve(end: number): ArrayLike<number>;
+  /**
+   * Called before each submit, which writes the state of positions below `end`: returns where that lies. Pages returned before that rows
+   * still see stay in their places; each submit reads the slot that the one before wrote.
+   */
+  reserve(end: number): StatePlace;
   readonly sampling: SamplingSettings;
   /** For penalties: the prompt, and what was sampled for it before this run. */
   readonly history: { readonly promptIds: ArrayLike<number>; readonly outputIds: ArrayLike<number> };
@@ -117,8 +135,16 @@ export interface Program {
   readonly model: ModelGraphs;
   /** Largest sizes of the dims that a run of a graph gives; runs that want taps may have smaller ones. */
   limits(graph: string, withTaps: boolean): DimSizes;
-  /** Makes pages [0, count) exist, keeping what the present ones hold. Throws CapacityError past what can be had. */
-  ensureKvPages(count: number): void;
+  /** Makes pages [0, count) of a group exist, keeping what the present ones hold. Throws CapacityError past what can be had. */
+  ensurePages(group: number, count: number): void;
+  /** Makes slots [0, count) exist, new ones holding zeros. Throws CapacityError past what can be had. */
+  ensureSlots(count: number): void;
+  /** What one slot holds, to another; in order with runs. */
+  copySlot(from: number, to: number): void;
+  /** What a slot holds after all runs so far, for {@link Program.restoreSlot} of this program. */
+  snapshotSlot(slot: number): Promise<Uint8Array>;
+  /** @throws Error for bytes of another length than a slot's */
+  restoreSlot(slot: number, snapshot: Uint8Array): void;
   /** Runs graphs one after another in one submit. */
   run(runs: readonly GraphRun[]): Promise<RunResults>;
   /** Of the model's decoder. Absent where the executor cannot sample: then logits are sampled from by who runs it. */
@@ -143,12 +169,4 @@ export interface Executor {
    * FormatError where weights hold NaN or infinity, and frees everything when it rejects.
    */
   load(request: ProgramRequest): Promise<Program>;
-}
-
-/** Bytes of one KV page over all states of a model. */
-export function kvPageBytes({ states }: Pick<ModelGraphs, 'states'>, kv: Pick<KvLayout, 'type' | 'pageTokens'>): number {
-  const elementBytes = kv.type === 'f16' ? 2 : 4;
-  let perToken = 0;
-  for (const { heads, keyDim, valueDim } of states) perToken += heads * (keyDim + valueDim) * elementBytes;
-  return perToken * kv.pageTokens;
 }

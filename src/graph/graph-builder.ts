@@ -4,7 +4,8 @@ import type { Graph, GraphNode } from './graph.ts';
 import { rulesOf } from './ops/index.ts';
 import type { GraphOp } from './ops/index.ts';
 import type { OpSink, ShapeCheck } from './op-rules.ts';
-import type { PagedShape, PagedState, State } from './state.ts';
+import { nextPagedState } from './state.ts';
+import type { PagedShape, PagedState, SlotShape, SlotState, State } from './state.ts';
 import { formatShape } from './value.ts';
 import type { Dim, GraphType, Value, WeightRef } from './value.ts';
 
@@ -21,6 +22,7 @@ export interface GraphBuilder extends OpSink<GraphOp> {
   weight(id: string, shape: readonly number[]): WeightRef;
   /** A state of this graph's own; `buildModel` has those that several share. */
   pagedState(shape: PagedShape): PagedState;
+  slotState(shape: SlotShape): SlotState;
   tap(name: string, value: Value): void;
 }
 
@@ -105,6 +107,12 @@ export function buildGraph(name: string, body: (g: GraphBuilder) => void, shared
   return { name, inputs, outputs, derivedDims, nodes, states: [...states], weights: [...weights.values()], taps };
 }
 
+/** Adds a state to those of its model. */
+export function added<Item extends State>(states: State[], state: Item): Item {
+  states.push(state);
+  return state;
+}
+
 function builderOf(draft: Draft): GraphBuilder {
   return {
     input(name, dtype, shape) {
@@ -126,11 +134,8 @@ function builderOf(draft: Draft): GraphBuilder {
     },
     path: (name) => labelOf(draft, name),
     weight: (id, shape) => ({ id, shape }),
-    pagedState(shape) {
-      const state: PagedState = { kind: 'paged', index: draft.shared.states.length, ...shape };
-      draft.shared.states.push(state);
-      return state;
-    },
+    pagedState: (shape) => added(draft.shared.states, nextPagedState(draft.shared.states, shape)),
+    slotState: (shape) => added(draft.shared.states, { kind: 'slot', index: draft.shared.states.length, ...shape }),
     tap: (name, value) => void draft.taps.set(name, value),
     op: (name, op, inputs) => addNode(draft, name, op, inputs),
   };

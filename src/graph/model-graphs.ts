@@ -1,9 +1,10 @@
 /** A model: graphs over shared weights and states, loaded as one program. */
-import { buildGraph } from './graph-builder.ts';
+import { added, buildGraph } from './graph-builder.ts';
 import type { GraphBuilder } from './graph-builder.ts';
 import type { Graph } from './graph.ts';
 import { printGraph } from './graph.ts';
-import type { PagedShape, PagedState, State } from './state.ts';
+import { nextPagedState } from './state.ts';
+import type { PagedShape, PagedState, SlotShape, SlotState, State } from './state.ts';
 import type { WeightRef } from './value.ts';
 
 /** The graph that reads tokens and makes logits, and what its inputs and its output are called. */
@@ -31,6 +32,7 @@ export interface ModelGraphs {
 export interface ModelBuilder {
   /** A state that several graphs may name. */
   pagedState(shape: PagedShape): PagedState;
+  slotState(shape: SlotShape): SlotState;
   graph(name: string, body: (g: GraphBuilder) => void): void;
 }
 
@@ -49,11 +51,8 @@ export function buildModel(name: string, body: (m: ModelBuilder) => void, decode
   const graphs = new Map<string, Graph>();
   const weights = new Map<string, WeightRef>();
   body({
-    pagedState(shape) {
-      const state: PagedState = { kind: 'paged', index: states.length, ...shape };
-      states.push(state);
-      return state;
-    },
+    pagedState: (shape) => added(states, nextPagedState(states, shape)),
+    slotState: (shape) => added(states, { kind: 'slot', index: states.length, ...shape }),
     graph(graphName, write) {
       if (graphs.has(graphName)) throw new Error(`model ${name}: two graphs are called ${graphName}`);
       const graph = buildGraph(graphName, write, { states, weights });

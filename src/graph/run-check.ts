@@ -2,10 +2,13 @@
 import { InputError } from '../tensor/errors.ts';
 import { sizesOf } from './dims.ts';
 import type { DimSizes } from './dims.ts';
-import type { GraphRun, RunInput, SequenceRows } from './executor.ts';
+import type { GraphRun, RunInput, SequenceRows, SlotPlace, StatePlace } from './executor.ts';
 import type { Graph } from './graph.ts';
 import { graphOf } from './model-graphs.ts';
 import type { ModelGraphs } from './model-graphs.ts';
+import { pagedStates, slotStates } from './state.ts';
+import type { State } from './state.ts';
+import { EMPTY_SLOT } from './state-sizes.ts';
 import { formatShape } from './value.ts';
 import type { Value } from './value.ts';
 
@@ -13,8 +16,10 @@ export interface RunLimits {
   /** Largest sizes of a graph's dims. */
   sizes(graph: string, withTaps: boolean): DimSizes;
   readonly pageTokens: number;
-  /** Pages that exist. */
-  readonly pages: number;
+  /** Pages that exist, by group. */
+  readonly pages: readonly number[];
+  /** Slots that exist. */
+  readonly slots: number;
 }
 
 /** A run that may be done: its graph, and the sizes of all its dims. */
@@ -150,11 +155,35 @@ function checkSequences(graph: Graph, { run, sizes }: Pick<InputCheck, 'run' | '
   const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
   if (sequences.length === 0 || rows !== sizes[dim])
     throw new Error(`run of ${graph.name}: expected sequences of ${sizes[dim]} rows together, found ${rows}`);
-  for (const { start, rows: own, pages } of sequences) checkPages(pages, start + own, limits);
+  for (const sequence of sequences)
+    checkPlace(sequence, { states: graph.states, end: sequence.start + sequence.rows, rows: sequence.rows }, limits);
 }
 
-/** @throws Error where `table` does not name existing pages for positions up to `end` */
-export function checkPages(table: ArrayLike<number>, end: number, { pageTokens, pages }: Pick<RunLimits, 'pageTokens' | 'pages'>): void {
+/** What is to be done at a place. */
+export interface PlaceUse {
+  readonly states: readonly State[];
+  /** Position after the last row. */
+  readonly end: number;
+  /** Of one sequence, in one run. */
+  readonly rows: number;
+}
+
+/** @throws Error where a place does not name existing pages up to `end`, or the slots that rows need */
+export function checkPlace({ pages, slots }: StatePlace, { states, end, rows }: PlaceUse, limits: Omit<RunLimits, 'sizes'>): void {
+  const { pageTokens } = limits;
+  const groups = new Set(pagedStates(states).map(({ group }) => group));
+  for (const group of groups) checkPages(pages[group] ?? [], end, { pageTokens, pages: limits.pages[group] ?? 0 });
+  if (slotStates(states).length > 0) checkSlots(slots, rows, limits);
+}
+
+function checkSlots(place: SlotPlace | undefined, rows: number, { slots }: Pick<RunLimits, 'slots'>): void {
+  const { read = -1, write = -1 } = place ?? {};
+  const exists = (slot: number) => Number.isInteger(slot) && slot >= 0 && slot < slots;
+  if (exists(read) && exists(write) && write !== EMPTY_SLOT && (read !== write || rows === 1)) return;
+  throw new Error(`run: ${rows} rows need a slot to read and another to write out of ${slots}, found ${read} and ${write}`);
+}
+
+function checkPages(table: ArrayLike<number>, end: number, { pageTokens, pages }: { readonly pageTokens: number; readonly pages: number }): void {
   const used = Math.ceil(end / pageTokens);
   for (let i = 0; i < used; i++) {
     const page = table[i];
@@ -164,7 +193,7 @@ export function checkPages(table: ArrayLike<number>, end: number, { pageTokens, 
   }
 }
 
-/** Words that the page tables of a run take. */
+/** Words that the page table of one group takes in a run. */
 export function pageTableWords(sequences: readonly SequenceRows[], pageTokens: number): number {
   return sequences.reduce((sum, { start, rows }) => sum + Math.ceil((start + rows) / pageTokens), 0);
 }

@@ -5,15 +5,61 @@ export interface PagedState {
   readonly kind: 'paged';
   /** Position among the states of its model. */
   readonly index: number;
+  /** Which page table says where it lies: states of one window share one. */
+  readonly group: number;
   /** Key heads. */
   readonly heads: number;
   /** Width of one head's key, and of its value. */
   readonly keyDim: number;
   readonly valueDim: number;
+  /** Only the last `window` positions are kept, at least 1; undefined: all of them. */
+  readonly window: number | undefined;
 }
 
-export type State = PagedState;
-export type PagedShape = Pick<PagedState, 'heads' | 'keyDim' | 'valueDim'>;
+/** Numbers of a fixed shape, zeros before the first token, that every step replaces: those of a short convolution, or of a recurrence. */
+export interface SlotState {
+  readonly kind: 'slot';
+  /** Position among the states of its model. */
+  readonly index: number;
+  readonly shape: readonly number[];
+  readonly dtype: 'f32';
+}
+
+export type State = PagedState | SlotState;
+
+/** `window` is undefined where it is not given. */
+export type PagedShape = Pick<PagedState, 'heads' | 'keyDim' | 'valueDim'> & { readonly window?: number | undefined };
+export type SlotShape = Pick<SlotState, 'shape' | 'dtype'>;
+
+/** States of one window: they have a page table together. */
+export interface StateGroup {
+  readonly window: number | undefined;
+  readonly states: readonly PagedState[];
+}
+
+export function pagedStates(states: readonly State[]): readonly PagedState[] {
+  return states.filter((state) => state.kind === 'paged');
+}
+
+export function slotStates(states: readonly State[]): readonly SlotState[] {
+  return states.filter((state) => state.kind === 'slot');
+}
+
+/** In the order of their first states; `state.group` is an index into them. */
+export function stateGroups(states: readonly State[]): readonly StateGroup[] {
+  const paged = pagedStates(states);
+  const groups = [...new Map(paged.map(({ group, window }) => [group, window]))].sort(([a], [b]) => a - b);
+  return groups.map(([group, window]) => ({ window, states: paged.filter((state) => state.group === group) }));
+}
+
+/** A paged state after those that a model has. @throws Error for a window that is none */
+export function nextPagedState(states: readonly State[], { heads, keyDim, valueDim, window }: PagedShape): PagedState {
+  if (window !== undefined && !(Number.isSafeInteger(window) && window >= 1))
+    throw new Error(`a state's window must be 1 position or more, found ${window}`);
+  const paged = pagedStates(states);
+  const group = paged.find((state) => state.window === window)?.group ?? Math.max(-1, ...paged.map((state) => state.group)) + 1;
+  return { kind: 'paged', index: states.length, group, heads, keyDim, valueDim, window };
+}
 
 /** `paged.3` */
 export function stateName({ kind, index }: State): string {
@@ -21,6 +67,7 @@ export function stateName({ kind, index }: State): string {
 }
 
 export function printState(state: State): string {
-  const { heads, keyDim, valueDim } = state;
-  return `${stateName(state)} heads=${heads} keyDim=${keyDim} valueDim=${valueDim}`;
+  if (state.kind === 'slot') return `${stateName(state)} ${state.dtype}[${state.shape.join(', ')}]`;
+  const { heads, keyDim, valueDim, window } = state;
+  return `${stateName(state)} heads=${heads} keyDim=${keyDim} valueDim=${valueDim}${window === undefined ? '' : ` window=${window}`}`;
 }

@@ -59,8 +59,8 @@ export function attentionOutput(
   // A factor on both rotated vectors is its square on their product.
   const scale = headDim ** -0.5 * (rope.attentionFactor ?? 1) ** 2;
   const window = config.window?.layers[n] === true ? config.window.size : undefined;
-  const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
-  const mixed = attention(g, 'attend', qkv, { positions, heads, scale, state, causal, window });
+  const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim, window });
+  const mixed = attention(g, 'attend', qkv, { positions, heads, scale, state, causal });
   return linearOf(g, 'o', mixed, { config, shape: [dim, heads * headDim] });
 }
 

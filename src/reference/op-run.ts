@@ -1,6 +1,6 @@
 /** What the reference executor's ops see of a run. */
 import type { SequenceRows, WeightSource } from '../graph/executor.ts';
-import type { PagedState } from '../graph/state.ts';
+import type { PagedState, SlotState } from '../graph/state.ts';
 import type { Value } from '../graph/value.ts';
 
 /** Reads the key (part 0) or value (part 1) vectors [heads * dim] of a position; writing to what it returns stores them. */
@@ -16,6 +16,8 @@ export interface OpRun {
   decoded(id: string): Float32Array;
   /** Where the vectors of a sequence lie in a state. */
   stored(state: PagedState, sequence: SequenceRows): KvReader;
+  /** What a slot holds of a state, row-major; writing to it stores. */
+  slotOf(state: SlotState, slot: number): Float64Array;
   /** Values as the state's element type keeps them. */
   asStored(values: Float64Array): Float64Array;
   /** Values that share a scale where inputs of quantised matrices are rounded; undefined where they are not. */

@@ -2,13 +2,14 @@
  * Runs graphs op by op in float64. It plans nothing, fuses nothing and keeps every value: the oracle, not a way to chat.
  * Weights stay in their file's blocks and are decoded as ops need them.
  */
-import { kvPageBytes } from '../graph/executor.ts';
 import type { Executor, GraphRun, Program, ProgramRequest, RunInput, RunResults, SequenceRows, WeightSource } from '../graph/executor.ts';
 import { printModel } from '../graph/model-graphs.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
 import { checkRuns } from '../graph/run-check.ts';
 import type { CheckedRun } from '../graph/run-check.ts';
-import type { PagedState } from '../graph/state.ts';
+import { slotStates, stateGroups } from '../graph/state.ts';
+import type { PagedState, SlotState } from '../graph/state.ts';
+import { groupPageBytes, slotBytes } from '../graph/state-sizes.ts';
 import type { Value } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
@@ -41,15 +42,18 @@ interface LoadedWeight {
 interface Session {
   readonly request: ProgramRequest;
   readonly weights: Map<string, LoadedWeight>;
-  /** Keys and values by page: for each state keys [pageTokens][heads * keyDim], then values [pageTokens][heads * valueDim]. */
-  readonly pages: Float64Array[];
+  /** By group, then page: for each state keys [pageTokens][heads * keyDim], then values [pageTokens][heads * valueDim]. */
+  readonly pages: readonly Float64Array[][];
+  /** By slot, then index of the state. */
+  readonly slots: Map<number, Float64Array>[];
   /** Values that share a scale where inputs of quantised matrices are rounded. */
   readonly roundingBlock: number | undefined;
 }
 
 async function loadProgram(request: ProgramRequest, roundingBlock: number | undefined): Promise<Program> {
   const { model, signal, onProgress } = request;
-  const session: Session = { request, weights: new Map(), pages: [], roundingBlock };
+  const groups = stateGroups(model.states);
+  const session: Session = { request, weights: new Map(), pages: groups.map(() => []), slots: [], roundingBlock };
   const total = model.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0);
   let loaded = 0;
   // All of the memory before any of the reading: a model that does not fit is refused at once.
@@ -61,19 +65,22 @@ async function loadProgram(request: ProgramRequest, roundingBlock: number | unde
     loaded += bytes.length;
     onProgress?.({ phase: 'load', loaded, total });
   }
-  const pageBytes = kvPageBytes(model, request.kv);
+  const pageBytes = groups.map((group) => groupPageBytes(group, request.kv));
   return {
     model,
     limits: () => request.sizes,
-    ensureKvPages: (count) => growPages(session, count),
+    ensurePages: (group, count) => growPages(session, group, count),
+    ...slotsOf(session),
     run: async (runs) => runAll(session, runs),
     get memory() {
-      return { weightBytes: total, kvBytes: session.pages.length * pageBytes, workBytes: 0 };
+      const ofPages = session.pages.reduce((sum, pages, group) => sum + pages.length * (pageBytes[group] as number), 0);
+      return { weightBytes: total, kvBytes: ofPages + session.slots.length * slotBytes(model), workBytes: 0 };
     },
     printPlan: () => printModel(model),
     async dispose() {
       session.weights.clear();
-      session.pages.length = 0;
+      for (const pages of session.pages) pages.length = 0;
+      session.slots.length = 0;
     },
   };
 }
@@ -104,22 +111,51 @@ function checkFinite(source: WeightSource, bytes: Uint8Array): void {
   }
 }
 
-function stateOffsets(session: Session) {
-  const { model, kv } = session.request;
-  const offsets: number[] = [0];
-  for (const { heads, keyDim, valueDim } of model.states)
-    offsets.push((offsets.at(-1) as number) + kv.pageTokens * heads * (keyDim + valueDim));
-  return offsets;
+/** Where the states of a group lie in its pages, by index of the state, and how long a page is. */
+function layOutGroup({ request: { model, kv } }: Session, group: number) {
+  const offsets = new Map<number, number>();
+  let length = 0;
+  for (const { index, heads, keyDim, valueDim } of stateGroups(model.states)[group]?.states ?? []) {
+    offsets.set(index, length);
+    length += kv.pageTokens * heads * (keyDim + valueDim);
+  }
+  return { offsets, length };
 }
 
-function growPages(session: Session, count: number): void {
-  const size = stateOffsets(session).at(-1) as number;
-  while (session.pages.length < count) session.pages.push(new Float64Array(size));
+function growPages(session: Session, group: number, count: number): void {
+  const { length } = layOutGroup(session, group);
+  const pages = session.pages[group] as Float64Array[];
+  while (pages.length < count) pages.push(new Float64Array(length));
+}
+
+function slotsOf({ request: { model }, slots }: Session): Pick<Program, 'ensureSlots' | 'copySlot' | 'snapshotSlot' | 'restoreSlot'> {
+  const states = slotStates(model.states);
+  const arrays = (slot: number) => states.map(({ index }) => slots[slot]?.get(index) as Float64Array);
+  const length = ({ shape }: SlotState) => shape.reduce((product, dim) => product * dim, 1);
+  return {
+    ensureSlots(count) {
+      while (slots.length < count) slots.push(new Map(states.map((state) => [state.index, new Float64Array(length(state))])));
+    },
+    copySlot: (from, to) => arrays(to).forEach((array, i) => array.set(arrays(from)[i] as Float64Array)),
+    snapshotSlot: async (slot) => new Uint8Array(Float64Array.from(arrays(slot).flatMap((array) => [...array])).buffer),
+    restoreSlot(slot, snapshot) {
+      const expected = states.reduce((sum, state) => sum + length(state), 0) * 8;
+      if (snapshot.length !== expected) throw new Error(`restoreSlot: expected ${expected} bytes, found ${snapshot.length}`);
+      const numbers = new Float64Array(snapshot.slice().buffer);
+      let at = 0;
+      for (const array of arrays(slot)) array.set(numbers.subarray(at, (at += array.length)));
+    },
+  };
 }
 
 function runAll(session: Session, runs: readonly GraphRun[]): RunResults {
   const { model, kv } = session.request;
-  const checked = checkRuns(model, runs, { sizes: () => session.request.sizes, pageTokens: kv.pageTokens, pages: session.pages.length });
+  const checked = checkRuns(model, runs, {
+    sizes: () => session.request.sizes,
+    pageTokens: kv.pageTokens,
+    pages: session.pages.map(({ length }) => length),
+    slots: session.slots.length,
+  });
   /** Outputs of the runs so far, by graph and name: the latest of each graph. */
   const made = new Map<string, Float64Array | Int32Array>();
   return checked.map((run) => {
@@ -161,17 +197,18 @@ function opRun(session: Session, sequences: readonly SequenceRows[], values: Val
       return numbers;
     },
     stored: (state, sequence) => kvReader(session, state, sequence),
+    slotOf: (state, slot) => session.slots[slot]?.get(state.index) as Float64Array,
     asStored: (numbers) => (session.request.kv.type === 'f32' ? numbers.map(Math.fround) : numbers.map((x) => f16ToF32(f32ToF16(x)))),
   };
 }
 
 /** Where the vector of a position lies, for one sequence and one attention state. */
-function kvReader(session: Session, { index, heads, keyDim, valueDim }: PagedState, sequence: SequenceRows): KvReader {
+function kvReader(session: Session, { index, group, heads, keyDim, valueDim }: PagedState, sequence: SequenceRows): KvReader {
   const { pageTokens } = session.request.kv;
-  const keys = stateOffsets(session)[index] as number;
+  const keys = layOutGroup(session, group).offsets.get(index) as number;
   const parts = [{ base: keys, width: heads * keyDim }, { base: keys + pageTokens * heads * keyDim, width: heads * valueDim }] as const;
   return (part, position) => {
-    const page = session.pages[sequence.pages[Math.floor(position / pageTokens)] as number];
+    const page = session.pages[group]?.[sequence.pages[group]?.[Math.floor(position / pageTokens)] as number];
     if (page === undefined) throw new Error(`no KV page for position ${position}`);
     const { base, width } = parts[part];
     const start = base + (position % pageTokens) * width;

@@ -41,7 +41,7 @@ function simulate({ prefillMs, stepMs, stepsPerSubmit = 16 }: { prefillMs: numbe
   const program = {
     gpu,
     stepsPerSubmit,
-    one: { inputs: { write() {}, writePages() {} }, bound: { dispatches: () => (steps++, []) } },
+    one: { inputs: { write() {}, writePlace() {} }, bound: { dispatches: () => (steps++, []) } },
     sampler: {
       begin() {},
       dispatches: () => [],
@@ -49,7 +49,7 @@ function simulate({ prefillMs, stepMs, stepsPerSubmit = 16 }: { prefillMs: numbe
       tokensOf: (_: unknown, count: number) => Array.from({ length: count }, () => 7),
     },
     readBack: { copy },
-    pagesUpTo: () => [0],
+    placeUpTo: () => ({ pages: [[0]] }),
     ready: async () => {},
     checkOpen() {},
     modeOf: () => ({}),
@@ -61,7 +61,7 @@ function simulate({ prefillMs, stepMs, stepsPerSubmit = 16 }: { prefillMs: numbe
 }
 
 const request: DecodeRequest = {
-  tokens: [1, 2, 3], start: 0, reserve: () => [0], limit: 200, history: { promptIds: [1, 2, 3], outputIds: [] },
+  tokens: [1, 2, 3], start: 0, reserve: () => ({ pages: [[0]] }), limit: 200, history: { promptIds: [1, 2, 3], outputIds: [] },
   sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 },
 };
 
@@ -99,8 +99,8 @@ it('never holds more than the profile lets it', async () => {
 
 it('is closed at once, with no more handed on', async () => {
   const simulated = simulate({ prefillMs: 1, stepMs: 1 });
-  const reserve = vi.fn(simulated.program.pagesUpTo);
-  const run = createDecodeRun({ ...simulated.program, pagesUpTo: reserve }, request);
+  const reserve = vi.fn(simulated.program.placeUpTo);
+  const run = createDecodeRun({ ...simulated.program, placeUpTo: reserve }, request);
   await run.next();
   const asked = reserve.mock.calls.length;
   run.close();

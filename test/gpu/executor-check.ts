@@ -9,6 +9,7 @@ import { openGpuExecutor } from '../../src/node/gpu-executor.ts';
 import { createReferenceExecutor } from '../../src/reference/reference-executor.ts';
 import { syntheticGraph, syntheticRequest } from '../synthetic-graph.ts';
 import type { SyntheticOptions, SyntheticShape } from '../synthetic-graph.ts';
+import { ensureAllPages, inEveryGroup } from '../state-places.ts';
 
 const { software, generic } = PROFILES;
 
@@ -90,7 +91,7 @@ export function sequence(
   length: number,
   { start = 0, pages = [0, 1, 2, 3, 4, 5, 6, 7], outputs = [length - 1], seed = 0 }: SequenceChoices = {},
 ): SequenceStep {
-  return { tokens: Array.from({ length }, (_, i) => (7 * (start + i) + 3 + seed) % 50), start, pages, outputs };
+  return { tokens: Array.from({ length }, (_, i) => (7 * (start + i) + 3 + seed) % 50), start, pages: inEveryGroup(pages), outputs };
 }
 
 export function expectClose(
@@ -113,9 +114,9 @@ export function expectClose(
 /** Runs the batches on both, in order, after making the pages that they name. */
 export async function compareRuns({ wanted, found, tolerance }: CheckedPair, batches: readonly StepBatch[]): Promise<void> {
   for (const [i, batch] of batches.entries()) {
-    const pages = Math.max(...batch.sequences.flatMap((each) => Array.from(each.pages))) + 1;
-    wanted.ensureKvPages(pages);
-    found.ensureKvPages(pages);
+    const pages = Math.max(...batch.sequences.flatMap((each) => Array.from(each.pages[0] ?? []))) + 1;
+    ensureAllPages(wanted, pages);
+    ensureAllPages(found, pages);
     const results = { wanted: await decoderSteps(wanted).run(batch), found: await decoderSteps(found).run(batch) };
     for (const [name, values] of results.wanted.taps) {
       expectClose(`batch ${i} ${name}`, { wanted: values, found: results.found.taps.get(name) as Float32Array }, tolerance);

@@ -41,7 +41,7 @@ function decodeRequest(tokens: readonly number[], limit: number, changes: Partia
   return {
     tokens,
     start: 0,
-    reserve: (end) => pages.slice(0, Math.ceil(end / 8)),
+    reserve: (end) => ({ pages: [pages.slice(0, Math.ceil(end / 8))] }),
     sampling: GREEDY,
     history: { promptIds: tokens, outputIds: [] },
     limit,
@@ -60,10 +60,10 @@ async function allTokens(request: DecodeRequest) {
 async function greedyTokens(prompt: readonly number[], count: number): Promise<number[]> {
   const ids = [...prompt];
   const pages = Array.from({ length: 12 }, (_, i) => 40 + i);
-  pair.wanted.ensureKvPages(60);
+  pair.wanted.ensurePages(0, 60);
   for (let done = 0; ids.length < prompt.length + count; ) {
     const tokens = ids.slice(done);
-    const { logits } = await decoderSteps(pair.wanted).run({ sequences: [{ tokens, start: done, pages, outputs: [tokens.length - 1] }] });
+    const { logits } = await decoderSteps(pair.wanted).run({ sequences: [{ tokens, start: done, pages: [pages], outputs: [tokens.length - 1] }] });
     done = ids.length;
     ids.push(logits.indexOf(Math.max(...logits)));
   }
@@ -89,13 +89,13 @@ describe('pages', () => {
 
   it('are taken at once when asked for twice, and not given up', () => {
     const { kvBytes } = program.memory;
-    program.ensureKvPages(3);
+    program.ensurePages(0, 3);
     expect(program.memory.kvBytes).toBe(kvBytes);
   });
 
   it('past what a kernel can see are refused, with the largest context that can be had', () => {
-    expect(() => program.ensureKvPages(10_000_000)).toThrow(CapacityError);
-    expect(() => program.ensureKvPages(10_000_000)).toThrow(
+    expect(() => program.ensurePages(0, 10_000_000)).toThrow(CapacityError);
+    expect(() => program.ensurePages(0, 10_000_000)).toThrow(
       /Keys and values of 80000000 tokens take \d+ bytes a layer; SwiftShader takes \d+ at once\. Use a context of at most \d+ tokens/,
     );
   });
@@ -119,7 +119,7 @@ describe('a batch', () => {
   });
 
   it('is refused with tokens, outputs or taps that there are not', async () => {
-    await expect(decoderSteps(program).run({ sequences: [{ tokens: [50], start: 0, pages: [0], outputs: [0] }] })).rejects.toThrow(
+    await expect(decoderSteps(program).run({ sequences: [{ tokens: [50], start: 0, pages: [[0]], outputs: [0] }] })).rejects.toThrow(
       InputError,
     );
     await expect(decoderSteps(program).run({ sequences: [sequence(3, { outputs: [3] })] })).rejects.toThrow(
@@ -136,7 +136,7 @@ describe('decode', () => {
   const prompt = Array.from({ length: 13 }, (_, i) => (11 * i + 2) % 50);
 
   it('gives the greedy tokens of the reference, one step a submit or many', async () => {
-    program.ensureKvPages(40);
+    program.ensurePages(0, 40);
     const wanted = await greedyTokens(prompt, 64);
     setClock('racing');
     expect(await allTokens(decodeRequest(prompt, 64))).toEqual({ tokens: wanted, submits: wanted.map(() => 1) });
@@ -190,7 +190,7 @@ describe('decode', () => {
     const { tokens } = await allTokens(decodeRequest(prompt, 12));
     const pages = [3, 9, 0, 14];
     const start = prompt.length + 11;
-    const after = await decoderSteps(program).run({ sequences: [{ tokens: tokens.slice(-1), start, pages, outputs: [0] }] });
+    const after = await decoderSteps(program).run({ sequences: [{ tokens: tokens.slice(-1), start, pages: [pages], outputs: [0] }] });
     const next = after.logits.indexOf(Math.max(...after.logits));
     expect(next).toBe((await greedyTokens(prompt, 13))[12]);
   });
@@ -212,7 +212,7 @@ describe('decode', () => {
     const asked: number[] = [];
     const reserve = (end: number) => {
       asked.push(end);
-      return [1, 2, 3, 4, 5].slice(0, Math.ceil(end / 8));
+      return { pages: [[1, 2, 3, 4, 5].slice(0, Math.ceil(end / 8))] };
     };
     await allTokens(decodeRequest(prompt, 20, { reserve }));
     expect(asked[0]).toBe(13);
@@ -226,7 +226,7 @@ describe('decode', () => {
       decodeRequest(prompt, 20, {
         reserve: (end) => {
           if (end > 16) throw new CapacityError('no page left');
-          return [1, 2];
+          return { pages: [[1, 2]] };
         },
       }),
     );
@@ -255,8 +255,8 @@ describe('a program', () => {
 
   it('is disposed of once, with what runs on it', async () => {
     const last = await loadPair({ ...MODEL, shape: { ...TINY, layers: 1 } });
-    last.found.ensureKvPages(2);
-    const run = last.found.decode?.({ ...decodeRequest([1, 2], 30), reserve: () => [0, 1] });
+    last.found.ensurePages(0, 2);
+    const run = last.found.decode?.({ ...decodeRequest([1, 2], 30), reserve: () => ({ pages: [[0, 1]] }) });
     await run?.next();
     const pending = decoderSteps(last.found).run({ sequences: [sequence(5)] });
     pending.catch(() => {});
@@ -265,7 +265,7 @@ describe('a program', () => {
     await expect(pending).rejects.toThrow('closed');
     await expect(run?.next()).rejects.toThrow('disposed of');
     await expect(decoderSteps(last.found).run({ sequences: [sequence(5)] })).rejects.toThrow('disposed of');
-    expect(() => last.found.ensureKvPages(9)).toThrow('disposed of');
+    expect(() => last.found.ensurePages(0, 9)).toThrow('disposed of');
     expect(() => last.found.decode?.(decodeRequest([1], 3))).toThrow('disposed of');
   });
 });

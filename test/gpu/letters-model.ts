@@ -88,7 +88,11 @@ export function sharing(program: Program, executor: Executor): Executor {
     load: async () => ({
       model: program.model,
       limits: (graph, withTaps) => program.limits(graph, withTaps),
-      ensureKvPages: (count) => program.ensureKvPages(count),
+      ensurePages: (group, count) => program.ensurePages(group, count),
+      ensureSlots: (count) => program.ensureSlots(count),
+      copySlot: (from, to) => program.copySlot(from, to),
+      snapshotSlot: (slot) => program.snapshotSlot(slot),
+      restoreSlot: (slot, snapshot) => program.restoreSlot(slot, snapshot),
       run: (runs) => program.run(runs),
       decode: (request) => (program.decode as NonNullable<Program['decode']>)(request),
       get memory() {

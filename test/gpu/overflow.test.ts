@@ -14,7 +14,7 @@ it.each([['int8', 'embedding'], ['int8', 'attn_norm'], ['float', 'embedding']] a
     };
     const { found, dispose } = await loadPair({ shape, weights, profile: TEST_PROFILES[profile], tolerance: 1 });
     try {
-      found.ensureKvPages(8);
+      found.ensurePages(0, 8);
       for (const step of [sequence(9), sequence(1, { start: 9 })]) {
         const { logits } = await decoderSteps(found).run({ sequences: [step] });
         expect(logits.some((logit) => Number.isNaN(logit) || logit === Infinity) || logits.every((logit) => logit === -Infinity)).toBe(

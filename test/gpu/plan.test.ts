@@ -8,6 +8,7 @@ import { bundledModelPath } from '../../src/node/bundled-model.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { planOfShape } from './plan-of-shape.ts';
 import type { ShapeOptions } from './plan-of-shape.ts';
+import { pagedStates } from '../../src/graph/state.ts';
 
 type Shape = Omit<ShapeOptions, 'profile'>;
 
@@ -87,7 +88,7 @@ describe('the figures of a plan', () => {
     .filter(({ shape }) => shape.length === 2)
     .reduce((sum, { shape }) => sum + (shape[0] as number) * (shape[1] as number), 0);
   const keyValues = (keys: number) =>
-    keys * graph.states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
+    keys * pagedStates(graph.states).reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
 
   it('hold every matrix once and the cache as long as it is', () => {
     const [short, long] = [reportDecode(plan, 128), reportDecode(plan, 4096)];

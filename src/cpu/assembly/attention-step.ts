@@ -56,7 +56,7 @@ function describe(work: AttentionWork, op: AttentionRecord): void {
 // @ts-ignore: decorator
 @inline
 function setTile(work: AttentionWork, tile: TileRecord, op: AttentionRecord): void {
-  work.pages = tile.pages;
+  work.pages = tile.pages + op.pagesOffset;
   work.firstRow = tile.firstRow;
   work.rows = tile.rows;
   work.firstPosition = tile.firstPosition;
@@ -108,7 +108,7 @@ function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32):
 
 /** 1 where an f16 page is given infinity or NaN. */
 function storeVector(op: AttentionRecord, step: StepRecord, row: i32, head: i32, from: usize, offset: usize): i32 {
-  const page = <usize>load<u32>(step.rowPages + <usize>(row * 4)) + offset;
+  const page = <usize>load<u32>(step.rowPages + op.rowPagesOffset + <usize>(row * 4)) + offset;
   const slot = load<i32>(step.rowSlots + <usize>(row * 4));
   const element = <usize>((head * op.pageTokens + slot) * op.width);
   if (op.halves) return packHalves(from, page + element * 2, op.headDim, op.width);

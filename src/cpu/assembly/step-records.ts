@@ -8,7 +8,7 @@
 export class StepRecord {
   /** Sizes of the graph's dims, i32[]; ops name theirs by index. */
   sizes: usize;
-  /** Address of the page and position in it of every row: u32[rows], i32[rows]. */
+  /** Address of the page, by group, and position in it of every row: u32[groups][most rows], i32[rows]. */
   rowPages: usize;
   rowSlots: usize;
   /** TileRecord[tileCount], largest first. */
@@ -17,12 +17,24 @@ export class StepRecord {
   /** CombineRecord[combineCount]: rows whose keys were split. */
   combines: usize;
   combineCount: i32;
+  /** SequenceRecord[sequenceCount]. */
+  sequences: usize;
+  sequenceCount: i32;
+}
+
+/** Whose rows are whose, and the slots that hold the state before and after them. */
+@unmanaged
+export class SequenceRecord {
+  firstRow: i32;
+  rows: i32;
+  read: usize;
+  write: usize;
 }
 
 /** Rows of one sequence and the keys they look at. */
 @unmanaged
 export class TileRecord {
-  /** u32[], addresses of the sequence's pages. */
+  /** u32[], addresses of the sequence's pages of the first group. */
   pages: usize;
   firstRow: i32;
   rows: i32;
@@ -42,6 +54,7 @@ export class CombineRecord {
 
 export const TILE_BYTES: usize = 28;
 export const COMBINE_BYTES: usize = 12;
+export const SEQUENCE_BYTES: usize = 16;
 
 /** Head of every op record. */
 @unmanaged
@@ -183,6 +196,9 @@ export class AttentionRecord extends OpRecord {
   causal: i32;
   /** A row at position p sees keys above p - window. */
   window: i32;
+  /** Bytes from the page tables of the first group, and from its pages of rows, to those of the state's group. */
+  pagesOffset: usize;
+  rowPagesOffset: usize;
 }
 
 @unmanaged

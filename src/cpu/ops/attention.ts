@@ -21,7 +21,7 @@ export const attentionRules: CpuOpRules<AttentionStepOp> = {
     `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${describePreparation('q', op.q)}${describePreparation('k', op.k)}`,
   write(out, { op, inputs, outputs }, at) {
     const { heads, scale, state, causal, window, q, k } = op;
-    const layout = at.pages.states[state.index];
+    const layout = at.pages.states.get(state.index);
     if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
     out.ints(heads, state.heads, state.keyDim, layout.width);
     out.float(scale);
@@ -30,6 +30,8 @@ export const attentionRules: CpuOpRules<AttentionStepOp> = {
     writePreparation(out, q, inputs[3], at);
     writePreparation(out, k, inputs[3], at);
     out.ints(causal ? 1 : 0, Math.min(window ?? ALL_POSITIONS, ALL_POSITIONS));
+    const { pages, rowPages } = at.pageTables(state.group);
+    out.ints(pages, rowPages);
   },
 };
 

@@ -73,10 +73,10 @@ function buffersOf({ op, inputs, outputs }: AttentionStep): Record<string, Buffe
     ...(table ? { rope: { kind: 'rope', table: table.id } as const } : {}),
     positions: floatsRef(positions),
     rowSequence: ofSequences('rowSequence'),
-    pageTable: ofSequences('pageTable'),
+    pageTable: { kind: 'pageTable', group: op.state.group },
     tiles: ofSequences('tiles'),
     step: { kind: 'size', dim: outerOf(positions) },
-    kv: { kind: 'kv', state: op.state.index },
+    kv: { kind: 'state', state: op.state.index },
     partials: { kind: 'partials' },
   };
 }

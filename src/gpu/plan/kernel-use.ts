@@ -5,16 +5,19 @@ import type { Kernel, Workgroups } from '../kernel.ts';
 import type { PlaneName } from '../packed-layout.ts';
 import type { GpuValue } from './gpu-value.ts';
 
-/** What the host writes of a step's sequences, for attention. */
-export type SequenceBuffer = 'rowSequence' | 'pageTable' | 'tiles';
+/** What the host writes of a step's sequences: whose rows are whose, tiles of attention, and (first row, rows, slot read, slot written). */
+export type SequenceBuffer = 'rowSequence' | 'tiles' | 'slots';
 
 export type BufferRef =
   | { readonly kind: 'value'; readonly value: GpuValue; readonly part: 'floats' | 'codes' | 'stats' }
   | { readonly kind: 'plane'; readonly matrix: string; readonly plane: PlaneName }
   | { readonly kind: 'vector'; readonly key: string }
-  | { readonly kind: 'kv'; readonly state: number }
+  /** A state of sequences: pages, or slots. */
+  | { readonly kind: 'state'; readonly state: number }
   | { readonly kind: 'rope'; readonly table: string }
   | { readonly kind: 'sequences'; readonly name: SequenceBuffer }
+  /** Page tables of a group of states. */
+  | { readonly kind: 'pageTable'; readonly group: number }
   /** The uniform that holds the size of a dim. */
   | { readonly kind: 'size'; readonly dim: Dim }
   /** Partial results of split attention. */

@@ -8,6 +8,7 @@ import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import { sequenceDim } from '../../graph/run-check.ts';
 import { largestSizes, tapSizes } from '../../graph/run-sizes.ts';
 import { widthOf } from '../../graph/value.ts';
+import { pagedStates } from '../../graph/state.ts';
 import type { Value } from '../../graph/value.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { CapacityError } from '../../tensor/errors.ts';
@@ -110,7 +111,7 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
 
 /** @throws CapacityError for states that the kernels have no form for */
 function checkStates({ model: { name, states } }: ModelPlanOptions): void {
-  for (const { keyDim, valueDim } of states) {
+  for (const { keyDim, valueDim } of pagedStates(states)) {
     if (keyDim % 4 !== 0)
       throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${name} has ${keyDim}. Use the CPU.`);
     if (keyDim !== valueDim)

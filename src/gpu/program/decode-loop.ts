@@ -3,7 +3,7 @@
  * submit, and the next submit is encoded while one runs; the host only reads which tokens they were.
  */
 import type { SequenceStep } from '../../graph/decoder-steps.ts';
-import type { DecodeRequest, DecodeRun } from '../../graph/executor.ts';
+import type { DecodeRequest, DecodeRun, StatePlace } from '../../graph/executor.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { StepCounts, StepMode } from '../plan/kernel-use.ts';
 import { encodeDispatches } from './bound-plan.ts';
@@ -20,15 +20,15 @@ export interface DecodeProgram {
   readonly sampler: TokenSampler;
   readonly stepsPerSubmit: number;
   readonly readBack: ReadBack;
-  /** Pages of positions below `end`, once they are there. */
-  pagesUpTo(end: number): Promise<ArrayLike<number>>;
+  /** Where the next submit, which ends at position `end`, finds the state, once that is there; `rows` are those of its first run. */
+  placeUpTo(end: number, rows: number): Promise<StatePlace>;
   checkOpen(): void;
   /** How a single row comes that attends to so many keys. */
   modeOf(keys: number): StepMode;
   /** Encodes the step that the first token is sampled after. */
   encodeFirst(encoder: GPUCommandEncoder, sequence: SequenceStep): StepCounts;
   /** Writes where `one` goes on from: the sampler moves it on to the token that it chooses. */
-  placeAt(place: { readonly token: number; readonly position: number; readonly pages: ArrayLike<number> }): void;
+  placeAt(row: { readonly token: number; readonly position: number; readonly place: StatePlace }): void;
 }
 
 /** Submits that are under way while the oldest is waited for: one runs, one waits behind it. */
@@ -83,39 +83,49 @@ async function fill(loop: Loop): Promise<void> {
     const count = loop.submitted === 0 ? 1 : Math.min(loop.steps, request.limit - loop.submitted);
     // The token sampled last has its state computed by the step after it.
     const end = request.start + request.tokens.length + Math.max(0, loop.submitted + count - 1);
-    const table = await program.pagesUpTo(end);
+    const place = await program.placeUpTo(end, loop.submitted === 0 ? request.tokens.length : 1);
     if (loop.isClosed) return;
-    loop.underWay.push(loop.submitted === 0 ? submitFirst(loop, table) : submitSteps(loop, count, table));
+    loop.underWay.push(loop.submitted === 0 ? submitFirst(loop, place) : submitSteps(loop, count, place));
     loop.submitted += count;
   }
 }
 
-function submitFirst(loop: Loop, table: ArrayLike<number>): Submitted {
+function submitFirst(loop: Loop, place: StatePlace): Submitted {
   const { program, request } = loop;
   const { gpu, sampler } = program;
   const { tokens, start } = request;
   sampler.begin(request.sampling, request.history);
   const encoder = gpu.device.createCommandEncoder();
-  const counts = program.encodeFirst(encoder, { tokens, start, pages: table, outputs: [tokens.length - 1] });
-  program.placeAt({ token: tokens[tokens.length - 1] as number, position: start + tokens.length - 1, pages: table });
-  loop.pages = table.length;
+  const counts = program.encodeFirst(encoder, { tokens, start, ...place, outputs: [tokens.length - 1] });
+  program.placeAt({ token: tokens[tokens.length - 1] as number, position: start + tokens.length - 1, place });
+  loop.pages = pagesIn(place);
   const pass = encoder.beginComputePass();
   encodeDispatches(pass, sampler.dispatches(), counts);
   pass.end();
   return submit(loop, encoder, 1);
 }
 
-function submitSteps(loop: Loop, count: number, table: ArrayLike<number>): Submitted {
+/** Page numbers of the longest table. */
+function pagesIn({ pages }: StatePlace): number {
+  return Math.max(0, ...pages.map(({ length }) => length));
+}
+
+function submitSteps(loop: Loop, count: number, place: StatePlace): Submitted {
   const { program, request } = loop;
   const { gpu, sampler, one } = program;
-  if (table.length > loop.pages) one.inputs.writePages(table, loop.pages);
-  loop.pages = Math.max(loop.pages, table.length);
+  if (place.slots !== undefined || pagesIn(place) > loop.pages) one.inputs.writePlace(place, loop.pages);
+  loop.pages = Math.max(loop.pages, pagesIn(place));
   const sampling = sampler.dispatches();
   for (let done = 0; ; ) {
     const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    let pass = encoder.beginComputePass();
     const most = Math.min(count, done + STEPS_PER_COMMANDS);
     for (; done < most; done++) {
+      if (done === 1 && place.slots !== undefined) {
+        pass.end();
+        one.inputs.keepSlot(encoder);
+        pass = encoder.beginComputePass();
+      }
       const keys = request.start + request.tokens.length + loop.submitted + done;
       const counts = { sizes: program.oneRow, tiles: 0, keys };
       encodeDispatches(pass, one.bound.dispatches(program.modeOf(keys)), counts);

@@ -2,22 +2,26 @@
 import type { DimSizes } from '../../graph/dims.ts';
 import { decoderRun } from '../../graph/decoder-steps.ts';
 import type { SequenceStep } from '../../graph/decoder-steps.ts';
-import type { DecodeRequest, DecodeRun, GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows } from '../../graph/executor.ts';
+import type { DecodeRequest, DecodeRun, GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows, StatePlace } from '../../graph/executor.ts';
 import { inputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../graph/model-graphs.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
-import { checkPages, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
+import { checkPlace, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
 import type { CheckedRun } from '../../graph/run-check.ts';
+import { slotStates } from '../../graph/state.ts';
 import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
 import type { AttentionMode, StepCounts, StepMode } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
+import { STORAGE_USAGE } from '../device/gpu-flags.ts';
 import { encodeDispatches } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 import { createDecodeRun } from './decode-loop.ts';
 import type { DecodeProgram } from './decode-loop.ts';
-import type { Growth } from './kv-cache.ts';
+import type { Arena } from './state-memory.ts';
+import { createStateGrowth } from './state-growth.ts';
+import type { StateGrowth } from './state-growth.ts';
 import type { ProgramBase, RunnablePlan } from './program-parts.ts';
 import { createReadBack } from './read-back.ts';
 import type { PendingRead, ReadBack, ReadRange } from './read-back.ts';
@@ -46,6 +50,16 @@ export interface GpuProgramParts {
   readonly printPlan: () => string;
 }
 
+/** How many rotary positions a run looks up. */
+function positionsOf({ nodes }: Graph, { inputs }: GraphRun): number {
+  const names = new Set(nodes.flatMap(({ op, inputs: values }) => (op.kind === 'rope' ? [(values[1] as Value).label] : [])));
+  const given = [...names].map((name) => inputs[name]);
+  return given.reduce((most, numbers) => {
+    if (numbers === undefined || 'graph' in numbers) return most;
+    return Array.from(numbers).reduce((highest, position) => Math.max(highest, position + 1), most);
+  }, 0);
+}
+
 export class GpuProgram implements Program {
   readonly model: ModelGraphs;
   readonly #parts: GpuProgramParts;
@@ -55,10 +69,7 @@ export class GpuProgram implements Program {
   readonly #oneRow: DimSizes;
   readonly #oneModes: Readonly<Record<'whole' | 'split', StepMode>>;
   readonly #tapped = new Map<string, RunnablePlan>();
-  /** Whatever allocating said after the call that did it had returned. */
-  #growing: Promise<unknown> = Promise.resolve();
-  /** Pages that were asked for, had or not. */
-  #promised = 0;
+  readonly #growth: StateGrowth;
   #decoding: DecodeRun | undefined;
   #isDisposed = false;
 
@@ -67,6 +78,7 @@ export class GpuProgram implements Program {
     this.model = base.request.model;
     this.#parts = parts;
     this.#readBack = createReadBack(base.gpu);
+    this.#growth = createStateGrowth(base.gpu, () => this.#invalidate());
     this.#decoder = graphOf(this.model, this.model.decoder.graph);
     this.#oneRow = Object.fromEntries(Object.keys(one.limits).map((dim) => [dim, 1]));
     this.#oneModes = { whole: modeOf({ sizes: this.#oneRow }, 'whole'), split: modeOf({ sizes: this.#oneRow }, 'split') };
@@ -83,24 +95,73 @@ export class GpuProgram implements Program {
     return graph;
   }
 
-  ensureKvPages(count: number): void {
+  ensurePages(group: number, count: number): void {
     this.#checkOpen();
-    const { base } = this.#parts;
-    base.kv.check(count);
-    this.#promised = Math.max(this.#promised, count);
-    let growth: Growth | undefined;
-    const judged = base.gpu.guard(`Allocating ${count} KV pages`, () => (growth = base.kv.grow(count)));
-    this.#growing = judged.then(
-      () => growth?.keep(),
-      (error: Error) => {
-        // Who needs the pages hears of it; what fits in those before goes on.
-        growth?.undo();
-        this.#invalidate();
-        throw error;
-      },
-    );
-    this.#growing.catch(() => {});
-    if (growth !== undefined) this.#invalidate();
+    this.#growth.ensure(this.#groupOf(group), count, 'KV pages');
+  }
+
+  ensureSlots(count: number): void {
+    this.#checkOpen();
+    this.#growth.ensure(this.#parts.base.state.slots, count, 'slots');
+  }
+
+  #groupOf(group: number): Arena {
+    const arena = this.#parts.base.state.groups[group];
+    if (arena === undefined) throw new Error(`model ${this.model.name}: no group ${group} of states`);
+    return arena;
+  }
+
+  copySlot(from: number, to: number): void {
+    this.#checkOpen();
+    const { gpu } = this.#parts.base;
+    const encoder = gpu.device.createCommandEncoder();
+    const parts = this.#slotParts();
+    // No buffer may be copied into itself.
+    const between = parts.map(({ sizeBytes }) => gpu.createBuffer({ label: 'slot on its way', size: sizeBytes, usage: STORAGE_USAGE }));
+    for (const [i, { buffer, sizeBytes }] of parts.entries()) {
+      encoder.copyBufferToBuffer(buffer, from * sizeBytes, between[i] as GPUBuffer, 0, sizeBytes);
+      encoder.copyBufferToBuffer(between[i] as GPUBuffer, 0, buffer, to * sizeBytes, sizeBytes);
+    }
+    gpu.queue.submit([encoder.finish()]);
+    for (const buffer of between) buffer.destroy();
+  }
+
+  async snapshotSlot(slot: number): Promise<Uint8Array> {
+    this.#checkOpen();
+    await this.#growth.settle(new Map());
+    const { gpu } = this.#parts.base;
+    const encoder = gpu.device.createCommandEncoder();
+    const parts = this.#slotParts();
+    const pending = this.#readBack.copy(encoder, parts.map(({ buffer, sizeBytes }) => ({ buffer, offset: slot * sizeBytes, sizeBytes })));
+    gpu.queue.submit([encoder.finish()]);
+    const snapshot = new Uint8Array(parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+    let at = 0;
+    for (const bytes of await pending.read()) {
+      snapshot.set(new Uint8Array(bytes), at);
+      at += bytes.byteLength;
+    }
+    return snapshot;
+  }
+
+  restoreSlot(slot: number, snapshot: Uint8Array): void {
+    this.#checkOpen();
+    const parts = this.#slotParts();
+    const expected = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    if (snapshot.length !== expected) throw new Error(`restoreSlot: expected ${expected} bytes, found ${snapshot.length}`);
+    let at = 0;
+    for (const { buffer, sizeBytes } of parts) {
+      this.#parts.base.gpu.queue.writeBuffer(buffer, slot * sizeBytes, snapshot.slice(at, at + sizeBytes) as BufferSource);
+      at += sizeBytes;
+    }
+  }
+
+  /** The buffers of slots, and how much of each is one slot's. */
+  #slotParts(): readonly { readonly buffer: GPUBuffer; readonly sizeBytes: number }[] {
+    const { state } = this.#parts.base;
+    return slotStates(this.model.states).map(({ index, shape }) => ({
+      buffer: state.state(index),
+      sizeBytes: shape.reduce((product, dim) => product * dim, 4),
+    }));
   }
 
   /** What refers to the cache's buffers is bound again when it is next used. */
@@ -109,22 +170,24 @@ export class GpuProgram implements Program {
     for (const { bound } of [one, ...[...graphs.values()].map(({ many }) => many), ...this.#tapped.values()]) bound.invalidate();
   }
 
-  /** Settles what {@link ensureKvPages} began, and begins again where it failed and `sequences` need it. */
-  async #grown(sequences: readonly Pick<SequenceRows, 'pages'>[]): Promise<void> {
-    const begun = this.#growing;
-    this.#growing = Promise.resolve();
-    await begun;
-    const needed = Math.max(0, ...sequences.flatMap(({ pages }) => Array.from(pages))) + 1;
-    if (needed <= this.#parts.base.kv.pages || needed > this.#promised) return;
-    this.ensureKvPages(needed);
-    await this.#grown([]);
+  /** Waits for the memory of states, and makes that of rotary tables, so that runs at these places may begin. */
+  #grown(places: readonly StatePlace[], positions: number): Promise<void> {
+    const { state } = this.#parts.base;
+    if (positions > state.tables.count) this.#growth.ensure(state.tables, positions, 'rotary positions');
+    const most = (numbers: readonly number[]) => numbers.reduce((highest, number) => Math.max(highest, number), -1) + 1;
+    const needs = new Map(state.groups.map((arena, group) => [arena, most(places.flatMap(({ pages }) => Array.from(pages[group] ?? [])))]));
+    needs.set(state.slots, most(places.flatMap(({ slots }) => (slots === undefined ? [] : [slots.read, slots.write]))));
+    return this.#growth.settle(needs);
   }
 
   async run(runs: readonly GraphRun[]): Promise<RunResults> {
     this.#checkOpen();
     this.#decoding?.close();
-    await this.#grown(runs.flatMap(({ sequences = [] }) => sequences));
-    const checked = checkRuns(this.model, runs, { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#pageLimits() });
+    await this.#grown(
+      runs.flatMap(({ sequences = [] }) => sequences),
+      Math.max(0, ...runs.map((run) => positionsOf(graphOf(this.model, run.graph), run))),
+    );
+    const checked = checkRuns(this.model, runs, { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#stateLimits() });
     const plans: RunnablePlan[] = [];
     for (const run of checked) plans.push(await this.#planOf(run));
     return this.#submit(checked, plans);
@@ -234,7 +297,8 @@ export class GpuProgram implements Program {
     const most = many.limits[sequenceDim(this.#decoder) as string] as number;
     if (request.tokens.length < 1 || request.tokens.length > most)
       throw new Error(`decode: expected 1 to ${most} tokens, found ${request.tokens.length}`);
-    const [grown, limits] = [this.#grown.bind(this), this.#pageLimits.bind(this)];
+    const [grown, limits] = [this.#grown.bind(this), this.#stateLimits.bind(this)];
+    const { states } = this.#decoder;
     const encode = (encoder: GPUCommandEncoder, sequence: SequenceStep, plan: RunnablePlan) => {
       const run = decoderRun(decoder, [sequence], []);
       return this.#encodeRun(encoder, { run, graph: this.#decoder, sizes: run.dims }, plan);
@@ -246,19 +310,19 @@ export class GpuProgram implements Program {
       stepsPerSubmit,
       oneRow: this.#oneRow,
       readBack: this.#readBack,
-      async pagesUpTo(end) {
-        const pages = request.reserve(end);
-        await grown([{ pages }]);
-        checkPages(pages, end, limits());
-        return pages;
+      async placeUpTo(end, rows) {
+        const place = request.reserve(end);
+        await grown([place], end);
+        checkPlace(place, { states, end, rows }, limits());
+        return place;
       },
       checkOpen: () => this.#checkOpen(),
       modeOf: (keys) => this.#oneModes[keys >= splitFrom ? 'split' : 'whole'],
       encodeFirst: (encoder, sequence) => encode(encoder, sequence, sequence.tokens.length === 1 ? one : many),
-      placeAt: ({ token, position, pages }) => {
+      placeAt: ({ token, position, place }) => {
         this.#write(one, decoder.tokens, [token]);
         this.#write(one, decoder.positions, [position]);
-        one.inputs.write(this.#oneRow, [{ rows: 1, start: position, pages }]);
+        one.inputs.write(this.#oneRow, [{ rows: 1, start: position, ...place }]);
       },
     };
     return (this.#decoding = createDecodeRun(program, request));
@@ -297,9 +361,9 @@ export class GpuProgram implements Program {
     };
   }
 
-  #pageLimits() {
-    const { request, kv } = this.#parts.base;
-    return { pageTokens: request.kv.pageTokens, pages: kv.pages };
+  #stateLimits() {
+    const { request, state } = this.#parts.base;
+    return { pageTokens: request.kv.pageTokens, pages: state.groups.map(({ count }) => count), slots: state.slots.count };
   }
 
   #checkOpen(): void {
@@ -309,15 +373,15 @@ export class GpuProgram implements Program {
 
   get memory(): MemoryUse {
     const { base, one, graphs, sampler } = this.#parts;
-    const { weights, kv, logits, partials } = base;
+    const { weights, state, logits, partials } = base;
     const work = [one, ...[...graphs.values()].map(({ many }) => many)].reduce(
       (sum, { activations, inputs }) => sum + activations.sizeBytes + inputs.sizeBytes,
       0,
     );
     return {
       weightBytes: weights.sizeBytes,
-      kvBytes: kv.sizeBytes,
-      workBytes: work + kv.tableBytes + logits.size + partials.size + sampler.sizeBytes,
+      kvBytes: [...state.groups, state.slots].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      workBytes: work + state.tables.sizeBytes + logits.size + partials.size + sampler.sizeBytes,
     };
   }
 

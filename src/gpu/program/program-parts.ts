@@ -13,9 +13,9 @@ import { createActivations } from './activations.ts';
 import type { Activations } from './activations.ts';
 import { bindPlan, compileKernels } from './bound-plan.ts';
 import type { BoundPlan, BufferResolver } from './bound-plan.ts';
-import type { KvCache } from './kv-cache.ts';
 import { createSequenceInputs } from './sequence-inputs.ts';
 import type { SequenceInputs } from './sequence-inputs.ts';
+import type { StateMemory } from './state-memory.ts';
 
 /** What all plans of a program share. */
 export interface ProgramBase {
@@ -23,7 +23,7 @@ export interface ProgramBase {
   readonly request: ProgramRequest;
   readonly pipelines: Pipelines;
   readonly weights: LoadedWeights;
-  readonly kv: KvCache;
+  readonly state: StateMemory;
   /** f32 [most outRows, vocab], of the decoder: all its plans write them there, and the sampler reads them. */
   readonly logits: GPUBuffer;
   /** The value that lies in `logits`. */
@@ -51,7 +51,7 @@ export interface PlannedRows {
 
 /** Where a reference leads, for one plan of a program. */
 function resolverOf(base: ProgramBase, activations: Activations, inputs: SequenceInputs): BufferResolver {
-  const { weights, kv, partials } = base;
+  const { weights, state, partials } = base;
   return (ref: BufferRef): GPUBufferBinding => {
     switch (ref.kind) {
       case 'value':
@@ -67,12 +67,14 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Sequenc
         if (vector === undefined) throw new Error(`gpu program: no vector ${ref.key}`);
         return { buffer: vector.buffer };
       }
-      case 'kv':
-        return { buffer: kv.state(ref.state) };
+      case 'state':
+        return { buffer: state.state(ref.state) };
       case 'rope':
-        return { buffer: kv.table(ref.table) };
+        return { buffer: state.tables.buffer(ref.table) };
       case 'sequences':
         return { buffer: inputs.buffers[ref.name] };
+      case 'pageTable':
+        return { buffer: inputs.pageTable(ref.group) };
       case 'size':
         return { buffer: inputs.sizeOf(String(ref.dim)) };
       case 'partials':
@@ -98,6 +100,7 @@ export async function createRunnablePlan(base: ProgramBase, { graph, steps, limi
       sizes,
       rows: dim === undefined ? 0 : (sizes[dim] as number),
       maxPages: request.kv.maxPages,
+      groups: base.state.groups.length,
       tileRows,
     }),
   }));

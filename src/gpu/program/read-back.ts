@@ -4,6 +4,8 @@ import { BUFFER_USAGE, MAP_MODE } from '../device/gpu-flags.ts';
 
 export interface ReadRange {
   readonly buffer: GPUBuffer;
+  /** Where it begins in the buffer; default 0. */
+  readonly offset?: number | undefined;
   readonly sizeBytes: number;
 }
 
@@ -39,8 +41,8 @@ export function createReadBack(gpu: GpuDevice): ReadBack {
       const total = ranges.reduce((sum, { sizeBytes }) => sum + align(sizeBytes), 0);
       const staging = take(total);
       let offset = 0;
-      for (const { buffer, sizeBytes } of ranges) {
-        encoder.copyBufferToBuffer(buffer, 0, staging, offset, Math.ceil(sizeBytes / 4) * 4);
+      for (const { buffer, offset: from = 0, sizeBytes } of ranges) {
+        encoder.copyBufferToBuffer(buffer, from, staging, offset, Math.ceil(sizeBytes / 4) * 4);
         offset += align(sizeBytes);
       }
       return {

@@ -1,6 +1,6 @@
 /** What the host writes of a run beside the graph's inputs: sizes of dims, whose rows are whose, page tables, tiles of attention. */
 import type { DimSizes } from '../../graph/dims.ts';
-import type { SequenceRows } from '../../graph/executor.ts';
+import type { SequenceRows, StatePlace } from '../../graph/executor.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { BUFFER_USAGE, STORAGE_USAGE } from '../device/gpu-flags.ts';
 import { attentionTiles } from '../kernels/attention-prefill/attention-tiles.ts';
@@ -14,6 +14,8 @@ export interface SequenceInputsOptions {
   readonly rows: number;
   /** Page numbers of a sequence, at most. */
   readonly maxPages: number;
+  /** Groups of paged states. */
+  readonly groups: number;
   /** Query rows of a tile of prefill attention. */
   readonly tileRows: number;
 }
@@ -21,36 +23,58 @@ export interface SequenceInputsOptions {
 export interface SequenceInputs {
   readonly sizeBytes: number;
   readonly buffers: Readonly<Record<SequenceBuffer, GPUBuffer>>;
+  pageTable(group: number): GPUBuffer;
   /** The uniform of a dim. */
   sizeOf(dim: string): GPUBuffer;
   /** Enqueues the writes for a run. */
   write(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
-  /** Enqueues the page numbers of the only sequence from index `from` on. */
-  writePages(pages: ArrayLike<number>, from: number): void;
+  /** Enqueues the page numbers of the only sequence from index `from` on, the same for all groups, and the slots of its next row. */
+  writePlace(place: StatePlace, from: number): void;
+  /** Encodes that further rows of the only sequence go on in the slot that the row before has written. */
+  keepSlot(encoder: GPUCommandEncoder): void;
   destroy(): void;
 }
 
 /** Bytes of a tile: four words. */
 const TILE_BYTES = 16;
+/** Bytes of a sequence's first row, rows, and slots read and written. */
+const SLOT_BYTES = 16;
 const UNIFORM_BYTES = 16;
 
-export function createSequenceInputs({ gpu, sizes, rows, maxPages, tileRows }: SequenceInputsOptions): SequenceInputs {
+function slotWords(sequences: readonly SequenceRows[]): Uint32Array {
+  let row = 0;
+  return Uint32Array.from(
+    sequences.flatMap(({ rows, slots }) => {
+      row += rows;
+      return [row - rows, rows, slots?.read ?? 0, slots?.write ?? 0];
+    }),
+  );
+}
+
+export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileRows }: SequenceInputsOptions): SequenceInputs {
   const storage = (label: string, size: number) => gpu.createBuffer({ label, size: Math.max(16, size), usage: STORAGE_USAGE });
   const buffers: Record<SequenceBuffer, GPUBuffer> = {
     rowSequence: storage('sequences of rows', rows * 4),
-    pageTable: storage('page tables', rows * maxPages * 4),
     tiles: storage('attention tiles', rows * TILE_BYTES),
+    slots: storage('slots of sequences', rows * SLOT_BYTES),
   };
+  const pageTables = Array.from({ length: groups }, (_, group) => storage(`page tables of group ${group}`, rows * maxPages * 4));
+  const keptSlot = storage('slot of further rows', SLOT_BYTES);
   const uniform = BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST;
   const uniforms = new Map(
     Object.keys(sizes).map((dim) => [dim, gpu.createBuffer({ label: `size of ${dim}`, size: UNIFORM_BYTES, usage: uniform })]),
   );
-  const all = [...Object.values(buffers), ...uniforms.values()];
+  const all = [...Object.values(buffers), ...pageTables, keptSlot, ...uniforms.values()];
   const put = (buffer: GPUBuffer, values: Uint32Array, offset = 0) => {
     if (values.length > 0) gpu.queue.writeBuffer(buffer, offset * 4, values as BufferSource);
   };
   return {
     buffers,
+    pageTable(group) {
+      const buffer = pageTables[group];
+      if (buffer === undefined) throw new Error(`gpu program: no page table of group ${group}`);
+      return buffer;
+    },
     sizeBytes: all.reduce((sum, { size }) => sum + size, 0),
     sizeOf(dim) {
       const buffer = uniforms.get(dim);
@@ -60,13 +84,22 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, tileRows }: S
     write(own, sequences) {
       for (const [dim, buffer] of uniforms) put(buffer, Uint32Array.of(own[dim] as number));
       put(buffers.rowSequence, Uint32Array.from(sequences.flatMap((sequence, n) => Array.from({ length: sequence.rows }, () => n))));
-      sequences.forEach(({ pages }, n) => put(buffers.pageTable, Uint32Array.from(pages), n * maxPages));
+      pageTables.forEach((buffer, group) =>
+        sequences.forEach(({ pages }, n) => put(buffer, Uint32Array.from(pages[group] ?? []), n * maxPages)),
+      );
+      if (sequences.some(({ slots }) => slots !== undefined)) put(buffers.slots, slotWords(sequences));
       const isDecode = sequences.every((sequence) => sequence.rows === 1);
       const tiles = isDecode ? new Uint32Array(0) : attentionTiles(sequences, tileRows);
       put(buffers.tiles, tiles);
       return { sizes: own, tiles: tiles.length / 4, keys: Math.max(0, ...sequences.map(({ start, rows: count }) => start + count)) };
     },
-    writePages: (pages, from) => put(buffers.pageTable, Uint32Array.from(pages).subarray(from), from),
+    writePlace({ pages, slots }, from) {
+      pageTables.forEach((buffer, group) => put(buffer, Uint32Array.from(pages[group] ?? []).subarray(from), from));
+      if (slots === undefined) return;
+      put(buffers.slots, Uint32Array.of(0, 1, slots.read, slots.write));
+      put(keptSlot, Uint32Array.of(0, 1, slots.write, slots.write));
+    },
+    keepSlot: (encoder) => encoder.copyBufferToBuffer(keptSlot, 0, buffers.slots, 0, SLOT_BYTES),
     destroy() {
       for (const buffer of all) buffer.destroy();
     },

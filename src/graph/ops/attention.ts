@@ -20,7 +20,7 @@ export interface AttentionOp {
    * see each other must come in one step.
    */
   readonly causal: boolean;
-  /** A causal row at position p sees the positions above p - window, itself among them; undefined: from 0 on. At least 1. */
+  /** Its state's. A causal row at position p sees the positions above p - window, itself among them; undefined: from 0 on. */
   readonly window: number | undefined;
 }
 
@@ -29,16 +29,16 @@ export function visibility({ causal, window }: Pick<AttentionOp, 'causal' | 'win
   return `${window === undefined ? '' : ` window=${window}`}${causal ? '' : ' bidirectional'}`;
 }
 
-/** `causal` is true and `window` undefined where they are not given. */
+/** `causal` is true where it is not given. */
 export interface AttentionFields extends Pick<AttentionOp, 'heads' | 'scale' | 'state'> {
   readonly positions: Value;
   readonly causal?: boolean | undefined;
-  readonly window?: number | undefined;
 }
 
 /** `qkv`: queries, keys and values of the new rows. */
 export function attention(g: OpSink<AttentionOp>, name: string, qkv: readonly [Value, Value, Value], fields: AttentionFields): Value {
-  const { positions, heads, scale, state, causal = true, window } = fields;
+  const { positions, heads, scale, state, causal = true } = fields;
+  const { window } = state;
   return g.op(name, { kind: 'attention', heads, scale, state, causal, window }, [...qkv, positions]);
 }
 
@@ -52,9 +52,7 @@ export const attentionRules: OpRules<AttentionOp> = {
     check.shape('k', k?.shape ?? [], [outer, state.heads * state.keyDim]);
     check.shape('v', v?.shape ?? [], [outer, state.heads * state.valueDim]);
     check.shape('positions', positions?.shape ?? [], [outer]);
-    if (window !== undefined && !(Number.isSafeInteger(window) && window >= 1 && causal)) {
-      check.fail('a window of 1 position or more, of causal attention', `${window}${causal ? '' : ' without causality'}`);
-    }
+    if (window !== undefined && !causal) check.fail('causal attention over a state with a window', `${window} without causality`);
     return [outer, heads * state.valueDim];
   },
   print: (op) => `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}`,

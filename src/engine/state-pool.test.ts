@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { EMPTY_SLOT } from '../graph/state-sizes.ts';
+import { CapacityError } from '../tensor/errors.ts';
+import { createStatePool } from './state-pool.ts';
+import type { SequenceState, StatePool } from './state-pool.ts';
+
+interface PoolShape {
+  readonly maxPages: number;
+  /** By group; default one without a window. */
+  readonly windows?: readonly (number | undefined)[];
+  readonly mostPages?: readonly number[];
+  readonly mostSlots?: number;
+}
+
+function poolOf({ maxPages, windows = [undefined], mostPages = windows.map(() => maxPages), mostSlots = 0 }: PoolShape) {
+  const asked: number[][] = windows.map(() => []);
+  const slots: number[] = [];
+  const program = { ensurePages: (group: number, count: number) => void asked[group]!.push(count), ensureSlots: (n: number) => void slots.push(n) };
+  const pool = createStatePool({ program, groups: windows.map((window) => ({ window })), pageTokens: 4, maxPages, mostPages, mostSlots });
+  return { pool, asked, slots };
+}
+
+/** A submit of all positions up to `end` that are not there yet, all before it accepted. */
+function reach(pool: StatePool, state: SequenceState, end: number) {
+  const start = pool.servable(state, Infinity) === Infinity ? 0 : Math.min(end, pool.servable(state, Infinity));
+  return pool.begin(state, { start: Math.min(start, end), end, accepted: Math.min(start, end) });
+}
+
+describe('pages without a window', () => {
+  it('are asked for only as a sequence fills', () => {
+    const { pool, asked } = poolOf({ maxPages: 8 });
+    const state = pool.open();
+    expect(asked[0]).toEqual([]);
+    for (let end = 1; end <= 9; end++) pool.begin(state, { start: end - 1, end, accepted: end - 1 });
+    expect(asked[0]).toEqual([1, 2, 3]);
+    expect(new Set(state.pages[0]).size).toBe(3);
+  });
+
+  it('that were freed are used before new ones', () => {
+    const { pool, asked } = poolOf({ maxPages: 8 });
+    const first = pool.open();
+    reach(pool, first, 12);
+    const held = [...first.pages[0]!];
+    pool.truncate(first, 5);
+    expect(first.pages[0]).toEqual(held.slice(0, 2));
+    const second = pool.open();
+    reach(pool, second, 4);
+    expect(second.pages[0]).toEqual([held[2]]);
+    pool.close(first);
+    expect(pool.free).toEqual([2]);
+    expect(asked[0]).toEqual([3]);
+  });
+
+  it('are taken from the sequence used longest ago, never from the one that asks', () => {
+    const { pool } = poolOf({ maxPages: 4 });
+    const [a, b, c] = [pool.open(), pool.open(), pool.open()];
+    for (const [state, end] of [[a, 4], [b, 8], [a, 4], [c, 8]] as const) pool.begin(state, { start: 0, end, accepted: 0 });
+    expect([a.epoch, b.epoch, c.epoch]).toEqual([0, 1, 0]);
+    expect(new Set([...a.pages[0]!, ...c.pages[0]!]).size).toBe(3);
+    pool.begin(c, { start: 8, end: 16, accepted: 8 });
+    expect([a.epoch, a.pages[0]!.length, c.pages[0]!.length]).toEqual([1, 0, 4]);
+    expect(pool.allocated).toEqual([4]);
+  });
+
+  it('say when one sequence outgrows them all, and keep what it has', () => {
+    const { pool } = poolOf({ maxPages: 2 });
+    const state = pool.open();
+    pool.begin(state, { start: 0, end: 8, accepted: 0 });
+    const more = () => pool.begin(state, { start: 8, end: 9, accepted: 8 });
+    expect(more).toThrow(CapacityError);
+    expect(more).toThrow('more than the 8 positions');
+    expect(state.pages[0]).toHaveLength(2);
+  });
+
+  it('are not counted as taken when the program has no memory', () => {
+    let full = true;
+    const program = {
+      ensureSlots() {},
+      ensurePages() {
+        if (full) throw new CapacityError('no memory');
+      },
+    };
+    const pool = createStatePool({ program, groups: [{ window: undefined }], pageTokens: 4, maxPages: 4, mostPages: [4], mostSlots: 0 });
+    const state = pool.open();
+    expect(() => reach(pool, state, 4)).toThrow('no memory');
+    full = false;
+    reach(pool, state, 4);
+    expect(state.pages[0]).toEqual([0]);
+  });
+});
+
+describe('pages of a group with a window', () => {
+  it('are given back behind it and used again, so that a long sequence holds only a few', () => {
+    const { pool } = poolOf({ maxPages: 1000, windows: [undefined, 10], mostPages: [1000, 6] });
+    const state = pool.open();
+    for (let end = 1; end <= 400; end++) pool.begin(state, { start: end - 1, end, accepted: end - 1 });
+    expect(pool.allocated[0]).toBe(100);
+    expect(pool.allocated[1]).toBeLessThanOrEqual(4);
+    // What rows still see is its own, each page once.
+    const seen = state.pages[1]!.slice(Math.floor((399 - 10) / 4), 100);
+    expect(new Set(seen).size).toBe(seen.length);
+  });
+
+  it('stay while the reader has not accepted what is ahead of it', () => {
+    const { pool } = poolOf({ maxPages: 100, windows: [8] });
+    const state = pool.open();
+    pool.begin(state, { start: 0, end: 20, accepted: 0 });
+    for (let end = 24; end <= 60; end += 4) pool.begin(state, { start: end - 4, end, accepted: 20 });
+    expect(pool.servable(state, 20)).toBe(20);
+    pool.begin(state, { start: 60, end: 61, accepted: 60 });
+    expect(pool.servable(state, 60)).toBe(60);
+    expect(pool.servable(state, 20)).toBe(0);
+  });
+
+  it('serve a length only while its window is held: else the sequence begins anew', () => {
+    const { pool } = poolOf({ maxPages: 100, windows: [undefined, 8] });
+    const state = pool.open();
+    pool.begin(state, { start: 0, end: 41, accepted: 0 });
+    pool.begin(state, { start: 41, end: 42, accepted: 41 });
+    // Positions from 32 on are held: 41 - 8 is 33, on the page that begins there.
+    expect([42, 41, 40, 39, 12].map((tokens) => pool.servable(state, tokens))).toEqual([42, 41, 40, 0, 0]);
+    pool.truncate(state, pool.servable(state, 39));
+    expect(pool.free).toEqual(pool.allocated);
+    pool.begin(state, { start: 0, end: 5, accepted: 0 });
+    expect(pool.servable(state, 5)).toBe(5);
+  });
+});
+
+describe('slots', () => {
+  const shape = { maxPages: 64, mostSlots: 12 } as const;
+
+  it('are read at the version where a submit begins and written at another', () => {
+    const { pool } = poolOf(shape);
+    const state = pool.open();
+    const first = pool.begin(state, { start: 0, end: 7, accepted: 0 }).slots!;
+    expect(first.read).toBe(EMPTY_SLOT);
+    const second = pool.begin(state, { start: 7, end: 8, accepted: 7 }).slots!;
+    expect(second.read).toBe(first.write);
+    expect(new Set([EMPTY_SLOT, first.write, second.write]).size).toBe(3);
+  });
+
+  it('keep the version before what the reader has not accepted, and go back to it', () => {
+    const { pool } = poolOf(shape);
+    const state = pool.open();
+    const prompt = pool.begin(state, { start: 0, end: 7, accepted: 0 }).slots!;
+    const a = pool.begin(state, { start: 7, end: 11, accepted: 7 }).slots!;
+    pool.begin(state, { start: 11, end: 15, accepted: 7 });
+    expect([15, 14, 11, 10, 7, 6].map((tokens) => pool.servable(state, tokens))).toEqual([15, 11, 11, 7, 7, 0]);
+    pool.truncate(state, pool.servable(state, 10));
+    expect(pool.begin(state, { start: 7, end: 12, accepted: 7 }).slots!.read).toBe(prompt.write);
+    expect(a.write).not.toBe(prompt.write);
+  });
+
+  it('of a sequence stay few however long it gets, the end of its prompt among them', () => {
+    const { pool, slots } = poolOf(shape);
+    const state = pool.open();
+    pool.begin(state, { start: 0, end: 7, accepted: 0 });
+    for (let end = 8; end <= 200; end++) pool.begin(state, { start: end - 1, end, accepted: end - 1 });
+    expect(Math.max(...slots)).toBeLessThanOrEqual(1 + 4);
+    expect([200, 199, 198, 7].map((tokens) => pool.servable(state, tokens))).toEqual([200, 199, 7, 7]);
+  });
+
+  it('are taken from the sequence used longest ago, with its pages', () => {
+    const { pool } = poolOf({ maxPages: 64, mostSlots: 4 });
+    const [a, b] = [pool.open(), pool.open()];
+    pool.begin(a, { start: 0, end: 3, accepted: 0 });
+    pool.begin(a, { start: 3, end: 4, accepted: 3 });
+    pool.begin(b, { start: 0, end: 3, accepted: 0 });
+    expect(a.epoch).toBe(0);
+    pool.begin(b, { start: 3, end: 4, accepted: 3 });
+    expect([a.epoch, a.versions.length, a.pages[0]!.length, b.epoch]).toEqual([1, 0, 0, 0]);
+  });
+});

@@ -1,0 +1,228 @@
+/**
+ * The states of sequences on the GPU: a buffer for each paged state, [page][keys, values][kvHead][pageTokens][headStride], one for each slot
+ * state, [slot][shape], and the tables of rotary positions as far as any sequence has come. Each grows by doubling: what is there is copied
+ * on the GPU.
+ */
+import type { KvLayout } from '../../graph/executor.ts';
+import type { ModelGraphs } from '../../graph/model-graphs.ts';
+import type { RopeTable } from '../../graph/ops/rope.ts';
+import { slotStates, stateGroups } from '../../graph/state.ts';
+import type { StateGroup } from '../../graph/state.ts';
+import { mostPages, mostSlots } from '../../graph/state-sizes.ts';
+import { CapacityError } from '../../tensor/errors.ts';
+import type { GpuDevice } from '../device/gpu-device.ts';
+import { STORAGE_USAGE } from '../device/gpu-flags.ts';
+
+/** Buffers whose units (a page, a slot, a position) are asked for together. */
+export interface Arena {
+  /** Units that exist. */
+  readonly count: number;
+  readonly sizeBytes: number;
+  /** @throws CapacityError where kernels could not see `count` units */
+  check(count: number): void;
+  /** Makes `count` units exist. Returns a growth where buffers are new: what refers to them must be made again. */
+  grow(count: number): Growth | undefined;
+  buffer(id: string | number): GPUBuffer;
+  destroy(): void;
+}
+
+export interface StateMemory {
+  /** Pages, by group. */
+  readonly groups: readonly Arena[];
+  readonly slots: Arena;
+  /** Rotary tables, by position. */
+  readonly tables: Arena;
+  /** The buffer of a state. */
+  state(index: number): GPUBuffer;
+  destroy(): void;
+}
+
+/** New buffers whose memory the device may yet refuse. One of both is to be called. */
+export interface Growth {
+  /** Frees the buffers before. */
+  keep(): void;
+  /** Goes back to the buffers before, which hold what they held. */
+  undo(): void;
+}
+
+/** Tokens that there is room for from the start. */
+const FIRST_TOKENS = 1024;
+
+/** Values from one head's vector to the next: 16 bytes hold 8 or 4. */
+function headStrideOf(headDim: number, type: KvLayout['type']): number {
+  const unit = type === 'f16' ? 8 : 4;
+  return Math.ceil(headDim / unit) * unit;
+}
+
+/** (cos, sin) of position * frequency, rows `from` to `to`, computed in float64. */
+function ropeRows({ frequencies }: RopeTable, from: number, to: number): Float32Array {
+  const half = frequencies.length;
+  const rows = new Float32Array((to - from) * half * 2);
+  for (let position = from; position < to; position++) {
+    for (let i = 0; i < half; i++) {
+      const angle = position * (frequencies[i] as number);
+      const at = ((position - from) * half + i) * 2;
+      rows[at] = Math.cos(angle);
+      rows[at + 1] = Math.sin(angle);
+    }
+  }
+  return rows;
+}
+
+function ropeTablesOf({ graphs }: ModelGraphs): readonly RopeTable[] {
+  const tables = [...graphs.values()].flatMap(({ nodes }) => nodes).flatMap(({ op }) => (op.kind === 'rope' ? [op.table] : []));
+  return [...new Map(tables.map((table) => [table.id, table])).values()];
+}
+
+/** One buffer of an arena. */
+interface ArenaPart {
+  readonly id: string | number;
+  readonly label: string;
+  /** Bytes of one unit of it. */
+  readonly unitBytes: number;
+  /** What new units [from, to) hold; zeros where it is absent. */
+  readonly contents?: (from: number, to: number) => Float32Array;
+}
+
+interface ArenaOptions {
+  readonly gpu: GpuDevice;
+  readonly parts: readonly ArenaPart[];
+  /** Units that are made room for at first, and at most. */
+  readonly first: number;
+  readonly most: number;
+  /** Says of `count` units that are too many what they are, and what to do where only `fits` fit. */
+  readonly refusal: (count: number, fits: number, bytes: number) => string;
+}
+
+interface ArenaBuffers {
+  readonly buffers: ReadonlyMap<string | number, GPUBuffer>;
+  readonly capacity: number;
+}
+
+function destroyBuffers({ buffers }: ArenaBuffers): void {
+  for (const buffer of buffers.values()) buffer.destroy();
+}
+
+/** Larger buffers with the same contents. */
+function enlarge({ gpu, parts }: ArenaOptions, before: ArenaBuffers, capacity: number): ArenaBuffers {
+  const encoder = gpu.device.createCommandEncoder();
+  const buffers = new Map(parts.map(({ id, label, unitBytes, contents }) => {
+    const buffer = gpu.createBuffer({ label, size: Math.max(16, capacity * unitBytes), usage: STORAGE_USAGE });
+    const old = before.buffers.get(id);
+    if (old !== undefined) encoder.copyBufferToBuffer(old, 0, buffer, 0, old.size);
+    if (contents !== undefined) gpu.queue.writeBuffer(buffer, before.capacity * unitBytes, contents(before.capacity, capacity) as BufferSource);
+    return [id, buffer] as const;
+  }));
+  gpu.queue.submit([encoder.finish()]);
+  return { buffers, capacity };
+}
+
+function createArena(options: ArenaOptions): Arena {
+  const { gpu, parts, first, most, refusal } = options;
+  const unitBytes = Math.max(...parts.map((part) => part.unitBytes), 1);
+  let held: ArenaBuffers = { buffers: new Map(), capacity: 0 };
+  let units = 0;
+  const grow = (count: number): Growth => {
+    const before = { held, units };
+    held = enlarge(options, held, Math.max(count, Math.min(most, Math.max(held.capacity * 2, first))));
+    units = count;
+    return {
+      keep: () => destroyBuffers(before.held),
+      undo() {
+        destroyBuffers(held);
+        ({ held, units } = before);
+      },
+    };
+  };
+  return {
+    get count() {
+      return units;
+    },
+    get sizeBytes() {
+      return [...held.buffers.values()].reduce((sum, { size }) => sum + size, 0);
+    },
+    check(count) {
+      const fits = Math.floor(gpu.limits.bindingBytes / unitBytes);
+      if (count > fits) throw new CapacityError(refusal(count, fits, unitBytes * count));
+    },
+    grow(count) {
+      if (count > held.capacity) return grow(count);
+      units = Math.max(units, count);
+      return undefined;
+    },
+    buffer(id) {
+      const buffer = held.buffers.get(id);
+      if (buffer === undefined) throw new Error(`gpu program: no buffer of ${id} yet`);
+      return buffer;
+    },
+    destroy() {
+      destroyBuffers(held);
+      held = { buffers: new Map(), capacity: 0 };
+    },
+  };
+}
+
+export interface StateMemoryOptions {
+  readonly gpu: GpuDevice;
+  readonly model: ModelGraphs;
+  readonly kv: KvLayout;
+  /** Most rows of a step. */
+  readonly rows: number;
+}
+
+function createGroup({ gpu, kv }: StateMemoryOptions, { states }: StateGroup, most: number): Arena {
+  const { type, pageTokens } = kv;
+  const elementBytes = type === 'f16' ? 2 : 4;
+  return createArena({
+    gpu, most,
+    first: Math.ceil(FIRST_TOKENS / pageTokens),
+    parts: states.map(({ index, heads, keyDim, valueDim }) => ({
+      id: index,
+      label: `keys and values of layer ${index}`,
+      unitBytes: heads * pageTokens * (headStrideOf(keyDim, type) + headStrideOf(valueDim, type)) * elementBytes,
+    })),
+    refusal: (count, fits, bytes) =>
+      `Keys and values of ${count * pageTokens} tokens take ${bytes} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} at once. ` +
+      `Use a context of at most ${fits * pageTokens} tokens.`,
+  });
+}
+
+export function createStateMemory(options: StateMemoryOptions): StateMemory {
+  const { gpu, model, kv, rows } = options;
+  const most = mostPages(model, kv, rows);
+  const groups = stateGroups(model.states).map((group, i) => createGroup(options, group, most[i] as number));
+  const tooLarge = (what: string) => (count: number, fits: number, bytes: number) =>
+    `${what} of ${count} take ${bytes} bytes; ${gpu.name} takes ${gpu.limits.bindingBytes} at once, which is enough for ${fits}.`;
+  const slots = createArena({
+    gpu,
+    parts: slotStates(model.states).map(({ index, shape }) => ({
+      id: index,
+      label: `state ${index} of sequences`,
+      unitBytes: shape.reduce((product, dim) => product * dim, 4),
+    })),
+    first: 2,
+    most: mostSlots(model),
+    refusal: tooLarge('States of sequences, of a layer,'),
+  });
+  const tables = createArena({
+    gpu,
+    parts: ropeTablesOf(model).map((table) => ({
+      id: table.id,
+      label: `rotary positions ${table.id}`,
+      unitBytes: table.frequencies.length * 8,
+      contents: (from, to) => ropeRows(table, from, to),
+    })),
+    first: FIRST_TOKENS,
+    most: kv.maxPages * kv.pageTokens,
+    refusal: tooLarge('Rotary tables'),
+  });
+  const arenas = [...groups, slots, tables];
+  return {
+    groups, slots, tables,
+    state(index) {
+      const state = model.states[index];
+      return (state?.kind === 'paged' ? (groups[state.group] as Arena) : slots).buffer(index);
+    },
+    destroy: () => arenas.forEach((arena) => arena.destroy()),
+  };
+}

@@ -1,0 +1,48 @@
+/** How much memory a model's states take: the only place that reckons it, for engine and executors alike. */
+import type { KvLayout } from './executor.ts';
+import { slotStates, stateGroups } from './state.ts';
+import type { State, StateGroup } from './state.ts';
+
+interface WithStates {
+  readonly states: readonly State[];
+}
+
+/** Conversations whose windows there is room for at a time; one more takes the room of the one used longest ago. */
+const WINDOWED_SEQUENCES = 4;
+/** Positions that a device may be ahead of its reader, at most: what they wrote over could not be gone back to. */
+const RUN_AHEAD = 64;
+/** Versions of a slot that one sequence needs: read, written, two submits under way, and the end of its prompt. */
+export const SLOT_VERSIONS = 5;
+/** The slot that is never written: zeros, which sequences begin with. */
+export const EMPTY_SLOT = 0;
+
+/** Bytes of one page of a group: its states' keys and values of `pageTokens` positions. */
+export function groupPageBytes({ states }: StateGroup, { type, pageTokens }: Pick<KvLayout, 'type' | 'pageTokens'>): number {
+  const elementBytes = type === 'f16' ? 2 : 4;
+  return states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0) * elementBytes * pageTokens;
+}
+
+/** Pages that a sequence may hold of a group at a time, when steps have up to `rows` rows. */
+export function pagesOfSequence({ window }: StateGroup, { pageTokens, maxPages }: Omit<KvLayout, 'type'>, rows: number): number {
+  if (window === undefined) return maxPages;
+  // Neither end needs to be where a page begins, and a page more lets a few tokens be taken back.
+  return Math.min(maxPages, Math.ceil((window + Math.max(rows, RUN_AHEAD)) / pageTokens) + 2);
+}
+
+/** Most pages that the engine asks for, by group. */
+export function mostPages({ states }: WithStates, kv: KvLayout, rows: number): readonly number[] {
+  return stateGroups(states).map((group) => {
+    const own = pagesOfSequence(group, kv, rows);
+    return group.window === undefined ? own : Math.min(kv.maxPages, own * WINDOWED_SEQUENCES);
+  });
+}
+
+/** Bytes of a slot: all slot states of one sequence. */
+export function slotBytes({ states }: WithStates): number {
+  return slotStates(states).reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 4), 0);
+}
+
+/** Most slots that the engine asks for, {@link EMPTY_SLOT} among them; none for a model without slot states. */
+export function mostSlots(model: WithStates): number {
+  return slotStates(model.states).length === 0 ? 0 : 1 + SLOT_VERSIONS * WINDOWED_SEQUENCES;
+}
