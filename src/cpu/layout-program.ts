@@ -3,7 +3,8 @@ import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { FusionRule } from '../graph/plan.ts';
 import { widthOf } from '../graph/value.ts';
-import type { Value } from '../graph/value.ts';
+import type { GraphOp } from '../graph/ops/index.ts';
+import type { Value, WeightRef } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import { mostPartials } from './attention-tiles.ts';
@@ -98,14 +99,21 @@ function scratchBytesOf({ request, kernels, threads }: LayoutOptions, graph: Gra
   return align(need);
 }
 
-/** Gains and biases that the file does not hold as f32 get a copy that is. */
+/** The weights that an op reads as f32. */
+function vectorsOf(op: GraphOp): readonly WeightRef[] {
+  if (op.kind === 'rmsNorm') return [op.weight];
+  if (op.kind === 'shortConvolution') return op.bias === undefined ? [op.weight] : [op.weight, op.bias];
+  return op.kind === 'linear' && op.bias ? [op.bias] : [];
+}
+
+/** Gains, biases and convolutions that the file does not hold as f32 get a copy that is. */
 function layOutVectors(request: ProgramRequest, bump: Bump): Map<string, number> {
   const vectors = new Map<string, number>();
   for (const { op } of [...request.model.graphs.values()].flatMap(({ nodes }) => nodes)) {
-    const refs = op.kind === 'rmsNorm' ? [op.weight] : op.kind === 'linear' && op.bias ? [op.bias] : [];
+    const refs = vectorsOf(op);
     for (const { id, shape } of refs) {
       if (sourceOf(request, id).type === 'f32' || vectors.has(id)) continue;
-      vectors.set(id, bump.take((shape[0] as number) * 4));
+      vectors.set(id, bump.take(shape.reduce((product, dim) => product * dim, 4)));
     }
   }
   return vectors;

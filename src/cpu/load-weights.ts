@@ -55,7 +55,8 @@ export async function loadWeights(options: LoadOptions): Promise<void> {
   }
   for (const [id, to] of layout.vectors) {
     const { type, shape } = sourceOf(request, id);
-    kernels.dequantizeRow(WEIGHT_CODES[type], layout.weights.get(id)?.address as number, to, shape[0] as number);
+    const count = shape.reduce((product, dim) => product * dim, 1);
+    kernels.dequantizeRow(WEIGHT_CODES[type], layout.weights.get(id)?.address as number, to, count);
   }
 }
 

@@ -5,7 +5,8 @@ import { collect } from '../../src/engine/collect.ts';
 import type { Program } from '../../src/graph/executor.ts';
 import { CapacityError, InputError } from '../../src/tensor/errors.ts';
 import { setClock } from './executor-check.ts';
-import { lettersModel, lettersProgram, observedExecutor, sharing } from './letters-model.ts';
+import { sharing } from '../sharing.ts';
+import { lettersModel, lettersProgram, observedExecutor } from './letters-model.ts';
 import type { LettersModelOptions } from './letters-model.ts';
 
 const { executor, devices } = observedExecutor();

@@ -81,29 +81,6 @@ export function observedExecutor(): { readonly executor: Executor; readonly devi
   return { executor: createGpuExecutor({ open, name: 'SwiftShader', kind: 'software', profile }), devices };
 }
 
-/** Loads by handing out `program`, which outlives its models: pages and sequences are the models' own. */
-export function sharing(program: Program, executor: Executor): Executor {
-  return {
-    ...executor,
-    load: async () => ({
-      model: program.model,
-      limits: (graph, withTaps) => program.limits(graph, withTaps),
-      ensurePages: (group, count) => program.ensurePages(group, count),
-      ensureSlots: (count) => program.ensureSlots(count),
-      copySlot: (from, to) => program.copySlot(from, to),
-      snapshotSlot: (slot) => program.snapshotSlot(slot),
-      restoreSlot: (slot, snapshot) => program.restoreSlot(slot, snapshot),
-      run: (runs) => program.run(runs),
-      decode: (request) => (program.decode as NonNullable<Program['decode']>)(request),
-      get memory() {
-        return program.memory;
-      },
-      printPlan: () => program.printPlan(),
-      dispose: async () => {},
-    }),
-  };
-}
-
 export interface LettersModelOptions extends ModelOptions {
   /** Letters that end an answer. */
   readonly endIds?: readonly number[];
@@ -115,7 +92,7 @@ export function lettersModel({ endIds = [], decoder = lettersDecoder(), ...optio
   return createModelFromParts({ name: 'letters', sizeBytes: 0, decoder, text }, options);
 }
 
-/** The program of {@link lettersModel}'s decoder, for {@link sharing}. */
+/** The program of {@link lettersModel}'s decoder, for `sharing`. */
 export async function lettersProgram(executor: Executor): Promise<Program> {
   const { model, weights } = lettersDecoder();
   return executor.load({

@@ -4,8 +4,12 @@ import { runCheck } from './check';
 import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
 import { runFullAttention } from './full-attention';
 import { runGated, runLinears } from './linear-steps';
+import { runShortConvolution } from './short-convolution';
 import { ACTIVATION, ADD, GATHER, QUANTIZE, runEmbed, runNorm, runRotate, runRows } from './row-steps';
-import { AttentionRecord, CheckRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, OpRecord, RotateRecord, RowRecord, StepRecord } from './step-records';
+import {
+  AttentionRecord, CheckRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, OpRecord, RotateRecord,
+  RowRecord, ShortConvolutionRecord, StepRecord,
+} from './step-records';
 
 /** Op codes; cpu/ops/ holds the same numbers. */
 const OP_EMBED: i32 = 1;
@@ -20,6 +24,7 @@ const OP_GATED: i32 = 9;
 const OP_ATTENTION: i32 = 10;
 const OP_CHECK: i32 = 11;
 const OP_FULL_ATTENTION: i32 = 12;
+const OP_SHORT_CONVOLUTION: i32 = 13;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -57,6 +62,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_GATED: return runGated(control, changetype<GatedRecord>(at), step, scratch);
     case OP_ATTENTION: return runAttention(control, thread, changetype<AttentionRecord>(at), step);
     case OP_FULL_ATTENTION: return runFullAttention(control, changetype<FullAttentionRecord>(at), step);
+    case OP_SHORT_CONVOLUTION: return runShortConvolution(control, changetype<ShortConvolutionRecord>(at), step);
     case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));
     default: unreachable();
   }

@@ -220,6 +220,22 @@ export class FullAttentionRecord extends OpRecord {
   outStride: usize;
 }
 
+@unmanaged
+export class ShortConvolutionRecord extends OpRecord {
+  channels: i32;
+  width: i32;
+  /** f32[channels, width]. */
+  weight: usize;
+  /** f32[channels], or 0. */
+  bias: usize;
+  /** Bytes from the beginning of a slot to f32[width - 1, channels]. */
+  stateOffset: usize;
+  x: usize;
+  xStride: usize;
+  out: usize;
+  outStride: usize;
+}
+
 /** Looks for NaN and infinity in `blocks` blocks of a weight; the index of the lowest one goes to `found` (u32, at first all ones). */
 @unmanaged
 export class CheckRecord extends OpRecord {

@@ -4,6 +4,7 @@ import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
+import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf } from '../cpu-value.ts';
@@ -23,6 +24,7 @@ import { lowerRmsNorm, normRules } from './rms-norm.ts';
 import type { NormStepOp } from './rms-norm.ts';
 import { lowerRope, rotateRules } from './rope.ts';
 import type { RotateStepOp } from './rope.ts';
+import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 
 export type CpuOp =
   | EmbedOp
@@ -35,7 +37,8 @@ export type CpuOp =
   | LinearsStepOp
   | GatedStepOp
   | AttentionStepOp
-  | FullAttentionOp;
+  | FullAttentionOp
+  | ShortConvolutionOp;
 
 export type CpuStep = CpuStepOf<CpuOp>;
 
@@ -47,6 +50,7 @@ export const LOWERINGS = {
   rope: lowerRope,
   attention: lowerAttention,
   fullAttention: lowerFullAttention,
+  shortConvolution: lowerShortConvolution,
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
@@ -58,6 +62,7 @@ export const CPU_OPS = {
   quantize: quantizeRules,
   gather: gatherRules,
   fullAttention: fullAttentionRules,
+  shortConvolution: shortConvolutionRules,
   activation: activationRules,
   add: addRules,
   rotate: rotateRules,

@@ -4,6 +4,7 @@ import type { AddOp } from '../../graph/ops/add.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { RopeOp } from '../../graph/ops/rope.ts';
+import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuStepOf } from '../plan/gpu-value.ts';
@@ -23,8 +24,20 @@ import type { QuantizeOp } from './quantize.ts';
 import { lowerRmsNorm, normRules } from './rms-norm.ts';
 import type { NormOp } from './rms-norm.ts';
 import { lowerRope, ropeRules } from './rope.ts';
+import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 
-export type GpuOp = LinearOp | EmbedOp | NormOp | QuantizeOp | RopeOp | AttentionOp | FullAttentionOp | ActivationOp | AddOp | GatherOp;
+export type GpuOp =
+  | LinearOp
+  | EmbedOp
+  | NormOp
+  | QuantizeOp
+  | RopeOp
+  | AttentionOp
+  | FullAttentionOp
+  | ShortConvolutionOp
+  | ActivationOp
+  | AddOp
+  | GatherOp;
 
 export type GpuStep = GpuStepOf<GpuOp>;
 
@@ -36,6 +49,7 @@ export const LOWERINGS = {
   rope: lowerRope,
   attention: lowerAttention,
   fullAttention: lowerFullAttention,
+  shortConvolution: lowerShortConvolution,
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
@@ -49,6 +63,7 @@ export const GPU_OPS = {
   rope: ropeRules,
   attention: attentionRules,
   fullAttention: fullAttentionRules,
+  shortConvolution: shortConvolutionRules,
   activation: activationRules,
   add: addRules,
   gather: gatherRules,

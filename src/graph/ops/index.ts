@@ -21,8 +21,20 @@ import { rmsNormRules } from './rms-norm.ts';
 import type { RmsNormOp } from './rms-norm.ts';
 import { ropeRules } from './rope.ts';
 import type { RopeOp } from './rope.ts';
+import { shortConvolutionRules } from './short-convolution.ts';
+import type { ShortConvolutionOp } from './short-convolution.ts';
 
-export type GraphOp = EmbedOp | RmsNormOp | LinearOp | RopeOp | AttentionOp | FullAttentionOp | ActivationOp | AddOp | GatherRowsOp;
+export type GraphOp =
+  | EmbedOp
+  | RmsNormOp
+  | LinearOp
+  | RopeOp
+  | AttentionOp
+  | FullAttentionOp
+  | ShortConvolutionOp
+  | ActivationOp
+  | AddOp
+  | GatherRowsOp;
 
 export type OpOf<Kind extends GraphOp['kind']> = Extract<GraphOp, { readonly kind: Kind }>;
 
@@ -33,6 +45,7 @@ export const OP_RULES = {
   rope: ropeRules,
   attention: attentionRules,
   fullAttention: fullAttentionRules,
+  shortConvolution: shortConvolutionRules,
   activation: activationRules,
   add: addRules,
   gatherRows: gatherRowsRules,

@@ -10,6 +10,7 @@ import { runGatherRows } from './gather-rows.ts';
 import { runLinear } from './linear.ts';
 import { runRmsNorm } from './rms-norm.ts';
 import { runRope } from './rope.ts';
+import { runShortConvolution } from './short-convolution.ts';
 
 export const REFERENCE_OPS = {
   embed: runEmbed,
@@ -18,6 +19,7 @@ export const REFERENCE_OPS = {
   rope: runRope,
   attention: runAttention,
   fullAttention: runFullAttention,
+  shortConvolution: runShortConvolution,
   activation: runActivation,
   add: runAdd,
   gatherRows: runGatherRows,

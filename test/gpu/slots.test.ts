@@ -1,0 +1,13 @@
+import { describe, it } from 'vitest';
+import { checkSlotEngine, checkSlots } from '../check-slots.ts';
+import { softwareExecutor, TEST_PROFILES } from './executor-check.ts';
+
+describe('slots and windows', () => {
+  it.each(['float', 'workgroup'] as const)('by the profile %s, against the reference', async (profile) => {
+    await checkSlots(await softwareExecutor({ profile: TEST_PROFILES[profile] }), 5e-5);
+  });
+
+  it('in conversations, with up to 16 steps a submit', { timeout: 180_000 }, async () => {
+    await checkSlotEngine(await softwareExecutor({ profile: { ...TEST_PROFILES.float, prefillRows: 32, stepsPerSubmit: 16 } }));
+  });
+});

@@ -1,0 +1,78 @@
+/** A decoder with states of every kind: two short convolutions, attention over a window of 16, and attention over everything. */
+import { buildGraph } from '../src/graph/graph-builder.ts';
+import type { ProgramRequest } from '../src/graph/executor.ts';
+import type { Graph } from '../src/graph/graph.ts';
+import { modelOfDecoder } from '../src/graph/model-graphs.ts';
+import { add } from '../src/graph/ops/add.ts';
+import { attention } from '../src/graph/ops/attention.ts';
+import { embed } from '../src/graph/ops/embed.ts';
+import { gatherRows } from '../src/graph/ops/gather-rows.ts';
+import { linear } from '../src/graph/ops/linear.ts';
+import { rmsNorm } from '../src/graph/ops/rms-norm.ts';
+import { rope } from '../src/graph/ops/rope.ts';
+import { shortConvolution } from '../src/graph/ops/short-convolution.ts';
+import type { GraphBuilder } from '../src/graph/graph-builder.ts';
+import type { Value } from '../src/graph/value.ts';
+import type { DecoderModel } from '../src/models/open-decoder.ts';
+import { FAKE_VOCAB } from './fake-model.ts';
+import { syntheticRequest } from './synthetic-graph.ts';
+
+const DIM = 32;
+const HEADS = 4;
+const HEAD_DIM = 8;
+export const SLOT_WINDOW = 16;
+export const SLOT_CONTEXT = 2048;
+
+const table = { id: 'rope', frequencies: Float64Array.from({ length: HEAD_DIM / 2 }, (_, i) => 10000 ** (-i / (HEAD_DIM / 2))) };
+
+const product = (g: GraphBuilder, name: string, x: Value, out: number) =>
+  linear(g, name, x, g.weight(g.path(name), [out, x.shape[1] as number]));
+
+function convolutionLayer(g: GraphBuilder, x: Value, { width, bias }: { readonly width: number; readonly bias: boolean }): Value {
+  const normed = rmsNorm(g, 'norm', x, { weight: g.weight(g.path('norm'), [DIM]), eps: 1e-5 });
+  const mixed = shortConvolution(g, 'conv', product(g, 'in', normed, DIM), {
+    weight: g.weight(g.path('conv'), [DIM, width]),
+    bias: bias ? g.weight(g.path('conv.bias'), [DIM]) : undefined,
+    state: g.slotState({ shape: [width - 1, DIM], dtype: 'f32' }),
+  });
+  return add(g, 'residual', x, product(g, 'out', mixed, DIM));
+}
+
+function attentionLayer(g: GraphBuilder, x: Value, { positions, window }: { readonly positions: Value; readonly window?: number }): Value {
+  const normed = rmsNorm(g, 'norm', x, { weight: g.weight(g.path('norm'), [DIM]), eps: 1e-5 });
+  const turned = (name: string) => rope(g, `${name}_rope`, product(g, name, normed, DIM), { heads: HEADS, headDim: HEAD_DIM, table, positions });
+  const state = g.pagedState({ heads: HEADS, keyDim: HEAD_DIM, valueDim: HEAD_DIM, window });
+  const qkv = [turned('q'), turned('k'), product(g, 'v', normed, DIM)] as const;
+  const mixed = attention(g, 'attend', qkv, { positions, heads: HEADS, scale: HEAD_DIM ** -0.5, state });
+  return add(g, 'residual', x, product(g, 'out', mixed, DIM));
+}
+
+export function slotGraph(): Graph {
+  return buildGraph('decoder', (g) => {
+    const tokens = g.input('tokens', 'i32', ['rows']);
+    const positions = g.input('positions', 'i32', ['rows']);
+    const outIndices = g.input('outIndices', 'i32', ['outRows']);
+    let x = embed(g, 'embed', tokens, g.weight('embedding', [FAKE_VOCAB, DIM]));
+    x = g.scope('layers.0', () => convolutionLayer(g, x, { width: 4, bias: false }));
+    x = g.scope('layers.1', () => attentionLayer(g, x, { positions, window: SLOT_WINDOW }));
+    x = g.scope('layers.2', () => convolutionLayer(g, x, { width: 3, bias: true }));
+    x = g.scope('layers.3', () => attentionLayer(g, x, { positions }));
+    g.tap('hidden.0', x);
+    const last = rmsNorm(g, 'norm', gatherRows(g, 'last', x, outIndices), { weight: g.weight('norm', [DIM]), eps: 1e-5 });
+    g.output('logits', linear(g, 'output', last, g.weight('output', [FAKE_VOCAB, DIM])));
+  });
+}
+
+export function slotRequest(maxRows = 32): ProgramRequest {
+  return syntheticRequest({ graph: slotGraph(), typeOf: () => 'f32', maxRows, seed: 3 });
+}
+
+export function slotDecoder(): DecoderModel {
+  const { model, weights } = slotRequest();
+  const config = {
+    architecture: 'slots', vocabSize: FAKE_VOCAB, contextLength: SLOT_CONTEXT, dim: DIM, layers: 4, heads: HEADS, kvHeads: HEADS,
+    headDim: HEAD_DIM, ffnDim: DIM, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: false,
+    biases: [],
+  } as const;
+  return { config, model: modelOfDecoder(model.graphs.get('decoder') as Graph), weights, skipped: [], warnings: [] };
+}
