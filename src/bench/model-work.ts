@@ -3,6 +3,7 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { KvType } from '../graph/executor.ts';
 import { decoderGraphOf } from '../graph/model-graphs.ts';
 import type { Graph } from '../graph/graph.ts';
+import { rulesOf } from '../graph/ops/index.ts';
 import { pagedStates } from '../graph/state.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import { locate } from '../node/open-path.ts';
@@ -59,10 +60,9 @@ function graphWork(graph: Graph, weights: Weights): GraphWork {
       if (outputs[0]!.shape[0] === 'outRows') headMultiplyAdds += multiplyAdds;
       else rowMultiplyAdds += multiplyAdds;
       for (const { id } of op.bias === undefined ? [op.weight] : [op.weight, op.bias]) read.set(id, weights.get(id)!.sizeBytes);
-    } else if (op.kind === 'rmsNorm') {
-      read.set(op.weight.id, weights.get(op.weight.id)!.sizeBytes);
-    } else if (op.kind === 'attention') {
-      keyMultiplyAdds += op.heads * (op.state.keyDim + op.state.valueDim);
+    } else {
+      for (const { id } of rulesOf(op).weights(op)) read.set(id, weights.get(id)!.sizeBytes);
+      if (op.kind === 'attention') keyMultiplyAdds += op.heads * (op.state.keyDim + op.state.valueDim);
     }
   }
   const kvValues = pagedStates(graph.states).reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);

@@ -12,6 +12,7 @@ import { linear } from './ops/linear.ts';
 import { rmsNorm } from './ops/rms-norm.ts';
 import { rope } from './ops/rope.ts';
 import type { Value } from './value.ts';
+import { shortConvolution } from './ops/short-convolution.ts';
 
 interface Made {
   readonly g: GraphBuilder;
@@ -37,6 +38,10 @@ function attend({ g, x, positions }: Made, heads: number, state: { heads: number
   return attention(g, 'attend', [x, x, x], { positions, heads, scale: 1, state: g.pagedState(state) });
 }
 
+function convolve({ g, x }: Pick<Made, 'g' | 'x'>, weight: readonly number[], state: readonly number[]): Value {
+  return shortConvolution(g, 'conv', x, { weight: g.weight('conv', weight), state: g.slotState({ shape: state, dtype: 'f32' }) });
+}
+
 describe('the graph builder refuses', () => {
   const cases: [string, (made: Made) => Value, string][] = [
     [
@@ -53,6 +58,29 @@ describe('the graph builder refuses', () => {
       'a gain that does not divide the row',
       ({ g, x }) => rmsNorm(g, 'norm', x, { weight: g.weight('n', [8]), eps: 1e-6, groups: 2 }),
       'of shape [4], found [8]',
+    ],
+    [
+      'a convolution over one value',
+      ({ g, x }) => convolve({ g, x }, [8, 1], [0, 8]),
+      'expected a weight of shape [8, 2 or more], found [8, 1]',
+    ],
+    [
+      'a convolution of other channels',
+      ({ g, x }) => convolve({ g, x }, [6, 4], [3, 6]),
+      'expected a weight of shape [8, 2 or more], found [6, 4]',
+    ],
+    [
+      'a slot that holds another past',
+      ({ g, x }) => convolve({ g, x }, [8, 4], [4, 8]),
+      'layer.conv: expected state of shape [3, 8], found [4, 8]',
+    ],
+    [
+      'a window of nothing',
+      ({ g, x, positions }) =>
+        attention(g, 'attend', [x, x, x], {
+          positions, heads: 2, scale: 1, state: g.pagedState({ heads: 2, keyDim: 4, valueDim: 4, window: 0 }),
+        }),
+      "a state's window must be 1 position or more, found 0",
     ],
     [
       'a sum of unequal shapes',

@@ -9,12 +9,10 @@ import { graphOf } from '../../graph/model-graphs.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import { checkPlace, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
 import type { CheckedRun } from '../../graph/run-check.ts';
-import { slotStates } from '../../graph/state.ts';
 import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
 import type { AttentionMode, StepCounts, StepMode } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { STORAGE_USAGE } from '../device/gpu-flags.ts';
 import { encodeDispatches } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 import { createDecodeRun } from './decode-loop.ts';
@@ -25,6 +23,8 @@ import type { StateGrowth } from './state-growth.ts';
 import type { ProgramBase, RunnablePlan } from './program-parts.ts';
 import { createReadBack } from './read-back.ts';
 import type { PendingRead, ReadBack, ReadRange } from './read-back.ts';
+import { copySlot, restoreSlot, slotParts, snapshotSlot } from './slot-store.ts';
+import type { SlotStore } from './slot-store.ts';
 import type { TokenSampler } from './token-sampler.ts';
 
 /** Most rows of a step whose keys are split: more rows fill the device by themselves, and partial results take room. */
@@ -113,55 +113,23 @@ export class GpuProgram implements Program {
 
   copySlot(from: number, to: number): void {
     this.#checkOpen();
-    const { gpu } = this.#parts.base;
-    const encoder = gpu.device.createCommandEncoder();
-    const parts = this.#slotParts();
-    // No buffer may be copied into itself.
-    const between = parts.map(({ sizeBytes }) => gpu.createBuffer({ label: 'slot on its way', size: sizeBytes, usage: STORAGE_USAGE }));
-    for (const [i, { buffer, sizeBytes }] of parts.entries()) {
-      encoder.copyBufferToBuffer(buffer, from * sizeBytes, between[i] as GPUBuffer, 0, sizeBytes);
-      encoder.copyBufferToBuffer(between[i] as GPUBuffer, 0, buffer, to * sizeBytes, sizeBytes);
-    }
-    gpu.queue.submit([encoder.finish()]);
-    for (const buffer of between) buffer.destroy();
+    copySlot(this.#slotStore(), from, to);
   }
 
   async snapshotSlot(slot: number): Promise<Uint8Array> {
     this.#checkOpen();
     await this.#growth.settle(new Map());
-    const { gpu } = this.#parts.base;
-    const encoder = gpu.device.createCommandEncoder();
-    const parts = this.#slotParts();
-    const pending = this.#readBack.copy(encoder, parts.map(({ buffer, sizeBytes }) => ({ buffer, offset: slot * sizeBytes, sizeBytes })));
-    gpu.queue.submit([encoder.finish()]);
-    const snapshot = new Uint8Array(parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
-    let at = 0;
-    for (const bytes of await pending.read()) {
-      snapshot.set(new Uint8Array(bytes), at);
-      at += bytes.byteLength;
-    }
-    return snapshot;
+    return snapshotSlot(this.#slotStore(), slot, this.#readBack);
   }
 
   restoreSlot(slot: number, snapshot: Uint8Array): void {
     this.#checkOpen();
-    const parts = this.#slotParts();
-    const expected = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    if (snapshot.length !== expected) throw new Error(`restoreSlot: expected ${expected} bytes, found ${snapshot.length}`);
-    let at = 0;
-    for (const { buffer, sizeBytes } of parts) {
-      this.#parts.base.gpu.queue.writeBuffer(buffer, slot * sizeBytes, snapshot.slice(at, at + sizeBytes) as BufferSource);
-      at += sizeBytes;
-    }
+    restoreSlot(this.#slotStore(), slot, snapshot);
   }
 
-  /** The buffers of slots, and how much of each is one slot's. */
-  #slotParts(): readonly { readonly buffer: GPUBuffer; readonly sizeBytes: number }[] {
-    const { state } = this.#parts.base;
-    return slotStates(this.model.states).map(({ index, shape }) => ({
-      buffer: state.state(index),
-      sizeBytes: shape.reduce((product, dim) => product * dim, 4),
-    }));
+  #slotStore(): SlotStore {
+    const { gpu, state } = this.#parts.base;
+    return { gpu, parts: slotParts(this.model, state) };
   }
 
   /** What refers to the cache's buffers is bound again when it is next used. */

@@ -1,0 +1,61 @@
+/** Slots as a whole, over the buffers of all slot states: copied on the device, brought to the host, and brought back. */
+import type { ModelGraphs } from '../../graph/model-graphs.ts';
+import { slotStates } from '../../graph/state.ts';
+import type { GpuDevice } from '../device/gpu-device.ts';
+import { STORAGE_USAGE } from '../device/gpu-flags.ts';
+import type { ReadBack } from './read-back.ts';
+import type { StateMemory } from './state-memory.ts';
+
+/** A buffer of slots, and how much of it is one slot's. */
+interface SlotPart {
+  readonly buffer: GPUBuffer;
+  readonly sizeBytes: number;
+}
+
+export interface SlotStore {
+  readonly gpu: GpuDevice;
+  readonly parts: readonly SlotPart[];
+}
+
+export function slotParts({ states }: Pick<ModelGraphs, 'states'>, memory: StateMemory): readonly SlotPart[] {
+  return slotStates(states).map(({ index, shape }) => ({
+    buffer: memory.state(index),
+    sizeBytes: shape.reduce((product, dim) => product * dim, 4),
+  }));
+}
+
+export function copySlot({ gpu, parts }: SlotStore, from: number, to: number): void {
+  const encoder = gpu.device.createCommandEncoder();
+  // No buffer may be copied into itself.
+  const between = parts.map(({ sizeBytes }) => gpu.createBuffer({ label: 'slot on its way', size: sizeBytes, usage: STORAGE_USAGE }));
+  for (const [i, { buffer, sizeBytes }] of parts.entries()) {
+    encoder.copyBufferToBuffer(buffer, from * sizeBytes, between[i] as GPUBuffer, 0, sizeBytes);
+    encoder.copyBufferToBuffer(between[i] as GPUBuffer, 0, buffer, to * sizeBytes, sizeBytes);
+  }
+  gpu.queue.submit([encoder.finish()]);
+  for (const buffer of between) buffer.destroy();
+}
+
+export async function snapshotSlot({ gpu, parts }: SlotStore, slot: number, readBack: ReadBack): Promise<Uint8Array> {
+  const encoder = gpu.device.createCommandEncoder();
+  const pending = readBack.copy(encoder, parts.map(({ buffer, sizeBytes }) => ({ buffer, offset: slot * sizeBytes, sizeBytes })));
+  gpu.queue.submit([encoder.finish()]);
+  const snapshot = new Uint8Array(parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+  let at = 0;
+  for (const bytes of await pending.read()) {
+    snapshot.set(new Uint8Array(bytes), at);
+    at += bytes.byteLength;
+  }
+  return snapshot;
+}
+
+/** @throws Error for bytes of another length than a slot's */
+export function restoreSlot({ gpu, parts }: SlotStore, slot: number, snapshot: Uint8Array): void {
+  const expected = parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  if (snapshot.length !== expected) throw new Error(`restoreSlot: expected ${expected} bytes, found ${snapshot.length}`);
+  let at = 0;
+  for (const { buffer, sizeBytes } of parts) {
+    gpu.queue.writeBuffer(buffer, slot * sizeBytes, snapshot.slice(at, at + sizeBytes) as BufferSource);
+    at += sizeBytes;
+  }
+}
