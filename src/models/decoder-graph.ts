@@ -26,8 +26,14 @@ export interface LayerInput {
   readonly positions: Value;
 }
 
+export interface NormOptions {
+  readonly eps: number;
+  /** Default 1. */
+  readonly groups?: number;
+}
+
 /** RMS norm of each row, or of each of `groups` heads of it, with the gain called `name`. */
-export function norm(g: GraphBuilder, name: string, x: Value, { eps, groups = 1 }: { readonly eps: number; readonly groups?: number }): Value {
+export function norm(g: GraphBuilder, name: string, x: Value, { eps, groups = 1 }: NormOptions): Value {
   return rmsNorm(g, name, x, { weight: g.weight(g.path(name), [widthOf(x) / groups]), eps, groups });
 }
 

@@ -1,4 +1,7 @@
-/** Weights that decoders of Llama's layout declare alike: ids as the graph's scopes make them, and names as GGUF and Hugging Face have them. */
+/**
+ * Weights that decoders of Llama's layout declare alike: ids as the graph's scopes make them, names as GGUF and Hugging Face's folders
+ * have them.
+ */
 import type { DecoderConfig, LinearNames } from './decoder-config.ts';
 import { tensorSpec } from './weight-spec.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';

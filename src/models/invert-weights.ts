@@ -86,7 +86,9 @@ function pieceOf(stored: Part, value: WeightExpression, { id, where }: Inverting
   const view = shapeOf(leaf, where);
   while (leaf.kind === 'reshape') leaf = leaf.of;
   if (leaf.kind !== 'tensor' || (stored.kind === 'slice' && stored.step !== 1)) {
-    throw new FormatError(`${where}: expected rows of one tensor that follow each other, found ${printExpression(stored)}; it cannot be written.`);
+    throw new FormatError(
+      `${where}: expected rows of one tensor that follow each other, found ${printExpression(stored)}; it cannot be written.`,
+    );
   }
   const { name, shape } = leaf;
   if (stored.kind === 'tensor') return { id, name, shape, view, start: 0, value };
@@ -105,8 +107,10 @@ function assembled(pieces: readonly Piece[], where: string): InvertedTensor {
   let end = 0;
   for (const { view: other, start, value } of pieces.toSorted((a, b) => a.start - b.start)) {
     const own = rowsOf(shapeOf(value, where)).rows;
-    if (start + own <= end && values.length > 0) continue;
-    if (start !== end || other.join() !== view.join()) throw unlike(name, `rows ${end} to ${start} of no weight`, where);
+    if (other.join() !== view.join()) throw unlike(name, `parts of [${view.join(', ')}] and of [${other.join(', ')}]`, where);
+    if (start + own <= end) continue;
+    if (start < end) throw unlike(name, `rows ${start} to ${end} of two weights`, where);
+    if (start > end) throw unlike(name, `rows ${end} to ${start} of no weight`, where);
     values.push(value);
     end += own;
   }

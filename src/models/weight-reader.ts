@@ -36,10 +36,16 @@ interface Reading {
  */
 export function weightSource(checkpoint: Checkpoint, id: string, expression: WeightExpression): WeightSource {
   const reader = readerOf(expression, { checkpoint, where: `${checkpoint.name}: weight ${id}` });
+  const sizeBytes = bytesOfElements(reader.type, elementsOf(reader.shape));
   return {
     ...reader,
     id,
-    sizeBytes: bytesOfElements(reader.type, elementsOf(reader.shape)),
+    sizeBytes,
+    async read(byteOffset, into, options) {
+      if (byteOffset < 0 || byteOffset + into.length > sizeBytes)
+        throw new RangeError(`weight ${id} has ${sizeBytes} bytes; asked for ${into.length} from ${byteOffset} on`);
+      await reader.read(byteOffset, into, options);
+    },
     origin: `${printExpression(expression)} in ${filesOf(checkpoint, expression)}`,
   };
 }
@@ -140,9 +146,10 @@ function stackReader({ parts }: Of<'stack'>, shape: readonly number[], reading: 
   const { type } = readers[0] as Reader;
   const other = readers.findIndex((reader) => reader.type !== type);
   if (other >= 0) {
+    const [first, second] = [parts[0], parts[other]].map((part) => printExpression(part as WeightExpression));
     throw new FormatError(
-      `${reading.where}: expected tensors of one type to be stacked, found ${printExpression(parts[0] as WeightExpression)} of ${type} and ` +
-        `${printExpression(parts[other] as WeightExpression)} of ${readers[other]?.type}. Get a file of the model that has one type for them.`,
+      `${reading.where}: expected tensors of one type to be stacked, found ${first} of ${type} and ${second} of ${readers[other]?.type}. ` +
+        'Get a file of the model that has one type for them.',
     );
   }
   const sizes = readers.map(groupBytesOf);

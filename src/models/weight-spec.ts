@@ -67,7 +67,8 @@ function skippedTensors(checkpoint: Checkpoint, consumed: ReadonlySet<string>, s
     const more = extra.length > 3 ? ` and ${extra.length - 3} more` : '';
     throw new FormatError(
       `${checkpoint.name}: expected only tensors that the ${checkpoint.architecture} architecture has, found ` +
-        `${extra.slice(0, 3).join('; ')}${more}. The file is of a variant that is not supported, or its metadata and weights do not belong together.`,
+        `${extra.slice(0, 3).join('; ')}${more}. ` +
+        'The file is of a variant that is not supported, or its metadata and weights do not belong together.',
     );
   }
   return skipped;
