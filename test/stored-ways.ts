@@ -62,7 +62,7 @@ function wovenWeights({ dim, layers, heads, kvHeads, headDim, ffnDim, vocabSize 
 /** Llama's graph over tensors stored otherwise. */
 export const woven: Architecture = {
   name: 'woven',
-  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-5, hfWindows: 'none', linears: {} }),
+  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-5, linears: {} }),
   checkSettings: () => [],
   weights: wovenWeights,
   skips: [],

@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { parseVisibility } from './attention-visibility.ts';
-import type { AttentionVisibility, HfWindows } from './attention-visibility.ts';
+import type { AttentionVisibility, HfWindowDefaults } from './attention-visibility.ts';
 import { configFields, jsonBoolean } from './config-fields.ts';
 import type { FieldName } from './config-fields.ts';
 import { parseRope } from './rope-frequencies.ts';
@@ -48,7 +48,8 @@ export interface DecoderDefaults {
   readonly rmsEps: number;
   /** Where config.json has none. Undefined: dim / heads. */
   readonly headDim?: number | undefined;
-  readonly hfWindows: HfWindows;
+  /** Undefined: the family's attention has no windows. */
+  readonly hfWindows?: HfWindowDefaults | undefined;
   readonly linears: LinearTable;
 }
 

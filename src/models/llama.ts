@@ -33,7 +33,7 @@ const LINEARS = {
 } as const satisfies LinearTable;
 
 function parseConfig(checkpoint: Checkpoint): DecoderConfig {
-  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, hfWindows: 'none', linears: LINEARS });
+  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, linears: LINEARS });
 }
 
 function warnings(checkpoint: Checkpoint, config: DecoderConfig): readonly string[] {
@@ -41,7 +41,9 @@ function warnings(checkpoint: Checkpoint, config: DecoderConfig): readonly strin
   // Transformers' Llama has no windows, whatever the file says: a length that a prompt may reach is worth a warning.
   const isIdle = isUsed === false || (typeof window === 'number' && window >= config.contextLength);
   const safetensors = { harmless: isIdle ? ['sliding_window'] : [], neutral: { qk_norm: [], use_qk_norm: [], qk_layernorm: [] } };
-  return checkSettings(checkpoint, decoderSettings(checkpoint, config, { safetensors }));
+  // What GGUF calls the order of the rows of q and k (below).
+  const gguf = { neutral: { tensor_data_layout: ['Meta AI original pth'] } };
+  return checkSettings(checkpoint, decoderSettings(checkpoint, config, { safetensors, gguf }));
 }
 
 // Weights.

@@ -33,7 +33,8 @@ const LINEARS = {
 } as const satisfies LinearTable;
 
 function parseConfig(checkpoint: Checkpoint): DecoderConfig {
-  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, hfWindows: 'qwen3', linears: LINEARS });
+  const hfWindows = { slidingWindow: 4096, maxWindowLayers: 28 };
+  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, hfWindows, linears: LINEARS });
 }
 
 const SETTINGS: FamilySettings = {
