@@ -132,8 +132,8 @@ export function sourceOfBytes(
     shape,
     sizeBytes: bytes.length,
     origin: `tensor ${id} of synthetic`,
-    async read(into) {
-      into.set(bytes);
+    async read(byteOffset, into) {
+      into.set(bytes.subarray(byteOffset, byteOffset + into.length));
     },
   };
 }

@@ -59,8 +59,8 @@ describe('loading', () => {
   ] as const)('NaN or infinity in %s is named', async (_, id, type, at, bits, message) => {
     const broken = withWeight(request(() => type), id, (source) => ({
       ...source,
-      async read(into, options) {
-        await source.read(into, options);
+      async read(byteOffset, into, options) {
+        await source.read(byteOffset, into, options);
         into.set(bits, at);
       },
     }));
@@ -85,10 +85,10 @@ describe('loading', () => {
     const base = request();
     const weights = new Map([...base.weights].map(([id, source]) => [id, {
       ...source,
-      async read(into: Uint8Array) {
+      async read(byteOffset: number, into: Uint8Array) {
         reads.push(id);
         if (reads.length === 5) controller.abort(new Error('enough'));
-        await source.read(into);
+        await source.read(byteOffset, into);
       },
     }]));
     await expect(executor.load({ ...base, weights, signal: controller.signal })).rejects.toThrow('enough');

@@ -38,7 +38,7 @@ export async function loadWeights(options: LoadOptions): Promise<void> {
       combined.throwIfAborted();
       const source = sourceOf(request, ref.id);
       const address = layout.weights.get(ref.id)?.address as number;
-      await source.read(new Uint8Array(memory.buffer, address, source.sizeBytes), { signal: combined });
+      await source.read(0, new Uint8Array(memory.buffer, address, source.sizeBytes), { signal: combined });
       checker.add(source, address);
       loaded += source.sizeBytes;
       onProgress?.({ phase: 'load', loaded, total: layout.weightBytes });

@@ -11,22 +11,20 @@ import type { DimSizes } from './dims.ts';
 import type { ModelGraphs } from './model-graphs.ts';
 import type { SamplingSettings } from './sampling.ts';
 
-/** Bytes of one weight in its file's own block layout, rows in the order the graph means. */
+/** Bytes of one weight in a file's block layout, rows in the order the graph means, read as they are asked for. */
 export interface WeightSource {
   readonly id: string;
   readonly type: WeightType;
   /** [out, in] or [n]. */
   readonly shape: readonly number[];
   readonly sizeBytes: number;
-  /** Tensor and file, for messages. */
+  /** Tensors and files, for messages. */
   readonly origin: string;
-  /** Fills `into`, which has exactly sizeBytes bytes and may be a view of shared memory. */
-  read(into: Uint8Array, options?: ReadOptions): Promise<void>;
   /**
-   * Fills all of `into` with the tensor's bytes from `byteOffset` on; never reads `into`, which may be memory of a GPU. Absent where
-   * rows are put in order once the whole tensor is there.
+   * Fills all of `into` with the weight's bytes from `byteOffset` on. It reads no more of the file than that needs, and never reads
+   * `into`, which may be a view of shared memory or memory of a GPU. Rejects with the signal's reason when it aborts.
    */
-  readRange?(byteOffset: number, into: Uint8Array, options?: ReadOptions): Promise<void>;
+  read(byteOffset: number, into: Uint8Array, options?: ReadOptions): Promise<void>;
 }
 
 export type KvType = 'f32' | 'f16';

@@ -10,6 +10,7 @@ export interface Architecture {
   parseConfig(checkpoint: Checkpoint): DecoderConfig;
   /** Warnings of settings that are not known. @throws FormatError for those that are known, and not obeyed */
   checkSettings(checkpoint: Checkpoint, config: DecoderConfig): readonly string[];
+  /** What a file decides of how it stores them (fused or not) is in the config. */
   weights(config: DecoderConfig): readonly WeightSpec[];
   /** Tensors that a file may hold and no op reads. */
   readonly skips: readonly SkipRule[];

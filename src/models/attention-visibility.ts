@@ -17,17 +17,24 @@ export interface AttentionVisibility {
   readonly window?: AttentionWindow | undefined;
 }
 
-/** How a family of Hugging Face reads windows: `qwen3` as transformers' Qwen3 does; `none`: the family's attention has none. */
-export type HfWindows = 'qwen3' | 'none';
+/** What transformers takes where a config.json that asks for windows leaves their numbers out. */
+export interface HfWindowDefaults {
+  readonly slidingWindow: number;
+  /** The first layer with a window, where no `layer_types` says it. */
+  readonly maxWindowLayers: number;
+}
 
-/** @throws FormatError for a window of another family, of no length, or without causality */
-export function parseVisibility(checkpoint: Checkpoint, layers: number, hfWindows: HfWindows): AttentionVisibility {
+/**
+ * `hfDefaults`: of a family whose config.json may ask for windows; undefined where its attention has none.
+ * @throws FormatError for a window of another family, of no length, or without causality
+ */
+export function parseVisibility(checkpoint: Checkpoint, layers: number, hfDefaults: HfWindowDefaults | undefined): AttentionVisibility {
   const isGguf = checkpoint.format === 'gguf';
   const config = checkpoint.config ?? {};
   const causal = (isGguf
     ? metadataBoolean(checkpoint.metadata, `${checkpoint.architecture}.attention.causal`, checkpoint.name)
     : jsonBoolean(config, 'is_causal', checkpoint.name)) ?? true;
-  const window = isGguf ? ggufWindow(checkpoint, layers) : hfWindow(config, { layers, hfWindows, where: checkpoint.name });
+  const window = isGguf ? ggufWindow(checkpoint, layers) : hfWindow(config, { layers, defaults: hfDefaults, where: checkpoint.name });
   if (window === undefined || !window.layers.includes(true)) return { causal };
   if (!causal) throw new FormatError(`${checkpoint.name}: attention with a sliding window and without causality is not supported.`);
   return { causal, window };
@@ -64,23 +71,20 @@ function layerFlags(pattern: MetadataValue | undefined): readonly boolean[] | un
 
 interface HfWindowOptions {
   readonly layers: number;
-  readonly hfWindows: HfWindows;
+  readonly defaults: HfWindowDefaults | undefined;
   readonly where: string;
 }
 
-/** transformers' defaults of Qwen3Config. */
-const QWEN3_DEFAULTS = { slidingWindow: 4096, maxWindowLayers: 28 };
-
-function hfWindow(config: JsonObject, { layers, hfWindows, where }: HfWindowOptions): AttentionWindow | undefined {
+function hfWindow(config: JsonObject, { layers, defaults, where }: HfWindowOptions): AttentionWindow | undefined {
   const types = layerTypes(config, layers, where);
   const isUsed = jsonBoolean(config, 'use_sliding_window', where) ?? false;
-  if (hfWindows === 'none') {
+  if (defaults === undefined) {
     if (!isUsed && types?.includes(true) !== true) return undefined;
     throw new FormatError(
       `${where}: ${isUsed ? 'use_sliding_window' : 'layer_types'} asks for a sliding window, which this architecture's attention does not have.`,
     );
   }
-  const size = config['sliding_window'] === undefined ? QWEN3_DEFAULTS.slidingWindow : jsonNumber(config, 'sliding_window', where);
+  const size = config['sliding_window'] === undefined ? defaults.slidingWindow : jsonNumber(config, 'sliding_window', where);
   if (!isUsed || size === undefined) {
     if (types?.includes(true) !== true) return undefined;
     throw new FormatError(
@@ -88,7 +92,7 @@ function hfWindow(config: JsonObject, { layers, hfWindows, where }: HfWindowOpti
     );
   }
   checkedSize(size, 'sliding_window', where);
-  const first = jsonNumber(config, 'max_window_layers', where) ?? QWEN3_DEFAULTS.maxWindowLayers;
+  const first = jsonNumber(config, 'max_window_layers', where) ?? defaults.maxWindowLayers;
   return { size, layers: types ?? Array.from({ length: layers }, (_, layer) => layer >= first) };
 }
 

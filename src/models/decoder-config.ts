@@ -2,11 +2,9 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { parseVisibility } from './attention-visibility.ts';
-import type { AttentionVisibility, HfWindows } from './attention-visibility.ts';
+import type { AttentionVisibility, HfWindowDefaults } from './attention-visibility.ts';
 import { configFields, jsonBoolean } from './config-fields.ts';
 import type { FieldName } from './config-fields.ts';
-import { ATTENTION_LINEARS, LINEARS, MLP_LINEARS } from './decoder-linears.ts';
-import type { LinearName } from './decoder-linears.ts';
 import { parseRope } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 
@@ -26,15 +24,33 @@ export interface DecoderConfig extends AttentionVisibility {
   /** The output matrix is the embedding table. */
   readonly tiedEmbeddings: boolean;
   /** The matrices of a layer whose products have a bias. */
-  readonly biases: readonly LinearName[];
+  readonly biases: readonly string[];
 }
 
-/** What a family of config.json files leaves unsaid. */
+/** A matrix of every layer. */
+export interface LinearNames {
+  /** Its weight's id within the layer: `attn.q`. */
+  readonly id: string;
+  /** After `blk.N.` in GGUF, before `.weight` and `.bias`. */
+  readonly gguf: string;
+  /** After `model.layers.N.` in Hugging Face's files, before `.weight` and `.bias`. */
+  readonly safetensors: string;
+  /** The key of config.json that gives it a bias. */
+  readonly biasKey: string;
+}
+
+/** The matrices of a layer, by the names that the graph gives them. */
+export type LinearTable = Readonly<Record<string, LinearNames>>;
+
+/** What differs between families. */
 export interface DecoderDefaults {
+  /** Where config.json has none. */
   readonly rmsEps: number;
-  /** Undefined: dim / heads. */
+  /** Where config.json has none. Undefined: dim / heads. */
   readonly headDim?: number | undefined;
-  readonly hfWindows: HfWindows;
+  /** Undefined: the family's attention has no windows. */
+  readonly hfWindows?: HfWindowDefaults | undefined;
+  readonly linears: LinearTable;
 }
 
 const MOST_LAYERS = 4096;
@@ -65,7 +81,8 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
     rmsEps: fields.positive({ hf: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon' }) ?? defaults.rmsEps,
     rope: parseRope(checkpoint),
     ...parseVisibility(checkpoint, layers, defaults.hfWindows),
-    ...optionalParts(checkpoint),
+    tiedEmbeddings: isTied(checkpoint),
+    biases: biasesOf(checkpoint, defaults.linears),
   };
 }
 
@@ -106,24 +123,22 @@ function vocabSizeOf(checkpoint: Checkpoint): number {
   return rows;
 }
 
+/** GGUF says it by the absence of a tensor; transformers leaves the key out where it is the class's default: tied only where said so. */
+function isTied({ format, config, name, tensors }: Checkpoint): boolean {
+  if (format === 'gguf' || config === undefined) return !tensors.has('output.weight');
+  return jsonBoolean(config, 'tie_word_embeddings', name) ?? !tensors.has('lm_head.weight');
+}
+
 /** GGUF says by the presence of tensors what config.json says in words. */
-function optionalParts(checkpoint: Checkpoint) {
-  const { config, name, tensors } = checkpoint;
-  if (checkpoint.format === 'gguf' || config === undefined) {
-    return {
-      tiedEmbeddings: !tensors.has('output.weight'),
-      biases: [...ATTENTION_LINEARS, ...MLP_LINEARS].filter((own) => tensors.has(`blk.0.${LINEARS[own].gguf}.bias`)),
-    };
-  }
-  // Where the key says so, those that are there; transformers takes the others as zeros.
-  const biased = (key: string, all: readonly LinearName[]) => {
-    if (jsonBoolean(config, key, name) !== true) return [];
-    const present = all.filter((own) => tensors.has(`model.layers.0.${LINEARS[own].safetensors}.bias`));
-    return present.length === 0 ? all : present;
-  };
-  return {
-    // transformers leaves the key out where it is the class's default: tied only where said so.
-    tiedEmbeddings: jsonBoolean(config, 'tie_word_embeddings', name) ?? !tensors.has('lm_head.weight'),
-    biases: [...biased('attention_bias', ATTENTION_LINEARS), ...biased('mlp_bias', MLP_LINEARS)],
-  };
+function biasesOf({ format, config, name, tensors }: Checkpoint, linears: LinearTable): readonly string[] {
+  const all = Object.keys(linears);
+  const names = (own: string) => linears[own] as LinearNames;
+  if (format === 'gguf' || config === undefined) return all.filter((own) => tensors.has(`blk.0.${names(own).gguf}.bias`));
+  const isPresent = (own: string) => tensors.has(`model.layers.0.${names(own).safetensors}.bias`);
+  return all.filter((own) => {
+    const { biasKey } = names(own);
+    if (jsonBoolean(config, biasKey, name) !== true) return false;
+    // Where the key says so, those that are there; transformers takes the others as zeros.
+    return isPresent(own) || !all.some((other) => names(other).biasKey === biasKey && isPresent(other));
+  });
 }

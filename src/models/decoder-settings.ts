@@ -82,11 +82,9 @@ const GGUF_HARMLESS = [
   'classifier.*', 'expert_used_count', 'expert_group_*', 'expert_weights_*', 'expert_gating_func',
 ];
 
-function ggufNeutral({ headDim, dim, rmsEps, rope, architecture }: DecoderConfig) {
+function ggufNeutral({ headDim, dim, rmsEps, rope }: DecoderConfig) {
   return {
-    // Llama's file of this layout has the rows of q and k in pairs; others have none that they move.
-    tensor_data_layout: architecture === 'llama' ? ['Meta AI original pth'] : ['reference'],
-    hidden_activation: ['silu', 'swish'], use_parallel_residual: [], embedding_length_out: [0, dim],
+    tensor_data_layout: ['reference'], hidden_activation: ['silu', 'swish'], use_parallel_residual: [], embedding_length_out: [0, dim],
     expert_count: [0], expert_shared_count: [0], expert_feed_forward_length: [0], expert_shared_feed_forward_length: [0],
     leading_dense_block_count: [0],
     interleave_moe_layer_step: [0], moe_every_n_layers: [0], nextn_predict_layers: [0], full_attention_interval: [0, 1], num_loops: [0, 1],

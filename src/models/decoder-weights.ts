@@ -1,72 +1,38 @@
-/** Tensor names shared by the decoders that follow Llama's layout. */
-import type { DecoderConfig } from './decoder-config.ts';
-import { LINEARS } from './decoder-linears.ts';
-import type { LinearName } from './decoder-linears.ts';
+/**
+ * Weights that decoders of Llama's layout declare alike: ids as the graph's scopes make them, names as GGUF and Hugging Face's folders
+ * have them.
+ */
+import type { DecoderConfig, LinearNames } from './decoder-config.ts';
+import { tensorSpec } from './weight-spec.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
-interface LinearNames {
-  readonly id: string;
-  readonly gguf: string;
-  readonly safetensors: string;
-  readonly shape: readonly [number, number];
-  readonly bias: boolean;
-  readonly interleavedHeads?: number | undefined;
+/** What one tensor is called in each format. */
+export type TensorNames = Pick<LinearNames, 'gguf' | 'safetensors'>;
+
+/** A tensor of layer `n`: `id` in the layer's scope, `names` without the layer's prefix. */
+export function layerSpec(n: number, id: string, shape: readonly number[], names: TensorNames): WeightSpec {
+  return tensorSpec(`layers.${n}.${id}`, shape, { gguf: `blk.${n}.${names.gguf}`, safetensors: `model.layers.${n}.${names.safetensors}` });
 }
 
-/** The matrix and, where the model has one, the bias of a linear op. Ids are `ID` and `ID.bias`. */
-export function linearSpecs(names: LinearNames): WeightSpec[] {
-  const heads = names.interleavedHeads === undefined ? {} : { interleavedHeads: names.interleavedHeads };
-  const spec = (suffix: 'weight' | 'bias'): WeightSpec => ({
-    id: suffix === 'weight' ? names.id : `${names.id}.bias`,
-    shape: suffix === 'weight' ? names.shape : [names.shape[0]],
-    gguf: `${names.gguf}.${suffix}`,
-    safetensors: `${names.safetensors}.${suffix}`,
-    ...heads,
-  });
-  return names.bias ? [spec('weight'), spec('bias')] : [spec('weight')];
+/** The matrix [out, in] of a linear op of layer `n`, and its bias where it has one. */
+export function linearSpecs(
+  n: number,
+  { id, gguf, safetensors }: LinearNames,
+  { shape, hasBias }: { readonly shape: readonly [number, number]; readonly hasBias: boolean },
+): WeightSpec[] {
+  const weight = layerSpec(n, id, shape, { gguf: `${gguf}.weight`, safetensors: `${safetensors}.weight` });
+  const bias = layerSpec(n, `${id}.bias`, [shape[0]], { gguf: `${gguf}.bias`, safetensors: `${safetensors}.bias` });
+  return hasBias ? [weight, bias] : [weight];
 }
 
-export function normSpec(id: string, width: number, gguf: string, safetensors: string): WeightSpec {
-  return { id, shape: [width], gguf: `${gguf}.weight`, safetensors: `${safetensors}.weight` };
-}
-
-/** Embedding, final norm and output matrix. */
-export function outerSpecs(config: DecoderConfig): WeightSpec[] {
-  const table = { shape: [config.vocabSize, config.dim] };
-  const embedding = { ...table, id: 'embedding', gguf: 'token_embd.weight', safetensors: 'model.embed_tokens.weight' };
-  const output = { ...table, id: 'output', gguf: 'output.weight', safetensors: 'lm_head.weight' };
-  const norm = normSpec('norm', config.dim, 'output_norm', 'model.norm');
-  return config.tiedEmbeddings ? [embedding, norm] : [embedding, norm, output];
-}
-
-/** Attention and MLP matrices and the two norms of layer `n`; `interleavedQk` as llama's GGUF files store q and k. */
-export function layerSpecs(config: DecoderConfig, n: number, options: { readonly interleavedQk: boolean }): WeightSpec[] {
-  const { dim, heads, kvHeads, headDim, ffnDim } = config;
-  const id = `layers.${n}`;
-  const gguf = `blk.${n}`;
-  const hf = `model.layers.${n}`;
-  const linear = (own: LinearName, shape: readonly [number, number], interleavedHeads?: number) => {
-    const names = LINEARS[own];
-    return linearSpecs({
-      id: `${id}.${names.id}`,
-      gguf: `${gguf}.${names.gguf}`,
-      safetensors: `${hf}.${names.safetensors}`,
-      shape,
-      bias: config.biases.includes(own),
-      interleavedHeads,
-    });
-  };
-  return [
-    normSpec(`${id}.attn.norm`, dim, `${gguf}.attn_norm`, `${hf}.input_layernorm`),
-    ...linear('q', [heads * headDim, dim], options.interleavedQk ? heads : undefined),
-    ...linear('k', [kvHeads * headDim, dim], options.interleavedQk ? kvHeads : undefined),
-    ...linear('v', [kvHeads * headDim, dim]),
-    ...linear('o', [dim, heads * headDim]),
-    normSpec(`${id}.mlp.norm`, dim, `${gguf}.ffn_norm`, `${hf}.post_attention_layernorm`),
-    ...linear('gate', [ffnDim, dim]),
-    ...linear('up', [ffnDim, dim]),
-    ...linear('down', [dim, ffnDim]),
+/** Embedding, final norm and, unless it is the embedding, output matrix. */
+export function outerSpecs({ vocabSize, dim, tiedEmbeddings }: Pick<DecoderConfig, 'vocabSize' | 'dim' | 'tiedEmbeddings'>): WeightSpec[] {
+  const table = [vocabSize, dim];
+  const outer = [
+    tensorSpec('embedding', table, { gguf: 'token_embd.weight', safetensors: 'model.embed_tokens.weight' }),
+    tensorSpec('norm', [dim], { gguf: 'output_norm.weight', safetensors: 'model.norm.weight' }),
   ];
+  return tiedEmbeddings ? outer : [...outer, tensorSpec('output', table, { gguf: 'output.weight', safetensors: 'lm_head.weight' })];
 }
 
 export const DECODER_SKIPS: readonly SkipRule[] = [

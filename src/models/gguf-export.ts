@@ -1,5 +1,6 @@
 /** What a model's GGUF file says and holds: metadata keys, tensors in order, and the type that each gets. */
-import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
+import type { WeightSource } from '../graph/executor.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { bool, bools, float32, string, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
@@ -8,7 +9,11 @@ import type { Architecture } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
-import { bindWeights, type WeightSpec } from './weight-spec.ts';
+import { invertWeights } from './invert-weights.ts';
+import { printExpression } from './weight-expression.ts';
+import { filesOf, weightSource } from './weight-reader.ts';
+import { bindWeights } from './weight-spec.ts';
+import type { WeightSpec } from './weight-spec.ts';
 
 /** What a whole file can be converted to; q4_k_m is q4_k with q6_k where the precision counts most. */
 export const EXPORT_TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_k_m'] as const;
@@ -21,8 +26,7 @@ export interface ExportTensor {
   readonly name: string;
   readonly type: WeightType;
   readonly shape: readonly number[];
-  readonly from: TensorEntry | Float32Array;
-  readonly interleavedHeads?: number | undefined;
+  readonly from: WeightSource | Float32Array;
 }
 
 export interface GgufExport {
@@ -34,22 +38,31 @@ export interface GgufExport {
   readonly tensors: readonly ExportTensor[];
 }
 
+export interface GgufExportOptions {
+  readonly type: ExportType;
+  readonly modelName: string;
+  /** Default {@link ARCHITECTURES}. */
+  readonly architectures?: readonly Architecture[];
+}
+
 /**
  * The GGUF form of a safetensors checkpoint. Reads nothing of the tensors.
  * @throws FormatError for an unknown architecture and for missing, extra or misshapen tensors.
  */
-export function ggufExport(checkpoint: Checkpoint, type: ExportType, modelName: string): GgufExport {
-  const architecture = architectureOf(checkpoint);
+export function ggufExport(
+  checkpoint: Checkpoint,
+  { type, modelName, architectures = ARCHITECTURES }: GgufExportOptions,
+): GgufExport {
+  const architecture = architectureOf(checkpoint, architectures);
   const config = architecture.parseConfig(checkpoint);
   const warnings = architecture.checkSettings(checkpoint, config);
   const specs = architecture.weights(config);
   bindWeights(checkpoint, specs, architecture.skips);
-  const tensors = specs.map((spec): ExportTensor => ({
-    name: spec.gguf,
-    type: tensorTypeFor(spec, type, config),
-    shape: spec.shape,
-    from: checkpoint.tensors.get(spec.safetensors)!,
-    interleavedHeads: spec.interleavedHeads,
+  const tensors = ggufTensors(specs, checkpoint.name).map(({ name, shape, from, weights }): ExportTensor => ({
+    name,
+    shape,
+    type: tensorTypeFor({ weights, shape }, type, config),
+    from: { ...weightSource(checkpoint, name, from), origin: `${filesOf(checkpoint, from)}: tensor ${printExpression(from)}` },
   }));
   const divisors = ropeDivisorTensor(architecture, config, checkpoint.name);
   return {
@@ -60,10 +73,15 @@ export function ggufExport(checkpoint: Checkpoint, type: ExportType, modelName: 
   };
 }
 
-function architectureOf(checkpoint: Checkpoint): Architecture {
-  const architecture = ARCHITECTURES.find(({ name }) => name === checkpoint.architecture);
+/** The tensors of a GGUF file of these weights, in order, and what they are of a safetensors file's. */
+export function ggufTensors(specs: readonly WeightSpec[], where: string) {
+  return invertWeights(specs.map(({ id, gguf, safetensors }) => ({ id, stored: gguf, value: safetensors })), where);
+}
+
+function architectureOf(checkpoint: Checkpoint, architectures: readonly Architecture[]): Architecture {
+  const architecture = architectures.find(({ name }) => name === checkpoint.architecture);
   if (architecture) return architecture;
-  const known = ARCHITECTURES.map(({ name }) => name).join(', ');
+  const known = architectures.map(({ name }) => name).join(', ');
   throw new FormatError(
     `${checkpoint.name}: cannot convert architecture ${JSON.stringify(checkpoint.architecture.slice(0, 80))}; supported: ${known}.`,
   );
@@ -124,23 +142,32 @@ export function ropeDivisorTensor(architecture: Architecture, config: DecoderCon
   return { name: architecture.ropeDivisors, type: 'f32', shape: [divisors.length], from: divisors };
 }
 
+export interface TypedTensor {
+  /** Ids of the weights that it holds. */
+  readonly weights: readonly string[];
+  readonly shape: readonly number[];
+}
+
 /**
- * The type of one tensor. Vectors stay f32. Rows that are no whole blocks get the next finer type that fits:
- * q8_0 for multiples of 32, else f16.
+ * The type of one tensor: the most precise that one of its weights asks for. Vectors stay f32. Rows that are no whole blocks get the
+ * next finer type that fits: q8_0 for multiples of 32, else f16.
  */
-export function tensorTypeFor(spec: WeightSpec, type: ExportType, config: DecoderConfig): WeightType {
-  if (spec.shape.length === 1) return 'f32';
-  const cols = spec.shape.at(-1)!;
-  const wanted = type === 'q4_k_m' ? mixedType(spec.id, config) : type;
+export function tensorTypeFor({ weights, shape }: TypedTensor, type: ExportType, config: DecoderConfig): WeightType {
+  if (shape.length === 1) return 'f32';
+  const cols = shape.at(-1)!;
+  const wanted = type === 'q4_k_m' ? mixedType(weights, config) : type;
   for (const candidate of [wanted, 'q8_0', 'f16'] as const) if (cols % TENSOR_TYPES[candidate].blockSize === 0) return candidate;
   return 'f16';
 }
 
 /** llama.cpp's Q4_K_M: q6_k for the output matrix and, in some layers, for attn_v and ffn_down. */
-function mixedType(id: string, config: DecoderConfig): WeightType {
-  if (id === 'output' || (id === 'embedding' && config.tiedEmbeddings)) return 'q6_k';
-  const match = /^layers\.(\d+)\.(attn\.v|mlp\.down)$/.exec(id);
-  return match && isPreciseLayer(Number(match[1]), config.layers) ? 'q6_k' : 'q4_k';
+function mixedType(weights: readonly string[], config: DecoderConfig): WeightType {
+  const isPrecise = weights.some((id) => {
+    if (id === 'output' || (id === 'embedding' && config.tiedEmbeddings)) return true;
+    const match = /^layers\.(\d+)\.(attn\.v|mlp\.down)$/.exec(id);
+    return match !== null && isPreciseLayer(Number(match[1]), config.layers);
+  });
+  return isPrecise ? 'q6_k' : 'q4_k';
 }
 
 /** The first and the last eighth of the layers, and every third of those between. */

@@ -1,47 +1,117 @@
 /**
  * Llama 2 to 3.x. Touvron et al. 2023, Grattafiori et al. 2024; names as transformers' `llama` and GGUF's `llama`.
- * GGUF stores q and k for interleaved rotation and may hold the scaled rotary frequencies as divisors.
+ * Attention with rotation and then a gated MLP, each after a norm and each added to what it read.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
+import { add } from '../graph/ops/add.ts';
 import { rope } from '../graph/ops/rope.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { Architecture } from './architecture.ts';
-import type { DecoderConfig } from './decoder-config.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
-import { attentionInputs, attentionOutput, decoderGraph, residualLayer } from './decoder-graph.ts';
+import type { DecoderConfig, LinearTable } from './decoder-config.ts';
+import { attend, decoderGraph, gatedMlp, norm, product } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
-import { DECODER_SKIPS, layerSpecs, outerSpecs } from './decoder-weights.ts';
 import { decoderSettings } from './decoder-settings.ts';
+import { DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
 import { checkSettings } from './setting-table.ts';
+import { permuteHeads } from './weight-expression.ts';
+import type { WeightSpec } from './weight-spec.ts';
 
-function attention(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
-  const { heads, kvHeads, headDim } = config;
-  const { q, k, v } = attentionInputs(g, config, input.x);
-  const turnedQ = rope(g, 'q_rope', q, { heads, headDim, table, positions: input.positions });
-  const turnedK = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions: input.positions });
-  return attentionOutput(g, config, [turnedQ, turnedK, v], input);
+// Config.
+
+const LINEARS = {
+  q: { id: 'attn.q', gguf: 'attn_q', safetensors: 'self_attn.q_proj', biasKey: 'attention_bias' },
+  k: { id: 'attn.k', gguf: 'attn_k', safetensors: 'self_attn.k_proj', biasKey: 'attention_bias' },
+  v: { id: 'attn.v', gguf: 'attn_v', safetensors: 'self_attn.v_proj', biasKey: 'attention_bias' },
+  o: { id: 'attn.o', gguf: 'attn_output', safetensors: 'self_attn.o_proj', biasKey: 'attention_bias' },
+  gate: { id: 'mlp.gate', gguf: 'ffn_gate', safetensors: 'mlp.gate_proj', biasKey: 'mlp_bias' },
+  up: { id: 'mlp.up', gguf: 'ffn_up', safetensors: 'mlp.up_proj', biasKey: 'mlp_bias' },
+  down: { id: 'mlp.down', gguf: 'ffn_down', safetensors: 'mlp.down_proj', biasKey: 'mlp_bias' },
+} as const satisfies LinearTable;
+
+function parseConfig(checkpoint: Checkpoint): DecoderConfig {
+  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, linears: LINEARS });
 }
+
+function warnings(checkpoint: Checkpoint, config: DecoderConfig): readonly string[] {
+  const { sliding_window: window, use_sliding_window: isUsed } = checkpoint.config ?? {};
+  // Transformers' Llama has no windows, whatever the file says: a length that a prompt may reach is worth a warning.
+  const isIdle = isUsed === false || (typeof window === 'number' && window >= config.contextLength);
+  const safetensors = { harmless: isIdle ? ['sliding_window'] : [], neutral: { qk_norm: [], use_qk_norm: [], qk_layernorm: [] } };
+  // What GGUF calls the order of the rows of q and k (below).
+  const gguf = { neutral: { tensor_data_layout: ['Meta AI original pth'] } };
+  return checkSettings(checkpoint, decoderSettings(checkpoint, config, { safetensors, gguf }));
+}
+
+// Weights.
+
+function layerWeights(config: DecoderConfig, n: number): readonly WeightSpec[] {
+  const { dim, heads, kvHeads, headDim, ffnDim, biases } = config;
+  const matrix = (name: keyof typeof LINEARS, ...shape: [number, number]) =>
+    linearSpecs(n, LINEARS[name], { shape, hasBias: biases.includes(name) });
+  // GGUF has the rows of q and k, and their biases, in the order of interleaved rotation.
+  const rotated = (specs: readonly WeightSpec[], count: number) =>
+    specs.map((spec): WeightSpec => ({ ...spec, gguf: permuteHeads(spec.gguf, count, 'halves') }));
+  return [
+    layerSpec(n, 'attn.norm', [dim], { gguf: 'attn_norm.weight', safetensors: 'input_layernorm.weight' }),
+    ...rotated(matrix('q', heads * headDim, dim), heads),
+    ...rotated(matrix('k', kvHeads * headDim, dim), kvHeads),
+    ...matrix('v', kvHeads * headDim, dim),
+    ...matrix('o', dim, heads * headDim),
+    layerSpec(n, 'mlp.norm', [dim], { gguf: 'ffn_norm.weight', safetensors: 'post_attention_layernorm.weight' }),
+    ...matrix('gate', ffnDim, dim),
+    ...matrix('up', ffnDim, dim),
+    ...matrix('down', dim, ffnDim),
+  ];
+}
+
+// Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
+
+function attention(g: GraphBuilder, config: DecoderConfig, { n, x, positions }: LayerInput, table: RopeTable): Value {
+  const { dim, heads, kvHeads, headDim, rmsEps, biases, causal, window } = config;
+  const normed = norm(g, 'norm', x, { eps: rmsEps });
+  const q = product(g, 'q', normed, { out: heads * headDim, biases });
+  const k = product(g, 'k', normed, { out: kvHeads * headDim, biases });
+  const v = product(g, 'v', normed, { out: kvHeads * headDim, biases });
+  const turnedQ = rope(g, 'q_rope', q, { heads, headDim, table, positions });
+  const turnedK = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
+  const mixed = attend(g, [turnedQ, turnedK, v], {
+    positions,
+    heads,
+    kvHeads,
+    headDim,
+    // A factor on both rotated vectors is its square on their product.
+    scale: headDim ** -0.5 * (config.rope.attentionFactor ?? 1) ** 2,
+    causal,
+    window: window?.layers[n] === true ? window.size : undefined,
+  });
+  return product(g, 'o', mixed, { out: dim, biases });
+}
+
+function mlp(g: GraphBuilder, { ffnDim, rmsEps, biases }: DecoderConfig, x: Value): Value {
+  return gatedMlp(g, norm(g, 'norm', x, { eps: rmsEps }), { ffnDim, activation: 'silu', biases });
+}
+
+function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
+  const h = add(g, 'attn.residual', input.x, g.scope('attn', () => attention(g, config, input, table)));
+  return add(g, 'mlp.residual', h, g.scope('mlp', () => mlp(g, config, h)));
+}
+
+// Graph.
 
 export const llama: Architecture = {
   name: 'llama',
-  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-6, hfWindows: 'none' }),
-  checkSettings(checkpoint, config) {
-    const { sliding_window: window, use_sliding_window: isUsed } = checkpoint.config ?? {};
-    // Transformers' Llama has no windows, whatever the file says: a length that a prompt may reach is worth a warning.
-    const isIdle = isUsed === false || (typeof window === 'number' && window >= config.contextLength);
-    const safetensors = { harmless: isIdle ? ['sliding_window'] : [], neutral: { qk_norm: [], use_qk_norm: [], qk_layernorm: [] } };
-    return checkSettings(checkpoint, decoderSettings(checkpoint, config, { safetensors }));
-  },
-  weights: (config) => [
-    ...outerSpecs(config),
-    ...Array.from({ length: config.layers }, (_, n) => layerSpecs(config, n, { interleavedQk: true })).flat(),
-  ],
-  ropeDivisors: 'rope_freqs.weight',
+  parseConfig,
+  checkSettings: warnings,
+  weights: (config) => [...outerSpecs(config), ...Array.from({ length: config.layers }, (_, n) => layerWeights(config, n)).flat()],
   skips: [...DECODER_SKIPS, { pattern: /^rope_freqs\.weight$/, reason: 'read into the rotary frequencies' }],
+  // GGUF has Llama 3's scaling of the frequencies as divisors.
+  ropeDivisors: 'rope_freqs.weight',
   graphs(config, ropeDivisors) {
     const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim, ropeDivisors) };
-    return decoderGraph(config, (g, input) => residualLayer(g, config, input, () => attention(g, config, input, table)));
+    return decoderGraph(config, (g, input) => layer(g, config, input, table));
   },
 };

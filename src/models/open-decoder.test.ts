@@ -123,7 +123,7 @@ describe('openDecoder', () => {
     const f32 = new Uint8Array(new Float32Array(8 * DIM).map((_, i) => Math.floor(i / DIM)).buffer);
     const { weights } = await open(ggufLlama({ tensors: { 'blk.0.attn_q.weight': { shape: [8, DIM], bytes: f32 } } }));
     const read = new Uint8Array(f32.length);
-    await weights.get('layers.0.attn.q')?.read(read);
+    await weights.get('layers.0.attn.q')?.read(0, read);
     const rows = Array.from({ length: 8 }, (_, row) => new Float32Array(read.buffer)[row * DIM]);
     // Stored pairs (2i, 2i + 1) are rows i and i + 2 of each head of 4.
     expect(rows).toEqual([0, 2, 1, 3, 4, 6, 5, 7]);
@@ -230,17 +230,18 @@ describe('reading a weight in pieces', () => {
   it('gives any range of a tensor whose rows are in order', async () => {
     const { weights } = await model();
     const into = new Uint8Array(40);
-    await weights.get('layers.0.attn.o')?.readRange?.(32, into);
+    await weights.get('layers.0.attn.o')?.read(32, into);
     expect(into).toEqual(bytes.subarray(32, 72));
   });
 
-  it('is not offered where rows are put in order: q and k of GGUF llama files', async () => {
+  it('gives any range of q and k of GGUF llama files, whose rows it puts in order', async () => {
     const { weights } = await model();
-    const offered = [...weights.values()].filter(({ readRange }) => readRange === undefined).map(({ id }) => id);
-    expect(offered).toEqual(['layers.0.attn.q', 'layers.0.attn.k']);
     const whole = new Uint8Array(bytes.length);
-    await weights.get('layers.0.attn.q')?.read(whole);
+    await weights.get('layers.0.attn.q')?.read(0, whole);
     // Row 1 of a head of 4 is the third as it was read.
     expect(whole.subarray(2 * DIM * 4, 3 * DIM * 4)).toEqual(bytes.subarray(DIM * 4, 2 * DIM * 4));
+    const into = new Uint8Array(40);
+    await weights.get('layers.0.attn.q')?.read(30, into);
+    expect(into).toEqual(whole.subarray(30, 70));
   });
 });

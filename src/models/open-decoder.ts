@@ -24,13 +24,22 @@ export interface DecoderModel {
   readonly warnings: readonly string[];
 }
 
-/** @throws FormatError for an unknown architecture, settings that contradict each other, and missing, extra or misshapen tensors. */
-export async function openDecoder(checkpoint: Checkpoint, options?: ReadOptions): Promise<DecoderModel> {
-  const architecture = ARCHITECTURES.find(({ name }) => name === checkpoint.architecture);
+export interface OpenDecoderOptions extends ReadOptions {
+  /** Default {@link ARCHITECTURES}. */
+  readonly architectures?: readonly Architecture[];
+}
+
+/**
+ * @throws FormatError for an unknown architecture, settings that contradict each other, missing, extra or misshapen tensors, and types
+ * without kernels
+ */
+export async function openDecoder(checkpoint: Checkpoint, options: OpenDecoderOptions = {}): Promise<DecoderModel> {
+  const { architectures = ARCHITECTURES } = options;
+  const architecture = architectures.find(({ name }) => name === checkpoint.architecture);
   if (architecture === undefined) {
     throw new FormatError(
       `${checkpoint.name}: architecture ${JSON.stringify(checkpoint.architecture.slice(0, 80))} is not supported; ` +
-        `supported: ${ARCHITECTURES.map(({ name }) => name).join(', ')}.`,
+        `supported: ${architectures.map(({ name }) => name).join(', ')}.`,
     );
   }
   const config = architecture.parseConfig(checkpoint);

@@ -1,58 +1,111 @@
 /**
  * Qwen3, dense. Yang et al. 2025; names as transformers' `qwen3` and GGUF's `qwen3`.
- * Llama's block with an RMS norm on every query and key head before the rotation; GGUF keeps the rows of q and k as they are.
+ * Llama's block with a norm of every query and key head before the rotation. Files of both formats store all tensors alike.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import { rmsNorm } from '../graph/ops/rms-norm.ts';
+import { add } from '../graph/ops/add.ts';
 import { rope } from '../graph/ops/rope.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { Architecture } from './architecture.ts';
-import type { DecoderConfig } from './decoder-config.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
-import { attentionInputs, attentionOutput, decoderGraph, residualLayer, weightOf } from './decoder-graph.ts';
+import type { DecoderConfig, LinearTable } from './decoder-config.ts';
+import { attend, decoderGraph, gatedMlp, norm, product } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
-import { DECODER_SKIPS, layerSpecs, normSpec, outerSpecs } from './decoder-weights.ts';
 import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
+import { DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
 import { checkSettings } from './setting-table.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
-function attention(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
-  const { heads, kvHeads, headDim, rmsEps } = config;
-  const { q, k, v } = attentionInputs(g, config, input.x);
-  const normedQ = rmsNorm(g, 'q_norm', q, { weight: weightOf(g, 'q_norm', [headDim]), eps: rmsEps, groups: heads });
-  const normedK = rmsNorm(g, 'k_norm', k, { weight: weightOf(g, 'k_norm', [headDim]), eps: rmsEps, groups: kvHeads });
-  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions: input.positions });
-  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions: input.positions });
-  return attentionOutput(g, config, [turnedQ, turnedK, v], input);
-}
+// Config.
 
-function headNormSpecs(config: DecoderConfig, n: number): WeightSpec[] {
-  return (['q', 'k'] as const).map((own) =>
-    normSpec(`layers.${n}.attn.${own}_norm`, config.headDim, `blk.${n}.attn_${own}_norm`, `model.layers.${n}.self_attn.${own}_norm`),
-  );
+const LINEARS = {
+  q: { id: 'attn.q', gguf: 'attn_q', safetensors: 'self_attn.q_proj', biasKey: 'attention_bias' },
+  k: { id: 'attn.k', gguf: 'attn_k', safetensors: 'self_attn.k_proj', biasKey: 'attention_bias' },
+  v: { id: 'attn.v', gguf: 'attn_v', safetensors: 'self_attn.v_proj', biasKey: 'attention_bias' },
+  o: { id: 'attn.o', gguf: 'attn_output', safetensors: 'self_attn.o_proj', biasKey: 'attention_bias' },
+  gate: { id: 'mlp.gate', gguf: 'ffn_gate', safetensors: 'mlp.gate_proj', biasKey: 'mlp_bias' },
+  up: { id: 'mlp.up', gguf: 'ffn_up', safetensors: 'mlp.up_proj', biasKey: 'mlp_bias' },
+  down: { id: 'mlp.down', gguf: 'ffn_down', safetensors: 'mlp.down_proj', biasKey: 'mlp_bias' },
+} as const satisfies LinearTable;
+
+function parseConfig(checkpoint: Checkpoint): DecoderConfig {
+  const hfWindows = { slidingWindow: 4096, maxWindowLayers: 28 };
+  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, hfWindows, linears: LINEARS });
 }
 
 const SETTINGS: FamilySettings = {
   safetensors: { obeyed: ['sliding_window', 'max_window_layers'], neutral: { qk_norm: [true], use_qk_norm: [true], qk_layernorm: [true] } },
 };
 
+// Weights.
+
+function layerWeights(config: DecoderConfig, n: number): readonly WeightSpec[] {
+  const { dim, heads, kvHeads, headDim, ffnDim, biases } = config;
+  const matrix = (name: keyof typeof LINEARS, ...shape: [number, number]) =>
+    linearSpecs(n, LINEARS[name], { shape, hasBias: biases.includes(name) });
+  return [
+    layerSpec(n, 'attn.norm', [dim], { gguf: 'attn_norm.weight', safetensors: 'input_layernorm.weight' }),
+    ...matrix('q', heads * headDim, dim),
+    ...matrix('k', kvHeads * headDim, dim),
+    ...matrix('v', kvHeads * headDim, dim),
+    ...matrix('o', dim, heads * headDim),
+    layerSpec(n, 'mlp.norm', [dim], { gguf: 'ffn_norm.weight', safetensors: 'post_attention_layernorm.weight' }),
+    ...matrix('gate', ffnDim, dim),
+    ...matrix('up', ffnDim, dim),
+    ...matrix('down', dim, ffnDim),
+    layerSpec(n, 'attn.q_norm', [headDim], { gguf: 'attn_q_norm.weight', safetensors: 'self_attn.q_norm.weight' }),
+    layerSpec(n, 'attn.k_norm', [headDim], { gguf: 'attn_k_norm.weight', safetensors: 'self_attn.k_norm.weight' }),
+  ];
+}
+
+// Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
+
+function attention(g: GraphBuilder, config: DecoderConfig, { n, x, positions }: LayerInput, table: RopeTable): Value {
+  const { dim, heads, kvHeads, headDim, rmsEps, biases, causal, window } = config;
+  const normed = norm(g, 'norm', x, { eps: rmsEps });
+  const q = product(g, 'q', normed, { out: heads * headDim, biases });
+  const k = product(g, 'k', normed, { out: kvHeads * headDim, biases });
+  const v = product(g, 'v', normed, { out: kvHeads * headDim, biases });
+  const normedQ = norm(g, 'q_norm', q, { eps: rmsEps, groups: heads });
+  const normedK = norm(g, 'k_norm', k, { eps: rmsEps, groups: kvHeads });
+  const turnedQ = rope(g, 'q_rope', normedQ, { heads, headDim, table, positions });
+  const turnedK = rope(g, 'k_rope', normedK, { heads: kvHeads, headDim, table, positions });
+  const mixed = attend(g, [turnedQ, turnedK, v], {
+    positions,
+    heads,
+    kvHeads,
+    headDim,
+    // A factor on both rotated vectors is its square on their product.
+    scale: headDim ** -0.5 * (config.rope.attentionFactor ?? 1) ** 2,
+    causal,
+    window: window?.layers[n] === true ? window.size : undefined,
+  });
+  return product(g, 'o', mixed, { out: dim, biases });
+}
+
+function mlp(g: GraphBuilder, { ffnDim, rmsEps, biases }: DecoderConfig, x: Value): Value {
+  return gatedMlp(g, norm(g, 'norm', x, { eps: rmsEps }), { ffnDim, activation: 'silu', biases });
+}
+
+function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
+  const h = add(g, 'attn.residual', input.x, g.scope('attn', () => attention(g, config, input, table)));
+  return add(g, 'mlp.residual', h, g.scope('mlp', () => mlp(g, config, h)));
+}
+
+// Graph.
+
 export const qwen3: Architecture = {
   name: 'qwen3',
-  parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, hfWindows: 'qwen3' }),
+  parseConfig,
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, SETTINGS)),
-  weights: (config) => [
-    ...outerSpecs(config),
-    ...Array.from({ length: config.layers }, (_, n) => [
-      ...layerSpecs(config, n, { interleavedQk: false }),
-      ...headNormSpecs(config, n),
-    ]).flat(),
-  ],
+  weights: (config) => [...outerSpecs(config), ...Array.from({ length: config.layers }, (_, n) => layerWeights(config, n)).flat()],
   skips: DECODER_SKIPS,
   graphs(config) {
     const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim) };
-    return decoderGraph(config, (g, input) => residualLayer(g, config, input, () => attention(g, config, input, table)));
+    return decoderGraph(config, (g, input) => layer(g, config, input, table));
   },
 };

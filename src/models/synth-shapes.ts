@@ -1,7 +1,7 @@
 /** Real shapes for files of random weights, from the published config.json files. Benchmarks need sizes, not weights. */
 import type { DecoderConfig } from './decoder-config.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
-import { decoderMetadata, generalMetadata, ropeDivisorTensor, tensorTypeFor } from './gguf-export.ts';
+import { decoderMetadata, generalMetadata, ggufTensors, ropeDivisorTensor, tensorTypeFor } from './gguf-export.ts';
 import type { ExportType } from './gguf-export.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
@@ -54,11 +54,11 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
 export function synthPlan(model: SynthModel, type: SynthType): SynthPlan {
   const { config, vocabulary } = SHAPES[model];
   const architecture = ARCHITECTURES.find(({ name }) => name === config.architecture)!;
-  const tensors = architecture.weights(config).map((spec) => ({
-    name: spec.gguf,
-    type: tensorTypeFor(spec, type, config),
-    shape: spec.shape,
-    from: spec.shape.length === 1 ? new Float32Array(spec.shape[0]!).fill(1) : undefined,
+  const tensors = ggufTensors(architecture.weights(config), model).map(({ name, shape, weights }) => ({
+    name,
+    type: tensorTypeFor({ weights, shape }, type, config),
+    shape,
+    from: shape.length === 1 ? new Float32Array(shape[0]!).fill(1) : undefined,
   }));
   const divisors = ropeDivisorTensor(architecture, config, model);
   return {

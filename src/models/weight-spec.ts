@@ -1,25 +1,24 @@
 /**
- * Which tensors a model is made of, and how a checkpoint's tensors are matched with them.
- * Every tensor of the file is consumed, or skipped for a stated reason; anything else is an error.
+ * Which weights a model has, and how a checkpoint's tensors are matched with them.
+ * Every tensor of the file is read by some weight, or skipped for a stated reason; anything else is an error.
  */
 import type { WeightSource } from '../graph/executor.ts';
-import type { ReadOptions } from '../tensor/byte-source.ts';
-import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
+import type { Checkpoint, CheckpointFormat } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { isQuantized, isWeightType, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
+import { printExpression, shapeOf, tensor, tensorsOf } from './weight-expression.ts';
+import type { WeightExpression } from './weight-expression.ts';
+import { weightSource } from './weight-reader.ts';
 
-export interface WeightSpec {
+/** One weight, and what it is of a file's tensors in each format. */
+export interface WeightSpec extends Readonly<Record<CheckpointFormat, WeightExpression>> {
   /** The id under which graph ops refer to it: `layers.0.attn.q`. */
   readonly id: string;
   readonly shape: readonly number[];
-  /** Name of the tensor in each format. */
-  readonly gguf: string;
-  readonly safetensors: string;
-  /**
-   * Set where GGUF stores the rows of each of `interleavedHeads` heads as pairs (llama's q and k, whose rotation is
-   * interleaved there): row 2i + s of a head holds row s * headDim/2 + i. Undone as the tensor is read.
-   */
-  readonly interleavedHeads?: number;
+}
+
+/** A weight that is a tensor of its own in both formats, called by these names. */
+export function tensorSpec(id: string, shape: readonly number[], names: Readonly<Record<CheckpointFormat, string>>): WeightSpec {
+  return { id, shape, gguf: tensor(names.gguf, shape), safetensors: tensor(names.safetensors, shape) };
 }
 
 /** A tensor that some files carry and no step needs. */
@@ -33,15 +32,25 @@ export interface BoundWeights {
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
 }
 
+/** @throws FormatError for missing, extra and misshapen tensors, and for types that have no kernels or do not allow an expression */
 export function bindWeights(checkpoint: Checkpoint, specs: readonly WeightSpec[], skips: readonly SkipRule[]): BoundWeights {
   const weights = new Map<string, WeightSource>();
   const consumed = new Set<string>();
   for (const spec of specs) {
-    const entry = checkedEntry(checkpoint, spec);
-    consumed.add(entry.name);
-    weights.set(spec.id, weightSource(checkpoint, spec, entry));
+    const expression = spec[checkpoint.format];
+    const source = weightSource(checkpoint, spec.id, expression);
+    checkShape(spec, expression);
+    weights.set(spec.id, source);
+    for (const name of tensorsOf(expression)) consumed.add(name);
   }
   return { weights, skipped: skippedTensors(checkpoint, consumed, skips) };
+}
+
+/** @throws Error where a family contradicts itself */
+function checkShape({ id, shape }: WeightSpec, expression: WeightExpression): void {
+  const found = shapeOf(expression, `weight ${id}`);
+  if (found.length !== shape.length || found.some((size, i) => size !== shape[i]))
+    throw new Error(`weight ${id}: expected shape [${shape.join(', ')}], found [${found.join(', ')}] of ${printExpression(expression)}`);
 }
 
 function skippedTensors(checkpoint: Checkpoint, consumed: ReadonlySet<string>, skips: readonly SkipRule[]) {
@@ -58,61 +67,9 @@ function skippedTensors(checkpoint: Checkpoint, consumed: ReadonlySet<string>, s
     const more = extra.length > 3 ? ` and ${extra.length - 3} more` : '';
     throw new FormatError(
       `${checkpoint.name}: expected only tensors that the ${checkpoint.architecture} architecture has, found ` +
-        `${extra.slice(0, 3).join('; ')}${more}. The file is of a variant that is not supported, or its metadata and weights do not belong together.`,
+        `${extra.slice(0, 3).join('; ')}${more}. ` +
+        'The file is of a variant that is not supported, or its metadata and weights do not belong together.',
     );
   }
   return skipped;
-}
-
-function checkedEntry(checkpoint: Checkpoint, spec: WeightSpec): TensorEntry {
-  const name = spec[checkpoint.format];
-  const expected = `${name} of shape [${spec.shape.join(', ')}]`;
-  const entry = checkpoint.tensors.get(name);
-  if (entry === undefined) {
-    throw new FormatError(`${checkpoint.name}: expected tensor ${expected}, found none. The file is incomplete: get it again.`);
-  }
-  if (entry.shape.length !== spec.shape.length || entry.shape.some((size, i) => size !== spec.shape[i])) {
-    throw new FormatError(`${entry.fileName}: expected tensor ${expected}, found shape [${entry.shape.join(', ')}].`);
-  }
-  if (!isWeightType(entry.type) || (spec.shape.length === 1 && isQuantized(entry.type))) {
-    const types = WEIGHT_TYPES.filter((type) => spec.shape.length > 1 || !isQuantized(type));
-    throw new FormatError(
-      `${entry.fileName}: tensor ${name} has type ${entry.type}; expected one of ${types.join(', ')}. ` +
-        'Convert the model to one of these types, or get a file of it that uses them (Q4_0, Q8_0 and Q4_K_M files do).',
-    );
-  }
-  return entry;
-}
-
-function weightSource(checkpoint: Checkpoint, spec: WeightSpec, entry: TensorEntry): WeightSource {
-  const heads = checkpoint.format === 'gguf' ? spec.interleavedHeads : undefined;
-  if (!isWeightType(entry.type)) throw new Error(`weight ${spec.id}: type ${entry.type} was not checked`);
-  return {
-    id: spec.id,
-    type: entry.type,
-    shape: spec.shape,
-    sizeBytes: entry.sizeBytes,
-    origin: `${entry.name} in ${entry.fileName}`,
-    async read(into: Uint8Array, options?: ReadOptions) {
-      await entry.read(0, into, options);
-      if (heads !== undefined) deinterleaveHeads(into, spec.shape[0] as number, heads);
-    },
-    ...(heads === undefined && { readRange: (byteOffset, into, options) => entry.read(byteOffset, into, options) }),
-  };
-}
-
-/** Row s * headDim/2 + i of every head becomes what was row 2i + s. Rows are whole blocks, so quantised rows move as they are. */
-export function deinterleaveHeads(bytes: Uint8Array, rows: number, heads: number): void {
-  const rowBytes = bytes.length / rows;
-  const headRows = rows / heads;
-  const half = headRows / 2;
-  const before = new Uint8Array(headRows * rowBytes);
-  for (let head = 0; head < heads; head++) {
-    const start = head * before.length;
-    before.set(bytes.subarray(start, start + before.length));
-    for (let row = 0; row < headRows; row++) {
-      const from = 2 * (row % half) + Math.floor(row / half);
-      bytes.set(before.subarray(from * rowBytes, (from + 1) * rowBytes), start + row * rowBytes);
-    }
-  }
 }

@@ -55,7 +55,10 @@ export async function convertFile(pathOrUrl: string, outPath: string, options: C
 export async function convert(checkpoint: Checkpoint, sink: ByteSink, options: ConvertOptions): Promise<ConvertResult> {
   try {
     checkOptions(checkpoint, options);
-    const { config, warnings, metadata, tensors } = ggufExport(checkpoint, options.type, options.modelName ?? lastPart(checkpoint.name));
+    const { config, warnings, metadata, tensors } = ggufExport(checkpoint, {
+      type: options.type,
+      modelName: options.modelName ?? lastPart(checkpoint.name),
+    });
     for (const [key, value] of generationMetadata(checkpoint)) metadata.set(key, value);
     for (const [key, value] of vocabularyOf(checkpoint, config.vocabSize, options)) metadata.set(key, value);
     const writer = await GgufWriter.open(sink, { metadata, tensors });

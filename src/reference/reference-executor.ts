@@ -60,7 +60,7 @@ async function loadProgram(request: ProgramRequest, roundingBlock: number | unde
   for (const { id } of model.weights) session.weights.set(id, { source: sourceOf(request, id), bytes: allocate(sourceOf(request, id)) });
   for (const { source, bytes } of session.weights.values()) {
     signal?.throwIfAborted();
-    await source.read(bytes, { signal });
+    await source.read(0, bytes, { signal });
     checkFinite(source, bytes);
     loaded += bytes.length;
     onProgress?.({ phase: 'load', loaded, total });

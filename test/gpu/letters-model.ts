@@ -25,10 +25,12 @@ function lettersOnly(source: WeightSource): WeightSource {
   const [, cols] = source.shape as [number, number];
   return {
     ...source,
-    async read(into, options) {
-      await source.read(into, options);
-      const values = new Float32Array(into.buffer, into.byteOffset, into.byteLength / 4);
-      for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * (isLetter(Math.floor(i / cols)) ? 4 : 0);
+    async read(byteOffset, into, options) {
+      const values = new Float32Array(into.length / 4);
+      await source.read(byteOffset, new Uint8Array(values.buffer), options);
+      const first = byteOffset / 4;
+      for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) * (isLetter(Math.floor((first + i) / cols)) ? 4 : 0);
+      into.set(new Uint8Array(values.buffer));
     },
   };
 }

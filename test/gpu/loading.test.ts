@@ -41,7 +41,7 @@ function unreadRequest(shape: SyntheticShape): ProgramRequest {
   const read = () => Promise.reject(new Error('read too soon'));
   const weights = new Map(graph.weights.map(({ id, shape: sizes }): [string, WeightSource] => {
     const sizeBytes = 4 * sizes.reduce((a, b) => a * b, 1);
-    return [id, { id, type: 'f32', shape: sizes, sizeBytes, origin: id, read, readRange: read }];
+    return [id, { id, type: 'f32', shape: sizes, sizeBytes, origin: id, read }];
   }));
   return { model: modelOfDecoder(graph), weights, kv: { type: 'f32', pageTokens: 64, maxPages: 2 }, sizes: { rows: 32 } };
 }

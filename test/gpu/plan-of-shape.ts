@@ -20,7 +20,9 @@ export function planOfShape({ model, type, config: changes, profile, withoutRule
   const config: DecoderConfig = { ...synthPlan(model, 'q4_0').config, layers: 2, ...changes };
   const architecture = ARCHITECTURES.find(({ name }) => name === config.architecture);
   if (architecture === undefined) throw new Error(`no architecture ${config.architecture}`);
-  const types = new Map(architecture.weights(config).map((spec) => [spec.id, tensorTypeFor(spec, type, config)]));
+  const types = new Map(
+    architecture.weights(config).map(({ id, shape }) => [id, tensorTypeFor({ weights: [id], shape }, type, config)]),
+  );
   const typeOf = (id: string) => {
     const found = types.get(id);
     if (found === undefined) throw new Error(`no weight ${id}`);

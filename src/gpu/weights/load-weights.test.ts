@@ -32,20 +32,10 @@ interface TestSource extends WeightSource {
 
 const random = randomSource(17);
 
-interface SourceOptions {
-  readonly id?: string;
-  readonly ranges?: boolean;
-}
-
-function sourceOf(type: WeightType, shape: readonly number[], { id = 'w', ranges = true }: SourceOptions = {}): TestSource {
+function sourceOf(type: WeightType, shape: readonly number[], id = 'w'): TestSource {
   const [rows, cols] = shape.length === 2 ? (shape as [number, number]) : [1, shape[0] as number];
   const bytes = randomWeights(type, rows, cols, random);
   const reads: number[] = [];
-  const readRange = async (byteOffset: number, into: Uint8Array) => {
-    reads.push(into.length);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    into.set(bytes.subarray(byteOffset, byteOffset + into.length));
-  };
   return {
     id,
     type,
@@ -54,8 +44,11 @@ function sourceOf(type: WeightType, shape: readonly number[], { id = 'w', ranges
     origin: `${id} in a test`,
     bytes,
     reads,
-    read: (into) => readRange(0, into),
-    ...(ranges && { readRange }),
+    async read(byteOffset, into) {
+      reads.push(into.length);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      into.set(bytes.subarray(byteOffset, byteOffset + into.length));
+    },
   };
 }
 
@@ -117,10 +110,10 @@ const load = (options: Partial<LoadWeightsOptions>) => loadWeights({ gpu, pipeli
 const concat = (sources: readonly TestSource[]) => Uint8Array.from(sources.flatMap(({ bytes }) => [...bytes]));
 
 describe('loading matrices', () => {
-  it.each(WEIGHT_TYPES)('%s: odd rows, both arrangements, pieces of a few rows, with and without ranges', async (type) => {
+  it.each(WEIGHT_TYPES)('%s: odd rows, both arrangements, pieces of a few rows', async (type) => {
     const cols = isQuantized(type) ? 3 * TENSOR_TYPES[type].blockSize : 261;
-    const joined = [sourceOf(type, [37, cols]), sourceOf(type, [5, cols], { ranges: false }), sourceOf(type, [11, cols])];
-    const woven = [sourceOf(type, [48, cols], { ranges: false }), sourceOf(type, [48, cols])];
+    const joined = [sourceOf(type, [37, cols]), sourceOf(type, [5, cols]), sourceOf(type, [11, cols])];
+    const woven = [sourceOf(type, [48, cols]), sourceOf(type, [48, cols])];
     const rowBytes = bytesOfElements(type, cols);
     const weights = await load({
       matrices: [matrixOf('qkv', joined), matrixOf('gateUp', woven, 'interleaved')],
@@ -223,7 +216,7 @@ describe('loading reports and refuses', () => {
     ['q6_k', [20, 512], 210 * 23 + 208, [0, 0x7c], 'in the q6_k block at row 11, columns 256 to 511'],
   ] as const)('NaN or infinity in %s is named, and everything freed', async (type, shape, at, bits, where) => {
     const { view, alive } = countingGpu();
-    const broken = sourceOf(type, shape, { id: 'blk.3.ffn_up.weight' });
+    const broken = sourceOf(type, shape, 'blk.3.ffn_up.weight');
     broken.bytes.set(bits, at);
     const request = matrixOf('m', [sourceOf(type, shape), broken, sourceOf(type, shape)]);
     const error: unknown = await load({ gpu: view, matrices: [request], staging: { slots: 3, slotBytes: 3000 } }).catch(
@@ -246,10 +239,10 @@ describe('loading reports and refuses', () => {
     );
   });
 
-  it.each([true, false])('an abort stops between pieces and frees everything (ranges: %s)', async (ranges) => {
+  it('an abort stops between pieces and frees everything', async () => {
     const { view, alive } = countingGpu();
     const controller = new AbortController();
-    const sources = Array.from({ length: 30 }, () => sourceOf('q8_0', [32, 64], { ranges }));
+    const sources = Array.from({ length: 30 }, () => sourceOf('q8_0', [32, 64]));
     const onProgress = ({ loaded, total }: ProgressEvent) => {
       if (loaded > total / 3) controller.abort(new Error('enough'));
     };
@@ -275,42 +268,22 @@ describe('loading reports and refuses', () => {
     let ended = 0;
     const slow = (source: TestSource): TestSource => ({
       ...source,
-      async readRange(byteOffset, into) {
+      async read(byteOffset, into) {
         await new Promise((resolve) => setTimeout(resolve, 30));
         into.set(source.bytes.subarray(byteOffset, byteOffset + into.length));
         ended++;
       },
     });
-    const failing = { ...sources[1]!, readRange: () => Promise.reject(new FormatError('cut short')) };
+    const failing = { ...sources[1]!, read: () => Promise.reject(new FormatError('cut short')) };
     const request = matrixOf('m', [slow(sources[0]!), failing, slow(sources[2]!)]);
     await expect(load({ gpu: view, matrices: [request] })).rejects.toThrow('cut short');
     expect(ended).toBe(2);
     expect([...alive.values()]).toEqual([]);
   });
 
-  it('reads whole tensors one at a time', async () => {
-    let reading = 0;
-    let most = 0;
-    const sources = Array.from({ length: 6 }, () => {
-      const source = sourceOf('f32', [4, 4], { ranges: false });
-      return {
-        ...source,
-        async read(into: Uint8Array) {
-          most = Math.max(most, ++reading);
-          await source.read(into);
-          reading--;
-        },
-      };
-    });
-    const weights = await load({ matrices: [matrixOf('m', sources)] });
-    expect(most).toBe(1);
-    expect(await planesOf(weights.matrices.get('m'))).toEqual(packMatrix('f32', 24, 4, concat(sources)));
-    weights.destroy();
-  });
-
   it('what the device has no room for, before a byte is read', async () => {
     const small = { ...gpu.limits, bindingBytes: 4096 };
-    const source = sourceOf('f32', [32, 33], { id: 'token_embd.weight' });
+    const source = sourceOf('f32', [32, 33], 'token_embd.weight');
     const { view, alive } = countingGpu();
     const error: unknown = await load({ gpu: { ...view, limits: small }, matrices: [matrixOf('m', [source])] }).catch(
       (reason: unknown) => reason,
@@ -332,10 +305,10 @@ describe('loading reports and refuses', () => {
     let reads = 0;
     const losing = sources.map((source): TestSource => ({
       ...source,
-      async readRange(byteOffset, into, options) {
+      async read(byteOffset, into, options) {
         const lose = ++reads === 5;
         if (lose && when === 'while it reads') own.fail(new CapacityError('unplugged'));
-        await source.readRange?.(byteOffset, into, options);
+        await source.read(byteOffset, into, options);
         if (lose) own.fail(new CapacityError('unplugged'));
       },
     }));

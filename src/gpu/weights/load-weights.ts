@@ -1,6 +1,6 @@
 /**
  * Streams weights from their files to the GPU: reads piece after piece into staging memory, several at a time, while the GPU repacks
- * what came before. The host holds the staging ring, and one tensor at most where a source cannot be read in pieces.
+ * what came before. The host holds the staging ring, and what a source that reorders rows needs for one read in each slot.
  */
 import type { WeightSource } from '../../graph/executor.ts';
 import { notFinite } from '../../graph/not-finite.ts';
@@ -48,8 +48,6 @@ interface Loading {
   readonly signal: AbortSignal;
   /** Counts bytes that were read and handed on. */
   report(bytes: number): void;
-  /** Runs `work` once all that came before it is done. */
-  inTurn(work: () => Promise<void>): Promise<void>;
 }
 
 /** Something to be read, through a slot that is its own for the time. */
@@ -123,17 +121,11 @@ async function runJobs(jobs: readonly Job[], { slots, loading }: RunJobsOptions)
   let loaded = 0;
   const report = (bytes: number) => onProgress?.({ phase: 'load', loaded: (loaded += bytes), total });
   report(0);
-  let turn = Promise.resolve();
-  const inTurn = (work: () => Promise<void>) => {
-    const done = turn.then(work);
-    turn = done.catch(() => {});
-    return done;
-  };
   let next = 0;
   const worker = async (slot: StagingSlot) => {
     for (let job = jobs[next++]; job !== undefined; job = jobs[next++]) {
       combined.throwIfAborted();
-      await job(slot, { ...loading, signal: combined, report, inTurn });
+      await job(slot, { ...loading, signal: combined, report });
     }
   };
   // Staging memory is freed next, and a read that still runs would write to it.
@@ -143,11 +135,9 @@ async function runJobs(jobs: readonly Job[], { slots, loading }: RunJobsOptions)
 }
 
 function tensorJobs(tensor: MatrixTensor, slotBytes: number): Job[] {
-  const { source } = tensor;
-  if (source.readRange === undefined) return [(slot, loading) => loading.inTurn(() => loadWholeTensor(tensor, { slot, loading }))];
   return piecesOf(tensor, slotBytes).map((piece): Job => async (slot, loading) => {
     const memory = await slot.map();
-    await source.readRange?.(piece.byteOffset, memory.subarray(0, piece.sizeBytes), { signal: loading.signal });
+    await tensor.source.read(piece.byteOffset, memory.subarray(0, piece.sizeBytes), { signal: loading.signal });
     handOn(tensor, piece, { slot, loading });
   });
 }
@@ -176,19 +166,6 @@ function piecesOf({ matrix, source }: MatrixTensor, slotBytes: number): TensorPi
   return pieces;
 }
 
-/** Read by the host first, since a source that reorders rows reads what it wrote, and one such tensor at a time. */
-async function loadWholeTensor(tensor: MatrixTensor, { slot, loading }: Passage): Promise<void> {
-  const { source } = tensor;
-  loading.signal.throwIfAborted();
-  const bytes = new Uint8Array(source.sizeBytes);
-  await source.read(bytes, { signal: loading.signal });
-  for (const piece of piecesOf(tensor, loading.slotBytes)) {
-    loading.signal.throwIfAborted();
-    (await slot.map()).set(bytes.subarray(piece.byteOffset, piece.byteOffset + piece.sizeBytes));
-    handOn(tensor, piece, { slot, loading });
-  }
-}
-
 function handOn(
   { matrix, part, parts, rowOffset, number }: MatrixTensor,
   { firstRow, rows, sizeBytes }: TensorPiece,
@@ -211,7 +188,7 @@ function vectorJob({ key, parts }: VectorRequest): Job {
       read.push(values);
       if (source === undefined) continue;
       const bytes = new Uint8Array(source.sizeBytes);
-      await source.read(bytes, { signal });
+      await source.read(0, bytes, { signal });
       decodeRows(source.type, bytes, values);
       const bad = values.findIndex((value) => !Number.isFinite(value));
       if (bad >= 0) throw notFinite(source, bad);

@@ -1,0 +1,225 @@
+/**
+ * What a weight of a model is, in terms of a file's tensors: plain data, read only as it is asked for (`weight-reader.ts`).
+ *
+ * Blocks of a quantised type lie along a row and a row is a whole number of blocks, so whatever moves whole rows (`stack`, `slice`,
+ * `permuteHeads`, `expert`, `reshape` of the outer dimensions) is exact for every type and changes no byte of a block. What reaches
+ * into a row (a transpose, a range of columns) has no expression: it is a field of the op that reads the weight. Values change only in
+ * `plus`, which is for vectors of floats.
+ *
+ * Rows are counted along the last dimension but one: those of a matrix [rows, cols], those of every expert of [experts, rows, cols],
+ * and of a vector [n] its single values.
+ */
+import { FormatError } from '../tensor/errors.ts';
+
+export type WeightExpression =
+  /** A tensor of the file, which must have this shape. */
+  | { readonly kind: 'tensor'; readonly name: string; readonly shape: readonly number[] }
+  /** The rows of each part after those of the part before; of equal type and, but for the rows, of equal shape. */
+  | { readonly kind: 'stack'; readonly parts: readonly WeightExpression[] }
+  /** Rows `start`, `start + step`, ... below `end`. */
+  | {
+      readonly kind: 'slice';
+      readonly of: WeightExpression;
+      readonly start: number;
+      readonly end: number;
+      readonly step: number;
+    }
+  /**
+   * The rows of each of `heads` heads in another order. `pairs` is for interleaved rotation, which turns rows 2i and 2i + 1 together, and
+   * `halves` for the rotation that turns rows i and headRows/2 + i together. The operand has the order that `to` does not name.
+   */
+  | { readonly kind: 'permuteHeads'; readonly of: WeightExpression; readonly heads: number; readonly to: HeadOrder }
+  /** One entry along the outermost dimension, which is then gone. */
+  | { readonly kind: 'expert'; readonly of: WeightExpression; readonly index: number }
+  /** The same values in the same order under other dimensions; the last one must stay where the type has blocks. */
+  | { readonly kind: 'reshape'; readonly of: WeightExpression; readonly shape: readonly number[] }
+  /** `value` added to each value of a vector of floats; the result is f32. */
+  | { readonly kind: 'plus'; readonly of: WeightExpression; readonly value: number };
+
+export type HeadOrder = 'halves' | 'pairs';
+
+export function tensor(name: string, shape: readonly number[]): WeightExpression {
+  return { kind: 'tensor', name, shape };
+}
+
+export function stack(parts: readonly WeightExpression[]): WeightExpression {
+  return { kind: 'stack', parts };
+}
+
+/** Rows [start, end), or every `step`-th of them. */
+export function slice(of: WeightExpression, start: number, end: number, step = 1): WeightExpression {
+  return { kind: 'slice', of, start, end, step };
+}
+
+export function permuteHeads(of: WeightExpression, heads: number, to: HeadOrder): WeightExpression {
+  return { kind: 'permuteHeads', of, heads, to };
+}
+
+export function expert(of: WeightExpression, index: number): WeightExpression {
+  return { kind: 'expert', of, index };
+}
+
+export function reshape(of: WeightExpression, shape: readonly number[]): WeightExpression {
+  return { kind: 'reshape', of, shape };
+}
+
+export function plus(of: WeightExpression, value: number): WeightExpression {
+  return { kind: 'plus', of, value };
+}
+
+/** Matrices [rows, cols] of one shape, a tensor each in the file, as one of [experts, rows, cols]. */
+export function stackExperts(parts: readonly WeightExpression[], shape: readonly number[]): WeightExpression {
+  return reshape(stack(parts), [parts.length, ...shape]);
+}
+
+/** Rows [start, end) of every of `heads` heads: of a tensor whose heads each hold the rows of several weights. */
+export function sliceOfHeads(of: WeightExpression, heads: number, start: number, end: number): WeightExpression {
+  const { rows, inner } = rowsOf(shapeOf(of, 'sliceOfHeads'));
+  return reshape(slice(reshape(of, [heads, rows / heads, ...inner]), start, end), [heads * (end - start), ...inner]);
+}
+
+/** How a shape is cut into rows. */
+export interface RowShape {
+  /** Dimensions before the rows. */
+  readonly outer: readonly number[];
+  /** Product of those: how often the rows come. */
+  readonly groups: number;
+  readonly rows: number;
+  /** Dimensions of a row: none of a vector. */
+  readonly inner: readonly number[];
+  /** Values of a row. */
+  readonly width: number;
+}
+
+export function rowsOf(shape: readonly number[]): RowShape {
+  const axis = Math.max(0, shape.length - 2);
+  const outer = shape.slice(0, axis);
+  const inner = shape.slice(axis + 1);
+  return { outer, groups: elementsOf(outer), rows: shape[axis] ?? 0, inner, width: elementsOf(inner) };
+}
+
+export function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Row `row` of the result of permuteHeads is this row of its operand. */
+export function permutedRow(row: number, headRows: number, to: HeadOrder): number {
+  const half = headRows / 2;
+  const own = row % headRows;
+  const from = to === 'halves' ? 2 * (own % half) + Math.floor(own / half) : (own % 2) * half + Math.floor(own / 2);
+  return row - own + from;
+}
+
+/**
+ * The shape of an expression's value.
+ * @throws FormatError that begins with `where` for what has none: the numbers come from a file's settings
+ */
+export function shapeOf(expression: WeightExpression, where: string): readonly number[] {
+  const fail = (expected: string, found: string): never => {
+    throw new FormatError(
+      `${where}: expected ${expected}, found ${found} in ${printExpression(expression)}. ` +
+        "The file's settings and its tensors do not belong together, or it is of a variant that is not supported.",
+    );
+  };
+  switch (expression.kind) {
+    case 'tensor':
+      return expression.shape;
+    case 'stack':
+      return stackedShape(expression.parts.map((part) => shapeOf(part, where)), fail);
+    case 'slice':
+      return slicedShape(expression, shapeOf(expression.of, where), fail);
+    case 'permuteHeads':
+      return permutedShape(expression.heads, shapeOf(expression.of, where), fail);
+    case 'expert':
+      return expertShape(expression.index, shapeOf(expression.of, where), fail);
+    case 'reshape': {
+      const shape = shapeOf(expression.of, where);
+      if (!expression.shape.every(isCount) || elementsOf(shape) !== elementsOf(expression.shape))
+        fail(`a shape of ${elementsOf(shape)} values`, `[${expression.shape.join(', ')}]`);
+      return expression.shape;
+    }
+    case 'plus': {
+      const shape = shapeOf(expression.of, where);
+      if (!Number.isFinite(expression.value)) fail('a finite number to add', `${expression.value}`);
+      if (shape.length !== 1) fail('a vector to add to', `shape [${shape.join(', ')}]`);
+      return shape;
+    }
+    default:
+      throw new Error(`expression without a shape: ${JSON.stringify(expression satisfies never)}`);
+  }
+}
+
+type Fail = (expected: string, found: string) => never;
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
+function stackedShape(shapes: readonly (readonly number[])[], fail: Fail): readonly number[] {
+  const [first] = shapes;
+  if (first === undefined) return fail('at least one part to stack', 'none');
+  const axis = Math.max(0, first.length - 2);
+  for (const shape of shapes) {
+    if (shape.length !== first.length || shape.some((size, i) => i !== axis && size !== first[i]))
+      fail(`parts that differ in their rows alone, like [${first.join(', ')}]`, `[${shape.join(', ')}]`);
+  }
+  return first.map((size, i) => (i === axis ? shapes.reduce((sum, shape) => sum + (shape[axis] as number), 0) : size));
+}
+
+function slicedShape({ start, end, step }: { start: number; end: number; step: number }, shape: readonly number[], fail: Fail) {
+  const { outer, rows, inner } = rowsOf(shape);
+  if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0 || start >= end || end > rows)
+    fail(`rows within 0 to ${rows}`, `${start} to ${end}`);
+  if (!isCount(step)) fail('a step of at least 1', `${step}`);
+  return [...outer, Math.ceil((end - start) / step), ...inner];
+}
+
+function permutedShape(heads: number, shape: readonly number[], fail: Fail): readonly number[] {
+  const { rows } = rowsOf(shape);
+  if (shape.length > 2) fail('a matrix or a vector with heads', `shape [${shape.join(', ')}]`);
+  if (!isCount(heads) || rows % heads !== 0) fail(`a number of heads that divides ${rows} rows`, `${heads}`);
+  if ((rows / heads) % 2 !== 0) fail('heads with an even number of rows', `${rows / heads}`);
+  return shape;
+}
+
+function expertShape(index: number, shape: readonly number[], fail: Fail): readonly number[] {
+  const [experts = 0] = shape;
+  if (shape.length < 2) fail('experts along the first of at least two dimensions', `shape [${shape.join(', ')}]`);
+  if (!Number.isSafeInteger(index) || index < 0 || index >= experts) fail(`an expert within 0 to ${experts - 1}`, `${index}`);
+  return shape.slice(1);
+}
+
+/** Names of the tensors that an expression reads. */
+export function tensorsOf(expression: WeightExpression): readonly string[] {
+  if (expression.kind === 'tensor') return [expression.name];
+  return expression.kind === 'stack' ? expression.parts.flatMap(tensorsOf) : tensorsOf(expression.of);
+}
+
+const MOST_PRINTED = 4;
+
+/** As the functions above write it, without the shapes of tensors. */
+export function printExpression(expression: WeightExpression): string {
+  switch (expression.kind) {
+    case 'tensor':
+      return expression.name;
+    case 'stack': {
+      const printed = expression.parts.slice(0, MOST_PRINTED).map(printExpression);
+      const more = expression.parts.length - printed.length;
+      return `stack(${[...printed, ...(more > 0 ? [`${more} more`] : [])].join(', ')})`;
+    }
+    case 'slice': {
+      const step = expression.step === 1 ? '' : `, ${expression.step}`;
+      return `slice(${printExpression(expression.of)}, ${expression.start}, ${expression.end}${step})`;
+    }
+    case 'permuteHeads':
+      return `permuteHeads(${printExpression(expression.of)}, ${expression.heads}, ${expression.to})`;
+    case 'expert':
+      return `expert(${printExpression(expression.of)}, ${expression.index})`;
+    case 'reshape':
+      return `reshape(${printExpression(expression.of)}, [${expression.shape.join(', ')}])`;
+    case 'plus':
+      return `plus(${printExpression(expression.of)}, ${expression.value})`;
+    default:
+      throw new Error(`expression without a print: ${JSON.stringify(expression satisfies never)}`);
+  }
+}

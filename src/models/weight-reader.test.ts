@@ -1,0 +1,313 @@
+import { describe, expect, it } from 'vitest';
+import { memoryCheckpoint } from '../../test/memory-checkpoint.ts';
+import type { MemoryTensor } from '../../test/memory-checkpoint.ts';
+import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
+import { decodeRows } from '../tensor/codec/decode-rows.ts';
+import { encodeRows } from '../tensor/codec/encode-rows.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
+import type { TensorType, WeightType } from '../tensor/tensor-type.ts';
+import { expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor } from './weight-expression.ts';
+import type { WeightExpression } from './weight-expression.ts';
+import { GATHER_BYTES, weightSource } from './weight-reader.ts';
+
+type Rows = readonly (readonly number[])[];
+
+/** A tensor of numbers that differ from row to row, and its rows as its type holds them. */
+function made(type: WeightType, shape: readonly number[], seed: number): { readonly stored: MemoryTensor; readonly rows: Rows } {
+  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 0.7 + seed) + seed);
+  const bytes = new Uint8Array(bytesOfElements(type, values.length));
+  encodeRows(type, values, bytes);
+  decodeRows(type, bytes, values);
+  const cols = shape.at(-1) as number;
+  return {
+    stored: { shape, type, bytes },
+    rows: Array.from({ length: values.length / cols }, (_, row) => [...values.subarray(row * cols, (row + 1) * cols)]),
+  };
+}
+
+function checkpointOf(tensors: Readonly<Record<string, MemoryTensor>>): Checkpoint {
+  return memoryCheckpoint({ format: 'gguf', architecture: 'test', tensors });
+}
+
+async function decoded(checkpoint: Checkpoint, expression: WeightExpression) {
+  const source = weightSource(checkpoint, 'w', expression);
+  const bytes = new Uint8Array(source.sizeBytes);
+  await source.read(0, bytes);
+  const values = new Float32Array(source.shape.reduce((a, b) => a * b, 1));
+  decodeRows(source.type, bytes, values);
+  // Any range is what the whole has there, whatever the memory held.
+  const third = Math.floor(bytes.length / 3);
+  for (const [from, length] of [[1, 1], [3, third], [bytes.length - 5, 5], [third, bytes.length - third]] as const) {
+    const part = new Uint8Array(length).fill(0xa5);
+    await source.read(from, part);
+    expect(part).toEqual(bytes.subarray(from, from + length));
+  }
+  await expect(source.read(bytes.length - 4, new Uint8Array(5))).rejects.toThrow(RangeError);
+  return { source, values: [...values] };
+}
+
+describe.each(WEIGHT_TYPES)('%s', (type) => {
+  const cols = isQuantized(type) ? 2 * TENSOR_TYPES[type].blockSize : 7;
+  const a = made(type, [12, cols], 1);
+  const b = made(type, [5, cols], 2);
+  const c = made(type, [1, cols], 3);
+  const stacked = made(type, [3, 4, cols], 4);
+  const other = made(type, [3, 2, cols], 5);
+  const checkpoint = checkpointOf({ a: a.stored, b: b.stored, c: c.stored, experts: stacked.stored, others: other.stored });
+  const [A, B, C] = [tensor('a', [12, cols]), tensor('b', [5, cols]), tensor('c', [1, cols])];
+  const [EXPERTS, OTHERS] = [tensor('experts', [3, 4, cols]), tensor('others', [3, 2, cols])];
+  const pick = (rows: Rows, ...wanted: number[]) => wanted.map((row) => rows[row] as readonly number[]);
+
+  const cases: [string, WeightExpression, readonly number[], Rows][] = [
+    ['a tensor', B, [5, cols], b.rows],
+    ['a stack', stack([A, C, B]), [18, cols], [...a.rows, ...c.rows, ...b.rows]],
+    ['a stack of one', stack([B]), [5, cols], b.rows],
+    ['a slice', slice(A, 3, 8), [5, cols], a.rows.slice(3, 8)],
+    ['a slice of the last row', slice(B, 4, 5), [1, cols], pick(b.rows, 4)],
+    ['every second row', slice(A, 1, 12, 2), [6, cols], pick(a.rows, 1, 3, 5, 7, 9, 11)],
+    ['every fifth row, with a shorter last step', slice(A, 0, 11, 5), [3, cols], pick(a.rows, 0, 5, 10)],
+    ['heads of pairs in halves', permuteHeads(A, 2, 'halves'), [12, cols], pick(a.rows, 0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11)],
+    ['heads of halves in pairs', permuteHeads(A, 2, 'pairs'), [12, cols], pick(a.rows, 0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11)],
+    ['heads there and back', permuteHeads(permuteHeads(A, 3, 'pairs'), 3, 'halves'), [12, cols], a.rows],
+    ['an expert', expert(EXPERTS, 2), [4, cols], stacked.rows.slice(8, 12)],
+    ['rows of every expert', slice(EXPERTS, 1, 3), [3, 2, cols], pick(stacked.rows, 1, 2, 5, 6, 9, 10)],
+    ['every third row of every expert', slice(EXPERTS, 0, 4, 3), [3, 2, cols], pick(stacked.rows, 0, 3, 4, 7, 8, 11)],
+    [
+      'a stack of experts, row by row',
+      stack([EXPERTS, OTHERS]),
+      [3, 6, cols],
+      [0, 1, 2].flatMap((e) => [...stacked.rows.slice(4 * e, 4 * e + 4), ...other.rows.slice(2 * e, 2 * e + 2)]),
+    ],
+    ['matrices as experts', stackExperts([B, slice(A, 0, 5)], [5, cols]), [2, 5, cols], [...b.rows, ...a.rows.slice(0, 5)]],
+    ['other outer dimensions', reshape(A, [2, 3, 2, cols]), [2, 3, 2, cols], a.rows],
+    ['rows of every head', sliceOfHeads(A, 3, 1, 3), [6, cols], pick(a.rows, 1, 2, 5, 6, 9, 10)],
+    ['a slice of a stack', slice(stack([B, A]), 4, 7), [3, cols], [...b.rows.slice(4), ...a.rows.slice(0, 2)]],
+    [
+      'heads of a slice of an expert',
+      permuteHeads(slice(expert(EXPERTS, 1), 0, 4), 1, 'halves'),
+      [4, cols],
+      pick(stacked.rows, 4, 6, 5, 7),
+    ],
+  ];
+  it.each(cases)('%s', async (_, expression, shape, rows) => {
+    const { source, values } = await decoded(checkpoint, expression);
+    expect(source).toMatchObject({ id: 'w', type, shape });
+    expect(values).toEqual(rows.flat());
+  });
+});
+
+describe.each(['f32', 'f16', 'bf16'] as const)('vectors of %s', (type) => {
+  const v = made(type, [37], 1);
+  const matrix = made(type, [3, 5], 2);
+  const checkpoint = checkpointOf({ v: v.stored, m: matrix.stored });
+  const V = tensor('v', [37]);
+  const values = v.rows.flat();
+
+  it('plus is a sum in f32', async () => {
+    const { source, values: found } = await decoded(checkpoint, plus(V, 1));
+    expect(source).toMatchObject({ type: 'f32', shape: [37], sizeBytes: 148 });
+    expect(found).toEqual(values.map((value) => Math.fround(value + 1)));
+    expect((await decoded(checkpoint, plus(plus(slice(V, 3, 30), 2), -0.5))).values).toEqual(
+      values.slice(3, 30).map((value) => Math.fround(Math.fround(value + 2) - 0.5)),
+    );
+  });
+
+  it('rows are values', async () => {
+    expect((await decoded(checkpoint, slice(V, 4, 37))).values).toEqual(values.slice(4));
+    expect((await decoded(checkpoint, stack([slice(V, 30, 37), V]))).values).toEqual([...values.slice(30), ...values]);
+    const heads = [0, 2, 1, 3, 4, 6, 5, 7];
+    expect((await decoded(checkpoint, permuteHeads(slice(V, 0, 8), 2, 'halves'))).values).toEqual(heads.map((i) => values[i]));
+    expect((await decoded(checkpoint, expert(tensor('m', [3, 5]), 1))).values).toEqual(matrix.rows[1]);
+    expect((await decoded(checkpoint, reshape(tensor('m', [3, 5]), [15]))).values).toEqual(matrix.rows.flat());
+    expect((await decoded(checkpoint, reshape(tensor('m', [3, 5]), [5, 3, 1]))).values).toEqual(matrix.rows.flat());
+  });
+});
+
+describe('what cannot be is refused', () => {
+  const tensors: Record<string, MemoryTensor> = {
+    f16: { shape: [8, 64], type: 'f16' },
+    q8: { shape: [8, 64], type: 'q8_0' },
+    q4: { shape: [4, 64], type: 'q4_0' },
+    narrow: { shape: [8, 32], type: 'f16' },
+    experts: { shape: [2, 4, 64], type: 'q8_0' },
+    gain: { shape: [64], type: 'f32' },
+    numbers: { shape: [64], type: 'i32' },
+    codes: { shape: [256], type: 'q6_k' },
+    torn: { shape: [4, 48], type: 'q8_0' },
+    rare: { shape: [2, 256], type: 'iq2_s' },
+  };
+  const T = (name: string) => tensor(name, (tensors[name] as MemoryTensor).shape);
+  const cases: [string, WeightExpression, RegExp][] = [
+    [
+      'an absent tensor',
+      stack([T('q8'), tensor('gone', [8, 64])]),
+      /memory: expected tensor gone of shape \[8, 64\], found none\. .* get it again/,
+    ],
+    ['another shape', slice(tensor('q8', [9, 64]), 0, 9), /memory: expected tensor q8 of shape \[9, 64\], found shape \[8, 64\]/],
+    ['a type without kernels', expert(T('rare'), 0), /tensor rare has type iq2_s; expected one of f32, .*Convert the model/],
+    [
+      'blocks that end inside a row',
+      T('torn'),
+      /tensor torn has rows of 48 values; expected a multiple of 32, the length of a block of q8_0/,
+    ],
+    ['nothing to stack', stack([]), /memory: weight w: expected at least one part to stack, found none/],
+    [
+      'a stack of two types',
+      stack([T('q8'), T('q4')]),
+      /weight w: expected tensors of one type to be stacked, found q8 of q8_0 and q4 of q4_0/,
+    ],
+    ['a stack of two widths', stack([T('f16'), T('narrow')]), /parts that differ in their rows alone, like \[8, 64\], found \[8, 32\]/],
+    ['a stack of ranks', stack([T('q8'), T('experts')]), /like \[8, 64\], found \[2, 4, 64\] in stack\(q8, experts\)/],
+    [
+      'rows past the end',
+      slice(T('q8'), 5, 9),
+      /weight w: expected rows within 0 to 8, found 5 to 9 in slice\(q8, 5, 9\)\. The file's settings/,
+    ],
+    ['rows before the beginning', slice(T('q8'), -1, 4), /rows within 0 to 8, found -1 to 4/],
+    ['no rows', slice(T('q8'), 4, 4), /rows within 0 to 8, found 4 to 4/],
+    ['rows that are no integers', slice(T('q8'), 0.5, 4), /rows within 0 to 8, found 0\.5 to 4/],
+    ['rows that are no numbers', slice(T('q8'), Number.NaN, 4), /rows within 0 to 8, found NaN to 4/],
+    ['rows of an expert past its end', slice(T('experts'), 0, 8), /rows within 0 to 4, found 0 to 8/],
+    ['a step of nothing', slice(T('q8'), 0, 4, 0), /a step of at least 1, found 0/],
+    [
+      'a wrong number of heads',
+      permuteHeads(T('q8'), 3, 'halves'),
+      /a number of heads that divides 8 rows, found 3 in permuteHeads\(q8, 3, halves\)/,
+    ],
+    ['no heads', permuteHeads(T('q8'), 0, 'halves'), /a number of heads that divides 8 rows, found 0/],
+    ['heads of an odd number of rows', permuteHeads(T('q8'), 8, 'pairs'), /heads with an even number of rows, found 1/],
+    ['heads of experts', permuteHeads(T('experts'), 2, 'pairs'), /a matrix or a vector with heads, found shape \[2, 4, 64\]/],
+    ['an expert past the last', expert(T('experts'), 2), /an expert within 0 to 1, found 2 in expert\(experts, 2\)/],
+    ['an expert before the first', expert(T('experts'), -1), /an expert within 0 to 1, found -1/],
+    ['an expert of a vector', expert(T('gain'), 0), /experts along the first of at least two dimensions, found shape \[64\]/],
+    [
+      'a row of blocks as a vector',
+      expert(T('q8'), 1),
+      /a type without blocks \(f32, f16, bf16\) to take a row of q8 as a vector, found q8_0/,
+    ],
+    ['rows of blocks cut anew', reshape(T('q8'), [16, 32]), /a type without blocks .* to take \[8, 64\] of q8 as \[16, 32\], found q8_0/],
+    ['another number of values', reshape(T('q8'), [8, 65]), /a shape of 512 values, found \[8, 65\]/],
+    ['plus of a matrix', plus(T('f16'), 1), /a vector to add to, found shape \[8, 64\] in plus\(f16, 1\)/],
+    ['plus of integers', plus(T('numbers'), 1), /tensor numbers has type i32; expected one of f32, f16, bf16/],
+    ['plus of a vector of blocks', plus(T('codes'), 1), /tensor codes has type q6_k; expected one of f32, f16, bf16/],
+    ['plus of what is no number', plus(T('gain'), Number.NaN), /a finite number to add, found NaN/],
+  ];
+  it.each(cases)('%s', (_, expression, message) => {
+    const attempt = () => weightSource(checkpointOf(tensors), 'w', expression);
+    expect(attempt).toThrow(message);
+    expect(attempt).toThrow(FormatError);
+  });
+
+  it('a stack of many is printed in short', () => {
+    const parts = Array.from({ length: 40 }, () => T('q8'));
+    expect(weightSource(checkpointOf(tensors), 'w', stack(parts)).origin).toBe('stack(q8, q8, q8, q8, 36 more) in memory');
+  });
+});
+
+/** A tensor whose bytes are made as they are read, so that only its reader takes memory. */
+function countedEntry(name: string, type: TensorType, shape: readonly number[]) {
+  const reads: { readonly byteOffset: number; readonly into: Uint8Array }[] = [];
+  const entry: TensorEntry = {
+    name,
+    type,
+    shape,
+    sizeBytes: bytesOfElements(type, shape.reduce((a, b) => a * b, 1)),
+    fileName: 'counted',
+    fileOffset: 0,
+    async read(byteOffset, into) {
+      reads.push({ byteOffset, into });
+      into.fill(byteOffset >> 16);
+    },
+  };
+  return { entry, reads, total: () => reads.reduce((sum, { into }) => sum + into.length, 0) };
+}
+
+function countedCheckpoint(...entries: readonly TensorEntry[]): Checkpoint {
+  return { ...checkpointOf({}), tensors: new Map(entries.map((entry) => [entry.name, entry])) };
+}
+
+describe('memory', () => {
+  it('stacks, slices and experts are read straight into the memory of who asks', async () => {
+    const a = countedEntry('a', 'f16', [4, 512, 256]);
+    const b = countedEntry('b', 'f16', [512, 256]);
+    const expression = stack([expert(tensor('a', [4, 512, 256]), 2), slice(tensor('b', [512, 256]), 100, 300)]);
+    const source = weightSource(countedCheckpoint(a.entry, b.entry), 'w', expression);
+    const into = new Uint8Array(source.sizeBytes);
+    await source.read(0, into);
+    const reads = [...a.reads, ...b.reads];
+    expect(reads.map(({ byteOffset, into: part }) => [byteOffset, part.length])).toEqual([
+      [2 * 512 * 512, 512 * 512],
+      [100 * 512, 200 * 512],
+    ]);
+    expect(reads.every(({ into: part }) => part.buffer === into.buffer)).toBe(true);
+  });
+
+  it('nothing is read before it is asked for, nor what is not asked for', async () => {
+    const a = countedEntry('a', 'q8_0', [4096, 4096]);
+    const source = weightSource(countedCheckpoint(a.entry), 'w', permuteHeads(tensor('a', [4096, 4096]), 32, 'halves'));
+    expect(a.reads).toEqual([]);
+    const rowBytes = 128 * 34;
+    // Rows 128 to 130 are the even rows from 128 on.
+    await source.read(128 * rowBytes, new Uint8Array(3 * rowBytes));
+    expect(a.reads.map(({ byteOffset, into }) => [byteOffset, into.length])).toEqual([[128 * rowBytes, 5 * rowBytes]]);
+  });
+
+  it.each([
+    ['whole heads at a time', 'q8_0', 32, 1],
+    ['one head of the whole', 'q8_0', 1, 2],
+    ['heads that are longer than what is held', 'f32', 4, 2],
+  ] as const)('rows in another order pass through a bounded buffer: %s', async (_, type, heads, times) => {
+    const shape = [2048, 2048];
+    const a = countedEntry('a', type, shape);
+    const source = weightSource(countedCheckpoint(a.entry), 'w', permuteHeads(tensor('a', shape), heads, 'halves'));
+    // As the CPU reads it: all of it.
+    await source.read(0, new Uint8Array(source.sizeBytes));
+    expect(a.reads.length).toBeGreaterThan(3);
+    expect(Math.max(...a.reads.map(({ into }) => into.buffer.byteLength))).toBeLessThanOrEqual(GATHER_BYTES);
+    expect(a.total() / source.sizeBytes).toBeLessThan(times + 0.05);
+    // As the GPU reads it: in pieces of rows that have nothing to do with heads.
+    a.reads.length = 0;
+    const piece = 37 * bytesOfElements(type, 2048);
+    for (let at = 0; at < source.sizeBytes; at += piece) await source.read(at, new Uint8Array(Math.min(piece, source.sizeBytes - at)));
+    expect(Math.max(...a.reads.map(({ into }) => into.buffer.byteLength))).toBeLessThanOrEqual(GATHER_BYTES);
+  });
+
+  it('rows that are longer than what is held go two at a time', async () => {
+    const shape = [8, GATHER_BYTES];
+    const a = countedEntry('a', 'f32', shape);
+    const source = weightSource(countedCheckpoint(a.entry), 'w', permuteHeads(tensor('a', shape), 2, 'pairs'));
+    await source.read(0, new Uint8Array(8 * 4 * GATHER_BYTES));
+    expect(Math.max(...a.reads.map(({ into }) => into.buffer.byteLength))).toBeLessThanOrEqual(8 * GATHER_BYTES);
+  });
+
+  it('values that are added to pass through it too', async () => {
+    const a = countedEntry('a', 'f16', [3_000_001]);
+    const source = weightSource(countedCheckpoint(a.entry), 'w', plus(tensor('a', [3_000_001]), 1));
+    await source.read(0, new Uint8Array(source.sizeBytes));
+    expect(Math.max(...a.reads.map(({ into }) => into.buffer.byteLength))).toBeLessThanOrEqual(GATHER_BYTES);
+    expect(a.total()).toBe(a.entry.sizeBytes);
+  });
+});
+
+it('an abort ends a read between its parts, with its reason', async () => {
+  const shape = [4096, 1024];
+  for (const of of [
+    (whole: WeightExpression) => permuteHeads(whole, 16, 'halves'),
+    (whole: WeightExpression) => stack(Array.from({ length: 20 }, () => whole)),
+    (whole: WeightExpression) => plus(reshape(whole, [4096 * 1024]), 1),
+  ]) {
+    const a = countedEntry('a', 'f32', shape);
+    const controller = new AbortController();
+    const entry: TensorEntry = {
+      ...a.entry,
+      async read(byteOffset, into) {
+        await a.entry.read(byteOffset, into);
+        if (a.reads.length === 3) controller.abort(new Error('enough'));
+      },
+    };
+    const source = weightSource(countedCheckpoint(entry), 'w', of(tensor('a', shape)));
+    await expect(source.read(0, new Uint8Array(source.sizeBytes), { signal: controller.signal })).rejects.toThrow('enough');
+    expect(a.reads).toHaveLength(3);
+  }
+});

@@ -1,0 +1,283 @@
+/**
+ * Weight expressions over an open checkpoint, read as they are asked for. Nothing is kept between reads: what holds its operand's bytes
+ * as they are (`stack`, `slice`, `expert`, `reshape`) reads straight into the caller's memory, what moves single rows or changes values
+ * passes them through {@link GATHER_BYTES} of its own.
+ */
+import type { WeightSource } from '../graph/executor.ts';
+import type { ReadOptions } from '../tensor/byte-source.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { decodeRows } from '../tensor/codec/decode-rows.ts';
+import { FormatError } from '../tensor/errors.ts';
+import { bytesOfElements, isQuantized, isWeightType, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
+import type { WeightType } from '../tensor/tensor-type.ts';
+import { elementsOf, permutedRow, printExpression, rowsOf, shapeOf, tensorsOf } from './weight-expression.ts';
+import type { WeightExpression } from './weight-expression.ts';
+
+/** Most bytes that a read holds beside the caller's memory; two rows where those are longer. */
+export const GATHER_BYTES = 1024 * 1024;
+
+type Read = WeightSource['read'];
+
+interface Reader {
+  readonly type: WeightType;
+  readonly shape: readonly number[];
+  readonly read: Read;
+}
+
+interface Reading {
+  readonly checkpoint: Checkpoint;
+  /** For messages. */
+  readonly where: string;
+}
+
+/**
+ * A weight that is read from the checkpoint's tensors.
+ * @throws FormatError where a tensor is missing, has another shape or a type without kernels, and where types do not allow the expression
+ */
+export function weightSource(checkpoint: Checkpoint, id: string, expression: WeightExpression): WeightSource {
+  const reader = readerOf(expression, { checkpoint, where: `${checkpoint.name}: weight ${id}` });
+  const sizeBytes = bytesOfElements(reader.type, elementsOf(reader.shape));
+  return {
+    ...reader,
+    id,
+    sizeBytes,
+    async read(byteOffset, into, options) {
+      if (byteOffset < 0 || byteOffset + into.length > sizeBytes)
+        throw new RangeError(`weight ${id} has ${sizeBytes} bytes; asked for ${into.length} from ${byteOffset} on`);
+      await reader.read(byteOffset, into, options);
+    },
+    origin: `${printExpression(expression)} in ${filesOf(checkpoint, expression)}`,
+  };
+}
+
+/** The files that hold an expression's tensors, for messages. */
+export function filesOf(checkpoint: Checkpoint, expression: WeightExpression): string {
+  const names = new Set(tensorsOf(expression).map((name) => checkpoint.tensors.get(name)?.fileName));
+  return [...names].join(' and ');
+}
+
+function readerOf(expression: WeightExpression, reading: Reading): Reader {
+  const shape = shapeOf(expression, reading.where);
+  switch (expression.kind) {
+    case 'tensor':
+      return tensorReader(expression, reading.checkpoint);
+    case 'stack':
+      return stackReader(expression, shape, reading);
+    case 'slice':
+      return sliceReader(expression, shape, readerOf(expression.of, reading));
+    case 'permuteHeads':
+      return permuteReader(expression, readerOf(expression.of, reading));
+    case 'expert':
+      return expertReader(expression, shape, reading);
+    case 'reshape':
+      return reshapeReader(expression, reading);
+    case 'plus':
+      return plusReader(expression.value, readerOf(expression.of, reading));
+    default:
+      throw new Error(`expression without a reader: ${JSON.stringify(expression satisfies never)}`);
+  }
+}
+
+type Of<Kind extends WeightExpression['kind']> = WeightExpression & { readonly kind: Kind };
+
+function tensorReader({ name, shape }: Of<'tensor'>, checkpoint: Checkpoint): Reader {
+  const expected = `${name} of shape [${shape.join(', ')}]`;
+  const entry = checkpoint.tensors.get(name);
+  if (entry === undefined) {
+    throw new FormatError(`${checkpoint.name}: expected tensor ${expected}, found none. The file is incomplete: get it again.`);
+  }
+  if (entry.shape.length !== shape.length || entry.shape.some((size, i) => size !== shape[i])) {
+    throw new FormatError(`${entry.fileName}: expected tensor ${expected}, found shape [${entry.shape.join(', ')}].`);
+  }
+  const { type } = entry;
+  if (!isWeightType(type) || (shape.length === 1 && isQuantized(type))) {
+    const types = WEIGHT_TYPES.filter((other) => shape.length > 1 || !isQuantized(other));
+    throw new FormatError(
+      `${entry.fileName}: tensor ${name} has type ${type}; expected one of ${types.join(', ')}. ` +
+        'Convert the model to one of these types, or get a file of it that uses them (Q4_0, Q8_0 and Q4_K_M files do).',
+    );
+  }
+  const { blockSize } = TENSOR_TYPES[type];
+  if ((shape.at(-1) as number) % blockSize !== 0) {
+    throw new FormatError(
+      `${entry.fileName}: tensor ${name} has rows of ${shape.at(-1)} values; expected a multiple of ${blockSize}, the length of ` +
+        `a block of ${type}. Get a file of the model with another type.`,
+    );
+  }
+  return { type, shape, read: (byteOffset, into, options) => entry.read(byteOffset, into, options) };
+}
+
+/** Bytes of the rows of one group: all rows of a matrix, those of one expert of several. */
+function groupBytesOf({ type, shape }: Pick<Reader, 'type' | 'shape'>): number {
+  const { rows, width } = rowsOf(shape);
+  return bytesOfElements(type, rows * width);
+}
+
+function rowBytesOf({ type, shape }: Pick<Reader, 'type' | 'shape'>): number {
+  return bytesOfElements(type, rowsOf(shape).width);
+}
+
+/** Where the bytes from some offset of a result on lie: `length` of them one after another. */
+interface Span {
+  readonly from: Reader;
+  readonly byteOffset: number;
+  readonly length: number;
+}
+
+/** Reads what lies in spans of other readers, each straight into its place. */
+function spanReader(type: WeightType, shape: readonly number[], spanAt: (byteOffset: number) => Span): Reader {
+  return {
+    type,
+    shape,
+    async read(byteOffset, into, options) {
+      for (let done = 0; done < into.length; ) {
+        options?.signal?.throwIfAborted();
+        const { from, byteOffset: at, length } = spanAt(byteOffset + done);
+        const count = Math.min(length, into.length - done);
+        await from.read(at, into.subarray(done, done + count), options);
+        done += count;
+      }
+    },
+  };
+}
+
+function stackReader({ parts }: Of<'stack'>, shape: readonly number[], reading: Reading): Reader {
+  const readers = parts.map((part) => readerOf(part, reading));
+  const { type } = readers[0] as Reader;
+  const other = readers.findIndex((reader) => reader.type !== type);
+  if (other >= 0) {
+    const [first, second] = [parts[0], parts[other]].map((part) => printExpression(part as WeightExpression));
+    throw new FormatError(
+      `${reading.where}: expected tensors of one type to be stacked, found ${first} of ${type} and ${second} of ${readers[other]?.type}. ` +
+        'Get a file of the model that has one type for them.',
+    );
+  }
+  const sizes = readers.map(groupBytesOf);
+  const groupBytes = sizes.reduce((sum, size) => sum + size, 0);
+  return spanReader(type, shape, (byteOffset) => {
+    const group = Math.floor(byteOffset / groupBytes);
+    let within = byteOffset % groupBytes;
+    let part = 0;
+    while (within >= (sizes[part] as number)) within -= sizes[part++] as number;
+    const size = sizes[part] as number;
+    return { from: readers[part] as Reader, byteOffset: group * size + within, length: size - within };
+  });
+}
+
+function sliceReader({ start, step }: Of<'slice'>, shape: readonly number[], from: Reader): Reader {
+  const { type } = from;
+  const rowBytes = rowBytesOf(from);
+  const { rows } = rowsOf(shape);
+  const fromRows = rowsOf(from.shape).rows;
+  if (step !== 1) {
+    const rowOf = (row: number) => Math.floor(row / rows) * fromRows + start + (row % rows) * step;
+    return { type, shape, read: gatherRead(from, { rowBytes, rowOf, period: 1 }) };
+  }
+  const groupBytes = rows * rowBytes;
+  return spanReader(type, shape, (byteOffset) => {
+    const within = byteOffset % groupBytes;
+    const group = Math.floor(byteOffset / groupBytes);
+    return { from, byteOffset: (group * fromRows + start) * rowBytes + within, length: groupBytes - within };
+  });
+}
+
+function permuteReader({ heads, to }: Of<'permuteHeads'>, from: Reader): Reader {
+  const headRows = rowsOf(from.shape).rows / heads;
+  const rowOf = (row: number) => permutedRow(row, headRows, to);
+  return { ...from, read: gatherRead(from, { rowBytes: rowBytesOf(from), rowOf, period: headRows }) };
+}
+
+function expertReader({ of, index }: Of<'expert'>, shape: readonly number[], reading: Reading): Reader {
+  const from = readerOf(of, reading);
+  refuseBlocks(from, shape.length === 1, { ...reading, what: `a row of ${printExpression(of)} as a vector` });
+  const first = index * bytesOfElements(from.type, elementsOf(shape));
+  return { type: from.type, shape, read: (byteOffset, into, options) => from.read(first + byteOffset, into, options) };
+}
+
+function reshapeReader({ of, shape }: Of<'reshape'>, reading: Reading): Reader {
+  const from = readerOf(of, reading);
+  const changesRows = shape.at(-1) !== from.shape.at(-1) || shape.length === 1;
+  refuseBlocks(from, changesRows, { ...reading, what: `[${from.shape.join(', ')}] of ${printExpression(of)} as [${shape.join(', ')}]` });
+  return { ...from, shape };
+}
+
+/** Blocks lie along the rows that a file has. */
+function refuseBlocks({ type }: Reader, isAffected: boolean, { where, what }: Reading & { readonly what: string }): void {
+  if (!isAffected || !isQuantized(type)) return;
+  throw new FormatError(
+    `${where}: expected a type without blocks (f32, f16, bf16) to take ${what}, found ${type}. Get a file of the model with such a type.`,
+  );
+}
+
+/** `value` added in f32, as models that store a gain without its 1 add it. */
+function plusReader(value: number, from: Reader): Reader {
+  const elementBytes = rowBytesOf(from);
+  const most = GATHER_BYTES / 8;
+  return {
+    type: 'f32',
+    shape: from.shape,
+    async read(byteOffset, into, options) {
+      const end = byteOffset + into.length;
+      for (let at = byteOffset; at < end; ) {
+        options?.signal?.throwIfAborted();
+        const first = Math.floor(at / 4);
+        const count = Math.min(most, Math.ceil(end / 4) - first);
+        const bytes = new Uint8Array(count * elementBytes);
+        await from.read(first * elementBytes, bytes, options);
+        const values = new Float32Array(count);
+        decodeRows(from.type, bytes, values);
+        for (let i = 0; i < count; i++) values[i] = (values[i] as number) + value;
+        const until = Math.min(end, (first + count) * 4);
+        into.set(new Uint8Array(values.buffer, at - first * 4, until - at), at - byteOffset);
+        at = until;
+      }
+    },
+  };
+}
+
+interface Gather {
+  readonly rowBytes: number;
+  /** The row of the operand that is this row of the result. */
+  rowOf(row: number): number;
+  /** The rows [i * period, (i + 1) * period) of the result lie together in the operand. */
+  readonly period: number;
+}
+
+/** Reads rows in another order: stretches of the operand that hold as many of them as fit, and then each row to its place. */
+function gatherRead(from: Reader, gather: Gather): Read {
+  const { rowBytes, rowOf } = gather;
+  return async (byteOffset, into, options: ReadOptions | undefined) => {
+    const end = byteOffset + into.length;
+    const rows = { first: Math.floor(byteOffset / rowBytes), end: Math.ceil(end / rowBytes) };
+    let held = new Uint8Array(0);
+    for (let row = rows.first; row < rows.end; ) {
+      options?.signal?.throwIfAborted();
+      const stretch = stretchFrom(row, rows.end, gather);
+      const sizeBytes = (stretch.high + 1 - stretch.low) * rowBytes;
+      if (held.length < sizeBytes) held = new Uint8Array(sizeBytes);
+      await from.read(stretch.low * rowBytes, held.subarray(0, sizeBytes), options);
+      for (; row < stretch.end; row++) {
+        // Of the first and the last row a caller may want a part.
+        const [start, stop] = [Math.max(row * rowBytes, byteOffset), Math.min((row + 1) * rowBytes, end)];
+        const at = (rowOf(row) - stretch.low - row) * rowBytes;
+        into.set(held.subarray(at + start, at + stop), start - byteOffset);
+      }
+    }
+  };
+}
+
+/** The rows [row, end) whose places in the operand, `low` to `high`, are at most GATHER_BYTES: whole periods where one is no longer. */
+function stretchFrom(row: number, lastEnd: number, { rowBytes, rowOf, period }: Gather) {
+  const mostRows = Math.max(2, Math.floor(GATHER_BYTES / rowBytes));
+  const unit = period <= mostRows ? period : 1;
+  let [low, high, end] = [rowOf(row), rowOf(row), row];
+  while (end < lastEnd) {
+    const next = Math.min(lastEnd, (Math.floor(end / unit) + 1) * unit);
+    const from = Array.from({ length: next - end }, (_, i) => rowOf(end + i));
+    const wider = { low: from.reduce((a, b) => Math.min(a, b), low), high: from.reduce((a, b) => Math.max(a, b), high) };
+    if (wider.high + 1 - wider.low > mostRows && end > row) break;
+    ({ low, high } = wider);
+    end = next;
+  }
+  return { low, high, end };
+}
