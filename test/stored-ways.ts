@@ -193,12 +193,12 @@ async function logitsOf(executor: Executor, stored: MemoryCheckpoint): Promise<r
   const { model, weights } = await openDecoder(memoryCheckpoint(stored), { architectures: [llama, woven] });
   const program = await executor.load({ model, weights, kv: { type: 'f32', pageTokens: 8, maxPages: 4 }, sizes: { rows: 16 } });
   try {
-    program.ensureKvPages(2);
+    program.ensurePages(0, 2);
     const steps = decoderSteps(program);
     const found: number[] = [];
     const prompt = { tokens: [3, 1, 41, 5, 9, 2, 6, 5, 35], start: 0, outputs: [2, 8] };
     for (const { tokens, start, outputs } of [prompt, { tokens: [8], start: 9, outputs: [0] }]) {
-      const { logits } = await steps.run({ sequences: [{ tokens, start, pages: [1, 0], outputs }] });
+      const { logits } = await steps.run({ sequences: [{ tokens, start, pages: [[1, 0]], outputs }] });
       found.push(...logits);
     }
     return found;
