@@ -4,7 +4,7 @@ import { checkKernels, matmulCases } from '../cpu/kernel-check.ts';
 import { compileKernels } from '../cpu/kernel-module.ts';
 import type { DeviceKind } from '../graph/executor.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
-import { measureCopyBandwidth } from '../node/copy-bandwidth.ts';
+import { measureCopyBandwidth } from '../bench/copy-bandwidth.ts';
 import { gpuPart } from './doctor-gpu.ts';
 import { messageOf } from './exit-codes.ts';
 import { packageVersion } from './package-version.ts';

@@ -8,7 +8,7 @@ import { decodeUtf8 } from '../files/decode-utf8.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
-import { pathError } from './file-source.ts';
+import { pathError } from '../node/file-source.ts';
 import { parseCheck } from './task-check.ts';
 import type { TaskCheck } from './task-check.ts';
 import { isJsonObject } from '../tensor/json.ts';
