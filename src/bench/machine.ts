@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { arch, cpus, release, totalmem, type } from 'node:os';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
-import { packageRoot } from './package-root.ts';
+import { packageRoot } from '../node/package-root.ts';
 
 export interface Machine {
   readonly cpu: string;

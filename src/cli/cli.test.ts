@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
-import { bundledModelPath } from '../node/bundled-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const llama = `${fixturesPath}golden/llama`;

@@ -7,7 +7,7 @@ import { readKernelModules } from '../node/wasm-modules.ts';
 import { measureCopyBandwidth } from '../bench/copy-bandwidth.ts';
 import { gpuPart } from './doctor-gpu.ts';
 import { messageOf } from './exit-codes.ts';
-import { packageVersion } from './package-version.ts';
+import { packageVersion } from '../node/package-root.ts';
 
 export type DoctorReport = Awaited<ReturnType<typeof doctorReport>>;
 

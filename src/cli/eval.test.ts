@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
-import { bundledModelPath } from '../node/bundled-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
 import { registerEval } from './eval.ts';
 import { UsageError } from './exit-codes.ts';
 

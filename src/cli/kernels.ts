@@ -13,8 +13,7 @@ import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
-import { profileRows } from './profile-rows.ts';
-import { tableLines } from './text-table.ts';
+import { profileRows, tableLines } from './text-table.ts';
 
 const EXAMPLES = `
 Profiles: ${PROFILE_NAMES.slice(0, 6).join(', ')},

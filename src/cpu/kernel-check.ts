@@ -2,11 +2,10 @@
  * Compares the matmul kernels of a WASM module with their scalar twins: for the tests, and for
  * scripts/check-kernels.mjs, which runs it on every Node version. Small cases, odd on purpose.
  */
-import { randomWeights } from '../tensor/codec/random-weights.ts';
-import { randomSource } from '../tensor/random-source.ts';
+import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import { matmulScalar } from './matmul-scalar.ts';
-import { WEIGHT_CODES } from './weight-codes.ts';
+import { WEIGHT_CODES } from './kernel-module.ts';
 
 /** The exports that this check calls; addresses and byte counts are i32. */
 export interface MatmulKernels {

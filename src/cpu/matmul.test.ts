@@ -2,15 +2,14 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { bytesOf, f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
-import { randomWeights } from '../tensor/codec/random-weights.ts';
+import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { roundActivations } from '../tensor/codec/round-activations.ts';
-import { randomSource } from '../tensor/random-source.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import {
   checkKernels, compareWithScalar, describeCase, instantiateKernels, matmulCases, randomProblem, runMatmul, type KernelInstance, type MatmulCase,
 } from './kernel-check.ts';
 import { ACTIVATION_BLOCK, matmulScalar } from './matmul-scalar.ts';
-import { WEIGHT_CODES } from './weight-codes.ts';
+import { WEIGHT_CODES } from './kernel-module.ts';
 
 const BASE = 65536;
 

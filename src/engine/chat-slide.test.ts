@@ -1,7 +1,7 @@
 /** Conversations that outgrow the context: what is left out when, and that the rest is answered as if the turns had never been. */
 import { describe, expect, it } from 'vitest';
 import { FAKE_END, fakeModels } from '../../test/fake-model.ts';
-import { bundledModelPath } from '../node/bundled-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
 import { loadModel } from '../node/load-model.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import type { ChatMessage } from './api.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { bundledModelPath } from '../../src/node/package-root.ts';
 import { readEvaluationFile } from '../../src/evaluation/evaluation-file.ts';
 import { answerTasks, compareTasks, parseTaskReference } from '../../src/evaluation/task-accuracy.ts';
 import { emberFixtures, withModel } from './ember-files.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { bundledModelPath } from '../../src/node/package-root.ts';
 import { convertFile } from '../../src/node/convert.ts';
 import { parseEvaluationFile } from '../../src/evaluation/evaluation-file.ts';
 import { measurePerplexity } from '../../src/evaluation/perplexity.ts';

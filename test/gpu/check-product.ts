@@ -2,8 +2,7 @@
 import { stepOf } from './step-of.ts';
 import { ACTIVATION_FUNCTIONS } from '../../src/reference/ops/activation.ts';
 import { expect } from 'vitest';
-import { randomWeights } from '../../src/tensor/codec/random-weights.ts';
-import { randomSource } from '../../src/tensor/random-source.ts';
+import { randomWeights, randomSource } from '../../src/tensor/codec/random-weights.ts';
 import type { Kernel, Workgroups } from '../../src/gpu/kernel.ts';
 import { outputWidth, totalRows } from '../../src/gpu/linear-shape.ts';
 import type { LinearShape } from '../../src/gpu/linear-shape.ts';

@@ -1,6 +1,17 @@
 import { f32ToF16 } from '../half.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, type WeightType } from '../tensor-type.ts';
 
+/** A seeded source of numbers in [0, 1): Marsaglia's xorshift32. For data to try things on, not for sampling (see `engine/philox.ts`). */
+export function randomSource(seed: number): () => number {
+  let state = (seed * 2654435761) | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
 /** Random rows of `type` to check kernels with: any codes, scales of ordinary size with some subnormal and zero ones. */
 export function randomWeights(type: WeightType, rows: number, cols: number, random: () => number): Uint8Array {
   const bytes = new Uint8Array(bytesOfElements(type, rows * cols));
