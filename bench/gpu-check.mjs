@@ -89,7 +89,8 @@ async function runGroups() {
   const onResult = (result) => {
     totals[result.passed ? 'passed' : 'failed']++;
     console.log(
-      `${result.passed ? 'PASS' : 'FAIL'} ${result.check}: ${result.what}  ${describeFigures(result.figures)}  (${result.seconds.toFixed(1)} s)`,
+      `${result.passed ? 'PASS' : 'FAIL'} ${result.check}: ${result.what}  ${describeFigures(result.figures)}  ` +
+        `(${result.seconds.toFixed(1)} s)`,
     );
     if (options.json) appendFileSync(options.json, `${JSON.stringify({ time: new Date().toISOString(), ...common, ...result })}\n`);
   };

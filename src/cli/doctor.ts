@@ -94,7 +94,9 @@ function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, enco
     ['subgroups', subgroupSizes === undefined ? 'none' : `${[...new Set(subgroupSizes)].join(' to ')} lanes`],
     [
       'limits',
-      `buffers ${formatBytes(limits.bufferBytes)}, bindings ${formatBytes(limits.bindingBytes)}, ${limits.storageBuffers} storage buffers, ${limits.invocations} invocations, workgroup memory ${formatBytes(limits.workgroupBytes)}`,
+      `buffers ${formatBytes(limits.bufferBytes)}, bindings ${formatBytes(limits.bindingBytes)}, ` +
+        `${limits.storageBuffers} storage buffers, ${limits.invocations} invocations, ` +
+        `workgroup memory ${formatBytes(limits.workgroupBytes)}`,
     ],
     [
       'memory bandwidth',

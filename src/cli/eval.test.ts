@@ -53,7 +53,10 @@ describe('ingot eval', () => {
   test('perplexity of some lines, answers apart', async () => {
     const output = await evaluate(`${ember}heldout_ppl.jsonl`, ...model, '--limit', '3');
     expect(output).toMatch(
-      /^perplexity of ember-21m \(q4_0, f32\) on cpu .* on 3 sequences\n +all tokens +\d+\.\d{4} .*\n +answer tokens +1\.\d{4} .* nats each\n$/,
+      new RegExp(
+        String.raw`^perplexity of ember-21m \(q4_0, f32\) on cpu .* on 3 sequences\n +all tokens +\d+\.\d{4} .*\n` +
+          String.raw` +answer tokens +1\.\d{4} .* nats each\n$`,
+      ),
     );
   });
 

@@ -100,7 +100,8 @@ async function evaluateSequences({ model, flags, signal }: EvaluationRun, sequen
 }
 
 function likelihoodLine(what: string, { tokens, nll, perplexity }: TokenLikelihood): string {
-  return `  ${what.padEnd(14)} ${perplexity.toFixed(4).padStart(10)}   ${withThousands(tokens)} tokens, ${(nll / tokens).toFixed(4)} nats each`;
+  const figure = perplexity.toFixed(4).padStart(10);
+  return `  ${what.padEnd(14)} ${figure}   ${withThousands(tokens)} tokens, ${(nll / tokens).toFixed(4)} nats each`;
 }
 
 async function evaluateTasks(

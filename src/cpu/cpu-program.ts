@@ -59,7 +59,8 @@ class CpuProgram implements Program {
     if (end > ADDRESS_LIMIT) {
       const fits = Math.floor((ADDRESS_LIMIT - kvBegin) / pages.pageBytes);
       throw new CapacityError(
-        `${count} KV pages of ${pages.pageTokens} tokens do not fit below the 4 GiB that WebAssembly addresses; ${fits} do. Use a smaller context.`,
+        `${count} KV pages of ${pages.pageTokens} tokens do not fit below the 4 GiB that WebAssembly addresses; ${fits} do. ` +
+          'Use a smaller context.',
       );
     }
     growTo(memory, end);

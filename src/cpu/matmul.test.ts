@@ -6,7 +6,8 @@ import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { roundActivations } from '../tensor/codec/round-activations.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import {
-  checkKernels, compareWithScalar, describeCase, instantiateKernels, matmulCases, randomProblem, runMatmul, type KernelInstance, type MatmulCase,
+  checkKernels, compareWithScalar, describeCase, instantiateKernels, matmulCases, randomProblem, runMatmul,
+  type KernelInstance, type MatmulCase,
 } from './kernel-check.ts';
 import { ACTIVATION_BLOCK, matmulScalar } from './matmul-scalar.ts';
 import { WEIGHT_CODES } from './kernel-module.ts';

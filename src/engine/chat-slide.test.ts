@@ -32,7 +32,7 @@ function seenBy(history: readonly ChatMessage[], contextLength: number, dropped:
 }
 
 describe('a chat that slides', () => {
-  it('goes on for 40 turns in 512 tokens: the turns that the rule says are out, the history is whole, the answers are those of a cold run', async () => {
+  it('goes on for 40 turns in 512 tokens: turns drop by the rule, the history is whole, answers are a cold run\'s', async () => {
     const contextLength = 512;
     const { model, log } = await load({ contextLength, adjust: letters });
     const { model: other } = await load({ contextLength, adjust: letters });

@@ -87,7 +87,9 @@ interface PassStep {
 function* stepsOf({ core, ids, positions }: Pass): Generator<PassStep> {
   const most = Math.max(1, Math.min(core.maxRows, Math.floor(STEP_LOGITS / core.vocabSize)));
   if (!core.causal) {
-    for (let done = 0; done === 0 || done < positions.length; done += most) yield { start: 0, end: ids.length, outputs: positions.slice(done, done + most) };
+    for (let done = 0; done === 0 || done < positions.length; done += most) {
+      yield { start: 0, end: ids.length, outputs: positions.slice(done, done + most) };
+    }
     return;
   }
   let done = 0;

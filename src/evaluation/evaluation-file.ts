@@ -70,7 +70,8 @@ async function refuseModel(path: string): Promise<void> {
   const kind = text.startsWith('GGUF') ? 'GGUF' : text.endsWith('\0\0\0{') || /\.safetensors$/i.test(path) ? 'safetensors' : undefined;
   if (kind !== undefined)
     throw new FormatError(
-      `${path} is a model (${kind}), not a text to measure one on. Name a text or a .jsonl file; the model is named apart from it, on the command line with --model.`,
+      `${path} is a model (${kind}), not a text to measure one on. Name a text or a .jsonl file; the model is named apart from it, ` +
+        'on the command line with --model.',
     );
 }
 

@@ -109,9 +109,10 @@ async function readByIndex(
   opened: ByteSource[],
   options: ReadOptions | undefined,
 ): Promise<ShardedTensors> {
+  const what = fileName === indexName ? `neither ${singleName} nor ${indexName}` : `no index ${JSON.stringify(fileName)}`;
   const index = await openRequired(folder, fileName, {
     ...options,
-    missing: `${folder.name} has ${fileName === indexName ? `neither ${singleName} nor ${indexName}` : `no index ${JSON.stringify(fileName)}`}`,
+    missing: `${folder.name} has ${what}`,
     advice: 'Weights in other formats (such as .bin) must be converted to safetensors first.',
   });
   try {

@@ -65,7 +65,8 @@ async function readHeader(source: ByteSource, options: ReadOptions | undefined) 
   const headerBytes = new DataView(prefix.buffer).getBigUint64(0, true);
   if (headerBytes > BigInt(sizeBytes - prefixBytes) || headerBytes > BigInt(maxHeaderBytes)) {
     throw new FormatError(
-      `${name}: the header should take ${headerBytes} bytes, but the file has ${sizeBytes} and a header may take at most ${maxHeaderBytes}. ` +
+      `${name}: the header should take ${headerBytes} bytes, but the file has ${sizeBytes} and a header may take at most ` +
+      `${maxHeaderBytes}. ` +
         'It is incomplete or not a safetensors file.',
     );
   }
@@ -112,7 +113,8 @@ function checkNoGaps(byOffset: readonly TensorPlace[], dataOffset: number, sourc
   for (const place of byOffset) {
     if (place.fileOffset !== next) {
       throw new FormatError(
-        `${source.name}: expected tensor ${JSON.stringify(place.name.slice(0, 100))} at offset ${next}, found ${place.fileOffset}. The file is damaged.`,
+        `${source.name}: expected tensor ${JSON.stringify(place.name.slice(0, 100))} at offset ${next}, found ${place.fileOffset}. ` +
+          'The file is damaged.',
       );
     }
     next += place.sizeBytes;
@@ -169,7 +171,8 @@ function addUnlisted(tensors: Map<string, TensorEntry>, entry: TensorEntry): voi
   const other = tensors.get(name);
   if (other !== undefined) {
     throw new FormatError(
-      `${JSON.stringify(other.fileName)} and ${JSON.stringify(fileName)} both hold the tensor ${JSON.stringify(name)}, which ${unlistedIn} does not list, ` +
+      `${JSON.stringify(other.fileName)} and ${JSON.stringify(fileName)} both hold the tensor ${JSON.stringify(name)}, ` +
+      `which ${unlistedIn} does not list, ` +
         'so that there is no telling which is meant. The files do not belong together.',
     );
   }

@@ -25,7 +25,10 @@ export interface LoadModelOptions {
   readonly device?: DeviceChoice | undefined;
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
   readonly contextLength?: number | undefined;
-  /** Compute threads of the CPU device; refused beside `gpu` and `software`, and the reference has one. Default: as many as the machine has for this process. */
+  /**
+   * Compute threads of the CPU device; refused beside `gpu` and `software`, and the reference has one. Default: as many as the machine has
+   * for this process.
+   */
   readonly threads?: number | undefined;
   /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
   readonly kvType?: KvType | undefined;

@@ -1,6 +1,7 @@
 /** What every long operation takes, and one shape of event for the progress of each. */
 import { InputError } from './errors.ts';
 import { describeValue } from './option-names.ts';
+import type { CancelSignal } from './platform.ts';
 
 export type ProgressPhase = 'download' | 'load' | 'compile' | 'warmup' | 'prefill' | 'convert';
 
@@ -17,7 +18,7 @@ export type OnProgress = (event: ProgressEvent) => void;
 
 /** What every long operation takes. */
 interface OperationOptions {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: CancelSignal | undefined;
   readonly onProgress?: ((...event: never) => void) | undefined;
 }
 

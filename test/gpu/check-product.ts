@@ -182,7 +182,8 @@ export async function checkProduct(
     const wrong = want.y.findIndex((value, i) => !(Math.abs(y[i]! - value) <= want.error[i]!));
     if (wrong >= 0)
       throw new Error(
-        `${kernel.key}: y[${Math.floor(wrong / width)}][${wrong % width}] is ${y[wrong]}, expected ${want.y[wrong]} +- ${want.error[wrong]}`,
+        `${kernel.key}: y[${Math.floor(wrong / width)}][${wrong % width}] is ${y[wrong]}, ` +
+          `expected ${want.y[wrong]} +- ${want.error[wrong]}`,
       );
     expect(
       y.subarray(xRows * width).every((value) => value === UNTOUCHED),

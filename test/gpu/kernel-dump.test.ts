@@ -1,4 +1,7 @@
-/** `ingot kernels MODEL --profile NAME --dump DIR`, for every profile: the files are the modules that the profile's plan may run, and compile. */
+/**
+ * `ingot kernels MODEL --profile NAME --dump DIR`, for every profile: the files are the modules that the profile's plan may run, and
+ * compile.
+ */
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -5,7 +5,10 @@ import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, st
 import { runFullAttention } from './full-attention';
 import { runGated, runLinears } from './linear-steps';
 import { ACTIVATION, ADD, GATHER, QUANTIZE, runEmbed, runNorm, runRotate, runRows } from './row-steps';
-import { AttentionRecord, CheckRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, OpRecord, RotateRecord, RowRecord, StepRecord } from './step-records';
+import {
+  AttentionRecord, CheckRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, OpRecord, RotateRecord, RowRecord,
+  StepRecord,
+} from './step-records';
 
 /** Op codes; cpu/ops/ holds the same numbers. */
 const OP_EMBED: i32 = 1;
