@@ -64,7 +64,8 @@ for (const { name, engine, work } of contestants) {
   };
   appendFileSync(values.out, `${JSON.stringify(line)}\n`);
   process.stdout.write(
-    `${basename(name).padEnd(28)} ${summary.median.toFixed(1)} tok/s (${summary.min.toFixed(1)}-${summary.max.toFixed(1)})  ${gigabytesPerSecond.toFixed(1)} GB/s of weights\n`,
+    `${basename(name).padEnd(28)} ${summary.median.toFixed(1)} tok/s (${summary.min.toFixed(1)}-${summary.max.toFixed(1)})  ` +
+      `${gigabytesPerSecond.toFixed(1)} GB/s of weights\n`,
   );
   await engine.close();
 }

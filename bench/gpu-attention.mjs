@@ -1,6 +1,7 @@
 /**
  * Speed of the attention kernels: a chain of all layers of a model, each over keys of its own, in one submit. Not a test.
- * Usage: node bench/gpu-attention.mjs [--models qwen3-0.6b,qwen3-4b,llama-3.2-3b] [--keys 128,448,1024,4096] [--rows 512,4096] [--kind decode|prefill]
+ * Usage: node bench/gpu-attention.mjs [--models qwen3-0.6b,qwen3-4b,llama-3.2-3b] [--keys 128,448,1024,4096]
+ *   [--rows 512,4096] [--kind decode|prefill]
  *   [--seconds 55] [--out FILE] [--tiny]
  * A JSON line for every variant and length, to the file or printed: microseconds a layer (decode with its combine; prefill with
  * kv-write), by the device's timestamps where it has them. Then the best decode variants of each model and length as a table.
@@ -258,7 +259,8 @@ async function measureDecode(model, shape, layers, buffers) {
     const shown = final.slice(0, SHOWN).concat(other < 0 ? [] : [final[other]]);
     for (const { variant, median, min, max } of shown)
       table.push(
-        `${model.padEnd(13)} ${String(keys).padStart(5)} ${median.toFixed(2).padStart(7)} (${min.toFixed(2)}-${max.toFixed(2)})  ${nameOf(variant)}`,
+        `${model.padEnd(13)} ${String(keys).padStart(5)} ${median.toFixed(2).padStart(7)} (${min.toFixed(2)}-${max.toFixed(2)})  ` +
+          `${nameOf(variant)}`,
       );
   }
   bound.partials.destroy();

@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeCommit, describeMachine } from '../dist/bench/machine.js';
-import { packageRoot } from '../dist/bench/package-root.js';
+import { packageRoot } from '../dist/node/package-root.js';
 import { profileFor } from '../dist/gpu/profile/profile-for.js';
 import { findAdapter } from '../dist/node/gpu-adapter.js';
 import { checkChunks } from './gpu-check/chunks.mjs';
@@ -89,7 +89,8 @@ async function runGroups() {
   const onResult = (result) => {
     totals[result.passed ? 'passed' : 'failed']++;
     console.log(
-      `${result.passed ? 'PASS' : 'FAIL'} ${result.check}: ${result.what}  ${describeFigures(result.figures)}  (${result.seconds.toFixed(1)} s)`,
+      `${result.passed ? 'PASS' : 'FAIL'} ${result.check}: ${result.what}  ${describeFigures(result.figures)}  ` +
+        `(${result.seconds.toFixed(1)} s)`,
     );
     if (options.json) appendFileSync(options.json, `${JSON.stringify({ time: new Date().toISOString(), ...common, ...result })}\n`);
   };

@@ -1,5 +1,6 @@
 // The prefill GEMM (src/gpu/kernels/gemm) alone: products of real models at 512 rows, over tilings. Needs only dist/ and the GPU.
-//   node bench/gpu-gemm.mjs [--models qwen3-0.6b,qwen3-4b] [--types q4_0,q4_k] [--products down,o] [--tilings 64x64x32r4,...] [--arithmetic int8]
+//   node bench/gpu-gemm.mjs [--models qwen3-0.6b,qwen3-4b] [--types q4_0,q4_k] [--products down,o]
+//     [--tilings 64x64x32r4,...] [--arithmetic int8]
 //     [--rows 512] [--seconds 55] [--json FILE] [--safe] [--tiny]
 // A tiling is tileRows x tileCols x tileDepth r rowsPerInvocation. --tiny: small shapes on the software adapter.
 // Prints milliseconds, multiply-adds per second and compile times; then for each model what the fastest single tiling makes of a prefill's
@@ -168,7 +169,9 @@ async function measureProduct({ model, type, arithmetic, product, shape, rows },
     const teraPerSecond = (totalRows(shape) * shape.cols * rows) / median / 1e9;
     const isWrong = !(apart < (shape.outputs.f32 ? 1e-4 : 1e-2));
     console.log(
-      `${model} ${type} ${arithmetic} ${product.padEnd(7)} ${tiling.padEnd(12)} ${median.toFixed(3)} ms  ${teraPerSecond.toFixed(2)} TMAC/s  ${workgroups[0] * workgroups[1]} x ${kernel.workgroupSize}  ${(kernel.workgroupBytes / 1024).toFixed(1)} KiB  compiled ${compileMs.toFixed(0)} ms${isWrong ? `  WRONG by ${apart}` : ''}`,
+      `${model} ${type} ${arithmetic} ${product.padEnd(7)} ${tiling.padEnd(12)} ${median.toFixed(3)} ms  ${teraPerSecond.toFixed(2)} ` +
+        `TMAC/s  ${workgroups[0] * workgroups[1]} x ${kernel.workgroupSize}  ${(kernel.workgroupBytes / 1024).toFixed(1)} KiB  compiled ` +
+        `${compileMs.toFixed(0)} ms${isWrong ? `  WRONG by ${apart}` : ''}`,
     );
     const record = {
       bench: 'gpu-gemm', device: gpu.name, model, type, arithmetic, product, tiling, rows, cols: shape.cols,

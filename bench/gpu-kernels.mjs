@@ -1,10 +1,11 @@
 /**
  * Speed of the int8 GEMV kernels on a GPU, in chains as a token runs them: each product over all layers' own weights, and the whole token.
- * Usage: node bench/gpu-kernels.mjs [--models qwen3-0.6b,qwen3-4b,llama-3.2-3b] [--weights q4_0|q8_0|q4_k|q6_k|q4_k_m] [--variants base|some|all]
+ * Usage: node bench/gpu-kernels.mjs [--models qwen3-0.6b,qwen3-4b,llama-3.2-3b] [--weights q4_0|q8_0|q4_k|q6_k|q4_k_m]
+ *   [--variants base|some|all]
  *   [--products qkv,o,gate+up,down,head] [--batch 1|2|4|8] [--quick] [--tiny] [--no-subgroups] [--out FILE.jsonl]
- * Needs dist/ (npm run build) and the package webgpu, nothing else. --tiny also runs on a software adapter; --quick is base variants, fewer runs.
- * A figure is the median of 10 runs, each the wall time of several tokens, one submit a token, encoded before the clock starts,
- * until the queue is empty. Weights are random bits; no attention, no sampling.
+ * Needs dist/ (npm run build) and the package webgpu, nothing else. --tiny also runs on a software adapter; --quick is base variants, fewer
+ * runs. A figure is the median of 10 runs, each the wall time of several tokens, one submit a token, encoded before the clock starts, until
+ * the queue is empty. Weights are random bits; no attention, no sampling.
  */
 import { appendFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,7 +48,8 @@ const common = {
   batch,
 };
 console.log(
-  `${gpu.name}: ${adapter.info.description}; subgroups of ${gpu.subgroupSize}, ${gpu.limits.invocations} invocations, ${gpu.limits.storageBuffers} storage buffers`,
+  `${gpu.name}: ${adapter.info.description}; subgroups of ${gpu.subgroupSize}, ${gpu.limits.invocations} invocations, ` +
+    `${gpu.limits.storageBuffers} storage buffers`,
 );
 for (const name of options.tiny ? ['tiny'] : options.models.split(',')) {
   for (const weights of options.weights.split(',')) await measureModel(name, weights);
@@ -69,7 +71,8 @@ async function measureModel(name, weights) {
   })));
   await gpu.queue.onSubmittedWorkDone();
   console.log(
-    `\n${name} ${weights} x${batch}: ${choices.reduce((sum, list) => sum + list.length, 0)} variants compiled in ${compileMs.toFixed(0)} ms`,
+    `\n${name} ${weights} x${batch}: ${choices.reduce((sum, list) => sum + list.length, 0)} variants compiled in ` +
+      `${compileMs.toFixed(0)} ms`,
   );
   const base = [];
   const best = [];
@@ -203,7 +206,8 @@ function report({ shapes, tokenMs, dispatches, ...rest }) {
   const gbPerSecond = Number((bytes / tokenMs.median / 1e6).toFixed(1));
   const size = rest.product === 'token' ? `${(1000 / tokenMs.median).toFixed(0)} tok/s` : `[${totalRows(shapes[0])}, ${shapes[0].cols}]`;
   console.log(
-    `${rest.product.padEnd(8)} ${size.padEnd(16)} ${us.median.toFixed(2).padStart(8)} us  ${gbPerSecond.toFixed(0).padStart(5)} GB/s  ${rest.knobs}`,
+    `${rest.product.padEnd(8)} ${size.padEnd(16)} ${us.median.toFixed(2).padStart(8)} us  ${gbPerSecond.toFixed(0).padStart(5)} GB/s  ` +
+      `${rest.knobs}`,
   );
   const line = JSON.stringify({
     time: new Date().toISOString(), ...common, ...rest, rows: totalRows(shapes[0]), cols: shapes[0].cols, dispatches,

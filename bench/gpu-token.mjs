@@ -71,7 +71,8 @@ async function measure(keys) {
     const us = await timed(gpu, dispatches, counts) / dispatches.length;
     sum += us * dispatches.length;
     console.log(
-      `  ${label.padEnd(52)} x${String(dispatches.length).padStart(3)}  ${us.toFixed(2).padStart(8)} us  ${(us * dispatches.length).toFixed(0).padStart(6)} us a token`,
+      `  ${label.padEnd(52)} x${String(dispatches.length).padStart(3)}  ${us.toFixed(2).padStart(8)} us  ` +
+        `${(us * dispatches.length).toFixed(0).padStart(6)} us a token`,
     );
     record({ keys, kernel: label, dispatches: dispatches.length, us });
   }
@@ -80,12 +81,16 @@ async function measure(keys) {
   const live = await pipelined(gpu, all, counts, true);
   const encode = encodeTime(gpu, all, counts);
   console.log(
-    `  sum of kinds ${sum.toFixed(0)} us; whole token ${token.toFixed(0)} us (${(1e6 / token).toFixed(0)} tok/s), encoded meanwhile ${live.toFixed(0)} us (${(1e6 / live).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`,
+    `  sum of kinds ${sum.toFixed(0)} us; whole token ${token.toFixed(0)} us (${(1e6 / token).toFixed(0)} tok/s), ` +
+      `encoded meanwhile ${live.toFixed(0)} us (${(1e6 / live).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, ` +
+      `submit ${encode.submit.toFixed(0)} us`,
   );
   record({ keys, token: true, us: token, liveUs: live, encodeUs: encode.encode, submitUs: encode.submit });
 }
 
-/** Microseconds of a token in a queue that never runs dry: one submit each, encoded before the clock starts or (`live`) while others run. */
+/**
+ * Microseconds of a token in a queue that never runs dry: one submit each, encoded before the clock starts or (`live`) while others run.
+ */
 async function pipelined(gpu, dispatches, counts, live) {
   const runs = [];
   const tokens = 60;
@@ -144,6 +149,9 @@ function record(line) {
   if (flags.out)
     appendFileSync(
       flags.out,
-      `${JSON.stringify({ time: new Date().toISOString(), bench: 'gpu-token', device: executor.description, commit: process.env.INGOT_COMMIT, model: path.split('/').at(-1), ...line })}\n`,
+      `${JSON.stringify({
+        time: new Date().toISOString(), bench: 'gpu-token', device: executor.description, commit: process.env.INGOT_COMMIT,
+        model: path.split('/').at(-1), ...line,
+      })}\n`,
     );
 }

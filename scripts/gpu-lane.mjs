@@ -14,7 +14,9 @@ const probe = `
 const { findAdapter } = await import(process.argv[1]);
 const software = await findAdapter('software');
 const found = software.adapter ? software : await findAdapter('hardware');
-console.log(JSON.stringify(found.adapter ? { name: found.description, features: found.facts.features, subgroups: found.facts.subgroupSizes } : { problem: found.problem }));
+console.log(JSON.stringify(found.adapter
+  ? { name: found.description, features: found.facts.features, subgroups: found.facts.subgroupSizes }
+  : { problem: found.problem }));
 `;
 
 function findAdapter(env) {

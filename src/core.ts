@@ -5,11 +5,13 @@ export { collect } from './engine/collect.ts';
 export type { CollectedAnswer } from './engine/collect.ts';
 export { createModel } from './engine/model.ts';
 export type { CreateModelOptions } from './engine/model.ts';
-/** The CPU: `ingot` gives it modules and threads in Node; `ingot/browser` has both for a page, as `fetchKernelModules` and `createThreadHost`. */
+/**
+ * The CPU: `ingot` gives it modules and threads in Node; `ingot/browser` has both for a page, as `fetchKernelModules` and
+ * `createThreadHost`.
+ */
 export { createCpuExecutor } from './cpu/cpu-executor.ts';
 export type { CpuExecutorOptions } from './cpu/cpu-executor.ts';
-export type { KernelBytes } from './cpu/kernel-bytes.ts';
-export type { ThreadEvents, ThreadHandle, ThreadHost } from './cpu/thread-host.ts';
+export type { KernelBytes, ThreadEvents, ThreadHandle, ThreadHost } from './cpu/thread-host.ts';
 /**
  * The GPU, in a browser (in Node, `loadModel` does this): `open` resolves to `openGpuDevice(adapter)`, each time of an adapter newly asked
  * for by `navigator.gpu.requestAdapter()`, since one adapter gives one device; `profile` is `profileFor(adapterFacts(adapter))`.

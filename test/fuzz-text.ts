@@ -13,7 +13,8 @@ export function createRandom(seed: number): () => number {
 
 const words =
   "the The THE quick brown fox iPhone McDonald don't DON'T I'm we'll They'VE it's 's 'S 'll can't l'été naïve café " +
-  'cafe\u0301 e\u0301\u0302x Straße İstanbul ΑΒΓ αβγ Привет привет שלום مرحبا नमस्ते สวัสดี ကမ္ဘာ កម្ពុជា 你好世界 漢字かな カタカナ ｶﾀｶﾅ 한국어 ㄱㄴㄷ ꀀꀁ ጤና ǅungla ªº ſt ﬁ Ⅷ ⅷ';
+  'cafe\u0301 e\u0301\u0302x Straße İstanbul ΑΒΓ αβγ Привет привет שלום مرحبا नमस्ते สวัสดี ကမ္ဘာ កម្ពុជា 你好世界 漢字かな カタカナ ｶﾀｶﾅ 한국어 ㄱㄴㄷ ' +
+  'ꀀꀁ ጤና ǅungla ªº ſt ﬁ Ⅷ ⅷ';
 const numbers = '0 7 42 123 1234 12345 1234567 3.14159 1,000,000 ٣٤٥ १२३४५ ① ² ½ 𝟘𝟙𝟚𝟛 ２０２４ 0x1F 1e-9 万 Ⅻ';
 const symbols =
   "! ? . , ; : ' \" ` ~ @ # $ % ^ & * ( ) - _ = + [ ] { } \\ | / < > … — “ ” « » € ₿ © ™ ° ∑ ≠ → ■ ♥ ､ 。 ， ！ ？ ： 「 」 ・ ～ ۔ ، । ׃ ¿ § ¤";

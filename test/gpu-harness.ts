@@ -8,7 +8,10 @@ Object.assign(globalThis, globals);
 /** Dawn's instance must outlive all that came from it: when it is collected, the process aborts. */
 const kept = globalThis as { ingotTestGpu?: GPU; ingotNullGpu?: GPU };
 
-/** Workgroup memory starts with whatever it held, as in a program: no kernel may count on zeros. SwiftShader also compiles 10 times faster so. */
+/**
+ * Workgroup memory starts with whatever it held, as in a program: no kernel may count on zeros. SwiftShader also compiles 10 times faster
+ * so.
+ */
 export function testGpu(): GPU {
   return (kept.ingotTestGpu ??= create(['enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia,disable_workgroup_init']));
 }

@@ -32,7 +32,9 @@ export function onTerminal(
   command: readonly string[],
   { columns = 80, rows = 24, env = {}, redirect = '' }: PseudoTerminalOptions = {},
 ): PseudoTerminal {
-  const line = `stty cols ${columns} rows ${rows}; ${command.map(quoted).join(' ')} ${redirect}; code=$?; stty -a | grep -qw -- -icanon && echo LEFT-RAW; exit $code`;
+  const line =
+    `stty cols ${columns} rows ${rows}; ${command.map(quoted).join(' ')} ${redirect}; code=$?; ` +
+    'stty -a | grep -qw -- -icanon && echo LEFT-RAW; exit $code';
   const child = spawn('script', ['-qefc', line, '/dev/null'], {
     env: { ...process.env, NO_COLOR: '', FORCE_COLOR: '', TERM: 'xterm', SHELL: '/bin/sh', ...env },
   });

@@ -1,4 +1,4 @@
-import { randomSource } from '../src/cpu/kernel-check.ts';
+import { randomSource } from '../src/tensor/codec/random-weights.ts';
 
 /** Roughly normal, of standard deviation `spread`. */
 export function randomLogits(vocab: number, seed: number, spread = 2): Float32Array {

@@ -13,7 +13,7 @@ import { linear } from '../src/graph/ops/linear.ts';
 import { rmsNorm } from '../src/graph/ops/rms-norm.ts';
 import { rope } from '../src/graph/ops/rope.ts';
 import type { Value } from '../src/graph/value.ts';
-import { randomSource, randomWeights } from '../src/cpu/kernel-check.ts';
+import { randomWeights, randomSource } from '../src/tensor/codec/random-weights.ts';
 import { f32ToBf16, f32ToF16 } from '../src/tensor/half.ts';
 import { bytesOfElements, isQuantized } from '../src/tensor/tensor-type.ts';
 import type { WeightType } from '../src/tensor/tensor-type.ts';

@@ -1,4 +1,7 @@
-/** Models whose attention has windows or looks in both directions, with what transformers makes of them (scripts/fixtures/attention_visibility.py). */
+/**
+ * Models whose attention has windows or looks in both directions, with what transformers makes of them
+ * (scripts/fixtures/attention_visibility.py).
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';

@@ -3,7 +3,9 @@
 /** [invocations, unroll] of a workgroup that takes all keys of a head, with subgroups. */
 const WHOLE = [[256, 8], [256, 4], [512, 4], [512, 8], [512, 2], [1024, 2], [1024, 4]];
 
-/** [splits, granule, invocations, unroll] where keys are split over workgroups: from one large workgroup a processor to several small ones. */
+/**
+ * [splits, granule, invocations, unroll] where keys are split over workgroups: from one large workgroup a processor to several small ones.
+ */
 const SPLIT = [
   [16, 32, 256, 4], [16, 32, 256, 8], [16, 32, 512, 2], [16, 32, 512, 4], [16, 32, 512, 8], [16, 32, 1024, 2],
   [32, 32, 128, 4], [32, 32, 128, 8], [32, 32, 256, 2], [32, 32, 256, 4], [32, 32, 256, 8], [32, 32, 512, 2],

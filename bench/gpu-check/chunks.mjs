@@ -1,5 +1,5 @@
 /** A long prompt read in one piece against the same in chunks: the logits after it, and of steps that look back on all of it. */
-import { randomIds } from '../../dist/bench/random-ids.js';
+import { randomIds } from '../../dist/bench/workloads.js';
 import { compareRows, isNearTie, isWithin, TOLERANCES } from './compare-values.mjs';
 import { emberPath, feed, gpuExecutor, synthetic, withProgram } from './open-model.mjs';
 

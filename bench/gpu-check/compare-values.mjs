@@ -2,9 +2,10 @@
 
 /**
  * What compareRows may find, where both sides compute with floats, and where one rounds activations to int8: a value that another order of
- * sums tips to the next code moves all that follows. Measured for qwen3-0.6b with random weights (28 layers, 8 rows, CPU against the float64
- * reference): difference 0.00016 and noise 0.0003 with f16 weights; 0.016 to 0.024 and 0.03 to 0.042 with int8 activations, whether the
- * reference rounds as the CPU does, in blocks of another size, or not at all. A GPU against the CPU gives as much. More rows give a larger worst row.
+ * sums tips to the next code moves all that follows. Measured for qwen3-0.6b with random weights (28 layers, 8 rows, CPU against the
+ * float64 reference): difference 0.00016 and noise 0.0003 with f16 weights; 0.016 to 0.024 and 0.03 to 0.042 with int8 activations, whether
+ * the reference rounds as the CPU does, in blocks of another size, or not at all. A GPU against the CPU gives as much. More rows give a
+ * larger worst row.
  */
 export const TOLERANCES = { floats: { difference: 2e-3, noise: 4e-3 }, int8: { difference: 5e-2, noise: 8e-2 } };
 
@@ -60,7 +61,10 @@ export function noiseShare(found, wanted) {
   return Math.sqrt(noise / variance);
 }
 
-/** Two computations of rows [rows, width]: the largest difference over its row's range, the most noise of a row, how many rows choose the same token. */
+/**
+ * Two computations of rows [rows, width]: the largest difference over its row's range, the most noise of a row, how many rows choose the
+ * same token.
+ */
 export function compareRows(found, wanted, width) {
   let [difference, noise, bitEqualRows, sameToken] = [0, 0, 0, 0];
   const rows = rowsOf(wanted, width);

@@ -1,8 +1,8 @@
 /** The bundled model's whole evaluation: 475 tasks and the perplexity of 200 conversations, on the GPU and on the CPU. */
 import { join } from 'node:path';
-import { readEvaluationFile } from '../../dist/node/evaluation-file.js';
-import { measurePerplexity } from '../../dist/node/perplexity.js';
-import { answerTasks, compareTasks, spread } from '../../dist/node/task-accuracy.js';
+import { readEvaluationFile } from '../../dist/evaluation/evaluation-file.js';
+import { measurePerplexity } from '../../dist/evaluation/perplexity.js';
+import { answerTasks, compareTasks, spread } from '../../dist/evaluation/task-accuracy.js';
 import { cpuExecutor, emberPath, gpuExecutor, withModel } from './open-model.mjs';
 
 /** Tasks that the GPU may pass fewer than the CPU, in all and in one skill. */

@@ -3,7 +3,7 @@
  * float64 reference (the small model), the CPU (real shapes), and one profile's kernels against another's.
  */
 import { decoderSteps } from '../../dist/graph/decoder-steps.js';
-import { randomIds } from '../../dist/bench/random-ids.js';
+import { randomIds } from '../../dist/bench/workloads.js';
 import { createReferenceExecutor } from '../../dist/reference/reference-executor.js';
 import { compareRows, isWithin, TOLERANCES } from './compare-values.mjs';
 import { cpuExecutor, emberPath, feed, foreignProfiles, gpuExecutor, synthetic, withProgram } from './open-model.mjs';

@@ -6,7 +6,7 @@ import { createModel, kvLayoutOf, resolveKvType } from '../../dist/engine/model.
 import { openCheckpoint } from '../../dist/files/open-checkpoint.js';
 import { PROFILES } from '../../dist/gpu/profile/profiles.js';
 import { openDecoder } from '../../dist/models/open-decoder.js';
-import { bundledModelPath } from '../../dist/node/bundled-model.js';
+import { bundledModelPath } from '../../dist/node/package-root.js';
 import { openGpuExecutor } from '../../dist/node/gpu-executor.js';
 import { openExecutor } from '../../dist/node/load-model.js';
 import { locate } from '../../dist/node/open-path.js';

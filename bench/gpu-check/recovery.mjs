@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { randomIds } from '../../dist/bench/random-ids.js';
+import { randomIds } from '../../dist/bench/workloads.js';
 import { collect } from '../../dist/engine/collect.js';
 import { openGpuDevice } from '../../dist/gpu/device/gpu-device.js';
 import { createGpuExecutor } from '../../dist/gpu/gpu-executor.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decoderSteps } from '../../dist/graph/decoder-steps.js';
-import { randomIds } from '../../dist/bench/random-ids.js';
+import { randomIds } from '../../dist/bench/workloads.js';
 import { createCandidates, cutMinP, cutTopP, drawCandidate, selectCandidates } from '../../dist/engine/candidates.js';
 import { uniformAt } from '../../dist/engine/philox.js';
 import { argmax, createSampler } from '../../dist/engine/sampler.js';

@@ -1,7 +1,7 @@
 /** Many decode steps in a submit against one: the same tokens, as long as a context is. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { randomIds } from '../../dist/bench/random-ids.js';
+import { randomIds } from '../../dist/bench/workloads.js';
 import { agreeingTokens } from './compare-values.mjs';
 import { emberPath, gpuExecutor, synthetic, withModel } from './open-model.mjs';
 

@@ -4,7 +4,7 @@ import type { AdapterFacts } from '../gpu/device/adapter-facts.ts';
 import { openGpuDevice } from '../gpu/device/gpu-device.ts';
 import { measureCopyBandwidth as measureGpu } from '../gpu/device/measure-device.ts';
 import type { DeviceKind } from '../graph/executor.ts';
-import { measureCopyBandwidth as measureCpu } from '../node/copy-bandwidth.ts';
+import { measureCopyBandwidth as measureCpu } from './copy-bandwidth.ts';
 import { findAdapter } from '../node/gpu-adapter.ts';
 import { openExecutor } from '../node/load-model.ts';
 import type { DeviceChoice } from '../node/load-model.ts';

@@ -40,8 +40,8 @@ export interface Conversation {
 }
 
 /**
- * An engine with a model in it. Every call is greedy, goes on past end tokens and starts from an empty cache. `prefill` and `decode` do their
- * work once without counting right before they measure it, as llama-bench does by itself: a GPU clocks down while it rests.
+ * An engine with a model in it. Every call is greedy, goes on past end tokens and starts from an empty cache. `prefill` and `decode` do
+ * their work once without counting right before they measure it, as llama-bench does by itself: a GPU clocks down while it rests.
  */
 export interface OpenEngine {
   readonly facts: EngineFacts;

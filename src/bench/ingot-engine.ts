@@ -6,7 +6,7 @@ import { openDecoder } from '../models/open-decoder.ts';
 import { loadModel, openExecutor } from '../node/load-model.ts';
 import { locate } from '../node/open-path.ts';
 import type { Conversation, Engine, EngineFacts, EngineSettings, OpenEngine } from './engine.ts';
-import { packageRoot, versionIn } from './package-root.ts';
+import { packageVersion } from '../node/package-root.ts';
 
 export const ingotEngine: Engine = {
   name: 'ingot',
@@ -47,7 +47,7 @@ async function loadForConversation(settings: EngineSettings, history: readonly n
 }
 
 function factsOf({ info }: Model): EngineFacts {
-  return { version: versionIn(packageRoot), device: info.deviceDescription, flags: { contextLength: info.contextLength, kv: info.kvType } };
+  return { version: packageVersion(), device: info.deviceDescription, flags: { contextLength: info.contextLength, kv: info.kvType } };
 }
 
 interface Timed {

@@ -1,13 +1,19 @@
 /** llama.cpp through node-llama-cpp, with its best settings: flash attention, all layers on the device, either of two batch sizes. */
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Conversation, Engine, EngineSettings, OpenEngine } from './engine.ts';
-import { firstPresent, versionIn } from './package-root.ts';
+import { packageRoot, packageVersion } from '../node/package-root.ts';
 
 /** The private packages that may hold it: the one with its GPU build first. */
 const FOLDERS = ['peers/gpu/node_modules/node-llama-cpp', 'peers/node_modules/node-llama-cpp'];
 export const LLAMA_BATCH_SIZES = [512, 2048] as const;
+
+/** The first of `paths` (relative to the package) that there is. */
+function firstPresent(paths: readonly string[]): string | undefined {
+  return paths.map((path) => join(packageRoot, path)).find((path) => existsSync(path));
+}
 
 interface LlamaSequence {
   readonly nextTokenIndex: number;
@@ -71,7 +77,7 @@ export const llamaEngine: Engine = {
       flashAttention: true,
       ...(onGpu ? {} : { threads }),
     });
-    return openEngine({ llama, model, context, version: versionIn(folder), names: onGpu ? await llama.getGpuDeviceNames() : [] });
+    return openEngine({ llama, model, context, version: packageVersion(folder), names: onGpu ? await llama.getGpuDeviceNames() : [] });
   },
 };
 

@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { arch, cpus, release, totalmem, type } from 'node:os';
 import { basename } from 'node:path';
 import { promisify } from 'node:util';
-import { packageRoot } from './package-root.ts';
+import { packageRoot } from '../node/package-root.ts';
 
 export interface Machine {
   readonly cpu: string;
@@ -46,7 +46,10 @@ export async function describeModel(path: string, signal: AbortSignal): Promise<
   return { file: basename(path), sizeBytes: found.size, sha256: hash.digest('hex') };
 }
 
-/** INGOT_COMMIT where it is set (a copied tree is at no commit), else of a clone `abc1234`, with `-dirty` where sources differ from it, else null. */
+/**
+ * INGOT_COMMIT where it is set (a copied tree is at no commit), else of a clone `abc1234`, with `-dirty` where sources differ from it, else
+ * null.
+ */
 export async function describeCommit(): Promise<string | null> {
   const given = process.env['INGOT_COMMIT'];
   if (given !== undefined && given !== '') return given;

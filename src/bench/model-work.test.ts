@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { decodeBytes, prefillMultiplyAdds, readModelWork } from './model-work.ts';
-import { bundledModelPath } from '../node/bundled-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
 
 const { signal } = new AbortController();
 

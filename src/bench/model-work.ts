@@ -1,13 +1,14 @@
 /** What a model has to move and to multiply for a token, from its graph: the physical limit that speeds are held against. */
+import { resolveKvType } from '../engine/model.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { KvType } from '../graph/executor.ts';
 import { decoderGraphOf } from '../graph/model-graphs.ts';
-import type { Graph } from '../graph/graph.ts';
 import { rulesOf } from '../graph/ops/index.ts';
 import { pagedStates } from '../graph/state.ts';
+import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
+import type { DecoderModel } from '../models/open-decoder.ts';
 import { locate } from '../node/open-path.ts';
-import { isQuantized } from '../tensor/tensor-type.ts';
 
 export interface ModelWork {
   readonly name: string;
@@ -29,16 +30,15 @@ export interface ModelWork {
   readonly keyMultiplyAdds: number;
 }
 
-type Weights = ReadonlyMap<string, { readonly sizeBytes: number; readonly type: Parameters<typeof isQuantized>[0] }>;
-
 /** Reads a model's headers. @throws as `openCheckpoint` and `openDecoder` do */
 export async function readModelWork(modelPath: string, signal: AbortSignal): Promise<ModelWork> {
   const checkpoint = await openCheckpoint(await locate(modelPath, { signal }), { signal });
   try {
-    const { config, model, weights } = await openDecoder(checkpoint, { signal });
+    const decoder = await openDecoder(checkpoint, { signal });
+    const { config, model } = decoder;
     const parameters = model.weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
     const { architecture, vocabSize, contextLength } = config;
-    return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoderGraphOf(model), weights) };
+    return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoder) };
   } finally {
     await checkpoint.close();
   }
@@ -46,22 +46,24 @@ export async function readModelWork(modelPath: string, signal: AbortSignal): Pro
 
 export type GraphWork = Pick<ModelWork, 'weightBytes' | 'kvBytes' | 'kvType' | 'rowMultiplyAdds' | 'headMultiplyAdds' | 'keyMultiplyAdds'>;
 
-function graphWork(graph: Graph, weights: Weights): GraphWork {
-  const kvType: KvType = [...weights.values()].some(({ type }) => isQuantized(type)) ? 'f16' : 'f32';
+function graphWork(decoder: DecoderModel): GraphWork {
+  const graph = decoderGraphOf(decoder.model);
+  const kvType = resolveKvType(undefined, decoder);
+  const sizeOf = (id: string) => sourceOf(decoder, id).sizeBytes;
   const read = new Map<string, number>();
   let [rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds] = [0, 0, 0];
   for (const { op, outputs } of graph.nodes) {
     if (op.kind === 'embed') {
       const { id, shape } = op.weight;
       // A table that is the head too is read whole, there.
-      if (!read.has(id)) read.set(id, weights.get(id)!.sizeBytes / shape[0]!);
+      if (!read.has(id)) read.set(id, sizeOf(id) / shape[0]!);
     } else if (op.kind === 'linear') {
       const multiplyAdds = op.weight.shape[0]! * op.weight.shape[1]!;
       if (outputs[0]!.shape[0] === 'outRows') headMultiplyAdds += multiplyAdds;
       else rowMultiplyAdds += multiplyAdds;
-      for (const { id } of op.bias === undefined ? [op.weight] : [op.weight, op.bias]) read.set(id, weights.get(id)!.sizeBytes);
+      for (const { id } of op.bias === undefined ? [op.weight] : [op.weight, op.bias]) read.set(id, sizeOf(id));
     } else {
-      for (const { id } of rulesOf(op).weights(op)) read.set(id, weights.get(id)!.sizeBytes);
+      for (const { id } of rulesOf(op).weights(op)) read.set(id, sizeOf(id));
       if (op.kind === 'attention') keyMultiplyAdds += op.heads * (op.state.keyDim + op.state.valueDim);
     }
   }

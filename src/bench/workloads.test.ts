@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Conversation } from './engine.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { ModelWork } from './model-work.ts';
-import { randomIds } from './random-ids.ts';
-import { idsOfRun, PROTOCOL_SIZES, WORKLOAD_NAMES, WORKLOADS } from './workloads.ts';
+import { randomIds, idsOfRun, PROTOCOL_SIZES, WORKLOAD_NAMES, WORKLOADS } from './workloads.ts';
 import type { Task } from './workloads.ts';
 
 const tasks = WORKLOAD_NAMES.flatMap((name) => WORKLOADS[name](PROTOCOL_SIZES, true));

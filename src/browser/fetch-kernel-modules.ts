@@ -1,5 +1,5 @@
 /** The kernel modules as bytes, over HTTP. */
-import type { KernelBytes } from '../cpu/kernel-bytes.ts';
+import type { KernelBytes } from '../cpu/thread-host.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import type { CancelSignal, PlatformUrl } from '../tensor/platform.ts';
 

@@ -11,7 +11,8 @@ export function createThreadHost(): ThreadHost {
   if (!globalThis.crossOriginIsolated) {
     throw new CapacityError(
       'The CPU device shares memory between threads, which a browser allows on cross-origin isolated pages only. ' +
-        'Serve the page with the headers "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp" (over https or from localhost).',
+        'Serve the page with the headers "Cross-Origin-Opener-Policy: same-origin" ' +
+        'and "Cross-Origin-Embedder-Policy: require-corp" (over https or from localhost).',
     );
   }
   return { spawn: spawnWorker };

@@ -52,11 +52,13 @@ function titleLines(
   const adapter =
     device.adapter === null ? '' : `, ${[device.adapter.device, device.adapter.description].filter((text) => text !== '').join(', ')}`;
   return [
-    `${model.file}${model.sizeBytes === null ? '' : `, ${formatBytes(model.sizeBytes)}`}${model.sha256 === null ? '' : `, sha256 ${model.sha256.slice(0, 12)}`}`,
+    [model.file, model.sizeBytes && formatBytes(model.sizeBytes), model.sha256 && `sha256 ${model.sha256.slice(0, 12)}`]
+      .filter(Boolean).join(', '),
     `${machine.cpu}, ${machine.cores} cores, ${machine.os}, Node ${machine.node}${commit === null ? '' : `, commit ${commit}`}`,
     `${device.description}${adapter}; copies ${formatBytes(device.copyBytesPerSecond)}/s (read and write counted)`,
     ...engines.values(),
-    `median (least to most) of ${runs} ${runs === 1 ? 'run' : 'runs'} after ${warmups} warm-up, ${pauseSeconds} s between runs, engines in turn${isQuick ? '; QUICK: sizes too small to quote' : ''}`,
+    `median (least to most) of ${runs} ${runs === 1 ? 'run' : 'runs'} after ${warmups} warm-up, ${pauseSeconds} s between runs, ` +
+      `engines in turn${isQuick ? '; QUICK: sizes too small to quote' : ''}`,
   ];
 }
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
-import { bundledModelPath } from '../node/bundled-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 const llama = `${fixturesPath}golden/llama`;
@@ -317,7 +317,11 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(status).toBe(0);
     expect(stdout.trimEnd().split('\n')).toHaveLength(5);
     expect(stderr).toMatch(
-      /^ingot: the conversation is longer than the context of 100 tokens: the oldest (turn was|\d+ turns were) left out; --context 2048 keeps more$/m,
+      new RegExp(
+        String.raw`^ingot: the conversation is longer than the context of 100 tokens: ` +
+          String.raw`the oldest (turn was|\d+ turns were) left out; --context 2048 keeps more$`,
+        'm',
+      ),
     );
     const full = ingot(['run', 'Tell me a story about a fox called Ash', '-t', '0', '--no-think', '--context', '60']);
     expect(full.status).toBe(0);

@@ -4,10 +4,10 @@ import { checkKernels, matmulCases } from '../cpu/kernel-check.ts';
 import { compileKernels } from '../cpu/kernel-module.ts';
 import type { DeviceKind } from '../graph/executor.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
-import { measureCopyBandwidth } from '../node/copy-bandwidth.ts';
+import { measureCopyBandwidth } from '../bench/copy-bandwidth.ts';
 import { gpuPart } from './doctor-gpu.ts';
 import { messageOf } from './exit-codes.ts';
-import { packageVersion } from './package-version.ts';
+import { packageVersion } from '../node/package-root.ts';
 
 export type DoctorReport = Awaited<ReturnType<typeof doctorReport>>;
 

@@ -5,11 +5,10 @@ import { doctorReport } from './doctor-report.ts';
 import type { DoctorReport } from './doctor-report.ts';
 import { EXIT } from './exit-codes.ts';
 import { withInterrupts } from './interrupts.ts';
-import { profileRows } from './profile-rows.ts';
+import { profileRows, tableLines } from './text-table.ts';
 import { formatBytes } from './quantities.ts';
 import { createTerminal } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
-import { tableLines } from './text-table.ts';
 
 const EXAMPLES = `
 Ends with code 1 where nothing can compute here.
@@ -95,7 +94,9 @@ function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, enco
     ['subgroups', subgroupSizes === undefined ? 'none' : `${[...new Set(subgroupSizes)].join(' to ')} lanes`],
     [
       'limits',
-      `buffers ${formatBytes(limits.bufferBytes)}, bindings ${formatBytes(limits.bindingBytes)}, ${limits.storageBuffers} storage buffers, ${limits.invocations} invocations, workgroup memory ${formatBytes(limits.workgroupBytes)}`,
+      `buffers ${formatBytes(limits.bufferBytes)}, bindings ${formatBytes(limits.bindingBytes)}, ` +
+        `${limits.storageBuffers} storage buffers, ${limits.invocations} invocations, ` +
+        `workgroup memory ${formatBytes(limits.workgroupBytes)}`,
     ],
     [
       'memory bandwidth',

@@ -1,4 +1,6 @@
-/** The text of a message under edit, and what keys do to it. A cursor stands before the UTF-16 unit of its number, never inside a grapheme. */
+/**
+ * The text of a message under edit, and what keys do to it. A cursor stands before the UTF-16 unit of its number, never inside a grapheme.
+ */
 import { graphemeAt } from './text-width.ts';
 
 export interface EditBuffer {

@@ -39,7 +39,8 @@ export function createEditPainter(terminal: Terminal, screenRows: () => number):
     const cursorRow = layout.cursorRow + (layout.linesAbove > 0 ? 1 : 0);
     frame = { cursorRow, cursorColumn: layout.cursorColumn, widths: lines.map((line) => widthOf(line)) };
     terminal.write(
-      `${up(rowsUp)}\r${lines.map((line) => `${line}\u001b[K`).join('\r\n')}\u001b[J${up(lines.length - 1 - cursorRow)}\r${right(layout.cursorColumn)}`,
+      `${up(rowsUp)}\r${lines.map((line) => `${line}\u001b[K`).join('\r\n')}\u001b[J` +
+        `${up(lines.length - 1 - cursorRow)}\r${right(layout.cursorColumn)}`,
     );
   };
   const leave = () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
-import { bundledModelPath } from '../node/bundled-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
 import { registerEval } from './eval.ts';
 import { UsageError } from './exit-codes.ts';
 
@@ -53,7 +53,10 @@ describe('ingot eval', () => {
   test('perplexity of some lines, answers apart', async () => {
     const output = await evaluate(`${ember}heldout_ppl.jsonl`, ...model, '--limit', '3');
     expect(output).toMatch(
-      /^perplexity of ember-21m \(q4_0, f32\) on cpu .* on 3 sequences\n +all tokens +\d+\.\d{4} .*\n +answer tokens +1\.\d{4} .* nats each\n$/,
+      new RegExp(
+        String.raw`^perplexity of ember-21m \(q4_0, f32\) on cpu .* on 3 sequences\n +all tokens +\d+\.\d{4} .*\n` +
+          String.raw` +answer tokens +1\.\d{4} .* nats each\n$`,
+      ),
     );
   });
 

@@ -1,12 +1,12 @@
 /** `ingot eval`: perplexity of a text or of JSON lines, and accuracy over tasks. */
 import type { Command } from 'commander';
 import type { Model } from '../engine/api.ts';
-import { readEvaluationFile, readText } from '../node/evaluation-file.ts';
-import type { EvaluationSequence, EvaluationTask } from '../node/evaluation-file.ts';
-import { measurePerplexity } from '../node/perplexity.ts';
-import type { TokenLikelihood } from '../node/perplexity.ts';
-import { answerTasks, compareTasks, parseTaskReference, spread } from '../node/task-accuracy.ts';
-import type { TaskComparison, TaskReference, TaskReport } from '../node/task-accuracy.ts';
+import { readEvaluationFile, readText } from '../evaluation/evaluation-file.ts';
+import type { EvaluationSequence, EvaluationTask } from '../evaluation/evaluation-file.ts';
+import { measurePerplexity } from '../evaluation/perplexity.ts';
+import type { TokenLikelihood } from '../evaluation/perplexity.ts';
+import { answerTasks, compareTasks, parseTaskReference, spread } from '../evaluation/task-accuracy.ts';
+import type { TaskComparison, TaskReference, TaskReport } from '../evaluation/task-accuracy.ts';
 import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
@@ -100,7 +100,8 @@ async function evaluateSequences({ model, flags, signal }: EvaluationRun, sequen
 }
 
 function likelihoodLine(what: string, { tokens, nll, perplexity }: TokenLikelihood): string {
-  return `  ${what.padEnd(14)} ${perplexity.toFixed(4).padStart(10)}   ${withThousands(tokens)} tokens, ${(nll / tokens).toFixed(4)} nats each`;
+  const figure = perplexity.toFixed(4).padStart(10);
+  return `  ${what.padEnd(14)} ${figure}   ${withThousands(tokens)} tokens, ${(nll / tokens).toFixed(4)} nats each`;
 }
 
 async function evaluateTasks(

@@ -1,6 +1,7 @@
 /** `inspect`'s report as text. */
 import type { MetadataValue } from '../tensor/checkpoint.ts';
 import { isProblem } from './inspect-report.ts';
+import type { Problem } from './inspect-report.ts';
 import type { InspectReport } from './inspect-report.ts';
 import { formatBytes, formatCount, plural, formatFloat, shortestFloat } from './quantities.ts';
 import { printable } from './terminal.ts';
@@ -54,15 +55,23 @@ function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: In
     rows.push(['adds', [tokenizer.addBos ? 'BOS' : '', tokenizer.addEos ? 'EOS' : ''].filter(Boolean).join(' and ') || 'nothing']);
     if (tokenizer.limits !== undefined) rows.push(['limits', `${tokenizer.limits}, which only \`tokenize --limits\` applies`]);
   }
-  rows.push(['end tokens', isProblem(endTokens) ? printable(endTokens.problem) : endTokens.map(({ id, text }) => (text === null ? String(id) : `${id} ${printable(text)}`)).join(', ') || 'none']);
-  rows.push(['sampling', isProblem(samplingDefaults) ? printable(samplingDefaults.problem) : Object.entries(samplingDefaults).map(([name, value]) => `${name} ${inJson(value)}`).join(', ') || 'no defaults']);
-  rows.push(['chat template', isProblem(chatTemplates) ? printable(chatTemplates.problem) : chatTemplates.map(({ name, characters }) => `${printable(name)} (${plural(characters, 'character')})`).join(', ') || 'none']);
+  const listed = <Part>(part: Part | Problem, show: (part: Part) => readonly string[], none: string) =>
+    isProblem(part) ? printable(part.problem) : show(part).join(', ') || none;
+  const endToken = ({ id, text }: { readonly id: number; readonly text: string | null }) =>
+    text === null ? String(id) : `${id} ${printable(text)}`;
+  rows.push(['end tokens', listed(endTokens, (tokens) => tokens.map(endToken), 'none')]);
+  const defaults = (known: object) => Object.entries(known).map(([name, value]) => `${name} ${inJson(value)}`);
+  rows.push(['sampling', listed(samplingDefaults, defaults, 'no defaults')]);
+  const template = ({ name, characters }: { readonly name: string; readonly characters: number }) =>
+    `${printable(name)} (${plural(characters, 'character')})`;
+  rows.push(['chat template', listed(chatTemplates, (templates) => templates.map(template), 'none')]);
   return tableLines(rows);
 }
 
 function describeTokenizer(tokenizer: InspectReport['tokenizer']): string {
   if (tokenizer === null) return 'none';
-  return isProblem(tokenizer) ? `cannot be read: ${printable(tokenizer.problem)}` : `${tokenizer.kind}, ${plural(tokenizer.vocabSize, 'token')}`;
+  if (isProblem(tokenizer)) return `cannot be read: ${printable(tokenizer.problem)}`;
+  return `${tokenizer.kind}, ${plural(tokenizer.vocabSize, 'token')}`;
 }
 
 function describeValue(value: MetadataValue): string {

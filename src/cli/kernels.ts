@@ -13,8 +13,7 @@ import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { integerIn } from './option-values.ts';
-import { profileRows } from './profile-rows.ts';
-import { tableLines } from './text-table.ts';
+import { profileRows, tableLines } from './text-table.ts';
 
 const EXAMPLES = `
 Profiles: ${PROFILE_NAMES.slice(0, 6).join(', ')},
@@ -38,7 +37,8 @@ export function registerKernels(program: Command): void {
     .command('kernels')
     .summary('show what a GPU runs for a model, and write its kernels')
     .description(
-      'Prints, with no device, what a device profile chooses and why, and the dispatches, bytes and multiply-adds of a token and of a prefill chunk. Reads only the header of the model.',
+      'Prints, with no device, what a device profile chooses and why, and the dispatches, ' +
+        'bytes and multiply-adds of a token and of a prefill chunk. Reads only the header of the model.',
     )
     .argument('<model>', 'a GGUF file, a Hugging Face folder, or a URL of either')
     .option('--profile <name>', "the device profile (default: this machine's GPU, else apple-m4)")

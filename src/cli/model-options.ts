@@ -4,11 +4,16 @@ import type { Command } from 'commander';
 import type { Model } from '../engine/api.ts';
 import { DEVICE_CHOICES, loadModel } from '../node/load-model.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
-import { defaultModelPath } from './default-model.ts';
 import { inputPath } from './input-path.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { printable } from './terminal.ts';
+import { bundledModelPath } from '../node/package-root.ts';
+
+/** The model that is used when none is named: INGOT_MODEL where it is set, else the one that comes with the package. */
+export function defaultModelPath(): string {
+  return process.env['INGOT_MODEL'] || bundledModelPath();
+}
 
 /** As commander gives them. */
 export interface DeviceOptions {

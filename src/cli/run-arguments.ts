@@ -29,7 +29,8 @@ export function resolveRunArguments(args: readonly string[], { model, ids }: Run
   if (args.length === 2) {
     if (isModelLike(args[0]!) || existsSync(args[0]!)) return { model: args[0], prompt: args[1] };
     throw new UsageError(
-      `expected a model and a prompt, found ${shown(args)}: there is no file ${JSON.stringify(args[0])}. To send both as one prompt, put them in quotes: ingot run ${JSON.stringify(args.join(' '))}`,
+      `expected a model and a prompt, found ${shown(args)}: there is no file ${JSON.stringify(args[0])}. To send both as one prompt, ` +
+        `put them in quotes: ingot run ${JSON.stringify(args.join(' '))}`,
     );
   }
   return args[0] !== undefined && isModelLike(args[0]) ? { model: args[0], prompt: undefined } : { model: undefined, prompt: args[0] };
@@ -78,6 +79,7 @@ export function checkFirstArgument(args: readonly string[], commands: readonly s
   const words = args.some((arg) => arg.startsWith('-')) ? first : args.join(' ');
   const command = words === first ? 'ingot run' : 'ingot';
   throw new UsageError(
-    `there is no command ${JSON.stringify(first)}.${didYouMean(first, commands)} "ingot --help" lists commands. To send it as a prompt: ${command} ${JSON.stringify(words)}`,
+    `there is no command ${JSON.stringify(first)}.${didYouMean(first, commands)} "ingot --help" lists commands. ` +
+      `To send it as a prompt: ${command} ${JSON.stringify(words)}`,
   );
 }

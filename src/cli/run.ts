@@ -6,7 +6,7 @@ import { collect } from '../engine/collect.ts';
 import { endingNote, figuresLine } from './answer-figures.ts';
 import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
 import { chat } from './chat.ts';
-import { commandNames } from './command-names.ts';
+import { commandNames } from './suggestions.ts';
 import { UsageError } from './exit-codes.ts';
 import { addGenerationOptions, decodingOptions } from './generation-options.ts';
 import type { GenerationFlags } from './generation-options.ts';

@@ -1,3 +1,4 @@
+import type { Command } from 'commander';
 import { closestMatch } from 'leven';
 
 /** The candidate that a misspelt word most likely meant; undefined where none is near. */
@@ -17,4 +18,9 @@ export function closestTo(word: string, candidates: readonly string[]): string |
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const closest = closestTo(word, candidates);
   return closest === undefined ? '' : ` Did you mean ${JSON.stringify(closest)}?`;
+}
+
+/** Names that may stand first on the command line, `help` among them. */
+export function commandNames(program: Command): string[] {
+  return [...program.commands.map((command) => command.name()), 'help'];
 }

@@ -1,3 +1,5 @@
+import type { ProfileRow } from '../gpu/profile/profile-table.ts';
+
 /** Rows as lines with aligned columns, two spaces apart. @param rightAligned indices of columns of numbers */
 export function tableLines(rows: readonly (readonly string[])[], rightAligned: readonly number[] = []): string[] {
   const widths: number[] = [];
@@ -8,4 +10,9 @@ export function tableLines(rows: readonly (readonly string[])[], rightAligned: r
       .join('  ')
       .trimEnd(),
   );
+}
+
+/** A profile's choices as rows of a table, the reason of each under it. */
+export function profileRows(choices: readonly ProfileRow[]): readonly (readonly string[])[] {
+  return choices.flatMap(({ choice, value, reason }) => [[choice, value], ['', `  ${reason}`]]);
 }

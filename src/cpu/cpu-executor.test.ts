@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkTwoGraphs } from '../../test/check-two-graphs.ts';
 import { syntheticGraph, syntheticRequest, TINY } from '../../test/synthetic-graph.ts';
 import type { SyntheticOptions, SyntheticShape } from '../../test/synthetic-graph.ts';
 import { decoderSteps } from '../graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch } from '../graph/decoder-steps.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import { openExecutor } from '../node/load-model.ts';
 import { createThreadHost } from '../node/thread-host.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
@@ -318,6 +320,16 @@ describe('fusion', () => {
       (await decoderSteps(full as Program).run(batch)).logits.slice(),
       1e-5,
     );
+  });
+});
+
+describe('a model of two graphs', () => {
+  test('on the reference, against itself: the lists of runs and what is refused', async () => {
+    await checkTwoGraphs(createReferenceExecutor(), 1e-9);
+  });
+
+  test.each([1, 3])('on the CPU with %i thread(s)', async (threads) => {
+    await checkTwoGraphs(await openExecutor({ device: 'cpu', threads }), 2e-5);
   });
 });
 

@@ -9,15 +9,14 @@ import type { CpuValue } from './cpu-value.ts';
 import type { CpuOp } from './ops/index.ts';
 import { createCpuProgram } from './cpu-program.ts';
 import { mostPages, mostSlots } from '../graph/state-sizes.ts';
-import type { KernelBytes } from './kernel-bytes.ts';
-import { compileKernels, createMemory, instantiateKernels } from './kernel-module.ts';
 import type { KernelModule } from './kernel-module.ts';
+import type { KernelBytes, ThreadHost } from './thread-host.ts';
+import { compileKernels, createMemory, instantiateKernels } from './kernel-module.ts';
 import type { PageLayout } from './kv-pages.ts';
 import { layOutProgram } from './layout-program.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { loadWeights } from './load-weights.ts';
 import { checkCapacity, growTo } from './memory.ts';
-import type { ThreadHost } from './thread-host.ts';
 import { Threads } from './threads.ts';
 
 export interface CpuExecutorOptions {

@@ -1,6 +1,7 @@
 /** What the CPU executor has to know of the ops of its plans, and how an op of the graph becomes some of them. */
 import type { Step } from '../graph/graph.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
+import { widthOf } from '../graph/value.ts';
 import type { Dim, WeightRef } from '../graph/value.ts';
 import type { TypeOf } from '../graph/weight-lookup.ts';
 import type { CpuStepOf, CpuValue } from './cpu-value.ts';
@@ -62,4 +63,9 @@ export function rowsAt(at: Addresses, value: CpuValue | undefined): readonly [nu
   if (value === undefined) return [0, 0];
   const { address, stride } = at.rowsOf(value);
   return [address, stride];
+}
+
+/** The record that ops on single values share (`RowRecord`): one or two inputs, one output, and a word of their own. */
+export function writeRows(out: RecordWriter, { inputs, outputs }: CpuStepOf<{ readonly kind: string }>, at: Addresses, word = 0): void {
+  out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, outputs[0]), widthOf(outputs[0] as CpuValue), word);
 }

@@ -2,10 +2,10 @@
  * Compares the matmul kernels of a WASM module with their scalar twins: for the tests, and for
  * scripts/check-kernels.mjs, which runs it on every Node version. Small cases, odd on purpose.
  */
-import { f32ToF16 } from '../tensor/half.ts';
+import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import { matmulScalar } from './matmul-scalar.ts';
-import { WEIGHT_CODES } from './weight-codes.ts';
+import { WEIGHT_CODES } from './kernel-module.ts';
 
 /** The exports that this check calls; addresses and byte counts are i32. */
 export interface MatmulKernels {
@@ -62,43 +62,6 @@ export function matmulCases(): MatmulCase[] {
     }
   }
   return cases;
-}
-
-/** A seeded source of numbers in [0, 1): xorshift32. */
-export function randomSource(seed: number): () => number {
-  let state = (seed * 2654435761) | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
-
-/** Random rows of `type`: any codes, scales of ordinary size with some subnormal and zero ones. */
-export function randomWeights(type: WeightType, rows: number, cols: number, random: () => number): Uint8Array {
-  const bytes = new Uint8Array(bytesOfElements(type, rows * cols));
-  const view = new DataView(bytes.buffer);
-  if (!isQuantized(type)) {
-    for (let i = 0; i < rows * cols; i++) putFloat(view, type, i, (random() - 0.5) * (random() < 0.1 ? 1e-5 : 0.2));
-    return bytes;
-  }
-  for (let i = 0; i < bytes.length; i++) bytes[i] = random() * 256;
-  const { blockBytes } = TENSOR_TYPES[type];
-  for (let at = 0; at < bytes.length; at += blockBytes) {
-    for (const offset of type === 'q4_k' ? [0, 2] : type === 'q6_k' ? [208] : [0]) {
-      const kind = random();
-      view.setUint16(at + offset, f32ToF16(kind < 0.1 ? 0 : (random() - 0.3) * (kind < 0.3 ? 5e-5 : 0.02)), true);
-    }
-  }
-  return bytes;
-}
-
-function putFloat(view: DataView, type: WeightType, index: number, value: number): void {
-  if (type === 'f16') return view.setUint16(2 * index, f32ToF16(value), true);
-  view.setFloat32(0, value, true);
-  if (type === 'bf16') return view.setUint16(2 * index, view.getUint32(0, true) >>> 16, true);
-  return view.setFloat32(4 * index, value, true);
 }
 
 /** Runs one case; y is [xRows, rows] with UNTOUCHED where the kernel wrote nothing. Weights lie at an odd address. */

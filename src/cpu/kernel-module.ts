@@ -1,6 +1,9 @@
 /** Chooses and compiles the kernel module: relaxed SIMD where the engine has it and computes with it as the format says. */
+import type { WeightType } from '../tensor/tensor-type.ts';
+import type { KernelBytes } from './thread-host.ts';
 
-import type { KernelBytes } from './kernel-bytes.ts';
+/** How the WASM kernels name weight types; `assembly/weight-type.ts` holds the same numbers. */
+export const WEIGHT_CODES = { f32: 0, f16: 1, bf16: 2, q8_0: 3, q4_0: 4, q4_k: 5, q6_k: 6 } as const satisfies Record<WeightType, number>;
 
 /** What the host calls; the threads call the rest. Addresses are byte offsets in the module's memory. */
 export interface KernelExports {

@@ -19,7 +19,7 @@ import type { CpuOp } from './ops/index.ts';
 import { writeProgram } from './program-writer.ts';
 import { layOutStep } from './step-layout.ts';
 import type { StepLayout } from './step-layout.ts';
-import { WEIGHT_CODES } from './weight-codes.ts';
+import { WEIGHT_CODES } from './kernel-module.ts';
 
 /** Query vectors of one tile of attention. */
 const TILE_VECTORS = 32;

@@ -20,7 +20,7 @@ import { align, createBump } from './memory.ts';
 import type { Bump } from './memory.ts';
 import type { CpuOp } from './ops/index.ts';
 import { chunkRows } from './ops/linear.ts';
-import { WEIGHT_CODES } from './weight-codes.ts';
+import { WEIGHT_CODES } from './kernel-module.ts';
 
 /** Bytes of the record that checks one weight. */
 const CHECK_RECORD_BYTES = 28;

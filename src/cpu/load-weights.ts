@@ -7,7 +7,7 @@ import type { KernelExports } from './kernel-module.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { createRecordWriter } from './record-writer.ts';
 import type { Threads } from './threads.ts';
-import { WEIGHT_CODES } from './weight-codes.ts';
+import { WEIGHT_CODES } from './kernel-module.ts';
 
 /** Tensors that are read at the same time: one copies while another waits for the disk. */
 const READERS = 2;

@@ -2,13 +2,15 @@ import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { bytesOf, f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
+import { roundActivations } from '../tensor/codec/round-activations.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import {
-  checkKernels, compareWithScalar, describeCase, instantiateKernels, matmulCases, randomProblem, randomSource, randomWeights, runMatmul,
+  checkKernels, compareWithScalar, describeCase, instantiateKernels, matmulCases, randomProblem, runMatmul,
   type KernelInstance, type MatmulCase,
 } from './kernel-check.ts';
-import { matmulScalar, roundActivations } from './matmul-scalar.ts';
-import { WEIGHT_CODES } from './weight-codes.ts';
+import { ACTIVATION_BLOCK, matmulScalar } from './matmul-scalar.ts';
+import { WEIGHT_CODES } from './kernel-module.ts';
 
 const BASE = 65536;
 
@@ -203,7 +205,7 @@ function expectSameRounding({ kernels, memory }: KernelInstance, x: Float32Array
   const outAt = BASE + 4 * x.length;
   new Float32Array(memory.buffer, BASE, x.length).set(x);
   kernels.quantizeRow(BASE, outAt, x.length);
-  const want = roundActivations(x);
+  const want = roundActivations(x, ACTIVATION_BLOCK);
   for (let block = 0; block < x.length / 32; block++) {
     const view = new DataView(memory.buffer, outAt + 48 * block, 48);
     const codes = [...want.codes.subarray(32 * block, 32 * block + 32)];

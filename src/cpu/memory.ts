@@ -55,7 +55,8 @@ export function checkCapacity(budget: Budget): void {
     ? `The largest context that fits is ${fits} tokens: ask for that or less.`
     : 'No context fits: use a smaller model or a smaller quantisation.';
   throw new CapacityError(
-    `The model needs ${megabytes(fixedBytes + kvBytes)} on the CPU (${sizes}), and WebAssembly addresses ${megabytes(ADDRESS_LIMIT)}. ${advice}`,
+    `The model needs ${megabytes(fixedBytes + kvBytes)} on the CPU (${sizes}), and WebAssembly addresses ${megabytes(ADDRESS_LIMIT)}. ` +
+      `${advice}`,
   );
 }
 

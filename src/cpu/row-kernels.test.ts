@@ -3,7 +3,7 @@ import { ACTIVATIONS } from '../graph/ops/activation.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { ACTIVATION_FUNCTIONS } from '../reference/ops/activation.ts';
 import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
-import { randomSource } from './kernel-check.ts';
+import { randomSource } from '../tensor/codec/random-weights.ts';
 import { createMemory } from './kernel-module.ts';
 import { activationCode } from './ops/activation.ts';
 

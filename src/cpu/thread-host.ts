@@ -1,4 +1,4 @@
-/** What the CPU executor asks of a platform: workers. `node/` and `browser/` have a host each; another may be written. */
+/** What the CPU executor asks of a platform: workers and the kernels as bytes. `node/` and `browser/` give both; others may. */
 
 /** A running worker. */
 export interface ThreadHandle {
@@ -22,4 +22,12 @@ export interface ThreadHost {
   spawn(source: string, data: object, events: ThreadEvents): ThreadHandle;
   /** Asks the engine to give back memory that nothing refers to any more, where it can be asked. */
   reclaim?(): Promise<void>;
+}
+
+/** The two builds of the kernel module as bytes; they have the same exports. */
+export interface KernelBytes {
+  /** For every engine with WebAssembly SIMD and threads: `ingot/wasm/cpu.wasm`. */
+  readonly plain: ArrayBuffer | Uint8Array<ArrayBuffer>;
+  /** Taken in its place where the engine has relaxed SIMD: `ingot/wasm/cpu-relaxed.wasm`. */
+  readonly relaxed?: ArrayBuffer | Uint8Array<ArrayBuffer> | undefined;
 }

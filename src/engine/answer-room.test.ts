@@ -83,7 +83,8 @@ describe('fitting a conversation', () => {
     expect(failure(71)).toBeInstanceOf(CapacityError);
     expect(failure(71)).toMatchObject({
       message:
-        'The context of 71 tokens is too short: the system message and the last turn alone are 71 tokens, which leaves no room for an answer. ' +
+        'The context of 71 tokens is too short: the system message and the last turn alone are 71 tokens, ' +
+        'which leaves no room for an answer. ' +
         'Shorten the message, or load the model with a larger contextLength (at most 1000).',
       shortage: { contextLength: 71, modelContextLength: 1000, promptTokens: 71, maxTokens: undefined },
     });

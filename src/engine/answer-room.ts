@@ -102,8 +102,8 @@ interface FittingSizes {
 }
 
 /**
- * How many tokens a prompt may have, from what is best to what is just possible. A slide frees a quarter of the context (or maxTokens and an
- * eighth), so that the next one is some turns away and the state in between can be kept. What leaves an eighth (or maxTokens) is not
+ * How many tokens a prompt may have, from what is best to what is just possible. A slide frees a quarter of the context (or maxTokens and
+ * an eighth), so that the next one is some turns away and the state in between can be kept. What leaves an eighth (or maxTokens) is not
  * touched: that is room for an answer. Where the last turn is too long for that, any room will do.
  */
 function sizesThatFit({ context: { contextLength }, maxTokens }: RoomOptions): FittingSizes {
@@ -113,8 +113,8 @@ function sizesThatFit({ context: { contextLength }, maxTokens }: RoomOptions): F
 }
 
 /**
- * The prompt of a conversation. Where it leaves too little room for an answer and the policy is `slide`, whole oldest turns are left out, as
- * few as will do, and never the last one.
+ * The prompt of a conversation. Where it leaves too little room for an answer and the policy is `slide`, whole oldest turns are left out,
+ * as few as will do, and never the last one.
  * @throws CapacityError where it cannot fit: by the policy `error`, or since the system message and the last turn alone are too long
  */
 export function fitConversation(messages: readonly ChatMessage[], options: FitOptions): FittedPrompt {
@@ -163,7 +163,9 @@ function encodeOrTooLong(encode: FitOptions['encode'], messages: readonly ChatMe
 function lastTurnTooLong(ids: readonly number[] | undefined, { context, maxTokens }: FitOptions): CapacityError {
   const size = ids === undefined ? 'far more tokens than it holds' : `${ids.length} tokens`;
   const answer = maxTokens === undefined ? 'no room for an answer' : `too little room for maxTokens ${maxTokens}`;
-  const what = `The context of ${context.contextLength} tokens is too short: the system message and the last turn alone are ${size}, which leaves ${answer}.`;
+  const what =
+    `The context of ${context.contextLength} tokens is too short: the system message and the last turn alone are ${size}, ` +
+    `which leaves ${answer}.`;
   const remedies = ['Shorten the message', ...(maxTokens === undefined ? [] : [FEWER_REMEDY])];
   return contextError(what, { context, promptTokens: ids?.length, maxTokens, remedies });
 }

@@ -39,8 +39,8 @@ export interface SamplingOptions {
 /** What every kind of generation takes. */
 export interface DecodingOptions extends SamplingOptions {
   /**
-   * Most tokens to generate, the end token counted; more than the context has left are refused. Where absent: 256 after a `prompt` or `ids`,
-   * what the context has left after messages. An answer that meets the end of the context ends with the reason `context`.
+   * Most tokens to generate, the end token counted; more than the context has left are refused. Where absent: 256 after a `prompt` or
+   * `ids`, what the context has left after messages. An answer that meets the end of the context ends with the reason `context`.
    */
   readonly maxTokens?: number | undefined;
   /** Texts that end the answer; they are not part of it. */
@@ -49,7 +49,9 @@ export interface DecodingOptions extends SamplingOptions {
   readonly ignoreEos?: boolean | undefined;
   /** True: log probability of each token. A number (0 to 20): also of that many likeliest tokens. */
   readonly logprobs?: boolean | number | undefined;
-  /** Aborting makes the iteration reject with the signal's reason, within one token or one prefill chunk (on the CPU about half a second). */
+  /**
+   * Aborting makes the iteration reject with the signal's reason, within one token or one prefill chunk (on the CPU about half a second).
+   */
   readonly signal?: CancelSignal | undefined;
   /** Called when prefill begins, with 0 loaded, and after every chunk of it, in tokens. */
   readonly onProgress?: OnProgress | undefined;
@@ -67,10 +69,10 @@ export interface TemplateOptions {
 
 /**
  * What becomes of a conversation that outgrows the context. `error`: a prompt that does not fit, or not with `maxTokens`, is refused
- * with a CapacityError before any work. `slide`: where the prompt leaves less than an eighth of the context (or `maxTokens`) for the answer,
- * the system's messages at the beginning stay and whole oldest turns (a user's message with all that follows it up to the next) are left out
- * of the prompt: as few as free a quarter of the context (or `maxTokens` and an eighth), so that the next slide is some turns away. The
- * last turn always stays; it is refused where it does not fit. {@link FinalPiece.droppedTurns} says how many turns are out.
+ * with a CapacityError before any work. `slide`: where the prompt leaves less than an eighth of the context (or `maxTokens`) for the
+ * answer, the system's messages at the beginning stay and whole oldest turns (a user's message with all that follows it up to the next) are
+ * left out of the prompt: as few as free a quarter of the context (or `maxTokens` and an eighth), so that the next slide is some turns
+ * away. The last turn always stays; it is refused where it does not fit. {@link FinalPiece.droppedTurns} says how many turns are out.
  */
 export type ContextPolicy = 'error' | 'slide';
 

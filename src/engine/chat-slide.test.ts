@@ -1,7 +1,7 @@
 /** Conversations that outgrow the context: what is left out when, and that the rest is answered as if the turns had never been. */
 import { describe, expect, it } from 'vitest';
 import { FAKE_END, fakeModels } from '../../test/fake-model.ts';
-import { bundledModelPath } from '../node/bundled-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
 import { loadModel } from '../node/load-model.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import type { ChatMessage } from './api.ts';
@@ -32,7 +32,7 @@ function seenBy(history: readonly ChatMessage[], contextLength: number, dropped:
 }
 
 describe('a chat that slides', () => {
-  it('goes on for 40 turns in 512 tokens: the turns that the rule says are out, the history is whole, the answers are those of a cold run', async () => {
+  it('goes on for 40 turns in 512 tokens: turns drop by the rule, the history is whole, answers are a cold run\'s', async () => {
     const contextLength = 512;
     const { model, log } = await load({ contextLength, adjust: letters });
     const { model: other } = await load({ contextLength, adjust: letters });

@@ -1,6 +1,7 @@
 /** A conversation over one sequence: each turn renders the whole history and prefills what the state does not hold yet. */
 import { InputError } from '../tensor/errors.ts';
-import { checkOperation, checkOptionNames, describeValue } from '../tensor/option-names.ts';
+import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
+import { checkOperation } from '../tensor/progress.ts';
 import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions, SendOptions } from './api.ts';
 import { assistantMessage } from './assistant-message.ts';
 import { resolveDecoding } from './decoding-settings.ts';

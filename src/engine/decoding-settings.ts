@@ -1,7 +1,8 @@
 /** Options of a generation, checked once and complete. */
 import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
-import { checkOperation, checkSwitch, describeValue } from '../tensor/option-names.ts';
+import { checkSwitch, describeValue } from '../tensor/option-names.ts';
+import { checkOperation } from '../tensor/progress.ts';
 import type { DecodingOptions, SamplingOptions } from './api.ts';
 import { resolveSampling } from './sampling-settings.ts';
 

@@ -7,7 +7,9 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
-import { checkOperation, checkOptionNames } from '../tensor/option-names.ts';
+import { checkOptionNames } from '../tensor/option-names.ts';
+import type { NamesOf } from '../tensor/option-names.ts';
+import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { isQuantized } from '../tensor/tensor-type.ts';
 import type { ForwardOptions, ForwardResult, GenerateOptions, Generation, Model, ModelInfo, Piece } from './api.ts';
@@ -17,7 +19,7 @@ import { forwardPass } from './forward.ts';
 import { answerRoom } from './answer-room.ts';
 import { createModelCore, pagesFor } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
-import { CREATE_NAMES, FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
+import { FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
 import { encodeRequest } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { runGeneration } from './run-generation.ts';
@@ -32,6 +34,8 @@ export interface ModelOptions {
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
+
+const CREATE_NAMES: NamesOf<ModelOptions> = { executor: true, contextLength: true, kvType: true, signal: true, onProgress: true };
 
 export interface CreateModelOptions extends ModelOptions {
   /** Taken over: closed when its weights are loaded, or when that fails. */

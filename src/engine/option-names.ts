@@ -1,4 +1,4 @@
-/** The names of every call's options. */
+/** The names of every call's options; `createModel`'s stand beside it. */
 import type { NamesOf } from '../tensor/option-names.ts';
 import type {
   ChatOptions,
@@ -9,7 +9,6 @@ import type {
   SamplingOptions,
   SendOptions,
 } from './api.ts';
-import type { ModelOptions } from './model.ts';
 
 const SAMPLING: NamesOf<SamplingOptions> = {
   temperature: true, topK: true, topP: true, minP: true, repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, seed: true,
@@ -30,5 +29,4 @@ const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true };
 export const SEND_NAMES: NamesOf<SendOptions> = SEND;
 export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true };
-export const CREATE_NAMES: NamesOf<ModelOptions> = { executor: true, contextLength: true, kvType: true, signal: true, onProgress: true };
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { loadFakeModel } from '../../test/fake-model.ts';
-import { bundledModelPath } from '../node/bundled-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
 import { loadModel } from '../node/load-model.ts';
 import { collect } from './collect.ts';
 import { createPrefillPace } from './prefill-pace.ts';

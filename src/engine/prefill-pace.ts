@@ -1,10 +1,13 @@
 /**
- * How many tokens of a long prompt go into one step. A step cannot be aborted and reports nothing while it runs, so on a slow machine it gets
- * fewer; on a fast one as many as reuse weights well. Results do not hang on it: the CPU computes the rows of any step of 32 or more alike.
+ * How many tokens of a long prompt go into one step. A step cannot be aborted and reports nothing while it runs, so on a slow machine it
+ * gets fewer; on a fast one as many as reuse weights well. Results do not hang on it: the CPU computes the rows of any step of 32 or more
+ * alike.
  */
 
 export interface PrefillPace {
-  /** Tokens of the next step, where `left` of the prompt have none yet: all of them, or so many that those after them are no fewer than 32. */
+  /**
+   * Tokens of the next step, where `left` of the prompt have none yet: all of them, or so many that those after them are no fewer than 32.
+   */
   next(left: number): number;
   /** Tells how long a step took. */
   note(rows: number, ms: number): void;
@@ -17,7 +20,10 @@ export interface PrefillPaceOptions {
 }
 
 const MOST_STEP_MS = 500;
-/** Also the first step, before the speed is known. Fewer would cost speed, since weights are unpacked once a step, and be computed otherwise. */
+/**
+ * Also the first step, before the speed is known. Fewer would cost speed, since weights are unpacked once a step, and be computed
+ * otherwise.
+ */
 const FEWEST_ROWS = 32;
 
 export function createPrefillPace({ maxRows, isFixed }: PrefillPaceOptions): PrefillPace {

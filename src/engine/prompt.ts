@@ -74,7 +74,8 @@ function checkTextLength(units: number, text: TextSide, size: ContextSize, remed
   const longestTokenUnits = text.longestTokenUnits?.() ?? Infinity;
   if (units <= contextLength * longestTokenUnits * MOST_NORMALIZED_UNITS) return;
   throw contextError(
-    `The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: the longest token has ${longestTokenUnits}.`,
+    `The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: ` +
+      `the longest token has ${longestTokenUnits}.`,
     {
       context: size,
       promptTokens: undefined,
@@ -112,7 +113,8 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
     const hasText = typeof content === 'string' || ((content ?? null) === null && message?.tool_calls !== undefined);
     if (typeof role !== 'string' || !hasText) {
       throw new InputError(
-        `messages[${index}] has ${role === undefined ? 'no role' : `role ${String(JSON.stringify(role)).slice(0, 60)}`} and content of type ${typeof content}. ${ROLE_HINT}`,
+        `messages[${index}] has ${role === undefined ? 'no role' : `role ${String(JSON.stringify(role)).slice(0, 60)}`} and content of ` +
+          `type ${typeof content}. ${ROLE_HINT}`,
       );
     }
     if ((calls ?? undefined) !== undefined && !Array.isArray(calls))
@@ -158,7 +160,8 @@ function refuseConversationOptions(options: GenerateOptions): void {
   const given = (['tools', 'thinking', 'templateVariables'] as const).filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
   throw new InputError(
-    `${given.join(' and ')} would go to the chat template, which ${source} does not pass through: pass messages instead, or leave ${given.length > 1 ? 'them' : 'it'} out.`,
+    `${given.join(' and ')} would go to the chat template, which ${source} does not pass through: pass messages instead, ` +
+      `or leave ${given.length > 1 ? 'them' : 'it'} out.`,
   );
 }
 

@@ -32,7 +32,10 @@ afterEach(async () => {
 });
 
 const PLAIN = "{% for message in messages %}{{ message['content'] }}{% endfor %}";
-const THINKS = `${PLAIN}{% if tools %}{{ tools | length }}{% endif %}{{ style }}{% if enable_thinking is defined and not enable_thinking %}ab{% endif %}`;
+const THINKS = [
+  PLAIN, '{% if tools %}{{ tools | length }}{% endif %}{{ style }}',
+  '{% if enable_thinking is defined and not enable_thinking %}ab{% endif %}',
+].join('');
 const ALWAYS_THINKS = `${PLAIN}a<think>\n`;
 
 describe('template options', () => {

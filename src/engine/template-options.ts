@@ -35,7 +35,8 @@ function checkVariables({ templateVariables, thinking }: TemplateOptions): void 
   const other = templateVariables['enable_thinking'];
   if (thinking !== undefined && other !== undefined && other !== thinking) {
     throw new InputError(
-      `thinking ${String(thinking)} and templateVariables.enable_thinking ${JSON.stringify(other)} contradict each other: pass one of them.`,
+      `thinking ${String(thinking)} and templateVariables.enable_thinking ${JSON.stringify(other)} contradict each other: ` +
+        'pass one of them.',
     );
   }
 }

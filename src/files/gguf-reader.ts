@@ -82,7 +82,8 @@ function splitCount(first: GgufPart, split: SplitName | undefined): number {
   }
   if (inFile !== inName) {
     throw new FormatError(
-      `${first.source.name}: the file name says ${inName} parts, its metadata (split.count) says ${inFile}. The file was renamed or is damaged.`,
+      `${first.source.name}: the file name says ${inName} parts, its metadata (split.count) says ${inFile}. ` +
+        'The file was renamed or is damaged.',
     );
   }
   return inName;
@@ -105,7 +106,8 @@ function checkParts(parts: readonly GgufPart[]): void {
   const expected = metadataNumber(first.header.metadata, 'split.tensors.count', first.source.name);
   if (expected !== undefined && expected !== tensors) {
     throw new FormatError(
-      `${first.source.name}: its parts hold ${tensors} tensors, but split.tensors.count is ${expected}. A part is damaged or of another model.`,
+      `${first.source.name}: its parts hold ${tensors} tensors, but split.tensors.count is ${expected}. ` +
+        'A part is damaged or of another model.',
     );
   }
 }
@@ -123,7 +125,8 @@ function ggufCheckpoint(parts: readonly GgufPart[]): Checkpoint {
     for (const place of part.header.tensors) {
       if (tensors.has(place.name)) {
         throw new FormatError(
-          `${part.source.name}: the tensor ${JSON.stringify(place.name.slice(0, 100))} is already in ${tensors.get(place.name)!.fileName}. The files are damaged.`,
+          `${part.source.name}: the tensor ${JSON.stringify(place.name.slice(0, 100))} is already in ` +
+            `${tensors.get(place.name)!.fileName}. The files are damaged.`,
         );
       }
       tensors.set(place.name, tensorEntry(place, part.source, part.fileName));

@@ -5,8 +5,7 @@ import type { AssetName, Checkpoint } from '../tensor/checkpoint.ts';
 import { openRequired } from '../tensor/open-required.ts';
 import { closeAll } from './gguf-reader.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
-import { decodeUtf8 } from './decode-utf8.ts';
-import { readWhole } from './read-range.ts';
+import { decodeUtf8, readWhole } from './read-range.ts';
 import { readSafetensors, readShardedSafetensors } from './safetensors-reader.ts';
 import type { ShardedTensors } from './safetensors-reader.ts';
 
@@ -110,9 +109,10 @@ async function readByIndex(
   opened: ByteSource[],
   options: ReadOptions | undefined,
 ): Promise<ShardedTensors> {
+  const what = fileName === indexName ? `neither ${singleName} nor ${indexName}` : `no index ${JSON.stringify(fileName)}`;
   const index = await openRequired(folder, fileName, {
     ...options,
-    missing: `${folder.name} has ${fileName === indexName ? `neither ${singleName} nor ${indexName}` : `no index ${JSON.stringify(fileName)}`}`,
+    missing: `${folder.name} has ${what}`,
     advice: 'Weights in other formats (such as .bin) must be converted to safetensors first.',
   });
   try {

@@ -122,7 +122,8 @@ export function checkPart(
   const end = Math.min(offset + length, part.facts.sizeBytes);
   if (part.start !== offset || part.end !== end) {
     throw new InputError(
-      `${name}: asked for ${end - offset} bytes at ${offset}, the server answered with those from ${part.start} to ${part.end - 1}. ${fromDisk}`,
+      `${name}: asked for ${end - offset} bytes at ${offset}, the server answered with those from ${part.start} to ${part.end - 1}. ` +
+        `${fromDisk}`,
     );
   }
 }

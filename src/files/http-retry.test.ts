@@ -176,7 +176,10 @@ describe('what goes on failing is told', () => {
       'status 503',
       status(503, { 'retry-after': '7' }),
       InputError,
-      /big.bin: the server answered 503 Service Unavailable, 5 times in a row\. It asks to wait 7 s\. Try again later, or download the file and open it from disk\.$/,
+      new RegExp(
+        String.raw`big.bin: the server answered 503 Service Unavailable, 5 times in a row\. It asks to wait 7 s\. ` +
+          String.raw`Try again later, or download the file and open it from disk\.$`,
+      ),
     ],
     [
       'status 429',

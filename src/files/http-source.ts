@@ -64,8 +64,8 @@ export async function httpSource(url: string | PlatformUrl, options: HttpOptions
 }
 
 /**
- * The files below a base URL, whose query (a signature, say) is sent with each of them. A file is absent where the server refuses it, by any
- * status of 4xx that does not ask to try again, or answers with a page of HTML in its place.
+ * The files below a base URL, whose query (a signature, say) is sent with each of them. A file is absent where the server refuses it, by
+ * any status of 4xx that does not ask to try again, or answers with a page of HTML in its place.
  */
 export function httpFolder(baseUrl: string | PlatformUrl, options: HttpOptions = {}): SourceFolder {
   const base = remoteOf(baseUrl, options);
@@ -263,7 +263,9 @@ async function readBody(response: Response, part: Transfer, request: Request): P
   const { remote: { name }, into, offset } = part;
   const cutShort = (cause?: unknown) =>
     new PassingFault({
-      reason: `the server's answer was cut short: expected the bytes from ${offset} to ${offset + into.length}, but it ends at ${offset + part.done}`,
+      reason:
+        `the server's answer was cut short: expected the bytes from ${offset} to ${offset + into.length}, ` +
+        `but it ends at ${offset + part.done}`,
       advice: 'The file there is probably incomplete, or the connection bad: try again later.',
       error: FormatError,
       cause,

@@ -24,7 +24,8 @@ export async function openCheckpoint({ folder, fileName }: CheckpointLocation, o
   if (/\.safetensors$|index\.json$/i.test(fileName)) return openHfFolder(folder, fileName, options);
   if (fileName === 'config.json') return openHfFolder(folder, undefined, options);
   throw new FormatError(
-    `${folder.name}: ${JSON.stringify(fileName)} is not a model file. Expected a .gguf file, a .safetensors file, its index.json, or a folder that holds config.json.`,
+    `${folder.name}: ${JSON.stringify(fileName)} is not a model file. Expected a .gguf file, a .safetensors file, its index.json, ` +
+      'or a folder that holds config.json.',
   );
 }
 

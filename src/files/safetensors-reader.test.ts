@@ -133,7 +133,10 @@ describe('sharded safetensors', () => {
     [
       'a tensor in two shards that the index does not list',
       { 'x-00001-of-00002.safetensors': withStray('a', 1), 'x-00002-of-00002.safetensors': withStray('b', 2) },
-      /"x-00001-of-00002.safetensors" and "x-00002-of-00002.safetensors" both hold the tensor "stray", which memory.model.safetensors.index.json does not list/,
+      new RegExp(
+        '"x-00001-of-00002.safetensors" and "x-00002-of-00002.safetensors" both hold the tensor "stray", ' +
+          'which memory.model.safetensors.index.json does not list',
+      ),
     ],
     [
       'a path upwards',

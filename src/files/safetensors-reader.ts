@@ -5,9 +5,8 @@ import type { JsonValue, SkippedTensor, TensorEntry } from '../tensor/checkpoint
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import type { TensorType } from '../tensor/tensor-type.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
-import { decodeUtf8 } from './decode-utf8.ts';
+import { decodeUtf8, checkPlainFileName, readWhole } from './read-range.ts';
 import { openRequired } from '../tensor/open-required.ts';
-import { checkPlainFileName, readWhole } from './read-range.ts';
 import { checkTensorPlaces, elementCount, tensorEntry } from './tensor-entry.ts';
 import type { TensorPlace } from './tensor-entry.ts';
 import { isJsonObject } from '../tensor/json.ts';
@@ -66,7 +65,8 @@ async function readHeader(source: ByteSource, options: ReadOptions | undefined) 
   const headerBytes = new DataView(prefix.buffer).getBigUint64(0, true);
   if (headerBytes > BigInt(sizeBytes - prefixBytes) || headerBytes > BigInt(maxHeaderBytes)) {
     throw new FormatError(
-      `${name}: the header should take ${headerBytes} bytes, but the file has ${sizeBytes} and a header may take at most ${maxHeaderBytes}. ` +
+      `${name}: the header should take ${headerBytes} bytes, but the file has ${sizeBytes} and a header may take at most ` +
+      `${maxHeaderBytes}. ` +
         'It is incomplete or not a safetensors file.',
     );
   }
@@ -113,7 +113,8 @@ function checkNoGaps(byOffset: readonly TensorPlace[], dataOffset: number, sourc
   for (const place of byOffset) {
     if (place.fileOffset !== next) {
       throw new FormatError(
-        `${source.name}: expected tensor ${JSON.stringify(place.name.slice(0, 100))} at offset ${next}, found ${place.fileOffset}. The file is damaged.`,
+        `${source.name}: expected tensor ${JSON.stringify(place.name.slice(0, 100))} at offset ${next}, found ${place.fileOffset}. ` +
+          'The file is damaged.',
       );
     }
     next += place.sizeBytes;
@@ -170,7 +171,8 @@ function addUnlisted(tensors: Map<string, TensorEntry>, entry: TensorEntry): voi
   const other = tensors.get(name);
   if (other !== undefined) {
     throw new FormatError(
-      `${JSON.stringify(other.fileName)} and ${JSON.stringify(fileName)} both hold the tensor ${JSON.stringify(name)}, which ${unlistedIn} does not list, ` +
+      `${JSON.stringify(other.fileName)} and ${JSON.stringify(fileName)} both hold the tensor ${JSON.stringify(name)}, ` +
+      `which ${unlistedIn} does not list, ` +
         'so that there is no telling which is meant. The files do not belong together.',
     );
   }

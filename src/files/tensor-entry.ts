@@ -31,13 +31,15 @@ export function checkTensorPlaces(places: readonly TensorPlace[], dataOffset: nu
     const end = place.fileOffset + place.sizeBytes;
     if (end > source.sizeBytes || place.fileOffset < dataOffset) {
       throw new FormatError(
-        `${source.name}: tensor ${JSON.stringify(place.name.slice(0, 100))} should take bytes ${place.fileOffset} to ${end}, but the file's data ` +
+        `${source.name}: tensor ${JSON.stringify(place.name.slice(0, 100))} should take bytes ${place.fileOffset} to ${end}, ` +
+        "but the file's data " +
           `runs from ${dataOffset} to ${source.sizeBytes}. It is damaged or incomplete: copy or download it again.`,
       );
     }
     if (previous && place.fileOffset < previous.fileOffset + previous.sizeBytes) {
       throw new FormatError(
-        `${source.name}: the tensors ${JSON.stringify(previous.name.slice(0, 100))} and ${JSON.stringify(place.name.slice(0, 100))} overlap ` +
+        `${source.name}: the tensors ${JSON.stringify(previous.name.slice(0, 100))} and ` +
+        `${JSON.stringify(place.name.slice(0, 100))} overlap ` +
           `at offset ${place.fileOffset}. The file is damaged.`,
       );
     }

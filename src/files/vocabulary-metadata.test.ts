@@ -10,7 +10,9 @@ const preTokenizer = {
     {
       type: 'Split',
       pattern: {
-        Regex: String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+        Regex:
+          String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+` +
+          String.raw`|\s+(?!\S)|\s+`,
       },
     },
     { type: 'ByteLevel', use_regex: false },

@@ -101,7 +101,8 @@ function tokenTable(tokenizer: JsonObject, model: JsonObject, source: Vocabulary
     }
     if ((id as number) >= vocabSize) {
       throw new FormatError(
-        `${where}: token ${JSON.stringify(text)} has the id ${id as number}, but the model has ${vocabSize} rows. They do not belong together.`,
+        `${where}: token ${JSON.stringify(text)} has the id ${id as number}, but the model has ${vocabSize} rows. ` +
+          'They do not belong together.',
       );
     }
     tokens[id as number] = text;

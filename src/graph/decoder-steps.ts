@@ -157,7 +157,8 @@ function groupWhole(sequences: readonly SequenceStep[], limits: StepLimits): rea
     const [rows, outRows] = [sequence.tokens.length, sequence.outputs.length];
     if (rows > limits.rows || outRows > limits.outRows) {
       throw new CapacityError(
-        `This model attends in both directions, so that the tokens of a sequence go into one step: ${rows} tokens with ${outRows} rows of logits ` +
+        'This model attends in both directions, so that the tokens of a sequence go into one step: ' +
+        `${rows} tokens with ${outRows} rows of logits ` +
           `were asked for, and a step holds ${limits.rows} and ${limits.outRows}. Ask for fewer at a time.`,
       );
     }

@@ -45,7 +45,10 @@ export const DECODER: DecoderNames = {
   logits: 'logits',
 };
 
-/** Runs `body` and gives the model of the graphs that it wrote. @throws Error for graphs that disagree on a weight's shape, and one without its decoder */
+/**
+ * Runs `body` and gives the model of the graphs that it wrote.
+ * @throws Error for graphs that disagree on a weight's shape, and one without its decoder
+ */
 export function buildModel(name: string, body: (m: ModelBuilder) => void, decoder = DECODER): ModelGraphs {
   const states: State[] = [];
   const graphs = new Map<string, Graph>();

@@ -52,8 +52,8 @@ export function countOf({ shape }: Pick<Value<string>, 'shape'>, sizes: DimSizes
 }
 
 /**
- * @throws InputError for what a caller may have meant (token ids, names of taps); Error for whatever else does not fit, which is the engine's
- * mistake
+ * @throws InputError for what a caller may have meant (token ids, names of taps); Error for whatever else does not fit, which is the
+ * engine's mistake
  */
 export function checkRuns(model: ModelGraphs, runs: readonly GraphRun[], limits: RunLimits): readonly CheckedRun[] {
   if (runs.length === 0) throw new InputError('A submit needs at least one run.');

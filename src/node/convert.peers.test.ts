@@ -49,7 +49,10 @@ interface EmberGolden {
   }[];
 }
 
-/** Where the best logit leads the next by less, rounded weights may choose the other (`story` comes down to 0.002; the rest lead by 9 and more). */
+/**
+ * Where the best logit leads the next by less, rounded weights may choose the other (`story` comes down to 0.002; the rest lead by 9 and
+ * more).
+ */
 const NEAR_TIE = 0.05;
 
 describe.skipIf(!hasLlamaPeer || !hasShared('ember-21m/model.safetensors'))('ember-21m from ../shared, converted, in llama.cpp', () => {

@@ -1,13 +1,13 @@
 /** What a GPU would run for a model, from its file's header alone: no device, no weights. */
 import { resolveContextLength, resolveKvType, kvLayoutOf } from '../engine/model.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import type { WeightType } from '../tensor/tensor-type.ts';
 import { planModel } from '../gpu/plan/model-plan.ts';
 import type { ModelPlan } from '../gpu/plan/model-plan.ts';
 import { PROFILE_NAMES, PROFILES } from '../gpu/profile/profiles.ts';
 import { profileFor } from '../gpu/profile/profile-for.ts';
 import type { DeviceProfile, ProfileName } from '../gpu/profile/device-profile.ts';
 import type { KvType } from '../graph/executor.ts';
+import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import { InputError } from '../tensor/errors.ts';
 import { findAdapter } from './gpu-adapter.ts';
@@ -55,11 +55,7 @@ export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices 
       Math.min(choices.keys ?? 0, modelContextLength),
     );
     const kv = kvLayoutOf(contextLength, resolveKvType(choices.kvType, decoder));
-    const typeOf = (id: string): WeightType => {
-      const source = decoder.weights.get(id);
-      if (source === undefined) throw new Error(`model ${decoder.model.name}: no source for weight ${id}`);
-      return source.type;
-    };
+    const typeOf = (id: string) => sourceOf(decoder, id).type;
     const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows: Math.min(profile.prefillRows, contextLength) } });
     return { ...plan, modelContextLength };
   } finally {

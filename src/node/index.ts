@@ -1,6 +1,6 @@
 /** Ingot for Node: the core, and what needs a disk and threads. */
 export * from '../core.ts';
-export { bundledModelPath } from './bundled-model.ts';
+export { bundledModelPath } from './package-root.ts';
 export { loadModel } from './load-model.ts';
 export type { DeviceChoice, LoadModelOptions } from './load-model.ts';
 export { loadTokenizer } from './load-tokenizer.ts';

@@ -9,7 +9,8 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import { checkOperation, checkOptionNames } from '../tensor/option-names.ts';
+import { checkOptionNames } from '../tensor/option-names.ts';
+import { checkOperation } from '../tensor/progress.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
 import { openGpuExecutor } from './gpu-executor.ts';
@@ -24,7 +25,10 @@ export interface LoadModelOptions {
   readonly device?: DeviceChoice | undefined;
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
   readonly contextLength?: number | undefined;
-  /** Compute threads of the CPU device; refused beside `gpu` and `software`, and the reference has one. Default: as many as the machine has for this process. */
+  /**
+   * Compute threads of the CPU device; refused beside `gpu` and `software`, and the reference has one. Default: as many as the machine has
+   * for this process.
+   */
   readonly threads?: number | undefined;
   /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
   readonly kvType?: KvType | undefined;

@@ -3,7 +3,8 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { CheckpointLocation } from '../files/open-checkpoint.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
-import { checkOperation, checkOptionNames, describeValue } from '../tensor/option-names.ts';
+import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
+import { checkOperation } from '../tensor/progress.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import { requireTokenizer, tokenizerFromFolder } from '../text/load-tokenizer.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -15,7 +16,8 @@ const READ_NAMES: NamesOf<ReadOptions> = { signal: true };
 /**
  * Loads a tokenizer without its model: from a GGUF file (a vocabulary alone will do), a tokenizer.json, or a model
  * folder; given as a path, a URL, one file's source or a folder's. A source that is passed in stays open.
- * @throws InputError for a path that cannot be read, or an option that cannot be meant; FormatError for what holds no tokenizer, or a damaged one.
+ * @throws InputError for a path that cannot be read, or an option that cannot be meant; FormatError for what holds no tokenizer, or a
+ * damaged one.
  */
 export async function loadTokenizer(place: string | ByteSource | SourceFolder, options: ReadOptions = {}): Promise<Tokenizer> {
   checkOptionNames(options, READ_NAMES, 'loadTokenizer');

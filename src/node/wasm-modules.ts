@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
-import type { KernelBytes } from '../cpu/kernel-bytes.ts';
+import type { KernelBytes } from '../cpu/thread-host.ts';
 import { CapacityError } from '../tensor/errors.ts';
 
 /**

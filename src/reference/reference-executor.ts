@@ -106,7 +106,8 @@ function checkFinite(source: WeightSource, bytes: Uint8Array): void {
     const bad = row.findIndex((value) => !Number.isFinite(value));
     if (bad < 0) continue;
     throw new FormatError(
-      `${source.origin}: expected finite weights, found ${row[bad]} in row ${at / rowBytes}, column ${bad}. The file is damaged: get it again.`,
+      `${source.origin}: expected finite weights, found ${row[bad]} in row ${at / rowBytes}, column ${bad}. The file is damaged: ` +
+        'get it again.',
     );
   }
 }

@@ -58,24 +58,6 @@ export function checkOptionNames(options: object, known: Readonly<Record<string,
   }
 }
 
-/** What every long operation takes. */
-interface OperationOptions {
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((...event: never) => void) | undefined;
-}
-
-/** @throws InputError for a signal that cannot abort and a listener that cannot be called, which would fail later and elsewhere */
-export function checkOperation({ signal, onProgress }: OperationOptions): void {
-  if (
-    signal !== undefined &&
-    !(typeof signal === 'object' && signal !== null && 'aborted' in signal && typeof signal.addEventListener === 'function')
-  ) {
-    throw new InputError(`signal must be an AbortSignal, found ${describeValue(signal)}.`);
-  }
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    throw new InputError(`onProgress must be a function, found ${describeValue(onProgress)}.`);
-}
-
 /** @throws InputError for a switch that is neither on nor off */
 export function checkSwitch(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'boolean')

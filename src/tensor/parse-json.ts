@@ -101,7 +101,8 @@ function readArray(reader: Reader): JsonValue[] {
 function readItems(reader: Reader, close: string, readItem: () => void): void {
   if (++reader.depth > maxDepth)
     throw new FormatError(
-      `${reader.where} is not valid JSON that can be read: nested more than ${maxDepth} levels deep at ${position(reader)}. The file is damaged.`,
+      `${reader.where} is not valid JSON that can be read: nested more than ${maxDepth} levels deep at ${position(reader)}. ` +
+        'The file is damaged.',
     );
   reader.at++;
   if (peek(reader) !== close) {

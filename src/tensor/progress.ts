@@ -1,4 +1,8 @@
-/** One shape of progress event for every long operation. */
+/** What every long operation takes, and one shape of event for the progress of each. */
+import { InputError } from './errors.ts';
+import { describeValue } from './option-names.ts';
+import type { CancelSignal } from './platform.ts';
+
 export type ProgressPhase = 'download' | 'load' | 'compile' | 'warmup' | 'prefill' | 'convert';
 
 export interface ProgressEvent {
@@ -11,3 +15,21 @@ export interface ProgressEvent {
 }
 
 export type OnProgress = (event: ProgressEvent) => void;
+
+/** What every long operation takes. */
+interface OperationOptions {
+  readonly signal?: CancelSignal | undefined;
+  readonly onProgress?: ((...event: never) => void) | undefined;
+}
+
+/** @throws InputError for a signal that cannot abort and a listener that cannot be called, which would fail later and elsewhere */
+export function checkOperation({ signal, onProgress }: OperationOptions): void {
+  if (
+    signal !== undefined &&
+    !(typeof signal === 'object' && signal !== null && 'aborted' in signal && typeof signal.addEventListener === 'function')
+  ) {
+    throw new InputError(`signal must be an AbortSignal, found ${describeValue(signal)}.`);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new InputError(`onProgress must be a function, found ${describeValue(onProgress)}.`);
+}

@@ -77,7 +77,10 @@ describe.skipIf(!existsSync(cli))('the command line', () => {
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: expect.stringMatching(
-        /^ingot: The CPU device needs the kernels in .*cpu(-relaxed)?\.wasm, which cannot be read \(ENOENT\)\. In a clone, run "npm run build" once.*\n$/,
+        new RegExp(
+          String.raw`^ingot: The CPU device needs the kernels in .*cpu(-relaxed)?\.wasm, which cannot be read \(ENOENT\)\. ` +
+            String.raw`In a clone, run "npm run build" once.*\n$`,
+        ),
       ) as string,
     });
   });

@@ -20,7 +20,10 @@ export interface Browser {
   close(): Promise<void>;
 }
 
-/** WebGPU on the SwiftShader that comes with this Chromium. Without zeroed workgroup memory it compiles in a third of the time, and kernels see what is harder for them. */
+/**
+ * WebGPU on the SwiftShader that comes with this Chromium. Without zeroed workgroup memory it compiles in a third of the time, and kernels
+ * see what is harder for them.
+ */
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--enable-dawn-features=disable_workgroup_init'];
 
 export async function launchChromium(): Promise<Browser> {

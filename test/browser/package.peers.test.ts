@@ -64,7 +64,8 @@ describe.skipIf(!hasChromium)("the browser's sample with the packed package", ()
     await page.goto(origin);
     const fetching = (url: string) =>
       page.evaluate(
-        `import('ingot/browser').then(({ fetchKernelModules }) => fetchKernelModules({ plain: ${JSON.stringify(url)} })).catch((error) => error.name + ': ' + error.message)`,
+        `import('ingot/browser').then(({ fetchKernelModules }) => ` +
+          `fetchKernelModules({ plain: ${JSON.stringify(url)} })).catch((error) => error.name + ': ' + error.message)`,
       );
     expect(await fetching('/absent.wasm')).toMatch(/^CapacityError: .*\/absent.wasm, where the server answered 404.*ingot\/wasm\/cpu.wasm/);
     expect(await fetching('/index.html')).toMatch(/where there is no WebAssembly module/);
@@ -72,7 +73,8 @@ describe.skipIf(!hasChromium)("the browser's sample with the packed package", ()
 
   it('finds the kernels by their exported names', async () => {
     const bytes = await page.evaluate(
-      "import('ingot/browser').then(({ fetchKernelModules }) => fetchKernelModules({ plain: '/ingot/dist/wasm/cpu.wasm' })).then(({ plain, relaxed }) => [plain.length, relaxed.length])",
+      "import('ingot/browser').then(({ fetchKernelModules }) => " +
+        "fetchKernelModules({ plain: '/ingot/dist/wasm/cpu.wasm' })).then(({ plain, relaxed }) => [plain.length, relaxed.length])",
     );
     expect(bytes).toEqual(
       ['cpu.wasm', 'cpu-relaxed.wasm'].map(

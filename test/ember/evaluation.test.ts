@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { bundledModelPath } from '../../src/node/bundled-model.ts';
-import { readEvaluationFile } from '../../src/node/evaluation-file.ts';
-import { answerTasks, compareTasks, parseTaskReference } from '../../src/node/task-accuracy.ts';
+import { bundledModelPath } from '../../src/node/package-root.ts';
+import { readEvaluationFile } from '../../src/evaluation/evaluation-file.ts';
+import { answerTasks, compareTasks, parseTaskReference } from '../../src/evaluation/task-accuracy.ts';
 import { emberFixtures, withModel } from './ember-files.ts';
 
 /** Of 475; the f32 reference passes 468. */

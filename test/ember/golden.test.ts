@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Model } from '../../src/engine/api.ts';
 import { collect } from '../../src/engine/collect.ts';
 import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
-import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { bundledModelPath } from '../../src/node/package-root.ts';
 import { convertFile } from '../../src/node/convert.ts';
 import { loadModel } from '../../src/node/load-model.ts';
 import { locate } from '../../src/node/open-path.ts';

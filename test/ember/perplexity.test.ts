@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { bundledModelPath } from '../../src/node/package-root.ts';
 import { convertFile } from '../../src/node/convert.ts';
-import { parseEvaluationFile } from '../../src/node/evaluation-file.ts';
-import { measurePerplexity } from '../../src/node/perplexity.ts';
-import type { PerplexityResult } from '../../src/node/perplexity.ts';
-import { spread } from '../../src/node/task-accuracy.ts';
+import { parseEvaluationFile } from '../../src/evaluation/evaluation-file.ts';
+import { measurePerplexity } from '../../src/evaluation/perplexity.ts';
+import type { PerplexityResult } from '../../src/evaluation/perplexity.ts';
+import { spread } from '../../src/evaluation/task-accuracy.ts';
 import { emberFixtures, emberFolder, hasEmberFolder, isFullRun, withModel } from './ember-files.ts';
 
 interface Row {

@@ -2,7 +2,7 @@
 import { stepOf } from './step-of.ts';
 import { ACTIVATION_FUNCTIONS } from '../../src/reference/ops/activation.ts';
 import { expect } from 'vitest';
-import { randomSource, randomWeights } from '../../src/cpu/kernel-check.ts';
+import { randomWeights, randomSource } from '../../src/tensor/codec/random-weights.ts';
 import type { Kernel, Workgroups } from '../../src/gpu/kernel.ts';
 import { outputWidth, totalRows } from '../../src/gpu/linear-shape.ts';
 import type { LinearShape } from '../../src/gpu/linear-shape.ts';
@@ -182,7 +182,8 @@ export async function checkProduct(
     const wrong = want.y.findIndex((value, i) => !(Math.abs(y[i]! - value) <= want.error[i]!));
     if (wrong >= 0)
       throw new Error(
-        `${kernel.key}: y[${Math.floor(wrong / width)}][${wrong % width}] is ${y[wrong]}, expected ${want.y[wrong]} +- ${want.error[wrong]}`,
+        `${kernel.key}: y[${Math.floor(wrong / width)}][${wrong % width}] is ${y[wrong]}, ` +
+          `expected ${want.y[wrong]} +- ${want.error[wrong]}`,
       );
     expect(
       y.subarray(xRows * width).every((value) => value === UNTOUCHED),

@@ -5,7 +5,7 @@ import { collect } from '../../src/engine/collect.ts';
 import { createModel } from '../../src/engine/model.ts';
 import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
 import { PROFILES } from '../../src/gpu/profile/profiles.ts';
-import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { bundledModelPath } from '../../src/node/package-root.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { emberFixtures, emberFolder, goldenPrompts, hasEmberFolder, isFullRun } from '../ember/ember-files.ts';
 import type { GoldenPrompt } from '../ember/ember-files.ts';

@@ -1,4 +1,7 @@
-/** `ingot kernels MODEL --profile NAME --dump DIR`, for every profile: the files are the modules that the profile's plan may run, and compile. */
+/**
+ * `ingot kernels MODEL --profile NAME --dump DIR`, for every profile: the files are the modules that the profile's plan may run, and
+ * compile.
+ */
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +11,7 @@ import { registerKernels } from '../../src/cli/kernels.ts';
 import { kernelsOfModel } from '../../src/gpu/plan/model-plan.ts';
 import { reportDecode, reportPrefill } from '../../src/gpu/plan/plan-report.ts';
 import { PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
-import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { bundledModelPath } from '../../src/node/package-root.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { fixturesPath } from '../fixture-tensors.ts';
 import { createNullGpu } from '../gpu-harness.ts';

@@ -1,4 +1,6 @@
-/** A small model of random weights that says letters, with the tokenizer and the chat template of the fake model, on the software adapter. */
+/**
+ * A small model of random weights that says letters, with the tokenizer and the chat template of the fake model, on the software adapter.
+ */
 import { createModelFromParts } from '../../src/engine/model.ts';
 import type { ModelOptions } from '../../src/engine/model.ts';
 import type { Model } from '../../src/engine/api.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { randomSource, randomWeights } from '../../src/cpu/kernel-check.ts';
+import { randomWeights, randomSource } from '../../src/tensor/codec/random-weights.ts';
 import { decodeRows } from '../../src/tensor/codec/decode-rows.ts';
 import { isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../src/tensor/tensor-type.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';

@@ -4,7 +4,7 @@ import type { ModelPlan } from '../../src/gpu/plan/model-plan.ts';
 import { printModelPlan, printReport, reportDecode, reportPrefill } from '../../src/gpu/plan/plan-report.ts';
 import { gpuRules } from '../../src/gpu/plan/rules.ts';
 import { PROFILE_NAMES, PROFILES } from '../../src/gpu/profile/profiles.ts';
-import { bundledModelPath } from '../../src/node/bundled-model.ts';
+import { bundledModelPath } from '../../src/node/package-root.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { planOfShape } from './plan-of-shape.ts';
 import type { ShapeOptions } from './plan-of-shape.ts';

@@ -1,5 +1,6 @@
 /** Int8 activations (src/gpu/q8-layout.ts) in plain arrays: rounding them as the definition says, and reading them back. */
 import { Q8_BLOCK, q8CodeBytes, q8StatBytes } from '../../src/gpu/q8-layout.ts';
+import { roundActivations } from '../../src/tensor/codec/round-activations.ts';
 import type { BufferData } from '../gpu-harness.ts';
 
 export interface Q8Norm {
@@ -36,32 +37,25 @@ export function writtenQ8(out: ReadonlyMap<string, BufferData>, rows: number, wi
   return { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array };
 }
 
-function roundTiesToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
-}
-
 /** x: [rows, width]. Shares of plain q8 values are NaN, since nobody may read them. */
 export function roundToQ8(x: ArrayLike<number>, { rows, width, norm }: Q8Options): Q8Values {
-  const codes = new Int8Array(rows * width);
-  const stats = new Float32Array((rows * 3 * width) / Q8_BLOCK).fill(NaN);
+  const values = Float64Array.from({ length: rows * width }, (_, i) => x[i]! * (norm ? norm.gain[i % width]! : 1));
+  const { codes, scales } = roundActivations(values, Q8_BLOCK);
+  const stats = new Float32Array(3 * scales.length).fill(NaN);
   const blocks = width / Q8_BLOCK;
-  for (let row = 0; row < rows; row++) {
-    for (let block = 0; block < blocks; block++) {
-      const columns = Array.from({ length: Q8_BLOCK }, (_, i) => block * Q8_BLOCK + i);
-      const before = columns.map((col) => x[row * width + col]!);
-      const values = before.map((value, i) => value * (norm ? norm.gain[columns[i]!]! : 1));
-      const largest = Math.max(...values.map(Math.abs));
-      const scale = largest < 1e-30 ? 0 : largest / 127;
-      const rounded = values.map((value) => (scale === 0 ? 0 : roundTiesToEven(value / scale)));
-      columns.forEach((col, i) => (codes[row * width + col] = rounded[i]!));
-      const at = 3 * row * blocks + block;
-      stats[at] = scale;
-      stats[at + blocks] = scale * rounded.reduce((sum, code) => sum + code, 0);
-      if (norm) stats[at + 2 * blocks] = before.reduce((sum, value) => sum + value * value, 0) / width + (norm.eps * Q8_BLOCK) / width;
-    }
-  }
+  scales.forEach((scale, n) => {
+    const row = Math.floor(n / blocks);
+    const first = n * Q8_BLOCK;
+    const sum = codes.subarray(first, first + Q8_BLOCK).reduce((total, code) => total + code, 0);
+    const isZero = codes.subarray(first, first + Q8_BLOCK).every((code) => code === 0);
+    const at = 3 * row * blocks + (n % blocks);
+    stats[at] = isZero ? 0 : scale;
+    stats[at + blocks] = isZero ? 0 : scale * sum;
+    if (!norm) return;
+    let squares = 0;
+    for (let i = first; i < first + Q8_BLOCK; i++) squares += x[i]! ** 2;
+    stats[at + 2 * blocks] = squares / width + (norm.eps * Q8_BLOCK) / width;
+  });
   return { rows, width, codes: new Uint32Array(codes.buffer), stats };
 }
 

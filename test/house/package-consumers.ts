@@ -9,12 +9,16 @@ export interface Consumer {
 /** Uses what needs nothing of the platform, and every exported value. */
 const core = `import * as ingot from 'ENTRY';
 import type {
-  AdapterFacts, ByteSource, Checkpoint, CheckpointLocation, CollectedAnswer, CpuExecutorOptions, CreateModelOptions, DeviceProfile, Executor, GpuDevice,
-  GpuDeviceOptions, GpuExecutorOptions, HttpOptions, HttpRetry, KernelBytes, Model, ProgressEvent, SourceFolder, TensorEntry, ThreadHost, Tokenizer,
+  AdapterFacts, ByteSource, Checkpoint, CheckpointLocation, CollectedAnswer, CpuExecutorOptions, CreateModelOptions, DeviceProfile,
+  Executor, GpuDevice, GpuDeviceOptions, GpuExecutorOptions, HttpOptions, HttpRetry, KernelBytes, Model, ProgressEvent, SourceFolder,
+  TensorEntry, ThreadHost, Tokenizer,
 } from 'ENTRY';
 
 export const all: typeof ingot = ingot;
-export type Used = [AdapterFacts, Checkpoint, CheckpointLocation, CollectedAnswer, CreateModelOptions, DeviceProfile, GpuDeviceOptions, HttpOptions, HttpRetry, TensorEntry];
+export type Used = [
+  AdapterFacts, Checkpoint, CheckpointLocation, CollectedAnswer, CreateModelOptions, DeviceProfile, GpuDeviceOptions,
+  HttpOptions, HttpRetry, TensorEntry,
+];
 
 export async function ask(bytes: Uint8Array, onProgress: (event: ProgressEvent) => void): Promise<string> {
   const folder: SourceFolder = ingot.memoryFolder(new Map([['m.gguf', bytes]]), 'memory');
@@ -28,12 +32,21 @@ export async function ask(bytes: Uint8Array, onProgress: (event: ProgressEvent) 
   return answer.text;
 }
 
-export const source: Promise<ByteSource> = ingot.httpSource('https://example.com/m.gguf', { attempts: 2, onRetry: ({ reason, waitMs }) => void [reason.length, waitMs] });
-export const host: ThreadHost = { spawn: (code, data, { onMessage }) => ({ keepAlive: (wanted) => onMessage([code, data, wanted]), terminate: () => Promise.resolve() }) };
+export const source: Promise<ByteSource> = ingot.httpSource('https://example.com/m.gguf', {
+  attempts: 2, onRetry: ({ reason, waitMs }) => void [reason.length, waitMs],
+});
+export const host: ThreadHost = {
+  spawn: (code, data, { onMessage }) => ({
+    keepAlive: (wanted) => onMessage([code, data, wanted]), terminate: () => Promise.resolve(),
+  }),
+};
 export const cpu = (modules: KernelBytes): CpuExecutorOptions => ({ threads: 2, modules, threadHost: host });
 export const bytes: KernelBytes = { plain: new Uint8Array(8), relaxed: new ArrayBuffer(8) };
-export const gpu = (open: () => Promise<GpuDevice>): GpuExecutorOptions => ({ open, name: 'a', kind: 'gpu', profile: ingot.profileFor({} as AdapterFacts) });
-export const isOurs = (error: unknown) => error instanceof ingot.FormatError || error instanceof ingot.CapacityError || error instanceof ingot.InputError;
+export const gpu = (open: () => Promise<GpuDevice>): GpuExecutorOptions => ({
+  open, name: 'a', kind: 'gpu', profile: ingot.profileFor({} as AdapterFacts),
+});
+export const isOurs = (error: unknown) =>
+  error instanceof ingot.FormatError || error instanceof ingot.CapacityError || error instanceof ingot.InputError;
 // @ts-expect-error: the options have types that refuse
 export const bad1: CreateModelOptions['signal'] = 3;
 // @ts-expect-error
@@ -48,14 +61,21 @@ import type { ByteSource, CreateModelOptions } from 'ENTRY';
 
 const controller = new AbortController();
 export const source: Promise<ByteSource> = httpSource(new URL('https://example.com/m.gguf'), { signal: controller.signal, fetch });
-export const folder = httpFolder('https://example.com/', { fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, authorization: 'x' } }) });
+export const folder = httpFolder('https://example.com/', {
+  fetch: (url, init) => fetch(url, { ...init, headers: { ...init.headers, authorization: 'x' } }),
+});
 export const signal: CreateModelOptions['signal'] = AbortSignal.timeout(5);
 export const back = (each: NonNullable<CreateModelOptions['signal']>): AbortSignal => each;
 `;
 
-const dom = `import { adapterFacts, adapterName, createCpuExecutor, createGpuExecutor, createThreadHost, fetchKernelModules, openGpuDevice, profileFor } from 'ingot/browser';
+const dom = `import {
+  adapterFacts, adapterName, createCpuExecutor, createGpuExecutor, createThreadHost, fetchKernelModules, openGpuDevice, profileFor,
+} from 'ingot/browser';
 
-export const cpu = async () => createCpuExecutor({ threads: navigator.hardwareConcurrency, modules: await fetchKernelModules({ plain: new URL('https://example.com/a.wasm') }), threadHost: createThreadHost() });
+export const cpu = async () => {
+  const modules = await fetchKernelModules({ plain: new URL('https://example.com/a.wasm') });
+  return createCpuExecutor({ threads: navigator.hardwareConcurrency, modules, threadHost: createThreadHost() });
+};
 export const gpu = async (adapter: GPUAdapter) => {
   const facts = adapterFacts(adapter);
   const gpu = await openGpuDevice(adapter);

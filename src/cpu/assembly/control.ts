@@ -66,7 +66,10 @@ export function scratchOf(control: usize, thread: i32): usize {
   return <usize>load<u32>(control, SCRATCH) + <usize>(thread * scratchBytes(control));
 }
 
-/** 1 once some f16 page has been given infinity or NaN: kept from step to step. Whoever writes it writes the same, and attention reads it behind a barrier. */
+/**
+ * 1 once some f16 page has been given infinity or NaN: kept from step to step. Whoever writes it writes the same, and attention reads it
+ * behind a barrier.
+ */
 // @ts-ignore: decorator
 @inline
 export function hasWildHalves(control: usize): i32 {

@@ -53,6 +53,9 @@ function scaleRow(x: usize, factor: f32, count: i32): void {
 function addScaled(x: usize, y: usize, factor: f32, count: i32): void {
   const factors = f32x4.splat(factor);
   let i = 0;
-  for (; i + 4 <= count; i += 4) v128.store(x + <usize>(i * 4), madd(v128.load(y + <usize>(i * 4)), factors, v128.load(x + <usize>(i * 4))));
+  for (; i + 4 <= count; i += 4) {
+    const at = <usize>(i * 4);
+    v128.store(x + at, madd(v128.load(y + at), factors, v128.load(x + at)));
+  }
   for (; i < count; i++) store<f32>(x + <usize>(i * 4), load<f32>(x + <usize>(i * 4)) + factor * load<f32>(y + <usize>(i * 4)));
 }

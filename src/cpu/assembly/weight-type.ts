@@ -1,4 +1,4 @@
-/** Codes of weight types, as in `src/cpu/weight-codes.ts`. */
+/** Codes of weight types, as in `src/cpu/kernel-module.ts`. */
 export const F32: i32 = 0;
 export const F16: i32 = 1;
 export const BF16: i32 = 2;

@@ -1,7 +1,7 @@
 import { ACTIVATIONS } from '../../graph/ops/activation.ts';
 import type { ActivationName, ActivationOp } from '../../graph/ops/activation.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
-import { writeRows } from './row-record.ts';
+import { writeRows } from '../cpu-op-rules.ts';
 
 /** A function's number in `assembly/activation.ts`. */
 export function activationCode(fn: ActivationName): number {

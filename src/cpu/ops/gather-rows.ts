@@ -1,6 +1,6 @@
 import type { GatherRowsOp } from '../../graph/ops/gather-rows.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
-import { writeRows } from './row-record.ts';
+import { writeRows } from '../cpu-op-rules.ts';
 
 export interface GatherStepOp {
   readonly kind: 'gather';

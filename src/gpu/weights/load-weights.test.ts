@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testGpu } from '../../../test/gpu-harness.ts';
 import { interleaveRows, packMatrix } from '../../../test/gpu/pack-matrix.ts';
-import { randomSource, randomWeights } from '../../cpu/kernel-check.ts';
+import { randomWeights, randomSource } from '../../tensor/codec/random-weights.ts';
 import type { WeightSource } from '../../graph/executor.ts';
 import { CapacityError, FormatError } from '../../tensor/errors.ts';
 import type { ProgressEvent } from '../../tensor/progress.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packMatrix } from '../../../test/gpu/pack-matrix.ts';
 import { openTestDevice } from '../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../test/gpu-harness.ts';
-import { randomSource, randomWeights } from '../../cpu/kernel-check.ts';
+import { randomWeights, randomSource } from '../../tensor/codec/random-weights.ts';
 import { decodeRows } from '../../tensor/codec/decode-rows.ts';
 import { isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../tensor/tensor-type.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';

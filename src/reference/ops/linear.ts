@@ -1,7 +1,7 @@
 import type { LinearOp } from '../../graph/ops/linear.ts';
+import { roundedValues } from '../../tensor/codec/round-activations.ts';
 import { isQuantized } from '../../tensor/tensor-type.ts';
 import type { RunOp } from '../op-run.ts';
-import { roundActivations } from '../round-activations.ts';
 
 /** x [rows, cols], weight [out, cols], bias [out] -> [rows, out]. */
 export function linear(x: Float64Array, weight: Float32Array, cols: number, bias?: Float32Array): Float64Array {
@@ -22,6 +22,6 @@ export const runLinear: RunOp<LinearOp> = ({ weight, bias }, [input], run) => {
   const { source } = run.weight(weight.id);
   const cols = source.shape[1] as number;
   const x = run.floats(input);
-  const rounded = run.roundingBlock !== undefined && isQuantized(source.type) ? roundActivations(x, cols, run.roundingBlock) : x;
+  const rounded = run.roundingBlock !== undefined && isQuantized(source.type) ? roundedValues(x, run.roundingBlock) : x;
   return linear(rounded, run.decoded(weight.id), cols, bias === undefined ? undefined : run.decoded(bias.id));
 };

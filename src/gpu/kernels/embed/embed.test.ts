@@ -4,7 +4,7 @@ import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts
 import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { randomSource, randomWeights } from '../../../cpu/kernel-check.ts';
+import { randomWeights, randomSource } from '../../../tensor/codec/random-weights.ts';
 import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
 import { isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
 import { embedKernel, embedWorkgroups } from './embed.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { randomSource } from '../../../cpu/kernel-check.ts';
+import { randomSource } from '../../../tensor/codec/random-weights.ts';
 import { fullAttention } from '../../../reference/ops/full-attention.ts';
 import { fullAttentionKernel, fullAttentionWorkgroups } from './full-attention.ts';
 

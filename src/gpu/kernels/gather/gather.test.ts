@@ -2,7 +2,7 @@ import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { randomSource } from '../../../cpu/kernel-check.ts';
+import { randomSource } from '../../../tensor/codec/random-weights.ts';
 import { gatherKernel, gatherWorkgroups } from './gather.ts';
 import type { GatherVariant } from './gather.ts';
 

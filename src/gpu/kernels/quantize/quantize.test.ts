@@ -3,7 +3,7 @@ import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
-import { randomSource } from '../../../cpu/kernel-check.ts';
+import { randomSource } from '../../../tensor/codec/random-weights.ts';
 import { quantizeKernel, quantizeWorkgroups } from './quantize.ts';
 import type { QuantizeVariant } from './quantize.ts';
 

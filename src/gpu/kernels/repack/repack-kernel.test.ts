@@ -3,7 +3,7 @@ import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import { interleaveRows, packMatrix } from '../../../../test/gpu/pack-matrix.ts';
 import { unpackMatrix } from '../../../../test/gpu/unpack-matrix.ts';
-import { randomSource, randomWeights } from '../../../cpu/kernel-check.ts';
+import { randomWeights, randomSource } from '../../../tensor/codec/random-weights.ts';
 import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
 import { decodeByLayout } from '../../../tensor/codec/decode-layout.ts';
 import { f32ToF16 } from '../../../tensor/half.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stepOf } from '../../../../test/gpu/step-of.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { randomSource } from '../../../cpu/kernel-check.ts';
+import { randomSource } from '../../../tensor/codec/random-weights.ts';
 import { rope } from '../../../reference/ops/rope.ts';
 import { ropeKernel, ropeWorkgroups } from './rope.ts';
 import type { RopeVariant } from './rope.ts';

@@ -7,7 +7,7 @@ import { createSamplerRig } from '../../../../test/gpu-sampler-rig.ts';
 import type { Draws, SamplerRig } from '../../../../test/gpu-sampler-rig.ts';
 import { randomLogits } from '../../../../test/random-logits.ts';
 import { edgesOf } from '../../../../test/sampler-edges.ts';
-import { randomSource } from '../../../cpu/kernel-check.ts';
+import { randomSource } from '../../../tensor/codec/random-weights.ts';
 import { createCandidates } from '../../../engine/candidates.ts';
 import { uniformAt } from '../../../engine/philox.ts';
 import { createSampler } from '../../../engine/sampler.ts';

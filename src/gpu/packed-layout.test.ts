@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { layOutMatrix, packedFormatOf } from '../../src/gpu/packed-layout.ts';
-import { SYNTH_MODELS, SYNTH_TYPES, synthPlan } from '../../src/models/synth-shapes.ts';
-import { bytesOfElements, isQuantized, WEIGHT_TYPES } from '../../src/tensor/tensor-type.ts';
+import { layOutMatrix, packedFormatOf } from './packed-layout.ts';
+import { SYNTH_MODELS, SYNTH_TYPES, synthPlan } from '../models/synth-shapes.ts';
+import { bytesOfElements, isQuantized, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 
 const isMatrix = ({ shape }: { readonly shape: readonly number[] }) => shape.length === 2;
 

@@ -4,11 +4,11 @@
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import type { ChatMessage } from '../engine/api.ts';
-import { decodeUtf8 } from '../files/decode-utf8.ts';
+import { decodeUtf8 } from '../files/read-range.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
-import { pathError } from './file-source.ts';
+import { pathError } from '../node/file-source.ts';
 import { parseCheck } from './task-check.ts';
 import type { TaskCheck } from './task-check.ts';
 import { isJsonObject } from '../tensor/json.ts';
@@ -70,7 +70,8 @@ async function refuseModel(path: string): Promise<void> {
   const kind = text.startsWith('GGUF') ? 'GGUF' : text.endsWith('\0\0\0{') || /\.safetensors$/i.test(path) ? 'safetensors' : undefined;
   if (kind !== undefined)
     throw new FormatError(
-      `${path} is a model (${kind}), not a text to measure one on. Name a text or a .jsonl file; the model is named apart from it, on the command line with --model.`,
+      `${path} is a model (${kind}), not a text to measure one on. Name a text or a .jsonl file; the model is named apart from it, ` +
+        'on the command line with --model.',
     );
 }
 

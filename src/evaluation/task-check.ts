@@ -81,7 +81,8 @@ function matches(source: string, text: string): boolean {
     return new Script('new RegExp(source).test(text)').runInNewContext({ source, text }, { timeout: MOST_REGEX_MS }) === true;
   } catch (error) {
     throw new FormatError(
-      `The check's pattern ${JSON.stringify(source)} took more than ${MOST_REGEX_MS} ms on an answer of ${text.length} characters. Write it without nested repeats.`,
+      `The check's pattern ${JSON.stringify(source)} took more than ${MOST_REGEX_MS} ms on an answer of ${text.length} characters. ` +
+        'Write it without nested repeats.',
       { cause: error },
     );
   }

@@ -1,8 +1,8 @@
 /** The pace of the decode loop, over a device that is only a clock. */
 import { afterEach, expect, it, vi } from 'vitest';
-import { createDecodeRun } from '../../src/gpu/program/decode-loop.ts';
-import type { DecodeProgram } from '../../src/gpu/program/decode-loop.ts';
-import type { DecodeRequest } from '../../src/graph/executor.ts';
+import { createDecodeRun } from './decode-loop.ts';
+import type { DecodeProgram } from './decode-loop.ts';
+import type { DecodeRequest } from '../../graph/executor.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 

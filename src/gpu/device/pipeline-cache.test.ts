@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openGpuDevice } from '../../src/gpu/device/gpu-device.ts';
-import type { GpuDevice } from '../../src/gpu/device/gpu-device.ts';
-import { measureCopyBandwidth, measureDispatch } from '../../src/gpu/device/measure-device.ts';
-import { createPipelines, kernelProblems } from '../../src/gpu/device/pipeline-cache.ts';
-import { kernelHeader, kernelKey } from '../../src/gpu/kernel.ts';
-import type { Binding, Kernel } from '../../src/gpu/kernel.ts';
-import { CapacityError } from '../../src/tensor/errors.ts';
-import { testGpu } from '../gpu-harness.ts';
+import { openGpuDevice } from './gpu-device.ts';
+import type { GpuDevice } from './gpu-device.ts';
+import { measureCopyBandwidth, measureDispatch } from './measure-device.ts';
+import { createPipelines, kernelProblems } from './pipeline-cache.ts';
+import { kernelHeader, kernelKey } from '../kernel.ts';
+import type { Binding, Kernel } from '../kernel.ts';
+import { CapacityError } from '../../tensor/errors.ts';
+import { testGpu } from '../../../test/gpu-harness.ts';
 
 const BINDINGS: readonly Binding[] = [
   { name: 'x', access: 'read', type: 'array<f32>' },

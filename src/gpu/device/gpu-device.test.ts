@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { openGpuDevice } from '../../src/gpu/device/gpu-device.ts';
-import type { GpuDevice, GpuDeviceOptions } from '../../src/gpu/device/gpu-device.ts';
-import { CapacityError } from '../../src/tensor/errors.ts';
-import { createNullGpu, testGpu } from '../gpu-harness.ts';
+import { openGpuDevice } from './gpu-device.ts';
+import type { GpuDevice, GpuDeviceOptions } from './gpu-device.ts';
+import { CapacityError } from '../../tensor/errors.ts';
+import { createNullGpu, testGpu } from '../../../test/gpu-harness.ts';
 
 const opened: GpuDevice[] = [];
 /** Dawn's instances must outlive what came from them. */
