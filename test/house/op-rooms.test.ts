@@ -34,7 +34,7 @@ describe('an op that a room lacks', () => {
     expect(filesWithErrors(folder)).toEqual([]);
     const path = join(folder, 'src', 'graph', 'ops', 'index.ts');
     const text = readFileSync(path, 'utf8');
-    writeFileSync(path, text.replace('export type GraphOp = ', "export type GraphOp = { readonly kind: 'made up' } | "));
+    writeFileSync(path, text.replace('export type GraphOp =', "export type GraphOp =\n  | { readonly kind: 'made up' }"));
     expect(filesWithErrors(folder)).toEqual(expect.arrayContaining(rooms));
     writeFileSync(path, text);
   });
