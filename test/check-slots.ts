@@ -1,4 +1,6 @@
-/** What every executor must do with slots and windows: the same as the reference in any cut of the rows, and exactly what a cold run does. */
+/**
+ * What every executor must do with slots and windows: the same as the reference in any cut of the rows, and exactly what a cold run does.
+ */
 import { expect } from 'vitest';
 import { createModelFromParts } from '../src/engine/model.ts';
 import type { Model } from '../src/engine/api.ts';
@@ -36,7 +38,9 @@ async function compare({ wanted, found, tolerance }: Both, sequences: readonly R
   expect(worstOf(results[1].logits, results[0].logits)).toBeLessThan(tolerance);
 }
 
-/** Chunks of every size, two sequences at a time, a row that writes where it reads, copies, and going back; the programs are disposed of. */
+/**
+ * Chunks of every size, two sequences at a time, a row that writes where it reads, copies, and going back; the programs are disposed of.
+ */
 export async function checkSlots(executor: Executor, tolerance: number): Promise<void> {
   const [wanted, found] = await Promise.all([createReferenceExecutor().load(slotRequest()), executor.load(slotRequest())]);
   const both = { wanted, found, tolerance };
@@ -91,8 +95,15 @@ async function keepAndBring(both: Both): Promise<void> {
 }
 
 async function refusals(program: Program): Promise<void> {
-  for (const [slots, rows] of [[{ read: 1, write: 1 }, 2], [{ read: 1, write: 0 }, 1], [{ read: 99, write: 1 }, 1], [{ read: -1, write: 2 }, 1]] as const) {
-    await expect(decoderSteps(program).run({ sequences: [stepOf([0, rows], slots)] })).rejects.toThrow('need a slot to read and another to write');
+  for (const [slots, rows] of [
+    [{ read: 1, write: 1 }, 2],
+    [{ read: 1, write: 0 }, 1],
+    [{ read: 99, write: 1 }, 1],
+    [{ read: -1, write: 2 }, 1],
+  ] as const) {
+    await expect(decoderSteps(program).run({ sequences: [stepOf([0, rows], slots)] })).rejects.toThrow(
+      'need a slot to read and another to write',
+    );
   }
   const without = { ...stepOf([0, 1], { read: 0, write: 1 }), slots: undefined };
   await expect(decoderSteps(program).run({ sequences: [without] })).rejects.toThrow('need a slot to read and another to write');

@@ -40,7 +40,8 @@ function convolutionLayer(g: GraphBuilder, x: Value, { width, bias }: { readonly
 
 function attentionLayer(g: GraphBuilder, x: Value, { positions, window }: { readonly positions: Value; readonly window?: number }): Value {
   const normed = rmsNorm(g, 'norm', x, { weight: g.weight(g.path('norm'), [DIM]), eps: 1e-5 });
-  const turned = (name: string) => rope(g, `${name}_rope`, product(g, name, normed, DIM), { heads: HEADS, headDim: HEAD_DIM, table, positions });
+  const turned = (name: string) =>
+    rope(g, `${name}_rope`, product(g, name, normed, DIM), { heads: HEADS, headDim: HEAD_DIM, table, positions });
   const state = g.pagedState({ heads: HEADS, keyDim: HEAD_DIM, valueDim: HEAD_DIM, window });
   const qkv = [turned('q'), turned('k'), product(g, 'v', normed, DIM)] as const;
   const mixed = attention(g, 'attend', qkv, { positions, heads: HEADS, scale: HEAD_DIM ** -0.5, state });

@@ -57,7 +57,14 @@ export async function checkSampling(context) {
 }
 
 async function sampleOnGpu({ program, pages }, ids, sampling, limit) {
-  const run = program.decode({ tokens: ids, start: 0, reserve: () => ({ pages: [pages] }), sampling, history: { promptIds: ids, outputIds: [] }, limit });
+  const run = program.decode({
+    tokens: ids,
+    start: 0,
+    reserve: () => ({ pages: [pages] }),
+    sampling,
+    history: { promptIds: ids, outputIds: [] },
+    limit,
+  });
   const tokens = [];
   while (tokens.length < limit) {
     const next = await run.next();

@@ -143,7 +143,10 @@ export function writeStep(buffer: ArrayBufferLike, { sizes, sequences, positions
 }
 
 /** Writes where rows and sequences have their state; returns the address of each sequence's table of the first group. */
-function writePlaces(buffer: ArrayBufferLike, { sequences, layout, held }: Pick<StepInput, 'sequences' | 'layout' | 'held'>): readonly number[] {
+function writePlaces(
+  buffer: ArrayBufferLike,
+  { sequences, layout, held }: Pick<StepInput, 'sequences' | 'layout' | 'held'>,
+): readonly number[] {
   const { pageTokens } = held;
   const rowSlots = new Uint32Array(buffer, layout.rowSlots, layout.rows);
   const records = createRecordWriter();

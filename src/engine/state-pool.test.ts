@@ -15,7 +15,10 @@ interface PoolShape {
 function poolOf({ maxPages, windows = [undefined], mostPages = windows.map(() => maxPages), mostSlots = 0 }: PoolShape) {
   const asked: number[][] = windows.map(() => []);
   const slots: number[] = [];
-  const program = { ensurePages: (group: number, count: number) => void asked[group]!.push(count), ensureSlots: (n: number) => void slots.push(n) };
+  const program = {
+    ensurePages: (group: number, count: number) => void asked[group]!.push(count),
+    ensureSlots: (n: number) => void slots.push(n),
+  };
   const pool = createStatePool({ program, groups: windows.map((window) => ({ window })), pageTokens: 4, maxPages, mostPages, mostSlots });
   return { pool, asked, slots };
 }

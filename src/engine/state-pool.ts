@@ -127,7 +127,13 @@ class Pools implements StatePool {
   }
 
   open(): SequenceState {
-    const state: SequenceState = { pages: this.#pages.map(() => []), firstPage: this.#pages.map(() => 0), versions: [], epoch: 0, lastUse: 0 };
+    const state: SequenceState = {
+      pages: this.#pages.map(() => []),
+      firstPage: this.#pages.map(() => 0),
+      versions: [],
+      epoch: 0,
+      lastUse: 0,
+    };
     this.#states.add(state);
     return state;
   }
@@ -167,7 +173,8 @@ class Pools implements StatePool {
 
   #nextVersion(state: SequenceState, start: number, end: number): SlotPlace {
     const last = state.versions.at(-1);
-    if ((last?.length ?? 0) !== start) throw new Error(`state pool: a submit begins at ${start}, the newest slot is of ${last?.length ?? 0} tokens`);
+    if ((last?.length ?? 0) !== start)
+      throw new Error(`state pool: a submit begins at ${start}, the newest slot is of ${last?.length ?? 0} tokens`);
     while (!fill(this.#slots, 1)) this.#reclaim(state, 'more sequences at a time than there are slots for');
     const write = this.#slots.free.pop() as number;
     state.versions.push({ length: end, slot: write, rows: end - start });

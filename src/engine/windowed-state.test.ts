@@ -20,10 +20,20 @@ const VOCAB = 40;
 const idsOf = (count: number, seed = 0) => Int32Array.from({ length: count }, (_, i) => (i * 17 + seed * 5 + 3) % VOCAB);
 /** Five layers with a window, then one without: as Gemma 3 has them, with one narrow head. */
 const gemma = (window: number): SyntheticShape => ({
-  layers: 6, dim: 16, heads: 1, kvHeads: 1, headDim: 8, ffnDim: 16, vocab: VOCAB, windows: [window, window, window, window, window, undefined],
+  layers: 6,
+  dim: 16,
+  heads: 1,
+  kvHeads: 1,
+  headDim: 8,
+  ffnDim: 16,
+  vocab: VOCAB,
+  windows: [window, window, window, window, window, undefined],
 });
 
-async function coreOf(shape: SyntheticShape, { contextLength, maxRows }: { contextLength: number; maxRows: number }): Promise<ModelCore & { program: Program }> {
+async function coreOf(
+  shape: SyntheticShape,
+  { contextLength, maxRows }: { contextLength: number; maxRows: number },
+): Promise<ModelCore & { program: Program }> {
   const kv = { type: 'f32', pageTokens: 64, maxPages: Math.ceil(contextLength / 64) } as const;
   const request = syntheticRequest({ graph: syntheticGraph(shape), typeOf: () => 'f32', maxRows, kv });
   const program = await (await openExecutor({ device: 'cpu', threads: 2 })).load(request);

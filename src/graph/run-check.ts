@@ -183,7 +183,11 @@ function checkSlots(place: SlotPlace | undefined, rows: number, { slots }: Pick<
   throw new Error(`run: ${rows} rows need a slot to read and another to write out of ${slots}, found ${read} and ${write}`);
 }
 
-function checkPages(table: ArrayLike<number>, end: number, { pageTokens, pages }: { readonly pageTokens: number; readonly pages: number }): void {
+function checkPages(
+  table: ArrayLike<number>,
+  end: number,
+  { pageTokens, pages }: { readonly pageTokens: number; readonly pages: number },
+): void {
   const used = Math.ceil(end / pageTokens);
   for (let i = 0; i < used; i++) {
     const page = table[i];

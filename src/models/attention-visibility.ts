@@ -46,7 +46,10 @@ function checkedSize(size: number, key: string, where: string): number {
   return size;
 }
 
-/** `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern`, an array of booleans or of 0 and 1, names. */
+/**
+ * `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern`, an array of booleans or of 0 and 1,
+ * names.
+ */
 function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number): AttentionWindow | undefined {
   const key = `${architecture}.attention.sliding_window`;
   const size = metadataNumber(metadata, key, name);
@@ -81,7 +84,8 @@ function hfWindow(config: JsonObject, { layers, defaults, where }: HfWindowOptio
   if (defaults === undefined) {
     if (!isUsed && types?.includes(true) !== true) return undefined;
     throw new FormatError(
-      `${where}: ${isUsed ? 'use_sliding_window' : 'layer_types'} asks for a sliding window, which this architecture's attention does not have.`,
+      `${where}: ${isUsed ? 'use_sliding_window' : 'layer_types'} asks for a sliding window, ` +
+        "which this architecture's attention does not have.",
     );
   }
   const size = config['sliding_window'] === undefined ? defaults.slidingWindow : jsonNumber(config, 'sliding_window', where);

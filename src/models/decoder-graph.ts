@@ -63,7 +63,11 @@ export interface AttendOptions {
 }
 
 /** Attention of q [rows, heads * headDim] over the keys and values that a state of its own holds -> [rows, heads * headDim]. */
-export function attend(g: GraphBuilder, qkv: readonly [Value, Value, Value], { kvHeads, headDim, window, ...options }: AttendOptions): Value {
+export function attend(
+  g: GraphBuilder,
+  qkv: readonly [Value, Value, Value],
+  { kvHeads, headDim, window, ...options }: AttendOptions,
+): Value {
   const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim, window });
   return attention(g, 'attend', qkv, { ...options, state });
 }

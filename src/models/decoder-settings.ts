@@ -8,7 +8,8 @@ const HF_OBEYED = [
   'head_dim', 'intermediate_size', 'rms_norm_eps', 'tie_word_embeddings', 'attention_bias', 'mlp_bias', 'is_causal', 'use_sliding_window',
   'layer_types', 'rope_theta', 'original_max_position_embeddings',
   ...['rope_scaling', 'rope_parameters'].flatMap((object) =>
-    ['rope_type', 'type', 'rope_theta', 'factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'].map((key) => `${object}.${key}`)),
+    ['rope_type', 'type', 'rope_theta', 'factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings']
+      .map((key) => `${object}.${key}`)),
 ];
 
 /** Biases need no key: their tensors say it. `pretraining_tp` cuts products into parts with the same sum. */

@@ -24,7 +24,8 @@ export interface RopeConfig {
 
 /**
  * Radians per position, length rotaryDim / 2: theta^(-2i / rotaryDim), scaled.
- * `divisors` are the contents of GGUF's rope_freqs.weight, which hold llama3's scaling; linear scaling comes on top of them, as in llama.cpp.
+ * `divisors` are the contents of GGUF's rope_freqs.weight, which hold llama3's scaling; linear scaling comes on top of them, as in
+ * llama.cpp.
  */
 export function ropeFrequencies(rope: RopeConfig, rotaryDim: number, divisors?: Float32Array): Float64Array {
   return Float64Array.from({ length: rotaryDim / 2 }, (_, i) => {

@@ -96,7 +96,10 @@ describe.each(['llama', 'qwen3'])('config.json of %s', (architecture) => {
       mystery: 3, other: 'x', ...Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`more_${i}`, true])),
     }));
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain('memory has settings that are not known here and not used: mystery (3), other ("x"), more_0 (true), more_1 (true), more_2 (true), more_3 (true) and 5 more.');
+    expect(warnings[0]).toContain(
+      'memory has settings that are not known here and not used: mystery (3), other ("x"), ' +
+        'more_0 (true), more_1 (true), more_2 (true), more_3 (true) and 5 more.',
+    );
   });
 
   it('takes rope_scaling before rope_parameters, and 10,000 where no base is named', () => {

@@ -99,7 +99,8 @@ function refused(
 ): FormatError {
   const expected = neutral.length === 0 ? 'absent' : neutral.map((item) => JSON.stringify(item)).join(' or ');
   return new FormatError(
-    `${name}: ${key.slice(0, 120)} must be ${expected} for ${architecture}, found ${shownSetting(value)}: a model that needs it is not supported.`,
+    `${name}: ${key.slice(0, 120)} must be ${expected} for ${architecture}, found ${shownSetting(value)}: ` +
+      'a model that needs it is not supported.',
   );
 }
 

@@ -63,7 +63,9 @@ async function greedyTokens(prompt: readonly number[], count: number): Promise<n
   pair.wanted.ensurePages(0, 60);
   for (let done = 0; ids.length < prompt.length + count; ) {
     const tokens = ids.slice(done);
-    const { logits } = await decoderSteps(pair.wanted).run({ sequences: [{ tokens, start: done, pages: [pages], outputs: [tokens.length - 1] }] });
+    const { logits } = await decoderSteps(pair.wanted).run({
+      sequences: [{ tokens, start: done, pages: [pages], outputs: [tokens.length - 1] }],
+    });
     done = ids.length;
     ids.push(logits.indexOf(Math.max(...logits)));
   }

@@ -6,9 +6,9 @@ import type { Value, WeightRef } from '../value.ts';
 /**
  * y = W x + b. Inputs: x [rows, in]. Weight [out, in]; bias [out].
  *
- * Weights that are stored [in, out], and ranges of the columns of a matrix, cannot be had by moving rows of blocks. They have no field yet, as no
- * model here needs one; where one does, it joins these (`transposed`, `columns`), every room obeys it or refuses it by name, and the
- * weight stays as its file has it.
+ * Weights that are stored [in, out], and ranges of the columns of a matrix, cannot be had by moving rows of blocks. They have no field
+ * yet, as no model here needs one; where one does, it joins these (`transposed`, `columns`), every room obeys it or refuses it by name,
+ * and the weight stays as its file has it.
  */
 export interface LinearOp {
   readonly kind: 'linear';
