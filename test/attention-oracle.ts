@@ -3,9 +3,12 @@ import { expect } from 'vitest';
 import { randomSource } from '../src/cpu/kernel-check.ts';
 import type { Executor, GraphRun, KvType, ProgramRequest } from '../src/graph/executor.ts';
 import { buildModel, DECODER } from '../src/graph/model-graphs.ts';
+import { add } from '../src/graph/ops/add.ts';
 import { attention } from '../src/graph/ops/attention.ts';
+import { embed } from '../src/graph/ops/embed.ts';
 import { gatherRows } from '../src/graph/ops/gather-rows.ts';
 import { f16ToF32, f32ToF16 } from '../src/tensor/half.ts';
+import { sourceOfBytes } from './synthetic-graph.ts';
 
 export interface AttentionWidths {
   readonly heads: number;
@@ -28,12 +31,12 @@ interface Rows {
 
 const scaleOf = ({ keyDim }: AttentionWidths) => 1.3 * keyDim ** -0.5;
 
-/** A decoder that is nothing but attention over q, k and v that the host gives. */
+/** A decoder that is nothing but attention over q, k and v that the host gives: tokens add zeros to it. */
 function requestOf(widths: AttentionWidths): ProgramRequest {
   const { heads, kvHeads, keyDim, valueDim, kv, window } = widths;
   const model = buildModel('attention', (m) => {
     m.graph(DECODER.graph, (g) => {
-      g.input(DECODER.tokens, 'i32', ['rows']);
+      const tokens = g.input(DECODER.tokens, 'i32', ['rows']);
       const positions = g.input(DECODER.positions, 'i32', ['rows']);
       const outIndices = g.input(DECODER.outIndices, 'i32', ['outRows']);
       const q = g.input('q', 'f32', ['rows', heads * keyDim]);
@@ -41,11 +44,15 @@ function requestOf(widths: AttentionWidths): ProgramRequest {
       const v = g.input('v', 'f32', ['rows', kvHeads * valueDim]);
       const state = g.pagedState({ heads: kvHeads, keyDim, valueDim, window });
       const mixed = attention(g, 'attend', [q, k, v], { positions, heads, scale: scaleOf(widths), state });
-      g.output(DECODER.logits, gatherRows(g, 'wanted', mixed, outIndices));
+      const nothing = embed(g, 'embed', tokens, g.weight('nothing', [1, heads * valueDim]));
+      const [wanted, zeros] = [gatherRows(g, 'wanted', mixed, outIndices), gatherRows(g, 'zeros', nothing, outIndices)];
+      g.output(DECODER.logits, add(g, 'sum', wanted, zeros));
     });
   });
   const sizes = { rows: MOST_ROWS, outRows: MOST_ROWS };
-  return { model, weights: new Map(), kv: { type: kv, pageTokens: PAGE_TOKENS, maxPages: 16 }, sizes };
+  const shape = [1, heads * valueDim];
+  const weights = new Map([['nothing', sourceOfBytes('nothing', { type: 'f32', shape, bytes: new Uint8Array(4 * heads * valueDim) })]]);
+  return { model, weights, kv: { type: kv, pageTokens: PAGE_TOKENS, maxPages: 16 }, sizes };
 }
 
 /** Row `position` of the result, [heads * valueDim]. */

@@ -9,7 +9,7 @@ import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
 import { range, unrolled } from '../../wgsl/unrolled.ts';
-import { epilogueBytes, epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
+import { epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
 import { f32Tile } from './f32-tile.ts';
 import { gemmGeometry, LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmVariant } from './gemm-geometry.ts';
@@ -83,7 +83,6 @@ ${epilogueText(shape, geometry, arithmetic)}
     wgsl,
     bindings,
     workgroupSize,
-    workgroupBytes: arithmetic.workgroupBytes + epilogueBytes(shape, geometry),
     needs: {},
   };
 }

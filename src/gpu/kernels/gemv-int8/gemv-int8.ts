@@ -6,7 +6,7 @@
  * elements, so that the loads of a subgroup are consecutive. Without subgroups a row belongs to one invocation. A workgroup
  * belongs to one part of W. Quantised outputs are blocks of 16 values of the result, all of one workgroup.
  */
-import { kernelHeader, kernelKey, linearWorkgroups, LINEAR_WORKGROUP } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
@@ -49,7 +49,6 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     wgsl,
     bindings,
     workgroupSize,
-    workgroupBytes: 4 * memory.reduce((sum, { count }) => sum + count, 0),
     needs,
   };
 }
@@ -77,7 +76,7 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
   const row = (i: number) => `base + slot + ${i * slots}u`;
   const { before, after } = epilogueText(variant);
   return `@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32${subgroupArguments}) {
+fn main(${MAIN_ARGUMENTS}${subgroupArguments}) {
   let number = ${LINEAR_WORKGROUP};
   if (number >= ${workgroupsOf(variant)}u) { return; }
 ${batch > 1 ? `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }` : '  let first = 0u;'}

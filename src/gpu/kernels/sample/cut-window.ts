@@ -13,7 +13,7 @@ import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 import { atomicAddWide } from '../../wgsl/wide-integer.ts';
 import { partialsBinding } from '../argmax/argmax.ts';
 import { largestKeyFunction, NOTHING, weighingHeader } from './draw-weight.ts';
-import { prefixBytes, prefixSum } from './prefix-sum.ts';
+import { prefixSum } from './prefix-sum.ts';
 
 /** Tokens that the list holds. Where more are at a cut, the next kernel looks at all logits instead. */
 export const WINDOW_TOKENS = 4096;
@@ -165,7 +165,6 @@ export function cutWindowKernel(variant: SamplerVariant): Kernel {
       + findCuts(invocations) + mainText(variant, scores.name),
     bindings,
     workgroupSize: invocations,
-    workgroupBytes: prefixBytes(invocations) + 72,
     needs: {},
   };
 }

@@ -57,7 +57,6 @@ ${chunkLoop(shape, invocations, body.map((line) => `      ${line}`).join('\n'))}
     label: `distance-histogram [${variant.vocab}]`,
     wgsl, bindings,
     workgroupSize: invocations,
-    workgroupBytes: BIN_WORDS * 4 + 4,
     needs: {},
   };
 }

@@ -11,10 +11,10 @@ import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 import { PHILOX } from '../../wgsl/philox.ts';
 import { atomicAddWide } from '../../wgsl/wide-integer.ts';
 import { emitBindings, emitToken } from '../argmax/emit-token.ts';
-import { CROSSING_BYTES, crossingFunctions, overTokens, SLOTS } from './crossing.ts';
+import { crossingFunctions, overTokens, SLOTS } from './crossing.ts';
 import { SHARE, windowStruct, WINDOW_TOKENS } from './cut-window.ts';
 import { NOTHING, weighingHeader } from './draw-weight.ts';
-import { prefixBytes, prefixSum } from './prefix-sum.ts';
+import { prefixSum } from './prefix-sum.ts';
 
 /** Words of `slots`: sums of a search, later the sums of the runs of ids. */
 function slotWords({ workgroups }: SamplerVariant): number {
@@ -182,7 +182,6 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     ].join(''),
     bindings,
     workgroupSize: invocations,
-    workgroupBytes: slotWords(variant) * 4 + CROSSING_BYTES + prefixBytes(invocations),
     needs: {},
   };
 }
