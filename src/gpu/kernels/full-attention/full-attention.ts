@@ -6,7 +6,10 @@ import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUM
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { STEP_STRUCT } from '../../linear-shape.ts';
 
-/** Bindings `q` f32 [rows, heads * keyDim], `k` f32 [keys, kvHeads * keyDim], `v` f32 [keys, kvHeads * valueDim], `y` f32 [rows, heads * valueDim]. */
+/**
+ * Bindings `q` f32 [rows, heads * keyDim], `k` f32 [keys, kvHeads * keyDim], `v` f32 [keys, kvHeads * valueDim], `y` f32
+ * [rows, heads * valueDim].
+ */
 export interface FullAttentionVariant {
   readonly heads: number;
   readonly kvHeads: number;

@@ -32,7 +32,8 @@ function tileText(variant: GemmVariant): string {
   let firstTile = 0;
   let before = 0;
   const branches = shape.parts.map(({ rows }, n) => {
-    const statement = `tile.part = ${n}u; tile.count = ${rows}u; tile.first = (workgroup.y - ${firstTile}u) * ${tileCols}u; before = ${before}u;`;
+    const first = `(workgroup.y - ${firstTile}u) * ${tileCols}u`;
+    const statement = `tile.part = ${n}u; tile.count = ${rows}u; tile.first = ${first}; before = ${before}u;`;
     firstTile += tiles[n]!;
     before += rows;
     return n + 1 < tiles.length ? `if (workgroup.y < ${firstTile}u) { ${statement} } else ` : `{ ${statement} }`;
@@ -77,9 +78,10 @@ ${arithmetic.multiply}
 ${epilogueText(shape, geometry, arithmetic)}
 }
 `;
+  const types = shape.parts.map(({ type }) => type).join('+');
   return {
     key: kernelKey('gemm', variant),
-    label: `gemm-${variant.arithmetic} ${shape.parts.map(({ type }) => type).join('+')} [${totalRows(shape)}, ${shape.cols}] ${tileRows}x${tileCols}x${tileDepth}`,
+    label: `gemm-${variant.arithmetic} ${types} [${totalRows(shape)}, ${shape.cols}] ${tileRows}x${tileCols}x${tileDepth}`,
     wgsl,
     bindings,
     workgroupSize,

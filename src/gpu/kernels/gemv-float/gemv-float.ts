@@ -3,8 +3,8 @@
  * Safari), and float weights everywhere. Every type of weights; parts of different types in one dispatch, a workgroup in one part.
  *
  * A team of lanes owns a few rows: a subgroup, lanes that meet in workgroup memory, or a single invocation. For block formats and one
- * column a lane takes groups of 32 (or halves of them): x of the piece in registers for all rows, codes of all rows in loads that are issued
- * first, y = scale * (codes * x - offset * sum(x)) - minimum * sum(x) for each piece. An RMS norm costs no pass of its own: x is
+ * column a lane takes groups of 32 (or halves of them): x of the piece in registers for all rows, codes of all rows in loads that are
+ * issued first, y = scale * (codes * x - offset * sum(x)) - minimum * sum(x) for each piece. An RMS norm costs no pass of its own: x is
  * multiplied by the gain and its squares are summed on the way, and the sum divides the result. With several columns, codes become
  * values once for all of them.
  *

@@ -70,7 +70,10 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
   const place =
     subgroupSize === undefined
       ? '  let slot = lane;\n  let rowLane = 0u;'
-      : `  let subgroup = lane / ${subgroupSize}u;\n  let slot = subgroup / ${subgroupsPerRow}u;\n  let part = subgroup % ${subgroupsPerRow}u;\n  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
+      : `  let subgroup = lane / ${subgroupSize}u;
+  let slot = subgroup / ${subgroupsPerRow}u;
+  let part = subgroup % ${subgroupsPerRow}u;
+  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
   const columns = range(batch);
   const rows = range(rowsPerSubgroup);
   const row = (i: number) => `base + slot + ${i * slots}u`;
@@ -93,7 +96,9 @@ ${after}
 /** The workgroup's first row and its part's end, counted over the rows of all parts. */
 function partRange({ shape: { parts }, rowsPerWorkgroup }: GemvInt8Variant): string {
   if (parts.length === 1) return `  let base = number * ${rowsPerWorkgroup}u;\n  let end = ${parts[0]!.rows}u;`;
-  return `  var base = 0u;\n  var end = 0u;\n${forEachPart({ parts, rowsPerWorkgroup }, ({ start, workgroupStart, rows }) => `base = ${start}u + (number - ${workgroupStart}u) * ${rowsPerWorkgroup}u; end = ${start + rows}u;`)}`;
+  const ofPart = forEachPart({ parts, rowsPerWorkgroup }, ({ start, workgroupStart, rows }) =>
+    `base = ${start}u + (number - ${workgroupStart}u) * ${rowsPerWorkgroup}u; end = ${start + rows}u;`);
+  return `  var base = 0u;\n  var end = 0u;\n${ofPart}`;
 }
 
 function productCall(variant: GemvInt8Variant): string {

@@ -25,8 +25,9 @@ export function windowBytes({ workgroups }: SamplerVariant): number {
 
 /**
  * The buffer `window`. `listed`: tokens in the cuts' bins, of which the first are in `tokens` as distance bits and id, in any order.
- * `solid`: tokens of the bins before this one are summed in `sums`, by workgroup, and none of them is listed. `kBin`: top-k's bin, of whose tokens the
- * `kLeft` best stay; `kBefore`: weight of the bins before. `pFirst` to `pLast`: top-p's bins, `pBefore` the weight before them.
+ * `solid`: tokens of the bins before this one are summed in `sums`, by workgroup, and none of them is listed. `kBin`: top-k's bin, of
+ * whose tokens the `kLeft` best stay; `kBefore`: weight of the bins before. `pFirst` to `pLast`: top-p's bins, `pBefore` the weight
+ * before them.
  * `total`: weight of all tokens. A bin that there is not is 0xffffffff.
  */
 export function windowStruct({ workgroups }: SamplerVariant, listed: 'u32' | 'atomic<u32>'): string {

@@ -81,9 +81,10 @@ fn findPlace(lane: u32, source: Source) -> vec2<u32> {
 function drawRun(variant: SamplerVariant): string {
   const { workgroups } = variant;
   const runIds = idsOfRun(variant);
+  const isBefore = '(token.x < place.x || (token.x == place.x && token.y <= place.y))';
   return `struct Run { index: u32, left: vec2<u32> }
 fn isKept(token: vec2<u32>, place: vec2<u32>) -> bool {
-  return token.x != ${NOTHING} && bitcast<f32>(token.x) <= sampling.minPReach && (token.x < place.x || (token.x == place.x && token.y <= place.y));
+  return token.x != ${NOTHING} && bitcast<f32>(token.x) <= sampling.minPReach && ${isBefore};
 }
 fn drawRun(lane: u32, source: Source, place: vec2<u32>, random: u32) -> Run {
   if (lane < ${workgroups}u) {
