@@ -26,7 +26,7 @@ async function check(model: CheckedModel, plan: RegExp): Promise<void> {
 }
 
 describe('a device of 8 storage buffers', () => {
-  const shape = { ...TINY, dim: 256, ffnDim: 256, headDim: 32, qkNorm: true, bias: true };
+  const shape = { ...TINY, dim: 256, ffnDim: 256, headDim: 64, qkNorm: true, bias: true };
 
   it('with int8 activations, q6_k, biases and norms of heads', async () => {
     const profile = { ...int8, storageBuffers: 8 };
