@@ -12,6 +12,7 @@ import { gatherRows } from '../src/graph/ops/gather-rows.ts';
 import { linear } from '../src/graph/ops/linear.ts';
 import { rmsNorm } from '../src/graph/ops/rms-norm.ts';
 import { rope } from '../src/graph/ops/rope.ts';
+import type { RopeTable } from '../src/graph/ops/rope.ts';
 import type { Value } from '../src/graph/value.ts';
 import { randomWeights, randomSource } from '../src/tensor/codec/random-weights.ts';
 import { f32ToBf16, f32ToF16 } from '../src/tensor/half.ts';
@@ -36,14 +37,24 @@ export interface SyntheticShape {
   readonly causal?: boolean;
   /** The window of each layer's attention; default none. */
   readonly windows?: readonly (number | undefined)[];
+  /** Width of a value; default headDim. */
+  readonly valueDim?: number;
+  /** Widths of the keys and values of each layer, which differ from layer to layer; default headDim and valueDim in all. */
+  readonly headDims?: readonly (readonly [keyDim: number, valueDim: number])[];
 }
 
 export const TINY: SyntheticShape = { layers: 2, dim: 64, heads: 4, kvHeads: 2, headDim: 16, ffnDim: 96, vocab: 50 };
 
+/** One table for each number of frequencies. */
+function tableOf(tables: Map<number, RopeTable>, half: number): RopeTable {
+  const table = tables.get(half) ?? { id: `rope.${half}`, frequencies: Float64Array.from({ length: half }, (_, i) => 10000 ** (-i / half)) };
+  tables.set(half, table);
+  return table;
+}
+
 export function syntheticGraph(shape: SyntheticShape): Graph {
-  const { layers, dim, heads, kvHeads, headDim, ffnDim, vocab } = shape;
-  const half = (shape.rotaryDim ?? headDim) / 2;
-  const table = { id: 'rope', frequencies: Float64Array.from({ length: half }, (_, i) => 10000 ** (-i / half)) };
+  const { layers, dim, heads, kvHeads, ffnDim, vocab } = shape;
+  const tables = new Map<number, RopeTable>();
   return buildGraph('synthetic', (g) => {
     const tokens = g.input('tokens', 'i32', ['rows']);
     const positions = g.input('positions', 'i32', ['rows']);
@@ -55,18 +66,20 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
     let x = embed(g, 'embed', tokens, g.weight('embedding', [vocab, dim]));
     g.tap('hidden.0', x);
     for (let n = 0; n < layers; n++) {
+      const [headDim, valueDim] = shape.headDims?.[n] ?? [shape.headDim, shape.valueDim ?? shape.headDim];
+      const table = tableOf(tables, (shape.rotaryDim ?? headDim) / 2);
       x = g.scope(`layers.${n}`, () => {
         const normed = norm('attn_norm', x, dim);
         let q = product('q', normed, [heads * headDim, dim]);
         let k = product('k', normed, [kvHeads * headDim, dim]);
-        const v = product('v', normed, [kvHeads * headDim, dim]);
+        const v = product('v', normed, [kvHeads * valueDim, dim]);
         if (shape.qkNorm) {
           q = norm('q_norm', q, headDim, heads);
           k = norm('k_norm', k, headDim, kvHeads);
         }
         q = rope(g, 'q_rope', q, { heads, headDim, table, positions });
         k = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
-        const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim, window: shape.windows?.[n] });
+        const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim, window: shape.windows?.[n] });
         const mixed = attention(g, 'attend', [q, k, v], {
           positions,
           heads,
@@ -74,7 +87,7 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
           state,
           causal: shape.causal,
         });
-        const h = add(g, 'add_attn', x, product('o', mixed, [dim, heads * headDim]));
+        const h = add(g, 'add_attn', x, product('o', mixed, [dim, heads * valueDim]));
         const normed2 = norm('ffn_norm', h, dim);
         const act = gated(g, 'act', 'silu', [product('gate', normed2, [ffnDim, dim]), product('up', normed2, [ffnDim, dim])]);
         return add(g, 'add_ffn', h, product('down', act, [dim, ffnDim]));

@@ -96,6 +96,10 @@ describe('agrees with the reference', () => {
     ['headDim 6, 40 query heads on one key head', { heads: 40, kvHeads: 1, headDim: 6 }],
     ['headDim 128', { heads: 4, kvHeads: 2, headDim: 128 }],
     ['odd widths and biases', { dim: 37, ffnDim: 53, vocab: 51, bias: true }],
+    ['keys of 96, values of 64', { headDim: 96, valueDim: 64, qkNorm: true }],
+    ['keys of 64, values of 128, two rows of a window', { headDim: 64, valueDim: 128, windows: [5, undefined] }],
+    ['keys of 6, values of 22, five query heads on one key head', { heads: 5, kvHeads: 1, headDim: 6, valueDim: 22 }],
+    ['two widths in one graph', { headDims: [[32, 32], [10, 64]] as const, rotaryDim: 10 }],
     ['norms of heads', { qkNorm: true, headDim: 24 }],
     ['norms of heads, part of the head turning, biases', { qkNorm: true, rotaryDim: 12, bias: true }],
     ['the final norm before the gather', { normFirst: true }],
@@ -138,8 +142,8 @@ describe('agrees with the reference', () => {
       { sequences: [sequence(1, { start: 700, pages })] },
       { sequences: [sequence(1, { start: 701, pages }), sequence(1, { pages: [30] })] },
     ];
-    const shape = { ...TINY, layers: 1, heads: 3, kvHeads: 1 };
-    for (const executor of ['2', '3']) {
+    for (const [executor, widths] of [['2', {}], ['3', {}], ['3', { headDim: 12, valueDim: 36 }]] as const) {
+      const shape = { ...TINY, layers: 1, heads: 3, kvHeads: 1, ...widths };
       const both = await loadBoth(shape, { typeOf: () => 'f32', kv: { type, pageTokens: 27 }, maxRows: 100 }, executor);
       await compareRuns(both, batches, type === 'f16' ? 1e-3 : 2e-5);
     }

@@ -1,7 +1,7 @@
 /**
- * Layout of KV pages and slots. A page holds the states of one group: state by state, keys then values, each [kvHeads, pageTokens, width]
- * with the vectors of one head one after another, so that attention reads a head's keys as one stream. `width` is headDim rounded up to 4,
- * padded with zeros. A slot holds all slot states of one sequence, one after another, f32.
+ * Layout of KV pages and slots. A page holds the states of one group: state by state, keys [kvHeads, pageTokens, keyWidth], then values
+ * [kvHeads, pageTokens, valueWidth], with the vectors of one head one after another, so that attention reads a head's keys as one stream.
+ * Widths are keyDim and valueDim rounded up to 4, padded with zeros. A slot holds all slot states of one sequence, one after another, f32.
  */
 import type { KvLayout } from '../graph/executor.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
@@ -9,7 +9,8 @@ import { slotStates, stateGroups } from '../graph/state.ts';
 import { align } from './memory.ts';
 
 export interface StateLayout {
-  readonly width: number;
+  readonly keyWidth: number;
+  readonly valueWidth: number;
   /** Offset of the keys in a page, and from the keys to the values. */
   readonly stateOffset: number;
   readonly valueOffset: number;
@@ -27,16 +28,21 @@ export interface PageLayout {
   readonly slotStates: ReadonlyMap<number, number>;
 }
 
+/** Elements from one vector of a head to the next. */
+export function paddedWidth(headDim: number): number {
+  return Math.ceil(headDim / 4) * 4;
+}
+
 export function layOutPages({ states: all }: Pick<ModelGraphs, 'states'>, kv: KvLayout): PageLayout {
   const elementBytes = kv.type === 'f16' ? 2 : 4;
   const states = new Map<number, StateLayout>();
   const pageBytes = stateGroups(all).map((group) => {
     let end = 0;
-    for (const { index, heads: kvHeads, keyDim: headDim } of group.states) {
-      const width = Math.ceil(headDim / 4) * 4;
-      const valueOffset = kvHeads * kv.pageTokens * width * elementBytes;
-      states.set(index, { width, stateOffset: end, valueOffset });
-      end += align(2 * valueOffset);
+    for (const { index, heads, keyDim, valueDim } of group.states) {
+      const [keyWidth, valueWidth] = [paddedWidth(keyDim), paddedWidth(valueDim)];
+      const valueOffset = heads * kv.pageTokens * keyWidth * elementBytes;
+      states.set(index, { keyWidth, valueWidth, stateOffset: end, valueOffset });
+      end += align(valueOffset + heads * kv.pageTokens * valueWidth * elementBytes);
     }
     return end;
   });

@@ -11,6 +11,7 @@ import type { TypeOf } from '../graph/weight-lookup.ts';
 import type { Addresses, RowsAt } from './cpu-op-rules.ts';
 import type { CpuValue } from './cpu-value.ts';
 import type { KernelExports } from './kernel-module.ts';
+import { paddedWidth } from './kv-pages.ts';
 import { planForCpu } from './lower.ts';
 import type { CpuPlan } from './lower.ts';
 import { createBump } from './memory.ts';
@@ -61,7 +62,7 @@ export function attentionSizes(graph: Graph): AttentionSizes {
     if (op.kind !== 'attention') continue;
     group = Math.max(group, op.heads / op.state.heads);
     heads = Math.max(heads, op.heads);
-    width = Math.max(width, Math.ceil(op.state.keyDim / 4) * 4);
+    width = Math.max(width, paddedWidth(op.state.keyDim), paddedWidth(op.state.valueDim));
     kvHeads = Math.min(kvHeads, op.state.heads);
   }
   return { group, heads, width, kvHeads };

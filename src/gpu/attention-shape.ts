@@ -1,6 +1,6 @@
 /**
  * Attention as its kernels see it: where q, k and v of a row lie, what is done to them first, and the paged key/value cache.
- * Heads are read four values (a quad) at a time, so headDim is a multiple of 4.
+ * Heads are read four values (a quad) at a time, so keyDim and valueDim are multiples of 4.
  */
 import type { Binding } from './kernel.ts';
 import { q8Bindings } from './linear-shape.ts';
@@ -10,7 +10,7 @@ import { headPreparationFunctions } from './wgsl/head-preparation.ts';
 
 /** What happens to the heads of q or k before they are used: RMS norm of each head, then rotation. */
 export interface HeadPreparationShape {
-  /** Binding `qGain` or `kGain`, f32 [headDim]. */
+  /** Binding `qGain` or `kGain`, f32 [keyDim]. */
   readonly norm?: { readonly eps: number } | undefined;
   /** Values of a head that turn, an even number; 0: none. Binding `rope`. */
   readonly rotaryDim: number;
@@ -19,7 +19,9 @@ export interface HeadPreparationShape {
 export interface AttentionShape {
   readonly heads: number;
   readonly kvHeads: number;
-  readonly headDim: number;
+  /** Width of a head's query and key, and of its value. */
+  readonly keyDim: number;
+  readonly valueDim: number;
   readonly scale: number;
   readonly kv: 'f16' | 'f32';
   /** Positions of a page. */
@@ -30,7 +32,7 @@ export interface AttentionShape {
   readonly input: 'joined' | 'separate';
   readonly q: HeadPreparationShape;
   readonly k: HeadPreparationShape;
-  /** `f32`: binding `y`, f32 [rows][heads * headDim]. `q8`: bindings `yCodes` and `yStats`; wants headDim to be a multiple of 16. */
+  /** `f32`: binding `y`, f32 [rows][heads * valueDim]. `q8`: bindings `yCodes` and `yStats`; wants valueDim to be a multiple of 16. */
   readonly output: 'f32' | 'q8';
   /** Set where the query at position p sees only the keys above p - window. */
   readonly window?: number | undefined;
@@ -38,38 +40,55 @@ export interface AttentionShape {
   readonly causal?: boolean | undefined;
 }
 
+/** Width of a head, for labels: `128`, or `192+128` for keys and values of different widths. */
+export function widthsText({ keyDim, valueDim }: Pick<AttentionShape, 'keyDim' | 'valueDim'>): string {
+  return keyDim === valueDim ? `${keyDim}` : `${keyDim}+${valueDim}`;
+}
+
+/** Heads and widths, for labels: `32/8, 128`. */
+export function headsText(shape: Pick<AttentionShape, 'heads' | 'kvHeads' | 'keyDim' | 'valueDim'>): string {
+  return `${shape.heads}/${shape.kvHeads}, ${widthsText(shape)}`;
+}
+
 /** Sizes that follow from a shape. A chunk is what the cache is read by: 16 bytes, 8 values of f16 or 4 of f32. */
 export interface AttentionSizes {
   /** Query heads that read one key head. */
   readonly group: number;
-  /** Quads of a head. */
-  readonly quads: number;
-  /** Quads of a head with the pad that the cache has. */
-  readonly paddedQuads: number;
-  /** Chunks of a head in the cache. */
-  readonly chunks: number;
+  readonly key: HeadSizes;
+  readonly value: HeadSizes;
   readonly quadsOfChunk: 1 | 2;
+  /** Chunks of the longer one of key and value. */
+  readonly mostChunks: number;
+}
+
+/** Of one head's key, or of its value. */
+export interface HeadSizes {
+  readonly quads: number;
+  /** Quads with the pad that the cache has. */
+  readonly paddedQuads: number;
+  /** Chunks in the cache. */
+  readonly chunks: number;
 }
 
 export function attentionSizes(shape: AttentionShape): AttentionSizes {
-  const { heads, kvHeads, headDim, kv, output } = shape;
-  if (headDim % 4 !== 0) throw new Error(`attention: headDim is ${headDim}, which is not a multiple of 4`);
+  const { heads, kvHeads, keyDim, valueDim, kv, output } = shape;
+  for (const [name, dim] of [['keyDim', keyDim], ['valueDim', valueDim]] as const)
+    if (dim % 4 !== 0) throw new Error(`attention: ${name} is ${dim}, which is not a multiple of 4`);
   if (heads % kvHeads !== 0) throw new Error(`attention: ${heads} heads do not share ${kvHeads} key heads evenly`);
-  if (output === 'q8' && headDim % Q8_BLOCK !== 0)
-    throw new Error(`attention: headDim is ${headDim}; a q8 output wants a multiple of ${Q8_BLOCK}`);
+  if (output === 'q8' && valueDim % Q8_BLOCK !== 0)
+    throw new Error(`attention: valueDim is ${valueDim}; a q8 output wants a multiple of ${Q8_BLOCK}`);
   for (const { rotaryDim } of [shape.q, shape.k]) {
-    if (rotaryDim % 2 !== 0 || rotaryDim > headDim) throw new Error(`attention: rotaryDim is ${rotaryDim}, headDim ${headDim}`);
+    if (rotaryDim % 2 !== 0 || rotaryDim > keyDim) throw new Error(`attention: rotaryDim is ${rotaryDim}, keyDim ${keyDim}`);
   }
   if (shape.q.rotaryDim > 0 && shape.k.rotaryDim > 0 && shape.q.rotaryDim !== shape.k.rotaryDim)
     throw new Error('attention: q and k read one rope table, but their rotaryDim differs');
   const quadsOfChunk = kv === 'f16' ? 2 : 1;
-  const chunks = Math.ceil(headDim / (4 * quadsOfChunk));
-  return { group: heads / kvHeads, quads: headDim / 4, paddedQuads: chunks * quadsOfChunk, chunks, quadsOfChunk };
-}
-
-/** Bytes of one page of one state: keys and values of all key heads. */
-export function kvStatePageBytes(shape: AttentionShape): number {
-  return 2 * shape.kvHeads * shape.pageTokens * attentionSizes(shape).chunks * 16;
+  const sizesOf = (dim: number): HeadSizes => {
+    const chunks = Math.ceil(dim / (4 * quadsOfChunk));
+    return { quads: dim / 4, paddedQuads: chunks * quadsOfChunk, chunks };
+  };
+  const [key, value] = [sizesOf(keyDim), sizesOf(valueDim)];
+  return { group: heads / kvHeads, key, value, quadsOfChunk, mostChunks: Math.max(key.chunks, value.chunks) };
 }
 
 export type HeadInput = 'q' | 'k' | 'v';
@@ -96,8 +115,15 @@ export function headQuadAt(
   shape: AttentionShape,
   { name, row, head }: { readonly name: HeadInput; readonly row: string; readonly head: string },
 ): string {
-  const { heads, kvHeads, input } = shape;
-  const { quads } = attentionSizes(shape);
+  const { heads, kvHeads, input, keyDim, valueDim } = shape;
+  const { key: { quads }, value } = attentionSizes(shape);
+  if (keyDim !== valueDim) {
+    const own = name === 'v' ? value.quads : quads;
+    if (input === 'separate') return `(${row} * ${name === 'q' ? heads : kvHeads}u + ${head}) * ${own}u`;
+    // [heads queries | kvHeads keys | kvHeads values], in quads.
+    const first = { q: 0, k: heads * quads, v: (heads + kvHeads) * quads }[name];
+    return `(${row} * ${(heads + kvHeads) * quads + kvHeads * value.quads}u + ${first}u + ${head} * ${own}u)`;
+  }
   const before = { q: 0, k: heads, v: heads + kvHeads }[name];
   const width = input === 'joined' ? heads + 2 * kvHeads : name === 'q' ? heads : kvHeads;
   const offset = input === 'joined' && before > 0 ? ` + ${before}u` : '';
@@ -107,7 +133,7 @@ export function headQuadAt(
 /** `qQuad`, `kQuad` and, where there is a norm, `qFactor`, `kFactor` (wgsl/head-preparation.ts). */
 export function headFunctions(shape: AttentionShape, used: readonly ('q' | 'k')[]): string {
   return used
-    .map((name) => headPreparationFunctions({ ...shape[name], name, source: headSource(shape, name), headDim: shape.headDim }))
+    .map((name) => headPreparationFunctions({ ...shape[name], name, source: headSource(shape, name), headDim: shape.keyDim }))
     .join('\n');
 }
 
@@ -143,21 +169,29 @@ export function keysBefore({ window }: Pick<AttentionShape, 'window'>, position:
   return window === undefined ? position : `min(${position}, ${window - 1}u)`;
 }
 
-/** Chunks from a position's key to its value. */
+/**
+ * Chunks from a position's key to its value. Of a page the keys of all heads come first, then the values of all heads; where their widths
+ * differ, the value lies beside its key, so that both are found from one place.
+ */
 export function valuesAfterKeys(shape: AttentionShape): number {
-  return shape.kvHeads * shape.pageTokens * attentionSizes(shape).chunks;
+  const { key, value } = attentionSizes(shape);
+  return key.chunks === value.chunks ? shape.kvHeads * shape.pageTokens * key.chunks : key.chunks;
 }
 
 /**
  * `fn keyAt(sequence, kvHead, position) -> u32`: the first chunk of a key; its value is {@link valuesAfterKeys} chunks later. It is made of
- * `pageOf(sequence, position)` and `keyInPage(page, kvHead, position)`, for kernels that look a page up for several keys. For f16 also `kvLow` and `kvHigh`, the two quads of a chunk.
+ * `pageOf(sequence, position)` and `keyInPage(page, kvHead, position)`, for kernels that look a page up for several keys. For f16 also
+ * `kvLow` and `kvHigh`, the two quads of a chunk.
  */
 export function kvFunctions(shape: AttentionShape): string {
   const { kvHeads, pageTokens, maxPages, kv } = shape;
-  const { chunks } = attentionSizes(shape);
-  const at = `fn pageOf(sequence: u32, position: u32) -> u32 { return pageTable[sequence * ${maxPages}u + ${dividedBy('position', pageTokens)}]; }
+  const { key, value } = attentionSizes(shape);
+  // [pages][keys, values][kvHeads][pageTokens][chunks], or [pages][kvHeads][pageTokens][chunks of a key, chunks of its value].
+  const [heads, chunks] = key.chunks === value.chunks ? [2 * kvHeads, key.chunks] : [kvHeads, key.chunks + value.chunks];
+  const page = `pageTable[sequence * ${maxPages}u + ${dividedBy('position', pageTokens)}]`;
+  const at = `fn pageOf(sequence: u32, position: u32) -> u32 { return ${page}; }
 fn keyInPage(page: u32, kvHead: u32, position: u32) -> u32 {
-  return ((page * ${2 * kvHeads}u + kvHead) * ${pageTokens}u + ${remainderOf('position', pageTokens)}) * ${chunks}u;
+  return ((page * ${heads}u + kvHead) * ${pageTokens}u + ${remainderOf('position', pageTokens)}) * ${chunks}u;
 }
 fn keyAt(sequence: u32, kvHead: u32, position: u32) -> u32 { return keyInPage(pageOf(sequence, position), kvHead, position); }`;
   if (kv === 'f32') return at;
@@ -188,8 +222,8 @@ export function attentionOutputBindings({ output }: Pick<AttentionShape, 'output
   return output === 'q8' ? q8Bindings('y', 'write') : [{ name: 'y', access: 'write', type: 'array<vec4<f32>>' }];
 }
 
-export function attentionOutputFunctions({ heads, headDim, output }: Pick<AttentionShape, 'heads' | 'headDim' | 'output'>): string {
-  return output === 'q8' ? q8EpilogueFunctions({ name: 'y', width: heads * headDim, norm: undefined }) : '';
+export function attentionOutputFunctions({ heads, valueDim, output }: Pick<AttentionShape, 'heads' | 'valueDim' | 'output'>): string {
+  return output === 'q8' ? q8EpilogueFunctions({ name: 'y', width: heads * valueDim, norm: undefined }) : '';
 }
 
 /** Scores are kept in units of log2, so that softmax is made of exp2. */

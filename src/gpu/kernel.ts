@@ -30,8 +30,6 @@ export interface Kernel {
   /** In the order of their @binding numbers, all in @group(0). The entry point is `main`. */
   readonly bindings: readonly Binding[];
   readonly workgroupSize: number;
-  /** Bytes of workgroup memory. */
-  readonly workgroupBytes: number;
   readonly needs: KernelNeeds;
 }
 
@@ -51,6 +49,53 @@ function stableText(value: VariantValue): string {
   return `{${entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, entry]) => `${name}:${stableText(entry)}`).join(',')}}`;
 }
 
+const SCALAR_BYTES: Readonly<Record<string, number>> = { f32: 4, i32: 4, u32: 4, 'atomic<u32>': 4, f16: 2 };
+
+interface TypeSize {
+  readonly bytes: number;
+  readonly align: number;
+  /** From one element of an array to the next. */
+  readonly stride: number;
+}
+
+/** Of a scalar, a vector, or a struct of them that the text declares. */
+function typeSize(type: string, wgsl: string): TypeSize {
+  const [, lanes, element = type] = /^vec([234])<(\w+)>$/.exec(type) ?? [];
+  const scalar = SCALAR_BYTES[element];
+  if (scalar !== undefined) {
+    const align = scalar * (lanes === undefined ? 1 : lanes === '2' ? 2 : 4);
+    return { bytes: scalar * Number(lanes ?? 1), align, stride: align };
+  }
+  const [, members] = new RegExp(`struct ${type}\\s*\\{([^}]*)\\}`).exec(wgsl) ?? [];
+  if (members === undefined) throw new Error(`kernel: the size of ${type} in workgroup memory is not known`);
+  let [bytes, align] = [0, 1];
+  for (const [, member = ''] of members.matchAll(/\w+\s*:\s*([\w<>]+)/g)) {
+    const own = typeSize(member, wgsl);
+    bytes = roundedUp(bytes, own.align) + own.bytes;
+    align = Math.max(align, own.align);
+  }
+  return { bytes, align, stride: roundedUp(bytes, align) };
+}
+
+function roundedUp(value: number, unit: number): number {
+  return Math.ceil(value / unit) * unit;
+}
+
+/** Bytes of workgroup memory that a text declares, as WebGPU counts them: every variable rounded up to 16. */
+export function workgroupBytesOf(wgsl: string): number {
+  let total = 0;
+  for (const [, type = ''] of wgsl.matchAll(/var<workgroup>\s+\w+\s*:\s*([^;]+);/g)) {
+    const [, element = type, count = '1'] = /^array<(.+),\s*(\d+)u?\s*>$/.exec(type.trim()) ?? [];
+    total += roundedUp(typeSize(element.trim(), wgsl).stride * Number(count), 16);
+  }
+  return total;
+}
+
+/** Storage buffers of one kernel. */
+export function storageBuffersOf({ bindings }: Pick<Kernel, 'bindings'>): number {
+  return bindings.filter(({ access }) => access !== 'uniform').length;
+}
+
 /** What sizes of workgroups and tiles have to be, so that places in them are shifts and masks. */
 export function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(Math.log2(value));
@@ -65,6 +110,11 @@ export function linearWorkgroups(count: number, z = 1): Workgroups {
   const y = Math.ceil(count / MOST_WORKGROUPS);
   return [Math.ceil(count / y), y, z];
 }
+
+/** Arguments of a `main` that wants its workgroup's place, the number of workgroups, and an invocation's place in its own. */
+export const MAIN_ARGUMENTS =
+  '@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, ' +
+  '@builtin(local_invocation_index) lane: u32';
 
 /** WGSL expression of the linear workgroup number; may reach past the count by less than y: the text checks its bounds. */
 export const LINEAR_WORKGROUP = '(workgroup.x + workgroup.y * workgroups.x)';

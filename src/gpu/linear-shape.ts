@@ -36,7 +36,10 @@ export interface LinearShape {
   readonly norm: { readonly eps: number } | undefined;
   /** Binding `bias`, f32 over the rows of all parts, added to the product. */
   readonly bias: boolean;
-  /** One interleaved part: rows of gate and up, 16 by 16. y = fn(gate) * up, with the named function, has half as many columns. Excludes residual. */
+  /**
+   * One interleaved part: rows of gate and up, 16 by 16. y = fn(gate) * up, with the named function, has half as many columns.
+   * Excludes residual.
+   */
   readonly gated: ActivationName | false;
   /** Binding `residual`, f32 [rows, width], added last. */
   readonly residual: boolean;

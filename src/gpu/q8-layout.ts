@@ -8,8 +8,8 @@
  *   (3 r + 2) * width / 32 each block's share of the RMS norm.
  *
  * A value of dtype `q8n` is the input of an RMS norm times the gain, not yet divided: the shares of its row add up to
- * mean(x^2) + eps, x being the value before the gain, so share = (sum of x^2 of the block) / n + eps * 16 / n. Its reader multiplies its result
- * by inverseSqrt(sum of shares). In a plain `q8` value the shares are unwritten.
+ * mean(x^2) + eps, x being the value before the gain, so share = (sum of x^2 of the block) / n + eps * 16 / n. Its reader multiplies
+ * its result by inverseSqrt(sum of shares). In a plain `q8` value the shares are unwritten.
  */
 
 /** Values under one scale. */

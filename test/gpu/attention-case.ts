@@ -22,7 +22,7 @@ export interface AttentionCase {
   readonly buffers: Readonly<Record<string, BufferData>>;
   readonly positions: Uint32Array;
   readonly rowSequence: Uint32Array;
-  /** [rows, heads * headDim] and twice [rows, kvHeads * headDim]: q and k after norm and rotation, v as it came. */
+  /** [rows, heads * keyDim], [rows, kvHeads * keyDim], [rows, kvHeads * valueDim]: q and k after norm and rotation, v as it came. */
   readonly q: Float64Array;
   readonly k: Float64Array;
   readonly v: Float64Array;
@@ -30,14 +30,20 @@ export interface AttentionCase {
 
 /** Pages of 16 positions, so that short sequences have several. */
 export const BASE_SHAPE: AttentionShape = {
-  heads: 4, kvHeads: 2, headDim: 16, scale: 0.25, kv: 'f32', pageTokens: 16, maxPages: 16, input: 'joined',
+  heads: 4, kvHeads: 2, keyDim: 16, valueDim: 16, scale: 0.25, kv: 'f32', pageTokens: 16, maxPages: 16, input: 'joined',
   q: { norm: { eps: 1e-6 }, rotaryDim: 16 }, k: { norm: { eps: 1e-6 }, rotaryDim: 16 }, output: 'f32',
 };
 
-export function shapeOf(change: Partial<AttentionShape>): AttentionShape {
-  const { headDim = BASE_SHAPE.headDim } = change;
-  const heads = { norm: { eps: 1e-6 }, rotaryDim: headDim };
-  return { ...BASE_SHAPE, q: heads, k: heads, scale: 1 / Math.sqrt(headDim), ...change };
+/** `headDim` is the width of keys and values alike. */
+export function shapeOf({ headDim = 16, ...change }: Partial<AttentionShape> & { readonly headDim?: number }): AttentionShape {
+  const { keyDim = headDim, valueDim = headDim } = change;
+  const heads = { norm: { eps: 1e-6 }, rotaryDim: keyDim };
+  return { ...BASE_SHAPE, keyDim, valueDim, q: heads, k: heads, scale: 1 / Math.sqrt(keyDim), ...change };
+}
+
+/** Of the key (part 0) or the value (part 1). */
+function widthOf({ keyDim, valueDim }: AttentionShape, part: number): number {
+  return part === 0 ? keyDim : valueDim;
 }
 
 function randomSource(seed: number): () => number {
@@ -52,8 +58,10 @@ function randomFloats(count: number, scale: number, random: () => number): Float
   return Float32Array.from({ length: count }, () => random() * scale);
 }
 
-export function headStride({ kv, headDim }: AttentionShape): number {
-  return kv === 'f16' ? Math.ceil(headDim / 8) * 8 : Math.ceil(headDim / 4) * 4;
+/** Values of a key (part 0) or value (part 1) in the cache, with its pad. */
+export function headStride(shape: AttentionShape, part: number): number {
+  const unit = shape.kv === 'f16' ? 8 : 4;
+  return Math.ceil(widthOf(shape, part) / unit) * unit;
 }
 
 /** Index of the first value of a key (part 0) or value (part 1) of a head at a position. */
@@ -63,7 +71,11 @@ function cacheIndex(
   at: { sequence: number; part: number; kvHead: number; position: number },
 ): number {
   const page = table[at.sequence * shape.maxPages + Math.floor(at.position / shape.pageTokens)]!;
-  return (((page * 2 + at.part) * shape.kvHeads + at.kvHead) * shape.pageTokens + (at.position % shape.pageTokens)) * headStride(shape);
+  const slot = at.position % shape.pageTokens;
+  const [key, value] = [headStride(shape, 0), headStride(shape, 1)];
+  // [page][keys, values][kvHeads][pageTokens], or [page][kvHeads][pageTokens][key, value] where the two are of different widths.
+  if (key === value) return (((page * 2 + at.part) * shape.kvHeads + at.kvHead) * shape.pageTokens + slot) * key;
+  return ((page * shape.kvHeads + at.kvHead) * shape.pageTokens + slot) * (key + value) + at.part * key;
 }
 
 /** [length] values of the cache in float64, pads included. */
@@ -111,7 +123,7 @@ function makePageTable(
 }
 
 function emptyCache(shape: AttentionShape, pages: number): BufferData {
-  const values = pages * 2 * shape.kvHeads * shape.pageTokens * headStride(shape);
+  const values = pages * shape.kvHeads * shape.pageTokens * (headStride(shape, 0) + headStride(shape, 1));
   return shape.kv === 'f32' ? new Float32Array(values).fill(NaN) : new Uint32Array(values / 2).fill(0x7e007e00);
 }
 
@@ -123,12 +135,12 @@ function fillCache(
   kv: BufferData,
   random: () => number,
 ): void {
-  const pad = headStride(shape) - shape.headDim;
   sequences.forEach(({ start }, sequence) => {
     for (let position = 0; position < start; position++) {
       for (let kvHead = 0; kvHead < shape.kvHeads; kvHead++) {
         for (const part of [0, 1]) {
-          const values = Float32Array.from([...randomFloats(shape.headDim, part === 0 ? 1.5 : 1, random), ...new Float32Array(pad)]);
+          const values = new Float32Array(headStride(shape, part));
+          values.set(randomFloats(widthOf(shape, part), part === 0 ? 1.5 : 1, random));
           writeCache(shape, kv, cacheIndex(shape, table, { sequence, part, kvHead, position }), values);
         }
       }
@@ -146,32 +158,30 @@ function prepared(
   const normed = norm ? rmsNorm(Float64Array.from(x), gain, norm) : Float64Array.from(x);
   if (rotaryDim === 0) return normed;
   const heads = name === 'q' ? shape.heads : shape.kvHeads;
-  return rope(normed, Int32Array.from(positions), { heads, headDim: shape.headDim, table: ropeTable(rotaryDim) });
+  return rope(normed, Int32Array.from(positions), { heads, headDim: shape.keyDim, table: ropeTable(rotaryDim) });
 }
 
 export function makeAttentionCase(shape: AttentionShape, sequences: readonly CaseSequence[], seed = 1): AttentionCase {
   const random = randomSource(seed);
-  const { heads, kvHeads, headDim } = shape;
+  const { heads, kvHeads, keyDim, valueDim } = shape;
   const positions = Uint32Array.from(sequences.flatMap(({ start, rows }) => Array.from({ length: rows }, (_, i) => start + i)));
   const rowSequence = Uint32Array.from(sequences.flatMap(({ rows }, n) => Array.from({ length: rows }, () => n)));
   const rows = positions.length;
-  const q = randomFloats(rows * heads * headDim, 2, random);
-  const k = randomFloats(rows * kvHeads * headDim, 2, random);
-  const v = randomFloats(rows * kvHeads * headDim, 1, random);
-  const [qGain, kGain] = [0, 1].map(() => Float32Array.from(randomFloats(headDim, 0.5, random), (value) => value + 1)) as [
+  const q = randomFloats(rows * heads * keyDim, 2, random);
+  const k = randomFloats(rows * kvHeads * keyDim, 2, random);
+  const v = randomFloats(rows * kvHeads * valueDim, 1, random);
+  const [qGain, kGain] = [0, 1].map(() => Float32Array.from(randomFloats(keyDim, 0.5, random), (value) => value + 1)) as [
     Float32Array,
     Float32Array,
   ];
   const { table, pages } = makePageTable(shape, sequences, random);
   const kv = emptyCache(shape, pages);
   fillCache(shape, sequences, table, kv, random);
-  const qkv = new Float32Array(rows * (heads + 2 * kvHeads) * headDim);
-  for (let row = 0; row < rows; row++) {
-    const at = row * (heads + 2 * kvHeads) * headDim;
-    qkv.set(q.subarray(row * heads * headDim, (row + 1) * heads * headDim), at);
-    qkv.set(k.subarray(row * kvHeads * headDim, (row + 1) * kvHeads * headDim), at + heads * headDim);
-    qkv.set(v.subarray(row * kvHeads * headDim, (row + 1) * kvHeads * headDim), at + (heads + kvHeads) * headDim);
-  }
+  const qkv = Float32Array.from(
+    Array.from({ length: rows }, (_, row) =>
+      [q, k, v].flatMap((values) => [...values.subarray((row * values.length) / rows, ((row + 1) * values.length) / rows)]),
+    ).flat(),
+  );
   const rotaryDim = Math.max(shape.q.rotaryDim, shape.k.rotaryDim);
   return {
     shape,
@@ -192,9 +202,9 @@ export function makeAttentionCase(shape: AttentionShape, sequences: readonly Cas
       kv,
       rope: ropeBuffer(rotaryDim, Math.max(...positions) + 1),
       step: stepOf(rows),
-      y: new Float32Array(rows * heads * headDim).fill(NaN),
-      yCodes: new Uint32Array((rows * heads * headDim) / 4),
-      yStats: new Float32Array(Math.ceil((rows * 3 * heads * headDim) / 16)).fill(NaN),
+      y: new Float32Array(rows * heads * valueDim).fill(NaN),
+      yCodes: new Uint32Array((rows * heads * valueDim) / 4),
+      yStats: new Float32Array(Math.ceil((rows * 3 * heads * valueDim) / 16)).fill(NaN),
     },
     q: prepared(q, qGain, positions, { shape, name: 'q' }),
     k: prepared(k, kGain, positions, { shape, name: 'k' }),
@@ -206,13 +216,15 @@ export function makeAttentionCase(shape: AttentionShape, sequences: readonly Cas
 export function withRowsWritten(problem: AttentionCase): AttentionCase {
   const { shape, buffers, positions, rowSequence, k, v } = problem;
   const kv = (buffers['kv'] as BufferData).slice();
-  const pad = new Float32Array(headStride(shape) - shape.headDim);
   positions.forEach((position, row) => {
     for (let kvHead = 0; kvHead < shape.kvHeads; kvHead++) {
       for (const [part, source] of [[0, k], [1, v]] as const) {
-        const first = (row * shape.kvHeads + kvHead) * shape.headDim;
+        const width = widthOf(shape, part);
+        const first = (row * shape.kvHeads + kvHead) * width;
+        const values = new Float32Array(headStride(shape, part));
+        values.set(source.subarray(first, first + width));
         const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence: rowSequence[row]!, part, kvHead, position });
-        writeCache(shape, kv, index, Float32Array.from([...source.subarray(first, first + shape.headDim), ...pad]));
+        writeCache(shape, kv, index, values);
       }
     }
   });
@@ -231,16 +243,16 @@ function storedTolerance({ kv }: AttentionShape, x: number): number {
 export function compareCache({ shape, buffers, positions, rowSequence, k, v }: AttentionCase, got: BufferData): string | undefined {
   const want = new Uint8Array((buffers['kv'] as BufferData).slice().buffer);
   const bytes = new Uint8Array(got.slice().buffer);
-  const stride = headStride(shape);
   const valueBytes = shape.kv === 'f16' ? 2 : 4;
   for (let row = 0; row < positions.length; row++) {
     for (let kvHead = 0; kvHead < shape.kvHeads; kvHead++) {
       for (const [part, source] of [[0, k], [1, v]] as const) {
         const place = { sequence: rowSequence[row]!, part, kvHead, position: positions[row]! };
         const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, place);
+        const [width, stride] = [widthOf(shape, part), headStride(shape, part)];
         const values = readCache(shape, got, index, stride);
         for (let i = 0; i < stride; i++) {
-          const expected = i < shape.headDim ? source[(row * shape.kvHeads + kvHead) * shape.headDim + i]! : 0;
+          const expected = i < width ? source[(row * shape.kvHeads + kvHead) * width + i]! : 0;
           if (!(Math.abs(values[i]! - expected) <= storedTolerance(shape, expected)))
             return `cache ${JSON.stringify(place)} value ${i} is ${values[i]}, expected ${expected}`;
         }
@@ -252,24 +264,25 @@ export function compareCache({ shape, buffers, positions, rowSequence, k, v }: A
   return changed < 0 ? undefined : `cache byte ${changed} changed, which belongs to no new row`;
 }
 
-/** The result [rows, heads * headDim], attending to keys and values as `cache` (after the step) holds them. */
+/** The result [rows, heads * valueDim], attending to keys and values as `cache` (after the step) holds them. */
 export function expectedAttention(
   { shape, sequences, buffers, positions, rowSequence, q }: AttentionCase,
   cache: BufferData,
 ): Float64Array {
-  const { heads, kvHeads, headDim, scale, window, causal = true } = shape;
-  const width = heads * headDim;
-  const y = new Float64Array(positions.length * width);
+  const { heads, kvHeads, keyDim, valueDim, scale, window, causal = true } = shape;
+  const width = heads * keyDim;
+  const y = new Float64Array(positions.length * heads * valueDim);
   positions.forEach((own, row) => {
     const known = new Map<number, Float64Array>();
     const read = (part: 0 | 1, position: number): Float64Array => {
       const key = position * 2 + part;
       let all = known.get(key);
       if (all === undefined) {
-        all = new Float64Array(kvHeads * headDim);
+        const each = widthOf(shape, part);
+        all = new Float64Array(kvHeads * each);
         for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
           const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence: rowSequence[row]!, part, kvHead, position });
-          all.set(readCache(shape, cache, index, headDim), kvHead * headDim);
+          all.set(readCache(shape, cache, index, each), kvHead * each);
         }
         known.set(key, all);
       }
@@ -278,8 +291,8 @@ export function expectedAttention(
     const { start, rows } = sequences[rowSequence[row]!]!;
     const seen = keysSeen({ causal, window }, own, start + rows - 1);
     y.set(
-      attendRow(q.subarray(row * width, (row + 1) * width), seen, read, { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }),
-      row * width,
+      attendRow(q.subarray(row * width, (row + 1) * width), seen, read, { heads, kvHeads, keyDim, valueDim, scale }),
+      row * heads * valueDim,
     );
   });
   return y;

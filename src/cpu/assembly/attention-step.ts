@@ -37,8 +37,10 @@ export function runAttention(control: usize, thread: i32, op: AttentionRecord, s
 function describe(work: AttentionWork, op: AttentionRecord): void {
   work.heads = op.heads;
   work.kvHeads = op.kvHeads;
-  work.headDim = op.headDim;
-  work.width = op.width;
+  work.keyDim = op.keyDim;
+  work.keyWidth = op.keyWidth;
+  work.valueDim = op.valueDim;
+  work.valueWidth = op.valueWidth;
   work.scale = op.scale;
   work.halves = op.halves;
   work.pageTokens = op.pageTokens;
@@ -90,28 +92,38 @@ function prepareRows(control: usize, op: AttentionRecord, step: StepRecord, scra
 }
 
 function prepareQuery(op: AttentionRecord, row: i32, head: i32): void {
-  const x = op.q + <usize>row * op.qStride + <usize>(head * op.headDim * 4);
-  prepareHead(x, row, op.headDim, op.qGain, op.qEps, op.qTable, op.qHalf);
+  const x = op.q + <usize>row * op.qStride + <usize>(head * op.keyDim * 4);
+  prepareHead(x, row, op.keyDim, op.qGain, op.qEps, op.qTable, op.qHalf);
 }
 
 function storeKey(op: AttentionRecord, step: StepRecord, row: i32, head: i32, scratch: usize): i32 {
-  const bytes = <usize>(op.headDim * 4);
+  const bytes = <usize>(op.keyDim * 4);
   memory.copy(scratch, op.k + <usize>row * op.kStride + <usize>head * bytes, bytes);
-  prepareHead(scratch, row, op.headDim, op.kGain, op.kEps, op.kTable, op.kHalf);
-  return storeVector(op, step, row, head, scratch, op.stateOffset);
+  prepareHead(scratch, row, op.keyDim, op.kGain, op.kEps, op.kTable, op.kHalf);
+  const to = slotOf(op, step, row, head, op.stateOffset, op.keyWidth);
+  return storeVector(op, scratch, to, op.keyDim, op.keyWidth);
 }
 
 function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32): i32 {
-  const from = op.v + <usize>row * op.vStride + <usize>(head * op.headDim * 4);
-  return storeVector(op, step, row, head, from, op.stateOffset + op.valueOffset);
+  const from = op.v + <usize>row * op.vStride + <usize>(head * op.valueDim * 4);
+  const to = slotOf(op, step, row, head, op.stateOffset + op.valueOffset, op.valueWidth);
+  return storeVector(op, from, to, op.valueDim, op.valueWidth);
+}
+
+/** Where the row's vector of a head goes, `offset` bytes into its page being the first of such vectors. */
+// @ts-ignore: decorator
+@inline
+function slotOf(op: AttentionRecord, step: StepRecord, row: i32, head: i32, offset: usize, width: i32): usize {
+  const page = <usize>load<u32>(step.rowPages + op.rowPagesOffset + <usize>(row * 4)) + offset;
+  const slot = load<i32>(step.rowSlots + <usize>(row * 4));
+  return page + <usize>((head * op.pageTokens + slot) * width) * (op.halves ? 2 : 4);
 }
 
 /** 1 where an f16 page is given infinity or NaN. */
-function storeVector(op: AttentionRecord, step: StepRecord, row: i32, head: i32, from: usize, offset: usize): i32 {
-  const page = <usize>load<u32>(step.rowPages + op.rowPagesOffset + <usize>(row * 4)) + offset;
-  const slot = load<i32>(step.rowSlots + <usize>(row * 4));
-  const element = <usize>((head * op.pageTokens + slot) * op.width);
-  if (op.halves) return packHalves(from, page + element * 2, op.headDim, op.width);
-  packFloats(from, page + element * 4, op.headDim, op.width);
+// @ts-ignore: decorator
+@inline
+function storeVector(op: AttentionRecord, from: usize, to: usize, count: i32, padded: i32): i32 {
+  if (op.halves) return packHalves(from, to, count, padded);
+  packFloats(from, to, count, padded);
   return 0;
 }

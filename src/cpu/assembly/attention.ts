@@ -16,9 +16,11 @@ const UNPACK_FROM: i32 = 5;
 export class AttentionWork {
   heads: i32;
   kvHeads: i32;
-  headDim: i32;
-  /** headDim rounded up to a multiple of 4. */
-  width: i32;
+  keyDim: i32;
+  /** keyDim rounded up to a multiple of 4; the same of values. */
+  keyWidth: i32;
+  valueDim: i32;
+  valueWidth: i32;
   scale: f32;
   halves: i32;
   pageTokens: i32;
@@ -30,7 +32,7 @@ export class AttentionWork {
   qStride: usize;
   out: usize;
   outStride: usize;
-  /** [partial, heads, width + 4] f32: a weighted sum, then its maximum and its sum of weights. */
+  /** [partial, heads, valueWidth + 4] f32: a weighted sum, then its maximum and its sum of weights. */
   partials: usize;
   /** Addresses of the pages of the sequence, the rows of the tile and its keys. */
   pages: usize;
@@ -65,9 +67,12 @@ export function attend(work: AttentionWork, scratch: usize): void {
     const slot = key % work.pageTokens;
     const tile = min(min(TILE_KEYS, work.pageTokens - slot), work.keyEnd - key);
     const page = <usize>load<u32>(work.pages + <usize>((key / work.pageTokens) * 4)) + work.stateOffset;
-    const element = <usize>((work.kvHead * work.pageTokens + slot) * work.width);
-    if (work.halves) halfTile(work, page + element * 2, key, tile);
-    else tileOf<f32>(work, page + element * 4, page + work.valueOffset + element * 4, key, tile);
+    const vector = work.kvHead * work.pageTokens + slot;
+    const elementBytes: usize = work.halves ? 2 : 4;
+    const keys = page + <usize>(vector * work.keyWidth) * elementBytes;
+    const values = page + work.valueOffset + <usize>(vector * work.valueWidth) * elementBytes;
+    if (work.halves) halfTile(work, keys, values, key, tile);
+    else tileOf<f32>(work, keys, values, key, tile);
     key += tile;
   }
   if (work.partial >= 0) storePartials(work, group);
@@ -75,11 +80,10 @@ export function attend(work: AttentionWork, scratch: usize): void {
 }
 
 function layOut(work: AttentionWork, scratch: usize): void {
-  const vectorBytes = <usize>(work.width * 4);
   const count = <usize>work.count;
   work.queries = scratch;
-  work.sums = work.queries + count * vectorBytes;
-  work.scores = work.sums + count * vectorBytes;
+  work.sums = work.queries + count * <usize>(work.keyWidth * 4);
+  work.scores = work.sums + count * <usize>(work.valueWidth * 4);
   work.maxima = work.scores + count * SCORE_STRIDE;
   work.totals = work.maxima + count * 4;
   work.unpacked = (work.totals + count * 4 + 15) & ~15;
@@ -87,46 +91,44 @@ function layOut(work: AttentionWork, scratch: usize): void {
 
 /** Scaled query vectors, rows outermost; sums and totals at zero, maxima at minus infinity. */
 function gatherQueries(work: AttentionWork, group: i32): void {
-  const width = work.width, headDim = work.headDim;
+  const width = work.keyWidth, keyDim = work.keyDim;
   let to = work.queries;
   for (let row = 0; row < work.rows; row++) {
-    const from = work.q + <usize>(work.firstRow + row) * work.qStride + <usize>(work.kvHead * group * headDim * 4);
+    const from = work.q + <usize>(work.firstRow + row) * work.qStride + <usize>(work.kvHead * group * keyDim * 4);
     for (let head = 0; head < group; head++) {
-      for (let i = 0; i < headDim; i++) {
-        store<f32>(to + <usize>(i * 4), load<f32>(from + <usize>((head * headDim + i) * 4)) * work.scale);
+      for (let i = 0; i < keyDim; i++) {
+        store<f32>(to + <usize>(i * 4), load<f32>(from + <usize>((head * keyDim + i) * 4)) * work.scale);
       }
-      for (let i = headDim; i < width; i++) store<f32>(to + <usize>(i * 4), 0);
+      for (let i = keyDim; i < width; i++) store<f32>(to + <usize>(i * 4), 0);
       to += <usize>(width * 4);
     }
   }
-  memory.fill(work.sums, 0, <usize>(work.count * width * 4));
+  memory.fill(work.sums, 0, <usize>(work.count * work.valueWidth * 4));
   for (let i = 0; i < work.count; i++) {
     store<f32>(work.maxima + <usize>(i * 4), -Infinity);
     store<f32>(work.totals + <usize>(i * 4), 0);
   }
 }
 
-function halfTile(work: AttentionWork, keys: usize, key: i32, tile: i32): void {
-  const values = keys + work.valueOffset;
+function halfTile(work: AttentionWork, keys: usize, values: usize, key: i32, tile: i32): void {
   if (work.count < UNPACK_FROM && !work.wildHalves) {
     tileOf<u16>(work, keys, values, key, tile);
     return;
   }
-  const elements = tile * work.width;
   // Keys past the tile's end are read by fours; what lies there is masked.
-  const unpackedValues = work.unpacked + <usize>((TILE_KEYS + 4) * work.width * 4);
+  const unpackedValues = work.unpacked + <usize>((TILE_KEYS + 4) * work.keyWidth * 4);
   if (work.wildHalves) {
-    unpackAnyHalves(keys, work.unpacked, elements);
-    unpackAnyHalves(values, unpackedValues, elements);
+    unpackAnyHalves(keys, work.unpacked, tile * work.keyWidth);
+    unpackAnyHalves(values, unpackedValues, tile * work.valueWidth);
   } else {
-    unpackHalves(keys, work.unpacked, elements);
-    unpackHalves(values, unpackedValues, elements);
+    unpackHalves(keys, work.unpacked, tile * work.keyWidth);
+    unpackHalves(values, unpackedValues, tile * work.valueWidth);
   }
   tileOf<f32>(work, work.unpacked, unpackedValues, key, tile);
 }
 
 function tileOf<T>(work: AttentionWork, keys: usize, values: usize, key: i32, tile: i32): void {
-  tileScores<T>(work.queries, work.count, keys, tile, work.width, work.scores);
+  tileScores<T>(work.queries, work.count, keys, tile, work.keyWidth, work.scores);
   const group = work.heads / work.kvHeads;
   for (let i = 0; i < work.count; i++) {
     const position = work.firstPosition + i / group;
@@ -134,7 +136,7 @@ function tileOf<T>(work: AttentionWork, keys: usize, values: usize, key: i32, ti
     const end = work.causal ? min(position - key + 1, tile) : tile;
     weigh(work, i, begin, end, tile);
   }
-  addValues<T>(work.scores, work.count, values, tile, work.width, work.sums);
+  addValues<T>(work.scores, work.count, values, tile, work.valueWidth, work.sums);
 }
 
 /**
@@ -169,7 +171,7 @@ function weigh(work: AttentionWork, index: i32, begin: i32, end: i32, tile: i32)
   const shrink = exp1(old - maximum);
   store<f32>(total, load<f32>(total) * shrink + sumLanes(sum));
   store<f32>(work.maxima + <usize>(index * 4), maximum);
-  scaleVector(work.sums + <usize>(index * work.width * 4), shrink, work.width);
+  scaleVector(work.sums + <usize>(index * work.valueWidth * 4), shrink, work.valueWidth);
 }
 
 function scaleVector(x: usize, scale: f32, width: i32): void {
@@ -183,24 +185,24 @@ function storeResults(work: AttentionWork, group: i32): void {
   for (let i = 0; i < work.count; i++) {
     const row = work.firstRow + i / group;
     const head = work.kvHead * group + i % group;
-    const out = work.out + <usize>row * work.outStride + <usize>(head * work.headDim * 4);
+    const out = work.out + <usize>row * work.outStride + <usize>(head * work.valueDim * 4);
     const scale: f32 = <f32>1.0 / load<f32>(work.totals + <usize>(i * 4));
-    const sums = work.sums + <usize>(i * work.width * 4);
-    scaleVector(sums, scale, work.width);
-    memory.copy(out, sums, <usize>(work.headDim * 4));
+    const sums = work.sums + <usize>(i * work.valueWidth * 4);
+    scaleVector(sums, scale, work.valueWidth);
+    memory.copy(out, sums, <usize>(work.valueDim * 4));
   }
 }
 
 // @ts-ignore: decorator
 @inline
 function partialOf(work: AttentionWork, partial: i32, head: i32): usize {
-  return work.partials + <usize>((partial * work.heads + head) * (work.width + 4) * 4);
+  return work.partials + <usize>((partial * work.heads + head) * (work.valueWidth + 4) * 4);
 }
 
 function storePartials(work: AttentionWork, group: i32): void {
   for (let i = 0; i < work.count; i++) {
     const to = partialOf(work, work.partial, work.kvHead * group + i);
-    const bytes = <usize>(work.width * 4);
+    const bytes = <usize>(work.valueWidth * 4);
     memory.copy(to, work.sums + <usize>i * bytes, bytes);
     store<f32>(to + bytes, load<f32>(work.maxima + <usize>(i * 4)));
     store<f32>(to + bytes, load<f32>(work.totals + <usize>(i * 4)), 4);
@@ -209,7 +211,7 @@ function storePartials(work: AttentionWork, group: i32): void {
 
 /** Merges the partial results [first, first + count) of one head of `row`. */
 export function combine(work: AttentionWork, row: i32, head: i32, first: i32, count: i32, scratch: usize): void {
-  const width = work.width;
+  const width = work.valueWidth;
   const bytes = <usize>(width * 4);
   let maximum: f32 = -Infinity;
   for (let i = 0; i < count; i++) maximum = max<f32>(maximum, load<f32>(partialOf(work, first + i, head) + bytes));
@@ -225,5 +227,6 @@ export function combine(work: AttentionWork, row: i32, head: i32, first: i32, co
     }
   }
   scaleVector(scratch, <f32>1.0 / total, width);
-  memory.copy(work.out + <usize>row * work.outStride + <usize>(head * work.headDim * 4), scratch, <usize>(work.headDim * 4));
+  const outBytes = <usize>(work.valueDim * 4);
+  memory.copy(work.out + <usize>row * work.outStride + <usize>head * outBytes, scratch, outBytes);
 }

@@ -168,8 +168,10 @@ export class RotateRecord extends OpRecord {
 export class AttentionRecord extends OpRecord {
   heads: i32;
   kvHeads: i32;
-  headDim: i32;
-  width: i32;
+  keyDim: i32;
+  keyWidth: i32;
+  valueDim: i32;
+  valueWidth: i32;
   scale: f32;
   halves: i32;
   pageTokens: i32;

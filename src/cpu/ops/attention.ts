@@ -23,7 +23,7 @@ export const attentionRules: CpuOpRules<AttentionStepOp> = {
     const { heads, scale, state, causal, window, q, k } = op;
     const layout = at.pages.states.get(state.index);
     if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
-    out.ints(heads, state.heads, state.keyDim, layout.width);
+    out.ints(heads, state.heads, state.keyDim, layout.keyWidth, state.valueDim, layout.valueWidth);
     out.float(scale);
     out.ints(at.pages.isHalf ? 1 : 0, at.pages.pageTokens, layout.stateOffset, layout.valueOffset);
     out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, inputs[2]), ...rowsAt(at, outputs[0]), at.partials);

@@ -1,6 +1,6 @@
 /** What a GPU does at best: the two figures that the speed of decoding is held against. */
 import { BUFFER_USAGE } from './gpu-flags.ts';
-import { kernelHeader, kernelKey, linearWorkgroups, LINEAR_WORKGROUP } from '../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../kernel.ts';
 import { unrolled } from '../wgsl/unrolled.ts';
 import type { GpuDevice } from './gpu-device.ts';
@@ -26,7 +26,7 @@ function copyKernel(): Kernel {
   ];
   const wgsl = `${kernelHeader(bindings, {})}
 @compute @workgroup_size(${INVOCATIONS})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(${MAIN_ARGUMENTS}) {
   let first = ${LINEAR_WORKGROUP} * ${INVOCATIONS * COPIES}u + lane;
   if (first >= arrayLength(&input)) { return; }
 ${unrolled(COPIES, (i) => `  let v${i} = input[first + ${i * INVOCATIONS}u];`)}
@@ -39,7 +39,6 @@ ${unrolled(COPIES, (i) => `  output[first + ${i * INVOCATIONS}u] = v${i};`)}
     wgsl,
     bindings,
     workgroupSize: INVOCATIONS,
-    workgroupBytes: 0,
     needs: {},
   };
 }
@@ -79,7 +78,6 @@ fn main() {
     wgsl,
     bindings,
     workgroupSize: 1,
-    workgroupBytes: 0,
     needs: {},
   };
 }

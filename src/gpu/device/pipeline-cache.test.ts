@@ -26,7 +26,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     wgsl,
     bindings: BINDINGS,
     workgroupSize: 32,
-    workgroupBytes: 0,
     needs: {},
     ...change,
   };
@@ -124,7 +123,10 @@ describe('pipelines', () => {
         { workgroupSize: limits.invocations + 1 },
         new RegExp(`${limits.invocations + 1} invocations, and the device takes ${limits.invocations}`),
       ],
-      [{ workgroupBytes: limits.workgroupBytes + 1 }, new RegExp(`${limits.workgroupBytes + 1} bytes of workgroup memory`)],
+      [
+        { key: 'too much memory', wgsl: `var<workgroup> memory: array<vec4<f32>, ${limits.workgroupBytes / 16 + 1}>;` },
+        new RegExp(`${limits.workgroupBytes + 16} bytes of workgroup memory`),
+      ],
       [{ bindings: many }, new RegExp(`binds ${many.length} storage buffers, and the device takes ${limits.storageBuffers}`)],
     ];
     for (const [change, words] of cases) {

@@ -1,5 +1,6 @@
 /** Kernels compiled for one device, each once. Compiling goes on in the background, many at a time. */
 import { CapacityError } from '../../tensor/errors.ts';
+import { storageBuffersOf, workgroupBytesOf } from '../kernel.ts';
 import type { Binding, Kernel } from '../kernel.ts';
 import type { GpuDevice } from './gpu-device.ts';
 
@@ -73,8 +74,9 @@ export function kernelProblems(
   kernel: Kernel,
   { limits, features, subgroupSize }: Pick<GpuDevice, 'limits' | 'features' | 'subgroupSize'>,
 ): readonly string[] {
-  const { needs, bindings, workgroupSize, workgroupBytes } = kernel;
-  const storage = bindings.filter(({ access }) => access !== 'uniform').length;
+  const { needs, workgroupSize, wgsl } = kernel;
+  const storage = storageBuffersOf(kernel);
+  const workgroupBytes = workgroupBytesOf(wgsl);
   const problems: string[] = [];
   if (needs.f16 && !features.has('shader-f16')) problems.push('it computes in f16, and the device has no shader-f16');
   if (needs.subgroupSize !== undefined && needs.subgroupSize !== subgroupSize) {

@@ -4,11 +4,13 @@ import { activationKernel, activationWorkgroups } from '../kernels/activation/ac
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import { floatsRef } from '../plan/value-refs.ts';
+import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
 
 export const activationRules: GpuOpRules<ActivationOp> = {
   describe: ({ fn }) => fn,
   rounded: (op, rounding) => (rounding.norm === undefined ? op : undefined),
+  cuts: (step, { fresh }) => roundingCut(step, { op: step.op, norm: undefined, fresh }),
   uses(step, _, { single }) {
     const [gate, up] = step.inputs as readonly [GpuValue, GpuValue | undefined];
     const [y] = step.outputs as readonly [GpuValue];

@@ -3,26 +3,30 @@ import type { Graph } from '../../graph/graph.ts';
 import { visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp as GraphAttentionOp } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
-import type { RopeTable } from '../../graph/ops/rope.ts';
+import type { RopeOp, RopeTable } from '../../graph/ops/rope.ts';
+import { CapacityError } from '../../tensor/errors.ts';
+import { widthsText } from '../attention-shape.ts';
 import type { AttentionShape, HeadPreparationShape } from '../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../kernels/attention-combine/attention-combine.ts';
-import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads } from '../kernels/attention-decode/attention-decode.ts';
-import type { AttentionDecodeVariant } from '../kernels/attention-decode/attention-decode.ts';
+import { attentionDecodeKernel, attentionDecodeWorkgroups, fittingDecodeVariant } from '../kernels/attention-decode/attention-decode.ts';
+import type { AttentionDecodeVariant } from '../kernels/attention-decode/attention-decode-variant.ts';
 import { partialBytes } from '../kernels/attention-decode/key-splits.ts';
 import type { KeySplits } from '../kernels/attention-decode/key-splits.ts';
-import {
-  attentionPrefillKernel,
-  attentionPrefillVariant,
-  attentionPrefillWorkgroups,
-} from '../kernels/attention-prefill/attention-prefill.ts';
+import { attentionPrefillKernel, attentionPrefillWorkgroups } from '../kernels/attention-prefill/attention-prefill.ts';
+import { attentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
+import type { AttentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
-import type { GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
+import type { Cut, CutContext, GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { AttentionMode, BufferRef, KernelUse, SequenceBuffer, StepCost, StepCounts } from '../plan/kernel-use.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
+import { separatedHeads } from './linear.ts';
+import type { LinearOp } from './linear.ts';
+import { roundingCut } from './quantize.ts';
+import type { NormOp } from './rms-norm.ts';
 
 /** What happens to heads before they are used: norm, then rotation. */
 export interface HeadPreparation {
@@ -46,9 +50,9 @@ function preparationOf({ norm, table }: HeadPreparation): HeadPreparationShape {
 }
 
 function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): AttentionShape {
-  const { heads, scale, joined, causal, window, state: { heads: kvHeads, keyDim: headDim } } = op;
+  const { heads, scale, joined, causal, window, state: { heads: kvHeads, keyDim, valueDim } } = op;
   return {
-    heads, kvHeads, headDim, scale,
+    heads, kvHeads, keyDim, valueDim, scale,
     kv: kv.type, pageTokens: kv.pageTokens, maxPages: kv.maxPages,
     input: joined ? 'joined' : 'separate',
     q: preparationOf(op.q), k: preparationOf(op.k),
@@ -88,11 +92,11 @@ function splitsOf({ knobs }: DeviceProfile): KeySplits {
   return { count: knobs.attention.splits, granule: knobs.attention.splitGranule };
 }
 
-function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile }: AttentionOptions): AttentionDecodeVariant {
+function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile }: AttentionOptions): AttentionDecodeVariant | undefined {
   const { subgroupSize, knobs } = profile;
   const { invocations, splitInvocations, unroll, splitUnroll, flatInvocations } = knobs.attention;
   const isSplit = mode === 'split';
-  const variant = {
+  const wanted = {
     shape, subgroupSize,
     splits: isSplit ? splitsOf(profile) : undefined,
     invocations: subgroupSize === undefined ? flatInvocations : isSplit ? splitInvocations : invocations,
@@ -100,35 +104,51 @@ function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile
     // Few workgroups wait for memory: the next keys are on their way while these are worked on.
     loads: subgroupSize !== undefined && isSplit ? ('ahead' as const) : undefined,
   };
-  return { ...variant, queryHeads: decodeQueryHeads(variant, { most: isSplit ? MOST_QUERY_HEADS : 1, bytes: profile.workgroupBytes }) };
+  const limits = { most: isSplit ? MOST_QUERY_HEADS : 1, bytes: profile.workgroupBytes, invocations: profile.invocations };
+  return fittingDecodeVariant(wanted, limits);
 }
 
-function prefillLimits({ invocations, workgroupBytes, knobs }: DeviceProfile) {
-  return {
+function prefillVariant(shape: AttentionShape, { profile }: AttentionOptions): AttentionPrefillVariant | undefined {
+  const { invocations, workgroupBytes, knobs } = profile;
+  return attentionPrefillVariant(shape, {
     invocations: Math.min(invocations, knobs.attention.tileInvocations),
     bytes: Math.min(workgroupBytes, knobs.attention.tileBytes),
-  };
+    mostBytes: workgroupBytes,
+  });
+}
+
+/** A variant that must be there. @throws CapacityError naming the op, its heads and the device's limits */
+function required<Variant>(variant: Variant | undefined, { label, shape, profile }: RequiredVariant): Variant {
+  if (variant !== undefined) return variant;
+  const { name, invocations, workgroupBytes } = profile;
+  throw new CapacityError(
+    `The GPU's attention has no form for the heads of ${label} (${widthsText(shape)} values, ${shape.kv}): a workgroup of this device ` +
+      `(profile ${name}) has ${invocations} invocations and ${workgroupBytes} bytes. Use the CPU.`,
+  );
+}
+
+interface RequiredVariant {
+  readonly label: string;
+  readonly shape: AttentionShape;
+  readonly profile: DeviceProfile;
 }
 
 /** Bytes of `partials` for steps of up to `rows` rows. */
 export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOptions, 'profile'> & { readonly rows: number }): number {
   const sizes = graph.nodes.flatMap(({ op }) =>
-    op.kind === 'attention' ? [partialBytes({ heads: op.heads, headDim: op.state.valueDim }, splitsOf(profile), rows)] : [],
+    op.kind === 'attention' ? [partialBytes({ heads: op.heads, valueDim: op.state.valueDim }, splitsOf(profile), rows)] : [],
   );
   return Math.max(16, ...sizes);
 }
 
-/** Query rows of a tile, the same for all attention of a graph. */
-export function tileRowsOf(steps: readonly GpuStepOf<{ readonly kind: string }>[], options: AttentionOptions): number {
-  const found = new Set(
-    steps.flatMap((step) =>
-      step.op.kind === 'attention'
-        ? [attentionPrefillVariant(shapeOf(step as AttentionStep, options), prefillLimits(options.profile)).tileRows]
-        : [],
-    ),
-  );
-  if (found.size > 1) throw new Error(`attention: tiles of ${[...found].join(' and ')} rows in one graph have no common list`);
-  return [...found][0] ?? 1;
+/** Query rows of the tiles that the host lists for a graph: those of its largest tile, of which others take parts. */
+export function listedTileRows({ nodes }: Graph, options: AttentionOptions): number {
+  const rows = nodes.flatMap(({ op, inputs, outputs, label }) => {
+    if (op.kind !== 'attention') return [];
+    const shape = shapeOf({ op: asIs(op), inputs, outputs, label }, options);
+    return [required(prefillVariant(shape, options), { label, shape, profile: options.profile }).tileRows];
+  });
+  return Math.max(1, ...rows);
 }
 
 /** Rows of a step's sequences. */
@@ -137,22 +157,23 @@ function rowsOfStep({ inputs }: AttentionStep) {
 }
 
 function costOf(step: AttentionStep, { kv }: AttentionOptions) {
-  const { heads, window = Infinity, state: { heads: kvHeads, keyDim: headDim } } = step.op;
-  const keyBytes = 2 * kvHeads * headDim * (kv.type === 'f16' ? 2 : 4);
+  const { heads, window = Infinity, state: { heads: kvHeads, keyDim, valueDim } } = step.op;
+  const widths = keyDim + valueDim;
+  const keyBytes = kvHeads * widths * (kv.type === 'f16' ? 2 : 4);
   const rowsOf = rowsOfStep(step);
   const ioBytes = (counts: StepCounts) => [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
   return {
     /** Each row reads all its keys. */
     decode: (counts: StepCounts): StepCost => ({
       bytes: ioBytes(counts) + rowsOf(counts) * Math.min(counts.keys, window) * keyBytes,
-      multiplyAdds: 2 * rowsOf(counts) * Math.min(counts.keys, window) * heads * headDim,
+      multiplyAdds: rowsOf(counts) * Math.min(counts.keys, window) * heads * widths,
     }),
     /** Rows are the last ones of one sequence: half of the square of them is masked, where rows do not see what follows them. */
     tiles: (counts: StepCounts): StepCost => ({
       bytes: ioBytes(counts) + counts.tiles * Math.min(counts.keys, window + rowsOf(counts) / Math.max(1, counts.tiles)) * keyBytes,
-      multiplyAdds: 2 * rowsOf(counts) * Math.min(window, counts.keys - (step.op.causal ? rowsOf(counts) / 2 : 0)) * heads * headDim,
+      multiplyAdds: rowsOf(counts) * Math.min(window, counts.keys - (step.op.causal ? rowsOf(counts) / 2 : 0)) * heads * widths,
     }),
-    write: (counts: StepCounts): StepCost => ({ bytes: rowsOf(counts) * (keyBytes + 2 * kvHeads * headDim * 4), multiplyAdds: 0 }),
+    write: (counts: StepCounts): StepCost => ({ bytes: rowsOf(counts) * (keyBytes + kvHeads * widths * 4), multiplyAdds: 0 }),
     none: (): StepCost => ({ bytes: 0, multiplyAdds: 0 }),
   };
 }
@@ -160,20 +181,21 @@ function costOf(step: AttentionStep, { kv }: AttentionOptions) {
 const KV_WRITE_INVOCATIONS = 64;
 const COMBINE_INVOCATIONS = 256;
 
-function attentionUses(step: AttentionStep, mode: AttentionMode, options: AttentionOptions): readonly KernelUse[] {
+function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOptions): readonly KernelUse[] {
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step);
   const cost = costOf(step, options);
   const rowsOf = rowsOfStep(step);
   if (mode === 'tiles') {
     const write = { shape, invocations: KV_WRITE_INVOCATIONS };
-    const tile = attentionPrefillVariant(shape, prefillLimits(options.profile));
+    const own = required(prefillVariant(shape, options), { label: step.label, shape, profile: options.profile });
+    const tile = own.tileRows === options.tileRows ? own : { ...own, listedRows: options.tileRows };
     return [
       { kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, rowsOf(counts)), cost: cost.write },
       { kernel: attentionPrefillKernel(tile), buffers, workgroups: (counts) => attentionPrefillWorkgroups(tile, counts), cost: cost.tiles },
     ];
   }
-  const variant = decodeVariant(shape, mode, options);
+  const variant = required(decodeVariant(shape, mode, options), { label: step.label, shape, profile: options.profile });
   const attend: KernelUse = {
     kernel: attentionDecodeKernel(variant),
     buffers,
@@ -181,7 +203,7 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: Attent
     cost: cost.decode,
   };
   if (mode === 'whole') return [attend];
-  const combine = { shape, splits: splitsOf(options.profile), invocations: Math.max(COMBINE_INVOCATIONS, shape.headDim / 4) };
+  const combine = { shape, splits: splitsOf(options.profile), invocations: Math.max(COMBINE_INVOCATIONS, shape.valueDim / 4) };
   return [
     attend,
     {
@@ -191,6 +213,43 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: Attent
       cost: cost.none,
     },
   ];
+}
+
+/** Rounding, norms, rotation as steps of their own; a joined product of q, k and v as three. */
+function attentionCuts(step: AttentionStep, { producerOf, fresh }: CutContext): readonly Cut[] {
+  const { op } = step;
+  const rounding = roundingCut(step, { op, norm: undefined, fresh });
+  if (rounding.length > 0) return rounding;
+  if (op.joined) {
+    const product = producerOf(step.inputs[0] as GpuValue);
+    return product === undefined ? [] : [separatedHeads(product as GpuStepOf<LinearOp>, step, fresh)];
+  }
+  const { q, k } = op;
+  const prepared = (kind: 'norm' | 'table') => preparationCut(step, kind, fresh);
+  return [...(q.norm || k.norm ? [prepared('norm')] : []), ...(q.norm || k.norm || !(q.table || k.table) ? [] : [prepared('table')])];
+}
+
+/** Norms of the heads of q and k, or their rotation where there are none, as steps before attention. */
+function preparationCut(step: AttentionStep, kind: keyof HeadPreparation, fresh: CutContext['fresh']): Cut {
+  const { op, label } = step;
+  const inputs = [...step.inputs];
+  const before: GpuStepOf<NormOp | RopeOp>[] = [];
+  for (const [i, name] of [[0, 'q'], [1, 'k']] as const) {
+    const { norm, table } = op[name];
+    const heads = name === 'q' ? op.heads : op.state.heads;
+    const [x, positions] = [inputs[i], inputs.at(-1)] as [GpuValue, GpuValue];
+    const made = fresh(x.shape, `${label}.${name}.${kind === 'norm' ? 'normed' : 'turned'}`);
+    if (kind === 'norm' && norm) {
+      const normOp: NormOp = { kind: 'norm', ...norm, groups: heads, gather: false };
+      before.push({ op: normOp, inputs: [x], outputs: [made], label: made.label });
+    } else if (kind === 'table' && table) {
+      const turn: RopeOp = { kind: 'rope', heads, headDim: op.state.keyDim, table };
+      before.push({ op: turn, inputs: [x, positions], outputs: [made], label: made.label });
+    } else continue;
+    inputs[i] = made;
+  }
+  const without = { q: { ...op.q, [kind]: undefined }, k: { ...op.k, [kind]: undefined } };
+  return { replaced: [step], by: [...before, { ...step, op: { ...op, ...without }, inputs }] };
 }
 
 function describeHeads(name: string, { norm, table }: HeadPreparation): string {
@@ -205,9 +264,13 @@ export const attentionRules: GpuOpRules<AttentionOp> = {
   form: 'attention',
   uses: (step, { attention }, options) => attentionUses(step, attention, options),
   rounded: (op, rounding) => (rounding.norm === undefined && op.state.valueDim % 16 === 0 ? op : undefined),
+  cuts: attentionCuts,
 };
 
-export const lowerAttention: Lower<GraphAttentionOp, AttentionOp> = ({ op }) => {
-  const asIs = { norm: undefined, table: undefined };
-  return { op: { ...op, q: asIs, k: asIs, joined: false } };
-};
+/** The graph's op, whose heads are prepared before it. */
+function asIs(op: GraphAttentionOp): AttentionOp {
+  const plain = { norm: undefined, table: undefined };
+  return { ...op, q: plain, k: plain, joined: false };
+}
+
+export const lowerAttention: Lower<GraphAttentionOp, AttentionOp> = ({ op }) => ({ op: asIs(op) });

@@ -8,6 +8,7 @@ import type { GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { gainOf, matrixOf } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
 
 /** Input: tokens. Outputs: f32, and rounded where asked for. */
@@ -20,6 +21,7 @@ export const embedRules: GpuOpRules<EmbedOp> = {
   matrices: ({ weight }, typeOf) => [matrixOf([weight], 'rows', typeOf)],
   vectors: ({ rounding }) => [rounding?.norm && gainOf(rounding.norm)],
   rounded: (op, rounding) => (rounding.norm === undefined ? undefined : { ...op, rounding }),
+  cuts: (step, { fresh }) => roundingCut(step, { op: { ...step.op, rounding: undefined }, norm: step.op.rounding?.norm, fresh }),
   uses(step, _, { typeOf, single }) {
     const { weight, rounding } = step.op;
     const [vocab, width] = weight.shape as [number, number];

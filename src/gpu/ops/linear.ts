@@ -1,5 +1,6 @@
 /** Kernels of a product: int8 GEMV, float GEMV or GEMM, by the types of its input and weights and the number of its rows. */
-import type { ActivationName } from '../../graph/ops/activation.ts';
+import type { ActivationName, ActivationOp } from '../../graph/ops/activation.ts';
+import type { AddOp } from '../../graph/ops/add.ts';
 import type { LinearOp as GraphLinearOp } from '../../graph/ops/linear.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
@@ -10,11 +11,12 @@ import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv
 import type { GemvFloatVariant } from '../kernels/gemv-float/gemv-float.ts';
 import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-int8.ts';
 import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
+import { workgroupBytesOf } from '../kernel.ts';
 import { totalRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
 import { describeNorm, describeRounding } from '../plan/gpu-op-rules.ts';
-import type { GpuOpRules, Lower, NormWeight, Rounding, UseOptions } from '../plan/gpu-op-rules.ts';
+import type { Cut, CutContext, GpuOpRules, Lower, NormWeight, Rounding, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef, KernelUse, RowClass, StepCounts } from '../plan/kernel-use.ts';
@@ -22,6 +24,8 @@ import { gainOf, matrixOf } from '../plan/planned-weights.ts';
 import type { PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import type { ProfileKnobs } from '../profile/device-profile.ts';
+import { roundingCut } from './quantize.ts';
+import type { NormOp } from './rms-norm.ts';
 
 export interface LinearPart {
   readonly weight: WeightRef;
@@ -145,8 +149,23 @@ function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: Use
 }
 
 function gemmVariant(shape: LinearShape, { profile }: UseOptions): GemmVariant {
-  const { tileRows, tileCols, tileDepth, rowsPerInvocation } = profile.knobs.gemm[shape.input === 'f32' ? 'f32' : 'int8'];
-  return { shape, arithmetic: shape.input === 'f32' ? 'f32' : 'int8', tileRows, tileCols, tileDepth, rowsPerInvocation };
+  const arithmetic = shape.input === 'f32' ? 'f32' : 'int8';
+  const { tileRows, tileCols, tileDepth, rowsPerInvocation } = profile.knobs.gemm[arithmetic];
+  let variant: GemmVariant = { shape, arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation };
+  for (let next: GemmVariant | undefined = variant; next !== undefined; next = smallerTile(next)) {
+    variant = next;
+    const { wgsl, workgroupSize } = gemmKernel(variant);
+    if (workgroupBytesOf(wgsl) <= profile.workgroupBytes && workgroupSize <= profile.invocations) break;
+  }
+  return variant;
+}
+
+/** The next smaller tile: less deep, then fewer rows, then fewer columns; undefined where there is none. */
+function smallerTile(variant: GemmVariant): GemmVariant | undefined {
+  const { arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation } = variant;
+  if (tileDepth > (arithmetic === 'int8' ? 32 : 16)) return { ...variant, tileDepth: tileDepth / 2 };
+  if (tileRows > rowsPerInvocation) return { ...variant, tileRows: tileRows / 2 };
+  return tileCols > 32 ? { ...variant, tileCols: 32 } : undefined;
 }
 
 function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): KernelUse {
@@ -183,16 +202,67 @@ export function plainProduct(parts: readonly LinearPart[]): LinearOp {
   return { kind: 'linear', parts, norm: undefined, gated: false, residual: false, rounding: undefined };
 }
 
+/** Rounding, the norm of the input, the residual, the activation of a gated product and joined products, each as steps of their own. */
+function linearCuts(step: LinearStep, { fresh, consumersOf }: CutContext): readonly Cut[] {
+  const { op, inputs: [x, residual], outputs: [y], label } = step as LinearStep & { inputs: [GpuValue, GpuValue]; outputs: [GpuValue] };
+  const rounding = roundingCut(step, { op: { ...op, rounding: undefined }, norm: op.rounding?.norm, fresh });
+  if (rounding.length > 0) return rounding;
+  const cuts: Cut[] = [];
+  if (op.norm) {
+    const normed = fresh(x.shape, `${label}.normed`);
+    const norm: NormOp = { kind: 'norm', ...op.norm, groups: 1, gather: false };
+    const before: GpuStepOf<NormOp> = { op: norm, inputs: [x], outputs: [normed], label: normed.label };
+    const own: LinearStep = { ...step, op: { ...op, norm: undefined }, inputs: [normed, ...step.inputs.slice(1)] };
+    cuts.push({ replaced: [step], by: [before, own] });
+  }
+  if (op.residual) {
+    const product = fresh(y.shape, `${label}.product`);
+    const add: AddOp = { kind: 'add' };
+    const own: LinearStep = { ...step, op: { ...op, residual: false }, inputs: [x], outputs: [product] };
+    const sum: GpuStepOf<AddOp> = { op: add, inputs: [product, residual], outputs: [y], label: `${label}.residual` };
+    cuts.push({ replaced: [step], by: [own, sum] });
+  }
+  if (op.gated) {
+    const halves = [fresh(y.shape, `${label}.gate`), fresh(y.shape, `${label}.up`)];
+    const activation: GpuStepOf<ActivationOp> = { op: { kind: 'activation', fn: op.gated }, inputs: halves, outputs: [y], label };
+    cuts.push({ replaced: [step], by: [...separateProducts(step, halves), activation] });
+  } else if (op.parts.length > 1) {
+    const [attention] = consumersOf(y) as readonly JoinedAttention[];
+    if (attention) cuts.push(separatedHeads(step, attention, fresh));
+  }
+  return cuts;
+}
+
+/** A product of several matrices as products of one; `outputs` are theirs. */
+function separateProducts({ op, inputs }: LinearStep, outputs: readonly GpuValue[]): readonly LinearStep[] {
+  return op.parts.map((part, i) => {
+    const output = outputs[i] as GpuValue;
+    return { op: { ...plainProduct([part]), norm: op.norm }, inputs, outputs: [output], label: output.label };
+  });
+}
+
+type JoinedAttention = GpuStepOf<{ readonly kind: string; readonly joined: boolean }>;
+
+/** The joined product of q, k and v as three, which attention then reads one by one. */
+export function separatedHeads(product: LinearStep, attention: JoinedAttention, fresh: CutContext['fresh']): Cut {
+  const outer = outerOf(product.outputs[0] as GpuValue);
+  const values = product.op.parts.map(({ weight }) => fresh([outer, weight.shape[0] as number], weight.id));
+  const own = { ...attention, op: { ...attention.op, joined: false }, inputs: [...values, ...attention.inputs.slice(1)] };
+  return { replaced: [product, attention], by: [...separateProducts(product, values), own] };
+}
+
 export const linearRules: GpuOpRules<LinearOp> = {
   describe({ parts, gated, residual, norm, rounding }, typeOf) {
     const shown = parts.map(({ weight, bias }) => `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}`);
-    return `${shown.join(gated ? ' * ' : ' | ')}${gated ? ` ${gated}` : ''}${residual ? ' +residual' : ''}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
+    const epilogue = `${gated ? ` ${gated}` : ''}${residual ? ' +residual' : ''}`;
+    return `${shown.join(gated ? ' * ' : ' | ')}${epilogue}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
   },
   matrices: matricesOf,
   vectors: ({ parts, norm, rounding }) => [biasOf(parts), norm && gainOf(norm), rounding?.norm && gainOf(rounding.norm)],
   form: 'rows',
   uses: (step, { rows }, options) => [linearUse(step, rows, options)],
   rounded: (op, rounding) => (op.parts.length === 1 || op.gated ? { ...op, rounding } : undefined),
+  cuts: linearCuts,
 };
 
 export const lowerLinear: Lower<GraphLinearOp, LinearOp> = ({ op: { weight, bias }, inputs }, { inputFor }) => ({

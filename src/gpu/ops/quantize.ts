@@ -2,8 +2,8 @@
 import { widthOf } from '../../graph/value.ts';
 import { quantizeKernel, quantizeWorkgroups } from '../kernels/quantize/quantize.ts';
 import { describeRounding } from '../plan/gpu-op-rules.ts';
-import type { GpuOpRules, Rounding } from '../plan/gpu-op-rules.ts';
-import type { GpuValue } from '../plan/gpu-value.ts';
+import type { Cut, CutContext, GpuOpRules, Rounding } from '../plan/gpu-op-rules.ts';
+import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
 import { rowUse } from './row-use.ts';
@@ -12,6 +12,19 @@ import { rowUse } from './row-use.ts';
 export interface QuantizeOp extends Rounding {
   readonly kind: 'quantize';
   readonly gather: boolean;
+}
+
+/** A step whose rounded result is a step of its own; `op` is the step's without rounding. */
+export function roundingCut<Op extends { readonly kind: string }>(
+  step: GpuStepOf<Op>,
+  { op, norm, fresh }: { readonly op: Op; readonly norm: Rounding['norm'] } & Pick<CutContext, 'fresh'>,
+): readonly Cut[] {
+  const codes = step.outputs.find(({ dtype }) => dtype !== 'f32');
+  if (codes === undefined) return [];
+  const floats = step.outputs.find(({ dtype }) => dtype === 'f32') ?? fresh(codes.shape, step.label);
+  const quantize: QuantizeOp = { kind: 'quantize', norm, gather: false };
+  const rounded = { op: quantize, inputs: [floats], outputs: [codes], label: codes.label };
+  return [{ replaced: [step], by: [{ ...step, op, outputs: [floats] }, rounded] }];
 }
 
 export const quantizeRules: GpuOpRules<QuantizeOp> = {

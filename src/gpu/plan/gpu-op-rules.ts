@@ -24,12 +24,31 @@ export interface UseOptions {
   /** True: the plan is for exactly one row, and nothing reads the `step` uniform. */
   readonly single: boolean;
   readonly kv: KvLayout;
+  /** Query rows of the tiles that the host lists for prefill attention of the graph. */
+  readonly tileRows: number;
 }
 
 /** How the rows of an op come: their number, and how attention is cut. */
 export interface OpMode {
   readonly rows: RowClass;
   readonly attention: AttentionMode;
+}
+
+type AnyStep = GpuStepOf<{ readonly kind: string }>;
+
+/** Steps in place of one or several whose kernels need more of a device than it has. */
+export interface Cut {
+  readonly replaced: readonly AnyStep[];
+  /** In an order in which they can run. */
+  readonly by: readonly AnyStep[];
+}
+
+/** What an op may look at and take while it is cut. */
+export interface CutContext {
+  producerOf(value: GpuValue): AnyStep | undefined;
+  consumersOf(value: GpuValue): readonly AnyStep[];
+  /** A value of f32 that no step has yet. */
+  fresh(shape: GpuValue['shape'], label: string): GpuValue;
 }
 
 export interface GpuOpRules<Op extends { readonly kind: string }> {
@@ -42,8 +61,13 @@ export interface GpuOpRules<Op extends { readonly kind: string }> {
   /** The part of a mode that its kernels depend on; absent: none. */
   readonly form?: keyof OpMode;
   uses(step: GpuStepOf<Op>, mode: OpMode, options: UseOptions): readonly KernelUse[];
-  /** The op with its result rounded to int8 as it is made; undefined where its kernels cannot: whole blocks must belong to one workgroup. */
+  /**
+   * The op with its result rounded to int8 as it is made; undefined where its kernels cannot: whole blocks must belong to one
+   * workgroup.
+   */
   rounded?(op: Op, rounding: Rounding): Op | undefined;
+  /** Ways to do a part of the op's work in steps of their own, those that cost least first; none: it is as small as it gets. */
+  cuts?(step: GpuStepOf<Op>, context: CutContext): readonly Cut[];
 }
 
 /** What lowering offers to an op of the graph. */

@@ -1,4 +1,7 @@
-/** A kernel at work in a plan: which buffers it binds, how many workgroups it takes, what that costs. Plain data until a program binds it. */
+/**
+ * A kernel at work in a plan: which buffers it binds, how many workgroups it takes, what that costs. Plain data until a program binds
+ * it.
+ */
 import type { DimSizes } from '../../graph/dims.ts';
 import type { Dim } from '../../graph/value.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';

@@ -8,6 +8,8 @@ import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { isQuantized } from '../../tensor/tensor-type.ts';
 import { LOWERINGS } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
+import { createLimitCheck, cutToLimits } from './device-limits.ts';
+import type { LimitOptions } from './device-limits.ts';
 import type { Lower, Lowering } from './gpu-op-rules.ts';
 import { roundedForm } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
@@ -21,6 +23,8 @@ export interface GpuPlanOptions {
   readonly rows: 'one' | 'many';
   /** Values, besides the outputs, that must exist after the run. */
   readonly taps?: readonly Value[] | undefined;
+  /** Of the device whose kernels the steps get; without them nothing is cut. */
+  readonly limits?: Omit<LimitOptions, 'typeOf'> | undefined;
   /** Rules to leave out, by name: the same results, slower. For tests and experiments. */
   readonly withoutRules?: readonly string[] | undefined;
 }
@@ -28,14 +32,21 @@ export interface GpuPlanOptions {
 export type GpuPlan = Plan<GpuOp, GpuValue>;
 
 export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
+  const { typeOf, withoutRules, taps = [], limits } = options;
   const steps = lowerGraph(graph, options);
   const read = new Set(steps.flatMap(({ inputs }) => inputs));
-  return withMakersValues(planSteps<GpuOp, GpuValue>({
-    steps,
-    rules: gpuRules(options.typeOf).filter(({ name }) => !options.withoutRules?.includes(name)),
-    kept: [...graph.outputs.values(), ...(options.taps ?? [])],
-    inputs: [...graph.inputs.values()].filter((value) => read.has(value)),
-  }));
+  const rules = gpuRules(typeOf).filter(({ name }) => !withoutRules?.includes(name));
+  const planBy = (all: typeof rules) =>
+    withMakersValues(planSteps<GpuOp, GpuValue>({
+      steps,
+      rules: all,
+      kept: [...graph.outputs.values(), ...taps],
+      inputs: [...graph.inputs.values()].filter((value) => read.has(value)),
+    }));
+  const plan = planBy(rules);
+  if (limits === undefined) return plan;
+  const check = createLimitCheck({ ...limits, typeOf });
+  return plan.steps.every((step) => check(step) === undefined) ? plan : planBy([...rules, cutToLimits(check, limits.profile)]);
 }
 
 /** Rules change the dtype of what a step makes; its readers then still name the value as it was. */

@@ -14,7 +14,7 @@ import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { repackKernel } from '../kernels/repack/repack-kernel.ts';
-import { tileRowsOf } from '../ops/attention.ts';
+import { listedTileRows } from '../ops/attention.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuStep } from '../ops/index.ts';
 import { packedFormatOf } from '../packed-layout.ts';
@@ -112,12 +112,9 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
 /** @throws CapacityError for states that the kernels have no form for */
 function checkStates({ model: { name, states } }: ModelPlanOptions): void {
   for (const { keyDim, valueDim } of pagedStates(states)) {
-    if (keyDim % 4 !== 0)
-      throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${name} has ${keyDim}. Use the CPU.`);
-    if (keyDim !== valueDim)
-      throw new CapacityError(
-        `The GPU's attention takes keys and values of equal width; ${name} has ${keyDim} and ${valueDim}. Use the CPU.`,
-      );
+    for (const dim of [keyDim, valueDim])
+      if (dim % 4 !== 0)
+        throw new CapacityError(`The GPU's attention takes heads of a multiple of 4 values; ${name} has ${dim}. Use the CPU.`);
   }
 }
 
@@ -126,15 +123,18 @@ function planGraph(graph: Graph, options: ModelPlanOptions): GraphPlan & { reado
   const activations = profile.activations === 'int8' ? 'int8' : 'float';
   const limits = largestSizes(graph, sizes);
   const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
+  const tileRows = listedTileRows(graph, { profile, kv });
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
-    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, withoutRules }), { profile, typeOf, single: rows === 'one', kv, dims });
+    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, withoutRules, limits: { profile, kv, tileRows } }), {
+      profile, typeOf, single: rows === 'one', kv, tileRows, dims,
+    });
   const many = planned('many');
   return {
     graph, many, limits,
     tapLimits: tapSizes(graph, limits),
     tapped: () => planned('many', [...graph.taps.values()]),
     plannedOne: () => planned('one'),
-    tileRows: tileRowsOf(many.plan.steps, { profile, kv }),
+    tileRows,
   };
 }
 

@@ -98,7 +98,8 @@ export function shortNumber(value: number): string {
 export function printReport({ title, dispatches, bytes, multiplyAdds }: StepReport): string {
   const lines = dispatches.map(
     ({ step, kernel, workgroups, ...cost }, i) =>
-      `  ${String(i).padStart(3)} ${kernel.label}  ${workgroups.join('x')}  ${shortNumber(cost.bytes)}B ${shortNumber(cost.multiplyAdds)} MAC  # ${step}`,
+      `  ${String(i).padStart(3)} ${kernel.label}  ${workgroups.join('x')}  ` +
+      `${shortNumber(cost.bytes)}B ${shortNumber(cost.multiplyAdds)} MAC  # ${step}`,
   );
   return [`${title}: ${dispatches.length} dispatches, ${shortNumber(bytes)}B, ${shortNumber(multiplyAdds)} multiply-adds`, ...lines].join(
     '\n',

@@ -1,4 +1,7 @@
-/** What the GPU executor fuses. A dispatch costs microseconds whatever it does, so fewer steps are the point; values in between cost little. */
+/**
+ * What the GPU executor fuses. A dispatch costs microseconds whatever it does, so fewer steps are the point; values in between cost
+ * little.
+ */
 import { gatedPair, gatheredNorm, isPrivate, isStep, privateProducer, residualSum } from '../../graph/patterns.ts';
 import type { FusionRule } from '../../graph/plan.ts';
 import { widthOf } from '../../graph/value.ts';

@@ -6,7 +6,8 @@ import { PROFILES } from './profiles.ts';
 
 /** The profile to run with: never wider than the adapter. What is switched off says why. */
 export function profileFor(facts: AdapterFacts): DeviceProfile {
-  return [withSubgroups, withF16, withLimits].reduce<DeviceProfile>((profile, rule) => rule(profile, facts), nearestProfile(facts));
+  const profile = [withSubgroups, withF16].reduce<DeviceProfile>((known, rule) => rule(known, facts), nearestProfile(facts));
+  return withLimits(profile, facts.limits);
 }
 
 function nearestProfile(facts: AdapterFacts): DeviceProfile {
@@ -53,8 +54,8 @@ function withF16(profile: DeviceProfile, { features }: AdapterFacts): DeviceProf
   return changed(profile, { hasF16: false, activations }, { f16: 'Off here: this adapter has no shader-f16.' });
 }
 
-/** The adapter's own limits, and workgroups that fit them. */
-function withLimits(profile: DeviceProfile, { limits }: AdapterFacts): DeviceProfile {
+/** The profile with an adapter's own limits, and workgroups that fit them. */
+export function withLimits(profile: DeviceProfile, limits: AdapterFacts['limits']): DeviceProfile {
   const { knobs, subgroupSize = 1 } = profile;
   const most = Math.max(1, Math.floor(limits.invocations / subgroupSize));
   const { gemvFloat, attention } = knobs;

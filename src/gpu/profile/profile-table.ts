@@ -22,17 +22,22 @@ export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
     gemvInt8:
       subgroupSize === undefined
         ? flat(gemvInt8.flatInvocations)
-        : `${gemvInt8.rows} rows a workgroup, two subgroups on two rows from ${gemvInt8.splitFromCols} columns; head ${gemvInt8.headRows} rows`,
+        : `${gemvInt8.rows} rows a workgroup, two subgroups on two rows from ${gemvInt8.splitFromCols} columns; ` +
+          `head ${gemvInt8.headRows} rows`,
     gemvFloat:
       subgroupSize === undefined
         ? flat(gemvFloat.flatInvocations)
         : `${gemvFloat.teams} subgroups, ${gemvFloat.rowsPerTeam} rows each, codes as ${gemvFloat.arithmetic}`,
     gemm: `int8 ${tile(gemm.int8)}; f32 ${tile(gemm.f32)}`,
-    attention: `${subgroupSize === undefined ? `${attention.flatInvocations} invocations` : `${attention.invocations} invocations`}; ${attention.splits} parts from ${attention.splitFrom} keys`,
+    attention:
+      `${subgroupSize === undefined ? attention.flatInvocations : attention.invocations} invocations; ` +
+      `${attention.splits} parts from ${attention.splitFrom} keys`,
     matrixUnits: profile.subgroupMatrix ?? 'none',
     prefillRows: `${profile.prefillRows} rows a chunk`,
     stepsPerSubmit: `${profile.stepsPerSubmit} steps a submit`,
-    limits: `${profile.storageBuffers} storage buffers, ${profile.invocations} invocations, ${profile.workgroupBytes / 1024} KiB, bindings of ${(profile.maxBufferBindingBytes / 2 ** 30).toFixed(2)} GiB`,
+    limits:
+      `${profile.storageBuffers} storage buffers, ${profile.invocations} invocations, ${profile.workgroupBytes / 1024} KiB, ` +
+      `bindings of ${(profile.maxBufferBindingBytes / 2 ** 30).toFixed(2)} GiB`,
   };
   return (Object.keys(values) as ProfileChoice[]).map((choice) => ({ choice, value: values[choice], reason: why[choice] }));
 }

@@ -22,7 +22,9 @@ const KNOBS: ProfileKnobs = {
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
-const GEMM_WHY = 'Small tiles: they fit 16 KiB of workgroup memory, which every device has, and leave registers for several workgroups at a time.';
+const GEMM_WHY =
+  'Small tiles: they fit 16 KiB of workgroup memory, which every device has, and leave registers for several workgroups ' +
+  'at a time.';
 const LARGE_GEMM_WHY = 'Large tiles: twice the reuse of each weight that is unpacked.';
 const SPLIT_WHY = 'Keys are split over workgroups from where on the parts save more than the second dispatch, which combines them, costs.';
 
@@ -39,11 +41,17 @@ const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
     f16: 'Every Apple GPU computes in f16.',
     activations: 'f32: dot4I8Packed is emulated on Metal, so that rounding activations to int8 would cost more than it saves.',
     gemvInt8: 'Not used: activations are floats.',
-    gemvFloat: "Several rows a simdgroup, few simdgroups a workgroup, the shape of MLX's quantised GEMV: x stays in registers for all of its rows.",
+    gemvFloat:
+      "Several rows a simdgroup, few simdgroups a workgroup, the shape of MLX's quantised GEMV: x stays in registers for all " +
+      "of its rows.",
     gemm: 'Large tiles: registers and workgroup memory share one cache from family 9 on, so that they do not cost occupancy.',
-    attention: 'Keys are split over workgroups from where on the parts save more than the second dispatch costs: Metal runs dispatches one after the other, about 2 us each.',
+    attention:
+      'Keys are split over workgroups from where on the parts save more than the second dispatch costs: Metal runs ' +
+      'dispatches one after the other, about 2 us each.',
     matrixUnits: MATRIX_UNITS,
-    prefillRows: 'A chunk of a 4B model should stay near a tenth of a second (an estimate), so that it can be cancelled and a page can draw.',
+    prefillRows:
+      'A chunk of a 4B model should stay near a tenth of a second (an estimate), so that it can be cancelled and a page can ' +
+      'draw.',
     stepsPerSubmit: 'A submit of a small model should stay under 20 ms (an estimate).',
     limits: "Metal's, as Dawn passes them on.",
   },
@@ -94,11 +102,18 @@ const NVIDIA: DeviceProfile = {
     profile: 'Any NVIDIA GPU.',
     subgroups: 'Warps have 32 lanes.',
     f16: 'On, by a toggle of Dawn (vulkan_enable_f16_on_nvidia).',
-    activations: 'int8: dot4I8Packed is one instruction; chains of GEMVs ran 1.4 to 1.9 times as fast as with f16 activations and 2 to 3 times as fast as with f32.',
-    gemvInt8: 'A row a warp, and as many rows a workgroup as make a block of the int8 result, which it so owns. Two warps on two rows where columns are many (a tenth faster there; the head would lose half by it), and more rows a warp for wide gate-and-up products, so that all workgroups run in one wave.',
+    activations:
+      'int8: dot4I8Packed is one instruction; chains of GEMVs ran 1.4 to 1.9 times as fast as with f16 activations and 2 to ' +
+      '3 times as fast as with f32.',
+    gemvInt8:
+      'A row a warp, and as many rows a workgroup as make a block of the int8 result, which it so owns. Two warps on two ' +
+      'rows where columns are many (a tenth faster there; the head would lose half by it), and more rows a warp for wide ' +
+      'gate-and-up products, so that all workgroups run in one wave.',
     gemvFloat: 'A row a warp: two rows a warp were 15% slower.',
     gemm: LARGE_GEMM_WHY,
-    attention: '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys of 0.6B: 14 us where one part takes 35).',
+    attention:
+      '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys ' +
+      'of 0.6B: 14 us where one part takes 35).',
     matrixUnits: MATRIX_UNITS,
     prefillRows: 'A chunk takes tens of milliseconds.',
     stepsPerSubmit: 'JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
@@ -152,7 +167,9 @@ const SOFTWARE: DeviceProfile = {
   why: {
     ...VULKAN_WHY,
     profile: 'A CPU in the guise of a GPU.',
-    subgroups: 'None, though SwiftShader has 4 lanes: a row an invocation is 5 times as fast there as with subgroup operations, and 10 times as fast as with barriers.',
+    subgroups:
+      'None, though SwiftShader has 4 lanes: a row an invocation is 5 times as fast there as with subgroup operations, and ' +
+      '10 times as fast as with barriers.',
     f16: 'Off: SwiftShader has none.',
     activations: 'int8: a quarter of the loads.',
     prefillRows: 'A step takes tenths of a second here.',

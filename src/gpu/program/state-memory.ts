@@ -1,7 +1,7 @@
 /**
- * The states of sequences on the GPU: a buffer for each paged state, [page][keys, values][kvHead][pageTokens][headStride], one for each slot
- * state, [slot][shape], and the tables of rotary positions as far as any sequence has come. Each grows by doubling: what is there is copied
- * on the GPU.
+ * The states of sequences on the GPU: a buffer for each paged state, cut into pages (what lies where in a page: ../attention-shape.ts), one
+ * for each slot state, [slot][shape], and the tables of rotary positions as far as any sequence has come. Each grows by doubling: what is
+ * there is copied on the GPU.
  */
 import type { KvLayout } from '../../graph/executor.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
@@ -110,7 +110,9 @@ function enlarge({ gpu, parts }: ArenaOptions, before: ArenaBuffers, capacity: n
     const buffer = gpu.createBuffer({ label, size: Math.max(16, capacity * unitBytes), usage: STORAGE_USAGE });
     const old = before.buffers.get(id);
     if (old !== undefined) encoder.copyBufferToBuffer(old, 0, buffer, 0, old.size);
-    if (contents !== undefined) gpu.queue.writeBuffer(buffer, before.capacity * unitBytes, contents(before.capacity, capacity) as BufferSource);
+    if (contents !== undefined) {
+      gpu.queue.writeBuffer(buffer, before.capacity * unitBytes, contents(before.capacity, capacity) as BufferSource);
+    }
     return [id, buffer] as const;
   }));
   gpu.queue.submit([encoder.finish()]);
@@ -182,8 +184,8 @@ function createGroup({ gpu, kv }: StateMemoryOptions, { states }: StateGroup, mo
       unitBytes: heads * pageTokens * (headStrideOf(keyDim, type) + headStrideOf(valueDim, type)) * elementBytes,
     })),
     refusal: (count, fits, bytes) =>
-      `Keys and values of ${count * pageTokens} tokens take ${bytes} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} at once. ` +
-      `Use a context of at most ${fits * pageTokens} tokens.`,
+      `Keys and values of ${count * pageTokens} tokens take ${bytes} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} ` +
+      `at once. Use a context of at most ${fits * pageTokens} tokens.`,
   });
 }
 

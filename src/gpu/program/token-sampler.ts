@@ -90,7 +90,7 @@ export function createTokenSampler(options: TokenSamplerOptions): TokenSampler {
 
 function badLogits(): FormatError {
   return new FormatError(
-    'The model computed no usable scores: a logit is NaN or infinite, or none is finite. Its weights or activations overflow; check the file ' +
-      '(ingot eval on the reference device tells a damaged file from an arithmetic that is too narrow).',
+    'The model computed no usable scores: a logit is NaN or infinite, or none is finite. Its weights or activations overflow; ' +
+      'check the file (ingot eval on the reference device tells a damaged file from an arithmetic that is too narrow).',
   );
 }

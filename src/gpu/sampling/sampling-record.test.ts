@@ -4,6 +4,7 @@ import type { SamplingSettings } from '../../graph/sampling.ts';
 import { IN_PROMPT, SAMPLING_BYTES, samplingRecord, tokenCounts } from './sampling-record.ts';
 import { samplerScratch, samplerSteps } from './sampler-steps.ts';
 import { samplerWorkgroups } from './sampler-variant.ts';
+import { workgroupBytesOf } from '../kernel.ts';
 
 const SETTINGS: SamplingSettings = {
   temperature: 0.6,
@@ -66,7 +67,7 @@ describe('sampler kernels', () => {
         const steps = samplerSteps(variant);
         expect(steps).toHaveLength(mode === 'greedy' ? 2 : 4);
         for (const { kernel, workgroups } of steps) {
-          expect(kernel.workgroupBytes).toBeLessThanOrEqual(16_384);
+          expect(workgroupBytesOf(kernel.wgsl)).toBeLessThanOrEqual(16_384);
           expect(workgroups[0]).toBeLessThanOrEqual(256);
           expect(kernel.bindings.filter(({ name }) => !given.has(name) || !kernel.wgsl.includes(name))).toEqual([]);
           device.pushErrorScope('validation');

@@ -72,7 +72,8 @@ function checkMatrix(
     if (plane.sizeBytes <= limits.bindingBytes) continue;
     const origin = sources.map((source) => source.origin).join(' and ');
     throw new CapacityError(
-      `${origin}: ${plane.sizeBytes} bytes of ${plane.name} must be seen by one kernel; ${name} lets it see at most ${limits.bindingBytes}. Use a smaller model, or a file with smaller types.`,
+      `${origin}: ${plane.sizeBytes} bytes of ${plane.name} must be seen by one kernel; ${name} lets it see at most ` +
+        `${limits.bindingBytes}. Use a smaller model, or a file with smaller types.`,
     );
   }
 }

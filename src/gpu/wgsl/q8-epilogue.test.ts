@@ -30,7 +30,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     wgsl,
     bindings,
     workgroupSize: WIDTH / 16,
-    workgroupBytes: 0,
     needs: {},
   };
 }

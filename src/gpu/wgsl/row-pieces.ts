@@ -2,7 +2,7 @@
  * The frame of kernels that treat each row by itself: rows are cut into equal pieces and every invocation takes one, so that no
  * barrier is needed and any number of rows fills the device.
  */
-import { kernelHeader, LINEAR_WORKGROUP, linearWorkgroups } from '../kernel.ts';
+import { kernelHeader, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../kernel.ts';
 import { STEP_BINDING, STEP_STRUCT } from '../linear-shape.ts';
 
@@ -40,7 +40,7 @@ export interface RowPieces {
 
 function rowPiecesMain({ rows, pieces, workgroupSize }: RowPieces, body: string): string {
   return `@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(${MAIN_ARGUMENTS}) {
   let index = ${LINEAR_WORKGROUP} * ${workgroupSize}u + lane;
   let row = index / ${pieces}u;
   if (row >= ${rowsExpression(rows)}) { return; }
@@ -70,7 +70,6 @@ export function rowPiecesKernel({ key, label, pieces, bindings: own, functions =
       '',
     ),
     workgroupSize: pieces.workgroupSize,
-    workgroupBytes: 0,
     needs: {},
   };
 }

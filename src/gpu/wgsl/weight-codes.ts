@@ -39,8 +39,10 @@ function codesFunction(format: PackedBlocks, n: number, groups: number): string 
   }
   if (!signed) throw new Error('weight codes: 6-bit codes without a zero point have no reader yet');
   // Four times the code: its low bits from bit 2 of each byte, its high bits from bit 6.
-  const part = (low: string, plane: string) =>
-    `(((${low}) << vec4<u32>(2u)) & vec4<u32>(0x3c3c3c3cu)) | ((vec4<u32>(${plane} << 6u, ${plane} << 4u, ${plane} << 2u, ${plane})) & vec4<u32>(0xc0c0c0c0u))`;
+  const part = (low: string, plane: string) => {
+    const high = `(vec4<u32>(${plane} << 6u, ${plane} << 4u, ${plane} << 2u, ${plane}))`;
+    return `(((${low}) << vec4<u32>(2u)) & vec4<u32>(0x3c3c3c3cu)) | (${high} & vec4<u32>(0xc0c0c0c0u))`;
+  };
   return `${head}\n  ${word}\n  let h = p${n}_high[at];\n  return Codes(${part('w', 'h.x')}, ${part('w >> vec4<u32>(4u)', 'h.y')});\n}`;
 }
 
@@ -59,8 +61,10 @@ function k4Scale(n: number, groups: number, factor: number): string {
   const meta = `let m = p${n}_metas[row * ${groups / 8}u + (group >> 3u)];
   let j = group & 7u;
   let shift = (j & 3u) * 8u;`;
-  const six = (own: string) =>
-    `select((${own} >> shift) & 63u, ((m.w >> (shift + ${own === 'm.y' ? 0 : 4}u)) & 15u) | (((${own} >> (shift + 6u)) & 3u) << 4u), j >= 4u)`;
+  const six = (own: string) => {
+    const later = `((m.w >> (shift + ${own === 'm.y' ? 0 : 4}u)) & 15u) | (((${own} >> (shift + 6u)) & 3u) << 4u)`;
+    return `select((${own} >> shift) & 63u, ${later}, j >= 4u)`;
+  };
   return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {
   ${meta}
   return vec2<f32>(unpack2x16float(m.x).x * f32(${six('m.y')}) * ${1 / factor});

@@ -22,7 +22,7 @@ ${weightValueFunctions(part, 3, cols)}
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   if (id.x < ${rows * quads}u) { y[id.x] = quad3(id.x / ${quads}u, id.x % ${quads}u); }
 }`;
-  return { key: kernelKey('decode', part), label: `decode ${type}`, wgsl, bindings, workgroupSize: 64, workgroupBytes: 0, needs: {} };
+  return { key: kernelKey('decode', part), label: `decode ${type}`, wgsl, bindings, workgroupSize: 64, needs: {} };
 }
 
 describe('weightValueFunctions', () => {

@@ -35,7 +35,11 @@ export function weightValueFunctions(part: LinearPartShape, n: number, cols: num
   if (format.kind === 'floats') {
     const quads = rowStride(format, cols) / 4;
     if (format.type === 'f32') return `${head}\n  return p${n}_values[row * ${quads}u + quad];\n}`;
-    return `${head}\n  let both = p${n}_values[row * ${quads / 2}u + (quad >> 1u)];\n  let w = select(both.xy, both.zw, (quad & 1u) == 1u);\n  return ${halfQuad(format.type, 'w.x', 'w.y')};\n}`;
+    return `${head}
+  let both = p${n}_values[row * ${quads / 2}u + (quad >> 1u)];
+  let w = select(both.xy, both.zw, (quad & 1u) == 1u);
+  return ${halfQuad(format.type, 'w.x', 'w.y')};
+}`;
   }
   const minimum = format.hasMinimum ? ` - minimum${n}(row, group)` : '';
   return `${weightScaleFunctions(part, n, cols)}

@@ -10,8 +10,8 @@ import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
 
 /**
- * Bindings `gate` and, where it is gated, `up`: f32 [rows, width]. Writes `y`: f32 [rows, width], or, as `q8`, `yCodes` and `yStats` (width a multiple
- * of 32).
+ * Bindings `gate` and, where it is gated, `up`: f32 [rows, width]. Writes `y`: f32 [rows, width], or, as `q8`, `yCodes` and `yStats`
+ * (width a multiple of 32).
  */
 export interface ActivationVariant extends RowsVariant {
   readonly fn: ActivationName;

@@ -119,7 +119,6 @@ ${chunkLoop(shape, variant.invocations, partialBody(variant, shape))}
     label: `argmax-partial [${variant.vocab}]${variant.penalties ? ' penalties' : ''}`,
     wgsl, bindings,
     workgroupSize: variant.invocations,
-    workgroupBytes: 8,
     needs: {},
   };
 }
@@ -144,7 +143,6 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     label: `argmax-pick [${workgroups}]`,
     wgsl, bindings,
     workgroupSize: invocations,
-    workgroupBytes: 8,
     needs: {},
   };
 }

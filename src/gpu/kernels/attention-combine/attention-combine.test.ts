@@ -15,24 +15,24 @@ function splitsInUse({ count, granule }: AttentionCombineVariant['splits'], posi
 }
 
 /** Random partial results, NaN where a split has no keys, and what they add up to: the weights of each are relative to 2^its maximum. */
-function makePartials({ shape: { heads, headDim }, splits }: AttentionCombineVariant) {
-  const partials = new Float32Array(partialBytes({ heads, headDim }, splits, POSITIONS.length) / 4).fill(NaN);
-  const want = new Float64Array(POSITIONS.length * heads * headDim);
+function makePartials({ shape: { heads, valueDim }, splits }: AttentionCombineVariant) {
+  const partials = new Float32Array(partialBytes({ heads, valueDim }, splits, POSITIONS.length) / 4).fill(NaN);
+  const want = new Float64Array(POSITIONS.length * heads * valueDim);
   let seed = 7;
   const random = () => ((seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) / 2 ** 31) - 1;
   for (let head = 0; head < POSITIONS.length * heads; head++) {
     let total = 0;
     for (let split = 0; split < splitsInUse(splits, POSITIONS[Math.floor(head / heads)]!); split++) {
-      const at = (head * splits.count + split) * (headDim + 4);
+      const at = (head * splits.count + split) * (valueDim + 4);
       const [most, weight] = [Math.fround(random() * 20), Math.fround(1 + 3 * Math.abs(random()))];
-      partials.set([most, weight, 0, 0], at + headDim);
+      partials.set([most, weight, 0, 0], at + valueDim);
       total += weight * 2 ** most;
-      for (let i = 0; i < headDim; i++) {
+      for (let i = 0; i < valueDim; i++) {
         partials[at + i] = random() * weight;
-        want[head * headDim + i]! += partials[at + i]! * 2 ** most;
+        want[head * valueDim + i]! += partials[at + i]! * 2 ** most;
       }
     }
-    for (let i = 0; i < headDim; i++) want[head * headDim + i]! /= total;
+    for (let i = 0; i < valueDim; i++) want[head * valueDim + i]! /= total;
   }
   return { partials, want };
 }
@@ -47,11 +47,11 @@ describe('attention-combine', () => {
   it.each([
     [16, 'f32', 1, 16, 4], [16, 'f32', 4, 8, 16], [20, 'f32', 5, 16, 64], [64, 'f32', 32, 8, 64], [128, 'f32', 32, 32, 256],
     [16, 'q8', 4, 8, 32], [64, 'q8', 32, 8, 64], [48, 'q8', 7, 16, 48],
-  ] as const)('headDim %i, %s, %i splits of %i, %i invocations', async (headDim, output, count, granule, invocations) => {
-    const variant: AttentionCombineVariant = { shape: { heads: 2, headDim, output }, splits: { count, granule }, invocations };
+  ] as const)('valueDim %i, %s, %i splits of %i, %i invocations', async (valueDim, output, count, granule, invocations) => {
+    const variant: AttentionCombineVariant = { shape: { heads: 2, valueDim, output }, splits: { count, granule }, invocations };
     const { partials, want } = makePartials(variant);
     const rows = POSITIONS.length;
-    const width = 2 * headDim;
+    const width = 2 * valueDim;
     const buffers = {
       positions: POSITIONS, partials, y: new Float32Array(rows * width).fill(NaN),
       yCodes: new Uint32Array((rows * width) / 4), yStats: new Float32Array(Math.ceil((rows * 3 * width) / 16)),
@@ -69,7 +69,7 @@ describe('attention-combine', () => {
 
   it('refuses fewer invocations than a head has quads', () => {
     expect(() =>
-      attentionCombineKernel({ shape: { heads: 1, headDim: 128, output: 'f32' }, splits: { count: 4, granule: 8 }, invocations: 16 }),
+      attentionCombineKernel({ shape: { heads: 1, valueDim: 128, output: 'f32' }, splits: { count: 4, granule: 8 }, invocations: 16 }),
     ).toThrow('too few');
   });
 });

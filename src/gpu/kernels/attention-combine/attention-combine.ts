@@ -20,7 +20,7 @@ import { keysOfSplit, partialQuads } from '../attention-decode/key-splits.ts';
 import type { KeySplits } from '../attention-decode/key-splits.ts';
 
 export interface AttentionCombineVariant {
-  readonly shape: Pick<AttentionShape, 'heads' | 'headDim' | 'output' | 'window'>;
+  readonly shape: Pick<AttentionShape, 'heads' | 'valueDim' | 'output' | 'window'>;
   readonly splits: KeySplits;
   readonly invocations: number;
 }
@@ -28,15 +28,15 @@ export interface AttentionCombineVariant {
 /** Most partial results that an invocation has in flight. */
 const MOST_IN_FLIGHT = 8;
 
-function keyOf({ shape: { heads, headDim, output, window }, splits, invocations }: AttentionCombineVariant): string {
-  return kernelKey('attention-combine', { heads, headDim, output, window, splits, invocations });
+function keyOf({ shape: { heads, valueDim, output, window }, splits, invocations }: AttentionCombineVariant): string {
+  return kernelKey('attention-combine', { heads, valueDim, output, window, splits, invocations });
 }
 
 export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel {
   const { shape, splits, invocations } = variant;
-  const quads = shape.headDim / 4;
+  const quads = shape.valueDim / 4;
   const slices = Math.min(splits.count, Math.floor(invocations / quads));
-  if (slices < 1) throw new Error(`attention-combine: ${invocations} invocations are too few for a headDim of ${shape.headDim}`);
+  if (slices < 1) throw new Error(`attention-combine: ${invocations} invocations are too few for values of ${shape.valueDim}`);
   const inputs: readonly Binding[] = [
     { name: 'positions', access: 'read', type: 'array<u32>' },
     { name: 'partials', access: 'read', type: 'array<vec4<f32>>' },
@@ -60,14 +60,13 @@ ${sliceText(variant, slices)}
 ${storeText(variant, slices)}
 }
 `;
-  const label = `attention-combine [${shape.heads}, ${shape.headDim}] ${splits.count}x${splits.granule}`;
-  const workgroupBytes = slices * (quads * 16 + 8) + (isRounded ? quads * 16 : 0);
-  return { key: keyOf(variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes, needs: {} };
+  const label = `attention-combine [${shape.heads}, ${shape.valueDim}] ${splits.count}x${splits.granule}`;
+  return { key: keyOf(variant), label, wgsl, bindings, workgroupSize: invocations, needs: {} };
 }
 
 /** An invocation's own splits. Past the last, the last is read again, and weighs nothing. */
 function sliceText({ shape, splits }: AttentionCombineVariant, slices: number): string {
-  const quads = shape.headDim / 4;
+  const quads = shape.valueDim / 4;
   const width = partialQuads(shape);
   const perSlice = Math.ceil(splits.count / slices);
   const unroll = Math.min(MOST_IN_FLIGHT, perSlice);
@@ -106,14 +105,15 @@ ${lines((i) => `      {
 }
 
 function storeText({ shape }: AttentionCombineVariant, slices: number): string {
-  const quads = shape.headDim / 4;
-  const blocks = shape.headDim / 16;
+  const quads = shape.valueDim / 4;
+  const blocks = shape.valueDim / 16;
+  const block = ['first', 'first + 1u', 'first + 2u', 'first + 3u'].map((at) => `finished[${at}]`).join(', ');
   const store = shape.output === 'q8' ? 'finished[lane]' : `y[head * ${quads}u + lane]`;
   const rounding = `
   workgroupBarrier();
   if (lane < ${blocks}u) {
     let first = lane * 4u;
-    yPutCodes(workgroup.y, workgroup.x * ${blocks}u + lane, mat4x4<f32>(finished[first], finished[first + 1u], finished[first + 2u], finished[first + 3u]));
+    yPutCodes(workgroup.y, workgroup.x * ${blocks}u + lane, mat4x4<f32>(${block}));
   }`;
   return `  if (lane < ${quads}u) {
     var most = maxima[0];

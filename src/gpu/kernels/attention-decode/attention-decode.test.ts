@@ -8,9 +8,10 @@ import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../attention-combine/attention-combine.ts';
-import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads } from './attention-decode.ts';
-import type { AttentionDecodeVariant } from './attention-decode.ts';
+import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads, fittingDecodeVariant } from './attention-decode.ts';
+import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { partialBytes } from './key-splits.ts';
+import { workgroupBytesOf } from '../../kernel.ts';
 
 type Form = Omit<AttentionDecodeVariant, 'shape'>;
 
@@ -79,6 +80,19 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
     'a window of 70, q8, pages of 12', shapeOf({ window: 70, output: 'q8', pageTokens: 12 }), at(69, 70, 130),
     [FLAT, { ...FLAT, queryHeads: 2, splits: many }, { ...LANES, unroll: 8, splits: four }],
   ],
+  [
+    'keys of 32, values of 16, f32, a window', shapeOf({ keyDim: 32, valueDim: 16, window: 30 }), at(0, 65),
+    [FLAT, { ...FLAT, queryHeads: 2, splits: four }, LANES, { ...LANES, unroll: 2, splits: four, loads: 'ahead' }],
+  ],
+  [
+    'keys of 16, values of 48, f16, q8', shapeOf({ keyDim: 16, valueDim: 48, kv: 'f16', output: 'q8' }), at(5, 33),
+    [FLAT, { ...LANES, queryHeads: 2 }, { ...LANES, splits: many, unroll: 4 }],
+  ],
+  [
+    'keys of 20, values of 36, f16, separate', shapeOf({ keyDim: 20, valueDim: 36, kv: 'f16', input: 'separate' }), at(33),
+    [{ ...FLAT, splits: four }, LANES, { ...LANES, loads: 'together' }],
+  ],
+  ['headDim 512, f32', shapeOf({ headDim: 512, kvHeads: 1, heads: 1 }), at(20), [{ ...FLAT, invocations: 128 }]],
   ['q8', shapeOf({ output: 'q8' }), at(5, 65), [FLAT, { ...FLAT, queryHeads: 2 }, LANES, { ...LANES, queryHeads: 2, splits: four }]],
   [
     'q8, headDim 48, f16', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 4, kvHeads: 2 }), at(33),
@@ -109,7 +123,7 @@ describe('attention-decode', () => {
     });
     if (!splits) return out;
     // Few invocations and many: one slice of splits, or several.
-    const combine = { shape, splits, invocations: splits.count > 4 ? Math.max(64, shape.headDim) : 32 };
+    const combine = { shape, splits, invocations: splits.count > 4 ? Math.max(64, shape.valueDim) : 32 };
     const buffers = { ...problem.buffers, partials: out.get('partials') as BufferData };
     const combined = await test.run({
       kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem.rows), buffers,
@@ -121,7 +135,7 @@ describe('attention-decode', () => {
     const { shape, rows } = problem;
     const cache = out.get('kv') as BufferData;
     const want = expectedAttention(problem, cache);
-    const width = shape.heads * shape.headDim;
+    const width = shape.heads * shape.valueDim;
     const result = shape.output === 'f32'
       ? compareAttention(out.get('y') as BufferData, want)
       : compareQ8(
@@ -160,7 +174,7 @@ describe('attention-decode', () => {
     ]) {
       const variant = { shape, ...form };
       const kernel = attentionDecodeKernel(variant);
-      expect(kernel.workgroupBytes).toBeLessThanOrEqual(32768);
+      expect(workgroupBytesOf(kernel.wgsl)).toBeLessThanOrEqual(32768);
       expect(kernel.bindings.length).toBeLessThanOrEqual(10);
       // The null adapter has the least limits, so this goes as far as the module.
       const { messages } = await null32.device.createShaderModule({ code: kernel.wgsl }).getCompilationInfo();
@@ -172,7 +186,7 @@ describe('attention-decode', () => {
   it('variants without subgroups stay within the memory that every device has', () => {
     const qwen = shapeOf({ heads: 32, kvHeads: 8, headDim: 128, kv: 'f16', output: 'q8' });
     for (const shape of [qwen, { ...qwen, kv: 'f32' } as const]) {
-      expect(attentionDecodeKernel({ shape, ...FLAT, queryHeads: 4, invocations: 128 }).workgroupBytes).toBeLessThanOrEqual(16384);
+      expect(workgroupBytesOf(attentionDecodeKernel({ shape, ...FLAT, queryHeads: 4, invocations: 128 }).wgsl)).toBeLessThanOrEqual(16384);
     }
   });
 
@@ -181,7 +195,13 @@ describe('attention-decode', () => {
     const most = (form: Partial<Form>, bytes: number) => decodeQueryHeads({ shape, ...FLAT, ...form }, { most: 4, bytes });
     expect([most({}, 16384), most({ invocations: 128 }, 16384), most({ invocations: 128 }, 6144)]).toEqual([2, 4, 2]);
     expect([most(LANES, 32768), most({ ...LANES, invocations: 128 }, 32768)]).toEqual([4, 1]);
-    expect(() => most({ invocations: 16 }, 16384)).toThrow('does not fit 16 invocations');
+    expect(most({ invocations: 16 }, 16384)).toBeUndefined();
+    // Wide heads: more invocations without subgroups, fewer with them.
+    const wide = { ...shape, keyDim: 512, valueDim: 512 };
+    const invocationsFor = (form: Partial<Form>, bytes: number) =>
+      fittingDecodeVariant({ shape: wide, ...FLAT, ...form }, { most: 1, bytes, invocations: 256 })?.invocations;
+    expect([invocationsFor({}, 16384), invocationsFor({ subgroupSize: 32, invocations: 256 }, 16384)]).toEqual([128, 128]);
+    expect([invocationsFor({}, 4096), invocationsFor({ subgroupSize: 32, invocations: 256 }, 4096)]).toEqual([undefined, undefined]);
     expect(decodeQueryHeads({ shape: { ...shape, heads: 40 }, ...FLAT, invocations: 256 }, { most: 4, bytes: 16384 })).toBe(1);
   });
 

@@ -1,6 +1,7 @@
 /**
  * One step of attention for rows that are each the only row of their sequence: norm and rotation of q and k, the new key and value
- * into the cache, softmax(q k^T scale) v over the positions up to its own, or the last `window` of them. One dispatch, and attention-combine after it where keys are split.
+ * into the cache, softmax(q k^T scale) v over the positions up to its own, or the last `window` of them. One dispatch, and
+ * attention-combine after it where keys are split.
  * The new key and value never come from the cache: whoever attends to them computes them, and one workgroup a key head writes them.
  * Bindings: `qkv` or `q`, `k`, `v`; `rope`, `qGain`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`; out `y`, or `yCodes`
  * and `yStats`, or `partials` (key-splits.ts). The heads of a workgroup share what is read of the cache.
@@ -13,54 +14,19 @@ import {
   headBindings,
   headFunctions,
   headQuadAt,
+  headsText,
   keysBefore,
   kvBinding,
   kvFunctions,
   kvRounding,
 } from '../../attention-shape.ts';
-import type { AttentionShape } from '../../attention-shape.ts';
-import { kernelHeader, kernelKey } from '../../kernel.ts';
+import { kernelHeader, kernelKey, workgroupBytesOf } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { finishText } from './finish.ts';
 import { hasInvocationsFor, invocationForm } from './invocation-form.ts';
 import { keysOfSplit } from './key-splits.ts';
-import type { KeySplits } from './key-splits.ts';
 import { subgroupForm } from './subgroup-form.ts';
-
-export interface AttentionDecodeVariant {
-  readonly shape: AttentionShape;
-  /** Query heads of a workgroup, all of one key head: a divisor of heads / kvHeads. */
-  readonly queryHeads: number;
-  /** Undefined: a workgroup takes all keys and writes the result itself. */
-  readonly splits: KeySplits | undefined;
-  /** Undefined: no subgroup operations, invocations for keys and then for values. */
-  readonly subgroupSize: number | undefined;
-  readonly invocations: number;
-  /** Keys that a lane has in flight; for the subgroup form only, else 1. */
-  readonly unroll: number;
-  /** For the subgroup form only; undefined: `refilled`. */
-  readonly loads?: KeyLoads | undefined;
-}
-
-/**
- * When a lane asks for its next `unroll` keys and values. `together`: for both when it is done with the present ones. `refilled`: for
- * keys when the present scores are known, for values when the present ones are added. `ahead`: for both before it begins with the present
- * ones, with twice the registers.
- */
-export type KeyLoads = 'together' | 'refilled' | 'ahead';
-
-/** What the two forms bring to the kernel. */
-export interface DecodeForm {
-  /** Declarations of workgroup memory. */
-  readonly memory: string;
-  readonly workgroupBytes: number;
-  /**
-   * Statements that leave in workgroup memory, behind a barrier, `merged` [slices][queryHeads][paddedQuads] quads and `weights`
-   * [slices][queryHeads] f32, all relative to the maxima in `highest` [queryHeads].
-   */
-  readonly body: string;
-  readonly slices: number;
-}
 
 function check({ shape, queryHeads, invocations, subgroupSize, unroll, loads }: AttentionDecodeVariant): void {
   const { group } = attentionSizes(shape);
@@ -74,33 +40,59 @@ function check({ shape, queryHeads, invocations, subgroupSize, unroll, loads }: 
 function partsOf(variant: AttentionDecodeVariant) {
   const form = variant.subgroupSize === undefined ? invocationForm(variant) : subgroupForm(variant, variant.subgroupSize);
   const finish = finishText(variant, form.slices);
-  return { form, finish, workgroupBytes: form.workgroupBytes + finish.workgroupBytes + variant.queryHeads * 4 };
+  return { form, finish };
 }
 
-/** The most heads of a group, up to `most`, that a variant can take into one workgroup with `bytes` of memory. */
-export function decodeQueryHeads(
-  variant: Omit<AttentionDecodeVariant, 'queryHeads'>,
-  { most, bytes }: { readonly most: number; readonly bytes: number },
-): number {
+function memoryBytes(variant: AttentionDecodeVariant): number {
+  const { form, finish } = partsOf(variant);
+  return workgroupBytesOf(form.memory + finish.memory);
+}
+
+export interface DecodeLimits {
+  /** Heads of a workgroup, at most. */
+  readonly most: number;
+  /** Of workgroup memory. */
+  readonly bytes: number;
+}
+
+/** The most heads of a group that a variant can take into one workgroup; undefined where not even one fits. */
+export function decodeQueryHeads(variant: Omit<AttentionDecodeVariant, 'queryHeads'>, { most, bytes }: DecodeLimits): number | undefined {
   const { group } = attentionSizes(variant.shape);
   for (let queryHeads = Math.min(most, group); queryHeads > 0; queryHeads--) {
     const wanted = { ...variant, queryHeads };
     if (
       group % queryHeads === 0 &&
       (variant.subgroupSize !== undefined || hasInvocationsFor(wanted)) &&
-      partsOf(wanted).workgroupBytes <= bytes
+      memoryBytes(wanted) <= bytes
     )
       return queryHeads;
   }
-  throw new Error(
-    `attention-decode: a head of ${variant.shape.headDim} does not fit ${variant.invocations} invocations and ${bytes} bytes`,
-  );
+  return undefined;
+}
+
+/**
+ * The variant with as many invocations as asked for, or where heads are too wide for that the nearest number that does: without subgroups
+ * more, so that every chunk of a head has its invocation, with subgroups fewer, whose sums take less memory. Undefined where none does.
+ */
+export function fittingDecodeVariant(
+  wanted: Omit<AttentionDecodeVariant, 'queryHeads'>,
+  limits: DecodeLimits & { readonly invocations: number },
+): AttentionDecodeVariant | undefined {
+  const { subgroupSize } = wanted;
+  const next = (invocations: number) => (subgroupSize === undefined ? invocations * 2 : invocations / 2);
+  const isPossible = (invocations: number) => invocations >= (subgroupSize ?? 1) && invocations <= limits.invocations;
+  for (let { invocations } = wanted; isPossible(invocations); invocations = next(invocations)) {
+    const variant = { ...wanted, invocations };
+    const queryHeads = decodeQueryHeads(variant, limits);
+    if (queryHeads !== undefined) return { ...variant, queryHeads };
+  }
+  return undefined;
 }
 
 export function attentionDecodeKernel(variant: AttentionDecodeVariant): Kernel {
   check(variant);
   const { shape, splits, subgroupSize, invocations } = variant;
-  const { form, finish, workgroupBytes } = partsOf(variant);
+  const { form, finish } = partsOf(variant);
   const partials: Binding = { name: 'partials', access: 'write', type: 'array<vec4<f32>>' };
   const bindings = [
     ...headBindings(shape, ['q', 'k', 'v']),
@@ -109,6 +101,7 @@ export function attentionDecodeKernel(variant: AttentionDecodeVariant): Kernel {
     ...(splits ? [partials] : attentionOutputBindings(shape)),
   ];
   const needs = { subgroupSize };
+  const laneInSubgroup = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) laneInSubgroup: u32';
   const wgsl = `${kernelHeader(bindings, needs)}
 ${headFunctions(shape, ['q', 'k'])}
 ${kvFunctions(shape)}
@@ -117,15 +110,15 @@ ${splits ? '' : attentionOutputFunctions(shape)}
 ${form.memory}
 ${finish.memory}
 @compute @workgroup_size(${invocations})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32${subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) laneInSubgroup: u32'}) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32${laneInSubgroup}) {
 ${rangeText(variant)}
 ${form.body}
 ${finish.body}
 }
 `;
   const split = splits ? ` ${splits.count}x${splits.granule}` : '';
-  const label = `attention-decode ${shape.kv} [${shape.heads}/${shape.kvHeads}, ${shape.headDim}]${split}`;
-  return { key: kernelKey('attention-decode', variant), label, wgsl, bindings, workgroupSize: invocations, workgroupBytes, needs };
+  const label = `attention-decode ${shape.kv} [${headsText(shape)}]${split}`;
+  return { key: kernelKey('attention-decode', variant), label, wgsl, bindings, workgroupSize: invocations, needs };
 }
 
 /** Which head and keys are this workgroup's. All of it is uniform. */

@@ -1,19 +1,20 @@
 /** The end of a decode kernel: slices of a workgroup added up, then written as a partial result, as f32 or as int8. */
 import { attentionSizes, dividedBy, remainderOf } from '../../attention-shape.ts';
-import type { AttentionDecodeVariant } from './attention-decode.ts';
+import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { partialQuads } from './key-splits.ts';
 
 export interface FinishText {
   readonly memory: string;
-  readonly workgroupBytes: number;
   readonly body: string;
 }
 
 export function finishText(variant: AttentionDecodeVariant, slices: number): FinishText {
   const { shape, splits, queryHeads, invocations } = variant;
-  const { quads, paddedQuads } = attentionSizes(shape);
+  const { value: { quads, paddedQuads } } = attentionSizes(shape);
   const rounds = !splits && shape.output === 'q8';
+  // [queryHeads][quads of a value]
   const outputs = queryHeads * quads;
+  const result = rounds ? 'finished[output]' : `y[(row * ${shape.heads}u + firstHead) * ${quads}u + output]`;
   const body = `  for (var n = 0u; n < ${Math.ceil(outputs / invocations)}u; n++) {
     let output = n * ${invocations}u + lane;
     if (output < ${outputs}u) {
@@ -25,12 +26,11 @@ export function finishText(variant: AttentionDecodeVariant, slices: number): Fin
         total += merged[(slice * ${queryHeads}u + head) * ${paddedQuads}u + quad];
         weight += weights[slice * ${queryHeads}u + head];
       }
-${splits ? partialStore(variant) : rounds ? '      finished[output] = total / weight;' : `      y[(row * ${shape.heads}u + firstHead) * ${quads}u + output] = total / weight;`}
+${splits ? partialStore(variant) : `      ${result} = total / weight;`}
     }
   }${rounds ? roundedStore(variant) : ''}`;
   return {
     memory: rounds ? `var<workgroup> finished: array<vec4<f32>, ${outputs}>;` : '',
-    workgroupBytes: rounds ? outputs * 16 : 0,
     body,
   };
 }
@@ -43,14 +43,15 @@ function partialStore({ shape, splits }: AttentionDecodeVariant): string {
 }
 
 function roundedStore({ shape, queryHeads, invocations }: AttentionDecodeVariant): string {
-  const blocks = (queryHeads * shape.headDim) / 16;
+  const quads = ['first', 'first + 1u', 'first + 2u', 'first + 3u'].map((at) => `finished[${at}]`).join(', ');
+  const blocks = (queryHeads * shape.valueDim) / 16;
   return `
   workgroupBarrier();
   for (var n = 0u; n < ${Math.ceil(blocks / invocations)}u; n++) {
     let block = n * ${invocations}u + lane;
     if (block < ${blocks}u) {
       let first = block * 4u;
-      yPutCodes(row, firstHead * ${shape.headDim / 16}u + block, mat4x4<f32>(finished[first], finished[first + 1u], finished[first + 2u], finished[first + 3u]));
+      yPutCodes(row, firstHead * ${shape.valueDim / 16}u + block, mat4x4<f32>(${quads}));
     }
   }`;
 }

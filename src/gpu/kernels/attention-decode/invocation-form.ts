@@ -8,19 +8,21 @@ import {
   chunkOf,
   chunkQuads,
   dividedBy,
+  headsText,
   headSource,
   remainderOf,
   scoreScale,
   valuesAfterKeys,
 } from '../../attention-shape.ts';
-import type { AttentionDecodeVariant, DecodeForm } from './attention-decode.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import type { AttentionDecodeVariant, DecodeForm } from './attention-decode-variant.ts';
 
 /** Ranges of a block's keys whose maxima are taken in parallel. */
 const MAX_RANGES = 16;
 
 interface Places {
   readonly variant: AttentionDecodeVariant;
-  /** Chunks of all heads of the workgroup: what the invocations of a slice own. */
+  /** Chunks of values of all heads of the workgroup: what the invocations of a slice own. */
   readonly owned: number;
   /** Sets of invocations that share the keys of a block in the second half. */
   readonly slices: number;
@@ -33,16 +35,19 @@ const lines = (indices: readonly number[], text: (i: number) => string): string 
 
 /** Whether there are invocations enough for every chunk of the heads, and for the ranges of their maxima. */
 export function hasInvocationsFor({ shape, queryHeads, invocations }: AttentionDecodeVariant): boolean {
-  return queryHeads * Math.max(attentionSizes(shape).chunks, MAX_RANGES) <= invocations && invocations % MAX_RANGES === 0;
+  const { key, value } = attentionSizes(shape);
+  const least = Math.max(queryHeads * Math.max(value.chunks, MAX_RANGES), key.chunks);
+  return least <= invocations && invocations % MAX_RANGES === 0;
 }
 
 function placesOf(variant: AttentionDecodeVariant): Places {
-  const { chunks, quadsOfChunk } = attentionSizes(variant.shape);
+  const { value, quadsOfChunk } = attentionSizes(variant.shape);
   const { queryHeads, invocations } = variant;
-  const owned = queryHeads * chunks;
+  const owned = queryHeads * value.chunks;
   if (!hasInvocationsFor(variant)) {
     throw new Error(
-      `attention-decode: ${invocations} invocations are too few for ${queryHeads} heads of ${variant.shape.headDim} at a time, or no multiple of ${MAX_RANGES}`,
+      `attention-decode: ${invocations} invocations are too few for ${queryHeads} of the heads ${headsText(variant.shape)} at a time, ` +
+        `or no multiple of ${MAX_RANGES}`,
     );
   }
   return { variant, owned, slices: Math.floor(invocations / owned), heads: upTo(queryHeads), w: upTo(quadsOfChunk) };
@@ -51,8 +56,8 @@ function placesOf(variant: AttentionDecodeVariant): Places {
 export function invocationForm(variant: AttentionDecodeVariant): DecodeForm {
   const places = placesOf(variant);
   const { queryHeads, invocations } = variant;
-  const { paddedQuads } = attentionSizes(variant.shape);
-  const vectors = (queryHeads + 2) * paddedQuads;
+  const { value: { paddedQuads } } = attentionSizes(variant.shape);
+  const vectors = (queryHeads + 2) * vectorQuads(variant.shape);
   const merged = places.slices * queryHeads;
   return {
     memory: `var<workgroup> prepared: array<vec4<f32>, ${vectors}>;
@@ -61,7 +66,6 @@ var<workgroup> rangeMaxima: array<f32, ${queryHeads * MAX_RANGES}>;
 var<workgroup> merged: array<vec4<f32>, ${merged * paddedQuads}>;
 var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> highest: array<f32, ${queryHeads}>;`,
-    workgroupBytes: 16 * (vectors + merged * paddedQuads) + 4 * (queryHeads * (invocations + MAX_RANGES) + merged),
     body: `${prepareText(places)}
 ${cacheText(places)}
 ${blocksText(places)}
@@ -70,18 +74,26 @@ ${mergeText(places)}`,
   };
 }
 
-/** Into `prepared`: q of every head, scaled, then the new key and value as the cache will hold them. */
+/** Quads of a vector of `prepared`: queries, the new key and the new value lie in it, whichever is longer. */
+function vectorQuads(shape: AttentionShape): number {
+  const { key, value } = attentionSizes(shape);
+  return Math.max(key.paddedQuads, value.paddedQuads);
+}
+
+/** Into `prepared` [queryHeads + 2][vectorQuads]: q of every head, scaled, then the new key and value as the cache will hold them. */
 function prepareText({ variant }: Places): string {
   const { shape, queryHeads, invocations } = variant;
-  const { quads, paddedQuads } = attentionSizes(shape);
+  const { key: { quads }, value } = attentionSizes(shape);
+  const paddedQuads = vectorQuads(shape);
   const vectors = (queryHeads + 2) * paddedQuads;
+  const ownQuads = quads === value.quads ? `${quads}u` : `select(${quads}u, ${value.quads}u, head > ${queryHeads}u)`;
   const factor = (name: 'q' | 'k', at: string) => (shape[name].norm ? `${name}Factor(${at})` : '1.0');
   return `  for (var n = 0u; n < ${Math.ceil(vectors / invocations)}u; n++) {
     let i = n * ${invocations}u + lane;
     let head = ${dividedBy('i', paddedQuads)};
     let quad = ${remainderOf('i', paddedQuads)};
     var x = vec4<f32>();
-    if (quad < ${quads}u) {
+    if (quad < ${ownQuads}) {
       if (head < ${queryHeads}u) {
         let first = queryFrom + head * ${quads}u;
         x = qQuad(first, quad, ${factor('q', 'first')}, position) * ${scoreScale(shape)};
@@ -98,8 +110,9 @@ function prepareText({ variant }: Places): string {
 
 function cacheText({ variant, w }: Places): string {
   const { shape, queryHeads } = variant;
-  const { chunks, quadsOfChunk, paddedQuads } = attentionSizes(shape);
-  const quad = (vector: number, i: number) => `prepared[${vector * paddedQuads + i}u + lane * ${quadsOfChunk}u]`;
+  const { key: { chunks }, value, quadsOfChunk } = attentionSizes(shape);
+  const quad = (vector: number, i: number) => `prepared[${vector * vectorQuads(shape) + i}u + lane * ${quadsOfChunk}u]`;
+  if (chunks !== value.chunks) return unequalCacheText(shape, { w, quad, queryHeads });
   return `  if (writesCache && lane < ${chunks}u) {
     let at = keyAt(sequence, kvHead, position) + lane;
 ${lines(w, (i) => `    let key${i} = ${quad(queryHeads, i)};\n    let value${i} = ${quad(queryHeads + 1, i)};`)}
@@ -108,11 +121,31 @@ ${lines(w, (i) => `    let key${i} = ${quad(queryHeads, i)};\n    let value${i} 
   }`;
 }
 
+interface CachePlaces extends Pick<Places, 'w'> {
+  readonly queryHeads: number;
+  /** WGSL expression of a lane's quad of a vector of `prepared`. */
+  quad(vector: number, i: number): string;
+}
+
+/** The same where keys and values have different numbers of chunks. */
+function unequalCacheText(shape: AttentionShape, { w, quad, queryHeads }: CachePlaces): string {
+  const { key, value } = attentionSizes(shape);
+  const store = ({ chunks }: typeof key, vector: number, offset: number) => `    if (lane < ${chunks}u) {
+${lines(w, (i) => `      let quad${i} = ${quad(vector, i)};`)}
+      kv[at + ${offset}u] = ${chunkOf(shape, w.map((i) => `quad${i}`))};
+    }`;
+  return `  if (writesCache) {
+    let at = keyAt(sequence, kvHead, position) + lane;
+${store(key, queryHeads, 0)}
+${store(value, queryHeads + 1, valuesAfterKeys(shape))}
+  }`;
+}
+
 /** The keys of a workgroup: those of the cache, then the new one where it is its own. */
 function blocksText(places: Places): string {
   const { variant, heads, w, owned } = places;
   const { shape, invocations } = variant;
-  const { chunks } = attentionSizes(shape);
+  const { value: { chunks } } = attentionSizes(shape);
   return `  let keys = select(cachedKeys, cachedKeys + 1u, hasNew);
   let slice = lane / ${owned}u;
   let ownHead = ${dividedBy(remainderOf('lane', owned), chunks)};
@@ -136,19 +169,22 @@ ${valuesText(places)}
 
 function scoresText({ variant, heads, w }: Places): string {
   const { shape, queryHeads, invocations } = variant;
-  const { chunks, quadsOfChunk, paddedQuads } = attentionSizes(shape);
+  const { key: { chunks }, quadsOfChunk } = attentionSizes(shape);
+  const paddedQuads = vectorQuads(shape);
   const add = (h: number, i: number, key: string) => `s${h} += dot(prepared[${h * paddedQuads + i}u + chunk * ${quadsOfChunk}u], ${key});`;
+  const addKey = (i: number, quad: string) =>
+    `          let key${i} = ${quad};\n          ${heads.map((h) => add(h, i, `key${i}`)).join(' ')}`;
   return `    if (lane < here) {
 ${lines(heads, (h) => `      var s${h} = 0.0;`)}
       if (lane < cachedHere) {
         let at = keyAt(sequence, kvHead, firstKey + start + lane);
         for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
           let stored = kv[at + chunk];
-${lines(w, (i) => `          let key${i} = ${chunkQuads(shape, 'stored')[i]};\n          ${heads.map((h) => add(h, i, `key${i}`)).join(' ')}`)}
+${lines(w, (i) => addKey(i, chunkQuads(shape, 'stored')[i] as string))}
         }
       } else {
         for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
-${lines(w, (i) => `          let key${i} = prepared[${queryHeads * paddedQuads + i}u + chunk * ${quadsOfChunk}u];\n          ${heads.map((h) => add(h, i, `key${i}`)).join(' ')}`)}
+${lines(w, (i) => addKey(i, `prepared[${queryHeads * paddedQuads + i}u + chunk * ${quadsOfChunk}u]`))}
         }
       }
 ${lines(heads, (h) => `      scores[${h * invocations}u + lane] = s${h};`)}
@@ -159,10 +195,12 @@ ${lines(heads, (h) => `      scores[${h * invocations}u + lane] = s${h};`)}
 function weightsText({ variant, heads, w }: Places): string {
   const { queryHeads, invocations } = variant;
   const range = invocations / MAX_RANGES;
+  // [queryHeads][invocations]
+  const score = `scores[(lane / ${MAX_RANGES}u) * ${invocations}u + i]`;
   return `    if (lane < ${queryHeads * MAX_RANGES}u) {
       let first = (lane & ${MAX_RANGES - 1}u) * ${range}u;
       var most = ${LOWEST_MAX};
-      for (var i = first; i < min(first + ${range}u, here); i++) { most = max(most, scores[(lane / ${MAX_RANGES}u) * ${invocations}u + i]); }
+      for (var i = first; i < min(first + ${range}u, here); i++) { most = max(most, ${score}); }
       rangeMaxima[lane] = most;
     }
     workgroupBarrier();
@@ -180,7 +218,8 @@ ${lines(w, (i) => `    y${i} *= fade;`)}`;
 
 function valuesText({ variant, owned, slices, w }: Places): string {
   const { shape, queryHeads, invocations } = variant;
-  const { quadsOfChunk, paddedQuads } = attentionSizes(shape);
+  const { quadsOfChunk } = attentionSizes(shape);
+  const paddedQuads = vectorQuads(shape);
   return `    if (lane < ${slices * owned}u) {
       let rounds = (here + ${slices - 1}u - slice) / ${slices}u;
       for (var n = 0u; n < rounds; n++) {
@@ -199,7 +238,7 @@ ${lines(w, (i) => `          y${i} += p * prepared[${(queryHeads + 1) * paddedQu
 
 function mergeText({ variant, owned, slices, heads, w }: Places): string {
   const { queryHeads, shape } = variant;
-  const { paddedQuads, quadsOfChunk } = attentionSizes(shape);
+  const { value: { paddedQuads }, quadsOfChunk } = attentionSizes(shape);
   return `  if (lane < ${slices * owned}u) {
     let at = slice * ${queryHeads}u + ownHead;
 ${lines(w, (i) => `    merged[at * ${paddedQuads}u + ownChunk * ${quadsOfChunk}u + ${i}u] = y${i};`)}

@@ -16,11 +16,11 @@ export function keysOfSplit({ count, granule }: KeySplits, before: string): stri
 }
 
 /** Quads of one partial result: values not yet divided by their weights' sum, then (highest score, sum, 0, 0). */
-export function partialQuads({ headDim }: Pick<AttentionShape, 'headDim'>): number {
-  return headDim / 4 + 1;
+export function partialQuads({ valueDim }: Pick<AttentionShape, 'valueDim'>): number {
+  return valueDim / 4 + 1;
 }
 
 /** Bytes of binding `partials`: array<vec4<f32>> [rows][heads][splits][partialQuads]. */
-export function partialBytes(shape: Pick<AttentionShape, 'heads' | 'headDim'>, splits: KeySplits, rows: number): number {
+export function partialBytes(shape: Pick<AttentionShape, 'heads' | 'valueDim'>, splits: KeySplits, rows: number): number {
   return rows * shape.heads * splits.count * partialQuads(shape) * 16;
 }

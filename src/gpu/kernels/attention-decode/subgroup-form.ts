@@ -17,9 +17,12 @@ import {
 } from '../../attention-shape.ts';
 import { inverseRms } from '../../wgsl/head-preparation.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
-import type { AttentionDecodeVariant, DecodeForm } from './attention-decode.ts';
+import type { AttentionDecodeVariant, DecodeForm } from './attention-decode-variant.ts';
 
-/** How lanes share keys. Names in the text: `h` heads, `u` keys in flight, `c` chunks of a lane, `w` quads of a chunk. */
+/**
+ * How lanes share keys. Names in the text: `h` heads, `u` keys in flight, `c` chunks of a lane's key, `v` of its value, `w` quads of a
+ * chunk.
+ */
 interface Lanes {
   readonly variant: AttentionDecodeVariant;
   readonly subgroupSize: number;
@@ -34,13 +37,16 @@ interface Lanes {
   readonly h: readonly number[];
   readonly u: readonly number[];
   readonly c: readonly number[];
+  readonly v: readonly number[];
   readonly w: readonly number[];
 }
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 
 function lanesOf(variant: AttentionDecodeVariant, subgroupSize: number): Lanes {
-  const { chunks, quadsOfChunk } = attentionSizes(variant.shape);
+  const { key, value, quadsOfChunk } = attentionSizes(variant.shape);
+  // The largest power of two that divides the chunks of both.
+  const chunks = key.chunks | value.chunks;
   const keyLanes = Math.min(subgroupSize, chunks & -chunks);
   const subgroups = variant.invocations / subgroupSize;
   const sets = subgroupSize / keyLanes;
@@ -48,7 +54,8 @@ function lanesOf(variant: AttentionDecodeVariant, subgroupSize: number): Lanes {
   return {
     variant, subgroupSize, keyLanes, subgroups, sets, batch,
     block: subgroups * batch,
-    h: upTo(variant.queryHeads), u: upTo(variant.unroll), c: upTo(chunks / keyLanes), w: upTo(quadsOfChunk),
+    h: upTo(variant.queryHeads), u: upTo(variant.unroll), w: upTo(quadsOfChunk),
+    c: upTo(key.chunks / keyLanes), v: upTo(value.chunks / keyLanes),
   };
 }
 
@@ -61,17 +68,16 @@ function each(indices: readonly (readonly number[])[], text: (...index: number[]
 
 export function subgroupForm(variant: AttentionDecodeVariant, subgroupSize: number): DecodeForm {
   const lanes = lanesOf(variant, subgroupSize);
-  const { paddedQuads } = attentionSizes(variant.shape);
+  const { key, value } = attentionSizes(variant.shape);
   const { queryHeads } = variant;
   const { subgroups } = lanes;
   const merged = subgroups * queryHeads;
   return {
-    memory: `var<workgroup> prepared: array<vec4<f32>, ${(queryHeads + 1) * paddedQuads}>;
-var<workgroup> merged: array<vec4<f32>, ${merged * paddedQuads}>;
+    memory: `var<workgroup> prepared: array<vec4<f32>, ${(queryHeads + 1) * key.paddedQuads}>;
+var<workgroup> merged: array<vec4<f32>, ${merged * value.paddedQuads}>;
 var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> maxima: array<f32, ${merged}>;
 var<workgroup> highest: array<f32, ${queryHeads}>;`,
-    workgroupBytes: 16 * paddedQuads * (queryHeads + 1 + merged) + 8 * merged,
     body: [
       placeText(lanes),
       firstLoads(lanes),
@@ -111,7 +117,7 @@ interface LoadText {
 
 /** Keys or values of block `at` into registers; past the end, the last ones again, which then count for nothing. */
 function loadText(lanes: Lanes, { at, prefix = '' }: { readonly at: string; readonly prefix?: string }): LoadText {
-  const { u, c, keyLanes, sets, block } = lanes;
+  const { u, c, v, keyLanes, sets, block } = lanes;
   const key = (n: number) => `min(slotFirst + (${at}) * ${block}u + ${n * sets}u, lastKey)`;
   const places = hasPageOfBatch(lanes)
     ? `${each([u], (n) => `    at${n} = keyInPage(page, kvHead, ${key(n!)}) + part;`)}
@@ -120,19 +126,26 @@ function loadText(lanes: Lanes, { at, prefix = '' }: { readonly at: string; read
   return {
     places,
     keys: each([u, c], (n, i) => `    ${prefix}k${n}_${i} = kv[at${n} + ${i! * keyLanes}u];`),
-    values: each([u, c], (n, i) => `    ${prefix}v${n}_${i} = kv[at${n} + valueOffset + ${i! * keyLanes}u];`),
+    values: each([u, v], (n, i) => `    ${prefix}v${n}_${i} = kv[at${n} + valueOffset + ${i! * keyLanes}u];`),
   };
+}
+
+/** One text for the name of every chunk of a key and of a value that a lane loads. */
+function loadedNames({ u, c, v }: Lanes, text: (name: string) => string): string {
+  const most = upTo(Math.max(c.length, v.length));
+  const names = (n: number, i: number) => [...(i < c.length ? [`k${n}_${i}`] : []), ...(i < v.length ? [`v${n}_${i}`] : [])];
+  return each([u, most], (n, i) => names(n!, i!).map(text).join('\n'));
 }
 
 /** Before anything that waits for q: the cache's latency and the preparation's overlap. */
 function firstLoads(lanes: Lanes): string {
-  const { u, c, variant } = lanes;
+  const { u, variant } = lanes;
   const element = kvElement(variant.shape);
   const { places, keys, values } = loadText(lanes, { at: '0u' });
   const page = hasPageOfBatch(lanes) ? ['  var page = 0u;', '    page = pageOf(sequence, min(batchFirst, lastKey));\n'] : ['', ''];
   return `${page[0]}
 ${each([u], (n) => `  var at${n} = 0u;`)}
-${each([u, c], (n, i) => `  var k${n}_${i} = ${element}();\n  var v${n}_${i} = ${element}();`)}
+${loadedNames(lanes, (name) => `  var ${name} = ${element}();`)}
   if (blocks > 0u) {
 ${page[1]}${places}
 ${keys}
@@ -143,7 +156,7 @@ ${values}
 /** q of every head, scaled, and the new key as the cache will hold it, into `prepared`; a subgroup a head. */
 function prepareText({ variant, subgroupSize, subgroups }: Lanes): string {
   const { shape, queryHeads } = variant;
-  const { quads, paddedQuads } = attentionSizes(shape);
+  const { key: { quads, paddedQuads } } = attentionSizes(shape);
   const perLane = upTo(Math.ceil(paddedQuads / subgroupSize));
   const isNormed = shape.q.norm !== undefined || shape.k.norm !== undefined;
   const [q, k] = [headSource(shape, 'q'), headSource(shape, 'k')];
@@ -159,14 +172,16 @@ function prepareText({ variant, subgroupSize, subgroups }: Lanes): string {
   const factor = isNormed
     ? `    var squares = 0.0;\n${squares}
     let sum = subgroupAdd(squares);
-    let factor = ${inverseRms('sum', { headDim: shape.headDim, eps })};`
+    let factor = ${inverseRms('sum', { headDim: shape.keyDim, eps })};`
     : '    let factor = 1.0;';
+  const key = 'kvRounded(kQuad(first, quad, factor, position))';
+  const query = `qQuad(first, quad, factor, position) * ${scoreScale(shape)}`;
   const stores = each([perLane], (n) => `    {
       let quad = laneInSubgroup + ${n! * subgroupSize}u;
       if (head <= ${queryHeads}u && quad < ${paddedQuads}u) {
         var x = vec4<f32>();
         if (quad < ${quads}u) {
-          if (isKey) { x = kvRounded(kQuad(first, quad, factor, position)); } else { x = qQuad(first, quad, factor, position) * ${scoreScale(shape)}; }
+          if (isKey) { x = ${key}; } else { x = ${query}; }
         }
         prepared[head * ${paddedQuads}u + quad] = x;
       }
@@ -199,22 +214,22 @@ function quadText({ variant, keyLanes }: Lanes): (i: number, j: number) => strin
 
 /** The new value, which waits for nothing that the other heads' preparation waits for. */
 function newValueText(lanes: Lanes): string {
-  const { variant: { shape }, c, w } = lanes;
-  const { quads, paddedQuads } = attentionSizes(shape);
+  const { variant: { shape }, v, w } = lanes;
+  const { value: { quads, paddedQuads } } = attentionSizes(shape);
   const quad = quadText(lanes);
-  const v = headSource(shape, 'v');
-  return each([c, w], (i, j) =>
+  const rounded = (i: number, j: number) => `kvRounded(${headSource(shape, 'v')}[valueFrom + ${quad(i, j)}])`;
+  return each([v, w], (i, j) =>
     paddedQuads === quads
-      ? `  let value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]);`
-      : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = kvRounded(${v}[valueFrom + ${quad(i!, j!)}]); }`,
+      ? `  let value${i}_${j} = ${rounded(i!, j!)};`
+      : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = ${rounded(i!, j!)}; }`,
   );
 }
 
 /** The new key is where the softmax of the first set of lanes begins, all others begin empty. And it goes to the cache. */
 function newKeyText(lanes: Lanes): string {
-  const { variant, keyLanes, h, c, w } = lanes;
+  const { variant, keyLanes, h, c, v, w } = lanes;
   const { shape, queryHeads } = variant;
-  const { paddedQuads } = attentionSizes(shape);
+  const { key: { paddedQuads } } = attentionSizes(shape);
   const quad = quadText(lanes);
   return `  let ownsNew = hasNew && slot == 0u;
 ${each([h, c, w], (n, i, j) => `  let q${n}_${i}_${j} = prepared[${n! * paddedQuads}u + ${quad(i!, j!)}];`)}
@@ -223,12 +238,20 @@ ${each([h], (n) => `  var new${n} = ${dotText(lanes, n!, (i, j) => `key${i}_${j}
   ${reduced(`new${n}`, keyLanes)}
   var most${n} = select(${LOWEST_MAX}, new${n}, ownsNew);
   var sum${n} = select(0.0, 1.0, ownsNew);`)}
-${each([h, c, w], (n, i, j) => `  var y${n}_${i}_${j} = select(vec4<f32>(), value${i}_${j}, ownsNew);`)}
+${each([h, v, w], (n, i, j) => `  var y${n}_${i}_${j} = select(vec4<f32>(), value${i}_${j}, ownsNew);`)}
   if (writesCache && slot == 0u) {
     let at = keyAt(sequence, kvHead, position) + part;
-${each([c], (i) => `    kv[at + ${i! * keyLanes}u] = ${chunkOf(shape, w.map((j) => `key${i}_${j}`))};
-    kv[at + valueOffset + ${i! * keyLanes}u] = ${chunkOf(shape, w.map((j) => `value${i}_${j}`))};`)}
+${each([upTo(Math.max(c.length, v.length))], (i) => cacheStores(lanes, i!))}
   }`;
+}
+
+/** A lane's chunk `i` of the new key and of the new value to the cache, where it has one. */
+function cacheStores({ variant: { shape }, keyLanes, c, v, w }: Lanes, i: number): string {
+  const chunk = (name: string) => chunkOf(shape, w.map((j) => `${name}${i}_${j}`));
+  return [
+    ...(i < c.length ? [`    kv[at + ${i * keyLanes}u] = ${chunk('key')};`] : []),
+    ...(i < v.length ? [`    kv[at + valueOffset + ${i * keyLanes}u] = ${chunk('value')};`] : []),
+  ].join('\n');
 }
 
 /** Scores of a block's keys, for all heads. */
@@ -246,28 +269,25 @@ function quadsText(shape: AttentionShape, c: readonly number[], name: string): s
   return each([c], (i) => chunkQuads(shape, `${name}_${i}`).map((quad, j) => `    let ${name}_${i}_${j} = ${quad};`).join('\n'));
 }
 
-function softmaxText({ h, u, c, w }: Lanes): string {
+function softmaxText({ h, u, v, w }: Lanes): string {
   return each([h], (m) => `    let most${m}Next = ${u.reduce((text, n) => `max(${text}, s${m}_${n})`, `most${m}`)};
     let fade${m} = exp2(most${m} - most${m}Next);
     most${m} = most${m}Next;
 ${each([u], (n) => `    let p${m}_${n} = exp2(s${m}_${n} - most${m});`)}
     sum${m} = sum${m} * fade${m} + ${u.map((n) => `p${m}_${n}`).join(' + ')};
-${each([c, w], (i, j) => `    y${m}_${i}_${j} *= fade${m};`)}`);
+${each([v, w], (i, j) => `    y${m}_${i}_${j} *= fade${m};`)}`);
 }
 
 function loopText(lanes: Lanes): string {
-  const { variant: { shape, loads = 'refilled' }, h, u, c, w } = lanes;
+  const { variant: { shape, loads = 'refilled' }, h, u, v, w } = lanes;
   const sums = each(
     [u],
-    (n) => `${quadsText(shape, c, `v${n}`)}\n${each([h, c, w], (m, i, j) => `    y${m}_${i}_${j} += p${m}_${n} * v${n}_${i}_${j};`)}`,
+    (n) => `${quadsText(shape, v, `v${n}`)}\n${each([h, v, w], (m, i, j) => `    y${m}_${i}_${j} += p${m}_${n} * v${n}_${i}_${j};`)}`,
   );
   const { places, keys, values } = loadText(lanes, { at: 'block + 1u', prefix: loads === 'ahead' ? 'next_' : '' });
   const whereNext = (...texts: readonly string[]) => `    if (hasNext) {\n${texts.join('\n')}\n    }`;
-  const taken = each([u, c], (n, i) => `    k${n}_${i} = next_k${n}_${i};\n    v${n}_${i} = next_v${n}_${i};`);
-  const declared = each(
-    [u, c],
-    (n, i) => `    var next_k${n}_${i} = ${kvElement(shape)}();\n    var next_v${n}_${i} = ${kvElement(shape)}();`,
-  );
+  const taken = loadedNames(lanes, (name) => `    ${name} = next_${name};`);
+  const declared = loadedNames(lanes, (name) => `    var next_${name} = ${kvElement(shape)}();`);
   const [before, between, after] = {
     together: ['', '', whereNext(places, keys, values)],
     refilled: ['', whereNext(places, keys), whereNext(values)],
@@ -285,7 +305,7 @@ ${after}
 }
 
 /** The sets of lanes of a subgroup into one: afterwards every set holds the whole. */
-function mergeLanesText({ subgroupSize, keyLanes, h, c, w }: Lanes): string {
+function mergeLanesText({ subgroupSize, keyLanes, h, v, w }: Lanes): string {
   const masks = upTo(Math.log2(subgroupSize / keyLanes)).map((bit) => keyLanes << bit);
   return each([h, masks], (n, mask) => `  {
     let most = max(most${n}, subgroupShuffleXor(most${n}, ${mask}u));
@@ -293,13 +313,16 @@ function mergeLanesText({ subgroupSize, keyLanes, h, c, w }: Lanes): string {
     most${n} = most;
     sum${n} *= fade;
     sum${n} += subgroupShuffleXor(sum${n}, ${mask}u);
-${each([c, w], (i, j) => `    y${n}_${i}_${j} *= fade;\n    y${n}_${i}_${j} += subgroupShuffleXor(y${n}_${i}_${j}, ${mask}u);`)}
+${each([v, w], (i, j) => `    y${n}_${i}_${j} *= fade;\n    y${n}_${i}_${j} += subgroupShuffleXor(y${n}_${i}_${j}, ${mask}u);`)}
   }`);
 }
 
-function mergeSubgroupsText({ variant, subgroups, keyLanes, h, c, w }: Lanes): string {
+function mergeSubgroupsText({ variant, subgroups, keyLanes, h, v, w }: Lanes): string {
   const { queryHeads, shape } = variant;
-  const { paddedQuads, quadsOfChunk } = attentionSizes(shape);
+  const { value: { paddedQuads }, quadsOfChunk } = attentionSizes(shape);
+  // [subgroups][queryHeads][paddedQuads]
+  const place = (n: number, i: number, j: number) =>
+    `(subgroup * ${queryHeads}u + ${n}u) * ${paddedQuads}u + (part + ${i * keyLanes}u) * ${quadsOfChunk}u + ${j}u`;
   return `  if (laneInSubgroup == 0u) {
 ${each([h], (n) => `    maxima[subgroup * ${queryHeads}u + ${n}u] = most${n};`)}
   }
@@ -314,7 +337,7 @@ ${each([h], (n) => `    weights[subgroup * ${queryHeads}u + ${n}u] = sum${n} * f
 ${each([h], (n) => `    highest[${n}u] = all${n};`)}
   }
   if (laneInSubgroup < ${keyLanes}u) {
-${each([h, c, w], (n, i, j) => `    merged[(subgroup * ${queryHeads}u + ${n}u) * ${paddedQuads}u + (part + ${i! * keyLanes}u) * ${quadsOfChunk}u + ${j}u] = y${n}_${i}_${j} * fade${n};`)}
+${each([h, v, w], (n, i, j) => `    merged[${place(n!, i!, j!)}] = y${n}_${i}_${j} * fade${n};`)}
   }
   workgroupBarrier();`;
 }

@@ -7,9 +7,11 @@ import {
 import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
-import { attentionPrefillKernel, attentionPrefillVariant, attentionPrefillWorkgroups, prefillTileBytes } from './attention-prefill.ts';
-import type { AttentionPrefillVariant } from './attention-prefill.ts';
+import { attentionPrefillKernel, attentionPrefillWorkgroups } from './attention-prefill.ts';
+import { attentionPrefillVariant } from './attention-prefill-variant.ts';
+import type { AttentionPrefillVariant } from './attention-prefill-variant.ts';
 import { attentionTiles } from './attention-tiles.ts';
+import { workgroupBytesOf } from '../../kernel.ts';
 
 type Tile = Omit<AttentionPrefillVariant, 'shape'>;
 
@@ -52,6 +54,15 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
     'q8, f16 with tiles of more chunks than invocations', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 2 }),
     SHORT, [{ tileRows: 16, tileKeys: 16, invocations: 16 }],
   ],
+  ['tiles that are parts of listed ones', shapeOf({}), MIXED, [{ ...SMALL, listedRows: 16 }, { ...SMALL, tileRows: 4, listedRows: 32 }]],
+  ['both directions, parts of listed tiles', shapeOf({ causal: false }), MIXED, [{ ...SMALL, listedRows: 16 }]],
+  [
+    'keys and values where they lie', shapeOf({ kv: 'f16', window: 10, output: 'q8' }), MIXED,
+    [{ ...SMALL, unstaged: true }, { tileRows: 4, tileKeys: 16, invocations: 2, unstaged: true, listedRows: 16 }],
+  ],
+  ['keys of 32, values of 16', shapeOf({ keyDim: 32, valueDim: 16 }), MIXED, [SMALL, { ...SMALL, unstaged: true }]],
+  ['keys of 16, values of 48, f16, q8', shapeOf({ keyDim: 16, valueDim: 48, kv: 'f16', output: 'q8' }), SHORT, [SMALL]],
+  ['keys of 20, values of 36, f16, separate', shapeOf({ keyDim: 20, valueDim: 36, kv: 'f16', input: 'separate' }), SHORT, [SMALL]],
 ];
 
 describe('attention-prefill', () => {
@@ -64,7 +75,7 @@ describe('attention-prefill', () => {
   async function prefill(
     problem: AttentionCase, variant: AttentionPrefillVariant, sequences = problem.sequences,
   ): Promise<Map<string, BufferData>> {
-    const tiles = attentionTiles(sequences, variant.tileRows);
+    const tiles = attentionTiles(sequences, variant.listedRows ?? variant.tileRows);
     return await test.run({
       kernel: attentionPrefillKernel(variant),
       workgroups: attentionPrefillWorkgroups(variant, { tiles: tiles.length / 4 }),
@@ -77,7 +88,7 @@ describe('attention-prefill', () => {
     const want = expectedAttention(problem, buffers['kv'] as BufferData);
     if (shape.output === 'f32') return compareAttention(out.get('y') as BufferData, want);
     const got = {
-      rows, width: shape.heads * shape.headDim, codes: out.get('yCodes') as Uint32Array,
+      rows, width: shape.heads * shape.valueDim, codes: out.get('yCodes') as Uint32Array,
       stats: out.get('yStats') as Float32Array,
     };
     return compareQ8(got, want, { error: () => ATTENTION_TOLERANCE });
@@ -85,7 +96,7 @@ describe('attention-prefill', () => {
 
   for (const [name, shape, sequences, tiles] of CASES) {
     it.each(tiles.map((tile) => [
-      `${name}: ${tile.tileRows} rows, ${tile.tileKeys} keys, ${tile.invocations} invocations`, tile,
+      `${name}: ${tile.tileRows} of ${tile.listedRows ?? tile.tileRows} rows, ${tile.tileKeys} keys, ${tile.invocations} invocations`, tile,
     ] as const))('%s', async (_, tile) => {
       const problem = withRowsWritten(makeAttentionCase(shape, sequences));
       expect(compare(problem, await prefill(problem, { shape, ...tile }))).toBeUndefined();
@@ -96,8 +107,8 @@ describe('attention-prefill', () => {
     [64, 'f32'], [64, 'f16'], [128, 'f32'], [128, 'f16'],
   ] as const)('the tile for software adapters, headDim %i, %s', async (headDim, kv) => {
     const shape = shapeOf({ headDim, kv, heads: 2, kvHeads: 1 });
-    const variant = attentionPrefillVariant(shape, { invocations: 64, bytes: 16384 });
-    expect(attentionPrefillKernel(variant).workgroupBytes).toBeLessThanOrEqual(16384);
+    const variant = attentionPrefillVariant(shape, { invocations: 64, bytes: 16384, mostBytes: 16384 })!;
+    expect(workgroupBytesOf(attentionPrefillKernel(variant).wgsl)).toBeLessThanOrEqual(16384);
     const problem = withRowsWritten(makeAttentionCase(shape, SHORT));
     expect(compare(problem, await prefill(problem, variant))).toBeUndefined();
   });
@@ -112,10 +123,10 @@ describe('attention-prefill', () => {
       const cut = (name: string, width: number) => (whole.buffers[name] as BufferData).slice(start * width, (start + rows) * width);
       const part = {
         ...whole,
-        buffers: { ...whole.buffers, qkv: cut('qkv', inputs * shape.headDim), y: new Float32Array(rows * shape.heads * shape.headDim) },
+        buffers: { ...whole.buffers, qkv: cut('qkv', inputs * 16), y: new Float32Array(rows * shape.heads * 16) },
       };
       const got = (await prefill(part, variant, [{ start, rows }])).get('y') as BufferData;
-      expect(got).toEqual(all.slice(start * shape.heads * shape.headDim, (start + rows) * shape.heads * shape.headDim));
+      expect(got).toEqual(all.slice(start * shape.heads * 16, (start + rows) * shape.heads * 16));
     }
   });
 
@@ -134,11 +145,26 @@ describe('attention-prefill', () => {
 
   it('chooses the first tile of its list that fits, for headDim 128', () => {
     const shape = shapeOf({ headDim: 128, kv: 'f16' });
-    const chosen = (bytes: number, invocations = 256) => attentionPrefillVariant(shape, { invocations, bytes });
+    const chosen = (bytes: number, invocations = 256) => attentionPrefillVariant(shape, { invocations, bytes, mostBytes: bytes })!;
     expect(chosen(49152)).toEqual({ shape, tileRows: 32, tileKeys: 64, invocations: 128 });
     expect(chosen(32768)).toEqual({ shape, tileRows: 16, tileKeys: 32, invocations: 64 });
     expect(chosen(49152, 32)).toEqual({ shape, tileRows: 8, tileKeys: 32, invocations: 32 });
-    for (const bytes of [49152, 32768, 16384]) expect(prefillTileBytes(chosen(bytes))).toBeLessThanOrEqual(bytes);
-    expect(() => attentionPrefillVariant(shape, { invocations: 256, bytes: 1024 })).toThrow('no tile of headDim 128 fits');
+    for (const bytes of [49152, 32768, 16384])
+      expect(workgroupBytesOf(attentionPrefillKernel(chosen(bytes)).wgsl)).toBeLessThanOrEqual(bytes);
+    expect(attentionPrefillVariant(shape, { invocations: 256, bytes: 1024, mostBytes: 1024 })).toBeUndefined();
+  });
+
+  it('takes more of the memory for wide heads, and reads keys where they lie when there is still too little', () => {
+    const shape = shapeOf({ headDim: 512, kv: 'f16' });
+    const chosen = (mostBytes: number, kv: 'f16' | 'f32' = 'f16') => {
+      const variant = attentionPrefillVariant({ ...shape, kv }, { invocations: 256, bytes: 16384, mostBytes })!;
+      expect(workgroupBytesOf(attentionPrefillKernel(variant).wgsl)).toBeLessThanOrEqual(mostBytes);
+      return [variant.tileRows, variant.tileKeys, variant.unstaged ?? false];
+    };
+    expect(chosen(49152)).toEqual([8, 16, false]);
+    expect(chosen(32768)).toEqual([4, 16, false]);
+    expect(chosen(16384)).toEqual([4, 32, true]);
+    expect(chosen(32768, 'f32')).toEqual([8, 32, true]);
+    expect(chosen(16384, 'f32')).toEqual([4, 32, true]);
   });
 });

@@ -11,7 +11,8 @@ import {
   scoreScale,
   valuesAfterKeys,
 } from '../../attention-shape.ts';
-import type { PrefillTile } from './attention-prefill.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import type { PrefillTile } from './attention-prefill-variant.ts';
 
 const upTo = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => i);
 const lines = (indices: readonly number[], text: (i: number) => string): string => indices.map(text).join('\n');
@@ -20,12 +21,12 @@ const LANES = ['x', 'y', 'z', 'w'] as const;
 
 export function prefillBody(tile: PrefillTile): string {
   const { shape, tileKeys, rowGroups, columns } = tile;
-  const { group, chunks, quadsOfChunk } = attentionSizes(shape);
-  const c = upTo(Math.ceil(chunks / columns));
+  const { group, value, quadsOfChunk } = attentionSizes(shape);
+  const c = upTo(Math.ceil(value.chunks / columns));
   const w = upTo(quadsOfChunk);
   const firstTile = shape.window === undefined ? '0u' : dividedBy(`(tile.w - ${keysBefore(shape, 'tile.w')})`, tileKeys);
   return `  // The longest tiles first: the last one of a prompt has the most keys.
-  let tile = tiles[workgroups.y - 1u - workgroup.y];
+${placeText(tile)}
   let head = workgroup.x;
   let kvHead = ${dividedBy('head', group)};
 ${lastPositionText(tile)}
@@ -38,13 +39,10 @@ ${lines(ROWS, (r) => lines(c, (n) => w.map((i) => `  var y${r}_${n}_${i} = vec4<
   let keyTiles = ${dividedBy('lastPosition', tileKeys)} + 1u;
   for (var n = ${firstTile}; n < keyTiles; n++) {
     let firstKey = n * ${tileKeys}u;
-${stageText(tile, 0)}
-    workgroupBarrier();
-${scoresText(tile)}
+${tile.unstaged ? '' : `${stageText(tile, 'key')}\n    workgroupBarrier();\n`}${scoresText(tile)}
     maxima[column * ${rowGroups}u + rowGroup] = own;
     workgroupBarrier();
-${stageText(tile, valuesAfterKeys(shape))}
-${weightsText(tile)}
+${tile.unstaged ? '' : `${stageText(tile, 'value')}\n`}${weightsText(tile)}
     workgroupBarrier();
 ${valuesText(tile, c)}
     workgroupBarrier();
@@ -52,55 +50,79 @@ ${valuesText(tile, c)}
 ${outputText(tile, c)}`;
 }
 
+/** Which tile is the workgroup's: one of the host's, or its part of one whose rows are a multiple of the kernel's. */
+function placeText({ tileRows, listedRows = tileRows }: PrefillTile): string {
+  if (listedRows === tileRows) return '  let tile = tiles[workgroups.y - 1u - workgroup.y];';
+  const parts = listedRows / tileRows;
+  return `  let listed = tiles[(workgroups.y - 1u - workgroup.y) / ${parts}u];
+  let skipped = ((workgroups.y - 1u - workgroup.y) % ${parts}u) * ${tileRows}u;
+  if (skipped >= listed.y) { return; }
+  let tile = vec4<u32>(listed.x + skipped, min(listed.y - skipped, ${tileRows}u), listed.z, listed.w + skipped);`;
+}
+
 /** The last position that rows of the tile see: the last row's own, or without causality the last of the sequence's last tile. */
-function lastPositionText({ shape }: PrefillTile): string {
+function lastPositionText({ shape, tileRows, listedRows = tileRows }: PrefillTile): string {
+  const parts = listedRows / tileRows;
+  const [first, end] =
+    parts === 1
+      ? ['workgroups.y - workgroup.y', 'workgroups.y']
+      : [`(workgroups.y - 1u - workgroup.y) / ${parts}u`, `workgroups.y / ${parts}u`];
   if (shape.causal !== false) return '  let lastPosition = tile.w + tile.y - 1u;';
   return `  var lastPosition = tile.w + tile.y - 1u;
-  for (var n = workgroups.y - workgroup.y; n < workgroups.y; n++) {
+  for (var n = ${first}; n < ${end}; n++) {
     if (tiles[n].z == tile.z) { lastPosition = tiles[n].w + tiles[n].y - 1u; }
   }`;
 }
 
 /** Rows of q, prepared and scaled, zeros for rows that the tile lacks. */
-function queriesText({ shape, tileRows, invocations }: PrefillTile): string {
-  const { quads, paddedQuads } = attentionSizes(shape);
+function queriesText({ shape, tileRows, invocations, rowQuads }: PrefillTile): string {
+  const { key: { quads, paddedQuads } } = attentionSizes(shape);
+  // Of a row of `queries` [tileRows][rowQuads], where q ends before it.
+  const place = rowQuads === paddedQuads ? 'i' : `row * ${rowQuads}u + quad`;
+  const clamped = headQuadAt(shape, { name: 'q', row: '(tile.x + min(row, tile.y - 1u))', head: 'head' });
   const total = tileRows * paddedQuads;
   const source = headQuadAt(shape, { name: 'q', row: '(tile.x + row)', head: 'head' });
   const inTile = paddedQuads === quads ? 'row < tile.y' : `row < tile.y && quad < ${quads}u`;
   // Factors wait in the memory of the weights, which is larger, until these are needed.
   const factors = `  for (var n = 0u; n < ${Math.ceil(tileRows / invocations)}u; n++) {
     let row = n * ${invocations}u + lane;
-    if (row < ${tileRows}u) { weights[row] = vec4<f32>(qFactor(${headQuadAt(shape, { name: 'q', row: '(tile.x + min(row, tile.y - 1u))', head: 'head' })})); }
+    if (row < ${tileRows}u) { weights[row] = vec4<f32>(qFactor(${clamped})); }
   }
   workgroupBarrier();
 `;
+  const query = `qQuad(${source}, quad, ${shape.q.norm ? 'weights[row].x' : '1.0'}, tile.w + row) * ${scoreScale(shape)}`;
   return `${shape.q.norm ? factors : ''}  for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
     let i = n * ${invocations}u + lane;
     let row = ${dividedBy('i', paddedQuads)};
     let quad = ${remainderOf('i', paddedQuads)};
     var x = vec4<f32>();
-    if (${inTile}) { x = qQuad(${source}, quad, ${shape.q.norm ? 'weights[row].x' : '1.0'}, tile.w + row) * ${scoreScale(shape)}; }
-    if (i < ${total}u) { queries[i] = x; }
+    if (${inTile}) { x = ${query}; }
+    if (i < ${total}u) { queries[${place}] = x; }
   }
   workgroupBarrier();`;
 }
 
-/** Keys, or values `offset` chunks further, of a tile; those past the last row's are the last row's. */
-function stageText({ shape, tileKeys, keyStride, invocations }: PrefillTile, offset: number): string {
-  const { chunks } = attentionSizes(shape);
+/** WGSL expression of the place in the cache of a tile's key (an expression), or of its value; past the last row's it is the last row's. */
+function cacheAt(shape: AttentionShape, part: 'key' | 'value', key: string): string {
+  return `keyAt(tile.z, kvHead, min(firstKey + ${key}, lastPosition)) + ${part === 'key' ? 0 : valuesAfterKeys(shape)}u`;
+}
+
+/** Keys or values of a tile into `stored` [tileKeys][stride]. */
+function stageText({ shape, tileKeys, stride, invocations }: PrefillTile, part: 'key' | 'value'): string {
+  const { chunks } = attentionSizes(shape)[part];
   const total = tileKeys * chunks;
   const guard = total % invocations === 0 ? '' : `if (i < ${total}u) `;
   return `    for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
       let i = n * ${invocations}u + lane;
       let key = ${dividedBy('i', chunks)};
       let chunk = ${remainderOf('i', chunks)};
-      ${guard}{ stored[key * ${keyStride}u + chunk] = kv[keyAt(tile.z, kvHead, min(firstKey + key, lastPosition)) + ${offset}u + chunk]; }
+      ${guard}{ stored[key * ${stride}u + chunk] = kv[${cacheAt(shape, part, 'key')} + chunk]; }
     }`;
 }
 
 /** Scores of four rows and every columns-th key, and of each row the largest, in `own`. */
-function scoresText({ shape, tileKeys, keyStride, columns }: PrefillTile): string {
-  const { chunks, quadsOfChunk, paddedQuads } = attentionSizes(shape);
+function scoresText({ shape, tileKeys, stride, columns, rowQuads, unstaged }: PrefillTile): string {
+  const { key: { chunks }, quadsOfChunk } = attentionSizes(shape);
   const j = upTo(tileKeys / columns);
   const w = upTo(quadsOfChunk);
   const key = (n: number) => `column + ${n * columns}u`;
@@ -109,10 +131,14 @@ function scoresText({ shape, tileKeys, keyStride, columns }: PrefillTile): strin
     const isPast = `vec4<u32>(${at}) <= positions`;
     return shape.window === undefined ? isPast : `(${isPast}) & (vec4<u32>(${at} + ${shape.window}u) > positions)`;
   };
-  return `${lines(j, (n) => `    var s${n} = vec4<f32>();`)}
+  // [tileRows][rowQuads]
+  const query = (r: number, i: number) => `queries[(rowGroup * 4u + ${r}u) * ${rowQuads}u + chunk * ${quadsOfChunk}u + ${i}u]`;
+  const places = unstaged ? `${lines(j, (n) => `    let at${n} = ${cacheAt(shape, 'key', key(n))};`)}\n` : '';
+  const stored = (n: number) => (unstaged ? `kv[at${n} + chunk]` : `stored[(${key(n)}) * ${stride}u + chunk]`);
+  return `${places}${lines(j, (n) => `    var s${n} = vec4<f32>();`)}
     for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
-${lines(ROWS, (r) => w.map((i) => `      let q${r}_${i} = queries[(rowGroup * 4u + ${r}u) * ${paddedQuads}u + chunk * ${quadsOfChunk}u + ${i}u];`).join('\n'))}
-${lines(j, (n) => `      let k${n} = stored[(${key(n)}) * ${keyStride}u + chunk];
+${lines(ROWS, (r) => w.map((i) => `      let q${r}_${i} = ${query(r, i)};`).join('\n'))}
+${lines(j, (n) => `      let k${n} = ${stored(n)};
 ${chunkQuads(shape, `k${n}`).map((quad, i) => `      let k${n}_${i} = ${quad};`).join('\n')}
       s${n} += vec4<f32>(${ROWS.map((r) => w.map((i) => `dot(q${r}_${i}, k${n}_${i})`).join(' + ')).join(', ')});`)}
     }
@@ -133,33 +159,35 @@ ${lines(upTo(tileKeys / columns), (n) => `    weights[(column + ${n * columns}u)
 
 /** Chunk `n` of an invocation, kept inside the head. */
 function ownChunk({ shape, columns }: PrefillTile, n: number): string {
-  const { chunks } = attentionSizes(shape);
+  const { value: { chunks } } = attentionSizes(shape);
   const chunk = `column + ${n * columns}u`;
   return (n + 1) * columns <= chunks ? `(${chunk})` : `min(${chunk}, ${chunks - 1}u)`;
 }
 
 function valuesText(tile: PrefillTile, c: readonly number[]): string {
-  const { shape, tileKeys, rowGroups, keyStride } = tile;
+  const { shape, tileKeys, rowGroups, stride, unstaged } = tile;
   const w = upTo(attentionSizes(shape).quadsOfChunk);
+  const place = unstaged ? `\n      let at = ${cacheAt(shape, 'value', 'key')};` : '';
+  const stored = (n: number) => (unstaged ? `kv[at + ${ownChunk(tile, n)}]` : `stored[key * ${stride}u + ${ownChunk(tile, n)}]`);
   return `${lines(ROWS, (r) => lines(c, (n) => w.map((i) => `    y${r}_${n}_${i} *= fade.${LANES[r]};`).join('\n')))}
-    for (var key = 0u; key < ${tileKeys}u; key++) {
+    for (var key = 0u; key < ${tileKeys}u; key++) {${place}
       let p = weights[key * ${rowGroups}u + rowGroup];
       weight += p;
-${lines(c, (n) => `      let v${n} = stored[key * ${keyStride}u + ${ownChunk(tile, n)}];
+${lines(c, (n) => `      let v${n} = ${stored(n)};
 ${chunkQuads(shape, `v${n}`).map((quad, i) => `      let v${n}_${i} = ${quad};`).join('\n')}
 ${lines(ROWS, (r) => w.map((i) => `      y${r}_${n}_${i} += p.${LANES[r]} * v${n}_${i};`).join('\n'))}`)}
     }`;
 }
 
 function outputText(tile: PrefillTile, c: readonly number[]): string {
-  const { shape, tileRows, invocations, columns } = tile;
-  const { quads, chunks, paddedQuads, quadsOfChunk } = attentionSizes(shape);
+  const { shape, tileRows, invocations, columns, rowQuads } = tile;
+  const { value: { quads, chunks, paddedQuads }, quadsOfChunk } = attentionSizes(shape);
   const isRounded = shape.output === 'q8';
   const store = (r: number, n: number, i: number) => {
     const quad = `(column + ${n * columns}u) * ${quadsOfChunk}u + ${i}u`;
     const value = `y${r}_${n}_${i} / weight.${LANES[r]}`;
     const target = isRounded
-      ? `queries[(rowGroup * 4u + ${r}u) * ${paddedQuads}u + ${quad}]`
+      ? `queries[(rowGroup * 4u + ${r}u) * ${rowQuads}u + ${quad}]`
       : `y[((tile.x + rowGroup * 4u + ${r}u) * ${shape.heads}u + head) * ${quads}u + ${quad}]`;
     const needsGuard = (n + 1) * columns > chunks || paddedQuads > quads;
     const guards = [...(isRounded ? [] : [`rowGroup * 4u + ${r}u < tile.y`]), ...(needsGuard ? [`${quad} < ${quads}u`] : [])];
@@ -167,8 +195,9 @@ function outputText(tile: PrefillTile, c: readonly number[]): string {
   };
   const stores = lines(ROWS, (r) => lines(c, (n) => upTo(quadsOfChunk).map((i) => store(r, n, i)).join('\n')));
   if (!isRounded) return stores;
-  const blocks = shape.headDim / 16;
+  const blocks = shape.valueDim / 16;
   const total = tileRows * blocks;
+  const quadsOfBlock = ['first', 'first + 1u', 'first + 2u', 'first + 3u'].map((at) => `queries[${at}]`).join(', ');
   return `${stores}
   workgroupBarrier();
   for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
@@ -176,8 +205,8 @@ function outputText(tile: PrefillTile, c: readonly number[]): string {
     let row = ${dividedBy('i', blocks)};
     let block = ${remainderOf('i', blocks)};
     if (row < tile.y && i < ${total}u) {
-      let first = row * ${paddedQuads}u + block * 4u;
-      yPutCodes(tile.x + row, head * ${blocks}u + block, mat4x4<f32>(queries[first], queries[first + 1u], queries[first + 2u], queries[first + 3u]));
+      let first = row * ${rowQuads}u + block * 4u;
+      yPutCodes(tile.x + row, head * ${blocks}u + block, mat4x4<f32>(${quadsOfBlock}));
     }
   }`;
 }

@@ -2,11 +2,14 @@
  * Every row of q over all rows of k and v, without a mask (Vaswani et al. 2017). A workgroup takes one head of one row: its invocations
  * score a tile of keys, one each, then add up the tile's values, each some of the head's; the softmax streams from tile to tile.
  */
-import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { STEP_STRUCT } from '../../linear-shape.ts';
 
-/** Bindings `q` f32 [rows, heads * keyDim], `k` f32 [keys, kvHeads * keyDim], `v` f32 [keys, kvHeads * valueDim], `y` f32 [rows, heads * valueDim]. */
+/**
+ * Bindings `q` f32 [rows, heads * keyDim], `k` f32 [keys, kvHeads * keyDim], `v` f32 [keys, kvHeads * valueDim], `y` f32
+ * [rows, heads * valueDim].
+ */
 export interface FullAttentionVariant {
   readonly heads: number;
   readonly kvHeads: number;
@@ -19,7 +22,7 @@ export interface FullAttentionVariant {
 
 function mainFunction({ heads, kvHeads, keyDim, valueDim, scale, invocations }: FullAttentionVariant): string {
   return `@compute @workgroup_size(${invocations})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(${MAIN_ARGUMENTS}) {
   let item = ${LINEAR_WORKGROUP};
   if (item >= step.rows * ${heads}u) { return; }
   let row = item / ${heads}u;
@@ -82,7 +85,6 @@ export function fullAttentionKernel(variant: FullAttentionVariant): Kernel {
     wgsl: `${kernelHeader(bindings, {})}${STEP_STRUCT}\n${memory}${mainFunction(variant)}`,
     bindings,
     workgroupSize: invocations,
-    workgroupBytes: 4 * (invocations + valueDim),
     needs: {},
   };
 }

@@ -41,7 +41,6 @@ export function f32Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileAri
       `var<workgroup> wTile: array<vec4<f32>, ${unitsPerLine * wStride}>;`,
       ...parts.map((part, n) => weightValueFunctions(part, n, cols)),
     ].join('\n'),
-    workgroupBytes: 16 * unitsPerLine * (xStride + wStride),
     fetched: (u) => `quad${u}: vec4<f32>,${norm ? ` squares${u}: f32,` : ''}`,
     fetchX: (u) => (norm ? `let value = ${x};\nf.squares${u} = dot(value, value);\nf.quad${u} = value * ${gain};` : `f.quad${u} = ${x};`),
     fetchW: (u, n) => `f.quad${u} = quad${n}(row, unit);`,

@@ -19,15 +19,12 @@ const HANDED_STRIDE = Q8_BLOCK + 1;
 
 const handedLength = ({ lanesDown }: GemmGeometry) => lanesDown * HANDED_ROWS * HANDED_STRIDE;
 
-export function epilogueBytes({ outputs }: LinearShape, geometry: GemmGeometry): number {
-  return outputs.q8 ? 4 * handedLength(geometry) : 0;
-}
-
 /** Workgroup variables and functions. */
 export function epilogueDeclarations(shape: LinearShape, geometry: GemmGeometry): string {
   const { q8 } = shape.outputs;
   if (!q8) return '';
-  return `var<workgroup> handed: array<f32, ${handedLength(geometry)}>;\n${q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: q8.norm })}`;
+  const rounding = q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: q8.norm });
+  return `var<workgroup> handed: array<f32, ${handedLength(geometry)}>;\n${rounding}`;
 }
 
 /** Norm factors `factor{i}` of the rows of an invocation, from the shares that the lanes gathered as they fetched x. */

@@ -7,6 +7,7 @@ import { WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { gemmKernel, gemmWorkgroups } from './gemm.ts';
 import type { GemmVariant } from './gemm.ts';
+import { workgroupBytesOf } from '../../kernel.ts';
 
 const BLOCK_TYPES = ['q4_0', 'q8_0', 'q4_k', 'q6_k'] as const satisfies readonly WeightType[];
 
@@ -36,7 +37,7 @@ describe('gemm', () => {
     const { xRows } = problem;
     const kernel = gemmKernel(variant);
     expect(kernel.bindings.filter(({ access }) => access !== 'uniform').length).toBeLessThanOrEqual(10);
-    expect(kernel.workgroupBytes).toBeLessThanOrEqual(16384);
+    expect(workgroupBytesOf(kernel.wgsl)).toBeLessThanOrEqual(16384);
     expect(kernel.workgroupSize).toBeLessThanOrEqual(256);
     await checkProduct(test, { kernel, workgroups: gemmWorkgroups(variant, xRows), shape: variant.shape, xRows });
   }

@@ -9,7 +9,7 @@ import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
 import { range, unrolled } from '../../wgsl/unrolled.ts';
-import { epilogueBytes, epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
+import { epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
 import { f32Tile } from './f32-tile.ts';
 import { gemmGeometry, LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmVariant } from './gemm-geometry.ts';
@@ -32,7 +32,8 @@ function tileText(variant: GemmVariant): string {
   let firstTile = 0;
   let before = 0;
   const branches = shape.parts.map(({ rows }, n) => {
-    const statement = `tile.part = ${n}u; tile.count = ${rows}u; tile.first = (workgroup.y - ${firstTile}u) * ${tileCols}u; before = ${before}u;`;
+    const first = `(workgroup.y - ${firstTile}u) * ${tileCols}u`;
+    const statement = `tile.part = ${n}u; tile.count = ${rows}u; tile.first = ${first}; before = ${before}u;`;
     firstTile += tiles[n]!;
     before += rows;
     return n + 1 < tiles.length ? `if (workgroup.y < ${firstTile}u) { ${statement} } else ` : `{ ${statement} }`;
@@ -77,13 +78,13 @@ ${arithmetic.multiply}
 ${epilogueText(shape, geometry, arithmetic)}
 }
 `;
+  const types = shape.parts.map(({ type }) => type).join('+');
   return {
     key: kernelKey('gemm', variant),
-    label: `gemm-${variant.arithmetic} ${shape.parts.map(({ type }) => type).join('+')} [${totalRows(shape)}, ${shape.cols}] ${tileRows}x${tileCols}x${tileDepth}`,
+    label: `gemm-${variant.arithmetic} ${types} [${totalRows(shape)}, ${shape.cols}] ${tileRows}x${tileCols}x${tileDepth}`,
     wgsl,
     bindings,
     workgroupSize,
-    workgroupBytes: arithmetic.workgroupBytes + epilogueBytes(shape, geometry),
     needs: {},
   };
 }

@@ -16,19 +16,16 @@ interface Int8Tiles {
   readonly hasMinimum: boolean;
 }
 
-function declarations({ geometry, xStride, wStride, hasHalfScales, hasMinimum }: Int8Tiles): { text: string; bytes: number } {
+function declarations({ geometry, xStride, wStride, hasHalfScales, hasMinimum }: Int8Tiles): string {
   const { tileRows, tileCols, unitsPerLine } = geometry;
-  const variables: readonly (readonly [name: string, element: string, elementBytes: number, length: number])[] = [
-    ['xTile', 'vec4<u32>', 16, 2 * unitsPerLine * xStride],
-    ['wTile', 'vec4<u32>', 16, 2 * unitsPerLine * wStride],
-    ['xScales', 'vec2<f32>', 8, unitsPerLine * tileRows],
-    ['wScales', hasHalfScales ? 'vec2<f32>' : 'f32', hasHalfScales ? 8 : 4, unitsPerLine * tileCols],
-    ...(hasMinimum ? [['xSums', 'f32', 4, unitsPerLine * tileRows], ['wMinimums', 'f32', 4, unitsPerLine * tileCols]] as const : []),
+  const variables: readonly (readonly [name: string, element: string, length: number])[] = [
+    ['xTile', 'vec4<u32>', 2 * unitsPerLine * xStride],
+    ['wTile', 'vec4<u32>', 2 * unitsPerLine * wStride],
+    ['xScales', 'vec2<f32>', unitsPerLine * tileRows],
+    ['wScales', hasHalfScales ? 'vec2<f32>' : 'f32', unitsPerLine * tileCols],
+    ...(hasMinimum ? [['xSums', 'f32', unitsPerLine * tileRows], ['wMinimums', 'f32', unitsPerLine * tileCols]] as const : []),
   ];
-  return {
-    text: variables.map(([name, element, , length]) => `var<workgroup> ${name}: array<${element}, ${length}>;`).join('\n'),
-    bytes: variables.reduce((sum, [, , elementBytes, length]) => sum + elementBytes * length, 0),
-  };
+  return variables.map(([name, element, length]) => `var<workgroup> ${name}: array<${element}, ${length}>;`).join('\n');
 }
 
 /** Products of blocks 2g (half 0) and 2g + 1: one side's codes stay in registers, the longer side's stream past. */
@@ -73,14 +70,12 @@ export function int8Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileAr
   const hasHalfScales = formats.some(({ scaleGroup }) => scaleGroup === 16);
   const hasMinimum = formats.some((format) => format.hasMinimum);
   const tiles: Int8Tiles = { geometry, xStride: tileRows + padding, wStride: tileCols + padding, hasHalfScales, hasMinimum };
-  const { text, bytes } = declarations(tiles);
   const hasNorm = input === 'q8n';
   const pairs = cols / 32;
   const putCodes = (name: string, stride: number, u: number) =>
     `${name}Tile[2u * slot * ${stride}u + line] = f.codes${u}.a;\n${name}Tile[(2u * slot + 1u) * ${stride}u + line] = f.codes${u}.b;`;
   return {
-    declarations: [CODES_STRUCT, text, ...parts.map((part, n) => weightCodeFunctions(part, n, cols))].join('\n'),
-    workgroupBytes: bytes,
+    declarations: [CODES_STRUCT, declarations(tiles), ...parts.map((part, n) => weightCodeFunctions(part, n, cols))].join('\n'),
     fetched: (u) =>
       `codes${u}: Codes, scales${u}: vec2<f32>,${hasMinimum ? ` offset${u}: f32,` : ''}${hasNorm ? ` share${u}: vec2<f32>,` : ''}`,
     fetchX: (u) => `let at = row * ${2 * pairs}u + 2u * unit;

@@ -10,7 +10,6 @@ import type { GemmGeometry } from './gemm-geometry.ts';
 export interface TileArithmetic {
   /** Workgroup variables and functions. */
   readonly declarations: string;
-  readonly workgroupBytes: number;
   /** Members of `Fetched` for unit slot `u`. */
   fetched(u: number): string;
   /** Reads unit `unit` of row `row` of x into `f`. */

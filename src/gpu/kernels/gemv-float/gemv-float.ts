@@ -3,8 +3,8 @@
  * Safari), and float weights everywhere. Every type of weights; parts of different types in one dispatch, a workgroup in one part.
  *
  * A team of lanes owns a few rows: a subgroup, lanes that meet in workgroup memory, or a single invocation. For block formats and one
- * column a lane takes groups of 32 (or halves of them): x of the piece in registers for all rows, codes of all rows in loads that are issued
- * first, y = scale * (codes * x - offset * sum(x)) - minimum * sum(x) for each piece. An RMS norm costs no pass of its own: x is
+ * column a lane takes groups of 32 (or halves of them): x of the piece in registers for all rows, codes of all rows in loads that are
+ * issued first, y = scale * (codes * x - offset * sum(x)) - minimum * sum(x) for each piece. An RMS norm costs no pass of its own: x is
  * multiplied by the gain and its squares are summed on the way, and the sum divides the result. With several columns, codes become
  * values once for all of them.
  *
@@ -57,7 +57,8 @@ function checkVariant(variant: GemvFloatVariant): void {
   const bytes = 4 * partialFloats(variant);
   if (bytes > MOST_WORKGROUP_BYTES)
     throw new CapacityError(
-      `gemv-float: ${bytes} bytes of workgroup memory for ${teams} teams of ${lanes}; at most ${MOST_WORKGROUP_BYTES}: use fewer teams, rows or columns.`,
+      `gemv-float: ${bytes} bytes of workgroup memory for ${teams} teams of ${lanes}; at most ${MOST_WORKGROUP_BYTES}: ` +
+        'use fewer teams, rows or columns.',
     );
 }
 
@@ -105,8 +106,10 @@ function mainFunction(variant: GemvFloatVariant): string {
   const columns = batch === 1 ? '  let column = 0u;\n  let columns = 1u;' : `  let column = workgroup.z * ${batch}u;
   if (column >= step.rows) { return; }
   let columns = min(step.rows - column, ${batch}u);`;
+  const places = ['workgroup_id) workgroup', 'num_workgroups) workgroups'].map((id) => `@builtin(${id}: vec3<u32>`).join(', ');
+  const subgroupLane = reduction === 'subgroup' ? ', @builtin(subgroup_invocation_id) lane: u32' : '';
   return `@compute @workgroup_size(${lanes * teams})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) index: u32${reduction === 'subgroup' ? ', @builtin(subgroup_invocation_id) lane: u32' : ''}) {
+fn main(${places}, @builtin(local_invocation_index) index: u32${subgroupLane}) {
   let number = ${LINEAR_WORKGROUP};
   let team = index >> ${Math.log2(lanes)}u;
 ${lane}${columns}
@@ -144,7 +147,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
   return {
     key: kernelKey('gemv-float', variant),
     label: `gemv-float ${types} [${totalRows(shape)}, ${shape.cols}]${batch > 1 ? ` x${batch}` : ''}`,
-    wgsl, bindings, workgroupSize: lanes * teams, workgroupBytes: 4 * partialFloats(variant), needs,
+    wgsl, bindings, workgroupSize: lanes * teams, needs,
   };
 }
 

@@ -103,10 +103,10 @@ function valuesBody(context: PartContext, batch: number, rows: number): string[]
     return [
       '{',
       ...(shape.norm ? [`let gain = gainQuad(0u, 8u * unit + ${q}u);`] : []),
-      ...range(rows).map(
-        (i) =>
-          `let v${i} = fma(${quadCall(n, { ...quad, word: quad.word.replace('w', `w${i}`) })}, s${i}[${half}] * vec4<f32>(${prescale}), base${i}_${half});`,
-      ),
+      ...range(rows).map((i) => {
+        const codes = quadCall(n, { ...quad, word: quad.word.replace('w', `w${i}`) });
+        return `let v${i} = fma(${codes}, s${i}[${half}] * vec4<f32>(${prescale}), base${i}_${half});`;
+      }),
       ...columnsBody(context, { batch, rows, quad: `8u * unit + ${q}u` }),
       '}',
     ];

@@ -153,7 +153,8 @@ function lateText(variant: GemvInt8Variant): { before: string; after: string } {
     `let local${k} = result${k} % ${outputs}u;`,
     ...(batch > 1 ? [`let column${k} = result${k} / ${outputs}u;`] : []),
     `let out${k} = ${firstOutput(variant)} + local${k};`,
-    `let isValid${k} = result${k} < ${outputs * batch}u && out${k} < ${endOutput(variant)}${batch > 1 ? ` && first + column${k} < count` : ''};`,
+    `let isValid${k} = result${k} < ${outputs * batch}u && out${k} < ${endOutput(variant)}` +
+      `${batch > 1 ? ` && first + column${k} < count` : ''};`,
     ...preloadText(variant, result),
   ]);
   const sumOf = (name: string, index: (part: number) => string) =>

@@ -6,7 +6,7 @@
  * elements, so that the loads of a subgroup are consecutive. Without subgroups a row belongs to one invocation. A workgroup
  * belongs to one part of W. Quantised outputs are blocks of 16 values of the result, all of one workgroup.
  */
-import { kernelHeader, kernelKey, linearWorkgroups, LINEAR_WORKGROUP } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
@@ -49,7 +49,6 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     wgsl,
     bindings,
     workgroupSize,
-    workgroupBytes: 4 * memory.reduce((sum, { count }) => sum + count, 0),
     needs,
   };
 }
@@ -71,13 +70,16 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
   const place =
     subgroupSize === undefined
       ? '  let slot = lane;\n  let rowLane = 0u;'
-      : `  let subgroup = lane / ${subgroupSize}u;\n  let slot = subgroup / ${subgroupsPerRow}u;\n  let part = subgroup % ${subgroupsPerRow}u;\n  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
+      : `  let subgroup = lane / ${subgroupSize}u;
+  let slot = subgroup / ${subgroupsPerRow}u;
+  let part = subgroup % ${subgroupsPerRow}u;
+  let rowLane = part * ${subgroupSize}u + subgroupLane;`;
   const columns = range(batch);
   const rows = range(rowsPerSubgroup);
   const row = (i: number) => `base + slot + ${i * slots}u`;
   const { before, after } = epilogueText(variant);
   return `@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32${subgroupArguments}) {
+fn main(${MAIN_ARGUMENTS}${subgroupArguments}) {
   let number = ${LINEAR_WORKGROUP};
   if (number >= ${workgroupsOf(variant)}u) { return; }
 ${batch > 1 ? `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }` : '  let first = 0u;'}
@@ -94,7 +96,9 @@ ${after}
 /** The workgroup's first row and its part's end, counted over the rows of all parts. */
 function partRange({ shape: { parts }, rowsPerWorkgroup }: GemvInt8Variant): string {
   if (parts.length === 1) return `  let base = number * ${rowsPerWorkgroup}u;\n  let end = ${parts[0]!.rows}u;`;
-  return `  var base = 0u;\n  var end = 0u;\n${forEachPart({ parts, rowsPerWorkgroup }, ({ start, workgroupStart, rows }) => `base = ${start}u + (number - ${workgroupStart}u) * ${rowsPerWorkgroup}u; end = ${start + rows}u;`)}`;
+  const ofPart = forEachPart({ parts, rowsPerWorkgroup }, ({ start, workgroupStart, rows }) =>
+    `base = ${start}u + (number - ${workgroupStart}u) * ${rowsPerWorkgroup}u; end = ${start + rows}u;`);
+  return `  var base = 0u;\n  var end = 0u;\n${ofPart}`;
 }
 
 function productCall(variant: GemvInt8Variant): string {

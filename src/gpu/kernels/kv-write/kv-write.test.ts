@@ -17,6 +17,8 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['no norm, part of the head turns', shapeOf({ headDim: 64, q: { rotaryDim: 16 }, k: { rotaryDim: 16 } }), MIXED],
   ['norm, an odd part turns', shapeOf({ headDim: 16, q: { rotaryDim: 0 }, k: { norm, rotaryDim: 10 } }), MIXED],
   ['neither', shapeOf({ headDim: 128, kv: 'f16', k: { rotaryDim: 0 }, kvHeads: 1, heads: 3 }), [{ start: 5, rows: 3 }]],
+  ['keys of 32, values of 20, f16', shapeOf({ keyDim: 32, valueDim: 20, kv: 'f16' }), MIXED],
+  ['keys of 16, values of 48, separate', shapeOf({ keyDim: 16, valueDim: 48, input: 'separate' }), MIXED],
   ['pages of 12 positions', shapeOf({ pageTokens: 12, kvHeads: 3, heads: 6 }), MIXED],
 ];
 

@@ -16,6 +16,7 @@ import {
   kvFunctions,
   remainderOf,
   valuesAfterKeys,
+  widthsText,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelKey } from '../../kernel.ts';
@@ -30,7 +31,7 @@ export interface KvWriteVariant {
 }
 
 function piecesOf({ shape, invocations }: KvWriteVariant): RowPieces {
-  return { rows: { }, pieces: shape.kvHeads * attentionSizes(shape).chunks, workgroupSize: invocations };
+  return { rows: { }, pieces: shape.kvHeads * attentionSizes(shape).mostChunks, workgroupSize: invocations };
 }
 
 /** The part of a shape that the text depends on. */
@@ -42,18 +43,24 @@ function keyOf({ shape, invocations }: KvWriteVariant): string {
 export function kvWriteKernel(variant: KvWriteVariant): Kernel {
   const { shape } = variant;
   return rowPiecesKernel({
-    key: keyOf(variant), label: `kv-write ${shape.kv} [${shape.kvHeads}, ${shape.headDim}]`,
+    key: keyOf(variant), label: `kv-write ${shape.kv} [${shape.kvHeads}, ${widthsText(shape)}]`,
     pieces: piecesOf(variant), bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, kvBinding(shape, 'write')],
     functions: [headFunctions(shape, ['k']), kvFunctions(shape)], body: writeBody(shape),
   });
 }
 
 function writeBody(shape: AttentionShape): string {
-  const { chunks, quads, quadsOfChunk, paddedQuads } = attentionSizes(shape);
+  const { key: own, value: ownValue, quadsOfChunk, mostChunks: chunks } = attentionSizes(shape);
+  const { quads, paddedQuads } = own;
   const each = range(quadsOfChunk);
   const lines = each.flatMap((i) => {
     const key = `kQuad(keyFrom, quad + ${i}u, factor, position)`;
     const value = `${headSource(shape, 'v')}[valueFrom + quad + ${i}u]`;
+    if (shape.keyDim !== shape.valueDim) {
+      const within = (name: string, { quads: count }: typeof own, text: string) =>
+        [`  var ${name}${i} = vec4<f32>();`, `  if (quad + ${i}u < ${count}u) { ${name}${i} = ${text}; }`];
+      return [...within('key', own, key), ...within('value', ownValue, value)];
+    }
     if (paddedQuads === quads) return [`  let key${i} = ${key};`, `  let value${i} = ${value};`];
     return [
       `  var key${i} = vec4<f32>();`,
@@ -64,6 +71,10 @@ function writeBody(shape: AttentionShape): string {
       '  }',
     ];
   });
+  const store = (name: string, { chunks: count }: typeof own, place: string) => {
+    const text = `kv[${place}] = ${chunkOf(shape, each.map((i) => `${name}${i}`))};`;
+    return count === chunks ? text : `if (chunk < ${count}u) { ${text} }`;
+  };
   return `  let kvHead = ${dividedBy('piece', chunks)};
   let chunk = ${remainderOf('piece', chunks)};
   let quad = chunk * ${quadsOfChunk}u;
@@ -73,8 +84,8 @@ function writeBody(shape: AttentionShape): string {
   let factor = ${shape.k.norm ? 'kFactor(keyFrom)' : '1.0'};
 ${lines.join('\n')}
   let at = keyAt(rowSequence[row], kvHead, position) + chunk;
-  kv[at] = ${chunkOf(shape, each.map((i) => `key${i}`))};
-  kv[at + ${valuesAfterKeys(shape)}u] = ${chunkOf(shape, each.map((i) => `value${i}`))};`;
+  ${store('key', own, 'at')}
+  ${store('value', ownValue, `at + ${valuesAfterKeys(shape)}u`)}`;
 }
 
 export function kvWriteWorkgroups(variant: KvWriteVariant, rows: number): Workgroups {

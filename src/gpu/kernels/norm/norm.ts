@@ -1,6 +1,6 @@
 /** RMS norm: y = gain * x / sqrt(mean(x^2) + eps) over each group of a row. Zhang and Sennrich 2019. */
 import { InputError } from '../../../tensor/errors.ts';
-import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { q8Bindings } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
@@ -77,7 +77,7 @@ function normMain(variant: NormVariant): string {
   // The sums lie in workgroup memory and each lane of a group adds them all: one barrier, the same order in every lane.
   return `var<workgroup> sums: array<f32, ${workgroupSize}>;
 @compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(${MAIN_ARGUMENTS}) {
   let slot = lane / ${lanes}u;
   let part = lane - slot * ${lanes}u;
   let index = ${LINEAR_WORKGROUP} * ${groupsPerWorkgroup}u + slot;
@@ -126,7 +126,6 @@ export function normKernel(variant: NormVariant): Kernel {
     ].join(''),
     bindings,
     workgroupSize,
-    workgroupBytes: workgroupSize * 4,
     needs: {},
   };
 }

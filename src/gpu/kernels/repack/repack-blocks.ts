@@ -1,7 +1,7 @@
 /** WGSL of the repacking of block formats, from the record's code planes and scales. */
 import { CapacityError } from '../../../tensor/errors.ts';
 import type { CodePlane } from '../../../tensor/quant-layout.ts';
-import { LINEAR_WORKGROUP } from '../../kernel.ts';
+import { LINEAR_WORKGROUP, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { PackedBlocks } from '../../packed-layout.ts';
 import { range } from '../../wgsl/unrolled.ts';
 
@@ -14,7 +14,7 @@ export function repackBlocks(format: PackedBlocks): string {
   const groupsPerBlock = blockSize / 32;
   return `
 @compute @workgroup_size(SIZE)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(${MAIN_ARGUMENTS}) {
   let index = ${LINEAR_WORKGROUP} * SIZE + lane;
   let groups = piece.cols >> 5u;
   if (index >= piece.rows * groups) {

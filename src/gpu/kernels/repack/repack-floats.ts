@@ -1,5 +1,5 @@
 /** WGSL of the repacking of float rows: 16 bytes an invocation, zeros past the last column. */
-import { LINEAR_WORKGROUP } from '../../kernel.ts';
+import { LINEAR_WORKGROUP, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { PackedFloats } from '../../packed-layout.ts';
 import { range } from '../../wgsl/unrolled.ts';
 
@@ -11,7 +11,7 @@ export function repackFloats({ type }: PackedFloats): string {
   const perVector = 4 * perWord;
   return `
 @compute @workgroup_size(SIZE)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(${MAIN_ARGUMENTS}) {
   let index = ${LINEAR_WORKGROUP} * SIZE + lane;
   let vectors = (piece.cols + ${perVector - 1}u) / ${perVector}u;
   if (index >= piece.rows * vectors) {

@@ -63,7 +63,6 @@ export function repackKernel(variant: RepackVariant): Kernel {
     wgsl: [PIECE_STRUCT, kernelHeader(bindings, {}), SHARED, `const SIZE = ${WORKGROUP_SIZE}u;`, body].join('\n'),
     bindings,
     workgroupSize: WORKGROUP_SIZE,
-    workgroupBytes: 0,
     needs: {},
   };
 }

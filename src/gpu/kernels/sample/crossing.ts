@@ -11,9 +11,6 @@ export const SLOTS = 2 ** SLOT_BITS;
 /** Tokens that are compared each with each. */
 const ROOM = 256;
 
-/** Bytes of workgroup memory, without those of `slots`. */
-export const CROSSING_BYTES = ROOM * 16 + 24;
-
 export interface CrossingOptions {
   readonly vocab: number;
   readonly invocations: number;

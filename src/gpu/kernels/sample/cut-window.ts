@@ -13,7 +13,7 @@ import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 import { atomicAddWide } from '../../wgsl/wide-integer.ts';
 import { partialsBinding } from '../argmax/argmax.ts';
 import { largestKeyFunction, NOTHING, weighingHeader } from './draw-weight.ts';
-import { prefixBytes, prefixSum } from './prefix-sum.ts';
+import { prefixSum } from './prefix-sum.ts';
 
 /** Tokens that the list holds. Where more are at a cut, the next kernel looks at all logits instead. */
 export const WINDOW_TOKENS = 4096;
@@ -25,8 +25,9 @@ export function windowBytes({ workgroups }: SamplerVariant): number {
 
 /**
  * The buffer `window`. `listed`: tokens in the cuts' bins, of which the first are in `tokens` as distance bits and id, in any order.
- * `solid`: tokens of the bins before this one are summed in `sums`, by workgroup, and none of them is listed. `kBin`: top-k's bin, of whose tokens the
- * `kLeft` best stay; `kBefore`: weight of the bins before. `pFirst` to `pLast`: top-p's bins, `pBefore` the weight before them.
+ * `solid`: tokens of the bins before this one are summed in `sums`, by workgroup, and none of them is listed. `kBin`: top-k's bin, of
+ * whose tokens the `kLeft` best stay; `kBefore`: weight of the bins before. `pFirst` to `pLast`: top-p's bins, `pBefore` the weight
+ * before them.
  * `total`: weight of all tokens. A bin that there is not is 0xffffffff.
  */
 export function windowStruct({ workgroups }: SamplerVariant, listed: 'u32' | 'atomic<u32>'): string {
@@ -165,7 +166,6 @@ export function cutWindowKernel(variant: SamplerVariant): Kernel {
       + findCuts(invocations) + mainText(variant, scores.name),
     bindings,
     workgroupSize: invocations,
-    workgroupBytes: prefixBytes(invocations) + 72,
     needs: {},
   };
 }

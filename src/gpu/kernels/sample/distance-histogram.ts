@@ -27,6 +27,7 @@ export function distanceHistogramKernel(variant: SamplerVariant): Kernel {
     { name: 'bins', access: 'write', type: 'array<atomic<u32>>' },
   ];
   const body = [`let bits = ${scores.name}[at];`, ...componentsOf(shape, 'bits').map((part) => `place(distanceOf(${part}, largest));`)];
+  const ownWeight = `vec2<u32>(atomicLoad(&${low('own', 'bin')}), atomicLoad(&${high('own', 'bin')}))`;
   const wgsl = `${weighingHeader(bindings)}${largestKeyFunction(workgroups)}
 var<workgroup> own: array<atomic<u32>, ${BIN_WORDS}>;
 fn place(distance: u32) {
@@ -47,7 +48,7 @@ ${chunkLoop(shape, invocations, body.map((line) => `      ${line}`).join('\n'))}
     let tokens = atomicLoad(&${count('own', 'bin')});
     if (tokens > 0u) {
       atomicAdd(&${count('bins', 'bin')}, tokens);
-      ${atomicAddWide(low('bins', 'bin'), high('bins', 'bin'), `vec2<u32>(atomicLoad(&${low('own', 'bin')}), atomicLoad(&${high('own', 'bin')}))`)}
+      ${atomicAddWide(low('bins', 'bin'), high('bins', 'bin'), ownWeight)}
     }
   }
 }
@@ -57,7 +58,6 @@ ${chunkLoop(shape, invocations, body.map((line) => `      ${line}`).join('\n'))}
     label: `distance-histogram [${variant.vocab}]`,
     wgsl, bindings,
     workgroupSize: invocations,
-    workgroupBytes: BIN_WORDS * 4 + 4,
     needs: {},
   };
 }

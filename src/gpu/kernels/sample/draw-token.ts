@@ -11,10 +11,10 @@ import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 import { PHILOX } from '../../wgsl/philox.ts';
 import { atomicAddWide } from '../../wgsl/wide-integer.ts';
 import { emitBindings, emitToken } from '../argmax/emit-token.ts';
-import { CROSSING_BYTES, crossingFunctions, overTokens, SLOTS } from './crossing.ts';
+import { crossingFunctions, overTokens, SLOTS } from './crossing.ts';
 import { SHARE, windowStruct, WINDOW_TOKENS } from './cut-window.ts';
 import { NOTHING, weighingHeader } from './draw-weight.ts';
-import { prefixBytes, prefixSum } from './prefix-sum.ts';
+import { prefixSum } from './prefix-sum.ts';
 
 /** Words of `slots`: sums of a search, later the sums of the runs of ids. */
 function slotWords({ workgroups }: SamplerVariant): number {
@@ -81,9 +81,10 @@ fn findPlace(lane: u32, source: Source) -> vec2<u32> {
 function drawRun(variant: SamplerVariant): string {
   const { workgroups } = variant;
   const runIds = idsOfRun(variant);
+  const isBefore = '(token.x < place.x || (token.x == place.x && token.y <= place.y))';
   return `struct Run { index: u32, left: vec2<u32> }
 fn isKept(token: vec2<u32>, place: vec2<u32>) -> bool {
-  return token.x != ${NOTHING} && bitcast<f32>(token.x) <= sampling.minPReach && (token.x < place.x || (token.x == place.x && token.y <= place.y));
+  return token.x != ${NOTHING} && bitcast<f32>(token.x) <= sampling.minPReach && ${isBefore};
 }
 fn drawRun(lane: u32, source: Source, place: vec2<u32>, random: u32) -> Run {
   if (lane < ${workgroups}u) {
@@ -182,7 +183,6 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     ].join(''),
     bindings,
     workgroupSize: invocations,
-    workgroupBytes: slotWords(variant) * 4 + CROSSING_BYTES + prefixBytes(invocations),
     needs: {},
   };
 }

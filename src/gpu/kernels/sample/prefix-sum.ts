@@ -2,11 +2,6 @@
 
 const GROUP = 16;
 
-/** Bytes of workgroup memory that it takes. */
-export function prefixBytes(invocations: number): number {
-  return (invocations + invocations / GROUP) * 16 + 16;
-}
-
 /**
  * `sumBefore(lane, own)` over values of a count and a 64-bit weight (low, high); `wholeSum()` afterwards is the sum over all, the same
  * in uniform control flow. Wants WIDE_INTEGER.

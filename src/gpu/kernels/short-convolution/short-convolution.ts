@@ -1,6 +1,6 @@
 /**
- * Each channel over its last few values. An invocation makes one channel of one row; that of a sequence's last row leaves the last inputs in
- * the slot. It reads all that it needs of the old slot first, so that a single row may write where it has read.
+ * Each channel over its last few values. An invocation makes one channel of one row; that of a sequence's last row leaves the last inputs
+ * in the slot. It reads all that it needs of the old slot first, so that a single row may write where it has read.
  */
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
@@ -66,7 +66,6 @@ export function shortConvolutionKernel(variant: ShortConvolutionVariant): Kernel
     wgsl: `${kernelHeader(bindings, {})}\n${mainFunction(variant)}`,
     bindings,
     workgroupSize: invocations,
-    workgroupBytes: 0,
     needs: {},
   };
 }
