@@ -1,15 +1,21 @@
-/** A model of two graphs: an encoder that halves its frames, and a decoder that attends to what it made. */
+/**
+ * A model of two graphs: an encoder that halves its frames, and a decoder that attends to what it made: to rows that it is given, or to
+ * keys and values that the encoder left in a memory.
+ */
 import { gated, activation } from '../src/graph/ops/activation.ts';
 import { add } from '../src/graph/ops/add.ts';
 import { attention } from '../src/graph/ops/attention.ts';
+import { crossAttention } from '../src/graph/ops/cross-attention.ts';
 import { embed } from '../src/graph/ops/embed.ts';
 import { fullAttention } from '../src/graph/ops/full-attention.ts';
 import { gatherRows } from '../src/graph/ops/gather-rows.ts';
 import { linear } from '../src/graph/ops/linear.ts';
 import { rmsNorm } from '../src/graph/ops/rms-norm.ts';
+import { writeMemory } from '../src/graph/ops/write-memory.ts';
 import { buildModel, DECODER } from '../src/graph/model-graphs.ts';
 import type { ModelGraphs } from '../src/graph/model-graphs.ts';
 import type { GraphBuilder } from '../src/graph/graph-builder.ts';
+import type { PagedState } from '../src/graph/state.ts';
 import type { Value } from '../src/graph/value.ts';
 
 export const TWO_GRAPHS = { features: 12, dim: 32, heads: 4, kvHeads: 2, headDim: 8, vocab: 40 } as const;
@@ -26,7 +32,7 @@ function norm(g: GraphBuilder, name: string, x: Value): Value {
 }
 
 /** Two frames become one: even ones and odd ones, each through a matrix of its own, added up; then attention in both directions. */
-function encoder(g: GraphBuilder): void {
+function encoder(g: GraphBuilder): Value {
   const frames = g.input('features', 'f32', ['frames', features]);
   const half = g.derivedDim('halfFrames', ({ frames: count = 0 }) => count / 2);
   const [even, odd] = ['even', 'odd'].map((name) => g.input(name, 'i32', [half]));
@@ -42,14 +48,20 @@ function encoder(g: GraphBuilder): void {
     product(g, 'v', normed, [kvHeads * headDim, dim]),
   ] as const;
   const mixed = fullAttention(g, 'attend', qkv, { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale });
-  g.output('encoded', add(g, 'out', x, product(g, 'o', mixed, [dim, heads * headDim])));
+  const encoded = add(g, 'out', x, product(g, 'o', mixed, [dim, heads * headDim]));
+  g.output('encoded', encoded);
+  return encoded;
+}
+
+/** Keys and values of cross attention. */
+function crossKeys(g: GraphBuilder, encoded: Value): [Value, Value] {
+  return ['cross.k', 'cross.v'].map((name) => product(g, name, encoded, [kvHeads * headDim, dim])) as [Value, Value];
 }
 
 /** One layer: attention over the own sequence, attention over the encoder's rows, a gated MLP. */
-function decoder(g: GraphBuilder): void {
+function decoder(g: GraphBuilder, memory?: PagedState): void {
   const [tokens, positions] = [DECODER.tokens, DECODER.positions].map((name) => g.input(name, 'i32', ['rows'])) as [Value, Value];
   const outIndices = g.input(DECODER.outIndices, 'i32', ['outRows']);
-  const memory = g.input('memory', 'f32', ['halfFrames', dim]);
   const x = embed(g, 'embed', tokens, g.weight('embedding', [vocab, dim]));
   const own = norm(g, 'self.norm', x);
   const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim });
@@ -65,15 +77,16 @@ function decoder(g: GraphBuilder): void {
     product(g, 'self.o', attention(g, 'self.attend', qkv, { positions, heads, scale, state }), [dim, heads * headDim]),
   );
   const q = product(g, 'cross.q', norm(g, 'cross.norm', h), [heads * headDim, dim]);
-  const [k, v] = ['cross.k', 'cross.v'].map((name) => product(g, name, memory, [kvHeads * headDim, dim])) as [Value, Value];
+  const attend = () => {
+    if (memory !== undefined) return crossAttention(g, 'cross.attend', q, { heads, scale, state: memory });
+    const [k, v] = crossKeys(g, g.input('memory', 'f32', ['halfFrames', dim]));
+    return fullAttention(g, 'cross.attend', [q, k, v], { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale });
+  };
   const crossed = add(
     g,
     'cross.out',
     h,
-    product(g, 'cross.o', fullAttention(g, 'cross.attend', [q, k, v], { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale }), [
-      dim,
-      heads * headDim,
-    ]),
+    product(g, 'cross.o', attend(), [dim, heads * headDim]),
   );
   g.tap('crossed', crossed);
   const normed = norm(g, 'mlp.norm', crossed);
@@ -84,7 +97,19 @@ function decoder(g: GraphBuilder): void {
 
 export function twoGraphModel(): ModelGraphs {
   return buildModel('two graphs', (m) => {
-    m.graph('encoder', encoder);
-    m.graph(DECODER.graph, decoder);
+    m.graph('encoder', (g) => void encoder(g));
+    m.graph(DECODER.graph, (g) => decoder(g));
+  });
+}
+
+/** The same with the same weights, but that the encoder writes keys and values once, which the decoder's steps then read. */
+export function memoryModel(): ModelGraphs {
+  return buildModel('two graphs and a memory', (m) => {
+    const memory = m.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim, memory: true });
+    m.graph('encoder', (g) => {
+      const encoded = encoder(g);
+      writeMemory(g, 'cross.write', [...crossKeys(g, encoded), g.input('positions', 'i32', ['halfFrames'])], memory);
+    });
+    m.graph(DECODER.graph, (g) => decoder(g, memory));
   });
 }

@@ -59,10 +59,11 @@ export interface AttentionSizes {
 export function attentionSizes(graph: Graph): AttentionSizes {
   let [group, heads, width, kvHeads] = [1, 1, 4, Infinity];
   for (const { op } of graph.nodes) {
-    if (op.kind !== 'attention') continue;
+    if (op.kind !== 'attention' && op.kind !== 'crossAttention' && op.kind !== 'writeMemory') continue;
+    width = Math.max(width, paddedWidth(op.state.keyDim), paddedWidth(op.state.valueDim));
+    if (op.kind === 'writeMemory') continue;
     group = Math.max(group, op.heads / op.state.heads);
     heads = Math.max(heads, op.heads);
-    width = Math.max(width, paddedWidth(op.state.keyDim), paddedWidth(op.state.valueDim));
     kvHeads = Math.min(kvHeads, op.state.heads);
   }
   return { group, heads, width, kvHeads };

@@ -12,7 +12,7 @@ export function writeProgram(plan: Plan<CpuOp, CpuValue>, at: Addresses): Uint32
   for (const step of plan.steps) {
     const { code, write } = cpuRulesOf(step.op);
     const begin = out.length;
-    out.ints(code, 0, at.dim(step.outputs[0]?.shape[0] as Dim));
+    out.ints(code, 0, at.dim((step.outputs[0] ?? step.inputs[0])?.shape[0] as Dim));
     write(out, step, at);
     out.patch(begin + 1, (out.length - begin) * 4);
   }

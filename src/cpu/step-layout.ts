@@ -3,7 +3,7 @@ import type { DimSizes } from '../graph/dims.ts';
 import type { SequenceRows } from '../graph/executor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
-import { pageTableWords, sequenceDim } from '../graph/run-check.ts';
+import { pagesOfSequence, pageTableWords, sequenceDim } from '../graph/run-check.ts';
 import type { Dim, Value } from '../graph/value.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { cutTiles } from './attention-tiles.ts';
@@ -13,9 +13,9 @@ import type { Bump } from './memory.ts';
 
 /** Words of a StepRecord, a TileRecord, a CombineRecord and a SequenceRecord. */
 const STEP_WORDS = 9;
-const TILE_WORDS = 7;
+const TILE_WORDS = 8;
 const COMBINE_WORDS = 3;
-const SEQUENCE_WORDS = 4;
+const SEQUENCE_WORDS = 5;
 /** Sequences of a step that may have pages up to the whole context; more of them share the room. */
 const MOST_LONG_SEQUENCES = 64;
 
@@ -153,17 +153,18 @@ function writePlaces(
   const tables: number[] = [];
   let row = 0;
   let word = 0;
-  for (const { rows, start, pages, slots } of sequences) {
-    const used = Math.ceil((start + rows) / pageTokens);
+  for (const sequence of sequences) {
+    const { rows, start, pages, slots, memory = 0 } = sequence;
+    const used = pagesOfSequence(sequence, pageTokens);
     for (const [group, addresses] of held.pages.entries()) {
       const table = new Uint32Array(buffer, layout.pages + (group * layout.pageWords + word) * 4, used);
       const rowPages = new Uint32Array(buffer, layout.rowPages + (group * layout.rows + row) * 4, rows);
-      const own = pages[group] as ArrayLike<number>;
+      const own = pages[group] ?? [];
       for (let i = 0; i < used; i++) table[i] = addresses[own[i] as number] as number;
       for (let i = 0; i < rows; i++) rowPages[i] = table[Math.floor((start + i) / pageTokens)] as number;
     }
     for (let i = 0; i < rows; i++) rowSlots[row + i] = (start + i) % pageTokens;
-    records.ints(row, rows, held.slots[slots?.read ?? -1] ?? 0, held.slots[slots?.write ?? -1] ?? 0);
+    records.ints(row, rows, held.slots[slots?.read ?? -1] ?? 0, held.slots[slots?.write ?? -1] ?? 0, memory);
     tables.push(layout.pages + word * 4);
     row += rows;
     word += used;
@@ -187,7 +188,8 @@ function writeTable(buffer: ArrayBufferLike, { address, table }: PositionTable, 
 function writeTiles(buffer: ArrayBufferLike, layout: StepLayout, cut: ReturnType<typeof cutTiles>, pagesOf: readonly number[]) {
   const tiles = createRecordWriter();
   for (const tile of cut.tiles) {
-    tiles.ints(pagesOf[tile.sequence] as number, tile.firstRow, tile.rows, tile.firstPosition, tile.keyBegin, tile.keyEnd, tile.partial);
+    const { sequence, firstRow, rows, firstPosition, keyBegin, keyEnd, partial } = tile;
+    tiles.ints(pagesOf[sequence] as number, firstRow, rows, firstPosition, keyBegin, keyEnd, partial, sequence);
   }
   const combines = createRecordWriter();
   for (const { row, firstPartial, partials } of cut.combines) combines.ints(row, firstPartial, partials);

@@ -71,6 +71,8 @@ export interface SequenceRows extends StatePlace {
   readonly rows: number;
   /** Position of the first: how many positions of this sequence are already in the state. */
   readonly start: number;
+  /** Positions that its memories hold, at least 1: needed where the graph attends to one. */
+  readonly memory?: number | undefined;
 }
 
 /** Numbers of the host, row-major, or what an earlier run of the same list makes: the latest one of that graph. */

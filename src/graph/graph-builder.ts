@@ -77,9 +77,10 @@ function addNode(draft: Draft, name: string, op: GraphOp, inputs: readonly Value
     draft.weights.set(weight.id, known);
   }
   for (const state of states?.(op) ?? []) draft.states.add(state);
-  const output: Value = { id: draft.nextId++, dtype: 'f32', shape: shape(op, inputs, check), label };
-  draft.nodes.push({ op, inputs, outputs: [output], label });
-  return output;
+  const made = shape(op, inputs, check);
+  const outputs: Value[] = made === undefined ? [] : [{ id: draft.nextId++, dtype: 'f32', shape: made, label }];
+  draft.nodes.push({ op, inputs, outputs, label });
+  return (outputs[0] ?? inputs[0]) as Value;
 }
 
 function labelOf(draft: Draft, name: string): string {

@@ -16,14 +16,14 @@ export interface OpRules<Op> {
   weights(op: Op): readonly WeightRef[];
   /** The states it reads or writes. */
   states?(op: Op): readonly State[];
-  /** Shape of its output. @throws Error where the inputs do not fit */
-  shape(op: Op, inputs: readonly Value[], check: ShapeCheck): readonly Dim[];
+  /** Shape of its output; undefined: it makes nothing but a state. @throws Error where the inputs do not fit */
+  shape(op: Op, inputs: readonly Value[], check: ShapeCheck): readonly Dim[] | undefined;
   /** Its fields, as a printed graph shows them after its weights. */
   print?(op: Op): string;
 }
 
 /** Where the functions that write ops put them: a graph under construction. */
 export interface OpSink<Op> {
-  /** Adds an op whose label is the scopes and `name`; returns what it makes. */
+  /** Adds an op whose label is the scopes and `name`; returns what it makes, or its first input where it makes nothing. */
   op(name: string, op: Op, inputs: readonly Value[]): Value;
 }

@@ -155,8 +155,20 @@ function checkSequences(graph: Graph, { run, sizes }: Pick<InputCheck, 'run' | '
   const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
   if (sequences.length === 0 || rows !== sizes[dim])
     throw new Error(`run of ${graph.name}: expected sequences of ${sizes[dim]} rows together, found ${rows}`);
-  for (const sequence of sequences)
-    checkPlace(sequence, { states: graph.states, end: sequence.start + sequence.rows, rows: sequence.rows }, limits);
+  for (const sequence of sequences) {
+    const memory = attendsToMemory(graph) ? checkMemory(graph, sequence) : undefined;
+    checkPlace(sequence, { states: graph.states, end: sequence.start + sequence.rows, rows: sequence.rows, memory }, limits);
+  }
+}
+
+/** Whether runs must say what memories hold. */
+export function attendsToMemory({ nodes }: Graph): boolean {
+  return nodes.some(({ op }) => op.kind === 'crossAttention');
+}
+
+function checkMemory({ name }: Graph, { memory }: SequenceRows): number {
+  if (memory !== undefined && Number.isInteger(memory) && memory >= 1) return memory;
+  throw new Error(`run of ${name}: it attends to a memory; expected how many positions that of each sequence holds, found ${memory}`);
 }
 
 /** What is to be done at a place. */
@@ -166,13 +178,15 @@ export interface PlaceUse {
   readonly end: number;
   /** Of one sequence, in one run. */
   readonly rows: number;
+  /** Positions of the memories that rows attend to; undefined: the rows write them, as other states. */
+  readonly memory?: number | undefined;
 }
 
 /** @throws Error where a place does not name existing pages up to `end`, or the slots that rows need */
-export function checkPlace({ pages, slots }: StatePlace, { states, end, rows }: PlaceUse, limits: Omit<RunLimits, 'sizes'>): void {
+export function checkPlace({ pages, slots }: StatePlace, { states, end, rows, memory = end }: PlaceUse, limits: Omit<RunLimits, 'sizes'>): void {
   const { pageTokens } = limits;
-  const groups = new Set(pagedStates(states).map(({ group }) => group));
-  for (const group of groups) checkPages(pages[group] ?? [], end, { pageTokens, pages: limits.pages[group] ?? 0 });
+  const groups = new Map(pagedStates(states).map((state) => [state.group, state.memory ? memory : end]));
+  for (const [group, used] of groups) checkPages(pages[group] ?? [], used, { pageTokens, pages: limits.pages[group] ?? 0 });
   if (slotStates(states).length > 0) checkSlots(slots, rows, limits);
 }
 
@@ -197,7 +211,12 @@ function checkPages(
   }
 }
 
+/** Pages that a sequence has in a run, in the group in which it has most. */
+export function pagesOfSequence({ start, rows, memory = 0 }: SequenceRows, pageTokens: number): number {
+  return Math.ceil(Math.max(start + rows, memory) / pageTokens);
+}
+
 /** Words that the page table of one group takes in a run. */
 export function pageTableWords(sequences: readonly SequenceRows[], pageTokens: number): number {
-  return sequences.reduce((sum, { start, rows }) => sum + Math.ceil((start + rows) / pageTokens), 0);
+  return sequences.reduce((sum, sequence) => sum + pagesOfSequence(sequence, pageTokens), 0);
 }

@@ -5,7 +5,7 @@ export interface PagedState {
   readonly kind: 'paged';
   /** Position among the states of its model. */
   readonly index: number;
-  /** Which page table says where it lies: states of one window share one. */
+  /** Which page table says where it lies: states of one window share one, and memories another. */
   readonly group: number;
   /** Key heads. */
   readonly heads: number;
@@ -14,6 +14,8 @@ export interface PagedState {
   readonly valueDim: number;
   /** Only the last `window` positions are kept, at least 1; undefined: all of them. */
   readonly window: number | undefined;
+  /** True: the rows of one graph write it, once, and every row of another sees all of it (cross attention). */
+  readonly memory: boolean;
 }
 
 /** Numbers of a fixed shape, zeros before the first token, that every step replaces: those of a short convolution, or of a recurrence. */
@@ -27,13 +29,14 @@ export interface SlotState {
 
 export type State = PagedState | SlotState;
 
-/** `window` is undefined where it is not given. */
-export type PagedShape = Pick<PagedState, 'heads' | 'keyDim' | 'valueDim'> & { readonly window?: number | undefined };
+/** Where they are not given, `window` is undefined and `memory` false. */
+export type PagedShape = Pick<PagedState, 'heads' | 'keyDim' | 'valueDim'> & Partial<Pick<PagedState, 'window' | 'memory'>>;
 export type SlotShape = Pick<SlotState, 'shape' | 'dtype'>;
 
-/** States of one window: they have a page table together. */
+/** States of one window, or memories: they have a page table together. */
 export interface StateGroup {
   readonly window: number | undefined;
+  readonly memory: boolean;
   readonly states: readonly PagedState[];
 }
 
@@ -48,17 +51,20 @@ export function slotStates(states: readonly State[]): readonly SlotState[] {
 /** In the order of their first states; `state.group` is an index into them. */
 export function stateGroups(states: readonly State[]): readonly StateGroup[] {
   const paged = pagedStates(states);
-  const groups = [...new Map(paged.map(({ group, window }) => [group, window]))].sort(([a], [b]) => a - b);
-  return groups.map(([group, window]) => ({ window, states: paged.filter((state) => state.group === group) }));
+  const groups = [...new Map(paged.map((state) => [state.group, state])).values()].sort((a, b) => a.group - b.group);
+  return groups.map(({ group, window, memory }) => ({ window, memory, states: paged.filter((state) => state.group === group) }));
 }
 
 /** A paged state after those that a model has. @throws Error for a window that is none */
-export function nextPagedState(states: readonly State[], { heads, keyDim, valueDim, window }: PagedShape): PagedState {
+export function nextPagedState(states: readonly State[], shape: PagedShape): PagedState {
+  const { heads, keyDim, valueDim, window, memory = false } = shape;
   if (window !== undefined && !(Number.isSafeInteger(window) && window >= 1))
     throw new Error(`a state's window must be 1 position or more, found ${window}`);
   const paged = pagedStates(states);
-  const group = paged.find((state) => state.window === window)?.group ?? Math.max(-1, ...paged.map((state) => state.group)) + 1;
-  return { kind: 'paged', index: states.length, group, heads, keyDim, valueDim, window };
+  if (window !== undefined && memory) throw new Error(`a state that is a memory has no window, found ${window}`);
+  const known = paged.find((state) => state.window === window && state.memory === memory);
+  const group = known?.group ?? Math.max(-1, ...paged.map((state) => state.group)) + 1;
+  return { kind: 'paged', index: states.length, group, heads, keyDim, valueDim, window, memory };
 }
 
 /** `paged.3` */
@@ -68,6 +74,7 @@ export function stateName({ kind, index }: State): string {
 
 export function printState(state: State): string {
   if (state.kind === 'slot') return `${stateName(state)} ${state.dtype}[${state.shape.join(', ')}]`;
-  const { heads, keyDim, valueDim, window } = state;
-  return `${stateName(state)} heads=${heads} keyDim=${keyDim} valueDim=${valueDim}${window === undefined ? '' : ` window=${window}`}`;
+  const { heads, keyDim, valueDim, window, memory } = state;
+  const kind = `${window === undefined ? '' : ` window=${window}`}${memory ? ' memory' : ''}`;
+  return `${stateName(state)} heads=${heads} keyDim=${keyDim} valueDim=${valueDim}${kind}`;
 }

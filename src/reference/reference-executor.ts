@@ -178,7 +178,8 @@ function runGraph(session: Session, { run, graph }: CheckedRun, made: ReadonlyMa
   const ops = opRun(session, run.sequences ?? [], values);
   for (const { op, inputs, outputs } of graph.nodes) {
     const compute = REFERENCE_OPS[op.kind] as unknown as RunOp<GraphOp>;
-    values.set((outputs[0] as Value).id, compute(op, inputs, ops));
+    const numbers = compute(op, inputs, ops);
+    for (const { id } of outputs) values.set(id, numbers);
   }
   return values;
 }

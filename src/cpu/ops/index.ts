@@ -2,9 +2,11 @@
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
+import type { CrossAttentionOp } from '../../graph/ops/cross-attention.ts';
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
+import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf } from '../cpu-value.ts';
@@ -12,6 +14,7 @@ import { activationRules, lowerActivation } from './activation.ts';
 import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionStepOp } from './attention.ts';
+import { crossAttentionRules, lowerCrossAttention } from './cross-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
@@ -25,6 +28,7 @@ import type { NormStepOp } from './rms-norm.ts';
 import { lowerRope, rotateRules } from './rope.ts';
 import type { RotateStepOp } from './rope.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
+import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
 export type CpuOp =
   | EmbedOp
@@ -38,6 +42,8 @@ export type CpuOp =
   | GatedStepOp
   | AttentionStepOp
   | FullAttentionOp
+  | CrossAttentionOp
+  | WriteMemoryOp
   | ShortConvolutionOp;
 
 export type CpuStep = CpuStepOf<CpuOp>;
@@ -50,6 +56,8 @@ export const LOWERINGS = {
   rope: lowerRope,
   attention: lowerAttention,
   fullAttention: lowerFullAttention,
+  crossAttention: lowerCrossAttention,
+  writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
   activation: lowerActivation,
   add: lowerAdd,
@@ -62,6 +70,8 @@ export const CPU_OPS = {
   quantize: quantizeRules,
   gather: gatherRules,
   fullAttention: fullAttentionRules,
+  crossAttention: crossAttentionRules,
+  writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   activation: activationRules,
   add: addRules,

@@ -1,10 +1,12 @@
 /** The ops of a GPU plan, fused or not; and how each op of a graph becomes one. One line an op. */
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
+import type { CrossAttentionOp } from '../../graph/ops/cross-attention.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { RopeOp } from '../../graph/ops/rope.ts';
 import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
+import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuStepOf } from '../plan/gpu-value.ts';
@@ -12,6 +14,7 @@ import { activationRules, lowerActivation } from './activation.ts';
 import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
+import { crossAttentionRules, lowerCrossAttention } from './cross-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
@@ -25,6 +28,7 @@ import { lowerRmsNorm, normRules } from './rms-norm.ts';
 import type { NormOp } from './rms-norm.ts';
 import { lowerRope, ropeRules } from './rope.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
+import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
 export type GpuOp =
   | LinearOp
@@ -34,6 +38,8 @@ export type GpuOp =
   | RopeOp
   | AttentionOp
   | FullAttentionOp
+  | CrossAttentionOp
+  | WriteMemoryOp
   | ShortConvolutionOp
   | ActivationOp
   | AddOp
@@ -49,6 +55,8 @@ export const LOWERINGS = {
   rope: lowerRope,
   attention: lowerAttention,
   fullAttention: lowerFullAttention,
+  crossAttention: lowerCrossAttention,
+  writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
   activation: lowerActivation,
   add: lowerAdd,
@@ -63,6 +71,8 @@ export const GPU_OPS = {
   rope: ropeRules,
   attention: attentionRules,
   fullAttention: fullAttentionRules,
+  crossAttention: crossAttentionRules,
+  writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   activation: activationRules,
   add: addRules,

@@ -8,8 +8,11 @@ import type { Kernel, Workgroups } from '../kernel.ts';
 import type { PlaneName } from '../packed-layout.ts';
 import type { GpuValue } from './gpu-value.ts';
 
-/** What the host writes of a step's sequences: whose rows are whose, tiles of attention, and (first row, rows, slot read, slot written). */
-export type SequenceBuffer = 'rowSequence' | 'tiles' | 'slots';
+/**
+ * What the host writes of a step's sequences: whose rows are whose, tiles of attention, (first row, rows, slot read, slot written), and
+ * positions of their memories.
+ */
+export type SequenceBuffer = 'rowSequence' | 'tiles' | 'slots' | 'memory';
 
 export type BufferRef =
   | { readonly kind: 'value'; readonly value: GpuValue; readonly part: 'floats' | 'codes' | 'stats' }

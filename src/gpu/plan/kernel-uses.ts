@@ -7,9 +7,9 @@ import type { GpuValue } from './gpu-value.ts';
 import { rowClassOf, ROW_CLASSES } from './kernel-use.ts';
 import type { AttentionMode, KernelUse, RowClass, StepMode } from './kernel-use.ts';
 
-/** Rows of a step's output in a mode; undefined where nothing of it is wanted. */
-function rowsOf({ outputs }: GpuStep, mode: StepMode): RowClass | undefined {
-  const outer = outerOf(outputs[0] as GpuValue);
+/** Rows of a step's output, or of what it reads where it makes none, in a mode; undefined where nothing of it is wanted. */
+function rowsOf({ inputs, outputs }: GpuStep, mode: StepMode): RowClass | undefined {
+  const outer = outerOf((outputs[0] ?? inputs[0]) as GpuValue);
   return typeof outer === 'number' ? rowClassOf(outer) : mode.rows[outer];
 }
 

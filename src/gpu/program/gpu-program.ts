@@ -7,7 +7,7 @@ import { inputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../graph/model-graphs.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
-import { checkPlace, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
+import { attendsToMemory, checkPlace, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
 import type { CheckedRun } from '../../graph/run-check.ts';
 import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
@@ -261,6 +261,7 @@ export class GpuProgram implements Program {
     const { base, one, sampler, stepsPerSubmit, splitFrom } = this.#parts;
     const { decoder } = this.model;
     const { many } = this.#graph(decoder.graph);
+    if (attendsToMemory(this.#decoder)) throw new Error('decode: it takes no memory; the steps of this decoder are runs of their own');
     checkTokens(request.tokens, this.#tokenLimit());
     const most = many.limits[sequenceDim(this.#decoder) as string] as number;
     if (request.tokens.length < 1 || request.tokens.length > most)

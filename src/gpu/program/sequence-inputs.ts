@@ -57,6 +57,7 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
     rowSequence: storage('sequences of rows', rows * 4),
     tiles: storage('attention tiles', rows * TILE_BYTES),
     slots: storage('slots of sequences', rows * SLOT_BYTES),
+    memory: storage('memories of sequences', rows * 4),
   };
   const pageTables = Array.from({ length: groups }, (_, group) => storage(`page tables of group ${group}`, rows * maxPages * 4));
   const keptSlot = storage('slot of further rows', SLOT_BYTES);
@@ -88,6 +89,8 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
         sequences.forEach(({ pages }, n) => put(buffer, Uint32Array.from(pages[group] ?? []), n * maxPages)),
       );
       if (sequences.some(({ slots }) => slots !== undefined)) put(buffers.slots, slotWords(sequences));
+      if (sequences.some(({ memory }) => memory !== undefined))
+        put(buffers.memory, Uint32Array.from(sequences, ({ memory }) => memory ?? 0));
       const isDecode = sequences.every((sequence) => sequence.rows === 1);
       const tiles = isDecode ? new Uint32Array(0) : attentionTiles(sequences, tileRows);
       put(buffers.tiles, tiles);

@@ -48,6 +48,7 @@ export const attentionRules: OpRules<AttentionOp> = {
   shape({ heads, state, causal, window }, [q, k, v, positions], check) {
     const { outer } = check.rowsOf(q);
     if (heads % state.heads !== 0) check.fail('heads to be a multiple of the key heads', `${heads} and ${state.heads}`);
+    if (state.memory) check.fail('a state of its own rows', `the memory ${stateName(state)}`);
     check.shape('q', q?.shape ?? [], [outer, heads * state.keyDim]);
     check.shape('k', k?.shape ?? [], [outer, state.heads * state.keyDim]);
     check.shape('v', v?.shape ?? [], [outer, state.heads * state.valueDim]);

@@ -9,6 +9,8 @@ import { addRules } from './add.ts';
 import type { AddOp } from './add.ts';
 import { attentionRules } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
+import { crossAttentionRules } from './cross-attention.ts';
+import type { CrossAttentionOp } from './cross-attention.ts';
 import { embedRules } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { fullAttentionRules } from './full-attention.ts';
@@ -23,6 +25,8 @@ import { ropeRules } from './rope.ts';
 import type { RopeOp } from './rope.ts';
 import { shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
+import { writeMemoryRules } from './write-memory.ts';
+import type { WriteMemoryOp } from './write-memory.ts';
 
 export type GraphOp =
   | EmbedOp
@@ -31,6 +35,8 @@ export type GraphOp =
   | RopeOp
   | AttentionOp
   | FullAttentionOp
+  | CrossAttentionOp
+  | WriteMemoryOp
   | ShortConvolutionOp
   | ActivationOp
   | AddOp
@@ -45,6 +51,8 @@ export const OP_RULES = {
   rope: ropeRules,
   attention: attentionRules,
   fullAttention: fullAttentionRules,
+  crossAttention: crossAttentionRules,
+  writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   activation: activationRules,
   add: addRules,

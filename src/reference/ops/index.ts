@@ -4,6 +4,7 @@ import type { RunOp } from '../op-run.ts';
 import { runActivation } from './activation.ts';
 import { runAdd } from './add.ts';
 import { runAttention } from './attention.ts';
+import { runCrossAttention } from './cross-attention.ts';
 import { runEmbed } from './embed.ts';
 import { runFullAttention } from './full-attention.ts';
 import { runGatherRows } from './gather-rows.ts';
@@ -11,6 +12,7 @@ import { runLinear } from './linear.ts';
 import { runRmsNorm } from './rms-norm.ts';
 import { runRope } from './rope.ts';
 import { runShortConvolution } from './short-convolution.ts';
+import { runWriteMemory } from './write-memory.ts';
 
 export const REFERENCE_OPS = {
   embed: runEmbed,
@@ -19,6 +21,8 @@ export const REFERENCE_OPS = {
   rope: runRope,
   attention: runAttention,
   fullAttention: runFullAttention,
+  crossAttention: runCrossAttention,
+  writeMemory: runWriteMemory,
   shortConvolution: runShortConvolution,
   activation: runActivation,
   add: runAdd,

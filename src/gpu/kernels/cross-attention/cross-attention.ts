@@ -1,0 +1,147 @@
+/**
+ * Every row over all keys of its sequence's memory, which lie in pages (Vaswani et al. 2017; running softmax: Milakov and Gimelshein
+ * 2018). A workgroup takes one head of one row: its invocations score a tile of keys, one each, then add up the tile's values, each some
+ * chunks of the head's.
+ */
+import {
+  LOWEST_MAX,
+  MASKED_SCORE,
+  PAGE_TABLE,
+  attentionSizes,
+  chunkQuads,
+  dividedBy,
+  headsText,
+  kvBinding,
+  kvFunctions,
+  scoreScale,
+  valuesAfterKeys,
+} from '../../attention-shape.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
+import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import { rowsExpression, rowsOf, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import type { RowsVariant } from '../../wgsl/row-pieces.ts';
+import { range } from '../../wgsl/unrolled.ts';
+
+/**
+ * Bindings `q` f32 [rows, heads * keyDim], `rowSequence`, `memory` u32 [sequences]: how many keys each has, `pageTable`, `kv`; out `y` f32
+ * [rows, heads * valueDim]. Of the shape neither norms nor rotation nor `causal` count.
+ */
+export interface CrossAttentionVariant extends RowsVariant {
+  readonly shape: AttentionShape;
+  /** Of a workgroup, and keys of a tile. A power of two. */
+  readonly invocations: number;
+}
+
+function keyOf({ shape, invocations, single }: CrossAttentionVariant): string {
+  const { heads, kvHeads, keyDim, valueDim, scale, kv, pageTokens, maxPages } = shape;
+  return kernelKey('cross-attention', { heads, kvHeads, keyDim, valueDim, scale, kv, pageTokens, maxPages, invocations, single });
+}
+
+/** Into `query` [key.paddedQuads]: q of the head, scaled, zeros in the pad. */
+function queryText({ shape, invocations }: CrossAttentionVariant): string {
+  const { key } = attentionSizes(shape);
+  return `  for (var i = lane; i < ${key.paddedQuads}u; i += ${invocations}u) {
+    var x = vec4<f32>();
+    if (i < ${key.quads}u) { x = q[item * ${key.quads}u + i] * ${scoreScale(shape)}; }
+    query[i] = x;
+  }
+  for (var i = lane; i < ${attentionSizes(shape).value.paddedQuads}u; i += ${invocations}u) { sums[i] = vec4<f32>(); }
+  workgroupBarrier();`;
+}
+
+/** The score of an invocation's key. */
+function scoreText({ shape }: CrossAttentionVariant): string {
+  const { key, quadsOfChunk } = attentionSizes(shape);
+  const quads = chunkQuads(shape, 'stored');
+  const dots = quads.map((quad, i) => `dot(query[chunk * ${quadsOfChunk}u + ${i}u], ${quad})`).join(' + ');
+  return `    var score = ${MASKED_SCORE};
+    if (first + lane < keys) {
+      let at = keyAt(sequence, kvHead, first + lane);
+      score = 0.0;
+      for (var chunk = 0u; chunk < ${key.chunks}u; chunk++) {
+        let stored = kv[at + chunk];
+        score += ${dots};
+      }
+    }`;
+}
+
+/** [invocations] scores, halved to their maximum, then as weights against the best so far. */
+function weightsText({ invocations }: CrossAttentionVariant): string {
+  return `    scores[lane] = score;
+    workgroupBarrier();
+    for (var width = ${invocations / 2}u; width > 0u; width >>= 1u) {
+      if (lane < width) { scores[lane] = max(scores[lane], scores[lane + width]); }
+      workgroupBarrier();
+    }
+    let next = max(best, scores[0]);
+    workgroupBarrier();
+    let fade = exp2(best - next);
+    best = next;
+    scores[lane] = exp2(score - best);
+    workgroupBarrier();`;
+}
+
+/** An invocation's chunks of the sum over the tile's values. */
+function valuesText({ shape, invocations }: CrossAttentionVariant): string {
+  const { value, quadsOfChunk } = attentionSizes(shape);
+  const each = range(quadsOfChunk);
+  const lines = (text: (i: number) => string) => each.map(text).join('\n');
+  return `    let count = min(keys - first, ${invocations}u);
+    total *= fade;
+    for (var i = 0u; i < count; i++) { total += scores[i]; }
+    for (var chunk = lane; chunk < ${value.chunks}u; chunk += ${invocations}u) {
+${lines((i) => `      var y${i} = sums[chunk * ${quadsOfChunk}u + ${i}u] * fade;`)}
+      for (var i = 0u; i < count; i++) {
+        let stored = kv[keyAt(sequence, kvHead, first + i) + ${valuesAfterKeys(shape)}u + chunk];
+${lines((i) => `        y${i} += scores[i] * ${chunkQuads(shape, 'stored')[i]};`)}
+      }
+${lines((i) => `      sums[chunk * ${quadsOfChunk}u + ${i}u] = y${i};`)}
+    }
+    workgroupBarrier();`;
+}
+
+export function crossAttentionKernel(variant: CrossAttentionVariant): Kernel {
+  const { shape, invocations } = variant;
+  const { group, key, value } = attentionSizes(shape);
+  const read = (name: string, type: string): Binding => ({ name, access: 'read', type });
+  const bindings: readonly Binding[] = [
+    read('q', 'array<vec4<f32>>'), read('rowSequence', 'array<u32>'), read('memory', 'array<u32>'), PAGE_TABLE, kvBinding(shape, 'read'),
+    { name: 'y', access: 'write', type: 'array<vec4<f32>>' }, ...stepBindings(variant),
+  ];
+  const wgsl = `${kernelHeader(bindings, {})}${stepStruct(variant)}
+${kvFunctions(shape)}
+var<workgroup> query: array<vec4<f32>, ${key.paddedQuads}>;
+var<workgroup> sums: array<vec4<f32>, ${value.paddedQuads}>;
+var<workgroup> scores: array<f32, ${invocations}>;
+@compute @workgroup_size(${invocations})
+fn main(${MAIN_ARGUMENTS}) {
+  let item = ${LINEAR_WORKGROUP};
+  if (item >= ${rowsExpression(variant)} * ${shape.heads}u) { return; }
+  let sequence = rowSequence[item / ${shape.heads}u];
+  let kvHead = ${dividedBy(`(item % ${shape.heads}u)`, group)};
+  let keys = memory[sequence];
+  var best = ${LOWEST_MAX};
+  var total = 0.0;
+${queryText(variant)}
+  for (var first = 0u; first < keys; first += ${invocations}u) {
+${scoreText(variant)}
+${weightsText(variant)}
+${valuesText(variant)}
+  }
+  for (var i = lane; i < ${value.quads}u; i += ${invocations}u) { y[item * ${value.quads}u + i] = sums[i] / total; }
+}
+`;
+  return {
+    key: keyOf(variant),
+    label: `cross-attention ${shape.kv} [${headsText(shape)}]`,
+    wgsl,
+    bindings,
+    workgroupSize: invocations,
+    needs: {},
+  };
+}
+
+export function crossAttentionWorkgroups(variant: CrossAttentionVariant, rows: number): Workgroups {
+  return linearWorkgroups(Math.max(1, rowsOf(variant, rows) * variant.shape.heads));
+}
