@@ -47,7 +47,10 @@ export const TINY: SyntheticShape = { layers: 2, dim: 64, heads: 4, kvHeads: 2, 
 
 /** One table for each number of frequencies. */
 function tableOf(tables: Map<number, RopeTable>, half: number): RopeTable {
-  const table = tables.get(half) ?? { id: tables.size === 0 ? 'rope' : `rope.${half}`, frequencies: Float64Array.from({ length: half }, (_, i) => 10000 ** (-i / half)) };
+  const table = tables.get(half) ?? {
+    id: tables.size === 0 ? 'rope' : `rope.${half}`,
+    frequencies: Float64Array.from({ length: half }, (_, i) => 10000 ** (-i / half)),
+  };
   tables.set(half, table);
   return table;
 }
