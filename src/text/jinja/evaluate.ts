@@ -81,7 +81,7 @@ function evaluateOperator(node: OperatorNode, scope: Scope, run: Run): Value {
       return applyArithmetic(node.operator, evaluate(node.left, scope, run), evaluate(node.right, scope, run), run.budget);
     case 'concat': {
       const values = node.parts.map((part) => evaluate(part, scope, run));
-      if (run.escaping !== 'always')
+      if (run.escaping !== 'always' || !values.some((value) => isText(value) && value.markup))
         return concatWithin(
           values.map((value) => textOf(value, run.budget)),
           run.budget,

@@ -130,7 +130,7 @@ function floatDigits(value: number, { type, precision, alternate }: FormatSpec):
   const size = Math.abs(percent === '' ? value : value * 100);
   if (!Number.isFinite(size)) return (Number.isNaN(size) ? 'nan' : 'inf') + percent;
   const withPoint = (text: string): string => (alternate && !text.includes('.') ? text.replace(/^\d+/, '$&.') : text);
-  if (type === '' && precision === undefined) return floatText(size);
+  if (type === '' && precision === undefined) return withPoint(floatText(size));
   if (type === '') return withPoint(shortGeneral(size, precision!, alternate));
   const lower = type.toLowerCase();
   if (lower === 'e') return withPoint(exponentialText(size, precision ?? 6));
