@@ -4,16 +4,15 @@ import { encodeChat } from '../text/chat-template.ts';
 import type { ChatTemplate } from '../text/chat-template.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
+import { specialTokenTexts } from '../text/special-token-texts.ts';
+import type { SpecialTokenTexts } from '../text/special-token-texts.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { TextSide } from './prompt.ts';
 
-function messageEncoder(template: ChatTemplate, tokenizer: Tokenizer): TextSide['encodeMessages'] {
-  const { bos, eos } = tokenizer.special;
-  const bosToken = bos === undefined ? undefined : tokenizer.tokenText(bos);
-  const eosToken = eos === undefined ? undefined : tokenizer.tokenText(eos);
+function messageEncoder(template: ChatTemplate, tokenizer: Tokenizer, specialTokens: SpecialTokenTexts): TextSide['encodeMessages'] {
   return (messages, { tools, variables, checkLength }) => {
-    const rendered = template.render({ messages, tools, variables, bosToken, eosToken });
+    const rendered = template.render({ messages, tools, variables, specialTokens });
     checkLength?.(rendered.text.length);
     return encodeChat(tokenizer, rendered);
   };
@@ -45,11 +44,14 @@ export function openTextSide(checkpoint: Checkpoint): TextSide {
   const template = chatTemplateOf(checkpoint);
   return {
     tokenizer,
-    encodeMessages: tokenizer === undefined || template === undefined ? undefined : messageEncoder(template, tokenizer),
+    encodeMessages:
+      tokenizer === undefined || template === undefined
+        ? undefined
+        : messageEncoder(template, tokenizer, specialTokenTexts(checkpoint, tokenizer)),
     templateReads: wordsOf(checkpoint),
     endIds: endTokens(checkpoint, tokenizer),
     samplingDefaults: samplingDefaults(checkpoint),
-    warnings: samplingWarnings(checkpoint),
+    warnings: [...(tokenizer?.warnings ?? []), ...samplingWarnings(checkpoint)],
     longestTokenUnits: tokenizer === undefined ? undefined : longestToken(tokenizer),
   };
 }

@@ -15,8 +15,8 @@ const defaultName = 'default';
 const toolName = 'tool_use';
 
 /**
- * The templates of a model: chat_template.jinja before tokenizer_config.json before GGUF metadata; empty for a model
- * that has none. @throws FormatError where they are not text
+ * The templates of a model: chat_template.jinja, which stands for all of tokenizer_config.json, before GGUF metadata; empty
+ * for a model that has none. @throws FormatError where they are not text
  */
 export function chatTemplateSources(checkpoint: Checkpoint): ChatTemplateSources {
   const templates = new Map<string, string>();
@@ -25,11 +25,11 @@ export function chatTemplateSources(checkpoint: Checkpoint): ChatTemplateSources
     if (typeof value !== 'string') throw new FormatError(`${checkpoint.name}: ${key} should be a string.`);
     templates.set(key === ggufKey ? defaultName : key.slice(ggufKey.length + 1), value);
   }
+  const own = checkpoint.assets.get('chat_template.jinja');
+  if (own !== undefined) return templates.set(defaultName, own);
   const where = `${checkpoint.name}: tokenizer_config.json`;
   const settings = jsonAsset(checkpoint, 'tokenizer_config.json');
   for (const [name, template] of templatesOf(settings?.['chat_template'], where)) templates.set(name, template);
-  const own = checkpoint.assets.get('chat_template.jinja');
-  if (own !== undefined) templates.set(defaultName, own);
   return templates;
 }
 
@@ -46,8 +46,9 @@ function templatesOf(value: JsonValue | undefined, where: string): [string, stri
 }
 
 /**
- * The model's template, ready to render, or undefined for a model without one. Where it has one for tools, that is
- * used when there are tools. @param explicit the source of a template to use instead
+ * The model's template, ready to render, or undefined for a model without one. Where it has one for tools, that is used
+ * when a list of tools is given, an empty one too. Rendering throws FormatError where none is the default.
+ * @param explicit the source of a template to use instead
  */
 export function chatTemplateOf(checkpoint: Checkpoint, explicit?: string): ChatTemplate | undefined {
   if (explicit !== undefined) return parseChatTemplate(explicit, 'the chat template that was passed');
@@ -63,9 +64,12 @@ export function chatTemplateOf(checkpoint: Checkpoint, explicit?: string): ChatT
   };
   return {
     render(options: RenderChatOptions) {
-      const forTools = (options.tools?.length ?? 0) > 0 && sources.has(toolName);
-      const [first] = sources.keys();
-      return template(forTools ? toolName : sources.has(defaultName) ? defaultName : first!).render(options);
+      if (options.tools !== undefined && sources.has(toolName)) return template(toolName).render(options);
+      if (sources.has(defaultName)) return template(defaultName).render(options);
+      const names = [...sources.keys()].sort().map((name) => JSON.stringify(name.slice(0, 60)));
+      throw new FormatError(
+        `${checkpoint.name}: expected a chat template called "default", found ${names.join(', ')}. Pass a prompt instead of messages.`,
+      );
     },
   };
 }

@@ -29,8 +29,7 @@ function renderCase(each: Case) {
     tools: each.tools ? expected.tools : undefined,
     addGenerationPrompt: each.addGenerationPrompt,
     variables: each.variables,
-    bosToken: '<bos>',
-    eosToken: '<eos>',
+    specialTokens: { bos_token: '<bos>', eos_token: '<eos>' },
     now: new Date(expected.now),
   });
 }

@@ -29,9 +29,8 @@ export interface RenderChatOptions {
   readonly addGenerationPrompt?: boolean | undefined;
   /** Further variables of the template, such as `enable_thinking`. */
   readonly variables?: Readonly<Record<string, TemplateData>> | undefined;
-  /** Texts of the model's tokens; templates write BOS themselves. */
-  readonly bosToken?: string | undefined;
-  readonly eosToken?: string | undefined;
+  /** Texts of the model's tokens by the template's names for them, such as `bos_token`; templates write BOS themselves. */
+  readonly specialTokens?: Readonly<Record<string, string>> | undefined;
   /** What strftime_now tells; the present by default. */
   readonly now?: Date | undefined;
 }
@@ -108,11 +107,10 @@ function parseSource(source: string, where: string): Template {
 }
 
 function templateVariables(options: RenderChatOptions): Map<string, Value> {
-  const { messages, tools, addGenerationPrompt = true, variables = {}, bosToken, eosToken } = options;
+  const { messages, tools, addGenerationPrompt = true, variables = {}, specialTokens = {} } = options;
   const named = new Map<string, Value>();
   // Texts of tokens come from the model's files, as the template does.
-  if (bosToken !== undefined) named.set('bos_token', ownText(bosToken));
-  if (eosToken !== undefined) named.set('eos_token', ownText(eosToken));
+  for (const [name, text] of Object.entries(specialTokens)) named.set(name, ownText(text));
   named.set('messages', foreignValue(messages as readonly JsonValue[]));
   named.set('tools', tools === undefined ? null : foreignValue(tools as readonly JsonValue[]));
   named.set('documents', null);

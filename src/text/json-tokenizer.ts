@@ -16,8 +16,10 @@ import { readDecoder } from './tokenizer-json/decoder.ts';
 import type { Decoder } from './tokenizer-json/decoder.ts';
 import { readEncodeLimits } from './tokenizer-json/encode-limits.ts';
 import { readNormalizer } from './tokenizer-json/normalizer.ts';
+import { cleanUpStream } from './tokenizer-json/clean-up.ts';
 import { readPreTokenizer } from './tokenizer-json/pre-tokenizer.ts';
 import { createTextEncoder } from './tokenizer-json/text-encoder.ts';
+import { readTokenizerSettings, tokenContent } from './tokenizer-json/tokenizer-settings.ts';
 import { readTokenModel } from './tokenizer-json/token-model.ts';
 import type { TokenModel } from './tokenizer-json/model-vocabulary.ts';
 import { createTokenizer } from './tokenizer.ts';
@@ -43,7 +45,8 @@ export function jsonTokenizer(sources: JsonTokenizerSources): Tokenizer {
   }
   const model = readTokenModel(json['model'], file);
   const normalize = readNormalizer(json['normalizer'], `${file}: normalizer`);
-  const added = readAddedTokens(json['added_tokens'], file, { model: model.vocabulary, normalize });
+  const settings = readTokenizerSettings(sources.settings, json, sources.name);
+  const added = readAddedTokens(json['added_tokens'], file, { model: model.vocabulary, normalize, more: settings.added });
   const table = tokenTable(model, added);
   if (table.texts.length === 0) throw new FormatError(`${file}: the vocabulary is empty.`);
   const surroundings = readPostProcessor(json['post_processor'], `${file}: post_processor`);
@@ -56,6 +59,7 @@ export function jsonTokenizer(sources: JsonTokenizerSources): Tokenizer {
   }
   const preTokenize = readPreTokenizer(json['pre_tokenizer'], `${file}: pre_tokenizer`);
   const decode = readDecoder(json['decoder'], `${file}: decoder`);
+  const encode = createTextEncoder({ added, normalize, preTokenize, model });
   const isByteLevel = decoderTypes(json['decoder']).includes('ByteLevel');
   return createTokenizer({
     kind: `${model.type} (tokenizer.json)`,
@@ -66,8 +70,12 @@ export function jsonTokenizer(sources: JsonTokenizerSources): Tokenizer {
     suffixIds: after,
     stripLeadingSpace: false,
     limits: readEncodeLimits(json, file),
-    streamDecoder: (options) => createTokenStream(table, decode, options),
-    encodeBody: createTextEncoder({ added, normalize, preTokenize, model }),
+    warnings: settings.warnings,
+    streamDecoder: (options) => {
+      const stream = createTokenStream(table, decode, options);
+      return settings.cleansUp ? cleanUpStream(stream) : stream;
+    },
+    encodeBody: settings.splitsSpecial ? (text) => encode(text, () => false) : encode,
     tokenBytes: tokenByteReader(table, isByteLevel),
     tokenText: (id) => table.texts[id] ?? '',
     idOf: (text) => table.idOf(text),
@@ -135,7 +143,7 @@ function createTokenStream(table: TokenTable, decode: Decoder, options: StreamDe
 
 function specialTokens(table: TokenTable, { settings, generation, config }: JsonTokenizerSources): SpecialTokens {
   const find = (key: string): number | undefined => {
-    const named = tokenText(settings?.[`${key}_token`]);
+    const named = tokenContent(settings?.[`${key}_token`]);
     const id = named === undefined ? undefined : table.idOf(named);
     const listed = [...idList(generation?.[`${key}_token_id`]), ...idList(config?.[`${key}_token_id`])];
     return id ?? listed.find((candidate) => candidate < table.texts.length);
@@ -151,13 +159,6 @@ function specialTokens(table: TokenTable, { settings, generation, config }: Json
     pad: find('pad'),
     unk: find('unk') ?? table.unknownId,
   };
-}
-
-/** A token in tokenizer_config.json is its text, or an object that holds it. */
-function tokenText(value: JsonValue | undefined): string | undefined {
-  if (typeof value === 'string') return value;
-  const content = isJsonObject(value) ? value['content'] : undefined;
-  return typeof content === 'string' ? content : undefined;
 }
 
 /** The file's own list; where it has none, tokens that are known to end answers. */

@@ -59,6 +59,8 @@ export interface Tokenizer {
   readonly addEos: boolean;
   /** What the file says about cutting and filling texts, in words; undefined where it says nothing. */
   readonly limits: string | undefined;
+  /** What the files ask for and do not get, in sentences. */
+  readonly warnings: readonly string[];
   /** Token ids of a text. Lone surrogates count as U+FFFD. */
   encode(text: string, options?: EncodeOptions): number[];
   /**
@@ -97,6 +99,7 @@ export interface TokenizerParts {
   readonly suffixIds: readonly number[];
   /** The limits that the file sets for encoding, where it sets any. */
   readonly limits?: EncodeLimits | undefined;
+  readonly warnings?: readonly string[] | undefined;
   /** How ids become text where that is more than their bytes one behind the other; the ids were checked. */
   readonly streamDecoder?: ((options: StreamDecoderOptions) => StreamDecoder) | undefined;
   /** Where tokens are bytes: decoding drops one space at the start of a text, because encoding puts one there. */
@@ -152,6 +155,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     addBos: special.bos !== undefined && prefixIds[0] === special.bos,
     addEos: special.eos !== undefined && suffixIds.at(-1) === special.eos,
     limits: parts.limits?.description,
+    warnings: parts.warnings ?? [],
     encode(text, options = {}) {
       if (typeof text !== 'string') throw new InputError(`encode takes a string, found ${describeValue(text)}.`);
       checkOptions(options, ENCODE_NAMES, 'encode');

@@ -21,7 +21,7 @@ type Outcome = readonly [digest: string, characters: number] | string;
 
 const recorded = JSON.parse(readFileSync(`${fixturesPath}templates/real-templates.json`, 'utf8')) as {
   readonly now: string;
-  readonly variables: { readonly bos_token: string; readonly eos_token: string };
+  readonly variables: Readonly<Record<string, string>>;
   readonly conversations: readonly string[];
   /** By name of the file; outcomes are in the order of the conversations. */
   readonly templates: Readonly<Record<string, { readonly digest: string; readonly outcomes: readonly Outcome[] }>>;
@@ -48,11 +48,10 @@ function readTemplates(): Map<string, Buffer> {
 
 function renderOutcome(template: ChatTemplate, conversation: TemplateConversation): { text?: string; error?: Error } {
   const { messages, tools, addGenerationPrompt = true, vars } = conversation;
-  const { bos_token: bosToken, eos_token: eosToken } = recorded.variables;
+  const specialTokens = recorded.variables;
   try {
     return {
-      text: template.render({ messages, tools, addGenerationPrompt, variables: vars, bosToken, eosToken, now: new Date(recorded.now) })
-        .text,
+      text: template.render({ messages, tools, addGenerationPrompt, variables: vars, specialTokens, now: new Date(recorded.now) }).text,
     };
   } catch (error) {
     return { error: error as Error };

@@ -84,19 +84,21 @@ export type Bounds = readonly [start: Value, stop: Value, step: Value];
 /** Python's slices of strings, lists, tuples and ranges. @throws TemplateError for what has none, and for bounds that are no ints */
 export function sliceOf(value: Value, bounds: Bounds, budget: Budget): Value {
   if (value === undefined) throw new TemplateError('cannot take a part of an undefined value');
+  if (!hasSlices(value)) throw new TemplateError(`a value of type ${typeName(value)} has no slices`);
   const wrong = bounds.find((bound) => bound !== null && !isInt(bound));
   if (!bounds.every((bound) => bound === null || isInt(bound)))
     throw new TemplateError(`the bounds of a slice are integers, but one is a value of type ${typeName(wrong)}`);
   if (bounds[2] !== null && Number(bounds[2]) === 0) throw new TemplateError('the step of a slice is zero');
   if (isText(value)) return sliceChars(value, bounds, budget);
   if (isRange(value)) return sliceRange(value, bounds);
-  const items = isTuple(value) ? value.tuple : isList(value) ? value : undefined;
-  if (items === undefined) throw new TemplateError(`a value of type ${typeName(value)} has no slices`);
+  const items = isTuple(value) ? value.tuple : (value as readonly Value[]);
   const { start, count, step } = resolveBounds(items.length, bounds);
   budget.allowItems(count);
   const part = Array.from({ length: count }, (_, index) => items[start + index * step]);
   return isTuple(value) ? { tuple: part } : part;
 }
+
+export const hasSlices = (value: Value): boolean => isText(value) || isList(value) || isTuple(value) || isRange(value);
 
 function sliceChars(value: TemplateText, bounds: Bounds, budget: Budget): Value {
   budget.scan(value.text.length);

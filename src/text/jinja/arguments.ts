@@ -45,12 +45,17 @@ export function textArgument(value: Value, where: string): TemplateText {
   throw new TemplateError(`${where}: expected a string, found ${typeName(value)}`);
 }
 
-/** An int; those that a double cannot hold become the largest that it can. */
+const maxSize = 2 ** 63;
+
+/** An int that is a size: beyond 64 bits Python has an error, too. What a double cannot hold becomes the largest that it can. */
 export function intArgument(value: Value, where: string): number {
-  if (!isInt(value)) throw new TemplateError(`${where}: expected an integer, found ${typeName(value)}`);
-  return Math.min(Math.max(Number(value), Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
+  const size = positionArgument(value, where);
+  if (Number(value) >= maxSize || Number(value) < -maxSize) throw new TemplateError(`${where}: an integer is too large`);
+  return size;
 }
 
-export function intArgumentOr(value: Value, where: string, fallback: number): number {
-  return value === null ? fallback : intArgument(value, where);
+/** An int that is a position: the largest stand for all beyond them. */
+export function positionArgument(value: Value, where: string): number {
+  if (!isInt(value)) throw new TemplateError(`${where}: expected an integer, found ${typeName(value)}`);
+  return Math.min(Math.max(Number(value), Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER);
 }

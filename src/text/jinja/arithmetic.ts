@@ -1,5 +1,6 @@
 /** Python's arithmetic. */
 import type { Budget } from './budget.ts';
+import { exactQuotient, floatPower } from './exact-float.ts';
 import { escapeText } from './html.ts';
 import type { Arithmetic } from './nodes.ts';
 import { percentFormat } from './percent-format.ts';
@@ -44,7 +45,7 @@ function intArithmetic(operator: Arithmetic, left: number | bigint | boolean, ri
   if (operator === '/') return divide(left, right);
   if (operator === '**' && b < 0) {
     if (a === 0) throw new TemplateError('zero to a negative power');
-    return { float: a ** b };
+    return { float: power(a, b) };
   }
   const fast = Number.isSafeInteger(left) && Number.isSafeInteger(right) ? safeArithmetic(operator, a, b) : undefined;
   if (fast !== undefined && Number.isSafeInteger(fast)) return fast + 0;
@@ -52,9 +53,10 @@ function intArithmetic(operator: Arithmetic, left: number | bigint | boolean, ri
 }
 
 function divide(left: number | bigint | boolean, right: number | bigint | boolean): Value {
-  const quotient = Number(left) / Number(right);
-  if (Number.isFinite(Number(left)) && Number.isFinite(Number(right))) return { float: quotient };
-  throw new TemplateError('an integer is too large for a float');
+  if (Number.isSafeInteger(Number(left)) && Number.isSafeInteger(Number(right))) return { float: Number(left) / Number(right) };
+  const float = exactQuotient(BigInt(left), BigInt(right));
+  if (!Number.isFinite(float)) throw new TemplateError('an integer is too large for a float');
+  return { float };
 }
 
 function safeArithmetic(operator: Arithmetic, a: number, b: number): number {
@@ -139,7 +141,7 @@ function power(a: number, b: number): number {
   if (a === 0 && b < 0) throw new TemplateError('zero to a negative power');
   if (a === 1) return 1;
   if (a < 0 && !Number.isInteger(b) && Number.isFinite(b)) throw new TemplateError('a complex number is no value of a template');
-  const result = a ** b;
+  const result = floatPower(a, b);
   if (!Number.isFinite(result) && Number.isFinite(a) && Number.isFinite(b))
     throw new TemplateError('the result is too large for a float');
   return result;
@@ -164,6 +166,7 @@ function concatenation(left: Value, right: Value, budget: Budget): Value {
 function repetition(left: Value, right: Value, budget: Budget): Value {
   const [value, count] = isInt(right) ? [left, right] : [right, left];
   if (!isInt(count)) return undefined;
+  if (Math.abs(Number(count)) >= 2 ** 63) throw new TemplateError('*: an integer is too large');
   const times = Math.max(0, Number(count));
   if (isText(value)) return repeatText(value, times, budget);
   if (isList(value)) return repeatItems(value, times, budget);

@@ -1,19 +1,12 @@
 /** Doubles in decimal digits, rounded from their exact value, a half to the even digit: as Python's float formatting does. */
+import { fractionOf } from './exact-float.ts';
 import { exponentText } from './float-text.ts';
-
-const mantissaBits = 52;
 
 /** The nearest integer to |value| * 10 ** power, from its exact value. @param value finite */
 export function roundScaled(value: number, power: number): bigint {
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, Math.abs(value));
-  const bits = view.getBigUint64(0);
-  const biased = Number(bits >> BigInt(mantissaBits));
-  const fraction = bits & ((1n << BigInt(mantissaBits)) - 1n);
-  const mantissa = biased === 0 ? fraction : fraction | (1n << BigInt(mantissaBits));
-  const exponent = Math.max(biased, 1) - 1075;
-  const numerator = mantissa * (exponent > 0 ? 1n << BigInt(exponent) : 1n) * (power > 0 ? 10n ** BigInt(power) : 1n);
-  const denominator = (exponent < 0 ? 1n << BigInt(-exponent) : 1n) * (power < 0 ? 10n ** BigInt(-power) : 1n);
+  const exact = fractionOf(value);
+  const numerator = exact.numerator * (power > 0 ? 10n ** BigInt(power) : 1n);
+  const denominator = exact.denominator * (power < 0 ? 10n ** BigInt(-power) : 1n);
   const floor = numerator / denominator;
   const twice = 2n * (numerator - floor * denominator);
   return twice > denominator || (twice === denominator && floor % 2n === 1n) ? floor + 1n : floor;

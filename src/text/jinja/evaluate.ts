@@ -1,9 +1,10 @@
 /** Values of expressions. */
-import { attributeOf, itemOf, sliceOf } from './access.ts';
+import { attributeOf, hasSlices, itemOf, sliceOf } from './access.ts';
 import { applyArithmetic, intOf } from './arithmetic.ts';
 import type { GivenArguments } from './arguments.ts';
 import { applyComparison } from './compare.ts';
 import { dictKeys, dictOf, entryOf } from './dict.ts';
+import { isConstant } from './expression-parts.ts';
 import { applyFilter } from './filters.ts';
 import { escapeText } from './html.ts';
 import { itemsOf } from './iterate.ts';
@@ -80,7 +81,7 @@ function evaluateOperator(node: OperatorNode, scope: Scope, run: Run): Value {
       return applyArithmetic(node.operator, evaluate(node.left, scope, run), evaluate(node.right, scope, run), run.budget);
     case 'concat': {
       const values = node.parts.map((part) => evaluate(part, scope, run));
-      if (!run.joinsMarkup)
+      if (run.escaping !== 'always' || !values.some((value) => isText(value) && value.markup))
         return concatWithin(
           values.map((value) => textOf(value, run.budget)),
           run.budget,
@@ -110,10 +111,16 @@ function evaluateItem(object: Expression, index: Expression, { scope, run }: Whe
   const value = evaluate(object, scope, run);
   if (index.kind !== 'slice') return itemOf(value, evaluate(index, scope, run), run.budget);
   const [start, stop, step] = index.bounds.map((bound) => (bound === undefined ? null : evaluate(bound, scope, run)));
-  // jinja2 works out constants beforehand, and makes them undefined where that fails.
-  if (!isText(value) && [object, ...index.bounds].every((node) => node === undefined || node.kind === 'literal')) return undefined;
-  return sliceOf(value, [start, stop, step], run.budget);
+  try {
+    return sliceOf(value, [start, stop, step], run.budget);
+  } catch (error) {
+    // jinja2 works out constants beforehand, and makes them undefined where that fails.
+    if (error instanceof TemplateError && !(hasSlices(value) && isZero(step)) && isConstant(object) && isConstant(index)) return undefined;
+    throw error;
+  }
 }
+
+const isZero = (value: Value): boolean => isInt(value) && Number(value) === 0;
 
 /** Of `a < b < c`, `b` has its value once, and `c` only where it counts. */
 function evaluateComparison(first: Expression, rest: readonly (readonly [Comparison, Expression])[], { scope, run }: Where): boolean {

@@ -2,6 +2,7 @@
 import type { Budget } from './budget.ts';
 import { exponentialText, fixedText, generalText } from './decimal.ts';
 import { floatText } from './float-text.ts';
+import { asciiDigits } from './number-text.ts';
 import { TemplateError } from './template-errors.ts';
 import { concatTexts, foreignText, ownText, sliceText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
@@ -10,7 +11,9 @@ import { charCount } from './values.ts';
 export interface FormatSpec {
   readonly fill: string;
   readonly align: '<' | '>' | '^' | '=' | undefined;
-  readonly sign: '+' | '-' | ' ';
+  readonly sign: '+' | '-' | ' ' | undefined;
+  /** "z": what rounds to zero has no sign. */
+  readonly unsignedZero: boolean;
   readonly alternate: boolean;
   readonly width: number;
   readonly grouping: '' | ',' | '_';
@@ -18,23 +21,25 @@ export interface FormatSpec {
   readonly type: string;
 }
 
-const pattern = /^(?:(.)?([<>=^]))?([-+ ])?(z)?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([a-zA-Z%])?$/su;
+const pattern = /^(?:(.)?([<>=^]))?([-+ ])?(z)?(#)?(0)?(\p{Nd}+)?([,_])?(?:\.(\p{Nd}+))?([a-zA-Z%])?$/su;
 const maxPrecision = 1000;
 
-/** @throws TemplateError */
-export function parseFormatSpec(text: string): FormatSpec {
+/** @param isText a text is meant, whose zeros go behind it @throws TemplateError */
+export function parseFormatSpec(text: string, isText = false): FormatSpec {
   const match = pattern.exec(text);
-  if (match === null || match[4] !== undefined) throw new TemplateError(`format: "${text.slice(0, 60)}" is not a format`);
-  const [, fill, align, sign, , alternate, zero, width, grouping, precision, type] = match;
-  if (Number(precision ?? 0) > maxPrecision) throw new TemplateError(`format: the precision must be at most ${maxPrecision}`);
+  if (match === null) throw new TemplateError(`format: "${text.slice(0, 60)}" is not a format`);
+  const [, fill, align, sign, unsignedZero, alternate, zero, widthText, grouping, precisionText, type] = match;
+  const [width, precision] = [widthText, precisionText].map((digits) => (digits === undefined ? undefined : Number(asciiDigits(digits))));
+  if (precision !== undefined && precision > maxPrecision) throw new TemplateError(`format: the precision must be at most ${maxPrecision}`);
   return {
     fill: fill ?? (zero === undefined ? ' ' : '0'),
-    align: (align ?? (zero === undefined ? undefined : '=')) as FormatSpec['align'],
-    sign: (sign ?? '-') as FormatSpec['sign'],
+    align: (align ?? (zero === undefined || isText ? undefined : '=')) as FormatSpec['align'],
+    sign: sign as FormatSpec['sign'],
+    unsignedZero: unsignedZero !== undefined,
     alternate: alternate !== undefined,
-    width: Number(width ?? 0),
+    width: width ?? 0,
     grouping: (grouping ?? '') as FormatSpec['grouping'],
-    precision: precision === undefined ? undefined : Number(precision),
+    precision,
     type: type ?? '',
   };
 }
@@ -56,7 +61,8 @@ export function padText(
 
 /** A string in a format. */
 export function formatText(text: TemplateText, spec: FormatSpec, budget: Budget): TemplateText {
-  if ((spec.type !== '' && spec.type !== 's') || spec.align === '=' || spec.sign !== '-' || spec.alternate || spec.grouping !== '') {
+  const { type, align, sign, unsignedZero, alternate, grouping } = spec;
+  if ((type !== '' && type !== 's') || align === '=' || sign !== undefined || unsignedZero || alternate || grouping !== '') {
     throw new TemplateError('format: a string takes no such format');
   }
   return padText(spec.precision === undefined ? text : firstChars(text, spec.precision), spec, '<', budget);
@@ -80,10 +86,11 @@ const radixes: Readonly<Record<string, readonly [radix: number, prefix: string]>
 export function formatInt(value: bigint, spec: FormatSpec, budget: Budget): TemplateText {
   const { type } = spec;
   if ('eEfFgG%'.includes(type) && type !== '') return formatFloat(Number(value), spec, budget);
-  if (spec.precision !== undefined) throw new TemplateError('format: an integer takes no precision');
-  if (type === 'c') return padText(foreignText(String.fromCodePoint(Number(value))), spec, '<', budget);
+  if (spec.precision !== undefined || spec.unsignedZero) throw new TemplateError('format: an integer takes no precision and no "z"');
+  if (type === 'c') return formatChar(value, spec, budget);
   if (!['', 'd', 'n', 'b', 'o', 'x', 'X'].includes(type)) throw new TemplateError(`format: an integer takes no format "${type}"`);
   const [radix, prefix] = radixes[type] ?? [10, ''];
+  checkGrouping(spec);
   if (spec.grouping === ',' && radix !== 10) throw new TemplateError(`format: "," does not go with "${type}"`);
   const digits = (value < 0n ? -value : value).toString(radix);
   const body = type === 'X' ? digits.toUpperCase() : digits;
@@ -94,36 +101,50 @@ export function formatInt(value: bigint, spec: FormatSpec, budget: Budget): Temp
   );
 }
 
+function formatChar(value: bigint, spec: FormatSpec, budget: Budget): TemplateText {
+  if (spec.sign !== undefined || spec.alternate || spec.grouping !== '')
+    throw new TemplateError('format: "c" takes no sign, no "#" and no separator');
+  if (value < 0n || value > 0x10ffffn) throw new TemplateError('format: "c" needs the number of a character');
+  return padText(foreignText(String.fromCodePoint(Number(value))), spec, '>', budget);
+}
+
+function checkGrouping({ grouping, type }: FormatSpec): void {
+  if (grouping !== '' && type === 'n') throw new TemplateError(`format: "${grouping}" does not go with "n"`);
+}
+
 /** A float in a format. */
 export function formatFloat(value: number, spec: FormatSpec, budget: Budget): TemplateText {
   if (!['', 'e', 'E', 'f', 'F', 'g', 'G', 'n', '%'].includes(spec.type))
     throw new TemplateError(`format: a float takes no format "${spec.type}"`);
+  checkGrouping(spec);
   const text = floatDigits(value, spec);
   const cased = spec.type === 'E' || spec.type === 'F' || spec.type === 'G' ? text.toUpperCase() : text;
   const [, whole, rest] = /^(\d*)(.*)$/s.exec(cased)!;
-  return placeNumber({ isNegative: value < 0 || Object.is(value, -0), prefix: '', whole: whole!, rest: rest!, group: 3 }, spec, budget);
+  const isZero = spec.unsignedZero && !/[1-9in]/i.test(cased.replace(/e.*$/i, ''));
+  const isNegative = !isZero && (value < 0 || Object.is(value, -0));
+  return placeNumber({ isNegative, prefix: '', whole: whole!, rest: rest!, group: 3 }, spec, budget);
 }
 
 function floatDigits(value: number, { type, precision, alternate }: FormatSpec): string {
   const percent = type === '%' ? '%' : '';
-  if (!Number.isFinite(value)) return (Number.isNaN(value) ? 'nan' : 'inf') + percent;
-  const size = Math.abs(value);
+  const size = Math.abs(percent === '' ? value : value * 100);
+  if (!Number.isFinite(size)) return (Number.isNaN(size) ? 'nan' : 'inf') + percent;
   const withPoint = (text: string): string => (alternate && !text.includes('.') ? text.replace(/^\d+/, '$&.') : text);
-  if (type === '' && precision === undefined) return floatText(size);
-  if (type === '') return shortGeneral(size, precision!);
+  if (type === '' && precision === undefined) return withPoint(floatText(size));
+  if (type === '') return withPoint(shortGeneral(size, precision!, alternate));
   const lower = type.toLowerCase();
   if (lower === 'e') return withPoint(exponentialText(size, precision ?? 6));
   if (lower === 'g' || lower === 'n') return withPoint(generalText(size, precision ?? 6, alternate));
-  return withPoint(fixedText(percent === '' ? size : size * 100, precision ?? 6)) + percent;
+  return withPoint(fixedText(size, precision ?? 6)) + percent;
 }
 
 /** A float with a precision but no type: as "g", with a digit behind the point. */
-function shortGeneral(size: number, precision: number): string {
+function shortGeneral(size: number, precision: number, alternate: boolean): string {
   const exponent = Number(exponentialText(size, Math.max(precision, 1) - 1).split('e')[1]);
   const text =
     exponent >= Math.max(precision, 1) - 1 && exponent < 16 && exponent > -5 && precision <= exponent + 1
-      ? exponentialText(size, Math.max(precision, 1) - 1).replace(/\.?0+e/, 'e')
-      : generalText(size, precision, false);
+      ? exponentialText(size, Math.max(precision, 1) - 1).replace(alternate ? '' : /(?:\.0*|(\.\d*?)0+)e/, alternate ? '' : '$1e')
+      : generalText(size, precision, alternate);
   return /[.e]/.test(text) ? text : `${text}.0`;
 }
 
@@ -138,7 +159,7 @@ interface NumberParts {
 }
 
 function placeNumber({ isNegative, prefix, whole, rest, group }: NumberParts, spec: FormatSpec, budget: Budget): TemplateText {
-  const sign = isNegative ? '-' : spec.sign === '-' ? '' : spec.sign;
+  const sign = isNegative ? '-' : spec.sign === '-' ? '' : (spec.sign ?? '');
   const lead = sign + prefix;
   budget.allowText(spec.width);
   let digits = grouped(whole, spec.grouping, group);

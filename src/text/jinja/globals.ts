@@ -1,5 +1,5 @@
 /** What a template can call by name, as transformers provides it. */
-import { bindArguments, intArgument, textArgument } from './arguments.ts';
+import { bindArguments, positionArgument, textArgument } from './arguments.ts';
 import type { Parameter } from './arguments.ts';
 import type { Budget } from './budget.ts';
 import { dictItems, dictOf } from './dict.ts';
@@ -71,7 +71,7 @@ const maxRange = 100_000;
 
 function range(args: readonly Value[], named: Named, budget: Budget): Value {
   if (named.size > 0 || args.length === 0 || args.length > 3) throw new TemplateError('range takes from one to three integers');
-  const numbers = args.map((arg) => intArgument(arg, 'range'));
+  const numbers = args.map((arg) => positionArgument(arg, 'range'));
   const [start, stop] = numbers.length > 1 ? [numbers[0]!, numbers[1]!] : [0, numbers[0]!];
   const step = numbers[2] ?? 1;
   if (step === 0) throw new TemplateError('range: the step is zero');

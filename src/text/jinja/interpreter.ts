@@ -10,7 +10,7 @@ import { createLoop } from './loop.ts';
 import { macroValue } from './macro.ts';
 import type { Block, ForLoop, Macro, Statement, Target, Template } from './nodes.ts';
 import { textOf } from './printing.ts';
-import { childScope, lookup } from './scope.ts';
+import { bodyScope, childScope, escapesOutput, flattenScope, lookup } from './scope.ts';
 import type { Run, Scope } from './scope.ts';
 import { TemplateError } from './template-errors.ts';
 import { asMarkup, concatWithin, ownText } from './template-text.ts';
@@ -29,10 +29,10 @@ interface Output {
 /** Renders a template. @throws TemplateError, TemplateRefusal */
 export function runTemplate(template: Template, globals: ReadonlyMap<string, Value>, budget: Budget): TemplateText {
   const top = childScope(childScope(undefined, new Map(globals)));
-  const run: Run = { budget, known: template.known, autoescape: false, joinsMarkup: false, template, top };
+  const run: Run = { budget, known: template.known, autoescape: false, escaping: 'never', template, top };
   top.parent!.variables.set('self', templateReference(run));
   const output: Output = { parts: [], run };
-  runStatements(template.body, top, output);
+  runStatements(template.body, { ...top, hidden: template.hidden.get(template.body) }, output);
   return concatWithin(output.parts, budget);
 }
 
@@ -49,11 +49,29 @@ function rendered(run: Run, write: (output: Output) => void): TemplateText {
   const output: Output = { parts: [], run };
   write(output);
   const text = concatWithin(output.parts, run.budget);
-  return run.autoescape ? asMarkup(text) : text;
+  return escapesOutput(run) ? asMarkup(text) : text;
 }
 
 function renderBody(body: readonly Statement[], scope: Scope, run: Run): TemplateText {
   return rendered(run, (output) => void runStatements(body, scope, output));
+}
+
+/**
+ * The text of a statement's body in a scope of its own, after the statement's filters, which see that scope; undefined where
+ * it leaves the loop around it, and its text with it.
+ */
+function filteredBody(
+  { body, filter }: Pick<StatementOf<'set block'>, 'body' | 'filter'>,
+  scope: Scope,
+  run: Run,
+): { readonly value: Value; readonly signal: Signal } {
+  const inner = bodyScope(scope, body, run);
+  let signal: Signal;
+  const text = rendered(run, (output) => {
+    signal = runStatements(body, inner, output);
+  });
+  if (signal !== undefined || filter === undefined) return { value: text, signal };
+  return { value: filterChain(filter, text, { scope: inner, run }), signal };
 }
 
 function runStatement(statement: Statement, scope: Scope, output: Output): Signal {
@@ -78,7 +96,7 @@ function runKind(statement: Statement, scope: Scope, output: Output): Signal {
       return undefined;
     case 'output': {
       const value = evaluate(statement.value, scope, run);
-      output.parts.push(run.autoescape ? escapeText(value, run.budget) : textOf(value, run.budget));
+      output.parts.push(escapesOutput(run) ? escapeText(value, run.budget) : textOf(value, run.budget));
       return undefined;
     }
     case 'if': {
@@ -86,20 +104,21 @@ function runKind(statement: Statement, scope: Scope, output: Output): Signal {
       return runStatements(branch === undefined ? statement.otherwise : branch[1], scope, output);
     }
     case 'for':
-      runLoop(statement, { items: evaluate(statement.items, scope, run), depth: 0 }, scope, output);
-      return undefined;
+      return runLoop(statement, { items: evaluate(statement.items, scope, run), depth: 0 }, scope, output);
     case 'break':
     case 'continue':
       return statement.kind;
     case 'with':
       return runWith(statement, scope, output);
-    case 'autoescape': {
-      const { autoescape, joinsMarkup } = run;
-      run.autoescape = isTruthy(evaluate(statement.value, scope, run));
-      run.joinsMarkup = run.autoescape && statement.value.kind === 'literal';
-      const signal = runStatements(statement.body, childScope(scope), output);
-      Object.assign(run, { autoescape, joinsMarkup });
-      return signal;
+    case 'autoescape':
+      return runAutoescape(statement, scope, output);
+    case 'set block':
+    case 'filter': {
+      const { value, signal } = filteredBody(statement, scope, run);
+      if (signal !== undefined) return signal;
+      if (statement.kind === 'filter') pushText('a filter block', value, output);
+      else assign(statement.target, value, scope, run);
+      return undefined;
     }
     default:
       runRest(statement, scope, output);
@@ -110,7 +129,7 @@ function runKind(statement: Statement, scope: Scope, output: Output): Signal {
 type StatementOf<Kind extends Statement['kind']> = Extract<Statement, { kind: Kind }>;
 
 function runRest(
-  statement: StatementOf<'set' | 'set block' | 'macro' | 'call' | 'filter' | 'generation' | 'block' | 'load'>,
+  statement: StatementOf<'set' | 'macro' | 'call' | 'generation' | 'block' | 'load'>,
   scope: Scope,
   output: Output,
 ): void {
@@ -119,27 +138,14 @@ function runRest(
     case 'set':
       assign(statement.target, evaluate(statement.value, scope, run), scope, run);
       return;
-    case 'set block': {
-      const text = renderBody(statement.body, childScope(scope), run);
-      const { filter } = statement;
-      assign(statement.target, filter === undefined ? text : filterChain(filter, text, { scope, run }), scope, run);
-      return;
-    }
     case 'macro':
-      scope.variables.set(statement.macro.name, macroOf(statement.macro, scope, run));
+      scope.variables.set(statement.name, macroOf(statement.macro, scope, run));
       return;
     case 'call':
       pushText('a call block', evaluateCall(statement.call, { scope, run, caller: macroOf(statement.caller, scope, run) }), output);
       return;
-    case 'filter':
-      pushText(
-        'a filter block',
-        filterChain(statement.filter, renderBody(statement.body, childScope(scope), run), { scope, run }),
-        output,
-      );
-      return;
     case 'generation':
-      output.parts.push(renderBody(statement.body, childScope(scope), run));
+      pushText('generation', macroOf(statement.caller, scope, run).call([], new Map()), output);
       return;
     case 'block':
       output.parts.push(renderBlock(statement, scope, run));
@@ -160,8 +166,21 @@ function macroOf(macro: Macro, scope: Scope, run: Run): Callable {
   return macroValue(macro, scope, run, (body, local) => renderBody(body, local, run));
 }
 
+function runAutoescape({ value, body }: StatementOf<'autoescape'>, scope: Scope, output: Output): Signal {
+  const { run } = output;
+  const { autoescape, escaping } = run;
+  const inner = bodyScope(scope, body, run);
+  run.autoescape = isTruthy(evaluate(value, inner, run));
+  run.escaping = value.kind !== 'literal' ? 'asked' : run.autoescape ? 'always' : 'never';
+  const signal = runStatements(body, inner, output);
+  run.escaping = escaping;
+  // As in jinja2, a body that leaves the loop around it does not set back what filters go by.
+  if (signal === undefined) run.autoescape = autoescape;
+  return signal;
+}
+
 function runWith({ values, body }: StatementOf<'with'>, scope: Scope, output: Output): Signal {
-  const inner = childScope(scope);
+  const inner = bodyScope(scope, body, output.run);
   // All values are of the scope around it.
   const found = values.map(([, value]) => evaluate(value, scope, output.run));
   values.forEach(([target], index) => assign(target, found[index], inner, output.run));
@@ -171,17 +190,25 @@ function runWith({ values, body }: StatementOf<'with'>, scope: Scope, output: Ou
 /** Blocks see the template's own variables; those around it only where it is "scoped". */
 function renderBlock(block: Block, scope: Scope, run: Run): TemplateText {
   if (block.required) throw new TemplateError(`the block "${block.name}" is required, but a chat template stands alone`);
-  return renderBody(block.body, childScope(block.scoped ? scope : run.top), run);
+  const { escaping } = run;
+  run.escaping = 'never';
+  const text = renderBody(block.body, bodyScope(block.scoped ? flattenScope(scope, run.top) : run.top, block.body, run), run);
+  run.escaping = escaping;
+  return text;
 }
 
 /** The variable `self`, whose attributes are the blocks. */
 function templateReference(run: Run): Opaque {
+  const blockText = (block: Block): TemplateText => {
+    const text = renderBlock(block, run.top, run);
+    return run.autoescape ? asMarkup(text) : text;
+  };
   return {
     typeName: 'TemplateReference',
     shown: '<TemplateReference None>',
     attribute(name) {
       const block = run.template.blocks.get(name);
-      return block && { name, shown: '<BlockReference>', call: () => renderBlock(block, run.top, run) };
+      return block && { name, shown: '<BlockReference>', call: () => blockText(block) };
     },
   };
 }
@@ -191,7 +218,7 @@ interface LoopItems {
   readonly depth: number;
 }
 
-function runLoop(node: ForLoop, { items, depth }: LoopItems, scope: Scope, output: Output): void {
+function runLoop(node: ForLoop, { items, depth }: LoopItems, scope: Scope, output: Output): Signal {
   const { run } = output;
   const { budget } = run;
   const all = iteratorOf(items, budget);
@@ -199,11 +226,11 @@ function runLoop(node: ForLoop, { items, depth }: LoopItems, scope: Scope, outpu
     items: node.test === undefined ? all : selectItems(node, all, scope, run),
     depth,
     budget,
-    recurse: node.recursive ? (inner) => rendered(run, (own) => runLoop(node, { items: inner, depth: depth + 1 }, scope, own)) : undefined,
+    recurse: node.recursive ? (inner) => rendered(run, (own) => void runLoop(node, { items: inner, depth: depth + 1 }, scope, own)) : undefined,
   });
   let isComplete = false;
   while (loop.advance()) {
-    const inner = childScope(scope);
+    const inner = bodyScope(scope, node.body, run);
     inner.variables.set('loop', loop.variable);
     assign(node.target, loop.item(), inner, run);
     const signal = runStatements(node.body, inner, output);
@@ -211,7 +238,7 @@ function runLoop(node: ForLoop, { items, depth }: LoopItems, scope: Scope, outpu
     // As in jinja2, what else there is to do is done where no body ran to its end.
     isComplete ||= signal === undefined;
   }
-  if (!isComplete) runStatements(node.otherwise, childScope(scope), output);
+  return isComplete ? undefined : runStatements(node.otherwise, bodyScope(scope, node.otherwise, run), output);
 }
 
 function* selectItems(node: ForLoop, items: Iterator<Value>, scope: Scope, run: Run): Generator<Value> {

@@ -7,18 +7,19 @@ import type { TokenStream } from './token-stream.ts';
 export type LoadStatement = 'include' | 'import' | 'from' | 'extends';
 
 export function parseLoad(stream: TokenStream, statement: LoadStatement, line: number): Statement {
-  parseExpression(stream);
+  const template = parseExpression(stream);
+  let targets: readonly string[] = [];
   if (statement === 'include') {
     if (isAtName(stream, 'ignore') && isToken(following(stream), 'name', 'missing')) stream.at += 2;
   } else if (statement === 'import') {
     expect(stream, 'name', 'as');
-    expect(stream, 'name');
+    targets = [expect(stream, 'name').value];
   } else if (statement === 'from') {
     expect(stream, 'name', 'import');
-    parseImportedNames(stream);
+    targets = parseImportedNames(stream);
   }
   if (statement !== 'extends') skipContext(stream);
-  return { kind: 'load', line, statement };
+  return { kind: 'load', line, statement, template, targets };
 }
 
 function skipContext(stream: TokenStream): boolean {
@@ -27,12 +28,14 @@ function skipContext(stream: TokenStream): boolean {
   return isContext;
 }
 
-function parseImportedNames(stream: TokenStream): void {
+function parseImportedNames(stream: TokenStream): string[] {
+  const targets: string[] = [];
   for (let count = 0; count === 0 || skip(stream, 'operator', ','); count++) {
     if (!isAt(stream, 'name')) expect(stream, 'name');
-    if (skipContext(stream)) return;
+    if (skipContext(stream)) return targets;
     const { value, line } = expect(stream, 'name');
     if (value.startsWith('_')) fail(stream, 'names that start with an underscore cannot be imported', line);
-    if (skip(stream, 'name', 'as')) expect(stream, 'name');
+    targets.push(skip(stream, 'name', 'as') ? expect(stream, 'name').value : value);
   }
+  return targets;
 }

@@ -1,12 +1,14 @@
 /** Methods of dicts, lists, tuples and numbers that do not change them; those that do are not there, as in jinja2's sandbox. */
-import { bindArguments, intArgument } from './arguments.ts';
+import { intOf } from './arithmetic.ts';
+import { bindArguments, positionArgument } from './arguments.ts';
 import type { GivenArguments } from './arguments.ts';
 import type { Budget } from './budget.ts';
 import { isEqual } from './compare.ts';
 import { dictItems, dictKeys, dictOf, dictValues, entryOf } from './dict.ts';
+import { fractionOf } from './exact-float.ts';
 import { itemsOf } from './iterate.ts';
 import { TemplateError } from './template-errors.ts';
-import { textMethods } from './text-methods.ts';
+import { markupMethods, textMethods } from './text-methods.ts';
 import { isDict, isFloat, isInt, isList, isRange, isText, isTuple } from './values.ts';
 import type { Callable, Dict, Value } from './values.ts';
 
@@ -14,7 +16,7 @@ type Method<Self> = (self: Self, given: GivenArguments, budget: Budget) => Value
 
 /** A method bound to its value or an attribute, or undefined where there is none of that name. */
 export function methodOf(self: Value, name: string, budget: Budget): Value {
-  if (isText(self)) return bind(textMethods.get(name), { self, name, type: 'str' }, budget);
+  if (isText(self)) return bind((self.markup && markupMethods.get(name)) ?? textMethods.get(name), { self, name, type: 'str' }, budget);
   if (isDict(self)) return bind(own(dictMethods, name), { self, name, type: 'dict' }, budget);
   if (isTuple(self))
     return (
@@ -83,8 +85,8 @@ const sequenceMethods: Readonly<Record<string, Method<Value>>> = {
     const items = itemsOf(self, budget);
     const [value, start, stop] = bindArguments('index', ['value', ['start', 0], ['stop', items.length]], given, true);
     const resolve = (at: number): number => Math.max(0, at < 0 ? at + items.length : at);
-    const from = resolve(intArgument(start, 'index'));
-    const to = resolve(intArgument(stop, 'index'));
+    const from = resolve(positionArgument(start, 'index'));
+    const to = resolve(positionArgument(stop, 'index'));
     const found = items.findIndex((item, at) => at >= from && at < to && isEqual(item, value, budget));
     if (found < 0) throw new TemplateError('index: the value is not in the list');
     return found;
@@ -153,9 +155,11 @@ function floatAttribute(value: number, name: string): Value {
 }
 
 function integerRatio(value: number): [Value, Value] {
-  let [numerator, denominator] = [value, 1];
-  while (!Number.isInteger(numerator)) [numerator, denominator] = [numerator * 2, denominator * 2];
-  return [numerator, denominator];
+  if (!Number.isFinite(value)) throw new TemplateError('as_integer_ratio: an infinite number is no ratio of integers');
+  let { numerator, denominator } = fractionOf(value);
+  // The denominator is a power of two.
+  while (denominator > 1n && (numerator & 1n) === 0n) [numerator, denominator] = [numerator >> 1n, denominator >> 1n];
+  return [intOf(value < 0 ? -numerator : numerator), intOf(denominator)];
 }
 
 function hexText(value: number): string {

@@ -58,10 +58,11 @@ export interface Parameter {
 }
 
 export interface Macro {
-  readonly name: string;
+  /** The body of a call block has none. */
+  readonly name: string | undefined;
   readonly parameters: readonly Parameter[];
   readonly body: readonly Statement[];
-  /** Names that its body reads: whether it takes further arguments depends on them. */
+  /** Special names that its body reads, parameters left out: whether it takes further arguments depends on them. */
   readonly takes: { readonly varargs: boolean; readonly kwargs: boolean; readonly caller: boolean };
 }
 
@@ -104,7 +105,7 @@ export type Statement =
       readonly filter: Filter | undefined;
       readonly body: readonly Statement[];
     }
-  | { readonly kind: 'macro'; readonly line: number; readonly macro: Macro }
+  | { readonly kind: 'macro'; readonly line: number; readonly name: string; readonly macro: Macro }
   | { readonly kind: 'call'; readonly line: number; readonly call: Call; readonly caller: Macro }
   | { readonly kind: 'filter'; readonly line: number; readonly filter: Filter; readonly body: readonly Statement[] }
   | {
@@ -114,10 +115,17 @@ export type Statement =
       readonly body: readonly Statement[];
     }
   | { readonly kind: 'autoescape'; readonly line: number; readonly value: Expression; readonly body: readonly Statement[] }
-  | { readonly kind: 'generation'; readonly line: number; readonly body: readonly Statement[] }
+  | { readonly kind: 'generation'; readonly line: number; readonly caller: Macro }
   | { readonly kind: 'break' | 'continue'; readonly line: number }
   /** A statement that reads another template, of which there is none. */
-  | { readonly kind: 'load'; readonly line: number; readonly statement: string };
+  | {
+      readonly kind: 'load';
+      readonly line: number;
+      readonly statement: string;
+      readonly template: Expression;
+      /** Names that it would set. */
+      readonly targets: readonly string[];
+    };
 
 /** Filters and tests that there are. */
 export interface KnownNames {
@@ -128,5 +136,7 @@ export interface KnownNames {
 export interface Template {
   readonly body: readonly Statement[];
   readonly blocks: ReadonlyMap<string, Block>;
+  /** By a body that is a scope: the names that are undefined until it sets them. */
+  readonly hidden: ReadonlyMap<readonly Statement[], ReadonlySet<string>>;
   readonly known: KnownNames;
 }

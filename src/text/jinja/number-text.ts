@@ -9,7 +9,7 @@ function stripped(text: string): string {
 }
 
 /** Decimal digits of any script as ASCII ones. */
-function asciiDigits(text: string): string {
+export function asciiDigits(text: string): string {
   return text.replace(/[^\x00-\x7f]/gu, (char) => (/\p{Nd}/u.test(char) ? String(digitOf(char.codePointAt(0)!)) : char));
 }
 

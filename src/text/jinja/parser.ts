@@ -3,6 +3,7 @@ import { isConstantName, parseExpression, parseFilter, parseTuple, parseTupleIte
 import { tokenizeTemplate } from './lexer.ts';
 import type { Block, Expression, ForLoop, KnownNames, Macro, Parameter, Statement, Target, Template } from './nodes.ts';
 import { parseLoad } from './load-parser.ts';
+import { hiddenNames, readSpecials, targetNames } from './name-scopes.ts';
 import { current, describe, expect, fail, isAt, isAtName, isAtOperator, nested, next, skip } from './token-stream.ts';
 import type { TokenStream } from './token-stream.ts';
 import { TemplateSyntaxError } from './template-errors.ts';
@@ -25,7 +26,7 @@ export function parseTemplate(source: string, known: KnownNames): Template {
   const body = parseBody(parsing, []);
   const [unknown] = stream.unknown;
   if (unknown !== undefined) throw new TemplateSyntaxError(unknown.message, unknown.line);
-  return { body, blocks: parsing.blocks, known };
+  return { body, blocks: parsing.blocks, hidden: hiddenNames(body), known };
 }
 
 /** Statements up to one of the tags `ends`, whose name is the current token then; without any, up to the end of the template. */
@@ -87,7 +88,11 @@ const statements: Readonly<Record<string, StatementParser>> = {
     value: parseExpression(parsing.stream),
     body: parseWhole(parsing, 'endautoescape'),
   }),
-  generation: (parsing, line) => ({ kind: 'generation', line, body: withoutLoops(parsing, () => parseWhole(parsing, 'endgeneration')) }),
+  generation: (parsing, line) => ({
+    kind: 'generation',
+    line,
+    caller: parseMacroBody(parsing, { parameters: [], end: 'endgeneration' }),
+  }),
   block: parseBlock,
   print: parsePrint,
   break: jump('break'),
@@ -188,21 +193,23 @@ function parseMacro(parsing: Parsing, line: number): Statement {
   const { stream } = parsing;
   const name = parseName(stream);
   const parameters = parseParameters(stream);
-  return { kind: 'macro', line, macro: parseMacroBody(parsing, { name, parameters, end: 'endmacro' }) };
+  return { kind: 'macro', line, name, macro: parseMacroBody(parsing, { name, parameters, end: 'endmacro' }) };
 }
 
 function parseMacroBody(
   parsing: Parsing,
-  { name, parameters, end }: { name: string; parameters: readonly Parameter[]; end: string },
+  { name, parameters, end }: { name?: string; parameters: readonly Parameter[]; end: string },
 ): Macro {
   const { stream } = parsing;
-  if (parameters.some((each) => each.name === 'caller' && each.fallback === undefined))
-    fail(stream, 'the parameter "caller" of a macro needs a default');
-  const start = stream.at;
+  const { line } = current(stream);
   const body = withoutLoops(parsing, () => parseWhole(parsing, end));
-  const read = new Set<string>();
-  for (let at = start; at < stream.at; at++) if (stream.tokens[at]!.type === 'name') read.add(stream.tokens[at]!.value);
-  return { name, parameters, body, takes: { varargs: read.has('varargs'), kwargs: read.has('kwargs'), caller: read.has('caller') } };
+  const read = readSpecials(body);
+  const own = (special: string): Parameter | undefined => parameters.find((each) => each.name === special);
+  const caller = own('caller');
+  if (read.caller && caller !== undefined && caller.fallback === undefined)
+    fail(stream, 'the parameter "caller" of a macro needs a default', line);
+  const takes = { caller: read.caller, kwargs: read.kwargs && !own('kwargs'), varargs: read.varargs && !own('varargs') };
+  return { name, parameters, body, takes };
 }
 
 function parseParameters(stream: TokenStream): Parameter[] {
@@ -226,7 +233,7 @@ function parseCallBlock(parsing: Parsing, line: number): Statement {
   const parameters = isAtOperator(stream, '(') ? parseParameters(stream) : [];
   const call = parseExpression(stream);
   if (call.kind !== 'call') fail(stream, 'expected the call of a macro in {% call %}', line);
-  return { kind: 'call', line, call, caller: parseMacroBody(parsing, { name: 'caller', parameters, end: 'endcall' }) };
+  return { kind: 'call', line, call, caller: parseMacroBody(parsing, { parameters, end: 'endcall' }) };
 }
 
 function parseBlock(parsing: Parsing, line: number): Block {
@@ -266,11 +273,7 @@ interface TargetRules {
 
 /** Inside of a loop, `loop` is its own. */
 function checkLoopVariable({ stream, allLoops }: Parsing, target: Target, line: number): void {
-  if (allLoops > 0 && namesOf(target).includes('loop')) fail(stream, 'nothing can be assigned to "loop" inside of a loop', line);
-}
-
-function namesOf(target: Target): string[] {
-  return target.kind === 'tuple' ? target.items.flatMap(namesOf) : target.kind === 'name' ? [target.name] : [];
+  if (allLoops > 0 && targetNames(target).includes('loop')) fail(stream, 'nothing can be assigned to "loop" inside of a loop', line);
 }
 
 /** What is assigned to: a name, a field of a namespace, or several with commas between them. */

@@ -48,10 +48,7 @@ function nextValue(source: Source): Value {
 function conversion(match: RegExpExecArray, source: Source): TemplateText {
   const [whole, key, flags, widthText, precisionText, type] = match;
   if (type === undefined) throw new TemplateError('%: the format ends too early');
-  if (type === '%' && key === undefined) {
-    if (whole === '%%') return ownText('%');
-    return ownText('%');
-  }
+  if (whole === '%%') return ownText('%');
   const keyed = key === undefined ? undefined : { value: lookup(source, key) };
   const star = widthText === '*' ? starred(source) : Number(widthText ?? 0);
   const precision =
@@ -64,7 +61,8 @@ function conversion(match: RegExpExecArray, source: Source): TemplateText {
   const spec: FormatSpec = {
     fill: zero ? '0' : ' ',
     align: isLeft ? '<' : zero ? '=' : '>',
-    sign: flags!.includes('+') ? '+' : flags!.includes(' ') ? ' ' : '-',
+    sign: flags!.includes('+') ? '+' : flags!.includes(' ') ? ' ' : undefined,
+    unsignedZero: false,
     alternate: flags!.includes('#'),
     width,
     grouping: '',

@@ -5,7 +5,7 @@ import { TemplateError } from './template-errors.ts';
 import { concatTexts, foreignText, ownText } from './template-text.ts';
 import type { TemplateText } from './template-text.ts';
 import { isDict, isFloat, isInt, isLazy, isList, isNamespace, isOpaque, isRange, isText, isTuple, isView } from './values.ts';
-import type { Dict, Value } from './values.ts';
+import type { Dict, Range, Value } from './values.ts';
 
 /** Python's str(); of a markup, the markup. A list may hold another many times over: printing counts each time. */
 export function textOf(value: Value, budget: Budget): TemplateText {
@@ -46,7 +46,7 @@ function containerRepr(value: Exclude<Value, undefined | null | boolean | number
   if (isTuple(value)) return surround(['(', value.tuple.length === 1 ? ',)' : ')'], items(value.tuple), budget);
   if (isDict(value)) return dictRepr(value, budget);
   if (isView(value)) return surround([`${value.view}([`, '])'], items(value.items), budget);
-  if (isRange(value)) return ownText(`range(${value.start}, ${value.stop}${value.step === 1 ? '' : `, ${value.step}`})`);
+  if (isRange(value)) return ownText(rangeText(value));
   if (isNamespace(value)) {
     const pairs = [...value.fields].map(([name, item]) =>
       concatTexts([quoted(foreignText(name), pythonQuote, budget), ownText(': '), reprOf(item, budget)]),
@@ -56,6 +56,10 @@ function containerRepr(value: Exclude<Value, undefined | null | boolean | number
   if (isLazy(value)) return ownText(`<${value.typeName} at 0x0>`);
   if (isOpaque(value)) return ownText(value.shown);
   return ownText('call' in value ? (value.shown ?? `<function ${value.name}>`) : '<object>');
+}
+
+function rangeText({ start, stop, step }: Range): string {
+  return `range(${[start, stop, ...(step === 1 ? [] : [step])].map(intText).join(', ')})`;
 }
 
 function dictRepr(value: Dict, budget: Budget): TemplateText {

@@ -141,7 +141,7 @@ function formatValue(value: Value, spec: string, { budget, markup }: Fields): Te
     return escapeText(formatValue(value, spec, { budget, markup: false } as Fields), budget);
   }
   if (spec === '') return textOf(value, budget);
-  if (isText(value)) return formatText(value, parseFormatSpec(spec), budget);
+  if (isText(value)) return formatText(value, parseFormatSpec(spec, true), budget);
   if (isFloat(value)) return formatFloat(value.float, parseFormatSpec(spec), budget);
   if (isInt(value)) return formatInt(BigInt(value), parseFormatSpec(spec), budget);
   throw new TemplateError(`format: a value of type ${typeName(value)} takes no format`);

@@ -11,7 +11,7 @@ import { textOf } from './printing.ts';
 import type { RunContext } from './scope.ts';
 import { TemplateError } from './template-errors.ts';
 import { isLowerText, isUpperText } from './text-case.ts';
-import { isCallable, isDict, isFloat, isInt, isOpaque, isRange, isText, isView, numberOf, sequenceOf } from './values.ts';
+import { isCallable, isDict, isFloat, isInt, isOpaque, isRange, isText, isTuple, isView, numberOf, sequenceOf } from './values.ts';
 import type { Value } from './values.ts';
 
 type Test = (value: Value, call: FilterCall) => boolean;
@@ -44,7 +44,8 @@ function isNameOf(value: Value, names: ReadonlySet<string>): boolean {
 function isSame(left: Value, right: Value): boolean {
   if (isText(left) && isText(right)) return left.text === right.text && !left.markup && !right.markup;
   if (typeof left === 'bigint' || typeof right === 'bigint' || left === undefined) return false;
-  return left === right;
+  // Python has one empty tuple.
+  return left === right || (isTuple(left) && isTuple(right) && left.tuple.length + right.tuple.length === 0);
 }
 
 const tests: ReadonlyMap<string, Test> = new Map<string, Test>([

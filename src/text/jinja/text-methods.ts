@@ -1,9 +1,10 @@
 /** Methods of strings, as Python has them. Positions are in characters. */
-import { bindArguments, intArgument, intArgumentOr, textArgument } from './arguments.ts';
+import { bindArguments, intArgument, positionArgument, textArgument } from './arguments.ts';
 import type { GivenArguments, Parameter } from './arguments.ts';
 import type { Budget } from './budget.ts';
 import { charOffsets } from './char-offsets.ts';
 import { padText } from './format-spec.ts';
+import { stripTags, unescapeHtml } from './html-entities.ts';
 import { escapeText } from './html.ts';
 import { itemsOf } from './iterate.ts';
 import { joinTextsWithin, replaceText, splitLines, splitWhole } from './split-text.ts';
@@ -11,9 +12,9 @@ import { expandTabs, padZeros, translateText } from './text-columns.ts';
 import { capitalizeText, foldCase, isLowerText, isTitleText, isUpperText, swapCase, titleText } from './text-case.ts';
 import { isOfClass, textClassNames } from './text-class.ts';
 import { TemplateError } from './template-errors.ts';
-import { mapText, markupLike, ownText, sliceText, stripText } from './template-text.ts';
+import { asPlain, mapText, markupLike, ownText, rewriteText, sliceText, stripText } from './template-text.ts';
 import type { StripSide, TemplateText } from './template-text.ts';
-import { isText, isTruthy, isTuple } from './values.ts';
+import { isText, isTuple } from './values.ts';
 import type { Value } from './values.ts';
 
 export type TextMethod = (self: TemplateText, given: GivenArguments, budget: Budget) => Value;
@@ -94,8 +95,8 @@ function partOf(self: TemplateText, start: Value, end: Value, where: string): { 
   const offsets = charOffsets(self.text);
   const { count } = offsets;
   const resolve = (at: number): number => Math.min(Math.max(at < 0 ? at + count : at, 0), count);
-  const from = intArgumentOr(start, where, 0);
-  const to = resolve(intArgumentOr(end, where, count));
+  const from = start === null ? 0 : positionArgument(start, where);
+  const to = resolve(end === null ? count : positionArgument(end, where));
   const first = resolve(from);
   return { part: self.text.slice(offsets.at(first), offsets.at(Math.max(first, to))), first, isValid: from <= count && first <= to };
 }
@@ -117,9 +118,12 @@ const searching = (name: string, search: (text: string, part: string) => number,
 const testing = (name: string, test: (text: string, part: string) => boolean): [string, TextMethod] => [
   name,
   method(name, ['part', ['start', null], ['end', null]], (self, [part, start, end]) => {
-    const texts = (isTuple(part) ? part.tuple : [part]).map((each) => textArgument(each, name).text);
     const found = partOf(self, start, end, name);
-    return found.isValid && texts.some((each) => test(found.part, each));
+    // As in Python, the texts behind the first that fits are not looked at.
+    return (isTuple(part) ? part.tuple : [part]).some((each) => {
+      const { text } = textArgument(each, name);
+      return found.isValid && test(found.part, text);
+    });
   }),
 ];
 
@@ -159,6 +163,21 @@ function countOf(text: string, part: string): number {
   return count;
 }
 
+/** Methods that only a markup has. */
+export const markupMethods: ReadonlyMap<string, TextMethod> = new Map(
+  [
+    ['striptags', stripTags] as const,
+    ['unescape', unescapeHtml] as const,
+  ].map(([name, change]): [string, TextMethod] => [
+    name,
+    (self, given, budget) => {
+      bindArguments(name, [], given);
+      budget.scan(self.text.length * 4);
+      return rewriteText(asPlain(self), change);
+    },
+  ]),
+);
+
 export const textMethods: ReadonlyMap<string, TextMethod> = new Map<string, TextMethod>([
   mapping('upper', (text) => text.toUpperCase()),
   mapping('lower', (text) => text.toLowerCase()),
@@ -194,7 +213,7 @@ export const textMethods: ReadonlyMap<string, TextMethod> = new Map<string, Text
       return isValid ? countOf(part, found) : 0;
     }),
   ],
-  ['splitlines', namedMethod('splitlines', [['keepends', false]], (self, [keep], budget) => splitLines(self, isTruthy(keep), budget))],
+  ['splitlines', namedMethod('splitlines', [['keepends', false]], (self, [keep], budget) => splitLines(self, intArgument(keep, 'splitlines') !== 0, budget))],
   [
     'replace',
     method('replace', ['old', 'new', ['count', -1]], (self, [from, to, count], budget) => {

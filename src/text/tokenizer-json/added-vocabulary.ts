@@ -1,5 +1,5 @@
 /** The `added_tokens` of a tokenizer.json: tokens that are found in a text before the model sees it. */
-import type { JsonValue } from '../../tensor/checkpoint.ts';
+import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import { jsonFields } from '../../tensor/json-fields.ts';
 import { describeJson } from '../../tensor/json.ts';
@@ -26,21 +26,23 @@ const maxTokenUnits = 4096;
 interface AddedTokenContext {
   readonly model: ModelVocabulary;
   readonly normalize: Normalizer;
+  /** Tokens that other files add, without ids. What is added again takes the flags that it has last, and stays special. */
+  readonly more?: readonly JsonObject[] | undefined;
 }
 
 /**
  * Reads the tokens and gives each its id: the model's where its vocabulary has the text, else the next one after the
  * vocabulary, as tokenizers does whatever the file says. @throws FormatError where the file says another id
  */
-export function readAddedTokens(value: JsonValue | undefined, file: string, { model, normalize }: AddedTokenContext): JsonAddedToken[] {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) throw new FormatError(`${file}: expected an array added_tokens, found ${describeJson(value)}.`);
+export function readAddedTokens(value: JsonValue | undefined, file: string, { model, normalize, more = [] }: AddedTokenContext): JsonAddedToken[] {
+  const listed = value ?? [];
+  if (!Array.isArray(listed)) throw new FormatError(`${file}: expected an array added_tokens, found ${describeJson(value)}.`);
   const byText = new Map<string, JsonAddedToken>();
   let next = model.size;
-  (value as readonly JsonValue[]).forEach((item, index) => {
-    const fields = jsonFields(item, `${file}: added_tokens[${index}]`);
+  const add = (item: JsonValue, where: string, hasId: boolean): void => {
+    const fields = jsonFields(item, where);
     const text = fields.text('content');
-    const declared = fields.count('id');
+    const declared = hasId ? fields.count('id') : undefined;
     const token = {
       text,
       special: fields.flag('special', false),
@@ -53,9 +55,12 @@ export function readAddedTokens(value: JsonValue | undefined, file: string, { mo
     if (text === '') return;
     if (text.length > maxTokenUnits) fields.fail('content', `at most ${maxTokenUnits} characters`);
     const id = byText.get(text)?.id ?? model.idOf.get(text) ?? next++;
-    if (id !== declared) fields.fail('id', `${id} for ${JSON.stringify(text.slice(0, 60))}, which is the id that tokenizers gives it`);
-    byText.set(text, { ...token, id, pattern: token.normalized ? normalize(wholeText(text)).text : text });
-  });
+    if (declared !== undefined && id !== declared) fields.fail('id', `${id} for ${JSON.stringify(text.slice(0, 60))}, which is the id that tokenizers gives it`);
+    const special = token.special || (byText.get(text)?.special ?? false);
+    byText.set(text, { ...token, special, id, pattern: token.normalized ? normalize(wholeText(text)).text : text });
+  };
+  (listed as readonly JsonValue[]).forEach((item, index) => add(item, `${file}: added_tokens[${index}]`, true));
+  for (const token of more) add(token, `${file}: a token of tokenizer_config.json`, false);
   const tokens = [...byText.values()];
   checkPatterns(tokens, file);
   return tokens;

@@ -3,7 +3,7 @@ import { intArgument, textArgument } from '../arguments.ts';
 import { filter } from '../filter.ts';
 import type { Filter } from '../filter.ts';
 import { escapeText } from '../html.ts';
-import { unescapeHtml } from '../html-entities.ts';
+import { stripTags } from '../html-entities.ts';
 import { itemsOf } from '../iterate.ts';
 import { textOf } from '../printing.ts';
 import { TemplateError } from '../template-errors.ts';
@@ -58,29 +58,6 @@ export const linkFilters: readonly (readonly [string, Filter])[] = [
     },
   ),
 ];
-
-function stripTags(text: string): string {
-  const plain = cutAll(cutAll(text, '<!--', '-->'), '<', '>');
-  return unescapeHtml(
-    plain
-      .split(/[\s\x1c-\x1f\x85]+/)
-      .filter((word) => word !== '')
-      .join(' '),
-  );
-}
-
-/** Takes out what stands between two marks, as often as both are there. */
-function cutAll(text: string, open: string, close: string): string {
-  const parts: string[] = [];
-  let from = 0;
-  for (let start = text.indexOf(open); start >= 0; start = text.indexOf(open, from)) {
-    const end = text.indexOf(close, start);
-    if (end < 0) break;
-    parts.push(text.slice(from, start));
-    from = end + close.length;
-  }
-  return parts.join('') + text.slice(from);
-}
 
 interface LinkRules {
   /** Characters of an address that are shown. */

@@ -1,7 +1,8 @@
 /** Filters on numbers. */
 import { applyArithmetic, intOf } from '../arithmetic.ts';
-import { intArgument, textArgument } from '../arguments.ts';
+import { positionArgument, textArgument } from '../arguments.ts';
 import { fixedText, roundFloat } from '../decimal.ts';
+import { floatText } from '../float-text.ts';
 import { filter } from '../filter.ts';
 import type { Filter } from '../filter.ts';
 import { parseFloatText, parseIntText } from '../number-text.ts';
@@ -38,7 +39,7 @@ export const numberFilters: readonly (readonly [string, Filter])[] = [
     (value, [precision, method], { budget }) => {
       const { text } = textArgument(method, 'round');
       if (text === 'common' && precision === null) return toInt(roundValue(value, 0), 10);
-      if (text === 'common') return roundValue(value, intArgument(precision, 'round'));
+      if (text === 'common') return roundValue(value, positionArgument(precision, 'round'));
       if (text !== 'ceil' && text !== 'floor') throw new TemplateError('round: the method should be "common", "ceil" or "floor"');
       const scale = applyArithmetic('**', 10, precision, budget);
       const scaled = numberOf(applyArithmetic('*', value, scale, budget));
@@ -104,9 +105,9 @@ function fileSize(bytes: number, isBinary: boolean): string {
   const base = isBinary ? 1024 : 1000;
   if (bytes === 1) return '1 Byte';
   if (bytes < base) return `${BigInt(Math.trunc(bytes))} Bytes`;
-  if (!Number.isFinite(bytes)) return `${Number.isNaN(bytes) ? 'nan' : 'inf'} ${isBinary ? 'YiB' : 'YB'}`;
   let index = 0;
-  while (index < prefixes.length - 1 && bytes >= base ** (index + 2)) index++;
+  while (index < prefixes.length - 1 && !(bytes < base ** (index + 2))) index++;
   const prefix = isBinary ? `${prefixes[index]!.toUpperCase()}iB` : `${prefixes[index]}B`;
-  return `${fixedText((base * bytes) / base ** (index + 2), 1)} ${prefix}`;
+  const size = (base * bytes) / base ** (index + 2);
+  return `${Number.isFinite(size) ? fixedText(size, 1) : floatText(size)} ${prefix}`;
 }

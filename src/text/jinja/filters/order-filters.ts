@@ -21,7 +21,7 @@ const extreme = (name: string, sign: number): readonly [string, Filter] =>
     (value, [caseSensitive, attribute], { budget }) => {
       const items = itemsOf(value, budget);
       const keys = items.map((item) => keyOf(item, attribute, { caseSensitive, budget }));
-      const best = keys.reduce<number>((at, key, index) => (compareValues(key, keys[at], budget) * sign > 0 ? index : at), 0);
+      const best = keys.reduce<number>((at, key, index) => (index > 0 && compareValues(key, keys[at], budget) * sign > 0 ? index : at), 0);
       return items[best];
     },
   );
@@ -64,12 +64,12 @@ export const orderFilters: readonly (readonly [string, Filter])[] = [
       ['attribute', null],
     ],
     (value, [caseSensitive, attribute], { budget }) =>
-      lazyValue(uniqueItems(iteratorOf(value, budget), (item) => keyOf(item, attribute, { caseSensitive, budget }))),
+      lazyValue(uniqueItems(value, budget, (item) => keyOf(item, attribute, { caseSensitive, budget }))),
   ),
 ];
 
 function isReversed(reverse: Value): boolean {
-  if (!isInt(reverse)) throw new TemplateError(`reverse: expected a boolean, found ${typeName(reverse)}`);
+  if (!isInt(reverse) || Math.abs(Number(reverse)) > 0x7fffffff) throw new TemplateError(`reverse: expected a boolean, found ${typeName(reverse)}`);
   return isTruthy(reverse);
 }
 
@@ -99,7 +99,8 @@ export function sortItems(items: readonly Value[], { key, isReverse, budget }: O
   return keyed.map(({ item }) => item);
 }
 
-function* uniqueItems(items: Iterator<Value>, key: (item: Value) => Value): Generator<Value> {
+function* uniqueItems(value: Value, budget: Budget, key: (item: Value) => Value): Generator<Value> {
+  const items = iteratorOf(value, budget);
   const seen = new Set<string>();
   for (let step = items.next(); !step.done; step = items.next()) {
     const hash = hashOf(key(step.value));

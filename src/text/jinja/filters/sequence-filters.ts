@@ -49,11 +49,7 @@ export const sequenceFilters: readonly (readonly [string, Filter])[] = [
     ],
     joinItems,
   ),
-  filter('items', [], (value) => {
-    if (value === undefined) return lazyValue([][Symbol.iterator]());
-    if (!isDict(value)) throw new TemplateError(`items: cannot be applied to a value of type ${typeName(value)}`);
-    return lazyValue(dictItems(value)[Symbol.iterator]());
-  }),
+  filter('items', [], (value) => lazyValue(itemPairs(value))),
   filter(
     'sum',
     [
@@ -67,12 +63,18 @@ export const sequenceFilters: readonly (readonly [string, Filter])[] = [
     },
   ),
   filter('batch', ['linecount', ['fill_with', null]], (value, [count, fill], { budget }) =>
-    lazyValue(batches(iteratorOf(value, budget), { count, fill, budget })),
+    lazyValue(batches(value, { count, fill, budget })),
   ),
   filter('slice', ['slices', ['fill_with', null]], (value, [count, fill], { budget }) =>
-    lazyValue(slices(value, { count: intArgument(count, 'slice'), fill, budget })),
+    lazyValue(slices(value, { count, fill, budget })),
   ),
 ];
+
+function* itemPairs(value: Value): Generator<Value> {
+  if (value === undefined) return;
+  if (!isDict(value)) throw new TemplateError(`items: cannot be applied to a value of type ${typeName(value)}`);
+  yield* dictItems(value);
+}
 
 function firstItem(value: Value, budget: Budget): Value {
   const { value: first } = iteratorOf(isText(value) && value.text.length > 2 ? { ...value, text: value.text } : value, budget).next() as {
@@ -120,19 +122,14 @@ function joinItems(value: Value, [separator, attribute]: readonly Value[], { bud
   );
 }
 
-interface Slicing {
-  readonly count: number;
-  readonly fill: Value;
-  readonly budget: Budget;
-}
-
-interface Batching {
+interface Parting {
   readonly count: Value;
   readonly fill: Value;
   readonly budget: Budget;
 }
 
-function* batches(items: Iterator<Value>, { count, fill, budget }: Batching): Generator<Value> {
+function* batches(value: Value, { count, fill, budget }: Parting): Generator<Value> {
+  const items = iteratorOf(value, budget);
   let batch: Value[] = [];
   for (let step = items.next(); !step.done; step = items.next()) {
     if (isEqual(batch.length, count, budget)) {
@@ -147,8 +144,9 @@ function* batches(items: Iterator<Value>, { count, fill, budget }: Batching): Ge
   yield [...batch, ...Array.from({ length: missing }, () => fill)];
 }
 
-function* slices(value: Value, { count, fill, budget }: Slicing): Generator<Value> {
+function* slices(value: Value, { count: given, fill, budget }: Parting): Generator<Value> {
   const items = itemsOf(value, budget);
+  const count = intArgument(given, 'slice');
   if (count === 0) throw new TemplateError('division by zero');
   if (count < 0) return;
   const size = Math.floor(items.length / count);

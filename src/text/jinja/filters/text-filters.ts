@@ -1,5 +1,5 @@
 /** Filters on texts. */
-import { intArgument, intArgumentOr, textArgument } from '../arguments.ts';
+import { intArgument, textArgument } from '../arguments.ts';
 import { dictOf } from '../dict.ts';
 import { filter } from '../filter.ts';
 import type { Filter } from '../filter.ts';
@@ -62,7 +62,7 @@ export const textFilters: readonly (readonly [string, Filter])[] = [
   [
     'format',
     (value, { args, named, run: { budget } }) => {
-      if (args.length > 0 && named.size > 0) throw new TemplateError('format: takes values by position or by name, not both');
+      if (named.has('value') || (args.length > 0 && named.size > 0)) throw new TemplateError('format: takes values by position or by name, not both');
       const values = named.size > 0 ? dictOf([...named].map(([name, item]) => [ownText(name), item] as const)) : { tuple: args };
       return percentFormat(textOf(value, budget), values, budget);
     },
@@ -86,7 +86,7 @@ interface ReplaceOptions {
 }
 
 function replaceValue(value: Value, { from, to, count }: ReplaceOptions, { budget, autoescape }: RunContext): Value {
-  const times = intArgumentOr(count, 'replace', -1);
+  const times = count === null ? -1 : intArgument(count, 'replace');
   const [old, next] = [textOf(from, budget), textOf(to, budget)];
   const text = textOf(value, budget);
   if (!autoescape) return asPlain(replaceText(asPlain(text), { from: old, to: next, count: times }, budget));
@@ -124,7 +124,7 @@ const maxIndent = 64;
 function toJson(value: Value, [ensureAscii, indent, separators, sortKeys]: readonly Value[], { budget }: RunContext): Value {
   const pair = isTuple(separators) ? separators.tuple : isList(separators) ? separators : [];
   if (separators !== null && pair.length !== 2) throw new TemplateError('tojson: separators should be a pair of texts');
-  const level = indent === null ? undefined : isText(indent) ? indent : jsonIndent(indent);
+  const level = indent === null ? undefined : isText(indent) ? indent : isText(value) ? ownText('') : jsonIndent(indent);
   const json = jsonOf(value, {
     indent: level,
     itemSeparator: pair.length === 2 ? textArgument(pair[0], 'tojson') : ownText(level === undefined ? ', ' : ','),

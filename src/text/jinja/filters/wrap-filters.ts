@@ -1,5 +1,5 @@
 /** Filters that shorten texts and break them into lines. */
-import { intArgument, intArgumentOr, textArgument } from '../arguments.ts';
+import { intArgument, textArgument } from '../arguments.ts';
 import type { Budget } from '../budget.ts';
 import { filter } from '../filter.ts';
 import type { Filter } from '../filter.ts';
@@ -9,7 +9,8 @@ import { joinTextsWithin, splitLines } from '../split-text.ts';
 import { TemplateError } from '../template-errors.ts';
 import { concatTexts, markupLike, ownText, sliceText } from '../template-text.ts';
 import type { TemplateText } from '../template-text.ts';
-import { charCount, isTruthy, lengthOf, typeName } from '../values.ts';
+import { charCount, isFloat, isTruthy, lengthOf, numberOf, typeName } from '../values.ts';
+import type { Value } from '../values.ts';
 
 const leewayOfPolicies = 5;
 
@@ -23,8 +24,8 @@ export const wrapFilters: readonly (readonly [string, Filter])[] = [
       ['leeway', null],
     ],
     (value, [length, killWords, end, leeway], { budget }) => {
-      const most = intArgument(length, 'truncate');
-      const extra = intArgumentOr(leeway, 'truncate', leewayOfPolicies);
+      const most = numberArgument(length, 'truncate');
+      const extra = leeway === null ? leewayOfPolicies : numberArgument(leeway, 'truncate');
       const ending = textArgument(end, 'truncate');
       const kept = most - charCount(ending.text);
       if (kept < 0 || extra < 0)
@@ -32,6 +33,7 @@ export const wrapFilters: readonly (readonly [string, Filter])[] = [
       const count = lengthOf(value);
       if (count === undefined) throw new TemplateError(`truncate: a value of type ${typeName(value)} has no length`);
       if (count <= most + extra) return value;
+      if (isFloat(length)) throw new TemplateError('truncate: a text cannot be cut at a length that is a float');
       const text = textArgument(value, 'truncate');
       budget.scan(text.text.length);
       const cut = firstChars(text, kept);
@@ -50,18 +52,30 @@ export const wrapFilters: readonly (readonly [string, Filter])[] = [
     ],
     (value, [width, breakWords, wrapString, breakHyphens], { budget }) => {
       const text = textArgument(value, 'wordwrap');
-      if (text.text === '') return text;
-      const rules = { width: intArgument(width, 'wordwrap'), breakWords: isTruthy(breakWords), breakHyphens: breakHyphens === true };
       const separator = wrapString === null ? ownText('\n') : textArgument(wrapString, 'wordwrap');
+      if (text.text === '') return markupLike(separator, text);
+      const rules = {
+        width: numberArgument(width, 'wordwrap'),
+        isWhole: !isFloat(width),
+        breakWords: isTruthy(breakWords),
+        breakHyphens: breakHyphens === true,
+      };
       const paragraphs = splitLines(text, false, budget).map((line) => joinTextsWithin(wrapLine(line, rules, budget), separator, budget));
       return markupLike(separator, joinTextsWithin(paragraphs, separator, budget));
     },
   ),
 ];
 
+/** A length: a float is as good as an int until a text is to be cut by it. */
+function numberArgument(value: Value, where: string): number {
+  return numberOf(value) ?? intArgument(value, where);
+}
+
 interface WrapRules {
   /** In characters. */
   readonly width: number;
+  /** No float. */
+  readonly isWhole: boolean;
   readonly breakWords: boolean;
   readonly breakHyphens: boolean;
 }
@@ -136,12 +150,13 @@ interface Filling {
 }
 
 /** Breaks a word that fits no line: after a hyphen where it has one in reach. */
-function takeLongWord(text: string, { chunks, taken, room }: Filling, { breakWords, breakHyphens }: WrapRules): void {
+function takeLongWord(text: string, { chunks, taken, room }: Filling, { isWhole, breakWords, breakHyphens }: WrapRules): void {
   const { start, end, chars } = chunks.at(-1)!;
   if (!breakWords) {
     if (taken.length === 0) taken.push(chunks.pop()!);
     return;
   }
+  if (!isWhole) throw new TemplateError('wordwrap: a word cannot be broken at a width that is a float');
   const chunk = { text: text.slice(start, end), foreign: [] };
   let count = room;
   if (breakHyphens && chars > room) {
