@@ -10,6 +10,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
+    tags: [{ name: 'slow', description: 'takes long and shows nearly what others do: only npm test -- --all runs it' }],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     projects: [
@@ -22,7 +23,7 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'kernels', include: [kernels], exclude: [peers] } },
-      { extends: true, test: { name: 'gpu', include: gpu } },
+      { extends: true, test: { name: 'gpu', include: gpu, setupFiles: 'test/gpu/calm-polling.ts' } },
       { extends: true, test: { name: 'peers', include: [peers, 'test/**/*.peers.test.ts'] } },
       { extends: true, test: { name: 'house', include: ['test/house/**/*.test.ts'], testTimeout: 300_000 } },
     ],

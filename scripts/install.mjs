@@ -27,7 +27,8 @@ function lockedPackages(path) {
 
 /**
  * True when `folder`'s node_modules holds what its lockfile names. npm writes its own lockfile there as the last step of an
- * install, so an interrupted one does not count. Optional packages may be absent: most are for other platforms.
+ * install, so an interrupted one does not count. Optional packages may be absent, since most
+ * are for other platforms, but not old.
  */
 export function isInstalled(folder) {
   const installedPath = join(folder, 'node_modules', '.package-lock.json');
@@ -35,7 +36,8 @@ export function isInstalled(folder) {
   const installed = lockedPackages(installedPath);
   const wanted = Object.entries(lockedPackages(join(folder, 'package-lock.json')));
   return wanted.every(([path, entry]) => {
-    if (!path.startsWith('node_modules/') || entry.link || entry.optional || entry.peer) return true;
+    if (!path.startsWith('node_modules/') || entry.link || entry.peer) return true;
+    if (entry.optional && !installed[path]) return true;
     return installed[path]?.version === entry.version;
   });
 }

@@ -10,101 +10,158 @@ import { repoRoot } from './install.mjs';
  * @typedef {{ passed: number, failed: number, skipped: number, unexcused: number, notes: string[] }} LaneResult
  */
 
-/** How a test file that reads ../shared can be told from one that skips for the sake of its platform. */
-const readsShared = /INGOT_SHARED|\bsharedPath\b|\.\.\/shared\b/;
+/**
+ * What a lane gets from the run that it is part of. `all` asks for the slow tests too; `signal` ends what the lane has started.
+ * @typedef {{ all: boolean, inCi: boolean, signal: AbortSignal }} LaneContext
+ */
 
-const laneTimeoutMs = 15 * 60_000;
+/** How a test file that needs what CI has (../shared, the peers) can be told from one that skips for the sake of its platform. */
+const needsWhatCiHas = /INGOT_SHARED|\bsharedPath\b|\bhasShared\b|\.\.\/shared\b|\bpeers\/node_modules\b|\bnodeBinary\b|\bhas\w*(Peer|Chromium|EmberFolder)\b/;
+/** The tag, defined in vitest.config.ts, of tests that only `--all` runs. */
+const slowTag = 'slow';
+/** For a lane that hangs: its tests have limits of their own, far below. */
+const laneTimeoutMs = 40 * 60_000;
+/** What was asked to end has this long to do so. */
+const graceMs = 2000;
 
-/** A lane that this machine cannot run, counted as one skip with its name and reason. */
-export function skip(title, reason) {
-  return { passed: 0, failed: 0, skipped: 1, unexcused: 1, notes: [`skipped ${title}: ${reason}`] };
+/** @returns {LaneResult} */
+export const noResult = () => ({ passed: 0, failed: 0, skipped: 0, unexcused: 0, notes: [] });
+
+/** One thing that failed. */
+export const failure = (note) => ({ ...noResult(), failed: 1, notes: [note] });
+
+/** Something that this machine cannot run, counted as one skip with its name and reason. */
+export const skip = (title, reason) => ({ ...noResult(), skipped: 1, unexcused: 1, notes: [`skipped ${title}: ${reason}`] });
+
+/** @returns {LaneResult} */
+export function sumOf(results) {
+  const total = noResult();
+  for (const result of results) {
+    for (const key of ['passed', 'failed', 'skipped', 'unexcused']) total[key] += result[key];
+    total.notes.push(...result.notes);
+  }
+  return total;
 }
 
-/** Runs a lane; one that throws has failed. */
-export async function runStep(run) {
+/** Sends a signal to a child and all that it has started: each child leads a process group of its own (which Windows does not have). */
+function signalGroup(child, signal) {
   try {
-    return await run();
-  } catch (error) {
-    return { passed: 0, failed: 1, skipped: 0, unexcused: 0, notes: [error.message] };
+    if (process.platform === 'win32') child.kill(signal);
+    else process.kill(-child.pid, signal);
+  } catch {
+    // It has ended by itself.
   }
 }
 
-/** Exit status of a Node program whose output goes to ours; `printed` tells whether it said anything on stdout, `complained` on stderr. */
-function runNode(args, { node = process.execPath, timeoutMs = laneTimeoutMs, env = process.env } = {}) {
+/** Calls `work` for each chunk that the stream gives, and passes the chunk on to `target`. */
+function tee(stream, target, work) {
+  stream?.on('data', (chunk) => {
+    work();
+    target.write(chunk);
+  });
+}
+
+/**
+ * Runs a Node program until it ends, the lane's signal ends it, or `timeoutMs` have passed. `ended` says in words how it ended where that
+ * was not with status 0. With `watched` output, `printed` tells whether it said anything on stdout, `complained` on stderr; without, it
+ * has our terminal, where there is one.
+ * @param {{ context: LaneContext, node?: string, timeoutMs?: number, env?: NodeJS.ProcessEnv, watched?: boolean }} options
+ */
+function runNode(args, { context, node = process.execPath, timeoutMs = laneTimeoutMs, env = process.env, watched = false }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, args, { cwd: repoRoot, env, stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs, killSignal: 'SIGKILL' });
-    let printed = false;
-    let complained = false;
-    child.stdout.on('data', (chunk) => {
-      printed = true;
-      process.stdout.write(chunk);
-    });
-    child.stderr.on('data', (chunk) => {
-      complained = true;
-      process.stderr.write(chunk);
-    });
+    context.signal.throwIfAborted();
+    const output = watched ? 'pipe' : 'inherit';
+    const child = spawn(node, args, { cwd: repoRoot, env, stdio: ['ignore', output, output], detached: process.platform !== 'win32' });
+    const seen = { printed: false, complained: false };
+    tee(child.stdout, process.stdout, () => (seen.printed = true));
+    tee(child.stderr, process.stderr, () => (seen.complained = true));
+    let late = false;
+    const end = () => {
+      signalGroup(child, 'SIGTERM');
+      setTimeout(() => signalGroup(child, 'SIGKILL'), graceMs).unref();
+    };
+    const timer = setTimeout(() => {
+      late = true;
+      end();
+    }, timeoutMs);
+    context.signal.addEventListener('abort', end, { once: true });
     child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ status: code ?? signal, printed, complained }));
+    child.on('exit', () => signalGroup(child, 'SIGKILL'));
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      context.signal.removeEventListener('abort', end);
+      const ended = late ? `was ended after ${timeoutMs / 1000} s` : code === 0 ? undefined : `ended with ${code ?? signal}`;
+      resolve({ ended, ...seen });
+    });
   });
 }
 
 /** One command, one check: it passes when it exits with 0 and, with `mustPrint`, has printed something, and nothing on stderr. */
-export async function check(title, args, { mustPrint = false, ...options } = {}) {
-  const { status, printed, complained } = await runNode(args, options);
-  const passed = status === 0 && (!mustPrint || (printed && !complained));
-  const why = status !== 0 ? `ended with ${status}` : printed ? 'printed on stderr' : 'printed nothing';
-  return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0, unexcused: 0, notes: passed ? [] : [`${title} ${why}`] };
+export async function check(title, args, { mustPrint = false, ...options }) {
+  const { ended, printed, complained } = await runNode(args, { ...options, watched: mustPrint });
+  if (ended) return failure(`${title} ${ended}`);
+  if (mustPrint && !printed) return failure(`${title} printed nothing`);
+  if (mustPrint && complained) return failure(`${title} printed on stderr`);
+  return { ...noResult(), passed: 1 };
 }
 
-/** Runs one vitest project on a given Node and counts its tests from the JSON report. */
-export async function runVitest(project, { node = process.execPath, title = project, env = process.env } = {}) {
+/**
+ * Runs one vitest project on a given Node. Its own reporter shows where it is; its JSON report is counted.
+ * `selection` are the arguments of vitest that say which tests.
+ */
+export async function runVitest(project, { context, node, title = project, env, selection = ['--project', project] }) {
   const folder = mkdtempSync(join(tmpdir(), 'ingot-test-'));
   const reportPath = join(folder, 'report.json');
   const vitest = join(repoRoot, 'node_modules', 'vitest', 'vitest.mjs');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
   try {
-    const args = [vitest, 'run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
-    const { status } = await runNode(args, { node, env });
-    return readReport(reportPath, { title, status });
+    const args = [vitest, 'run', ...selection, ...(context.all ? [] : [`--tagsFilter=!${slowTag}`]), ...reporters];
+    const { ended } = await runNode(args, { context, node, env });
+    return readReport(reportPath, { title, ended });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** @returns {LaneResult} */
-function readReport(path, { title, status }) {
+function readReport(path, { title, ended }) {
   let report;
   try {
     report = JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    return { passed: 0, failed: 1, skipped: 0, unexcused: 0, notes: [`${title}: vitest ended with ${status} and left no report`] };
+    return failure(`${title}: vitest ${ended ?? 'ended'} and left no report`);
   }
-  const result = { passed: 0, failed: 0, skipped: 0, unexcused: 0, notes: [] };
-  const skippedIn = new Map();
-  for (const file of report.testResults) {
-    const name = relative(repoRoot, file.name);
-    const fileReadsShared = readsShared.test(readFileSync(file.name, 'utf8'));
-    // A file that cannot even be loaded has no tests to fail.
-    if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
-      result.failed += 1;
-      result.notes.push(`failed ${name}: ${String(file.message).split('\n')[0]}`);
-    }
-    for (const test of file.assertionResults) {
-      if (test.status === 'passed') result.passed += 1;
-      else if (test.status === 'failed') {
-        result.failed += 1;
-        result.notes.push(`failed ${name}: ${test.fullName}`);
-      } else {
-        result.skipped += 1;
-        if (fileReadsShared) result.unexcused += 1;
-        const group = `${name}: ${test.ancestorTitles[0] ?? test.title}`;
-        skippedIn.set(group, (skippedIn.get(group) ?? 0) + 1);
-      }
-    }
-  }
-  for (const [group, count] of skippedIn) result.notes.push(`skipped ${count} in ${group}`);
-  if (status !== 0 && result.failed === 0) {
+  const result = sumOf(report.testResults.map(countFile));
+  if (result.failed > 0) return result;
+  if (ended) return sumOf([result, failure(`${title}: vitest ${ended} though no test failed (an unhandled error?)`)]);
+  // A pattern that finds no file, or files whose tests are all skipped, check nothing.
+  return result.passed === 0 ? sumOf([result, failure(`${title}: no test has run`)]) : result;
+}
+
+/** @param {{ name: string, status: string, message: string, assertionResults: object[] }} file of vitest's JSON report */
+function countFile(file) {
+  const result = noResult();
+  const name = relative(repoRoot, file.name);
+  const isForCi = needsWhatCiHas.test(readFileSync(file.name, 'utf8'));
+  // A file that cannot even be loaded, or whose hook fails, may have no test that fails.
+  if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
     result.failed += 1;
-    result.notes.push(`${title}: vitest ended with ${status} though no test failed (an unhandled error?)`);
+    result.notes.push(`failed ${name}: ${file.message.split('\n')[0] || 'a hook failed, see above'}`);
   }
+  const skippedIn = new Map();
+  for (const test of file.assertionResults) {
+    if (test.status === 'passed') result.passed += 1;
+    else if (test.status === 'failed') {
+      result.failed += 1;
+      result.notes.push(`failed ${name}: ${test.fullName}`);
+    } else {
+      const isSlow = test.tags.includes(slowTag);
+      result.skipped += 1;
+      if (isForCi && !isSlow) result.unexcused += 1;
+      const group = `${isSlow ? ' slow' : ''} in ${name}: ${test.ancestorTitles[0] ?? test.title}`;
+      skippedIn.set(group, (skippedIn.get(group) ?? 0) + 1);
+    }
+  }
+  for (const [group, count] of skippedIn) result.notes.push(`skipped ${count}${group}`);
   return result;
 }

@@ -17,11 +17,13 @@ async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const decode = textDecoder('stdin');
   let rest = '';
   const complete = (text: string) => {
-    const lines = (rest + text).split(/\r?\n/);
+    const lines = text.split('\n');
+    // Joined, and not searched again: a long line comes in a thousand pieces.
+    lines[0] = rest + lines[0]!;
     rest = lines.pop()!;
     if (rest.length > MOST_LINE)
       throw new InputError(`stdin holds a line of more than ${MOST_LINE} characters, which is more than is read.`);
-    return lines;
+    return lines.map((line) => line.replace(/\r$/, ''));
   };
   for await (const chunk of input) yield* complete(decode(chunk));
   yield* complete(decode(undefined));

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { hasShared, sharedPath } from '../../test/fixture-tensors.ts';
 import { badGgufFiles, lyingArray } from '../../test/bad-model-files.ts';
@@ -305,23 +304,4 @@ describe.each(vocabularies)('vocabulary $file', ({ file, tokens, architecture })
     expect(different).toBe(0);
     await checkpoint.close();
   });
-
-  const peer = fileURLToPath(new URL('../../peers/node_modules/node-llama-cpp/dist/index.js', import.meta.url));
-  test.skipIf(!present || !existsSync(peer))('has the metadata that node-llama-cpp reads', async () => {
-    const { readGgufFileInfo } = (await import(peer)) as typeof import('../../peers/node_modules/node-llama-cpp/dist/index.js');
-    const info = await readGgufFileInfo(path, { logWarnings: false });
-    const checkpoint = await openGguf(directorySource(`${sharedPath}/vocab`), `${file}.gguf`);
-    for (const [key, value] of checkpoint.metadata) {
-      const theirs = key.split('.').reduce<unknown>((node, name) => (node as Record<string, unknown> | undefined)?.[name], info.metadata);
-      expect(plain(value), key).toEqual(plain(theirs));
-    }
-    await checkpoint.close();
-  });
 });
-
-/** Numbers of any kind as numbers, arrays of any kind as arrays. */
-function plain(value: unknown): unknown {
-  if (typeof value === 'bigint') return Number(value);
-  if (ArrayBuffer.isView(value)) return Array.from(value as Uint8Array);
-  return Array.isArray(value) ? value.map(plain) : value;
-}

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fixturesPath, hasShared, sharedPath } from '../../test/fixture-tensors.ts';
 import { hasLlamaPeer, loadInLlama } from '../../test/llama-peer.ts';
 import { convertFile } from './convert.ts';
+import type { ConvertOptions } from './convert.ts';
 
 /** Its first load on a busy machine takes most of a minute. */
 const LOADING_MS = 240_000;
@@ -56,7 +57,7 @@ interface EmberGolden {
 const NEAR_TIE = 0.05;
 
 describe.skipIf(!hasLlamaPeer || !hasShared('ember-21m/model.safetensors'))('ember-21m from ../shared, converted, in llama.cpp', () => {
-  test.each(['f32', 'f16', 'bf16', 'q8_0', 'q4_0', 'q4_k_m'] as const)('%s', async (type) => {
+  async function checkConversion(type: ConvertOptions['type']): Promise<void> {
     const path = join(folder, `ember-${type}.gguf`);
     await convertFile(`${sharedPath}/ember-21m`, path, { type });
     const golden = JSON.parse(readFileSync(`${sharedPath}/ember-21m/golden.json`, 'utf8')) as EmberGolden;
@@ -73,5 +74,8 @@ describe.skipIf(!hasLlamaPeer || !hasShared('ember-21m/model.safetensors'))('emb
     } finally {
       await peer.dispose();
     }
-  }, LOADING_MS);
+  }
+
+  test.each(['f32', 'q4_k_m'] as const)('%s', { timeout: LOADING_MS }, checkConversion);
+  test.each(['f16', 'bf16', 'q8_0', 'q4_0'] as const)('%s', { tags: 'slow', timeout: LOADING_MS }, checkConversion);
 });

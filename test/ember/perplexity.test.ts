@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundledModelPath } from '../../src/node/package-root.ts';
 import { convertFile } from '../../src/node/convert.ts';
+import type { ConvertOptions } from '../../src/node/convert.ts';
 import { parseEvaluationFile } from '../../src/evaluation/evaluation-file.ts';
 import { measurePerplexity } from '../../src/evaluation/perplexity.ts';
 import type { PerplexityResult } from '../../src/evaluation/perplexity.ts';
@@ -51,17 +52,16 @@ describe.skipIf(!hasEmberFolder)('conversions of the original weights (../shared
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it.each([
-    ['f32', 0.0001],
-    ['f16', 0.001],
-    ['bf16', 0.001],
-    ['q8_0', 0.003],
-    ['q4_0', 0.006],
-    ['q4_k_m', 0.005],
-  ] as const)('%s is within %d of the reference on answer tokens', { timeout: 600_000 }, async (type, limit) => {
+  async function checkConversion(type: ConvertOptions['type'], limit: number): Promise<void> {
     const path = join(folder, `${type}.gguf`);
     await convertFile(emberFolder, path, { type });
     const { answers } = await measure(path, chosen);
     expect(Math.abs(answers!.perplexity / referenceOf(chosen).answers - 1)).toBeLessThan(limit);
-  });
+  }
+
+  const title = '%s is within %d of the reference on answer tokens';
+  const quick = [['f32', 0.0001], ['q4_k_m', 0.005]] as const;
+  const others = [['f16', 0.001], ['bf16', 0.001], ['q8_0', 0.003], ['q4_0', 0.006]] as const;
+  it.each(quick)(title, { timeout: 600_000 }, checkConversion);
+  it.each(others)(title, { tags: 'slow', timeout: 600_000 }, checkConversion);
 });

@@ -36,15 +36,18 @@ describe('the bundled model on the software adapter', () => {
   afterAll(() => model?.dispose());
   afterEach(() => void vi.restoreAllMocks());
 
-  it.each(['sum-thinking', 'system-and-memory', 'unicode'])('answers %s as the f32 reference does, for 32 tokens', async (id) => {
+  async function checkAnswer(id: string): Promise<void> {
     const { ids, messages, tools, thinking, greedy_ids: golden } = goldenOf(id);
     const wanted = golden.slice(0, 32);
     const { tokens, usage } = await collect(model.generate({ messages, tools, thinking, temperature: 0, maxTokens: wanted.length }));
     expect(usage.promptTokens).toBe(ids.length);
     expect(tokens).toEqual(wanted);
-  });
+  }
 
-  it('answers tools and tool-response so, computing once what their prompts have in common', async () => {
+  it.each(['sum-thinking', 'unicode'])('answers %s as the f32 reference does, for 32 tokens', checkAnswer);
+  it.each(['system-and-memory'])('answers %s as the f32 reference does, for 32 tokens', { tags: 'slow' }, checkAnswer);
+
+  it('answers tools and tool-response so, computing once what their prompts have in common', { tags: 'slow' }, async () => {
     const [first, second] = ['tools', 'tool-response'].map(goldenOf) as [GoldenPrompt, GoldenPrompt];
     const common = first.ids.findIndex((token, i) => token !== second.ids[i]);
     expect(common).toBe(163);
@@ -69,7 +72,7 @@ describe('the bundled model on the software adapter', () => {
     expect(second!.token).toBe(golden[parting]);
   });
 
-  it('gives the same text by seed, one step a submit or many', async () => {
+  it('gives the same text by seed, one step a submit or many', { tags: 'slow' }, async () => {
     const options: GenerateOptions = {
       messages: goldenOf('story').messages,
       maxTokens: 24,

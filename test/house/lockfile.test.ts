@@ -60,7 +60,9 @@ describe('package-lock.json', () => {
   });
 });
 
-describe.each(['package-lock.json', 'peers/package-lock.json', 'peers/gpu/package-lock.json'])('%s', (path) => {
+const locks = ['package-lock.json', 'peers/package-lock.json', 'peers/nodes/package-lock.json', 'peers/gpu/package-lock.json'];
+
+describe.each(locks)('%s', (path) => {
   const lock = readLock(path);
 
   it('names no registry: a clone installs from whichever one its machine uses', () => {
