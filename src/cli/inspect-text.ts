@@ -53,6 +53,7 @@ function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: In
     if (special.length > 0) rows.push(['special tokens', special.map(([name, id]) => `${name} ${id}`).join(', ')]);
     rows.push(['adds', [tokenizer.addBos ? 'BOS' : '', tokenizer.addEos ? 'EOS' : ''].filter(Boolean).join(' and ') || 'nothing']);
     if (tokenizer.limits !== undefined) rows.push(['limits', `${tokenizer.limits}, which only \`tokenize --limits\` applies`]);
+    for (const warning of tokenizer.warnings ?? []) rows.push(['warning', printable(warning)]);
   }
   rows.push(['end tokens', isProblem(endTokens) ? printable(endTokens.problem) : endTokens.map(({ id, text }) => (text === null ? String(id) : `${id} ${printable(text)}`)).join(', ') || 'none']);
   rows.push(['sampling', isProblem(samplingDefaults) ? printable(samplingDefaults.problem) : Object.entries(samplingDefaults).map(([name, value]) => `${name} ${inJson(value)}`).join(', ') || 'no defaults']);

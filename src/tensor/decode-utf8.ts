@@ -1,4 +1,4 @@
-import { FormatError } from '../tensor/errors.ts';
+import { FormatError } from './errors.ts';
 
 /** Decodes bytes that must be UTF-8; a byte order mark is dropped. */
 export function decodeUtf8(bytes: Uint8Array, name: string): string {
