@@ -75,8 +75,9 @@ function modelPart({ config, skipped, warnings }: DecoderModel) {
 
 function tokenizerPart(tokenizer: Tokenizer | undefined) {
   if (tokenizer === undefined) return null;
-  const { kind, vocabSize, special, addBos, addEos, limits } = tokenizer;
-  return { kind, vocabSize, special, addBos, addEos, ...(limits === undefined ? {} : { limits }) };
+  const { kind, vocabSize, special, addBos, addEos, limits, warnings } = tokenizer;
+  const more = { ...(limits === undefined ? {} : { limits }), ...(warnings.length === 0 ? {} : { warnings }) };
+  return { kind, vocabSize, special, addBos, addEos, ...more };
 }
 
 function tokenText(tokenizer: Tokenizer | undefined, id: number): string | null {

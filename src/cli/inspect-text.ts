@@ -54,6 +54,7 @@ function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: In
     if (special.length > 0) rows.push(['special tokens', special.map(([name, id]) => `${name} ${id}`).join(', ')]);
     rows.push(['adds', [tokenizer.addBos ? 'BOS' : '', tokenizer.addEos ? 'EOS' : ''].filter(Boolean).join(' and ') || 'nothing']);
     if (tokenizer.limits !== undefined) rows.push(['limits', `${tokenizer.limits}, which only \`tokenize --limits\` applies`]);
+    for (const warning of tokenizer.warnings ?? []) rows.push(['warning', printable(warning)]);
   }
   const listed = <Part>(part: Part | Problem, show: (part: Part) => readonly string[], none: string) =>
     isProblem(part) ? printable(part.problem) : show(part).join(', ') || none;

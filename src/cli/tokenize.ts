@@ -55,6 +55,7 @@ async function tokenize(
   const tokenizer = await loadTokenizer(inputPath(model), { signal });
   const ids =
     decode ?? tokenizer.encode(given ?? '', { parseSpecial: flags.special, addSpecial: flags.addSpecial, applyLimits: flags.limits });
+  for (const warning of tokenizer.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
   if (tokenizer.limits !== undefined && decode === undefined && flags.limits !== true) {
     process.stderr.write(`ingot: the tokenizer.json sets ${tokenizer.limits}, which is not applied; --limits does.\n`);
   }

@@ -145,7 +145,7 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
     checkOperation(options);
     const decoder = await openDecoder(checkpoint, { signal: options.signal });
     options.signal?.throwIfAborted();
-    const text = openTextSide(checkpoint);
+    const text = await openTextSide(checkpoint);
     return await createModelFromParts({ name: nameOf(checkpoint), sizeBytes: checkpoint.sizeBytes, decoder, text }, options);
   } finally {
     await checkpoint.close();

@@ -1,16 +1,18 @@
 /** What a checkpoint says about text: tokenizer, chat template, end tokens, sampling defaults. */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
-import { encodeChat } from '../text/chat-template.ts';
-import type { ChatTemplate } from '../text/chat-template.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
 import { specialTokenTexts } from '../text/special-token-texts.ts';
-import type { SpecialTokenTexts } from '../text/special-token-texts.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { TextSide } from './prompt.ts';
 
-function messageEncoder(template: ChatTemplate, tokenizer: Tokenizer, specialTokens: SpecialTokenTexts): TextSide['encodeMessages'] {
+/** The engine of templates is loaded for a model that has one. */
+async function messageEncoder(checkpoint: Checkpoint, tokenizer: Tokenizer | undefined): Promise<TextSide['encodeMessages']> {
+  const template = await chatTemplateOf(checkpoint);
+  if (template === undefined || tokenizer === undefined) return undefined;
+  const { encodeChat } = await import('../text/chat-template.ts');
+  const specialTokens = specialTokenTexts(checkpoint, tokenizer);
   return (messages, { tools, variables, checkLength }) => {
     const rendered = template.render({ messages, tools, variables, specialTokens });
     checkLength?.(rendered.text.length);
@@ -39,15 +41,11 @@ function longestToken(tokenizer: Tokenizer): () => number {
 }
 
 /** @throws FormatError for a tokenizer or a template that is damaged or of an unsupported kind */
-export function openTextSide(checkpoint: Checkpoint): TextSide {
-  const tokenizer = tokenizerFromCheckpoint(checkpoint);
-  const template = chatTemplateOf(checkpoint);
+export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
+  const tokenizer = await tokenizerFromCheckpoint(checkpoint);
   return {
     tokenizer,
-    encodeMessages:
-      tokenizer === undefined || template === undefined
-        ? undefined
-        : messageEncoder(template, tokenizer, specialTokenTexts(checkpoint, tokenizer)),
+    encodeMessages: await messageEncoder(checkpoint, tokenizer),
     templateReads: wordsOf(checkpoint),
     endIds: endTokens(checkpoint, tokenizer),
     samplingDefaults: samplingDefaults(checkpoint),

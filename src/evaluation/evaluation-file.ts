@@ -4,7 +4,7 @@
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import type { ChatMessage } from '../engine/api.ts';
-import { decodeUtf8 } from '../files/read-range.ts';
+import { decodeUtf8 } from '../tensor/decode-utf8.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';

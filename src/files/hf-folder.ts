@@ -5,7 +5,8 @@ import type { AssetName, Checkpoint } from '../tensor/checkpoint.ts';
 import { openRequired } from '../tensor/open-required.ts';
 import { closeAll } from './gguf-reader.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
-import { decodeUtf8, readWhole } from './read-range.ts';
+import { decodeUtf8 } from '../tensor/decode-utf8.ts';
+import { readWhole } from './read-range.ts';
 import { readSafetensors, readShardedSafetensors } from './safetensors-reader.ts';
 import type { ShardedTensors } from './safetensors-reader.ts';
 

@@ -5,7 +5,8 @@ import type { JsonValue, SkippedTensor, TensorEntry } from '../tensor/checkpoint
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import type { TensorType } from '../tensor/tensor-type.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
-import { decodeUtf8, checkPlainFileName, readWhole } from './read-range.ts';
+import { decodeUtf8 } from '../tensor/decode-utf8.ts';
+import { checkPlainFileName, readWhole } from './read-range.ts';
 import { openRequired } from '../tensor/open-required.ts';
 import { checkTensorPlaces, elementCount, tensorEntry } from './tensor-entry.ts';
 import type { TensorPlace } from './tensor-entry.ts';

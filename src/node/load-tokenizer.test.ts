@@ -59,7 +59,7 @@ describe('loadTokenizer takes', () => {
     await expect(loadTokenizer(join(folder, 'nowhere'))).rejects.toThrow(InputError);
     await expect(loadTokenizer(join(folder, 'empty'))).rejects.toThrow(FormatError);
     await expect(loadTokenizer(memorySource(new Uint8Array(0), 'nothing'))).rejects.toThrow(FormatError);
-    await expect(loadTokenizer(memorySource(Uint8Array.of(0xff, 0xfe, 1, 2, 3), 'noise'))).rejects.toThrow(/not UTF-8/);
+    await expect(loadTokenizer(memorySource(Uint8Array.of(0xff, 0xfe, 1, 2, 3), 'noise'))).rejects.toThrow(/not valid UTF-8/);
     await expect(loadTokenizer(`${fixturesPath}golden/llama`)).rejects.toThrow(/holds no tokenizer/);
   });
 });

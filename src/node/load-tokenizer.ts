@@ -68,7 +68,7 @@ async function fromJson(folder: SourceFolder, fileName: string, options?: ReadOp
 async function fromModel(location: CheckpointLocation, options?: ReadOptions): Promise<Tokenizer> {
   const checkpoint = await openCheckpoint(location, options);
   try {
-    return requireTokenizer(checkpoint);
+    return await requireTokenizer(checkpoint);
   } finally {
     await checkpoint.close();
   }

@@ -1,7 +1,6 @@
 /** Which chat template a model's files hold. */
 import type { Checkpoint, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { parseChatTemplate } from './chat-template.ts';
 import type { ChatTemplate, RenderChatOptions } from './chat-template.ts';
 import { jsonAsset } from './tokenizer-from-checkpoint.ts';
 import { describeJson, isJsonObject } from '../tensor/json.ts';
@@ -15,7 +14,7 @@ const defaultName = 'default';
 const toolName = 'tool_use';
 
 /**
- * The templates of a model: chat_template.jinja, which stands for all of tokenizer_config.json, before GGUF metadata; empty
+ * The templates of a model: chat_template.jinja, which leaves no other, before tokenizer_config.json before GGUF metadata; empty
  * for a model that has none. @throws FormatError where they are not text
  */
 export function chatTemplateSources(checkpoint: Checkpoint): ChatTemplateSources {
@@ -26,7 +25,7 @@ export function chatTemplateSources(checkpoint: Checkpoint): ChatTemplateSources
     templates.set(key === ggufKey ? defaultName : key.slice(ggufKey.length + 1), value);
   }
   const own = checkpoint.assets.get('chat_template.jinja');
-  if (own !== undefined) return templates.set(defaultName, own);
+  if (own !== undefined) return new Map([[defaultName, own]]);
   const where = `${checkpoint.name}: tokenizer_config.json`;
   const settings = jsonAsset(checkpoint, 'tokenizer_config.json');
   for (const [name, template] of templatesOf(settings?.['chat_template'], where)) templates.set(name, template);
@@ -50,10 +49,11 @@ function templatesOf(value: JsonValue | undefined, where: string): [string, stri
  * when a list of tools is given, an empty one too. Rendering throws FormatError where none is the default.
  * @param explicit the source of a template to use instead
  */
-export function chatTemplateOf(checkpoint: Checkpoint, explicit?: string): ChatTemplate | undefined {
-  if (explicit !== undefined) return parseChatTemplate(explicit, 'the chat template that was passed');
+export async function chatTemplateOf(checkpoint: Checkpoint, explicit?: string): Promise<ChatTemplate | undefined> {
   const sources = chatTemplateSources(checkpoint);
-  if (sources.size === 0) return undefined;
+  if (sources.size === 0 && explicit === undefined) return undefined;
+  const { parseChatTemplate } = await import('./chat-template.ts');
+  if (explicit !== undefined) return parseChatTemplate(explicit, 'the chat template that was passed');
   const parsed = new Map<string, ChatTemplate>();
   const template = (name: string): ChatTemplate => {
     const known = parsed.get(name);

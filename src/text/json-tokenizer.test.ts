@@ -62,7 +62,7 @@ describe('tokenizer.json of a trained model', () => {
     const metadata = vocabularyMetadata({ assets, config: {}, vocabSize: 4096, name: 'ember' });
     metadata.set('general.architecture', string('qwen3'));
     const file = encodeGgufHeader(metadata, [], 32).slice();
-    const gguf = tokenizerFromCheckpoint(await openGguf(memoryFolder(new Map([['e.gguf', file]]), 'test'), 'e.gguf'))!;
+    const gguf = (await tokenizerFromCheckpoint(await openGguf(memoryFolder(new Map([['e.gguf', file]]), 'test'), 'e.gguf')))!;
     expect([...gguf.endIds].sort()).toEqual([...tokenizer.endIds].sort());
     for (const text of fuzzTexts(1000, 5).map((each) => each.normalize('NFC'))) {
       for (const parseSpecial of [false, true]) {
@@ -85,7 +85,7 @@ test.each([
   const metadata = vocabularyMetadata({ assets, config: {}, vocabSize: 4096, name: 'ember' });
   metadata.set('general.architecture', string('qwen3'));
   const file = encodeGgufHeader(metadata, [], 32).slice();
-  const gguf = tokenizerFromCheckpoint(await openGguf(memoryFolder(new Map([['e.gguf', file]]), 'test'), 'e.gguf'))!;
+  const gguf = (await tokenizerFromCheckpoint(await openGguf(memoryFolder(new Map([['e.gguf', file]]), 'test'), 'e.gguf')))!;
   const ids = folder.encode('hello', { addSpecial: true });
   expect(gguf.encode('hello', { addSpecial: true })).toEqual(ids);
   expect([gguf.addBos, gguf.addEos, ids[0] === 4083, ids.at(-1) === 4082]).toEqual([bos, eos, bos, eos]);

@@ -1,15 +1,15 @@
 /** A tokenizer without its model: from a GGUF file (a vocabulary alone will do), a tokenizer.json or a model folder. */
 import type { OpenOptions, SourceFolder } from '../tensor/byte-source.ts';
 import type { AssetName, Checkpoint } from '../tensor/checkpoint.ts';
+import { decodeUtf8 } from '../tensor/decode-utf8.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { jsonTokenizer } from './json-tokenizer.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { tokenizerFromCheckpoint } from './tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** @throws FormatError for a model without a tokenizer, and as {@link tokenizerFromCheckpoint} */
-export function requireTokenizer(checkpoint: Checkpoint): Tokenizer {
-  const tokenizer = tokenizerFromCheckpoint(checkpoint);
+export async function requireTokenizer(checkpoint: Checkpoint): Promise<Tokenizer> {
+  const tokenizer = await tokenizerFromCheckpoint(checkpoint);
   if (tokenizer !== undefined) return tokenizer;
   throw new FormatError(
     `${checkpoint.name} holds no tokenizer: expected tokenizer.json beside the weights, or tokenizer.ggml.tokens in a GGUF file.`,
@@ -35,6 +35,7 @@ export async function tokenizerFromFolder(
     const text = await readText(folder, name, options);
     return text === undefined ? undefined : parseJsonObject(text, `${folder.name}: ${name}`);
   };
+  const { jsonTokenizer } = await import('./json-tokenizer.ts');
   return jsonTokenizer({
     name: folder.name,
     tokenizer,
@@ -53,10 +54,7 @@ async function readText(folder: SourceFolder, fileName: string, options?: OpenOp
     }
     const bytes = new Uint8Array(source.sizeBytes);
     await source.read(0, bytes, options);
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    if (error instanceof TypeError) throw new FormatError(`${source.name} is not UTF-8.`, { cause: error });
-    throw error;
+    return decodeUtf8(bytes, source.name);
   } finally {
     await source.close();
   }

@@ -101,24 +101,40 @@ describe('warnings', () => {
   });
 });
 
-test('end tokens of a model without a tokenizer', () => {
+test('end tokens of a model without a tokenizer', async () => {
   const model = checkpoint({ 'generation_config.json': { eos_token_id: [3, 4] } }, {
     'tokenizer.ggml.eot_token_id': 5, 'ingot.eos_token_ids': new Int32Array([6]),
   });
-  expect(tokenizerFromCheckpoint(model)).toBeUndefined();
+  expect(await tokenizerFromCheckpoint(model)).toBeUndefined();
   expect([...endTokens(model)].sort()).toEqual([3, 4, 5, 6, 7]);
 });
 
-test('chat templates: the file of its own first, then the settings, then GGUF', () => {
-  const render = (model: Checkpoint, tools?: object[]): string | undefined => chatTemplateOf(model)?.render({ messages: [], tools }).text;
+test('chat templates: the file of its own first, then the settings, then GGUF', async () => {
+  const render = async (model: Checkpoint, tools?: object[]): Promise<string | undefined> =>
+    (await chatTemplateOf(model))?.render({ messages: [], tools }).text;
   const gguf = { 'tokenizer.chat_template': 'gguf', 'tokenizer.chat_template.tool_use': 'gguf tools' };
-  expect(render(checkpoint({}))).toBeUndefined();
-  expect(render(checkpoint({}, gguf))).toBe('gguf');
-  expect(render(checkpoint({}, gguf), [{}])).toBe('gguf tools');
-  expect(render(checkpoint({ 'tokenizer_config.json': { chat_template: 'settings' } }, gguf))).toBe('settings');
+  expect(await render(checkpoint({}))).toBeUndefined();
+  expect(await render(checkpoint({}, gguf))).toBe('gguf');
+  expect(await render(checkpoint({}, gguf), [{}])).toBe('gguf tools');
+  expect(await render(checkpoint({ 'tokenizer_config.json': { chat_template: 'settings' } }, gguf))).toBe('settings');
   const list = [{ name: 'default', template: 'listed' }, { name: 'tool_use', template: 'listed tools' }];
-  expect(render(checkpoint({ 'tokenizer_config.json': { chat_template: list } }), [{}])).toBe('listed tools');
-  expect(render(checkpoint({ 'chat_template.jinja': 'own', 'tokenizer_config.json': { chat_template: 'settings' } }))).toBe('own');
-  expect(chatTemplateOf(checkpoint({ 'chat_template.jinja': 'own' }), 'passed')?.render({ messages: [] }).text).toBe('passed');
+  expect(await render(checkpoint({ 'tokenizer_config.json': { chat_template: list } }), [{}])).toBe('listed tools');
+  expect(await render(checkpoint({ 'chat_template.jinja': 'own', 'tokenizer_config.json': { chat_template: 'settings' } }))).toBe('own');
+  expect(await render(checkpoint({ 'chat_template.jinja': 'own', 'tokenizer_config.json': { chat_template: list } }, gguf), [{}])).toBe('own');
+  expect((await chatTemplateOf(checkpoint({ 'chat_template.jinja': 'own' }), 'passed'))?.render({ messages: [] }).text).toBe('passed');
   expect(() => chatTemplateSources(checkpoint({ 'tokenizer_config.json': { chat_template: [1] } }))).toThrow(/chat_template\[0\]/);
+});
+
+test('several templates with names: as transformers, tools take theirs, an empty list too, and without a default there is none to take', async () => {
+  const model = (...names: string[]): Checkpoint =>
+    checkpoint({ 'tokenizer_config.json': { chat_template: names.map((name) => ({ name, template: `the ${name}` })) } });
+  const render = async (of: Checkpoint, tools?: object[]): Promise<string | undefined> =>
+    (await chatTemplateOf(of))?.render({ messages: [], tools }).text;
+  expect(await render(model('rag', 'default', 'tool_use'))).toBe('the default');
+  expect(await render(model('rag', 'default', 'tool_use'), [])).toBe('the tool_use');
+  expect(await render(model('rag', 'default'), [{}])).toBe('the default');
+  expect(await render(model('rag', 'tool_use'), [{}])).toBe('the tool_use');
+  await expect(render(model('rag', 'tool_use'))).rejects.toThrow(FormatError);
+  await expect(render(model('tool_use', 'rag'))).rejects.toThrow(/expected a chat template called "default", found "rag", "tool_use"/);
+  await expect(render(model('rag'))).rejects.toThrow(/found "rag"/);
 });

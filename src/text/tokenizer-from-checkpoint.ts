@@ -3,18 +3,18 @@ import type { AssetName, Checkpoint, JsonObject } from '../tensor/checkpoint.ts'
 import { hasGgufVocabulary, listedEndIds } from './gguf-vocabulary.ts';
 import { ggufTokenizer } from './gguf-tokenizer.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
-import { jsonTokenizer } from './json-tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { idList } from '../tensor/json.ts';
 
 /**
- * The tokenizer of a model, or undefined for a model that comes without one.
+ * The tokenizer of a model, or undefined for a model that comes without one. What reads a tokenizer.json is loaded where there is one.
  * @throws FormatError for one that is damaged or of an unsupported kind
  */
-export function tokenizerFromCheckpoint(checkpoint: Checkpoint): Tokenizer | undefined {
+export async function tokenizerFromCheckpoint(checkpoint: Checkpoint): Promise<Tokenizer | undefined> {
   if (hasGgufVocabulary(checkpoint)) return ggufTokenizer(checkpoint);
   const tokenizer = checkpoint.assets.get('tokenizer.json');
   if (tokenizer === undefined) return undefined;
+  const { jsonTokenizer } = await import('./json-tokenizer.ts');
   return jsonTokenizer({
     name: checkpoint.name,
     tokenizer,

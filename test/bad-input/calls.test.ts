@@ -228,7 +228,7 @@ const others: readonly BadCase[] = [
   {
     name: 'chat: a misspelt option of a turn', action: 'chat',
     args: { path: tinyPath, message: 'a', send: { topp: 1 } }, error: 'InputError',
-    message: /send has no option "topp"\. Did you mean topK or topP/,
+    message: /send has no option "topp"\. Did you mean topP or topK/,
   },
   {
     name: 'chat: a system message that is a number', action: 'chat',

@@ -61,9 +61,9 @@ describe('the bundled model', () => {
   it.each(goldenPrompts)('renders and tokenizes $id as transformers does', async ({ messages, tools, thinking, text, ids }) => {
     const checkpoint = await openCheckpoint(await locate(bundledModelPath()));
     try {
-      const chat = chatTemplateOf(checkpoint)!.render({ messages, tools, variables: { enable_thinking: thinking } });
+      const chat = (await chatTemplateOf(checkpoint))!.render({ messages, tools, variables: { enable_thinking: thinking } });
       expect(chat.text).toBe(text);
-      expect(encodeChat(tokenizerFromCheckpoint(checkpoint)!, chat)).toEqual(ids);
+      expect(encodeChat((await tokenizerFromCheckpoint(checkpoint))!, chat)).toEqual(ids);
     } finally {
       await checkpoint.close();
     }
