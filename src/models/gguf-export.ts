@@ -11,7 +11,7 @@ import { ARCHITECTURES } from './open-decoder.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
 import { invertWeights } from './invert-weights.ts';
 import { printExpression } from './weight-expression.ts';
-import { filesOf, weightSource } from './weight-reader.ts';
+import { filesOf, weightReader } from './weight-reader.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
@@ -58,11 +58,12 @@ export function ggufExport(
   const warnings = architecture.checkSettings(checkpoint, config);
   const specs = architecture.weights(config);
   bindWeights(checkpoint, specs, architecture.skips);
+  const read = weightReader(checkpoint);
   const tensors = ggufTensors(specs, checkpoint.name).map(({ name, shape, from, weights }): ExportTensor => ({
     name,
     shape,
     type: tensorTypeFor({ weights, shape }, type, config),
-    from: { ...weightSource(checkpoint, name, from), origin: `${filesOf(checkpoint, from)}: tensor ${printExpression(from)}` },
+    from: { ...read(name, from), origin: `${filesOf(checkpoint, from)}: tensor ${printExpression(from)}` },
   }));
   const divisors = ropeDivisorTensor(architecture, config, checkpoint.name);
   return {

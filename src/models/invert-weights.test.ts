@@ -9,7 +9,7 @@ import { llama } from './llama.ts';
 import { openDecoder } from './open-decoder.ts';
 import { expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
-import { weightSource } from './weight-reader.ts';
+import { weightReader } from './weight-reader.ts';
 
 describe('a family whose two formats store things otherwise', () => {
   const { folder, gguf } = storedWays('f32');
@@ -68,7 +68,7 @@ describe('tensors of weights', () => {
     ),
   });
   const bytesOf = async (from: Checkpoint, expression: WeightExpression) => {
-    const source = weightSource(from, 'w', expression);
+    const source = weightReader(from)('w', expression);
     const bytes = new Uint8Array(source.sizeBytes);
     await source.read(0, bytes);
     return { bytes, type: source.type, shape: source.shape };

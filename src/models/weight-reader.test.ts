@@ -9,7 +9,7 @@ import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../ten
 import type { TensorType, WeightType } from '../tensor/tensor-type.ts';
 import { expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
-import { GATHER_BYTES, weightSource } from './weight-reader.ts';
+import { GATHER_BYTES, weightReader } from './weight-reader.ts';
 
 type Rows = readonly (readonly number[])[];
 
@@ -31,7 +31,7 @@ function checkpointOf(tensors: Readonly<Record<string, MemoryTensor>>): Checkpoi
 }
 
 async function decoded(checkpoint: Checkpoint, expression: WeightExpression) {
-  const source = weightSource(checkpoint, 'w', expression);
+  const source = weightReader(checkpoint)('w', expression);
   const bytes = new Uint8Array(source.sizeBytes);
   await source.read(0, bytes);
   const values = new Float32Array(source.shape.reduce((a, b) => a * b, 1));
@@ -194,14 +194,14 @@ describe('what cannot be is refused', () => {
     ['plus of what is no number', plus(T('gain'), Number.NaN), /a finite number to add, found NaN/],
   ];
   it.each(cases)('%s', (_, expression, message) => {
-    const attempt = () => weightSource(checkpointOf(tensors), 'w', expression);
+    const attempt = () => weightReader(checkpointOf(tensors))('w', expression);
     expect(attempt).toThrow(message);
     expect(attempt).toThrow(FormatError);
   });
 
   it('a stack of many is printed in short', () => {
     const parts = Array.from({ length: 40 }, () => T('q8'));
-    expect(weightSource(checkpointOf(tensors), 'w', stack(parts)).origin).toBe('stack(q8, q8, q8, q8, 36 more) in memory');
+    expect(weightReader(checkpointOf(tensors))('w', stack(parts)).origin).toBe('stack(q8, q8, q8, q8, 36 more) in memory');
   });
 });
 
@@ -232,7 +232,7 @@ describe('memory', () => {
     const a = countedEntry('a', 'f16', [4, 512, 256]);
     const b = countedEntry('b', 'f16', [512, 256]);
     const expression = stack([expert(tensor('a', [4, 512, 256]), 2), slice(tensor('b', [512, 256]), 100, 300)]);
-    const source = weightSource(countedCheckpoint(a.entry, b.entry), 'w', expression);
+    const source = weightReader(countedCheckpoint(a.entry, b.entry))('w', expression);
     const into = new Uint8Array(source.sizeBytes);
     await source.read(0, into);
     const reads = [...a.reads, ...b.reads];
@@ -245,7 +245,7 @@ describe('memory', () => {
 
   it('nothing is read before it is asked for, nor what is not asked for', async () => {
     const a = countedEntry('a', 'q8_0', [4096, 4096]);
-    const source = weightSource(countedCheckpoint(a.entry), 'w', permuteHeads(tensor('a', [4096, 4096]), 32, 'halves'));
+    const source = weightReader(countedCheckpoint(a.entry))('w', permuteHeads(tensor('a', [4096, 4096]), 32, 'halves'));
     expect(a.reads).toEqual([]);
     const rowBytes = 128 * 34;
     // Rows 128 to 130 are the even rows from 128 on.
@@ -260,7 +260,7 @@ describe('memory', () => {
   ] as const)('rows in another order pass through a bounded buffer: %s', async (_, type, heads, times) => {
     const shape = [2048, 2048];
     const a = countedEntry('a', type, shape);
-    const source = weightSource(countedCheckpoint(a.entry), 'w', permuteHeads(tensor('a', shape), heads, 'halves'));
+    const source = weightReader(countedCheckpoint(a.entry))('w', permuteHeads(tensor('a', shape), heads, 'halves'));
     // As the CPU reads it: all of it.
     await source.read(0, new Uint8Array(source.sizeBytes));
     expect(a.reads.length).toBeGreaterThan(3);
@@ -273,17 +273,29 @@ describe('memory', () => {
     expect(Math.max(...a.reads.map(({ into }) => into.buffer.byteLength))).toBeLessThanOrEqual(GATHER_BYTES);
   });
 
+  it('the weights of a checkpoint share the buffers that rows pass through', async () => {
+    const shape = [512, 1024];
+    const entries = Array.from({ length: 6 }, (_, i) => countedEntry(`w${i}`, 'f32', shape));
+    const read = weightReader(countedCheckpoint(...entries.map(({ entry }) => entry)));
+    const sources = entries.map(({ entry }) => read(entry.name, permuteHeads(tensor(entry.name, shape), 8, 'halves')));
+    const into = new Uint8Array(sources[0]!.sizeBytes);
+    for (let i = 0; i < 6; i += 2) await Promise.all([sources[i]!.read(0, into), sources[i + 1]!.read(0, into)]);
+    const buffers = new Set(entries.flatMap(({ reads }) => reads.map(({ into: part }) => part.buffer)));
+    expect(entries.map(({ reads }) => reads.length)).toEqual([2, 2, 2, 2, 2, 2]);
+    expect(buffers.size).toBe(2);
+  });
+
   it('rows that are longer than what is held go two at a time', async () => {
     const shape = [8, GATHER_BYTES];
     const a = countedEntry('a', 'f32', shape);
-    const source = weightSource(countedCheckpoint(a.entry), 'w', permuteHeads(tensor('a', shape), 2, 'pairs'));
+    const source = weightReader(countedCheckpoint(a.entry))('w', permuteHeads(tensor('a', shape), 2, 'pairs'));
     await source.read(0, new Uint8Array(8 * 4 * GATHER_BYTES));
     expect(Math.max(...a.reads.map(({ into }) => into.buffer.byteLength))).toBeLessThanOrEqual(8 * GATHER_BYTES);
   });
 
   it('values that are added to pass through it too', async () => {
     const a = countedEntry('a', 'f16', [3_000_001]);
-    const source = weightSource(countedCheckpoint(a.entry), 'w', plus(tensor('a', [3_000_001]), 1));
+    const source = weightReader(countedCheckpoint(a.entry))('w', plus(tensor('a', [3_000_001]), 1));
     await source.read(0, new Uint8Array(source.sizeBytes));
     expect(Math.max(...a.reads.map(({ into }) => into.buffer.byteLength))).toBeLessThanOrEqual(GATHER_BYTES);
     expect(a.total()).toBe(a.entry.sizeBytes);
@@ -306,7 +318,7 @@ it('an abort ends a read between its parts, with its reason', async () => {
         if (a.reads.length === 3) controller.abort(new Error('enough'));
       },
     };
-    const source = weightSource(countedCheckpoint(entry), 'w', of(tensor('a', shape)));
+    const source = weightReader(countedCheckpoint(entry))('w', of(tensor('a', shape)));
     await expect(source.read(0, new Uint8Array(source.sizeBytes), { signal: controller.signal })).rejects.toThrow('enough');
     expect(a.reads).toHaveLength(3);
   }

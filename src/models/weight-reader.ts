@@ -1,10 +1,9 @@
 /**
  * Weight expressions over an open checkpoint, read as they are asked for. Nothing is kept between reads: what holds its operand's bytes
  * as they are (`stack`, `slice`, `expert`, `reshape`) reads straight into the caller's memory, what moves single rows or changes values
- * passes them through {@link GATHER_BYTES} of its own.
+ * passes them through a buffer of at most {@link GATHER_BYTES}.
  */
 import type { WeightSource } from '../graph/executor.ts';
-import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { FormatError } from '../tensor/errors.ts';
@@ -26,16 +25,42 @@ interface Reader {
 
 interface Reading {
   readonly checkpoint: Checkpoint;
+  readonly buffers: GatherBuffers;
   /** For messages. */
   readonly where: string;
 }
 
+/** Buffers that reads pass rows through: as many as there were reads at a time, used again rather than left to the collector. */
+interface GatherBuffers {
+  take(sizeBytes: number): Uint8Array;
+  giveBack(buffer: Uint8Array): void;
+}
+
+function createGatherBuffers(): GatherBuffers {
+  const free: Uint8Array[] = [];
+  return {
+    take(sizeBytes) {
+      const buffer = free.pop();
+      return buffer !== undefined && buffer.length >= sizeBytes ? buffer : new Uint8Array(sizeBytes);
+    },
+    giveBack: (buffer) => void free.push(buffer),
+  };
+}
+
+/** Makes the weights of a checkpoint, by id and expression. */
+export type WeightReader = (id: string, expression: WeightExpression) => WeightSource;
+
 /**
- * A weight that is read from the checkpoint's tensors.
+ * Weights that are read from the checkpoint's tensors; they share the buffers that rows pass through. Making one
  * @throws FormatError where a tensor is missing, has another shape or a type without kernels, and where types do not allow the expression
  */
-export function weightSource(checkpoint: Checkpoint, id: string, expression: WeightExpression): WeightSource {
-  const reader = readerOf(expression, { checkpoint, where: `${checkpoint.name}: weight ${id}` });
+export function weightReader(checkpoint: Checkpoint): WeightReader {
+  const buffers = createGatherBuffers();
+  return (id, expression) => weightSource(id, expression, { checkpoint, buffers, where: `${checkpoint.name}: weight ${id}` });
+}
+
+function weightSource(id: string, expression: WeightExpression, reading: Reading): WeightSource {
+  const reader = readerOf(expression, reading);
   const sizeBytes = bytesOfElements(reader.type, elementsOf(reader.shape));
   return {
     ...reader,
@@ -46,7 +71,7 @@ export function weightSource(checkpoint: Checkpoint, id: string, expression: Wei
         throw new RangeError(`weight ${id} has ${sizeBytes} bytes; asked for ${into.length} from ${byteOffset} on`);
       await reader.read(byteOffset, into, options);
     },
-    origin: `${printExpression(expression)} in ${filesOf(checkpoint, expression)}`,
+    origin: `${printExpression(expression)} in ${filesOf(reading.checkpoint, expression)}`,
   };
 }
 
@@ -64,9 +89,9 @@ function readerOf(expression: WeightExpression, reading: Reading): Reader {
     case 'stack':
       return stackReader(expression, shape, reading);
     case 'slice':
-      return sliceReader(expression, shape, readerOf(expression.of, reading));
+      return sliceReader(expression, shape, reading);
     case 'permuteHeads':
-      return permuteReader(expression, readerOf(expression.of, reading));
+      return permuteReader(expression, reading);
     case 'expert':
       return expertReader(expression, shape, reading);
     case 'reshape':
@@ -164,14 +189,15 @@ function stackReader({ parts }: Of<'stack'>, shape: readonly number[], reading: 
   });
 }
 
-function sliceReader({ start, step }: Of<'slice'>, shape: readonly number[], from: Reader): Reader {
+function sliceReader({ of, start, step }: Of<'slice'>, shape: readonly number[], reading: Reading): Reader {
+  const from = readerOf(of, reading);
   const { type } = from;
   const rowBytes = rowBytesOf(from);
   const { rows } = rowsOf(shape);
   const fromRows = rowsOf(from.shape).rows;
   if (step !== 1) {
     const rowOf = (row: number) => Math.floor(row / rows) * fromRows + start + (row % rows) * step;
-    return { type, shape, read: gatherRead(from, { rowBytes, rowOf, period: 1 }) };
+    return { type, shape, read: gatherRead(from, { rowBytes, rowOf, period: 1, ...reading }) };
   }
   const groupBytes = rows * rowBytes;
   return spanReader(type, shape, (byteOffset) => {
@@ -181,10 +207,11 @@ function sliceReader({ start, step }: Of<'slice'>, shape: readonly number[], fro
   });
 }
 
-function permuteReader({ heads, to }: Of<'permuteHeads'>, from: Reader): Reader {
+function permuteReader({ of, heads, to }: Of<'permuteHeads'>, reading: Reading): Reader {
+  const from = readerOf(of, reading);
   const headRows = rowsOf(from.shape).rows / heads;
   const rowOf = (row: number) => permutedRow(row, headRows, to);
-  return { ...from, read: gatherRead(from, { rowBytes: rowBytesOf(from), rowOf, period: headRows }) };
+  return { ...from, read: gatherRead(from, { rowBytes: rowBytesOf(from), rowOf, period: headRows, ...reading }) };
 }
 
 function expertReader({ of, index }: Of<'expert'>, shape: readonly number[], reading: Reading): Reader {
@@ -235,7 +262,7 @@ function plusReader(value: number, from: Reader): Reader {
   };
 }
 
-interface Gather {
+interface Gather extends Pick<Reading, 'buffers'> {
   readonly rowBytes: number;
   /** The row of the operand that is this row of the result. */
   rowOf(row: number): number;
@@ -245,23 +272,24 @@ interface Gather {
 
 /** Reads rows in another order: stretches of the operand that hold as many of them as fit, and then each row to its place. */
 function gatherRead(from: Reader, gather: Gather): Read {
-  const { rowBytes, rowOf } = gather;
-  return async (byteOffset, into, options: ReadOptions | undefined) => {
+  const { rowBytes, rowOf, buffers } = gather;
+  return async (byteOffset, into, options) => {
     const end = byteOffset + into.length;
-    const rows = { first: Math.floor(byteOffset / rowBytes), end: Math.ceil(end / rowBytes) };
-    let held = new Uint8Array(0);
-    for (let row = rows.first; row < rows.end; ) {
+    const lastEnd = Math.ceil(end / rowBytes);
+    for (let row = Math.floor(byteOffset / rowBytes); row < lastEnd; ) {
       options?.signal?.throwIfAborted();
-      const stretch = stretchFrom(row, rows.end, gather);
+      const stretch = stretchFrom(row, lastEnd, gather);
       const sizeBytes = (stretch.high + 1 - stretch.low) * rowBytes;
-      if (held.length < sizeBytes) held = new Uint8Array(sizeBytes);
-      await from.read(stretch.low * rowBytes, held.subarray(0, sizeBytes), options);
+      const buffer = buffers.take(sizeBytes);
+      await from.read(stretch.low * rowBytes, buffer.subarray(0, sizeBytes), options);
       for (; row < stretch.end; row++) {
         // Of the first and the last row a caller may want a part.
         const [start, stop] = [Math.max(row * rowBytes, byteOffset), Math.min((row + 1) * rowBytes, end)];
         const at = (rowOf(row) - stretch.low - row) * rowBytes;
-        into.set(held.subarray(at + start, at + stop), start - byteOffset);
+        into.set(buffer.subarray(at + start, at + stop), start - byteOffset);
       }
+      // Not where the read failed: what was aborted may still be writing.
+      buffers.giveBack(buffer);
     }
   };
 }

@@ -7,7 +7,7 @@ import type { Checkpoint, CheckpointFormat } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { printExpression, shapeOf, tensor, tensorsOf } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
-import { weightSource } from './weight-reader.ts';
+import { weightReader } from './weight-reader.ts';
 
 /** One weight, and what it is of a file's tensors in each format. */
 export interface WeightSpec extends Readonly<Record<CheckpointFormat, WeightExpression>> {
@@ -36,9 +36,10 @@ export interface BoundWeights {
 export function bindWeights(checkpoint: Checkpoint, specs: readonly WeightSpec[], skips: readonly SkipRule[]): BoundWeights {
   const weights = new Map<string, WeightSource>();
   const consumed = new Set<string>();
+  const read = weightReader(checkpoint);
   for (const spec of specs) {
     const expression = spec[checkpoint.format];
-    const source = weightSource(checkpoint, spec.id, expression);
+    const source = read(spec.id, expression);
     checkShape(spec, expression);
     weights.set(spec.id, source);
     for (const name of tensorsOf(expression)) consumed.add(name);

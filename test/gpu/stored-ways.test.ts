@@ -10,7 +10,7 @@ import type { WeightSource } from '../../src/graph/executor.ts';
 import { llama } from '../../src/models/llama.ts';
 import { openDecoder } from '../../src/models/open-decoder.ts';
 import { permuteHeads, tensor } from '../../src/models/weight-expression.ts';
-import { GATHER_BYTES, weightSource } from '../../src/models/weight-reader.ts';
+import { GATHER_BYTES, weightReader } from '../../src/models/weight-reader.ts';
 import type { TensorEntry } from '../../src/tensor/checkpoint.ts';
 import { bytesOfElements, WEIGHT_TYPES } from '../../src/tensor/tensor-type.ts';
 import { testGpu } from '../gpu-harness.ts';
@@ -91,7 +91,7 @@ describe('weights stored in other ways', () => {
       },
     };
     const checkpoint = { ...memoryCheckpoint({ format: 'gguf', architecture: 'test', tensors: {} }), tensors: new Map([['q', entry]]) };
-    const source = weightSource(checkpoint, 'q', permuteHeads(tensor('q', shape), 32, 'halves'));
+    const source = weightReader(checkpoint)('q', permuteHeads(tensor('q', shape), 32, 'halves'));
     const weights = await loadWeights({ gpu, pipelines, matrices: [matrixOf(source)], vectors: [], staging });
     weights.destroy();
     expect(most).toBeLessThanOrEqual(staging.slots * GATHER_BYTES);
