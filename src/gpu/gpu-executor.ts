@@ -8,7 +8,7 @@ import { countOf } from '../graph/run-check.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
-import { STORAGE_USAGE } from './device/gpu-flags.ts';
+import { STORAGE_USAGE } from './device/gpu-device.ts';
 import { partialsBytes } from './ops/attention.ts';
 import { planModel } from './plan/model-plan.ts';
 import type { ModelPlan } from './plan/model-plan.ts';

@@ -1,8 +1,8 @@
 /** What a GPU does at best: the two figures that the speed of decoding is held against. */
-import { BUFFER_USAGE } from './gpu-flags.ts';
+import { BUFFER_USAGE } from './gpu-device.ts';
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../kernel.ts';
-import { unrolled } from '../wgsl/unrolled.ts';
+import { unrolled } from '../wgsl/expressions.ts';
 import type { GpuDevice } from './gpu-device.ts';
 import { createPipelines } from './pipeline-cache.ts';
 

@@ -2,7 +2,7 @@
 import type { DimSizes } from '../../graph/dims.ts';
 import type { BufferSlot } from '../../graph/plan.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { STORAGE_USAGE } from '../device/gpu-flags.ts';
+import { STORAGE_USAGE } from '../device/gpu-device.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import type { GpuPlan } from '../plan/lower.ts';
 import { q8CodeBytes, q8StatBytes } from '../q8-layout.ts';

@@ -1,6 +1,6 @@
 /** Reads what the GPU wrote, through staging buffers that are used again. */
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { BUFFER_USAGE, MAP_MODE } from '../device/gpu-flags.ts';
+import { BUFFER_USAGE, MAP_MODE } from '../device/gpu-device.ts';
 
 export interface ReadRange {
   readonly buffer: GPUBuffer;

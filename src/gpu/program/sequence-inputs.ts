@@ -2,7 +2,7 @@
 import type { DimSizes } from '../../graph/dims.ts';
 import type { SequenceRows, StatePlace } from '../../graph/executor.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { BUFFER_USAGE, STORAGE_USAGE } from '../device/gpu-flags.ts';
+import { BUFFER_USAGE, STORAGE_USAGE } from '../device/gpu-device.ts';
 import { attentionTiles } from '../kernels/attention-prefill/attention-tiles.ts';
 import type { SequenceBuffer, StepCounts } from '../plan/kernel-use.ts';
 

@@ -2,7 +2,7 @@
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import { slotStates } from '../../graph/state.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { STORAGE_USAGE } from '../device/gpu-flags.ts';
+import { STORAGE_USAGE } from '../device/gpu-device.ts';
 import type { ReadBack } from './read-back.ts';
 import type { StateMemory } from './state-memory.ts';
 

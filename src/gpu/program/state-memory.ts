@@ -11,7 +11,7 @@ import type { StateGroup } from '../../graph/state.ts';
 import { mostPages, mostSlots } from '../../graph/state-sizes.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { STORAGE_USAGE } from '../device/gpu-flags.ts';
+import { STORAGE_USAGE } from '../device/gpu-device.ts';
 
 /** Buffers whose units (a page, a slot, a position) are asked for together. */
 export interface Arena {

@@ -3,7 +3,7 @@ import type { DecodeRequest } from '../../graph/executor.ts';
 import type { SamplingSettings } from '../../graph/sampling.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { STORAGE_USAGE } from '../device/gpu-flags.ts';
+import { STORAGE_USAGE } from '../device/gpu-device.ts';
 import { RING_SIZE, samplerKindOf, samplerScratchSizes, samplerVariantOf } from '../sampling/sampler-kinds.ts';
 import type { SamplerKind, SamplerShape } from '../sampling/sampler-kinds.ts';
 import { samplerSteps } from '../sampling/sampler-steps.ts';

@@ -1,5 +1,5 @@
 /** Buffers for all weights of a plan, before the first byte is read, so that a model that does not fit fails at once. */
-import { STORAGE_USAGE } from '../device/gpu-flags.ts';
+import { STORAGE_USAGE } from '../device/gpu-device.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import { bytesOfElements } from '../../tensor/tensor-type.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';

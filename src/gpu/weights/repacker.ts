@@ -1,5 +1,5 @@
 /** Turns pieces of tensors, as their file holds them, into the planes of their matrices. */
-import { BUFFER_USAGE, MAP_MODE, STORAGE_USAGE } from '../device/gpu-flags.ts';
+import { BUFFER_USAGE, MAP_MODE, STORAGE_USAGE } from '../device/gpu-device.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
 import { ALL_FINITE, PIECE_BYTES, pieceUniform, RAW_SLACK_BYTES, repackKernel, repackWorkgroups } from '../kernels/repack/repack-kernel.ts';

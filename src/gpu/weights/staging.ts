@@ -1,5 +1,5 @@
 /** Memory through which weights pass on their way to the GPU: buffers that are read into while the GPU empties others. */
-import { BUFFER_USAGE, MAP_MODE } from '../device/gpu-flags.ts';
+import { BUFFER_USAGE, MAP_MODE } from '../device/gpu-device.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 
 export interface StagingOptions {

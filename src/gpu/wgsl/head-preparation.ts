@@ -4,7 +4,7 @@
  * - `fn {name}Factor(at: u32) -> f32`, only with a norm: 1 / rms of the head whose first quad is `at`; reads the whole head.
  * - `fn {name}Quad(at: u32, quad: u32, factor: f32, position: u32) -> vec4<f32>`; without a norm `factor` counts for nothing.
  */
-import { inverseRoot } from './inverse-root.ts';
+import { inverseRoot } from './expressions.ts';
 
 export interface HeadPreparation {
   /** Prefix of the functions and of the gain's binding. */

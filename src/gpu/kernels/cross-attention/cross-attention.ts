@@ -21,7 +21,7 @@ import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUM
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { rowsExpression, rowsOf, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
 import type { RowsVariant } from '../../wgsl/row-pieces.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 
 /**
  * Bindings `q` f32 [rows, heads * keyDim], `rowSequence`, `memory` u32 [sequences]: how many keys each has, `pageTable`, `kv`; out `y` f32

@@ -1,10 +1,9 @@
 /** The GEMM in f32: weights of any type are turned into floats on their way into workgroup memory. */
-import { range, unrolled } from '../../wgsl/unrolled.ts';
+import { inverseRoot, range, unrolled } from '../../wgsl/expressions.ts';
 import { weightValueFunctions } from '../../wgsl/weight-values.ts';
 import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry, GemmVariant } from './gemm-geometry.ts';
 import type { TileArithmetic } from './tile-staging.ts';
-import { inverseRoot } from '../../wgsl/inverse-root.ts';
 
 /** Four values of an f32 row-major array that need not begin at a multiple of 16 bytes. Past the row's end they are zeros. */
 function scalarQuad(name: string, base: string, cols: number): string {

@@ -6,7 +6,7 @@ import { Q8_BLOCK } from '../../q8-layout.ts';
 import { outputWidth, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
-import { range, unrolled } from '../../wgsl/unrolled.ts';
+import { range, unrolled } from '../../wgsl/expressions.ts';
 import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry } from './gemm-geometry.ts';
 import { fetchesOfX } from './tile-staging.ts';

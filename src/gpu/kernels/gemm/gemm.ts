@@ -8,7 +8,7 @@ import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
-import { range, unrolled } from '../../wgsl/unrolled.ts';
+import { range, unrolled } from '../../wgsl/expressions.ts';
 import { epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
 import { f32Tile } from './f32-tile.ts';
 import { gemmGeometry, LANES_ACROSS } from './gemm-geometry.ts';

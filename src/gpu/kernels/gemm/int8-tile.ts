@@ -1,10 +1,9 @@
 /** The GEMM in int8: tiles of codes and their scales in workgroup memory, dot products of 16 codes as exact integers, sums in f32. */
-import { unrolled } from '../../wgsl/unrolled.ts';
+import { inverseRoot, unrolled } from '../../wgsl/expressions.ts';
 import { blocksOf, CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
 import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry, GemmVariant } from './gemm-geometry.ts';
 import type { TileArithmetic } from './tile-staging.ts';
-import { inverseRoot } from '../../wgsl/inverse-root.ts';
 
 interface Int8Tiles {
   readonly geometry: GemmGeometry;

@@ -3,7 +3,7 @@
  * registers (`Fetched`) before the current step is computed, so that their latency hides behind it. What a unit is, and how it
  * is read and put, is the arithmetic's ({@link TileArithmetic}).
  */
-import { range, unrolled } from '../../wgsl/unrolled.ts';
+import { range, unrolled } from '../../wgsl/expressions.ts';
 import type { GemmGeometry } from './gemm-geometry.ts';
 
 /** The part of the text that differs between int8 and f32. Statements see `lane`, `tile: Tile`, and what is said at each. */

@@ -1,6 +1,6 @@
 /** WGSL that reads x: quads of it for kernels of any width, and pieces of a group of 32 as one lane holds them for all of its rows. */
 import { packedFormatOf, rowStride } from '../../packed-layout.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 import { firstQuad, pieceQuads } from './group-quads.ts';
 import type { PartContext } from './part-context.ts';
 import type { LinearShape } from '../../linear-shape.ts';

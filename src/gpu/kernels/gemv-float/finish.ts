@@ -1,7 +1,6 @@
 /** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
 import { outputWidth } from '../../linear-shape.ts';
-import { inverseRoot } from '../../wgsl/inverse-root.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { partOutputs, teamRows } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
 

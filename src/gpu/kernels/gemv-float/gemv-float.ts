@@ -23,7 +23,7 @@ import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
 import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
 import { activationsFunction, activationsStruct, hasVectorX, quadFunctions, SUM_FUNCTION } from './activations.ts';
 import { CODE_FORMS, INTERLEAVED_FUNCTION } from './code-form.ts';

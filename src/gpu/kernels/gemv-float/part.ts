@@ -4,7 +4,7 @@
  */
 import { INTERLEAVE_ROWS, rowStride } from '../../packed-layout.ts';
 import type { PackedBlocks, PackedFloats } from '../../packed-layout.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 import { halfQuad } from '../../wgsl/weight-values.ts';
 import { pieceQuads, quadCall, wordsType } from './group-quads.ts';
 import { finishText } from './finish.ts';

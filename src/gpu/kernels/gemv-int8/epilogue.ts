@@ -5,11 +5,10 @@
  */
 import { outputWidth } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 import { sumFields } from './product.ts';
-import { inverseRoot } from '../../wgsl/inverse-root.ts';
 
 /** Rows of one gate run, and of the up run behind it. */
 const RUN = 16;

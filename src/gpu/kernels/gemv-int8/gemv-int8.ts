@@ -12,7 +12,7 @@ import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linea
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 import { CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
 import { epilogueText, workgroupFloats } from './epilogue.ts';
 import { checkVariant, geometryOf } from './gemv-int8-variant.ts';

@@ -1,5 +1,5 @@
 /** The dot products of a slot's rows with the columns of a pass: every lane's share of them. */
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 import { blocksOf } from '../../wgsl/weight-codes.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';

@@ -23,7 +23,7 @@ import { kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowPieces } from '../../wgsl/row-pieces.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 
 export interface KvWriteVariant {
   readonly shape: AttentionShape;

@@ -7,7 +7,7 @@ import { Q8_BLOCK } from '../../q8-layout.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { lanesOfWidth, rowsExpression, rowsOf, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
 import type { RowsVariant } from '../../wgsl/row-pieces.ts';
-import { inverseRoot } from '../../wgsl/inverse-root.ts';
+import { inverseRoot } from '../../wgsl/expressions.ts';
 
 /**
  * Bindings `x`: f32 [rows, width]; `gain`: f32 [width / groups], shared by the groups; with `gather` `outIndices`: u32 [rows].

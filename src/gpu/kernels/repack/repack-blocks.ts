@@ -3,7 +3,7 @@ import { CapacityError } from '../../../tensor/errors.ts';
 import type { CodePlane } from '../../../tensor/quant-layout.ts';
 import { LINEAR_WORKGROUP, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { PackedBlocks } from '../../packed-layout.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 
 /** An invocation makes 32 codes: eight words of four codes each, one code a byte. */
 const QUADS = [0, 1, 2, 3, 4, 5, 6, 7] as const;

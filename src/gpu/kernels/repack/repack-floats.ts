@@ -1,7 +1,7 @@
 /** WGSL of the repacking of float rows: 16 bytes an invocation, zeros past the last column. */
 import { LINEAR_WORKGROUP, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { PackedFloats } from '../../packed-layout.ts';
-import { range } from '../../wgsl/unrolled.ts';
+import { range } from '../../wgsl/expressions.ts';
 
 /** Bits of a float that are all ones in NaN and infinity. */
 const EXPONENT = { f32: 0x7f800000, f16: 0x7c00, bf16: 0x7f80 } as const;

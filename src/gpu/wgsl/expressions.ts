@@ -1,3 +1,11 @@
+/** WGSL that many kernels write: text once for each of a number of copies, and a norm's factor. */
+
+/** 0 .. count - 1. */
+export const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** The text that `make` gives for 0 .. count - 1, a line each. */
+export const unrolled = (count: number, make: (i: number) => string): string => range(count).map(make).join('\n');
+
 /**
  * WGSL expression of 1 / sqrt(mean) for a norm, given that of a mean square (repeated: a name, or cheap). Where squares have left f32 the
  * mean is infinite and the root's inverse would be 0, a row of zeros that looks like an answer; by a factor this large the row becomes
