@@ -149,5 +149,6 @@ export const WIDTH_CASES: readonly AttentionWidths[] = (['f32', 'f16'] as const)
 ]);
 
 export function nameOfWidths({ heads, kvHeads, keyDim, valueDim, kv, window }: AttentionWidths): string {
-  return `${heads} heads on ${kvHeads}, keys of ${keyDim}, values of ${valueDim}, ${kv}${window === undefined ? '' : `, a window of ${window}`}`;
+  const seen = window === undefined ? '' : `, a window of ${window}`;
+  return `${heads} heads on ${kvHeads}, keys of ${keyDim}, values of ${valueDim}, ${kv}${seen}`;
 }

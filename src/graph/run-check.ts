@@ -183,7 +183,11 @@ export interface PlaceUse {
 }
 
 /** @throws Error where a place does not name existing pages up to `end`, or the slots that rows need */
-export function checkPlace({ pages, slots }: StatePlace, { states, end, rows, memory = end }: PlaceUse, limits: Omit<RunLimits, 'sizes'>): void {
+export function checkPlace(
+  { pages, slots }: StatePlace,
+  { states, end, rows, memory = end }: PlaceUse,
+  limits: Omit<RunLimits, 'sizes'>,
+): void {
   const { pageTokens } = limits;
   const groups = new Map(pagedStates(states).map((state) => [state.group, state.memory ? memory : end]));
   for (const [group, used] of groups) checkPages(pages[group] ?? [], used, { pageTokens, pages: limits.pages[group] ?? 0 });
