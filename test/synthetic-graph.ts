@@ -5,6 +5,7 @@ import type { Graph } from '../src/graph/graph.ts';
 import { modelOfDecoder } from '../src/graph/model-graphs.ts';
 import type { ModelGraphs } from '../src/graph/model-graphs.ts';
 import { gated } from '../src/graph/ops/activation.ts';
+import type { ActivationName } from '../src/graph/ops/activation.ts';
 import { add } from '../src/graph/ops/add.ts';
 import { attention } from '../src/graph/ops/attention.ts';
 import { embed } from '../src/graph/ops/embed.ts';
@@ -28,6 +29,8 @@ export interface SyntheticShape {
   readonly ffnDim: number;
   readonly vocab: number;
   readonly qkNorm?: boolean;
+  /** Of the gate; default silu. */
+  readonly activation?: ActivationName;
   readonly bias?: boolean;
   /** Values of a head that turn; default headDim. */
   readonly rotaryDim?: number;
@@ -92,7 +95,8 @@ export function syntheticGraph(shape: SyntheticShape): Graph {
         });
         const h = add(g, 'add_attn', x, product('o', mixed, [dim, heads * valueDim]));
         const normed2 = norm('ffn_norm', h, dim);
-        const act = gated(g, 'act', 'silu', [product('gate', normed2, [ffnDim, dim]), product('up', normed2, [ffnDim, dim])]);
+        const gateAndUp = [product('gate', normed2, [ffnDim, dim]), product('up', normed2, [ffnDim, dim])] as const;
+        const act = gated(g, 'act', shape.activation ?? 'silu', gateAndUp);
         return add(g, 'add_ffn', h, product('down', act, [dim, ffnDim]));
       });
       g.tap(`hidden.${n + 1}`, x);

@@ -1,12 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
+import { serveHttp } from '../../test/http-server.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
@@ -17,6 +16,15 @@ let folder = '';
 function ingot(args: readonly string[], input = '') {
   const env = { ...process.env, INGOT_MODEL: '', NO_COLOR: '' };
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', input, env, timeout: 60_000, killSignal: 'SIGKILL' });
+}
+
+/** As {@link ingot}, while this process goes on, to be a server say. */
+async function ingotMeanwhile(args: readonly string[]): Promise<{ readonly code: unknown; readonly stderr: string }> {
+  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'pipe'], timeout: 60_000, killSignal: 'SIGKILL' });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const [code] = (await once(child, 'close')) as [unknown];
+  return { code, stderr };
 }
 
 describe.skipIf(!existsSync(main))('ingot', () => {
@@ -216,18 +224,39 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect([status, stdout]).toEqual([1, '']);
   });
 
-  it.each([['404', '/m.gguf'], ['404', '/folder']])('a URL that answers %s is told: %s', async (_, path) => {
-    const server = createServer((_request, response) => response.writeHead(404).end('not here')).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const child = spawn(process.execPath, [main, 'run', `http://127.0.0.1:${port}${path}`, 'hi'], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let stderr = '';
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-    expect((await once(child, 'close'))[0]).toBe(1);
-    server.close();
-    expect(stderr).toContain(`http://127.0.0.1:${port}`);
-    expect(stderr).toMatch(/404|has no/);
-    expect(stderr).not.toContain('INGOT_DEBUG');
+  it('a server that is asked again is told of while it is waited for', async () => {
+    let requests = 0;
+    const server = await serveHttp((_request, response) => response.writeHead(++requests === 1 ? 503 : 404).end());
+    const { code, stderr } = await ingotMeanwhile(['run', `${server.origin}/m.gguf`, 'hi']);
+    await server.close();
+    expect(stderr.split('\n')[0]).toMatch(
+      /^ingot: http:\/\/127\.0\.0\.1:\d+\/m\.gguf: the server answered 503 Service Unavailable; attempt 2 of 5 in \d\.\d s$/,
+    );
+    expect(code).toBe(1);
+  });
+
+  it.each(['gpu', 'software', 'reference'])('--threads beside --device %s are refused, in the words of the command line', (device) => {
+    const { status, stderr } = ingot(['run', '--device', device, '--threads', '2', 'hi']);
+    expect(stderr).toContain(
+      `--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`,
+    );
+    expect(stderr).not.toContain('threads 2 is');
+    expect(status).toBe(2);
+  });
+
+  it.each([
+    ['/m.gguf', 'ingot: ORIGIN/ has no file "m.gguf" (ORIGIN/m.gguf: the server has no such file (status 404)).'],
+    [
+      '/folder',
+      'ingot: ORIGIN/folder has no config.json, which says what model it is (ORIGIN/folder/config.json: ' +
+        'the server has no such file (status 404)). Copy or download it beside the weights.',
+    ],
+  ])('a URL that answers 404 is told: %s', async (path, told) => {
+    const server = await serveHttp((_request, response) => response.writeHead(404).end('not here'));
+    const { code, stderr } = await ingotMeanwhile(['run', `${server.origin}${path}`, 'hi']);
+    await server.close();
+    expect(stderr).toBe(`${told.replaceAll('ORIGIN', server.origin)}\n`);
+    expect(code).toBe(1);
   });
 
   it('a model is found by a path with spaces, letters of all kinds, and ~', () => {

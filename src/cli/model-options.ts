@@ -2,13 +2,14 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Model } from '../engine/api.ts';
-import { DEVICE_CHOICES, loadModel } from '../node/load-model.ts';
+import { DEVICE_CHOICES, loadModel, takesThreads } from '../node/load-model.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
+import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { printable } from './terminal.ts';
-import { bundledModelPath } from '../node/package-root.ts';
 
 /** The model that is used when none is named: INGOT_MODEL where it is set, else the one that comes with the package. */
 export function defaultModelPath(): string {
@@ -58,6 +59,8 @@ export async function withModel<Result>(
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
   const { device, threads, context, signal } = options;
+  if (threads !== undefined && !takesThreads(device))
+    throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
   const display = createProgressDisplay(process.stderr);
   try {
     const found = inputPath(path ?? defaultModelPath());

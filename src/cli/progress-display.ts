@@ -1,7 +1,10 @@
-/** Progress events as a bar on a terminal; elsewhere nothing, or a plain line now and then where that is asked for. */
+/**
+ * Progress events as a bar on a terminal; elsewhere nothing, or a plain line now and then where that is asked for. Why the work stands
+ * still is told anywhere, on a line that stays.
+ */
 import type { OnProgress, ProgressEvent, ProgressPhase } from '../tensor/progress.ts';
 import { formatBytes, formatRate, withThousands } from './quantities.ts';
-import { createTerminal } from './terminal.ts';
+import { createTerminal, printable } from './terminal.ts';
 import type { OutputStream, Terminal } from './terminal.ts';
 import { cutToWidth, widthOf } from './text-width.ts';
 
@@ -68,6 +71,10 @@ export function createProgressDisplay(stream: OutputStream, options: ProgressOpt
       draw();
     }, PATIENCE_MS).unref();
   };
+  const tell = (note: string) => {
+    if (isDrawn) terminal.write('\r\u001b[2K');
+    terminal.write(`ingot: ${printable(note)}\n`);
+  };
   return {
     expect(phase) {
       if (!terminal.canRedraw) return;
@@ -81,6 +88,7 @@ export function createProgressDisplay(stream: OutputStream, options: ProgressOpt
       isDrawn = false;
     },
     onProgress(event) {
+      if (event.note !== undefined) tell(event.note);
       if (!terminal.canRedraw && !hasLines) return;
       const current = enter(event.phase);
       current.event = event;

@@ -5,6 +5,7 @@ import type { SyntheticOptions, SyntheticShape } from '../../test/synthetic-grap
 import { decoderSteps } from '../graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch } from '../graph/decoder-steps.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import { ACTIVATIONS } from '../graph/ops/activation.ts';
 import { openExecutor } from '../node/load-model.ts';
 import { createThreadHost } from '../node/thread-host.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
@@ -81,6 +82,12 @@ describe('agrees with the reference', () => {
   const blocks = { ...TINY, dim: 256, ffnDim: 256, headDim: 64 };
   test.each(WEIGHT_TYPES)('%s weights', async (type) => {
     await compareRuns(await loadBoth(blocks, { typeOf: () => type }), PREFILL_DECODE, toleranceOf(type));
+  });
+
+  test.each(ACTIVATIONS)('gates of %s, joined with their products and alone', async (activation) => {
+    const gates = { ...blocks, activation };
+    await compareRuns(await loadBoth(gates, { typeOf: () => 'f32' }), PREFILL_DECODE, 2e-5);
+    await compareRuns(await loadBoth(gates, { typeOf: (id) => (id.endsWith('gate') ? 'q8_0' : 'f32') }), PREFILL_DECODE, 5e-3);
   });
 
   test('weights of different types that read one value', async () => {

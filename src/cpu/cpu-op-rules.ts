@@ -54,7 +54,7 @@ export interface Lowering {
 
 /** The op of the CPU plan for one of the graph, with its inputs where they are not the node's own. */
 export type Lower<From extends { readonly kind: string }, To> = (
-  node: Step<From>,
+  node: Step<From, CpuValue>,
   lowering: Lowering,
 ) => { readonly op: To; readonly inputs?: readonly CpuValue[] };
 

@@ -1,5 +1,6 @@
 /** A model loaded into one shared memory: runs its graphs on the threads and grows its KV pages. */
 import type { GraphRun, Program, ProgramRequest, RunInput, RunResults } from '../graph/executor.ts';
+import { graphOf } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { printPlan } from '../graph/plan.ts';
 import { checkRuns, countOf } from '../graph/run-check.ts';
@@ -127,9 +128,7 @@ class CpuProgram implements Program {
   }
 
   #graph(name: string): GraphLayout {
-    const graph = this.#layout.graphs.get(name);
-    if (graph === undefined) throw new Error(`model ${this.model.name}: no graph ${name}`);
-    return graph;
+    return graphOf({ name: this.model.name, graphs: this.#layout.graphs }, name);
   }
 
   #planned(graph: string, withTaps: boolean): PlannedProgram {

@@ -1,5 +1,7 @@
 /** From a graph to CPU steps, one by one and unfused; rules.ts fuses them. */
-import type { Graph, GraphNode } from '../graph/graph.ts';
+import type { Graph } from '../graph/graph.ts';
+import { lowerNodes } from '../graph/lower-nodes.ts';
+import type { GraphOp } from '../graph/ops/index.ts';
 import { planSteps } from '../graph/plan.ts';
 import type { FusionRule, Plan } from '../graph/plan.ts';
 import type { Value } from '../graph/value.ts';
@@ -33,20 +35,14 @@ export function planForCpu(graph: Graph, options: LowerOptions): CpuPlan {
 }
 
 function lowerGraph(graph: Graph, typeOf: TypeOf): CpuStep[] {
-  const steps: CpuStep[] = [];
-  const quantized = new Map<number, CpuValue>();
-  const codesOf = (value: CpuValue): CpuValue => {
-    const known = quantized.get(value.id);
-    if (known !== undefined) return known;
-    const codes = quantizedForm(value);
-    quantized.set(value.id, codes);
-    steps.push({ op: { kind: 'quantize' }, inputs: [value], outputs: [codes], label: codes.label });
-    return codes;
-  };
-  const lowering = { inputFor: (weight: { readonly id: string }, x: CpuValue) => (isQuantized(typeOf(weight.id)) ? codesOf(x) : x) };
-  for (const node of graph.nodes) {
-    const lower = LOWERINGS[node.op.kind] as unknown as Lower<GraphNode['op'], CpuOp>;
-    steps.push({ inputs: node.inputs, outputs: node.outputs, label: node.label, ...lower(node, lowering) });
-  }
-  return steps;
+  return lowerNodes<CpuOp, 'q8'>(graph, {
+    makeForm(value) {
+      const codes = quantizedForm(value);
+      return { op: { kind: 'quantize' }, inputs: [value], outputs: [codes], label: codes.label };
+    },
+    lower(node, codesOf) {
+      const lower = LOWERINGS[node.op.kind] as unknown as Lower<GraphOp, CpuOp>;
+      return lower(node, { inputFor: ({ id }, x) => (isQuantized(typeOf(id)) ? codesOf(x) : x) });
+    },
+  });
 }

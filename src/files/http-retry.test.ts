@@ -1,7 +1,7 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { errorOf, requestedRange, serveHttp } from '../../test/http-server.ts';
+import type { TestServer } from '../../test/http-server.ts';
 import { smallGguf } from '../../test/model-bytes.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { backoffMs, mayPass, retryAfterMs, waitFor } from './http-retry.ts';
@@ -22,7 +22,7 @@ interface Call {
 }
 type Fault = (call: Call) => void;
 
-let server: Server;
+let server: TestServer;
 let origin = '';
 /** What the server does in place of answering well, by the number of the request. */
 let faultOf: (request: number) => Fault | undefined;
@@ -50,22 +50,17 @@ const shortBody = (length: number): Fault => ({ response, start, end, bytes }) =
 const stall = (length: number): Fault => (call) => writePart(call, length, () => {});
 
 beforeAll(async () => {
-  server = createServer((request, response) => {
-    const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')!;
+  server = await serveHttp((request, response) => {
     const bytes = request.url === '/m.gguf' ? gguf : big;
-    const call = { request, response, start: Number(first), end: Math.min(Number(last) + 1, bytes.length), bytes };
+    const call = { request, response, bytes, ...requestedRange(request, bytes.length) };
     ranges.push([call.start, call.end]);
     const fault = faultOf(ranges.length);
     if (fault) fault(call);
     else writePart(call, call.end - call.start, () => response.end());
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  origin = server.origin;
 });
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
+afterAll(() => server.close());
 beforeEach(() => {
   faultOf = () => undefined;
   [ranges, waits, retries] = [[], [], []];
@@ -81,10 +76,6 @@ async function readBig(offset: number, length: number): Promise<boolean> {
   const into = new Uint8Array(length);
   await (await open()).read(offset, into);
   return Buffer.compare(into, big.subarray(offset, offset + length)) === 0;
-}
-
-async function errorOf(work: Promise<unknown>): Promise<Error> {
-  return (await work.then(() => new Error('no error'), (reason: unknown) => reason)) as Error;
 }
 
 describe('what may pass is tried again', () => {

@@ -1,7 +1,7 @@
-import { createServer } from 'node:http';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { errorOf, requestedRange, sendPart, serveHttp } from '../../test/http-server.ts';
+import type { ByteRange, TestServer } from '../../test/http-server.ts';
 import { smallGguf, smallSafetensors, utf8 } from '../../test/model-bytes.ts';
 import { loadTokenizer } from '../node/load-tokenizer.ts';
 import { locate } from '../node/open-path.ts';
@@ -19,67 +19,41 @@ const files: Record<string, Uint8Array> = {
   '/hf/model.safetensors': smallSafetensors(),
 };
 
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-type Answer = (request: IncomingMessage, response: ServerResponse, range: Range) => void;
+type Answer = (request: IncomingMessage, response: ServerResponse, range: ByteRange) => void;
 
 const page = '<!doctype html><title>app</title>';
 /** Waits for nothing between attempts. */
 const quick = { wait: () => Promise.resolve() };
 
-let server: Server;
+let server: TestServer;
 let origin = '';
 /** What the server does instead of answering well, from the second request on where `afterFirst` says so. */
 let answer: Answer | undefined;
 let afterFirst = false;
 let requests: string[] = [];
 
-function send(response: ServerResponse, bytes: Uint8Array, { start, end }: Range, headers: Record<string, string> = {}): void {
-  const part = bytes.subarray(start, end);
-  response.writeHead(206, {
-    'content-range': `bytes ${start}-${start + part.length - 1}/${bytes.length}`,
-    'content-length': part.length,
-    ...headers,
-  });
-  response.end(part);
-}
-
 function handle(request: IncomingMessage, response: ServerResponse): void {
   const url = new URL(request.url!, 'http://localhost');
   requests.push(`${request.url} ${request.headers.range}`);
-  const match = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '');
-  const range = { start: Number(match![1]), end: Number(match![2]) + 1 };
+  const range = requestedRange(request, Infinity);
   if (answer && !(afterFirst && requests.length === 1)) return answer(request, response, range);
   if (url.pathname === '/moved.bin') return void response.writeHead(302, { location: '/big.bin' }).end();
   const bytes = files[decodeURIComponent(url.pathname)];
   if (!bytes) return void response.writeHead(404).end('<html>not here</html>');
   if (range.start >= bytes.length) return void response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
-  send(response, bytes, range);
+  sendPart(response, bytes, range);
 }
 
 beforeAll(async () => {
-  server = createServer(handle);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  server = await serveHttp(handle);
+  origin = server.origin;
 });
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
+afterAll(() => server.close());
 beforeEach(() => {
   answer = undefined;
   afterFirst = false;
   requests = [];
 });
-
-async function errorOf(work: Promise<unknown>): Promise<Error> {
-  return (await work.then(
-    () => new Error('no error'),
-    (reason: unknown) => reason,
-  )) as Error;
-}
 
 describe('httpSource', () => {
   test('reads ranges of any size, large ones by several requests', async () => {
@@ -133,10 +107,10 @@ describe('httpSource', () => {
     ['an unknown size', (_, response) => void response.writeHead(206, { 'content-range': 'bytes 0-2/*' }).end('abc'), /"bytes 0-2\/\*"/],
     [
       'another range',
-      (_, response) => send(response, big, { start: 5, end: 10 }),
+      (_, response) => sendPart(response, big, { start: 5, end: 10 }),
       /asked for 65536 bytes at 0, the server answered with those from 5 to 9/,
     ],
-    ['compression', (_, response, range) => send(response, big, range, { 'content-encoding': 'br' }), /compresses ranges \(br\)/],
+    ['compression', (_, response, range) => sendPart(response, big, range, { 'content-encoding': 'br' }), /compresses ranges \(br\)/],
     [
       'endless redirects',
       (_, response) => void response.writeHead(302, { location: '/again' }).end(),
@@ -161,7 +135,7 @@ describe('httpSource', () => {
     ],
     [
       'a file of another size',
-      (_, response, range) => send(response, big.subarray(0, 80_000), range),
+      (_, response, range) => sendPart(response, big.subarray(0, 80_000), range),
       /changed on the server while it was read \(41943057 bytes before, 80000 now\)/,
     ],
     [
@@ -195,7 +169,7 @@ describe('httpSource', () => {
       /last modified x before, y now/,
     ],
   ])('a file replaced by one of the same size: %s', async (_, headers, pattern) => {
-    answer = (_request, response, range) => send(response, big, range, headers(requests.length));
+    answer = (_request, response, range) => sendPart(response, big, range, headers(requests.length));
     const source = await httpSource(`${origin}/big.bin`);
     const error = await errorOf(source.read(70_000, new Uint8Array(10)));
     expect(error).toBeInstanceOf(FormatError);
@@ -204,14 +178,14 @@ describe('httpSource', () => {
 
   test('a date that changes under the same ETag is no change', async () => {
     answer = (_, response, range) =>
-      send(response, big, range, { etag: '"a"', 'last-modified': `Mon, 0${requests.length} Jan 2024 00:00:00 GMT` });
+      sendPart(response, big, range, { etag: '"a"', 'last-modified': `Mon, 0${requests.length} Jan 2024 00:00:00 GMT` });
     const source = await httpSource(`${origin}/big.bin`);
     await source.read(70_000, new Uint8Array(10));
   });
 
   test('one failing part of a large read ends it', async () => {
     afterFirst = true;
-    answer = (_, response, range) => (range.start > 20_000_000 ? void response.writeHead(503).end() : send(response, big, range));
+    answer = (_, response, range) => (range.start > 20_000_000 ? void response.writeHead(503).end() : sendPart(response, big, range));
     const source = await httpSource(`${origin}/big.bin`, quick);
     const error = await errorOf(source.read(0, new Uint8Array(big.length)));
     expect(error.message).toMatch(/answered 503 Service Unavailable, 5 times in a row/);
@@ -247,11 +221,9 @@ describe('httpSource', () => {
     expect(error.message).toMatch(/user name or password/);
     expect(error.message).not.toMatch(/hunter2/);
     // Nothing listens on the port that was just given back.
-    const other = createServer();
-    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
-    const { port } = other.address() as AddressInfo;
-    await new Promise((resolve) => other.close(resolve));
-    await expect(httpSource(`http://127.0.0.1:${port}/x`)).rejects.toThrow(/connection failed \(.*ECONNREFUSED/);
+    const other = await serveHttp(() => {});
+    await other.close();
+    await expect(httpSource(`${other.origin}/x`)).rejects.toThrow(/connection failed \(.*ECONNREFUSED/);
   });
 });
 
@@ -289,16 +261,16 @@ describe('httpFolder', () => {
     ['a page of HTML', (_, response) => void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(page)],
     ['XHTML', (_, response) => void response.writeHead(200, { 'content-type': 'application/xhtml+xml' }).end(page)],
     ['a page without a type', (_, response) => void response.writeHead(200).end(`\n<!-- app -->\n<HTML>${' '.repeat(100_000)}`)],
-    ['a page by ranges', (_, response, range) => send(response, utf8(page), range, { 'content-type': 'text/html' })],
-    ['a page by ranges without a type', (_, response, range) => send(response, utf8(page), range)],
+    ['a page by ranges', (_, response, range) => sendPart(response, utf8(page), range, { 'content-type': 'text/html' })],
+    ['a page by ranges without a type', (_, response, range) => sendPart(response, utf8(page), range)],
     [
       'a fragment by ranges',
-      (_, response, range) => send(response, utf8('<head><title>x</title>'), range, { 'content-type': 'text/html' }),
+      (_, response, range) => sendPart(response, utf8('<head><title>x</title>'), range, { 'content-type': 'text/html' }),
     ],
   ])('%s for what is absent', async (_, refuse) => {
     answer = (request, response, range) => {
       const bytes = files[new URL(request.url!, origin).pathname];
-      return bytes ? send(response, bytes, range) : refuse(request, response, range);
+      return bytes ? sendPart(response, bytes, range) : refuse(request, response, range);
     };
     const checkpoint = await openCheckpoint(await locate(`${origin}/hf`));
     expect([...checkpoint.assets.keys()]).toEqual(['config.json']);
@@ -323,7 +295,7 @@ describe('httpFolder', () => {
     const texts = { '/t/a.jinja': '<s>{{ x }}', '/t/b.jinja': '{# <html> #}', '/t/c.jinja': '<|im_start|>', '/t/d.jinja': '<htmlish>' };
     for (const type of ['text/html', 'text/plain']) {
       answer = (request, response, range) =>
-        send(response, utf8(texts[request.url as keyof typeof texts]), range, { 'content-type': type });
+        sendPart(response, utf8(texts[request.url as keyof typeof texts]), range, { 'content-type': type });
       const folder = httpFolder(`${origin}/t`);
       for (const name of Object.keys(texts)) expect(await folder.open(name.slice(3)), name).toBeDefined();
     }
@@ -331,7 +303,7 @@ describe('httpFolder', () => {
 
   test('weights that are refused are told with their status', async () => {
     answer = (request, response, range) =>
-      request.url === '/hf/config.json' ? send(response, files['/hf/config.json']!, range) : void response.writeHead(403).end();
+      request.url === '/hf/config.json' ? sendPart(response, files['/hf/config.json']!, range) : void response.writeHead(403).end();
     const error = await errorOf(openCheckpoint(await locate(`${origin}/hf`)));
     expect(error.message).toMatch(
       new RegExp(

@@ -73,8 +73,11 @@ export function modelOfDecoder(graph: Graph): ModelGraphs {
   return { name, graphs: new Map([[name, graph]]), states, weights, decoder: { ...DECODER, graph: name } };
 }
 
-/** @throws Error for a name that the model does not have */
-export function graphOf({ name, graphs }: Pick<ModelGraphs, 'name' | 'graphs'>, wanted: string): Graph {
+/**
+ * One of a model's graphs, or of what somebody has made of each of them.
+ * @throws Error for a name that the model does not have
+ */
+export function graphOf<One>({ name, graphs }: { readonly name: string; readonly graphs: ReadonlyMap<string, One> }, wanted: string): One {
   const graph = graphs.get(wanted);
   if (graph === undefined) throw new Error(`model ${name}: no graph ${wanted}; there are ${[...graphs.keys()].join(', ')}`);
   return graph;

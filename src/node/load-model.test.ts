@@ -1,9 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import { requestedRange, sendPart, serveHttp } from '../../test/http-server.ts';
 import type { Model } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
@@ -34,7 +33,7 @@ describe.each(['reference', 'cpu'] as const)('goldens on %s', (device) => {
     const path = join(goldenPath, folder);
     const golden = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden;
     const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
-    await withModel(path, { device, threads: 2 }, async (model) => {
+    await withModel(path, { device, threads: device === 'cpu' ? 2 : undefined }, async (model) => {
       expect(model.tokenizer).toBeUndefined();
       expect(model.info).toMatchObject({ device, kvType: 'f32', quantisation: 'f32' });
       for (const [name, ids] of Object.entries(golden.prompts)) {
@@ -59,7 +58,7 @@ describe('a loaded model', () => {
   const path = join(goldenPath, 'qwen3');
 
   it.each(['reference', 'cpu'] as const)('gives the same after being cancelled at ten points (%s)', async (device) => {
-    await withModel(path, { device, threads: 2 }, async (model) => {
+    await withModel(path, { device, threads: device === 'cpu' ? 2 : undefined }, async (model) => {
       const golden = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden;
       const ids = golden.prompts['mid']!;
       const run = () => collect(model.generate({ ids, seed: 9, maxTokens: 20, ignoreEos: true }));
@@ -86,33 +85,27 @@ describe('a loaded model', () => {
   it('comes from a URL too', async () => {
     const files = new Map(readdirSync(path).map((name) => [`/${name}`, readFileSync(join(path, name))]));
     let isBusy = false;
-    const server = createServer((request, response) => {
+    const server = await serveHttp((request, response) => {
       if (isBusy) {
         isBusy = false;
         return void response.writeHead(503).end();
       }
       const file = files.get(request.url ?? '');
-      const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
       if (file === undefined) return void response.writeHead(404).end();
-      const from = Number(range?.[1] ?? 0);
-      const to = Math.min(file.length, Number(range?.[2] || file.length - 1) + 1);
-      response.writeHead(206, { 'content-range': `bytes ${from}-${to - 1}/${file.length}` }).end(file.subarray(from, to));
+      sendPart(response, file, requestedRange(request, file.length));
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     try {
-      const { port } = server.address() as AddressInfo;
-      await withModel(`http://127.0.0.1:${port}/`, { device: 'reference' }, async (model) => {
+      await withModel(`${server.origin}/`, { device: 'reference' }, async (model) => {
         expect(model.info.architecture).toBe('qwen3');
       });
       isBusy = true;
       const notes: (string | undefined)[] = [];
       const onProgress = ({ note }: ProgressEvent) => void notes.push(note);
-      await withModel(`http://127.0.0.1:${port}/`, { device: 'reference', onProgress }, async () => {});
+      await withModel(`${server.origin}/`, { device: 'reference', onProgress }, async () => {});
       expect(notes[0]).toMatch(/\/[a-z_.]+: the server answered 503 Service Unavailable; attempt 2 of 5 in \d\.\d s$/);
       expect(notes.at(-1)).toBeUndefined();
     } finally {
-      server.closeAllConnections();
-      server.close();
+      await server.close();
     }
   });
 });

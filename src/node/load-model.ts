@@ -26,8 +26,8 @@ export interface LoadModelOptions {
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
   readonly contextLength?: number | undefined;
   /**
-   * Compute threads of the CPU device; refused beside `gpu` and `software`, and the reference has one. Default: as many as the machine has
-   * for this process.
+   * Compute threads of the CPU device, which `auto` may take; refused beside any other device. Default: as many as the machine has for this
+   * process.
    */
   readonly threads?: number | undefined;
   /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
@@ -51,8 +51,12 @@ function resolveThreads(threads: number | undefined): number {
 }
 
 /** Threads are for the CPU device, which `auto` may take. */
-function refuseIdleThreads({ device, threads }: LoadModelOptions): void {
-  if (threads === undefined || (device !== 'gpu' && device !== 'software')) return;
+export function takesThreads(device: DeviceChoice = 'auto'): boolean {
+  return device === 'auto' || device === 'cpu';
+}
+
+function refuseIdleThreads({ device, threads }: Pick<LoadModelOptions, 'device' | 'threads'>): void {
+  if (threads === undefined || takesThreads(device) || !DEVICE_CHOICES.includes(device as DeviceChoice)) return;
   throw new InputError(
     `threads ${String(threads)} is for the CPU device, and device is ${JSON.stringify(device)}: leave out threads, or pass device "cpu".`,
   );
@@ -62,8 +66,12 @@ async function openCpuExecutor(threads: number): Promise<Executor> {
   return createCpuExecutor({ threads, modules: await readKernelModules(), threadHost: createThreadHost() });
 }
 
-/** @throws CapacityError for a device that this machine does not have; InputError for an unknown one. */
+/**
+ * @throws CapacityError for a device that this machine does not have; InputError for an unknown one, and for threads beside one that has
+ * none.
+ */
 export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 'threads'> = {}): Promise<Executor> {
+  refuseIdleThreads(options);
   const device = options.device ?? 'auto';
   const threads = resolveThreads(options.threads);
   switch (device) {
@@ -98,7 +106,6 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
-  refuseIdleThreads(options);
   const { signal, onProgress, contextLength, kvType } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);

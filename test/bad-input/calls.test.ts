@@ -263,6 +263,7 @@ const loading: readonly BadCase[] = [
   ['an unknown type of keys and values', { kvType: 'q4' }, /kvType must be/],
   ['a misspelt option', { contextlength: 5 }, /loadModel has no option "contextlength"\. Did you mean contextLength\?/],
   ['threads beside a software GPU', { device: 'software', threads: 2 }, /threads 2 is for the CPU device, and device is "software"/],
+  ['threads beside the reference', { device: 'reference', threads: 2 }, /threads 2 is for the CPU device, and device is "reference"/],
   ['threads beside a GPU', { device: 'gpu', threads: 2 }, /threads 2 is for the CPU device, and device is "gpu"/],
   ['a signal that is none', { signal: 'now' }, /signal must be an AbortSignal, found string "now"/],
   ['a listener that is none', { onProgress: {} }, /onProgress must be a function, found an object/],

@@ -4,12 +4,12 @@ import {
   chmodSync, closeSync, copyFileSync, cpSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, readFileSync,
   readdirSync, symlinkSync, writeSync,
 } from 'node:fs';
-import { createServer } from 'node:http';
-import type { Server, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requestedRange, serveHttp } from '../http-server.ts';
+import type { ByteRange, TestServer } from '../http-server.ts';
 import { ggufBytes, text, u32 } from '../model-bytes.ts';
 import { describeRefusals, goldenPath, runInChild, temporaryFolder } from './refusals.ts';
 import type { BadCase } from './refusals.ts';
@@ -62,22 +62,22 @@ describe.skipIf(isRoot || process.platform === 'win32')('permissions (root may r
 });
 
 describe('servers', () => {
-  let server: Server;
+  let server: TestServer;
   let origin: string;
   const bytes = tinyModel();
-  const answers: Record<string, (response: ServerResponse, range: [number, number]) => void> = {
+  const answers: Record<string, (response: ServerResponse, range: ByteRange) => void> = {
     'whole.gguf': (response) => response.end(bytes),
     'absent.gguf': (response) => response.writeHead(404).end(),
     'failing.gguf': (response) => response.writeHead(500).end('no'),
     'page.gguf': (response) => response.setHeader('content-type', 'text/html').end('<!doctype html>Sign in'),
     'lying.gguf': (response) => response.writeHead(206, { 'content-range': 'bytes 0-99/9007199254740993' }).end(bytes.subarray(0, 100)),
     'other.gguf': (response) => response.writeHead(206, { 'content-range': `bytes 7-99/${bytes.length}` }).end(bytes.subarray(7, 100)),
-    'cut.gguf': (response, [from, to]) => {
-      response.writeHead(206, { 'content-range': `bytes ${from}-${to - 1}/${bytes.length}`, 'content-length': to - from });
-      response.write(bytes.subarray(from, from + 50), () => response.destroy());
+    'cut.gguf': (response, { start, end }) => {
+      response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}`, 'content-length': end - start });
+      response.write(bytes.subarray(start, start + 50), () => response.destroy());
     },
-    'endless.gguf': (response, [from, to]) => {
-      response.writeHead(206, { 'content-range': `bytes ${from}-${to - 1}/${bytes.length}` });
+    'endless.gguf': (response, { start, end }) => {
+      response.writeHead(206, { 'content-range': `bytes ${start}-${end - 1}/${bytes.length}` });
       const chunk = Buffer.alloc(1 << 16);
       const more = () => {
         while (!response.destroyed && response.write(chunk));
@@ -101,25 +101,18 @@ describe('servers', () => {
   let report: Awaited<ReturnType<typeof runInChild>>;
 
   beforeAll(async () => {
-    server = createServer((request, response) => {
-      const range = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '');
-      const from = Number(range?.[1] ?? 0);
-      const to = Math.min(bytes.length, Number(range?.[2] || bytes.length - 1) + 1);
+    server = await serveHttp((request, response) => {
       const answer = answers[(request.url ?? '').slice(1)];
-      if (answer) answer(response, [from, to]);
+      if (answer) answer(response, requestedRange(request, bytes.length));
       else response.writeHead(404).end();
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    origin = server.origin;
     const refused = loadCase('refused', 'http://127.0.0.1:9/model.gguf', /reached/);
     report = await runInChild(
       [...cases.map(([file, message, error]) => loadCase(file, `${origin}/${file}`, message, error)), refused], 'cpu',
     );
   });
-  afterAll(() => {
-    server.closeAllConnections();
-    server.close();
-  });
+  afterAll(() => server.close());
 
   it.each(cases)('%s', (file, message, error) => {
     const found = report.cases.get(file);

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { repoRoot } from '../house/repository.ts';
 import { hasChromium, launchChromium } from './chromium.ts';
 import type { Browser, Page } from './chromium.ts';
+import type { TestServer } from '../http-server.ts';
 import { serveIsolated } from './isolated-server.ts';
-import type { IsolatedServer } from './isolated-server.ts';
 
 /** Everything but the folders that may use Node. */
 function coreModules(): string[] {
@@ -15,7 +15,7 @@ function coreModules(): string[] {
 }
 
 describe.skipIf(!hasChromium)('the core in Chromium', () => {
-  let server: IsolatedServer;
+  let server: TestServer;
   let browser: Browser;
   let page: Page;
 

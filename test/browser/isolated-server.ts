@@ -1,9 +1,9 @@
 import { createReadStream, existsSync, realpathSync, statSync } from 'node:fs';
-import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { extname, join, sep } from 'node:path';
 import { repoRoot } from '../house/repository.ts';
+import { serveHttp } from '../http-server.ts';
+import type { TestServer } from '../http-server.ts';
 
 const contentTypes: Record<string, string> = {
   '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript', '.json': 'application/json', '.wasm': 'application/wasm',
@@ -12,16 +12,11 @@ const contentTypes: Record<string, string> = {
 /** Folders a page may read. */
 const served = ['dist', 'test/fixtures', 'test/browser'];
 
-export interface IsolatedServer {
-  readonly origin: string;
-  close(): void;
-}
-
 /**
  * Serves dist/ and the fixtures cross-origin isolated (SharedArrayBuffer needs that), without a bundler.
  */
-export async function serveIsolated(): Promise<IsolatedServer> {
-  const server = createServer((request, response) => {
+export async function serveIsolated(): Promise<TestServer> {
+  return serveHttp((request, response) => {
     response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
     response.setHeader('Cross-Origin-Embedder-Policy', 'require-corp');
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
@@ -31,8 +26,6 @@ export async function serveIsolated(): Promise<IsolatedServer> {
     response.setHeader('Content-Type', contentTypes[extname(file)] ?? 'application/octet-stream');
     sendRange(file, request.headers.range, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() };
 }
 
 function sendRange(file: string, range: string | undefined, response: ServerResponse): void {

@@ -1,18 +1,27 @@
 /** Functions of single floats, by the numbers that graph/ops/activation.ts gives them. */
-import { exp4 } from './float-math';
+import { exp4, madd } from './float-math';
 
 const SILU: i32 = 0;
+const GELU_TANH: i32 = 1;
 
-/** silu(gate) * up. */
+/** x * sigmoid(z) * up; z has the sign of x. */
 // @ts-ignore: decorator
 @inline
-function siluTimes(gate: v128, up: v128): v128 {
-  // e^(-|gate| / 2): below zero silu is gate e^gate / (1 + e^gate), and half of its exponent before `up` and half after keep in
-  // range what the whole would have left.
-  const root = exp4(f32x4.mul(f32x4.abs(gate), f32x4.splat(-0.5)));
-  const part = f32x4.div(gate, f32x4.add(f32x4.splat(1.0), f32x4.mul(root, root)));
-  const share = v128.bitselect(root, f32x4.splat(1.0), f32x4.lt(gate, f32x4.splat(0)));
+function sigmoidTimes(x: v128, z: v128, up: v128): v128 {
+  // e^(-|z| / 2): below zero the sigmoid is e^z / (1 + e^z), and half of its exponent before `up` and half after keep in range what
+  // the whole would have left.
+  const root = exp4(f32x4.mul(f32x4.abs(z), f32x4.splat(-0.5)));
+  const part = f32x4.div(x, f32x4.add(f32x4.splat(1.0), f32x4.mul(root, root)));
+  const share = v128.bitselect(root, f32x4.splat(1.0), f32x4.lt(z, f32x4.splat(0)));
   return f32x4.mul(f32x4.mul(f32x4.mul(part, share), up), share);
+}
+
+/** 2 sqrt(2 / pi) * (x + 0.044715 x^3): the tanh form of GELU is x times its sigmoid. */
+// @ts-ignore: decorator
+@inline
+function geluExponent(x: v128): v128 {
+  const slope = madd(f32x4.mul(x, x), f32x4.splat(0.07135481627), f32x4.splat(1.595769122));
+  return f32x4.mul(x, slope);
 }
 
 /** fn(x) * factor. */
@@ -20,7 +29,8 @@ function siluTimes(gate: v128, up: v128): v128 {
 @inline
 function activateTimes(fn: i32, x: v128, factor: v128): v128 {
   switch (fn) {
-    case SILU: return siluTimes(x, factor);
+    case SILU: return sigmoidTimes(x, x, factor);
+    case GELU_TANH: return sigmoidTimes(x, geluExponent(x), factor);
     default: unreachable();
   }
   return x;

@@ -1,6 +1,7 @@
 /** What the GPU executor has to know of the ops of its plans, and how an op of the graph becomes some of them. */
 import type { KvLayout } from '../../graph/executor.ts';
 import type { Step } from '../../graph/graph.ts';
+import type { Lowered } from '../../graph/lower-nodes.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
@@ -78,9 +79,7 @@ export interface Lowering {
   readonly single: boolean;
 }
 
-/** The op of the GPU plan for one of the graph, with its inputs where they are not the node's own; or `same`: its output is that value. */
-export type Lowered<To> = { readonly op: To; readonly inputs?: readonly GpuValue[] } | { readonly same: GpuValue };
-export type Lower<From extends { readonly kind: string }, To> = (node: Step<From, GpuValue>, lowering: Lowering) => Lowered<To>;
+export type Lower<From extends { readonly kind: string }, To> = (node: Step<From, GpuValue>, lowering: Lowering) => Lowered<To, 'q8' | 'q8n'>;
 
 export function describeNorm(name: string, norm: NormWeight | undefined): string {
   return norm === undefined ? '' : ` ${name}=${norm.weight.id} eps=${norm.eps}`;

@@ -1,5 +1,6 @@
 /** From a graph to GPU steps, one by one and unfused; rules.ts fuses them. */
 import type { Graph } from '../../graph/graph.ts';
+import { lowerNodes } from '../../graph/lower-nodes.ts';
 import type { GraphOp } from '../../graph/ops/index.ts';
 import { planSteps } from '../../graph/plan.ts';
 import type { Plan } from '../../graph/plan.ts';
@@ -10,7 +11,7 @@ import { LOWERINGS } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import { createLimitCheck, cutToLimits } from './device-limits.ts';
 import type { LimitOptions } from './device-limits.ts';
-import type { Lower, Lowering } from './gpu-op-rules.ts';
+import type { Lower } from './gpu-op-rules.ts';
 import { roundedForm } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
 import { gpuRules } from './rules.ts';
@@ -56,28 +57,17 @@ function withMakersValues(plan: GpuPlan): GpuPlan {
 }
 
 function lowerGraph(graph: Graph, { typeOf, activations, rows }: GpuPlanOptions): GpuStep[] {
-  const steps: GpuStep[] = [];
-  const rounded = new Map<number, GpuValue>();
-  /** Values that are another one: by their ids. */
-  const same = new Map<number, GpuValue>();
-  const roundedOf = (value: GpuValue): GpuValue => {
-    const known = rounded.get(value.id);
-    if (known !== undefined) return known;
-    const codes = roundedForm(value);
-    rounded.set(value.id, codes);
-    steps.push({ op: { kind: 'quantize', norm: undefined, gather: false }, inputs: [value], outputs: [codes], label: codes.label });
-    return codes;
-  };
-  const lowering: Lowering = {
-    single: rows === 'one',
-    inputFor: ({ id }, x) => (activations === 'int8' && isQuantized(typeOf(id)) ? roundedOf(x) : x),
-  };
-  for (const node of graph.nodes) {
-    const inputs = node.inputs.map((value) => same.get(value.id) ?? value);
-    const lower = LOWERINGS[node.op.kind] as unknown as Lower<GraphOp, GpuOp>;
-    const lowered = lower({ ...node, inputs }, lowering);
-    if ('same' in lowered) same.set((node.outputs[0] as Value).id, lowered.same);
-    else steps.push({ inputs, outputs: node.outputs, label: node.label, ...lowered });
-  }
-  return steps;
+  return lowerNodes<GpuOp, 'q8' | 'q8n'>(graph, {
+    makeForm(value) {
+      const codes = roundedForm(value);
+      return { op: { kind: 'quantize', norm: undefined, gather: false }, inputs: [value], outputs: [codes], label: codes.label };
+    },
+    lower(node, roundedOf) {
+      const lower = LOWERINGS[node.op.kind] as unknown as Lower<GraphOp, GpuOp>;
+      return lower(node, {
+        single: rows === 'one',
+        inputFor: ({ id }, x) => (activations === 'int8' && isQuantized(typeOf(id)) ? roundedOf(x) : x),
+      });
+    },
+  });
 }

@@ -142,8 +142,7 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
   checkStates(options);
   const { model, typeOf, profile } = options;
   const graphs = new Map([...model.graphs].map(([name, graph]) => [name, planGraph(graph, options)]));
-  const decoder = graphs.get(model.decoder.graph);
-  if (decoder === undefined) throw new Error(`gpu plan: no decoder ${graphOf(model, model.decoder.graph).name}`);
+  const decoder = graphOf({ name: model.name, graphs }, model.decoder.graph);
   const one = decoder.plannedOne();
   const weights = weightsOfSteps([one, ...[...graphs.values()].map(({ many }) => many)].flatMap(({ plan }) => plan.steps), typeOf);
   const types = new Set([...weights.matrices.values()].map(({ type }) => type));

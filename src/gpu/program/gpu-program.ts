@@ -92,9 +92,7 @@ export class GpuProgram implements Program {
   }
 
   #graph(name: string): RunnableGraph {
-    const graph = this.#parts.graphs.get(name);
-    if (graph === undefined) throw new Error(`model ${this.model.name}: no graph ${name}`);
-    return graph;
+    return graphOf({ name: this.model.name, graphs: this.#parts.graphs }, name);
   }
 
   ensurePages(group: number, count: number): void {
