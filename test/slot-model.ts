@@ -1,4 +1,7 @@
-/** A decoder with states of every kind: two short convolutions, attention over a window of 16, and attention over everything. */
+/**
+ * A decoder with states of every kind: two short convolutions, attention over a window of 16, attention over everything, and a layer for
+ * each of these two that shares its keys and values.
+ */
 import { buildGraph } from '../src/graph/graph-builder.ts';
 import type { ProgramRequest } from '../src/graph/executor.ts';
 import type { Graph } from '../src/graph/graph.ts';
@@ -11,6 +14,8 @@ import { linear } from '../src/graph/ops/linear.ts';
 import { rmsNorm } from '../src/graph/ops/rms-norm.ts';
 import { rope } from '../src/graph/ops/rope.ts';
 import { shortConvolution } from '../src/graph/ops/short-convolution.ts';
+import { storedAttention } from '../src/graph/ops/stored-attention.ts';
+import type { PagedState } from '../src/graph/state.ts';
 import type { GraphBuilder } from '../src/graph/graph-builder.ts';
 import type { Value } from '../src/graph/value.ts';
 import type { DecoderModel } from '../src/models/open-decoder.ts';
@@ -38,14 +43,21 @@ function convolutionLayer(g: GraphBuilder, x: Value, { width, bias }: { readonly
   return add(g, 'residual', x, product(g, 'out', mixed, DIM));
 }
 
-function attentionLayer(g: GraphBuilder, x: Value, { positions, window }: { readonly positions: Value; readonly window?: number }): Value {
+interface AttentionLayer {
+  readonly positions: Value;
+  readonly state: PagedState;
+  /** The state is another layer's: this one has no keys and values. */
+  readonly isShared?: boolean;
+}
+
+function attentionLayer(g: GraphBuilder, x: Value, { positions, state, isShared = false }: AttentionLayer): Value {
   const normed = rmsNorm(g, 'norm', x, { weight: g.weight(g.path('norm'), [DIM]), eps: 1e-5 });
   const turned = (name: string) =>
     rope(g, `${name}_rope`, product(g, name, normed, DIM), { heads: HEADS, headDim: HEAD_DIM, table, positions });
-  const state = g.pagedState({ heads: HEADS, keyDim: HEAD_DIM, valueDim: HEAD_DIM, window });
+  const fields = { positions, heads: HEADS, scale: HEAD_DIM ** -0.5, state };
+  if (isShared) return add(g, 'residual', x, product(g, 'out', storedAttention(g, 'attend', turned('q'), fields), DIM));
   const qkv = [turned('q'), turned('k'), product(g, 'v', normed, DIM)] as const;
-  const mixed = attention(g, 'attend', qkv, { positions, heads: HEADS, scale: HEAD_DIM ** -0.5, state });
-  return add(g, 'residual', x, product(g, 'out', mixed, DIM));
+  return add(g, 'residual', x, product(g, 'out', attention(g, 'attend', qkv, fields), DIM));
 }
 
 export function slotGraph(): Graph {
@@ -55,9 +67,13 @@ export function slotGraph(): Graph {
     const outIndices = g.input('outIndices', 'i32', ['outRows']);
     let x = embed(g, 'embed', tokens, g.weight('embedding', [FAKE_VOCAB, DIM]));
     x = g.scope('layers.0', () => convolutionLayer(g, x, { width: 4, bias: false }));
-    x = g.scope('layers.1', () => attentionLayer(g, x, { positions, window: SLOT_WINDOW }));
+    const shape = { heads: HEADS, keyDim: HEAD_DIM, valueDim: HEAD_DIM };
+    const [windowed, whole] = [g.pagedState({ ...shape, window: SLOT_WINDOW }), g.pagedState(shape)];
+    x = g.scope('layers.1', () => attentionLayer(g, x, { positions, state: windowed }));
     x = g.scope('layers.2', () => convolutionLayer(g, x, { width: 3, bias: true }));
-    x = g.scope('layers.3', () => attentionLayer(g, x, { positions }));
+    x = g.scope('layers.3', () => attentionLayer(g, x, { positions, state: whole }));
+    x = g.scope('layers.4', () => attentionLayer(g, x, { positions, state: windowed, isShared: true }));
+    x = g.scope('layers.5', () => attentionLayer(g, x, { positions, state: whole, isShared: true }));
     g.tap('hidden.0', x);
     const last = rmsNorm(g, 'norm', gatherRows(g, 'last', x, outIndices), { weight: g.weight('norm', [DIM]), eps: 1e-5 });
     g.output('logits', linear(g, 'output', last, g.weight('output', [FAKE_VOCAB, DIM])));
@@ -71,7 +87,7 @@ export function slotRequest(maxRows = 32): ProgramRequest {
 export function slotDecoder(): DecoderModel {
   const { model, weights } = slotRequest();
   const config = {
-    architecture: 'slots', vocabSize: FAKE_VOCAB, contextLength: SLOT_CONTEXT, dim: DIM, layers: 4, heads: HEADS, kvHeads: HEADS,
+    architecture: 'slots', vocabSize: FAKE_VOCAB, contextLength: SLOT_CONTEXT, dim: DIM, layers: 6, heads: HEADS, kvHeads: HEADS,
     headDim: HEAD_DIM, ffnDim: DIM, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: false,
     biases: [],
   } as const;

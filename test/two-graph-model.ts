@@ -5,7 +5,7 @@
 import { gated, activation } from '../src/graph/ops/activation.ts';
 import { add } from '../src/graph/ops/add.ts';
 import { attention } from '../src/graph/ops/attention.ts';
-import { crossAttention } from '../src/graph/ops/cross-attention.ts';
+import { storedAttention } from '../src/graph/ops/stored-attention.ts';
 import { embed } from '../src/graph/ops/embed.ts';
 import { fullAttention } from '../src/graph/ops/full-attention.ts';
 import { gatherRows } from '../src/graph/ops/gather-rows.ts';
@@ -78,7 +78,7 @@ function decoder(g: GraphBuilder, memory?: PagedState): void {
   );
   const q = product(g, 'cross.q', norm(g, 'cross.norm', h), [heads * headDim, dim]);
   const attend = () => {
-    if (memory !== undefined) return crossAttention(g, 'cross.attend', q, { heads, scale, state: memory });
+    if (memory !== undefined) return storedAttention(g, 'cross.attend', q, { heads, scale, state: memory });
     const [k, v] = crossKeys(g, g.input('memory', 'f32', ['halfFrames', dim]));
     return fullAttention(g, 'cross.attend', [q, k, v], { heads, kvHeads, keyDim: headDim, valueDim: headDim, scale });
   };

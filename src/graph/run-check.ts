@@ -163,7 +163,7 @@ function checkSequences(graph: Graph, { run, sizes }: Pick<InputCheck, 'run' | '
 
 /** Whether runs must say what memories hold. */
 export function attendsToMemory({ nodes }: Graph): boolean {
-  return nodes.some(({ op }) => op.kind === 'crossAttention');
+  return nodes.some(({ op }) => op.kind === 'storedAttention' && op.state.memory);
 }
 
 function checkMemory({ name }: Graph, { memory }: SequenceRows): number {

@@ -21,8 +21,8 @@ export function runWriteMemory(control: usize, thread: i32, op: AttentionRecord,
   prepareRows(control, op, step, scratchOf(control, thread));
 }
 
-export function runCrossAttention(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
-  attendTiles(control, thread, op, step, true);
+export function runStoredAttention(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
+  attendTiles(control, thread, op, step, op.causal == 0);
 }
 
 /** Every tile attends to the keys up to its own, or to all that the memory of its sequence holds; then splits combine. */

@@ -1,5 +1,5 @@
 /** What a thread runs: it waits for a step, goes through the plan's ops with all other threads, and waits again. */
-import { runAttention, runCrossAttention, runWriteMemory } from './attention-step';
+import { runAttention, runStoredAttention, runWriteMemory } from './attention-step';
 import { runCheck } from './check';
 import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
 import { runFullAttention } from './full-attention';
@@ -26,7 +26,7 @@ const OP_CHECK: i32 = 11;
 const OP_FULL_ATTENTION: i32 = 12;
 const OP_SHORT_CONVOLUTION: i32 = 13;
 const OP_WRITE_MEMORY: i32 = 14;
-const OP_CROSS_ATTENTION: i32 = 15;
+const OP_STORED_ATTENTION: i32 = 15;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -66,7 +66,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_FULL_ATTENTION: return runFullAttention(control, changetype<FullAttentionRecord>(at), step);
     case OP_SHORT_CONVOLUTION: return runShortConvolution(control, changetype<ShortConvolutionRecord>(at), step);
     case OP_WRITE_MEMORY: return runWriteMemory(control, thread, changetype<AttentionRecord>(at), step);
-    case OP_CROSS_ATTENTION: return runCrossAttention(control, thread, changetype<AttentionRecord>(at), step);
+    case OP_STORED_ATTENTION: return runStoredAttention(control, thread, changetype<AttentionRecord>(at), step);
     case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));
     default: unreachable();
   }

@@ -2,7 +2,7 @@
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
-import type { CrossAttentionOp } from '../../graph/ops/cross-attention.ts';
+import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
@@ -14,7 +14,7 @@ import { activationRules, lowerActivation } from './activation.ts';
 import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionStepOp } from './attention.ts';
-import { crossAttentionRules, lowerCrossAttention } from './cross-attention.ts';
+import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
@@ -42,7 +42,7 @@ export type CpuOp =
   | GatedStepOp
   | AttentionStepOp
   | FullAttentionOp
-  | CrossAttentionOp
+  | StoredAttentionOp
   | WriteMemoryOp
   | ShortConvolutionOp;
 
@@ -56,7 +56,7 @@ export const LOWERINGS = {
   rope: lowerRope,
   attention: lowerAttention,
   fullAttention: lowerFullAttention,
-  crossAttention: lowerCrossAttention,
+  storedAttention: lowerStoredAttention,
   writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
   activation: lowerActivation,
@@ -70,7 +70,7 @@ export const CPU_OPS = {
   quantize: quantizeRules,
   gather: gatherRules,
   fullAttention: fullAttentionRules,
-  crossAttention: crossAttentionRules,
+  storedAttention: storedAttentionRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   activation: activationRules,

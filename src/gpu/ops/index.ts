@@ -1,7 +1,7 @@
 /** The ops of a GPU plan, fused or not; and how each op of a graph becomes one. One line an op. */
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
-import type { CrossAttentionOp } from '../../graph/ops/cross-attention.ts';
+import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { RopeOp } from '../../graph/ops/rope.ts';
@@ -14,7 +14,7 @@ import { activationRules, lowerActivation } from './activation.ts';
 import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
-import { crossAttentionRules, lowerCrossAttention } from './cross-attention.ts';
+import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
@@ -38,7 +38,7 @@ export type GpuOp =
   | RopeOp
   | AttentionOp
   | FullAttentionOp
-  | CrossAttentionOp
+  | StoredAttentionOp
   | WriteMemoryOp
   | ShortConvolutionOp
   | ActivationOp
@@ -55,7 +55,7 @@ export const LOWERINGS = {
   rope: lowerRope,
   attention: lowerAttention,
   fullAttention: lowerFullAttention,
-  crossAttention: lowerCrossAttention,
+  storedAttention: lowerStoredAttention,
   writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
   activation: lowerActivation,
@@ -71,7 +71,7 @@ export const GPU_OPS = {
   rope: ropeRules,
   attention: attentionRules,
   fullAttention: fullAttentionRules,
-  crossAttention: crossAttentionRules,
+  storedAttention: storedAttentionRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   activation: activationRules,

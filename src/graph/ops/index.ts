@@ -9,8 +9,8 @@ import { addRules } from './add.ts';
 import type { AddOp } from './add.ts';
 import { attentionRules } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
-import { crossAttentionRules } from './cross-attention.ts';
-import type { CrossAttentionOp } from './cross-attention.ts';
+import { storedAttentionRules } from './stored-attention.ts';
+import type { StoredAttentionOp } from './stored-attention.ts';
 import { embedRules } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { fullAttentionRules } from './full-attention.ts';
@@ -35,7 +35,7 @@ export type GraphOp =
   | RopeOp
   | AttentionOp
   | FullAttentionOp
-  | CrossAttentionOp
+  | StoredAttentionOp
   | WriteMemoryOp
   | ShortConvolutionOp
   | ActivationOp
@@ -51,7 +51,7 @@ export const OP_RULES = {
   rope: ropeRules,
   attention: attentionRules,
   fullAttention: fullAttentionRules,
-  crossAttention: crossAttentionRules,
+  storedAttention: storedAttentionRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   activation: activationRules,

@@ -4,7 +4,7 @@ import type { RunOp } from '../op-run.ts';
 import { runActivation } from './activation.ts';
 import { runAdd } from './add.ts';
 import { runAttention } from './attention.ts';
-import { runCrossAttention } from './cross-attention.ts';
+import { runStoredAttention } from './stored-attention.ts';
 import { runEmbed } from './embed.ts';
 import { runFullAttention } from './full-attention.ts';
 import { runGatherRows } from './gather-rows.ts';
@@ -21,7 +21,7 @@ export const REFERENCE_OPS = {
   rope: runRope,
   attention: runAttention,
   fullAttention: runFullAttention,
-  crossAttention: runCrossAttention,
+  storedAttention: runStoredAttention,
   writeMemory: runWriteMemory,
   shortConvolution: runShortConvolution,
   activation: runActivation,

@@ -1,5 +1,5 @@
 /**
- * Every row over all keys of its sequence's memory, which lie in pages (Vaswani et al. 2017; running softmax: Milakov and Gimelshein
+ * Every row over the keys of its sequence that lie in pages: all of a memory, or those of another layer up to its own position (Vaswani et al. 2017; running softmax: Milakov and Gimelshein
  * 2018). A workgroup takes one head of one row: its invocations score a tile of keys, one each, then add up the tile's values, each some
  * chunks of the head's.
  */
@@ -24,22 +24,24 @@ import type { RowsVariant } from '../../wgsl/row-pieces.ts';
 import { range } from '../../wgsl/expressions.ts';
 
 /**
- * Bindings `q` f32 [rows, heads * keyDim], `rowSequence`, `memory` u32 [sequences]: how many keys each has, `pageTable`, `kv`; out `y` f32
- * [rows, heads * valueDim]. Of the shape neither norms nor rotation nor `causal` count.
+ * Bindings `q` f32 [rows, heads * keyDim], `rowSequence`, `pageTable`, `kv`; `memory` u32 [sequences], how many keys each has, or, where
+ * the shape is causal, `positions` u32 [rows]; out `y` f32 [rows, heads * valueDim]. Of the shape neither norms nor rotation count.
  */
-export interface CrossAttentionVariant extends RowsVariant {
+export interface StoredAttentionVariant extends RowsVariant {
   readonly shape: AttentionShape;
   /** Of a workgroup, and keys of a tile. A power of two. */
   readonly invocations: number;
 }
 
-function keyOf({ shape, invocations, single }: CrossAttentionVariant): string {
-  const { heads, kvHeads, keyDim, valueDim, scale, kv, pageTokens, maxPages } = shape;
-  return kernelKey('cross-attention', { heads, kvHeads, keyDim, valueDim, scale, kv, pageTokens, maxPages, invocations, single });
+function keyOf({ shape, invocations, single }: StoredAttentionVariant): string {
+  const { heads, kvHeads, keyDim, valueDim, scale, kv, pageTokens, maxPages, causal = true, window } = shape;
+  return kernelKey('stored-attention', {
+    heads, kvHeads, keyDim, valueDim, scale, kv, pageTokens, maxPages, causal, window, invocations, single,
+  });
 }
 
 /** Into `query` [key.paddedQuads]: q of the head, scaled, zeros in the pad. */
-function queryText({ shape, invocations }: CrossAttentionVariant): string {
+function queryText({ shape, invocations }: StoredAttentionVariant): string {
   const { key } = attentionSizes(shape);
   return `  for (var i = lane; i < ${key.paddedQuads}u; i += ${invocations}u) {
     var x = vec4<f32>();
@@ -51,7 +53,7 @@ function queryText({ shape, invocations }: CrossAttentionVariant): string {
 }
 
 /** The score of an invocation's key. */
-function scoreText({ shape }: CrossAttentionVariant): string {
+function scoreText({ shape }: StoredAttentionVariant): string {
   const { key, quadsOfChunk } = attentionSizes(shape);
   const quads = chunkQuads(shape, 'stored');
   const dots = quads.map((quad, i) => `dot(query[chunk * ${quadsOfChunk}u + ${i}u], ${quad})`).join(' + ');
@@ -67,7 +69,7 @@ function scoreText({ shape }: CrossAttentionVariant): string {
 }
 
 /** [invocations] scores, halved to their maximum, then as weights against the best so far. */
-function weightsText({ invocations }: CrossAttentionVariant): string {
+function weightsText({ invocations }: StoredAttentionVariant): string {
   return `    scores[lane] = score;
     workgroupBarrier();
     for (var width = ${invocations / 2}u; width > 0u; width >>= 1u) {
@@ -83,7 +85,7 @@ function weightsText({ invocations }: CrossAttentionVariant): string {
 }
 
 /** An invocation's chunks of the sum over the tile's values. */
-function valuesText({ shape, invocations }: CrossAttentionVariant): string {
+function valuesText({ shape, invocations }: StoredAttentionVariant): string {
   const { value, quadsOfChunk } = attentionSizes(shape);
   const each = range(quadsOfChunk);
   const lines = (text: (i: number) => string) => each.map(text).join('\n');
@@ -101,12 +103,19 @@ ${lines((i) => `      sums[chunk * ${quadsOfChunk}u + ${i}u] = y${i};`)}
     workgroupBarrier();`;
 }
 
-export function crossAttentionKernel(variant: CrossAttentionVariant): Kernel {
+/** The keys of a row: [begin, keys). */
+function keysText({ causal, window, heads }: AttentionShape): string {
+  if (causal === false) return '  let begin = 0u;\n  let keys = memory[sequence];';
+  const position = `positions[item / ${heads}u]`;
+  return `  let keys = ${position} + 1u;\n  let begin = ${window === undefined ? '0u' : `keys - min(keys, ${window}u)`};`;
+}
+
+export function storedAttentionKernel(variant: StoredAttentionVariant): Kernel {
   const { shape, invocations } = variant;
   const { group, key, value } = attentionSizes(shape);
   const read = (name: string, type: string): Binding => ({ name, access: 'read', type });
   const bindings: readonly Binding[] = [
-    read('q', 'array<vec4<f32>>'), read('rowSequence', 'array<u32>'), read('memory', 'array<u32>'), PAGE_TABLE, kvBinding(shape, 'read'),
+    read('q', 'array<vec4<f32>>'), read('rowSequence', 'array<u32>'), read(shape.causal === false ? 'memory' : 'positions', 'array<u32>'), PAGE_TABLE, kvBinding(shape, 'read'),
     { name: 'y', access: 'write', type: 'array<vec4<f32>>' }, ...stepBindings(variant),
   ];
   const wgsl = `${kernelHeader(bindings, {})}${stepStruct(variant)}
@@ -120,11 +129,11 @@ fn main(${MAIN_ARGUMENTS}) {
   if (item >= ${rowsExpression(variant)} * ${shape.heads}u) { return; }
   let sequence = rowSequence[item / ${shape.heads}u];
   let kvHead = ${dividedBy(`(item % ${shape.heads}u)`, group)};
-  let keys = memory[sequence];
+${keysText(shape)}
   var best = ${LOWEST_MAX};
   var total = 0.0;
 ${queryText(variant)}
-  for (var first = 0u; first < keys; first += ${invocations}u) {
+  for (var first = begin; first < keys; first += ${invocations}u) {
 ${scoreText(variant)}
 ${weightsText(variant)}
 ${valuesText(variant)}
@@ -134,7 +143,7 @@ ${valuesText(variant)}
 `;
   return {
     key: keyOf(variant),
-    label: `cross-attention ${shape.kv} [${headsText(shape)}]`,
+    label: `stored-attention ${shape.kv} [${headsText(shape)}]`,
     wgsl,
     bindings,
     workgroupSize: invocations,
@@ -142,6 +151,6 @@ ${valuesText(variant)}
   };
 }
 
-export function crossAttentionWorkgroups(variant: CrossAttentionVariant, rows: number): Workgroups {
+export function storedAttentionWorkgroups(variant: StoredAttentionVariant, rows: number): Workgroups {
   return linearWorkgroups(Math.max(1, rowsOf(variant, rows) * variant.shape.heads));
 }

@@ -4,7 +4,7 @@ import type { CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
-import { crossAttentionKernel, crossAttentionWorkgroups } from './cross-attention.ts';
+import { storedAttentionKernel, storedAttentionWorkgroups } from './stored-attention.ts';
 
 const asIs = { q: { rotaryDim: 0 }, k: { rotaryDim: 0 }, input: 'separate', causal: false } as const;
 /** Memories of 70, 1 and 16 keys, which end inside a tile of keys, a page, and with one. */
@@ -17,7 +17,7 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, invocation
   ['pages of 12 positions, no sharing', shapeOf({ ...asIs, pageTokens: 12, heads: 2 }), 32],
 ];
 
-describe('cross-attention', () => {
+describe('stored-attention', () => {
   let test: TestDevice;
   beforeAll(async () => {
     test = await openTestDevice();
@@ -28,8 +28,8 @@ describe('cross-attention', () => {
     const problem = makeAttentionCase(shape, LISTENERS);
     const variant = { shape, invocations };
     const out = await test.run({
-      kernel: crossAttentionKernel(variant),
-      workgroups: crossAttentionWorkgroups(variant, problem.rows),
+      kernel: storedAttentionKernel(variant),
+      workgroups: storedAttentionWorkgroups(variant, problem.rows),
       buffers: { ...problem.buffers, memory: Uint32Array.from(LISTENERS, ({ start }) => start) },
     });
     // The memory ends before the rows' own positions.
