@@ -22,7 +22,7 @@ const LISTENERS: readonly Listener[] = [
 /** Places by group: the memory is the first state of its model. */
 const pagesOf = ({ own, memory }: Listener) => [memory, own];
 
-function memoryRequest(): ProgramRequest {
+export function memoryRequest(): ProgramRequest {
   const base = twoGraphRequest();
   return { ...base, model: memoryModel(), kv: { ...base.kv, pageTokens: 8 } };
 }

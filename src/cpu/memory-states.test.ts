@@ -1,5 +1,6 @@
-import { describe, test } from 'vitest';
-import { checkMemory } from '../../test/check-memory.ts';
+import { describe, expect, test } from 'vitest';
+import { checkMemory, memoryRequest } from '../../test/check-memory.ts';
+import { createModelCore } from '../engine/model-core.ts';
 import { openExecutor } from '../node/load-model.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 
@@ -10,5 +11,13 @@ describe('a memory that an encoder writes once', () => {
 
   test.each([1, 3])('on the CPU with %i thread(s)', async (threads) => {
     await checkMemory(await openExecutor({ device: 'cpu', threads }), 2e-5);
+  });
+
+  test('is refused by the engine, which would not know what it holds', async () => {
+    const request = memoryRequest();
+    const program = await createReferenceExecutor().load(request);
+    const sizes = { vocabSize: 40, contextLength: 64, modelContextLength: 64, maxRows: 16, causal: true };
+    expect(() => createModelCore({ ...sizes, program, kv: request.kv })).toThrow('its decoder attends to a memory');
+    await program.dispose();
   });
 });

@@ -2,7 +2,7 @@
 import { decoderSteps } from '../graph/decoder-steps.ts';
 import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
 import type { DecodeRequest, DecodeRun, KvLayout, Program } from '../graph/executor.ts';
-import { sequenceDim } from '../graph/run-check.ts';
+import { attendsToMemory, sequenceDim } from '../graph/run-check.ts';
 import { decoderGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
 import { mostPages, mostSlots } from '../graph/state-sizes.ts';
@@ -63,9 +63,12 @@ export function pagesFor(contextLength: number, pageTokens: number): number {
   return Math.ceil(contextLength / pageTokens);
 }
 
+/** @throws Error for a decoder that attends to a memory, whose pages and length the engine does not know */
 export function createModelCore(options: ModelCoreOptions): ModelCore {
   const { program, vocabSize, contextLength, maxRows, causal, kv } = options;
   const { model } = program;
+  if (attendsToMemory(decoderGraphOf(model)))
+    throw new Error(`model ${model.name}: its decoder attends to a memory; its steps are runs of its program, not of the engine`);
   const steps = decoderSteps(program);
   const tapped = program.limits(model.decoder.graph, true)[sequenceDim(decoderGraphOf(model)) ?? ''];
   const queue = createRunQueue({ patienceMs: READER_PATIENCE_MS });
