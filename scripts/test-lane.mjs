@@ -16,7 +16,8 @@ import { repoRoot } from './install.mjs';
  */
 
 /** How a test file that needs what CI has (../shared, the peers) can be told from one that skips for the sake of its platform. */
-const needsWhatCiHas = /INGOT_SHARED|\bsharedPath\b|\bhasShared\b|\.\.\/shared\b|\bpeers\/node_modules\b|\bnodeBinary\b|\bhas\w*(Peer|Chromium|EmberFolder)\b/;
+const namesOfShared = /INGOT_SHARED|\bsharedPath\b|\bhasShared\b|\.\.\/shared\b|\bhasEmberFolder\b/;
+const namesOfPeers = /\bpeers\/node_modules\b|\bnodeBinary\b|\bhas\w*(Peer|Chromium)\b/;
 /** The tag, defined in vitest.config.ts, of tests that only `--all` runs. */
 const slowTag = 'slow';
 /** For a lane that hangs: its tests have limits of their own, far below. */
@@ -142,7 +143,8 @@ function readReport(path, { title, ended }) {
 function countFile(file) {
   const result = noResult();
   const name = relative(repoRoot, file.name);
-  const isForCi = needsWhatCiHas.test(readFileSync(file.name, 'utf8'));
+  const source = readFileSync(file.name, 'utf8');
+  const isForCi = namesOfShared.test(source) || namesOfPeers.test(source);
   // A file that cannot even be loaded, or whose hook fails, may have no test that fails.
   if (file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed')) {
     result.failed += 1;
