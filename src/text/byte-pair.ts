@@ -3,7 +3,7 @@ import { alphabetTextOf, BYTE_CHARS } from '../tensor/byte-alphabet.ts';
 import { mergeSymbols } from './byte-pair-merge.ts';
 import type { MergeTable } from './merge-table.ts';
 import { createPreTokenizer } from './pre-tokenizer.ts';
-import type { PreTokenizerKind } from './pre-tokenizer.ts';
+import type { PreTokenizerKind } from './pre-tokenizer-kinds.ts';
 import { withWordCache } from './word-cache.ts';
 
 export interface BytePairVocabulary {

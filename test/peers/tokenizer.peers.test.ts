@@ -6,7 +6,7 @@ import { openGguf } from '../../src/files/gguf-reader.ts';
 import { memoryFolder } from '../../src/files/memory-source.ts';
 import { BYTE_CHARS } from '../../src/tensor/byte-alphabet.ts';
 import { ggufTokenizer } from '../../src/text/gguf-tokenizer.ts';
-import { preTokenizerKind, preTokenizerNames } from '../../src/text/pre-tokenizer.ts';
+import { preTokenizerKind, preTokenizerNames } from '../../src/text/pre-tokenizer-kinds.ts';
 import { uint32 } from '../../src/tensor/gguf-value.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
 import { createRandom, fuzzTexts } from '../fuzz-text.ts';

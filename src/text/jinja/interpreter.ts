@@ -222,11 +222,12 @@ function runLoop(node: ForLoop, { items, depth }: LoopItems, scope: Scope, outpu
   const { run } = output;
   const { budget } = run;
   const all = iteratorOf(items, budget);
+  const again = (inner: Value, own: Output): Signal => runLoop(node, { items: inner, depth: depth + 1 }, scope, own);
   const loop = createLoop({
     items: node.test === undefined ? all : selectItems(node, all, scope, run),
     depth,
     budget,
-    recurse: node.recursive ? (inner) => rendered(run, (own) => void runLoop(node, { items: inner, depth: depth + 1 }, scope, own)) : undefined,
+    recurse: node.recursive ? (inner) => rendered(run, (own) => void again(inner, own)) : undefined,
   });
   let isComplete = false;
   while (loop.advance()) {

@@ -50,7 +50,8 @@ const filterArguments = [
 ];
 const subjects = ['m', 'l', 'd', '[m]', '(m, 1)', "('%s' ~ m)", 'd.items()', 'd|dictsort', '(m|e)', '(m|safe)'];
 const methods =
-  'capitalize casefold center count endswith expandtabs find format format_map index isalpha join ljust lower lstrip partition removeprefix removesuffix ' +
+  'capitalize casefold center count endswith expandtabs find format format_map index isalpha join ljust lower lstrip ' +
+  'partition removeprefix removesuffix ' +
   'replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill striptags unescape ' +
   'items keys values get copy';
 const methodArguments = [

@@ -213,7 +213,12 @@ export const textMethods: ReadonlyMap<string, TextMethod> = new Map<string, Text
       return isValid ? countOf(part, found) : 0;
     }),
   ],
-  ['splitlines', namedMethod('splitlines', [['keepends', false]], (self, [keep], budget) => splitLines(self, intArgument(keep, 'splitlines') !== 0, budget))],
+  [
+    'splitlines',
+    namedMethod('splitlines', [['keepends', false]], (self, [keep], budget) =>
+      splitLines(self, intArgument(keep, 'splitlines') !== 0, budget),
+    ),
+  ],
   [
     'replace',
     method('replace', ['old', 'new', ['count', -1]], (self, [from, to, count], budget) => {

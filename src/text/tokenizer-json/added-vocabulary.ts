@@ -34,7 +34,11 @@ interface AddedTokenContext {
  * Reads the tokens and gives each its id: the model's where its vocabulary has the text, else the next one after the
  * vocabulary, as tokenizers does whatever the file says. @throws FormatError where the file says another id
  */
-export function readAddedTokens(value: JsonValue | undefined, file: string, { model, normalize, more = [] }: AddedTokenContext): JsonAddedToken[] {
+export function readAddedTokens(
+  value: JsonValue | undefined,
+  file: string,
+  { model, normalize, more = [] }: AddedTokenContext,
+): JsonAddedToken[] {
   const listed = value ?? [];
   if (!Array.isArray(listed)) throw new FormatError(`${file}: expected an array added_tokens, found ${describeJson(value)}.`);
   const byText = new Map<string, JsonAddedToken>();
@@ -55,7 +59,8 @@ export function readAddedTokens(value: JsonValue | undefined, file: string, { mo
     if (text === '') return;
     if (text.length > maxTokenUnits) fields.fail('content', `at most ${maxTokenUnits} characters`);
     const id = byText.get(text)?.id ?? model.idOf.get(text) ?? next++;
-    if (declared !== undefined && id !== declared) fields.fail('id', `${id} for ${JSON.stringify(text.slice(0, 60))}, which is the id that tokenizers gives it`);
+    if (declared !== undefined && id !== declared)
+      fields.fail('id', `${id} for ${JSON.stringify(text.slice(0, 60))}, which is the id that tokenizers gives it`);
     const special = token.special || (byText.get(text)?.special ?? false);
     byText.set(text, { ...token, special, id, pattern: token.normalized ? normalize(wholeText(text)).text : text });
   };

@@ -1,6 +1,6 @@
 /**
- * tokenizer_config.json beside a tokenizer.json, as transformers 5.18 takes it: tokens that it adds, and the settings of encoding and decoding.
- * What only some of its tokenizer classes obey, by building a pipeline of their own, is told where tokenizer.json says otherwise.
+ * tokenizer_config.json beside a tokenizer.json, as transformers 5.18 takes it: tokens that it adds, and the settings of
+ * encoding and decoding. What only some of its tokenizer classes obey, by building a pipeline of their own, is told where tokenizer.json says otherwise.
  */
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
@@ -44,7 +44,8 @@ export function readTokenizerSettings(settings: JsonObject | undefined, tokenize
     if (value === undefined || value === null || typeof value === 'boolean') return value === true;
     throw new FormatError(`${where}: expected ${key} to be true or false, found ${describeJson(value)}.`);
   };
-  const isBytePair = isJsonObject(tokenizer['model']) && (tokenizer['model']['type'] === 'BPE' || tokenizer['model']['merges'] !== undefined);
+  const model = isJsonObject(tokenizer['model']) ? tokenizer['model'] : {};
+  const isBytePair = model['type'] === 'BPE' || model['merges'] !== undefined;
   return {
     added: addedTokens(settings, tokenizer, where),
     splitsSpecial: isOn('split_special_tokens'),
@@ -97,7 +98,7 @@ function flagsOf(value: JsonValue): JsonObject {
   return { normalized: token['special'] !== true, ...token };
 }
 
-/** Settings that a class of transformers may build its pipeline from: name -> what tokenizer.json does; undefined where it has no such part. */
+/** Settings that a class of transformers may build its pipeline from, and what tokenizer.json does; undefined where it has no such part. */
 const pipelineSettings: Readonly<Record<string, (tokenizer: JsonObject) => boolean | undefined>> = {
   add_prefix_space: (tokenizer) => {
     const bytes = partOf(tokenizer, 'pre_tokenizer', 'ByteLevel');

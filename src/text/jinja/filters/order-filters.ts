@@ -69,7 +69,8 @@ export const orderFilters: readonly (readonly [string, Filter])[] = [
 ];
 
 function isReversed(reverse: Value): boolean {
-  if (!isInt(reverse) || Math.abs(Number(reverse)) > 0x7fffffff) throw new TemplateError(`reverse: expected a boolean, found ${typeName(reverse)}`);
+  if (!isInt(reverse) || Math.abs(Number(reverse)) > 0x7fffffff)
+    throw new TemplateError(`reverse: expected a boolean, found ${typeName(reverse)}`);
   return isTruthy(reverse);
 }
 

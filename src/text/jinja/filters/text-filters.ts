@@ -62,7 +62,8 @@ export const textFilters: readonly (readonly [string, Filter])[] = [
   [
     'format',
     (value, { args, named, run: { budget } }) => {
-      if (named.has('value') || (args.length > 0 && named.size > 0)) throw new TemplateError('format: takes values by position or by name, not both');
+      if (named.has('value') || (args.length > 0 && named.size > 0))
+        throw new TemplateError('format: takes values by position or by name, not both');
       const values = named.size > 0 ? dictOf([...named].map(([name, item]) => [ownText(name), item] as const)) : { tuple: args };
       return percentFormat(textOf(value, budget), values, budget);
     },
