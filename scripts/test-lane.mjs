@@ -16,7 +16,10 @@ import { repoRoot } from './install.mjs';
  */
 
 /** How a test file that needs what CI has (../shared, the peers) can be told from one that skips for the sake of its platform. */
-const needsWhatCiHas = /INGOT_SHARED|\bsharedPath\b|\bhasShared\b|\.\.\/shared\b|\bpeers\/node_modules\b|\bnodeBinary\b|\bhas\w*(Peer|Chromium|EmberFolder)\b/;
+const needsWhatCiHas = new RegExp([
+  String.raw`INGOT_SHARED|\bsharedPath\b|\bhasShared\b|\.\.\/shared\b`,
+  String.raw`\bpeers\/node_modules\b|\bnodeBinary\b|\bhas\w*(Peer|Chromium|EmberFolder)\b`,
+].join('|'));
 /** The tag, defined in vitest.config.ts, of tests that only `--all` runs. */
 const slowTag = 'slow';
 /** For a lane that hangs: its tests have limits of their own, far below. */

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkMemory } from '../../test/check-memory.ts';
 import { checkTwoGraphs } from '../../test/check-two-graphs.ts';
 import { syntheticGraph, syntheticRequest, TINY } from '../../test/synthetic-graph.ts';
 import type { SyntheticOptions, SyntheticShape } from '../../test/synthetic-graph.ts';
@@ -341,6 +342,16 @@ describe('a model of two graphs', () => {
 
   test.each([1, 3])('on the CPU with %i thread(s)', async (threads) => {
     await checkTwoGraphs(await openExecutor({ device: 'cpu', threads }), 2e-5);
+  });
+});
+
+describe('a memory that an encoder writes once', () => {
+  test('on the reference', async () => {
+    await checkMemory(createReferenceExecutor(), 1e-6);
+  });
+
+  test.each([1, 3])('on the CPU with %i thread(s)', async (threads) => {
+    await checkMemory(await openExecutor({ device: 'cpu', threads }), 2e-5);
   });
 });
 

@@ -6,9 +6,6 @@ import { isCheckout, repoRoot, trackedFiles } from './repository.ts';
 /** Files by their paths, and the paths that each imports. */
 type Imports = ReadonlyMap<string, readonly string[]>;
 
-/** Folders whose circles are not resolved yet. */
-const notYetResolved: readonly string[] = ['src/gpu/kernels/attention-decode', 'src/gpu/kernels/attention-prefill'];
-
 /** What a file imports from its neighbours, by `import`, `import type`, `export from` or `import()`; AssemblyScript leaves out `.ts`. */
 function importsOf(path: string, text: string): string[] {
   const specifiers = [...text.matchAll(/(?:\bfrom|\bimport\s*\(|^import)\s*'(\.[^']+)'/gm)].map((match) => match[1] as string);
@@ -54,7 +51,6 @@ describe('circles of imports, of types included', () => {
     const files = trackedFiles().filter((path) => /^src\/.*\.ts$/.test(path));
     const imports = new Map(files.map((path) => [path, importsOf(path, readFileSync(join(repoRoot, path), 'utf8'))]));
     expect([...imports.values()].flat().length).toBeGreaterThan(1000);
-    const isKnown = (circle: readonly string[]) => notYetResolved.some((folder) => circle.every((path) => path.startsWith(folder)));
-    expect(circlesOf(imports).filter((circle) => !isKnown(circle))).toEqual([]);
+    expect(circlesOf(imports)).toEqual([]);
   });
 });

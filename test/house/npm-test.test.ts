@@ -151,7 +151,10 @@ describe('a vitest project', () => {
 
   it.each([
     ['ran no test', { 'none.test.js': `test.skip('nothing', () => {});` }, 'no test has run', 0],
-    ['had an error outside of its tests', { 'late.test.js': `test('passes', () => { Promise.reject(Error('late')); });` }, 'though no test', 1],
+    [
+      'had an error outside of its tests', { 'late.test.js': `test('passes', () => { Promise.reject(Error('late')); });` },
+      'though no test', 1,
+    ],
   ])('that %s has failed', (_, files, note, passed) => {
     const { status, text } = runProject(files);
     expect(status).toBe(1);

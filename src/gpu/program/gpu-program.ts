@@ -2,7 +2,9 @@
 import type { DimSizes } from '../../graph/dims.ts';
 import { decoderRun } from '../../graph/decoder-steps.ts';
 import type { SequenceStep } from '../../graph/decoder-steps.ts';
-import type { DecodeRequest, DecodeRun, GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows, StatePlace } from '../../graph/executor.ts';
+import type {
+  DecodeRequest, DecodeRun, GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows, StatePlace,
+} from '../../graph/executor.ts';
 import { inputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../graph/model-graphs.ts';

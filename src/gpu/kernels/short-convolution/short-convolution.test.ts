@@ -41,7 +41,8 @@ describe('short convolution', () => {
     const [foundY, foundState] = [out.get('y') as Float32Array, out.get('state') as Float32Array];
     const wantedState = Float64Array.from(state);
     for (const [first, length, read, write] of places) {
-      const line = [...state.subarray(read * slotSize, (read + 1) * slotSize), ...x.subarray(first * channels, (first + length) * channels)];
+      const held = state.subarray(read * slotSize, (read + 1) * slotSize);
+      const line = [...held, ...x.subarray(first * channels, (first + length) * channels)];
       for (let t = 0; t < length; t++) {
         for (let c = 0; c < channels; c++) {
           let sum = bias ? biases[c]! : 0;
