@@ -17,13 +17,15 @@ describe('the name that a typo most likely meant', () => {
     expect(nearestNames(typo, commands)[0]).toBe(meant);
   });
 
-  it.each(['serve', 'banana', 'list', 'pull', 'x', '', '😀', 'hello', 'model', 'train', 'a'.repeat(1000)])('of a command, where none is near: %.20s', (word) => {
+  const farWords = ['serve', 'banana', 'list', 'pull', 'x', '', '😀', 'hello', 'model', 'train', 'a'.repeat(1000)];
+  it.each(farWords)('of a command, where none is near: %.20s', (word) => {
     expect(nearestNames(word, commands)).toEqual([]);
   });
 
   it.each([
-    ['temprature', 'temperature'], ['Temperature', 'temperature'], ['temp', 'temperature'], ['max_tokens', 'maxTokens'], ['max-token', 'maxTokens'],
-    ['maxToken', 'maxTokens'], ['topk', 'topK'], ['top_p', 'topP'], ['sead', 'seed'], ['stops', 'stop'], ['message', 'messages'], ['singal', 'signal'],
+    ['temprature', 'temperature'], ['Temperature', 'temperature'], ['temp', 'temperature'], ['max_tokens', 'maxTokens'],
+    ['max-token', 'maxTokens'], ['maxToken', 'maxTokens'], ['topk', 'topK'], ['top_p', 'topP'], ['sead', 'seed'], ['stops', 'stop'],
+    ['message', 'messages'], ['singal', 'signal'],
   ])('of an option: %s', (typo, meant) => {
     expect(nearestNames(typo, options)[0]).toBe(meant);
   });

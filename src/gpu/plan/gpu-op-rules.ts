@@ -79,7 +79,10 @@ export interface Lowering {
   readonly single: boolean;
 }
 
-export type Lower<From extends { readonly kind: string }, To> = (node: Step<From, GpuValue>, lowering: Lowering) => Lowered<To, 'q8' | 'q8n'>;
+export type Lower<From extends { readonly kind: string }, To> = (
+  node: Step<From, GpuValue>,
+  lowering: Lowering,
+) => Lowered<To, 'q8' | 'q8n'>;
 
 export function describeNorm(name: string, norm: NormWeight | undefined): string {
   return norm === undefined ? '' : ` ${name}=${norm.weight.id} eps=${norm.eps}`;
