@@ -32,7 +32,8 @@ function twice(window: number | undefined): Graph {
 }
 
 describe('a layer that shares the keys and values of another', () => {
-  test.each([[undefined, 'reference'], [5, 'reference'], [undefined, 'cpu'], [5, 'cpu']] as const)('window %s, %s', async (window, device) => {
+  const cases = [[undefined, 'reference'], [5, 'reference'], [undefined, 'cpu'], [5, 'cpu']] as const;
+  test.each(cases)('window %s, %s', async (window, device) => {
     const request = syntheticRequest({ graph: twice(window), typeOf: () => 'f32' });
     const program = await (await openExecutor({ device })).load(request);
     ensureAllPages(program, 4);

@@ -1,7 +1,7 @@
 /**
- * Every row over the keys of its sequence that lie in pages: all of a memory, or those of another layer up to its own position (Vaswani et al. 2017; running softmax: Milakov and Gimelshein
- * 2018). A workgroup takes one head of one row: its invocations score a tile of keys, one each, then add up the tile's values, each some
- * chunks of the head's.
+ * Every row over the keys of its sequence that lie in pages: all of a memory, or those of another layer up to its own position
+ * (Vaswani et al. 2017; running softmax: Milakov and Gimelshein 2018). A workgroup takes one head of one row: its invocations score a
+ * tile of keys, one each, then add up the tile's values, each some chunks of the head's.
  */
 import {
   LOWEST_MAX,
@@ -115,7 +115,8 @@ export function storedAttentionKernel(variant: StoredAttentionVariant): Kernel {
   const { group, key, value } = attentionSizes(shape);
   const read = (name: string, type: string): Binding => ({ name, access: 'read', type });
   const bindings: readonly Binding[] = [
-    read('q', 'array<vec4<f32>>'), read('rowSequence', 'array<u32>'), read(shape.causal === false ? 'memory' : 'positions', 'array<u32>'), PAGE_TABLE, kvBinding(shape, 'read'),
+    read('q', 'array<vec4<f32>>'), read('rowSequence', 'array<u32>'),
+    read(shape.causal === false ? 'memory' : 'positions', 'array<u32>'), PAGE_TABLE, kvBinding(shape, 'read'),
     { name: 'y', access: 'write', type: 'array<vec4<f32>>' }, ...stepBindings(variant),
   ];
   const wgsl = `${kernelHeader(bindings, {})}${stepStruct(variant)}
