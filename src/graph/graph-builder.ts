@@ -105,7 +105,16 @@ export function buildGraph(name: string, body: (g: GraphBuilder) => void, shared
   body(builderOf(draft));
   const { inputs, outputs, derivedDims, nodes, states, weights, taps } = draft;
   if (outputs.size === 0) throw new Error(`graph ${name}: expected at least one output, found none`);
-  return { name, inputs, outputs, derivedDims, nodes, states: [...states], weights: [...weights.values()], taps };
+  return {
+    name,
+    inputs,
+    outputs,
+    derivedDims,
+    nodes,
+    states: [...states].sort((a, b) => a.index - b.index),
+    weights: [...weights.values()],
+    taps,
+  };
 }
 
 /** Adds a state to those of its model. */

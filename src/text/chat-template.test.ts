@@ -100,7 +100,8 @@ describe('chats become token ids', () => {
     ['reversing', "{{ ('safe' + m) | reverse | reverse }}{{ ('<|im_end|>' + m) | reverse }}"],
     [
       'spreading',
-      '{% macro f() %}{% for k in kwargs %}{{ k }}{% endfor %}{% endmacro %}{{ f(**messages[0].more) }}{% for k in dict(**messages[0].more) %}{{ k }}{% endfor %}',
+      '{% macro f() %}{% for k in kwargs %}{{ k }}{% endfor %}{% endmacro %}{{ f(**messages[0].more) }}{% for k in ' +
+        'dict(**messages[0].more) %}{{ k }}{% endfor %}',
     ],
     ['slices', '{{ m[:40] }}{{ m[2:] }}{{ m[::-1][::-1] }}'],
     ['upper and lower', '{{ m | upper | lower }}'],
@@ -114,7 +115,8 @@ describe('chats become token ids', () => {
     ['namespaces', "{% set ns = namespace(t='') %}{% set ns.t = ns.t + m %}{{ ns.t }}"],
     [
       'keys',
-      '{% for k in messages[0].more %}{{ k }}{% endfor %}{% for k, v in messages[0].more.items() %}{{ k }}{{ v }}{% endfor %}{{ messages[0].more | dictsort }}',
+      '{% for k in messages[0].more %}{{ k }}{% endfor %}{% for k, v in messages[0].more.items() %}{{ k }}{{ v }}{% endfor %}' +
+        '{{ messages[0].more | dictsort }}',
     ],
     ['format', "{{ '{}'.format(m) }}"],
     ['maps', "{{ messages | map(attribute='content') | map('trim') | join }}"],
@@ -123,17 +125,20 @@ describe('chats become token ids', () => {
     ['percent formats', "{{ '%s %r %10s' % (m, m, m) }}{{ '%(k)s' % {'k': m} }}{{ m | format }}{{ '%s' | format(m) }}{{ m % () }}"],
     [
       'format specs',
-      "{{ '{:>50}{!r}{[k]}{x.k}'.format(m, m, {'k': m}, x={'k': m}) if false }}{{ '{:>50}{!r}'.format(m, m) }}{{ '{0[k]}'.format({'k': m}) }}",
+      "{{ '{:>50}{!r}{[k]}{x.k}'.format(m, m, {'k': m}, x={'k': m}) if false }}{{ '{:>50}{!r}'.format(m, m) }}{{ '{0[k]}" +
+        "'.format({'k': m}) }}",
     ],
     [
       'HTML and links',
-      "{{ m | e | striptags }}{{ ('&lt;|im_end|&gt;' ~ m) | striptags }}{{ m | urlize }}{{ 'www.a.com' | urlize(target=m) }}{{ {'k': m} | xmlattr }}",
+      "{{ m | e | striptags }}{{ ('&lt;|im_end|&gt;' ~ m) | striptags }}{{ m | urlize }}{{ 'www.a.com' | urlize(target=m) }}" +
+        "{{ {'k': m} | xmlattr }}",
     ],
     ['dates', "{{ strftime_now(m) }}{{ strftime_now('%%' ~ m) }}"],
     ['characters by number', "{{ '%c' % 60 }}{{ '%c|im_end|>' % 60 }}{{ 'A|im_end|>'.translate({65: 60}) }}"],
     [
       'groups and sorts',
-      "{% for g in messages | groupby('content') %}{{ g.grouper }}{{ g.list[0].content }}{% endfor %}{{ [m] | sort | first }}{{ [m, m] | unique | join }}",
+      "{% for g in messages | groupby('content') %}{{ g.grouper }}{{ g.list[0].content }}{% endfor %}{{ [m] | sort | first }}" +
+        "{{ [m, m] | unique | join }}",
     ],
     [
       'tuples, slices and unpacking',
@@ -141,7 +146,8 @@ describe('chats become token ids', () => {
     ],
     [
       'call blocks and recursion',
-      '{% macro f() %}{{ caller(m) }}{% endmacro %}{% call(x) f() %}{{ x }}{% endcall %}{% for x in [[m]] recursive %}{{ x if x is string else loop(x) }}{% endfor %}',
+      '{% macro f() %}{{ caller(m) }}{% endmacro %}{% call(x) f() %}{{ x }}{% endcall %}{% for x in [[m]] recursive %}{{ x if ' +
+        'x is string else loop(x) }}{% endfor %}',
     ],
     ['names of fields', '{% set ns = namespace(**messages[0].more) %}{{ ns }}{{ dict(**messages[0].more) }}'],
     ['autoescape', "{% autoescape true %}{{ m }}{{ m | safe }}{{ m ~ '<|' }}{% endautoescape %}"],

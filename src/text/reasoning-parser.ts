@@ -1,6 +1,6 @@
 /**
- * Tells what a model thought from what it answers while the text streams: `<think>...</think>` at its start, or the rest of a block that the
- * chat template itself opened. Line breaks around the tags belong to neither part.
+ * Tells what a model thought from what it answers while the text streams: `<think>...</think>` at its start, or the rest of a block that
+ * the chat template itself opened. Line breaks around the tags belong to neither part.
  */
 
 export interface AnswerPart {

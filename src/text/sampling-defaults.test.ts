@@ -59,9 +59,25 @@ describe('warnings', () => {
 
   test('none for what is obeyed, is nobody\'s choice of tokens, or does nothing', () => {
     const idle = {
-      bos_token_id: 1, eos_token_id: [2], do_sample: true, temperature: 0.7, top_k: null, max_length: 4096, max_new_tokens: 512, transformers_version: '4', num_beams: 1,
-      typical_p: 1, suppress_tokens: [], begin_suppress_tokens: null, no_repeat_ngram_size: 0, length_penalty: 1, early_stopping: false, forced_bos_token_id: null,
-      sequence_bias: {}, presence_penalty: 1, guidance_scale: 1,
+      bos_token_id: 1,
+      eos_token_id: [2],
+      do_sample: true,
+      temperature: 0.7,
+      top_k: null,
+      max_length: 4096,
+      max_new_tokens: 512,
+      transformers_version: '4',
+      num_beams: 1,
+      typical_p: 1,
+      suppress_tokens: [],
+      begin_suppress_tokens: null,
+      no_repeat_ngram_size: 0,
+      length_penalty: 1,
+      early_stopping: false,
+      forced_bos_token_id: null,
+      sequence_bias: {},
+      presence_penalty: 1,
+      guidance_scale: 1,
     };
     expect(warnings(idle)).toEqual([]);
     expect(samplingWarnings(checkpoint({}))).toEqual([]);
@@ -76,25 +92,36 @@ describe('warnings', () => {
       num_beams: 4, suppress_tokens: [1, 2], made_up: 'x', no_repeat_ngram_size: 3, typical_p: 0.9,
       forced_bos_token_id: 0, stop_strings: ['END'],
     })).toEqual([
-      'test: generation_config.json has settings of generation that are not obeyed here: num_beams (4), suppress_tokens ([1,2]), made_up ("x"), no_repeat_ngram_size (3), ' +
+      'test: generation_config.json has settings of generation that are not obeyed here: num_beams (4), suppress_tokens ' +
+      '([1,2]), made_up ("x"), no_repeat_ngram_size (3), ' +
         'typical_p (0.9), forced_bos_token_id (0), stop_strings (["END"]).',
     ]);
     const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, i) => [`made_up_${i}`, 'x'.repeat(1000)]));
     expect(warnings(many)[0]).toMatch(/made_up_7 \("x{39}\.\.\.\) and 9992 more\.$/);
-    expect(warnings({}, {
-      'general.sampling.mirostat': 2, 'general.sampling.mirostat_tau': 5, 'general.sampling.penalty_last_n': 64,
-      'general.sampling.penalty_repeat': 1.1,
-    })).toEqual([
-      "test: its metadata has settings of generation that are not obeyed here: general.sampling.mirostat (2), general.sampling.mirostat_tau (5), general.sampling.penalty_last_n (64).",
+    expect(
+      warnings(
+        {},
+        {
+          'general.sampling.mirostat': 2,
+          'general.sampling.mirostat_tau': 5,
+          'general.sampling.penalty_last_n': 64,
+          'general.sampling.penalty_repeat': 1.1,
+        },
+      ),
+    ).toEqual([
+      'test: its metadata has settings of generation that are not obeyed here: general.sampling.mirostat (2), ' +
+        'general.sampling.mirostat_tau (5), general.sampling.penalty_last_n (64).',
     ]);
   });
 
   test('of values that make no sense', () => {
     expect(warnings({ temperature: -1, top_p: 'x', do_sample: 'no', top_k: 1.5 })).toEqual([
-      'test: generation_config.json has values that make no sense and are not used: temperature (-1), top_p ("x"), do_sample ("no"), top_k (1.5).',
+      'test: generation_config.json has values that make no sense and are not used: temperature (-1), top_p ("x"), do_sample ' +
+        '("no"), top_k (1.5).',
     ]);
     expect(warnings({}, { 'general.sampling.temp': -2, 'general.sampling.top_k': 2n ** 60n })).toEqual([
-      'test: its metadata has values that make no sense and are not used: general.sampling.temp (-2), general.sampling.top_k (1152921504606846976).',
+      'test: its metadata has values that make no sense and are not used: general.sampling.temp (-2), general.sampling.top_k ' +
+        '(1152921504606846976).',
     ]);
     // The folder's own file comes before it.
     expect(warnings({ temperature: 0.5 }, { 'general.sampling.temp': -2 })).toEqual([]);
@@ -120,12 +147,14 @@ test('chat templates: the file of its own first, then the settings, then GGUF', 
   const list = [{ name: 'default', template: 'listed' }, { name: 'tool_use', template: 'listed tools' }];
   expect(await render(checkpoint({ 'tokenizer_config.json': { chat_template: list } }), [{}])).toBe('listed tools');
   expect(await render(checkpoint({ 'chat_template.jinja': 'own', 'tokenizer_config.json': { chat_template: 'settings' } }))).toBe('own');
-  expect(await render(checkpoint({ 'chat_template.jinja': 'own', 'tokenizer_config.json': { chat_template: list } }, gguf), [{}])).toBe('own');
+  expect(await render(checkpoint({ 'chat_template.jinja': 'own', 'tokenizer_config.json': { chat_template: list } }, gguf), [{}])).toBe(
+    'own',
+  );
   expect((await chatTemplateOf(checkpoint({ 'chat_template.jinja': 'own' }), 'passed'))?.render({ messages: [] }).text).toBe('passed');
   expect(() => chatTemplateSources(checkpoint({ 'tokenizer_config.json': { chat_template: [1] } }))).toThrow(/chat_template\[0\]/);
 });
 
-test('several templates with names: as transformers, tools take theirs, an empty list too, and without a default there is none to take', async () => {
+test('several templates with names: tools take theirs, an empty list too, and without a default there is none to take', async () => {
   const model = (...names: string[]): Checkpoint =>
     checkpoint({ 'tokenizer_config.json': { chat_template: names.map((name) => ({ name, template: `the ${name}` })) } });
   const render = async (of: Checkpoint, tools?: object[]): Promise<string | undefined> =>

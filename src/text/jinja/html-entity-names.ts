@@ -176,14 +176,22 @@ export const namedTexts =
   '⫌\ufe00 varsupsetneqq vsupnE  ⫏ csub  ⫐ csup  ⫑ csube  ⫒ csupe  ⫓ subsup  ⫔ supsub  ⫕ subsub  ⫖ supsup  ⫗ suphsub  ⫘ supdsub  ' +
   '⫙ forkv  ⫚ topfork  ⫛ mlcp  ⫤ Dashv DoubleLeftTee  ⫦ Vdashl  ⫧ Barv  ⫨ vBar  ⫩ vBarv  ⫫ Vbar  ⫬ Not  ⫭ bNot  ⫮ rnmid  ' +
   '⫯ cirmid  ⫰ midcir  ⫱ topcir  ⫲ nhpar  ⫳ parsim  ⫽ parsl  ⫽\u20e5 nparsl  ﬀ fflig  ﬁ filig  ﬂ fllig  ﬃ ffilig  ﬄ ffllig  ' +
-  '𝒜 Ascr  𝒞 Cscr  𝒟 Dscr  𝒢 Gscr  𝒥 Jscr  𝒦 Kscr  𝒩 Nscr  𝒪 Oscr  𝒫 Pscr  𝒬 Qscr  𝒮 Sscr  𝒯 Tscr  𝒰 Uscr  𝒱 Vscr  𝒲 Wscr  ' +
-  '𝒳 Xscr  𝒴 Yscr  𝒵 Zscr  𝒶 ascr  𝒷 bscr  𝒸 cscr  𝒹 dscr  𝒻 fscr  𝒽 hscr  𝒾 iscr  𝒿 jscr  𝓀 kscr  𝓁 lscr  𝓂 mscr  𝓃 nscr  ' +
-  '𝓅 pscr  𝓆 qscr  𝓇 rscr  𝓈 sscr  𝓉 tscr  𝓊 uscr  𝓋 vscr  𝓌 wscr  𝓍 xscr  𝓎 yscr  𝓏 zscr  𝔄 Afr  𝔅 Bfr  𝔇 Dfr  𝔈 Efr  𝔉 Ffr  ' +
-  '𝔊 Gfr  𝔍 Jfr  𝔎 Kfr  𝔏 Lfr  𝔐 Mfr  𝔑 Nfr  𝔒 Ofr  𝔓 Pfr  𝔔 Qfr  𝔖 Sfr  𝔗 Tfr  𝔘 Ufr  𝔙 Vfr  𝔚 Wfr  𝔛 Xfr  𝔜 Yfr  𝔞 afr  𝔟 bfr  ' +
-  '𝔠 cfr  𝔡 dfr  𝔢 efr  𝔣 ffr  𝔤 gfr  𝔥 hfr  𝔦 ifr  𝔧 jfr  𝔨 kfr  𝔩 lfr  𝔪 mfr  𝔫 nfr  𝔬 ofr  𝔭 pfr  𝔮 qfr  𝔯 rfr  𝔰 sfr  𝔱 tfr  ' +
-  '𝔲 ufr  𝔳 vfr  𝔴 wfr  𝔵 xfr  𝔶 yfr  𝔷 zfr  𝔸 Aopf  𝔹 Bopf  𝔻 Dopf  𝔼 Eopf  𝔽 Fopf  𝔾 Gopf  𝕀 Iopf  𝕁 Jopf  𝕂 Kopf  𝕃 Lopf  ' +
-  '𝕄 Mopf  𝕆 Oopf  𝕊 Sopf  𝕋 Topf  𝕌 Uopf  𝕍 Vopf  𝕎 Wopf  𝕏 Xopf  𝕐 Yopf  𝕒 aopf  𝕓 bopf  𝕔 copf  𝕕 dopf  𝕖 eopf  𝕗 fopf  ' +
-  '𝕘 gopf  𝕙 hopf  𝕚 iopf  𝕛 jopf  𝕜 kopf  𝕝 lopf  𝕞 mopf  𝕟 nopf  𝕠 oopf  𝕡 popf  𝕢 qopf  𝕣 ropf  𝕤 sopf  𝕥 topf  𝕦 uopf  ' +
+  '𝒜 Ascr  𝒞 Cscr  𝒟 Dscr  𝒢 Gscr  𝒥 Jscr  𝒦 Kscr  𝒩 Nscr  𝒪 Oscr  𝒫 Pscr  𝒬 Qscr  𝒮 Sscr  𝒯 Tscr  𝒰 Uscr  ' +
+  '𝒱 Vscr  𝒲 Wscr  ' +
+  '𝒳 Xscr  𝒴 Yscr  𝒵 Zscr  𝒶 ascr  𝒷 bscr  𝒸 cscr  𝒹 dscr  𝒻 fscr  𝒽 hscr  𝒾 iscr  𝒿 jscr  𝓀 kscr  𝓁 lscr  ' +
+  '𝓂 mscr  𝓃 nscr  ' +
+  '𝓅 pscr  𝓆 qscr  𝓇 rscr  𝓈 sscr  𝓉 tscr  𝓊 uscr  𝓋 vscr  𝓌 wscr  𝓍 xscr  𝓎 yscr  𝓏 zscr  𝔄 Afr  𝔅 Bfr  𝔇 ' +
+  'Dfr  𝔈 Efr  𝔉 Ffr  ' +
+  '𝔊 Gfr  𝔍 Jfr  𝔎 Kfr  𝔏 Lfr  𝔐 Mfr  𝔑 Nfr  𝔒 Ofr  𝔓 Pfr  𝔔 Qfr  𝔖 Sfr  𝔗 Tfr  𝔘 Ufr  𝔙 Vfr  𝔚 Wfr  𝔛 Xfr  ' +
+  '𝔜 Yfr  𝔞 afr  𝔟 bfr  ' +
+  '𝔠 cfr  𝔡 dfr  𝔢 efr  𝔣 ffr  𝔤 gfr  𝔥 hfr  𝔦 ifr  𝔧 jfr  𝔨 kfr  𝔩 lfr  𝔪 mfr  𝔫 nfr  𝔬 ofr  𝔭 pfr  𝔮 qfr  ' +
+  '𝔯 rfr  𝔰 sfr  𝔱 tfr  ' +
+  '𝔲 ufr  𝔳 vfr  𝔴 wfr  𝔵 xfr  𝔶 yfr  𝔷 zfr  𝔸 Aopf  𝔹 Bopf  𝔻 Dopf  𝔼 Eopf  𝔽 Fopf  𝔾 Gopf  𝕀 Iopf  𝕁 Jopf  ' +
+  '𝕂 Kopf  𝕃 Lopf  ' +
+  '𝕄 Mopf  𝕆 Oopf  𝕊 Sopf  𝕋 Topf  𝕌 Uopf  𝕍 Vopf  𝕎 Wopf  𝕏 Xopf  𝕐 Yopf  𝕒 aopf  𝕓 bopf  𝕔 copf  𝕕 dopf  ' +
+  '𝕖 eopf  𝕗 fopf  ' +
+  '𝕘 gopf  𝕙 hopf  𝕚 iopf  𝕛 jopf  𝕜 kopf  𝕝 lopf  𝕞 mopf  𝕟 nopf  𝕠 oopf  𝕡 popf  𝕢 qopf  𝕣 ropf  𝕤 sopf  ' +
+  '𝕥 topf  𝕦 uopf  ' +
   '𝕧 vopf  𝕨 wopf  𝕩 xopf  𝕪 yopf  𝕫 zopf';
 
 /** Names that are also known without a semicolon. */

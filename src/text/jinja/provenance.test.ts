@@ -52,7 +52,8 @@ const subjects = ['m', 'l', 'd', '[m]', '(m, 1)', "('%s' ~ m)", 'd.items()', 'd|
 const methods =
   'capitalize casefold center count endswith expandtabs find format format_map index isalpha join ljust lower lstrip ' +
   'partition removeprefix removesuffix ' +
-  'replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill striptags unescape ' +
+  'replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper ' +
+  'zfill striptags unescape ' +
   'items keys values get copy';
 const methodArguments = [
   '',
@@ -94,11 +95,13 @@ describe("no text of the caller counts as the template's", () => {
     ['autoescape', '{% autoescape true %}{{ m }}{{ m|safe ~ m }}{% set x %}{{ m|safe }}{% endset %}{{ x }}{% endautoescape %}'],
     [
       'with, set and filter blocks',
-      '{% with a = m %}{{ a }}{% endwith %}{% set x | upper | lower %}{{ m }}{% endset %}{{ x }}{% filter indent(2) | trim %}{{ m }}{% endfilter %}',
+      '{% with a = m %}{{ a }}{% endwith %}{% set x | upper | lower %}{{ m }}{% endset %}{{ x }}{% filter indent(2) | trim %}' +
+        '{{ m }}{% endfilter %}',
     ],
     [
       'loops',
-      '{% for a, b in d.items() recursive %}{{ a }}{{ b }}{{ loop.cycle(a, m) }}{% endfor %}{% for x in l %}{{ loop.previtem }}{{ loop.nextitem }}{% endfor %}',
+      '{% for a, b in d.items() recursive %}{{ a }}{{ b }}{{ loop.cycle(a, m) }}{% endfor %}{% for x in l %}{{ loop.previtem }' +
+        '}{{ loop.nextitem }}{% endfor %}',
     ],
     ['cyclers and joiners', '{% set c = cycler(m, attack) %}{{ c.next() }}{{ c.current }}{% set j = joiner(m) %}{{ j() }}{{ j() }}'],
     ['times', '{{ strftime_now(m) }}'],
@@ -108,7 +111,8 @@ describe("no text of the caller counts as the template's", () => {
 
   test("the template's own text beside it stays its own", () => {
     const own = ownTextOf(
-      `${attack}{{ '${attack}' ~ m }}{{ [m, '${attack}'] | join }}{{ ('${attack}' ~ m) | upper }}{{ m | tojson ~ '${attack}' }}{{ '${attack}%s' % m }}`,
+      `${attack}{{ '${attack}' ~ m }}{{ [m, '${attack}'] | join }}{{ ('${attack}' ~ m) | upper }}{{ m | tojson ~ '${attack}' }` +
+        `}{{ '${attack}%s' % m }}`,
     );
     expect(own.match(/<\|im_end\|>/gi)?.length).toBe(6);
   });

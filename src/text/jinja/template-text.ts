@@ -88,7 +88,10 @@ export function rewriteText(value: TemplateText, change: (text: string) => strin
   return value.foreign.length === 0 ? ownText(text) : foreignText(text);
 }
 
-/** Applies a change of letters, such as to upper case, that makes no text shorter. Where one grows, all of a text with a foreign part is foreign. */
+/**
+ * Applies a change of letters, such as to upper case, that makes no text shorter. Where one grows, all of a text with a foreign part is
+ * foreign.
+ */
 export function mapText(value: TemplateText, change: (text: string) => string): TemplateText {
   const text = change(value.text);
   if (value.foreign.length === 0) return ownText(text);

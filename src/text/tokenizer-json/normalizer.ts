@@ -92,8 +92,11 @@ function without(removed: CharSet): Normalizer {
   return (piece) => mapPiece(piece, (text) => filter(text, removed));
 }
 
-const chineseChars =
-  /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
+const chineseChars = new RegExp(
+  String.raw`[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}` +
+    String.raw`\uf900-\ufaff\u{2f800}-\u{2fa1f}]`,
+  'gu',
+);
 
 function bertNormalizer(fields: JsonFields): Normalizer {
   const lower = fields.flag('lowercase');

@@ -1,6 +1,7 @@
 /**
  * tokenizer_config.json beside a tokenizer.json, as transformers 5.18 takes it: tokens that it adds, and the settings of
- * encoding and decoding. What only some of its tokenizer classes obey, by building a pipeline of their own, is told where tokenizer.json says otherwise.
+ * encoding and decoding. What only some of its tokenizer classes obey, by building a pipeline of their own, is told where
+ * tokenizer.json says otherwise.
  */
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
