@@ -11,7 +11,7 @@ import { serveIsolated } from './isolated-server.ts';
 /** Everything but the folders that may use Node. */
 function coreModules(): string[] {
   const all = readdirSync(join(repoRoot, 'dist'), { recursive: true, encoding: 'utf8' }).map((path) => path.replaceAll('\\', '/'));
-  return all.filter((path) => path.endsWith('.js') && !/^(node|cli|server|bench)\//.test(path)).map((path) => `/dist/${path}`);
+  return all.filter((path) => path.endsWith('.js') && !/^(node|evaluation|cli|server|bench)\//.test(path)).map((path) => `/dist/${path}`);
 }
 
 describe.skipIf(!hasChromium)('the core in Chromium', () => {

@@ -40,9 +40,11 @@ function lettersOnly(source: WeightSource): WeightSource {
 export interface LettersOptions {
   /** Changes to the weights. */
   readonly weights?: (weights: Map<string, WeightSource>) => void;
+  /** Default 1024. */
+  readonly contextLength?: number;
 }
 
-export function lettersDecoder({ weights: change }: LettersOptions = {}): DecoderModel {
+export function lettersDecoder({ weights: change, contextLength = CONTEXT }: LettersOptions = {}): DecoderModel {
   const graph = syntheticGraph(shape);
   const weights = new Map(syntheticRequest({ graph, typeOf: () => 'f32' }).weights);
   weights.set('output', lettersOnly(weights.get('output') as WeightSource));
@@ -50,7 +52,7 @@ export function lettersDecoder({ weights: change }: LettersOptions = {}): Decode
   const config = {
     architecture: 'letters',
     vocabSize: FAKE_VOCAB,
-    contextLength: CONTEXT,
+    contextLength,
     dim: shape.dim,
     layers: shape.layers,
     heads: shape.heads,

@@ -18,6 +18,8 @@ export function createStateGrowth(gpu: GpuDevice, onNewBuffers: () => void): Sta
   const ensure: StateGrowth['ensure'] = (arena, count, what) => {
     arena.check(count);
     if (count > (promised.get(arena)?.count ?? 0)) promised.set(arena, { count, what });
+    // The usual case, once for every step: the memory is there.
+    if (count <= arena.capacity) return void arena.grow(count);
     let growth: Growth | undefined;
     const judged = gpu.guard(`Allocating ${count} ${what}`, () => (growth = arena.grow(count)));
     const settled = judged.then(

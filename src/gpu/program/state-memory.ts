@@ -17,6 +17,8 @@ import { STORAGE_USAGE } from '../device/gpu-device.ts';
 export interface Arena {
   /** Units that exist. */
   readonly count: number;
+  /** Units that there is memory for. */
+  readonly capacity: number;
   readonly sizeBytes: number;
   /** @throws CapacityError where kernels could not see `count` units */
   check(count: number): void;
@@ -139,6 +141,9 @@ function createArena(options: ArenaOptions): Arena {
   return {
     get count() {
       return units;
+    },
+    get capacity() {
+      return held.capacity;
     },
     get sizeBytes() {
       return [...held.buffers.values()].reduce((sum, { size }) => sum + size, 0);
