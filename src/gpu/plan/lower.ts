@@ -24,6 +24,8 @@ export interface GpuPlanOptions {
   readonly rows: 'one' | 'many';
   /** Values, besides the outputs, that must exist after the run. */
   readonly taps?: readonly Value[] | undefined;
+  /** Inputs that have a place even where no step reads them: the sampler writes the next token and its position there. */
+  readonly heldInputs?: readonly Value[] | undefined;
   /** Of the device whose kernels the steps get; without them nothing is cut. */
   readonly limits?: Omit<LimitOptions, 'typeOf'> | undefined;
   /** Rules to leave out, by name: the same results, slower. For tests and experiments. */
@@ -33,7 +35,7 @@ export interface GpuPlanOptions {
 export type GpuPlan = Plan<GpuOp, GpuValue>;
 
 export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
-  const { typeOf, withoutRules, taps = [], limits } = options;
+  const { typeOf, withoutRules, taps = [], heldInputs = [], limits } = options;
   const steps = lowerGraph(graph, options);
   const read = new Set(steps.flatMap(({ inputs }) => inputs));
   const rules = gpuRules(typeOf).filter(({ name }) => !withoutRules?.includes(name));
@@ -42,7 +44,7 @@ export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
       steps,
       rules: all,
       kept: [...graph.outputs.values(), ...taps],
-      inputs: [...graph.inputs.values()].filter((value) => read.has(value)),
+      inputs: [...graph.inputs.values()].filter((value) => read.has(value) || heldInputs.includes(value)),
     }));
   const plan = planBy(rules);
   if (limits === undefined) return plan;
@@ -57,6 +59,7 @@ function withMakersValues(plan: GpuPlan): GpuPlan {
 }
 
 function lowerGraph(graph: Graph, { typeOf, activations, rows }: GpuPlanOptions): GpuStep[] {
+  const ends = new Set([...graph.outputs.values(), ...graph.taps.values()].map(({ id }) => id));
   return lowerNodes<GpuOp, 'q8' | 'q8n'>(graph, {
     makeForm(value) {
       const codes = roundedForm(value);
@@ -65,7 +68,8 @@ function lowerGraph(graph: Graph, { typeOf, activations, rows }: GpuPlanOptions)
     lower(node, roundedOf) {
       const lower = LOWERINGS[node.op.kind] as unknown as Lower<GraphOp, GpuOp>;
       return lower(node, {
-        single: rows === 'one',
+        // What the graph ends in has a place of its own, so that it is made even where it only repeats another value.
+        single: rows === 'one' && !node.outputs.some(({ id }) => ends.has(id)),
         inputFor: ({ id }, x) => (activations === 'int8' && isQuantized(typeOf(id)) ? roundedOf(x) : x),
       });
     },

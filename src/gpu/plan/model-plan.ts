@@ -124,8 +124,10 @@ function planGraph(graph: Graph, options: ModelPlanOptions): GraphPlan & { reado
   const limits = largestSizes(graph, sizes);
   const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
   const tileRows = listedTileRows(graph, { profile, kv });
+  const { tokens, positions } = options.model.decoder;
+  const heldInputs = [tokens, positions].flatMap((name) => graph.inputs.get(name) ?? []);
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
-    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, withoutRules, limits: { profile, kv, tileRows } }), {
+    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, heldInputs, withoutRules, limits: { profile, kv, tileRows } }), {
       profile, typeOf, single: rows === 'one', kv, tileRows, dims,
     });
   const many = planned('many');
