@@ -87,6 +87,7 @@ export function openSequence(core: ModelCore): Sequence {
       // What the caller was given last is taken when it asks for more.
       let accepted = start;
       const reserve = (end: number) => {
+        checkOpen();
         const place = core.state.begin(state, { start: next, end, accepted });
         next = end;
         return place;
@@ -97,6 +98,7 @@ export function openSequence(core: ModelCore): Sequence {
       let ahead: readonly number[] = Array.from(tokens);
       return {
         async next() {
+          checkOpen();
           accepted = present.length;
           const sampled = await run.next();
           if (sampled.length === 0 || state.epoch !== ownEpoch) return sampled;

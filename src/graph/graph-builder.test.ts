@@ -13,6 +13,7 @@ import { rmsNorm } from './ops/rms-norm.ts';
 import { rope } from './ops/rope.ts';
 import type { Value } from './value.ts';
 import { shortConvolution } from './ops/short-convolution.ts';
+import { storedAttention } from './ops/stored-attention.ts';
 
 interface Made {
   readonly g: GraphBuilder;
@@ -73,6 +74,20 @@ describe('the graph builder refuses', () => {
       'a slot that holds another past',
       ({ g, x }) => convolve({ g, x }, [8, 4], [4, 8]),
       'layer.conv: expected state of shape [3, 8], found [4, 8]',
+    ],
+    [
+      'two layers that write one state',
+      ({ g, x, positions }) => {
+        const fields = { positions, heads: 2, scale: 1, state: g.pagedState({ heads: 2, keyDim: 4, valueDim: 4 }) };
+        return attention(g, 'again', [x, attention(g, 'attend', [x, x, x], fields), x], fields);
+      },
+      'layer.again: expected a state of its own, found paged.0, which an attention before it writes',
+    ],
+    [
+      'keys and values that no layer before has stored',
+      ({ g, x, positions }) =>
+        storedAttention(g, 'attend', x, { positions, heads: 2, scale: 1, state: g.pagedState({ heads: 2, keyDim: 4, valueDim: 4 }) }),
+      'layer.attend: expected an attention before it in its graph that writes paged.0, found none',
     ],
     [
       'a window of nothing',

@@ -68,8 +68,9 @@ function shapeCheck(label: string): ShapeCheck {
 
 function addNode(draft: Draft, name: string, op: GraphOp, inputs: readonly Value[]): Value {
   const label = labelOf(draft, name);
-  const { weights, states, shape } = rulesOf(op);
+  const { weights, states, shape, follows } = rulesOf(op);
   const check = shapeCheck(label);
+  follows?.(op, draft.nodes.map((node) => node.op), check);
   for (const weight of weights(op)) {
     const known = draft.shared.weights.get(weight.id) ?? weight;
     check.shape(`weight ${weight.id}`, weight.shape, known.shape);

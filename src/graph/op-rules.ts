@@ -11,11 +11,19 @@ export interface ShapeCheck {
   rowsOf(value: Value | undefined): { readonly outer: Dim; readonly width: number };
 }
 
+/** An op of the same graph, as those after it see it. */
+export interface OpBefore {
+  readonly kind: string;
+  readonly state?: State;
+}
+
 export interface OpRules<Op> {
   /** The weights it reads, in a fixed order. */
   weights(op: Op): readonly WeightRef[];
   /** The states it reads or writes. */
   states?(op: Op): readonly State[];
+  /** @throws Error where the ops before it in its graph leave out what it needs, or do what only one may */
+  follows?(op: Op, before: readonly OpBefore[], check: ShapeCheck): void;
   /** Shape of its output; undefined: it makes nothing but a state. @throws Error where the inputs do not fit */
   shape(op: Op, inputs: readonly Value[], check: ShapeCheck): readonly Dim[] | undefined;
   /** Its fields, as a printed graph shows them after its weights. */

@@ -116,16 +116,33 @@ function applyOnce<Op extends AnyOp, V extends AnyValue>(
   return { steps: inOrder(fused), count };
 }
 
+/** For each step that names a state, the one before it that names the same: what one writes and the other reads is no value. */
+function stateOrder<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[]): ReadonlyMap<Step<Op, V>, Step<Op, V>> {
+  const before = new Map<Step<Op, V>, Step<Op, V>>();
+  const last = new Map<unknown, Step<Op, V>>();
+  for (const step of steps) {
+    const { state } = step.op as { readonly state?: unknown };
+    if (state === undefined) continue;
+    const previous = last.get(state);
+    if (previous !== undefined) before.set(step, previous);
+    last.set(state, step);
+  }
+  return before;
+}
+
 /** Stable topological order: each step right where it was, or right after the last step it reads from. */
 function inOrder<Op extends AnyOp, V extends AnyValue>(steps: readonly Step<Op, V>[]): Step<Op, V>[] {
   const producer = new Map<number, Step<Op, V>>();
   for (const step of steps) for (const output of step.outputs) producer.set(output.id, step);
+  const before = stateOrder(steps);
   const ordered: Step<Op, V>[] = [];
   const state = new Map<Step<Op, V>, 'open' | 'done'>();
   const visit = (step: Step<Op, V>) => {
     if (state.get(step) === 'done') return;
     if (state.get(step) === 'open') throw new Error(`plan: step ${step.label} depends on itself`);
     state.set(step, 'open');
+    const previous = before.get(step);
+    if (previous !== undefined) visit(previous);
     for (const input of step.inputs) {
       const from = producer.get(input.id);
       if (from !== undefined) visit(from);

@@ -140,7 +140,7 @@ export function shapeOf(expression: WeightExpression, where: string): readonly n
     }
     case 'plus': {
       const shape = shapeOf(expression.of, where);
-      if (!Number.isFinite(expression.value)) fail('a finite number to add', `${expression.value}`);
+      if (!Number.isFinite(Math.fround(expression.value))) fail('a finite number to add', `${expression.value}`);
       if (shape.length !== 1) fail('a vector to add to', `shape [${shape.join(', ')}]`);
       return shape;
     }

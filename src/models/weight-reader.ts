@@ -67,7 +67,7 @@ function weightSource(id: string, expression: WeightExpression, reading: Reading
     id,
     sizeBytes,
     async read(byteOffset, into, options) {
-      if (byteOffset < 0 || byteOffset + into.length > sizeBytes)
+      if (!(Number.isSafeInteger(byteOffset) && byteOffset >= 0 && byteOffset + into.length <= sizeBytes))
         throw new RangeError(`weight ${id} has ${sizeBytes} bytes; asked for ${into.length} from ${byteOffset} on`);
       await reader.read(byteOffset, into, options);
     },

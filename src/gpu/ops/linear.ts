@@ -261,7 +261,8 @@ export const linearRules: GpuOpRules<LinearOp> = {
   vectors: ({ parts, norm, rounding }) => [biasOf(parts), norm && gainOf(norm), rounding?.norm && gainOf(rounding.norm)],
   form: 'rows',
   uses: (step, { rows }, options) => [linearUse(step, rows, options)],
-  rounded: (op, rounding) => (op.parts.length === 1 || op.gated ? { ...op, rounding } : undefined),
+  // Products of floats write floats.
+  rounded: (op, rounding, [x]) => (x?.dtype !== 'f32' && (op.parts.length === 1 || op.gated) ? { ...op, rounding } : undefined),
   cuts: linearCuts,
 };
 

@@ -66,7 +66,7 @@ export interface GpuOpRules<Op extends { readonly kind: string }> {
    * The op with its result rounded to int8 as it is made; undefined where its kernels cannot: whole blocks must belong to one
    * workgroup.
    */
-  rounded?(op: Op, rounding: Rounding): Op | undefined;
+  rounded?(op: Op, rounding: Rounding, inputs: readonly GpuValue[]): Op | undefined;
   /** Ways to do a part of the op's work in steps of their own, those that cost least first; none: it is as small as it gets. */
   cuts?(step: GpuStepOf<Op>, context: CutContext): readonly Cut[];
 }

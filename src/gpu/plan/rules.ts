@@ -160,7 +160,7 @@ const quantizeEpilogue: Rule = {
     const floats = step.inputs[0];
     if (!isStep(step, 'quantize') || step.op.gather || floats === undefined) return undefined;
     const maker = context.producerOf(floats);
-    const op = maker?.outputs.length === 1 ? gpuRulesOf(maker.op).rounded?.(maker.op, { norm: step.op.norm }) : undefined;
+    const op = maker?.outputs.length === 1 ? gpuRulesOf(maker.op).rounded?.(maker.op, { norm: step.op.norm }, maker.inputs) : undefined;
     if (maker === undefined || op === undefined) return undefined;
     const outputs = isPrivate(floats, context) ? step.outputs : [floats, ...step.outputs];
     return { replaced: [maker, step], by: { ...maker, op, outputs } };

@@ -45,6 +45,10 @@ export function attention(g: OpSink<AttentionOp>, name: string, qkv: readonly [V
 export const attentionRules: OpRules<AttentionOp> = {
   weights: () => [],
   states: ({ state }) => [state],
+  follows({ state }, before, check) {
+    const isTaken = before.some((op) => op.kind === 'attention' && op.state === state);
+    if (isTaken) check.fail('a state of its own', `${stateName(state)}, which an attention before it writes`);
+  },
   shape({ heads, state, causal, window }, [q, k, v, positions], check) {
     const { outer } = check.rowsOf(q);
     if (heads % state.heads !== 0) check.fail('heads to be a multiple of the key heads', `${heads} and ${state.heads}`);

@@ -33,6 +33,10 @@ export function storedAttention(g: OpSink<StoredAttentionOp>, name: string, q: V
 export const storedAttentionRules: OpRules<StoredAttentionOp> = {
   weights: () => [],
   states: ({ state }) => [state],
+  follows({ state }, before, check) {
+    if (state.memory || before.some((op) => op.kind === 'attention' && op.state === state)) return;
+    check.fail(`an attention before it in its graph that writes ${stateName(state)}`, 'none');
+  },
   shape({ heads, state }, [q, positions], check) {
     const { outer } = check.rowsOf(q);
     if (heads % state.heads !== 0) check.fail('heads to be a multiple of the key heads', `${heads} and ${state.heads}`);
