@@ -187,7 +187,9 @@ describe('a cache that outgrows the device', () => {
     vi.spyOn(device, 'popErrorScope').mockImplementation(async () => (await pop(), new GPUOutOfMemoryError('none left')));
     const failing = collect(model.generate({ ...ASK, prompt: 'x'.repeat(1100) }));
     await expect(failing).rejects.toThrow(CapacityError);
-    await expect(failing).rejects.toThrow(/Allocating \d+ \w+( \w+)?: SwiftShader is out of memory \(none left\)\. Use .* a shorter context/);
+    await expect(failing).rejects.toThrow(
+      /Allocating \d+ \w+( \w+)?: SwiftShader is out of memory \(none left\)\. Use .* a shorter context/,
+    );
     expect((await collect(model.generate(ASK))).tokens).toEqual(before.tokens);
     await expect(collect(model.generate({ ...ASK, prompt: 'y'.repeat(1100) }))).rejects.toThrow(CapacityError);
     vi.restoreAllMocks();
