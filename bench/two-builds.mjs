@@ -1,8 +1,8 @@
 /**
  * Two builds of the project on the same file, in turns, each turn in a process of its own: what a commit costs or gains.
  * Usage: node bench/two-builds.mjs --before DIST --after DIST --model FILE [--device gpu|cpu] [--turns N] [--threads N]
- * A line of JSON a turn: decode tok/s of 128 tokens after 128, prefill tok/s of 512, each as runs and median, the processor time of a token,
- * and a sum of the greedy tokens, which says whether both compute the same.
+ * A line of JSON a turn: decode tok/s of 128 tokens after 128, prefill tok/s of 512, each as runs and median, the processor time of a
+ * token, and a sum of the greedy tokens, which says whether both compute the same.
  */
 import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
