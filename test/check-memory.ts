@@ -5,6 +5,7 @@ import { DECODER } from '../src/graph/model-graphs.ts';
 import { createReferenceExecutor } from '../src/reference/reference-executor.ts';
 import { decoderRun, encoderRun, twoGraphRequest } from './check-two-graphs.ts';
 import { memoryModel, TWO_GRAPHS } from './two-graph-model.ts';
+import { expectClose } from './relative-error.ts';
 
 /** A sequence over the memory of its own sound. Its pages are those of its own keys and values, and of the memory. */
 interface Listener {
@@ -97,10 +98,7 @@ export async function checkMemory(executor: Executor, tolerance: number): Promis
       const expected = parts.flatMap(({ listener, start, rows }) => [
         ...want[LISTENERS.indexOf(listener)]!.subarray(start * TWO_GRAPHS.vocab, (start + rows) * TWO_GRAPHS.vocab),
       ]);
-      expect(got.length).toBe(expected.length);
-      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0.01);
-      const worst = expected.reduce((most, value, at) => Math.max(most, Math.abs(value - got[at]!)), 0);
-      expect(worst / largest, `step ${i}`).toBeLessThan(tolerance);
+      expectClose(`step ${i}`, { wanted: expected, found: got }, tolerance);
     }
     const untold = readRun([{ listener: a, start: 0, rows: 1 }]);
     await expect(found.run([{ ...untold, sequences: untold.sequences!.map((each) => ({ ...each, memory: undefined })) }])).rejects.toThrow(

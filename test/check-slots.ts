@@ -8,6 +8,7 @@ import { decoderSteps } from '../src/graph/decoder-steps.ts';
 import type { Executor, Program, SlotPlace } from '../src/graph/executor.ts';
 import { createReferenceExecutor } from '../src/reference/reference-executor.ts';
 import { fakeTextSide } from './fake-model.ts';
+import { expectClose } from './relative-error.ts';
 import { sharing } from './sharing.ts';
 import { slotDecoder, slotRequest } from './slot-model.ts';
 import { ensureAllPages, inEveryGroup } from './state-places.ts';
@@ -21,12 +22,6 @@ function stepOf(span: readonly [start: number, end: number], slots: SlotPlace, s
   return { tokens, start, pages: inEveryGroup(PAGES.map((page) => page + 8 * seed)), slots, outputs: tokens.map((_, i) => i) };
 }
 
-function worstOf(found: Float32Array, wanted: Float32Array): number {
-  expect(found.length).toBe(wanted.length);
-  const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0.01);
-  return wanted.reduce((most, value, i) => Math.max(most, Number.isNaN(found[i]!) ? Infinity : Math.abs(value - found[i]!)), 0) / largest;
-}
-
 interface Both {
   readonly wanted: Program;
   readonly found: Program;
@@ -35,7 +30,7 @@ interface Both {
 
 async function compare({ wanted, found, tolerance }: Both, sequences: readonly ReturnType<typeof stepOf>[]): Promise<void> {
   const results = [await decoderSteps(wanted).run({ sequences }), await decoderSteps(found).run({ sequences })] as const;
-  expect(worstOf(results[1].logits, results[0].logits)).toBeLessThan(tolerance);
+  expectClose('logits', { wanted: results[0].logits, found: results[1].logits }, tolerance);
 }
 
 /**
@@ -75,9 +70,10 @@ async function goBack({ found, tolerance }: Both): Promise<void> {
   }
   const replayed = await steps.run({ sequences: [stepOf([23, 26], { read: 3, write: 7 })] });
   const width = ahead[0]!.length;
-  for (let i = 0; i < 3; i++) expect(worstOf(replayed.logits.slice(i * width, (i + 1) * width), ahead[i]!)).toBeLessThan(tolerance);
+  for (let i = 0; i < 3; i++)
+    expectClose(`row ${i} again`, { wanted: ahead[i]!, found: replayed.logits.slice(i * width, (i + 1) * width) }, tolerance);
   const next = await steps.run({ sequences: [stepOf([26, 27], { read: 7, write: 7 })] });
-  expect(worstOf(next.logits.slice(), ahead[3]!)).toBeLessThan(tolerance);
+  expectClose('the row after them', { wanted: ahead[3]!, found: next.logits }, tolerance);
 }
 
 /** A slot's copy and its snapshot go on as it does. */

@@ -5,6 +5,7 @@ import { DECODER } from '../src/graph/model-graphs.ts';
 import { createReferenceExecutor } from '../src/reference/reference-executor.ts';
 import { syntheticRequest } from './synthetic-graph.ts';
 import { TWO_GRAPHS, twoGraphModel } from './two-graph-model.ts';
+import { expectClose } from './relative-error.ts';
 
 /** The request of the model with random weights. */
 export function twoGraphRequest(): ProgramRequest {
@@ -57,10 +58,7 @@ async function compare(
   want.forEach((values, i) => {
     for (const [name, numbers] of values) {
       const own = got[i]?.get(name) as Float32Array;
-      expect(own.length).toBe(numbers.length);
-      const largest = numbers.reduce((most, value) => Math.max(most, Math.abs(value)), 0.01);
-      const worst = numbers.reduce((most, value, at) => Math.max(most, Math.abs(value - own[at]!)), 0);
-      expect(worst / largest, `run ${i} ${name}`).toBeLessThan(tolerance);
+      expectClose(`run ${i} ${name}`, { wanted: numbers, found: own }, tolerance);
     }
   });
 }

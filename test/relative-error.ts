@@ -13,3 +13,21 @@ export function relativeError(found: ArrayLike<number>, expected: ArrayLike<numb
   }
   return worst / (high - low);
 }
+
+/** Every value within `tolerance` of the largest expected one, which must not be all but zero; NaN is within nothing. */
+export function expectClose(
+  what: string,
+  { found, wanted }: { readonly found: ArrayLike<number>; readonly wanted: ArrayLike<number> },
+  tolerance: number,
+): void {
+  expect(found.length, what).toBe(wanted.length);
+  let largest = 0;
+  let worst = 0;
+  for (let i = 0; i < wanted.length; i++) {
+    largest = Math.max(largest, Math.abs(wanted[i] as number));
+    const error = Math.abs((found[i] as number) - (wanted[i] as number));
+    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
+  }
+  if (wanted.length > 0) expect(largest, what).toBeGreaterThan(0.01);
+  expect(worst / Math.max(largest, 0.01), what).toBeLessThan(tolerance);
+}

@@ -15,6 +15,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 import { createCpuExecutor } from './cpu-executor.ts';
 import { CPU_RULES } from './rules.ts';
 import { ensureAllPages, inEveryGroup } from '../../test/state-places.ts';
+import { expectClose } from '../../test/relative-error.ts';
 
 const reference = createReferenceExecutor({ activationRounding: 'int8' });
 const executors = new Map<string, Executor>();
@@ -44,19 +45,6 @@ function sequence(length: number, { start = 0, pages = [0, 1, 2, 3, 4, 5, 6, 7],
   return { tokens: Array.from({ length }, (_, i) => (7 * (start + i) + 3 + seed) % 50), start, pages: inEveryGroup(pages), outputs };
 }
 
-function expectClose(found: ArrayLike<number>, wanted: ArrayLike<number>, tolerance: number): void {
-  expect(found.length).toBe(wanted.length);
-  let range = 0;
-  let worst = 0;
-  for (let i = 0; i < wanted.length; i++) {
-    range = Math.max(range, Math.abs(wanted[i] as number));
-    const error = Math.abs((found[i] as number) - (wanted[i] as number));
-    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
-  }
-  expect(range).toBeGreaterThan(0.01);
-  expect(worst / range).toBeLessThan(tolerance);
-}
-
 async function compareRuns(both: { wanted: Program; found: Program }, batches: readonly StepBatch[], tolerance: number) {
   for (const batch of batches) {
     const pages = Math.max(...batch.sequences.flatMap((s) => Array.from(s.pages[0] ?? []))) + 1;
@@ -64,8 +52,9 @@ async function compareRuns(both: { wanted: Program; found: Program }, batches: r
     ensureAllPages(both.found, pages);
     const wanted = await decoderSteps(both.wanted).run(batch);
     const found = await decoderSteps(both.found).run(batch);
-    expectClose(found.logits, wanted.logits, tolerance);
-    for (const [name, values] of wanted.taps) expectClose(found.taps.get(name) as Float32Array, values, tolerance);
+    expectClose('logits', { wanted: wanted.logits, found: found.logits }, tolerance);
+    for (const [name, values] of wanted.taps)
+      expectClose(name, { wanted: values, found: found.taps.get(name) as Float32Array }, tolerance);
   }
 }
 
@@ -273,7 +262,7 @@ describe('the same numbers, whatever the way', () => {
         last = (await decoderSteps(program).run({ sequences: [sequence(size, { start })] })).logits;
         start += size;
       }
-      expectClose(last, whole, 1e-6);
+      expectClose('in chunks', { wanted: whole, found: last }, 1e-6);
     }
   });
 
@@ -287,7 +276,8 @@ describe('the same numbers, whatever the way', () => {
     const before = growing.memory.kvBytes;
     growing.ensurePages(0, 64);
     expect(growing.memory.kvBytes).toBe(64 * before);
-    expectClose((await decoderSteps(growing).run({ sequences: [sequence(22, { start: 8 })] })).logits, wanted, 1e-6);
+    const { logits } = await decoderSteps(growing).run({ sequences: [sequence(22, { start: 8 })] });
+    expectClose('after growing', { wanted, found: logits }, 1e-6);
   });
 
   test('more wanted rows than logits have room for', async () => {
@@ -297,7 +287,7 @@ describe('the same numbers, whatever the way', () => {
     const one = (await decoderSteps(program).run({ sequences: [sequence(12, { outputs: [11] })] })).logits.slice();
     const all = await decoderSteps(program).run({ sequences: [sequence(12, { outputs: Array.from({ length: 12 }, (_, i) => i) })] });
     expect(all.logits.length).toBe(12 * shape.vocab);
-    expectClose(all.logits.subarray(11 * shape.vocab), one, 1e-6);
+    expectClose('the last row', { wanted: one, found: all.logits.subarray(11 * shape.vocab) }, 1e-6);
   });
 });
 
@@ -314,7 +304,8 @@ describe('fusion', () => {
     full.ensurePages(0, 2);
     less.ensurePages(0, 2);
     expect(stepsOf(less)).not.toEqual(stepsOf(full));
-    expectClose((await decoderSteps(less).run(batch)).logits, (await decoderSteps(full).run(batch)).logits.slice(), 1e-5);
+    const wanted = (await decoderSteps(full).run(batch)).logits.slice();
+    expectClose(`without ${name}`, { wanted, found: (await decoderSteps(less).run(batch)).logits }, 1e-5);
   });
 
   test('without any rule the results are the same', async () => {
@@ -326,11 +317,8 @@ describe('fusion', () => {
     programs.push(full as Program, none as Program);
     full?.ensurePages(0, 2);
     none?.ensurePages(0, 2);
-    expectClose(
-      (await decoderSteps(none as Program).run(batch)).logits,
-      (await decoderSteps(full as Program).run(batch)).logits.slice(),
-      1e-5,
-    );
+    const wanted = (await decoderSteps(full as Program).run(batch)).logits.slice();
+    expectClose('without rules', { wanted, found: (await decoderSteps(none as Program).run(batch)).logits }, 1e-5);
   });
 });
 

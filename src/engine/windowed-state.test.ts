@@ -1,5 +1,6 @@
 /** What a group with a window keeps of a sequence, and what it can go back to, on the CPU. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { expectClose } from '../../test/relative-error.ts';
 import { ensureAllPages, inEveryGroup } from '../../test/state-places.ts';
 import { syntheticGraph, syntheticRequest } from '../../test/synthetic-graph.ts';
 import type { SyntheticShape } from '../../test/synthetic-graph.ts';
@@ -50,10 +51,7 @@ async function extendTo(core: ModelCore, sequence: ReturnType<typeof openSequenc
   }
 }
 
-function expectClose(found: Float32Array, wanted: Float32Array): void {
-  const largest = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0.01);
-  wanted.forEach((value, i) => expect(Math.abs(found[i]! - value) / largest).toBeLessThan(1e-4));
-}
+const TOLERANCE = 1e-4;
 
 describe('a group with a window', () => {
   it('takes the memory of its window at 32,768 positions, in a model shaped as Gemma 3', async () => {
@@ -78,7 +76,7 @@ describe('a group with a window', () => {
     ensureAllPages(reference, 100);
     const pages = inEveryGroup(Array.from({ length: 100 }, (_, i) => i));
     const { logits } = await decoderSteps(reference).run({ sequences: [{ tokens: ids, start: 0, pages, outputs: [699] }] });
-    expectClose(found, logits);
+    expectClose('logits', { wanted: logits, found }, TOLERANCE);
   });
 
   it('goes back within what it holds; an edit further back than the window begins anew, and both are right', async () => {
@@ -92,7 +90,7 @@ describe('a group with a window', () => {
       const found = await extendTo(core, sequence, edited);
       sequence.close();
       const cold = openSequence(core);
-      expectClose(found, await extendTo(core, cold, edited));
+      expectClose(`an edit at ${edit}`, { wanted: await extendTo(core, cold, edited), found }, TOLERANCE);
       cold.close();
     }
     expect(core.state.free).toEqual(core.state.allocated);
@@ -111,7 +109,7 @@ describe('a group with a window', () => {
     const found = [await extendTo(core, a, more), await extendTo(core, b, again)];
     for (const [i, ids] of [more, again].entries()) {
       const cold = openSequence(core);
-      expectClose(found[i]!, await extendTo(core, cold, ids));
+      expectClose(`sequence ${i}`, { wanted: await extendTo(core, cold, ids), found: found[i]! }, TOLERANCE);
       cold.close();
     }
   });

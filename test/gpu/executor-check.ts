@@ -1,12 +1,14 @@
 /** The same steps on the GPU executor and on the reference executor, side by side. */
-import { expect, vi } from 'vitest';
+import { vi } from 'vitest';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { PROFILES } from '../../src/gpu/profile/profiles.ts';
 import { decoderSteps } from '../../src/graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch } from '../../src/graph/decoder-steps.ts';
 import type { Executor, Program } from '../../src/graph/executor.ts';
+import type { Graph } from '../../src/graph/graph.ts';
 import { openGpuExecutor } from '../../src/node/gpu-executor.ts';
 import { createReferenceExecutor } from '../../src/reference/reference-executor.ts';
+import { expectClose } from '../relative-error.ts';
 import { syntheticGraph, syntheticRequest } from '../synthetic-graph.ts';
 import type { SyntheticOptions, SyntheticShape } from '../synthetic-graph.ts';
 import { ensureAllPages, inEveryGroup } from '../state-places.ts';
@@ -47,7 +49,7 @@ export const TEST_PROFILES = {
 } as const satisfies Record<string, DeviceProfile>;
 
 export interface CheckedModel {
-  readonly shape: SyntheticShape;
+  readonly shape: SyntheticShape | Graph;
   readonly weights: Omit<SyntheticOptions, 'graph'>;
   readonly profile: DeviceProfile;
   readonly withoutRules?: readonly string[] | undefined;
@@ -70,7 +72,7 @@ export async function softwareExecutor(choices: Parameters<typeof openGpuExecuto
 }
 
 export async function loadPair({ shape, weights, profile, withoutRules, tolerance }: CheckedModel): Promise<CheckedPair> {
-  const request = syntheticRequest({ ...weights, graph: syntheticGraph(shape) });
+  const request = syntheticRequest({ ...weights, graph: 'nodes' in shape ? shape : syntheticGraph(shape) });
   const executor = await softwareExecutor({ profile, withoutRules });
   const reference = createReferenceExecutor({ activationRounding: profile.activations === 'int8' ? 'int8' : 'none', roundingBlock: 16 });
   const [wanted, found] = await Promise.all([reference.load(request), executor.load(request)]);
@@ -92,23 +94,6 @@ export function sequence(
   { start = 0, pages = [0, 1, 2, 3, 4, 5, 6, 7], outputs = [length - 1], seed = 0 }: SequenceChoices = {},
 ): SequenceStep {
   return { tokens: Array.from({ length }, (_, i) => (7 * (start + i) + 3 + seed) % 50), start, pages: inEveryGroup(pages), outputs };
-}
-
-export function expectClose(
-  what: string,
-  { found, wanted }: { readonly found: ArrayLike<number>; readonly wanted: ArrayLike<number> },
-  tolerance: number,
-): void {
-  expect(found.length, what).toBe(wanted.length);
-  let largest = 0;
-  let worst = 0;
-  for (let i = 0; i < wanted.length; i++) {
-    largest = Math.max(largest, Math.abs(wanted[i] as number));
-    const error = Math.abs((found[i] as number) - (wanted[i] as number));
-    worst = Math.max(worst, Number.isNaN(error) ? Infinity : error);
-  }
-  if (wanted.length > 0) expect(largest, what).toBeGreaterThan(0.01);
-  expect(worst / Math.max(largest, 0.01), what).toBeLessThan(tolerance);
 }
 
 /** Runs the batches on both, in order, after making the pages that they name. */

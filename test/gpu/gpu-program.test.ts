@@ -2,22 +2,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decoderSteps } from '../../src/graph/decoder-steps.ts';
 import type { DecodeRequest, Program } from '../../src/graph/executor.ts';
-import type { SamplingSettings } from '../../src/graph/sampling.ts';
 import { CapacityError, InputError } from '../../src/tensor/errors.ts';
 import { TINY } from '../synthetic-graph.ts';
 import { compareRuns, loadPair, sequence, setClock, TEST_PROFILES } from './executor-check.ts';
 import type { CheckedModel, CheckedPair } from './executor-check.ts';
+import { GREEDY } from '../greedy.ts';
 
-const GREEDY: SamplingSettings = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  seed: 1,
-};
 /** 128 pages are there from the start, so that more make the cache grow. */
 const MAX_PAGES = 400;
 const MODEL: CheckedModel = {

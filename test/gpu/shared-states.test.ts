@@ -1,6 +1,5 @@
 /** Orders and types in which a fused step would come too early, or be rounded where its kernel cannot. */
 import { it } from 'vitest';
-import { decoderSteps } from '../../src/graph/decoder-steps.ts';
 import { buildGraph } from '../../src/graph/graph-builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { add } from '../../src/graph/ops/add.ts';
@@ -10,11 +9,8 @@ import { gatherRows } from '../../src/graph/ops/gather-rows.ts';
 import { linear } from '../../src/graph/ops/linear.ts';
 import { rmsNorm } from '../../src/graph/ops/rms-norm.ts';
 import { storedAttention } from '../../src/graph/ops/stored-attention.ts';
-import { createReferenceExecutor } from '../../src/reference/reference-executor.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
-import { ensureAllPages, inEveryGroup } from '../state-places.ts';
-import { syntheticRequest } from '../synthetic-graph.ts';
-import { expectClose, softwareExecutor, TEST_PROFILES } from './executor-check.ts';
+import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
 
 /** A product that is made before the attention and added after the layer that shares its state. */
 const graph: Graph = buildGraph('decoder', (g) => {
@@ -39,16 +35,10 @@ const CASES: readonly (readonly [string, 'float' | 'int8', (id: string) => Weigh
 ];
 
 it.each(CASES)('%s, by the profile %s', async (_, profile, typeOf) => {
-  const request = syntheticRequest({ graph, typeOf });
-  const isInt8 = profile === 'int8';
-  const wanted = await createReferenceExecutor({ activationRounding: isInt8 ? 'int8' : 'none', roundingBlock: 16 }).load(request);
-  const found = await (await softwareExecutor({ profile: TEST_PROFILES[profile] })).load(request);
-  for (const program of [wanted, found]) ensureAllPages(program, 4);
-  for (const [start, rows] of [[0, 1], [1, 7], [8, 1], [9, 12]] as const) {
-    const tokens = Array.from({ length: rows }, (__, i) => ((start + i) * 7) % 50);
-    const batch = { sequences: [{ tokens, start, pages: inEveryGroup([2, 0, 1, 3]), outputs: [rows - 1] }] };
-    const [a, b] = [await decoderSteps(wanted).run(batch), await decoderSteps(found).run(batch)];
-    expectClose(`${rows} rows from ${start}`, { wanted: a.logits, found: b.logits }, isInt8 ? 0.04 : 1e-4);
-  }
-  await Promise.all([wanted.dispose(), found.dispose()]);
+  const pair = await loadPair({
+    shape: graph, weights: { typeOf }, profile: TEST_PROFILES[profile], tolerance: profile === 'int8' ? 0.04 : 1e-4,
+  });
+  const lengths = [[0, 1], [1, 7], [8, 1], [9, 12]] as const;
+  await compareRuns(pair, lengths.map(([start, rows]) => ({ sequences: [sequence(rows, { start, pages: [2, 0, 1, 3] })] })));
+  await pair.dispose();
 });

@@ -18,6 +18,7 @@ import { memoryCheckpoint } from '../memory-checkpoint.ts';
 import type { MemoryCheckpoint } from '../memory-checkpoint.ts';
 import { checkStoredWays, storedWays, woven } from '../stored-ways.ts';
 import { softwareExecutor, TEST_PROFILES } from './executor-check.ts';
+import { bytesOf } from './bytes-of.ts';
 
 let gpu: GpuDevice;
 let pipelines: Pipelines;
@@ -26,17 +27,6 @@ beforeAll(async () => {
   pipelines = createPipelines(gpu);
 });
 afterAll(() => gpu.destroy());
-
-async function bytesOf(buffer: GPUBuffer): Promise<Uint8Array> {
-  const staging = gpu.device.createBuffer({ size: buffer.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  const encoder = gpu.device.createCommandEncoder();
-  encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
-  gpu.queue.submit([encoder.finish()]);
-  await staging.mapAsync(GPUMapMode.READ);
-  const bytes = new Uint8Array(staging.getMappedRange().slice(0));
-  staging.destroy();
-  return bytes;
-}
 
 const matrixOf = (source: WeightSource): MatrixRequest => {
   const [rows, cols] = source.shape as [number, number];
@@ -54,7 +44,7 @@ async function loaded(stored: MemoryCheckpoint, slotBytes: number): Promise<Map<
   const all = await loadWeights({ gpu, pipelines, matrices, vectors, staging: { slots: 2, slotBytes } });
   const found = new Map<string, string>();
   for (const [id, { buffer }] of [...all.matrices, ...all.vectors])
-    found.set(id, createHash('sha256').update(await bytesOf(buffer)).digest('hex'));
+    found.set(id, createHash('sha256').update(await bytesOf(gpu, buffer)).digest('hex'));
   all.destroy();
   return found;
 }

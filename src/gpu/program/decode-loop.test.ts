@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { createDecodeRun } from './decode-loop.ts';
 import type { DecodeProgram } from './decode-loop.ts';
 import type { DecodeRequest } from '../../graph/executor.ts';
+import { GREEDY } from '../../../test/greedy.ts';
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -62,7 +63,7 @@ function simulate({ prefillMs, stepMs, stepsPerSubmit = 16 }: { prefillMs: numbe
 
 const request: DecodeRequest = {
   tokens: [1, 2, 3], start: 0, reserve: () => ({ pages: [[0]] }), limit: 200, history: { promptIds: [1, 2, 3], outputIds: [] },
-  sampling: { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 },
+  sampling: GREEDY,
 };
 
 async function sizesOf(program: DecodeProgram): Promise<number[]> {

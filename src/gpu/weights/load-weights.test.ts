@@ -15,6 +15,7 @@ import type { PlaneName } from '../packed-layout.ts';
 import { loadWeights, STAGING } from './load-weights.ts';
 import type { LoadWeightsOptions } from './load-weights.ts';
 import type { LoadedMatrix, MatrixRequest, VectorRequest } from './weight-request.ts';
+import { bytesOf } from '../../../test/gpu/bytes-of.ts';
 
 let gpu: GpuDevice;
 let pipelines: Pipelines;
@@ -64,20 +65,9 @@ function matrixOf(key: string, sources: readonly TestSource[], arrangement: Matr
   };
 }
 
-async function bytesOf(buffer: GPUBuffer): Promise<Uint8Array> {
-  const staging = gpu.device.createBuffer({ size: buffer.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  const encoder = gpu.device.createCommandEncoder();
-  encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size);
-  gpu.queue.submit([encoder.finish()]);
-  await staging.mapAsync(GPUMapMode.READ);
-  const bytes = new Uint8Array(staging.getMappedRange().slice(0));
-  staging.destroy();
-  return bytes;
-}
-
 async function planesOf(matrix: LoadedMatrix | undefined): Promise<Partial<Record<PlaneName, Uint8Array>>> {
   const { buffer, planes } = matrix as LoadedMatrix;
-  const bytes = await bytesOf(buffer);
+  const bytes = await bytesOf(gpu, buffer);
   return Object.fromEntries(planes.map(({ name, offset, sizeBytes }) => [name, bytes.slice(offset, offset + sizeBytes)]));
 }
 
@@ -169,7 +159,7 @@ describe('loading vectors', () => {
       },
     ];
     const weights = await load({ vectors });
-    const values = new Float32Array((await bytesOf(weights.vectors.get('bias')!.buffer)).buffer);
+    const values = new Float32Array((await bytesOf(gpu, weights.vectors.get('bias')!.buffer)).buffer);
     const [asQ, asV] = [packedValues(type, q.bytes), packedValues(type, v.bytes)];
     expect([...values]).toEqual([...asQ, 0, 0, 0, ...asV, 0, 0]);
     expect(weights.sizeBytes).toBe(64);

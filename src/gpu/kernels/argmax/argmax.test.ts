@@ -11,17 +11,8 @@ import { IN_PROMPT, STATUS_BAD_LOGITS } from '../../sampling/sampling-record.ts'
 import { samplerWorkgroups } from '../../sampling/sampler-variant.ts';
 import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 import { argmaxPartialKernel } from './argmax.ts';
+import { GREEDY } from '../../../../test/greedy.ts';
 
-const GREEDY: SamplingSettings = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  seed: 1,
-};
 const PENALISED: SamplingSettings = { ...GREEDY, repetitionPenalty: 1.3, presencePenalty: 0.4, frequencyPenalty: 0.25 };
 
 function variantFor(vocab: number, rest: Partial<SamplerVariant> = {}): SamplerVariant {
