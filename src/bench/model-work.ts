@@ -2,7 +2,7 @@
 import { resolveKvType } from '../engine/model.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { KvType } from '../graph/executor.ts';
-import { decoderGraphOf } from '../graph/model-graphs.ts';
+import { decoderGraphOf, parameterCount } from '../graph/model-graphs.ts';
 import { rulesOf } from '../graph/ops/index.ts';
 import { pagedStates } from '../graph/state.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
@@ -36,7 +36,7 @@ export async function readModelWork(modelPath: string, signal: AbortSignal): Pro
   try {
     const decoder = await openDecoder(checkpoint, { signal });
     const { config, model } = decoder;
-    const parameters = model.weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
+    const parameters = parameterCount(model);
     const { architecture, vocabSize, contextLength } = config;
     return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoder) };
   } finally {

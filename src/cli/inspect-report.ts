@@ -7,6 +7,7 @@ import { chatTemplateSources } from '../text/chat-template-source.ts';
 import { samplingDefaults } from '../text/sampling-defaults.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { elementsOf } from '../tensor/tensor-type.ts';
 
 export interface Problem {
   readonly problem: string;
@@ -40,7 +41,7 @@ export async function inspectReport(checkpoint: Checkpoint, options: ReadOptions
     architecture: checkpoint.architecture,
     isSupported: ARCHITECTURES.some(({ name }) => name === checkpoint.architecture),
     sizeBytes: checkpoint.sizeBytes,
-    parameters: tensors.reduce((sum, { shape }) => sum + elements(shape), 0),
+    parameters: tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
     model: isProblem(model) ? model : modelPart(model),
     tokenizer: isProblem(tokenizer) ? tokenizer : tokenizerPart(tokenizer),
     endTokens: await attempt(() => [...endTokens(checkpoint, found)].map((id) => ({ id, text: tokenText(found, id) })), options),
@@ -84,10 +85,6 @@ function tokenText(tokenizer: Tokenizer | undefined, id: number): string | null 
   return tokenizer !== undefined && id < tokenizer.vocabSize ? tokenizer.tokenText(id) : null;
 }
 
-function elements(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
 function typeTotals(
   tensors: readonly { readonly type: string; readonly shape: readonly number[]; readonly sizeBytes: number }[],
 ): TypeTotal[] {
@@ -97,7 +94,7 @@ function typeTotals(
     totals.set(type, {
       type,
       tensors: before.tensors + 1,
-      parameters: before.parameters + elements(shape),
+      parameters: before.parameters + elementsOf(shape),
       sizeBytes: before.sizeBytes + sizeBytes,
     });
   }

@@ -6,6 +6,7 @@
 import type { KvLayout } from '../graph/executor.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { slotStates, stateGroups } from '../graph/state.ts';
+import { slotStateBytes } from '../graph/state-sizes.ts';
 import { align } from './memory.ts';
 
 export interface StateLayout {
@@ -48,9 +49,9 @@ export function layOutPages({ states: all }: Pick<ModelGraphs, 'states'>, kv: Kv
   });
   const offsets = new Map<number, number>();
   let slotBytes = 0;
-  for (const { index, shape } of slotStates(all)) {
-    offsets.set(index, slotBytes);
-    slotBytes += align(shape.reduce((product, dim) => product * dim, 4));
+  for (const state of slotStates(all)) {
+    offsets.set(state.index, slotBytes);
+    slotBytes += align(slotStateBytes(state));
   }
   return { pageBytes, pageTokens: kv.pageTokens, isHalf: kv.type === 'f16', states, slotBytes, slotStates: offsets };
 }

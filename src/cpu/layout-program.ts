@@ -6,7 +6,7 @@ import { widthOf } from '../graph/value.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
 import type { Value, WeightRef } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
-import { bytesOfElements } from '../tensor/tensor-type.ts';
+import { bytesOfElements, elementsOf } from '../tensor/tensor-type.ts';
 import { mostPartials } from './attention-tiles.ts';
 import { controlBytes } from './control-layout.ts';
 import type { MatrixAt } from './cpu-op-rules.ts';
@@ -113,14 +113,14 @@ function layOutVectors(request: ProgramRequest, bump: Bump): Map<string, number>
     const refs = vectorsOf(op);
     for (const { id, shape } of refs) {
       if (sourceOf(request, id).type === 'f32' || vectors.has(id)) continue;
-      vectors.set(id, bump.take(shape.reduce((product, dim) => product * dim, 4)));
+      vectors.set(id, bump.take(4 * elementsOf(shape)));
     }
   }
   return vectors;
 }
 
 function placeWeight({ type, shape, sizeBytes, origin }: WeightSource, address: number): MatrixAt {
-  const elements = shape.reduce((product, dim) => product * dim, 1);
+  const elements = elementsOf(shape);
   const expected = bytesOfElements(type, elements);
   if (sizeBytes !== expected)
     throw new Error(`${origin}: expected ${expected} bytes of ${type} for [${shape.join(', ')}], found ${sizeBytes}`);

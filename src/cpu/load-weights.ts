@@ -2,7 +2,7 @@
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
 import { notFinite } from '../graph/not-finite.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
-import { TENSOR_TYPES } from '../tensor/tensor-type.ts';
+import { elementsOf, TENSOR_TYPES } from '../tensor/tensor-type.ts';
 import type { KernelExports } from './kernel-module.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { createRecordWriter } from './record-writer.ts';
@@ -55,8 +55,7 @@ export async function loadWeights(options: LoadOptions): Promise<void> {
   }
   for (const [id, to] of layout.vectors) {
     const { type, shape } = sourceOf(request, id);
-    const count = shape.reduce((product, dim) => product * dim, 1);
-    kernels.dequantizeRow(WEIGHT_CODES[type], layout.weights.get(id)?.address as number, to, count);
+    kernels.dequantizeRow(WEIGHT_CODES[type], layout.weights.get(id)?.address as number, to, elementsOf(shape));
   }
 }
 

@@ -1,7 +1,7 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
 import type { Executor, KvLayout, KvType, Program } from '../graph/executor.ts';
 import { isCausal } from '../graph/graph.ts';
-import { decoderGraphOf } from '../graph/model-graphs.ts';
+import { decoderGraphOf, parameterCount } from '../graph/model-graphs.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -95,7 +95,7 @@ interface LoadedParts {
 
 function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts): ModelInfo {
   const { decoder, text } = parts;
-  const parameters = decoder.model.weights.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0);
+  const parameters = parameterCount(decoder.model);
   return {
     name: parts.name,
     architecture: decoder.config.architecture,

@@ -6,6 +6,7 @@ import { printGraph } from './graph.ts';
 import { nextPagedState } from './state.ts';
 import type { PagedShape, PagedState, SlotShape, SlotState, State } from './state.ts';
 import type { WeightRef } from './value.ts';
+import { elementsOf } from '../tensor/tensor-type.ts';
 
 /** The graph that reads tokens and makes logits, and what its inputs and its output are called. */
 export interface DecoderNames {
@@ -85,6 +86,11 @@ export function graphOf<One>({ name, graphs }: { readonly name: string; readonly
 
 export function decoderGraphOf(model: ModelGraphs): Graph {
   return graphOf(model, model.decoder.graph);
+}
+
+/** Values of all weights. */
+export function parameterCount({ weights }: Pick<ModelGraphs, 'weights'>): number {
+  return weights.reduce((sum, { shape }) => sum + elementsOf(shape), 0);
 }
 
 /** All graphs as text. */

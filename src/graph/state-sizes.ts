@@ -1,7 +1,8 @@
 /** How much memory a model's states take: the only place that reckons it, for engine and executors alike. */
 import type { KvLayout } from './executor.ts';
 import { slotStates, stateGroups } from './state.ts';
-import type { State, StateGroup } from './state.ts';
+import type { SlotState, State, StateGroup } from './state.ts';
+import { elementsOf } from '../tensor/tensor-type.ts';
 
 interface WithStates {
   readonly states: readonly State[];
@@ -37,9 +38,14 @@ export function mostPages({ states }: WithStates, kv: KvLayout, rows: number): r
   });
 }
 
+/** Bytes of one state in a slot. */
+export function slotStateBytes({ shape }: Pick<SlotState, 'shape'>): number {
+  return 4 * elementsOf(shape);
+}
+
 /** Bytes of a slot: all slot states of one sequence. */
 export function slotBytes({ states }: WithStates): number {
-  return slotStates(states).reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 4), 0);
+  return slotStates(states).reduce((sum, state) => sum + slotStateBytes(state), 0);
 }
 
 /** Most slots that the engine asks for, {@link EMPTY_SLOT} among them; none for a model without slot states. */

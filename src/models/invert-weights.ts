@@ -3,8 +3,9 @@
  * tensor is the stack of its weights; where it is a stack of tensors, each of them is a slice of it.
  */
 import { FormatError } from '../tensor/errors.ts';
-import { elementsOf, permuteHeads, plus, printExpression, reshape, rowsOf, shapeOf, slice, stack } from './weight-expression.ts';
+import { permuteHeads, plus, printExpression, reshape, rowsOf, shapeOf, slice, stack } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
+import { elementsOf } from '../tensor/tensor-type.ts';
 
 export interface InvertibleWeight {
   readonly id: string;

@@ -10,6 +10,7 @@
  * and of a vector [n] its single values.
  */
 import { FormatError } from '../tensor/errors.ts';
+import { elementsOf } from '../tensor/tensor-type.ts';
 
 export type WeightExpression =
   /** A tensor of the file, which must have this shape. */
@@ -96,10 +97,6 @@ export function rowsOf(shape: readonly number[]): RowShape {
   const outer = shape.slice(0, axis);
   const inner = shape.slice(axis + 1);
   return { outer, groups: elementsOf(outer), rows: shape[axis] ?? 0, inner, width: elementsOf(inner) };
-}
-
-export function elementsOf(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
 }
 
 /** Row `row` of the result of permuteHeads is this row of its operand. */

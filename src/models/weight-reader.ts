@@ -7,9 +7,9 @@ import type { WeightSource } from '../graph/executor.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { bytesOfElements, isQuantized, isWeightType, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
+import { bytesOfElements, elementsOf, isQuantized, isWeightType, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
-import { elementsOf, permutedRow, printExpression, rowsOf, shapeOf, tensorsOf } from './weight-expression.ts';
+import { permutedRow, printExpression, rowsOf, shapeOf, tensorsOf } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 
 /** Most bytes that a read holds beside the caller's memory; two rows where those are longer. */

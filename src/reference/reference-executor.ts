@@ -15,6 +15,7 @@ import { sourceOf } from '../graph/weight-lookup.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { CapacityError, FormatError } from '../tensor/errors.ts';
 import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
+import { elementsOf } from '../tensor/tensor-type.ts';
 import type { KvReader, OpRun, RunOp } from './op-run.ts';
 import { REFERENCE_OPS } from './ops/index.ts';
 
@@ -99,7 +100,7 @@ function allocate({ sizeBytes, origin }: WeightSource): Uint8Array {
 
 function checkFinite(source: WeightSource, bytes: Uint8Array): void {
   const columns = source.shape.at(-1) as number;
-  const rowBytes = (bytes.length / source.shape.reduce((a, b) => a * b, 1)) * columns;
+  const rowBytes = (bytes.length / elementsOf(source.shape)) * columns;
   const row = new Float32Array(columns);
   for (let at = 0; at < bytes.length; at += rowBytes) {
     decodeRows(source.type, bytes.subarray(at, at + rowBytes), row);
@@ -132,7 +133,7 @@ function growPages(session: Session, group: number, count: number): void {
 function slotsOf({ request: { model }, slots }: Session): Pick<Program, 'ensureSlots' | 'copySlot' | 'snapshotSlot' | 'restoreSlot'> {
   const states = slotStates(model.states);
   const arrays = (slot: number) => states.map(({ index }) => slots[slot]?.get(index) as Float64Array);
-  const length = ({ shape }: SlotState) => shape.reduce((product, dim) => product * dim, 1);
+  const length = ({ shape }: SlotState) => elementsOf(shape);
   return {
     ensureSlots(count) {
       while (slots.length < count) slots.push(new Map(states.map((state) => [state.index, new Float64Array(length(state))])));
@@ -194,7 +195,7 @@ function opRun(session: Session, sequences: readonly SequenceRows[], values: Val
     weight,
     decoded(id) {
       const { source, bytes } = weight(id);
-      const numbers = new Float32Array(source.shape.reduce((a, b) => a * b, 1));
+      const numbers = new Float32Array(elementsOf(source.shape));
       decodeRows(source.type, bytes, numbers);
       return numbers;
     },

@@ -87,6 +87,11 @@ export function tensorTypeOfGgmlId(ggmlId: number): TensorType | undefined {
   return ggmlId < 0 ? undefined : byGgmlId.get(ggmlId);
 }
 
+/** Values of a shape; 1 of an empty one. */
+export function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
 /** Bytes of `count` elements laid out as whole blocks; `count` must be a multiple of the block size. */
 export function bytesOfElements(type: TensorType, count: number): number {
   const { blockSize, blockBytes } = TENSOR_TYPES[type];

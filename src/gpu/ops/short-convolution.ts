@@ -1,5 +1,6 @@
 import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
 import { stateName } from '../../graph/state.ts';
+import { elementsOf } from '../../tensor/tensor-type.ts';
 import { shortConvolutionKernel, shortConvolutionWorkgroups } from '../kernels/short-convolution/short-convolution.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
@@ -11,7 +12,7 @@ const INVOCATIONS = 64;
 export const shortConvolutionRules: GpuOpRules<ShortConvolutionOp> = {
   describe: ({ weight, bias, state }) => `${weight.id}${bias === undefined ? '' : ` + ${bias.id}`} state=${stateName(state)}`,
   vectors: ({ weight, bias }) => [
-    { key: weight.id, parts: [{ weight, length: weight.shape.reduce((product, dim) => product * dim, 1) }] },
+    { key: weight.id, parts: [{ weight, length: elementsOf(weight.shape) }] },
     bias && { key: bias.id, parts: [{ weight: bias, length: bias.shape[0] as number }] },
   ],
   uses(step) {

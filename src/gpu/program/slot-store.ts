@@ -1,6 +1,7 @@
 /** Slots as a whole, over the buffers of all slot states: copied on the device, brought to the host, and brought back. */
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import { slotStates } from '../../graph/state.ts';
+import { slotStateBytes } from '../../graph/state-sizes.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { STORAGE_USAGE } from '../device/gpu-device.ts';
 import type { ReadBack } from './read-back.ts';
@@ -18,10 +19,7 @@ export interface SlotStore {
 }
 
 export function slotParts({ states }: Pick<ModelGraphs, 'states'>, memory: StateMemory): readonly SlotPart[] {
-  return slotStates(states).map(({ index, shape }) => ({
-    buffer: memory.state(index),
-    sizeBytes: shape.reduce((product, dim) => product * dim, 4),
-  }));
+  return slotStates(states).map((state) => ({ buffer: memory.state(state.index), sizeBytes: slotStateBytes(state) }));
 }
 
 export function copySlot({ gpu, parts }: SlotStore, from: number, to: number): void {

@@ -8,7 +8,7 @@ import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import type { RopeTable } from '../../graph/ops/rope.ts';
 import { slotStates, stateGroups } from '../../graph/state.ts';
 import type { StateGroup } from '../../graph/state.ts';
-import { mostPages, mostSlots } from '../../graph/state-sizes.ts';
+import { mostPages, mostSlots, slotStateBytes } from '../../graph/state-sizes.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { STORAGE_USAGE } from '../device/gpu-device.ts';
@@ -202,10 +202,10 @@ export function createStateMemory(options: StateMemoryOptions): StateMemory {
     `${what} of ${count} take ${bytes} bytes; ${gpu.name} takes ${gpu.limits.bindingBytes} at once, which is enough for ${fits}.`;
   const slots = createArena({
     gpu,
-    parts: slotStates(model.states).map(({ index, shape }) => ({
-      id: index,
-      label: `state ${index} of sequences`,
-      unitBytes: shape.reduce((product, dim) => product * dim, 4),
+    parts: slotStates(model.states).map((state) => ({
+      id: state.index,
+      label: `state ${state.index} of sequences`,
+      unitBytes: slotStateBytes(state),
     })),
     first: 2,
     most: mostSlots(model),
