@@ -2,9 +2,10 @@
 import type { DimSizes } from '../graph/dims.ts';
 import type { SequenceRows } from '../graph/executor.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { RopeTable } from '../graph/ops/rope.ts';
+import { rotationsOf } from '../graph/rotations.ts';
+import type { Rotation } from '../graph/rotations.ts';
 import { pagesOfSequence, pageTableWords, sequenceDim } from '../graph/run-check.ts';
-import type { Dim, Value } from '../graph/value.ts';
+import type { Dim } from '../graph/value.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { cutTiles } from './attention-tiles.ts';
 import type { TileShape } from './attention-tiles.ts';
@@ -19,11 +20,8 @@ const SEQUENCE_WORDS = 5;
 /** Sequences of a step that may have pages up to the whole context; more of them share the room. */
 const MOST_LONG_SEQUENCES = 64;
 
-/** The angles of one table at the positions of one input. */
-export interface PositionTable {
-  readonly table: RopeTable;
-  /** The input that holds the positions. */
-  readonly input: string;
+/** Where the angles of a rotation lie. */
+export interface PositionTable extends Rotation {
   /** f32[rows, 2 * frequencies]. */
   readonly address: number;
 }
@@ -63,21 +61,6 @@ function outerDims({ inputs, nodes }: Graph): readonly Dim[] {
   return [...new Set(values.map(({ shape }) => shape[0] as Dim))];
 }
 
-/** The tables that the graph's rotations read, with the inputs that hold their positions. */
-function positionTables(graph: Graph): readonly Omit<PositionTable, 'address'>[] {
-  const found = new Map<string, Omit<PositionTable, 'address'>>();
-  for (const { op, inputs, label } of graph.nodes) {
-    if (op.kind !== 'rope') continue;
-    const positions = inputs[1] as Value;
-    if (graph.inputs.get(positions.label) !== positions) throw new Error(`graph ${graph.name}: the positions of ${label} must be an input`);
-    const key = `${op.table.id} ${positions.label}`;
-    const known = found.get(key);
-    if (known !== undefined && known.table !== op.table) throw new Error(`graph ${graph.name}: two rope tables are called ${op.table.id}`);
-    found.set(key, { table: op.table, input: positions.label });
-  }
-  return [...found.values()];
-}
-
 export function layOutStep(bump: Bump, { graph, sizes, maxPages, threads, groups }: StepLayoutOptions): StepLayout {
   const words = (count: number) => bump.take(count * 4);
   const dim = sequenceDim(graph);
@@ -97,7 +80,7 @@ export function layOutStep(bump: Bump, { graph, sizes, maxPages, threads, groups
     combines: words(rows * COMBINE_WORDS),
     sequences: words(rows * SEQUENCE_WORDS),
     pages: words(pageWords * groups),
-    tables: positionTables(graph).map((each) => ({ ...each, address: words(sizeOf(each.input) * 2 * each.table.frequencies.length) })),
+    tables: rotationsOf(graph).map((each) => ({ ...each, address: words(sizeOf(each.input) * 2 * each.table.frequencies.length) })),
   };
 }
 

@@ -141,7 +141,6 @@ class Pools implements StatePool {
   begin(state: SequenceState, { start, end, accepted }: SubmitSpan): StatePlace {
     if (!this.#states.has(state)) throw new Error('state pool: a closed sequence began a submit');
     state.lastUse = ++this.#clock;
-    const epoch = state.epoch;
     this.#dropVersions(state, accepted);
     const oldest = Math.min(start, this.#baseOf(state, accepted)?.length ?? accepted);
     for (const group of this.#pages.keys()) {
@@ -149,7 +148,6 @@ class Pools implements StatePool {
       this.#reserve(state, group, end);
     }
     const slots = this.#options.mostSlots === 0 ? undefined : this.#nextVersion(state, start, end);
-    if (state.epoch !== epoch) throw new Error('state pool: a sequence took its own pages');
     return { pages: state.pages, slots };
   }
 

@@ -155,8 +155,9 @@ function checkSequences(graph: Graph, { run, sizes }: Pick<InputCheck, 'run' | '
   const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
   if (sequences.length === 0 || rows !== sizes[dim])
     throw new Error(`run of ${graph.name}: expected sequences of ${sizes[dim]} rows together, found ${rows}`);
+  const readsMemory = attendsToMemory(graph);
   for (const sequence of sequences) {
-    const memory = attendsToMemory(graph) ? checkMemory(graph, sequence) : undefined;
+    const memory = readsMemory ? checkMemory(graph, sequence) : undefined;
     checkPlace(sequence, { states: graph.states, end: sequence.start + sequence.rows, rows: sequence.rows, memory }, limits);
   }
 }

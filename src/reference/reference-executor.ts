@@ -2,13 +2,23 @@
  * Runs graphs op by op in float64. It plans nothing, fuses nothing and keeps every value: the oracle, not a way to chat.
  * Weights stay in their file's blocks and are decoded as ops need them.
  */
-import type { Executor, GraphRun, Program, ProgramRequest, RunInput, RunResults, SequenceRows, WeightSource } from '../graph/executor.ts';
+import type {
+  Executor,
+  GraphRun,
+  KvLayout,
+  Program,
+  ProgramRequest,
+  RunInput,
+  RunResults,
+  SequenceRows,
+  WeightSource,
+} from '../graph/executor.ts';
 import { printModel } from '../graph/model-graphs.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
 import { checkRuns } from '../graph/run-check.ts';
 import type { CheckedRun } from '../graph/run-check.ts';
 import { slotStates, stateGroups } from '../graph/state.ts';
-import type { PagedState, SlotState } from '../graph/state.ts';
+import type { PagedState, SlotState, StateGroup } from '../graph/state.ts';
 import { groupPageBytes, slotBytes } from '../graph/state-sizes.ts';
 import type { Value } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
@@ -43,6 +53,8 @@ interface LoadedWeight {
 interface Session {
   readonly request: ProgramRequest;
   readonly weights: Map<string, LoadedWeight>;
+  /** By group. */
+  readonly layouts: readonly GroupLayout[];
   /** By group, then page: for each state keys [pageTokens][heads * keyDim], then values [pageTokens][heads * valueDim]. */
   readonly pages: readonly Float64Array[][];
   /** By slot, then index of the state. */
@@ -54,7 +66,8 @@ interface Session {
 async function loadProgram(request: ProgramRequest, roundingBlock: number | undefined): Promise<Program> {
   const { model, signal, onProgress } = request;
   const groups = stateGroups(model.states);
-  const session: Session = { request, weights: new Map(), pages: groups.map(() => []), slots: [], roundingBlock };
+  const layouts = groups.map((group) => layOutGroup(group, request.kv));
+  const session: Session = { request, weights: new Map(), layouts, pages: groups.map(() => []), slots: [], roundingBlock };
   const total = model.weights.reduce((sum, { id }) => sum + sourceOf(request, id).sizeBytes, 0);
   let loaded = 0;
   // All of the memory before any of the reading: a model that does not fit is refused at once.
@@ -114,19 +127,24 @@ function checkFinite(source: WeightSource, bytes: Uint8Array): void {
 }
 
 /** Where the states of a group lie in its pages, by index of the state, and how long a page is. */
-function layOutGroup({ request: { model, kv } }: Session, group: number) {
+interface GroupLayout {
+  readonly offsets: ReadonlyMap<number, number>;
+  readonly length: number;
+}
+
+function layOutGroup({ states }: StateGroup, { pageTokens }: KvLayout): GroupLayout {
   const offsets = new Map<number, number>();
   let length = 0;
-  for (const { index, heads, keyDim, valueDim } of stateGroups(model.states)[group]?.states ?? []) {
+  for (const { index, heads, keyDim, valueDim } of states) {
     offsets.set(index, length);
-    length += kv.pageTokens * heads * (keyDim + valueDim);
+    length += pageTokens * heads * (keyDim + valueDim);
   }
   return { offsets, length };
 }
 
-function growPages(session: Session, group: number, count: number): void {
-  const { length } = layOutGroup(session, group);
-  const pages = session.pages[group] as Float64Array[];
+function growPages({ layouts, pages: all }: Session, group: number, count: number): void {
+  const { length } = layouts[group] as GroupLayout;
+  const pages = all[group] as Float64Array[];
   while (pages.length < count) pages.push(new Float64Array(length));
 }
 
@@ -208,7 +226,7 @@ function opRun(session: Session, sequences: readonly SequenceRows[], values: Val
 /** Where the vector of a position lies, for one sequence and one attention state. */
 function kvReader(session: Session, { index, group, heads, keyDim, valueDim }: PagedState, sequence: SequenceRows): KvReader {
   const { pageTokens } = session.request.kv;
-  const keys = layOutGroup(session, group).offsets.get(index) as number;
+  const keys = session.layouts[group]?.offsets.get(index) as number;
   const parts = [{ base: keys, width: heads * keyDim }, { base: keys + pageTokens * heads * keyDim, width: heads * valueDim }] as const;
   return (part, position) => {
     const page = session.pages[group]?.[sequence.pages[group]?.[Math.floor(position / pageTokens)] as number];

@@ -9,6 +9,7 @@ import { inputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../graph/model-graphs.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
+import { rotationsOf } from '../../graph/rotations.ts';
 import { attendsToMemory, checkPlace, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
 import type { CheckedRun } from '../../graph/run-check.ts';
 import type { Value } from '../../graph/value.ts';
@@ -52,14 +53,11 @@ export interface GpuProgramParts {
   readonly printPlan: () => string;
 }
 
-/** How many rotary positions a run looks up. */
-function positionsOf({ nodes }: Graph, { inputs }: GraphRun): number {
-  const names = new Set(nodes.flatMap(({ op, inputs: values }) => (op.kind === 'rope' ? [(values[1] as Value).label] : [])));
-  const given = [...names].map((name) => inputs[name]);
-  return given.reduce((most, numbers) => {
-    if (numbers === undefined || 'graph' in numbers) return most;
-    return Array.from(numbers).reduce((highest, position) => Math.max(highest, position + 1), most);
-  }, 0);
+/** One more than the largest of some whole numbers; 0 where there are none. */
+function countFrom(numbers: ArrayLike<number>): number {
+  let count = 0;
+  for (let i = 0; i < numbers.length; i++) count = Math.max(count, (numbers[i] as number) + 1);
+  return count;
 }
 
 export class GpuProgram implements Program {
@@ -72,6 +70,8 @@ export class GpuProgram implements Program {
   readonly #oneModes: Readonly<Record<'whole' | 'split', StepMode>>;
   readonly #tapped = new Map<string, RunnablePlan>();
   readonly #growth: StateGrowth;
+  /** By graph: the inputs whose numbers are rotary positions. */
+  readonly #rotaryInputs: ReadonlyMap<string, readonly string[]>;
   #decoding: DecodeRun | undefined;
   #isDisposed = false;
 
@@ -82,6 +82,9 @@ export class GpuProgram implements Program {
     this.#readBack = createReadBack(base.gpu);
     this.#growth = createStateGrowth(base.gpu, () => this.#invalidate());
     this.#decoder = graphOf(this.model, this.model.decoder.graph);
+    this.#rotaryInputs = new Map(
+      [...this.model.graphs].map(([name, graph]) => [name, [...new Set(rotationsOf(graph).map(({ input }) => input))]]),
+    );
     this.#oneRow = Object.fromEntries(Object.keys(one.limits).map((dim) => [dim, 1]));
     this.#oneModes = { whole: modeOf({ sizes: this.#oneRow }, 'whole'), split: modeOf({ sizes: this.#oneRow }, 'split') };
   }
@@ -142,10 +145,17 @@ export class GpuProgram implements Program {
   #grown(places: readonly StatePlace[], positions: number): Promise<void> {
     const { state } = this.#parts.base;
     if (positions > state.tables.count) this.#growth.ensure(state.tables, positions, 'rotary positions');
-    const most = (numbers: readonly number[]) => numbers.reduce((highest, number) => Math.max(highest, number), -1) + 1;
-    const needs = new Map(state.groups.map((arena, group) => [arena, most(places.flatMap(({ pages }) => Array.from(pages[group] ?? [])))]));
-    needs.set(state.slots, most(places.flatMap(({ slots }) => (slots === undefined ? [] : [slots.read, slots.write]))));
+    const needs = new Map(
+      state.groups.map((arena, group) => [arena, Math.max(0, ...places.map(({ pages }) => countFrom(pages[group] ?? [])))]),
+    );
+    needs.set(state.slots, countFrom(places.flatMap(({ slots }) => (slots === undefined ? [] : [slots.read, slots.write]))));
     return this.#growth.settle(needs);
+  }
+
+  /** How many rotary positions a run looks up. */
+  #positionsOf({ graph, inputs }: GraphRun): number {
+    const given = (this.#rotaryInputs.get(graph) ?? []).map((name) => inputs[name]);
+    return Math.max(0, ...given.map((numbers) => (numbers === undefined || 'graph' in numbers ? 0 : countFrom(numbers))));
   }
 
   async run(runs: readonly GraphRun[]): Promise<RunResults> {
@@ -153,7 +163,7 @@ export class GpuProgram implements Program {
     this.#decoding?.close();
     await this.#grown(
       runs.flatMap(({ sequences = [] }) => sequences),
-      Math.max(0, ...runs.map((run) => positionsOf(graphOf(this.model, run.graph), run))),
+      Math.max(0, ...runs.map((run) => this.#positionsOf(run))),
     );
     const checked = checkRuns(this.model, runs, { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#stateLimits() });
     const plans: RunnablePlan[] = [];

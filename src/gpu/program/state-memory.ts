@@ -6,6 +6,7 @@
 import type { KvLayout } from '../../graph/executor.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import type { RopeTable } from '../../graph/ops/rope.ts';
+import { rotationsOf } from '../../graph/rotations.ts';
 import { slotStates, stateGroups } from '../../graph/state.ts';
 import type { StateGroup } from '../../graph/state.ts';
 import { mostPages, mostSlots, slotStateBytes } from '../../graph/state-sizes.ts';
@@ -72,8 +73,8 @@ function ropeRows({ frequencies }: RopeTable, from: number, to: number): Float32
 }
 
 function ropeTablesOf({ graphs }: ModelGraphs): readonly RopeTable[] {
-  const tables = [...graphs.values()].flatMap(({ nodes }) => nodes).flatMap(({ op }) => (op.kind === 'rope' ? [op.table] : []));
-  return [...new Map(tables.map((table) => [table.id, table])).values()];
+  const tables = [...graphs.values()].flatMap(rotationsOf).map(({ table }) => [table.id, table] as const);
+  return [...new Map(tables).values()];
 }
 
 /** One buffer of an arena. */
