@@ -62,6 +62,20 @@ export interface AttendOptions {
   readonly window: number | undefined;
 }
 
+/** What a config says of the attention of layer `n`, at the scale of a dot product of heads. */
+export function attentionOptions(config: DecoderConfig, n: number): Omit<AttendOptions, 'positions'> {
+  const { heads, kvHeads, headDim, causal, rope, window } = config;
+  return {
+    heads,
+    kvHeads,
+    headDim,
+    // A factor on both rotated vectors is its square on their product.
+    scale: headDim ** -0.5 * (rope.attentionFactor ?? 1) ** 2,
+    causal,
+    window: window?.layers[n] === true ? window.size : undefined,
+  };
+}
+
 /** Attention of q [rows, heads * headDim] over the keys and values that a state of its own holds -> [rows, heads * headDim]. */
 export function attend(
   g: GraphBuilder,

@@ -2,12 +2,23 @@
  * Weights that decoders of Llama's layout declare alike: ids as the graph's scopes make them, names as GGUF and Hugging Face's folders
  * have them.
  */
-import type { DecoderConfig, LinearNames } from './decoder-config.ts';
+import type { DecoderConfig, LinearNames, LinearTable } from './decoder-config.ts';
 import { tensorSpec } from './weight-spec.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
 /** What one tensor is called in each format. */
 export type TensorNames = Pick<LinearNames, 'gguf' | 'safetensors'>;
+
+/** The matrices of a block of attention and gated MLP, as Llama and those who followed it call them, by the names that graphs give them. */
+export const BLOCK_LINEARS = {
+  q: { id: 'attn.q', gguf: 'attn_q', safetensors: 'self_attn.q_proj', biasKey: 'attention_bias' },
+  k: { id: 'attn.k', gguf: 'attn_k', safetensors: 'self_attn.k_proj', biasKey: 'attention_bias' },
+  v: { id: 'attn.v', gguf: 'attn_v', safetensors: 'self_attn.v_proj', biasKey: 'attention_bias' },
+  o: { id: 'attn.o', gguf: 'attn_output', safetensors: 'self_attn.o_proj', biasKey: 'attention_bias' },
+  gate: { id: 'mlp.gate', gguf: 'ffn_gate', safetensors: 'mlp.gate_proj', biasKey: 'mlp_bias' },
+  up: { id: 'mlp.up', gguf: 'ffn_up', safetensors: 'mlp.up_proj', biasKey: 'mlp_bias' },
+  down: { id: 'mlp.down', gguf: 'ffn_down', safetensors: 'mlp.down_proj', biasKey: 'mlp_bias' },
+} as const satisfies LinearTable;
 
 /** A tensor of layer `n`: `id` in the layer's scope, `names` without the layer's prefix. */
 export function layerSpec(n: number, id: string, shape: readonly number[], names: TensorNames): WeightSpec {

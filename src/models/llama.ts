@@ -10,11 +10,11 @@ import type { Value } from '../graph/value.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { Architecture } from './architecture.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
-import type { DecoderConfig, LinearTable } from './decoder-config.ts';
-import { attend, decoderGraph, gatedMlp, norm, product } from './decoder-graph.ts';
+import type { DecoderConfig } from './decoder-config.ts';
+import { attend, attentionOptions, decoderGraph, gatedMlp, norm, product } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
 import { decoderSettings } from './decoder-settings.ts';
-import { DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
+import { BLOCK_LINEARS, DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
 import { ropeFrequencies } from './rope-frequencies.ts';
 import { checkSettings } from './setting-table.ts';
 import { permuteHeads } from './weight-expression.ts';
@@ -22,18 +22,8 @@ import type { WeightSpec } from './weight-spec.ts';
 
 // Config.
 
-const LINEARS = {
-  q: { id: 'attn.q', gguf: 'attn_q', safetensors: 'self_attn.q_proj', biasKey: 'attention_bias' },
-  k: { id: 'attn.k', gguf: 'attn_k', safetensors: 'self_attn.k_proj', biasKey: 'attention_bias' },
-  v: { id: 'attn.v', gguf: 'attn_v', safetensors: 'self_attn.v_proj', biasKey: 'attention_bias' },
-  o: { id: 'attn.o', gguf: 'attn_output', safetensors: 'self_attn.o_proj', biasKey: 'attention_bias' },
-  gate: { id: 'mlp.gate', gguf: 'ffn_gate', safetensors: 'mlp.gate_proj', biasKey: 'mlp_bias' },
-  up: { id: 'mlp.up', gguf: 'ffn_up', safetensors: 'mlp.up_proj', biasKey: 'mlp_bias' },
-  down: { id: 'mlp.down', gguf: 'ffn_down', safetensors: 'mlp.down_proj', biasKey: 'mlp_bias' },
-} as const satisfies LinearTable;
-
 function parseConfig(checkpoint: Checkpoint): DecoderConfig {
-  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, linears: LINEARS });
+  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, linears: BLOCK_LINEARS });
 }
 
 function warnings(checkpoint: Checkpoint, config: DecoderConfig): readonly string[] {
@@ -50,8 +40,8 @@ function warnings(checkpoint: Checkpoint, config: DecoderConfig): readonly strin
 
 function layerWeights(config: DecoderConfig, n: number): readonly WeightSpec[] {
   const { dim, heads, kvHeads, headDim, ffnDim, biases } = config;
-  const matrix = (name: keyof typeof LINEARS, ...shape: [number, number]) =>
-    linearSpecs(n, LINEARS[name], { shape, hasBias: biases.includes(name) });
+  const matrix = (name: keyof typeof BLOCK_LINEARS, ...shape: [number, number]) =>
+    linearSpecs(n, BLOCK_LINEARS[name], { shape, hasBias: biases.includes(name) });
   // GGUF has the rows of q and k, and their biases, in the order of interleaved rotation.
   const rotated = (specs: readonly WeightSpec[], count: number) =>
     specs.map((spec): WeightSpec => ({ ...spec, gguf: permuteHeads(spec.gguf, count, 'halves') }));
@@ -71,23 +61,14 @@ function layerWeights(config: DecoderConfig, n: number): readonly WeightSpec[] {
 // Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
 
 function attention(g: GraphBuilder, config: DecoderConfig, { n, x, positions }: LayerInput, table: RopeTable): Value {
-  const { dim, heads, kvHeads, headDim, rmsEps, biases, causal, window } = config;
+  const { dim, heads, kvHeads, headDim, rmsEps, biases } = config;
   const normed = norm(g, 'norm', x, { eps: rmsEps });
   const q = product(g, 'q', normed, { out: heads * headDim, biases });
   const k = product(g, 'k', normed, { out: kvHeads * headDim, biases });
   const v = product(g, 'v', normed, { out: kvHeads * headDim, biases });
   const turnedQ = rope(g, 'q_rope', q, { heads, headDim, table, positions });
   const turnedK = rope(g, 'k_rope', k, { heads: kvHeads, headDim, table, positions });
-  const mixed = attend(g, [turnedQ, turnedK, v], {
-    positions,
-    heads,
-    kvHeads,
-    headDim,
-    // A factor on both rotated vectors is its square on their product.
-    scale: headDim ** -0.5 * (config.rope.attentionFactor ?? 1) ** 2,
-    causal,
-    window: window?.layers[n] === true ? window.size : undefined,
-  });
+  const mixed = attend(g, [turnedQ, turnedK, v], { positions, ...attentionOptions(config, n) });
   return product(g, 'o', mixed, { out: dim, biases });
 }
 
