@@ -101,7 +101,7 @@ function scratchBytesOf({ request, kernels, threads }: LayoutOptions, graph: Gra
 
 /** The weights that an op reads as f32. */
 function vectorsOf(op: GraphOp): readonly WeightRef[] {
-  if (op.kind === 'rmsNorm') return [op.weight];
+  if (op.kind === 'rmsNorm') return op.weight === undefined ? [] : [op.weight];
   if (op.kind === 'shortConvolution') return op.bias === undefined ? [op.weight] : [op.weight, op.bias];
   return op.kind === 'linear' && op.bias ? [op.bias] : [];
 }

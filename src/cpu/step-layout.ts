@@ -158,12 +158,13 @@ function writePlaces(
 
 function writeTable(buffer: ArrayBufferLike, { address, table }: PositionTable, positions: ArrayLike<number>): void {
   const half = table.frequencies.length;
+  const { magnitude = 1 } = table;
   const out = new Float32Array(buffer, address, positions.length * 2 * half);
   for (let row = 0; row < positions.length; row++) {
     for (let i = 0; i < half; i++) {
       const angle = (positions[row] as number) * (table.frequencies[i] as number);
-      out[row * 2 * half + i] = Math.cos(angle);
-      out[row * 2 * half + half + i] = Math.sin(angle);
+      out[row * 2 * half + i] = magnitude * Math.cos(angle);
+      out[row * 2 * half + half + i] = magnitude * Math.sin(angle);
     }
   }
 }

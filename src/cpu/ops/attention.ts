@@ -1,6 +1,7 @@
 import { visibility } from '../../graph/ops/attention.ts';
-import type { AttentionOp } from '../../graph/ops/attention.ts';
+import type { AttentionOp, Scores } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
 import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
@@ -51,4 +52,14 @@ export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields,
 /** Heads that are used as they come. */
 export const AS_THEY_ARE: HeadPreparation = { norm: undefined, table: undefined };
 
-export const lowerAttention: Lower<AttentionOp, AttentionStepOp> = ({ op }) => ({ op: { ...op, q: AS_THEY_ARE, k: AS_THEY_ARE } });
+/** @throws CapacityError for what this executor's attention does not do */
+export function refuseScores({ softcap, sinks, temperature }: Scores, label: string): void {
+  if (softcap === undefined && sinks === undefined && temperature === undefined) return;
+  throw new CapacityError(`The CPU's attention has no softcap, sinks or temperature of queries, which ${label} has.`);
+}
+
+export const lowerAttention: Lower<AttentionOp, AttentionStepOp> = ({ op, label }) => {
+  refuseScores(op, label);
+  if (!op.causal && op.window !== undefined) throw new CapacityError(`The CPU's attention has no window without causality, which ${label} has.`);
+  return { op: { ...op, q: AS_THEY_ARE, k: AS_THEY_ARE } };
+};

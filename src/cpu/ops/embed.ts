@@ -1,5 +1,6 @@
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
@@ -20,4 +21,7 @@ export const embedRules: CpuOpRules<EmbedOp> = {
   },
 };
 
-export const lowerEmbed: Lower<EmbedOp, EmbedOp> = ({ op }) => ({ op });
+export const lowerEmbed: Lower<EmbedOp, EmbedOp> = ({ op, label }) => {
+  if (op.scale !== 1) throw new CapacityError(`The CPU has no kernel for scaled embeddings, which ${label} asks for.`);
+  return { op };
+};

@@ -7,6 +7,7 @@ import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf } from '../cpu-value.ts';
@@ -48,10 +49,19 @@ export type CpuOp =
 
 export type CpuStep = CpuStepOf<CpuOp>;
 
+/** An op without kernels here. */
+const refuse: Lower<GraphOp, never> = ({ op, label }) => {
+  throw new CapacityError(`The CPU has no kernels for ${label} (${op.kind}).`);
+};
+
 /** What becomes of an op of the graph. */
 export const LOWERINGS = {
   embed: lowerEmbed,
   rmsNorm: lowerRmsNorm,
+  layerNorm: refuse,
+  scale: refuse,
+  softcap: refuse,
+  columns: refuse,
   linear: lowerLinear,
   rope: lowerRope,
   attention: lowerAttention,

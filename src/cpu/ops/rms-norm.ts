@@ -2,6 +2,7 @@ import type { RmsNormOp } from '../../graph/ops/rms-norm.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
@@ -30,6 +31,11 @@ export const normRules: CpuOpRules<NormStepOp> = {
   },
 };
 
+function gainOf({ weight }: RmsNormOp): WeightRef {
+  if (weight === undefined) throw new CapacityError('The CPU has no kernels for a norm without gains.');
+  return weight;
+}
+
 export const lowerRmsNorm: Lower<RmsNormOp, NormStepOp> = ({ op }) => ({
-  op: { kind: 'norm', weight: op.weight, eps: op.eps, groups: op.groups, gather: false },
+  op: { kind: 'norm', weight: gainOf(op), eps: op.eps, groups: op.groups, gather: false },
 });

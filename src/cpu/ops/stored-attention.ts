@@ -2,7 +2,7 @@ import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import { visibility } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
-import { AS_THEY_ARE, writeAttentionRecord } from './attention.ts';
+import { AS_THEY_ARE, refuseScores, writeAttentionRecord } from './attention.ts';
 
 export const storedAttentionRules: CpuOpRules<StoredAttentionOp> = {
   code: 15,
@@ -16,4 +16,7 @@ export const storedAttentionRules: CpuOpRules<StoredAttentionOp> = {
   },
 };
 
-export const lowerStoredAttention: Lower<StoredAttentionOp, StoredAttentionOp> = ({ op }) => ({ op });
+export const lowerStoredAttention: Lower<StoredAttentionOp, StoredAttentionOp> = ({ op, label }) => {
+  refuseScores(op, label);
+  return { op };
+};

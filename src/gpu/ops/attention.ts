@@ -1,7 +1,7 @@
 /** Kernels of attention: one dispatch over all keys or over parts of them for single rows, tiles for many rows of a sequence. */
 import type { Graph } from '../../graph/graph.ts';
 import { visibility } from '../../graph/ops/attention.ts';
-import type { AttentionOp as GraphAttentionOp } from '../../graph/ops/attention.ts';
+import type { AttentionOp as GraphAttentionOp, Scores } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
 import type { RopeOp, RopeTable } from '../../graph/ops/rope.ts';
 import { CapacityError } from '../../tensor/errors.ts';
@@ -273,4 +273,14 @@ function asIs(op: GraphAttentionOp): AttentionOp {
   return { ...op, q: plain, k: plain, joined: false };
 }
 
-export const lowerAttention: Lower<GraphAttentionOp, AttentionOp> = ({ op }) => ({ op: asIs(op) });
+/** @throws CapacityError for what this executor's attention does not do */
+export function refuseScores({ softcap, sinks, temperature }: Scores, label: string): void {
+  if (softcap === undefined && sinks === undefined && temperature === undefined) return;
+  throw new CapacityError(`The GPU's attention has no softcap, sinks or temperature of queries, which ${label} has.`);
+}
+
+export const lowerAttention: Lower<GraphAttentionOp, AttentionOp> = ({ op, label }) => {
+  refuseScores(op, label);
+  if (!op.causal && op.window !== undefined) throw new CapacityError(`The GPU's attention has no window without causality, which ${label} has.`);
+  return { op: asIs(op) };
+};

@@ -8,6 +8,7 @@ import type { GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { gainOf, matrixOf } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
 
@@ -41,4 +42,7 @@ export const embedRules: GpuOpRules<EmbedOp> = {
   },
 };
 
-export const lowerEmbed: Lower<GraphEmbedOp, EmbedOp> = ({ op }) => ({ op: { ...op, rounding: undefined } });
+export const lowerEmbed: Lower<GraphEmbedOp, EmbedOp> = ({ op, label }) => {
+  if (op.scale !== 1) throw new CapacityError(`The GPU has no kernel for scaled embeddings, which ${label} asks for.`);
+  return { op: { ...op, rounding: undefined } };
+};

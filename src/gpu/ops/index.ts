@@ -7,6 +7,7 @@ import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { RopeOp } from '../../graph/ops/rope.ts';
 import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
+import { CapacityError } from '../../tensor/errors.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuStepOf } from '../plan/gpu-value.ts';
@@ -47,10 +48,19 @@ export type GpuOp =
 
 export type GpuStep = GpuStepOf<GpuOp>;
 
+/** An op without kernels here. */
+const refuse: Lower<GraphOp, never> = ({ op, label }) => {
+  throw new CapacityError(`The GPU has no kernels for ${label} (${op.kind}).`);
+};
+
 /** What becomes of an op of the graph. */
 export const LOWERINGS = {
   embed: lowerEmbed,
   rmsNorm: lowerRmsNorm,
+  layerNorm: refuse,
+  scale: refuse,
+  softcap: refuse,
+  columns: refuse,
   linear: lowerLinear,
   rope: lowerRope,
   attention: lowerAttention,

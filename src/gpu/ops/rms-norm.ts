@@ -1,4 +1,6 @@
 import type { RmsNormOp } from '../../graph/ops/rms-norm.ts';
+import { CapacityError } from '../../tensor/errors.ts';
+import type { WeightRef } from '../../graph/value.ts';
 import { widthOf } from '../../graph/value.ts';
 import { normKernel, normWorkgroups } from '../kernels/norm/norm.ts';
 import type { GpuOpRules, Lower, NormWeight } from '../plan/gpu-op-rules.ts';
@@ -28,6 +30,11 @@ export const normRules: GpuOpRules<NormOp> = {
   },
 };
 
+function gained({ weight }: RmsNormOp): WeightRef {
+  if (weight === undefined) throw new CapacityError('The GPU has no kernels for a norm without gains.');
+  return weight;
+}
+
 export const lowerRmsNorm: Lower<RmsNormOp, NormOp> = ({ op }) => ({
-  op: { kind: 'norm', weight: op.weight, eps: op.eps, groups: op.groups, gather: false },
+  op: { kind: 'norm', weight: gained(op), eps: op.eps, groups: op.groups, gather: false },
 });

@@ -2,6 +2,7 @@ import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import { visibility } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
 import { storedAttentionKernel, storedAttentionWorkgroups } from '../kernels/stored-attention/stored-attention.ts';
+import { refuseScores } from './attention.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import { floatsRef } from '../plan/value-refs.ts';
@@ -33,4 +34,7 @@ export const storedAttentionRules: GpuOpRules<StoredAttentionOp> = {
   },
 };
 
-export const lowerStoredAttention: Lower<StoredAttentionOp, StoredAttentionOp> = ({ op }) => ({ op });
+export const lowerStoredAttention: Lower<StoredAttentionOp, StoredAttentionOp> = ({ op, label }) => {
+  refuseScores(op, label);
+  return { op };
+};

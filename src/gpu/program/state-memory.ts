@@ -58,15 +58,15 @@ function headStrideOf(headDim: number, type: KvLayout['type']): number {
 }
 
 /** (cos, sin) of position * frequency, rows `from` to `to`, computed in float64. */
-function ropeRows({ frequencies }: RopeTable, from: number, to: number): Float32Array {
+function ropeRows({ frequencies, magnitude = 1 }: RopeTable, from: number, to: number): Float32Array {
   const half = frequencies.length;
   const rows = new Float32Array((to - from) * half * 2);
   for (let position = from; position < to; position++) {
     for (let i = 0; i < half; i++) {
       const angle = position * (frequencies[i] as number);
       const at = ((position - from) * half + i) * 2;
-      rows[at] = Math.cos(angle);
-      rows[at + 1] = Math.sin(angle);
+      rows[at] = magnitude * Math.cos(angle);
+      rows[at + 1] = magnitude * Math.sin(angle);
     }
   }
   return rows;

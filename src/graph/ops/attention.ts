@@ -1,8 +1,26 @@
 /** Attention over a sequence's stored keys and values. */
-import type { OpRules, OpSink } from '../op-rules.ts';
+import type { OpRules, OpSink, ShapeCheck } from '../op-rules.ts';
 import { stateName } from '../state.ts';
 import type { PagedState } from '../state.ts';
-import type { Value } from '../value.ts';
+import type { Value, WeightRef } from '../value.ts';
+
+/** How scores are made of queries and keys, and weights of scores. */
+export interface Scores {
+  /** Factor of a query's product with a key. */
+  readonly scale: number;
+  /** A score s becomes softcap * tanh(s / softcap), before what is not seen is left out (Gemma 2). */
+  readonly softcap?: number | undefined;
+  /** [heads]: a score of each head that joins its softmax and has no value, so that weights sum to less than 1 (gpt-oss). Neither scaled nor capped. */
+  readonly sinks?: WeightRef | undefined;
+  /** Queries are multiplied by a factor of their position (Ministral 3). */
+  readonly temperature?: QueryTemperature | undefined;
+}
+
+/** The query at position p is multiplied by 1 + beta * ln(1 + floor(p / length)). */
+export interface QueryTemperature {
+  readonly beta: number;
+  readonly length: number;
+}
 
 /**
  * Writes k and v of every row into `state` at its position, then softmax(q k^T * scale) v over the positions of its
@@ -10,17 +28,20 @@ import type { Value } from '../value.ts';
  * Inputs: q [rows, heads * keyDim], k [rows, state.heads * keyDim], v [rows, state.heads * valueDim], positions [rows].
  * Output [rows, heads * valueDim].
  */
-export interface AttentionOp {
+export interface AttentionOp extends Scores {
   readonly kind: 'attention';
   readonly heads: number;
-  readonly scale: number;
   readonly state: PagedState;
   /**
    * True: a row sees positions up to its own. False: it sees every position that the state holds after the step, so that rows which are to
    * see each other must come in one step.
    */
   readonly causal: boolean;
-  /** Its state's. A causal row at position p sees the positions above p - window, itself among them; undefined: from 0 on. */
+  /**
+   * How far a row sees; undefined: all that `causal` lets it. Causal, it is the state's own window, and a row at position p sees the positions
+   * above p - window, itself among them. Not causal, the state has none and the window lies on both sides: positions at most
+   * floor(window / 2) from p.
+   */
   readonly window: number | undefined;
 }
 
@@ -29,27 +50,43 @@ export function visibility({ causal, window }: Pick<AttentionOp, 'causal' | 'win
   return `${window === undefined ? '' : ` window=${window}`}${causal ? '' : ' bidirectional'}`;
 }
 
-/** `causal` is true where it is not given. */
-export interface AttentionFields extends Pick<AttentionOp, 'heads' | 'scale' | 'state'> {
+/** What a printed op says of its scores beside their scale; nothing where those are plain. */
+export function scoring({ softcap, sinks, temperature }: Scores): string {
+  return [
+    ...(softcap === undefined ? [] : [` softcap=${softcap}`]),
+    ...(sinks === undefined ? [] : [` sinks=${sinks.id}`]),
+    ...(temperature === undefined ? [] : [` temperature=${temperature.beta}/${temperature.length}`]),
+  ].join('');
+}
+
+/** `causal` is true where it is not given; `window` is the state's where rows are causal. */
+export interface AttentionFields extends Scores, Pick<AttentionOp, 'heads' | 'state'> {
   readonly positions: Value;
   readonly causal?: boolean | undefined;
+  readonly window?: number | undefined;
+}
+
+/** @throws Error where the scores' weights do not fit `heads` */
+export function checkScores({ softcap, sinks, temperature }: Scores, heads: number, check: ShapeCheck): void {
+  if (softcap !== undefined && !(softcap > 0)) check.fail('a softcap above 0', String(softcap));
+  if (sinks !== undefined) check.shape(`sinks ${sinks.id}`, sinks.shape, [heads]);
+  if (temperature !== undefined && !(temperature.length >= 1)) check.fail('a temperature length of 1 or more', String(temperature.length));
 }
 
 /** `qkv`: queries, keys and values of the new rows. */
 export function attention(g: OpSink<AttentionOp>, name: string, qkv: readonly [Value, Value, Value], fields: AttentionFields): Value {
-  const { positions, heads, scale, state, causal = true } = fields;
-  const { window } = state;
-  return g.op(name, { kind: 'attention', heads, scale, state, causal, window }, [...qkv, positions]);
+  const { positions, causal = true, window = fields.state.window, ...op } = fields;
+  return g.op(name, { kind: 'attention', ...op, causal, window }, [...qkv, positions]);
 }
 
 export const attentionRules: OpRules<AttentionOp> = {
-  weights: () => [],
+  weights: ({ sinks }) => (sinks === undefined ? [] : [sinks]),
   states: ({ state }) => [state],
   follows({ state }, before, check) {
     const isTaken = before.some((op) => op.kind === 'attention' && op.state === state);
     if (isTaken) check.fail('a state of its own', `${stateName(state)}, which an attention before it writes`);
   },
-  shape({ heads, state, causal, window }, [q, k, v, positions], check) {
+  shape({ heads, state, causal, window, ...scores }, [q, k, v, positions], check) {
     const { outer } = check.rowsOf(q);
     if (heads % state.heads !== 0) check.fail('heads to be a multiple of the key heads', `${heads} and ${state.heads}`);
     if (state.memory) check.fail('a state of its own rows', `the memory ${stateName(state)}`);
@@ -57,8 +94,10 @@ export const attentionRules: OpRules<AttentionOp> = {
     check.shape('k', k?.shape ?? [], [outer, state.heads * state.keyDim]);
     check.shape('v', v?.shape ?? [], [outer, state.heads * state.valueDim]);
     check.shape('positions', positions?.shape ?? [], [outer]);
-    if (window !== undefined && !causal) check.fail('causal attention over a state with a window', `${window} without causality`);
+    checkScores(scores, heads, check);
+    if (state.window !== (causal ? window : undefined))
+      check.fail(`a state with ${causal ? `the window ${window}` : 'no window, as rows see what follows them'}`, String(state.window));
     return [outer, heads * state.valueDim];
   },
-  print: (op) => `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}`,
+  print: (op) => `heads=${op.heads} state=${stateName(op.state)}${visibility(op)}${scoring(op)}`,
 };

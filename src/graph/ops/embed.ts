@@ -2,14 +2,15 @@
 import type { OpRules, OpSink } from '../op-rules.ts';
 import type { Value, WeightRef } from '../value.ts';
 
-/** y[r] = weight[tokens[r]]. Inputs: tokens [rows], i32. Weight [vocab, width]. */
+/** y[r] = scale * weight[tokens[r]]. Inputs: tokens [rows], i32. Weight [vocab, width]. */
 export interface EmbedOp {
   readonly kind: 'embed';
   readonly weight: WeightRef;
+  readonly scale: number;
 }
 
-export function embed(g: OpSink<EmbedOp>, name: string, tokens: Value, weight: WeightRef): Value {
-  return g.op(name, { kind: 'embed', weight }, [tokens]);
+export function embed(g: OpSink<EmbedOp>, name: string, tokens: Value, weight: WeightRef, scale = 1): Value {
+  return g.op(name, { kind: 'embed', weight, scale }, [tokens]);
 }
 
 export const embedRules: OpRules<EmbedOp> = {
@@ -21,4 +22,5 @@ export const embedRules: OpRules<EmbedOp> = {
     if (weight.shape.length !== 2) check.fail(`weight ${weight.id} of shape [vocab, width]`, String(weight.shape));
     return [outer, weight.shape[1] as number];
   },
+  print: ({ scale }) => (scale === 1 ? '' : `scale=${scale}`),
 };

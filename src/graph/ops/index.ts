@@ -17,6 +17,14 @@ import { fullAttentionRules } from './full-attention.ts';
 import type { FullAttentionOp } from './full-attention.ts';
 import { gatherRowsRules } from './gather-rows.ts';
 import type { GatherRowsOp } from './gather-rows.ts';
+import { columnsRules } from './columns.ts';
+import type { ColumnsOp } from './columns.ts';
+import { layerNormRules } from './layer-norm.ts';
+import type { LayerNormOp } from './layer-norm.ts';
+import { scaleRules } from './scale.ts';
+import type { ScaleOp } from './scale.ts';
+import { softcapRules } from './softcap.ts';
+import type { SoftcapOp } from './softcap.ts';
 import { linearRules } from './linear.ts';
 import type { LinearOp } from './linear.ts';
 import { rmsNormRules } from './rms-norm.ts';
@@ -31,6 +39,10 @@ import type { WriteMemoryOp } from './write-memory.ts';
 export type GraphOp =
   | EmbedOp
   | RmsNormOp
+  | LayerNormOp
+  | ScaleOp
+  | SoftcapOp
+  | ColumnsOp
   | LinearOp
   | RopeOp
   | AttentionOp
@@ -47,6 +59,10 @@ export type OpOf<Kind extends GraphOp['kind']> = Extract<GraphOp, { readonly kin
 export const OP_RULES = {
   embed: embedRules,
   rmsNorm: rmsNormRules,
+  layerNorm: layerNormRules,
+  scale: scaleRules,
+  softcap: softcapRules,
+  columns: columnsRules,
   linear: linearRules,
   rope: ropeRules,
   attention: attentionRules,

@@ -7,6 +7,8 @@ export interface RopeTable {
   readonly id: string;
   /** Radians per position, length rotaryDim / 2. */
   readonly frequencies: Float64Array;
+  /** Factor of cosine and sine, and so of what turns (YaRN, Peng et al. 2023; LongRoPE); absent: 1. */
+  readonly magnitude?: number | undefined;
 }
 
 /**

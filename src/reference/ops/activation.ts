@@ -7,7 +7,26 @@ export const ACTIVATION_FUNCTIONS: Readonly<Record<ActivationName, (x: number) =
   silu: (x) => x / (1 + Math.exp(-x)),
   /** x / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (x + 0.044715 x^3) (Hendrycks and Gimpel 2016), which is x * sigmoid(2u). */
   geluTanh: (x) => x / (1 + Math.exp(-2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  /** x / 2 * (1 + erf(x / sqrt(2))) (Hendrycks and Gimpel 2016). */
+  gelu: (x) => (x / 2) * erfc(-x / Math.SQRT2),
 };
+
+/** 1 - erf(x) to float64's precision: erf's power series near 0, erfc's continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14). */
+function erfc(x: number): number {
+  if (x < 0) return 2 - erfc(-x);
+  if (x > 27) return 0;
+  if (x > 2.5) {
+    let fraction = x;
+    for (let n = 120; n >= 1; n--) fraction = x + n / 2 / fraction;
+    return Math.exp(-x * x) / (Math.sqrt(Math.PI) * fraction);
+  }
+  let [term, sum] = [x, x];
+  for (let n = 1; n < 80; n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    sum += term;
+  }
+  return 1 - (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
 
 export const runActivation: RunOp<ActivationOp> = ({ fn }, [x, up], run) => {
   const y = run.floats(x).map(ACTIVATION_FUNCTIONS[fn]);

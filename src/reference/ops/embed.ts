@@ -11,7 +11,7 @@ export const runEmbed: RunOp<EmbedOp> = (op, [tokens], run) => {
   const out = new Float64Array(ids.length * cols);
   ids.forEach((token, i) => {
     decodeRows(source.type, bytes.subarray(token * rowBytes, (token + 1) * rowBytes), row);
-    out.set(row, i * cols);
+    out.set(Float64Array.from(row, (value) => value * op.scale), i * cols);
   });
   return out;
 };

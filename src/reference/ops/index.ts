@@ -5,6 +5,10 @@ import { runActivation } from './activation.ts';
 import { runAdd } from './add.ts';
 import { runAttention } from './attention.ts';
 import { runStoredAttention } from './stored-attention.ts';
+import { runColumns } from './columns.ts';
+import { runLayerNorm } from './layer-norm.ts';
+import { runScale } from './scale.ts';
+import { runSoftcap } from './softcap.ts';
 import { runEmbed } from './embed.ts';
 import { runFullAttention } from './full-attention.ts';
 import { runGatherRows } from './gather-rows.ts';
@@ -17,6 +21,10 @@ import { runWriteMemory } from './write-memory.ts';
 export const REFERENCE_OPS = {
   embed: runEmbed,
   rmsNorm: runRmsNorm,
+  layerNorm: runLayerNorm,
+  scale: runScale,
+  softcap: runSoftcap,
+  columns: runColumns,
   linear: runLinear,
   rope: runRope,
   attention: runAttention,

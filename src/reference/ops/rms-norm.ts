@@ -1,4 +1,6 @@
 import type { RmsNormOp } from '../../graph/ops/rms-norm.ts';
+import { widthOf } from '../../graph/value.ts';
+import type { Value } from '../../graph/value.ts';
 import type { RunOp } from '../op-run.ts';
 
 /** x [rows, groups * n], gain [n]. */
@@ -14,4 +16,7 @@ export function rmsNorm(x: Float64Array, gain: Float32Array, { eps }: Pick<RmsNo
   return y;
 }
 
-export const runRmsNorm: RunOp<RmsNormOp> = (op, [x], run) => rmsNorm(run.floats(x), run.decoded(op.weight.id), op);
+export const runRmsNorm: RunOp<RmsNormOp> = (op, [x], run) => {
+  const gain = op.weight === undefined ? new Float32Array(widthOf(x as Value) / op.groups).fill(1) : run.decoded(op.weight.id);
+  return rmsNorm(run.floats(x), gain, op);
+};

@@ -4,15 +4,17 @@ import type { RunOp } from '../op-run.ts';
 /** x [rows, heads * headDim]; turns dimensions i and i + rotaryDim / 2 of every head by positions[row] * frequencies[i]. */
 export function rope(x: Float64Array, positions: Int32Array, { heads, headDim, table }: Omit<RopeOp, 'kind'>): Float64Array {
   const half = table.frequencies.length;
+  const { magnitude = 1 } = table;
   const y = x.slice();
   for (let row = 0; row < positions.length; row++) {
     for (let head = 0; head < heads; head++) {
       const start = (row * heads + head) * headDim;
       for (let i = 0; i < half; i++) {
         const angle = positions[row]! * table.frequencies[i]!;
+        const [cos, sin] = [magnitude * Math.cos(angle), magnitude * Math.sin(angle)];
         const [a, b] = [x[start + i]!, x[start + half + i]!];
-        y[start + i] = a * Math.cos(angle) - b * Math.sin(angle);
-        y[start + half + i] = b * Math.cos(angle) + a * Math.sin(angle);
+        y[start + i] = a * cos - b * sin;
+        y[start + half + i] = b * cos + a * sin;
       }
     }
   }
