@@ -68,9 +68,9 @@ function requestsOf(
       ...matrix,
       sources: refs.map(({ id }) => sourceOf(request, id)),
     })),
-    vectors: [...weights.vectors.values()].map(({ key, parts }) => ({
-      key,
-      parts: parts.map(({ weight, length }) => ({ length, source: weight && sourceOf(request, weight.id) })),
+    vectors: [...weights.vectors.values()].map(({ key, parts, arrangement }) => ({
+      key, arrangement,
+      parts: parts.map(({ weight, length, fill }) => ({ length, fill, source: weight && sourceOf(request, weight.id) })),
     })),
   };
 }

@@ -10,10 +10,12 @@ import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
 import type { KvType } from '../../src/graph/executor.ts';
+import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import { QUANT_LAYOUTS } from '../../src/tensor/quant-layout.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import { createNullGpu } from '../gpu-harness.ts';
+import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
 import { syntheticGraph } from '../synthetic-graph.ts';
 import type { SyntheticShape } from '../synthetic-graph.ts';
 
@@ -38,7 +40,7 @@ type Mix = (id: string) => WeightType;
 const mixedK: Mix = (id) => (/output|embedding|layers\.0\.(v|down)$/.test(id) ? 'q6_k' : 'q4_k');
 
 interface PlannedModel {
-  readonly shape: SyntheticShape;
+  readonly shape: SyntheticShape | Graph;
   readonly mix: Mix;
   readonly kv: KvType;
 }
@@ -52,6 +54,10 @@ const MODELS: readonly PlannedModel[] = [
     mix: () => 'q8_0',
     kv: 'f32',
   })),
+  ...[...MODEL_OP_GRAPHS.values()].flatMap((shape): readonly PlannedModel[] => [
+    { shape, mix: (id) => (id === 'conv' ? 'f32' : 'q8_0'), kv: 'f16' },
+    { shape, mix: () => 'f16', kv: 'f16' },
+  ]),
   ...[QWEN3_0_6B, QWEN3_4B, LLAMA_3B].flatMap((shape): readonly PlannedModel[] => [
     { shape, mix: () => 'q4_0', kv: 'f16' },
     { shape, mix: mixedK, kv: 'f16' },
@@ -62,7 +68,7 @@ const MODELS: readonly PlannedModel[] = [
 function kernelsOf(profile: DeviceProfile): ReadonlyMap<string, Kernel> {
   const kernels = new Map<string, Kernel>();
   for (const { shape, mix, kv } of MODELS) {
-    const graph = syntheticGraph(shape);
+    const graph = 'nodes' in shape ? shape : syntheticGraph(shape);
     const vectors = new Set(graph.weights.filter((weight) => weight.shape.length === 1).map(({ id }) => id));
     const plan = planModel({
       model: modelOfDecoder(graph), profile, sizes: { rows: profile.prefillRows }, kv: { type: kv, pageTokens: 32, maxPages: 128 },

@@ -8,7 +8,6 @@ import type { GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { gainOf, matrixOf } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
-import { CapacityError } from '../../tensor/errors.ts';
 import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
 
@@ -18,16 +17,18 @@ export interface EmbedOp extends GraphEmbedOp {
 }
 
 export const embedRules: GpuOpRules<EmbedOp> = {
-  describe: ({ weight, rounding }, typeOf) => `${shownWeight(weight, typeOf)}${describeRounding(rounding)}`,
+  describe: ({ weight, scale, rounding }, typeOf) =>
+    `${shownWeight(weight, typeOf)}${scale === 1 ? '' : ` scale=${scale}`}${describeRounding(rounding)}`,
   matrices: ({ weight }, typeOf) => [matrixOf([weight], 'rows', typeOf)],
   vectors: ({ rounding }) => [rounding?.norm && gainOf(rounding.norm)],
   rounded: (op, rounding) => (rounding.norm === undefined ? undefined : { ...op, rounding }),
   cuts: (step, { fresh }) => roundingCut(step, { op: { ...step.op, rounding: undefined }, norm: step.op.rounding?.norm, fresh }),
   uses(step, _, { typeOf, single }) {
-    const { weight, rounding } = step.op;
+    const { weight, scale, rounding } = step.op;
     const [vocab, width] = weight.shape as [number, number];
     const { key, type } = matrixOf([weight], 'rows', typeOf);
-    const variant = { type, vocab, width, q8n: rounding?.norm && { eps: rounding.norm.eps }, single } as const;
+    const q8n = rounding?.norm && { eps: rounding.norm.eps };
+    const variant = { type, vocab, width, q8n, single, scale: scale === 1 ? undefined : scale } as const;
     const planes = planesOf(packedFormatOf(type), width);
     const buffers: Record<string, BufferRef> = { tokens: floatsRef(step.inputs[0] as GpuValue) };
     for (const { name } of planes) buffers[`p0_${name}`] = { kind: 'plane', matrix: key, plane: name };
@@ -42,7 +43,4 @@ export const embedRules: GpuOpRules<EmbedOp> = {
   },
 };
 
-export const lowerEmbed: Lower<GraphEmbedOp, EmbedOp> = ({ op, label }) => {
-  if (op.scale !== 1) throw new CapacityError(`The GPU has no kernel for scaled embeddings, which ${label} asks for.`);
-  return { op: { ...op, rounding: undefined } };
-};
+export const lowerEmbed: Lower<GraphEmbedOp, EmbedOp> = ({ op }) => ({ op: { ...op, rounding: undefined } });

@@ -2,12 +2,14 @@
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
+import type { ColumnsOp } from '../../graph/ops/columns.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { RopeOp } from '../../graph/ops/rope.ts';
+import type { ScaleOp } from '../../graph/ops/scale.ts';
 import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
+import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
-import { CapacityError } from '../../tensor/errors.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuStepOf } from '../plan/gpu-value.ts';
@@ -16,11 +18,14 @@ import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
+import { columnsRules, lowerColumns } from './columns.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherOp } from './gather-rows.ts';
+import { layerNormRules, lowerLayerNorm } from './layer-norm.ts';
+import type { LayerNormOp } from './layer-norm.ts';
 import { linearRules, lowerLinear } from './linear.ts';
 import type { LinearOp } from './linear.ts';
 import { quantizeRules } from './quantize.ts';
@@ -28,13 +33,19 @@ import type { QuantizeOp } from './quantize.ts';
 import { lowerRmsNorm, normRules } from './rms-norm.ts';
 import type { NormOp } from './rms-norm.ts';
 import { lowerRope, ropeRules } from './rope.ts';
+import { lowerScale, scaleRules } from './scale.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
+import { lowerSoftcap, softcapRules } from './softcap.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
 export type GpuOp =
   | LinearOp
   | EmbedOp
   | NormOp
+  | LayerNormOp
+  | ScaleOp
+  | SoftcapOp
+  | ColumnsOp
   | QuantizeOp
   | RopeOp
   | AttentionOp
@@ -48,19 +59,14 @@ export type GpuOp =
 
 export type GpuStep = GpuStepOf<GpuOp>;
 
-/** An op without kernels here. */
-const refuse: Lower<GraphOp, never> = ({ op, label }) => {
-  throw new CapacityError(`The GPU has no kernels for ${label} (${op.kind}).`);
-};
-
 /** What becomes of an op of the graph. */
 export const LOWERINGS = {
   embed: lowerEmbed,
   rmsNorm: lowerRmsNorm,
-  layerNorm: refuse,
-  scale: refuse,
-  softcap: refuse,
-  columns: refuse,
+  layerNorm: lowerLayerNorm,
+  scale: lowerScale,
+  softcap: lowerSoftcap,
+  columns: lowerColumns,
   linear: lowerLinear,
   rope: lowerRope,
   attention: lowerAttention,
@@ -77,6 +83,10 @@ export const GPU_OPS = {
   linear: linearRules,
   embed: embedRules,
   norm: normRules,
+  layerNorm: layerNormRules,
+  scale: scaleRules,
+  softcap: softcapRules,
+  columns: columnsRules,
   quantize: quantizeRules,
   rope: ropeRules,
   attention: attentionRules,

@@ -59,12 +59,13 @@ function matricesOf({ parts, gated }: LinearOp, typeOf: TypeOf): readonly Planne
   return runs.map((run) => matrixOf(run, 'rows', typeOf));
 }
 
-/** The bias over all rows of a product; undefined where no part has one. Gated products have none. */
-function biasOf(parts: readonly LinearPart[]): PlannedVector | undefined {
+/** The bias over all rows of a product; undefined where no part has one. */
+function biasOf({ parts, gated }: Pick<LinearOp, 'parts' | 'gated'>): PlannedVector | undefined {
   if (parts.every(({ bias }) => bias === undefined)) return undefined;
   return {
-    key: parts.map(({ bias, weight }) => bias?.id ?? `0*${weight.shape[0]}`).join('|'),
+    key: parts.map(({ bias, weight }) => bias?.id ?? `0*${weight.shape[0]}`).join(gated ? '*' : '|'),
     parts: parts.map(({ bias, weight }) => ({ weight: bias, length: weight.shape[0] as number })),
+    arrangement: gated ? 'interleaved' : 'rows',
   };
 }
 
@@ -91,7 +92,7 @@ function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): Record<
   matricesOf(op, typeOf).forEach(({ key, type, cols }, n) => {
     for (const { name } of planesOf(packedFormatOf(type), cols)) buffers[`p${n}_${name}`] = { kind: 'plane', matrix: key, plane: name };
   });
-  const bias = biasOf(op.parts);
+  const bias = biasOf(op);
   if (op.norm) buffers['gain'] = vectorRef(op.norm.weight.id);
   if (bias) buffers['bias'] = vectorRef(bias.key);
   if (residual) buffers['residual'] = floatsRef(residual);
@@ -258,7 +259,7 @@ export const linearRules: GpuOpRules<LinearOp> = {
     return `${shown.join(gated ? ' * ' : ' | ')}${epilogue}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
   },
   matrices: matricesOf,
-  vectors: ({ parts, norm, rounding }) => [biasOf(parts), norm && gainOf(norm), rounding?.norm && gainOf(rounding.norm)],
+  vectors: (op) => [biasOf(op), op.norm && gainOf(op.norm), op.rounding?.norm && gainOf(op.rounding.norm)],
   form: 'rows',
   uses: (step, { rows }, options) => [linearUse(step, rows, options)],
   // Products of floats write floats.

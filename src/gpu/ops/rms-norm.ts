@@ -1,11 +1,9 @@
 import type { RmsNormOp } from '../../graph/ops/rms-norm.ts';
-import { CapacityError } from '../../tensor/errors.ts';
-import type { WeightRef } from '../../graph/value.ts';
 import { widthOf } from '../../graph/value.ts';
 import { normKernel, normWorkgroups } from '../kernels/norm/norm.ts';
 import type { GpuOpRules, Lower, NormWeight } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
-import { gainOf } from '../plan/planned-weights.ts';
+import { gainOf, onesOf } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
 import { rowUse } from './row-use.ts';
 
@@ -30,11 +28,6 @@ export const normRules: GpuOpRules<NormOp> = {
   },
 };
 
-function gained({ weight }: RmsNormOp): WeightRef {
-  if (weight === undefined) throw new CapacityError('The GPU has no kernels for a norm without gains.');
-  return weight;
-}
-
-export const lowerRmsNorm: Lower<RmsNormOp, NormOp> = ({ op }) => ({
-  op: { kind: 'norm', weight: gained(op), eps: op.eps, groups: op.groups, gather: false },
+export const lowerRmsNorm: Lower<RmsNormOp, NormOp> = ({ op: { weight, eps, groups }, inputs: [x] }) => ({
+  op: { kind: 'norm', weight: weight ?? onesOf(widthOf(x as GpuValue) / groups), eps, groups, gather: false },
 });

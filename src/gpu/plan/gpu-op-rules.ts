@@ -7,10 +7,10 @@ import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 import type { AttentionMode, KernelUse, RowClass } from './kernel-use.ts';
-import type { PlannedMatrix, PlannedVector } from './planned-weights.ts';
+import type { Gain, PlannedMatrix, PlannedVector } from './planned-weights.ts';
 
 export interface NormWeight {
-  readonly weight: WeightRef;
+  readonly weight: Gain;
   readonly eps: number;
 }
 

@@ -14,10 +14,11 @@ export interface PlannedMatrix {
   readonly weights: readonly WeightRef[];
 }
 
-/** f32 values one after another; zeros where a part has no weight. */
+/** f32 values one after another, or, of gate and up, 16 of each in turn; where a part has no weight `fill` throughout, or zeros. */
 export interface PlannedVector {
   readonly key: string;
-  readonly parts: readonly { readonly weight: WeightRef | undefined; readonly length: number }[];
+  readonly parts: readonly { readonly weight: WeightRef | undefined; readonly length: number; readonly fill?: number | undefined }[];
+  readonly arrangement?: RowArrangement | undefined;
 }
 
 export interface PlannedWeights {
@@ -38,7 +39,22 @@ export function matrixOf(
   return { key, type: typeOf(first.id), rows, cols, arrangement, weights };
 }
 
+/** The gain of a norm that has none: ones. */
+export interface Ones {
+  readonly id: string;
+  readonly shape: readonly [number];
+  readonly fill: 1;
+}
+
+/** What a norm multiplies with. */
+export type Gain = WeightRef | Ones;
+
+export function onesOf(width: number): Ones {
+  return { id: `1*${width}`, shape: [width], fill: 1 };
+}
+
 /** A norm's gain as a vector of its own. */
-export function gainOf({ weight }: { readonly weight: WeightRef }): PlannedVector {
-  return { key: weight.id, parts: [{ weight, length: weight.shape[0] as number }] };
+export function gainOf({ weight }: { readonly weight: Gain }): PlannedVector {
+  const length = weight.shape[0] as number;
+  return { key: weight.id, parts: ['fill' in weight ? { weight: undefined, length, fill: weight.fill } : { weight, length }] };
 }

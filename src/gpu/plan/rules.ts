@@ -59,7 +59,6 @@ function gatedLinear(typeOf: (id: string) => string): Rule {
       if (
         !sameInput ||
         first !== second ||
-        parts.some(({ bias }) => bias !== undefined) ||
         widthOf(step.outputs[0] as GpuValue) % GATED_ROWS !== 0
       )
         return undefined;

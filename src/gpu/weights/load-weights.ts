@@ -9,6 +9,7 @@ import type { OnProgress } from '../../tensor/progress.ts';
 import { bytesOfElements } from '../../tensor/tensor-type.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipelines } from '../device/pipeline-cache.ts';
+import { INTERLEAVE_ROWS } from '../packed-layout.ts';
 import { allocateWeights } from './allocate-weights.ts';
 import type { WeightRequests } from './allocate-weights.ts';
 import { createRepacker } from './repacker.ts';
@@ -180,11 +181,11 @@ function handOn(
   loading.report(sizeBytes);
 }
 
-function vectorJob({ key, parts }: VectorRequest): Job {
+function vectorJob({ key, parts, arrangement }: VectorRequest): Job {
   return async (_, { options, weights, signal, report }) => {
     const read: Float32Array[] = [];
-    for (const { source, length } of parts) {
-      const values = new Float32Array(length);
+    for (const { source, length, fill = 0 } of parts) {
+      const values = new Float32Array(length).fill(fill);
       read.push(values);
       if (source === undefined) continue;
       const bytes = new Uint8Array(source.sizeBytes);
@@ -196,8 +197,18 @@ function vectorJob({ key, parts }: VectorRequest): Job {
     }
     const to = weights.vectors.get(key);
     if (to === undefined) throw new Error(`vector ${key} has no buffer`);
-    options.gpu.queue.writeBuffer(to.buffer, 0, concatenate(read));
+    options.gpu.queue.writeBuffer(to.buffer, 0, arrangement === 'interleaved' ? interleaved(read) : concatenate(read));
   };
+}
+
+/** Values of two vectors of one length as the rows of their matrices lie. */
+function interleaved(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  parts.forEach((part, n) => {
+    for (let at = 0; at < part.length; at += INTERLEAVE_ROWS)
+      all.set(part.subarray(at, at + INTERLEAVE_ROWS), parts.length * at + n * INTERLEAVE_ROWS);
+  });
+  return all;
 }
 
 function concatenate(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {

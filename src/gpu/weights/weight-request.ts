@@ -16,11 +16,13 @@ export interface MatrixRequest {
   readonly sources: readonly WeightSource[];
 }
 
-/** f32 values: those of any float type, one part after another. */
+/** f32 values: those of any float type. */
 export interface VectorRequest {
   readonly key: string;
-  /** Zeros where a part has no source. */
-  readonly parts: readonly { readonly source: WeightSource | undefined; readonly length: number }[];
+  /** Where a part has no source `fill` throughout; absent: zeros. */
+  readonly parts: readonly { readonly source: WeightSource | undefined; readonly length: number; readonly fill?: number | undefined }[];
+  /** `interleaved`: 16 values of each part in turn. Absent: one part after another. */
+  readonly arrangement?: RowArrangement | undefined;
 }
 
 export interface LoadedMatrix {

@@ -1,5 +1,4 @@
 /** Functions of values or vectors of them, by the names that graph/ops/activation.ts gives them. */
-import { CapacityError } from '../../tensor/errors.ts';
 import type { ActivationName } from '../../graph/ops/activation.ts';
 
 type FloatType = 'f32' | 'vec4<f32>';
@@ -9,8 +8,12 @@ const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>>
   // Elfwing et al. 2017. exp's argument is held where its result is finite, since hardware may do anything past that; silu is nothing
   // beside any other value there already.
   silu: (type) => `x / (1.0 + exp(min(-x, ${type}(80.0))))`,
-  gelu() {
-    throw new CapacityError('The GPU has no kernel for gelu.');
+  // Hendrycks and Gimpel 2016, the erf form: max(x, 0) - |x| erfc(z) / 2, z = |x| / sqrt(2), whose terms keep their precision at both ends.
+  // erfc as t * exp(polynomial in t - z^2), t = 1 / (1 + z / 2), to 1.2e-7 of its value everywhere (Press et al. 1992, 6.2). z is held
+  // where erfc has left f32.
+  gelu(type) {
+    const z = `min(abs(x) * 0.7071067812, ${type}(14.0))`;
+    return `max(x, ${type}(0.0)) - 0.5 * abs(x) * erfcOf(${z})`;
   },
   // Hendrycks and Gimpel 2016, the tanh form as a sigmoid: x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)). x is held in the exponent alone.
   geluTanh(type) {
@@ -20,7 +23,22 @@ const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>>
   },
 };
 
+/** Coefficients of t^0 and so on. */
+const ERFC = [
+  -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806, 0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277,
+] as const;
+
+/** WGSL of 1 - erf(z) for z from 0. */
+function erfcFunction(type: FloatType): string {
+  const polynomial = ERFC.reduceRight((rest, coefficient) => (rest === '' ? `${coefficient}` : `(${coefficient} + t * ${rest})`), '');
+  return `fn erfcOf(z: ${type}) -> ${type} {
+  let t = 1.0 / (1.0 + 0.5 * z);
+  return t * exp(${polynomial} - z * z);
+}
+`;
+}
+
 /** WGSL of a function of the activation's own name. */
 export function activationFunction(name: ActivationName, type: FloatType = 'f32'): string {
-  return `fn ${name}(x: ${type}) -> ${type} { return ${EXPRESSIONS[name](type)}; }`;
+  return `${name === 'gelu' ? erfcFunction(type) : ''}fn ${name}(x: ${type}) -> ${type} { return ${EXPRESSIONS[name](type)}; }`;
 }

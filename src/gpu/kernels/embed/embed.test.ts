@@ -21,7 +21,7 @@ describe('embed', () => {
 
   /** Past the vocabulary too: those read the last row. */
   async function check(variant: EmbedVariant, tokens: readonly number[]): Promise<void> {
-    const { type, width, q8n } = variant;
+    const { type, width, q8n, scale = 1 } = variant;
     const rows = tokens.length;
     const random = randomSource(width);
     const bytes = randomWeights(type, VOCAB, width, random);
@@ -39,9 +39,12 @@ describe('embed', () => {
         ...emptyQ8(rows, width),
       },
     });
-    const want = tokens.flatMap((token) => [...table.subarray(Math.min(token, VOCAB - 1) * width).subarray(0, width)]);
-    // Floats are exact; of blocks, the GPU rounds the scale, the product, the minimum and their difference.
-    const error = (i: number) => (isQuantized(type) ? 4e-7 * Math.abs(want[i]!) + 2e-8 : 0);
+    const want = tokens.flatMap((token) => {
+      const own = table.subarray(Math.min(token, VOCAB - 1) * width).subarray(0, width);
+      return Array.from(own, (value) => value * scale);
+    });
+    // Floats are exact but for their factor; of blocks, the GPU rounds the scale, the product, the minimum and their difference.
+    const error = (i: number) => (isQuantized(type) ? (4e-7 * Math.abs(want[i]!) + 2e-8) * scale : scale === 1 ? 0 : 2e-7 * Math.abs(want[i]!));
     const y = out.get('y') as Float32Array;
     expect([...y].findIndex((value, i) => !(i < want.length ? Math.abs(value - want[i]!) <= error(i) : value === 7))).toBe(-1);
     if (q8n) {
@@ -55,11 +58,15 @@ describe('embed', () => {
     for (const width of widths) await check({ type, vocab: VOCAB, width, q8n: undefined }, [3, 10, 0, 3, 4_000_000_000]);
   });
 
+  it.each([64, 7])('multiplies rows of width %i with a factor', (width) =>
+    check({ type: 'bf16', vocab: VOCAB, width, q8n: undefined, scale: Math.sqrt(width) }, [3, 10, 0]));
+
   it.each(WEIGHT_TYPES)('writes the first norm of a %s table', async (type) => {
     const width = isQuantized(type) ? 3 * TENSOR_TYPES[type].blockSize : 160;
     const variant: EmbedVariant = { type, vocab: VOCAB, width, q8n: { eps: 1e-6 } };
     await check(variant, [9, 1, 10]);
     await check({ ...variant }, [2, 2]);
     await check({ ...variant, single: true }, [7]);
+    await check({ ...variant, scale: Math.sqrt(1152) }, [7, 10]);
   });
 });

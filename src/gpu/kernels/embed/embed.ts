@@ -1,4 +1,4 @@
-/** Rows of a packed table: y[r] = table[tokens[r]], and what the first norm's product reads. */
+/** Rows of a packed table: y[r] = scale * table[tokens[r]], and what the first norm's product reads. */
 import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { partBindings, q8Bindings } from '../../linear-shape.ts';
@@ -18,6 +18,8 @@ export interface EmbedVariant extends RowsVariant {
   readonly type: WeightType;
   readonly vocab: number;
   readonly width: number;
+  /** Factor of every value; absent: 1. */
+  readonly scale?: number | undefined;
   /** The RMS norm that follows, whose q8n input is written too. */
   readonly q8n: { readonly eps: number } | undefined;
 }
@@ -38,19 +40,20 @@ function embedBindings(variant: EmbedVariant, part: LinearPartShape): readonly B
   ];
 }
 
-function embedBody({ vocab, width, q8n }: EmbedVariant): string {
+function embedBody({ vocab, width, q8n, scale }: EmbedVariant): string {
+  const quad = (number: string) => `quad0(token, ${number})${scale === undefined ? '' : ` * f32(${scale})`}`;
   const token = `  let token = min(tokens[row], ${vocab - 1}u);`;
   if (q8n) {
     return `${token}
   let quad = piece * 4u;
-  let x = mat4x4<f32>(quad0(token, quad), quad0(token, quad + 1u), quad0(token, quad + 2u), quad0(token, quad + 3u));
+  let x = mat4x4<f32>(${['quad', 'quad + 1u', 'quad + 2u', 'quad + 3u'].map(quad).join(', ')});
   let at = row * ${width / 4}u + quad;
   for (var i = 0u; i < 4u; i++) { y[at + i] = x[i]; }
   yPutBlock(row, piece, x);`;
   }
-  if (width % 4 === 0) return `${token}\n  y[row * ${width / 4}u + piece] = quad0(token, piece);`;
+  if (width % 4 === 0) return `${token}\n  y[row * ${width / 4}u + piece] = ${quad('piece')};`;
   return `${token}
-  let x = quad0(token, piece);
+  let x = ${quad('piece')};
   for (var i = 0u; i < 4u; i++) {
     if (piece * 4u + i < ${width}u) { y[row * ${width}u + piece * 4u + i] = x[i]; }
   }`;

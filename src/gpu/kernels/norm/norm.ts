@@ -5,6 +5,7 @@ import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { q8Bindings } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
+import { laneLoop } from '../../wgsl/row-sum.ts';
 import { lanesOfWidth, rowsExpression, rowsOf, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
 import type { RowsVariant } from '../../wgsl/row-pieces.ts';
 import { inverseRoot } from '../../wgsl/expressions.ts';
@@ -47,24 +48,15 @@ function checkNorm({ width, groups, outputs }: NormVariant): void {
     throw new InputError(`a norm that writes int8 takes groups of a multiple of ${Q8_BLOCK} values; got ${width / groups}`);
 }
 
-/** `body` for every k below `count` that belongs to this lane. */
-function laneLoop(count: number, lanes: number, body: string): string {
-  const bound = count % lanes === 0 ? body : `if (k < ${count}u) {\n${body}\n    }`;
-  return `  for (var i = 0u; i < ${Math.ceil(count / lanes)}u; i++) {
-    let k = i * ${lanes}u + part;
-${bound}
-  }`;
-}
-
 /** Normalises and writes: 16 values at a time where they are rounded to int8. */
 function writeLoop({ width, groups, outputs }: NormVariant, lanes: number): string {
   const n = width / groups;
   const loads = n / lanesOfWidth(n).values;
-  if (!outputs.q8) return laneLoop(loads, lanes, '    y[yAt + k] = x[xAt + k] * gain[k] * factor;');
+  if (!outputs.q8) return laneLoop(loads, lanes, '    y[yAt + k] = x[xAt + k] * gain[k] * factor;', 'part');
   const value = (i: number) => `x[xAt + 4u * k + ${i}u] * gain[4u * k + ${i}u] * factor`;
   const floats = outputs.f32 ? [0, 1, 2, 3].map((i) => `\n    y[yAt + 4u * k + ${i}u] = v[${i}];`).join('') : '';
   return laneLoop(n / Q8_BLOCK, lanes, `    let v = mat4x4<f32>(${[0, 1, 2, 3].map(value).join(', ')});
-    yPutBlock(row, group * ${n / Q8_BLOCK}u + k, v);${floats}`);
+    yPutBlock(row, group * ${n / Q8_BLOCK}u + k, v);${floats}`, 'part');
 }
 
 function normMain(variant: NormVariant): string {
@@ -88,7 +80,7 @@ fn main(${MAIN_ARGUMENTS}) {
   var squares = ${type}(0.0);
   if (present) {
     xAt = ${gather ? 'outIndices[row]' : 'row'} * ${groups * loads}u + group * ${loads}u;
-${laneLoop(loads, lanes, '    let v = x[xAt + k];\n    squares += v * v;')}
+${laneLoop(loads, lanes, '    let v = x[xAt + k];\n    squares += v * v;', 'part')}
   }
   sums[lane] = ${values === 4 ? 'dot(squares, vec4<f32>(1.0))' : 'squares'};
   workgroupBarrier();
