@@ -2,42 +2,49 @@
  * Attention as its kernels see it: where q, k and v of a row lie, what is done to them first, and the paged key/value cache.
  * Heads are read four values (a quad) at a time, so keyDim and valueDim are multiples of 4.
  */
+import type { ScoreShape } from './attention-scores.ts';
 import type { Binding } from './kernel.ts';
 import { q8Bindings } from './linear-shape.ts';
 import { Q8_BLOCK } from './q8-layout.ts';
 import { q8EpilogueFunctions } from './wgsl/q8-epilogue.ts';
 import { headPreparationFunctions } from './wgsl/head-preparation.ts';
 
+/** RMS norm of each head. */
+export interface HeadNormShape {
+  readonly eps: number;
+  /** Set where the gain is 1. Else it is the binding `qGain` or `kGain`, f32 [keyDim]. */
+  readonly ungained?: true | undefined;
+}
+
 /** What happens to the heads of q or k before they are used: RMS norm of each head, then rotation. */
 export interface HeadPreparationShape {
-  /** Binding `qGain` or `kGain`, f32 [keyDim]. */
-  readonly norm?: { readonly eps: number } | undefined;
+  readonly norm?: HeadNormShape | undefined;
   /** Values of a head that turn, an even number; 0: none. Binding `rope`. */
   readonly rotaryDim: number;
 }
 
-export interface AttentionShape {
+export interface AttentionShape extends ScoreShape {
   readonly heads: number;
   readonly kvHeads: number;
   /** Width of a head's query and key, and of its value. */
   readonly keyDim: number;
   readonly valueDim: number;
-  readonly scale: number;
   readonly kv: 'f16' | 'f32';
   /** Positions of a page. */
   readonly pageTokens: number;
   /** Row length of `pageTable`. */
   readonly maxPages: number;
-  /** `joined`: binding `qkv`, f32 [rows][q | k | v]. `separate`: bindings `q`, `k`, `v`. */
-  readonly input: 'joined' | 'separate';
+  /**
+   * `joined`: binding `qkv`, f32 [rows][q | k | v]. `separate`: bindings `q`, `k`, `v`. `queries`: binding `q` alone, as the keys and
+   * values of the rows are in the cache already (those of another layer); then `k` says nothing, and there is no `v`.
+   */
+  readonly input: 'joined' | 'separate' | 'queries';
   readonly q: HeadPreparationShape;
   readonly k: HeadPreparationShape;
+  /** Set where the heads of v are normed before they are stored, without a gain. */
+  readonly v?: { readonly norm: { readonly eps: number } } | undefined;
   /** `f32`: binding `y`, f32 [rows][heads * valueDim]. `q8`: bindings `yCodes` and `yStats`; wants valueDim to be a multiple of 16. */
   readonly output: 'f32' | 'q8';
-  /** Set where the query at position p sees only the keys above p - window. */
-  readonly window?: number | undefined;
-  /** False where the rows of a sequence see all of its keys. Default true. */
-  readonly causal?: boolean | undefined;
 }
 
 /** Width of a head, for labels: `128`, or `192+128` for keys and values of different widths. */
@@ -93,15 +100,22 @@ export function attentionSizes(shape: AttentionShape): AttentionSizes {
 
 export type HeadInput = 'q' | 'k' | 'v';
 
+/** Of the inputs that a kernel reads, those that the shape has. */
+function inputsOf({ input }: AttentionShape, used: readonly HeadInput[]): readonly HeadInput[] {
+  return input === 'queries' ? used.filter((name) => name === 'q') : used;
+}
+
 /** Bindings for the inputs that a kernel reads, and for preparing q and k among them. */
 export function headBindings(shape: AttentionShape, used: readonly HeadInput[]): readonly Binding[] {
   const read = (name: string, type = 'array<vec4<f32>>'): Binding => ({ name, access: 'read', type });
-  const prepared = (['q', 'k'] as const).filter((name) => used.includes(name));
+  const inputs = inputsOf(shape, used);
+  const prepared = (['q', 'k'] as const).filter((name) => inputs.includes(name));
   const rotated = prepared.find((name) => shape[name].rotaryDim > 0);
+  const gained = prepared.filter((name) => shape[name].norm !== undefined && !shape[name].norm?.ungained);
   return [
-    ...(shape.input === 'joined' ? [read('qkv')] : used.map((name) => read(name))),
+    ...(shape.input === 'joined' ? [read('qkv')] : inputs.map((name) => read(name))),
     ...(rotated === undefined ? [] : [read('rope', 'array<vec2<f32>>')]),
-    ...prepared.filter((name) => shape[name].norm !== undefined).map((name) => read(`${name}Gain`)),
+    ...gained.map((name) => read(`${name}Gain`)),
   ];
 }
 
@@ -119,7 +133,7 @@ export function headQuadAt(
   const { key: { quads }, value } = attentionSizes(shape);
   if (keyDim !== valueDim) {
     const own = name === 'v' ? value.quads : quads;
-    if (input === 'separate') return `(${row} * ${name === 'q' ? heads : kvHeads}u + ${head}) * ${own}u`;
+    if (input !== 'joined') return `(${row} * ${name === 'q' ? heads : kvHeads}u + ${head}) * ${own}u`;
     // [heads queries | kvHeads keys | kvHeads values], in quads.
     const first = { q: 0, k: heads * quads, v: (heads + kvHeads) * quads }[name];
     return `(${row} * ${(heads + kvHeads) * quads + kvHeads * value.quads}u + ${first}u + ${head} * ${own}u)`;
@@ -130,10 +144,15 @@ export function headQuadAt(
   return `(${row} * ${width}u + ${head}${offset}) * ${quads}u`;
 }
 
-/** `qQuad`, `kQuad` and, where there is a norm, `qFactor`, `kFactor` (wgsl/head-preparation.ts). */
-export function headFunctions(shape: AttentionShape, used: readonly ('q' | 'k')[]): string {
-  return used
-    .map((name) => headPreparationFunctions({ ...shape[name], name, source: headSource(shape, name), headDim: shape.keyDim }))
+/** `qQuad`, `kQuad` and, where there is a norm, `qFactor`, `kFactor` (wgsl/head-preparation.ts); `vQuad` and `vFactor` where v has one. */
+export function headFunctions(shape: AttentionShape, used: readonly HeadInput[]): string {
+  return inputsOf(shape, used)
+    .flatMap((name) => {
+      const source = headSource(shape, name);
+      if (name !== 'v') return [headPreparationFunctions({ ...shape[name], name, source, headDim: shape.keyDim })];
+      const norm = shape.v && { ...shape.v.norm, ungained: true as const };
+      return norm ? [headPreparationFunctions({ name, source, headDim: shape.valueDim, norm, rotaryDim: 0 })] : [];
+    })
     .join('\n');
 }
 
@@ -162,11 +181,6 @@ export function dividedBy(value: string, divisor: number): string {
 /** WGSL expression `value % divisor` for a u32, as a mask where it is one. */
 export function remainderOf(value: string, divisor: number): string {
   return Number.isInteger(Math.log2(divisor)) ? `(${value} & ${divisor - 1}u)` : `(${value} % ${divisor}u)`;
-}
-
-/** WGSL expression of how many keys the query at `position` sees beside its own. */
-export function keysBefore({ window }: Pick<AttentionShape, 'window'>, position: string): string {
-  return window === undefined ? position : `min(${position}, ${window - 1}u)`;
 }
 
 /**
@@ -225,12 +239,3 @@ export function attentionOutputBindings({ output }: Pick<AttentionShape, 'output
 export function attentionOutputFunctions({ heads, valueDim, output }: Pick<AttentionShape, 'heads' | 'valueDim' | 'output'>): string {
   return output === 'q8' ? q8EpilogueFunctions({ name: 'y', width: heads * valueDim, norm: undefined }) : '';
 }
-
-/** Scores are kept in units of log2, so that softmax is made of exp2. */
-export function scoreScale({ scale }: AttentionShape): number {
-  return scale * Math.LOG2E;
-}
-
-/** Below every score, and finite; a score that must not count is lower still, so that its weight is 0 against any maximum. */
-export const LOWEST_MAX = '-1e30';
-export const MASKED_SCORE = '-2e30';

@@ -1,8 +1,8 @@
 /** Steps of attention in plain arrays: what the GPU is given, and what float64 says must come of it (src/reference/ops). */
 import { stepOf } from './step-of.ts';
-import type { AttentionShape } from '../../src/gpu/attention-shape.ts';
+import type { AttentionShape, HeadPreparationShape } from '../../src/gpu/attention-shape.ts';
 import type { RopeTable } from '../../src/graph/ops/rope.ts';
-import { attendRow, keysSeen } from '../../src/reference/ops/attention.ts';
+import { attendRow, keysSeen, temperatureAt } from '../../src/reference/ops/attention.ts';
 import { rmsNorm } from '../../src/reference/ops/rms-norm.ts';
 import { rope } from '../../src/reference/ops/rope.ts';
 import { F16_TO_F32, f32ToF16 } from '../../src/tensor/half.ts';
@@ -22,7 +22,7 @@ export interface AttentionCase {
   readonly buffers: Readonly<Record<string, BufferData>>;
   readonly positions: Uint32Array;
   readonly rowSequence: Uint32Array;
-  /** [rows, heads * keyDim], [rows, kvHeads * keyDim], [rows, kvHeads * valueDim]: q and k after norm and rotation, v as it came. */
+  /** [rows, heads * keyDim], [rows, kvHeads * keyDim], [rows, kvHeads * valueDim]: q and k after norm and rotation, v after its norm. */
   readonly q: Float64Array;
   readonly k: Float64Array;
   readonly v: Float64Array;
@@ -148,17 +148,16 @@ function fillCache(
   });
 }
 
+/** Heads of `width` after their norm and rotation. */
 function prepared(
   x: Float32Array,
-  gain: Float32Array,
-  positions: Uint32Array,
-  { shape, name }: { shape: AttentionShape; name: 'q' | 'k' },
+  { norm, rotaryDim }: HeadPreparationShape,
+  { gain, positions, heads }: { readonly gain: Float32Array; readonly positions: Uint32Array; readonly heads: number },
 ): Float64Array {
-  const { norm, rotaryDim } = shape[name];
-  const normed = norm ? rmsNorm(Float64Array.from(x), gain, norm) : Float64Array.from(x);
+  const own = norm?.ungained ? new Float32Array(gain.length).fill(1) : gain;
+  const normed = norm ? rmsNorm(Float64Array.from(x), own, norm) : Float64Array.from(x);
   if (rotaryDim === 0) return normed;
-  const heads = name === 'q' ? shape.heads : shape.kvHeads;
-  return rope(normed, Int32Array.from(positions), { heads, headDim: shape.keyDim, table: ropeTable(rotaryDim) });
+  return rope(normed, Int32Array.from(positions), { heads, headDim: gain.length, table: ropeTable(rotaryDim) });
 }
 
 export function makeAttentionCase(shape: AttentionShape, sequences: readonly CaseSequence[], seed = 1): AttentionCase {
@@ -183,6 +182,7 @@ export function makeAttentionCase(shape: AttentionShape, sequences: readonly Cas
     ).flat(),
   );
   const rotaryDim = Math.max(shape.q.rotaryDim, shape.k.rotaryDim);
+  const vNorm = shape.v && { ...shape.v.norm, ungained: true as const };
   return {
     shape,
     sequences,
@@ -200,15 +200,17 @@ export function makeAttentionCase(shape: AttentionShape, sequences: readonly Cas
       rowSequence,
       pageTable: table,
       kv,
+      // Below, within and above the scores.
+      sinks: randomFloats(heads, 6, randomSource(seed + 1)),
       rope: ropeBuffer(rotaryDim, Math.max(...positions) + 1),
       step: stepOf(rows),
       y: new Float32Array(rows * heads * valueDim).fill(NaN),
       yCodes: new Uint32Array((rows * heads * valueDim) / 4),
       yStats: new Float32Array(Math.ceil((rows * 3 * heads * valueDim) / 16)).fill(NaN),
     },
-    q: prepared(q, qGain, positions, { shape, name: 'q' }),
-    k: prepared(k, kGain, positions, { shape, name: 'k' }),
-    v: Float64Array.from(v),
+    q: prepared(q, shape.q, { gain: qGain, positions, heads }),
+    k: prepared(k, shape.k, { gain: kGain, positions, heads: kvHeads }),
+    v: prepared(v, { norm: vNorm, rotaryDim: 0 }, { gain: new Float32Array(valueDim), positions, heads: kvHeads }),
   };
 }
 
@@ -269,7 +271,8 @@ export function expectedAttention(
   { shape, sequences, buffers, positions, rowSequence, q }: AttentionCase,
   cache: BufferData,
 ): Float64Array {
-  const { heads, kvHeads, keyDim, valueDim, scale, window, causal = true } = shape;
+  const { heads, kvHeads, keyDim, valueDim, window, causal = true, softcap } = shape;
+  const sinks = shape.sinks && (buffers['sinks'] as Float32Array);
   const width = heads * keyDim;
   const y = new Float64Array(positions.length * heads * valueDim);
   positions.forEach((own, row) => {
@@ -290,8 +293,9 @@ export function expectedAttention(
     };
     const { start, rows } = sequences[rowSequence[row]!]!;
     const seen = keysSeen({ causal, window }, own, start + rows - 1);
+    const scale = shape.scale * temperatureAt(shape.temperature, own);
     y.set(
-      attendRow(q.subarray(row * width, (row + 1) * width), seen, read, { heads, kvHeads, keyDim, valueDim, scale }),
+      attendRow(q.subarray(row * width, (row + 1) * width), seen, read, { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks }),
       row * heads * valueDim,
     );
   });

@@ -1,40 +1,42 @@
+/** Attention over a memory. That over the state of another layer is attention that writes nothing (attention.ts). */
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
-import { visibility } from '../../graph/ops/attention.ts';
+import { scoring } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
 import { storedAttentionKernel, storedAttentionWorkgroups } from '../kernels/stored-attention/stored-attention.ts';
-import { refuseScores } from './attention.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
-import { floatsRef } from '../plan/value-refs.ts';
+import { gainOf } from '../plan/planned-weights.ts';
+import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { overStored } from './attention.ts';
+import type { AttentionOp } from './attention.ts';
 import { rowUse } from './row-use.ts';
 import { memoryShape } from './write-memory.ts';
 
 const INVOCATIONS = 64;
 
 export const storedAttentionRules: GpuOpRules<StoredAttentionOp> = {
-  describe: ({ heads, state }) => `heads=${heads} state=${stateName(state)}${visibility({ causal: true, window: state.window })}`,
+  describe: ({ heads, state, ...scores }) => `heads=${heads} state=${stateName(state)}${scoring(scores)}`,
+  vectors: ({ sinks }) => [sinks && gainOf({ weight: sinks })],
   uses(step, _, { kv, single }) {
-    const { heads, scale, state } = step.op;
-    const [q, positions] = step.inputs as readonly GpuValue[];
-    const shape = { ...memoryShape(state, kv), heads, scale, causal: !state.memory, window: state.window };
+    const { heads, scale, softcap, sinks, state } = step.op;
+    const [q] = step.inputs as readonly [GpuValue];
+    const shape = { ...memoryShape(state, kv), heads, scale, softcap, ...(sinks && { sinks: true as const }) };
     const variant = { shape, invocations: INVOCATIONS, single };
     return rowUse(step, {
       kernel: storedAttentionKernel(variant),
       buffers: {
-        q: floatsRef(q as GpuValue),
+        q: floatsRef(q),
         rowSequence: { kind: 'sequences', name: 'rowSequence' },
-        ...(positions === undefined
-          ? { memory: { kind: 'sequences', name: 'memory' } as const }
-          : { positions: floatsRef(positions) }),
+        memory: { kind: 'sequences', name: 'memory' },
         pageTable: { kind: 'pageTable', group: state.group },
         kv: { kind: 'state', state: state.index },
+        ...(sinks ? { sinks: vectorRef(sinks.id) } : {}),
       },
       workgroups: (rows) => storedAttentionWorkgroups(variant, rows),
     });
   },
 };
 
-export const lowerStoredAttention: Lower<StoredAttentionOp, StoredAttentionOp> = ({ op, label }) => {
-  refuseScores(op, label);
-  return { op };
-};
+export const lowerStoredAttention: Lower<StoredAttentionOp, StoredAttentionOp | AttentionOp> = ({ op }) => ({
+  op: op.state.memory ? op : overStored(op),
+});

@@ -5,7 +5,7 @@
 import { gatedPair, gatheredNorm, isPrivate, isStep, privateProducer, residualSum } from '../../graph/patterns.ts';
 import type { FusionRule } from '../../graph/plan.ts';
 import { widthOf } from '../../graph/value.ts';
-import type { AttentionOp, HeadPreparation } from '../ops/attention.ts';
+import type { AttentionOp } from '../ops/attention.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import type { LinearOp } from '../ops/linear.ts';
@@ -81,9 +81,11 @@ const linearResidual: Rule = {
   },
 };
 
-type HeadsInput = 'q' | 'k';
+const HEADS_INPUTS = ['q', 'k', 'v'] as const;
 
-/** Rotation, or a norm of each head, as attention reads q or k. Rotation comes last, so it is taken in first. */
+type HeadsInput = (typeof HEADS_INPUTS)[number];
+
+/** Rotation, or a norm of each head, as attention reads q, k or v. Rotation comes last, so it is taken in first. */
 function headsIntoAttention(name: string, kind: 'rope' | 'norm'): Rule {
   return {
     name,
@@ -92,11 +94,11 @@ function headsIntoAttention(name: string, kind: 'rope' | 'norm'): Rule {
       const inputs = [...step.inputs];
       const replaced: GpuStep[] = [];
       let op: AttentionOp = step.op;
-      for (const [i, own] of [[0, 'q'], [1, 'k']] as const satisfies readonly (readonly [number, HeadsInput])[]) {
+      for (const [i, own] of HEADS_INPUTS.slice(0, op.stored ? 1 : 3).entries()) {
         const maker = privateProducer(inputs[i], kind, context);
-        const preparation = maker && preparationWith(op, own, maker);
-        if (maker === undefined || preparation === undefined) continue;
-        op = { ...op, [own]: preparation };
+        const prepared = maker && withPreparation(op, own, maker);
+        if (maker === undefined || prepared === undefined) continue;
+        op = prepared;
         inputs[i] = maker.inputs[0] as GpuValue;
         replaced.push(maker);
       }
@@ -105,20 +107,24 @@ function headsIntoAttention(name: string, kind: 'rope' | 'norm'): Rule {
   };
 }
 
-function preparationWith(op: AttentionOp, own: HeadsInput, { op: maker }: GpuStep): HeadPreparation | undefined {
-  const present = op[own];
-  if (present.norm !== undefined) return undefined;
-  if (maker.kind === 'rope') return present.table === undefined ? { ...present, table: maker.table } : undefined;
+/** The op with a rotation or norm of an input; undefined where it has no place for it. */
+function withPreparation(op: AttentionOp, own: HeadsInput, { op: maker }: GpuStep): AttentionOp | undefined {
+  if (maker.kind === 'rope') {
+    if (own === 'v' || op[own].norm !== undefined || op[own].table !== undefined) return undefined;
+    return { ...op, [own]: { ...op[own], table: maker.table } };
+  }
   const heads = own === 'q' ? op.heads : op.state.heads;
   if (maker.kind !== 'norm' || maker.gather || maker.groups !== heads) return undefined;
-  return { ...present, norm: { weight: maker.weight, eps: maker.eps } };
+  const norm = { weight: maker.weight, eps: maker.eps };
+  if (own === 'v') return op.vNorm !== undefined || norm.weight !== undefined ? undefined : { ...op, vNorm: norm };
+  return op[own].norm === undefined ? { ...op, [own]: { ...op[own], norm } } : undefined;
 }
 
 /** q, k and v of one input as one product, which attention reads row by row. */
 const joinedQkv: Rule = {
   name: 'joined-qkv',
   match(step, context) {
-    if (!isStep(step, 'attention') || step.op.joined) return undefined;
+    if (!isStep(step, 'attention') || step.op.joined || step.op.stored) return undefined;
     const [q, k, v, ...rest] = step.inputs;
     const linears = [q, k, v].map((value) => privateProducer(value, 'linear', context));
     const [first] = linears;

@@ -1,6 +1,7 @@
 /**
  * WGSL functions that read one quad of a head of q or k as attention wants it: divided by the head's RMS norm, times the gain, turned
- * by its position (halves form: Su et al. 2021; norms of heads: Dehghani et al. 2023). Bindings: the source, `{name}Gain`, `rope`.
+ * by its position (halves form: Su et al. 2021; norms of heads: Dehghani et al. 2023). Bindings: the source, `{name}Gain` unless the gain
+ * is 1, `rope`.
  * - `fn {name}Factor(at: u32) -> f32`, only with a norm: 1 / rms of the head whose first quad is `at`; reads the whole head.
  * - `fn {name}Quad(at: u32, quad: u32, factor: f32, position: u32) -> vec4<f32>`; without a norm `factor` counts for nothing.
  */
@@ -12,7 +13,7 @@ export interface HeadPreparation {
   /** Binding array<vec4<f32>> that holds the heads. */
   readonly source: string;
   readonly headDim: number;
-  readonly norm?: { readonly eps: number } | undefined;
+  readonly norm?: { readonly eps: number; readonly ungained?: true | undefined } | undefined;
   readonly rotaryDim: number;
 }
 
@@ -45,7 +46,8 @@ function signature(name: string): string {
 
 /** A quad after the norm. */
 function normedQuad({ name, source, norm }: HeadPreparation, quad: string): string {
-  return norm === undefined ? `${source}[at + ${quad}]` : `${source}[at + ${quad}] * factor * ${name}Gain[${quad}]`;
+  if (norm === undefined) return `${source}[at + ${quad}]`;
+  return `${source}[at + ${quad}] * factor${norm.ungained ? '' : ` * ${name}Gain[${quad}]`}`;
 }
 
 function plainQuad(head: HeadPreparation): string {
@@ -76,7 +78,8 @@ function quadOfQuads(head: HeadPreparation): string {
 function quadOfValues(head: HeadPreparation): string {
   const { name, source, norm, rotaryDim } = head;
   const half = rotaryDim / 2;
-  const normed = norm === undefined ? '' : ` * factor * ${name}Gain[i >> 2u][i & 3u]`;
+  const gain = norm?.ungained ? '' : ` * ${name}Gain[i >> 2u][i & 3u]`;
+  const normed = norm === undefined ? '' : ` * factor${gain}`;
   return `fn ${name}Value(at: u32, i: u32, factor: f32) -> f32 { return ${source}[at + (i >> 2u)][i & 3u]${normed}; }
 fn ${name}Turned(at: u32, i: u32, factor: f32, position: u32) -> f32 {
   let own = ${name}Value(at, i, factor);

@@ -1,18 +1,11 @@
 /**
  * Partial results of attention-decode into one for each head and row. A workgroup a head and row: slices of invocations take every
  * n-th split, a quad of the head each, and are merged in workgroup memory. All splits are read, used or not, so that no load waits for
- * the position; what an unused one holds, which may be anything, is then left out.
- * Bindings: `positions`, `partials`, out `y`, or `yCodes` and `yStats`.
+ * the position; what an unused one holds, which may be anything, is then left out. A head's sink joins here, once.
+ * Bindings: `positions`, `partials`, `sinks`, out `y`, or `yCodes` and `yStats`.
  */
-import {
-  LOWEST_MAX,
-  MASKED_SCORE,
-  attentionOutputBindings,
-  attentionOutputFunctions,
-  dividedBy,
-  keysBefore,
-  remainderOf,
-} from '../../attention-shape.ts';
+import { LOWEST_MAX, MASKED_SCORE, keysBefore, sinkBindings, sinkScore } from '../../attention-scores.ts';
+import { attentionOutputBindings, attentionOutputFunctions, dividedBy, remainderOf } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
@@ -20,7 +13,7 @@ import { keysOfSplit, partialQuads } from '../attention-decode/key-splits.ts';
 import type { KeySplits } from '../attention-decode/key-splits.ts';
 
 export interface AttentionCombineVariant {
-  readonly shape: Pick<AttentionShape, 'heads' | 'valueDim' | 'output' | 'window'>;
+  readonly shape: Pick<AttentionShape, 'heads' | 'valueDim' | 'output' | 'window' | 'causal' | 'sinks'>;
   readonly splits: KeySplits;
   readonly invocations: number;
 }
@@ -28,8 +21,10 @@ export interface AttentionCombineVariant {
 /** Most partial results that an invocation has in flight. */
 const MOST_IN_FLIGHT = 8;
 
-function keyOf({ shape: { heads, valueDim, output, window }, splits, invocations }: AttentionCombineVariant): string {
-  return kernelKey('attention-combine', { heads, valueDim, output, window, splits, invocations });
+/** Causality says nothing without a window. */
+function keyOf({ shape: { heads, valueDim, output, window, causal, sinks }, splits, invocations }: AttentionCombineVariant): string {
+  const bounds = window === undefined ? {} : { window, causal };
+  return kernelKey('attention-combine', { heads, valueDim, output, ...bounds, sinks, splits, invocations });
 }
 
 export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel {
@@ -41,7 +36,7 @@ export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel
     { name: 'positions', access: 'read', type: 'array<u32>' },
     { name: 'partials', access: 'read', type: 'array<vec4<f32>>' },
   ];
-  const bindings = [...inputs, ...attentionOutputBindings(shape)];
+  const bindings = [...inputs, ...sinkBindings(shape), ...attentionOutputBindings(shape)];
   const isRounded = shape.output === 'q8';
   const before = keysBefore(shape, 'position');
   const wgsl = `${kernelHeader(bindings, {})}
@@ -104,6 +99,11 @@ ${lines((i) => `      {
   }`;
 }
 
+const sinkText = `    let sink = ${sinkScore('workgroup.x')};
+    most = max(most, sink);
+    var weight = exp2(sink - most);
+`;
+
 function storeText({ shape }: AttentionCombineVariant, slices: number): string {
   const quads = shape.valueDim / 4;
   const blocks = shape.valueDim / 16;
@@ -118,8 +118,7 @@ function storeText({ shape }: AttentionCombineVariant, slices: number): string {
   return `  if (lane < ${quads}u) {
     var most = maxima[0];
     for (var i = 1u; i < ${slices}u; i++) { most = max(most, maxima[i]); }
-    var weight = 0.0;
-    var total = vec4<f32>();
+${shape.sinks ? sinkText : '    var weight = 0.0;\n'}    var total = vec4<f32>();
     for (var i = 0u; i < ${slices}u; i++) {
       let share = exp2(maxima[i] - most);
       weight += share * weights[i];

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canRun, createNullGpu, openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import {
-  ATTENTION_TOLERANCE, compareAttention, compareCache, expectedAttention, makeAttentionCase, shapeOf,
+  ATTENTION_TOLERANCE, compareAttention, compareCache, expectedAttention, makeAttentionCase, shapeOf, withRowsWritten,
 } from '../../../../test/gpu/attention-case.ts';
 import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
@@ -16,6 +16,7 @@ import { workgroupBytesOf } from '../../kernel.ts';
 type Form = Omit<AttentionDecodeVariant, 'shape'>;
 
 const norm = { eps: 1e-5 };
+const UNGAINED = { ...norm, ungained: true } as const;
 const at = (...starts: readonly number[]): readonly CaseSequence[] => starts.map((start) => ({ start, rows: 1 }));
 const FLAT: Form = { queryHeads: 1, splits: undefined, subgroupSize: undefined, invocations: 64, unroll: 1 };
 /** SwiftShader's subgroups. */
@@ -98,6 +99,49 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
     'q8, headDim 48, f16', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 4, kvHeads: 2 }), at(33),
     [{ ...FLAT, queryHeads: 2, splits: many }, { ...LANES, queryHeads: 2 }],
   ],
+  ['scores capped at 2', shapeOf({ softcap: 2 }), at(0, 65), [FLAT, { ...FLAT, queryHeads: 2, splits: four }, LANES, { ...LANES, splits: four }]],
+  [
+    'scores capped at 50, f16, q8, a window', shapeOf({ softcap: 50, kv: 'f16', output: 'q8', window: 20, scale: 3 }), at(40),
+    [FLAT, { ...LANES, unroll: 2, queryHeads: 2 }],
+  ],
+  ['sinks', shapeOf({ sinks: true }), at(0, 1, 65), [
+    FLAT, { ...FLAT, queryHeads: 2 }, { ...FLAT, splits: four }, LANES, { ...LANES, queryHeads: 2, splits: many },
+  ]],
+  [
+    'sinks, f16, q8, a window, no norms', shapeOf({ sinks: true, kv: 'f16', output: 'q8', window: 20, q: { rotaryDim: 16 }, k: { rotaryDim: 16 } }),
+    at(0, 40), [FLAT, { ...FLAT, queryHeads: 2, splits: four }, { ...LANES, queryHeads: 2 }],
+  ],
+  ['a temperature', shapeOf({ temperature: { beta: 0.5, length: 8 } }), at(7, 8, 65), [FLAT, LANES, { ...LANES, splits: four }]],
+  [
+    'a temperature by halves, capped scores, sinks', shapeOf({ temperature: { beta: 0.1, length: 2.5 }, softcap: 3, sinks: true }), at(65),
+    [FLAT, { ...LANES, splits: four }],
+  ],
+  ['both directions, a window of 21', shapeOf({ causal: false, window: 21 }), at(0, 10, 65), [
+    FLAT, { ...FLAT, queryHeads: 2, splits: four }, LANES, { ...LANES, splits: four },
+  ]],
+  [
+    'norms without gains, of v too', shapeOf({ q: { norm: UNGAINED, rotaryDim: 16 }, k: { norm: UNGAINED, rotaryDim: 16 }, v: { norm } }),
+    at(0, 33), [FLAT, { ...FLAT, queryHeads: 2, splits: four }, LANES, { ...LANES, queryHeads: 2, splits: four }],
+  ],
+  [
+    'norms without gains, an odd rotary part, keys of 16, values of 20, f16, separate', shapeOf({
+      q: { norm: UNGAINED, rotaryDim: 10 }, k: { rotaryDim: 10 }, v: { norm }, valueDim: 20, kv: 'f16', input: 'separate',
+    }), at(20), [FLAT, LANES],
+  ],
+  ['queries alone', shapeOf({ input: 'queries', k: { rotaryDim: 0 } }), SEVERAL, [
+    FLAT, { ...FLAT, queryHeads: 2 }, { ...FLAT, queryHeads: 2, splits: four }, LANES, { ...LANES, queryHeads: 2, unroll: 2 },
+    { ...LANES, queryHeads: 2, splits: four, loads: 'ahead', unroll: 2 }, { ...LANES, splits: many, unroll: 16, invocations: 8 },
+  ]],
+  [
+    'queries alone, a window of 20, f16, q8, three heads a workgroup of one subgroup',
+    shapeOf({ input: 'queries', k: { rotaryDim: 0 }, heads: 6, window: 20, kv: 'f16', output: 'q8' }), at(0, 19, 20, 65),
+    [{ ...FLAT, queryHeads: 3 }, { ...FLAT, splits: four }, { ...LANES, queryHeads: 3, invocations: 4 }, { ...LANES, splits: four }],
+  ],
+  [
+    'queries alone, keys of 20, values of 36, no norm, sinks',
+    shapeOf({ input: 'queries', q: { rotaryDim: 8 }, k: { rotaryDim: 0 }, keyDim: 20, valueDim: 36, sinks: true }), at(33),
+    [FLAT, { ...LANES, splits: four }],
+  ],
 ];
 
 function nameOf({ queryHeads, splits, subgroupSize, invocations, unroll, loads = 'refilled' }: Form): string {
@@ -131,9 +175,16 @@ describe('attention-decode', () => {
     return new Map([...out, ...combined]);
   }
 
+  /** What the step finds in the cache: where it has queries alone, its own rows too. */
+  function caseOf(shape: AttentionShape, sequences: readonly CaseSequence[]): AttentionCase {
+    const problem = makeAttentionCase(shape, sequences);
+    return shape.input === 'queries' ? withRowsWritten(problem) : problem;
+  }
+
   function compare(problem: AttentionCase, out: Map<string, BufferData>): string | undefined {
-    const { shape, rows } = problem;
-    const cache = out.get('kv') as BufferData;
+    const { shape, rows, buffers } = problem;
+    const isRead = shape.input === 'queries';
+    const cache = (isRead ? buffers['kv'] : out.get('kv')) as BufferData;
     const want = expectedAttention(problem, cache);
     const width = shape.heads * shape.valueDim;
     const result = shape.output === 'f32'
@@ -142,7 +193,7 @@ describe('attention-decode', () => {
         { rows, width, codes: out.get('yCodes') as Uint32Array, stats: out.get('yStats') as Float32Array }, want,
         { error: () => ATTENTION_TOLERANCE },
       );
-    return compareCache(problem, cache) ?? result;
+    return (isRead ? undefined : compareCache(problem, cache)) ?? result;
   }
 
   for (const [name, shape, sequences, forms] of CASES) {
@@ -150,7 +201,7 @@ describe('attention-decode', () => {
       it.for(forms.map((form) => [nameOf(form), form] as const))('%s', async ([, form], { skip }) => {
         const variant = { shape, ...form };
         if (!canRun(test, attentionDecodeKernel(variant))) skip();
-        const problem = makeAttentionCase(shape, sequences);
+        const problem = caseOf(shape, sequences);
         expect(compare(problem, await decode(problem, variant))).toBeUndefined();
       });
     });
@@ -161,6 +212,16 @@ describe('attention-decode', () => {
     const out = await decode(problem, { shape: problem.shape, ...FLAT });
     const shorter = { ...problem, positions: Uint32Array.of(64) };
     expect(compareAttention(out.get('y') as BufferData, expectedAttention(shorter, out.get('kv') as BufferData))).toMatch(/^value/);
+  });
+
+  it.each([
+    ['sinks', { sinks: undefined }], ['a cap', { softcap: undefined }], ['a temperature', { temperature: undefined }],
+    ['a window on both sides', { window: 8 }],
+  ] as const)('a comparison fails without %s', async (_, change) => {
+    const shape = shapeOf({ sinks: true, softcap: 2, temperature: { beta: 0.5, length: 8 }, causal: false, window: 10 });
+    const problem = makeAttentionCase(shape, at(65));
+    const out = await decode(problem, { shape: { ...shape, ...change }, ...FLAT });
+    expect(compareAttention(out.get('y') as BufferData, expectedAttention(problem, out.get('kv') as BufferData))).toMatch(/^value/);
   });
 
   it('what 32 lanes run is valid, within 32 KiB and 10 storage buffers', async () => {

@@ -2,10 +2,13 @@
  * One step of attention for rows that are each the only row of their sequence: norm and rotation of q and k, the new key and value
  * into the cache, softmax(q k^T scale) v over the positions up to its own, or the last `window` of them. One dispatch, and
  * attention-combine after it where keys are split.
- * The new key and value never come from the cache: whoever attends to them computes them, and one workgroup a key head writes them.
- * Bindings: `qkv` or `q`, `k`, `v`; `rope`, `qGain`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`; out `y`, or `yCodes`
- * and `yStats`, or `partials` (key-splits.ts). The heads of a workgroup share what is read of the cache.
+ * The new key and value never come from the cache: whoever attends to them computes them, and one workgroup a key head writes them. Only
+ * where the shape has queries alone, another layer has written them before.
+ * Bindings: `qkv` or `q`, `k`, `v`; `rope`, `qGain`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`, `sinks` (unless keys are
+ * split: attention-combine adds them then); out `y`, or `yCodes` and `yStats`, or `partials` (key-splits.ts). The heads of a workgroup
+ * share what is read of the cache.
  */
+import { keysBefore, scoreFunctions, sinkBindings } from '../../attention-scores.ts';
 import {
   ROW_BINDINGS,
   attentionOutputBindings,
@@ -15,11 +18,11 @@ import {
   headFunctions,
   headQuadAt,
   headsText,
-  keysBefore,
   kvBinding,
   kvFunctions,
   kvRounding,
 } from '../../attention-shape.ts';
+import type { HeadInput } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey, workgroupBytesOf } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
@@ -97,16 +100,17 @@ export function attentionDecodeKernel(variant: AttentionDecodeVariant): Kernel {
   const bindings = [
     ...headBindings(shape, ['q', 'k', 'v']),
     ...ROW_BINDINGS,
-    kvBinding(shape, 'write'),
+    kvBinding(shape, shape.input === 'queries' ? 'read' : 'write'),
+    ...(splits ? [] : sinkBindings(shape)),
     ...(splits ? [partials] : attentionOutputBindings(shape)),
   ];
   const needs = { subgroupSize };
   const laneInSubgroup = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) laneInSubgroup: u32';
   const wgsl = `${kernelHeader(bindings, needs)}
-${headFunctions(shape, ['q', 'k'])}
+${headFunctions(shape, ['q', 'k', 'v'])}
 ${kvFunctions(shape)}
 ${kvRounding(shape)}
-${splits ? '' : attentionOutputFunctions(shape)}
+${scoreFunctions(shape, 'f32')}${splits ? '' : attentionOutputFunctions(shape)}
 ${form.memory}
 ${finish.memory}
 @compute @workgroup_size(${invocations})
@@ -126,26 +130,28 @@ function rangeText({ shape, queryHeads, splits }: AttentionDecodeVariant): strin
   const { group } = attentionSizes(shape);
   const [oldest, first] =
     shape.window === undefined ? ['', ''] : [`  let oldestKey = position - ${keysBefore(shape, 'position')};\n`, 'oldestKey + '];
+  const hasNew = shape.input !== 'queries';
+  const end = hasNew ? 'position' : 'position + 1u';
   const range = splits
     ? `${oldest}  let splitKeys = ${keysOfSplit(splits, keysBefore(shape, 'position'))};
   let firstKey = ${first}workgroup.y * splitKeys;
   if (firstKey > position) { return; }
-  let hasNew = position - firstKey < splitKeys;
-  let cachedEnd = min(firstKey + splitKeys, position);`
+${hasNew ? '  let hasNew = position - firstKey < splitKeys;\n' : ''}  let cachedEnd = min(firstKey + splitKeys, ${end});`
     : `${oldest}  let firstKey = ${shape.window === undefined ? '0u' : 'oldestKey'};
-  let hasNew = true;
-  let cachedEnd = position;`;
+${hasNew ? '  let hasNew = true;\n' : ''}  let cachedEnd = ${end};`;
+  const from = (name: HeadInput) => headQuadAt(shape, { name, row: 'row', head: name === 'q' ? 'firstHead' : 'kvHead' });
+  const newPlaces = `
+  let keyFrom = ${from('k')};
+  let valueFrom = ${from('v')};`;
+  const writes = `  let writesCache = hasNew && workgroup.x % ${group / queryHeads}u == 0u;\n`;
   return `  let row = workgroup.z;
   let position = positions[row];
 ${range}
   let cachedKeys = cachedEnd - firstKey;
   let firstHead = workgroup.x * ${queryHeads}u;
   let kvHead = workgroup.x / ${group / queryHeads}u;
-  let writesCache = hasNew && workgroup.x % ${group / queryHeads}u == 0u;
-  let sequence = rowSequence[row];
-  let queryFrom = ${headQuadAt(shape, { name: 'q', row: 'row', head: 'firstHead' })};
-  let keyFrom = ${headQuadAt(shape, { name: 'k', row: 'row', head: 'kvHead' })};
-  let valueFrom = ${headQuadAt(shape, { name: 'v', row: 'row', head: 'kvHead' })};`;
+${hasNew ? writes : ''}  let sequence = rowSequence[row];
+  let queryFrom = ${from('q')};${hasNew ? newPlaces : ''}`;
 }
 
 /** `rows` must be the rows of the step exactly. */

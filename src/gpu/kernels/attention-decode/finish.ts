@@ -1,4 +1,5 @@
 /** The end of a decode kernel: slices of a workgroup added up, then written as a partial result, as f32 or as int8. */
+import { sinkScore } from '../../attention-scores.ts';
 import { attentionSizes, dividedBy, remainderOf } from '../../attention-shape.ts';
 import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { partialQuads } from './key-splits.ts';
@@ -26,13 +27,22 @@ export function finishText(variant: AttentionDecodeVariant, slices: number): Fin
         total += merged[(slice * ${queryHeads}u + head) * ${paddedQuads}u + quad];
         weight += weights[slice * ${queryHeads}u + head];
       }
-${splits ? partialStore(variant) : `      ${result} = total / weight;`}
+${splits ? partialStore(variant) : resultText(variant, result)}
     }
   }${rounds ? roundedStore(variant) : ''}`;
   return {
     memory: rounds ? `var<workgroup> finished: array<vec4<f32>, ${outputs}>;` : '',
     body,
   };
+}
+
+/** The sum of values over that of weights, which a sink joins. */
+function resultText({ shape }: AttentionDecodeVariant, result: string): string {
+  if (!shape.sinks) return `      ${result} = total / weight;`;
+  return `      let sink = ${sinkScore('firstHead + head')};
+      let most = max(highest[head], sink);
+      let fade = exp2(highest[head] - most);
+      ${result} = total * fade / (weight * fade + exp2(sink - most));`;
 }
 
 function partialStore({ shape, splits }: AttentionDecodeVariant): string {

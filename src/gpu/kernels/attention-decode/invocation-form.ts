@@ -2,8 +2,8 @@
  * Decode attention without subgroups, for software adapters and browsers that have none: blocks of as many keys as there are
  * invocations; each scores one key for all heads, then each owns one chunk of one head and adds up values over a slice of the keys.
  */
+import { LOWEST_MAX, queryScale, scoreText } from '../../attention-scores.ts';
 import {
-  LOWEST_MAX,
   attentionSizes,
   chunkOf,
   chunkQuads,
@@ -11,7 +11,6 @@ import {
   headsText,
   headSource,
   remainderOf,
-  scoreScale,
   valuesAfterKeys,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
@@ -57,7 +56,7 @@ export function invocationForm(variant: AttentionDecodeVariant): DecodeForm {
   const places = placesOf(variant);
   const { queryHeads, invocations } = variant;
   const { value: { paddedQuads } } = attentionSizes(variant.shape);
-  const vectors = (queryHeads + 2) * vectorQuads(variant.shape);
+  const vectors = preparedVectors(variant) * vectorQuads(variant.shape);
   const merged = places.slices * queryHeads;
   return {
     memory: `var<workgroup> prepared: array<vec4<f32>, ${vectors}>;
@@ -67,11 +66,15 @@ var<workgroup> merged: array<vec4<f32>, ${merged * paddedQuads}>;
 var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> highest: array<f32, ${queryHeads}>;`,
     body: `${prepareText(places)}
-${cacheText(places)}
-${blocksText(places)}
+${variant.shape.input === 'queries' ? '' : `${cacheText(places)}\n`}${blocksText(places)}
 ${mergeText(places)}`,
     slices: places.slices,
   };
+}
+
+/** Vectors of `prepared`: queries, then the new key and value where there are any. */
+function preparedVectors({ shape, queryHeads }: AttentionDecodeVariant): number {
+  return shape.input === 'queries' ? queryHeads : queryHeads + 2;
 }
 
 /** Quads of a vector of `prepared`: queries, the new key and the new value lie in it, whichever is longer. */
@@ -85,9 +88,16 @@ function prepareText({ variant }: Places): string {
   const { shape, queryHeads, invocations } = variant;
   const { key: { quads }, value } = attentionSizes(shape);
   const paddedQuads = vectorQuads(shape);
-  const vectors = (queryHeads + 2) * paddedQuads;
-  const ownQuads = quads === value.quads ? `${quads}u` : `select(${quads}u, ${value.quads}u, head > ${queryHeads}u)`;
+  const vectors = preparedVectors(variant) * paddedQuads;
+  const isQuery = shape.input === 'queries';
+  const ownQuads = quads === value.quads || isQuery ? `${quads}u` : `select(${quads}u, ${value.quads}u, head > ${queryHeads}u)`;
   const factor = (name: 'q' | 'k', at: string) => (shape[name].norm ? `${name}Factor(${at})` : '1.0');
+  const newValue = shape.v ? 'vQuad(valueFrom, quad, vFactor(valueFrom), position)' : `${headSource(shape, 'v')}[valueFrom + quad]`;
+  const ofNew = ` else if (head == ${queryHeads}u) {
+        x = kvRounded(kQuad(keyFrom, quad, ${factor('k', 'keyFrom')}, position));
+      } else {
+        x = kvRounded(${newValue});
+      }`;
   return `  for (var n = 0u; n < ${Math.ceil(vectors / invocations)}u; n++) {
     let i = n * ${invocations}u + lane;
     let head = ${dividedBy('i', paddedQuads)};
@@ -96,12 +106,8 @@ function prepareText({ variant }: Places): string {
     if (quad < ${ownQuads}) {
       if (head < ${queryHeads}u) {
         let first = queryFrom + head * ${quads}u;
-        x = qQuad(first, quad, ${factor('q', 'first')}, position) * ${scoreScale(shape)};
-      } else if (head == ${queryHeads}u) {
-        x = kvRounded(kQuad(keyFrom, quad, ${factor('k', 'keyFrom')}, position));
-      } else {
-        x = kvRounded(${headSource(shape, 'v')}[valueFrom + quad]);
-      }
+        x = qQuad(first, quad, ${factor('q', 'first')}, position) * ${queryScale(shape, 'position')};
+      }${isQuery ? '' : ofNew}
     }
     if (i < ${vectors}u) { prepared[i] = x; }
   }
@@ -146,7 +152,7 @@ function blocksText(places: Places): string {
   const { variant, heads, w, owned } = places;
   const { shape, invocations } = variant;
   const { value: { chunks } } = attentionSizes(shape);
-  return `  let keys = select(cachedKeys, cachedKeys + 1u, hasNew);
+  return `  let keys = ${shape.input === 'queries' ? 'cachedKeys' : 'select(cachedKeys, cachedKeys + 1u, hasNew)'};
   let slice = lane / ${owned}u;
   let ownHead = ${dividedBy(remainderOf('lane', owned), chunks)};
   let ownChunk = ${remainderOf(remainderOf('lane', owned), chunks)};
@@ -174,20 +180,22 @@ function scoresText({ variant, heads, w }: Places): string {
   const add = (h: number, i: number, key: string) => `s${h} += dot(prepared[${h * paddedQuads + i}u + chunk * ${quadsOfChunk}u], ${key});`;
   const addKey = (i: number, quad: string) =>
     `          let key${i} = ${quad};\n          ${heads.map((h) => add(h, i, `key${i}`)).join(' ')}`;
-  return `    if (lane < here) {
-${lines(heads, (h) => `      var s${h} = 0.0;`)}
-      if (lane < cachedHere) {
-        let at = keyAt(sequence, kvHead, firstKey + start + lane);
+  const ofCache = `let at = keyAt(sequence, kvHead, firstKey + start + lane);
         for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
           let stored = kv[at + chunk];
 ${lines(w, (i) => addKey(i, chunkQuads(shape, 'stored')[i] as string))}
-        }
+        }`;
+  const ofEither = `if (lane < cachedHere) {
+        ${ofCache}
       } else {
         for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
 ${lines(w, (i) => addKey(i, `prepared[${queryHeads * paddedQuads + i}u + chunk * ${quadsOfChunk}u]`))}
         }
-      }
-${lines(heads, (h) => `      scores[${h * invocations}u + lane] = s${h};`)}
+      }`;
+  return `    if (lane < here) {
+${lines(heads, (h) => `      var s${h} = 0.0;`)}
+      ${shape.input === 'queries' ? ofCache : ofEither}
+${lines(heads, (h) => `      scores[${h * invocations}u + lane] = ${scoreText(shape, `s${h}`)};`)}
     }`;
 }
 
@@ -220,18 +228,20 @@ function valuesText({ variant, owned, slices, w }: Places): string {
   const { shape, queryHeads, invocations } = variant;
   const { quadsOfChunk } = attentionSizes(shape);
   const paddedQuads = vectorQuads(shape);
+  const ofCache = `let stored = kv[keyAt(sequence, kvHead, firstKey + start + i) + ${valuesAfterKeys(shape)}u + ownChunk];
+${lines(w, (i) => `          y${i} += p * ${chunkQuads(shape, 'stored')[i]};`)}`;
+  const ofEither = `if (i < cachedHere) {
+          ${ofCache}
+        } else {
+${lines(w, (i) => `          y${i} += p * prepared[${(queryHeads + 1) * paddedQuads + i}u + ownChunk * ${quadsOfChunk}u];`)}
+        }`;
   return `    if (lane < ${slices * owned}u) {
       let rounds = (here + ${slices - 1}u - slice) / ${slices}u;
       for (var n = 0u; n < rounds; n++) {
         let i = n * ${slices}u + slice;
         let p = scores[ownHead * ${invocations}u + i];
         weight += p;
-        if (i < cachedHere) {
-          let stored = kv[keyAt(sequence, kvHead, firstKey + start + i) + ${valuesAfterKeys(shape)}u + ownChunk];
-${lines(w, (i) => `          y${i} += p * ${chunkQuads(shape, 'stored')[i]};`)}
-        } else {
-${lines(w, (i) => `          y${i} += p * prepared[${(queryHeads + 1) * paddedQuads + i}u + ownChunk * ${quadsOfChunk}u];`)}
-        }
+        ${shape.input === 'queries' ? ofCache : ofEither}
       }
     }`;
 }

@@ -4,15 +4,13 @@
  * `unroll` keys, and the sets are merged at the end. The keys that a subgroup has in flight, its batch, are neighbours: where none can
  * straddle two pages, a page number is read once a batch, and before it is wanted.
  */
+import { LOWEST_MAX, MASKED_SCORE, queryScale, scoreText } from '../../attention-scores.ts';
 import {
-  LOWEST_MAX,
-  MASKED_SCORE,
   attentionSizes,
   chunkOf,
   chunkQuads,
   headSource,
   kvElement,
-  scoreScale,
   valuesAfterKeys,
 } from '../../attention-shape.ts';
 import { inverseRms } from '../../wgsl/head-preparation.ts';
@@ -72,8 +70,9 @@ export function subgroupForm(variant: AttentionDecodeVariant, subgroupSize: numb
   const { queryHeads } = variant;
   const { subgroups } = lanes;
   const merged = subgroups * queryHeads;
+  const hasNew = variant.shape.input !== 'queries';
   return {
-    memory: `var<workgroup> prepared: array<vec4<f32>, ${(queryHeads + 1) * key.paddedQuads}>;
+    memory: `var<workgroup> prepared: array<vec4<f32>, ${preparedVectors(variant) * key.paddedQuads}>;
 var<workgroup> merged: array<vec4<f32>, ${merged * value.paddedQuads}>;
 var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> maxima: array<f32, ${merged}>;
@@ -81,9 +80,9 @@ var<workgroup> highest: array<f32, ${queryHeads}>;`,
     body: [
       placeText(lanes),
       firstLoads(lanes),
-      newValueText(lanes),
+      ...(hasNew ? [newValueText(lanes)] : []),
       prepareText(lanes),
-      newKeyText(lanes),
+      hasNew ? newKeyText(lanes) : emptyText(lanes),
       loopText(lanes),
       mergeLanesText(lanes),
       mergeSubgroupsText(lanes),
@@ -153,47 +152,66 @@ ${values}
   }`;
 }
 
+/** Vectors of `prepared`: queries, then the new key where there is one. */
+function preparedVectors({ shape, queryHeads }: AttentionDecodeVariant): number {
+  return shape.input === 'queries' ? queryHeads : queryHeads + 1;
+}
+
 /** q of every head, scaled, and the new key as the cache will hold it, into `prepared`; a subgroup a head. */
-function prepareText({ variant, subgroupSize, subgroups }: Lanes): string {
+function prepareText(lanes: Lanes): string {
+  const { variant, subgroups } = lanes;
   const { shape, queryHeads } = variant;
   const { key: { quads, paddedQuads } } = attentionSizes(shape);
-  const perLane = upTo(Math.ceil(paddedQuads / subgroupSize));
-  const isNormed = shape.q.norm !== undefined || shape.k.norm !== undefined;
-  const [q, k] = [headSource(shape, 'q'), headSource(shape, 'k')];
-  const squares = each([perLane], (n) => `    {
-      let quad = laneInSubgroup + ${n! * subgroupSize}u;
-      if (quad < ${quads}u) {
-        let x = ${q === k ? `${q}[first + quad]` : `select(${q}[select(first, queryFrom, isKey) + quad], ${k}[keyFrom + quad], isKey)`};
-        squares += dot(x, x);
-      }
-    }`);
-  const [qEps, kEps] = [shape.q.norm?.eps ?? 0, shape.k.norm?.eps ?? 0];
-  const eps = qEps === kEps ? `${qEps}` : `select(${qEps}, ${kEps}, isKey)`;
-  const factor = isNormed
-    ? `    var squares = 0.0;\n${squares}
-    let sum = subgroupAdd(squares);
-    let factor = ${inverseRms('sum', { headDim: shape.keyDim, eps })};`
-    : '    let factor = 1.0;';
-  const key = 'kvRounded(kQuad(first, quad, factor, position))';
-  const query = `qQuad(first, quad, factor, position) * ${scoreScale(shape)}`;
-  const stores = each([perLane], (n) => `    {
-      let quad = laneInSubgroup + ${n! * subgroupSize}u;
-      if (head <= ${queryHeads}u && quad < ${paddedQuads}u) {
+  const vectors = preparedVectors(variant);
+  const query = `qQuad(first, quad, factor, position) * ${queryScale(shape, 'position')}`;
+  const [place, value] = vectors === queryHeads
+    ? [`    let first = queryFrom + min(head, ${queryHeads - 1}u) * ${quads}u;`, `x = ${query};`]
+    : [
+        `    let isKey = head >= ${queryHeads}u;\n    let first = select(queryFrom + head * ${quads}u, keyFrom, isKey);`,
+        `if (isKey) { x = kvRounded(kQuad(first, quad, factor, position)); } else { x = ${query}; }`,
+      ];
+  const stores = eachQuad(lanes, `      if (head <= ${vectors - 1}u && quad < ${paddedQuads}u) {
         var x = vec4<f32>();
         if (quad < ${quads}u) {
-          if (isKey) { x = ${key}; } else { x = ${query}; }
+          ${value}
         }
         prepared[head * ${paddedQuads}u + quad] = x;
-      }
-    }`);
-  return `  for (var n = 0u; n < ${Math.ceil((queryHeads + 1) / subgroups)}u; n++) {
+      }`);
+  return `  for (var n = 0u; n < ${Math.ceil(vectors / subgroups)}u; n++) {
     let head = n * ${subgroups}u + subgroup;
-    let isKey = head >= ${queryHeads}u;
-    let first = select(queryFrom + head * ${quads}u, keyFrom, isKey);
-${factor}
+${place}
+${factorText(lanes)}
 ${stores}
   }
   workgroupBarrier();`;
+}
+
+/** One text for every quad of a head that a lane of a subgroup takes. */
+function eachQuad({ variant, subgroupSize }: Lanes, text: string): string {
+  const { key: { paddedQuads } } = attentionSizes(variant.shape);
+  return each([upTo(Math.ceil(paddedQuads / subgroupSize))], (n) => `    {
+      let quad = laneInSubgroup + ${n! * subgroupSize}u;
+${text}
+    }`);
+}
+
+/** `factor`: 1 / rms of the head at `first`, summed by a subgroup. */
+function factorText(lanes: Lanes): string {
+  const { shape } = lanes.variant;
+  const { key: { quads } } = attentionSizes(shape);
+  if (shape.q.norm === undefined && shape.k.norm === undefined) return '    let factor = 1.0;';
+  const [q, k] = [headSource(shape, 'q'), headSource(shape, 'k')];
+  const isOne = q === k || shape.input === 'queries';
+  const squares = eachQuad(lanes, `      if (quad < ${quads}u) {
+        let x = ${isOne ? `${q}[first + quad]` : `select(${q}[select(first, queryFrom, isKey) + quad], ${k}[keyFrom + quad], isKey)`};
+        squares += dot(x, x);
+      }`);
+  const [qEps, kEps] = [shape.q.norm?.eps ?? 0, shape.k.norm?.eps ?? 0];
+  const eps = qEps === kEps || shape.input === 'queries' ? `${qEps}` : `select(${qEps}, ${kEps}, isKey)`;
+  return `    var squares = 0.0;
+${squares}
+    let sum = subgroupAdd(squares);
+    let factor = ${inverseRms('sum', { headDim: shape.keyDim, eps })};`;
 }
 
 /** Sums over the lanes of a key. */
@@ -217,26 +235,59 @@ function newValueText(lanes: Lanes): string {
   const { variant: { shape }, v, w } = lanes;
   const { value: { quads, paddedQuads } } = attentionSizes(shape);
   const quad = quadText(lanes);
-  const rounded = (i: number, j: number) => `kvRounded(${headSource(shape, 'v')}[valueFrom + ${quad(i, j)}])`;
-  return each([v, w], (i, j) =>
+  const source = (i: number, j: number) => `${headSource(shape, 'v')}[valueFrom + ${quad(i, j)}]`;
+  const [before, value] = shape.v
+    ? [`${valueFactorText(lanes, source)}\n`, (i: number, j: number) => `kvRounded(vQuad(valueFrom, ${quad(i, j)}, valueFactor, position))`]
+    : ['', (i: number, j: number) => `kvRounded(${source(i, j)})`];
+  return before + each([v, w], (i, j) =>
     paddedQuads === quads
-      ? `  let value${i}_${j} = ${rounded(i!, j!)};`
-      : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = ${rounded(i!, j!)}; }`,
+      ? `  let value${i}_${j} = ${value(i!, j!)};`
+      : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = ${value(i!, j!)}; }`,
   );
+}
+
+/** `valueFactor`: 1 / rms of the new value, summed by the lanes that hold it. */
+function valueFactorText(lanes: Lanes, source: (i: number, j: number) => string): string {
+  const { variant: { shape }, keyLanes, v, w } = lanes;
+  const { value: { quads } } = attentionSizes(shape);
+  const quad = quadText(lanes);
+  const add = each([v, w], (i, j) => `  if (${quad(i!, j!)} < ${quads}u) {
+    let x = ${source(i!, j!)};
+    valueSquares += dot(x, x);
+  }`);
+  return `  var valueSquares = 0.0;
+${add}
+  ${reduced('valueSquares', keyLanes)}
+  let valueFactor = ${inverseRms('valueSquares', { headDim: shape.valueDim, eps: `${shape.v?.norm.eps}` })};`;
+}
+
+/** A lane's quads of the queries. */
+function queriesText(lanes: Lanes): string {
+  const { variant: { shape }, h, c, w } = lanes;
+  const { key: { paddedQuads } } = attentionSizes(shape);
+  const quad = quadText(lanes);
+  return each([h, c, w], (n, i, j) => `  let q${n}_${i}_${j} = prepared[${n! * paddedQuads}u + ${quad(i!, j!)}];`);
+}
+
+/** The softmax of every set of lanes begins empty. */
+function emptyText(lanes: Lanes): string {
+  const { h, v, w } = lanes;
+  return `${queriesText(lanes)}
+${each([h], (n) => `  var most${n} = ${LOWEST_MAX};\n  var sum${n} = 0.0;`)}
+${each([h, v, w], (n, i, j) => `  var y${n}_${i}_${j} = vec4<f32>();`)}`;
 }
 
 /** The new key is where the softmax of the first set of lanes begins, all others begin empty. And it goes to the cache. */
 function newKeyText(lanes: Lanes): string {
-  const { variant, keyLanes, h, c, v, w } = lanes;
-  const { shape, queryHeads } = variant;
+  const { variant: { shape, queryHeads }, keyLanes, h, c, v, w } = lanes;
   const { key: { paddedQuads } } = attentionSizes(shape);
   const quad = quadText(lanes);
   return `  let ownsNew = hasNew && slot == 0u;
-${each([h, c, w], (n, i, j) => `  let q${n}_${i}_${j} = prepared[${n! * paddedQuads}u + ${quad(i!, j!)}];`)}
+${queriesText(lanes)}
 ${each([c, w], (i, j) => `  let key${i}_${j} = prepared[${queryHeads * paddedQuads}u + ${quad(i!, j!)}];`)}
 ${each([h], (n) => `  var new${n} = ${dotText(lanes, n!, (i, j) => `key${i}_${j}`)};
   ${reduced(`new${n}`, keyLanes)}
-  var most${n} = select(${LOWEST_MAX}, new${n}, ownsNew);
+  var most${n} = select(${LOWEST_MAX}, ${scoreText(shape, `new${n}`)}, ownsNew);
   var sum${n} = select(0.0, 1.0, ownsNew);`)}
 ${each([h, v, w], (n, i, j) => `  var y${n}_${i}_${j} = select(vec4<f32>(), value${i}_${j}, ownsNew);`)}
   if (writesCache && slot == 0u) {
@@ -261,7 +312,7 @@ function scoresText(lanes: Lanes): string {
     let isPast${n} = slotFirst + block * ${block}u + ${n! * sets}u > lastKey;
 ${each([h], (m) => `    var s${m}_${n} = ${dotText(lanes, m!, (i, j) => `k${n}_${i}_${j}`)};
     ${reduced(`s${m}_${n}`, keyLanes)}
-    s${m}_${n} = select(s${m}_${n}, ${MASKED_SCORE}, isPast${n});`)}`);
+    s${m}_${n} = select(${scoreText(shape, `s${m}_${n}`)}, ${MASKED_SCORE}, isPast${n});`)}`);
 }
 
 /** The quads of a lane's chunks, by name. */

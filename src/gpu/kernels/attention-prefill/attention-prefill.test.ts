@@ -62,6 +62,22 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ],
   ['keys of 32, values of 16', shapeOf({ keyDim: 32, valueDim: 16 }), MIXED, [SMALL, { ...SMALL, unstaged: true }]],
   ['keys of 16, values of 48, f16, q8', shapeOf({ keyDim: 16, valueDim: 48, kv: 'f16', output: 'q8' }), SHORT, [SMALL]],
+  [
+    'both directions, a window of 20', shapeOf({ causal: false, window: 20 }), MIXED,
+    [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }, { ...SMALL, listedRows: 16 }],
+  ],
+  ['both directions, a window of 1', shapeOf({ causal: false, window: 1 }), SHORT, [SMALL]],
+  ['scores capped at 2', shapeOf({ softcap: 2 }), MIXED, [SMALL, { ...SMALL, unstaged: true }]],
+  ['sinks', shapeOf({ sinks: true }), MIXED, [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }]],
+  ['sinks, f16, q8, a window', shapeOf({ sinks: true, kv: 'f16', output: 'q8', window: 10 }), SHORT, [{ ...SMALL, listedRows: 16 }]],
+  [
+    'a temperature, capped scores, norms without gains',
+    shapeOf({ temperature: { beta: 0.5, length: 8 }, softcap: 20, q: { norm: { ...norm, ungained: true }, rotaryDim: 16 } }), MIXED, [SMALL],
+  ],
+  [
+    'queries alone, a window, sinks', shapeOf({ input: 'queries', k: { rotaryDim: 0 }, window: 20, sinks: true }), MIXED,
+    [SMALL, { ...SMALL, unstaged: true }],
+  ],
   ['keys of 20, values of 36, f16, separate', shapeOf({ keyDim: 20, valueDim: 36, kv: 'f16', input: 'separate' }), SHORT, [SMALL]],
 ];
 

@@ -1,9 +1,10 @@
 /**
- * Attention of many rows of a sequence at once, after kv-write: softmax(q k^T scale) v by tiles with a running softmax (Dao et al.
+ * Attention of many rows of a sequence at once, whose keys and values are in the cache (kv-write): softmax(q k^T scale) v by tiles with a running softmax (Dao et al.
  * 2022). A workgroup takes one query head and one tile of rows; keys and values come through workgroup memory as they are stored.
  * Tiles of keys begin at multiples of their length, whatever the step holds: a row's result does not depend on how a prompt was cut.
- * Bindings: `qkv` or `q`; `rope`, `qGain`, `pageTable`, `tiles` (attention-tiles.ts), `kv`; out `y`, or `yCodes` and `yStats`.
+ * Bindings: `qkv` or `q`; `rope`, `qGain`, `pageTable`, `tiles` (attention-tiles.ts), `kv`, `sinks`; out `y`, or `yCodes` and `yStats`.
  */
+import { scoreFunctions, sinkBindings } from '../../attention-scores.ts';
 import {
   PAGE_TABLE,
   attentionOutputBindings,
@@ -23,13 +24,12 @@ import { prefillBody } from './prefill-body.ts';
 export function attentionPrefillKernel(variant: AttentionPrefillVariant): Kernel {
   const tile = prefillTile(variant);
   const { shape, tileRows, tileKeys, invocations } = tile;
-  if (shape.window !== undefined && shape.causal === false) throw new Error('attention-prefill: a window without causality has no form');
   const tiles: Binding = { name: 'tiles', access: 'read', type: 'array<vec4<u32>>' };
-  const bindings = [...headBindings(shape, ['q']), PAGE_TABLE, tiles, kvBinding(shape, 'read'), ...attentionOutputBindings(shape)];
+  const bindings = [...headBindings(shape, ['q']), PAGE_TABLE, tiles, kvBinding(shape, 'read'), ...sinkBindings(shape), ...attentionOutputBindings(shape)];
   const wgsl = `${kernelHeader(bindings, {})}
 ${headFunctions(shape, ['q'])}
 ${kvFunctions(shape)}
-${attentionOutputFunctions(shape)}
+${scoreFunctions(shape, 'vec4<f32>')}${attentionOutputFunctions(shape)}
 ${prefillMemory(variant)}
 @compute @workgroup_size(${invocations})
 fn main(${MAIN_ARGUMENTS}) {

@@ -1,14 +1,11 @@
 /** The statements of attention-prefill. Names: `r` rows of an invocation, `j` its keys, `c` its chunks of values, `w` quads of a chunk. */
+import { LOWEST_MAX, MASKED_SCORE, keysBefore, keySeen, queryScale, scoreText, sinkScore } from '../../attention-scores.ts';
 import {
-  LOWEST_MAX,
-  MASKED_SCORE,
   attentionSizes,
   chunkQuads,
   dividedBy,
   headQuadAt,
-  keysBefore,
   remainderOf,
-  scoreScale,
   valuesAfterKeys,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
@@ -33,8 +30,8 @@ ${lastPositionText(tile)}
   let rowGroup = ${dividedBy('lane', columns)};
   let column = ${remainderOf('lane', columns)};
 ${queriesText(tile)}
-  var most = vec4<f32>(${LOWEST_MAX});
-  var weight = vec4<f32>();
+  var most = vec4<f32>(${shape.sinks ? sinkScore('head') : LOWEST_MAX});
+  var weight = vec4<f32>(${shape.sinks ? '1.0' : ''});
 ${lines(ROWS, (r) => lines(c, (n) => w.map((i) => `  var y${r}_${n}_${i} = vec4<f32>();`).join('\n')))}
   let keyTiles = ${dividedBy('lastPosition', tileKeys)} + 1u;
   for (var n = ${firstTile}; n < keyTiles; n++) {
@@ -60,7 +57,10 @@ function placeText({ tileRows, listedRows = tileRows }: PrefillTile): string {
   let tile = vec4<u32>(listed.x + skipped, min(listed.y - skipped, ${tileRows}u), listed.z, listed.w + skipped);`;
 }
 
-/** The last position that rows of the tile see: the last row's own, or without causality the last of the sequence's last tile. */
+/**
+ * The last position that rows of the tile see: the last row's own, or without causality the last of the sequence's last tile, or of the
+ * last row's window.
+ */
 function lastPositionText({ shape, tileRows, listedRows = tileRows }: PrefillTile): string {
   const parts = listedRows / tileRows;
   const [first, end] =
@@ -71,7 +71,7 @@ function lastPositionText({ shape, tileRows, listedRows = tileRows }: PrefillTil
   return `  var lastPosition = tile.w + tile.y - 1u;
   for (var n = ${first}; n < ${end}; n++) {
     if (tiles[n].z == tile.z) { lastPosition = tiles[n].w + tiles[n].y - 1u; }
-  }`;
+  }${shape.window === undefined ? '' : `\n  lastPosition = min(lastPosition, tile.w + tile.y - 1u + ${Math.floor(shape.window / 2)}u);`}`;
 }
 
 /** Rows of q, prepared and scaled, zeros for rows that the tile lacks. */
@@ -90,7 +90,7 @@ function queriesText({ shape, tileRows, invocations, rowQuads }: PrefillTile): s
   }
   workgroupBarrier();
 `;
-  const query = `qQuad(${source}, quad, ${shape.q.norm ? 'weights[row].x' : '1.0'}, tile.w + row) * ${scoreScale(shape)}`;
+  const query = `qQuad(${source}, quad, ${shape.q.norm ? 'weights[row].x' : '1.0'}, tile.w + row) * ${queryScale(shape, '(tile.w + row)')}`;
   return `${shape.q.norm ? factors : ''}  for (var n = 0u; n < ${Math.ceil(total / invocations)}u; n++) {
     let i = n * ${invocations}u + lane;
     let row = ${dividedBy('i', paddedQuads)};
@@ -126,11 +126,6 @@ function scoresText({ shape, tileKeys, stride, columns, rowQuads, unstaged }: Pr
   const j = upTo(tileKeys / columns);
   const w = upTo(quadsOfChunk);
   const key = (n: number) => `column + ${n * columns}u`;
-  const isSeen = (at: string) => {
-    if (shape.causal === false) return `vec4<bool>(${at} <= lastPosition)`;
-    const isPast = `vec4<u32>(${at}) <= positions`;
-    return shape.window === undefined ? isPast : `(${isPast}) & (vec4<u32>(${at} + ${shape.window}u) > positions)`;
-  };
   // [tileRows][rowQuads]
   const query = (r: number, i: number) => `queries[(rowGroup * 4u + ${r}u) * ${rowQuads}u + chunk * ${quadsOfChunk}u + ${i}u]`;
   const places = unstaged ? `${lines(j, (n) => `    let at${n} = ${cacheAt(shape, 'key', key(n))};`)}\n` : '';
@@ -143,7 +138,7 @@ ${chunkQuads(shape, `k${n}`).map((quad, i) => `      let k${n}_${i} = ${quad};`)
       s${n} += vec4<f32>(${ROWS.map((r) => w.map((i) => `dot(q${r}_${i}, k${n}_${i})`).join(' + ')).join(', ')});`)}
     }
     let positions = vec4<u32>(tile.w + rowGroup * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-${lines(j, (n) => `    s${n} = select(vec4<f32>(${MASKED_SCORE}), s${n}, ${isSeen(`firstKey + ${key(n)}`)});`)}
+${lines(j, (n) => `    s${n} = select(vec4<f32>(${MASKED_SCORE}), ${scoreText(shape, `s${n}`)}, ${keySeen(shape, `firstKey + ${key(n)}`)});`)}
     let own = ${j.reduce((text, n) => (n === 0 ? 's0' : `max(${text}, s${n})`), '')};`;
 }
 

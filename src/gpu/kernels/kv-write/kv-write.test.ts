@@ -19,6 +19,8 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['neither', shapeOf({ headDim: 128, kv: 'f16', k: { rotaryDim: 0 }, kvHeads: 1, heads: 3 }), [{ start: 5, rows: 3 }]],
   ['keys of 32, values of 20, f16', shapeOf({ keyDim: 32, valueDim: 20, kv: 'f16' }), MIXED],
   ['keys of 16, values of 48, separate', shapeOf({ keyDim: 16, valueDim: 48, input: 'separate' }), MIXED],
+  ['norms of k and v without gains', shapeOf({ k: { norm: { ...norm, ungained: true }, rotaryDim: 16 }, v: { norm } }), MIXED],
+  ['a norm of v, keys of 16, values of 20, f16, separate', shapeOf({ keyDim: 16, valueDim: 20, kv: 'f16', v: { norm }, input: 'separate' }), MIXED],
   ['pages of 12 positions', shapeOf({ pageTokens: 12, kvHeads: 3, heads: 6 }), MIXED],
 ];
 
@@ -46,7 +48,7 @@ describe('kv-write', () => {
 
   it('has one key for shapes that differ only in what it does not read', () => {
     const shape = shapeOf({});
-    const other: AttentionShape = { ...shape, scale: 3, output: 'q8', q: { rotaryDim: 0 } };
+    const other: AttentionShape = { ...shape, scale: 3, output: 'q8', q: { rotaryDim: 0 }, softcap: 2, sinks: true, window: 3, causal: false };
     const [a, b] = [shape, other].map((each) => kvWriteKernel({ shape: each, invocations: 64 }));
     expect([b?.key, b?.wgsl]).toEqual([a?.key, a?.wgsl]);
   });

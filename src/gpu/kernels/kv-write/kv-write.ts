@@ -1,6 +1,6 @@
 /**
- * Keys (after norm and rotation) and values of all rows of a step into the cache, at their positions; pads become zeros. An
- * invocation writes one chunk of a key and the same chunk of the value, and sums the head's squares by itself: no barrier.
+ * Keys (after norm and rotation) and values (after their norm) of all rows of a step into the cache, at their positions; pads become zeros. An
+ * invocation writes one chunk of a key and the same chunk of the value, and sums the heads' squares by itself: no barrier.
  * Bindings: `qkv` or `k` and `v`, `rope`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`, `step`.
  */
 import {
@@ -34,10 +34,14 @@ function piecesOf({ shape, invocations }: KvWriteVariant): RowPieces {
   return { rows: { }, pieces: shape.kvHeads * attentionSizes(shape).mostChunks, workgroupSize: invocations };
 }
 
-/** The part of a shape that the text depends on. */
+/** What the text does not depend on. */
+const OF_QUERIES = {
+  q: undefined, output: undefined, scale: undefined, softcap: undefined, sinks: undefined, temperature: undefined, window: undefined,
+  causal: undefined,
+} as const satisfies Partial<Record<keyof AttentionShape, undefined>>;
+
 function keyOf({ shape, invocations }: KvWriteVariant): string {
-  const { q: _, output: __, scale: ___, ...rest } = shape;
-  return kernelKey('kv-write', { ...rest, invocations });
+  return kernelKey('kv-write', { ...shape, ...OF_QUERIES, invocations });
 }
 
 export function kvWriteKernel(variant: KvWriteVariant): Kernel {
@@ -45,7 +49,7 @@ export function kvWriteKernel(variant: KvWriteVariant): Kernel {
   return rowPiecesKernel({
     key: keyOf(variant), label: `kv-write ${shape.kv} [${shape.kvHeads}, ${widthsText(shape)}]`,
     pieces: piecesOf(variant), bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, kvBinding(shape, 'write')],
-    functions: [headFunctions(shape, ['k']), kvFunctions(shape)], body: writeBody(shape),
+    functions: [headFunctions(shape, ['k', 'v']), kvFunctions(shape)], body: writeBody(shape),
   });
 }
 
@@ -55,7 +59,9 @@ function writeBody(shape: AttentionShape): string {
   const each = range(quadsOfChunk);
   const lines = each.flatMap((i) => {
     const key = `kQuad(keyFrom, quad + ${i}u, factor, position)`;
-    const value = `${headSource(shape, 'v')}[valueFrom + quad + ${i}u]`;
+    const value = shape.v
+      ? `vQuad(valueFrom, quad + ${i}u, valueFactor, position)`
+      : `${headSource(shape, 'v')}[valueFrom + quad + ${i}u]`;
     if (shape.keyDim !== shape.valueDim) {
       const within = (name: string, { quads: count }: typeof own, text: string) =>
         [`  var ${name}${i} = vec4<f32>();`, `  if (quad + ${i}u < ${count}u) { ${name}${i} = ${text}; }`];
@@ -81,7 +87,7 @@ function writeBody(shape: AttentionShape): string {
   let position = positions[row];
   let keyFrom = ${headQuadAt(shape, { name: 'k', row: 'row', head: 'kvHead' })};
   let valueFrom = ${headQuadAt(shape, { name: 'v', row: 'row', head: 'kvHead' })};
-  let factor = ${shape.k.norm ? 'kFactor(keyFrom)' : '1.0'};
+  let factor = ${shape.k.norm ? 'kFactor(keyFrom)' : '1.0'};${shape.v ? '\n  let valueFactor = vFactor(valueFrom);' : ''}
 ${lines.join('\n')}
   let at = keyAt(rowSequence[row], kvHead, position) + chunk;
   ${store('key', own, 'at')}

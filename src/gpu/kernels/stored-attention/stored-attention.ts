@@ -1,11 +1,10 @@
 /**
- * Every row over the keys of its sequence that lie in pages: all of a memory, or those of another layer up to its own position
- * (Vaswani et al. 2017; running softmax: Milakov and Gimelshein 2018). A workgroup takes one head of one row: its invocations score a
- * tile of keys, one each, then add up the tile's values, each some chunks of the head's.
+ * Every row over the keys of its sequence's memory, which lie in pages: all of them, whatever its position (Vaswani et al. 2017; running
+ * softmax: Milakov and Gimelshein 2018). A workgroup takes one head of one row: its invocations score a tile of keys, one each, then add
+ * up the tile's values, each some chunks of the head's.
  */
+import { LOWEST_MAX, MASKED_SCORE, queryScale, scoreFunctions, scoreText, sinkBindings, sinkScore } from '../../attention-scores.ts';
 import {
-  LOWEST_MAX,
-  MASKED_SCORE,
   PAGE_TABLE,
   attentionSizes,
   chunkQuads,
@@ -13,7 +12,6 @@ import {
   headsText,
   kvBinding,
   kvFunctions,
-  scoreScale,
   valuesAfterKeys,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
@@ -24,8 +22,8 @@ import type { RowsVariant } from '../../wgsl/row-pieces.ts';
 import { range } from '../../wgsl/expressions.ts';
 
 /**
- * Bindings `q` f32 [rows, heads * keyDim], `rowSequence`, `pageTable`, `kv`; `memory` u32 [sequences], how many keys each has, or, where
- * the shape is causal, `positions` u32 [rows]; out `y` f32 [rows, heads * valueDim]. Of the shape neither norms nor rotation count.
+ * Bindings `q` f32 [rows, heads * keyDim], `rowSequence`, `pageTable`, `kv`, `memory` u32 [sequences], how many keys each has, `sinks`;
+ * out `y` f32 [rows, heads * valueDim]. Of the shape neither norms, nor rotation, nor what rows see of each other counts.
  */
 export interface StoredAttentionVariant extends RowsVariant {
   readonly shape: AttentionShape;
@@ -34,10 +32,9 @@ export interface StoredAttentionVariant extends RowsVariant {
 }
 
 function keyOf({ shape, invocations, single }: StoredAttentionVariant): string {
-  const { heads, kvHeads, keyDim, valueDim, scale, kv, pageTokens, maxPages, causal = true, window } = shape;
-  return kernelKey('stored-attention', {
-    heads, kvHeads, keyDim, valueDim, scale, kv, pageTokens, maxPages, causal, window, invocations, single,
-  });
+  const { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks, kv, pageTokens, maxPages } = shape;
+  const own = { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks, kv, pageTokens, maxPages, invocations, single };
+  return kernelKey('stored-attention', own);
 }
 
 /** Into `query` [key.paddedQuads]: q of the head, scaled, zeros in the pad. */
@@ -45,7 +42,7 @@ function queryText({ shape, invocations }: StoredAttentionVariant): string {
   const { key } = attentionSizes(shape);
   return `  for (var i = lane; i < ${key.paddedQuads}u; i += ${invocations}u) {
     var x = vec4<f32>();
-    if (i < ${key.quads}u) { x = q[item * ${key.quads}u + i] * ${scoreScale(shape)}; }
+    if (i < ${key.quads}u) { x = q[item * ${key.quads}u + i] * ${queryScale({ ...shape, temperature: undefined }, '')}; }
     query[i] = x;
   }
   for (var i = lane; i < ${attentionSizes(shape).value.paddedQuads}u; i += ${invocations}u) { sums[i] = vec4<f32>(); }
@@ -53,7 +50,7 @@ function queryText({ shape, invocations }: StoredAttentionVariant): string {
 }
 
 /** The score of an invocation's key. */
-function scoreText({ shape }: StoredAttentionVariant): string {
+function keyScoreText({ shape }: StoredAttentionVariant): string {
   const { key, quadsOfChunk } = attentionSizes(shape);
   const quads = chunkQuads(shape, 'stored');
   const dots = quads.map((quad, i) => `dot(query[chunk * ${quadsOfChunk}u + ${i}u], ${quad})`).join(' + ');
@@ -64,7 +61,7 @@ function scoreText({ shape }: StoredAttentionVariant): string {
       for (var chunk = 0u; chunk < ${key.chunks}u; chunk++) {
         let stored = kv[at + chunk];
         score += ${dots};
-      }
+      }${shape.softcap === undefined ? '' : `\n      score = ${scoreText(shape, 'score')};`}
     }`;
 }
 
@@ -103,25 +100,18 @@ ${lines((i) => `      sums[chunk * ${quadsOfChunk}u + ${i}u] = y${i};`)}
     workgroupBarrier();`;
 }
 
-/** The keys of a row: [begin, keys). */
-function keysText({ causal, window, heads }: AttentionShape): string {
-  if (causal === false) return '  let begin = 0u;\n  let keys = memory[sequence];';
-  const position = `positions[item / ${heads}u]`;
-  return `  let keys = ${position} + 1u;\n  let begin = ${window === undefined ? '0u' : `keys - min(keys, ${window}u)`};`;
-}
-
 export function storedAttentionKernel(variant: StoredAttentionVariant): Kernel {
   const { shape, invocations } = variant;
   const { group, key, value } = attentionSizes(shape);
   const read = (name: string, type: string): Binding => ({ name, access: 'read', type });
   const bindings: readonly Binding[] = [
     read('q', 'array<vec4<f32>>'), read('rowSequence', 'array<u32>'),
-    read(shape.causal === false ? 'memory' : 'positions', 'array<u32>'), PAGE_TABLE, kvBinding(shape, 'read'),
+    read('memory', 'array<u32>'), PAGE_TABLE, kvBinding(shape, 'read'), ...sinkBindings(shape),
     { name: 'y', access: 'write', type: 'array<vec4<f32>>' }, ...stepBindings(variant),
   ];
   const wgsl = `${kernelHeader(bindings, {})}${stepStruct(variant)}
 ${kvFunctions(shape)}
-var<workgroup> query: array<vec4<f32>, ${key.paddedQuads}>;
+${scoreFunctions(shape, 'f32')}var<workgroup> query: array<vec4<f32>, ${key.paddedQuads}>;
 var<workgroup> sums: array<vec4<f32>, ${value.paddedQuads}>;
 var<workgroup> scores: array<f32, ${invocations}>;
 @compute @workgroup_size(${invocations})
@@ -130,12 +120,12 @@ fn main(${MAIN_ARGUMENTS}) {
   if (item >= ${rowsExpression(variant)} * ${shape.heads}u) { return; }
   let sequence = rowSequence[item / ${shape.heads}u];
   let kvHead = ${dividedBy(`(item % ${shape.heads}u)`, group)};
-${keysText(shape)}
-  var best = ${LOWEST_MAX};
-  var total = 0.0;
+  let keys = memory[sequence];
+  var best = ${shape.sinks ? sinkScore(`item % ${shape.heads}u`) : LOWEST_MAX};
+  var total = ${shape.sinks ? '1.0' : '0.0'};
 ${queryText(variant)}
-  for (var first = begin; first < keys; first += ${invocations}u) {
-${scoreText(variant)}
+  for (var first = 0u; first < keys; first += ${invocations}u) {
+${keyScoreText(variant)}
 ${weightsText(variant)}
 ${valuesText(variant)}
   }
