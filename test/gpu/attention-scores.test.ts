@@ -26,6 +26,10 @@ interface Layer extends Pick<Scores, 'softcap' | 'temperature'> {
   readonly rotaryDim: number;
   readonly sinks?: true;
   readonly window?: number;
+  /** The norms of q's and k's heads have no gains. */
+  readonly ungained?: true;
+  /** v's heads are normed too, without gains. */
+  readonly vNorm?: true;
   /** Index of the layer whose keys and values it uses. */
   readonly owner?: number;
 }
@@ -34,11 +38,20 @@ const DIM = 32;
 const HEADS = 4;
 const KV_HEADS = 2;
 
+interface Heads {
+  readonly x: Value;
+  readonly positions: Value;
+  readonly heads: number;
+  readonly width: number;
+  readonly table: RopeTable;
+  readonly ungained: true | undefined;
+}
+
 /** Heads of a product, normed and turned. */
-function preparedHeads(g: GraphBuilder, name: string, from: { x: Value; positions: Value; heads: number; width: number; table: RopeTable }): Value {
-  const { x, positions, heads, width, table } = from;
+function preparedHeads(g: GraphBuilder, name: string, { x, positions, heads, width, table, ungained }: Heads): Value {
   const product = linear(g, name, x, g.weight(g.path(name), [heads * width, DIM]));
-  const normed = rmsNorm(g, `${name}_norm`, product, { weight: g.weight(g.path(`${name}_norm`), [width]), eps: 1e-5, groups: heads });
+  const weight = ungained ? undefined : g.weight(g.path(`${name}_norm`), [width]);
+  const normed = rmsNorm(g, `${name}_norm`, product, { weight, eps: 1e-5, groups: heads });
   return rope(g, `${name}_rope`, normed, { heads, headDim: width, table, positions });
 }
 
@@ -52,8 +65,8 @@ function graphOf(layers: readonly Layer[], causal = true): Graph {
     const positions = g.input('positions', 'i32', ['rows']);
     const outIndices = g.input('outIndices', 'i32', ['outRows']);
     const states: (PagedState | undefined)[] = [];
-    const mixed = (x: Value, { width, rotaryDim, window, owner, sinks, ...scores }: Layer): Value => {
-      const from = { x, positions, width, table: tables.get(rotaryDim)! };
+    const mixed = (x: Value, { width, rotaryDim, window, owner, sinks, ungained, vNorm, ...scores }: Layer): Value => {
+      const from = { x, positions, width, table: tables.get(rotaryDim)!, ungained };
       const q = preparedHeads(g, 'q', { ...from, heads: HEADS });
       const fields = { ...scores, sinks: sinks && g.weight(g.path('sinks'), [HEADS]), positions, heads: HEADS, scale: width ** -0.5 };
       const shared = states[owner ?? -1];
@@ -62,7 +75,8 @@ function graphOf(layers: readonly Layer[], causal = true): Graph {
       if (shared !== undefined) return storedAttention(g, 'attend', q, { ...fields, state });
       const k = preparedHeads(g, 'k', { ...from, heads: KV_HEADS });
       const v = linear(g, 'v', x, g.weight(g.path('v'), [KV_HEADS * width, DIM]));
-      return attention(g, 'attend', [q, k, v], { ...fields, state, causal, window });
+      const values = vNorm ? rmsNorm(g, 'v_norm', v, { weight: undefined, eps: 1e-5, groups: KV_HEADS }) : v;
+      return attention(g, 'attend', [q, k, values], { ...fields, state, causal, window });
     };
     const x = layers.reduce((before, layer, n) => g.scope(`layers.${n}`, () => {
       const normed = rmsNorm(g, 'norm', before, { weight: g.weight(g.path('norm'), [DIM]), eps: 1e-5 });
@@ -116,6 +130,12 @@ describe.each([['float', float], ['int8', int8], ['subgroupFloat', subgroupFloat
       expect(plan).toContain('rule rope-attention x4');
     });
 
+    it('norms of heads without gains', async () => {
+      const plan = await check(graphOf([{ ...small, vNorm: true }, { ...small, ungained: true, vNorm: true, window: 5 }]), profile);
+      expect(plan).toContain('joined q=(norm layers.0.q_norm, rope rope.16) k=(norm layers.0.k_norm, rope rope.16) v=(norm 1*16)');
+      expect(plan).toContain('joined q=(norm 1*16, rope rope.16) k=(norm 1*16, rope rope.16) v=(norm 1*16)');
+    });
+
     it('windows on both sides', async () => {
       const batches = [
         { sequences: [sequence(23, { outputs: [0, 11, 22] }), sequence(9, { pages: [9, 10], seed: 5, outputs: [3] })] },
@@ -130,7 +150,7 @@ describe.each([['float', float], ['int8', int8], ['subgroupFloat', subgroupFloat
 
 it('heads of 64 and 256, and layers that share either', async () => {
   const plan = await check(graphOf([
-    { width: 64, rotaryDim: 64, window: 6 }, { width: 256, rotaryDim: 64 }, { width: 64, rotaryDim: 64, owner: 0 },
+    { width: 64, rotaryDim: 64, window: 6, vNorm: true }, { width: 256, rotaryDim: 64, vNorm: true }, { width: 64, rotaryDim: 64, owner: 0 },
     { width: 256, rotaryDim: 64, owner: 1 },
   ]), float);
   expect(plan).toContain('state=paged.1 stored');

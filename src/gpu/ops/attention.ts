@@ -5,6 +5,7 @@ import type { AttentionOp as GraphAttentionOp } from '../../graph/ops/attention.
 import type { StoredAttentionOp as GraphStoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import { stateName } from '../../graph/state.ts';
 import type { RopeOp, RopeTable } from '../../graph/ops/rope.ts';
+import type { WeightRef } from '../../graph/value.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import { windowWithin } from '../attention-scores.ts';
 import { widthsText } from '../attention-shape.ts';
@@ -18,7 +19,7 @@ import { attentionPrefillKernel, attentionPrefillWorkgroups } from '../kernels/a
 import { attentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import type { AttentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
-import type { Cut, CutContext, GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
+import type { Cut, CutContext, GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { AttentionMode, BufferRef, KernelUse, SequenceBuffer, StepCost, StepCounts } from '../plan/kernel-use.ts';
@@ -31,12 +32,9 @@ import type { LinearOp } from './linear.ts';
 import { roundingCut } from './quantize.ts';
 import type { NormOp } from './rms-norm.ts';
 
-/** A norm of heads; without a weight its gain is 1. */
-export type HeadNorm = Pick<NormOp, 'weight' | 'eps'>;
-
 /** What happens to heads before they are used: norm, then rotation. */
 export interface HeadPreparation {
-  readonly norm: HeadNorm | undefined;
+  readonly norm: NormWeight | undefined;
   readonly table: RopeTable | undefined;
 }
 
@@ -47,8 +45,8 @@ export interface HeadPreparation {
 export interface AttentionOp extends GraphAttentionOp {
   readonly q: HeadPreparation;
   readonly k: HeadPreparation;
-  /** The norm of v's heads, which has no weight. */
-  readonly vNorm: HeadNorm | undefined;
+  /** The norm of v's heads, whose gain is 1. */
+  readonly vNorm: NormWeight | undefined;
   readonly joined: boolean;
   readonly stored: boolean;
 }
@@ -57,9 +55,14 @@ export type AttentionOptions = Pick<UseOptions, 'profile' | 'kv'>;
 
 type AttentionStep = GpuStepOf<AttentionOp>;
 
+/** The gain of a norm, unless that is 1. */
+function gainIn(norm: NormWeight | undefined): WeightRef | undefined {
+  return norm === undefined || 'fill' in norm.weight ? undefined : norm.weight;
+}
+
 function preparationOf({ norm, table }: HeadPreparation): HeadPreparationShape {
   return {
-    norm: norm && { eps: norm.eps, ...(norm.weight === undefined && { ungained: true as const }) },
+    norm: norm && { eps: norm.eps, ...(gainIn(norm) === undefined && { ungained: true as const }) },
     rotaryDim: 2 * (table?.frequencies.length ?? 0),
   };
 }
@@ -97,11 +100,12 @@ function buffersOf(step: AttentionStep): Record<string, BufferRef> {
   const positions = inputs.at(-1) as GpuValue;
   const ofSequences = (name: SequenceBuffer): BufferRef => ({ kind: 'sequences', name });
   const table = op.q.table ?? op.k.table;
+  const [qGain, kGain] = [gainIn(op.q.norm), gainIn(op.k.norm)];
   return {
     ...inputsOf(step),
     ...outputRefs(outputs),
-    ...(op.q.norm?.weight ? { qGain: vectorRef(op.q.norm.weight.id) } : {}),
-    ...(op.k.norm?.weight ? { kGain: vectorRef(op.k.norm.weight.id) } : {}),
+    ...(qGain ? { qGain: vectorRef(qGain.id) } : {}),
+    ...(kGain ? { kGain: vectorRef(kGain.id) } : {}),
     ...(op.sinks ? { sinks: vectorRef(op.sinks.id) } : {}),
     ...(table ? { rope: { kind: 'rope', table: table.id } as const } : {}),
     positions: floatsRef(positions),
@@ -292,7 +296,7 @@ function preparationCut(step: AttentionStep, kind: keyof HeadPreparation, fresh:
 }
 
 function describeHeads(name: string, { norm, table }: HeadPreparation): string {
-  const parts = [...(norm ? [`norm ${norm.weight?.id ?? '1'}`] : []), ...(table ? [`rope ${table.id}`] : [])];
+  const parts = [...(norm ? [`norm ${norm.weight.id}`] : []), ...(table ? [`rope ${table.id}`] : [])];
   return parts.length === 0 ? '' : ` ${name}=(${parts.join(', ')})`;
 }
 
@@ -304,8 +308,8 @@ function describe({ heads, state, joined, stored, q, k, vNorm, ...op }: Attentio
 
 /** Gains of heads' norms, and sinks. */
 function vectorsOf({ q, k, sinks }: AttentionOp): readonly (PlannedVector | undefined)[] {
-  const gain = (norm: HeadNorm | undefined) => norm?.weight && gainOf({ weight: norm.weight });
-  return [gain(q.norm), gain(k.norm), sinks && gainOf({ weight: sinks })];
+  const weights = [gainIn(q.norm), gainIn(k.norm), sinks];
+  return weights.map((weight) => weight && gainOf({ weight }));
 }
 
 export const attentionRules: GpuOpRules<AttentionOp> = {

@@ -116,7 +116,7 @@ function withPreparation(op: AttentionOp, own: HeadsInput, { op: maker }: GpuSte
   const heads = own === 'q' ? op.heads : op.state.heads;
   if (maker.kind !== 'norm' || maker.gather || maker.groups !== heads) return undefined;
   const norm = { weight: maker.weight, eps: maker.eps };
-  if (own === 'v') return op.vNorm !== undefined || norm.weight !== undefined ? undefined : { ...op, vNorm: norm };
+  if (own === 'v') return op.vNorm === undefined && 'fill' in norm.weight ? { ...op, vNorm: norm } : undefined;
   return op[own].norm === undefined ? { ...op, [own]: { ...op[own], norm } } : undefined;
 }
 
