@@ -15,6 +15,7 @@ import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import { QUANT_LAYOUTS } from '../../src/tensor/quant-layout.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import { createNullGpu } from '../gpu-harness.ts';
+import { attentionGraph } from './attention-graph.ts';
 import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
 import { syntheticGraph } from '../synthetic-graph.ts';
 import type { SyntheticShape } from '../synthetic-graph.ts';
@@ -35,6 +36,18 @@ const QWEN3_4B: SyntheticShape = { ...QWEN3_0_6B, dim: 2560, heads: 32, ffnDim: 
 const LLAMA_3B: SyntheticShape = { layers: 2, dim: 3072, heads: 24, kvHeads: 8, headDim: 128, ffnDim: 8192, vocab: 128256 };
 
 type Mix = (id: string) => WeightType;
+
+/** Every width of heads that models have, some turned in part, each owning and sharing, with and without all that scores may have. */
+const WIDTHS = [64, 80, 96, 112, 128, 192, 256, 512];
+const temperature = { beta: 0.1, length: 8192 };
+const WIDE_GRAPHS: readonly Graph[] = [
+  attentionGraph(WIDTHS.flatMap((width, n) => [{ width, rotaryDim: width }, { width, rotaryDim: width, owner: 2 * n }])),
+  attentionGraph(WIDTHS.flatMap((width, n) => {
+    const layer = { width, rotaryDim: width / 4, sinks: true, softcap: 50, temperature, window: 1000 } as const;
+    return [{ ...layer, vNorm: true }, { ...layer, owner: 2 * n }];
+  })),
+  attentionGraph([64, 96].map((width) => ({ width, rotaryDim: width, window: 257 })), false),
+];
 
 /** As Q4_K_M files have it: some layers' v and down in six bits, and the head. */
 const mixedK: Mix = (id) => (/output|embedding|layers\.0\.(v|down)$/.test(id) ? 'q6_k' : 'q4_k');
@@ -58,6 +71,7 @@ const MODELS: readonly PlannedModel[] = [
     { shape, mix: (id) => (id === 'conv' ? 'f32' : 'q8_0'), kv: 'f16' },
     { shape, mix: () => 'f16', kv: 'f16' },
   ]),
+  ...WIDE_GRAPHS.flatMap((shape) => (['f16', 'f32'] as const).map((kv): PlannedModel => ({ shape, mix: () => 'q8_0', kv }))),
   ...[QWEN3_0_6B, QWEN3_4B, LLAMA_3B].flatMap((shape): readonly PlannedModel[] => [
     { shape, mix: () => 'q4_0', kv: 'f16' },
     { shape, mix: mixedK, kv: 'f16' },

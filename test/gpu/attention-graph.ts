@@ -1,0 +1,83 @@
+/** Decoders of nothing but attention, with what a graph may say of it beside heads and scale. */
+import { buildGraph } from '../../src/graph/graph-builder.ts';
+import type { GraphBuilder } from '../../src/graph/graph-builder.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { add } from '../../src/graph/ops/add.ts';
+import { attention } from '../../src/graph/ops/attention.ts';
+import type { Scores } from '../../src/graph/ops/attention.ts';
+import { embed } from '../../src/graph/ops/embed.ts';
+import { gatherRows } from '../../src/graph/ops/gather-rows.ts';
+import { linear } from '../../src/graph/ops/linear.ts';
+import { rmsNorm } from '../../src/graph/ops/rms-norm.ts';
+import { rope } from '../../src/graph/ops/rope.ts';
+import type { RopeTable } from '../../src/graph/ops/rope.ts';
+import { storedAttention } from '../../src/graph/ops/stored-attention.ts';
+import type { PagedState } from '../../src/graph/state.ts';
+import type { Value } from '../../src/graph/value.ts';
+
+export interface AttentionLayer extends Pick<Scores, 'softcap' | 'temperature'> {
+  /** Of a head's query, key and value. */
+  readonly width: number;
+  /** Values of a head that turn; layers of equal numbers share a table. */
+  readonly rotaryDim: number;
+  readonly sinks?: true;
+  readonly window?: number;
+  /** The norms of q's and k's heads have no gains. */
+  readonly ungained?: true;
+  /** v's heads are normed too, without gains. */
+  readonly vNorm?: true;
+  /** Index of the layer whose keys and values it uses. */
+  readonly owner?: number;
+}
+
+const DIM = 32;
+const HEADS = 4;
+const KV_HEADS = 2;
+
+interface Heads {
+  readonly x: Value;
+  readonly positions: Value;
+  readonly heads: number;
+  readonly width: number;
+  readonly table: RopeTable;
+  readonly ungained: true | undefined;
+}
+
+/** Heads of a product, normed and turned. */
+function preparedHeads(g: GraphBuilder, name: string, { x, positions, heads, width, table, ungained }: Heads): Value {
+  const product = linear(g, name, x, g.weight(g.path(name), [heads * width, DIM]));
+  const weight = ungained ? undefined : g.weight(g.path(`${name}_norm`), [width]);
+  const normed = rmsNorm(g, `${name}_norm`, product, { weight, eps: 1e-5, groups: heads });
+  return rope(g, `${name}_rope`, normed, { heads, headDim: width, table, positions });
+}
+
+/** Layers of nothing but a norm, attention and an output product. */
+export function attentionGraph(layers: readonly AttentionLayer[], causal = true): Graph {
+  const tables = new Map(layers.map(({ rotaryDim }) => [rotaryDim, {
+    id: `rope.${rotaryDim}`, frequencies: Float64Array.from({ length: rotaryDim / 2 }, (_, i) => 100 ** (-i / rotaryDim)),
+  }]));
+  return buildGraph('decoder', (g) => {
+    const tokens = g.input('tokens', 'i32', ['rows']);
+    const positions = g.input('positions', 'i32', ['rows']);
+    const outIndices = g.input('outIndices', 'i32', ['outRows']);
+    const states: (PagedState | undefined)[] = [];
+    const mixed = (x: Value, { width, rotaryDim, window, owner, sinks, ungained, vNorm, ...scores }: AttentionLayer): Value => {
+      const from = { x, positions, width, table: tables.get(rotaryDim)!, ungained };
+      const q = preparedHeads(g, 'q', { ...from, heads: HEADS });
+      const fields = { ...scores, sinks: sinks && g.weight(g.path('sinks'), [HEADS]), positions, heads: HEADS, scale: width ** -0.5 };
+      const shared = states[owner ?? -1];
+      states.push(shared ?? g.pagedState({ heads: KV_HEADS, keyDim: width, valueDim: width, window: causal ? window : undefined }));
+      const state = states.at(-1) as PagedState;
+      if (shared !== undefined) return storedAttention(g, 'attend', q, { ...fields, state });
+      const k = preparedHeads(g, 'k', { ...from, heads: KV_HEADS });
+      const v = linear(g, 'v', x, g.weight(g.path('v'), [KV_HEADS * width, DIM]));
+      const values = vNorm ? rmsNorm(g, 'v_norm', v, { weight: undefined, eps: 1e-5, groups: KV_HEADS }) : v;
+      return attention(g, 'attend', [q, k, values], { ...fields, state, causal, window });
+    };
+    const x = layers.reduce((before, layer, n) => g.scope(`layers.${n}`, () => {
+      const normed = rmsNorm(g, 'norm', before, { weight: g.weight(g.path('norm'), [DIM]), eps: 1e-5 });
+      return add(g, 'sum', before, linear(g, 'o', mixed(normed, layer), g.weight(g.path('o'), [DIM, HEADS * layer.width])));
+    }), embed(g, 'embed', tokens, g.weight('embedding', [50, DIM])));
+    g.output('logits', linear(g, 'output', gatherRows(g, 'last', x, outIndices), g.weight('output', [50, DIM])));
+  });
+}
