@@ -1,8 +1,13 @@
 /** What a graph may say of its attention beside heads and scale, fused as the planner does it, against the reference. */
 import { describe, expect, it } from 'vitest';
+import { planModel } from '../../src/gpu/plan/model-plan.ts';
+import { reportDecode, reportPrefill } from '../../src/gpu/plan/plan-report.ts';
+import type { StepReport } from '../../src/gpu/plan/plan-report.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
+import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
 import type { StepBatch } from '../../src/graph/decoder-steps.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import { attentionGraph } from './attention-graph.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
 
@@ -74,4 +79,30 @@ it('heads of 64 and 256, and layers that share either', async () => {
     { width: 256, rotaryDim: 64, owner: 1 },
   ]), float);
   expect(plan).toContain('state=paged.1 stored');
+});
+
+it('a device of 8 storage buffers, by which norms and rotations become steps of their own', async () => {
+  const plan = await check(
+    attentionGraph([{ ...small, vNorm: true }, { ...small, ungained: true, vNorm: true, sinks: true }, { ...small, sinks: true, owner: 0 }]),
+    { ...float, storageBuffers: 8 },
+  );
+  expect(plan).toMatch(/rule cut-to-limits x[1-9]/);
+});
+
+it.each(PROFILE_NAMES)('all that belongs to attention is in its own dispatches, by the profile %s', (name) => {
+  const profile = PROFILES[name];
+  const all = { width: 256, rotaryDim: 64, sinks: true, softcap: 50, temperature: { beta: 0.1, length: 100 }, window: 4096 } as const;
+  const graph = attentionGraph([{ ...all, vNorm: true }, { ...all, owner: 0 }, { ...all, width: 64, ungained: true, vNorm: true }]);
+  const plan = planModel({
+    model: modelOfDecoder(graph), profile, sizes: { rows: 64 }, kv: { type: 'f16', pageTokens: 32, maxPages: 256 },
+    typeOf: (id) => (/sinks|norm/.test(id) ? 'f32' : 'q4_0'),
+  });
+  const kernelsOf = ({ dispatches }: StepReport) => [0, 1, 2].map((layer) =>
+    dispatches.filter(({ step }) => step === `layers.${layer}.attend`).map(({ kernel }) => kernel.label.split(' ')[0]));
+  expect(kernelsOf(reportDecode(plan, 128))).toEqual([0, 1, 2].map(() => ['attention-decode']));
+  expect(kernelsOf(reportDecode(plan, 2048))).toEqual([0, 1, 2].map(() => ['attention-decode', 'attention-combine']));
+  expect(kernelsOf(reportPrefill(plan, 64))).toEqual([['kv-write', 'attention-prefill'], ['attention-prefill'], ['kv-write', 'attention-prefill']]);
+  // Norms, rotations and rounding of the heads are nowhere else.
+  const others = reportDecode(plan, 128).dispatches.filter(({ step }) => /attend|_norm|_rope/.test(step));
+  expect(others.length).toBe(3);
 });

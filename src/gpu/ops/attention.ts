@@ -2,9 +2,7 @@
 import type { Graph } from '../../graph/graph.ts';
 import { scoring, visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp as GraphAttentionOp } from '../../graph/ops/attention.ts';
-import type { StoredAttentionOp as GraphStoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import { stateName } from '../../graph/state.ts';
-import type { RopeOp, RopeTable } from '../../graph/ops/rope.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import { windowWithin } from '../attention-scores.ts';
@@ -19,7 +17,7 @@ import { attentionPrefillKernel, attentionPrefillWorkgroups } from '../kernels/a
 import { attentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import type { AttentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
-import type { Cut, CutContext, GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
+import type { GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { AttentionMode, BufferRef, KernelUse, SequenceBuffer, StepCost, StepCounts } from '../plan/kernel-use.ts';
@@ -27,29 +25,9 @@ import { gainOf } from '../plan/planned-weights.ts';
 import type { PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
-import { separatedHeads } from './linear.ts';
-import type { LinearOp } from './linear.ts';
-import { roundingCut } from './quantize.ts';
-import type { NormOp } from './rms-norm.ts';
-
-/** What happens to heads before they are used: norm, then rotation. */
-export interface HeadPreparation {
-  readonly norm: NormWeight | undefined;
-  readonly table: RopeTable | undefined;
-}
-
-/**
- * Inputs: q, k, v (or all three in one value, row by row, where `joined`), positions. Where it is `stored`, another layer's step has
- * written the keys and values, and the inputs are q and positions. Output: f32 or q8.
- */
-export interface AttentionOp extends GraphAttentionOp {
-  readonly q: HeadPreparation;
-  readonly k: HeadPreparation;
-  /** The norm of v's heads, whose gain is 1. */
-  readonly vNorm: NormWeight | undefined;
-  readonly joined: boolean;
-  readonly stored: boolean;
-}
+import { attentionCuts } from './attention-cuts.ts';
+import { asIs, overStored } from './attention-op.ts';
+import type { AttentionOp, HeadPreparation } from './attention-op.ts';
 
 export type AttentionOptions = Pick<UseOptions, 'profile' | 'kv'>;
 
@@ -256,45 +234,6 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOpt
   ];
 }
 
-/** Rounding, norms, rotation as steps of their own; a joined product of q, k and v as three. */
-function attentionCuts(step: AttentionStep, { producerOf, fresh }: CutContext): readonly Cut[] {
-  const { op } = step;
-  const rounding = roundingCut(step, { op, norm: undefined, fresh });
-  if (rounding.length > 0) return rounding;
-  if (op.joined) {
-    const product = producerOf(step.inputs[0] as GpuValue);
-    return product === undefined ? [] : [separatedHeads(product as GpuStepOf<LinearOp>, step, fresh)];
-  }
-  const { q, k, vNorm } = op;
-  const prepared = (kind: 'norm' | 'table') => preparationCut(step, kind, fresh);
-  const isNormed = q.norm !== undefined || k.norm !== undefined || vNorm !== undefined;
-  return [...(isNormed ? [prepared('norm')] : []), ...(isNormed || !(q.table || k.table) ? [] : [prepared('table')])];
-}
-
-/** Norms of the heads of q, k and v, or the rotation of q and k where there are none, as steps before attention. */
-function preparationCut(step: AttentionStep, kind: keyof HeadPreparation, fresh: CutContext['fresh']): Cut {
-  const { op, label } = step;
-  const inputs = [...step.inputs];
-  const before: GpuStepOf<NormOp | RopeOp>[] = [];
-  const v: HeadPreparation = { norm: op.vNorm, table: undefined };
-  for (const [i, name] of (['q', 'k', 'v'] as const).slice(0, op.stored ? 1 : 3).entries()) {
-    const { norm, table } = name === 'v' ? v : op[name];
-    const heads = name === 'q' ? op.heads : op.state.heads;
-    const [x, positions] = [inputs[i], inputs.at(-1)] as [GpuValue, GpuValue];
-    const made = fresh(x.shape, `${label}.${name}.${kind === 'norm' ? 'normed' : 'turned'}`);
-    if (kind === 'norm' && norm) {
-      const normOp: NormOp = { kind: 'norm', ...norm, groups: heads, gather: false };
-      before.push({ op: normOp, inputs: [x], outputs: [made], label: made.label });
-    } else if (kind === 'table' && table) {
-      const turn: RopeOp = { kind: 'rope', heads, headDim: op.state.keyDim, table };
-      before.push({ op: turn, inputs: [x, positions], outputs: [made], label: made.label });
-    } else continue;
-    inputs[i] = made;
-  }
-  const without = { q: { ...op.q, [kind]: undefined }, k: { ...op.k, [kind]: undefined }, ...(kind === 'norm' && { vNorm: undefined }) };
-  return { replaced: [step], by: [...before, { ...step, op: { ...op, ...without }, inputs }] };
-}
-
 function describeHeads(name: string, { norm, table }: HeadPreparation): string {
   const parts = [...(norm ? [`norm ${norm.weight.id}`] : []), ...(table ? [`rope ${table.id}`] : [])];
   return parts.length === 0 ? '' : ` ${name}=(${parts.join(', ')})`;
@@ -320,17 +259,5 @@ export const attentionRules: GpuOpRules<AttentionOp> = {
   rounded: (op, rounding) => (rounding.norm === undefined && op.state.valueDim % 16 === 0 ? op : undefined),
   cuts: attentionCuts,
 };
-
-const PLAIN = { norm: undefined, table: undefined };
-
-/** The graph's op, whose heads are prepared before it. */
-function asIs(op: GraphAttentionOp): AttentionOp {
-  return { ...op, q: PLAIN, k: PLAIN, vNorm: undefined, joined: false, stored: false };
-}
-
-/** The same over the state of another layer, which has no keys and values of its own. */
-export function overStored(op: GraphStoredAttentionOp): AttentionOp {
-  return { ...asIs({ ...op, kind: 'attention', causal: true, window: op.state.window }), stored: true };
-}
 
 export const lowerAttention: Lower<GraphAttentionOp, AttentionOp> = ({ op }) => ({ op: asIs(op) });

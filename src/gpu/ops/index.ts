@@ -16,7 +16,7 @@ import type { GpuStepOf } from '../plan/gpu-value.ts';
 import { activationRules, lowerActivation } from './activation.ts';
 import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
-import type { AttentionOp } from './attention.ts';
+import type { AttentionOp } from './attention-op.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { embedRules, lowerEmbed } from './embed.ts';

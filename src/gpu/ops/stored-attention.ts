@@ -1,4 +1,4 @@
-/** Attention over a memory. That over the state of another layer is attention that writes nothing (attention.ts). */
+/** Attention over a memory. That over the state of another layer is attention that writes nothing (attention-op.ts). */
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import { scoring } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
@@ -7,8 +7,8 @@ import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
-import { overStored } from './attention.ts';
-import type { AttentionOp } from './attention.ts';
+import { overStored } from './attention-op.ts';
+import type { AttentionOp } from './attention-op.ts';
 import { rowUse } from './row-use.ts';
 import { memoryShape } from './write-memory.ts';
 

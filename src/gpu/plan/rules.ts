@@ -5,7 +5,7 @@
 import { gatedPair, gatheredNorm, isPrivate, isStep, privateProducer, residualSum } from '../../graph/patterns.ts';
 import type { FusionRule } from '../../graph/plan.ts';
 import { widthOf } from '../../graph/value.ts';
-import type { AttentionOp } from '../ops/attention.ts';
+import type { AttentionOp } from '../ops/attention-op.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import type { LinearOp } from '../ops/linear.ts';
