@@ -64,7 +64,8 @@ function graphWork(decoder: DecoderModel): GraphWork {
       for (const { id } of op.bias === undefined ? [op.weight] : [op.weight, op.bias]) read.set(id, sizeOf(id));
     } else {
       for (const { id } of rulesOf(op).weights(op)) read.set(id, sizeOf(id));
-      if (op.kind === 'attention') keyMultiplyAdds += op.heads * (op.state.keyDim + op.state.valueDim);
+      const isOverRows = op.kind === 'attention' || (op.kind === 'storedAttention' && !op.state.memory);
+      if (isOverRows) keyMultiplyAdds += op.heads * (op.state.keyDim + op.state.valueDim);
     }
   }
   const kvValues = pagedStates(graph.states).reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);

@@ -1,4 +1,4 @@
-/** How kernels of attention make scores of queries and keys: scaled, capped, masked, and in units of log2, so that softmax is made of exp2. */
+/** How kernels of attention make scores of queries and keys: scaled, capped, masked, in units of log2, so that softmax is made of exp2. */
 import type { Binding } from './kernel.ts';
 
 export interface ScoreShape {
@@ -72,7 +72,7 @@ export function keysBefore({ window, causal }: Pick<ScoreShape, 'window' | 'caus
   return window === undefined ? position : `min(${position}, ${positionsBefore(window, causal)}u)`;
 }
 
-/** WGSL vec4<bool> of which of four `positions` see the key at `key` (a u32 expression); `lastPosition` is the last that any of them sees. */
+/** WGSL vec4<bool>: which of four `positions` see the key at `key` (a u32 expression). `lastPosition` is the last that any of them sees. */
 export function keySeen({ window, causal }: Pick<ScoreShape, 'window' | 'causal'>, key: string): string {
   if (causal === false && window === undefined) return `vec4<bool>(${key} <= lastPosition)`;
   if (causal === false) {

@@ -233,6 +233,22 @@ export function withRowsWritten(problem: AttentionCase): AttentionCase {
   return { ...problem, buffers: { ...buffers, kv } };
 }
 
+/** A copy of the cache in which some positions of all sequences hold NaN. */
+export function withoutPositions({ shape, sequences, buffers }: AttentionCase, isLost: (position: number) => boolean): BufferData {
+  const kv = (buffers['kv'] as BufferData).slice();
+  sequences.forEach(({ start, rows }, sequence) => {
+    for (let position = 0; position < start + rows; position++) {
+      for (let kvHead = 0; kvHead < shape.kvHeads && isLost(position); kvHead++) {
+        for (const part of [0, 1]) {
+          const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence, part, kvHead, position });
+          writeCache(shape, kv, index, new Float32Array(headStride(shape, part)).fill(NaN));
+        }
+      }
+    }
+  });
+  return kv;
+}
+
 /** Half of the distance between two f16 near x, and f32's error of a few sums and products. */
 function storedTolerance({ kv }: AttentionShape, x: number): number {
   return 4e-6 * Math.max(1, Math.abs(x)) + (kv === 'f16' ? Math.max(Math.abs(x) * 2 ** -11, 2 ** -25) : 0);

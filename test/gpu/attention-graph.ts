@@ -26,6 +26,8 @@ export interface AttentionLayer extends Pick<Scores, 'softcap' | 'temperature'> 
   readonly ungained?: true;
   /** v's heads are normed too, without gains. */
   readonly vNorm?: true;
+  /** Values are the product that keys are made of. */
+  readonly keysAsValues?: true;
   /** Index of the layer whose keys and values it uses. */
   readonly owner?: number;
 }
@@ -35,7 +37,7 @@ const HEADS = 4;
 const KV_HEADS = 2;
 
 interface Heads {
-  readonly x: Value;
+  readonly product: Value;
   readonly positions: Value;
   readonly heads: number;
   readonly width: number;
@@ -43,9 +45,10 @@ interface Heads {
   readonly ungained: true | undefined;
 }
 
+const productOf = (g: GraphBuilder, name: string, x: Value, width: number) => linear(g, name, x, g.weight(g.path(name), [width, DIM]));
+
 /** Heads of a product, normed and turned. */
-function preparedHeads(g: GraphBuilder, name: string, { x, positions, heads, width, table, ungained }: Heads): Value {
-  const product = linear(g, name, x, g.weight(g.path(name), [heads * width, DIM]));
+function preparedHeads(g: GraphBuilder, name: string, { product, positions, heads, width, table, ungained }: Heads): Value {
   const weight = ungained ? undefined : g.weight(g.path(`${name}_norm`), [width]);
   const normed = rmsNorm(g, `${name}_norm`, product, { weight, eps: 1e-5, groups: heads });
   return rope(g, `${name}_rope`, normed, { heads, headDim: width, table, positions });
@@ -61,16 +64,18 @@ export function attentionGraph(layers: readonly AttentionLayer[], causal = true)
     const positions = g.input('positions', 'i32', ['rows']);
     const outIndices = g.input('outIndices', 'i32', ['outRows']);
     const states: (PagedState | undefined)[] = [];
-    const mixed = (x: Value, { width, rotaryDim, window, owner, sinks, ungained, vNorm, ...scores }: AttentionLayer): Value => {
-      const from = { x, positions, width, table: tables.get(rotaryDim)!, ungained };
-      const q = preparedHeads(g, 'q', { ...from, heads: HEADS });
+    const mixed = (x: Value, layer: AttentionLayer): Value => {
+      const { width, rotaryDim, window, owner, sinks, ungained, vNorm, keysAsValues, ...scores } = layer;
+      const from = { positions, width, table: tables.get(rotaryDim)!, ungained };
+      const q = preparedHeads(g, 'q', { ...from, product: productOf(g, 'q', x, HEADS * width), heads: HEADS });
       const fields = { ...scores, sinks: sinks && g.weight(g.path('sinks'), [HEADS]), positions, heads: HEADS, scale: width ** -0.5 };
       const shared = states[owner ?? -1];
       states.push(shared ?? g.pagedState({ heads: KV_HEADS, keyDim: width, valueDim: width, window: causal ? window : undefined }));
       const state = states.at(-1) as PagedState;
       if (shared !== undefined) return storedAttention(g, 'attend', q, { ...fields, state });
-      const k = preparedHeads(g, 'k', { ...from, heads: KV_HEADS });
-      const v = linear(g, 'v', x, g.weight(g.path('v'), [KV_HEADS * width, DIM]));
+      const product = productOf(g, 'k', x, KV_HEADS * width);
+      const k = preparedHeads(g, 'k', { ...from, product, heads: KV_HEADS });
+      const v = keysAsValues ? product : productOf(g, 'v', x, KV_HEADS * width);
       const values = vNorm ? rmsNorm(g, 'v_norm', v, { weight: undefined, eps: 1e-5, groups: KV_HEADS }) : v;
       return attention(g, 'attend', [q, k, values], { ...fields, state, causal, window });
     };

@@ -4,6 +4,7 @@ import { planModel } from '../../src/gpu/plan/model-plan.ts';
 import { reportDecode, reportPrefill } from '../../src/gpu/plan/plan-report.ts';
 import type { StepReport } from '../../src/gpu/plan/plan-report.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
+import { gpuRules } from '../../src/gpu/plan/rules.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
 import type { StepBatch } from '../../src/graph/decoder-steps.ts';
 import type { Graph } from '../../src/graph/graph.ts';
@@ -22,10 +23,17 @@ const BATCHES: readonly StepBatch[] = [
 
 const { float, int8, subgroupFloat } = TEST_PROFILES;
 
-async function check(graph: Graph, profile: DeviceProfile, batches = BATCHES): Promise<string> {
+interface CheckOptions {
+  readonly batches?: readonly StepBatch[];
+  readonly withoutRules?: readonly string[];
+}
+
+/** The plan of a graph whose results are the reference's. */
+async function check(graph: Graph, profile: DeviceProfile, { batches = BATCHES, withoutRules }: CheckOptions = {}): Promise<string> {
   const isInt8 = profile.activations === 'int8';
   const pair = await loadPair({
-    shape: graph, profile, weights: { typeOf: () => (isInt8 ? 'q8_0' : 'f32'), kv: { type: 'f32' } }, tolerance: isInt8 ? 2e-2 : 2e-5,
+    shape: graph, profile, withoutRules, tolerance: isInt8 ? 2e-2 : 2e-5,
+    weights: { typeOf: () => (isInt8 ? 'q8_0' : 'f32'), kv: { type: 'f32' } },
   });
   try {
     await compareRuns(pair, batches);
@@ -49,16 +57,21 @@ describe.each([['float', float], ['int8', int8], ['subgroupFloat', subgroupFloat
 
     it('keys and values of another layer, whose queries are prepared as they are read', async () => {
       const plan = await check(attentionGraph([
-        { ...small, window: 6 }, { ...small, rotaryDim: 8 }, { ...small, owner: 0 }, { ...small, rotaryDim: 8, owner: 1, sinks: true, softcap: 0.7 },
+        { ...small, window: 6 }, { ...small, rotaryDim: 8 },
+        { ...small, owner: 0 }, { ...small, rotaryDim: 8, owner: 1, sinks: true, softcap: 0.7 },
       ]), profile);
       expect(plan).toContain('heads=4 state=paged.0 window=6 stored q=(norm layers.2.q_norm, rope rope.16)');
       expect(plan).toContain('rule rope-attention x4');
     });
 
     it('norms of heads without gains', async () => {
-      const plan = await check(attentionGraph([{ ...small, vNorm: true }, { ...small, ungained: true, vNorm: true, window: 5 }]), profile);
+      const plan = await check(attentionGraph([
+        { ...small, vNorm: true }, { ...small, ungained: true, vNorm: true, window: 5 },
+        { ...small, vNorm: true, keysAsValues: true },
+      ]), profile);
       expect(plan).toContain('joined q=(norm layers.0.q_norm, rope rope.16) k=(norm layers.0.k_norm, rope rope.16) v=(norm 1*16)');
       expect(plan).toContain('joined q=(norm 1*16, rope rope.16) k=(norm 1*16, rope rope.16) v=(norm 1*16)');
+      expect(plan).toContain('state=paged.2 q=(norm layers.2.q_norm, rope rope.16) k=(norm layers.2.k_norm, rope rope.16) v=(norm 1*16)');
     });
 
     it('windows on both sides', async () => {
@@ -68,22 +81,32 @@ describe.each([['float', float], ['int8', int8], ['subgroupFloat', subgroupFloat
         { sequences: [sequence(1, { start: 24 }), sequence(1, { start: 9, pages: [9, 10], seed: 5 })] },
         { sequences: [sequence(1, { pages: [11] })] },
       ];
-      await check(attentionGraph([{ ...small, window: 7 }, small, { ...small, window: 1, sinks: true }], false), profile, batches);
+      await check(attentionGraph([{ ...small, window: 7 }, small, { ...small, window: 1, sinks: true }], false), profile, { batches });
     });
   },
 );
 
 it('heads of 64 and 256, and layers that share either', async () => {
   const plan = await check(attentionGraph([
-    { width: 64, rotaryDim: 64, window: 6, vNorm: true }, { width: 256, rotaryDim: 64, vNorm: true }, { width: 64, rotaryDim: 64, owner: 0 },
-    { width: 256, rotaryDim: 64, owner: 1 },
+    { width: 64, rotaryDim: 64, window: 6, vNorm: true }, { width: 256, rotaryDim: 64, vNorm: true },
+    { width: 64, rotaryDim: 64, owner: 0 }, { width: 256, rotaryDim: 64, owner: 1 },
   ]), float);
   expect(plan).toContain('state=paged.1 stored');
 });
 
+it('heads that are prepared in steps of their own', async () => {
+  const graph = attentionGraph([
+    { ...small, vNorm: true, sinks: true }, { ...small, ungained: true, vNorm: true }, { ...small, owner: 0, softcap: 0.7 },
+  ]);
+  const plan = await check(graph, int8, { withoutRules: gpuRules(() => 'q8_0').map(({ name }) => name) });
+  expect(plan).toMatch(/state=paged.0 softcap=0.7 stored +#/);
+});
+
 it('a device of 8 storage buffers, by which norms and rotations become steps of their own', async () => {
   const plan = await check(
-    attentionGraph([{ ...small, vNorm: true }, { ...small, ungained: true, vNorm: true, sinks: true }, { ...small, sinks: true, owner: 0 }]),
+    attentionGraph([
+      { ...small, vNorm: true }, { ...small, ungained: true, vNorm: true, sinks: true }, { ...small, sinks: true, owner: 0 },
+    ]),
     { ...float, storageBuffers: 8 },
   );
   expect(plan).toMatch(/rule cut-to-limits x[1-9]/);
@@ -101,7 +124,8 @@ it.each(PROFILE_NAMES)('all that belongs to attention is in its own dispatches, 
     dispatches.filter(({ step }) => step === `layers.${layer}.attend`).map(({ kernel }) => kernel.label.split(' ')[0]));
   expect(kernelsOf(reportDecode(plan, 128))).toEqual([0, 1, 2].map(() => ['attention-decode']));
   expect(kernelsOf(reportDecode(plan, 2048))).toEqual([0, 1, 2].map(() => ['attention-decode', 'attention-combine']));
-  expect(kernelsOf(reportPrefill(plan, 64))).toEqual([['kv-write', 'attention-prefill'], ['attention-prefill'], ['kv-write', 'attention-prefill']]);
+  const prefill = ['kv-write', 'attention-prefill'];
+  expect(kernelsOf(reportPrefill(plan, 64))).toEqual([prefill, prefill.slice(1), prefill]);
   // Norms, rotations and rounding of the heads are nowhere else.
   const others = reportDecode(plan, 128).dispatches.filter(({ step }) => /attend|_norm|_rope/.test(step));
   expect(others.length).toBe(3);

@@ -154,7 +154,9 @@ function attentionsOf({ nodes }: Graph): readonly AttentionStep[] {
 
 /** Bytes of `partials` for steps of up to `rows` rows. */
 export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOptions, 'profile'> & { readonly rows: number }): number {
-  const sizes = attentionsOf(graph).map(({ op: { heads, state: { valueDim } } }) => partialBytes({ heads, valueDim }, splitsOf(profile), rows));
+  const sizes = attentionsOf(graph).map(({ op }) =>
+    partialBytes({ heads: op.heads, valueDim: op.state.valueDim }, splitsOf(profile), rows),
+  );
   return Math.max(16, ...sizes);
 }
 
@@ -206,12 +208,13 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOpt
     const write = { shape, invocations: KV_WRITE_INVOCATIONS };
     const own = required(prefillVariant(shape, options), { label: step.label, shape, profile: options.profile });
     const tile = own.tileRows === options.tileRows ? own : { ...own, listedRows: options.tileRows };
-    const attend = { kernel: attentionPrefillKernel(tile), buffers, cost: cost.tiles };
+    const attend: KernelUse = {
+      kernel: attentionPrefillKernel(tile), buffers, workgroups: (counts) => attentionPrefillWorkgroups(tile, counts), cost: cost.tiles,
+    };
+    if (step.op.stored) return [attend];
     return [
-      ...(step.op.stored
-        ? []
-        : [{ kernel: kvWriteKernel(write), buffers, workgroups: (counts: StepCounts) => kvWriteWorkgroups(write, rowsOf(counts)), cost: cost.write }]),
-      { ...attend, workgroups: (counts) => attentionPrefillWorkgroups(tile, counts) },
+      { kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, rowsOf(counts)), cost: cost.write },
+      attend,
     ];
   }
   const variant = required(decodeVariant(shape, mode, options), { label: step.label, shape, profile: options.profile });

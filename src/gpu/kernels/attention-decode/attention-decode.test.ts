@@ -99,7 +99,9 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
     'q8, headDim 48, f16', shapeOf({ output: 'q8', headDim: 48, kv: 'f16', heads: 4, kvHeads: 2 }), at(33),
     [{ ...FLAT, queryHeads: 2, splits: many }, { ...LANES, queryHeads: 2 }],
   ],
-  ['scores capped at 2', shapeOf({ softcap: 2 }), at(0, 65), [FLAT, { ...FLAT, queryHeads: 2, splits: four }, LANES, { ...LANES, splits: four }]],
+  ['scores capped at 2', shapeOf({ softcap: 2 }), at(0, 65), [
+    FLAT, { ...FLAT, queryHeads: 2, splits: four }, LANES, { ...LANES, splits: four },
+  ]],
   [
     'scores capped at 50, f16, q8, a window', shapeOf({ softcap: 50, kv: 'f16', output: 'q8', window: 20, scale: 3 }), at(40),
     [FLAT, { ...LANES, unroll: 2, queryHeads: 2 }],
@@ -108,7 +110,8 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
     FLAT, { ...FLAT, queryHeads: 2 }, { ...FLAT, splits: four }, LANES, { ...LANES, queryHeads: 2, splits: many },
   ]],
   [
-    'sinks, f16, q8, a window, no norms', shapeOf({ sinks: true, kv: 'f16', output: 'q8', window: 20, q: { rotaryDim: 16 }, k: { rotaryDim: 16 } }),
+    'sinks, f16, q8, a window, no norms',
+    shapeOf({ sinks: true, kv: 'f16', output: 'q8', window: 20, q: { rotaryDim: 16 }, k: { rotaryDim: 16 } }),
     at(0, 40), [FLAT, { ...FLAT, queryHeads: 2, splits: four }, { ...LANES, queryHeads: 2 }],
   ],
   ['a temperature', shapeOf({ temperature: { beta: 0.5, length: 8 } }), at(7, 8, 65), [FLAT, LANES, { ...LANES, splits: four }]],

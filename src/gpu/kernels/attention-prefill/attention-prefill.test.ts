@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import {
-  ATTENTION_TOLERANCE, compareAttention, expectedAttention, makeAttentionCase, shapeOf, withRowsWritten,
+  ATTENTION_TOLERANCE, compareAttention, expectedAttention, makeAttentionCase, shapeOf, withoutPositions, withRowsWritten,
 } from '../../../../test/gpu/attention-case.ts';
 import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
@@ -72,7 +72,8 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['sinks, f16, q8, a window', shapeOf({ sinks: true, kv: 'f16', output: 'q8', window: 10 }), SHORT, [{ ...SMALL, listedRows: 16 }]],
   [
     'a temperature, capped scores, norms without gains',
-    shapeOf({ temperature: { beta: 0.5, length: 8 }, softcap: 20, q: { norm: { ...norm, ungained: true }, rotaryDim: 16 } }), MIXED, [SMALL],
+    shapeOf({ temperature: { beta: 0.5, length: 8 }, softcap: 20, q: { norm: { ...norm, ungained: true }, rotaryDim: 16 } }),
+    MIXED, [SMALL],
   ],
   [
     'queries alone, a window, sinks', shapeOf({ input: 'queries', k: { rotaryDim: 0 }, window: 20, sinks: true }), MIXED,
@@ -127,6 +128,20 @@ describe('attention-prefill', () => {
     expect(workgroupBytesOf(attentionPrefillKernel(variant).wgsl)).toBeLessThanOrEqual(16384);
     const problem = withRowsWritten(makeAttentionCase(shape, SHORT));
     expect(compare(problem, await prefill(problem, variant))).toBeUndefined();
+  });
+
+  it.each([
+    ['causal', { window: 5 }], ['on both sides', { window: 9, causal: false }],
+  ] as const)('reads no tile of keys outside the window, %s', async (_, change) => {
+    const shape = shapeOf(change);
+    const problem = withRowsWritten(makeAttentionCase(shape, [{ start: 64, rows: 24 }]));
+    const want = expectedAttention(problem, problem.buffers['kv'] as BufferData);
+    // Rows of the first tile, 64..71, see keys of 60..75 at most, which lie in the tiles of keys 56..79. A NaN that is read stays one.
+    const kv = withoutPositions(problem, (position) => position < 56 || position >= 80);
+    const out = await prefill({ ...problem, buffers: { ...problem.buffers, kv } }, { shape, ...SMALL });
+    const ofFirstTile = 8 * shape.heads * shape.valueDim;
+    expect(compareAttention(out.get('y') as BufferData, want.slice(0, ofFirstTile))).toBeUndefined();
+    expect(compareAttention(out.get('y') as BufferData, want)).toMatch(/is NaN/);
   });
 
   it('gives a row the same bits however the prompt was cut', async () => {

@@ -1,7 +1,8 @@
 /**
- * Attention of many rows of a sequence at once, whose keys and values are in the cache (kv-write): softmax(q k^T scale) v by tiles with a running softmax (Dao et al.
- * 2022). A workgroup takes one query head and one tile of rows; keys and values come through workgroup memory as they are stored.
- * Tiles of keys begin at multiples of their length, whatever the step holds: a row's result does not depend on how a prompt was cut.
+ * Attention of many rows of a sequence at once, whose keys and values are in the cache (kv-write): softmax(q k^T scale) v by tiles with a
+ * running softmax (Dao et al. 2022). A workgroup takes one query head and one tile of rows; keys and values come through workgroup memory
+ * as they are stored. Tiles of keys begin at multiples of their length, whatever the step holds: a row's result does not depend on how a
+ * prompt was cut. Those outside the rows' windows are not read.
  * Bindings: `qkv` or `q`; `rope`, `qGain`, `pageTable`, `tiles` (attention-tiles.ts), `kv`, `sinks`; out `y`, or `yCodes` and `yStats`.
  */
 import { scoreFunctions, sinkBindings } from '../../attention-scores.ts';
@@ -25,7 +26,10 @@ export function attentionPrefillKernel(variant: AttentionPrefillVariant): Kernel
   const tile = prefillTile(variant);
   const { shape, tileRows, tileKeys, invocations } = tile;
   const tiles: Binding = { name: 'tiles', access: 'read', type: 'array<vec4<u32>>' };
-  const bindings = [...headBindings(shape, ['q']), PAGE_TABLE, tiles, kvBinding(shape, 'read'), ...sinkBindings(shape), ...attentionOutputBindings(shape)];
+  const bindings = [
+    ...headBindings(shape, ['q']), PAGE_TABLE, tiles, kvBinding(shape, 'read'), ...sinkBindings(shape),
+    ...attentionOutputBindings(shape),
+  ];
   const wgsl = `${kernelHeader(bindings, {})}
 ${headFunctions(shape, ['q'])}
 ${kvFunctions(shape)}

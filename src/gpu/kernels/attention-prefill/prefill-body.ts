@@ -126,6 +126,7 @@ function scoresText({ shape, tileKeys, stride, columns, rowQuads, unstaged }: Pr
   const j = upTo(tileKeys / columns);
   const w = upTo(quadsOfChunk);
   const key = (n: number) => `column + ${n * columns}u`;
+  const isSeen = (n: number) => keySeen(shape, `firstKey + ${key(n)}`);
   // [tileRows][rowQuads]
   const query = (r: number, i: number) => `queries[(rowGroup * 4u + ${r}u) * ${rowQuads}u + chunk * ${quadsOfChunk}u + ${i}u]`;
   const places = unstaged ? `${lines(j, (n) => `    let at${n} = ${cacheAt(shape, 'key', key(n))};`)}\n` : '';
@@ -138,7 +139,7 @@ ${chunkQuads(shape, `k${n}`).map((quad, i) => `      let k${n}_${i} = ${quad};`)
       s${n} += vec4<f32>(${ROWS.map((r) => w.map((i) => `dot(q${r}_${i}, k${n}_${i})`).join(' + ')).join(', ')});`)}
     }
     let positions = vec4<u32>(tile.w + rowGroup * 4u) + vec4<u32>(0u, 1u, 2u, 3u);
-${lines(j, (n) => `    s${n} = select(vec4<f32>(${MASKED_SCORE}), ${scoreText(shape, `s${n}`)}, ${keySeen(shape, `firstKey + ${key(n)}`)});`)}
+${lines(j, (n) => `    s${n} = select(vec4<f32>(${MASKED_SCORE}), ${scoreText(shape, `s${n}`)}, ${isSeen(n)});`)}
     let own = ${j.reduce((text, n) => (n === 0 ? 's0' : `max(${text}, s${n})`), '')};`;
 }
 

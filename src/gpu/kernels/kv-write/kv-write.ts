@@ -1,6 +1,6 @@
 /**
- * Keys (after norm and rotation) and values (after their norm) of all rows of a step into the cache, at their positions; pads become zeros. An
- * invocation writes one chunk of a key and the same chunk of the value, and sums the heads' squares by itself: no barrier.
+ * Keys (after norm and rotation) and values (after their norm) of all rows of a step into the cache, at their positions; pads become zeros.
+ * An invocation writes one chunk of a key and the same chunk of the value, and sums the heads' squares by itself: no barrier.
  * Bindings: `qkv` or `k` and `v`, `rope`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`, `step`.
  */
 import {
