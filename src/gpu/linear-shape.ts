@@ -24,6 +24,12 @@ export interface LinearOutputs {
   readonly q8: { readonly norm: { readonly eps: number } | undefined } | undefined;
 }
 
+/** y = fn(y), and with `times` y = fn(y) * times: binding `times`, f32 [rows, of], whose columns from `start` on are those of y. */
+export interface LinearActivation {
+  readonly fn: ActivationName;
+  readonly times: { readonly start: number; readonly of: number } | undefined;
+}
+
 export interface LinearShape {
   readonly cols: number;
   readonly parts: readonly LinearPartShape[];
@@ -41,6 +47,8 @@ export interface LinearShape {
    * Excludes residual.
    */
   readonly gated: ActivationName | false;
+  /** Absent: none. Excludes residual, and gated. */
+  readonly activation?: LinearActivation | undefined;
   /** Binding `residual`, f32 [rows, width], added last. */
   readonly residual: boolean;
   readonly outputs: LinearOutputs;
@@ -52,6 +60,21 @@ export const STEP_BINDING: Binding = { name: 'step', access: 'uniform', type: 'S
 
 export function totalRows({ parts }: LinearShape): number {
   return parts.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** The function that the end of a product calls. */
+export function functionOf({ gated, activation }: LinearShape): ActivationName | undefined {
+  return gated || activation?.fn;
+}
+
+/** Whether the ends of a product exclude each other. */
+export function hasTwoEnds({ gated, residual, activation }: LinearShape): boolean {
+  return [gated !== false, residual, activation !== undefined].filter(Boolean).length > 1;
+}
+
+/** WGSL expression of what an activated value is multiplied by, at a row and column of the result. */
+export function timesAt({ of, start }: { readonly of: number; readonly start: number }, row: string, column: string): string {
+  return `times[${row} * ${of}u + ${start}u + ${column}]`;
 }
 
 /** Columns of the result. */
@@ -93,6 +116,7 @@ export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBind
     ...(shape.norm ? [read('gain', floats)] : []),
     ...(shape.bias ? [read('bias')] : []),
     ...(shape.residual ? [read('residual')] : []),
+    ...(shape.activation?.times ? [read('times')] : []),
     ...(outputs.f32 ? [{ name: 'y', access: 'write' as const, type: 'array<f32>' }] : []),
     ...(outputs.q8 ? q8Bindings('y', 'write') : []),
     ...(outputs.q8?.norm ? [read('yGain')] : []),

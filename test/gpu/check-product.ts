@@ -42,6 +42,8 @@ interface ProductInputs {
   readonly bias: Float32Array;
   readonly residual: Float32Array;
   readonly yGain: Float32Array;
+  /** [held rows, of], of an activated product. */
+  readonly times: Float32Array;
 }
 
 const UNTOUCHED = 12345.5;
@@ -78,12 +80,13 @@ function randomInputs(shape: LinearShape, rows: { readonly x: number; readonly h
     bias: symmetric(totalRows(shape)),
     residual: symmetric(rows.held * width),
     yGain: symmetric(width),
+    times: symmetric(rows.held * (shape.activation?.times?.of ?? 1)),
   };
 }
 
 function buffersOf(
   shape: LinearShape,
-  { tensors, floats, q8, gain, bias, residual, yGain }: ProductInputs,
+  { tensors, floats, q8, gain, bias, residual, yGain, times }: ProductInputs,
   rows: { readonly x: number; readonly held: number },
 ): Record<string, BufferData> {
   const width = outputWidth(shape);
@@ -95,6 +98,7 @@ function buffersOf(
     gain,
     residual,
     yGain,
+    times,
     bias: shape.gated ? new Float32Array(interleaveRows(biases, width).buffer) : bias,
     y: new Float32Array(rows.held * width).fill(UNTOUCHED),
     yCodes: new Uint32Array(Math.ceil(q8CodeBytes(rows.held, width) / 4)).fill(UNTOUCHED_CODES),
@@ -127,7 +131,7 @@ interface Expected {
 
 /** y [xRows, width] in float64. */
 function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: number): Expected {
-  const { cols, gated, bias, residual } = shape;
+  const { cols, gated, activation, bias, residual } = shape;
   const width = outputWidth(shape);
   const x = multiplied(shape, inputs);
   const matrix = inputs.tensors.flatMap(({ type, rows, bytes }) => {
@@ -157,6 +161,11 @@ function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: numbe
       y[i] = gate * up.value;
       // The slopes of all functions are at most 1.2.
       error[i] = 1.2 * own.error * Math.abs(up.value) + Math.abs(gate) * up.error;
+    } else if (activation) {
+      const { fn, times } = activation;
+      const factor = times ? inputs.times[r * times.of + times.start + o]! : 1;
+      y[i] = ACTIVATION_FUNCTIONS[fn](own.value) * factor;
+      error[i] = 1.2 * own.error * Math.abs(factor);
     } else {
       y[i] = own.value + (residual ? inputs.residual[i]! : 0);
       error[i] = own.error;

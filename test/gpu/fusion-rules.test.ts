@@ -1,31 +1,36 @@
 /** Every op has kernels of its own: with any rule taken out, results stay what the reference says. */
 import { expect, it } from 'vitest';
 import { gpuRules } from '../../src/gpu/plan/rules.ts';
+import { familyGraph, tinyFamily } from '../family-graphs.ts';
+import type { FamilyName } from '../family-graphs.ts';
 import { TINY } from '../synthetic-graph.ts';
+import type { CheckedModel } from './executor-check.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
 
 const RULES = gpuRules(() => 'q8_0').map(({ name }) => name);
 const { int8, float } = TEST_PROFILES;
 
-const CASES: readonly (readonly [what: string, withoutRules: readonly string[], profile: typeof int8 | typeof float])[] = [
-  // Two rules are for inputs that are rounded to int8; the kernels of floats compile faster.
-  ...RULES.map((rule) => [rule, [rule], rule.includes('quantize') ? int8 : float] as const),
-  ['all rules', RULES, int8],
-  ['all rules, float activations', RULES, float],
-];
+type Shape = CheckedModel['shape'];
 
-it.each(CASES)('without %s', async (_, withoutRules, profile) => {
+const BLOCKS: Shape = { ...TINY, layers: 1, qkNorm: true };
+const PER_LAYER: Shape = familyGraph(tinyFamily('gemma4'));
+/** Rules for norms behind blocks, for embeddings of each layer, and for norms of whole rows of q and k. */
+const OF_FAMILIES: Readonly<Record<string, Shape>> = {
+  'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER, 'linear-activation': PER_LAYER,
+  'joined-row-norms': familyGraph(tinyFamily('olmo3')),
+};
+
+async function check(withoutRules: readonly string[], profile: typeof int8 | typeof float, shape: Shape): Promise<void> {
   const isFloat = profile === float;
   const pair = await loadPair({
-    profile, withoutRules,
-    shape: { ...TINY, layers: 1, qkNorm: true },
+    profile, withoutRules, shape,
     weights: { typeOf: () => (isFloat ? 'f32' : 'q8_0') },
     tolerance: isFloat ? 2e-5 : 5e-3,
   });
   try {
     withoutRules.forEach((rule) => expect(pair.found.printPlan()).not.toContain(`rule ${rule} `));
     await compareRuns(pair, [
-      { sequences: [sequence(11, { outputs: [3, 10] })], taps: ['hidden.0', 'hidden.1'] },
+      { sequences: [sequence(11, { outputs: [3, 10] })], ...('nodes' in shape ? {} : { taps: ['hidden.0', 'hidden.1'] }) },
       { sequences: [sequence(1, { start: 11 })] },
       { sequences: [sequence(4, { start: 12, outputs: [] })] },
       { sequences: [sequence(1, { start: 16 })] },
@@ -34,4 +39,22 @@ it.each(CASES)('without %s', async (_, withoutRules, profile) => {
   } finally {
     await pair.dispose();
   }
-});
+}
+
+const CASES: readonly (readonly [what: string, withoutRules: readonly string[], profile: typeof int8 | typeof float])[] = [
+  // Two rules are for inputs that are rounded to int8; the kernels of floats compile faster.
+  ...RULES.map((rule) => [rule, [rule], rule.includes('quantize') ? int8 : float] as const),
+  ['all rules', RULES, int8],
+  ['all rules, float activations', RULES, float],
+];
+
+it.each(CASES)('without %s', (what, withoutRules, profile) => check(withoutRules, profile, OF_FAMILIES[what] ?? BLOCKS));
+
+it.each([int8, float])('layers with embeddings of their own, without any rule', (profile) => check(RULES, profile, PER_LAYER), 240_000);
+
+const FAMILIES = ['gemma3', 'gemma4', 'olmo3'] as const satisfies readonly FamilyName[];
+const FAMILY_CASES = FAMILIES.flatMap((family) => (['int8', 'float'] as const).map((profile) => [family, profile] as const));
+
+it.each(FAMILY_CASES)('layers as %s has them, by the profile %s', async (family, profile) => {
+  await check([], TEST_PROFILES[profile], familyGraph(tinyFamily(family)));
+}, 240_000);

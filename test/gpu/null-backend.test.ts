@@ -16,6 +16,7 @@ import { QUANT_LAYOUTS } from '../../src/tensor/quant-layout.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import { createNullGpu } from '../gpu-harness.ts';
 import { attentionGraph } from './attention-graph.ts';
+import { FAMILIES, familyGraph } from '../family-graphs.ts';
 import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
 import { syntheticGraph } from '../synthetic-graph.ts';
 import type { SyntheticShape } from '../synthetic-graph.ts';
@@ -58,6 +59,8 @@ interface PlannedModel {
   readonly kv: KvType;
 }
 
+const FAMILY_GRAPHS = Object.values(FAMILIES).map(familyGraph);
+
 const TYPES = Object.keys(QUANT_LAYOUTS) as readonly WeightType[];
 
 const MODELS: readonly PlannedModel[] = [
@@ -67,6 +70,10 @@ const MODELS: readonly PlannedModel[] = [
     mix: () => 'q8_0',
     kv: 'f32',
   })),
+  ...FAMILY_GRAPHS.flatMap((shape): readonly PlannedModel[] => [
+    { shape, mix: () => 'q4_0', kv: 'f16' },
+    { shape, mix: () => 'f16', kv: 'f16' },
+  ]),
   ...[...MODEL_OP_GRAPHS.values()].flatMap((shape): readonly PlannedModel[] => [
     { shape, mix: (id) => (id === 'conv' ? 'f32' : 'q8_0'), kv: 'f16' },
     { shape, mix: () => 'f16', kv: 'f16' },

@@ -2,12 +2,15 @@
 import { kvLayoutOf } from '../../src/engine/model.ts';
 import { planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { ModelPlan, ModelPlanOptions } from '../../src/gpu/plan/model-plan.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import type { DecoderConfig } from '../../src/models/decoder-config.ts';
 import { tensorTypeFor } from '../../src/models/gguf-export.ts';
 import type { ExportType } from '../../src/models/gguf-export.ts';
 import { ARCHITECTURES } from '../../src/models/open-decoder.ts';
 import { synthPlan } from '../../src/models/synth-shapes.ts';
 import type { SynthModel } from '../../src/models/synth-shapes.ts';
+import type { WeightType } from '../../src/tensor/tensor-type.ts';
 
 export interface ShapeOptions extends Pick<ModelPlanOptions, 'profile' | 'withoutRules'> {
   readonly model: SynthModel;
@@ -34,6 +37,23 @@ export function planOfShape({ model, type, config: changes, profile, withoutRule
     profile,
     withoutRules,
     kv: kvLayoutOf(4096, type === 'f32' ? 'f32' : 'f16'),
+    sizes: { rows: profile.prefillRows },
+  });
+}
+
+export interface GraphPlanChoices extends Pick<ModelPlanOptions, 'profile' | 'withoutRules'> {
+  readonly graph: Graph;
+  /** Of the matrices; vectors are of floats. */
+  readonly type: WeightType;
+}
+
+/** The plan of a decoder's graph. */
+export function planOfGraph({ graph, type, profile, withoutRules }: GraphPlanChoices): ModelPlan {
+  const vectors = new Set(graph.weights.filter(({ shape }) => shape.length === 1).map(({ id }) => id));
+  return planModel({
+    model: modelOfDecoder(graph), profile, withoutRules,
+    typeOf: (id) => (vectors.has(id) ? 'f32' : type),
+    kv: kvLayoutOf(4096, 'f16'),
     sizes: { rows: profile.prefillRows },
   });
 }

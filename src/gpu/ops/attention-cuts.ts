@@ -3,8 +3,8 @@ import type { RopeOp } from '../../graph/ops/rope.ts';
 import type { Cut, CutContext } from '../plan/gpu-op-rules.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { AttentionOp, HeadPreparation } from './attention-op.ts';
-import { separatedHeads } from './linear.ts';
-import type { LinearOp } from './linear.ts';
+import { separatedHeads } from './linear-cuts.ts';
+import type { LinearOp } from './linear-op.ts';
 import { roundingCut } from './quantize.ts';
 import type { NormOp } from './rms-norm.ts';
 

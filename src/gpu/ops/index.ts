@@ -1,5 +1,4 @@
 /** The ops of a GPU plan, fused or not; and how each op of a graph becomes one. One line an op. */
-import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import type { ColumnsOp } from '../../graph/ops/columns.ts';
@@ -14,7 +13,10 @@ import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuStepOf } from '../plan/gpu-value.ts';
 import { activationRules, lowerActivation } from './activation.ts';
+import type { ActivationOp } from './activation.ts';
 import { addRules, lowerAdd } from './add.ts';
+import { addNormRules } from './add-norm.ts';
+import type { AddNormOp } from './add-norm.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention-op.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
@@ -27,7 +29,9 @@ import type { GatherOp } from './gather-rows.ts';
 import { layerNormRules, lowerLayerNorm } from './layer-norm.ts';
 import type { LayerNormOp } from './layer-norm.ts';
 import { linearRules, lowerLinear } from './linear.ts';
-import type { LinearOp } from './linear.ts';
+import type { LinearOp } from './linear-op.ts';
+import { normPartsRules } from './norm-parts.ts';
+import type { NormPartsOp } from './norm-parts.ts';
 import { quantizeRules } from './quantize.ts';
 import type { QuantizeOp } from './quantize.ts';
 import { lowerRmsNorm, normRules } from './rms-norm.ts';
@@ -42,6 +46,7 @@ export type GpuOp =
   | LinearOp
   | EmbedOp
   | NormOp
+  | NormPartsOp
   | LayerNormOp
   | ScaleOp
   | SoftcapOp
@@ -55,6 +60,7 @@ export type GpuOp =
   | ShortConvolutionOp
   | ActivationOp
   | AddOp
+  | AddNormOp
   | GatherOp;
 
 export type GpuStep = GpuStepOf<GpuOp>;
@@ -83,6 +89,7 @@ export const GPU_OPS = {
   linear: linearRules,
   embed: embedRules,
   norm: normRules,
+  normParts: normPartsRules,
   layerNorm: layerNormRules,
   scale: scaleRules,
   softcap: softcapRules,
@@ -96,6 +103,7 @@ export const GPU_OPS = {
   shortConvolution: shortConvolutionRules,
   activation: activationRules,
   add: addRules,
+  addNorm: addNormRules,
   gather: gatherRules,
 } satisfies { readonly [Kind in GpuOp['kind']]: GpuOpRules<Extract<GpuOp, { readonly kind: Kind }>> };
 

@@ -1,6 +1,4 @@
 /** Kernels of a product: int8 GEMV, float GEMV or GEMM, by the types of its input and weights and the number of its rows. */
-import type { ActivationName, ActivationOp } from '../../graph/ops/activation.ts';
-import type { AddOp } from '../../graph/ops/add.ts';
 import type { LinearOp as GraphLinearOp } from '../../graph/ops/linear.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
@@ -13,10 +11,10 @@ import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-in
 import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
 import { workgroupBytesOf } from '../kernel.ts';
 import { totalRows } from '../linear-shape.ts';
-import type { LinearShape } from '../linear-shape.ts';
+import type { LinearActivation, LinearShape } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
 import { describeNorm, describeRounding } from '../plan/gpu-op-rules.ts';
-import type { Cut, CutContext, GpuOpRules, Lower, NormWeight, Rounding, UseOptions } from '../plan/gpu-op-rules.ts';
+import type { GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef, KernelUse, RowClass, StepCounts } from '../plan/kernel-use.ts';
@@ -24,26 +22,9 @@ import { gainOf, matrixOf } from '../plan/planned-weights.ts';
 import type { PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import type { ProfileKnobs } from '../profile/device-profile.ts';
-import { roundingCut } from './quantize.ts';
-import type { NormOp } from './rms-norm.ts';
-
-export interface LinearPart {
-  readonly weight: WeightRef;
-  readonly bias: WeightRef | undefined;
-}
-
-/** Inputs: x (f32, q8 or q8n), then the residual where there is one. Outputs: f32, rounded, or both, told apart by dtype. */
-export interface LinearOp {
-  readonly kind: 'linear';
-  /** Rows one after another; of a gated product gate and up, interleaved. */
-  readonly parts: readonly LinearPart[];
-  /** RMS norm of an f32 input. */
-  readonly norm: NormWeight | undefined;
-  /** The function of the gate. */
-  readonly gated: ActivationName | false;
-  readonly residual: boolean;
-  readonly rounding: Rounding | undefined;
-}
+import { linearCuts } from './linear-cuts.ts';
+import { plainProduct } from './linear-op.ts';
+import type { LinearOp } from './linear-op.ts';
 
 type LinearStep = GpuStepOf<LinearOp>;
 
@@ -79,6 +60,7 @@ function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): LinearSha
     bias: op.parts.some(({ bias }) => bias !== undefined),
     gated: op.gated,
     residual: op.residual,
+    activation: op.activation,
     outputs: {
       f32: outputs.some(({ dtype }) => dtype === 'f32'),
       q8: op.rounding && { norm: op.rounding.norm && { eps: op.rounding.norm.eps } },
@@ -87,7 +69,7 @@ function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): LinearSha
 }
 
 function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): Record<string, BufferRef> {
-  const [x, residual] = inputs as readonly [GpuValue, GpuValue | undefined];
+  const [x, second] = inputs as readonly [GpuValue, GpuValue | undefined];
   const buffers: Record<string, BufferRef> = x.dtype === 'f32' ? { x: floatsRef(x) } : roundedRefs('x', x);
   matricesOf(op, typeOf).forEach(({ key, type, cols }, n) => {
     for (const { name } of planesOf(packedFormatOf(type), cols)) buffers[`p${n}_${name}`] = { kind: 'plane', matrix: key, plane: name };
@@ -95,7 +77,7 @@ function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): Record<
   const bias = biasOf(op);
   if (op.norm) buffers['gain'] = vectorRef(op.norm.weight.id);
   if (bias) buffers['bias'] = vectorRef(bias.key);
-  if (residual) buffers['residual'] = floatsRef(residual);
+  if (second) buffers[op.residual ? 'residual' : 'times'] = floatsRef(second);
   Object.assign(buffers, outputRefs(outputs));
   if (op.rounding?.norm) buffers['yGain'] = vectorRef(op.rounding.norm.weight.id);
   buffers['step'] = { kind: 'size', dim: outerOf(x) };
@@ -198,64 +180,14 @@ function linearCost(step: LinearStep, shape: LinearShape, { typeOf }: UseOptions
   };
 }
 
-/** A product and nothing else. */
-export function plainProduct(parts: readonly LinearPart[]): LinearOp {
-  return { kind: 'linear', parts, norm: undefined, gated: false, residual: false, rounding: undefined };
-}
-
-/** Rounding, the norm of the input, the residual, the activation of a gated product and joined products, each as steps of their own. */
-function linearCuts(step: LinearStep, { fresh, consumersOf }: CutContext): readonly Cut[] {
-  const { op, inputs: [x, residual], outputs: [y], label } = step as LinearStep & { inputs: [GpuValue, GpuValue]; outputs: [GpuValue] };
-  const rounding = roundingCut(step, { op: { ...op, rounding: undefined }, norm: op.rounding?.norm, fresh });
-  if (rounding.length > 0) return rounding;
-  const cuts: Cut[] = [];
-  if (op.norm) {
-    const normed = fresh(x.shape, `${label}.normed`);
-    const norm: NormOp = { kind: 'norm', ...op.norm, groups: 1, gather: false };
-    const before: GpuStepOf<NormOp> = { op: norm, inputs: [x], outputs: [normed], label: normed.label };
-    const own: LinearStep = { ...step, op: { ...op, norm: undefined }, inputs: [normed, ...step.inputs.slice(1)] };
-    cuts.push({ replaced: [step], by: [before, own] });
-  }
-  if (op.residual) {
-    const product = fresh(y.shape, `${label}.product`);
-    const add: AddOp = { kind: 'add' };
-    const own: LinearStep = { ...step, op: { ...op, residual: false }, inputs: [x], outputs: [product] };
-    const sum: GpuStepOf<AddOp> = { op: add, inputs: [product, residual], outputs: [y], label: `${label}.residual` };
-    cuts.push({ replaced: [step], by: [own, sum] });
-  }
-  if (op.gated) {
-    const halves = [fresh(y.shape, `${label}.gate`), fresh(y.shape, `${label}.up`)];
-    const activation: GpuStepOf<ActivationOp> = { op: { kind: 'activation', fn: op.gated }, inputs: halves, outputs: [y], label };
-    cuts.push({ replaced: [step], by: [...separateProducts(step, halves), activation] });
-  } else if (op.parts.length > 1) {
-    const [attention] = consumersOf(y) as readonly JoinedAttention[];
-    if (attention) cuts.push(separatedHeads(step, attention, fresh));
-  }
-  return cuts;
-}
-
-/** A product of several matrices as products of one; `outputs` are theirs. */
-function separateProducts({ op, inputs }: LinearStep, outputs: readonly GpuValue[]): readonly LinearStep[] {
-  return op.parts.map((part, i) => {
-    const output = outputs[i] as GpuValue;
-    return { op: { ...plainProduct([part]), norm: op.norm }, inputs, outputs: [output], label: output.label };
-  });
-}
-
-type JoinedAttention = GpuStepOf<{ readonly kind: string; readonly joined: boolean }>;
-
-/** The joined product of q, k and v as three, which attention then reads one by one. */
-export function separatedHeads(product: LinearStep, attention: JoinedAttention, fresh: CutContext['fresh']): Cut {
-  const outer = outerOf(product.outputs[0] as GpuValue);
-  const values = product.op.parts.map(({ weight }) => fresh([outer, weight.shape[0] as number], weight.id));
-  const own = { ...attention, op: { ...attention.op, joined: false }, inputs: [...values, ...attention.inputs.slice(1)] };
-  return { replaced: [product, attention], by: [...separateProducts(product, values), own] };
+function describeActivation({ fn, times }: LinearActivation): string {
+  return ` ${fn}${times ? ` * ${times.start}..` : ''}`;
 }
 
 export const linearRules: GpuOpRules<LinearOp> = {
-  describe({ parts, gated, residual, norm, rounding }, typeOf) {
+  describe({ parts, gated, residual, activation, norm, rounding }, typeOf) {
     const shown = parts.map(({ weight, bias }) => `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}`);
-    const epilogue = `${gated ? ` ${gated}` : ''}${residual ? ' +residual' : ''}`;
+    const epilogue = `${gated ? ` ${gated}` : ''}${residual ? ' +residual' : ''}${activation ? describeActivation(activation) : ''}`;
     return `${shown.join(gated ? ' * ' : ' | ')}${epilogue}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
   },
   matrices: matricesOf,

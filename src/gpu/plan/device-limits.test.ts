@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { syntheticGraph, TINY } from '../../../test/synthetic-graph.ts';
 import type { SyntheticShape } from '../../../test/synthetic-graph.ts';
+import { FAMILIES, familyGraph, tinyFamily } from '../../../test/family-graphs.ts';
+import type { FamilyName } from '../../../test/family-graphs.ts';
 import type { KvType } from '../../graph/executor.ts';
 import { buildGraph } from '../../graph/graph-builder.ts';
 import type { GraphBuilder } from '../../graph/graph-builder.ts';
@@ -88,10 +90,20 @@ const LAYERS: SyntheticShape = { ...TINY, dim: DIM, ffnDim: 512, headDim: 64, qk
 /** A different type for each of the products that read one value. */
 const MIXED: Readonly<Record<string, WeightType>> = { q: 'q4_k', k: 'q4_0', v: 'q6_k', gate: 'q6_k', up: 'q6_k' };
 
+const FAMILY_NAMES = Object.keys(FAMILIES) as readonly FamilyName[];
+
 describe.each(DEVICES)('plans for %s stay within its limits', (_, profile) => {
   it.each(WEIGHT_TYPES)('products with every epilogue and layers of %s', (type) => {
     expect(problemsOf(planOf(PRODUCTS, profile, { typeOf: () => type }))).toEqual([]);
     expect(problemsOf(planOf(syntheticGraph(LAYERS), profile, { typeOf: () => type }))).toEqual([]);
+  });
+
+  it.each(FAMILY_NAMES)('layers as %s has them, q, k and v of three types', (family) => {
+    const own = family === 'gemma4' ? { perLayer: DIM } : {};
+    const graph = familyGraph({ ...tinyFamily(family), dim: DIM, heads: 4, headDim: 64, ffnDim: 512, ...own });
+    const typeOf = (id: string) => MIXED[id.split('.').at(-1) as string] ?? 'q6_k';
+    expect(problemsOf(planOf(graph, profile, { typeOf }))).toEqual([]);
+    expect(problemsOf(planOf(graph, profile, { typeOf: () => 'q4_k' }))).toEqual([]);
   });
 
   it('q, k and v of three types', () => {

@@ -8,14 +8,16 @@ import { widthOf } from '../../graph/value.ts';
 import type { AttentionOp } from '../ops/attention-op.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
-import type { LinearOp } from '../ops/linear.ts';
+import type { LinearOp } from '../ops/linear-op.ts';
+import type { NormOp } from '../ops/rms-norm.ts';
+import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 
 type Rule = FusionRule<GpuOp, GpuValue>;
 
 /** A product of one matrix and nothing else. */
-function isPlain({ parts, norm, gated, residual, rounding }: LinearOp): boolean {
-  return parts.length === 1 && norm === undefined && !gated && !residual && rounding === undefined;
+function isPlain({ parts, norm, gated, residual, activation, rounding }: LinearOp): boolean {
+  return parts.length === 1 && norm === undefined && !gated && !residual && activation === undefined && rounding === undefined;
 }
 
 /** gather and norm in either order: only the rows that are wanted are normed. */
@@ -39,6 +41,31 @@ const normQuantize: Rule = {
     const op: GpuOp = { kind: 'quantize', norm: { weight: norm.op.weight, eps: norm.op.eps }, gather: norm.op.gather };
     const outputs = step.outputs.map((value) => ({ ...value, dtype: 'q8n' as const }));
     return { replaced: [norm, step], by: { op, inputs: norm.inputs, outputs, label: step.label } };
+  },
+};
+
+/** x + norm(y), y being what a block ends in: one workgroup has all of a row of y, and so its mean square. */
+const normResidual: Rule = {
+  name: 'norm-residual',
+  match(step, context) {
+    if (!isStep(step, 'add')) return undefined;
+    const accepts = ({ op }: GpuStepOf<NormOp>) => op.groups === 1 && !op.gather;
+    const sum = residualSum<GpuOp, GpuValue, 'norm'>(step, 'norm', { context, accepts });
+    if (sum === undefined) return undefined;
+    const { maker: { op: { weight, eps }, inputs: [y] }, residual } = sum;
+    const op: GpuOp = { kind: 'addNorm', norm: { weight, eps }, by: undefined, rounding: undefined };
+    return { replaced: [sum.maker, step], by: { op, inputs: [y as GpuValue, residual], outputs: step.outputs, label: step.label } };
+  },
+};
+
+/** by * (x + norm(y)). */
+const normResidualScale: Rule = {
+  name: 'norm-residual-scale',
+  match(step, context) {
+    if (!isStep(step, 'scale')) return undefined;
+    const sum = privateProducer(step.inputs[0], 'addNorm', context);
+    if (sum === undefined || sum.op.by !== undefined || sum.op.rounding !== undefined) return undefined;
+    return { replaced: [sum, step], by: { ...sum, op: { ...sum.op, by: step.op.by }, outputs: step.outputs, label: step.label } };
   },
 };
 
@@ -67,6 +94,39 @@ function gatedLinear(typeOf: (id: string) => string): Rule {
     },
   };
 }
+
+/** fn(gate) times some columns of a value, read where they lie. */
+const columnsActivation: Rule = {
+  name: 'columns-activation',
+  match(step, context) {
+    if (!isStep(step, 'activation') || step.op.columns !== undefined) return undefined;
+    const taken = privateProducer(step.inputs[1], 'columns', context);
+    if (taken === undefined) return undefined;
+    const [all] = taken.inputs as readonly [GpuValue];
+    const { start, width } = taken.op;
+    const of = widthOf(all);
+    // Values are read by fours where the width allows it.
+    if (width % 4 === 0 && (start % 4 !== 0 || of % 4 !== 0)) return undefined;
+    const inputs = [step.inputs[0] as GpuValue, all];
+    return { replaced: [taken, step], by: { ...step, op: { ...step.op, columns: { start, of } }, inputs } };
+  },
+};
+
+/** fn(W x), or fn(W x) * y, in the product's epilogue. */
+const linearActivation: Rule = {
+  name: 'linear-activation',
+  match(step, context) {
+    if (!isStep(step, 'activation')) return undefined;
+    const maker = privateProducer(step.inputs[0], 'linear', context);
+    const [, other] = step.inputs;
+    if (maker === undefined || !isPlain(maker.op) || other?.id === step.inputs[0]?.id) return undefined;
+    const { fn, columns } = step.op;
+    const times = other && (columns ?? { start: 0, of: widthOf(other) });
+    const inputs = [maker.inputs[0] as GpuValue, ...(other ? [other] : [])];
+    const op: LinearOp = { ...maker.op, activation: { fn, times } };
+    return { replaced: [maker, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
+  },
+};
 
 /** W x + residual in the product's epilogue. */
 const linearResidual: Rule = {
@@ -146,6 +206,42 @@ const joinedQkv: Rule = {
   },
 };
 
+/** A product that a norm over its whole row reads, alone or before a rotation. */
+function normedProduct(value: GpuValue | undefined, context: Parameters<Rule['match']>[1]) {
+  const norm = privateProducer(value, 'norm', context);
+  const product = norm && privateProducer(norm.inputs[0], 'linear', context);
+  return norm === undefined || product === undefined || norm.op.groups !== 1 || norm.op.gather ? undefined : { norm, product };
+}
+
+/** q, k and v of one input as one product, of which q and k are normed over their whole rows before attention reads them. */
+const joinedRowNorms: Rule = {
+  name: 'joined-row-norms',
+  match(step, context) {
+    if (!isStep(step, 'attention') || step.op.joined || step.op.stored) return undefined;
+    const [q, k, v, ...rest] = step.inputs;
+    const normed = [q, k].map((value) => normedProduct(value, context));
+    const products = [...normed.map((each) => each?.product), privateProducer(v, 'linear', context)];
+    const [first] = products;
+    const isJoined = products.every((product) => product && isPlain(product.op) && product.inputs[0]?.id === first?.inputs[0]?.id);
+    if (first === undefined || !isJoined || new Set(products).size !== 3) return undefined;
+    const all = products as GpuStepOf<LinearOp>[];
+    const norms = normed.map((each) => each?.norm as GpuStepOf<NormOp>);
+    const parts = all.map(({ outputs: [y] }, i) => {
+      const norm = norms[i]?.op;
+      return { width: widthOf(y as GpuValue), norm: norm && { weight: norm.weight, eps: norm.eps } };
+    });
+    const shape = [outerOf(q as GpuValue), parts.reduce((sum, { width }) => sum + width, 0)] as const;
+    const label = all.map((product) => product.label).join('+');
+    // Neither q by itself nor what becomes of it in a norm exists any more, so the joined values may have their ids.
+    const joined: GpuValue = { ...(first.outputs[0] as GpuValue), shape, label };
+    const ready: GpuValue = { ...(q as GpuValue), shape, label: norms.map((norm) => norm.label).join('+') };
+    const product: GpuStep = { ...first, op: { ...first.op, parts: all.flatMap(({ op }) => op.parts) }, outputs: [joined], label };
+    const norm: GpuStep = { op: { kind: 'normParts', parts }, inputs: [joined], outputs: [ready], label: ready.label };
+    const attend: GpuStep = { ...step, op: { ...step.op, joined: true }, inputs: [ready, ...rest] };
+    return { replaced: [...all, ...norms, step], by: [product, norm, attend] };
+  },
+};
+
 /** A norm that one product reads: every subgroup sees all of x, so the squares cost it little. */
 const normPrologue: Rule = {
   name: 'norm-prologue',
@@ -175,8 +271,9 @@ const quantizeEpilogue: Rule = {
 /** In the order in which they run: each may rely on what the ones before it left. */
 export function gpuRules(typeOf: (id: string) => string): readonly Rule[] {
   return [
-    gatherNorm, normQuantize, gatedLinear(typeOf), linearResidual,
+    gatherNorm, normQuantize, normResidual, normResidualScale, gatedLinear(typeOf), columnsActivation, linearActivation,
+    linearResidual,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
-    joinedQkv, normPrologue, quantizeEpilogue,
+    joinedQkv, joinedRowNorms, normPrologue, quantizeEpilogue,
   ];
 }

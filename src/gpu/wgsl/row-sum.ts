@@ -10,7 +10,7 @@ ${bound}
 }
 
 /** Partial sums that are left for every lane to add. */
-const LAST_SUMS = 8;
+const LAST_SUMS = 16;
 
 /**
  * `fn rowSum(lane: u32, own: f32) -> f32`: the sum of `own` over a workgroup of `lanes` invocations, a power of two from 64 on, the same in

@@ -20,10 +20,11 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
 
   async function run(shape: Shape, rows: number) {
     const variant: ActivationVariant = { ...shape, fn };
-    const { width, gated } = variant;
+    const { width, gated, columns } = variant;
     const random = randomSource(width);
     const gate = Float32Array.from({ length: rows * width }, () => (random() - 0.5) * 30);
-    const up = Float32Array.from({ length: rows * width }, () => random() - 0.5);
+    const { of, start } = columns ?? { of: width, start: 0 };
+    const up = Float32Array.from({ length: rows * of }, () => random() - 0.5);
     // Far ends of the sigmoid.
     gate.set([90, -90].slice(0, gate.length));
     const step = stepOf(rows);
@@ -32,13 +33,16 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
       ...emptyQ8(rows, width),
     };
     const out = await test.run({ kernel: activationKernel(variant), workgroups: activationWorkgroups(variant, rows), buffers });
-    return { out, want: Float64Array.from(gate, (x, i) => ACTIVATION_FUNCTIONS[fn](x) * (gated ? up[i]! : 1)) };
+    const upAt = (i: number) => up[Math.floor(i / width) * of + start + (i % width)]!;
+    return { out, want: Float64Array.from(gate, (x, i) => ACTIVATION_FUNCTIONS[fn](x) * (gated ? upAt(i) : 1)) };
   }
 
   it.each([
     [{ gated: true, width: 1, output: 'f32' }, 2],
     [{ gated: false, width: 77, output: 'f32' }, 3],
     [{ gated: true, width: 512, output: 'f32', single: true }, 1],
+    [{ gated: true, width: 64, output: 'f32', columns: { start: 128, of: 256 } }, 3],
+    [{ gated: true, width: 7, output: 'f32', columns: { start: 3, of: 12 } }, 3],
   ] as const satisfies [Shape, number][])('%j as f32, %i rows', async (variant, rows) => {
     const { out, want } = await run(variant, rows);
     const got = out.get('y') as Float32Array;
@@ -49,6 +53,7 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
     [{ gated: true, width: 32, output: 'q8' }, 3],
     [{ gated: false, width: 1056, output: 'q8' }, 5],
     [{ gated: true, width: 3072, output: 'q8', single: true }, 1],
+    [{ gated: true, width: 64, output: 'q8', columns: { start: 64, of: 192 } }, 3],
   ] as const satisfies [Shape, number][])('%j, %i rows', async (variant, rows) => {
     const { out, want } = await run(variant, rows);
     const got = writtenQ8(out, rows, variant.width);

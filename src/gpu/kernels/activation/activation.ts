@@ -16,6 +16,8 @@ import { activationFunction } from '../../wgsl/activation.ts';
 export interface ActivationVariant extends RowsVariant {
   readonly fn: ActivationName;
   readonly gated: boolean;
+  /** `up` has rows of `of` values, of which those from `start` on count, both multiples of 4 where the width is one; absent: all. */
+  readonly columns?: { readonly start: number; readonly of: number } | undefined;
   readonly width: number;
   readonly output: 'f32' | 'q8';
 }
@@ -26,20 +28,25 @@ function piecesOf(variant: ActivationVariant): RowPieces {
 }
 
 export function activationKernel(variant: ActivationVariant): Kernel {
-  const { fn, gated, width, output } = variant;
-  const { type } = lanesOfWidth(width);
+  const { fn, gated, columns, width, output } = variant;
+  const { type, values } = lanesOfWidth(width);
   const pieces = piecesOf(variant);
   const bindings: readonly Binding[] = [
     { name: 'gate', access: 'read', type: `array<${type}>` },
     ...(gated ? [{ name: 'up', access: 'read' as const, type: `array<${type}>` }] : []),
     ...(output === 'q8' ? q8Bindings('y', 'write') : [{ name: 'y', access: 'write' as const, type: `array<${type}>` }]),
   ];
-  const activated = `fn activated(at: u32) -> ${type} { return ${fn}(gate[at])${gated ? ' * up[at]' : ''}; }`;
+  // From rows of the width to rows of `up`.
+  const upAt = columns && `at + row * ${(columns.of - width) / values}u + ${columns.start / values}u`;
+  const activated = columns
+    ? `fn activated(row: u32, at: u32) -> ${type} { return ${fn}(gate[at]) * up[${upAt}]; }`
+    : `fn activated(at: u32) -> ${type} { return ${fn}(gate[at])${gated ? ' * up[at]' : ''}; }`;
+  const call = (at: string) => `activated(${columns ? `row, ${at}` : at})`;
   const body = output === 'f32'
     ? `  let at = row * ${pieces.pieces}u + piece;
-  y[at] = activated(at);`
+  y[at] = ${call('at')};`
     : `  let at = row * ${width / 4}u + piece * 4u;
-  yPutBlock(row, piece, mat4x4<f32>(activated(at), activated(at + 1u), activated(at + 2u), activated(at + 3u)));`;
+  yPutBlock(row, piece, mat4x4<f32>(${['at', 'at + 1u', 'at + 2u', 'at + 3u'].map(call).join(', ')}));`;
   const rounding = output === 'q8' ? [q8EpilogueFunctions({ name: 'y', width, norm: undefined })] : [];
   return rowPiecesKernel({
     key: kernelKey('activation', variant), label: `${fn}${gated ? ' gate' : ''} [${width}] ${output}`,

@@ -3,7 +3,7 @@
  * f32 stores by 16 neighbouring lanes, and int8 rounding of blocks that 16 lanes hand over through workgroup memory.
  */
 import { Q8_BLOCK } from '../../q8-layout.ts';
-import { outputWidth, totalRows } from '../../linear-shape.ts';
+import { outputWidth, timesAt, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
@@ -45,7 +45,11 @@ ${unrolled(rowsEach, (i) => `var factor${i}: f32;\n{ let sum = ${sum(i)}; factor
 /** The value of row i and output column j of an invocation, before the residual. */
 function activated(shape: LinearShape, hasFactor: boolean, i: number, j: number): string {
   const product = (column: number) => `${hasFactor ? `factor${i} * ` : ''}a${i}_${column}${shape.bias ? ` + bias${column}` : ''}`;
-  return shape.gated ? `${shape.gated}(${product(2 * j)}) * (${product(2 * j + 1)})` : product(j);
+  if (shape.gated) return `${shape.gated}(${product(2 * j)}) * (${product(2 * j + 1)})`;
+  if (shape.activation === undefined) return product(j);
+  const { fn, times } = shape.activation;
+  const other = times && timesAt(times, `min(row${i}, tile.rows - 1u)`, `min(out, ${outputWidth(shape) - 1}u)`);
+  return `${fn}(${product(j)})${other ? ` * ${other}` : ''}`;
 }
 
 /** Rounds the blocks of rows i..i + 3: a lane for each. */

@@ -2,6 +2,7 @@
 import { isPowerOfTwo } from '../../kernel.ts';
 import { INTERLEAVE_ROWS } from '../../packed-layout.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
+import { hasTwoEnds } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 
 export interface GemmVariant {
@@ -50,7 +51,8 @@ function check(variant: GemmVariant): void {
   if (rowsPerInvocation % 4 !== 0 || !isPowerOfTwo(tileRows / rowsPerInvocation))
     fail(`tiles of ${tileRows} rows, ${rowsPerInvocation} an invocation`);
   if (!(arithmetic === 'int8' ? [32, 64, 128] : [16, 32]).includes(tileDepth)) fail(`tiles ${tileDepth} deep in ${arithmetic}`);
-  if (shape.gated && (shape.parts.length !== 1 || shape.residual)) fail('a gated product has one part and no residual');
+  if (hasTwoEnds(shape)) fail('a product is gated, activated or added to a residual');
+  if (shape.gated && shape.parts.length !== 1) fail('a gated product has one part');
   if (shape.gated && shape.parts[0]!.rows % (2 * INTERLEAVE_ROWS) !== 0) fail(`a gated part of ${shape.parts[0]!.rows} rows`);
   if (shape.outputs.q8) {
     for (const { rows } of shape.parts) if (rows % Q8_BLOCK !== 0) fail(`a part of ${rows} rows has no whole blocks of q8`);

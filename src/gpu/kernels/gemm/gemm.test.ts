@@ -22,7 +22,7 @@ type Problem = Pick<LinearShape, 'parts' | 'cols'> & Partial<LinearShape> & { re
 function variantOf({ tiling, ...problem }: Problem): GemmVariant {
   const { parts, cols, norm, bias = false, gated = false, residual = false, outputs = { f32: true, q8: undefined } } = problem;
   const { input = tiling.arithmetic === 'f32' ? 'f32' : 'q8' } = problem;
-  return { shape: { parts, cols, input, norm, bias, gated, residual, outputs }, ...tiling };
+  return { shape: { parts, cols, input, norm, bias, gated, residual, outputs, activation: problem.activation }, ...tiling };
 }
 
 describe('gemm', () => {
@@ -56,6 +56,13 @@ describe('gemm', () => {
 
     it.each(types)('%s: gated', async (type) => {
       await check({ tiling, parts: [{ type, rows: 192 }], cols: 256, xRows: 18, input, norm, gated: 'silu', bias: true, outputs: q8 });
+    });
+
+    it('a function of the result, and its product with columns of another value', async () => {
+      const problem = { tiling, parts: [{ type: 'q4_0', rows: 96 }], cols: 256, xRows: 17, input, norm } as const;
+      await check({ ...problem, activation: { fn: 'geluTanh', times: { start: 32, of: 160 } }, outputs: q8 });
+      await check({ ...problem, parts: [{ type: 'q8_0', rows: 37 }], activation: { fn: 'gelu', times: undefined }, bias: true });
+      await check({ ...problem, parts: [{ type: 'q8_0', rows: 37 }], activation: { fn: 'gelu', times: { start: 0, of: 37 } } });
     });
 
     it('f32 and q8n out, plain x', async () => {
@@ -123,5 +130,7 @@ describe('gemm', () => {
     expect(() => gemmKernel({ ...INT8, shape, tileRows: 24 })).toThrow('24 rows');
     expect(() => gemmKernel({ ...INT8, shape, tileDepth: 16 })).toThrow('16 deep');
     expect(() => gemmKernel({ ...INT8, shape: { ...shape, outputs: q8 } })).toThrow('whole blocks');
+    const activation = { fn: 'silu', times: undefined } as const;
+    expect(() => gemmKernel({ ...INT8, shape: { ...shape, residual: true, activation } })).toThrow('activated or added');
   });
 });

@@ -6,7 +6,7 @@
  */
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
-import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { functionOf, linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
@@ -49,6 +49,7 @@ if (tile.row >= tile.rows) { return; }`;
 export function gemmKernel(variant: GemmVariant): Kernel {
   const { shape, tileRows, tileCols, tileDepth } = variant;
   const geometry = gemmGeometry(variant);
+  const fn = functionOf(shape);
   const { workgroupSize, steps, rowsEach, colsEach } = geometry;
   const arithmetic = variant.arithmetic === 'int8' ? int8Tile(variant, geometry) : f32Tile(variant, geometry);
   const bindings = linearBindings(shape, { step: true, vectorX: shape.cols % 4 === 0 });
@@ -58,7 +59,7 @@ ${kernelHeader(bindings, {})}
 ${TILE_STRUCT}
 ${arithmetic.declarations}
 ${epilogueDeclarations(shape, geometry)}
-${shape.gated ? activationFunction(shape.gated) : ''}
+${fn ? activationFunction(fn) : ''}
 ${fetchFunction(geometry, arithmetic, shape.parts.length)}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

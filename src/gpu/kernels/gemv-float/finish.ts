@@ -1,5 +1,5 @@
 /** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
-import { outputWidth } from '../../linear-shape.ts';
+import { outputWidth, timesAt } from '../../linear-shape.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { partOutputs, teamRows } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
@@ -15,12 +15,14 @@ export function partialFloats(variant: GemvFloatVariant): number {
 
 /** `fn finish(output, column, product...)`: from whole sums to y. `output` counts the rows of all parts. */
 export function finishFunction({ shape }: GemvFloatVariant): string {
-  const { gated, norm, bias, residual, cols } = shape;
+  const { gated, activation, norm, bias, residual, cols } = shape;
   const products = gated ? ['gate', 'up'] : ['product'];
   const rows = gated ? ['gateRow(output)', 'gateRow(output) + upDistance(output)'] : ['output'];
   const scaled = products.map((name, i) => `${norm ? `${name} * factor` : name}${bias ? ` + bias[${rows[i]}]` : ''}`);
   const at = `column * ${outputWidth(shape)}u + output`;
-  const value = gated ? [`let value = ${gated}(${scaled[0]}) * (${scaled[1]});`] : [`let value = ${scaled[0]};`];
+  const times = activation?.times ? ` * ${timesAt(activation.times, 'column', 'output')}` : '';
+  const activated = activation ? `${activation.fn}(${scaled[0]})${times}` : scaled[0];
+  const value = [`let value = ${gated ? `${gated}(${scaled[0]}) * (${scaled[1]})` : activated};`];
   return `fn finish(output: u32, column: u32, ${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
   ${[
     ...(norm ? [`let mean = squares * ${1 / cols} + ${norm.eps};`, `let factor = ${inverseRoot('mean')};`] : []),

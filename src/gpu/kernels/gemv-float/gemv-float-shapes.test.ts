@@ -47,6 +47,13 @@ describe('gemvFloatKernel by shape', () => {
     }
   });
 
+  it.each(TEAMS)('a function of the result, and its product with columns of another value: $reduction', async (team) => {
+    const shape = { cols: 96, parts: [{ type: 'q8_0', rows: 21 }], norm: { eps: 1e-5 } } as const;
+    await checkGemvFloat(device, variantOf({ ...shape, activation: { fn: 'geluTanh', times: { start: 21, of: 70 } } }, team));
+    await checkGemvFloat(device, variantOf({ ...shape, bias: true, activation: { fn: 'gelu', times: undefined } }, team));
+    await checkGemvFloat(device, variantOf({ ...shape, activation: { fn: 'silu', times: { start: 0, of: 21 } } }, { ...team, batch: 2 }));
+  });
+
   it('more workgroups than one dimension holds', async () => {
     const variant = variantOf({ cols: 4, parts: [{ type: 'f32', rows: 70000 }] }, { rowsPerTeam: 1, teams: 1 });
     expect(gemvFloatWorkgroups(variant, 1)[1]).toBe(2);

@@ -20,7 +20,7 @@
 import { CapacityError } from '../../../tensor/errors.ts';
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
 import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
-import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { functionOf, hasTwoEnds, linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
 import { range } from '../../wgsl/expressions.ts';
@@ -46,13 +46,15 @@ function checkVariant(variant: GemvFloatVariant): void {
       ? `input is ${shape.input}, and it takes f32 only`
       : shape.outputs.q8 || !shape.outputs.f32
         ? 'it writes f32 only'
-        : shape.gated && (shape.parts.length !== 1 || shape.residual || totalRows(shape) % 2 !== 0)
-          ? 'a gated product has one part of paired rows and no residual'
-          : (reduction === 'none') !== (lanes === 1) || (lanes & (lanes - 1)) !== 0
-            ? `${lanes} lanes do not suit reduction ${reduction}`
-            : batch > 1 && variant.lanesPerGroup === 2
-              ? 'lanes share a group for one column only'
-              : undefined;
+        : hasTwoEnds(shape)
+          ? 'it is gated, activated or added to a residual'
+          : shape.gated && (shape.parts.length !== 1 || totalRows(shape) % 2 !== 0)
+            ? 'a gated product has one part of paired rows'
+            : (reduction === 'none') !== (lanes === 1) || (lanes & (lanes - 1)) !== 0
+              ? `${lanes} lanes do not suit reduction ${reduction}`
+              : batch > 1 && variant.lanesPerGroup === 2
+                ? 'lanes share a group for one column only'
+                : undefined;
   if (problem !== undefined) throw new Error(`gemv-float: ${problem}`);
   const bytes = 4 * partialFloats(variant);
   if (bytes > MOST_WORKGROUP_BYTES)
@@ -121,6 +123,7 @@ ${lane}${columns}
 export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
   checkVariant(variant);
   const { shape, batch, reduction, lanes, teams, lanesPerGroup = 1 } = variant;
+  const fn = functionOf(shape);
   const contexts = range(shape.parts.length).map((n) => contextOf(variant, n));
   const blocks = contexts.filter(({ format }) => format.kind === 'blocks');
   const halfX = blocks.some((context) => context.halfX);
@@ -137,7 +140,8 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
     ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
     quadFunctions(shape),
-    ...(shape.gated ? [activationFunction(shape.gated), interleaveFunctions(totalRows(shape) / 2)] : []),
+    ...(fn ? [activationFunction(fn)] : []),
+    ...(shape.gated ? [interleaveFunctions(totalRows(shape) / 2)] : []),
     partialDeclarations(variant),
     finishFunction(variant),
     ...contexts.map((context) => partText(variant, context)),

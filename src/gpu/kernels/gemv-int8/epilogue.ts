@@ -3,7 +3,7 @@
  * (`early`); where several subgroups, rows or columns come together, sums meet in workgroup memory and one invocation a result
  * finishes it (`late`). What the finish reads from buffers is loaded before the products, to be there when they are done.
  */
-import { outputWidth } from '../../linear-shape.ts';
+import { outputWidth, timesAt } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
@@ -75,13 +75,15 @@ function resultIndex(variant: GemvInt8Variant, { id, column }: Result): string {
 /** What is read for a result, loaded where it is valid. */
 function preloadText(variant: GemvInt8Variant, result: Result): readonly string[] {
   const { shape } = variant;
-  const { id, o, isValid } = result;
+  const { id, o, column, isValid } = result;
+  const times = shape.activation?.times;
   const load = (name: string, value: string) =>
     isValid === undefined ? [`let ${name}${id} = ${value};`] : [`var ${name}${id} = 0.0;`, `if (${isValid}) { ${name}${id} = ${value}; }`];
   return [
     ...(shape.bias ? load('bias', `bias[base + ${localRow(variant, o)}]`) : []),
     ...(shape.bias && shape.gated ? load('upBias', `bias[base + ${localRow(variant, o, true)}]`) : []),
     ...(shape.residual ? load('residual', `residual[${resultIndex(variant, result)}]`) : []),
+    ...(times ? load('times', timesAt(times, column === '' ? 'first' : `(first + ${column})`, `out${id}`)) : []),
     ...(shape.outputs.q8?.norm ? load('gain', `yGain[out${id}]`) : []),
   ];
 }
@@ -97,12 +99,17 @@ function finishText(
   const { outputs } = geometryOf(variant);
   const value = (sum: string, bias: string) =>
     `${shape.input === 'q8n' ? `(${sum}) * factor${id}` : sum}${shape.bias ? ` + ${bias}${id}` : ''}`;
+  const ended = (own: string) => {
+    const { activation } = shape;
+    if (activation) return `${activation.fn}(${own})${activation.times ? ` * times${id}` : ''}`;
+    return `${own}${shape.residual ? ` + residual${id}` : ''}`;
+  };
   const at = column === '' ? o : `(${column}) * ${outputs}u + ${o}`;
   return [
     ...(shape.input === 'q8n' ? [`let mean${id} = ${norm};`, `let factor${id} = ${inverseRoot(`mean${id}`)};`] : []),
     ...(shape.gated
       ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = ${shape.gated}(gate${id}) * (${value(up, 'upBias')});`]
-      : [`let y${id} = ${value(product, 'bias')}${shape.residual ? ` + residual${id}` : ''};`]),
+      : [`let y${id} = ${ended(value(product, 'bias'))};`]),
     ...(shape.outputs.f32 ? [`y[${resultIndex(variant, result)}] = y${id};`] : []),
     ...(shape.outputs.q8 ? [`finished[${at}] = y${id}${shape.outputs.q8.norm ? ` * gain${id}` : ''};`] : []),
     ...(shape.outputs.q8?.norm ? [`beforeGain[${at}] = y${id};`] : []),

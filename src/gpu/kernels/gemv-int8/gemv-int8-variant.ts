@@ -1,6 +1,6 @@
 /** The variant record of the int8 GEMV, and what follows from it. */
 import { isPowerOfTwo, kernelKey } from '../../kernel.ts';
-import { outputWidth, totalRows } from '../../linear-shape.ts';
+import { hasTwoEnds, outputWidth, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 
@@ -48,13 +48,13 @@ export function geometryOf({ shape, subgroupSize, rowsPerWorkgroup, subgroupsPer
 /** Throws RangeError where the text of a variant would be wrong. */
 export function checkVariant(variant: GemvInt8Variant): void {
   const { shape, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll } = variant;
-  const { parts, input, norm, gated, residual, outputs, cols } = shape;
+  const { parts, input, norm, gated, outputs, cols } = shape;
   const require = (holds: boolean, what: string) => {
     if (!holds) throw new RangeError(`gemv-int8: ${what} (${kernelKey('gemv-int8', variant)})`);
   };
   require(input !== 'f32' && norm === undefined, 'x must be int8 with its norm in its statistics');
   require(cols % 32 === 0, 'cols must be a multiple of 32');
-  require(!(gated && residual), 'a gated product has no residual');
+  require(!hasTwoEnds(shape), 'a product is gated, activated or added to a residual');
   require(!gated ||
     (parts.length === 1 &&
       totalRows(shape) % 32 === 0 &&

@@ -26,7 +26,8 @@ function variantOf(problem: Problem): GemvInt8Variant {
     unroll = subgroupSize === undefined || batch > 2 ? 1 : 2,
   } = problem;
   const { parts, cols, input = 'q8', bias = false, gated = false, residual = false, outputs = { f32: true, q8: undefined } } = problem;
-  const shape: LinearShape = { parts, cols, input, bias, gated, residual, outputs, norm: undefined };
+  const { activation } = problem;
+  const shape: LinearShape = { parts, cols, input, bias, gated, residual, activation, outputs, norm: undefined };
   return { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll };
 }
 
@@ -77,6 +78,16 @@ describe('gemv-int8', () => {
         await check({ ...problem, rowsPerWorkgroup: subgroupSize === undefined ? 64 : 32, bias: true });
         if (type === 'q4_0') await check({ ...problem, batch: 2, xRows: 3, rowsPerWorkgroup: 32 });
       }
+    }
+  });
+
+  it('a function of the result, and its product with columns of another value', async () => {
+    const times = { start: 32, of: 160 };
+    for (const subgroupSize of sizes()) {
+      const problem = { parts: [{ type: 'q4_0', rows: 96 }], cols: 256, subgroupSize, input: 'q8n' } as const;
+      await check({ ...problem, activation: { fn: 'geluTanh', times }, outputs: q8 });
+      await check({ ...problem, activation: { fn: 'gelu', times: undefined }, bias: true });
+      await check({ ...problem, activation: { fn: 'silu', times }, batch: 2, xRows: 3 });
     }
   });
 
@@ -168,6 +179,8 @@ describe('gemv-int8', () => {
     expect(() => gemvInt8Kernel(variantOf({ ...base, cols: 40 }))).toThrow(/multiple of 32/);
     expect(() => gemvInt8Kernel(variantOf({ ...base, rowsPerWorkgroup: 8, outputs: q8 }))).toThrow(/whole blocks/);
     expect(() => gemvInt8Kernel(variantOf({ ...base, gated: 'silu' }))).toThrow(/interleaved/);
+    const activation = { fn: 'silu', times: undefined } as const;
+    expect(() => gemvInt8Kernel(variantOf({ ...base, residual: true, activation }))).toThrow(/activated or added/);
     expect(() => gemvInt8Kernel(variantOf({ ...base, subgroupSize: undefined, subgroupsPerRow: 2 }))).toThrow(/one row an invocation/);
     expect(() => gemvInt8Workgroups(variantOf(base), 2)).toThrow(RangeError);
   });

@@ -1,0 +1,50 @@
+/** The executor's own op: the norm behind a block, the sum with what went into it, and their factor. */
+import { widthOf } from '../../graph/value.ts';
+import type { WeightRef } from '../../graph/value.ts';
+import { addNormKernel, addNormWorkgroups } from '../kernels/add-norm/add-norm.ts';
+import type { AddNormVariant } from '../kernels/add-norm/add-norm.ts';
+import { describeNorm, describeRounding } from '../plan/gpu-op-rules.ts';
+import type { GpuOpRules, NormWeight, Rounding } from '../plan/gpu-op-rules.ts';
+import type { GpuValue } from '../plan/gpu-value.ts';
+import type { BufferRef } from '../plan/kernel-use.ts';
+import { gainOf } from '../plan/planned-weights.ts';
+import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { roundingCut } from './quantize.ts';
+import { rowUse } from './row-use.ts';
+
+/** y = by * (residual + norm(x)). Inputs: x, residual. Outputs: f32, rounded, or both. */
+export interface AddNormOp {
+  readonly kind: 'addNorm';
+  readonly norm: NormWeight;
+  readonly by: number | WeightRef | undefined;
+  readonly rounding: Rounding | undefined;
+}
+
+/** What a sum is multiplied by, as its kernel sees it. */
+function factorOf({ by }: AddNormOp): AddNormVariant['by'] {
+  return by === undefined || typeof by === 'number' ? by : 'factor';
+}
+
+export const addNormRules: GpuOpRules<AddNormOp> = {
+  describe({ norm, by, rounding }) {
+    const factor = by === undefined ? '' : ` by=${typeof by === 'number' ? by : by.id}`;
+    return `${describeNorm('norm', norm).trim()}${factor}${describeRounding(rounding)}`;
+  },
+  vectors: ({ norm, by, rounding }) => [
+    gainOf(norm), typeof by === 'object' ? gainOf({ weight: by }) : undefined, rounding?.norm && gainOf(rounding.norm),
+  ],
+  rounded: (op, rounding) => ({ ...op, rounding }),
+  cuts: (step, { fresh }) => roundingCut(step, { op: { ...step.op, rounding: undefined }, norm: step.op.rounding?.norm, fresh }),
+  uses(step, _, { single }) {
+    const { op, inputs, outputs: made } = step;
+    const [x, residual] = inputs as readonly [GpuValue, GpuValue];
+    const { norm, rounding } = op;
+    const q8 = rounding && { norm: rounding.norm && { eps: rounding.norm.eps } };
+    const outputs = { f32: made.some(({ dtype }) => dtype === 'f32'), q8 };
+    const variant = { width: widthOf(x), eps: norm.eps, by: factorOf(op), outputs, single };
+    const buffers: Record<string, BufferRef> = { x: floatsRef(x), residual: floatsRef(residual), gain: vectorRef(norm.weight.id) };
+    if (typeof op.by === 'object') buffers['factor'] = vectorRef(op.by.id);
+    if (rounding?.norm) buffers['yGain'] = vectorRef(rounding.norm.weight.id);
+    return rowUse(step, { kernel: addNormKernel(variant), buffers, workgroups: (rows) => addNormWorkgroups(variant, rows), work: 3 });
+  },
+};

@@ -1,0 +1,108 @@
+/** What a product does beside itself, and joined products, as steps of their own, for devices on which its kernels bind too much. */
+import type { AddOp } from '../../graph/ops/add.ts';
+import type { ColumnsOp } from '../../graph/ops/columns.ts';
+import type { Cut, CutContext } from '../plan/gpu-op-rules.ts';
+import { outerOf } from '../plan/gpu-value.ts';
+import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
+import type { ActivationOp } from './activation.ts';
+import { plainProduct } from './linear-op.ts';
+import type { LinearOp } from './linear-op.ts';
+import { separateNorms } from './norm-parts.ts';
+import type { NormPartsOp } from './norm-parts.ts';
+import { roundingCut } from './quantize.ts';
+import type { NormOp } from './rms-norm.ts';
+
+type LinearStep = GpuStepOf<LinearOp>;
+
+/** Rounding, the norm of the input, the residual, the activation of a gated product and joined products, each as steps of their own. */
+export function linearCuts(step: LinearStep, { fresh, consumersOf }: CutContext): readonly Cut[] {
+  const { op, inputs: [x, residual], outputs: [y], label } = step as LinearStep & { inputs: [GpuValue, GpuValue]; outputs: [GpuValue] };
+  const rounding = roundingCut(step, { op: { ...op, rounding: undefined }, norm: op.rounding?.norm, fresh });
+  if (rounding.length > 0) return rounding;
+  const cuts: Cut[] = [];
+  if (op.norm) {
+    const normed = fresh(x.shape, `${label}.normed`);
+    const norm: NormOp = { kind: 'norm', ...op.norm, groups: 1, gather: false };
+    const before: GpuStepOf<NormOp> = { op: norm, inputs: [x], outputs: [normed], label: normed.label };
+    const own: LinearStep = { ...step, op: { ...op, norm: undefined }, inputs: [normed, ...step.inputs.slice(1)] };
+    cuts.push({ replaced: [step], by: [before, own] });
+  }
+  if (op.residual) {
+    const product = fresh(y.shape, `${label}.product`);
+    const add: AddOp = { kind: 'add' };
+    const own: LinearStep = { ...step, op: { ...op, residual: false }, inputs: [x], outputs: [product] };
+    const sum: GpuStepOf<AddOp> = { op: add, inputs: [product, residual], outputs: [y], label: `${label}.residual` };
+    cuts.push({ replaced: [step], by: [own, sum] });
+  }
+  if (op.activation) {
+    const product = fresh(y.shape, `${label}.product`);
+    const { fn, times } = op.activation;
+    const own: LinearStep = { ...step, op: { ...op, activation: undefined }, inputs: [x], outputs: [product] };
+    const inputs = times ? [product, residual] : [product];
+    const activated: GpuStepOf<ActivationOp> = { op: { kind: 'activation', fn, columns: times }, inputs, outputs: [y], label };
+    cuts.push({ replaced: [step], by: [own, activated] });
+  }
+  if (op.gated) {
+    const halves = [fresh(y.shape, `${label}.gate`), fresh(y.shape, `${label}.up`)];
+    const gate: ActivationOp = { kind: 'activation', fn: op.gated, columns: undefined };
+    const activation: GpuStepOf<ActivationOp> = { op: gate, inputs: halves, outputs: [y], label };
+    cuts.push({ replaced: [step], by: [...separateProducts(step, halves), activation] });
+  } else if (op.parts.length > 1) {
+    const [reader] = consumersOf(y);
+    const norms = reader?.op.kind === 'normParts' ? (reader as GpuStepOf<NormPartsOp>) : undefined;
+    const [attention] = norms ? consumersOf(norms.outputs[0] as GpuValue) : [reader];
+    if (norms && attention) cuts.push(separatedNormedHeads(step, { norms, attention: attention as JoinedAttention, fresh }));
+    else if (attention) cuts.push(separatedHeads(step, attention as JoinedAttention, fresh));
+  }
+  return cuts;
+}
+
+/** A product of several matrices as products of one; `outputs` are theirs. */
+function separateProducts({ op, inputs }: LinearStep, outputs: readonly GpuValue[]): readonly LinearStep[] {
+  return op.parts.map((part, i) => {
+    const output = outputs[i] as GpuValue;
+    return { op: { ...plainProduct([part]), norm: op.norm }, inputs, outputs: [output], label: output.label };
+  });
+}
+
+type JoinedAttention = GpuStepOf<{ readonly kind: string; readonly joined: boolean }>;
+
+/** Attention that reads its heads from values of their own. */
+function ofSeparate(attention: JoinedAttention, values: readonly GpuValue[]): JoinedAttention {
+  return { ...attention, op: { ...attention.op, joined: false }, inputs: [...values, ...attention.inputs.slice(1)] };
+}
+
+/** The joined product of q, k and v, or what norms have made of it, as three values, which attention then reads one by one. */
+export function separatedHeads(read: GpuStepOf<LinearOp | NormPartsOp>, attention: JoinedAttention, fresh: CutContext['fresh']): Cut {
+  const [joined] = read.outputs as readonly [GpuValue];
+  const outer = outerOf(joined);
+  const { op } = read;
+  if (op.kind === 'normParts') {
+    let start = 0;
+    const taken = op.parts.map(({ width }, i): GpuStepOf<ColumnsOp> => {
+      const output = fresh([outer, width], `${read.label}.${i}`);
+      const step = { op: { kind: 'columns', start, width } as const, inputs: [joined], outputs: [output], label: output.label };
+      start += width;
+      return step;
+    });
+    return { replaced: [attention], by: [...taken, ofSeparate(attention, taken.map(({ outputs }) => outputs[0] as GpuValue))] };
+  }
+  const product = { ...read, op };
+  const values = op.parts.map(({ weight }) => fresh([outer, weight.shape[0] as number], weight.id));
+  return { replaced: [read, attention], by: [...separateProducts(product, values), ofSeparate(attention, values)] };
+}
+
+interface NormedReaders {
+  readonly norms: GpuStepOf<NormPartsOp>;
+  readonly attention: JoinedAttention;
+  readonly fresh: CutContext['fresh'];
+}
+
+/** The same with the norms between the product and attention. */
+function separatedNormedHeads(product: LinearStep, { norms, attention, fresh }: NormedReaders): Cut {
+  const outer = outerOf(product.outputs[0] as GpuValue);
+  const values = product.op.parts.map(({ weight }) => fresh([outer, weight.shape[0] as number], weight.id));
+  const normed = separateNorms(norms.op, values, ({ shape }, label) => fresh(shape, label));
+  const by = [...separateProducts(product, values), ...normed.steps, ofSeparate(attention, normed.values)];
+  return { replaced: [product, norms, attention], by };
+}
