@@ -21,6 +21,7 @@ import { createStateMemory } from './program/state-memory.ts';
 import { createRunnablePlan } from './program/program-parts.ts';
 import type { ProgramBase } from './program/program-parts.ts';
 import { createTokenSampler } from './program/token-sampler.ts';
+import { rowsOfSource } from './weights/rows-of-source.ts';
 import { loadWeights } from './weights/load-weights.ts';
 import type { LoadedWeights, MatrixRequest, VectorRequest } from './weights/weight-request.ts';
 
@@ -64,10 +65,11 @@ function requestsOf(
   request: ProgramRequest,
 ): { readonly matrices: readonly MatrixRequest[]; readonly vectors: readonly VectorRequest[] } {
   return {
-    matrices: [...weights.matrices.values()].map(({ weights: refs, ...matrix }) => ({
-      ...matrix,
-      sources: refs.map(({ id }) => sourceOf(request, id)),
-    })),
+    matrices: [...weights.matrices.values()].map(({ weights: refs, firstRow, ...matrix }) => {
+      const sources = refs.map(({ id }) => sourceOf(request, id));
+      if (firstRow === undefined) return { ...matrix, sources };
+      return { ...matrix, sources: sources.map((source) => rowsOfSource(source, firstRow, matrix.rows)) };
+    }),
     vectors: [...weights.vectors.values()].map(({ key, parts, arrangement }) => ({
       key, arrangement,
       parts: parts.map(({ weight, length, fill }) => ({ length, fill, source: weight && sourceOf(request, weight.id) })),

@@ -3,11 +3,12 @@ import { shownWeight } from '../../graph/weight-lookup.ts';
 import { embedKernel, embedWorkgroups } from '../kernels/embed/embed.ts';
 import { packedFormatOf, planesOf } from '../packed-layout.ts';
 import { describeRounding } from '../plan/gpu-op-rules.ts';
-import type { GpuOpRules, Lower, Rounding } from '../plan/gpu-op-rules.ts';
-import type { GpuValue } from '../plan/gpu-value.ts';
+import type { GpuOpRules, Lower, Rounding, UseOptions } from '../plan/gpu-op-rules.ts';
+import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
-import { gainOf, matrixOf } from '../plan/planned-weights.ts';
-import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { gainOf, matricesFor } from '../plan/planned-weights.ts';
+import type { PlannedMatrix } from '../plan/planned-weights.ts';
+import { floatsRef, outputRefs, vectorRef } from '../plan/value-refs.ts';
 import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
 
@@ -19,28 +20,46 @@ export interface EmbedOp extends GraphEmbedOp {
 export const embedRules: GpuOpRules<EmbedOp> = {
   describe: ({ weight, scale, rounding }, typeOf) =>
     `${shownWeight(weight, typeOf)}${scale === 1 ? '' : ` scale=${scale}`}${describeRounding(rounding)}`,
-  matrices: ({ weight }, typeOf) => [matrixOf([weight], 'rows', typeOf)],
+  matrices: ({ weight }, choices) => matricesFor([weight], choices),
   vectors: ({ rounding }) => [rounding?.norm && gainOf(rounding.norm)],
   rounded: (op, rounding) => (rounding.norm === undefined ? undefined : { ...op, rounding }),
   cuts: (step, { fresh }) => roundingCut(step, { op: { ...step.op, rounding: undefined }, norm: step.op.rounding?.norm, fresh }),
-  uses(step, _, { typeOf, single }) {
+  uses(step, _, options) {
     const { weight, scale, rounding } = step.op;
     const [vocab, width] = weight.shape as [number, number];
-    const { key, type } = matrixOf([weight], 'rows', typeOf);
-    const q8n = rounding?.norm && { eps: rounding.norm.eps };
-    const variant = { type, vocab, width, q8n, single, scale: scale === 1 ? undefined : scale } as const;
+    const matrices = matricesFor([weight], options);
+    const [{ type }] = matrices as readonly [PlannedMatrix];
     const planes = planesOf(packedFormatOf(type), width);
-    const buffers: Record<string, BufferRef> = { tokens: floatsRef(step.inputs[0] as GpuValue) };
-    for (const { name } of planes) buffers[`p0_${name}`] = { kind: 'plane', matrix: key, plane: name };
-    if (rounding?.norm) buffers['yGain'] = vectorRef(rounding.norm.weight.id);
+    const q8n = rounding?.norm && { eps: rounding.norm.eps };
+    const common = { type, vocab, width, q8n, single: options.single, scale: scale === 1 ? undefined : scale } as const;
     const rowBytes = planes.reduce((sum, plane) => sum + plane.rowBytes, 0);
-    return rowUse(step, {
-      kernel: embedKernel(variant),
-      buffers,
-      workgroups: (rows) => embedWorkgroups(variant, rows),
-      weightBytes: (rows) => rows * rowBytes,
+    return boundTogether(matrices, planes.length, storageBuffersLeft(step, options)).flatMap((bound, n) => {
+      const pieces = matrices.length === 1 ? undefined : bound.map(({ firstRow = 0, rows }) => ({ firstRow, rows }));
+      const variant = { ...common, pieces };
+      const buffers: Record<string, BufferRef> = { tokens: floatsRef(step.inputs[0] as GpuValue) };
+      bound.forEach(({ key }, part) => {
+        for (const { name } of planes) buffers[`p${part}_${name}`] = { kind: 'plane', matrix: key, plane: name };
+      });
+      if (rounding?.norm) buffers['yGain'] = vectorRef(rounding.norm.weight.id);
+      return rowUse(step, {
+        kernel: embedKernel(variant),
+        buffers,
+        workgroups: (rows) => embedWorkgroups(variant, rows),
+        weightBytes: (rows) => (n === 0 ? rows * rowBytes : 0),
+      });
     });
   },
 };
+
+/** Storage buffers that a kernel may bind beside tokens, outputs and gain. */
+function storageBuffersLeft({ op, outputs }: GpuStepOf<EmbedOp>, { profile }: UseOptions): number {
+  return profile.storageBuffers - 1 - Object.keys(outputRefs(outputs)).length - (op.rounding?.norm ? 1 : 0);
+}
+
+/** The pieces of a table by the dispatches that read them: as many as a kernel can bind, at least one. */
+function boundTogether(matrices: readonly PlannedMatrix[], planes: number, buffers: number): readonly (readonly PlannedMatrix[])[] {
+  const each = Math.max(1, Math.floor(buffers / planes));
+  return Array.from({ length: Math.ceil(matrices.length / each) }, (_, n) => matrices.slice(n * each, (n + 1) * each));
+}
 
 export const lowerEmbed: Lower<GraphEmbedOp, EmbedOp> = ({ op }) => ({ op: { ...op, rounding: undefined } });

@@ -2,7 +2,6 @@
 import type { LinearOp as GraphLinearOp } from '../../graph/ops/linear.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
-import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { gemmKernel, gemmWorkgroups } from '../kernels/gemm/gemm.ts';
 import type { GemmVariant } from '../kernels/gemm/gemm.ts';
 import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv-float.ts';
@@ -18,8 +17,8 @@ import type { GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef, KernelUse, RowClass, StepCounts } from '../plan/kernel-use.ts';
-import { gainOf, matrixOf } from '../plan/planned-weights.ts';
-import type { PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
+import { gainOf, matricesFor, matrixOf } from '../plan/planned-weights.ts';
+import type { MatrixChoices, PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import type { ProfileKnobs } from '../profile/device-profile.ts';
 import { linearCuts } from './linear-cuts.ts';
@@ -28,8 +27,20 @@ import type { LinearOp } from './linear-op.ts';
 
 type LinearStep = GpuStepOf<LinearOp>;
 
-/** The matrices of a product, in the order of its rows: neighbours of one type share one. */
-function matricesOf({ parts, gated }: LinearOp, typeOf: TypeOf): readonly PlannedMatrix[] {
+/** Most storage buffers that a head binds beside its matrices: codes and statistics of x, or x and a gain, and the result. */
+const HEAD_BUFFERS = 3;
+
+/** A head that is larger than a binding as several parts, where a kernel can bind them all; where not, loading refuses the one matrix. */
+function headMatrices(weights: readonly WeightRef[], choices: MatrixChoices): readonly PlannedMatrix[] {
+  const pieces = matricesFor(weights, choices);
+  const [{ type, cols }] = pieces as readonly [PlannedMatrix];
+  const isBound = pieces.length * planesOf(packedFormatOf(type), cols).length + HEAD_BUFFERS <= choices.profile.storageBuffers;
+  return isBound ? pieces : [matrixOf(weights, 'rows', choices.typeOf)];
+}
+
+/** The matrices of a product, in the order of its rows: neighbours of one type share one, and one that is too large is several. */
+function matricesOf({ parts, gated }: LinearOp, choices: MatrixChoices): readonly PlannedMatrix[] {
+  const { typeOf } = choices;
   if (gated) return [matrixOf(parts.map(({ weight }) => weight), 'interleaved', typeOf)];
   const runs: WeightRef[][] = [];
   for (const { weight } of parts) {
@@ -37,7 +48,7 @@ function matricesOf({ parts, gated }: LinearOp, typeOf: TypeOf): readonly Planne
     if (run !== undefined && typeOf((run[0] as WeightRef).id) === typeOf(weight.id)) run.push(weight);
     else runs.push([weight]);
   }
-  return runs.map((run) => matrixOf(run, 'rows', typeOf));
+  return runs.length === 1 ? headMatrices(runs[0] as WeightRef[], choices) : runs.map((run) => matrixOf(run, 'rows', typeOf));
 }
 
 /** The bias over all rows of a product; undefined where no part has one. */
@@ -50,11 +61,11 @@ function biasOf({ parts, gated }: Pick<LinearOp, 'parts' | 'gated'>): PlannedVec
   };
 }
 
-function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): LinearShape {
+function shapeOf({ op, inputs, outputs }: LinearStep, choices: MatrixChoices): LinearShape {
   const x = inputs[0] as GpuValue;
   return {
     cols: x.shape[1] as number,
-    parts: matricesOf(op, typeOf).map(({ type, rows }) => ({ type, rows })),
+    parts: matricesOf(op, choices).map(({ type, rows }) => ({ type, rows })),
     input: x.dtype as LinearShape['input'],
     norm: op.norm && { eps: op.norm.eps },
     bias: op.parts.some(({ bias }) => bias !== undefined),
@@ -68,10 +79,10 @@ function shapeOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): LinearSha
   };
 }
 
-function buffersOf({ op, inputs, outputs }: LinearStep, typeOf: TypeOf): Record<string, BufferRef> {
+function buffersOf({ op, inputs, outputs }: LinearStep, choices: MatrixChoices): Record<string, BufferRef> {
   const [x, second] = inputs as readonly [GpuValue, GpuValue | undefined];
   const buffers: Record<string, BufferRef> = x.dtype === 'f32' ? { x: floatsRef(x) } : roundedRefs('x', x);
-  matricesOf(op, typeOf).forEach(({ key, type, cols }, n) => {
+  matricesOf(op, choices).forEach(({ key, type, cols }, n) => {
     for (const { name } of planesOf(packedFormatOf(type), cols)) buffers[`p${n}_${name}`] = { kind: 'plane', matrix: key, plane: name };
   });
   const bias = biasOf(op);
@@ -152,8 +163,8 @@ function smallerTile(variant: GemmVariant): GemmVariant | undefined {
 }
 
 function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): KernelUse {
-  const shape = shapeOf(step, options.typeOf);
-  const buffers = buffersOf(step, options.typeOf);
+  const shape = shapeOf(step, options);
+  const buffers = buffersOf(step, options);
   const cost = linearCost(step, shape, options);
   const rowsOf = ({ sizes }: StepCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
   if (rows === 'many') {
@@ -169,8 +180,8 @@ function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): Kerne
   return { kernel: gemvInt8Kernel(variant), buffers, cost, workgroups: (counts) => gemvInt8Workgroups(variant, rowsOf(counts)) };
 }
 
-function linearCost(step: LinearStep, shape: LinearShape, { typeOf }: UseOptions): KernelUse['cost'] {
-  const matrices = matricesOf(step.op, typeOf);
+function linearCost(step: LinearStep, shape: LinearShape, choices: MatrixChoices): KernelUse['cost'] {
+  const matrices = matricesOf(step.op, choices);
   const weightBytes = matrices.reduce((sum, { type, rows, cols }) => sum + layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes, 0);
   const products = totalRows(shape) * shape.cols;
   return (counts) => {

@@ -7,7 +7,7 @@ import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 import type { AttentionMode, KernelUse, RowClass } from './kernel-use.ts';
-import type { Gain, PlannedMatrix, PlannedVector } from './planned-weights.ts';
+import type { Gain, MatrixChoices, PlannedMatrix, PlannedVector } from './planned-weights.ts';
 
 export interface NormWeight {
   readonly weight: Gain;
@@ -56,7 +56,7 @@ export interface GpuOpRules<Op extends { readonly kind: string }> {
   /** What a line of a printed plan says of it. */
   describe(op: Op, typeOf: TypeOf): string;
   /** The matrices it reads, packed. */
-  matrices?(op: Op, typeOf: TypeOf): readonly PlannedMatrix[];
+  matrices?(op: Op, choices: MatrixChoices): readonly PlannedMatrix[];
   /** The gains and biases it reads. */
   vectors?(op: Op): readonly (PlannedVector | undefined)[];
   /** The part of a mode that its kernels depend on; absent: none. */

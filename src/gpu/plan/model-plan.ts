@@ -26,7 +26,7 @@ import type { KernelUse, StepMode } from './kernel-use.ts';
 import { formOf, kernelUses, modesOf } from './kernel-uses.ts';
 import { planForGpu } from './lower.ts';
 import type { GpuPlan } from './lower.ts';
-import type { PlannedMatrix, PlannedVector, PlannedWeights } from './planned-weights.ts';
+import type { MatrixChoices, PlannedMatrix, PlannedVector, PlannedWeights } from './planned-weights.ts';
 
 export interface ModelPlanOptions {
   readonly model: ModelGraphs;
@@ -142,11 +142,11 @@ function planGraph(graph: Graph, options: ModelPlanOptions): GraphPlan & { reado
 
 export function planModel(options: ModelPlanOptions): ModelPlan {
   checkStates(options);
-  const { model, typeOf, profile } = options;
+  const { model, profile } = options;
   const graphs = new Map([...model.graphs].map(([name, graph]) => [name, planGraph(graph, options)]));
   const decoder = graphOf({ name: model.name, graphs }, model.decoder.graph);
   const one = decoder.plannedOne();
-  const weights = weightsOfSteps([one, ...[...graphs.values()].map(({ many }) => many)].flatMap(({ plan }) => plan.steps), typeOf);
+  const weights = weightsOfSteps([one, ...[...graphs.values()].map(({ many }) => many)].flatMap(({ plan }) => plan.steps), options);
   const types = new Set([...weights.matrices.values()].map(({ type }) => type));
   const sampler = { vocab: vocabOf(model), invocations: Math.min(MOST_SAMPLER_INVOCATIONS, profile.invocations) };
   return {
@@ -158,12 +158,12 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
 }
 
 /** Every matrix and vector that the steps read, once. */
-function weightsOfSteps(steps: readonly GpuStep[], typeOf: TypeOf): PlannedWeights {
+function weightsOfSteps(steps: readonly GpuStep[], choices: MatrixChoices): PlannedWeights {
   const matrices = new Map<string, PlannedMatrix>();
   const vectors = new Map<string, PlannedVector>();
   for (const { op } of steps) {
     const rules = gpuRulesOf(op);
-    for (const matrix of rules.matrices?.(op, typeOf) ?? []) matrices.set(matrix.key, matrix);
+    for (const matrix of rules.matrices?.(op, choices) ?? []) matrices.set(matrix.key, matrix);
     for (const vector of rules.vectors?.(op) ?? []) if (vector !== undefined) vectors.set(vector.key, vector);
   }
   return { matrices, vectors };

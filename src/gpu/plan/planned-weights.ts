@@ -1,7 +1,9 @@
 /** The matrices and vectors that a plan reads, under keys that are equal where the contents are. */
 import type { WeightRef } from '../../graph/value.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
+import { layOutMatrix, packedFormatOf } from '../packed-layout.ts';
 import type { RowArrangement } from '../packed-layout.ts';
+import type { DeviceProfile } from '../profile/device-profile.ts';
 
 /** Rows of one type, packed into one buffer. */
 export interface PlannedMatrix {
@@ -12,6 +14,8 @@ export interface PlannedMatrix {
   readonly arrangement: RowArrangement;
   /** In order; `interleaved` has two of equal size. */
   readonly weights: readonly WeightRef[];
+  /** First row of those that are meant of its only weight; absent: all rows of all weights are. */
+  readonly firstRow?: number | undefined;
 }
 
 /** f32 values one after another, or, of gate and up, 16 of each in turn; where a part has no weight `fill` throughout, or zeros. */
@@ -37,6 +41,28 @@ export function matrixOf(
   const rows = weights.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
   const key = weights.map(({ id }) => id).join(arrangement === 'interleaved' ? '*' : '|');
   return { key, type: typeOf(first.id), rows, cols, arrangement, weights };
+}
+
+export interface MatrixChoices {
+  readonly typeOf: (weightId: string) => WeightType;
+  readonly profile: Pick<DeviceProfile, 'maxBufferBindingBytes' | 'storageBuffers'>;
+}
+
+/** Rows of a cut matrix come in multiples of this. */
+const CUT_ROWS = 64;
+
+/** Weights of one type, one after another; one that is larger than a binding as several matrices of some of its rows each. */
+export function matricesFor(weights: readonly WeightRef[], { typeOf, profile }: MatrixChoices): readonly PlannedMatrix[] {
+  const whole = matrixOf(weights, 'rows', typeOf);
+  const { key, type, rows: all, cols } = whole;
+  const { sizeBytes } = layOutMatrix(packedFormatOf(type), all, cols);
+  const most = profile.maxBufferBindingBytes;
+  if (sizeBytes <= most || weights.length > 1) return [whole];
+  const each = Math.max(1, Math.floor((most * all) / sizeBytes / CUT_ROWS)) * CUT_ROWS;
+  return Array.from({ length: Math.ceil(all / each) }, (_, i) => {
+    const rows = Math.min(each, all - i * each);
+    return { ...whole, key: `${key}[${i * each}..${i * each + rows}]`, rows, firstRow: i * each };
+  });
 }
 
 /** The gain of a norm that has none: ones. */

@@ -6,7 +6,7 @@ import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { randomWeights, randomSource } from '../../../tensor/codec/random-weights.ts';
 import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
-import { isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
 import { embedKernel, embedWorkgroups } from './embed.ts';
 import type { EmbedVariant } from './embed.ts';
 
@@ -21,13 +21,17 @@ describe('embed', () => {
 
   /** Past the vocabulary too: those read the last row. */
   async function check(variant: EmbedVariant, tokens: readonly number[]): Promise<void> {
-    const { type, width, q8n, scale = 1 } = variant;
+    const { type, width, q8n, scale = 1, pieces = [{ firstRow: 0, rows: VOCAB }] } = variant;
     const rows = tokens.length;
     const random = randomSource(width);
     const bytes = randomWeights(type, VOCAB, width, random);
     const table = new Float32Array(VOCAB * width);
     decodeRows(type, bytes, table);
-    const planes = Object.entries(packMatrix(type, VOCAB, width, bytes)).map(([name, plane]) => [`p0_${name}`, plane]);
+    const rowBytes = bytesOfElements(type, width);
+    const planes = pieces.flatMap(({ firstRow, rows: own }, n) => {
+      const packed = packMatrix(type, own, width, bytes.subarray(firstRow * rowBytes, (firstRow + own) * rowBytes));
+      return Object.entries(packed).map(([name, plane]) => [`p${n}_${name}`, plane] as const);
+    });
     const gain = Float32Array.from({ length: width }, () => random() * 2 - 0.5);
     const step = stepOf(rows);
     const out = await test.run({
@@ -44,9 +48,17 @@ describe('embed', () => {
       return Array.from(own, (value) => value * scale);
     });
     // Floats are exact but for their factor; of blocks, the GPU rounds the scale, the product, the minimum and their difference.
-    const error = (i: number) => (isQuantized(type) ? (4e-7 * Math.abs(want[i]!) + 2e-8) * scale : scale === 1 ? 0 : 2e-7 * Math.abs(want[i]!));
+    const error = (i: number) => {
+      if (isQuantized(type)) return (4e-7 * Math.abs(want[i]!) + 2e-8) * scale;
+      return scale === 1 ? 0 : 2e-7 * Math.abs(want[i]!);
+    };
     const y = out.get('y') as Float32Array;
-    expect([...y].findIndex((value, i) => !(i < want.length ? Math.abs(value - want[i]!) <= error(i) : value === 7))).toBe(-1);
+    const isBound = (i: number) => {
+      const token = Math.min(tokens[Math.floor(i / width)] ?? Infinity, VOCAB - 1);
+      return pieces.some(({ firstRow, rows: own }) => token >= firstRow && token < firstRow + own);
+    };
+    const isRow = (i: number) => i < want.length && isBound(i);
+    expect([...y].findIndex((value, i) => !(isRow(i) ? Math.abs(value - want[i]!) <= error(i) : value === 7))).toBe(-1);
     if (q8n) {
       const got = writtenQ8(out, rows, width);
       expect(compareQ8(got, want, { norm: { ...q8n, gain }, error: (i) => error(i) + 1e-7 * Math.abs(want[i]!) })).toBeUndefined();
@@ -56,6 +68,20 @@ describe('embed', () => {
   it.each(WEIGHT_TYPES)('takes rows of a %s table', async (type) => {
     const widths = isQuantized(type) ? [TENSOR_TYPES[type].blockSize, 3 * TENSOR_TYPES[type].blockSize] : [1, 7, 64, 261];
     for (const width of widths) await check({ type, vocab: VOCAB, width, q8n: undefined }, [3, 10, 0, 3, 4_000_000_000]);
+  });
+
+  const pieces = [{ firstRow: 0, rows: 5 }, { firstRow: 5, rows: 4 }, { firstRow: 9, rows: 2 }];
+
+  it.each(['f16', 'q8_0'] as const)('takes rows of a %s table that lies in pieces', async (type) => {
+    const width = 96;
+    const tokens = [4, 10, 5, 8, 9, 0, 4_000_000_000];
+    await check({ type, vocab: VOCAB, width, q8n: undefined, pieces }, tokens);
+    await check({ type, vocab: VOCAB, width, q8n: { eps: 1e-6 }, pieces, scale: 1.5 }, tokens);
+  });
+
+  it('leaves rows of pieces that it does not have as they are', async () => {
+    for (const own of [pieces.slice(0, 1), pieces.slice(1, 2), pieces.slice(1)])
+      await check({ type: 'q4_0', vocab: VOCAB, width: 64, q8n: undefined, pieces: own }, [4, 10, 5, 8, 9, 0, 4_000_000_000]);
   });
 
   it.each([64, 7])('multiplies rows of width %i with a factor', (width) =>

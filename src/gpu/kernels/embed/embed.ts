@@ -10,14 +10,26 @@ import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 import { weightValueFunctions } from '../../wgsl/weight-values.ts';
 
+/** Rows of a table that is larger than a binding, which have planes of their own. */
+export interface TablePiece {
+  readonly firstRow: number;
+  readonly rows: number;
+}
+
 /**
- * Bindings `p0_*`: the planes of the table [vocab, width]; `tokens`: u32 [rows]; `y`: f32 [rows, width]; with `q8n` also `yCodes`,
- * `yStats` and `yGain`: f32 [width], and the width is a multiple of 32. A token past the vocabulary reads the last row.
+ * Bindings `p0_*`: the planes of the table [vocab, width], or `p{n}_*`: those of its piece n; `tokens`: u32 [rows]; `y`: f32 [rows, width];
+ * with `q8n` also `yCodes`, `yStats` and `yGain`: f32 [width], and the width is a multiple of 32. A token past the vocabulary reads the
+ * last row.
  */
 export interface EmbedVariant extends RowsVariant {
   readonly type: WeightType;
   readonly vocab: number;
   readonly width: number;
+  /**
+   * Pieces of the table, one behind the other; absent: all of it is one. A row whose token is in none is left as it is, for the dispatch
+   * that has its piece.
+   */
+  readonly pieces?: readonly TablePiece[] | undefined;
   /** Factor of every value; absent: 1. */
   readonly scale?: number | undefined;
   /** The RMS norm that follows, whose q8n input is written too. */
@@ -30,19 +42,46 @@ function piecesOf(variant: EmbedVariant): RowPieces {
   return { rows: variant, pieces: q8n ? width / Q8_BLOCK : Math.ceil(width / 4), workgroupSize: q8n ? 32 : 64 };
 }
 
-function embedBindings(variant: EmbedVariant, part: LinearPartShape): readonly Binding[] {
+function partsOf({ type, vocab, pieces }: EmbedVariant): readonly LinearPartShape[] {
+  return pieces === undefined ? [{ type, rows: vocab }] : pieces.map(({ rows }) => ({ type, rows }));
+}
+
+function embedBindings(variant: EmbedVariant): readonly Binding[] {
   const { width, q8n } = variant;
   return [
-    ...partBindings(part, 0, width),
+    ...partsOf(variant).flatMap((part, n) => partBindings(part, n, width)),
     { name: 'tokens', access: 'read', type: 'array<u32>' },
     { name: 'y', access: 'write', type: width % 4 === 0 ? 'array<vec4<f32>>' : 'array<f32>' },
     ...(q8n ? [...q8Bindings('y', 'write'), { name: 'yGain', access: 'read' as const, type: 'array<f32>' }] : []),
   ];
 }
 
-function embedBody({ vocab, width, q8n, scale }: EmbedVariant): string {
-  const quad = (number: string) => `quad0(token, ${number})${scale === undefined ? '' : ` * f32(${scale})`}`;
+/** `fn tableQuad(token, quad)`: of the piece that holds the token. */
+function tableQuadFunction(pieces: readonly TablePiece[]): string {
+  const reads = pieces.map(({ firstRow, rows }, n) => {
+    const read = `return quad${n}(token - ${firstRow}u, quad);`;
+    return n + 1 < pieces.length ? `  if (token < ${firstRow + rows}u) { ${read} }` : `  ${read}`;
+  });
+  return `fn tableQuad(token: u32, quad: u32) -> vec4<f32> {\n${reads.join('\n')}\n}`;
+}
+
+/** `let token`, and an end to rows whose token is in no piece. */
+function tokenText({ vocab, pieces }: EmbedVariant): string {
   const token = `  let token = min(tokens[row], ${vocab - 1}u);`;
+  const [first, last] = [pieces?.[0], pieces?.at(-1)];
+  if (first === undefined || last === undefined) return token;
+  const outside = [
+    ...(first.firstRow > 0 ? [`token < ${first.firstRow}u`] : []),
+    ...(last.firstRow + last.rows < vocab ? [`token >= ${last.firstRow + last.rows}u`] : []),
+  ];
+  return outside.length === 0 ? token : `${token}\n  if (${outside.join(' || ')}) { return; }`;
+}
+
+function embedBody(variant: EmbedVariant): string {
+  const { width, q8n, scale, pieces } = variant;
+  const name = pieces ? 'tableQuad' : 'quad0';
+  const quad = (number: string) => `${name}(token, ${number})${scale === undefined ? '' : ` * f32(${scale})`}`;
+  const token = tokenText(variant);
   if (q8n) {
     return `${token}
   let quad = piece * 4u;
@@ -60,13 +99,17 @@ function embedBody({ vocab, width, q8n, scale }: EmbedVariant): string {
 }
 
 export function embedKernel(variant: EmbedVariant): Kernel {
-  const { type, vocab, width, q8n } = variant;
-  const part: LinearPartShape = { type, rows: vocab };
+  const { type, vocab, width, q8n, pieces } = variant;
   const rounding = q8n ? [q8EpilogueFunctions({ name: 'y', width, norm: q8n })] : [];
   return rowPiecesKernel({
-    key: kernelKey('embed', variant), label: `embed ${type} [${vocab}, ${width}]${q8n ? ' q8n' : ''}`,
-    pieces: piecesOf(variant), bindings: embedBindings(variant, part), body: embedBody(variant),
-    functions: [weightValueFunctions(part, 0, width), ...rounding],
+    key: kernelKey('embed', variant),
+    label: `embed ${type} [${vocab}, ${width}]${pieces ? ` in ${pieces.length}` : ''}${q8n ? ' q8n' : ''}`,
+    pieces: piecesOf(variant), bindings: embedBindings(variant), body: embedBody(variant),
+    functions: [
+      ...partsOf(variant).map((part, n) => weightValueFunctions(part, n, width)),
+      ...(pieces ? [tableQuadFunction(pieces)] : []),
+      ...rounding,
+    ],
   });
 }
 
