@@ -1,23 +1,37 @@
-/** Attention over a paged state on an executor, against softmax(q k^T * scale) v in plain loops over all positions of a sequence. */
+/** Attention over paged states on an executor, against softmax(q k^T * scale) v in plain loops over all positions of a sequence. */
 import { expect } from 'vitest';
 import { randomSource } from '../src/tensor/codec/random-weights.ts';
 import type { Executor, GraphRun, KvType, ProgramRequest } from '../src/graph/executor.ts';
 import { buildModel, DECODER } from '../src/graph/model-graphs.ts';
 import { add } from '../src/graph/ops/add.ts';
 import { attention } from '../src/graph/ops/attention.ts';
+import type { Scores } from '../src/graph/ops/attention.ts';
 import { embed } from '../src/graph/ops/embed.ts';
 import { gatherRows } from '../src/graph/ops/gather-rows.ts';
+import { storedAttention } from '../src/graph/ops/stored-attention.ts';
+import { stateGroups } from '../src/graph/state.ts';
+import type { PagedState } from '../src/graph/state.ts';
+import type { Value } from '../src/graph/value.ts';
 import { f16ToF32, f32ToF16 } from '../src/tensor/half.ts';
 import { sourceOfBytes } from './synthetic-graph.ts';
 
-export interface AttentionWidths {
+export interface AttentionWidths extends Pick<Scores, 'softcap' | 'temperature'> {
   readonly heads: number;
   readonly kvHeads: number;
   readonly keyDim: number;
   readonly valueDim: number;
   readonly kv: KvType;
   readonly window?: number | undefined;
+  /** Each head has a {@link sinkOf}. */
+  readonly sinks?: boolean;
+  /** Rows see what follows them, a window lies on both sides. */
+  readonly bidirectional?: boolean;
+  /** It has no keys and values of its own: those of the layer before. */
+  readonly stored?: boolean;
 }
+
+/** Layers beside each other, whose results are added up: heads * valueDim and `kv` are the same in all. */
+export type AttentionLayers = readonly [AttentionWidths, ...AttentionWidths[]];
 
 const MOST_ROWS = 32;
 const PAGE_TOKENS = 8;
@@ -30,46 +44,71 @@ interface Rows {
 }
 
 const scaleOf = ({ keyDim }: AttentionWidths) => 1.3 * keyDim ** -0.5;
+/** Some above every score of its head, and some below. */
+const sinkOf = (head: number) => Math.fround(2 * Math.sin(2 * head + 1));
 
-/** A decoder that is nothing but attention over q, k and v that the host gives: tokens add zeros to it. */
-function requestOf(widths: AttentionWidths): ProgramRequest {
-  const { heads, kvHeads, keyDim, valueDim, kv, window } = widths;
+function sourceOfFloats(id: string, shape: readonly number[], values: Float32Array) {
+  return [id, sourceOfBytes(id, { type: 'f32', shape, bytes: new Uint8Array(values.buffer) })] as const;
+}
+
+/** A decoder that is nothing but attention over q, k and v of each layer, which the host gives: tokens add zeros to it. */
+function requestOf(layers: AttentionLayers): ProgramRequest {
+  const [{ heads: mostHeads, valueDim: width, kv }] = layers;
   const model = buildModel('attention', (m) => {
     m.graph(DECODER.graph, (g) => {
       const tokens = g.input(DECODER.tokens, 'i32', ['rows']);
       const positions = g.input(DECODER.positions, 'i32', ['rows']);
       const outIndices = g.input(DECODER.outIndices, 'i32', ['outRows']);
-      const q = g.input('q', 'f32', ['rows', heads * keyDim]);
-      const k = g.input('k', 'f32', ['rows', kvHeads * keyDim]);
-      const v = g.input('v', 'f32', ['rows', kvHeads * valueDim]);
-      const state = g.pagedState({ heads: kvHeads, keyDim, valueDim, window });
-      const mixed = attention(g, 'attend', [q, k, v], { positions, heads, scale: scaleOf(widths), state });
-      const nothing = embed(g, 'embed', tokens, g.weight('nothing', [1, heads * valueDim]));
-      const [wanted, zeros] = [gatherRows(g, 'wanted', mixed, outIndices), gatherRows(g, 'zeros', nothing, outIndices)];
-      g.output(DECODER.logits, add(g, 'sum', wanted, zeros));
+      let state: PagedState | undefined;
+      const mixed = layers.map((layer, n) => {
+        const { heads, kvHeads, keyDim, valueDim, window, sinks, bidirectional, stored, softcap, temperature } = layer;
+        const weight = sinks ? g.weight(`sinks${n}`, [heads]) : undefined;
+        const fields = { positions, heads, scale: scaleOf(layer), softcap, temperature, sinks: weight };
+        const q = g.input(`q${n}`, 'f32', ['rows', heads * keyDim]);
+        if (stored) return storedAttention(g, `attend${n}`, q, { ...fields, state: state as PagedState });
+        const k = g.input(`k${n}`, 'f32', ['rows', kvHeads * keyDim]);
+        const v = g.input(`v${n}`, 'f32', ['rows', kvHeads * valueDim]);
+        state = g.pagedState({ heads: kvHeads, keyDim, valueDim, window: bidirectional ? undefined : window });
+        return attention(g, `attend${n}`, [q, k, v], { ...fields, state, causal: !bidirectional, window });
+      });
+      const nothing = embed(g, 'embed', tokens, g.weight('nothing', [1, mostHeads * width]));
+      const zeros = gatherRows(g, 'zeros', nothing, outIndices);
+      const wanted = mixed.map((value, n) => gatherRows(g, `wanted${n}`, value, outIndices));
+      g.output(DECODER.logits, wanted.reduce((sum: Value, value, n) => add(g, `sum${n}`, sum, value), zeros));
     });
   });
-  const sizes = { rows: MOST_ROWS, outRows: MOST_ROWS };
-  const shape = [1, heads * valueDim];
-  const weights = new Map([['nothing', sourceOfBytes('nothing', { type: 'f32', shape, bytes: new Uint8Array(4 * heads * valueDim) })]]);
-  return { model, weights, kv: { type: kv, pageTokens: PAGE_TOKENS, maxPages: 16 }, sizes };
+  const weights = new Map([
+    sourceOfFloats('nothing', [1, mostHeads * width], new Float32Array(mostHeads * width)),
+    ...layers.flatMap(({ heads, sinks }, n) =>
+      sinks ? [sourceOfFloats(`sinks${n}`, [heads], Float32Array.from({ length: heads }, (_, head) => sinkOf(head)))] : []),
+  ]);
+  return { model, weights, kv: { type: kv, pageTokens: PAGE_TOKENS, maxPages: 128 }, sizes: { rows: MOST_ROWS, outRows: MOST_ROWS } };
 }
 
-/** Row `position` of the result, [heads * valueDim]. */
-function expectedRow({ q, k, v }: Rows, position: number, widths: AttentionWidths): number[] {
-  const { heads, kvHeads, keyDim, valueDim, kv, window = Infinity } = widths;
+/** First and last position that the row at `position` sees, `end` being the last that there is. */
+function seenBy({ window = Infinity, bidirectional }: AttentionWidths, position: number, end: number): readonly [number, number] {
+  if (!bidirectional) return [Math.max(0, position - window + 1), position];
+  const side = Math.floor(window / 2);
+  return [Math.max(0, position - side), Math.min(end, position + side)];
+}
+
+/** Row `position` of a layer's result, [heads * valueDim]. */
+function expectedRow({ q, k, v }: Rows, position: number, end: number, layer: AttentionWidths): number[] {
+  const { heads, kvHeads, keyDim, valueDim, kv, softcap, sinks, temperature } = layer;
   const stored = (x: number) => (kv === 'f16' ? f16ToF32(f32ToF16(x)) : x);
+  const factor = temperature === undefined ? 1 : 1 + temperature.beta * Math.log1p(Math.floor(position / temperature.length));
+  const [first, last] = seenBy(layer, position, end);
   const y: number[] = [];
   for (let head = 0; head < heads; head++) {
     const kvHead = Math.floor((head * kvHeads) / heads);
-    const first = Math.max(0, position - window + 1);
     const weights: number[] = [];
-    for (let at = first; at <= position; at++) {
+    for (let at = first; at <= last; at++) {
       let dot = 0;
       for (let i = 0; i < keyDim; i++) dot += q[position]![head * keyDim + i]! * stored(k[at]![kvHead * keyDim + i]!);
-      weights.push(Math.exp(dot * scaleOf(widths)));
+      const score = dot * scaleOf(layer) * factor;
+      weights.push(Math.exp(softcap === undefined ? score : softcap * Math.tanh(score / softcap)));
     }
-    const total = weights.reduce((a, b) => a + b, 0);
+    const total = weights.reduce((a, b) => a + b, sinks ? Math.exp(sinkOf(head)) : 0);
     for (let i = 0; i < valueDim; i++) {
       let sum = 0;
       weights.forEach((weight, n) => (sum += (weight / total) * stored(v[first + n]![kvHead * valueDim + i]!)));
@@ -86,17 +125,30 @@ function makeRows({ heads, kvHeads, keyDim, valueDim }: AttentionWidths, positio
   return { q: rows(heads * keyDim), k: rows(kvHeads * keyDim), v: rows(kvHeads * valueDim) };
 }
 
+/** Of each layer; a stored one has the keys and values of the one before. */
+function rowsOfLayers(layers: AttentionLayers, positions: number, seed: number): readonly Rows[] {
+  const made: Rows[] = [];
+  for (const [n, layer] of layers.entries()) {
+    const own = makeRows(layer, positions, seed + 10 * n);
+    const owner = layer.stored ? made[n - 1] : undefined;
+    made.push(owner ? { ...owner, q: own.q } : own);
+  }
+  return made;
+}
+
 /** New positions [start, end) of a sequence. */
 interface Part {
-  readonly of: Rows;
+  readonly of: readonly Rows[];
   readonly pages: readonly number[];
   readonly start: number;
   readonly end: number;
 }
 
-function runOf(parts: readonly Part[]): GraphRun {
+function runOf(layers: AttentionLayers, groups: number, parts: readonly Part[]): GraphRun {
   const rows = parts.flatMap(({ of, start, end }) => Array.from({ length: end - start }, (_, i) => ({ of, position: start + i })));
-  const all = (name: keyof Rows) => rows.flatMap(({ of, position }) => [...of[name][position]!]);
+  const all = (name: keyof Rows, layer: number) => rows.flatMap(({ of, position }) => [...of[layer]![name][position]!]);
+  const heads = layers.flatMap(({ stored }, n) =>
+    (stored ? ['q'] as const : ['q', 'k', 'v'] as const).map((name) => [`${name}${n}`, all(name, n)] as const));
   return {
     graph: DECODER.graph,
     dims: { rows: rows.length, outRows: rows.length },
@@ -104,16 +156,46 @@ function runOf(parts: readonly Part[]): GraphRun {
       [DECODER.tokens]: rows.map(() => 0),
       [DECODER.positions]: rows.map(({ position }) => position),
       [DECODER.outIndices]: rows.map((_, i) => i),
-      q: all('q'), k: all('k'), v: all('v'),
+      ...Object.fromEntries(heads),
     },
-    sequences: parts.map(({ start, end, pages }) => ({ rows: end - start, start, pages: [pages] })),
+    sequences: parts.map(({ start, end, pages }) => ({ rows: end - start, start, pages: Array.from({ length: groups }, () => pages) })),
     wanted: [DECODER.logits],
   };
 }
 
+interface Steps {
+  readonly pages: number;
+  readonly lists: readonly (readonly (Part & { readonly isKnown?: boolean })[])[];
+}
+
+/** Runs steps, and compares every row of those whose result is not known already. */
+async function checkSteps(executor: Executor, layers: AttentionLayers, { pages, lists }: Steps, tolerance: number): Promise<void> {
+  const request = requestOf(layers);
+  const groups = stateGroups(request.model.states).length;
+  const program = await executor.load(request);
+  try {
+    for (let group = 0; group < groups; group++) program.ensurePages(group, pages);
+    for (const parts of lists) {
+      const got = [...(await program.run([runOf(layers, groups, parts)]))[0]!.get(DECODER.logits)!];
+      if (parts.every(({ isKnown }) => isKnown)) continue;
+      const want = parts.flatMap(({ of, start, end }) =>
+        Array.from({ length: end - start }, (_, i) => {
+          const perLayer = layers.map((layer, n) => expectedRow(of[n]!, start + i, end - 1, layer));
+          return perLayer[0]!.map((_value, at) => perLayer.reduce((sum, row) => sum + row[at]!, 0));
+        }).flat(),
+      );
+      expect(got.length).toBe(want.length);
+      const worst = want.reduce((most, value, i) => (Math.abs(value - got[i]!) <= most ? most : Math.abs(value - got[i]!)), 0);
+      expect(worst, `positions ${parts.map(({ start, end }) => `${start}..${end}`).join(', ')}`).toBeLessThan(tolerance);
+    }
+  } finally {
+    await program.dispose();
+  }
+}
+
 /** Prompts in chunks, single rows after them, alone and together, every row of each; `tolerance` is in units of values up to 1. */
-export async function checkAttentionWidths(executor: Executor, widths: AttentionWidths, tolerance: number): Promise<void> {
-  const [a, b] = [makeRows(widths, 32, 1), makeRows(widths, 16, 2)];
+export async function checkAttention(executor: Executor, layers: AttentionLayers, tolerance: number): Promise<void> {
+  const [a, b] = [rowsOfLayers(layers, 32, 1), rowsOfLayers(layers, 16, 2)];
   const [ofA, ofB] = [{ of: a, pages: [3, 0, 5, 1] }, { of: b, pages: [2, 4] }];
   const lists: readonly (readonly Part[])[] = [
     [{ ...ofA, start: 0, end: 13 }],
@@ -123,21 +205,27 @@ export async function checkAttentionWidths(executor: Executor, widths: Attention
     [{ ...ofA, start: 22, end: 31 }],
     [{ ...ofA, start: 31, end: 32 }],
   ];
-  const program = await executor.load(requestOf(widths));
-  try {
-    program.ensurePages(0, 6);
-    for (const parts of lists) {
-      const got = [...(await program.run([runOf(parts)]))[0]!.get(DECODER.logits)!];
-      const want = parts.flatMap(({ of, start, end }) =>
-        Array.from({ length: end - start }, (_, i) => expectedRow(of, start + i, widths)).flat(),
-      );
-      expect(got.length).toBe(want.length);
-      const worst = want.reduce((most, value, i) => (Math.abs(value - got[i]!) <= most ? most : Math.abs(value - got[i]!)), 0);
-      expect(worst, `positions ${parts.map(({ start, end }) => `${start}..${end}`).join(', ')}`).toBeLessThan(tolerance);
-    }
-  } finally {
-    await program.dispose();
-  }
+  await checkSteps(executor, layers, { pages: 6, lists }, tolerance);
+}
+
+/** Single rows after so many keys that executors share them out, of a sequence alone and of two. */
+export async function checkLongAttention(executor: Executor, layers: AttentionLayers, tolerance: number): Promise<void> {
+  const [long, short] = [rowsOfLayers(layers, 900, 3), rowsOfLayers(layers, 8, 4)];
+  const ofLong = { of: long, pages: Array.from({ length: 113 }, (_, i) => (i * 7) % 113) };
+  const before = Array.from({ length: Math.ceil(897 / MOST_ROWS) }, (_, i) =>
+    [{ ...ofLong, isKnown: true, start: i * MOST_ROWS, end: Math.min(897, (i + 1) * MOST_ROWS) }]);
+  const lists = [
+    ...before,
+    [{ ...ofLong, start: 897, end: 898 }],
+    [{ ...ofLong, start: 898, end: 899 }, { of: short, pages: [113], start: 0, end: 1 }],
+    [{ ...ofLong, start: 899, end: 900 }, { of: short, pages: [113], start: 1, end: 5 }],
+  ];
+  await checkSteps(executor, layers, { pages: 114, lists }, tolerance);
+}
+
+/** {@link checkAttention} of one layer. */
+export async function checkAttentionWidths(executor: Executor, widths: AttentionWidths, tolerance: number): Promise<void> {
+  await checkAttention(executor, [widths], tolerance);
 }
 
 /** Keys and values of different widths, both ways, odd ones among them; windows; in both types of the state. */

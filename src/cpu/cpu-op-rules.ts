@@ -69,3 +69,13 @@ export function rowsAt(at: Addresses, value: CpuValue | undefined): readonly [nu
 export function writeRows(out: RecordWriter, { inputs, outputs }: CpuStepOf<{ readonly kind: string }>, at: Addresses, word = 0): void {
   out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, outputs[0]), widthOf(outputs[0] as CpuValue), word);
 }
+
+/** The record of ops on single values with a number (`NumberRecord`), which may be a weight [1]. */
+export function writeNumber(
+  out: RecordWriter, { inputs, outputs }: CpuStepOf<{ readonly kind: string }>, at: Addresses, number: number | WeightRef,
+): void {
+  const isNumber = typeof number === 'number';
+  out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, outputs[0]), widthOf(outputs[0] as CpuValue));
+  out.float(isNumber ? number : 0);
+  out.ints(isNumber ? 0 : at.vector(number.id));
+}

@@ -88,7 +88,7 @@ function scratchBytesOf({ request, kernels, threads }: LayoutOptions, graph: Gra
   const mostRows = Math.max(...Object.values(request.sizes));
   let need = 256 + vectors * (8 * attention.width + 136) + 16 + (2 * 32 + 4) * attention.width * 4;
   for (const { op, inputs } of graph.nodes) {
-    if (op.kind === 'rmsNorm') need = Math.max(need, widthOf(inputs[0] as Value) * 4);
+    if (op.kind === 'rmsNorm' || op.kind === 'layerNorm') need = Math.max(need, widthOf(inputs[0] as Value) * 4);
     if (op.kind !== 'linear') continue;
     const { type, shape, sizeBytes } = sourceOf(request, op.weight.id);
     const [out, cols] = shape as readonly [number, number];
@@ -101,12 +101,20 @@ function scratchBytesOf({ request, kernels, threads }: LayoutOptions, graph: Gra
 
 /** The weights that an op reads as f32. */
 function vectorsOf(op: GraphOp): readonly WeightRef[] {
-  if (op.kind === 'rmsNorm') return op.weight === undefined ? [] : [op.weight];
-  if (op.kind === 'shortConvolution') return op.bias === undefined ? [op.weight] : [op.weight, op.bias];
-  return op.kind === 'linear' && op.bias ? [op.bias] : [];
+  const refs = (...found: readonly (WeightRef | undefined)[]) => found.filter((ref) => ref !== undefined);
+  switch (op.kind) {
+    case 'rmsNorm': return refs(op.weight);
+    case 'layerNorm':
+    case 'shortConvolution': return refs(op.weight, op.bias);
+    case 'linear': return refs(op.bias);
+    case 'scale': return typeof op.by === 'number' ? [] : [op.by];
+    case 'attention':
+    case 'storedAttention': return refs(op.sinks);
+    default: return [];
+  }
 }
 
-/** Gains, biases and convolutions that the file does not hold as f32 get a copy that is. */
+/** Gains, biases, factors, sinks and convolutions that the file does not hold as f32 get a copy that is. */
 function layOutVectors(request: ProgramRequest, bump: Bump): Map<string, number> {
   const vectors = new Map<string, number>();
   for (const { op } of [...request.model.graphs.values()].flatMap(({ nodes }) => nodes)) {

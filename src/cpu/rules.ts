@@ -6,6 +6,7 @@ import type { CpuStepOf, CpuValue } from './cpu-value.ts';
 import type { AttentionStepOp } from './ops/attention.ts';
 import type { CpuOp, CpuStep } from './ops/index.ts';
 import type { LinearPart, LinearsStepOp } from './ops/linear.ts';
+import type { NormStepOp } from './ops/norm.ts';
 import type { HeadPreparation, RotateStepOp } from './ops/rope.ts';
 
 type Context = FusionContext<CpuOp, CpuValue>;
@@ -94,45 +95,62 @@ const linearResidual: Rule = {
   },
 };
 
+/** The norm of each of `heads` heads that makes a value for one reader only. */
+function headNorm(value: CpuValue | undefined, heads: number, context: Context) {
+  const norm = privateProducer(value, 'norm', context);
+  const isOfHeads = norm !== undefined && !norm.op.gather && !norm.op.centred && norm.outputs.length === 1 && norm.op.groups === heads;
+  return isOfHeads ? norm : undefined;
+}
+
 /** Per-head norm and rotation in one pass over the heads. */
 const normRotate: Rule = {
   name: 'head-norm-rope',
   match(step, context) {
     if (!isStep(step, 'rotate') || step.op.norm !== undefined) return undefined;
-    const norm = privateProducer(step.inputs[0], 'norm', context);
-    if (norm === undefined || norm.op.gather || norm.outputs.length > 1 || norm.op.groups !== step.op.heads) return undefined;
+    const norm = headNorm(step.inputs[0], step.op.heads, context);
+    if (norm === undefined) return undefined;
     const op: RotateStepOp = { ...step.op, norm: { weight: norm.op.weight, eps: norm.op.eps } };
     const inputs = [norm.inputs[0] as CpuValue, ...step.inputs.slice(1)];
     return { replaced: [norm, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
   },
 };
 
-/** Rotation of q in place and of k on its way to the cache, in attention's first phase. */
+/** Norms and rotations of q in place, and of k and v on their way to the cache, in attention's first phase. */
 const rotateAttention: Rule = {
   name: 'rope-attention',
   match(step, context) {
     if (!isStep(step, 'attention')) return undefined;
-    const q = absorbable(step.inputs[0], step.op.q, context);
-    const k = absorbable(step.inputs[1], step.op.k, context);
+    const { heads, state, ...own } = step.op;
+    const q = absorbable(step.inputs[0], { present: own.q, heads }, context);
+    const k = absorbable(step.inputs[1], { present: own.k, heads: state.heads }, context);
+    const v = absorbable(step.inputs[2], { present: own.v, heads: state.heads }, context);
     // In place: nothing else may read the heads as they were.
-    const rotatesQ = q !== undefined && isPrivate(q.inputs[0] as CpuValue, context);
-    const replaced: CpuStep[] = [...(rotatesQ ? [q] : []), ...(k ? [k] : []), step];
+    const taken = { q: q && isPrivate(q.inputs[0] as CpuValue, context) ? q : undefined, k, v };
+    const replaced: CpuStep[] = [...Object.values(taken).filter((maker) => maker !== undefined), step];
     if (replaced.length === 1) return undefined;
     const inputs = [...step.inputs];
-    if (rotatesQ) inputs[0] = q.inputs[0] as CpuValue;
-    if (k) inputs[1] = k.inputs[0] as CpuValue;
-    const op: AttentionStepOp = { ...step.op, q: rotatesQ ? preparationOf(q) : step.op.q, k: k ? preparationOf(k) : step.op.k };
+    [taken.q, k, v].forEach((maker, i) => void (maker && (inputs[i] = maker.inputs[0] as CpuValue)));
+    const op: AttentionStepOp = {
+      ...step.op, q: preparationOf(taken.q) ?? own.q, k: preparationOf(k) ?? own.k, v: preparationOf(v) ?? own.v,
+    };
     return { replaced, by: { ...step, op, inputs } };
   },
 };
 
-function absorbable(value: CpuValue | undefined, present: HeadPreparation, context: Context) {
+type HeadMaker = CpuStepOf<RotateStepOp> | CpuStepOf<NormStepOp>;
+
+/** What prepares `heads` heads for attention alone, which does not prepare them yet. */
+function absorbable(
+  value: CpuValue | undefined, { present, heads }: { readonly present: HeadPreparation; readonly heads: number }, context: Context,
+): HeadMaker | undefined {
   if (present.norm !== undefined || present.table !== undefined) return undefined;
-  return privateProducer(value, 'rotate', context);
+  return privateProducer(value, 'rotate', context) ?? headNorm(value, heads, context);
 }
 
-function preparationOf({ op }: CpuStepOf<RotateStepOp>): HeadPreparation {
-  return { norm: op.norm, table: op.table };
+function preparationOf(maker: HeadMaker | undefined): HeadPreparation | undefined {
+  if (maker === undefined) return undefined;
+  if (maker.op.kind === 'norm') return { norm: { weight: maker.op.weight, eps: maker.op.eps }, table: undefined };
+  return { norm: maker.op.norm, table: maker.op.table };
 }
 
 /** In the order in which they run: each may rely on what the ones before it left. */

@@ -4,7 +4,8 @@ import { barrier, hasWildHalves, itemsPerTake, markWildHalves, scratchOf, takeIt
 import { packFloats, packHalves } from './kv-element';
 import { prepareHead } from './row-steps';
 import {
-  AttentionRecord, COMBINE_BYTES, CombineRecord, rowsOf, SEQUENCE_BYTES, SequenceRecord, StepRecord, TILE_BYTES, TileRecord,
+  AttentionRecord, COMBINE_BYTES, CombineRecord, headAt, HeadRecord, isPrepared, rowsOf, SEQUENCE_BYTES, SequenceRecord, StepRecord, TILE_BYTES,
+  TileRecord,
 } from './step-records';
 
 /** Heads of one work item of the first phase. */
@@ -22,7 +23,7 @@ export function runWriteMemory(control: usize, thread: i32, op: AttentionRecord,
 }
 
 export function runStoredAttention(control: usize, thread: i32, op: AttentionRecord, step: StepRecord): void {
-  attendTiles(control, thread, op, step, op.causal == 0);
+  attendTiles(control, thread, op, step, op.after != 0);
 }
 
 /** Every tile attends to the keys up to its own, or to all that the memory of its sequence holds; then splits combine. */
@@ -69,8 +70,12 @@ function describe(work: AttentionWork, op: AttentionRecord): void {
   work.out = op.out;
   work.outStride = op.outStride;
   work.partials = op.partials;
-  work.causal = op.causal;
-  work.window = op.window;
+  work.before = op.before;
+  work.after = op.after;
+  work.softcap = op.softcap;
+  work.sinks = op.sinks;
+  work.beta = op.beta;
+  work.length = op.length;
 }
 
 // @ts-ignore: decorator
@@ -81,8 +86,8 @@ function setTile(work: AttentionWork, tile: TileRecord, op: AttentionRecord): vo
   work.rows = tile.rows;
   work.firstPosition = tile.firstPosition;
   // A part of the keys that lies outside of the window has none left: its partial result is empty.
-  work.keyBegin = max(tile.keyBegin, tile.firstPosition - op.window + 1);
-  work.keyEnd = op.causal ? min(tile.keyEnd, tile.firstPosition + tile.rows) : tile.keyEnd;
+  work.keyBegin = max(tile.keyBegin, tile.firstPosition - op.before);
+  work.keyEnd = min(tile.keyEnd, tile.firstPosition + tile.rows + op.after);
   work.partial = tile.partial;
 }
 
@@ -95,9 +100,16 @@ function setMemory(work: AttentionWork, tile: TileRecord, step: StepRecord): voi
   work.keyEnd = tile.partial >= 0 && tile.keyBegin > 0 ? 0 : sequence.memory;
 }
 
-/** Norm and rotation of query heads in place; those of key heads on their way into the page; values straight into it. */
+/** How query heads (0), key heads (1) and value heads (2) are prepared. */
+// @ts-ignore: decorator
+@inline
+function preparationOf(op: AttentionRecord, kind: i32): HeadRecord {
+  return headAt(changetype<usize>(op) + offsetof<AttentionRecord>(), kind);
+}
+
+/** Norm and rotation of query heads in place; those of key and value heads on their way into the page. */
 function prepareRows(control: usize, op: AttentionRecord, step: StepRecord, scratch: usize): void {
-  const queryHeads = op.qGain || op.qTable ? op.heads : 0;
+  const queryHeads = isPrepared(preparationOf(op, 0)) ? op.heads : 0;
   const heads = queryHeads + 2 * op.kvHeads;
   const parts = (heads + HEADS_PER_ITEM - 1) / HEADS_PER_ITEM;
   const rows = rowsOf(op, step);
@@ -111,7 +123,7 @@ function prepareRows(control: usize, op: AttentionRecord, step: StepRecord, scra
       for (let head = begin; head < min(begin + HEADS_PER_ITEM, heads); head++) {
         if (head < queryHeads) prepareQuery(op, row, head);
         else if (head < queryHeads + op.kvHeads) wild |= storeKey(op, step, row, head - queryHeads, scratch);
-        else wild |= storeValue(op, step, row, head - queryHeads - op.kvHeads);
+        else wild |= storeValue(op, step, row, head - queryHeads - op.kvHeads, scratch);
       }
     }
   }
@@ -120,19 +132,25 @@ function prepareRows(control: usize, op: AttentionRecord, step: StepRecord, scra
 
 function prepareQuery(op: AttentionRecord, row: i32, head: i32): void {
   const x = op.q + <usize>row * op.qStride + <usize>(head * op.keyDim * 4);
-  prepareHead(x, row, op.keyDim, op.qGain, op.qEps, op.qTable, op.qHalf);
+  prepareHead(x, row, op.keyDim, preparationOf(op, 0));
 }
 
 function storeKey(op: AttentionRecord, step: StepRecord, row: i32, head: i32, scratch: usize): i32 {
   const bytes = <usize>(op.keyDim * 4);
   memory.copy(scratch, op.k + <usize>row * op.kStride + <usize>head * bytes, bytes);
-  prepareHead(scratch, row, op.keyDim, op.kGain, op.kEps, op.kTable, op.kHalf);
+  prepareHead(scratch, row, op.keyDim, preparationOf(op, 1));
   const to = slotOf(op, step, row, head, op.stateOffset, op.keyWidth);
   return storeVector(op, scratch, to, op.keyDim, op.keyWidth);
 }
 
-function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32): i32 {
-  const from = op.v + <usize>row * op.vStride + <usize>(head * op.valueDim * 4);
+function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32, scratch: usize): i32 {
+  const how = preparationOf(op, 2);
+  let from = op.v + <usize>row * op.vStride + <usize>(head * op.valueDim * 4);
+  if (isPrepared(how)) {
+    memory.copy(scratch, from, <usize>(op.valueDim * 4));
+    prepareHead(scratch, row, op.valueDim, how);
+    from = scratch;
+  }
   const to = slotOf(op, step, row, head, op.stateOffset + op.valueOffset, op.valueWidth);
   return storeVector(op, from, to, op.valueDim, op.valueWidth);
 }

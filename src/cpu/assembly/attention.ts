@@ -5,6 +5,7 @@
  */
 import { addValues } from './attention-values';
 import { SCORE_STRIDE, TILE_KEYS, tileScores } from './attention-scores';
+import { scaleRow, softcapRow } from './elementwise';
 import { exp1, exp4, maxLanes, sumLanes } from './float-math';
 import { unpackAnyHalves, unpackHalves } from './kv-element';
 
@@ -43,9 +44,14 @@ export class AttentionWork {
   keyEnd: i32;
   partial: i32;
   kvHead: i32;
-  /** Whether a row sees nothing after its own position, and how many positions up to it. */
-  causal: i32;
-  window: i32;
+  /** How many positions before its own, and after it, a row sees. */
+  before: i32;
+  after: i32;
+  /** What bounds scores, or 0; scores without values, f32[heads], or 0; the factor of queries by position, or beta 0. */
+  softcap: f32;
+  sinks: usize;
+  beta: f32;
+  length: f32;
   /** 1: f16 pages may hold infinity or NaN. */
   wildHalves: i32;
   /** Scratch: query vectors, sums, scores, maximum and sum of weights per vector, unpacked keys or values. */
@@ -89,15 +95,27 @@ function layOut(work: AttentionWork, scratch: usize): void {
   work.unpacked = (work.totals + count * 4 + 15) & ~15;
 }
 
-/** Scaled query vectors, rows outermost; sums and totals at zero, maxima at minus infinity. */
+/** Factor of the products of the query at a position with keys. */
+// @ts-ignore: decorator
+@inline
+function scaleAt(work: AttentionWork, position: i32): f32 {
+  if (work.beta == 0) return work.scale;
+  return work.scale * (<f32>1.0 + work.beta * NativeMathf.log(<f32>1.0 + floor<f32>(<f32>position / work.length)));
+}
+
+/**
+ * Scaled query vectors, rows outermost; sums and totals at zero, maxima at minus infinity, or as sinks leave them, which of split keys
+ * join when the parts do.
+ */
 function gatherQueries(work: AttentionWork, group: i32): void {
   const width = work.keyWidth, keyDim = work.keyDim;
   let to = work.queries;
   for (let row = 0; row < work.rows; row++) {
     const from = work.q + <usize>(work.firstRow + row) * work.qStride + <usize>(work.kvHead * group * keyDim * 4);
+    const scale = scaleAt(work, work.firstPosition + row);
     for (let head = 0; head < group; head++) {
       for (let i = 0; i < keyDim; i++) {
-        store<f32>(to + <usize>(i * 4), load<f32>(from + <usize>((head * keyDim + i) * 4)) * work.scale);
+        store<f32>(to + <usize>(i * 4), load<f32>(from + <usize>((head * keyDim + i) * 4)) * scale);
       }
       for (let i = keyDim; i < width; i++) store<f32>(to + <usize>(i * 4), 0);
       to += <usize>(width * 4);
@@ -105,9 +123,16 @@ function gatherQueries(work: AttentionWork, group: i32): void {
   }
   memory.fill(work.sums, 0, <usize>(work.count * work.valueWidth * 4));
   for (let i = 0; i < work.count; i++) {
-    store<f32>(work.maxima + <usize>(i * 4), -Infinity);
-    store<f32>(work.totals + <usize>(i * 4), 0);
+    const hasSink = work.sinks != 0 && work.partial < 0;
+    store<f32>(work.maxima + <usize>(i * 4), hasSink ? sinkOf(work, work.kvHead * group + i % group) : -Infinity);
+    store<f32>(work.totals + <usize>(i * 4), hasSink ? 1 : 0);
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function sinkOf(work: AttentionWork, head: i32): f32 {
+  return load<f32>(work.sinks + <usize>(head * 4));
 }
 
 function halfTile(work: AttentionWork, keys: usize, values: usize, key: i32, tile: i32): void {
@@ -132,8 +157,10 @@ function tileOf<T>(work: AttentionWork, keys: usize, values: usize, key: i32, ti
   const group = work.heads / work.kvHeads;
   for (let i = 0; i < work.count; i++) {
     const position = work.firstPosition + i / group;
-    const begin = max(position - work.window + 1 - key, 0);
-    const end = work.causal ? min(position - key + 1, tile) : tile;
+    const begin = max(position - work.before - key, 0);
+    const end = min(position + work.after + 1 - key, tile);
+    const scores = work.scores + <usize>i * SCORE_STRIDE;
+    if (work.softcap != 0) softcapRow(scores, work.softcap, scores, (tile + 3) & ~3);
     weigh(work, i, begin, end, tile);
   }
   addValues<T>(work.scores, work.count, values, tile, work.valueWidth, work.sums);
@@ -171,14 +198,8 @@ function weigh(work: AttentionWork, index: i32, begin: i32, end: i32, tile: i32)
   const shrink = exp1(old - maximum);
   store<f32>(total, load<f32>(total) * shrink + sumLanes(sum));
   store<f32>(work.maxima + <usize>(index * 4), maximum);
-  scaleVector(work.sums + <usize>(index * work.valueWidth * 4), shrink, work.valueWidth);
-}
-
-function scaleVector(x: usize, scale: f32, width: i32): void {
-  for (let i = 0; i < width; i += 4) {
-    const at = x + <usize>(i * 4);
-    v128.store(at, f32x4.mul(v128.load(at), f32x4.splat(scale)));
-  }
+  const sums = work.sums + <usize>(index * work.valueWidth * 4);
+  scaleRow(sums, shrink, sums, work.valueWidth);
 }
 
 function storeResults(work: AttentionWork, group: i32): void {
@@ -188,7 +209,7 @@ function storeResults(work: AttentionWork, group: i32): void {
     const out = work.out + <usize>row * work.outStride + <usize>(head * work.valueDim * 4);
     const scale: f32 = <f32>1.0 / load<f32>(work.totals + <usize>(i * 4));
     const sums = work.sums + <usize>(i * work.valueWidth * 4);
-    scaleVector(sums, scale, work.valueWidth);
+    scaleRow(sums, scale, sums, work.valueWidth);
     memory.copy(out, sums, <usize>(work.valueDim * 4));
   }
 }
@@ -213,10 +234,10 @@ function storePartials(work: AttentionWork, group: i32): void {
 export function combine(work: AttentionWork, row: i32, head: i32, first: i32, count: i32, scratch: usize): void {
   const width = work.valueWidth;
   const bytes = <usize>(width * 4);
-  let maximum: f32 = -Infinity;
+  let maximum: f32 = work.sinks ? sinkOf(work, head) : -Infinity;
   for (let i = 0; i < count; i++) maximum = max<f32>(maximum, load<f32>(partialOf(work, first + i, head) + bytes));
   memory.fill(scratch, 0, bytes);
-  let total: f32 = 0;
+  let total: f32 = work.sinks ? exp1(sinkOf(work, head) - maximum) : 0;
   for (let i = 0; i < count; i++) {
     const from = partialOf(work, first + i, head);
     const weight = exp1(load<f32>(from + bytes) - maximum);
@@ -226,7 +247,7 @@ export function combine(work: AttentionWork, row: i32, head: i32, first: i32, co
       v128.store(scratch + at, f32x4.add(v128.load(scratch + at), part));
     }
   }
-  scaleVector(scratch, <f32>1.0 / total, width);
+  scaleRow(scratch, <f32>1.0 / total, scratch, width);
   const outBytes = <usize>(work.valueDim * 4);
   memory.copy(work.out + <usize>row * work.outStride + <usize>head * outBytes, scratch, outBytes);
 }

@@ -1,5 +1,5 @@
-/** Kernels on single floats: add, and the bias and residual of a linear step; exp. */
-import { exp4 } from './float-math';
+/** Kernels on single floats: add, and the bias and residual of a linear step; a factor; a bound; exp. */
+import { exp4, tanh4 } from './float-math';
 
 /** out[i] = a[i] + b[i]; `out` may be one of the inputs. */
 export function addRow(a: usize, b: usize, out: usize, count: i32): void {
@@ -11,6 +11,33 @@ export function addRow(a: usize, b: usize, out: usize, count: i32): void {
   for (; i < count; i++) {
     const at = <usize>(i * 4);
     store<f32>(out + at, load<f32>(a + at) + load<f32>(b + at));
+  }
+}
+
+/** out[i] = factor * x[i]; `out` may be `x`. */
+export function scaleRow(x: usize, factor: f32, out: usize, count: i32): void {
+  const factors = f32x4.splat(factor);
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const at = <usize>(i * 4);
+    v128.store(out + at, f32x4.mul(v128.load(x + at), factors));
+  }
+  for (; i < count; i++) store<f32>(out + <usize>(i * 4), load<f32>(x + <usize>(i * 4)) * factor);
+}
+
+// @ts-ignore: decorator
+@inline
+function capped(x: v128, cap: v128): v128 {
+  return f32x4.mul(tanh4(f32x4.div(x, cap)), cap);
+}
+
+/** out[i] = cap * tanh(x[i] / cap); `out` may be `x`. */
+export function softcapRow(x: usize, cap: f32, out: usize, count: i32): void {
+  const caps = f32x4.splat(cap);
+  let i = 0;
+  for (; i + 4 <= count; i += 4) v128.store(out + <usize>(i * 4), capped(v128.load(x + <usize>(i * 4)), caps));
+  for (; i < count; i++) {
+    store<f32>(out + <usize>(i * 4), f32x4.extract_lane(capped(v128.load32_zero(x + <usize>(i * 4)), caps), 0));
   }
 }
 

@@ -50,6 +50,21 @@ export function exp4(x: v128): v128 {
   return v128.andnot(f32x4.mul(y, power), f32x4.lt(x, f32x4.splat(-87.0)));
 }
 
+/** tanh(x), to about 3e-7 of the result: x times a polynomial in x^2 (Cephes tanhf) near 0, 1 - 2 / (e^(2x) + 1) beyond. */
+export function tanh4(x: v128): v128 {
+  const size = f32x4.abs(x);
+  const square = f32x4.mul(x, x);
+  let near = madd(f32x4.splat(-5.70498872745e-3), square, f32x4.splat(2.06390887954e-2));
+  near = madd(near, square, f32x4.splat(-5.37397155531e-2));
+  near = madd(near, square, f32x4.splat(1.33314422036e-1));
+  near = madd(near, square, f32x4.splat(-3.33332819422e-1));
+  near = madd(f32x4.mul(near, square), x, x);
+  const one = f32x4.splat(1.0);
+  const far = f32x4.sub(one, f32x4.div(f32x4.splat(2.0), f32x4.add(exp4(f32x4.add(size, size)), one)));
+  const signed = v128.or(far, v128.and(x, i32x4.splat(0x80000000)));
+  return v128.bitselect(near, signed, f32x4.lt(size, f32x4.splat(0.625)));
+}
+
 export function exp1(x: f32): f32 {
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
 }

@@ -1,5 +1,6 @@
 /** Every row of q over all rows of k and v (Vaswani et al. 2017), with a streaming softmax. A work item is one head of one row. */
 import { itemsPerTake, takeItems } from './control';
+import { scaleRow } from './elementwise';
 import { exp1, madd, sumLanes } from './float-math';
 import { FullAttentionRecord, rowsOf, StepRecord } from './step-records';
 
@@ -24,14 +25,14 @@ function attendHead(op: FullAttentionRecord, row: i32, head: i32, keys: i32): vo
     const score = op.scale * dot(q, op.k + <usize>key * op.kStride + <usize>(kvHead * op.keyDim * 4), op.keyDim);
     let weight: f32 = 1;
     if (score > best) {
-      scaleRow(out, exp1(best - score), op.valueDim);
+      scaleRow(out, exp1(best - score), out, op.valueDim);
       total *= exp1(best - score);
       best = score;
     } else weight = exp1(score - best);
     total += weight;
     addScaled(out, op.v + <usize>key * op.vStride + <usize>(kvHead * op.valueDim * 4), weight, op.valueDim);
   }
-  if (keys > 0) scaleRow(out, <f32>1 / total, op.valueDim);
+  if (keys > 0) scaleRow(out, <f32>1 / total, out, op.valueDim);
 }
 
 function dot(a: usize, b: usize, count: i32): f32 {
@@ -41,13 +42,6 @@ function dot(a: usize, b: usize, count: i32): f32 {
   let sum = sumLanes(sums);
   for (; i < count; i++) sum += load<f32>(a + <usize>(i * 4)) * load<f32>(b + <usize>(i * 4));
   return sum;
-}
-
-function scaleRow(x: usize, factor: f32, count: i32): void {
-  const factors = f32x4.splat(factor);
-  let i = 0;
-  for (; i + 4 <= count; i += 4) v128.store(x + <usize>(i * 4), f32x4.mul(v128.load(x + <usize>(i * 4)), factors));
-  for (; i < count; i++) store<f32>(x + <usize>(i * 4), load<f32>(x + <usize>(i * 4)) * factor);
 }
 
 function addScaled(x: usize, y: usize, factor: f32, count: i32): void {

@@ -8,9 +8,9 @@ export { matmul, matmulScratchBytes } from './matmul';
 export { activationBytes, quantizeRow } from './quantize';
 
 export { activationRow } from './activation';
-export { addRow, expRow } from './elementwise';
+export { addRow, expRow, scaleRow, softcapRow } from './elementwise';
 export { firstBad } from './check';
 export { packHalves, unpackAnyHalves, unpackHalves } from './kv-element';
-export { rmsNormVector } from './norm';
+export { layerNormVector, rmsNormVector } from './norm';
 export { heapBase, threadMain } from './program';
 export { ropeVector } from './rope';

@@ -5,10 +5,10 @@ import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, st
 import { runFullAttention } from './full-attention';
 import { runGated, runLinears } from './linear-steps';
 import { runShortConvolution } from './short-convolution';
-import { ACTIVATION, ADD, GATHER, QUANTIZE, runEmbed, runNorm, runRotate, runRows } from './row-steps';
+import { ACTIVATION, ADD, COLUMNS, GATHER, QUANTIZE, runEmbed, runNorm, runNumber, runRotate, runRows } from './row-steps';
 import {
-  AttentionRecord, CheckRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, OpRecord, RotateRecord,
-  RowRecord, ShortConvolutionRecord, StepRecord,
+  AttentionRecord, CheckRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, NumberRecord, OpRecord,
+  RotateRecord, RowRecord, ShortConvolutionRecord, StepRecord,
 } from './step-records';
 
 /** Op codes; cpu/ops/ holds the same numbers. */
@@ -27,6 +27,9 @@ const OP_FULL_ATTENTION: i32 = 12;
 const OP_SHORT_CONVOLUTION: i32 = 13;
 const OP_WRITE_MEMORY: i32 = 14;
 const OP_STORED_ATTENTION: i32 = 15;
+const OP_SCALE: i32 = 16;
+const OP_SOFTCAP: i32 = 17;
+const OP_COLUMNS: i32 = 18;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -59,6 +62,9 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_GATHER: return runRows(control, changetype<RowRecord>(at), step, GATHER);
     case OP_ACTIVATION: return runRows(control, changetype<RowRecord>(at), step, ACTIVATION);
     case OP_ADD: return runRows(control, changetype<RowRecord>(at), step, ADD);
+    case OP_COLUMNS: return runRows(control, changetype<RowRecord>(at), step, COLUMNS);
+    case OP_SCALE: return runNumber(control, changetype<NumberRecord>(at), step, false);
+    case OP_SOFTCAP: return runNumber(control, changetype<NumberRecord>(at), step, true);
     case OP_ROTATE: return runRotate(control, changetype<RotateRecord>(at), step);
     case OP_LINEARS: return runLinears(control, changetype<LinearsRecord>(at), step, scratch);
     case OP_GATED: return runGated(control, changetype<GatedRecord>(at), step, scratch);

@@ -1,12 +1,12 @@
-/** Steps whose work items are rows: embed, norm, quantise, gather, activation, add, rotate. */
+/** Steps whose work items are rows: embed, norm, quantise, gather, columns, activation, add, scale, softcap, rotate. */
 import { activationRow } from './activation';
 import { itemsPerTake, takeItems } from './control';
 import { dequantizeRow } from './dequantize';
-import { addRow } from './elementwise';
-import { rmsNormVector } from './norm';
+import { addRow, scaleRow, softcapRow } from './elementwise';
+import { layerNormVector, rmsNormVector } from './norm';
 import { quantizeRow } from './quantize';
 import { ropeVector } from './rope';
-import { EmbedRecord, NormRecord, RotateRecord, RowRecord, rowsOf, StepRecord } from './step-records';
+import { EmbedRecord, headAt, HeadRecord, NormRecord, NumberRecord, RotateRecord, RowRecord, rowsOf, StepRecord } from './step-records';
 
 export function runEmbed(control: usize, op: EmbedRecord, step: StepRecord): void {
   const rows = rowsOf(op, step);
@@ -14,7 +14,9 @@ export function runEmbed(control: usize, op: EmbedRecord, step: StepRecord): voi
   for (let first = takeItems(control, take); first < rows; first = takeItems(control, take)) {
     for (let row = first; row < min(first + take, rows); row++) {
       const token = <usize>load<u32>(op.tokens + <usize>(row * 4));
-      dequantizeRow(op.type, op.weight + token * op.rowBytes, op.out + <usize>row * op.outStride, op.cols);
+      const out = op.out + <usize>row * op.outStride;
+      dequantizeRow(op.type, op.weight + token * op.rowBytes, out, op.cols);
+      if (op.scale != 1) scaleRow(out, op.scale, out, op.cols);
     }
   }
 }
@@ -33,7 +35,9 @@ function normRow(op: NormRecord, row: i32, scratch: usize): void {
   const out = op.out ? op.out + <usize>row * op.outStride : scratch;
   const groupBytes = <usize>(op.cols * 4);
   for (let group: usize = 0; group < <usize>op.groups; group++) {
-    rmsNormVector(x + group * groupBytes, op.gain, op.eps, out + group * groupBytes, op.cols);
+    const at = group * groupBytes;
+    if (op.centred) layerNormVector(x + at, op.gain, op.bias, op.eps, out + at, op.cols);
+    else rmsNormVector(x + at, op.gain, op.eps, out + at, op.cols);
   }
   if (op.codes) quantizeRow(out, op.codes + <usize>row * op.codesStride, op.cols * op.groups);
 }
@@ -42,6 +46,7 @@ export const QUANTIZE: i32 = 0;
 export const GATHER: i32 = 1;
 export const ACTIVATION: i32 = 2;
 export const ADD: i32 = 3;
+export const COLUMNS: i32 = 4;
 
 export function runRows(control: usize, op: RowRecord, step: StepRecord, kind: i32): void {
   const rows = rowsOf(op, step);
@@ -58,25 +63,42 @@ function oneRow(op: RowRecord, kind: i32, row: i32): void {
   if (kind == QUANTIZE) quantizeRow(a, out, op.cols);
   else if (kind == ACTIVATION) activationRow(op.word, a, b, out, op.cols);
   else if (kind == ADD) addRow(a, b, out, op.cols);
+  else if (kind == COLUMNS) memory.copy(out, a + <usize>(op.word * 4), <usize>(op.cols * 4));
   else memory.copy(out, op.a + <usize>load<u32>(op.b + <usize>(row * 4)) * op.aStride, <usize>(op.cols * 4));
 }
 
-/** Norm (no gain: none) and rotation (no table: none) of one head in place. */
-export function prepareHead(x: usize, row: i32, headDim: i32, gain: usize, eps: f32, table: usize, half: i32): void {
-  if (gain) rmsNormVector(x, gain, eps, x, headDim);
-  if (table) ropeVector(x, table + <usize>(row * half * 8), half);
+/** Every value times a number, or kept within it. */
+export function runNumber(control: usize, op: NumberRecord, step: StepRecord, isCap: bool): void {
+  const rows = rowsOf(op, step);
+  const take = itemsPerTake(control, rows);
+  const number = op.weight ? load<f32>(op.weight) : op.number;
+  for (let first = takeItems(control, take); first < rows; first = takeItems(control, take)) {
+    for (let row = first; row < min(first + take, rows); row++) {
+      const x = op.x + <usize>row * op.xStride;
+      const out = op.out + <usize>row * op.outStride;
+      if (isCap) softcapRow(x, number, out, op.cols);
+      else scaleRow(x, number, out, op.cols);
+    }
+  }
+}
+
+/** Norm and rotation of one head in place. */
+export function prepareHead(x: usize, row: i32, headDim: i32, how: HeadRecord): void {
+  if (how.norm) rmsNormVector(x, how.gain, how.eps, x, headDim);
+  if (how.table) ropeVector(x, how.table + <usize>(row * how.half * 8), how.half);
 }
 
 export function runRotate(control: usize, op: RotateRecord, step: StepRecord): void {
   const rows = rowsOf(op, step);
   const take = itemsPerTake(control, rows);
   const headBytes = <usize>(op.headDim * 4);
+  const how = headAt(changetype<usize>(op) + offsetof<RotateRecord>(), 0);
   for (let first = takeItems(control, take); first < rows; first = takeItems(control, take)) {
     for (let row = first; row < min(first + take, rows); row++) {
       const out = op.out + <usize>row * op.outStride;
       memory.copy(out, op.x + <usize>row * op.xStride, <usize>op.heads * headBytes);
       for (let head: usize = 0; head < <usize>op.heads; head++) {
-        prepareHead(out + head * headBytes, row, op.headDim, op.gain, op.eps, op.table, op.half);
+        prepareHead(out + head * headBytes, row, op.headDim, how);
       }
     }
   }

@@ -83,6 +83,8 @@ export class EmbedRecord extends OpRecord {
   weight: usize;
   rowBytes: usize;
   cols: i32;
+  /** Factor of every value. */
+  scale: f32;
   out: usize;
   outStride: usize;
 }
@@ -94,8 +96,13 @@ export class NormRecord extends OpRecord {
   indices: usize;
   x: usize;
   xStride: usize;
+  /** f32[cols], or 0: a gain of 1. */
   gain: usize;
   eps: f32;
+  /** 1: a layer norm, which takes the mean away. */
+  centred: i32;
+  /** Of a layer norm: f32[cols], or 0. */
+  bias: usize;
   groups: i32;
   /** Length of one part. */
   cols: i32;
@@ -105,7 +112,7 @@ export class NormRecord extends OpRecord {
   codesStride: usize;
 }
 
-/** One input, one output: quantise, activation; or two inputs: gated activation, add; gather, whose second ones are indices. */
+/** One input, one output: quantise, activation, columns; or two inputs: gated activation, add; gather, whose second ones are indices. */
 @unmanaged
 export class RowRecord extends OpRecord {
   a: usize;
@@ -115,8 +122,21 @@ export class RowRecord extends OpRecord {
   out: usize;
   outStride: usize;
   cols: i32;
-  /** The function of an activation. */
+  /** The function of an activation; the first column. */
   word: i32;
+}
+
+/** One input, one output and a number: scale, softcap. */
+@unmanaged
+export class NumberRecord extends OpRecord {
+  x: usize;
+  xStride: usize;
+  out: usize;
+  outStride: usize;
+  cols: i32;
+  number: f32;
+  /** f32[1], a weight that stands for `number`; or 0. */
+  weight: usize;
 }
 
 /** A matrix and its input. A LinearsRecord is followed by `parts` of them, a GatedRecord by two: gate and up. */
@@ -154,6 +174,35 @@ export class GatedRecord extends OpRecord {
   fn: i32;
 }
 
+/** What happens to a head before it is used: norm, then rotation. */
+@unmanaged
+export class HeadRecord {
+  /** 1: there is a norm. */
+  norm: i32;
+  /** f32[headDim], or 0: a gain of 1. */
+  gain: usize;
+  eps: f32;
+  /** f32[rows, 2 * half], or 0: no rotation. */
+  table: usize;
+  half: i32;
+}
+
+const HEAD_BYTES: usize = 20;
+
+/** The HeadRecord of index `index` of those that begin at `first`. */
+// @ts-ignore: decorator
+@inline
+export function headAt(first: usize, index: i32): HeadRecord {
+  return changetype<HeadRecord>(first + <usize>index * HEAD_BYTES);
+}
+
+// @ts-ignore: decorator
+@inline
+export function isPrepared(head: HeadRecord): bool {
+  return head.norm != 0 || head.table != 0;
+}
+
+/** A HeadRecord follows. */
 @unmanaged
 export class RotateRecord extends OpRecord {
   x: usize;
@@ -162,12 +211,9 @@ export class RotateRecord extends OpRecord {
   outStride: usize;
   heads: i32;
   headDim: i32;
-  gain: usize;
-  eps: f32;
-  table: usize;
-  half: i32;
 }
 
+/** Three HeadRecords follow: of queries, keys and values. */
 @unmanaged
 export class AttentionRecord extends OpRecord {
   heads: i32;
@@ -190,18 +236,16 @@ export class AttentionRecord extends OpRecord {
   out: usize;
   outStride: usize;
   partials: usize;
-  qGain: usize;
-  qEps: f32;
-  qTable: usize;
-  qHalf: i32;
-  kGain: usize;
-  kEps: f32;
-  kTable: usize;
-  kHalf: i32;
-  /** 1: a row sees keys up to its own position. 0: all of its sequence. */
-  causal: i32;
-  /** A row at position p sees keys above p - window. */
-  window: i32;
+  /** How many positions before its own, and after it, a row sees. */
+  before: i32;
+  after: i32;
+  /** A score s becomes softcap * tanh(s / softcap); 0: it stays. */
+  softcap: f32;
+  /** f32[heads], scores without values; or 0. */
+  sinks: usize;
+  /** The query at position p is multiplied by 1 + beta * ln(1 + floor(p / length)); beta 0: by 1. */
+  beta: f32;
+  length: f32;
   /** Bytes from the page tables of the first group, and from its pages of rows, to those of the state's group. */
   pagesOffset: usize;
   rowPagesOffset: usize;

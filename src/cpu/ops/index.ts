@@ -2,12 +2,14 @@
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
+import type { ColumnsOp } from '../../graph/ops/columns.ts';
+import type { ScaleOp } from '../../graph/ops/scale.ts';
+import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
-import { CapacityError } from '../../tensor/errors.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf } from '../cpu-value.ts';
@@ -15,6 +17,7 @@ import { activationRules, lowerActivation } from './activation.ts';
 import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionStepOp } from './attention.ts';
+import { columnsRules, lowerColumns } from './columns.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
@@ -24,16 +27,21 @@ import { gatedRules, linearsRules, lowerLinear } from './linear.ts';
 import type { GatedStepOp, LinearsStepOp } from './linear.ts';
 import { quantizeRules } from './quantize.ts';
 import type { QuantizeStepOp } from './quantize.ts';
-import { lowerRmsNorm, normRules } from './rms-norm.ts';
-import type { NormStepOp } from './rms-norm.ts';
+import { lowerLayerNorm, lowerRmsNorm, normRules } from './norm.ts';
+import type { NormStepOp } from './norm.ts';
 import { lowerRope, rotateRules } from './rope.ts';
 import type { RotateStepOp } from './rope.ts';
+import { lowerScale, scaleRules } from './scale.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
+import { lowerSoftcap, softcapRules } from './softcap.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
 export type CpuOp =
   | EmbedOp
   | NormStepOp
+  | ScaleOp
+  | SoftcapOp
+  | ColumnsOp
   | QuantizeStepOp
   | GatherStepOp
   | ActivationOp
@@ -49,19 +57,14 @@ export type CpuOp =
 
 export type CpuStep = CpuStepOf<CpuOp>;
 
-/** An op without kernels here. */
-const refuse: Lower<GraphOp, never> = ({ op, label }) => {
-  throw new CapacityError(`The CPU has no kernels for ${label} (${op.kind}).`);
-};
-
 /** What becomes of an op of the graph. */
 export const LOWERINGS = {
   embed: lowerEmbed,
   rmsNorm: lowerRmsNorm,
-  layerNorm: refuse,
-  scale: refuse,
-  softcap: refuse,
-  columns: refuse,
+  layerNorm: lowerLayerNorm,
+  scale: lowerScale,
+  softcap: lowerSoftcap,
+  columns: lowerColumns,
   linear: lowerLinear,
   rope: lowerRope,
   attention: lowerAttention,
@@ -77,6 +80,9 @@ export const LOWERINGS = {
 export const CPU_OPS = {
   embed: embedRules,
   norm: normRules,
+  scale: scaleRules,
+  softcap: softcapRules,
+  columns: columnsRules,
   quantize: quantizeRules,
   gather: gatherRules,
   fullAttention: fullAttentionRules,

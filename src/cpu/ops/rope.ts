@@ -7,7 +7,7 @@ import type { RecordWriter } from '../record-writer.ts';
 
 /** What happens to heads before they are used: norm, then rotation. */
 export interface HeadPreparation {
-  readonly norm: { readonly weight: WeightRef; readonly eps: number } | undefined;
+  readonly norm: { readonly weight: WeightRef | undefined; readonly eps: number } | undefined;
   readonly table: RopeTable | undefined;
 }
 
@@ -18,17 +18,18 @@ export interface RotateStepOp extends HeadPreparation {
 }
 
 export function describePreparation(name: string, { norm, table }: HeadPreparation): string {
-  const parts = [...(norm ? [`norm ${norm.weight.id} eps=${norm.eps}`] : []), ...(table ? [`rope ${table.id}`] : [])];
+  const parts = [...(norm ? [`norm ${norm.weight?.id ?? '1'} eps=${norm.eps}`] : []), ...(table ? [`rope ${table.id}`] : [])];
   return parts.length === 0 ? '' : ` ${name}=(${parts.join(', ')})`;
 }
 
+/** A HeadRecord. */
 export function writePreparation(
   out: RecordWriter,
   { norm, table }: HeadPreparation,
   positions: CpuValue | undefined,
   at: Addresses,
 ): void {
-  out.ints(norm ? at.vector(norm.weight.id) : 0);
+  out.ints(norm ? 1 : 0, norm?.weight ? at.vector(norm.weight.id) : 0);
   out.float(norm?.eps ?? 0);
   out.ints(table ? at.ropeTable(table, positions as CpuValue) : 0, table?.frequencies.length ?? 0);
 }

@@ -1,22 +1,21 @@
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
-import { visibility } from '../../graph/ops/attention.ts';
+import { scoring, visibility } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
-import { AS_THEY_ARE, refuseScores, writeAttentionRecord } from './attention.ts';
+import { AS_THEY_ARE, writeAttentionRecord } from './attention.ts';
 
 export const storedAttentionRules: CpuOpRules<StoredAttentionOp> = {
   code: 15,
-  describe: ({ heads, state }) => `heads=${heads} state=${stateName(state)}${visibility({ causal: true, window: state.window })}`,
-  write(out, { op: { heads, scale, state }, inputs: [q], outputs: [y] }, at) {
+  describe: ({ heads, state, ...scores }) =>
+    `heads=${heads} state=${stateName(state)}${visibility({ causal: true, window: state.window })}${scoring(scores)}`,
+  write(out, { op, inputs: [q], outputs: [y] }, at) {
     const values = [q, undefined, undefined, y] as const;
-    const preparations = [AS_THEY_ARE, AS_THEY_ARE] as const;
+    const { state } = op;
+    const preparations = [AS_THEY_ARE, AS_THEY_ARE, AS_THEY_ARE] as const;
     // Rows see all of a memory, and of a layer's keys those up to their own.
-    const fields = { heads, scale, state, causal: !state.memory, window: state.window, values, preparations, positions: undefined };
-    writeAttentionRecord(out, fields, at);
+    const seen = { causal: !state.memory, window: state.window };
+    writeAttentionRecord(out, { ...op, ...seen, values, preparations, positions: undefined }, at);
   },
 };
 
-export const lowerStoredAttention: Lower<StoredAttentionOp, StoredAttentionOp> = ({ op, label }) => {
-  refuseScores(op, label);
-  return { op };
-};
+export const lowerStoredAttention: Lower<StoredAttentionOp, StoredAttentionOp> = ({ op }) => ({ op });

@@ -9,7 +9,7 @@ export const writeMemoryRules: CpuOpRules<WriteMemoryOp> = {
   write(out, { op: { state }, inputs: [k, v, positions] }, at) {
     const { heads, window } = state;
     const values = [undefined, k, v, undefined] as const;
-    const preparations = [AS_THEY_ARE, AS_THEY_ARE] as const;
+    const preparations = [AS_THEY_ARE, AS_THEY_ARE, AS_THEY_ARE] as const;
     writeAttentionRecord(out, { heads, scale: 1, state, causal: false, window, values, preparations, positions }, at);
   },
 };
