@@ -1,6 +1,6 @@
 /**
- * Cases of what a graph may say of attention beside heads and scale: softcap, sinks, temperature of queries, windows on both sides, the widths
- * of heads that models have, keys and values of the layer before. `attention-oracle.ts` checks them.
+ * Cases of what a graph may say of attention beside heads and scale: softcap, sinks, temperature of queries, windows on both sides,
+ * the widths of heads that models have, keys and values of the layer before. `attention-oracle.ts` checks them.
  */
 import type { KvType } from '../src/graph/executor.ts';
 import type { AttentionLayers, AttentionWidths } from './attention-oracle.ts';
@@ -47,7 +47,8 @@ export function widthCases(kv: KvType): readonly Case[] {
       { kv, heads: 8, kvHeads: 2, keyDim: 64, valueDim: 64, window: 9 }, { kv, heads: 2, kvHeads: 1, keyDim: 256, valueDim: 256 },
     ]],
     ['heads of 512 beside heads of 256 in a window', [
-      { kv, heads: 1, kvHeads: 1, keyDim: 512, valueDim: 512, sinks: true }, { kv, heads: 2, kvHeads: 2, keyDim: 256, valueDim: 256, window: 3 },
+      { kv, heads: 1, kvHeads: 1, keyDim: 512, valueDim: 512, sinks: true },
+      { kv, heads: 2, kvHeads: 2, keyDim: 256, valueDim: 256, window: 3 },
     ]],
   ];
 }

@@ -65,6 +65,11 @@ export function rowsAt(at: Addresses, value: CpuValue | undefined): readonly [nu
   return [address, stride];
 }
 
+/** Address of a weight as f32, or zero where there is none. */
+export function vectorAt(at: Addresses, weight: WeightRef | undefined): number {
+  return weight === undefined ? 0 : at.vector(weight.id);
+}
+
 /** The record that ops on single values share (`RowRecord`): one or two inputs, one output, and a word of their own. */
 export function writeRows(out: RecordWriter, { inputs, outputs }: CpuStepOf<{ readonly kind: string }>, at: Addresses, word = 0): void {
   out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, inputs[1]), ...rowsAt(at, outputs[0]), widthOf(outputs[0] as CpuValue), word);
@@ -74,8 +79,7 @@ export function writeRows(out: RecordWriter, { inputs, outputs }: CpuStepOf<{ re
 export function writeNumber(
   out: RecordWriter, { inputs, outputs }: CpuStepOf<{ readonly kind: string }>, at: Addresses, number: number | WeightRef,
 ): void {
-  const isNumber = typeof number === 'number';
   out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, outputs[0]), widthOf(outputs[0] as CpuValue));
-  out.float(isNumber ? number : 0);
-  out.ints(isNumber ? 0 : at.vector(number.id));
+  out.float(typeof number === 'number' ? number : 0);
+  out.ints(vectorAt(at, typeof number === 'number' ? undefined : number));
 }

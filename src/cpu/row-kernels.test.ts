@@ -51,7 +51,7 @@ function expectRelative(found: ArrayLike<number>, wanted: ArrayLike<number>, tol
   }
 }
 
-/** Relative errors of an exponent in f32: of silu's there is none, it is the value itself; geluTanh's is a cubic of it, gelu's its square. */
+/** Relative errors of an exponent in f32: silu's is the value itself, geluTanh's a cubic of it, gelu's its square. */
 const EXPONENT_ERROR: Readonly<Record<ActivationName, number>> = { silu: 0, geluTanh: 2e-7, gelu: 7e-8 };
 
 /** Relative: in a tail, y is x times e to some power, whose own error counts as often as its size says. */

@@ -4,8 +4,8 @@ import { barrier, hasWildHalves, itemsPerTake, markWildHalves, scratchOf, takeIt
 import { packFloats, packHalves } from './kv-element';
 import { prepareHead } from './row-steps';
 import {
-  AttentionRecord, COMBINE_BYTES, CombineRecord, headAt, HeadRecord, isPrepared, rowsOf, SEQUENCE_BYTES, SequenceRecord, StepRecord, TILE_BYTES,
-  TileRecord,
+  AttentionRecord, COMBINE_BYTES, CombineRecord, headAt, HeadRecord, isPrepared, rowsOf, SEQUENCE_BYTES, SequenceRecord, StepRecord,
+  TILE_BYTES, TileRecord,
 } from './step-records';
 
 /** Heads of one work item of the first phase. */

@@ -1,7 +1,7 @@
 import { scoring, visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp, Scores } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
-import { rowsAt } from '../cpu-op-rules.ts';
+import { rowsAt, vectorAt } from '../cpu-op-rules.ts';
 import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
@@ -53,7 +53,7 @@ export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields,
   out.ints(...values.flatMap((value) => rowsAt(at, value)), at.partials);
   out.ints(...reach(fields));
   out.float(softcap ?? 0);
-  out.ints(sinks === undefined ? 0 : at.vector(sinks.id));
+  out.ints(vectorAt(at, sinks));
   out.float(temperature?.beta ?? 0);
   out.float(temperature?.length ?? 1);
   const { pages, rowPages } = at.pageTables(state.group);
@@ -64,4 +64,6 @@ export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields,
 /** Heads that are used as they come. */
 export const AS_THEY_ARE: HeadPreparation = { norm: undefined, table: undefined };
 
-export const lowerAttention: Lower<AttentionOp, AttentionStepOp> = ({ op }) => ({ op: { ...op, q: AS_THEY_ARE, k: AS_THEY_ARE, v: AS_THEY_ARE } });
+export const lowerAttention: Lower<AttentionOp, AttentionStepOp> = ({ op }) => ({
+  op: { ...op, q: AS_THEY_ARE, k: AS_THEY_ARE, v: AS_THEY_ARE },
+});

@@ -3,7 +3,7 @@ import type { LinearOp } from '../../graph/ops/linear.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
-import { rowsAt } from '../cpu-op-rules.ts';
+import { rowsAt, vectorAt } from '../cpu-op-rules.ts';
 import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf, CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
@@ -59,7 +59,7 @@ function writeLinear(out: RecordWriter, { part, step, output }: LinearAt, at: Ad
   const [weightRows, cols] = part.weight.shape as readonly [number, number];
   const chunk = chunkRows(weightRows, rowBytes, at.threads);
   out.ints(typeCode, address, rowBytes, weightRows, cols);
-  out.ints(...rowsAt(at, step.inputs[part.x]), ...rowsAt(at, output), part.bias ? at.vector(part.bias.id) : 0);
+  out.ints(...rowsAt(at, step.inputs[part.x]), ...rowsAt(at, output), vectorAt(at, part.bias));
   out.ints(...rowsAt(at, part.residual === undefined ? undefined : step.inputs[part.residual]), chunk.one, chunk.many);
 }
 

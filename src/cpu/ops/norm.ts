@@ -4,7 +4,7 @@ import { widthOf } from '../../graph/value.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
-import { rowsAt } from '../cpu-op-rules.ts';
+import { rowsAt, vectorAt } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
 
@@ -29,13 +29,15 @@ export interface NormStepOp {
 
 export const normRules: CpuOpRules<NormStepOp> = {
   code: 2,
-  describe: ({ weight, centred, bias, eps, groups, gather }, typeOf) =>
-    `${centred ? 'layer ' : ''}${shownGain(weight, typeOf)}${bias === undefined ? '' : ' +bias'} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' gather' : ''}`,
+  describe({ weight, centred, bias, eps, groups, gather }, typeOf) {
+    const gain = `${centred ? 'layer ' : ''}${shownGain(weight, typeOf)}${bias === undefined ? '' : ' +bias'}`;
+    return `${gain} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' gather' : ''}`;
+  },
   write(out, { op, inputs, outputs }, at) {
     const { gather, weight, centred, bias, eps, groups } = op;
-    out.ints(gather ? at.rowsOf(inputs[1] as CpuValue).address : 0, ...rowsAt(at, inputs[0]), weight === undefined ? 0 : at.vector(weight.id));
+    out.ints(gather ? at.rowsOf(inputs[1] as CpuValue).address : 0, ...rowsAt(at, inputs[0]), vectorAt(at, weight));
     out.float(eps);
-    out.ints(centred ? 1 : 0, bias === undefined ? 0 : at.vector(bias.id), groups, widthOf(inputs[0] as CpuValue) / groups);
+    out.ints(centred ? 1 : 0, vectorAt(at, bias), groups, widthOf(inputs[0] as CpuValue) / groups);
     out.ints(...rowsAt(at, outputs.find(({ dtype }) => dtype === 'f32')));
     out.ints(...rowsAt(at, outputs.find(({ dtype }) => dtype === 'q8')));
   },

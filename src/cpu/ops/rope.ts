@@ -1,6 +1,6 @@
 import type { RopeOp, RopeTable } from '../../graph/ops/rope.ts';
 import type { WeightRef } from '../../graph/value.ts';
-import { rowsAt } from '../cpu-op-rules.ts';
+import { rowsAt, vectorAt } from '../cpu-op-rules.ts';
 import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
@@ -29,7 +29,7 @@ export function writePreparation(
   positions: CpuValue | undefined,
   at: Addresses,
 ): void {
-  out.ints(norm ? 1 : 0, norm?.weight ? at.vector(norm.weight.id) : 0);
+  out.ints(norm ? 1 : 0, vectorAt(at, norm?.weight));
   out.float(norm?.eps ?? 0);
   out.ints(table ? at.ropeTable(table, positions as CpuValue) : 0, table?.frequencies.length ?? 0);
 }
