@@ -1,5 +1,5 @@
 /** What `inspect` tells, as data. A part that cannot be read says why; the others are there all the same. */
-import { ARCHITECTURES, openDecoder } from '../models/open-decoder.ts';
+import { isSupported, openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint, MetadataValue } from '../tensor/checkpoint.ts';
@@ -39,7 +39,7 @@ export async function inspectReport(checkpoint: Checkpoint, options: ReadOptions
     name: checkpoint.name,
     format: checkpoint.format,
     architecture: checkpoint.architecture,
-    isSupported: ARCHITECTURES.some(({ name }) => name === checkpoint.architecture),
+    isSupported: isSupported(checkpoint),
     sizeBytes: checkpoint.sizeBytes,
     parameters: tensors.reduce((sum, { shape }) => sum + elementsOf(shape), 0),
     model: isProblem(model) ? model : modelPart(model),

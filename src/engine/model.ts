@@ -143,7 +143,10 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
   try {
     checkOptionNames(options, CREATE_NAMES, 'createModel');
     checkOperation(options);
-    const decoder = await openDecoder(checkpoint, { signal: options.signal });
+    const decoder = await openDecoder(checkpoint, {
+      signal: options.signal,
+      contextLength: (ofModel) => resolveContextLength(options.contextLength, ofModel),
+    });
     options.signal?.throwIfAborted();
     const text = await openTextSide(checkpoint);
     return await createModelFromParts({ name: nameOf(checkpoint), sizeBytes: checkpoint.sizeBytes, decoder, text }, options);

@@ -1,20 +1,42 @@
 /** What a model family has to say about itself. One file per architecture; nothing else knows an architecture's name. */
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
+import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
-export interface Architecture {
-  /** GGUF's `general.architecture` and transformers' `model_type`. */
+/** What a graph is made for, beside its config. */
+export interface GraphSetting {
+  /** Most positions of a sequence. */
+  readonly contextLength: number;
+  /** Contents of the file's tensors that {@link Architecture.constants} names, those that it has. */
+  readonly constants: ReadonlyMap<string, Float32Array>;
+}
+
+/** A vector of f32 that goes into the graph instead of to the device: divisors of rotary frequencies. */
+export interface ConstantTensor {
   readonly name: string;
-  parseConfig(checkpoint: Checkpoint): DecoderConfig;
+  readonly length: number;
+}
+
+/** `Config` is what a family's own parser makes; others see no more of it than {@link DecoderConfig}. */
+export interface Architecture<Config extends DecoderConfig = DecoderConfig> {
+  /** GGUF's `general.architecture`. */
+  readonly gguf: string;
+  /** transformers' `model_type`, and those of other configs that say the same: of a text part, or of a later name. */
+  readonly safetensors: readonly string[];
+  parseConfig(checkpoint: Checkpoint): Config;
   /** Warnings of settings that are not known. @throws FormatError for those that are known, and not obeyed */
-  checkSettings(checkpoint: Checkpoint, config: DecoderConfig): readonly string[];
+  checkSettings(checkpoint: Checkpoint, config: Config): readonly string[];
   /** What a file decides of how it stores them (fused or not) is in the config. */
-  weights(config: DecoderConfig): readonly WeightSpec[];
+  weights(config: Config): readonly WeightSpec[];
   /** Tensors that a file may hold and no op reads. */
   readonly skips: readonly SkipRule[];
-  /** Name of a tensor of headDim / 2 divisors of the rotary frequencies, for files that have it. */
-  readonly ropeDivisors?: string;
-  graphs(config: DecoderConfig, ropeDivisors?: Float32Array): ModelGraphs;
+  /** Positive numbers of GGUF files that the graph is made with, each of which may be absent. */
+  constants?(config: Config): readonly ConstantTensor[];
+  graphs(config: Config, setting: GraphSetting): ModelGraphs;
+  /** GGUF's keys under the architecture's name. */
+  metadata(config: Config): GgufMetadata;
+  /** {@link constants} as a GGUF file of this config has them. */
+  exportedConstants?(config: Config): ReadonlyMap<string, Float32Array>;
 }

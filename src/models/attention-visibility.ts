@@ -17,26 +17,40 @@ export interface AttentionVisibility {
   readonly window?: AttentionWindow | undefined;
 }
 
-/** What transformers takes where a config.json that asks for windows leaves their numbers out. */
-export interface HfWindowDefaults {
-  readonly slidingWindow: number;
-  /** The first layer with a window, where no `layer_types` says it. */
-  readonly maxWindowLayers: number;
+/** How a family says which of its layers have a window. */
+export interface WindowRule {
+  /** config.json's key of the size. Default `sliding_window`. */
+  readonly sizeKey?: string | undefined;
+  /** Taken where config.json leaves the size out (null says that there is none). Default: no windows. */
+  readonly defaultSize?: number | undefined;
+  /** Key of config.json that must be true, where files name windows that they do not use. */
+  readonly switch?: string | undefined;
+  /** Whether a layer slides, where neither `layer_types` nor GGUF's pattern says it. */
+  slides(layer: number, config: JsonObject): boolean;
 }
 
+/** Every layer slides, where the file names a size. */
+export const WINDOWS_EVERYWHERE: WindowRule = { slides: () => true };
+
+/** Qwen2 and Qwen3: off unless `use_sliding_window`, then in the layers from `max_window_layers` on. */
+export const QWEN_WINDOWS: WindowRule = {
+  defaultSize: 4096,
+  switch: 'use_sliding_window',
+  slides: (layer, config) => layer >= (typeof config['max_window_layers'] === 'number' ? config['max_window_layers'] : 28),
+};
+
 /**
- * `hfDefaults`: of a family whose config.json may ask for windows; undefined where its attention has none.
- * @throws FormatError for a window of another family, of no length, or without causality
+ * `rule`: undefined where the family's attention has no windows.
+ * @throws FormatError for a window of another family, or of no length
  */
-export function parseVisibility(checkpoint: Checkpoint, layers: number, hfDefaults: HfWindowDefaults | undefined): AttentionVisibility {
+export function parseVisibility(checkpoint: Checkpoint, layers: number, rule: WindowRule | undefined): AttentionVisibility {
   const isGguf = checkpoint.format === 'gguf';
   const config = checkpoint.config ?? {};
   const causal = (isGguf
     ? metadataBoolean(checkpoint.metadata, `${checkpoint.architecture}.attention.causal`, checkpoint.name)
     : jsonBoolean(config, 'is_causal', checkpoint.name)) ?? true;
-  const window = isGguf ? ggufWindow(checkpoint, layers) : hfWindow(config, { layers, defaults: hfDefaults, where: checkpoint.name });
+  const window = isGguf ? ggufWindow(checkpoint, layers, rule) : hfWindow(config, { layers, rule, where: checkpoint.name });
   if (window === undefined || !window.layers.includes(true)) return { causal };
-  if (!causal) throw new FormatError(`${checkpoint.name}: attention with a sliding window and without causality is not supported.`);
   return { causal, window };
 }
 
@@ -50,7 +64,7 @@ function checkedSize(size: number, key: string, where: string): number {
  * `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern`, an array of booleans or of 0 and 1,
  * names.
  */
-function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number): AttentionWindow | undefined {
+function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number, rule: WindowRule | undefined): AttentionWindow | undefined {
   const key = `${architecture}.attention.sliding_window`;
   const size = metadataNumber(metadata, key, name);
   const pattern = layerFlags(metadata.get(`${key}_pattern`));
@@ -62,7 +76,7 @@ function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number
   checkedSize(size, key, name);
   if (metadata.has(`${key}_pattern`) && pattern?.length !== layers)
     throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer.`);
-  return { size, layers: pattern ?? Array.from({ length: layers }, () => true) };
+  return { size, layers: pattern ?? Array.from({ length: layers }, (_, layer) => rule?.slides(layer, {}) ?? true) };
 }
 
 /** Undefined for what is no list of flags. */
@@ -74,30 +88,30 @@ function layerFlags(pattern: MetadataValue | undefined): readonly boolean[] | un
 
 interface HfWindowOptions {
   readonly layers: number;
-  readonly defaults: HfWindowDefaults | undefined;
+  readonly rule: WindowRule | undefined;
   readonly where: string;
 }
 
-function hfWindow(config: JsonObject, { layers, defaults, where }: HfWindowOptions): AttentionWindow | undefined {
+function hfWindow(config: JsonObject, { layers, rule, where }: HfWindowOptions): AttentionWindow | undefined {
   const types = layerTypes(config, layers, where);
-  const isUsed = jsonBoolean(config, 'use_sliding_window', where) ?? false;
-  if (defaults === undefined) {
-    if (!isUsed && types?.includes(true) !== true) return undefined;
+  const isAsked = jsonBoolean(config, 'use_sliding_window', where) ?? false;
+  if (rule === undefined) {
+    if (!isAsked && types?.includes(true) !== true) return undefined;
     throw new FormatError(
-      `${where}: ${isUsed ? 'use_sliding_window' : 'layer_types'} asks for a sliding window, ` +
+      `${where}: ${isAsked ? 'use_sliding_window' : 'layer_types'} asks for a sliding window, ` +
         "which this architecture's attention does not have.",
     );
   }
-  const size = config['sliding_window'] === undefined ? defaults.slidingWindow : jsonNumber(config, 'sliding_window', where);
-  if (!isUsed || size === undefined) {
+  const { sizeKey = 'sliding_window' } = rule;
+  const isOn = rule.switch === undefined || (jsonBoolean(config, rule.switch, where) ?? false);
+  const size = config[sizeKey] === undefined ? rule.defaultSize : jsonNumber(config, sizeKey, where);
+  if (!isOn || size === undefined) {
     if (types?.includes(true) !== true) return undefined;
-    throw new FormatError(
-      `${where}: layer_types names sliding_attention, which needs use_sliding_window true and a number as sliding_window.`,
-    );
+    const wanted = `${rule.switch === undefined ? '' : `${rule.switch} true and `}a number as ${sizeKey}`;
+    throw new FormatError(`${where}: layer_types names sliding_attention, which needs ${wanted}.`);
   }
-  checkedSize(size, 'sliding_window', where);
-  const first = jsonNumber(config, 'max_window_layers', where) ?? defaults.maxWindowLayers;
-  return { size, layers: types ?? Array.from({ length: layers }, (_, layer) => layer >= first) };
+  checkedSize(size, sizeKey, where);
+  return { size, layers: types ?? Array.from({ length: layers }, (_, layer) => rule.slides(layer, config)) };
 }
 
 /** Whether each layer slides; undefined where the file does not say it layer by layer. */

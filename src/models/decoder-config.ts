@@ -2,7 +2,7 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { parseVisibility } from './attention-visibility.ts';
-import type { AttentionVisibility, HfWindowDefaults } from './attention-visibility.ts';
+import type { AttentionVisibility, WindowRule } from './attention-visibility.ts';
 import { configFields, jsonBoolean } from './config-fields.ts';
 import type { FieldName } from './config-fields.ts';
 import { parseRope } from './rope-frequencies.ts';
@@ -49,7 +49,11 @@ export interface DecoderDefaults {
   /** Where config.json has none. Undefined: dim / heads. */
   readonly headDim?: number | undefined;
   /** Undefined: the family's attention has no windows. */
-  readonly hfWindows?: HfWindowDefaults | undefined;
+  readonly windows?: WindowRule | undefined;
+  /** Base of the rotation where config.json has none. Default 10,000. */
+  readonly ropeTheta?: number | undefined;
+  /** True: only a part of each head may turn (`partial_rotary_factor`, `rope.dimension_count`). */
+  readonly partialRotation?: boolean | undefined;
   readonly linears: LinearTable;
 }
 
@@ -66,7 +70,8 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
   const kvHeads = fields.layerCount({ hf: 'num_key_value_heads', gguf: 'attention.head_count_kv' }, layers) ?? heads;
   const headDim = fields.count({ hf: 'head_dim', gguf: 'attention.key_length' }) ?? (isGguf ? undefined : defaults.headDim) ?? dim / heads;
   const valueDim = isGguf ? fields.count({ hf: '', gguf: 'attention.value_length' }) : undefined;
-  const rotaryDim = isGguf ? fields.count({ hf: '', gguf: 'rope.dimension_count' }) : undefined;
+  const rope = parseRope(checkpoint, { headDim, defaultTheta: defaults.ropeTheta });
+  const rotaryDim = defaults.partialRotation === true ? undefined : (rope.rotaryDim ?? headDim);
   checkHeads(checkpoint.name, { heads, kvHeads, headDim, valueDim, rotaryDim });
   return {
     architecture: checkpoint.architecture,
@@ -79,8 +84,8 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
     headDim,
     ffnDim: required({ hf: 'intermediate_size', gguf: 'feed_forward_length' }),
     rmsEps: fields.positive({ hf: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon' }) ?? defaults.rmsEps,
-    rope: parseRope(checkpoint),
-    ...parseVisibility(checkpoint, layers, defaults.hfWindows),
+    rope,
+    ...parseVisibility(checkpoint, layers, defaults.windows),
     tiedEmbeddings: isTied(checkpoint),
     biases: biasesOf(checkpoint, defaults.linears),
   };
@@ -109,7 +114,7 @@ function checkHeads(where: string, { heads, kvHeads, headDim, valueDim, rotaryDi
 }
 
 /** The embedding table decides: vocab_size may be absent from GGUF, and tables are often padded past the tokenizer. */
-function vocabSizeOf(checkpoint: Checkpoint): number {
+export function vocabSizeOf(checkpoint: Checkpoint): number {
   const name = checkpoint.format === 'gguf' ? 'token_embd.weight' : 'model.embed_tokens.weight';
   const rows = checkpoint.tensors.get(name)?.shape[0];
   if (rows === undefined) {
@@ -124,7 +129,7 @@ function vocabSizeOf(checkpoint: Checkpoint): number {
 }
 
 /** GGUF says it by the absence of a tensor; transformers leaves the key out where it is the class's default: tied only where said so. */
-function isTied({ format, config, name, tensors }: Checkpoint): boolean {
+export function isTied({ format, config, name, tensors }: Checkpoint): boolean {
   if (format === 'gguf' || config === undefined) return !tensors.has('output.weight');
   return jsonBoolean(config, 'tie_word_embeddings', name) ?? !tensors.has('lm_head.weight');
 }

@@ -8,9 +8,11 @@ import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { gated } from '../graph/ops/activation.ts';
 import type { ActivationName } from '../graph/ops/activation.ts';
 import { attention } from '../graph/ops/attention.ts';
+import type { Scores } from '../graph/ops/attention.ts';
 import { embed } from '../graph/ops/embed.ts';
 import { gatherRows } from '../graph/ops/gather-rows.ts';
 import { linear } from '../graph/ops/linear.ts';
+import { softcap } from '../graph/ops/softcap.ts';
 import { rmsNorm } from '../graph/ops/rms-norm.ts';
 import { widthOf } from '../graph/value.ts';
 import type { Value } from '../graph/value.ts';
@@ -50,27 +52,25 @@ export function product(g: GraphBuilder, name: string, x: Value, { out, biases }
   return linear(g, name, x, g.weight(g.path(name), [out, widthOf(x)]), bias);
 }
 
-export interface AttendOptions {
+export interface AttendOptions extends Scores {
   /** [rows]. */
   readonly positions: Value;
   readonly heads: number;
   readonly kvHeads: number;
   readonly headDim: number;
-  readonly scale: number;
   readonly causal: boolean;
-  /** How far back a row sees; undefined: to the beginning. */
+  /** How far a row sees (`graph/ops/attention.ts`); undefined: to the beginning. */
   readonly window: number | undefined;
 }
 
 /** What a config says of the attention of layer `n`, at the scale of a dot product of heads. */
 export function attentionOptions(config: DecoderConfig, n: number): Omit<AttendOptions, 'positions'> {
-  const { heads, kvHeads, headDim, causal, rope, window } = config;
+  const { heads, kvHeads, headDim, causal, window } = config;
   return {
     heads,
     kvHeads,
     headDim,
-    // A factor on both rotated vectors is its square on their product.
-    scale: headDim ** -0.5 * (rope.attentionFactor ?? 1) ** 2,
+    scale: headDim ** -0.5,
     causal,
     window: window?.layers[n] === true ? window.size : undefined,
   };
@@ -82,8 +82,8 @@ export function attend(
   qkv: readonly [Value, Value, Value],
   { kvHeads, headDim, window, ...options }: AttendOptions,
 ): Value {
-  const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim, window });
-  return attention(g, 'attend', qkv, { ...options, state });
+  const state = g.pagedState({ heads: kvHeads, keyDim: headDim, valueDim: headDim, window: options.causal ? window : undefined });
+  return attention(g, 'attend', qkv, { ...options, window, state });
 }
 
 export interface GatedMlpOptions {
@@ -99,6 +99,16 @@ export function gatedMlp(g: GraphBuilder, x: Value, { ffnDim, activation, biases
   return product(g, 'down', gated(g, 'act', activation, [gate, up]), { out: widthOf(x), biases });
 }
 
+/** What some families do to embeddings and logits. */
+export interface DecoderFrame {
+  /** Factor of the embeddings; default 1. */
+  readonly embeddingScale?: number | undefined;
+  /** Bound of the logits; default none. */
+  readonly logitSoftcap?: number | undefined;
+  /** Before the layers, with the scaled embeddings: what they share beside x. */
+  readonly before?: ((g: GraphBuilder, tokens: Value, x: Value) => void) | undefined;
+}
+
 /**
  * Embedding, `layers` times `layer`, final norm and output matrix. `rows` is all tokens of a step, `outRows` those whose logits are wanted.
  * Taps `hidden.0` .. `hidden.L` lie before the final norm.
@@ -106,19 +116,22 @@ export function gatedMlp(g: GraphBuilder, x: Value, { ffnDim, activation, biases
 export function decoderGraph(
   { vocabSize, dim, layers, rmsEps, tiedEmbeddings, architecture }: DecoderConfig,
   layer: (g: GraphBuilder, input: LayerInput) => Value,
+  { embeddingScale, logitSoftcap, before }: DecoderFrame = {},
 ): ModelGraphs {
   return buildModel(architecture, (m) => m.graph(DECODER.graph, (g) => {
     const tokens = g.input(DECODER.tokens, 'i32', ['rows']);
     const positions = g.input(DECODER.positions, 'i32', ['rows']);
     const outIndices = g.input(DECODER.outIndices, 'i32', ['outRows']);
     const embedding = g.weight('embedding', [vocabSize, dim]);
-    let x = embed(g, 'embed', tokens, embedding);
+    let x = embed(g, 'embed', tokens, embedding, embeddingScale);
+    before?.(g, tokens, x);
     g.tap('hidden.0', x);
     for (let n = 0; n < layers; n++) {
       x = g.scope(`layers.${n}`, () => layer(g, { n, x, positions }));
       g.tap(`hidden.${n + 1}`, x);
     }
     const normed = norm(g, 'norm', gatherRows(g, 'last', x, outIndices), { eps: rmsEps });
-    g.output(DECODER.logits, linear(g, 'output', normed, tiedEmbeddings ? embedding : g.weight('output', [vocabSize, dim])));
+    const logits = linear(g, 'output', normed, tiedEmbeddings ? embedding : g.weight('output', [vocabSize, dim]));
+    g.output(DECODER.logits, logitSoftcap === undefined ? logits : softcap(g, 'softcap', logits, logitSoftcap));
   }));
 }

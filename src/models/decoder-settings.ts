@@ -1,16 +1,30 @@
 /** The keys of config.json and GGUF metadata that decoders of Llama's layout have, and what becomes of each (setting-table.ts). */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import type { RopeScaling } from './rope-frequencies.ts';
 import type { SettingTable } from './setting-table.ts';
 
 const HF_OBEYED = [
   'model_type', 'vocab_size', 'max_position_embeddings', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'num_key_value_heads',
   'head_dim', 'intermediate_size', 'rms_norm_eps', 'tie_word_embeddings', 'attention_bias', 'mlp_bias', 'is_causal', 'use_sliding_window',
   'layer_types', 'rope_theta', 'original_max_position_embeddings',
-  ...['rope_scaling', 'rope_parameters'].flatMap((object) =>
-    ['rope_type', 'type', 'rope_theta', 'factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings']
-      .map((key) => `${object}.${key}`)),
 ];
+
+/** What each kind of scaling reads of its object. */
+const HF_ROPE_KEYS: Readonly<Record<RopeScaling['kind'], readonly string[]>> = {
+  none: [],
+  linear: ['factor'],
+  llama3: ['factor', 'low_freq_factor', 'high_freq_factor', 'original_max_position_embeddings'],
+  yarn: [
+    'factor', 'original_max_position_embeddings', 'beta_fast', 'beta_slow', 'truncate', 'attention_factor', 'mscale', 'mscale_all_dim',
+  ],
+  longrope: ['factor', 'original_max_position_embeddings', 'short_factor', 'long_factor', 'attention_factor'],
+};
+
+function hfRopeObeyed({ rope }: DecoderConfig): readonly string[] {
+  const keys = ['rope_type', 'type', 'rope_theta', 'factor', 'original_max_position_embeddings', ...HF_ROPE_KEYS[rope.scaling.kind]];
+  return ['rope_scaling', 'rope_parameters'].flatMap((object) => keys.map((key) => `${object}.${key}`));
+}
 
 /** Biases need no key: their tensors say it. `pretraining_tp` cuts products into parts with the same sum. */
 const HF_HARMLESS = [
@@ -77,7 +91,7 @@ const GGUF_OBEYED = [
   'rope.scaling.attn_factor',
 ];
 
-/** What YaRN reads is of no use to the other kinds of scaling, which have their own type. */
+/** What YaRN reads is of no use to the other kinds of scaling, which have their own type; its own factor is reckoned from the others. */
 const GGUF_HARMLESS = [
   'rope.scaling.original_context_length', 'rope.scaling.finetuned', 'rope.scaling.yarn_*', 'pooling_type',
   'classifier.*', 'expert_used_count', 'expert_group_*', 'expert_weights_*', 'expert_gating_func',
@@ -114,7 +128,7 @@ export function decoderSettings({ format }: Pick<Checkpoint, 'format'>, config: 
   const { obeyed = [], harmless = [], neutral = {} } = family[format] ?? {};
   const isGguf = format === 'gguf';
   return {
-    obeyed: [...(isGguf ? GGUF_OBEYED : HF_OBEYED), ...obeyed],
+    obeyed: [...(isGguf ? GGUF_OBEYED : [...HF_OBEYED, ...hfRopeObeyed(config)]), ...obeyed],
     harmless: [...(isGguf ? GGUF_HARMLESS : HF_HARMLESS), ...harmless],
     neutral: { ...(isGguf ? ggufNeutral(config) : hfNeutral(config)), ...neutral },
     expected: isGguf ? { 'attention.layer_norm_rms_epsilon': config.rmsEps } : undefined,

@@ -1,16 +1,15 @@
 /** What a model's GGUF file says and holds: metadata keys, tensors in order, and the type that each gets. */
 import type { WeightSource } from '../graph/executor.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
-import { FormatError } from '../tensor/errors.ts';
-import { bool, bools, float32, string, uint32 } from '../tensor/gguf-value.ts';
+import { string, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { TENSOR_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import type { Architecture } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
-import { ARCHITECTURES } from './open-decoder.ts';
-import { ropeFrequencies } from './rope-frequencies.ts';
+import { ARCHITECTURES, architectureOf } from './open-decoder.ts';
 import { invertWeights } from './invert-weights.ts';
 import { printExpression } from './weight-expression.ts';
+import { textPart } from './text-part.ts';
 import { filesOf, weightReader } from './weight-reader.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { WeightSpec } from './weight-spec.ts';
@@ -50,9 +49,10 @@ export interface GgufExportOptions {
  * @throws FormatError for an unknown architecture and for missing, extra or misshapen tensors.
  */
 export function ggufExport(
-  checkpoint: Checkpoint,
+  whole: Checkpoint,
   { type, modelName, architectures = ARCHITECTURES }: GgufExportOptions,
 ): GgufExport {
+  const checkpoint = textPart(whole);
   const architecture = architectureOf(checkpoint, architectures);
   const config = architecture.parseConfig(checkpoint);
   const warnings = architecture.checkSettings(checkpoint, config);
@@ -65,27 +65,17 @@ export function ggufExport(
     type: tensorTypeFor({ weights, shape }, type, config),
     from: { ...read(name, from), origin: `${filesOf(checkpoint, from)}: tensor ${printExpression(from)}` },
   }));
-  const divisors = ropeDivisorTensor(architecture, config, checkpoint.name);
   return {
     config,
     warnings,
-    metadata: new Map([...generalMetadata(config.architecture, type, modelName), ...decoderMetadata(config)]),
-    tensors: divisors ? [divisors, ...tensors] : tensors,
+    metadata: new Map([...generalMetadata(architecture.gguf, type, modelName), ...architecture.metadata(config)]),
+    tensors: [...constantTensors(architecture, config), ...tensors],
   };
 }
 
 /** The tensors of a GGUF file of these weights, in order, and what they are of a safetensors file's. */
 export function ggufTensors(specs: readonly WeightSpec[], where: string) {
   return invertWeights(specs.map(({ id, gguf, safetensors }) => ({ id, stored: gguf, value: safetensors })), where);
-}
-
-function architectureOf(checkpoint: Checkpoint, architectures: readonly Architecture[]): Architecture {
-  const architecture = architectures.find(({ name }) => name === checkpoint.architecture);
-  if (architecture) return architecture;
-  const known = architectures.map(({ name }) => name).join(', ');
-  throw new FormatError(
-    `${checkpoint.name}: cannot convert architecture ${JSON.stringify(checkpoint.architecture.slice(0, 80))}; supported: ${known}.`,
-  );
 }
 
 export function generalMetadata(architecture: string, type: ExportType, modelName: string): GgufMetadata {
@@ -98,49 +88,13 @@ export function generalMetadata(architecture: string, type: ExportType, modelNam
   ]);
 }
 
-/** The keys that llama.cpp asks of a decoder. */
-export function decoderMetadata(config: DecoderConfig): GgufMetadata {
-  const key = (name: string) => `${config.architecture}.${name}`;
-  const metadata: GgufMetadata = new Map([
-    [key('block_count'), uint32(config.layers)],
-    [key('context_length'), uint32(config.contextLength)],
-    [key('embedding_length'), uint32(config.dim)],
-    [key('feed_forward_length'), uint32(config.ffnDim)],
-    [key('attention.head_count'), uint32(config.heads)],
-    [key('attention.head_count_kv'), uint32(config.kvHeads)],
-    [key('attention.key_length'), uint32(config.headDim)],
-    [key('attention.value_length'), uint32(config.headDim)],
-    [key('attention.layer_norm_rms_epsilon'), float32(config.rmsEps)],
-    [key('rope.dimension_count'), uint32(config.headDim)],
-    [key('rope.freq_base'), float32(config.rope.theta)],
-    [key('vocab_size'), uint32(config.vocabSize)],
-  ]);
-  if (!config.causal) metadata.set(key('attention.causal'), bool(false));
-  if (config.window !== undefined) {
-    metadata.set(key('attention.sliding_window'), uint32(config.window.size));
-    metadata.set(key('attention.sliding_window_pattern'), bools(config.window.layers));
-  }
-  const { scaling } = config.rope;
-  if (scaling.kind === 'linear') {
-    metadata.set(key('rope.scaling.type'), string('linear'));
-    metadata.set(key('rope.scaling.factor'), float32(scaling.factor));
-  }
-  if (config.rope.attentionFactor !== undefined) metadata.set(key('rope.scaling.attn_factor'), float32(config.rope.attentionFactor));
-  return metadata;
+/** What goes into the graph and not to a device is f32. */
+export function constantTensors({ exportedConstants }: Architecture, config: DecoderConfig): readonly ConstantExport[] {
+  return [...(exportedConstants?.(config) ?? [])].map(([name, from]) => ({ name, type: 'f32', shape: [from.length], from }));
 }
 
-/** Llama 3's scaling is stored as one divisor per frequency, f32 [headDim / 2]. */
-export function ropeDivisorTensor(architecture: Architecture, config: DecoderConfig, where: string): ExportTensor | undefined {
-  if (config.rope.scaling.kind !== 'llama3') return undefined;
-  if (architecture.ropeDivisors === undefined) {
-    throw new FormatError(
-      `${where}: GGUF has no place for llama3 rope scaling in a ${architecture.name} model, so that it cannot be converted.`,
-    );
-  }
-  const scaled = ropeFrequencies(config.rope, config.headDim);
-  const plain = ropeFrequencies({ ...config.rope, scaling: { kind: 'none' } }, config.headDim);
-  const divisors = Float32Array.from(plain, (frequency, i) => frequency / scaled[i]!);
-  return { name: architecture.ropeDivisors, type: 'f32', shape: [divisors.length], from: divisors };
+export interface ConstantExport extends ExportTensor {
+  readonly from: Float32Array;
 }
 
 export interface TypedTensor {

@@ -15,7 +15,8 @@ import { attend, attentionOptions, decoderGraph, gatedMlp, norm, product } from 
 import type { LayerInput } from './decoder-graph.ts';
 import { decoderSettings } from './decoder-settings.ts';
 import { BLOCK_LINEARS, DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
-import { ropeFrequencies } from './rope-frequencies.ts';
+import { decoderMetadata } from './decoder-metadata.ts';
+import { ROPE_DIVISORS, ropeDivisors, ropeTable } from './rope-frequencies.ts';
 import { checkSettings } from './setting-table.ts';
 import { permuteHeads } from './weight-expression.ts';
 import type { WeightSpec } from './weight-spec.ts';
@@ -84,15 +85,19 @@ function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table:
 // Graph.
 
 export const llama: Architecture = {
-  name: 'llama',
+  gguf: 'llama',
+  safetensors: ['llama'],
   parseConfig,
   checkSettings: warnings,
   weights: (config) => [...outerSpecs(config), ...Array.from({ length: config.layers }, (_, n) => layerWeights(config, n)).flat()],
-  skips: [...DECODER_SKIPS, { pattern: /^rope_freqs\.weight$/, reason: 'read into the rotary frequencies' }],
+  skips: DECODER_SKIPS,
   // GGUF has Llama 3's scaling of the frequencies as divisors.
-  ropeDivisors: 'rope_freqs.weight',
-  graphs(config, ropeDivisors) {
-    const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim, ropeDivisors) };
+  constants: ({ headDim }) => [{ name: ROPE_DIVISORS, length: headDim / 2 }],
+  exportedConstants: ({ rope: rotation, headDim }) =>
+    new Map(rotation.scaling.kind === 'llama3' ? [[ROPE_DIVISORS, ropeDivisors(rotation, headDim)]] : []),
+  metadata: (config) => decoderMetadata('llama', config),
+  graphs(config, { constants, contextLength }) {
+    const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength, divisors: constants.get(ROPE_DIVISORS) });
     return decoderGraph(config, (g, input) => layer(g, config, input, table));
   },
 };

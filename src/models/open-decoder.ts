@@ -2,14 +2,17 @@
 import type { WeightSource } from '../graph/executor.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
-import type { Checkpoint } from '../tensor/checkpoint.ts';
+import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { FormatError } from '../tensor/errors.ts';
-import type { Architecture } from './architecture.ts';
+import { nearestNames } from '../tensor/near-names.ts';
+import type { Architecture, ConstantTensor } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { llama } from './llama.ts';
 import { qwen3 } from './qwen3.ts';
+import { textPart } from './text-part.ts';
 import { bindWeights } from './weight-spec.ts';
+import type { SkipRule } from './weight-spec.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [llama, qwen3];
 
@@ -27,31 +30,60 @@ export interface DecoderModel {
 export interface OpenDecoderOptions extends ReadOptions {
   /** Default {@link ARCHITECTURES}. */
   readonly architectures?: readonly Architecture[];
+  /** Most positions of a sequence, given what the model was trained for. Default: those. */
+  readonly contextLength?: ((ofModel: number) => number) | undefined;
+}
+
+/** Whether a checkpoint, or its text part, is of an architecture that is known. */
+export function isSupported(checkpoint: Checkpoint): boolean {
+  const { format, architecture } = textPart(checkpoint);
+  return ARCHITECTURES.some(({ gguf, safetensors }) => (format === 'gguf' ? gguf === architecture : safetensors.includes(architecture)));
+}
+
+/** @throws FormatError for a checkpoint of no architecture among them, naming those that it may be meant to be */
+export function architectureOf({ format, name, architecture }: Checkpoint, architectures: readonly Architecture[]): Architecture {
+  const namesOf = (one: Architecture) => (format === 'gguf' ? [one.gguf] : one.safetensors);
+  const found = architectures.find((one) => namesOf(one).includes(architecture));
+  if (found !== undefined) return found;
+  const known = [...new Set(architectures.flatMap(namesOf))];
+  const near = nearestNames(architecture, known);
+  const nearest = near.length === 0 ? '' : ` The nearest known: ${near.join(', ')}.`;
+  throw new FormatError(
+    `${name}: architecture ${JSON.stringify(architecture.slice(0, 80))} is not supported; supported: ${known.join(', ')}.${nearest}`,
+  );
 }
 
 /**
  * @throws FormatError for an unknown architecture, settings that contradict each other, missing, extra or misshapen tensors, and types
  * without kernels
  */
-export async function openDecoder(checkpoint: Checkpoint, options: OpenDecoderOptions = {}): Promise<DecoderModel> {
-  const { architectures = ARCHITECTURES } = options;
-  const architecture = architectures.find(({ name }) => name === checkpoint.architecture);
-  if (architecture === undefined) {
-    throw new FormatError(
-      `${checkpoint.name}: architecture ${JSON.stringify(checkpoint.architecture.slice(0, 80))} is not supported; ` +
-        `supported: ${architectures.map(({ name }) => name).join(', ')}.`,
-    );
-  }
+export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions = {}): Promise<DecoderModel> {
+  const { architectures = ARCHITECTURES, contextLength = (ofModel) => ofModel } = options;
+  const checkpoint = textPart(whole);
+  const architecture = architectureOf(checkpoint, architectures);
   const config = architecture.parseConfig(checkpoint);
   const warnings = architecture.checkSettings(checkpoint, config);
-  const { weights, skipped } = bindWeights(checkpoint, architecture.weights(config), architecture.skips);
-  const divisors = await readRopeDivisors(checkpoint, architecture, config.headDim / 2, options);
-  return { config, weights, skipped, warnings, model: architecture.graphs(config, divisors) };
+  const constants = await readConstants(checkpoint, architecture.constants?.(config) ?? [], options);
+  const skips = [...architecture.skips, ...[...constants.keys()].map(constantSkip)];
+  const { weights, skipped } = bindWeights(checkpoint, architecture.weights(config), skips);
+  const model = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants });
+  return { config, weights, skipped, warnings, model };
 }
 
-async function readRopeDivisors(checkpoint: Checkpoint, architecture: Architecture, length: number, options?: ReadOptions) {
-  const entry = architecture.ropeDivisors === undefined ? undefined : checkpoint.tensors.get(architecture.ropeDivisors);
-  if (entry === undefined) return undefined;
+function constantSkip(name: string): SkipRule {
+  return { pattern: new RegExp(`^${name.replaceAll('.', '\\.')}$`), reason: 'read into the rotary frequencies' };
+}
+
+async function readConstants({ tensors, format }: Checkpoint, wanted: readonly ConstantTensor[], options?: ReadOptions) {
+  const constants = new Map<string, Float32Array>();
+  for (const { name, length } of format === 'gguf' ? wanted : []) {
+    const entry = tensors.get(name);
+    if (entry !== undefined) constants.set(name, await readConstant(entry, length, options));
+  }
+  return constants;
+}
+
+async function readConstant(entry: TensorEntry, length: number, options?: ReadOptions): Promise<Float32Array> {
   if (entry.type !== 'f32' || entry.shape.length !== 1 || entry.shape[0] !== length) {
     throw new FormatError(
       `${entry.fileName}: expected ${entry.name} to be f32 [${length}], found ${entry.type} [${entry.shape.join(', ')}].`,
@@ -59,9 +91,9 @@ async function readRopeDivisors(checkpoint: Checkpoint, architecture: Architectu
   }
   const bytes = new Uint8Array(entry.sizeBytes);
   await entry.read(0, bytes, options);
-  const divisors = new Float32Array(length);
-  decodeRows('f32', bytes, divisors);
-  const bad = divisors.findIndex((value) => !(Number.isFinite(value) && value > 0));
-  if (bad >= 0) throw new FormatError(`${entry.fileName}: ${entry.name}[${bad}] must be a number above 0, found ${divisors[bad]}.`);
-  return divisors;
+  const values = new Float32Array(length);
+  decodeRows('f32', bytes, values);
+  const bad = values.findIndex((value) => !(Number.isFinite(value) && value > 0));
+  if (bad >= 0) throw new FormatError(`${entry.fileName}: ${entry.name}[${bad}] must be a number above 0, found ${values[bad]}.`);
+  return values;
 }

@@ -9,6 +9,7 @@ import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { Architecture } from './architecture.ts';
+import { QWEN_WINDOWS } from './attention-visibility.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { attend, attentionOptions, decoderGraph, gatedMlp, norm, product } from './decoder-graph.ts';
@@ -16,15 +17,15 @@ import type { LayerInput } from './decoder-graph.ts';
 import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { BLOCK_LINEARS, DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
-import { ropeFrequencies } from './rope-frequencies.ts';
+import { decoderMetadata } from './decoder-metadata.ts';
+import { ropeTable } from './rope-frequencies.ts';
 import { checkSettings } from './setting-table.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
 // Config.
 
 function parseConfig(checkpoint: Checkpoint): DecoderConfig {
-  const hfWindows = { slidingWindow: 4096, maxWindowLayers: 28 };
-  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, hfWindows, linears: BLOCK_LINEARS });
+  return parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, windows: QWEN_WINDOWS, linears: BLOCK_LINEARS });
 }
 
 const SETTINGS: FamilySettings = {
@@ -80,13 +81,15 @@ function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table:
 // Graph.
 
 export const qwen3: Architecture = {
-  name: 'qwen3',
+  gguf: 'qwen3',
+  safetensors: ['qwen3'],
   parseConfig,
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, SETTINGS)),
   weights: (config) => [...outerSpecs(config), ...Array.from({ length: config.layers }, (_, n) => layerWeights(config, n)).flat()],
   skips: DECODER_SKIPS,
-  graphs(config) {
-    const table: RopeTable = { id: 'rope', frequencies: ropeFrequencies(config.rope, config.headDim) };
+  metadata: (config) => decoderMetadata('qwen3', config),
+  graphs(config, { contextLength }) {
+    const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
     return decoderGraph(config, (g, input) => layer(g, config, input, table));
   },
 };

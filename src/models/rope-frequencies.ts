@@ -1,8 +1,32 @@
 /** Rotary frequencies and their scaling rules. */
+import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Checkpoint, JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { metadataNumber, metadataString } from '../tensor/metadata.ts';
-import { jsonNumber, jsonObject, shownJson } from './config-fields.ts';
+import { metadataBoolean, metadataNumber, metadataString } from '../tensor/metadata.ts';
+import { jsonBoolean, jsonNumber, jsonObject, shownJson } from './config-fields.ts';
+
+/** Peng et al. 2023. */
+export interface YarnScaling {
+  readonly kind: 'yarn';
+  readonly factor: number;
+  readonly originalContextLength: number;
+  readonly betaFast: number;
+  readonly betaSlow: number;
+  /** Whether the edges of the ramp are whole dimensions. */
+  readonly truncate: boolean;
+  /** Factor of what turns. */
+  readonly magnitude: number;
+}
+
+/** Ding et al. 2024: divisors of their own for contexts within and beyond the original length, as Phi-3 has them. */
+export interface LongRopeScaling {
+  readonly kind: 'longrope';
+  readonly originalContextLength: number;
+  /** One for each frequency. Absent where a GGUF file has them as tensors. */
+  readonly shortFactors?: readonly number[] | undefined;
+  readonly longFactors?: readonly number[] | undefined;
+  readonly magnitude: number;
+}
 
 export type RopeScaling =
   | { readonly kind: 'none' }
@@ -13,37 +37,84 @@ export type RopeScaling =
       readonly lowFreqFactor: number;
       readonly highFreqFactor: number;
       readonly originalContextLength: number;
-    };
+    }
+  | YarnScaling
+  | LongRopeScaling;
 
 export interface RopeConfig {
   readonly theta: number;
   readonly scaling: RopeScaling;
-  /** Multiplies queries and keys as they are rotated; absent: 1. */
+  /** Dimensions of a head that turn, where they are not all. */
+  readonly rotaryDim?: number | undefined;
+  /** Multiplies queries and keys as they are rotated, beside what the scaling does; absent: 1. */
   readonly attentionFactor?: number | undefined;
 }
 
-/**
- * Radians per position, length rotaryDim / 2: theta^(-2i / rotaryDim), scaled.
- * `divisors` are the contents of GGUF's rope_freqs.weight, which hold llama3's scaling; linear scaling comes on top of them, as in
- * llama.cpp.
- */
-export function ropeFrequencies(rope: RopeConfig, rotaryDim: number, divisors?: Float32Array): Float64Array {
-  return Float64Array.from({ length: rotaryDim / 2 }, (_, i) => {
-    return scale(rope.theta ** ((-2 * i) / rotaryDim), rope.scaling) / (divisors?.[i] ?? 1);
-  });
+export interface RopeTableOptions {
+  readonly id: string;
+  readonly headDim: number;
+  /** Most positions of a sequence: which of LongRoPE's two sets of factors holds, for all of its positions. */
+  readonly contextLength: number;
+  /** Contents of GGUF's rope_freqs.weight; linear scaling comes on top of them, as in llama.cpp. */
+  readonly divisors?: Float32Array | undefined;
 }
 
-function scale(frequency: number, scaling: RopeScaling): number {
+/** The table that all layers of one rotation share. */
+export function ropeTable(rope: RopeConfig, { id, headDim, contextLength, divisors }: RopeTableOptions): RopeTable {
+  const { scaling, rotaryDim = headDim, attentionFactor = 1 } = rope;
+  const magnitude = attentionFactor * ('magnitude' in scaling ? scaling.magnitude : 1);
+  const frequencies = ropeFrequencies(rope, rotaryDim, contextLength).map((frequency, i) => frequency / (divisors?.[i] ?? 1));
+  return { id, frequencies, ...(magnitude === 1 ? {} : { magnitude }) };
+}
+
+/** Radians per position, length rotaryDim / 2: theta^(-2i / rotaryDim), scaled. */
+export function ropeFrequencies({ theta, scaling }: RopeConfig, rotaryDim: number, contextLength: number): Float64Array {
+  const plain = Float64Array.from({ length: rotaryDim / 2 }, (_, i) => theta ** ((-2 * i) / rotaryDim));
   switch (scaling.kind) {
     case 'none':
-      return frequency;
+      return plain;
     case 'linear':
-      return frequency / scaling.factor;
+      return plain.map((frequency) => frequency / scaling.factor);
     case 'llama3':
-      return scaleLlama3(frequency, scaling);
+      return plain.map((frequency) => scaleLlama3(frequency, scaling));
+    case 'yarn':
+      return scaleYarn(plain, theta, scaling);
+    case 'longrope': {
+      const factors = contextLength > scaling.originalContextLength ? scaling.longFactors : scaling.shortFactors;
+      return plain.map((frequency, i) => frequency / (factors?.[i] ?? 1));
+    }
     default:
       throw new Error(`rope scaling without a rule: ${JSON.stringify(scaling satisfies never)}`);
   }
+}
+
+/** What a GGUF file of Llama calls the tensor of llama3's scaling. */
+export const ROPE_DIVISORS = 'rope_freqs.weight';
+
+/** What plain frequencies are divided by to be the scaled ones, f32 [headDim / 2]. */
+export function ropeDivisors(rope: RopeConfig, headDim: number): Float32Array {
+  const scaled = ropeFrequencies(rope, headDim, 0);
+  return Float32Array.from(ropeFrequencies({ ...rope, scaling: { kind: 'none' } }, headDim, 0), (plain, i) => plain / scaled[i]!);
+}
+
+/** The ends of the spectrum are kept or stretched by `factor`, and a ramp over the dimensions leads from one to the other. */
+function scaleYarn(plain: Float64Array, theta: number, scaling: YarnScaling): Float64Array {
+  const { factor, originalContextLength, betaFast, betaSlow, truncate } = scaling;
+  const width = plain.length * 2;
+  const edge = (turns: number) => (width * Math.log(originalContextLength / (2 * Math.PI * turns))) / (2 * Math.log(theta));
+  const [from, to] = [edge(betaFast), edge(betaSlow)];
+  const low = Math.max(truncate ? Math.floor(from) : from, 0);
+  const high = Math.min(truncate ? Math.ceil(to) : to, width - 1);
+  const length = high === low ? 0.001 : high - low;
+  return plain.map((frequency, i) => {
+    const ramp = Math.min(1, Math.max(0, (i - low) / length));
+    return (ramp * frequency) / factor + (1 - ramp) * frequency;
+  });
+}
+
+/** YaRN's factor of what turns, at `scale` times its usual strength. */
+export function yarnMagnitude(factor: number, scale = 1): number {
+  return factor <= 1 ? 1 : 0.1 * scale * Math.log(factor) + 1;
 }
 
 /** Llama 3.1's rule: long wavelengths are stretched by `factor`, short ones kept, those between blended. */
@@ -59,35 +130,78 @@ function scaleLlama3(frequency: number, scaling: RopeScaling & { kind: 'llama3' 
 /** What transformers and llama.cpp take where a file names no base. */
 const DEFAULT_THETA = 10_000;
 
-export function parseRope(checkpoint: Checkpoint): RopeConfig {
-  return checkpoint.format === 'gguf' ? parseGgufRope(checkpoint) : parseHfRope(checkpoint);
+export interface RopeOptions {
+  readonly headDim: number;
+  /** Where the file names no base. Default 10,000. */
+  readonly defaultTheta?: number | undefined;
+  /** The object of `rope_parameters` that newer folders have for each type of layer: `full_attention`. */
+  readonly layerType?: string | undefined;
 }
 
-function parseGgufRope(checkpoint: Checkpoint): RopeConfig {
+export function parseRope(checkpoint: Checkpoint, options: RopeOptions): RopeConfig {
+  const rope = checkpoint.format === 'gguf' ? parseGgufRope(checkpoint, options) : parseHfRope(checkpoint, options);
+  return checkedRope(checkpoint.name, rope, options.headDim);
+}
+
+function parseGgufRope(checkpoint: Checkpoint, { headDim, defaultTheta = DEFAULT_THETA }: RopeOptions): RopeConfig {
   const { metadata, architecture, name } = checkpoint;
   const key = (own: string) => `${architecture}.rope.${own}`;
   const number = (own: string) => metadataNumber(metadata, key(own), name);
   // Without a type a factor is linear, and files of 2023 have it as scale_linear; 0 stands for none.
   const type = metadataString(metadata, key('scaling.type'), name) ?? 'linear';
-  if (type !== 'none' && type !== 'linear') throw unsupported(name, type, 'none, linear (and rope_freqs.weight)');
-  const factor = (type === 'linear' ? (number('scaling.factor') ?? number('scale_linear')) : undefined) || 1;
+  const theta = number('freq_base') ?? defaultTheta;
+  const rotaryDim = number('dimension_count');
   const attentionFactor = number('scaling.attn_factor') ?? 1;
-  return checkedRope(name, {
-    theta: number('freq_base') ?? DEFAULT_THETA,
-    scaling: factor === 1 ? { kind: 'none' } : { kind: 'linear', factor },
+  const rest = {
+    ...(rotaryDim === undefined || rotaryDim === headDim ? {} : { rotaryDim }),
     ...(attentionFactor === 1 ? {} : { attentionFactor }),
-  });
+  };
+  if (type === 'yarn') return { theta, scaling: ggufYarn(checkpoint, number), ...rest };
+  if (type !== 'none' && type !== 'linear' && type !== 'longrope')
+    throw unsupported(name, type, 'none, linear, yarn, longrope (and rope_freqs.weight)');
+  const original = number('scaling.original_context_length');
+  const hasFactors = checkpoint.tensors.has('rope_factors_long.weight');
+  if (type === 'longrope' || hasFactors) {
+    if (original === undefined || !hasFactors)
+      throw new FormatError(`${name}: longrope needs ${key('scaling.original_context_length')} and the tensor rope_factors_long.weight.`);
+    return { theta, scaling: { kind: 'longrope', originalContextLength: original, magnitude: 1 }, ...rest };
+  }
+  const factor = (type === 'linear' ? (number('scaling.factor') ?? number('scale_linear')) : undefined) || 1;
+  return { theta, scaling: factor === 1 ? { kind: 'none' } : { kind: 'linear', factor }, ...rest };
+}
+
+/** The factor on what turns is llama.cpp's: reckoned anew from `yarn_log_multiplier`, whatever `yarn_attn_factor` says. */
+function ggufYarn({ metadata, architecture, name }: Checkpoint, number: (own: string) => number | undefined): YarnScaling {
+  const required = (own: string): number => {
+    const value = number(own);
+    if (value === undefined) throw new FormatError(`${name}: rope scaling yarn needs ${architecture}.rope.${own}, found nothing.`);
+    return value;
+  };
+  const factor = required('scaling.factor');
+  const strength = number('scaling.yarn_log_multiplier') ?? 0;
+  return {
+    kind: 'yarn',
+    factor,
+    originalContextLength: required('scaling.original_context_length'),
+    betaFast: number('scaling.yarn_beta_fast') ?? 32,
+    betaSlow: number('scaling.yarn_beta_slow') ?? 1,
+    truncate: metadataBoolean(metadata, `${architecture}.rope.scaling.truncate`, name) ?? true,
+    magnitude: yarnMagnitude(factor) / (strength === 0 ? 1 : yarnMagnitude(factor, strength)),
+  };
 }
 
 /** Newer folders keep theta and scaling under rope_parameters, older ones under rope_theta and rope_scaling. */
-function parseHfRope(checkpoint: Checkpoint): RopeConfig {
+function parseHfRope(checkpoint: Checkpoint, { headDim, layerType, defaultTheta = DEFAULT_THETA }: RopeOptions): RopeConfig {
   const config = checkpoint.config ?? {};
   const { name } = checkpoint;
   const older = jsonObject(config, 'rope_scaling', name);
   // transformers takes the older form where it says anything.
-  const scalingObject = (older && Object.keys(older).length > 0 ? older : jsonObject(config, 'rope_parameters', name)) ?? {};
-  const theta = jsonNumber(scalingObject, 'rope_theta', name) ?? jsonNumber(config, 'rope_theta', name) ?? DEFAULT_THETA;
-  return checkedRope(name, { theta, scaling: parseHfScaling(scalingObject, config, name) });
+  const all = (older && Object.keys(older).length > 0 ? older : jsonObject(config, 'rope_parameters', name)) ?? {};
+  const object = (layerType === undefined ? undefined : jsonObject(all, layerType, name)) ?? all;
+  const theta = jsonNumber(object, 'rope_theta', name) ?? jsonNumber(config, 'rope_theta', name) ?? defaultTheta;
+  const share = jsonNumber(object, 'partial_rotary_factor', name) ?? jsonNumber(config, 'partial_rotary_factor', name) ?? 1;
+  const rotaryDim = Math.trunc(headDim * share);
+  return { theta, scaling: parseHfScaling(object, config, name), ...(rotaryDim === headDim ? {} : { rotaryDim }) };
 }
 
 function parseHfScaling(object: JsonObject, config: JsonObject, where: string): RopeScaling {
@@ -97,29 +211,81 @@ function parseHfScaling(object: JsonObject, config: JsonObject, where: string): 
     if (value === undefined) throw new FormatError(`${where}: rope scaling ${String(kind)} needs ${key}, found nothing.`);
     return value;
   };
-  if (kind === 'default') return { kind: 'none' };
-  if (kind === 'linear') return { kind: 'linear', factor: required('factor') };
-  if (kind !== 'llama3') throw unsupported(where, kind, 'default, linear, llama3');
+  const originalContextLength = () =>
+    jsonNumber(config, 'original_max_position_embeddings', where) ??
+    jsonNumber(object, 'original_max_position_embeddings', where) ??
+    jsonNumber(config, 'max_position_embeddings', where) ??
+    required('original_max_position_embeddings');
+  switch (kind) {
+    case 'default':
+      return { kind: 'none' };
+    case 'linear':
+      return { kind: 'linear', factor: required('factor') };
+    case 'llama3':
+      return {
+        kind: 'llama3', factor: required('factor'), lowFreqFactor: required('low_freq_factor'),
+        highFreqFactor: required('high_freq_factor'), originalContextLength: originalContextLength(),
+      };
+    case 'yarn':
+      return hfYarn(object, config, { where, originalContextLength: originalContextLength() });
+    case 'longrope':
+    case 'su':
+      return hfLongRope(object, config, { where, originalContextLength: originalContextLength() });
+    default:
+      throw unsupported(where, kind, 'default, linear, llama3, yarn, longrope');
+  }
+}
+
+interface ScalingPlace {
+  readonly where: string;
+  readonly originalContextLength: number;
+}
+
+function hfYarn(object: JsonObject, config: JsonObject, { where, originalContextLength }: ScalingPlace): YarnScaling {
+  const number = (key: string) => jsonNumber(object, key, where);
+  const most = jsonNumber(config, 'max_position_embeddings', where) ?? originalContextLength;
+  const factor = number('factor') ?? most / originalContextLength;
+  const [scale, scaleOfAll] = [number('mscale') || 0, number('mscale_all_dim') || 0];
+  const usual = scale !== 0 && scaleOfAll !== 0 ? yarnMagnitude(factor, scale) / yarnMagnitude(factor, scaleOfAll) : yarnMagnitude(factor);
   return {
-    kind: 'llama3',
-    factor: required('factor'),
-    lowFreqFactor: required('low_freq_factor'),
-    highFreqFactor: required('high_freq_factor'),
-    originalContextLength:
-      jsonNumber(config, 'original_max_position_embeddings', where) ??
-      jsonNumber(object, 'original_max_position_embeddings', where) ??
-      jsonNumber(config, 'max_position_embeddings', where) ??
-      required('original_max_position_embeddings'),
+    kind: 'yarn', factor, originalContextLength,
+    betaFast: number('beta_fast') ?? 32,
+    betaSlow: number('beta_slow') ?? 1,
+    truncate: jsonBoolean(object, 'truncate', where) ?? true,
+    magnitude: number('attention_factor') ?? usual,
   };
 }
 
-function checkedRope(where: string, rope: RopeConfig): RopeConfig {
-  const numbers = { theta: rope.theta, attention_factor: rope.attentionFactor, ...rope.scaling };
+function hfLongRope(object: JsonObject, config: JsonObject, { where, originalContextLength }: ScalingPlace): LongRopeScaling {
+  const factors = (key: string): readonly number[] => {
+    const values = object[key];
+    if (Array.isArray(values) && values.every((value) => typeof value === 'number' && Number.isFinite(value) && value > 0))
+      return values as number[];
+    throw new FormatError(`${where}: rope scaling longrope needs ${key}, an array of numbers above 0, found ${shownJson(values)}.`);
+  };
+  const most = jsonNumber(config, 'max_position_embeddings', where) ?? originalContextLength;
+  const stretch = jsonNumber(object, 'factor', where) ?? most / originalContextLength;
+  const usual = stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(originalContextLength));
+  return {
+    kind: 'longrope', originalContextLength, shortFactors: factors('short_factor'), longFactors: factors('long_factor'),
+    magnitude: jsonNumber(object, 'attention_factor', where) ?? usual,
+  };
+}
+
+function checkedRope(where: string, rope: RopeConfig, headDim: number): RopeConfig {
+  const { scaling, rotaryDim = headDim } = rope;
+  const numbers = { theta: rope.theta, attention_factor: rope.attentionFactor, ...scaling };
   for (const [key, value] of Object.entries(numbers)) {
     if (typeof value === 'number' && !(Number.isFinite(value) && value > 0)) {
       throw new FormatError(`${where}: rope ${key} must be a number above 0, found ${value}.`);
     }
   }
+  if (!Number.isInteger(headDim)) return rope;
+  if (!(Number.isInteger(rotaryDim) && rotaryDim % 2 === 0 && rotaryDim >= 2 && rotaryDim <= headDim))
+    throw new FormatError(`${where}: the rotary dimension must be an even integer from 2 to ${headDim}, found ${rotaryDim}.`);
+  for (const factors of scaling.kind === 'longrope' ? [scaling.shortFactors, scaling.longFactors] : [])
+    if (factors !== undefined && factors.length !== rotaryDim / 2)
+      throw new FormatError(`${where}: rope scaling longrope must have ${rotaryDim / 2} factors, one a frequency, found ${factors.length}.`);
   return rope;
 }
 

@@ -3,7 +3,7 @@ import { memoryCheckpoint } from '../../test/memory-checkpoint.ts';
 import { PUBLISHED_CONFIGS } from '../../test/published-configs.ts';
 import type { JsonObject, JsonValue, MetadataValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { ARCHITECTURES } from './open-decoder.ts';
+import { ARCHITECTURES, architectureOf } from './open-decoder.ts';
 
 const HF: Readonly<Record<string, JsonObject>> = {
   llama: { hidden_size: 64, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 96, max_position_embeddings: 512 },
@@ -30,7 +30,7 @@ function hf(architecture: string, settings: JsonObject) {
 }
 
 function read(checkpoint: ReturnType<typeof memoryCheckpoint>) {
-  const architecture = ARCHITECTURES.find(({ name }) => name === checkpoint.architecture)!;
+  const architecture = architectureOf(checkpoint, ARCHITECTURES);
   const config = architecture.parseConfig(checkpoint);
   return { config, warnings: architecture.checkSettings(checkpoint, config) };
 }

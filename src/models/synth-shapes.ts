@@ -1,7 +1,7 @@
 /** Real shapes for files of random weights, from the published config.json files. Benchmarks need sizes, not weights. */
 import type { DecoderConfig } from './decoder-config.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
-import { decoderMetadata, generalMetadata, ggufTensors, ropeDivisorTensor, tensorTypeFor } from './gguf-export.ts';
+import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
 import type { ExportType } from './gguf-export.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
@@ -53,19 +53,18 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
 /** What the file of a model holds: keys without the vocabulary, and tensors, norms being all ones. */
 export function synthPlan(model: SynthModel, type: SynthType): SynthPlan {
   const { config, vocabulary } = SHAPES[model];
-  const architecture = ARCHITECTURES.find(({ name }) => name === config.architecture)!;
+  const architecture = ARCHITECTURES.find(({ gguf }) => gguf === config.architecture)!;
   const tensors = ggufTensors(architecture.weights(config), model).map(({ name, shape, weights }) => ({
     name,
     type: tensorTypeFor({ weights, shape }, type, config),
     shape,
     from: shape.length === 1 ? new Float32Array(shape[0]!).fill(1) : undefined,
   }));
-  const divisors = ropeDivisorTensor(architecture, config, model);
   return {
     config,
     vocabulary,
-    metadata: new Map([...generalMetadata(config.architecture, type, `${model} with random weights`), ...decoderMetadata(config)]),
-    tensors: divisors ? [{ ...divisors, from: divisors.from as Float32Array }, ...tensors] : tensors,
+    metadata: new Map([...generalMetadata(architecture.gguf, type, `${model} with random weights`), ...architecture.metadata(config)]),
+    tensors: [...constantTensors(architecture, config), ...tensors],
     deviation: 1 / Math.sqrt(config.dim),
   };
 }

@@ -21,7 +21,7 @@ export interface ShapeOptions extends Pick<ModelPlanOptions, 'profile' | 'withou
 
 export function planOfShape({ model, type, config: changes, profile, withoutRules }: ShapeOptions): ModelPlan {
   const config: DecoderConfig = { ...synthPlan(model, 'q4_0').config, layers: 2, ...changes };
-  const architecture = ARCHITECTURES.find(({ name }) => name === config.architecture);
+  const architecture = ARCHITECTURES.find(({ gguf }) => gguf === config.architecture);
   if (architecture === undefined) throw new Error(`no architecture ${config.architecture}`);
   const types = new Map(
     architecture.weights(config).map(({ id, shape }) => [id, tensorTypeFor({ weights: [id], shape }, type, config)]),
@@ -32,7 +32,7 @@ export function planOfShape({ model, type, config: changes, profile, withoutRule
     return found;
   };
   return planModel({
-    model: architecture.graphs(config),
+    model: architecture.graphs(config, { contextLength: 4096, constants: new Map() }),
     typeOf,
     profile,
     withoutRules,

@@ -1,0 +1,53 @@
+/** GGUF's keys of a decoder. */
+import { bool, bools, float32, string, uint32 } from '../tensor/gguf-value.ts';
+import type { GgufMetadata } from '../tensor/gguf-value.ts';
+import type { DecoderConfig } from './decoder-config.ts';
+import type { RopeConfig } from './rope-frequencies.ts';
+import { yarnMagnitude } from './rope-frequencies.ts';
+
+/** The keys that llama.cpp asks of a decoder, under the name of its architecture. */
+export function decoderMetadata(architecture: string, config: DecoderConfig): GgufMetadata {
+  const key = (name: string) => `${architecture}.${name}`;
+  const metadata: GgufMetadata = new Map([
+    [key('block_count'), uint32(config.layers)],
+    [key('context_length'), uint32(config.contextLength)],
+    [key('embedding_length'), uint32(config.dim)],
+    [key('feed_forward_length'), uint32(config.ffnDim)],
+    [key('attention.head_count'), uint32(config.heads)],
+    [key('attention.head_count_kv'), uint32(config.kvHeads)],
+    [key('attention.key_length'), uint32(config.headDim)],
+    [key('attention.value_length'), uint32(config.headDim)],
+    [key('attention.layer_norm_rms_epsilon'), float32(config.rmsEps)],
+    [key('rope.dimension_count'), uint32(config.rope.rotaryDim ?? config.headDim)],
+    [key('rope.freq_base'), float32(config.rope.theta)],
+    [key('vocab_size'), uint32(config.vocabSize)],
+  ]);
+  if (!config.causal) metadata.set(key('attention.causal'), bool(false));
+  if (config.window !== undefined) {
+    metadata.set(key('attention.sliding_window'), uint32(config.window.size));
+    metadata.set(key('attention.sliding_window_pattern'), bools(config.window.layers));
+  }
+  return new Map([...metadata, ...ropeMetadata(architecture, config.rope)]);
+}
+
+/** GGUF's keys of the scaling of a rotation; llama3's is a tensor. */
+function ropeMetadata(architecture: string, { scaling, attentionFactor = 1 }: RopeConfig): GgufMetadata {
+  const key = (name: string) => `${architecture}.rope.scaling.${name}`;
+  const metadata: GgufMetadata = new Map();
+  let factor = attentionFactor;
+  if (scaling.kind === 'linear' || scaling.kind === 'yarn') {
+    metadata.set(key('type'), string(scaling.kind));
+    metadata.set(key('factor'), float32(scaling.factor));
+  }
+  if (scaling.kind === 'yarn' || scaling.kind === 'longrope')
+    metadata.set(key('original_context_length'), uint32(scaling.originalContextLength));
+  if (scaling.kind === 'yarn') {
+    metadata.set(key('yarn_beta_fast'), float32(scaling.betaFast));
+    metadata.set(key('yarn_beta_slow'), float32(scaling.betaSlow));
+    // Readers reckon YaRN's own factor from `factor`; what differs from it comes on top.
+    factor *= scaling.magnitude / yarnMagnitude(scaling.factor);
+  }
+  if (scaling.kind === 'longrope') factor *= scaling.magnitude;
+  if (factor !== 1) metadata.set(key('attn_factor'), float32(factor));
+  return metadata;
+}

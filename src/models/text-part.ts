@@ -1,0 +1,47 @@
+/** The text model in a checkpoint that holds more than one, under the names that its family knows. */
+import type { Checkpoint, JsonObject, SkippedTensor, TensorEntry } from '../tensor/checkpoint.ts';
+import { isJsonObject } from '../tensor/json.ts';
+
+/** What lies beside the text model: towers of other senses, what joins them to it, heads that draft. */
+const OTHER_PARTS: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/^(model\.)?(visual|vision_tower|vision_model|embed_vision|multi_modal_projector|vision_embed_tokens)\./, 'the vision tower'],
+  [/^(model\.)?(audio_tower|embed_audio|audio_model)\./, 'the audio tower'],
+  [/^mtp\./, 'the head that predicts several tokens'],
+];
+
+/** Where newer and older folders keep the text model, and what it is called alone. */
+const TEXT_PREFIX = /^(?:model\.)?language_model\.(?:model\.)?/;
+
+/** Settings of the whole that hold for its text part, where that does not say otherwise. */
+const SHARED_SETTINGS = ['tie_word_embeddings', 'eos_token_id', 'bos_token_id', 'pad_token_id', 'torch_dtype', 'dtype'];
+
+/**
+ * A Hugging Face folder as its text model alone: the settings of `text_config`, tensors called `model.layers...` whatever their prefix,
+ * and those of other parts left out, with the reason. Other checkpoints come back as they are.
+ */
+export function textPart(checkpoint: Checkpoint): Checkpoint {
+  if (checkpoint.format !== 'safetensors') return checkpoint;
+  const { config = {} } = checkpoint;
+  const own = config['text_config'];
+  const tensors = new Map<string, TensorEntry>();
+  const left: SkippedTensor[] = [...(checkpoint.superseded ?? [])];
+  for (const [name, entry] of checkpoint.tensors) {
+    const other = OTHER_PARTS.find(([pattern]) => pattern.test(name));
+    if (other === undefined) tensors.set(textName(name), entry);
+    else left.push({ name, reason: `of ${other[1]}: only the text part is loaded` });
+  }
+  if (!isJsonObject(own)) return { ...checkpoint, tensors, superseded: left };
+  const shared = SHARED_SETTINGS.filter((key) => config[key] !== undefined).map((key) => [key, config[key]] as const);
+  const settings: JsonObject = { ...Object.fromEntries(shared), ...own };
+  const kind = own['model_type'];
+  return { ...checkpoint, architecture: typeof kind === 'string' ? kind : checkpoint.architecture, config: settings, tensors, superseded: left };
+}
+
+function textName(name: string): string {
+  if (TEXT_PREFIX.test(name)) {
+    const rest = name.replace(TEXT_PREFIX, '');
+    return rest.startsWith('lm_head.') ? rest : `model.${rest}`;
+  }
+  // sentence-transformers save the model without its head, and so without a prefix.
+  return /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
+}
