@@ -7,6 +7,7 @@ import { expect } from 'vitest';
 import { decoderSteps } from '../src/graph/decoder-steps.ts';
 import type { Executor } from '../src/graph/executor.ts';
 import type { Architecture } from '../src/models/architecture.ts';
+import { decoderMetadata } from '../src/models/decoder-metadata.ts';
 import { parseDecoderConfig } from '../src/models/decoder-config.ts';
 import type { DecoderConfig } from '../src/models/decoder-config.ts';
 import { llama } from '../src/models/llama.ts';
@@ -61,12 +62,14 @@ function wovenWeights({ dim, layers, heads, kvHeads, headDim, ffnDim, vocabSize 
 
 /** Llama's graph over tensors stored otherwise. */
 export const woven: Architecture = {
-  name: 'woven',
+  gguf: 'woven',
+  safetensors: ['woven'],
   parseConfig: (checkpoint) => parseDecoderConfig(checkpoint, { rmsEps: 1e-5, linears: {} }),
   checkSettings: () => [],
   weights: wovenWeights,
   skips: [],
-  graphs: (config) => llama.graphs(config),
+  metadata: (config) => decoderMetadata('woven', config),
+  graphs: (config, setting) => llama.graphs(config, setting),
 };
 
 interface Rows {

@@ -25,8 +25,10 @@ export interface WindowRule {
   readonly defaultSize?: number | undefined;
   /** Key of config.json that must be true, where files name windows that they do not use. */
   readonly switch?: string | undefined;
-  /** Whether a layer slides, where neither `layer_types` nor GGUF's pattern says it. */
-  slides(layer: number, config: JsonObject): boolean;
+  /** Whether a layer slides, where neither `layer_types` nor GGUF's pattern says it; `config` is undefined for a GGUF file. */
+  slides(layer: number, config: JsonObject | undefined): boolean;
+  /** True: rows that see what follows them have windows too, on both sides. */
+  readonly bothSides?: boolean | undefined;
 }
 
 /** Every layer slides, where the file names a size. */
@@ -36,12 +38,15 @@ export const WINDOWS_EVERYWHERE: WindowRule = { slides: () => true };
 export const QWEN_WINDOWS: WindowRule = {
   defaultSize: 4096,
   switch: 'use_sliding_window',
-  slides: (layer, config) => layer >= (typeof config['max_window_layers'] === 'number' ? config['max_window_layers'] : 28),
+  slides(layer, config) {
+    const first = config?.['max_window_layers'];
+    return config === undefined || layer >= (typeof first === 'number' ? first : 28);
+  },
 };
 
 /**
  * `rule`: undefined where the family's attention has no windows.
- * @throws FormatError for a window of another family, or of no length
+ * @throws FormatError for a window of another family, of no length, or without causality where the family has none on both sides
  */
 export function parseVisibility(checkpoint: Checkpoint, layers: number, rule: WindowRule | undefined): AttentionVisibility {
   const isGguf = checkpoint.format === 'gguf';
@@ -51,6 +56,8 @@ export function parseVisibility(checkpoint: Checkpoint, layers: number, rule: Wi
     : jsonBoolean(config, 'is_causal', checkpoint.name)) ?? true;
   const window = isGguf ? ggufWindow(checkpoint, layers, rule) : hfWindow(config, { layers, rule, where: checkpoint.name });
   if (window === undefined || !window.layers.includes(true)) return { causal };
+  if (!causal && rule?.bothSides !== true)
+    throw new FormatError(`${checkpoint.name}: attention with a sliding window and without causality is not supported.`);
   return { causal, window };
 }
 
@@ -64,7 +71,11 @@ function checkedSize(size: number, key: string, where: string): number {
  * `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern`, an array of booleans or of 0 and 1,
  * names.
  */
-function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number, rule: WindowRule | undefined): AttentionWindow | undefined {
+function ggufWindow(
+  { metadata, architecture, name }: Checkpoint,
+  layers: number,
+  rule: WindowRule | undefined,
+): AttentionWindow | undefined {
   const key = `${architecture}.attention.sliding_window`;
   const size = metadataNumber(metadata, key, name);
   const pattern = layerFlags(metadata.get(`${key}_pattern`));
@@ -76,7 +87,7 @@ function ggufWindow({ metadata, architecture, name }: Checkpoint, layers: number
   checkedSize(size, key, name);
   if (metadata.has(`${key}_pattern`) && pattern?.length !== layers)
     throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer.`);
-  return { size, layers: pattern ?? Array.from({ length: layers }, (_, layer) => rule?.slides(layer, {}) ?? true) };
+  return { size, layers: pattern ?? Array.from({ length: layers }, (_, layer) => rule?.slides(layer, undefined) ?? true) };
 }
 
 /** Undefined for what is no list of flags. */

@@ -70,7 +70,7 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
   const kvHeads = fields.layerCount({ hf: 'num_key_value_heads', gguf: 'attention.head_count_kv' }, layers) ?? heads;
   const headDim = fields.count({ hf: 'head_dim', gguf: 'attention.key_length' }) ?? (isGguf ? undefined : defaults.headDim) ?? dim / heads;
   const valueDim = isGguf ? fields.count({ hf: '', gguf: 'attention.value_length' }) : undefined;
-  const rope = parseRope(checkpoint, { headDim, defaultTheta: defaults.ropeTheta });
+  const rope = parseRope(checkpoint, { headDim, defaultTheta: defaults.ropeTheta, isPartial: defaults.partialRotation });
   const rotaryDim = defaults.partialRotation === true ? undefined : (rope.rotaryDim ?? headDim);
   checkHeads(checkpoint.name, { heads, kvHeads, headDim, valueDim, rotaryDim });
   return {

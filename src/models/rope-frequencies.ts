@@ -136,6 +136,8 @@ export interface RopeOptions {
   readonly defaultTheta?: number | undefined;
   /** The object of `rope_parameters` that newer folders have for each type of layer: `full_attention`. */
   readonly layerType?: string | undefined;
+  /** True: config.json may name a part of each head (`partial_rotary_factor`). */
+  readonly isPartial?: boolean | undefined;
 }
 
 export function parseRope(checkpoint: Checkpoint, options: RopeOptions): RopeConfig {
@@ -191,7 +193,8 @@ function ggufYarn({ metadata, architecture, name }: Checkpoint, number: (own: st
 }
 
 /** Newer folders keep theta and scaling under rope_parameters, older ones under rope_theta and rope_scaling. */
-function parseHfRope(checkpoint: Checkpoint, { headDim, layerType, defaultTheta = DEFAULT_THETA }: RopeOptions): RopeConfig {
+function parseHfRope(checkpoint: Checkpoint, options: RopeOptions): RopeConfig {
+  const { headDim, layerType, isPartial = false, defaultTheta = DEFAULT_THETA } = options;
   const config = checkpoint.config ?? {};
   const { name } = checkpoint;
   const older = jsonObject(config, 'rope_scaling', name);
@@ -200,7 +203,7 @@ function parseHfRope(checkpoint: Checkpoint, { headDim, layerType, defaultTheta 
   const object = (layerType === undefined ? undefined : jsonObject(all, layerType, name)) ?? all;
   const theta = jsonNumber(object, 'rope_theta', name) ?? jsonNumber(config, 'rope_theta', name) ?? defaultTheta;
   const share = jsonNumber(object, 'partial_rotary_factor', name) ?? jsonNumber(config, 'partial_rotary_factor', name) ?? 1;
-  const rotaryDim = Math.trunc(headDim * share);
+  const rotaryDim = isPartial ? Math.trunc(headDim * share) : headDim;
   return { theta, scaling: parseHfScaling(object, config, name), ...(rotaryDim === headDim ? {} : { rotaryDim }) };
 }
 
@@ -285,7 +288,7 @@ function checkedRope(where: string, rope: RopeConfig, headDim: number): RopeConf
     throw new FormatError(`${where}: the rotary dimension must be an even integer from 2 to ${headDim}, found ${rotaryDim}.`);
   for (const factors of scaling.kind === 'longrope' ? [scaling.shortFactors, scaling.longFactors] : [])
     if (factors !== undefined && factors.length !== rotaryDim / 2)
-      throw new FormatError(`${where}: rope scaling longrope must have ${rotaryDim / 2} factors, one a frequency, found ${factors.length}.`);
+      throw new FormatError(`${where}: longrope must have ${rotaryDim / 2} factors, one a frequency, found ${factors.length}.`);
   return rope;
 }
 

@@ -53,7 +53,7 @@ describe.each(['llama', 'qwen3'])('config.json of %s', (architecture) => {
       'quantization_config', { quant_method: 'gptq', bits: 4 },
     ], ['quantization', { group_size: 64, bits: 4 }], ['use_parallel_residual', true], ['alibi', true], ['clip_qkv', 8],
     ['v_head_dim', 32], ['q_lora_rank', 768], ['attention_chunk_size', 8192], ['is_encoder_decoder', true],
-    ['rope_scaling', { rope_type: 'yarn', factor: 4 }], ['rope_scaling', { type: 'dynamic', factor: 2 }], [
+    ['rope_scaling', { type: 'dynamic', factor: 2 }], [
       'rope_scaling', { type: 'linear', factor: 2, attention_factor: 1.2 },
     ],
     [

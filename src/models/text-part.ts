@@ -22,26 +22,28 @@ const SHARED_SETTINGS = ['tie_word_embeddings', 'eos_token_id', 'bos_token_id', 
 export function textPart(checkpoint: Checkpoint): Checkpoint {
   if (checkpoint.format !== 'safetensors') return checkpoint;
   const { config = {} } = checkpoint;
+  const isBare = checkpoint.tensors.has('embed_tokens.weight');
   const own = config['text_config'];
   const tensors = new Map<string, TensorEntry>();
   const left: SkippedTensor[] = [...(checkpoint.superseded ?? [])];
   for (const [name, entry] of checkpoint.tensors) {
     const other = OTHER_PARTS.find(([pattern]) => pattern.test(name));
-    if (other === undefined) tensors.set(textName(name), entry);
+    if (other === undefined) tensors.set(textName(name, isBare), entry);
     else left.push({ name, reason: `of ${other[1]}: only the text part is loaded` });
   }
   if (!isJsonObject(own)) return { ...checkpoint, tensors, superseded: left };
   const shared = SHARED_SETTINGS.filter((key) => config[key] !== undefined).map((key) => [key, config[key]] as const);
   const settings: JsonObject = { ...Object.fromEntries(shared), ...own };
   const kind = own['model_type'];
-  return { ...checkpoint, architecture: typeof kind === 'string' ? kind : checkpoint.architecture, config: settings, tensors, superseded: left };
+  const architecture = typeof kind === 'string' ? kind : checkpoint.architecture;
+  return { ...checkpoint, architecture, config: settings, tensors, superseded: left };
 }
 
-function textName(name: string): string {
+/** `isBare`: the model lies without its head, and so without a prefix, as sentence-transformers save it. */
+function textName(name: string, isBare: boolean): string {
   if (TEXT_PREFIX.test(name)) {
     const rest = name.replace(TEXT_PREFIX, '');
     return rest.startsWith('lm_head.') ? rest : `model.${rest}`;
   }
-  // sentence-transformers save the model without its head, and so without a prefix.
-  return /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
+  return isBare && /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
 }

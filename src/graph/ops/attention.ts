@@ -10,7 +10,10 @@ export interface Scores {
   readonly scale: number;
   /** A score s becomes softcap * tanh(s / softcap), before what is not seen is left out (Gemma 2). */
   readonly softcap?: number | undefined;
-  /** [heads]: a score of each head that joins its softmax and has no value, so that weights sum to less than 1 (gpt-oss). Neither scaled nor capped. */
+  /**
+   * [heads]: a score of each head that joins its softmax and has no value, so that weights sum to less than 1 (gpt-oss).
+   * Neither scaled nor capped.
+   */
   readonly sinks?: WeightRef | undefined;
   /** Queries are multiplied by a factor of their position (Ministral 3). */
   readonly temperature?: QueryTemperature | undefined;
@@ -38,8 +41,8 @@ export interface AttentionOp extends Scores {
    */
   readonly causal: boolean;
   /**
-   * How far a row sees; undefined: all that `causal` lets it. Causal, it is the state's own window, and a row at position p sees the positions
-   * above p - window, itself among them. Not causal, the state has none and the window lies on both sides: positions at most
+   * How far a row sees; undefined: all that `causal` lets it. Causal, it is the state's own window, and a row at position p sees the
+   * positions above p - window, itself among them. Not causal, the state has none and the window lies on both sides: positions at most
    * floor(window / 2) from p.
    */
   readonly window: number | undefined;

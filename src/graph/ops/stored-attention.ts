@@ -43,7 +43,8 @@ export const storedAttentionRules: OpRules<StoredAttentionOp> = {
     if (heads % state.heads !== 0) check.fail('heads to be a multiple of the key heads', `${heads} and ${state.heads}`);
     check.shape('q', q?.shape ?? [], [outer, heads * state.keyDim]);
     checkScores(scores, heads, check);
-    if (state.memory && scores.temperature !== undefined) check.fail('no temperature, as a memory has no positions of queries', stateName(state));
+    if (state.memory && scores.temperature !== undefined)
+      check.fail('no temperature, as a memory has no positions of queries', stateName(state));
     if (state.memory && positions !== undefined) check.fail('no positions: every row sees all of a memory', positions.label);
     if (!state.memory) check.shape('positions', positions?.shape ?? [], [outer]);
     return [outer, heads * state.valueDim];
