@@ -11,9 +11,12 @@ import { activationCode } from './ops/activation.ts';
 interface RowKernels {
   heapBase(): number;
   rmsNormVector(x: number, gain: number, eps: number, out: number, count: number): void;
+  layerNormVector(x: number, gain: number, bias: number, eps: number, out: number, count: number): void;
   ropeVector(x: number, table: number, half: number): void;
   activationRow(fn: number, x: number, up: number, out: number, count: number): void;
   addRow(a: number, b: number, out: number, count: number): void;
+  scaleRow(x: number, factor: number, out: number, count: number): void;
+  softcapRow(x: number, cap: number, out: number, count: number): void;
   expRow(x: number, out: number, count: number): void;
   packHalves(from: number, to: number, count: number, padded: number): number;
   unpackHalves(from: number, to: number, count: number): void;
@@ -83,6 +86,42 @@ describe.each(MODULES)('%s', (_, module) => {
     const mean = x.reduce((sum, value) => sum + value * value, 0) / count;
     expectRelative(out.view.subarray(0, count), Array.from(x, (value, i) => (value * (gain[i] as number)) / Math.sqrt(mean + 1e-5)), 1e-6);
     expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+    kernels.rmsNormVector(xAt.at, 0, 1e-5, out.at, count);
+    expectRelative(out.view.subarray(0, count), Array.from(x, (value) => value / Math.sqrt(mean + 1e-5)), 1e-6);
+    expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+  });
+
+  test.each(COUNTS)('layerNorm of %i values', (count) => {
+    const { kernels, place } = open(module);
+    const [gain, bias] = [place(random(count, 2)), place(random(count, 3))];
+    // Around 0, and far from it.
+    for (const [offset, size] of [[0, 1], [1000, 1], [-3, 1e-4], [0, 1e15], [2e18, 1e18], [0, 1e37]] as const) {
+      const x = place(random(count, 1).map((value) => offset + size * value));
+      const out = place(new Float32Array(count + 4).fill(77));
+      kernels.layerNormVector(x.at, gain.at, bias.at, 1e-5, out.at, count);
+      const mean = x.view.reduce((sum, value) => sum + value / count, 0);
+      const variance = x.view.reduce((sum, value) => sum + (value - mean) ** 2 / count, 0);
+      const normed = Array.from(x.view, (value) => (value - mean) / Math.sqrt(variance + 1e-5));
+      normed.forEach((value, i) => {
+        const want = value * gain.view[i]! + bias.view[i]!;
+        if (!(Math.abs(out.view[i]! - want) <= 3e-6)) expect([offset, size, out.view[i]]).toEqual([offset, size, want]);
+      });
+      expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+      const biased = [...out.view];
+      kernels.layerNormVector(x.at, gain.at, 0, 1e-5, x.at, count);
+      x.view.forEach((value, i) => expect(Math.abs(value + bias.view[i]! - biased[i]!)).toBeLessThan(3e-6));
+    }
+  });
+
+  test('layerNorm of NaN and infinity is NaN, all of it', () => {
+    const { kernels, place } = open(module);
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      for (const at of [0, 9, 10]) {
+        const x = place(random(11, 1).map((value, i) => (i === at ? bad : value)));
+        kernels.layerNormVector(x.at, place(random(11, 2)).at, 0, 1e-5, x.at, 11);
+        expect([...x.view].every(Number.isNaN)).toBe(true);
+      }
+    }
   });
 
   test.each(COUNTS)('rmsNorm of %i values whose squares f32 does not hold', (count) => {
@@ -182,6 +221,38 @@ describe.each(MODULES)('%s', (_, module) => {
     kernels.addRow(aAt.at, bAt.at, out.at, count);
     expect([...out.view.subarray(0, count)]).toEqual(Array.from(a, (value, i) => Math.fround(value + (b[i] as number))));
     expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+  });
+
+  test.each(COUNTS)('a factor of %i values', (count) => {
+    const { kernels, place } = open(module);
+    const x = place(random(count, 5, 60));
+    const out = place(new Float32Array(count + 4).fill(77));
+    kernels.scaleRow(x.at, -0.3, out.at, count);
+    expect([...out.view.subarray(0, count)]).toEqual(Array.from(x.view, (value) => Math.fround(value * Math.fround(-0.3))));
+    expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+  });
+
+  test.each(COUNTS)('softcap of %i values', (count) => {
+    const { kernels, place } = open(module);
+    for (const [cap, range] of [[30, 200], [0.7, 4], [50, 1e-3], [1e-3, 1]] as const) {
+      const x = place(random(count, 5, range));
+      const out = place(new Float32Array(count + 4).fill(77));
+      kernels.softcapRow(x.at, cap, out.at, count);
+      const exact = Math.fround(cap);
+      expectRelative(out.view.subarray(0, count), Array.from(x.view, (value) => exact * Math.tanh(value / exact)), 5e-7);
+      expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+    }
+  });
+
+  test('softcap over all of f32', () => {
+    const { kernels, place } = open(module);
+    const x = place([0, -0, 1e-38, -1e-20, 0.62, 0.63, 9, -9, 40, 50, -100, 1e4, 3e38, -3e38, Infinity, -Infinity]);
+    const want = Array.from(x.view, (value) => 2 * Math.tanh(value / 2));
+    kernels.softcapRow(x.at, 2, x.at, want.length);
+    expectRelative(x.view, want, 5e-7);
+    const wild = place([NaN]);
+    kernels.softcapRow(wild.at, 2, wild.at, 1);
+    expect(wild.view[0]).toBeNaN();
   });
 
   test('f16 keys and values are rounded as the scalar code rounds them', () => {
