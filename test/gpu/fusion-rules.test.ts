@@ -16,7 +16,7 @@ const BLOCKS: Shape = { ...TINY, layers: 1, qkNorm: true };
 const PER_LAYER: Shape = familyGraph(tinyFamily('gemma4'));
 /** Rules for norms behind blocks, for embeddings of each layer, and for norms of whole rows of q and k. */
 const OF_FAMILIES: Readonly<Record<string, Shape>> = {
-  'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER, 'linear-activation': PER_LAYER,
+  'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER, 'linear-activation': PER_LAYER,
   'joined-row-norms': familyGraph(tinyFamily('olmo3')),
 };
 

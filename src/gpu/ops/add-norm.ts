@@ -16,6 +16,8 @@ import { rowUse } from './row-use.ts';
 export interface AddNormOp {
   readonly kind: 'addNorm';
   readonly norm: NormWeight;
+  /** Equal parts of a row with a norm each. */
+  readonly groups: number;
   readonly by: number | WeightRef | undefined;
   readonly rounding: Rounding | undefined;
 }
@@ -26,22 +28,22 @@ function factorOf({ by }: AddNormOp): AddNormVariant['by'] {
 }
 
 export const addNormRules: GpuOpRules<AddNormOp> = {
-  describe({ norm, by, rounding }) {
+  describe({ norm, groups, by, rounding }) {
     const factor = by === undefined ? '' : ` by=${typeof by === 'number' ? by : by.id}`;
-    return `${describeNorm('norm', norm).trim()}${factor}${describeRounding(rounding)}`;
+    return `${describeNorm('norm', norm).trim()}${groups > 1 ? ` groups=${groups}` : ''}${factor}${describeRounding(rounding)}`;
   },
   vectors: ({ norm, by, rounding }) => [
     gainOf(norm), typeof by === 'object' ? gainOf({ weight: by }) : undefined, rounding?.norm && gainOf(rounding.norm),
   ],
-  rounded: (op, rounding) => ({ ...op, rounding }),
+  rounded: (op, rounding) => (op.groups === 1 ? { ...op, rounding } : undefined),
   cuts: (step, { fresh }) => roundingCut(step, { op: { ...step.op, rounding: undefined }, norm: step.op.rounding?.norm, fresh }),
   uses(step, _, { single }) {
     const { op, inputs, outputs: made } = step;
     const [x, residual] = inputs as readonly [GpuValue, GpuValue];
-    const { norm, rounding } = op;
+    const { norm, groups, rounding } = op;
     const q8 = rounding && { norm: rounding.norm && { eps: rounding.norm.eps } };
     const outputs = { f32: made.some(({ dtype }) => dtype === 'f32'), q8 };
-    const variant = { width: widthOf(x), eps: norm.eps, by: factorOf(op), outputs, single };
+    const variant = { width: widthOf(x) / groups, groups: groups === 1 ? undefined : groups, eps: norm.eps, by: factorOf(op), outputs, single };
     const buffers: Record<string, BufferRef> = { x: floatsRef(x), residual: floatsRef(residual), gain: vectorRef(norm.weight.id) };
     if (typeof op.by === 'object') buffers['factor'] = vectorRef(op.by.id);
     if (rounding?.norm) buffers['yGain'] = vectorRef(rounding.norm.weight.id);

@@ -44,16 +44,28 @@ const normQuantize: Rule = {
   },
 };
 
+/** A norm of c x, c a positive number: that of x with an eps smaller by c squared. */
+const scaleNorm: Rule = {
+  name: 'scale-norm',
+  match(step, context) {
+    if (!isStep(step, 'norm')) return undefined;
+    const scaled = privateProducer(step.inputs[0], 'scale', context);
+    const by = scaled?.op.by;
+    if (scaled === undefined || typeof by !== 'number' || !(by > 0)) return undefined;
+    const op = { ...step.op, eps: step.op.eps / by ** 2 };
+    return { replaced: [scaled, step], by: { ...step, op, inputs: [scaled.inputs[0] as GpuValue, ...step.inputs.slice(1)] } };
+  },
+};
+
 /** x + norm(y), y being what a block ends in: one workgroup has all of a row of y, and so its mean square. */
 const normResidual: Rule = {
   name: 'norm-residual',
   match(step, context) {
     if (!isStep(step, 'add')) return undefined;
-    const accepts = ({ op }: GpuStepOf<NormOp>) => op.groups === 1 && !op.gather;
-    const sum = residualSum<GpuOp, GpuValue, 'norm'>(step, 'norm', { context, accepts });
+    const sum = residualSum<GpuOp, GpuValue, 'norm'>(step, 'norm', { context, accepts: ({ op }) => !op.gather });
     if (sum === undefined) return undefined;
-    const { maker: { op: { weight, eps }, inputs: [y] }, residual } = sum;
-    const op: GpuOp = { kind: 'addNorm', norm: { weight, eps }, by: undefined, rounding: undefined };
+    const { maker: { op: { weight, eps, groups }, inputs: [y] }, residual } = sum;
+    const op: GpuOp = { kind: 'addNorm', norm: { weight, eps }, groups, by: undefined, rounding: undefined };
     return { replaced: [sum.maker, step], by: { op, inputs: [y as GpuValue, residual], outputs: step.outputs, label: step.label } };
   },
 };
@@ -271,7 +283,7 @@ const quantizeEpilogue: Rule = {
 /** In the order in which they run: each may rely on what the ones before it left. */
 export function gpuRules(typeOf: (id: string) => string): readonly Rule[] {
   return [
-    gatherNorm, normQuantize, normResidual, normResidualScale, gatedLinear(typeOf), columnsActivation, linearActivation,
+    scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, gatedLinear(typeOf), columnsActivation, linearActivation,
     linearResidual,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
     joinedQkv, joinedRowNorms, normPrologue, quantizeEpilogue,

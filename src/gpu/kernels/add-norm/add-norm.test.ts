@@ -24,23 +24,26 @@ describe('add-norm', () => {
     [{ width: 301, eps: 1e-6, outputs: f32, by: 0.75 }, 5],
     [{ width: 1300, eps: 1e-6, outputs: f32, by: 'factor' }, 3],
     [{ width: 5120, eps: 1e-6, outputs: f32, single: true }, 1],
+    [{ width: 64, groups: 5, eps: 1e-5, outputs: f32, by: 0.5 }, 3],
+    [{ width: 7, groups: 3, eps: 1e-5, outputs: f32, single: true }, 1],
     [{ width: 32, eps: 1e-5, outputs: q8 }, 3],
     [{ width: 1152, eps: 1e-6, outputs: q8n }, 4],
     [{ width: 1536, eps: 1e-6, outputs: q8n, by: 'factor', single: true }, 1],
     [{ width: 5376, eps: 1e-6, outputs: q8n, by: 2.5, single: true }, 1],
     [{ width: 8192, eps: 1e-6, outputs: { f32: true, q8: { norm: undefined } } }, 2],
   ] as const satisfies [AddNormVariant, number][])('%j, %i rows', async (variant: AddNormVariant, rows) => {
-    const { width, eps, by = 1, outputs } = variant;
+    const { width, groups = 1, eps, by = 1, outputs } = variant;
+    const all = rows * groups * width;
     const random = randomSource(width);
     const fill = (length: number) => Float32Array.from({ length }, (_, i) => (random() - 0.5) * 10 ** ((i >> 5) % 4 - 2));
-    const [x, residual] = [fill(rows * width), fill(rows * width)];
+    const [x, residual] = [fill(all), fill(all)];
     const [gain, yGain] = [0, 1].map(() => Float32Array.from({ length: width }, () => random() * 2 - 0.5)) as [Float32Array, Float32Array];
     const factor = Float32Array.of(-1.3);
     const out = await test.run({
       kernel: addNormKernel(variant),
       workgroups: addNormWorkgroups(variant, rows),
       buffers: {
-        x, residual, gain, yGain, factor, y: new Float32Array((rows + 1) * width).fill(7), step: stepOf(rows),
+        x, residual, gain, yGain, factor, y: new Float32Array(all + width).fill(7), step: stepOf(rows),
         ...emptyQ8(rows, width),
       },
     });
