@@ -19,6 +19,8 @@ export interface ConfigFields {
   requiredCount(name: FieldName, most?: number): number;
   /** As {@link count}; the file may also say it layer by layer, where all say the same. */
   layerCount(name: FieldName, layers: number): number | undefined;
+  /** As {@link count}, for each layer; a file that says it once says it for all. */
+  layerCounts(name: FieldName, layers: number): readonly number[] | undefined;
   /** A finite number above 0. */
   positive(name: FieldName): number | undefined;
   requiredPositive(name: FieldName): number;
@@ -41,15 +43,23 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
     if (!Number.isInteger(value) || value < 1 || value > most) throw bad(name, `an integer from 1 to ${most}`, value);
     return value;
   };
-  const layerCount = (name: FieldName, layers: number) => {
+  const layerCounts = (name: FieldName, layers: number) => {
     const values = listOf(checkpoint.format === 'gguf' ? checkpoint.metadata.get(keyOf(name)) : checkpoint.config?.[name.hf]);
-    if (values === undefined) return count(name);
+    if (values === undefined) {
+      const same = count(name);
+      return same === undefined ? undefined : Array.from({ length: layers }, () => same);
+    }
     if (values.length !== layers) throw bad(name, `a number, or one for each of ${layers} layers`, `${values.length} of them`);
-    const [first] = values;
-    const other = values.find((value) => value !== first);
-    if (other !== undefined) throw bad(name, 'the same for all layers', `both ${first} and ${other}`);
-    if (!Number.isInteger(first) || (first as number) < 1 || (first as number) > MOST) throw bad(name, `integers from 1 to ${MOST}`, first);
-    return first as number;
+    const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST;
+    const wrong = values.findIndex((value) => !isCount(value));
+    if (wrong >= 0) throw bad(name, `integers from 1 to ${MOST}`, values[wrong]);
+    return values as readonly number[];
+  };
+  const layerCount = (name: FieldName, layers: number) => {
+    const values = layerCounts(name, layers);
+    const other = values?.find((value) => value !== values[0]);
+    if (other !== undefined) throw bad(name, 'the same for all layers', `both ${values?.[0]} and ${other}`);
+    return values?.[0];
   };
   const positive = (name: FieldName) => {
     const value = read(name);
@@ -60,6 +70,7 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
   return {
     count,
     layerCount,
+    layerCounts,
     requiredCount: (name, most) => count(name, most) ?? raise(bad(name, 'present', 'nothing')),
     positive,
     requiredPositive: (name) => positive(name) ?? raise(bad(name, 'present', 'nothing')),

@@ -57,7 +57,7 @@ export interface DecoderDefaults {
   readonly linears: LinearTable;
 }
 
-const MOST_LAYERS = 4096;
+export const MOST_LAYERS = 4096;
 
 /** @throws FormatError where a size is absent, of another type, or at odds with the others. */
 export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefaults): DecoderConfig {
@@ -135,7 +135,7 @@ export function isTied({ format, config, name, tensors }: Checkpoint): boolean {
 }
 
 /** GGUF says by the presence of tensors what config.json says in words. */
-function biasesOf({ format, config, name, tensors }: Checkpoint, linears: LinearTable): readonly string[] {
+export function biasesOf({ format, config, name, tensors }: Checkpoint, linears: LinearTable): readonly string[] {
   const all = Object.keys(linears);
   const names = (own: string) => linears[own] as LinearNames;
   if (format === 'gguf' || config === undefined) return all.filter((own) => tensors.has(`blk.0.${names(own).gguf}.bias`));

@@ -19,6 +19,7 @@ const HF_ROPE_KEYS: Readonly<Record<RopeScaling['kind'], readonly string[]>> = {
     'factor', 'original_max_position_embeddings', 'beta_fast', 'beta_slow', 'truncate', 'attention_factor', 'mscale', 'mscale_all_dim',
   ],
   longrope: ['factor', 'original_max_position_embeddings', 'short_factor', 'long_factor', 'attention_factor'],
+  proportional: ['factor', 'partial_rotary_factor'],
 };
 
 function hfRopeObeyed({ rope }: DecoderConfig): readonly string[] {
@@ -76,8 +77,8 @@ function hfNeutral({ headDim, dim }: DecoderConfig) {
     cross_attention_layers: [],
     use_bidirectional_attention: [],
     ...inRope({
-      attention_factor: [1], partial_rotary_factor: [1], mrope_section: [], mrope_interleaved: [], full_attention: [],
-      sliding_attention: [],
+      attention_factor: [1], partial_rotary_factor: [1], mrope_section: [], mrope_interleaved: [], 'full_attention.*': [],
+      'sliding_attention.*': [],
     }),
   } as const satisfies SettingTable['neutral'];
 }

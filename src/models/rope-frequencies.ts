@@ -28,6 +28,17 @@ export interface LongRopeScaling {
   readonly magnitude: number;
 }
 
+/**
+ * The first pairs of a head turn as they do without it, and the others not at all (Gemma 4). Unlike a rotation of a part of the head, its
+ * pairs are those of the whole head: i and i + headDim / 2.
+ */
+export interface ProportionalScaling {
+  readonly kind: 'proportional';
+  /** Share of the pairs that turn. */
+  readonly share: number;
+  readonly factor: number;
+}
+
 export type RopeScaling =
   | { readonly kind: 'none' }
   | { readonly kind: 'linear'; readonly factor: number }
@@ -39,7 +50,8 @@ export type RopeScaling =
       readonly originalContextLength: number;
     }
   | YarnScaling
-  | LongRopeScaling;
+  | LongRopeScaling
+  | ProportionalScaling;
 
 export interface RopeConfig {
   readonly theta: number;
@@ -79,6 +91,10 @@ export function ropeFrequencies({ theta, scaling }: RopeConfig, rotaryDim: numbe
       return plain.map((frequency) => scaleLlama3(frequency, scaling));
     case 'yarn':
       return scaleYarn(plain, theta, scaling);
+    case 'proportional': {
+      const turning = Math.trunc(scaling.share * plain.length);
+      return plain.map((frequency, i) => (i < turning ? frequency / scaling.factor : 0));
+    }
     case 'longrope': {
       const factors = contextLength > scaling.originalContextLength ? scaling.longFactors : scaling.shortFactors;
       return plain.map((frequency, i) => frequency / (factors?.[i] ?? 1));

@@ -21,7 +21,7 @@ export interface SettingTable {
 
 type SettingValue = JsonValue | MetadataValue | undefined;
 
-/** Objects of config.json whose own keys are settings; in tables as `rope_scaling.factor`. */
+/** Objects of config.json whose own keys, and those of objects in them, are settings; in tables as `rope_scaling.factor`. */
 const NESTED = ['rope_scaling', 'rope_parameters'];
 const MOST_NAMED = 6;
 
@@ -60,9 +60,14 @@ function* settingsOf({ format, metadata, config }: Checkpoint, prefix: string): 
     return;
   }
   for (const [key, value] of Object.entries(config ?? {})) {
-    if (!NESTED.includes(key) || !isJsonObject(value)) yield [key, value];
-    else for (const [own, inner] of Object.entries(value)) yield [`${key}.${own}`, inner];
+    if (!NESTED.includes(key)) yield [key, value];
+    else yield* innerSettings(key, value);
   }
+}
+
+function* innerSettings(key: string, value: JsonValue | undefined): Generator<readonly [string, SettingValue]> {
+  if (value === undefined || !isJsonObject(value)) yield [key, value];
+  else for (const [own, inner] of Object.entries(value)) yield* innerSettings(`${key}.${own}`, inner);
 }
 
 function matches(name: string, key: string): boolean {

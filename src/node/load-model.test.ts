@@ -1,7 +1,8 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import { goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
 import { requestedRange, sendPart, serveHttp } from '../../test/http-server.ts';
 import type { Model } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
@@ -10,14 +11,6 @@ import type { ProgressEvent } from '../tensor/progress.ts';
 import { loadModel } from './load-model.ts';
 import type { LoadModelOptions } from './load-model.ts';
 import { relativeError } from '../../test/relative-error.ts';
-
-interface Golden {
-  readonly prompts: Readonly<Record<string, number[]>>;
-  readonly greedy: Readonly<Record<string, number[]>>;
-}
-
-const goldenPath = join(fixturesPath, 'golden');
-const folders = ['llama', 'llama_sharded', 'llama_bias', 'qwen3'];
 
 async function withModel(path: string, options: LoadModelOptions, body: (model: Model) => Promise<void>): Promise<void> {
   const model = await loadModel(path, options);
@@ -29,37 +22,38 @@ async function withModel(path: string, options: LoadModelOptions, body: (model: 
 }
 
 describe.each(['reference', 'cpu'] as const)('goldens on %s', (device) => {
-  it.each(folders)('%s: logits, hidden states and greedy tokens', async (folder) => {
-    const path = join(goldenPath, folder);
-    const golden = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden;
+  it.for(GOLDENS)('%s: logits, hidden states and greedy tokens', async (name, { skip }) => {
+    if (!hasGolden(name)) skip(`${name} is in ../shared/golden`);
+    const path = goldenPath(name);
+    const golden = readGolden(name);
     const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
     await withModel(path, { device, threads: device === 'cpu' ? 2 : undefined }, async (model) => {
       expect(model.tokenizer).toBeUndefined();
       expect(model.info).toMatchObject({ device, kvType: 'f32', quantisation: 'f32' });
-      for (const [name, ids] of Object.entries(golden.prompts)) {
+      for (const [prompt, ids] of Object.entries(golden.prompts)) {
         const layers = [...tensors.keys()].flatMap((tensor) =>
-          tensor.startsWith(`${name}.hidden.`) ? [Number(tensor.split('.')[2])] : [],
+          tensor.startsWith(`${prompt}.hidden.`) ? [Number(tensor.split('.')[2])] : [],
         );
         const { logits, hidden } = await model.forward(ids, { hidden: layers });
-        expect(relativeError(logits, f32Of(tensors, `${name}.logits`)), `${name} logits`).toBeLessThan(1e-4);
+        expect(relativeError(logits, f32Of(tensors, `${prompt}.logits`)), `${prompt} logits`).toBeLessThan(1e-4);
         for (const layer of layers) {
-          expect(relativeError(hidden.get(layer)!, f32Of(tensors, `${name}.hidden.${layer}`)), `${name} hidden ${layer}`).toBeLessThan(
+          expect(relativeError(hidden.get(layer)!, f32Of(tensors, `${prompt}.hidden.${layer}`)), `${prompt} hidden ${layer}`).toBeLessThan(
             1e-4,
           );
         }
-        const answer = await collect(model.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: golden.greedy[name]!.length }));
-        expect(answer.tokens, name).toEqual(golden.greedy[name]);
+        const answer = await collect(model.generate({ ids, temperature: 0, ignoreEos: true, maxTokens: golden.greedy[prompt]!.length }));
+        expect(answer.tokens, prompt).toEqual(golden.greedy[prompt]);
       }
     });
   });
 });
 
 describe('a loaded model', () => {
-  const path = join(goldenPath, 'qwen3');
+  const path = goldenPath('qwen3');
 
   it.each(['reference', 'cpu'] as const)('gives the same after being cancelled at ten points (%s)', async (device) => {
     await withModel(path, { device, threads: device === 'cpu' ? 2 : undefined }, async (model) => {
-      const golden = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Golden;
+      const golden = readGolden('qwen3');
       const ids = golden.prompts['mid']!;
       const run = () => collect(model.generate({ ids, seed: 9, maxTokens: 20, ignoreEos: true }));
       const fresh = await run();
@@ -111,7 +105,7 @@ describe('a loaded model', () => {
 });
 
 describe('loadModel refuses', () => {
-  const path = join(goldenPath, 'llama');
+  const path = goldenPath('llama');
   const cases: [string, string, LoadModelOptions, new () => Error, string][] = [
     [
       'an unknown device',

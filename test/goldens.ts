@@ -1,0 +1,26 @@
+/** The goldens of decoders: tiny checkpoints and what transformers computes of them (README.md of ../shared/golden). */
+import { readFileSync } from 'node:fs';
+import { fixturesPath, hasShared, sharedPath } from './fixture-tensors.ts';
+
+/** Those that are copied into test/fixtures/golden, and those of ../shared alone: a line a folder. */
+export const GOLDENS = ['llama', 'llama_sharded', 'llama_bias', 'qwen3', 'gemma4'] as const;
+export type GoldenName = (typeof GOLDENS)[number];
+
+const COPIED: readonly string[] = ['llama', 'llama_sharded', 'llama_bias', 'qwen3'];
+
+export function goldenPath(name: GoldenName): string {
+  return COPIED.includes(name) ? `${fixturesPath}golden/${name}` : `${sharedPath}/golden/${name}`;
+}
+
+export function hasGolden(name: GoldenName): boolean {
+  return COPIED.includes(name) || hasShared(`golden/${name}/golden.json`);
+}
+
+export interface Golden {
+  readonly prompts: Readonly<Record<string, number[]>>;
+  readonly greedy: Readonly<Record<string, number[]>>;
+}
+
+export function readGolden(name: GoldenName): Golden {
+  return JSON.parse(readFileSync(`${goldenPath(name)}/golden.json`, 'utf8')) as Golden;
+}
