@@ -54,7 +54,8 @@ async function check(graph: Graph, { threads, type, vectorType, rules = CPU_RULE
       program.ensureSlots(2);
     }
     for (const sequence of [step(0, 11, [0, 3, 10]), step(11, 1, [0]), step(12, 3, [1])]) {
-      const [want, got] = [await decoderSteps(wanted).run({ sequences: [sequence] }), await decoderSteps(found).run({ sequences: [sequence] })];
+      const want = await decoderSteps(wanted).run({ sequences: [sequence] });
+      const got = await decoderSteps(found).run({ sequences: [sequence] });
       expectClose(`from ${sequence.start} on`, { wanted: want.logits, found: got.logits }, type === 'q8_0' ? 5e-3 : 3e-5);
     }
   } finally {
@@ -62,7 +63,9 @@ async function check(graph: Graph, { threads, type, vectorType, rules = CPU_RULE
   }
 }
 
-describe.each(WAYS.map((way) => [`${way.type}, ${way.threads} thread(s)${way.rules ? ', nothing fused' : ''}`, way] as const))('%s', (_, way) => {
+const nameOf = ({ type, threads, rules }: Way) => `${type}, ${threads} thread(s)${rules ? ', nothing fused' : ''}`;
+
+describe.each(WAYS.map((way) => [nameOf(way), way] as const))('%s', (_, way) => {
   test.each([...MODEL_OP_GRAPHS])('%s', (_name, graph) => check(graph, way));
 
   test.each(Object.keys(FAMILIES) as FamilyName[])('layers of %s', (name) => check(familyGraph(tinyFamily(name)), way));

@@ -29,6 +29,21 @@ const gatherNorm: Rule = {
   },
 };
 
+/** norm(y) + x: the sum is made while the norm's row is in cache. */
+const normResidual: Rule = {
+  name: 'norm-residual',
+  match(step, context) {
+    if (!isStep(step, 'add')) return undefined;
+    const accepts = ({ op }: CpuStepOf<NormStepOp>) => !op.gather && !op.residual;
+    const sum = residualSum<CpuOp, CpuValue, 'norm'>(step, 'norm', { context, accepts });
+    if (sum === undefined) return undefined;
+    const { maker, residual } = sum;
+    const op: CpuOp = { ...maker.op, residual: true };
+    const inputs = [maker.inputs[0] as CpuValue, residual];
+    return { replaced: [maker, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
+  },
+};
+
 /** norm and int8 rounding of its result; the floats are written only where something else reads them. */
 const normQuantize: Rule = {
   name: 'norm-quantize',
@@ -98,8 +113,9 @@ const linearResidual: Rule = {
 /** The norm of each of `heads` heads that makes a value for one reader only. */
 function headNorm(value: CpuValue | undefined, heads: number, context: Context) {
   const norm = privateProducer(value, 'norm', context);
-  const isOfHeads = norm !== undefined && !norm.op.gather && !norm.op.centred && norm.outputs.length === 1 && norm.op.groups === heads;
-  return isOfHeads ? norm : undefined;
+  if (norm === undefined || norm.outputs.length > 1) return undefined;
+  const { gather, residual, centred, groups } = norm.op;
+  return gather || residual || centred || groups !== heads ? undefined : norm;
 }
 
 /** Per-head norm and rotation in one pass over the heads. */
@@ -155,5 +171,5 @@ function preparationOf(maker: HeadMaker | undefined): HeadPreparation | undefine
 
 /** In the order in which they run: each may rely on what the ones before it left. */
 export const CPU_RULES: readonly Rule[] = [
-  gatherNorm, normQuantize, gatedLinears, sharedInput, linearResidual, normRotate, rotateAttention,
+  gatherNorm, normResidual, normQuantize, gatedLinears, sharedInput, linearResidual, normRotate, rotateAttention,
 ];

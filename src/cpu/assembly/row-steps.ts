@@ -39,6 +39,7 @@ function normRow(op: NormRecord, row: i32, scratch: usize): void {
     if (op.centred) layerNormVector(x + at, op.gain, op.bias, op.eps, out + at, op.cols);
     else rmsNormVector(x + at, op.gain, op.eps, out + at, op.cols);
   }
+  if (op.residual) addRow(out, op.residual + <usize>row * op.residualStride, out, op.cols * op.groups);
   if (op.codes) quantizeRow(out, op.codes + <usize>row * op.codesStride, op.cols * op.groups);
 }
 

@@ -89,7 +89,7 @@ export class EmbedRecord extends OpRecord {
   outStride: usize;
 }
 
-/** Norm of each of `groups` parts of a row, to floats, to int8 activations, or to both (0: not wanted). */
+/** Norm of each of `groups` parts of a row, and a residual, to floats, to int8 activations, or to both (0: not wanted). */
 @unmanaged
 export class NormRecord extends OpRecord {
   /** i32[rows], or 0: row i of the result is that of input row indices[i]. */
@@ -110,6 +110,9 @@ export class NormRecord extends OpRecord {
   outStride: usize;
   codes: usize;
   codesStride: usize;
+  /** f32 rows to add, or 0. */
+  residual: usize;
+  residualStride: usize;
 }
 
 /** One input, one output: quantise, activation, columns; or two inputs: gated activation, add; gather, whose second ones are indices. */

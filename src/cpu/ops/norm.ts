@@ -25,28 +25,30 @@ export interface NormStepOp {
   readonly groups: number;
   /** Takes row inputs[1][i] for row i. */
   readonly gather: boolean;
+  /** Adds inputs[1] to the result. Not together with `gather`. */
+  readonly residual: boolean;
 }
 
 export const normRules: CpuOpRules<NormStepOp> = {
   code: 2,
-  describe({ weight, centred, bias, eps, groups, gather }, typeOf) {
+  describe({ weight, centred, bias, eps, groups, gather, residual }, typeOf) {
     const gain = `${centred ? 'layer ' : ''}${shownGain(weight, typeOf)}${bias === undefined ? '' : ' +bias'}`;
-    return `${gain} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' gather' : ''}`;
+    return `${gain} eps=${eps}${groups > 1 ? ` groups=${groups}` : ''}${gather ? ' gather' : ''}${residual ? ' +residual' : ''}`;
   },
   write(out, { op, inputs, outputs }, at) {
-    const { gather, weight, centred, bias, eps, groups } = op;
+    const { gather, residual, weight, centred, bias, eps, groups } = op;
     out.ints(gather ? at.rowsOf(inputs[1] as CpuValue).address : 0, ...rowsAt(at, inputs[0]), vectorAt(at, weight));
     out.float(eps);
     out.ints(centred ? 1 : 0, vectorAt(at, bias), groups, widthOf(inputs[0] as CpuValue) / groups);
     out.ints(...rowsAt(at, outputs.find(({ dtype }) => dtype === 'f32')));
-    out.ints(...rowsAt(at, outputs.find(({ dtype }) => dtype === 'q8')));
+    out.ints(...rowsAt(at, outputs.find(({ dtype }) => dtype === 'q8')), ...rowsAt(at, residual ? inputs[1] : undefined));
   },
 };
 
 export const lowerRmsNorm: Lower<RmsNormOp, NormStepOp> = ({ op: { weight, eps, groups } }) => ({
-  op: { kind: 'norm', weight, centred: false, bias: undefined, eps, groups, gather: false },
+  op: { kind: 'norm', weight, centred: false, bias: undefined, eps, groups, gather: false, residual: false },
 });
 
 export const lowerLayerNorm: Lower<LayerNormOp, NormStepOp> = ({ op: { weight, bias, eps } }) => ({
-  op: { kind: 'norm', weight, centred: true, bias, eps, groups: 1, gather: false },
+  op: { kind: 'norm', weight, centred: true, bias, eps, groups: 1, gather: false, residual: false },
 });
