@@ -68,8 +68,8 @@ function checkedSize(size: number, key: string, where: string): number {
 }
 
 /**
- * `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern`, an array of booleans or of 0 and 1,
- * names.
+ * `attention.sliding_window` for all layers, or for those that `attention.sliding_window_pattern` names: an array of booleans or
+ * of 0 and 1, or a period, the last layer of which sees all (0: none does).
  */
 function ggufWindow(
   { metadata, architecture, name }: Checkpoint,
@@ -78,7 +78,7 @@ function ggufWindow(
 ): AttentionWindow | undefined {
   const key = `${architecture}.attention.sliding_window`;
   const size = metadataNumber(metadata, key, name);
-  const pattern = layerFlags(metadata.get(`${key}_pattern`));
+  const pattern = layerFlags(metadata.get(`${key}_pattern`), layers);
   if (size === undefined || size === 0) {
     if (pattern?.includes(true) === true)
       throw new FormatError(`${name}: ${key}_pattern names layers, and ${key} gives their window no size.`);
@@ -86,12 +86,14 @@ function ggufWindow(
   }
   checkedSize(size, key, name);
   if (metadata.has(`${key}_pattern`) && pattern?.length !== layers)
-    throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer.`);
+    throw new FormatError(`${name}: ${key}_pattern must be an array of ${layers} booleans, one a layer, or their period.`);
   return { size, layers: pattern ?? Array.from({ length: layers }, (_, layer) => rule?.slides(layer, undefined) ?? true) };
 }
 
-/** Undefined for what is no list of flags. */
-function layerFlags(pattern: MetadataValue | undefined): readonly boolean[] | undefined {
+/** Undefined for what is no list of flags, and no period. */
+function layerFlags(pattern: MetadataValue | undefined, layers: number): readonly boolean[] | undefined {
+  if (typeof pattern === 'number' && Number.isSafeInteger(pattern) && pattern >= 0)
+    return Array.from({ length: layers }, (_, layer) => pattern === 0 || (layer + 1) % pattern !== 0);
   if (!Array.isArray(pattern) && !ArrayBuffer.isView(pattern)) return undefined;
   const flags = Array.from(pattern as ArrayLike<unknown>);
   return flags.every((flag) => flag === true || flag === false || flag === 0 || flag === 1) ? flags.map(Boolean) : undefined;

@@ -5,8 +5,11 @@ import type { DecoderConfig } from './decoder-config.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 import { yarnMagnitude } from './rope-frequencies.ts';
 
-/** The keys that llama.cpp asks of a decoder, under the name of its architecture. */
-export function decoderMetadata(architecture: string, config: DecoderConfig): GgufMetadata {
+/**
+ * The keys that llama.cpp asks of a decoder, under the name of its architecture. `usualPeriod`: of so many layers the last sees
+ * all, where a file of windows says nothing of it; where llama.cpp has such a rule, it reads a period of another length, and no list.
+ */
+export function decoderMetadata(architecture: string, config: DecoderConfig, usualPeriod?: number): GgufMetadata {
   const key = (name: string) => `${architecture}.${name}`;
   const metadata: GgufMetadata = new Map([
     [key('block_count'), uint32(config.layers)],
@@ -25,9 +28,18 @@ export function decoderMetadata(architecture: string, config: DecoderConfig): Gg
   if (!config.causal) metadata.set(key('attention.causal'), bool(false));
   if (config.window !== undefined) {
     metadata.set(key('attention.sliding_window'), uint32(config.window.size));
-    metadata.set(key('attention.sliding_window_pattern'), bools(config.window.layers));
+    const { layers } = config.window;
+    const period = layers.indexOf(false) + 1;
+    if (usualPeriod === undefined || (!hasPeriod(layers, usualPeriod) && !hasPeriod(layers, period)))
+      metadata.set(key('attention.sliding_window_pattern'), bools(layers));
+    else if (!hasPeriod(layers, usualPeriod)) metadata.set(key('attention.sliding_window_pattern'), uint32(period));
   }
   return new Map([...metadata, ...ropeMetadata(architecture, config.rope)]);
+}
+
+/** Whether the last of each `period` layers sees all, and no other; 0: none does. */
+function hasPeriod(layers: readonly boolean[], period: number): boolean {
+  return layers.every((slides, n) => slides === (period === 0 || (n + 1) % period !== 0));
 }
 
 /** GGUF's keys of the scaling of a rotation; llama3's is a tensor. */

@@ -1,7 +1,7 @@
 /** The keys of config.json and GGUF metadata that decoders of Llama's layout have, and what becomes of each (setting-table.ts). */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { DecoderConfig } from './decoder-config.ts';
-import type { RopeScaling } from './rope-frequencies.ts';
+import type { RopeConfig, RopeScaling } from './rope-frequencies.ts';
 import type { SettingTable } from './setting-table.ts';
 
 const HF_OBEYED = [
@@ -22,9 +22,10 @@ const HF_ROPE_KEYS: Readonly<Record<RopeScaling['kind'], readonly string[]>> = {
   proportional: ['factor', 'partial_rotary_factor'],
 };
 
-function hfRopeObeyed({ rope }: DecoderConfig): readonly string[] {
-  const keys = ['rope_type', 'type', 'rope_theta', 'factor', 'original_max_position_embeddings', ...HF_ROPE_KEYS[rope.scaling.kind]];
-  return ['rope_scaling', 'rope_parameters'].flatMap((object) => keys.map((key) => `${object}.${key}`));
+/** What a rotation reads of the object `object` of config.json: `rope_parameters.full_attention` where layers turn by their types. */
+export function ropeKeys(object: string, { scaling }: RopeConfig): readonly string[] {
+  const keys = ['rope_type', 'type', 'rope_theta', 'factor', 'original_max_position_embeddings', ...HF_ROPE_KEYS[scaling.kind]];
+  return keys.map((key) => `${object}.${key}`);
 }
 
 /** Biases need no key: their tensors say it. `pretraining_tp` cuts products into parts with the same sum. */
@@ -128,8 +129,9 @@ export type FamilySettings = { readonly [Format in Checkpoint['format']]?: Parti
 export function decoderSettings({ format }: Pick<Checkpoint, 'format'>, config: DecoderConfig, family: FamilySettings = {}): SettingTable {
   const { obeyed = [], harmless = [], neutral = {} } = family[format] ?? {};
   const isGguf = format === 'gguf';
+  const ropes = ['rope_scaling', 'rope_parameters'].flatMap((object) => ropeKeys(object, config.rope));
   return {
-    obeyed: [...(isGguf ? GGUF_OBEYED : [...HF_OBEYED, ...hfRopeObeyed(config)]), ...obeyed],
+    obeyed: [...(isGguf ? GGUF_OBEYED : [...HF_OBEYED, ...ropes]), ...obeyed],
     harmless: [...(isGguf ? GGUF_HARMLESS : HF_HARMLESS), ...harmless],
     neutral: { ...(isGguf ? ggufNeutral(config) : hfNeutral(config)), ...neutral },
     expected: isGguf ? { 'attention.layer_norm_rms_epsilon': config.rmsEps } : undefined,

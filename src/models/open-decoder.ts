@@ -8,6 +8,7 @@ import { FormatError } from '../tensor/errors.ts';
 import { nearestNames } from '../tensor/near-names.ts';
 import type { Architecture, ConstantTensor } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import { gemma3 } from './gemma3.ts';
 import { gemma4 } from './gemma4.ts';
 import { llama } from './llama.ts';
 import { qwen3 } from './qwen3.ts';
@@ -15,7 +16,7 @@ import { textPart } from './text-part.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
-export const ARCHITECTURES: readonly Architecture[] = [llama, qwen3, gemma4];
+export const ARCHITECTURES: readonly Architecture[] = [llama, qwen3, gemma3, gemma4];
 
 export interface DecoderModel {
   readonly config: DecoderConfig;
