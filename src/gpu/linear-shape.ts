@@ -25,10 +25,9 @@ export interface LinearOutputs {
 }
 
 /** y = fn(y), and with `times` y = fn(y) * times: binding `times`, f32 [rows, of], whose columns from `start` on are those of y. */
-export interface LinearActivation {
-  readonly fn: ActivationName;
-  readonly times: { readonly start: number; readonly of: number } | undefined;
-}
+export type LinearActivation =
+  | { readonly fn: ActivationName; readonly times: { readonly start: number; readonly of: number } | undefined }
+  | { readonly fn: 'softcap'; readonly cap: number; readonly times?: undefined };
 
 export interface LinearShape {
   readonly cols: number;
@@ -60,11 +59,6 @@ export const STEP_BINDING: Binding = { name: 'step', access: 'uniform', type: 'S
 
 export function totalRows({ parts }: LinearShape): number {
   return parts.reduce((sum, { rows }) => sum + rows, 0);
-}
-
-/** The function that the end of a product calls. */
-export function functionOf({ gated, activation }: LinearShape): ActivationName | undefined {
-  return gated || activation?.fn;
 }
 
 /** Whether the ends of a product exclude each other. */

@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { randomWeights, randomSource } from '../../src/tensor/codec/random-weights.ts';
 import type { Kernel, Workgroups } from '../../src/gpu/kernel.ts';
 import { outputWidth, totalRows } from '../../src/gpu/linear-shape.ts';
-import type { LinearShape } from '../../src/gpu/linear-shape.ts';
+import type { LinearActivation, LinearShape } from '../../src/gpu/linear-shape.ts';
 import { q8CodeBytes, q8StatBytes } from '../../src/gpu/q8-layout.ts';
 import { decodeRows } from '../../src/tensor/codec/decode-rows.ts';
 import { bytesOfElements } from '../../src/tensor/tensor-type.ts';
@@ -129,6 +129,11 @@ interface Expected {
   readonly error: Float64Array;
 }
 
+function activatedBy(activation: LinearActivation, value: number): number {
+  if (activation.fn === 'softcap') return activation.cap * Math.tanh(value / activation.cap);
+  return ACTIVATION_FUNCTIONS[activation.fn](value);
+}
+
 /** y [xRows, width] in float64. */
 function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: number): Expected {
   const { cols, gated, activation, bias, residual } = shape;
@@ -162,9 +167,9 @@ function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: numbe
       // The slopes of all functions are at most 1.2.
       error[i] = 1.2 * own.error * Math.abs(up.value) + Math.abs(gate) * up.error;
     } else if (activation) {
-      const { fn, times } = activation;
+      const { times } = activation;
       const factor = times ? inputs.times[r * times.of + times.start + o]! : 1;
-      y[i] = ACTIVATION_FUNCTIONS[fn](own.value) * factor;
+      y[i] = activatedBy(activation, own.value) * factor;
       error[i] = 1.2 * own.error * Math.abs(factor);
     } else {
       y[i] = own.value + (residual ? inputs.residual[i]! : 0);

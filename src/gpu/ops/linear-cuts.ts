@@ -1,6 +1,8 @@
 /** What a product does beside itself, and joined products, as steps of their own, for devices on which its kernels bind too much. */
 import type { AddOp } from '../../graph/ops/add.ts';
 import type { ColumnsOp } from '../../graph/ops/columns.ts';
+import type { SoftcapOp } from '../../graph/ops/softcap.ts';
+import type { LinearActivation } from '../linear-shape.ts';
 import type { Cut, CutContext } from '../plan/gpu-op-rules.ts';
 import { outerOf } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
@@ -13,6 +15,12 @@ import { roundingCut } from './quantize.ts';
 import type { NormOp } from './rms-norm.ts';
 
 type LinearStep = GpuStepOf<LinearOp>;
+
+/** What a product does to its result, as an op. */
+function activationOp(activation: LinearActivation): ActivationOp | SoftcapOp {
+  if (activation.fn === 'softcap') return { kind: 'softcap', cap: activation.cap };
+  return { kind: 'activation', fn: activation.fn, columns: activation.times };
+}
 
 /** Rounding, the norm of the input, the residual, the activation of a gated product and joined products, each as steps of their own. */
 export function linearCuts(step: LinearStep, { fresh, consumersOf }: CutContext): readonly Cut[] {
@@ -36,10 +44,9 @@ export function linearCuts(step: LinearStep, { fresh, consumersOf }: CutContext)
   }
   if (op.activation) {
     const product = fresh(y.shape, `${label}.product`);
-    const { fn, times } = op.activation;
     const own: LinearStep = { ...step, op: { ...op, activation: undefined }, inputs: [x], outputs: [product] };
-    const inputs = times ? [product, residual] : [product];
-    const activated: GpuStepOf<ActivationOp> = { op: { kind: 'activation', fn, columns: times }, inputs, outputs: [y], label };
+    const inputs = op.activation.times ? [product, residual] : [product];
+    const activated: GpuStepOf<ActivationOp | SoftcapOp> = { op: activationOp(op.activation), inputs, outputs: [y], label };
     cuts.push({ replaced: [step], by: [own, activated] });
   }
   if (op.gated) {

@@ -140,6 +140,18 @@ const linearActivation: Rule = {
   },
 };
 
+/** A bound of W x in the product's epilogue: logits. */
+const linearSoftcap: Rule = {
+  name: 'linear-softcap',
+  match(step, context) {
+    if (!isStep(step, 'softcap')) return undefined;
+    const maker = privateProducer(step.inputs[0], 'linear', context);
+    if (maker === undefined || !isPlain(maker.op)) return undefined;
+    const op: LinearOp = { ...maker.op, activation: { fn: 'softcap', cap: step.op.cap } };
+    return { replaced: [maker, step], by: { ...maker, op, outputs: step.outputs } };
+  },
+};
+
 /** W x + residual in the product's epilogue. */
 const linearResidual: Rule = {
   name: 'linear-residual',
@@ -284,7 +296,7 @@ const quantizeEpilogue: Rule = {
 export function gpuRules(typeOf: (id: string) => string): readonly Rule[] {
   return [
     scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, gatedLinear(typeOf), columnsActivation, linearActivation,
-    linearResidual,
+    linearSoftcap, linearResidual,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
     joinedQkv, joinedRowNorms, normPrologue, quantizeEpilogue,
   ];

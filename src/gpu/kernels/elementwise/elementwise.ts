@@ -3,6 +3,7 @@ import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { lanesOfWidth, rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
+import { softcapFunction } from '../../wgsl/softcap.ts';
 
 /** What is done with a value. */
 export type ElementwiseFunction =
@@ -25,20 +26,6 @@ function lanesOf({ fn, width }: ElementwiseVariant): ReturnType<typeof lanesOfWi
 
 function piecesOf(variant: ElementwiseVariant): RowPieces {
   return { rows: variant, pieces: variant.width / lanesOf(variant).values, workgroupSize: 64 };
-}
-
-/**
- * cap * tanh(x / cap): by its series where it is nearly x (a difference of numbers near 1 would have no digits left), by exponentials
- * beyond. What is not finite stays so, as everywhere (inverseRoot).
- */
-function softcapFunction(cap: number, type: string): string {
-  return `fn softcap(x: ${type}) -> ${type} {
-  let u = clamp(x * ${1 / cap}, ${type}(-20.0), ${type}(20.0));
-  let s = u * u;
-  let small = u * (1.0 + s * (${-1 / 3} + s * (${2 / 15} + s * (${-17 / 315} + s * ${62 / 2835}))));
-  let large = 1.0 - 2.0 / (exp(2.0 * u) + 1.0);
-  return select(x, f32(${cap}) * select(large, small, abs(u) < ${type}(0.3)), abs(x) <= ${type}(3e38));
-}`;
 }
 
 /** WGSL expression of the value at `at`. */

@@ -63,6 +63,7 @@ describe('gemm', () => {
       await check({ ...problem, activation: { fn: 'geluTanh', times: { start: 32, of: 160 } }, outputs: q8 });
       await check({ ...problem, parts: [{ type: 'q8_0', rows: 37 }], activation: { fn: 'gelu', times: undefined }, bias: true });
       await check({ ...problem, parts: [{ type: 'q8_0', rows: 37 }], activation: { fn: 'gelu', times: { start: 0, of: 37 } } });
+      await check({ ...problem, activation: { fn: 'softcap', cap: 0.5 } });
     });
 
     it('f32 and q8n out, plain x', async () => {

@@ -6,8 +6,8 @@
  */
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
-import { functionOf, linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
-import { activationFunction } from '../../wgsl/activation.ts';
+import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { endFunction } from '../../wgsl/end-function.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
 import { f32Tile } from './f32-tile.ts';
@@ -49,7 +49,6 @@ if (tile.row >= tile.rows) { return; }`;
 export function gemmKernel(variant: GemmVariant): Kernel {
   const { shape, tileRows, tileCols, tileDepth } = variant;
   const geometry = gemmGeometry(variant);
-  const fn = functionOf(shape);
   const { workgroupSize, steps, rowsEach, colsEach } = geometry;
   const arithmetic = variant.arithmetic === 'int8' ? int8Tile(variant, geometry) : f32Tile(variant, geometry);
   const bindings = linearBindings(shape, { step: true, vectorX: shape.cols % 4 === 0 });
@@ -59,7 +58,7 @@ ${kernelHeader(bindings, {})}
 ${TILE_STRUCT}
 ${arithmetic.declarations}
 ${epilogueDeclarations(shape, geometry)}
-${fn ? activationFunction(fn) : ''}
+${endFunction(shape)}
 ${fetchFunction(geometry, arithmetic, shape.parts.length)}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

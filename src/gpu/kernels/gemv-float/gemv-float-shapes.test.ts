@@ -52,6 +52,7 @@ describe('gemvFloatKernel by shape', () => {
     await checkGemvFloat(device, variantOf({ ...shape, activation: { fn: 'geluTanh', times: { start: 21, of: 70 } } }, team));
     await checkGemvFloat(device, variantOf({ ...shape, bias: true, activation: { fn: 'gelu', times: undefined } }, team));
     await checkGemvFloat(device, variantOf({ ...shape, activation: { fn: 'silu', times: { start: 0, of: 21 } } }, { ...team, batch: 2 }));
+    await checkGemvFloat(device, variantOf({ ...shape, activation: { fn: 'softcap', cap: 0.5 } }, team));
   });
 
   it('more workgroups than one dimension holds', async () => {

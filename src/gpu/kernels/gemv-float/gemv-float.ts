@@ -20,9 +20,9 @@
 import { CapacityError } from '../../../tensor/errors.ts';
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
 import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
-import { functionOf, hasTwoEnds, linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { hasTwoEnds, linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
-import { activationFunction } from '../../wgsl/activation.ts';
+import { endFunction } from '../../wgsl/end-function.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
 import { activationsFunction, activationsStruct, hasVectorX, quadFunctions, SUM_FUNCTION } from './activations.ts';
@@ -123,7 +123,7 @@ ${lane}${columns}
 export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
   checkVariant(variant);
   const { shape, batch, reduction, lanes, teams, lanesPerGroup = 1 } = variant;
-  const fn = functionOf(shape);
+  const end = endFunction(shape);
   const contexts = range(shape.parts.length).map((n) => contextOf(variant, n));
   const blocks = contexts.filter(({ format }) => format.kind === 'blocks');
   const halfX = blocks.some((context) => context.halfX);
@@ -140,7 +140,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
     ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
     quadFunctions(shape),
-    ...(fn ? [activationFunction(fn)] : []),
+    ...(end === '' ? [] : [end]),
     ...(shape.gated ? [interleaveFunctions(totalRows(shape) / 2)] : []),
     partialDeclarations(variant),
     finishFunction(variant),

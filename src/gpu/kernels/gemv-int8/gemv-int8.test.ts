@@ -88,6 +88,7 @@ describe('gemv-int8', () => {
       await check({ ...problem, activation: { fn: 'geluTanh', times }, outputs: q8 });
       await check({ ...problem, activation: { fn: 'gelu', times: undefined }, bias: true });
       await check({ ...problem, activation: { fn: 'silu', times }, batch: 2, xRows: 3 });
+      await check({ ...problem, activation: { fn: 'softcap', cap: 0.5 } });
     }
   });
 

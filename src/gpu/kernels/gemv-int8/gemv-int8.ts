@@ -8,10 +8,10 @@
  */
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
-import { functionOf, linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
-import { activationFunction } from '../../wgsl/activation.ts';
+import { endFunction } from '../../wgsl/end-function.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
 import { epilogueText, workgroupFloats } from './epilogue.ts';
@@ -25,7 +25,6 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
   checkVariant(variant);
   const { shape, batch, subgroupSize } = variant;
   const { parts, cols, outputs } = shape;
-  const fn = functionOf(shape);
   const { workgroupSize } = geometryOf(variant);
   const bindings = linearBindings(shape, { step: batch > 1 });
   const needs = { subgroupSize };
@@ -37,7 +36,7 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     ...memory.map(({ name, count }) => `var<workgroup> ${name}: array<f32, ${count}>;`),
     ...parts.map((part, n) => weightCodeFunctions(part, n, cols)),
     outputs.q8 ? q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: outputs.q8.norm }) : '',
-    fn ? activationFunction(fn) : '',
+    endFunction(shape),
     DOT_FUNCTION,
     sumsStruct(variant),
     ...parts.map((_, n) => productFunction(variant, n)),

@@ -1,0 +1,11 @@
+/** The function that the end of a product calls. */
+import type { LinearShape } from '../linear-shape.ts';
+import { activationFunction } from './activation.ts';
+import { softcapFunction } from './softcap.ts';
+
+/** WGSL of it, of f32; '' where a product has none. */
+export function endFunction({ gated, activation }: LinearShape): string {
+  if (gated) return activationFunction(gated);
+  if (activation === undefined) return '';
+  return activation.fn === 'softcap' ? softcapFunction(activation.cap, 'f32') : activationFunction(activation.fn);
+}
