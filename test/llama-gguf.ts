@@ -1,0 +1,54 @@
+/**
+ * GGUF files of goldens as llama.cpp's own convert_hf_to_gguf.py wrote them (scripts/fixtures/llama_gguf.py): kept as copies of pieces of
+ * the golden's safetensors and what is in neither, put together here and checked against the SHA-256 of what was written.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixturesPath, sharedPath } from './fixture-tensors.ts';
+
+/** Bytes from an offset of one of the golden's files, or base64 of bytes of their own. */
+type Piece = string | readonly [file: string, from: number, length: number];
+
+interface DescribedFile {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly pieces: readonly Piece[];
+  /** Of a variant: keys of config.json in place of the golden's, and what transformers then computes of the prompt `mid`. */
+  readonly changes?: Readonly<Record<string, unknown>>;
+  readonly logits?: string;
+  readonly embedding?: string;
+}
+
+export interface LlamaGguf {
+  readonly bytes: Uint8Array;
+  readonly expected: { readonly logits?: Float32Array | undefined; readonly embedding?: Float32Array | undefined } | undefined;
+}
+
+/** The folder of a golden: of the repository, or of ../shared, which a clone alone does not have. */
+export function goldenFolder(name: string): string | undefined {
+  return [join(fixturesPath, 'golden', name), join(sharedPath, 'golden', name)].find((folder) => existsSync(folder));
+}
+
+function floats(base64: string | undefined): Float32Array | undefined {
+  return base64 === undefined ? undefined : new Float32Array(new Uint8Array(Buffer.from(base64, 'base64')).buffer);
+}
+
+/** The file that llama.cpp's script wrote for the golden in `folder`, byte by byte, and what is expected of it if it is a variant. */
+export function llamaGguf(name: string, folder: string): LlamaGguf {
+  const path = join(fixturesPath, 'llama-gguf', `${name}.json`);
+  const { sizeBytes, sha256, pieces, changes, logits, embedding } = JSON.parse(readFileSync(path, 'utf8')) as DescribedFile;
+  const sources = new Map<string, Buffer>();
+  const bytesOf = (piece: Piece): Uint8Array => {
+    if (typeof piece === 'string') return Buffer.from(piece, 'base64');
+    const [file, from, length] = piece;
+    const source = sources.get(file) ?? readFileSync(join(folder, file));
+    sources.set(file, source);
+    return source.subarray(from, from + length);
+  };
+  const bytes = Buffer.concat(pieces.map(bytesOf));
+  if (bytes.length !== sizeBytes || createHash('sha256').update(bytes).digest('hex') !== sha256) {
+    throw new Error(`${path} was made of another golden than ${folder}`);
+  }
+  return { bytes, expected: changes && { logits: floats(logits), embedding: floats(embedding) } };
+}
