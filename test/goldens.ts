@@ -3,7 +3,18 @@ import { readFileSync } from 'node:fs';
 import { fixturesPath, hasShared, sharedPath } from './fixture-tensors.ts';
 
 /** Those that are copied into test/fixtures/golden, and those of ../shared alone: a line a folder. */
-export const GOLDENS = ['llama', 'llama_sharded', 'llama_bias', 'qwen3', 'gemma3', 'gemma4'] as const;
+export const GOLDENS = [
+  'llama',
+  'llama_sharded',
+  'llama_bias',
+  'mistral',
+  'qwen2',
+  'qwen2_window',
+  'qwen3',
+  'smollm3',
+  'gemma3',
+  'gemma4',
+] as const;
 export type GoldenName = (typeof GOLDENS)[number];
 
 const COPIED: readonly string[] = ['llama', 'llama_sharded', 'llama_bias', 'qwen3'];
