@@ -2,7 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { bytesOf, f32Of, fixturesPath, hasShared, readFixtureTensors, sharedPath } from '../../test/fixture-tensors.ts';
+import { bytesOf, f32Of, hasShared, readFixtureTensors, sharedPath } from '../../test/fixture-tensors.ts';
+import { goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
+import { relativeError } from '../../test/relative-error.ts';
+import { collect } from '../engine/collect.ts';
 import { memorySink } from '../files/byte-sink.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { EXPORT_TYPES } from '../models/gguf-export.ts';
@@ -11,6 +14,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import type { ProgressEvent } from '../tensor/progress.ts';
 import { convert, convertFile } from './convert.ts';
+import { loadModel } from './load-model.ts';
 import { locate } from './open-path.ts';
 
 let folder: string;
@@ -19,7 +23,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const goldenPath = (name: string) => `${fixturesPath}golden/${name}`;
 const openPath = async (path: string) => openCheckpoint(await locate(path));
 
 async function valuesOf(checkpoint: Checkpoint, name: string): Promise<Float32Array> {
@@ -74,7 +77,7 @@ describe('convert', () => {
     ['llama', 3],
     ['llama_bias', 2],
     ['qwen3', 3],
-  ])('%s as f32 holds the same tensors, under the names of gguf-py', async (name) => {
+  ] as const)('%s as f32 holds the same tensors, under the names of gguf-py', async (name) => {
     const path = join(folder, 'out.gguf');
     const { tensors } = await convertFile(goldenPath(name), path, { type: 'f32' });
     const config = JSON.parse(readFileSync(`${goldenPath(name)}/config.json`, 'utf8')) as Record<string, number>;
@@ -96,9 +99,27 @@ describe('convert', () => {
     await made.close();
   });
 
+  test.for(GOLDENS)('%s as f32 gives the golden logits and greedy tokens', async (name, { skip }) => {
+    if (!hasGolden(name)) skip(`${name} is in ../shared/golden`);
+    const path = join(folder, 'out.gguf');
+    await convertFile(goldenPath(name), path, { type: 'f32' });
+    const tensors = readFixtureTensors(`${goldenPath(name)}/golden.safetensors`);
+    const { prompts, greedy } = readGolden(name);
+    const model = await loadModel(path, { device: 'reference' });
+    try {
+      expect(model.info.warnings).toEqual([]);
+      const ids = prompts['mid']!;
+      expect(relativeError(await model.forward(ids), f32Of(tensors, 'mid.logits'))).toBeLessThan(1e-4);
+      const options = { ids, temperature: 0, ignoreEos: true, maxTokens: greedy['mid']!.length };
+      expect((await collect(model.generate(options))).tokens).toEqual(greedy['mid']);
+    } finally {
+      await model.dispose();
+    }
+  });
+
   test('the older form of config.json in two files gives the same file as the newer in one', async () => {
     const files = [];
-    for (const name of ['llama', 'llama_sharded']) {
+    for (const name of ['llama', 'llama_sharded'] as const) {
       const path = join(folder, `${name}.gguf`);
       await convertFile(goldenPath(name), path, { type: 'q8_0', modelName: 'same' });
       files.push(readFileSync(path));
