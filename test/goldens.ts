@@ -35,3 +35,20 @@ export interface Golden {
 export function readGolden(name: GoldenName): Golden {
   return JSON.parse(readFileSync(`${goldenPath(name)}/golden.json`, 'utf8')) as Golden;
 }
+
+/**
+ * Positions that the model is loaded with for a prompt; undefined: all that it was trained for. LongRoPE has factors for each side of its
+ * original length; transformers takes those of the prompt's length, an engine those of its context.
+ */
+export function goldenContext(name: GoldenName, prompt: string): number | undefined {
+  return name === 'phi3_longrope' && prompt !== 'long' ? 64 : undefined;
+}
+
+/** The prompts of a golden by {@link goldenContext}. */
+export function goldenRuns(name: GoldenName): { readonly contextLength: number | undefined; readonly prompts: [string, number[]][] }[] {
+  const prompts = Object.entries(readGolden(name).prompts);
+  return [...new Set(prompts.map(([prompt]) => goldenContext(name, prompt)))].map((contextLength) => ({
+    contextLength,
+    prompts: prompts.filter(([prompt]) => goldenContext(name, prompt) === contextLength),
+  }));
+}

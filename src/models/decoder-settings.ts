@@ -31,7 +31,7 @@ export function ropeKeys(object: string, { scaling }: RopeConfig): readonly stri
 /** Biases need no key: their tensors say it. `pretraining_tp` cuts products into parts with the same sum. */
 const HF_HARMLESS = [
   // Names and versions.
-  'architectures', 'name', 'name_or_path', 'transformers_version', 'transformers.js_config', 'dtype', 'torch_dtype', 'unsloth*', '_*',
+  'architectures', 'name', 'name_or_path', 'transformers_version', 'transformers.js_config', 'auto_map', 'dtype', 'torch_dtype', 'unsloth*', '_*',
   'model_max_length', 'is_llama_config',
   // Training and how code of others runs the model.
   'initializer_range', 'initializer_factor', 'attention_dropout', 'attn_pdrop', 'resid_pdrop', 'embd_pdrop', 'hidden_dropout',

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
-import { goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
+import { goldenPath, goldenRuns, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
 import { requestedRange, sendPart, serveHttp } from '../../test/http-server.ts';
 import type { Model } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
@@ -27,10 +27,11 @@ describe.each(['reference', 'cpu'] as const)('goldens on %s', (device) => {
     const path = goldenPath(name);
     const golden = readGolden(name);
     const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
-    await withModel(path, { device, threads: device === 'cpu' ? 2 : undefined }, async (model) => {
+    const threads = device === 'cpu' ? 2 : undefined;
+    for (const { contextLength, prompts } of goldenRuns(name)) await withModel(path, { device, threads, contextLength }, async (model) => {
       expect(model.tokenizer).toBeUndefined();
       expect(model.info).toMatchObject({ device, kvType: 'f32', quantisation: 'f32' });
-      for (const [prompt, ids] of Object.entries(golden.prompts)) {
+      for (const [prompt, ids] of prompts) {
         const layers = [...tensors.keys()].flatMap((tensor) =>
           tensor.startsWith(`${prompt}.hidden.`) ? [Number(tensor.split('.')[2])] : [],
         );
