@@ -14,6 +14,7 @@ export const GOLDENS = [
   'smollm3',
   'gemma3',
   'gemma4',
+  'olmo3',
 ] as const;
 export type GoldenName = (typeof GOLDENS)[number];
 

@@ -9,7 +9,6 @@ import { rope } from '../graph/ops/rope.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
 import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
-import { FormatError } from '../tensor/errors.ts';
 import { float32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../tensor/half.ts';
@@ -21,21 +20,18 @@ import type { DecoderConfig } from './decoder-config.ts';
 import { attend, attentionOptions, decoderGraph, gatedMlp, norm, product } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
 import { decoderMetadata } from './decoder-metadata.ts';
-import { decoderSettings, ropeKeys } from './decoder-settings.ts';
+import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { BLOCK_LINEARS, DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
-import { parseLayerTypeRopes } from './layer-type-ropes.ts';
-import { ropeTable } from './rope-frequencies.ts';
-import type { RopeConfig } from './rope-frequencies.ts';
+import { layerTypeKeys, layerTypeTables, parseLayerTypeRopes } from './layer-type-ropes.ts';
+import type { LayerTypeRopes, LayerTypeTables } from './layer-type-ropes.ts';
 import { checkSettings } from './setting-table.ts';
 import { plus } from './weight-expression.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
 // Config.
 
-export interface Gemma3Config extends DecoderConfig {
-  /** Of the layers with a window; `rope` is of those that see all. */
-  readonly slidingRope: RopeConfig;
+export interface Gemma3Config extends DecoderConfig, LayerTypeRopes {
   /** Factor of a query's product with a key. */
   readonly attentionScale: number;
   /** sqrt(dim), as the file's readers round it. */
@@ -65,16 +61,13 @@ export const GEMMA3_WINDOWS: WindowRule = {
 export function parseGemma3Config(whole: Checkpoint, windows: WindowRule = GEMMA3_WINDOWS): Gemma3Config {
   const checkpoint = whole.config === undefined ? whole : { ...whole, config: { ...CLASS_DEFAULTS, ...whole.config } };
   const base = parseDecoderConfig(checkpoint, { rmsEps: 1e-6, windows, linears: BLOCK_LINEARS });
-  if (checkpoint.config?.['sliding_window'] === null && checkpoint.config['layer_types'] === undefined)
-    throw new FormatError(`${checkpoint.name}: sliding_window must be a number where no layer_types says that all layers see all.`);
   const ropes = parseLayerTypeRopes(checkpoint, {
     headDim: base.headDim, fullTheta: 1e6, slidingTheta: LOCAL_THETA, slidingKey: 'rope_local_base_freq', ggufSlidingTheta: LOCAL_THETA,
   });
   const fields = configFields(checkpoint);
   return {
     ...base,
-    rope: ropes.full,
-    slidingRope: ropes.sliding,
+    ...ropes,
     attentionScale: scaleOf(checkpoint, base),
     embeddingScale: embeddingScaleOf(checkpoint, base.dim),
     logitSoftcap: fields.positive({ hf: 'final_logit_softcapping', gguf: 'final_logit_softcapping' }),
@@ -105,13 +98,13 @@ function embeddingScaleOf({ format, tensors }: Checkpoint, dim: number): number 
 
 const GELU = ['gelu_pytorch_tanh'];
 
-function settings({ rope: full, slidingRope }: Gemma3Config): FamilySettings {
-  const ropes = [...ropeKeys('rope_parameters.full_attention', full), ...ropeKeys('rope_parameters.sliding_attention', slidingRope)];
+function settings(config: Gemma3Config): FamilySettings {
   const acts = { hidden_act: GELU, hidden_activation: GELU, activation_function: GELU };
   return {
     safetensors: {
       obeyed: [
-        'sliding_window', 'sliding_window_pattern', 'rope_local_base_freq', 'query_pre_attn_scalar', 'final_logit_softcapping', ...ropes,
+        'sliding_window', 'sliding_window_pattern', 'rope_local_base_freq', 'query_pre_attn_scalar', 'final_logit_softcapping',
+        ...layerTypeKeys(config),
       ],
       neutral: { ...acts, mlp_bias: [] },
     },
@@ -168,19 +161,6 @@ export const GEMMA3_SKIPS: readonly SkipRule[] = [
 
 // Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
 
-/** Rotations of the layers that see all, and of those with a window. */
-export interface Gemma3Tables {
-  readonly full: RopeTable;
-  readonly sliding: RopeTable;
-}
-
-export function gemma3Tables({ rope: full, slidingRope, headDim }: Gemma3Config, contextLength: number): Gemma3Tables {
-  return {
-    full: ropeTable(full, { id: 'rope', headDim, contextLength }),
-    sliding: ropeTable(slidingRope, { id: 'sliding_rope', headDim, contextLength }),
-  };
-}
-
 function attention(g: GraphBuilder, config: Gemma3Config, { n, x, positions }: LayerInput, table: RopeTable): Value {
   const { dim, heads, kvHeads, headDim, rmsEps, biases, attentionScale } = config;
   const normed = norm(g, 'norm', x, { eps: rmsEps });
@@ -200,7 +180,7 @@ function mlp(g: GraphBuilder, { ffnDim, rmsEps, biases }: Gemma3Config, x: Value
   return norm(g, 'post_norm', made, { eps: rmsEps });
 }
 
-export function gemma3Layer(g: GraphBuilder, config: Gemma3Config, input: LayerInput, tables: Gemma3Tables): Value {
+export function gemma3Layer(g: GraphBuilder, config: Gemma3Config, input: LayerInput, tables: LayerTypeTables): Value {
   const table = config.window?.layers[input.n] === true ? tables.sliding : tables.full;
   const h = add(g, 'attn.residual', input.x, g.scope('attn', () => attention(g, config, input, table)));
   return add(g, 'mlp.residual', h, g.scope('mlp', () => mlp(g, config, h)));
@@ -231,7 +211,7 @@ export const gemma3: Architecture<Gemma3Config> = {
   skips: GEMMA3_SKIPS,
   metadata: (config) => gemma3Metadata('gemma3', config),
   graphs(config, { contextLength }) {
-    const tables = gemma3Tables(config, contextLength);
+    const tables = layerTypeTables(config, contextLength);
     const frame = { embeddingScale: config.embeddingScale, logitSoftcap: config.logitSoftcap };
     return decoderGraph(config, (g, input) => gemma3Layer(g, config, input, tables), frame);
   },

@@ -1,16 +1,39 @@
 /** Rotations of models whose layers with windows turn otherwise than those that see all (Gemma 3, OLMo 3). */
+import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { metadataNumber } from '../tensor/metadata.ts';
 import { jsonObject } from './config-fields.ts';
-import { parseRope } from './rope-frequencies.ts';
+import { ropeKeys } from './decoder-settings.ts';
+import { parseRope, ropeTable } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 
+/** What config.json says of both, in the newer form. */
+export function layerTypeKeys({ rope, slidingRope }: LayerTypeRopes): readonly string[] {
+  return [...ropeKeys('rope_parameters.full_attention', rope), ...ropeKeys('rope_parameters.sliding_attention', slidingRope)];
+}
+
+/** What a config has of both: a layer's type is whether it has a window. */
 export interface LayerTypeRopes {
   /** Of layers that see all. */
-  readonly full: RopeConfig;
+  readonly rope: RopeConfig;
   /** Of layers with a window. */
-  readonly sliding: RopeConfig;
+  readonly slidingRope: RopeConfig;
+}
+
+export interface LayerTypeTables {
+  readonly full: RopeTable;
+  readonly sliding: RopeTable;
+}
+
+export function layerTypeTables(
+  { rope, slidingRope, headDim }: LayerTypeRopes & { readonly headDim: number },
+  contextLength: number,
+): LayerTypeTables {
+  return {
+    full: ropeTable(rope, { id: 'rope', headDim, contextLength }),
+    sliding: ropeTable(slidingRope, { id: 'sliding_rope', headDim, contextLength }),
+  };
 }
 
 export interface LayerTypeRopeOptions {
@@ -30,17 +53,19 @@ const TYPES = ['full_attention', 'sliding_attention'];
 /**
  * Newer folders have an object of `rope_parameters` for each type of layer. Older ones, and GGUF files, have a scaling for the layers that
  * see all, which the others go without.
- * @throws FormatError for a `rope_parameters` that is not of layer types
+ * @throws FormatError for a `rope_parameters` that is not of layer types, and where nothing says of which type a layer is
  */
 export function parseLayerTypeRopes(checkpoint: Checkpoint, options: LayerTypeRopeOptions): LayerTypeRopes {
   const { headDim, fullTheta, slidingTheta, slidingKey, ggufSlidingTheta } = options;
   const { format, name, architecture, metadata, config = {} } = checkpoint;
   if (format === 'gguf') {
-    const full = parseRope(checkpoint, { headDim });
-    const theta = metadataNumber(metadata, `${architecture}.rope.freq_base_swa`, name) || (ggufSlidingTheta ?? full.theta);
-    const { rotaryDim } = full;
-    return { full, sliding: { theta, scaling: { kind: 'none' }, ...(rotaryDim === undefined ? {} : { rotaryDim }) } };
+    const rope = parseRope(checkpoint, { headDim });
+    const theta = metadataNumber(metadata, `${architecture}.rope.freq_base_swa`, name) || (ggufSlidingTheta ?? rope.theta);
+    const { rotaryDim } = rope;
+    return { rope, slidingRope: { theta, scaling: { kind: 'none' }, ...(rotaryDim === undefined ? {} : { rotaryDim }) } };
   }
+  if (config['sliding_window'] === null && (config['layer_types'] ?? null) === null)
+    throw new FormatError(`${name}: sliding_window of ${architecture} must be a number where no layer_types says that all layers see all.`);
   const byType = jsonObject(config, 'rope_parameters', name) ?? {};
   const stray = Object.keys(byType).find((key) => !TYPES.includes(key));
   if (stray !== undefined)
@@ -51,8 +76,8 @@ export function parseLayerTypeRopes(checkpoint: Checkpoint, options: LayerTypeRo
     return parseRope({ ...checkpoint, config: view }, { headDim, defaultTheta });
   };
   return {
-    full: parse({ ...jsonObject(byType, 'full_attention', name), ...older }, config['rope_theta'], fullTheta),
-    sliding: parse(
+    rope: parse({ ...jsonObject(byType, 'full_attention', name), ...older }, config['rope_theta'], fullTheta),
+    slidingRope: parse(
       jsonObject(byType, 'sliding_attention', name) ?? {}, slidingKey === undefined ? undefined : config[slidingKey], slidingTheta,
     ),
   };
