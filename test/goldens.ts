@@ -38,11 +38,13 @@ export function readGolden(name: GoldenName): Golden {
 }
 
 /**
- * Positions that the model is loaded with for a prompt; undefined: all that it was trained for. LongRoPE has factors for each side of its
- * original length; transformers takes those of the prompt's length, an engine those of its context.
+ * Positions that the model is loaded with for a prompt, where they are not all that it was trained for. LongRoPE has factors for each side
+ * of its original length; transformers takes those of the prompt's length, an engine those of its context.
  */
+const CONTEXTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {};
+
 export function goldenContext(name: GoldenName, prompt: string): number | undefined {
-  return name === 'phi3_longrope' && prompt !== 'long' ? 64 : undefined;
+  return CONTEXTS[name]?.[prompt];
 }
 
 /** The prompts of a golden by {@link goldenContext}. */
