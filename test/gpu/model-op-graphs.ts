@@ -28,13 +28,17 @@ const vector = (g: GraphBuilder, name: string, length = DIM) => g.weight(name, [
 const BODIES: Readonly<Record<string, Body>> = {
   'a norm without gains alone': (g, x) => scale(g, 'scale', rmsNorm(g, 'norm', x, { weight: undefined, eps: 1e-6 }), 0.25),
   'norms without gains of each head': (g, x) => matrix(g, 'o', rmsNorm(g, 'norm', x, { weight: undefined, eps: 1e-6, groups: 4 })),
-  'a norm without gains before a product': (g, x) => add(g, 'add', x, matrix(g, 'o', rmsNorm(g, 'norm', x, { weight: undefined, eps: 1e-6 }))),
+  'a norm without gains before a product': (g, x) =>
+    add(g, 'add', x, matrix(g, 'o', rmsNorm(g, 'norm', x, { weight: undefined, eps: 1e-6 }))),
   'layer norms with a bias and without': (g, x) => {
     const first = layerNorm(g, 'first', x, { weight: vector(g, 'first'), bias: vector(g, 'first.bias'), eps: 1e-12 });
     const sum = add(g, 'add', first, matrix(g, 'o', first, DIM, true));
     return matrix(g, 'p', layerNorm(g, 'second', sum, { weight: vector(g, 'second'), eps: 1e-5 }));
   },
-  'factors that are numbers and weights': (g, x) => scale(g, 'by_weight', matrix(g, 'o', scale(g, 'by_number', x, -1.75)), vector(g, 'factor', 1)),
+  'factors that are numbers and weights': (g, x) => {
+    const product = matrix(g, 'o', scale(g, 'by_number', x, -1.75));
+    return scale(g, 'by_weight', product, vector(g, 'factor', 1));
+  },
   'softcaps of rows': (g, x) => softcap(g, 'cap', scale(g, 'by', matrix(g, 'o', x), 20), 5),
   'columns of a wide value': (g, x) => {
     const wide = matrix(g, 'wide', x, 4 * DIM);

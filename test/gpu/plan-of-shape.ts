@@ -4,6 +4,7 @@ import { planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { ModelPlan, ModelPlanOptions } from '../../src/gpu/plan/model-plan.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
+import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
 import type { DecoderConfig } from '../../src/models/decoder-config.ts';
 import { tensorTypeFor } from '../../src/models/gguf-export.ts';
 import type { ExportType } from '../../src/models/gguf-export.ts';
@@ -42,16 +43,17 @@ export function planOfShape({ model, type, config: changes, profile, withoutRule
 }
 
 export interface GraphPlanChoices extends Pick<ModelPlanOptions, 'profile' | 'withoutRules'> {
-  readonly graph: Graph;
+  readonly graph: Graph | ModelGraphs;
   /** Of the matrices; vectors are of floats. */
   readonly type: WeightType;
 }
 
-/** The plan of a decoder's graph. */
+/** The plan of a decoder's graph, or of a model. */
 export function planOfGraph({ graph, type, profile, withoutRules }: GraphPlanChoices): ModelPlan {
-  const vectors = new Set(graph.weights.filter(({ shape }) => shape.length === 1).map(({ id }) => id));
+  const model = 'graphs' in graph ? graph : modelOfDecoder(graph);
+  const vectors = new Set(model.weights.filter(({ shape }) => shape.length === 1).map(({ id }) => id));
   return planModel({
-    model: modelOfDecoder(graph), profile, withoutRules,
+    model, profile, withoutRules,
     typeOf: (id) => (vectors.has(id) ? 'f32' : type),
     kv: kvLayoutOf(4096, 'f16'),
     sizes: { rows: profile.prefillRows },

@@ -7,8 +7,10 @@ import { PROFILE_NAMES, PROFILES } from '../../src/gpu/profile/profiles.ts';
 import { bundledModelPath } from '../../src/node/package-root.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
-import type { FamilyName } from '../family-graphs.ts';
 import { planOfGraph, planOfShape } from './plan-of-shape.ts';
+import { E2B_LAYERS, gemma3Shape, gemma4Shape } from './published-shapes.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
 import type { ShapeOptions } from './plan-of-shape.ts';
 import { pagedStates } from '../../src/graph/state.ts';
 
@@ -19,7 +21,10 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'qwen3-4b-q4_k_m': { model: 'qwen3-4b', type: 'q4_k_m' },
 };
 const SHAPE_NAMES = Object.keys(SHAPES);
-const FAMILY_NAMES = Object.keys(FAMILIES) as readonly FamilyName[];
+/** Two layers of Gemma 3 1B; of Gemma 4 E2B those of both kinds with keys and values of their own, and of another layer. */
+const FAMILY_GRAPHS: Readonly<Record<string, Graph | ModelGraphs>> = {
+  gemma3: gemma3Shape(), gemma4: gemma4Shape([13, 14, 15, 19]), olmo3: familyGraph(FAMILIES.olmo3),
+};
 const KEPT_PROFILES = ['nvidia', 'apple-m4', 'software'] as const;
 
 /** Decode and prefill, as `ingot kernels` shows them. */
@@ -32,8 +37,8 @@ describe.each(KEPT_PROFILES)('the plan for %s', (name) => {
     await expect(printed(await planForProfile(bundledModelPath(), { profile: name }))).toMatchFileSnapshot(`plans/ember-q4_0.${name}.txt`);
   });
 
-  it.each(FAMILY_NAMES)('of layers as %s has them', async (family) => {
-    const plan = planOfGraph({ graph: familyGraph(FAMILIES[family]), type: 'q4_0', profile });
+  it.each(Object.keys(FAMILY_GRAPHS))('of layers of %s', async (family) => {
+    const plan = planOfGraph({ graph: FAMILY_GRAPHS[family] as Graph, type: 'q4_0', profile });
     await expect(printed(plan)).toMatchFileSnapshot(`plans/${family}-layers.${name}.txt`);
   });
 
@@ -93,20 +98,34 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
   });
 });
 
-/** Most dispatches of a layer: with keys whole, and with keys split, which takes one more. */
-const LAYER_DISPATCHES: Readonly<Record<FamilyName, readonly [number, number]>> = { gemma3: [7, 8], gemma4: [10, 11], olmo3: [8, 9] };
+/** Dispatches of a layer, with keys whole; keys that are split take one more. */
+const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 10, olmo3: 8 };
 
 describe.each(PROFILE_NAMES)('decode on %s', (name) => {
-  it.each(FAMILY_NAMES)('of layers as %s has them takes so many dispatches each', (family) => {
-    const plan = planOfGraph({ graph: familyGraph(FAMILIES[family]), type: 'q4_0', profile: PROFILES[name] });
+  it.each(Object.keys(FAMILY_GRAPHS))('takes so many dispatches for each layer of %s', (family) => {
+    const plan = planOfGraph({ graph: FAMILY_GRAPHS[family] as Graph, type: 'q4_0', profile: PROFILES[name] });
     for (const keys of [1, 128, 4096]) {
       const { dispatches } = reportDecode(plan, keys);
-      const isSplit = dispatches.some(({ kernel }) => kernel.label.startsWith('attention-combine'));
-      const perLayer = [0, 1].map((layer) => dispatches.filter(({ step }) => step.startsWith(`layers.${layer}.`)).length);
-      const most = LAYER_DISPATCHES[family][isSplit ? 1 : 0];
-      expect(perLayer, `${keys} keys: ${dispatches.map(({ step }) => step).join(', ')}`).toEqual([most, most]);
+      const layerOf = ({ step }: { readonly step: string }) => /^layers\.(\d+)\./.exec(step)?.[1];
+      const layers = new Set(dispatches.map(layerOf).filter((layer) => layer !== undefined));
+      for (const layer of layers) {
+        const own = dispatches.filter((dispatch) => layerOf(dispatch) === layer);
+        const isSplit = own.some(({ kernel }) => kernel.label.startsWith('attention-combine'));
+        expect(own.map(({ step }) => step), `${keys} keys`).toHaveLength((LAYER_DISPATCHES[family] as number) + (isSplit ? 1 : 0));
+      }
     }
   });
+});
+
+it("Gemma 4 E2B's embeddings of layers are larger than a binding in q8_0, and are read from two buffers in one dispatch", () => {
+  const plan = planOfGraph({ graph: gemma4Shape(E2B_LAYERS), type: 'q8_0', profile: PROFILES.nvidia });
+  const table = [...plan.weights.matrices.values()].filter(({ weights }) => weights.some(({ id }) => id === 'per_layer.embedding'));
+  expect(table.map(({ rows }) => rows)).toHaveLength(2);
+  expect(table.reduce((sum, { rows }) => sum + rows, 0)).toBe(262_144);
+  const { dispatches } = reportDecode(plan, 128);
+  expect(dispatches.filter(({ step }) => step === 'per_layer.embed').map(({ kernel }) => kernel.label)).toEqual([
+    'embed q8_0 [262144, 8960] in 2',
+  ]);
 });
 
 describe('the figures of a plan', () => {
