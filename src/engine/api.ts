@@ -2,6 +2,7 @@
 /** The public types of a loaded model: what `loadModel` and `createModel` return and what their methods take. */
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import type { DeviceKind, KvType, MemoryUse } from '../graph/executor.ts';
+import type { Pooling } from '../graph/model-graphs.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -175,6 +176,29 @@ export interface ForwardResult {
   readonly hidden: ReadonlyMap<number, Float32Array>;
 }
 
+/** A text, or its token ids as they are: without prompt and without the tokens that the tokenizer puts around a text. */
+export type EmbedInput = string | ArrayLike<number>;
+
+export interface EmbedOptions {
+  /** What a text is for: the model's own prompt for it, where its files name one, goes before the text. Default: the files' default prompt. */
+  readonly kind?: 'query' | 'document' | undefined;
+  /** Goes before each text, in place of what the files name. */
+  readonly prompt?: string | undefined;
+  /** Keeps the first of an embedding's numbers, and makes them a unit vector again (Matryoshka). At most the model's own width. */
+  readonly dimensions?: number | undefined;
+  /** Aborting rejects with the signal's reason, within one batch. */
+  readonly signal?: CancelSignal | undefined;
+  /** Called with 0 at the beginning, and after every batch, in tokens. */
+  readonly onProgress?: OnProgress | undefined;
+}
+
+export interface EmbeddingInfo {
+  /** Numbers of an embedding. */
+  readonly dimensions: number;
+  /** Which states of a text make its embedding. */
+  readonly pooling: Pooling;
+}
+
 export interface ChatOptions extends ConversationOptions, Omit<DecodingOptions, 'signal' | 'onProgress'> {
   /** Text of the system message. */
   readonly system?: string | undefined;
@@ -226,6 +250,8 @@ export interface ModelInfo {
   readonly warnings: readonly string[];
   /** What sampling options default to. */
   readonly samplingDefaults: SamplingOptions;
+  /** Of a model of embeddings, which has no calls that predict tokens; undefined for others, which have no `embed`. */
+  readonly embedding: EmbeddingInfo | undefined;
 }
 
 /** A loaded model. One call runs at a time; calls made meanwhile wait their turn. */
@@ -241,6 +267,12 @@ export interface Model {
   forward(ids: ArrayLike<number>, options: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
   forward(ids: ArrayLike<number>, options?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
   createChat(options?: ChatOptions): Chat;
+  /**
+   * Unit vectors of texts, in their order; leaves no state behind.
+   * @throws InputError for a model that makes no embeddings and for options that cannot be meant; CapacityError for a text that does not
+   * fit the context
+   */
+  embed(texts: readonly EmbedInput[], options?: EmbedOptions): Promise<Float32Array[]>;
   /** Stops what runs and frees weights, state and files. Idempotent. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -1,9 +1,9 @@
 /** What all calls on one loaded model share: the program, its pages, the queue, and room for sampling. */
-import { decoderSteps } from '../graph/decoder-steps.ts';
-import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
+import { decoderSteps, encoderStates } from '../graph/decoder-steps.ts';
+import type { SequenceStep, StepBatch, StepResult } from '../graph/decoder-steps.ts';
 import type { DecodeRequest, DecodeRun, KvLayout, Program } from '../graph/executor.ts';
 import { attendsToMemory, sequenceDim } from '../graph/run-check.ts';
-import { decoderGraphOf } from '../graph/model-graphs.ts';
+import { textGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
 import { mostPages, mostSlots } from '../graph/state-sizes.ts';
 import { InputError } from '../tensor/errors.ts';
@@ -32,8 +32,12 @@ export interface ModelCore {
   readonly state: StatePool;
   readonly queue: RunQueue;
   readonly candidates: Candidates;
+  /** Most pages of a group that the sequences of one step may have together. */
+  readonly stepPages: number;
   /** One step of the decoder. @throws the closing error once {@link ModelCore.close} was called. */
   run(batch: StepBatch): Promise<StepResult>;
+  /** One step of the encoder: states [outputs, width], good until the next step. @throws as {@link run} */
+  encode(sequences: readonly SequenceStep[]): Promise<Float32Array>;
   /** True where the program samples by itself. */
   readonly canDecode: boolean;
   /** Tokens that the program samples. @throws as {@link run}, from the run's `next` too. */
@@ -63,14 +67,17 @@ export function pagesFor(contextLength: number, pageTokens: number): number {
   return Math.ceil(contextLength / pageTokens);
 }
 
-/** @throws Error for a decoder that attends to a memory, whose pages and length the engine does not know */
+/** @throws Error for a graph of texts that attends to a memory, whose pages and length the engine does not know */
 export function createModelCore(options: ModelCoreOptions): ModelCore {
   const { program, vocabSize, contextLength, maxRows, causal, kv } = options;
   const { model } = program;
-  if (attendsToMemory(decoderGraphOf(model)))
+  const graph = textGraphOf(model);
+  if (attendsToMemory(graph))
     throw new Error(`model ${model.name}: its decoder attends to a memory; its steps are runs of its program, not of the engine`);
-  const steps = decoderSteps(program);
-  const tapped = program.limits(model.decoder.graph, true)[sequenceDim(decoderGraphOf(model)) ?? ''];
+  const { encoder } = model;
+  const steps = model.decoder && decoderSteps(program);
+  const tapped = program.limits(graph.name, true)[sequenceDim(graph) ?? ''];
+  const pages = mostPages(model, kv, maxRows);
   const queue = createRunQueue({ patienceMs: READER_PATIENCE_MS });
   let running: Promise<unknown> | undefined;
   let closing: Promise<void> | undefined;
@@ -102,15 +109,22 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
       groups: stateGroups(model.states),
       pageTokens: kv.pageTokens,
       maxPages: kv.maxPages,
-      mostPages: mostPages(model, kv, maxRows),
+      mostPages: pages,
       mostSlots: mostSlots(model),
     }),
     checkOpen,
+    stepPages: Math.min(...pages),
     async run(batch) {
       checkOpen();
+      if (steps === undefined) throw new Error(`model ${model.name}: it has no decoder to run`);
       return tracked(steps.run(batch));
     },
-    canDecode: program.decode !== undefined,
+    async encode(sequences) {
+      checkOpen();
+      if (encoder === undefined) throw new Error(`model ${model.name}: it has no encoder to run`);
+      return tracked(encoderStates(program, encoder, sequences));
+    },
+    canDecode: program.decode !== undefined && steps !== undefined,
     decode(request) {
       checkOpen();
       const run = program.decode?.(request);

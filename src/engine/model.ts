@@ -1,7 +1,9 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
 import type { Executor, KvLayout, KvType, Program } from '../graph/executor.ts';
-import { isCausal } from '../graph/graph.ts';
-import { decoderGraphOf, parameterCount } from '../graph/model-graphs.ts';
+import { isCausal, outputOf } from '../graph/graph.ts';
+import { decoderGraphOf, graphOf, parameterCount, textGraphOf } from '../graph/model-graphs.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
+import { widthOf } from '../graph/value.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -12,8 +14,9 @@ import type { NamesOf } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { isQuantized } from '../tensor/tensor-type.ts';
-import type { ForwardOptions, ForwardResult, GenerateOptions, Generation, Model, ModelInfo, Piece } from './api.ts';
+import type { EmbeddingInfo, ForwardOptions, ForwardResult, GenerateOptions, Model, ModelInfo, Piece } from './api.ts';
 import { createChatSession } from './chat.ts';
+import { embedTexts } from './embed.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { forwardPass } from './forward.ts';
 import { answerRoom } from './answer-room.ts';
@@ -110,10 +113,22 @@ function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts
     kvType,
     warnings: [...decoder.warnings, ...(text.warnings ?? [])],
     samplingDefaults: text.samplingDefaults,
+    embedding: embeddingInfo(decoder.model),
     get memory() {
       return program.memory;
     },
   };
+}
+
+function embeddingInfo(model: ModelGraphs): EmbeddingInfo | undefined {
+  const { encoder } = model;
+  if (encoder === undefined) return undefined;
+  return { pooling: encoder.pooling, dimensions: widthOf(outputOf(graphOf(model, encoder.graph), encoder.states)) };
+}
+
+/** @throws InputError for a model that makes embeddings only */
+function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
+  if (decoder === undefined) throw new InputError(`${call} needs a model that predicts tokens; this one (${name}) makes embeddings: use embed.`);
 }
 
 async function* generate(core: ModelCore, text: TextSide, options: GenerateOptions): AsyncGenerator<Piece, void, undefined> {
@@ -163,7 +178,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
   const kvType = resolveKvType(options.kvType, decoder);
   const kv = kvLayoutOf(contextLength, kvType);
-  const causal = isCausal(decoderGraphOf(model));
+  const causal = isCausal(textGraphOf(model));
   const maxRows = causal ? Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength) : contextLength;
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, signal, onProgress });
   const core = createModelCore({
@@ -174,17 +189,31 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
   function forward(ids: ArrayLike<number>, pass?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
   async function forward(ids: ArrayLike<number>, pass: ForwardOptions = {}): Promise<ForwardResult | Float32Array> {
+    checkDecoder(model, 'forward');
     checkOptionNames(pass, FORWARD_NAMES, 'forward');
     checkOperation(pass);
     const result = await forwardPass(core, decoderGraphOf(model), ids, pass);
     return pass.hidden === undefined ? result.logits : result;
   }
+  const info = infoOf({ parts, executor, program, contextLength, kvType });
   return {
-    info: infoOf({ parts, executor, program, contextLength, kvType }),
+    info,
     tokenizer: text.tokenizer,
-    generate: (request): Generation => generate(core, text, request),
+    async *generate(request) {
+      checkDecoder(model, 'generate');
+      yield* generate(core, text, request);
+    },
     forward,
-    createChat: (chat = {}) => createChatSession({ core, text, samplingDefaults: text.samplingDefaults }, chat),
+    createChat(chat = {}) {
+      checkDecoder(model, 'createChat');
+      return createChatSession({ core, text, samplingDefaults: text.samplingDefaults }, chat);
+    },
+    async embed(texts, embedding = {}) {
+      const { encoder } = model;
+      if (encoder === undefined || info.embedding === undefined)
+        throw new InputError(`embed needs a model of embeddings; the files of this one (${model.name}) do not say how its states are pooled.`);
+      return embedTexts({ core, encoder, width: info.embedding.dimensions, text }, texts, embedding);
+    },
     dispose: () => core.close(),
     [Symbol.asyncDispose]: () => core.close(),
   };

@@ -4,6 +4,7 @@ import type {
   ChatOptions,
   ConversationOptions,
   DecodingOptions,
+  EmbedOptions,
   ForwardOptions,
   GenerateOptions,
   SamplingOptions,
@@ -30,3 +31,4 @@ export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true,
 export const SEND_NAMES: NamesOf<SendOptions> = SEND;
 export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true };
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };
+export const EMBED_NAMES: NamesOf<EmbedOptions> = { kind: true, prompt: true, dimensions: true, signal: true, onProgress: true };

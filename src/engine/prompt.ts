@@ -1,6 +1,7 @@
 /** From what a caller passes (a prompt, ids or messages) to token ids. */
 import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
+import type { EmbeddingPrompts } from '../text/embedding-prompts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { contextError, fitConversation, SLIDE_REMEDY } from './answer-room.ts';
 import type { ContextLengths, FittedPrompt } from './answer-room.ts';
@@ -28,6 +29,8 @@ export interface TextSide {
   readonly samplingDefaults: SamplingOptions;
   /** What the files ask for of generation and do not get. */
   readonly warnings?: readonly string[] | undefined;
+  /** What a model of embeddings puts before texts. */
+  readonly embeddingPrompts?: EmbeddingPrompts | undefined;
   /** UTF-16 units of the longest token, counted when first asked: says of a text that it is too long before it is encoded. */
   readonly longestTokenUnits?: (() => number) | undefined;
 }
@@ -67,7 +70,7 @@ export function checkIds(ids: ArrayLike<number>, size: ContextSize, remedies: re
 const MOST_NORMALIZED_UNITS = 4;
 
 /** Encoding takes many times the text's memory: what cannot fit is refused before it. @throws CapacityError */
-function checkTextLength(units: number, text: TextSide, size: ContextSize, remedies: readonly string[] = ['Shorten it']): void {
+export function checkTextLength(units: number, text: TextSide, size: ContextSize, remedies: readonly string[] = ['Shorten it']): void {
   const { contextLength } = size;
   // Every token has a unit: most texts pass without a look at the vocabulary.
   if (units <= contextLength * MOST_NORMALIZED_UNITS) return;

@@ -1,6 +1,7 @@
 /** What a checkpoint says about text: tokenizer, chat template, end tokens, sampling defaults. */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
+import { embeddingPrompts } from '../text/embedding-prompts.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
 import { specialTokenTexts } from '../text/special-token-texts.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
@@ -48,6 +49,7 @@ export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
     encodeMessages: await messageEncoder(checkpoint, tokenizer),
     templateReads: wordsOf(checkpoint),
     endIds: endTokens(checkpoint, tokenizer),
+    embeddingPrompts: embeddingPrompts(checkpoint),
     samplingDefaults: samplingDefaults(checkpoint),
     warnings: [...(tokenizer?.warnings ?? []), ...samplingWarnings(checkpoint)],
     longestTokenUnits: tokenizer === undefined ? undefined : longestToken(tokenizer),

@@ -1,25 +1,27 @@
 /** A Hugging Face folder (config.json, safetensors, tokenizer files) as a checkpoint. */
 import { FormatError } from '../tensor/errors.ts';
 import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-source.ts';
-import type { AssetName, Checkpoint } from '../tensor/checkpoint.ts';
+import type { AssetName, Checkpoint, RootAsset } from '../tensor/checkpoint.ts';
 import { openRequired } from '../tensor/open-required.ts';
 import { closeAll } from './gguf-reader.ts';
+import { readModules } from './sentence-modules.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
-import { decodeUtf8 } from '../tensor/decode-utf8.ts';
-import { readWhole } from './read-range.ts';
+import { readText } from './read-text.ts';
 import { readSafetensors, readShardedSafetensors } from './safetensors-reader.ts';
 import type { ShardedTensors } from './safetensors-reader.ts';
 
 const MiB = 1024 * 1024;
 
 /** The files read beside the weights, and the most bytes that each may have. */
-const assetLimits: Readonly<Record<AssetName, number>> = {
+const assetLimits: Readonly<Record<RootAsset, number>> = {
   'config.json': 16 * MiB,
   'generation_config.json': 16 * MiB,
   'tokenizer.json': 256 * MiB,
   'tokenizer_config.json': 16 * MiB,
   'chat_template.jinja': 16 * MiB,
   'special_tokens_map.json': 16 * MiB,
+  'modules.json': MiB,
+  'config_sentence_transformers.json': 16 * MiB,
 };
 
 const singleName = 'model.safetensors';
@@ -42,15 +44,16 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
   const opened: ByteSource[] = [];
   try {
     const { tensors, superseded } = await readWeights(folder, weightsName, opened, options);
+    const modules = await readModules(folder, assets.get('modules.json'), opened, options);
     return {
       format: 'safetensors',
       name: folder.name,
       architecture,
       metadata: new Map(),
       config,
-      tensors,
+      tensors: new Map([...tensors, ...modules.tensors]),
       superseded,
-      assets,
+      assets: new Map([...assets, ...modules.assets]),
       sizeBytes: opened.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       close: () => closeAll(opened),
     };
@@ -62,26 +65,17 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
 
 /** Reads config.json and those of the other text files that are present. */
 async function readAssets(folder: SourceFolder, options: ReadOptions | undefined): Promise<Map<AssetName, string>> {
-  const names = Object.keys(assetLimits) as AssetName[];
+  const names = Object.keys(assetLimits) as RootAsset[];
   const texts = await Promise.all(names.map(async (name) => readText(await openAsset(folder, name, options), assetLimits[name], options)));
   const assets = new Map<AssetName, string>();
   for (const [index, text] of texts.entries()) if (text !== undefined) assets.set(names[index]!, text);
   return assets;
 }
 
-async function openAsset(folder: SourceFolder, name: AssetName, options: ReadOptions | undefined): Promise<ByteSource | undefined> {
+async function openAsset(folder: SourceFolder, name: RootAsset, options: ReadOptions | undefined): Promise<ByteSource | undefined> {
   if (name !== 'config.json') return folder.open(name, options);
   const missing = `${folder.name} has no config.json, which says what model it is`;
   return openRequired(folder, name, { ...options, missing, advice: 'Copy or download it beside the weights.' });
-}
-
-async function readText(source: ByteSource | undefined, maxBytes: number, options: ReadOptions | undefined): Promise<string | undefined> {
-  if (!source) return undefined;
-  try {
-    return decodeUtf8(await readWhole(source, maxBytes, options), source.name);
-  } finally {
-    await source.close();
-  }
 }
 
 async function readWeights(

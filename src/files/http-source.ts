@@ -6,7 +6,7 @@ import { absentFile, beginsAsHtml, checkPart, filePart, htmlInstead, isEmptyFile
 import type { AbsentFile, FileFacts } from './http-answer.ts';
 import { PassingFault, waitFor, withRetries } from './http-retry.ts';
 import type { HttpRetry, RetryRules } from './http-retry.ts';
-import { checkPlainFileName, checkReadRange } from './read-range.ts';
+import { checkFileNameBelow, checkReadRange } from './read-range.ts';
 
 export interface HttpOptions {
   /** Cancels the opening, waits between attempts included; reads take a signal of their own. */
@@ -74,8 +74,8 @@ export function httpFolder(baseUrl: string | PlatformUrl, options: HttpOptions =
   return {
     name: base.name,
     async open(fileName, readOptions) {
-      checkPlainFileName(fileName, base.name);
-      const url = new URL(encodeURIComponent(fileName), directory);
+      checkFileNameBelow(fileName, base.name);
+      const url = new URL(fileName.split('/').map(encodeURIComponent).join('/'), directory);
       url.search = directory.search;
       const remote = remoteOf(url, options);
       const found = await openRemote(remote, readOptions?.signal ?? options.signal);

@@ -43,3 +43,8 @@ export function checkPlainFileName(fileName: string, where: string): void {
     );
   }
 }
+
+/** As {@link checkPlainFileName}, for a name that may begin with names of folders: `1_Pooling/config.json`. */
+export function checkFileNameBelow(fileName: string, where: string): void {
+  for (const part of fileName.split('/')) checkPlainFileName(part, where);
+}

@@ -3,7 +3,8 @@
  * adapter: `node/` and `browser/` hand it a way to open one. Each program has a device of its own, so that a lost one can be loaded again.
  */
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
-import { inputOf, outputOf } from '../graph/graph.ts';
+import { inputOf } from '../graph/graph.ts';
+import { decoderOf } from '../graph/model-graphs.ts';
 import { countOf } from '../graph/run-check.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
@@ -11,15 +12,16 @@ import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-device.ts';
 import { partialsBytes } from './ops/attention.ts';
 import { planModel } from './plan/model-plan.ts';
-import type { ModelPlan } from './plan/model-plan.ts';
+import type { DecoderPlan, ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
 import type { DeviceProfile } from './profile/device-profile.ts';
 import { compileKernels } from './program/bound-plan.ts';
+import type { PipelineMap } from './program/bound-plan.ts';
 import { GpuProgram, SPLIT_ROWS } from './program/gpu-program.ts';
-import type { RunnableGraph } from './program/gpu-program.ts';
+import type { RunnableDecoder, RunnableGraph } from './program/gpu-program.ts';
 import { createStateMemory } from './program/state-memory.ts';
 import { createRunnablePlan } from './program/program-parts.ts';
-import type { ProgramBase } from './program/program-parts.ts';
+import type { ProgramBase, RunnablePlan } from './program/program-parts.ts';
 import { createTokenSampler } from './program/token-sampler.ts';
 import { rowsOfSource } from './weights/rows-of-source.ts';
 import { loadWeights } from './weights/load-weights.ts';
@@ -87,44 +89,54 @@ async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): P
   const pipelines = createPipelines(gpu, { onProgress: (loaded, total) => onProgress?.({ phase: 'compile', loaded, total }) });
   // Kernels compile while weights load: the driver works on other cores, and takes first what weights wait for.
   const compiling = Promise.all(
-    [model.repackKernels, model.one.kernels, ...[...model.graphs.values()].map(({ many }) => many.kernels)].map((kernels) =>
+    [model.repackKernels, model.decoder?.one.kernels ?? [], ...[...model.graphs.values()].map(({ many }) => many.kernels)].map((kernels) =>
       compileKernels(pipelines, kernels),
     ),
   );
-  const samplers = compileKernels(pipelines, model.samplerKernels);
+  const samplers = compileKernels(pipelines, model.decoder?.samplerKernels ?? []);
   for (const promise of [compiling, samplers]) promise.catch(() => {});
   const weights = await loadWeights({ gpu, pipelines, ...requestsOf(model, request), signal, onProgress });
   await untilAborted(Promise.all([compiling, samplers]), signal);
   const base = await createBase(gpu, { request, model, weights, pipelines });
-  const { decoder, options } = model;
-  const names = request.model.decoder;
-  const ofOne = Object.fromEntries(Object.keys(decoder.limits).map((dim) => [dim, 1]));
-  const one = await createRunnablePlan(base, { graph: decoder.graph, steps: model.one, limits: ofOne, tileRows: decoder.tileRows });
+  const one = model.decoder && (await createOne(base, model.decoder));
   const graphs = new Map<string, RunnableGraph>();
   for (const [name, { graph, many, tapped, limits, tapLimits, tileRows }] of model.graphs) {
     const createTapped = () => createRunnablePlan(base, { graph, steps: tapped(), limits: tapLimits, tileRows });
     graphs.set(name, { many: await createRunnablePlan(base, { graph, steps: many, limits, tileRows }), tapLimits, createTapped });
   }
-  const pipelinesOfSampler = await samplers;
-  const sampler = await gpu.guard('Allocating the sampler', () =>
-    createTokenSampler({
-      ...model.sampler,
-      gpu,
-      pipelines: pipelinesOfSampler,
-      logits: base.logits,
-      inputs: {
-        tokens: one.activations.bufferOf(inputOf(decoder.graph, names.tokens), 'floats'),
-        positions: one.activations.bufferOf(inputOf(decoder.graph, names.positions), 'floats'),
-      },
-    }),
-  );
+  const decoder = one && model.decoder && (await createDecoder(base, { one, plan: model.decoder, pipelines: await samplers }));
   signal?.throwIfAborted();
+  const { profile } = model.options;
   return new GpuProgram({
-    base, one, graphs, sampler,
-    splitFrom: options.profile.knobs.attention.splitFrom,
-    stepsPerSubmit: options.profile.stepsPerSubmit,
+    base, graphs, decoder,
+    splitFrom: profile.knobs.attention.splitFrom,
+    stepsPerSubmit: profile.stepsPerSubmit,
     printPlan: () => printModelPlan(model),
   });
+}
+
+/** What runs the decoder with one row. */
+function createOne(base: ProgramBase, { graph, one, limits, tileRows }: DecoderPlan): Promise<RunnablePlan> {
+  const ofOne = Object.fromEntries(Object.keys(limits).map((dim) => [dim, 1]));
+  return createRunnablePlan(base, { graph, steps: one, limits: ofOne, tileRows });
+}
+
+interface DecoderBuild {
+  readonly one: RunnablePlan;
+  readonly plan: DecoderPlan;
+  readonly pipelines: PipelineMap;
+}
+
+async function createDecoder({ gpu, logits, request }: ProgramBase, { one, plan, pipelines }: DecoderBuild): Promise<RunnableDecoder> {
+  const names = decoderOf(request.model);
+  const inputBuffer = (name: string) => one.activations.bufferOf(inputOf(plan.graph, name), 'floats');
+  const inputs = { tokens: inputBuffer(names.tokens), positions: inputBuffer(names.positions) };
+  const buffer = logits?.buffer;
+  if (buffer === undefined) throw new Error(`model ${request.model.name}: no buffer of logits`);
+  const sampler = await gpu.guard('Allocating the sampler', () =>
+    createTokenSampler({ ...plan.sampler, gpu, pipelines, logits: buffer, inputs }),
+  );
+  return { names, graph: plan.graph, one, sampler };
 }
 
 /** Waits for work that cannot be stopped, but no longer than until the signal aborts. */
@@ -144,7 +156,6 @@ async function createBase(
 ): Promise<ProgramBase> {
   const { kv, model: graphs } = request;
   const { decoder, options } = model;
-  const logits = outputOf(decoder.graph, graphs.decoder.logits);
   const storage = (label: string, size: number) => gpu.createBuffer({ label, size, usage: STORAGE_USAGE });
   return gpu.guard('Allocating activations', () => ({
     gpu,
@@ -152,8 +163,9 @@ async function createBase(
     pipelines,
     weights,
     state: createStateMemory({ gpu, model: graphs, kv, rows: Math.max(...Object.values(request.sizes)) }),
-    logits: storage('logits', countOf(logits, decoder.limits) * 4),
-    logitsId: logits.id,
+    logits: decoder && {
+      graph: decoder.graph.name, valueId: decoder.logits.id, buffer: storage('logits', countOf(decoder.logits, decoder.limits) * 4),
+    },
     partials: storage(
       'partial results of attention',
       Math.max(...[...graphs.graphs.values()].map((graph) => partialsBytes(graph, { ...options, rows: SPLIT_ROWS }))),

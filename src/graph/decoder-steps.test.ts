@@ -41,6 +41,6 @@ test('sequences that may not be cut share a step where they fit, and keep their 
   const batch = [sequence(0, 3, [2]), sequence(10, 2, [0, 1]), sequence(20, 4, []), sequence(30, 1, [0])];
   const whole = { rows: 5, outRows: 2, causal: false };
   expect(splitBatch(batch, whole)).toEqual([[batch[0]], [batch[1]], [batch[2], batch[3]]]);
-  expect(() => splitBatch([sequence(0, 6, [])], whole)).toThrow('6 tokens with 0 rows of logits were asked for, and a step holds 5 and 2');
+  expect(() => splitBatch([sequence(0, 6, [])], whole)).toThrow('6 tokens with 0 rows of results were asked for, and a step holds 5 and 2');
   expect(() => splitBatch([sequence(0, 3, [0, 1, 2])], whole)).toThrow(CapacityError);
 });

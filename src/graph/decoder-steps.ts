@@ -1,9 +1,9 @@
-/** Steps of a model's decoder: tokens of sequences in, logits out, cut into runs that fit the memory of activations. */
+/** Steps of a model's decoder or encoder: tokens of sequences in, logits or states out, cut into runs that fit the memory of activations. */
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { GraphRun, Program, SequenceRows } from './executor.ts';
 import { isCausal } from './graph.ts';
-import { decoderGraphOf } from './model-graphs.ts';
-import type { DecoderNames } from './model-graphs.ts';
+import { decoderOf, graphOf } from './model-graphs.ts';
+import type { DecoderNames, EncoderNames, TokenGraphNames } from './model-graphs.ts';
 
 /** New tokens of one sequence, and where its state lies. */
 export interface SequenceStep extends Omit<SequenceRows, 'rows'> {
@@ -32,29 +32,47 @@ export interface DecoderSteps {
 }
 
 export function decoderSteps(program: Program): DecoderSteps {
-  const { model } = program;
-  const names = model.decoder;
-  const causal = isCausal(decoderGraphOf(model));
+  const names: DecoderNames = decoderOf(program.model);
   return {
     async run({ sequences, taps = [] }) {
-      checkOutputs(sequences);
-      const { rows = Infinity, outRows = Infinity } = program.limits(names.graph, taps.length > 0);
-      const steps = splitBatch(sequences, { rows, outRows, causal });
-      const wanted = [names.logits, ...taps];
-      const results: ReadonlyMap<string, Float32Array>[] = [];
-      for (const step of steps) {
-        const [result] = (await program.run([decoderRun(names, step, wanted)])) as readonly [ReadonlyMap<string, Float32Array>];
-        // What runs next may overwrite it.
-        results.push(steps.length === 1 ? result : copies(result));
-      }
-      const valuesOf = (name: string) => joined(results.map((result) => result.get(name) as Float32Array));
+      const valuesOf = await runSteps(program, { names, sequences, taps, output: names.logits });
       return { logits: valuesOf(names.logits), taps: new Map(taps.map((name) => [name, valuesOf(name).slice()])) };
     },
   };
 }
 
-/** The run of the decoder for the new tokens of some sequences. */
-export function decoderRun(names: DecoderNames, sequences: readonly SequenceStep[], wanted: readonly string[]): GraphRun {
+/**
+ * Runs the encoder of a program.
+ * @returns states [outRows, width], sequences in order. May be a view that the next run overwrites
+ * @throws as {@link DecoderSteps.run}
+ */
+export async function encoderStates(program: Program, names: EncoderNames, sequences: readonly SequenceStep[]): Promise<Float32Array> {
+  return (await runSteps(program, { names, sequences, taps: [], output: names.states }))(names.states);
+}
+
+interface Steps {
+  readonly names: TokenGraphNames;
+  readonly sequences: readonly SequenceStep[];
+  readonly taps: readonly string[];
+  readonly output: string;
+}
+
+/** Values of the output and of the taps, by name. */
+async function runSteps(program: Program, { names, sequences, taps, output }: Steps): Promise<(name: string) => Float32Array> {
+  checkOutputs(sequences);
+  const { rows = Infinity, outRows = Infinity } = program.limits(names.graph, taps.length > 0);
+  const steps = splitBatch(sequences, { rows, outRows, causal: isCausal(graphOf(program.model, names.graph)) });
+  const results: ReadonlyMap<string, Float32Array>[] = [];
+  for (const step of steps) {
+    const [result] = (await program.run([tokenRun(names, step, [output, ...taps])])) as readonly [ReadonlyMap<string, Float32Array>];
+    // What runs next may overwrite it.
+    results.push(steps.length === 1 ? result : copies(result));
+  }
+  return (name) => joined(results.map((result) => result.get(name) as Float32Array));
+}
+
+/** The run of a decoder or encoder for the new tokens of some sequences. */
+export function tokenRun(names: TokenGraphNames, sequences: readonly SequenceStep[], wanted: readonly string[]): GraphRun {
   const rows = sequences.reduce((sum, { tokens }) => sum + tokens.length, 0);
   // As they are: whoever checks the run refuses what is no token.
   const tokens: number[] = [];
@@ -158,7 +176,7 @@ function groupWhole(sequences: readonly SequenceStep[], limits: StepLimits): rea
     if (rows > limits.rows || outRows > limits.outRows) {
       throw new CapacityError(
         'This model attends in both directions, so that the tokens of a sequence go into one step: ' +
-        `${rows} tokens with ${outRows} rows of logits ` +
+        `${rows} tokens with ${outRows} rows of results ` +
           `were asked for, and a step holds ${limits.rows} and ${limits.outRows}. Ask for fewer at a time.`,
       );
     }

@@ -8,17 +8,32 @@ import type { PagedShape, PagedState, SlotShape, SlotState, State } from './stat
 import type { WeightRef } from './value.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 
-/** The graph that reads tokens and makes logits, and what its inputs and its output are called. */
-export interface DecoderNames {
+/** A graph that reads tokens, and what its inputs are called. */
+export interface TokenGraphNames {
   readonly graph: string;
   /** [rows], i32. */
   readonly tokens: string;
   /** [rows], i32. */
   readonly positions: string;
-  /** Rows whose logits are wanted: [outRows], i32. */
+  /** Rows whose output is wanted: [outRows], i32. */
   readonly outIndices: string;
+}
+
+/** The graph that makes logits of tokens. */
+export interface DecoderNames extends TokenGraphNames {
   /** [outRows, vocab]. */
   readonly logits: string;
+}
+
+/** Which states of a text make its embedding: the last one, the mean of all, or the first. */
+export const POOLINGS = ['last', 'mean', 'cls'] as const;
+export type Pooling = (typeof POOLINGS)[number];
+
+/** The graph that makes states of tokens, which pooled are embeddings. */
+export interface EncoderNames extends TokenGraphNames {
+  /** [outRows, width]. */
+  readonly states: string;
+  readonly pooling: Pooling;
 }
 
 export interface ModelGraphs {
@@ -27,7 +42,9 @@ export interface ModelGraphs {
   readonly states: readonly State[];
   /** Every weight of any graph, once. */
   readonly weights: readonly WeightRef[];
-  readonly decoder: DecoderNames;
+  /** Undefined for a model that makes embeddings only. */
+  readonly decoder: DecoderNames | undefined;
+  readonly encoder: EncoderNames | undefined;
 }
 
 export interface ModelBuilder {
@@ -46,11 +63,27 @@ export const DECODER: DecoderNames = {
   logits: 'logits',
 };
 
+/** What encoders call their graph, its inputs and its output. */
+export const ENCODER: Omit<EncoderNames, 'pooling'> = {
+  graph: 'encoder',
+  tokens: 'tokens',
+  positions: 'positions',
+  outIndices: 'outIndices',
+  states: 'states',
+};
+
+/** What a model's graphs are for; one of them at least. */
+export type ModelRoles = Partial<Pick<ModelGraphs, 'decoder' | 'encoder'>>;
+
 /**
  * Runs `body` and gives the model of the graphs that it wrote.
- * @throws Error for graphs that disagree on a weight's shape, and one without its decoder
+ * @throws Error for graphs that disagree on a weight's shape, and one without its decoder or encoder
  */
-export function buildModel(name: string, body: (m: ModelBuilder) => void, decoder = DECODER): ModelGraphs {
+export function buildModel(
+  name: string,
+  body: (m: ModelBuilder) => void,
+  { decoder, encoder }: ModelRoles = { decoder: DECODER },
+): ModelGraphs {
   const states: State[] = [];
   const graphs = new Map<string, Graph>();
   const weights = new Map<string, WeightRef>();
@@ -63,15 +96,18 @@ export function buildModel(name: string, body: (m: ModelBuilder) => void, decode
       graphs.set(graphName, graph);
     },
   });
-  if (!graphs.has(decoder.graph))
-    throw new Error(`model ${name}: expected a graph called ${decoder.graph}, found ${[...graphs.keys()].join(', ') || 'none'}`);
-  return { name, graphs, states, weights: [...weights.values()], decoder };
+  const roles = [decoder, encoder].filter((names) => names !== undefined);
+  if (roles.length === 0) throw new Error(`model ${name}: expected a decoder or an encoder, found neither`);
+  const missing = roles.find(({ graph }) => !graphs.has(graph));
+  if (missing !== undefined)
+    throw new Error(`model ${name}: expected a graph called ${missing.graph}, found ${[...graphs.keys()].join(', ') || 'none'}`);
+  return { name, graphs, states, weights: [...weights.values()], decoder, encoder };
 }
 
 /** A model of one graph, which is its decoder. */
 export function modelOfDecoder(graph: Graph): ModelGraphs {
   const { name, states, weights } = graph;
-  return { name, graphs: new Map([[name, graph]]), states, weights, decoder: { ...DECODER, graph: name } };
+  return { name, graphs: new Map([[name, graph]]), states, weights, decoder: { ...DECODER, graph: name }, encoder: undefined };
 }
 
 /**
@@ -84,8 +120,25 @@ export function graphOf<One>({ name, graphs }: { readonly name: string; readonly
   return graph;
 }
 
+/** @throws Error for a model that makes embeddings only */
+export function decoderOf({ name, decoder }: ModelGraphs): DecoderNames {
+  if (decoder === undefined) throw new Error(`model ${name}: it has no decoder`);
+  return decoder;
+}
+
 export function decoderGraphOf(model: ModelGraphs): Graph {
-  return graphOf(model, model.decoder.graph);
+  return graphOf(model, decoderOf(model).graph);
+}
+
+/** The graph that texts go through: the decoder, or the encoder of a model that has none. */
+export function textGraphOf(model: ModelGraphs): Graph {
+  return graphOf(model, textGraphNames(model).graph);
+}
+
+export function textGraphNames({ name, decoder, encoder }: ModelGraphs): TokenGraphNames {
+  const names = decoder ?? encoder;
+  if (names === undefined) throw new Error(`model ${name}: it has neither a decoder nor an encoder`);
+  return names;
 }
 
 /** Values of all weights. */

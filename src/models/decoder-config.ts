@@ -5,6 +5,8 @@ import { parseVisibility } from './attention-visibility.ts';
 import type { AttentionVisibility, WindowRule } from './attention-visibility.ts';
 import { configFields, jsonBoolean } from './config-fields.ts';
 import type { FieldName } from './config-fields.ts';
+import { parseEmbeddingHead } from './embedding-head.ts';
+import type { EmbeddingHead } from './embedding-head.ts';
 import { parseRope } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 
@@ -25,6 +27,8 @@ export interface DecoderConfig extends AttentionVisibility {
   readonly tiedEmbeddings: boolean;
   /** The matrices of a layer whose products have a bias. */
   readonly biases: readonly string[];
+  /** How its states become embeddings, where the file is of a model of embeddings, which then has no output matrix. */
+  readonly embedding?: EmbeddingHead | undefined;
 }
 
 /** A matrix of every layer. */
@@ -73,6 +77,7 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
   const rope = parseRope(checkpoint, { headDim, defaultTheta: defaults.ropeTheta, isPartial: defaults.partialRotation });
   const rotaryDim = defaults.partialRotation === true ? undefined : (rope.rotaryDim ?? headDim);
   checkHeads(checkpoint.name, { heads, kvHeads, headDim, valueDim, rotaryDim });
+  const embedding = parseEmbeddingHead(checkpoint);
   return {
     architecture: checkpoint.architecture,
     vocabSize: vocabSizeOf(checkpoint),
@@ -86,8 +91,9 @@ export function parseDecoderConfig(checkpoint: Checkpoint, defaults: DecoderDefa
     rmsEps: fields.positive({ hf: 'rms_norm_eps', gguf: 'attention.layer_norm_rms_epsilon' }) ?? defaults.rmsEps,
     rope,
     ...parseVisibility(checkpoint, layers, defaults.windows),
-    tiedEmbeddings: isTied(checkpoint),
+    tiedEmbeddings: embedding !== undefined || isTied(checkpoint),
     biases: biasesOf(checkpoint, defaults.linears),
+    embedding,
   };
 }
 

@@ -3,7 +3,7 @@
  * `layers.3.attn.q`.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import { buildModel, DECODER } from '../graph/model-graphs.ts';
+import { buildModel, DECODER, ENCODER } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { gated } from '../graph/ops/activation.ts';
 import type { ActivationName } from '../graph/ops/activation.ts';
@@ -17,6 +17,7 @@ import { rmsNorm } from '../graph/ops/rms-norm.ts';
 import { widthOf } from '../graph/value.ts';
 import type { Value } from '../graph/value.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import type { EmbeddingHead } from './embedding-head.ts';
 
 /** What a layer reads and adds to. */
 export interface LayerInput {
@@ -109,29 +110,60 @@ export interface DecoderFrame {
   readonly before?: ((g: GraphBuilder, tokens: Value, x: Value) => void) | undefined;
 }
 
+/** What of a config an encoder's end asks for. */
+export interface EncoderEnd {
+  readonly architecture: string;
+  readonly embedding: EmbeddingHead;
+}
+
+/** A model of one encoder. `body` gives the states of the wanted rows [outRows, dim], behind which dense layers come. */
+export function encoderModel({ architecture, embedding }: EncoderEnd, body: (g: GraphBuilder) => Value): ModelGraphs {
+  const { pooling, dense } = embedding;
+  return buildModel(architecture, (m) => m.graph(ENCODER.graph, (g) => {
+    const states = dense.reduce(
+      (x, { outWidth, hasBias }, i) => product(g, `dense.${i}`, x, { out: outWidth, biases: hasBias ? [`dense.${i}`] : [] }),
+      body(g),
+    );
+    g.output(ENCODER.states, states);
+  }), { encoder: { ...ENCODER, pooling } });
+}
+
 /**
- * Embedding, `layers` times `layer`, final norm and output matrix. `rows` is all tokens of a step, `outRows` those whose logits are wanted.
- * Taps `hidden.0` .. `hidden.L` lie before the final norm.
+ * Embedding, `layers` times `layer`, final norm and output matrix; for a model of embeddings what its head has in place of that.
+ * `rows` is all tokens of a step, `outRows` those whose logits, or states, are wanted. Taps `hidden.0` .. `hidden.L` lie before the final
+ * norm.
  */
 export function decoderGraph(
-  { vocabSize, dim, layers, rmsEps, tiedEmbeddings, architecture }: DecoderConfig,
+  config: DecoderConfig,
   layer: (g: GraphBuilder, input: LayerInput) => Value,
-  { embeddingScale, logitSoftcap, before }: DecoderFrame = {},
+  frame: DecoderFrame = {},
 ): ModelGraphs {
+  const { vocabSize, dim, tiedEmbeddings, architecture, embedding } = config;
+  const { logitSoftcap } = frame;
+  if (embedding !== undefined) return encoderModel({ architecture, embedding }, (g) => finalStates(g, config, layer, frame));
   return buildModel(architecture, (m) => m.graph(DECODER.graph, (g) => {
-    const tokens = g.input(DECODER.tokens, 'i32', ['rows']);
-    const positions = g.input(DECODER.positions, 'i32', ['rows']);
-    const outIndices = g.input(DECODER.outIndices, 'i32', ['outRows']);
-    const embedding = g.weight('embedding', [vocabSize, dim]);
-    let x = embed(g, 'embed', tokens, embedding, embeddingScale);
-    before?.(g, tokens, x);
-    g.tap('hidden.0', x);
-    for (let n = 0; n < layers; n++) {
-      x = g.scope(`layers.${n}`, () => layer(g, { n, x, positions }));
-      g.tap(`hidden.${n + 1}`, x);
-    }
-    const normed = norm(g, 'norm', gatherRows(g, 'last', x, outIndices), { eps: rmsEps });
-    const logits = linear(g, 'output', normed, tiedEmbeddings ? embedding : g.weight('output', [vocabSize, dim]));
+    const normed = finalStates(g, config, layer, frame);
+    const logits = linear(g, 'output', normed, g.weight(tiedEmbeddings ? 'embedding' : 'output', [vocabSize, dim]));
     g.output(DECODER.logits, logitSoftcap === undefined ? logits : softcap(g, 'softcap', logits, logitSoftcap));
   }));
+}
+
+/** The states of the wanted rows after the final norm: [outRows, dim]. */
+function finalStates(
+  g: GraphBuilder,
+  { vocabSize, dim, layers, rmsEps }: DecoderConfig,
+  layer: (g: GraphBuilder, input: LayerInput) => Value,
+  { embeddingScale, before }: DecoderFrame,
+): Value {
+  const tokens = g.input(DECODER.tokens, 'i32', ['rows']);
+  const positions = g.input(DECODER.positions, 'i32', ['rows']);
+  const outIndices = g.input(DECODER.outIndices, 'i32', ['outRows']);
+  let x = embed(g, 'embed', tokens, g.weight('embedding', [vocabSize, dim]), embeddingScale);
+  before?.(g, tokens, x);
+  g.tap('hidden.0', x);
+  for (let n = 0; n < layers; n++) {
+    x = g.scope(`layers.${n}`, () => layer(g, { n, x, positions }));
+    g.tap(`hidden.${n + 1}`, x);
+  }
+  return norm(g, 'norm', gatherRows(g, 'last', x, outIndices), { eps: rmsEps });
 }

@@ -2,6 +2,7 @@
 import { bool, bools, float32, string, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import { embeddingMetadata } from './embedding-head.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 import { yarnMagnitude } from './rope-frequencies.ts';
 
@@ -34,7 +35,7 @@ export function decoderMetadata(architecture: string, config: DecoderConfig, usu
       metadata.set(key('attention.sliding_window_pattern'), bools(layers));
     else if (!hasPeriod(layers, usualPeriod)) metadata.set(key('attention.sliding_window_pattern'), uint32(period));
   }
-  return new Map([...metadata, ...ropeMetadata(architecture, config.rope)]);
+  return new Map([...metadata, ...ropeMetadata(architecture, config.rope), ...embeddingMetadata(architecture, config.embedding)]);
 }
 
 /** Whether the last of each `period` layers sees all, and no other; 0: none does. */

@@ -95,7 +95,7 @@ const GGUF_OBEYED = [
 
 /** What YaRN reads is of no use to the other kinds of scaling, which have their own type; its own factor is reckoned from the others. */
 const GGUF_HARMLESS = [
-  'rope.scaling.original_context_length', 'rope.scaling.finetuned', 'rope.scaling.yarn_*', 'pooling_type',
+  'rope.scaling.original_context_length', 'rope.scaling.finetuned', 'rope.scaling.yarn_*', 'pooling_type', 'dense_2_feat_*', 'dense_3_feat_*',
   'classifier.*', 'expert_used_count', 'expert_group_*', 'expert_weights_*', 'expert_gating_func',
 ];
 

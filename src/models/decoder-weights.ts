@@ -2,6 +2,7 @@
  * Weights that decoders of Llama's layout declare alike: ids as the graph's scopes make them, names as GGUF and Hugging Face's folders
  * have them.
  */
+import { denseSpecs } from './embedding-head.ts';
 import type { DecoderConfig, LinearNames, LinearTable } from './decoder-config.ts';
 import { tensorSpec } from './weight-spec.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
@@ -36,12 +37,15 @@ export function linearSpecs(
   return hasBias ? [weight, bias] : [weight];
 }
 
-/** Embedding, final norm and, unless it is the embedding, output matrix. */
-export function outerSpecs({ vocabSize, dim, tiedEmbeddings }: Pick<DecoderConfig, 'vocabSize' | 'dim' | 'tiedEmbeddings'>): WeightSpec[] {
+type OuterSizes = Pick<DecoderConfig, 'vocabSize' | 'dim' | 'tiedEmbeddings' | 'embedding'>;
+
+/** Embedding, final norm and, unless it is the embedding, output matrix; dense layers of a model of embeddings. */
+export function outerSpecs({ vocabSize, dim, tiedEmbeddings, embedding }: OuterSizes): WeightSpec[] {
   const table = [vocabSize, dim];
   const outer = [
     tensorSpec('embedding', table, { gguf: 'token_embd.weight', safetensors: 'model.embed_tokens.weight' }),
     tensorSpec('norm', [dim], { gguf: 'output_norm.weight', safetensors: 'model.norm.weight' }),
+    ...denseSpecs(embedding),
   ];
   return tiedEmbeddings ? outer : [...outer, tensorSpec('output', table, { gguf: 'output.weight', safetensors: 'lm_head.weight' })];
 }

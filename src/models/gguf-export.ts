@@ -6,7 +6,7 @@ import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { TENSOR_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import type { Architecture } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
-import { ARCHITECTURES, architectureOf } from './open-decoder.ts';
+import { ARCHITECTURES, architectureOf, skipsOf } from './open-decoder.ts';
 import { invertWeights } from './invert-weights.ts';
 import { printExpression } from './weight-expression.ts';
 import { textPart } from './text-part.ts';
@@ -57,7 +57,7 @@ export function ggufExport(
   const config = architecture.parseConfig(checkpoint);
   const warnings = architecture.checkSettings(checkpoint, config);
   const specs = architecture.weights(config);
-  bindWeights(checkpoint, specs, architecture.skips);
+  bindWeights(checkpoint, specs, skipsOf(architecture, config));
   const read = weightReader(checkpoint);
   const tensors = ggufTensors(specs, checkpoint.name).map(({ name, shape, from, weights }): ExportTensor => ({
     name,

@@ -8,6 +8,7 @@ import { FormatError } from '../tensor/errors.ts';
 import { nearestNames } from '../tensor/near-names.ts';
 import type { Architecture, ConstantTensor } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import { EMBEDDING_SKIPS, parseEmbeddingHead } from './embedding-head.ts';
 import { gemma3 } from './gemma3.ts';
 import { gemma4 } from './gemma4.ts';
 import { llama } from './llama.ts';
@@ -70,10 +71,17 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   const config = architecture.parseConfig(checkpoint);
   const warnings = architecture.checkSettings(checkpoint, config);
   const constants = await readConstants(checkpoint, architecture.constants?.(config) ?? [], options);
-  const skips = [...architecture.skips, ...[...constants.keys()].map(constantSkip)];
+  const skips = [...skipsOf(architecture, config), ...[...constants.keys()].map(constantSkip)];
   const { weights, skipped } = bindWeights(checkpoint, architecture.weights(config), skips);
   const model = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants });
+  if (model.encoder === undefined && parseEmbeddingHead(checkpoint) !== undefined)
+    throw new FormatError(`${checkpoint.name}: it is a model of embeddings, which ${checkpoint.architecture} has no encoder for.`);
   return { config, weights, skipped, warnings, model };
+}
+
+/** Tensors that a model's file may hold and no op reads. */
+export function skipsOf({ skips }: Architecture, { embedding }: DecoderConfig): readonly SkipRule[] {
+  return embedding === undefined ? skips : [...EMBEDDING_SKIPS, ...skips];
 }
 
 function constantSkip(name: string): SkipRule {

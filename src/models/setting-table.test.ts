@@ -175,7 +175,7 @@ describe.each(['llama', 'qwen3'])('GGUF metadata of %s', (architecture) => {
     ], ['rope.scaling.finetuned', false], ['attention.causal', true],
     ['attention.head_count', Uint32Array.of(4, 4)], ['attention.head_count_kv', Int32Array.of(4, 4)], [
       'feed_forward_length', [96, 96] as unknown as MetadataValue,
-    ], ['pooling_type', 3],
+    ], ['pooling_type', 0],
     ['attention.sliding_window', 0], ['rope.scaling.yarn_log_multiplier', 0.1], ['vocab_size', 20],
   ];
   it.each(neutral)('%s %j changes nothing and is not spoken of', (key, value) => {

@@ -2,7 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError } from '../tensor/errors.ts';
 import type { ByteSource, SourceFolder } from '../tensor/byte-source.ts';
-import { checkPlainFileName, checkReadRange, endedEarly } from '../files/read-range.ts';
+import { checkFileNameBelow, checkReadRange, endedEarly } from '../files/read-range.ts';
 
 /** One system call's share: under the 2 GiB that a call may read, and small enough for a cancel to be prompt. */
 const maxReadBytes = 64 * 1024 * 1024;
@@ -42,13 +42,13 @@ export async function fileSource(path: string): Promise<ByteSource> {
   };
 }
 
-/** The files that lie directly in a directory. */
+/** The files below a directory. */
 export function directorySource(path: string): SourceFolder {
   return {
     name: path,
     async open(fileName, options) {
       options?.signal?.throwIfAborted();
-      checkPlainFileName(fileName, path);
+      checkFileNameBelow(fileName, path);
       const filePath = join(path, fileName);
       const found = await stat(filePath).catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;

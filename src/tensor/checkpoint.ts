@@ -54,13 +54,20 @@ export interface SkippedTensor {
 }
 
 /** Text files that lie beside safetensors weights; a GGUF file has all of this in its metadata. */
-export type AssetName =
+export type AssetName = RootAsset | ModuleAsset;
+
+/** The settings of a module of sentence-transformers, in the folder that `modules.json` names. */
+export type ModuleAsset = `${string}/config.json`;
+
+export type RootAsset =
   | 'config.json'
   | 'generation_config.json'
   | 'tokenizer.json'
   | 'tokenizer_config.json'
   | 'chat_template.jinja'
-  | 'special_tokens_map.json';
+  | 'special_tokens_map.json'
+  | 'modules.json'
+  | 'config_sentence_transformers.json';
 
 export interface Checkpoint {
   readonly format: CheckpointFormat;

@@ -69,7 +69,7 @@ describe('fusion rules', () => {
 
   it('fire in the shapes that they are for', () => {
     const fired = plans([])
-      .flatMap(({ one, decoder }) => [one, decoder.many])
+      .flatMap(({ decoder }) => [decoder!.one, decoder!.many])
       .flatMap(({ plan }) => [...plan.fused].filter(([, count]) => count > 0).map(([rule]) => rule));
     expect([...new Set(fired)].toSorted()).toEqual(rules.toSorted());
   });
@@ -130,7 +130,7 @@ it("Gemma 4 E2B's embeddings of layers are larger than a binding in q8_0, and ar
 
 describe('the figures of a plan', () => {
   const plan = planOfShape({ model: 'qwen3-4b', type: 'q4_0', profile: PROFILES.nvidia });
-  const graph = plan.decoder.graph;
+  const graph = plan.decoder!.graph;
   const matrices = graph.weights
     .filter(({ shape }) => shape.length === 2)
     .reduce((sum, { shape }) => sum + (shape[0] as number) * (shape[1] as number), 0);
@@ -150,7 +150,7 @@ describe('the figures of a plan', () => {
   });
 
   it('of a prefill chunk grow with its rows, the head left out but for one', () => {
-    const { vocab, head } = { vocab: plan.sampler.vocab, head: plan.sampler.vocab * 2560 };
+    const { vocab, head } = { vocab: plan.decoder!.sampler.vocab, head: plan.decoder!.sampler.vocab * 2560 };
     expect(vocab).toBe(151_936);
     const { multiplyAdds } = reportPrefill(plan, 512);
     const products = 512 * (matrices - head) + head;

@@ -131,7 +131,7 @@ describe.each(DEVICES)('plans for %s stay within its limits', (_, profile) => {
 describe('a plan over the limits is cut', () => {
   const tenBuffers = { ...PROFILES.nvidia, storageBuffers: 10 };
   const stepsOf = (plan: ModelPlan, wanted: RegExp) =>
-    plan.one.plan.steps.filter(({ label }) => wanted.test(label)).map(({ op }) => op.kind);
+    plan.decoder!.one.plan.steps.filter(({ label }) => wanted.test(label)).map(({ op }) => op.kind);
 
   it('at the rounding of a q6_k product with a residual', () => {
     const shape = { ...LAYERS, bias: false };
@@ -140,7 +140,7 @@ describe('a plan over the limits is cut', () => {
     const cut = planOf(syntheticGraph(shape), tenBuffers, { typeOf });
     expect(stepsOf(whole, /layers.0.(o|ffn_norm.*)$/)).toEqual(['linear']);
     expect(stepsOf(cut, /layers.0.(o|ffn_norm.*)$/)).toEqual(['linear', 'quantize']);
-    expect([whole, cut].map(({ one }) => one.plan.fused.get('cut-to-limits'))).toEqual([undefined, expect.any(Number)]);
+    expect([whole, cut].map(({ decoder }) => decoder!.one.plan.fused.get('cut-to-limits'))).toEqual([undefined, expect.any(Number)]);
   });
 
   it('and what has no smaller form is refused by name', () => {

@@ -3,7 +3,7 @@ import type { DimSizes } from '../../graph/dims.ts';
 import type { KvLayout } from '../../graph/executor.ts';
 import { outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { decoderGraphOf, graphOf } from '../../graph/model-graphs.ts';
+import { graphOf, textGraphNames } from '../../graph/model-graphs.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import { sequenceDim } from '../../graph/run-check.ts';
 import { largestSizes, tapSizes } from '../../graph/run-sizes.ts';
@@ -60,27 +60,30 @@ export interface GraphPlan {
   readonly tileRows: number;
 }
 
-export interface ModelPlan {
-  readonly graphs: ReadonlyMap<string, GraphPlan>;
-  readonly decoder: GraphPlan;
-  /** The decoder with one row whose logits are wanted. */
+/** The plans of the graph that makes logits, and of what is done with them. */
+export interface DecoderPlan extends GraphPlan {
+  /** One row whose logits are wanted. */
   readonly one: PlannedSteps;
-  readonly weights: PlannedWeights;
+  /** [outRows, vocab]. */
+  readonly logits: Value;
   readonly sampler: SamplerShape;
   readonly samplerKernels: readonly Kernel[];
+}
+
+export interface ModelPlan {
+  readonly graphs: ReadonlyMap<string, GraphPlan>;
+  /** Undefined for a model that makes embeddings only. */
+  readonly decoder: DecoderPlan | undefined;
+  readonly weights: PlannedWeights;
   /** What turns the file's weights into planes. */
   readonly repackKernels: readonly Kernel[];
-  /** Most rows of a step of the decoder. */
+  /** Most rows of a step of the decoder, or of the encoder of a model that has none. */
   readonly maxRows: number;
   readonly options: ModelPlanOptions;
 }
 
 /** The sampler's last kernel is one workgroup, so a large one. */
 const MOST_SAMPLER_INVOCATIONS = 1024;
-
-export function vocabOf(model: ModelGraphs): number {
-  return widthOf(outputOf(decoderGraphOf(model), model.decoder.logits));
-}
 
 interface StepsOptions extends UseOptions {
   /** Dims that count rows of some value. */
@@ -118,13 +121,17 @@ function checkStates({ model: { name, states } }: ModelPlanOptions): void {
   }
 }
 
-function planGraph(graph: Graph, options: ModelPlanOptions): GraphPlan & { readonly plannedOne: () => PlannedSteps } {
+interface OpenGraphPlan extends GraphPlan {
+  readonly plannedOne: () => PlannedSteps;
+}
+
+function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   const { typeOf, profile, kv, withoutRules, sizes } = options;
   const activations = profile.activations === 'int8' ? 'int8' : 'float';
   const limits = largestSizes(graph, sizes);
   const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
   const tileRows = listedTileRows(graph, { profile, kv });
-  const { tokens, positions } = options.model.decoder;
+  const { tokens, positions } = textGraphNames(options.model);
   const heldInputs = [tokens, positions].flatMap((name) => graph.inputs.get(name) ?? []);
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
     planSteps(planForGpu(graph, { typeOf, activations, rows, taps, heldInputs, withoutRules, limits: { profile, kv, tileRows } }), {
@@ -144,17 +151,26 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
   checkStates(options);
   const { model, profile } = options;
   const graphs = new Map([...model.graphs].map(([name, graph]) => [name, planGraph(graph, options)]));
-  const decoder = graphOf({ name: model.name, graphs }, model.decoder.graph);
-  const one = decoder.plannedOne();
-  const weights = weightsOfSteps([one, ...[...graphs.values()].map(({ many }) => many)].flatMap(({ plan }) => plan.steps), options);
+  const planOf = (name: string) => graphOf({ name: model.name, graphs }, name);
+  const decoder = model.decoder && planDecoder(planOf(model.decoder.graph), { logits: model.decoder.logits, profile });
+  const all = [...(decoder === undefined ? [] : [decoder.one]), ...[...graphs.values()].map(({ many }) => many)];
+  const weights = weightsOfSteps(all.flatMap(({ plan }) => plan.steps), options);
   const types = new Set([...weights.matrices.values()].map(({ type }) => type));
-  const sampler = { vocab: vocabOf(model), invocations: Math.min(MOST_SAMPLER_INVOCATIONS, profile.invocations) };
+  const { limits, graph } = planOf(textGraphNames(model).graph);
   return {
-    graphs, decoder, one, options, sampler, weights,
+    graphs, decoder, options, weights,
     repackKernels: [...types].map((type) => repackKernel({ format: packedFormatOf(type) })),
-    samplerKernels: samplerKernels(sampler),
-    maxRows: decoder.limits[sequenceDim(decoder.graph) ?? 'rows'] as number,
+    maxRows: limits[sequenceDim(graph) ?? 'rows'] as number,
   };
+}
+
+function planDecoder(
+  { plannedOne, ...plan }: OpenGraphPlan,
+  { logits, profile }: { readonly logits: string; readonly profile: DeviceProfile },
+): DecoderPlan {
+  const value = outputOf(plan.graph, logits);
+  const sampler = { vocab: widthOf(value), invocations: Math.min(MOST_SAMPLER_INVOCATIONS, profile.invocations) };
+  return { ...plan, one: plannedOne(), logits: value, sampler, samplerKernels: samplerKernels(sampler) };
 }
 
 /** Every matrix and vector that the steps read, once. */
@@ -170,8 +186,8 @@ function weightsOfSteps(steps: readonly GpuStep[], choices: MatrixChoices): Plan
 }
 
 /** Every kernel that loading and running a model may take, each once. */
-export function kernelsOfModel({ one, graphs, samplerKernels: samplers, repackKernels }: ModelPlan): readonly Kernel[] {
+export function kernelsOfModel({ decoder, graphs, repackKernels }: ModelPlan): readonly Kernel[] {
   const ofGraphs = [...graphs.values()].flatMap(({ many, tapped }) => [...many.kernels, ...tapped().kernels]);
-  const all = [...repackKernels, ...one.kernels, ...ofGraphs, ...samplers];
+  const all = [...repackKernels, ...(decoder?.one.kernels ?? []), ...ofGraphs, ...(decoder?.samplerKernels ?? [])];
   return [...new Map(all.map((kernel) => [kernel.key, kernel])).values()];
 }

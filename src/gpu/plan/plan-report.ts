@@ -1,15 +1,17 @@
 /** What a model does on a profile, in numbers and as text: dispatches, bytes and multiply-adds of a token and of a prefill chunk. */
 import { sizesOf } from '../../graph/dims.ts';
 import type { DimSizes } from '../../graph/dims.ts';
+import { graphOf, textGraphNames } from '../../graph/model-graphs.ts';
 import { printPlan } from '../../graph/plan.ts';
 import { sequenceDim } from '../../graph/run-check.ts';
+import { InputError } from '../../tensor/errors.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import { samplerSteps } from '../sampling/sampler-steps.ts';
 import { samplerVariantOf } from '../sampling/sampler-kinds.ts';
 import { describeOp } from '../ops/index.ts';
 import { modeOf } from './kernel-use.ts';
 import type { StepCounts, StepMode } from './kernel-use.ts';
-import type { ModelPlan, PlannedSteps } from './model-plan.ts';
+import type { GraphPlan, ModelPlan, PlannedSteps } from './model-plan.ts';
 
 export interface ReportedDispatch {
   /** The step's path in the model. */
@@ -51,19 +53,24 @@ function totalOf(dispatches: readonly ReportedDispatch[]) {
   };
 }
 
-/** Sizes of a step of the decoder with `rows` rows, the logits after the last one wanted. */
-function sizesWith({ decoder: { graph, limits } }: ModelPlan, rows: number): DimSizes {
+/** Sizes of a step with `rows` rows, the output of the last one wanted. */
+function sizesWith({ graph, limits }: GraphPlan, rows: number): DimSizes {
   const dim = sequenceDim(graph);
   return sizesOf(graph.derivedDims, Object.fromEntries(Object.keys(limits).map((name) => [name, name === dim ? rows : 1])));
 }
 
-/** One token after `keys - 1` others, greedy sampling included. */
-export function reportDecode(model: ModelPlan, keys: number): StepReport {
-  const { profile } = model.options;
-  const counts = { sizes: sizesWith(model, 1), tiles: 0, keys };
+/** The plan of the graph that texts go through. */
+function textPlanOf({ graphs, options: { model } }: ModelPlan): GraphPlan {
+  return graphOf({ name: model.name, graphs }, textGraphNames(model).graph);
+}
+
+/** One token after `keys - 1` others, greedy sampling included. @throws InputError for a model that makes embeddings only */
+export function reportDecode({ decoder, options: { profile, model } }: ModelPlan, keys: number): StepReport {
+  if (decoder === undefined) throw new InputError(`${model.name} makes embeddings only, so that it decodes no tokens.`);
+  const counts = { sizes: sizesWith(decoder, 1), tiles: 0, keys };
   const mode = modeOf(counts, keys >= profile.knobs.attention.splitFrom ? 'split' : 'whole');
-  const report = reportSteps(`decode, ${keys} keys`, model.one, { mode, counts });
-  const variant = samplerVariantOf(model.sampler, { mode: 'greedy', penalties: false });
+  const report = reportSteps(`decode, ${keys} keys`, decoder.one, { mode, counts });
+  const variant = samplerVariantOf(decoder.sampler, { mode: 'greedy', penalties: false });
   const sampling = samplerSteps(variant).map(({ kernel, workgroups }, i) => ({
     step: 'sample',
     kernel,
@@ -75,10 +82,11 @@ export function reportDecode(model: ModelPlan, keys: number): StepReport {
   return { title: report.title, dispatches, ...totalOf(dispatches) };
 }
 
-/** A chunk of `rows` rows at the beginning of a sequence, the logits after the last one wanted. */
+/** A chunk of `rows` rows at the beginning of a sequence, the output of the last one wanted. */
 export function reportPrefill(model: ModelPlan, rows: number): StepReport {
-  const { many, tileRows } = model.decoder;
-  const counts = { sizes: sizesWith(model, rows), tiles: Math.ceil(rows / tileRows), keys: rows };
+  const plan = textPlanOf(model);
+  const { many, tileRows } = plan;
+  const counts = { sizes: sizesWith(plan, rows), tiles: Math.ceil(rows / tileRows), keys: rows };
   return reportSteps(`prefill, ${rows} rows`, many, { mode: modeOf(counts, 'tiles'), counts });
 }
 
@@ -109,8 +117,10 @@ export function printReport({ title, dispatches, bytes, multiplyAdds }: StepRepo
 /** Keys of the token whose dispatches stand for decoding. */
 const SHOWN_KEYS = 128;
 
-/** The decode plan, its buffers, and the dispatches of a token. */
+/** The decode plan, its buffers, and the dispatches of a token; of a model that makes embeddings only, those of a step of texts. */
 export function printModelPlan(model: ModelPlan): string {
   const { typeOf, model: { name } } = model.options;
-  return `${printPlan(name, model.one.plan, (op) => describeOp(op, typeOf))}\n${printReport(reportDecode(model, SHOWN_KEYS))}`;
+  const { plan } = model.decoder?.one ?? textPlanOf(model).many;
+  const report = model.decoder === undefined ? reportPrefill(model, model.maxRows) : reportDecode(model, SHOWN_KEYS);
+  return `${printPlan(name, plan, (op) => describeOp(op, typeOf))}\n${printReport(report)}`;
 }

@@ -1,6 +1,6 @@
 /** A model loaded on a GPU: runs its graphs, samples ahead, and grows its KV pages. */
 import type { DimSizes } from '../../graph/dims.ts';
-import { decoderRun } from '../../graph/decoder-steps.ts';
+import { tokenRun } from '../../graph/decoder-steps.ts';
 import type { SequenceStep } from '../../graph/decoder-steps.ts';
 import type {
   DecodeRequest, DecodeRun, GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows, StatePlace,
@@ -8,7 +8,7 @@ import type {
 import { inputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../graph/model-graphs.ts';
-import type { ModelGraphs } from '../../graph/model-graphs.ts';
+import type { DecoderNames, ModelGraphs } from '../../graph/model-graphs.ts';
 import { rotationsOf } from '../../graph/rotations.ts';
 import { attendsToMemory, checkPlace, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
 import type { CheckedRun } from '../../graph/run-check.ts';
@@ -41,12 +41,20 @@ export interface RunnableGraph {
   readonly createTapped: () => Promise<RunnablePlan>;
 }
 
+/** What decodes tokens one by one. */
+export interface RunnableDecoder {
+  readonly names: DecoderNames;
+  readonly graph: Graph;
+  /** One row, its logits wanted. */
+  readonly one: RunnablePlan;
+  readonly sampler: TokenSampler;
+}
+
 export interface GpuProgramParts {
   readonly base: ProgramBase;
-  /** The decoder with one row, its logits wanted. */
-  readonly one: RunnablePlan;
   readonly graphs: ReadonlyMap<string, RunnableGraph>;
-  readonly sampler: TokenSampler;
+  /** Undefined for a model that makes embeddings only. */
+  readonly decoder: RunnableDecoder | undefined;
   /** Keys from which attention is split. */
   readonly splitFrom: number;
   readonly stepsPerSubmit: number;
@@ -60,11 +68,20 @@ function countFrom(numbers: ArrayLike<number>): number {
   return count;
 }
 
+/** Tokens that the decoder's tables have. */
+function tokenLimit(graph: Graph, names: DecoderNames): number {
+  const tokens = inputOf(graph, names.tokens);
+  const tables = graph.nodes.flatMap(({ op, inputs }) =>
+    op.kind === 'embed' && inputs[0] === tokens ? [op.weight.shape[0] as number] : [],
+  );
+  return Math.min(...tables);
+}
+
 export class GpuProgram implements Program {
   readonly model: ModelGraphs;
   readonly #parts: GpuProgramParts;
   readonly #readBack: ReadBack;
-  readonly #decoder: Graph;
+  readonly #decoder: RunnableDecoder | undefined;
   /** Sizes of a step of one row. */
   readonly #oneRow: DimSizes;
   readonly #oneModes: Readonly<Record<'whole' | 'split', StepMode>>;
@@ -76,16 +93,16 @@ export class GpuProgram implements Program {
   #isDisposed = false;
 
   constructor(parts: GpuProgramParts) {
-    const { base, one } = parts;
+    const { base, decoder } = parts;
     this.model = base.request.model;
     this.#parts = parts;
     this.#readBack = createReadBack(base.gpu);
     this.#growth = createStateGrowth(base.gpu, () => this.#invalidate());
-    this.#decoder = graphOf(this.model, this.model.decoder.graph);
+    this.#decoder = decoder;
     this.#rotaryInputs = new Map(
       [...this.model.graphs].map(([name, graph]) => [name, [...new Set(rotationsOf(graph).map(({ input }) => input))]]),
     );
-    this.#oneRow = Object.fromEntries(Object.keys(one.limits).map((dim) => [dim, 1]));
+    this.#oneRow = Object.fromEntries(Object.keys(decoder?.one.limits ?? {}).map((dim) => [dim, 1]));
     this.#oneModes = { whole: modeOf({ sizes: this.#oneRow }, 'whole'), split: modeOf({ sizes: this.#oneRow }, 'split') };
   }
 
@@ -135,10 +152,15 @@ export class GpuProgram implements Program {
     return { gpu, parts: slotParts(this.model, state) };
   }
 
+  /** Those that there are from the beginning. */
+  #plans(): RunnablePlan[] {
+    const many = [...this.#parts.graphs.values()].map((graph) => graph.many);
+    return this.#decoder === undefined ? many : [this.#decoder.one, ...many];
+  }
+
   /** What refers to the cache's buffers is bound again when it is next used. */
   #invalidate(): void {
-    const { one, graphs } = this.#parts;
-    for (const { bound } of [one, ...[...graphs.values()].map(({ many }) => many), ...this.#tapped.values()]) bound.invalidate();
+    for (const { bound } of [...this.#plans(), ...this.#tapped.values()]) bound.invalidate();
   }
 
   /** Waits for the memory of states, and makes that of rotary tables, so that runs at these places may begin. */
@@ -178,8 +200,8 @@ export class GpuProgram implements Program {
       this.#tapped.set(graph.name, plan);
       return plan;
     }
-    const isOne = graph === this.#decoder && run.wanted.length > 0 && Object.values(sizes).every((size) => size === 1);
-    return isOne ? this.#parts.one : many;
+    const isOne = graph === this.#decoder?.graph && run.wanted.length > 0 && Object.values(sizes).every((size) => size === 1);
+    return isOne ? this.#decoder.one : many;
   }
 
   async #submit(checked: readonly CheckedRun[], plans: readonly RunnablePlan[]): Promise<RunResults> {
@@ -268,19 +290,19 @@ export class GpuProgram implements Program {
   decode(request: DecodeRequest): DecodeRun {
     this.#checkOpen();
     this.#decoding?.close();
-    const { base, one, sampler, stepsPerSubmit, splitFrom } = this.#parts;
-    const { decoder } = this.model;
-    const { many } = this.#graph(decoder.graph);
-    if (attendsToMemory(this.#decoder)) throw new Error('decode: it takes no memory; the steps of this decoder are runs of their own');
-    checkTokens(request.tokens, this.#tokenLimit());
-    const most = many.limits[sequenceDim(this.#decoder) as string] as number;
+    const { base, stepsPerSubmit, splitFrom } = this.#parts;
+    const { names, graph, one, sampler } = this.#runnableDecoder();
+    const { many } = this.#graph(names.graph);
+    if (attendsToMemory(graph)) throw new Error('decode: it takes no memory; the steps of this decoder are runs of their own');
+    checkTokens(request.tokens, tokenLimit(graph, names));
+    const most = many.limits[sequenceDim(graph) as string] as number;
     if (request.tokens.length < 1 || request.tokens.length > most)
       throw new Error(`decode: expected 1 to ${most} tokens, found ${request.tokens.length}`);
     const [grown, limits] = [this.#grown.bind(this), this.#stateLimits.bind(this)];
-    const { states } = this.#decoder;
+    const { states } = graph;
     const encode = (encoder: GPUCommandEncoder, sequence: SequenceStep, plan: RunnablePlan) => {
-      const run = decoderRun(decoder, [sequence], []);
-      return this.#encodeRun(encoder, { run, graph: this.#decoder, sizes: run.dims }, plan);
+      const run = tokenRun(names, [sequence], []);
+      return this.#encodeRun(encoder, { run, graph, sizes: run.dims }, plan);
     };
     const program: DecodeProgram = {
       gpu: base.gpu,
@@ -299,8 +321,8 @@ export class GpuProgram implements Program {
       modeOf: (keys) => this.#oneModes[keys >= splitFrom ? 'split' : 'whole'],
       encodeFirst: (encoder, sequence) => encode(encoder, sequence, sequence.tokens.length === 1 ? one : many),
       placeAt: ({ token, position, place }) => {
-        this.#write(one, decoder.tokens, [token]);
-        this.#write(one, decoder.positions, [position]);
+        this.#write(one, names.tokens, [token]);
+        this.#write(one, names.positions, [position]);
         one.inputs.write(this.#oneRow, [{ rows: 1, start: position, ...place }]);
       },
     };
@@ -315,12 +337,10 @@ export class GpuProgram implements Program {
     );
   }
 
-  #tokenLimit(): number {
-    const tokens = inputOf(this.#decoder, this.model.decoder.tokens);
-    const tables = this.#decoder.nodes.flatMap(({ op, inputs }) =>
-      op.kind === 'embed' && inputs[0] === tokens ? [op.weight.shape[0] as number] : [],
-    );
-    return Math.min(...tables);
+  /** @throws Error for a model that makes embeddings only */
+  #runnableDecoder(): RunnableDecoder {
+    if (this.#decoder === undefined) throw new Error(`model ${this.model.name}: it has no decoder`);
+    return this.#decoder;
   }
 
   /** What one decoded token after `keys - 1` others runs, for benchmarks: its own steps, then the sampler as it was set last. */
@@ -330,7 +350,8 @@ export class GpuProgram implements Program {
     readonly sampling: readonly Dispatch[];
     readonly counts: StepCounts;
   } {
-    const { base, one, sampler, splitFrom } = this.#parts;
+    const { base, splitFrom } = this.#parts;
+    const { one, sampler } = this.#runnableDecoder();
     const counts = { sizes: this.#oneRow, tiles: 0, keys };
     return {
       gpu: base.gpu,
@@ -351,16 +372,15 @@ export class GpuProgram implements Program {
   }
 
   get memory(): MemoryUse {
-    const { base, one, graphs, sampler } = this.#parts;
-    const { weights, state, logits, partials } = base;
-    const work = [one, ...[...graphs.values()].map(({ many }) => many)].reduce(
+    const { weights, state, logits, partials } = this.#parts.base;
+    const work = this.#plans().reduce(
       (sum, { activations, inputs }) => sum + activations.sizeBytes + inputs.sizeBytes,
       0,
     );
     return {
       weightBytes: weights.sizeBytes,
       kvBytes: [...state.groups, state.slots].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      workBytes: work + state.tables.sizeBytes + logits.size + partials.size + sampler.sizeBytes,
+      workBytes: work + state.tables.sizeBytes + (logits?.buffer.size ?? 0) + partials.size + (this.#decoder?.sampler.sizeBytes ?? 0),
     };
   }
 

@@ -17,6 +17,14 @@ import { createSequenceInputs } from './sequence-inputs.ts';
 import type { SequenceInputs } from './sequence-inputs.ts';
 import type { StateMemory } from './state-memory.ts';
 
+export interface LogitsBuffer {
+  /** f32 [most outRows, vocab]. */
+  readonly buffer: GPUBuffer;
+  /** The graph whose value lies there, and the value's id. */
+  readonly graph: string;
+  readonly valueId: number;
+}
+
 /** What all plans of a program share. */
 export interface ProgramBase {
   readonly gpu: GpuDevice;
@@ -24,10 +32,8 @@ export interface ProgramBase {
   readonly pipelines: Pipelines;
   readonly weights: LoadedWeights;
   readonly state: StateMemory;
-  /** f32 [most outRows, vocab], of the decoder: all its plans write them there, and the sampler reads them. */
-  readonly logits: GPUBuffer;
-  /** The value that lies in `logits`. */
-  readonly logitsId: number;
+  /** Where all plans of the decoder write its logits, which the sampler reads. */
+  readonly logits: LogitsBuffer | undefined;
   readonly partials: GPUBuffer;
 }
 
@@ -91,8 +97,8 @@ export async function createRunnablePlan(base: ProgramBase, { graph, steps, limi
   const compiled = await compileKernels(pipelines, steps.kernels);
   const dim = sequenceDim(graph);
   const sizes = sizesOf(graph.derivedDims, limits);
-  const isDecoder = graph.name === request.model.decoder.graph;
-  const shared = new Map<number, GPUBuffer>(isDecoder ? [[base.logitsId, base.logits]] : []);
+  const { logits } = base;
+  const shared = new Map<number, GPUBuffer>(graph.name === logits?.graph ? [[logits.valueId, logits.buffer]] : []);
   const { activations, inputs } = await gpu.guard('Allocating activations', () => ({
     activations: createActivations({ gpu, plan: steps.plan, sizes, shared }),
     inputs: createSequenceInputs({
