@@ -71,7 +71,7 @@ describe('embed', () => {
   it('refuses what cannot be meant', async () => {
     await withModel({ files, contextLength: 64 }, async (model) => {
       const { dimensions } = model.info.embedding!;
-      const cases: readonly (readonly [unknown, object, new () => Error, string])[] = [
+      const cases: readonly (readonly [unknown, object, new (message: string) => Error, string])[] = [
         ['text', {}, InputError, 'texts must be an array, found string "text"'],
         [['text'], {}, InputError, 'no tokenizer'],
         [[7], {}, InputError, 'texts[0] must be a string or token ids, found number 7'],
