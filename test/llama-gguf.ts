@@ -14,15 +14,17 @@ interface DescribedFile {
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly pieces: readonly Piece[];
-  /** Of a variant: keys of config.json in place of the golden's, and what transformers then computes of the prompt `mid`. */
-  readonly changes?: Readonly<Record<string, unknown>>;
+  readonly changes?: LlamaGguf['changes'];
   readonly logits?: string;
   readonly embedding?: string;
 }
 
 export interface LlamaGguf {
   readonly bytes: Uint8Array;
-  readonly expected: { readonly logits?: Float32Array | undefined; readonly embedding?: Float32Array | undefined } | undefined;
+  /** Keys of config.json in place of the golden's: none where the form says all that the golden has. */
+  readonly changes: Readonly<Record<string, unknown>>;
+  /** Of a golden with changes: what transformers computes with them of the prompt `mid`. */
+  readonly expected: { readonly logits?: Float32Array | undefined; readonly embedding?: Float32Array | undefined };
 }
 
 /** The folder of a golden: of the repository, or of ../shared, which a clone alone does not have. */
@@ -34,10 +36,10 @@ function floats(base64: string | undefined): Float32Array | undefined {
   return base64 === undefined ? undefined : new Float32Array(new Uint8Array(Buffer.from(base64, 'base64')).buffer);
 }
 
-/** The file that llama.cpp's script wrote for the golden in `folder`, byte by byte, and what is expected of it if it is a variant. */
+/** The file that llama.cpp's script wrote for the golden in `folder`, byte by byte, and what is expected of it. */
 export function llamaGguf(name: string, folder: string): LlamaGguf {
   const path = join(fixturesPath, 'llama-gguf', `${name}.json`);
-  const { sizeBytes, sha256, pieces, changes, logits, embedding } = JSON.parse(readFileSync(path, 'utf8')) as DescribedFile;
+  const { sizeBytes, sha256, pieces, changes = {}, logits, embedding } = JSON.parse(readFileSync(path, 'utf8')) as DescribedFile;
   const sources = new Map<string, Buffer>();
   const bytesOf = (piece: Piece): Uint8Array => {
     if (typeof piece === 'string') return Buffer.from(piece, 'base64');
@@ -50,5 +52,5 @@ export function llamaGguf(name: string, folder: string): LlamaGguf {
   if (bytes.length !== sizeBytes || createHash('sha256').update(bytes).digest('hex') !== sha256) {
     throw new Error(`${path} was made of another golden than ${folder}`);
   }
-  return { bytes, expected: changes && { logits: floats(logits), embedding: floats(embedding) } };
+  return { bytes, changes, expected: { logits: floats(logits), embedding: floats(embedding) } };
 }
