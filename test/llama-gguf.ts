@@ -3,9 +3,9 @@
  * the golden's safetensors and what is in neither, put together here and checked against the SHA-256 of what was written.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fixturesPath, sharedPath } from './fixture-tensors.ts';
+import { fixturesPath } from './fixture-tensors.ts';
 
 /** Bytes from an offset of one of the golden's files, or base64 of bytes of their own. */
 type Piece = string | readonly [file: string, from: number, length: number];
@@ -25,11 +25,6 @@ export interface LlamaGguf {
   readonly changes: Readonly<Record<string, unknown>>;
   /** Of a golden with changes: what transformers computes with them of the prompt `mid`. */
   readonly expected: { readonly logits?: Float32Array | undefined; readonly embedding?: Float32Array | undefined };
-}
-
-/** The folder of a golden: of the repository, or of ../shared, which a clone alone does not have. */
-export function goldenFolder(name: string): string | undefined {
-  return [join(fixturesPath, 'golden', name), join(sharedPath, 'golden', name)].find((folder) => existsSync(folder));
 }
 
 function floats(base64: string | undefined): Float32Array | undefined {

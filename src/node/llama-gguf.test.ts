@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
-import { goldenFolder, llamaGguf } from '../../test/llama-gguf.ts';
+import { goldenPath, hasGolden, readGolden } from '../../test/goldens.ts';
+import type { GoldenName } from '../../test/goldens.ts';
+import { llamaGguf } from '../../test/llama-gguf.ts';
 import { relativeError } from '../../test/relative-error.ts';
 import type { Model } from '../engine/api.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
@@ -12,21 +14,17 @@ import { convertFile } from './convert.ts';
 import { loadModel } from './load-model.ts';
 import { locate } from './open-path.ts';
 
-interface Golden {
-  readonly prompts: Readonly<Record<string, number[]>>;
-}
-
 /** Of the range of the logits. */
 const LIMIT = 1e-4;
 
 /** Goldens of which llama.cpp's form says all, so that its file has to give the golden's own logits. */
-const SAME = ['llama', 'llama_bias', 'qwen3', 'gemma4'];
+const SAME: readonly GoldenName[] = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'gemma4'];
 
 /**
  * Goldens with what that form cannot say: the file is made of a config that it can say, and transformers' logits of that config are
  * expected (VARIANTS in scripts/fixtures/llama_gguf.py says what differs, and each fixture's `changes`).
  */
-const CHANGED = ['mistral', 'gemma3'];
+const CHANGED: readonly GoldenName[] = ['mistral', 'smollm3', 'qwen2_window', 'gemma3'];
 
 let folder: string;
 beforeAll(() => {
@@ -47,17 +45,13 @@ async function withGguf(bytes: Uint8Array, body: (model: Model) => Promise<void>
   }
 }
 
-const promptsOf = (golden: string) => (JSON.parse(readFileSync(join(golden, 'golden.json'), 'utf8')) as Golden).prompts;
-
-const isHere = (name: string) => goldenFolder(name) !== undefined;
-
 describe("GGUF files that llama.cpp's own script wrote of goldens", () => {
   for (const name of SAME) {
-    test.skipIf(!isHere(name))(`${name}: the golden's logits`, async () => {
-      const golden = goldenFolder(name)!;
+    test.skipIf(!hasGolden(name))(`${name}: the golden's logits`, async () => {
+      const golden = goldenPath(name);
       const tensors = readFixtureTensors(join(golden, 'golden.safetensors'));
       await withGguf(llamaGguf(name, golden).bytes, async (model) => {
-        for (const [prompt, ids] of Object.entries(promptsOf(golden))) {
+        for (const [prompt, ids] of Object.entries(readGolden(name).prompts)) {
           const logits = await model.forward(ids);
           expect(relativeError(logits, f32Of(tensors, `${prompt}.logits`)), prompt).toBeLessThan(LIMIT);
         }
@@ -66,11 +60,11 @@ describe("GGUF files that llama.cpp's own script wrote of goldens", () => {
   }
 
   for (const name of CHANGED) {
-    test.skipIf(!isHere(name))(`${name}, as far as the form says it: transformers' logits`, async () => {
-      const golden = goldenFolder(name)!;
+    test.skipIf(!hasGolden(name))(`${name}, as far as the form says it: transformers' logits`, async () => {
+      const golden = goldenPath(name);
       const { bytes, expected } = llamaGguf(name, golden);
       await withGguf(bytes, async (model) => {
-        const logits = await model.forward(promptsOf(golden)['mid']!);
+        const logits = await model.forward(readGolden(name).prompts['mid']!);
         expect(relativeError(logits, expected.logits!)).toBeLessThan(LIMIT);
         // What the form does not say matters: the golden itself is something else.
         const tensors = readFixtureTensors(join(golden, 'golden.safetensors'));
@@ -81,7 +75,10 @@ describe("GGUF files that llama.cpp's own script wrote of goldens", () => {
 });
 
 /** Keys that `ingot convert` writes and that script leaves out, because llama.cpp finds the same by itself or has no such setting. */
-const OUR_KEYS = ['vocab_size', 'rope.dimension_count', 'attention.scale', 'attention.sliding_window_pattern'];
+const OUR_KEYS = [
+  'vocab_size', 'rope.dimension_count', 'attention.key_length', 'attention.value_length', 'attention.scale',
+  'attention.sliding_window_pattern', 'attention.rope_pattern',
+];
 
 async function openGguf(path: string): Promise<Checkpoint> {
   return openCheckpoint(await locate(path));
@@ -130,8 +127,8 @@ function expectSameKeys(ours: Checkpoint, theirs: Checkpoint): void {
 
 describe("ingot convert writes the tensors and keys of llama.cpp's own script", () => {
   for (const name of [...SAME, ...CHANGED]) {
-    test.skipIf(!isHere(name))(name, async () => {
-      const golden = goldenFolder(name)!;
+    test.skipIf(!hasGolden(name))(name, async () => {
+      const golden = goldenPath(name);
       const { bytes, changes } = llamaGguf(name, golden);
       const [ourPath, theirPath] = [join(folder, 'ours.gguf'), join(folder, 'theirs.gguf')];
       writeFileSync(theirPath, bytes);
