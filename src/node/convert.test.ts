@@ -73,11 +73,7 @@ function ggufName(name: string): string {
 }
 
 describe('convert', () => {
-  test.each([
-    ['llama', 3],
-    ['llama_bias', 2],
-    ['qwen3', 3],
-  ] as const)('%s as f32 holds the same tensors, under the names of gguf-py', async (name) => {
+  test.each(['llama', 'llama_bias', 'qwen3'] as const)('%s as f32 holds the same tensors, under the names of gguf-py', async (name) => {
     const path = join(folder, 'out.gguf');
     const { tensors } = await convertFile(goldenPath(name), path, { type: 'f32' });
     const config = JSON.parse(readFileSync(`${goldenPath(name)}/config.json`, 'utf8')) as Record<string, number>;
