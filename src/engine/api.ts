@@ -248,6 +248,8 @@ export interface ModelInfo {
   readonly memory: MemoryUse;
   /** What a user should know of the model's files: settings that are not known and so not used. */
   readonly warnings: readonly string[];
+  /** Tensors of the files that are left out, and why: those of a vision tower, of which no step of the text model reads any. */
+  readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   /** What sampling options default to. */
   readonly samplingDefaults: SamplingOptions;
   /** Of a model of embeddings, which has no calls that predict tokens; undefined for others, which have no `embed`. */

@@ -112,6 +112,7 @@ function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts
     deviceDescription: executor.description,
     kvType,
     warnings: [...decoder.warnings, ...(text.warnings ?? [])],
+    skipped: decoder.skipped,
     samplingDefaults: text.samplingDefaults,
     embedding: embeddingInfo(decoder.model),
     get memory() {

@@ -106,7 +106,7 @@ function settings(config: Gemma3Config): FamilySettings {
         'sliding_window', 'sliding_window_pattern', 'rope_local_base_freq', 'query_pre_attn_scalar', 'final_logit_softcapping',
         ...layerTypeKeys(config),
       ],
-      neutral: { ...acts, mlp_bias: [] },
+      neutral: acts,
     },
     gguf: {
       obeyed: ['attention.scale', 'final_logit_softcapping', 'rope.freq_base_swa'],
