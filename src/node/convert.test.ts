@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bytesOf, f32Of, hasShared, readFixtureTensors, sharedPath } from '../../test/fixture-tensors.ts';
-import { goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
+import { goldenContext, goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
 import { relativeError } from '../../test/relative-error.ts';
 import { collect } from '../engine/collect.ts';
 import { memorySink } from '../files/byte-sink.ts';
@@ -101,7 +101,7 @@ describe('convert', () => {
     await convertFile(goldenPath(name), path, { type: 'f32' });
     const tensors = readFixtureTensors(`${goldenPath(name)}/golden.safetensors`);
     const { prompts, greedy } = readGolden(name);
-    const model = await loadModel(path, { device: 'reference' });
+    const model = await loadModel(path, { device: 'reference', contextLength: goldenContext(name, 'mid') });
     try {
       expect(model.info.warnings).toEqual([]);
       const ids = prompts['mid']!;

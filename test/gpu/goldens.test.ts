@@ -6,7 +6,7 @@ import { createModel } from '../../src/engine/model.ts';
 import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { f32Of, readFixtureTensors } from '../fixture-tensors.ts';
-import { goldenPath, GOLDENS, hasGolden, readGolden } from '../goldens.ts';
+import { goldenContext, goldenPath, goldenRuns, GOLDENS, hasGolden, readGolden } from '../goldens.ts';
 import type { Golden, GoldenName } from '../goldens.ts';
 import { softwareExecutor } from './executor-check.ts';
 import { relativeError } from '../relative-error.ts';
@@ -14,11 +14,16 @@ import { relativeError } from '../relative-error.ts';
 /** Of the range of the logits, or of the hidden states. */
 const TOLERANCE = 1e-3;
 
-/** A model whose prompts are computed in chunks of so many rows; the software profile's where none are given. */
-async function loadGolden(name: GoldenName, prefillRows?: number): Promise<Model> {
+interface LoadOptions {
+  /** Prompts are computed in chunks of so many rows; the software profile's where none are given. */
+  readonly prefillRows: number | undefined;
+  readonly contextLength: number | undefined;
+}
+
+async function loadGolden(name: GoldenName, { prefillRows, contextLength }: LoadOptions): Promise<Model> {
   const executor = await softwareExecutor({});
   const checkpoint = await openCheckpoint(await locate(goldenPath(name)));
-  return createModel({ checkpoint, executor: { ...executor, prefillRows: prefillRows ?? executor.prefillRows } });
+  return createModel({ checkpoint, contextLength, executor: { ...executor, prefillRows: prefillRows ?? executor.prefillRows } });
 }
 
 interface GoldenCase {
@@ -48,13 +53,17 @@ describe.each(GOLDENS.filter((name) => name !== 'llama_sharded'))('the golden of
   const prefillRows = WHOLE.includes(folder) ? undefined : CHUNK;
   const { golden, expected, names } = openGolden(folder);
   const prompts = Object.entries(golden.prompts);
-  let model: Model;
+  const models = new Map<number | undefined, Model>();
+  const modelFor = (prompt: string) => models.get(goldenContext(folder, prompt)) as Model;
   beforeAll(async () => {
-    model = await loadGolden(folder, prefillRows);
+    for (const { contextLength } of goldenRuns(folder)) models.set(contextLength, await loadGolden(folder, { prefillRows, contextLength }));
   });
-  afterAll(() => model?.dispose());
+  afterAll(async () => {
+    for (const model of models.values()) await model.dispose();
+  });
 
   it.each(prompts)('%s: logits and hidden states', async (name, ids) => {
+    const model = modelFor(name);
     expect(model.info).toMatchObject({ device: 'software', kvType: 'f32', quantisation: 'f32' });
     const layers = names.flatMap((tensor) => (tensor.startsWith(`${name}.hidden.`) ? [Number(tensor.split('.')[2])] : []));
     const { logits, hidden } = await model.forward(ids, { hidden: layers });
@@ -66,6 +75,7 @@ describe.each(GOLDENS.filter((name) => name !== 'llama_sharded'))('the golden of
   });
 
   it.each(prompts)('%s: greedy tokens, sampled there and here', async (name, ids) => {
+    const model = modelFor(name);
     const wanted = golden.greedy[name] as number[];
     const options = { ids, temperature: 0, ignoreEos: true, maxTokens: wanted.length };
     expect((await collect(model.generate(options))).tokens).toEqual(wanted);
@@ -83,9 +93,9 @@ describe.each(GOLDENS.filter((name) => name !== 'llama_sharded'))('the golden of
       );
       return { logits: await each.forward(ids), tokens, steps };
     };
-    const whole = await loadGolden(folder, 256);
+    const whole = await loadGolden(folder, { prefillRows: 256, contextLength: goldenContext(folder, 'long') });
     try {
-      const [inOne, inChunks] = [await run(whole), await run(model)];
+      const [inOne, inChunks] = [await run(whole), await run(modelFor('long'))];
       expect(inOne.steps).toEqual([0, 130]);
       expect(inChunks.steps).toEqual([0, 24, 48, 72, 96, 120, 130]);
       expect(inOne.tokens).toEqual(golden.greedy['long']);
