@@ -12,6 +12,8 @@ export const GOLDENS = [
   'qwen2_window',
   'qwen3',
   'smollm3',
+  'phi3',
+  'phi3_longrope',
   'gemma3',
   'gemma4',
   'olmo3',
@@ -41,7 +43,9 @@ export function readGolden(name: GoldenName): Golden {
  * Positions that the model is loaded with for a prompt, where they are not all that it was trained for. LongRoPE has factors for each side
  * of its original length; transformers takes those of the prompt's length, an engine those of its context.
  */
-const CONTEXTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {};
+const CONTEXTS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  phi3_longrope: { one: 64, short: 64, mid: 64 },
+};
 
 export function goldenContext(name: GoldenName, prompt: string): number | undefined {
   return CONTEXTS[name]?.[prompt];

@@ -44,6 +44,40 @@ const qwen3 = (config: JsonObject): JsonObject => ({
   ...config,
 });
 
+const phi3 = (config: JsonObject): JsonObject => ({
+  architectures: ['Phi3ForCausalLM'],
+  auto_map: { AutoConfig: 'configuration_phi3.Phi3Config', AutoModelForCausalLM: 'modeling_phi3.Phi3ForCausalLM' },
+  model_type: 'phi3',
+  attention_bias: false,
+  attention_dropout: 0.0,
+  bos_token_id: 1,
+  embd_pdrop: 0.0,
+  eos_token_id: 32000,
+  hidden_act: 'silu',
+  hidden_size: 3072,
+  initializer_range: 0.02,
+  intermediate_size: 8192,
+  num_attention_heads: 32,
+  num_hidden_layers: 32,
+  num_key_value_heads: 32,
+  original_max_position_embeddings: 4096,
+  pad_token_id: 32000,
+  resid_pdrop: 0.0,
+  rms_norm_eps: 1e-5,
+  rope_theta: 10000.0,
+  tie_word_embeddings: false,
+  torch_dtype: 'bfloat16',
+  transformers_version: '4.40.2',
+  use_cache: true,
+  vocab_size: 32064,
+  ...config,
+});
+
+/** As many factors as a head of 96 has frequencies, in the range of the published ones. */
+const LONG_ROPE = {
+  long_factor: Array.from({ length: 48 }, (_, i) => 1 + 1.3 * i), short_factor: Array.from({ length: 48 }, (_, i) => 1 + 0.04 * i),
+};
+
 export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
   'Llama 2 7B': llama({
     _name_or_path: 'meta-llama/Llama-2-7b-hf', hidden_size: 4096, intermediate_size: 11008,
@@ -168,5 +202,23 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
     layer_types: Array.from({ length: 28 }, () => 'full_attention'), max_window_layers: 28, num_attention_heads: 16,
     num_hidden_layers: 28, pad_token_id: null, rope_parameters: { rope_theta: 1000000, rope_type: 'default' },
     tie_word_embeddings: true,
+  }),
+  'Phi-3 mini 4k': phi3({ max_position_embeddings: 4096, rope_scaling: null, sliding_window: 2047 }),
+  'Phi-3 mini 128k, first upload': phi3({
+    max_position_embeddings: 131072, rope_scaling: { ...LONG_ROPE, type: 'su' }, sliding_window: 262144,
+  }),
+  'Phi-3.5 mini': phi3({
+    max_position_embeddings: 131072, rope_scaling: { ...LONG_ROPE, type: 'longrope' }, sliding_window: 262144,
+  }),
+  'Phi-4': phi3({
+    auto_map: {}, bos_token_id: 100257, eos_token_id: 100257, hidden_size: 5120, intermediate_size: 17920, max_position_embeddings: 16384,
+    num_attention_heads: 40, num_hidden_layers: 40, num_key_value_heads: 10, original_max_position_embeddings: 16384, pad_token_id: 100257,
+    rope_scaling: null, rope_theta: 250000, sliding_window: null, vocab_size: 100352,
+  }),
+  'Phi-4 mini': phi3({
+    bos_token_id: 199999, eos_token_id: 199999, full_attn_mod: 1, interpolate_factor: 1, lm_head_bias: false,
+    max_position_embeddings: 131072, mlp_bias: false, num_attention_heads: 24, num_key_value_heads: 8, pad_token_id: 199999,
+    partial_rotary_factor: 0.75, rope_scaling: { ...LONG_ROPE, type: 'longrope' }, sliding_window: 262144, tie_word_embeddings: true,
+    vocab_size: 200064,
   }),
 };

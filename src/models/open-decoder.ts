@@ -14,6 +14,7 @@ import { gemma4 } from './gemma4.ts';
 import { llama } from './llama.ts';
 import { mistral } from './mistral.ts';
 import { olmo3 } from './olmo3.ts';
+import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { smollm3 } from './smollm3.ts';
@@ -21,7 +22,7 @@ import { textPart } from './text-part.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
-export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, qwen2, qwen3, smollm3, gemma3, gemma4, olmo3];
+export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, qwen2, qwen3, smollm3, phi3, gemma3, gemma4, olmo3];
 
 export interface DecoderModel {
   readonly config: DecoderConfig;
