@@ -8,8 +8,7 @@ import { bundledModelPath } from '../../src/node/package-root.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
 import { planOfGraph, planOfShape } from './plan-of-shape.ts';
-import { E2B_LAYERS, gemma3Shape, gemma4Shape } from './published-shapes.ts';
-import type { Graph } from '../../src/graph/graph.ts';
+import { E2B_LAYERS, gemma3Shape, gemma4Shape, olmo3Shape } from './published-shapes.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
 import type { ShapeOptions } from './plan-of-shape.ts';
 import { pagedStates } from '../../src/graph/state.ts';
@@ -21,9 +20,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'qwen3-4b-q4_k_m': { model: 'qwen3-4b', type: 'q4_k_m' },
 };
 const SHAPE_NAMES = Object.keys(SHAPES);
-/** Two layers of Gemma 3 1B; of Gemma 4 E2B those of both kinds with keys and values of their own, and of another layer. */
-const FAMILY_GRAPHS: Readonly<Record<string, Graph | ModelGraphs>> = {
-  gemma3: gemma3Shape(), gemma4: gemma4Shape([13, 14, 15, 19]), olmo3: familyGraph(FAMILIES.olmo3),
+/** Two layers of Gemma 3 1B, and of OLMo 3 7B; of Gemma 4 E2B both kinds with keys and values of their own, and of another layer. */
+const FAMILY_GRAPHS: Readonly<Record<string, ModelGraphs>> = {
+  gemma3: gemma3Shape(), gemma4: gemma4Shape([13, 14, 15, 19]), olmo3: olmo3Shape(),
 };
 const KEPT_PROFILES = ['nvidia', 'apple-m4', 'software'] as const;
 
@@ -38,7 +37,7 @@ describe.each(KEPT_PROFILES)('the plan for %s', (name) => {
   });
 
   it.each(Object.keys(FAMILY_GRAPHS))('of layers of %s', async (family) => {
-    const plan = planOfGraph({ graph: FAMILY_GRAPHS[family] as Graph, type: 'q4_0', profile });
+    const plan = planOfGraph({ graph: FAMILY_GRAPHS[family] as ModelGraphs, type: 'q4_0', profile });
     await expect(printed(plan)).toMatchFileSnapshot(`plans/${family}-layers.${name}.txt`);
   });
 
@@ -103,7 +102,7 @@ const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 
 
 describe.each(PROFILE_NAMES)('decode on %s', (name) => {
   it.each(Object.keys(FAMILY_GRAPHS))('takes so many dispatches for each layer of %s', (family) => {
-    const plan = planOfGraph({ graph: FAMILY_GRAPHS[family] as Graph, type: 'q4_0', profile: PROFILES[name] });
+    const plan = planOfGraph({ graph: FAMILY_GRAPHS[family] as ModelGraphs, type: 'q4_0', profile: PROFILES[name] });
     for (const keys of [1, 128, 4096]) {
       const { dispatches } = reportDecode(plan, keys);
       const layerOf = ({ step }: { readonly step: string }) => /^layers\.(\d+)\./.exec(step)?.[1];

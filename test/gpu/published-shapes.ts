@@ -4,6 +4,7 @@ import { gemma3 } from '../../src/models/gemma3.ts';
 import type { Gemma3Config } from '../../src/models/gemma3.ts';
 import { gemma4 } from '../../src/models/gemma4.ts';
 import type { Gemma4Config, Gemma4Layer } from '../../src/models/gemma4.ts';
+import { olmo3 } from '../../src/models/olmo3.ts';
 
 const GRAPH_SETTING = { contextLength: 4096, constants: new Map<string, Float32Array>() };
 
@@ -42,4 +43,15 @@ export function gemma4Shape(numbers: readonly number[]): ModelGraphs {
     fullHeadDim: 512, perLayerDim: 256, logitSoftcap: 30, hasLayerScale: true,
   };
   return gemma4.graphs(config, GRAPH_SETTING);
+}
+
+/** OLMo 3 7B: a layer with a window, and one without. */
+export function olmo3Shape(): ModelGraphs {
+  const rope = { theta: 500_000, scaling: { kind: 'none' } } as const;
+  const config = {
+    architecture: 'olmo3', vocabSize: 100_278, contextLength: 8192, dim: 4096, layers: 2, heads: 32, kvHeads: 32, headDim: 128,
+    ffnDim: 11_008, rmsEps: 1e-6, rope, slidingRope: rope, causal: true, window: { size: 4096, layers: [true, false] },
+    tiedEmbeddings: false, biases: [],
+  } as const;
+  return olmo3.graphs(config, GRAPH_SETTING);
 }
