@@ -5,6 +5,7 @@
  * context that a model is loaded with decides, for all of its positions.
  */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { uint32 } from '../tensor/gguf-value.ts';
 import type { Architecture } from './architecture.ts';
 import { WINDOWS_EVERYWHERE } from './attention-visibility.ts';
 import { parseDecoderConfig } from './decoder-config.ts';
@@ -87,7 +88,8 @@ export const phi3: Architecture = {
     const { longFactors = [], shortFactors = [] } = scaling;
     return new Map([[LONG_FACTORS, Float32Array.from(longFactors)], [SHORT_FACTORS, Float32Array.from(shortFactors)]]);
   },
-  metadata: (config) => decoderMetadata('phi3', config),
+  // Some versions of llama.cpp refuse a file that says nothing of a window: 0 is none.
+  metadata: (config) => new Map([['phi3.attention.sliding_window', uint32(0)], ...decoderMetadata('phi3', config)]),
   graphs(config, { constants, contextLength }) {
     const { rope, headDim } = config;
     const isLong = rope.scaling.kind === 'longrope' && contextLength > rope.scaling.originalContextLength;
