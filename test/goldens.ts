@@ -8,6 +8,7 @@ export const GOLDENS = [
   'llama_sharded',
   'llama_bias',
   'mistral',
+  'ministral3',
   'qwen2',
   'qwen2_window',
   'qwen3',

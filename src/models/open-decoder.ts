@@ -12,6 +12,7 @@ import { EMBEDDING_SKIPS, parseEmbeddingHead } from './embedding-head.ts';
 import { gemma3 } from './gemma3.ts';
 import { gemma4 } from './gemma4.ts';
 import { llama } from './llama.ts';
+import { ministral3 } from './ministral3.ts';
 import { mistral } from './mistral.ts';
 import { olmo3 } from './olmo3.ts';
 import { phi3 } from './phi3.ts';
@@ -22,7 +23,7 @@ import { textPart } from './text-part.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
-export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, qwen2, qwen3, smollm3, phi3, gemma3, gemma4, olmo3];
+export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, ministral3, qwen2, qwen3, smollm3, phi3, gemma3, gemma4, olmo3];
 
 export interface DecoderModel {
   readonly config: DecoderConfig;
