@@ -44,6 +44,47 @@ const qwen3 = (config: JsonObject): JsonObject => ({
   ...config,
 });
 
+const qwen2 = (config: JsonObject): JsonObject => ({
+  architectures: ['Qwen2ForCausalLM'],
+  model_type: 'qwen2',
+  attention_dropout: 0.0,
+  bos_token_id: 151643,
+  eos_token_id: 151645,
+  hidden_act: 'silu',
+  initializer_range: 0.02,
+  max_position_embeddings: 32768,
+  rms_norm_eps: 1e-6,
+  rope_theta: 1000000.0,
+  sliding_window: 32768,
+  torch_dtype: 'bfloat16',
+  transformers_version: '4.43.1',
+  use_cache: true,
+  use_sliding_window: false,
+  vocab_size: 151936,
+  ...config,
+});
+
+const mistral = (config: JsonObject): JsonObject => ({
+  architectures: ['MistralForCausalLM'],
+  model_type: 'mistral',
+  bos_token_id: 1,
+  eos_token_id: 2,
+  hidden_act: 'silu',
+  hidden_size: 4096,
+  initializer_range: 0.02,
+  intermediate_size: 14336,
+  max_position_embeddings: 32768,
+  num_attention_heads: 32,
+  num_hidden_layers: 32,
+  num_key_value_heads: 8,
+  rms_norm_eps: 1e-5,
+  tie_word_embeddings: false,
+  torch_dtype: 'bfloat16',
+  transformers_version: '4.42.0.dev0',
+  use_cache: true,
+  ...config,
+});
+
 const phi3 = (config: JsonObject): JsonObject => ({
   architectures: ['Phi3ForCausalLM'],
   auto_map: { AutoConfig: 'configuration_phi3.Phi3Config', AutoModelForCausalLM: 'modeling_phi3.Phi3ForCausalLM' },
@@ -221,4 +262,46 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
     partial_rotary_factor: 0.75, rope_scaling: { ...LONG_ROPE, type: 'longrope' }, sliding_window: 262144, tie_word_embeddings: true,
     vocab_size: 200064,
   }),
+  'Qwen2 0.5B': qwen2({
+    hidden_size: 896, intermediate_size: 4864, max_position_embeddings: 131072, max_window_layers: 24, num_attention_heads: 14,
+    num_hidden_layers: 24, num_key_value_heads: 2, sliding_window: 131072, tie_word_embeddings: true, use_mrope: false,
+  }),
+  'Qwen2.5 1.5B Instruct': qwen2({
+    hidden_size: 1536, intermediate_size: 8960, max_window_layers: 21, num_attention_heads: 12, num_hidden_layers: 28,
+    num_key_value_heads: 2, tie_word_embeddings: true,
+  }),
+  'Qwen2.5 7B Instruct': qwen2({
+    hidden_size: 3584, intermediate_size: 18944, max_window_layers: 28, num_attention_heads: 28, num_hidden_layers: 28,
+    num_key_value_heads: 4, sliding_window: 131072, tie_word_embeddings: false, vocab_size: 152064,
+  }),
+  'Qwen2.5 7B Instruct, with the scaling that its page names': qwen2({
+    hidden_size: 3584, intermediate_size: 18944, max_window_layers: 28, num_attention_heads: 28, num_hidden_layers: 28,
+    num_key_value_heads: 4, rope_scaling: { factor: 4.0, original_max_position_embeddings: 32768, type: 'yarn' }, sliding_window: 131072,
+    tie_word_embeddings: false, vocab_size: 152064,
+  }),
+  'Mistral 7B 0.1': mistral({ rope_theta: 10000.0, sliding_window: 4096, vocab_size: 32000 }),
+  'Mistral 7B Instruct 0.3': mistral({ attention_dropout: 0.0, rope_theta: 1000000.0, sliding_window: null, vocab_size: 32768 }),
+  'Mistral Nemo': mistral({
+    attention_dropout: 0.0, head_dim: 128, hidden_size: 5120, max_position_embeddings: 131072, num_hidden_layers: 40,
+    rope_theta: 1000000.0, sliding_window: null, vocab_size: 131072,
+  }),
+  'Ministral 3 3B, its text part': mistral({
+    architectures: ['Ministral3ForCausalLM'], attention_dropout: 0.0, head_dim: 128, hidden_size: 3072, intermediate_size: 9216,
+    max_position_embeddings: 262144, model_type: 'ministral3', num_hidden_layers: 26,
+    rope_parameters: {
+      beta_fast: 32.0, beta_slow: 1.0, factor: 16.0, llama_4_scaling_beta: 0.1, mscale: 1.0, mscale_all_dim: 1.0,
+      original_max_position_embeddings: 16384, rope_theta: 1000000.0, rope_type: 'yarn', type: 'yarn',
+    },
+    sliding_window: null, tie_word_embeddings: true, vocab_size: 131072,
+  }),
+  'SmolLM3 3B': {
+    architectures: ['SmolLM3ForCausalLM'], attention_bias: false, attention_dropout: 0.0, bos_token_id: 128000, eos_token_id: 128012,
+    hidden_act: 'silu', hidden_size: 2048, initializer_range: 0.02, intermediate_size: 11008,
+    layer_types: Array.from({ length: 36 }, () => 'full_attention'), max_position_embeddings: 65536, max_window_layers: 28,
+    mlp_bias: false, model_type: 'smollm3', no_rope_layer_interval: 4,
+    no_rope_layers: Array.from({ length: 36 }, (_, n) => (n % 4 === 3 ? 0 : 1)), num_attention_heads: 16, num_hidden_layers: 36,
+    num_key_value_heads: 4, pad_token_id: 128004, pretraining_tp: 2, rms_norm_eps: 1e-6, rope_scaling: null, rope_theta: 5000000.0,
+    sliding_window: null, torch_dtype: 'bfloat16', transformers_version: '4.54.0.dev0', use_cache: false, use_sliding_window: false,
+    vocab_size: 128256,
+  },
 };

@@ -7,6 +7,7 @@ import { ARCHITECTURES, architectureOf } from './open-decoder.ts';
 
 const HF: Readonly<Record<string, JsonObject>> = {
   llama: { hidden_size: 64, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 96, max_position_embeddings: 512 },
+  qwen2: { hidden_size: 64, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 96, max_position_embeddings: 512 },
   qwen3: {
     hidden_size: 64, num_hidden_layers: 2, num_attention_heads: 4, head_dim: 16, intermediate_size: 96,
     max_position_embeddings: 512,
@@ -41,7 +42,7 @@ describe('published config.json files', () => {
   });
 });
 
-describe.each(['llama', 'qwen3'])('config.json of %s', (architecture) => {
+describe.each(['llama', 'qwen2', 'qwen3'])('config.json of %s', (architecture) => {
   const refused: readonly (readonly [string, JsonValue])[] = [
     ['hidden_act', 'gelu'], ['attention_multiplier', 0.1], ['query_pre_attn_scalar', 256], ['attn_logit_softcapping', 50],
     ['final_logit_softcapping', 30],
@@ -113,8 +114,8 @@ describe.each(['llama', 'qwen3'])('config.json of %s', (architecture) => {
 });
 
 describe('windows of config.json', () => {
-  const window = (settings: JsonObject) => read(hf('qwen3', settings)).config.window;
-  it('are those of transformers for qwen3', () => {
+  it.each(['qwen2', 'qwen3'])('are those of transformers for %s', (architecture) => {
+    const window = (settings: JsonObject) => read(hf(architecture, settings)).config.window;
     const used = { use_sliding_window: true, sliding_window: 8 };
     expect(window({ ...used, max_window_layers: 0 })).toEqual({ size: 8, layers: [true, true] });
     expect(window({ ...used, max_window_layers: 1 })).toEqual({ size: 8, layers: [false, true] });
@@ -136,7 +137,7 @@ describe('windows of config.json', () => {
   });
 });
 
-describe.each(['llama', 'qwen3'])('GGUF metadata of %s', (architecture) => {
+describe.each(['llama', 'qwen2', 'qwen3'])('GGUF metadata of %s', (architecture) => {
   const refused: readonly (readonly [string, MetadataValue])[] = [
     ['expert_count', 8], ['logit_scale', 0.5], ['residual_scale', 0.22], ['embedding_scale', 12], ['final_logit_softcapping', 30],
     ['attn_logit_softcapping', 50],
