@@ -25,6 +25,8 @@ export interface Architecture<Config extends DecoderConfig = DecoderConfig> {
   readonly gguf: string;
   /** transformers' `model_type`, and those of other configs that say the same: of a text part, or of a later name. */
   readonly safetensors: readonly string[];
+  /** Where several families share a name: whether a checkpoint of it is of this one. The first such one of the list is taken. */
+  isOfFamily?(checkpoint: Checkpoint): boolean;
   parseConfig(checkpoint: Checkpoint): Config;
   /** Warnings of settings that are not known. @throws FormatError for those that are known, and not obeyed */
   checkSettings(checkpoint: Checkpoint, config: Config): readonly string[];

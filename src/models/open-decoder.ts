@@ -9,6 +9,7 @@ import { nearestNames } from '../tensor/near-names.ts';
 import type { Architecture, ConstantTensor } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { EMBEDDING_SKIPS, parseEmbeddingHead } from './embedding-head.ts';
+import { embeddingGemma } from './embedding-gemma.ts';
 import { gemma3 } from './gemma3.ts';
 import { gemma4 } from './gemma4.ts';
 import { llama } from './llama.ts';
@@ -23,7 +24,9 @@ import { textPart } from './text-part.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
-export const ARCHITECTURES: readonly Architecture[] = [llama, mistral, ministral3, qwen2, qwen3, smollm3, phi3, gemma3, gemma4, olmo3];
+export const ARCHITECTURES: readonly Architecture[] = [
+  llama, mistral, ministral3, qwen2, qwen3, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3,
+];
 
 export interface DecoderModel {
   readonly config: DecoderConfig;
@@ -50,9 +53,10 @@ export function isSupported(checkpoint: Checkpoint): boolean {
 }
 
 /** @throws FormatError for a checkpoint of no architecture among them, naming those that it may be meant to be */
-export function architectureOf({ format, name, architecture }: Checkpoint, architectures: readonly Architecture[]): Architecture {
+export function architectureOf(checkpoint: Checkpoint, architectures: readonly Architecture[]): Architecture {
+  const { format, name, architecture } = checkpoint;
   const namesOf = (one: Architecture) => (format === 'gguf' ? [one.gguf] : one.safetensors);
-  const found = architectures.find((one) => namesOf(one).includes(architecture));
+  const found = architectures.find((one) => namesOf(one).includes(architecture) && (one.isOfFamily?.(checkpoint) ?? true));
   if (found !== undefined) return found;
   const known = [...new Set(architectures.flatMap(namesOf))];
   const near = nearestNames(architecture, known);
