@@ -35,6 +35,8 @@ export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength'>
   /** The device's own number of rows of a prefill step. Default 256; null: none, so that the engine finds one by time. */
   readonly prefillRows?: number | null;
   readonly withoutTokenizer?: boolean;
+  /** Ids of texts that the vocabulary has as tokens. */
+  readonly idOf?: (text: string) => number | undefined;
   /** Pages that the device has at most. */
   readonly devicePages?: number;
 }
@@ -120,7 +122,7 @@ function fakeProgram(request: ProgramRequest, options: FakeOptions, log: FakeLog
 }
 
 /** Bytes are tokens; 256 ends, 257 begins, the rest are words of three bytes that split characters. */
-export function fakeTokenizer(): Tokenizer {
+export function fakeTokenizer(idOf: FakeOptions['idOf'] = () => undefined): Tokenizer {
   const encoder = new TextEncoder();
   const emoji = encoder.encode('\u{1F98A}\u{1F333}');
   return createTokenizer({
@@ -134,7 +136,7 @@ export function fakeTokenizer(): Tokenizer {
     encodeBody: (text) => [...encoder.encode(text)],
     tokenBytes: (id) => (id < 256 ? Uint8Array.of(id) : id < 258 ? encoder.encode(`<${id}>`) : emoji.slice((id % 6) + 0, (id % 6) + 3)),
     tokenText: (id) => `<${id}>`,
-    idOf: () => undefined,
+    idOf,
     isSpecial: (id) => id === FAKE_END || id === FAKE_BOS,
   });
 }
@@ -180,7 +182,7 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
   const decoder = { config, model: modelOfDecoder(graph), weights: new Map(), skipped: [], warnings: [] } as unknown as Parameters<
     typeof createModelFromParts
   >[0]['decoder'];
-  const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide();
+  const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide(fakeTokenizer(options.idOf));
   const model = await createModelFromParts(
     { name: 'fake', sizeBytes: 0, decoder, text },
     { executor, contextLength: options.contextLength },

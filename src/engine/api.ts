@@ -192,6 +192,15 @@ export interface EmbedOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
+export interface RerankOptions {
+  /** What is asked of a document, in English. Default: that of web search, from the model card. */
+  readonly instruction?: string | undefined;
+  /** Aborting rejects with the signal's reason, within one prefill chunk. */
+  readonly signal?: CancelSignal | undefined;
+  /** Called with 0 at the beginning, and after every document, in tokens. */
+  readonly onProgress?: OnProgress | undefined;
+}
+
 export interface EmbeddingInfo {
   /** Numbers of an embedding. */
   readonly dimensions: number;
@@ -275,6 +284,11 @@ export interface Model {
    * fit the context
    */
   embed(texts: readonly EmbedInput[], options?: EmbedOptions): Promise<Float32Array[]>;
+  /**
+   * How well each document answers the query, from 0 to 1, by Qwen3-Reranker and its published prompt.
+   * @throws InputError for a model whose vocabulary lacks the prompt's tokens, which others than Qwen3's do
+   */
+  rerank(query: string, documents: readonly string[], options?: RerankOptions): Promise<number[]>;
   /** Stops what runs and frees weights, state and files. Idempotent. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

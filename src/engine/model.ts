@@ -25,6 +25,7 @@ import type { ModelCore } from './model-core.ts';
 import { FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
 import { encodeRequest } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
+import { rerankDocuments } from './rerank.ts';
 import { runGeneration } from './run-generation.ts';
 import { openTextSide } from './text-side.ts';
 
@@ -208,6 +209,10 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     createChat(chat = {}) {
       checkDecoder(model, 'createChat');
       return createChatSession({ core, text, samplingDefaults: text.samplingDefaults }, chat);
+    },
+    async rerank(query, documents, ranking = {}) {
+      checkDecoder(model, 'rerank');
+      return rerankDocuments({ core, text }, query, documents, ranking);
     },
     async embed(texts, embedding = {}) {
       const { encoder } = model;

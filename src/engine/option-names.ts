@@ -7,6 +7,7 @@ import type {
   EmbedOptions,
   ForwardOptions,
   GenerateOptions,
+  RerankOptions,
   SamplingOptions,
   SendOptions,
 } from './api.ts';
@@ -32,3 +33,4 @@ export const SEND_NAMES: NamesOf<SendOptions> = SEND;
 export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true };
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };
 export const EMBED_NAMES: NamesOf<EmbedOptions> = { kind: true, prompt: true, dimensions: true, signal: true, onProgress: true };
+export const RERANK_NAMES: NamesOf<RerankOptions> = { instruction: true, signal: true, onProgress: true };
