@@ -119,6 +119,30 @@ const LONG_ROPE = {
   long_factor: Array.from({ length: 48 }, (_, i) => 1 + 1.3 * i), short_factor: Array.from({ length: 48 }, (_, i) => 1 + 0.04 * i),
 };
 
+const gemma3 = (config: JsonObject): JsonObject => ({ model_type: 'gemma3_text', ...config });
+
+const GEMMA_3_ROPE = { factor: 8.0, rope_type: 'linear' };
+
+/** Of the small ones, whose config.json says all. */
+const SMALL_GEMMA_3 = {
+  architectures: ['Gemma3ForCausalLM'], attention_bias: false, attention_dropout: 0.0, attn_logit_softcapping: null, bos_token_id: 2,
+  cache_implementation: 'hybrid', eos_token_id: [1, 106], final_logit_softcapping: null, head_dim: 256,
+  hidden_activation: 'gelu_pytorch_tanh', initializer_range: 0.02, max_position_embeddings: 32768, num_attention_heads: 4, num_key_value_heads: 1, pad_token_id: 0,
+  query_pre_attn_scalar: 256, rms_norm_eps: 1e-6, rope_local_base_freq: 10000, rope_scaling: null, rope_theta: 1000000, sliding_window: 512,
+  torch_dtype: 'bfloat16', transformers_version: '4.50.0.dev0', use_cache: true, vocab_size: 262144,
+};
+
+const olmo = (config: JsonObject): JsonObject => ({
+  attention_bias: false, attention_dropout: 0.0, eos_token_id: 100257, hidden_act: 'silu', initializer_range: 0.02, pad_token_id: 100277,
+  rms_norm_eps: 1e-6, rope_theta: 500000, tie_word_embeddings: false, torch_dtype: 'bfloat16', use_cache: true, ...config,
+});
+
+const OLMO_3_TYPES = Array.from({ length: 64 }, (_, n) => (n % 4 === 3 ? 'full_attention' : 'sliding_attention'));
+const OLMO_3_ROPE = {
+  attention_factor: 1.2079441541679836, beta_fast: 32.0, beta_slow: 1.0, factor: 8.0, original_max_position_embeddings: 8192,
+  rope_type: 'yarn',
+};
+
 export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
   'Llama 2 7B': llama({
     _name_or_path: 'meta-llama/Llama-2-7b-hf', hidden_size: 4096, intermediate_size: 11008,
@@ -304,4 +328,33 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
     sliding_window: null, torch_dtype: 'bfloat16', transformers_version: '4.54.0.dev0', use_cache: false, use_sliding_window: false,
     vocab_size: 128256,
   },
+  'Gemma 3 270M': gemma3({
+    ...SMALL_GEMMA_3, _sliding_window_pattern: 6, hidden_size: 640, intermediate_size: 2048, num_hidden_layers: 18,
+    layer_types: Array.from({ length: 18 }, (_, n) => (n % 6 === 5 ? 'full_attention' : 'sliding_attention')),
+    use_bidirectional_attention: false,
+  }),
+  'Gemma 3 1B': gemma3({
+    ...SMALL_GEMMA_3, hidden_size: 1152, intermediate_size: 6912, num_hidden_layers: 26, sliding_window_pattern: 6,
+  }),
+  'Gemma 3 4B, its text part': gemma3({
+    hidden_size: 2560, intermediate_size: 10240, num_hidden_layers: 34, rope_scaling: GEMMA_3_ROPE, sliding_window: 1024,
+  }),
+  'Gemma 3 27B, its text part': gemma3({
+    head_dim: 128, hidden_size: 5376, intermediate_size: 21504, num_attention_heads: 32, num_hidden_layers: 62, num_key_value_heads: 16,
+    query_pre_attn_scalar: 168, rope_scaling: GEMMA_3_ROPE, sliding_window: 1024,
+  }),
+  'OLMo 2 1B': olmo({
+    architectures: ['Olmo2ForCausalLM'], model_type: 'olmo2', hidden_size: 2048, intermediate_size: 8192, max_position_embeddings: 4096,
+    num_attention_heads: 16, num_hidden_layers: 16, num_key_value_heads: 16, rope_scaling: null, vocab_size: 100352,
+  }),
+  'OLMo 3 7B': olmo({
+    architectures: ['Olmo3ForCausalLM'], model_type: 'olmo3', hidden_size: 4096, intermediate_size: 11008,
+    layer_types: OLMO_3_TYPES.slice(0, 32), max_position_embeddings: 65536, num_attention_heads: 32, num_hidden_layers: 32, num_key_value_heads: 32, rope_scaling: OLMO_3_ROPE,
+    sliding_window: 4096, vocab_size: 100278,
+  }),
+  'OLMo 3 32B': olmo({
+    architectures: ['Olmo3ForCausalLM'], model_type: 'olmo3', hidden_size: 5120, intermediate_size: 27648, layer_types: OLMO_3_TYPES,
+    max_position_embeddings: 65536, num_attention_heads: 40, num_hidden_layers: 64, num_key_value_heads: 8, rope_scaling: OLMO_3_ROPE,
+    sliding_window: 4096, vocab_size: 100278,
+  }),
 };
