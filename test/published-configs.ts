@@ -127,7 +127,8 @@ const GEMMA_3_ROPE = { factor: 8.0, rope_type: 'linear' };
 const SMALL_GEMMA_3 = {
   architectures: ['Gemma3ForCausalLM'], attention_bias: false, attention_dropout: 0.0, attn_logit_softcapping: null, bos_token_id: 2,
   cache_implementation: 'hybrid', eos_token_id: [1, 106], final_logit_softcapping: null, head_dim: 256,
-  hidden_activation: 'gelu_pytorch_tanh', initializer_range: 0.02, max_position_embeddings: 32768, num_attention_heads: 4, num_key_value_heads: 1, pad_token_id: 0,
+  hidden_activation: 'gelu_pytorch_tanh', initializer_range: 0.02, max_position_embeddings: 32768,
+  num_attention_heads: 4, num_key_value_heads: 1, pad_token_id: 0,
   query_pre_attn_scalar: 256, rms_norm_eps: 1e-6, rope_local_base_freq: 10000, rope_scaling: null, rope_theta: 1000000, sliding_window: 512,
   torch_dtype: 'bfloat16', transformers_version: '4.50.0.dev0', use_cache: true, vocab_size: 262144,
 };
@@ -349,7 +350,8 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
   }),
   'OLMo 3 7B': olmo({
     architectures: ['Olmo3ForCausalLM'], model_type: 'olmo3', hidden_size: 4096, intermediate_size: 11008,
-    layer_types: OLMO_3_TYPES.slice(0, 32), max_position_embeddings: 65536, num_attention_heads: 32, num_hidden_layers: 32, num_key_value_heads: 32, rope_scaling: OLMO_3_ROPE,
+    layer_types: OLMO_3_TYPES.slice(0, 32), max_position_embeddings: 65536, num_attention_heads: 32,
+    num_hidden_layers: 32, num_key_value_heads: 32, rope_scaling: OLMO_3_ROPE,
     sliding_window: 4096, vocab_size: 100278,
   }),
   'OLMo 3 32B': olmo({
