@@ -89,7 +89,7 @@ function scaleOf(checkpoint: Checkpoint, base: DecoderConfig): number {
  * transformers rounds the factor to the type of the embedding table, so that a folder of bf16 has 34 for a width of 1152; MLX's folders of
  * floats are such too. llama.cpp takes the root as f32, whatever the file's type.
  */
-function embeddingScaleOf({ format, tensors }: Checkpoint, dim: number): number {
+export function embeddingScaleOf({ format, tensors }: Checkpoint, dim: number): number {
   const root = Math.fround(Math.sqrt(dim));
   const type = format === 'gguf' ? 'f32' : tensors.get('model.embed_tokens.weight')?.type;
   if (type === 'bf16') return bf16ToF32(f32ToBf16(root));

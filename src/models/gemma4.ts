@@ -34,6 +34,7 @@ import { decoderMetadata } from './decoder-metadata.ts';
 import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { BLOCK_LINEARS, DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
+import { embeddingScaleOf } from './gemma3.ts';
 import { parseRope, ROPE_DIVISORS, ropeDivisors, ropeTable } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 import { checkSettings } from './setting-table.ts';
@@ -63,6 +64,8 @@ export interface Gemma4Config extends DecoderConfig {
   /** Width of a layer's own embedding; 0: there is none. */
   readonly perLayerDim: number;
   readonly logitSoftcap: number | undefined;
+  /** sqrt(dim), as the file's readers round it. */
+  readonly embeddingScale: number;
   /** Each layer's result is multiplied by a number of the file. */
   readonly hasLayerScale: boolean;
 }
@@ -90,11 +93,12 @@ function parseConfig(checkpoint: Checkpoint): Gemma4Config {
   const first = each[0] as Gemma4Layer;
   const sliding = each.find(({ slides }) => slides) ?? first;
   const full = each.find(({ slides }) => !slides) ?? first;
+  const dim = fields.requiredCount({ hf: 'hidden_size', gguf: 'embedding_length' });
   return {
     architecture: checkpoint.architecture,
     vocabSize,
     contextLength: fields.requiredCount({ hf: 'max_position_embeddings', gguf: 'context_length' }, 2 ** 31),
-    dim: fields.requiredCount({ hf: 'hidden_size', gguf: 'embedding_length' }),
+    dim,
     layers,
     heads,
     kvHeads: sliding.kvHeads,
@@ -109,6 +113,7 @@ function parseConfig(checkpoint: Checkpoint): Gemma4Config {
     fullHeadDim: full.headDim,
     perLayerDim: perLayerDimOf(checkpoint, vocabSize),
     logitSoftcap: fields.positive({ hf: 'final_logit_softcapping', gguf: 'final_logit_softcapping' }),
+    embeddingScale: embeddingScaleOf(checkpoint, dim),
     hasLayerScale: format !== 'gguf' || tensors.has('blk.0.layer_output_scale.weight'),
   };
 }
@@ -439,12 +444,12 @@ export const gemma4: Architecture<Gemma4Config> = {
     new Map([[ROPE_DIVISORS, ropeDivisors(rotation, fullHeadDim).map((divisor) => Math.min(divisor, NO_TURN))]]),
   metadata: ggufMetadata,
   graphs(config, { constants, contextLength }) {
-    const { dim, fullHeadDim, headDim, rope: rotation, slidingRope, perLayerDim, logitSoftcap } = config;
+    const { fullHeadDim, headDim, rope: rotation, slidingRope, perLayerDim, embeddingScale, logitSoftcap } = config;
     const full = ropeTable(rotation, { id: 'rope', headDim: fullHeadDim, contextLength, divisors: constants.get(ROPE_DIVISORS) });
     const sliding = ropeTable(slidingRope, { id: 'sliding_rope', headDim, contextLength });
     const shared: Shared = { config, tables: { full, sliding }, states: new Map(), own: undefined };
     return decoderGraph(config, (g, input) => layer(g, shared, input), {
-      embeddingScale: Math.sqrt(dim),
+      embeddingScale,
       logitSoftcap,
       before(g, tokens, x) {
         if (perLayerDim > 0) shared.own = g.scope('per_layer', () => perLayerEmbeddings(g, config, tokens, x));

@@ -1,12 +1,13 @@
 /** Real shapes for files of random weights, from the published config.json files. Benchmarks need sizes, not weights. */
 import type { DecoderConfig } from './decoder-config.ts';
+import type { Gemma4Config } from './gemma4.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
 import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
 import type { ExportType } from './gguf-export.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 
-export const SYNTH_MODELS = ['qwen3-0.6b', 'qwen3-4b', 'llama-3.2-1b', 'llama-3.2-3b'] as const;
+export const SYNTH_MODELS = ['qwen3-0.6b', 'qwen3-4b', 'llama-3.2-1b', 'llama-3.2-3b', 'gemma-4-e2b'] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
 export const SYNTH_TYPES = ['q4_0', 'q8_0', 'q4_k_m', 'f16'] as const satisfies readonly ExportType[];
@@ -38,9 +39,29 @@ const LLAMA_3_2 = {
   causal: true, tiedEmbeddings: true, biases: [],
 } as const;
 
+/** Four layers with a window and then one without; the last 20 read the keys and values of layers 13 and 14. */
+const GEMMA_4_E2B: Gemma4Config = {
+  architecture: 'gemma4', vocabSize: 262_144, contextLength: 131_072, dim: 1536, layers: 35, heads: 8, kvHeads: 1, headDim: 256,
+  fullHeadDim: 512, ffnDim: 6144, rmsEps: 1e-6, causal: true, tiedEmbeddings: true, biases: [], perLayerDim: 256, logitSoftcap: 30,
+  hasLayerScale: true, embeddingScale: Math.fround(Math.sqrt(1536)),
+  rope: { theta: 1e6, scaling: { kind: 'proportional', share: 0.25, factor: 1 } },
+  slidingRope: { theta: 10_000, scaling: { kind: 'none' } },
+  window: { size: 512, layers: Array.from({ length: 35 }, (_, n) => (n + 1) % 5 !== 0) },
+  each: Array.from({ length: 35 }, (_, n) => {
+    const slides = (n + 1) % 5 !== 0;
+    const isShared = n >= 15;
+    return {
+      slides, headDim: slides ? 256 : 512, kvHeads: 1, ffnDim: isShared ? 12_288 : 6144, valuesAreKeys: false,
+      owner: isShared ? (slides ? 13 : 14) : undefined,
+    };
+  }),
+};
+
 interface SynthShape {
   readonly vocabulary: SynthPlan['vocabulary'];
   readonly config: DecoderConfig;
+  /** The scale of scores lies in the gains of q's norm. Default false. */
+  readonly hasScaledQueries?: boolean;
 }
 
 const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
@@ -48,17 +69,22 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'qwen3-4b': { vocabulary: 'chatml', config: { ...QWEN3, dim: 2560, layers: 36, heads: 32, ffnDim: 9728 } },
   'llama-3.2-1b': { vocabulary: 'headers', config: { ...LLAMA_3_2, dim: 2048, layers: 16, heads: 32, headDim: 64, ffnDim: 8192 } },
   'llama-3.2-3b': { vocabulary: 'headers', config: { ...LLAMA_3_2, dim: 3072, layers: 28, heads: 24, headDim: 128, ffnDim: 8192 } },
+  'gemma-4-e2b': { vocabulary: 'headers', config: GEMMA_4_E2B, hasScaledQueries: true },
 };
+
+function isQueryNorm(name: string): boolean {
+  return name.endsWith('.attn_q_norm.weight');
+}
 
 /** What the file of a model holds: keys without the vocabulary, and tensors, norms being all ones. */
 export function synthPlan(model: SynthModel, type: SynthType): SynthPlan {
-  const { config, vocabulary } = SHAPES[model];
+  const { config, vocabulary, hasScaledQueries = false } = SHAPES[model];
   const architecture = ARCHITECTURES.find(({ gguf }) => gguf === config.architecture)!;
   const tensors = ggufTensors(architecture.weights(config), model).map(({ name, shape, weights }) => ({
     name,
     type: tensorTypeFor({ weights, shape }, type, config),
     shape,
-    from: shape.length === 1 ? new Float32Array(shape[0]!).fill(1) : undefined,
+    from: shape.length === 1 ? new Float32Array(shape[0]!).fill(hasScaledQueries && isQueryNorm(name) ? shape[0]! ** -0.5 : 1) : undefined,
   }));
   return {
     config,

@@ -10,6 +10,7 @@ import { goldenContext, goldenPath, goldenRuns, GOLDENS, hasGolden, readGolden }
 import type { Golden, GoldenName } from '../goldens.ts';
 import { softwareExecutor } from './executor-check.ts';
 import { relativeError } from '../relative-error.ts';
+import { expectValuesAreKeys, hasValuesAreKeys, openValuesAreKeys } from '../values-are-keys.ts';
 
 /** Of the range of the logits, or of the hidden states. */
 const TOLERANCE = 1e-3;
@@ -106,4 +107,8 @@ describe.each(GOLDENS.filter((name) => name !== 'llama_sharded'))('the golden of
       await whole.dispose();
     }
   });
+});
+
+it.skipIf(!hasValuesAreKeys)('Gemma 4 with keys for values on the software adapter (needs ../shared/golden)', async () => {
+  await expectValuesAreKeys(await openValuesAreKeys(), await softwareExecutor({}), TOLERANCE);
 });
