@@ -4,10 +4,14 @@ import type { Gemma4Config } from './gemma4.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
 import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
 import type { ExportType } from './gguf-export.ts';
+import type { SmolLm3Config } from './smollm3.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 
-export const SYNTH_MODELS = ['qwen3-0.6b', 'qwen3-4b', 'llama-3.2-1b', 'llama-3.2-3b', 'gemma-4-e2b'] as const;
+export const SYNTH_MODELS = [
+  'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
+  'gemma-4-e2b',
+] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
 export const SYNTH_TYPES = ['q4_0', 'q8_0', 'q4_k_m', 'f16'] as const satisfies readonly ExportType[];
@@ -39,6 +43,30 @@ const LLAMA_3_2 = {
   causal: true, tiedEmbeddings: true, biases: [],
 } as const;
 
+const QWEN2_5_1_5B = {
+  architecture: 'qwen2', vocabSize: 151_936, contextLength: 32_768, dim: 1536, layers: 28, heads: 12, kvHeads: 2, headDim: 128, ffnDim: 8960,
+  rmsEps: 1e-6, rope: { theta: 1e6, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: true, biases: ['q', 'k', 'v'],
+} as const;
+
+const SMOLLM3_3B: SmolLm3Config = {
+  architecture: 'smollm3', vocabSize: 128_256, contextLength: 65_536, dim: 2048, layers: 36, heads: 16, kvHeads: 4, headDim: 128,
+  ffnDim: 11_008, rmsEps: 1e-6, rope: { theta: 5e6, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: true, biases: [],
+  rotated: Array.from({ length: 36 }, (_, n) => n % 4 !== 3),
+};
+
+/** Its window is longer than its context. The long factors rise as the published ones do. */
+const PHI_4_MINI = {
+  architecture: 'phi3', vocabSize: 200_064, contextLength: 131_072, dim: 3072, layers: 32, heads: 24, kvHeads: 8, headDim: 128, ffnDim: 8192,
+  rmsEps: 1e-5, causal: true, tiedEmbeddings: true, biases: [],
+  rope: {
+    theta: 10_000, rotaryDim: 96,
+    scaling: {
+      kind: 'longrope', originalContextLength: 4096, magnitude: Math.sqrt(1 + Math.log(32) / Math.log(4096)),
+      shortFactors: Array.from({ length: 48 }, () => 1), longFactors: Array.from({ length: 48 }, (_, i) => Math.min(1.118320672 ** i, 32)),
+    },
+  },
+} as const;
+
 /** Four layers with a window and then one without; the last 20 read the keys and values of layers 13 and 14. */
 const GEMMA_4_E2B: Gemma4Config = {
   architecture: 'gemma4', vocabSize: 262_144, contextLength: 131_072, dim: 1536, layers: 35, heads: 8, kvHeads: 1, headDim: 256,
@@ -66,17 +94,24 @@ interface SynthShape {
 
 const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'qwen3-0.6b': { vocabulary: 'chatml', config: { ...QWEN3, dim: 1024, layers: 28, heads: 16, ffnDim: 3072 } },
+  'qwen3-1.7b': { vocabulary: 'chatml', config: { ...QWEN3, dim: 2048, layers: 28, heads: 16, ffnDim: 6144 } },
   'qwen3-4b': { vocabulary: 'chatml', config: { ...QWEN3, dim: 2560, layers: 36, heads: 32, ffnDim: 9728 } },
+  'qwen3-8b': { vocabulary: 'chatml', config: { ...QWEN3, dim: 4096, layers: 36, heads: 32, ffnDim: 12_288, tiedEmbeddings: false } },
+  'qwen2.5-1.5b': { vocabulary: 'chatml', config: QWEN2_5_1_5B },
   'llama-3.2-1b': { vocabulary: 'headers', config: { ...LLAMA_3_2, dim: 2048, layers: 16, heads: 32, headDim: 64, ffnDim: 8192 } },
   'llama-3.2-3b': { vocabulary: 'headers', config: { ...LLAMA_3_2, dim: 3072, layers: 28, heads: 24, headDim: 128, ffnDim: 8192 } },
+  'smollm3-3b': { vocabulary: 'headers', config: SMOLLM3_3B },
+  'phi-4-mini': { vocabulary: 'chatml', config: PHI_4_MINI },
   'gemma-4-e2b': { vocabulary: 'headers', config: GEMMA_4_E2B, hasScaledQueries: true },
 };
 
-function isQueryNorm(name: string): boolean {
-  return name.endsWith('.attn_q_norm.weight');
+/** Biases take both signs; gains are ones, but those of queries that hold the scale of scores. */
+function madeVector(name: string, length: number, hasScaledQueries: boolean): Float32Array {
+  if (name.endsWith('.bias')) return Float32Array.from({ length }, (_, i) => (i % 2 === 0 ? 0.25 : -0.25));
+  return new Float32Array(length).fill(hasScaledQueries && name.endsWith('.attn_q_norm.weight') ? length ** -0.5 : 1);
 }
 
-/** What the file of a model holds: keys without the vocabulary, and tensors, norms being all ones. */
+/** What the file of a model holds: keys without the vocabulary, and tensors. */
 export function synthPlan(model: SynthModel, type: SynthType): SynthPlan {
   const { config, vocabulary, hasScaledQueries = false } = SHAPES[model];
   const architecture = ARCHITECTURES.find(({ gguf }) => gguf === config.architecture)!;
@@ -84,7 +119,7 @@ export function synthPlan(model: SynthModel, type: SynthType): SynthPlan {
     name,
     type: tensorTypeFor({ weights, shape }, type, config),
     shape,
-    from: shape.length === 1 ? new Float32Array(shape[0]!).fill(hasScaledQueries && isQueryNorm(name) ? shape[0]! ** -0.5 : 1) : undefined,
+    from: shape.length === 1 ? madeVector(name, shape[0]!, hasScaledQueries) : undefined,
   }));
   return {
     config,
