@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fixturesPath, hasShared, sharedPath } from '../../test/fixture-tensors.ts';
+import { hasShared, sharedPath } from '../../test/fixture-tensors.ts';
+import { goldenPath, goldenRuns, hasGolden, readGolden } from '../../test/goldens.ts';
 import { hasLlamaPeer, loadInLlama } from '../../test/llama-peer.ts';
 import { convertFile } from './convert.ts';
 import type { ConvertOptions } from './convert.ts';
@@ -16,28 +17,30 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface LlamaGolden {
-  readonly prompts: Readonly<Record<string, number[]>>;
-  readonly greedy: Readonly<Record<string, number[]>>;
-}
+/** Those that llama.cpp computes as transformers does; it has no key for what is in the others (llama-gguf.test.ts says what). */
+const GOLDENS = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3_longrope', 'ministral3', 'gemma4', 'olmo3'] as const;
 
 describe.skipIf(!hasLlamaPeer)('a converted golden in llama.cpp gives the greedy ids of transformers', () => {
-  test.each(['llama', 'llama_bias', 'qwen3'])('%s, f32 with a made vocabulary', async (name) => {
-    const path = join(folder, `${name}.gguf`);
-    await convertFile(`${fixturesPath}golden/${name}`, path, { type: 'f32', vocabulary: 'made' });
-    const golden = JSON.parse(readFileSync(`${fixturesPath}golden/${name}/golden.json`, 'utf8')) as LlamaGolden;
-    const peer = await loadInLlama(path, 256);
-    try {
-      for (const [prompt, ids] of Object.entries(golden.prompts)) {
-        const want = golden.greedy[prompt]!;
-        // The goldens go on after an end token; llama.cpp does not.
-        const end = want.findIndex((id) => peer.model.isEogToken(id));
-        expect([prompt, await peer.greedy(ids, want.length)]).toEqual([prompt, end < 0 ? want : want.slice(0, end + 1)]);
+  for (const name of GOLDENS) {
+    const convertAndCompare = async () => {
+      const path = join(folder, `${name}.gguf`);
+      // Of another name: llama.cpp asks a file with phi3 in its name for tokens that a made vocabulary does not have.
+      await convertFile(goldenPath(name), path, { type: 'f32', vocabulary: 'made', modelName: 'golden' });
+      const { greedy } = readGolden(name);
+      const peer = await loadInLlama(path, 256);
+      try {
+        // llama.cpp has no context of less than 256 positions, so that a prompt that asks for one is left out.
+        const prompts = goldenRuns(name).flatMap((run) => (run.contextLength === undefined ? run.prompts : []));
+        for (const [prompt, ids] of prompts) {
+          const want = greedy[prompt]!;
+          expect([prompt, await peer.greedy(ids, want.length)]).toEqual([prompt, want]);
+        }
+      } finally {
+        await peer.dispose();
       }
-    } finally {
-      await peer.dispose();
-    }
-  }, LOADING_MS);
+    };
+    test.skipIf(!hasGolden(name))(`${name}, f32 with a made vocabulary`, convertAndCompare, LOADING_MS);
+  }
 });
 
 interface EmberGolden {

@@ -22,7 +22,7 @@ const LIMIT = 1e-4;
  * Goldens of which llama.cpp's form says all, so that its file has to give the golden's own logits. phi3's window is in its file, though
  * llama.cpp itself passes over it (its pull request 13676).
  */
-const SAME: readonly GoldenName[] = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3', 'phi3_longrope', 'gemma4'];
+const SAME: readonly GoldenName[] = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3', 'phi3_longrope', 'ministral3', 'gemma4'];
 
 /**
  * Goldens with what that form cannot say: the file is made of a config that it can say, and transformers' logits of that config are
@@ -92,6 +92,8 @@ const OTHERWISE: Partial<Record<GoldenName, readonly string[]>> = {
   olmo3: ['attention.sliding_window_pattern', 'rope.freq_base_swa', 'rope.scaling.yarn_attn_factor'],
   // The original context of a rotation that nothing scales.
   phi3: ['rope.scaling.original_context_length'],
+  // Equal mscale and mscale_all_dim: yarn's own magnitude times its inverse, or a multiplier that has llama.cpp take it out.
+  ministral3: ['rope.scaling.attn_factor', 'rope.scaling.yarn_log_multiplier'],
 };
 
 async function openGguf(path: string): Promise<Checkpoint> {
