@@ -1,5 +1,6 @@
 /** Real shapes for files of random weights, from the published config.json files. Benchmarks need sizes, not weights. */
 import type { DecoderConfig } from './decoder-config.ts';
+import type { Gemma3Config } from './gemma3.ts';
 import type { Gemma4Config } from './gemma4.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
 import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
@@ -10,7 +11,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 
 export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
-  'gemma-4-e2b',
+  'gemma-3-1b', 'gemma-4-e2b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
@@ -67,6 +68,14 @@ const PHI_4_MINI = {
   },
 } as const;
 
+const GEMMA_3_1B: Gemma3Config = {
+  architecture: 'gemma3', vocabSize: 262_144, contextLength: 32_768, dim: 1152, layers: 26, heads: 4, kvHeads: 1, headDim: 256,
+  ffnDim: 6912, rmsEps: 1e-6, causal: true, tiedEmbeddings: true, biases: [], attentionScale: 256 ** -0.5,
+  embeddingScale: Math.fround(Math.sqrt(1152)), logitSoftcap: undefined, rope: { theta: 1e6, scaling: { kind: 'none' } },
+  slidingRope: { theta: 10_000, scaling: { kind: 'none' } },
+  window: { size: 512, layers: Array.from({ length: 26 }, (_, n) => (n + 1) % 6 !== 0) },
+};
+
 /** Four layers with a window and then one without; the last 20 read the keys and values of layers 13 and 14. */
 const GEMMA_4_E2B: Gemma4Config = {
   architecture: 'gemma4', vocabSize: 262_144, contextLength: 131_072, dim: 1536, layers: 35, heads: 8, kvHeads: 1, headDim: 256,
@@ -102,6 +111,7 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'llama-3.2-3b': { vocabulary: 'headers', config: { ...LLAMA_3_2, dim: 3072, layers: 28, heads: 24, headDim: 128, ffnDim: 8192 } },
   'smollm3-3b': { vocabulary: 'headers', config: SMOLLM3_3B },
   'phi-4-mini': { vocabulary: 'chatml', config: PHI_4_MINI },
+  'gemma-3-1b': { vocabulary: 'headers', config: GEMMA_3_1B },
   'gemma-4-e2b': { vocabulary: 'headers', config: GEMMA_4_E2B, hasScaledQueries: true },
 };
 

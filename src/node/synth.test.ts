@@ -50,6 +50,7 @@ describe('synth', () => {
         'qwen2.5-1.5b': 1_543_714_304,
         'smollm3-3b': 3_075_098_624,
         'phi-4-mini': 3_836_021_760,
+        'gemma-3-1b': 999_885_952,
         // Of the text part, as transformers counts it.
         'gemma-4-e2b': 4_628_569_344 + 35,
       };
