@@ -89,7 +89,13 @@ export function tokenRun(names: TokenGraphNames, sequences: readonly SequenceSte
   return {
     graph: names.graph,
     dims: { rows, outRows: outIndices.length },
-    inputs: { [names.tokens]: tokens, [names.positions]: positions, [names.outIndices]: outIndices },
+    inputs: {
+      [names.tokens]: tokens,
+      [names.positions]: positions,
+      [names.outIndices]: outIndices,
+      // Every sequence is one text.
+      ...(names.tokenTypes === undefined ? {} : { [names.tokenTypes]: new Int32Array(rows) }),
+    },
     sequences: sequences.map(({ tokens: { length }, start, pages, slots }) => ({ rows: length, start, pages, slots })),
     wanted,
   };

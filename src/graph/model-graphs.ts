@@ -17,6 +17,8 @@ export interface TokenGraphNames {
   readonly positions: string;
   /** Rows whose output is wanted: [outRows], i32. */
   readonly outIndices: string;
+  /** [rows], i32: which of several texts of one sequence a token is of (BERT); absent where the graph does not ask. */
+  readonly tokenTypes?: string | undefined;
 }
 
 /** The graph that makes logits of tokens. */

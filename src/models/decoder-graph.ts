@@ -4,7 +4,7 @@
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import { buildModel, DECODER, ENCODER } from '../graph/model-graphs.ts';
-import type { ModelGraphs } from '../graph/model-graphs.ts';
+import type { EncoderNames, ModelGraphs } from '../graph/model-graphs.ts';
 import { gated } from '../graph/ops/activation.ts';
 import type { ActivationName } from '../graph/ops/activation.ts';
 import { attention } from '../graph/ops/attention.ts';
@@ -117,15 +117,19 @@ export interface EncoderEnd {
 }
 
 /** A model of one encoder. `body` gives the states of the wanted rows [outRows, dim], behind which dense layers come. */
-export function encoderModel({ architecture, embedding }: EncoderEnd, body: (g: GraphBuilder) => Value): ModelGraphs {
+export function encoderModel(
+  { architecture, embedding }: EncoderEnd,
+  body: (g: GraphBuilder) => Value,
+  names: Omit<EncoderNames, 'pooling'> = ENCODER,
+): ModelGraphs {
   const { pooling, dense } = embedding;
-  return buildModel(architecture, (m) => m.graph(ENCODER.graph, (g) => {
+  return buildModel(architecture, (m) => m.graph(names.graph, (g) => {
     const states = dense.reduce(
       (x, { outWidth, hasBias }, i) => product(g, `dense.${i}`, x, { out: outWidth, biases: hasBias ? [`dense.${i}`] : [] }),
       body(g),
     );
-    g.output(ENCODER.states, states);
-  }), { encoder: { ...ENCODER, pooling } });
+    g.output(names.states, states);
+  }), { encoder: { ...names, pooling } });
 }
 
 /**

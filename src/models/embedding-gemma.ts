@@ -3,9 +3,9 @@
  * Gemma 3's layers, whose rows see what follows them too, in a window of both sides; dense layers between the mean and the unit vector.
  */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
-import { FormatError } from '../tensor/errors.ts';
 import type { Architecture } from './architecture.ts';
 import { decoderGraph } from './decoder-graph.ts';
+import { requiredEmbeddingHead } from './embedding-head.ts';
 import {
   checkGemma3Settings, GEMMA3_SKIPS, GEMMA3_WINDOWS, gemma3Layer, gemma3Metadata, gemma3Weights, parseGemma3Config,
 } from './gemma3.ts';
@@ -21,11 +21,7 @@ function withoutSwitch(checkpoint: Checkpoint): Checkpoint {
 
 function parseConfig(checkpoint: Checkpoint): Gemma3Config {
   const config = parseGemma3Config(withoutSwitch(checkpoint), { ...GEMMA3_WINDOWS, bothSides: true });
-  if (config.embedding === undefined) {
-    const missing = checkpoint.format === 'gguf' ? 'gemma-embedding.pooling_type' : 'modules.json';
-    throw new FormatError(`${checkpoint.name}: expected ${missing}, which says how states become an embedding, found none.`);
-  }
-  return { ...config, causal: false };
+  return { ...config, causal: false, embedding: requiredEmbeddingHead(checkpoint) };
 }
 
 export const embeddingGemma: Architecture<Gemma3Config> = {

@@ -41,6 +41,14 @@ export function parseEmbeddingHead(checkpoint: Checkpoint): EmbeddingHead | unde
   return checkpoint.format === 'gguf' ? ggufHead(checkpoint) : sentenceHead(checkpoint);
 }
 
+/** @throws FormatError for a file that does not say how its states are pooled, beside what {@link parseEmbeddingHead} throws */
+export function requiredEmbeddingHead(checkpoint: Checkpoint): EmbeddingHead {
+  const head = parseEmbeddingHead(checkpoint);
+  if (head !== undefined) return head;
+  const missing = checkpoint.format === 'gguf' ? `${checkpoint.architecture}.pooling_type` : 'modules.json';
+  throw new FormatError(`${checkpoint.name}: expected ${missing}, which says how states become an embedding, found none.`);
+}
+
 /** Weights of the dense layers. */
 export function denseSpecs(head: EmbeddingHead | undefined): WeightSpec[] {
   return (head?.dense ?? []).flatMap(({ names, inWidth, outWidth, hasBias }, i) => {

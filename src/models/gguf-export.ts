@@ -97,6 +97,9 @@ export interface ConstantExport extends ExportTensor {
   readonly from: Float32Array;
 }
 
+/** Small tables whose rows are added to those of the embedding: llama.cpp takes them as floats. */
+const ADDED_TABLES = ['positions', 'types'];
+
 export interface TypedTensor {
   /** Ids of the weights that it holds. */
   readonly weights: readonly string[];
@@ -108,7 +111,7 @@ export interface TypedTensor {
  * next finer type that fits: q8_0 for multiples of 32, else f16.
  */
 export function tensorTypeFor({ weights, shape }: TypedTensor, type: ExportType, config: DecoderConfig): WeightType {
-  if (shape.length === 1) return 'f32';
+  if (shape.length === 1 || weights.some((id) => ADDED_TABLES.includes(id))) return 'f32';
   const cols = shape.at(-1)!;
   const wanted = type === 'q4_k_m' ? mixedType(weights, config) : type;
   for (const candidate of [wanted, 'q8_0', 'f16'] as const) if (cols % TENSOR_TYPES[candidate].blockSize === 0) return candidate;

@@ -9,6 +9,7 @@ import { nearestNames } from '../tensor/near-names.ts';
 import type { Architecture, ConstantTensor } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { EMBEDDING_SKIPS, parseEmbeddingHead } from './embedding-head.ts';
+import { bert } from './bert.ts';
 import { embeddingGemma } from './embedding-gemma.ts';
 import { gemma3 } from './gemma3.ts';
 import { gemma4 } from './gemma4.ts';
@@ -25,7 +26,7 @@ import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
-  llama, mistral, ministral3, qwen2, qwen3, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3,
+  llama, mistral, ministral3, qwen2, qwen3, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, bert,
 ];
 
 export interface DecoderModel {

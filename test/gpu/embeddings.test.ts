@@ -25,6 +25,10 @@ describe('embeddings on the GPU', () => {
     await checkGolden(`${fixturesPath}golden/qwen3`, golden, poolingFiles(mode));
   });
 
+  it('bert', async () => {
+    await checkGolden(`${fixturesPath}golden/bert`, 'mean_pooled', poolingFiles('mean_tokens'));
+  });
+
   it.skipIf(!hasShared('golden/embedding_gemma/golden.json'))('embedding_gemma of ../shared', async () => {
     await checkGolden(join(sharedPath, 'golden/embedding_gemma'), 'embedding');
   });

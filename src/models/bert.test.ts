@@ -1,0 +1,50 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { embeddingModel, filesBelow, openFiles, poolingFiles } from '../../test/embedding-model.ts';
+import { f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import { relativeError } from '../../test/relative-error.ts';
+import type { Model } from '../engine/api.ts';
+import { convert } from '../node/convert.ts';
+import { fileSink } from '../node/file-sink.ts';
+import { loadModel } from '../node/load-model.ts';
+
+const path = join(fixturesPath, 'golden/bert');
+const { prompts } = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as { readonly prompts: Record<string, number[]> };
+const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
+
+async function checkGolden(model: Model, golden: string): Promise<void> {
+  try {
+    expect(model.info.warnings).toEqual([]);
+    const embeddings = await model.embed(Object.values(prompts));
+    for (const [i, name] of Object.keys(prompts).entries())
+      expect(relativeError(embeddings[i]!, f32Of(tensors, `${name}.${golden}`)), name).toBeLessThan(1e-4);
+  } finally {
+    await model.dispose();
+  }
+}
+
+describe('bert', () => {
+  it.each([
+    ['reference', 'mean_tokens', 'mean_pooled'], ['reference', 'cls_token', 'cls_pooled'],
+    ['cpu', 'mean_tokens', 'mean_pooled'], ['cpu', 'cls_token', 'cls_pooled'],
+  ] as const)("gives transformers' states on %s, %s", async (device, mode, golden) => {
+    await checkGolden(await embeddingModel(filesBelow(path, poolingFiles(mode)), { device }), golden);
+  });
+
+  it('gives the same as a GGUF file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ingot-'));
+    try {
+      const file = join(folder, 'out.gguf');
+      await convert(await openFiles(filesBelow(path, poolingFiles('cls_token'))), await fileSink(file), { type: 'f32' });
+      await checkGolden(await loadModel(file, { device: 'cpu', threads: 2 }), 'cls_pooled');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('needs to know how its states are pooled', async () => {
+    await expect(embeddingModel(filesBelow(path), { device: 'reference' })).rejects.toThrow('expected modules.json');
+  });
+});
