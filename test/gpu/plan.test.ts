@@ -85,6 +85,7 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
 
   it.each([
     ['llama-3.2-1b', 'q8_0'], ['llama-3.2-3b', 'q4_0'], ['qwen3-0.6b', 'q4_0'], ['qwen3-0.6b', 'f16'], ['qwen3-4b', 'q4_k_m'],
+    ['qwen2.5-1.5b', 'q4_0'], ['smollm3-3b', 'q4_0'], ['phi-4-mini', 'q4_0'],
   ] as const)('takes at most 6 dispatches a layer of %s in %s', (model, type) => {
     const plan = planOfShape({ model, type, profile });
     for (const keys of [1, 128, 4096]) {
@@ -94,6 +95,12 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
       // Embedding, final norm where it stands alone, head, two of greedy sampling.
       expect(dispatches.length - perLayer[0] - perLayer[1]).toBeLessThanOrEqual(6);
     }
+  });
+
+  it('takes no more of a layer that does not rotate than of one that does (SmolLM3)', () => {
+    const { dispatches } = reportDecode(planOfShape({ model: 'smollm3-3b', type: 'q4_0', profile, config: { layers: 4 } }), 128);
+    const [rotating, plain] = [2, 3].map((layer) => dispatches.filter(({ step }) => step.startsWith(`layers.${layer}.`)).length);
+    expect(plain).toBe(rotating);
   });
 });
 
