@@ -40,7 +40,7 @@ export function gemma4Shape(numbers: readonly number[]): ModelGraphs {
     ...GEMMA, architecture: 'gemma4', contextLength: 131_072, dim: 1536, layers, heads: 8, ffnDim: 6144, each,
     window: { size: 512, layers: each.map(({ slides }) => slides) },
     rope: { theta: 1e6, scaling: { kind: 'proportional', share: 0.25, factor: 1 } },
-    fullHeadDim: 512, perLayerDim: 256, logitSoftcap: 30, hasLayerScale: true,
+    fullHeadDim: 512, perLayerDim: 256, logitSoftcap: 30, hasLayerScale: true, embeddingScale: Math.sqrt(1536),
   };
   return gemma4.graphs(config, GRAPH_SETTING);
 }
