@@ -70,10 +70,7 @@ const MODELS: readonly PlannedModel[] = [
     mix: () => 'q8_0',
     kv: 'f32',
   })),
-  ...FAMILY_GRAPHS.flatMap((shape): readonly PlannedModel[] => [
-    { shape, mix: () => 'q4_0', kv: 'f16' },
-    { shape, mix: () => 'f16', kv: 'f16' },
-  ]),
+  ...FAMILY_GRAPHS.map((shape): PlannedModel => ({ shape, mix: () => 'q4_0', kv: 'f16' })),
   ...[...MODEL_OP_GRAPHS.values()].flatMap((shape): readonly PlannedModel[] => [
     { shape, mix: (id) => (id === 'conv' ? 'f32' : 'q8_0'), kv: 'f16' },
     { shape, mix: () => 'f16', kv: 'f16' },
@@ -173,7 +170,7 @@ describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
     for (const kernel of kernels) problems.push(...(await compileProblems(kernel)));
     expect(problems).toEqual([]);
     expect(kernels.filter(fitsNullDevice).length).toBeGreaterThan(kernels.length / 4);
-  });
+  }, 240_000);
 });
 
 it('finds what does not compile', async () => {
