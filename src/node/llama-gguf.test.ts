@@ -1,10 +1,10 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import { f32Of, hasShared, readFixtureTensors, sharedPath } from '../../test/fixture-tensors.ts';
 import { goldenPath, goldenRuns, hasGolden, readGolden } from '../../test/goldens.ts';
-import type { GoldenName } from '../../test/goldens.ts';
+import type { Golden, GoldenName } from '../../test/goldens.ts';
 import { llamaGguf } from '../../test/llama-gguf.ts';
 import { relativeError } from '../../test/relative-error.ts';
 import type { Model } from '../engine/api.ts';
@@ -80,6 +80,17 @@ describe("GGUF files that llama.cpp's own script wrote of goldens", () => {
   }
 });
 
+const EMBEDDER = join(sharedPath, 'golden/embedding_gemma');
+
+test.skipIf(!hasShared('golden/embedding_gemma/golden.json'))("embedding_gemma by llama.cpp's script: transformers' embedding", async () => {
+  const { bytes, expected } = llamaGguf('embedding_gemma', EMBEDDER);
+  const { prompts } = JSON.parse(readFileSync(join(EMBEDDER, 'golden.json'), 'utf8')) as Golden;
+  await withGguf(bytes, {}, async (model) => {
+    const [embedding] = await model.embed([prompts['mid']!]);
+    expect(relativeError(embedding!, expected.embedding!)).toBeLessThan(LIMIT);
+  });
+});
+
 /** Keys that `ingot convert` writes and that script leaves out, because llama.cpp finds the same by itself or has no such setting. */
 const OUR_KEYS = [
   'vocab_size', 'rope.dimension_count', 'attention.key_length', 'attention.value_length', 'attention.scale',
@@ -87,13 +98,15 @@ const OUR_KEYS = [
 ];
 
 /** Keys that the two write otherwise, and mean the same by. */
-const OTHERWISE: Partial<Record<GoldenName, readonly string[]>> = {
+const OTHERWISE: Readonly<Record<string, readonly string[]>> = {
   // A period where theirs is a list, which llama.cpp passes over; a base that is the other's; a magnitude that yarn has by itself.
   olmo3: ['attention.sliding_window_pattern', 'rope.freq_base_swa', 'rope.scaling.yarn_attn_factor'],
   // The original context of a rotation that nothing scales.
   phi3: ['rope.scaling.original_context_length'],
   // Equal mscale and mscale_all_dim: yarn's own magnitude times its inverse, or a multiplier that has llama.cpp take it out.
   ministral3: ['rope.scaling.attn_factor', 'rope.scaling.yarn_log_multiplier'],
+  // Said here, and a fact of the architecture in llama.cpp.
+  embedding_gemma: ['attention.causal'],
 };
 
 async function openGguf(path: string): Promise<Checkpoint> {
@@ -144,9 +157,9 @@ function expectSameKeys(ours: Checkpoint, theirs: Checkpoint, otherwise: readonl
 }
 
 describe("ingot convert writes the tensors and keys of llama.cpp's own script", () => {
-  for (const name of [...SAME, ...CHANGED]) {
-    test.skipIf(!hasGolden(name))(name, async () => {
-      const golden = goldenPath(name);
+  const goldens = new Map<string, string>([...SAME, ...CHANGED].map((name) => [name, goldenPath(name)]));
+  for (const [name, golden] of goldens.set('embedding_gemma', EMBEDDER)) {
+    test.skipIf(!existsSync(golden))(name, async () => {
       const { bytes, changes } = llamaGguf(name, golden);
       const [ourPath, theirPath] = [join(folder, 'ours.gguf'), join(folder, 'theirs.gguf')];
       writeFileSync(theirPath, bytes);
