@@ -59,7 +59,8 @@ async function ingotRows(modelPath) {
     const { vocabSize } = model.info;
     const ids = randomIds(positions, { seed: Number(values.seed), vocabSize });
     const logits = await model.forward(ids);
-    return { ids, rows: Array.from(ids, (_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize)), device: model.info.deviceDescription };
+    const rows = Array.from(ids, (_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+    return { ids, rows, device: model.info.deviceDescription };
   } finally {
     await model.dispose();
   }
@@ -98,9 +99,10 @@ for (const name of values.models.split(',')) {
   );
   const line = {
     ...common, model: await describeModel(modelPath, signal), measure: `top-1 agreement over ${positions} positions`, unit: 'positions',
-    engine: { name: 'ingot', device }, against: { name: 'llama.cpp', release }, flags: { threads, kvType: 'f32', seed: Number(values.seed) },
+    engine: { name: 'ingot', device }, against: { name: 'llama.cpp', release },
+    flags: { threads, kvType: 'f32', seed: Number(values.seed) },
     agree, positions, chance, leads,
   };
   appendFileSync(values.out, `${JSON.stringify(line)}\n`);
-  process.stdout.write(`${name.padEnd(16)} ${agree} of ${positions} (chance ${chance}); leads where they differ: ${leads.join(' ') || 'none'}\n`);
+  process.stdout.write(`${name.padEnd(16)} ${agree} of ${positions} (chance ${chance}); leads where not: ${leads.join(' ') || 'none'}\n`);
 }
