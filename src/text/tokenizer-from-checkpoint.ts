@@ -11,7 +11,11 @@ import { idList } from '../tensor/json.ts';
  * @throws FormatError for one that is damaged or of an unsupported kind
  */
 export async function tokenizerFromCheckpoint(checkpoint: Checkpoint): Promise<Tokenizer | undefined> {
-  if (hasGgufVocabulary(checkpoint)) return ggufTokenizer(checkpoint);
+  if (hasGgufVocabulary(checkpoint)) {
+    if (checkpoint.metadata.get('tokenizer.ggml.model') !== 'bert') return ggufTokenizer(checkpoint);
+    const { ggufWordPiece } = await import('./gguf-word-piece.ts');
+    return ggufWordPiece(checkpoint);
+  }
   const tokenizer = checkpoint.assets.get('tokenizer.json');
   if (tokenizer === undefined) return undefined;
   const { jsonTokenizer } = await import('./json-tokenizer.ts');
