@@ -56,7 +56,7 @@ describe.skipIf(!hasGolden('gemma3'))('a folder of Gemma 3 with a vision tower, 
     return others;
   }
 
-  it.each(PREFIXES)('$text...: gives the logits of the text model, and says what it left out', async (prefixes) => {
+  it.each(PREFIXES)('$text and names: gives the logits of the text model, and says what it left out', async (prefixes) => {
     const skipped = writeWhole(prefixes).map((name) => ({ name, reason }));
     const model = await loadModel(folder, { device: 'reference' });
     const expected = readFixtureTensors(join(goldenPath('gemma3'), 'golden.safetensors'));
