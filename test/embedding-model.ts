@@ -44,7 +44,10 @@ export interface EmbeddingModelOptions {
   readonly contextLength?: number;
 }
 
-export async function embeddingModel(files: ReadonlyMap<string, Uint8Array>, { device, contextLength }: EmbeddingModelOptions): Promise<Model> {
+export async function embeddingModel(
+  files: ReadonlyMap<string, Uint8Array>,
+  { device, contextLength }: EmbeddingModelOptions,
+): Promise<Model> {
   const executor = await openExecutor({ device, threads: device === 'cpu' ? 2 : undefined });
   return createModel({ checkpoint: await openFiles(files), executor, contextLength });
 }

@@ -180,7 +180,7 @@ export interface ForwardResult {
 export type EmbedInput = string | ArrayLike<number>;
 
 export interface EmbedOptions {
-  /** What a text is for: the model's own prompt for it, where its files name one, goes before the text. Default: the files' default prompt. */
+  /** What a text is for: the prompt that the model's files name for it goes before the text. Default: the files' default prompt. */
   readonly kind?: 'query' | 'document' | undefined;
   /** Goes before each text, in place of what the files name. */
   readonly prompt?: string | undefined;

@@ -19,7 +19,8 @@ const tokenizer = {
   },
 };
 
-const prompts = (settings: object) => poolingFiles('mean_tokens', { 'tokenizer.json': tokenizer, 'config_sentence_transformers.json': settings });
+const prompts = (settings: object) =>
+  poolingFiles('mean_tokens', { 'tokenizer.json': tokenizer, 'config_sentence_transformers.json': settings });
 
 const idsOf = (words: string) => [1, ...words.split(' ').map((word) => TOKENS.indexOf(word)), 2];
 

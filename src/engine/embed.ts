@@ -53,7 +53,9 @@ export async function embedTexts(embedder: Embedder, texts: readonly EmbedInput[
 function checkDimensions(dimensions: number | undefined, width: number): number {
   if (dimensions === undefined) return width;
   if (Number.isSafeInteger(dimensions) && dimensions >= 1 && dimensions <= width) return dimensions;
-  throw new InputError(`dimensions must be an integer from 1 to ${width}, the width of the model's embeddings, found ${describeValue(dimensions)}.`);
+  throw new InputError(
+    `dimensions must be an integer from 1 to ${width}, the width of the model's embeddings, found ${describeValue(dimensions)}.`,
+  );
 }
 
 function promptOf({ kind, prompt }: EmbedOptions, { embeddingPrompts }: TextSide): string {
@@ -71,7 +73,8 @@ function encodeTexts({ core, text }: Embedder, texts: readonly EmbedInput[], opt
   const prompt = promptOf(options, text);
   return (texts as readonly EmbedInput[]).map((one, index) => {
     if (typeof one !== 'string') {
-      if (typeof one !== 'object' || one === null) throw new InputError(`texts[${index}] must be a string or token ids, found ${describeValue(one)}.`);
+      if (typeof one !== 'object' || one === null)
+        throw new InputError(`texts[${index}] must be a string or token ids, found ${describeValue(one)}.`);
       return checkIds(one, core);
     }
     if (text.tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot read texts: pass ids instead.');
@@ -152,6 +155,9 @@ function unitVector(pooled: Float64Array, kept: number): Float32Array {
   const own = pooled.subarray(0, kept);
   const length = Math.hypot(...own);
   if (!(length > 0 && length < Infinity))
-    throw new CapacityError('The states of a text are not finite or all zero, so that they make no embedding: keys and values beyond f16, perhaps. Load the model with kvType "f32".');
+    throw new CapacityError(
+      'The states of a text are not finite or all zero, so that they make no embedding: keys and values beyond f16, perhaps. ' +
+        'Load the model with kvType "f32".',
+    );
   return Float32Array.from(own, (value) => value / length);
 }

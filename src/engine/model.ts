@@ -130,7 +130,8 @@ function embeddingInfo(model: ModelGraphs): EmbeddingInfo | undefined {
 
 /** @throws InputError for a model that makes embeddings only */
 function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
-  if (decoder === undefined) throw new InputError(`${call} needs a model that predicts tokens; this one (${name}) makes embeddings: use embed.`);
+  if (decoder === undefined)
+    throw new InputError(`${call} needs a model that predicts tokens; this one (${name}) makes embeddings: use embed.`);
 }
 
 async function* generate(core: ModelCore, text: TextSide, options: GenerateOptions): AsyncGenerator<Piece, void, undefined> {
@@ -217,7 +218,9 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     async embed(texts, embedding = {}) {
       const { encoder } = model;
       if (encoder === undefined || info.embedding === undefined)
-        throw new InputError(`embed needs a model of embeddings; the files of this one (${model.name}) do not say how its states are pooled.`);
+        throw new InputError(
+          `embed needs a model of embeddings; the files of this one (${model.name}) do not say how its states are pooled.`,
+        );
       return embedTexts({ core, encoder, width: info.embedding.dimensions, text }, texts, embedding);
     },
     dispose: () => core.close(),

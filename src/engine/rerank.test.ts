@@ -6,9 +6,11 @@ const TOKENS = new Map(['yes', 'no', '<|im_start|>', '<|im_end|>', '<think>', '<
 const idOf = (text: string) => TOKENS.get(text);
 
 /** The prompt of the model card of Qwen3-Reranker-0.6B. */
-const prompt = (query: string, document: string, instruction = 'Given a web search query, retrieve relevant passages that answer the query') =>
+const WEB = 'Given a web search query, retrieve relevant passages that answer the query';
+const prompt = (query: string, document: string, instruction = WEB) =>
   `<|im_start|>system
-Judge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>
+Judge whether the Document meets the requirements based on the Query and the Instruct provided. \
+Note that the answer can only be "yes" or "no".<|im_end|>
 <|im_start|>user
 <Instruct>: ${instruction}
 <Query>: ${query}

@@ -95,6 +95,10 @@ function promptIds({ tokenizer }: Judge, pair: string): number[] {
 /** The probability of "yes" where "no" is the only other answer. */
 function scoreOf(logits: Float32Array, { yes, no }: Judge): number {
   const score = 1 / (1 + Math.exp((logits[no] as number) - (logits[yes] as number)));
-  if (Number.isNaN(score)) throw new CapacityError('The logits of yes and no are not finite, so that they make no score: keys and values beyond f16, perhaps. Load the model with kvType "f32".');
+  if (Number.isNaN(score))
+    throw new CapacityError(
+      'The logits of yes and no are not finite, so that they make no score: keys and values beyond f16, perhaps. ' +
+        'Load the model with kvType "f32".',
+    );
   return score;
 }

@@ -1,4 +1,4 @@
-/** Steps of a model's decoder or encoder: tokens of sequences in, logits or states out, cut into runs that fit the memory of activations. */
+/** Steps of a model's decoder or encoder: tokens of sequences in, logits or states out, in runs that fit the memory of activations. */
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { GraphRun, Program, SequenceRows } from './executor.ts';
 import { isCausal } from './graph.ts';

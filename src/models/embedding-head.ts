@@ -135,7 +135,9 @@ const MODES: Readonly<Record<string, Pooling>> = { cls: 'cls', mean: 'mean', las
 
 function sentencePooling(settings: JsonObject, where: string): Pooling {
   if (jsonBoolean(settings, 'include_prompt', where) === false)
-    throw new FormatError(`${where}: include_prompt must be true, found false: a model that leaves prompts out of the mean is not supported.`);
+    throw new FormatError(
+      `${where}: include_prompt must be true, found false: a model that leaves prompts out of the mean is not supported.`,
+    );
   const mode: JsonValue | undefined = settings['pooling_mode'];
   const on = mode === undefined
     ? Object.keys(settings).filter((key) => key.startsWith('pooling_mode_') && settings[key] === true)
@@ -144,7 +146,8 @@ function sentencePooling(settings: JsonObject, where: string): Pooling {
   const pooling = only === undefined ? undefined : (mode === undefined ? SWITCHES : MODES)[only];
   if (on.length === 1 && pooling !== undefined) return pooling;
   throw new FormatError(
-    `${where}: expected one pooling mode of ${Object.keys(mode === undefined ? SWITCHES : MODES).join(', ')}, found ${on.join(', ') || 'none'}.`,
+    `${where}: expected one pooling mode of ${Object.keys(mode === undefined ? SWITCHES : MODES).join(', ')}, ` +
+      `found ${on.join(', ') || 'none'}.`,
   );
 }
 

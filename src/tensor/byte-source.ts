@@ -29,6 +29,6 @@ export interface OpenOptions extends ReadOptions {
 export interface SourceFolder {
   /** A path or URL, for messages. */
   readonly name: string;
-  /** Opens a file of the folder, or of a folder in it (`1_Pooling/config.json`), or resolves to undefined where there is none of that name. */
+  /** Opens a file of the folder, or of a folder in it (`1_Pooling/config.json`); undefined where there is none of that name. */
   open(fileName: string, options?: OpenOptions): Promise<ByteSource | undefined>;
 }

@@ -4,8 +4,8 @@ import { FormatError } from '../tensor/errors.ts';
 import { tokenizerFromCheckpoint } from './tokenizer-from-checkpoint.ts';
 
 const VOCAB = [
-  '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'the', 'quick', 'fox', '##es', 'jump', '##ed', 'over', ',', '.', '!', 'a', '##b', '##c', 'cafe',
-  'un', '##able', '中', '国', '5', '##0',
+  '[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'the', 'quick', 'fox', '##es', 'jump', '##ed', 'over', ',', '.', '!', 'a', '##b', '##c',
+  'cafe', 'un', '##able', '中', '国', '5', '##0',
 ];
 
 /** What `BertWordPieceTokenizer(vocab, lowercase=True)` of the library tokenizers 0.23 makes of texts. */
@@ -25,7 +25,8 @@ function checkpoint(more: Readonly<Record<string, number>> = {}) {
   return memoryCheckpoint({
     format: 'gguf', architecture: 'bert', tensors: {},
     metadata: {
-      'tokenizer.ggml.model': 'bert', 'tokenizer.ggml.tokens': tokens, 'tokenizer.ggml.token_type': Int32Array.from(VOCAB, (_, id) => (id < 5 ? 3 : 1)),
+      'tokenizer.ggml.model': 'bert', 'tokenizer.ggml.tokens': tokens,
+      'tokenizer.ggml.token_type': Int32Array.from(VOCAB, (_, id) => (id < 5 ? 3 : 1)),
       'tokenizer.ggml.bos_token_id': 2, 'tokenizer.ggml.seperator_token_id': 3, 'tokenizer.ggml.unknown_token_id': 1, ...more,
     },
   });

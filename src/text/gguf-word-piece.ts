@@ -1,6 +1,6 @@
 /**
- * BERT's WordPiece vocabulary in a GGUF file: `tokenizer.ggml.model` is `bert`. Tokens that begin a word have U+2581 before them, the others
- * lack the `##` of vocab.txt. Texts are lower case, as llama.cpp takes all such files.
+ * BERT's WordPiece vocabulary in a GGUF file: `tokenizer.ggml.model` is `bert`. Tokens that begin a word have U+2581 before them, and the
+ * others lack the `##` of vocab.txt. Texts are lower case, as llama.cpp takes all such files.
  */
 import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
