@@ -119,6 +119,20 @@ const LONG_ROPE = {
   long_factor: Array.from({ length: 48 }, (_, i) => 1 + 1.3 * i), short_factor: Array.from({ length: 48 }, (_, i) => 1 + 0.04 * i),
 };
 
+/** Of `period` layers the last sees all. */
+const gemma4 = (period: number, config: JsonObject & { num_hidden_layers: number }): JsonObject => ({
+  model_type: 'gemma4_text', attention_bias: false, attention_dropout: 0.0, bos_token_id: 2, dtype: 'bfloat16', enable_moe_block: false,
+  eos_token_id: 1, expert_intermediate_size: null, final_logit_softcapping: 30.0, global_head_dim: 512, head_dim: 256,
+  hidden_activation: 'gelu_pytorch_tanh', initializer_range: 0.02, num_experts: null, pad_token_id: 0, rms_norm_eps: 1e-6,
+  rope_parameters: {
+    full_attention: { partial_rotary_factor: 0.25, rope_theta: 1000000.0, rope_type: 'proportional' },
+    sliding_attention: { rope_theta: 10000.0, rope_type: 'default' },
+  },
+  tie_word_embeddings: true, top_k_experts: null, use_cache: true, vocab_size: 262144, vocab_size_per_layer_input: 262144,
+  layer_types: Array.from({ length: config.num_hidden_layers }, (_, n) => `${(n + 1) % period === 0 ? 'full' : 'sliding'}_attention`),
+  ...config,
+});
+
 const gemma3 = (config: JsonObject): JsonObject => ({ model_type: 'gemma3_text', ...config });
 
 const GEMMA_3_ROPE = { factor: 8.0, rope_type: 'linear' };
@@ -329,6 +343,21 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
     sliding_window: null, torch_dtype: 'bfloat16', transformers_version: '4.54.0.dev0', use_cache: false, use_sliding_window: false,
     vocab_size: 128256,
   },
+  'Gemma 4 E2B, its text part': gemma4(5, {
+    attention_k_eq_v: false, hidden_size: 1536, hidden_size_per_layer_input: 256, intermediate_size: 6144, max_position_embeddings: 131072,
+    num_attention_heads: 8, num_global_key_value_heads: null, num_hidden_layers: 35, num_key_value_heads: 1, num_kv_shared_layers: 20,
+    sliding_window: 512, use_bidirectional_attention: null, use_double_wide_mlp: true,
+  }),
+  'Gemma 4 E4B, its text part': gemma4(6, {
+    attention_k_eq_v: false, hidden_size: 2560, hidden_size_per_layer_input: 256, intermediate_size: 10240, max_position_embeddings: 131072,
+    num_attention_heads: 8, num_global_key_value_heads: null, num_hidden_layers: 42, num_key_value_heads: 2, num_kv_shared_layers: 18,
+    sliding_window: 512, use_bidirectional_attention: null, use_double_wide_mlp: false,
+  }),
+  'Gemma 4 31B, its text part': gemma4(6, {
+    attention_k_eq_v: true, hidden_size: 5376, hidden_size_per_layer_input: 0, intermediate_size: 21504, max_position_embeddings: 262144,
+    num_attention_heads: 32, num_global_key_value_heads: 4, num_hidden_layers: 60, num_key_value_heads: 16, num_kv_shared_layers: 0,
+    sliding_window: 1024, use_bidirectional_attention: 'vision', use_double_wide_mlp: false,
+  }),
   'Gemma 3 270M': gemma3({
     ...SMALL_GEMMA_3, _sliding_window_pattern: 6, hidden_size: 640, intermediate_size: 2048, num_hidden_layers: 18,
     layer_types: Array.from({ length: 18 }, (_, n) => (n % 6 === 5 ? 'full_attention' : 'sliding_attention')),
