@@ -152,7 +152,7 @@ function layersOf(checkpoint: Checkpoint, slides: readonly boolean[]): readonly 
       headDim,
       kvHeads: owner === undefined ? kvHeads : (sizes[owner]?.kvHeads ?? kvHeads),
       ffnDim: (widths[n] as number) * (isWide && owner !== undefined ? 2 : 1),
-      valuesAreKeys: slides[n] !== true && (isGguf ? !tensors.has(`blk.${n}.attn_v.weight`) : valuesAreKeys),
+      valuesAreKeys: owner === undefined && slides[n] !== true && (isGguf ? !tensors.has(`blk.${n}.attn_v.weight`) : valuesAreKeys),
       owner,
     };
   });
