@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { kvLayoutOf } from '../dist/engine/model.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
 import { encodeDispatches } from '../dist/gpu/program/bound-plan.js';
+import { stateGroups } from '../dist/graph/state.js';
 import { profileFor } from '../dist/gpu/profile/profile-for.js';
 import { openDecoder } from '../dist/models/open-decoder.js';
 import { findAdapter } from '../dist/node/gpu-adapter.js';
@@ -36,7 +37,9 @@ const contextLength = 8192;
 const program = await executor.load({ model, weights, kv: kvLayoutOf(contextLength, 'f16'), sizes: { rows: 512 } });
 await checkpoint.close();
 const pages = Array.from({ length: contextLength / 64 }, (_, i) => i);
-program.ensurePages(0, pages.length);
+// Every group of states has the same page numbers.
+const groups = [...stateGroups(program.model.states).keys()];
+for (const group of groups) program.ensurePages(group, pages.length);
 for (const keys of flags.keys.split(',').map(Number)) await measure(keys);
 await program.dispose();
 
@@ -53,7 +56,7 @@ async function measure(keys) {
   const run = program.decode({
     tokens: [17],
     start: keys - 1,
-    reserve: () => ({ pages: [pages] }),
+    reserve: () => ({ pages: groups.map(() => pages) }),
     sampling: settings,
     history: { promptIds: [], outputIds: [] },
     limit: 1,
