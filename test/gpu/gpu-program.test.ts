@@ -241,7 +241,7 @@ describe('a program', () => {
   });
 
   it('prints its plan', () => {
-    expect(program.printPlan()).toMatch(/^plan synthetic: \d+ steps, \d+ buffers\n {2}rule gather-norm x/);
+    expect(program.printPlan()).toMatch(/^plan synthetic: \d+ steps, \d+ buffers\n {2}rule scale-norm x/);
     expect(program.printPlan()).toMatch(/decode, 128 keys: \d+ dispatches, /);
   });
 
