@@ -38,8 +38,9 @@ export function printInspection(report: InspectReport, terminal: Terminal): void
 
 function modelLines({ model }: InspectReport): string[] {
   if (isProblem(model)) return [`cannot be run: ${printable(model.problem)}`];
-  const rows = Object.entries(model.config).map(([key, value]) => [
-    key, typeof value === 'string' ? value : typeof value === 'number' ? formatFloat(value) : inJson(value),
+  const said = Object.entries(model.config).filter(([, value]) => value !== undefined);
+  const rows = said.map(([key, value]) => [
+    key, typeof value === 'string' ? value : typeof value === 'number' ? formatFloat(value) : shorten(inJson(value)),
   ]);
   return [
     ...tableLines(rows), ...model.skipped.map(({ name, reason }) => `skipped ${printable(name)}: ${reason}`),
