@@ -20,7 +20,7 @@ await build();
 const { ingotEngine } = await import('../dist/bench/ingot-engine.js');
 const { describeCommit, describeMachine, describeModel } = await import('../dist/bench/machine.js');
 const { readModelWork } = await import('../dist/bench/model-work.js');
-const { randomIds } = await import('../dist/bench/random-ids.js');
+const { randomIds } = await import('../dist/bench/workloads.js');
 const { alternate, summarise, WARMUPS } = await import('../dist/bench/statistics.js');
 
 const { signal } = new AbortController();

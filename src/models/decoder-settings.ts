@@ -31,7 +31,8 @@ export function ropeKeys(object: string, { scaling }: RopeConfig): readonly stri
 /** Biases need no key: their tensors say it. `pretraining_tp` cuts products into parts with the same sum. */
 const HF_HARMLESS = [
   // Names and versions.
-  'architectures', 'name', 'name_or_path', 'transformers_version', 'transformers.js_config', 'auto_map', 'dtype', 'torch_dtype', 'unsloth*', '_*',
+  'architectures', 'name', 'name_or_path', 'transformers_version', 'transformers.js_config', 'auto_map', 'dtype', 'torch_dtype',
+  'unsloth*', '_*',
   'model_max_length', 'is_llama_config',
   // Training and how code of others runs the model.
   'initializer_range', 'initializer_factor', 'attention_dropout', 'attn_pdrop', 'resid_pdrop', 'embd_pdrop', 'hidden_dropout',
@@ -95,7 +96,8 @@ const GGUF_OBEYED = [
 
 /** What YaRN reads is of no use to the other kinds of scaling, which have their own type; its own factor is reckoned from the others. */
 const GGUF_HARMLESS = [
-  'rope.scaling.original_context_length', 'rope.scaling.finetuned', 'rope.scaling.yarn_*', 'pooling_type', 'dense_2_feat_*', 'dense_3_feat_*',
+  'rope.scaling.original_context_length', 'rope.scaling.finetuned', 'rope.scaling.yarn_*', 'pooling_type',
+  'dense_2_feat_*', 'dense_3_feat_*',
   'classifier.*', 'expert_used_count', 'expert_group_*', 'expert_weights_*', 'expert_gating_func',
 ];
 

@@ -86,7 +86,8 @@ describe('smollm3', () => {
   it('has windows in layers without rotation, where it is asked to', () => {
     const settings = { use_sliding_window: true, sliding_window: 8 };
     expect(layersOf(folder('smollm3', settings)).windows).toEqual([undefined, undefined, undefined, 8]);
-    expect(layersOf(folder('smollm3', { ...settings, use_sliding_window: false })).windows).toEqual([undefined, undefined, undefined, undefined]);
+    const { windows } = layersOf(folder('smollm3', { ...settings, use_sliding_window: false }));
+    expect(windows).toEqual([undefined, undefined, undefined, undefined]);
   });
 
   it.each([[[1, 0]], [[1, 0, 2, 1]], [1]])('refuses no_rope_layers %j by name', (layers) => {
@@ -163,7 +164,8 @@ describe('ministral3', () => {
   it('is mistral inside of mistral3 too', () => {
     const config = { model_type: 'mistral3', text_config: { model_type: 'mistral', ...SIZES, sliding_window: null } };
     const tensors = { 'language_model.model.embed_tokens.weight': { shape: [20, 16] } };
-    expect(layersOf(memoryCheckpoint({ format: 'safetensors', architecture: 'mistral3', config, tensors })).architecture.safetensors).toEqual(['mistral']);
+    const { architecture } = layersOf(memoryCheckpoint({ format: 'safetensors', architecture: 'mistral3', config, tensors }));
+    expect(architecture.safetensors).toEqual(['mistral']);
   });
 
   it('reads GGUF, where a factor of 0 stands for none', () => {
@@ -181,6 +183,7 @@ describe('ministral3', () => {
     expect(() => layersOf(gguf('mistral3', { 'attention.temperature_scale': 0.1 }))).toThrow('mistral3.attention.temperature_scale needs');
     const config = { rope_parameters: { rope_type: 'default', llama_4_scaling_beta: 0.1 } };
     expect(() => layersOf(folder('ministral3', config))).toThrow('llama_4_scaling_beta needs rope scaling of type yarn');
-    expect(() => layersOf(folder('ministral3', { rope_parameters: { ...rope, llama_4_scaling_beta: -1 } }))).toThrow('at least 0, found -1');
+    const negative = { ...rope, llama_4_scaling_beta: -1 };
+    expect(() => layersOf(folder('ministral3', { rope_parameters: negative }))).toThrow('at least 0, found -1');
   });
 });

@@ -37,7 +37,10 @@ const BETA = 'llama_4_scaling_beta';
 const GGUF_BETA = 'attention.temperature_scale';
 
 /** Its steps are as long as YaRN's original length. @throws FormatError for a temperature without that */
-function temperatureOf({ format, config = {}, metadata, architecture, name }: Checkpoint, { rope }: DecoderConfig): QueryTemperature | undefined {
+function temperatureOf(
+  { format, config = {}, metadata, architecture, name }: Checkpoint,
+  { rope }: DecoderConfig,
+): QueryTemperature | undefined {
   const isGguf = format === 'gguf';
   const beta = isGguf
     ? metadataNumber(metadata, `${architecture}.${GGUF_BETA}`, name)
@@ -45,7 +48,8 @@ function temperatureOf({ format, config = {}, metadata, architecture, name }: Ch
   if (beta === undefined || beta === 0) return undefined;
   const key = isGguf ? `${architecture}.${GGUF_BETA}` : BETA;
   if (!(Number.isFinite(beta) && beta > 0)) throw new FormatError(`${name}: ${key} must be a number of at least 0, found ${beta}.`);
-  if (rope.scaling.kind !== 'yarn') throw new FormatError(`${name}: ${key} needs rope scaling of type yarn, whose original length it counts in.`);
+  if (rope.scaling.kind !== 'yarn')
+    throw new FormatError(`${name}: ${key} needs rope scaling of type yarn, whose original length it counts in.`);
   return { beta, length: rope.scaling.originalContextLength };
 }
 

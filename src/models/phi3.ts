@@ -1,7 +1,7 @@
 /**
  * Phi-3, Phi-3.5, Phi-4 and Phi-4-mini, dense. Abdin et al. 2024; names as transformers' `phi3` and GGUF's `phi3`.
- * Llama's block; the matrices of q, k and v, and those of gate and up, are one tensor each in files of both formats. A part of each head may
- * turn, and LongRoPE (Ding et al. 2024) has one set of factors for contexts within the original length and one for those beyond it: the
+ * Llama's block; the matrices of q, k and v, and those of gate and up, are one tensor each in files of both formats. A part of each head
+ * may turn, and LongRoPE (Ding et al. 2024) has one set of factors for contexts within the original length and one for those beyond it: the
  * context that a model is loaded with decides, for all of its positions.
  */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -32,7 +32,10 @@ const ROTATION = ['partial_rotary_factor', 'short_factor', 'long_factor'];
 
 const SETTINGS: FamilySettings = {
   safetensors: {
-    obeyed: ['sliding_window', ...ROTATION, ...['rope_scaling', 'rope_parameters'].flatMap((object) => ROTATION.map((key) => `${object}.${key}`))],
+    obeyed: [
+      'sliding_window', ...ROTATION,
+      ...['rope_scaling', 'rope_parameters'].flatMap((object) => ROTATION.map((key) => `${object}.${key}`)),
+    ],
     // Of the code that the first uploads brought along.
     neutral: { interpolate_factor: [1], full_attn_mod: [1], lm_head_bias: [] },
   },

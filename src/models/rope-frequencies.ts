@@ -247,7 +247,8 @@ function parseHfScaling(object: JsonObject, config: JsonObject, where: string): 
       };
     case 'yarn':
       // The first long Phi-3 have LongRoPE's factors under this name.
-      if (object['short_factor'] !== undefined) return hfLongRope(object, config, { where, originalContextLength: originalContextLength() });
+      if (object['short_factor'] !== undefined)
+        return hfLongRope(object, config, { where, originalContextLength: originalContextLength() });
       return hfYarn(object, config, { where, originalContextLength: originalContextLength() });
     case 'longrope':
     case 'su':

@@ -45,7 +45,8 @@ const LLAMA_3_2 = {
 } as const;
 
 const QWEN2_5_1_5B = {
-  architecture: 'qwen2', vocabSize: 151_936, contextLength: 32_768, dim: 1536, layers: 28, heads: 12, kvHeads: 2, headDim: 128, ffnDim: 8960,
+  architecture: 'qwen2', vocabSize: 151_936, contextLength: 32_768, dim: 1536, layers: 28, heads: 12, kvHeads: 2,
+  headDim: 128, ffnDim: 8960,
   rmsEps: 1e-6, rope: { theta: 1e6, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: true, biases: ['q', 'k', 'v'],
 } as const;
 
@@ -57,7 +58,8 @@ const SMOLLM3_3B: SmolLm3Config = {
 
 /** Its window is longer than its context. The long factors rise as the published ones do. */
 const PHI_4_MINI = {
-  architecture: 'phi3', vocabSize: 200_064, contextLength: 131_072, dim: 3072, layers: 32, heads: 24, kvHeads: 8, headDim: 128, ffnDim: 8192,
+  architecture: 'phi3', vocabSize: 200_064, contextLength: 131_072, dim: 3072, layers: 32, heads: 24, kvHeads: 8,
+  headDim: 128, ffnDim: 8192,
   rmsEps: 1e-5, causal: true, tiedEmbeddings: true, biases: [],
   rope: {
     theta: 10_000, rotaryDim: 96,

@@ -1,4 +1,4 @@
-/** What Gemma 4's files may say beside the golden of its own (load-model.test.ts): larger models' attention, older keys, towers, experts. */
+/** What Gemma 4's files may say beside its golden (load-model.test.ts): larger models' attention, older keys, towers, experts. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

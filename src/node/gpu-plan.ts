@@ -48,7 +48,10 @@ export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices 
   const profile = await resolveProfile(choices.profile);
   const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
   try {
-    const decoder = await openDecoder(checkpoint, { signal, contextLength: (ofModel) => resolveContextLength(choices.contextLength, ofModel) });
+    const decoder = await openDecoder(checkpoint, {
+      signal,
+      contextLength: (ofModel) => resolveContextLength(choices.contextLength, ofModel),
+    });
     const modelContextLength = decoder.config.contextLength;
     const contextLength = Math.max(
       resolveContextLength(choices.contextLength, modelContextLength),

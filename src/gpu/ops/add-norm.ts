@@ -43,7 +43,9 @@ export const addNormRules: GpuOpRules<AddNormOp> = {
     const { norm, groups, rounding } = op;
     const q8 = rounding && { norm: rounding.norm && { eps: rounding.norm.eps } };
     const outputs = { f32: made.some(({ dtype }) => dtype === 'f32'), q8 };
-    const variant = { width: widthOf(x) / groups, groups: groups === 1 ? undefined : groups, eps: norm.eps, by: factorOf(op), outputs, single };
+    const variant = {
+      width: widthOf(x) / groups, groups: groups === 1 ? undefined : groups, eps: norm.eps, by: factorOf(op), outputs, single,
+    };
     const buffers: Record<string, BufferRef> = { x: floatsRef(x), residual: floatsRef(residual), gain: vectorRef(norm.weight.id) };
     if (typeof op.by === 'object') buffers['factor'] = vectorRef(op.by.id);
     if (rounding?.norm) buffers['yGain'] = vectorRef(rounding.norm.weight.id);

@@ -1,8 +1,8 @@
 /** A bound that values come near and do not pass. Bello et al. 2016. */
 
 /**
- * WGSL of `softcap(x)`, cap * tanh(x / cap): by its series where it is nearly x (a difference of numbers near 1 would have no digits left), by exponentials
- * beyond. What is not finite stays so, as everywhere (`inverseRoot`).
+ * WGSL of `softcap(x)`, cap * tanh(x / cap): by its series where it is nearly x (a difference of numbers near 1 would have no digits
+ * left), by exponentials beyond. What is not finite stays so, as everywhere (`inverseRoot`).
  */
 export function softcapFunction(cap: number, type: 'f32' | 'vec4<f32>'): string {
   return `fn softcap(x: ${type}) -> ${type} {

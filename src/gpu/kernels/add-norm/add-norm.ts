@@ -12,9 +12,9 @@ import type { RowsVariant } from '../../wgsl/row-pieces.ts';
 import { rowSumFunction } from '../../wgsl/row-sum.ts';
 
 /**
- * Bindings `x`, `residual`: f32 [rows, groups * width]; `gain`: f32 [width]; `factor` where the sum has one: f32 [1]. Writes `y`: f32 like x, and,
- * rounded, `yCodes` and `yStats` as products do (q8-layout.ts; with a norm also `yGain`), which take one group and a width that is a multiple
- * of 32.
+ * Bindings `x`, `residual`: f32 [rows, groups * width]; `gain`: f32 [width]; `factor` where the sum has one: f32 [1]. Writes `y`: f32 like
+ * x, and, rounded, `yCodes` and `yStats` as products do (q8-layout.ts; with a norm also `yGain`), which take one group and a width that is
+ * a multiple of 32.
  */
 export interface AddNormVariant extends RowsVariant {
   readonly width: number;
@@ -79,10 +79,11 @@ function mainText(variant: AddNormVariant): string {
     r${u}_${i} = residual[xAt + at${u} + ${i}u];
     g${u}_${i} = gain[at${u} + ${i}u];${hasNext ? `\n    h${u}_${i} = ${next(u, i)};` : ''}
     squares += v${u}_${i} * v${u}_${i};`));
+  const count = `${rowsExpression(variant)}${groups === 1 ? '' : ` * ${groups}u`}`;
   return `@compute @workgroup_size(${lanes})
 fn main(${MAIN_ARGUMENTS}) {
   let row = ${LINEAR_WORKGROUP};
-  if (row >= ${rowsExpression(variant)}${groups === 1 ? '' : ` * ${groups}u`}) { return; }${by === 'factor' ? '\n  let times = factor[0];' : ''}
+  if (row >= ${count}) { return; }${by === 'factor' ? '\n  let times = factor[0];' : ''}
   let xAt = row * ${width / values}u;
   var squares = ${type}(0.0);
 ${unrolled(unitsEach, (u) => `  let at${u} = (lane + ${u * lanes}u) * ${loads}u;\n${declare(u)}`)}
