@@ -10,11 +10,9 @@ import { convert } from '../node/convert.ts';
 import { fileSink } from '../node/file-sink.ts';
 import { loadModel } from '../node/load-model.ts';
 
-const path = join(fixturesPath, 'golden/bert');
-const { prompts } = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as { readonly prompts: Record<string, number[]> };
-const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
-
-async function checkGolden(model: Model, golden: string): Promise<void> {
+async function checkGolden(model: Model, path: string, golden: string): Promise<void> {
+  const { prompts } = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as { readonly prompts: Record<string, number[]> };
+  const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
   try {
     expect(model.info.warnings).toEqual([]);
     const embeddings = await model.embed(Object.values(prompts));
@@ -25,12 +23,14 @@ async function checkGolden(model: Model, golden: string): Promise<void> {
   }
 }
 
-describe('bert', () => {
+describe.each(['bert', 'nomic_bert'])('%s', (family) => {
+  const path = join(fixturesPath, 'golden', family);
+
   it.each([
     ['reference', 'mean_tokens', 'mean_pooled'], ['reference', 'cls_token', 'cls_pooled'],
     ['cpu', 'mean_tokens', 'mean_pooled'], ['cpu', 'cls_token', 'cls_pooled'],
   ] as const)("gives transformers' states on %s, %s", async (device, mode, golden) => {
-    await checkGolden(await embeddingModel(filesBelow(path, poolingFiles(mode)), { device }), golden);
+    await checkGolden(await embeddingModel(filesBelow(path, poolingFiles(mode)), { device }), path, golden);
   });
 
   it('gives the same as a GGUF file', async () => {
@@ -38,7 +38,7 @@ describe('bert', () => {
     try {
       const file = join(folder, 'out.gguf');
       await convert(await openFiles(filesBelow(path, poolingFiles('cls_token'))), await fileSink(file), { type: 'f32' });
-      await checkGolden(await loadModel(file, { device: 'cpu', threads: 2 }), 'cls_pooled');
+      await checkGolden(await loadModel(file, { device: 'cpu', threads: 2 }), path, 'cls_pooled');
     } finally {
       rmSync(folder, { recursive: true });
     }

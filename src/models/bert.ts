@@ -113,7 +113,7 @@ interface Names {
 }
 
 /** A tensor and its bias. */
-function withBias({ id, gguf, safetensors }: Names, shape: readonly [number] | readonly [number, number]): WeightSpec[] {
+export function withBias({ id, gguf, safetensors }: Names, shape: readonly [number] | readonly [number, number]): WeightSpec[] {
   return [
     tensorSpec(id, shape, { gguf: `${gguf}.weight`, safetensors: `${safetensors}.weight` }),
     tensorSpec(`${id}.bias`, [shape[0]], { gguf: `${gguf}.bias`, safetensors: `${safetensors}.bias` }),
@@ -155,7 +155,8 @@ const SKIPS: readonly SkipRule[] = [
 
 // Layer. Values are [rows, width].
 
-function norm(g: GraphBuilder, name: string, x: Value, { normEps }: BertConfig): Value {
+/** Layer norm with the gain and the bias called `name`. */
+export function norm(g: GraphBuilder, name: string, x: Value, { normEps }: Pick<BertConfig, 'normEps'>): Value {
   const id = g.path(name);
   return layerNorm(g, name, x, { weight: g.weight(id, [widthOf(x)]), bias: g.weight(`${id}.bias`, [widthOf(x)]), eps: normEps });
 }

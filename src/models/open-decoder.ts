@@ -16,6 +16,7 @@ import { gemma4 } from './gemma4.ts';
 import { llama } from './llama.ts';
 import { ministral3 } from './ministral3.ts';
 import { mistral } from './mistral.ts';
+import { nomicBert } from './nomic-bert.ts';
 import { olmo3 } from './olmo3.ts';
 import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
@@ -26,7 +27,7 @@ import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
-  llama, mistral, ministral3, qwen2, qwen3, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, bert,
+  llama, mistral, ministral3, qwen2, qwen3, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, bert, nomicBert,
 ];
 
 export interface DecoderModel {

@@ -25,8 +25,8 @@ describe('embeddings on the GPU', () => {
     await checkGolden(`${fixturesPath}golden/qwen3`, golden, poolingFiles(mode));
   });
 
-  it('bert', async () => {
-    await checkGolden(`${fixturesPath}golden/bert`, 'mean_pooled', poolingFiles('mean_tokens'));
+  it.each(['bert', 'nomic_bert'])('%s', async (family) => {
+    await checkGolden(`${fixturesPath}golden/${family}`, 'mean_pooled', poolingFiles('mean_tokens'));
   });
 
   it.skipIf(!hasShared('golden/embedding_gemma/golden.json'))('embedding_gemma of ../shared', async () => {
