@@ -43,12 +43,12 @@ const long = 'n'.repeat(60_000);
 const longNames: readonly BadCase[] = [
   tiny('a tensor with a name of 60,000 characters', adding(long), /name|nnn/),
   tiny('a key of 60,000 characters with a bad value', metadata(long, { type: 'bool', value: 2 }), /boolean|key|long/),
-  tiny('an architecture of 60,000 characters', metadata('general.architecture', text(long)), /is not supported; supported: llama, qwen3/),
+  tiny('an architecture of 60,000 characters', metadata('general.architecture', text(long)), /is not supported; supported: llama, /),
   tiny('a tokenizer of 60,000 characters', metadata('tokenizer.ggml.model', text(long)), /expected one of/),
 ];
 
 const contradictions: readonly BadCase[] = [
-  tiny('an unknown architecture', metadata('general.architecture', text('mamba9')), /"mamba9" is not supported; supported: llama, qwen3/),
+  tiny('an unknown architecture', metadata('general.architecture', text('mamba9')), /"mamba9" is not supported; supported: llama, /),
   tiny('a missing matrix', without('blk.0.ffn_up.weight'), /expected tensor blk\.0\.ffn_up\.weight of shape \[32, 32\], found none/),
   tiny('a missing norm', without('output_norm.weight'), /expected tensor output_norm\.weight of shape \[32\], found none/),
   tiny('no embedding table', without('token_embd.weight'), /expected tensor token_embd\.weight, found none/),
