@@ -1,5 +1,6 @@
-// How often Ingot's CPU and llama.cpp choose the same next token: synthetic files of real shapes, 64 positions of random token ids.
-// node bench/top1.mjs [--models qwen3-0.6b,llama-3.2-1b] [--type q4_0] [--positions 64] [--model-dir DIR] [--out FILE]
+// How often Ingot and llama.cpp choose the same next token: synthetic files of real shapes, 64 positions of random token ids.
+// node bench/top1.mjs [--models qwen3-0.6b,llama-3.2-1b] [--type q4_0] [--positions 64] [--device cpu|gpu] [--model-dir DIR] [--out FILE]
+// On a GPU both run there, llama.cpp by Vulkan from peers/gpu, and what is built is taken as it is.
 //
 // Both read the same file and the same ids, in one pass, with keys and values in f32; each position's best logit is compared. Where the two
 // differ, `leads` says by how much Ingot's best leads llama.cpp's choice in Ingot's own logits, in standard deviations of that position's
@@ -9,25 +10,26 @@ import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from '../scripts/build.mjs';
 
 const { values } = parseArgs({
   options: {
     models: { type: 'string', default: 'qwen3-0.6b,llama-3.2-1b' },
     type: { type: 'string', default: 'q4_0' },
     positions: { type: 'string', default: '64' },
+    device: { type: 'string', default: 'cpu' },
     threads: { type: 'string', default: '2' },
     seed: { type: 'string', default: '1' },
     'model-dir': { type: 'string', default: join(tmpdir(), 'ingot-top1') },
     out: { type: 'string', default: new URL('./results/top1.jsonl', import.meta.url).pathname },
   },
 });
-await build();
+const onGpu = values.device === 'gpu';
+if (!onGpu) await (await import('../scripts/build.mjs')).build();
 const { loadModel } = await import('../dist/node/load-model.js');
 const { synthFile } = await import('../dist/node/synth.js');
 const { describeCommit, describeMachine, describeModel } = await import('../dist/bench/machine.js');
 const { randomIds } = await import('../dist/bench/workloads.js');
-const { getLlama, LlamaLogLevel } = await import('../peers/node_modules/node-llama-cpp/dist/index.js');
+const { getLlama, LlamaLogLevel } = await import(`../peers/${onGpu ? 'gpu/' : ''}node_modules/node-llama-cpp/dist/index.js`);
 
 const { signal } = new AbortController();
 const positions = Number(values.positions);
@@ -54,7 +56,7 @@ function deviation(logits) {
 
 /** The logits of every position: rows of the vocabulary's size. */
 async function ingotRows(modelPath) {
-  const model = await loadModel(modelPath, { device: 'cpu', threads, contextLength, kvType: 'f32' });
+  const model = await loadModel(modelPath, { device: values.device, ...(onGpu ? {} : { threads }), contextLength, kvType: 'f32' });
   try {
     const { vocabSize } = model.info;
     const ids = randomIds(positions, { seed: Number(values.seed), vocabSize });
@@ -69,9 +71,9 @@ async function ingotRows(modelPath) {
 /** llama.cpp's greedy choice after each of the ids. */
 async function llamaChoices(modelPath, ids) {
   const llama = await getLlama({
-    gpu: false, build: 'never', skipDownload: true, progressLogs: false, maxThreads: threads, logLevel: LlamaLogLevel.error,
+    gpu: onGpu ? 'vulkan' : false, build: 'never', skipDownload: true, progressLogs: false, maxThreads: threads, logLevel: LlamaLogLevel.error,
   });
-  const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
+  const model = await llama.loadModel({ modelPath, gpuLayers: onGpu ? 'max' : 0 });
   const context = await model.createContext({
     contextSize: contextLength, threads, flashAttention: false, experimentalKvCacheKeyType: 'F32', experimentalKvCacheValueType: 'F32',
   });
