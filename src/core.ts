@@ -5,6 +5,7 @@ export { collect } from './engine/collect.ts';
 export type { CollectedAnswer } from './engine/collect.ts';
 export { createModel } from './engine/model.ts';
 export type { CreateModelOptions } from './engine/model.ts';
+export type { PerLayerTable } from './models/architecture.ts';
 /**
  * The CPU: `ingot` gives it modules and threads in Node; `ingot/browser` has both for a page, as `fetchKernelModules` and
  * `createThreadHost`.

@@ -209,6 +209,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['run', 'no-such/model.gguf', 'hi'], 'no such file'],
     [['inspect', bundled.replace('.gguf', '.guf')], `Did you mean ${bundled}?`],
     [['run', bundled, 'hi', '--context', '999999'], '--context must be'],
+    [['run', bundled, 'hi', '--device', 'cpu', '--per-layer-table', 'host'], '--per-layer-table "host" is for models with a table'],
     [['run', 'hello there', '--context', '5'], 'larger --context'],
     [['eval', bundled], 'is a model (GGUF), not a text'],
     [['eval', tmpdir()], 'not a regular file'],

@@ -72,6 +72,7 @@ function describeSystemError(error: Error): string | undefined {
 /** The library's options by the names that they have on the command line. */
 const FLAGS: Readonly<Record<string, string>> = {
   contextLength: '--context',
+  perLayerTable: '--per-layer-table',
   maxTokens: '--max-tokens',
   topK: '--top-k',
   topP: '--top-p',

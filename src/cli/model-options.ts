@@ -2,6 +2,8 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Model } from '../engine/api.ts';
+import { PER_LAYER_TABLES } from '../models/architecture.ts';
+import type { PerLayerTable } from '../models/architecture.ts';
 import { DEVICE_CHOICES, loadModel, takesThreads } from '../node/load-model.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
 import { bundledModelPath } from '../node/package-root.ts';
@@ -21,9 +23,10 @@ export interface DeviceOptions {
   readonly device?: DeviceChoice | undefined;
   readonly threads?: number | undefined;
   readonly context?: number | undefined;
+  readonly perLayerTable?: PerLayerTable | undefined;
 }
 
-/** Adds `--device`, `--threads` and `--context`. */
+/** Adds `--device`, `--threads`, `--context` and `--per-layer-table`. */
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
@@ -36,6 +39,10 @@ export function addDeviceOptions(command: Command): Command {
       '--context <tokens>',
       "most tokens of prompt and answer together (default: the model's own, at most 8,192)",
       integerIn({ min: 1 }),
+    )
+    .addOption(
+      new Option('--per-layer-table <place>', "where the table of Gemma 4's small models is: host reads it from the file (default: device)")
+        .choices(PER_LAYER_TABLES),
     );
 }
 
@@ -58,14 +65,14 @@ export async function withModel<Result>(
 }
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
-  const { device, threads, context, signal } = options;
+  const { device, threads, context, perLayerTable, signal } = options;
   if (threads !== undefined && !takesThreads(device))
     throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
   const display = createProgressDisplay(process.stderr);
   try {
     const found = inputPath(path ?? defaultModelPath());
     display.expect('load');
-    return await loadModel(found, { device, threads, contextLength: context, signal, onProgress: display.onProgress });
+    return await loadModel(found, { device, threads, contextLength: context, perLayerTable, signal, onProgress: display.onProgress });
   } finally {
     display.clear();
   }

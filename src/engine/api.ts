@@ -259,6 +259,8 @@ export interface ModelInfo {
   readonly warnings: readonly string[];
   /** Tensors of the files that are left out, and why: those of a vision tower, of which no step of the text model reads any. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
+  /** Tensors and files that the host reads rows of before each step, as `perLayerTable: 'host'` has it; undefined: none. */
+  readonly readByHost: string | undefined;
   /** What sampling options default to. */
   readonly samplingDefaults: SamplingOptions;
   /** Of a model of embeddings, which has no calls that predict tokens; undefined for others, which have no `embed`. */

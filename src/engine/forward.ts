@@ -110,7 +110,7 @@ async function runPass(pass: Pass, { signal, onProgress }: ForwardOptions): Prom
   for (const { start, end, outputs } of stepsOf(pass)) {
     signal?.throwIfAborted();
     if (sequence.length > start) sequence.keepPrefix(ids.slice(0, start));
-    const result = await sequence.extend(ids, { end, outputs, taps: taps.length === 0 ? undefined : taps });
+    const result = await sequence.extend(ids, { end, outputs, taps: taps.length === 0 ? undefined : taps, signal });
     pass.logits.set(result.logits.subarray(0, outputs.length * core.vocabSize), done * core.vocabSize);
     keepTaps(pass, result.taps, { start, end, outputs, done });
     done += outputs.length;

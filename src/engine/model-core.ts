@@ -1,7 +1,7 @@
 /** What all calls on one loaded model share: the program, its pages, the queue, and room for sampling. */
 import { decoderSteps, encoderStates } from '../graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch, StepResult } from '../graph/decoder-steps.ts';
-import type { DecodeRequest, DecodeRun, KvLayout, Program } from '../graph/executor.ts';
+import type { DecodeRequest, DecodeRun, KvLayout, Program, WeightSource } from '../graph/executor.ts';
 import { attendsToMemory, sequenceDim } from '../graph/run-check.ts';
 import { textGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
@@ -58,6 +58,10 @@ export interface ModelCoreOptions {
   /** Steps of a long prompt have maxRows each, however long that takes. Default false. */
   readonly hasFixedPace?: boolean | undefined;
   readonly kv: KvLayout;
+  /** What rows of each step's tokens are read of; undefined where the program has all that it needs. */
+  readonly hostTable?: WeightSource | undefined;
+  /** Called once, when the program has been freed. */
+  readonly release?: (() => Promise<void>) | undefined;
 }
 
 /** How long a reader may keep its turn between two pieces while other calls wait. */
@@ -69,13 +73,13 @@ export function pagesFor(contextLength: number, pageTokens: number): number {
 
 /** @throws Error for a graph of texts that attends to a memory, whose pages and length the engine does not know */
 export function createModelCore(options: ModelCoreOptions): ModelCore {
-  const { program, vocabSize, contextLength, maxRows, causal, kv } = options;
+  const { program, vocabSize, contextLength, maxRows, causal, kv, hostTable } = options;
   const { model } = program;
   const graph = textGraphOf(model);
   if (attendsToMemory(graph))
     throw new Error(`model ${model.name}: its decoder attends to a memory; its steps are runs of its program, not of the engine`);
   const { encoder } = model;
-  const steps = model.decoder && decoderSteps(program);
+  const steps = model.decoder && decoderSteps(program, hostTable);
   const tapped = program.limits(graph.name, true)[sequenceDim(graph) ?? ''];
   const pages = mostPages(model, kv, maxRows);
   const queue = createRunQueue({ patienceMs: READER_PATIENCE_MS });
@@ -92,6 +96,13 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
       return await step;
     } finally {
       running = undefined;
+    }
+  };
+  const free = async () => {
+    try {
+      await program.dispose();
+    } finally {
+      await options.release?.();
     }
   };
   return {
@@ -124,7 +135,8 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
       if (encoder === undefined) throw new Error(`model ${model.name}: it has no encoder to run`);
       return tracked(encoderStates(program, encoder, sequences));
     },
-    canDecode: program.decode !== undefined && steps !== undefined,
+    // A program that runs ahead would need the rows of tokens that it has not sampled yet.
+    canDecode: program.decode !== undefined && steps !== undefined && hostTable === undefined,
     decode(request) {
       checkOpen();
       const run = program.decode?.(request);
@@ -140,10 +152,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     close() {
       closedBy ??= new InputError('The model was disposed: load it again, or dispose it only after its last call.');
       queue.close(closedBy);
-      closing ??= Promise.resolve(running).then(
-        () => program.dispose(),
-        () => program.dispose(),
-      );
+      closing ??= Promise.resolve(running).then(free, free);
       return closing;
     },
   };

@@ -1,9 +1,10 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
-import type { Executor, KvLayout, KvType, Program } from '../graph/executor.ts';
+import type { Executor, KvLayout, KvType, Program, WeightSource } from '../graph/executor.ts';
 import { isCausal, outputOf } from '../graph/graph.ts';
 import { decoderGraphOf, graphOf, parameterCount, textGraphOf } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { widthOf } from '../graph/value.ts';
+import type { PerLayerTable } from '../models/architecture.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -13,7 +14,7 @@ import { checkOptionNames } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
-import { isQuantized } from '../tensor/tensor-type.ts';
+import { elementsOf, isQuantized } from '../tensor/tensor-type.ts';
 import type { EmbeddingInfo, ForwardOptions, ForwardResult, GenerateOptions, Model, ModelInfo, Piece } from './api.ts';
 import { createChatSession } from './chat.ts';
 import { embedTexts } from './embed.ts';
@@ -39,12 +40,19 @@ export interface ModelOptions {
   readonly onProgress?: OnProgress | undefined;
 }
 
-const CREATE_NAMES: NamesOf<ModelOptions> = { executor: true, contextLength: true, kvType: true, signal: true, onProgress: true };
-
 export interface CreateModelOptions extends ModelOptions {
-  /** Taken over: closed when its weights are loaded, or when that fails. */
+  /** Taken over: closed when its weights are loaded, or when that fails; where the host reads a table of it, when the model is disposed. */
   readonly checkpoint: Checkpoint;
+  /**
+   * Where a model's table of embeddings for each layer is (Gemma 4's small ones): `host` leaves it in the file, which stays open, and reads
+   * rows for each step: less memory of the device, and no many tokens per submit. Refused for a model without one. Default `device`.
+   */
+  readonly perLayerTable?: PerLayerTable | undefined;
 }
+
+const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
+  executor: true, contextLength: true, kvType: true, perLayerTable: true, signal: true, onProgress: true,
+};
 
 /** What a model is made of, once its file has been read. */
 export interface ModelParts {
@@ -52,6 +60,8 @@ export interface ModelParts {
   readonly sizeBytes: number;
   readonly decoder: DecoderModel;
   readonly text: TextSide;
+  /** Called once, when the model has been disposed: closes what {@link DecoderModel.hostTable} is read from. */
+  readonly release?: (() => Promise<void>) | undefined;
 }
 
 const DEFAULT_CONTEXT_LENGTH = 8192;
@@ -69,8 +79,8 @@ export function resolveContextLength(wanted: number | undefined, ofModel: number
 }
 
 /** @throws InputError for an unknown type */
-export function resolveKvType(wanted: KvType | undefined, { weights }: DecoderModel): KvType {
-  if (wanted === undefined) return [...weights.values()].some(({ type }) => isQuantized(type)) ? 'f16' : 'f32';
+export function resolveKvType(wanted: KvType | undefined, decoder: DecoderModel): KvType {
+  if (wanted === undefined) return sourcesOf(decoder).some(({ type }) => isQuantized(type)) ? 'f16' : 'f32';
   if (wanted === 'f16' || wanted === 'f32') return wanted;
   throw new InputError(`kvType must be "f16" or "f32", found ${JSON.stringify(wanted satisfies never)}.`);
 }
@@ -80,9 +90,14 @@ export function kvLayoutOf(contextLength: number, type: KvType): KvLayout {
   return { type, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
 }
 
+/** The device's weights, and the table of the host. */
+function sourcesOf({ weights, hostTable }: DecoderModel): readonly WeightSource[] {
+  return hostTable === undefined ? [...weights.values()] : [...weights.values(), hostTable];
+}
+
 function describeTypes(decoder: DecoderModel): string {
   const bytes = new Map<string, number>();
-  for (const weight of decoder.weights.values()) bytes.set(weight.type, (bytes.get(weight.type) ?? 0) + weight.sizeBytes);
+  for (const weight of sourcesOf(decoder)) bytes.set(weight.type, (bytes.get(weight.type) ?? 0) + weight.sizeBytes);
   return [...bytes]
     .sort((a, b) => b[1] - a[1])
     .map(([type]) => type)
@@ -99,7 +114,8 @@ interface LoadedParts {
 
 function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts): ModelInfo {
   const { decoder, text } = parts;
-  const parameters = parameterCount(decoder.model);
+  const { hostTable } = decoder;
+  const parameters = parameterCount(decoder.model) + elementsOf(hostTable?.shape ?? [0]);
   return {
     name: parts.name,
     architecture: decoder.config.architecture,
@@ -114,6 +130,7 @@ function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts
     kvType,
     warnings: [...decoder.warnings, ...(text.warnings ?? [])],
     skipped: decoder.skipped,
+    readByHost: hostTable?.origin,
     samplingDefaults: text.samplingDefaults,
     embedding: embeddingInfo(decoder.model),
     get memory() {
@@ -158,18 +175,24 @@ function nameOf(checkpoint: Checkpoint): string {
  * where the executor cannot hold it; the signal's reason when it aborts. Everything is freed then.
  */
 export async function createModel({ checkpoint, ...options }: CreateModelOptions): Promise<Model> {
+  let staysOpen = false;
   try {
     checkOptionNames(options, CREATE_NAMES, 'createModel');
     checkOperation(options);
     const decoder = await openDecoder(checkpoint, {
       signal: options.signal,
       contextLength: (ofModel) => resolveContextLength(options.contextLength, ofModel),
+      perLayerTable: options.perLayerTable,
     });
     options.signal?.throwIfAborted();
     const text = await openTextSide(checkpoint);
-    return await createModelFromParts({ name: nameOf(checkpoint), sizeBytes: checkpoint.sizeBytes, decoder, text }, options);
+    const release = decoder.hostTable && (() => checkpoint.close());
+    const parts: ModelParts = { name: nameOf(checkpoint), sizeBytes: checkpoint.sizeBytes, decoder, text, release };
+    const model = await createModelFromParts(parts, options);
+    staysOpen = release !== undefined;
+    return model;
   } finally {
-    await checkpoint.close();
+    if (!staysOpen) await checkpoint.close();
   }
 }
 
@@ -186,7 +209,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, signal, onProgress });
   const core = createModelCore({
     program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
-    hasFixedPace: executor.prefillRows !== undefined, kv,
+    hasFixedPace: executor.prefillRows !== undefined, kv, hostTable: decoder.hostTable, release: parts.release,
   });
 
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;

@@ -26,6 +26,8 @@ export interface ExtendOptions {
   /** Positions in [length, end) whose logits are wanted, ascending. */
   readonly outputs: readonly number[];
   readonly taps?: readonly string[] | undefined;
+  /** As a step's. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export type DecodeOptions = Pick<DecodeRequest, 'sampling' | 'history' | 'limit'>;
@@ -63,7 +65,7 @@ export function openSequence(core: ModelCore): Sequence {
       present.length = common;
       return settle();
     },
-    async extend(ids, { end, outputs, taps }) {
+    async extend(ids, { end, outputs, taps, signal }) {
       checkOpen();
       const start = settle();
       const place = core.state.begin(state, { start, end, accepted: start });
@@ -71,7 +73,7 @@ export function openSequence(core: ModelCore): Sequence {
       for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
       const step = { tokens, start, ...place, outputs: outputs.map((position) => position - start) };
       const ownEpoch = state.epoch;
-      const run = core.run(taps === undefined ? { sequences: [step] } : { sequences: [step], taps });
+      const run = core.run({ sequences: [step], signal, ...(taps === undefined ? {} : { taps }) });
       const result = await run.catch((error: unknown) => {
         if (state.epoch === ownEpoch) core.state.truncate(state, start);
         throw error;
@@ -130,7 +132,7 @@ async function prefillChunks(core: ModelCore, sequence: Sequence, ids: ArrayLike
     options.signal?.throwIfAborted();
     const startedAt = performance.now();
     const rows = end - sequence.length;
-    await sequence.extend(ids, { end, outputs: [] });
+    await sequence.extend(ids, { end, outputs: [], signal: options.signal });
     core.pace.note(rows, performance.now() - startedAt);
     options.onStep?.(end);
     await yieldToEventLoop();
@@ -152,7 +154,7 @@ export interface AdvanceOptions {
  */
 export async function advance(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<Float32Array> {
   await prefillChunks(core, sequence, ids, options);
-  const { logits } = await sequence.extend(ids, { end: ids.length, outputs: [ids.length - 1] });
+  const { logits } = await sequence.extend(ids, { end: ids.length, outputs: [ids.length - 1], signal: options.signal });
   options.onStep?.(ids.length);
   return logits;
 }

@@ -1,9 +1,11 @@
 /** Steps of a model's decoder or encoder: tokens of sequences in, logits or states out, in runs that fit the memory of activations. */
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import type { GraphRun, Program, SequenceRows } from './executor.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
+import type { GraphRun, Program, SequenceRows, WeightSource } from './executor.ts';
 import { isCausal } from './graph.ts';
 import { decoderOf, graphOf } from './model-graphs.ts';
 import type { DecoderNames, EncoderNames, TokenGraphNames } from './model-graphs.ts';
+import { readTokenRows } from './token-rows.ts';
 
 /** New tokens of one sequence, and where its state lies. */
 export interface SequenceStep extends Omit<SequenceRows, 'rows'> {
@@ -16,6 +18,8 @@ export interface StepBatch {
   readonly sequences: readonly SequenceStep[];
   /** Names of the graph's taps whose values are wanted. */
   readonly taps?: readonly string[];
+  /** Ends the reading of rows from the model's file, before a step; a step that runs is not cut off. */
+  readonly signal?: CancelSignal | undefined;
 }
 
 export interface StepResult {
@@ -31,11 +35,14 @@ export interface DecoderSteps {
   run(batch: StepBatch): Promise<StepResult>;
 }
 
-export function decoderSteps(program: Program): DecoderSteps {
+/** `hostTable`: of a decoder with {@link TokenGraphNames.hostRows}. @throws Error where one is there without the other */
+export function decoderSteps(program: Program, hostTable?: WeightSource): DecoderSteps {
   const names: DecoderNames = decoderOf(program.model);
+  if (names.hostRows?.table.id !== hostTable?.id)
+    throw new Error(`decoder: expected ${names.hostRows?.table.id ?? 'no table'} to read rows of, found ${hostTable?.id ?? 'none'}`);
   return {
-    async run({ sequences, taps = [] }) {
-      const valuesOf = await runSteps(program, { names, sequences, taps, output: names.logits });
+    async run({ sequences, taps = [], signal }) {
+      const valuesOf = await runSteps(program, { names, sequences, taps, output: names.logits, hostTable, signal });
       return { logits: valuesOf(names.logits), taps: new Map(taps.map((name) => [name, valuesOf(name).slice()])) };
     },
   };
@@ -55,23 +62,33 @@ interface Steps {
   readonly sequences: readonly SequenceStep[];
   readonly taps: readonly string[];
   readonly output: string;
+  readonly hostTable?: WeightSource | undefined;
+  readonly signal?: CancelSignal | undefined;
 }
 
 /** Values of the output and of the taps, by name. */
-async function runSteps(program: Program, { names, sequences, taps, output }: Steps): Promise<(name: string) => Float32Array> {
+async function runSteps(program: Program, wanted: Steps): Promise<(name: string) => Float32Array> {
+  const { names, sequences, taps, output } = wanted;
   checkOutputs(sequences);
   const { rows = Infinity, outRows = Infinity } = program.limits(names.graph, taps.length > 0);
   const steps = splitBatch(sequences, { rows, outRows, causal: isCausal(graphOf(program.model, names.graph)) });
   const results: ReadonlyMap<string, Float32Array>[] = [];
   for (const step of steps) {
-    const [result] = (await program.run([tokenRun(names, step, [output, ...taps])])) as readonly [ReadonlyMap<string, Float32Array>];
+    const run = await withHostRows(tokenRun(names, step, [output, ...taps]), wanted);
+    const [result] = (await program.run([run])) as readonly [ReadonlyMap<string, Float32Array>];
     // What runs next may overwrite it.
     results.push(steps.length === 1 ? result : copies(result));
   }
   return (name) => joined(results.map((result) => result.get(name) as Float32Array));
 }
 
-/** The run of a decoder or encoder for the new tokens of some sequences. */
+async function withHostRows(run: GraphRun, { names: { hostRows, tokens }, hostTable, signal }: Steps): Promise<GraphRun> {
+  if (hostRows === undefined || hostTable === undefined) return run;
+  const rows = await readTokenRows(hostTable, run.inputs[tokens] as ArrayLike<number>, { signal });
+  return { ...run, inputs: { ...run.inputs, [hostRows.input]: rows } };
+}
+
+/** The run of a decoder or encoder for the new tokens of some sequences, without the rows that the host reads. */
 export function tokenRun(names: TokenGraphNames, sequences: readonly SequenceStep[], wanted: readonly string[]): GraphRun {
   const rows = sequences.reduce((sum, { tokens }) => sum + tokens.length, 0);
   // As they are: whoever checks the run refuses what is no token.

@@ -8,6 +8,14 @@ import type { PagedShape, PagedState, SlotShape, SlotState, State } from './stat
 import type { WeightRef } from './value.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 
+/** A table of which the host reads the rows of a step's tokens, so that the device need not hold it. */
+export interface HostRows {
+  /** Input of the graph that takes the rows: [rows, width], f32. */
+  readonly input: string;
+  /** [tokens, width]. */
+  readonly table: WeightRef;
+}
+
 /** A graph that reads tokens, and what its inputs are called. */
 export interface TokenGraphNames {
   readonly graph: string;
@@ -19,6 +27,8 @@ export interface TokenGraphNames {
   readonly outIndices: string;
   /** [rows], i32: which of several texts of one sequence a token is of (BERT); absent where the graph does not ask. */
   readonly tokenTypes?: string | undefined;
+  /** Absent where every table is the device's. */
+  readonly hostRows?: HostRows | undefined;
 }
 
 /** The graph that makes logits of tokens. */

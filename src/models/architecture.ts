@@ -5,12 +5,18 @@ import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
+/** Where a table of every token's embeddings for each layer is: in the device's memory, or in the file, whose rows the host reads. */
+export const PER_LAYER_TABLES = ['device', 'host'] as const;
+export type PerLayerTable = (typeof PER_LAYER_TABLES)[number];
+
 /** What a graph is made for, beside its config. */
 export interface GraphSetting {
   /** Most positions of a sequence. */
   readonly contextLength: number;
   /** Contents of the file's tensors that {@link Architecture.constants} names, those that it has. */
   readonly constants: ReadonlyMap<string, Float32Array>;
+  /** Default `device`; `host` only where {@link Architecture.perLayerTable} names a table. */
+  readonly perLayerTable?: PerLayerTable | undefined;
 }
 
 /** A vector of f32 that goes into the graph instead of to the device: divisors of rotary frequencies. */
@@ -36,6 +42,8 @@ export interface Architecture<Config extends DecoderConfig = DecoderConfig> {
   readonly skips: readonly SkipRule[];
   /** Positive numbers of GGUF files that the graph is made with, each of which may be absent. */
   constants?(config: Config): readonly ConstantTensor[];
+  /** Id of the weight that is a table of embeddings for each layer, where a model has one that the graph can take rows of from the host. */
+  perLayerTable?(config: Config): string | undefined;
   graphs(config: Config, setting: GraphSetting): ModelGraphs;
   /** GGUF's keys under the architecture's name. */
   metadata(config: Config): GgufMetadata;

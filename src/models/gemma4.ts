@@ -5,6 +5,7 @@
  * brings in at the layer's end.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
+import { DECODER } from '../graph/model-graphs.ts';
 import { gated } from '../graph/ops/activation.ts';
 import { add } from '../graph/ops/add.ts';
 import { attention } from '../graph/ops/attention.ts';
@@ -22,7 +23,7 @@ import { FormatError } from '../tensor/errors.ts';
 import { bools, float32, int32s, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { metadataNumber } from '../tensor/metadata.ts';
-import type { Architecture } from './architecture.ts';
+import type { Architecture, GraphSetting } from './architecture.ts';
 import { parseVisibility } from './attention-visibility.ts';
 import type { AttentionVisibility } from './attention-visibility.ts';
 import { configFields, jsonBoolean, jsonNumber, jsonObject, shownJson } from './config-fields.ts';
@@ -396,11 +397,24 @@ function layer(g: GraphBuilder, shared: Shared, input: LayerInput): Value {
   return config.hasLayerScale ? scale(g, 'scale', out, g.weight(g.path('scale'), [1])) : out;
 }
 
+const PER_LAYER_TABLE = 'per_layer.embedding';
+/** Input of a graph whose host reads that table: its rows as the file has them, [rows, layers * perLayerDim]. */
+const PER_LAYER_ROWS = 'perLayerRows';
+
+interface PerLayerInput extends Pick<GraphSetting, 'perLayerTable'> {
+  readonly tokens: Value;
+  readonly x: Value;
+}
+
 /** A table's rows and a projection of the embeddings x, each of about unit size. */
-function perLayerEmbeddings(g: GraphBuilder, config: Gemma4Config, tokens: Value, x: Value): Value {
+function perLayerEmbeddings(g: GraphBuilder, config: Gemma4Config, { tokens, x, perLayerTable }: PerLayerInput): Value {
   const { layers, dim, vocabSize, perLayerDim, rmsEps: eps } = config;
   const width = layers * perLayerDim;
-  const own = embed(g, 'embed', tokens, g.weight(g.path('embedding'), [vocabSize, width]), Math.sqrt(perLayerDim));
+  const factor = Math.sqrt(perLayerDim);
+  const own =
+    perLayerTable === 'host'
+      ? scale(g, 'embed', g.input(PER_LAYER_ROWS, 'f32', ['rows', width]), factor)
+      : embed(g, 'embed', tokens, g.weight(PER_LAYER_TABLE, [vocabSize, width]), factor);
   const projected = scale(g, 'scaled', product(g, 'projection', x, { out: width, biases: [] }), dim ** -0.5);
   return scale(g, 'inputs', add(g, 'sum', norm(g, 'norm', projected, { eps, groups: layers }), own), Math.SQRT1_2);
 }
@@ -443,17 +457,21 @@ export const gemma4: Architecture<Gemma4Config> = {
   exportedConstants: ({ rope: rotation, fullHeadDim }) =>
     new Map([[ROPE_DIVISORS, ropeDivisors(rotation, fullHeadDim).map((divisor) => Math.min(divisor, NO_TURN))]]),
   metadata: ggufMetadata,
-  graphs(config, { constants, contextLength }) {
+  perLayerTable: ({ perLayerDim }) => (perLayerDim > 0 ? PER_LAYER_TABLE : undefined),
+  graphs(config, { constants, contextLength, perLayerTable }) {
     const { fullHeadDim, headDim, rope: rotation, slidingRope, perLayerDim, embeddingScale, logitSoftcap } = config;
     const full = ropeTable(rotation, { id: 'rope', headDim: fullHeadDim, contextLength, divisors: constants.get(ROPE_DIVISORS) });
     const sliding = ropeTable(slidingRope, { id: 'sliding_rope', headDim, contextLength });
     const shared: Shared = { config, tables: { full, sliding }, states: new Map(), own: undefined };
-    return decoderGraph(config, (g, input) => layer(g, shared, input), {
+    const model = decoderGraph(config, (g, input) => layer(g, shared, input), {
       embeddingScale,
       logitSoftcap,
       before(g, tokens, x) {
-        if (perLayerDim > 0) shared.own = g.scope('per_layer', () => perLayerEmbeddings(g, config, tokens, x));
+        if (perLayerDim > 0) shared.own = g.scope('per_layer', () => perLayerEmbeddings(g, config, { tokens, x, perLayerTable }));
       },
     });
+    if (perLayerTable !== 'host') return model;
+    const table = { id: PER_LAYER_TABLE, shape: [config.vocabSize, config.layers * perLayerDim] };
+    return { ...model, decoder: { ...DECODER, hostRows: { input: PER_LAYER_ROWS, table } } };
   },
 };

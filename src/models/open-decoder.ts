@@ -4,9 +4,9 @@ import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
-import { FormatError } from '../tensor/errors.ts';
+import { FormatError, InputError } from '../tensor/errors.ts';
 import { nearestNames } from '../tensor/near-names.ts';
-import type { Architecture, ConstantTensor } from './architecture.ts';
+import type { Architecture, ConstantTensor, PerLayerTable } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { EMBEDDING_SKIPS, parseEmbeddingHead } from './embedding-head.ts';
 import { bert } from './bert.ts';
@@ -35,6 +35,8 @@ export interface DecoderModel {
   readonly model: ModelGraphs;
   /** By the ids that the graph's ops name. */
   readonly weights: ReadonlyMap<string, WeightSource>;
+  /** What the host reads rows of, step by step: not among `weights`, and the checkpoint must stay open for it. */
+  readonly hostTable?: WeightSource | undefined;
   /** Tensors of the file that no op reads, and why. */
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   /** What a user should know of settings that are not known here. */
@@ -46,6 +48,8 @@ export interface OpenDecoderOptions extends ReadOptions {
   readonly architectures?: readonly Architecture[];
   /** Most positions of a sequence, given what the model was trained for. Default: those. */
   readonly contextLength?: ((ofModel: number) => number) | undefined;
+  /** Default `device`. */
+  readonly perLayerTable?: PerLayerTable | undefined;
 }
 
 /** Whether a checkpoint, or its text part, is of an architecture that is known. */
@@ -70,7 +74,7 @@ export function architectureOf(checkpoint: Checkpoint, architectures: readonly A
 
 /**
  * @throws FormatError for an unknown architecture, settings that contradict each other, missing, extra or misshapen tensors, and types
- * without kernels
+ * without kernels; InputError for a table left to the host where there is none
  */
 export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions = {}): Promise<DecoderModel> {
   const { architectures = ARCHITECTURES, contextLength = (ofModel) => ofModel } = options;
@@ -79,12 +83,28 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   const config = architecture.parseConfig(checkpoint);
   const warnings = architecture.checkSettings(checkpoint, config);
   const constants = await readConstants(checkpoint, architecture.constants?.(config) ?? [], options);
+  const tableId = hostTableOf(architecture, config, options.perLayerTable);
   const skips = [...skipsOf(architecture, config), ...[...constants.keys()].map(constantSkip)];
-  const { weights, skipped } = bindWeights(checkpoint, architecture.weights(config), skips);
-  const model = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants });
+  const { weights: all, skipped } = bindWeights(checkpoint, architecture.weights(config), skips);
+  const weights = new Map([...all].filter(([id]) => id !== tableId));
+  const hostTable = tableId === undefined ? undefined : all.get(tableId);
+  const { perLayerTable } = options;
+  const model = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants, perLayerTable });
   if (model.encoder === undefined && parseEmbeddingHead(checkpoint) !== undefined)
     throw new FormatError(`${checkpoint.name}: it is a model of embeddings, which ${checkpoint.architecture} has no encoder for.`);
-  return { config, weights, skipped, warnings, model };
+  return { config, weights, hostTable, skipped, warnings, model };
+}
+
+/** The id of the table that the host is to read; undefined where the device has all. @throws InputError */
+function hostTableOf(architecture: Architecture, config: DecoderConfig, wanted: PerLayerTable = 'device'): string | undefined {
+  if (wanted === 'device') return undefined;
+  if (wanted !== 'host') throw new InputError(`perLayerTable must be "device" or "host", found ${JSON.stringify(wanted satisfies never)}.`);
+  const id = architecture.perLayerTable?.(config);
+  if (id !== undefined) return id;
+  throw new InputError(
+    `perLayerTable "host" is for models with a table of embeddings for each layer (Gemma 4's small ones); this one ` +
+      `(${config.architecture}) has none: leave it out.`,
+  );
 }
 
 /** Tensors that a model's file may hold and no op reads. */

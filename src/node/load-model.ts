@@ -8,6 +8,7 @@ import type { HttpRetry } from '../files/http-retry.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
+import type { PerLayerTable } from '../models/architecture.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import { checkOptionNames } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
@@ -32,6 +33,8 @@ export interface LoadModelOptions {
   readonly threads?: number | undefined;
   /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
   readonly kvType?: KvType | undefined;
+  /** As {@link CreateModelOptions.perLayerTable}: `host` reads the table of Gemma 4's small models from the file. Default `device`. */
+  readonly perLayerTable?: PerLayerTable | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -39,7 +42,7 @@ export interface LoadModelOptions {
 export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
-  device: true, contextLength: true, threads: true, kvType: true, signal: true, onProgress: true,
+  device: true, contextLength: true, threads: true, kvType: true, perLayerTable: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;
@@ -106,7 +109,7 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
-  const { signal, onProgress, contextLength, kvType } = options;
+  const { signal, onProgress, contextLength, kvType, perLayerTable } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
@@ -114,7 +117,7 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
   const location = await locate(pathOrUrl, { signal, onRetry });
   const checkpoint = await openCheckpoint(location, { signal });
-  return createModel({ checkpoint, executor, contextLength, kvType, signal, onProgress: report });
+  return createModel({ checkpoint, executor, contextLength, kvType, perLayerTable, signal, onProgress: report });
 }
 
 function retryNote({ url, reason, failed, attempts, waitMs }: HttpRetry): string {

@@ -294,6 +294,7 @@ export class GpuProgram implements Program {
     const { names, graph, one, sampler } = this.#runnableDecoder();
     const { many } = this.#graph(names.graph);
     if (attendsToMemory(graph)) throw new Error('decode: it takes no memory; the steps of this decoder are runs of their own');
+    if (names.hostRows !== undefined) throw new Error('decode: the host reads rows of each token of this decoder before its step');
     checkTokens(request.tokens, tokenLimit(graph, names));
     const most = many.limits[sequenceDim(graph) as string] as number;
     if (request.tokens.length < 1 || request.tokens.length > most)
