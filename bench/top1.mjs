@@ -71,7 +71,8 @@ async function ingotRows(modelPath) {
 /** llama.cpp's greedy choice after each of the ids. */
 async function llamaChoices(modelPath, ids) {
   const llama = await getLlama({
-    gpu: onGpu ? 'vulkan' : false, build: 'never', skipDownload: true, progressLogs: false, maxThreads: threads, logLevel: LlamaLogLevel.error,
+    gpu: onGpu ? 'vulkan' : false, build: 'never', skipDownload: true, progressLogs: false, maxThreads: threads,
+    logLevel: LlamaLogLevel.error,
   });
   const model = await llama.loadModel({ modelPath, gpuLayers: onGpu ? 'max' : 0 });
   const context = await model.createContext({
