@@ -74,7 +74,9 @@ async function runSteps(program: Program, wanted: Steps): Promise<(name: string)
   const steps = splitBatch(sequences, { rows, outRows, causal: isCausal(graphOf(program.model, names.graph)) });
   const results: ReadonlyMap<string, Float32Array>[] = [];
   for (const step of steps) {
-    const run = await withHostRows(tokenRun(names, step, [output, ...taps]), wanted);
+    const own = tokenRun(names, step, [output, ...taps]);
+    // Without rows to read the step is under way when this function first waits.
+    const run = names.hostRows === undefined ? own : await withHostRows(own, wanted);
     const [result] = (await program.run([run])) as readonly [ReadonlyMap<string, Float32Array>];
     // What runs next may overwrite it.
     results.push(steps.length === 1 ? result : copies(result));
