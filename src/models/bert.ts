@@ -89,8 +89,13 @@ const SETTINGS: FamilySettings = {
   gguf: { obeyed: ['attention.layer_norm_epsilon', 'token_type_count'], neutral: { hidden_activation: GELU } },
 };
 
-function warnings(checkpoint: Checkpoint, config: BertConfig): readonly string[] {
-  const table = decoderSettings(checkpoint, config, SETTINGS);
+/** Warnings of a family whose norms are layer norms. @throws as `checkSettings` does */
+export function layerNormWarnings(
+  checkpoint: Checkpoint,
+  config: DecoderConfig & Pick<BertConfig, 'normEps'>,
+  settings: FamilySettings,
+): readonly string[] {
+  const table = decoderSettings(checkpoint, config, settings);
   const isGguf = checkpoint.format === 'gguf';
   return checkSettings(checkpoint, { ...table, expected: isGguf ? { 'attention.layer_norm_epsilon': config.normEps } : undefined });
 }
@@ -182,22 +187,29 @@ function layer(g: GraphBuilder, config: BertConfig, input: LayerInput): Value {
 
 // Graph.
 
-const NAMES = { ...ENCODER, tokenTypes: 'tokenTypes' };
+/** What the inputs of such a graph are called. */
+export const BERT_NAMES = { ...ENCODER, tokenTypes: 'tokenTypes' };
 
-/** The states of the wanted rows: [outRows, dim]. */
-function states(g: GraphBuilder, config: BertConfig): Value {
-  const { vocabSize, dim, layers } = config;
-  const tokens = g.input(NAMES.tokens, 'i32', ['rows']);
-  const positions = g.input(NAMES.positions, 'i32', ['rows']);
-  const types = g.input(NAMES.tokenTypes, 'i32', ['rows']);
-  const outIndices = g.input(NAMES.outIndices, 'i32', ['outRows']);
+/** Sizes of what becomes of tokens before the first layer; `positions` only where positions are a table. */
+type BertFrame = Pick<BertConfig, 'vocabSize' | 'dim' | 'layers' | 'types' | 'normEps'> & Partial<Pick<BertConfig, 'positions'>>;
+
+/** Embeddings and their norm, `layers` times `layer`, and of that the states of the wanted rows: [outRows, dim]. */
+export function bertStates(g: GraphBuilder, frame: BertFrame, layerOf: (g: GraphBuilder, input: LayerInput) => Value): Value {
+  const { vocabSize, dim, layers } = frame;
+  const tokens = g.input(BERT_NAMES.tokens, 'i32', ['rows']);
+  const positions = g.input(BERT_NAMES.positions, 'i32', ['rows']);
+  const types = g.input(BERT_NAMES.tokenTypes, 'i32', ['rows']);
+  const outIndices = g.input(BERT_NAMES.outIndices, 'i32', ['outRows']);
   const words = embed(g, 'embed', tokens, g.weight('embedding', [vocabSize, dim]));
-  const placed = add(g, 'placed', words, embed(g, 'embed_positions', positions, g.weight('positions', [config.positions, dim])));
-  const typed = add(g, 'typed', placed, embed(g, 'embed_types', types, g.weight('types', [config.types, dim])));
-  let x = norm(g, 'norm', typed, config);
+  const placed =
+    frame.positions === undefined
+      ? words
+      : add(g, 'placed', words, embed(g, 'embed_positions', positions, g.weight('positions', [frame.positions, dim])));
+  const typed = add(g, 'typed', placed, embed(g, 'embed_types', types, g.weight('types', [frame.types, dim])));
+  let x = norm(g, 'norm', typed, frame);
   g.tap('hidden.0', x);
   for (let n = 0; n < layers; n++) {
-    x = g.scope(`layers.${n}`, () => layer(g, config, { n, x, positions }));
+    x = g.scope(`layers.${n}`, () => layerOf(g, { n, x, positions }));
     g.tap(`hidden.${n + 1}`, x);
   }
   return gatherRows(g, 'last', x, outIndices);
@@ -220,9 +232,9 @@ export const bert: Architecture<BertConfig> = {
   gguf: 'bert',
   safetensors: ['bert'],
   parseConfig,
-  checkSettings: warnings,
+  checkSettings: (checkpoint, config) => layerNormWarnings(checkpoint, config, SETTINGS),
   weights,
   skips: SKIPS,
   metadata,
-  graphs: (config) => encoderModel(config, (g) => states(g, config), NAMES),
+  graphs: (config) => encoderModel(config, (g) => bertStates(g, config, (inner, input) => layer(inner, config, input)), BERT_NAMES),
 };

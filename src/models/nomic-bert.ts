@@ -4,10 +4,7 @@
  * rows of q, k and v.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import { ENCODER } from '../graph/model-graphs.ts';
 import { add } from '../graph/ops/add.ts';
-import { embed } from '../graph/ops/embed.ts';
-import { gatherRows } from '../graph/ops/gather-rows.ts';
 import { rope } from '../graph/ops/rope.ts';
 import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
@@ -16,19 +13,17 @@ import { FormatError } from '../tensor/errors.ts';
 import { bool, float32, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { Architecture } from './architecture.ts';
-import { norm, withBias } from './bert.ts';
+import { BERT_NAMES, bertStates, layerNormWarnings, norm, withBias } from './bert.ts';
 import { configFields, jsonNumber } from './config-fields.ts';
 import type { ConfigFields } from './config-fields.ts';
 import { MOST_LAYERS } from './decoder-config.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { attend, attentionOptions, encoderModel, gatedMlp, product } from './decoder-graph.ts';
 import type { LayerInput } from './decoder-graph.ts';
-import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { denseSpecs, embeddingMetadata, requiredEmbeddingHead } from './embedding-head.ts';
 import type { EmbeddingHead } from './embedding-head.ts';
 import { parseRope, ropeTable } from './rope-frequencies.ts';
-import { checkSettings } from './setting-table.ts';
 import { slice, tensor } from './weight-expression.ts';
 import { tensorSpec } from './weight-spec.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
@@ -118,12 +113,6 @@ const SETTINGS: FamilySettings = {
   gguf: { obeyed: ['attention.layer_norm_epsilon', 'token_type_count'] },
 };
 
-function warnings(checkpoint: Checkpoint, config: NomicBertConfig): readonly string[] {
-  const table = decoderSettings(checkpoint, config, SETTINGS);
-  const isGguf = checkpoint.format === 'gguf';
-  return checkSettings(checkpoint, { ...table, expected: isGguf ? { 'attention.layer_norm_epsilon': config.normEps } : undefined });
-}
-
 // Weights.
 
 function layerWeights({ dim, heads, headDim, ffnDim, prefix }: NomicBertConfig, n: number): readonly WeightSpec[] {
@@ -190,26 +179,6 @@ function layer(g: GraphBuilder, config: NomicBertConfig, input: LayerInput, tabl
 
 // Graph.
 
-const NAMES = { ...ENCODER, tokenTypes: 'tokenTypes' };
-
-/** The states of the wanted rows: [outRows, dim]. */
-function states(g: GraphBuilder, config: NomicBertConfig, table: RopeTable): Value {
-  const { vocabSize, dim, layers } = config;
-  const tokens = g.input(NAMES.tokens, 'i32', ['rows']);
-  const positions = g.input(NAMES.positions, 'i32', ['rows']);
-  const types = g.input(NAMES.tokenTypes, 'i32', ['rows']);
-  const outIndices = g.input(NAMES.outIndices, 'i32', ['outRows']);
-  const words = embed(g, 'embed', tokens, g.weight('embedding', [vocabSize, dim]));
-  const typed = add(g, 'typed', words, embed(g, 'embed_types', types, g.weight('types', [config.types, dim])));
-  let x = norm(g, 'norm', typed, config);
-  g.tap('hidden.0', x);
-  for (let n = 0; n < layers; n++) {
-    x = g.scope(`layers.${n}`, () => layer(g, config, { n, x, positions }, table));
-    g.tap(`hidden.${n + 1}`, x);
-  }
-  return gatherRows(g, 'last', x, outIndices);
-}
-
 function metadata(config: NomicBertConfig): GgufMetadata {
   const { layers, contextLength, dim, ffnDim, heads, headDim, normEps, rope: { theta }, embedding } = config;
   return new Map([
@@ -231,12 +200,12 @@ export const nomicBert: Architecture<NomicBertConfig> = {
   gguf: 'nomic-bert',
   safetensors: ['nomic_bert'],
   parseConfig,
-  checkSettings: warnings,
+  checkSettings: (checkpoint, config) => layerNormWarnings(checkpoint, config, SETTINGS),
   weights,
   skips: SKIPS,
   metadata,
   graphs(config, { contextLength }) {
     const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
-    return encoderModel(config, (g) => states(g, config, table), NAMES);
+    return encoderModel(config, (g) => bertStates(g, config, (inner, input) => layer(inner, config, input, table)), BERT_NAMES);
   },
 };
