@@ -4,6 +4,7 @@ import { exp4, madd } from './float-math';
 const SILU: i32 = 0;
 const GELU_TANH: i32 = 1;
 const GELU: i32 = 2;
+const IDENTITY: i32 = 3;
 
 /** x * sigmoid(z) * up; z has the sign of x. */
 // @ts-ignore: decorator
@@ -61,6 +62,7 @@ function activateTimes(fn: i32, x: v128, factor: v128): v128 {
     case SILU: return sigmoidTimes(x, x, factor);
     case GELU_TANH: return sigmoidTimes(x, geluExponent(x), factor);
     case GELU: return geluTimes(x, factor);
+    case IDENTITY: return f32x4.mul(x, factor);
     default: unreachable();
   }
   return x;

@@ -21,6 +21,7 @@ const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>>
     const exponent = `${held} * (1.595769122 + 0.07135481627 * ${held} * ${held})`;
     return `x / (1.0 + exp(min(-(${exponent}), ${type}(80.0))))`;
   },
+  identity: () => 'x',
 };
 
 /** Coefficients of t^0 and so on. */

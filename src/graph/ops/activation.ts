@@ -1,9 +1,9 @@
-/** Functions of single values, alone or as gates. */
+/** Functions of single values, alone or as gates; the product of two values is a gate of itself. */
 import type { OpRules, OpSink } from '../op-rules.ts';
 import type { Value } from '../value.ts';
 
 /** The functions by name. Each room has a table of them: `reference/`, `cpu/assembly/` and `gpu/wgsl/activation*`. */
-export const ACTIVATIONS = ['silu', 'geluTanh', 'gelu'] as const;
+export const ACTIVATIONS = ['silu', 'geluTanh', 'gelu', 'identity'] as const;
 export type ActivationName = (typeof ACTIVATIONS)[number];
 
 /** y = f(x), or with two inputs y = f(gate) * up (gated units, Shazeer 2020). Inputs: x, or gate and up, [rows, n]. */
@@ -19,6 +19,11 @@ export function activation(g: OpSink<ActivationOp>, name: string, fn: Activation
 /** y = f(gate) * up. */
 export function gated(g: OpSink<ActivationOp>, name: string, fn: ActivationName, gateAndUp: readonly [Value, Value]): Value {
   return g.op(name, { kind: 'activation', fn }, gateAndUp);
+}
+
+/** y = a * b. */
+export function multiply(g: OpSink<ActivationOp>, name: string, a: Value, b: Value): Value {
+  return gated(g, name, 'identity', [a, b]);
 }
 
 export const activationRules: OpRules<ActivationOp> = {
