@@ -5,8 +5,9 @@ const SILU: i32 = 0;
 const GELU_TANH: i32 = 1;
 const GELU: i32 = 2;
 const IDENTITY: i32 = 3;
+const SIGMOID: i32 = 4;
 
-/** x * sigmoid(z) * up; z has the sign of x. */
+/** x * sigmoid(z) * up. */
 // @ts-ignore: decorator
 @inline
 function sigmoidTimes(x: v128, z: v128, up: v128): v128 {
@@ -63,6 +64,7 @@ function activateTimes(fn: i32, x: v128, factor: v128): v128 {
     case GELU_TANH: return sigmoidTimes(x, geluExponent(x), factor);
     case GELU: return geluTimes(x, factor);
     case IDENTITY: return f32x4.mul(x, factor);
+    case SIGMOID: return sigmoidTimes(f32x4.splat(1.0), x, factor);
     default: unreachable();
   }
   return x;

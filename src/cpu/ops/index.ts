@@ -20,6 +20,7 @@ import type { AttentionStepOp } from './attention.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
+import { refuseExperts } from './experts.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherStepOp } from './gather-rows.ts';
@@ -72,6 +73,10 @@ export const LOWERINGS = {
   storedAttention: lowerStoredAttention,
   writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
+  route: refuseExperts,
+  expertLinear: refuseExperts,
+  expertSum: refuseExperts,
+  scaleRows: refuseExperts,
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,

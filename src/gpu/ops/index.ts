@@ -23,6 +23,7 @@ import { storedAttentionRules, lowerStoredAttention } from './stored-attention.t
 import { columnsRules, lowerColumns } from './columns.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
+import { refuseExperts } from './experts.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherOp } from './gather-rows.ts';
@@ -80,6 +81,10 @@ export const LOWERINGS = {
   storedAttention: lowerStoredAttention,
   writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
+  route: refuseExperts,
+  expertLinear: refuseExperts,
+  expertSum: refuseExperts,
+  scaleRows: refuseExperts,
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,

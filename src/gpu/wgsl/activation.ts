@@ -8,6 +8,7 @@ const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>>
   // Elfwing et al. 2017. exp's argument is held where its result is finite, since hardware may do anything past that; silu is nothing
   // beside any other value there already.
   silu: (type) => `x / (1.0 + exp(min(-x, ${type}(80.0))))`,
+  sigmoid: (type) => `1.0 / (1.0 + exp(min(-x, ${type}(80.0))))`,
   // Hendrycks and Gimpel 2016, the erf form: max(x, 0) - |x| erfc(z) / 2, z = |x| / sqrt(2), whose terms keep their precision at both ends.
   // erfc as t * exp(polynomial in t - z^2), t = 1 / (1 + z / 2), to 1.2e-7 of its value everywhere (Press et al. 1992, 6.2). z is held
   // where erfc has left f32.

@@ -3,7 +3,7 @@ import type { OpRules, OpSink } from '../op-rules.ts';
 import type { Value } from '../value.ts';
 
 /** The functions by name. Each room has a table of them: `reference/`, `cpu/assembly/` and `gpu/wgsl/activation*`. */
-export const ACTIVATIONS = ['silu', 'geluTanh', 'gelu', 'identity'] as const;
+export const ACTIVATIONS = ['silu', 'geluTanh', 'gelu', 'identity', 'sigmoid'] as const;
 export type ActivationName = (typeof ACTIVATIONS)[number];
 
 /** y = f(x), or with two inputs y = f(gate) * up (gated units, Shazeer 2020). Inputs: x, or gate and up, [rows, n]. */

@@ -33,6 +33,14 @@ import { ropeRules } from './rope.ts';
 import type { RopeOp } from './rope.ts';
 import { shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
+import { routeRules } from './route.ts';
+import type { RouteOp } from './route.ts';
+import { expertLinearRules } from './expert-linear.ts';
+import type { ExpertLinearOp } from './expert-linear.ts';
+import { expertSumRules } from './expert-sum.ts';
+import type { ExpertSumOp } from './expert-sum.ts';
+import { scaleRowsRules } from './scale-rows.ts';
+import type { ScaleRowsOp } from './scale-rows.ts';
 import { writeMemoryRules } from './write-memory.ts';
 import type { WriteMemoryOp } from './write-memory.ts';
 
@@ -50,6 +58,10 @@ export type GraphOp =
   | StoredAttentionOp
   | WriteMemoryOp
   | ShortConvolutionOp
+  | RouteOp
+  | ExpertLinearOp
+  | ExpertSumOp
+  | ScaleRowsOp
   | ActivationOp
   | AddOp
   | GatherRowsOp;
@@ -70,6 +82,10 @@ export const OP_RULES = {
   storedAttention: storedAttentionRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
+  route: routeRules,
+  expertLinear: expertLinearRules,
+  expertSum: expertSumRules,
+  scaleRows: scaleRowsRules,
   activation: activationRules,
   add: addRules,
   gatherRows: gatherRowsRules,

@@ -10,6 +10,7 @@ export const ACTIVATION_FUNCTIONS: Readonly<Record<ActivationName, (x: number) =
   /** x / 2 * (1 + erf(x / sqrt(2))) (Hendrycks and Gimpel 2016). */
   gelu: (x) => (x / 2) * erfc(-x / Math.SQRT2),
   identity: (x) => x,
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
 };
 
 /** 1 - erf(x) to float64's precision: erf's power series near 0, erfc's continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14). */

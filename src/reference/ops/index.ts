@@ -16,6 +16,10 @@ import { runLinear } from './linear.ts';
 import { runRmsNorm } from './rms-norm.ts';
 import { runRope } from './rope.ts';
 import { runShortConvolution } from './short-convolution.ts';
+import { runRoute } from './route.ts';
+import { runExpertLinear } from './expert-linear.ts';
+import { runExpertSum } from './expert-sum.ts';
+import { runScaleRows } from './scale-rows.ts';
 import { runWriteMemory } from './write-memory.ts';
 
 export const REFERENCE_OPS = {
@@ -32,6 +36,10 @@ export const REFERENCE_OPS = {
   storedAttention: runStoredAttention,
   writeMemory: runWriteMemory,
   shortConvolution: runShortConvolution,
+  route: runRoute,
+  expertLinear: runExpertLinear,
+  expertSum: runExpertSum,
+  scaleRows: runScaleRows,
   activation: runActivation,
   add: runAdd,
   gatherRows: runGatherRows,
