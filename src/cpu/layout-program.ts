@@ -19,6 +19,7 @@ import type { GraphLayout } from './layout-graph.ts';
 import { align, createBump } from './memory.ts';
 import type { Bump } from './memory.ts';
 import type { CpuOp } from './ops/index.ts';
+import { deltaRuleScratchBytes } from './ops/delta-rule.ts';
 import { chunkRows } from './ops/linear.ts';
 import { WEIGHT_CODES } from './kernel-module.ts';
 
@@ -88,6 +89,7 @@ function scratchBytesOf({ request, kernels, threads }: LayoutOptions, graph: Gra
   const mostRows = Math.max(...Object.values(request.sizes));
   let need = 256 + vectors * (8 * attention.width + 136) + 16 + (2 * 32 + 4) * attention.width * 4;
   for (const { op, inputs } of graph.nodes) {
+    if (op.kind === 'deltaRule') need = Math.max(need, deltaRuleScratchBytes(op));
     if (op.kind === 'rmsNorm' || op.kind === 'layerNorm') need = Math.max(need, widthOf(inputs[0] as Value) * 4);
     if (op.kind !== 'linear') continue;
     const { type, shape, sizeBytes } = sourceOf(request, op.weight.id);
@@ -106,6 +108,7 @@ function vectorsOf(op: GraphOp): readonly WeightRef[] {
     case 'rmsNorm': return refs(op.weight);
     case 'layerNorm':
     case 'shortConvolution': return refs(op.weight, op.bias);
+    case 'deltaRule': return refs(op.decay, op.dtBias);
     case 'linear': return refs(op.bias);
     case 'scale': return typeof op.by === 'number' ? [] : [op.by];
     case 'attention':

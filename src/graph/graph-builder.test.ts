@@ -6,6 +6,7 @@ import type { GraphBuilder } from './graph-builder.ts';
 import { printGraph } from './graph.ts';
 import { add } from './ops/add.ts';
 import { attention } from './ops/attention.ts';
+import { deltaRule } from './ops/delta-rule.ts';
 import { embed } from './ops/embed.ts';
 import { gatherRows } from './ops/gather-rows.ts';
 import { linear } from './ops/linear.ts';
@@ -43,6 +44,14 @@ function convolve({ g, x }: Pick<Made, 'g' | 'x'>, weight: readonly number[], st
   return shortConvolution(g, 'conv', x, { weight: g.weight('conv', weight), state: g.slotState({ shape: state, dtype: 'f32' }) });
 }
 
+function remember({ g, x }: Pick<Made, 'g' | 'x'>, keyHeads: number, valueHeads: number, keyDim: number): Value {
+  const gate = (name: string) => linear(g, name, x, g.weight(name, [2, 8]));
+  return deltaRule(g, 'rule', [x, gate('a'), gate('b')], {
+    decay: g.weight('decay', [valueHeads]), dtBias: g.weight('dt', [valueHeads]), keyHeads, valueHeads, keyDim, valueDim: 2,
+    keyHeadMap: 'grouped', state: g.slotState({ shape: [valueHeads, 2, 2], dtype: 'f32' }),
+  });
+}
+
 describe('the graph builder refuses', () => {
   const cases: [string, (made: Made) => Value, string][] = [
     [
@@ -75,6 +84,9 @@ describe('the graph builder refuses', () => {
       ({ g, x }) => convolve({ g, x }, [8, 4], [4, 8]),
       'layer.conv: expected state of shape [3, 8], found [4, 8]',
     ],
+    ['value heads that key heads do not divide', ({ g, x }) => remember({ g, x }, 2, 3, 2), 'layer.rule: expected value heads'],
+    ['a delta rule of other widths', ({ g, x }) => remember({ g, x }, 1, 2, 3), 'expected qkv of shape [rows, 10], found [rows, 8]'],
+    ['gates of other heads', ({ g, x }) => remember({ g, x }, 1, 1, 3), 'expected a of shape [rows, 1], found [rows, 2]'],
     [
       'two layers that write one state',
       ({ g, x, positions }) => {

@@ -2,13 +2,14 @@
 import { runAttention, runStoredAttention, runWriteMemory } from './attention-step';
 import { runCheck } from './check';
 import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
+import { runDeltaRule } from './delta-rule';
 import { runFullAttention } from './full-attention';
 import { runGated, runLinears } from './linear-steps';
 import { runShortConvolution } from './short-convolution';
 import { ACTIVATION, ADD, COLUMNS, GATHER, QUANTIZE, runEmbed, runNorm, runNumber, runRotate, runRows } from './row-steps';
 import {
-  AttentionRecord, CheckRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, NumberRecord, OpRecord,
-  RotateRecord, RowRecord, ShortConvolutionRecord, StepRecord,
+  AttentionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, NumberRecord,
+  OpRecord, RotateRecord, RowRecord, ShortConvolutionRecord, StepRecord,
 } from './step-records';
 
 /** Op codes; cpu/ops/ holds the same numbers. */
@@ -30,6 +31,7 @@ const OP_STORED_ATTENTION: i32 = 15;
 const OP_SCALE: i32 = 16;
 const OP_SOFTCAP: i32 = 17;
 const OP_COLUMNS: i32 = 18;
+const OP_DELTA_RULE: i32 = 19;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -71,6 +73,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_ATTENTION: return runAttention(control, thread, changetype<AttentionRecord>(at), step);
     case OP_FULL_ATTENTION: return runFullAttention(control, changetype<FullAttentionRecord>(at), step);
     case OP_SHORT_CONVOLUTION: return runShortConvolution(control, changetype<ShortConvolutionRecord>(at), step);
+    case OP_DELTA_RULE: return runDeltaRule(control, changetype<DeltaRuleRecord>(at), step, scratch);
     case OP_WRITE_MEMORY: return runWriteMemory(control, thread, changetype<AttentionRecord>(at), step);
     case OP_STORED_ATTENTION: return runStoredAttention(control, thread, changetype<AttentionRecord>(at), step);
     case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));

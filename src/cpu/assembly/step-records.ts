@@ -289,6 +289,29 @@ export class ShortConvolutionRecord extends OpRecord {
   outStride: usize;
 }
 
+@unmanaged
+export class DeltaRuleRecord extends OpRecord {
+  keyHeads: i32;
+  valueHeads: i32;
+  keyDim: i32;
+  valueDim: i32;
+  /** 1: value head h has key head h % keyHeads; 0: h / (valueHeads / keyHeads). */
+  tiled: i32;
+  /** f32[valueHeads]. */
+  decay: usize;
+  dtBias: usize;
+  /** Bytes from the beginning of a slot to f32[valueHeads, valueDim, keyDim]. */
+  stateOffset: usize;
+  qkv: usize;
+  qkvStride: usize;
+  a: usize;
+  aStride: usize;
+  b: usize;
+  bStride: usize;
+  out: usize;
+  outStride: usize;
+}
+
 /** Looks for NaN and infinity in `blocks` blocks of a weight; the index of the lowest one goes to `found` (u32, at first all ones). */
 @unmanaged
 export class CheckRecord extends OpRecord {

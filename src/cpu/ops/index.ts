@@ -2,6 +2,7 @@
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
+import type { DeltaRuleOp } from '../../graph/ops/delta-rule.ts';
 import type { ColumnsOp } from '../../graph/ops/columns.ts';
 import type { ScaleOp } from '../../graph/ops/scale.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
@@ -18,6 +19,7 @@ import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionStepOp } from './attention.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
+import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import { refuseExperts } from './experts.ts';
@@ -54,7 +56,8 @@ export type CpuOp =
   | FullAttentionOp
   | StoredAttentionOp
   | WriteMemoryOp
-  | ShortConvolutionOp;
+  | ShortConvolutionOp
+  | DeltaRuleOp;
 
 export type CpuStep = CpuStepOf<CpuOp>;
 
@@ -77,6 +80,7 @@ export const LOWERINGS = {
   expertLinear: refuseExperts,
   expertSum: refuseExperts,
   scaleRows: refuseExperts,
+  deltaRule: lowerDeltaRule,
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
@@ -94,6 +98,7 @@ export const CPU_OPS = {
   storedAttention: storedAttentionRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
+  deltaRule: deltaRuleRules,
   activation: activationRules,
   add: addRules,
   rotate: rotateRules,

@@ -21,6 +21,7 @@ import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention-op.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
+import { lowerDeltaRule } from './delta-rule.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { refuseExperts } from './experts.ts';
@@ -85,6 +86,7 @@ export const LOWERINGS = {
   expertLinear: refuseExperts,
   expertSum: refuseExperts,
   scaleRows: refuseExperts,
+  deltaRule: lowerDeltaRule,
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,

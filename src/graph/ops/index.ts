@@ -11,6 +11,8 @@ import { attentionRules } from './attention.ts';
 import type { AttentionOp } from './attention.ts';
 import { storedAttentionRules } from './stored-attention.ts';
 import type { StoredAttentionOp } from './stored-attention.ts';
+import { deltaRuleRules } from './delta-rule.ts';
+import type { DeltaRuleOp } from './delta-rule.ts';
 import { embedRules } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { fullAttentionRules } from './full-attention.ts';
@@ -62,6 +64,7 @@ export type GraphOp =
   | ExpertLinearOp
   | ExpertSumOp
   | ScaleRowsOp
+  | DeltaRuleOp
   | ActivationOp
   | AddOp
   | GatherRowsOp;
@@ -86,6 +89,7 @@ export const OP_RULES = {
   expertLinear: expertLinearRules,
   expertSum: expertSumRules,
   scaleRows: scaleRowsRules,
+  deltaRule: deltaRuleRules,
   activation: activationRules,
   add: addRules,
   gatherRows: gatherRowsRules,

@@ -6,6 +6,7 @@ import { runAdd } from './add.ts';
 import { runAttention } from './attention.ts';
 import { runStoredAttention } from './stored-attention.ts';
 import { runColumns } from './columns.ts';
+import { runDeltaRule } from './delta-rule.ts';
 import { runLayerNorm } from './layer-norm.ts';
 import { runScale } from './scale.ts';
 import { runSoftcap } from './softcap.ts';
@@ -40,6 +41,7 @@ export const REFERENCE_OPS = {
   expertLinear: runExpertLinear,
   expertSum: runExpertSum,
   scaleRows: runScaleRows,
+  deltaRule: runDeltaRule,
   activation: runActivation,
   add: runAdd,
   gatherRows: runGatherRows,
