@@ -34,28 +34,42 @@ const SETTINGS: FamilySettings = {
 
 // Weights.
 
-function layerWeights(config: DecoderConfig, n: number): readonly WeightSpec[] {
-  const { dim, heads, kvHeads, headDim, ffnDim, biases } = config;
-  const matrix = (name: keyof typeof BLOCK_LINEARS, ...shape: [number, number]) =>
+function matrixSpecs({ biases }: DecoderConfig, n: number) {
+  return (name: keyof typeof BLOCK_LINEARS, ...shape: [number, number]) =>
     linearSpecs(n, BLOCK_LINEARS[name], { shape, hasBias: biases.includes(name) });
+}
+
+/** Those of the attention of layer `n`. */
+export function qwen3AttentionWeights(config: DecoderConfig, n: number): readonly WeightSpec[] {
+  const { dim, heads, kvHeads, headDim } = config;
+  const matrix = matrixSpecs(config, n);
   return [
     layerSpec(n, 'attn.norm', [dim], { gguf: 'attn_norm.weight', safetensors: 'input_layernorm.weight' }),
     ...matrix('q', heads * headDim, dim),
     ...matrix('k', kvHeads * headDim, dim),
     ...matrix('v', kvHeads * headDim, dim),
     ...matrix('o', dim, heads * headDim),
-    layerSpec(n, 'mlp.norm', [dim], { gguf: 'ffn_norm.weight', safetensors: 'post_attention_layernorm.weight' }),
-    ...matrix('gate', ffnDim, dim),
-    ...matrix('up', ffnDim, dim),
-    ...matrix('down', dim, ffnDim),
     layerSpec(n, 'attn.q_norm', [headDim], { gguf: 'attn_q_norm.weight', safetensors: 'self_attn.q_norm.weight' }),
     layerSpec(n, 'attn.k_norm', [headDim], { gguf: 'attn_k_norm.weight', safetensors: 'self_attn.k_norm.weight' }),
   ];
 }
 
+/** Those of the gated MLP of layer `n`, and of the norm before it. */
+export function qwen3MlpWeights(config: DecoderConfig, n: number): readonly WeightSpec[] {
+  const { dim, ffnDim } = config;
+  const matrix = matrixSpecs(config, n);
+  return [
+    layerSpec(n, 'mlp.norm', [dim], { gguf: 'ffn_norm.weight', safetensors: 'post_attention_layernorm.weight' }),
+    ...matrix('gate', ffnDim, dim),
+    ...matrix('up', ffnDim, dim),
+    ...matrix('down', dim, ffnDim),
+  ];
+}
+
 // Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
 
-function attention(g: GraphBuilder, config: DecoderConfig, { n, x, positions }: LayerInput, table: RopeTable): Value {
+/** With its norm before it. */
+export function qwen3Attention(g: GraphBuilder, config: DecoderConfig, { n, x, positions }: LayerInput, table: RopeTable): Value {
   const { dim, heads, kvHeads, headDim, rmsEps, biases } = config;
   const normed = norm(g, 'norm', x, { eps: rmsEps });
   const q = product(g, 'q', normed, { out: heads * headDim, biases });
@@ -69,13 +83,14 @@ function attention(g: GraphBuilder, config: DecoderConfig, { n, x, positions }: 
   return product(g, 'o', mixed, { out: dim, biases });
 }
 
-function mlp(g: GraphBuilder, { ffnDim, rmsEps, biases }: DecoderConfig, x: Value): Value {
+/** With its norm before it. */
+export function qwen3Mlp(g: GraphBuilder, { ffnDim, rmsEps, biases }: DecoderConfig, x: Value): Value {
   return gatedMlp(g, norm(g, 'norm', x, { eps: rmsEps }), { ffnDim, activation: 'silu', biases });
 }
 
 function layer(g: GraphBuilder, config: DecoderConfig, input: LayerInput, table: RopeTable): Value {
-  const h = add(g, 'attn.residual', input.x, g.scope('attn', () => attention(g, config, input, table)));
-  return add(g, 'mlp.residual', h, g.scope('mlp', () => mlp(g, config, h)));
+  const h = add(g, 'attn.residual', input.x, g.scope('attn', () => qwen3Attention(g, config, input, table)));
+  return add(g, 'mlp.residual', h, g.scope('mlp', () => qwen3Mlp(g, config, h)));
 }
 
 // Graph.
@@ -85,7 +100,10 @@ export const qwen3: Architecture = {
   safetensors: ['qwen3'],
   parseConfig,
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, SETTINGS)),
-  weights: (config) => [...outerSpecs(config), ...Array.from({ length: config.layers }, (_, n) => layerWeights(config, n)).flat()],
+  weights: (config) => [
+    ...outerSpecs(config),
+    ...Array.from({ length: config.layers }, (_, n) => [...qwen3AttentionWeights(config, n), ...qwen3MlpWeights(config, n)]).flat(),
+  ],
   skips: DECODER_SKIPS,
   metadata: (config) => decoderMetadata('qwen3', config),
   graphs(config, { contextLength }) {
