@@ -18,8 +18,20 @@ export const GOLDENS = [
   'gemma3',
   'gemma4',
   'olmo3',
+  'qwen3_moe',
 ] as const;
 export type GoldenName = (typeof GOLDENS)[number];
+
+/** Goldens whose ops an executor lacks. */
+const LACKING: Readonly<Record<'reference' | 'cpu' | 'gpu', readonly GoldenName[]>> = {
+  reference: [],
+  cpu: ['qwen3_moe'],
+  gpu: ['qwen3_moe'],
+};
+
+export function goldensOn(device: keyof typeof LACKING): readonly GoldenName[] {
+  return GOLDENS.filter((name) => !LACKING[device].includes(name));
+}
 
 const COPIED: readonly string[] = ['llama', 'llama_sharded', 'llama_bias', 'qwen3'];
 

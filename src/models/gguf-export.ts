@@ -97,8 +97,8 @@ export interface ConstantExport extends ExportTensor {
   readonly from: Float32Array;
 }
 
-/** Small tables whose rows are added to those of the embedding: llama.cpp takes them as floats. */
-const ADDED_TABLES = ['positions', 'types'];
+/** Small matrices that llama.cpp takes as floats: tables whose rows are added to those of the embedding, and routers of experts. */
+const ALWAYS_FLOATS = /^(positions|types|layers\.\d+\.moe\.router)$/;
 
 export interface TypedTensor {
   /** Ids of the weights that it holds. */
@@ -111,7 +111,7 @@ export interface TypedTensor {
  * next finer type that fits: q8_0 for multiples of 32, else f16.
  */
 export function tensorTypeFor({ weights, shape }: TypedTensor, type: ExportType, config: DecoderConfig): WeightType {
-  if (shape.length === 1 || weights.some((id) => ADDED_TABLES.includes(id))) return 'f32';
+  if (shape.length === 1 || weights.some((id) => ALWAYS_FLOATS.test(id))) return 'f32';
   const cols = shape.at(-1)!;
   const wanted = type === 'q4_k_m' ? mixedType(weights, config) : type;
   for (const candidate of [wanted, 'q8_0', 'f16'] as const) if (cols % TENSOR_TYPES[candidate].blockSize === 0) return candidate;
@@ -122,7 +122,7 @@ export function tensorTypeFor({ weights, shape }: TypedTensor, type: ExportType,
 function mixedType(weights: readonly string[], config: DecoderConfig): WeightType {
   const isPrecise = weights.some((id) => {
     if (id === 'output' || (id === 'embedding' && config.tiedEmbeddings)) return true;
-    const match = /^layers\.(\d+)\.(attn\.v|mlp\.down)$/.exec(id);
+    const match = /^layers\.(\d+)\.(attn\.v|mlp\.down|moe\.down)$/.exec(id);
     return match !== null && isPreciseLayer(Number(match[1]), config.layers);
   });
   return isPrecise ? 'q6_k' : 'q4_k';

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
-import { goldenPath, goldenRuns, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
+import { goldenPath, goldenRuns, goldensOn, hasGolden, readGolden } from '../../test/goldens.ts';
 import { requestedRange, sendPart, serveHttp } from '../../test/http-server.ts';
 import type { Model } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
@@ -22,7 +22,7 @@ async function withModel(path: string, options: LoadModelOptions, body: (model: 
 }
 
 describe.each(['reference', 'cpu'] as const)('goldens on %s', (device) => {
-  it.for(GOLDENS)('%s: logits, hidden states and greedy tokens', async (name, { skip }) => {
+  it.for(goldensOn(device))('%s: logits, hidden states and greedy tokens', async (name, { skip }) => {
     if (!hasGolden(name)) skip(`${name} is in ../shared/golden`);
     const path = goldenPath(name);
     const golden = readGolden(name);

@@ -7,7 +7,7 @@ import { openCheckpoint } from '../../src/files/open-checkpoint.ts';
 import type { PerLayerTable } from '../../src/models/architecture.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { f32Of, readFixtureTensors } from '../fixture-tensors.ts';
-import { goldenContext, goldenPath, goldenRuns, GOLDENS, hasGolden, readGolden } from '../goldens.ts';
+import { goldenContext, goldenPath, goldenRuns, goldensOn, hasGolden, readGolden } from '../goldens.ts';
 import type { Golden, GoldenName } from '../goldens.ts';
 import { softwareExecutor } from './executor-check.ts';
 import { relativeError } from '../relative-error.ts';
@@ -51,7 +51,7 @@ const CHUNK = 24;
 const WHOLE: readonly GoldenName[] = ['llama', 'llama_bias'];
 
 // llama_sharded is llama once more.
-describe.each(GOLDENS.filter((name) => name !== 'llama_sharded'))('the golden of %s on the software adapter', (folder) => {
+describe.each(goldensOn('gpu').filter((name) => name !== 'llama_sharded'))('the golden of %s on the software adapter', (folder) => {
   if (!hasGolden(folder)) return void it.skip('is in ../shared/golden', () => {});
   const prefillRows = WHOLE.includes(folder) ? undefined : CHUNK;
   const { golden, expected, names } = openGolden(folder);
