@@ -1,0 +1,171 @@
+/**
+ * Every family's folder as others write it: config.json with older and with newer keys, the text model inside a larger one, and as mlx-lm
+ * saves it (`save_model` and `save_config` of mlx_lm/utils.py, and each family's `sanitize`). All give the golden's logits, without a warning.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { embeddingModel } from '../../test/embedding-model.ts';
+import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
+import type { FixtureTensor } from '../../test/fixture-tensors.ts';
+import { goldenContext, goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
+import type { GoldenName } from '../../test/goldens.ts';
+import { safetensorsBytes } from '../../test/model-bytes.ts';
+import { relativeError } from '../../test/relative-error.ts';
+import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+
+type Tensors = ReadonlyMap<string, FixtureTensor>;
+interface Form {
+  readonly config: JsonObject;
+  readonly tensors: Tensors;
+  /** Of the safetensors file. */
+  readonly metadata?: JsonObject;
+  /** In how many files. */
+  readonly shards?: number;
+}
+
+const object = (value: JsonValue | undefined): JsonObject => (value ?? {}) as JsonObject;
+
+function without(config: JsonObject, ...keys: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => !keys.includes(key)));
+}
+
+/** What is said of one rotation, apart from its base. */
+function scalingOf(rope: JsonObject): JsonObject | null {
+  const { rope_type: kind, type, rope_theta: _theta, partial_rotary_factor: _share, ...rest } = rope;
+  if ((kind ?? type ?? 'default') === 'default') return null;
+  return { type: (kind ?? type) as string, ...rest };
+}
+
+/** As files were published before transformers 5; Gemma 4 and Ministral 3 came with it, and so have nothing older than their first keys. */
+function older(config: JsonObject): JsonObject {
+  const { dtype, ...rest } = config;
+  const old = { ...rest, torch_dtype: dtype as string };
+  if (config['model_type'] === 'gemma4_text') return { ...without(old, 'per_layer_config'), global_head_dim: 32 };
+  const rope = object(config['rope_parameters']);
+  if (config['rope_parameters'] === undefined) return old;
+  const base = without(old, 'rope_parameters');
+  if (config['model_type'] === 'gemma3_text') {
+    const [full, sliding] = [object(rope['full_attention']), object(rope['sliding_attention'])];
+    return {
+      ...without(base, 'layer_types', '_sliding_window_pattern'), rope_theta: full['rope_theta'] as number, rope_scaling: scalingOf(full),
+      rope_local_base_freq: sliding['rope_theta'] as number, sliding_window_pattern: 3,
+    };
+  }
+  const share = rope['partial_rotary_factor'];
+  return {
+    ...base, rope_theta: rope['rope_theta'] as number, rope_scaling: scalingOf(rope),
+    ...(share === undefined ? {} : { partial_rotary_factor: share }),
+  };
+}
+
+/** As transformers 5.18 saves them. */
+function newer(config: JsonObject): JsonObject {
+  if (config['rope_parameters'] !== undefined) return config;
+  const { rope_theta: theta = 10_000, rope_scaling: scaling, torch_dtype: dtype = 'float32', ...rest } = config;
+  const own = object(scaling);
+  const rope = { ...own, rope_theta: theta, rope_type: own['rope_type'] ?? own['type'] ?? 'default' };
+  if (config['model_type'] === 'olmo3')
+    return {
+      ...rest, dtype, rope_parameters: { full_attention: rope, sliding_attention: { rope_type: 'default', rope_theta: 500_000 } },
+    };
+  if (config['model_type'] !== 'phi3') return { ...rest, dtype, rope_parameters: rope };
+  const share = config['partial_rotary_factor'] ?? 1;
+  const original = config['original_max_position_embeddings'];
+  const length = original === undefined ? {} : { original_max_position_embeddings: original };
+  return { ...rest, dtype, rope_parameters: { ...rope, partial_rotary_factor: share, ...length } };
+}
+
+const renamed = (tensors: Tensors, name: (own: string) => string): Tensors =>
+  new Map([...tensors].map(([own, tensor]) => [name(own), tensor]));
+
+/** The text model of a larger one, with its settings and tensors where such folders have them. */
+function inside(model: string, { config, tensors }: Form): Form {
+  const { tie_word_embeddings: tied = false, ...text } = config;
+  const prefix = model === 'newer' ? 'model.language_model.' : 'language_model.model.';
+  const head = model === 'newer' ? 'lm_head.' : 'language_model.lm_head.';
+  return {
+    config: { model_type: 'whole', tie_word_embeddings: tied, vision_config: { hidden_size: 2 }, text_config: text },
+    tensors: renamed(tensors, (own) => own.replace(/^model\./, prefix).replace(/^lm_head\./, head)),
+  };
+}
+
+/** Classes of mlx-lm in which the text model is a part of its own. */
+const MLX_WHOLE: Readonly<Record<string, string>> = { gemma3_text: 'gemma3', gemma4_text: 'gemma4', ministral3: 'mistral3' };
+
+/**
+ * Its RMS norms hold the gains as they come (Gemma 3 adds 1 as it runs), and no tensor is turned round in these families. `sanitize` drops
+ * the head that is tied, and keys and values that no layer reads. `save_config` sorts keys and takes `vision_config` out.
+ */
+function mlx({ config, tensors }: Form): Form {
+  const layers = Number(config['num_hidden_layers']) - Number(config['num_kv_shared_layers'] ?? 0);
+  const isRead = (name: string): boolean => {
+    const [, n, own = ''] = /^model\.layers\.(\d+)\.self_attn\.(.*)\./.exec(name) ?? [];
+    if (n !== undefined && Number(n) >= layers && ['k_proj', 'v_proj', 'k_norm'].includes(own)) return false;
+    return name !== 'lm_head.weight' || config['tie_word_embeddings'] !== true;
+  };
+  const kept = new Map([...tensors].filter(([name]) => isRead(name)));
+  const whole = MLX_WHOLE[config['model_type'] as string];
+  const form = whole === undefined ? { config, tensors: kept } : inside('older', { config, tensors: kept });
+  const settings = whole === undefined ? form.config : { ...without(form.config, 'vision_config'), model_type: whole };
+  return {
+    config: Object.fromEntries(Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    tensors: form.tensors, metadata: { format: 'mlx' }, shards: 2,
+  };
+}
+
+const FORMS: Readonly<Record<string, (form: Form) => Form>> = {
+  'older keys': ({ config, tensors }) => ({ config: older(config), tensors }),
+  'newer keys': ({ config, tensors }) => ({ config: newer(config), tensors }),
+  'the text model of a newer folder': (form) => inside('newer', form),
+  'the text model of an older folder': (form) => inside('older', { ...form, config: older(form.config) }),
+  'a folder of MLX': mlx,
+  'a folder of MLX with older keys': (form) => mlx({ ...form, config: older(form.config) }),
+};
+
+function shard(tensors: Tensors, metadata: JsonObject | undefined): Uint8Array {
+  let end = 0;
+  const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => {
+    end += bytes.length;
+    return [name, { dtype, shape, data_offsets: [end - bytes.length, end] }];
+  });
+  const header = { ...(metadata && { __metadata__: metadata }), ...Object.fromEntries(entries) };
+  return safetensorsBytes(header, Buffer.concat([...tensors.values()].map(({ bytes }) => bytes)));
+}
+
+function filesOf({ config, tensors, metadata, shards = 1 }: Form): Map<string, Uint8Array> {
+  const json = (value: object) => new TextEncoder().encode(JSON.stringify(value));
+  const files = new Map<string, Uint8Array>([['config.json', json(config)]]);
+  if (shards === 1) return files.set('model.safetensors', shard(tensors, metadata));
+  const weights: Record<string, string> = {};
+  for (let i = 0; i < shards; i++) {
+    const own = new Map([...tensors].filter((_, at) => at % shards === i));
+    const name = `model-${String(i + 1).padStart(5, '0')}-of-${String(shards).padStart(5, '0')}.safetensors`;
+    for (const key of own.keys()) weights[key] = name;
+    files.set(name, shard(own, metadata));
+  }
+  return files.set('model.safetensors.index.json', json({ metadata: { total_size: 1, total_parameters: 1 }, weight_map: weights }));
+}
+
+function formOf(folder: string): Form {
+  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as JsonObject;
+  return { config, tensors: readFixtureTensors(join(folder, 'model.safetensors')) };
+}
+
+const NAMES = GOLDENS.filter((name): name is Exclude<GoldenName, 'llama_sharded'> => name !== 'llama_sharded');
+
+describe.each(Object.entries(FORMS))('%s', (_, form) => {
+  it.for(NAMES)('%s gives the logits of its golden', async (name, { skip }) => {
+    if (!hasGolden(name)) skip(`${name} is in ../shared/golden`);
+    const expected = readFixtureTensors(join(goldenPath(name), 'golden.safetensors'));
+    const contextLength = goldenContext(name, 'mid');
+    const model = await embeddingModel(filesOf(form(formOf(goldenPath(name)))), { device: 'cpu', ...(contextLength && { contextLength }) });
+    try {
+      expect(model.info.warnings).toEqual([]);
+      const logits = await model.forward(readGolden(name).prompts['mid']!);
+      expect(relativeError(logits, f32Of(expected, 'mid.logits'))).toBeLessThan(1e-4);
+    } finally {
+      await model.dispose();
+    }
+  });
+});
