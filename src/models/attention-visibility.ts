@@ -25,6 +25,8 @@ export interface WindowRule {
   readonly defaultSize?: number | undefined;
   /** Key of config.json that must be true, where files name windows that they do not use. */
   readonly switch?: string | undefined;
+  /** Keys of config.json that {@link slides} reads, integers where they are there, and the least that each may be. */
+  readonly counts?: Readonly<Record<string, number>> | undefined;
   /** Whether a layer slides, where neither `layer_types` nor GGUF's pattern says it; `config` is undefined for a GGUF file. */
   slides(layer: number, config: JsonObject | undefined): boolean;
   /** True: rows that see what follows them have windows too, on both sides. */
@@ -38,6 +40,7 @@ export const WINDOWS_EVERYWHERE: WindowRule = { slides: () => true };
 export const QWEN_WINDOWS: WindowRule = {
   defaultSize: 4096,
   switch: 'use_sliding_window',
+  counts: { max_window_layers: 0 },
   slides(layer, config) {
     const first = config?.['max_window_layers'];
     return config === undefined || layer >= (typeof first === 'number' ? first : 28);
@@ -116,6 +119,11 @@ function hfWindow(config: JsonObject, { layers, rule, where }: HfWindowOptions):
     );
   }
   const { sizeKey = 'sliding_window' } = rule;
+  for (const [key, least] of Object.entries(rule.counts ?? {})) {
+    const count = jsonNumber(config, key, where) ?? least;
+    if (!(Number.isSafeInteger(count) && count >= least))
+      throw new FormatError(`${where}: ${key} must be an integer of at least ${least}, found ${count}.`);
+  }
   const isOn = rule.switch === undefined || (jsonBoolean(config, rule.switch, where) ?? false);
   const size = config[sizeKey] === undefined ? rule.defaultSize : jsonNumber(config, sizeKey, where);
   if (!isOn || size === undefined) {

@@ -26,6 +26,7 @@ import type { FamilySettings } from './decoder-settings.ts';
 import { denseSpecs, embeddingMetadata, requiredEmbeddingHead } from './embedding-head.ts';
 import type { EmbeddingHead } from './embedding-head.ts';
 import { checkSettings } from './setting-table.ts';
+import type { SettingTable } from './setting-table.ts';
 import { tensorSpec } from './weight-spec.ts';
 import type { SkipRule, WeightSpec } from './weight-spec.ts';
 
@@ -80,22 +81,47 @@ function parseConfig(checkpoint: Checkpoint): BertConfig {
 }
 
 const GELU = ['gelu'];
-const SETTINGS: FamilySettings = {
-  safetensors: {
-    obeyed: ['layer_norm_eps', 'type_vocab_size'],
-    harmless: ['pooler_*', 'directionality'],
-    neutral: { hidden_act: GELU, hidden_activation: GELU, position_embedding_type: ['absolute'], is_decoder: [] },
-  },
-  gguf: { obeyed: ['attention.layer_norm_epsilon', 'token_type_count'], neutral: { hidden_activation: GELU } },
-};
+
+/** What a config says that the tensors of such a model say too, or that no such model has. */
+export function encoderNeutral({ heads, headDim, vocabSize, types }: Pick<BertConfig, 'heads' | 'headDim' | 'vocabSize' | 'types'>) {
+  return {
+    safetensors: {
+      vocab_size: [vocabSize], type_vocab_size: [types], num_key_value_heads: [heads], layer_types: ['full_attention'], is_decoder: [],
+      is_causal: [], use_sliding_window: [], sliding_window: [], rms_norm_eps: [],
+    },
+    gguf: {
+      vocab_size: [vocabSize], token_type_count: [types], 'attention.head_count_kv': [heads], 'attention.value_length': [headDim],
+      'attention.causal': [], 'attention.sliding_window': [0], 'attention.sliding_window_pattern': [],
+      'attention.layer_norm_rms_epsilon': [],
+    },
+  } as const satisfies Record<Checkpoint['format'], SettingTable['neutral']>;
+}
+
+function settings(config: BertConfig): FamilySettings {
+  const { safetensors, gguf } = encoderNeutral(config);
+  return {
+    safetensors: {
+      obeyed: ['layer_norm_eps'],
+      harmless: ['pooler_*', 'directionality'],
+      neutral: {
+        ...safetensors, hidden_act: GELU, hidden_activation: GELU, position_embedding_type: ['absolute'], head_dim: [config.headDim],
+        rope_theta: [], 'rope_scaling*': [], 'rope_parameters*': [],
+      },
+    },
+    gguf: {
+      obeyed: ['attention.layer_norm_epsilon'],
+      neutral: { ...gguf, hidden_activation: GELU, 'attention.key_length': [config.headDim], 'rope.*': [] },
+    },
+  };
+}
 
 /** Warnings of a family whose norms are layer norms. @throws as `checkSettings` does */
 export function layerNormWarnings(
   checkpoint: Checkpoint,
   config: DecoderConfig & Pick<BertConfig, 'normEps'>,
-  settings: FamilySettings,
+  own: FamilySettings,
 ): readonly string[] {
-  const table = decoderSettings(checkpoint, config, settings);
+  const table = decoderSettings(checkpoint, config, own);
   const isGguf = checkpoint.format === 'gguf';
   return checkSettings(checkpoint, { ...table, expected: isGguf ? { 'attention.layer_norm_epsilon': config.normEps } : undefined });
 }
@@ -232,7 +258,7 @@ export const bert: Architecture<BertConfig> = {
   gguf: 'bert',
   safetensors: ['bert'],
   parseConfig,
-  checkSettings: (checkpoint, config) => layerNormWarnings(checkpoint, config, SETTINGS),
+  checkSettings: (checkpoint, config) => layerNormWarnings(checkpoint, config, settings(config)),
   weights,
   skips: SKIPS,
   metadata,

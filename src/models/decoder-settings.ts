@@ -2,12 +2,13 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import type { RopeConfig, RopeScaling } from './rope-frequencies.ts';
+import { matcherOf } from './setting-table.ts';
 import type { SettingTable } from './setting-table.ts';
 
 const HF_OBEYED = [
   'model_type', 'vocab_size', 'max_position_embeddings', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'num_key_value_heads',
   'head_dim', 'intermediate_size', 'rms_norm_eps', 'tie_word_embeddings', 'attention_bias', 'mlp_bias', 'is_causal', 'use_sliding_window',
-  'layer_types', 'rope_theta', 'original_max_position_embeddings',
+  'layer_types', 'original_max_position_embeddings',
 ];
 
 /** What each kind of scaling reads of its object. */
@@ -59,12 +60,14 @@ const HF_HARMLESS = [
   'remove_invalid_values', 'tf_legacy_loss', 'cross_attention_hidden_size', 'rope_scaling.finetuned',
 ];
 
-function hfNeutral({ headDim, dim }: DecoderConfig) {
+function hfNeutral({ headDim, dim, rope }: DecoderConfig) {
   const inRope = (keys: Record<string, readonly (number | string | boolean)[]>) =>
     Object.fromEntries([
       'rope_scaling', 'rope_parameters',
     ].flatMap((object) => Object.entries(keys).map(([key, values]) => [`${object}.${key}`, values])));
   return {
+    // Beside another base in `rope_parameters`, which is the one that counts.
+    rope_theta: [rope.theta],
     hidden_act: ['silu', 'swish'], hidden_activation: ['silu', 'swish'], activation_function: ['silu', 'swish'],
     attention_multiplier: [headDim ** -0.5], query_pre_attn_scalar: [headDim], attn_logit_softcapping: [0], final_logit_softcapping: [0],
     logits_scaling: [1], logit_scale: [1], embedding_multiplier: [1], residual_multiplier: [1], embedding_scale: [1], residual_scale: [1],
@@ -125,17 +128,23 @@ function ggufNeutral({ headDim, dim, rmsEps, rope }: DecoderConfig) {
   } as const satisfies SettingTable['neutral'];
 }
 
-/** What a family has beside the others; without the prefix of GGUF. */
+/** What a family has beside the others, without the prefix of GGUF; what it says of a key holds whatever others do with that key. */
 export type FamilySettings = { readonly [Format in Checkpoint['format']]?: Partial<SettingTable> };
 
 export function decoderSettings({ format }: Pick<Checkpoint, 'format'>, config: DecoderConfig, family: FamilySettings = {}): SettingTable {
   const { obeyed = [], harmless = [], neutral = {} } = family[format] ?? {};
   const isGguf = format === 'gguf';
   const ropes = ['rope_scaling', 'rope_parameters'].flatMap((object) => ropeKeys(object, config.rope));
+  const isOwn = matcherOf(Object.keys(neutral));
+  const common = (keys: readonly string[]) => keys.filter((key) => !isOwn(key));
   return {
-    obeyed: [...(isGguf ? GGUF_OBEYED : [...HF_OBEYED, ...ropes]), ...obeyed],
-    harmless: [...(isGguf ? GGUF_HARMLESS : HF_HARMLESS), ...harmless],
-    neutral: { ...(isGguf ? ggufNeutral(config) : hfNeutral(config)), ...neutral },
+    obeyed: [...common(isGguf ? GGUF_OBEYED : [...HF_OBEYED, ...ropes]), ...obeyed],
+    harmless: [...common(isGguf ? GGUF_HARMLESS : HF_HARMLESS), ...harmless],
+    neutral: { ...neutral, ...without(isGguf ? ggufNeutral(config) : hfNeutral(config), isOwn) },
     expected: isGguf ? { 'attention.layer_norm_rms_epsilon': config.rmsEps } : undefined,
   };
+}
+
+function without(table: SettingTable['neutral'], isOwn: (key: string) => boolean): SettingTable['neutral'] {
+  return Object.fromEntries(Object.entries(table).filter(([key]) => !isOwn(key)));
 }

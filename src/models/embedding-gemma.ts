@@ -3,6 +3,7 @@
  * Gemma 3's layers, whose rows see what follows them too, in a window of both sides; dense layers between the mean and the unit vector.
  */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
 import type { Architecture } from './architecture.ts';
 import { decoderGraph } from './decoder-graph.ts';
 import { requiredEmbeddingHead } from './embedding-head.ts';
@@ -20,6 +21,10 @@ function withoutSwitch(checkpoint: Checkpoint): Checkpoint {
 }
 
 function parseConfig(checkpoint: Checkpoint): Gemma3Config {
+  const { format, name, architecture, metadata } = checkpoint;
+  const key = format === 'gguf' ? `${architecture}.attention.causal` : 'is_causal';
+  if ((format === 'gguf' ? metadata.get(key) : checkpoint.config?.[key]) === true)
+    throw new FormatError(`${name}: ${key} must be false for a model of embeddings whose rows see what follows them, found true.`);
   const config = parseGemma3Config(withoutSwitch(checkpoint), { ...GEMMA3_WINDOWS, bothSides: true });
   return { ...config, causal: false, embedding: requiredEmbeddingHead(checkpoint) };
 }

@@ -83,6 +83,11 @@ function ggufHead({ metadata, architecture, name, tensors }: Checkpoint): Embedd
   const dense = GGUF_DENSE.flatMap((gguf): DenseLayer[] => {
     const [outWidth, inWidth] = tensors.get(`${gguf}.weight`)?.shape ?? [];
     if (outWidth === undefined || inWidth === undefined) return [];
+    for (const [suffix, width] of [['in', inWidth], ['out', outWidth]] as const) {
+      const key = `${architecture}.${gguf}_feat_${suffix}`;
+      const said = metadataNumber(metadata, key, name) ?? width;
+      if (said !== width) throw new FormatError(`${name}: ${key} must be ${width}, as ${gguf}.weight has it, found ${said}.`);
+    }
     return [{ names: { gguf, safetensors: gguf }, inWidth, outWidth, hasBias: tensors.has(`${gguf}.bias`) }];
   });
   return { pooling, dense };

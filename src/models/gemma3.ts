@@ -52,6 +52,7 @@ const LOCAL_THETA = 10_000;
 /** Every sixth layer sees all, or the last of each `sliding_window_pattern`. */
 export const GEMMA3_WINDOWS: WindowRule = {
   defaultSize: 4096,
+  counts: { sliding_window_pattern: 1 },
   slides(layer, config) {
     const period = config?.['sliding_window_pattern'];
     return (layer + 1) % (typeof period === 'number' ? period : USUAL_PERIOD) !== 0;
@@ -103,10 +104,10 @@ function settings(config: Gemma3Config): FamilySettings {
   return {
     safetensors: {
       obeyed: [
-        'sliding_window', 'sliding_window_pattern', 'rope_local_base_freq', 'query_pre_attn_scalar', 'final_logit_softcapping',
+        'sliding_window', 'sliding_window_pattern', 'query_pre_attn_scalar', 'final_logit_softcapping',
         ...layerTypeKeys(config),
       ],
-      neutral: acts,
+      neutral: { ...acts, rope_local_base_freq: [config.slidingRope.theta] },
     },
     gguf: {
       obeyed: ['attention.scale', 'final_logit_softcapping', 'rope.freq_base_swa'],

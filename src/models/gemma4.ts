@@ -36,7 +36,7 @@ import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { BLOCK_LINEARS, DECODER_SKIPS, layerSpec, linearSpecs, outerSpecs } from './decoder-weights.ts';
 import { embeddingScaleOf } from './gemma3.ts';
-import { parseRope, ROPE_DIVISORS, ropeDivisors, ropeTable } from './rope-frequencies.ts';
+import { checkedRope, parseRope, ROPE_DIVISORS, ropeDivisors, ropeTable } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 import { checkSettings } from './setting-table.ts';
 import { tensorSpec } from './weight-spec.ts';
@@ -132,7 +132,7 @@ function layersOf(checkpoint: Checkpoint, slides: readonly boolean[]): readonly 
   const { format, name, tensors, config = {} } = checkpoint;
   const isGguf = format === 'gguf';
   const fields = configFields(checkpoint);
-  const shared = sharedLayersOf(checkpoint);
+  const shared = sharedLayersOf(checkpoint, slides.length);
   const firstShared = slides.length - shared;
   const widths = fields.layerCounts({ hf: 'intermediate_size', gguf: 'feed_forward_length' }, slides.length);
   if (widths === undefined) throw new FormatError(`${name}: expected the width of the feed-forward blocks, found none.`);
@@ -159,11 +159,12 @@ function layersOf(checkpoint: Checkpoint, slides: readonly boolean[]): readonly 
   });
 }
 
-/** How many of the last layers read the keys and values of others. */
-function sharedLayersOf({ format, architecture, metadata, config = {}, name }: Checkpoint): number {
+/** How many of the last layers read the keys and values of others; the first of all has its own. */
+function sharedLayersOf({ format, architecture, metadata, config = {}, name }: Checkpoint, layers: number): number {
   const key = format === 'gguf' ? `${architecture}.attention.shared_kv_layers` : 'num_kv_shared_layers';
   const count = (format === 'gguf' ? metadataNumber(metadata, key, name) : jsonNumber(config, key, name)) ?? 0;
-  if (!Number.isSafeInteger(count) || count < 0) throw new FormatError(`${name}: ${key} must be a number of layers, found ${count}.`);
+  if (!(Number.isSafeInteger(count) && count >= 0 && count < layers))
+    throw new FormatError(`${name}: ${key} must be a number of layers from 0 to ${layers - 1}, of ${layers}, found ${count}.`);
   return count;
 }
 
@@ -222,7 +223,7 @@ function ropesOf(checkpoint: Checkpoint, fullDim: number, slidingDim: number): P
     if (full.rotaryDim !== undefined)
       throw new FormatError(`${name}: ${architecture}.rope.dimension_count must be ${fullDim}, found ${full.rotaryDim}.`);
     const theta = metadataNumber(metadata, `${architecture}.rope.freq_base_swa`, name) ?? 10_000;
-    return { rope: full, slidingRope: { ...full, theta } };
+    return { rope: full, slidingRope: checkedRope(name, { ...full, theta }, slidingDim) };
   }
   const all = jsonObject(config, 'rope_parameters', name);
   if (all === undefined) return { rope: FULL_ROPE, slidingRope: { theta: 10_000, scaling: { kind: 'none' } } };
@@ -230,6 +231,13 @@ function ropesOf(checkpoint: Checkpoint, fullDim: number, slidingDim: number): P
   if (full === undefined || jsonObject(all, 'sliding_attention', name) === undefined)
     throw new FormatError(`${name}: rope_parameters must have full_attention and sliding_attention.`);
   const slidingRope = plain(parseRope(checkpoint, { headDim: slidingDim, layerType: 'sliding_attention' }), 'of sliding_attention');
+  const share = jsonNumber(full, 'partial_rotary_factor', name) ?? 1;
+  if (!(share > 0 && share <= 1) || (share !== 1 && full['rope_type'] !== 'proportional')) {
+    throw new FormatError(
+      `${name}: rope_parameters.full_attention.partial_rotary_factor must be a number above 0 of at most 1, and 1 where rope_type is not ` +
+        `"proportional", found ${share}.`,
+    );
+  }
   if (full['rope_type'] !== 'proportional')
     return { slidingRope, rope: plain(parseRope(checkpoint, { headDim: fullDim, layerType: 'full_attention' }), 'of full_attention') };
   const number = (key: string, otherwise: number) => {
@@ -237,13 +245,20 @@ function ropesOf(checkpoint: Checkpoint, fullDim: number, slidingDim: number): P
     if (Number.isFinite(value) && value > 0) return value;
     throw new FormatError(`${name}: rope_parameters.full_attention.${key} must be a number above 0, found ${value}.`);
   };
-  const scaling = { kind: 'proportional', share: Math.min(1, number('partial_rotary_factor', 1)), factor: number('factor', 1) } as const;
-  return { slidingRope, rope: { theta: number('rope_theta', 1e6), scaling } };
+  const scaling = { kind: 'proportional', share, factor: number('factor', 1) } as const;
+  return { slidingRope, rope: checkedRope(name, { theta: number('rope_theta', 1e6), scaling }, fullDim) };
 }
 
+const MOST_OWN_WIDTH = 2 ** 20;
+
 function perLayerDimOf({ format, architecture, metadata, config = {}, name }: Checkpoint, vocabSize: number): number {
-  if (format === 'gguf') return metadataNumber(metadata, `${architecture}.embedding_length_per_layer_input`, name) ?? 0;
-  const width = jsonNumber(config, 'hidden_size_per_layer_input', name) ?? (config['hidden_size_per_layer_input'] === null ? 0 : 256);
+  const isGguf = format === 'gguf';
+  const key = isGguf ? `${architecture}.embedding_length_per_layer_input` : 'hidden_size_per_layer_input';
+  const said = isGguf ? metadataNumber(metadata, key, name) : jsonNumber(config, key, name);
+  const width = said ?? (isGguf || config[key] === null ? 0 : 256);
+  if (!(Number.isSafeInteger(width) && width >= 0 && width <= MOST_OWN_WIDTH))
+    throw new FormatError(`${name}: ${key} must be an integer from 0 to ${MOST_OWN_WIDTH}, found ${width}.`);
+  if (isGguf) return width;
   const rows = jsonNumber(config, 'vocab_size_per_layer_input', name) ?? 262_144;
   if (width > 0 && rows !== vocabSize)
     throw new FormatError(`${name}: vocab_size_per_layer_input must be the vocabulary's ${vocabSize}, found ${rows}.`);

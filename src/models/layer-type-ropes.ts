@@ -5,7 +5,7 @@ import { FormatError } from '../tensor/errors.ts';
 import { metadataNumber } from '../tensor/metadata.ts';
 import { jsonObject } from './config-fields.ts';
 import { ropeKeys } from './decoder-settings.ts';
-import { parseRope, ropeTable } from './rope-frequencies.ts';
+import { checkedRope, parseRope, ropeTable } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
 
 /** What config.json says of both, in the newer form. */
@@ -60,9 +60,11 @@ export function parseLayerTypeRopes(checkpoint: Checkpoint, options: LayerTypeRo
   const { format, name, architecture, metadata, config = {} } = checkpoint;
   if (format === 'gguf') {
     const rope = parseRope(checkpoint, { headDim });
-    const theta = metadataNumber(metadata, `${architecture}.rope.freq_base_swa`, name) || (ggufSlidingTheta ?? rope.theta);
+    const said = metadataNumber(metadata, `${architecture}.rope.freq_base_swa`, name) ?? 0;
+    const theta = said === 0 ? (ggufSlidingTheta ?? rope.theta) : said;
     const { rotaryDim } = rope;
-    return { rope, slidingRope: { theta, scaling: { kind: 'none' }, ...(rotaryDim === undefined ? {} : { rotaryDim }) } };
+    const slidingRope: RopeConfig = { theta, scaling: { kind: 'none' }, ...(rotaryDim === undefined ? {} : { rotaryDim }) };
+    return { rope, slidingRope: checkedRope(name, slidingRope, headDim) };
   }
   if (config['sliding_window'] === null && (config['layer_types'] ?? null) === null)
     throw new FormatError(`${name}: sliding_window of ${architecture} must be a number where no layer_types says that all layers see all.`);

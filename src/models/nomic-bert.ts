@@ -13,8 +13,8 @@ import { FormatError } from '../tensor/errors.ts';
 import { bool, float32, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { Architecture } from './architecture.ts';
-import { BERT_NAMES, bertStates, layerNormWarnings, norm, withBias } from './bert.ts';
-import { configFields, jsonNumber } from './config-fields.ts';
+import { BERT_NAMES, bertStates, encoderNeutral, layerNormWarnings, norm, withBias } from './bert.ts';
+import { configFields, jsonBoolean, jsonNumber } from './config-fields.ts';
 import type { ConfigFields } from './config-fields.ts';
 import { MOST_LAYERS } from './decoder-config.ts';
 import type { DecoderConfig } from './decoder-config.ts';
@@ -61,6 +61,8 @@ function parseConfig(checkpoint: Checkpoint): NomicBertConfig {
   const headDim = fields.count({ hf: 'head_dim', gguf: 'attention.key_length' }) ?? dim / heads;
   if (!Number.isInteger(headDim) || headDim % 2 !== 0)
     throw new FormatError(`${name}: the head dimension must be an even integer for rotary embedding, found ${headDim}.`);
+  if (jsonBoolean(config, 'scale_attn_weights', name) === false)
+    throw new FormatError(`${name}: scale_attn_weights must be true for ${architecture}, found false.`);
   const normEps = fields.positive({ hf: 'layer_norm_eps', gguf: 'attention.layer_norm_epsilon' }) ??
     fields.positive({ hf: 'layer_norm_epsilon', gguf: 'attention.layer_norm_epsilon' }) ?? 1e-12;
   const defaultTheta = (format === 'gguf' ? undefined : jsonNumber(config, 'rotary_emb_base', name)) ?? DEFAULT_THETA;
@@ -90,28 +92,35 @@ function sizeOf(fields: ConfigFields, [hf, published]: readonly [string, string]
 function contextOf(fields: ConfigFields, format: Checkpoint['format']): number {
   const gguf = 'context_length';
   if (format === 'gguf') return fields.requiredCount({ hf: '', gguf });
-  return fields.count({ hf: 'max_position_embeddings', gguf }) ?? fields.count({ hf: 'max_trained_positions', gguf }) ?? DEFAULT_CONTEXT;
+  const trained = fields.count({ hf: 'max_trained_positions', gguf });
+  return fields.count({ hf: 'max_position_embeddings', gguf }) ?? trained ?? DEFAULT_CONTEXT;
 }
 
-const SETTINGS: FamilySettings = {
-  safetensors: {
-    obeyed: [
-      'layer_norm_eps', 'layer_norm_epsilon', 'type_vocab_size', 'n_embd', 'n_head', 'n_layer', 'n_inner', 'max_trained_positions',
-      'rotary_emb_base',
-    ],
-    harmless: [
-      'n_positions', 'rotary_scaling_factor', 'pad_vocab_size_multiple', 'dense_seq_output', 'last_layer_subset', 'use_xentropy',
-      'reorder_and_upcast_attn', 'summary_*',
-    ],
-    neutral: {
-      activation_function: ['swiglu'], position_embedding_type: ['rotary', 'rope'], causal: [], is_decoder: [], prenorm: [],
-      parallel_block: [], parallel_block_tied_norm: [], use_rms_norm: [], qkv_proj_bias: [], mlp_fc1_bias: [], mlp_fc2_bias: [],
-      rotary_emb_fraction: [1], rotary_emb_interleaved: [], rotary_emb_scale_base: [], scale_attn_weights: [true],
-      scale_attn_by_inverse_layer_idx: [], moe_every_n_layers: [0], ffn_div: [1],
+function settings({ config = {} }: Checkpoint, own: NomicBertConfig): FamilySettings {
+  const { dim, heads, layers, ffnDim, normEps, rope: { theta }, vocabSize } = own;
+  const { safetensors, gguf } = encoderNeutral(own);
+  const { vocab_size: said, pad_vocab_size_multiple: multiple } = config;
+  // The published code fills the table up to a multiple of rows.
+  const isFilled = typeof said === 'number' && typeof multiple === 'number' && Math.ceil(said / multiple) * multiple === vocabSize;
+  return {
+    safetensors: {
+      obeyed: ['max_trained_positions'],
+      harmless: [
+        'n_positions', 'rotary_scaling_factor', 'pad_vocab_size_multiple', 'dense_seq_output', 'last_layer_subset', 'use_xentropy',
+        'reorder_and_upcast_attn', 'summary_*', 'scale_attn_weights',
+      ],
+      neutral: {
+        ...safetensors, vocab_size: isFilled ? [vocabSize, said] : [vocabSize], layer_norm_eps: [normEps], layer_norm_epsilon: [normEps],
+        n_embd: [dim], n_head: [heads], n_layer: [layers], n_inner: [ffnDim], rotary_emb_base: [theta],
+        activation_function: ['swiglu'], position_embedding_type: ['rotary', 'rope'], causal: [], prenorm: [],
+        parallel_block: [], parallel_block_tied_norm: [], use_rms_norm: [], qkv_proj_bias: [], mlp_fc1_bias: [], mlp_fc2_bias: [],
+        rotary_emb_fraction: [1], rotary_emb_interleaved: [], rotary_emb_scale_base: [],
+        scale_attn_by_inverse_layer_idx: [], moe_every_n_layers: [0], ffn_div: [1],
+      },
     },
-  },
-  gguf: { obeyed: ['attention.layer_norm_epsilon', 'token_type_count'] },
-};
+    gguf: { obeyed: ['attention.layer_norm_epsilon'], neutral: gguf },
+  };
+}
 
 // Weights.
 
@@ -200,7 +209,7 @@ export const nomicBert: Architecture<NomicBertConfig> = {
   gguf: 'nomic-bert',
   safetensors: ['nomic_bert'],
   parseConfig,
-  checkSettings: (checkpoint, config) => layerNormWarnings(checkpoint, config, SETTINGS),
+  checkSettings: (checkpoint, config) => layerNormWarnings(checkpoint, config, settings(checkpoint, config)),
   weights,
   skips: SKIPS,
   metadata,

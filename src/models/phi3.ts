@@ -28,13 +28,10 @@ function parseConfig(checkpoint: Checkpoint): DecoderConfig {
   return parseDecoderConfig(checkpoint, { rmsEps: 1e-5, windows: WINDOWS_EVERYWHERE, partialRotation: true, linears: {} });
 }
 
-const ROTATION = ['partial_rotary_factor', 'short_factor', 'long_factor'];
-
 const SETTINGS: FamilySettings = {
   safetensors: {
     obeyed: [
-      'sliding_window', ...ROTATION,
-      ...['rope_scaling', 'rope_parameters'].flatMap((object) => ROTATION.map((key) => `${object}.${key}`)),
+      'sliding_window', 'partial_rotary_factor', 'rope_scaling.partial_rotary_factor', 'rope_parameters.partial_rotary_factor',
     ],
     // Of the code that the first uploads brought along.
     neutral: { interpolate_factor: [1], full_attn_mod: [1], lm_head_bias: [] },

@@ -184,8 +184,8 @@ function parseGgufRope(checkpoint: Checkpoint, { headDim, defaultTheta = DEFAULT
       throw new FormatError(`${name}: longrope needs ${key('scaling.original_context_length')} and the tensor rope_factors_long.weight.`);
     return { theta, scaling: { kind: 'longrope', originalContextLength: original, magnitude: 1 }, ...rest };
   }
-  const factor = (type === 'linear' ? (number('scaling.factor') ?? number('scale_linear')) : undefined) || 1;
-  return { theta, scaling: factor === 1 ? { kind: 'none' } : { kind: 'linear', factor }, ...rest };
+  const factor = (type === 'linear' ? (number('scaling.factor') ?? number('scale_linear')) : undefined) ?? 0;
+  return { theta, scaling: factor === 0 || factor === 1 ? { kind: 'none' } : { kind: 'linear', factor }, ...rest };
 }
 
 /** The factor on what turns is llama.cpp's: reckoned anew from `yarn_log_multiplier`, whatever `yarn_attn_factor` says. */
@@ -287,6 +287,7 @@ function hfLongRope(object: JsonObject, config: JsonObject, { where, originalCon
   };
   const most = jsonNumber(config, 'max_position_embeddings', where) ?? originalContextLength;
   const stretch = jsonNumber(object, 'factor', where) ?? most / originalContextLength;
+  if (!(stretch > 0)) throw new FormatError(`${where}: rope factor must be a number above 0, found ${stretch}.`);
   const usual = stretch <= 1 ? 1 : Math.sqrt(1 + Math.log(stretch) / Math.log(originalContextLength));
   return {
     kind: 'longrope', originalContextLength, shortFactors: factors('short_factor'), longFactors: factors('long_factor'),
@@ -294,20 +295,39 @@ function hfLongRope(object: JsonObject, config: JsonObject, { where, originalCon
   };
 }
 
-function checkedRope(where: string, rope: RopeConfig, headDim: number): RopeConfig {
+/** What folders and GGUF files call the numbers of a rotation. */
+const NUMBER_NAMES: Readonly<Record<string, string>> = {
+  attentionFactor: 'attn_factor', magnitude: 'attention_factor',
+  originalContextLength: 'original_max_position_embeddings', betaFast: 'beta_fast', betaSlow: 'beta_slow',
+  lowFreqFactor: 'low_freq_factor', highFreqFactor: 'high_freq_factor', share: 'partial_rotary_factor',
+};
+
+/** @throws FormatError for numbers that give no rotation of heads of `headDim` */
+export function checkedRope(where: string, rope: RopeConfig, headDim: number): RopeConfig {
   const { scaling, rotaryDim = headDim } = rope;
-  const numbers = { theta: rope.theta, attention_factor: rope.attentionFactor, ...scaling };
-  for (const [key, value] of Object.entries(numbers)) {
-    if (typeof value === 'number' && !(Number.isFinite(value) && value > 0)) {
-      throw new FormatError(`${where}: rope ${key} must be a number above 0, found ${value}.`);
-    }
+  const original = 'originalContextLength' in scaling ? scaling.originalContextLength : undefined;
+  if (original !== undefined && !(Number.isSafeInteger(original) && original >= 2))
+    throw new FormatError(`${where}: rope ${NUMBER_NAMES['originalContextLength']} must be an integer of at least 2, found ${original}.`);
+  for (const [key, value] of Object.entries({ theta: rope.theta, attentionFactor: rope.attentionFactor, ...scaling })) {
+    if (typeof value === 'number' && !(Number.isFinite(value) && value > 0))
+      throw new FormatError(`${where}: rope ${NUMBER_NAMES[key] ?? key} must be a number above 0, found ${value}.`);
   }
-  if (!Number.isInteger(headDim)) return rope;
-  if (!(Number.isInteger(rotaryDim) && rotaryDim % 2 === 0 && rotaryDim >= 2 && rotaryDim <= headDim))
-    throw new FormatError(`${where}: the rotary dimension must be an even integer from 2 to ${headDim}, found ${rotaryDim}.`);
+  // A head of no whole or of an odd width is told of by who knows all widths.
+  if (!Number.isInteger(headDim) || (rotaryDim === headDim && headDim % 2 !== 0)) return rope;
+  if (!(Number.isInteger(rotaryDim) && rotaryDim % 2 === 0 && rotaryDim >= 2 && rotaryDim <= headDim)) {
+    throw new FormatError(
+      `${where}: the rotary dimension must be an even integer from 2 to the head dimension ${headDim}, found ${rotaryDim} ` +
+        '(partial_rotary_factor times the head dimension in config.json, rope.dimension_count in GGUF).',
+    );
+  }
   for (const factors of scaling.kind === 'longrope' ? [scaling.shortFactors, scaling.longFactors] : [])
     if (factors !== undefined && factors.length !== rotaryDim / 2)
       throw new FormatError(`${where}: longrope must have ${rotaryDim / 2} factors, one a frequency, found ${factors.length}.`);
+  for (const contextLength of [1, Infinity]) {
+    const bad = ropeFrequencies(rope, rotaryDim, contextLength).find((frequency) => !Number.isFinite(frequency));
+    if (bad !== undefined)
+      throw new FormatError(`${where}: rope theta ${rope.theta} with scaling ${scaling.kind} must give finite frequencies, found ${bad}.`);
+  }
   return rope;
 }
 

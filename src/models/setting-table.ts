@@ -74,7 +74,8 @@ function matches(name: string, key: string): boolean {
   return name.endsWith('*') ? key.startsWith(name.slice(0, -1)) : key === name;
 }
 
-function matcherOf(names: readonly string[]): (key: string) => boolean {
+/** Whether one of `names`, which may end in `*`, stands for a key. */
+export function matcherOf(names: readonly string[]): (key: string) => boolean {
   const exact = new Set(names.filter((name) => !name.endsWith('*')));
   const open = names.filter((name) => name.endsWith('*'));
   return (key) => exact.has(key) || open.some((name) => matches(name, key));

@@ -1,6 +1,6 @@
 /**
  * Every family's folder as others write it: config.json with older and with newer keys, the text model inside a larger one, and as mlx-lm
- * saves it (`save_model` and `save_config` of mlx_lm/utils.py, and each family's `sanitize`). All give the golden's logits, without a warning.
+ * saves it (`save_model` and `save_config` of mlx_lm/utils.py, and each family's `sanitize`). All give the golden's logits, and no warning.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

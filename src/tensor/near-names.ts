@@ -20,13 +20,19 @@ function isBeginning(text: string, of: string): boolean {
   return text.length > 2 && of.startsWith(text);
 }
 
+/** The letters before a number of a version: `gemma` of `gemma9`. */
+function wordOf(name: string): string | undefined {
+  return /^([a-z]{3,})\d/.exec(name)?.[1];
+}
+
 /** Best first, two at most; `max_tokens` is as near to `maxTokens` as can be. */
 export function nearestNames(found: string, known: readonly string[]): readonly string[] {
   const plain = (name: string) => name.replace(/[^a-z0-9]/gi, '').toLowerCase();
   const wanted = plain(found.slice(0, 60));
   const distanceTo = (name: string): number => {
     if (name === wanted) return 0;
-    return isBeginning(wanted, name) || isBeginning(name, wanted) ? 1 : editDistance(wanted, name);
+    const isNear = isBeginning(wanted, name) || isBeginning(name, wanted) || (wordOf(name) !== undefined && wordOf(name) === wordOf(wanted));
+    return isNear ? 1 : editDistance(wanted, name);
   };
   return known
     .map((name) => ({ name, distance: distanceTo(plain(name)) }))
