@@ -19,6 +19,8 @@ export const GOLDENS = [
   'gemma4',
   'olmo3',
   'qwen3_moe',
+  'lfm2',
+  'lfm2_plain',
 ] as const;
 export type GoldenName = (typeof GOLDENS)[number];
 
@@ -33,7 +35,7 @@ export function goldensOn(device: keyof typeof LACKING): readonly GoldenName[] {
   return GOLDENS.filter((name) => !LACKING[device].includes(name));
 }
 
-const COPIED: readonly string[] = ['llama', 'llama_sharded', 'llama_bias', 'qwen3'];
+const COPIED: readonly string[] = ['llama', 'llama_sharded', 'llama_bias', 'qwen3', 'lfm2_plain'];
 
 export function goldenPath(name: GoldenName): string {
   return COPIED.includes(name) ? `${fixturesPath}golden/${name}` : `${sharedPath}/golden/${name}`;

@@ -97,8 +97,11 @@ export interface ConstantExport extends ExportTensor {
   readonly from: Float32Array;
 }
 
-/** Small matrices that llama.cpp takes as floats: tables whose rows are added to those of the embedding, and routers of experts. */
-const ALWAYS_FLOATS = /^(positions|types|layers\.\d+\.moe\.router)$/;
+/**
+ * Small matrices that llama.cpp takes as floats: tables whose rows are added to those of the embedding, routers of experts, convolutions of
+ * single channels.
+ */
+const ALWAYS_FLOATS = /^(positions|types|layers\.\d+\.(moe\.router|.*\.convolution))$/;
 
 export interface TypedTensor {
   /** Ids of the weights that it holds. */

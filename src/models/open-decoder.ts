@@ -13,6 +13,7 @@ import { bert } from './bert.ts';
 import { embeddingGemma } from './embedding-gemma.ts';
 import { gemma3 } from './gemma3.ts';
 import { gemma4 } from './gemma4.ts';
+import { lfm2 } from './lfm2.ts';
 import { llama } from './llama.ts';
 import { ministral3 } from './ministral3.ts';
 import { mistral } from './mistral.ts';
@@ -28,7 +29,7 @@ import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
-  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, bert, nomicBert,
+  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2, bert, nomicBert,
 ];
 
 export interface DecoderModel {

@@ -18,7 +18,7 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Those that llama.cpp computes as transformers does; it has no key for what is in the others (llama-gguf.test.ts says what). */
-const GOLDENS = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3_longrope', 'ministral3', 'gemma4', 'olmo3'] as const;
+const GOLDENS = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3_longrope', 'ministral3', 'gemma4', 'olmo3', 'lfm2_plain'] as const;
 
 describe.skipIf(!hasLlamaPeer)('a converted golden in llama.cpp gives the greedy ids of transformers', () => {
   for (const name of GOLDENS) {

@@ -22,7 +22,9 @@ const LIMIT = 1e-4;
  * Goldens of which llama.cpp's form says all, so that its file has to give the golden's own logits. phi3's window is in its file, though
  * llama.cpp itself passes over it (its pull request 13676).
  */
-const SAME: readonly GoldenName[] = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3', 'phi3_longrope', 'ministral3', 'gemma4'];
+const SAME: readonly GoldenName[] = [
+  'llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3', 'phi3_longrope', 'ministral3', 'gemma4', 'lfm2_plain',
+];
 
 /**
  * Goldens with what that form cannot say: the file is made of a config that it can say, and transformers' logits of that config are
