@@ -152,7 +152,8 @@ function formOf(folder: string): Form {
   return { config, tensors: readFixtureTensors(join(folder, 'model.safetensors')) };
 }
 
-const NAMES = GOLDENS.filter((name): name is Exclude<GoldenName, 'llama_sharded'> => name !== 'llama_sharded');
+/** The dense families: mlx-lm stacks experts, which these forms do not know. */
+const NAMES: readonly GoldenName[] = GOLDENS.filter((name) => name !== 'llama_sharded' && !name.endsWith('_moe'));
 
 describe.each(Object.entries(FORMS))('%s', (_, form) => {
   it.for(NAMES)('%s gives the logits of its golden', async (name, { skip }) => {
