@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { clampedGateFixture } from '../../test/clamped-gate-fixture.ts';
 import { ACTIVATIONS } from '../graph/ops/activation.ts';
 import type { ActivationName } from '../graph/ops/activation.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
@@ -14,6 +15,7 @@ interface RowKernels {
   layerNormVector(x: number, gain: number, bias: number, eps: number, out: number, count: number): void;
   ropeVector(x: number, table: number, half: number): void;
   activationRow(fn: number, x: number, up: number, out: number, count: number): void;
+  clampedGateRow(fn: number, limit: number, offset: number, gate: number, up: number, out: number, count: number): void;
   addRow(a: number, b: number, out: number, count: number): void;
   scaleRow(x: number, factor: number, out: number, count: number): void;
   softcapRow(x: number, cap: number, out: number, count: number): void;
@@ -55,7 +57,7 @@ function expectRelative(found: ArrayLike<number>, wanted: ArrayLike<number>, tol
 }
 
 /** Relative errors of an exponent in f32: silu's is the value itself, geluTanh's a cubic of it, gelu's its square. */
-const EXPONENT_ERROR: Readonly<Record<ActivationName, number>> = { silu: 0, geluTanh: 2e-7, gelu: 7e-8, identity: 0, sigmoid: 0 };
+const EXPONENT_ERROR: Readonly<Record<ActivationName, number>> = { silu: 0, geluTanh: 2e-7, gelu: 7e-8, identity: 0, sigmoid: 0, quickGelu: 1.2e-7 };
 
 /** Relative: in a tail, y is x times e to some power, whose own error counts as often as its size says. */
 function allowedError(fn: ActivationName, x: number, y: number): number {
@@ -213,6 +215,27 @@ describe.each(MODULES)('%s', (_, module) => {
       const atInfinities = { sigmoid: [0, 0], identity: [-Infinity, NaN] }[fn as string] ?? [NaN, NaN];
       expect([...wild.view]).toEqual([NaN, NaN, ...atInfinities]);
     });
+  });
+
+  test('gates within bounds', () => {
+    const { kernels, place } = open(module);
+    const { limit, offset, gate, up, y } = clampedGateFixture();
+    const [gateAt, upAt, out] = [place(gate), place(up), place(new Float32Array(y.length + 4).fill(77))];
+    // Groups of four, and each value alone.
+    for (const count of [y.length, 1]) {
+      for (let i = 0; i < y.length; i += count) {
+        kernels.clampedGateRow(activationCode('quickGelu'), limit, offset, gateAt.at + i * 4, upAt.at + i * 4, out.at + i * 4, count);
+        if (count === y.length) expect([...out.view.subarray(count)]).toEqual([77, 77, 77, 77]);
+      }
+      y.forEach((want, i) => {
+        const allowed = allowedError('quickGelu', gate[i]!, want / (up[i]! + 1)) * Math.abs(want) + 1e-37;
+        if (!(Math.abs(out.view[i]! - want) <= allowed)) expect([gate[i], up[i], out.view[i]]).toEqual([gate[i], up[i], want]);
+      });
+    }
+    const wild = place([NaN, 1, 1, 1]);
+    kernels.clampedGateRow(activationCode('quickGelu'), 7, 1, wild.at, place([1, NaN, Infinity, -Infinity]).at, wild.at, 4);
+    const one = ACTIVATION_FUNCTIONS.quickGelu(1);
+    expect([...wild.view]).toEqual([NaN, NaN, expect.closeTo(8 * one, 5), expect.closeTo(-6 * one, 5)]);
   });
 
   test.each(COUNTS)('add of %i values', (count) => {

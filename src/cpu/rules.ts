@@ -65,7 +65,8 @@ const gatedLinears: Rule = {
     const gate = plainLinear(pair?.gate);
     const up = plainLinear(pair?.up);
     if (!isStep(step, 'activation') || pair === undefined || gate === undefined || up === undefined) return undefined;
-    const op: CpuOp = { kind: 'gated', fn: step.op.fn, gate: { ...gate, x: 0 }, up: { ...up, x: 1 } };
+    const { fn, clamp } = step.op;
+    const op: CpuOp = { kind: 'gated', fn, clamp, gate: { ...gate, x: 0 }, up: { ...up, x: 1 } };
     const inputs = [pair.gate.inputs[gate.x] as CpuValue, pair.up.inputs[up.x] as CpuValue];
     return { replaced: [pair.gate, pair.up, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
   },

@@ -1,7 +1,7 @@
 /** Small decoders of ops beyond a plain block's: each alone, and where rules take it into others. */
 import type { GraphBuilder } from '../../src/graph/graph-builder.ts';
 import { buildGraph } from '../../src/graph/graph-builder.ts';
-import { activation, gated } from '../../src/graph/ops/activation.ts';
+import { activation, clampedGate, gated } from '../../src/graph/ops/activation.ts';
 import { add } from '../../src/graph/ops/add.ts';
 import { columns } from '../../src/graph/ops/columns.ts';
 import { embed } from '../../src/graph/ops/embed.ts';
@@ -47,6 +47,11 @@ const BODIES: Readonly<Record<string, Body>> = {
   'gelu after a product with a bias': (g, x) => matrix(g, 'down', activation(g, 'act', 'gelu', matrix(g, 'up', x, 96, true)), DIM, true),
   'gates with biases': (g, x) =>
     matrix(g, 'down', gated(g, 'act', 'geluTanh', [matrix(g, 'gate', x, 96, true), matrix(g, 'up', x, 96, true)])),
+  'gates within bounds': (g, x) => {
+    const how = { fn: 'quickGelu', clamp: { limit: 0.25, offset: 1 } } as const;
+    const first = clampedGate(g, 'act', how, [matrix(g, 'gate', x, 96), matrix(g, 'up', x, 96, true)]);
+    return clampedGate(g, 'alone', how, [matrix(g, 'down', first), x]);
+  },
 };
 
 function graphOf(body: Body): Graph {

@@ -6,6 +6,7 @@ const GELU_TANH: i32 = 1;
 const GELU: i32 = 2;
 const IDENTITY: i32 = 3;
 const SIGMOID: i32 = 4;
+const QUICK_GELU: i32 = 5;
 
 /** x * sigmoid(z) * up. */
 // @ts-ignore: decorator
@@ -65,6 +66,7 @@ function activateTimes(fn: i32, x: v128, factor: v128): v128 {
     case GELU: return geluTimes(x, factor);
     case IDENTITY: return f32x4.mul(x, factor);
     case SIGMOID: return sigmoidTimes(f32x4.splat(1.0), x, factor);
+    case QUICK_GELU: return sigmoidTimes(x, f32x4.mul(x, f32x4.splat(1.702)), factor);
     default: unreachable();
   }
   return x;
@@ -83,4 +85,34 @@ export function activationRow(fn: i32, x: usize, up: usize, out: usize, count: i
     const value = activateTimes(fn, v128.load32_zero(x + at), up ? v128.load32_zero(up + at) : one);
     store<f32>(out + at, f32x4.extract_lane(value, 0));
   }
+}
+
+/** fn(min(gate, limit)) * (up within [-limit, limit] + offset). */
+// @ts-ignore: decorator
+@inline
+function clampedTimes(fn: i32, limit: v128, offset: v128, gate: v128, up: v128): v128 {
+  const within = f32x4.min(f32x4.max(up, f32x4.neg(limit)), limit);
+  return activateTimes(fn, f32x4.min(gate, limit), f32x4.add(within, offset));
+}
+
+/** A gate within bounds: out[i] = fn(min(gate[i], limit)) * (up[i] within [-limit, limit] + offset); `out` may be one of the inputs. */
+export function clampedGateRow(fn: i32, limit: f32, offset: f32, gate: usize, up: usize, out: usize, count: i32): void {
+  const most = f32x4.splat(limit);
+  const more = f32x4.splat(offset);
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const at = <usize>(i * 4);
+    v128.store(out + at, clampedTimes(fn, most, more, v128.load(gate + at), v128.load(up + at)));
+  }
+  for (; i < count; i++) {
+    const at = <usize>(i * 4);
+    const value = clampedTimes(fn, most, more, v128.load32_zero(gate + at), v128.load32_zero(up + at));
+    store<f32>(out + at, f32x4.extract_lane(value, 0));
+  }
+}
+
+/** A function of values, or a gate, within bounds where there is a limit, as an ActivationRecord has them. */
+export function gateRow(fn: i32, limit: f32, offset: f32, x: usize, up: usize, out: usize, count: i32): void {
+  if (limit != 0) clampedGateRow(fn, limit, offset, x, up, out, count);
+  else activationRow(fn, x, up, out, count);
 }

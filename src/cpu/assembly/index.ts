@@ -7,7 +7,7 @@ export { relaxedIsExact } from './dot-int8';
 export { matmul, matmulScratchBytes } from './matmul';
 export { activationBytes, quantizeRow } from './quantize';
 
-export { activationRow } from './activation';
+export { activationRow, clampedGateRow } from './activation';
 export { addRow, expRow, scaleRow, softcapRow } from './elementwise';
 export { firstBad } from './check';
 export { packHalves, unpackAnyHalves, unpackHalves } from './kv-element';

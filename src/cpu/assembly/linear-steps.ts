@@ -1,5 +1,5 @@
 /** Steps that multiply with weights. A work item is a range of weight rows, times all activation rows. */
-import { activationRow } from './activation';
+import { gateRow } from './activation';
 import { scratchBytes, takeItems } from './control';
 import { addRow } from './elementwise';
 import { matmul } from './matmul';
@@ -88,7 +88,7 @@ export function runGated(control: usize, op: GatedRecord, step: StepRecord, scra
     finishChunk(up, begin, end, rows, tile, tileStride);
     for (let row = 0; row < rows; row++) {
       const out = gate.out + <usize>(row * gate.outStride + begin * 4);
-      activationRow(op.fn, out, tile + <usize>(row * tileStride + begin * 4), out, end - begin);
+      gateRow(op.fn, op.limit, op.offset, out, tile + <usize>(row * tileStride + begin * 4), out, end - begin);
     }
   }
 }

@@ -1,12 +1,14 @@
 /** Steps whose work items are rows: embed, norm, quantise, gather, columns, activation, add, scale, softcap, rotate. */
-import { activationRow } from './activation';
+import { gateRow } from './activation';
 import { itemsPerTake, takeItems } from './control';
 import { dequantizeRow } from './dequantize';
 import { addRow, scaleRow, softcapRow } from './elementwise';
 import { layerNormVector, rmsNormVector } from './norm';
 import { quantizeRow } from './quantize';
 import { ropeVector } from './rope';
-import { EmbedRecord, headAt, HeadRecord, NormRecord, NumberRecord, RotateRecord, RowRecord, rowsOf, StepRecord } from './step-records';
+import {
+  ActivationRecord, EmbedRecord, headAt, HeadRecord, NormRecord, NumberRecord, RotateRecord, RowRecord, rowsOf, StepRecord,
+} from './step-records';
 
 export function runEmbed(control: usize, op: EmbedRecord, step: StepRecord): void {
   const rows = rowsOf(op, step);
@@ -62,10 +64,16 @@ function oneRow(op: RowRecord, kind: i32, row: i32): void {
   const a = op.a + <usize>row * op.aStride;
   const b = op.b ? op.b + <usize>row * op.bStride : 0;
   if (kind == QUANTIZE) quantizeRow(a, out, op.cols);
-  else if (kind == ACTIVATION) activationRow(op.word, a, b, out, op.cols);
+  else if (kind == ACTIVATION) activateRow(changetype<ActivationRecord>(op), a, b, out);
   else if (kind == ADD) addRow(a, b, out, op.cols);
   else if (kind == COLUMNS) memory.copy(out, a + <usize>(op.word * 4), <usize>(op.cols * 4));
   else memory.copy(out, op.a + <usize>load<u32>(op.b + <usize>(row * 4)) * op.aStride, <usize>(op.cols * 4));
+}
+
+// @ts-ignore: decorator
+@inline
+function activateRow(op: ActivationRecord, x: usize, up: usize, out: usize): void {
+  gateRow(op.word, op.limit, op.offset, x, up, out, op.cols);
 }
 
 /** Every value times a number, or kept within it. */

@@ -129,6 +129,14 @@ export class RowRecord extends OpRecord {
   word: i32;
 }
 
+/** `word` is the function. */
+@unmanaged
+export class ActivationRecord extends RowRecord {
+  /** Bounds of a gate, and what is added to the other factor; a limit of 0: no bounds, and nothing is added. */
+  limit: f32;
+  offset: f32;
+}
+
 /** One input, one output and a number: scale, softcap. */
 @unmanaged
 export class NumberRecord extends OpRecord {
@@ -173,8 +181,10 @@ export class LinearsRecord extends OpRecord {
 
 @unmanaged
 export class GatedRecord extends OpRecord {
-  /** The function of the gate. */
+  /** The function of the gate, and its bounds, as an ActivationRecord has them. */
   fn: i32;
+  limit: f32;
+  offset: f32;
 }
 
 /** What happens to a head before it is used: norm, then rotation. */

@@ -1,4 +1,5 @@
-import type { ActivationName } from '../../graph/ops/activation.ts';
+import { printClamp } from '../../graph/ops/activation.ts';
+import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { LinearOp } from '../../graph/ops/linear.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
@@ -7,7 +8,7 @@ import { rowsAt, vectorAt } from '../cpu-op-rules.ts';
 import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf, CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
-import { activationCode } from './activation.ts';
+import { activationCode, writeClamp } from './activation.ts';
 
 /** One matrix of a step: reads inputs[x], adds inputs[residual] where there is one, writes the output of its own index. */
 export interface LinearPart {
@@ -22,10 +23,9 @@ export interface LinearsStepOp {
   readonly parts: readonly LinearPart[];
 }
 
-/** fn(gate x) * (up x). */
-export interface GatedStepOp {
+/** fn(gate x) * (up x), within the bounds of the activation. */
+export interface GatedStepOp extends Pick<ActivationOp, 'fn' | 'clamp'> {
   readonly kind: 'gated';
-  readonly fn: ActivationName;
   readonly gate: LinearPart;
   readonly up: LinearPart;
 }
@@ -78,10 +78,11 @@ export const linearsRules: CpuOpRules<LinearsStepOp> = {
 
 export const gatedRules: CpuOpRules<GatedStepOp> = {
   code: 9,
-  describe: ({ fn, gate, up }, typeOf) => `${fn} ${describePart(gate, typeOf)} | ${describePart(up, typeOf)}`,
+  describe: ({ fn, clamp, gate, up }, typeOf) => `${fn}${printClamp(clamp)} ${describePart(gate, typeOf)} | ${describePart(up, typeOf)}`,
   write(out, step, at) {
-    const { fn, gate, up } = step.op;
+    const { fn, clamp, gate, up } = step.op;
     out.ints(activationCode(fn));
+    writeClamp(out, clamp);
     writeLinear(out, { part: gate, step, output: step.outputs[0] }, at);
     writeLinear(out, { part: up, step, output: undefined }, at);
   },

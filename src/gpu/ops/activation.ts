@@ -1,3 +1,4 @@
+import { printClamp } from '../../graph/ops/activation.ts';
 import type { ActivationOp as GraphActivationOp } from '../../graph/ops/activation.ts';
 import { widthOf } from '../../graph/value.ts';
 import { activationKernel, activationWorkgroups } from '../kernels/activation/activation.ts';
@@ -15,15 +16,15 @@ export interface ActivationOp extends GraphActivationOp {
 }
 
 export const activationRules: GpuOpRules<ActivationOp> = {
-  describe: ({ fn, columns }) => `${fn}${columns ? ` * ${columns.start}..` : ''}`,
+  describe: ({ fn, clamp, columns }) => `${fn}${printClamp(clamp)}${columns ? ` * ${columns.start}..` : ''}`,
   rounded: (op, rounding) => (rounding.norm === undefined ? op : undefined),
   cuts: (step, { fresh }) => roundingCut(step, { op: step.op, norm: undefined, fresh }),
   uses(step, _, { single }) {
     const [gate, up] = step.inputs as readonly [GpuValue, GpuValue | undefined];
     const [y] = step.outputs as readonly [GpuValue];
-    const { fn, columns } = step.op;
+    const { fn, clamp, columns } = step.op;
     const output = y.dtype === 'f32' ? 'f32' : 'q8';
-    const variant = { fn, gated: up !== undefined, columns, width: widthOf(y), single, output } as const;
+    const variant = { fn, gated: up !== undefined, clamp, columns, width: widthOf(y), single, output } as const;
     const buffers = { gate: floatsRef(gate), ...(up && { up: floatsRef(up) }) };
     return rowUse(step, { kernel: activationKernel(variant), buffers, workgroups: (rows) => activationWorkgroups(variant, rows), work: 2 });
   },

@@ -91,6 +91,7 @@ function gatedLinear(typeOf: (id: string) => string): Rule {
     match(step, context) {
       const pair = isStep(step, 'activation') ? gatedPair<GpuOp, GpuValue, 'linear'>(step, 'linear', context) : undefined;
       if (!isStep(step, 'activation') || pair === undefined || !isPlain(pair.gate.op) || !isPlain(pair.up.op)) return undefined;
+      if (step.op.clamp !== undefined) return undefined;
       const { gate, up } = pair;
       const parts = [...gate.op.parts, ...up.op.parts];
       const [first, second] = parts.map(({ weight }) => typeOf(weight.id));
@@ -131,8 +132,8 @@ const linearActivation: Rule = {
     if (!isStep(step, 'activation')) return undefined;
     const maker = privateProducer(step.inputs[0], 'linear', context);
     const [, other] = step.inputs;
-    if (maker === undefined || !isPlain(maker.op) || other?.id === step.inputs[0]?.id) return undefined;
-    const { fn, columns } = step.op;
+    const { fn, clamp, columns } = step.op;
+    if (maker === undefined || !isPlain(maker.op) || other?.id === step.inputs[0]?.id || clamp !== undefined) return undefined;
     const times = other && (columns ?? { start: 0, of: widthOf(other) });
     const inputs = [maker.inputs[0] as GpuValue, ...(other ? [other] : [])];
     const op: LinearOp = { ...maker.op, activation: { fn, times } };

@@ -1,5 +1,5 @@
 /** Functions of values or vectors of them, by the names that graph/ops/activation.ts gives them. */
-import type { ActivationName } from '../../graph/ops/activation.ts';
+import type { ActivationName, GateClamp } from '../../graph/ops/activation.ts';
 
 type FloatType = 'f32' | 'vec4<f32>';
 
@@ -22,6 +22,8 @@ const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>>
     const exponent = `${held} * (1.595769122 + 0.07135481627 * ${held} * ${held})`;
     return `x / (1.0 + exp(min(-(${exponent}), ${type}(80.0))))`;
   },
+  // Hendrycks and Gimpel 2016.
+  quickGelu: (type) => `x / (1.0 + exp(min(-1.702 * x, ${type}(80.0))))`,
   identity: () => 'x',
 };
 
@@ -43,4 +45,15 @@ function erfcFunction(type: FloatType): string {
 /** WGSL of a function of the activation's own name. */
 export function activationFunction(name: ActivationName, type: FloatType = 'f32'): string {
   return `${name === 'gelu' ? erfcFunction(type) : ''}fn ${name}(x: ${type}) -> ${type} { return ${EXPRESSIONS[name](type)}; }`;
+}
+
+/** WGSL of fn(gate) * up, of expressions; within the bounds of {@link clampFunctions} where `clamp` is given. */
+export function gateExpression(fn: ActivationName, clamp: GateClamp | undefined, [gate, up]: readonly [string, string]): string {
+  return clamp === undefined ? `${fn}(${gate}) * ${up}` : `${fn}(atMost(${gate})) * (within(${up}) + ${clamp.offset})`;
+}
+
+/** Bounds of a gate. They keep NaN, which WGSL's own min and max may drop. */
+export function clampFunctions({ limit }: GateClamp, type: FloatType = 'f32'): string {
+  return `fn atMost(x: ${type}) -> ${type} { return select(x, ${type}(${limit}), x > ${type}(${limit})); }
+fn within(x: ${type}) -> ${type} { return atMost(select(x, ${type}(-${limit}), x < ${type}(-${limit}))); }`;
 }

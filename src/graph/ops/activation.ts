@@ -3,13 +3,21 @@ import type { OpRules, OpSink } from '../op-rules.ts';
 import type { Value } from '../value.ts';
 
 /** The functions by name. Each room has a table of them: `reference/`, `cpu/assembly/` and `gpu/wgsl/activation*`. */
-export const ACTIVATIONS = ['silu', 'geluTanh', 'gelu', 'identity', 'sigmoid'] as const;
+export const ACTIVATIONS = ['silu', 'geluTanh', 'gelu', 'identity', 'sigmoid', 'quickGelu'] as const;
 export type ActivationName = (typeof ACTIVATIONS)[number];
+
+/** Bounds of a gated unit (gpt-oss): y = f(min(gate, limit)) * (min(max(up, -limit), limit) + offset). */
+export interface GateClamp {
+  readonly limit: number;
+  readonly offset: number;
+}
 
 /** y = f(x), or with two inputs y = f(gate) * up (gated units, Shazeer 2020). Inputs: x, or gate and up, [rows, n]. */
 export interface ActivationOp {
   readonly kind: 'activation';
   readonly fn: ActivationName;
+  /** Of a gate; a room that makes the gate in one step with its products obeys it or leaves the gate alone. */
+  readonly clamp?: GateClamp | undefined;
 }
 
 export function activation(g: OpSink<ActivationOp>, name: string, fn: ActivationName, x: Value): Value {
@@ -21,17 +29,30 @@ export function gated(g: OpSink<ActivationOp>, name: string, fn: ActivationName,
   return g.op(name, { kind: 'activation', fn }, gateAndUp);
 }
 
+/** y = f(min(gate, limit)) * (min(max(up, -limit), limit) + offset). */
+export function clampedGate(
+  g: OpSink<ActivationOp>, name: string, { fn, clamp }: Required<Omit<ActivationOp, 'kind'>>, gateAndUp: readonly [Value, Value],
+): Value {
+  return g.op(name, { kind: 'activation', fn, clamp }, gateAndUp);
+}
+
 /** y = a * b. */
 export function multiply(g: OpSink<ActivationOp>, name: string, a: Value, b: Value): Value {
   return gated(g, name, 'identity', [a, b]);
 }
 
+/** As a printed graph or plan shows it after the function. */
+export function printClamp(clamp: GateClamp | undefined): string {
+  return clamp === undefined ? '' : ` limit=${clamp.limit} offset=${clamp.offset}`;
+}
+
 export const activationRules: OpRules<ActivationOp> = {
   weights: () => [],
-  shape(_, [x, up], check) {
+  shape({ clamp }, [x, up], check) {
     const { outer, width } = check.rowsOf(x);
+    if (clamp !== undefined && (up === undefined || !(clamp.limit > 0))) check.fail('bounds above 0 of a gate', printClamp(clamp));
     if (up !== undefined) check.shape('second input', up.shape, [outer, width]);
     return [outer, width];
   },
-  print: ({ fn }) => fn,
+  print: ({ fn, clamp }) => `${fn}${printClamp(clamp)}`,
 };

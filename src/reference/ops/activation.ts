@@ -1,4 +1,4 @@
-import type { ActivationName, ActivationOp } from '../../graph/ops/activation.ts';
+import type { ActivationName, ActivationOp, GateClamp } from '../../graph/ops/activation.ts';
 import type { RunOp } from '../op-run.ts';
 
 /** The functions in float64. */
@@ -11,6 +11,8 @@ export const ACTIVATION_FUNCTIONS: Readonly<Record<ActivationName, (x: number) =
   gelu: (x) => (x / 2) * erfc(-x / Math.SQRT2),
   identity: (x) => x,
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  /** x * sigmoid(1.702 x) (Hendrycks and Gimpel 2016). */
+  quickGelu: (x) => x / (1 + Math.exp(-1.702 * x)),
 };
 
 /** 1 - erf(x) to float64's precision: erf's power series near 0, erfc's continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14). */
@@ -30,9 +32,16 @@ function erfc(x: number): number {
   return 1 - (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
 }
 
-export const runActivation: RunOp<ActivationOp> = ({ fn }, [x, up], run) => {
-  const y = run.floats(x).map(ACTIVATION_FUNCTIONS[fn]);
-  if (up === undefined) return y;
+/** f(gate) * up, within the bounds where there are some. NaN stays NaN. */
+export function gateOf(fn: ActivationName, clamp: GateClamp | undefined, gate: number, up: number): number {
+  const f = ACTIVATION_FUNCTIONS[fn];
+  if (clamp === undefined) return f(gate) * up;
+  const { limit, offset } = clamp;
+  return f(Math.min(gate, limit)) * (Math.min(Math.max(up, -limit), limit) + offset);
+}
+
+export const runActivation: RunOp<ActivationOp> = ({ fn, clamp }, [x, up], run) => {
+  if (up === undefined) return run.floats(x).map(ACTIVATION_FUNCTIONS[fn]);
   const factors = run.floats(up);
-  return y.map((value, i) => value * factors[i]!);
+  return run.floats(x).map((value, i) => gateOf(fn, clamp, value, factors[i]!));
 };

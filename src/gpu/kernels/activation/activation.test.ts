@@ -5,7 +5,7 @@ import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
 import { randomSource } from '../../../tensor/codec/random-weights.ts';
 import { ACTIVATIONS } from '../../../graph/ops/activation.ts';
-import { ACTIVATION_FUNCTIONS } from '../../../reference/ops/activation.ts';
+import { ACTIVATION_FUNCTIONS, gateOf } from '../../../reference/ops/activation.ts';
 import { activationKernel, activationWorkgroups } from './activation.ts';
 import type { ActivationVariant } from './activation.ts';
 
@@ -20,7 +20,7 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
 
   async function run(shape: Shape, rows: number) {
     const variant: ActivationVariant = { ...shape, fn };
-    const { width, gated, columns } = variant;
+    const { width, gated, columns, clamp } = variant;
     const random = randomSource(width);
     const gate = Float32Array.from({ length: rows * width }, () => (random() - 0.5) * 30);
     const { of, start } = columns ?? { of: width, start: 0 };
@@ -34,7 +34,8 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
     };
     const out = await test.run({ kernel: activationKernel(variant), workgroups: activationWorkgroups(variant, rows), buffers });
     const upAt = (i: number) => up[Math.floor(i / width) * of + start + (i % width)]!;
-    return { out, want: Float64Array.from(gate, (x, i) => ACTIVATION_FUNCTIONS[fn](x) * (gated ? upAt(i) : 1)) };
+    const wanted = (x: number, i: number) => (gated ? gateOf(fn, clamp, x, upAt(i)) : ACTIVATION_FUNCTIONS[fn](x));
+    return { out, want: Float64Array.from(gate, wanted) };
   }
 
   it.each([
@@ -43,6 +44,7 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
     [{ gated: true, width: 512, output: 'f32', single: true }, 1],
     [{ gated: true, width: 64, output: 'f32', columns: { start: 128, of: 256 } }, 3],
     [{ gated: true, width: 7, output: 'f32', columns: { start: 3, of: 12 } }, 3],
+    [{ gated: true, width: 77, output: 'f32', clamp: { limit: 0.25, offset: 1 } }, 3],
   ] as const satisfies [Shape, number][])('%j as f32, %i rows', async (variant, rows) => {
     const { out, want } = await run(variant, rows);
     const got = out.get('y') as Float32Array;
@@ -54,6 +56,7 @@ describe.each(ACTIVATIONS)('%s', (fn) => {
     [{ gated: false, width: 1056, output: 'q8' }, 5],
     [{ gated: true, width: 3072, output: 'q8', single: true }, 1],
     [{ gated: true, width: 64, output: 'q8', columns: { start: 64, of: 192 } }, 3],
+    [{ gated: true, width: 64, output: 'q8', columns: { start: 64, of: 192 }, clamp: { limit: 0.25, offset: 1 } }, 3],
   ] as const satisfies [Shape, number][])('%j, %i rows', async (variant, rows) => {
     const { out, want } = await run(variant, rows);
     const got = writtenQ8(out, rows, variant.width);
