@@ -9,6 +9,7 @@ import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import { locate } from '../node/open-path.ts';
+import { InputError } from '../tensor/errors.ts';
 
 export interface ModelWork {
   readonly name: string;
@@ -30,12 +31,14 @@ export interface ModelWork {
   readonly keyMultiplyAdds: number;
 }
 
-/** Reads a model's headers. @throws as `openCheckpoint` and `openDecoder` do */
+/** Reads a model's headers. @throws as `openCheckpoint` and `openDecoder` do; InputError for a model that makes embeddings only */
 export async function readModelWork(modelPath: string, signal: AbortSignal): Promise<ModelWork> {
   const checkpoint = await openCheckpoint(await locate(modelPath, { signal }), { signal });
   try {
     const decoder = await openDecoder(checkpoint, { signal });
     const { config, model } = decoder;
+    if (model.decoder === undefined)
+      throw new InputError(`${checkpoint.name} (${config.architecture}) makes embeddings, and this measures how fast a model predicts tokens.`);
     const parameters = parameterCount(model);
     const { architecture, vocabSize, contextLength } = config;
     return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoder) };

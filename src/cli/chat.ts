@@ -7,7 +7,7 @@ import type { GenerationFlags } from './generation-options.ts';
 import { UsageError } from './exit-codes.ts';
 import { withInterrupts } from './interrupts.ts';
 import type { MessageSource } from './message-source.ts';
-import { addDeviceOptions, withModel } from './model-options.ts';
+import { addDeviceOptions, checkPredictsTokens, withModel } from './model-options.ts';
 import type { DeviceOptions } from './model-options.ts';
 import { openPipedMessages } from './piped-messages.ts';
 import { createTerminal } from './terminal.ts';
@@ -48,8 +48,9 @@ export async function chat(path: string | undefined, flags: ChatFlags): Promise<
   const isInteractive = stdin.isTTY && stdout.isTTY;
   const screen = createTerminal(stdout);
   await withInterrupts((signal, { onInterrupt }) =>
-    withModel(path, { ...flags, signal }, (model) =>
-      runChatSession({
+    withModel(path, { ...flags, signal }, (model) => {
+      checkPredictsTokens(model, 'chat');
+      return runChatSession({
         model,
         openMessages: () => openMessages(screen),
         screen,
@@ -60,8 +61,8 @@ export async function chat(path: string | undefined, flags: ChatFlags): Promise<
         thinking: flags.think,
         signal,
         onInterrupt,
-      }),
-    ),
+      });
+    }),
   );
 }
 

@@ -48,7 +48,8 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['run', '--raw', '--system', 'x', 'y'], 2, '--system'],
     [[], 2, 'prompt is empty'],
     [['inspect', 'no-such-model.gguf'], 1, 'no-such-model.gguf'],
-    [['kernels', bundled, '--profile', 'apple-m9'], 1, 'apple-m4'],
+    [['kernels', bundled, '--profile', 'apple-m9'], 2, 'apple-m4'],
+    [['inspect', bundled, '--profile', 'apple-m9'], 2, 'apple-m4'],
     [['inspect', bundled, '--profile', 'nvidia', '--json'], 2, '--json'],
     [['synth', 'gpt-9', '-o', 'x.gguf'], 2, 'qwen3-0.6b'],
   ] as [string[], number, string][])('%j ends with %i and one line', (args, code, text) => {
@@ -190,6 +191,11 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['package.json'], ['is a file, but no model', 'ingot run - < package.json']],
     [['inspect', '--jsno', 'x'], ["unknown option '--jsno'", 'Did you mean --json?']],
     [['run', 'a b', '--max-token', '3'], ['Did you mean --max-tokens?']],
+    [['a b', '--temp', '0'], ["unknown option '--temp'", 'Did you mean --temperature?']],
+    [['doctor', '--port', '80'], ["unknown option '--port'", '"ingot doctor --help" lists options']],
+    [['a b', '--port', '80'], ["unknown option '--port'", '"ingot run --help" lists options']],
+    [['run', 'a b', '--top-p', '3'], ['--top-p must be above 0']],
+    [['run', 'a b', '--stop', ''], ['--stop', 'at least one character']],
     [['inspect', 'a.gguf', 'b.gguf'], ['too many arguments']],
     [['doctor', 'now'], ['too many arguments']],
     [['chat', 'a.gguf', '--model', 'b.gguf'], ['given twice']],
@@ -219,6 +225,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['bench', bundled, '--device', 'cpu', '--quick', '--json', 'package.json/x'], 'cannot open or write'],
     [['synth', 'qwen3-0.6b', '-o', 'no-such/x.gguf'], 'its folder does not exist'],
     [['run', 'http://127.0.0.1:9/m.gguf', 'hi'], 'http://127.0.0.1:9/m.gguf'],
+    [['chat', llama, '--device', 'cpu'], 'has no chat template, so it cannot chat: continue a text with "ingot run --raw"'],
   ] as [string[], string][])('%j fails in plain words', (args, text) => {
     const { status, stdout, stderr } = ingot(args);
     expect(stderr).toContain(text);

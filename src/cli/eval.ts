@@ -10,7 +10,7 @@ import type { TaskComparison, TaskReference, TaskReport } from '../evaluation/ta
 import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
-import { addDeviceOptions, withModel } from './model-options.ts';
+import { addDeviceOptions, checkPredictsTokens, withModel } from './model-options.ts';
 import type { DeviceOptions } from './model-options.ts';
 import { integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
@@ -75,6 +75,7 @@ async function evaluate(path: string, flags: EvalFlags): Promise<void> {
     flags.reference === undefined ? undefined : parseTaskReference(await readText(inputPath(flags.reference)), flags.reference);
   await withInterrupts((signal) =>
     withModel(flags.model, { ...flags, signal }, async (model) => {
+      checkPredictsTokens(model, 'eval');
       const run = { model, flags, signal };
       if (file.kind === 'perplexity') return evaluateSequences(run, file.sequences);
       return evaluateTasks(run, file.tasks, reference);

@@ -83,10 +83,20 @@ const FLAGS: Readonly<Record<string, string>> = {
   ignoreEos: '--ignore-eos',
 };
 
-function inWordsOfTheCommandLine(text: string): string {
+/** What the library advises, by what does it on the command line. */
+const ADVICE: readonly (readonly [inTheLibrary: string, here: string])[] = [
   // What a conversation does about it, `ingot chat` does by itself.
-  const shorter = text.replace(`, or ${SLIDE_REMEDY}`, '').replace(`${SLIDE_REMEDY}, `, '');
-  return shorter.replace(/\b[a-z]+[A-Z]\w*\b/g, (word) => (Object.hasOwn(FLAGS, word) ? FLAGS[word]! : word));
+  [`, or ${SLIDE_REMEDY}`, ''],
+  [`${SLIDE_REMEDY}, `, ''],
+  ['use generate with a prompt or ids', 'continue a text with "ingot run --raw", or token ids with "ingot run --ids"'],
+  ['pass a prompt instead', 'continue the text as it is with --raw'],
+  ['Pass another template, or a prompt instead of messages', 'Continue the text as it is with --raw'],
+  ['Pass a prompt instead of messages', 'Continue the text as it is with --raw'],
+];
+
+export function inWordsOfTheCommandLine(text: string): string {
+  const advised = ADVICE.reduce((told, [inTheLibrary, here]) => told.replace(inTheLibrary, here), text);
+  return advised.replace(/\b[a-z]+[A-Z]\w*\b/g, (word) => (Object.hasOwn(FLAGS, word) ? FLAGS[word]! : word));
 }
 
 /** Of these a message says everything; of others, which nobody foresaw, it also says how to find out more. */

@@ -25,12 +25,13 @@ type SettingName = Parameters<typeof checkSetting>[0];
 
 const setting = (name: SettingName) => checkedNumber((value) => checkSetting(name, value));
 
-export function addGenerationOptions(command: Command): Command {
+/** @param most what ends an answer where `--max-tokens` is not given, for the help */
+export function addGenerationOptions(command: Command, most = 'what the context has left'): Command {
   return command
     .option('-s, --system <text>', 'system message')
     .option(
       '-n, --max-tokens <count>',
-      'most tokens to generate (default: what the context has left; 256 with --raw and --ids)',
+      `most tokens to generate (default: ${most})`,
       integerIn({ min: 1 }),
     )
     .option(

@@ -26,7 +26,9 @@ export function inputPath(text: string): string {
 
 function nearName(path: string): string | undefined {
   try {
-    return closestTo(basename(path), readdirSync(dirname(path)));
+    const [name, beside] = [basename(path), readdirSync(dirname(path))];
+    // Nobody means .git by "it".
+    return closestTo(name, name.startsWith('.') ? beside : beside.filter((other) => !other.startsWith('.')));
   } catch {
     return undefined;
   }

@@ -3,12 +3,14 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { printModelPlan } from '../gpu/plan/plan-report.ts';
+import { PROFILE_NAMES } from '../gpu/profile/profiles.ts';
 import { planForProfile } from '../node/gpu-plan.ts';
 import { locate } from '../node/open-path.ts';
 import { inspectReport } from './inspect-report.ts';
 import { printInspection } from './inspect-text.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
+import { oneOf } from './option-values.ts';
 import { shortestFloat } from './quantities.ts';
 import { createTerminal } from './terminal.ts';
 
@@ -32,9 +34,9 @@ export function registerInspect(program: Command): void {
       new Option('--plan', 'print what a GPU would run for a token instead: steps, dispatches, bytes, multiply-adds').conflicts('json'),
     )
     .addOption(
-      new Option('--profile <name>', "the device profile of the plan (default: this machine's GPU, else apple-m4)").implies({
-        plan: true,
-      }),
+      new Option('--profile <name>', "the device profile of the plan (default: this machine's GPU, else apple-m4)")
+        .argParser(oneOf(PROFILE_NAMES))
+        .implies({ plan: true }),
     )
     .addHelpText('after', EXAMPLES)
     .action((path: string, { json, plan, profile }: InspectOptions) =>

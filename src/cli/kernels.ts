@@ -12,7 +12,7 @@ import { planForProfile } from '../node/gpu-plan.ts';
 import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
-import { integerIn } from './option-values.ts';
+import { integerIn, oneOf } from './option-values.ts';
 import { profileRows, tableLines } from './text-table.ts';
 
 const EXAMPLES = `
@@ -38,10 +38,10 @@ export function registerKernels(program: Command): void {
     .summary('show what a GPU runs for a model, and write its kernels')
     .description(
       'Prints, with no device, what a device profile chooses and why, and the dispatches, ' +
-        'bytes and multiply-adds of a token and of a prefill chunk. Reads only the header of the model.',
+        'bytes and multiply-adds of a token (unless it makes embeddings) and of a prefill chunk. Reads only the header of the model.',
     )
     .argument('<model>', 'a GGUF file, a Hugging Face folder, or a URL of either')
-    .option('--profile <name>', "the device profile (default: this machine's GPU, else apple-m4)")
+    .option('--profile <name>', "the device profile (default: this machine's GPU, else apple-m4)", oneOf(PROFILE_NAMES))
     .option('--keys <n>', 'positions that the token attends to', integerIn({ min: 1 }), 128)
     .option('--rows <n>', "rows of the prefill chunk (default: the profile's)", integerIn({ min: 1 }))
     .option('--dump <folder>', 'write every WGSL module that the model may run there')
@@ -58,7 +58,8 @@ async function showKernels(path: string, options: KernelsOptions, signal: AbortS
   // A folder that cannot be written to is found out before anything is printed.
   if (options.dump !== undefined) await mkdir(options.dump, { recursive: true });
   const choices = tableLines(profileRows(profileTable(profile)));
-  const reports = [reportDecode(model, keys), reportPrefill(model, rows)].map(printReport);
+  const isDecoder = model.decoder !== undefined;
+  const reports = [...(isDecoder ? [reportDecode(model, keys)] : []), reportPrefill(model, rows)].map(printReport);
   process.stdout.write(`profile ${profile.name}\n${choices.map((line) => `  ${line}\n`).join('')}\n${reports.join('\n\n')}\n`);
   if (options.dump !== undefined) await dumpKernels(model, options.dump);
 }

@@ -7,6 +7,7 @@ import type { PerLayerTable } from '../models/architecture.ts';
 import { DEVICE_CHOICES, loadModel, takesThreads } from '../node/load-model.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
 import { bundledModelPath } from '../node/package-root.ts';
+import { InputError } from '../tensor/errors.ts';
 import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
 import { integerIn } from './option-values.ts';
@@ -62,6 +63,15 @@ export async function withModel<Result>(
   } finally {
     await model.dispose();
   }
+}
+
+/** Before anything is asked of the model: the library would name its own calls. @throws InputError for a model of embeddings */
+export function checkPredictsTokens({ info }: Model, command: string): void {
+  if (info.embedding === undefined) return;
+  throw new InputError(
+    `"ingot ${command}" needs a model that predicts tokens; ${info.name} (${info.architecture}) makes embeddings, ` +
+      "which the library's model.embed(texts) gives.",
+  );
 }
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {

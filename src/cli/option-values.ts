@@ -1,5 +1,6 @@
 /** Parsers of option values for commander: what is wrong with one is said before any model is loaded. */
 import { InvalidArgumentError } from 'commander';
+import { inWordsOfTheCommandLine } from './exit-codes.ts';
 
 export interface NumberRange {
   readonly min?: number;
@@ -32,14 +33,24 @@ export function checkedNumber(check: (value: number) => number): (text: string) 
     try {
       return check(Number(text));
     } catch (error) {
-      throw new InvalidArgumentError((error as Error).message);
+      throw new InvalidArgumentError(inWordsOfTheCommandLine((error as Error).message));
     }
   };
 }
 
 /** For options that may be given several times. */
 export function collectTexts(text: string, before: readonly string[] = []): string[] {
+  if (text === '') throw new InvalidArgumentError('Expected at least one character.');
   return [...before, text];
+}
+
+/** One of the names there are, which the help lists elsewhere. */
+export function oneOf<Name extends string>(names: readonly Name[]): (text: string) => Name {
+  return (text) => {
+    const known = names.find((name) => name === text);
+    if (known === undefined) throw new InvalidArgumentError(`Expected one of ${names.join(', ')}.`);
+    return known;
+  };
 }
 
 /** `a,b`: some of the names there are, each once, in the order given. */

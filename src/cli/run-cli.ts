@@ -1,10 +1,10 @@
 /** The command line as a whole: which command runs, and how the process ends. */
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { registerBench } from './bench.ts';
 import { registerChat } from './chat.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
-import { commandNames, didYouMean } from './suggestions.ts';
+import { closestTo, commandNames, didYouMean } from './suggestions.ts';
 import { describeFailure, isBrokenPipe, UnwritableOutput, UsageError } from './exit-codes.ts';
 import { packageVersion } from '../node/package-root.ts';
 import { registerInspect } from './inspect.ts';
@@ -33,15 +33,18 @@ another default model, NO_COLOR turns colours off, INGOT_DEBUG=1 shows where an
 error came from.
 `;
 
+/** Commander's words; {@link unknownOption} has its own. */
+const UNKNOWN_OPTION = /^error: unknown option '(.*)'/;
+
 function createProgram(): Command {
   const program = new Command('ingot')
     .description('Large language models on the machine in front of you.')
     .version(packageVersion(), '-V, --version')
     .usage('[COMMAND] [options]\n       ingot [options] [MODEL] [PROMPT]')
     .helpCommand('help [command]', 'help on a command')
-    .showSuggestionAfterError(true)
+    .showSuggestionAfterError(false)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'ingot: ')) })
+    .configureOutput({ outputError: (text, write) => UNKNOWN_OPTION.test(text) || write(text.replace(/^error: /, 'ingot: ')) })
     .addHelpText('after', EXAMPLES);
   registerChat(program);
   registerRun(program);
@@ -67,6 +70,18 @@ function checkCommand(args: readonly string[], program: Command): void {
   if (first !== undefined && !first.startsWith('-') && !names.includes(first)) checkFirstArgument(args, names);
 }
 
+/** What commander threw for an option that no command has: commander's own advice would be --help for --temp. */
+function unknownOption(error: unknown, args: readonly string[], program: Command): unknown {
+  const option = error instanceof CommanderError ? UNKNOWN_OPTION.exec(error.message)?.[1] : undefined;
+  if (option === undefined) return error;
+  const named = program.commands.find((command) => command.name() === args[0]);
+  const name = named?.name() ?? 'run';
+  const { options } = named ?? program.commands.find((command) => command.name() === name)!;
+  const near = closestTo(option, options.flatMap(({ long }) => long ?? []));
+  const advice = near === undefined ? `"ingot ${name} --help" lists options.` : `Did you mean ${near}?`;
+  return new UsageError(`unknown option '${option}'. ${advice}`);
+}
+
 /** A reader that has gone is no error; anything else is told, and ends the process. */
 function endAtFailure(error: Error): void {
   process.exit(reportFailure(isBrokenPipe(error) ? error : new UnwritableOutput(error)));
@@ -87,7 +102,9 @@ export async function runCli(args: readonly string[]): Promise<void> {
   try {
     const program = createProgram();
     checkCommand(args, program);
-    await program.parseAsync(args, { from: 'user' });
+    await program.parseAsync(args, { from: 'user' }).catch((error: unknown) => {
+      throw unknownOption(error, args, program);
+    });
   } catch (error) {
     process.exitCode = reportFailure(error);
   }

@@ -12,7 +12,7 @@ import { addGenerationOptions, decodingOptions } from './generation-options.ts';
 import type { GenerationFlags } from './generation-options.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
-import { addDeviceOptions, withModel } from './model-options.ts';
+import { addDeviceOptions, checkPredictsTokens, withModel } from './model-options.ts';
 import type { DeviceOptions } from './model-options.ts';
 import { parseIds } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
@@ -56,7 +56,8 @@ export function registerRun(program: Command): void {
     .option('--ignore-eos', 'go on past the end of the answer (needs --max-tokens to end early)')
     .option('--json', 'print one JSON object when the answer is complete')
     .addHelpText('after', EXAMPLES);
-  addDeviceOptions(addGenerationOptions(command)).action((args: string[], flags: RunFlags) => {
+  addDeviceOptions(addGenerationOptions(command, 'what the context has left; 256 with --raw and --ids'));
+  command.action((args: string[], flags: RunFlags) => {
     const isNamed = program.args[0] === 'run';
     if (!isNamed) checkFirstArgument(args, commandNames(program));
     return !isNamed && isChat(args, flags) ? chat(resolveRunArguments(args, flags).model, flags) : runOnce(args, flags);
@@ -78,6 +79,7 @@ async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> 
     const text = flags.ids === undefined ? await readJoinedText(prompt, { what: 'the prompt', signal }) : '';
     if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');
     await withModel(path, { ...flags, signal }, async (model) => {
+      checkPredictsTokens(model, 'run');
       const request = requestOf(text, flags, model);
       await (flags.json === true ? printJson(model, { ...request, signal }) : printAnswer(model, { ...request, signal }));
     });

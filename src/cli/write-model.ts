@@ -100,7 +100,7 @@ async function writeModel(
     const { sizeBytes, tensors, warnings = [] } = await withInterrupts((signal) => write({ signal, onProgress: display.onProgress }));
     display.clear();
     const durationMs = performance.now() - startMs;
-    for (const warning of warnings) process.stderr.write(`warning: ${printable(warning)}\n`);
+    for (const warning of warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
     if (json === true) process.stdout.write(`${JSON.stringify({ file: out, sizeBytes, tensors, durationMs })}\n`);
     else process.stderr.write(`wrote ${out}: ${plural(tensors, 'tensor')}, ${formatBytes(sizeBytes)} in ${formatDuration(durationMs)}\n`);
   } finally {

@@ -1,7 +1,7 @@
 /** Options of a generation, checked once and complete. */
 import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
-import { checkSwitch, describeValue } from '../tensor/option-names.ts';
+import { checkSwitch, describeNumber, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { DecodingOptions, SamplingOptions } from './api.ts';
 import { resolveSampling } from './sampling-settings.ts';
@@ -37,7 +37,7 @@ function resolveTopLogprobs(logprobs: DecodingOptions['logprobs']): number | und
 
 function resolveMaxTokens(maxTokens: number | undefined): number | undefined {
   if (maxTokens === undefined || (Number.isSafeInteger(maxTokens) && maxTokens >= 1)) return maxTokens;
-  throw new InputError(`maxTokens must be an integer of at least 1, found ${describeValue(maxTokens)}.`);
+  throw new InputError(`maxTokens must be an integer of at least 1, found ${describeNumber(maxTokens)}.`);
 }
 
 /** @throws InputError naming the option, what is legal and what was found. */

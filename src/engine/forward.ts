@@ -18,9 +18,8 @@ function checkPositions(positions: readonly number[] | undefined, length: number
   let last = -1;
   for (const position of positions) {
     if (!(Number.isInteger(position) && position > last && position < length)) {
-      throw new InputError(
-        `positions must be ascending integers from 0 to ${length - 1}, found ${String(position)} after ${last < 0 ? 'none' : last}.`,
-      );
+      const after = last < 0 ? '' : ` after ${last}`;
+      throw new InputError(`positions must be ascending integers from 0 to ${length - 1}, found ${String(position)}${after}.`);
     }
     last = position;
   }

@@ -10,7 +10,7 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
-import { checkOptionNames } from '../tensor/option-names.ts';
+import { checkOptionNames, describeNumber } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
@@ -75,7 +75,7 @@ const PREFILL_ROWS = 256;
 export function resolveContextLength(wanted: number | undefined, ofModel: number): number {
   if (wanted === undefined) return Math.min(ofModel, DEFAULT_CONTEXT_LENGTH);
   if (Number.isSafeInteger(wanted) && wanted >= 1 && wanted <= ofModel) return wanted;
-  throw new InputError(`contextLength must be an integer from 1 to the model's ${ofModel}, found ${String(wanted)}.`);
+  throw new InputError(`contextLength must be an integer from 1 to the model's ${ofModel}, found ${describeNumber(wanted)}.`);
 }
 
 /** @throws InputError for an unknown type */

@@ -62,7 +62,7 @@ describe('rerank', () => {
       await expect(failing).rejects.toThrow(message);
     }
     const plain = (await models.load()).model;
-    await expect(plain.rerank('q', ['d'])).rejects.toThrow("lacks yes, no, <|im_start|>");
+    await expect(plain.rerank('q', ['d'])).rejects.toThrow('lacks the tokens yes, no, <|im_start|>');
   });
 
   it('stops when aborted, and goes on when asked again', async () => {

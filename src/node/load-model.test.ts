@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
 import { goldenPath, goldenRuns, goldensOn, hasGolden, readGolden } from '../../test/goldens.ts';
@@ -124,6 +125,8 @@ describe('loadModel refuses', () => {
       "contextLength must be an integer from 1 to the model's",
     ],
     ['an unknown type of keys and values', path, { kvType: 'q4' as never }, InputError, 'kvType must be "f16" or "f32", found "q4"'],
+    ['no path', undefined as never, {}, InputError, 'Expected the path or URL of a model as a string, found undefined.'],
+    ['a URL object', pathToFileURL(path) as never, {}, InputError, 'found a URL object: pass its href.'],
     ['a path that is not there', join(path, 'absent.gguf'), {}, InputError, 'absent.gguf'],
     ['a file that is no model', join(path, 'golden.json'), {}, FormatError, 'golden.json'],
   ];

@@ -10,7 +10,7 @@ import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import { checkOptionNames } from '../tensor/option-names.ts';
+import { checkOptionNames, describeNumber } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
@@ -50,7 +50,7 @@ const MOST_THREADS = 256;
 function resolveThreads(threads: number | undefined): number {
   if (threads === undefined) return Math.min(availableParallelism(), MOST_THREADS);
   if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
-  throw new InputError(`threads must be an integer from 1 to ${MOST_THREADS}, found ${String(threads)}.`);
+  throw new InputError(`threads must be an integer from 1 to ${MOST_THREADS}, found ${describeNumber(threads)}.`);
 }
 
 /** Threads are for the CPU device, which `auto` may take. */

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FormatError, InputError } from '../tensor/errors.ts';
+import { describeValue } from '../tensor/option-names.ts';
 import { parseSplitName } from '../files/gguf-reader.ts';
 import { httpFolder } from '../files/http-source.ts';
 import type { HttpOptions } from '../files/http-source.ts';
@@ -14,8 +15,10 @@ import { directorySource, pathError } from './file-source.ts';
  * @throws InputError for a path that is missing, unreadable or ambiguous.
  */
 export async function locate(pathOrUrl: string, options?: HttpOptions): Promise<CheckpointLocation> {
-  if (typeof pathOrUrl !== 'string')
-    throw new InputError(`Expected the path or URL of a model, found ${pathOrUrl === null ? 'null' : typeof pathOrUrl}.`);
+  if (typeof pathOrUrl !== 'string') {
+    const found = (pathOrUrl as unknown) instanceof URL ? 'a URL object: pass its href' : describeValue(pathOrUrl);
+    throw new InputError(`Expected the path or URL of a model as a string, found ${found}.`);
+  }
   if (pathOrUrl === '') throw new InputError('Expected the path or URL of a model, found an empty text.');
   if (/^https?:\/\//i.test(pathOrUrl)) return locateUrl(pathOrUrl, options);
   const path = resolve(/^file:\/\//i.test(pathOrUrl) ? fileUrlPath(pathOrUrl) : pathOrUrl);

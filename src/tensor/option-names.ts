@@ -11,9 +11,7 @@ export type NamesOf<Options> = { readonly [Name in keyof Options]-?: true };
  */
 export function checkOptionNames(options: object, known: Readonly<Record<string, true>>, call: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new InputError(
-      `${call} takes an object of options, found ${Array.isArray(options) ? 'an array' : String(options).slice(0, 60)}.`,
-    );
+    throw new InputError(`${call} takes an object of options, found ${describeValue(options)}.`);
   }
   const names = Object.keys(known);
   for (const [name, value] of Object.entries(options)) {
@@ -33,6 +31,11 @@ export function checkSwitch(name: string, value: unknown): void {
 /** As {@link checkSwitch}, for options that are all switches. */
 export function checkSwitches(options: object): void {
   for (const [name, value] of Object.entries(options)) checkSwitch(name, value);
+}
+
+/** What stands where a number of some range should: a number as it is, else {@link describeValue}. */
+export function describeNumber(value: unknown): string {
+  return typeof value === 'number' ? String(value) : describeValue(value);
 }
 
 /** A value of any kind, short enough for a message: `string "yes"`, `an array`, `null`. */

@@ -257,6 +257,8 @@ const loading: readonly BadCase[] = [
   ['a context of 0', { contextLength: 0 }, /contextLength must be an integer from 1/],
   ['a context of NaN', { contextLength: NaN }, /contextLength must be an integer from 1/],
   ["a context past the model's", { contextLength: 129 }, /contextLength must be an integer from 1 to the model's 128, found 129/],
+  ['a context in quotes', { contextLength: '128' }, /contextLength must be an integer from 1 to the model's 128, found string "128"/],
+  ['threads in quotes', { threads: '2' }, /threads must be an integer from 1 to 256, found string "2"/],
   ['threads of NaN', { threads: NaN }, /threads must be an integer/],
   ['a million threads', { threads: 1_000_000 }, /threads must be an integer from 1 to 256/],
   ['an unknown device', { device: 'npu' }, /device must be one of/],
@@ -267,7 +269,7 @@ const loading: readonly BadCase[] = [
   ['threads beside a GPU', { device: 'gpu', threads: 2 }, /threads 2 is for the CPU device, and device is "gpu"/],
   ['a signal that is none', { signal: 'now' }, /signal must be an AbortSignal, found string "now"/],
   ['a listener that is none', { onProgress: {} }, /onProgress must be a function, found an object/],
-  ['options that are a text', 'cpu', /loadModel takes an object of options, found cpu/],
+  ['options that are a text', 'cpu', /loadModel takes an object of options, found string "cpu"/],
 ].map(([name, options, message]) => ({
   name: `loading: ${name as string}`,
   action: 'load',
