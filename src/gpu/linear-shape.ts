@@ -29,6 +29,17 @@ export type LinearActivation =
   | { readonly fn: ActivationName; readonly times: { readonly start: number; readonly of: number } | undefined }
   | { readonly fn: 'softcap'; readonly cap: number; readonly times?: undefined };
 
+/** A product's input that is the sum behind a block: x = by * (base + branch * branchGain / sqrt(mean(branch^2) + eps)), one row. */
+export interface LinearSum {
+  readonly eps: number;
+  /** A number, or the first value of binding `factor`; absent: 1. */
+  readonly by?: number | 'factor' | undefined;
+  /** The norm that `q8n` input is before; its gain is binding `xGain`. */
+  readonly next: { readonly eps: number } | undefined;
+  /** Whether x is written too: binding `sum`. */
+  readonly isKept: boolean;
+}
+
 export interface LinearShape {
   readonly cols: number;
   readonly parts: readonly LinearPartShape[];
@@ -37,6 +48,11 @@ export interface LinearShape {
    * norm factor before anything else is done with it.
    */
   readonly input: 'f32' | 'q8' | 'q8n';
+  /**
+   * Absent: x is bound. Each workgroup makes it and, as `input` says, rounds it (wgsl/sum-prologue.ts) from the bindings `branch`, `base`
+   * and `branchGain`, f32 [cols]. For a single row, cols a multiple of 32.
+   */
+  readonly sum?: LinearSum | undefined;
   /** f32 input only: an RMS norm of x comes first. Binding `gain`, f32 [cols]. */
   readonly norm: { readonly eps: number } | undefined;
   /** Binding `bias`, f32 over the rows of all parts, added to the product. */
@@ -92,6 +108,16 @@ export function partBindings(part: LinearPartShape, n: number, cols: number): re
   }));
 }
 
+function sumBindings({ by, next, isKept }: LinearSum): readonly Binding[] {
+  const bind = (name: string, access: 'read' | 'write' = 'read'): Binding => ({ name, access, type: 'array<vec4<f32>>' });
+  return [
+    bind('branch'), bind('base'), bind('branchGain'),
+    ...(by === 'factor' ? [{ name: 'factor', access: 'read' as const, type: 'array<f32>' }] : []),
+    ...(next ? [bind('xGain')] : []),
+    ...(isKept ? [bind('sum', 'write')] : []),
+  ];
+}
+
 export interface LinearBindingOptions {
   /** True where the kernel takes more than one row of x and so binds `step`. */
   readonly step: boolean;
@@ -106,7 +132,7 @@ export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBind
   const { outputs } = shape;
   return [
     ...shape.parts.flatMap((part, n) => partBindings(part, n, shape.cols)),
-    ...(shape.input === 'f32' ? [read('x', floats)] : q8Bindings('x', 'read')),
+    ...(shape.sum ? sumBindings(shape.sum) : shape.input === 'f32' ? [read('x', floats)] : q8Bindings('x', 'read')),
     ...(shape.norm ? [read('gain', floats)] : []),
     ...(shape.bias ? [read('bias')] : []),
     ...(shape.residual ? [read('residual')] : []),

@@ -1,11 +1,12 @@
 /** Runs a kernel for a product (src/gpu/linear-shape.ts) on random data, and holds the result against float64 from the definition. */
 import { stepOf } from './step-of.ts';
 import { ACTIVATION_FUNCTIONS } from '../../src/reference/ops/activation.ts';
+import { rmsNorm } from '../../src/reference/ops/rms-norm.ts';
 import { expect } from 'vitest';
 import { randomWeights, randomSource } from '../../src/tensor/codec/random-weights.ts';
 import type { Kernel, Workgroups } from '../../src/gpu/kernel.ts';
 import { outputWidth, totalRows } from '../../src/gpu/linear-shape.ts';
-import type { LinearActivation, LinearShape } from '../../src/gpu/linear-shape.ts';
+import type { LinearActivation, LinearShape, LinearSum } from '../../src/gpu/linear-shape.ts';
 import { q8CodeBytes, q8StatBytes } from '../../src/gpu/q8-layout.ts';
 import { decodeRows } from '../../src/tensor/codec/decode-rows.ts';
 import { bytesOfElements } from '../../src/tensor/tensor-type.ts';
@@ -44,6 +45,15 @@ interface ProductInputs {
   readonly yGain: Float32Array;
   /** [held rows, of], of an activated product. */
   readonly times: Float32Array;
+  /** What x is the sum of. */
+  readonly sum: SumInputs | undefined;
+}
+
+interface SumInputs {
+  /** By binding: one row each, but for `factor`. */
+  readonly read: Readonly<Record<'branch' | 'base' | 'branchGain' | 'xGain' | 'factor', Float32Array>>;
+  /** Their sum. */
+  readonly x: Float64Array;
 }
 
 const UNTOUCHED = 12345.5;
@@ -59,21 +69,34 @@ function tensorsOf({ parts, cols, gated }: LinearShape, random: () => number): r
   }));
 }
 
+/** Of magnitudes that differ, so that a value in the wrong place shows. */
+function randomSum({ cols }: LinearShape, { eps, by = 1 }: LinearSum, random: () => number): SumInputs {
+  const fill = (spread: number) => Float32Array.from({ length: cols }, (_, i) => (random() * 2 - 1) * 10 ** (spread * (((i >> 4) % 3) - 1)));
+  const [branch, base, branchGain, xGain] = [fill(1), fill(1), fill(0), fill(0)] as [Float32Array, Float32Array, Float32Array, Float32Array];
+  const factor = Float32Array.of(-1.3);
+  const normed = rmsNorm(Float64Array.from(branch), branchGain, { eps });
+  const times = by === 'factor' ? factor[0]! : by;
+  return { read: { branch, base, branchGain, xGain, factor }, x: normed.map((value, i) => times * (base[i]! + value)) };
+}
+
 function randomInputs(shape: LinearShape, rows: { readonly x: number; readonly held: number }, seed: number): ProductInputs {
   const random = randomSource(seed);
   const symmetric = (length: number) => Float32Array.from({ length }, () => random() * 2 - 1);
   const { cols, input } = shape;
   const width = outputWidth(shape);
   const tensors = tensorsOf(shape, random);
-  const floats = symmetric(rows.x * cols);
+  const sum = shape.sum && randomSum(shape, shape.sum, random);
+  const floats = sum ? Float32Array.from(sum.x) : symmetric(rows.x * cols);
   // A block of zeros.
-  if (input !== 'f32') floats.fill(0, 16, 32);
+  if (input !== 'f32' && !sum) floats.fill(0, 16, 32);
+  const norm = sum ? { eps: shape.sum?.next?.eps ?? 0, gain: sum.read.xGain } : { eps: 1e-6, gain: symmetric(cols) };
   const q8 =
     input === 'f32'
       ? undefined
-      : roundToQ8(floats, { rows: rows.x, width: cols, norm: input === 'q8n' ? { eps: 1e-6, gain: symmetric(cols) } : undefined });
+      : roundToQ8(sum?.x ?? floats, { rows: rows.x, width: cols, norm: input === 'q8n' ? norm : undefined });
   return {
     tensors,
+    sum,
     floats,
     q8,
     gain: symmetric(cols),
@@ -86,7 +109,7 @@ function randomInputs(shape: LinearShape, rows: { readonly x: number; readonly h
 
 function buffersOf(
   shape: LinearShape,
-  { tensors, floats, q8, gain, bias, residual, yGain, times }: ProductInputs,
+  { tensors, sum, floats, q8, gain, bias, residual, yGain, times }: ProductInputs,
   rows: { readonly x: number; readonly held: number },
 ): Record<string, BufferData> {
   const width = outputWidth(shape);
@@ -94,7 +117,7 @@ function buffersOf(
   const biases = [bias.slice(0, width), bias.slice(width)].map(({ buffer }) => new Uint8Array(buffer));
   return {
     ...packParts(shape.parts, shape.cols, shape.gated ? [interleaveRows(bytes, width)] : bytes),
-    ...(q8 ? { xCodes: q8.codes, xStats: q8.stats } : { x: floats }),
+    ...(sum ? { ...sum.read, sum: new Float32Array(shape.cols).fill(UNTOUCHED) } : q8 ? { xCodes: q8.codes, xStats: q8.stats } : { x: floats }),
     gain,
     residual,
     yGain,
@@ -123,9 +146,15 @@ function multiplied({ cols, input, norm }: LinearShape, { floats, q8, gain }: Pr
   return x;
 }
 
+/** What one code more is worth in each block of a row, norms included. */
+function stepsOfQ8(q8: Q8Values, { input }: LinearShape): Float64Array {
+  const factor = input === 'q8n' ? normFactorsOf(q8)[0]! : 1;
+  return Float64Array.from({ length: q8.width / 16 }, (_, block) => q8.stats[block]! * factor);
+}
+
 interface Expected {
   readonly y: Float64Array;
-  /** How far f32 may be from each value: 1e-5 of the sum of |w x|, carried through the activation. */
+  /** How far f32 may be from each value: 1e-5 of the sum of |w x|, and what a sum's rounding adds, carried through the activation. */
   readonly error: Float64Array;
 }
 
@@ -139,6 +168,8 @@ function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: numbe
   const { cols, gated, activation, bias, residual } = shape;
   const width = outputWidth(shape);
   const x = multiplied(shape, inputs);
+  // A code of a sum may be the neighbour's where f32 and float64 round it to either side: room for one in each product.
+  const steps = shape.sum && inputs.q8 && stepsOfQ8(inputs.q8, shape);
   const matrix = inputs.tensors.flatMap(({ type, rows, bytes }) => {
     const values = new Float32Array(rows * cols);
     decodeRows(type, bytes, values);
@@ -148,12 +179,14 @@ function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: numbe
     const weights = matrix[row]!;
     let value = bias ? inputs.bias[row]! : 0;
     let magnitude = Math.abs(value);
+    let step = 0;
     for (let col = 0; col < cols; col++) {
       const term = weights[col]! * x[r * cols + col]!;
       value += term;
       magnitude += Math.abs(term);
+      step = Math.max(step, Math.abs(weights[col]!) * (steps?.[Math.floor(col / 16)] ?? 0));
     }
-    return { value, error: 1e-5 * magnitude };
+    return { value, error: 1e-5 * magnitude + step };
   };
   const y = new Float64Array(xRows * width);
   const error = new Float64Array(xRows * width);
@@ -191,6 +224,12 @@ export async function checkProduct(
   const want = expectedProduct(shape, inputs, xRows);
   const width = outputWidth(shape);
   const { f32, q8 } = shape.outputs;
+  if (shape.sum?.isKept) {
+    const kept = out.get('sum') as Float32Array;
+    const { x, read: { base } } = inputs.sum!;
+    const wrong = x.findIndex((value, i) => !(Math.abs(kept[i]! - value) <= 4e-6 * (Math.abs(value) + 2 * Math.abs(base[i]!)) + 1e-9));
+    expect(wrong, `${kernel.key}: where the sum is wrong`).toBe(-1);
+  }
   if (f32) {
     const y = out.get('y') as Float32Array;
     const wrong = want.y.findIndex((value, i) => !(Math.abs(y[i]! - value) <= want.error[i]!));

@@ -17,7 +17,7 @@ const PER_LAYER: Shape = familyGraph(tinyFamily('gemma4'));
 /** Rules for norms behind blocks, for embeddings of each layer, and for norms of whole rows of q and k. */
 const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER,
-  'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER, 'joined-row-norms': familyGraph(tinyFamily('olmo3')),
+  'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER, 'joined-row-norms': familyGraph(tinyFamily('olmo3')),
 };
 
 async function check(withoutRules: readonly string[], profile: typeof int8 | typeof float, shape: Shape): Promise<void> {

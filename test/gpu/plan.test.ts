@@ -104,11 +104,11 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
   });
 });
 
-/** Dispatches of a layer, with keys whole; keys that are split take one more. */
-const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 10, olmo3: 8 };
+/** Most dispatches of a layer, with keys whole; keys that are split take one more. */
+const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 9, olmo3: 8 };
 
 describe.each(PROFILE_NAMES)('decode on %s', (name) => {
-  it.each(Object.keys(FAMILY_GRAPHS))('takes so many dispatches for each layer of %s', (family) => {
+  it.each(Object.keys(FAMILY_GRAPHS))('takes at most so many dispatches for each layer of %s', (family) => {
     const plan = planOfGraph({ graph: FAMILY_GRAPHS[family] as ModelGraphs, type: 'q4_0', profile: PROFILES[name] });
     for (const keys of [1, 128, 4096]) {
       const { dispatches } = reportDecode(plan, keys);
@@ -117,7 +117,8 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
       for (const layer of layers) {
         const own = dispatches.filter((dispatch) => layerOf(dispatch) === layer);
         const isSplit = own.some(({ kernel }) => kernel.label.startsWith('attention-combine'));
-        expect(own.map(({ step }) => step), `${keys} keys`).toHaveLength((LAYER_DISPATCHES[family] as number) + (isSplit ? 1 : 0));
+        const most = (LAYER_DISPATCHES[family] as number) + (isSplit ? 1 : 0);
+        expect(own.length, `${keys} keys: ${own.map(({ step }) => step).join(', ')}`).toBeLessThanOrEqual(most);
       }
     }
   });

@@ -8,6 +8,7 @@ import type { GpuOpRules, NormWeight, Rounding } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { gainOf } from '../plan/planned-weights.ts';
+import type { PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
 import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
@@ -22,19 +23,26 @@ export interface AddNormOp {
   readonly rounding: Rounding | undefined;
 }
 
+/** What products that make a sum themselves share with the op. */
+type Sum = Pick<AddNormOp, 'norm' | 'by' | 'rounding'> & Partial<Pick<AddNormOp, 'groups'>>;
+
 /** What a sum is multiplied by, as its kernel sees it. */
-function factorOf({ by }: AddNormOp): AddNormVariant['by'] {
+export function factorOf({ by }: Pick<AddNormOp, 'by'>): AddNormVariant['by'] {
   return by === undefined || typeof by === 'number' ? by : 'factor';
 }
 
+export function describeSum({ norm, groups = 1, by, rounding }: Sum): string {
+  const factor = by === undefined ? '' : ` by=${typeof by === 'number' ? by : by.id}`;
+  return `${describeNorm('norm', norm).trim()}${groups > 1 ? ` groups=${groups}` : ''}${factor}${describeRounding(rounding)}`;
+}
+
+export function vectorsOfSum({ norm, by, rounding }: Sum): readonly (PlannedVector | undefined)[] {
+  return [gainOf(norm), typeof by === 'object' ? gainOf({ weight: by }) : undefined, rounding?.norm && gainOf(rounding.norm)];
+}
+
 export const addNormRules: GpuOpRules<AddNormOp> = {
-  describe({ norm, groups, by, rounding }) {
-    const factor = by === undefined ? '' : ` by=${typeof by === 'number' ? by : by.id}`;
-    return `${describeNorm('norm', norm).trim()}${groups > 1 ? ` groups=${groups}` : ''}${factor}${describeRounding(rounding)}`;
-  },
-  vectors: ({ norm, by, rounding }) => [
-    gainOf(norm), typeof by === 'object' ? gainOf({ weight: by }) : undefined, rounding?.norm && gainOf(rounding.norm),
-  ],
+  describe: describeSum,
+  vectors: vectorsOfSum,
   rounded: (op, rounding) => (op.groups === 1 ? { ...op, rounding } : undefined),
   cuts: (step, { fresh }) => roundingCut(step, { op: { ...step.op, rounding: undefined }, norm: step.op.rounding?.norm, fresh }),
   uses(step, _, { single }) {

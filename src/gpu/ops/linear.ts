@@ -10,7 +10,7 @@ import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-in
 import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
 import { workgroupBytesOf } from '../kernel.ts';
 import { totalRows } from '../linear-shape.ts';
-import type { LinearActivation, LinearShape } from '../linear-shape.ts';
+import type { LinearActivation, LinearShape, LinearSum } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
 import { describeNorm, describeRounding } from '../plan/gpu-op-rules.ts';
 import type { GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
@@ -21,9 +21,10 @@ import { gainOf, matricesFor, matrixOf } from '../plan/planned-weights.ts';
 import type { MatrixChoices, PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import type { ProfileKnobs } from '../profile/device-profile.ts';
+import { describeSum, factorOf, vectorsOfSum } from './add-norm.ts';
 import { linearCuts } from './linear-cuts.ts';
 import { plainProduct } from './linear-op.ts';
-import type { LinearOp } from './linear-op.ts';
+import type { LinearOp, SumBefore } from './linear-op.ts';
 
 type LinearStep = GpuStepOf<LinearOp>;
 
@@ -61,12 +62,30 @@ function biasOf({ parts, gated }: Pick<LinearOp, 'parts' | 'gated'>): PlannedVec
   };
 }
 
-function shapeOf({ op, inputs, outputs }: LinearStep, choices: MatrixChoices): LinearShape {
+/** The product's own results. */
+function resultsOf({ op, outputs }: LinearStep): readonly GpuValue[] {
+  return op.sum?.isKept ? outputs.slice(0, -1) : outputs;
+}
+
+function inputOf({ op: { sum }, inputs: [x] }: LinearStep): LinearShape['input'] {
+  if (sum === undefined) return (x as GpuValue).dtype as LinearShape['input'];
+  return sum.rounding === undefined ? 'f32' : sum.rounding.norm === undefined ? 'q8' : 'q8n';
+}
+
+function sumShapeOf(sum: SumBefore): LinearSum {
+  const next = sum.rounding?.norm;
+  return { eps: sum.norm.eps, by: factorOf(sum), next: next && { eps: next.eps }, isKept: sum.isKept };
+}
+
+function shapeOf(step: LinearStep, choices: MatrixChoices): LinearShape {
+  const { op, inputs } = step;
   const x = inputs[0] as GpuValue;
+  const outputs = resultsOf(step);
   return {
     cols: x.shape[1] as number,
     parts: matricesOf(op, choices).map(({ type, rows }) => ({ type, rows })),
-    input: x.dtype as LinearShape['input'],
+    input: inputOf(step),
+    ...(op.sum && { sum: sumShapeOf(op.sum) }),
     norm: op.norm && { eps: op.norm.eps },
     bias: op.parts.some(({ bias }) => bias !== undefined),
     gated: op.gated,
@@ -79,9 +98,24 @@ function shapeOf({ op, inputs, outputs }: LinearStep, choices: MatrixChoices): L
   };
 }
 
-function buffersOf({ op, inputs, outputs }: LinearStep, choices: MatrixChoices): Record<string, BufferRef> {
-  const [x, second] = inputs as readonly [GpuValue, GpuValue | undefined];
-  const buffers: Record<string, BufferRef> = x.dtype === 'f32' ? { x: floatsRef(x) } : roundedRefs('x', x);
+/** x as a product reads it, or what it makes x of. */
+function inputRefs({ op: { sum }, inputs: [x, base], outputs }: LinearStep): Record<string, BufferRef> {
+  const input = x as GpuValue;
+  if (sum === undefined) return input.dtype === 'f32' ? { x: floatsRef(input) } : roundedRefs('x', input);
+  const next = sum.rounding?.norm;
+  return {
+    branch: floatsRef(input), base: floatsRef(base as GpuValue), branchGain: vectorRef(sum.norm.weight.id),
+    ...(typeof sum.by === 'object' && { factor: vectorRef(sum.by.id) }),
+    ...(next && { xGain: vectorRef(next.weight.id) }),
+    ...(sum.isKept && { sum: floatsRef(outputs.at(-1) as GpuValue) }),
+  };
+}
+
+function buffersOf(step: LinearStep, choices: MatrixChoices): Record<string, BufferRef> {
+  const { op, inputs } = step;
+  const x = inputs[0] as GpuValue;
+  const second = inputs[op.sum ? 2 : 1];
+  const buffers = inputRefs(step);
   matricesOf(op, choices).forEach(({ key, type, cols }, n) => {
     for (const { name } of planesOf(packedFormatOf(type), cols)) buffers[`p${n}_${name}`] = { kind: 'plane', matrix: key, plane: name };
   });
@@ -89,7 +123,7 @@ function buffersOf({ op, inputs, outputs }: LinearStep, choices: MatrixChoices):
   if (op.norm) buffers['gain'] = vectorRef(op.norm.weight.id);
   if (bias) buffers['bias'] = vectorRef(bias.key);
   if (second) buffers[op.residual ? 'residual' : 'times'] = floatsRef(second);
-  Object.assign(buffers, outputRefs(outputs));
+  Object.assign(buffers, outputRefs(resultsOf(step)));
   if (op.rounding?.norm) buffers['yGain'] = vectorRef(op.rounding.norm.weight.id);
   buffers['step'] = { kind: 'size', dim: outerOf(x) };
   return buffers;
@@ -167,6 +201,7 @@ function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): Kerne
   const buffers = buffersOf(step, options);
   const cost = linearCost(step, shape, options);
   const rowsOf = ({ sizes }: StepCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
+  if (step.op.sum && !options.single) throw new Error(`gpu plan: ${step.label} makes its sum for one row only`);
   if (rows === 'many') {
     const variant = gemmVariant(shape, options);
     return { kernel: gemmKernel(variant), buffers, cost, workgroups: (counts) => gemmWorkgroups(variant, rowsOf(counts)) };
@@ -196,14 +231,18 @@ function describeActivation({ fn, times }: LinearActivation): string {
 }
 
 export const linearRules: GpuOpRules<LinearOp> = {
-  describe({ parts, gated, residual, activation, norm, rounding }, typeOf) {
+  describe({ parts, sum, gated, residual, activation, norm, rounding }, typeOf) {
     const shown = parts.map(({ weight, bias }) => `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}`);
     const epilogue = `${gated ? ` ${gated}` : ''}${residual ? ' +residual' : ''}${activation ? describeActivation(activation) : ''}`;
-    return `${shown.join(gated ? ' * ' : ' | ')}${epilogue}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
+    const before = sum ? ` of (${describeSum(sum)})` : '';
+    return `${shown.join(gated ? ' * ' : ' | ')}${before}${epilogue}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
   },
   matrices: matricesOf,
-  vectors: (op) => [biasOf(op), op.norm && gainOf(op.norm), op.rounding?.norm && gainOf(op.rounding.norm)],
+  vectors: (op) => [
+    biasOf(op), op.norm && gainOf(op.norm), op.rounding?.norm && gainOf(op.rounding.norm), ...(op.sum ? vectorsOfSum(op.sum) : []),
+  ],
   form: 'rows',
+  isOfOneRow: ({ sum }) => sum !== undefined,
   uses: (step, { rows }, options) => [linearUse(step, rows, options)],
   // Products of floats write floats.
   rounded: (op, rounding, [x]) => (x?.dtype !== 'f32' && (op.parts.length === 1 || op.gated) ? { ...op, rounding } : undefined),

@@ -42,8 +42,8 @@ export function createLimitCheck(options: LimitOptions): LimitCheck {
 
 /** One row and many alike, so that both plans of a graph read the same matrices. */
 function firstProblem(step: GpuStep, options: LimitOptions): string | undefined {
-  const { uses, form } = gpuRulesOf(step.op);
-  for (const single of [true, false]) {
+  const { uses, form, isOfOneRow } = gpuRulesOf(step.op);
+  for (const single of isOfOneRow?.(step.op) ? [true] : [true, false]) {
     for (const rows of single ? (['one'] as const) : form === 'rows' ? ROW_CLASSES : (['many'] as const)) {
       for (const attention of form === 'attention' ? MODES : (['tiles'] as const)) {
         for (const { kernel } of uses(step, { rows, attention }, { ...options, single })) {

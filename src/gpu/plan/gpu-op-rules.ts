@@ -62,6 +62,8 @@ export interface GpuOpRules<Op extends { readonly kind: string }> {
   /** The part of a mode that its kernels depend on; absent: none. */
   readonly form?: keyof OpMode;
   uses(step: GpuStepOf<Op>, mode: OpMode, options: UseOptions): readonly KernelUse[];
+  /** True where it has kernels for one row only; absent: for any number. */
+  isOfOneRow?(op: Op): boolean;
   /**
    * The op with its result rounded to int8 as it is made; undefined where its kernels cannot: whole blocks must belong to one
    * workgroup.

@@ -15,6 +15,7 @@ import type { Lower } from './gpu-op-rules.ts';
 import { roundedForm } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
 import { gpuRules } from './rules.ts';
+import { sumSuits } from './sum-product.ts';
 
 export interface GpuPlanOptions {
   readonly typeOf: TypeOf;
@@ -35,10 +36,13 @@ export interface GpuPlanOptions {
 export type GpuPlan = Plan<GpuOp, GpuValue>;
 
 export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
-  const { typeOf, withoutRules, taps = [], heldInputs = [], limits } = options;
+  const { typeOf, rows, withoutRules, taps = [], heldInputs = [], limits } = options;
   const steps = lowerGraph(graph, options);
   const read = new Set(steps.flatMap(({ inputs }) => inputs));
-  const rules = gpuRules(typeOf).filter(({ name }) => !withoutRules?.includes(name));
+  const ofDevice = limits && { ...limits, typeOf };
+  const check = ofDevice && createLimitCheck(ofDevice);
+  const suits = check && rows === 'one' ? sumSuits(check, ofDevice) : undefined;
+  const rules = gpuRules(typeOf, suits).filter(({ name }) => !withoutRules?.includes(name));
   const planBy = (all: typeof rules) =>
     withMakersValues(planSteps<GpuOp, GpuValue>({
       steps,
@@ -47,9 +51,8 @@ export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
       inputs: [...graph.inputs.values()].filter((value) => read.has(value) || heldInputs.includes(value)),
     }));
   const plan = planBy(rules);
-  if (limits === undefined) return plan;
-  const check = createLimitCheck({ ...limits, typeOf });
-  return plan.steps.every((step) => check(step) === undefined) ? plan : planBy([...rules, cutToLimits(check, limits.profile)]);
+  if (ofDevice === undefined || check === undefined) return plan;
+  return plan.steps.every((step) => check(step) === undefined) ? plan : planBy([...rules, cutToLimits(check, ofDevice.profile)]);
 }
 
 /** Rules change the dtype of what a step makes; its readers then still name the value as it was. */

@@ -12,6 +12,8 @@ import type { LinearOp } from '../ops/linear-op.ts';
 import type { NormOp } from '../ops/rms-norm.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
+import { sumProduct } from './sum-product.ts';
+import type { SumProduct } from './sum-product.ts';
 
 type Rule = FusionRule<GpuOp, GpuValue>;
 
@@ -293,12 +295,14 @@ const quantizeEpilogue: Rule = {
   },
 };
 
-/** In the order in which they run: each may rely on what the ones before it left. */
-export function gpuRules(typeOf: (id: string) => string): readonly Rule[] {
+/** In the order in which they run: each may rely on what the ones before it left. `sumSuits`: for plans of one row. */
+export function gpuRules(
+  typeOf: (id: string) => string, sumSuits: (found: SumProduct) => boolean = () => false,
+): readonly Rule[] {
   return [
     scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, gatedLinear(typeOf), columnsActivation, linearActivation,
     linearSoftcap, linearResidual,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
-    joinedQkv, joinedRowNorms, normPrologue, quantizeEpilogue,
+    joinedQkv, joinedRowNorms, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
   ];
 }

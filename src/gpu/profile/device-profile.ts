@@ -61,12 +61,19 @@ export interface AttentionKnobs {
   readonly tileBytes: number;
 }
 
+/** Sums behind blocks, x + norm(y), which the products that read them may make. */
+export interface SumKnobs {
+  /** Most values of a sum over all workgroups of a product that does: each makes the whole sum. */
+  readonly mostValues: number;
+}
+
 export interface ProfileKnobs {
   readonly gemvInt8: GemvInt8Knobs;
   readonly gemvFloat: GemvFloatKnobs;
   /** By the type of the activations. */
   readonly gemm: { readonly int8: GemmKnobs; readonly f32: GemmKnobs };
   readonly attention: AttentionKnobs;
+  readonly sums: SumKnobs;
 }
 
 /** How weights in blocks are multiplied: `int8` rounds activations to int8 first. */
@@ -82,6 +89,7 @@ export type ProfileChoice =
   | 'gemvFloat'
   | 'gemm'
   | 'attention'
+  | 'sums'
   | 'matrixUnits'
   | 'prefillRows'
   | 'stepsPerSubmit'

@@ -10,7 +10,7 @@ export interface ProfileRow {
 /** A profile's choices and their reasons, for people. */
 export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
   const { subgroupSize, hasF16, activations, knobs, why } = profile;
-  const { gemvInt8, gemvFloat, gemm, attention } = knobs;
+  const { gemvInt8, gemvFloat, gemm, attention, sums } = knobs;
   const tile = ({ tileRows, tileCols, tileDepth, rowsPerInvocation }: GemmKnobs) =>
     `${tileRows} x ${tileCols} x ${tileDepth}, ${rowsPerInvocation} rows each`;
   const flat = (invocations: number) => `${invocations} rows a workgroup`;
@@ -32,6 +32,7 @@ export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
     attention:
       `${subgroupSize === undefined ? attention.flatInvocations : attention.invocations} invocations; ` +
       `${attention.splits} parts from ${attention.splitFrom} keys`,
+    sums: `in products that make up to ${sums.mostValues} values of one`,
     matrixUnits: profile.subgroupMatrix ?? 'none',
     prefillRows: `${profile.prefillRows} rows a chunk`,
     stepsPerSubmit: `${profile.stepsPerSubmit} steps a submit`,

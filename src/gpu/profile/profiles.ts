@@ -19,6 +19,7 @@ const KNOBS: ProfileKnobs = {
     invocations: 256, splitInvocations: 128, unroll: 8, splitUnroll: 4, splitFrom: 512, splits: 32, splitGranule: 32,
     tileInvocations: 256, tileBytes: 16384, ...FLAT,
   },
+  sums: { mostValues: 2 ** 17 },
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
@@ -26,6 +27,9 @@ const GEMM_WHY =
   'Small tiles: they fit 16 KiB of workgroup memory, which every device has, and leave registers for several workgroups ' +
   'at a time.';
 const LARGE_GEMM_WHY = 'Large tiles: twice the reuse of each weight that is unpacked.';
+const SUMS_WHY =
+  'The sum behind a block is made by each workgroup of a small product that reads it: 2 MB read once more cost less than a dispatch ' +
+  '(an estimate).';
 const SPLIT_WHY = 'Keys are split over workgroups from where on the parts save more than the second dispatch, which combines them, costs.';
 
 const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, f32: { ...KNOBS.gemm.f32, tileRows: 64 } } };
@@ -48,6 +52,7 @@ const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
     attention:
       'Keys are split over workgroups from where on the parts save more than the second dispatch costs: Metal runs ' +
       'dispatches one after the other, about 2 us each.',
+    sums: SUMS_WHY,
     matrixUnits: MATRIX_UNITS,
     prefillRows:
       'A chunk of a 4B model should stay near a tenth of a second (an estimate), so that it can be cancelled and a page can ' +
@@ -97,6 +102,7 @@ const NVIDIA: DeviceProfile = {
       f32: { tileRows: 64, tileCols: 64, tileDepth: 16, rowsPerInvocation: 4 },
     },
     attention: { ...KNOBS.attention, tileBytes: 49152 },
+    sums: { mostValues: 2 ** 19 },
   },
   why: {
     profile: 'Any NVIDIA GPU.',
@@ -114,6 +120,9 @@ const NVIDIA: DeviceProfile = {
     attention:
       '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys ' +
       'of 0.6B: 14 us where one part takes 35).',
+    sums:
+      'The sum behind a block is made by each workgroup of the product that reads it, up to 8 MB read once more: a dispatch of it takes ' +
+      '3.4 us (H200) and as much of the host; 1 to 2 us in the product are an estimate.',
     matrixUnits: MATRIX_UNITS,
     prefillRows: 'A chunk takes tens of milliseconds.',
     stepsPerSubmit: 'JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
@@ -135,6 +144,7 @@ const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubm
   gemvFloat: 'Without subgroups invocations meet in workgroup memory. Only weights that are floats in the file need it.',
   gemm: GEMM_WHY,
   attention: SPLIT_WHY,
+  sums: SUMS_WHY,
   matrixUnits: MATRIX_UNITS,
   limits: 'What Vulkan drivers of the last years all give.',
 };

@@ -16,21 +16,32 @@ export interface Q8Epilogue {
   readonly width: number;
   /** Of a q8n value; undefined for plain q8. */
   readonly norm: { readonly eps: number } | undefined;
+  /** Codes are in workgroup memory, as array<vec4<u32>>. */
+  readonly inWorkgroup?: true | undefined;
 }
 
 /** Blocks whose largest magnitude is below this count as zeros, so that 127 / max is finite. */
 const SMALLEST_MAX = '1e-30';
 
-export function q8EpilogueFunctions({ name, width, norm }: Q8Epilogue): string {
-  if (width % 32 !== 0) throw new Error(`q8 epilogue: the width of ${name} is ${width}, which is not a multiple of 32`);
-  const put = norm === undefined ? '' : `${putShare(name, width, norm.eps)}\n`;
-  return `${putCodes(name, width)}\n${put}${putBlock(name, norm !== undefined)}`;
+export function q8EpilogueFunctions(epilogue: Q8Epilogue): string {
+  return `${q8BlockFunctions(epilogue)}${putBlock(epilogue.name, epilogue.norm !== undefined)}`;
 }
 
-function putCodes(name: string, width: number): string {
+/** `PutCodes` and, for q8n, `PutShare` alone, a line break behind each: no gain is bound. */
+export function q8BlockFunctions(epilogue: Q8Epilogue): string {
+  const { name, width, norm } = epilogue;
+  if (width % 32 !== 0) throw new Error(`q8 epilogue: the width of ${name} is ${width}, which is not a multiple of 32`);
+  return `${putCodes(epilogue)}\n${norm === undefined ? '' : `${putShare(name, width, norm.eps)}\n`}`;
+}
+
+function putCodes({ name, width, inWorkgroup }: Q8Epilogue): string {
   const blocks = width / Q8_BLOCK;
-  const words = [0, 1, 2, 3].map((i) => `  let c${i} = pack4xI8(vec4<i32>(round(v[${i}] * inverse)));`).join('\n');
-  const stores = [0, 1, 2, 3].map((i) => `  ${name}Codes[at + ${i}u] = c${i};`).join('\n');
+  const rounded = [0, 1, 2, 3].map((i) => `  let c${i} = pack4xI8(vec4<i32>(round(v[${i}] * inverse)));`).join('\n');
+  const words = [0, 1, 2, 3].map((i) => `  ${name}Codes[at + ${i}u] = c${i};`).join('\n');
+  const place = `row * ${blocks}u + block`;
+  const stores = inWorkgroup
+    ? `  ${name}Codes[${place}] = vec4<u32>(c0, c1, c2, c3);`
+    : `  let at = (${place}) * 4u;\n${words}`;
   const sum = [0, 1, 2, 3].map((i) => `dot4I8Packed(c${i}, 0x01010101u)`).join(' + ');
   return `fn ${name}PutCodes(row: u32, block: u32, v: mat4x4<f32>) {
   let most = max(max(abs(v[0]), abs(v[1])), max(abs(v[2]), abs(v[3])));
@@ -38,8 +49,7 @@ function putCodes(name: string, width: number): string {
   let isZero = largest < ${SMALLEST_MAX};
   let scale = select(largest * ${1 / 127}, 0.0, isZero);
   let inverse = select(127.0 / largest, 0.0, isZero);
-${words}
-  let at = (row * ${blocks}u + block) * 4u;
+${rounded}
 ${stores}
   ${name}Stats[row * ${3 * blocks}u + block] = scale;
   ${name}Stats[row * ${3 * blocks}u + ${blocks}u + block] = scale * f32(${sum});

@@ -13,7 +13,7 @@ ${bound}
 const LAST_SUMS = 16;
 
 /**
- * `fn rowSum(lane: u32, own: f32) -> f32`: the sum of `own` over a workgroup of `lanes` invocations, a power of two from 64 on, the same in
+ * `fn rowSum(lane: u32, own: f32) -> f32`: the sum of `own` over a workgroup of `lanes` invocations, a power of two from 16 on, the same in
  * every lane. All of them must call it. It may be called again at once.
  */
 export function rowSumFunction(lanes: number): string {

@@ -24,6 +24,7 @@ import { hasTwoEnds, linearBindings, STEP_STRUCT, totalRows } from '../../linear
 import { packedFormatOf } from '../../packed-layout.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { range } from '../../wgsl/expressions.ts';
+import { sumPrologue } from '../../wgsl/sum-prologue.ts';
 import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
 import { activationsFunction, activationsStruct, hasVectorX, quadFunctions, SUM_FUNCTION } from './activations.ts';
 import { CODE_FORMS, INTERLEAVED_FUNCTION } from './code-form.ts';
@@ -54,7 +55,9 @@ function checkVariant(variant: GemvFloatVariant): void {
               ? `${lanes} lanes do not suit reduction ${reduction}`
               : batch > 1 && variant.lanesPerGroup === 2
                 ? 'lanes share a group for one column only'
-                : undefined;
+                : batch > 1 && shape.sum
+                  ? 'a sum is of one row'
+                  : undefined;
   if (problem !== undefined) throw new Error(`gemv-float: ${problem}`);
   const bytes = 4 * partialFloats(variant);
   if (bytes > MOST_WORKGROUP_BYTES)
@@ -97,7 +100,7 @@ function partWorkgroups(variant: GemvFloatVariant): number[] {
 }
 
 function mainFunction(variant: GemvFloatVariant): string {
-  const { batch, lanes, teams, rowsPerTeam, reduction } = variant;
+  const { shape, batch, lanes, teams, rowsPerTeam, reduction } = variant;
   let begin = 0;
   const branches = partWorkgroups(variant).map((count, n) => {
     const first = `((number - ${begin}u) * ${teams}u + team) * ${rowsPerTeam}u`;
@@ -114,7 +117,7 @@ function mainFunction(variant: GemvFloatVariant): string {
 fn main(${places}, @builtin(local_invocation_index) index: u32${subgroupLane}) {
   let number = ${LINEAR_WORKGROUP};
   let team = index >> ${Math.log2(lanes)}u;
-${lane}${columns}
+${lane}${columns}${shape.sum ? '\n  makeX(index, number == 0u);' : ''}
   ${branches.join(' else ')}
 }`;
 }
@@ -123,6 +126,7 @@ ${lane}${columns}
 export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
   checkVariant(variant);
   const { shape, batch, reduction, lanes, teams, lanesPerGroup = 1 } = variant;
+  const { sum } = shape;
   const end = endFunction(shape);
   const contexts = range(shape.parts.length).map((n) => contextOf(variant, n));
   const blocks = contexts.filter(({ format }) => format.kind === 'blocks');
@@ -139,6 +143,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     SUM_FUNCTION,
     ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
     ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
+    ...(sum ? [sumPrologue({ shape: { ...shape, sum }, lanes: lanes * teams })] : []),
     quadFunctions(shape),
     ...(end === '' ? [] : [end]),
     ...(shape.gated ? [interleaveFunctions(totalRows(shape) / 2)] : []),
@@ -150,7 +155,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
   const types = shape.parts.map(({ type }) => type).join('+');
   return {
     key: kernelKey('gemv-float', variant),
-    label: `gemv-float ${types} [${totalRows(shape)}, ${shape.cols}]${batch > 1 ? ` x${batch}` : ''}`,
+    label: `gemv-float${sum ? ' of a sum' : ''} ${types} [${totalRows(shape)}, ${shape.cols}]${batch > 1 ? ` x${batch}` : ''}`,
     wgsl, bindings, workgroupSize: lanes * teams, needs,
   };
 }

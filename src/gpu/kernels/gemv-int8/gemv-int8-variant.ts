@@ -47,13 +47,14 @@ export function geometryOf({ shape, subgroupSize, rowsPerWorkgroup, subgroupsPer
 
 /** Throws RangeError where the text of a variant would be wrong. */
 export function checkVariant(variant: GemvInt8Variant): void {
-  const { shape, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll } = variant;
-  const { parts, input, norm, gated, outputs, cols } = shape;
+  const { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll } = variant;
+  const { parts, input, norm, sum, gated, outputs, cols } = shape;
   const require = (holds: boolean, what: string) => {
     if (!holds) throw new RangeError(`gemv-int8: ${what} (${kernelKey('gemv-int8', variant)})`);
   };
   require(input !== 'f32' && norm === undefined, 'x must be int8 with its norm in its statistics');
   require(cols % 32 === 0, 'cols must be a multiple of 32');
+  require(!sum || batch === 1, 'a sum is of one row');
   require(!hasTwoEnds(shape), 'a product is gated, activated or added to a residual');
   require(!gated ||
     (parts.length === 1 &&

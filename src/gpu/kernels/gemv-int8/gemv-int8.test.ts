@@ -26,8 +26,8 @@ function variantOf(problem: Problem): GemvInt8Variant {
     unroll = subgroupSize === undefined || batch > 2 ? 1 : 2,
   } = problem;
   const { parts, cols, input = 'q8', bias = false, gated = false, residual = false, outputs = { f32: true, q8: undefined } } = problem;
-  const { activation } = problem;
-  const shape: LinearShape = { parts, cols, input, bias, gated, residual, activation, outputs, norm: undefined };
+  const { activation, sum } = problem;
+  const shape: LinearShape = { parts, cols, input, bias, gated, residual, activation, outputs, norm: undefined, ...(sum && { sum }) };
   return { shape, batch, subgroupSize, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll };
 }
 
@@ -89,6 +89,26 @@ describe('gemv-int8', () => {
       await check({ ...problem, activation: { fn: 'gelu', times: undefined }, bias: true });
       await check({ ...problem, activation: { fn: 'silu', times }, batch: 2, xRows: 3 });
       await check({ ...problem, activation: { fn: 'softcap', cap: 0.5 } });
+    }
+  });
+
+  it('x as a sum that every workgroup makes', async () => {
+    const sum = { eps: 1e-3, by: undefined, next: undefined, isKept: true } as const;
+    const next = { eps: 1e-2 };
+    for (const subgroupSize of sizes()) {
+      const problem = { parts: [{ type: 'q4_0', rows: 96 }], cols: 256, subgroupSize } as const;
+      const times = { start: 32, of: 160 };
+      await check({ ...problem, sum: { ...sum, by: 'factor' }, activation: { fn: 'geluTanh', times }, outputs: q8 });
+      await check({ ...problem, sum: { ...sum, next, by: 0.75 }, input: 'q8n', bias: true });
+      await check({ ...problem, sum: { ...sum, isKept: false }, cols: 32, parts: [{ type: 'q8_0', rows: 70 }] });
+      await check({
+        ...problem, cols: 1536, sum: { ...sum, next, by: 'factor' }, input: 'q8n', parts: [{ type: 'q4_k', rows: 80 }],
+      });
+      await check({
+        ...problem, cols: 512, sum: { ...sum, next }, input: 'q8n', parts: [{ type: 'q4_0', rows: 80 }, { type: 'q8_0', rows: 21 }],
+      });
+      const gated = { gated: 'silu', outputs: q8, rowsPerWorkgroup: subgroupSize === undefined ? 64 : 32 } as const;
+      await check({ ...problem, ...gated, parts: [{ type: 'q4_0', rows: 192 }], cols: 1152, sum: { ...sum, next }, input: 'q8n' });
     }
   });
 
@@ -164,6 +184,7 @@ describe('gemv-int8', () => {
       { ...dense, input: 'q8n', rowsPerWorkgroup: 8 },
       { ...dense, subgroupsPerRow: 2, residual: true, outputs: both },
       { ...dense, gated: 'silu', rowsPerWorkgroup: 32, rowsPerSubgroup: 2, outputs: q8 },
+      { ...dense, input: 'q8n', sum: { eps: 1e-6, by: 'factor', next: { eps: 1e-6 }, isKept: true } },
       { ...dense, batch: 8, input: 'q8n', outputs: both, residual: true },
       { ...dense, parts: [{ type, rows: 3072 }, { type: 'q6_k', rows: 1000 }], batch: 2 },
     ];
@@ -183,6 +204,8 @@ describe('gemv-int8', () => {
     const activation = { fn: 'silu', times: undefined } as const;
     expect(() => gemvInt8Kernel(variantOf({ ...base, residual: true, activation }))).toThrow(/activated or added/);
     expect(() => gemvInt8Kernel(variantOf({ ...base, subgroupSize: undefined, subgroupsPerRow: 2 }))).toThrow(/one row an invocation/);
+    const sum = { eps: 1e-6, next: undefined, isKept: false };
+    expect(() => gemvInt8Kernel(variantOf({ ...base, sum, batch: 2 }))).toThrow(/a sum is of one row/);
     expect(() => gemvInt8Workgroups(variantOf(base), 2)).toThrow(RangeError);
   });
 });

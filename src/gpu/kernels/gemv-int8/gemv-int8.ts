@@ -13,6 +13,7 @@ import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { range } from '../../wgsl/expressions.ts';
+import { sumPrologue } from '../../wgsl/sum-prologue.ts';
 import { CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
 import { epilogueText, workgroupFloats } from './epilogue.ts';
 import { checkVariant, geometryOf } from './gemv-int8-variant.ts';
@@ -24,7 +25,7 @@ export type { GemvInt8Variant } from './gemv-int8-variant.ts';
 export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
   checkVariant(variant);
   const { shape, batch, subgroupSize } = variant;
-  const { parts, cols, outputs } = shape;
+  const { parts, cols, outputs, sum } = shape;
   const { workgroupSize } = geometryOf(variant);
   const bindings = linearBindings(shape, { step: batch > 1 });
   const needs = { subgroupSize };
@@ -36,13 +37,14 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     ...memory.map(({ name, count }) => `var<workgroup> ${name}: array<f32, ${count}>;`),
     ...parts.map((part, n) => weightCodeFunctions(part, n, cols)),
     outputs.q8 ? q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: outputs.q8.norm }) : '',
+    sum ? sumPrologue({ shape: { ...shape, sum }, lanes: workgroupSize }) : '',
     endFunction(shape),
     DOT_FUNCTION,
     sumsStruct(variant),
     ...parts.map((_, n) => productFunction(variant, n)),
     mainFunction(variant, workgroupSize),
   ].filter((text) => text !== '').join('\n');
-  const label = `gemv-int8 ${parts.map(({ type }) => type).join('+')} [${totalRows(shape)}, ${cols}]${batch > 1 ? ` x${batch}` : ''}`;
+  const label = `gemv-int8${sum ? ' of a sum' : ''} ${parts.map(({ type }) => type).join('+')} [${totalRows(shape)}, ${cols}]${batch > 1 ? ` x${batch}` : ''}`;
   return {
     key: kernelKey('gemv-int8', variant),
     label,
@@ -64,7 +66,7 @@ function workgroupsOf({ shape, rowsPerWorkgroup }: GemvInt8Variant): number {
 }
 
 function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
-  const { batch, subgroupSize, rowsPerSubgroup, subgroupsPerRow } = variant;
+  const { shape, batch, subgroupSize, rowsPerSubgroup, subgroupsPerRow } = variant;
   const { slots, isRagged } = geometryOf(variant);
   const subgroupArguments = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) subgroupLane: u32';
   const place =
@@ -87,7 +89,7 @@ ${place}
 ${partRange(variant)}
 ${rows.map((i) => `  let row${i} = ${isRagged ? `min(${row(i)}, end - 1u)` : row(i)};`).join('\n')}
 ${batch > 1 ? columns.map((c) => `  let x${c} = min(first + ${c}u, count - 1u);`).join('\n') : ''}
-${before}
+${before}${shape.sum ? '\n  makeX(lane, number == 0u);' : ''}
 ${productCall(variant)}
 ${after}
 }`;

@@ -110,8 +110,10 @@ function columnIndex({ batch }: GemvInt8Variant, { c, stride, offset }: { c: num
 function activationLoads(variant: GemvInt8Variant, n: number, { t, c }: { t: number; c: number }): readonly string[] {
   const { groups } = geometryOf(variant);
   const name = `${t}c${c}`;
-  const stats = (plane: number) =>
-    `xStats[${columnIndex(variant, { c, stride: 3 * groups, offset: plane === 0 ? `g${t}` : `g${t} + ${plane * groups}u` })}]`;
+  const stats = (plane: number) => {
+    const at = columnIndex(variant, { c, stride: 3 * groups, offset: plane === 0 ? `g${t}` : `g${t} + ${plane * groups}u` });
+    return variant.shape.sum ? `vec2<f32>(xStats[2u * (${at})], xStats[2u * (${at}) + 1u])` : `xStats[${at}]`;
+  };
   return [
     `let at${name} = ${columnIndex(variant, { c, stride: 2 * groups, offset: `2u * g${t}` })};`,
     `let a${name} = xCodes[at${name}];`,
