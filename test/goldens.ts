@@ -12,6 +12,8 @@ export const GOLDENS = [
   'qwen2',
   'qwen2_window',
   'qwen3',
+  'qwen3_5',
+  'qwen3_5_mtp',
   'smollm3',
   'phi3',
   'phi3_longrope',
@@ -28,7 +30,7 @@ export type GoldenName = (typeof GOLDENS)[number];
 const LACKING: Readonly<Record<'reference' | 'cpu' | 'gpu', readonly GoldenName[]>> = {
   reference: [],
   cpu: ['qwen3_moe'],
-  gpu: ['qwen3_moe'],
+  gpu: ['qwen3_moe', 'qwen3_5', 'qwen3_5_mtp'],
 };
 
 export function goldensOn(device: keyof typeof LACKING): readonly GoldenName[] {

@@ -44,6 +44,20 @@ const qwen3 = (config: JsonObject): JsonObject => ({
   ...config,
 });
 
+const qwen35 = (config: JsonObject & { readonly num_hidden_layers: number }): JsonObject => ({
+  attention_bias: false, attention_dropout: 0.0, attn_output_gate: true, dtype: 'bfloat16', eos_token_id: 248044,
+  full_attention_interval: 4, head_dim: 256, hidden_act: 'silu', initializer_range: 0.02,
+  layer_types: Array.from({ length: config.num_hidden_layers }, (_, n) => (n % 4 === 3 ? 'full_attention' : 'linear_attention')),
+  linear_conv_kernel_dim: 4, linear_key_head_dim: 128, linear_num_key_heads: 16, linear_value_head_dim: 128,
+  mamba_ssm_dtype: 'float32', max_position_embeddings: 262144, mlp_only_layers: [], model_type: 'qwen3_5_text', mtp_num_hidden_layers: 1,
+  mtp_use_dedicated_embeddings: false, num_key_value_heads: 4, rms_norm_eps: 1e-6,
+  rope_parameters: {
+    mrope_interleaved: true, mrope_section: [11, 11, 10], partial_rotary_factor: 0.25, rope_theta: 10000000, rope_type: 'default',
+  },
+  use_cache: true, vocab_size: 248320,
+  ...config,
+});
+
 const qwen2 = (config: JsonObject): JsonObject => ({
   architectures: ['Qwen2ForCausalLM'],
   model_type: 'qwen2',
@@ -347,6 +361,14 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
       original_max_position_embeddings: 16384, rope_theta: 1000000.0, rope_type: 'yarn', type: 'yarn',
     },
     sliding_window: null, tie_word_embeddings: true, vocab_size: 131072,
+  }),
+  'Qwen3.5 4B, its text part': qwen35({
+    hidden_size: 2560, intermediate_size: 9216, num_attention_heads: 16, num_hidden_layers: 32, linear_num_value_heads: 32,
+    tie_word_embeddings: true,
+  }),
+  'Qwen3.6 27B, its text part': qwen35({
+    hidden_size: 5120, intermediate_size: 17408, num_attention_heads: 24, num_hidden_layers: 64, linear_num_value_heads: 48,
+    output_gate_type: 'swish', partial_rotary_factor: 0.25, pad_token_id: null, tie_word_embeddings: false,
   }),
   'SmolLM3 3B': {
     architectures: ['SmolLM3ForCausalLM'], attention_bias: false, attention_dropout: 0.0, bos_token_id: 128000, eos_token_id: 128012,

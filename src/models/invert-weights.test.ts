@@ -7,7 +7,9 @@ import { ggufExport } from './gguf-export.ts';
 import { invertWeights } from './invert-weights.ts';
 import { llama } from './llama.ts';
 import { openDecoder } from './open-decoder.ts';
-import { expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor } from './weight-expression.ts';
+import {
+  apply, expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor, transposeHeads, VALUE_FUNCTIONS,
+} from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { weightReader } from './weight-reader.ts';
 
@@ -84,6 +86,12 @@ describe('tensors of weights', () => {
     ],
     ['stacked tensors', [[stack([M('x', 3), M('y', 5)]), M('a', 8)]], ['slice(a, 0, 3)', 'slice(a, 3, 8)']],
     ['heads in pairs', [[permuteHeads(M('x', 8), 2, 'halves'), M('a', 8)]], ['permuteHeads(a, 2, pairs)']],
+    ['heads in another order', [[transposeHeads(M('x', 8), 2, 4), M('a', 8)]], ['transposeHeads(a, 4, 2)']],
+    [
+      'columns in heads of another order',
+      [[reshape(transposeHeads(reshape(M('x', 8), [8, 4, 1]), 2, 2), [8, 4]), M('a', 8)]],
+      ['reshape(transposeHeads(reshape(a, [8, 4, 1]), 2, 2), [8, 4])'],
+    ],
     ['a vector less 1', [[plus(tensor('x', [8]), 1), tensor('v', [8])]], ['plus(v, -1)']],
     [
       'experts',
@@ -110,6 +118,13 @@ describe('tensors of weights', () => {
     );
     const again = memoryCheckpoint({ format: 'gguf', architecture: 'test', tensors: Object.fromEntries(written) });
     for (const [stored, value] of pairs) expect(await bytesOf(again, stored)).toEqual(await bytesOf(checkpoint, value));
+  });
+
+  it.each([['minusExp', -4], ['logOfMinus', -0.02]] as const)('%s of a vector by its inverse', (fn, x) => {
+    const { inverse, apply: valueOf } = VALUE_FUNCTIONS[fn];
+    const [only] = invertWeights([{ id: 'w', stored: apply(tensor('x', [8]), fn), value: tensor('v', [8]) }], 'test');
+    expect(printExpression(only!.from)).toBe(`${inverse}(v)`);
+    expect(VALUE_FUNCTIONS[inverse].apply(valueOf(x))).toBeCloseTo(x, 12);
   });
 
   it.each([

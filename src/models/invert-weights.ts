@@ -3,7 +3,9 @@
  * tensor is the stack of its weights; where it is a stack of tensors, each of them is a slice of it.
  */
 import { FormatError } from '../tensor/errors.ts';
-import { permuteHeads, plus, printExpression, reshape, rowsOf, shapeOf, slice, stack } from './weight-expression.ts';
+import {
+  apply, permuteHeads, plus, printExpression, reshape, rowsOf, shapeOf, slice, stack, transposeHeads, VALUE_FUNCTIONS,
+} from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 
@@ -62,8 +64,12 @@ function piecesOf(stored: WeightExpression, value: WeightExpression, inverting: 
       return [pieceOf(stored, value, inverting)];
     case 'permuteHeads':
       return piecesOf(stored.of, permuteHeads(value, stored.heads, stored.to === 'halves' ? 'pairs' : 'halves'), inverting);
+    case 'transposeHeads':
+      return piecesOf(stored.of, transposeHeads(value, stored.inner, stored.outer), inverting);
     case 'plus':
       return piecesOf(stored.of, plus(value, -stored.value), inverting);
+    case 'apply':
+      return piecesOf(stored.of, apply(value, VALUE_FUNCTIONS[stored.fn].inverse), inverting);
     case 'reshape':
       return piecesOf(stored.of, reshape(value, shapeOf(stored.of, where)), inverting);
     case 'stack': {

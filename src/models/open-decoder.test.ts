@@ -114,7 +114,7 @@ describe('openDecoder', () => {
     expect(weights.size).toBe(checkpoint.tensors.size);
     expect(skipped).toEqual([
       ...superseded,
-      { name: 'mtp.fc.weight', reason: 'of the head that predicts several tokens: only the text part is loaded' },
+      { name: 'mtp.fc.weight', reason: 'of the head that predicts several tokens, which is kept for later' },
       { name: 'model.layers.0.self_attn.rotary_emb.inv_freq', reason: 'rotary frequencies are computed' },
     ]);
   });

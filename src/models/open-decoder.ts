@@ -23,13 +23,14 @@ import { phi3 } from './phi3.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { qwen3Moe } from './qwen3-moe.ts';
+import { qwen35 } from './qwen3-5.ts';
 import { smollm3 } from './smollm3.ts';
 import { textPart } from './text-part.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
-  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2, bert, nomicBert,
+  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2, bert, nomicBert,
 ];
 
 export interface DecoderModel {

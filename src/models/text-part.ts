@@ -1,12 +1,19 @@
 /** The text model in a checkpoint that holds more than one, under the names that its family knows. */
 import type { Checkpoint, JsonObject, SkippedTensor, TensorEntry } from '../tensor/checkpoint.ts';
+import { FormatError } from '../tensor/errors.ts';
 import { isJsonObject } from '../tensor/json.ts';
+import { metadataNumber } from '../tensor/metadata.ts';
+
+const DRAFT_REASON = 'of the head that predicts several tokens, which is kept for later';
 
 /** What lies beside the text model: towers of other senses, what joins them to it, heads that draft. */
-const OTHER_PARTS: readonly (readonly [pattern: RegExp, what: string])[] = [
-  [/^(model\.)?(visual|vision_tower|vision_model|embed_vision|multi_modal_projector|vision_embed_tokens)\./, 'the vision tower'],
-  [/^(model\.)?(audio_tower|embed_audio|audio_model)\./, 'the audio tower'],
-  [/^mtp\./, 'the head that predicts several tokens'],
+const OTHER_PARTS: readonly (readonly [pattern: RegExp, reason: string])[] = [
+  [
+    /^(model\.)?(visual|vision_tower|vision_model|embed_vision|multi_modal_projector|vision_embed_tokens)\./,
+    'of the vision tower: only the text part is loaded',
+  ],
+  [/^(model\.)?(audio_tower|embed_audio|audio_model)\./, 'of the audio tower: only the text part is loaded'],
+  [/^(model\.)?mtp\./, DRAFT_REASON],
 ];
 
 /** Where newer and older folders keep the text model, and what it is called alone. */
@@ -17,10 +24,10 @@ const SHARED_SETTINGS = ['tie_word_embeddings', 'eos_token_id', 'bos_token_id', 
 
 /**
  * A Hugging Face folder as its text model alone: the settings of `text_config`, tensors called `model.layers...` whatever their prefix,
- * and those of other parts left out, with the reason. Other checkpoints come back as they are.
+ * and those of other parts left out, with the reason. A GGUF file without the layers that draft tokens.
  */
 export function textPart(checkpoint: Checkpoint): Checkpoint {
-  if (checkpoint.format !== 'safetensors') return checkpoint;
+  if (checkpoint.format !== 'safetensors') return withoutDraftLayers(checkpoint);
   const { config = {} } = checkpoint;
   const isBare = checkpoint.tensors.has('embed_tokens.weight');
   const own = config['text_config'];
@@ -29,7 +36,7 @@ export function textPart(checkpoint: Checkpoint): Checkpoint {
   for (const [name, entry] of checkpoint.tensors) {
     const other = OTHER_PARTS.find(([pattern]) => pattern.test(name));
     if (other === undefined) tensors.set(textName(name, isBare), entry);
-    else left.push({ name, reason: `of ${other[1]}: only the text part is loaded` });
+    else left.push({ name, reason: other[1] });
   }
   if (!isJsonObject(own)) return { ...checkpoint, tensors, superseded: left };
   const shared = SHARED_SETTINGS.filter((key) => config[key] !== undefined).map((key) => [key, config[key]] as const);
@@ -46,4 +53,28 @@ function textName(name: string, isBare: boolean): string {
     return rest.startsWith('lm_head.') ? rest : `model.${rest}`;
   }
   return isBare && /^(embed_tokens|layers|norm)\./.test(name) ? `model.${name}` : name;
+}
+
+/** How many of a GGUF file's layers, the last ones, are heads that draft tokens. @throws FormatError where no other layer is left */
+export function draftLayersOf({ format, metadata, architecture, name }: Checkpoint): number {
+  if (format !== 'gguf') return 0;
+  const key = `${architecture}.nextn_predict_layers`;
+  const count = metadataNumber(metadata, key, name) ?? 0;
+  const all = metadataNumber(metadata, `${architecture}.block_count`, name) ?? 0;
+  if (count === 0 || (Number.isSafeInteger(count) && count > 0 && count < all)) return count;
+  throw new FormatError(`${name}: ${key} must be a number of layers below ${all}, found ${count}.`);
+}
+
+function withoutDraftLayers(checkpoint: Checkpoint): Checkpoint {
+  const drafts = draftLayersOf(checkpoint);
+  if (drafts === 0) return checkpoint;
+  const { metadata, architecture, name: where, superseded = [] } = checkpoint;
+  const first = (metadataNumber(metadata, `${architecture}.block_count`, where) ?? 0) - drafts;
+  const isDraft = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1) >= first;
+  const names = [...checkpoint.tensors.keys()];
+  return {
+    ...checkpoint,
+    tensors: new Map([...checkpoint.tensors].filter(([name]) => !isDraft(name))),
+    superseded: [...superseded, ...names.filter(isDraft).map((name) => ({ name, reason: DRAFT_REASON }))],
+  };
 }

@@ -2,9 +2,9 @@
  * What a weight of a model is, in terms of a file's tensors: plain data, read only as it is asked for (`weight-reader.ts`).
  *
  * Blocks of a quantised type lie along a row and a row is a whole number of blocks, so whatever moves whole rows (`stack`, `slice`,
- * `permuteHeads`, `expert`, `reshape` of the outer dimensions) is exact for every type and changes no byte of a block. What reaches
- * into a row (a transpose, a range of columns) has no expression: it is a field of the op that reads the weight. Values change only in
- * `plus`, which is for vectors of floats.
+ * `permuteHeads`, `transposeHeads`, `expert`, `reshape` of the outer dimensions) is exact for every type and changes no byte of a block.
+ * What reaches into a row (a transpose, a range of columns) has no expression: it is a field of the op that reads the weight. Values change
+ * only in `plus` and `apply`, which are for vectors of floats.
  *
  * Rows are counted along the last dimension but one: those of a matrix [rows, cols], those of every expert of [experts, rows, cols],
  * and of a vector [n] its single values.
@@ -30,12 +30,24 @@ export type WeightExpression =
    * `halves` for the rotation that turns rows i and headRows/2 + i together. The operand has the order that `to` does not name.
    */
   | { readonly kind: 'permuteHeads'; readonly of: WeightExpression; readonly heads: number; readonly to: HeadOrder }
+  /** The rows as heads [outer, inner], of equally many rows each, in the order [inner, outer]. */
+  | { readonly kind: 'transposeHeads'; readonly of: WeightExpression; readonly outer: number; readonly inner: number }
   /** One entry along the outermost dimension, which is then gone. */
   | { readonly kind: 'expert'; readonly of: WeightExpression; readonly index: number }
   /** The same values in the same order under other dimensions; the last one must stay where the type has blocks. */
   | { readonly kind: 'reshape'; readonly of: WeightExpression; readonly shape: readonly number[] }
   /** `value` added to each value of a vector of floats; the result is f32. */
-  | { readonly kind: 'plus'; readonly of: WeightExpression; readonly value: number };
+  | { readonly kind: 'plus'; readonly of: WeightExpression; readonly value: number }
+  /** A function of each value of a vector of floats; the result is f32. */
+  | { readonly kind: 'apply'; readonly of: WeightExpression; readonly fn: ValueFunction };
+
+/** `minusExp` is -e^x, `logOfMinus` its inverse. */
+export type ValueFunction = 'minusExp' | 'logOfMinus';
+
+export const VALUE_FUNCTIONS: Readonly<Record<ValueFunction, { readonly inverse: ValueFunction; apply(x: number): number }>> = {
+  minusExp: { inverse: 'logOfMinus', apply: (x) => -Math.exp(x) },
+  logOfMinus: { inverse: 'minusExp', apply: (x) => Math.log(-x) },
+};
 
 export type HeadOrder = 'halves' | 'pairs';
 
@@ -56,6 +68,10 @@ export function permuteHeads(of: WeightExpression, heads: number, to: HeadOrder)
   return { kind: 'permuteHeads', of, heads, to };
 }
 
+export function transposeHeads(of: WeightExpression, outer: number, inner: number): WeightExpression {
+  return { kind: 'transposeHeads', of, outer, inner };
+}
+
 export function expert(of: WeightExpression, index: number): WeightExpression {
   return { kind: 'expert', of, index };
 }
@@ -66,6 +82,10 @@ export function reshape(of: WeightExpression, shape: readonly number[]): WeightE
 
 export function plus(of: WeightExpression, value: number): WeightExpression {
   return { kind: 'plus', of, value };
+}
+
+export function apply(of: WeightExpression, fn: ValueFunction): WeightExpression {
+  return { kind: 'apply', of, fn };
 }
 
 /** Matrices [rows, cols] of one shape, a tensor each in the file, as one of [experts, rows, cols]. */
@@ -107,6 +127,12 @@ export function permutedRow(row: number, headRows: number, to: HeadOrder): numbe
   return row - own + from;
 }
 
+/** Row `row` of the result of transposeHeads is this row of its operand, whose heads have `headRows` rows. */
+export function transposedRow(row: number, headRows: number, { outer, inner }: { readonly outer: number; readonly inner: number }): number {
+  const head = Math.floor(row / headRows);
+  return ((head % outer) * inner + Math.floor(head / outer)) * headRows + (row % headRows);
+}
+
 /**
  * The shape of an expression's value.
  * @throws FormatError that begins with `where` for what has none: the numbers come from a file's settings
@@ -127,6 +153,14 @@ export function shapeOf(expression: WeightExpression, where: string): readonly n
       return slicedShape(expression, shapeOf(expression.of, where), fail);
     case 'permuteHeads':
       return permutedShape(expression.heads, shapeOf(expression.of, where), fail);
+    case 'transposeHeads': {
+      const shape = shapeOf(expression.of, where);
+      const { outer, inner } = expression;
+      const { rows } = rowsOf(shape);
+      if (!isCount(outer) || !isCount(inner) || rows % (outer * inner) !== 0)
+        fail(`numbers of heads that divide ${rows} rows`, `${outer} and ${inner}`);
+      return shape;
+    }
     case 'expert':
       return expertShape(expression.index, shapeOf(expression.of, where), fail);
     case 'reshape': {
@@ -139,6 +173,11 @@ export function shapeOf(expression: WeightExpression, where: string): readonly n
       const shape = shapeOf(expression.of, where);
       if (!Number.isFinite(Math.fround(expression.value))) fail('a finite number to add', `${expression.value}`);
       if (shape.length !== 1) fail('a vector to add to', `shape [${shape.join(', ')}]`);
+      return shape;
+    }
+    case 'apply': {
+      const shape = shapeOf(expression.of, where);
+      if (shape.length !== 1) fail('a vector', `shape [${shape.join(', ')}]`);
       return shape;
     }
     default:
@@ -210,12 +249,16 @@ export function printExpression(expression: WeightExpression): string {
     }
     case 'permuteHeads':
       return `permuteHeads(${printExpression(expression.of)}, ${expression.heads}, ${expression.to})`;
+    case 'transposeHeads':
+      return `transposeHeads(${printExpression(expression.of)}, ${expression.outer}, ${expression.inner})`;
     case 'expert':
       return `expert(${printExpression(expression.of)}, ${expression.index})`;
     case 'reshape':
       return `reshape(${printExpression(expression.of)}, [${expression.shape.join(', ')}])`;
     case 'plus':
       return `plus(${printExpression(expression.of)}, ${expression.value})`;
+    case 'apply':
+      return `${expression.fn}(${printExpression(expression.of)})`;
     default:
       throw new Error(`expression without a print: ${JSON.stringify(expression satisfies never)}`);
   }

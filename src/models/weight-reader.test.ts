@@ -7,7 +7,9 @@ import { encodeRows } from '../tensor/codec/encode-rows.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { TensorType, WeightType } from '../tensor/tensor-type.ts';
-import { expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor } from './weight-expression.ts';
+import {
+  apply, expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, transposeHeads,
+} from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { GATHER_BYTES, weightReader } from './weight-reader.ts';
 
@@ -70,6 +72,15 @@ describe.each(WEIGHT_TYPES)('%s', (type) => {
     ['heads of pairs in halves', permuteHeads(A, 2, 'halves'), [12, cols], pick(a.rows, 0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11)],
     ['heads of halves in pairs', permuteHeads(A, 2, 'pairs'), [12, cols], pick(a.rows, 0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11)],
     ['heads there and back', permuteHeads(permuteHeads(A, 3, 'pairs'), 3, 'halves'), [12, cols], a.rows],
+    ['2 times 3 heads as 3 times 2', transposeHeads(A, 2, 3), [12, cols], pick(a.rows, 0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11)],
+    ['3 times 2 heads of one row as 2 times 3', transposeHeads(slice(A, 0, 6), 3, 2), [6, cols], pick(a.rows, 0, 2, 4, 1, 3, 5)],
+    ['transposed heads there and back', transposeHeads(transposeHeads(A, 3, 4), 4, 3), [12, cols], a.rows],
+    [
+      'transposed heads of every expert',
+      transposeHeads(EXPERTS, 2, 2),
+      [3, 4, cols],
+      pick(stacked.rows, 0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11),
+    ],
     ['an expert', expert(EXPERTS, 2), [4, cols], stacked.rows.slice(8, 12)],
     ['rows of every expert', slice(EXPERTS, 1, 3), [3, 2, cols], pick(stacked.rows, 1, 2, 5, 6, 9, 10)],
     ['every third row of every expert', slice(EXPERTS, 0, 4, 3), [3, 2, cols], pick(stacked.rows, 0, 3, 4, 7, 8, 11)],
@@ -111,6 +122,12 @@ describe.each(['f32', 'f16', 'bf16'] as const)('vectors of %s', (type) => {
     expect((await decoded(checkpoint, plus(plus(slice(V, 3, 30), 2), -0.5))).values).toEqual(
       values.slice(3, 30).map((value) => Math.fround(Math.fround(value + 2) - 0.5)),
     );
+  });
+
+  it('-e^x is reckoned of each value', async () => {
+    const { source, values: found } = await decoded(checkpoint, apply(V, 'minusExp'));
+    expect(source).toMatchObject({ type: 'f32', shape: [37], sizeBytes: 148 });
+    expect(found).toEqual(values.map((value) => Math.fround(-Math.exp(value))));
   });
 
   it('rows are values', async () => {
@@ -188,6 +205,8 @@ describe('what cannot be is refused', () => {
     ],
     ['rows of blocks cut anew', reshape(T('q8'), [16, 32]), /a type without blocks .* to take \[8, 64\] of q8 as \[16, 32\], found q8_0/],
     ['another number of values', reshape(T('q8'), [8, 65]), /a shape of 512 values, found \[8, 65\]/],
+    ['a function of a matrix', apply(T('f16'), 'minusExp'), /a vector, found shape \[8, 64\] in minusExp\(f16\)/],
+    ['heads that do not divide the rows', transposeHeads(T('f16'), 3, 2), /heads that divide 8 rows, found 3 and 2 in transposeHeads/],
     ['plus of a matrix', plus(T('f16'), 1), /a vector to add to, found shape \[8, 64\] in plus\(f16, 1\)/],
     ['plus of integers', plus(T('numbers'), 1), /tensor numbers has type i32; expected one of f32, f16, bf16/],
     ['plus of a vector of blocks', plus(T('codes'), 1), /tensor codes has type q6_k; expected one of f32, f16, bf16/],
@@ -306,6 +325,7 @@ it('an abort ends a read between its parts, with its reason', async () => {
   const shape = [4096, 1024];
   for (const of of [
     (whole: WeightExpression) => permuteHeads(whole, 16, 'halves'),
+    (whole: WeightExpression) => transposeHeads(whole, 16, 16),
     (whole: WeightExpression) => stack(Array.from({ length: 20 }, () => whole)),
     (whole: WeightExpression) => plus(reshape(whole, [4096 * 1024]), 1),
   ]) {

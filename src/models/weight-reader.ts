@@ -9,7 +9,7 @@ import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { bytesOfElements, elementsOf, isQuantized, isWeightType, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
-import { permutedRow, printExpression, rowsOf, shapeOf, tensorsOf } from './weight-expression.ts';
+import { permutedRow, printExpression, rowsOf, shapeOf, tensorsOf, transposedRow, VALUE_FUNCTIONS } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 
 /** Most bytes that a read holds beside the caller's memory; two rows where those are longer. */
@@ -96,8 +96,13 @@ function readerOf(expression: WeightExpression, reading: Reading): Reader {
       return expertReader(expression, shape, reading);
     case 'reshape':
       return reshapeReader(expression, reading);
+    case 'transposeHeads':
+      return transposeReader(expression, reading);
+    // Added in f32, as models that store a gain without its 1 add it.
     case 'plus':
-      return plusReader(expression.value, readerOf(expression.of, reading));
+      return valueReader((x) => x + expression.value, readerOf(expression.of, reading));
+    case 'apply':
+      return valueReader(VALUE_FUNCTIONS[expression.fn].apply, readerOf(expression.of, reading));
     default:
       throw new Error(`expression without a reader: ${JSON.stringify(expression satisfies never)}`);
   }
@@ -214,6 +219,14 @@ function permuteReader({ of, heads, to }: Of<'permuteHeads'>, reading: Reading):
   return { ...from, read: gatherRead(from, { rowBytes: rowBytesOf(from), rowOf, period: headRows, ...reading }) };
 }
 
+function transposeReader({ of, ...heads }: Of<'transposeHeads'>, reading: Reading): Reader {
+  const from = readerOf(of, reading);
+  const { rows } = rowsOf(from.shape);
+  const headRows = rows / (heads.outer * heads.inner);
+  const rowOf = (row: number) => row - (row % rows) + transposedRow(row % rows, headRows, heads);
+  return { ...from, read: gatherRead(from, { rowBytes: rowBytesOf(from), rowOf, period: rows, ...reading }) };
+}
+
 function expertReader({ of, index }: Of<'expert'>, shape: readonly number[], reading: Reading): Reader {
   const from = readerOf(of, reading);
   refuseBlocks(from, shape.length === 1, { ...reading, what: `a row of ${printExpression(of)} as a vector` });
@@ -236,8 +249,8 @@ function refuseBlocks({ type }: Reader, isAffected: boolean, { where, what }: Re
   );
 }
 
-/** `value` added in f32, as models that store a gain without its 1 add it. */
-function plusReader(value: number, from: Reader): Reader {
+/** A function of each value, as f32. */
+function valueReader(valueOf: (x: number) => number, from: Reader): Reader {
   const elementBytes = rowBytesOf(from);
   const most = GATHER_BYTES / 8;
   return {
@@ -253,7 +266,7 @@ function plusReader(value: number, from: Reader): Reader {
         await from.read(first * elementBytes, bytes, options);
         const values = new Float32Array(count);
         decodeRows(from.type, bytes, values);
-        for (let i = 0; i < count; i++) values[i] = (values[i] as number) + value;
+        for (let i = 0; i < count; i++) values[i] = valueOf(values[i] as number);
         const until = Math.min(end, (first + count) * 4);
         into.set(new Uint8Array(values.buffer, at - first * 4, until - at), at - byteOffset);
         at = until;

@@ -91,11 +91,14 @@ function inside(model: string, { config, tensors }: Form): Form {
 }
 
 /** Classes of mlx-lm in which the text model is a part of its own. */
-const MLX_WHOLE: Readonly<Record<string, string>> = { gemma3_text: 'gemma3', gemma4_text: 'gemma4', ministral3: 'mistral3' };
+const MLX_WHOLE: Readonly<Record<string, string>> = {
+  gemma3_text: 'gemma3', gemma4_text: 'gemma4', ministral3: 'mistral3', qwen3_5_text: 'qwen3_5',
+};
 
 /**
- * Its RMS norms hold the gains as they come (Gemma 3 adds 1 as it runs), and no tensor is turned round in these families. `sanitize` drops
- * the head that is tied, and keys and values that no layer reads. `save_config` sorts keys and takes `vision_config` out.
+ * Its RMS norms hold the gains as they come (Gemma 3 adds 1 as it runs), but Qwen3.5's, and no tensor is turned round in these families but
+ * Qwen3.5's convolutions. `sanitize` drops the head that is tied, the head that drafts tokens, and keys and values that no layer reads.
+ * `save_config` sorts keys and takes `vision_config` out.
  */
 function mlx({ config, tensors }: Form): Form {
   const layers = Number(config['num_hidden_layers']) - Number(config['num_kv_shared_layers'] ?? 0);
@@ -104,7 +107,8 @@ function mlx({ config, tensors }: Form): Form {
     if (n !== undefined && Number(n) >= layers && ['k_proj', 'v_proj', 'k_norm'].includes(own)) return false;
     return name !== 'lm_head.weight' || config['tie_word_embeddings'] !== true;
   };
-  const kept = new Map([...tensors].filter(([name]) => isRead(name)));
+  const own = String(config['model_type']).startsWith('qwen3_5') ? qwen35OfMlx(tensors) : tensors;
+  const kept = new Map([...own].filter(([name]) => isRead(name)));
   const whole = MLX_WHOLE[config['model_type'] as string];
   const form = whole === undefined ? { config, tensors: kept } : inside('older', { config, tensors: kept });
   const settings = whole === undefined ? form.config : { ...without(form.config, 'vision_config'), model_type: whole };
@@ -112,6 +116,19 @@ function mlx({ config, tensors }: Form): Form {
     config: Object.fromEntries(Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1))),
     tensors: form.tensors, metadata: { format: 'mlx' }, shards: 2,
   };
+}
+
+/** What `sanitize` of mlx_lm/models/qwen3_5.py makes of Hugging Face's tensors. */
+function qwen35OfMlx(tensors: Tensors): Tensors {
+  const isGain = (name: string) => name.endsWith('norm.weight') && !name.endsWith('linear_attn.norm.weight');
+  const turned = (name: string, tensor: FixtureTensor): FixtureTensor => {
+    const [channels, one, width] = tensor.shape;
+    if (name.endsWith('conv1d.weight')) return { ...tensor, shape: [channels!, width!, one!] };
+    if (!isGain(name) && !name.endsWith('layernorm.weight')) return tensor;
+    const gains = new Float32Array(tensor.bytes.slice().buffer).map((value) => value + 1);
+    return { ...tensor, bytes: new Uint8Array(gains.buffer) };
+  };
+  return new Map([...tensors].filter(([name]) => !name.startsWith('mtp.')).map(([name, tensor]) => [name, turned(name, tensor)]));
 }
 
 const FORMS: Readonly<Record<string, (form: Form) => Form>> = {

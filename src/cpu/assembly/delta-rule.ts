@@ -1,6 +1,6 @@
 /**
- * The gated delta rule (graph/ops/delta-rule.ts). A state's line S[value, :] changes by itself, given the row's query and key: a work item is
- * some lines of one head of one sequence, which go through the rows one after another.
+ * The gated delta rule (graph/ops/delta-rule.ts). A state's line S[value, :] changes by itself, given the row's query and key: a work item
+ * is some lines of one head of one sequence, which go through the rows one after another.
  *
  * A row reads the old line s once for both products and then replaces it, with d the decay:
  *     correction = beta * (v - d * (s . k)),  y = d * (s . q) + correction * (k . q),  s = d * s + correction * k.
