@@ -30,7 +30,7 @@ export function poolingFiles(mode: string, more: ExtraFiles = {}): ExtraFiles {
   const module = (type: string, path: string) => ({ idx: 0, name: path, path, type: `sentence_transformers.models.${type}` });
   return {
     'modules.json': [module('Transformer', ''), module('Pooling', '1_Pooling'), module('Normalize', '2_Normalize')],
-    '1_Pooling/config.json': { word_embedding_dimension: 64, pooling_mode_cls_token: false, [`pooling_mode_${mode}`]: true },
+    '1_Pooling/config.json': { pooling_mode_cls_token: false, [`pooling_mode_${mode}`]: true },
     ...more,
   };
 }

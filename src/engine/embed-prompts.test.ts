@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { embeddingModel, filesBelow, poolingFiles } from '../../test/embedding-model.ts';
+import type { ExtraFiles } from '../../test/embedding-model.ts';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
+import type { Model } from './api.ts';
 
 const TOKENS = ['[UNK]', '[CLS]', '[SEP]', 'find', 'this', 'text', 'fox', ':'];
 
@@ -42,4 +44,41 @@ it.each([
   } finally {
     await model.dispose();
   }
+});
+
+async function withFiles(extra: ExtraFiles, body: (model: Model) => Promise<void>): Promise<void> {
+  const files = filesBelow(join(fixturesPath, 'golden/bert'), { ...prompts({ prompts: { query: 'FIND: ' } }), ...extra });
+  const model = await embeddingModel(files, { device: 'reference' });
+  try {
+    await body(model);
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** As it is, and without the lower case of its own. */
+const cased = { ...tokenizer, normalizer: { ...tokenizer.normalizer, lowercase: false } };
+
+it('do_lower_case of sentence_bert_config.json makes texts and their prompts lower case', async () => {
+  await withFiles({ 'tokenizer.json': cased, 'sentence_bert_config.json': { do_lower_case: true } }, async (model) => {
+    expect(await model.embed(['Fox'], { kind: 'query' })).toEqual(await model.embed([idsOf('find : fox')]));
+  });
+  await withFiles({ 'tokenizer.json': cased, 'sentence_bert_config.json': { do_lower_case: false } }, async (model) => {
+    expect(await model.embed(['Fox'])).toEqual(await model.embed([[1, 0, 2]]));
+    expect(model.info.warnings).toEqual([]);
+  });
+});
+
+it('max_seq_length of sentence_bert_config.json is told, and what is not known there', async () => {
+  await withFiles({ 'sentence_bert_config.json': { max_seq_length: 5, model_args: { x: 1 }, method: null } }, async (model) => {
+    expect(model.info.warnings.map((warning) => warning.replace(/^.*?: /, ''))).toEqual([
+      'sentence_bert_config.json: max_seq_length 5 is not applied: sentence-transformers cuts longer texts; here they stay whole.',
+      'sentence_bert_config.json: not known here and not used: model_args (an object).',
+    ]);
+    const long = 'fox '.repeat(20).trim();
+    expect(await model.embed([long])).toEqual(await model.embed([idsOf(long)]));
+  });
+  await withFiles({ 'sentence_bert_config.json': { max_seq_length: 512 } }, async (model) => {
+    expect(model.info.warnings).toEqual([]);
+  });
 });

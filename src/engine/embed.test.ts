@@ -84,13 +84,27 @@ describe('embed', () => {
         [[[1]], { prompt: 3 }, InputError, 'prompt must be a string'],
         [[[1]], { dimension: 3 }, InputError, 'embed has no option "dimension". Did you mean dimensions?'],
         [[[1]], { signal: 3 }, InputError, 'signal must be an AbortSignal'],
-        [[texts[3]], {}, CapacityError, 'exceeds the context of 64 tokens'],
+        [[texts[3]], {}, CapacityError, 'texts[0]: The sequence of 130 tokens exceeds the context of 64 tokens'],
+        [[texts[0], texts[1], []], {}, InputError, 'texts[2]: The sequence of token ids is empty'],
+        [[texts[0], [1.5]], {}, InputError, 'texts[1]: Token ids must be integers'],
+        [[texts[0], , texts[1]], {}, InputError, 'texts[1] must be a string or token ids, found undefined'],
+        [new Array(2 ** 31), {}, InputError, 'texts[0] must be a string or token ids, found undefined'],
       ];
       for (const [input, options, kind, message] of cases) {
         const failing = model.embed(input as never, options);
         await expect(failing).rejects.toThrow(kind);
         await expect(failing).rejects.toThrow(message);
       }
+    });
+  });
+
+  it('stops when aborted while it reads many texts', async () => {
+    const controller = new AbortController();
+    await withModel({ files }, async (model) => {
+      const many = Array.from({ length: 2_000_000 }, () => texts[0]!);
+      setTimeout(() => controller.abort(new Error('too many')), 20);
+      await expect(model.embed(many, { signal: controller.signal })).rejects.toThrow('too many');
+      expect(await model.embed([texts[0]!])).toHaveLength(1);
     });
   });
 
@@ -135,7 +149,32 @@ describe('a model of embeddings is refused', () => {
     ['that leaves out prompts', poolingFiles('mean_tokens', { '1_Pooling/config.json': { pooling_mode: 'mean', include_prompt: false } }),
       'include_prompt must be true'],
     ['for a folder outside',
-      { 'modules.json': [{ type: 'a.Transformer', path: '' }, { type: 'a.Pooling', path: '../p' }] }, 'expected ../p/config.json'],
+      { 'modules.json': [{ type: 'a.Transformer', path: '' }, { type: 'a.Pooling', path: '../p' }] },
+      'modules.json: the path of Pooling must be a folder below the model\'s own, found "../p"'],
+    ['for a folder of the disk', { 'modules.json': [{ type: 'a.Transformer', path: '' }, { type: 'a.Pooling', path: '/etc' }] },
+      'must be a folder below the model\'s own, found "/etc"'],
+    ['for a pooling that lies nowhere', { 'modules.json': [{ type: 'a.Transformer', path: '' }, { type: 'a.Pooling', path: '' }] },
+      'the path of Pooling must be a folder'],
+    ['for a model elsewhere', { 'modules.json': [{ type: 'a.Transformer', path: '0_Transformer' }] },
+      'the path of Transformer must be "", the folder of modules.json itself, found "0_Transformer"'],
+    ['for a circle of modules',
+      { 'modules.json': [{ type: 'a.Transformer', path: '' }, { type: 'a.Dense', path: 'p' }, { type: 'a.Dense', path: 'p' }] },
+      'names the folder "p" twice'],
+    ['for modules without end',
+      { 'modules.json': Array.from({ length: 20_000 }, (_, i) => ({ type: 'a.Dense', path: `d${i}` })) },
+      'must hold at most 16 modules, found 20000'],
+    ['for a dense layer that does not name its activation',
+      { ...poolingFiles('mean_tokens'),
+        'modules.json': [{ type: 'a.Transformer', path: '' }, { type: 'a.Pooling', path: '1_Pooling' }, { type: 'a.Dense', path: 'd' }],
+        'd/config.json': { in_features: 64, out_features: 4 } },
+      'd/config.json: activation_function must be Identity, found nothing'],
+    ['for a pooling of another width',
+      poolingFiles('mean_tokens', { '1_Pooling/config.json': { pooling_mode_mean_tokens: true, word_embedding_dimension: 3 } }),
+      'word_embedding_dimension must be the width of the model\'s states, 64, found 3'],
+    ['for a length that is none', poolingFiles('mean_tokens', { 'sentence_bert_config.json': { max_seq_length: 0 } }),
+      'sentence_bert_config.json: max_seq_length must be an integer of at least 1, found 0'],
+    ['for a switch that is none', poolingFiles('mean_tokens', { 'sentence_bert_config.json': { do_lower_case: 'yes' } }),
+      'do_lower_case must be true or false, found "yes"'],
     ['for prompts that are no texts', poolingFiles('mean_tokens', { 'config_sentence_transformers.json': { prompts: { query: 3 } } }),
       'prompts.query must be a text'],
     ['for a default prompt that there is not',

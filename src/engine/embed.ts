@@ -5,7 +5,7 @@ import { CapacityError, InputError } from '../tensor/errors.ts';
 import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { EmbedInput, EmbedOptions } from './api.ts';
-import { yieldToEventLoop } from './event-loop.ts';
+import { createBreather, yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 import { EMBED_NAMES } from './option-names.ts';
 import { checkIds, checkTextLength } from './prompt.ts';
@@ -29,7 +29,7 @@ export async function embedTexts(embedder: Embedder, texts: readonly EmbedInput[
   checkOperation(options);
   const { signal, onProgress } = options;
   const kept = checkDimensions(options.dimensions, width);
-  const sequences = encodeTexts(embedder, texts, options);
+  const sequences = await encodeTexts(embedder, texts, options);
   signal?.throwIfAborted();
   const total = sequences.reduce((sum, { length }) => sum + length, 0);
   const embeddings: Float32Array[] = [];
@@ -67,20 +67,38 @@ function promptOf({ kind, prompt }: EmbedOptions, { embeddingPrompts }: TextSide
   return prompt;
 }
 
-/** Token ids of all texts, checked. */
-function encodeTexts({ core, text }: Embedder, texts: readonly EmbedInput[], options: EmbedOptions): readonly (readonly number[])[] {
+/** Token ids of all texts, checked; what else is due runs between them. */
+async function encodeTexts({ core, text }: Embedder, texts: readonly EmbedInput[], options: EmbedOptions): Promise<number[][]> {
   if (!Array.isArray(texts)) throw new InputError(`texts must be an array, found ${describeValue(texts)}.`);
   const prompt = promptOf(options, text);
-  return (texts as readonly EmbedInput[]).map((one, index) => {
-    if (typeof one !== 'string') {
-      if (typeof one !== 'object' || one === null)
-        throw new InputError(`texts[${index}] must be a string or token ids, found ${describeValue(one)}.`);
-      return checkIds(one, core);
-    }
-    if (text.tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot read texts: pass ids instead.');
-    checkTextLength(prompt.length + one.length, text, core);
-    return checkIds(text.tokenizer.encode(prompt + one, { addSpecial: true }), core);
-  });
+  const breathe = createBreather();
+  const sequences: number[][] = [];
+  for (const [index, one] of (texts as readonly EmbedInput[]).entries()) {
+    options.signal?.throwIfAborted();
+    await breathe();
+    sequences.push(encodeOne({ core, text }, one, { prompt, where: `texts[${index}]` }));
+  }
+  return sequences;
+}
+
+interface TextPlace {
+  readonly prompt: string;
+  /** `texts[3]` */
+  readonly where: string;
+}
+
+function encodeOne({ core, text }: Pick<Embedder, 'core' | 'text'>, one: EmbedInput, { prompt, where }: TextPlace): number[] {
+  if (typeof one !== 'string') {
+    if (typeof one !== 'object' || one === null)
+      throw new InputError(`${where} must be a string or token ids, found ${describeValue(one)}.`);
+    return checkIds(one, core, { where });
+  }
+  if (text.tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot read texts: pass ids instead.');
+  checkTextLength(prompt.length + one.length, text, core, { where });
+  const whole = text.lowerCase === true ? (prompt + one).toLowerCase() : prompt + one;
+  const ids = text.tokenizer.encode(whole, { addSpecial: true });
+  if (ids.length === 0) throw new InputError(`${where} is a text without tokens: at least one is needed.`);
+  return checkIds(ids, core, { where });
 }
 
 /** Texts in order, as many at a time as fit the rows of a step and its pages; one that is longer than a step comes alone. */

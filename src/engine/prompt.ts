@@ -31,6 +31,8 @@ export interface TextSide {
   readonly warnings?: readonly string[] | undefined;
   /** What a model of embeddings puts before texts. */
   readonly embeddingPrompts?: EmbeddingPrompts | undefined;
+  /** A model of embeddings reads texts in lower case. */
+  readonly lowerCase?: boolean | undefined;
   /** UTF-16 units of the longest token, counted when first asked: says of a text that it is too long before it is encoded. */
   readonly longestTokenUnits?: (() => number) | undefined;
 }
@@ -39,18 +41,25 @@ export interface ContextSize extends ContextLengths {
   readonly vocabSize: number;
 }
 
-/**
- * @param remedies what the caller may do about too many ids
- * @throws InputError for an empty list or an id outside the vocabulary; CapacityError where they exceed the context.
- */
-export function checkIds(ids: ArrayLike<number>, size: ContextSize, remedies: readonly string[] = ['Shorten it']): number[] {
+export interface CheckOptions {
+  /** Which of the caller's ids or texts it is, `texts[3]`, where there are several. */
+  readonly where?: string | undefined;
+  /** What the caller may do where there are too many. */
+  readonly remedies?: readonly string[] | undefined;
+}
+
+const SHORTEN = ['Shorten it'];
+
+/** @throws InputError for an empty list or an id outside the vocabulary; CapacityError where they exceed the context. */
+export function checkIds(ids: ArrayLike<number>, size: ContextSize, { where, remedies = SHORTEN }: CheckOptions = {}): number[] {
   const { vocabSize, contextLength } = size;
+  const at = where === undefined ? '' : `${where}: `;
   if (typeof ids !== 'object' || ids === null || !Number.isSafeInteger(ids.length) || ids.length < 0) {
-    throw new InputError(`ids must be an array of token ids, found ${describeValue(ids)}.`);
+    throw new InputError(`${where ?? 'ids'} must be an array of token ids, found ${describeValue(ids)}.`);
   }
-  if (ids.length === 0) throw new InputError('The sequence of token ids is empty: at least one id is needed.');
+  if (ids.length === 0) throw new InputError(`${at}The sequence of token ids is empty: at least one id is needed.`);
   if (ids.length > contextLength) {
-    throw contextError(`The sequence of ${ids.length} tokens exceeds the context of ${contextLength} tokens.`, {
+    throw contextError(`${at}The sequence of ${ids.length} tokens exceeds the context of ${contextLength} tokens.`, {
       context: size,
       promptTokens: ids.length,
       remedies,
@@ -60,7 +69,7 @@ export function checkIds(ids: ArrayLike<number>, size: ContextSize, remedies: re
   const bad = checked.findIndex((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
   if (bad >= 0) {
     throw new InputError(
-      `Token ids must be integers from 0 to ${vocabSize - 1} (the vocabulary), found ${String(checked[bad])} at index ${bad}.`,
+      `${at}Token ids must be integers from 0 to ${vocabSize - 1} (the vocabulary), found ${String(checked[bad])} at index ${bad}.`,
     );
   }
   return checked;
@@ -70,15 +79,15 @@ export function checkIds(ids: ArrayLike<number>, size: ContextSize, remedies: re
 const MOST_NORMALIZED_UNITS = 4;
 
 /** Encoding takes many times the text's memory: what cannot fit is refused before it. @throws CapacityError */
-export function checkTextLength(units: number, text: TextSide, size: ContextSize, remedies: readonly string[] = ['Shorten it']): void {
+export function checkTextLength(units: number, text: TextSide, size: ContextSize, { where, remedies = SHORTEN }: CheckOptions = {}): void {
   const { contextLength } = size;
   // Every token has a unit: most texts pass without a look at the vocabulary.
   if (units <= contextLength * MOST_NORMALIZED_UNITS) return;
   const longestTokenUnits = text.longestTokenUnits?.() ?? Infinity;
   if (units <= contextLength * longestTokenUnits * MOST_NORMALIZED_UNITS) return;
   throw contextError(
-    `The text of ${units} characters exceeds the context of ${contextLength} tokens, however it is encoded: ` +
-      `the longest token has ${longestTokenUnits}.`,
+    `${where === undefined ? '' : `${where}: `}The text of ${units} characters exceeds the context of ${contextLength} tokens, ` +
+      `however it is encoded: the longest token has ${longestTokenUnits}.`,
     {
       context: size,
       promptTokens: undefined,
@@ -147,7 +156,7 @@ export function encodeConversation(
   return text.encodeMessages(messages, {
     tools: options.tools,
     variables,
-    checkLength: (units) => checkTextLength(units, text, size, CONVERSATION_REMEDIES),
+    checkLength: (units) => checkTextLength(units, text, size, { remedies: CONVERSATION_REMEDIES }),
   });
 }
 
@@ -184,7 +193,7 @@ export function encodeFitting(
   const policy = checkPolicy(options.contextPolicy);
   const encode = (some: readonly ChatMessage[]) => encodeConversation(some, options, text, size);
   const fitted = fitConversation(messages, { policy, encode, context: size, maxTokens: options.maxTokens });
-  return { ...fitted, ids: checkIds(fitted.ids, size, CONVERSATION_REMEDIES) };
+  return { ...fitted, ids: checkIds(fitted.ids, size, { remedies: CONVERSATION_REMEDIES }) };
 }
 
 /** The ids that one call starts from. @throws InputError, CapacityError */

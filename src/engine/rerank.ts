@@ -7,6 +7,7 @@ import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { RerankOptions } from './api.ts';
+import { createBreather } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 import { RERANK_NAMES } from './option-names.ts';
 import { checkIds, checkTextLength } from './prompt.ts';
@@ -57,11 +58,16 @@ export async function rerankDocuments(
     if (typeof value !== 'string') throw new InputError(`${name} must be a string, found ${describeValue(value)}.`);
   if (!Array.isArray(documents)) throw new InputError(`documents must be an array, found ${describeValue(documents)}.`);
   const judge = judgeOf(text);
-  const prompts = documents.map((document: unknown, index) => {
-    if (typeof document !== 'string') throw new InputError(`documents[${index}] must be a string, found ${describeValue(document)}.`);
-    checkTextLength(document.length + query.length + instruction.length, text, core);
-    return checkIds(promptIds(judge, `<Instruct>: ${instruction}\n<Query>: ${query}\n<Document>: ${document}`), core);
-  });
+  const breathe = createBreather();
+  const prompts: number[][] = [];
+  for (const [index, document] of (documents as readonly unknown[]).entries()) {
+    signal?.throwIfAborted();
+    await breathe();
+    const where = `documents[${index}]`;
+    if (typeof document !== 'string') throw new InputError(`${where} must be a string, found ${describeValue(document)}.`);
+    checkTextLength(document.length + query.length + instruction.length, text, core, { where });
+    prompts.push(checkIds(promptIds(judge, `<Instruct>: ${instruction}\n<Query>: ${query}\n<Document>: ${document}`), core, { where }));
+  }
   signal?.throwIfAborted();
   const total = prompts.reduce((sum, { length }) => sum + length, 0);
   const scores: number[] = [];

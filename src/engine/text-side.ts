@@ -3,6 +3,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
 import { embeddingPrompts } from '../text/embedding-prompts.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
+import { sentenceSettings } from '../text/sentence-settings.ts';
 import { specialTokenTexts } from '../text/special-token-texts.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -44,14 +45,16 @@ function longestToken(tokenizer: Tokenizer): () => number {
 /** @throws FormatError for a tokenizer or a template that is damaged or of an unsupported kind */
 export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
   const tokenizer = await tokenizerFromCheckpoint(checkpoint);
+  const sentences = sentenceSettings(checkpoint);
   return {
     tokenizer,
     encodeMessages: await messageEncoder(checkpoint, tokenizer),
     templateReads: wordsOf(checkpoint),
     endIds: endTokens(checkpoint, tokenizer),
     embeddingPrompts: embeddingPrompts(checkpoint),
+    lowerCase: sentences.lowerCase,
     samplingDefaults: samplingDefaults(checkpoint),
-    warnings: [...(tokenizer?.warnings ?? []), ...samplingWarnings(checkpoint)],
+    warnings: [...(tokenizer?.warnings ?? []), ...samplingWarnings(checkpoint), ...sentences.warnings],
     longestTokenUnits: tokenizer === undefined ? undefined : longestToken(tokenizer),
   };
 }

@@ -22,6 +22,7 @@ const assetLimits: Readonly<Record<RootAsset, number>> = {
   'special_tokens_map.json': 16 * MiB,
   'modules.json': MiB,
   'config_sentence_transformers.json': 16 * MiB,
+  'sentence_bert_config.json': MiB,
 };
 
 const singleName = 'model.safetensors';

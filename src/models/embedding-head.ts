@@ -106,7 +106,7 @@ export function embeddingMetadata(architecture: string, head: EmbeddingHead | un
 
 // sentence-transformers.
 
-function sentenceHead({ assets, name }: Checkpoint): EmbeddingHead | undefined {
+function sentenceHead({ assets, name, config }: Checkpoint): EmbeddingHead | undefined {
   const list = assets.get('modules.json');
   if (list === undefined) return undefined;
   const modules = parseModules(list, `${name}: modules.json`);
@@ -127,7 +127,7 @@ function sentenceHead({ assets, name }: Checkpoint): EmbeddingHead | undefined {
   if (dense.length > GGUF_DENSE.length)
     throw new FormatError(`${name}: modules.json has ${dense.length} Dense layers; at most ${GGUF_DENSE.length} are taken.`);
   return {
-    pooling: sentencePooling(settings(pooling), `${name}: ${pooling.path}/config.json`),
+    pooling: sentencePooling(settings(pooling), config?.['hidden_size'] ?? config?.['n_embd'], `${name}: ${pooling.path}/config.json`),
     dense: dense.map((module, i) => denseLayer(settings(module), { path: module.path, gguf: GGUF_DENSE[i] as string, where: name })),
   };
 }
@@ -138,7 +138,13 @@ const SWITCHES: Readonly<Record<string, Pooling>> = {
 };
 const MODES: Readonly<Record<string, Pooling>> = { cls: 'cls', mean: 'mean', lasttoken: 'last' };
 
-function sentencePooling(settings: JsonObject, where: string): Pooling {
+/** `dim`: width of the states, where config.json says it. */
+function sentencePooling(settings: JsonObject, dim: JsonValue | undefined, where: string): Pooling {
+  for (const key of ['word_embedding_dimension', 'embedding_dimension']) {
+    const width = jsonNumber(settings, key, where);
+    if (width !== undefined && typeof dim === 'number' && width !== dim)
+      throw new FormatError(`${where}: ${key} must be the width of the model's states, ${dim}, found ${width}.`);
+  }
   if (jsonBoolean(settings, 'include_prompt', where) === false)
     throw new FormatError(
       `${where}: include_prompt must be true, found false: a model that leaves prompts out of the mean is not supported.`,
@@ -170,7 +176,8 @@ function denseLayer(settings: JsonObject, { path, gguf, where }: DensePlace): De
     throw new FormatError(`${file}: ${key} must be an integer of at least 1, found ${value}.`);
   };
   const activation = settings['activation_function'];
-  if (typeof activation === 'string' && !/\bIdentity$/.test(activation))
+  // Without a name sentence-transformers takes Tanh.
+  if (!(typeof activation === 'string' && /\bIdentity$/.test(activation)))
     throw new FormatError(`${file}: activation_function must be Identity, found ${shownJson(activation)}.`);
   return {
     names: { gguf, safetensors: `${path}.linear` },

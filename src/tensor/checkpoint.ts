@@ -67,7 +67,8 @@ export type RootAsset =
   | 'chat_template.jinja'
   | 'special_tokens_map.json'
   | 'modules.json'
-  | 'config_sentence_transformers.json';
+  | 'config_sentence_transformers.json'
+  | 'sentence_bert_config.json';
 
 export interface Checkpoint {
   readonly format: CheckpointFormat;

@@ -31,8 +31,8 @@ export function nearestNames(found: string, known: readonly string[]): readonly 
   const wanted = plain(found.slice(0, 60));
   const distanceTo = (name: string): number => {
     if (name === wanted) return 0;
-    const isNear = isBeginning(wanted, name) || isBeginning(name, wanted) || (wordOf(name) !== undefined && wordOf(name) === wordOf(wanted));
-    return isNear ? 1 : editDistance(wanted, name);
+    const isOfOneWord = wordOf(name) !== undefined && wordOf(name) === wordOf(wanted);
+    return isBeginning(wanted, name) || isBeginning(name, wanted) || isOfOneWord ? 1 : editDistance(wanted, name);
   };
   return known
     .map((name) => ({ name, distance: distanceTo(plain(name)) }))
