@@ -87,7 +87,7 @@ describe('embed', () => {
         [[texts[3]], {}, CapacityError, 'texts[0]: The sequence of 130 tokens exceeds the context of 64 tokens'],
         [[texts[0], texts[1], []], {}, InputError, 'texts[2]: The sequence of token ids is empty'],
         [[texts[0], [1.5]], {}, InputError, 'texts[1]: Token ids must be integers'],
-        [[texts[0], , texts[1]], {}, InputError, 'texts[1] must be a string or token ids, found undefined'],
+        [Object.assign([texts[0]], { length: 2 }), {}, InputError, 'texts[1] must be a string or token ids, found undefined'],
         [new Array(2 ** 31), {}, InputError, 'texts[0] must be a string or token ids, found undefined'],
       ];
       for (const [input, options, kind, message] of cases) {
