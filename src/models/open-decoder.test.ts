@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { hasShared, sharedPath } from '../../test/fixture-tensors.ts';
 import { memoryCheckpoint } from '../../test/memory-checkpoint.ts';
 import type { MemoryCheckpoint, MemoryTensor } from '../../test/memory-checkpoint.ts';
 import { decoderGraphOf, printModel } from '../graph/model-graphs.ts';
 import type { JsonObject, MetadataValue, TensorEntry } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { openDecoder } from './open-decoder.ts';
 
 const DIM = 8;
@@ -202,7 +205,29 @@ describe('openDecoder refuses', () => {
   });
 
   it('an architecture that it does not know, naming those it does', async () => {
-    await expect(open({ ...ggufLlama(), architecture: 'mamba' })).rejects.toThrow('"mamba" is not supported; supported: llama, ');
+    await expect(open({ ...ggufLlama(), architecture: 'grok' })).rejects.toThrow('"grok" is not supported; supported: llama, ');
+  });
+});
+
+describe('an architecture of which something is still to come is refused with its word', () => {
+  it.each([
+    ['mamba2', 'Mamba2'], ['nemotron_h_moe', 'Mamba2'], ['granitehybrid', 'Mamba2'], ['falcon-h1', 'Mamba2'], ['jamba', 'Mamba'],
+    ['deepseek2', 'latent attention'], ['minicpm3', 'latent attention'],
+  ])('the GGUF name %s: %s', async (architecture, need) => {
+    const message = `"${architecture}" is not supported: it needs ${need}, which is still to come; supported: llama, `;
+    await expect(open({ ...ggufLlama(), architecture })).rejects.toThrow(message);
+  });
+
+  it.for([
+    ['nemotron_h', 'Mamba2'], ['nemotron_h_latent', 'Mamba2'], ['nemotron_h_moe', 'Mamba2'], ['granitemoehybrid', 'Mamba2'],
+    ['granitemoehybrid_dense', 'Mamba2'], ['deepseek_v3', 'latent attention'], ['glm4_moe_lite', 'latent attention'],
+  ])('the folder of the golden %s: %s', async ([golden, need], { skip }) => {
+    const path = `golden/${golden}`;
+    if (!hasShared(`${path}/config.json`)) skip(`${golden} is in ../shared/golden`);
+    const config = parseJsonObject(readFileSync(`${sharedPath}/${path}/config.json`, 'utf8'), 'config.json');
+    const checkpoint = memoryCheckpoint({ format: 'safetensors', architecture: config['model_type'] as string, config, tensors: {} });
+    await expect(openDecoder(checkpoint)).rejects.toThrow(` is not supported: it needs ${need}, which is still to come; `);
+    await expect(openDecoder(checkpoint)).rejects.toThrow(FormatError);
   });
 });
 

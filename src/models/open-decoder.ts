@@ -26,6 +26,7 @@ import { qwen3Moe } from './qwen3-moe.ts';
 import { qwen35 } from './qwen3-5.ts';
 import { smollm3 } from './smollm3.ts';
 import { textPart } from './text-part.ts';
+import { unmetNeedOf } from './unsupported-architectures.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
@@ -61,17 +62,19 @@ export function isSupported(checkpoint: Checkpoint): boolean {
   return ARCHITECTURES.some(({ gguf, safetensors }) => (format === 'gguf' ? gguf === architecture : safetensors.includes(architecture)));
 }
 
-/** @throws FormatError for a checkpoint of no architecture among them, naming those that it may be meant to be */
+/** @throws FormatError for a checkpoint of no architecture among them, naming what it needs, or those that it may be meant to be */
 export function architectureOf(checkpoint: Checkpoint, architectures: readonly Architecture[]): Architecture {
   const { format, name, architecture } = checkpoint;
   const namesOf = (one: Architecture) => (format === 'gguf' ? [one.gguf] : one.safetensors);
   const found = architectures.find((one) => namesOf(one).includes(architecture) && (one.isOfFamily?.(checkpoint) ?? true));
   if (found !== undefined) return found;
+  const need = unmetNeedOf(architecture);
+  const because = need === undefined ? '' : `: it needs ${need}, which is still to come`;
   const known = [...new Set(architectures.flatMap(namesOf))];
-  const near = nearestNames(architecture, known);
+  const near = need === undefined ? nearestNames(architecture, known) : [];
   const nearest = near.length === 0 ? '' : ` The nearest known: ${near.join(', ')}.`;
   throw new FormatError(
-    `${name}: architecture ${JSON.stringify(architecture.slice(0, 80))} is not supported; supported: ${known.join(', ')}.${nearest}`,
+    `${name}: architecture ${JSON.stringify(architecture.slice(0, 80))} is not supported${because}; supported: ${known.join(', ')}.${nearest}`,
   );
 }
 
