@@ -23,14 +23,17 @@ export const GOLDENS = [
   'qwen3_moe',
   'lfm2',
   'lfm2_plain',
+  'gemma4_moe',
+  'gpt_oss',
+  'lfm2_moe',
 ] as const;
 export type GoldenName = (typeof GOLDENS)[number];
 
 /** Goldens whose ops an executor lacks. */
 const LACKING: Readonly<Record<'reference' | 'cpu' | 'gpu', readonly GoldenName[]>> = {
   reference: [],
-  cpu: ['qwen3_moe'],
-  gpu: ['qwen3_moe', 'qwen3_5', 'qwen3_5_mtp'],
+  cpu: ['qwen3_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe'],
+  gpu: ['qwen3_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe', 'qwen3_5', 'qwen3_5_mtp'],
 };
 
 export function goldensOn(device: keyof typeof LACKING): readonly GoldenName[] {

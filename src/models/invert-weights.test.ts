@@ -8,7 +8,7 @@ import { invertWeights } from './invert-weights.ts';
 import { llama } from './llama.ts';
 import { openDecoder } from './open-decoder.ts';
 import {
-  apply, expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor, transposeHeads, VALUE_FUNCTIONS,
+  apply, expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor, transpose, transposeHeads, VALUE_FUNCTIONS,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { weightReader } from './weight-reader.ts';
@@ -104,6 +104,7 @@ describe('tensors of weights', () => {
       ['reshape(stack(reshape(b, [2, 2, 4]), reshape(a, [2, 4, 4])), [12, 4])'],
     ],
     ['other dimensions', [[reshape(tensor('x', [2, 1, 4, 4]), [8, 4]), M('a', 8)]], ['reshape(a, [2, 1, 4, 4])']],
+    ['a matrix transposed', [[transpose(tensor('x', [4, 8])), M('a', 8)]], ['transpose(a)']],
     ['one tensor for two weights', [[M('x', 8), M('a', 8)], [M('x', 8), M('a', 8)]], ['a']],
   ];
   it.each(cases)('%s', async (_, pairs, printed) => {

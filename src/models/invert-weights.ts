@@ -4,7 +4,7 @@
  */
 import { FormatError } from '../tensor/errors.ts';
 import {
-  apply, permuteHeads, plus, printExpression, reshape, rowsOf, shapeOf, slice, stack, transposeHeads, VALUE_FUNCTIONS,
+  apply, permuteHeads, plus, printExpression, reshape, rowsOf, shapeOf, slice, stack, transpose, transposeHeads, VALUE_FUNCTIONS,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
@@ -70,6 +70,8 @@ function piecesOf(stored: WeightExpression, value: WeightExpression, inverting: 
       return piecesOf(stored.of, plus(value, -stored.value), inverting);
     case 'apply':
       return piecesOf(stored.of, apply(value, VALUE_FUNCTIONS[stored.fn].inverse), inverting);
+    case 'transpose':
+      return piecesOf(stored.of, transpose(value), inverting);
     case 'reshape':
       return piecesOf(stored.of, reshape(value, shapeOf(stored.of, where)), inverting);
     case 'stack': {

@@ -46,7 +46,8 @@ export interface Lfm2Config extends DecoderConfig {
 
 const GGUF_KV_HEADS = 'attention.head_count_kv';
 
-function parseConfig(checkpoint: Checkpoint): Lfm2Config {
+/** Config of the layers' attention and convolutions, which a family with experts has too. */
+export function parseLfm2Config(checkpoint: Checkpoint): Lfm2Config {
   const { format, name, architecture } = checkpoint;
   const fields = configFields(checkpoint);
   const layers = fields.requiredCount({ hf: 'num_hidden_layers', gguf: 'block_count' }, MOST_LAYERS);
@@ -145,7 +146,7 @@ function ffnWidth(config: JsonObject, name: string): number | undefined {
   return Math.ceil(Math.trunc((number('block_ffn_dim_multiplier') ?? 1) * width) / multiple) * multiple;
 }
 
-function settings({ dim, heads, rmsEps, rope: { theta } }: Lfm2Config): FamilySettings {
+export function lfm2Settings({ dim, heads, rmsEps, rope: { theta } }: Lfm2Config): FamilySettings {
   return {
     safetensors: {
       obeyed: [
@@ -216,12 +217,16 @@ function convolutionWeights({ dim, biases, convolutionWidth, isChannelLast }: Lf
   ];
 }
 
-function layerWeights(config: Lfm2Config, n: number): readonly WeightSpec[] {
-  const { dim, ffnDim, attends } = config;
+/** Of the first half of layer `n`. */
+export function lfm2MixerWeights(config: Lfm2Config, n: number): readonly WeightSpec[] {
+  return config.attends[n] === true ? attentionWeights(config, n) : convolutionWeights(config, n);
+}
+
+/** Of the second half. */
+export function lfm2MlpWeights({ dim, ffnDim }: Lfm2Config, n: number): readonly WeightSpec[] {
   const matrix = (name: keyof typeof MLP_LINEARS, ...shape: [number, number]) =>
     linearSpecs(n, MLP_LINEARS[name], { shape, hasBias: false });
   return [
-    ...(attends[n] === true ? attentionWeights(config, n) : convolutionWeights(config, n)),
     layerSpec(n, 'mlp.norm', [dim], { gguf: 'ffn_norm.weight', safetensors: 'ffn_norm.weight' }),
     ...matrix('gate', ffnDim, dim),
     ...matrix('up', ffnDim, dim),
@@ -229,10 +234,15 @@ function layerWeights(config: Lfm2Config, n: number): readonly WeightSpec[] {
   ];
 }
 
-function weights(config: Lfm2Config): readonly WeightSpec[] {
+/** Of what lies before and behind the layers. */
+export function lfm2OuterWeights(config: Lfm2Config): readonly WeightSpec[] {
   const last = tensorSpec('norm', [config.dim], { gguf: 'token_embd_norm.weight', safetensors: 'model.embedding_norm.weight' });
-  const outer = outerSpecs(config).map((spec) => (spec.id === 'norm' ? last : spec));
-  return [...outer, ...Array.from({ length: config.layers }, (_, n) => layerWeights(config, n)).flat()];
+  return outerSpecs(config).map((spec) => (spec.id === 'norm' ? last : spec));
+}
+
+function weights(config: Lfm2Config): readonly WeightSpec[] {
+  const layers = Array.from({ length: config.layers }, (_, n) => [...lfm2MixerWeights(config, n), ...lfm2MlpWeights(config, n)]);
+  return [...lfm2OuterWeights(config), ...layers.flat()];
 }
 
 // Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
@@ -263,35 +273,41 @@ function gatedConvolution(g: GraphBuilder, { dim, rmsEps, biases, convolutionWid
   return product(g, 'out', multiply(g, 'mixed', after as Value, mixed), { out: dim, biases });
 }
 
-function mlp(g: GraphBuilder, { ffnDim, rmsEps }: Lfm2Config, x: Value): Value {
+/** With its norm before it. */
+export function lfm2Mlp(g: GraphBuilder, { ffnDim, rmsEps }: Lfm2Config, x: Value): Value {
   return gatedMlp(g, norm(g, 'norm', x, { eps: rmsEps }), { ffnDim, activation: 'silu', biases: [] });
 }
 
-function layer(g: GraphBuilder, config: Lfm2Config, input: LayerInput, table: RopeTable): Value {
+/** The first half of a layer: x and what attention, or a convolution, makes of it. */
+export function lfm2Mixer(g: GraphBuilder, config: Lfm2Config, input: LayerInput, table: RopeTable): Value {
   const { n, x } = input;
-  const h = config.attends[n] === true
+  return config.attends[n] === true
     ? add(g, 'attn.residual', x, g.scope('attn', () => attention(g, config, input, table)))
     : add(g, 'conv.residual', x, g.scope('conv', () => gatedConvolution(g, config, x)));
-  return add(g, 'mlp.residual', h, g.scope('mlp', () => mlp(g, config, h)));
+}
+
+function layer(g: GraphBuilder, config: Lfm2Config, input: LayerInput, table: RopeTable): Value {
+  const h = lfm2Mixer(g, config, input, table);
+  return add(g, 'mlp.residual', h, g.scope('mlp', () => lfm2Mlp(g, config, h)));
 }
 
 // Graph.
 
-function ggufMetadata(config: Lfm2Config): GgufMetadata {
-  const keys = new Map(decoderMetadata('lfm2', config));
-  keys.set(`lfm2.${GGUF_KV_HEADS}`, int32s(config.attends.map((attends) => (attends ? config.kvHeads : 0))));
-  keys.set('lfm2.shortconv.l_cache', uint32(config.convolutionWidth));
+export function lfm2Metadata(architecture: string, config: Lfm2Config): GgufMetadata {
+  const keys = new Map(decoderMetadata(architecture, config));
+  keys.set(`${architecture}.${GGUF_KV_HEADS}`, int32s(config.attends.map((attends) => (attends ? config.kvHeads : 0))));
+  keys.set(`${architecture}.shortconv.l_cache`, uint32(config.convolutionWidth));
   return keys;
 }
 
 export const lfm2: Architecture<Lfm2Config> = {
   gguf: 'lfm2',
   safetensors: ['lfm2'],
-  parseConfig,
-  checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, settings(config))),
+  parseConfig: parseLfm2Config,
+  checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, lfm2Settings(config))),
   weights,
   skips: DECODER_SKIPS,
-  metadata: ggufMetadata,
+  metadata: (config) => lfm2Metadata('lfm2', config),
   graphs(config, { contextLength }) {
     const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
     return decoderGraph(config, (g, input) => layer(g, config, input, table));

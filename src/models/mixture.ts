@@ -3,8 +3,8 @@
  * matrices, and its ops. The experts of a layer are one weight [experts, out, in] each for gate, up and down.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
-import { gated } from '../graph/ops/activation.ts';
-import type { ActivationName } from '../graph/ops/activation.ts';
+import { clampedGate, gated } from '../graph/ops/activation.ts';
+import type { ActivationName, GateClamp } from '../graph/ops/activation.ts';
 import { expertLinear } from '../graph/ops/expert-linear.ts';
 import { expertSum } from '../graph/ops/expert-sum.ts';
 import { route } from '../graph/ops/route.ts';
@@ -149,6 +149,10 @@ export interface MixtureOptions {
   readonly mixture: Mixture;
   readonly routing: Omit<RouteFields, 'used'>;
   readonly activation: ActivationName;
+  /** Bounds of gate and up; default none. */
+  readonly clamp?: GateClamp | undefined;
+  /** True: every expert's products have biases, called `gate.bias` and so on, [experts, out]. Default false. */
+  readonly hasBiases?: boolean | undefined;
 }
 
 /**
@@ -156,17 +160,19 @@ export interface MixtureOptions {
  * router. Output [rows, dim].
  */
 export function mixtureOfExperts(
-  g: GraphBuilder, [x, logits]: readonly [Value, Value], { mixture, routing, activation }: MixtureOptions,
+  g: GraphBuilder, [x, logits]: readonly [Value, Value], { mixture, routing, activation, clamp, hasBiases = false }: MixtureOptions,
 ): Value {
   const { experts, used } = mixture;
   const dim = widthOf(x);
   const routes = route(g, 'route', logits, { ...routing, used });
-  const weight = (name: Part) => g.weight(g.path(name), [experts, ...matrixShape(name, dim, mixture)]);
-  const gate = expertLinear(g, 'gate', [x, routes], { weight: weight('gate'), each: false });
-  const up = expertLinear(g, 'up', [x, routes], { weight: weight('up'), each: false });
-  const act = gated(g, 'act', activation, [gate, up]);
-  const down = expertLinear(g, 'down', [act, routes], { weight: weight('down'), each: true });
-  return expertSum(g, 'sum', down, routes);
+  const product = (name: Part, input: Value) => {
+    const [out, cols] = matrixShape(name, dim, mixture);
+    const bias = hasBiases ? g.weight(g.path(`${name}.bias`), [experts, out]) : undefined;
+    return expertLinear(g, name, [input, routes], { weight: g.weight(g.path(name), [experts, out, cols]), bias, each: name === 'down' });
+  };
+  const both = [product('gate', x), product('up', x)] as const;
+  const act = clamp === undefined ? gated(g, 'act', activation, both) : clampedGate(g, 'act', { fn: activation, clamp }, both);
+  return expertSum(g, 'sum', product('down', act), routes);
 }
 
 /** GGUF's keys of a mixture. */

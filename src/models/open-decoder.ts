@@ -13,7 +13,9 @@ import { bert } from './bert.ts';
 import { embeddingGemma } from './embedding-gemma.ts';
 import { gemma3 } from './gemma3.ts';
 import { gemma4 } from './gemma4.ts';
+import { gptOss } from './gpt-oss.ts';
 import { lfm2 } from './lfm2.ts';
+import { lfm2Moe } from './lfm2-moe.ts';
 import { llama } from './llama.ts';
 import { ministral3 } from './ministral3.ts';
 import { mistral } from './mistral.ts';
@@ -31,7 +33,8 @@ import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
-  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2, bert, nomicBert,
+  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2, lfm2Moe,
+  bert, nomicBert,
 ];
 
 export interface DecoderModel {

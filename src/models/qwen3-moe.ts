@@ -95,17 +95,17 @@ function layerWeights(config: Qwen3MoeConfig, n: number): readonly WeightSpec[] 
 
 // Layer. Values are [rows, dim]; the router's logits are [rows, experts].
 
-function experts(g: GraphBuilder, { rmsEps, mixture, normalised }: Qwen3MoeConfig, x: Value): Value {
+function feedForward(g: GraphBuilder, { rmsEps, mixture: sizes, normalised }: Qwen3MoeConfig, x: Value): Value {
   const normed = norm(g, 'norm', x, { eps: rmsEps });
-  const logits = product(g, 'router', normed, { out: mixture.experts, biases: [] });
+  const logits = product(g, 'router', normed, { out: sizes.experts, biases: [] });
   const routing = { scores: 'softmax', normalise: normalised ? { eps: 0 } : undefined } as const;
-  return mixtureOfExperts(g, [normed, logits], { mixture, routing, activation: 'silu' });
+  return mixtureOfExperts(g, [normed, logits], { mixture: sizes, routing, activation: 'silu' });
 }
 
 function layer(g: GraphBuilder, config: Qwen3MoeConfig, input: LayerInput, table: RopeTable): Value {
   const h = add(g, 'attn.residual', input.x, g.scope('attn', () => qwen3Attention(g, config, input, table)));
   if (config.mixture.layers[input.n] !== true) return add(g, 'mlp.residual', h, g.scope('mlp', () => qwen3Mlp(g, config, h)));
-  return add(g, 'moe.residual', h, g.scope('moe', () => experts(g, config, h)));
+  return add(g, 'moe.residual', h, g.scope('moe', () => feedForward(g, config, h)));
 }
 
 // Graph.

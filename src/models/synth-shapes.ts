@@ -1,7 +1,7 @@
 /** Real shapes for files of random weights, from the published config.json files. Benchmarks need sizes, not weights. */
 import type { DecoderConfig } from './decoder-config.ts';
 import type { Gemma3Config } from './gemma3.ts';
-import type { Gemma4Config } from './gemma4.ts';
+import type { Gemma4Config } from './gemma4-config.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
 import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
 import type { ExportType } from './gguf-export.ts';
@@ -82,7 +82,7 @@ const GEMMA_3_1B: Gemma3Config = {
 const GEMMA_4_E2B: Gemma4Config = {
   architecture: 'gemma4', vocabSize: 262_144, contextLength: 131_072, dim: 1536, layers: 35, heads: 8, kvHeads: 1, headDim: 256,
   fullHeadDim: 512, ffnDim: 6144, rmsEps: 1e-6, causal: true, tiedEmbeddings: true, biases: [], perLayerDim: 256, logitSoftcap: 30,
-  hasLayerScale: true, embeddingScale: Math.fround(Math.sqrt(1536)),
+  hasLayerScale: true, mixture: undefined, embeddingScale: Math.fround(Math.sqrt(1536)),
   rope: { theta: 1e6, scaling: { kind: 'proportional', share: 0.25, factor: 1 } },
   slidingRope: { theta: 10_000, scaling: { kind: 'none' } },
   window: { size: 512, layers: Array.from({ length: 35 }, (_, n) => (n + 1) % 5 !== 0) },

@@ -3,8 +3,8 @@
  *
  * Blocks of a quantised type lie along a row and a row is a whole number of blocks, so whatever moves whole rows (`stack`, `slice`,
  * `permuteHeads`, `transposeHeads`, `expert`, `reshape` of the outer dimensions) is exact for every type and changes no byte of a block.
- * What reaches into a row (a transpose, a range of columns) has no expression: it is a field of the op that reads the weight. Values change
- * only in `plus` and `apply`, which are for vectors of floats.
+ * What reaches into a row of blocks (a transpose, a range of columns) has no expression: it is a field of the op that reads the weight. A
+ * matrix of floats has no blocks, and may be transposed. Values change only in `plus` and `apply`, which are for vectors of floats.
  *
  * Rows are counted along the last dimension but one: those of a matrix [rows, cols], those of every expert of [experts, rows, cols],
  * and of a vector [n] its single values.
@@ -36,6 +36,8 @@ export type WeightExpression =
   | { readonly kind: 'expert'; readonly of: WeightExpression; readonly index: number }
   /** The same values in the same order under other dimensions; the last one must stay where the type has blocks. */
   | { readonly kind: 'reshape'; readonly of: WeightExpression; readonly shape: readonly number[] }
+  /** Rows as columns, of each matrix of the outer dimensions; of floats alone, since blocks lie along rows. */
+  | { readonly kind: 'transpose'; readonly of: WeightExpression }
   /** `value` added to each value of a vector of floats; the result is f32. */
   | { readonly kind: 'plus'; readonly of: WeightExpression; readonly value: number }
   /** A function of each value of a vector of floats; the result is f32. */
@@ -78,6 +80,10 @@ export function expert(of: WeightExpression, index: number): WeightExpression {
 
 export function reshape(of: WeightExpression, shape: readonly number[]): WeightExpression {
   return { kind: 'reshape', of, shape };
+}
+
+export function transpose(of: WeightExpression): WeightExpression {
+  return { kind: 'transpose', of };
 }
 
 export function plus(of: WeightExpression, value: number): WeightExpression {
@@ -169,6 +175,11 @@ export function shapeOf(expression: WeightExpression, where: string): readonly n
         fail(`a shape of ${elementsOf(shape)} values`, `[${expression.shape.join(', ')}]`);
       return expression.shape;
     }
+    case 'transpose': {
+      const shape = shapeOf(expression.of, where);
+      if (shape.length < 2) fail('a matrix to transpose', `shape [${shape.join(', ')}]`);
+      return [...shape.slice(0, -2), shape.at(-1) as number, shape.at(-2) as number];
+    }
     case 'plus': {
       const shape = shapeOf(expression.of, where);
       if (!Number.isFinite(Math.fround(expression.value))) fail('a finite number to add', `${expression.value}`);
@@ -255,6 +266,8 @@ export function printExpression(expression: WeightExpression): string {
       return `expert(${printExpression(expression.of)}, ${expression.index})`;
     case 'reshape':
       return `reshape(${printExpression(expression.of)}, [${expression.shape.join(', ')}])`;
+    case 'transpose':
+      return `transpose(${printExpression(expression.of)})`;
     case 'plus':
       return `plus(${printExpression(expression.of)}, ${expression.value})`;
     case 'apply':

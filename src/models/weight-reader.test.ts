@@ -8,7 +8,7 @@ import { FormatError } from '../tensor/errors.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { TensorType, WeightType } from '../tensor/tensor-type.ts';
 import {
-  apply, expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, transposeHeads,
+  apply, expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, transpose, transposeHeads,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { GATHER_BYTES, weightReader } from './weight-reader.ts';
@@ -130,6 +130,21 @@ describe.each(['f32', 'f16', 'bf16'] as const)('vectors of %s', (type) => {
     expect(found).toEqual(values.map((value) => Math.fround(-Math.exp(value))));
   });
 
+  it('a transposed matrix has rows for columns, expert by expert', async () => {
+    const columns = (rows: Rows) => (rows[0] as readonly number[]).map((_, c) => rows.map((row) => row[c] as number));
+    const { source, values: found } = await decoded(checkpoint, transpose(tensor('m', [3, 5])));
+    expect(source).toMatchObject({ type, shape: [5, 3] });
+    expect(found).toEqual(columns(matrix.rows).flat());
+    const experts = transpose(reshape(tensor('v', [37]), [1, 37, 1]));
+    expect((await decoded(checkpoint, experts)).values).toEqual(values);
+    const two = reshape(slice(V, 0, 24), [2, 3, 4]);
+    const rowsOfTwo = [0, 1].map((e) => [0, 1, 2].map((row) => values.slice(e * 12 + row * 4, e * 12 + row * 4 + 4)));
+    expect((await decoded(checkpoint, transpose(two))).values).toEqual(rowsOfTwo.flatMap((rows) => columns(rows).flat()));
+    expect((await decoded(checkpoint, slice(transpose(two), 1, 4, 2))).values).toEqual(
+      rowsOfTwo.flatMap((rows) => [1, 3].flatMap((c) => columns(rows)[c] as number[])),
+    );
+  });
+
   it('rows are values', async () => {
     expect((await decoded(checkpoint, slice(V, 4, 37))).values).toEqual(values.slice(4));
     expect((await decoded(checkpoint, stack([slice(V, 30, 37), V]))).values).toEqual([...values.slice(30), ...values]);
@@ -207,6 +222,8 @@ describe('what cannot be is refused', () => {
     ['another number of values', reshape(T('q8'), [8, 65]), /a shape of 512 values, found \[8, 65\]/],
     ['a function of a matrix', apply(T('f16'), 'minusExp'), /a vector, found shape \[8, 64\] in minusExp\(f16\)/],
     ['heads that do not divide the rows', transposeHeads(T('f16'), 3, 2), /heads that divide 8 rows, found 3 and 2 in transposeHeads/],
+    ['a vector transposed', transpose(T('gain')), /a matrix to transpose, found shape \[64\] in transpose\(gain\)/],
+    ['blocks transposed', transpose(T('q8')), /a type without blocks .* to take q8 transposed, found q8_0/],
     ['plus of a matrix', plus(T('f16'), 1), /a vector to add to, found shape \[8, 64\] in plus\(f16, 1\)/],
     ['plus of integers', plus(T('numbers'), 1), /tensor numbers has type i32; expected one of f32, f16, bf16/],
     ['plus of a vector of blocks', plus(T('codes'), 1), /tensor codes has type q6_k; expected one of f32, f16, bf16/],

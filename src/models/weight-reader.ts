@@ -97,7 +97,9 @@ function readerOf(expression: WeightExpression, reading: Reading): Reader {
     case 'reshape':
       return reshapeReader(expression, reading);
     case 'transposeHeads':
-      return transposeReader(expression, reading);
+      return transposeHeadsReader(expression, reading);
+    case 'transpose':
+      return transposeReader(expression, shape, reading);
     // Added in f32, as models that store a gain without its 1 add it.
     case 'plus':
       return valueReader((x) => x + expression.value, readerOf(expression.of, reading));
@@ -219,7 +221,7 @@ function permuteReader({ of, heads, to }: Of<'permuteHeads'>, reading: Reading):
   return { ...from, read: gatherRead(from, { rowBytes: rowBytesOf(from), rowOf, period: headRows, ...reading }) };
 }
 
-function transposeReader({ of, ...heads }: Of<'transposeHeads'>, reading: Reading): Reader {
+function transposeHeadsReader({ of, ...heads }: Of<'transposeHeads'>, reading: Reading): Reader {
   const from = readerOf(of, reading);
   const { rows } = rowsOf(from.shape);
   const headRows = rows / (heads.outer * heads.inner);
@@ -270,6 +272,47 @@ function valueReader(valueOf: (x: number) => number, from: Reader): Reader {
         const until = Math.min(end, (first + count) * 4);
         into.set(new Uint8Array(values.buffer, at - first * 4, until - at), at - byteOffset);
         at = until;
+      }
+    },
+  };
+}
+
+/**
+ * A stretch of result rows is a stretch of each of the operand's rows. That many short reads are slow for large matrices, which files of
+ * floats hold transposed in one family alone (gpt-oss, whose published files do not).
+ */
+function transposeReader({ of }: Of<'transpose'>, shape: readonly number[], reading: Reading): Reader {
+  const from = readerOf(of, reading);
+  refuseBlocks(from, true, { ...reading, what: `${printExpression(of)} transposed` });
+  const { type } = from;
+  const [cols, rows] = from.shape.slice(-2) as [number, number];
+  const elementBytes = bytesOfElements(type, 1);
+  const rowBytes = cols * elementBytes;
+  const mostRows = Math.max(1, Math.floor(GATHER_BYTES / rowBytes));
+  /** Rows [row, end) of the matrix of one group. */
+  const block = async (row: number, end: number, options: Parameters<Read>[2]) => {
+    const result = new Uint8Array((end - row) * rowBytes);
+    const group = Math.floor(row / rows);
+    const part = new Uint8Array((end - row) * elementBytes);
+    for (let col = 0; col < cols; col++) {
+      options?.signal?.throwIfAborted();
+      await from.read(((group * cols + col) * rows + (row % rows)) * elementBytes, part, options);
+      for (let i = 0; i < end - row; i++) result.set(part.subarray(i * elementBytes, (i + 1) * elementBytes), i * rowBytes + col * elementBytes);
+    }
+    return result;
+  };
+  return {
+    type,
+    shape,
+    async read(byteOffset, into, options) {
+      const until = byteOffset + into.length;
+      for (let at = byteOffset; at < until; ) {
+        const row = Math.floor(at / rowBytes);
+        const end = Math.min(row + mostRows, Math.ceil(until / rowBytes), (Math.floor(row / rows) + 1) * rows);
+        const bytes = await block(row, end, options);
+        const stop = Math.min(until, end * rowBytes);
+        into.set(bytes.subarray(at - row * rowBytes, stop - row * rowBytes), at - byteOffset);
+        at = stop;
       }
     },
   };

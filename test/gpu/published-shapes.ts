@@ -3,7 +3,7 @@ import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
 import { gemma3 } from '../../src/models/gemma3.ts';
 import type { Gemma3Config } from '../../src/models/gemma3.ts';
 import { gemma4 } from '../../src/models/gemma4.ts';
-import type { Gemma4Config, Gemma4Layer } from '../../src/models/gemma4.ts';
+import type { Gemma4Config, Gemma4Layer } from '../../src/models/gemma4-config.ts';
 import { olmo3 } from '../../src/models/olmo3.ts';
 
 const GRAPH_SETTING = { contextLength: 4096, constants: new Map<string, Float32Array>() };
@@ -40,7 +40,7 @@ export function gemma4Shape(numbers: readonly number[]): ModelGraphs {
     ...GEMMA, architecture: 'gemma4', contextLength: 131_072, dim: 1536, layers, heads: 8, ffnDim: 6144, each,
     window: { size: 512, layers: each.map(({ slides }) => slides) },
     rope: { theta: 1e6, scaling: { kind: 'proportional', share: 0.25, factor: 1 } },
-    fullHeadDim: 512, perLayerDim: 256, logitSoftcap: 30, hasLayerScale: true, embeddingScale: Math.sqrt(1536),
+    fullHeadDim: 512, perLayerDim: 256, logitSoftcap: 30, hasLayerScale: true, mixture: undefined, embeddingScale: Math.sqrt(1536),
   };
   return gemma4.graphs(config, GRAPH_SETTING);
 }
