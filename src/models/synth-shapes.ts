@@ -2,6 +2,7 @@
 import type { DecoderConfig } from './decoder-config.ts';
 import type { Gemma3Config } from './gemma3.ts';
 import type { Gemma4Config } from './gemma4-config.ts';
+import type { Lfm2Config } from './lfm2.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
 import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
 import type { ExportType } from './gguf-export.ts';
@@ -11,7 +12,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 
 export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
-  'gemma-3-1b', 'gemma-4-e2b',
+  'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
@@ -96,6 +97,12 @@ const GEMMA_4_E2B: Gemma4Config = {
   }),
 };
 
+const LFM2_5_1_2B: Lfm2Config = {
+  architecture: 'lfm2', vocabSize: 65_536, contextLength: 128_000, dim: 2048, layers: 16, heads: 32, kvHeads: 8, headDim: 64,
+  ffnDim: 8192, rmsEps: 1e-5, rope: { theta: 1e6, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: true, biases: [],
+  attends: Array.from({ length: 16 }, (_, n) => [2, 5, 8, 10, 12, 14].includes(n)), convolutionWidth: 3, isChannelLast: false,
+};
+
 interface SynthShape {
   readonly vocabulary: SynthPlan['vocabulary'];
   readonly config: DecoderConfig;
@@ -115,12 +122,18 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'phi-4-mini': { vocabulary: 'chatml', config: PHI_4_MINI },
   'gemma-3-1b': { vocabulary: 'headers', config: GEMMA_3_1B },
   'gemma-4-e2b': { vocabulary: 'headers', config: GEMMA_4_E2B, hasScaledQueries: true },
+  'lfm2.5-1.2b': { vocabulary: 'chatml', config: LFM2_5_1_2B },
 };
 
 /** Biases take both signs; gains are ones, but those of queries that hold the scale of scores. */
 function madeVector(name: string, length: number, hasScaledQueries: boolean): Float32Array {
   if (name.endsWith('.bias')) return Float32Array.from({ length }, (_, i) => (i % 2 === 0 ? 0.25 : -0.25));
   return new Float32Array(length).fill(hasScaledQueries && name.endsWith('.attn_q_norm.weight') ? length ** -0.5 : 1);
+}
+
+/** Of a few channels' own weights, whose sums are no smaller than what they read. */
+function madeConvolution(shape: readonly number[]): Float32Array {
+  return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => ((7 * i) % 11) / 6 - 5 / 6);
 }
 
 /** What the file of a model holds: keys without the vocabulary, and tensors. */
@@ -131,7 +144,9 @@ export function synthPlan(model: SynthModel, type: SynthType): SynthPlan {
     name,
     type: tensorTypeFor({ weights, shape }, type, config),
     shape,
-    from: shape.length === 1 ? madeVector(name, shape[0]!, hasScaledQueries) : undefined,
+    from: shape.length === 1
+      ? madeVector(name, shape[0]!, hasScaledQueries)
+      : weights.some((id) => id.endsWith('.convolution')) ? madeConvolution(shape) : undefined,
   }));
   return {
     config,

@@ -51,6 +51,7 @@ describe('synth', () => {
         'smollm3-3b': 3_075_098_624,
         'phi-4-mini': 3_836_021_760,
         'gemma-3-1b': 999_885_952,
+        'lfm2.5-1.2b': 1_170_340_608,
         // Of the text part, as transformers counts it.
         'gemma-4-e2b': 4_628_569_344 + 35,
       };

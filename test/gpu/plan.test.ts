@@ -85,7 +85,7 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
 
   it.each([
     ['llama-3.2-1b', 'q8_0'], ['llama-3.2-3b', 'q4_0'], ['qwen3-0.6b', 'q4_0'], ['qwen3-0.6b', 'f16'], ['qwen3-4b', 'q4_k_m'],
-    ['qwen2.5-1.5b', 'q4_0'], ['smollm3-3b', 'q4_0'], ['phi-4-mini', 'q4_0'],
+    ['qwen2.5-1.5b', 'q4_0'], ['smollm3-3b', 'q4_0'], ['phi-4-mini', 'q4_0'], ['lfm2.5-1.2b', 'q4_0'],
   ] as const)('takes at most 6 dispatches a layer of %s in %s', (model, type) => {
     const plan = planOfShape({ model, type, profile });
     for (const keys of [1, 128, 4096]) {
