@@ -1,5 +1,7 @@
 /** What planners look for, whatever ops their plans are made of. */
 import type { Step } from './graph.ts';
+import type { ActivationOp } from './ops/activation.ts';
+import type { ColumnsOp } from './ops/columns.ts';
 import type { FusionContext } from './plan.ts';
 import type { Value } from './value.ts';
 
@@ -70,4 +72,43 @@ export function gatheredNorm<Op extends AnyOp, V extends AnyValue, Norm extends 
   const before = privateProducer(step.inputs[0], norm, context);
   if (before === undefined || before.outputs.length > 1) return undefined;
   return { norm: before, replaced: [before, step], inputs: [before.inputs[0] as V, step.inputs[1] as V], outputs: step.outputs };
+}
+
+/** First columns of the three parts of a value that a convolution with gates reads: y = after * convolution(before * inner). */
+export interface ConvolutionGates {
+  readonly before: number;
+  readonly inner: number;
+  readonly after: number;
+}
+
+/** What describes them in a plan's print. */
+export function describeGates({ before, inner, after }: ConvolutionGates): string {
+  return `gates=${after}.. * (${before}.. * ${inner}..)`;
+}
+
+/** The columns that a step takes of a value for one reader only. */
+function privateColumns<Op extends AnyOp, V extends AnyValue>(value: V | undefined, context: FusionContext<Op, V>) {
+  const step = privateProducer<Op, V, 'columns'>(value, 'columns', context);
+  return step && { step, of: step.inputs[0] as V, start: (step.op as unknown as ColumnsOp).start };
+}
+
+/** A product of two values, and nothing else. */
+function isProduct<Op extends AnyOp, V extends AnyValue>(step: Step<Op, V> | undefined): step is StepOf<Op, V, 'activation'> {
+  return isStep(step, 'activation') && step.inputs.length === 2 && (step.op as unknown as ActivationOp).fn === 'identity';
+}
+
+/** A convolution between two gates, all of one value's columns, ending in `step`; and that value. */
+export function gatedConvolution<Op extends AnyOp, V extends AnyValue>(step: Step<Op, V>, context: FusionContext<Op, V>) {
+  if (!isProduct(step)) return undefined;
+  for (const [own, other] of [[0, 1], [1, 0]] as const) {
+    const after = privateColumns(step.inputs[own], context);
+    const convolution = privateProducer<Op, V, 'shortConvolution'>(step.inputs[other], 'shortConvolution', context);
+    const product = privateProducer<Op, V, 'activation'>(convolution?.inputs[0], 'activation', context);
+    if (after === undefined || convolution === undefined || !isProduct(product)) continue;
+    const [before, inner] = product.inputs.map((value) => privateColumns(value, context));
+    if (before?.of.id !== after.of.id || inner?.of.id !== after.of.id || before.step === inner.step) continue;
+    const gates: ConvolutionGates = { before: before.start, inner: inner.start, after: after.start };
+    return { convolution, gates, of: after.of, replaced: [before.step, inner.step, product, convolution, after.step, step] };
+  }
+  return undefined;
 }

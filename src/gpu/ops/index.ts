@@ -6,7 +6,6 @@ import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { RopeOp } from '../../graph/ops/rope.ts';
 import type { ScaleOp } from '../../graph/ops/scale.ts';
-import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
@@ -41,6 +40,7 @@ import type { NormOp } from './rms-norm.ts';
 import { lowerRope, ropeRules } from './rope.ts';
 import { lowerScale, scaleRules } from './scale.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
+import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 

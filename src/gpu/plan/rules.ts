@@ -2,7 +2,7 @@
  * What the GPU executor fuses. A dispatch costs microseconds whatever it does, so fewer steps are the point; values in between cost
  * little.
  */
-import { gatedPair, gatheredNorm, isPrivate, isStep, privateProducer, residualSum } from '../../graph/patterns.ts';
+import { gatedConvolution, gatedPair, gatheredNorm, isPrivate, isStep, privateProducer, residualSum } from '../../graph/patterns.ts';
 import type { FusionRule } from '../../graph/plan.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { AttentionOp } from '../ops/attention-op.ts';
@@ -109,6 +109,17 @@ function gatedLinear(typeOf: (id: string) => string): Rule {
     },
   };
 }
+
+/** A convolution with both of its gates, as one reader of the product that makes all three of their parts. */
+const convolutionGates: Rule = {
+  name: 'convolution-gates',
+  match(step, context) {
+    const found = gatedConvolution(step, context);
+    if (found === undefined || found.convolution.op.gates !== undefined) return undefined;
+    const { convolution, gates, of, replaced } = found;
+    return { replaced, by: { ...convolution, op: { ...convolution.op, gates }, inputs: [of], outputs: step.outputs } };
+  },
+};
 
 /** fn(gate) times some columns of a value, read where they lie. */
 const columnsActivation: Rule = {
@@ -300,8 +311,8 @@ export function gpuRules(
   typeOf: (id: string) => string, sumSuits: (found: SumProduct) => boolean = () => false,
 ): readonly Rule[] {
   return [
-    scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, gatedLinear(typeOf), columnsActivation, linearActivation,
-    linearSoftcap, linearResidual,
+    scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, convolutionGates, gatedLinear(typeOf), columnsActivation,
+    linearActivation, linearSoftcap, linearResidual,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
     joinedQkv, joinedRowNorms, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
   ];
