@@ -44,7 +44,7 @@ function step(start: number, length: number, outputs: readonly number[]) {
 }
 
 async function check(graph: Graph, { threads, type, vectorType, rules = CPU_RULES }: Way): Promise<void> {
-  const request = syntheticRequest({ graph, typeOf: (id) => (id === 'conv' ? 'f32' : type), vectorType });
+  const request = syntheticRequest({ graph, typeOf: (id) => (/^conv(\.gated)?$/.test(id) ? 'f32' : type), vectorType });
   const executor = await createCpuExecutor({ threads, rules, modules: await readKernelModules(), threadHost: createThreadHost() });
   const programs = await Promise.all([reference.load(request), executor.load(request)]);
   const [wanted, found] = programs;

@@ -1,11 +1,14 @@
 /** Every op has kernels of its own: with any rule taken out, results stay what the reference says. */
 import { expect, it } from 'vitest';
 import { gpuRules } from '../../src/gpu/plan/rules.ts';
+import type { StepBatch } from '../../src/graph/decoder-steps.ts';
+import { slotStates } from '../../src/graph/state.ts';
 import { familyGraph, tinyFamily } from '../family-graphs.ts';
 import type { FamilyName } from '../family-graphs.ts';
 import { TINY } from '../synthetic-graph.ts';
 import type { CheckedModel } from './executor-check.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
+import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
 
 const RULES = gpuRules(() => 'q8_0').map(({ name }) => name);
 const { int8, float } = TEST_PROFILES;
@@ -14,28 +17,36 @@ type Shape = CheckedModel['shape'];
 
 const BLOCKS: Shape = { ...TINY, layers: 1, qkNorm: true };
 const PER_LAYER: Shape = familyGraph(tinyFamily('gemma4'));
-/** Rules for norms behind blocks, for embeddings of each layer, and for norms of whole rows of q and k. */
+const CONVOLUTION = MODEL_OP_GRAPHS.get('a convolution between gates') as Shape;
+/** Rules for norms behind blocks, for convolutions, for embeddings of each layer, and for norms of whole rows of q and k. */
 const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER,
   'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER, 'joined-row-norms': familyGraph(tinyFamily('olmo3')),
+  'convolution-gates': CONVOLUTION,
 };
 
 async function check(withoutRules: readonly string[], profile: typeof int8 | typeof float, shape: Shape): Promise<void> {
   const isFloat = profile === float;
   const pair = await loadPair({
     profile, withoutRules, shape,
-    weights: { typeOf: () => (isFloat ? 'f32' : 'q8_0') },
+    weights: { typeOf: (id) => (isFloat || id.startsWith('conv') ? 'f32' : 'q8_0') },
     tolerance: isFloat ? 2e-5 : 5e-3,
   });
   try {
     withoutRules.forEach((rule) => expect(pair.found.printPlan()).not.toContain(`rule ${rule} `));
-    await compareRuns(pair, [
+    const batches: readonly StepBatch[] = [
       { sequences: [sequence(11, { outputs: [3, 10] })], ...('nodes' in shape ? {} : { taps: ['hidden.0', 'hidden.1'] }) },
       { sequences: [sequence(1, { start: 11 })] },
       { sequences: [sequence(4, { start: 12, outputs: [] })] },
       { sequences: [sequence(1, { start: 16 })] },
       { sequences: [sequence(1, { start: 17 }), sequence(1, { pages: [9], seed: 3 }), sequence(1, { start: 0, pages: [10], seed: 8 })] },
-    ]);
+    ];
+    const hasSlots = 'nodes' in shape && slotStates(shape.states).length > 0;
+    if (hasSlots) for (const program of [pair.wanted, pair.found]) program.ensureSlots(6);
+    const inSlots = ({ sequences, ...batch }: StepBatch) => ({
+      ...batch, sequences: sequences.map((each, n) => ({ ...each, slots: { read: n, write: n + 3 } })),
+    });
+    await compareRuns(pair, hasSlots ? batches.map(inSlots) : batches);
   } finally {
     await pair.dispose();
   }

@@ -1,7 +1,7 @@
 /** Small decoders of ops beyond a plain block's: each alone, and where rules take it into others. */
 import type { GraphBuilder } from '../../src/graph/graph-builder.ts';
 import { buildGraph } from '../../src/graph/graph-builder.ts';
-import { activation, clampedGate, gated } from '../../src/graph/ops/activation.ts';
+import { activation, clampedGate, gated, multiply } from '../../src/graph/ops/activation.ts';
 import { add } from '../../src/graph/ops/add.ts';
 import { columns } from '../../src/graph/ops/columns.ts';
 import { embed } from '../../src/graph/ops/embed.ts';
@@ -24,6 +24,16 @@ const matrix = (g: GraphBuilder, name: string, x: Value, out = DIM, bias = false
 
 const vector = (g: GraphBuilder, name: string, length = DIM) => g.weight(name, [length]);
 
+/** A convolution of one value's columns, times others of them before and after. */
+function betweenGates(g: GraphBuilder, x: Value): Value {
+  const parts = matrix(g, 'parts', x, 3 * DIM, true);
+  const part = (i: number) => columns(g, `part.${i}`, parts, { start: i * DIM, width: DIM });
+  const mixed = shortConvolution(g, 'gated', multiply(g, 'product', part(0), part(2)), {
+    weight: g.weight('conv.gated', [DIM, 4]), bias: vector(g, 'conv.gated.bias'), state: g.slotState({ shape: [3, DIM], dtype: 'f32' }),
+  });
+  return add(g, 'add', x, matrix(g, 'o', multiply(g, 'mixed', mixed, part(1))));
+}
+
 /** What is between the embedding and the head. */
 const BODIES: Readonly<Record<string, Body>> = {
   'a norm without gains alone': (g, x) => scale(g, 'scale', rmsNorm(g, 'norm', x, { weight: undefined, eps: 1e-6 }), 0.25),
@@ -45,6 +55,7 @@ const BODIES: Readonly<Record<string, Body>> = {
     return add(g, 'add', columns(g, 'second', wide, { start: DIM, width: DIM }), columns(g, 'odd', wide, { start: DIM + 3, width: DIM }));
   },
   'gelu after a product with a bias': (g, x) => matrix(g, 'down', activation(g, 'act', 'gelu', matrix(g, 'up', x, 96, true)), DIM, true),
+  'a convolution between gates': betweenGates,
   'gates with biases': (g, x) =>
     matrix(g, 'down', gated(g, 'act', 'geluTanh', [matrix(g, 'gate', x, 96, true), matrix(g, 'up', x, 96, true)])),
   'gates within bounds': (g, x) => {

@@ -11,7 +11,7 @@ it.each(CASES)('%s, by the profile %s', async (name, profile) => {
   const type = profile === 'int8' ? 'q8_0' : 'f32';
   const pair = await loadPair({
     shape: MODEL_OP_GRAPHS.get(name) as Graph,
-    weights: { typeOf: (id) => (id === 'conv' ? 'f32' : type) },
+    weights: { typeOf: (id) => (/^conv(\.gated)?$/.test(id) ? 'f32' : type) },
     profile: TEST_PROFILES[profile],
     tolerance: profile === 'int8' ? 5e-3 : 2e-5,
   });

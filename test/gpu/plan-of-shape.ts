@@ -44,14 +44,14 @@ export function planOfShape({ model, type, config: changes, profile, withoutRule
 
 export interface GraphPlanChoices extends Pick<ModelPlanOptions, 'profile' | 'withoutRules'> {
   readonly graph: Graph | ModelGraphs;
-  /** Of the matrices; vectors are of floats. */
+  /** Of the matrices; vectors and convolutions are of floats. */
   readonly type: WeightType;
 }
 
 /** The plan of a decoder's graph, or of a model. */
 export function planOfGraph({ graph, type, profile, withoutRules }: GraphPlanChoices): ModelPlan {
   const model = 'graphs' in graph ? graph : modelOfDecoder(graph);
-  const vectors = new Set(model.weights.filter(({ shape }) => shape.length === 1).map(({ id }) => id));
+  const vectors = new Set(model.weights.filter(({ id, shape }) => shape.length === 1 || id.endsWith('.convolution')).map(({ id }) => id));
   return planModel({
     model, profile, withoutRules,
     typeOf: (id) => (vectors.has(id) ? 'f32' : type),

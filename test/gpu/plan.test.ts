@@ -8,7 +8,7 @@ import { bundledModelPath } from '../../src/node/package-root.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
 import { planOfGraph, planOfShape } from './plan-of-shape.ts';
-import { E2B_LAYERS, gemma3Shape, gemma4Shape, olmo3Shape } from './published-shapes.ts';
+import { E2B_LAYERS, gemma3Shape, gemma4Shape, lfm2Shape, olmo3Shape } from './published-shapes.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
 import type { ShapeOptions } from './plan-of-shape.ts';
 import { pagedStates } from '../../src/graph/state.ts';
@@ -20,9 +20,9 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'qwen3-4b-q4_k_m': { model: 'qwen3-4b', type: 'q4_k_m' },
 };
 const SHAPE_NAMES = Object.keys(SHAPES);
-/** Two layers of Gemma 3 1B, and of OLMo 3 7B; of Gemma 4 E2B both kinds with keys and values of their own, and of another layer. */
+/** Two layers of Gemma 3 1B, of OLMo 3 7B and of LFM2.5 1.2B; of Gemma 4 E2B both kinds with keys and values of their own, and of another layer. */
 const FAMILY_GRAPHS: Readonly<Record<string, ModelGraphs>> = {
-  gemma3: gemma3Shape(), gemma4: gemma4Shape([13, 14, 15, 19]), olmo3: olmo3Shape(),
+  gemma3: gemma3Shape(), gemma4: gemma4Shape([13, 14, 15, 19]), olmo3: olmo3Shape(), lfm2: lfm2Shape(),
 };
 const KEPT_PROFILES = ['nvidia', 'apple-m4', 'software'] as const;
 
@@ -55,6 +55,7 @@ describe('fusion rules', () => {
       planOfShape({ ...shape, profile, withoutRules }),
       ...([FAMILIES.gemma4, FAMILIES.olmo3] as const).map((family) =>
         planOfGraph({ graph: familyGraph(family), type: 'q4_0', profile, withoutRules })),
+      planOfGraph({ graph: lfm2Shape(), type: 'q4_0', profile, withoutRules }),
     ]);
   const texts = (withoutRules: readonly string[]) => plans(withoutRules).map(printed);
   /** Without the lines that only say how often rules fired. */
@@ -105,7 +106,7 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
 });
 
 /** Most dispatches of a layer, with keys whole; keys that are split take one more. */
-const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 9, olmo3: 8 };
+const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 9, olmo3: 8, lfm2: 5 };
 
 describe.each(PROFILE_NAMES)('decode on %s', (name) => {
   it.each(Object.keys(FAMILY_GRAPHS))('takes at most so many dispatches for each layer of %s', (family) => {

@@ -4,6 +4,8 @@ import { gemma3 } from '../../src/models/gemma3.ts';
 import type { Gemma3Config } from '../../src/models/gemma3.ts';
 import { gemma4 } from '../../src/models/gemma4.ts';
 import type { Gemma4Config, Gemma4Layer } from '../../src/models/gemma4-config.ts';
+import { lfm2 } from '../../src/models/lfm2.ts';
+import type { Lfm2Config } from '../../src/models/lfm2.ts';
 import { olmo3 } from '../../src/models/olmo3.ts';
 
 const GRAPH_SETTING = { contextLength: 4096, constants: new Map<string, Float32Array>() };
@@ -54,4 +56,14 @@ export function olmo3Shape(): ModelGraphs {
     tiedEmbeddings: false, biases: [],
   } as const;
   return olmo3.graphs(config, GRAPH_SETTING);
+}
+
+/** LFM2.5 1.2B: a layer with a convolution, and one with attention. */
+export function lfm2Shape(): ModelGraphs {
+  const config: Lfm2Config = {
+    architecture: 'lfm2', vocabSize: 65_536, contextLength: 128_000, dim: 2048, layers: 2, heads: 32, kvHeads: 8, headDim: 64,
+    ffnDim: 8192, rmsEps: 1e-5, rope: { theta: 1e6, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: true, biases: [],
+    attends: [false, true], convolutionWidth: 3, isChannelLast: false,
+  };
+  return lfm2.graphs(config, GRAPH_SETTING);
 }
