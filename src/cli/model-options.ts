@@ -42,8 +42,10 @@ export function addDeviceOptions(command: Command): Command {
       integerIn({ min: 1 }),
     )
     .addOption(
-      new Option('--per-layer-table <place>', "where the table of Gemma 4's small models is: host reads it from the file (default: device)")
-        .choices(PER_LAYER_TABLES),
+      new Option(
+        '--per-layer-table <place>',
+        "Gemma 4's small models: host leaves their table of embeddings in the file, to save memory (default: device)",
+      ).choices(PER_LAYER_TABLES),
     );
 }
 

@@ -1,4 +1,7 @@
 /** Programs of somebody else, in TypeScript, and the settings that they may have: the package's declarations must compile under each. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { repoRoot } from './repository.ts';
 
 export interface Consumer {
   readonly file: string;
@@ -101,6 +104,10 @@ import core = require('ingot/core');
 export const load: (path: string) => Promise<core.Model> = (path) => ingot.loadModel(path);
 `;
 
+/** What the README shows, one block after the other. */
+const readme = [...readFileSync(join(repoRoot, 'README.md'), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)].map(([, code]) => code).join('\n');
+if (readme === '') throw new Error('README.md shows no program');
+
 const entry = (source: string, name: string) => source.replaceAll('ENTRY', name);
 const slug = (name: string) => name.replace('/', '-');
 
@@ -111,6 +118,7 @@ export const consumers: readonly Consumer[] = [
   ]),
   { file: 'dom.ts', source: dom, needs: ['dom'] },
   { file: 'node.ts', source: node, needs: ['node'] },
+  { file: 'readme.ts', source: readme, needs: ['node'] },
   { file: 'required.cts', source: commonjs, needs: ['commonjs'] },
 ];
 
