@@ -24,7 +24,7 @@ interface WriteFlags {
 }
 
 type ConvertFlags = WriteFlags & { readonly type: ExportType; readonly vocabulary: 'source' | 'none' | 'made'; readonly name?: string };
-type SynthFlags = WriteFlags & { readonly type: SynthType; readonly seed: number };
+type SynthFlags = WriteFlags & { readonly type: SynthType; readonly seed: number; readonly layers?: number };
 
 const CONVERT_EXAMPLES = `
 Examples:
@@ -39,6 +39,7 @@ without a download.
 Examples:
   $ ingot synth qwen3-0.6b --type q4_0 -o qwen3-0.6b-q4_0.gguf
   $ ingot synth llama-3.2-1b --type q4_k_m --seed 7 -o llama.gguf --force
+  $ ingot synth qwen3-30b-a3b --layers 8 -o experts.gguf
 `;
 
 export function registerConvert(program: Command): void {
@@ -66,11 +67,12 @@ export function registerSynth(program: Command): void {
     .description('Writes a GGUF file of random weights at the shapes of a real model.')
     .argument('<model>', `one of ${SYNTH_MODELS.join(', ')}`)
     .addOption(new Option('--type <type>', 'type of the weights').choices(SYNTH_TYPES).default('q4_0'))
-    .option('--seed <number>', 'the same seed gives the same file', integerIn({ min: 0 }), 0);
-  addWriteOptions(command, SYNTH_EXAMPLES).action((model: string, { type, seed, ...flags }: SynthFlags) => {
+    .option('--seed <number>', 'the same seed gives the same file', integerIn({ min: 0 }), 0)
+    .option('--layers <count>', "only so many of the model's first layers (default: all)", integerIn({ min: 1 }));
+  addWriteOptions(command, SYNTH_EXAMPLES).action((model: string, { type, seed, layers, ...flags }: SynthFlags) => {
     if (!(SYNTH_MODELS as readonly string[]).includes(model))
       throw new UsageError(`the model must be one of ${SYNTH_MODELS.join(', ')}, found ${JSON.stringify(model)}.`);
-    return writeModel(flags, (work) => synthFile(expandHome(flags.out), { model: model as SynthModel, type, seed, ...work }));
+    return writeModel(flags, (work) => synthFile(expandHome(flags.out), { model: model as SynthModel, type, seed, layers, ...work }));
   });
 }
 

@@ -99,9 +99,9 @@ export interface ConstantExport extends ExportTensor {
 
 /**
  * Small matrices that llama.cpp takes as floats: tables whose rows are added to those of the embedding, routers of experts, convolutions of
- * single channels.
+ * single channels, biases of experts.
  */
-const ALWAYS_FLOATS = /^(positions|types|layers\.\d+\.(moe\.router|.*\.convolution))$/;
+const ALWAYS_FLOATS = /^(positions|types|layers\.\d+\.(moe\.router|.*\.convolution|.*\.bias))$/;
 
 export interface TypedTensor {
   /** Ids of the weights that it holds. */

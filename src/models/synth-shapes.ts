@@ -7,12 +7,15 @@ import { ARCHITECTURES } from './open-decoder.ts';
 import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
 import type { ExportType } from './gguf-export.ts';
 import type { SmolLm3Config } from './smollm3.ts';
+import { SYNTH_MIXTURES } from './synth-mixtures.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
+import { InputError } from '../tensor/errors.ts';
+import { elementsOf } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 
 export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
-  'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b',
+  'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b', 'qwen3-30b-a3b', 'lfm2-8b-a1b', 'gpt-oss-20b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
@@ -123,29 +126,50 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'gemma-3-1b': { vocabulary: 'headers', config: GEMMA_3_1B },
   'gemma-4-e2b': { vocabulary: 'headers', config: GEMMA_4_E2B, hasScaledQueries: true },
   'lfm2.5-1.2b': { vocabulary: 'chatml', config: LFM2_5_1_2B },
+  'qwen3-30b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3-30b-a3b'] },
+  'lfm2-8b-a1b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['lfm2-8b-a1b'] },
+  'gpt-oss-20b': { vocabulary: 'headers', config: SYNTH_MIXTURES['gpt-oss-20b'] },
 };
 
-/** Biases take both signs; gains are ones, but those of queries that hold the scale of scores. */
+/** Biases take both signs, but not those that choose experts; gains are ones, but those of queries that hold the scale of scores. */
 function madeVector(name: string, length: number, hasScaledQueries: boolean): Float32Array {
+  if (name.endsWith('.exp_probs_b.bias')) return new Float32Array(length);
   if (name.endsWith('.bias')) return Float32Array.from({ length }, (_, i) => (i % 2 === 0 ? 0.25 : -0.25));
   return new Float32Array(length).fill(hasScaledQueries && name.endsWith('.attn_q_norm.weight') ? length ** -0.5 : 1);
 }
 
 /** Of a few channels' own weights, whose sums are no smaller than what they read. */
 function madeConvolution(shape: readonly number[]): Float32Array {
-  return Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => ((7 * i) % 11) / 6 - 5 / 6);
+  return Float32Array.from({ length: elementsOf(shape) }, (_, i) => ((7 * i) % 11) / 6 - 5 / 6);
 }
 
-/** What the file of a model holds: keys without the vocabulary, and tensors. */
-export function synthPlan(model: SynthModel, type: SynthType): SynthPlan {
-  const { config, vocabulary, hasScaledQueries = false } = SHAPES[model];
+/** Of the first `layers` layers; lists of what each layer is are as long as its layers. */
+function shortened(config: DecoderConfig, layers: number): DecoderConfig {
+  const isOfLayers = (value: unknown) => Array.isArray(value) && value.length === config.layers && typeof value[0] !== 'number';
+  const cut = (value: unknown): unknown => {
+    if (isOfLayers(value)) return (value as readonly unknown[]).slice(0, layers);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, own]) => [key, cut(own)]));
+  };
+  return { ...(cut(config) as DecoderConfig), layers };
+}
+
+/**
+ * What the file of a model holds: keys without the vocabulary, and tensors. `layers`: only so many of the first layers.
+ * @throws InputError for more layers than the model has
+ */
+export function synthPlan(model: SynthModel, type: SynthType, layers?: number): SynthPlan {
+  const { config: whole, vocabulary, hasScaledQueries = false } = SHAPES[model];
+  if (layers !== undefined && !(Number.isSafeInteger(layers) && layers >= 1 && layers <= whole.layers))
+    throw new InputError(`layers must be from 1 to ${whole.layers}, the layers of ${model}; found ${layers}.`);
+  const config = layers === undefined ? whole : shortened(whole, layers);
   const architecture = ARCHITECTURES.find(({ gguf }) => gguf === config.architecture)!;
   const tensors = ggufTensors(architecture.weights(config), model).map(({ name, shape, weights }) => ({
     name,
     type: tensorTypeFor({ weights, shape }, type, config),
     shape,
-    from: shape.length === 1
-      ? madeVector(name, shape[0]!, hasScaledQueries)
+    from: shape.length === 1 || name.endsWith('.bias')
+      ? madeVector(name, elementsOf(shape), hasScaledQueries)
       : weights.some((id) => id.endsWith('.convolution')) ? madeConvolution(shape) : undefined,
   }));
   return {

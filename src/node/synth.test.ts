@@ -54,6 +54,11 @@ describe('synth', () => {
         'lfm2.5-1.2b': 1_170_340_608,
         // Of the text part, as transformers counts it.
         'gemma-4-e2b': 4_628_569_344 + 35,
+        'qwen3-30b-a3b': 30_532_122_624,
+        // 8.3 billion by its card, reckoned by hand to the last: table, norms, 18 convolutions, 6 attentions, 2 MLPs, 22 mixtures.
+        'lfm2-8b-a1b': 134_217_728 + 49 * 2048 + 18 * (4 * 2048 ** 2 + 3 * 2048) + 6 * (2.5 * 2048 ** 2 + 128)
+          + 2 * 3 * 2048 * 7168 + 22 * (32 * 3 * 2048 * 1792 + 32 * 2048 + 32),
+        'gpt-oss-20b': 20_914_757_184,
       };
       const { tensors } = synthPlan(model, type);
       const elements = tensors
@@ -81,6 +86,19 @@ describe('synth', () => {
       rows.add(Buffer.from(sink.kept.buffer, at, 54).toString('latin1'));
     }
     expect(rows.size).toBe(config.vocabSize);
+  });
+
+  test('the first layers alone have their part of every list of layers', () => {
+    const { config, tensors } = synthPlan('gpt-oss-20b', 'q4_0', 3);
+    expect(config).toMatchObject({ layers: 3, window: { layers: [true, false, true] }, mixture: { layers: [true, true, true] } });
+    const typeOf = Object.fromEntries(tensors.map(({ name, type }) => [name, type]));
+    expect(typeOf).toMatchObject({
+      'blk.2.ffn_gate_exps.weight': 'q4_0', 'blk.2.ffn_gate_exps.bias': 'f32', 'blk.2.ffn_gate_inp.weight': 'f32',
+      'blk.2.attn_sinks.weight': 'f32',
+    });
+    expect(tensors.some(({ name }) => name.startsWith('blk.3.'))).toBe(false);
+    expect(synthPlan('gemma-4-e2b', 'q4_0', 20).config).toMatchObject({ layers: 20 });
+    expect(() => synthPlan('qwen3-0.6b', 'q4_0', 29)).toThrow(/layers must be from 1 to 28, the layers of qwen3-0.6b; found 29/);
   });
 
   test('the same seed gives the same file, another one another', () => {

@@ -15,6 +15,8 @@ export interface SynthOptions extends ReadOptions {
   readonly type: SynthType;
   /** The same seed gives the same file. By default 0. */
   readonly seed?: number;
+  /** Only so many of the model's first layers. By default all. */
+  readonly layers?: number | undefined;
   readonly onProgress?: OnProgress;
 }
 
@@ -36,7 +38,7 @@ export async function synthFile(outPath: string, options: SynthOptions): Promise
 export async function synth(sink: ByteSink, options: SynthOptions): Promise<SynthResult> {
   try {
     checkOptions(options);
-    const { config, metadata, tensors, deviation, vocabulary } = synthPlan(options.model, options.type);
+    const { config, metadata, tensors, deviation, vocabulary } = synthPlan(options.model, options.type, options.layers);
     const vocabularyKeys = synthVocabulary(vocabulary, config.vocabSize);
     const writer = await GgufWriter.open(sink, { metadata: new Map([...metadata, ...vocabularyKeys]), tensors });
     await synthTensors(writer, tensors, { seed: options.seed ?? 0, deviation, signal: options.signal, onProgress: options.onProgress });
