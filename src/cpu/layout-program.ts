@@ -21,6 +21,7 @@ import type { Bump } from './memory.ts';
 import type { CpuOp } from './ops/index.ts';
 import { deltaRuleScratchBytes } from './ops/delta-rule.ts';
 import { chunkRows } from './ops/linear.ts';
+import { convolutionScratchBytes } from './ops/short-convolution.ts';
 import { WEIGHT_CODES } from './kernel-module.ts';
 
 /** Bytes of the record that checks one weight. */
@@ -89,6 +90,7 @@ function scratchBytesOf({ request, kernels, threads }: LayoutOptions, graph: Gra
   const mostRows = Math.max(...Object.values(request.sizes));
   let need = 256 + vectors * (8 * attention.width + 136) + 16 + (2 * 32 + 4) * attention.width * 4;
   for (const { op, inputs } of graph.nodes) {
+    if (op.kind === 'shortConvolution') need = Math.max(need, convolutionScratchBytes(op));
     if (op.kind === 'deltaRule') need = Math.max(need, deltaRuleScratchBytes(op));
     if (op.kind === 'rmsNorm' || op.kind === 'layerNorm') need = Math.max(need, widthOf(inputs[0] as Value) * 4);
     if (op.kind !== 'linear') continue;

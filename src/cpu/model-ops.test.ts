@@ -83,8 +83,9 @@ const LAYERS = [
 ] as const;
 
 test('what is fused, as reviewers read it', () => {
-  const typeOf = (id: string): WeightType => (/norm|scale|sinks/.test(id) ? 'f32' : 'q4_0');
+  const typeOf = (id: string): WeightType => (/norm|scale|sinks|conv|bias/.test(id) ? 'f32' : 'q4_0');
   const printed = (graph: Graph) => printPlan(graph.name, planForCpu(graph, { typeOf }), (op) => describeOp(op, typeOf));
   expect(printed(attentionGraph(LAYERS.slice(0, 3)))).toMatchSnapshot();
   expect(printed(familyGraph({ ...tinyFamily('gemma4'), layers: 1 }))).toMatchSnapshot();
+  expect(printed(MODEL_OP_GRAPHS.get('a convolution between gates') as Graph)).toMatchSnapshot();
 });

@@ -1,5 +1,5 @@
 /** What the CPU executor fuses: fewer barriers, and values that stay in a core's cache instead of going through memory. */
-import { gatedPair, gatheredNorm, isPrivate, isStep, privateProducer, residualSum } from '../graph/patterns.ts';
+import { gatedConvolution, gatedPair, gatheredNorm, isPrivate, isStep, privateProducer, residualSum } from '../graph/patterns.ts';
 import type { FusionContext, FusionRule } from '../graph/plan.ts';
 import { sourceId } from './cpu-value.ts';
 import type { CpuStepOf, CpuValue } from './cpu-value.ts';
@@ -69,6 +69,17 @@ const gatedLinears: Rule = {
     const op: CpuOp = { kind: 'gated', fn, clamp, gate: { ...gate, x: 0 }, up: { ...up, x: 1 } };
     const inputs = [pair.gate.inputs[gate.x] as CpuValue, pair.up.inputs[up.x] as CpuValue];
     return { replaced: [pair.gate, pair.up, step], by: { op, inputs, outputs: step.outputs, label: step.label } };
+  },
+};
+
+/** A convolution with both of its gates, which reads the product that makes all three of their parts. */
+const convolutionGates: Rule = {
+  name: 'convolution-gates',
+  match(step, context) {
+    const found = gatedConvolution(step, context);
+    if (found === undefined || found.convolution.op.gates !== undefined) return undefined;
+    const { convolution, gates, of, replaced } = found;
+    return { replaced, by: { ...convolution, op: { ...convolution.op, gates }, inputs: [of], outputs: step.outputs } };
   },
 };
 
@@ -172,5 +183,5 @@ function preparationOf(maker: HeadMaker | undefined): HeadPreparation | undefine
 
 /** In the order in which they run: each may rely on what the ones before it left. */
 export const CPU_RULES: readonly Rule[] = [
-  gatherNorm, normResidual, normQuantize, gatedLinears, sharedInput, linearResidual, normRotate, rotateAttention,
+  gatherNorm, normResidual, normQuantize, convolutionGates, gatedLinears, sharedInput, linearResidual, normRotate, rotateAttention,
 ];

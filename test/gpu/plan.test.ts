@@ -20,7 +20,10 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'qwen3-4b-q4_k_m': { model: 'qwen3-4b', type: 'q4_k_m' },
 };
 const SHAPE_NAMES = Object.keys(SHAPES);
-/** Two layers of Gemma 3 1B, of OLMo 3 7B and of LFM2.5 1.2B; of Gemma 4 E2B both kinds with keys and values of their own, and of another layer. */
+/**
+ * Two layers of Gemma 3 1B, of OLMo 3 7B and of LFM2.5 1.2B; of Gemma 4 E2B both kinds with keys and values of their own, and of another
+ * layer.
+ */
 const FAMILY_GRAPHS: Readonly<Record<string, ModelGraphs>> = {
   gemma3: gemma3Shape(), gemma4: gemma4Shape([13, 14, 15, 19]), olmo3: olmo3Shape(), lfm2: lfm2Shape(),
 };

@@ -9,7 +9,6 @@ import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
-import type { ShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
@@ -36,6 +35,7 @@ import { lowerRope, rotateRules } from './rope.ts';
 import type { RotateStepOp } from './rope.ts';
 import { lowerScale, scaleRules } from './scale.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
+import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
