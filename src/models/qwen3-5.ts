@@ -1,8 +1,8 @@
 /**
  * Qwen3.5 and Qwen3.6, dense, the text part. Qwen Team 2026; names as transformers' `qwen3_5_text` and GGUF's `qwen35`.
  * Most layers have Gated DeltaNet (Yang et al. 2024) where the others have attention, whose heads have norms, turn in part, and end at a
- * gate of their own; every layer ends in a gated MLP. Gains are 1 + w in Hugging Face's folders but for the norm behind the delta rule; GGUF
- * files and folders of MLX hold that sum. GGUF files have the value heads in another order.
+ * gate of their own; every layer ends in a gated MLP. Gains are 1 + w in Hugging Face's folders but for the norm behind the delta rule;
+ * GGUF files and folders of MLX hold that sum. GGUF files have the value heads in another order.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import { activation, gated } from '../graph/ops/activation.ts';

@@ -6,6 +6,7 @@ import type { Lfm2Config } from './lfm2.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
 import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
 import type { ExportType } from './gguf-export.ts';
+import type { Qwen35Config } from './qwen3-5.ts';
 import type { SmolLm3Config } from './smollm3.ts';
 import { SYNTH_MIXTURES } from './synth-mixtures.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
@@ -15,7 +16,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 
 export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
-  'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b', 'qwen3-30b-a3b', 'lfm2-8b-a1b', 'gpt-oss-20b',
+  'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b', 'qwen3.5-0.8b', 'qwen3.5-4b', 'qwen3-30b-a3b', 'lfm2-8b-a1b', 'gpt-oss-20b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
@@ -106,6 +107,18 @@ const LFM2_5_1_2B: Lfm2Config = {
   attends: Array.from({ length: 16 }, (_, n) => [2, 5, 8, 10, 12, 14].includes(n)), convolutionWidth: 3, isChannelLast: false,
 };
 
+/** Every fourth layer has attention. */
+function qwen35(
+  sizes: Pick<DecoderConfig, 'dim' | 'layers' | 'heads' | 'kvHeads' | 'ffnDim'>, valueHeads: number,
+): Qwen35Config {
+  return {
+    ...sizes, architecture: 'qwen35', vocabSize: 248_320, contextLength: 262_144, headDim: 256, rmsEps: 1e-6, causal: true,
+    rope: { theta: 1e7, rotaryDim: 64, scaling: { kind: 'none' } }, tiedEmbeddings: true, biases: [],
+    attends: Array.from({ length: sizes.layers }, (_, n) => n % 4 === 3), keyHeadMap: 'tiled', gainsLessOne: false, isChannelLast: false,
+    delta: { keyHeads: 16, valueHeads, keyDim: 128, valueDim: 128, convolutionWidth: 4 }, ropeSections: [11, 11, 10],
+  };
+}
+
 interface SynthShape {
   readonly vocabulary: SynthPlan['vocabulary'];
   readonly config: DecoderConfig;
@@ -124,6 +137,8 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'smollm3-3b': { vocabulary: 'headers', config: SMOLLM3_3B },
   'phi-4-mini': { vocabulary: 'chatml', config: PHI_4_MINI },
   'gemma-3-1b': { vocabulary: 'headers', config: GEMMA_3_1B },
+  'qwen3.5-0.8b': { vocabulary: 'chatml', config: qwen35({ dim: 1024, layers: 24, heads: 8, kvHeads: 2, ffnDim: 3584 }, 16) },
+  'qwen3.5-4b': { vocabulary: 'chatml', config: qwen35({ dim: 2560, layers: 32, heads: 16, kvHeads: 4, ffnDim: 9216 }, 32) },
   'gemma-4-e2b': { vocabulary: 'headers', config: GEMMA_4_E2B, hasScaledQueries: true },
   'lfm2.5-1.2b': { vocabulary: 'chatml', config: LFM2_5_1_2B },
   'qwen3-30b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3-30b-a3b'] },
@@ -131,10 +146,14 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'gpt-oss-20b': { vocabulary: 'headers', config: SYNTH_MIXTURES['gpt-oss-20b'] },
 };
 
-/** Biases take both signs, but not those that choose experts; gains are ones, but those of queries that hold the scale of scores. */
+/**
+ * Biases take both signs, but not those that choose experts; rates of decay run from slow to fast; gains are ones, but those of queries that
+ * hold the scale of scores.
+ */
 function madeVector(name: string, length: number, hasScaledQueries: boolean): Float32Array {
   if (name.endsWith('.exp_probs_b.bias')) return new Float32Array(length);
   if (name.endsWith('.bias')) return Float32Array.from({ length }, (_, i) => (i % 2 === 0 ? 0.25 : -0.25));
+  if (name.endsWith('.ssm_a')) return Float32Array.from({ length }, (_, i) => -(2 ** ((8 * i) / length - 6)));
   return new Float32Array(length).fill(hasScaledQueries && name.endsWith('.attn_q_norm.weight') ? length ** -0.5 : 1);
 }
 

@@ -59,6 +59,9 @@ describe('synth', () => {
         'lfm2-8b-a1b': 134_217_728 + 49 * 2048 + 18 * (4 * 2048 ** 2 + 3 * 2048) + 6 * (2.5 * 2048 ** 2 + 128)
           + 2 * 3 * 2048 * 7168 + 22 * (32 * 3 * 2048 * 1792 + 32 * 2048 + 32),
         'gpt-oss-20b': 20_914_757_184,
+        // As transformers counts them.
+        'qwen3.5-0.8b': 752_393_024,
+        'qwen3.5-4b': 4_205_751_296,
       };
       const { tensors } = synthPlan(model, type);
       const elements = tensors
