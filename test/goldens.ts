@@ -32,7 +32,7 @@ export type GoldenName = (typeof GOLDENS)[number];
 /** Goldens whose ops an executor lacks. */
 const LACKING: Readonly<Record<'reference' | 'cpu' | 'gpu', readonly GoldenName[]>> = {
   reference: [],
-  cpu: ['qwen3_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe'],
+  cpu: [],
   gpu: ['qwen3_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe', 'qwen3_5', 'qwen3_5_mtp'],
 };
 

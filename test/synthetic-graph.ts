@@ -134,7 +134,7 @@ export function syntheticRequest(options: SyntheticOptions): ProgramRequest {
           type,
           Float32Array.from({ length: shape[0] as number }, () => (id.endsWith('bias') ? 0.2 * random() - 0.1 : 0.5 + random())),
         )
-      : matrixBytes(type, shape as [number, number], random);
+      : matrixBytes(type, [shape.slice(0, -1).reduce((rows, size) => rows * size, 1), shape.at(-1) as number], random);
     const scale = scaleOf?.(id) ?? 1;
     if (scale !== 1) new Float32Array(bytes.buffer).forEach((value, i, all) => (all[i] = value * scale));
     weights.set(id, sourceOfBytes(id, { type, shape, bytes }));

@@ -16,6 +16,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 import { createCpuExecutor } from './cpu-executor.ts';
 import { CPU_RULES } from './rules.ts';
 import { ensureAllPages, inEveryGroup } from '../../test/state-places.ts';
+import { mixtureGraph, SMALL_MIXTURE } from '../../test/mixture-graph.ts';
 import { expectClose } from '../../test/relative-error.ts';
 
 const reference = createReferenceExecutor({ activationRounding: 'int8' });
@@ -294,18 +295,21 @@ describe('the same numbers, whatever the way', () => {
 
 describe('fusion', () => {
   const shape = { ...TINY, dim: 64, ffnDim: 64, headDim: 32, qkNorm: true };
-  const batch = { sequences: [sequence(9, { outputs: [3, 8] })] };
+  const batch = { sequences: [{ ...sequence(9, { outputs: [3, 8] }), slots: { read: 0, write: 1 } }] };
 
   test.each(CPU_RULES.map((rule) => [rule.name] as const))('without %s the plan is another and the results are the same', async (name) => {
     const options = { threads: 2, modules: await readKernelModules(), threadHost: createThreadHost() };
     // Norms behind blocks are another family's.
-    const graph = name === 'norm-residual' ? familyGraph(tinyFamily('gemma3')) : syntheticGraph(shape);
-    const request = syntheticRequest({ graph, typeOf: (id) => (id.endsWith('up') ? 'f16' : 'q8_0') });
+    const experts = name.startsWith('expert') ? mixtureGraph(SMALL_MIXTURE) : undefined;
+    const graph = name === 'norm-residual' ? familyGraph(tinyFamily('gemma3')) : (experts ?? syntheticGraph(shape));
+    const request = syntheticRequest({ graph, typeOf: (id) => (id === 'conv' ? 'f32' : id.endsWith('up') ? 'f16' : 'q8_0') });
     const full = await (await createCpuExecutor(options)).load(request);
     const less = await (await createCpuExecutor({ ...options, rules: CPU_RULES.filter((rule) => rule.name !== name) })).load(request);
     programs.push(full, less);
-    full.ensurePages(0, 2);
-    less.ensurePages(0, 2);
+    for (const program of [full, less]) {
+      ensureAllPages(program, 2);
+      program.ensureSlots(2);
+    }
     expect(stepsOf(less)).not.toEqual(stepsOf(full));
     const wanted = (await decoderSteps(full).run(batch)).logits.slice();
     expectClose(`without ${name}`, { wanted, found: (await decoderSteps(less).run(batch)).logits }, 1e-5);

@@ -1,9 +1,12 @@
 /** Decides where a program's parts lie in memory, before any of it is taken. */
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
-import type { Graph } from '../graph/graph.ts';
+import type { Graph, GraphNode } from '../graph/graph.ts';
 import type { FusionRule } from '../graph/plan.ts';
 import { widthOf } from '../graph/value.ts';
+import type { ExpertLinearOp } from '../graph/ops/expert-linear.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
+import type { LinearOp } from '../graph/ops/linear.ts';
+import { usedExperts } from '../graph/ops/route.ts';
 import type { Value, WeightRef } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { bytesOfElements, elementsOf } from '../tensor/tensor-type.ts';
@@ -20,7 +23,9 @@ import { align, createBump } from './memory.ts';
 import type { Bump } from './memory.ts';
 import type { CpuOp } from './ops/index.ts';
 import { deltaRuleScratchBytes } from './ops/delta-rule.ts';
+import { expertScratchBytes } from './ops/expert-linear.ts';
 import { chunkRows } from './ops/linear.ts';
+import { routeScratchBytes } from './ops/route.ts';
 import { convolutionScratchBytes } from './ops/short-convolution.ts';
 import { WEIGHT_CODES } from './kernel-module.ts';
 
@@ -83,24 +88,47 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
   };
 }
 
-/** The largest need of any step: a tile of attention, a tile of a gated step beside the kernel's own, a normed row. */
-function scratchBytesOf({ request, kernels, threads }: LayoutOptions, graph: Graph): number {
+/** The largest need of any step. */
+function scratchBytesOf(options: LayoutOptions, graph: Graph): number {
   const attention = attentionSizes(graph);
   const vectors = rowsPerTile(attention) * attention.group;
-  const mostRows = Math.max(...Object.values(request.sizes));
-  let need = 256 + vectors * (8 * attention.width + 136) + 16 + (2 * 32 + 4) * attention.width * 4;
-  for (const { op, inputs } of graph.nodes) {
-    if (op.kind === 'shortConvolution') need = Math.max(need, convolutionScratchBytes(op));
-    if (op.kind === 'deltaRule') need = Math.max(need, deltaRuleScratchBytes(op));
-    if (op.kind === 'rmsNorm' || op.kind === 'layerNorm') need = Math.max(need, widthOf(inputs[0] as Value) * 4);
-    if (op.kind !== 'linear') continue;
-    const { type, shape, sizeBytes } = sourceOf(request, op.weight.id);
-    const [out, cols] = shape as readonly [number, number];
-    const chunk = chunkRows(out, sizeBytes / out, threads);
-    const tile = align(Math.max(chunk.one * 4, chunk.many * 4 * mostRows));
-    need = Math.max(need, tile + kernels.matmulScratchBytes(WEIGHT_CODES[type], cols));
+  const tile = 256 + vectors * (8 * attention.width + 136) + 16 + (2 * 32 + 4) * attention.width * 4;
+  return align(Math.max(tile, ...graph.nodes.map((node) => nodeScratchBytes(node, options))));
+}
+
+/** Of a step of a node: a tile of a gated step beside the kernel's own, a normed row. */
+function nodeScratchBytes({ op, inputs }: GraphNode, options: LayoutOptions): number {
+  switch (op.kind) {
+    case 'shortConvolution': return convolutionScratchBytes(op);
+    case 'deltaRule': return deltaRuleScratchBytes(op);
+    case 'rmsNorm':
+    case 'layerNorm': return widthOf(inputs[0] as Value) * 4;
+    case 'route': return routeScratchBytes(widthOf(inputs[0] as Value));
+    case 'linear': {
+      const { weightRows, rowBytes, rows, kernel, threads } = productSizes(op, options);
+      const chunk = chunkRows(weightRows, rowBytes, threads);
+      return align(Math.max(chunk.one * 4, chunk.many * 4 * rows)) + kernel;
+    }
+    case 'expertLinear': {
+      const sizes = productSizes(op, options);
+      return expertScratchBytes({ ...sizes, experts: op.weight.shape[0] as number, used: usedExperts(inputs[1] as Value) }) + sizes.kernel;
+    }
+    default: return 0;
   }
-  return align(need);
+}
+
+/** Sizes of a product with a matrix, or one matrix of several; `kernel` is what the product itself needs. */
+function productSizes({ weight }: LinearOp | ExpertLinearOp, { request, kernels, threads }: LayoutOptions) {
+  const { type, shape } = sourceOf(request, weight.id);
+  const [weightRows, cols] = shape.slice(-2) as [number, number];
+  const code = WEIGHT_CODES[type];
+  return {
+    weightRows, threads,
+    rows: Math.max(...Object.values(request.sizes)),
+    rowBytes: bytesOfElements(type, cols),
+    inputBytes: kernels.activationBytes(code, cols),
+    kernel: kernels.matmulScratchBytes(code, cols),
+  };
 }
 
 /** The weights that an op reads as f32. */
@@ -111,6 +139,8 @@ function vectorsOf(op: GraphOp): readonly WeightRef[] {
     case 'layerNorm':
     case 'shortConvolution': return refs(op.weight, op.bias);
     case 'deltaRule': return refs(op.decay, op.dtBias);
+    case 'route': return refs(op.selectionBias, op.expertScale);
+    case 'expertLinear':
     case 'linear': return refs(op.bias);
     case 'scale': return typeof op.by === 'number' ? [] : [op.by];
     case 'attention':

@@ -3,6 +3,7 @@ import { gatedConvolution, gatedPair, gatheredNorm, isPrivate, isStep, privatePr
 import type { FusionContext, FusionRule } from '../graph/plan.ts';
 import { sourceId } from './cpu-value.ts';
 import type { CpuStepOf, CpuValue } from './cpu-value.ts';
+import { EXPERT_RULES } from './expert-rules.ts';
 import type { AttentionStepOp } from './ops/attention.ts';
 import type { CpuOp, CpuStep } from './ops/index.ts';
 import type { LinearPart, LinearsStepOp } from './ops/linear.ts';
@@ -183,5 +184,6 @@ function preparationOf(maker: HeadMaker | undefined): HeadPreparation | undefine
 
 /** In the order in which they run: each may rely on what the ones before it left. */
 export const CPU_RULES: readonly Rule[] = [
-  gatherNorm, normResidual, normQuantize, convolutionGates, gatedLinears, sharedInput, linearResidual, normRotate, rotateAttention,
+  gatherNorm, normResidual, normQuantize, convolutionGates, gatedLinears, ...EXPERT_RULES, sharedInput,
+  linearResidual, normRotate, rotateAttention,
 ];

@@ -5,7 +5,7 @@ const SILU: i32 = 0;
 const GELU_TANH: i32 = 1;
 const GELU: i32 = 2;
 const IDENTITY: i32 = 3;
-const SIGMOID: i32 = 4;
+export const SIGMOID: i32 = 4;
 const QUICK_GELU: i32 = 5;
 
 /** x * sigmoid(z) * up. */

@@ -1,5 +1,5 @@
-/** Kernels on single floats: add, and the bias and residual of a linear step; a factor; a bound; exp. */
-import { exp4, tanh4 } from './float-math';
+/** Kernels on single floats: add, and the bias and residual of a linear step; sums with weights; a factor; a bound; exp. */
+import { exp4, madd, tanh4 } from './float-math';
 
 /** out[i] = a[i] + b[i]; `out` may be one of the inputs. */
 export function addRow(a: usize, b: usize, out: usize, count: i32): void {
@@ -11,6 +11,20 @@ export function addRow(a: usize, b: usize, out: usize, count: i32): void {
   for (; i < count; i++) {
     const at = <usize>(i * 4);
     store<f32>(out + at, load<f32>(a + at) + load<f32>(b + at));
+  }
+}
+
+/** y[i] += factor * x[i]. */
+export function addScaledRow(x: usize, factor: f32, y: usize, count: i32): void {
+  const factors = f32x4.splat(factor);
+  let i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const at = <usize>(i * 4);
+    v128.store(y + at, madd(v128.load(x + at), factors, v128.load(y + at)));
+  }
+  for (; i < count; i++) {
+    const at = <usize>(i * 4);
+    store<f32>(y + at, load<f32>(y + at) + load<f32>(x + at) * factor);
   }
 }
 

@@ -7,19 +7,19 @@ import { GatedRecord, LINEAR_BYTES, LinearRecord, LinearsRecord, rowsOf, StepRec
 
 // @ts-ignore: decorator
 @inline
-function partAt(first: usize, index: i32): LinearRecord {
+export function partAt(first: usize, index: i32): LinearRecord {
   return changetype<LinearRecord>(first + <usize>index * LINEAR_BYTES);
 }
 
 // @ts-ignore: decorator
 @inline
-function chunkOf(part: LinearRecord, rows: i32): i32 {
+export function chunkOf(part: LinearRecord, rows: i32): i32 {
   return rows == 1 ? part.chunkOne : part.chunkMany;
 }
 
 // @ts-ignore: decorator
 @inline
-function chunksOf(part: LinearRecord, rows: i32): i32 {
+export function chunksOf(part: LinearRecord, rows: i32): i32 {
   const chunk = chunkOf(part, rows);
   return (part.weightRows + chunk - 1) / chunk;
 }

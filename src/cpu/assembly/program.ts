@@ -3,13 +3,17 @@ import { runAttention, runStoredAttention, runWriteMemory } from './attention-st
 import { runCheck } from './check';
 import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
 import { runDeltaRule } from './delta-rule';
+import { runExpertMix, runExperts } from './expert-steps';
 import { runFullAttention } from './full-attention';
 import { runGated, runLinears } from './linear-steps';
+import { runRoute } from './route';
 import { runShortConvolution } from './short-convolution';
-import { ACTIVATION, ADD, COLUMNS, GATHER, QUANTIZE, runEmbed, runNorm, runNumber, runRotate, runRows } from './row-steps';
 import {
-  AttentionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord, NumberRecord,
-  OpRecord, RotateRecord, RowRecord, ShortConvolutionRecord, StepRecord,
+  ACTIVATION, ADD, COLUMNS, EXPERT_SUM, GATHER, QUANTIZE, runEmbed, runNorm, runNumber, runRotate, runRows, SCALE_ROWS,
+} from './row-steps';
+import {
+  AttentionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord,
+  NumberRecord, OpRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord, StepRecord,
 } from './step-records';
 
 /** Op codes; cpu/ops/ holds the same numbers. */
@@ -32,6 +36,11 @@ const OP_SCALE: i32 = 16;
 const OP_SOFTCAP: i32 = 17;
 const OP_COLUMNS: i32 = 18;
 const OP_DELTA_RULE: i32 = 19;
+const OP_ROUTE: i32 = 20;
+const OP_EXPERTS: i32 = 21;
+const OP_EXPERT_MIX: i32 = 22;
+const OP_EXPERT_SUM: i32 = 23;
+const OP_SCALE_ROWS: i32 = 24;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -65,6 +74,8 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_ACTIVATION: return runRows(control, changetype<RowRecord>(at), step, ACTIVATION);
     case OP_ADD: return runRows(control, changetype<RowRecord>(at), step, ADD);
     case OP_COLUMNS: return runRows(control, changetype<RowRecord>(at), step, COLUMNS);
+    case OP_EXPERT_SUM: return runRows(control, changetype<RowRecord>(at), step, EXPERT_SUM);
+    case OP_SCALE_ROWS: return runRows(control, changetype<RowRecord>(at), step, SCALE_ROWS);
     case OP_SCALE: return runNumber(control, changetype<NumberRecord>(at), step, false);
     case OP_SOFTCAP: return runNumber(control, changetype<NumberRecord>(at), step, true);
     case OP_ROTATE: return runRotate(control, changetype<RotateRecord>(at), step);
@@ -76,6 +87,9 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_DELTA_RULE: return runDeltaRule(control, changetype<DeltaRuleRecord>(at), step, scratch);
     case OP_WRITE_MEMORY: return runWriteMemory(control, thread, changetype<AttentionRecord>(at), step);
     case OP_STORED_ATTENTION: return runStoredAttention(control, thread, changetype<AttentionRecord>(at), step);
+    case OP_ROUTE: return runRoute(control, changetype<RouteRecord>(at), step, scratch);
+    case OP_EXPERTS: return runExperts(control, changetype<ExpertsRecord>(at), step, scratch);
+    case OP_EXPERT_MIX: return runExpertMix(control, changetype<ExpertsRecord>(at), step, scratch);
     case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));
     default: unreachable();
   }

@@ -1,8 +1,8 @@
-/** Steps whose work items are rows: embed, norm, quantise, gather, columns, activation, add, scale, softcap, rotate. */
+/** Steps whose work items are rows: embed, norm, quantise, gather, columns, activation, add, scale, softcap, sums over experts, rotate. */
 import { gateRow } from './activation';
 import { itemsPerTake, takeItems } from './control';
 import { dequantizeRow } from './dequantize';
-import { addRow, scaleRow, softcapRow } from './elementwise';
+import { addRow, addScaledRow, scaleRow, softcapRow } from './elementwise';
 import { layerNormVector, rmsNormVector } from './norm';
 import { quantizeRow } from './quantize';
 import { ropeVector } from './rope';
@@ -50,6 +50,8 @@ export const GATHER: i32 = 1;
 export const ACTIVATION: i32 = 2;
 export const ADD: i32 = 3;
 export const COLUMNS: i32 = 4;
+export const EXPERT_SUM: i32 = 5;
+export const SCALE_ROWS: i32 = 6;
 
 export function runRows(control: usize, op: RowRecord, step: StepRecord, kind: i32): void {
   const rows = rowsOf(op, step);
@@ -66,8 +68,16 @@ function oneRow(op: RowRecord, kind: i32, row: i32): void {
   if (kind == QUANTIZE) quantizeRow(a, out, op.cols);
   else if (kind == ACTIVATION) activateRow(changetype<ActivationRecord>(op), a, b, out);
   else if (kind == ADD) addRow(a, b, out, op.cols);
+  else if (kind == EXPERT_SUM) expertSumRow(a, b, op.word, out, op.cols);
+  else if (kind == SCALE_ROWS) scaleRow(a, load<f32>(b), out, op.cols);
   else if (kind == COLUMNS) memory.copy(out, a + <usize>(op.word * 4), <usize>(op.cols * 4));
   else memory.copy(out, op.a + <usize>load<u32>(op.b + <usize>(row * 4)) * op.aStride, <usize>(op.cols * 4));
+}
+
+/** out = the sum over i of shares[i] * x[i]; x f32[used, cols], shares f32[used]. */
+function expertSumRow(x: usize, shares: usize, used: i32, out: usize, cols: i32): void {
+  scaleRow(x, load<f32>(shares), out, cols);
+  for (let i = 1; i < used; i++) addScaledRow(x + <usize>(i * cols * 4), load<f32>(shares + <usize>(i * 4)), out, cols);
 }
 
 // @ts-ignore: decorator

@@ -115,7 +115,10 @@ export class NormRecord extends OpRecord {
   residualStride: usize;
 }
 
-/** One input, one output: quantise, activation, columns; or two inputs: gated activation, add; gather, whose second ones are indices. */
+/**
+ * One input, one output: quantise, activation, columns; or two inputs: gated activation, add, sums over experts with their routes,
+ * rows and a factor each; gather, whose second ones are indices.
+ */
 @unmanaged
 export class RowRecord extends OpRecord {
   a: usize;
@@ -125,7 +128,7 @@ export class RowRecord extends OpRecord {
   out: usize;
   outStride: usize;
   cols: i32;
-  /** The function of an activation; the first column. */
+  /** The function of an activation; the first column; experts of a row. */
   word: i32;
 }
 
@@ -185,6 +188,46 @@ export class GatedRecord extends OpRecord {
   fn: i32;
   limit: f32;
   offset: f32;
+}
+
+@unmanaged
+export class RouteRecord extends OpRecord {
+  logits: usize;
+  logitsStride: usize;
+  experts: i32;
+  used: i32;
+  /** 1: scores are sigmoids of the logits; 0: their softmax. */
+  isSigmoid: i32;
+  /** f32[experts], added for the choice alone; or 0. */
+  bias: usize;
+  /** 1: the weights of those chosen are divided by their sum and `eps`. */
+  normalise: i32;
+  eps: f32;
+  scale: f32;
+  /** f32[experts], or 0. */
+  expertScale: usize;
+  out: usize;
+  outStride: usize;
+}
+
+/** Products with matrices of experts. `parts` LinearRecords follow, whose weights and biases are those of the first expert. */
+@unmanaged
+export class ExpertsRecord extends OpRecord {
+  /** f32[rows, 2 * used]: shares, then numbers of experts. */
+  routes: usize;
+  routesStride: usize;
+  experts: i32;
+  used: i32;
+  /** Bytes from a row's input of one of its experts to that of the next; 0: they have the same. */
+  eachBytes: usize;
+  parts: i32;
+  /** Of two parts, as a GatedRecord has them. */
+  fn: i32;
+  limit: f32;
+  offset: f32;
+  /** f32 rows to add to a sum over experts besides the part's residual, or 0. */
+  other: usize;
+  otherStride: usize;
 }
 
 /** What happens to a head before it is used: norm, then rotation. */

@@ -4,6 +4,10 @@ import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
 import type { DeltaRuleOp } from '../../graph/ops/delta-rule.ts';
 import type { ColumnsOp } from '../../graph/ops/columns.ts';
+import type { ExpertLinearOp } from '../../graph/ops/expert-linear.ts';
+import type { ExpertSumOp } from '../../graph/ops/expert-sum.ts';
+import type { RouteOp } from '../../graph/ops/route.ts';
+import type { ScaleRowsOp } from '../../graph/ops/scale-rows.ts';
 import type { ScaleOp } from '../../graph/ops/scale.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
@@ -21,7 +25,9 @@ import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
-import { refuseExperts } from './experts.ts';
+import { expertLinearRules, gatedExpertsRules, lowerExpertLinear, mixedExpertsRules } from './expert-linear.ts';
+import type { GatedExpertsStepOp, MixedExpertsStepOp } from './expert-linear.ts';
+import { expertSumRules, lowerExpertSum } from './expert-sum.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherStepOp } from './gather-rows.ts';
@@ -33,6 +39,8 @@ import { lowerLayerNorm, lowerRmsNorm, normRules } from './norm.ts';
 import type { NormStepOp } from './norm.ts';
 import { lowerRope, rotateRules } from './rope.ts';
 import type { RotateStepOp } from './rope.ts';
+import { lowerRoute, routeRules } from './route.ts';
+import { lowerScaleRows, scaleRowsRules } from './scale-rows.ts';
 import { lowerScale, scaleRules } from './scale.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
@@ -52,6 +60,12 @@ export type CpuOp =
   | RotateStepOp
   | LinearsStepOp
   | GatedStepOp
+  | RouteOp
+  | ExpertLinearOp
+  | GatedExpertsStepOp
+  | MixedExpertsStepOp
+  | ExpertSumOp
+  | ScaleRowsOp
   | AttentionStepOp
   | FullAttentionOp
   | StoredAttentionOp
@@ -76,10 +90,10 @@ export const LOWERINGS = {
   storedAttention: lowerStoredAttention,
   writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
-  route: refuseExperts,
-  expertLinear: refuseExperts,
-  expertSum: refuseExperts,
-  scaleRows: refuseExperts,
+  route: lowerRoute,
+  expertLinear: lowerExpertLinear,
+  expertSum: lowerExpertSum,
+  scaleRows: lowerScaleRows,
   deltaRule: lowerDeltaRule,
   activation: lowerActivation,
   add: lowerAdd,
@@ -104,6 +118,12 @@ export const CPU_OPS = {
   rotate: rotateRules,
   linears: linearsRules,
   gated: gatedRules,
+  route: routeRules,
+  expertLinear: expertLinearRules,
+  gatedExperts: gatedExpertsRules,
+  mixedExperts: mixedExpertsRules,
+  expertSum: expertSumRules,
+  scaleRows: scaleRowsRules,
   attention: attentionRules,
 } satisfies { readonly [Kind in CpuOp['kind']]: CpuOpRules<Extract<CpuOp, { readonly kind: Kind }>> };
 

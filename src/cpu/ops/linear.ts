@@ -35,11 +35,17 @@ const LEAST_CHUNK_BYTES = 32768;
 /** Weight rows of a work item where they meet several activation rows. */
 const MANY_ROWS_CHUNK = 64;
 
+/** Weight rows of a work item, where they meet one activation row and where they meet several. */
+export interface Chunk {
+  readonly one: number;
+  readonly many: number;
+}
+
 /**
  * Weight rows of one work item: many items keep threads balanced, large ones the counter cool and a call's four streams long.
  * Small matrices are split evenly: one item more for one thread than for another is a wait for all.
  */
-export function chunkRows(weightRows: number, rowBytes: number, threads: number): { readonly one: number; readonly many: number } {
+export function chunkRows(weightRows: number, rowBytes: number, threads: number): Chunk {
   const fours = (count: number) => Math.max(4, Math.ceil(count / 4) * 4);
   const wanted = Math.max(LEAST_CHUNK_BYTES / rowBytes, weightRows / (threads * 8));
   const itemsPerThread = Math.max(1, Math.round(weightRows / wanted / threads));
@@ -55,12 +61,29 @@ interface LinearAt {
 }
 
 function writeLinear(out: RecordWriter, { part, step, output }: LinearAt, at: Addresses): void {
-  const { typeCode, address, rowBytes } = at.matrix(part.weight.id);
-  const [weightRows, cols] = part.weight.shape as readonly [number, number];
-  const chunk = chunkRows(weightRows, rowBytes, at.threads);
+  const { weight, bias } = part;
+  const residual = part.residual === undefined ? undefined : step.inputs[part.residual];
+  const chunk = chunkRows(weight.shape[0] as number, at.matrix(weight.id).rowBytes, at.threads);
+  writeMatrix(out, { weight, bias, x: step.inputs[part.x], output, residual, chunk }, at);
+}
+
+interface MatrixRecord {
+  /** [out, in]; of experts [experts, out, in], and the record is the first one's. */
+  readonly weight: WeightRef;
+  readonly bias: WeightRef | undefined;
+  readonly x: CpuValue | undefined;
+  readonly output: CpuValue | undefined;
+  readonly residual: CpuValue | undefined;
+  readonly chunk: Chunk;
+}
+
+/** Writes a `LinearRecord`. */
+export function writeMatrix(out: RecordWriter, { weight, bias, x, output, residual, chunk }: MatrixRecord, at: Addresses): void {
+  const { typeCode, address, rowBytes } = at.matrix(weight.id);
+  const [weightRows, cols] = weight.shape.slice(-2) as [number, number];
   out.ints(typeCode, address, rowBytes, weightRows, cols);
-  out.ints(...rowsAt(at, step.inputs[part.x]), ...rowsAt(at, output), vectorAt(at, part.bias));
-  out.ints(...rowsAt(at, part.residual === undefined ? undefined : step.inputs[part.residual]), chunk.one, chunk.many);
+  out.ints(...rowsAt(at, x), ...rowsAt(at, output), vectorAt(at, bias));
+  out.ints(...rowsAt(at, residual), chunk.one, chunk.many);
 }
 
 function describePart({ weight, bias, residual }: LinearPart, typeOf: TypeOf): string {

@@ -33,7 +33,7 @@ export function route(g: OpSink<RouteOp>, name: string, logits: Value, fields: R
 }
 
 /** How many experts a row of routes names. */
-export function usedExperts(routes: Value): number {
+export function usedExperts(routes: Pick<Value, 'shape'>): number {
   return widthOf(routes) / 2;
 }
 
