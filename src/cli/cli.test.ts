@@ -150,7 +150,10 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     const run = ingot(['run', '-m', path, '--ids', '1,2,3', '-n', '2', '-t', '0', '--ignore-eos', '--device', 'cpu', '--json']);
     expect(run.stderr).toMatch(warning);
     expect(JSON.parse(run.stdout)).toMatchObject({ finishReason: 'length' });
-    expect(ingot(['convert', path, '-o', join(folder, 'mystery.gguf')]).stderr).toMatch(warning);
+    const converted = ingot(['convert', path, '-o', join(folder, 'mystery.gguf')]);
+    expect(converted.stderr).toMatch(warning);
+    expect(converted.stderr).toContain(`ingot: warning: ${path} has no tokenizer.json, so the file has no tokenizer: `);
+    expect(ingot(['convert', path, '-o', join(folder, 'none.gguf'), '--vocabulary', 'none']).stderr).not.toContain('tokenizer');
   });
 
   it('shows numbers as they were written', () => {

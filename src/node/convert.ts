@@ -34,7 +34,7 @@ export interface ConvertOptions extends ReadOptions {
 export interface ConvertResult {
   readonly sizeBytes: number;
   readonly tensors: number;
-  /** Settings of the folder that are not known, and so not in the file. */
+  /** Settings of the folder that are not known, and so not in the file; that it has no tokenizer, where its own was wanted. */
   readonly warnings: readonly string[];
 }
 
@@ -64,7 +64,7 @@ export async function convert(checkpoint: Checkpoint, sink: ByteSink, options: C
     const writer = await GgufWriter.open(sink, { metadata, tensors });
     await convertTensors(writer, tensors, options);
     await writer.close();
-    return { sizeBytes: writer.sizeBytes, tensors: tensors.length, warnings };
+    return { sizeBytes: writer.sizeBytes, tensors: tensors.length, warnings: [...warnings, ...vocabularyWarnings(checkpoint, options)] };
   } catch (error) {
     await sink.abort();
     throw error;
@@ -105,6 +105,12 @@ function vocabularyOf(checkpoint: Checkpoint, vocabSize: number, { vocabulary = 
     default:
       throw new InputError(`The vocabulary must be source, none or made, found ${JSON.stringify(vocabulary satisfies never)}.`);
   }
+}
+
+/** A file without a tokenizer is of use to those who have token ids, and a surprise to all others. */
+function vocabularyWarnings({ assets, name }: Checkpoint, { vocabulary = 'source' }: ConvertOptions): readonly string[] {
+  if (vocabulary !== 'source' || assets.has('tokenizer.json')) return [];
+  return [`${name} has no tokenizer.json, so the file has no tokenizer: it can be given token ids, but no text.`];
 }
 
 /** A made vocabulary whose special tokens have the ids that config.json names. */
