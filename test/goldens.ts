@@ -33,7 +33,7 @@ export type GoldenName = (typeof GOLDENS)[number];
 const LACKING: Readonly<Record<'reference' | 'cpu' | 'gpu', readonly GoldenName[]>> = {
   reference: [],
   cpu: [],
-  gpu: ['qwen3_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe', 'qwen3_5', 'qwen3_5_mtp'],
+  gpu: ['qwen3_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe'],
 };
 
 export function goldensOn(device: keyof typeof LACKING): readonly GoldenName[] {

@@ -1,8 +1,64 @@
-import type { DeltaRuleOp } from '../../graph/ops/delta-rule.ts';
-import { CapacityError } from '../../tensor/errors.ts';
-import type { Lower } from '../plan/gpu-op-rules.ts';
+/** The gated delta rule, alone or with the norm of each head and its gate. */
+import type { DeltaRuleOp as GraphDeltaRuleOp } from '../../graph/ops/delta-rule.ts';
+import { stateName } from '../../graph/state.ts';
+import { elementsOf } from '../../tensor/tensor-type.ts';
+import { deltaRuleKernel, deltaRuleWorkgroups } from '../kernels/delta-rule/delta-rule.ts';
+import type { DeltaRuleVariant } from '../kernels/delta-rule/delta-rule.ts';
+import { describeNorm } from '../plan/gpu-op-rules.ts';
+import type { GpuOpRules, Lower, NormWeight } from '../plan/gpu-op-rules.ts';
+import type { GpuValue } from '../plan/gpu-value.ts';
+import type { PlannedVector } from '../plan/planned-weights.ts';
+import { gainOf } from '../plan/planned-weights.ts';
+import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { roundingCut } from './quantize.ts';
+import { rowUse } from './row-use.ts';
 
-/** @throws CapacityError: there is no kernel yet */
-export const lowerDeltaRule: Lower<DeltaRuleOp, never> = ({ label }) => {
-  throw new CapacityError(`${label}: the gated delta rule has no GPU kernel yet: load the model on the CPU.`);
+/** Inputs: qkv, a and b; with gates qkv and the value whose columns they are. */
+export interface DeltaRuleOp extends GraphDeltaRuleOp {
+  readonly gates: DeltaRuleVariant['gates'];
+  /** Of each head of the result, which is then gated by silu of z. */
+  readonly norm: NormWeight | undefined;
+}
+
+/** Of a workgroup, which holds the state of a head: most of it in its registers. */
+const INVOCATIONS = 256;
+
+/** Decays, biases and the norm's gain, one after another. */
+function ratesOf({ decay, dtBias, norm }: DeltaRuleOp): PlannedVector {
+  const vectors = [{ weight: decay }, { weight: dtBias }, ...(norm === undefined ? [] : [norm])].map(gainOf);
+  return { key: vectors.map(({ key }) => key).join('|'), parts: vectors.flatMap(({ parts }) => parts) };
+}
+
+export const deltaRuleRules: GpuOpRules<DeltaRuleOp> = {
+  describe: ({ valueHeads, valueDim, keyDim, keyHeadMap, state, norm, gates }) =>
+    `${valueHeads} x [${valueDim}, ${keyDim}] ${keyHeadMap} state=${stateName(state)}${gates ? ' gates' : ''}${describeNorm('norm', norm)}`,
+  vectors: (op) => [ratesOf(op)],
+  rounded: (op, rounding) => (rounding.norm === undefined && op.gates !== undefined && op.valueDim % 32 === 0 ? op : undefined),
+  cuts: (step, { fresh }) => roundingCut(step, { op: step.op, norm: undefined, fresh }),
+  uses(step, _, { profile }) {
+    const { op, inputs, outputs } = step;
+    const { keyHeads, valueHeads, keyDim, valueDim, keyHeadMap, gates, norm, state } = op;
+    const [qkv, first, second] = inputs as readonly [GpuValue, GpuValue, GpuValue | undefined];
+    const variant: DeltaRuleVariant = {
+      keyHeads, valueHeads, keyDim, valueDim, keyHeadMap, gates, norm: norm && { eps: norm.eps },
+      output: outputs[0]?.dtype === 'f32' ? 'f32' : 'q8',
+      subgroupSize: profile.subgroupSize, invocations: Math.min(INVOCATIONS, profile.invocations),
+    };
+    return rowUse(step, {
+      kernel: deltaRuleKernel(variant),
+      buffers: {
+        qkv: floatsRef(qkv),
+        ...(second === undefined ? { gates: floatsRef(first) } : { a: floatsRef(first), b: floatsRef(second) }),
+        rates: vectorRef(ratesOf(op).key),
+        state: { kind: 'state', state: state.index },
+        rowSequence: { kind: 'sequences', name: 'rowSequence' },
+        slots: { kind: 'sequences', name: 'slots' },
+      },
+      workgroups: (rows) => deltaRuleWorkgroups(variant, rows),
+      weightBytes: () => 2 * elementsOf(state.shape) * 4,
+      work: 4 * keyDim,
+    });
+  },
 };
+
+export const lowerDeltaRule: Lower<GraphDeltaRuleOp, DeltaRuleOp> = ({ op }) => ({ op: { ...op, gates: undefined, norm: undefined } });

@@ -20,7 +20,8 @@ import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention-op.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
-import { lowerDeltaRule } from './delta-rule.ts';
+import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
+import type { DeltaRuleOp } from './delta-rule.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { refuseExperts } from './experts.ts';
@@ -60,6 +61,7 @@ export type GpuOp =
   | StoredAttentionOp
   | WriteMemoryOp
   | ShortConvolutionOp
+  | DeltaRuleOp
   | ActivationOp
   | AddOp
   | AddNormOp
@@ -108,6 +110,7 @@ export const GPU_OPS = {
   storedAttention: storedAttentionRules,
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
+  deltaRule: deltaRuleRules,
   activation: activationRules,
   add: addRules,
   addNorm: addNormRules,

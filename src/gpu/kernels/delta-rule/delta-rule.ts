@@ -1,0 +1,211 @@
+/**
+ * The gated delta rule (graph/ops/delta-rule.ts), alone or with what reads it: the norm of each head and its gate. A workgroup takes one
+ * head of one sequence, holds its state in registers and goes through the rows one after another.
+ *
+ * A line S[value, :] lies over a few lanes. A row reads the old line s once for both products and then replaces it, with d the decay and
+ * 1/|k|, 1/|q| the factors of the norms:
+ *     c = beta * (v - d * (s . k) / |k|),  y = (d * (s . q) + c * (k . q) / |k|) / |q|,  s = d * s + c / |k| * k.
+ */
+import type { KeyHeadMap } from '../../../graph/ops/delta-rule.ts';
+import { DELTA_RULE_EPS } from '../../../graph/ops/delta-rule.ts';
+import { InputError } from '../../../tensor/errors.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
+import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import { q8Bindings } from '../../linear-shape.ts';
+import { Q8_BLOCK } from '../../q8-layout.ts';
+import { activationFunction } from '../../wgsl/activation.ts';
+import { inverseRoot, range, unrolled } from '../../wgsl/expressions.ts';
+import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
+import { rowSumFunction } from '../../wgsl/row-sum.ts';
+
+/**
+ * Bindings `qkv` f32 [rows, 2 * keyHeads * keyDim + valueHeads * valueDim], `rates` f32: the decays [valueHeads], then the biases
+ * [valueHeads], then, with a norm, its gain [valueDim]; `state` f32 [slot, valueHeads, valueDim, keyDim], `rowSequence` [rows], `slots`
+ * [sequences] of (first row, rows, slot read, slot written). a and b: `a` and `b` f32 [rows, valueHeads], or columns of `gates`. Writes
+ * `y` f32 [rows, valueHeads * valueDim], or, as `q8`, `yCodes` and `yStats` (valueDim a multiple of 32).
+ */
+export interface DeltaRuleVariant {
+  readonly keyHeads: number;
+  readonly valueHeads: number;
+  readonly keyDim: number;
+  readonly valueDim: number;
+  readonly keyHeadMap: KeyHeadMap;
+  /** Columns of `gates` [rows, of] where a, b and z begin. */
+  readonly gates: { readonly of: number; readonly a: number; readonly b: number; readonly z: number } | undefined;
+  /** y = silu(z) * gain * y / rms(y) of each head; only with `gates`. */
+  readonly norm: { readonly eps: number } | undefined;
+  readonly output: 'f32' | 'q8';
+  /** Undefined: sums go through workgroup memory. */
+  readonly subgroupSize: number | undefined;
+  /** A power of two from 16 on. */
+  readonly invocations: number;
+}
+
+/** Most lanes that share a line. */
+const MOST_LANES = 8;
+
+/** How lines lie over lanes. A unit is a vector of four values, or one value where the width allows no more. */
+interface Lanes {
+  readonly values: 1 | 4;
+  readonly type: 'f32' | 'vec4<f32>';
+  /** Lanes of a line, and units of it that each has. */
+  readonly lanes: number;
+  readonly units: number;
+  /** Groups of lanes, and lines that each has. */
+  readonly groups: number;
+  readonly lines: number;
+}
+
+function lanesOf({ keyDim, valueDim, subgroupSize = MOST_LANES, invocations }: DeltaRuleVariant): Lanes {
+  const values = keyDim % 4 === 0 ? 4 : 1;
+  const all = keyDim / values;
+  const lanes = Math.min(MOST_LANES, subgroupSize, all & -all);
+  const groups = invocations / lanes;
+  return { values, type: values === 4 ? 'vec4<f32>' : 'f32', lanes, units: all / lanes, groups, lines: Math.ceil(valueDim / groups) };
+}
+
+/** Statements that give every lane of a line the sums over them: `pair{l}` of (s . k, s . q), and `own` of (k . k, q . q, k . q). */
+function sumsText(variant: DeltaRuleVariant, { lanes, lines }: Lanes): string {
+  const names = ['own', ...range(lines).map((l) => `pair${l}`)];
+  if (lanes === 1) return '';
+  if (variant.subgroupSize !== undefined) {
+    const step = (bit: number) => names.map((name) => `    ${name} += subgroupShuffleXor(${name}, ${1 << bit}u);`).join('\n');
+    return unrolled(Math.log2(lanes), step);
+  }
+  const { invocations } = variant;
+  const first = `lane - part + i`;
+  return `    ownSums[lane] = vec4<f32>(own, 0.0);
+${unrolled(lines, (l) => `    pairSums[${l * invocations}u + lane] = pair${l};`)}
+    workgroupBarrier();
+    own = vec3<f32>();
+${unrolled(lines, (l) => `    pair${l} = vec2<f32>();`)}
+    for (var i = 0u; i < ${lanes}u; i++) {
+      own += ownSums[${first}].xyz;
+${unrolled(lines, (l) => `      pair${l} += pairSums[${l * invocations}u + ${first}];`)}
+    }
+    workgroupBarrier();`;
+}
+
+/** What becomes of `lineY`, all of a row's y of the head, once it is whole. */
+function finishText(variant: DeltaRuleVariant): string {
+  const { valueHeads, valueDim, gates, norm, output, invocations } = variant;
+  const width = valueHeads * valueDim;
+  const each = Math.ceil(valueDim / invocations);
+  const at = (u: number) => `lane + ${u * invocations}u`;
+  const guarded = (u: number, body: string) => (valueDim % invocations === 0 ? body : `if (${at(u)} < ${valueDim}u) { ${body} }`);
+  const gate = (u: number) => `silu(gates[row * ${gates?.of}u + ${gates?.z}u + head * ${valueDim}u + ${at(u)}])`;
+  const normed = norm === undefined || gates === undefined ? '' : `    var squares = 0.0;
+${unrolled(each, (u) => `    ${guarded(u, `squares += lineY[${at(u)}] * lineY[${at(u)}];`)}`)}
+    let mean = rowSum(lane, squares) * ${1 / valueDim} + ${norm.eps};
+    let root = ${inverseRoot('mean')};
+${unrolled(each, (u) => `    ${guarded(u, `lineY[${at(u)}] *= root * rates[${2 * valueHeads}u + ${at(u)}] * ${gate(u)};`)}`)}`;
+  const quad = (i: number) => `vec4<f32>(${range(4).map((j) => `lineY[lane * ${Q8_BLOCK}u + ${4 * i + j}u]`).join(', ')})`;
+  const write = output === 'q8'
+    ? `${normed === '' ? '' : '    workgroupBarrier();\n'}    if (lane < ${valueDim / Q8_BLOCK}u) {
+      yPutBlock(row, head * ${valueDim / Q8_BLOCK}u + lane, mat4x4<f32>(${range(4).map(quad).join(', ')}));
+    }`
+    : unrolled(each, (u) => `    ${guarded(u, `y[row * ${width}u + head * ${valueDim}u + ${at(u)}] = lineY[${at(u)}];`)}`);
+  return `    workgroupBarrier();\n${normed}\n${write}\n    workgroupBarrier();`;
+}
+
+function mainFunction(variant: DeltaRuleVariant): string {
+  const { keyHeads, valueHeads, keyDim, valueDim, keyHeadMap, gates, invocations } = variant;
+  const shape = lanesOf(variant);
+  const { values, type, lanes, units, groups, lines } = shape;
+  const [keyUnits, width] = [keyDim / values, 2 * keyHeads * keyDim + valueHeads * valueDim];
+  const isWhole = valueDim % groups === 0;
+  const keyHead = keyHeadMap === 'tiled' ? `head % ${keyHeads}u` : `head / ${valueHeads / keyHeads}u`;
+  const product = (a: string, b: string) => (values === 4 ? `dot(${a}, ${b})` : `${a} * ${b}`);
+  const sum = (a: (c: number) => string, b: (c: number) => string) => range(units).map((c) => product(a(c), b(c))).join(' + ');
+  const [k, q] = [(c: number) => `k${c}`, (c: number) => `q${c}`];
+  const gate = (name: 'a' | 'b') =>
+    (gates === undefined ? `${name}[row * ${valueHeads}u + head]` : `gates[row * ${gates.of}u + ${gates[name]}u + head]`);
+  const line = (l: number) => `group + ${l * groups}u`;
+  const inLine = (l: number, text: string) => (isWhole ? text : `if (${line(l)} < ${valueDim}u) {\n${text}\n  }`);
+  const unitAt = (slot: string, l: number, c: number) =>
+    `((${slot} * ${valueHeads}u + head) * ${valueDim}u + ${line(l)}) * ${keyUnits}u + part + ${c * lanes}u`;
+  return `@compute @workgroup_size(${invocations})
+fn main(${MAIN_ARGUMENTS}) {
+  let item = ${LINEAR_WORKGROUP};
+  let first = item / ${valueHeads}u;
+  let head = item % ${valueHeads}u;
+  if (first >= arrayLength(&rowSequence)) { return; }
+  let place = slots[rowSequence[first]];
+  // The other rows of a sequence, and those past the rows of the step, have no work of their own.
+  if (first != place.x || place.y == 0u) { return; }
+  let keyHead = ${keyHead};
+  let part = lane % ${lanes}u;
+  let group = lane / ${lanes}u;
+${unrolled(lines, (l) => unrolled(units, (c) => `  var s${l}_${c} = ${type}();`))}
+${unrolled(lines, (l) => `  ${inLine(l, unrolled(units, (c) => `  s${l}_${c} = state[${unitAt('place.z', l, c)}];`))}`)}
+  for (var t = 0u; t < place.y; t++) {
+    let row = place.x + t;
+    let at = row * ${width / values}u + part;
+${unrolled(units, (c) => `    let q${c} = qkv[at + keyHead * ${keyUnits}u + ${c * lanes}u];`)}
+${unrolled(units, (c) => `    let k${c} = qkv[at + (${keyHeads}u + keyHead) * ${keyUnits}u + ${c * lanes}u];`)}
+    var own = vec3<f32>(${sum(k, k)}, ${sum(q, q)}, ${sum(k, q)});
+${unrolled(lines, (l) => `    var pair${l} = vec2<f32>(${sum((c) => `s${l}_${c}`, k)}, ${sum((c) => `s${l}_${c}`, q)});`)}
+${sumsText(variant, shape)}
+    let dt = ${gate('a')} + rates[${valueHeads}u + head];
+    let decay = exp(rates[head] * (max(dt, 0.0) + log(1.0 + exp(-abs(dt)))));
+    let beta = 1.0 / (1.0 + exp(min(-${gate('b')}, 80.0)));
+    let kFactor = ${inverseRoot(`(own.x + ${DELTA_RULE_EPS})`)};
+    let qFactor = ${inverseRoot(`(own.y + ${DELTA_RULE_EPS})`)} * ${keyDim ** -0.5};
+${unrolled(lines, (l) => inLine(l, `    {
+      let value = ${valueText(variant, line(l))};
+      let c = beta * (value - decay * pair${l}.x * kFactor);
+      if (part == 0u) { lineY[${line(l)}] = (decay * pair${l}.y + c * own.z * kFactor) * qFactor; }
+${unrolled(units, (u) => `      s${l}_${u} = decay * s${l}_${u} + (c * kFactor) * k${u};`)}
+    }`))}
+${finishText(variant)}
+  }
+${unrolled(lines, (l) => `  ${inLine(l, unrolled(units, (c) => `  state[${unitAt('place.w', l, c)}] = s${l}_${c};`))}`)}
+}
+`;
+}
+
+/** WGSL expression of v of a line. */
+function valueText({ keyHeads, valueHeads, keyDim, valueDim }: DeltaRuleVariant, line: string): string {
+  const width = 2 * keyHeads * keyDim + valueHeads * valueDim;
+  const at = `row * ${width}u + ${2 * keyHeads * keyDim}u + head * ${valueDim}u + ${line}`;
+  return `valueOf(${at})`;
+}
+
+export function deltaRuleKernel(variant: DeltaRuleVariant): Kernel {
+  const { keyHeads, valueHeads, keyDim, valueDim, gates, norm, output, subgroupSize, invocations } = variant;
+  const { values, type, lanes, lines } = lanesOf(variant);
+  if (norm !== undefined && gates === undefined) throw new InputError('a delta rule with a norm reads its gate from joined gates');
+  if (output === 'q8' && valueDim % 32 !== 0)
+    throw new InputError(`a delta rule that writes int8 takes heads of multiples of 32; got ${valueDim}`);
+  const width = 2 * keyHeads * keyDim + valueHeads * valueDim;
+  if (width % values !== 0) throw new InputError(`a delta rule of rows of ${width} values, which are not whole vectors`);
+  const read = (name: string, of = 'f32'): Binding => ({ name, access: 'read', type: `array<${of}>` });
+  const write = (name: string, of: string): Binding => ({ name, access: 'write', type: `array<${of}>` });
+  const bindings: readonly Binding[] = [
+    read('qkv', type), ...(gates === undefined ? [read('a'), read('b')] : [read('gates')]), read('rates'), write('state', type),
+    read('rowSequence', 'u32'), read('slots', 'vec4<u32>'), ...(output === 'q8' ? q8Bindings('y', 'write') : [write('y', 'f32')]),
+  ];
+  const inMemory = lanes > 1 && subgroupSize === undefined;
+  const needs = { subgroupSize };
+  return {
+    key: kernelKey('delta-rule', variant),
+    label: `delta-rule ${valueHeads} x [${valueDim}, ${keyDim}]${norm === undefined ? '' : ' normed'} ${output}`,
+    wgsl: [
+      kernelHeader(bindings, needs),
+      `var<workgroup> lineY: array<f32, ${valueDim}>;\n`,
+      inMemory ? `var<workgroup> ownSums: array<vec4<f32>, ${invocations}>;\n` : '',
+      inMemory ? `var<workgroup> pairSums: array<vec2<f32>, ${invocations * lines}>;\n` : '',
+      `fn valueOf(at: u32) -> f32 { return ${values === 4 ? 'qkv[at >> 2u][at & 3u]' : 'qkv[at]'}; }\n`,
+      norm === undefined ? '' : `${activationFunction('silu')}\n${rowSumFunction(invocations)}`,
+      output === 'q8' ? `${q8EpilogueFunctions({ name: 'y', width: valueHeads * valueDim, norm: undefined })}\n` : '',
+      mainFunction(variant),
+    ].join(''),
+    bindings,
+    workgroupSize: invocations,
+    needs,
+  };
+}
+
+export function deltaRuleWorkgroups({ valueHeads }: DeltaRuleVariant, rows: number): Workgroups {
+  return linearWorkgroups(Math.max(1, rows * valueHeads));
+}
