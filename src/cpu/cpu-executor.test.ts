@@ -6,6 +6,7 @@ import type { SyntheticOptions, SyntheticShape } from '../../test/synthetic-grap
 import { decoderSteps } from '../graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch } from '../graph/decoder-steps.ts';
 import type { Executor, Program } from '../graph/executor.ts';
+import type { Graph } from '../graph/graph.ts';
 import { ACTIVATIONS } from '../graph/ops/activation.ts';
 import { openExecutor } from '../node/load-model.ts';
 import { createThreadHost } from '../node/thread-host.ts';
@@ -16,6 +17,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 import { createCpuExecutor } from './cpu-executor.ts';
 import { CPU_RULES } from './rules.ts';
 import { ensureAllPages, inEveryGroup } from '../../test/state-places.ts';
+import { MODEL_OP_GRAPHS } from '../../test/gpu/model-op-graphs.ts';
 import { mixtureGraph, SMALL_MIXTURE } from '../../test/mixture-graph.ts';
 import { expectClose } from '../../test/relative-error.ts';
 
@@ -295,13 +297,17 @@ describe('the same numbers, whatever the way', () => {
 
 describe('fusion', () => {
   const shape = { ...TINY, dim: 64, ffnDim: 64, headDim: 32, qkNorm: true };
+  /** A graph in which the rule matches: some are other families'. */
+  const graphOfRule = (name: string) => {
+    if (name === 'norm-residual') return familyGraph(tinyFamily('gemma3'));
+    if (name === 'convolution-gates') return MODEL_OP_GRAPHS.get('a convolution between gates') as Graph;
+    return name.startsWith('expert') ? mixtureGraph(SMALL_MIXTURE) : syntheticGraph(shape);
+  };
   const batch = { sequences: [{ ...sequence(9, { outputs: [3, 8] }), slots: { read: 0, write: 1 } }] };
 
   test.each(CPU_RULES.map((rule) => [rule.name] as const))('without %s the plan is another and the results are the same', async (name) => {
     const options = { threads: 2, modules: await readKernelModules(), threadHost: createThreadHost() };
-    // Norms behind blocks are another family's.
-    const experts = name.startsWith('expert') ? mixtureGraph(SMALL_MIXTURE) : undefined;
-    const graph = name === 'norm-residual' ? familyGraph(tinyFamily('gemma3')) : (experts ?? syntheticGraph(shape));
+    const graph = graphOfRule(name);
     const request = syntheticRequest({ graph, typeOf: (id) => (id === 'conv' ? 'f32' : id.endsWith('up') ? 'f16' : 'q8_0') });
     const full = await (await createCpuExecutor(options)).load(request);
     const less = await (await createCpuExecutor({ ...options, rules: CPU_RULES.filter((rule) => rule.name !== name) })).load(request);
