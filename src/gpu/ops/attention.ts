@@ -20,7 +20,7 @@ import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.t
 import type { GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
-import type { AttentionMode, BufferRef, KernelUse, SequenceBuffer, StepCost, StepCounts } from '../plan/kernel-use.ts';
+import type { AttentionMode, BufferRef, GridCounts, KernelUse, SequenceBuffer, StepCost, StepCounts } from '../plan/kernel-use.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import type { PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
@@ -171,7 +171,7 @@ export function listedTileRows(graph: Graph, options: AttentionOptions): number 
 
 /** Rows of a step's sequences. */
 function rowsOfStep({ inputs }: AttentionStep) {
-  return ({ sizes }: StepCounts) => rowsOfValue(inputs.at(-1) as GpuValue, sizes);
+  return ({ sizes }: GridCounts) => rowsOfValue(inputs.at(-1) as GpuValue, sizes);
 }
 
 function costOf(step: AttentionStep, { kv }: AttentionOptions) {

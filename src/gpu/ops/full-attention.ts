@@ -3,7 +3,7 @@ import { fullAttentionKernel, fullAttentionWorkgroups } from '../kernels/full-at
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
-import type { BufferRef, StepCounts } from '../plan/kernel-use.ts';
+import type { BufferRef, GridCounts } from '../plan/kernel-use.ts';
 import { floatsRef, outputRefs, sizeOfValue } from '../plan/value-refs.ts';
 
 const INVOCATIONS = 64;
@@ -14,7 +14,7 @@ export const fullAttentionRules: GpuOpRules<FullAttentionOp> = {
     const { kind: _, ...shape } = step.op;
     const [q, k, v] = step.inputs as readonly [GpuValue, GpuValue, GpuValue];
     const variant = { ...shape, invocations: INVOCATIONS };
-    const rowsOf = (value: GpuValue) => ({ sizes }: StepCounts) => rowsOfValue(value, sizes);
+    const rowsOf = (value: GpuValue) => ({ sizes }: GridCounts) => rowsOfValue(value, sizes);
     const [rows, keys] = [rowsOf(q), rowsOf(k)];
     const sizeOf = (value: GpuValue): BufferRef => ({ kind: 'size', dim: outerOf(value) });
     return [{

@@ -16,7 +16,7 @@ import { describeNorm, describeRounding } from '../plan/gpu-op-rules.ts';
 import type { GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
-import type { BufferRef, KernelUse, RowClass, StepCounts } from '../plan/kernel-use.ts';
+import type { BufferRef, GridCounts, KernelUse, RowClass } from '../plan/kernel-use.ts';
 import { gainOf, matricesFor, matrixOf } from '../plan/planned-weights.ts';
 import type { MatrixChoices, PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
@@ -200,7 +200,7 @@ function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): Kerne
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step, options);
   const cost = linearCost(step, shape, options);
-  const rowsOf = ({ sizes }: StepCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
+  const rowsOf = ({ sizes }: GridCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
   if (step.op.sum && !options.single) throw new Error(`gpu plan: ${step.label} makes its sum for one row only`);
   if (rows === 'many') {
     const variant = gemmVariant(shape, options);

@@ -3,7 +3,7 @@ import { widthOf } from '../../graph/value.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
-import type { BufferRef, KernelUse, StepCounts } from '../plan/kernel-use.ts';
+import type { BufferRef, GridCounts, KernelUse, StepCounts } from '../plan/kernel-use.ts';
 import { outputRefs, sizeOfValue } from '../plan/value-refs.ts';
 
 export interface RowUse {
@@ -22,7 +22,7 @@ export function rowUse(
   { kernel, buffers, workgroups, weightBytes, work = 0 }: RowUse,
 ): readonly KernelUse[] {
   const [first] = step.outputs as readonly [GpuValue];
-  const rowsOf = ({ sizes }: StepCounts) => rowsOfValue(first, sizes);
+  const rowsOf = ({ sizes }: GridCounts) => rowsOfValue(first, sizes);
   const cost = (counts: StepCounts) => ({
     bytes:
       [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0) + (weightBytes?.(rowsOf(counts)) ?? 0),

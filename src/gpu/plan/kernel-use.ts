@@ -39,6 +39,9 @@ export interface StepCounts {
   readonly keys: number;
 }
 
+/** What a dispatch's number of workgroups depends on: steps that differ in keys alone take the same. */
+export type GridCounts = Pick<StepCounts, 'sizes' | 'tiles'>;
+
 /** What a dispatch has to move and compute, from the shapes: each byte of input and output once. */
 export interface StepCost {
   readonly bytes: number;
@@ -49,7 +52,7 @@ export interface KernelUse {
   readonly kernel: Kernel;
   /** By binding name. */
   readonly buffers: Readonly<Record<string, BufferRef>>;
-  workgroups(counts: StepCounts): Workgroups;
+  workgroups(counts: GridCounts): Workgroups;
   cost(counts: StepCounts): StepCost;
 }
 

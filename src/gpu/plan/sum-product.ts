@@ -66,7 +66,7 @@ export function sumProduct(suits: (found: SumProduct) => boolean): FusionRule<Gp
 /** Values of the sum that a lane may hold: with what it is made of they are three times as many registers. */
 const LANE_VALUES = 48;
 
-const NO_COUNTS = { sizes: {}, tiles: 0, keys: 0 };
+const NO_COUNTS = { sizes: {}, tiles: 0 };
 
 /** For plans of one row: both steps and the one in their place fit the device, and making the sum so often costs little. */
 export function sumSuits(check: LimitCheck, options: LimitOptions): (found: SumProduct) => boolean {

@@ -2,7 +2,7 @@
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
-import type { BufferRef, KernelUse, StepCounts } from '../plan/kernel-use.ts';
+import type { BufferRef, GridCounts, KernelUse } from '../plan/kernel-use.ts';
 import type { StepMode } from '../plan/kernel-use.ts';
 import type { PlannedSteps } from '../plan/model-plan.ts';
 
@@ -13,7 +13,7 @@ export interface Dispatch {
   readonly label: string;
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
-  readonly workgroups: (counts: StepCounts) => Workgroups;
+  readonly workgroups: (counts: GridCounts) => Workgroups;
 }
 
 export interface BoundPlan {
@@ -52,6 +52,15 @@ function bindUse(
   return { pipeline: compiled.pipeline, group, label: kernel.label };
 }
 
+/** Keeps the last answer: decode asks again for every token, and its steps are all of one size. */
+function remembered(workgroups: Dispatch['workgroups']): Dispatch['workgroups'] {
+  let last: { readonly counts: GridCounts; readonly answer: Workgroups } | undefined;
+  return (counts) => {
+    if (last?.counts.sizes !== counts.sizes || last.counts.tiles !== counts.tiles) last = { counts, answer: workgroups(counts) };
+    return last.answer;
+  };
+}
+
 /** Equal for modes whose dispatches are the same. */
 function keyOf({ rows, attention }: StepMode): string {
   let key: string = attention;
@@ -65,7 +74,7 @@ export function bindPlan({ plan, usesOf }: PlannedSteps, options: BindOptions): 
   const dispatchOf = (use: KernelUse): Dispatch => {
     const present = bound.get(use);
     if (present !== undefined) return present;
-    const dispatch = { ...bindUse(use, options), workgroups: use.workgroups };
+    const dispatch = { ...bindUse(use, options), workgroups: remembered(use.workgroups) };
     bound.set(use, dispatch);
     return dispatch;
   };
@@ -85,14 +94,18 @@ export function bindPlan({ plan, usesOf }: PlannedSteps, options: BindOptions): 
   };
 }
 
-/** Encodes dispatches in order. A pipeline that is set already is not set again: a call costs nearly a microsecond. */
-export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[], counts: StepCounts): void {
+/**
+ * Encodes dispatches in order. A pipeline that is set already is not set again: a call costs nearly a microsecond. Each argument costs too,
+ * so those that would say 1 are left out.
+ */
+export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[], counts: GridCounts): void {
   let last: GPUComputePipeline | undefined;
   for (const { pipeline, group, workgroups } of dispatches) {
     const [x, y, z] = workgroups(counts);
     if (pipeline !== last) pass.setPipeline(pipeline);
     last = pipeline;
     pass.setBindGroup(0, group);
-    pass.dispatchWorkgroups(x, y, z);
+    if (y === 1 && z === 1) pass.dispatchWorkgroups(x);
+    else pass.dispatchWorkgroups(x, y, z);
   }
 }
