@@ -31,7 +31,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-cli-'))));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'])(
+  it.each(['chat', 'run', 'inspect', 'tokenize', 'embed', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'])(
     '%s --help shows examples',
     (name) => {
       const { status, stdout } = ingot([name, '--help']);
@@ -409,7 +409,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(stdout.trimEnd()).not.toContain('\n');
   });
 
-  const commands = ['chat', 'run', 'inspect', 'tokenize', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'];
+  const commands = ['chat', 'run', 'inspect', 'tokenize', 'embed', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'];
   it.each([[], ...commands.map((name) => [name])])('help of %s fits 80 columns and says defaults in words', (...names) => {
     const { stdout } = ingot([...names, '--help']);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
@@ -430,7 +430,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(examples.length).toBeGreaterThan(0);
     for (const line of examples) {
       // Not what takes minutes, a network, or files that the example only stands for; of the rest, not a whole answer.
-      if (/https:|synth |bench|tokenizer\.json|llama\.cpp|convert|^ingot chat \.\/model-folder/.test(line)) continue;
+      if (/https:|synth |bench|embed |tokenizer\.json|llama\.cpp|convert|^ingot chat \.\/model-folder/.test(line)) continue;
       const short = line
         .replace(
           /ingot (run|chat|eval)/,

@@ -36,7 +36,7 @@ describe.skipIf(!existsSync(main))('a model of embeddings', () => {
     const { status, stdout, stderr } = ingot(...args(folder), '--device', 'cpu');
     expect(stderr).toBe(
       `ingot: "ingot ${command}" needs a model that predicts tokens; ${folder} (bert) makes embeddings, ` +
-        "which the library's model.embed(texts) gives.\n",
+        'which "ingot embed" prints.\n',
     );
     expect([status, stdout]).toEqual([1, '']);
   });

@@ -89,6 +89,8 @@ const ADVICE: readonly (readonly [inTheLibrary: string, here: string])[] = [
   [`, or ${SLIDE_REMEDY}`, ''],
   [`${SLIDE_REMEDY}, `, ''],
   ['use generate with a prompt or ids', 'continue a text with "ingot run --raw", or token ids with "ingot run --ids"'],
+  ['cannot read texts: pass ids instead', 'cannot read texts: it needs a tokenizer.json beside its weights'],
+  ['dimensions must be', '--dimensions must be'],
   ['pass a prompt instead', 'continue the text as it is with --raw'],
   ['Pass another template, or a prompt instead of messages', 'Continue the text as it is with --raw'],
   ['Pass a prompt instead of messages', 'Continue the text as it is with --raw'],

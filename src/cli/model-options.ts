@@ -72,7 +72,7 @@ export function checkPredictsTokens({ info }: Model, command: string): void {
   if (info.embedding === undefined) return;
   throw new InputError(
     `"ingot ${command}" needs a model that predicts tokens; ${info.name} (${info.architecture}) makes embeddings, ` +
-      "which the library's model.embed(texts) gives.",
+      'which "ingot embed" prints.',
   );
 }
 

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { registerBench } from './bench.ts';
 import { registerChat } from './chat.ts';
 import { registerDoctor } from './doctor.ts';
+import { registerEmbed } from './embed.ts';
 import { registerEval } from './eval.ts';
 import { closestTo, commandNames, didYouMean } from './suggestions.ts';
 import { describeFailure, isBrokenPipe, UnwritableOutput, UsageError } from './exit-codes.ts';
@@ -51,6 +52,7 @@ function createProgram(): Command {
   registerInspect(program);
   registerKernels(program);
   registerTokenize(program);
+  registerEmbed(program);
   registerConvert(program);
   registerSynth(program);
   registerEval(program);
