@@ -23,7 +23,7 @@ import { createStateMemory } from './program/state-memory.ts';
 import { createRunnablePlan } from './program/program-parts.ts';
 import type { ProgramBase, RunnablePlan } from './program/program-parts.ts';
 import { createTokenSampler } from './program/token-sampler.ts';
-import { rowsOfSource } from './weights/rows-of-source.ts';
+import { asMatrix, rowsOfSource } from './weights/rows-of-source.ts';
 import { loadWeights } from './weights/load-weights.ts';
 import type { LoadedWeights, MatrixRequest, VectorRequest } from './weights/weight-request.ts';
 
@@ -68,9 +68,9 @@ function requestsOf(
 ): { readonly matrices: readonly MatrixRequest[]; readonly vectors: readonly VectorRequest[] } {
   return {
     matrices: [...weights.matrices.values()].map(({ weights: refs, firstRow, ...matrix }) => {
-      const sources = refs.map(({ id }) => sourceOf(request, id));
+      const sources = refs.map(({ id }) => asMatrix(sourceOf(request, id)));
       if (firstRow === undefined) return { ...matrix, sources };
-      return { ...matrix, sources: sources.map((source) => rowsOfSource(source, firstRow, matrix.rows)) };
+      return { ...matrix, sources: sources.map((source) => rowsOfSource(source, firstRow, matrix.rows / sources.length)) };
     }),
     vectors: [...weights.vectors.values()].map(({ key, parts, arrangement }) => ({
       key, arrangement,

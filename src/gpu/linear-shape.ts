@@ -40,6 +40,21 @@ export interface LinearSum {
   readonly isKept: boolean;
 }
 
+/**
+ * Matrices of experts, whole ones in each part. A row of x meets those that its routes name: y is [rows, used * width], a result for each
+ * expert of a row.
+ */
+export interface ExpertsShape {
+  /** Experts of all parts. */
+  readonly count: number;
+  /** Experts of a row. */
+  readonly used: number;
+  /** x is [rows, used * cols]: a vector for each expert of a row; else one for all. */
+  readonly each: boolean;
+  /** The results of a row's experts, times their weights, are added up: y is [rows, width]. One row, and `each`. */
+  readonly summed: boolean;
+}
+
 export interface LinearShape {
   readonly cols: number;
   readonly parts: readonly LinearPartShape[];
@@ -67,6 +82,11 @@ export interface LinearShape {
   /** Binding `residual`, f32 [rows, width], added last. */
   readonly residual: boolean;
   readonly outputs: LinearOutputs;
+  /**
+   * Absent: one matrix for all rows. A kernel for one row binds `routes`, f32 [2 * used] of a route op; one for several binds `lists`, which
+   * the expert-lists kernel makes of them.
+   */
+  readonly experts?: ExpertsShape | undefined;
 }
 
 /** The size of the dim that a kernel works on, in this step. Kernels for exactly one row do not bind it. */
@@ -75,6 +95,22 @@ export const STEP_BINDING: Binding = { name: 'step', access: 'uniform', type: 'S
 
 export function totalRows({ parts }: LinearShape): number {
   return parts.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+/** Rows of the matrix that a row of x meets: of one expert, where there are several. */
+export function matrixRows(shape: LinearShape): number {
+  return totalRows(shape) / (shape.experts?.count ?? 1);
+}
+
+/** Values of a row of x. */
+export function inputWidth({ cols, experts }: LinearShape): number {
+  return experts?.each ? experts.used * cols : cols;
+}
+
+/** Results of a row of x, as they lie in y. */
+export function resultWidth(shape: LinearShape): number {
+  const { experts } = shape;
+  return experts === undefined || experts.summed ? outputWidth(shape) : experts.used * outputWidth(shape);
 }
 
 /** Whether the ends of a product exclude each other. */
@@ -87,9 +123,9 @@ export function timesAt({ of, start }: { readonly of: number; readonly start: nu
   return `times[${row} * ${of}u + ${start}u + ${column}]`;
 }
 
-/** Columns of the result. */
+/** Columns of the result, of each expert. */
 export function outputWidth(shape: LinearShape): number {
-  return shape.gated ? totalRows(shape) / 2 : totalRows(shape);
+  return shape.gated ? matrixRows(shape) / 2 : matrixRows(shape);
 }
 
 export function q8Bindings(name: string, access: 'read' | 'write'): readonly Binding[] {
@@ -134,6 +170,7 @@ export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBind
     ...shape.parts.flatMap((part, n) => partBindings(part, n, shape.cols)),
     ...(shape.sum ? sumBindings(shape.sum) : shape.input === 'f32' ? [read('x', floats)] : q8Bindings('x', 'read')),
     ...(shape.norm ? [read('gain', floats)] : []),
+    ...(shape.experts ? [step ? read('lists', 'array<u32>') : read('routes')] : []),
     ...(shape.bias ? [read('bias')] : []),
     ...(shape.residual ? [read('residual')] : []),
     ...(shape.activation?.times ? [read('times')] : []),
@@ -142,4 +179,9 @@ export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBind
     ...(outputs.q8?.norm ? [read('yGain')] : []),
     ...(step ? [STEP_BINDING] : []),
   ];
+}
+
+/** Of a product's matrices, for names of kernels: `[rows, cols]`, or `[experts, rows, cols]`. */
+export function shapeText(shape: LinearShape): string {
+  return `[${shape.experts ? `${shape.experts.count}, ` : ''}${matrixRows(shape)}, ${shape.cols}]`;
 }

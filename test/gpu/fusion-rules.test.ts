@@ -5,6 +5,8 @@ import type { StepBatch } from '../../src/graph/decoder-steps.ts';
 import { slotStates } from '../../src/graph/state.ts';
 import { familyGraph, tinyFamily } from '../family-graphs.ts';
 import type { FamilyName } from '../family-graphs.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { EXPERT_GRAPHS, expertTypes } from './expert-graphs.ts';
 import { TINY } from '../synthetic-graph.ts';
 import type { CheckedModel } from './executor-check.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
@@ -18,18 +20,20 @@ type Shape = CheckedModel['shape'];
 const BLOCKS: Shape = { ...TINY, layers: 1, qkNorm: true };
 const PER_LAYER: Shape = familyGraph(tinyFamily('gemma4'));
 const CONVOLUTION = MODEL_OP_GRAPHS.get('a convolution between gates') as Shape;
-/** Rules for norms behind blocks, for convolutions, for embeddings of each layer, and for norms of whole rows of q and k. */
+const EXPERTS = EXPERT_GRAPHS.get('qwen3_moe') as Graph;
+/** Rules for norms behind blocks, for convolutions, for experts, for embeddings of each layer, and for norms of whole rows of q and k. */
 const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER,
   'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER, 'joined-row-norms': familyGraph(tinyFamily('olmo3')),
   'convolution-gates': CONVOLUTION,
+  'expert-gate-up-activation': EXPERTS, 'expert-product-sum': EXPERTS, 'expert-sum-residual': EXPERTS, 'shared-norm': EXPERTS,
 };
 
 async function check(withoutRules: readonly string[], profile: typeof int8 | typeof float, shape: Shape): Promise<void> {
   const isFloat = profile === float;
   const pair = await loadPair({
     profile, withoutRules, shape,
-    weights: { typeOf: (id) => (isFloat || id.startsWith('conv') ? 'f32' : 'q8_0') },
+    weights: { typeOf: expertTypes(isFloat ? 'f32' : 'q8_0') },
     tolerance: isFloat ? 2e-5 : 5e-3,
   });
   try {
@@ -60,6 +64,8 @@ const CASES: readonly (readonly [what: string, withoutRules: readonly string[], 
 ];
 
 it.each(CASES)('without %s', (what, withoutRules, profile) => check(withoutRules, profile, OF_FAMILIES[what] ?? BLOCKS));
+
+it.each([int8, float])('layers with experts, without any rule', (profile) => check(RULES, profile, EXPERTS), 240_000);
 
 it.each([int8, float])('layers with embeddings of their own, without any rule', (profile) => check(RULES, profile, PER_LAYER), 240_000);
 

@@ -16,6 +16,7 @@ import { QUANT_LAYOUTS } from '../../src/tensor/quant-layout.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import { createNullGpu } from '../gpu-harness.ts';
 import { attentionGraph } from './attention-graph.ts';
+import { EXPERT_GRAPHS, EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
 import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
 import { syntheticGraph } from '../synthetic-graph.ts';
@@ -50,6 +51,13 @@ const WIDE_GRAPHS: readonly Graph[] = [
   attentionGraph([64, 96].map((width) => ({ width, rotaryDim: width, window: 257 })), false),
 ];
 
+/** Experts at real sizes; lists of pairs are larger, and matrices are cut where bindings are small. */
+const LARGE_EXPERTS: readonly Graph[] = [
+  { ...EXPERT_SHAPES.qwen3_moe, dim: 2048, experts: 128, used: 8, ffnDim: 768 },
+  { ...EXPERT_SHAPES.gpt_oss, dim: 2880, experts: 32, used: 4, ffnDim: 2880 },
+  { ...EXPERT_SHAPES.qwen3_5_moe, dim: 2048, experts: 256, used: 8, ffnDim: 512, sharedDim: 512 },
+].map(expertGraph);
+
 /** As Q4_K_M files have it: some layers' v and down in six bits, and the head. */
 const mixedK: Mix = (id) => (/output|embedding|layers\.0\.(v|down)$/.test(id) ? 'q6_k' : 'q4_k');
 
@@ -75,6 +83,9 @@ const MODELS: readonly PlannedModel[] = [
     { shape, mix: (id) => (id === 'conv' ? 'f32' : 'q8_0'), kv: 'f16' },
     { shape, mix: () => 'f16', kv: 'f16' },
   ]),
+  ...[...EXPERT_GRAPHS.values()].flatMap((shape): readonly PlannedModel[] =>
+    (['q8_0', 'f16'] as const).map((type) => ({ shape, mix: expertTypes(type), kv: 'f16' }))),
+  ...LARGE_EXPERTS.map((shape): PlannedModel => ({ shape, mix: expertTypes('q4_0'), kv: 'f16' })),
   ...WIDE_GRAPHS.flatMap((shape) => (['f16', 'f32'] as const).map((kv): PlannedModel => ({ shape, mix: () => 'q8_0', kv }))),
   ...[QWEN3_0_6B, QWEN3_4B, LLAMA_3B].flatMap((shape): readonly PlannedModel[] => [
     { shape, mix: () => 'q4_0', kv: 'f16' },

@@ -46,15 +46,17 @@ export interface GraphPlanChoices extends Pick<ModelPlanOptions, 'profile' | 'wi
   readonly graph: Graph | ModelGraphs;
   /** Of the matrices; vectors and convolutions are of floats. */
   readonly type: WeightType;
+  /** Of each weight, in place of that. */
+  readonly typeOf?: ((id: string) => WeightType) | undefined;
 }
 
 /** The plan of a decoder's graph, or of a model. */
-export function planOfGraph({ graph, type, profile, withoutRules }: GraphPlanChoices): ModelPlan {
+export function planOfGraph({ graph, type, profile, withoutRules, typeOf = () => type }: GraphPlanChoices): ModelPlan {
   const model = 'graphs' in graph ? graph : modelOfDecoder(graph);
   const vectors = new Set(model.weights.filter(({ id, shape }) => shape.length === 1 || id.endsWith('.convolution')).map(({ id }) => id));
   return planModel({
     model, profile, withoutRules,
-    typeOf: (id) => (vectors.has(id) ? 'f32' : type),
+    typeOf: (id) => (vectors.has(id) ? 'f32' : typeOf(id)),
     kv: kvLayoutOf(4096, 'f16'),
     sizes: { rows: profile.prefillRows },
   });

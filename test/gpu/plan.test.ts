@@ -7,6 +7,7 @@ import { PROFILE_NAMES, PROFILES } from '../../src/gpu/profile/profiles.ts';
 import { bundledModelPath } from '../../src/node/package-root.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
+import { EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
 import { planOfGraph, planOfShape } from './plan-of-shape.ts';
 import { E2B_LAYERS, gemma3Shape, gemma4Shape, lfm2Shape, olmo3Shape } from './published-shapes.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
@@ -27,6 +28,11 @@ const SHAPE_NAMES = Object.keys(SHAPES);
 const FAMILY_GRAPHS: Readonly<Record<string, ModelGraphs>> = {
   gemma3: gemma3Shape(), gemma4: gemma4Shape([13, 14, 15, 19]), olmo3: olmo3Shape(), lfm2: lfm2Shape(),
 };
+/** A layer of experts as Qwen3-30B-A3B has them. */
+const LAYER_SHAPE = { ...EXPERT_SHAPES.qwen3_moe, dim: 2048, experts: 128, used: 8, ffnDim: 768 };
+const EXPERT_LAYER = expertGraph(LAYER_SHAPE);
+/** Floats of which every device binds all that one kernel reads. */
+const FEWER_EXPERTS = expertGraph({ ...LAYER_SHAPE, experts: 32 });
 const KEPT_PROFILES = ['nvidia', 'apple-m4', 'software'] as const;
 
 /** Decode and prefill, as `ingot kernels` shows them. */
@@ -44,6 +50,11 @@ describe.each(KEPT_PROFILES)('the plan for %s', (name) => {
     await expect(printed(plan)).toMatchFileSnapshot(`plans/${family}-layers.${name}.txt`);
   });
 
+  it('of a layer with experts', async () => {
+    const plan = planOfGraph({ graph: EXPERT_LAYER, type: 'q4_0', typeOf: expertTypes('q4_0'), profile });
+    await expect(printed(plan)).toMatchFileSnapshot(`plans/expert-layer.${name}.txt`);
+  });
+
   it.each(SHAPE_NAMES)('of %s', async (shape) => {
     await expect(printed(planOfShape({ ...SHAPES[shape], profile }))).toMatchFileSnapshot(`plans/${shape}.${name}.txt`);
   });
@@ -59,6 +70,7 @@ describe('fusion rules', () => {
       ...([FAMILIES.gemma4, FAMILIES.olmo3] as const).map((family) =>
         planOfGraph({ graph: familyGraph(family), type: 'q4_0', profile, withoutRules })),
       planOfGraph({ graph: lfm2Shape(), type: 'q4_0', profile, withoutRules }),
+      planOfGraph({ graph: EXPERT_LAYER, type: 'q4_0', typeOf: expertTypes('q4_0'), profile, withoutRules }),
     ]);
   const texts = (withoutRules: readonly string[]) => plans(withoutRules).map(printed);
   /** Without the lines that only say how often rules fired. */
@@ -124,6 +136,18 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
         const most = (LAYER_DISPATCHES[family] as number) + (isSplit ? 1 : 0);
         expect(own.length, `${keys} keys: ${own.map(({ step }) => step).join(', ')}`).toBeLessThanOrEqual(most);
       }
+    }
+  });
+});
+
+describe.each(PROFILE_NAMES)('experts on %s', (name) => {
+  it('take at most 4 dispatches of a layer', () => {
+    for (const [type, graph] of [['q4_0', EXPERT_LAYER], ['f16', FEWER_EXPERTS]] as const) {
+      const plan = planOfGraph({ graph, type, typeOf: expertTypes(type), profile: PROFILES[name] });
+      const steps = reportDecode(plan, 128).dispatches.map(({ step }) => step);
+      expect(steps.slice(steps.indexOf('layers.0.o') + 1, steps.indexOf('output')).filter((step) => step !== 'norm'), type).toEqual(
+        ['router', 'route', 'act', 'down'].map((step) => `layers.0.${step}`),
+      );
     }
   });
 });

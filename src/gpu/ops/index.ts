@@ -5,6 +5,8 @@ import type { ColumnsOp } from '../../graph/ops/columns.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { RopeOp } from '../../graph/ops/rope.ts';
+import type { RouteOp } from '../../graph/ops/route.ts';
+import type { ScaleRowsOp } from '../../graph/ops/scale-rows.ts';
 import type { ScaleOp } from '../../graph/ops/scale.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
@@ -24,7 +26,12 @@ import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import type { DeltaRuleOp } from './delta-rule.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
-import { refuseExperts } from './experts.ts';
+import { expertLinearRules, lowerExpertLinear } from './expert-linear.ts';
+import type { ExpertLinearOp } from './expert-linear-op.ts';
+import { expertListsRules } from './expert-lists.ts';
+import type { ExpertListsOp } from './expert-lists.ts';
+import { expertSumRules, lowerExpertSum } from './expert-sum.ts';
+import type { ExpertSumOp } from './expert-sum.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherOp } from './gather-rows.ts';
@@ -39,7 +46,9 @@ import type { QuantizeOp } from './quantize.ts';
 import { lowerRmsNorm, normRules } from './rms-norm.ts';
 import type { NormOp } from './rms-norm.ts';
 import { lowerRope, ropeRules } from './rope.ts';
+import { lowerRoute, routeRules } from './route.ts';
 import { lowerScale, scaleRules } from './scale.ts';
+import { lowerScaleRows, scaleRowsRules } from './scale-rows.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
@@ -62,6 +71,11 @@ export type GpuOp =
   | WriteMemoryOp
   | ShortConvolutionOp
   | DeltaRuleOp
+  | RouteOp
+  | ExpertListsOp
+  | ExpertLinearOp
+  | ExpertSumOp
+  | ScaleRowsOp
   | ActivationOp
   | AddOp
   | AddNormOp
@@ -84,10 +98,10 @@ export const LOWERINGS = {
   storedAttention: lowerStoredAttention,
   writeMemory: lowerWriteMemory,
   shortConvolution: lowerShortConvolution,
-  route: refuseExperts,
-  expertLinear: refuseExperts,
-  expertSum: refuseExperts,
-  scaleRows: refuseExperts,
+  route: lowerRoute,
+  expertLinear: lowerExpertLinear,
+  expertSum: lowerExpertSum,
+  scaleRows: lowerScaleRows,
   deltaRule: lowerDeltaRule,
   activation: lowerActivation,
   add: lowerAdd,
@@ -111,6 +125,11 @@ export const GPU_OPS = {
   writeMemory: writeMemoryRules,
   shortConvolution: shortConvolutionRules,
   deltaRule: deltaRuleRules,
+  route: routeRules,
+  expertLists: expertListsRules,
+  expertLinear: expertLinearRules,
+  expertSum: expertSumRules,
+  scaleRows: scaleRowsRules,
   activation: activationRules,
   add: addRules,
   addNorm: addNormRules,

@@ -1,14 +1,7 @@
-/** Kernels of a product: int8 GEMV, float GEMV or GEMM, by the types of its input and weights and the number of its rows. */
+/** A product with one matrix, or with several one after another. */
 import type { LinearOp as GraphLinearOp } from '../../graph/ops/linear.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
-import { gemmKernel, gemmWorkgroups } from '../kernels/gemm/gemm.ts';
-import type { GemmVariant } from '../kernels/gemm/gemm.ts';
-import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv-float.ts';
-import type { GemvFloatVariant } from '../kernels/gemv-float/gemv-float.ts';
-import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-int8.ts';
-import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
-import { workgroupBytesOf } from '../kernel.ts';
 import { totalRows } from '../linear-shape.ts';
 import type { LinearActivation, LinearShape, LinearSum } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
@@ -20,9 +13,9 @@ import type { BufferRef, GridCounts, KernelUse, RowClass } from '../plan/kernel-
 import { gainOf, matricesFor, matrixOf } from '../plan/planned-weights.ts';
 import type { MatrixChoices, PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
-import type { ProfileKnobs } from '../profile/device-profile.ts';
 import { describeSum, factorOf, vectorsOfSum } from './add-norm.ts';
 import { linearCuts } from './linear-cuts.ts';
+import { productKernel } from './linear-kernels.ts';
 import { plainProduct } from './linear-op.ts';
 import type { LinearOp, SumBefore } from './linear-op.ts';
 
@@ -129,90 +122,14 @@ function buffersOf(step: LinearStep, choices: MatrixChoices): Record<string, Buf
   return buffers;
 }
 
-/** From this many rows of W on a matrix counts as an output head. */
-const HEAD_ROWS = 32_768;
-/** Groups of 32 weights that a lane loads before it uses the first. */
-const MOST_UNROLLED = 4;
-
-/** How many rows a workgroup has, and how subgroups share them, by the form of the product. */
-function int8Form(
-  shape: LinearShape,
-  batch: number,
-  { gemvInt8 }: ProfileKnobs,
-): Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'subgroupsPerRow' | 'rowsPerSubgroup'> {
-  const rows = totalRows(shape);
-  if (rows >= HEAD_ROWS) return { rowsPerWorkgroup: gemvInt8.headRows, subgroupsPerRow: 1, rowsPerSubgroup: 1 };
-  // Quantised results come in blocks of 16 columns, which one workgroup owns: 32 rows where gate and up alternate.
-  if (shape.gated) return { rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: rows >= gemvInt8.wideRows ? 4 : 2 };
-  const isTall = rows <= shape.cols && shape.cols >= gemvInt8.splitFromCols && batch === 1;
-  return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isTall ? 2 : 1, rowsPerSubgroup: isTall ? 2 : 1 };
-}
-
-function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvInt8Variant {
-  const { subgroupSize, knobs, invocations } = profile;
-  if (subgroupSize === undefined)
-    return {
-      shape,
-      batch,
-      subgroupSize,
-      rowsPerWorkgroup: knobs.gemvInt8.flatInvocations,
-      subgroupsPerRow: 1,
-      rowsPerSubgroup: 1,
-      unroll: 1,
-    };
-  const form = int8Form(shape, batch, knobs);
-  const least = (form.rowsPerWorkgroup * form.subgroupsPerRow * subgroupSize) / invocations;
-  const rowsPerSubgroup = Math.max(form.rowsPerSubgroup, least) as 1 | 2 | 4;
-  const groupsPerLane = Math.ceil(shape.cols / 32 / (subgroupSize * form.subgroupsPerRow));
-  return { shape, batch, subgroupSize, ...form, rowsPerSubgroup, unroll: Math.min(MOST_UNROLLED, groupsPerLane) };
-}
-
-function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvFloatVariant {
-  const { subgroupSize, knobs, activations } = profile;
-  const { arithmetic, rowsPerTeam, teams, flatInvocations } = knobs.gemvFloat;
-  const rows = { shape, batch, arithmetic: activations === 'f16' ? 'f16' : arithmetic, rowsPerTeam } as const;
-  if (subgroupSize !== undefined) return { ...rows, reduction: 'subgroup', lanes: subgroupSize, teams };
-  if (knobs.gemvFloat.flatLanes === 1) return { ...rows, reduction: 'none', lanes: 1, rowsPerTeam: 1, teams: flatInvocations };
-  return { ...rows, reduction: 'workgroup', lanes: knobs.gemvFloat.flatLanes, teams };
-}
-
-function gemmVariant(shape: LinearShape, { profile }: UseOptions): GemmVariant {
-  const arithmetic = shape.input === 'f32' ? 'f32' : 'int8';
-  const { tileRows, tileCols, tileDepth, rowsPerInvocation } = profile.knobs.gemm[arithmetic];
-  let variant: GemmVariant = { shape, arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation };
-  for (let next: GemmVariant | undefined = variant; next !== undefined; next = smallerTile(next)) {
-    variant = next;
-    const { wgsl, workgroupSize } = gemmKernel(variant);
-    if (workgroupBytesOf(wgsl) <= profile.workgroupBytes && workgroupSize <= profile.invocations) break;
-  }
-  return variant;
-}
-
-/** The next smaller tile: less deep, then fewer rows, then fewer columns; undefined where there is none. */
-function smallerTile(variant: GemmVariant): GemmVariant | undefined {
-  const { arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation } = variant;
-  if (tileDepth > (arithmetic === 'int8' ? 32 : 16)) return { ...variant, tileDepth: tileDepth / 2 };
-  if (tileRows > rowsPerInvocation) return { ...variant, tileRows: tileRows / 2 };
-  return tileCols > 32 ? { ...variant, tileCols: 32 } : undefined;
-}
-
 function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): KernelUse {
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step, options);
   const cost = linearCost(step, shape, options);
   const rowsOf = ({ sizes }: GridCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
   if (step.op.sum && !options.single) throw new Error(`gpu plan: ${step.label} makes its sum for one row only`);
-  if (rows === 'many') {
-    const variant = gemmVariant(shape, options);
-    return { kernel: gemmKernel(variant), buffers, cost, workgroups: (counts) => gemmWorkgroups(variant, rowsOf(counts)) };
-  }
-  const batch = rows === 'one' ? 1 : rows;
-  if (shape.input === 'f32') {
-    const variant = floatVariant(shape, batch, options);
-    return { kernel: gemvFloatKernel(variant), buffers, cost, workgroups: (counts) => gemvFloatWorkgroups(variant, rowsOf(counts)) };
-  }
-  const variant = int8Variant(shape, batch, options);
-  return { kernel: gemvInt8Kernel(variant), buffers, cost, workgroups: (counts) => gemvInt8Workgroups(variant, rowsOf(counts)) };
+  const { kernel, workgroups } = productKernel(shape, rows, options);
+  return { kernel, buffers, cost, workgroups: (counts) => workgroups(rowsOf(counts)) };
 }
 
 function linearCost(step: LinearStep, shape: LinearShape, choices: MatrixChoices): KernelUse['cost'] {

@@ -63,7 +63,7 @@ function signatureOf({ op, inputs, outputs }: GpuStep, typeOf: TypeOf): string {
     if (key === 'index') return undefined;
     if (ArrayBuffer.isView(value)) return value.byteLength;
     if (key !== 'id') return value;
-    return 'shape' in this && 'id' in this && (this.shape as readonly unknown[]).length === 2 ? typeOf(value as string) : undefined;
+    return 'shape' in this && 'id' in this && (this.shape as readonly unknown[]).length > 1 ? typeOf(value as string) : undefined;
   });
 }
 

@@ -77,6 +77,8 @@ export interface GpuOpRules<Op extends { readonly kind: string }> {
 export interface Lowering {
   /** The form of `x` that products with a weight read: int8 codes for quantised ones on int8 devices, made once for each value. */
   inputFor(weight: WeightRef, x: GpuValue): GpuValue;
+  /** What products with `experts` read of routes: themselves in a plan for a single row, else lists of rows by expert, made once. */
+  routesFor(routes: GpuValue, experts: number): GpuValue;
   /** The plan is for a single row whose logits are wanted. */
   readonly single: boolean;
 }

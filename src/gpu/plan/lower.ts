@@ -7,6 +7,7 @@ import type { Plan } from '../../graph/plan.ts';
 import type { Value } from '../../graph/value.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { isQuantized } from '../../tensor/tensor-type.ts';
+import { listsOf } from '../ops/expert-lists.ts';
 import { LOWERINGS } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import { createLimitCheck, cutToLimits } from './device-limits.ts';
@@ -63,17 +64,29 @@ function withMakersValues(plan: GpuPlan): GpuPlan {
 
 function lowerGraph(graph: Graph, { typeOf, activations, rows }: GpuPlanOptions): GpuStep[] {
   const ends = new Set([...graph.outputs.values(), ...graph.taps.values()].map(({ id }) => id));
+  /** Experts that routes choose of, by the routes' ids. */
+  const routed = new Map<number, number>();
   return lowerNodes<GpuOp, 'q8' | 'q8n'>(graph, {
     makeForm(value) {
+      const count = routed.get(value.id);
+      if (count !== undefined) {
+        const lists = listsOf(value);
+        return { op: { kind: 'expertLists', count }, inputs: [value], outputs: [lists], label: lists.label };
+      }
       const codes = roundedForm(value);
       return { op: { kind: 'quantize', norm: undefined, gather: false }, inputs: [value], outputs: [codes], label: codes.label };
     },
-    lower(node, roundedOf) {
+    lower(node, formOf) {
       const lower = LOWERINGS[node.op.kind] as unknown as Lower<GraphOp, GpuOp>;
       return lower(node, {
         // What the graph ends in has a place of its own, so that it is made even where it only repeats another value.
         single: rows === 'one' && !node.outputs.some(({ id }) => ends.has(id)),
-        inputFor: ({ id }, x) => (activations === 'int8' && isQuantized(typeOf(id)) ? roundedOf(x) : x),
+        routesFor(routes, experts) {
+          if (rows === 'one') return routes;
+          routed.set(routes.id, experts);
+          return formOf(routes);
+        },
+        inputFor: ({ id }, x) => (activations === 'int8' && isQuantized(typeOf(id)) ? formOf(x) : x),
       });
     },
   });

@@ -1,5 +1,6 @@
 /** The matrices and vectors that a plan reads, under keys that are equal where the contents are. */
 import type { WeightRef } from '../../graph/value.ts';
+import { elementsOf } from '../../tensor/tensor-type.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
 import { layOutMatrix, packedFormatOf } from '../packed-layout.ts';
 import type { RowArrangement } from '../packed-layout.ts';
@@ -14,7 +15,7 @@ export interface PlannedMatrix {
   readonly arrangement: RowArrangement;
   /** In order; `interleaved` has two of equal size. */
   readonly weights: readonly WeightRef[];
-  /** First row of those that are meant of its only weight; absent: all rows of all weights are. */
+  /** First row of those that are meant of its only weight, or of each of two that are interleaved; absent: all rows are. */
   readonly firstRow?: number | undefined;
 }
 
@@ -37,8 +38,8 @@ export function matrixOf(
   typeOf: (weightId: string) => WeightType,
 ): PlannedMatrix {
   const [first] = weights as readonly [WeightRef];
-  const [, cols] = first.shape as [number, number];
-  const rows = weights.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
+  const cols = first.shape.at(-1) as number;
+  const rows = weights.reduce((sum, { shape }) => sum + elementsOf(shape) / cols, 0);
   const key = weights.map(({ id }) => id).join(arrangement === 'interleaved' ? '*' : '|');
   return { key, type: typeOf(first.id), rows, cols, arrangement, weights };
 }
@@ -62,6 +63,24 @@ export function matricesFor(weights: readonly WeightRef[], { typeOf, profile }: 
   return Array.from({ length: Math.ceil(all / each) }, (_, i) => {
     const rows = Math.min(each, all - i * each);
     return { ...whole, key: `${key}[${i * each}..${i * each + rows}]`, rows, firstRow: i * each };
+  });
+}
+
+/** Weights [experts, out, in] of one type, each expert's rows together; several matrices of whole experts where one is larger than a binding. */
+export function expertMatrices(
+  weights: readonly WeightRef[], arrangement: RowArrangement, { typeOf, profile }: MatrixChoices,
+): readonly PlannedMatrix[] {
+  const whole = matrixOf(weights, arrangement, typeOf);
+  const [experts] = (weights[0] as WeightRef).shape as [number];
+  const { sizeBytes } = layOutMatrix(packedFormatOf(whole.type), whole.rows, whole.cols);
+  const most = profile.maxBufferBindingBytes;
+  if (sizeBytes <= most) return [whole];
+  const each = Math.max(1, Math.floor((most * experts) / sizeBytes));
+  const rows = whole.rows / experts;
+  return Array.from({ length: Math.ceil(experts / each) }, (_, i) => {
+    const count = Math.min(each, experts - i * each);
+    const firstRow = (i * each * rows) / weights.length;
+    return { ...whole, key: `${whole.key}[${i * each}..${i * each + count}]`, rows: count * rows, firstRow };
   });
 }
 

@@ -10,6 +10,7 @@ import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import type { LinearOp } from '../ops/linear-op.ts';
 import type { NormOp } from '../ops/rms-norm.ts';
+import { gatedExperts, residualExperts, sharedNorm, summedExperts } from './expert-rules.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 import { sumProduct } from './sum-product.ts';
@@ -284,10 +285,11 @@ const joinedRowNorms: Rule = {
 const normPrologue: Rule = {
   name: 'norm-prologue',
   match(step, context) {
-    if (!isStep(step, 'linear') || step.op.norm !== undefined) return undefined;
+    const isProduct = isStep(step, 'linear') || (isStep(step, 'expertLinear') && !step.op.each);
+    if (!isProduct || step.op.norm !== undefined) return undefined;
     const norm = privateProducer(step.inputs[0], 'norm', context);
     if (norm === undefined || norm.op.groups !== 1 || norm.op.gather) return undefined;
-    const op: LinearOp = { ...step.op, norm: { weight: norm.op.weight, eps: norm.op.eps } };
+    const op: GpuOp = { ...step.op, norm: { weight: norm.op.weight, eps: norm.op.eps } };
     return { replaced: [norm, step], by: { ...step, op, inputs: [norm.inputs[0] as GpuValue, ...step.inputs.slice(1)] } };
   },
 };
@@ -312,8 +314,8 @@ export function gpuRules(
 ): readonly Rule[] {
   return [
     scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, convolutionGates, gatedLinear(typeOf), columnsActivation,
-    linearActivation, linearSoftcap, linearResidual,
+    linearActivation, linearSoftcap, linearResidual, gatedExperts(typeOf), summedExperts, residualExperts,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
-    joinedQkv, joinedRowNorms, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
+    joinedQkv, joinedRowNorms, sharedNorm, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
   ];
 }

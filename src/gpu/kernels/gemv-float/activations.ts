@@ -45,11 +45,12 @@ export function activationsStruct({ halfX, lanesPerGroup }: Pick<PartContext, 'h
   return `struct Activations { ${quads.join(', ')}, sums: vec2<f32>, squares: f32 }`;
 }
 
-/** `fn activations{n}(group, part) -> Activations`; no `part` where a lane has the whole group. */
+/** `fn activations{n}(group, part) -> Activations`; no `part` where a lane has the whole group, and `x`, a vector's number, where there are several. */
 export function activationsFunction(context: PartContext): string {
   const { n, shape, form, field, halfX, lanesPerGroup } = context;
   const quads = pieceQuads(context);
-  const read = quads.map(({ at }, q) => `let r${q} = xQuad(0u, first + ${at}u);`);
+  const vector = shape.experts?.each ? 'x' : '0u';
+  const read = quads.map(({ at }, q) => `let r${q} = xQuad(${vector}, first + ${at}u);`);
   const gained = quads.map(({ at }, q) => {
     const value = shape.norm ? `r${q} * gainQuad(0u, first + ${at}u)` : `r${q}`;
     // Sums are of the rounded values, as their offsets are in the products of rounded values.
@@ -66,7 +67,7 @@ export function activationsFunction(context: PartContext): string {
     return factors.every((factor) => factor === 1) ? value : `${value} * vec4<${halfX ? 'f16' : 'f32'}>(${factors.join(', ')})`;
   });
   const sums = [sum(0), sum(1)].map((text) => (text === '' ? '0.0' : `componentSum(${text})`));
-  return `fn activations${n}(group: u32${lanesPerGroup === 2 ? ', part: u32' : ''}) -> Activations {
+  return `fn activations${n}(group: u32${lanesPerGroup === 2 ? ', part: u32' : ''}${shape.experts?.each ? ', x: u32' : ''}) -> Activations {
   let first = ${firstQuad(context)};
   ${[...read, ...gained].join('\n  ')}
   return Activations(${scaled.join(', ')}, vec2<f32>(${sums.join(', ')}), ${squares === '' ? '0.0' : `componentSum(${squares})`});

@@ -1,7 +1,9 @@
 /** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
-import { outputWidth, timesAt } from '../../linear-shape.ts';
+import { matrixRows, outputWidth, timesAt } from '../../linear-shape.ts';
+import { weightedBias } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
-import { partOutputs, teamRows } from './gemv-float-variant.ts';
+import { isByExpert, partOutputs, teamRows } from './gemv-float-variant.ts';
+import type { LinearShape } from '../../linear-shape.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
 
 /** Sums that a team makes: by column and row, then the columns' squares. */
@@ -13,17 +15,26 @@ export function partialFloats(variant: GemvFloatVariant): number {
   return variant.reduction === 'workgroup' ? sumCount(variant) * variant.lanes * variant.teams : 0;
 }
 
-/** `fn finish(output, column, product...)`: from whole sums to y. `output` counts the rows of all parts. */
+/** WGSL expression of the bias of a row. */
+function biasAt(shape: LinearShape, row: string): string {
+  if (shape.experts?.summed) return weightedBias(shape, row);
+  return shape.experts ? `bias[expert * ${matrixRows(shape)}u + ${row}]` : `bias[${row}]`;
+}
+
+/**
+ * `fn finish(output, column, product...)`: from whole sums to y. `output` counts the rows of all parts. Of products by expert, `column` is
+ * the (row, choice) pair, and the expert comes next.
+ */
 export function finishFunction({ shape }: GemvFloatVariant): string {
   const { gated, activation, norm, bias, residual, cols } = shape;
   const products = gated ? ['gate', 'up'] : ['product'];
   const rows = gated ? ['gateRow(output)', 'gateRow(output) + upDistance(output)'] : ['output'];
-  const scaled = products.map((name, i) => `${norm ? `${name} * factor` : name}${bias ? ` + bias[${rows[i]}]` : ''}`);
+  const scaled = products.map((name, i) => `${norm ? `${name} * factor` : name}${bias ? ` + ${biasAt(shape, rows[i] as string)}` : ''}`);
   const at = `column * ${outputWidth(shape)}u + output`;
   const times = activation?.times ? ` * ${timesAt(activation.times, 'column', 'output')}` : '';
   const activated = activation ? `${activation.fn}(${scaled[0]})${times}` : scaled[0];
   const value = [`let value = ${gated ? `${gated}(${scaled[0]}) * (${scaled[1]})` : activated};`];
-  return `fn finish(output: u32, column: u32, ${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
+  return `fn finish(output: u32, column: u32, ${isByExpert(shape) ? 'expert: u32, ' : ''}${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
   ${[
     ...(norm ? [`let mean = squares * ${1 / cols} + ${norm.eps};`, `let factor = ${inverseRoot('mean')};`] : []),
     ...value,
@@ -61,10 +72,11 @@ function finishArguments(
 export function finishText(variant: GemvFloatVariant, n: number): string[] {
   const { shape, batch, rowsPerTeam, reduction, lanes, teams } = variant;
   const outputs = partOutputs(variant, n);
-  const before = range(n).reduce((sum, part) => sum + partOutputs(variant, part), 0);
+  const before = shape.experts ? 0 : range(n).reduce((sum, part) => sum + partOutputs(variant, part), 0);
+  const columnOf = (c: string) => (isByExpert(shape) ? `${batch === 1 ? 'column' : `lists[column + ${c}]`}, expert` : `column + ${c}`);
   const call = (i: string, c: string, sums: string) => {
     const checks = [`first + ${i} < ${outputs}u`, ...(batch > 1 ? [`${c} < columns`] : [])];
-    return `if (${checks.join(' && ')}) { finish(${before}u + first + ${i}, column + ${c}, ${sums}); }`;
+    return `if (${checks.join(' && ')}) { finish(${before}u + first + ${i}, ${columnOf(c)}, ${sums}); }`;
   };
   const rows = teamRows(variant);
   const names = range(batch).flatMap((c) => range(rows).map((i) => `sum${c}_${i}`));

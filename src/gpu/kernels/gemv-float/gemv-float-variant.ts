@@ -1,3 +1,4 @@
+import { outputWidth } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import type { CodeFormName } from './code-form.ts';
 
@@ -30,8 +31,19 @@ export function teamRows({ shape, rowsPerTeam }: GemvFloatVariant): number {
   return shape.gated ? 2 * rowsPerTeam : rowsPerTeam;
 }
 
-/** Rows of the result that come of a part. */
+/** Rows of the result that come of a part, or of each of its experts. */
 export function partOutputs({ shape }: Pick<GemvFloatVariant, 'shape'>, n: number): number {
+  if (shape.experts) return outputWidth(shape);
   const { rows } = shape.parts[n]!;
   return shape.gated ? rows / 2 : rows;
+}
+
+/** A team goes along rows of the expert that it is told. */
+export function isByExpert({ experts }: LinearShape): boolean {
+  return experts !== undefined && !experts.summed;
+}
+
+/** Vectors of a row of x that a team goes along: those of all of its experts where their results are added up. */
+export function loopVectors({ experts }: LinearShape): number {
+  return experts?.summed ? experts.used : 1;
 }

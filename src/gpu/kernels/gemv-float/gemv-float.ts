@@ -20,19 +20,22 @@
 import { CapacityError } from '../../../tensor/errors.ts';
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
 import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
-import { hasTwoEnds, linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { hasTwoEnds, linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
+import { byExpert, expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { sumPrologue } from '../../wgsl/sum-prologue.ts';
+import { summedFunctions } from '../../wgsl/summed-parts.ts';
 import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
+import { expertColumns } from '../expert-lists/expert-lists.ts';
 import { activationsFunction, activationsStruct, hasVectorX, quadFunctions, SUM_FUNCTION } from './activations.ts';
 import { CODE_FORMS, INTERLEAVED_FUNCTION } from './code-form.ts';
 import { finishFunction, partialDeclarations, partialFloats } from './finish.ts';
-import { codesElement, pieceFunctions, wordsStruct } from './group-quads.ts';
-import { partOutputs } from './gemv-float-variant.ts';
+import { codesElement, pieceFunctions, wordsStruct, wordsType } from './group-quads.ts';
+import { isByExpert, partOutputs } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
-import { dotFunction, interleaveFunctions, partFunction } from './part.ts';
+import { dotFunction, interleaveFunctions, partFunction, summedValuesFunctions } from './part.ts';
 import type { PartContext } from './part-context.ts';
 
 export type { GemvFloatVariant } from './gemv-float-variant.ts';
@@ -49,7 +52,7 @@ function checkVariant(variant: GemvFloatVariant): void {
         ? 'it writes f32 only'
         : hasTwoEnds(shape)
           ? 'it is gated, activated or added to a residual'
-          : shape.gated && (shape.parts.length !== 1 || totalRows(shape) % 2 !== 0)
+          : shape.gated && ((shape.parts.length !== 1 && !shape.experts) || matrixRows(shape) % 2 !== 0)
             ? 'a gated product has one part of paired rows'
             : (reduction === 'none') !== (lanes === 1) || (lanes & (lanes - 1)) !== 0
               ? `${lanes} lanes do not suit reduction ${reduction}`
@@ -57,7 +60,7 @@ function checkVariant(variant: GemvFloatVariant): void {
                 ? 'lanes share a group for one column only'
                 : batch > 1 && shape.sum
                   ? 'a sum is of one row'
-                  : undefined;
+                  : expertProblem(variant);
   if (problem !== undefined) throw new Error(`gemv-float: ${problem}`);
   const bytes = 4 * partialFloats(variant);
   if (bytes > MOST_WORKGROUP_BYTES)
@@ -65,6 +68,16 @@ function checkVariant(variant: GemvFloatVariant): void {
       `gemv-float: ${bytes} bytes of workgroup memory for ${teams} teams of ${lanes}; at most ${MOST_WORKGROUP_BYTES}: ` +
         'use fewer teams, rows or columns.',
     );
+}
+
+/** What is wrong with a product with experts. */
+function expertProblem({ shape, batch }: GemvFloatVariant): string | undefined {
+  const { experts, parts, norm, residual, activation, gated } = shape;
+  if (experts === undefined) return undefined;
+  if (parts.some(({ type, rows }) => type !== parts[0]!.type || rows % matrixRows(shape) !== 0)) return 'parts are whole experts of one type';
+  if (activation !== undefined || (residual && !experts.summed)) return 'a result of one expert has no such end';
+  if (norm !== undefined && experts.each) return 'a norm is of rows, not of vectors of experts';
+  return experts.summed && (!experts.each || batch > 1 || gated) ? 'sums are of one row, and of vectors of each expert' : undefined;
 }
 
 function contextOf(variant: GemvFloatVariant, n: number): PartContext {
@@ -96,21 +109,37 @@ function partText(variant: GemvFloatVariant, context: PartContext): string {
 
 /** Workgroups of each part. */
 function partWorkgroups(variant: GemvFloatVariant): number[] {
+  if (variant.shape.experts) return [Math.ceil(partOutputs(variant, 0) / (variant.teams * variant.rowsPerTeam))];
   return variant.shape.parts.map((_, n) => Math.ceil(partOutputs(variant, n) / (variant.teams * variant.rowsPerTeam)));
 }
 
+/** `column`, the first row of x, and how many `columns`; or, by expert, the pair or the pairs' place in `lists`, and the expert. */
+function columnsText({ shape, batch }: GemvFloatVariant): string {
+  if (isByExpert(shape)) {
+    if (batch === 1) return '  let column = workgroup.z;\n  let columns = 1u;\n  let expert = expertOf(column);';
+    return `  let tile = expertTile(workgroup.z);
+  if (tile.first >= tile.end) { return; }
+  let column = tile.first;
+  let columns = tile.end - tile.first;
+  let expert = tile.expert;`;
+  }
+  if (batch === 1) return '  let column = 0u;\n  let columns = 1u;';
+  return `  let column = workgroup.z * ${batch}u;
+  if (column >= step.rows) { return; }
+  let columns = min(step.rows - column, ${batch}u);`;
+}
+
 function mainFunction(variant: GemvFloatVariant): string {
-  const { shape, batch, lanes, teams, rowsPerTeam, reduction } = variant;
+  const { shape, lanes, teams, rowsPerTeam, reduction } = variant;
   let begin = 0;
   const branches = partWorkgroups(variant).map((count, n) => {
     const first = `((number - ${begin}u) * ${teams}u + team) * ${rowsPerTeam}u`;
     begin += count;
-    return `if (number < ${begin}u) { part${n}(${first}, team, lane, column, columns); }`;
+    const call = (part: number) => `part${part}(${first}, team, lane, column, columns${isByExpert(shape) ? ', expert' : ''});`;
+    return `if (number < ${begin}u) { ${isByExpert(shape) ? byExpert(shape, 'expert', call) : call(n)} }`;
   });
   const lane = reduction === 'subgroup' ? '' : `  let lane = ${lanes === 1 ? '0u' : `index & ${lanes - 1}u`};\n`;
-  const columns = batch === 1 ? '  let column = 0u;\n  let columns = 1u;' : `  let column = workgroup.z * ${batch}u;
-  if (column >= step.rows) { return; }
-  let columns = min(step.rows - column, ${batch}u);`;
+  const columns = columnsText(variant);
   const places = ['workgroup_id) workgroup', 'num_workgroups) workgroups'].map((id) => `@builtin(${id}: vec3<u32>`).join(', ');
   const subgroupLane = reduction === 'subgroup' ? ', @builtin(subgroup_invocation_id) lane: u32' : '';
   return `@compute @workgroup_size(${lanes * teams})
@@ -120,6 +149,23 @@ fn main(${places}, @builtin(local_invocation_index) index: u32${subgroupLane}) {
 ${lane}${columns}${shape.sum ? '\n  makeX(index, number == 0u);' : ''}
   ${branches.join(' else ')}
 }`;
+}
+
+/** Where the experts of rows are read. */
+function expertTexts({ shape, batch }: GemvFloatVariant): readonly string[] {
+  if (shape.experts === undefined) return [];
+  return batch === 1 ? [expertFunctions(shape, 'one')] : [expertFunctions(shape, 'several'), pairFunctions(shape)];
+}
+
+/** Functions of the parts; a summed product has one loop over all of them. */
+function partTexts(variant: GemvFloatVariant, contexts: readonly PartContext[]): readonly string[] {
+  const { shape } = variant;
+  const [first] = contexts as readonly [PartContext];
+  if (!shape.experts?.summed) return contexts.map((context) => partText(variant, context));
+  if (first.format.kind === 'floats') return [summedValuesFunctions(first), partText(variant, first)];
+  const others = contexts.slice(1).map((context) =>
+    `${weightScaleFunctions(shape.parts[context.n]!, context.n, shape.cols, context.form.unit)}\n${pieceFunctions(context)}`);
+  return [...others, summedFunctions(shape, { name: 'words', type: wordsType(first) }), partText(variant, first)];
 }
 
 /** The kernel of a product with f32 input and output. Throws Error where the shape asks for what other families do. */
@@ -146,16 +192,17 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     ...(sum ? [sumPrologue({ shape: { ...shape, sum }, lanes: lanes * teams })] : []),
     quadFunctions(shape),
     ...(end === '' ? [] : [end]),
-    ...(shape.gated ? [interleaveFunctions(totalRows(shape) / 2)] : []),
+    ...(shape.gated ? [interleaveFunctions(matrixRows(shape) / 2)] : []),
+    ...expertTexts(variant),
     partialDeclarations(variant),
     finishFunction(variant),
-    ...contexts.map((context) => partText(variant, context)),
+    ...partTexts(variant, contexts),
     mainFunction(variant),
   ].join('\n');
   const types = shape.parts.map(({ type }) => type).join('+');
   return {
     key: kernelKey('gemv-float', variant),
-    label: `gemv-float${sum ? ' of a sum' : ''} ${types} [${totalRows(shape)}, ${shape.cols}]${batch > 1 ? ` x${batch}` : ''}`,
+    label: `gemv-float${sum ? ' of a sum' : ''} ${types} ${shapeText(shape)}${batch > 1 ? ` x${batch}` : ''}`,
     wgsl, bindings, workgroupSize: lanes * teams, needs,
   };
 }
@@ -163,5 +210,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
 /** `rows`: rows of x, or the most there can be: workgroups past the number in `step` end at once. 1 for batch 1. */
 export function gemvFloatWorkgroups(variant: GemvFloatVariant, rows: number): Workgroups {
   const count = partWorkgroups(variant).reduce((sum, n) => sum + n, 0);
-  return linearWorkgroups(count, variant.batch === 1 ? 1 : Math.ceil(rows / variant.batch));
+  const { batch, shape: { experts } } = variant;
+  if (experts) return linearWorkgroups(count, expertColumns(experts, rows, batch));
+  return linearWorkgroups(count, batch === 1 ? 1 : Math.ceil(rows / batch));
 }

@@ -4,11 +4,14 @@
  */
 import { INTERLEAVE_ROWS, rowStride } from '../../packed-layout.ts';
 import type { PackedBlocks, PackedFloats } from '../../packed-layout.ts';
+import { matrixRows } from '../../linear-shape.ts';
+import type { LinearShape } from '../../linear-shape.ts';
 import { range } from '../../wgsl/expressions.ts';
+import { ofAnyPart, summedPart } from '../../wgsl/summed-parts.ts';
 import { halfQuad } from '../../wgsl/weight-values.ts';
 import { pieceQuads, quadCall, wordsType } from './group-quads.ts';
 import { finishText } from './finish.ts';
-import { partOutputs, teamRows } from './gemv-float-variant.ts';
+import { isByExpert, loopVectors, partOutputs, teamRows } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
 import type { PartContext } from './part-context.ts';
 
@@ -17,9 +20,11 @@ function rowNames(variant: GemvFloatVariant, n: number): string[] {
   const { shape, rowsPerTeam } = variant;
   const last = partOutputs(variant, n) - 1;
   const output = (i: number) => `min(first + ${i}u, ${last}u)`;
-  if (!shape.gated) return range(rowsPerTeam).map((i) => `let row${i} = ${output(i)};`);
+  const before = range(n).reduce((sum, part) => sum + shape.parts[part]!.rows, 0);
+  const own = isByExpert(shape) ? `expert * ${matrixRows(shape)}u${before === 0 ? '' : ` - ${before}u`} + ` : '';
+  if (!shape.gated) return range(rowsPerTeam).map((i) => `let row${i} = ${own}${output(i)};`);
   return range(rowsPerTeam).flatMap((i) => [
-    `let row${i} = gateRow(${output(i)});`,
+    `let row${i} = ${own}gateRow(${output(i)});`,
     `let row${rowsPerTeam + i} = row${i} + upDistance(${output(i)});`,
   ]);
 }
@@ -49,24 +54,39 @@ export function dotFunction(context: PartContext): string {
   return `fn dot${n}(w: ${wordsType(context)}, x: Activations) -> ${type} {\n  ${[...chains.flat(), `return ${result};`].join('\n  ')}\n}`;
 }
 
+/** Of a unit of all experts' vectors: its place in its own, its expert's first row, the expert's weight. */
+function choiceOfUnit(shape: LinearShape, units: number): string[] {
+  return [
+    `let choice = unit / ${units}u;`,
+    `let own = unit - choice * ${units}u;`,
+    `let expertRow = expertOf(choice) * ${matrixRows(shape)}u;`,
+    'let weight = routes[choice];',
+  ];
+}
+
 /** One column, a piece of a group at a time: x stays in registers for all rows. */
 function codesBody({ n, format, form, field, shape, lanesPerGroup }: PartContext, rows: number): string[] {
   const { scaleGroup, hasMinimum } = format as PackedBlocks;
   const offset = form.offset(field) * form.unit;
+  const isSummed = shape.experts?.summed === true;
+  const [of, row, unit, weighted] = isSummed ? [summedPart(shape), 'expertRow + row', 'own', ' * weight'] : [n, 'row', 'unit', ''];
+  const vector = shape.experts?.each ? `, ${isSummed ? 'choice' : 'column'}` : '';
   const perRow = (i: number) => {
-    if (scaleGroup === 16) return [`sum0_${i} += dot(scales${n}(row${i}, group), dot${n}(w${i}, x) - ${offset} * x.sums);`];
+    const scales = `scales${of}(${row}${i}, group)`;
+    if (scaleGroup === 16) return [`sum0_${i} += dot(${scales}${weighted}, dot${n}(w${i}, x) - ${offset} * x.sums);`];
     const product = offset === 0 ? `dot${n}(w${i}, x)` : `(dot${n}(w${i}, x) - offset)`;
     return [
-      `sum0_${i} = fma(scales${n}(row${i}, group).x, ${product}, sum0_${i});`,
-      ...(hasMinimum ? [`sum0_${i} = fma(-minimum${n}(row${i}, group), sum, sum0_${i});`] : []),
+      `sum0_${i} = fma(${scales}.x${weighted}, ${product}, sum0_${i});`,
+      ...(hasMinimum ? [`sum0_${i} = fma(-minimum${of}(${row}${i}, group)${weighted}, sum, sum0_${i});`] : []),
     ];
   };
   const needsSum = scaleGroup === 32 && (offset !== 0 || hasMinimum);
   return [
-    ...range(rows).map((i) => `let w${i} = words${n}(row${i}, unit);`),
+    ...(isSummed ? choiceOfUnit(shape, (shape.cols / 32) * lanesPerGroup) : []),
+    ...range(rows).map((i) => `let w${i} = words${of}(${row}${i}, ${unit});`),
     ...(lanesPerGroup === 2
-      ? ['let group = unit >> 1u;', `let x = activations${n}(group, unit & 1u);`]
-      : ['let group = unit;', `let x = activations${n}(group);`]),
+      ? [`let group = ${unit} >> 1u;`, `let x = activations${n}(group, ${unit} & 1u${vector});`]
+      : [`let group = ${unit};`, `let x = activations${n}(group${vector});`]),
     ...(needsSum ? ['let sum = x.sums.x + x.sums.y;'] : []),
     ...(needsSum && offset !== 0 ? [`let offset = ${offset} * sum;`] : []),
     ...(shape.norm ? ['squares0 += x.squares;'] : []),
@@ -74,12 +94,22 @@ function codesBody({ n, format, form, field, shape, lanesPerGroup }: PartContext
   ];
 }
 
+/** `fn values{n}(row, at)`: 16 bytes of a row of any part, for summed products of floats. */
+export function summedValuesFunctions(context: PartContext): string {
+  const { shape, format } = context;
+  if (!shape.experts?.summed || format.kind === 'blocks') return '';
+  const value = { name: 'values', type: format.type === 'f32' ? 'vec4<f32>' : 'vec4<u32>' };
+  const read = (n: number, row: string) => `p${n}_values[(${row}) * ${floatUnits(context)}u + at]`;
+  if (shape.parts.length > 1) return ofAnyPart(shape, value, read);
+  return `fn values0(row: u32, at: u32) -> ${value.type} { return ${read(0, 'row')}; }`;
+}
+
 /** Reads a quad of x for every column and multiplies the rows' values `v{i}` by it. */
 function columnsBody({ shape }: PartContext, { batch, rows, quad }: { batch: number; rows: number; quad: string }): string[] {
   return range(batch).flatMap((c) => [
     ...(shape.norm
       ? [`let r${c} = xQuad(column${c}, ${quad});`, `square${c} = fma(r${c}, r${c}, square${c});`, `let x${c} = r${c} * gain;`]
-      : [`let x${c} = xQuad(column${c}, ${quad});`]),
+      : [`let x${c} = ${shape.experts?.summed ? `weight * xQuad(choice, ${quad})` : `xQuad(column${c}, ${quad})`};`]),
     ...range(rows).map((i) => `acc${c}_${i} = fma(v${i}, x${c}, acc${c}_${i});`),
   ]);
 }
@@ -126,8 +156,10 @@ function floatsBody(context: PartContext, batch: number, rows: number): string[]
   const format = context.format as PackedFloats;
   const units = floatUnits(context);
   const perUnit = format.type === 'f32' ? 1 : 2;
+  const isSummed = shape.experts?.summed === true;
+  const unit = isSummed ? 'own' : 'unit';
   const quads = range(perUnit).flatMap((q) => {
-    const quad = perUnit === 1 ? 'unit' : `2u * unit + ${q}u`;
+    const quad = perUnit === 1 ? unit : `2u * ${unit} + ${q}u`;
     return [
       '{',
       ...(shape.norm ? [`let gain = gainQuad(0u, ${quad});`] : []),
@@ -136,12 +168,26 @@ function floatsBody(context: PartContext, batch: number, rows: number): string[]
       '}',
     ];
   });
-  return [...range(rows).map((i) => `let w${i} = p${n}_values[row${i} * ${units}u + unit];`), ...quads];
+  if (!isSummed) return [...range(rows).map((i) => `let w${i} = p${n}_values[row${i} * ${units}u + unit];`), ...quads];
+  const loads = range(rows).map((i) => `let w${i} = values${summedPart(shape)}(expertRow + row${i}, own);`);
+  return [...choiceOfUnit(shape, units), ...loads, ...quads];
 }
 
 /** 16-byte pieces of a row of floats. */
 function floatUnits({ format, shape }: PartContext): number {
   return rowStride(format, shape.cols) / ((format as PackedFloats).type === 'f32' ? 4 : 8);
+}
+
+/** Units of a row of the matrix. */
+function unitsOf(context: PartContext): number {
+  return context.format.kind === 'blocks' ? (context.shape.cols / 32) * context.lanesPerGroup : floatUnits(context);
+}
+
+/** The row of x that is column `c` of a team's, in vectors of `cols`. */
+function columnOf({ shape: { experts }, batch }: GemvFloatVariant, c: number): string {
+  if (batch === 1) return experts?.each && !experts.summed ? 'column' : '0u';
+  const column = `column + min(${c}u, columns - 1u)`;
+  return experts ? `xRowOf(lists[${column}])` : column;
 }
 
 interface Loop {
@@ -191,11 +237,11 @@ export function partFunction(variant: GemvFloatVariant, context: PartContext): s
       ];
   const lines = [
     ...rowNames(variant, n),
-    ...(codes ? [] : range(batch).map((c) => `let column${c} = ${batch === 1 ? '0u' : `column + min(${c}u, columns - 1u)`};`)),
+    ...(codes ? [] : range(batch).map((c) => `let column${c} = ${columnOf(variant, c)};`)),
     ...zeros,
-    ...loopText({ units: format.kind === 'blocks' ? (shape.cols / 32) * context.lanesPerGroup : floatUnits(context), lanes, unroll }, body),
+    ...loopText({ units: unitsOf(context) * loopVectors(shape), lanes, unroll }, body),
     ...sums,
     ...finishText(variant, n),
   ];
-  return `fn part${n}(first: u32, team: u32, lane: u32, column: u32, columns: u32) {\n  ${lines.join('\n  ')}\n}`;
+  return `fn part${n}(first: u32, team: u32, lane: u32, column: u32, columns: u32${isByExpert(shape) ? ', expert: u32' : ''}) {\n  ${lines.join('\n  ')}\n}`;
 }

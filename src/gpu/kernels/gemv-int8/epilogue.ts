@@ -3,8 +3,9 @@
  * (`early`); where several subgroups, rows or columns come together, sums meet in workgroup memory and one invocation a result
  * finishes it (`late`). What the finish reads from buffers is loaded before the products, to be there when they are done.
  */
-import { outputWidth, timesAt } from '../../linear-shape.ts';
+import { matrixRows, outputWidth, timesAt } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
+import { weightedBias } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
@@ -68,8 +69,19 @@ function localRow({ shape }: GemvInt8Variant, o: string, isUp = false): string {
 const firstOutput = ({ shape }: GemvInt8Variant) => (shape.gated ? '(base / 2u)' : 'base');
 const endOutput = ({ shape }: GemvInt8Variant) => (shape.gated ? '(end / 2u)' : 'end');
 
+/** The result's (row, choice) pair, of products with experts. */
+const pairOf = (column: string) => (column === '' ? 'choice' : `lists[first + ${column}]`);
+
 function resultIndex(variant: GemvInt8Variant, { id, column }: Result): string {
+  const { experts } = variant.shape;
+  if (experts && !experts.summed) return `${pairOf(column)} * ${outputWidth(variant.shape)}u + out${id}`;
   return column === '' ? `out${id}` : `(first + ${column}) * ${outputWidth(variant.shape)}u + out${id}`;
+}
+
+/** WGSL expression of the bias of a row of W, local to the workgroup. */
+function biasAt({ shape }: GemvInt8Variant, row: string): string {
+  if (shape.experts?.summed) return weightedBias(shape, `base + ${row}`);
+  return shape.experts ? `bias[expert * ${matrixRows(shape)}u + base + ${row}]` : `bias[base + ${row}]`;
 }
 
 /** What is read for a result, loaded where it is valid. */
@@ -80,8 +92,8 @@ function preloadText(variant: GemvInt8Variant, result: Result): readonly string[
   const load = (name: string, value: string) =>
     isValid === undefined ? [`let ${name}${id} = ${value};`] : [`var ${name}${id} = 0.0;`, `if (${isValid}) { ${name}${id} = ${value}; }`];
   return [
-    ...(shape.bias ? load('bias', `bias[base + ${localRow(variant, o)}]`) : []),
-    ...(shape.bias && shape.gated ? load('upBias', `bias[base + ${localRow(variant, o, true)}]`) : []),
+    ...(shape.bias ? load('bias', biasAt(variant, localRow(variant, o))) : []),
+    ...(shape.bias && shape.gated ? load('upBias', biasAt(variant, localRow(variant, o, true))) : []),
     ...(shape.residual ? load('residual', `residual[${resultIndex(variant, result)}]`) : []),
     ...(times ? load('times', timesAt(times, column === '' ? 'first' : `(first + ${column})`, `out${id}`)) : []),
     ...(shape.outputs.q8?.norm ? load('gain', `yGain[out${id}]`) : []),
@@ -209,11 +221,20 @@ function blocksText(variant: GemvInt8Variant): string {
     ...(isRagged ? [`${firstOutput(variant)} + block * ${Q8_BLOCK}u < ${endOutput(variant)}`] : []),
     ...(batch > 1 ? ['first + column < count'] : []),
   ];
+  const yBlock = `${firstOutput(variant)} / ${Q8_BLOCK}u + block`;
+  const place = shape.experts && !shape.experts.summed
+    ? [
+        `let pair = ${pairOf(batch > 1 ? 'column' : '')};`,
+        `let yRow = pair / ${shape.experts.used}u;`,
+        `let yBlock = pair % ${shape.experts.used}u * ${outputWidth(shape) / Q8_BLOCK}u + ${yBlock};`,
+      ]
+    : [`let yBlock = ${yBlock};`];
+  const row = place.length > 1 ? 'yRow' : 'first + column';
   const put = [
     `let at = lane * ${Q8_BLOCK}u;`,
-    `let yBlock = ${firstOutput(variant)} / ${Q8_BLOCK}u + block;`,
-    ...(shape.outputs.q8?.norm ? [`yPutShare(first + column, yBlock, ${matrix('beforeGain')});`] : []),
-    `yPutCodes(first + column, yBlock, ${matrix('finished')});`,
+    ...place,
+    ...(shape.outputs.q8?.norm ? [`yPutShare(${row}, yBlock, ${matrix('beforeGain')});`] : []),
+    `yPutCodes(${row}, yBlock, ${matrix('finished')});`,
   ];
   const guarded = conditions.length === 0 ? indent(put, '    ') : `    if (${conditions.join(' && ')}) {\n${indent(put, '      ')}\n    }`;
   return `  workgroupBarrier();

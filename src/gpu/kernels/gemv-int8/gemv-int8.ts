@@ -8,15 +8,18 @@
  */
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
-import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { linearBindings, matrixRows, resultWidth, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
+import { byExpert, expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { sumPrologue } from '../../wgsl/sum-prologue.ts';
+import { summedFunctions } from '../../wgsl/summed-parts.ts';
 import { CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
 import { epilogueText, workgroupFloats } from './epilogue.ts';
-import { checkVariant, geometryOf } from './gemv-int8-variant.ts';
+import { expertColumns } from '../expert-lists/expert-lists.ts';
+import { checkVariant, geometryOf, hasColumns } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 import { DOT_FUNCTION, productFunction, sumsStruct } from './product.ts';
 
@@ -35,16 +38,20 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     batch > 1 ? STEP_STRUCT + ';' : '',
     `${CODES_STRUCT};`,
     ...memory.map(({ name, count }) => `var<workgroup> ${name}: array<f32, ${count}>;`),
+    expertFunctions(shape, batch > 1 ? 'several' : 'one'),
+    batch > 1 ? pairFunctions(shape) : '',
     ...parts.map((part, n) => weightCodeFunctions(part, n, cols)),
-    outputs.q8 ? q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: outputs.q8.norm }) : '',
+    summedFunctions(shape, { name: 'codes', type: 'Codes' }),
+    outputs.q8 ? q8EpilogueFunctions({ name: 'y', width: resultWidth(shape), norm: outputs.q8.norm }) : '',
     sum ? sumPrologue({ shape: { ...shape, sum }, lanes: workgroupSize }) : '',
     endFunction(shape),
     DOT_FUNCTION,
     sumsStruct(variant),
-    ...parts.map((_, n) => productFunction(variant, n)),
+    ...(shape.experts?.summed ? [0] : [...parts.keys()]).map((n) => productFunction(variant, n)),
     mainFunction(variant, workgroupSize),
   ].filter((text) => text !== '').join('\n');
-  const label = `gemv-int8${sum ? ' of a sum' : ''} ${parts.map(({ type }) => type).join('+')} [${totalRows(shape)}, ${cols}]${batch > 1 ? ` x${batch}` : ''}`;
+  const types = parts.map(({ type }) => type).join('+');
+  const label = `gemv-int8${sum ? ' of a sum' : ''} ${types} ${shapeText(shape)}${batch > 1 ? ` x${batch}` : ''}`;
   return {
     key: kernelKey('gemv-int8', variant),
     label,
@@ -57,11 +64,14 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
 
 /** `xRows`: rows of x in this step. Throws RangeError where a kernel for one row is asked for more. */
 export function gemvInt8Workgroups(variant: GemvInt8Variant, xRows: number): Workgroups {
-  if (variant.batch === 1 && xRows !== 1) throw new RangeError(`gemv-int8: a kernel for one row of x cannot take ${xRows}`);
+  const { batch, shape: { experts } } = variant;
+  if (batch === 1 && xRows !== 1) throw new RangeError(`gemv-int8: a kernel for one row of x cannot take ${xRows}`);
+  if (experts) return linearWorkgroups(workgroupsOf(variant), expertColumns(experts, xRows, batch));
   return linearWorkgroups(workgroupsOf(variant), Math.ceil(xRows / variant.batch));
 }
 
 function workgroupsOf({ shape, rowsPerWorkgroup }: GemvInt8Variant): number {
+  if (shape.experts) return Math.ceil(matrixRows(shape) / rowsPerWorkgroup);
   return shape.parts.reduce((sum, { rows }) => sum + Math.ceil(rows / rowsPerWorkgroup), 0);
 }
 
@@ -84,19 +94,41 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
 fn main(${MAIN_ARGUMENTS}${subgroupArguments}) {
   let number = ${LINEAR_WORKGROUP};
   if (number >= ${workgroupsOf(variant)}u) { return; }
-${batch > 1 ? `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }` : '  let first = 0u;'}
+${columnsText(variant)}
 ${place}
 ${partRange(variant)}
 ${rows.map((i) => `  let row${i} = ${isRagged ? `min(${row(i)}, end - 1u)` : row(i)};`).join('\n')}
-${batch > 1 ? columns.map((c) => `  let x${c} = min(first + ${c}u, count - 1u);`).join('\n') : ''}
+${hasColumns(variant) ? columns.map((c) => `  let x${c} = ${columnOf(variant, c)};`).join('\n') : ''}
 ${before}${shape.sum ? '\n  makeX(lane, number == 0u);' : ''}
 ${productCall(variant)}
 ${after}
 }`;
 }
 
-/** The workgroup's first row and its part's end, counted over the rows of all parts. */
-function partRange({ shape: { parts }, rowsPerWorkgroup }: GemvInt8Variant): string {
+/** `first` column of x, for several the end `count` of them, and the expert whose rows meet them. */
+function columnsText({ shape: { experts }, batch }: GemvInt8Variant): string {
+  if (experts === undefined)
+    return batch > 1 ? `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }` : '  let first = 0u;';
+  if (experts.summed) return '  let first = 0u;';
+  if (batch === 1) return '  let first = 0u;\n  let choice = workgroup.z;\n  let expert = expertOf(choice);';
+  return `  let tile = expertTile(workgroup.z);
+  let first = tile.first;
+  let count = tile.end;
+  if (first >= count) { return; }
+  let expert = tile.expert;`;
+}
+
+/** The row of x that is column `c` of a pass. */
+function columnOf({ shape: { experts }, batch }: GemvInt8Variant, c: number): string {
+  const column = `min(first + ${c}u, count - 1u)`;
+  if (experts === undefined) return column;
+  return batch === 1 ? 'choice' : `xRowOf(lists[${column}])`;
+}
+
+/** The workgroup's first row and its part's end, counted over the rows of all parts, or of one expert. */
+function partRange({ shape, rowsPerWorkgroup }: GemvInt8Variant): string {
+  const { parts } = shape;
+  if (shape.experts) return `  let base = number * ${rowsPerWorkgroup}u;\n  let end = ${matrixRows(shape)}u;`;
   if (parts.length === 1) return `  let base = number * ${rowsPerWorkgroup}u;\n  let end = ${parts[0]!.rows}u;`;
   const ofPart = forEachPart({ parts, rowsPerWorkgroup }, ({ start, workgroupStart, rows }) =>
     `base = ${start}u + (number - ${workgroupStart}u) * ${rowsPerWorkgroup}u; end = ${start + rows}u;`);
@@ -104,13 +136,19 @@ function partRange({ shape: { parts }, rowsPerWorkgroup }: GemvInt8Variant): str
 }
 
 function productCall(variant: GemvInt8Variant): string {
-  const { shape: { parts }, rowsPerWorkgroup, rowsPerSubgroup, batch } = variant;
-  const xs = batch > 1 ? range(batch).map((c) => `, x${c}`).join('') : '';
+  const { shape, rowsPerWorkgroup, rowsPerSubgroup, batch } = variant;
+  const { parts, experts } = shape;
+  const xs = hasColumns(variant) ? range(batch).map((c) => `, x${c}`).join('') : '';
+  const ofExpert = experts && !experts.summed;
   const call = (n: number, start: number) =>
     `product${n}(rowLane, ${range(rowsPerSubgroup)
-      .map((i) => (start === 0 ? `row${i}` : `row${i} - ${start}u`))
+      .map((i) => `${ofExpert ? 'expertRow + ' : ''}${start === 0 ? `row${i}` : `row${i} - ${start}u`}`)
       .join(', ')}${xs})`;
-  if (parts.length === 1) return `  let sums = ${call(0, 0)};`;
+  if (ofExpert)
+    return `  let expertRow = expert * ${matrixRows(shape)}u;
+  var sums: Sums;
+  ${byExpert(shape, 'expert', (n, start) => `sums = ${call(n, start)};`)}`;
+  if (parts.length === 1 || experts?.summed) return `  let sums = ${call(0, 0)};`;
   return `  var sums: Sums;\n${forEachPart({ parts, rowsPerWorkgroup }, ({ n, start }) => `sums = ${call(n, start)};`)}`;
 }
 

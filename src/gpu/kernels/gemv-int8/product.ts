@@ -1,7 +1,9 @@
 /** The dot products of a slot's rows with the columns of a pass: every lane's share of them. */
+import { matrixRows } from '../../linear-shape.ts';
 import { range } from '../../wgsl/expressions.ts';
+import { summedPart } from '../../wgsl/summed-parts.ts';
 import { blocksOf } from '../../wgsl/weight-codes.ts';
-import { geometryOf } from './gemv-int8-variant.ts';
+import { geometryOf, hasColumns } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 
 export const DOT_FUNCTION = `fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
@@ -25,7 +27,7 @@ export function sumsStruct(variant: GemvInt8Variant): string {
  */
 export function productFunction(variant: GemvInt8Variant, n: number): string {
   const { batch, rowsPerSubgroup, unroll } = variant;
-  const { groups, lanes } = geometryOf(variant);
+  const { loopGroups: groups, lanes } = geometryOf(variant);
   const turns = Math.ceil(groups / lanes);
   const lastLanes = groups - (turns - 1) * lanes;
   const { loops, rest } = splitTurns({ turns, unroll, isLastPartial: lastLanes < lanes });
@@ -33,7 +35,7 @@ export function productFunction(variant: GemvInt8Variant, n: number): string {
     chunkText(variant, n, { base, count, lastLanes: isEnd && lastLanes < lanes ? lastLanes : undefined });
   const parameters = [
     ...range(rowsPerSubgroup).map((i) => `row${i}: u32`),
-    ...(batch > 1 ? range(batch).map((c) => `x${c}: u32`) : []),
+    ...(hasColumns(variant) ? range(batch).map((c) => `x${c}: u32`) : []),
   ].join(', ');
   const loop =
     loops === 0
@@ -71,7 +73,7 @@ interface Chunk {
 
 function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
   const { batch, shape } = variant;
-  const { groups, lanes } = geometryOf(variant);
+  const { loopGroups: groups, lanes } = geometryOf(variant);
   const { base, count, lastLanes } = chunk;
   const turns = range(count);
   const isPartial = (t: number) => t === count - 1 && lastLanes !== undefined;
@@ -82,36 +84,61 @@ function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
   const dots = (c: number) => turns.flatMap((t) => productTerms(variant, n, { t, c, isPartial: isPartial(t) }));
   const hasMinimum = blocksOf(shape.parts[n]!).hasMinimum;
   const weights = turns.flatMap((t) =>
-    range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(n, { t, i, isPartial: isPartial(t), hasMinimum })),
+    range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(variant, n, { t, i, isPartial: isPartial(t), hasMinimum })),
   );
+  const choices = shape.experts?.summed ? turns.flatMap((t) => choiceOfGroup(variant, t)) : [];
   return (
-    [...at, ...inside, ...weights, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
+    [...at, ...inside, ...choices, ...weights, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
       .map((line) => `    ${line}`)
       .join('\n')
       .replace(/^/, '    {\n') + '\n    }'
   );
 }
 
+/** Of a group of a row's vectors, all experts' one after another: its place in its own, its expert's first row, the expert's weight. */
+function choiceOfGroup(variant: GemvInt8Variant, t: number): readonly string[] {
+  const { groups } = geometryOf(variant);
+  return [
+    `let choice${t} = g${t} / ${groups}u;`,
+    `let own${t} = g${t} - choice${t} * ${groups}u;`,
+    `let expertRow${t} = expertOf(choice${t}) * ${matrixRows(variant.shape)}u;`,
+    `let weight${t} = routes[choice${t}];`,
+  ];
+}
+
 function weightLoads(
-  n: number,
+  { shape }: GemvInt8Variant,
+  part: number,
   { t, i, isPartial, hasMinimum }: { t: number; i: number; isPartial: boolean; hasMinimum: boolean },
 ): readonly string[] {
-  const at = `(row${i}, g${t})`;
-  const scales = isPartial ? `select(vec2<f32>(), scales${n}${at}, isInside)` : `scales${n}${at}`;
-  const minimum = isPartial ? `select(0.0, minimum${n}${at}, isInside)` : `minimum${n}${at}`;
+  const isSummed = shape.experts?.summed === true;
+  const n = isSummed ? summedPart(shape) : part;
+  const at = isSummed ? `(expertRow${t} + row${i}, own${t})` : `(row${i}, g${t})`;
+  const weighted = (value: string) => (isSummed ? `${value} * weight${t}` : value);
+  const scales = isPartial ? `select(vec2<f32>(), ${weighted(`scales${n}${at}`)}, isInside)` : weighted(`scales${n}${at}`);
+  const minimum = isPartial ? `select(0.0, ${weighted(`minimum${n}${at}`)}, isInside)` : weighted(`minimum${n}${at}`);
   return [`let w${t}r${i} = codes${n}${at};`, `let s${t}r${i} = ${scales};`, ...(hasMinimum ? [`let m${t}r${i} = ${minimum};`] : [])];
 }
 
 /** Index of a column's element `group` in a plane of `stride` elements a row. */
-function columnIndex({ batch }: GemvInt8Variant, { c, stride, offset }: { c: number; stride: number; offset: string }): string {
-  return batch > 1 ? `x${c} * ${stride}u + ${offset}` : offset;
+function columnIndex(variant: GemvInt8Variant, { c, stride, offset }: { c: number; stride: number; offset: string }): string {
+  return hasColumns(variant) ? `x${c} * ${stride}u + ${offset}` : offset;
+}
+
+/** Index of a column's statistics of group `t`; a column that is one of several vectors of a row has its planes behind all of theirs. */
+function statsIndex(variant: GemvInt8Variant, { c, t, plane }: { c: number; t: number; plane: number }): string {
+  const { experts } = variant.shape;
+  const { groups, xGroups } = geometryOf(variant);
+  const offset = plane === 0 ? `g${t}` : `g${t} + ${plane * xGroups}u`;
+  if (experts?.each && hasColumns(variant)) return `(x${c} + x${c} / ${experts.used}u * ${2 * experts.used}u) * ${groups}u + ${offset}`;
+  return columnIndex(variant, { c, stride: 3 * groups, offset });
 }
 
 function activationLoads(variant: GemvInt8Variant, n: number, { t, c }: { t: number; c: number }): readonly string[] {
   const { groups } = geometryOf(variant);
   const name = `${t}c${c}`;
   const stats = (plane: number) => {
-    const at = columnIndex(variant, { c, stride: 3 * groups, offset: plane === 0 ? `g${t}` : `g${t} + ${plane * groups}u` });
+    const at = statsIndex(variant, { c, t, plane });
     return variant.shape.sum ? `vec2<f32>(xStats[2u * (${at})], xStats[2u * (${at}) + 1u])` : `xStats[${at}]`;
   };
   return [

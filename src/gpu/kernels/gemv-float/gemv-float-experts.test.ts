@@ -1,0 +1,79 @@
+/** Products with matrices of experts. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { NONE, SUBGROUP, WORKGROUP } from '../../../../test/gpu/gemv-float-check.ts';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { isQuantized, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import type { WeightType } from '../../../tensor/tensor-type.ts';
+import type { LinearShape } from '../../linear-shape.ts';
+import { gemvFloatKernel, gemvFloatWorkgroups } from './gemv-float.ts';
+import type { GemvFloatVariant } from './gemv-float.ts';
+
+interface Problem extends Partial<LinearShape> {
+  readonly type: WeightType;
+  /** Experts of each part, and rows of one, gate and up together. */
+  readonly counts?: readonly number[];
+  readonly rows: number;
+  readonly cols?: number;
+  readonly used?: number;
+  readonly each?: boolean;
+  readonly summed?: boolean;
+  readonly form?: Partial<GemvFloatVariant>;
+  readonly xRows?: number;
+}
+
+function variantOf(
+  { type, counts = [5], rows, cols = 256, used = 3, each = false, summed = false, form, ...rest }: Problem, batch: 1 | 4,
+): GemvFloatVariant {
+  const shape: LinearShape = {
+    input: 'f32', norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined }, cols, ...rest,
+    parts: counts.map((count) => ({ type, rows: count * rows })),
+    experts: { count: counts.reduce((sum, count) => sum + count, 0), used, each, summed },
+  };
+  return { shape, batch, arithmetic: 'half', ...NONE, ...form };
+}
+
+describe('gemv-float with experts', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  async function check({ xRows = 1, ...problem }: Problem): Promise<void> {
+    const variant = variantOf(problem, xRows === 1 ? 1 : 4);
+    const { shape, batch } = variant;
+    await checkExpertProduct(test, {
+      kernel: gemvFloatKernel(variant), workgroups: gemvFloatWorkgroups(variant, xRows), shape, xRows, tileRows: batch,
+    });
+  }
+
+  it.each(WEIGHT_TYPES)('%s: one row', async (type) => {
+    const cols = isQuantized(type) ? 512 : 261;
+    await check({ type, rows: 37, cols, bias: true, norm: { eps: 1e-6 } });
+    await check({ type, rows: 40, cols, each: true, counts: [2, 3] });
+    await check({ type, rows: 35, cols, each: true, summed: true, bias: true, residual: true });
+    await check({ type, rows: 33, each: true, summed: true, counts: [4, 2], form: SUBGROUP });
+    await check({ type, rows: 64, gated: 'silu', bias: true, counts: [2, 3], form: WORKGROUP });
+  });
+
+  it.each(WEIGHT_TYPES)('%s: several rows', async (type) => {
+    const cols = isQuantized(type) ? 256 : 35;
+    await check({ type, rows: 37, cols, xRows: 7, bias: true, norm: { eps: 1e-6 } });
+    await check({ type, rows: 18, cols, each: true, xRows: 3, counts: [2, 3], form: SUBGROUP });
+  });
+
+  it('lanes that share a group, teams that end inside a vector', async () => {
+    await check({ type: 'q4_0', rows: 40, cols: 96, each: true, summed: true, used: 4, form: { ...SUBGROUP, lanesPerGroup: 2 } });
+    await check({ type: 'q8_0', rows: 40, cols: 96, each: true, form: { ...SUBGROUP, lanesPerGroup: 2 } });
+    await check({ type: 'q4_k', rows: 40, cols: 256, each: true, summed: true, used: 5, form: WORKGROUP });
+    await check({ type: 'f32', rows: 12, cols: 6, each: true, summed: true, used: 5, form: WORKGROUP });
+    await check({ type: 'q4_0', rows: 64, gated: 'geluTanh', norm: { eps: 1e-5 }, xRows: 3, bias: true, form: WORKGROUP });
+  });
+
+  it('refuses ends that a result of one expert has not', () => {
+    expect(() => gemvFloatKernel(variantOf({ type: 'q4_0', rows: 32, residual: true }, 1))).toThrow('no such end');
+    expect(() => gemvFloatKernel(variantOf({ type: 'q4_0', rows: 32, each: true, summed: true }, 4))).toThrow('one row');
+  });
+});

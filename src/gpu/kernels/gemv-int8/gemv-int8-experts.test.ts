@@ -1,0 +1,86 @@
+/** Products with matrices of experts. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import type { WeightType } from '../../../tensor/tensor-type.ts';
+import type { LinearShape } from '../../linear-shape.ts';
+import { gemvInt8Kernel, gemvInt8Workgroups } from './gemv-int8.ts';
+import type { GemvInt8Variant } from './gemv-int8-variant.ts';
+
+const TYPES = ['q4_0', 'q8_0', 'q4_k', 'q6_k'] as const satisfies readonly WeightType[];
+
+interface Problem extends Partial<LinearShape> {
+  readonly type: WeightType;
+  /** Experts of each part, and rows of one, gate and up together. */
+  readonly counts?: readonly number[];
+  readonly rows: number;
+  readonly cols: number;
+  readonly used?: number;
+  readonly each?: boolean;
+  readonly summed?: boolean;
+  readonly form?: Partial<GemvInt8Variant>;
+  readonly xRows?: number;
+}
+
+function variantOf({ type, counts = [5], rows, used = 3, each = false, summed = false, form, ...rest }: Problem, batch: 1 | 4 | 8) {
+  const shape: LinearShape = {
+    input: 'q8', norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined }, ...rest,
+    parts: counts.map((count) => ({ type, rows: count * rows })),
+    experts: { count: counts.reduce((sum, count) => sum + count, 0), used, each, summed },
+  };
+  return { shape, batch, subgroupSize: undefined, rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1, ...form } as const;
+}
+
+describe('gemv-int8 with experts', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  async function check({ xRows = 1, ...problem }: Problem): Promise<void> {
+    const forms: readonly Partial<GemvInt8Variant>[] = [
+      {}, { subgroupSize: test.subgroupSize, rowsPerWorkgroup: 32, rowsPerSubgroup: 2, unroll: 2 },
+    ];
+    for (const form of forms) {
+      const variant: GemvInt8Variant = variantOf({ ...problem, form: { ...form, ...problem.form } }, xRows === 1 ? 1 : 4);
+      if (form.subgroupSize !== undefined && xRows > 1 && problem.type !== 'q4_0') continue;
+      const { shape, batch } = variant;
+      const kernel = gemvInt8Kernel(variant);
+      const workgroups = gemvInt8Workgroups(variant, xRows);
+      await checkExpertProduct(test, { kernel, workgroups, shape, xRows, tileRows: batch });
+    }
+  }
+
+  const q8 = { f32: false, q8: { norm: undefined } } as const;
+  const both = { f32: true, q8: { norm: { eps: 1e-5 } } } as const;
+
+  it.each(TYPES)('%s: one row', async (type) => {
+    await check({ type, rows: 37, cols: 256, bias: true });
+    await check({ type, rows: 64, cols: 256, input: 'q8n', gated: 'silu', bias: true, outputs: q8 });
+    await check({ type, rows: 40, cols: 512, each: true, counts: [2, 3] });
+    await check({ type, rows: 70, cols: 256, each: true, summed: true, bias: true });
+    await check({ type, rows: 64, cols: 256, each: true, summed: true, residual: true, outputs: both });
+    await check({ type, rows: 33, cols: 256, each: true, summed: true, counts: [4, 2] });
+  });
+
+  it.each(TYPES)('%s: several rows', async (type) => {
+    await check({ type, rows: 37, cols: 256, xRows: 7, bias: true });
+    await check({ type, rows: 64, cols: 256, input: 'q8n', gated: 'silu', outputs: q8, xRows: 3 });
+    await check({ type, rows: 32, cols: 256, xRows: 3, counts: [4, 1] });
+  });
+
+  it('odd numbers of groups, two subgroups a row, one expert, all experts', async () => {
+    await check({ type: 'q4_0', rows: 32, cols: 96, each: true, summed: true, used: 4 });
+    await check({ type: 'q4_0', rows: 32, cols: 32, each: true, summed: true, used: 1, counts: [1] });
+    await check({ type: 'q4_0', rows: 18, cols: 160, used: 5, xRows: 4, each: true });
+    const form = { subgroupSize: test.subgroupSize, subgroupsPerRow: 2, rowsPerSubgroup: 2, unroll: 4 } as const;
+    await check({ type: 'q4_0', rows: 48, cols: 224, each: true, summed: true, residual: true, form });
+  });
+
+  it('refuses ends that a result of one expert has not', () => {
+    expect(() => gemvInt8Kernel(variantOf({ type: 'q4_0', rows: 32, cols: 32, residual: true }, 1))).toThrow('no such end');
+    expect(() => gemvInt8Kernel(variantOf({ type: 'q4_0', rows: 32, cols: 32, each: true, summed: true }, 4))).toThrow('one row');
+  });
+});

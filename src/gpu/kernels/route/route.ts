@@ -1,0 +1,97 @@
+/**
+ * The experts of rows, and how much each of them counts (graph/ops/route.ts). A workgroup takes a row. Every expert counts those that come
+ * before it: the ones of a greater key, and of an equal key those with smaller numbers. So many places from the first is its own.
+ */
+import type { RouteOp } from '../../../graph/ops/route.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
+import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import { activationFunction } from '../../wgsl/activation.ts';
+import { rowsExpression, rowsOf, stepBindings, stepStruct } from '../../wgsl/row-pieces.ts';
+import type { RowsVariant } from '../../wgsl/row-pieces.ts';
+import { laneLoop } from '../../wgsl/row-sum.ts';
+
+/**
+ * Bindings `logits`: f32 [rows, experts]; `selectionBias` and `expertScale`: f32 [experts]; `y`: f32 [rows, 2 * used], weights of the chosen,
+ * then their numbers.
+ */
+export interface RouteVariant extends RowsVariant, Pick<RouteOp, 'used' | 'scores' | 'scale' | 'normalise'> {
+  readonly experts: number;
+  readonly selectionBias: boolean;
+  readonly expertScale: boolean;
+  /** Of a workgroup. */
+  readonly invocations: number;
+}
+
+/** A logit that is far below all others of its row: its score is nothing beside theirs, and exp stays in range. */
+const LEAST_EXPONENT = -80;
+
+export function routeKernel(variant: RouteVariant): Kernel {
+  const { experts, used, scores, normalise, scale, selectionBias, expertScale, invocations } = variant;
+  const isSoftmax = scores === 'softmax';
+  const read = (name: string): Binding => ({ name, access: 'read', type: 'array<f32>' });
+  const bindings: readonly Binding[] = [
+    read('logits'), ...(selectionBias ? [read('selectionBias')] : []), ...(expertScale ? [read('expertScale')] : []),
+    { name: 'y', access: 'write', type: 'array<f32>' }, ...stepBindings(variant),
+  ];
+  const score = isSoftmax ? `exp(max(logit - most, ${LEAST_EXPONENT}.0))` : 'sigmoid(logit)';
+  // The softmax keeps the order of the logits, which tell apart what it would round to one score.
+  const keyed = (text: string) => laneLoop(experts, invocations, text);
+  const divisor = normalise === undefined
+    ? (isSoftmax ? 'all' : undefined)
+    : `(chosen + ${normalise.eps}${isSoftmax ? ' * all' : ''})`;
+  const factors = [...(scale === 1 ? [] : [`* ${scale}`]), ...(expertScale ? ['* expertScale[e]'] : [])].join(' ');
+  const most = `  var most = -3e38;
+  for (var e = 0u; e < ${experts}u; e++) { most = max(most, logits[at + e]); }
+`;
+  const softmaxKeys = isSoftmax && selectionBias
+    ? `  workgroupBarrier();
+  var sum = 0.0;
+  for (var e = 0u; e < ${experts}u; e++) { sum += scored[e]; }
+${keyed('    keys[k] = scored[k] / sum + selectionBias[k];')}
+`
+    : '';
+  const key = softmaxKeys !== '' ? '' : `    keys[k] = ${isSoftmax ? 'logit' : `score${selectionBias ? ' + selectionBias[k]' : ''}`};`;
+  return {
+    key: kernelKey('route', variant),
+    label: `route [${experts}] x${used} ${scores}`,
+    wgsl: `${kernelHeader(bindings, {})}${stepStruct(variant)}${isSoftmax ? '' : `${activationFunction('sigmoid')}\n`}
+var<workgroup> keys: array<f32, ${experts}>;
+var<workgroup> scored: array<f32, ${experts}>;
+var<workgroup> places: array<u32, ${used}>;
+@compute @workgroup_size(${invocations})
+fn main(${MAIN_ARGUMENTS}) {
+  let row = ${LINEAR_WORKGROUP};
+  if (row >= ${rowsExpression(variant)}) { return; }
+  let at = row * ${experts}u;
+${isSoftmax ? most : ''}${keyed(`    let logit = logits[at + k];
+    let score = ${score};
+    scored[k] = score;
+${key}`)}
+${laneLoop(used, invocations, '    places[k] = 0u;')}
+${softmaxKeys}  workgroupBarrier();
+${keyed(`    let own = keys[k];
+    var place = 0u;
+    for (var e = 0u; e < ${experts}u; e++) {
+      let other = keys[e];
+      place += select(0u, 1u, other > own || (other == own && e < k));
+    }
+    if (place < ${used}u) { places[place] = k; }`)}
+  workgroupBarrier();
+${divisor?.includes('all') ? `  var all = 0.0;
+  for (var e = 0u; e < ${experts}u; e++) { all += scored[e]; }
+` : ''}${normalise ? `  var chosen = 0.0;
+  for (var i = 0u; i < ${used}u; i++) { chosen += scored[places[i]]; }
+` : ''}${laneLoop(used, invocations, `    let e = places[k];
+    y[row * ${2 * used}u + k] = scored[e]${divisor ? ` / ${divisor}` : ''}${factors === '' ? '' : ` ${factors}`};
+    y[row * ${2 * used}u + ${used}u + k] = f32(e);`)}
+}
+`,
+    bindings,
+    workgroupSize: invocations,
+    needs: {},
+  };
+}
+
+export function routeWorkgroups(variant: RouteVariant, rows: number): Workgroups {
+  return linearWorkgroups(Math.max(1, rowsOf(variant, rows)));
+}

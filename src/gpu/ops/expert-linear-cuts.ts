@@ -1,0 +1,53 @@
+/** What a product with experts does beside itself, as steps of its own, for devices on which its kernels bind too much. */
+import type { AddOp } from '../../graph/ops/add.ts';
+import type { Value } from '../../graph/value.ts';
+import { widthOf } from '../../graph/value.ts';
+import type { Cut, CutContext } from '../plan/gpu-op-rules.ts';
+import { outerOf } from '../plan/gpu-value.ts';
+import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
+import type { ActivationOp } from './activation.ts';
+import { plainExpertProduct } from './expert-linear-op.ts';
+import type { ExpertLinearOp } from './expert-linear-op.ts';
+import { usedOf } from './expert-lists.ts';
+import type { ExpertSumOp } from './expert-sum.ts';
+import { roundingCut } from './quantize.ts';
+import type { NormOp } from './rms-norm.ts';
+
+type ExpertStep = GpuStepOf<ExpertLinearOp>;
+
+export function expertLinearCuts(step: ExpertStep, { fresh }: CutContext): readonly Cut[] {
+  const { op, inputs: [x, routes, residual], outputs: [y], label } = step as ExpertStep & {
+    inputs: [GpuValue, GpuValue, GpuValue]; outputs: [GpuValue];
+  };
+  const rounding = roundingCut(step, { op: { ...op, rounding: undefined }, norm: op.rounding?.norm, fresh });
+  if (rounding.length > 0) return rounding;
+  const cuts: Cut[] = [];
+  if (op.norm) {
+    const normed = fresh(x.shape, `${label}.normed`);
+    const norm: NormOp = { kind: 'norm', ...op.norm, groups: 1, gather: false };
+    const before: GpuStepOf<NormOp> = { op: norm, inputs: [x], outputs: [normed], label: normed.label };
+    const own: ExpertStep = { ...step, op: { ...op, norm: undefined }, inputs: [normed, routes] };
+    cuts.push({ replaced: [step], by: [before, own] });
+  }
+  if (op.residual) {
+    const sum = fresh(y.shape, `${label}.sum`);
+    const own: ExpertStep = { ...step, op: { ...op, residual: false }, inputs: [x, routes], outputs: [sum] };
+    const add: GpuStepOf<AddOp> = { op: { kind: 'add' }, inputs: [sum, residual], outputs: [y], label: `${label}.residual` };
+    cuts.push({ replaced: [step], by: [own, add] });
+  } else if (op.summed) {
+    const each = fresh([outerOf(y), usedOf(routes) * widthOf(y)], `${label}.each`);
+    const own: ExpertStep = { ...step, op: { ...op, summed: false }, outputs: [each] };
+    const sum: GpuStepOf<ExpertSumOp> = { op: { kind: 'expertSum', residual: false }, inputs: [each, routes], outputs: [y], label };
+    cuts.push({ replaced: [step], by: [own, sum] });
+  }
+  if (op.gated) {
+    const halves = ['gate', 'up'].map((half) => fresh(y.shape, `${label}.${half}`));
+    const products = op.parts.map((part, i): ExpertStep => {
+      const own = { ...plainExpertProduct([part], op.each), norm: op.norm };
+      return { op: own, inputs: [x, routes], outputs: [halves[i] as GpuValue], label: (halves[i] as Value).label };
+    });
+    const gate: ActivationOp = { kind: 'activation', fn: op.gated, clamp: undefined, columns: undefined };
+    cuts.push({ replaced: [step], by: [...products, { op: gate, inputs: halves, outputs: [y], label } as GpuStepOf<ActivationOp>] });
+  }
+  return cuts;
+}

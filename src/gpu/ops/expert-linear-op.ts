@@ -1,0 +1,30 @@
+/** The op of a product with experts, for the files that make, cut and run it. */
+import type { ActivationName } from '../../graph/ops/activation.ts';
+import type { NormWeight, Rounding } from '../plan/gpu-op-rules.ts';
+import type { LinearPart } from './linear-op.ts';
+
+/**
+ * Inputs: x; routes, of a single row, or lists of them; then the residual where there is one. Outputs: f32, rounded, or both, told apart by
+ * dtype.
+ */
+export interface ExpertLinearOp {
+  readonly kind: 'expertLinear';
+  /** Weight [experts, out, in], bias [experts, out]: one; of a gated product gate and up, interleaved. */
+  readonly parts: readonly LinearPart[];
+  /** x has a vector for each expert of a row. */
+  readonly each: boolean;
+  /** RMS norm of an f32 input that is not `each`. */
+  readonly norm: NormWeight | undefined;
+  /** The function of the gate. */
+  readonly gated: ActivationName | false;
+  /** The results of a row's experts times their weights, added up; reads routes. */
+  readonly summed: boolean;
+  /** Added last, to a sum. */
+  readonly residual: boolean;
+  readonly rounding: Rounding | undefined;
+}
+
+/** A product and nothing else. */
+export function plainExpertProduct(parts: readonly LinearPart[], each: boolean): ExpertLinearOp {
+  return { kind: 'expertLinear', parts, each, norm: undefined, gated: false, summed: false, residual: false, rounding: undefined };
+}

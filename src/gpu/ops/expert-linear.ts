@@ -1,0 +1,124 @@
+/** A product of each row with the matrices of its experts. */
+import type { ExpertLinearOp as GraphExpertLinearOp } from '../../graph/ops/expert-linear.ts';
+import type { WeightRef } from '../../graph/value.ts';
+import { shownWeight } from '../../graph/weight-lookup.ts';
+import { elementsOf } from '../../tensor/tensor-type.ts';
+import { matrixRows } from '../linear-shape.ts';
+import type { LinearShape } from '../linear-shape.ts';
+import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
+import { describeNorm, describeRounding } from '../plan/gpu-op-rules.ts';
+import type { GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
+import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
+import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
+import type { BufferRef, KernelUse, RowClass } from '../plan/kernel-use.ts';
+import { expertMatrices, gainOf } from '../plan/planned-weights.ts';
+import type { MatrixChoices, PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
+import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
+import { expertLinearCuts } from './expert-linear-cuts.ts';
+import { plainExpertProduct } from './expert-linear-op.ts';
+import type { ExpertLinearOp } from './expert-linear-op.ts';
+import { listedTileRows, usedOf } from './expert-lists.ts';
+import type { LinearPart } from './linear-op.ts';
+import { gemvProduct } from './linear-kernels.ts';
+
+type ExpertStep = GpuStepOf<ExpertLinearOp>;
+
+function matricesOf({ parts, gated }: ExpertLinearOp, choices: MatrixChoices): readonly PlannedMatrix[] {
+  return expertMatrices(parts.map(({ weight }) => weight), gated ? 'interleaved' : 'rows', choices);
+}
+
+/** [experts, out] of a weight. */
+const biasLength = ({ shape }: WeightRef) => elementsOf(shape.slice(0, 2));
+
+function biasOf({ parts, gated }: ExpertLinearOp): PlannedVector | undefined {
+  if (parts.every(({ bias }) => bias === undefined)) return undefined;
+  return {
+    key: parts.map(({ bias, weight }) => bias?.id ?? `0*${biasLength(weight)}`).join('*'),
+    parts: parts.map(({ bias, weight }) => ({ weight: bias, length: biasLength(weight) })),
+    arrangement: gated ? 'interleaved' : 'rows',
+  };
+}
+
+function shapeOf({ op, inputs, outputs }: ExpertStep, choices: MatrixChoices): LinearShape {
+  const [x, routes] = inputs as readonly [GpuValue, GpuValue];
+  const [{ weight }] = op.parts as readonly [LinearPart];
+  return {
+    cols: weight.shape[2] as number,
+    parts: matricesOf(op, choices).map(({ type, rows }) => ({ type, rows })),
+    input: x.dtype as LinearShape['input'],
+    norm: op.norm && { eps: op.norm.eps },
+    bias: op.parts.some(({ bias }) => bias !== undefined),
+    gated: op.gated,
+    residual: op.residual,
+    outputs: {
+      f32: outputs.some(({ dtype }) => dtype === 'f32'),
+      q8: op.rounding && { norm: op.rounding.norm && { eps: op.rounding.norm.eps } },
+    },
+    experts: { count: weight.shape[0] as number, used: usedOf(routes), each: op.each, summed: op.summed },
+  };
+}
+
+function buffersOf({ op, inputs, outputs }: ExpertStep, choices: MatrixChoices): Record<string, BufferRef> {
+  const [x, routes, residual] = inputs as readonly [GpuValue, GpuValue, GpuValue | undefined];
+  const buffers: Record<string, BufferRef> = x.dtype === 'f32' ? { x: floatsRef(x) } : roundedRefs('x', x);
+  matricesOf(op, choices).forEach(({ key, type, cols }, n) => {
+    for (const { name } of planesOf(packedFormatOf(type), cols)) buffers[`p${n}_${name}`] = { kind: 'plane', matrix: key, plane: name };
+  });
+  const bias = biasOf(op);
+  buffers[routes.dtype === 'i32' ? 'lists' : 'routes'] = floatsRef(routes);
+  if (op.norm) buffers['gain'] = vectorRef(op.norm.weight.id);
+  if (bias) buffers['bias'] = vectorRef(bias.key);
+  if (residual) buffers['residual'] = floatsRef(residual);
+  if (op.rounding?.norm) buffers['yGain'] = vectorRef(op.rounding.norm.weight.id);
+  return { ...buffers, ...outputRefs(outputs), step: { kind: 'size', dim: outerOf(x) } };
+}
+
+function expertUse(step: ExpertStep, rows: RowClass, options: UseOptions): KernelUse {
+  const shape = shapeOf(step, options);
+  const [x, routes] = step.inputs as readonly [GpuValue, GpuValue];
+  const { kernel, workgroups } = gemvProduct(shape, routes.dtype === 'i32' ? listedTileRows(rows) : 1, options);
+  return {
+    kernel,
+    buffers: buffersOf(step, options),
+    workgroups: ({ sizes }) => workgroups(options.single ? 1 : rowsOfValue(x, sizes)),
+    cost: costOf(step, shape, options),
+  };
+}
+
+/** The weights of the experts that rows choose if all choose others, once each. */
+function costOf(step: ExpertStep, shape: LinearShape, choices: MatrixChoices): KernelUse['cost'] {
+  const { count, used } = shape.experts as NonNullable<LinearShape['experts']>;
+  const matrices = matricesOf(step.op, choices);
+  const weightBytes = matrices.reduce((sum, { type, rows, cols }) => sum + layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes, 0);
+  return (counts) => {
+    const pairs = used * rowsOfValue(step.inputs[0] as GpuValue, counts.sizes);
+    const values = [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
+    return {
+      bytes: Math.ceil((weightBytes * Math.min(pairs, count)) / count) + values,
+      multiplyAdds: pairs * matrixRows(shape) * shape.cols,
+    };
+  };
+}
+
+export const expertLinearRules: GpuOpRules<ExpertLinearOp> = {
+  describe({ parts, gated, each, summed, residual, norm, rounding }, typeOf) {
+    const shown = parts.map(({ weight, bias }) => `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}`);
+    const end = `${each ? ' each' : ''}${gated ? ` ${gated}` : ''}${summed ? ' summed' : ''}${residual ? ' +residual' : ''}`;
+    return `${shown.join(' * ')}${end}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
+  },
+  matrices: matricesOf,
+  vectors: (op) => [biasOf(op), op.norm && gainOf(op.norm), op.rounding?.norm && gainOf(op.rounding.norm)],
+  form: 'rows',
+  uses: (step, { rows }, options) => [expertUse(step, rows, options)],
+  // Products of floats write floats; a norm is of whole rows.
+  rounded: (op, rounding, [x]) => (x?.dtype !== 'f32' && (op.summed || rounding.norm === undefined) ? { ...op, rounding } : undefined),
+  cuts: expertLinearCuts,
+};
+
+export const lowerExpertLinear: Lower<GraphExpertLinearOp, ExpertLinearOp> = ({ op: { weight, bias, each }, inputs }, lowering) => {
+  const [x, routes] = inputs as readonly [GpuValue, GpuValue];
+  return {
+    op: plainExpertProduct([{ weight, bias }], each),
+    inputs: [lowering.inputFor(weight, x), lowering.routesFor(routes, weight.shape[0] as number)],
+  };
+};

@@ -1,0 +1,112 @@
+/** Which kernel computes a product: int8 GEMV, float GEMV or GEMM, by the types of its input and weights and the number of its rows. */
+import { gemmKernel, gemmWorkgroups } from '../kernels/gemm/gemm.ts';
+import type { GemmVariant } from '../kernels/gemm/gemm.ts';
+import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv-float.ts';
+import type { GemvFloatVariant } from '../kernels/gemv-float/gemv-float.ts';
+import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-int8.ts';
+import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
+import { workgroupBytesOf } from '../kernel.ts';
+import type { Kernel, Workgroups } from '../kernel.ts';
+import { inputWidth, matrixRows } from '../linear-shape.ts';
+import type { LinearShape } from '../linear-shape.ts';
+import type { UseOptions } from '../plan/gpu-op-rules.ts';
+import type { RowClass } from '../plan/kernel-use.ts';
+import type { ProfileKnobs } from '../profile/device-profile.ts';
+
+export interface ProductKernel {
+  readonly kernel: Kernel;
+  /** For so many rows of x. */
+  readonly workgroups: (rows: number) => Workgroups;
+}
+
+/** From this many rows of W on a matrix counts as an output head. */
+const HEAD_ROWS = 32_768;
+/** Groups of 32 weights that a lane loads before it uses the first. */
+const MOST_UNROLLED = 4;
+
+/** Elements that a row of the result is a sum over. */
+function depthOf(shape: LinearShape): number {
+  return shape.experts?.summed ? inputWidth(shape) : shape.cols;
+}
+
+/** How many rows a workgroup has, and how subgroups share them, by the form of the product. */
+function int8Form(
+  shape: LinearShape,
+  batch: number,
+  { gemvInt8 }: ProfileKnobs,
+): Pick<GemvInt8Variant, 'rowsPerWorkgroup' | 'subgroupsPerRow' | 'rowsPerSubgroup'> {
+  const rows = matrixRows(shape);
+  if (rows >= HEAD_ROWS) return { rowsPerWorkgroup: gemvInt8.headRows, subgroupsPerRow: 1, rowsPerSubgroup: 1 };
+  // Quantised results come in blocks of 16 columns, which one workgroup owns: 32 rows where gate and up alternate.
+  if (shape.gated) return { rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: rows >= gemvInt8.wideRows ? 4 : 2 };
+  const isTall = rows <= depthOf(shape) && depthOf(shape) >= gemvInt8.splitFromCols && batch === 1;
+  return { rowsPerWorkgroup: gemvInt8.rows, subgroupsPerRow: isTall ? 2 : 1, rowsPerSubgroup: isTall ? 2 : 1 };
+}
+
+function int8Variant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvInt8Variant {
+  const { subgroupSize, knobs, invocations } = profile;
+  if (subgroupSize === undefined)
+    return {
+      shape,
+      batch,
+      subgroupSize,
+      rowsPerWorkgroup: knobs.gemvInt8.flatInvocations,
+      subgroupsPerRow: 1,
+      rowsPerSubgroup: 1,
+      unroll: 1,
+    };
+  const form = int8Form(shape, batch, knobs);
+  const least = (form.rowsPerWorkgroup * form.subgroupsPerRow * subgroupSize) / invocations;
+  const rowsPerSubgroup = Math.max(form.rowsPerSubgroup, least) as 1 | 2 | 4;
+  const groupsPerLane = Math.ceil(depthOf(shape) / 32 / (subgroupSize * form.subgroupsPerRow));
+  return { shape, batch, subgroupSize, ...form, rowsPerSubgroup, unroll: Math.min(MOST_UNROLLED, groupsPerLane) };
+}
+
+function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: UseOptions): GemvFloatVariant {
+  const { subgroupSize, knobs, activations } = profile;
+  const { arithmetic, rowsPerTeam, teams, flatInvocations } = knobs.gemvFloat;
+  const rows = { shape, batch, arithmetic: activations === 'f16' ? 'f16' : arithmetic, rowsPerTeam } as const;
+  if (subgroupSize !== undefined) return { ...rows, reduction: 'subgroup', lanes: subgroupSize, teams };
+  if (knobs.gemvFloat.flatLanes === 1) return { ...rows, reduction: 'none', lanes: 1, rowsPerTeam: 1, teams: flatInvocations };
+  return { ...rows, reduction: 'workgroup', lanes: knobs.gemvFloat.flatLanes, teams };
+}
+
+function gemmVariant(shape: LinearShape, { profile }: UseOptions): GemmVariant {
+  const arithmetic = shape.input === 'f32' ? 'f32' : 'int8';
+  const { tileRows, tileCols, tileDepth, rowsPerInvocation } = profile.knobs.gemm[arithmetic];
+  let variant: GemmVariant = { shape, arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation };
+  for (let next: GemmVariant | undefined = variant; next !== undefined; next = smallerTile(next)) {
+    variant = next;
+    const { wgsl, workgroupSize } = gemmKernel(variant);
+    if (workgroupBytesOf(wgsl) <= profile.workgroupBytes && workgroupSize <= profile.invocations) break;
+  }
+  return variant;
+}
+
+/** The next smaller tile: less deep, then fewer rows, then fewer columns; undefined where there is none. */
+function smallerTile(variant: GemmVariant): GemmVariant | undefined {
+  const { arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation } = variant;
+  if (tileDepth > (arithmetic === 'int8' ? 32 : 16)) return { ...variant, tileDepth: tileDepth / 2 };
+  if (tileRows > rowsPerInvocation) return { ...variant, tileRows: tileRows / 2 };
+  return tileCols > 32 ? { ...variant, tileCols: 32 } : undefined;
+}
+
+/** A product with a matrix, for many rows. */
+export function gemmProduct(shape: LinearShape, options: UseOptions): ProductKernel {
+  const variant = gemmVariant(shape, options);
+  return { kernel: gemmKernel(variant), workgroups: (rows) => gemmWorkgroups(variant, rows) };
+}
+
+/** A product that takes `batch` rows of x, or pairs of one expert, at a time. */
+export function gemvProduct(shape: LinearShape, batch: 1 | 2 | 4 | 8, options: UseOptions): ProductKernel {
+  if (shape.input === 'f32') {
+    const variant = floatVariant(shape, batch, options);
+    return { kernel: gemvFloatKernel(variant), workgroups: (rows) => gemvFloatWorkgroups(variant, rows) };
+  }
+  const variant = int8Variant(shape, batch, options);
+  return { kernel: gemvInt8Kernel(variant), workgroups: (rows) => gemvInt8Workgroups(variant, rows) };
+}
+
+export function productKernel(shape: LinearShape, rows: RowClass, options: UseOptions): ProductKernel {
+  return rows === 'many' ? gemmProduct(shape, options) : gemvProduct(shape, rows === 'one' ? 1 : rows, options);
+}
