@@ -14,6 +14,7 @@ export const GOLDENS = [
   'qwen3',
   'qwen3_5',
   'qwen3_5_mtp',
+  'qwen3_5_moe',
   'smollm3',
   'phi3',
   'phi3_longrope',
@@ -33,7 +34,7 @@ export type GoldenName = (typeof GOLDENS)[number];
 const LACKING: Readonly<Record<'reference' | 'cpu' | 'gpu', readonly GoldenName[]>> = {
   reference: [],
   cpu: [],
-  gpu: ['qwen3_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe'],
+  gpu: ['qwen3_moe', 'qwen3_5_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe'],
 };
 
 export function goldensOn(device: keyof typeof LACKING): readonly GoldenName[] {

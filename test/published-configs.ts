@@ -370,6 +370,11 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
     hidden_size: 5120, intermediate_size: 17408, num_attention_heads: 24, num_hidden_layers: 64, linear_num_value_heads: 48,
     output_gate_type: 'swish', partial_rotary_factor: 0.25, pad_token_id: null, tie_word_embeddings: false,
   }),
+  'Qwen3.5 35B-A3B, its text part': qwen35({
+    hidden_size: 2048, model_type: 'qwen3_5_moe_text', moe_intermediate_size: 512, num_attention_heads: 16, num_experts: 256,
+    num_experts_per_tok: 8, num_hidden_layers: 40, num_key_value_heads: 2, linear_num_value_heads: 32, output_router_logits: false,
+    router_aux_loss_coef: 0.001, shared_expert_intermediate_size: 512, tie_word_embeddings: false,
+  }),
   'SmolLM3 3B': {
     architectures: ['SmolLM3ForCausalLM'], attention_bias: false, attention_dropout: 0.0, bos_token_id: 128000, eos_token_id: 128012,
     hidden_act: 'silu', hidden_size: 2048, initializer_range: 0.02, intermediate_size: 11008,

@@ -101,7 +101,7 @@ export interface ConstantExport extends ExportTensor {
  * Small matrices that llama.cpp takes as floats: tables whose rows are added to those of the embedding, routers of experts, convolutions of
  * single channels, biases of experts.
  */
-const ALWAYS_FLOATS = /^(positions|types|layers\.\d+\.(moe\.router|.*\.convolution|.*\.bias))$/;
+const ALWAYS_FLOATS = /^(positions|types|layers\.\d+\.(moe\.router|moe\.shared\.share|.*\.convolution|.*\.bias))$/;
 
 export interface TypedTensor {
   /** Ids of the weights that it holds. */

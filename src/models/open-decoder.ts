@@ -26,6 +26,7 @@ import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { qwen3Moe } from './qwen3-moe.ts';
 import { qwen35 } from './qwen3-5.ts';
+import { qwen35Moe } from './qwen3-5-moe.ts';
 import { smollm3 } from './smollm3.ts';
 import { textPart } from './text-part.ts';
 import { unmetNeedOf } from './unsupported-architectures.ts';
@@ -33,8 +34,8 @@ import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
-  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2, lfm2Moe,
-  bert, nomicBert,
+  llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, qwen35Moe, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2,
+  lfm2Moe, bert, nomicBert,
 ];
 
 export interface DecoderModel {

@@ -5,6 +5,7 @@
  * GGUF files and folders of MLX hold that sum. GGUF files have the value heads in another order.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
+import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { activation, gated } from '../graph/ops/activation.ts';
 import { add } from '../graph/ops/add.ts';
 import { deltaRule } from '../graph/ops/delta-rule.ts';
@@ -286,24 +287,31 @@ function attentionWeights(config: Qwen35Config, n: number): readonly WeightSpec[
   ];
 }
 
+/** The norm before what follows the mixer: files call it by what it comes after. */
+export function postNormSpec(config: Qwen35Config, n: number, id: string): WeightSpec {
+  const names = { gguf: 'post_attention_norm.weight', safetensors: 'post_attention_layernorm.weight' };
+  return gain(config, layerSpec(n, id, [config.dim], names));
+}
+
 function mlpWeights(config: Qwen35Config, n: number): readonly WeightSpec[] {
   const { dim, ffnDim } = config;
   const matrix = (name: 'gate' | 'up' | 'down', ...shape: [number, number]) =>
     linearSpecs(n, BLOCK_LINEARS[name], { shape, hasBias: false });
   return [
-    gain(config, layerSpec(n, 'mlp.norm', [dim], {
-      gguf: 'post_attention_norm.weight', safetensors: 'post_attention_layernorm.weight',
-    })),
+    postNormSpec(config, n, 'mlp.norm'),
     ...matrix('gate', ffnDim, dim),
     ...matrix('up', ffnDim, dim),
     ...matrix('down', dim, ffnDim),
   ];
 }
 
-function weights(config: Qwen35Config): readonly WeightSpec[] {
+/** `after`: the weights of what follows the mixer of layer n. */
+export function qwen35Weights<Config extends Qwen35Config>(
+  config: Config, after: (config: Config, n: number) => readonly WeightSpec[],
+): readonly WeightSpec[] {
   const outer = outerSpecs(config).map((spec) => (spec.id === 'norm' ? gain(config, spec) : spec));
   const ofLayer = (attends: boolean, n: number) =>
-    [...(attends ? attentionWeights(config, n) : deltaWeights(config, n)), ...mlpWeights(config, n)];
+    [...(attends ? attentionWeights(config, n) : deltaWeights(config, n)), ...after(config, n)];
   return [...outer, ...config.attends.flatMap(ofLayer)];
 }
 
@@ -352,17 +360,24 @@ function mlp(g: GraphBuilder, { ffnDim, rmsEps, biases }: Qwen35Config, x: Value
   return gatedMlp(g, norm(g, 'norm', x, { eps: rmsEps }), { ffnDim, activation: 'silu', biases });
 }
 
-function layer(g: GraphBuilder, config: Qwen35Config, input: LayerInput, table: RopeTable): Value {
-  const { n, x } = input;
-  const h = config.attends[n] === true
-    ? add(g, 'attn.residual', x, g.scope('attn', () => attention(g, config, input, table)))
-    : add(g, 'delta.residual', x, g.scope('delta', () => deltaNet(g, config, x)));
-  return add(g, 'mlp.residual', h, g.scope('mlp', () => mlp(g, config, h)));
-}
-
 // Graph.
 
-function metadataOf(architecture: string, config: Qwen35Config): GgufMetadata {
+/** `after`: what a layer adds to the sum behind its mixer, under the name of its scope. */
+export function qwen35Graphs(
+  config: Qwen35Config, contextLength: number, after: readonly [scope: string, write: (g: GraphBuilder, x: Value) => Value],
+): ModelGraphs {
+  const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
+  const [scope, write] = after;
+  return decoderGraph(config, (g, input) => {
+    const { n, x } = input;
+    const h = config.attends[n] === true
+      ? add(g, 'attn.residual', x, g.scope('attn', () => attention(g, config, input, table)))
+      : add(g, 'delta.residual', x, g.scope('delta', () => deltaNet(g, config, x)));
+    return add(g, `${scope}.residual`, h, g.scope(scope, () => write(g, h)));
+  });
+}
+
+export function qwen35Metadata(architecture: string, config: Qwen35Config): GgufMetadata {
   const { attends, layers, delta, ropeSections } = config;
   const key = (name: string) => `${architecture}.${name}`;
   const period = attends.indexOf(true) + 1 || layers + 1;
@@ -386,11 +401,8 @@ export const qwen35: Architecture<Qwen35Config> = {
   safetensors: ['qwen3_5_text', 'qwen3_5'],
   parseConfig: parseQwen35Config,
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, QWEN35_SETTINGS)),
-  weights,
+  weights: (config) => qwen35Weights(config, mlpWeights),
   skips: DECODER_SKIPS,
-  metadata: (config) => metadataOf('qwen35', config),
-  graphs(config, { contextLength }) {
-    const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
-    return decoderGraph(config, (g, input) => layer(g, config, input, table));
-  },
+  metadata: (config) => qwen35Metadata('qwen35', config),
+  graphs: (config, { contextLength }) => qwen35Graphs(config, contextLength, ['mlp', (g, x) => mlp(g, config, x)]),
 };

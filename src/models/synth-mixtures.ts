@@ -3,6 +3,7 @@ import type { DecoderConfig } from './decoder-config.ts';
 import type { GptOssConfig } from './gpt-oss.ts';
 import type { Lfm2MoeConfig } from './lfm2-moe.ts';
 import type { Mixture } from './mixture.ts';
+import type { Qwen35MoeConfig } from './qwen3-5-moe.ts';
 import type { Qwen3MoeConfig } from './qwen3-moe.ts';
 import { yarnMagnitude } from './rope-frequencies.ts';
 
@@ -39,8 +40,17 @@ const GPT_OSS_20B: GptOssConfig = {
   mixture: mixtureOf({ experts: 32, used: 4, ffnDim: 2880 }, 24),
 };
 
+const QWEN3_5_35B_A3B: Qwen35MoeConfig = {
+  ...PLAIN, architecture: 'qwen35moe', vocabSize: 248_320, contextLength: 262_144, dim: 2048, layers: 40, heads: 16, kvHeads: 2,
+  headDim: 256, ffnDim: 512, rmsEps: 1e-6, rope: { theta: 1e7, rotaryDim: 64, scaling: { kind: 'none' } }, tiedEmbeddings: false,
+  attends: Array.from({ length: 40 }, (_, n) => n % 4 === 3), keyHeadMap: 'tiled', gainsLessOne: false, isChannelLast: false,
+  delta: { keyHeads: 16, valueHeads: 32, keyDim: 128, valueDim: 128, convolutionWidth: 4 }, ropeSections: [11, 11, 10],
+  isShareVector: false, mixture: mixtureOf({ experts: 256, used: 8, ffnDim: 512 }, 40),
+};
+
 export const SYNTH_MIXTURES = {
   'qwen3-30b-a3b': QWEN3_30B_A3B,
   'lfm2-8b-a1b': LFM2_8B_A1B,
   'gpt-oss-20b': GPT_OSS_20B,
+  'qwen3.5-35b-a3b': QWEN3_5_35B_A3B,
 } as const satisfies Readonly<Record<string, DecoderConfig>>;

@@ -17,6 +17,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 export const SYNTH_MODELS = [
   'qwen3-0.6b', 'qwen3-1.7b', 'qwen3-4b', 'qwen3-8b', 'qwen2.5-1.5b', 'llama-3.2-1b', 'llama-3.2-3b', 'smollm3-3b', 'phi-4-mini',
   'gemma-3-1b', 'gemma-4-e2b', 'lfm2.5-1.2b', 'qwen3.5-0.8b', 'qwen3.5-4b', 'qwen3-30b-a3b', 'lfm2-8b-a1b', 'gpt-oss-20b',
+  'qwen3.5-35b-a3b',
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
@@ -144,6 +145,7 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
   'qwen3-30b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3-30b-a3b'] },
   'lfm2-8b-a1b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['lfm2-8b-a1b'] },
   'gpt-oss-20b': { vocabulary: 'headers', config: SYNTH_MIXTURES['gpt-oss-20b'] },
+  'qwen3.5-35b-a3b': { vocabulary: 'chatml', config: SYNTH_MIXTURES['qwen3.5-35b-a3b'] },
 };
 
 /**

@@ -24,6 +24,7 @@ const LIMIT = 1e-4;
  */
 const SAME: readonly GoldenName[] = [
   'llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3', 'phi3_longrope', 'ministral3', 'gemma4', 'lfm2_plain', 'qwen3_5', 'qwen3_5_mtp',
+  'qwen3_5_moe',
 ];
 
 /**

@@ -62,6 +62,7 @@ describe('synth', () => {
         // As transformers counts them.
         'qwen3.5-0.8b': 752_393_024,
         'qwen3.5-4b': 4_205_751_296,
+        'qwen3.5-35b-a3b': 34_660_610_688,
       };
       const { tensors } = synthPlan(model, type);
       const elements = tensors
