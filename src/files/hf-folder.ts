@@ -23,6 +23,7 @@ const assetLimits: Readonly<Record<RootAsset, number>> = {
   'modules.json': MiB,
   'config_sentence_transformers.json': 16 * MiB,
   'sentence_bert_config.json': MiB,
+  'vocab.txt': 16 * MiB,
 };
 
 const singleName = 'model.safetensors';
@@ -66,10 +67,15 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
 
 /** Reads config.json and those of the other text files that are present. */
 async function readAssets(folder: SourceFolder, options: ReadOptions | undefined): Promise<Map<AssetName, string>> {
-  const names = Object.keys(assetLimits) as RootAsset[];
+  const names = (Object.keys(assetLimits) as RootAsset[]).filter((name) => name !== 'vocab.txt');
   const texts = await Promise.all(names.map(async (name) => readText(await openAsset(folder, name, options), assetLimits[name], options)));
   const assets = new Map<AssetName, string>();
   for (const [index, text] of texts.entries()) if (text !== undefined) assets.set(names[index]!, text);
+  // Of use to a model without the newer file alone.
+  const vocabulary = assets.has('tokenizer.json')
+    ? undefined
+    : await readText(await openAsset(folder, 'vocab.txt', options), assetLimits['vocab.txt'], options);
+  if (vocabulary !== undefined) assets.set('vocab.txt', vocabulary);
   return assets;
 }
 

@@ -68,7 +68,8 @@ export type RootAsset =
   | 'special_tokens_map.json'
   | 'modules.json'
   | 'config_sentence_transformers.json'
-  | 'sentence_bert_config.json';
+  | 'sentence_bert_config.json'
+  | 'vocab.txt';
 
 export interface Checkpoint {
   readonly format: CheckpointFormat;

@@ -17,7 +17,7 @@ export async function tokenizerFromCheckpoint(checkpoint: Checkpoint): Promise<T
     return ggufWordPiece(checkpoint);
   }
   const tokenizer = checkpoint.assets.get('tokenizer.json');
-  if (tokenizer === undefined) return undefined;
+  if (tokenizer === undefined) return wordPieceOf(checkpoint);
   const { jsonTokenizer } = await import('./json-tokenizer.ts');
   return jsonTokenizer({
     name: checkpoint.name,
@@ -26,6 +26,16 @@ export async function tokenizerFromCheckpoint(checkpoint: Checkpoint): Promise<T
     generation: jsonAsset(checkpoint, 'generation_config.json'),
     config: checkpoint.config,
   });
+}
+
+/** Other families' vocab.txt say nothing of how a text is cut. */
+const WORD_PIECE_FAMILIES = ['bert', 'nomic_bert'];
+
+async function wordPieceOf(checkpoint: Checkpoint): Promise<Tokenizer | undefined> {
+  const vocabulary = checkpoint.assets.get('vocab.txt');
+  if (vocabulary === undefined || !WORD_PIECE_FAMILIES.includes(checkpoint.architecture)) return undefined;
+  const { vocabularyWordPiece } = await import('./vocabulary-word-piece.ts');
+  return vocabularyWordPiece({ name: checkpoint.name, vocabulary, settings: jsonAsset(checkpoint, 'tokenizer_config.json') });
 }
 
 /**
