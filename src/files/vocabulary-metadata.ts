@@ -28,6 +28,12 @@ export interface VocabularySource {
  */
 export function vocabularyMetadata(source: VocabularySource): GgufMetadata {
   const text = source.assets.get('tokenizer.json');
+  if (text === undefined && source.assets.has('vocab.txt')) {
+    throw new FormatError(
+      `${source.name}: vocab.txt holds WordPiece, and only byte-level BPE can be converted. ` +
+        'Convert with `--vocabulary none` or `made`, which leave the tokenizer out.',
+    );
+  }
   if (text === undefined) return specialIdMetadata(source, {}, new Map());
   const where = `${source.name}: tokenizer.json`;
   const tokenizer = parseJsonObject(text, where);

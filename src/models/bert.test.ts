@@ -44,6 +44,19 @@ describe.each(['bert', 'nomic_bert'])('%s', (family) => {
     }
   });
 
+  it('is converted without its vocab.txt only where that is asked for', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ingot-'));
+    try {
+      const open = () => openFiles(filesBelow(path, poolingFiles('cls_token', { 'vocab.txt': '[UNK]\n' })));
+      const made = async (vocabulary: 'source' | 'none') =>
+        convert(await open(), await fileSink(join(folder, 'out.gguf')), { type: 'f32', vocabulary });
+      await expect(made('source')).rejects.toThrow('vocab.txt holds WordPiece, and only byte-level BPE can be converted');
+      expect((await made('none')).tensors).toBeGreaterThan(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('needs to know how its states are pooled', async () => {
     await expect(embeddingModel(filesBelow(path), { device: 'reference' })).rejects.toThrow('expected modules.json');
   });
