@@ -24,10 +24,11 @@ export interface DeviceOptions {
   readonly device?: DeviceChoice | undefined;
   readonly threads?: number | undefined;
   readonly context?: number | undefined;
+  readonly snapshotBytes?: number | undefined;
   readonly perLayerTable?: PerLayerTable | undefined;
 }
 
-/** Adds `--device`, `--threads`, `--context` and `--per-layer-table`. */
+/** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes` and `--per-layer-table`. */
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
@@ -40,6 +41,11 @@ export function addDeviceOptions(command: Command): Command {
       '--context <tokens>',
       "most tokens of prompt and answer together (default: the model's own, at most 8,192)",
       integerIn({ min: 1 }),
+    )
+    .option(
+      '--snapshot-bytes <bytes>',
+      'most memory for going back in conversations with hybrid models (LFM2, Qwen3.5); 0 keeps none (default: 512 MB)',
+      integerIn({ min: 0 }),
     )
     .addOption(
       new Option(
@@ -77,14 +83,15 @@ export function checkPredictsTokens({ info }: Model, command: string): void {
 }
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
-  const { device, threads, context, perLayerTable, signal } = options;
+  const { device, threads, context, snapshotBytes, perLayerTable, signal } = options;
   if (threads !== undefined && !takesThreads(device))
     throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
   const display = createProgressDisplay(process.stderr);
   try {
     const found = inputPath(path ?? defaultModelPath());
     display.expect('load');
-    return await loadModel(found, { device, threads, contextLength: context, perLayerTable, signal, onProgress: display.onProgress });
+    const { onProgress } = display;
+    return await loadModel(found, { device, threads, contextLength: context, snapshotBytes, perLayerTable, signal, onProgress });
   } finally {
     display.clear();
   }

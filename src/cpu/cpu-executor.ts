@@ -16,7 +16,7 @@ import type { PageLayout } from './kv-pages.ts';
 import { layOutProgram } from './layout-program.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { loadWeights } from './load-weights.ts';
-import { checkCapacity, growTo } from './memory.ts';
+import { ADDRESS_LIMIT, checkCapacity, growTo } from './memory.ts';
 import { Threads } from './threads.ts';
 
 export interface CpuExecutorOptions {
@@ -63,6 +63,7 @@ async function loadProgram(
     maxPages: request.kv.maxPages,
     kvBytesOf: (maxPages) => stateBytes(request, pages, maxPages),
   });
+  const snapshots = snapshotsThatFit(request, pages, kvBegin);
   growTo(memory, kvBegin);
   writeControl(memory, layout, count);
   const threads = new Threads({ host: threadHost, count, module, memory, control: layout.control });
@@ -75,13 +76,21 @@ async function loadProgram(
     throw error;
   }
   const onDisposed = async () => threadHost.reclaim?.();
-  return createCpuProgram({ request, layout, memory, threads, threadCount: count, onDisposed });
+  const slots = mostSlots(request.model, snapshots);
+  return createCpuProgram({ request, layout, memory, threads, threadCount: count, mostSlots: slots, onDisposed });
 }
 
-/** Bytes of pages and slots, as many as the engine may ask for. */
+/** Bytes of pages and slots, as many as the engine may ask for, snapshots excepted. */
 function stateBytes({ model, kv, sizes }: ProgramRequest, { pageBytes, slotBytes }: PageLayout, maxPages: number): number {
   const counts = mostPages(model, { ...kv, maxPages }, Math.max(...Object.values(sizes)));
-  return pageBytes.reduce((sum, bytes, group) => sum + bytes * (counts[group] as number), 0) + slotBytes * mostSlots(model);
+  return pageBytes.reduce((sum, bytes, group) => sum + bytes * (counts[group] as number), 0) + slotBytes * mostSlots(model, 0);
+}
+
+/** Snapshots take what the rest leaves: they are no reason to refuse a model, nor a page later. */
+function snapshotsThatFit(request: ProgramRequest, pages: PageLayout, kvBegin: number): number {
+  const { snapshots = 0, kv } = request;
+  if (snapshots === 0) return 0;
+  return Math.min(snapshots, Math.floor((ADDRESS_LIMIT - kvBegin - stateBytes(request, pages, kv.maxPages)) / pages.slotBytes));
 }
 
 function writeControl(memory: WebAssembly.Memory, layout: ProgramLayout, threads: number): void {

@@ -22,6 +22,8 @@ export interface CpuProgramParts {
   readonly memory: WebAssembly.Memory;
   readonly threads: Threads;
   readonly threadCount: number;
+  /** Slots that may be had: more would take the room of pages. */
+  readonly mostSlots: number;
   /** Called after disposal, when nothing here refers to the memory any more. */
   readonly onDisposed: () => Promise<void>;
 }
@@ -35,6 +37,7 @@ class CpuProgram implements Program {
   readonly #request: ProgramRequest;
   readonly #layout: ProgramLayout;
   readonly #threadCount: number;
+  readonly #mostSlots: number;
   readonly #onDisposed: () => Promise<void>;
   #held: { readonly memory: WebAssembly.Memory; readonly threads: Threads } | undefined;
   /** Addresses of what the engine asked for: by group, then page; by slot. */
@@ -43,11 +46,12 @@ class CpuProgram implements Program {
   /** Where the next of them goes. */
   #end: number;
 
-  constructor({ request, layout, memory, threads, threadCount, onDisposed }: CpuProgramParts) {
+  constructor({ request, layout, memory, threads, threadCount, mostSlots, onDisposed }: CpuProgramParts) {
     this.model = request.model;
     this.#request = request;
     this.#layout = layout;
     this.#threadCount = threadCount;
+    this.#mostSlots = mostSlots;
     this.#onDisposed = onDisposed;
     this.#held = { memory, threads };
     this.#pages = layout.pages.pageBytes.map(() => []);
@@ -65,6 +69,8 @@ class CpuProgram implements Program {
   }
 
   ensureSlots(count: number): void {
+    if (count > this.#mostSlots)
+      throw new CapacityError(`The states of ${count} sequences do not fit beside the keys and values; ${this.#mostSlots} do.`);
     this.#grow(this.#slots, { count, sizeBytes: this.#layout.pages.slotBytes, what: (many) => `The states of ${many} sequences` });
   }
 

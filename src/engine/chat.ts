@@ -6,6 +6,7 @@ import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions
 import { assistantMessage } from './assistant-message.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { answerRoom, lastingMessages } from './answer-room.ts';
+import { lastingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
 import { CHAT_NAMES, SEND_NAMES } from './option-names.ts';
 import { checkMessages, checkPolicy, encodeFitting, endsInThinking } from './prompt.ts';
@@ -67,6 +68,7 @@ async function* answer(
   const { ids: promptIds, ...more } = encodeFitting(seen, merged, text, core);
   const dropped = { messages: state.dropped.messages + more.droppedMessages, turns: state.dropped.turns + more.droppedTurns };
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: true });
+  const prompted = [...messages.slice(0, lasting), ...messages.slice(lasting + dropped.messages)];
   const { resets, sequence } = state;
   const { signal, onProgress } = options;
   let answered = '';
@@ -82,6 +84,7 @@ async function* answer(
       core,
       text,
       promptIds,
+      lastingTokens: core.state.keepsSnapshots ? lastingTokens(promptIds, prompted, merged, text) : undefined,
       droppedTurns: dropped.turns,
       settings,
       sequence,

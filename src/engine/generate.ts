@@ -23,6 +23,8 @@ export interface GenerationJob {
   /** Its state is kept as far as it agrees with the prompt. The caller closes it. */
   readonly sequence: Sequence;
   readonly promptIds: readonly number[];
+  /** How many of them the prompts of later turns begin with: their state is kept. Absent: no turn follows, and none is kept. */
+  readonly lastingTokens?: number | undefined;
   /** The prompt ended inside a thinking block. */
   readonly thinkingOpened: boolean;
   /** Turns that the prompt lacks. */
@@ -137,6 +139,15 @@ function finalPiece(run: Run, sampled: Sampled, clock: Clock, cachedTokens: numb
   };
 }
 
+/** Prompt tokens from one kept state to the next. */
+const SNAPSHOT_TOKENS = 2048;
+
+/** Lengths of the prompt whose state is kept: every 2,048 tokens of what lasts, and the end of that. */
+function keptLengths({ lastingTokens = 0 }: GenerationJob): number[] {
+  const lengths = Array.from({ length: Math.floor(lastingTokens / SNAPSHOT_TOKENS) }, (_, i) => (i + 1) * SNAPSHOT_TOKENS);
+  return lastingTokens === 0 || lengths.at(-1) === lastingTokens ? lengths : [...lengths, lastingTokens];
+}
+
 /** The executor samples where it can; log probabilities need the logits here. */
 function openSource(run: Run): TokenSource {
   const { core, sequence, promptIds, settings, signal, onProgress } = run.job;
@@ -145,6 +156,7 @@ function openSource(run: Run): TokenSource {
     sequence,
     ids: run.ids,
     promptTokens: promptIds.length,
+    keepAt: keptLengths(run.job).filter((length) => length < promptIds.length),
     room: run.room.tokens,
     sampling: settings.sampling,
     signal,
@@ -158,15 +170,21 @@ function openSource(run: Run): TokenSource {
  * Leaves the sequence with the state of everything that was computed.
  */
 export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece, void, undefined> {
-  const { turn, sequence, promptIds, signal } = job;
+  const { turn, sequence, promptIds, lastingTokens, signal } = job;
   const run = startRun(job);
   const clock: Clock = { startedAt: performance.now(), prefillMs: 0, ttftMs: 0, decodeMs: 0 };
   // The last id always runs again: the logits after it are what the first token is sampled from. Without causality the state of every
   // token depends on all of the prompt.
   const cachedTokens = sequence.keepPrefix(job.core.causal ? promptIds.slice(0, -1) : []);
   const source = openSource(run);
+  const stop = () => {
+    source.release();
+    if (lastingTokens !== undefined) sequence.keep(sequence.length);
+  };
   try {
     const first = await source.next();
+    // Its end, or one from an earlier turn that this prompt still begins with.
+    if (lastingTokens !== undefined) sequence.keep(lastingTokens);
     signal?.throwIfAborted();
     clock.prefillMs = performance.now() - clock.startedAt;
     const breathe = createBreather();
@@ -188,8 +206,9 @@ export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece,
       sampled = takeTokens(run, next);
       clock.decodeMs += performance.now() - stepStartedAt;
     }
+    stop();
     yield finalPiece(run, sampled, clock, cachedTokens);
   } finally {
-    source.release();
+    stop();
   }
 }

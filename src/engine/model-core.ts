@@ -58,6 +58,8 @@ export interface ModelCoreOptions {
   /** Steps of a long prompt have maxRows each, however long that takes. Default false. */
   readonly hasFixedPace?: boolean | undefined;
   readonly kv: KvLayout;
+  /** Most snapshots of slots; default 0. */
+  readonly snapshots?: number | undefined;
   /** What rows of each step's tokens are read of; undefined where the program has all that it needs. */
   readonly hostTable?: WeightSource | undefined;
   /** Called once, when the program has been freed. */
@@ -73,7 +75,7 @@ export function pagesFor(contextLength: number, pageTokens: number): number {
 
 /** @throws Error for a graph of texts that attends to a memory, whose pages and length the engine does not know */
 export function createModelCore(options: ModelCoreOptions): ModelCore {
-  const { program, vocabSize, contextLength, maxRows, causal, kv, hostTable } = options;
+  const { program, vocabSize, contextLength, maxRows, causal, kv, snapshots = 0, hostTable } = options;
   const { model } = program;
   const graph = textGraphOf(model);
   if (attendsToMemory(graph))
@@ -121,7 +123,8 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
       pageTokens: kv.pageTokens,
       maxPages: kv.maxPages,
       mostPages: pages,
-      mostSlots: mostSlots(model),
+      mostSlots: mostSlots(model, snapshots),
+      mostSnapshots: snapshots,
     }),
     checkOpen,
     stepPages: Math.min(...pages),

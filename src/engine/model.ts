@@ -3,6 +3,7 @@ import type { Executor, KvLayout, KvType, Program, WeightSource } from '../graph
 import { isCausal, outputOf } from '../graph/graph.ts';
 import { decoderGraphOf, graphOf, parameterCount, textGraphOf } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
+import { mostSnapshots, slotBytes } from '../graph/state-sizes.ts';
 import { widthOf } from '../graph/value.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import { openDecoder } from '../models/open-decoder.ts';
@@ -36,6 +37,11 @@ export interface ModelOptions {
   readonly contextLength?: number | undefined;
   /** Default: f16 where any weight is quantised, else f32. */
   readonly kvType?: KvType | undefined;
+  /**
+   * Most bytes of the device for snapshots of what layers without pages (short convolutions, recurrences) leave of a conversation, so that
+   * later turns and edited histories prefill only what is new; models without such layers need none. 0 keeps none. Default 512 MB.
+   */
+  readonly snapshotBytes?: number | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -51,7 +57,7 @@ export interface CreateModelOptions extends ModelOptions {
 }
 
 const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
-  executor: true, contextLength: true, kvType: true, perLayerTable: true, signal: true, onProgress: true,
+  executor: true, contextLength: true, kvType: true, snapshotBytes: true, perLayerTable: true, signal: true, onProgress: true,
 };
 
 /** What a model is made of, once its file has been read. */
@@ -65,6 +71,7 @@ export interface ModelParts {
 }
 
 const DEFAULT_CONTEXT_LENGTH = 8192;
+const DEFAULT_SNAPSHOT_BYTES = 512e6;
 /** Tokens that follow a prompt or ids where the caller asked for no number: a text that goes on has no end of its own. */
 const CONTINUATION_TOKENS = 256;
 const PAGE_TOKENS = 64;
@@ -83,6 +90,19 @@ export function resolveKvType(wanted: KvType | undefined, decoder: DecoderModel)
   if (wanted === undefined) return sourcesOf(decoder).some(({ type }) => isQuantized(type)) ? 'f16' : 'f32';
   if (wanted === 'f16' || wanted === 'f32') return wanted;
   throw new InputError(`kvType must be "f16" or "f32", found ${JSON.stringify(wanted satisfies never)}.`);
+}
+
+/** @returns how many snapshots there may be @throws InputError for what is no number of bytes, and for one that holds no snapshot */
+export function resolveSnapshots(wanted: number | undefined, { model }: Pick<DecoderModel, 'model'>): number {
+  if (wanted === undefined) return mostSnapshots(model, DEFAULT_SNAPSHOT_BYTES);
+  if (!(Number.isSafeInteger(wanted) && wanted >= 0))
+    throw new InputError(`snapshotBytes must be an integer of at least 0, found ${describeNumber(wanted)}.`);
+  if (wanted > 0 && wanted < slotBytes(model))
+    throw new InputError(
+      `snapshotBytes ${wanted} holds no snapshot: one of this model (${model.name}) takes ${slotBytes(model)} bytes. Pass as many or ` +
+        'more, or 0 for none.',
+    );
+  return mostSnapshots(model, wanted);
 }
 
 /** Pages for a context, as every loaded model has them. */
@@ -206,10 +226,11 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const kv = kvLayoutOf(contextLength, kvType);
   const causal = isCausal(textGraphOf(model));
   const maxRows = causal ? Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength) : contextLength;
-  const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, signal, onProgress });
+  const snapshots = resolveSnapshots(options.snapshotBytes, decoder);
+  const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, snapshots, signal, onProgress });
   const core = createModelCore({
     program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
-    hasFixedPace: executor.prefillRows !== undefined, kv, hostTable: decoder.hostTable, release: parts.release,
+    hasFixedPace: executor.prefillRows !== undefined, kv, snapshots, hostTable: decoder.hostTable, release: parts.release,
   });
 
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;

@@ -136,6 +136,13 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
   });
 }
 
+/** What the chat template gets besides messages. */
+export function renderOptions({ tools, thinking, templateVariables }: TemplateOptions): RenderOptions {
+  const variables: Record<string, JsonValue> = { ...templateVariables };
+  if (thinking !== undefined) variables['enable_thinking'] = thinking;
+  return { tools, variables };
+}
+
 /** @throws InputError where the model has no chat template, or the messages are none; CapacityError for far too long a text. */
 export function encodeConversation(
   messages: readonly ChatMessage[],
@@ -151,11 +158,8 @@ export function encodeConversation(
   }
   checkMessages(messages);
   checkTemplateOptions(options, text.templateReads);
-  const variables: Record<string, JsonValue> = { ...options.templateVariables };
-  if (options.thinking !== undefined) variables['enable_thinking'] = options.thinking;
   return text.encodeMessages(messages, {
-    tools: options.tools,
-    variables,
+    ...renderOptions(options),
     checkLength: (units) => checkTextLength(units, text, size, { remedies: CONVERSATION_REMEDIES }),
   });
 }

@@ -13,6 +13,8 @@ export interface GenerationRequest {
   readonly core: ModelCore;
   readonly text: TextSide;
   readonly promptIds: readonly number[];
+  /** As the job's, of a sequence that is kept open. */
+  readonly lastingTokens?: number | undefined;
   /** Turns that contextPolicy `slide` left out of it; default 0. */
   readonly droppedTurns?: number | undefined;
   readonly settings: DecodingSettings;
@@ -23,7 +25,7 @@ export interface GenerationRequest {
 }
 
 export async function* runGeneration(request: GenerationRequest): AsyncGenerator<Piece, void, undefined> {
-  const { core, text, promptIds, droppedTurns = 0, settings, signal, onProgress } = request;
+  const { core, text, promptIds, lastingTokens, droppedTurns = 0, settings, signal, onProgress } = request;
   const calledAt = performance.now();
   const turn = await core.queue.take(signal);
   const queueMs = performance.now() - calledAt;
@@ -41,6 +43,7 @@ export async function* runGeneration(request: GenerationRequest): AsyncGenerator
       queueMs,
       sequence,
       promptIds,
+      lastingTokens,
       thinkingOpened: endsInThinking(promptIds, text),
       droppedTurns,
       settings,

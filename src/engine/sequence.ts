@@ -13,6 +13,8 @@ export interface Sequence {
    * before a window are gone, and slots are kept of a few lengths only.
    */
   keepPrefix(ids: ArrayLike<number>): number;
+  /** Keeps the state after the first `tokens` tokens to come back to, where it is at hand: a snapshot. No more than that once closed. */
+  keep(tokens: number): void;
   /** Computes the state of ids[length .. end), at most maxRows of them, in one step. */
   extend(ids: ArrayLike<number>, options: ExtendOptions): Promise<StepResult>;
   /** Computes the state of ids[length ..), at most maxRows of them, and goes on with tokens that the program samples. */
@@ -33,8 +35,8 @@ export interface ExtendOptions {
 export type DecodeOptions = Pick<DecodeRequest, 'sampling' | 'history' | 'limit'>;
 
 export function openSequence(core: ModelCore): Sequence {
-  const state = core.state.open();
   const present: number[] = [];
+  const state = core.state.open(present);
   let epoch = state.epoch;
   let isClosed = false;
 
@@ -64,6 +66,10 @@ export function openSequence(core: ModelCore): Sequence {
       while (common < present.length && common < ids.length && present[common] === ids[common]) common++;
       present.length = common;
       return settle();
+    },
+    keep(tokens) {
+      forgetLost();
+      if (!isClosed && tokens <= present.length) core.state.keep(state, tokens);
     },
     async extend(ids, { end, outputs, taps, signal }) {
       checkOpen();
@@ -119,20 +125,21 @@ export function openSequence(core: ModelCore): Sequence {
 }
 
 /** Where the next step ends. Without causality the prompt is one step, and each token of the answer, which saw none after it, another. */
-function stepEnd({ pace, causal }: ModelCore, { length }: Sequence, total: number, promptTokens: number): number {
-  if (causal) return length + pace.next(total - length);
-  return length < promptTokens ? promptTokens : length + 1;
+function stepEnd({ pace, causal }: ModelCore, { length }: Sequence, total: number, { promptTokens, keepAt = [] }: AdvanceOptions): number {
+  if (!causal) return length < promptTokens ? promptTokens : length + 1;
+  return length + pace.next((keepAt.find((position) => position > length) ?? total) - length);
 }
 
 /** Computes the state of all but the last chunk of `ids`. */
 async function prefillChunks(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<void> {
   for (;;) {
-    const end = stepEnd(core, sequence, ids.length, options.promptTokens);
+    const end = stepEnd(core, sequence, ids.length, options);
     if (end >= ids.length) break;
     options.signal?.throwIfAborted();
     const startedAt = performance.now();
     const rows = end - sequence.length;
     await sequence.extend(ids, { end, outputs: [], signal: options.signal });
+    if (options.keepAt?.includes(end) === true) sequence.keep(end);
     core.pace.note(rows, performance.now() - startedAt);
     options.onStep?.(end);
     await yieldToEventLoop();
@@ -143,6 +150,8 @@ async function prefillChunks(core: ModelCore, sequence: Sequence, ids: ArrayLike
 export interface AdvanceOptions {
   /** How many of the ids are the prompt; the rest is the answer to it so far. */
   readonly promptTokens: number;
+  /** Ascending positions in the prompt whose states are kept, its end excepted: steps end there. */
+  readonly keepAt?: readonly number[] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of positions done, after every step. */
   readonly onStep?: ((done: number) => void) | undefined;

@@ -10,16 +10,18 @@ interface PoolShape {
   readonly windows?: readonly (number | undefined)[];
   readonly mostPages?: readonly number[];
   readonly mostSlots?: number;
+  readonly mostSnapshots?: number;
 }
 
-function poolOf({ maxPages, windows = [undefined], mostPages = windows.map(() => maxPages), mostSlots = 0 }: PoolShape) {
+function poolOf({ maxPages, windows = [undefined], mostPages = windows.map(() => maxPages), mostSlots = 0, mostSnapshots = 0 }: PoolShape) {
   const asked: number[][] = windows.map(() => []);
   const slots: number[] = [];
   const program = {
     ensurePages: (group: number, count: number) => void asked[group]!.push(count),
     ensureSlots: (n: number) => void slots.push(n),
   };
-  const pool = createStatePool({ program, groups: windows.map((window) => ({ window })), pageTokens: 4, maxPages, mostPages, mostSlots });
+  const groups = windows.map((window) => ({ window }));
+  const pool = createStatePool({ program, groups, pageTokens: 4, maxPages, mostPages, mostSlots, mostSnapshots });
   return { pool, asked, slots };
 }
 
@@ -83,7 +85,8 @@ describe('pages without a window', () => {
         if (full) throw new CapacityError('no memory');
       },
     };
-    const pool = createStatePool({ program, groups: [{ window: undefined }], pageTokens: 4, maxPages: 4, mostPages: [4], mostSlots: 0 });
+    const most = { maxPages: 4, mostPages: [4], mostSlots: 0, mostSnapshots: 0 };
+    const pool = createStatePool({ program, groups: [{ window: undefined }], pageTokens: 4, ...most });
     const state = pool.open();
     expect(() => reach(pool, state, 4)).toThrow('no memory');
     full = false;
@@ -154,13 +157,13 @@ describe('slots', () => {
     expect(a.write).not.toBe(prompt.write);
   });
 
-  it('of a sequence stay few however long it gets, the end of its prompt among them', () => {
+  it('of a sequence stay few however long it gets', () => {
     const { pool, slots } = poolOf(shape);
     const state = pool.open();
     pool.begin(state, { start: 0, end: 7, accepted: 0 });
     for (let end = 8; end <= 200; end++) pool.begin(state, { start: end - 1, end, accepted: end - 1 });
-    expect(Math.max(...slots)).toBeLessThanOrEqual(1 + 4);
-    expect([200, 199, 198, 7].map((tokens) => pool.servable(state, tokens))).toEqual([200, 199, 7, 7]);
+    expect(Math.max(...slots)).toBeLessThanOrEqual(1 + 3);
+    expect([200, 199, 198, 7].map((tokens) => pool.servable(state, tokens))).toEqual([200, 199, 0, 0]);
   });
 
   it('are taken from the sequence used longest ago, with its pages', () => {
@@ -172,5 +175,113 @@ describe('slots', () => {
     expect(a.epoch).toBe(0);
     pool.begin(b, { start: 3, end: 4, accepted: 3 });
     expect([a.epoch, a.versions.length, a.pages[0]!.length, b.epoch]).toEqual([1, 0, 0, 0]);
+  });
+});
+
+describe('snapshots', () => {
+  const shape = { maxPages: 64, mostSlots: 12, mostSnapshots: 5 } as const;
+
+  /** A sequence with a submit, and a snapshot, up to each length. */
+  function withSnapshots(pool: StatePool, lengths: readonly number[], total = lengths.at(-1)!) {
+    const tokens: number[] = [];
+    const state = pool.open(tokens);
+    const read = new Map<number, number>();
+    let start = 0;
+    for (const end of [...lengths, ...(total > lengths.at(-1)! ? [total] : [])]) {
+      const place = pool.begin(state, { start, end, accepted: start });
+      read.set(end, place.slots!.write);
+      for (let token = start; token < end; token++) tokens.push(token);
+      if (lengths.includes(end)) pool.keep(state, end);
+      start = end;
+    }
+    return { state, tokens, slotOf: read };
+  }
+
+  it('serve lengths whose versions went, and the sequence goes on from them', () => {
+    const { pool } = poolOf(shape);
+    const { state, tokens, slotOf } = withSnapshots(pool, [7, 20], 40);
+    expect([40, 39, 20, 19, 7, 6].map((length) => pool.servable(state, length))).toEqual([40, 20, 20, 7, 7, 0]);
+    pool.truncate(state, 20);
+    tokens.length = 20;
+    expect(pool.begin(state, { start: 20, end: 23, accepted: 20 }).slots!.read).toBe(slotOf.get(20));
+    // What lies past is no state of this sequence any more.
+    tokens.push(1, 2, 3);
+    expect([40, 22, 19].map((length) => pool.servable(state, length))).toEqual([23, 20, 7]);
+  });
+
+  it('are only of lengths that a version has', () => {
+    const { pool } = poolOf(shape);
+    const { state } = withSnapshots(pool, [7], 40);
+    for (const length of [0, 6, 8, 39]) pool.keep(state, length);
+    expect([39, 6].map((length) => pool.servable(state, length))).toEqual([7, 0]);
+  });
+
+  it('are four of a sequence, the oldest out first, and kept again is new', () => {
+    const { pool } = poolOf({ ...shape, mostSlots: 20, mostSnapshots: 20 });
+    const { state } = withSnapshots(pool, [2, 4, 6, 8, 10], 12);
+    expect([3, 5].map((length) => pool.servable(state, length))).toEqual([0, 4]);
+    const other = withSnapshots(pool, [2, 4, 6, 8], 12);
+    pool.keep(other.state, 2);
+    pool.keep(other.state, 12);
+    expect([3, 5, 7].map((length) => pool.servable(other.state, length))).toEqual([2, 2, 6]);
+    expect(pool.servable(state, 5)).toBe(4);
+  });
+
+  it('of all sequences are as many as the bytes hold, the oldest out first', () => {
+    const { pool } = poolOf(shape);
+    const [a, b] = [withSnapshots(pool, [2, 4, 6], 8), withSnapshots(pool, [2, 4, 6], 8)];
+    expect([a, b].map(({ state }) => [3, 5, 7].map((length) => pool.servable(state, length)))).toEqual([[0, 4, 6], [2, 4, 6]]);
+  });
+
+  it('are none where none are asked for', () => {
+    const { pool, slots } = poolOf({ ...shape, mostSnapshots: 0 });
+    const { state } = withSnapshots(pool, [2, 4, 6], 8);
+    expect(pool.keepsSnapshots).toBe(false);
+    expect([7, 5].map((length) => pool.servable(state, length))).toEqual([6, 0]);
+    expect(Math.max(...slots)).toBe(3);
+  });
+
+  it('go before another sequence loses its state, the oldest first', () => {
+    const { pool } = poolOf({ ...shape, mostSlots: 7 });
+    const [a, b] = [withSnapshots(pool, [2, 4], 6), withSnapshots(pool, [3], 5)];
+    // Held: the snapshots 2 and 4 (also a version) and the version 6 of the first; 3 (also a version) and 5 of the second. One is free.
+    expect(pool.servable(a.state, 3)).toBe(2);
+    const c = withSnapshots(pool, [3], 5);
+    expect([a.state.epoch, b.state.epoch]).toEqual([0, 0]);
+    expect([a, b, c].map(({ state, tokens }) => pool.servable(state, tokens.length))).toEqual([6, 5, 5]);
+    expect(pool.servable(a.state, 3)).toBe(0);
+    // Nothing but versions is left: now the sequence used longest ago goes.
+    withSnapshots(pool, [3], 5);
+    expect([a.state.epoch, b.state.epoch]).toEqual([1, 0]);
+  });
+
+  it('make room where the program has no memory for another slot', () => {
+    let room = 5;
+    const program = {
+      ensurePages() {},
+      ensureSlots(count: number) {
+        if (count > room) throw new CapacityError('no memory');
+      },
+    };
+    const sizes = { pageTokens: 4, maxPages: 64, mostPages: [64], mostSlots: 100, mostSnapshots: 50 };
+    const pool = createStatePool({ program, groups: [{ window: undefined }], ...sizes });
+    const { state } = withSnapshots(pool, [2, 4, 6, 8], 12);
+    expect([9, 7, 5, 3].map((length) => pool.servable(state, length))).toEqual([8, 6, 4, 0]);
+    // Where even those are too few, it says so.
+    room = 2;
+    const less = createStatePool({ program, groups: [{ window: undefined }], ...sizes });
+    expect(() => withSnapshots(less, [2], 6)).toThrow('no memory');
+  });
+
+  it('go with the window that they need, and with the sequence', () => {
+    const { pool } = poolOf({ ...shape, windows: [undefined, 8] });
+    const { state } = withSnapshots(pool, [6, 20], 21);
+    pool.begin(state, { start: 21, end: 60, accepted: 21 });
+    expect([20, 19].map((length) => pool.servable(state, length))).toEqual([20, 0]);
+    pool.close(state);
+    expect(pool.free).toEqual(pool.allocated);
+    const { state: next, slotOf } = withSnapshots(pool, [2], 3);
+    expect(slotOf.size).toBe(2);
+    expect(pool.servable(next, 2)).toBe(2);
   });
 });

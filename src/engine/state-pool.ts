@@ -1,25 +1,28 @@
 /**
- * Which sequence owns which pages and slots of a program's state. Memory grows as sequences fill; when the last page or slot is taken,
- * the sequence that was used longest ago loses all of its own and prefills again when it goes on.
+ * Which sequence owns which pages and slots of a program's state. Memory grows as sequences fill; when the last page is taken, the sequence
+ * that was used longest ago loses all of its own and prefills again when it goes on. When the last slot is, the oldest snapshot goes first.
  *
  * Pages come by group: a group with a window gives back those that lie before it. Slots come in versions: a submit reads the version at
- * its first position and writes another at its end, so that a sequence can go back to where a submit began.
+ * its first position and writes another at its end, so that a sequence can go back to where a submit began. Snapshots hold slots of
+ * versions for longer: nobody writes to a slot that anybody holds.
  */
 import type { Program, SlotPlace, StatePlace } from '../graph/executor.ts';
 import type { StateGroup } from '../graph/state.ts';
 import { EMPTY_SLOT } from '../graph/state-sizes.ts';
 import { CapacityError } from '../tensor/errors.ts';
+import { createSnapshots } from './snapshots.ts';
+import type { Snapshot, Snapshots } from './snapshots.ts';
 
 /** The state of a sequence after its first `length` tokens, in a slot. */
 interface SlotVersion {
   readonly length: number;
   readonly slot: number;
-  /** Rows of the submit that wrote it. */
-  readonly rows: number;
 }
 
 /** The state of one sequence. Made by {@link StatePool.open}. */
 export interface SequenceState {
+  /** Those whose state it is, as they are now: the list of who opened it. */
+  readonly tokens: readonly number[];
   /** By group: page i holds positions [i * pageTokens, (i + 1) * pageTokens). Those below `firstPage` belong to others by now. */
   readonly pages: readonly number[][];
   /** By group. */
@@ -46,16 +49,24 @@ export interface StatePool {
   readonly allocated: readonly number[];
   /** Pages that no sequence holds, by group. */
   readonly free: readonly number[];
-  open(): SequenceState;
+  /** Whether slots are kept beyond the versions that sequences go on from. */
+  readonly keepsSnapshots: boolean;
+  /** @param tokens those of the sequence, which are what its snapshots are found by; default none, for one that keeps none */
+  open(tokens?: readonly number[]): SequenceState;
   /**
    * Where a submit finds and leaves the state, which is marked as the one in use. Its version is there once the submit has run; it is the
    * caller's to {@link StatePool.truncate} where that fails.
    * @throws CapacityError past the last page or slot
    */
   begin(state: SequenceState, span: SubmitSpan): StatePlace;
-  /** The greatest length up to `tokens` that every group and every slot can go on from. */
+  /** The greatest length up to `tokens` that every group, and a version or a snapshot, can go on from. */
   servable(state: SequenceState, tokens: number): number;
-  /** Gives back what lies past `tokens` positions. */
+  /**
+   * Makes the state after the first `tokens` tokens the newest snapshot, where a version or a snapshot is of exactly those; it stays as
+   * long as the pages before it do, and others need no slot more.
+   */
+  keep(state: SequenceState, tokens: number): void;
+  /** Gives back what lies past `tokens` positions, and goes back to the snapshot of that length where no version is. */
   truncate(state: SequenceState, tokens: number): void;
   close(state: SequenceState): void;
 }
@@ -68,8 +79,9 @@ export interface StatePoolOptions {
   readonly maxPages: number;
   /** By group. */
   readonly mostPages: readonly number[];
-  /** {@link EMPTY_SLOT} among them; 0 for a model without slot states. */
+  /** {@link EMPTY_SLOT} and snapshots among them; 0 for a model without slot states. */
   readonly mostSlots: number;
+  readonly mostSnapshots: number;
 }
 
 /** Numbers of one kind of memory, of which more are made as they are asked for. */
@@ -100,17 +112,25 @@ class Pools implements StatePool {
   readonly #options: StatePoolOptions;
   readonly #pages: readonly Pool[];
   readonly #slots: Pool;
+  /** By slot: how many versions and snapshots hold it. */
+  readonly #holders: number[] = [];
+  readonly #snapshots: Snapshots;
   readonly #states = new Set<SequenceState>();
   #clock = 0;
 
   constructor(options: StatePoolOptions) {
-    const { program, mostPages, mostSlots, pageTokens } = options;
+    const { program, mostPages, mostSlots, mostSnapshots, pageTokens } = options;
     this.#options = options;
     this.pageTokens = pageTokens;
     this.#pages = mostPages.map((most, group) => ({
       free: [], allocated: 0, most, ensure: (count) => program.ensurePages(group, count),
     }));
     this.#slots = { free: [], allocated: 0, most: mostSlots, ensure: (count) => program.ensureSlots(count) };
+    this.#snapshots = createSnapshots({
+      most: mostSlots === 0 ? 0 : mostSnapshots,
+      hold: (slot) => this.#hold(slot),
+      drop: (slot) => this.#drop(slot),
+    });
     // The empty slot is nobody's.
     if (mostSlots > 0) {
       program.ensureSlots(EMPTY_SLOT + 1);
@@ -126,8 +146,13 @@ class Pools implements StatePool {
     return this.#pages.map(({ free }) => free.length);
   }
 
-  open(): SequenceState {
+  get keepsSnapshots() {
+    return this.#snapshots.most > 0;
+  }
+
+  open(tokens: readonly number[] = []): SequenceState {
     const state: SequenceState = {
+      tokens,
       pages: this.#pages.map(() => []),
       firstPage: this.#pages.map(() => 0),
       versions: [],
@@ -141,12 +166,14 @@ class Pools implements StatePool {
   begin(state: SequenceState, { start, end, accepted }: SubmitSpan): StatePlace {
     if (!this.#states.has(state)) throw new Error('state pool: a closed sequence began a submit');
     state.lastUse = ++this.#clock;
-    this.#dropVersions(state, accepted);
-    const oldest = Math.min(start, this.#baseOf(state, accepted)?.length ?? accepted);
+    const base = this.#baseOf(state, accepted);
+    this.#dropVersions(state, base);
+    const oldest = Math.min(start, base?.length ?? accepted);
     for (const group of this.#pages.keys()) {
       this.#releaseBefore(state, group, oldest);
       this.#reserve(state, group, end);
     }
+    this.#snapshots.release(({ owner, tokens }) => owner === state && !this.#holdsWindows(state, tokens.length));
     const slots = this.#options.mostSlots === 0 ? undefined : this.#nextVersion(state, start, end);
     return { pages: state.pages, slots };
   }
@@ -156,27 +183,46 @@ class Pools implements StatePool {
     return versions.findLast(({ length }) => length <= accepted);
   }
 
-  /** Frees the versions before the newest that stays, but for the last that several rows at once have made: the end of a prompt, often. */
-  #dropVersions(state: SequenceState, accepted: number): void {
-    const base = this.#baseOf(state, accepted);
+  #dropVersions({ versions }: SequenceState, base: SlotVersion | undefined): void {
     if (base === undefined) return;
-    const before = state.versions.filter(({ length }) => length < base.length);
-    const kept = base.rows > 1 ? undefined : before.findLast(({ rows }) => rows > 1);
-    for (const version of before) {
-      if (version === kept) continue;
-      this.#slots.free.push(version.slot);
-      state.versions.splice(state.versions.indexOf(version), 1);
-    }
+    for (const { slot } of versions.splice(0, versions.indexOf(base))) this.#drop(slot);
+  }
+
+  #hold(slot: number): void {
+    this.#holders[slot] = (this.#holders[slot] ?? 0) + 1;
+  }
+
+  #drop(slot: number): void {
+    this.#holders[slot] = (this.#holders[slot] as number) - 1;
+    if (this.#holders[slot] === 0) this.#slots.free.push(slot);
   }
 
   #nextVersion(state: SequenceState, start: number, end: number): SlotPlace {
     const last = state.versions.at(-1);
     if ((last?.length ?? 0) !== start)
       throw new Error(`state pool: a submit begins at ${start}, the newest slot is of ${last?.length ?? 0} tokens`);
-    while (!fill(this.#slots, 1)) this.#reclaim(state, 'more sequences at a time than there are slots for');
-    const write = this.#slots.free.pop() as number;
-    state.versions.push({ length: end, slot: write, rows: end - start });
+    const write = this.#takeSlot(state);
+    state.versions.push({ length: end, slot: write });
     return { read: last?.slot ?? EMPTY_SLOT, write };
+  }
+
+  #takeSlot(state: SequenceState): number {
+    const isLoose = ({ slot }: Snapshot) => this.#holders[slot] === 1;
+    for (;;) {
+      let refusal: unknown;
+      try {
+        if (fill(this.#slots, 1)) break;
+      } catch (error) {
+        if (!(error instanceof CapacityError)) throw error;
+        refusal = error;
+      }
+      if (this.#snapshots.releaseOldest(isLoose)) continue;
+      if (refusal !== undefined) throw refusal;
+      this.#reclaim(state, 'more sequences at a time than there are slots for');
+    }
+    const slot = this.#slots.free.pop() as number;
+    this.#hold(slot);
+    return slot;
   }
 
   /** Gives back the pages of a group that a row at `position`, and all after it, do not see. */
@@ -211,15 +257,34 @@ class Pools implements StatePool {
     victim.epoch++;
   }
 
-  servable({ pages, firstPage, versions }: SequenceState, tokens: number): number {
-    const windowed = (length: number) =>
-      this.#options.groups.every(({ window }, group) => {
-        const held = (firstPage[group] as number) * this.pageTokens;
-        return window === undefined || held === 0 || length - window >= held;
-      });
+  /** Whether each group with a window still holds what a row at position `length` sees. */
+  #holdsWindows({ firstPage }: SequenceState, length: number): boolean {
+    return this.#options.groups.every(({ window }, group) => {
+      const held = (firstPage[group] as number) * this.pageTokens;
+      return window === undefined || held === 0 || length - window >= held;
+    });
+  }
+
+  servable(state: SequenceState, tokens: number): number {
+    const { pages, versions } = state;
     const most = Math.min(tokens, ...pages.map(({ length }) => length * this.pageTokens));
-    if (this.#options.mostSlots === 0) return windowed(most) ? most : 0;
-    return versions.findLast(({ length }) => length <= most && windowed(length))?.length ?? 0;
+    if (this.#options.mostSlots === 0) return this.#holdsWindows(state, most) ? most : 0;
+    const version = versions.findLast(({ length }) => length <= most && this.#holdsWindows(state, length))?.length ?? 0;
+    // The usual case, once for every step: the newest version.
+    return version === most ? version : Math.max(version, this.#snapshotOf(state, most)?.tokens.length ?? 0);
+  }
+
+  /** The snapshot of the longest prefix of a sequence, up to `tokens` of its own, whose pages it still holds. */
+  #snapshotOf(state: SequenceState, tokens: number): Snapshot | undefined {
+    const serves = (snapshot: Snapshot) => snapshot.owner === state && this.#holdsWindows(state, snapshot.tokens.length);
+    return this.#snapshots.nearest(state.tokens.slice(0, tokens), serves);
+  }
+
+  keep(state: SequenceState, tokens: number): void {
+    if (!this.keepsSnapshots || tokens === 0) return;
+    const snapshot = this.#snapshotOf(state, tokens);
+    const known = snapshot?.tokens.length === tokens ? snapshot : state.versions.find(({ length }) => length === tokens);
+    if (known !== undefined) this.#snapshots.take(state, state.tokens.slice(0, tokens), known.slot);
   }
 
   truncate(state: SequenceState, tokens: number): void {
@@ -232,7 +297,18 @@ class Pools implements StatePool {
       }
       state.firstPage[group] = Math.min(state.firstPage[group] as number, pages.length);
     }
-    while ((state.versions.at(-1)?.length ?? 0) > tokens) this.#slots.free.push((state.versions.pop() as SlotVersion).slot);
+    this.#truncateSlots(state, tokens);
+  }
+
+  #truncateSlots(state: SequenceState, tokens: number): void {
+    const { versions } = state;
+    while ((versions.at(-1)?.length ?? 0) > tokens) this.#drop((versions.pop() as SlotVersion).slot);
+    this.#snapshots.release((snapshot) => snapshot.owner === state && snapshot.tokens.length > tokens);
+    if ((versions.at(-1)?.length ?? 0) === tokens) return;
+    const snapshot = this.#snapshotOf(state, tokens);
+    if (snapshot?.tokens.length !== tokens) return;
+    this.#hold(snapshot.slot);
+    versions.push({ length: tokens, slot: snapshot.slot });
   }
 
   close(state: SequenceState): void {

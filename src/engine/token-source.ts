@@ -27,6 +27,8 @@ export interface TokenSourceOptions {
   /** Prompt and answer; grows as tokens are taken. */
   readonly ids: readonly number[];
   readonly promptTokens: number;
+  /** As {@link AdvanceOptions.keepAt}. */
+  readonly keepAt: readonly number[];
   /** Most tokens of the answer. */
   readonly room: number;
   readonly sampling: SamplingSettings;
@@ -43,13 +45,13 @@ function stepReporter({ ids, promptTokens, sequence, onProgress }: TokenSourceOp
 }
 
 export function createHostSource(options: TokenSourceOptions): TokenSource {
-  const { core, sequence, ids, promptTokens, sampling, signal } = options;
+  const { core, sequence, ids, promptTokens, keepAt, sampling, signal } = options;
   const sampler = createSampler({ settings: sampling, promptIds: ids.slice(0, promptTokens), candidates: core.candidates });
   const onStep = stepReporter(options);
   return {
     async next() {
       onStep(sequence.length);
-      const logits = await advance(core, sequence, ids, { promptTokens, signal, onStep });
+      const logits = await advance(core, sequence, ids, { promptTokens, keepAt, signal, onStep });
       return { tokens: [sampler.sample(logits, ids.length)], logits };
     },
     release() {},
@@ -57,7 +59,7 @@ export function createHostSource(options: TokenSourceOptions): TokenSource {
 }
 
 export function createDeviceSource(options: TokenSourceOptions): TokenSource {
-  const { core, sequence, ids, promptTokens, room, sampling, signal } = options;
+  const { core, sequence, ids, promptTokens, keepAt, room, sampling, signal } = options;
   const onStep = stepReporter(options);
   let run: DecodeRun | undefined;
   const begin = () => {
@@ -65,6 +67,7 @@ export function createDeviceSource(options: TokenSourceOptions): TokenSource {
     const history = { promptIds: ids.slice(0, promptTokens), outputIds: ids.slice(promptTokens) };
     return advanceAndDecode(core, sequence, ids, {
       promptTokens,
+      keepAt,
       signal,
       onStep,
       sampling,

@@ -162,7 +162,9 @@ async function createBase(
     request,
     pipelines,
     weights,
-    state: createStateMemory({ gpu, model: graphs, kv, rows: Math.max(...Object.values(request.sizes)) }),
+    state: createStateMemory({
+      gpu, model: graphs, kv, rows: Math.max(...Object.values(request.sizes)), snapshots: request.snapshots ?? 0,
+    }),
     logits: decoder && {
       graph: decoder.graph.name, valueId: decoder.logits.id, buffer: storage('logits', countOf(decoder.logits, decoder.limits) * 4),
     },

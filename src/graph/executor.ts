@@ -44,6 +44,8 @@ export interface ProgramRequest {
   readonly kv: KvLayout;
   /** Largest sizes, by name, of the dims that runs give: `rows` is the length of a prefill chunk. `outRows` may be left to the executor. */
   readonly sizes: DimSizes;
+  /** Slots that the engine asks for beyond those that it cannot do without, where there is room for them. Default 0. */
+  readonly snapshots?: number | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }

@@ -12,8 +12,8 @@ interface WithStates {
 const WINDOWED_SEQUENCES = 4;
 /** Positions that a device may be ahead of its reader, at most: what they wrote over could not be gone back to. */
 const RUN_AHEAD = 64;
-/** Versions of a slot that one sequence needs: read, written, two submits under way, and the end of its prompt. */
-export const SLOT_VERSIONS = 5;
+/** Versions of a slot that one sequence needs: read, written, and two submits under way. */
+export const SLOT_VERSIONS = 4;
 /** The slot that is never written: zeros, which sequences begin with. */
 export const EMPTY_SLOT = 0;
 
@@ -48,7 +48,15 @@ export function slotBytes({ states }: WithStates): number {
   return slotStates(states).reduce((sum, state) => sum + slotStateBytes(state), 0);
 }
 
-/** Most slots that the engine asks for, {@link EMPTY_SLOT} among them; none for a model without slot states. */
-export function mostSlots(model: WithStates): number {
-  return slotStates(model.states).length === 0 ? 0 : 1 + SLOT_VERSIONS * WINDOWED_SEQUENCES;
+/** Snapshots of slots that so many bytes hold; none for a model without slot states. */
+export function mostSnapshots(model: WithStates, snapshotBytes: number): number {
+  return slotStates(model.states).length === 0 ? 0 : Math.floor(snapshotBytes / slotBytes(model));
+}
+
+/**
+ * Most slots that the engine asks for, {@link EMPTY_SLOT} and so many snapshots among them; none for a model without slot states. It can do
+ * with fewer by the number of snapshots.
+ */
+export function mostSlots(model: WithStates, snapshots: number): number {
+  return slotStates(model.states).length === 0 ? 0 : 1 + SLOT_VERSIONS * WINDOWED_SEQUENCES + snapshots;
 }

@@ -33,6 +33,8 @@ export interface LoadModelOptions {
   readonly threads?: number | undefined;
   /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
   readonly kvType?: KvType | undefined;
+  /** As {@link ModelOptions.snapshotBytes}: most bytes of snapshots of hybrids' states; 0 keeps none. Default 512 MB. */
+  readonly snapshotBytes?: number | undefined;
   /** As {@link CreateModelOptions.perLayerTable}: `host` reads the table of Gemma 4's small models from the file. Default `device`. */
   readonly perLayerTable?: PerLayerTable | undefined;
   readonly signal?: CancelSignal | undefined;
@@ -42,7 +44,8 @@ export interface LoadModelOptions {
 export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
-  device: true, contextLength: true, threads: true, kvType: true, perLayerTable: true, signal: true, onProgress: true,
+  device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, signal: true,
+  onProgress: true,
 };
 
 const MOST_THREADS = 256;
@@ -109,7 +112,7 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
-  const { signal, onProgress, contextLength, kvType, perLayerTable } = options;
+  const { signal, onProgress, contextLength, kvType, snapshotBytes, perLayerTable } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
@@ -117,7 +120,7 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
   const location = await locate(pathOrUrl, { signal, onRetry });
   const checkpoint = await openCheckpoint(location, { signal });
-  return createModel({ checkpoint, executor, contextLength, kvType, perLayerTable, signal, onProgress: report });
+  return createModel({ checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, signal, onProgress: report });
 }
 
 function retryNote({ url, reason, failed, attempts, waitMs }: HttpRetry): string {

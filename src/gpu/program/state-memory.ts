@@ -176,6 +176,8 @@ export interface StateMemoryOptions {
   readonly kv: KvLayout;
   /** Most rows of a step. */
   readonly rows: number;
+  /** As a request's. */
+  readonly snapshots: number;
 }
 
 function createGroup({ gpu, kv }: StateMemoryOptions, { states }: StateGroup, most: number): Arena {
@@ -196,7 +198,7 @@ function createGroup({ gpu, kv }: StateMemoryOptions, { states }: StateGroup, mo
 }
 
 export function createStateMemory(options: StateMemoryOptions): StateMemory {
-  const { gpu, model, kv, rows } = options;
+  const { gpu, model, kv, rows, snapshots } = options;
   const most = mostPages(model, kv, rows);
   const groups = stateGroups(model.states).map((group, i) => createGroup(options, group, most[i] as number));
   const tooLarge = (what: string) => (count: number, fits: number, bytes: number) =>
@@ -209,7 +211,7 @@ export function createStateMemory(options: StateMemoryOptions): StateMemory {
       unitBytes: slotStateBytes(state),
     })),
     first: 2,
-    most: mostSlots(model),
+    most: mostSlots(model, snapshots),
     refusal: tooLarge('States of sequences, of a layer,'),
   });
   const tables = createArena({
