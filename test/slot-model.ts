@@ -1,6 +1,6 @@
 /**
- * A decoder with states of every kind: two short convolutions, attention over a window of 16, attention over everything, and a layer for
- * each of these two that shares its keys and values.
+ * A decoder with states of every kind: two short convolutions, attention over a window of 16 (or without one), attention over everything,
+ * and a layer for each of these two that shares its keys and values.
  */
 import { buildGraph } from '../src/graph/graph-builder.ts';
 import type { ProgramRequest } from '../src/graph/executor.ts';
@@ -60,7 +60,14 @@ function attentionLayer(g: GraphBuilder, x: Value, { positions, state, isShared 
   return add(g, 'residual', x, product(g, 'out', attention(g, 'attend', qkv, fields), DIM));
 }
 
-export function slotGraph(): Graph {
+export interface SlotModelOptions {
+  /** Default {@link SLOT_WINDOW}; null: none, as hybrids have it. */
+  readonly window?: number | null;
+  /** Default {@link SLOT_CONTEXT}. */
+  readonly contextLength?: number;
+}
+
+export function slotGraph({ window = SLOT_WINDOW }: SlotModelOptions = {}): Graph {
   return buildGraph('decoder', (g) => {
     const tokens = g.input('tokens', 'i32', ['rows']);
     const positions = g.input('positions', 'i32', ['rows']);
@@ -68,7 +75,7 @@ export function slotGraph(): Graph {
     let x = embed(g, 'embed', tokens, g.weight('embedding', [FAKE_VOCAB, DIM]));
     x = g.scope('layers.0', () => convolutionLayer(g, x, { width: 4, bias: false }));
     const shape = { heads: HEADS, keyDim: HEAD_DIM, valueDim: HEAD_DIM };
-    const [windowed, whole] = [g.pagedState({ ...shape, window: SLOT_WINDOW }), g.pagedState(shape)];
+    const [windowed, whole] = [g.pagedState({ ...shape, window: window ?? undefined }), g.pagedState(shape)];
     x = g.scope('layers.1', () => attentionLayer(g, x, { positions, state: windowed }));
     x = g.scope('layers.2', () => convolutionLayer(g, x, { width: 3, bias: true }));
     x = g.scope('layers.3', () => attentionLayer(g, x, { positions, state: whole }));
@@ -80,14 +87,15 @@ export function slotGraph(): Graph {
   });
 }
 
-export function slotRequest(maxRows = 32): ProgramRequest {
-  return syntheticRequest({ graph: slotGraph(), typeOf: () => 'f32', maxRows, seed: 3 });
+export function slotRequest(maxRows = 32, options: SlotModelOptions = {}): ProgramRequest {
+  return syntheticRequest({ graph: slotGraph(options), typeOf: () => 'f32', maxRows, seed: 3 });
 }
 
-export function slotDecoder(): DecoderModel {
-  const { model, weights } = slotRequest();
+export function slotDecoder(options: SlotModelOptions = {}): DecoderModel {
+  const { contextLength = SLOT_CONTEXT } = options;
+  const { model, weights } = slotRequest(32, options);
   const config = {
-    architecture: 'slots', vocabSize: FAKE_VOCAB, contextLength: SLOT_CONTEXT, dim: DIM, layers: 6, heads: HEADS, kvHeads: HEADS,
+    architecture: 'slots', vocabSize: FAKE_VOCAB, contextLength, dim: DIM, layers: 6, heads: HEADS, kvHeads: HEADS,
     headDim: HEAD_DIM, ffnDim: DIM, rmsEps: 1e-5, rope: { theta: 10_000, scaling: { kind: 'none' } }, causal: true, tiedEmbeddings: false,
     biases: [],
   } as const;

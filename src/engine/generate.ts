@@ -42,6 +42,8 @@ interface Run {
   readonly stops: StopScanner;
   /** Prompt and answer. */
   readonly ids: number[];
+  /** How many of them no stop text can take away any more. */
+  settled: number;
   readonly toText: (token: number) => string;
   readonly flushText: () => string;
   readonly room: AnswerRoom;
@@ -56,6 +58,7 @@ function startRun(job: GenerationJob): Run {
     room: answerRoom(promptIds.length, { ...settings, context: core }),
     stops: createStopScanner(settings.stops),
     ids: [...promptIds],
+    settled: promptIds.length,
     // Models pad their vocabulary: ids past the tokenizer's last stand for nothing.
     toText: (token) => (decoder !== undefined && token < textTokens ? decoder.push(token) : ''),
     flushText: () => decoder?.flush() ?? '',
@@ -76,12 +79,18 @@ type Taken = Pick<Sampled, 'text' | 'finish' | 'stopText'>;
 
 function takeToken(run: Run, token: number): Taken {
   const { settings, endIds, promptIds } = run.job;
+  const { heldLength } = run.stops;
   run.ids.push(token);
-  if (!settings.ignoreEos && endIds.has(token))
+  if (!settings.ignoreEos && endIds.has(token)) {
+    run.settled = run.ids.length;
     return { text: run.stops.push(run.flushText()).text + run.stops.flush(), finish: 'stop', stopText: undefined };
+  }
   const { text, stop } = run.stops.push(run.toText(token));
+  // What is held, or stops the answer, begins in this token where all that was held before it came out.
+  if (text.length >= heldLength) run.settled = run.ids.length - (stop === undefined && run.stops.heldLength === 0 ? 0 : 1);
   if (stop !== undefined) return { text, finish: 'stop', stopText: stop };
   if (run.ids.length - promptIds.length < run.room.tokens) return { text, finish: undefined, stopText: undefined };
+  run.settled = run.ids.length;
   const rest = run.stops.push(run.flushText());
   const tail = rest.stop === undefined ? rest.text + run.stops.flush() : rest.text;
   return { text: text + tail, finish: run.room.reason, stopText: undefined };
@@ -158,6 +167,7 @@ function openSource(run: Run): TokenSource {
     promptTokens: promptIds.length,
     keepAt: keptLengths(run.job).filter((length) => length < promptIds.length),
     room: run.room.tokens,
+    settled: () => run.settled,
     sampling: settings.sampling,
     signal,
     onProgress,
@@ -179,7 +189,7 @@ export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece,
   const source = openSource(run);
   const stop = () => {
     source.release();
-    if (lastingTokens !== undefined) sequence.keep(sequence.length);
+    if (lastingTokens !== undefined) sequence.rest(run.settled);
   };
   try {
     const first = await source.next();

@@ -15,6 +15,8 @@ export interface Sequence {
   keepPrefix(ids: ArrayLike<number>): number;
   /** Keeps the state after the first `tokens` tokens to come back to, where it is at hand: a snapshot. No more than that once closed. */
   keep(tokens: number): void;
+  /** Between turns: keeps the state after the first `tokens` tokens, or as many fewer as has to be, and nothing beside that. */
+  rest(tokens: number): void;
   /** Computes the state of ids[length .. end), at most maxRows of them, in one step. */
   extend(ids: ArrayLike<number>, options: ExtendOptions): Promise<StepResult>;
   /** Computes the state of ids[length ..), at most maxRows of them, and goes on with tokens that the program samples. */
@@ -28,11 +30,16 @@ export interface ExtendOptions {
   /** Positions in [length, end) whose logits are wanted, ascending. */
   readonly outputs: readonly number[];
   readonly taps?: readonly string[] | undefined;
+  /** How many tokens before `length` are certain to stay: the sequence can go back to about as many. Default all. */
+  readonly settled?: number | undefined;
   /** As a step's. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export type DecodeOptions = Pick<DecodeRequest, 'sampling' | 'history' | 'limit'>;
+export interface DecodeOptions extends Pick<DecodeRequest, 'sampling' | 'history' | 'limit'> {
+  /** As {@link ExtendOptions.settled}, asked before each submit. */
+  readonly settled?: (() => number) | undefined;
+}
 
 export function openSequence(core: ModelCore): Sequence {
   const present: number[] = [];
@@ -71,10 +78,17 @@ export function openSequence(core: ModelCore): Sequence {
       forgetLost();
       if (!isClosed && tokens <= present.length) core.state.keep(state, tokens);
     },
-    async extend(ids, { end, outputs, taps, signal }) {
+    rest(tokens) {
+      if (isClosed) return;
+      forgetLost();
+      present.length = Math.min(present.length, tokens);
+      forgetLost();
+      core.state.rest(state, present.length);
+    },
+    async extend(ids, { end, outputs, taps, settled, signal }) {
       checkOpen();
       const start = settle();
-      const place = core.state.begin(state, { start, end, accepted: start });
+      const place = core.state.begin(state, { start, end, accepted: start, settled });
       const tokens = new Int32Array(end - start);
       for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
       const step = { tokens, start, ...place, outputs: outputs.map((position) => position - start) };
@@ -87,7 +101,7 @@ export function openSequence(core: ModelCore): Sequence {
       for (const token of tokens) present.push(token);
       return result;
     },
-    decode(ids, options) {
+    decode(ids, { settled, ...options }) {
       checkOpen();
       const start = settle();
       const tokens = Int32Array.from({ length: ids.length - start }, (_, i) => ids[start + i] as number);
@@ -96,7 +110,7 @@ export function openSequence(core: ModelCore): Sequence {
       let accepted = start;
       const reserve = (end: number) => {
         checkOpen();
-        const place = core.state.begin(state, { start: next, end, accepted });
+        const place = core.state.begin(state, { start: next, end, accepted, settled: settled?.() });
         next = end;
         return place;
       };
@@ -152,6 +166,8 @@ export interface AdvanceOptions {
   readonly promptTokens: number;
   /** Ascending positions in the prompt whose states are kept, its end excepted: steps end there. */
   readonly keepAt?: readonly number[] | undefined;
+  /** As {@link ExtendOptions.settled}, of ids. */
+  readonly settled?: (() => number) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of positions done, after every step. */
   readonly onStep?: ((done: number) => void) | undefined;
@@ -163,7 +179,8 @@ export interface AdvanceOptions {
  */
 export async function advance(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<Float32Array> {
   await prefillChunks(core, sequence, ids, options);
-  const { logits } = await sequence.extend(ids, { end: ids.length, outputs: [ids.length - 1], signal: options.signal });
+  const { signal, settled } = options;
+  const { logits } = await sequence.extend(ids, { end: ids.length, outputs: [ids.length - 1], settled: settled?.(), signal });
   options.onStep?.(ids.length);
   return logits;
 }

@@ -157,6 +157,17 @@ describe('slots', () => {
     expect(a.write).not.toBe(prompt.write);
   });
 
+  it('keep the version before what a stop text may take, and none between that and what is accepted', () => {
+    const { pool, slots } = poolOf(shape);
+    const state = pool.open();
+    pool.begin(state, { start: 0, end: 7, accepted: 0, settled: 0 });
+    for (let end = 8; end <= 30; end++) pool.begin(state, { start: end - 1, end, accepted: end - 1, settled: Math.min(end - 1, 20) });
+    expect([30, 29, 28, 21, 20, 19].map((tokens) => pool.servable(state, tokens))).toEqual([30, 29, 20, 20, 20, 0]);
+    pool.begin(state, { start: 30, end: 31, accepted: 30 });
+    expect([31, 30, 29, 20].map((tokens) => pool.servable(state, tokens))).toEqual([31, 30, 0, 0]);
+    expect(Math.max(...slots)).toBe(1 + 3);
+  });
+
   it('of a sequence stay few however long it gets', () => {
     const { pool, slots } = poolOf(shape);
     const state = pool.open();

@@ -39,8 +39,10 @@ export interface SubmitSpan {
   /** Position of its first row, and the one after its last. */
   readonly start: number;
   readonly end: number;
-  /** Tokens that are known to stay: state that only a shorter sequence needs may go. At most `start`. */
+  /** Tokens that the reader has taken, at most `start`: of those states that only a shorter sequence needs, the newest are kept. */
   readonly accepted: number;
+  /** Tokens that are known to stay. At most, and by default, `accepted`; state that only a shorter sequence needs goes. */
+  readonly settled?: number | undefined;
 }
 
 export interface StatePool {
@@ -66,8 +68,10 @@ export interface StatePool {
    * long as the pages before it do, and others need no slot more.
    */
   keep(state: SequenceState, tokens: number): void;
-  /** Gives back what lies past `tokens` positions, and goes back to the snapshot of that length where no version is. */
+  /** Gives back what lies past `tokens` positions, and goes back to the snapshot of that length where there is no version. */
   truncate(state: SequenceState, tokens: number): void;
+  /** Between turns: {@link StatePool.truncate} and {@link StatePool.keep}, and gives back the versions before that. */
+  rest(state: SequenceState, tokens: number): void;
   close(state: SequenceState): void;
 }
 
@@ -163,12 +167,13 @@ class Pools implements StatePool {
     return state;
   }
 
-  begin(state: SequenceState, { start, end, accepted }: SubmitSpan): StatePlace {
+  begin(state: SequenceState, { start, end, accepted, settled = accepted }: SubmitSpan): StatePlace {
     if (!this.#states.has(state)) throw new Error('state pool: a closed sequence began a submit');
     state.lastUse = ++this.#clock;
-    const base = this.#baseOf(state, accepted);
-    this.#dropVersions(state, base);
-    const oldest = Math.min(start, base?.length ?? accepted);
+    const base = this.#baseOf(state, Math.min(settled, accepted));
+    this.#dropVersions(state, { from: 0, to: base });
+    this.#dropVersions(state, { from: base === undefined ? 0 : 1, to: this.#baseOf(state, accepted) });
+    const oldest = Math.min(start, base?.length ?? settled);
     for (const group of this.#pages.keys()) {
       this.#releaseBefore(state, group, oldest);
       this.#reserve(state, group, end);
@@ -178,14 +183,15 @@ class Pools implements StatePool {
     return { pages: state.pages, slots };
   }
 
-  /** The newest version that is known to stay. */
+  /** The newest version of so many tokens or fewer. */
   #baseOf({ versions }: SequenceState, accepted: number): SlotVersion | undefined {
     return versions.findLast(({ length }) => length <= accepted);
   }
 
-  #dropVersions({ versions }: SequenceState, base: SlotVersion | undefined): void {
-    if (base === undefined) return;
-    for (const { slot } of versions.splice(0, versions.indexOf(base))) this.#drop(slot);
+  /** Those of indices from `from` to before `to`. */
+  #dropVersions({ versions }: SequenceState, { from, to }: { readonly from: number; readonly to: SlotVersion | undefined }): void {
+    if (to === undefined) return;
+    for (const { slot } of versions.splice(from, Math.max(0, versions.indexOf(to) - from))) this.#drop(slot);
   }
 
   #hold(slot: number): void {
@@ -298,6 +304,12 @@ class Pools implements StatePool {
       state.firstPage[group] = Math.min(state.firstPage[group] as number, pages.length);
     }
     this.#truncateSlots(state, tokens);
+  }
+
+  rest(state: SequenceState, tokens: number): void {
+    this.truncate(state, tokens);
+    this.#dropVersions(state, { from: 0, to: state.versions.at(-1) });
+    this.keep(state, tokens);
   }
 
   #truncateSlots(state: SequenceState, tokens: number): void {

@@ -3,12 +3,14 @@
 export interface StopScanner {
   /** Text that is certain not to belong to a stop text, and the stop text that was found, after which nothing comes. */
   push(text: string): { readonly text: string; readonly stop: string | undefined };
+  /** Characters that are held back. */
+  readonly heldLength: number;
   /** What is still held back, when the answer ends otherwise. */
   flush(): string;
 }
 
 /** Characters at the end of `text` that begin some stop text. */
-function heldLength(text: string, stops: readonly string[], longest: number): number {
+function beginningLength(text: string, stops: readonly string[], longest: number): number {
   for (let length = Math.min(longest - 1, text.length); length > 0; length--) {
     const tail = text.slice(text.length - length);
     if (stops.some((stop) => stop.length > length && stop.startsWith(tail))) return length;
@@ -31,6 +33,9 @@ export function createStopScanner(stops: readonly string[]): StopScanner {
   const longest = stops.reduce((length, stop) => Math.max(length, stop.length), 0);
   let held = '';
   return {
+    get heldLength() {
+      return held.length;
+    },
     push(text) {
       if (longest === 0) return { text, stop: undefined };
       held += text;
@@ -40,7 +45,7 @@ export function createStopScanner(stops: readonly string[]): StopScanner {
         held = '';
         return { text: before, stop: found.stop };
       }
-      const certain = held.length - heldLength(held, stops, longest);
+      const certain = held.length - beginningLength(held, stops, longest);
       const out = held.slice(0, certain);
       held = held.slice(certain);
       return { text: out, stop: undefined };

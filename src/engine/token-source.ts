@@ -31,6 +31,8 @@ export interface TokenSourceOptions {
   readonly keepAt: readonly number[];
   /** Most tokens of the answer. */
   readonly room: number;
+  /** How many of ids are certain to stay. */
+  readonly settled: () => number;
   readonly sampling: SamplingSettings;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
@@ -45,13 +47,13 @@ function stepReporter({ ids, promptTokens, sequence, onProgress }: TokenSourceOp
 }
 
 export function createHostSource(options: TokenSourceOptions): TokenSource {
-  const { core, sequence, ids, promptTokens, keepAt, sampling, signal } = options;
+  const { core, sequence, ids, promptTokens, keepAt, settled, sampling, signal } = options;
   const sampler = createSampler({ settings: sampling, promptIds: ids.slice(0, promptTokens), candidates: core.candidates });
   const onStep = stepReporter(options);
   return {
     async next() {
       onStep(sequence.length);
-      const logits = await advance(core, sequence, ids, { promptTokens, keepAt, signal, onStep });
+      const logits = await advance(core, sequence, ids, { promptTokens, keepAt, settled, signal, onStep });
       return { tokens: [sampler.sample(logits, ids.length)], logits };
     },
     release() {},
@@ -59,7 +61,7 @@ export function createHostSource(options: TokenSourceOptions): TokenSource {
 }
 
 export function createDeviceSource(options: TokenSourceOptions): TokenSource {
-  const { core, sequence, ids, promptTokens, keepAt, room, sampling, signal } = options;
+  const { core, sequence, ids, promptTokens, keepAt, room, settled, sampling, signal } = options;
   const onStep = stepReporter(options);
   let run: DecodeRun | undefined;
   const begin = () => {
@@ -68,6 +70,7 @@ export function createDeviceSource(options: TokenSourceOptions): TokenSource {
     return advanceAndDecode(core, sequence, ids, {
       promptTokens,
       keepAt,
+      settled,
       signal,
       onStep,
       sampling,

@@ -12,8 +12,8 @@ interface WithStates {
 const WINDOWED_SEQUENCES = 4;
 /** Positions that a device may be ahead of its reader, at most: what they wrote over could not be gone back to. */
 const RUN_AHEAD = 64;
-/** Versions of a slot that one sequence needs: read, written, and two submits under way. */
-export const SLOT_VERSIONS = 4;
+/** Versions of a slot that one sequence needs: read, written, two submits under way, and where a stop text may have begun. */
+export const SLOT_VERSIONS = 5;
 /** The slot that is never written: zeros, which sequences begin with. */
 export const EMPTY_SLOT = 0;
 

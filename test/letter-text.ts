@@ -1,0 +1,60 @@
+/**
+ * Texts of tokens that are a character each, so that any answer, whatever a model says, comes back as its own tokens when the history is
+ * rendered: what a turn prefills is then known to the token.
+ */
+import type { TextSide } from '../src/engine/prompt.ts';
+import { createTokenizer } from '../src/text/tokenizer.ts';
+import type { Tokenizer } from '../src/text/tokenizer.ts';
+
+/** Ends a message in the template. A vocabulary needs at least 127 tokens. */
+export const LETTER_END = 2;
+
+/** What can be seen of ASCII is itself, other ids letters from U+0100 on. */
+function characterOf(id: number): number {
+  return id > 32 && id < 127 ? id : 0x100 + id;
+}
+
+function idOf(character: number, vocab: number): number {
+  const id = character < 0x100 ? character : character - 0x100;
+  if (id >= vocab) throw new Error(`letter-text: U+${character.toString(16)} is no token of ${vocab}`);
+  return id;
+}
+
+function letterTokenizer(vocab: number): Tokenizer {
+  const encoder = new TextEncoder();
+  return createTokenizer({
+    kind: 'bytes',
+    vocabSize: vocab,
+    special: { bos: undefined, eos: LETTER_END, eot: undefined, eom: undefined, pad: undefined, unk: undefined },
+    endIds: new Set([LETTER_END]),
+    prefixIds: [],
+    suffixIds: [],
+    stripLeadingSpace: false,
+    encodeBody: (text) => Array.from(text, (letter) => idOf(letter.codePointAt(0)!, vocab)),
+    tokenBytes: (id) => encoder.encode(String.fromCodePoint(characterOf(id))),
+    tokenText: (id) => String.fromCodePoint(characterOf(id)),
+    idOf: () => undefined,
+    isSpecial: () => false,
+  });
+}
+
+export interface LetterTextOptions {
+  readonly vocab: number;
+  readonly endIds?: readonly number[];
+  /** The prompt opens a thinking block, which the history leaves out with all of the thinking, as Qwen3.5 has it. */
+  readonly thinks?: boolean;
+}
+
+/** `role:content`, thinking left out, and {@link LETTER_END} for every message; then `assistant:`, and `<think>` where it thinks. */
+export function letterTextSide({ vocab, endIds = [], thinks = false }: LetterTextOptions): TextSide {
+  const tokenizer = letterTokenizer(vocab);
+  return {
+    tokenizer,
+    endIds: new Set(endIds),
+    samplingDefaults: {},
+    encodeMessages: (messages) => [
+      ...messages.flatMap(({ role, content }) => [...tokenizer.encode(`${role}:${content}`), LETTER_END]),
+      ...tokenizer.encode(thinks ? 'assistant:<think>' : 'assistant:'),
+    ],
+  };
+}
