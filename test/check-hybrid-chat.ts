@@ -5,13 +5,19 @@ import { createModelFromParts } from '../src/engine/model.ts';
 import type { ModelOptions } from '../src/engine/model.ts';
 import type { Chat, ChatMessage, Model } from '../src/engine/api.ts';
 import type { Executor, Program } from '../src/graph/executor.ts';
+import { openCheckpoint } from '../src/files/open-checkpoint.ts';
+import { openDecoder } from '../src/models/open-decoder.ts';
 import type { DecoderModel } from '../src/models/open-decoder.ts';
+import { locate } from '../src/node/open-path.ts';
+import { goldenPath } from './goldens.ts';
+import type { GoldenName } from './goldens.ts';
 import { letterTextSide } from './letter-text.ts';
 import type { LetterTextOptions } from './letter-text.ts';
 import { recording } from './recording.ts';
 import type { Record } from './recording.ts';
 import { relativeError } from './relative-error.ts';
 import { sharing } from './sharing.ts';
+import { slotDecoder } from './slot-model.ts';
 
 /** Logits of a warm run against a cold one's, over their range. */
 const TOLERANCE = 1e-3;
@@ -19,12 +25,20 @@ const GREEDY = { temperature: 0, ignoreEos: true } as const;
 /** Log probabilities need logits on the host: no executor samples such a turn by itself. */
 const ONE_BY_HOST = { maxTokens: 1, logprobs: true, ...GREEDY } as const;
 
+/** A decoder whose files are open until {@link Hybrid.close}. */
 export interface Hybrid {
-  readonly executor: Executor;
-  readonly decoder: () => Promise<DecoderModel>;
+  readonly decoder: DecoderModel;
+  close(): Promise<void>;
 }
 
-interface Loaded extends Pick<LetterTextOptions, 'endIds' | 'thinks'>, Pick<ModelOptions, 'snapshotBytes' | 'contextLength'> {}
+/** The golden of that name, or the model with all kinds of state. */
+export async function openHybrid(name: GoldenName | 'slots'): Promise<Hybrid> {
+  if (name === 'slots') return { decoder: slotDecoder({ window: null }), close: async () => {} };
+  const checkpoint = await openCheckpoint(await locate(goldenPath(name)));
+  return { decoder: await openDecoder(checkpoint), close: () => checkpoint.close() };
+}
+
+interface Loaded extends Pick<LetterTextOptions, 'endIds' | 'thinks'>, Pick<ModelOptions, 'snapshotBytes'> {}
 
 /** Two programs, one for conversations, one for cold runs; their models come one after another, so that kernels are compiled once. */
 export interface Pair {
@@ -34,9 +48,7 @@ export interface Pair {
   dispose(): Promise<void>;
 }
 
-/** @param contextLength what the programs are loaded with: models on them have this or less */
-export async function openPair({ executor, decoder: open }: Hybrid, contextLength?: number): Promise<Pair> {
-  const decoder = await open();
+export async function openPair(executor: Executor, { decoder, close }: Hybrid): Promise<Pair> {
   const vocab = decoder.config.vocabSize;
   const programs: Program[] = [];
   const keeping: Executor = {
@@ -48,16 +60,17 @@ export async function openPair({ executor, decoder: open }: Hybrid, contextLengt
     },
   };
   const partsOf = (options: Loaded = {}) => ({ name: 'hybrid', sizeBytes: 0, decoder, text: letterTextSide({ vocab, ...options }) });
-  const cold = await createModelFromParts(partsOf(), { executor: keeping, contextLength });
+  const cold = await createModelFromParts(partsOf(), { executor: keeping });
   // A model with all the slots that any of the conversations' models may ask for.
-  await (await createModelFromParts(partsOf(), { executor: keeping, contextLength })).dispose();
+  await (await createModelFromParts(partsOf(), { executor: keeping })).dispose();
+  await close();
   const warmProgram = programs[1] as Program;
   return {
     async warm(options = {}) {
       const { executor: recorded, record } = recording(warmProgram, executor);
       const parts = partsOf(options);
       const { snapshotBytes } = options;
-      return { model: await createModelFromParts(parts, { executor: recorded, contextLength, snapshotBytes }), record, text: parts.text };
+      return { model: await createModelFromParts(parts, { executor: recorded, snapshotBytes }), record, text: parts.text };
     },
     coldLogits: (ids) => cold.forward(ids, { positions: [ids.length - 1] }),
     async dispose() {

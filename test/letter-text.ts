@@ -45,7 +45,7 @@ export interface LetterTextOptions {
   readonly thinks?: boolean;
 }
 
-/** `role:content`, thinking left out, and {@link LETTER_END} for every message; then `assistant:`, and `<think>` where it thinks. */
+/** `u:content`, by the role, thinking left out, and {@link LETTER_END} for every message; then `a:`, and `<think>` where it thinks. */
 export function letterTextSide({ vocab, endIds = [], thinks = false }: LetterTextOptions): TextSide {
   const tokenizer = letterTokenizer(vocab);
   return {
@@ -53,8 +53,8 @@ export function letterTextSide({ vocab, endIds = [], thinks = false }: LetterTex
     endIds: new Set(endIds),
     samplingDefaults: {},
     encodeMessages: (messages) => [
-      ...messages.flatMap(({ role, content }) => [...tokenizer.encode(`${role}:${content}`), LETTER_END]),
-      ...tokenizer.encode(thinks ? 'assistant:<think>' : 'assistant:'),
+      ...messages.flatMap(({ role, content }) => [...tokenizer.encode(`${role.slice(0, 1)}:${content}`), LETTER_END]),
+      ...tokenizer.encode(thinks ? 'a:<think>' : 'a:'),
     ],
   };
 }

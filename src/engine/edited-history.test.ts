@@ -131,7 +131,7 @@ describe('snapshotBytes', () => {
   it('is refused where it is no number of bytes, or holds no snapshot', async () => {
     const executor = await openExecutor({ device: 'reference' });
     for (const [bytes, message] of [
-      [-1, 'snapshotBytes must be an integer of at least 0, found number -1'],
+      [-1, 'snapshotBytes must be an integer of at least 0, found -1'],
       [1.5, 'snapshotBytes must be an integer of at least 0'],
       ['512MB', 'snapshotBytes must be an integer of at least 0, found string "512MB"'],
       [639, 'snapshotBytes 639 holds no snapshot: one of this model (decoder) takes 640 bytes'],
