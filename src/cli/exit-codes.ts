@@ -73,6 +73,7 @@ function describeSystemError(error: Error): string | undefined {
 const FLAGS: Readonly<Record<string, string>> = {
   contextLength: '--context',
   perLayerTable: '--per-layer-table',
+  snapshotBytes: '--snapshot-bytes',
   maxTokens: '--max-tokens',
   topK: '--top-k',
   topP: '--top-p',
