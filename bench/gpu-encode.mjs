@@ -48,7 +48,8 @@ async function boundToken() {
   );
   const plan = planModel({
     model: architecture.graphs(config, { contextLength: 4096, constants: new Map() }),
-    typeOf: (id) => types.get(id), profile: withLimits(PROFILES[flags.profile], NULL_LIMITS), kv: kvLayoutOf(4096, 'f16'), sizes: { rows: 1 },
+    typeOf: (id) => types.get(id), profile: withLimits(PROFILES[flags.profile], NULL_LIMITS),
+    kv: kvLayoutOf(4096, 'f16'), sizes: { rows: 1 },
   });
   const { one } = plan.decoder;
   const buffers = new Map();

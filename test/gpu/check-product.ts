@@ -71,8 +71,10 @@ function tensorsOf({ parts, cols, gated }: LinearShape, random: () => number): r
 
 /** Of magnitudes that differ, so that a value in the wrong place shows. */
 function randomSum({ cols }: LinearShape, { eps, by = 1 }: LinearSum, random: () => number): SumInputs {
-  const fill = (spread: number) => Float32Array.from({ length: cols }, (_, i) => (random() * 2 - 1) * 10 ** (spread * (((i >> 4) % 3) - 1)));
-  const [branch, base, branchGain, xGain] = [fill(1), fill(1), fill(0), fill(0)] as [Float32Array, Float32Array, Float32Array, Float32Array];
+  const fill = (spread: number) =>
+    Float32Array.from({ length: cols }, (_, i) => (random() * 2 - 1) * 10 ** (spread * (((i >> 4) % 3) - 1)));
+  const [branch, base] = [fill(1), fill(1)];
+  const [branchGain, xGain] = [fill(0), fill(0)];
   const factor = Float32Array.of(-1.3);
   const normed = rmsNorm(Float64Array.from(branch), branchGain, { eps });
   const times = by === 'factor' ? factor[0]! : by;
@@ -117,7 +119,9 @@ function buffersOf(
   const biases = [bias.slice(0, width), bias.slice(width)].map(({ buffer }) => new Uint8Array(buffer));
   return {
     ...packParts(shape.parts, shape.cols, shape.gated ? [interleaveRows(bytes, width)] : bytes),
-    ...(sum ? { ...sum.read, sum: new Float32Array(shape.cols).fill(UNTOUCHED) } : q8 ? { xCodes: q8.codes, xStats: q8.stats } : { x: floats }),
+    ...(sum
+      ? { ...sum.read, sum: new Float32Array(shape.cols).fill(UNTOUCHED) }
+      : q8 ? { xCodes: q8.codes, xStats: q8.stats } : { x: floats }),
     gain,
     residual,
     yGain,

@@ -24,7 +24,8 @@ const EXPERTS = EXPERT_GRAPHS.get('qwen3_moe') as Graph;
 /** Rules for norms behind blocks, for convolutions, for experts, for embeddings of each layer, and for norms of whole rows of q and k. */
 const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER,
-  'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER, 'joined-row-norms': familyGraph(tinyFamily('olmo3')),
+  'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER,
+  'joined-row-norms': familyGraph(tinyFamily('olmo3')),
   'convolution-gates': CONVOLUTION,
   'expert-gate-up-activation': EXPERTS, 'expert-product-sum': EXPERTS, 'expert-sum-residual': EXPERTS, 'shared-norm': EXPERTS,
 };

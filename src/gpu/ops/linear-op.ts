@@ -38,5 +38,7 @@ export interface LinearOp {
 
 /** A product and nothing else. */
 export function plainProduct(parts: readonly LinearPart[]): LinearOp {
-  return { kind: 'linear', parts, sum: undefined, norm: undefined, gated: false, residual: false, activation: undefined, rounding: undefined };
+  return {
+    kind: 'linear', parts, sum: undefined, norm: undefined, gated: false, residual: false, activation: undefined, rounding: undefined,
+  };
 }
