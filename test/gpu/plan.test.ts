@@ -9,7 +9,7 @@ import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
 import { EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
 import { planOfGraph, planOfShape } from './plan-of-shape.ts';
-import { E2B_LAYERS, gemma3Shape, gemma4Shape, lfm2Shape, olmo3Shape } from './published-shapes.ts';
+import { E2B_LAYERS, gemma3Shape, gemma4Shape, lfm2Shape, olmo3Shape, qwen35Shape } from './published-shapes.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
 import type { ShapeOptions } from './plan-of-shape.ts';
 import { pagedStates } from '../../src/graph/state.ts';
@@ -22,11 +22,12 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 };
 const SHAPE_NAMES = Object.keys(SHAPES);
 /**
- * Two layers of Gemma 3 1B, of OLMo 3 7B and of LFM2.5 1.2B; of Gemma 4 E2B both kinds with keys and values of their own, and of another
- * layer.
+ * Two layers of Gemma 3 1B, of OLMo 3 7B, of LFM2.5 1.2B and of Qwen3.5 4B; of Gemma 4 E2B both kinds with keys and values of their own,
+ * and of another layer.
  */
 const FAMILY_GRAPHS: Readonly<Record<string, ModelGraphs>> = {
   gemma3: gemma3Shape(), gemma4: gemma4Shape([13, 14, 15, 19]), olmo3: olmo3Shape(), lfm2: lfm2Shape(),
+  qwen35: qwen35Shape(),
 };
 /** A layer of experts as Qwen3-30B-A3B has them. */
 const LAYER_SHAPE = { ...EXPERT_SHAPES.qwen3_moe, dim: 2048, experts: 128, used: 8, ffnDim: 768 };
@@ -69,7 +70,7 @@ describe('fusion rules', () => {
       planOfShape({ ...shape, profile, withoutRules }),
       ...([FAMILIES.gemma4, FAMILIES.olmo3] as const).map((family) =>
         planOfGraph({ graph: familyGraph(family), type: 'q4_0', profile, withoutRules })),
-      planOfGraph({ graph: lfm2Shape(), type: 'q4_0', profile, withoutRules }),
+      ...[lfm2Shape(), qwen35Shape()].map((graph) => planOfGraph({ graph, type: 'q4_0', profile, withoutRules })),
       planOfGraph({ graph: EXPERT_LAYER, type: 'q4_0', typeOf: expertTypes('q4_0'), profile, withoutRules }),
     ]);
   const texts = (withoutRules: readonly string[]) => plans(withoutRules).map(printed);
@@ -121,7 +122,7 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
 });
 
 /** Most dispatches of a layer, with keys whole; keys that are split take one more. */
-const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 9, olmo3: 8, lfm2: 5 };
+const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 9, olmo3: 8, lfm2: 5, qwen35: 7 };
 
 describe.each(PROFILE_NAMES)('decode on %s', (name) => {
   it.each(Object.keys(FAMILY_GRAPHS))('takes at most so many dispatches for each layer of %s', (family) => {

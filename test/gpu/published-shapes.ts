@@ -6,6 +6,9 @@ import { gemma4 } from '../../src/models/gemma4.ts';
 import type { Gemma4Config, Gemma4Layer } from '../../src/models/gemma4-config.ts';
 import { lfm2 } from '../../src/models/lfm2.ts';
 import type { Lfm2Config } from '../../src/models/lfm2.ts';
+import { qwen35 } from '../../src/models/qwen3-5.ts';
+import type { Qwen35Config } from '../../src/models/qwen3-5.ts';
+import { synthPlan } from '../../src/models/synth-shapes.ts';
 import { olmo3 } from '../../src/models/olmo3.ts';
 
 const GRAPH_SETTING = { contextLength: 4096, constants: new Map<string, Float32Array>() };
@@ -66,4 +69,9 @@ export function lfm2Shape(): ModelGraphs {
     attends: [false, true], convolutionWidth: 3, isChannelLast: false,
   };
   return lfm2.graphs(config, GRAPH_SETTING);
+}
+
+/** Qwen3.5 4B: three layers of the gated delta rule, and one with attention. */
+export function qwen35Shape(): ModelGraphs {
+  return qwen35.graphs(synthPlan('qwen3.5-4b', 'q4_0', 4).config as Qwen35Config, GRAPH_SETTING);
 }

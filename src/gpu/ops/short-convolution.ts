@@ -1,4 +1,5 @@
 import type { ShortConvolutionOp as GraphShortConvolutionOp } from '../../graph/ops/short-convolution.ts';
+import type { ActivationName } from '../../graph/ops/activation.ts';
 import { describeGates } from '../../graph/patterns.ts';
 import type { ConvolutionGates } from '../../graph/patterns.ts';
 import { stateName } from '../../graph/state.ts';
@@ -16,6 +17,8 @@ import { rowUse } from './row-use.ts';
 /** With gates the input holds all three parts of them. */
 export interface ShortConvolutionOp extends GraphShortConvolutionOp {
   readonly gates: ConvolutionGates | undefined;
+  /** Of the result; without gates, where the input's first columns are read. */
+  readonly activation: ActivationName | undefined;
 }
 
 const INVOCATIONS = 64;
@@ -27,7 +30,8 @@ function kernelOf({ op, inputs, outputs }: GpuStepOf<ShortConvolutionOp>) {
   const [channels, width] = op.weight.shape as [number, number];
   const shape = { channels, width, bias: op.bias !== undefined };
   if (op.gates === undefined) {
-    const variant = { ...shape, invocations: INVOCATIONS };
+    const all = widthOf(inputs[0] as GpuValue);
+    const variant = { ...shape, of: all === channels ? undefined : all, activation: op.activation, invocations: INVOCATIONS };
     return { kernel: shortConvolutionKernel(variant), workgroups: (rows: number) => shortConvolutionWorkgroups(variant, rows) };
   }
   const output = outputs[0]?.dtype === 'f32' ? 'f32' : 'q8';
@@ -37,9 +41,9 @@ function kernelOf({ op, inputs, outputs }: GpuStepOf<ShortConvolutionOp>) {
 }
 
 export const shortConvolutionRules: GpuOpRules<ShortConvolutionOp> = {
-  describe({ weight, bias, state, gates }) {
+  describe({ weight, bias, state, gates, activation }) {
     const gated = gates === undefined ? '' : ` ${describeGates(gates)}`;
-    return `${weight.id}${bias === undefined ? '' : ` + ${bias.id}`} state=${stateName(state)}${gated}`;
+    return `${weight.id}${bias === undefined ? '' : ` + ${bias.id}`} state=${stateName(state)}${gated}${activation === undefined ? '' : ` ${activation}`}`;
   },
   vectors: ({ weight, bias }) => [
     { key: weight.id, parts: [{ weight, length: elementsOf(weight.shape) }] },
@@ -67,4 +71,6 @@ export const shortConvolutionRules: GpuOpRules<ShortConvolutionOp> = {
   },
 };
 
-export const lowerShortConvolution: Lower<GraphShortConvolutionOp, ShortConvolutionOp> = ({ op }) => ({ op: { ...op, gates: undefined } });
+export const lowerShortConvolution: Lower<GraphShortConvolutionOp, ShortConvolutionOp> = ({ op }) => ({
+  op: { ...op, gates: undefined, activation: undefined },
+});

@@ -13,6 +13,7 @@ import type { NormOp } from '../ops/rms-norm.ts';
 import { gatedExperts, residualExperts, sharedNorm, summedExperts } from './expert-rules.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
+import { convolutionActivation, deltaNet } from './delta-net.ts';
 import { sumProduct } from './sum-product.ts';
 import type { SumProduct } from './sum-product.ts';
 
@@ -313,8 +314,9 @@ export function gpuRules(
   typeOf: (id: string) => string, sumSuits: (found: SumProduct) => boolean = () => false,
 ): readonly Rule[] {
   return [
-    scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, convolutionGates, gatedLinear(typeOf), columnsActivation,
-    linearActivation, linearSoftcap, linearResidual, gatedExperts(typeOf), summedExperts, residualExperts,
+    scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, convolutionGates, convolutionActivation, deltaNet(typeOf),
+    gatedLinear(typeOf), columnsActivation, linearActivation, linearSoftcap, linearResidual, gatedExperts(typeOf), summedExperts,
+    residualExperts,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
     joinedQkv, joinedRowNorms, sharedNorm, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
   ];

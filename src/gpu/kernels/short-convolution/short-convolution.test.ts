@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { ACTIVATION_FUNCTIONS } from '../../../reference/ops/activation.ts';
 import { shortConvolutionKernel, shortConvolutionWorkgroups } from './short-convolution.ts';
 
 describe('short convolution', () => {
@@ -15,11 +16,12 @@ describe('short convolution', () => {
     [{ channels: 64, width: 4, bias: true }, [3]],
     [{ channels: 65, width: 3, bias: false }, [1, 7, 2]],
     [{ channels: 130, width: 5, bias: true }, [2, 1, 1, 9]],
-  ])('%j, sequences of %j rows', async (shape, lengths) => {
-    const { channels, width, bias } = shape;
+    [{ channels: 70, width: 4, bias: false, of: 83, activation: 'silu' }, [1, 6]],
+  ] as [{ channels: number; width: number; bias: boolean; of?: number; activation?: 'silu' }, number[]][])('%j, sequences of %j rows', async (shape, lengths) => {
+    const { channels, width, bias, of = channels, activation } = shape;
     const rows = lengths.reduce((sum, length) => sum + length, 0);
     const numbers = (count: number, seed: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * 1.7 + seed * 3.1));
-    const [x, weight, biases] = [numbers(rows * channels, 1), numbers(channels * width, 2), numbers(channels, 3)];
+    const [x, weight, biases] = [numbers(rows * of, 1), numbers(channels * width, 2), numbers(channels, 3)];
     const slotSize = (width - 1) * channels;
     const slots = 2 * lengths.length;
     const state = numbers(slots * slotSize, 4);
@@ -42,12 +44,14 @@ describe('short convolution', () => {
     const wantedState = Float64Array.from(state);
     for (const [first, length, read, write] of places) {
       const before = state.subarray(read * slotSize, (read + 1) * slotSize);
-      const line = [...before, ...x.subarray(first * channels, (first + length) * channels)];
+      const ownRows = Array.from({ length }, (_, t) => [...x.subarray((first + t) * of, (first + t) * of + channels)]).flat();
+      const line = [...before, ...ownRows];
       for (let t = 0; t < length; t++) {
         for (let c = 0; c < channels; c++) {
           let sum = bias ? biases[c]! : 0;
           for (let j = 0; j < width; j++) sum += weight[c * width + j]! * line[(t + j) * channels + c]!;
-          expect(Math.abs(foundY[(first + t) * channels + c]! - sum)).toBeLessThan(1e-5);
+          const want = activation === undefined ? sum : ACTIVATION_FUNCTIONS[activation](sum);
+          expect(Math.abs(foundY[(first + t) * channels + c]! - want)).toBeLessThan(1e-5);
         }
       }
       line.slice(length * channels).forEach((value, i) => (wantedState[write * slotSize + i] = value));
