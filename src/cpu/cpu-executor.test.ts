@@ -308,7 +308,7 @@ describe('fusion', () => {
   test.each(CPU_RULES.map((rule) => [rule.name] as const))('without %s the plan is another and the results are the same', async (name) => {
     const options = { threads: 2, modules: await readKernelModules(), threadHost: createThreadHost() };
     const graph = graphOfRule(name);
-    const request = syntheticRequest({ graph, typeOf: (id) => (id === 'conv' ? 'f32' : id.endsWith('up') ? 'f16' : 'q8_0') });
+    const request = syntheticRequest({ graph, typeOf: (id) => (id.startsWith('conv') ? 'f32' : id.endsWith('up') ? 'f16' : 'q8_0') });
     const full = await (await createCpuExecutor(options)).load(request);
     const less = await (await createCpuExecutor({ ...options, rules: CPU_RULES.filter((rule) => rule.name !== name) })).load(request);
     programs.push(full, less);
