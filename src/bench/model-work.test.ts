@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
+import { goldenPath, hasGolden } from '../../test/goldens.ts';
 import { decodeBytes, prefillMultiplyAdds, readModelWork } from './model-work.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 
@@ -36,5 +37,20 @@ describe('readModelWork', () => {
     expect(work.kvType).toBe('f16');
     expect(work.weightBytes).toBeGreaterThan(0.9 * 11.2e6);
     expect(work.weightBytes).toBeLessThan(12e6);
+  });
+
+  it.skipIf(!hasGolden('qwen3_moe'))('counts the experts that a token goes to', async () => {
+    const { weightBytes, rowMultiplyAdds } = await readModelWork(goldenPath('qwen3_moe'), signal);
+    const config = JSON.parse(readFileSync(`${goldenPath('qwen3_moe')}/config.json`, 'utf8')) as Record<string, number>;
+    const { hidden_size: dim, moe_intermediate_size: ffn, num_local_experts: experts, num_experts_per_tok: used } = config;
+    const { num_hidden_layers: layers, num_attention_heads: heads, num_key_value_heads: kvHeads, head_dim: headDim } = config;
+    const attention = 2 * dim! * heads! * headDim! + 2 * dim! * kvHeads! * headDim!;
+    // Its first layer has an MLP.
+    const mixture = experts! * dim! + used! * 3 * dim! * ffn!;
+    const matrices = layers! * attention + (layers! - 1) * mixture + 3 * dim! * config['intermediate_size']!;
+    expect(rowMultiplyAdds).toBe(matrices);
+    const gains = layers! * (2 * dim! + 2 * headDim!) + dim!;
+    const table = dim! * config['vocab_size']! + (config['tie_word_embeddings'] ? 0 : dim!);
+    expect(weightBytes).toBe(4 * (matrices + gains + table));
   });
 });

@@ -4,6 +4,7 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { KvType } from '../graph/executor.ts';
 import { decoderGraphOf, parameterCount } from '../graph/model-graphs.ts';
 import { rulesOf } from '../graph/ops/index.ts';
+import { usedExperts } from '../graph/ops/route.ts';
 import { pagedStates } from '../graph/state.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
@@ -18,7 +19,7 @@ export interface ModelWork {
   readonly vocabSize: number;
   /** The most positions that the model was made for. */
   readonly contextLength: number;
-  /** Weight bytes read for one token; of a table, one row. */
+  /** Weight bytes read for one token; of a table, one row; of experts, those that a token goes to. */
   readonly weightBytes: number;
   /** Bytes of keys and values of one position. */
   readonly kvBytes: number;
@@ -55,8 +56,13 @@ function graphWork(decoder: DecoderModel): GraphWork {
   const sizeOf = (id: string) => sourceOf(decoder, id).sizeBytes;
   const read = new Map<string, number>();
   let [rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds] = [0, 0, 0];
-  for (const { op, outputs } of graph.nodes) {
-    if (op.kind === 'embed') {
+  for (const { op, inputs, outputs } of graph.nodes) {
+    if (op.kind === 'expertLinear') {
+      const [experts, out, cols] = op.weight.shape as [number, number, number];
+      const used = usedExperts(inputs[1]!);
+      rowMultiplyAdds += used * out * cols;
+      for (const { id } of rulesOf(op).weights(op)) read.set(id, (sizeOf(id) / experts) * used);
+    } else if (op.kind === 'embed') {
       const { id, shape } = op.weight;
       // A table that is the head too is read whole, there.
       if (!read.has(id)) read.set(id, sizeOf(id) / shape[0]!);
