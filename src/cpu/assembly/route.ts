@@ -20,7 +20,8 @@ function routeRow(op: RouteRecord, logits: usize, out: usize, scratch: usize): v
   const room = <usize>(((op.experts + 3) & ~3) * 4);
   if (op.isSigmoid) activationRow(SIGMOID, logits, 0, scores, op.experts);
   else softmaxRow(logits, scores, op.experts);
-  let keys = logits;
+  // The softmax keeps the order of the logits, which tell apart what it would round to one score.
+  let keys = op.isSigmoid ? scores : logits;
   if (op.bias) {
     keys = scores + room;
     addRow(scores, op.bias, keys, op.experts);
