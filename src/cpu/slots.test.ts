@@ -10,6 +10,10 @@ import { embed } from '../graph/ops/embed.ts';
 import { gatherRows } from '../graph/ops/gather-rows.ts';
 import { linear } from '../graph/ops/linear.ts';
 import { storedAttention } from '../graph/ops/stored-attention.ts';
+import { stateGroups } from '../graph/state.ts';
+import { groupPageBytes, mostSlots, slotBytes } from '../graph/state-sizes.ts';
+import { slotRequest } from '../../test/slot-model.ts';
+import { CapacityError } from '../tensor/errors.ts';
 import { openExecutor } from '../node/load-model.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 
@@ -46,6 +50,43 @@ describe('a layer that shares the keys and values of another', () => {
     }
     await program.dispose();
   });
+});
+
+describe('slots of snapshots on the CPU', () => {
+  test('are as many as were asked for, beside those that sequences need', async () => {
+    const executor = await openExecutor({ device: 'cpu', threads: 1 });
+    for (const snapshots of [0, 3]) {
+      const program = await executor.load({ ...slotRequest(), snapshots });
+      const most = mostSlots(program.model, snapshots);
+      expect(() => program.ensureSlots(most + 1)).toThrow(`The states of ${most + 1} sequences do not fit beside the keys and values; ${most} do`);
+      program.ensureSlots(most);
+      await program.dispose();
+    }
+  });
+
+  test('are no reason to refuse a model, and never take the room of pages', async () => {
+    const request = slotRequest(32, { window: null });
+    // Keys and values take 3 GiB, and the snapshots asked for far more than is left.
+    const pageBytes = stateGroups(request.model.states).reduce((sum, group) => sum + groupPageBytes(group, request.kv), 0);
+    const maxPages = Math.floor((3 * 2 ** 30) / pageBytes);
+    const executor = await openExecutor({ device: 'cpu', threads: 1 });
+    const program = await executor.load({ ...request, kv: { ...request.kv, maxPages }, snapshots: 2 ** 40 });
+    const found = /; (\d+) do/.exec(refusalOf(() => program.ensureSlots(2 ** 40)));
+    const bytes = Number(found?.[1]) * slotBytes(program.model);
+    expect(bytes).toBeGreaterThan(2 ** 28);
+    expect(bytes).toBeLessThan(2 ** 30);
+    await program.dispose();
+  });
+
+  function refusalOf(call: () => void): string {
+    try {
+      call();
+    } catch (error) {
+      expect(error).toBeInstanceOf(CapacityError);
+      return (error as Error).message;
+    }
+    throw new Error('it was not refused');
+  }
 });
 
 describe('slots and windows', () => {

@@ -57,6 +57,9 @@ function headStrideOf(headDim: number, type: KvLayout['type']): number {
   return Math.ceil(headDim / unit) * unit;
 }
 
+/** Slots of a recurrence take tens of MB each: twice as many as are used would be more memory than a user asked for. */
+const SPARE_SLOT_BYTES = 128e6;
+
 /** (cos, sin) of position * frequency, rows `from` to `to`, computed in float64. */
 function ropeRows({ frequencies, magnitude = 1 }: RopeTable, from: number, to: number): Float32Array {
   const half = frequencies.length;
@@ -93,6 +96,8 @@ interface ArenaOptions {
   /** Units that are made room for at first, and at most. */
   readonly first: number;
   readonly most: number;
+  /** Bytes that are made room for beyond what is asked for, at most. Default: any. */
+  readonly spareBytes?: number;
   /** Says of `count` units that are too many what they are, and what to do where only `fits` fit. */
   readonly refusal: (count: number, fits: number, bytes: number) => string;
 }
@@ -123,13 +128,14 @@ function enlarge({ gpu, parts }: ArenaOptions, before: ArenaBuffers, capacity: n
 }
 
 function createArena(options: ArenaOptions): Arena {
-  const { gpu, parts, first, most, refusal } = options;
+  const { gpu, parts, first, most, spareBytes = Infinity, refusal } = options;
+  const spare = Math.floor(spareBytes / Math.max(1, parts.reduce((sum, part) => sum + part.unitBytes, 0)));
   const unitBytes = Math.max(...parts.map((part) => part.unitBytes), 1);
   let held: ArenaBuffers = { buffers: new Map(), capacity: 0 };
   let units = 0;
   const grow = (count: number): Growth => {
     const before = { held, units };
-    held = enlarge(options, held, Math.max(count, Math.min(most, Math.max(held.capacity * 2, first))));
+    held = enlarge(options, held, Math.max(count, Math.min(most, count + spare, Math.max(held.capacity * 2, first))));
     units = count;
     return {
       keep: () => destroyBuffers(before.held),
@@ -211,6 +217,7 @@ export function createStateMemory(options: StateMemoryOptions): StateMemory {
       unitBytes: slotStateBytes(state),
     })),
     first: 2,
+    spareBytes: SPARE_SLOT_BYTES,
     most: mostSlots(model, snapshots),
     refusal: tooLarge('States of sequences, of a layer,'),
   });
