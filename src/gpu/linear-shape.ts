@@ -2,7 +2,7 @@
  * A matrix product as the kernels of three families (int8 GEMV, float GEMV, GEMM) see it: what goes in, what is done with the
  * result, and the buffers' names. y[r] = W x[r], W being the parts' rows one after another.
  */
-import type { ActivationName } from '../graph/ops/activation.ts';
+import type { ActivationName, GateClamp } from '../graph/ops/activation.ts';
 import type { Binding } from './kernel.ts';
 import { packedFormatOf, planesOf } from './packed-layout.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
@@ -77,6 +77,8 @@ export interface LinearShape {
    * Excludes residual.
    */
   readonly gated: ActivationName | false;
+  /** Of a gated product: y = fn(min(gate, limit)) * (up within the limit + offset). Absent: none. */
+  readonly clamp?: GateClamp | undefined;
   /** Absent: none. Excludes residual, and gated. */
   readonly activation?: LinearActivation | undefined;
   /** Binding `residual`, f32 [rows, width], added last. */

@@ -176,7 +176,9 @@ function expected(shape: LinearShape, { matrices, biases, routes, x, residual }:
         const result = dot(0, expert * own + o, at);
         if (shape.gated) {
           const up = dot(1, expert * own + o, at);
-          const gate = ACTIVATION_FUNCTIONS[shape.gated](result.value);
+          const { limit = Infinity, offset = 0 } = shape.clamp ?? {};
+          up.value = Math.min(Math.max(up.value, -limit), limit) + offset;
+          const gate = ACTIVATION_FUNCTIONS[shape.gated](Math.min(result.value, limit));
           result.error = 1.2 * result.error * Math.abs(up.value) + Math.abs(gate) * up.error;
           result.value = gate * up.value;
         }

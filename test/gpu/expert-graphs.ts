@@ -2,8 +2,8 @@
 import { buildGraph } from '../../src/graph/graph-builder.ts';
 import type { GraphBuilder } from '../../src/graph/graph-builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { activation, gated } from '../../src/graph/ops/activation.ts';
-import type { ActivationName } from '../../src/graph/ops/activation.ts';
+import { activation, clampedGate, gated } from '../../src/graph/ops/activation.ts';
+import type { ActivationName, GateClamp } from '../../src/graph/ops/activation.ts';
 import { add } from '../../src/graph/ops/add.ts';
 import { attention } from '../../src/graph/ops/attention.ts';
 import { embed } from '../../src/graph/ops/embed.ts';
@@ -30,6 +30,7 @@ export interface ExpertShape {
   readonly expertScale?: boolean;
   readonly bias?: boolean;
   readonly fn?: ActivationName;
+  readonly clamp?: GateClamp;
   /** Width of the expert that all rows go to, by a gate of their own. */
   readonly sharedDim?: number;
   /** The router and the experts read the values before their norm and after another. */
@@ -44,14 +45,14 @@ const HEAD_DIM = 16;
 export const EXPERT_SHAPES = {
   qwen3_moe: { ...SMALL, route: { scores: 'softmax', normalise: { eps: 0 } } },
   lfm2_moe: { ...SMALL, used: 2, selectionBias: true, route: { scores: 'sigmoid', normalise: { eps: 1e-6 }, scale: 1.5 } },
-  gpt_oss: { ...SMALL, used: 4, bias: true, ffnDim: 64, route: { scores: 'softmax', normalise: { eps: 0 } } },
+  gpt_oss: { ...SMALL, used: 4, bias: true, ffnDim: 64, fn: 'quickGelu', clamp: { limit: 0.25, offset: 1 }, route: { scores: 'softmax', normalise: { eps: 0 } } },
   gemma4: { ...SMALL, expertScale: true, fn: 'geluTanh', ownNorms: true, route: { scores: 'softmax', normalise: { eps: 0 } } },
   qwen3_5_moe: { ...SMALL, sharedDim: 32, route: { scores: 'softmax', normalise: { eps: 0 } } },
 } as const satisfies Readonly<Record<string, ExpertShape>>;
 
 
 function block(g: GraphBuilder, x: Value, shape: ExpertShape): Value {
-  const { dim, experts, used, ffnDim, fn = 'silu', sharedDim } = shape;
+  const { dim, experts, used, ffnDim, fn = 'silu', clamp, sharedDim } = shape;
   const normOf = (name: string, value: Value) => rmsNorm(g, name, value, { weight: g.weight(g.path(name), [dim]), eps: 1e-6 });
   const normed = normOf('ffn_norm', x);
   const routerInput = shape.ownNorms ? rmsNorm(g, 'router_norm', x, { weight: g.weight(g.path('router_norm'), [dim]), eps: 1e-6 }) : normed;
@@ -65,7 +66,8 @@ function block(g: GraphBuilder, x: Value, shape: ExpertShape): Value {
       weight: g.weight(g.path(name), [experts, out, width]), each,
       bias: shape.bias ? g.weight(g.path(`${name}.bias`), [experts, out]) : undefined,
     });
-  const act = gated(g, 'act', fn, [product('gate', normed, [ffnDim, dim]), product('up', normed, [ffnDim, dim])]);
+  const gateAndUp = [product('gate', normed, [ffnDim, dim]), product('up', normed, [ffnDim, dim])] as const;
+  const act = clamp ? clampedGate(g, 'act', { fn, clamp }, gateAndUp) : gated(g, 'act', fn, gateAndUp);
   const sum = expertSum(g, 'sum', product('down', act, [dim, ffnDim], true), routes);
   const all = sharedDim === undefined ? sum : add(g, 'add_shared', sum, sharedExpert(g, normed, sharedDim));
   return add(g, 'add_ffn', x, shape.ownNorms ? normOf('post_norm', all) : all);

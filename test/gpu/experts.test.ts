@@ -45,6 +45,19 @@ it.each(['int8', 'float'] as const)('experts that are larger than a binding lie 
   await check({ shape: expertGraph(SMALL), type: 'q8_0', profile: limited }, /\[0\.\.2\]|summed/);
 }, 120_000);
 
+it.each(['int8', 'float'] as const)('tiles of many rows: %s', async (profile) => {
+  // 16 rows for each expert on average, and more.
+  const pair = await loadPair({
+    shape: expertGraph({ ...EXPERT_SHAPES.gpt_oss, experts: 4, used: 3 }), profile: TEST_PROFILES[profile],
+    weights: { typeOf: expertTypes(profile === 'int8' ? 'q8_0' : 'f32') }, tolerance: profile === 'int8' ? 5e-3 : 2e-5,
+  });
+  try {
+    await compareRuns(pair, [{ sequences: [sequence(29, { outputs: [0, 17, 28] })] }, { sequences: [sequence(1, { start: 29 })] }]);
+  } finally {
+    await pair.dispose();
+  }
+}, 120_000);
+
 it('experts of floats beside int8 activations, widths that are no multiple of 16', async () => {
   const shape = { ...SMALL, ffnDim: 36, bias: true };
   await check({ shape: expertGraph(shape), type: 'f32', profile: TEST_PROFILES.int8 });

@@ -46,7 +46,7 @@ export function expertLinearCuts(step: ExpertStep, { fresh }: CutContext): reado
       const own = { ...plainExpertProduct([part], op.each), norm: op.norm };
       return { op: own, inputs: [x, routes], outputs: [halves[i] as GpuValue], label: (halves[i] as Value).label };
     });
-    const gate: ActivationOp = { kind: 'activation', fn: op.gated, clamp: undefined, columns: undefined };
+    const gate: ActivationOp = { kind: 'activation', fn: op.gated, clamp: op.clamp, columns: undefined };
     cuts.push({ replaced: [step], by: [...products, { op: gate, inputs: halves, outputs: [y], label } as GpuStepOf<ActivationOp>] });
   }
   return cuts;

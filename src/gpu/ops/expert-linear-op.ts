@@ -1,5 +1,5 @@
 /** The op of a product with experts, for the files that make, cut and run it. */
-import type { ActivationName } from '../../graph/ops/activation.ts';
+import type { ActivationName, GateClamp } from '../../graph/ops/activation.ts';
 import type { NormWeight, Rounding } from '../plan/gpu-op-rules.ts';
 import type { LinearPart } from './linear-op.ts';
 
@@ -17,6 +17,8 @@ export interface ExpertLinearOp {
   readonly norm: NormWeight | undefined;
   /** The function of the gate. */
   readonly gated: ActivationName | false;
+  /** Of the gate. */
+  readonly clamp: GateClamp | undefined;
   /** The results of a row's experts times their weights, added up; reads routes. */
   readonly summed: boolean;
   /** Added last, to a sum. */
@@ -26,5 +28,5 @@ export interface ExpertLinearOp {
 
 /** A product and nothing else. */
 export function plainExpertProduct(parts: readonly LinearPart[], each: boolean): ExpertLinearOp {
-  return { kind: 'expertLinear', parts, each, norm: undefined, gated: false, summed: false, residual: false, rounding: undefined };
+  return { kind: 'expertLinear', parts, each, norm: undefined, gated: false, clamp: undefined, summed: false, residual: false, rounding: undefined };
 }

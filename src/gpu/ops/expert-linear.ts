@@ -1,25 +1,27 @@
 /** A product of each row with the matrices of its experts. */
+import { printClamp } from '../../graph/ops/activation.ts';
 import type { ExpertLinearOp as GraphExpertLinearOp } from '../../graph/ops/expert-linear.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { shownWeight } from '../../graph/weight-lookup.ts';
 import { elementsOf } from '../../tensor/tensor-type.ts';
 import { matrixRows } from '../linear-shape.ts';
-import type { LinearShape } from '../linear-shape.ts';
+import type { ExpertsShape, LinearShape } from '../linear-shape.ts';
 import { layOutMatrix, packedFormatOf, planesOf } from '../packed-layout.ts';
 import { describeNorm, describeRounding } from '../plan/gpu-op-rules.ts';
 import type { GpuOpRules, Lower, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
-import type { BufferRef, KernelUse, RowClass } from '../plan/kernel-use.ts';
+import type { BufferRef, GridCounts, KernelUse, RowClass } from '../plan/kernel-use.ts';
 import { expertMatrices, gainOf } from '../plan/planned-weights.ts';
 import type { MatrixChoices, PlannedMatrix, PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import { expertLinearCuts } from './expert-linear-cuts.ts';
 import { plainExpertProduct } from './expert-linear-op.ts';
 import type { ExpertLinearOp } from './expert-linear-op.ts';
-import { listedTileRows, usedOf } from './expert-lists.ts';
+import { expertForms, onlyFor, usedOf } from './expert-lists.ts';
 import type { LinearPart } from './linear-op.ts';
-import { gemvProduct } from './linear-kernels.ts';
+import { gemmProduct, gemvProduct } from './linear-kernels.ts';
+import type { ProductKernel } from './linear-kernels.ts';
 
 type ExpertStep = GpuStepOf<ExpertLinearOp>;
 
@@ -49,6 +51,7 @@ function shapeOf({ op, inputs, outputs }: ExpertStep, choices: MatrixChoices): L
     norm: op.norm && { eps: op.norm.eps },
     bias: op.parts.some(({ bias }) => bias !== undefined),
     gated: op.gated,
+    ...(op.clamp && { clamp: op.clamp }),
     residual: op.residual,
     outputs: {
       f32: outputs.some(({ dtype }) => dtype === 'f32'),
@@ -73,21 +76,26 @@ function buffersOf({ op, inputs, outputs }: ExpertStep, choices: MatrixChoices):
   return { ...buffers, ...outputRefs(outputs), step: { kind: 'size', dim: outerOf(x) } };
 }
 
-function expertUse(step: ExpertStep, rows: RowClass, options: UseOptions): KernelUse {
+function expertUses(step: ExpertStep, rows: RowClass, options: UseOptions): readonly KernelUse[] {
   const shape = shapeOf(step, options);
   const [x, routes] = step.inputs as readonly [GpuValue, GpuValue];
-  const { kernel, workgroups } = gemvProduct(shape, routes.dtype === 'i32' ? listedTileRows(rows) : 1, options);
-  return {
-    kernel,
-    buffers: buffersOf(step, options),
-    workgroups: ({ sizes }) => workgroups(options.single ? 1 : rowsOfValue(x, sizes)),
-    cost: costOf(step, shape, options),
-  };
+  const buffers = buffersOf(step, options);
+  const cost = costOf(step, shape, options);
+  const rowsOf = ({ sizes }: GridCounts) => (options.single ? 1 : rowsOfValue(x, sizes));
+  const useOf = ({ kernel, workgroups }: ProductKernel): KernelUse => ({
+    kernel, buffers, cost, workgroups: (counts) => workgroups(rowsOf(counts)),
+  });
+  if (routes.dtype !== 'i32') return [useOf(gemvProduct(shape, 1, options))];
+  const { count, used } = shape.experts as ExpertsShape;
+  return expertForms(rows, { ...options, count, used }).map(({ kernel, tileRows, isFor }) => {
+    const product = kernel === 'gemm' ? gemmProduct(shape, options) : gemvProduct(shape, tileRows as 4 | 8, options);
+    return onlyFor(useOf(product), (counts) => isFor(rowsOf(counts)));
+  });
 }
 
 /** The weights of the experts that rows choose if all choose others, once each. */
 function costOf(step: ExpertStep, shape: LinearShape, choices: MatrixChoices): KernelUse['cost'] {
-  const { count, used } = shape.experts as NonNullable<LinearShape['experts']>;
+  const { count, used } = shape.experts as ExpertsShape;
   const matrices = matricesOf(step.op, choices);
   const weightBytes = matrices.reduce((sum, { type, rows, cols }) => sum + layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes, 0);
   return (counts) => {
@@ -101,15 +109,15 @@ function costOf(step: ExpertStep, shape: LinearShape, choices: MatrixChoices): K
 }
 
 export const expertLinearRules: GpuOpRules<ExpertLinearOp> = {
-  describe({ parts, gated, each, summed, residual, norm, rounding }, typeOf) {
+  describe({ parts, gated, clamp, each, summed, residual, norm, rounding }, typeOf) {
     const shown = parts.map(({ weight, bias }) => `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}`);
-    const end = `${each ? ' each' : ''}${gated ? ` ${gated}` : ''}${summed ? ' summed' : ''}${residual ? ' +residual' : ''}`;
+    const end = `${each ? ' each' : ''}${gated ? ` ${gated}${printClamp(clamp)}` : ''}${summed ? ' summed' : ''}${residual ? ' +residual' : ''}`;
     return `${shown.join(' * ')}${end}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
   },
   matrices: matricesOf,
   vectors: (op) => [biasOf(op), op.norm && gainOf(op.norm), op.rounding?.norm && gainOf(op.rounding.norm)],
   form: 'rows',
-  uses: (step, { rows }, options) => [expertUse(step, rows, options)],
+  uses: (step, { rows }, options) => expertUses(step, rows, options),
   // Products of floats write floats; a norm is of whole rows.
   rounded: (op, rounding, [x]) => (x?.dtype !== 'f32' && (op.summed || rounding.norm === undefined) ? { ...op, rounding } : undefined),
   cuts: expertLinearCuts,

@@ -1,10 +1,12 @@
 /** The executor's own op: the rows of a step by the experts that they go to. */
 import { widthOf } from '../../graph/value.ts';
 import { expertListsKernel, expertListsWorkgroups, expertListWidth } from '../kernels/expert-lists/expert-lists.ts';
-import type { GpuOpRules } from '../plan/gpu-op-rules.ts';
+import type { GpuOpRules, UseOptions } from '../plan/gpu-op-rules.ts';
+import { rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
-import type { RowClass } from '../plan/kernel-use.ts';
+import type { GridCounts, KernelUse, RowClass } from '../plan/kernel-use.ts';
 import { floatsRef } from '../plan/value-refs.ts';
+import { expertTileRows } from './linear-kernels.ts';
 import { rowUse } from './row-use.ts';
 
 /** Input: routes. Output: their lists, i32. */
@@ -14,9 +16,37 @@ export interface ExpertListsOp {
   readonly count: number;
 }
 
-/** Pairs of a tile, which products with experts then take at a time. */
-export function listedTileRows(rows: RowClass): 4 | 8 {
-  return rows === 'one' || rows === 4 ? 4 : 8;
+/**
+ * How products with experts take several rows: pairs of a tile, which are a pass of a GEMV or a tile of a GEMM. Of many rows the GEMV takes
+ * those that leave tiles of a GEMM mostly empty; `isFor` says for how many rows a form is.
+ */
+export interface ExpertForm {
+  readonly kernel: 'gemv' | 'gemm';
+  readonly tileRows: number;
+  isFor(rows: number): boolean;
+}
+
+/** Rows that an expert has on average, from which on tiles pay. */
+const GEMM_FROM_ROWS = 16;
+
+export function expertForms(
+  rows: RowClass, { count, used, profile }: { readonly count: number; readonly used: number } & Pick<UseOptions, 'profile'>,
+): readonly ExpertForm[] {
+  if (rows !== 'many') return [{ kernel: 'gemv', tileRows: rows === 8 ? 8 : 4, isFor: () => true }];
+  const isMany = (given: number) => given * used >= GEMM_FROM_ROWS * count;
+  return [
+    { kernel: 'gemv', tileRows: 8, isFor: (given) => !isMany(given) },
+    { kernel: 'gemm', tileRows: expertTileRows(profile), isFor: isMany },
+  ];
+}
+
+/** A use that has nothing to do for some numbers of rows. */
+export function onlyFor(use: KernelUse, isFor: (counts: GridCounts) => boolean): KernelUse {
+  return {
+    ...use,
+    workgroups: (counts) => (isFor(counts) ? use.workgroups(counts) : [0, 1, 1]),
+    cost: (counts) => (isFor(counts) ? use.cost(counts) : { bytes: 0, multiplyAdds: 0 }),
+  };
 }
 
 /** The lists of routes, as a value of the plan. */
@@ -35,13 +65,16 @@ const INVOCATIONS = 256;
 export const expertListsRules: GpuOpRules<ExpertListsOp> = {
   describe: ({ count }) => `${count} experts`,
   form: 'rows',
-  uses(step, { rows }) {
+  uses(step, { rows }, { profile }) {
     const [routes] = step.inputs as readonly [GpuValue];
     const [lists] = step.outputs as readonly [GpuValue];
-    const kernel = expertListsKernel({
-      count: step.op.count, used: usedOf(routes), tileRows: listedTileRows(rows), invocations: INVOCATIONS,
+    const { count } = step.op;
+    const used = usedOf(routes);
+    const buffers = { routes: floatsRef(routes), lists: floatsRef(lists) };
+    return expertForms(rows, { count, used, profile }).flatMap(({ tileRows, isFor }) => {
+      const kernel = expertListsKernel({ count, used, tileRows, invocations: INVOCATIONS });
+      return rowUse(step, { kernel, buffers, workgroups: expertListsWorkgroups }).map((use) =>
+        onlyFor(use, ({ sizes }) => isFor(rowsOfValue(routes, sizes))));
     });
-    const [use] = rowUse(step, { kernel, buffers: { routes: floatsRef(routes), lists: floatsRef(lists) }, workgroups: expertListsWorkgroups });
-    return use === undefined ? [] : [use];
   },
 };

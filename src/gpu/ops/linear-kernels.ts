@@ -11,7 +11,7 @@ import { inputWidth, matrixRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
 import type { UseOptions } from '../plan/gpu-op-rules.ts';
 import type { RowClass } from '../plan/kernel-use.ts';
-import type { ProfileKnobs } from '../profile/device-profile.ts';
+import type { DeviceProfile, ProfileKnobs } from '../profile/device-profile.ts';
 
 export interface ProductKernel {
   readonly kernel: Kernel;
@@ -73,7 +73,8 @@ function floatVariant(shape: LinearShape, batch: 1 | 2 | 4 | 8, { profile }: Use
 
 function gemmVariant(shape: LinearShape, { profile }: UseOptions): GemmVariant {
   const arithmetic = shape.input === 'f32' ? 'f32' : 'int8';
-  const { tileRows, tileCols, tileDepth, rowsPerInvocation } = profile.knobs.gemm[arithmetic];
+  const { tileRows: most, tileCols, tileDepth, rowsPerInvocation } = profile.knobs.gemm[arithmetic];
+  const tileRows = shape.experts ? expertTileRows(profile) : most;
   let variant: GemmVariant = { shape, arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation };
   for (let next: GemmVariant | undefined = variant; next !== undefined; next = smallerTile(next)) {
     variant = next;
@@ -87,8 +88,16 @@ function gemmVariant(shape: LinearShape, { profile }: UseOptions): GemmVariant {
 function smallerTile(variant: GemmVariant): GemmVariant | undefined {
   const { arithmetic, tileRows, tileCols, tileDepth, rowsPerInvocation } = variant;
   if (tileDepth > (arithmetic === 'int8' ? 32 : 16)) return { ...variant, tileDepth: tileDepth / 2 };
-  if (tileRows > rowsPerInvocation) return { ...variant, tileRows: tileRows / 2 };
+  if (tileRows > rowsPerInvocation && !variant.shape.experts) return { ...variant, tileRows: tileRows / 2 };
   return tileCols > 32 ? { ...variant, tileCols: 32 } : undefined;
+}
+
+/** Pairs of a tile of a product with experts: few, for most of an expert's last tile is empty. */
+const EXPERT_TILE_ROWS = 32;
+
+/** The same for all arithmetics, since all products of a layer read one list. */
+export function expertTileRows({ knobs: { gemm } }: Pick<DeviceProfile, 'knobs'>): number {
+  return Math.min(EXPERT_TILE_ROWS, gemm.int8.tileRows, gemm.f32.tileRows);
 }
 
 /** A product with a matrix, for many rows. */

@@ -20,7 +20,7 @@ export function gatedExperts(typeOf: (id: string) => string): Rule {
   return {
     name: 'expert-gate-up-activation',
     match(step, context) {
-      if (!isStep(step, 'activation') || step.op.columns !== undefined || step.op.clamp !== undefined) return undefined;
+      if (!isStep(step, 'activation') || step.op.columns !== undefined) return undefined;
       const pair = gatedPair<GpuOp, GpuValue, 'expertLinear'>(step, 'expertLinear', context);
       if (pair === undefined || !isPlain(pair.gate.op) || !isPlain(pair.up.op) || pair.gate.op.each !== pair.up.op.each) return undefined;
       const { gate, up } = pair;
@@ -29,7 +29,7 @@ export function gatedExperts(typeOf: (id: string) => string): Rule {
       const isOneInput = gate.inputs.every(({ id }, i) => id === up.inputs[i]?.id);
       const rows = widthOf(step.outputs[0] as GpuValue) / usedOf(gate.inputs[1] as GpuValue);
       if (!isOneInput || first !== second || rows % INTERLEAVE_ROWS !== 0) return undefined;
-      const op: ExpertLinearOp = { ...gate.op, parts, gated: step.op.fn };
+      const op: ExpertLinearOp = { ...gate.op, parts, gated: step.op.fn, clamp: step.op.clamp };
       return { replaced: [gate, up, step], by: { op, inputs: gate.inputs, outputs: step.outputs, label: step.label } };
     },
   };

@@ -35,7 +35,7 @@ function reportSteps(
   { plan, usesOf }: PlannedSteps,
   { mode, counts }: { readonly mode: StepMode; readonly counts: StepCounts },
 ): StepReport {
-  const dispatches = plan.steps.flatMap((step) =>
+  const all = plan.steps.flatMap((step) =>
     usesOf(step, mode).map(({ kernel, workgroups, cost }) => ({
       step: step.label,
       kernel,
@@ -43,6 +43,7 @@ function reportSteps(
       ...cost(counts),
     })),
   );
+  const dispatches = all.filter(({ workgroups: [x] }) => x > 0);
   return { title, dispatches, ...totalOf(dispatches) };
 }
 

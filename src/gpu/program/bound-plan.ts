@@ -102,6 +102,7 @@ export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readon
   let last: GPUComputePipeline | undefined;
   for (const { pipeline, group, workgroups } of dispatches) {
     const [x, y, z] = workgroups(counts);
+    if (x === 0) continue;
     if (pipeline !== last) pass.setPipeline(pipeline);
     last = pipeline;
     pass.setBindGroup(0, group);

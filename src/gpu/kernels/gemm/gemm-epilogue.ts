@@ -3,9 +3,10 @@
  * f32 stores by 16 neighbouring lanes, and int8 rounding of blocks that 16 lanes hand over through workgroup memory.
  */
 import { Q8_BLOCK } from '../../q8-layout.ts';
-import { outputWidth, timesAt, totalRows } from '../../linear-shape.ts';
+import { matrixRows, outputWidth, resultWidth, timesAt, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
+import { gateExpression } from '../../wgsl/activation.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry } from './gemm-geometry.ts';
@@ -23,7 +24,7 @@ const handedLength = ({ lanesDown }: GemmGeometry) => lanesDown * HANDED_ROWS * 
 export function epilogueDeclarations(shape: LinearShape, geometry: GemmGeometry): string {
   const { q8 } = shape.outputs;
   if (!q8) return '';
-  const rounding = q8EpilogueFunctions({ name: 'y', width: outputWidth(shape), norm: q8.norm });
+  const rounding = q8EpilogueFunctions({ name: 'y', width: resultWidth(shape), norm: q8.norm });
   return `var<workgroup> handed: array<f32, ${handedLength(geometry)}>;\n${rounding}`;
 }
 
@@ -45,15 +46,24 @@ ${unrolled(rowsEach, (i) => `var factor${i}: f32;\n{ let sum = ${sum(i)}; factor
 /** The value of row i and output column j of an invocation, before the residual. */
 function activated(shape: LinearShape, hasFactor: boolean, i: number, j: number): string {
   const product = (column: number) => `${hasFactor ? `factor${i} * ` : ''}a${i}_${column}${shape.bias ? ` + bias${column}` : ''}`;
-  if (shape.gated) return `${shape.gated}(${product(2 * j)}) * (${product(2 * j + 1)})`;
+  if (shape.gated) return gateExpression(shape.gated, shape.clamp, [product(2 * j), `(${product(2 * j + 1)})`]);
   if (shape.activation === undefined) return product(j);
   const { fn, times } = shape.activation;
   const other = times && timesAt(times, `min(row${i}, tile.rows - 1u)`, `min(out, ${outputWidth(shape) - 1}u)`);
   return `${fn}(${product(j)})${other ? ` * ${other}` : ''}`;
 }
 
+/** Where a block of 16 columns of a row of the tile lies in the result: its row, and its number in that. */
+function blockPlace(shape: LinearShape, j: number): readonly [row: string, block: string] {
+  const block = `(outBase >> 4u) + ${j}u`;
+  const { experts } = shape;
+  if (experts === undefined) return ['row', block];
+  return [`lists[row] / ${experts.used}u`, `lists[row] % ${experts.used}u * ${outputWidth(shape) / Q8_BLOCK}u + ${block}`];
+}
+
 /** Rounds the blocks of rows i..i + 3: a lane for each. */
-function roundBlocks({ lanesDown, workgroupSize }: GemmGeometry, i: number, j: number): string {
+function roundBlocks(shape: LinearShape, { lanesDown, workgroupSize }: GemmGeometry, i: number, j: number): string {
+  const [yRow, yBlock] = blockPlace(shape, j);
   const tasks = lanesDown * HANDED_ROWS;
   const quad = (q: number) => `vec4<f32>(${[0, 1, 2, 3].map((c) => `handed[at + ${4 * q + c}u]`).join(', ')})`;
   return `workgroupBarrier();
@@ -62,7 +72,7 @@ workgroupBarrier();
 ${tasks < workgroupSize ? `if (lane < ${tasks}u)` : ''} {
   let row = tile.row + lane / ${HANDED_ROWS}u + ${lanesDown}u * (${i}u + lane % ${HANDED_ROWS}u);
   let at = lane * ${HANDED_STRIDE}u;
-  if (row < tile.rows && isColumn${j}) { yPutBlock(row, (outBase >> 4u) + ${j}u, mat4x4<f32>(${[0, 1, 2, 3].map(quad).join(', ')})); }
+  if (row < tile.rows && isColumn${j}) { yPutBlock(${yRow}, ${yBlock}, mat4x4<f32>(${[0, 1, 2, 3].map(quad).join(', ')})); }
 }`;
 }
 
@@ -73,24 +83,25 @@ function columnText(shape: LinearShape, geometry: GemmGeometry, hasFactor: boole
   const weightRows = shape.gated ? [2 * j, 2 * j + 1] : [j];
   const bias = (w: number) => `let bias${w} = bias[min(before + tile.first + ${LANES_ACROSS * w}u + tx, ${totalRows(shape) - 1}u)];`;
   const residual = (i: number) => (shape.residual ? ` + residual[min(row${i}, tile.rows - 1u) * ${width}u + min(out, ${width - 1}u)]` : '');
-  const store = (i: number) => `if (row${i} < tile.rows && isColumn${j}) { y[row${i} * ${width}u + out] = v${i}; }`;
+  const yRow = (i: number) => (shape.experts ? `lists[row${i}]` : `row${i}`);
+  const store = (i: number) => `if (row${i} < tile.rows && isColumn${j}) { y[${yRow(i)} * ${width}u + out] = v${i}; }`;
   return `{
 let out = outBase + ${LANES_ACROSS * j}u + tx;
 ${shape.bias ? weightRows.map(bias).join('\n') : ''}
 ${unrolled(rowsEach, (i) => `let v${i} = ${activated(shape, hasFactor, i, j)}${residual(i)};`)}
 ${f32 ? unrolled(rowsEach, store) : ''}
-${q8 ? range(rowsEach / HANDED_ROWS).map((q) => roundBlocks(geometry, HANDED_ROWS * q, j)).join('\n') : ''}
+${q8 ? range(rowsEach / HANDED_ROWS).map((q) => roundBlocks(shape, geometry, HANDED_ROWS * q, j)).join('\n') : ''}
 }`;
 }
 
 /** Statements after the last product; they see `tile`, `before` (rows of W in earlier parts), `tx`, `ty`, `lane` and the sums. */
 export function epilogueText(shape: LinearShape, geometry: GemmGeometry, arithmetic: TileArithmetic): string {
   const { rowsEach, colsEach, lanesDown, tileCols } = geometry;
-  const hasEdge = shape.parts.some(({ rows }) => rows % tileCols !== 0);
+  const hasEdge = shape.experts ? matrixRows(shape) % tileCols !== 0 : shape.parts.some(({ rows }) => rows % tileCols !== 0);
   const columns = shape.gated ? colsEach / 2 : colsEach;
   const step = shape.gated ? 2 * LANES_ACROSS : LANES_ACROSS;
   return `${arithmetic.share ? factors(geometry, arithmetic) : ''}
-let outBase = ${shape.gated ? 'tile.first >> 1u' : 'before + tile.first'};
+let outBase = ${shape.gated ? 'tile.first >> 1u' : shape.experts ? 'tile.first' : 'before + tile.first'};
 ${unrolled(rowsEach, (i) => `let row${i} = tile.row + ty + ${lanesDown * i}u;`)}
 ${unrolled(columns, (j) => `let isColumn${j} = ${hasEdge ? `tile.first + ${step * j}u + tx < tile.count` : 'true'};`)}
 ${unrolled(columns, (j) => columnText(shape, geometry, arithmetic.share !== undefined, j))}`;

@@ -2,7 +2,7 @@
 import { isPowerOfTwo } from '../../kernel.ts';
 import { INTERLEAVE_ROWS } from '../../packed-layout.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
-import { hasTwoEnds } from '../../linear-shape.ts';
+import { hasTwoEnds, matrixRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 
 export interface GemmVariant {
@@ -52,10 +52,13 @@ function check(variant: GemmVariant): void {
     fail(`tiles of ${tileRows} rows, ${rowsPerInvocation} an invocation`);
   if (!(arithmetic === 'int8' ? [32, 64, 128] : [16, 32]).includes(tileDepth)) fail(`tiles ${tileDepth} deep in ${arithmetic}`);
   if (hasTwoEnds(shape)) fail('a product is gated, activated or added to a residual');
-  if (shape.gated && shape.parts.length !== 1) fail('a gated product has one part');
-  if (shape.gated && shape.parts[0]!.rows % (2 * INTERLEAVE_ROWS) !== 0) fail(`a gated part of ${shape.parts[0]!.rows} rows`);
+  const parts = shape.experts ? [{ rows: matrixRows(shape) }] : shape.parts;
+  if (shape.gated && parts.length !== 1) fail('a gated product has one part');
+  if (shape.gated && parts[0]!.rows % (2 * INTERLEAVE_ROWS) !== 0) fail(`a gated part of ${parts[0]!.rows} rows`);
+  if (shape.experts && (shape.experts.summed || shape.residual || shape.activation || shape.outputs.q8?.norm || (shape.norm && shape.experts.each)))
+    fail('a result of one expert has no such end');
   if (shape.outputs.q8) {
-    for (const { rows } of shape.parts) if (rows % Q8_BLOCK !== 0) fail(`a part of ${rows} rows has no whole blocks of q8`);
+    for (const { rows } of parts) if (rows % Q8_BLOCK !== 0) fail(`a part of ${rows} rows has no whole blocks of q8`);
   }
 }
 

@@ -6,28 +6,33 @@
  */
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
-import { linearBindings, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
+import { linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
+import { byExpert, expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
+import { mostExpertTiles } from '../expert-lists/expert-lists.ts';
 import { epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
 import { f32Tile } from './f32-tile.ts';
 import { gemmGeometry, LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmVariant } from './gemm-geometry.ts';
 import { int8Tile } from './int8-tile.ts';
-import { fetchesOfX, fetchFunction, putText, TILE_STRUCT } from './tile-staging.ts';
+import { fetchesOfX, fetchFunction, putText, tileStruct } from './tile-staging.ts';
 
 export type { GemmVariant } from './gemm-geometry.ts';
 
-const tilesOf = ({ shape, tileCols }: GemmVariant) => shape.parts.map(({ rows }) => Math.ceil(rows / tileCols));
+const tilesOf = ({ shape, tileCols }: GemmVariant) =>
+  (shape.experts ? [matrixRows(shape)] : shape.parts.map(({ rows }) => rows)).map((rows) => Math.ceil(rows / tileCols));
 
 /** Tiles of rows in x, of columns in y. `rows`: what the shape's row count is in this step. */
 export function gemmWorkgroups(variant: GemmVariant, rows: number): Workgroups {
-  return [Math.ceil(rows / variant.tileRows), tilesOf(variant).reduce((sum, count) => sum + count, 0), 1];
+  const { shape: { experts }, tileRows } = variant;
+  return [experts ? mostExpertTiles(experts, rows, tileRows) : Math.ceil(rows / tileRows), tilesOf(variant).reduce((sum, count) => sum + count, 0), 1];
 }
 
 /** `tile` and `before`, from the workgroup's number. */
 function tileText(variant: GemmVariant): string {
   const { shape, tileRows, tileCols } = variant;
+  if (shape.experts) return expertTileText(variant);
   const tiles = tilesOf(variant);
   let firstTile = 0;
   let before = 0;
@@ -46,6 +51,21 @@ ${branches.join('')}
 if (tile.row >= tile.rows) { return; }`;
 }
 
+/** The same of a tile of (row, choice) pairs of one expert: rows count the list's places, W's rows those of the expert. */
+function expertTileText({ shape, tileCols }: GemmVariant): string {
+  const rows = matrixRows(shape);
+  const part = (n: number, rowsBefore: number) => `tile.part = ${n}u; tile.base = before${rowsBefore === 0 ? '' : ` - ${rowsBefore}u`};`;
+  return `let listed = expertTile(workgroup.x);
+if (listed.first >= listed.end) { return; }
+var tile: Tile;
+tile.row = listed.first;
+tile.rows = listed.end;
+tile.count = ${rows}u;
+tile.first = workgroup.y * ${tileCols}u;
+let before = listed.expert * ${rows}u;
+${byExpert(shape, 'listed.expert', part)}`;
+}
+
 export function gemmKernel(variant: GemmVariant): Kernel {
   const { shape, tileRows, tileCols, tileDepth } = variant;
   const geometry = gemmGeometry(variant);
@@ -55,11 +75,11 @@ export function gemmKernel(variant: GemmVariant): Kernel {
   const lanes = Math.log2(LANES_ACROSS);
   const wgsl = `${STEP_STRUCT}
 ${kernelHeader(bindings, {})}
-${TILE_STRUCT}
+${tileStruct(shape)}
 ${arithmetic.declarations}
 ${epilogueDeclarations(shape, geometry)}
 ${endFunction(shape)}
-${fetchFunction(geometry, arithmetic, shape.parts.length)}
+${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}\n` : ''}${fetchFunction(geometry, arithmetic, shape)}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
 ${tileText(variant)}
@@ -81,7 +101,7 @@ ${epilogueText(shape, geometry, arithmetic)}
   const types = shape.parts.map(({ type }) => type).join('+');
   return {
     key: kernelKey('gemm', variant),
-    label: `gemm-${variant.arithmetic} ${types} [${totalRows(shape)}, ${shape.cols}] ${tileRows}x${tileCols}x${tileDepth}`,
+    label: `gemm-${variant.arithmetic} ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}`,
     wgsl,
     bindings,
     workgroupSize,

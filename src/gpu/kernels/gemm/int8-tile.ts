@@ -1,4 +1,5 @@
 /** The GEMM in int8: tiles of codes and their scales in workgroup memory, dot products of 16 codes as exact integers, sums in f32. */
+import { inputWidth } from '../../linear-shape.ts';
 import { inverseRoot, unrolled } from '../../wgsl/expressions.ts';
 import { blocksOf, CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
 import { LANES_ACROSS } from './gemm-geometry.ts';
@@ -63,7 +64,7 @@ ${tiles.hasMinimum ? minimums : ''}
 
 /** Past the end of a line units stay zeros, scales too, so that they add nothing. */
 export function int8Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileArithmetic {
-  const { cols, parts, input } = shape;
+  const { cols, parts, input, experts } = shape;
   const { tileRows, tileCols, padding } = geometry;
   const formats = parts.map(blocksOf);
   const hasHalfScales = formats.some(({ scaleGroup }) => scaleGroup === 16);
@@ -71,6 +72,8 @@ export function int8Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileAr
   const tiles: Int8Tiles = { geometry, xStride: tileRows + padding, wStride: tileCols + padding, hasHalfScales, hasMinimum };
   const hasNorm = input === 'q8n';
   const pairs = cols / 32;
+  // From one plane of the statistics of a row of x to the next.
+  const plane = inputWidth(shape) / 32;
   const putCodes = (name: string, stride: number, u: number) =>
     `${name}Tile[2u * slot * ${stride}u + line] = f.codes${u}.a;\n${name}Tile[(2u * slot + 1u) * ${stride}u + line] = f.codes${u}.b;`;
   return {
@@ -79,10 +82,10 @@ export function int8Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileAr
       `codes${u}: Codes, scales${u}: vec2<f32>,${hasMinimum ? ` offset${u}: f32,` : ''}${hasNorm ? ` share${u}: vec2<f32>,` : ''}`,
     fetchX: (u) => `let at = row * ${2 * pairs}u + 2u * unit;
 f.codes${u} = Codes(xCodes[at], xCodes[at + 1u]);
-let stat = row * ${3 * pairs}u + unit;
+let stat = ${experts?.each ? `(row + row / ${experts.used}u * ${2 * experts.used}u) * ${pairs}u` : `row * ${3 * pairs}u`} + unit;
 f.scales${u} = xStats[stat];
-${hasMinimum ? `let sums${u} = xStats[stat + ${pairs}u];\nf.offset${u} = sums${u}.x + sums${u}.y;` : ''}
-${hasNorm ? `f.share${u} = xStats[stat + ${2 * pairs}u];` : ''}`,
+${hasMinimum ? `let sums${u} = xStats[stat + ${plane}u];\nf.offset${u} = sums${u}.x + sums${u}.y;` : ''}
+${hasNorm ? `f.share${u} = xStats[stat + ${2 * plane}u];` : ''}`,
     fetchW: (u, n) => `f.codes${u} = codes${n}(row, unit);
 f.scales${u} = scales${n}(row, unit);
 ${formats[n]!.hasMinimum ? `f.offset${u} = minimum${n}(row, unit);` : ''}`,

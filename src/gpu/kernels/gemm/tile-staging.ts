@@ -4,6 +4,7 @@
  * is read and put, is the arithmetic's ({@link TileArithmetic}).
  */
 import { range, unrolled } from '../../wgsl/expressions.ts';
+import type { LinearShape } from '../../linear-shape.ts';
 import type { GemmGeometry } from './gemm-geometry.ts';
 
 /** The part of the text that differs between int8 and f32. Statements see `lane`, `tile: Tile`, and what is said at each. */
@@ -29,10 +30,13 @@ export interface TileArithmetic {
   readonly spill: { write(at: string, value: string): string; read(at: string): string };
 }
 
-export const TILE_STRUCT = `struct Tile {
+/** With experts, rows of x are places in `lists`, and the part's W begins at its expert's rows. */
+export function tileStruct({ experts }: Pick<LinearShape, 'experts'>): string {
+  return `struct Tile {
   // First row of x and of the part's W, their ends, and the part.
-  row: u32, rows: u32, first: u32, count: u32, part: u32,
+  row: u32, rows: u32, first: u32, count: u32, part: u32,${experts ? ' base: u32,' : ''}
 }`;
+}
 
 /** Fetches of one invocation for a tile of x and one of W. */
 function fetchesEach({ tileRows, tileCols, unitsPerLine, workgroupSize }: GemmGeometry): number {
@@ -71,13 +75,17 @@ function byPart(parts: number, text: (n: number) => string): string {
 }
 
 /** `Fetched` and `fn fetch(k, lane, tile) -> Fetched`, the units of step k. */
-export function fetchFunction(geometry: GemmGeometry, arithmetic: TileArithmetic, parts: number): string {
+export function fetchFunction(
+  geometry: GemmGeometry, arithmetic: TileArithmetic, { parts: { length: parts }, experts }: Pick<LinearShape, 'parts' | 'experts'>,
+): string {
   const { unitsPerLine, units, hasTail } = geometry;
+  const rowOfX = 'min(tile.row + line, tile.rows - 1u)';
+  const rowOfW = 'min(tile.first + line, tile.count - 1u)';
   const inside = (text: string) => (hasTail ? `if (unit < ${units}u) {\n${text}\n}` : text);
   const unit = `let unit = k * ${unitsPerLine}u + slot;`;
   const text = (u: number) => split(geometry, u, {
-    x: `${unit}\nlet row = min(tile.row + line, tile.rows - 1u);\n${inside(arithmetic.fetchX(u))}`,
-    w: `${unit}\nlet row = min(tile.first + line, tile.count - 1u);\n${inside(byPart(parts, (n) => arithmetic.fetchW(u, n)))}`,
+    x: `${unit}\nlet row = ${experts ? `xRowOf(lists[${rowOfX}])` : rowOfX};\n${inside(arithmetic.fetchX(u))}`,
+    w: `${unit}\nlet row = ${experts ? `tile.base + ${rowOfW}` : rowOfW};\n${inside(byPart(parts, (n) => arithmetic.fetchW(u, n)))}`,
   });
   const count = fetchesEach(geometry);
   return `struct Fetched {\n${unrolled(count, (u) => arithmetic.fetched(u))}\n}

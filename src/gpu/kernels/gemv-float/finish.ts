@@ -1,5 +1,6 @@
 /** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
 import { matrixRows, outputWidth, timesAt } from '../../linear-shape.ts';
+import { gateExpression } from '../../wgsl/activation.ts';
 import { weightedBias } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { isByExpert, partOutputs, teamRows } from './gemv-float-variant.ts';
@@ -33,7 +34,7 @@ export function finishFunction({ shape }: GemvFloatVariant): string {
   const at = `column * ${outputWidth(shape)}u + output`;
   const times = activation?.times ? ` * ${timesAt(activation.times, 'column', 'output')}` : '';
   const activated = activation ? `${activation.fn}(${scaled[0]})${times}` : scaled[0];
-  const value = [`let value = ${gated ? `${gated}(${scaled[0]}) * (${scaled[1]})` : activated};`];
+  const value = [`let value = ${gated ? gateExpression(gated, shape.clamp, [scaled[0] as string, `(${scaled[1]})`]) : activated};`];
   return `fn finish(output: u32, column: u32, ${isByExpert(shape) ? 'expert: u32, ' : ''}${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
   ${[
     ...(norm ? [`let mean = squares * ${1 / cols} + ${norm.eps};`, `let factor = ${inverseRoot('mean')};`] : []),

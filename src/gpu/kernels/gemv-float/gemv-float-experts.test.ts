@@ -69,6 +69,7 @@ describe('gemv-float with experts', () => {
     await check({ type: 'q8_0', rows: 40, cols: 96, each: true, form: { ...SUBGROUP, lanesPerGroup: 2 } });
     await check({ type: 'q4_k', rows: 40, cols: 256, each: true, summed: true, used: 5, form: WORKGROUP });
     await check({ type: 'f32', rows: 12, cols: 6, each: true, summed: true, used: 5, form: WORKGROUP });
+    await check({ type: 'q4_0', rows: 64, cols: 64, gated: 'quickGelu', clamp: { limit: 0.2, offset: 1 }, bias: true });
     await check({ type: 'q4_0', rows: 64, gated: 'geluTanh', norm: { eps: 1e-5 }, xRows: 3, bias: true, form: WORKGROUP });
   });
 

@@ -5,6 +5,7 @@
  */
 import { matrixRows, outputWidth, timesAt } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
+import { gateExpression } from '../../wgsl/activation.ts';
 import { weightedBias } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
@@ -120,7 +121,7 @@ function finishText(
   return [
     ...(shape.input === 'q8n' ? [`let mean${id} = ${norm};`, `let factor${id} = ${inverseRoot(`mean${id}`)};`] : []),
     ...(shape.gated
-      ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = ${shape.gated}(gate${id}) * (${value(up, 'upBias')});`]
+      ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = ${gateExpression(shape.gated, shape.clamp, [`gate${id}`, `(${value(up, 'upBias')})`])};`]
       : [`let y${id} = ${ended(value(product, 'bias'))};`]),
     ...(shape.outputs.f32 ? [`y[${resultIndex(variant, result)}] = y${id};`] : []),
     ...(shape.outputs.q8 ? [`finished[${at}] = y${id}${shape.outputs.q8.norm ? ` * gain${id}` : ''};`] : []),

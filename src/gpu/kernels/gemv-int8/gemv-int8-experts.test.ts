@@ -74,6 +74,7 @@ describe('gemv-int8 with experts', () => {
   it('odd numbers of groups, two subgroups a row, one expert, all experts', async () => {
     await check({ type: 'q4_0', rows: 32, cols: 96, each: true, summed: true, used: 4 });
     await check({ type: 'q4_0', rows: 32, cols: 32, each: true, summed: true, used: 1, counts: [1] });
+    await check({ type: 'q4_0', rows: 64, cols: 64, gated: 'quickGelu', clamp: { limit: 0.2, offset: 1 }, bias: true });
     await check({ type: 'q4_0', rows: 18, cols: 160, used: 5, xRows: 4, each: true });
     const form = { subgroupSize: test.subgroupSize, subgroupsPerRow: 2, rowsPerSubgroup: 2, unroll: 4 } as const;
     await check({ type: 'q4_0', rows: 48, cols: 224, each: true, summed: true, residual: true, form });

@@ -1,0 +1,74 @@
+/** Products with matrices of experts: tiles of the rows of each. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { openTestDevice } from '../../../../test/gpu-harness.ts';
+import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import type { WeightType } from '../../../tensor/tensor-type.ts';
+import type { LinearShape } from '../../linear-shape.ts';
+import { gemmKernel, gemmWorkgroups } from './gemm.ts';
+import type { GemmVariant } from './gemm.ts';
+
+const INT8 = { arithmetic: 'int8', tileRows: 8, tileCols: 32, tileDepth: 32, rowsPerInvocation: 4 } as const;
+const F32 = { arithmetic: 'f32', tileRows: 8, tileCols: 32, tileDepth: 16, rowsPerInvocation: 4 } as const;
+
+interface Problem extends Partial<LinearShape> {
+  readonly tiling: typeof INT8 | typeof F32;
+  readonly type: WeightType;
+  /** Experts of each part, and rows of one, gate and up together. */
+  readonly counts?: readonly number[];
+  readonly rows: number;
+  readonly cols?: number;
+  readonly used?: number;
+  readonly each?: boolean;
+  readonly xRows?: number;
+}
+
+function variantOf({ tiling, type, counts = [4], rows, cols = 256, used = 2, each = false, ...rest }: Problem): GemmVariant {
+  const shape: LinearShape = {
+    input: tiling.arithmetic === 'f32' ? 'f32' : 'q8', norm: undefined, bias: false, gated: false, residual: false,
+    outputs: { f32: true, q8: undefined }, cols, ...rest,
+    parts: counts.map((count) => ({ type, rows: count * rows })),
+    experts: { count: counts.reduce((sum, count) => sum + count, 0), used, each, summed: false },
+  };
+  return { shape, ...tiling };
+}
+
+describe('gemm with experts', () => {
+  let test: TestDevice;
+  beforeAll(async () => {
+    test = await openTestDevice();
+  });
+  afterAll(() => test.close());
+
+  async function check({ xRows = 17, ...problem }: Problem): Promise<void> {
+    const variant = variantOf(problem);
+    const { shape, tileRows } = variant;
+    await checkExpertProduct(test, { kernel: gemmKernel(variant), workgroups: gemmWorkgroups(variant, xRows), shape, xRows, tileRows });
+  }
+
+  const q8 = { f32: false, q8: { norm: undefined } } as const;
+
+  it.each(['q4_0', 'q8_0', 'q4_k', 'q6_k'] as const)('int8, %s', async (type) => {
+    await check({ tiling: INT8, type, rows: 37, input: 'q8n', bias: true });
+    await check({ tiling: INT8, type, rows: 64, gated: 'silu', outputs: q8 });
+    await check({ tiling: INT8, type, rows: 64, gated: 'silu', counts: [3, 1] });
+    await check({ tiling: INT8, type, rows: 40, each: true, xRows: 9, used: 3 });
+  });
+
+  it.each(WEIGHT_TYPES)('f32, %s', async (type) => {
+    await check({ tiling: F32, type, rows: 37, norm: { eps: 1e-5 }, bias: true });
+    await check({ tiling: F32, type, rows: 32, gated: 'geluTanh', counts: [3, 1] });
+    await check({ tiling: F32, type, rows: 40, each: true, xRows: 9, used: 3 });
+  });
+
+  it('bounds of a gate, rows that end inside 16 bytes, one expert for all', async () => {
+    await check({ tiling: INT8, type: 'q4_0', rows: 64, gated: 'quickGelu', clamp: { limit: 0.2, offset: 1 }, bias: true, outputs: q8 });
+    await check({ tiling: F32, type: 'f16', rows: 20, cols: 37, each: true });
+    await check({ tiling: F32, type: 'q4_0', rows: 33, cols: 32, counts: [1], used: 1 });
+  });
+
+  it('refuses ends that a result of one expert has not', () => {
+    expect(() => gemmKernel(variantOf({ tiling: INT8, type: 'q4_0', rows: 32, residual: true }))).toThrow('no such end');
+  });
+});
