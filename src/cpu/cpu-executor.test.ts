@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkTwoGraphs } from '../../test/check-two-graphs.ts';
+import { DELTA_NET_GRAPH } from '../../test/delta-net-graph.ts';
 import { familyGraph, tinyFamily } from '../../test/family-graphs.ts';
 import { syntheticGraph, syntheticRequest, TINY } from '../../test/synthetic-graph.ts';
 import type { SyntheticOptions, SyntheticShape } from '../../test/synthetic-graph.ts';
@@ -301,6 +302,7 @@ describe('fusion', () => {
   const graphOfRule = (name: string) => {
     if (name === 'norm-residual') return familyGraph(tinyFamily('gemma3'));
     if (name === 'convolution-gates') return MODEL_OP_GRAPHS.get('a convolution between gates') as Graph;
+    if (name === 'convolution-activation' || name === 'delta-rule-gate') return DELTA_NET_GRAPH;
     return name.startsWith('expert') ? mixtureGraph(SMALL_MIXTURE) : syntheticGraph(shape);
   };
   const batch = { sequences: [{ ...sequence(9, { outputs: [3, 8] }), slots: { read: 0, write: 1 } }] };

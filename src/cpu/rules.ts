@@ -3,6 +3,7 @@ import { gatedConvolution, gatedPair, gatheredNorm, isPrivate, isStep, privatePr
 import type { FusionContext, FusionRule } from '../graph/plan.ts';
 import { sourceId } from './cpu-value.ts';
 import type { CpuStepOf, CpuValue } from './cpu-value.ts';
+import { DELTA_NET_RULES } from './delta-net-rules.ts';
 import { EXPERT_RULES } from './expert-rules.ts';
 import type { AttentionStepOp } from './ops/attention.ts';
 import type { CpuOp, CpuStep } from './ops/index.ts';
@@ -184,6 +185,6 @@ function preparationOf(maker: HeadMaker | undefined): HeadPreparation | undefine
 
 /** In the order in which they run: each may rely on what the ones before it left. */
 export const CPU_RULES: readonly Rule[] = [
-  gatherNorm, normResidual, normQuantize, convolutionGates, gatedLinears, ...EXPERT_RULES, sharedInput,
+  gatherNorm, normResidual, normQuantize, convolutionGates, ...DELTA_NET_RULES, gatedLinears, ...EXPERT_RULES, sharedInput,
   linearResidual, normRotate, rotateAttention,
 ];

@@ -118,7 +118,7 @@ function sharedExpert(g: GraphBuilder, ffnDim: number, x: Value): Value {
 
 // Graph.
 
-function metadata(config: Qwen35MoeConfig): GgufMetadata {
+function metadataOf(config: Qwen35MoeConfig): GgufMetadata {
   const { mixture, ffnDim } = config;
   const keys = new Map([...qwen35Metadata('qwen35moe', config), ...mixtureMetadata('qwen35moe', mixture)]);
   keys.delete('qwen35moe.feed_forward_length');
@@ -132,6 +132,6 @@ export const qwen35Moe: Architecture<Qwen35MoeConfig> = {
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, SETTINGS)),
   weights: (config) => qwen35Weights(config, mixtureWeights),
   skips: DECODER_SKIPS,
-  metadata,
+  metadata: metadataOf,
   graphs: (config, { contextLength }) => qwen35Graphs(config, contextLength, ['moe', (g, x) => mixtureOf(g, config, x)]),
 };

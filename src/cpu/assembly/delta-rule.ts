@@ -1,62 +1,114 @@
 /**
- * The gated delta rule (graph/ops/delta-rule.ts). A state's line S[value, :] changes by itself, given the row's query and key: a work item
- * is some lines of one head of one sequence, which go through the rows one after another.
+ * The gated delta rule (graph/ops/delta-rule.ts). A work item is a head of one sequence. A line S[value, :] of its state changes by itself,
+ * given the rows' queries and keys: some lines go through some rows at a time, one row after another.
  *
  * A row reads the old line s once for both products and then replaces it, with d the decay:
  *     correction = beta * (v - d * (s . k)),  y = d * (s . q) + correction * (k . q),  s = d * s + correction * k.
  */
+import { activationRow } from './activation';
 import { takeItems } from './control';
 import { exp1, madd, sumLanes, sumOfEach } from './float-math';
+import { rmsNormVector } from './norm';
 import { SEQUENCE_BYTES, DeltaRuleRecord, SequenceRecord, StepRecord } from './step-records';
 
-const LINES_PER_ITEM: i32 = 64;
 /** Beside the sum of squares of a query or key. */
 const EPS: f32 = 1e-6;
 
 export function runDeltaRule(control: usize, op: DeltaRuleRecord, step: StepRecord, scratch: usize): void {
-  const blocks = (op.valueDim + LINES_PER_ITEM - 1) / LINES_PER_ITEM;
-  const items = step.sequenceCount * op.valueHeads * blocks;
+  const items = step.sequenceCount * op.valueHeads;
   for (let item = takeItems(control, 1); item < items; item = takeItems(control, 1)) {
-    const first = (item % blocks) * LINES_PER_ITEM;
-    const head = (item / blocks) % op.valueHeads;
-    const sequence = changetype<SequenceRecord>(step.sequences + <usize>(item / blocks / op.valueHeads) * SEQUENCE_BYTES);
-    scanRows(op, sequence, head, first, min(first + LINES_PER_ITEM, op.valueDim), scratch);
+    const sequence = changetype<SequenceRecord>(step.sequences + <usize>(item / op.valueHeads) * SEQUENCE_BYTES);
+    scanRows(op, sequence, item % op.valueHeads, scratch);
   }
 }
 
-function scanRows(op: DeltaRuleRecord, sequence: SequenceRecord, head: i32, first: i32, end: i32, scratch: usize): void {
-  const keyHead = op.tiled ? head % op.keyHeads : head / (op.valueHeads / op.keyHeads);
+/** Rows that are made ready at a time: their queries and keys, and the lines that go through them, stay in the nearest cache. */
+const ROWS_AT_A_TIME: i32 = 16;
+/** Numbers of a row behind its query and key: decay, beta, k . q. */
+const ROW_NUMBERS: i32 = 4;
+
+function scanRows(op: DeltaRuleRecord, sequence: SequenceRecord, head: i32, scratch: usize): void {
   const keyBytes = <usize>(op.keyDim * 4);
-  const q = scratch;
-  const k = scratch + keyBytes;
-  const stateAt = op.stateOffset + <usize>(head * op.valueDim + first) * keyBytes;
+  const first = head * op.valueDim;
+  const stateAt = op.stateOffset + <usize>first * keyBytes;
   let from = sequence.read + stateAt;
   const to = sequence.write + stateAt;
-  const rate = load<f32>(op.decay + <usize>(head * 4));
-  const dtBias = load<f32>(op.dtBias + <usize>(head * 4));
-  for (let row = sequence.firstRow; row < sequence.firstRow + sequence.rows; row++) {
+  const endRow = sequence.firstRow + sequence.rows;
+  for (let row = sequence.firstRow; row < endRow; row += ROWS_AT_A_TIME) {
+    const rows = min(ROWS_AT_A_TIME, endRow - row);
+    prepareRows(op, head, row, rows, scratch);
+    const lines = op.keyDim % 4 == 0 ? op.valueDim & ~3 : 0;
+    for (let line = 0; line < lines; line += 4) {
+      const at = <usize>line * keyBytes;
+      scanFourLines(op, from + at, to + at, first + line, row, rows, scratch);
+    }
+    for (let line = lines; line < op.valueDim; line++) {
+      const at = <usize>line * keyBytes;
+      scanLine(op, from + at, to + at, first + line, row, rows, scratch);
+    }
+    if (op.z) gateRows(op, first, row, rows);
+    from = to;
+  }
+}
+
+/** y = fn(z) * norm(y) of the head whose values begin at `first`. */
+function gateRows(op: DeltaRuleRecord, first: i32, firstRow: i32, rows: i32): void {
+  const at = <usize>(first * 4);
+  for (let row = firstRow; row < firstRow + rows; row++) {
+    const y = op.out + <usize>row * op.outStride + at;
+    rmsNormVector(y, op.gain, op.eps, y, op.valueDim);
+    activationRow(op.fn, op.z + <usize>row * op.zStride + at, y, y, op.valueDim);
+  }
+}
+
+/** Of each row what all lines need: f32[rows, 2 * keyDim + ROW_NUMBERS]. */
+function prepareRows(op: DeltaRuleRecord, head: i32, first: i32, rows: i32, scratch: usize): void {
+  const keyHead = op.tiled ? head % op.keyHeads : head / (op.valueHeads / op.keyHeads);
+  const keyBytes = <usize>(op.keyDim * 4);
+  const at = <usize>(head * 4);
+  const rate = load<f32>(op.decay + at);
+  const dtBias = load<f32>(op.dtBias + at);
+  let q = scratch;
+  for (let row = first; row < first + rows; row++) {
+    const k = q + keyBytes;
+    const numbers = k + keyBytes;
     const qkv = op.qkv + <usize>row * op.qkvStride;
     unitVector(qkv + <usize>keyHead * keyBytes, <f32>1.0 / sqrt<f32>(<f32>op.keyDim), q, op.keyDim);
     unitVector(qkv + <usize>(op.keyHeads + keyHead) * keyBytes, 1, k, op.keyDim);
-    const decay = exp1(rate * softplus(load<f32>(op.a + <usize>row * op.aStride + <usize>(head * 4)) + dtBias));
-    const beta = sigmoid(load<f32>(op.b + <usize>row * op.bStride + <usize>(head * 4)));
-    const values = qkv + <usize>(2 * op.keyHeads) * keyBytes + <usize>(head * op.valueDim * 4);
-    const out = op.out + <usize>row * op.outStride + <usize>(head * op.valueDim * 4);
-    const kq = dot(k, q, op.keyDim);
-    let line = first;
-    if (op.keyDim % 4 == 0) {
-      for (; line + 4 <= end; line += 4) {
-        const at = <usize>(line - first) * keyBytes;
-        const value = <usize>(line * 4);
-        v128.store(out + value, stepLines(from + at, to + at, q, k, op.keyDim, v128.load(values + value), decay, beta, kq));
-      }
-    }
-    for (; line < end; line++) {
-      const at = <usize>(line - first) * keyBytes;
-      const value = <usize>(line * 4);
-      store<f32>(out + value, stepLine(from + at, to + at, q, k, op.keyDim, load<f32>(values + value), decay, beta, kq));
-    }
+    store<f32>(numbers, exp1(rate * softplus(load<f32>(op.a + <usize>row * op.aStride + at) + dtBias)));
+    store<f32>(numbers, sigmoid(load<f32>(op.b + <usize>row * op.bStride + at)), 4);
+    store<f32>(numbers, dot(k, q, op.keyDim), 8);
+    q = numbers + ROW_NUMBERS * 4;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function valueAt(op: DeltaRuleRecord, row: i32, value: i32): usize {
+  return op.qkv + <usize>row * op.qkvStride + <usize>((2 * op.keyHeads * op.keyDim + value) * 4);
+}
+
+function scanFourLines(op: DeltaRuleRecord, first: usize, to: usize, value: i32, firstRow: i32, rows: i32, scratch: usize): void {
+  const keyBytes = <usize>(op.keyDim * 4);
+  let from = first;
+  let q = scratch;
+  for (let row = firstRow; row < firstRow + rows; row++) {
+    const out = op.out + <usize>row * op.outStride + <usize>(value * 4);
+    v128.store(out, stepLines(from, to, q, keyBytes, v128.load(valueAt(op, row, value))));
     from = to;
+    q += 2 * keyBytes + ROW_NUMBERS * 4;
+  }
+}
+
+function scanLine(op: DeltaRuleRecord, first: usize, to: usize, value: i32, firstRow: i32, rows: i32, scratch: usize): void {
+  const keyBytes = <usize>(op.keyDim * 4);
+  let from = first;
+  let q = scratch;
+  for (let row = firstRow; row < firstRow + rows; row++) {
+    const out = op.out + <usize>row * op.outStride + <usize>(value * 4);
+    store<f32>(out, stepLine(from, to, q, op.keyDim, load<f32>(valueAt(op, row, value))));
+    from = to;
+    q += 2 * keyBytes + ROW_NUMBERS * 4;
   }
 }
 
@@ -87,11 +139,11 @@ function sigmoid(x: f32): f32 {
   return (x < 0 ? e : <f32>1) / (<f32>1 + e);
 }
 
-/** Four lines one after another, `keyDim` a multiple of 4; their y. */
-function stepLines(
-  from: usize, to: usize, q: usize, k: usize, keyDim: i32, values: v128, decay: f32, beta: f32, kq: f32,
-): v128 {
-  const bytes = <usize>(keyDim * 4);
+/** Four lines one after another, `bytes` of each a multiple of 16, and a row that prepareRows has made ready; their y. */
+// @ts-ignore: decorator
+@inline
+function stepLines(from: usize, to: usize, q: usize, bytes: usize, values: v128): v128 {
+  const k = q + bytes;
   let k0 = f32x4.splat(0);
   let k1 = f32x4.splat(0);
   let k2 = f32x4.splat(0);
@@ -116,29 +168,30 @@ function stepLines(
     k3 = madd(line3, kOf, k3);
     q3 = madd(line3, qOf, q3);
   }
-  const decays = f32x4.splat(decay);
-  const missing = f32x4.sub(values, f32x4.mul(decays, sumOfEach(k0, k1, k2, k3)));
-  const corrections = f32x4.mul(f32x4.splat(beta), missing);
-  const c0 = f32x4.splat(f32x4.extract_lane(corrections, 0));
-  const c1 = f32x4.splat(f32x4.extract_lane(corrections, 1));
-  const c2 = f32x4.splat(f32x4.extract_lane(corrections, 2));
-  const c3 = f32x4.splat(f32x4.extract_lane(corrections, 3));
+  const decay = v128.load32_splat(k + bytes);
+  const missing = f32x4.sub(values, f32x4.mul(decay, sumOfEach(k0, k1, k2, k3)));
+  const corrections = f32x4.mul(v128.load32_splat(k + bytes, 4), missing);
+  const c0 = v128.shuffle<f32>(corrections, corrections, 0, 0, 0, 0);
+  const c1 = v128.shuffle<f32>(corrections, corrections, 1, 1, 1, 1);
+  const c2 = v128.shuffle<f32>(corrections, corrections, 2, 2, 2, 2);
+  const c3 = v128.shuffle<f32>(corrections, corrections, 3, 3, 3, 3);
   for (let at: usize = 0; at < bytes; at += 16) {
     const kOf = v128.load(k + at);
-    v128.store(to + at, madd(kOf, c0, f32x4.mul(decays, v128.load(from + at))));
-    v128.store(to + bytes + at, madd(kOf, c1, f32x4.mul(decays, v128.load(from + bytes + at))));
-    v128.store(to + 2 * bytes + at, madd(kOf, c2, f32x4.mul(decays, v128.load(from + 2 * bytes + at))));
-    v128.store(to + 3 * bytes + at, madd(kOf, c3, f32x4.mul(decays, v128.load(from + 3 * bytes + at))));
+    v128.store(to + at, madd(kOf, c0, f32x4.mul(decay, v128.load(from + at))));
+    v128.store(to + bytes + at, madd(kOf, c1, f32x4.mul(decay, v128.load(from + bytes + at))));
+    v128.store(to + 2 * bytes + at, madd(kOf, c2, f32x4.mul(decay, v128.load(from + 2 * bytes + at))));
+    v128.store(to + 3 * bytes + at, madd(kOf, c3, f32x4.mul(decay, v128.load(from + 3 * bytes + at))));
   }
-  return madd(corrections, f32x4.splat(kq), f32x4.mul(decays, sumOfEach(q0, q1, q2, q3)));
+  return madd(corrections, v128.load32_splat(k + bytes, 8), f32x4.mul(decay, sumOfEach(q0, q1, q2, q3)));
 }
 
 /** One line of any length; its y. */
-function stepLine(from: usize, to: usize, q: usize, k: usize, keyDim: i32, value: f32, decay: f32, beta: f32, kq: f32): f32 {
-  const correction = beta * (value - decay * dot(from, k, keyDim));
-  const y = decay * dot(from, q, keyDim) + correction * kq;
-  for (let at: usize = 0; at < <usize>(keyDim * 4); at += 4) {
-    store<f32>(to + at, decay * load<f32>(from + at) + correction * load<f32>(k + at));
-  }
+function stepLine(from: usize, to: usize, q: usize, keyDim: i32, value: f32): f32 {
+  const bytes = <usize>(keyDim * 4);
+  const k = q + bytes;
+  const decay = load<f32>(k + bytes);
+  const correction = load<f32>(k + bytes, 4) * (value - decay * dot(from, k, keyDim));
+  const y = decay * dot(from, q, keyDim) + correction * load<f32>(k + bytes, 8);
+  for (let at: usize = 0; at < bytes; at += 4) store<f32>(to + at, decay * load<f32>(from + at) + correction * load<f32>(k + at));
   return y;
 }

@@ -3,6 +3,7 @@
  * then leaves the last inputs in the slot, which may be the one that it has read. The inputs that a row sees lie in a ring of `width` rows
  * in scratch, the weights beside them in rows of taps, so that four channels are computed at a time.
  */
+import { activationRow } from './activation';
 import { takeItems } from './control';
 import { madd } from './float-math';
 import { SEQUENCE_BYTES, SequenceRecord, ShortConvolutionRecord, StepRecord } from './step-records';
@@ -97,4 +98,5 @@ function convolveRow(op: ShortConvolutionRecord, row: i32, first: i32, count: i3
     }
     store<f32>(out + at, gate ? sum * load<f32>(gate + at) : sum);
   }
+  if (op.fn >= 0) activationRow(op.fn, out, 0, out, count);
 }

@@ -341,6 +341,8 @@ export class ShortConvolutionRecord extends OpRecord {
   before: i32;
   inner: i32;
   after: i32;
+  /** The function of the result, or -1. */
+  fn: i32;
   x: usize;
   xStride: usize;
   out: usize;
@@ -368,6 +370,13 @@ export class DeltaRuleRecord extends OpRecord {
   bStride: usize;
   out: usize;
   outStride: usize;
+  /** Values that gate the norm of each head by a function; or 0: y as it is. */
+  z: usize;
+  zStride: usize;
+  fn: i32;
+  /** f32[valueDim], or 0: a gain of 1. */
+  gain: usize;
+  eps: f32;
 }
 
 /** Looks for NaN and infinity in `blocks` blocks of a weight; the index of the lowest one goes to `found` (u32, at first all ones). */

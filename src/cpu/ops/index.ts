@@ -2,7 +2,6 @@
 import type { GraphOp, OpOf } from '../../graph/ops/index.ts';
 import type { ActivationOp } from '../../graph/ops/activation.ts';
 import type { AddOp } from '../../graph/ops/add.ts';
-import type { DeltaRuleOp } from '../../graph/ops/delta-rule.ts';
 import type { ColumnsOp } from '../../graph/ops/columns.ts';
 import type { ExpertLinearOp } from '../../graph/ops/expert-linear.ts';
 import type { ExpertSumOp } from '../../graph/ops/expert-sum.ts';
@@ -23,6 +22,7 @@ import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionStepOp } from './attention.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
+import type { DeltaRuleOp } from './delta-rule.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import { expertLinearRules, gatedExpertsRules, lowerExpertLinear, mixedExpertsRules } from './expert-linear.ts';
