@@ -34,7 +34,7 @@ export type GoldenName = (typeof GOLDENS)[number];
 const LACKING: Readonly<Record<'reference' | 'cpu' | 'gpu', readonly GoldenName[]>> = {
   reference: [],
   cpu: [],
-  gpu: ['qwen3_moe', 'qwen3_5_moe', 'gemma4_moe', 'gpt_oss', 'lfm2_moe'],
+  gpu: [],
 };
 
 export function goldensOn(device: keyof typeof LACKING): readonly GoldenName[] {
