@@ -86,7 +86,7 @@ function idsOf({ text }: Warm, messages: readonly ChatMessage[]): readonly numbe
   return text.encodeMessages!(messages, { tools: undefined, variables: {} });
 }
 
-/** Sends a message, takes one token and compares the logits that it was chosen by with a cold run's; returns the tokens that were cached. */
+/** Sends a message, takes one token and compares the logits that it was chosen by with a cold run's; returns how many were cached. */
 async function expectCold(pair: Pair, warm: Warm, chat: Chat, message: string): Promise<number> {
   const ids = idsOf(warm, [...chat.history, { role: 'user', content: message }]);
   const { usage } = await collect(chat.send(message, ONE_BY_HOST));
@@ -217,8 +217,9 @@ export async function checkEnds(pair: Pair): Promise<readonly number[]> {
   const { text, tokens } = await collect(chat.send(ask, { maxTokens: 34, ...GREEDY }));
   for (const at of [2, 9, 18, 30]) {
     const stopped = first.model.createChat();
-    const { stopText, finishReason, usage } = await collect(stopped.send(ask, { maxTokens: 60, stop: [text.slice(at, at + 3)], ...GREEDY }));
-    expect([stopText, finishReason]).toEqual([text.slice(at, at + 3), 'stop']);
+    const stop = [text.slice(at, at + 3)];
+    const { stopText, finishReason, usage } = await collect(stopped.send(ask, { maxTokens: 60, stop, ...GREEDY }));
+    expect([stopText, finishReason]).toEqual([stop[0], 'stop']);
     again.push(usage.promptTokens + usage.completionTokens - 1 - (await expectCold(pair, first, stopped, 'more')));
     stopped.dispose();
   }

@@ -39,7 +39,9 @@ export async function readModelWork(modelPath: string, signal: AbortSignal): Pro
     const decoder = await openDecoder(checkpoint, { signal });
     const { config, model } = decoder;
     if (model.decoder === undefined)
-      throw new InputError(`${checkpoint.name} (${config.architecture}) makes embeddings, and this measures how fast a model predicts tokens.`);
+      throw new InputError(
+        `${checkpoint.name} (${config.architecture}) makes embeddings, and this measures how fast a model predicts tokens.`,
+      );
     const parameters = parameterCount(model);
     const { architecture, vocabSize, contextLength } = config;
     return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoder) };

@@ -57,7 +57,9 @@ function expectRelative(found: ArrayLike<number>, wanted: ArrayLike<number>, tol
 }
 
 /** Relative errors of an exponent in f32: silu's is the value itself, geluTanh's a cubic of it, gelu's its square. */
-const EXPONENT_ERROR: Readonly<Record<ActivationName, number>> = { silu: 0, geluTanh: 2e-7, gelu: 7e-8, identity: 0, sigmoid: 0, quickGelu: 1.2e-7 };
+const EXPONENT_ERROR: Readonly<Record<ActivationName, number>> = {
+  silu: 0, geluTanh: 2e-7, gelu: 7e-8, identity: 0, sigmoid: 0, quickGelu: 1.2e-7,
+};
 
 /** Relative: in a tail, y is x times e to some power, whose own error counts as often as its size says. */
 function allowedError(fn: ActivationName, x: number, y: number): number {

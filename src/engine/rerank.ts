@@ -34,7 +34,9 @@ function judgeOf({ tokenizer }: TextSide): Judge {
   const [yes, no] = ['yes', 'no'].map((text) => tokenizer.idOf(text));
   const missing = ['yes', 'no', ...PROMPT_TOKENS].filter((text) => tokenizer.idOf(text) === undefined);
   if (yes === undefined || no === undefined || missing.length > 0)
-    throw new InputError(`rerank needs a model of Qwen3-Reranker's kind; the vocabulary of this one lacks the tokens ${missing.join(', ')}.`);
+    throw new InputError(
+      `rerank needs a model of Qwen3-Reranker's kind; the vocabulary of this one lacks the tokens ${missing.join(', ')}.`,
+    );
   return { tokenizer, yes, no };
 }
 

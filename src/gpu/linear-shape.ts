@@ -85,8 +85,8 @@ export interface LinearShape {
   readonly residual: boolean;
   readonly outputs: LinearOutputs;
   /**
-   * Absent: one matrix for all rows. A kernel for one row binds `routes`, f32 [2 * used] of a route op; one for several binds `lists`, which
-   * the expert-lists kernel makes of them.
+   * Absent: one matrix for all rows. A kernel for one row binds `routes`, f32 [2 * used] of a route op; one for several binds `lists`,
+   * which the expert-lists kernel makes of them.
    */
   readonly experts?: ExpertsShape | undefined;
 }

@@ -8,7 +8,8 @@ import { invertWeights } from './invert-weights.ts';
 import { llama } from './llama.ts';
 import { openDecoder } from './open-decoder.ts';
 import {
-  apply, expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor, transpose, transposeHeads, VALUE_FUNCTIONS,
+  apply, expert, permuteHeads, plus, printExpression, reshape, slice, sliceOfHeads, stack, tensor, transpose, transposeHeads,
+  VALUE_FUNCTIONS,
 } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
 import { weightReader } from './weight-reader.ts';

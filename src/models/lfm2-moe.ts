@@ -97,8 +97,8 @@ function settings(config: Lfm2MoeConfig): FamilySettings {
     safetensors: {
       ...safetensors,
       obeyed: [
-        ...(safetensors?.obeyed ?? []), 'num_experts', 'num_local_experts', 'num_experts_per_tok', 'moe_intermediate_size', 'num_dense_layers',
-        'use_expert_bias', 'norm_topk_prob', 'routed_scaling_factor',
+        ...(safetensors?.obeyed ?? []), 'num_experts', 'num_local_experts', 'num_experts_per_tok', 'moe_intermediate_size',
+        'num_dense_layers', 'use_expert_bias', 'norm_topk_prob', 'routed_scaling_factor',
       ],
     },
     gguf: {

@@ -77,9 +77,8 @@ export function architectureOf(checkpoint: Checkpoint, architectures: readonly A
   const known = [...new Set(architectures.flatMap(namesOf))];
   const near = need === undefined ? nearestNames(architecture, known) : [];
   const nearest = near.length === 0 ? '' : ` The nearest known: ${near.join(', ')}.`;
-  throw new FormatError(
-    `${name}: architecture ${JSON.stringify(architecture.slice(0, 80))} is not supported${because}; supported: ${known.join(', ')}.${nearest}`,
-  );
+  const shown = JSON.stringify(architecture.slice(0, 80));
+  throw new FormatError(`${name}: architecture ${shown} is not supported${because}; supported: ${known.join(', ')}.${nearest}`);
 }
 
 /**

@@ -118,7 +118,8 @@ export const qwen3Moe: Architecture<Qwen3MoeConfig> = {
   weights: (config) => [...outerSpecs(config), ...Array.from({ length: config.layers }, (_, n) => layerWeights(config, n)).flat()],
   skips: DECODER_SKIPS,
   metadata(config) {
-    if (!config.normalised) throw new FormatError('GGUF cannot say that the weights of the experts are not normalised: it cannot be written.');
+    if (!config.normalised)
+      throw new FormatError('GGUF cannot say that the weights of the experts are not normalised: it cannot be written.');
     return new Map([...decoderMetadata('qwen3moe', config), ...mixtureMetadata('qwen3moe', config.mixture)]);
   },
   graphs(config, { contextLength }) {

@@ -149,8 +149,8 @@ const SHAPES: Readonly<Record<SynthModel, SynthShape>> = {
 };
 
 /**
- * Biases take both signs, but not those that choose experts; rates of decay run from slow to fast; gains are ones, but those of queries that
- * hold the scale of scores.
+ * Biases take both signs, but not those that choose experts; rates of decay run from slow to fast; gains are ones, but those of queries
+ * that hold the scale of scores.
  */
 function madeVector(name: string, length: number, hasScaledQueries: boolean): Float32Array {
   if (name.endsWith('.exp_probs_b.bias')) return new Float32Array(length);

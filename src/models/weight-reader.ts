@@ -297,7 +297,9 @@ function transposeReader({ of }: Of<'transpose'>, shape: readonly number[], read
     for (let col = 0; col < cols; col++) {
       options?.signal?.throwIfAborted();
       await from.read(((group * cols + col) * rows + (row % rows)) * elementBytes, part, options);
-      for (let i = 0; i < end - row; i++) result.set(part.subarray(i * elementBytes, (i + 1) * elementBytes), i * rowBytes + col * elementBytes);
+      for (let i = 0; i < end - row; i++) {
+        result.set(part.subarray(i * elementBytes, (i + 1) * elementBytes), i * rowBytes + col * elementBytes);
+      }
     }
     return result;
   };

@@ -105,9 +105,11 @@ export async function checkExpertProduct(
   const routes = randomRoutes(experts, xRows, random);
   const inputs: Inputs = { matrices, planes, biases, routes, x, residual: symmetric(xRows * width), yGain: symmetric(width) };
   const biasBytes = biases.map(({ buffer }) => new Uint8Array(buffer));
+  const [firstBias] = biases as [Float32Array];
+  const bias = shape.gated ? new Float32Array(interleaveRows(biasBytes, firstBias.length).buffer) : firstBias;
   const buffers: Record<string, BufferData> = {
     ...planes, routes, residual: inputs.residual, yGain: inputs.yGain, gain,
-    bias: shape.gated ? new Float32Array(interleaveRows(biasBytes, (biases[0] as Float32Array).length).buffer) : (biases[0] as Float32Array),
+    bias,
     ...(q8 ? { xCodes: q8.codes, xStats: q8.stats } : { x: floats }),
     lists: listsOf(experts, routes, Math.max(1, tileRows)),
     y: new Float32Array((xRows + 1) * width).fill(UNTOUCHED),

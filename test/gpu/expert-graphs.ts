@@ -75,7 +75,8 @@ function block(g: GraphBuilder, x: Value, shape: ExpertShape): Value {
 
 function sharedExpert(g: GraphBuilder, x: Value, width: number): Value {
   const dim = x.shape[1] as number;
-  const matrix = (name: string, input: Value, out: number) => linear(g, name, input, g.weight(g.path(name), [out, input.shape[1] as number]));
+  const matrix = (name: string, input: Value, out: number) =>
+    linear(g, name, input, g.weight(g.path(name), [out, input.shape[1] as number]));
   const act = gated(g, 'shared_act', 'silu', [matrix('shared_gate', x, width), matrix('shared_up', x, width)]);
   const by = activation(g, 'shared_by', 'sigmoid', matrix('shared_router', x, 1));
   return scaleRows(g, 'shared', matrix('shared_down', act, dim), by);
@@ -110,4 +111,6 @@ export function expertTypes(type: WeightType): (id: string) => WeightType {
   return (id) => (/^conv|(router|bias|factors|norm)$/.test(id) ? 'f32' : type);
 }
 
-export const EXPERT_GRAPHS: ReadonlyMap<string, Graph> = new Map(Object.entries(EXPERT_SHAPES).map(([name, shape]) => [name, expertGraph(shape)]));
+export const EXPERT_GRAPHS: ReadonlyMap<string, Graph> = new Map(
+  Object.entries(EXPERT_SHAPES).map(([name, shape]) => [name, expertGraph(shape)]),
+);

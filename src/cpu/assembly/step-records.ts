@@ -336,7 +336,7 @@ export class ShortConvolutionRecord extends OpRecord {
   bias: usize;
   /** Bytes from the beginning of a slot to f32[width - 1, channels]. */
   stateOffset: usize;
-  /** 1: its input is the columns of x from `before` on times those from `inner` on, and its result is multiplied by those from `after` on. */
+  /** 1: its input is the columns of x from `before` on times those from `inner` on, and its result is times those from `after` on. */
   gated: i32;
   before: i32;
   inner: i32;

@@ -43,7 +43,8 @@ function kernelOf({ op, inputs, outputs }: GpuStepOf<ShortConvolutionOp>) {
 export const shortConvolutionRules: GpuOpRules<ShortConvolutionOp> = {
   describe({ weight, bias, state, gates, activation }) {
     const gated = gates === undefined ? '' : ` ${describeGates(gates)}`;
-    return `${weight.id}${bias === undefined ? '' : ` + ${bias.id}`} state=${stateName(state)}${gated}${activation === undefined ? '' : ` ${activation}`}`;
+    const activated = activation === undefined ? '' : ` ${activation}`;
+    return `${weight.id}${bias === undefined ? '' : ` + ${bias.id}`} state=${stateName(state)}${gated}${activated}`;
   },
   vectors: ({ weight, bias }) => [
     { key: weight.id, parts: [{ weight, length: elementsOf(weight.shape) }] },

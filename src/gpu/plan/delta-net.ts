@@ -33,7 +33,8 @@ function plainProduct(value: GpuValue | undefined, context: Context): GpuStepOf<
 
 /** The delta rule behind `silu(z) * norm(y)`, with the norm and its convolution. */
 function normedRule(step: GpuStep, context: Context) {
-  if (!isStep(step, 'activation') || step.op.fn !== 'silu' || step.op.columns !== undefined || step.op.clamp !== undefined) return undefined;
+  if (!isStep(step, 'activation') || step.op.fn !== 'silu') return undefined;
+  if (step.op.columns !== undefined || step.op.clamp !== undefined) return undefined;
   const norm = privateProducer(step.inputs[1], 'norm', context);
   const rule = privateProducer(norm?.inputs[0], 'deltaRule', context);
   if (norm === undefined || rule === undefined || rule.op.gates !== undefined) return undefined;

@@ -74,8 +74,10 @@ export const sharedNorm: Rule = {
     const by = readers.map((reader) => {
       if (reader.inputs[0]?.id !== normed.id || reader.inputs.slice(1).some(({ id }) => id === normed.id)) return undefined;
       const inputs = [x, ...reader.inputs.slice(1)];
-      if (isStep(reader, 'quantize') && reader.op.norm === undefined && !reader.op.gather)
-        return { ...reader, op: { ...reader.op, norm }, inputs, outputs: reader.outputs.map((value) => ({ ...value, dtype: 'q8n' as const })) };
+      if (isStep(reader, 'quantize') && reader.op.norm === undefined && !reader.op.gather) {
+        const rounded = reader.outputs.map((value) => ({ ...value, dtype: 'q8n' as const }));
+        return { ...reader, op: { ...reader.op, norm }, inputs, outputs: rounded };
+      }
       const isProduct = isStep(reader, 'linear') || (isStep(reader, 'expertLinear') && !reader.op.each);
       return isProduct && reader.op.norm === undefined ? { ...reader, op: { ...reader.op, norm }, inputs } : undefined;
     });

@@ -66,7 +66,7 @@ export function matricesFor(weights: readonly WeightRef[], { typeOf, profile }: 
   });
 }
 
-/** Weights [experts, out, in] of one type, each expert's rows together; several matrices of whole experts where one is larger than a binding. */
+/** Weights [experts, out, in] of one type, each expert's rows together; several matrices of whole experts where one exceeds a binding. */
 export function expertMatrices(
   weights: readonly WeightRef[], arrangement: RowArrangement, { typeOf, profile }: MatrixChoices,
 ): readonly PlannedMatrix[] {

@@ -55,6 +55,7 @@ export const routeRules: OpRules<RouteOp> = {
 export function checkRoutes(x: Value | undefined, routes: Value | undefined, check: Parameters<OpRules<RouteOp>['shape']>[2]): number {
   const { outer } = check.rowsOf(x);
   const { outer: routed, width } = check.rowsOf(routes);
-  if (routed !== outer || (width as number) % 2 !== 0) check.fail(`routes of shape [${outer}, 2 * used]`, formatShape((routes as Value).shape));
+  if (routed !== outer || (width as number) % 2 !== 0)
+    check.fail(`routes of shape [${outer}, 2 * used]`, formatShape((routes as Value).shape));
   return (width as number) / 2;
 }

@@ -1,8 +1,8 @@
 /**
  * The rows of a step by the experts that they go to, so that a product reads each expert once for all of its rows. A pair is a row's
  * choice: row * used + choice. Binding `lists`: array<u32> of 4 * rows * used words: the pairs, expert by expert; then tiles of up to
- * `tileRows` pairs of one expert, three words each: the expert, the first pair's place in the list, how many. Tiles past the last have none.
- * In which order an expert's pairs come hangs on chance; what becomes of each does not.
+ * `tileRows` pairs of one expert, three words each: the expert, the first pair's place in the list, how many. Tiles past the last have
+ * none. In which order an expert's pairs come hangs on chance; what becomes of each does not.
  */
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';

@@ -45,7 +45,8 @@ describe('expert-sum and scale-rows', () => {
 
   it.each([[64, 5], [13, 2]] as const)('factors of rows of %i, %i rows', async (width, rows) => {
     const random = randomSource(width);
-    const [x, by] = [rows * width, rows].map((length) => Float32Array.from({ length }, () => random() - 0.5)) as [Float32Array, Float32Array];
+    const values = (length: number) => Float32Array.from({ length }, () => random() - 0.5);
+    const [x, by] = [values(rows * width), values(rows)];
     const floats = ({ label }: Value) => Float64Array.from(label === 'x' ? x : by);
     await checkRun({
       kernel: scaleRowsKernel({ width }), workgroups: scaleRowsWorkgroups({ width }, rows),

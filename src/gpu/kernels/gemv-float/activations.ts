@@ -45,7 +45,7 @@ export function activationsStruct({ halfX, lanesPerGroup }: Pick<PartContext, 'h
   return `struct Activations { ${quads.join(', ')}, sums: vec2<f32>, squares: f32 }`;
 }
 
-/** `fn activations{n}(group, part) -> Activations`; no `part` where a lane has the whole group, and `x`, a vector's number, where there are several. */
+/** `fn activations{n}(group, part) -> Activations`; no `part` where a lane has the whole group, and `x`, a vector's number, for several. */
 export function activationsFunction(context: PartContext): string {
   const { n, shape, form, field, halfX, lanesPerGroup } = context;
   const quads = pieceQuads(context);

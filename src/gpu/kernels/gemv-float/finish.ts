@@ -35,7 +35,9 @@ export function finishFunction({ shape }: GemvFloatVariant): string {
   const times = activation?.times ? ` * ${timesAt(activation.times, 'column', 'output')}` : '';
   const activated = activation ? `${activation.fn}(${scaled[0]})${times}` : scaled[0];
   const value = [`let value = ${gated ? gateExpression(gated, shape.clamp, [scaled[0] as string, `(${scaled[1]})`]) : activated};`];
-  return `fn finish(output: u32, column: u32, ${isByExpert(shape) ? 'expert: u32, ' : ''}${products.map((name) => `${name}: f32`).join(', ')}${norm ? ', squares: f32' : ''}) {
+  const places = ['output', 'column', ...(isByExpert(shape) ? ['expert'] : [])].map((name) => `${name}: u32`);
+  const sums = [...products, ...(norm ? ['squares'] : [])].map((name) => `${name}: f32`);
+  return `fn finish(${[...places, ...sums].join(', ')}) {
   ${[
     ...(norm ? [`let mean = squares * ${1 / cols} + ${norm.eps};`, `let factor = ${inverseRoot('mean')};`] : []),
     ...value,

@@ -74,7 +74,8 @@ function checkVariant(variant: GemvFloatVariant): void {
 function expertProblem({ shape, batch }: GemvFloatVariant): string | undefined {
   const { experts, parts, norm, residual, activation, gated } = shape;
   if (experts === undefined) return undefined;
-  if (parts.some(({ type, rows }) => type !== parts[0]!.type || rows % matrixRows(shape) !== 0)) return 'parts are whole experts of one type';
+  if (parts.some(({ type, rows }) => type !== parts[0]!.type || rows % matrixRows(shape) !== 0))
+    return 'parts are whole experts of one type';
   if (activation !== undefined || (residual && !experts.summed)) return 'a result of one expert has no such end';
   if (norm !== undefined && experts.each) return 'a norm is of rows, not of vectors of experts';
   return experts.summed && (!experts.each || batch > 1 || gated) ? 'sums are of one row, and of vectors of each expert' : undefined;

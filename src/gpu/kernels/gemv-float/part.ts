@@ -243,5 +243,6 @@ export function partFunction(variant: GemvFloatVariant, context: PartContext): s
     ...sums,
     ...finishText(variant, n),
   ];
-  return `fn part${n}(first: u32, team: u32, lane: u32, column: u32, columns: u32${isByExpert(shape) ? ', expert: u32' : ''}) {\n  ${lines.join('\n  ')}\n}`;
+  const places = ['first', 'team', 'lane', 'column', 'columns', ...(isByExpert(shape) ? ['expert'] : [])].map((name) => `${name}: u32`);
+  return `fn part${n}(${places.join(', ')}) {\n  ${lines.join('\n  ')}\n}`;
 }

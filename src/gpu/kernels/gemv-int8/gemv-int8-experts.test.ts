@@ -29,7 +29,8 @@ function variantOf({ type, counts = [5], rows, used = 3, each = false, summed = 
     parts: counts.map((count) => ({ type, rows: count * rows })),
     experts: { count: counts.reduce((sum, count) => sum + count, 0), used, each, summed },
   };
-  return { shape, batch, subgroupSize: undefined, rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1, ...form } as const;
+  const plain = { subgroupSize: undefined, rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1 } as const;
+  return { shape, batch, ...plain, ...form } as const;
 }
 
 describe('gemv-int8 with experts', () => {

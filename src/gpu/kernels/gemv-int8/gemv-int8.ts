@@ -107,8 +107,9 @@ ${after}
 
 /** `first` column of x, for several the end `count` of them, and the expert whose rows meet them. */
 function columnsText({ shape: { experts }, batch }: GemvInt8Variant): string {
+  if (experts === undefined && batch === 1) return '  let first = 0u;';
   if (experts === undefined)
-    return batch > 1 ? `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }` : '  let first = 0u;';
+    return `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }`;
   if (experts.summed) return '  let first = 0u;';
   if (batch === 1) return '  let first = 0u;\n  let choice = workgroup.z;\n  let expert = expertOf(choice);';
   return `  let tile = expertTile(workgroup.z);

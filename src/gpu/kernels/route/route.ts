@@ -11,8 +11,8 @@ import type { RowsVariant } from '../../wgsl/row-pieces.ts';
 import { laneLoop } from '../../wgsl/row-sum.ts';
 
 /**
- * Bindings `logits`: f32 [rows, experts]; `selectionBias` and `expertScale`: f32 [experts]; `y`: f32 [rows, 2 * used], weights of the chosen,
- * then their numbers.
+ * Bindings `logits`: f32 [rows, experts]; `selectionBias` and `expertScale`: f32 [experts]; `y`: f32 [rows, 2 * used], weights of the
+ * chosen, then their numbers.
  */
 export interface RouteVariant extends RowsVariant, Pick<RouteOp, 'used' | 'scores' | 'scale' | 'normalise'> {
   readonly experts: number;

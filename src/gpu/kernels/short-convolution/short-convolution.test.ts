@@ -4,6 +4,8 @@ import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { ACTIVATION_FUNCTIONS } from '../../../reference/ops/activation.ts';
 import { shortConvolutionKernel, shortConvolutionWorkgroups } from './short-convolution.ts';
 
+type ConvolutionCase = { channels: number; width: number; bias: boolean; of?: number; activation?: 'silu' };
+
 describe('short convolution', () => {
   let test: TestDevice;
   beforeAll(async () => {
@@ -17,7 +19,7 @@ describe('short convolution', () => {
     [{ channels: 65, width: 3, bias: false }, [1, 7, 2]],
     [{ channels: 130, width: 5, bias: true }, [2, 1, 1, 9]],
     [{ channels: 70, width: 4, bias: false, of: 83, activation: 'silu' }, [1, 6]],
-  ] as [{ channels: number; width: number; bias: boolean; of?: number; activation?: 'silu' }, number[]][])('%j, sequences of %j rows', async (shape, lengths) => {
+  ] as [ConvolutionCase, number[]][])('%j, sequences of %j rows', async (shape, lengths) => {
     const { channels, width, bias, of = channels, activation } = shape;
     const rows = lengths.reduce((sum, length) => sum + length, 0);
     const numbers = (count: number, seed: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i * 1.7 + seed * 3.1));
