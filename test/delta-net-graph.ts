@@ -1,4 +1,4 @@
-/** A small decoder with one layer of the gated delta rule, as families write it, but for the rates, which are a bias's: small, of both signs. */
+/** A small decoder with one layer of the gated delta rule, as families write it, but for the rates: a bias's, small, of both signs. */
 import { buildGraph } from '../src/graph/graph-builder.ts';
 import type { GraphBuilder } from '../src/graph/graph-builder.ts';
 import type { Graph } from '../src/graph/graph.ts';
@@ -25,7 +25,8 @@ function deltaNet(g: GraphBuilder, x: Value): Value {
   const gates = [product(g, 'a', x, VALUE_HEADS), product(g, 'b', x, VALUE_HEADS)] as const;
   const y = deltaRule(g, 'rule', [activation(g, 'act', 'silu', convolved), ...gates], {
     decay: g.weight('decay.bias', [VALUE_HEADS]), dtBias: g.weight('dt.bias', [VALUE_HEADS]), keyHeads: KEY_HEADS, valueHeads: VALUE_HEADS,
-    keyDim: KEY_DIM, valueDim: VALUE_DIM, keyHeadMap: 'tiled', state: g.slotState({ shape: [VALUE_HEADS, VALUE_DIM, KEY_DIM], dtype: 'f32' }),
+    keyDim: KEY_DIM, valueDim: VALUE_DIM, keyHeadMap: 'tiled',
+    state: g.slotState({ shape: [VALUE_HEADS, VALUE_DIM, KEY_DIM], dtype: 'f32' }),
   });
   const normed = rmsNorm(g, 'y_norm', y, { weight: g.weight('y_norm', [VALUE_DIM]), eps: 1e-6, groups: VALUE_HEADS });
   return product(g, 'o', gated(g, 'gated', 'silu', [product(g, 'z', x, VALUE_HEADS * VALUE_DIM), normed]), DIM);

@@ -58,7 +58,8 @@ describe('slots of snapshots on the CPU', () => {
     for (const snapshots of [0, 3]) {
       const program = await executor.load({ ...slotRequest(), snapshots });
       const most = mostSlots(program.model, snapshots);
-      expect(() => program.ensureSlots(most + 1)).toThrow(`The states of ${most + 1} sequences do not fit beside the keys and values; ${most} do`);
+      const tooMany = `The states of ${most + 1} sequences do not fit beside the keys and values; ${most} do`;
+      expect(() => program.ensureSlots(most + 1)).toThrow(tooMany);
       program.ensureSlots(most);
       await program.dispose();
     }

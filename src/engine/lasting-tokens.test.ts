@@ -28,7 +28,8 @@ const CALL = { type: 'function', function: { name: 'add', arguments: { a: 2, b: 
 
 const QUESTION = [SYSTEM, user('Two and two?')];
 const SECOND = [...QUESTION, THOUGHT, user('And three?')];
-const TOOL = [...QUESTION, { role: 'assistant', content: '', reasoning_content: 'A sum.', tool_calls: [CALL] }, { role: 'tool', content: '4' }];
+const CALLING = { role: 'assistant', content: '', reasoning_content: 'A sum.', tool_calls: [CALL] };
+const TOOL = [...QUESTION, CALLING, { role: 'tool', content: '4' }];
 
 describe('how much of a prompt lasts', () => {
   it.each([

@@ -45,7 +45,10 @@ const HEAD_DIM = 16;
 export const EXPERT_SHAPES = {
   qwen3_moe: { ...SMALL, route: { scores: 'softmax', normalise: { eps: 0 } } },
   lfm2_moe: { ...SMALL, used: 2, selectionBias: true, route: { scores: 'sigmoid', normalise: { eps: 1e-6 }, scale: 1.5 } },
-  gpt_oss: { ...SMALL, used: 4, bias: true, ffnDim: 64, fn: 'quickGelu', clamp: { limit: 0.25, offset: 1 }, route: { scores: 'softmax', normalise: { eps: 0 } } },
+  gpt_oss: {
+    ...SMALL, used: 4, bias: true, ffnDim: 64, fn: 'quickGelu', clamp: { limit: 0.25, offset: 1 },
+    route: { scores: 'softmax', normalise: { eps: 0 } },
+  },
   gemma4: { ...SMALL, expertScale: true, fn: 'geluTanh', ownNorms: true, route: { scores: 'softmax', normalise: { eps: 0 } } },
   qwen3_5_moe: { ...SMALL, sharedDim: 32, route: { scores: 'softmax', normalise: { eps: 0 } } },
 } as const satisfies Readonly<Record<string, ExpertShape>>;

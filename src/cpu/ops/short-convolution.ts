@@ -23,14 +23,16 @@ export const shortConvolutionRules: CpuOpRules<ShortConvolutionOp> = {
   code: 13,
   describe({ weight, bias, state, gates, activation }) {
     const gated = gates === undefined ? '' : ` ${describeGates(gates)}`;
-    return `${weight.id}${bias === undefined ? '' : ` + ${bias.id}`} state=${stateName(state)}${gated}${activation === undefined ? '' : ` ${activation}`}`;
+    const activated = activation === undefined ? '' : ` ${activation}`;
+    return `${weight.id}${bias === undefined ? '' : ` + ${bias.id}`} state=${stateName(state)}${gated}${activated}`;
   },
   write(out, { op: { weight, bias, state, gates, activation }, inputs, outputs }, at) {
     const [channels, width] = weight.shape as [number, number];
     const offset = at.pages.slotStates.get(state.index);
     if (offset === undefined) throw new Error(`CPU plan: a convolution uses state ${stateName(state)}, which the graph does not declare`);
     out.ints(channels, width, at.vector(weight.id), vectorAt(at, bias), offset);
-    out.ints(gates === undefined ? 0 : 1, gates?.before ?? 0, gates?.inner ?? 0, gates?.after ?? 0, activation === undefined ? -1 : activationCode(activation));
+    out.ints(gates === undefined ? 0 : 1, gates?.before ?? 0, gates?.inner ?? 0, gates?.after ?? 0);
+    out.ints(activation === undefined ? -1 : activationCode(activation));
     out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, outputs[0]));
   },
 };

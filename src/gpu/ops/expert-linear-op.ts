@@ -28,5 +28,6 @@ export interface ExpertLinearOp {
 
 /** A product and nothing else. */
 export function plainExpertProduct(parts: readonly LinearPart[], each: boolean): ExpertLinearOp {
-  return { kind: 'expertLinear', parts, each, norm: undefined, gated: false, clamp: undefined, summed: false, residual: false, rounding: undefined };
+  const plain = { norm: undefined, gated: false, clamp: undefined, summed: false, residual: false, rounding: undefined } as const;
+  return { kind: 'expertLinear', parts, each, ...plain };
 }

@@ -111,7 +111,8 @@ function costOf(step: ExpertStep, shape: LinearShape, choices: MatrixChoices): K
 export const expertLinearRules: GpuOpRules<ExpertLinearOp> = {
   describe({ parts, gated, clamp, each, summed, residual, norm, rounding }, typeOf) {
     const shown = parts.map(({ weight, bias }) => `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}`);
-    const end = `${each ? ' each' : ''}${gated ? ` ${gated}${printClamp(clamp)}` : ''}${summed ? ' summed' : ''}${residual ? ' +residual' : ''}`;
+    const gate = gated ? ` ${gated}${printClamp(clamp)}` : '';
+    const end = `${each ? ' each' : ''}${gate}${summed ? ' summed' : ''}${residual ? ' +residual' : ''}`;
     return `${shown.join(' * ')}${end}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
   },
   matrices: matricesOf,

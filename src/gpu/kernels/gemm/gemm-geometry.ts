@@ -55,7 +55,8 @@ function check(variant: GemmVariant): void {
   const parts = shape.experts ? [{ rows: matrixRows(shape) }] : shape.parts;
   if (shape.gated && parts.length !== 1) fail('a gated product has one part');
   if (shape.gated && parts[0]!.rows % (2 * INTERLEAVE_ROWS) !== 0) fail(`a gated part of ${parts[0]!.rows} rows`);
-  if (shape.experts && (shape.experts.summed || shape.residual || shape.activation || shape.outputs.q8?.norm || (shape.norm && shape.experts.each)))
+  const { experts, residual, activation, outputs, norm } = shape;
+  if (experts && (experts.summed || residual || activation || outputs.q8?.norm || (norm && experts.each)))
     fail('a result of one expert has no such end');
   if (shape.outputs.q8) {
     for (const { rows } of parts) if (rows % Q8_BLOCK !== 0) fail(`a part of ${rows} rows has no whole blocks of q8`);

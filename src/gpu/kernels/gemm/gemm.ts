@@ -26,7 +26,8 @@ const tilesOf = ({ shape, tileCols }: GemmVariant) =>
 /** Tiles of rows in x, of columns in y. `rows`: what the shape's row count is in this step. */
 export function gemmWorkgroups(variant: GemmVariant, rows: number): Workgroups {
   const { shape: { experts }, tileRows } = variant;
-  return [experts ? mostExpertTiles(experts, rows, tileRows) : Math.ceil(rows / tileRows), tilesOf(variant).reduce((sum, count) => sum + count, 0), 1];
+  const rowTiles = experts ? mostExpertTiles(experts, rows, tileRows) : Math.ceil(rows / tileRows);
+  return [rowTiles, tilesOf(variant).reduce((sum, count) => sum + count, 0), 1];
 }
 
 /** `tile` and `before`, from the workgroup's number. */

@@ -121,7 +121,10 @@ function finishText(
   return [
     ...(shape.input === 'q8n' ? [`let mean${id} = ${norm};`, `let factor${id} = ${inverseRoot(`mean${id}`)};`] : []),
     ...(shape.gated
-      ? [`let gate${id} = ${value(product, 'bias')};`, `let y${id} = ${gateExpression(shape.gated, shape.clamp, [`gate${id}`, `(${value(up, 'upBias')})`])};`]
+      ? [
+          `let gate${id} = ${value(product, 'bias')};`,
+          `let y${id} = ${gateExpression(shape.gated, shape.clamp, [`gate${id}`, `(${value(up, 'upBias')})`])};`,
+        ]
       : [`let y${id} = ${ended(value(product, 'bias'))};`]),
     ...(shape.outputs.f32 ? [`y[${resultIndex(variant, result)}] = y${id};`] : []),
     ...(shape.outputs.q8 ? [`finished[${at}] = y${id}${shape.outputs.q8.norm ? ` * gain${id}` : ''};`] : []),
