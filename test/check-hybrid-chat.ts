@@ -19,6 +19,8 @@ import { relativeError } from './relative-error.ts';
 import { sharing } from './sharing.ts';
 import { slotDecoder } from './slot-model.ts';
 
+/** Rows of a step: more than any prompt here has. */
+const WHOLE_PROMPT = 512;
 /** Logits of a warm run against a cold one's, over their range. */
 const TOLERANCE = 1e-3;
 const GREEDY = { temperature: 0, ignoreEos: true } as const;
@@ -40,7 +42,10 @@ export async function openHybrid(name: GoldenName | 'slots'): Promise<Hybrid> {
 
 interface Loaded extends Pick<LetterTextOptions, 'endIds' | 'thinks'>, Pick<ModelOptions, 'snapshotBytes'> {}
 
-/** Two programs, one for conversations, one for cold runs; their models come one after another, so that kernels are compiled once. */
+/**
+ * Two programs: one for conversations, whose prefill comes in the executor's chunks, one for cold runs, whose whole prompt is one step. Models
+ * on them come one after another, so that kernels are compiled once.
+ */
 export interface Pair {
   warm(options?: Loaded): Promise<{ readonly model: Model; readonly record: Record; readonly text: ReturnType<typeof letterTextSide> }>;
   /** Logits [vocab] after `ids`, of a model that has seen nothing else. */
@@ -60,7 +65,7 @@ export async function openPair(executor: Executor, { decoder, close }: Hybrid): 
     },
   };
   const partsOf = (options: Loaded = {}) => ({ name: 'hybrid', sizeBytes: 0, decoder, text: letterTextSide({ vocab, ...options }) });
-  const cold = await createModelFromParts(partsOf(), { executor: keeping });
+  const cold = await createModelFromParts(partsOf(), { executor: { ...keeping, prefillRows: WHOLE_PROMPT } });
   // A model with all the slots that any of the conversations' models may ask for.
   await (await createModelFromParts(partsOf(), { executor: keeping })).dispose();
   await close();
