@@ -1,4 +1,5 @@
 /** Builds small GGUF and safetensors files by hand, sound or damaged, independent of the writers in src/files. */
+import type { FixtureTensor } from './fixture-tensors.ts';
 
 /** Value type ids of GGUF. */
 const typeIds = { u8: 0, i8: 1, u16: 2, i16: 3, u32: 4, i32: 5, f32: 6, bool: 7, string: 8, array: 9, u64: 10, i64: 11, f64: 12 } as const;
@@ -137,6 +138,17 @@ export function safetensorsBytes(header: unknown, data: Uint8Array, headerBytes?
   const json = typeof header === 'string' ? header : JSON.stringify(header);
   const encoded = new TextEncoder().encode(json);
   return new ByteBuilder().scalar('u64', headerBytes ?? encoded.length).bytes(encoded).bytes(data).build();
+}
+
+/** A safetensors file of tensors as they are. */
+export function tensorFileBytes(tensors: ReadonlyMap<string, FixtureTensor>, metadata?: object): Uint8Array {
+  let end = 0;
+  const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => {
+    end += bytes.length;
+    return [name, { dtype, shape, data_offsets: [end - bytes.length, end] }];
+  });
+  const header = { ...(metadata && { __metadata__: metadata }), ...Object.fromEntries(entries) };
+  return safetensorsBytes(header, Buffer.concat([...tensors.values()].map(({ bytes }) => bytes)));
 }
 
 /** A sound file with three tensors of different types. */

@@ -10,7 +10,7 @@ import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
 import type { FixtureTensor } from '../../test/fixture-tensors.ts';
 import { goldenContext, goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
 import type { GoldenName } from '../../test/goldens.ts';
-import { safetensorsBytes } from '../../test/model-bytes.ts';
+import { tensorFileBytes } from '../../test/model-bytes.ts';
 import { relativeError } from '../../test/relative-error.ts';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 
@@ -140,26 +140,16 @@ const FORMS: Readonly<Record<string, (form: Form) => Form>> = {
   'a folder of MLX with older keys': (form) => mlx({ ...form, config: older(form.config) }),
 };
 
-function shard(tensors: Tensors, metadata: JsonObject | undefined): Uint8Array {
-  let end = 0;
-  const entries = [...tensors].map(([name, { dtype, shape, bytes }]) => {
-    end += bytes.length;
-    return [name, { dtype, shape, data_offsets: [end - bytes.length, end] }];
-  });
-  const header = { ...(metadata && { __metadata__: metadata }), ...Object.fromEntries(entries) };
-  return safetensorsBytes(header, Buffer.concat([...tensors.values()].map(({ bytes }) => bytes)));
-}
-
 function filesOf({ config, tensors, metadata, shards = 1 }: Form): Map<string, Uint8Array> {
   const json = (value: object) => new TextEncoder().encode(JSON.stringify(value));
   const files = new Map<string, Uint8Array>([['config.json', json(config)]]);
-  if (shards === 1) return files.set('model.safetensors', shard(tensors, metadata));
+  if (shards === 1) return files.set('model.safetensors', tensorFileBytes(tensors, metadata));
   const weights: Record<string, string> = {};
   for (let i = 0; i < shards; i++) {
     const own = new Map([...tensors].filter((_, at) => at % shards === i));
     const name = `model-${String(i + 1).padStart(5, '0')}-of-${String(shards).padStart(5, '0')}.safetensors`;
     for (const key of own.keys()) weights[key] = name;
-    files.set(name, shard(own, metadata));
+    files.set(name, tensorFileBytes(own, metadata));
   }
   return files.set('model.safetensors.index.json', json({ metadata: { total_size: 1, total_parameters: 1 }, weight_map: weights }));
 }

@@ -6,6 +6,8 @@ import { f32Of, readFixtureTensors, sharedPath } from '../../test/fixture-tensor
 import { goldenPath, goldenRuns, hasGolden, readGolden } from '../../test/goldens.ts';
 import type { Golden, GoldenName } from '../../test/goldens.ts';
 import { llamaGguf } from '../../test/llama-gguf.ts';
+import type { LlamaGguf } from '../../test/llama-gguf.ts';
+import { tensorFileBytes } from '../../test/model-bytes.ts';
 import { relativeError } from '../../test/relative-error.ts';
 import type { Model } from '../engine/api.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
@@ -24,14 +26,14 @@ const LIMIT = 1e-4;
  */
 const SAME: readonly GoldenName[] = [
   'llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3', 'phi3_longrope', 'ministral3', 'gemma4', 'lfm2_plain', 'qwen3_5', 'qwen3_5_mtp',
-  'qwen3_5_moe',
+  'qwen3_5_moe', 'gpt_oss', 'gemma4_moe',
 ];
 
 /**
  * Goldens with what that form cannot say: the file is made of a config that it can say, and transformers' logits of that config are
  * expected (VARIANTS in scripts/fixtures/llama_gguf.py says what differs, and each fixture's `changes`).
  */
-const CHANGED: readonly GoldenName[] = ['mistral', 'smollm3', 'qwen2_window', 'gemma3', 'olmo3'];
+const CHANGED: readonly GoldenName[] = ['mistral', 'smollm3', 'qwen2_window', 'gemma3', 'olmo3', 'qwen3_moe', 'lfm2_moe'];
 
 let folder: string;
 beforeAll(() => {
@@ -124,14 +126,20 @@ async function valuesOf(checkpoint: Checkpoint, name: string): Promise<Float32Ar
   return new Float32Array(bytes.buffer);
 }
 
-/** The golden as the file was made of it: with the changes of its config, unless they ask for layers that the golden does not have. */
-function changedGolden(golden: string, changes: Readonly<Record<string, unknown>>): string {
-  if ('num_hidden_layers' in changes) return golden;
+/** The golden as the file was made of it: with the changes of its config, and of its layers. */
+function changedGolden(golden: string, { changes, layers }: Pick<LlamaGguf, 'changes' | 'layers'>): string {
   const copy = mkdtempSync(join(folder, 'golden-'));
   cpSync(golden, copy, { recursive: true, filter: (path) => !path.includes('golden.') });
+  for (const name of ['config.json', 'model.safetensors']) rmSync(join(copy, name));
   const config = JSON.parse(readFileSync(join(golden, 'config.json'), 'utf8')) as Record<string, unknown>;
-  rmSync(join(copy, 'config.json'));
   writeFileSync(join(copy, 'config.json'), JSON.stringify({ ...config, ...changes }));
+  const tensors = [...readFixtureTensors(join(golden, 'model.safetensors'))];
+  const ofLayer = (own: number, n: number) =>
+    tensors
+      .filter(([name]) => name.includes(`layers.${own}.`))
+      .map(([name, tensor]) => [name.replace(`layers.${own}.`, `layers.${n}.`), tensor] as const);
+  const made = layers === undefined ? tensors : [...tensors.filter(([name]) => !name.includes('layers.')), ...layers.flatMap(ofLayer)];
+  writeFileSync(join(copy, 'model.safetensors'), tensorFileBytes(new Map(made)));
   return copy;
 }
 
@@ -154,9 +162,7 @@ function expectSameKeys(ours: Checkpoint, theirs: Checkpoint, otherwise: readonl
   const own = ({ metadata }: Checkpoint) => new Map([...metadata].filter(([key]) => key.startsWith(`${theirs.architecture}.`)));
   const [got, want] = [own(ours), own(theirs)];
   const key = (name: string) => `${theirs.architecture}.${name}`;
-  // A golden with too few layers for what the form says has them repeated in theirs.
-  const unlike = got.get(key('block_count')) === want.get(key('block_count')) ? otherwise : [...otherwise, 'block_count'];
-  for (const name of unlike) for (const keys of [got, want]) keys.delete(key(name));
+  for (const name of otherwise) for (const keys of [got, want]) keys.delete(key(name));
   for (const name of OUR_KEYS) if (!want.has(key(name))) got.delete(key(name));
   expect(Object.fromEntries(got)).toEqual(Object.fromEntries(want));
 }
@@ -165,10 +171,10 @@ describe("ingot convert writes the tensors and keys of llama.cpp's own script", 
   const goldens = new Map<string, string>([...SAME, ...CHANGED].map((name) => [name, goldenPath(name)]));
   for (const [name, golden] of goldens.set('embedding_gemma', EMBEDDER)) {
     test.skipIf(!existsSync(golden))(name, async () => {
-      const { bytes, changes } = llamaGguf(name, golden);
+      const made = llamaGguf(name, golden);
       const [ourPath, theirPath] = [join(folder, 'ours.gguf'), join(folder, 'theirs.gguf')];
-      writeFileSync(theirPath, bytes);
-      await convertFile(changedGolden(golden, changes), ourPath, { type: 'f32' });
+      writeFileSync(theirPath, made.bytes);
+      await convertFile(changedGolden(golden, made), ourPath, { type: 'f32' });
       const [ours, theirs] = [await openGguf(ourPath), await openGguf(theirPath)];
       try {
         expectSameKeys(ours, theirs, OTHERWISE[name] ?? []);
