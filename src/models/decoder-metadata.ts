@@ -57,6 +57,8 @@ function ropeMetadata(architecture: string, { scaling, attentionFactor = 1 }: Ro
   if (scaling.kind === 'yarn') {
     metadata.set(key('yarn_beta_fast'), float32(scaling.betaFast));
     metadata.set(key('yarn_beta_slow'), float32(scaling.betaSlow));
+    // Readers take whole edges of the ramp, and llama.cpp has no others.
+    if (!scaling.truncate) metadata.set(key('truncate'), bool(false));
     // Readers reckon YaRN's own factor from `factor`; what differs from it comes on top.
     factor *= scaling.magnitude / yarnMagnitude(scaling.factor);
   }

@@ -94,7 +94,7 @@ const GGUF_OBEYED = [
   'attention.key_length', 'attention.value_length', 'attention.layer_norm_rms_epsilon', 'attention.causal', 'attention.sliding_window',
   'attention.sliding_window_pattern', 'rope.dimension_count', 'rope.freq_base', 'rope.scaling.type', 'rope.scaling.factor',
   'rope.scale_linear',
-  'rope.scaling.attn_factor',
+  'rope.scaling.attn_factor', 'rope.scaling.truncate',
 ];
 
 /** What YaRN reads is of no use to the other kinds of scaling, which have their own type; its own factor is reckoned from the others. */

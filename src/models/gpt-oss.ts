@@ -10,6 +10,8 @@ import type { RopeTable } from '../graph/ops/rope.ts';
 import type { Value } from '../graph/value.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { bool } from '../tensor/gguf-value.ts';
+import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { Architecture } from './architecture.ts';
 import type { WindowRule } from './attention-visibility.ts';
 import { jsonNumber } from './config-fields.ts';
@@ -49,11 +51,13 @@ const KEYS = {
 /** The first layer slides, the second sees all, and so on. */
 const WINDOWS: WindowRule = { defaultSize: 128, slides: (n) => n % 2 === 0 };
 
+const TRUNCATE = 'gpt-oss.rope.scaling.truncate';
+
 /** What transformers and llama.cpp have in their code, whatever config.json says. */
 const GATE_CLAMP = { limit: 7, offset: 1 } as const;
 
 function parseConfig(checkpoint: Checkpoint): GptOssConfig {
-  const { format, metadata, architecture, name, config } = checkpoint;
+  const { format, metadata, name, config } = checkpoint;
   const decoder = parseDecoderConfig(checkpoint, {
     rmsEps: 1e-5, headDim: 64, windows: WINDOWS, ropeTheta: 150_000, linears: {},
   });
@@ -63,7 +67,7 @@ function parseConfig(checkpoint: Checkpoint): GptOssConfig {
   const mixture = parseMixture(checkpoint, { keys: KEYS, names: EXPERTS, layers });
   const { scaling } = decoder.rope;
   // Its GGUF files do not say that the edges of YaRN's ramp are not whole.
-  const isUnsaid = format === 'gguf' && !metadata.has(`${architecture}.rope.scaling.truncate`);
+  const isUnsaid = format === 'gguf' && !metadata.has(TRUNCATE);
   if (scaling.kind !== 'yarn' || !isUnsaid) return { ...decoder, mixture: { ...mixture, layers } };
   return { ...decoder, mixture: { ...mixture, layers }, rope: { ...decoder.rope, scaling: { ...scaling, truncate: false } } };
 }
@@ -75,7 +79,7 @@ const SETTINGS: FamilySettings = {
     harmless: ['initial_context_length'],
   },
   gguf: {
-    obeyed: ['expert_count', 'expert_used_count', 'expert_feed_forward_length', 'rope.scaling.truncate'],
+    obeyed: ['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
     neutral: { expert_gating_func: [1, 3], expert_weights_norm: [], expert_weights_scale: [0, 1], expert_group_count: [0, 1] },
   },
 };
@@ -172,6 +176,16 @@ function layer(g: GraphBuilder, config: GptOssConfig, input: LayerInput, table: 
 
 // Graph.
 
+function ggufMetadata(config: GptOssConfig): GgufMetadata {
+  const keys = new Map([...decoderMetadata('gpt-oss', config, 2), ...mixtureMetadata('gpt-oss', config.mixture)]);
+  const { scaling } = config.rope;
+  // What these files do not say is that the edges are not whole.
+  if (scaling.kind !== 'yarn') return keys;
+  if (scaling.truncate) keys.set(TRUNCATE, bool(true));
+  else keys.delete(TRUNCATE);
+  return keys;
+}
+
 export const gptOss: Architecture<GptOssConfig> = {
   gguf: 'gpt-oss',
   safetensors: ['gpt_oss'],
@@ -179,7 +193,7 @@ export const gptOss: Architecture<GptOssConfig> = {
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, SETTINGS)),
   weights: (config) => [...outerSpecs(config), ...Array.from({ length: config.layers }, (_, n) => layerWeights(config, n)).flat()],
   skips: DECODER_SKIPS,
-  metadata: (config) => new Map([...decoderMetadata('gpt-oss', config, 2), ...mixtureMetadata('gpt-oss', config.mixture)]),
+  metadata: ggufMetadata,
   graphs(config, { contextLength }) {
     const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
     return decoderGraph(config, (g, input) => layer(g, config, input, table));

@@ -2,11 +2,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { embeddingModel, openFiles } from '../../test/embedding-model.ts';
 import { hasShared, sharedPath } from '../../test/fixture-tensors.ts';
 import { goldenPath, goldenRuns, hasGolden, readGolden } from '../../test/goldens.ts';
 import { hasLlamaPeer, loadInLlama } from '../../test/llama-peer.ts';
-import { convertFile } from './convert.ts';
+import { LLAMA_VARIANTS, llamaVariant } from '../../test/llama-variants.ts';
+import { collect } from '../engine/collect.ts';
+import { convert, convertFile } from './convert.ts';
 import type { ConvertOptions } from './convert.ts';
+import { fileSink } from './file-sink.ts';
 
 /** Its first load on a busy machine takes most of a minute. */
 const LOADING_MS = 240_000;
@@ -18,7 +22,9 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Those that llama.cpp computes as transformers does; it has no key for what is in the others (llama-gguf.test.ts says what). */
-const GOLDENS = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3_longrope', 'ministral3', 'gemma4', 'olmo3', 'lfm2_plain'] as const;
+const GOLDENS = ['llama', 'llama_bias', 'qwen2', 'qwen3', 'phi3_longrope', 'ministral3', 'gemma4', 'olmo3', 'lfm2_plain',
+  'gemma4_moe',
+] as const;
 
 describe.skipIf(!hasLlamaPeer)('a converted golden in llama.cpp gives the greedy ids of transformers', () => {
   for (const name of GOLDENS) {
@@ -40,6 +46,44 @@ describe.skipIf(!hasLlamaPeer)('a converted golden in llama.cpp gives the greedy
       }
     };
     test.skipIf(!hasGolden(name))(`${name}, f32 with a made vocabulary`, convertAndCompare, LOADING_MS);
+  }
+});
+
+/** How many ids each prompt goes on for. */
+const VARIANT_STEPS = 12;
+
+describe.skipIf(!hasLlamaPeer)('a golden as far as llama.cpp computes it, converted, gives the greedy ids of Ingot in llama.cpp', () => {
+  async function idsOf(files: ReadonlyMap<string, Uint8Array>, prompts: readonly number[][]): Promise<number[][]> {
+    const model = await embeddingModel(files, { device: 'reference' });
+    try {
+      const found: number[][] = [];
+      for (const ids of prompts) {
+        const options = { ids, temperature: 0, ignoreEos: true, maxTokens: VARIANT_STEPS };
+        found.push([...(await collect(model.generate(options))).tokens]);
+      }
+      return found;
+    } finally {
+      await model.dispose();
+    }
+  }
+
+  for (const name of Object.keys(LLAMA_VARIANTS) as (keyof typeof LLAMA_VARIANTS)[]) {
+    const compare = async () => {
+      const files = llamaVariant(name);
+      const path = join(folder, `${name}-variant.gguf`);
+      await convert(await openFiles(files), await fileSink(path), { type: 'f32', vocabulary: 'made', modelName: 'golden' });
+      const prompts = Object.values(readGolden(name).prompts);
+      const wanted = await idsOf(files, prompts);
+      const peer = await loadInLlama(path, 256);
+      try {
+        const found: number[][] = [];
+        for (const prompt of prompts) found.push(await peer.greedy(prompt, VARIANT_STEPS));
+        expect(found).toEqual(wanted);
+      } finally {
+        await peer.dispose();
+      }
+    };
+    test.skipIf(!hasGolden(name))(name, compare, LOADING_MS);
   }
 });
 

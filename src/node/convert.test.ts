@@ -14,6 +14,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import type { ProgressEvent } from '../tensor/progress.ts';
 import { convert, convertFile } from './convert.ts';
+import { fileSink } from './file-sink.ts';
 import { loadModel } from './load-model.ts';
 import { locate } from './open-path.ts';
 
@@ -111,6 +112,22 @@ describe('convert', () => {
     } finally {
       await model.dispose();
     }
+  });
+
+  test.for([
+    ['gpt_oss', 'rope_scaling'], ['ministral3', 'rope_parameters'],
+  ] as const)('%s: whether the edges of YaRN are whole is what the folder says', async ([name, key], { skip }) => {
+    if (!hasGolden(name)) skip(`${name} is in ../shared/golden`);
+    const source = await openPath(goldenPath(name));
+    for (const truncate of [true, false]) {
+      const config = { ...source.config, [key]: { ...(source.config![key] as object), truncate } };
+      await convert({ ...source, config }, await fileSink(join(folder, 'out.gguf')), { type: 'f32' });
+      const made = await openPath(join(folder, 'out.gguf'));
+      const opened = await openDecoder(made);
+      expect([opened.config.rope.scaling, opened.warnings]).toMatchObject([{ kind: 'yarn', truncate }, []]);
+      await made.close();
+    }
+    await source.close();
   });
 
   test('the older form of config.json in two files gives the same file as the newer in one', async () => {
