@@ -111,8 +111,8 @@ describe('snapshotBytes', () => {
   it('says how many snapshots there may be, beside what sequences need', async () => {
     const { model } = slotDecoder();
     const ofSlot = slotBytes(model);
-    // (3 + 2) rows of 32 numbers.
-    expect(ofSlot).toBe(4 * 5 * 32);
+    // (3 + 2) rows of 32 numbers, and four heads of 8 x 8.
+    expect(ofSlot).toBe(4 * (5 * 32 + 4 * 8 * 8));
     const asked: (number | undefined)[] = [];
     const cpu = await openExecutor({ device: 'cpu', threads: 1 });
     const executor = {
@@ -134,7 +134,7 @@ describe('snapshotBytes', () => {
       [-1, 'snapshotBytes must be an integer of at least 0, found -1'],
       [1.5, 'snapshotBytes must be an integer of at least 0'],
       ['512MB', 'snapshotBytes must be an integer of at least 0, found string "512MB"'],
-      [639, 'snapshotBytes 639 holds no snapshot: one of this model (decoder) takes 640 bytes'],
+      [1663, 'snapshotBytes 1663 holds no snapshot: one of this model (decoder) takes 1664 bytes'],
     ] as const) {
       const loading = createModelFromParts(parts(), { executor, snapshotBytes: bytes as number });
       await expect(loading).rejects.toThrow(message);
