@@ -34,52 +34,53 @@ function lanesOf({ channels, of, gates }: GatedConvolutionVariant): { readonly v
   return isAligned ? { values: 4, type: 'vec4<f32>' } : { values: 1, type: 'f32' };
 }
 
+/** Columns, of as many channels as are read at a time, that an invocation makes: one, or those of a block. */
+function columnsOf({ output }: GatedConvolutionVariant): number {
+  return output === 'q8' ? Q8_BLOCK / 4 : 1;
+}
+
 /** Invocations that a row takes, and the workgroups of those. */
 function piecesOf(variant: GatedConvolutionVariant) {
-  const pieces = variant.channels / (variant.output === 'q8' ? Q8_BLOCK : lanesOf(variant).values);
+  const pieces = variant.channels / lanesOf(variant).values / columnsOf(variant);
   return { pieces, blocks: Math.ceil(pieces / variant.invocations) };
 }
 
-/** The weights of tap `j`. Those of `values` channels lie one behind the other: `w0` and so on, as many values each. */
-function tapText({ width }: GatedConvolutionVariant, values: 1 | 4, j: number): string {
-  if (values === 1) return `w${j}`;
-  const components = range(4).map((c) => `w${(c * width + j) >> 2}.${'xyzw'[(c * width + j) & 3]}`);
-  return `vec4<f32>(${components.join(', ')})`;
+/** What a lane makes of column `i` of its own: `y{i}`, and the convolution's inputs `x{i}_0` and so on, oldest first. */
+function columnText(variant: GatedConvolutionVariant, i: number): string {
+  const { width, bias, gates, of } = variant;
+  const { values } = lanesOf(variant);
+  // The weights of `values` channels lie one behind the other, as many values each.
+  const tap = (j: number) => {
+    if (values === 1) return `w${i}_${j}`;
+    return `vec4<f32>(${range(4).map((c) => `w${i}_${(c * width + j) >> 2}.${'xyzw'[(c * width + j) & 3]}`).join(', ')})`;
+  };
+  const products = range(width).map((j) => `${tap(j)} * x${i}_${j}`);
+  const sum = [...(bias ? [`bias[at${i}]`] : []), ...products].join(' + ');
+  return `  let at${i} = piece * ${columnsOf(variant)}u + ${i}u;
+${unrolled(width, (j) => `  let x${i}_${j} = inputAt(place, t - ${width - 1 - j}, at${i});`)}
+${unrolled(width, (j) => `  let w${i}_${j} = weight[at${i} * ${width}u + ${j}u];`)}
+  let y${i} = x[row * ${of / values}u + at${i} + ${gates.after / values}u] * (${sum});`;
 }
 
-function valueFunctions(variant: GatedConvolutionVariant): string {
-  const { channels, width, bias, gates, of } = variant;
+/** What the convolution reads at time t of a sequence, which is negative before its rows; `at` counts columns. */
+function inputFunction(variant: GatedConvolutionVariant): string {
+  const { channels, width, gates, of } = variant;
   const { values, type } = lanesOf(variant);
-  const [row, slotRow] = [of / values, channels / values];
-  const part = (name: keyof ConvolutionGates) => gates[name] / values;
-  const products = range(width).map((j) => `${tapText(variant, values, j)} * x${j}`);
-  return `// What the convolution reads at time t of a sequence, which is negative before its rows; \`at\` counts ${type}.
-fn productAt(place: vec4<u32>, t: i32, at: u32) -> ${type} {
-  if (t < 0) { return state[(place.z * ${width - 1}u + u32(${width - 1} + t)) * ${slotRow}u + at]; }
-  let first = (place.x + u32(t)) * ${row}u + at;
-  return x[first + ${part('before')}u] * x[first + ${part('inner')}u];
-}
-fn gatedAt(row: u32, place: vec4<u32>, at: u32) -> ${type} {
-  let t = i32(row - place.x);
-${unrolled(width, (j) => `  let x${j} = productAt(place, t - ${width - 1 - j}, at);`)}
-${unrolled(width, (j) => `  let w${j} = weight[at * ${width}u + ${j}u];`)}
-  let y = x[row * ${row}u + at + ${part('after')}u] * (${[...(bias ? ['bias[at]'] : []), ...products].join(' + ')});
-  if (row + 1u == place.x + place.y) {
-${unrolled(width - 1, (s) => `    state[(place.w * ${width - 1}u + ${s}u) * ${slotRow}u + at] = x${s + 1};`)}
-  }
-  return y;
+  return `fn inputAt(place: vec4<u32>, t: i32, at: u32) -> ${type} {
+  if (t < 0) { return state[(place.z * ${width - 1}u + u32(${width - 1} + t)) * ${channels / values}u + at]; }
+  let first = (place.x + u32(t)) * ${of / values}u + at;
+  return x[first + ${gates.before / values}u] * x[first + ${gates.inner / values}u];
 }
 `;
 }
 
+/** All reads come before all writes, so that they are under way together: what is written may be what another reads. */
 function mainFunction(variant: GatedConvolutionVariant): string {
-  const { channels, output, invocations } = variant;
-  const { values } = lanesOf(variant);
+  const { channels, width, output, invocations } = variant;
   const { pieces, blocks } = piecesOf(variant);
-  const columns = range(4).map((i) => `gatedAt(row, place, piece * 4u + ${i}u)`);
-  const write = output === 'q8'
-    ? `yPutBlock(row, piece, mat4x4<f32>(${columns.join(', ')}));`
-    : `y[row * ${channels / values}u + piece] = gatedAt(row, place, piece);`;
+  const slotRow = channels / lanesOf(variant).values;
+  const columns = range(columnsOf(variant));
+  const keep = (i: number, s: number) => `    state[(place.w * ${width - 1}u + ${s}u) * ${slotRow}u + at${i}] = x${i}_${s + 1};`;
   return `@compute @workgroup_size(${invocations})
 fn main(${MAIN_ARGUMENTS}) {
   let item = ${LINEAR_WORKGROUP};
@@ -89,7 +90,12 @@ fn main(${MAIN_ARGUMENTS}) {
   let place = slots[rowSequence[row]];
   // Rows past those of the step belong to no sequence.
   if (row < place.x || row >= place.x + place.y) { return; }
-  ${write}
+  let t = i32(row - place.x);
+${columns.map((i) => columnText(variant, i)).join('\n')}
+  if (row + 1u == place.x + place.y) {
+${columns.flatMap((i) => range(width - 1).map((s) => keep(i, s))).join('\n')}
+  }
+  ${output === 'q8' ? 'yPutBlock(row, piece, mat4x4<f32>(y0, y1, y2, y3));' : `y[row * ${slotRow}u + piece] = y0;`}
 }
 `;
 }
@@ -109,7 +115,7 @@ export function gatedConvolutionKernel(variant: GatedConvolutionVariant): Kernel
   return {
     key: kernelKey('gated-convolution', variant),
     label: `gated-convolution [${channels}, ${width}] ${output}`,
-    wgsl: `${kernelHeader(bindings, {})}\n${valueFunctions(variant)}${rounding}${mainFunction(variant)}`,
+    wgsl: `${kernelHeader(bindings, {})}\n${inputFunction(variant)}${rounding}${mainFunction(variant)}`,
     bindings,
     workgroupSize: invocations,
     needs: {},
