@@ -50,7 +50,7 @@ export const EXPERT_SHAPES = {
     route: { scores: 'softmax', normalise: { eps: 0 } },
   },
   gemma4: { ...SMALL, expertScale: true, fn: 'geluTanh', ownNorms: true, route: { scores: 'softmax', normalise: { eps: 0 } } },
-  qwen3_5_moe: { ...SMALL, sharedDim: 32, route: { scores: 'softmax', normalise: { eps: 0 } } },
+  qwen3_5_moe: { ...SMALL, sharedDim: 96, route: { scores: 'softmax', normalise: { eps: 0 } } },
 } as const satisfies Readonly<Record<string, ExpertShape>>;
 
 

@@ -35,6 +35,11 @@ it.each(CASES)('as %s has them, by the profile %s', async (name, profile) => {
 
 const SMALL = EXPERT_SHAPES.qwen3_moe;
 
+it.each([96, 32])('an expert for all rows, %i wide, counts as one more where it is as wide as the others', async (sharedDim) => {
+  const graph = expertGraph({ ...EXPERT_SHAPES.qwen3_5_moe, sharedDim });
+  await check({ shape: graph, type: 'q8_0', profile: TEST_PROFILES.int8 }, sharedDim === 96 ? /shared-expert x1/ : /shared-expert x0/);
+}, 120_000);
+
 it.each(['workgroup', 'subgroupInt8', 'subgroupFloat'] as const satisfies readonly Profile[])('by the profile %s', async (profile) => {
   await check({ shape: expertGraph({ ...SMALL, layers: 2 }), type: 'q4_0', profile: TEST_PROFILES[profile] });
 }, 120_000);
@@ -56,6 +61,11 @@ it.each(['int8', 'float'] as const)('tiles of many rows: %s', async (profile) =>
   } finally {
     await pair.dispose();
   }
+}, 120_000);
+
+it('an expert for all rows beside others in several bindings', async () => {
+  const profile = { ...TEST_PROFILES.int8, maxBufferBindingBytes: 40_000 };
+  await check({ shape: expertGraph(EXPERT_SHAPES.qwen3_5_moe), type: 'q8_0', profile }, /shared-expert x1/);
 }, 120_000);
 
 it('experts of floats beside int8 activations, widths that are no multiple of 16', async () => {

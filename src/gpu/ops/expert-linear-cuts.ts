@@ -43,7 +43,7 @@ export function expertLinearCuts(step: ExpertStep, { fresh }: CutContext): reado
   if (op.gated) {
     const halves = ['gate', 'up'].map((half) => fresh(y.shape, `${label}.${half}`));
     const products = op.parts.map((part, i): ExpertStep => {
-      const own = { ...plainExpertProduct([part], op.each), norm: op.norm };
+      const own = { ...plainExpertProduct([part], op.each), shared: op.shared.slice(i, i + 1), norm: op.norm };
       return { op: own, inputs: [x, routes], outputs: [halves[i] as GpuValue], label: (halves[i] as Value).label };
     });
     const gate: ActivationOp = { kind: 'activation', fn: op.gated, clamp: op.clamp, columns: undefined };

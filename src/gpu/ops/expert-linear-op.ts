@@ -11,6 +11,8 @@ export interface ExpertLinearOp {
   readonly kind: 'expertLinear';
   /** Weight [experts, out, in], bias [experts, out]: one; of a gated product gate and up, interleaved. */
   readonly parts: readonly LinearPart[];
+  /** As many, [out, in] without biases, of an expert that all rows go to, which counts as the last; none: there is none. */
+  readonly shared: readonly LinearPart[];
   /** x has a vector for each expert of a row. */
   readonly each: boolean;
   /** RMS norm of an f32 input that is not `each`. */
@@ -29,5 +31,5 @@ export interface ExpertLinearOp {
 /** A product and nothing else. */
 export function plainExpertProduct(parts: readonly LinearPart[], each: boolean): ExpertLinearOp {
   const plain = { norm: undefined, gated: false, clamp: undefined, summed: false, residual: false, rounding: undefined } as const;
-  return { kind: 'expertLinear', parts, each, ...plain };
+  return { kind: 'expertLinear', parts, shared: [], each, ...plain };
 }

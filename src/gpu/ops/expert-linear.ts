@@ -25,8 +25,14 @@ import type { ProductKernel } from './linear-kernels.ts';
 
 type ExpertStep = GpuStepOf<ExpertLinearOp>;
 
-function matricesOf({ parts, gated }: ExpertLinearOp, choices: MatrixChoices): readonly PlannedMatrix[] {
-  return expertMatrices(parts.map(({ weight }) => weight), gated ? 'interleaved' : 'rows', choices);
+function matricesOf({ parts, shared, gated }: ExpertLinearOp, choices: MatrixChoices): readonly PlannedMatrix[] {
+  const [routed, last] = [parts, shared].map((all) => all.map(({ weight }) => weight)) as [WeightRef[], WeightRef[]];
+  return expertMatrices({ routed, shared: last }, gated ? 'interleaved' : 'rows', choices);
+}
+
+/** Experts, the one that all rows go to among them. */
+function countOf({ parts: [first], shared }: ExpertLinearOp): number {
+  return ((first as LinearPart).weight.shape[0] as number) + (shared.length > 0 ? 1 : 0);
 }
 
 /** [experts, out] of a weight. */
@@ -57,7 +63,7 @@ function shapeOf({ op, inputs, outputs }: ExpertStep, choices: MatrixChoices): L
       f32: outputs.some(({ dtype }) => dtype === 'f32'),
       q8: op.rounding && { norm: op.rounding.norm && { eps: op.rounding.norm.eps } },
     },
-    experts: { count: weight.shape[0] as number, used: usedOf(routes), each: op.each, summed: op.summed },
+    experts: { count: countOf(op), used: usedOf(routes), each: op.each, summed: op.summed },
   };
 }
 
@@ -109,11 +115,12 @@ function costOf(step: ExpertStep, shape: LinearShape, choices: MatrixChoices): K
 }
 
 export const expertLinearRules: GpuOpRules<ExpertLinearOp> = {
-  describe({ parts, gated, clamp, each, summed, residual, norm, rounding }, typeOf) {
+  describe({ parts, shared, gated, clamp, each, summed, residual, norm, rounding }, typeOf) {
     const shown = parts.map(({ weight, bias }) => `${shownWeight(weight, typeOf)}${bias ? ' +bias' : ''}`);
+    const last = shared.length === 0 ? '' : ` and ${shared.map(({ weight }) => shownWeight(weight, typeOf)).join(' * ')}`;
     const gate = gated ? ` ${gated}${printClamp(clamp)}` : '';
     const end = `${each ? ' each' : ''}${gate}${summed ? ' summed' : ''}${residual ? ' +residual' : ''}`;
-    return `${shown.join(' * ')}${end}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
+    return `${shown.join(' * ')}${last}${end}${describeNorm('norm', norm)}${describeRounding(rounding)}`;
   },
   matrices: matricesOf,
   vectors: (op) => [biasOf(op), op.norm && gainOf(op.norm), op.rounding?.norm && gainOf(op.rounding.norm)],

@@ -1,4 +1,4 @@
-import type { RouteOp } from '../../graph/ops/route.ts';
+import type { RouteOp as GraphRouteOp } from '../../graph/ops/route.ts';
 import { routeRules as graphRules } from '../../graph/ops/route.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { widthOf } from '../../graph/value.ts';
@@ -8,6 +8,15 @@ import type { GpuValue } from '../plan/gpu-value.ts';
 import type { PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
 import { rowUse } from './row-use.ts';
+
+/** Input: logits. Output: routes. */
+export interface RouteOp extends GraphRouteOp {
+  /**
+   * The logits have one more column, of an expert that all rows go to: its weight is the sigmoid of that, and it is the last of a row's
+   * experts and of all.
+   */
+  readonly shared: boolean;
+}
 
 /** Invocations of a row's workgroup: its experts, in powers of two up to this many. */
 const MOST_INVOCATIONS = 256;
@@ -21,14 +30,15 @@ function ofExperts(weight: WeightRef | undefined): PlannedVector | undefined {
 }
 
 export const routeRules: GpuOpRules<RouteOp> = {
-  describe: (op) => graphRules.print?.(op) ?? '',
+  describe: (op) => `${graphRules.print?.(op) ?? ''}${op.shared ? ' +shared' : ''}`,
   vectors: ({ selectionBias, expertScale }) => [ofExperts(selectionBias), ofExperts(expertScale)],
   uses(step, _, { single }) {
-    const { used, scores, selectionBias, normalise, scale, expertScale } = step.op;
+    const { used, scores, selectionBias, normalise, scale, expertScale, shared } = step.op;
     const [logits] = step.inputs as readonly [GpuValue];
-    const experts = widthOf(logits);
+    const experts = widthOf(logits) - (shared ? 1 : 0);
     const variant = {
       experts, used, scores, normalise, scale, selectionBias: selectionBias !== undefined, expertScale: expertScale !== undefined, single,
+      ...(shared && { shared }),
       invocations: invocationsFor(experts),
     };
     return rowUse(step, {
@@ -43,4 +53,4 @@ export const routeRules: GpuOpRules<RouteOp> = {
   },
 };
 
-export const lowerRoute: Lower<RouteOp, RouteOp> = ({ op }) => ({ op });
+export const lowerRoute: Lower<GraphRouteOp, RouteOp> = ({ op }) => ({ op: { ...op, shared: false } });

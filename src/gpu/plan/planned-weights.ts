@@ -13,7 +13,7 @@ export interface PlannedMatrix {
   readonly rows: number;
   readonly cols: number;
   readonly arrangement: RowArrangement;
-  /** In order; `interleaved` has two of equal size. */
+  /** In order; `interleaved` has pairs of equal size. */
   readonly weights: readonly WeightRef[];
   /** First row of those that are meant of its only weight, or of each of two that are interleaved; absent: all rows are. */
   readonly firstRow?: number | undefined;
@@ -66,15 +66,29 @@ export function matricesFor(weights: readonly WeightRef[], { typeOf, profile }: 
   });
 }
 
-/** Weights [experts, out, in] of one type, each expert's rows together; several matrices of whole experts where one exceeds a binding. */
+/** Weights [experts, out, in] of one type, and [out, in] of an expert that all rows go to, which comes last. */
+export interface ExpertWeights {
+  readonly routed: readonly WeightRef[];
+  /** As many, or none. */
+  readonly shared: readonly WeightRef[];
+}
+
+/** Each expert's rows together; several matrices of whole experts where one is larger than a binding. */
 export function expertMatrices(
-  weights: readonly WeightRef[], arrangement: RowArrangement, { typeOf, profile }: MatrixChoices,
+  { routed, shared }: ExpertWeights, arrangement: RowArrangement, choices: MatrixChoices,
 ): readonly PlannedMatrix[] {
-  const whole = matrixOf(weights, arrangement, typeOf);
+  const { typeOf, profile } = choices;
+  const whole = matrixOf([...routed, ...shared], arrangement, typeOf);
+  const { sizeBytes } = layOutMatrix(packedFormatOf(whole.type), whole.rows, whole.cols);
+  if (sizeBytes <= profile.maxBufferBindingBytes) return [whole];
+  const pieces = expertPieces(matrixOf(routed, arrangement, typeOf), choices);
+  return shared.length === 0 ? pieces : [...pieces, matrixOf(shared, arrangement, typeOf)];
+}
+
+function expertPieces(whole: PlannedMatrix, { profile: { maxBufferBindingBytes: most } }: MatrixChoices): readonly PlannedMatrix[] {
+  const { weights } = whole;
   const [experts] = (weights[0] as WeightRef).shape as [number];
   const { sizeBytes } = layOutMatrix(packedFormatOf(whole.type), whole.rows, whole.cols);
-  const most = profile.maxBufferBindingBytes;
-  if (sizeBytes <= most) return [whole];
   const each = Math.max(1, Math.floor((most * experts) / sizeBytes));
   const rows = whole.rows / experts;
   return Array.from({ length: Math.ceil(experts / each) }, (_, i) => {

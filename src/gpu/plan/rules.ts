@@ -14,6 +14,7 @@ import { gatedExperts, residualExperts, sharedNorm, summedExperts } from './expe
 import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 import { convolutionActivation, deltaNet } from './delta-net.ts';
+import { sharedExpert } from './shared-expert.ts';
 import { sumProduct } from './sum-product.ts';
 import type { SumProduct } from './sum-product.ts';
 
@@ -315,8 +316,8 @@ export function gpuRules(
 ): readonly Rule[] {
   return [
     scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, convolutionGates, convolutionActivation, deltaNet(typeOf),
-    gatedLinear(typeOf), columnsActivation, linearActivation, linearSoftcap, linearResidual, gatedExperts(typeOf), summedExperts,
-    residualExperts,
+    gatedLinear(typeOf), columnsActivation, linearActivation, linearSoftcap, linearResidual,
+    gatedExperts(typeOf), sharedExpert(typeOf), summedExperts, residualExperts,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
     joinedQkv, joinedRowNorms, sharedNorm, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
   ];

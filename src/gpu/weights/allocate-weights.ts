@@ -59,11 +59,11 @@ function checkMatrix(
   { limits, name }: Pick<GpuDevice, 'limits' | 'name'>,
 ): void {
   let found = 0;
-  for (const { id, shape, sizeBytes, type: sourceType } of sources) {
+  for (const [n, { id, shape, sizeBytes, type: sourceType }] of sources.entries()) {
     const [own = 0, width] = shape;
     if (sourceType !== type || width !== cols || sizeBytes !== bytesOfElements(type, own * cols))
       throw new Error(`matrix ${key}: ${id} is ${sourceType} [${shape.join(', ')}], not ${type} rows of ${cols}`);
-    if (arrangement === 'interleaved' && (own !== sources[0]?.shape[0] || own % INTERLEAVE_ROWS !== 0))
+    if (arrangement === 'interleaved' && (own !== sources[n ^ 1]?.shape[0] || own % INTERLEAVE_ROWS !== 0))
       throw new Error(`matrix ${key}: ${own} rows of ${id} cannot be interleaved`);
     found += own;
   }

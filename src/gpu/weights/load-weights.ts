@@ -91,8 +91,14 @@ export async function loadWeights(options: LoadWeightsOptions): Promise<LoadedWe
 
 function tensorsOf(matrix: MatrixRequest): Omit<MatrixTensor, 'number'>[] {
   const { sources, arrangement } = matrix;
-  if (arrangement === 'interleaved') return sources.map((source, part) => ({ matrix, source, part, parts: sources.length, rowOffset: 0 }));
   let rowOffset = 0;
+  if (arrangement === 'interleaved') {
+    return sources.map((source, n) => {
+      const tensor = { matrix, source, part: n % 2, parts: 2, rowOffset };
+      if (n % 2 === 1) rowOffset += 2 * (source.shape[0] as number);
+      return tensor;
+    });
+  }
   return sources.map((source) => {
     const tensor = { matrix, source, part: 0, parts: 1, rowOffset };
     rowOffset += source.shape[0] as number;

@@ -12,7 +12,7 @@ export interface MatrixRequest {
   readonly rows: number;
   readonly cols: number;
   readonly arrangement: RowArrangement;
-  /** Of shape [rows, cols]. `interleaved`: of equal shape, their rows a multiple of 16. */
+  /** Of shape [rows, cols]. `interleaved`: pairs of equal shape, one after another, their rows a multiple of 16. */
   readonly sources: readonly WeightSource[];
 }
 

@@ -79,6 +79,25 @@ describe('route', () => {
     normalised.forEach((value, i) => expect(value).toBeCloseTo(want[i]!, 6));
   });
 
+  it('puts an expert that all rows go to last', async () => {
+    const variant: RouteVariant = { ...PLAIN, experts: 7, normalise: { eps: 0 }, shared: true };
+    const { logits } = randomRows(PLAIN, 3);
+    const out = await test.run({
+      kernel: routeKernel(variant), workgroups: routeWorkgroups(variant, 3),
+      buffers: { logits, y: new Float32Array(3 * 6), step: stepOf(3) },
+    });
+    const y = out.get('y') as Float32Array;
+    for (let row = 0; row < 3; row++) {
+      const own = logits.subarray(8 * row, 8 * row + 7);
+      const order = Array.from(own.keys()).toSorted((a, b) => own[b]! - own[a]! || a - b);
+      const share = 1 / (1 + Math.exp(-logits[8 * row + 7]!));
+      const [first, second, last, ...numbers] = y.subarray(6 * row, 6 * row + 6);
+      expect(numbers).toEqual([order[0], order[1], 7]);
+      expect(last).toBeCloseTo(share, 6);
+      expect(first! + second!).toBeCloseTo(1, 6);
+    }
+  });
+
   it('names experts that there are whatever the logits are', async () => {
     const logits = Float32Array.of(NaN, NaN, Infinity, 1, NaN, -Infinity, Infinity, NaN);
     const { got } = await route({ ...PLAIN, used: 4 }, { ...randomRows(PLAIN, 1), logits });

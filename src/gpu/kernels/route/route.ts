@@ -18,6 +18,11 @@ export interface RouteVariant extends RowsVariant, Pick<RouteOp, 'used' | 'score
   readonly experts: number;
   readonly selectionBias: boolean;
   readonly expertScale: boolean;
+  /**
+   * Logits are [rows, experts + 1] and y is [rows, 2 * (used + 1)]: the last column is of an expert that all rows go to, with its sigmoid as
+   * weight, and `experts` as number. Absent: there is none.
+   */
+  readonly shared?: boolean | undefined;
   /** Of a workgroup. */
   readonly invocations: number;
 }
@@ -26,7 +31,8 @@ export interface RouteVariant extends RowsVariant, Pick<RouteOp, 'used' | 'score
 const LEAST_EXPONENT = -80;
 
 export function routeKernel(variant: RouteVariant): Kernel {
-  const { experts, used, scores, normalise, scale, selectionBias, expertScale, invocations } = variant;
+  const { experts, used, scores, normalise, scale, selectionBias, expertScale, shared = false, invocations } = variant;
+  const places = used + (shared ? 1 : 0);
   const isSoftmax = scores === 'softmax';
   const read = (name: string): Binding => ({ name, access: 'read', type: 'array<f32>' });
   const bindings: readonly Binding[] = [
@@ -53,8 +59,8 @@ ${keyed('    keys[k] = scored[k] / sum + selectionBias[k];')}
   const key = softmaxKeys !== '' ? '' : `    keys[k] = ${isSoftmax ? 'logit' : `score${selectionBias ? ' + selectionBias[k]' : ''}`};`;
   return {
     key: kernelKey('route', variant),
-    label: `route [${experts}] x${used} ${scores}`,
-    wgsl: `${kernelHeader(bindings, {})}${stepStruct(variant)}${isSoftmax ? '' : `${activationFunction('sigmoid')}\n`}
+    label: `route [${experts}] x${used} ${scores}${shared ? ' +shared' : ''}`,
+    wgsl: `${kernelHeader(bindings, {})}${stepStruct(variant)}${isSoftmax && !shared ? '' : `${activationFunction('sigmoid')}\n`}
 var<workgroup> keys: array<f32, ${experts}>;
 var<workgroup> scored: array<f32, ${experts}>;
 var<workgroup> places: array<u32, ${used}>;
@@ -62,7 +68,7 @@ var<workgroup> places: array<u32, ${used}>;
 fn main(${MAIN_ARGUMENTS}) {
   let row = ${LINEAR_WORKGROUP};
   if (row >= ${rowsExpression(variant)}) { return; }
-  let at = row * ${experts}u;
+  let at = row * ${experts + (shared ? 1 : 0)}u;
 ${isSoftmax ? most : ''}${keyed(`    let logit = logits[at + k];
     let score = ${score};
     scored[k] = score;
@@ -82,8 +88,12 @@ ${divisor?.includes('all') ? `  var all = 0.0;
 ` : ''}${normalise ? `  var chosen = 0.0;
   for (var i = 0u; i < ${used}u; i++) { chosen += scored[places[i]]; }
 ` : ''}${laneLoop(used, invocations, `    let e = places[k];
-    y[row * ${2 * used}u + k] = scored[e]${divisor ? ` / ${divisor}` : ''}${factors === '' ? '' : ` ${factors}`};
-    y[row * ${2 * used}u + ${used}u + k] = f32(e);`)}
+    y[row * ${2 * places}u + k] = scored[e]${divisor ? ` / ${divisor}` : ''}${factors === '' ? '' : ` ${factors}`};
+    y[row * ${2 * places}u + ${places}u + k] = f32(e);`)}${shared ? `
+  if (lane == 0u) {
+    y[row * ${2 * places}u + ${used}u] = sigmoid(logits[at + ${experts}u]);
+    y[row * ${2 * places}u + ${places + used}u] = ${experts}.0;
+  }` : ''}
 }
 `,
     bindings,
