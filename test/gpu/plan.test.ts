@@ -32,8 +32,8 @@ const FAMILY_GRAPHS: Readonly<Record<string, ModelGraphs>> = {
 /** A layer of experts as Qwen3-30B-A3B has them. */
 const LAYER_SHAPE = { ...EXPERT_SHAPES.qwen3_moe, dim: 2048, experts: 128, used: 8, ffnDim: 768 };
 const EXPERT_LAYER = expertGraph(LAYER_SHAPE);
-/** As Qwen3.5 35B A3B has them, with one that all rows go to. */
-const SHARED_EXPERT = expertGraph({ ...EXPERT_SHAPES.qwen3_5_moe, dim: 2048, experts: 256, used: 8, ffnDim: 512, sharedDim: 512 });
+/** As Qwen3.5 35B A3B has them, fewer, with one that all rows go to. */
+const SHARED_EXPERT = expertGraph({ ...EXPERT_SHAPES.qwen3_5_moe, dim: 2048, experts: 64, used: 8, ffnDim: 512, sharedDim: 512 });
 /** Floats of which every device binds all that one kernel reads. */
 const FEWER_EXPERTS = expertGraph({ ...LAYER_SHAPE, experts: 32 });
 const KEPT_PROFILES = ['nvidia', 'apple-m4', 'software'] as const;
@@ -73,7 +73,8 @@ describe('fusion rules', () => {
       ...([FAMILIES.gemma4, FAMILIES.olmo3] as const).map((family) =>
         planOfGraph({ graph: familyGraph(family), type: 'q4_0', profile, withoutRules })),
       ...[lfm2Shape(), qwen35Shape()].map((graph) => planOfGraph({ graph, type: 'q4_0', profile, withoutRules })),
-      ...[EXPERT_LAYER, SHARED_EXPERT].map((graph) => planOfGraph({ graph, type: 'q4_0', typeOf: expertTypes('q4_0'), profile, withoutRules })),
+      ...[EXPERT_LAYER, SHARED_EXPERT].map((graph) =>
+        planOfGraph({ graph, type: 'q4_0', typeOf: expertTypes('q4_0'), profile, withoutRules })),
     ]);
   const texts = (withoutRules: readonly string[]) => plans(withoutRules).map(printed);
   /** Without the lines that only say how often rules fired. */

@@ -80,6 +80,7 @@ function isOneMore(found: SharedExpert, typeOf: (id: string) => string, context:
     });
   const readers = [routed.act, routed.down, sum, ...(lists ? [lists] : [])];
   const routes = [route, ...(lists ? [lists] : [])].flatMap(({ outputs }) => outputs);
+  const isOwn = (value: GpuValue) => context.consumersOf(value).every((reader) => readers.some((each) => each === reader));
   const { op: gate } = share;
   return (
     isSame(routed.act.op, shared.act.op) && isSame(routed.down.op, shared.down.op) &&
@@ -88,7 +89,7 @@ function isOneMore(found: SharedExpert, typeOf: (id: string) => string, context:
     [shared.act.op, shared.down.op, gate, router.op].every(isBare) && router.op.activation === undefined &&
     gate.activation?.fn === 'sigmoid' && gate.activation.times === undefined &&
     routed.act.inputs[0]?.id === shared.act.inputs[0]?.id && router.inputs[0]?.id === share.inputs[0]?.id &&
-    routes.every((value) => !context.isKept(value) && context.consumersOf(value).every((reader) => readers.some((each) => each === reader))) &&
+    routes.every((value) => !context.isKept(value) && isOwn(value)) &&
     isPrivate(route.inputs[0] as GpuValue, context)
   );
 }

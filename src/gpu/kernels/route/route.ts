@@ -19,8 +19,8 @@ export interface RouteVariant extends RowsVariant, Pick<RouteOp, 'used' | 'score
   readonly selectionBias: boolean;
   readonly expertScale: boolean;
   /**
-   * Logits are [rows, experts + 1] and y is [rows, 2 * (used + 1)]: the last column is of an expert that all rows go to, with its sigmoid as
-   * weight, and `experts` as number. Absent: there is none.
+   * Logits are [rows, experts + 1] and y is [rows, 2 * (used + 1)]: the last column is of an expert that all rows go to, with its sigmoid
+   * as weight, and `experts` as number. Absent: there is none.
    */
   readonly shared?: boolean | undefined;
   /** Of a workgroup. */
