@@ -124,10 +124,14 @@ function mixtureWeights({ dim, mixture, hasSelectionBias }: Lfm2MoeConfig, n: nu
   ];
 }
 
+/** As mlx-lm calls the matrices of the layers without experts, too. */
+const MLX_MLP = { gate: 'feed_forward.gate_proj', up: 'feed_forward.up_proj', down: 'feed_forward.down_proj' };
+
 function weights(config: Lfm2MoeConfig): readonly WeightSpec[] {
+  const names = config.mixture.stored.safetensors === 'stacked' ? MLX_MLP : undefined;
   const layers = config.mixture.layers.map((isMixture, n) => [
     ...lfm2MixerWeights(config, n),
-    ...(isMixture ? mixtureWeights(config, n) : lfm2MlpWeights(config, n)),
+    ...(isMixture ? mixtureWeights(config, n) : lfm2MlpWeights(config, n, names)),
   ]);
   return [...lfm2OuterWeights(config), ...layers.flat()];
 }

@@ -222,10 +222,10 @@ export function lfm2MixerWeights(config: Lfm2Config, n: number): readonly Weight
   return config.attends[n] === true ? attentionWeights(config, n) : convolutionWeights(config, n);
 }
 
-/** Of the second half. */
-export function lfm2MlpWeights({ dim, ffnDim }: Lfm2Config, n: number): readonly WeightSpec[] {
+/** Of the second half. `names`: of its matrices in folders, where they are not LFM2's own. */
+export function lfm2MlpWeights({ dim, ffnDim }: Lfm2Config, n: number, names?: Readonly<Record<string, string>>): readonly WeightSpec[] {
   const matrix = (name: keyof typeof MLP_LINEARS, ...shape: [number, number]) =>
-    linearSpecs(n, MLP_LINEARS[name], { shape, hasBias: false });
+    linearSpecs(n, { ...MLP_LINEARS[name], safetensors: names?.[name] ?? MLP_LINEARS[name].safetensors }, { shape, hasBias: false });
   return [
     layerSpec(n, 'mlp.norm', [dim], { gguf: 'ffn_norm.weight', safetensors: 'ffn_norm.weight' }),
     ...matrix('gate', ffnDim, dim),

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { embeddingModel } from '../../test/embedding-model.ts';
+import { expertsOfMlx, fusedExperts, singleExperts } from '../../test/expert-forms.ts';
 import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
 import type { FixtureTensor } from '../../test/fixture-tensors.ts';
 import { goldenContext, goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
@@ -37,10 +38,16 @@ function scalingOf(rope: JsonObject): JsonObject | null {
   return { type: (kind ?? type) as string, ...rest };
 }
 
+/** Qwen's counts of experts had another name. */
+function withOlderCounts(config: JsonObject): JsonObject {
+  const { num_local_experts: experts, ...rest } = config;
+  return experts === undefined || !String(config['model_type']).startsWith('qwen') ? config : { ...rest, num_experts: experts };
+}
+
 /** As files were published before transformers 5; Gemma 4 and Ministral 3 came with it, and so have nothing older than their first keys. */
 function older(config: JsonObject): JsonObject {
   const { dtype, ...rest } = config;
-  const old = { ...rest, torch_dtype: dtype as string };
+  const old = withOlderCounts({ ...rest, torch_dtype: dtype as string });
   if (config['model_type'] === 'gemma4_text') return { ...without(old, 'per_layer_config'), global_head_dim: 32 };
   const rope = object(config['rope_parameters']);
   if (config['rope_parameters'] === undefined) return old;
@@ -93,12 +100,13 @@ function inside(model: string, { config, tensors }: Form): Form {
 /** Classes of mlx-lm in which the text model is a part of its own. */
 const MLX_WHOLE: Readonly<Record<string, string>> = {
   gemma3_text: 'gemma3', gemma4_text: 'gemma4', ministral3: 'mistral3', qwen3_5_text: 'qwen3_5',
+  qwen3_5_moe_text: 'qwen3_5_moe',
 };
 
 /**
  * Its RMS norms hold the gains as they come (Gemma 3 adds 1 as it runs), but Qwen3.5's, and no tensor is turned round in these families but
- * Qwen3.5's convolutions. `sanitize` drops the head that is tied, the head that drafts tokens, and keys and values that no layer reads.
- * `save_config` sorts keys and takes `vision_config` out.
+ * Qwen3.5's convolutions and those of LFM2 with experts. `sanitize` stacks experts, and drops the head that is tied, the head that drafts
+ * tokens, and keys and values that no layer reads. `save_config` sorts keys and takes `vision_config` out.
  */
 function mlx({ config, tensors }: Form): Form {
   const layers = Number(config['num_hidden_layers']) - Number(config['num_kv_shared_layers'] ?? 0);
@@ -107,7 +115,8 @@ function mlx({ config, tensors }: Form): Form {
     if (n !== undefined && Number(n) >= layers && ['k_proj', 'v_proj', 'k_norm'].includes(own)) return false;
     return name !== 'lm_head.weight' || config['tie_word_embeddings'] !== true;
   };
-  const own = String(config['model_type']).startsWith('qwen3_5') ? qwen35OfMlx(tensors) : tensors;
+  const family = String(config['model_type']);
+  const own = expertsOfMlx(family.startsWith('qwen3_5') ? qwen35OfMlx(tensors) : tensors, family);
   const kept = new Map([...own].filter(([name]) => isRead(name)));
   const whole = MLX_WHOLE[config['model_type'] as string];
   const form = whole === undefined ? { config, tensors: kept } : inside('older', { config, tensors: kept });
@@ -136,6 +145,8 @@ const FORMS: Readonly<Record<string, (form: Form) => Form>> = {
   'newer keys': ({ config, tensors }) => ({ config: newer(config), tensors }),
   'the text model of a newer folder': (form) => inside('newer', form),
   'the text model of an older folder': (form) => inside('older', { ...form, config: older(form.config) }),
+  'experts in one tensor': ({ config, tensors }) => ({ config, tensors: fusedExperts(tensors, String(config['model_type'])) }),
+  'experts one by one': ({ config, tensors }) => ({ config, tensors: singleExperts(tensors, String(config['model_type'])) }),
   'a folder of MLX': mlx,
   'a folder of MLX with older keys': (form) => mlx({ ...form, config: older(form.config) }),
 };
@@ -159,11 +170,12 @@ function formOf(folder: string): Form {
   return { config, tensors: readFixtureTensors(join(folder, 'model.safetensors')) };
 }
 
-/** The dense families: mlx-lm stacks experts, which these forms do not know. */
-const NAMES: readonly GoldenName[] = GOLDENS.filter((name) => name !== 'llama_sharded' && !name.endsWith('_moe'));
+const NAMES: readonly GoldenName[] = GOLDENS.filter((name) => name !== 'llama_sharded');
+const isMixture = (name: string) => name.endsWith('_moe') || name === 'gpt_oss';
 
-describe.each(Object.entries(FORMS))('%s', (_, form) => {
-  it.for(NAMES)('%s gives the logits of its golden', async (name, { skip }) => {
+describe.each(Object.entries(FORMS))('%s', (what, form) => {
+  const names = what.startsWith('experts') ? NAMES.filter(isMixture) : NAMES;
+  it.for(names)('%s gives the logits of its golden', async (name, { skip }) => {
     if (!hasGolden(name)) skip(`${name} is in ../shared/golden`);
     const expected = readFixtureTensors(join(goldenPath(name), 'golden.safetensors'));
     const contextLength = goldenContext(name, 'mid');
