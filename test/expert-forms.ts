@@ -1,4 +1,4 @@
-/** The experts of a golden's folder as other writers store them: transformers' later form, and mlx-lm's (`sanitize` of each family there). */
+/** The experts of a golden's folder as others store them: transformers, in memory and on disk, and mlx-lm (`sanitize` of each family). */
 import type { FixtureTensor } from './fixture-tensors.ts';
 
 type Tensors = ReadonlyMap<string, FixtureTensor>;
@@ -70,12 +70,8 @@ function stackedExperts(tensors: Tensors, prefix: string, single: readonly strin
   const biases = tensors.get(`${prefix}.gate_up_proj_bias`);
   if (biases === undefined) {
     const [, to] = both.shape as [number, number];
-    return {
-      prefix,
-      matrices: {
-        gate: rowsOfEach(both, { from: 0, to: to / 2, step: 1 }), up: rowsOfEach(both, { from: to / 2, to, step: 1 }), down: own('down_proj'),
-      },
-    };
+    const half = (from: number) => rowsOfEach(both, { from, to: from + to / 2, step: 1 });
+    return { prefix, matrices: { gate: half(0), up: half(to / 2), down: own('down_proj') } };
   }
   const [, to] = biases.shape as [number, number];
   const turned = transposed(both);
@@ -89,7 +85,9 @@ function stackedExperts(tensors: Tensors, prefix: string, single: readonly strin
 
 const EXPERT = /^(.*\.experts)\.(\d+\.|gate_up_proj|down_proj)/;
 
-function withExperts(tensors: Tensors, family: string, write: (experts: Experts) => readonly (readonly [string, FixtureTensor])[]): Tensors {
+type Written = readonly (readonly [string, FixtureTensor])[];
+
+function withExperts(tensors: Tensors, family: string, write: (experts: Experts) => Written): Tensors {
   const prefixes = new Set([...tensors.keys()].flatMap((name) => EXPERT.exec(name)?.[1] ?? []));
   const others = [...tensors].filter(([name]) => !EXPERT.test(name));
   const { single } = FAMILIES[family]!;
@@ -131,6 +129,8 @@ export function singleExperts(tensors: Tensors, family: string): Tensors {
   if (FAMILIES[family] === undefined || family === 'gpt_oss') return tensors;
   const { single } = FAMILIES[family]!;
   return withExperts(tensors, family, ({ prefix, matrices }) =>
-    PARTS.flatMap((part, at) =>
-      Array.from({ length: matrices[part].shape[0]! }, (_, n) => [`${prefix}.${n}.${single[at]}.weight`, matrixOf(matrices[part], n)] as const)));
+    PARTS.flatMap((part, at) => {
+      const name = (n: number) => `${prefix}.${n}.${single[at]}.weight`;
+      return Array.from({ length: matrices[part].shape[0]! }, (_, n) => [name(n), matrixOf(matrices[part], n)] as const);
+    }));
 }
