@@ -71,6 +71,7 @@ describe('config.json of lfm2', () => {
     [{ full_attn_idxs: [4] }, /full_attn_idxs must be numbers of layers below 4/],
     [{ conv_L_cache: 1 }, /conv_L_cache must be at least 2, found 1/],
     [{ is_causal: false }, /without causality/],
+    [{ architectures: ['Lfm2BidirectionalModel'] }, /without causality/],
     [{ block_use_swiglu: 0 }, /block_use_swiglu must be true/],
     [{ block_norm_eps: 1e-6 }, /block_norm_eps must be 0.00001/],
     [{ conv_dim: 32 }, /conv_dim must be 64/],

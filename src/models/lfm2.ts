@@ -55,8 +55,8 @@ export function parseLfm2Config(checkpoint: Checkpoint): Lfm2Config {
   const base = parseDecoderConfig(format === 'gguf' ? withSameHeads(checkpoint) : withUsualKeys(checkpoint), {
     rmsEps: 1e-5, ropeTheta: 1e6, windows: format === 'gguf' ? WINDOWS_EVERYWHERE : undefined, linears: {},
   });
-  // A convolution without causality would see what follows; the files that ask for it are of models of embeddings.
-  if (!base.causal) throw new FormatError(`${name}: convolutions without causality are not supported for ${architecture}.`);
+  if (!base.causal || isBidirectional(checkpoint))
+    throw new FormatError(`${name}: convolutions without causality are not supported for ${architecture}.`);
   const convolutionWidth = fields.count({ hf: 'conv_L_cache', gguf: 'shortconv.l_cache' }) ?? (format === 'gguf' ? undefined : 3);
   if (convolutionWidth === undefined || convolutionWidth < 2) {
     const key = format === 'gguf' ? `${architecture}.shortconv.l_cache` : 'conv_L_cache';
@@ -70,6 +70,15 @@ export function parseLfm2Config(checkpoint: Checkpoint): Lfm2Config {
     isChannelLast: checkpoint.tensors.get(`model.layers.${first}.conv.conv.weight`)?.shape[2] === 1,
     biases: hasBiases(checkpoint, first) ? ['in', 'out', 'convolution'] : [],
   };
+}
+
+/**
+ * LFM2.5's models of embeddings see what follows, in their convolutions too. Their folders say it by the name of their class alone
+ * (llama.cpp's conversion/lfm2.py), GGUF files by `attention.causal`.
+ */
+function isBidirectional({ config = {} }: Checkpoint): boolean {
+  const classes = config['architectures'];
+  return Array.isArray(classes) && classes.includes('Lfm2BidirectionalModel');
 }
 
 function hasBiases({ format, config = {}, name, tensors }: Checkpoint, firstConvolution: number): boolean {
