@@ -7,6 +7,7 @@ import type { Chat, ChatMessage, Model } from '../src/engine/api.ts';
 import type { Executor, Program } from '../src/graph/executor.ts';
 import { openCheckpoint } from '../src/files/open-checkpoint.ts';
 import { openDecoder } from '../src/models/open-decoder.ts';
+import type { TextSide } from '../src/engine/prompt.ts';
 import type { DecoderModel } from '../src/models/open-decoder.ts';
 import { locate } from '../src/node/open-path.ts';
 import { goldenPath } from './goldens.ts';
@@ -15,6 +16,7 @@ import { letterTextSide } from './letter-text.ts';
 import type { LetterTextOptions } from './letter-text.ts';
 import { recording } from './recording.ts';
 import type { Record } from './recording.ts';
+import { refusingSlots } from './refusing-slots.ts';
 import { relativeError } from './relative-error.ts';
 import { sharing } from './sharing.ts';
 import { slotDecoder } from './slot-model.ts';
@@ -42,12 +44,18 @@ export async function openHybrid(name: GoldenName | 'slots'): Promise<Hybrid> {
 
 interface Loaded extends Pick<LetterTextOptions, 'endIds' | 'thinks'>, Pick<ModelOptions, 'snapshotBytes'> {}
 
+export interface Warm {
+  readonly model: Model;
+  readonly record: Record;
+  readonly text: TextSide;
+}
+
 /**
  * Two programs: one for conversations, whose prefill comes in the executor's chunks, one for cold runs, whose whole prompt is one step. Models
  * on them come one after another, so that kernels are compiled once.
  */
 export interface Pair {
-  warm(options?: Loaded): Promise<{ readonly model: Model; readonly record: Record; readonly text: ReturnType<typeof letterTextSide> }>;
+  warm(options?: Loaded): Promise<Warm>;
   /** Logits [vocab] after `ids`, of a model that has seen nothing else. */
   coldLogits(ids: readonly number[]): Promise<Float32Array>;
   dispose(): Promise<void>;
@@ -84,8 +92,6 @@ export async function openPair(executor: Executor, { decoder, close }: Hybrid): 
     },
   };
 }
-
-type Warm = Awaited<ReturnType<Pair['warm']>>;
 
 function idsOf({ text }: Warm, messages: readonly ChatMessage[]): readonly number[] {
   return text.encodeMessages!(messages, { tools: undefined, variables: {} });
@@ -168,6 +174,29 @@ export async function checkDroppedThinking(pair: Pair): Promise<void> {
     expect(await expectCold(pair, none, chat, 'last')).toBe(0);
   } finally {
     await none.model.dispose();
+  }
+}
+
+/**
+ * A device that turns out to have six slots, which is fewer than a conversation with four snapshots takes: the oldest go, and no turn hears
+ * of it.
+ */
+export async function checkShortMemory(executor: Executor, hybrid: Hybrid): Promise<void> {
+  const { executor: refusing, log } = refusingSlots(executor, 6);
+  const pair = await openPair(refusing, hybrid);
+  const warm = await pair.warm();
+  try {
+    const chat = warm.model.createChat({ system: 'sys' });
+    for (let turn = 0; turn < 4; turn++) {
+      const { usage } = await collect(chat.send(`question${turn}`, { maxTokens: 20, ...GREEDY }));
+      expect(usage.completionTokens).toBe(20);
+      if (turn > 0) expect(usage.cachedTokens).toBeGreaterThan(0);
+    }
+    await expectCold(pair, warm, chat, 'last');
+    expect(log.refused).toBeGreaterThan(0);
+  } finally {
+    await warm.model.dispose();
+    await pair.dispose();
   }
 }
 

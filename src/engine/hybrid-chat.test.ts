@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkCancelling, checkDroppedThinking, checkEnds, checkFifteenTurns, openHybrid, openPair } from '../../test/check-hybrid-chat.ts';
+import {
+  checkCancelling, checkDroppedThinking, checkEnds, checkFifteenTurns, checkShortMemory, openHybrid, openPair,
+} from '../../test/check-hybrid-chat.ts';
 import type { Pair } from '../../test/check-hybrid-chat.ts';
 import { goldensOn, hasGolden } from '../../test/goldens.ts';
 import { slotDecoder } from '../../test/slot-model.ts';
@@ -37,6 +39,10 @@ describe.each(CASES)('conversations of $name on the $device', ({ device, name })
     // Of a stop text, three letters here, two were run, which are no part of the history; after an end token nothing is run again.
     expect(await checkEnds(pair)).toEqual([2, 2, 2, 2, 0, 0, 0, 0]);
   });
+});
+
+it('conversations of a hybrid go without snapshots that a device has no memory for', async () => {
+  await checkShortMemory(await executorOf('cpu'), await openHybrid('slots'));
 });
 
 describe('conversations of a hybrid with windows', () => {

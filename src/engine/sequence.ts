@@ -1,7 +1,7 @@
 /** One sequence's tokens and their state in the program's pages and slots. */
 import type { StepResult } from '../graph/decoder-steps.ts';
 import type { DecodeRequest, DecodeRun } from '../graph/executor.ts';
-import { InputError } from '../tensor/errors.ts';
+import { CapacityError, InputError } from '../tensor/errors.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 
@@ -62,6 +62,25 @@ export function openSequence(core: ModelCore): Sequence {
     core.state.truncate(state, present.length);
     return present.length;
   };
+  const extend: Sequence['extend'] = async (ids, options) => {
+    checkOpen();
+    const { end, outputs, taps, settled, signal } = options;
+    const start = settle();
+    const place = core.state.begin(state, { start, end, accepted: start, settled });
+    const tokens = new Int32Array(end - start);
+    for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
+    const step = { tokens, start, ...place, outputs: outputs.map((position) => position - start) };
+    const ownEpoch = state.epoch;
+    try {
+      const result = await core.run({ sequences: [step], signal, ...(taps === undefined ? {} : { taps }) });
+      for (const token of tokens) present.push(token);
+      return result;
+    } catch (error) {
+      if (state.epoch === ownEpoch) core.state.truncate(state, start);
+      if (!makesRoom(core, error)) throw error;
+    }
+    return extend(ids, options);
+  };
   return {
     get length() {
       forgetLost();
@@ -85,22 +104,7 @@ export function openSequence(core: ModelCore): Sequence {
       forgetLost();
       core.state.rest(state, present.length);
     },
-    async extend(ids, { end, outputs, taps, settled, signal }) {
-      checkOpen();
-      const start = settle();
-      const place = core.state.begin(state, { start, end, accepted: start, settled });
-      const tokens = new Int32Array(end - start);
-      for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
-      const step = { tokens, start, ...place, outputs: outputs.map((position) => position - start) };
-      const ownEpoch = state.epoch;
-      const run = core.run({ sequences: [step], signal, ...(taps === undefined ? {} : { taps }) });
-      const result = await run.catch((error: unknown) => {
-        if (state.epoch === ownEpoch) core.state.truncate(state, start);
-        throw error;
-      });
-      for (const token of tokens) present.push(token);
-      return result;
-    },
+    extend,
     decode(ids, { settled, ...options }) {
       checkOpen();
       const start = settle();
@@ -136,6 +140,11 @@ export function openSequence(core: ModelCore): Sequence {
       core.state.close(state);
     },
   };
+}
+
+/** Whether memory that a device refused after a submit was begun may be had by going without a snapshot, which is then gone. */
+export function makesRoom({ state }: ModelCore, error: unknown): boolean {
+  return error instanceof CapacityError && state.releaseSnapshot();
 }
 
 /** Where the next step ends. Without causality the prompt is one step, and each token of the answer, which saw none after it, another. */

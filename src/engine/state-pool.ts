@@ -68,6 +68,8 @@ export interface StatePool {
    * long as the pages before it do, and others need no slot more.
    */
   keep(state: SequenceState, tokens: number): void;
+  /** Gives back the slot of the oldest snapshot whose slot nobody else holds, for who has no memory for another; false: there is none. */
+  releaseSnapshot(): boolean;
   /** Gives back what lies past `tokens` positions, and goes back to the snapshot of that length where there is no version. */
   truncate(state: SequenceState, tokens: number): void;
   /** Between turns: {@link StatePool.truncate} and {@link StatePool.keep}, and gives back the versions before that. */
@@ -212,8 +214,11 @@ class Pools implements StatePool {
     return { read: last?.slot ?? EMPTY_SLOT, write };
   }
 
+  releaseSnapshot(): boolean {
+    return this.#snapshots.releaseOldest(({ slot }) => this.#holders[slot] === 1);
+  }
+
   #takeSlot(state: SequenceState): number {
-    const isLoose = ({ slot }: Snapshot) => this.#holders[slot] === 1;
     for (;;) {
       let refusal: unknown;
       try {
@@ -222,11 +227,13 @@ class Pools implements StatePool {
         if (!(error instanceof CapacityError)) throw error;
         refusal = error;
       }
-      if (this.#snapshots.releaseOldest(isLoose)) continue;
+      if (this.releaseSnapshot()) continue;
       if (refusal !== undefined) throw refusal;
       this.#reclaim(state, 'more sequences at a time than there are slots for');
     }
-    const slot = this.#slots.free.pop() as number;
+    // The lowest: of those that were made last, a device may yet say that it has no memory for them.
+    const slot = Math.min(...this.#slots.free);
+    this.#slots.free.splice(this.#slots.free.indexOf(slot), 1);
     this.#hold(slot);
     return slot;
   }

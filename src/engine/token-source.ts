@@ -4,7 +4,7 @@ import type { OnProgress } from '../tensor/progress.ts';
 import type { ModelCore } from './model-core.ts';
 import { createSampler } from './sampler.ts';
 import type { SamplingSettings } from '../graph/sampling.ts';
-import { advance, advanceAndDecode } from './sequence.ts';
+import { advance, advanceAndDecode, makesRoom } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
 
 export interface NextTokens {
@@ -78,10 +78,20 @@ export function createDeviceSource(options: TokenSourceOptions): TokenSource {
       limit: room - history.outputIds.length,
     });
   };
+  const sampled = async (): Promise<readonly number[]> => {
+    try {
+      run ??= await begin();
+      return await run.next();
+    } catch (error) {
+      run?.close();
+      run = undefined;
+      if (!makesRoom(core, error)) throw error;
+    }
+    return sampled();
+  };
   return {
     async next() {
-      run ??= await begin();
-      const tokens = await run.next();
+      const tokens = await sampled();
       onStep(promptTokens);
       if (tokens.length === 0)
         throw new Error(`decode: the executor stopped before its limit, after ${ids.length - promptTokens} of ${room} tokens`);

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { checkCancelling, checkDroppedThinking, checkEnds, checkFifteenTurns, openHybrid, openPair } from '../check-hybrid-chat.ts';
+import {
+  checkCancelling, checkDroppedThinking, checkEnds, checkFifteenTurns, checkShortMemory, openHybrid, openPair,
+} from '../check-hybrid-chat.ts';
 import type { Pair } from '../check-hybrid-chat.ts';
 import { goldensOn, hasGolden } from '../goldens.ts';
 import { softwareExecutor, TEST_PROFILES } from './executor-check.ts';
@@ -36,4 +38,9 @@ describe.each(NAMES)('conversations of %s, with up to 16 steps a submit', { time
     // The submit in which it ended, and two tokens of a stop text.
     expect(Math.max(...again)).toBeLessThanOrEqual(16 + 2);
   });
+});
+
+it('conversations of a hybrid go without snapshots that a device has no memory for', { timeout: 180_000 }, async () => {
+  const executor = await softwareExecutor({ profile: { ...TEST_PROFILES.float, prefillRows: 32, stepsPerSubmit: 16 } });
+  await checkShortMemory(executor, await openHybrid('slots'));
 });

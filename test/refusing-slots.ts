@@ -1,0 +1,46 @@
+import type { Executor, Program, StatePlace } from '../src/graph/executor.ts';
+import { CapacityError } from '../src/tensor/errors.ts';
+
+/**
+ * Programs of a device that says only when it runs that it has no memory for slots from `count` on, as a GPU does; `refused` counts how
+ * often it said so.
+ */
+export function refusingSlots(executor: Executor, count: number): { readonly executor: Executor; readonly log: { refused: number } } {
+  const log = { refused: 0 };
+  const isRefused = ({ slots }: StatePlace) => slots !== undefined && slots.write >= count;
+  const refuse = () => {
+    log.refused++;
+    throw new CapacityError('the device is out of memory');
+  };
+  const load: Executor['load'] = async (request) => {
+    const program = await executor.load(request);
+    const run: Program['run'] = async (runs) => {
+      if (runs.some(({ sequences = [] }) => sequences.some(isRefused))) refuse();
+      return program.run(runs);
+    };
+    const decode: Program['decode'] = (asked) => {
+      let isOut = false;
+      const reserve = (end: number) => {
+        const place = asked.reserve(end);
+        isOut ||= isRefused(place);
+        return place;
+      };
+      const decoding = program.decode!({ ...asked, reserve });
+      return {
+        async next() {
+          const tokens = await decoding.next();
+          return isOut ? refuse() : tokens;
+        },
+        close: () => decoding.close(),
+      };
+    };
+    const proxied = { run, ...(program.decode === undefined ? {} : { decode }) } as Record<string, unknown>;
+    return new Proxy(program, {
+      get(target, name) {
+        const value = proxied[String(name)] ?? Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  };
+  return { executor: { ...executor, load }, log };
+}
