@@ -51,8 +51,8 @@ export interface Warm {
 }
 
 /**
- * Two programs: one for conversations, whose prefill comes in the executor's chunks, one for cold runs, whose whole prompt is one step. Models
- * on them come one after another, so that kernels are compiled once.
+ * Two programs: one for conversations, whose prefill comes in the executor's chunks, one for cold runs, whose whole prompt is one step.
+ * Models on them come one after another, so that kernels are compiled once.
  */
 export interface Pair {
   warm(options?: Loaded): Promise<Warm>;
