@@ -111,7 +111,7 @@ const OTHERWISE: Readonly<Record<string, readonly string[]>> = {
   // Equal mscale and mscale_all_dim: yarn's own magnitude times its inverse, or a multiplier that has llama.cpp take it out.
   ministral3: ['rope.scaling.attn_factor', 'rope.scaling.yarn_log_multiplier'],
   // The head that drafts tokens is not written.
-  qwen3_5_mtp: ['nextn_predict_layers'],
+  qwen3_5_mtp: ['nextn_predict_layers', 'block_count'],
   // Said here, and a fact of the architecture in llama.cpp.
   embedding_gemma: ['attention.causal'],
 };
