@@ -14,6 +14,7 @@ import { linear } from '../../src/graph/ops/linear.ts';
 import { rmsNorm } from '../../src/graph/ops/rms-norm.ts';
 import { route } from '../../src/graph/ops/route.ts';
 import type { RouteFields } from '../../src/graph/ops/route.ts';
+import { scale } from '../../src/graph/ops/scale.ts';
 import { scaleRows } from '../../src/graph/ops/scale-rows.ts';
 import type { Value } from '../../src/graph/value.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
@@ -61,7 +62,8 @@ function block(g: GraphBuilder, x: Value, shape: ExpertShape): Value {
   const routerInput = shape.ownNorms ? rmsNorm(g, 'router_norm', x, { weight: g.weight(g.path('router_norm'), [dim]), eps: 1e-6 }) : normed;
   const vector = (name: string, isThere: boolean | undefined) => (isThere ? g.weight(g.path(name), [experts]) : undefined);
   const logits = linear(g, 'router', routerInput, g.weight(g.path('router'), [experts, dim]), vector('router.bias', shape.bias));
-  const routes = route(g, 'route', logits, {
+  const scaled = shape.ownNorms ? scale(g, 'logits', logits, dim ** -0.5) : logits;
+  const routes = route(g, 'route', scaled, {
     ...shape.route, used, selectionBias: vector('selection.bias', shape.selectionBias), expertScale: vector('factors', shape.expertScale),
   });
   const product = (name: string, input: Value, [out, width]: readonly [number, number], each = false) =>

@@ -28,6 +28,7 @@ const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'joined-row-norms': familyGraph(tinyFamily('olmo3')),
   'convolution-gates': CONVOLUTION,
   'expert-gate-up-activation': EXPERTS, 'expert-product-sum': EXPERTS, 'expert-sum-residual': EXPERTS, 'shared-norm': EXPERTS,
+  'scaled-route': EXPERT_GRAPHS.get('gemma4') as Graph,
   'shared-expert': EXPERT_GRAPHS.get('qwen3_5_moe') as Graph,
 };
 

@@ -7,7 +7,8 @@ import { PROFILE_NAMES, PROFILES } from '../../src/gpu/profile/profiles.ts';
 import { bundledModelPath } from '../../src/node/package-root.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { FAMILIES, familyGraph } from '../family-graphs.ts';
-import { EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
+import type { Graph } from '../../src/graph/graph.ts';
+import { EXPERT_GRAPHS, EXPERT_SHAPES, expertGraph, expertTypes } from './expert-graphs.ts';
 import { planOfGraph, planOfShape } from './plan-of-shape.ts';
 import { E2B_LAYERS, gemma3Shape, gemma4Shape, lfm2Shape, olmo3Shape, qwen35Shape } from './published-shapes.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
@@ -73,7 +74,7 @@ describe('fusion rules', () => {
       ...([FAMILIES.gemma4, FAMILIES.olmo3] as const).map((family) =>
         planOfGraph({ graph: familyGraph(family), type: 'q4_0', profile, withoutRules })),
       ...[lfm2Shape(), qwen35Shape()].map((graph) => planOfGraph({ graph, type: 'q4_0', profile, withoutRules })),
-      ...[EXPERT_LAYER, SHARED_EXPERT].map((graph) =>
+      ...[EXPERT_LAYER, SHARED_EXPERT, EXPERT_GRAPHS.get('gemma4') as Graph].map((graph) =>
         planOfGraph({ graph, type: 'q4_0', typeOf: expertTypes('q4_0'), profile, withoutRules })),
     ]);
   const texts = (withoutRules: readonly string[]) => plans(withoutRules).map(printed);

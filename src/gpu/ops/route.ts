@@ -16,6 +16,8 @@ export interface RouteOp extends GraphRouteOp {
    * experts and of all.
    */
   readonly shared: boolean;
+  /** Of all logits, above 0. */
+  readonly logitScale: number;
 }
 
 /** Invocations of a row's workgroup: its experts, in powers of two up to this many. */
@@ -30,15 +32,15 @@ function ofExperts(weight: WeightRef | undefined): PlannedVector | undefined {
 }
 
 export const routeRules: GpuOpRules<RouteOp> = {
-  describe: (op) => `${graphRules.print?.(op) ?? ''}${op.shared ? ' +shared' : ''}`,
+  describe: (op) => `${graphRules.print?.(op) ?? ''}${op.shared ? ' +shared' : ''}${op.logitScale === 1 ? '' : ` logits*${op.logitScale}`}`,
   vectors: ({ selectionBias, expertScale }) => [ofExperts(selectionBias), ofExperts(expertScale)],
   uses(step, _, { single }) {
-    const { used, scores, selectionBias, normalise, scale, expertScale, shared } = step.op;
+    const { used, scores, selectionBias, normalise, scale, expertScale, shared, logitScale } = step.op;
     const [logits] = step.inputs as readonly [GpuValue];
     const experts = widthOf(logits) - (shared ? 1 : 0);
     const variant = {
       experts, used, scores, normalise, scale, selectionBias: selectionBias !== undefined, expertScale: expertScale !== undefined, single,
-      ...(shared && { shared }),
+      ...(shared && { shared }), ...(logitScale !== 1 && { logitScale }),
       invocations: invocationsFor(experts),
     };
     return rowUse(step, {
@@ -53,4 +55,4 @@ export const routeRules: GpuOpRules<RouteOp> = {
   },
 };
 
-export const lowerRoute: Lower<GraphRouteOp, RouteOp> = ({ op }) => ({ op: { ...op, shared: false } });
+export const lowerRoute: Lower<GraphRouteOp, RouteOp> = ({ op }) => ({ op: { ...op, shared: false, logitScale: 1 } });

@@ -35,6 +35,18 @@ export function gatedExperts(typeOf: (id: string) => string): Rule {
   };
 }
 
+/** A factor of all logits, in the routing that reads them. */
+export const scaledRoute: Rule = {
+  name: 'scaled-route',
+  match(step, context) {
+    if (!isStep(step, 'route') || step.op.shared) return undefined;
+    const scaled = privateProducer(step.inputs[0], 'scale', context);
+    const by = scaled?.op.by;
+    if (scaled === undefined || typeof by !== 'number' || !(by > 0)) return undefined;
+    return { replaced: [scaled, step], by: { ...step, op: { ...step.op, logitScale: step.op.logitScale * by }, inputs: scaled.inputs } };
+  },
+};
+
 /** The weighted sum over a row's experts in their product: of a single row, whose routes it reads. */
 export const summedExperts: Rule = {
   name: 'expert-product-sum',

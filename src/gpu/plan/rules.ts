@@ -10,7 +10,7 @@ import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import type { LinearOp } from '../ops/linear-op.ts';
 import type { NormOp } from '../ops/rms-norm.ts';
-import { gatedExperts, residualExperts, sharedNorm, summedExperts } from './expert-rules.ts';
+import { gatedExperts, residualExperts, scaledRoute, sharedNorm, summedExperts } from './expert-rules.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 import { convolutionActivation, deltaNet } from './delta-net.ts';
@@ -317,7 +317,7 @@ export function gpuRules(
   return [
     scaleNorm, gatherNorm, normQuantize, normResidual, normResidualScale, convolutionGates, convolutionActivation, deltaNet(typeOf),
     gatedLinear(typeOf), columnsActivation, linearActivation, linearSoftcap, linearResidual,
-    gatedExperts(typeOf), sharedExpert(typeOf), summedExperts, residualExperts,
+    scaledRoute, gatedExperts(typeOf), sharedExpert(typeOf), summedExperts, residualExperts,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
     joinedQkv, joinedRowNorms, sharedNorm, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
   ];

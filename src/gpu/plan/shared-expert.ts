@@ -87,7 +87,7 @@ function isOneMore(found: SharedExpert, typeOf: (id: string) => string, context:
     routed.act.op.gated === shared.act.op.gated && routed.act.op.clamp === undefined && !routed.act.op.each &&
     routed.down.op.each && !routed.down.op.gated && !shared.down.op.gated && shared.down.op.activation === undefined &&
     [shared.act.op, shared.down.op, gate, router.op].every(isBare) && router.op.activation === undefined &&
-    gate.activation?.fn === 'sigmoid' && gate.activation.times === undefined &&
+    route.op.logitScale === 1 && gate.activation?.fn === 'sigmoid' && gate.activation.times === undefined &&
     routed.act.inputs[0]?.id === shared.act.inputs[0]?.id && router.inputs[0]?.id === share.inputs[0]?.id &&
     routes.every((value) => !context.isKept(value) && isOwn(value)) &&
     isPrivate(route.inputs[0] as GpuValue, context)

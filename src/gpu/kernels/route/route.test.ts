@@ -39,7 +39,7 @@ describe('route', () => {
       ...variant, kind: 'route', selectionBias: weight('bias', variant.selectionBias), expertScale: weight('scale', variant.expertScale),
     };
     const run = {
-      floats: () => Float64Array.from(logits),
+      floats: () => Float64Array.from(logits, (logit) => logit * (variant.logitScale ?? 1)),
       decoded: (id: string) => (id === 'bias' ? selectionBias : expertScale),
     } as unknown as OpRun;
     const want = runRoute(op, [{ id: 0, dtype: 'f32', shape: ['rows', variant.experts], label: 'logits' }], run);
@@ -64,6 +64,7 @@ describe('route', () => {
     [{ ...PLAIN, experts: 300, used: 10, selectionBias: true, expertScale: true, invocations: 256 }, 2],
     [{ ...PLAIN, experts: 1, used: 1, single: true }, 1],
     [{ ...PLAIN, experts: 17, used: 3, scores: 'sigmoid', single: true }, 1],
+    [{ ...PLAIN, experts: 9, used: 4, normalise: { eps: 0 }, logitScale: 0.125 }, 3],
   ] as const satisfies [RouteVariant, number][])('%j, %i rows', async (variant: RouteVariant, rows) => {
     const { got, want } = await route(variant, randomRows(variant, rows));
     const wrong = want.findIndex((value, i) => !(Math.abs(got[i]! - value) <= 1e-5 * Math.abs(value)));

@@ -23,6 +23,8 @@ export interface RouteVariant extends RowsVariant, Pick<RouteOp, 'used' | 'score
    * as weight, and `experts` as number. Absent: there is none.
    */
   readonly shared?: boolean | undefined;
+  /** What logits are multiplied by first; absent: 1. */
+  readonly logitScale?: number | undefined;
   /** Of a workgroup. */
   readonly invocations: number;
 }
@@ -31,7 +33,8 @@ export interface RouteVariant extends RowsVariant, Pick<RouteOp, 'used' | 'score
 const LEAST_EXPONENT = -80;
 
 export function routeKernel(variant: RouteVariant): Kernel {
-  const { experts, used, scores, normalise, scale, selectionBias, expertScale, shared = false, invocations } = variant;
+  const { experts, used, scores, normalise, scale, selectionBias, expertScale, shared = false, logitScale, invocations } = variant;
+  const logitAt = (e: string) => `logits[at + ${e}]${logitScale === undefined ? '' : ` * ${logitScale}`}`;
   const places = used + (shared ? 1 : 0);
   const isSoftmax = scores === 'softmax';
   const read = (name: string): Binding => ({ name, access: 'read', type: 'array<f32>' });
@@ -47,7 +50,7 @@ export function routeKernel(variant: RouteVariant): Kernel {
     : `(chosen + ${normalise.eps}${isSoftmax ? ' * all' : ''})`;
   const factors = [...(scale === 1 ? [] : [`* ${scale}`]), ...(expertScale ? ['* expertScale[e]'] : [])].join(' ');
   const most = `  var most = -3e38;
-  for (var e = 0u; e < ${experts}u; e++) { most = max(most, logits[at + e]); }
+  for (var e = 0u; e < ${experts}u; e++) { most = max(most, ${logitAt('e')}); }
 `;
   const softmaxKeys = isSoftmax && selectionBias
     ? `  workgroupBarrier();
@@ -69,7 +72,7 @@ fn main(${MAIN_ARGUMENTS}) {
   let row = ${LINEAR_WORKGROUP};
   if (row >= ${rowsExpression(variant)}) { return; }
   let at = row * ${experts + (shared ? 1 : 0)}u;
-${isSoftmax ? most : ''}${keyed(`    let logit = logits[at + k];
+${isSoftmax ? most : ''}${keyed(`    let logit = ${logitAt('k')};
     let score = ${score};
     scored[k] = score;
 ${key}`)}
