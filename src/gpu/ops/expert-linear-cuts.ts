@@ -37,7 +37,8 @@ export function expertLinearCuts(step: ExpertStep, { fresh }: CutContext): reado
   } else if (op.summed) {
     const each = fresh([outerOf(y), usedOf(routes) * widthOf(y)], `${label}.each`);
     const own: ExpertStep = { ...step, op: { ...op, summed: false }, outputs: [each] };
-    const sum: GpuStepOf<ExpertSumOp> = { op: { kind: 'expertSum', residual: false, rounding: undefined }, inputs: [each, routes], outputs: [y], label };
+    const added: ExpertSumOp = { kind: 'expertSum', residual: false, rounding: undefined };
+    const sum: GpuStepOf<ExpertSumOp> = { op: added, inputs: [each, routes], outputs: [y], label };
     cuts.push({ replaced: [step], by: [own, sum] });
   }
   if (op.gated) {

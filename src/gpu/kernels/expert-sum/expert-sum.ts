@@ -10,8 +10,8 @@ import { lanesOfWidth, rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/r
 import type { RowPieces, RowsVariant } from '../../wgsl/row-pieces.ts';
 
 /**
- * Bindings `x`: f32 [rows, used * width]; `routes`: f32 [rows, 2 * used] of a route op; `residual`: f32 [rows, width]; the outputs as those of
- * a product, of a width that is a multiple of 32 where they are rounded.
+ * Bindings `x`: f32 [rows, used * width]; `routes`: f32 [rows, 2 * used] of a route op; `residual`: f32 [rows, width]; the outputs as those
+ * of a product, of a width that is a multiple of 32 where they are rounded.
  */
 export interface ExpertSumVariant extends RowsVariant {
   readonly used: number;
