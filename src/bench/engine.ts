@@ -1,6 +1,16 @@
 /** What the benchmark asks of an engine. One more engine is one more record of this form in `engines.ts`. */
 import type { DeviceKind } from '../graph/executor.ts';
 
+/** How long a device works before a prompt is timed: the first of several runs of a short prompt find an H200's clock still low. */
+const WARM_MS = 400;
+
+/** Runs `work` until the device has worked for {@link WARM_MS}, at least once. */
+export async function warmed(work: () => Promise<unknown>): Promise<void> {
+  const startMs = performance.now();
+  do await work();
+  while (performance.now() - startMs < WARM_MS);
+}
+
 export type WorkloadName = 'prefill' | 'decode' | 'ttft' | 'load' | 'turns';
 
 /** Plain data: it goes to the process that the engine runs in. */
@@ -40,8 +50,9 @@ export interface Conversation {
 }
 
 /**
- * An engine with a model in it. Every call is greedy, goes on past end tokens and starts from an empty cache. `prefill` and `decode` do
- * their work once without counting right before they measure it, as llama-bench does by itself: a GPU clocks down while it rests.
+ * An engine with a model in it. Every call is greedy, goes on past end tokens and starts from an empty cache. `decode` does its work once
+ * without counting right before it measures it, as llama-bench does by itself, and `prefill` as often as `warmed` says: a GPU clocks down
+ * while it rests.
  */
 export interface OpenEngine {
   readonly facts: EngineFacts;

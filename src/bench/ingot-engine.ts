@@ -5,6 +5,7 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import { loadModel, openExecutor } from '../node/load-model.ts';
 import { locate } from '../node/open-path.ts';
+import { warmed } from './engine.ts';
 import type { Conversation, Engine, EngineFacts, EngineSettings, OpenEngine } from './engine.ts';
 import { packageVersion } from '../node/package-root.ts';
 
@@ -89,7 +90,7 @@ function openEngine(model: Model, history: number[]): OpenEngine {
   return {
     facts: factsOf(model),
     async prefill(ids) {
-      await generate(model, ids.toReversed(), 1);
+      await warmed(() => generate(model, ids.toReversed(), 1));
       return (1000 * ids.length) / (await generate(model, ids, 1)).firstMs;
     },
     firstToken: async (ids) => (await timed(model.generate({ ...GREEDY, ids, maxTokens: 16 }), 1)).firstMs,

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { warmed } from './engine.ts';
 import type { Conversation, Engine, EngineSettings, OpenEngine } from './engine.ts';
 import { packageRoot, packageVersion } from '../node/package-root.ts';
 
@@ -105,8 +106,10 @@ function openEngine({ llama, model, context, version, names }: LoadedLlama): Ope
       flags: { backend, gpuLayers: model.gpuLayers, batchSize, flashAttention, threads, contextLength, kv: 'f16' },
     },
     async prefill(ids) {
-      await sequence.clearHistory();
-      await sequence.evaluateWithoutGeneratingNewTokens(ids.toReversed());
+      await warmed(async () => {
+        await sequence.clearHistory();
+        await sequence.evaluateWithoutGeneratingNewTokens(ids.toReversed());
+      });
       await sequence.clearHistory();
       const startMs = performance.now();
       await sequence.evaluateWithoutGeneratingNewTokens(ids);
