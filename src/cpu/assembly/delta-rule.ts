@@ -7,8 +7,9 @@
  */
 import { activationRow } from './activation';
 import { takeItems } from './control';
+import { scaleRow } from './elementwise';
 import { exp1, madd, sumLanes, sumOfEach } from './float-math';
-import { rmsNormVector } from './norm';
+import { DOWN, rmsNormVector } from './norm';
 import { SEQUENCE_BYTES, DeltaRuleRecord, SequenceRecord, StepRecord } from './step-records';
 
 /** Beside the sum of squares of a query or key. */
@@ -112,13 +113,14 @@ function scanLine(op: DeltaRuleRecord, first: usize, to: usize, value: i32, firs
   }
 }
 
-/** out = scale * x / sqrt(sum(x^2) + eps). */
+/** out = scale * x / sqrt(sum(x^2) + eps). All NaN where x holds NaN or infinity. */
 function unitVector(x: usize, scale: f32, out: usize, count: i32): void {
-  const factor = scale / sqrt<f32>(dot(x, x, count) + EPS);
-  const factors = f32x4.splat(factor);
-  let i = 0;
-  for (; i + 4 <= count; i += 4) v128.store(out + <usize>(i * 4), f32x4.mul(v128.load(x + <usize>(i * 4)), factors));
-  for (; i < count; i++) store<f32>(out + <usize>(i * 4), load<f32>(x + <usize>(i * 4)) * factor);
+  const squares = dot(x, x, count);
+  if (squares < Infinity) return scaleRow(x, scale / sqrt<f32>(squares + EPS), out, count);
+  // Squares that overflow, as in norm.ts.
+  scaleRow(x, DOWN, out, count);
+  const scaled = dot(out, out, count);
+  scaleRow(out, scaled < Infinity ? scale / sqrt<f32>(scaled) : NaN, out, count);
 }
 
 function dot(x: usize, y: usize, count: i32): f32 {

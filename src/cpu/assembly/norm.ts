@@ -3,7 +3,7 @@ import { addRow, scaleRow } from './elementwise';
 import { madd, sumLanes } from './float-math';
 
 /** Brings any finite f32 where sums of squares neither overflow nor, for values whose squares did, vanish. */
-const DOWN: f32 = 8.271806125530277e-25; // 2^-80
+export const DOWN: f32 = 8.271806125530277e-25; // 2^-80
 
 /** out[i] = gain[i] * x[i] / sqrt(mean(x^2) + eps), gain 0 being none; `out` may be `x`. All NaN where x holds NaN or infinity. */
 export function rmsNormVector(x: usize, gain: usize, eps: f32, out: usize, count: i32): void {
