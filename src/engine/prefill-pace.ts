@@ -1,7 +1,7 @@
 /**
  * How many tokens of a long prompt go into one step. A step cannot be aborted and reports nothing while it runs, so on a slow machine it
  * gets fewer; on a fast one as many as reuse weights well. Results do not hang on it: the CPU computes the rows of any step of 32 or more
- * alike.
+ * alike; with experts in floats but for rounding, since the step decides how many rows come to one of them.
  */
 
 export interface PrefillPace {
