@@ -136,7 +136,9 @@ test.each(['softmax', 'sigmoid'] as const)('logits that are NaN end in NaN: %s',
 test('what is fused, as reviewers read it', () => {
   const printed = (shape: MixtureShape) => {
     const graph = mixtureGraph(shape);
-    return printPlan('decoder', planForCpu(graph, { typeOf: filesTypes('q4_0') }), (op) => describeOp(op, filesTypes('q4_0')));
+    const plan = printPlan('decoder', planForCpu(graph, { typeOf: filesTypes('q4_0') }), (op) => describeOp(op, filesTypes('q4_0')));
+    // Without the rules that have nothing to do here.
+    return plan.split('\n').filter((line) => !line.endsWith(' x0')).join('\n');
   };
   expect(printed({ ...SMALL_MIXTURE, isGptOss: true })).toMatchSnapshot();
   expect(printed({ ...SMALL_MIXTURE, shared: true })).toMatchSnapshot();
