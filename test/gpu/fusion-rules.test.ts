@@ -3,14 +3,16 @@ import { expect, it } from 'vitest';
 import { gpuRules } from '../../src/gpu/plan/rules.ts';
 import type { StepBatch } from '../../src/graph/decoder-steps.ts';
 import { slotStates } from '../../src/graph/state.ts';
+import { DELTA_NET_GRAPH } from '../delta-net-graph.ts';
 import { familyGraph, tinyFamily } from '../family-graphs.ts';
 import type { FamilyName } from '../family-graphs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { EXPERT_GRAPHS, expertTypes } from './expert-graphs.ts';
-import { TINY } from '../synthetic-graph.ts';
+import { syntheticGraph, TINY } from '../synthetic-graph.ts';
 import type { CheckedModel } from './executor-check.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
 import { MODEL_OP_GRAPHS } from './model-op-graphs.ts';
+import { planOfGraph } from './plan-of-shape.ts';
 
 const RULES = gpuRules(() => 'q8_0').map(({ name }) => name);
 const { int8, float } = TEST_PROFILES;
@@ -21,12 +23,12 @@ const BLOCKS: Shape = { ...TINY, layers: 1, qkNorm: true };
 const PER_LAYER: Shape = familyGraph(tinyFamily('gemma4'));
 const CONVOLUTION = MODEL_OP_GRAPHS.get('a convolution between gates') as Shape;
 const EXPERTS = EXPERT_GRAPHS.get('qwen3_moe') as Graph;
-/** Rules for norms behind blocks, for convolutions, for experts, for embeddings of each layer, and for norms of whole rows of q and k. */
+/** Rules for norms behind blocks, convolutions, delta rules, experts, embeddings of each layer, and norms of whole rows of q and k. */
 const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER,
   'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER,
   'joined-row-norms': familyGraph(tinyFamily('olmo3')),
-  'convolution-gates': CONVOLUTION,
+  'convolution-gates': CONVOLUTION, 'convolution-activation': DELTA_NET_GRAPH, 'delta-net': DELTA_NET_GRAPH,
   'expert-gate-up-activation': EXPERTS, 'expert-product-sum': EXPERTS, 'expert-sum-residual': EXPERTS, 'shared-norm': EXPERTS,
   'scaled-route': EXPERT_GRAPHS.get('gemma4') as Graph,
   'shared-expert': EXPERT_GRAPHS.get('qwen3_5_moe') as Graph,
@@ -65,6 +67,14 @@ const CASES: readonly (readonly [what: string, withoutRules: readonly string[], 
   ['all rules', RULES, int8],
   ['all rules, float activations', RULES, float],
 ];
+
+it.each(RULES)('%s fires in the graph that is run without it', (rule) => {
+  const shape = OF_FAMILIES[rule] ?? BLOCKS;
+  const [profile, type] = rule.includes('quantize') ? [int8, 'q8_0' as const] : [float, 'f32' as const];
+  const graph = 'nodes' in shape ? shape : syntheticGraph(shape);
+  const { decoder } = planOfGraph({ graph, profile, type, typeOf: expertTypes(type) });
+  expect([...decoder!.one.plan.fused, ...decoder!.many.plan.fused].some(([name, count]) => name === rule && count > 0)).toBe(true);
+});
 
 it.each(CASES)('without %s', (what, withoutRules, profile) => check(withoutRules, profile, OF_FAMILIES[what] ?? BLOCKS));
 
