@@ -1,5 +1,6 @@
 // How often Ingot and llama.cpp choose the same next token: synthetic files of real shapes, 64 positions of random token ids.
-// node bench/top1.mjs [--models qwen3-0.6b,llama-3.2-1b] [--type q4_0] [--positions 64] [--device cpu|gpu] [--model-dir DIR] [--out FILE]
+// node bench/top1.mjs [--models qwen3-0.6b,llama-3.2-1b] [--type q4_0] [--positions 64] [--device cpu|gpu] [--layers 5] [--model-dir DIR]
+// [--out FILE]
 // On a GPU both run there, llama.cpp by Vulkan from peers/gpu, and what is built is taken as it is.
 //
 // Both read the same file and the same ids, in one pass, with keys and values in f32; each position's best logit is compared. Where the two
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     device: { type: 'string', default: 'cpu' },
     threads: { type: 'string', default: '2' },
     seed: { type: 'string', default: '1' },
+    layers: { type: 'string' },
     'model-dir': { type: 'string', default: join(tmpdir(), 'ingot-top1') },
     out: { type: 'string', default: new URL('./results/top1.jsonl', import.meta.url).pathname },
   },
@@ -90,8 +92,10 @@ async function llamaChoices(modelPath, ids) {
 mkdirSync(values['model-dir'], { recursive: true });
 const common = { time: new Date().toISOString(), commit: await describeCommit(), machine: describeMachine() };
 for (const name of values.models.split(',')) {
-  const modelPath = join(values['model-dir'], `${name}-${values.type}.gguf`);
-  if (!existsSync(modelPath)) await synthFile(modelPath, { model: name, type: values.type });
+  const layers = values.layers === undefined ? undefined : Number(values.layers);
+  const file = layers === undefined ? `${name}-${values.type}.gguf` : `${name}-${layers}-layers-${values.type}.gguf`;
+  const modelPath = join(values['model-dir'], file);
+  if (!existsSync(modelPath)) await synthFile(modelPath, { model: name, type: values.type, layers });
   const { ids, rows, device } = await ingotRows(modelPath);
   const { choices, release } = await llamaChoices(modelPath, ids);
   const ours = rows.map(best);
@@ -103,7 +107,7 @@ for (const name of values.models.split(',')) {
   const line = {
     ...common, model: await describeModel(modelPath, signal), measure: `top-1 agreement over ${positions} positions`, unit: 'positions',
     engine: { name: 'ingot', device }, against: { name: 'llama.cpp', release },
-    flags: { threads, kvType: 'f32', seed: Number(values.seed) },
+    flags: { threads, kvType: 'f32', seed: Number(values.seed), ...(layers !== undefined && { layers }) },
     agree, positions, chance, leads,
   };
   appendFileSync(values.out, `${JSON.stringify(line)}\n`);

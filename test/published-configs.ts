@@ -44,6 +44,14 @@ const qwen3 = (config: JsonObject): JsonObject => ({
   ...config,
 });
 
+const qwen3Moe = (config: JsonObject): JsonObject =>
+  qwen3({
+    architectures: ['Qwen3MoeForCausalLM'], decoder_sparse_step: 1, hidden_size: 2048, mlp_only_layers: [], model_type: 'qwen3_moe',
+    moe_intermediate_size: 768, norm_topk_prob: true, num_attention_heads: 32, num_experts: 128, num_experts_per_tok: 8,
+    num_hidden_layers: 48, num_key_value_heads: 4, output_router_logits: false, router_aux_loss_coef: 0.001, tie_word_embeddings: false,
+    ...config,
+  });
+
 const qwen35 = (config: JsonObject & { readonly num_hidden_layers: number }): JsonObject => ({
   attention_bias: false, attention_dropout: 0.0, attn_output_gate: true, dtype: 'bfloat16', eos_token_id: 248044,
   full_attention_interval: 4, head_dim: 256, hidden_act: 'silu', initializer_range: 0.02,
@@ -185,6 +193,35 @@ const LFM2_ATTENTION = [2, 5, 8, 10, 12, 14];
 const LFM2_5: JsonObject = {
   dtype: 'bfloat16', full_attn_idxs: null, rope_parameters: { rope_theta: 1000000.0, rope_type: 'default' },
   layer_types: Array.from({ length: 16 }, (_, n) => (LFM2_ATTENTION.includes(n) ? 'full_attention' : 'conv')), tie_word_embeddings: true,
+};
+
+const LFM2_MOE_ATTENTION = [2, 6, 10, 14, 18, 21];
+const lfm2Moe = (config: JsonObject): JsonObject => ({
+  architectures: ['Lfm2MoeForCausalLM'], bos_token_id: 1, conv_L_cache: 3, conv_bias: false, dtype: 'bfloat16', eos_token_id: 7,
+  hidden_size: 2048, initializer_range: 0.02, intermediate_size: 7168,
+  layer_types: Array.from({ length: 24 }, (_, n) => (LFM2_MOE_ATTENTION.includes(n) ? 'full_attention' : 'conv')),
+  max_position_embeddings: 128000, model_type: 'lfm2_moe', moe_intermediate_size: 1792, norm_eps: 1e-5, norm_topk_prob: true,
+  num_attention_heads: 32, num_dense_layers: 2, num_experts: 32, num_experts_per_tok: 4, num_hidden_layers: 24, num_key_value_heads: 8,
+  pad_token_id: 0, routed_scaling_factor: 1.0, use_cache: true, use_expert_bias: true, vocab_size: 65536, ...config,
+});
+
+/** But for `quantization_config`: what is written of it in floats, as by Unsloth. */
+const gptOss = (config: JsonObject & { readonly num_hidden_layers: number }): JsonObject => ({
+  architectures: ['GptOssForCausalLM'], attention_bias: true, attention_dropout: 0.0, eos_token_id: 200002, experts_per_token: 4,
+  head_dim: 64, hidden_act: 'silu', hidden_size: 2880, initial_context_length: 4096, initializer_range: 0.02, intermediate_size: 2880,
+  layer_types: Array.from({ length: config.num_hidden_layers }, (_, n) => (n % 2 === 0 ? 'sliding_attention' : 'full_attention')),
+  max_position_embeddings: 131072, model_type: 'gpt_oss', num_attention_heads: 64, num_experts_per_tok: 4, num_key_value_heads: 8,
+  output_router_logits: false, pad_token_id: 199999, rms_norm_eps: 1e-5,
+  rope_scaling: {
+    beta_fast: 32.0, beta_slow: 1.0, factor: 32.0, original_max_position_embeddings: 4096, rope_type: 'yarn', truncate: false,
+  },
+  rope_theta: 150000, router_aux_loss_coef: 0.9, sliding_window: 128, swiglu_limit: 7.0, tie_word_embeddings: false,
+  transformers_version: '4.55.0.dev0', use_cache: true, vocab_size: 201088, ...config,
+});
+
+/** Of gpt-oss as OpenAI publishes it. */
+export const MXFP4: JsonObject = {
+  modules_to_not_convert: ['model.layers.*.self_attn', 'model.layers.*.mlp.router', 'model.embed_tokens', 'lm_head'], quant_method: 'mxfp4',
 };
 
 export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
@@ -362,6 +399,16 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
     },
     sliding_window: null, tie_word_embeddings: true, vocab_size: 131072,
   }),
+  'Qwen3 30B-A3B': qwen3Moe({ intermediate_size: 6144, max_window_layers: 48 }),
+  'Qwen3 30B-A3B Instruct 2507': qwen3Moe({
+    intermediate_size: 6144, max_position_embeddings: 262144, max_window_layers: 48, rope_theta: 10000000,
+  }),
+  'Qwen3 Coder 30B-A3B': qwen3Moe({
+    intermediate_size: 5472, max_position_embeddings: 262144, max_window_layers: 28, qkv_bias: false, rope_theta: 10000000,
+    router_aux_loss_coef: 0.0, shared_expert_intermediate_size: 0, use_qk_norm: true,
+  }),
+  'gpt-oss 20B, in floats': gptOss({ num_hidden_layers: 24, num_local_experts: 32 }),
+  'gpt-oss 120B, in floats': gptOss({ num_hidden_layers: 36, num_local_experts: 128 }),
   'Qwen3.5 4B, its text part': qwen35({
     hidden_size: 2560, intermediate_size: 9216, num_attention_heads: 16, num_hidden_layers: 32, linear_num_value_heads: 32,
     tie_word_embeddings: true,
@@ -373,6 +420,12 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
   'Qwen3.5 35B-A3B, its text part': qwen35({
     hidden_size: 2048, model_type: 'qwen3_5_moe_text', moe_intermediate_size: 512, num_attention_heads: 16, num_experts: 256,
     num_experts_per_tok: 8, num_hidden_layers: 40, num_key_value_heads: 2, linear_num_value_heads: 32, output_router_logits: false,
+    router_aux_loss_coef: 0.001, shared_expert_intermediate_size: 512, tie_word_embeddings: false,
+  }),
+  'Qwen3.6 35B-A3B, its text part': qwen35({
+    bos_token_id: 248044, hidden_size: 2048, model_type: 'qwen3_5_moe_text', moe_intermediate_size: 512, num_attention_heads: 16,
+    num_experts: 256, num_experts_per_tok: 8, num_hidden_layers: 40, num_key_value_heads: 2, linear_num_value_heads: 32,
+    output_gate_type: 'swish', output_router_logits: false, pad_token_id: null, partial_rotary_factor: 0.25,
     router_aux_loss_coef: 0.001, shared_expert_intermediate_size: 512, tie_word_embeddings: false,
   }),
   'SmolLM3 3B': {
@@ -399,6 +452,12 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
     attention_k_eq_v: true, hidden_size: 5376, hidden_size_per_layer_input: 0, intermediate_size: 21504, max_position_embeddings: 262144,
     num_attention_heads: 32, num_global_key_value_heads: 4, num_hidden_layers: 60, num_key_value_heads: 16, num_kv_shared_layers: 0,
     sliding_window: 1024, use_bidirectional_attention: 'vision', use_double_wide_mlp: false,
+  }),
+  'Gemma 4 26B-A4B, its text part': gemma4(6, {
+    attention_k_eq_v: true, enable_moe_block: true, hidden_size: 2816, hidden_size_per_layer_input: 0, intermediate_size: 2112,
+    max_position_embeddings: 262144, moe_intermediate_size: 704, num_attention_heads: 16, num_experts: 128, num_global_key_value_heads: 2,
+    num_hidden_layers: 30, num_key_value_heads: 8, num_kv_shared_layers: 0, sliding_window: 1024, top_k_experts: 8,
+    use_bidirectional_attention: 'vision', use_double_wide_mlp: false,
   }),
   'Gemma 3 270M': gemma3({
     ...SMALL_GEMMA_3, _sliding_window_pattern: 6, hidden_size: 640, intermediate_size: 2048, num_hidden_layers: 18,
@@ -450,5 +509,10 @@ export const PUBLISHED_CONFIGS: Readonly<Record<string, JsonObject>> = {
   'LFM2.5 1.2B': lfm2({
     ...LFM2_5, block_dim: 2048, conv_dim: 2048, hidden_size: 2048, intermediate_size: 12288, num_attention_heads: 32, num_heads: 32,
     transformers_version: '5.0.0',
+  }),
+  'LFM2 8B-A1B': lfm2Moe({ rope_theta: 1000000.0, transformers_version: '4.57.0.dev0' }),
+  'LFM2.5 8B-A1B': lfm2Moe({
+    bos_token_id: 124894, eos_token_id: 124900, rope_parameters: { rope_theta: 5000000.0, rope_type: 'default' }, rope_theta: 5000000.0,
+    tie_word_embeddings: true, vocab_size: 124928,
   }),
 };

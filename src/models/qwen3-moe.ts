@@ -70,7 +70,7 @@ const SETTINGS: FamilySettings = {
       'sliding_window', 'max_window_layers', 'num_experts', 'num_local_experts', 'num_experts_per_tok', 'moe_intermediate_size',
       'norm_topk_prob', 'decoder_sparse_step', 'mlp_only_layers',
     ],
-    neutral: { qk_norm: [true], use_qk_norm: [true], qk_layernorm: [true] },
+    neutral: { qk_norm: [true], use_qk_norm: [true], qk_layernorm: [true], shared_expert_intermediate_size: [0] },
   },
   gguf: {
     obeyed: ['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
