@@ -101,7 +101,8 @@ const GGUF_OBEYED = [
 const GGUF_HARMLESS = [
   'rope.scaling.original_context_length', 'rope.scaling.finetuned', 'rope.scaling.yarn_*', 'pooling_type',
   'dense_2_feat_*', 'dense_3_feat_*',
-  'classifier.*', 'expert_used_count', 'expert_group_*', 'expert_weights_*', 'expert_gating_func',
+  'classifier.*', 'expert_used_count', 'expert_group_count', 'expert_group_used_count', 'expert_group_scale', 'expert_weights_norm',
+  'expert_weights_scale', 'expert_gating_func',
 ];
 
 function ggufNeutral({ headDim, dim, rmsEps, rope }: DecoderConfig) {

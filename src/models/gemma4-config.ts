@@ -11,6 +11,7 @@ import type { FamilySettings } from './decoder-settings.ts';
 import { BLOCK_LINEARS } from './decoder-weights.ts';
 import { embeddingScaleOf } from './gemma3.ts';
 import { parseGemma4Mixture } from './gemma4-experts.ts';
+import { SOFTMAX_OF_CHOSEN } from './mixture.ts';
 import type { Mixture } from './mixture.ts';
 import { checkedRope, parseRope, ROPE_DIVISORS } from './rope-frequencies.ts';
 import type { RopeConfig } from './rope-frequencies.ts';
@@ -260,6 +261,6 @@ export const GEMMA4_SETTINGS: FamilySettings = {
       'attention.key_length_swa', 'attention.value_length_swa', 'attention.shared_kv_layers', 'rope.freq_base_swa',
       'embedding_length_per_layer_input', 'final_logit_softcapping', 'expert_count', 'expert_used_count', 'expert_feed_forward_length',
     ],
-    neutral: { 'attention.scale': [0, 1] },
+    neutral: { 'attention.scale': [0, 1], ...SOFTMAX_OF_CHOSEN },
   },
 };

@@ -11,7 +11,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { jsonBoolean } from './config-fields.ts';
 import { norm, product } from './decoder-graph.ts';
 import { layerSpec } from './decoder-weights.ts';
-import { expertSpecs, mixtureOfExperts, parseMixture } from './mixture.ts';
+import { checkNormalised, expertSpecs, mixtureOfExperts, parseMixture } from './mixture.ts';
 import type { ExpertNames, Mixture } from './mixture.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
@@ -30,17 +30,22 @@ const KEYS = {
 /** Undefined where the layers have none. */
 export function parseGemma4Mixture(checkpoint: Checkpoint, layers: number): Mixture | undefined {
   const { format, config, name, tensors } = checkpoint;
+  const all = Array.from({ length: layers }, () => true);
+  const has = (own: string) => all.some((_, n) => tensors.has(`blk.${n}.${own}`));
   const hasExperts =
-    format === 'gguf' ? tensors.has('blk.0.ffn_gate_inp.weight') : jsonBoolean(config ?? {}, 'enable_moe_block', name) === true;
+    format === 'gguf'
+      ? has('ffn_gate_inp.weight') || has('ffn_down_exps.weight')
+      : jsonBoolean(config ?? {}, 'enable_moe_block', name) === true;
   if (!hasExperts) return undefined;
-  return parseMixture(checkpoint, { keys: KEYS, names: EXPERTS, layers: Array.from({ length: layers }, () => true), gguf: 'fused' });
+  checkNormalised(checkpoint);
+  return parseMixture(checkpoint, { keys: KEYS, names: EXPERTS, layers: all, gguf: 'fused' });
 }
 
 /** Beside those of the MLP, whose own norms keep their names. */
 export function gemma4ExpertWeights(n: number, dim: number, mixture: Mixture): readonly WeightSpec[] {
   const gain = (id: string, gguf: string, safetensors: string) =>
     layerSpec(n, id, [dim], { gguf: `${gguf}.weight`, safetensors: `${safetensors}.weight` });
-    return [
+  return [
     gain('mlp.own_norm', 'post_ffw_norm_1', 'post_feedforward_layernorm_1'),
     gain('moe.norm', 'pre_ffw_norm_2', 'pre_feedforward_layernorm_2'),
     gain('moe.post_norm', 'post_ffw_norm_2', 'post_feedforward_layernorm_2'),

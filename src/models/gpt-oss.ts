@@ -80,7 +80,7 @@ const SETTINGS: FamilySettings = {
   },
   gguf: {
     obeyed: ['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
-    neutral: { expert_gating_func: [1, 3], expert_weights_norm: [], expert_weights_scale: [0, 1], expert_group_count: [0, 1] },
+    neutral: { expert_gating_func: [1, 3], expert_weights_norm: [true], expert_weights_scale: [0, 1], expert_group_count: [0, 1] },
   },
 };
 

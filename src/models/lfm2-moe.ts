@@ -71,10 +71,12 @@ function parseConfig(checkpoint: Checkpoint): Lfm2MoeConfig {
   if (gating !== SIGMOID)
     throw new FormatError(`${name}: ${architecture}.expert_gating_func must be ${SIGMOID} (sigmoid), found ${gating ?? 'nothing'}.`);
   const scaleKey = `${architecture}.expert_weights_scale`;
+  const scale = metadataNumber(metadata, scaleKey, name) ?? 1;
   return {
-    ...base, mixture, hasSelectionBias: tensors.has(`blk.${dense}.exp_probs_b.bias`),
+    ...base, mixture, hasSelectionBias: layers.some((_, n) => tensors.has(`blk.${n}.exp_probs_b.bias`)),
     normalised: metadataBoolean(metadata, `${architecture}.expert_weights_norm`, name) ?? true,
-    routedScale: positive(metadataNumber(metadata, scaleKey, name) || 1, scaleKey, name),
+    // llama.cpp writes 0 where there is none.
+    routedScale: positive(scale === 0 ? 1 : scale, scaleKey, name),
   };
 }
 

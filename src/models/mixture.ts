@@ -15,6 +15,7 @@ import type { Checkpoint, CheckpointFormat } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
+import { metadataBoolean } from '../tensor/metadata.ts';
 import { configFields } from './config-fields.ts';
 import type { FieldName } from './config-fields.ts';
 import { slice, stackExperts, tensor } from './weight-expression.ts';
@@ -79,10 +80,17 @@ export function parseMixture(checkpoint: Checkpoint, { keys, names, layers, gguf
   const fields = configFields(checkpoint);
   const size = (own: keyof MixtureKeys) => {
     const named = keys[own].map((hf): FieldName => ({ hf, gguf: GGUF_KEYS[own] }));
-    const field = named.find((one) => fields.count(one) !== undefined) ?? (named[0] as FieldName);
-    return { value: fields.requiredCount(field), key: isGguf ? `${architecture}.${field.gguf}` : field.hf };
+    const said = named.filter((one) => fields.count(one) !== undefined);
+    const field = said[0] ?? (named[0] as FieldName);
+    const value = fields.requiredCount(field);
+    const [other] = said.map((one) => ({ key: one.hf, value: fields.count(one) as number })).filter((one) => one.value !== value);
+    return { value, other, key: isGguf ? `${architecture}.${field.gguf}` : field.hf };
   };
   const [experts, used, ffnDim] = [size('experts'), size('used'), size('ffnDim')];
+  for (const own of [experts, used, ffnDim]) {
+    if (own.other !== undefined)
+      throw new FormatError(`${name}: ${own.key} and ${own.other.key} must be the same, found ${own.value} and ${own.other.value}.`);
+  }
   if (used.value > experts.value)
     throw new FormatError(`${name}: ${used.key} must be at most the number of experts (${experts.value}), found ${used.value}.`);
   const own = ['ffn_gate_inp.weight', ...Object.values(GGUF_STACKED), GGUF_FUSED.gateUp];
@@ -95,6 +103,18 @@ export function parseMixture(checkpoint: Checkpoint, { keys, names, layers, gguf
       ? { gguf: ggufStorage(checkpoint, layers), safetensors: 'fused' }
       : { gguf, safetensors: folderStorage(checkpoint, names, layers) },
   };
+}
+
+/** Softmax of all experts, of those chosen to 1: what llama.cpp does for families whose GGUF files cannot say otherwise. */
+export const SOFTMAX_OF_CHOSEN = {
+  expert_gating_func: [1], expert_weights_norm: [true], expert_weights_scale: [0, 1], expert_group_count: [0, 1],
+} as const;
+
+/** @throws FormatError for a GGUF file by which the weights of the chosen do not sum to 1 */
+export function checkNormalised({ format, metadata, architecture, name }: Checkpoint): void {
+  const key = `${architecture}.expert_weights_norm`;
+  if (format === 'gguf' && metadataBoolean(metadata, key, name) === false)
+    throw new FormatError(`${name}: ${key} must be true or absent for ${architecture}, found false.`);
 }
 
 function ggufStorage({ tensors }: Checkpoint, layers: readonly boolean[]): ExpertStorage {

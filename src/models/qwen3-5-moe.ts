@@ -17,7 +17,7 @@ import { gatedMlp, norm, product } from './decoder-graph.ts';
 import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { DECODER_SKIPS, layerSpec } from './decoder-weights.ts';
-import { expertSpecs, mixtureMetadata, mixtureOfExperts, parseMixture } from './mixture.ts';
+import { checkNormalised, expertSpecs, mixtureMetadata, mixtureOfExperts, parseMixture, SOFTMAX_OF_CHOSEN } from './mixture.ts';
 import type { Mixture } from './mixture.ts';
 import { parseQwen35Config, postNormSpec, QWEN35_SETTINGS, qwen35Graphs, qwen35Metadata, qwen35Weights } from './qwen3-5.ts';
 import type { Qwen35Config } from './qwen3-5.ts';
@@ -43,6 +43,7 @@ const CLASS_DEFAULTS: Readonly<Record<string, JsonValue>> = {
 
 function parseConfig(whole: Checkpoint): Qwen35MoeConfig {
   const checkpoint = whole.config === undefined ? whole : { ...whole, config: { ...CLASS_DEFAULTS, ...whole.config } };
+  checkNormalised(whole);
   const ffnDim = configFields(checkpoint).requiredCount(SHARED_WIDTH);
   const decoder = parseQwen35Config(withWidth(checkpoint, ffnDim));
   const layers = Array.from({ length: decoder.layers }, () => true);
@@ -71,11 +72,8 @@ const SETTINGS: FamilySettings = {
   },
   gguf: {
     obeyed: [...QWEN35_SETTINGS.gguf.obeyed, 'expert_count', 'expert_used_count', 'expert_feed_forward_length', SHARED_WIDTH.gguf],
-    // llama.cpp's own: the softmax of those chosen, and one expert for all.
-    neutral: {
-      expert_gating_func: [1], expert_weights_norm: [true], expert_weights_scale: [0, 1], expert_group_count: [0, 1],
-      expert_shared_count: [0, 1],
-    },
+    // One expert for all.
+    neutral: { ...SOFTMAX_OF_CHOSEN, expert_shared_count: [0, 1] },
   },
 };
 

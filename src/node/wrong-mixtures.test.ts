@@ -1,22 +1,52 @@
 /** What files say wrongly of their experts is an error that names the tensor or setting, what was expected and what was found. */
-import { describe, expect, test } from 'vitest';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { goldenPath, hasGolden } from '../../test/goldens.ts';
 import type { GoldenName } from '../../test/goldens.ts';
+import { MXFP4 } from '../../test/published-configs.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { openDecoder } from '../models/open-decoder.ts';
-import type { Checkpoint, JsonValue, TensorEntry } from '../tensor/checkpoint.ts';
+import type { Checkpoint, JsonObject, JsonValue, MetadataValue, TensorEntry } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { convert, convertFile } from './convert.ts';
+import { fileSink } from './file-sink.ts';
 import { locate } from './open-path.ts';
 
 interface Wrong {
-  readonly config?: Readonly<Record<string, JsonValue>>;
+  /** Undefined: without the key. */
+  readonly config?: Readonly<Record<string, JsonValue | undefined>>;
   /** Tensors of another shape; undefined: without them. */
   readonly tensors?: Readonly<Record<string, readonly number[] | undefined>>;
 }
 
-async function messageOf(golden: GoldenName, { config, tensors = {} }: Wrong): Promise<string> {
-  const checkpoint = await openCheckpoint(await locate(goldenPath(golden)));
+interface WrongGguf extends Pick<Wrong, 'tensors'> {
+  /** Without the architecture's name; undefined: without the key. */
+  readonly metadata?: Readonly<Record<string, MetadataValue | undefined>>;
+}
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'ingot-wrong-mixtures-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The golden as `convert` writes it. */
+async function ggufOf(golden: GoldenName): Promise<string> {
+  const path = join(folder, `${golden}.gguf`);
+  if (!existsSync(path)) await convertFile(goldenPath(golden), path, { type: 'f32' });
+  return path;
+}
+
+async function messageOf(path: string, { config, metadata, tensors = {} }: Wrong & WrongGguf): Promise<string> {
+  const checkpoint = await openCheckpoint(await locate(path));
   try {
+    const keys = new Map(checkpoint.metadata);
+    for (const [key, value] of Object.entries(metadata ?? {})) {
+      if (value === undefined) keys.delete(`${checkpoint.architecture}.${key}`);
+      else keys.set(`${checkpoint.architecture}.${key}`, value);
+    }
     const entries = new Map<string, TensorEntry>(checkpoint.tensors);
     for (const [name, shape] of Object.entries(tensors)) {
       const entry = entries.get(name);
@@ -24,7 +54,9 @@ async function messageOf(golden: GoldenName, { config, tensors = {} }: Wrong): P
       if (shape === undefined) entries.delete(name);
       else entries.set(name, { ...(entry as TensorEntry), shape });
     }
-    const wrong: Checkpoint = { ...checkpoint, tensors: entries, config: { ...checkpoint.config, ...config } };
+    const settings = Object.entries({ ...checkpoint.config, ...config }).filter(([, value]) => value !== undefined);
+    const own = checkpoint.config && (Object.fromEntries(settings) as JsonObject);
+    const wrong: Checkpoint = { ...checkpoint, tensors: entries, metadata: keys, config: own };
     const error: unknown = await openDecoder(wrong).then(() => undefined, (thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(FormatError);
     return (error as FormatError).message;
@@ -57,10 +89,98 @@ const CASES: readonly (readonly [string, GoldenName, Wrong, RegExp])[] = [
     /expected tensor model\.layers\.0\.mlp\.experts\.gate_up_proj_bias.*\[6, 64\].*, found shape \[6, 32\]/],
   ['factors of experts of the wrong length', 'gemma4_moe', { tensors: { 'model.layers.2.router.per_expert_scale': [5] } },
     /expected tensor model\.layers\.2\.router\.per_expert_scale.*\[6\].*, found shape \[5\]/],
+  ['no experts', 'qwen3_moe', { config: { num_local_experts: 0 } }, /num_local_experts must be an integer from 1 .*, found 0/],
+  ['fewer than no experts', 'qwen3_5_moe', { config: { num_experts: -1 } }, /num_experts must be an integer from 1 .*, found -1/],
+  ['half an expert', 'gpt_oss', { config: { num_local_experts: 5.5 } }, /num_local_experts must be an integer from 1 .*, found 5\.5/],
+  ['one and a half chosen', 'gemma4_moe', { config: { top_k_experts: 1.5 } }, /top_k_experts must be an integer from 1 .*, found 1\.5/],
+  ['a number of experts that is a text', 'lfm2_moe', { config: { num_experts: '6' } }, /num_experts must be a number, found "6"/],
+  ['a number of experts that is not there', 'gemma4_moe', { config: { num_experts: null } }, /num_experts must be present, found nothing/],
+  ['two numbers of chosen', 'gpt_oss', { config: { experts_per_token: 3 } },
+    /num_experts_per_tok and experts_per_token must be the same, found 2 and 3/],
+  ['experts without a width', 'lfm2_moe', { config: { moe_intermediate_size: undefined } }, /moe_intermediate_size must be present, found/],
+  ['a shared expert without a width', 'qwen3_5_moe', { config: { shared_expert_intermediate_size: 0 } },
+    /shared_expert_intermediate_size must be an integer from 1 .*, found 0/],
+  ['a norm that is a text', 'qwen3_moe', { config: { norm_topk_prob: 'yes' } }, /norm_topk_prob must be true or false, found "yes"/],
+  ['a norm that is a number', 'lfm2_moe', { config: { norm_topk_prob: 1 } }, /norm_topk_prob must be true or false, found 1/],
+  ['a factor of nothing', 'lfm2_moe', { config: { routed_scaling_factor: 0 } }, /routed_scaling_factor must be a number above 0, found 0/],
+  ['a bias that may be', 'lfm2_moe', { config: { use_expert_bias: 'x' } }, /use_expert_bias must be true or false, found "x"/],
+  ['a bias that is said not to be', 'lfm2_moe', { config: { use_expert_bias: false } },
+    /found model\.layers\.1\.feed_forward\.expert_bias \[6\]/],
+  ['as many dense layers as layers', 'lfm2_moe', { config: { num_dense_layers: 4 } }, /num_dense_layers must be .* below 4, found 4/],
+  ['dense layers that there are not', 'qwen3_moe', { config: { mlp_only_layers: [7] } },
+    /mlp_only_layers must be a list of layers from 0 to 2/],
+  ['a step of nothing', 'qwen3_moe', { config: { decoder_sparse_step: 0 } }, /decoder_sparse_step must be an integer from 1 .*, found 0/],
+  ['a bound of the gate of its own', 'gpt_oss', { config: { swiglu_limit: 5 } }, /swiglu_limit must be 7, found 5/],
+  ['experts in MXFP4', 'gpt_oss', { config: { quantization_config: MXFP4 } },
+    /quantization_config must be absent for gpt_oss, found quant_method "mxfp4": a model that needs it is not supported/],
+  ['no router', 'lfm2_moe', { tensors: { 'model.layers.2.feed_forward.gate.weight': undefined } },
+    /expected tensor model\.layers\.2\.feed_forward\.gate\.weight.*\[6, 64\].*, found none/],
+];
+
+const IN_GGUF: readonly (readonly [string, GoldenName, WrongGguf, RegExp])[] = [
+  ['more chosen than there are', 'qwen3_moe', { metadata: { expert_used_count: 9 } },
+    /qwen3moe\.expert_used_count must be at most the number of experts \(8\), found 9/],
+  ['none chosen', 'gemma4_moe', { metadata: { expert_used_count: 0 } }, /gemma4\.expert_used_count must be an integer from 1 .*, found 0/],
+  ['a number of experts that is not there', 'gpt_oss', { metadata: { expert_count: undefined } }, /gpt-oss\.expert_count must be present/],
+  ['another width', 'qwen3_moe', { metadata: { expert_feed_forward_length: 33 } },
+    /expected tensor blk\.1\.ffn_gate_exps\.weight of shape \[8, 33, 64\], found shape \[8, 32, 64\]/],
+  ['scores that are not known', 'qwen3_moe', { metadata: { expert_gating_func: 9 } },
+    /qwen3moe\.expert_gating_func must be 1 for .*, found 9/],
+  ['scores of another family', 'gemma4_moe', { metadata: { expert_gating_func: 2 } },
+    /gemma4\.expert_gating_func must be 1 for .*, found 2/],
+  ['scores of another family', 'gpt_oss', { metadata: { expert_gating_func: 2 } },
+    /gpt-oss\.expert_gating_func must be 1 or 3 for .*, found 2/],
+  ['scores of another family', 'lfm2_moe', { metadata: { expert_gating_func: 1 } }, /lfm2moe\.expert_gating_func must be 2 .*, found 1/],
+  ['scores that it does not name', 'lfm2_moe', { metadata: { expert_gating_func: undefined } },
+    /expert_gating_func must be 2 .*, found nothing/],
+  ['weights that do not sum to 1', 'qwen3_moe', { metadata: { expert_weights_norm: false } },
+    /qwen3moe\.expert_weights_norm must be true or absent for qwen3moe, found false/],
+  ['weights that do not sum to 1', 'qwen3_5_moe', { metadata: { expert_weights_norm: false } },
+    /expert_weights_norm must be true or absent/],
+  ['weights that do not sum to 1', 'gemma4_moe', { metadata: { expert_weights_norm: false } },
+    /expert_weights_norm must be true or absent/],
+  ['a factor', 'qwen3_moe', { metadata: { expert_weights_scale: 2 } }, /qwen3moe\.expert_weights_scale must be 0 or 1 for .*, found 2/],
+  ['a factor below nothing', 'lfm2_moe', { metadata: { expert_weights_scale: -1 } },
+    /expert_weights_scale must be a number above 0, found -1/],
+  ['a factor that is no number', 'lfm2_moe', { metadata: { expert_weights_scale: NaN } },
+    /expert_weights_scale must be .* above 0, found NaN/],
+  ['groups of experts', 'qwen3_moe', { metadata: { expert_group_count: 4 } },
+    /qwen3moe\.expert_group_count must be 0 or 1 for .*, found 4/],
+  ['two shared experts', 'qwen3_5_moe', { metadata: { expert_shared_count: 2 } }, /expert_shared_count must be 0 or 1 for .*, found 2/],
+  ['no router', 'qwen3_moe', { tensors: { 'blk.2.ffn_gate_inp.weight': undefined } },
+    /expected tensor blk\.2\.ffn_gate_inp\.weight of shape \[8, 64\], found none/],
+  ['no router', 'gemma4_moe', { tensors: { 'blk.0.ffn_gate_inp.weight': undefined } },
+    /expected tensor blk\.0\.ffn_gate_inp\.weight of shape \[6, 64\], found none/],
+  ['experts without a matrix', 'lfm2_moe', { tensors: { 'blk.3.ffn_up_exps.weight': undefined } },
+    /expected tensor blk\.3\.ffn_up_exps\.weight of shape \[6, 32, 64\], found none/],
+  ['too few experts', 'qwen3_5_moe', { tensors: { 'blk.1.ffn_down_exps.weight': [5, 64, 32] } },
+    /expected tensor blk\.1\.ffn_down_exps\.weight of shape \[6, 64, 32\], found shape \[5, 64, 32\]/],
+  ['a bias of the choice in some layers', 'lfm2_moe', { tensors: { 'blk.1.exp_probs_b.bias': undefined } },
+    /expected tensor blk\.1\.exp_probs_b\.bias of shape \[6\], found none/],
+  ['a bias of the wrong length', 'gpt_oss', { tensors: { 'blk.1.ffn_gate_exps.bias': [6, 31] } },
+    /expected tensor blk\.1\.ffn_gate_exps\.bias of shape \[6, 32\], found shape \[6, 31\]/],
+  ['factors of the wrong length', 'gemma4_moe', { tensors: { 'blk.1.ffn_down_exps.scale': [5] } },
+    /expected tensor blk\.1\.ffn_down_exps\.scale of shape \[6\], found shape \[5\]/],
+  ['a gate of the shared expert of the wrong length', 'qwen3_5_moe', { tensors: { 'blk.1.ffn_gate_inp_shexp.weight': [63] } },
+    /expected tensor blk\.1\.ffn_gate_inp_shexp\.weight of shape \[1, 64\], found shape \[63\]/],
 ];
 
 describe.each(CASES)('%s in %s', (_, golden, wrong, message) => {
   test.skipIf(!hasGolden(golden))('is refused', async () => {
-    expect(await messageOf(golden, wrong)).toMatch(message);
+    expect(await messageOf(goldenPath(golden), wrong)).toMatch(message);
   });
+});
+
+describe.each(IN_GGUF)('%s in a GGUF file of %s', (_, golden, wrong, message) => {
+  test.skipIf(!hasGolden(golden))('is refused', async () => {
+    expect(await messageOf(await ggufOf(golden), wrong)).toMatch(message);
+  });
+});
+
+test.skipIf(!hasGolden('qwen3_moe'))('a folder whose experts do not sum to 1 is not written as a GGUF file', async () => {
+  const checkpoint = await openCheckpoint(await locate(goldenPath('qwen3_moe')));
+  const config = { ...checkpoint.config, norm_topk_prob: false };
+  const converting = convert({ ...checkpoint, config }, await fileSink(join(folder, 'none.gguf')), { type: 'f32' });
+  await expect(converting).rejects.toThrow('GGUF cannot say that the weights of the experts are not normalised');
+  await checkpoint.close();
 });
