@@ -14,10 +14,13 @@ const DRAFTS = 'of the head that predicts several tokens, which is kept for late
 
 /** What a checkpoint's text model leaves out: names in order, and their one reason. */
 async function leftOut(checkpoint: Checkpoint) {
-  const { skipped, warnings } = await openDecoder(checkpoint);
-  expect(warnings).toEqual([]);
-  const reasons = [...new Set(skipped.map(({ reason }) => reason))];
-  return { names: skipped.map(({ name }) => name).toSorted(), reasons };
+  try {
+    const { skipped, warnings } = await openDecoder(checkpoint);
+    expect(warnings).toEqual([]);
+    return { names: skipped.map(({ name }) => name).toSorted(), reasons: [...new Set(skipped.map(({ reason }) => reason))] };
+  } finally {
+    await checkpoint.close();
+  }
 }
 
 const namesIn = (path: string, isOther: (name: string) => boolean) =>
