@@ -1,4 +1,5 @@
-// Processor time of decoded and of prompt tokens of several files on the CPU, in turns, one process: what a machine that others use can still tell.
+// Processor time of decoded and of prompt tokens of several files on the CPU, in turns, one process: what a machine that others use
+// can still tell.
 // node bench/processor-time.mjs A.gguf B.gguf ... [--threads 1] [--runs 5] [--decode 16] [--prompt 512] [--out FILE]
 // Bytes are the weights that a token reads (of experts, those it goes to); a rate is per second of processor time of all threads together.
 import { appendFileSync } from 'node:fs';
