@@ -5,12 +5,13 @@
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { inputOf } from '../graph/graph.ts';
 import { decoderOf } from '../graph/model-graphs.ts';
-import { countOf } from '../graph/run-check.ts';
+import { countOf, sequenceDim } from '../graph/run-check.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-device.ts';
 import { partialsBytes } from './ops/attention.ts';
+import { deltaRecordsBytes } from './ops/delta-rule-chunks.ts';
 import { planModel } from './plan/model-plan.ts';
 import type { DecoderPlan, ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
@@ -169,8 +170,11 @@ async function createBase(
       graph: decoder.graph.name, valueId: decoder.logits.id, buffer: storage('logits', countOf(decoder.logits, decoder.limits) * 4),
     },
     partials: storage(
-      'partial results of attention',
-      Math.max(...[...graphs.graphs.values()].map((graph) => partialsBytes(graph, { ...options, rows: SPLIT_ROWS }))),
+      'partial results',
+      Math.max(...[...model.graphs.values()].flatMap(({ graph, limits }) => [
+        partialsBytes(graph, { ...options, rows: SPLIT_ROWS }),
+        deltaRecordsBytes(graph, { ...options, rows: limits[sequenceDim(graph) ?? ''] ?? 0 }),
+      ])),
     ),
   }));
 }

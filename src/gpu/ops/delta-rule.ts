@@ -1,4 +1,4 @@
-/** The gated delta rule, alone or with the norm of each head and its gate. */
+/** The gated delta rule, alone or with the norm of each head and its gate: row by row, or many rows in chunks. */
 import type { DeltaRuleOp as GraphDeltaRuleOp } from '../../graph/ops/delta-rule.ts';
 import { stateName } from '../../graph/state.ts';
 import { elementsOf } from '../../tensor/tensor-type.ts';
@@ -9,7 +9,9 @@ import type { GpuOpRules, Lower, NormWeight } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import type { PlannedVector } from '../plan/planned-weights.ts';
 import { gainOf } from '../plan/planned-weights.ts';
+import type { BufferRef } from '../plan/kernel-use.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
+import { chunkUses } from './delta-rule-chunks.ts';
 import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
 
@@ -30,12 +32,14 @@ function ratesOf({ decay, dtBias, norm }: DeltaRuleOp): PlannedVector {
 }
 
 export const deltaRuleRules: GpuOpRules<DeltaRuleOp> = {
+  // Many rows, of which a sequence has several, go in chunks.
+  form: 'both',
   describe: ({ valueHeads, valueDim, keyDim, keyHeadMap, state, norm, gates }) =>
     `${valueHeads} x [${valueDim}, ${keyDim}] ${keyHeadMap} state=${stateName(state)}${gates ? ' gates' : ''}${describeNorm('norm', norm)}`,
   vectors: (op) => [ratesOf(op)],
   rounded: (op, rounding) => (rounding.norm === undefined && op.gates !== undefined && op.valueDim % 32 === 0 ? op : undefined),
   cuts: (step, { fresh }) => roundingCut(step, { op: step.op, norm: undefined, fresh }),
-  uses(step, _, { profile }) {
+  uses(step, { rows, attention }, { profile }) {
     const { op, inputs, outputs } = step;
     const { keyHeads, valueHeads, keyDim, valueDim, keyHeadMap, gates, norm, state } = op;
     const [qkv, first, second] = inputs as readonly [GpuValue, GpuValue, GpuValue | undefined];
@@ -44,17 +48,19 @@ export const deltaRuleRules: GpuOpRules<DeltaRuleOp> = {
       output: outputs[0]?.dtype === 'f32' ? 'f32' : 'q8',
       subgroupSize: profile.subgroupSize, invocations: Math.min(INVOCATIONS, profile.invocations),
     };
-    return rowUse(step, {
+    const buffers: Readonly<Record<string, BufferRef>> = {
+      qkv: floatsRef(qkv),
+      ...(second === undefined ? { gates: floatsRef(first) } : { a: floatsRef(first), b: floatsRef(second) }),
+      rates: vectorRef(ratesOf(op).key),
+      state: { kind: 'state', state: state.index },
+      rowSequence: { kind: 'sequences', name: 'rowSequence' },
+      slots: { kind: 'sequences', name: 'slots' },
+    };
+    const chunks = rows === 'many' && attention === 'tiles' ? chunkUses(step, buffers, profile) : undefined;
+    return chunks ?? rowUse(step, {
       kernel: deltaRuleKernel(variant),
-      buffers: {
-        qkv: floatsRef(qkv),
-        ...(second === undefined ? { gates: floatsRef(first) } : { a: floatsRef(first), b: floatsRef(second) }),
-        rates: vectorRef(ratesOf(op).key),
-        state: { kind: 'state', state: state.index },
-        rowSequence: { kind: 'sequences', name: 'rowSequence' },
-        slots: { kind: 'sequences', name: 'slots' },
-      },
-      workgroups: (rows) => deltaRuleWorkgroups(variant, rows),
+      buffers,
+      workgroups: (count) => deltaRuleWorkgroups(variant, count),
       weightBytes: () => 2 * elementsOf(state.shape) * 4,
       work: 4 * keyDim,
     });

@@ -44,8 +44,8 @@ export function createLimitCheck(options: LimitOptions): LimitCheck {
 function firstProblem(step: GpuStep, options: LimitOptions): string | undefined {
   const { uses, form, isOfOneRow } = gpuRulesOf(step.op);
   for (const single of isOfOneRow?.(step.op) ? [true] : [true, false]) {
-    for (const rows of single ? (['one'] as const) : form === 'rows' ? ROW_CLASSES : (['many'] as const)) {
-      for (const attention of form === 'attention' ? MODES : (['tiles'] as const)) {
+    for (const rows of single ? (['one'] as const) : form === 'rows' || form === 'both' ? ROW_CLASSES : (['many'] as const)) {
+      for (const attention of form === 'attention' || form === 'both' ? MODES : (['tiles'] as const)) {
         for (const { kernel } of uses(step, { rows, attention }, { ...options, single })) {
           const problem = beyondLimits(kernel, options.profile);
           if (problem !== undefined) return `${kernel.label} ${problem}`;

@@ -59,8 +59,8 @@ export interface GpuOpRules<Op extends { readonly kind: string }> {
   matrices?(op: Op, choices: MatrixChoices): readonly PlannedMatrix[];
   /** The gains and biases it reads. */
   vectors?(op: Op): readonly (PlannedVector | undefined)[];
-  /** The part of a mode that its kernels depend on; absent: none. */
-  readonly form?: keyof OpMode;
+  /** The part of a mode that its kernels depend on, or all of it; absent: none. */
+  readonly form?: keyof OpMode | 'both';
   uses(step: GpuStepOf<Op>, mode: OpMode, options: UseOptions): readonly KernelUse[];
   /** True where it has kernels for one row only; absent: for any number. */
   isOfOneRow?(op: Op): boolean;

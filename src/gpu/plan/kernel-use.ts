@@ -26,7 +26,7 @@ export type BufferRef =
   | { readonly kind: 'pageTable'; readonly group: number }
   /** The uniform that holds the size of a dim. */
   | { readonly kind: 'size'; readonly dim: Dim }
-  /** Partial results of split attention. */
+  /** Partial results of split attention; what the delta rule in chunks leaves for itself. */
   | { readonly kind: 'partials' };
 
 /** Sizes of the step that a dispatch belongs to. */

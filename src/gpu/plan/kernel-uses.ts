@@ -5,7 +5,7 @@ import type { UseOptions } from './gpu-op-rules.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
 import { rowClassOf, ROW_CLASSES } from './kernel-use.ts';
-import type { AttentionMode, KernelUse, RowClass, StepMode } from './kernel-use.ts';
+import type { KernelUse, RowClass, StepMode } from './kernel-use.ts';
 
 /** Rows of a step's output, or of what it reads where it makes none, in a mode; undefined where nothing of it is wanted. */
 function rowsOf({ inputs, outputs }: GpuStep, mode: StepMode): RowClass | undefined {
@@ -19,11 +19,12 @@ export function kernelUses(step: GpuStep, mode: StepMode, options: UseOptions): 
 }
 
 /** What {@link kernelUses} depends on, of a mode: steps of equal forms run the same kernels. */
-export function formOf(step: GpuStep, mode: StepMode): RowClass | AttentionMode | 'any' | undefined {
+export function formOf(step: GpuStep, mode: StepMode): string | undefined {
   const rows = rowsOf(step, mode);
   if (rows === undefined) return undefined;
   const { form } = gpuRulesOf(step.op);
-  return form === undefined ? 'any' : { rows, attention: mode.attention }[form];
+  if (form === 'both') return `${rows} ${mode.attention}`;
+  return form === undefined ? 'any' : String({ rows, attention: mode.attention }[form]);
 }
 
 /** Modes that together hold every form of every step. */

@@ -67,6 +67,16 @@ export interface SumKnobs {
   readonly mostValues: number;
 }
 
+/** The gated delta rule over many rows of a sequence (kernels/delta-rule/chunk-records.ts). */
+export interface DeltaRuleKnobs {
+  /** Rows of a chunk: 16, 32 or 64. */
+  readonly chunk: 16 | 32 | 64;
+  /** Most lines of a head's state that a workgroup takes from chunk to chunk: a multiple of 4. */
+  readonly lines: number;
+  /** Rows of a chunk, for four lines, that an invocation takes: a power of two. */
+  readonly rowsPerInvocation: 1 | 2 | 4;
+}
+
 export interface ProfileKnobs {
   readonly gemvInt8: GemvInt8Knobs;
   readonly gemvFloat: GemvFloatKnobs;
@@ -74,6 +84,7 @@ export interface ProfileKnobs {
   readonly gemm: { readonly int8: GemmKnobs; readonly f32: GemmKnobs };
   readonly attention: AttentionKnobs;
   readonly sums: SumKnobs;
+  readonly deltaRule: DeltaRuleKnobs;
 }
 
 /** How weights in blocks are multiplied: `int8` rounds activations to int8 first. */
@@ -90,6 +101,7 @@ export type ProfileChoice =
   | 'gemm'
   | 'attention'
   | 'sums'
+  | 'deltaRule'
   | 'matrixUnits'
   | 'prefillRows'
   | 'stepsPerSubmit'

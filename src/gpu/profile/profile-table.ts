@@ -10,7 +10,7 @@ export interface ProfileRow {
 /** A profile's choices and their reasons, for people. */
 export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
   const { subgroupSize, hasF16, activations, knobs, why } = profile;
-  const { gemvInt8, gemvFloat, gemm, attention, sums } = knobs;
+  const { gemvInt8, gemvFloat, gemm, attention, sums, deltaRule } = knobs;
   const tile = ({ tileRows, tileCols, tileDepth, rowsPerInvocation }: GemmKnobs) =>
     `${tileRows} x ${tileCols} x ${tileDepth}, ${rowsPerInvocation} rows each`;
   const flat = (invocations: number) => `${invocations} rows a workgroup`;
@@ -33,6 +33,7 @@ export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
       `${subgroupSize === undefined ? attention.flatInvocations : attention.invocations} invocations; ` +
       `${attention.splits} parts from ${attention.splitFrom} keys`,
     sums: `in products that make up to ${sums.mostValues} values of one`,
+    deltaRule: `chunks of ${deltaRule.chunk} rows, ${deltaRule.lines} lines of a head a workgroup`,
     matrixUnits: profile.subgroupMatrix ?? 'none',
     prefillRows: `${profile.prefillRows} rows a chunk`,
     stepsPerSubmit: `${profile.stepsPerSubmit} steps a submit`,

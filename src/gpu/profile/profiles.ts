@@ -20,6 +20,7 @@ const KNOBS: ProfileKnobs = {
     tileInvocations: 256, tileBytes: 16384, ...FLAT,
   },
   sums: { mostValues: 2 ** 17 },
+  deltaRule: { chunk: 32, lines: 16, rowsPerInvocation: 1 },
 };
 
 const MATRIX_UNITS = 'Not used yet: prefill takes the tiled kernel, which needs none.';
@@ -30,6 +31,9 @@ const LARGE_GEMM_WHY = 'Large tiles: twice the reuse of each weight that is unpa
 const SUMS_WHY =
   'The sum behind a block is made by each workgroup of a small product that reads it: 2 MB read once more cost less than a dispatch ' +
   '(an estimate).';
+const DELTA_RULE_WHY =
+  'More than 8 rows go in chunks of 32: shorter ones meet the state more often, longer ones take more products of their own (an estimate). ' +
+  'Each workgroup has 16 lines of a head, so that 32 heads of 128 make 256 workgroups.';
 const SPLIT_WHY = 'Keys are split over workgroups from where on the parts save more than the second dispatch, which combines them, costs.';
 
 const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, f32: { ...KNOBS.gemm.f32, tileRows: 64 } } };
@@ -53,6 +57,7 @@ const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
       'Keys are split over workgroups from where on the parts save more than the second dispatch costs: Metal runs ' +
       'dispatches one after the other, about 2 us each.',
     sums: SUMS_WHY,
+    deltaRule: DELTA_RULE_WHY,
     matrixUnits: MATRIX_UNITS,
     prefillRows:
       'A chunk of a 4B model should stay near a tenth of a second (an estimate), so that it can be cancelled and a page can ' +
@@ -123,6 +128,7 @@ const NVIDIA: DeviceProfile = {
     sums:
       'The sum behind a block is made by each workgroup of the product that reads it, up to 8 MB read once more: a dispatch of it takes ' +
       '3.4 us (H200) and as much of the host; 1 to 2 us in the product are an estimate.',
+    deltaRule: DELTA_RULE_WHY,
     matrixUnits: MATRIX_UNITS,
     prefillRows: 'A chunk takes tens of milliseconds.',
     stepsPerSubmit: 'JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
@@ -145,6 +151,7 @@ const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubm
   gemm: GEMM_WHY,
   attention: SPLIT_WHY,
   sums: SUMS_WHY,
+  deltaRule: DELTA_RULE_WHY,
   matrixUnits: MATRIX_UNITS,
   limits: 'What Vulkan drivers of the last years all give.',
 };

@@ -11,12 +11,8 @@ import { DELTA_RULE_EPS } from '../../../graph/ops/delta-rule.ts';
 import { InputError } from '../../../tensor/errors.ts';
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
-import { q8Bindings } from '../../linear-shape.ts';
-import { Q8_BLOCK } from '../../q8-layout.ts';
-import { activationFunction } from '../../wgsl/activation.ts';
 import { inverseRoot, range, unrolled } from '../../wgsl/expressions.ts';
-import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
-import { rowSumFunction } from '../../wgsl/row-sum.ts';
+import { checkFinish, finishBindings, finishFunctions, finishText } from './finish-row.ts';
 
 /**
  * Bindings `qkv` f32 [rows, 2 * keyHeads * keyDim + valueHeads * valueDim], `rates` f32: the decays [valueHeads], then the biases
@@ -86,28 +82,6 @@ ${unrolled(lines, (l) => `      pair${l} += pairSums[${l * invocations}u + ${fir
     workgroupBarrier();`;
 }
 
-/** What becomes of `lineY`, all of a row's y of the head, once it is whole. */
-function finishText(variant: DeltaRuleVariant): string {
-  const { valueHeads, valueDim, gates, norm, output, invocations } = variant;
-  const width = valueHeads * valueDim;
-  const each = Math.ceil(valueDim / invocations);
-  const at = (u: number) => `lane + ${u * invocations}u`;
-  const guarded = (u: number, body: string) => (valueDim % invocations === 0 ? body : `if (${at(u)} < ${valueDim}u) { ${body} }`);
-  const gate = (u: number) => `silu(gates[row * ${gates?.of}u + ${gates?.z}u + head * ${valueDim}u + ${at(u)}])`;
-  const normed = norm === undefined || gates === undefined ? '' : `    var squares = 0.0;
-${unrolled(each, (u) => `    ${guarded(u, `squares += lineY[${at(u)}] * lineY[${at(u)}];`)}`)}
-    let mean = rowSum(lane, squares) * ${1 / valueDim} + ${norm.eps};
-    let root = ${inverseRoot('mean')};
-${unrolled(each, (u) => `    ${guarded(u, `lineY[${at(u)}] *= root * rates[${2 * valueHeads}u + ${at(u)}] * ${gate(u)};`)}`)}`;
-  const quad = (i: number) => `vec4<f32>(${range(4).map((j) => `lineY[lane * ${Q8_BLOCK}u + ${4 * i + j}u]`).join(', ')})`;
-  const write = output === 'q8'
-    ? `${normed === '' ? '' : '    workgroupBarrier();\n'}    if (lane < ${valueDim / Q8_BLOCK}u) {
-      yPutBlock(row, head * ${valueDim / Q8_BLOCK}u + lane, mat4x4<f32>(${range(4).map(quad).join(', ')}));
-    }`
-    : unrolled(each, (u) => `    ${guarded(u, `y[row * ${width}u + head * ${valueDim}u + ${at(u)}] = lineY[${at(u)}];`)}`);
-  return `    workgroupBarrier();\n${normed}\n${write}\n    workgroupBarrier();`;
-}
-
 function mainFunction(variant: DeltaRuleVariant): string {
   const { keyHeads, valueHeads, keyDim, valueDim, keyHeadMap, gates, invocations } = variant;
   const shape = lanesOf(variant);
@@ -174,16 +148,14 @@ function valueText({ keyHeads, valueHeads, keyDim, valueDim }: DeltaRuleVariant,
 export function deltaRuleKernel(variant: DeltaRuleVariant): Kernel {
   const { keyHeads, valueHeads, keyDim, valueDim, gates, norm, output, subgroupSize, invocations } = variant;
   const { values, type, lanes, lines } = lanesOf(variant);
-  if (norm !== undefined && gates === undefined) throw new InputError('a delta rule with a norm reads its gate from joined gates');
-  if (output === 'q8' && valueDim % 32 !== 0)
-    throw new InputError(`a delta rule that writes int8 takes heads of multiples of 32; got ${valueDim}`);
+  checkFinish(variant);
   const width = 2 * keyHeads * keyDim + valueHeads * valueDim;
   if (width % values !== 0) throw new InputError(`a delta rule of rows of ${width} values, which are not whole vectors`);
   const read = (name: string, of = 'f32'): Binding => ({ name, access: 'read', type: `array<${of}>` });
   const write = (name: string, of: string): Binding => ({ name, access: 'write', type: `array<${of}>` });
   const bindings: readonly Binding[] = [
     read('qkv', type), ...(gates === undefined ? [read('a'), read('b')] : [read('gates')]), read('rates'), write('state', type),
-    read('rowSequence', 'u32'), read('slots', 'vec4<u32>'), ...(output === 'q8' ? q8Bindings('y', 'write') : [write('y', 'f32')]),
+    read('rowSequence', 'u32'), read('slots', 'vec4<u32>'), ...finishBindings(variant),
   ];
   const inMemory = lanes > 1 && subgroupSize === undefined;
   const needs = { subgroupSize };
@@ -192,12 +164,10 @@ export function deltaRuleKernel(variant: DeltaRuleVariant): Kernel {
     label: `delta-rule ${valueHeads} x [${valueDim}, ${keyDim}]${norm === undefined ? '' : ' normed'} ${output}`,
     wgsl: [
       kernelHeader(bindings, needs),
-      `var<workgroup> lineY: array<f32, ${valueDim}>;\n`,
+      finishFunctions(variant),
       inMemory ? `var<workgroup> ownSums: array<vec4<f32>, ${invocations}>;\n` : '',
       inMemory ? `var<workgroup> pairSums: array<vec2<f32>, ${invocations * lines}>;\n` : '',
       `fn valueOf(at: u32) -> f32 { return ${values === 4 ? 'qkv[at >> 2u][at & 3u]' : 'qkv[at]'}; }\n`,
-      norm === undefined ? '' : `${activationFunction('silu')}\n${rowSumFunction(invocations)}`,
-      output === 'q8' ? `${q8EpilogueFunctions({ name: 'y', width: valueHeads * valueDim, norm: undefined })}\n` : '',
       mainFunction(variant),
     ].join(''),
     bindings,
