@@ -17,6 +17,9 @@ interface Cut {
   readonly depth: number;
 }
 
+/** The texts are long: SwiftShader takes up to 10 s for a kernel where nothing else runs. */
+const TIMEOUT = 240_000;
+
 /** Largest of what a list has at each place. */
 const most = (values: ArrayLike<number>, of: (value: number, i: number) => number = Math.abs) =>
   Array.from(values).reduce((found, value, i) => Math.max(found, of(value, i)), 0);
@@ -78,8 +81,8 @@ describe('delta rule in chunks', () => {
 
   function check(found: Awaited<ReturnType<typeof run>>, shape: DeltaRuleShape, { rows, values, want }: ReturnType<typeof deltaRuleCase>) {
     const state = found.get('state') as Float32Array;
-    expect(most(want.state, (value, i) => Math.abs(state[i]! - value))).toBeLessThan(5e-5 * most(want.state));
-    const bound = 5e-5 * most(want.y);
+    expect(most(want.state, (value, i) => Math.abs(state[i]! - value))).toBeLessThan(2e-5 * most(want.state));
+    const bound = 2e-5 * most(want.y);
     if (shape.output === 'q8') return expect(compareQ8(writtenQ8(found, rows, values), want.y, { error: () => bound })).toBeUndefined();
     const y = found.get('y') as Float32Array;
     expect(most(want.y, (value, i) => Math.abs(y[i]! - value))).toBeLessThan(bound);
@@ -89,7 +92,7 @@ describe('delta rule in chunks', () => {
   it.each(cases)('%j, %j, sequences of %j rows', async (shape, cut, lengths) => {
     const made = deltaRuleCase(shape, lengths);
     check(await run(shape, cut, made), shape, made);
-  });
+  }, TIMEOUT);
 
   const decays: Readonly<Record<string, DeltaRuleRanges>> = {
     'next to none': { a: () => -30 },
@@ -99,9 +102,9 @@ describe('delta rule in chunks', () => {
   };
 
   it.each(Object.keys(decays))('decays of %s', async (name) => {
-    for (const cut of [usual, large]) {
-      const made = deltaRuleCase(real, [75], decays[name]);
-      check(await run(real, cut, made), real, made);
+    for (const cut of [{ ...usual, lines: 12, depth: 16 }, { ...large, lines: 8 }]) {
+      const made = deltaRuleCase(tiny, [75], decays[name]);
+      check(await run(tiny, cut, made), tiny, made);
     }
-  });
+  }, TIMEOUT);
 });

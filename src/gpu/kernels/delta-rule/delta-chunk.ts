@@ -65,7 +65,10 @@ ${unrolled(rows, (u) => `        kk${u} += ${dots(`keys[keyPlace(tableRow + ${u 
   return lanes === INVOCATIONS ? body : `      if (lane < ${chunk * columns}u) {\n${body}\n      }`;
 }
 
-/** Factors of the rows, of which those past the sequence are 0. */
+/**
+ * Factors of the rows, of which those past the sequence are 0. Logs are added up in two parts, whole numbers and the rest, so that what
+ * little rows leave can be told after rows that leave nothing.
+ */
 function factorsText(variant: DeltaChunkVariant): string {
   const { chunk, keyDim, valueHeads, gates } = variant;
   const { factors, of } = recordQuads(variant);
@@ -88,25 +91,27 @@ function factorsText(variant: DeltaChunkVariant): string {
     }
     workgroupBarrier();
     if (lane < ${chunk}u) {
-      var sum = 0.0;
-      var last = 0.0;
+      var sum = vec2<f32>();
+      var last = vec2<f32>();
       for (var i = 0u; i < ${chunk}u; i++) {
-        last += logs[i];
+        let whole = floor(logs[i]);
+        last += vec2<f32>(whole, logs[i] - whole);
         if (i == lane) { sum = last; }
       }
       sums[lane] = sum;
-      lefts[lane] = betas[lane] * kFactors[lane] * exp(sum);
+      let left = last - sum;
+      lefts[lane] = betas[lane] * kFactors[lane] * exp(sum.x + sum.y);
       if (lane < rows) {
         let at = ((first + lane) * ${valueHeads}u + head) * ${4 * of}u + ${4 * factors}u;
-        records[at] = qFactors[lane] * exp(sum);
-        records[at + 1u] = kFactors[lane] * exp(last - sum);
-        records[at + 2u] = exp(last);
+        records[at] = qFactors[lane] * exp(sum.x + sum.y);
+        records[at + 1u] = kFactors[lane] * exp(left.x + left.y);
+        records[at + 2u] = exp(last.x + last.y);
       }
     }
     workgroupBarrier();`;
 }
 
-/** A decay below exp(-60) leaves nothing that f32 would show beside what a row adds. Sums over a chunk stay exact enough. */
+/** A decay below exp(-60) leaves nothing that f32 would show beside what a row adds. */
 const LEAST_LOG = -60;
 
 /** A into workgroup memory, M into the records. */
@@ -117,7 +122,8 @@ function tablesText(variant: DeltaChunkVariant): string {
   const body = unrolled(rows, (u) => `    {
       let i = tableRow + ${u * rowStep}u;
       let j = vec4<u32>(0u, 1u, 2u, 3u) + 4u * column;
-      let fade = exp(min(vec4<f32>(sums[i]) - vec4<f32>(${range(4).map((c) => `sums[4u * column + ${c}u]`).join(', ')}), vec4<f32>()));
+${unrolled(4, (c) => `      let left${c} = sums[i] - sums[4u * column + ${c}u];`)}
+      let fade = exp(min(vec4<f32>(${range(4).map((c) => `left${c}.x + left${c}.y`).join(', ')}), vec4<f32>()));
       let kFactor = fade * vec4<f32>(${range(4).map((c) => `kFactors[4u * column + ${c}u]`).join(', ')});
       corrections[i * ${columns}u + column] = select(vec4<f32>(), betas[i] * kFactors[i] * kFactor * kk${u}, j < vec4<u32>(i));
       if (i < rows) {
@@ -208,7 +214,8 @@ export function deltaChunkKernel(variant: DeltaChunkVariant): Kernel {
       `var<workgroup> queries: array<vec4<f32>, ${chunk * stagedQuads(depth)}>;\n`,
       `var<workgroup> corrections: array<vec4<f32>, ${(chunk * chunk) / 4}>;\n`,
       `var<workgroup> rowSquares: array<vec2<f32>, ${INVOCATIONS}>;\n`,
-      ...['logs', 'sums', 'betas', 'kFactors', 'qFactors', 'lefts'].map(rows),
+      `var<workgroup> sums: array<vec2<f32>, ${chunk}>;\n`,
+      ...['logs', 'betas', 'kFactors', 'qFactors', 'lefts'].map(rows),
       mainFunction(variant),
     ].join(''),
     bindings,
