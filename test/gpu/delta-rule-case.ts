@@ -1,5 +1,5 @@
 /** A case of the gated delta rule for its kernels: what goes in, and in float64, line by line, what comes out. */
-import type { DeltaRuleVariant } from '../../src/gpu/kernels/delta-rule/delta-rule.ts';
+import type { DeltaRuleVariant } from '../../src/gpu/kernels/delta-rule/delta-rule-variant.ts';
 import { randomSource } from '../../src/tensor/codec/random-weights.ts';
 
 export type DeltaRuleShape = Omit<DeltaRuleVariant, 'gates' | 'subgroupSize' | 'invocations'> & { readonly joined: boolean };

@@ -8,7 +8,7 @@ import { depthsOf, recordFloats } from '../kernels/delta-rule/chunk-records.ts';
 import type { DeltaChunkShape } from '../kernels/delta-rule/chunk-records.ts';
 import { deltaChunkKernel, deltaChunkWorkgroups } from '../kernels/delta-rule/delta-chunk.ts';
 import { deltaFinishKernel, deltaFinishWorkgroups } from '../kernels/delta-rule/delta-finish.ts';
-import type { DeltaRuleVariant } from '../kernels/delta-rule/delta-rule.ts';
+import type { DeltaRuleVariant } from '../kernels/delta-rule/delta-rule-variant.ts';
 import { deltaStatePassKernel, deltaStatePassWorkgroups } from '../kernels/delta-rule/delta-state-pass.ts';
 import type { DeltaStatePassVariant } from '../kernels/delta-rule/delta-state-pass.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
@@ -16,7 +16,7 @@ import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { BufferRef, GridCounts, KernelUse, StepCounts } from '../plan/kernel-use.ts';
 import { outputRefs, sizeOfValue } from '../plan/value-refs.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
-import type { DeltaRuleOp } from './delta-rule.ts';
+import type { DeltaRuleOp } from './delta-rule-op.ts';
 
 function shapeOf({ keyHeads, valueHeads, keyDim, valueDim, keyHeadMap }: GraphDeltaRuleOp, { knobs }: DeviceProfile): DeltaChunkShape {
   return { keyHeads, valueHeads, keyDim, valueDim, keyHeadMap, chunk: knobs.deltaRule.chunk };
@@ -45,7 +45,9 @@ function passOf(shape: DeltaChunkShape, output: DeltaStatePassVariant['output'],
 }
 
 /** The first two kernels; undefined where heads are no whole vectors, or too large for the device. */
-function kernelsOf(op: GraphDeltaRuleOp, gates: DeltaRuleVariant['gates'], profile: DeviceProfile, output: DeltaStatePassVariant['output']) {
+function kernelsOf(
+  op: GraphDeltaRuleOp, gates: DeltaRuleVariant['gates'], profile: DeviceProfile, output: DeltaStatePassVariant['output'],
+) {
   const shape = shapeOf(op, profile);
   if (op.keyDim % 4 !== 0 || op.valueDim % 4 !== 0) return undefined;
   const chunk = deepest(op.keyDim, profile, (depth) => {

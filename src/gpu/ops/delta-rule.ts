@@ -3,24 +3,18 @@ import type { DeltaRuleOp as GraphDeltaRuleOp } from '../../graph/ops/delta-rule
 import { stateName } from '../../graph/state.ts';
 import { elementsOf } from '../../tensor/tensor-type.ts';
 import { deltaRuleKernel, deltaRuleWorkgroups } from '../kernels/delta-rule/delta-rule.ts';
-import type { DeltaRuleVariant } from '../kernels/delta-rule/delta-rule.ts';
+import type { DeltaRuleVariant } from '../kernels/delta-rule/delta-rule-variant.ts';
 import { describeNorm } from '../plan/gpu-op-rules.ts';
-import type { GpuOpRules, Lower, NormWeight } from '../plan/gpu-op-rules.ts';
+import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import type { PlannedVector } from '../plan/planned-weights.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
 import { chunkUses } from './delta-rule-chunks.ts';
+import type { DeltaRuleOp } from './delta-rule-op.ts';
 import { roundingCut } from './quantize.ts';
 import { rowUse } from './row-use.ts';
-
-/** Inputs: qkv, a and b; with gates qkv and the value whose columns they are. */
-export interface DeltaRuleOp extends GraphDeltaRuleOp {
-  readonly gates: DeltaRuleVariant['gates'];
-  /** Of each head of the result, which is then gated by silu of z. */
-  readonly norm: NormWeight | undefined;
-}
 
 /** Of a workgroup, which holds the state of a head: most of it in its registers. */
 const INVOCATIONS = 256;

@@ -22,7 +22,7 @@ import type { AttentionOp } from './attention-op.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
-import type { DeltaRuleOp } from './delta-rule.ts';
+import type { DeltaRuleOp } from './delta-rule-op.ts';
 import { embedRules, lowerEmbed } from './embed.ts';
 import type { EmbedOp } from './embed.ts';
 import { expertLinearRules, lowerExpertLinear } from './expert-linear.ts';

@@ -32,8 +32,8 @@ const SUMS_WHY =
   'The sum behind a block is made by each workgroup of a small product that reads it: 2 MB read once more cost less than a dispatch ' +
   '(an estimate).';
 const DELTA_RULE_WHY =
-  'More than 8 rows go in chunks of 32: shorter ones meet the state more often, longer ones take more products of their own (an estimate). ' +
-  'Each workgroup has 16 lines of a head, so that 32 heads of 128 make 256 workgroups.';
+  'More than 8 rows go in chunks of 32: shorter ones meet the state more often, longer ones take more products of their own (an ' +
+  'estimate). Each workgroup has 16 lines of a head, so that 32 heads of 128 make 256 workgroups.';
 const SPLIT_WHY = 'Keys are split over workgroups from where on the parts save more than the second dispatch, which combines them, costs.';
 
 const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, f32: { ...KNOBS.gemm.f32, tileRows: 64 } } };

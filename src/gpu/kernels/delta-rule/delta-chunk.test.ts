@@ -54,7 +54,10 @@ describe('delta rule in chunks', () => {
     const finish = { ...shape, ...cut, gates: columns, norm, output, invocations: 128 };
     const finished = await test.run({
       kernel: deltaFinishKernel(finish), workgroups: deltaFinishWorkgroups(finish, rows),
-      buffers: { ...common, records: passed.get('records')!, y: new Float32Array((rows + 1) * values).fill(9), ...emptyQ8(rows + 1, values) },
+      buffers: {
+        ...common, records: passed.get('records')!, y: new Float32Array((rows + 1) * values).fill(9),
+        ...emptyQ8(rows + 1, values),
+      },
     });
     return new Map([...passed, ...finished]);
   }

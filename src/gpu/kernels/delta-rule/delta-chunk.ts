@@ -10,7 +10,7 @@ import { STEP_STRUCT } from '../../linear-shape.ts';
 import { inverseRoot, range, unrolled } from '../../wgsl/expressions.ts';
 import { keyHeadText, recordFloats, recordQuads, rowQuads, SEQUENCE_BINDINGS, stagedQuads } from './chunk-records.ts';
 import type { DeltaChunkShape } from './chunk-records.ts';
-import type { DeltaRuleVariant } from './delta-rule.ts';
+import type { DeltaRuleVariant } from './delta-rule-variant.ts';
 
 /** Bindings `qkv`, `rates`, `rowSequence`, `slots`, and a and b as of DeltaRuleVariant. Writes `records`. */
 export interface DeltaChunkVariant extends DeltaChunkShape {
@@ -141,13 +141,14 @@ function solveText(variant: DeltaChunkVariant): string {
   const { k, v, of } = rowQuads(variant);
   const columns = keyDim + valueDim;
   const [name, row] = [(i: number) => `x${i >> 2}[${i & 3}]`, (i: number) => (i === 0 ? 'first' : `first + min(${i}u, rows - 1u)`)];
+  const value = (i: number) => `valueOf((${row(i)}) * ${4 * of}u + at)`;
   const before = (i: number) => range((i + 3) >> 2).map((g) => `dot(corrections[${(i * chunk) / 4 + g}u], x${g})`).join(' + ');
   return `    for (var n = 0u; n < ${Math.ceil(columns / INVOCATIONS)}u; n++) {
       let column = n * ${INVOCATIONS}u + lane;
       if (column < ${columns}u) {
         let isKey = column < ${keyDim}u;
         let at = select(${4 * v}u + head * ${valueDim}u + column - ${keyDim}u, ${4 * k}u + keyHead * ${keyDim}u + column, isKey);
-${unrolled(chunk / 4, (g) => `        var x${g} = vec4<f32>(${range(4).map((c) => `valueOf((${row(4 * g + c)}) * ${4 * of}u + at)`).join(', ')});`)}
+${unrolled(chunk / 4, (g) => `        var x${g} = vec4<f32>(${range(4).map((c) => value(4 * g + c)).join(', ')});`)}
 ${unrolled(chunk, (i) => `        ${name(i)} *= select(betas[${i}], lefts[${i}], isKey);`)}
 ${range(chunk - 1).map((i) => `        ${name(i + 1)} -= ${before(i + 1)};`).join('\n')}
         let to = (first * ${valueHeads}u + head) * ${recordFloats(variant)}u + column;

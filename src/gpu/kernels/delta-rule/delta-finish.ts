@@ -19,7 +19,8 @@ export function deltaFinishKernel(variant: DeltaFinishVariant): Kernel {
     read('records'), ...(norm === undefined ? [] : [read('gates'), read('rates')]), STEP_BINDING, ...finishBindings(variant),
   ];
   const each = Math.ceil(valueDim / invocations);
-  const load = (u: number) => `lineY[lane + ${u * invocations}u] = records[item * ${recordFloats(variant)}u + ${keyDim + u * invocations}u + lane];`;
+  const load = (u: number) =>
+    `lineY[lane + ${u * invocations}u] = records[item * ${recordFloats(variant)}u + ${keyDim + u * invocations}u + lane];`;
   return {
     key: kernelKey('delta-finish', { valueHeads, valueDim, keyDim, chunk, gates, norm, output, invocations }),
     label: `delta-finish ${valueHeads} x ${valueDim}${norm === undefined ? '' : ' normed'} ${output}`,

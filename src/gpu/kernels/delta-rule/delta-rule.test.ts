@@ -5,7 +5,7 @@ import { deltaRuleCase, joinedGates } from '../../../../test/gpu/delta-rule-case
 import type { DeltaRuleShape } from '../../../../test/gpu/delta-rule-case.ts';
 import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
 import { deltaRuleKernel, deltaRuleWorkgroups } from './delta-rule.ts';
-import type { DeltaRuleVariant } from './delta-rule.ts';
+import type { DeltaRuleVariant } from './delta-rule-variant.ts';
 
 describe('delta rule', () => {
   let test: TestDevice;

@@ -6,36 +6,13 @@
  * 1/|k|, 1/|q| the factors of the norms:
  *     c = beta * (v - d * (s . k) / |k|),  y = (d * (s . q) + c * (k . q) / |k|) / |q|,  s = d * s + c / |k| * k.
  */
-import type { KeyHeadMap } from '../../../graph/ops/delta-rule.ts';
 import { DELTA_RULE_EPS } from '../../../graph/ops/delta-rule.ts';
 import { InputError } from '../../../tensor/errors.ts';
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { inverseRoot, range, unrolled } from '../../wgsl/expressions.ts';
+import type { DeltaRuleVariant } from './delta-rule-variant.ts';
 import { checkFinish, finishBindings, finishFunctions, finishText } from './finish-row.ts';
-
-/**
- * Bindings `qkv` f32 [rows, 2 * keyHeads * keyDim + valueHeads * valueDim], `rates` f32: the decays [valueHeads], then the biases
- * [valueHeads], then, with a norm, its gain [valueDim]; `state` f32 [slot, valueHeads, valueDim, keyDim], `rowSequence` [rows], `slots`
- * [sequences] of (first row, rows, slot read, slot written). a and b: `a` and `b` f32 [rows, valueHeads], or columns of `gates`. Writes
- * `y` f32 [rows, valueHeads * valueDim], or, as `q8`, `yCodes` and `yStats` (valueDim a multiple of 32).
- */
-export interface DeltaRuleVariant {
-  readonly keyHeads: number;
-  readonly valueHeads: number;
-  readonly keyDim: number;
-  readonly valueDim: number;
-  readonly keyHeadMap: KeyHeadMap;
-  /** Columns of `gates` [rows, of] where a, b and z begin. */
-  readonly gates: { readonly of: number; readonly a: number; readonly b: number; readonly z: number } | undefined;
-  /** y = silu(z) * gain * y / rms(y) of each head; only with `gates`. */
-  readonly norm: { readonly eps: number } | undefined;
-  readonly output: 'f32' | 'q8';
-  /** Undefined: sums go through workgroup memory. */
-  readonly subgroupSize: number | undefined;
-  /** A power of two from 16 on. */
-  readonly invocations: number;
-}
 
 /** Most lanes that share a line. */
 const MOST_LANES = 8;

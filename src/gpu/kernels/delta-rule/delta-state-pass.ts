@@ -72,7 +72,8 @@ function stateText(variant: DeltaStatePassVariant, slot: string, way: 'load' | '
   return eachBlock(sizes, (b) => {
     const moved = unrolled(4, (r) => (way === 'load' ? `        s${b}_${r} = state[${at(r)}];` : `        state[${at(r)}] = t${r};`));
     const turn = unrolled(4, (r) => `        let t${r} = ${turned(b)[r]};`);
-    return way === 'load' ? `${moved}\n${turn}\n${unrolled(4, (r) => `        s${b}_${r} = t${r};`)}\n${putBlock(sizes, b)}` : `${turn}\n${moved}`;
+    if (way === 'store') return `${turn}\n${moved}`;
+    return `${moved}\n${turn}\n${unrolled(4, (r) => `        s${b}_${r} = t${r};`)}\n${putBlock(sizes, b)}`;
   });
 }
 

@@ -7,7 +7,7 @@ import { activationFunction } from '../../wgsl/activation.ts';
 import { inverseRoot, range, unrolled } from '../../wgsl/expressions.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { rowSumFunction } from '../../wgsl/row-sum.ts';
-import type { DeltaRuleVariant } from './delta-rule.ts';
+import type { DeltaRuleVariant } from './delta-rule-variant.ts';
 
 export type FinishedRow = Pick<DeltaRuleVariant, 'valueHeads' | 'valueDim' | 'gates' | 'norm' | 'output' | 'invocations'>;
 
