@@ -159,6 +159,14 @@ describe.each(PROFILE_NAMES)('experts on %s', (name) => {
   });
 });
 
+describe.each(['nvidia', 'apple-m4', 'software'] as const)('mixtures of published sizes on %s', (name) => {
+  it.each(['qwen3-30b-a3b', 'gpt-oss-20b', 'qwen3.5-35b-a3b'] as const)('%s takes 4 dispatches for the experts of a layer', (model) => {
+    const { dispatches } = reportDecode(planOfShape({ model, type: 'q4_0', profile: PROFILES[name] }), 128);
+    const own = dispatches.map(({ step }) => step).filter((step) => step.startsWith('layers.1.moe.'));
+    expect(own).toEqual(['router', 'route', 'act', 'down'].map((step) => `layers.1.moe.${step}`));
+  });
+});
+
 it("Gemma 4 E2B's embeddings of layers are larger than a binding in q8_0, and are read from two buffers in one dispatch", () => {
   const plan = planOfGraph({ graph: gemma4Shape(E2B_LAYERS), type: 'q8_0', profile: PROFILES.nvidia });
   const table = [...plan.weights.matrices.values()].filter(({ weights }) => weights.some(({ id }) => id === 'per_layer.embedding'));
