@@ -41,6 +41,8 @@ export interface AttentionShape extends ScoreShape {
   readonly input: 'joined' | 'separate' | 'queries';
   readonly q: HeadPreparationShape;
   readonly k: HeadPreparationShape;
+  /** The joined rows end in a gate for each value of the result, which its sigmoid multiplies: [q | k | v | gate]. */
+  readonly gated?: true | undefined;
   /** Set where the heads of v are normed before they are stored, without a gain. */
   readonly v?: { readonly norm: { readonly eps: number } } | undefined;
   /** `f32`: binding `y`, f32 [rows][heads * valueDim]. `q8`: bindings `yCodes` and `yStats`; wants valueDim to be a multiple of 16. */
@@ -127,21 +129,33 @@ export function headSource(shape: AttentionShape, name: HeadInput): string {
 /** WGSL expression of the first quad of a head of an input, `row` and `head` being u32 expressions. */
 export function headQuadAt(
   shape: AttentionShape,
-  { name, row, head }: { readonly name: HeadInput; readonly row: string; readonly head: string },
+  { name, row, head }: { readonly name: HeadInput | 'gate'; readonly row: string; readonly head: string },
 ): string {
-  const { heads, kvHeads, input, keyDim, valueDim } = shape;
+  const { heads, kvHeads, input, keyDim, valueDim, gated } = shape;
   const { key: { quads }, value } = attentionSizes(shape);
   if (keyDim !== valueDim) {
-    const own = name === 'v' ? value.quads : quads;
+    const own = name === 'v' || name === 'gate' ? value.quads : quads;
     if (input !== 'joined') return `(${row} * ${name === 'q' ? heads : kvHeads}u + ${head}) * ${own}u`;
-    // [heads queries | kvHeads keys | kvHeads values], in quads.
-    const first = { q: 0, k: heads * quads, v: (heads + kvHeads) * quads }[name];
-    return `(${row} * ${(heads + kvHeads) * quads + kvHeads * value.quads}u + ${first}u + ${head} * ${own}u)`;
+    // [heads queries | kvHeads keys | kvHeads values | heads gates], in quads.
+    const ofHeads = (heads + kvHeads) * quads;
+    const first = { q: 0, k: heads * quads, v: ofHeads, gate: ofHeads + kvHeads * value.quads }[name];
+    return `(${row} * ${ofHeads + (kvHeads + (gated ? heads : 0)) * value.quads}u + ${first}u + ${head} * ${own}u)`;
   }
-  const before = { q: 0, k: heads, v: heads + kvHeads }[name];
-  const width = input === 'joined' ? heads + 2 * kvHeads : name === 'q' ? heads : kvHeads;
+  const before = { q: 0, k: heads, v: heads + kvHeads, gate: heads + 2 * kvHeads }[name];
+  const width = input === 'joined' ? (gated ? 2 : 1) * heads + 2 * kvHeads : name === 'q' ? heads : kvHeads;
   const offset = input === 'joined' && before > 0 ? ` + ${before}u` : '';
   return `(${row} * ${width}u + ${head}${offset}) * ${quads}u`;
+}
+
+/** WGSL expression of a quad of a head's result, times the sigmoid of its gate where there is one. */
+export function gatedQuad(
+  shape: AttentionShape | { readonly gated?: undefined },
+  quad: string,
+  place: { readonly row: string; readonly head: string; readonly quad: string },
+): string {
+  if (!shape.gated) return quad;
+  const gate = `qkv[${headQuadAt(shape, { name: 'gate', ...place })} + ${place.quad}]`;
+  return `${quad} / (vec4<f32>(1.0) + exp(min(-${gate}, vec4<f32>(80.0))))`;
 }
 
 /** `qQuad`, `kQuad` and, where there is a norm, `qFactor`, `kFactor` (wgsl/head-preparation.ts); `vQuad` and `vFactor` where v has one. */

@@ -2,6 +2,7 @@
 import { buildGraph } from '../../src/graph/graph-builder.ts';
 import type { GraphBuilder } from '../../src/graph/graph-builder.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { gated } from '../../src/graph/ops/activation.ts';
 import { add } from '../../src/graph/ops/add.ts';
 import { attention } from '../../src/graph/ops/attention.ts';
 import type { Scores } from '../../src/graph/ops/attention.ts';
@@ -28,6 +29,8 @@ export interface AttentionLayer extends Pick<Scores, 'softcap' | 'temperature'> 
   readonly vNorm?: true;
   /** Values are the product that keys are made of. */
   readonly keysAsValues?: true;
+  /** The sigmoid of a gate multiplies the result. */
+  readonly gate?: true;
   /** Index of the layer whose keys and values it uses. */
   readonly owner?: number;
 }
@@ -65,7 +68,7 @@ export function attentionGraph(layers: readonly AttentionLayer[], causal = true)
     const outIndices = g.input('outIndices', 'i32', ['outRows']);
     const states: (PagedState | undefined)[] = [];
     const mixed = (x: Value, layer: AttentionLayer): Value => {
-      const { width, rotaryDim, window, owner, sinks, ungained, vNorm, keysAsValues, ...scores } = layer;
+      const { width, rotaryDim, window, owner, sinks, ungained, vNorm, keysAsValues, gate, ...scores } = layer;
       const from = { positions, width, table: tables.get(rotaryDim)!, ungained };
       const q = preparedHeads(g, 'q', { ...from, product: productOf(g, 'q', x, HEADS * width), heads: HEADS });
       const fields = { ...scores, sinks: sinks && g.weight(g.path('sinks'), [HEADS]), positions, heads: HEADS, scale: width ** -0.5 };
@@ -77,7 +80,8 @@ export function attentionGraph(layers: readonly AttentionLayer[], causal = true)
       const k = preparedHeads(g, 'k', { ...from, product, heads: KV_HEADS });
       const v = keysAsValues ? product : productOf(g, 'v', x, KV_HEADS * width);
       const values = vNorm ? rmsNorm(g, 'v_norm', v, { weight: undefined, eps: 1e-5, groups: KV_HEADS }) : v;
-      return attention(g, 'attend', [q, k, values], { ...fields, state, causal, window });
+      const attended = attention(g, 'attend', [q, k, values], { ...fields, state, causal, window });
+      return gate ? gated(g, 'gated', 'sigmoid', [productOf(g, 'gate', x, HEADS * width), attended]) : attended;
     };
     const x = layers.reduce((before, layer, n) => g.scope(`layers.${n}`, () => {
       const normed = rmsNorm(g, 'norm', before, { weight: g.weight(g.path('norm'), [DIM]), eps: 1e-5 });

@@ -74,6 +74,14 @@ describe.each([['float', float], ['int8', int8], ['subgroupFloat', subgroupFloat
       expect(plan).toContain('state=paged.2 q=(norm layers.2.q_norm, rope rope.16) k=(norm layers.2.k_norm, rope rope.16) v=(norm 1*16)');
     });
 
+    it('results with gates, whose products join those of q, k and v', async () => {
+      const plan = await check(attentionGraph([
+        { ...small, gate: true }, { ...small, gate: true, sinks: true, window: 5 }, { width: 24, rotaryDim: 8, gate: true },
+      ]), profile);
+      expect(plan).toContain('rule gated-attention x3');
+      expect(plan).toContain('joined gated q=(norm layers.0.q_norm');
+    });
+
     it('windows on both sides', async () => {
       const batches = [
         { sequences: [sequence(23, { outputs: [0, 11, 22] }), sequence(9, { pages: [9, 10], seed: 5, outputs: [3] })] },
@@ -100,6 +108,13 @@ it('heads that are prepared in steps of their own', async () => {
   ]);
   const plan = await check(graph, int8, { withoutRules: gpuRules(() => 'q8_0').map(({ name }) => name) });
   expect(plan).toMatch(/state=paged.0 softcap=0.7 stored +#/);
+});
+
+it('gates of results on a device of 8 storage buffers, as products of their own again', async () => {
+  const graph = attentionGraph([{ ...small, gate: true }, { ...small, gate: true, vNorm: true }]);
+  const plan = await check(graph, { ...float, storageBuffers: 8 });
+  expect(plan).toContain('rule gated-attention x2');
+  expect(plan).not.toContain(' gated q=');
 });
 
 it('a device of 8 storage buffers, by which norms and rotations become steps of their own', async () => {

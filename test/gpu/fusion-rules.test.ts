@@ -7,6 +7,7 @@ import { DELTA_NET_GRAPH } from '../delta-net-graph.ts';
 import { familyGraph, tinyFamily } from '../family-graphs.ts';
 import type { FamilyName } from '../family-graphs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
+import { attentionGraph } from './attention-graph.ts';
 import { EXPERT_GRAPHS, expertTypes } from './expert-graphs.ts';
 import { syntheticGraph, TINY } from '../synthetic-graph.ts';
 import type { CheckedModel } from './executor-check.ts';
@@ -23,13 +24,14 @@ const BLOCKS: Shape = { ...TINY, layers: 1, qkNorm: true };
 const PER_LAYER: Shape = familyGraph(tinyFamily('gemma4'));
 const CONVOLUTION = MODEL_OP_GRAPHS.get('a convolution between gates') as Shape;
 const EXPERTS = EXPERT_GRAPHS.get('qwen3_moe') as Graph;
-/** Rules for norms behind blocks, convolutions, delta rules, experts, embeddings of each layer, and norms of whole rows of q and k. */
+/** Rules for gates, norms behind blocks, convolutions, delta rules, experts, embeddings of each layer, and norms of whole rows of q and k. */
 const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER,
   'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER,
   'joined-row-norms': familyGraph(tinyFamily('olmo3')),
   'convolution-gates': CONVOLUTION, 'convolution-activation': DELTA_NET_GRAPH, 'delta-net': DELTA_NET_GRAPH,
   'expert-gate-up-activation': EXPERTS, 'expert-product-sum': EXPERTS, 'expert-sum-residual': EXPERTS, 'shared-norm': EXPERTS,
+  'gated-attention': attentionGraph([{ width: 16, rotaryDim: 16, gate: true }]),
   'scaled-route': EXPERT_GRAPHS.get('gemma4') as Graph,
   'shared-expert': EXPERT_GRAPHS.get('qwen3_5_moe') as Graph,
 };

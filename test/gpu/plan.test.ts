@@ -128,7 +128,7 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
 });
 
 /** Most dispatches of a layer, with keys whole; keys that are split take one more. */
-const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 9, olmo3: 8, lfm2: 5, qwen35: 7 };
+const LAYER_DISPATCHES: Readonly<Record<string, number>> = { gemma3: 7, gemma4: 9, olmo3: 8, lfm2: 5, qwen35: 6 };
 
 describe.each(PROFILE_NAMES)('decode on %s', (name) => {
   it.each(Object.keys(FAMILY_GRAPHS))('takes at most so many dispatches for each layer of %s', (family) => {
@@ -140,7 +140,8 @@ describe.each(PROFILE_NAMES)('decode on %s', (name) => {
       for (const layer of layers) {
         const own = dispatches.filter((dispatch) => layerOf(dispatch) === layer);
         const isSplit = own.some(({ kernel }) => kernel.label.startsWith('attention-combine'));
-        const most = (LAYER_DISPATCHES[family] as number) + (isSplit ? 1 : 0);
+        // Layers of Qwen3.5 with the delta rule take one more than those with attention.
+        const most = (LAYER_DISPATCHES[family] as number) + (isSplit && family !== 'qwen35' ? 1 : 0);
         expect(own.length, `${keys} keys: ${own.map(({ step }) => step).join(', ')}`).toBeLessThanOrEqual(most);
       }
     }

@@ -21,6 +21,8 @@ export interface AttentionOp extends GraphAttentionOp {
   readonly vNorm: NormWeight | undefined;
   readonly joined: boolean;
   readonly stored: boolean;
+  /** The joined value ends in gates of the result (attention-shape.ts). */
+  readonly gated?: true | undefined;
 }
 
 const PLAIN = { norm: undefined, table: undefined };

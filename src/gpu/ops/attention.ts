@@ -62,6 +62,7 @@ function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): Atte
     input: stored ? 'queries' : joined ? 'joined' : 'separate',
     q: preparationOf(op.q), k: preparationOf(op.k),
     output: (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8',
+    ...(op.gated && { gated: true as const }),
     ...choicesOf(op, kv.maxPages * kv.pageTokens),
   };
 }
@@ -244,7 +245,7 @@ function describeHeads(name: string, { norm, table }: HeadPreparation): string {
 
 function describe({ heads, state, joined, stored, q, k, vNorm, ...op }: AttentionOp): string {
   const prepared = `${describeHeads('q', q)}${describeHeads('k', k)}${describeHeads('v', { norm: vNorm, table: undefined })}`;
-  const input = `${joined ? ' joined' : ''}${stored ? ' stored' : ''}`;
+  const input = `${joined ? ' joined' : ''}${stored ? ' stored' : ''}${op.gated ? ' gated' : ''}`;
   return `heads=${heads} state=${stateName(state)}${visibility(op)}${scoring(op)}${input}${prepared}`;
 }
 

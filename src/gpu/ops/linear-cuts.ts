@@ -4,6 +4,7 @@ import type { ColumnsOp } from '../../graph/ops/columns.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { LinearActivation } from '../linear-shape.ts';
 import type { Cut, CutContext } from '../plan/gpu-op-rules.ts';
+import { widthOf } from '../../graph/value.ts';
 import { outerOf } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
 import type { ActivationOp } from './activation.ts';
@@ -72,11 +73,28 @@ function separateProducts({ op, inputs }: LinearStep, outputs: readonly GpuValue
   });
 }
 
-type JoinedAttention = GpuStepOf<{ readonly kind: string; readonly joined: boolean }>;
+type JoinedAttention = GpuStepOf<{ readonly kind: string; readonly joined: boolean; readonly gated?: true | undefined }>;
 
 /** Attention that reads its heads from values of their own. */
 function ofSeparate(attention: JoinedAttention, values: readonly GpuValue[]): JoinedAttention {
   return { ...attention, op: { ...attention.op, joined: false }, inputs: [...values, ...attention.inputs.slice(1)] };
+}
+
+/** The gate of attention's result as the product that it was before it joined those of q, k and v. */
+function gateCut(product: LinearStep, attention: JoinedAttention, fresh: CutContext['fresh']): Cut {
+  const [y] = attention.outputs as readonly [GpuValue];
+  const outer = outerOf(y);
+  const heads = fresh([outer, widthOf(product.outputs[0] as GpuValue) - widthOf(y)], product.label);
+  const attended = fresh(y.shape, `${attention.label}.ungated`);
+  const multiply: LinearStep = { ...product, op: { ...product.op, parts: product.op.parts.slice(0, -1) }, outputs: [heads] };
+  const op = { ...attention.op, gated: undefined };
+  const attend: JoinedAttention = { ...attention, op, inputs: [heads, ...attention.inputs.slice(1)], outputs: [attended] };
+  const activation = { fn: 'sigmoid', times: { start: 0, of: widthOf(y) } } as const;
+  const close: LinearStep = {
+    ...product, op: { ...product.op, parts: product.op.parts.slice(-1), activation },
+    inputs: [...product.inputs, attended], outputs: [y], label: attention.label,
+  };
+  return { replaced: [product, attention], by: [multiply, attend, close] };
 }
 
 /** The joined product of q, k and v, or what norms have made of it, as three values, which attention then reads one by one. */
@@ -95,6 +113,7 @@ export function separatedHeads(read: GpuStepOf<LinearOp | NormPartsOp>, attentio
     return { replaced: [attention], by: [...taken, ofSeparate(attention, taken.map(({ outputs }) => outputs[0] as GpuValue))] };
   }
   const product = { ...read, op };
+  if (attention.op.gated) return gateCut(product, attention, fresh);
   const values = op.parts.map(({ weight }) => fresh([outer, weight.shape[0] as number], weight.id));
   return { replaced: [read, attention], by: [...separateProducts(product, values), ofSeparate(attention, values)] };
 }

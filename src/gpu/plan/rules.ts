@@ -11,6 +11,7 @@ import type { GpuOp, GpuStep } from '../ops/index.ts';
 import type { LinearOp } from '../ops/linear-op.ts';
 import type { NormOp } from '../ops/rms-norm.ts';
 import { gatedExperts, residualExperts, scaledRoute, sharedNorm, summedExperts } from './expert-rules.ts';
+import { gatedAttention } from './gated-attention.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
 import { convolutionActivation, deltaNet } from './delta-net.ts';
@@ -319,6 +320,6 @@ export function gpuRules(
     gatedLinear(typeOf), columnsActivation, linearActivation, linearSoftcap, linearResidual,
     scaledRoute, gatedExperts(typeOf), sharedExpert(typeOf), summedExperts, residualExperts,
     headsIntoAttention('rope-attention', 'rope'), headsIntoAttention('head-norm-attention', 'norm'),
-    joinedQkv, joinedRowNorms, sharedNorm, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
+    joinedQkv, gatedAttention(typeOf), joinedRowNorms, sharedNorm, normPrologue, quantizeEpilogue, sumProduct(sumSuits),
   ];
 }

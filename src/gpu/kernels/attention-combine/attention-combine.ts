@@ -2,18 +2,20 @@
  * Partial results of attention-decode into one for each head and row. A workgroup a head and row: slices of invocations take every
  * n-th split, a quad of the head each, and are merged in workgroup memory. All splits are read, used or not, so that no load waits for
  * the position; what an unused one holds, which may be anything, is then left out. A head's sink joins here, once.
- * Bindings: `positions`, `partials`, `sinks`, out `y`, or `yCodes` and `yStats`.
+ * Bindings: `positions`, `partials`, where gated `qkv`, `sinks`, out `y`, or `yCodes` and `yStats`.
  */
 import { LOWEST_MAX, MASKED_SCORE, keysBefore, sinkBindings, sinkScore } from '../../attention-scores.ts';
-import { attentionOutputBindings, attentionOutputFunctions, dividedBy, remainderOf } from '../../attention-shape.ts';
+import { attentionOutputBindings, attentionOutputFunctions, dividedBy, gatedQuad, remainderOf } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { keysOfSplit, partialQuads } from '../attention-decode/key-splits.ts';
 import type { KeySplits } from '../attention-decode/key-splits.ts';
 
+type UngatedShape = Pick<AttentionShape, 'heads' | 'valueDim' | 'output' | 'window' | 'causal' | 'sinks'> & { readonly gated?: undefined };
+
 export interface AttentionCombineVariant {
-  readonly shape: Pick<AttentionShape, 'heads' | 'valueDim' | 'output' | 'window' | 'causal' | 'sinks'>;
+  readonly shape: AttentionShape | UngatedShape;
   readonly splits: KeySplits;
   readonly invocations: number;
 }
@@ -22,9 +24,11 @@ export interface AttentionCombineVariant {
 const MOST_IN_FLIGHT = 8;
 
 /** Causality says nothing without a window. */
-function keyOf({ shape: { heads, valueDim, output, window, causal, sinks }, splits, invocations }: AttentionCombineVariant): string {
+function keyOf({ shape, splits, invocations }: AttentionCombineVariant): string {
+  const { heads, valueDim, output, window, causal, sinks } = shape;
+  const joined = shape.gated && { kvHeads: shape.kvHeads, keyDim: shape.keyDim, gated: shape.gated };
   const bounds = window === undefined ? {} : { window, causal };
-  return kernelKey('attention-combine', { heads, valueDim, output, ...bounds, sinks, splits, invocations });
+  return kernelKey('attention-combine', { heads, valueDim, output, ...bounds, ...joined, sinks, splits, invocations });
 }
 
 export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel {
@@ -35,6 +39,7 @@ export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel
   const inputs: readonly Binding[] = [
     { name: 'positions', access: 'read', type: 'array<u32>' },
     { name: 'partials', access: 'read', type: 'array<vec4<f32>>' },
+    ...(shape.gated ? [{ name: 'qkv', access: 'read', type: 'array<vec4<f32>>' } as const] : []),
   ];
   const bindings = [...inputs, ...sinkBindings(shape), ...attentionOutputBindings(shape)];
   const isRounded = shape.output === 'q8';
@@ -124,7 +129,7 @@ ${shape.sinks ? sinkText : '    var weight = 0.0;\n'}    var total = vec4<f32>()
       weight += share * weights[i];
       total += share * merged[i * ${quads}u + lane];
     }
-    ${store} = total / weight;
+    ${store} = ${gatedQuad(shape, 'total / weight', { row: 'workgroup.y', head: 'workgroup.x', quad: 'lane' })};
   }${shape.output === 'q8' ? rounding : ''}`;
 }
 

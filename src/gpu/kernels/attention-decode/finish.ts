@@ -1,6 +1,6 @@
 /** The end of a decode kernel: slices of a workgroup added up, then written as a partial result, as f32 or as int8. */
 import { sinkScore } from '../../attention-scores.ts';
-import { attentionSizes, dividedBy, remainderOf } from '../../attention-shape.ts';
+import { attentionSizes, dividedBy, gatedQuad, remainderOf } from '../../attention-shape.ts';
 import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { partialQuads } from './key-splits.ts';
 
@@ -38,11 +38,12 @@ ${splits ? partialStore(variant) : resultText(variant, result)}
 
 /** The sum of values over that of weights, which a sink joins. */
 function resultText({ shape }: AttentionDecodeVariant, result: string): string {
-  if (!shape.sinks) return `      ${result} = total / weight;`;
+  const gated = (quad: string) => gatedQuad(shape, quad, { row: 'row', head: '(firstHead + head)', quad: 'quad' });
+  if (!shape.sinks) return `      ${result} = ${gated('total / weight')};`;
   return `      let sink = ${sinkScore('firstHead + head')};
       let most = max(highest[head], sink);
       let fade = exp2(highest[head] - most);
-      ${result} = total * fade / (weight * fade + exp2(sink - most));`;
+      ${result} = ${gated('total * fade / (weight * fade + exp2(sink - most))')};`;
 }
 
 function partialStore({ shape, splits }: AttentionDecodeVariant): string {

@@ -4,6 +4,7 @@ import {
   attentionSizes,
   chunkQuads,
   dividedBy,
+  gatedQuad,
   headQuadAt,
   remainderOf,
   valuesAfterKeys,
@@ -181,7 +182,8 @@ function outputText(tile: PrefillTile, c: readonly number[]): string {
   const isRounded = shape.output === 'q8';
   const store = (r: number, n: number, i: number) => {
     const quad = `(column + ${n * columns}u) * ${quadsOfChunk}u + ${i}u`;
-    const value = `y${r}_${n}_${i} / weight.${LANES[r]}`;
+    const row = `(tile.x + min(rowGroup * 4u + ${r}u, tile.y - 1u))`;
+    const value = gatedQuad(shape, `y${r}_${n}_${i} / weight.${LANES[r]}`, { row, head: 'head', quad });
     const target = isRounded
       ? `queries[(rowGroup * 4u + ${r}u) * ${rowQuads}u + ${quad}]`
       : `y[((tile.x + rowGroup * 4u + ${r}u) * ${shape.heads}u + head) * ${quads}u + ${quad}]`;
