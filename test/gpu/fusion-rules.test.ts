@@ -24,7 +24,7 @@ const BLOCKS: Shape = { ...TINY, layers: 1, qkNorm: true };
 const PER_LAYER: Shape = familyGraph(tinyFamily('gemma4'));
 const CONVOLUTION = MODEL_OP_GRAPHS.get('a convolution between gates') as Shape;
 const EXPERTS = EXPERT_GRAPHS.get('qwen3_moe') as Graph;
-/** Rules for gates, norms behind blocks, convolutions, delta rules, experts, embeddings of each layer, and norms of whole rows of q and k. */
+/** Rules for gates, norms behind blocks, convolutions, delta rules, experts, embeddings of each layer, norms of rows of q and k. */
 const OF_FAMILIES: Readonly<Record<string, Shape>> = {
   'scale-norm': PER_LAYER, 'norm-residual': PER_LAYER, 'norm-residual-scale': PER_LAYER, 'columns-activation': PER_LAYER,
   'sum-product': PER_LAYER, 'linear-activation': PER_LAYER, 'linear-softcap': PER_LAYER,
