@@ -66,6 +66,12 @@ export function qwen3MlpWeights(config: DecoderConfig, n: number): readonly Weig
   ];
 }
 
+/** GGUF files of the dense family have the norms of heads behind the MLP. */
+function inFileOrder(layer: readonly WeightSpec[]): readonly WeightSpec[] {
+  const isHeadNorm = ({ id }: WeightSpec) => /\.attn\.[qk]_norm$/.test(id);
+  return [...layer.filter((spec) => !isHeadNorm(spec)), ...layer.filter(isHeadNorm)];
+}
+
 // Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
 
 /** With its norm before it. */
@@ -102,7 +108,8 @@ export const qwen3: Architecture = {
   checkSettings: (checkpoint, config) => checkSettings(checkpoint, decoderSettings(checkpoint, config, SETTINGS)),
   weights: (config) => [
     ...outerSpecs(config),
-    ...Array.from({ length: config.layers }, (_, n) => [...qwen3AttentionWeights(config, n), ...qwen3MlpWeights(config, n)]).flat(),
+    ...Array.from({ length: config.layers }, (_, n) =>
+      inFileOrder([...qwen3AttentionWeights(config, n), ...qwen3MlpWeights(config, n)])).flat(),
   ],
   skips: DECODER_SKIPS,
   metadata: (config) => decoderMetadata('qwen3', config),

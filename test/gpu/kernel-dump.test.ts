@@ -79,7 +79,3 @@ describe.each(MODELS)('the kernels of %s', (name, path) => {
 it('what does not compile is found', async () => {
   expect(await errorsOf('fn main( {')).not.toEqual([]);
 });
-
-it('says which profiles there are', async () => {
-  await expect(kernels(MODELS[0][1], '--profile', 'apple-m9')).rejects.toThrow('no profile "apple-m9"; there are apple-m1');
-});
