@@ -67,9 +67,9 @@ export function qwen3MlpWeights(config: DecoderConfig, n: number): readonly Weig
 }
 
 /** GGUF files of the dense family have the norms of heads behind the MLP. */
-function inFileOrder(layer: readonly WeightSpec[]): readonly WeightSpec[] {
+function inFileOrder(specs: readonly WeightSpec[]): readonly WeightSpec[] {
   const isHeadNorm = ({ id }: WeightSpec) => /\.attn\.[qk]_norm$/.test(id);
-  return [...layer.filter((spec) => !isHeadNorm(spec)), ...layer.filter(isHeadNorm)];
+  return [...specs.filter((spec) => !isHeadNorm(spec)), ...specs.filter(isHeadNorm)];
 }
 
 // Layer. Values are [rows, width]; q is [rows, heads * headDim], k and v are [rows, kvHeads * headDim].
