@@ -42,3 +42,8 @@ export function plainProduct(parts: readonly LinearPart[]): LinearOp {
     kind: 'linear', parts, sum: undefined, norm: undefined, gated: false, residual: false, activation: undefined, rounding: undefined,
   };
 }
+
+/** Whether an op is the product of one matrix and nothing else. */
+export function isPlainProduct({ parts, sum, norm, gated, residual, activation, rounding }: LinearOp): boolean {
+  return parts.length === 1 && !sum && !norm && !gated && !residual && !activation && !rounding;
+}

@@ -3,6 +3,7 @@ import { isStep, privateProducer } from '../../graph/patterns.ts';
 import type { FusionContext, FusionRule } from '../../graph/plan.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
+import { isPlainProduct } from '../ops/linear-op.ts';
 import type { LinearOp } from '../ops/linear-op.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuStepOf, GpuValue } from './gpu-value.ts';
@@ -25,10 +26,7 @@ export const convolutionActivation: Rule = {
 /** The step that makes a value for one reader, a product of one matrix without anything else. */
 function plainProduct(value: GpuValue | undefined, context: Context): GpuStepOf<LinearOp> | undefined {
   const maker = privateProducer(value, 'linear', context);
-  if (maker === undefined || maker.outputs.length > 1) return undefined;
-  const { parts, norm, gated, residual, activation, rounding, sum } = maker.op;
-  const isPlain = parts.length === 1 && !norm && !gated && !residual && !activation && !rounding && !sum;
-  return isPlain ? maker : undefined;
+  return maker === undefined || maker.outputs.length > 1 || !isPlainProduct(maker.op) ? undefined : maker;
 }
 
 /** The delta rule behind `silu(z) * norm(y)`, with the norm and its convolution. */

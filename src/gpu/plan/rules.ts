@@ -8,6 +8,7 @@ import { widthOf } from '../../graph/value.ts';
 import type { AttentionOp } from '../ops/attention-op.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
+import { isPlainProduct } from '../ops/linear-op.ts';
 import type { LinearOp } from '../ops/linear-op.ts';
 import type { NormOp } from '../ops/rms-norm.ts';
 import { gatedExperts, residualExperts, scaledRoute, sharedNorm, summedExperts } from './expert-rules.ts';
@@ -20,11 +21,6 @@ import { sumProduct } from './sum-product.ts';
 import type { SumProduct } from './sum-product.ts';
 
 type Rule = FusionRule<GpuOp, GpuValue>;
-
-/** A product of one matrix and nothing else. */
-function isPlain({ parts, norm, gated, residual, activation, rounding }: LinearOp): boolean {
-  return parts.length === 1 && norm === undefined && !gated && !residual && activation === undefined && rounding === undefined;
-}
 
 /** gather and norm in either order: only the rows that are wanted are normed. */
 const gatherNorm: Rule = {
@@ -96,7 +92,8 @@ function gatedLinear(typeOf: (id: string) => string): Rule {
     name: 'gate-up-activation',
     match(step, context) {
       const pair = isStep(step, 'activation') ? gatedPair<GpuOp, GpuValue, 'linear'>(step, 'linear', context) : undefined;
-      if (!isStep(step, 'activation') || pair === undefined || !isPlain(pair.gate.op) || !isPlain(pair.up.op)) return undefined;
+      if (!isStep(step, 'activation') || pair === undefined) return undefined;
+      if (!isPlainProduct(pair.gate.op) || !isPlainProduct(pair.up.op)) return undefined;
       if (step.op.clamp !== undefined) return undefined;
       const { gate, up } = pair;
       const parts = [...gate.op.parts, ...up.op.parts];
@@ -150,7 +147,7 @@ const linearActivation: Rule = {
     const maker = privateProducer(step.inputs[0], 'linear', context);
     const [, other] = step.inputs;
     const { fn, clamp, columns } = step.op;
-    if (maker === undefined || !isPlain(maker.op) || other?.id === step.inputs[0]?.id || clamp !== undefined) return undefined;
+    if (maker === undefined || !isPlainProduct(maker.op) || other?.id === step.inputs[0]?.id || clamp !== undefined) return undefined;
     const times = other && (columns ?? { start: 0, of: widthOf(other) });
     const inputs = [maker.inputs[0] as GpuValue, ...(other ? [other] : [])];
     const op: LinearOp = { ...maker.op, activation: { fn, times } };
@@ -164,7 +161,7 @@ const linearSoftcap: Rule = {
   match(step, context) {
     if (!isStep(step, 'softcap')) return undefined;
     const maker = privateProducer(step.inputs[0], 'linear', context);
-    if (maker === undefined || !isPlain(maker.op)) return undefined;
+    if (maker === undefined || !isPlainProduct(maker.op)) return undefined;
     const op: LinearOp = { ...maker.op, activation: { fn: 'softcap', cap: step.op.cap } };
     return { replaced: [maker, step], by: { ...maker, op, outputs: step.outputs } };
   },
@@ -175,7 +172,7 @@ const linearResidual: Rule = {
   name: 'linear-residual',
   match(step, context) {
     if (!isStep(step, 'add')) return undefined;
-    const sum = residualSum<GpuOp, GpuValue, 'linear'>(step, 'linear', { context, accepts: ({ op }) => isPlain(op) });
+    const sum = residualSum<GpuOp, GpuValue, 'linear'>(step, 'linear', { context, accepts: ({ op }) => isPlainProduct(op) });
     if (sum === undefined) return undefined;
     const { maker, residual } = sum;
     const inputs = [maker.inputs[0] as GpuValue, residual];
@@ -231,7 +228,7 @@ const joinedQkv: Rule = {
     const linears = [q, k, v].map((value) => privateProducer(value, 'linear', context));
     const [first] = linears;
     const products = linears.filter(
-      (linear) => linear !== undefined && isPlain(linear.op) && linear.inputs[0]?.id === first?.inputs[0]?.id,
+      (linear) => linear !== undefined && isPlainProduct(linear.op) && linear.inputs[0]?.id === first?.inputs[0]?.id,
     ) as GpuStepOf<LinearOp>[];
     if (first === undefined || products.length !== 3 || new Set(products).size !== 3) return undefined;
     const width = [q, k, v].reduce((sum, value) => sum + widthOf(value as GpuValue), 0);
@@ -264,7 +261,7 @@ const joinedRowNorms: Rule = {
     const normed = [q, k].map((value) => normedProduct(value, context));
     const products = [...normed.map((each) => each?.product), privateProducer(v, 'linear', context)];
     const [first] = products;
-    const isJoined = products.every((product) => product && isPlain(product.op) && product.inputs[0]?.id === first?.inputs[0]?.id);
+    const isJoined = products.every((product) => product && isPlainProduct(product.op) && product.inputs[0]?.id === first?.inputs[0]?.id);
     if (first === undefined || !isJoined || new Set(products).size !== 3) return undefined;
     const all = products as GpuStepOf<LinearOp>[];
     const norms = normed.map((each) => each?.norm as GpuStepOf<NormOp>);
