@@ -5,7 +5,7 @@
 import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import { matmulScalar } from './matmul-scalar.ts';
-import { WEIGHT_CODES } from './kernel-module.ts';
+import { weightCode } from './kernel-module.ts';
 
 /** The exports that this check calls; addresses and byte counts are i32. */
 export interface MatmulKernels {
@@ -67,7 +67,7 @@ export function matmulCases(): MatmulCase[] {
 /** Runs one case; y is [xRows, rows] with UNTOUCHED where the kernel wrote nothing. Weights lie at an odd address. */
 export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCase, weights: Uint8Array, x: Float32Array): Float32Array {
   const { type, rows, cols, xRows } = problem;
-  const code = WEIGHT_CODES[type];
+  const code = weightCode(type);
   const rowBytes = bytesOfElements(type, cols);
   let next = BASE;
   const take = (sizeBytes: number, align = 16): number => {

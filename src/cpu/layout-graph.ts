@@ -20,7 +20,7 @@ import type { CpuOp } from './ops/index.ts';
 import { writeProgram } from './program-writer.ts';
 import { layOutStep } from './step-layout.ts';
 import type { StepLayout } from './step-layout.ts';
-import { WEIGHT_CODES } from './kernel-module.ts';
+import { weightCode } from './kernel-module.ts';
 
 /** Query vectors of one tile of attention. */
 const TILE_VECTORS = 32;
@@ -147,7 +147,7 @@ interface PlacedSlots {
 function placeSlots(plan: CpuPlan, sizes: DimSizes, kernels: GraphLayoutOptions['kernels']): PlacedSlots {
   const bump = createBump(0);
   const rowBytes = ({ dtype, width }: { readonly dtype: string; readonly width: number }) =>
-    dtype === 'q8' ? kernels.activationBytes(WEIGHT_CODES.q8_0, width) : width * 4;
+    dtype === 'q8' ? kernels.activationBytes(weightCode('q8_0'), width) : width * 4;
   const rowsOf = ({ outer }: BufferSlot) => (typeof outer === 'number' ? outer : (sizes[outer] as number));
   const offsets = plan.slots.map((slot) => bump.take(rowsOf(slot) * rowBytes(slot)));
   return { sizeBytes: bump.end, offsets, strideOf: ({ dtype, shape }) => rowBytes({ dtype, width: widthOf({ shape }) }) };

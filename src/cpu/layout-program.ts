@@ -27,7 +27,7 @@ import { expertScratchBytes } from './ops/expert-linear.ts';
 import { chunkRows } from './ops/linear.ts';
 import { routeScratchBytes } from './ops/route.ts';
 import { convolutionScratchBytes } from './ops/short-convolution.ts';
-import { WEIGHT_CODES } from './kernel-module.ts';
+import { weightCode } from './kernel-module.ts';
 
 /** Bytes of the record that checks one weight. */
 const CHECK_RECORD_BYTES = 28;
@@ -121,7 +121,7 @@ function nodeScratchBytes({ op, inputs }: GraphNode, options: LayoutOptions): nu
 function productSizes({ weight }: LinearOp | ExpertLinearOp, { request, kernels, threads }: LayoutOptions) {
   const { type, shape } = sourceOf(request, weight.id);
   const [weightRows, cols] = shape.slice(-2) as [number, number];
-  const code = WEIGHT_CODES[type];
+  const code = weightCode(type);
   return {
     weightRows, threads,
     rows: Math.max(...Object.values(request.sizes)),
@@ -168,5 +168,5 @@ function placeWeight({ type, shape, sizeBytes, origin }: WeightSource, address: 
   if (sizeBytes !== expected)
     throw new Error(`${origin}: expected ${expected} bytes of ${type} for [${shape.join(', ')}], found ${sizeBytes}`);
   const rowBytes = bytesOfElements(type, shape.at(-1) as number);
-  return { address, typeCode: WEIGHT_CODES[type], rowBytes };
+  return { address, typeCode: weightCode(type), rowBytes };
 }

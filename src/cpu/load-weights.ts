@@ -7,7 +7,7 @@ import type { KernelExports } from './kernel-module.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { createRecordWriter } from './record-writer.ts';
 import type { Threads } from './threads.ts';
-import { WEIGHT_CODES } from './kernel-module.ts';
+import { weightCode } from './kernel-module.ts';
 
 /** Tensors that are read at the same time: one copies while another waits for the disk. */
 const READERS = 2;
@@ -55,7 +55,7 @@ export async function loadWeights(options: LoadOptions): Promise<void> {
   }
   for (const [id, to] of layout.vectors) {
     const { type, shape } = sourceOf(request, id);
-    kernels.dequantizeRow(WEIGHT_CODES[type], layout.weights.get(id)?.address as number, to, elementsOf(shape));
+    kernels.dequantizeRow(weightCode(type), layout.weights.get(id)?.address as number, to, elementsOf(shape));
   }
 }
 
@@ -99,7 +99,7 @@ async function checkBatch(
   const records = createRecordWriter();
   batch.forEach(({ source, address }, i) => {
     const { blockBytes } = TENSOR_TYPES[source.type];
-    records.ints(CHECK_CODE, 28, 0, WEIGHT_CODES[source.type], address, source.sizeBytes / blockBytes, layout.checks + i * 4);
+    records.ints(CHECK_CODE, 28, 0, weightCode(source.type), address, source.sizeBytes / blockBytes, layout.checks + i * 4);
   });
   const program = layout.checks + batch.length * 4;
   const words = records.toWords();

@@ -10,7 +10,7 @@ import {
   type KernelInstance, type MatmulCase,
 } from './kernel-check.ts';
 import { ACTIVATION_BLOCK, matmulScalar } from './matmul-scalar.ts';
-import { WEIGHT_CODES } from './kernel-module.ts';
+import { weightCode } from './kernel-module.ts';
 
 const BASE = 65536;
 
@@ -141,7 +141,7 @@ describe.each(MODULES)('%s', (_, module) => {
       const full = instance.kernels.matmulScratchBytes;
       for (const scratchBytes of [256, 1024, 12 * 1024]) {
         const kernels = { ...instance.kernels, matmulScratchBytes: () => scratchBytes };
-        expect(full(WEIGHT_CODES[type], 512)).toBeGreaterThan(0);
+        expect(full(weightCode(type), 512)).toBeGreaterThan(0);
         expect(compareWithScalar(problem, weights, x, runMatmul({ ...instance, kernels }, problem, weights, x))).toBeUndefined();
       }
     }
@@ -154,7 +154,7 @@ describe.each(MODULES)('%s', (_, module) => {
     const { kernels, memory } = instantiateKernels(module);
     const outAt = BASE + 16 * Math.ceil((blocks.length + 1) / 16);
     new Uint8Array(memory.buffer).set(blocks, BASE + 1);
-    kernels.dequantizeRow(WEIGHT_CODES[type], BASE + 1, outAt, want.length);
+    kernels.dequantizeRow(weightCode(type), BASE + 1, outAt, want.length);
     expect([...new Float32Array(memory.buffer, outAt, want.length)]).toEqual([...want]);
   });
 
@@ -163,7 +163,7 @@ describe.each(MODULES)('%s', (_, module) => {
     const patterns = Uint16Array.from({ length: 65536 }, (_value, i) => i);
     const bytes = new Uint8Array(patterns.buffer);
     new Uint8Array(memory.buffer).set(bytes, BASE);
-    kernels.dequantizeRow(WEIGHT_CODES.f16, BASE, 4 * BASE, 65536);
+    kernels.dequantizeRow(weightCode('f16'), BASE, 4 * BASE, 65536);
     const rows = new Float32Array(memory.buffer, 4 * BASE, 65536);
     expect(rows[1]).toBe(2 ** -24);
     expect(rows[0x83ff]).toBe(-1023 * 2 ** -24);

@@ -145,7 +145,7 @@ export function encodeGgufHeader(
     bytes.u32(shape.length);
     // GGUF lists the innermost dimension first.
     for (const size of shape.toReversed()) bytes.u64(size);
-    bytes.u32(TENSOR_TYPES[type].ggmlId);
+    bytes.u32(ggmlIdOf(type, name));
     bytes.u64(offset);
   }
   bytes.zeros(paddingOf(bytes.length, alignment));
@@ -171,10 +171,10 @@ export function placeTensors(tensors: readonly GgufTensorPlan[], alignment: numb
 }
 
 function checkTensor({ name, type, shape }: GgufTensorPlan, names: Set<string>): void {
-  const { blockSize, ggmlId } = TENSOR_TYPES[type];
+  const { blockSize } = TENSOR_TYPES[type];
   if (names.has(name)) throw new InputError(`The tensor ${JSON.stringify(name)} is named twice; GGUF needs distinct names.`);
   names.add(name);
-  if (ggmlId < 0) throw new InputError(`GGUF has no type ${type}, which the tensor ${name} has. Convert it first.`);
+  ggmlIdOf(type, name);
   if (shape.length === 0 || shape.length > 4 || shape.some((size) => !Number.isSafeInteger(size) || size < 1)) {
     throw new InputError(`The tensor ${name} has shape [${shape.join(', ')}]; GGUF needs one to four positive sizes.`);
   }
@@ -217,4 +217,10 @@ function checkScalar(key: string, type: Exclude<GgufScalarType, 'string'>, value
   if (!isInteger || value < least || value > most) {
     throw new InputError(`The metadata key ${key} is ${type} and must be an integer from ${least} to ${most}, found ${value}.`);
   }
+}
+
+function ggmlIdOf(type: TensorType, name: string): number {
+  const { ggmlId } = TENSOR_TYPES[type];
+  if (ggmlId === undefined) throw new InputError(`GGUF has no type ${type}, which the tensor ${name} has. Convert it first.`);
+  return ggmlId;
 }

@@ -1,14 +1,12 @@
 /** Random weight blocks that are valid for their type and decode to values of a chosen spread around zero. */
 import { encodeRows } from '../tensor/codec/encode-rows.ts';
-import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
-import { TENSOR_TYPES, type WeightType } from '../tensor/tensor-type.ts';
-
-/** Standard deviations of evenly drawn codes. */
-const DEVIATION_OF_CODE = { q4_0: Math.sqrt(255 / 12), q8_0: Math.sqrt(65535 / 12), q4_k: Math.sqrt(255 / 12), q6_k: Math.sqrt(4095 / 12) };
-/** Sub-scales are drawn from 32..63, whose root mean square this is. */
-const SUB_SCALE = 48.4;
-/** The middle of Q4_K's codes: a minimum of this many steps centres the values on zero. */
-const MIDDLE_CODE = 7.5;
+import { clearNaNs } from '../tensor/codec/random-weights.ts';
+import { putScale, readScale, SCALE_BYTES } from '../tensor/formats/scale-values.ts';
+import { subScalesOf } from '../tensor/formats/sub-scales.ts';
+import { codeValues } from '../tensor/formats/weight-format.ts';
+import type { BlockFormat, TwoLevelScale } from '../tensor/formats/weight-format.ts';
+import { formatOf } from '../tensor/formats/weight-formats.ts';
+import type { WeightType } from '../tensor/formats/weight-formats.ts';
 
 export interface BlockPoolOptions {
   readonly type: WeightType;
@@ -20,27 +18,13 @@ export interface BlockPoolOptions {
 
 /** `blocks` random blocks of `type`, the same for the same seed. */
 export function blockPool({ type, blocks, deviation, seed }: BlockPoolOptions): Uint8Array {
-  const { blockBytes } = TENSOR_TYPES[type];
-  const random = randomBytes(blocks * blockBytes, seed);
-  switch (type) {
-    case 'f32':
-    case 'f16':
-    case 'bf16':
-      return floatPool(type, random, blocks, deviation);
-    case 'q4_0':
-    case 'q8_0':
-      putScales(random, blockBytes, 0, deviation / DEVIATION_OF_CODE[type]);
-      return random;
-    case 'q4_k':
-      putQ4KScales(random, deviation / (DEVIATION_OF_CODE.q4_k * SUB_SCALE));
-      return random;
-    case 'q6_k':
-      putScales(random, blockBytes, 208, deviation / (DEVIATION_OF_CODE.q6_k * SUB_SCALE));
-      for (let at = 192; at < random.length; at += blockBytes) putSignedSubScales(random, at);
-      return random;
-    default:
-      throw new RangeError(`no random blocks of ${type satisfies never}`);
-  }
+  const format = formatOf(type);
+  const random = randomBytes(blocks * format.blockBytes, seed);
+  if (format.kind === 'float') return floatPool(type, random, blocks, deviation);
+  clearNaNs(format, random);
+  const put = format.scale.levels === 1 ? putDirectScales : putSuperScales;
+  for (let at = 0; at < random.length; at += format.blockBytes) put(format, random, at, deviation);
+  return random;
 }
 
 function randomBytes(count: number, seed: number): Uint8Array {
@@ -57,8 +41,8 @@ function randomBytes(count: number, seed: number): Uint8Array {
 }
 
 /** Values drawn evenly from +-sqrt(3) deviations. */
-function floatPool(type: 'f32' | 'f16' | 'bf16', random: Uint8Array, count: number, deviation: number): Uint8Array {
-  const width = TENSOR_TYPES[type].blockBytes;
+function floatPool(type: WeightType, random: Uint8Array, count: number, deviation: number): Uint8Array {
+  const width = formatOf(type).blockBytes;
   const values = Float32Array.from({ length: count }, (_, i) => {
     const unit = (random[i * width]! + 256 * random[i * width + 1]! + 0.5) / 65536;
     return deviation * Math.sqrt(3) * (2 * unit - 1);
@@ -67,41 +51,54 @@ function floatPool(type: 'f32' | 'f16' | 'bf16', random: Uint8Array, count: numb
   return random;
 }
 
-/** Scales of random sign, so that codes which are not centred on zero give values that are. */
-function putScales(bytes: Uint8Array, blockBytes: number, offset: number, scale: number): void {
-  const bits = f32ToF16(scale);
-  for (let at = offset; at < bytes.length; at += blockBytes) {
-    const sign = bytes[at + 1]! & 0x80;
-    bytes[at] = bits;
-    bytes[at + 1] = (bits >> 8) | sign;
+/** Mean and deviation of what evenly drawn codes stand for; of symmetric formats the deviation is from zero. */
+function codeSpread(format: BlockFormat): { readonly mean: number; readonly deviation: number } {
+  const values = codeValues(format).filter((value) => !Number.isNaN(value));
+  const average = (numbers: readonly number[]) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  const mean = format.minimum ? average(values) : 0;
+  return { mean, deviation: Math.sqrt(average(values.map((value) => (value - mean) ** 2))) };
+}
+
+/** Scales of random sign where they have one, so that codes which are not centred on zero give values that are. */
+function putDirectScales(format: BlockFormat, bytes: Uint8Array, at: number, deviation: number): void {
+  const spread = codeSpread(format);
+  const { scale, minimum, groupsPerBlock } = format;
+  const scaleBytes = SCALE_BYTES[scale.format];
+  for (let group = 0; group < groupsPerBlock; group++) {
+    const place = at + scale.offset + group * scaleBytes;
+    const sign = bytes[place + scaleBytes - 1]! & 0x80 ? -1 : 1;
+    // Of a power of two the nearest: it is cut down.
+    const magnitude = (deviation / spread.deviation) * (scale.format.startsWith('e8m0') ? Math.SQRT2 : 1);
+    putScale(scale.format, bytes, place, sign * magnitude);
+    if (!minimum) continue;
+    const centre = -minimum.sign * spread.mean * readScale(scale.format, bytes, place);
+    putScale(minimum.value.format, bytes, at + minimum.value.offset + group * scaleBytes, centre);
   }
 }
 
-/** Every group's minimum is as many steps as its scale, so that the middle code is zero. */
-function putQ4KScales(bytes: Uint8Array, scale: number): void {
-  const scaleBits = f32ToF16(scale);
-  const minimumBits = f32ToF16(f16ToF32(scaleBits) * MIDDLE_CODE);
-  for (let at = 0; at < bytes.length; at += TENSOR_TYPES.q4_k.blockBytes) {
-    bytes[at] = scaleBits;
-    bytes[at + 1] = scaleBits >> 8;
-    bytes[at + 2] = minimumBits;
-    bytes[at + 3] = minimumBits >> 8;
-    for (let group = 0; group < 4; group++) {
-      // 32..63 in six bits, with the upper two of the group four further on in the byte's top.
-      const own = 32 | (bytes[at + 4 + group]! & 31);
-      const further = 32 | (bytes[at + 8 + group]! & 31);
-      const packed = own | ((further >> 4) << 6);
-      bytes[at + 4 + group] = packed;
-      bytes[at + 8 + group] = packed;
-      bytes[at + 12 + group] = (further & 15) | ((further & 15) << 4);
-    }
+/** Sub-scales from the upper half of their range; each group's minimum is as many steps as its scale, so that the middle code is zero. */
+function putSuperScales(format: BlockFormat, bytes: Uint8Array, at: number, deviation: number): void {
+  const scale = format.scale as TwoLevelScale;
+  const packing = subScalesOf(scale.subPacking);
+  const half = (packing.most + 1) / 2;
+  const spread = codeSpread(format);
+  const subSize = rootMeanSquare(half, packing.most);
+  for (let group = 0; group < format.groupsPerBlock; group++) {
+    const drawn = packing.scale(bytes, at + scale.subOffset, group);
+    const magnitude = half + (Math.abs(drawn) % half);
+    packing.putScale(bytes, at + scale.subOffset, group, drawn < 0 ? -magnitude : magnitude);
+    packing.putMinimum?.(bytes, at + scale.subOffset, group, magnitude);
+  }
+  putScale(scale.format, bytes, at + scale.offset, deviation / (spread.deviation * subSize));
+  if (format.minimum) {
+    const step = readScale(scale.format, bytes, at + scale.offset);
+    putScale(scale.format, bytes, at + format.minimum.value.offset, step * spread.mean);
   }
 }
 
-function putSignedSubScales(bytes: Uint8Array, at: number): void {
-  for (let group = 0; group < 16; group++) {
-    const drawn = bytes[at + group]!;
-    const magnitude = 32 | (drawn & 31);
-    bytes[at + group] = drawn & 128 ? 256 - magnitude : magnitude;
-  }
+/** Of the integers from `least` to `most`. */
+function rootMeanSquare(least: number, most: number): number {
+  let sum = 0;
+  for (let value = least; value <= most; value++) sum += value * value;
+  return Math.sqrt(sum / (most - least + 1));
 }

@@ -1,6 +1,6 @@
 /**
  * How weights lie on the GPU. A matrix [rows, cols] of one type is one buffer cut into planes; every plane is row-major and is
- * bound as a range of its own. Derived from the file's {@link QuantLayout}: a new block format is a record there.
+ * bound as a range of its own. Derived from the file's {@link WeightFormat}: a new block format is a record there.
  *
  * Codes come in groups of 32 consecutive elements of a row, whatever the file's block:
  * - 4-bit `codes` (16 bytes a group): byte j holds element j in its low half, element 16 + j in its high half.
@@ -12,9 +12,9 @@
  * keep unsigned codes: value = scale * code - minimum.
  */
 import { CapacityError } from '../tensor/errors.ts';
-import { QUANT_LAYOUTS } from '../tensor/quant-layout.ts';
-import type { BlockLayout, QuantLayout } from '../tensor/quant-layout.ts';
-import type { WeightType } from '../tensor/tensor-type.ts';
+import { formatOf } from '../tensor/formats/weight-formats.ts';
+import type { WeightType } from '../tensor/formats/weight-formats.ts';
+import type { BlockFormat } from '../tensor/formats/weight-format.ts';
 
 export type PlaneName = 'codes' | 'high' | 'scales' | 'subs' | 'metas' | 'values';
 
@@ -39,7 +39,7 @@ export type PackedScale = 'direct' | 'k4' | 'bytes';
 export interface PackedBlocks {
   readonly kind: 'blocks';
   readonly type: WeightType;
-  readonly layout: BlockLayout;
+  readonly layout: BlockFormat;
   readonly codeBits: 4 | 6 | 8;
   readonly scale: PackedScale;
   /** Elements under one scale: 32, or 16 for `bytes`. */
@@ -56,26 +56,27 @@ export interface PackedFloats {
 
 export type PackedFormat = PackedBlocks | PackedFloats;
 
-function packBlocks(layout: BlockLayout): PackedBlocks {
+function packBlocks(layout: BlockFormat): PackedBlocks {
   const { scale, codeBits } = layout;
   const packing = scale.levels === 1 ? 'direct' : scale.subPacking === 'k4' ? 'k4' : 'bytes';
-  if (codeBits !== 4 && codeBits !== 6 && codeBits !== 8)
-    throw new CapacityError(`The GPU has no packed form for ${codeBits}-bit codes (${layout.type}).`);
+  const isKnown = layout.code.kind === 'offset' || layout.code.kind === 'signed';
+  if ((codeBits !== 4 && codeBits !== 6 && codeBits !== 8) || !isKnown)
+    throw new CapacityError(`The GPU has no packed form for ${codeBits}-bit codes (${layout.name}).`);
   return {
     kind: 'blocks',
-    type: layout.type as WeightType,
+    type: layout.name as WeightType,
     layout,
     codeBits,
     scale: packing,
     scaleGroup: layout.groupSize as 16 | 32,
     hasMinimum: layout.minimum !== undefined,
-    signed: layout.codeSigned || layout.zeroPoint !== 0,
+    signed: layout.code.kind === 'signed' || (layout.code.kind === 'offset' && layout.code.zeroPoint !== 0),
   };
 }
 
 export function packedFormatOf(type: WeightType): PackedFormat {
-  const layout: QuantLayout = QUANT_LAYOUTS[type];
-  return layout.kind === 'float' ? { kind: 'floats', type: layout.format } : packBlocks(layout);
+  const format = formatOf(type);
+  return format.kind === 'float' ? { kind: 'floats', type: format.format } : packBlocks(format);
 }
 
 /** Elements from one row to the next: float rows are padded with zeros to 16 bytes. */

@@ -41,7 +41,7 @@ function normalValues(count: number, deviation: number): Float32Array {
 }
 
 describe('encodeRows', () => {
-  test.each(['bf16', 'q8_0', 'q4_0'] as const)('%s gives the bytes of gguf-py', (type) => {
+  test.each(['bf16', 'q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'mxfp4'] as const)('%s gives the bytes of gguf-py', (type) => {
     const name = type.toUpperCase();
     expect(Buffer.compare(encode(type, f32Of(golden, `${name}.input`)), bytesOf(golden, `${name}.quantized`))).toBe(0);
   });
@@ -55,8 +55,15 @@ describe('encodeRows', () => {
   test.each([
     ['q8_0', 0.0066],
     ['q6_k', 0.019],
+    ['q5_k', 0.038],
+    ['q5_1', 0.046],
+    ['q5_0', 0.048],
     ['q4_k', 0.076],
+    ['q4_1', 0.091],
     ['q4_0', 0.095],
+    ['q3_k', 0.16],
+    ['mxfp4', 0.17],
+    ['q2_k', 0.33],
   ] as const)('%s leaves a relative error under %d on normal values', (type, limit) => {
     expect(relativeError(type, normalValues(64 * 256, 0.02))).toBeLessThan(limit);
   });

@@ -1,5 +1,9 @@
 import { f32ToF16 } from '../half.ts';
-import { bytesOfElements, isQuantized, TENSOR_TYPES, type WeightType } from '../tensor-type.ts';
+import { putScale, SCALE_BYTES } from '../formats/scale-values.ts';
+import { formatOf } from '../formats/weight-formats.ts';
+import type { WeightType } from '../formats/weight-formats.ts';
+import type { BlockFormat, GroupScale } from '../formats/weight-format.ts';
+import { bytesOfElements } from '../tensor-type.ts';
 
 /** A seeded source of numbers in [0, 1): Marsaglia's xorshift32. For data to try things on, not for sampling (see `engine/philox.ts`). */
 export function randomSource(seed: number): () => number {
@@ -15,20 +19,38 @@ export function randomSource(seed: number): () => number {
 /** Random rows of `type` to check kernels with: any codes, scales of ordinary size with some subnormal and zero ones. */
 export function randomWeights(type: WeightType, rows: number, cols: number, random: () => number): Uint8Array {
   const bytes = new Uint8Array(bytesOfElements(type, rows * cols));
-  const view = new DataView(bytes.buffer);
-  if (!isQuantized(type)) {
+  const format = formatOf(type);
+  if (format.kind === 'float') {
+    const view = new DataView(bytes.buffer);
     for (let i = 0; i < rows * cols; i++) putFloat(view, type, i, (random() - 0.5) * (random() < 0.1 ? 1e-5 : 0.2));
     return bytes;
   }
   for (let i = 0; i < bytes.length; i++) bytes[i] = random() * 256;
-  const { blockBytes } = TENSOR_TYPES[type];
-  for (let at = 0; at < bytes.length; at += blockBytes) {
-    for (const offset of type === 'q4_k' ? [0, 2] : type === 'q6_k' ? [208] : [0]) {
+  clearNaNs(format, bytes);
+  for (let at = 0; at < bytes.length; at += format.blockBytes) {
+    for (const place of scalePlaces(format)) {
       const kind = random();
-      view.setUint16(at + offset, f32ToF16(kind < 0.1 ? 0 : (random() - 0.3) * (kind < 0.3 ? 5e-5 : 0.02)), true);
+      putScale(place.format, bytes, at + place.offset, kind < 0.1 ? 0 : (random() - 0.3) * (kind < 0.3 ? 5e-5 : 0.02));
     }
   }
   return bytes;
+}
+
+export interface ScalePlace {
+  readonly format: GroupScale['format'];
+  readonly offset: number;
+}
+
+/** The floats of a block: scales and minimums, or those of its super-block. */
+export function scalePlaces({ scale, minimum, groupsPerBlock }: BlockFormat): readonly ScalePlace[] {
+  return [scale, ...(minimum ? [minimum.value] : [])].flatMap(({ levels, format, offset }) =>
+    Array.from({ length: levels === 1 ? groupsPerBlock : 1 }, (_, group) => ({ format, offset: offset + group * SCALE_BYTES[format] })));
+}
+
+/** Codes of 8-bit floats that are NaN become the largest value. */
+export function clearNaNs({ code, codePlanes }: BlockFormat, bytes: Uint8Array): void {
+  if (code.kind !== 'floats' || codePlanes[0]?.bits !== 8) return;
+  for (let i = 0; i < bytes.length; i++) if (Number.isNaN(code.values[bytes[i]!])) bytes[i]! -= 1;
 }
 
 function putFloat(view: DataView, type: WeightType, index: number, value: number): void {

@@ -1,6 +1,6 @@
 /** WGSL of the repacking of block formats, from the record's code planes and scales. */
 import { CapacityError } from '../../../tensor/errors.ts';
-import type { CodePlane } from '../../../tensor/quant-layout.ts';
+import type { CodePlane } from '../../../tensor/formats/weight-format.ts';
 import { LINEAR_WORKGROUP, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { PackedBlocks } from '../../packed-layout.ts';
 import { range } from '../../wgsl/expressions.ts';
@@ -38,13 +38,13 @@ ${storeScales(format)}
 }
 
 function checkRecord({ type, layout, codeBits, scale, scaleGroup }: PackedBlocks): void {
-  const { blockSize, zeroPoint, codePlanes, groupsPerBlock } = layout;
+  const { blockSize, code, codePlanes, groupsPerBlock } = layout;
   const refuse = (what: string) => {
     throw new CapacityError(`The GPU has no repacking for ${type}: ${what}.`);
   };
   if (!Number.isInteger(Math.log2(blockSize)) || blockSize < 32) refuse(`blocks of ${blockSize} elements`);
-  if (zeroPoint !== 0 && zeroPoint !== 1 << (codeBits - 1)) refuse(`zero point ${zeroPoint}`);
-  for (const { run } of codePlanes) if (!Number.isInteger(Math.log2(run)) || run < 4) refuse(`codes in runs of ${run}`);
+  if (code.kind === 'offset' && code.zeroPoint !== 0 && code.zeroPoint !== 1 << (codeBits - 1)) refuse(`zero point ${code.zeroPoint}`);
+  for (const run of codePlanes.map(runOf)) if (!Number.isInteger(Math.log2(run)) || run < 4) refuse(`codes in runs of ${run}`);
   if (layout.scale.format !== 'f16') refuse(`scales of type ${layout.scale.format}`);
   if (scale === 'direct' && (groupsPerBlock !== 1 || scaleGroup !== 32 || layout.minimum !== undefined))
     refuse('one-level scales other than one for 32 elements');
@@ -55,8 +55,13 @@ function checkRecord({ type, layout, codeBits, scale, scaleGroup }: PackedBlocks
 const log2 = (value: number) => Math.log2(value);
 
 /** Elements over which a plane uses all bits of `run` bytes. */
-function chunkOf({ run, bits }: CodePlane): number {
-  return (run * 8) / bits;
+function chunkOf(plane: CodePlane): number {
+  return (runOf(plane) * 8) / plane.bits;
+}
+
+function runOf({ run }: CodePlane): number {
+  if (run === 'stream') throw new CapacityError('The GPU has no repacking for codes in a stream.');
+  return run;
 }
 
 /**
@@ -64,7 +69,8 @@ function chunkOf({ run, bits }: CodePlane): number {
  * `bit`, this is the constant rest, which adds to it because runs and chunks are powers of two.
  */
 function quadPlace(plane: CodePlane, quad: number): { readonly word: number; readonly bit: number } {
-  const { run, bits } = plane;
+  const { bits } = plane;
+  const run = runOf(plane);
   const chunk = chunkOf(plane);
   const element = 4 * quad;
   return { word: (run * Math.floor(element / chunk) + (element % run)) / 4, bit: bits * Math.floor((element % chunk) / run) };
@@ -72,7 +78,8 @@ function quadPlace(plane: CodePlane, quad: number): { readonly word: number; rea
 
 /** The words of a plane that hold the 32 codes' bits, shifted so that a quad begins at a word. */
 function planeText(plane: CodePlane, n: number): string {
-  const { run, bits, offset } = plane;
+  const { bits, offset } = plane;
+  const run = runOf(plane);
   const chunk = chunkOf(plane);
   const words = 1 + Math.max(...QUADS.map((quad) => quadPlace(plane, quad).word));
   const numbers = range(words);
@@ -96,7 +103,7 @@ function quadText({ layout, codeBits }: PackedBlocks, quad: number): string {
     return `(((bytes${n}_${word} >> (bit${n} + ${bit}u)) & ${everyByte((1 << plane.bits) - 1)}) << ${plane.codeShift}u)`;
   });
   const code = parts.join(' | ');
-  return layout.zeroPoint === 0 ? code : `(${code}) ^ ${everyByte(1 << (codeBits - 1))}`;
+  return layout.code.kind === 'signed' || (layout.code.kind === 'offset' && layout.code.zeroPoint === 0) ? code : `(${code}) ^ ${everyByte(1 << (codeBits - 1))}`;
 }
 
 function storeCodes({ codeBits }: PackedBlocks): string {
