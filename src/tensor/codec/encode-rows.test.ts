@@ -60,6 +60,8 @@ describe('encodeRows', () => {
     ['q5_0', 0.048],
     ['q4_k', 0.076],
     ['q4_1', 0.091],
+    ['iq4_xs', 0.08],
+    ['iq4_nl', 0.08],
     ['q4_0', 0.095],
     ['q3_k', 0.16],
     ['mxfp4', 0.17],
@@ -75,7 +77,7 @@ describe('encodeRows', () => {
     }
   });
 
-  test.each(['q8_0', 'q4_0', 'q4_k', 'q6_k'] as const)('%s keeps zeros, one sign, spikes, tiny and large values', (type) => {
+  test.each(['q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k', 'iq4_nl', 'iq4_xs'] as const)('%s keeps zeros, one sign, spikes, tiny and large values', (type) => {
     const cases: [string, (i: number) => number, number][] = [
       ['zeros', () => 0, 0],
       ['positive', (i) => 1 + (i % 7) / 10, 0.12],

@@ -1,24 +1,33 @@
 /**
- * f32 to super-blocks of symmetric groups (Q3_K, Q6_K): per group a scale, found by least squares over a few candidate roundings; those
+ * f32 to blocks of symmetric groups (Q3_K, Q6_K, IQ4_XS, IQ4_NL): per group a scale, found by least squares over a few candidate roundings; those
  * scales become small multiples of one f16. Codes, sub-scales and the f16 are then improved in turn against the values that the
  * block really stands for. Every weight counts the same: without activations to weigh them by, that is the best guess.
  */
 import { f16ToF32, f32ToF16 } from '../half.ts';
 import { codeWriter } from './encode-blocks.ts';
 import { F16_MAX } from './f16.ts';
+import { codeValues } from './weight-format.ts';
 import { subScalesOf } from './sub-scales.ts';
-import type { BlockFormat, Encoder, TwoLevelScale } from './weight-format.ts';
+import type { BlockFormat, DirectScale, Encoder, TwoLevelScale } from './weight-format.ts';
 
-/** The largest magnitude is tried at codes up to 0.9 beside the greatest. */
+/** The largest magnitude is tried at levels up to 0.9 steps beside the greatest. */
 const CANDIDATES = 19;
-const CANDIDATE_STEP = 0.1;
 const CENTRE = 9;
 
-/** Sizes of the format: codes are -half .. half - 1. */
+/** What codes stand for: integers, of which the first is the greatest in magnitude. */
+interface Levels {
+  /** The one nearest to a value. */
+  nearest(value: number): number;
+  readonly greatest: number;
+  /** Between the places where the largest magnitude is tried. */
+  readonly step: number;
+}
+
+/** Sizes of the format. */
 interface Sizes {
+  readonly levels: Levels;
   readonly groups: number;
   readonly groupSize: number;
-  readonly half: number;
   readonly leastSub: number;
   readonly mostSub: number;
 }
@@ -31,19 +40,46 @@ interface Scratch extends Sizes {
   readonly trial: Int8Array;
 }
 
-type SymmetricFormat = Pick<BlockFormat, 'blockSize' | 'blockBytes' | 'groupSize' | 'codeBits' | 'codePlanes'> & {
-  readonly scale: TwoLevelScale;
-};
+type SymmetricFormat = Pick<BlockFormat, 'blockSize' | 'blockBytes' | 'groupSize' | 'codeBits' | 'codePlanes' | 'code'>;
 
-export function encodeSymmetricGroups(format: SymmetricFormat): Encoder {
-  const { blockSize, blockBytes, groupSize, codeBits, scale } = format;
+function levelsOf(format: SymmetricFormat): Levels {
+  const values = codeValues(format);
+  const greatest = -values[0]!;
+  if (format.code.kind === 'offset') return { nearest: (value) => roundCode(value, greatest), greatest, step: 0.1 };
+  const nearest = (value: number) => {
+    let best = 0;
+    for (let code = 1; code < values.length; code++) {
+      if (Math.abs(values[code]! - value) < Math.abs(values[best]! - value)) best = code;
+    }
+    return values[best]!;
+  };
+  return { nearest, greatest, step: greatest / 80 };
+}
+
+/** Writes the code of each level of a block. */
+function levelWriter(format: SymmetricFormat): (levels: Int8Array, out: Uint8Array, at: number) => void {
+  const values = codeValues(format);
+  const codeOf = new Uint8Array(256);
+  values.forEach((value, code) => {
+    codeOf[value & 255] = code;
+  });
+  const write = codeWriter(format);
+  const codes = new Uint8Array(format.blockSize);
+  return (levels, out, at) => {
+    for (let i = 0; i < codes.length; i++) codes[i] = codeOf[levels[i]! & 255]!;
+    write(codes, out, at);
+  };
+}
+
+export function encodeSymmetricGroups(format: SymmetricFormat & { readonly scale: TwoLevelScale }): Encoder {
+  const { blockSize, blockBytes, groupSize, scale } = format;
   const packing = subScalesOf(scale.subPacking);
-  const half = 2 ** (codeBits - 1);
   const groups = blockSize / groupSize;
-  const writeCodes = codeWriter(format);
+  const levels = levelsOf(format);
+  const write = levelWriter(format);
   const rows = (values: Float32Array, out: Uint8Array) => {
     const scratch: Scratch = {
-      groups, groupSize, half, leastSub: packing.least, mostSub: packing.most,
+      levels, groups, groupSize, leastSub: packing.least, mostSub: packing.most,
       values,
       groupScales: new Float64Array(groups),
       subScales: new Int8Array(groups),
@@ -54,13 +90,37 @@ export function encodeSymmetricGroups(format: SymmetricFormat): Encoder {
       scratch.values = values.subarray(i, i + blockSize);
       const superBits = encodeBlock(scratch);
       out.fill(0, at, at + blockBytes);
-      out[at + scale.offset] = superBits;
-      out[at + scale.offset + 1] = superBits >> 8;
+      putHalf(out, at + scale.offset, superBits);
       scratch.subScales.forEach((sub, group) => packing.putScale(out, at + scale.subOffset, group, sub));
-      writeCodes(scratch.codes.map((code) => code + half), out, at);
+      write(scratch.codes, out, at);
     }
   };
-  return { rows, largest: F16_MAX * packing.most * (half - 1) };
+  return { rows, largest: F16_MAX * packing.most * (levels.greatest - 1) };
+}
+
+/** Of formats that have one f16 for a block: the scale that leaves the least error. */
+export function encodeSymmetricBlocks(format: SymmetricFormat & { readonly scale: DirectScale }): Encoder {
+  const { blockSize, blockBytes, scale } = format;
+  const levels = levelsOf(format);
+  const write = levelWriter(format);
+  const codes = new Int8Array(blockSize);
+  const rows = (values: Float32Array, out: Uint8Array) => {
+    for (let i = 0, at = 0; i < values.length; i += blockSize, at += blockBytes) {
+      const block = values.subarray(i, i + blockSize);
+      const bits = f32ToF16(bestGroupScale({ values: block, groupSize: blockSize, levels }, 0));
+      const inverse = f16ToF32(bits) === 0 ? 0 : 1 / f16ToF32(bits);
+      for (let j = 0; j < blockSize; j++) codes[j] = levels.nearest(block[j]! * inverse);
+      out.fill(0, at, at + blockBytes);
+      putHalf(out, at + scale.offset, bits);
+      write(codes, out, at);
+    }
+  };
+  return { rows, largest: F16_MAX * (levels.greatest - 1) };
+}
+
+function putHalf(out: Uint8Array, at: number, bits: number): void {
+  out[at] = bits;
+  out[at + 1] = bits >> 8;
 }
 
 /** Leaves sub-scales and codes in the scratch; returns the super-block's f16. */
@@ -80,19 +140,19 @@ function encodeBlock(scratch: Scratch): number {
 }
 
 /** The scale s that makes the sum of (s * q - x)^2 over a group least, for the best of the candidate roundings. */
-function bestGroupScale({ values, groupSize, half }: Scratch, first: number): number {
+function bestGroupScale({ values, groupSize, levels }: Pick<Scratch, 'values' | 'groupSize' | 'levels'>, first: number): number {
   let extreme = 0;
   for (let j = first; j < first + groupSize; j++) if (Math.abs(values[j]!) > Math.abs(extreme)) extreme = values[j]!;
   if (extreme === 0) return 0;
   let best = 0;
   let scale = 0;
   for (let candidate = 0; candidate < CANDIDATES; candidate++) {
-    const inverse = -(half + CANDIDATE_STEP * (candidate - CENTRE)) / extreme;
+    const inverse = -(levels.greatest + levels.step * (candidate - CENTRE)) / extreme;
     let xq = 0;
     let qq = 0;
     for (let j = first; j < first + groupSize; j++) {
       const x = values[j]!;
-      const q = roundCode(x * inverse, half);
+      const q = levels.nearest(x * inverse);
       xq += x * q;
       qq += q * q;
     }
@@ -130,12 +190,12 @@ function quantizeBlock(scratch: Scratch, superScale: number): void {
   }
 }
 
-function quantizeGroup({ values, groupSize, half, trial }: Scratch, first: number, scale: number): number {
+function quantizeGroup({ values, groupSize, levels, trial }: Scratch, first: number, scale: number): number {
   const inverse = scale === 0 ? 0 : 1 / scale;
   let error = 0;
   for (let j = 0; j < groupSize; j++) {
     const x = values[first + j]!;
-    const q = roundCode(x * inverse, half);
+    const q = levels.nearest(x * inverse);
     trial[j] = q;
     error += (scale * q - x) ** 2;
   }
