@@ -2,8 +2,8 @@
 import { existsSync, statSync } from 'node:fs';
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { EXPORT_TYPES } from '../models/gguf-export.ts';
-import type { ExportType } from '../models/gguf-export.ts';
+import { EXPORT_TYPES } from '../models/gguf-mixes.ts';
+import type { ExportType } from '../models/gguf-mixes.ts';
 import { SYNTH_MODELS, SYNTH_TYPES } from '../models/synth-shapes.ts';
 import type { SynthModel, SynthType } from '../models/synth-shapes.ts';
 import { convertFile } from '../node/convert.ts';

@@ -2,6 +2,7 @@
 import { encodeRows } from '../tensor/codec/encode-rows.ts';
 import { clearNaNs } from '../tensor/codec/random-weights.ts';
 import { putScale, readScale, SCALE_BYTES } from '../tensor/formats/scale-values.ts';
+import type { ScaleFormat } from '../tensor/formats/scale-values.ts';
 import { subScalesOf } from '../tensor/formats/sub-scales.ts';
 import { codeValues } from '../tensor/formats/weight-format.ts';
 import type { BlockFormat, TwoLevelScale } from '../tensor/formats/weight-format.ts';
@@ -53,7 +54,9 @@ function floatPool(type: WeightType, random: Uint8Array, count: number, deviatio
 
 /** Mean and deviation of what evenly drawn codes stand for; of symmetric formats the deviation is from zero. */
 function codeSpread(format: BlockFormat): { readonly mean: number; readonly deviation: number } {
-  const values = codeValues(format).filter((value) => !Number.isNaN(value));
+  // A code that is NaN has become the one before it.
+  const all = codeValues(format);
+  const values = all.map((value, code) => (Number.isNaN(value) ? all[code - 1]! : value));
   const average = (numbers: readonly number[]) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
   const mean = format.minimum ? average(values) : 0;
   return { mean, deviation: Math.sqrt(average(values.map((value) => (value - mean) ** 2))) };
@@ -66,14 +69,21 @@ function putDirectScales(format: BlockFormat, bytes: Uint8Array, at: number, dev
   const scaleBytes = SCALE_BYTES[scale.format];
   for (let group = 0; group < groupsPerBlock; group++) {
     const place = at + scale.offset + group * scaleBytes;
-    const sign = bytes[place + scaleBytes - 1]! & 0x80 ? -1 : 1;
-    // Of a power of two the nearest: it is cut down.
-    const magnitude = (deviation / spread.deviation) * (scale.format.startsWith('e8m0') ? Math.SQRT2 : 1);
-    putScale(scale.format, bytes, place, sign * magnitude);
+    const drawn = bytes[place + scaleBytes - 1]!;
+    const wanted = deviation / spread.deviation;
+    if (scale.format.startsWith('e8m0')) putPower(scale.format, bytes, place, wanted * wanted);
+    else putScale(scale.format, bytes, place, drawn & 0x80 ? -wanted : wanted);
     if (!minimum) continue;
     const centre = -minimum.sign * spread.mean * readScale(scale.format, bytes, place);
     putScale(minimum.value.format, bytes, at + minimum.value.offset + group * scaleBytes, centre);
   }
+}
+
+/** One of the two powers of two beside a scale, so often that their mean square is the one wanted. */
+function putPower(format: ScaleFormat, bytes: Uint8Array, at: number, meanSquare: number): void {
+  const lower = 2 ** Math.floor(Math.log2(meanSquare) / 2);
+  const shareOfUpper = (meanSquare / lower ** 2 - 1) / 3;
+  putScale(format, bytes, at, bytes[at]! / 256 < shareOfUpper ? 2 * lower : lower);
 }
 
 /** Sub-scales from the upper half of their range; each group's minimum is as many steps as its scale, so that the middle code is zero. */

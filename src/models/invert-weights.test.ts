@@ -30,20 +30,6 @@ describe('a family whose two formats store things otherwise', () => {
     }
   });
 
-  it('gives a tensor of several weights the most precise type that one of them asks for', () => {
-    const checkpoint = memoryCheckpoint(folder);
-    const fused = (names: readonly string[]) => ggufExport(checkpoint, {
-      type: 'q4_k_m',
-      modelName: 'woven',
-      architectures: [{
-        ...woven,
-        weights: (config) => woven.weights(config).map((spec) => names.includes(spec.id) ? { ...spec, gguf: spec.safetensors } : spec),
-      }],
-    }).tensors.find(({ name }) => name === 'layers.1.qkv_proj')?.type;
-    // Of two layers the second counts as precise: its v is q6_k, its q and k are q4_k.
-    expect(fused(['layers.1.attn.q', 'layers.1.attn.k', 'layers.1.attn.v'])).toBe('q6_k');
-  });
-
   it.each([
     ['folder', folder],
     ['file', gguf],

@@ -4,8 +4,9 @@ import type { Gemma3Config } from './gemma3.ts';
 import type { Gemma4Config } from './gemma4-config.ts';
 import type { Lfm2Config } from './lfm2.ts';
 import { ARCHITECTURES } from './open-decoder.ts';
-import { constantTensors, generalMetadata, ggufTensors, tensorTypeFor } from './gguf-export.ts';
-import type { ExportType } from './gguf-export.ts';
+import { constantTensors, generalMetadata, ggufTensors } from './gguf-export.ts';
+import { EXPORT_TYPES, tensorTypes } from './gguf-mixes.ts';
+import type { ExportType } from './gguf-mixes.ts';
 import type { Qwen35Config } from './qwen3-5.ts';
 import type { SmolLm3Config } from './smollm3.ts';
 import { SYNTH_MIXTURES } from './synth-mixtures.ts';
@@ -21,8 +22,9 @@ export const SYNTH_MODELS = [
 ] as const;
 export type SynthModel = (typeof SYNTH_MODELS)[number];
 
-export const SYNTH_TYPES = ['q4_0', 'q8_0', 'q4_k_m', 'f16'] as const satisfies readonly ExportType[];
-export type SynthType = (typeof SYNTH_TYPES)[number];
+/** Files of f32 and bf16 are of no use to a benchmark of these sizes. */
+export type SynthType = Exclude<ExportType, 'f32' | 'bf16'>;
+export const SYNTH_TYPES = EXPORT_TYPES.filter((type): type is SynthType => type !== 'f32' && type !== 'bf16');
 
 export interface SynthPlan {
   readonly config: DecoderConfig;
@@ -185,9 +187,11 @@ export function synthPlan(model: SynthModel, type: SynthType, layers?: number): 
     throw new InputError(`layers must be from 1 to ${whole.layers}, the layers of ${model}; found ${layers}.`);
   const config = layers === undefined ? whole : shortened(whole, layers);
   const architecture = ARCHITECTURES.find(({ gguf }) => gguf === config.architecture)!;
-  const tensors = ggufTensors(architecture.weights(config), model).map(({ name, shape, weights }) => ({
+  const planned = ggufTensors(architecture.weights(config), model);
+  const types = tensorTypes(planned, type, config);
+  const tensors = planned.map(({ name, shape, weights }, i) => ({
     name,
-    type: tensorTypeFor({ weights, shape }, type, config),
+    type: types[i] as WeightType,
     shape,
     from: shape.length === 1 || name.endsWith('.bias')
       ? madeVector(name, elementsOf(shape), hasScaledQueries)

@@ -113,7 +113,7 @@ describe('synth', () => {
 
   test('what it does not know', async () => {
     await expect(synth(memorySink('x'), { model: 'x' as 'qwen3-4b', type: 'q4_0' })).rejects.toThrow(/must be one of qwen3-0.6b/);
-    await expect(synth(memorySink('x'), { model: 'qwen3-4b', type: 'q5_0' as 'q4_0' })).rejects.toThrow(/must be one of q4_0/);
+    await expect(synth(memorySink('x'), { model: 'qwen3-4b', type: 'bf16' as 'q4_0' })).rejects.toThrow(/must be one of f16/);
     await expect(synth(memorySink('x'), { model: 'qwen3-4b', type: 'q4_0', seed: 0.5 })).rejects.toThrow(/seed must be an integer/);
   });
 

@@ -6,8 +6,9 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
 import type { DecoderConfig } from '../../src/models/decoder-config.ts';
-import { tensorTypeFor } from '../../src/models/gguf-export.ts';
-import type { ExportType } from '../../src/models/gguf-export.ts';
+import { ggufTensors } from '../../src/models/gguf-export.ts';
+import { tensorTypes } from '../../src/models/gguf-mixes.ts';
+import type { ExportType } from '../../src/models/gguf-mixes.ts';
 import { ARCHITECTURES } from '../../src/models/open-decoder.ts';
 import { synthPlan } from '../../src/models/synth-shapes.ts';
 import type { SynthModel } from '../../src/models/synth-shapes.ts';
@@ -24,9 +25,9 @@ export function planOfShape({ model, type, config: changes, profile, withoutRule
   const config: DecoderConfig = { ...synthPlan(model, 'q4_0').config, layers: 2, ...changes };
   const architecture = ARCHITECTURES.find(({ gguf }) => gguf === config.architecture);
   if (architecture === undefined) throw new Error(`no architecture ${config.architecture}`);
-  const types = new Map(
-    architecture.weights(config).map(({ id, shape }) => [id, tensorTypeFor({ weights: [id], shape }, type, config)]),
-  );
+  const tensors = ggufTensors(architecture.weights(config), model);
+  const fileTypes = tensorTypes(tensors, type, config);
+  const types = new Map(tensors.flatMap(({ weights }, n) => weights.map((id) => [id, fileTypes[n] as WeightType] as const)));
   const typeOf = (id: string) => {
     const found = types.get(id);
     if (found === undefined) throw new Error(`no weight ${id}`);
