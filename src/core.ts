@@ -6,6 +6,7 @@ export type { CollectedAnswer } from './engine/collect.ts';
 export { createModel } from './engine/model.ts';
 export type { CreateModelOptions } from './engine/model.ts';
 export type { PerLayerTable } from './models/architecture.ts';
+export type { QuantizeType } from './models/quantize-weights.ts';
 /**
  * The CPU: `ingot` gives it modules and threads in Node; `ingot/browser` has both for a page, as `fetchKernelModules` and
  * `createThreadHost`.

@@ -220,6 +220,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['inspect', bundled.replace('.gguf', '.guf')], `Did you mean ${bundled}?`],
     [['run', bundled, 'hi', '--context', '999999'], '--context must be'],
     [['run', bundled, 'hi', '--device', 'cpu', '--per-layer-table', 'host'], '--per-layer-table "host" is for models with a table'],
+    [['run', bundled, 'hi', '--device', 'cpu', '--quantize', 'q4_0'], '--quantize "q4_0" is for weights of floats'],
     [['run', 'hello there', '--context', '5'], 'larger --context'],
     [['run', 'test/fixtures/golden/lfm2_plain', '--ids', '1', '--snapshot-bytes', '5'], '--snapshot-bytes 5 holds no snapshot'],
     [['eval', bundled], 'is a model (GGUF), not a text'],

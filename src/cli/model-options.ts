@@ -4,6 +4,8 @@ import type { Command } from 'commander';
 import type { Model } from '../engine/api.ts';
 import { PER_LAYER_TABLES } from '../models/architecture.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
+import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
+import type { QuantizeType } from '../models/quantize-weights.ts';
 import { DEVICE_CHOICES, loadModel, takesThreads } from '../node/load-model.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
 import { bundledModelPath } from '../node/package-root.ts';
@@ -26,9 +28,10 @@ export interface DeviceOptions {
   readonly context?: number | undefined;
   readonly snapshotBytes?: number | undefined;
   readonly perLayerTable?: PerLayerTable | undefined;
+  readonly quantize?: QuantizeType | undefined;
 }
 
-/** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes` and `--per-layer-table`. */
+/** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes`, `--per-layer-table` and `--quantize`. */
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
@@ -52,7 +55,8 @@ export function addDeviceOptions(command: Command): Command {
         '--per-layer-table <place>',
         "Gemma 4's small models: host leaves their table of embeddings in the file, to save memory (default: device)",
       ).choices(PER_LAYER_TABLES),
-    );
+    )
+    .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES));
 }
 
 /**
@@ -83,7 +87,7 @@ export function checkPredictsTokens({ info }: Model, command: string): void {
 }
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
-  const { device, threads, context, snapshotBytes, perLayerTable, signal } = options;
+  const { device, threads, context, snapshotBytes, perLayerTable, quantize, signal } = options;
   if (threads !== undefined && !takesThreads(device))
     throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
   const display = createProgressDisplay(process.stderr);
@@ -91,7 +95,9 @@ async function openModel(path: string | undefined, options: DeviceOptions & { re
     const found = inputPath(path ?? defaultModelPath());
     display.expect('load');
     const { onProgress } = display;
-    return await loadModel(found, { device, threads, contextLength: context, snapshotBytes, perLayerTable, signal, onProgress });
+    return await loadModel(found, {
+      device, threads, contextLength: context, snapshotBytes, perLayerTable, quantize, signal, onProgress,
+    });
   } finally {
     display.clear();
   }

@@ -6,6 +6,7 @@ import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { mostSnapshots, slotBytes } from '../graph/state-sizes.ts';
 import { widthOf } from '../graph/value.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
+import type { QuantizeType } from '../models/quantize-weights.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
@@ -54,10 +55,16 @@ export interface CreateModelOptions extends ModelOptions {
    * rows for each step: less memory of the device, and no many tokens per submit. Refused for a model without one. Default `device`.
    */
   readonly perLayerTable?: PerLayerTable | undefined;
+  /**
+   * Weights of floats (f32, f16, bf16) are quantised while they are loaded, as `ingot convert --type` would write them: less memory, and
+   * faster. Refused for weights that are quantised already. Default: as they are.
+   */
+  readonly quantize?: QuantizeType | undefined;
 }
 
 const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
-  executor: true, contextLength: true, kvType: true, snapshotBytes: true, perLayerTable: true, signal: true, onProgress: true,
+  executor: true, contextLength: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, signal: true,
+  onProgress: true,
 };
 
 /** What a model is made of, once its file has been read. */
@@ -203,6 +210,7 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
       signal: options.signal,
       contextLength: (ofModel) => resolveContextLength(options.contextLength, ofModel),
       perLayerTable: options.perLayerTable,
+      quantize: options.quantize,
     });
     options.signal?.throwIfAborted();
     const text = await openTextSide(checkpoint);

@@ -9,12 +9,11 @@ import type { DecoderConfig } from './decoder-config.ts';
 import { fileTypeNumber, tensorTypes } from './gguf-mixes.ts';
 import type { ExportType } from './gguf-mixes.ts';
 import { ARCHITECTURES, architectureOf, skipsOf } from './open-decoder.ts';
-import { invertWeights } from './invert-weights.ts';
+import { ggufTensors } from './gguf-tensors.ts';
 import { printExpression } from './weight-expression.ts';
 import { textPart } from './text-part.ts';
 import { filesOf, weightReader } from './weight-reader.ts';
 import { bindWeights } from './weight-spec.ts';
-import type { WeightSpec } from './weight-spec.ts';
 
 export interface ExportTensor {
   readonly name: string;
@@ -68,11 +67,6 @@ export function ggufExport(
     metadata: new Map([...generalMetadata(architecture.gguf, type, modelName), ...architecture.metadata(config)]),
     tensors: [...constantTensors(architecture, config), ...tensors],
   };
-}
-
-/** The tensors of a GGUF file of these weights, in order, and what they are of a safetensors file's. */
-export function ggufTensors(specs: readonly WeightSpec[], where: string) {
-  return invertWeights(specs.map(({ id, gguf, safetensors }) => ({ id, stored: gguf, value: safetensors })), where);
 }
 
 export function generalMetadata(architecture: string, type: ExportType, modelName: string): GgufMetadata {

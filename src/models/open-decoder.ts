@@ -22,6 +22,8 @@ import { mistral } from './mistral.ts';
 import { nomicBert } from './nomic-bert.ts';
 import { olmo3 } from './olmo3.ts';
 import { phi3 } from './phi3.ts';
+import { quantizeWeights } from './quantize-weights.ts';
+import type { QuantizeType } from './quantize-weights.ts';
 import { qwen2 } from './qwen2.ts';
 import { qwen3 } from './qwen3.ts';
 import { qwen3Moe } from './qwen3-moe.ts';
@@ -58,6 +60,8 @@ export interface OpenDecoderOptions extends ReadOptions {
   readonly contextLength?: ((ofModel: number) => number) | undefined;
   /** Default `device`. */
   readonly perLayerTable?: PerLayerTable | undefined;
+  /** The type that weights of floats are quantised to as they are read. Default: none. */
+  readonly quantize?: QuantizeType | undefined;
 }
 
 /** Whether a checkpoint, or its text part, is of an architecture that is known. */
@@ -83,7 +87,7 @@ export function architectureOf(checkpoint: Checkpoint, architectures: readonly A
 
 /**
  * @throws FormatError for an unknown architecture, settings that contradict each other, missing, extra or misshapen tensors, and types
- * without kernels; InputError for a table left to the host where there is none
+ * without kernels; InputError for a table left to the host where there is none, and for weights that are quantised already
  */
 export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions = {}): Promise<DecoderModel> {
   const { architectures = ARCHITECTURES, contextLength = (ofModel) => ofModel } = options;
@@ -94,7 +98,10 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   const constants = await readConstants(checkpoint, architecture.constants?.(config) ?? [], options);
   const tableId = hostTableOf(architecture, config, options.perLayerTable);
   const skips = [...skipsOf(architecture, config), ...[...constants.keys()].map(constantSkip)];
-  const { weights: all, skipped } = bindWeights(checkpoint, architecture.weights(config), skips);
+  const specs = architecture.weights(config);
+  const { weights: stored, skipped } = bindWeights(checkpoint, specs, skips);
+  const { quantize } = options;
+  const all = quantize === undefined ? stored : quantizeWeights(stored, { type: quantize, specs, config, where: checkpoint.name });
   const weights = new Map([...all].filter(([id]) => id !== tableId));
   const hostTable = tableId === undefined ? undefined : all.get(tableId);
   const { perLayerTable } = options;

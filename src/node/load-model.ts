@@ -9,6 +9,7 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
+import type { QuantizeType } from '../models/quantize-weights.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import { checkOptionNames, describeNumber } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
@@ -37,6 +38,8 @@ export interface LoadModelOptions {
   readonly snapshotBytes?: number | undefined;
   /** As {@link CreateModelOptions.perLayerTable}: `host` reads the table of Gemma 4's small models from the file. Default `device`. */
   readonly perLayerTable?: PerLayerTable | undefined;
+  /** As {@link CreateModelOptions.quantize}: weights of floats become blocks while they are loaded. Default: as they are. */
+  readonly quantize?: QuantizeType | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -44,7 +47,7 @@ export interface LoadModelOptions {
 export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
-  device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, signal: true,
+  device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, signal: true,
   onProgress: true,
 };
 
@@ -112,7 +115,7 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
-  const { signal, onProgress, contextLength, kvType, snapshotBytes, perLayerTable } = options;
+  const { signal, onProgress, contextLength, kvType, snapshotBytes, perLayerTable, quantize } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
@@ -120,7 +123,9 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
   const location = await locate(pathOrUrl, { signal, onRetry });
   const checkpoint = await openCheckpoint(location, { signal });
-  return createModel({ checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, signal, onProgress: report });
+  return createModel({
+    checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, quantize, signal, onProgress: report,
+  });
 }
 
 function retryNote({ url, reason, failed, attempts, waitMs }: HttpRetry): string {

@@ -6,7 +6,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import type { ModelGraphs } from '../../src/graph/model-graphs.ts';
 import type { DecoderConfig } from '../../src/models/decoder-config.ts';
-import { ggufTensors } from '../../src/models/gguf-export.ts';
+import { ggufTensors } from '../../src/models/gguf-tensors.ts';
 import { tensorTypes } from '../../src/models/gguf-mixes.ts';
 import type { ExportType } from '../../src/models/gguf-mixes.ts';
 import { ARCHITECTURES } from '../../src/models/open-decoder.ts';
