@@ -158,15 +158,15 @@ describe('openDecoder refuses', () => {
     [
       'a type without kernels',
       {
-        tensors: { 'token_embd.weight': { shape: [20, 256], type: 'q2_k' } },
+        tensors: { 'token_embd.weight': { shape: [20, 256], type: 'iq2_xs' } },
         metadata: { 'llama.embedding_length': 256, 'llama.attention.key_length': 4 },
       },
-      'token_embd.weight has type q2_k',
+      'token_embd.weight has type iq2_xs',
     ],
     [
       'a quantised norm',
       { tensors: { 'output_norm.weight': { shape: [DIM], type: 'q8_0', bytes: new Uint8Array(34) } } },
-      'expected one of f32, f16, bf16',
+      'expected one of f32, f16 and bf16',
     ],
     ['a vocabulary only', { tensors: { 'token_embd.weight': undefined } }, 'expected tensor token_embd.weight, found none'],
     ['a missing setting', { metadata: { 'llama.block_count': undefined as unknown as number } }, 'llama.block_count must be present'],

@@ -3,9 +3,9 @@ import { memoryCheckpoint } from '../../test/memory-checkpoint.ts';
 import type { MemoryTensor } from '../../test/memory-checkpoint.ts';
 import type { Checkpoint, TensorEntry } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
-import { encodeRows } from '../tensor/codec/encode-rows.ts';
+import { randomSource, randomWeights } from '../tensor/codec/random-weights.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
+import { bytesOfElements, elementsOf, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
 import type { TensorType, WeightType } from '../tensor/tensor-type.ts';
 import {
   apply, expert, permuteHeads, plus, reshape, slice, sliceOfHeads, stack, stackExperts, tensor, transpose, transposeHeads,
@@ -17,11 +17,10 @@ type Rows = readonly (readonly number[])[];
 
 /** A tensor of numbers that differ from row to row, and its rows as its type holds them. */
 function made(type: WeightType, shape: readonly number[], seed: number): { readonly stored: MemoryTensor; readonly rows: Rows } {
-  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 0.7 + seed) + seed);
-  const bytes = new Uint8Array(bytesOfElements(type, values.length));
-  encodeRows(type, values, bytes);
-  decodeRows(type, bytes, values);
   const cols = shape.at(-1) as number;
+  const values = new Float32Array(elementsOf(shape));
+  const bytes = randomWeights(type, values.length / cols, cols, randomSource(seed));
+  decodeRows(type, bytes, values);
   return {
     stored: { shape, type, bytes },
     rows: Array.from({ length: values.length / cols }, (_, row) => [...values.subarray(row * cols, (row + 1) * cols)]),
@@ -177,7 +176,7 @@ describe('what cannot be is refused', () => {
       /memory: expected tensor gone of shape \[8, 64\], found none\. .* get it again/,
     ],
     ['another shape', slice(tensor('q8', [9, 64]), 0, 9), /memory: expected tensor q8 of shape \[9, 64\], found shape \[8, 64\]/],
-    ['a type without kernels', expert(T('rare'), 0), /tensor rare has type iq2_s; expected one of f32, .*Convert the model/],
+    ['a type without kernels', expert(T('rare'), 0), /tensor rare has type iq2_s; expected one of f32, .*get the IQ4_XS, Q3_K_M or Q2_K file/],
     [
       'blocks that end inside a row',
       T('torn'),
@@ -225,8 +224,8 @@ describe('what cannot be is refused', () => {
     ['a vector transposed', transpose(T('gain')), /a matrix to transpose, found shape \[64\] in transpose\(gain\)/],
     ['blocks transposed', transpose(T('q8')), /a type without blocks .* to take q8 transposed, found q8_0/],
     ['plus of a matrix', plus(T('f16'), 1), /a vector to add to, found shape \[8, 64\] in plus\(f16, 1\)/],
-    ['plus of integers', plus(T('numbers'), 1), /tensor numbers has type i32; expected one of f32, f16, bf16/],
-    ['plus of a vector of blocks', plus(T('codes'), 1), /tensor codes has type q6_k; expected one of f32, f16, bf16/],
+    ['plus of integers', plus(T('numbers'), 1), /tensor numbers has type i32; expected one of f32, f16 and bf16/],
+    ['plus of a vector of blocks', plus(T('codes'), 1), /tensor codes has type q6_k; expected one of f32, f16 and bf16/],
     ['plus of what is no number', plus(T('gain'), Number.NaN), /a finite number to add, found NaN/],
   ];
   it.each(cases)('%s', (_, expression, message) => {

@@ -7,7 +7,8 @@ import type { WeightSource } from '../graph/executor.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { bytesOfElements, elementsOf, isQuantized, isWeightType, TENSOR_TYPES, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
+import { bytesOfElements, elementsOf, isQuantized } from '../tensor/tensor-type.ts';
+import { checkWeightType } from './check-weight-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import { permutedRow, printExpression, rowsOf, shapeOf, tensorsOf, transposedRow, VALUE_FUNCTIONS } from './weight-expression.ts';
 import type { WeightExpression } from './weight-expression.ts';
@@ -121,21 +122,7 @@ function tensorReader({ name, shape }: Of<'tensor'>, checkpoint: Checkpoint): Re
   if (entry.shape.length !== shape.length || entry.shape.some((size, i) => size !== shape[i])) {
     throw new FormatError(`${entry.fileName}: expected tensor ${expected}, found shape [${entry.shape.join(', ')}].`);
   }
-  const { type } = entry;
-  if (!isWeightType(type) || (shape.length === 1 && isQuantized(type))) {
-    const types = WEIGHT_TYPES.filter((other) => shape.length > 1 || !isQuantized(other));
-    throw new FormatError(
-      `${entry.fileName}: tensor ${name} has type ${type}; expected one of ${types.join(', ')}. ` +
-        'Convert the model to one of these types, or get a file of it that uses them (Q4_0, Q8_0 and Q4_K_M files do).',
-    );
-  }
-  const { blockSize } = TENSOR_TYPES[type];
-  if ((shape.at(-1) as number) % blockSize !== 0) {
-    throw new FormatError(
-      `${entry.fileName}: tensor ${name} has rows of ${shape.at(-1)} values; expected a multiple of ${blockSize}, the length of ` +
-        `a block of ${type}. Get a file of the model with another type.`,
-    );
-  }
+  const type = checkWeightType(entry, shape);
   return { type, shape, read: (byteOffset, into, options) => entry.read(byteOffset, into, options) };
 }
 

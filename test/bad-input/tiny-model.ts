@@ -11,8 +11,8 @@ const types = {
   q8_0: { id: 8, block: 32, bytes: 34 },
   q4_k: { id: 12, block: 256, bytes: 144 },
   q6_k: { id: 14, block: 256, bytes: 210 },
-  q5_0: { id: 6, block: 32, bytes: 22 },
-  q2_k: { id: 10, block: 256, bytes: 84 },
+  tq2_0: { id: 35, block: 256, bytes: 66 },
+  iq3_s: { id: 21, block: 256, bytes: 110 },
   f64: { id: 28, block: 1, bytes: 8 },
   i32: { id: 26, block: 1, bytes: 4 },
 } as const;

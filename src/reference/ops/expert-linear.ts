@@ -3,14 +3,14 @@ import { usedExperts } from '../../graph/ops/route.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
 import { roundedValues } from '../../tensor/codec/round-activations.ts';
-import { isQuantized } from '../../tensor/tensor-type.ts';
+import { takesInt8 } from '../../tensor/formats/weight-formats.ts';
 import type { RunOp } from '../op-run.ts';
 import { linear } from './linear.ts';
 
 export const runExpertLinear: RunOp<ExpertLinearOp> = ({ weight, bias, each }, [input, routed], run) => {
   const [, outSize, cols] = weight.shape as [number, number, number];
   const [x, routes, used, width] = [run.floats(input), run.floats(routed), usedExperts(routed as Value), widthOf(input as Value)];
-  const isRounded = run.roundingBlock !== undefined && isQuantized(run.weight(weight.id).source.type);
+  const isRounded = run.roundingBlock !== undefined && takesInt8(run.weight(weight.id).source.type);
   const values = isRounded ? roundedValues(x, run.roundingBlock as number) : x;
   const [weights, biases] = [run.decoded(weight.id), bias && run.decoded(bias.id)];
   const rows = x.length / width;

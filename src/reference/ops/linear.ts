@@ -1,6 +1,6 @@
 import type { LinearOp } from '../../graph/ops/linear.ts';
 import { roundedValues } from '../../tensor/codec/round-activations.ts';
-import { isQuantized } from '../../tensor/tensor-type.ts';
+import { takesInt8 } from '../../tensor/formats/weight-formats.ts';
 import type { RunOp } from '../op-run.ts';
 
 /** x [rows, cols], weight [out, cols], bias [out] -> [rows, out]. */
@@ -22,6 +22,6 @@ export const runLinear: RunOp<LinearOp> = ({ weight, bias }, [input], run) => {
   const { source } = run.weight(weight.id);
   const cols = source.shape[1] as number;
   const x = run.floats(input);
-  const rounded = run.roundingBlock !== undefined && isQuantized(source.type) ? roundedValues(x, run.roundingBlock) : x;
+  const rounded = run.roundingBlock !== undefined && takesInt8(source.type) ? roundedValues(x, run.roundingBlock) : x;
   return linear(rounded, run.decoded(weight.id), cols, bias === undefined ? undefined : run.decoded(bias.id));
 };
