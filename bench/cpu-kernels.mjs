@@ -50,11 +50,12 @@ function measure(module, file, type, cols, xRows) {
   const rowBytes = (cols / block) * bytes;
   const wantedBytes =
     xRows === 1 ? Number(options['weights-mb']) * 1e6 : Math.min(Number(options['weights-mb']) * 1e6, (3e9 / xRows / cols) * rowBytes);
-  const rows = Math.max(8, Math.floor(wantedBytes / rowBytes));
-  const total = 65536 + rows * rowBytes + xRows * (cols * 6 + rows * 4 + 4096) + 16 * 1024 * 1024;
+  const rows = Math.max(8, Math.floor(wantedBytes / rowBytes / 8) * 8);
+  const total = 65600 + rows * rowBytes + xRows * (cols * 6 + rows * 4 + 4096) + 16 * 1024 * 1024;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(total / 65536), maximum: 65536, shared: true });
   const { exports: kernels } = new WebAssembly.Instance(module, { env: { memory } });
-  const weightsAt = 65536;
+  // Packed matrices have a head of 64 bytes.
+  const weightsAt = 65536 + 64;
   fillWeights(new Uint8Array(memory.buffer, weightsAt, rows * rowBytes), type, rowBytes);
   const align = (at) => Math.ceil(at / 64) * 64;
   const xAt = align(weightsAt + rows * rowBytes);
@@ -63,6 +64,7 @@ function measure(module, file, type, cols, xRows) {
   const yAt = align(activationsAt + xStride * xRows);
   const scratchAt = align(yAt + 4 * rows * xRows);
   const scratchBytes = kernels.matmulScratchBytes(code, cols);
+  if (block > 1) kernels.packMatrix(code, weightsAt, rowBytes, rows, scratchAt);
   const x = new Float32Array(memory.buffer, xAt, cols).map((_, i) => Math.sin(i) * 2);
   new Float32Array(memory.buffer, xAt, cols).set(x);
   for (let r = 0; r < xRows; r++) {

@@ -6,6 +6,7 @@ import type { Dim, WeightRef } from '../graph/value.ts';
 import type { TypeOf } from '../graph/weight-lookup.ts';
 import type { CpuStepOf, CpuValue } from './cpu-value.ts';
 import type { PageLayout } from './kv-pages.ts';
+import type { MatrixSizes } from './packed-layout.ts';
 import type { RecordWriter } from './record-writer.ts';
 
 export interface RowsAt {
@@ -14,10 +15,10 @@ export interface RowsAt {
   readonly stride: number;
 }
 
-export interface MatrixAt {
+export interface MatrixAt extends MatrixSizes {
+  /** Of the first matrix, behind its head if it is packed. */
   readonly address: number;
   readonly typeCode: number;
-  readonly rowBytes: number;
 }
 
 /** Where everything lies that records name. */

@@ -6,6 +6,7 @@ import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import { matmulScalar } from './matmul-scalar.ts';
 import { weightCode } from './kernel-module.ts';
+import { GROUP_ROWS, HEAD_BYTES, matrixSizes } from './packed-layout.ts';
 
 /** The exports that this check calls; addresses and byte counts are i32. */
 export interface MatmulKernels {
@@ -14,6 +15,8 @@ export interface MatmulKernels {
   matmulScratchBytes(type: number, cols: number): number;
   quantizeRow(x: number, out: number, cols: number): void;
   dequantizeRow(type: number, w: number, out: number, cols: number): void;
+  matrixRow(type: number, w: number, rowBytes: number, row: number, out: number, cols: number): void;
+  packMatrix(type: number, w: number, rowBytes: number, rows: number, scratch: number): void;
   matmul(
     type: number, w: number, rowBytes: number, rowBegin: number, rowEnd: number, cols: number,
     x: number, xStride: number, xRows: number, y: number, yStride: number, scratch: number, scratchBytes: number,
@@ -56,15 +59,15 @@ export function matmulCases(): MatmulCase[] {
     for (const cols of widths) {
       for (const xRows of [1, 2, 3, 7, 8, 9, 33]) {
         cases.push({ type, rows: 13, cols, xRows, rowBegin: 0, rowEnd: 13 });
-        cases.push({ type, rows: 13, cols, xRows, rowBegin: 3, rowEnd: 12 });
+        cases.push({ type, rows: 21, cols, xRows, rowBegin: 8, rowEnd: 20 });
       }
-      for (const rowEnd of [4, 5, 6]) cases.push({ type, rows: 7, cols, xRows: 5, rowBegin: 4, rowEnd });
+      for (const rowEnd of [8, 9, 13]) cases.push({ type, rows: 15, cols, xRows: 5, rowBegin: 8, rowEnd });
     }
   }
   return cases;
 }
 
-/** Runs one case; y is [xRows, rows] with UNTOUCHED where the kernel wrote nothing. Weights lie at an odd address. */
+/** Runs one case; y is [xRows, rows] with UNTOUCHED where the kernel wrote nothing. Float weights lie at an odd address. */
 export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCase, weights: Uint8Array, x: Float32Array): Float32Array {
   const { type, rows, cols, xRows } = problem;
   const code = weightCode(type);
@@ -73,6 +76,8 @@ export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCa
   const take = (sizeBytes: number, align = 16): number => {
     const at = Math.ceil(next / align) * align;
     next = at + sizeBytes;
+    if (next > memory.buffer.byteLength)
+      throw new RangeError(`The check needs ${next} bytes of memory, the instance has ${memory.buffer.byteLength}`);
     return at;
   };
   const xAt = take(4 * x.length);
@@ -81,13 +86,9 @@ export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCa
   const yAt = take(4 * xRows * rows);
   const scratchBytes = kernels.matmulScratchBytes(code, cols);
   const scratchAt = take(scratchBytes);
-  const weightsAt = take(weights.length + 1) + 1;
-  if (next > memory.buffer.byteLength) {
-    throw new RangeError(`The check needs ${next} bytes of memory, the instance has ${memory.buffer.byteLength}`);
-  }
+  const weightsAt = placeMatrix({ kernels, memory }, problem, weights, take);
   new Float32Array(memory.buffer, xAt, x.length).set(x);
   const y = new Float32Array(memory.buffer, yAt, xRows * rows).fill(UNTOUCHED);
-  new Uint8Array(memory.buffer).set(weights, weightsAt);
   for (let r = 0; r < xRows; r++) {
     if (isQuantized(type)) kernels.quantizeRow(xAt + 4 * r * cols, activationsAt + r * xStride, cols);
     else new Float32Array(memory.buffer, activationsAt + r * xStride, cols).set(x.subarray(r * cols, (r + 1) * cols));
@@ -97,6 +98,26 @@ export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCa
     code, weightsAt, rowBytes, rowBegin, rowEnd, cols, activationsAt, xStride, xRows, yAt, 4 * rows, scratchAt, scratchBytes,
   );
   return y.slice();
+}
+
+type Take = (sizeBytes: number, align?: number) => number;
+
+/** Puts a matrix in memory as kernels read it, and returns where it begins. */
+export function placeMatrix(
+  { kernels, memory }: KernelInstance, { type, rows, cols }: Pick<MatmulCase, 'type' | 'rows' | 'cols'>, weights: Uint8Array, take: Take,
+): number {
+  const { isPacked, matrixBytes, rowBytes } = matrixSizes(type, [rows, cols]);
+  const bytes = new Uint8Array(memory.buffer);
+  if (!isPacked) {
+    const at = take(weights.length + 1) + 1;
+    bytes.set(weights, at);
+    return at;
+  }
+  const at = take(matrixBytes, 64);
+  bytes.fill(0, at, at + matrixBytes);
+  bytes.set(weights, at + HEAD_BYTES);
+  kernels.packMatrix(weightCode(type), at + HEAD_BYTES, rowBytes, rows, take(GROUP_ROWS * rowBytes));
+  return at + HEAD_BYTES;
 }
 
 /** Random weights and activations of a case; activations have a zero block, a large value and one tie. */

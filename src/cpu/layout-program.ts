@@ -28,9 +28,10 @@ import { chunkRows } from './ops/linear.ts';
 import { routeScratchBytes } from './ops/route.ts';
 import { convolutionScratchBytes } from './ops/short-convolution.ts';
 import { weightCode } from './kernel-module.ts';
+import { GROUP_ROWS, HEAD_BYTES, matrixSizes } from './packed-layout.ts';
 
-/** Bytes of the record that checks one weight. */
-const CHECK_RECORD_BYTES = 28;
+/** Most bytes of the record that checks one weight. */
+const CHECK_RECORD_BYTES = 44;
 
 export interface ProgramLayout {
   readonly control: number;
@@ -39,7 +40,7 @@ export interface ProgramLayout {
   readonly graphs: ReadonlyMap<string, GraphLayout>;
   readonly pages: PageLayout;
   readonly checks: number;
-  /** By weight id: where its file bytes lie, and its copy as f32 where a kernel reads it as a vector. */
+  /** By weight id: where it lies, and its copy as f32 where a kernel reads it as a vector. */
   readonly weights: ReadonlyMap<string, MatrixAt>;
   readonly vectors: ReadonlyMap<string, number>;
   readonly weightBytes: number;
@@ -66,9 +67,8 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
   const partials = bump.take(mostPartials(threads) * Math.max(...sizes.map(({ heads, width }) => heads * (width + 4))) * 4);
   const checks = bump.take(model.weights.length * (CHECK_RECORD_BYTES + 4));
   const vectors = layOutVectors(request, bump);
-  const weights = new Map(
-    model.weights.map(({ id }) => [id, placeWeight(sourceOf(request, id), bump.take(sourceOf(request, id).sizeBytes))]),
-  );
+  const matrices = new Set(graphs.flatMap(({ nodes }) => nodes.flatMap(({ op }) => matrixIds(op))));
+  const weights = new Map(model.weights.map(({ id }) => [id, placeWeight(sourceOf(request, id), matrices.has(id), bump)]));
   bump.take(64);
   const matrix = (id: string): MatrixAt => {
     const at = weights.get(id);
@@ -93,7 +93,12 @@ function scratchBytesOf(options: LayoutOptions, graph: Graph): number {
   const attention = attentionSizes(graph);
   const vectors = rowsPerTile(attention) * attention.group;
   const tile = 256 + vectors * (8 * attention.width + 136) + 16 + (2 * 32 + 4) * attention.width * 4;
-  return align(Math.max(tile, ...graph.nodes.map((node) => nodeScratchBytes(node, options))));
+  // Eight rows of a matrix are packed at a time.
+  const packing = graph.nodes.flatMap(({ op }) => matrixIds(op)).map((id) => {
+    const { type, shape } = sourceOf(options.request, id);
+    return GROUP_ROWS * matrixSizes(type, shape).rowBytes;
+  });
+  return align(Math.max(tile, ...packing, ...graph.nodes.map((node) => nodeScratchBytes(node, options))));
 }
 
 /** Of a step of a node: a tile of a gated step beside the kernel's own, a normed row. */
@@ -162,11 +167,17 @@ function layOutVectors(request: ProgramRequest, bump: Bump): Map<string, number>
   return vectors;
 }
 
-function placeWeight({ type, shape, sizeBytes, origin }: WeightSource, address: number): MatrixAt {
-  const elements = elementsOf(shape);
-  const expected = bytesOfElements(type, elements);
+/** The weights that an op reads as a matrix: what the kernels' own order of quantised weights is for. */
+function matrixIds(op: GraphOp): readonly string[] {
+  return op.kind === 'linear' || op.kind === 'expertLinear' || op.kind === 'embed' ? [op.weight.id] : [];
+}
+
+function placeWeight({ type, shape, sizeBytes, origin }: WeightSource, isMatrix: boolean, bump: Bump): MatrixAt {
+  const expected = bytesOfElements(type, elementsOf(shape));
   if (sizeBytes !== expected)
     throw new Error(`${origin}: expected ${expected} bytes of ${type} for [${shape.join(', ')}], found ${sizeBytes}`);
-  const rowBytes = bytesOfElements(type, shape.at(-1) as number);
-  return { address, typeCode: weightCode(type), rowBytes };
+  const typeCode = weightCode(type);
+  const sizes = matrixSizes(type, shape);
+  if (!isMatrix || !sizes.isPacked) return { address: bump.take(sizeBytes), typeCode, ...sizes, isPacked: false };
+  return { address: bump.take(sizes.matrices * sizes.matrixBytes) + HEAD_BYTES, typeCode, ...sizes };
 }

@@ -1,8 +1,9 @@
-/** Streams weights into memory, as their file holds them, while the threads look at what has arrived. */
+/** Streams weights into memory, as their file holds them, while the threads look at what has arrived and pack matrices. */
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
 import { notFinite } from '../graph/not-finite.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { elementsOf, TENSOR_TYPES } from '../tensor/tensor-type.ts';
+import type { MatrixAt } from './cpu-op-rules.ts';
 import type { KernelExports } from './kernel-module.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { createRecordWriter } from './record-writer.ts';
@@ -11,8 +12,9 @@ import { weightCode } from './kernel-module.ts';
 
 /** Tensors that are read at the same time: one copies while another waits for the disk. */
 const READERS = 2;
-/** Code of the op that looks for NaN and infinity in weights; no plan holds it. `assembly/program.ts` has the same number. */
+/** Codes of the ops that look for NaN and infinity, and that pack too; no plan holds them. `assembly/program.ts` has the same numbers. */
 const CHECK_CODE = 11;
+const PACK_CODE = 25;
 const NOT_FOUND = 0xffffffff;
 
 export interface LoadOptions {
@@ -37,9 +39,9 @@ export async function loadWeights(options: LoadOptions): Promise<void> {
     for (let ref = model.weights[next++]; ref !== undefined; ref = model.weights[next++]) {
       combined.throwIfAborted();
       const source = sourceOf(request, ref.id);
-      const address = layout.weights.get(ref.id)?.address as number;
-      await source.read(0, new Uint8Array(memory.buffer, address, source.sizeBytes), { signal: combined });
-      checker.add(source, address);
+      const at = layout.weights.get(ref.id) as MatrixAt;
+      await readWeight(source, at, memory, combined);
+      checker.add(source, at);
       loaded += source.sizeBytes;
       onProgress?.({ phase: 'load', loaded, total: layout.weightBytes });
     }
@@ -59,9 +61,18 @@ export async function loadWeights(options: LoadOptions): Promise<void> {
   }
 }
 
+/** Packed matrices have heads between them. */
+async function readWeight(source: WeightSource, at: MatrixAt, memory: WebAssembly.Memory, signal: AbortSignal): Promise<void> {
+  const { address, isPacked, matrices, fileBytes, matrixBytes } = at;
+  const [parts, partBytes] = isPacked ? [matrices, fileBytes] : [1, source.sizeBytes];
+  for (let part = 0; part < parts; part++) {
+    await source.read(part * partBytes, new Uint8Array(memory.buffer, address + part * matrixBytes, partBytes), { signal });
+  }
+}
+
 interface Arrived {
   readonly source: WeightSource;
-  readonly address: number;
+  readonly at: MatrixAt;
 }
 
 /** Runs checks on the threads one batch after another; a batch is what has arrived during the one before. */
@@ -82,8 +93,8 @@ function createChecker({ layout, memory, threads }: LoadOptions) {
   };
   return {
     failed,
-    add(source: WeightSource, address: number) {
-      arrived.push({ source, address });
+    add(source: WeightSource, at: MatrixAt) {
+      arrived.push({ source, at });
       running = running.then(drain).catch(reject);
     },
     /** Resolves once all that was added is checked. */
@@ -97,9 +108,12 @@ async function checkBatch(
 ): Promise<void> {
   const found = new Uint32Array(memory.buffer, layout.checks, batch.length).fill(NOT_FOUND);
   const records = createRecordWriter();
-  batch.forEach(({ source, address }, i) => {
-    const { blockBytes } = TENSOR_TYPES[source.type];
-    records.ints(CHECK_CODE, 28, 0, weightCode(source.type), address, source.sizeBytes / blockBytes, layout.checks + i * 4);
+  batch.forEach(({ source: { type, sizeBytes }, at }, i) => {
+    const { blockBytes } = TENSOR_TYPES[type];
+    const to = layout.checks + i * 4;
+    const { typeCode, address, matrixBytes, matrices, rows, rowBytes } = at;
+    if (at.isPacked) records.ints(PACK_CODE, 44, 0, typeCode, address, matrixBytes, matrices, rows, rowBytes, rowBytes / blockBytes, to);
+    else records.ints(CHECK_CODE, 28, 0, typeCode, address, sizeBytes / blockBytes, to);
   });
   const program = layout.checks + batch.length * 4;
   const words = records.toWords();

@@ -2,6 +2,7 @@
 import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import type { EmbeddingPrompts } from '../text/embedding-prompts.ts';
+import type { ScoreTokens } from '../text/score-tokens.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { contextError, fitConversation, SLIDE_REMEDY } from './answer-room.ts';
 import type { ContextLengths, FittedPrompt } from './answer-room.ts';
@@ -31,6 +32,8 @@ export interface TextSide {
   readonly warnings?: readonly string[] | undefined;
   /** What a model of embeddings puts before texts. */
   readonly embeddingPrompts?: EmbeddingPrompts | undefined;
+  /** Of a reranker whose files say them. */
+  readonly scoreTokens?: ScoreTokens | undefined;
   /** A model of embeddings reads texts in lower case. */
   readonly lowerCase?: boolean | undefined;
   /** UTF-16 units of the longest token, counted when first asked: says of a text that it is too long before it is encoded. */

@@ -28,14 +28,19 @@ interface Judge {
   readonly no: number;
 }
 
-/** @throws InputError for a model that does not know the tokens of the prompt */
-function judgeOf({ tokenizer }: TextSide): Judge {
+/** @throws InputError for a model that does not know the tokens of the prompt, or whose files score by others than yes and no */
+function judgeOf({ tokenizer, scoreTokens }: TextSide): Judge {
   if (tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot read a query.');
   const [yes, no] = ['yes', 'no'].map((text) => tokenizer.idOf(text));
   const missing = ['yes', 'no', ...PROMPT_TOKENS].filter((text) => tokenizer.idOf(text) === undefined);
   if (yes === undefined || no === undefined || missing.length > 0)
     throw new InputError(
       `rerank needs a model of Qwen3-Reranker's kind; the vocabulary of this one lacks the tokens ${missing.join(', ')}.`,
+    );
+  if (scoreTokens !== undefined && (scoreTokens.yes !== yes || scoreTokens.no !== no))
+    throw new InputError(
+      `rerank needs a model of Qwen3-Reranker's kind, which scores by the tokens ${yes} (yes) and ${no} (no); the files of this one say ` +
+        `${scoreTokens.yes} and ${scoreTokens.no ?? 'none'}, so that it has a prompt of its own, which is not known here.`,
     );
   return { tokenizer, yes, no };
 }

@@ -3,6 +3,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
 import { embeddingPrompts } from '../text/embedding-prompts.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
+import { scoreTokens } from '../text/score-tokens.ts';
 import { sentenceSettings } from '../text/sentence-settings.ts';
 import { specialTokenTexts } from '../text/special-token-texts.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
@@ -53,6 +54,7 @@ export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
     endIds: endTokens(checkpoint, tokenizer),
     embeddingPrompts: embeddingPrompts(checkpoint),
     lowerCase: sentences.lowerCase,
+    scoreTokens: scoreTokens(checkpoint),
     samplingDefaults: samplingDefaults(checkpoint),
     warnings: [...(tokenizer?.warnings ?? []), ...samplingWarnings(checkpoint), ...sentences.warnings],
     longestTokenUnits: tokenizer === undefined ? undefined : longestToken(tokenizer),

@@ -75,9 +75,9 @@ function ggufHead({ metadata, architecture, name, tensors }: Checkpoint): Embedd
   const pooling = GGUF_POOLINGS.find(([, number]) => number === type)?.[0];
   if (pooling === undefined) {
     if (type === undefined || type === 0) return undefined;
+    const ranks = ': a head that ranks is not supported. Make a file of the folder of Qwen3-Reranker with ingot convert';
     throw new FormatError(
-      `${name}: ${architecture}.pooling_type must be 0 (none), 1 (mean), 2 (cls) or 3 (last), found ${type}` +
-        `${type === 4 ? ': a model that ranks by a head of its own is not supported' : ''}.`,
+      `${name}: ${architecture}.pooling_type must be 0 (none), 1 (mean), 2 (cls) or 3 (last), found ${type}${type === 4 ? ranks : ''}.`,
     );
   }
   const dense = GGUF_DENSE.flatMap((gguf): DenseLayer[] => {
@@ -110,6 +110,8 @@ function sentenceHead({ assets, name, config }: Checkpoint): EmbeddingHead | und
   const list = assets.get('modules.json');
   if (list === undefined) return undefined;
   const modules = parseModules(list, `${name}: modules.json`);
+  // A reranker, which is a decoder (text/score-tokens.ts).
+  if (modules.map(({ type }) => type).join(' ') === 'Transformer LogitScore') return undefined;
   const known = ['Transformer', 'Pooling', 'Dense', 'Normalize'];
   const other = modules.find(({ type }) => !known.includes(type));
   if (other !== undefined)

@@ -5,6 +5,8 @@ import { embeddingModel, filesBelow, poolingFiles } from '../embedding-model.ts'
 import type { ExtraFiles } from '../embedding-model.ts';
 import { f32Of, fixturesPath, hasShared, readFixtureTensors, sharedPath } from '../fixture-tensors.ts';
 import { relativeError } from '../relative-error.ts';
+import { checkRerankGolden, rerankerPath } from '../rerank-golden.ts';
+import { loadModel } from '../../src/node/load-model.ts';
 
 async function checkGolden(path: string, golden: string, extra: ExtraFiles = {}): Promise<void> {
   const { prompts } = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as { readonly prompts: Record<string, number[]> };
@@ -32,4 +34,13 @@ describe('embeddings on the GPU', () => {
   it.skipIf(!hasShared('golden/embedding_gemma/golden.json'))('embedding_gemma of ../shared', async () => {
     await checkGolden(join(sharedPath, 'golden/embedding_gemma'), 'embedding');
   });
+});
+
+it("the scores of Qwen3-Reranker's kind on the GPU are those of its model card", async () => {
+  const model = await loadModel(rerankerPath, { device: 'software' });
+  try {
+    await checkRerankGolden(model, 1e-3);
+  } finally {
+    await model.dispose();
+  }
 });

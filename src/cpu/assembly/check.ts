@@ -1,6 +1,10 @@
-/** Looks for NaN and infinity in weights as they lie in the file: in floats themselves, in the scales of blocks. */
+/**
+ * Looks for NaN and infinity in weights as they lie in the file: in floats themselves, in the scales of blocks; and packs matrices of
+ * quantised weights.
+ */
 import { takeItems } from './control';
-import { CheckRecord } from './step-records';
+import { GROUP_ROWS, packGroup } from './packed-rows';
+import { CheckRecord, PackRecord } from './step-records';
 import { BF16, F16, F32, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
 
 const BLOCKS_PER_TAKE: i32 = 16384;
@@ -11,6 +15,26 @@ export function runCheck(control: usize, op: CheckRecord): void {
     const bad = firstBad(op.type, op.weight, first, min(first + BLOCKS_PER_TAKE, op.blocks));
     if (bad >= 0) noteLowest(op.found, <u32>bad);
   }
+}
+
+/** A work item is some groups of eight rows of one matrix. */
+export function runPack(control: usize, op: PackRecord, scratch: usize): void {
+  const groups = (op.rows + GROUP_ROWS - 1) / GROUP_ROWS;
+  const most = max(1, BLOCKS_PER_TAKE / (GROUP_ROWS * op.rowBlocks));
+  const takes = (groups + most - 1) / most;
+  for (let item = takeItems(control, 1); item < takes * op.matrices; item = takeItems(control, 1)) {
+    const matrix = item / takes;
+    const begin = (item % takes) * most * GROUP_ROWS;
+    packRows(op, matrix, begin, min(begin + most * GROUP_ROWS, op.rows), scratch);
+  }
+}
+
+/** Rows [begin, end) of a matrix, begin a multiple of eight. */
+function packRows(op: PackRecord, matrix: i32, begin: i32, end: i32, scratch: usize): void {
+  const w = op.weight + <usize>matrix * op.matrixBytes;
+  const bad = firstBad(op.type, w, begin * op.rowBlocks, end * op.rowBlocks);
+  if (bad >= 0) noteLowest(op.found, <u32>(matrix * op.rows * op.rowBlocks + bad));
+  for (let row = begin; row < end; row += GROUP_ROWS) packGroup(op.type, w, op.rowBytes, row, min(GROUP_ROWS, end - row), scratch);
 }
 
 function noteLowest(address: usize, index: u32): void {

@@ -4,9 +4,27 @@
  */
 import { loadFloat } from './dot-float';
 import { halfToFloat } from './half';
+import { groupAt, isPacked } from './packed-rows';
 import { BF16, F16, F32, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
 
-/** Writes `cols` f32 values of the row at `w` to `out`; for block formats cols is a multiple of the block. */
+/** Writes row `row` of the matrix at `w`, packed where its type is, to out f32[cols]. */
+export function matrixRow(type: i32, w: usize, rowBytes: usize, row: i32, out: usize, cols: i32): void {
+  if (!isPacked(type)) return dequantizeRow(type, w + <usize>row * rowBytes, out, cols);
+  const end = out + (<usize>cols << 2);
+  const r = <usize>row & 7;
+  let group = groupAt(w, rowBytes, row);
+  if (type == Q8_0) {
+    for (; out < end; out += 128, group += 8 * Q8_0_BYTES) packedQ8_0(group, r, out);
+  } else if (type == Q4_0) {
+    for (; out < end; out += 128, group += 8 * Q4_0_BYTES) packedQ4_0(group, r, out);
+  } else if (type == Q4_K) {
+    for (; out < end; out += 1024, group += 8 * Q4_K_BYTES) packedQ4_K(group, r, out);
+  } else {
+    for (; out < end; out += 1024, group += 8 * Q6_K_BYTES) packedQ6_K(group, r, out);
+  }
+}
+
+/** Writes `cols` f32 values of the row at `w`, as a file holds it, to `out`; for block formats cols is a multiple of the block. */
 export function dequantizeRow(type: i32, w: usize, out: usize, cols: i32): void {
   const end = out + (<usize>cols << 2);
   if (type == F32) {
@@ -42,8 +60,8 @@ function expandQ4_K(w: usize, out: usize): void {
   const d = halfToFloat(load<u16>(w));
   const dmin = halfToFloat(load<u16>(w, 2));
   for (let group: usize = 0; group < 8; group++) {
-    const scale = d * <f32>scaleQ4_K(w + 4, group);
-    const minimum = dmin * <f32>minimumQ4_K(w + 4, group);
+    const scale = d * <f32>scaleQ4_K(w + 4, group, 1);
+    const minimum = dmin * <f32>minimumQ4_K(w + 4, group, 1);
     const shift = <u32>(group & 1) << 2;
     const codes = w + 16 + ((group >> 1) << 5);
     for (let i: usize = 0; i < 32; i++) {
@@ -54,14 +72,15 @@ function expandQ4_K(w: usize, out: usize): void {
   }
 }
 
-function scaleQ4_K(s: usize, group: usize): u32 {
-  if (group < 4) return load<u8>(s + group) & 63;
-  return (load<u8>(s + group, 4) & 15) | ((load<u8>(s + group - 4) >> 6) << 4);
+/** Scale of a group, from twelve bytes that lie `stride` bytes apart. */
+function scaleQ4_K(s: usize, group: usize, stride: usize): u32 {
+  if (group < 4) return load<u8>(s + group * stride) & 63;
+  return (load<u8>(s + (group + 4) * stride) & 15) | ((load<u8>(s + (group - 4) * stride) >> 6) << 4);
 }
 
-function minimumQ4_K(s: usize, group: usize): u32 {
-  if (group < 4) return load<u8>(s + group, 4) & 63;
-  return (load<u8>(s + group, 4) >> 4) | ((load<u8>(s + group) >> 6) << 4);
+function minimumQ4_K(s: usize, group: usize, stride: usize): u32 {
+  if (group < 4) return load<u8>(s + (group + 4) * stride) & 63;
+  return (load<u8>(s + (group + 4) * stride) >> 4) | ((load<u8>(s + group * stride) >> 6) << 4);
 }
 
 function expandQ6_K(w: usize, out: usize): void {
@@ -74,5 +93,48 @@ function expandQ6_K(w: usize, out: usize): void {
     const high = (<u32>load<u8>(w + (half << 5) + l, 128) >> <u32>(part << 1)) & 3;
     const scale = <f32>load<i8>(w + (i >> 4), 192);
     store<f32>(out + (i << 2), d * scale * <f32>(<i32>(low | (high << 4)) - 32));
+  }
+}
+
+function packedQ8_0(group: usize, r: usize, out: usize): void {
+  const d = halfToFloat(load<u16>(group + 2 * r));
+  for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), d * <f32>load<i8>(group + ((i >> 1) << 4) + 2 * r + (i & 1), 16));
+}
+
+/** Code of column i of 32 of row r. */
+// @ts-ignore: decorator
+@inline
+function nibbleAt(nibbles: usize, r: usize, i: usize): i32 {
+  const pair = <i32>load<u8>(nibbles + (((i >> 2) & 3) << 5) + 4 * r + (i & 3));
+  return i & 16 ? pair >> 4 : pair & 15;
+}
+
+function packedQ4_0(group: usize, r: usize, out: usize): void {
+  const d = halfToFloat(load<u16>(group + 2 * r));
+  for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), d * <f32>(nibbleAt(group + 16, r, i) - 8));
+}
+
+function packedQ4_K(group: usize, r: usize, out: usize): void {
+  const d = halfToFloat(load<u16>(group + 2 * r));
+  const dmin = halfToFloat(load<u16>(group + 2 * r, 16));
+  for (let block: usize = 0; block < 8; block++, out += 128) {
+    const scale = d * <f32>scaleQ4_K(group + 32 + r, block, 8);
+    const minimum = dmin * <f32>minimumQ4_K(group + 32 + r, block, 8);
+    const nibbles = group + 128 + (block << 7);
+    for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), scale * <f32>nibbleAt(nibbles, r, i) - minimum);
+  }
+}
+
+function packedQ6_K(group: usize, r: usize, out: usize): void {
+  const d = halfToFloat(load<u16>(group + 2 * r));
+  for (let block: usize = 0; block < 8; block++, out += 128) {
+    const nibbles = group + 144 + block * 192;
+    for (let i: usize = 0; i < 32; i++) {
+      const step = (i >> 2) & 3;
+      const bits = <u32>load<u8>(nibbles + ((step >> 1) << 5) + 4 * r + (i & 3), 128);
+      const high = <i32>(bits >> <u32>(((step & 1) << 2) + ((i >> 4) << 1))) & 3;
+      const scale = <f32>load<i8>(group + (block << 4) + ((i >> 4) << 3) + r, 16);
+      store<f32>(out + (i << 2), d * scale * <f32>((nibbleAt(nibbles, r, i) | (high << 4)) - 32));
+    }
   }
 }

@@ -42,15 +42,15 @@ export function lowNibbles(pairs: v128, mask: v128 = i8x16.splat(15)): v128 {
 }
 
 /**
- * Sums of eight i16 of four rows, one row per lane, where each half of a row's total fits 16 bits: for 32 products with
- * 4-bit codes they do (at most 30,480). Three levels of pairs cost 10 instructions; widening first and transposing, 13.
+ * Products of four columns (`columns`: their int8 in every lane) with the low nibbles of four rows, and of four `more` with the high ones:
+ * two 16-bit sums a row.
  */
 // @ts-ignore: decorator
 @inline
-export function sumRows(a: v128, b: v128, c: v128, d: v128, one: v128): v128 {
-  const ab = i16x8.narrow_i32x4_s(widen(a, one), widen(b, one));
-  const cd = i16x8.narrow_i32x4_s(widen(c, one), widen(d, one));
-  return widen(i16x8.narrow_i32x4_s(widen(ab, one), widen(cd, one)), one);
+export function nibbles(pairs: v128, columns: v128, more: v128, mask: v128): v128 {
+  return i16x8.add(
+    dotCodes(firstForm(columns), secondForm(columns), lowNibbles(pairs, mask)),
+    dotCodes(firstForm(more), secondForm(more), highNibbles(pairs, mask)));
 }
 
 /** Widens eight i16 sums to four i32. */

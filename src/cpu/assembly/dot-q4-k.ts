@@ -1,118 +1,88 @@
-/**
- * Four rows of Q4_K times one row of activations. Super-block of 256: f16 d, f16 dmin, 12 bytes of 6-bit scales and
- * minimums of 8 groups, 128 bytes of nibbles (32 bytes hold two groups, low nibbles first).
- * value = d * scale * nibble - dmin * minimum.
- */
-import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm, sumRows } from './dot-int8';
-import { halvesToFloats } from './half';
+/** Eight rows of Q4_K (`packed-rows.ts`) times one row of activations. value = d * scale * nibble - dmin * minimum. */
+import { nibbles, widen } from './dot-int8';
+import { halvesToFloats, highHalves, lowHalves } from './half';
+import { highPairs, lowPairs } from './lanes';
 import { nibbleMask, ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 
-/**
- * Lane r: the product of row r (at w0..w3) with the activation blocks [x, xEnd). `spill` holds 256 bytes: a super-block's
- * scales go through memory, because V8 would otherwise compute them again for every group.
- */
-export function dotQ4_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xEnd: usize, spill: usize): v128 {
-  let total = f32x4.splat(0);
+/** Bytes of unpacked scales of a super-block of eight rows; its minimums have as many. */
+const SCALES: usize = 64;
+/** Of 32 columns of eight rows. */
+const NIBBLES: usize = 128;
+
+/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 192 bytes, 16-byte aligned. */
+export function dotQ4_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  let low = f32x4.splat(0);
+  let high = f32x4.splat(0);
   const mask = nibbleMask();
   const one = ones();
-  const spillEnd = spill + 8 * 32;
   while (x < xEnd) {
-    storeScalesQ4_K(spill, 32, w0, w1, w2, w3);
-    for (let scales = spill; scales < spillEnd; scales += 64) {
-      const first = groupSums(w0, w1, w2, w3, x, mask, one, false);
-      total = addGroup(total, first, x, v128.load(scales), v128.load(scales, 16));
-      const second = groupSums(w0, w1, w2, w3, x + ACTIVATION_BLOCK, mask, one, true);
-      total = addGroup(total, second, x + ACTIVATION_BLOCK, v128.load(scales, 32), v128.load(scales, 48));
-      x += 2 * ACTIVATION_BLOCK;
-      w0 += 32;
-      w1 += 32;
-      w2 += 32;
-      w3 += 32;
+    unpackScales(w, spill);
+    storeFactors(w, spill + 128);
+    w += NIBBLES;
+    const end = spill + SCALES;
+    for (let at = spill; at < end; at += 8, w += NIBBLES, x += ACTIVATION_BLOCK) {
+      let columns = v128.load32_splat(x, 16);
+      let more = v128.load32_splat(x, 32);
+      let a = nibbles(v128.load(w, 0), columns, more, mask);
+      let b = nibbles(v128.load(w, 16), columns, more, mask);
+      columns = v128.load32_splat(x, 20);
+      more = v128.load32_splat(x, 36);
+      a = i16x8.add(a, nibbles(v128.load(w, 32), columns, more, mask));
+      b = i16x8.add(b, nibbles(v128.load(w, 48), columns, more, mask));
+      columns = v128.load32_splat(x, 24);
+      more = v128.load32_splat(x, 40);
+      a = i16x8.add(a, nibbles(v128.load(w, 64), columns, more, mask));
+      b = i16x8.add(b, nibbles(v128.load(w, 80), columns, more, mask));
+      columns = v128.load32_splat(x, 28);
+      more = v128.load32_splat(x, 44);
+      a = i16x8.add(a, nibbles(v128.load(w, 96), columns, more, mask));
+      b = i16x8.add(b, nibbles(v128.load(w, 112), columns, more, mask));
+      const scales = v128.load8x8_u(at);
+      const minimums = v128.load8x8_u(at, SCALES);
+      const lowSums = i32x4.dot_i16x8_s(a, lowPairs(scales));
+      const highSums = i32x4.dot_i16x8_s(b, highPairs(scales));
+      low = addGroup(low, lowSums, v128.load(end, 64), i32x4.extend_low_i16x8_u(minimums), v128.load(end, 96), x);
+      high = addGroup(high, highSums, v128.load(end, 80), i32x4.extend_high_i16x8_u(minimums), v128.load(end, 112), x);
     }
-    // The nibbles of a super-block were 128 of its bytes.
-    w0 += 16;
-    w1 += 16;
-    w2 += 16;
-    w3 += 16;
   }
-  return total;
+  v128.store(out, low);
+  v128.store(out, high, 16);
 }
 
-/** Scales and minimums (f32[4 rows] each) of a super-block's 8 groups, `stride` bytes apart. */
-export function storeScalesQ4_K(to: usize, stride: usize, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  // Word i of the four 16-byte heads, one row per lane.
-  const h0 = v128.load(w0);
-  const h1 = v128.load(w1);
-  const h2 = v128.load(w2);
-  const h3 = v128.load(w3);
-  const a01 = i32x4.shuffle(h0, h1, 0, 4, 1, 5);
-  const a23 = i32x4.shuffle(h2, h3, 0, 4, 1, 5);
-  const b01 = i32x4.shuffle(h0, h1, 2, 6, 3, 7);
-  const b23 = i32x4.shuffle(h2, h3, 2, 6, 3, 7);
-  const factors = i64x2.shuffle(a01, a23, 0, 2);
-  const word0 = i64x2.shuffle(a01, a23, 1, 3);
-  const word1 = i64x2.shuffle(b01, b23, 0, 2);
-  const word2 = i64x2.shuffle(b01, b23, 1, 3);
-  const d = halvesToFloats(i32x4.shl(factors, 16));
-  const dmin = halvesToFloats(v128.and(factors, i32x4.splat(0xffff0000)));
-  const late = to + 4 * stride;
-  storeFour(to, stride, d, v128.and(word0, i32x4.splat(LOW_6)));
-  storeFour(to + 16, stride, dmin, v128.and(word1, i32x4.splat(LOW_6)));
-  storeFour(late, stride, d, lateSixBits(word2, word0));
-  storeFour(late + 16, stride, dmin, lateSixBits(i32x4.shr_u(word2, 4), word1));
-}
-
-const LOW_6: i32 = 0x3f3f3f3f;
-const LOW_4: i32 = 0x0f0f0f0f;
-const HIGH_2: i32 = 0x30303030;
-
-/** Scales (or minimums) of groups 4..7: four low bits from `low`, two high bits from the top of the earlier word. */
+/** total + (sums * d - minimum * 8 S * dmin / 8) * d(x); each of the two products has one rounding. d(x), which may be huge, comes last. */
 // @ts-ignore: decorator
 @inline
-function lateSixBits(low: v128, early: v128): v128 {
-  return v128.or(v128.and(low, i32x4.splat(LOW_4)), v128.and(i32x4.shr_u(early, 2), i32x4.splat(HIGH_2)));
-}
-
-/** factor times bytes 0..3 of every lane. */
-// @ts-ignore: decorator
-@inline
-function storeFour(to: usize, stride: usize, factor: v128, bytes: v128): void {
-  const mask = i32x4.splat(255);
-  v128.store(to, f32x4.mul(factor, f32x4.convert_i32x4_s(v128.and(bytes, mask))));
-  v128.store(to + stride, f32x4.mul(factor, f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(bytes, 8), mask))));
-  v128.store(to + 2 * stride, f32x4.mul(factor, f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(bytes, 16), mask))));
-  v128.store(to + 3 * stride, f32x4.mul(factor, f32x4.convert_i32x4_s(i32x4.shr_u(bytes, 24))));
-}
-
-/** total + (sums * scale - minimum * S(x)) * d(x), in the order that the GEMM kernels use too: d, which may be huge, comes last. */
-// @ts-ignore: decorator
-@inline
-export function addGroup(total: v128, sums: v128, x: usize, scale: v128, minimum: v128): v128 {
-  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
-  const offset = f32x4.mul(minimum, v128.load32_splat(x, 4));
+function addGroup(total: v128, sums: v128, d: v128, minimum: v128, dmin: v128, x: usize): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), d);
+  const offset = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(minimum), v128.load32_splat(x, 4)), dmin);
   return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
 }
 
-// @ts-ignore: decorator
-@inline
-function groupSums(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, mask: v128, one: v128, isHigh: bool): v128 {
-  const low = v128.load(x, 16);
-  const high = v128.load(x, 32);
-  const low1 = firstForm(low);
-  const low2 = secondForm(low);
-  const high1 = firstForm(high);
-  const high2 = secondForm(high);
-  return sumRows(nibbles(w0, low1, low2, high1, high2, mask, isHigh), nibbles(w1, low1, low2, high1, high2, mask, isHigh),
-    nibbles(w2, low1, low2, high1, high2, mask, isHigh), nibbles(w3, low1, low2, high1, high2, mask, isHigh), one);
+/** d and dmin / 8 of eight rows, as f32[4] each: d of rows 0 to 3 and 4 to 7, then dmin / 8. */
+export function storeFactors(w: usize, to: usize): void {
+  const d = v128.load(w);
+  const dmin = v128.load(w, 16);
+  const eighth = f32x4.splat(0.125);
+  v128.store(to, halvesToFloats(lowHalves(d)));
+  v128.store(to, halvesToFloats(highHalves(d)), 16);
+  v128.store(to, f32x4.mul(halvesToFloats(lowHalves(dmin)), eighth), 32);
+  v128.store(to, f32x4.mul(halvesToFloats(highHalves(dmin)), eighth), 48);
 }
 
-// @ts-ignore: decorator
-@inline
-function nibbles(w: usize, low1: v128, low2: v128, high1: v128, high2: v128, mask: v128, isHigh: bool): v128 {
-  const a = v128.load(w, 16);
-  const b = v128.load(w, 32);
-  return i16x8.add(
-    dotCodes(low1, low2, isHigh ? highNibbles(a, mask) : lowNibbles(a, mask)),
-    dotCodes(high1, high2, isHigh ? highNibbles(b, mask) : lowNibbles(b, mask)));
+/** Scales u8[8 groups, 8 rows], and minimums behind them, of the super-block at w. */
+export function unpackScales(w: usize, to: usize): void {
+  const six = i8x16.splat(63);
+  const four = i8x16.splat(15);
+  const two = i8x16.splat(0x30);
+  for (let pair: usize = 0; pair < 32; pair += 16) {
+    // Two groups of the first four, and of the other four.
+    const a = v128.load(w + pair, 32);
+    const b = v128.load(w + pair, 64);
+    const c = v128.load(w + pair, 96);
+    v128.store(to + pair, v128.and(a, six));
+    v128.store(to + pair, v128.or(v128.and(c, four), v128.and(i16x8.shr_u(a, 2), two)), 32);
+    v128.store(to + pair, v128.and(b, six), 64);
+    v128.store(to + pair, v128.or(v128.and(i16x8.shr_u(c, 4), four), v128.and(i16x8.shr_u(b, 2), two)), 96);
+  }
 }

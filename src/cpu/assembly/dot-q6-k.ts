@@ -1,84 +1,107 @@
 /**
- * Four rows of Q6_K times one row of activations. Super-block of 256: 128 bytes of low nibbles, 64 bytes of high
- * pairs, 16 signed scales of groups of 16, f16 d. value = d * scale * (code - 32), code 0..63.
+ * Eight rows of Q6_K (`packed-rows.ts`) times one row of activations. value = d * scale * (code - 32), code 0..63.
  * A group's scale multiplies in the widening step, so that 32 values reach the float part as one integer (below 2^24).
  */
 import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm } from './dot-int8';
-import { halvesToFloats } from './half';
-import { gatherHalves, sumLanesI32 } from './lanes';
+import { halvesToFloats, highHalves, lowHalves } from './half';
+import { highPairs, lowPairs } from './lanes';
 import { nibbleMask, pairMask } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
-import { Q6_K_BYTES } from './weight-type';
 
-/**
- * Lane r: the product of row r (at w0..w3) with the activation blocks [x, xEnd). `spill` holds 64 bytes: a row's sums
- * go through memory, because V8 would otherwise load all four rows before it computes and run out of registers
- * (4.3 GB/s instead of 7.5 on Node 20).
- */
-export function dotQ6_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xEnd: usize, spill: usize): v128 {
-  let total = f32x4.splat(0);
+/** Bytes of d and scales of a super-block of eight rows, and of each 32 columns. */
+const HEAD: usize = 144;
+const BLOCK: usize = 192;
+
+/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). */
+export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
+  let low = f32x4.splat(0);
+  let high = f32x4.splat(0);
   const mask = nibbleMask();
   const pairs = pairMask();
   while (x < xEnd) {
-    const d = halvesToFloats(gatherHalves(w0 + 208, w1 + 208, w2 + 208, w3 + 208));
-    for (let half: usize = 0; half < 2; half++) {
-      const low = half << 6;
-      const high: usize = 128 + (half << 5);
-      const scales: usize = 192 + (half << 3);
-      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x, d, spill, mask, pairs, 0);
-      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + ACTIVATION_BLOCK, d, spill, mask, pairs, 1);
-      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + 2 * ACTIVATION_BLOCK, d, spill, mask, pairs, 2);
-      total = addGroups(total, w0, w1, w2, w3, low, high, scales, x + 3 * ACTIVATION_BLOCK, d, spill, mask, pairs, 3);
-      x += 4 * ACTIVATION_BLOCK;
+    const halves = v128.load(w);
+    const lowD = halvesToFloats(lowHalves(halves));
+    const highD = halvesToFloats(highHalves(halves));
+    const end = w + HEAD;
+    let scales = w + 16;
+    w = end;
+    for (; scales < end; scales += 16, w += BLOCK, x += ACTIVATION_BLOCK) {
+      let bits = v128.load(w, 128);
+      let moreBits = v128.load(w, 144);
+      let columns = v128.load32_splat(x, 16);
+      let more = v128.load32_splat(x, 32);
+      let codes = v128.load(w, 0);
+      let aFirst = dotSix(columns, sixBits(codes, bits, 0, mask, pairs));
+      let aSecond = dotSix(more, sixBits(codes, bits, 1, mask, pairs));
+      codes = v128.load(w, 16);
+      let bFirst = dotSix(columns, sixBits(codes, moreBits, 0, mask, pairs));
+      let bSecond = dotSix(more, sixBits(codes, moreBits, 1, mask, pairs));
+      columns = v128.load32_splat(x, 20);
+      more = v128.load32_splat(x, 36);
+      codes = v128.load(w, 32);
+      aFirst = i16x8.add(aFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
+      aSecond = i16x8.add(aSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
+      codes = v128.load(w, 48);
+      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
+      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
+      bits = v128.load(w, 160);
+      moreBits = v128.load(w, 176);
+      columns = v128.load32_splat(x, 24);
+      more = v128.load32_splat(x, 40);
+      codes = v128.load(w, 64);
+      aFirst = i16x8.add(aFirst, dotSix(columns, sixBits(codes, bits, 0, mask, pairs)));
+      aSecond = i16x8.add(aSecond, dotSix(more, sixBits(codes, bits, 1, mask, pairs)));
+      codes = v128.load(w, 80);
+      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 0, mask, pairs)));
+      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 1, mask, pairs)));
+      columns = v128.load32_splat(x, 28);
+      more = v128.load32_splat(x, 44);
+      codes = v128.load(w, 96);
+      aFirst = i16x8.add(aFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
+      aSecond = i16x8.add(aSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
+      codes = v128.load(w, 112);
+      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
+      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
+      const first = v128.load8x8_s(scales);
+      const second = v128.load8x8_s(scales, 8);
+      const offset = v128.load32_splat(x, 8);
+      const moreOffset = v128.load32_splat(x, 12);
+      const lowSums = i32x4.add(scaled(aFirst, offset, lowPairs(first)), scaled(aSecond, moreOffset, lowPairs(second)));
+      const highSums = i32x4.add(scaled(bFirst, offset, highPairs(first)), scaled(bSecond, moreOffset, highPairs(second)));
+      low = addBlock(low, lowSums, lowD, x);
+      high = addBlock(high, highSums, highD, x);
     }
-    w0 += Q6_K_BYTES;
-    w1 += Q6_K_BYTES;
-    w2 += Q6_K_BYTES;
-    w3 += Q6_K_BYTES;
   }
-  return total;
+  v128.store(out, low);
+  v128.store(out, high, 16);
 }
 
 // @ts-ignore: decorator
 @inline
-function addGroups(
-  total: v128, w0: usize, w1: usize, w2: usize, w3: usize, low: usize, high: usize, scales: usize, x: usize, d: v128,
-  spill: usize, mask: v128, pairs: v128, part: i32,
-): v128 {
-  const at = scales + (<usize>part << 1);
-  v128.store(spill, rowGroups(w0 + low, w0 + high, w0 + at, x, mask, pairs, part));
-  v128.store(spill, rowGroups(w1 + low, w1 + high, w1 + at, x, mask, pairs, part), 16);
-  v128.store(spill, rowGroups(w2 + low, w2 + high, w2 + at, x, mask, pairs, part), 32);
-  v128.store(spill, rowGroups(w3 + low, w3 + high, w3 + at, x, mask, pairs, part), 48);
-  const sums = sumLanesI32(v128.load(spill), v128.load(spill, 16), v128.load(spill, 32), v128.load(spill, 48));
+function addBlock(total: v128, sums: v128, d: v128, x: usize): v128 {
   return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), d), v128.load32_splat(x)));
 }
 
-/** Two groups of a row, each times its scale. */
 // @ts-ignore: decorator
 @inline
-function rowGroups(low: usize, high: usize, scales: usize, x: usize, mask: v128, pairs: v128, part: i32): v128 {
-  const xLow = v128.load(x, 16);
-  const xHigh = v128.load(x, 32);
-  const firstCodes = sixBits(low, high, mask, pairs, part);
-  const first = i16x8.sub(dotCodes(firstForm(xLow), secondForm(xLow), firstCodes), v128.load16_splat(x, 8));
-  const secondCodes = sixBits(low + 16, high + 16, mask, pairs, part);
-  const second = i16x8.sub(dotCodes(firstForm(xHigh), secondForm(xHigh), secondCodes), v128.load16_splat(x, 10));
-  const bothScales = v128.load16_splat(scales);
-  return i32x4.add(
-    i32x4.dot_i16x8_s(first, i16x8.shr_s(i16x8.shl(bothScales, 8), 8)),
-    i32x4.dot_i16x8_s(second, i16x8.shr_s(bothScales, 8)));
+function scaled(sums: v128, offset: v128, scales: v128): v128 {
+  return i32x4.dot_i16x8_s(i16x8.sub(sums, offset), scales);
 }
 
-/** 16 codes of part 0..3 of a half super-block: nibbles at `low` (+32 for odd parts), bits 2 * part of `high`. */
+/** Sums of up to eight columns of codes less 32 fit 16 bits; on the way to them they may wrap around. */
 // @ts-ignore: decorator
 @inline
-export function sixBits(low: usize, high: usize, mask: v128, pairMask: v128, part: i32): v128 {
-  const nibbles = v128.load(part & 1 ? low + 32 : low);
-  const pairs = v128.load(high);
-  const lower = part & 2 ? highNibbles(nibbles, mask) : lowNibbles(nibbles, mask);
-  if (part == 0) return v128.or(lower, v128.and(i16x8.shl(pairs, 4), pairMask));
-  if (part == 1) return v128.or(lower, v128.and(i16x8.shl(pairs, 2), pairMask));
-  if (part == 2) return v128.or(lower, v128.and(pairs, pairMask));
-  return v128.or(lower, v128.and(i16x8.shr_u(pairs, 2), pairMask));
+function dotSix(columns: v128, codes: v128): v128 {
+  return dotCodes(firstForm(columns), secondForm(columns), codes);
+}
+
+/** Codes of four columns of four rows: nibbles (the high ones where `part` is odd) and bits 2 * part of `bits`. */
+// @ts-ignore: decorator
+@inline
+export function sixBits(nibbles: v128, bits: v128, part: i32, mask: v128, pairs: v128): v128 {
+  const lower = part & 1 ? highNibbles(nibbles, mask) : lowNibbles(nibbles, mask);
+  if (part == 0) return v128.or(lower, v128.and(i16x8.shl(bits, 4), pairs));
+  if (part == 1) return v128.or(lower, v128.and(i16x8.shl(bits, 2), pairs));
+  if (part == 2) return v128.or(lower, v128.and(bits, pairs));
+  return v128.or(lower, v128.and(i16x8.shr_u(bits, 2), pairs));
 }

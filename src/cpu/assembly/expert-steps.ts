@@ -77,7 +77,7 @@ function multiplyTile(op: ExpertsRecord, part: LinearRecord, groups: ExpertGroup
   const work = workAt(groups);
   const range = rangeAt(groups);
   const x = gatherInputs(op, part, groups, range.firstPair, range.pairs, inputs);
-  const weight = part.weight + <usize>(range.expert * part.weightRows) * <usize>part.rowBytes;
+  const weight = part.weight + <usize>range.expert * part.matrixBytes;
   // The kernel counts rows from 0, the tile from `begin`.
   matmul(part.type, weight, part.rowBytes, range.begin, range.end, part.cols, x, inputBytes(part), range.pairs,
     tile - <usize>(range.begin * 4), work.tileStride, work.rest, work.restBytes);

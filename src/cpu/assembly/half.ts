@@ -35,11 +35,12 @@ export function magnitudeOf(halves: v128): v128 {
 
 /**
  * As halvesToFloats, for finite values. Rebiased, a normal value is N; a subnormal one is 2 (N - 2^-15), because its
- * leading bit is not there. The lesser of the two is the right one on either side of 2^-14. `bias` is opaque.ts's rebias().
+ * leading bit is not there. The lesser of the two is the right one on either side of 2^-14.
  */
 // @ts-ignore: decorator
 @inline
-export function finiteHalves(halves: v128, bias: v128 = i32x4.splat(REBIAS)): v128 {
+function finiteHalves(halves: v128): v128 {
+  const bias = i32x4.splat(REBIAS);
   const normal = i32x4.add(magnitudeOf(halves), bias);
   const difference = f32x4.sub(normal, bias);
   const value = f32x4.pmin(normal, f32x4.add(difference, difference));
@@ -72,4 +73,25 @@ export function lowHalves(halves: v128): v128 {
 @inline
 export function highHalves(halves: v128): v128 {
   return i16x8.shuffle(i32x4.splat(0), halves, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+/** The high 16 bits of eight f16 as f32, for values of exponents 1 to 30; signs and bias are opaque.ts's halfSigns and halfBias. */
+// @ts-ignore: decorator
+@inline
+export function ordinaryBits(halves: v128, signs: v128, bias: v128): v128 {
+  return i16x8.add(v128.and(i16x8.shr_s(halves, 3), signs), bias);
+}
+
+/** Values of f16 0..3 of eight, of exponents 1 to 30, whose `ordinaryBits` are `bits`. */
+// @ts-ignore: decorator
+@inline
+export function lowOrdinary(halves: v128, bits: v128): v128 {
+  return i16x8.shuffle(i16x8.shl(halves, 13), bits, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+/** Values of f16 4..7 likewise. */
+// @ts-ignore: decorator
+@inline
+export function highOrdinary(halves: v128, bits: v128): v128 {
+  return i16x8.shuffle(i16x8.shl(halves, 13), bits, 4, 12, 5, 13, 6, 14, 7, 15);
 }

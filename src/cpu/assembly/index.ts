@@ -2,9 +2,10 @@
  * What the WASM modules export. Both modules are built from this (scripts/build-wasm.mjs), with RELAXED 0 and 1.
  * Memory is imported and shared; its first 64 KiB belong to the module's own constants. Nothing here allocates.
  */
-export { dequantizeRow } from './dequantize';
+export { dequantizeRow, matrixRow } from './dequantize';
 export { relaxedIsExact } from './dot-int8';
 export { matmul, matmulScratchBytes } from './matmul';
+export { packMatrix } from './packed-rows';
 export { activationBytes, quantizeRow } from './quantize';
 
 export { activationRow, clampedGateRow } from './activation';

@@ -1,14 +1,5 @@
 /** Small vector steps that several kernels share: row sums, transposes, stores of part of a vector. */
 
-/** Sums of four i32x4, one per lane. */
-// @ts-ignore: decorator
-@inline
-export function sumLanesI32(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(i32x4.shuffle(a, b, 0, 4, 1, 5), i32x4.shuffle(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(i32x4.shuffle(c, d, 0, 4, 1, 5), i32x4.shuffle(c, d, 2, 6, 3, 7));
-  return i32x4.add(i64x2.shuffle(ab, cd, 0, 2), i64x2.shuffle(ab, cd, 1, 3));
-}
-
 /** Sums of four f32x4, one per lane. */
 // @ts-ignore: decorator
 @inline
@@ -45,22 +36,16 @@ export function storeLanes(to: usize, value: v128, count: i32): void {
   }
 }
 
-/**
- * NaN in the lanes where `largest`, the maximum of a row's `magnitudeOf` its f16 scales, is infinite or NaN: one
- * comparison per row instead of one per block.
- */
+/** i16 0..3 of eight, twice each: what pairs of products of four rows are multiplied with. */
 // @ts-ignore: decorator
 @inline
-export function poison(sums: v128, largest: v128): v128 {
-  return v128.or(sums, i32x4.gt_s(largest, i32x4.splat(0x0f7fffff)));
+export function lowPairs(values: v128): v128 {
+  return i16x8.shuffle(values, values, 0, 0, 1, 1, 2, 2, 3, 3);
 }
 
-/** The 16-bit values at four addresses in the high halves of the lanes; the low halves are zero. */
+/** i16 4..7 likewise. */
 // @ts-ignore: decorator
 @inline
-export function gatherHalves(a: usize, b: usize, c: usize, d: usize): v128 {
-  let halves = v128.load16_lane(a, i32x4.splat(0), 1);
-  halves = v128.load16_lane(b, halves, 3);
-  halves = v128.load16_lane(c, halves, 5);
-  return v128.load16_lane(d, halves, 7);
+export function highPairs(values: v128): v128 {
+  return i16x8.shuffle(values, values, 4, 4, 5, 5, 6, 6, 7, 7);
 }

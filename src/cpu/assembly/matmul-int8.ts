@@ -1,13 +1,18 @@
 /**
- * Prefill with quantised weights: y = x W^T by panels. Four weight rows at a time are unpacked into scratch, over
+ * Prefill with quantised weights: y = x W^T by panels. Four packed weight rows at a time are unpacked into scratch, over
  * all columns, and multiplied with a chunk of activation rows that stays in the second-level cache.
  */
 import { packCodesQ4_0, packCodesQ4_K, CODE_PANEL_BLOCK, TILE_SUMS_BYTES } from './panel-codes';
 import { packWideQ4_0, packWideQ4_K, packWideQ6_K, packWideQ8_0, WIDE_PANEL_BLOCK } from './panel-wide';
+import { groupAt } from './packed-rows';
 import { ACTIVATION_BLOCK } from './quantize';
 import { affineCodes1, affineCodes4, codes1, codes4 } from './tile-codes';
 import { affineWide1, affineWide4, wide1, wide4, WIDE_ACTIVATION_BLOCK, widenRow } from './tile-wide';
 import { Q4_0, Q4_K, Q8_0 } from './weight-type';
+
+/** Scratch in front of a panel: a super-block's scales, then what the tiles need. */
+const SPILL_BYTES: usize = 192;
+const HEAD_BYTES: usize = SPILL_BYTES + TILE_SUMS_BYTES;
 
 /** Bytes of activations that one pass over the weights reuses: half of a common second-level cache. */
 const CHUNK_BYTES: usize = 512 * 1024;
@@ -21,18 +26,18 @@ function isNarrow(type: i32): bool {
 /** Scratch with which gemmInt8 runs at full speed. */
 export function gemmInt8ScratchBytes(type: i32, cols: i32): usize {
   const blocks = <usize>cols >> 5;
-  if (isNarrow(type)) return TILE_SUMS_BYTES + blocks * CODE_PANEL_BLOCK;
-  return TILE_SUMS_BYTES + blocks * WIDE_PANEL_BLOCK + max<usize>(CHUNK_BYTES, 4 * blocks * WIDE_ACTIVATION_BLOCK);
+  if (isNarrow(type)) return HEAD_BYTES + blocks * CODE_PANEL_BLOCK;
+  return HEAD_BYTES + blocks * WIDE_PANEL_BLOCK + max<usize>(CHUNK_BYTES, 4 * blocks * WIDE_ACTIVATION_BLOCK);
 }
 
 /** The least scratch with which it runs at all. */
 export function gemmInt8LeastScratch(type: i32, cols: i32): usize {
   const blocks = <usize>cols >> 5;
-  if (isNarrow(type)) return TILE_SUMS_BYTES + blocks * CODE_PANEL_BLOCK;
-  return TILE_SUMS_BYTES + blocks * (WIDE_PANEL_BLOCK + 4 * WIDE_ACTIVATION_BLOCK);
+  if (isNarrow(type)) return HEAD_BYTES + blocks * CODE_PANEL_BLOCK;
+  return HEAD_BYTES + blocks * (WIDE_PANEL_BLOCK + 4 * WIDE_ACTIVATION_BLOCK);
 }
 
-/** Arguments as matmul's; rows r of the weights with rowBegin <= r < rowEnd. */
+/** Arguments as matmul's; rows r of the weights with rowBegin <= r < rowEnd. rowBegin is a multiple of eight. */
 export function gemmInt8(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
   x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize, scratchBytes: usize,
@@ -41,7 +46,7 @@ export function gemmInt8(
   const narrow = isNarrow(type);
   const panelBytes = <usize>blocks * (narrow ? CODE_PANEL_BLOCK : WIDE_PANEL_BLOCK);
   const chunkRowBytes = <usize>blocks * (narrow ? ACTIVATION_BLOCK : WIDE_ACTIVATION_BLOCK);
-  const panel = scratch + TILE_SUMS_BYTES;
+  const panel = scratch + HEAD_BYTES;
   const panelEnd = panel + panelBytes;
   const chunkBytes = narrow ? CHUNK_BYTES : scratch + scratchBytes - panelEnd;
   const chunkRows = max(4, <i32>(chunkBytes / chunkRowBytes) & ~3);
@@ -59,7 +64,7 @@ export function gemmInt8(
       chunkStride = chunkRowBytes;
     }
     for (let row = rowBegin; row < rowEnd; row += 4) {
-      packPanel(type, panel, blocks, w, rowBytes, row, rowEnd - 1);
+      packPanel(type, panel, panelEnd, groupAt(w, rowBytes, row), <usize>(row & 4) << 2, scratch);
       const lanes = min(4, rowEnd - row);
       const to = y + <usize>first * yStride + (<usize>row << 2);
       multiplyPanel(type, panel, panelEnd, chunk, chunkStride, rows, to, yStride, lanes);
@@ -67,19 +72,15 @@ export function gemmInt8(
   }
 }
 
-/** Rows past `last` repeat it; their lanes are never stored. */
-function packPanel(type: i32, to: usize, blocks: i32, w: usize, rowBytes: usize, row: i32, last: i32): void {
-  const w0 = w + <usize>row * rowBytes;
-  const w1 = w + <usize>min(row + 1, last) * rowBytes;
-  const w2 = w + <usize>min(row + 2, last) * rowBytes;
-  const w3 = w + <usize>min(row + 3, last) * rowBytes;
+/** Unpacks rows 0 to 3 (`side` 0) or 4 to 7 (16) of the group at w. */
+function packPanel(type: i32, to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
   if (isNarrow(type)) {
-    if (type == Q4_0) packCodesQ4_0(to, blocks, w0, w1, w2, w3);
-    else packCodesQ4_K(to, blocks, w0, w1, w2, w3);
-  } else if (type == Q8_0) packWideQ8_0(to, blocks, w0, w1, w2, w3);
-  else if (type == Q4_0) packWideQ4_0(to, blocks, w0, w1, w2, w3);
-  else if (type == Q4_K) packWideQ4_K(to, blocks, w0, w1, w2, w3);
-  else packWideQ6_K(to, blocks, w0, w1, w2, w3);
+    if (type == Q4_0) packCodesQ4_0(to, toEnd, w, side);
+    else packCodesQ4_K(to, toEnd, w, side, spill);
+  } else if (type == Q8_0) packWideQ8_0(to, toEnd, w, side);
+  else if (type == Q4_0) packWideQ4_0(to, toEnd, w, side);
+  else if (type == Q4_K) packWideQ4_K(to, toEnd, w, side, spill);
+  else packWideQ6_K(to, toEnd, w, side);
 }
 
 function multiplyPanel(

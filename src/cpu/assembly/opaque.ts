@@ -8,6 +8,8 @@ const NIBBLES = memory.data<i32>([0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f
 const ONES = memory.data<i32>([0x00010001, 0x00010001, 0x00010001, 0x00010001], 16);
 const PAIRS = memory.data<i32>([0x30303030, 0x30303030, 0x30303030, 0x30303030], 16);
 const REBIAS = memory.data<i32>([0x38000000, 0x38000000, 0x38000000, 0x38000000], 16);
+const HALF_SIGNS = memory.data<i32>([0x8fff8fff, 0x8fff8fff, 0x8fff8fff, 0x8fff8fff], 16);
+const HALF_BIAS = memory.data<i32>([0x38003800, 0x38003800, 0x38003800, 0x38003800], 16);
 const SIGNED_HALF = memory.data<i32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
 
 /** 15 in every byte. */
@@ -43,4 +45,18 @@ export function rebias(): v128 {
 @inline
 export function signedHalfMask(): v128 {
   return v128.load(SIGNED_HALF);
+}
+
+/** The bits of an f16's sign, exponent and seven of its mantissa, at the places of the high half of an f32. */
+// @ts-ignore: decorator
+@inline
+export function halfSigns(): v128 {
+  return v128.load(HALF_SIGNS);
+}
+
+/** 112 at the place of the exponent in the high half of an f32. */
+// @ts-ignore: decorator
+@inline
+export function halfBias(): v128 {
+  return v128.load(HALF_BIAS);
 }

@@ -1,13 +1,13 @@
 /**
- * Panels for the relaxed GEMM: four rows of 4-bit codes, interleaved so that a 16-byte vector holds four
- * consecutive codes of each row and a product's lanes are rows.
+ * Panels for the relaxed GEMM: four rows of 4-bit codes, so that a 16-byte vector holds four consecutive codes of each row and a
+ * product's lanes are rows. They are half of a group of packed rows (`packed-rows.ts`), `side` 0 or 16 bytes behind its begin.
  *
- * A panel block (32 columns) is 160 bytes: f32 scale[4 rows]; f32 minimum[4 rows]; 8 vectors of codes.
+ * A panel block (32 columns) is 160 bytes: f32 scale[4 rows]; f32 minimum[4 rows], divided by 8; 8 vectors of codes.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
-import { storeScalesQ4_K } from './dot-q4-k';
-import { halvesToFloats } from './half';
-import { gatherHalves, storeTransposed } from './lanes';
+import { storeFactors, unpackScales } from './dot-q4-k';
+import { halvesToFloats, lowHalves } from './half';
+import { nibbleMask } from './opaque';
 import { Q4_0_BYTES, Q4_K_BYTES } from './weight-type';
 
 export const CODE_PANEL_BLOCK: usize = 160;
@@ -15,40 +15,58 @@ export const CODE_PANEL_BLOCK: usize = 160;
 /** Scratch in front of a panel: sums of one tile, four rows of activations by four lanes, whole and of half a block. */
 export const TILE_SUMS_BYTES: usize = 128;
 
-export function packCodesQ4_0(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  for (let b = 0; b < blocks; b++) {
-    v128.store(to, halvesToFloats(gatherHalves(w0, w1, w2, w3)));
-    const r0 = v128.load(w0, 2);
-    const r1 = v128.load(w1, 2);
-    const r2 = v128.load(w2, 2);
-    const r3 = v128.load(w3, 2);
-    storeTransposed(to + 32, lowNibbles(r0), lowNibbles(r1), lowNibbles(r2), lowNibbles(r3));
-    storeTransposed(to + 96, highNibbles(r0), highNibbles(r1), highNibbles(r2), highNibbles(r3));
-    to += CODE_PANEL_BLOCK;
-    w0 += Q4_0_BYTES;
-    w1 += Q4_0_BYTES;
-    w2 += Q4_0_BYTES;
-    w3 += Q4_0_BYTES;
+export function packCodesQ4_0(to: usize, toEnd: usize, w: usize, side: usize): void {
+  const mask = nibbleMask();
+  for (; to < toEnd; to += CODE_PANEL_BLOCK, w += 8 * Q4_0_BYTES) {
+    v128.store(to, halvesToFloats(lowHalves(v128.load64_zero(w + (side >> 1)))));
+    storeCodes(to + 32, w + 16 + side, mask);
   }
 }
 
-export function packCodesQ4_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  for (let b = 0; b < blocks; b += 8) {
-    storeScalesQ4_K(to, CODE_PANEL_BLOCK, w0, w1, w2, w3);
-    for (let run: usize = 16; run < Q4_K_BYTES; run += 16) {
-      const r0 = v128.load(w0 + run);
-      const r1 = v128.load(w1 + run);
-      const r2 = v128.load(w2 + run);
-      const r3 = v128.load(w3 + run);
-      // Runs 16, 48, ... are the first halves of two groups, runs 32, 64, ... the second ones.
-      const codes = to + (run & 16 ? 32 : 96);
-      storeTransposed(codes, lowNibbles(r0), lowNibbles(r1), lowNibbles(r2), lowNibbles(r3));
-      storeTransposed(codes + CODE_PANEL_BLOCK, highNibbles(r0), highNibbles(r1), highNibbles(r2), highNibbles(r3));
-      if (!(run & 16)) to += 2 * CODE_PANEL_BLOCK;
+/** spill: 192 bytes. */
+export function packCodesQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
+  const mask = nibbleMask();
+  for (; to < toEnd; w += 8 * Q4_K_BYTES) {
+    unpackScales(w, spill);
+    storeFactors(w, spill + 128);
+    for (let group: usize = 0; group < 8; group++, to += CODE_PANEL_BLOCK) {
+      storeScales(to, spill, group, side);
+      storeCodes(to + 32, w + 128 + (group << 7) + side, mask);
     }
-    w0 += Q4_K_BYTES;
-    w1 += Q4_K_BYTES;
-    w2 += Q4_K_BYTES;
-    w3 += Q4_K_BYTES;
   }
+}
+
+/** f32 scale[4] and minimum[4] of a group of 32 columns, from what `unpackScales` and `storeFactors` put in `spill`. */
+// @ts-ignore: decorator
+@inline
+export function storeScales(to: usize, spill: usize, group: usize, side: usize): void {
+  const at = spill + (group << 3) + (side >> 2);
+  v128.store(to, f32x4.mul(fourBytes(at), v128.load(spill + side, 128)));
+  v128.store(to, f32x4.mul(fourBytes(at + 64), v128.load(spill + side, 160)), 16);
+}
+
+/** Four u8 as f32. */
+// @ts-ignore: decorator
+@inline
+function fourBytes(at: usize): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(at))));
+}
+
+// @ts-ignore: decorator
+@inline
+function storeCodes(to: usize, nibbles: usize, mask: v128): void {
+  for (let step: usize = 0; step < 64; step += 16, nibbles += 32) {
+    const pairs = v128.load(nibbles);
+    v128.store(to + step, lowNibbles(pairs, mask));
+    v128.store(to + step, highNibbles(pairs, mask), 64);
+  }
+}
+
+/** total + (sums * scale - minimum / 8 * 8 S(x)) * d(x): a group of Q4_K in a panel. d, which may be huge, comes last. */
+// @ts-ignore: decorator
+@inline
+export function addGroup(total: v128, sums: v128, x: usize, scale: v128, minimum: v128): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
+  const offset = f32x4.mul(minimum, v128.load32_splat(x, 4));
+  return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
 }

@@ -2,124 +2,114 @@
  * Panels for the 16-bit GEMM (every type in the plain module, Q8_0 and Q6_K in both): four rows of i16 weights,
  * interleaved so that a vector holds two consecutive weights of each row. Offsets and Q6_K's group scales are
  * already in the weights: |(code - 32) * scale| <= 4,096 and 32 products stay below 2^24.
+ * They are half of a group of packed rows (`packed-rows.ts`): rows 0 to 3 where `side` is 0, 4 to 7 where it is 16.
  *
- * A panel block (32 columns) is 288 bytes: f32 scale[4 rows]; f32 minimum[4 rows]; 16 vectors of weights.
+ * A panel block (32 columns) is 288 bytes: f32 scale[4 rows]; f32 minimum[4 rows], divided by 8; 16 vectors of weights.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
-import { storeScalesQ4_K } from './dot-q4-k';
+import { storeFactors, unpackScales } from './dot-q4-k';
 import { sixBits } from './dot-q6-k';
-import { halvesToFloats } from './half';
-import { gatherHalves, storeTransposed } from './lanes';
+import { halvesToFloats, lowHalves } from './half';
 import { nibbleMask, pairMask } from './opaque';
+import { storeScales } from './panel-codes';
 import { Q4_0_BYTES, Q4_K_BYTES, Q6_K_BYTES, Q8_0_BYTES } from './weight-type';
 
 export const WIDE_PANEL_BLOCK: usize = 288;
 
-export function packWideQ8_0(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  for (let b = 0; b < blocks; b++) {
-    v128.store(to, halvesToFloats(gatherHalves(w0, w1, w2, w3)));
-    storeBytes(to + 32, v128.load(w0, 2), v128.load(w1, 2), v128.load(w2, 2), v128.load(w3, 2));
-    storeBytes(to + 160, v128.load(w0, 18), v128.load(w1, 18), v128.load(w2, 18), v128.load(w3, 18));
-    to += WIDE_PANEL_BLOCK;
-    w0 += Q8_0_BYTES;
-    w1 += Q8_0_BYTES;
-    w2 += Q8_0_BYTES;
-    w3 += Q8_0_BYTES;
+export function packWideQ8_0(to: usize, toEnd: usize, w: usize, side: usize): void {
+  const half = side >> 1;
+  for (; to < toEnd; to += WIDE_PANEL_BLOCK, w += 8 * Q8_0_BYTES) {
+    v128.store(to, halvesToFloats(lowHalves(v128.load64_zero(w + half))));
+    for (let i: usize = 0; i < 256; i += 16) v128.store(to + i, v128.load8x8_s(w + half + i, 16), 32);
   }
 }
 
-export function packWideQ4_0(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  for (let b = 0; b < blocks; b++) {
-    v128.store(to, halvesToFloats(gatherHalves(w0, w1, w2, w3)));
-    storeNibbles(to + 32, to + 160, v128.load(w0, 2), v128.load(w1, 2), v128.load(w2, 2), v128.load(w3, 2), i8x16.splat(8));
-    to += WIDE_PANEL_BLOCK;
-    w0 += Q4_0_BYTES;
-    w1 += Q4_0_BYTES;
-    w2 += Q4_0_BYTES;
-    w3 += Q4_0_BYTES;
+export function packWideQ4_0(to: usize, toEnd: usize, w: usize, side: usize): void {
+  for (; to < toEnd; to += WIDE_PANEL_BLOCK, w += 8 * Q4_0_BYTES) {
+    v128.store(to, halvesToFloats(lowHalves(v128.load64_zero(w + (side >> 1)))));
+    storeNibbles(to + 32, w + 16 + side, i16x8.splat(8));
   }
 }
 
-export function packWideQ4_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
-  for (let b = 0; b < blocks; b += 8) {
-    storeScalesQ4_K(to, WIDE_PANEL_BLOCK, w0, w1, w2, w3);
-    for (let run: usize = 16; run < Q4_K_BYTES; run += 16) {
-      const codes = to + (run & 16 ? 32 : 160);
-      storeNibbles(codes, codes + WIDE_PANEL_BLOCK,
-        v128.load(w0 + run), v128.load(w1 + run), v128.load(w2 + run), v128.load(w3 + run), i8x16.splat(0));
-      if (!(run & 16)) to += 2 * WIDE_PANEL_BLOCK;
+/** spill: 192 bytes. */
+export function packWideQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
+  for (; to < toEnd; w += 8 * Q4_K_BYTES) {
+    unpackScales(w, spill);
+    storeFactors(w, spill + 128);
+    for (let group: usize = 0; group < 8; group++, to += WIDE_PANEL_BLOCK) {
+      storeScales(to, spill, group, side);
+      storeNibbles(to + 32, w + 128 + (group << 7) + side, i16x8.splat(0));
     }
-    w0 += Q4_K_BYTES;
-    w1 += Q4_K_BYTES;
-    w2 += Q4_K_BYTES;
-    w3 += Q4_K_BYTES;
   }
 }
 
-export function packWideQ6_K(to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize): void {
+export function packWideQ6_K(to: usize, toEnd: usize, w: usize, side: usize): void {
   const mask = nibbleMask();
   const pairs = pairMask();
-  for (let b = 0; b < blocks; b += 8) {
-    const d = halvesToFloats(gatherHalves(w0 + 208, w1 + 208, w2 + 208, w3 + 208));
-    for (let half: usize = 0; half < 2; half++) {
-      for (let part = 0; part < 4; part++) {
-        v128.store(to, d);
-        for (let side: usize = 0; side < 2; side++) {
-          const low = (half << 6) + (side << 4);
-          const high: usize = 128 + (half << 5) + (side << 4);
-          const scale: usize = 192 + (half << 3) + (<usize>part << 1) + side;
-          const a = sixBits(w0 + low, w0 + high, mask, pairs, part);
-          const b = sixBits(w1 + low, w1 + high, mask, pairs, part);
-          const c = sixBits(w2 + low, w2 + high, mask, pairs, part);
-          const e = sixBits(w3 + low, w3 + high, mask, pairs, part);
-          storeScaled(to + 32 + (side << 7), a, b, c, e, w0 + scale, w1 + scale, w2 + scale, w3 + scale);
-        }
-        to += WIDE_PANEL_BLOCK;
+  for (; to < toEnd; w += 8 * Q6_K_BYTES) {
+    const d = halvesToFloats(lowHalves(v128.load64_zero(w + (side >> 1))));
+    for (let block: usize = 0; block < 8; block++, to += WIDE_PANEL_BLOCK) {
+      v128.store(to, d);
+      const codes = w + 144 + block * 192 + side;
+      const scales = w + 16 + (block << 4) + (side >> 2);
+      const first = fourScales(scales);
+      const second = fourScales(scales + 8);
+      for (let half: usize = 0; half < 2; half++) {
+        const at = to + 32 + (half << 6);
+        const bits = v128.load(codes + (half << 5), 128);
+        const a = v128.load(codes + (half << 6));
+        const b = v128.load(codes + (half << 6), 32);
+        storeScaled(at, sixBits(a, bits, 0, mask, pairs), first);
+        storeScaled(at + 128, sixBits(a, bits, 1, mask, pairs), second);
+        storeScaled(at + 32, sixBits(b, bits, 2, mask, pairs), first);
+        storeScaled(at + 160, sixBits(b, bits, 3, mask, pairs), second);
       }
     }
-    w0 += Q6_K_BYTES;
-    w1 += Q6_K_BYTES;
-    w2 += Q6_K_BYTES;
-    w3 += Q6_K_BYTES;
   }
 }
 
-/** 16 columns of signed bytes of four rows, as 8 vectors at `to`. */
+/** Four i8, twice each, as i16. */
 // @ts-ignore: decorator
 @inline
-function storeBytes(to: usize, a: v128, b: v128, c: v128, d: v128): void {
-  storeTransposed(to, i16x8.extend_low_i8x16_s(a), i16x8.extend_low_i8x16_s(b), i16x8.extend_low_i8x16_s(c), i16x8.extend_low_i8x16_s(d));
-  storeTransposed(to + 64,
-    i16x8.extend_high_i8x16_s(a), i16x8.extend_high_i8x16_s(b), i16x8.extend_high_i8x16_s(c), i16x8.extend_high_i8x16_s(d));
+function fourScales(at: usize): v128 {
+  const scales = v128.load32_zero(at);
+  return i16x8.extend_low_i8x16_s(i8x16.shuffle(scales, scales, 0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0));
 }
 
+/** Bytes of four columns of four rows as i16: the first two columns of each row. */
 // @ts-ignore: decorator
 @inline
-function storeNibbles(low: usize, high: usize, a: v128, b: v128, c: v128, d: v128, offset: v128): void {
-  storeBytes(low, i8x16.sub(lowNibbles(a), offset), i8x16.sub(lowNibbles(b), offset),
-    i8x16.sub(lowNibbles(c), offset), i8x16.sub(lowNibbles(d), offset));
-  storeBytes(high, i8x16.sub(highNibbles(a), offset), i8x16.sub(highNibbles(b), offset),
-    i8x16.sub(highNibbles(c), offset), i8x16.sub(highNibbles(d), offset));
+function firstTwo(codes: v128): v128 {
+  return i32x4.shuffle(i16x8.extend_low_i8x16_s(codes), i16x8.extend_high_i8x16_s(codes), 0, 2, 4, 6);
 }
 
-/** 16 columns of 6-bit codes of four rows, less 32 and times the row's group scale (an i8 at s0..s3). */
-function storeScaled(to: usize, a: v128, b: v128, c: v128, d: v128, s0: usize, s1: usize, s2: usize, s3: usize): void {
-  const f0 = i16x8.splat(load<i8>(s0));
-  const f1 = i16x8.splat(load<i8>(s1));
-  const f2 = i16x8.splat(load<i8>(s2));
-  const f3 = i16x8.splat(load<i8>(s3));
-  storeTransposed(to, scaledLow(a, f0), scaledLow(b, f1), scaledLow(c, f2), scaledLow(d, f3));
-  storeTransposed(to + 64, scaledHigh(a, f0), scaledHigh(b, f1), scaledHigh(c, f2), scaledHigh(d, f3));
-}
-
+/** The other two. */
 // @ts-ignore: decorator
 @inline
-function scaledLow(codes: v128, factor: v128): v128 {
-  return i16x8.mul(i16x8.sub(i16x8.extend_low_i8x16_s(codes), i16x8.splat(32)), factor);
+function lastTwo(codes: v128): v128 {
+  return i32x4.shuffle(i16x8.extend_low_i8x16_s(codes), i16x8.extend_high_i8x16_s(codes), 1, 3, 5, 7);
 }
 
+/** 32 columns of nibbles, less `offset`. */
 // @ts-ignore: decorator
 @inline
-function scaledHigh(codes: v128, factor: v128): v128 {
-  return i16x8.mul(i16x8.sub(i16x8.extend_high_i8x16_s(codes), i16x8.splat(32)), factor);
+function storeNibbles(to: usize, nibbles: usize, offset: v128): void {
+  for (let step: usize = 0; step < 128; step += 32, nibbles += 32) {
+    const pairs = v128.load(nibbles);
+    const low = lowNibbles(pairs);
+    const high = highNibbles(pairs);
+    v128.store(to + step, i16x8.sub(firstTwo(low), offset));
+    v128.store(to + step, i16x8.sub(lastTwo(low), offset), 16);
+    v128.store(to + step, i16x8.sub(firstTwo(high), offset), 128);
+    v128.store(to + step, i16x8.sub(lastTwo(high), offset), 144);
+  }
+}
+
+/** Four columns of 6-bit codes of four rows, less 32 and times the rows' scales. */
+// @ts-ignore: decorator
+@inline
+function storeScaled(to: usize, codes: v128, scales: v128): void {
+  const offset = i16x8.splat(32);
+  v128.store(to, i16x8.mul(i16x8.sub(firstTwo(codes), offset), scales));
+  v128.store(to, i16x8.mul(i16x8.sub(lastTwo(codes), offset), scales), 16);
 }

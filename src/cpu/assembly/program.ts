@@ -1,6 +1,6 @@
 /** What a thread runs: it waits for a step, goes through the plan's ops with all other threads, and waits again. */
 import { runAttention, runStoredAttention, runWriteMemory } from './attention-step';
-import { runCheck } from './check';
+import { runCheck, runPack } from './check';
 import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, stepOf } from './control';
 import { runDeltaRule } from './delta-rule';
 import { runExpertMix, runExperts } from './expert-steps';
@@ -13,7 +13,7 @@ import {
 } from './row-steps';
 import {
   AttentionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord,
-  NumberRecord, OpRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord, StepRecord,
+  NumberRecord, OpRecord, PackRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord, StepRecord,
 } from './step-records';
 
 /** Op codes; cpu/ops/ holds the same numbers. */
@@ -41,6 +41,7 @@ const OP_EXPERTS: i32 = 21;
 const OP_EXPERT_MIX: i32 = 22;
 const OP_EXPERT_SUM: i32 = 23;
 const OP_SCALE_ROWS: i32 = 24;
+const OP_PACK: i32 = 25;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -91,6 +92,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_EXPERTS: return runExperts(control, changetype<ExpertsRecord>(at), step, scratch);
     case OP_EXPERT_MIX: return runExpertMix(control, changetype<ExpertsRecord>(at), step, scratch);
     case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));
+    case OP_PACK: return runPack(control, changetype<PackRecord>(at), scratch);
     default: unreachable();
   }
 }

@@ -1,8 +1,9 @@
 /**
  * Activations for quantised weights: int8 codes in blocks of 32, one form for every weight type.
  *
- * A block is 48 bytes: f32 d; f32 S; i16 4 * S of codes 0..15; i16 4 * S of codes 16..31; i32 8 * S; i8 codes[32],
- * where S is a sum of codes. The sums carry what a weight format subtracts from its codes (8, 32, a minimum).
+ * A block is 48 bytes: f32 d; f32 8 * S; i16 32 * E, 32 * O of codes 0..15; the same of codes 16..31; i8 codes[32]. S is the sum of all
+ * codes, E that of codes whose number leaves 0 or 1 when divided by 4, O that of the others: a product's two 16-bit sums of a lane
+ * of four columns. The sums carry what a weight format subtracts from its codes (8, 32, a minimum).
  *
  * d = max|x| / 127; code = x * (127 / max|x|), both operations rounded to f32, then to the nearest integer, ties to even.
  * Blocks with max|x| below 1e-30 have codes 0. A NaN or an infinity makes d NaN or infinite and the codes 0, so every
@@ -40,14 +41,13 @@ function quantizeBlock(x: usize, out: usize): void {
   const high = codesOf(x + 64, factor);
   v128.store(out, low, 16);
   v128.store(out, high, 32);
-  const lowSum = sumOf(low);
-  const highSum = sumOf(high);
-  const sum = lowSum + highSum;
+  const lowSums = pairSums(low);
+  const highSums = pairSums(high);
+  const sum = i32x4.extract_lane(i32x4.extadd_pairwise_i16x8_s(i16x8.add(lowSums, highSums)), 0);
   store<f32>(out, scale);
-  store<f32>(out, <f32>sum, 4);
-  store<i16>(out, <i16>(4 * lowSum), 8);
-  store<i16>(out, <i16>(4 * highSum), 10);
-  store<i32>(out, 8 * sum, 12);
+  store<f32>(out, <f32>(sum << 3), 4);
+  v128.store32_lane(out, i16x8.shl(lowSums, 5), 0, 8);
+  v128.store32_lane(out, i16x8.shl(highSums, 5), 0, 12);
 }
 
 /** Largest |x| of 32; NaN if there is one. */
@@ -73,10 +73,11 @@ function codesOf(x: usize, factor: v128): v128 {
   return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d));
 }
 
+/** E and O of 16 codes, in every lane of 32 bits. */
 // @ts-ignore: decorator
 @inline
-function sumOf(codes: v128): i32 {
-  let s = i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(codes));
-  s = i32x4.add(s, i32x4.shuffle(s, s, 2, 3, 0, 1));
-  return i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1);
+function pairSums(codes: v128): v128 {
+  let s = i16x8.extadd_pairwise_i8x16_s(codes);
+  s = i16x8.add(s, i32x4.shuffle(s, s, 2, 3, 0, 1));
+  return i16x8.add(s, i32x4.shuffle(s, s, 1, 0, 3, 2));
 }

@@ -1,7 +1,7 @@
 /** Steps whose work items are rows: embed, norm, quantise, gather, columns, activation, add, scale, softcap, sums over experts, rotate. */
 import { gateRow } from './activation';
 import { itemsPerTake, takeItems } from './control';
-import { dequantizeRow } from './dequantize';
+import { matrixRow } from './dequantize';
 import { addRow, addScaledRow, scaleRow, softcapRow } from './elementwise';
 import { layerNormVector, rmsNormVector } from './norm';
 import { quantizeRow } from './quantize';
@@ -15,9 +15,9 @@ export function runEmbed(control: usize, op: EmbedRecord, step: StepRecord): voi
   const take = itemsPerTake(control, rows);
   for (let first = takeItems(control, take); first < rows; first = takeItems(control, take)) {
     for (let row = first; row < min(first + take, rows); row++) {
-      const token = <usize>load<u32>(op.tokens + <usize>(row * 4));
+      const token = load<i32>(op.tokens + <usize>(row * 4));
       const out = op.out + <usize>row * op.outStride;
-      dequantizeRow(op.type, op.weight + token * op.rowBytes, out, op.cols);
+      matrixRow(op.type, op.weight, op.rowBytes, token, out, op.cols);
       if (op.scale != 1) scaleRow(out, op.scale, out, op.cols);
     }
   }

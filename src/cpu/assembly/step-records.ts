@@ -158,6 +158,8 @@ export class NumberRecord extends OpRecord {
 export class LinearRecord {
   type: i32;
   weight: usize;
+  /** Of experts: from one's matrix to the next. */
+  matrixBytes: usize;
   rowBytes: i32;
   weightRows: i32;
   cols: i32;
@@ -175,7 +177,7 @@ export class LinearRecord {
   chunkMany: i32;
 }
 
-export const LINEAR_BYTES: usize = 56;
+export const LINEAR_BYTES: usize = 60;
 
 @unmanaged
 export class LinearsRecord extends OpRecord {
@@ -385,5 +387,23 @@ export class CheckRecord extends OpRecord {
   type: i32;
   weight: usize;
   blocks: i32;
+  found: usize;
+}
+
+/**
+ * Looks for NaN and infinity in matrices of quantised weights, `matrixBytes` apart, and packs them (`packed-rows.ts`). `found` is as in a
+ * CheckRecord, its blocks counted through all matrices.
+ */
+@unmanaged
+export class PackRecord extends OpRecord {
+  type: i32;
+  /** Of the first matrix, behind its head. */
+  weight: usize;
+  matrixBytes: usize;
+  matrices: i32;
+  rows: i32;
+  rowBytes: usize;
+  /** Blocks of a row. */
+  rowBlocks: i32;
   found: usize;
 }

@@ -3,10 +3,10 @@
  * Eight steps of four columns add up in 16 bits: 16 products of at most 127 * 15 per lane are 30,480.
  */
 import { dotCodes, widen } from './dot-int8';
-import { addGroup } from './dot-q4-k';
+import { addBlock } from './dot-q4-0';
 import { storeLanes } from './lanes';
 import { ones } from './opaque';
-import { CODE_PANEL_BLOCK, TILE_SUMS_BYTES } from './panel-codes';
+import { addGroup, CODE_PANEL_BLOCK, TILE_SUMS_BYTES } from './panel-codes';
 import { ACTIVATION_BLOCK } from './quantize';
 
 /** Products of the panel with one row of activations; lane r is row r. */
@@ -47,8 +47,7 @@ function dotWith(codes: v128, x: usize, step: usize): v128 {
 @inline
 function finish(hasMinimum: bool, total: v128, sums: v128, x: usize, scale: v128, panel: usize, one: v128): v128 {
   if (hasMinimum) return addGroup(total, widen(sums, one), x, scale, v128.load(panel, 16));
-  const dots = i32x4.sub(widen(sums, one), v128.load32_splat(x, 12));
-  return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(dots), scale), v128.load32_splat(x)));
+  return addBlock(total, widen(sums, one), scale, x);
 }
 
 /** Adds one row's products with a block of the panel to the totals at `total`. */

@@ -3,9 +3,8 @@
  *
  * A widened activation block is 80 bytes: the 16-byte head of an activation block, then its 32 codes as i16.
  */
-import { addGroup } from './dot-q4-k';
 import { storeLanes } from './lanes';
-import { TILE_SUMS_BYTES } from './panel-codes';
+import { addGroup, TILE_SUMS_BYTES } from './panel-codes';
 import { WIDE_PANEL_BLOCK } from './panel-wide';
 import { ACTIVATION_BLOCK } from './quantize';
 

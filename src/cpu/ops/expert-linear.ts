@@ -9,6 +9,7 @@ import { rowsAt } from '../cpu-op-rules.ts';
 import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf, CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
+import { GROUP_ROWS } from '../packed-layout.ts';
 import { activationCode, writeClamp } from './activation.ts';
 import { chunkRows, writeMatrix } from './linear.ts';
 import type { Chunk } from './linear.ts';
@@ -57,7 +58,7 @@ export function expertScratchBytes({ experts, used, rows, weightRows, rowBytes, 
 /** Weight rows of a work item of one expert: all experts of a row share the threads. Each matrix is split evenly. */
 function expertChunk(weightRows: number, used: number, { rowBytes, threads }: Pick<ExpertSizes, 'rowBytes' | 'threads'>): Chunk {
   const { one } = chunkRows(weightRows * used, rowBytes, threads);
-  const even = Math.ceil(weightRows / Math.ceil(weightRows / one) / 4) * 4;
+  const even = Math.ceil(weightRows / Math.ceil(weightRows / one) / GROUP_ROWS) * GROUP_ROWS;
   return { one: even, many: chunkRows(weightRows, rowBytes, threads).many };
 }
 

@@ -8,6 +8,7 @@ import { rowsAt, vectorAt } from '../cpu-op-rules.ts';
 import type { Addresses, CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf, CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
+import { GROUP_ROWS } from '../packed-layout.ts';
 import { activationCode, writeClamp } from './activation.ts';
 
 /** One matrix of a step: reads inputs[x], adds inputs[residual] where there is one, writes the output of its own index. */
@@ -42,15 +43,16 @@ export interface Chunk {
 }
 
 /**
- * Weight rows of one work item: many items keep threads balanced, large ones the counter cool and a call's four streams long.
+ * Weight rows of one work item, in whole groups of packed rows: many items keep threads balanced, large ones the counter cool and, of float
+ * weights, a call's four streams long.
  * Small matrices are split evenly: one item more for one thread than for another is a wait for all.
  */
 export function chunkRows(weightRows: number, rowBytes: number, threads: number): Chunk {
-  const fours = (count: number) => Math.max(4, Math.ceil(count / 4) * 4);
+  const groups = (count: number) => Math.max(GROUP_ROWS, Math.ceil(count / GROUP_ROWS) * GROUP_ROWS);
   const wanted = Math.max(LEAST_CHUNK_BYTES / rowBytes, weightRows / (threads * 8));
   const itemsPerThread = Math.max(1, Math.round(weightRows / wanted / threads));
-  const one = fours(weightRows / (threads * itemsPerThread));
-  const many = fours(Math.min(MANY_ROWS_CHUNK, Math.max(16, weightRows / (threads * 4))));
+  const one = groups(weightRows / (threads * itemsPerThread));
+  const many = groups(Math.min(MANY_ROWS_CHUNK, Math.max(16, weightRows / (threads * 4))));
   return { one, many };
 }
 
@@ -79,9 +81,9 @@ interface MatrixRecord {
 
 /** Writes a `LinearRecord`. */
 export function writeMatrix(out: RecordWriter, { weight, bias, x, output, residual, chunk }: MatrixRecord, at: Addresses): void {
-  const { typeCode, address, rowBytes } = at.matrix(weight.id);
+  const { typeCode, address, matrixBytes, rowBytes } = at.matrix(weight.id);
   const [weightRows, cols] = weight.shape.slice(-2) as [number, number];
-  out.ints(typeCode, address, rowBytes, weightRows, cols);
+  out.ints(typeCode, address, matrixBytes, rowBytes, weightRows, cols);
   out.ints(...rowsAt(at, x), ...rowsAt(at, output), vectorAt(at, bias));
   out.ints(...rowsAt(at, residual), chunk.one, chunk.many);
 }

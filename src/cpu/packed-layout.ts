@@ -1,0 +1,31 @@
+/** Sizes of packed matrices of quantised weights; `assembly/packed-rows.ts` says how they lie, and has the same numbers. */
+import { bytesOfElements } from '../tensor/tensor-type.ts';
+import type { WeightType } from '../tensor/tensor-type.ts';
+
+/** The formats whose products have kernels of their own for that order; matrices of others stay as in the file. */
+const PACKED_TYPES: ReadonlySet<WeightType> = new Set(['q8_0', 'q4_0', 'q4_k', 'q6_k']);
+
+export const GROUP_ROWS = 8;
+/** In front of each matrix. */
+export const HEAD_BYTES = 64;
+
+/** Matrices of one weight: [rows, cols], of experts [matrices, rows, cols]; a vector is one row. */
+export interface MatrixSizes {
+  readonly matrices: number;
+  readonly rows: number;
+  readonly rowBytes: number;
+  /** Of one matrix as its file holds it. */
+  readonly fileBytes: number;
+  /** From the begin of one matrix to that of the next. */
+  readonly matrixBytes: number;
+  readonly isPacked: boolean;
+}
+
+export function matrixSizes(type: WeightType, shape: readonly number[]): MatrixSizes {
+  const [rows, cols] = [shape.at(-2) ?? 1, shape.at(-1) as number];
+  const matrices = shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
+  const rowBytes = bytesOfElements(type, cols);
+  const isPacked = PACKED_TYPES.has(type);
+  const matrixBytes = isPacked ? HEAD_BYTES + Math.ceil(rows / GROUP_ROWS) * GROUP_ROWS * rowBytes : rows * rowBytes;
+  return { matrices, rows, rowBytes, fileBytes: rows * rowBytes, matrixBytes, isPacked };
+}
