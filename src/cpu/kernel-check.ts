@@ -5,8 +5,8 @@
 import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import { matmulScalar } from './matmul-scalar.ts';
-import { weightCode } from './kernel-module.ts';
 import { GROUP_ROWS, HEAD_BYTES, matrixSizes } from './packed-layout.ts';
+import { weightCode } from './weight-code.ts';
 
 /** The exports that this check calls; addresses and byte counts are i32. */
 export interface MatmulKernels {

@@ -10,7 +10,7 @@ import {
   type KernelInstance, type MatmulCase,
 } from './kernel-check.ts';
 import { ACTIVATION_BLOCK, matmulScalar } from './matmul-scalar.ts';
-import { weightCode } from './kernel-module.ts';
+import { weightCode } from './weight-code.ts';
 
 const BASE = 65536;
 
