@@ -3,9 +3,8 @@
  * of the format's record and holds how codes and scales lie in a block. `assembly/weight-type.ts` reads it.
  */
 import { CapacityError } from '../tensor/errors.ts';
-import { SCALE_BYTES } from '../tensor/formats/scale-values.ts';
+import { E2M1_DOUBLED, E4M3_VALUES, SCALE_BYTES } from '../tensor/formats/scale-values.ts';
 import type { ScaleFormat } from '../tensor/formats/scale-values.ts';
-import { E2M1_DOUBLED, E4M3_VALUES } from '../tensor/formats/scale-values.ts';
 import { IQ4_VALUES } from '../tensor/formats/iq4-nl.ts';
 import type { SubScalePacking } from '../tensor/formats/sub-scales.ts';
 import type { BlockFormat, CodePlane, GroupScale, WeightFormat } from '../tensor/formats/weight-format.ts';
@@ -98,7 +97,8 @@ function arrangementOf(planes: readonly CodePlane[], codeBits: number): Arrangem
 }
 
 function meaningOf({ code, codeBits }: BlockFormat): Meaning | undefined {
-  const isTable = (values: readonly number[], table: readonly number[]) => values.length === table.length && values.every((v, i) => Object.is(v, table[i]));
+  const isTable = (values: readonly number[], table: readonly number[]) =>
+    values.length === table.length && values.every((value, i) => Object.is(value, table[i]));
   switch (code.kind) {
     case 'offset': return code.zeroPoint === 0 ? 'itself' : code.zeroPoint === 2 ** (codeBits - 1) ? 'lessHalf' : undefined;
     case 'integers': return isTable(code.values, IQ4_VALUES) ? 'iq4' : isTable(code.values, E2M1_DOUBLED) ? 'e2m1' : undefined;
@@ -112,7 +112,8 @@ function areScalesInPlace({ scale, minimum, codePlanes, blockSize, blockBytes, c
   const codeBytes = (blockSize * codeBits) / 8;
   if (scale.levels === 1) {
     const size = SCALE_BYTES[scale.format];
-    const isMinimumInPlace = minimum === undefined || (isFloatAt(minimum.value, size) && minimum.value.format === scale.format && groupsPerBlock === 1);
+    const isMinimumInPlace = minimum === undefined
+      || (isFloatAt(minimum.value, size) && minimum.value.format === scale.format && groupsPerBlock === 1);
     const scaleBytes = size * groupsPerBlock * (minimum === undefined ? 1 : 2);
     const first = Math.min(...codePlanes.map(({ offset }) => offset));
     return scale.offset === 0 && isMinimumInPlace && first === scaleBytes && blockBytes === scaleBytes + codeBytes;

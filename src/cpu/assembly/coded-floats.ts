@@ -1,4 +1,4 @@
-/** Blocks of e4m3 values under a scale (mxfp8, fp8_g128), which multiply f32 activations. A block is its scale, then a byte for each value. */
+/** Blocks of e4m3 values under a scale (mxfp8, fp8_g128), which multiply f32 activations: the scale, then a byte for each value. */
 import { scaleOf } from './group-scales';
 import { blockBytesOf, blockSizeOf, codesOffsetOf } from './weight-type';
 

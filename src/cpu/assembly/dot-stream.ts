@@ -122,7 +122,8 @@ function sumsWide(bits: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usiz
   const b = v128.load8x8_s(x, 24);
   const c = v128.load8x8_s(x, 32);
   const d = v128.load8x8_s(x, 40);
-  return sumLanesI32(rowWide(bits, w0, a, b, c, d), rowWide(bits, w1, a, b, c, d), rowWide(bits, w2, a, b, c, d), rowWide(bits, w3, a, b, c, d));
+  return sumLanesI32(rowWide(bits, w0, a, b, c, d), rowWide(bits, w1, a, b, c, d),
+    rowWide(bits, w2, a, b, c, d), rowWide(bits, w3, a, b, c, d));
 }
 
 // @ts-ignore: decorator

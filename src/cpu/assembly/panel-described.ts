@@ -64,8 +64,8 @@ function storeHead(type: i32, to: usize, w0: usize, w1: usize, w2: usize, w3: us
   const form = formOf(type);
   if (form == FORM_PAIRED_MINIMUMS) {
     v128.store(to, halvesToFloats(gatherHalves(w0 + Q2_K_D, w1 + Q2_K_D, w2 + Q2_K_D, w3 + Q2_K_D)));
-    v128.store(to, i32x4(minimumPair(type, w0, column), minimumPair(type, w1, column), minimumPair(type, w2, column), minimumPair(type, w3, column)),
-      16);
+    v128.store(to, i32x4(minimumPair(type, w0, column), minimumPair(type, w1, column),
+      minimumPair(type, w2, column), minimumPair(type, w3, column)), 16);
     v128.store(to, quarter(halvesToFloats(gatherHalves(w0 + Q2_K_DMIN, w1 + Q2_K_DMIN, w2 + Q2_K_DMIN, w3 + Q2_K_DMIN))), 288);
     return;
   }
@@ -76,7 +76,8 @@ function storeHead(type: i32, to: usize, w0: usize, w1: usize, w2: usize, w3: us
   v128.store(to, scales(type, w0, w1, w2, w3, column));
   if (form == FORM_TWO_SCALES) v128.store(to, scales(type, w0, w1, w2, w3, column + 16), 16);
   if (form != FORM_MINIMUM) return;
-  v128.store(to, f32x4(minimumAt(type, w0, column), minimumAt(type, w1, column), minimumAt(type, w2, column), minimumAt(type, w3, column)), 16);
+  v128.store(to, f32x4(minimumAt(type, w0, column), minimumAt(type, w1, column),
+    minimumAt(type, w2, column), minimumAt(type, w3, column)), 16);
 }
 
 function scales(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, column: i32): v128 {

@@ -119,6 +119,13 @@ export function scaleBytesOf(type: i32): usize {
   }
 }
 
+/** Floats in front of the codes of a block. */
+// @ts-ignore: decorator
+@inline
+export function floatsOf(type: i32): i32 {
+  return blockSizeOf(type) / groupSizeOf(type) * (minimumOf(type) == MINIMUM_NONE ? 1 : 2);
+}
+
 /** Bytes of a block of a described type. */
 export function blockBytesOf(type: i32): usize {
   const codes = <usize>((blockSizeOf(type) * codeBitsOf(type)) >> 3);
@@ -127,7 +134,7 @@ export function blockBytesOf(type: i32): usize {
     case SCALE_NIBBLES: return codes + 20;
     case SCALE_K3: return codes + 14;
     case SCALE_XS: return codes + 8;
-    default: return codes + scaleBytesOf(type) * <usize>((blockSizeOf(type) / groupSizeOf(type)) << (minimumOf(type) == MINIMUM_NONE ? 0 : 1));
+    default: return codes + scaleBytesOf(type) * <usize>floatsOf(type);
   }
 }
 

@@ -11,7 +11,9 @@ export interface ScalePlace {
 
 /** The floats of a block: scales and minimums, or those of its super-block. */
 export function scalePlaces({ scale, minimum, groupsPerBlock }: BlockFormat): readonly ScalePlace[] {
-  const placesOf = ({ levels, format, offset }: GroupScale, isMinimum: boolean) =>
-    Array.from({ length: levels === 1 ? groupsPerBlock : 1 }, (_, group) => ({ format, offset: offset + group * SCALE_BYTES[format], isMinimum }));
+  const placesOf = ({ levels, format, offset }: GroupScale, isMinimum: boolean) => {
+    const length = levels === 1 ? groupsPerBlock : 1;
+    return Array.from({ length }, (_, group) => ({ format, offset: offset + group * SCALE_BYTES[format], isMinimum }));
+  };
   return [...placesOf(scale, false), ...(minimum ? placesOf(minimum.value, true) : [])];
 }
