@@ -35,6 +35,34 @@ export function dotQ5_K(w0: usize, w1: usize, w2: usize, w3: usize, x: usize, xE
 }
 
 /** Scales and eighths of minimums (f32[4 rows] each) of a super-block's 8 groups, one behind the other. */
+function storeScalesQ5_K(to: usize, w0: usize, w1: usize, w2: usize, w3: usize): void {
+  // Word i of the four 16-byte heads, one row per lane.
+  const h0 = v128.load(w0);
+  const h1 = v128.load(w1);
+  const h2 = v128.load(w2);
+  const h3 = v128.load(w3);
+  const a01 = i32x4.shuffle(h0, h1, 0, 4, 1, 5);
+  const a23 = i32x4.shuffle(h2, h3, 0, 4, 1, 5);
+  const b01 = i32x4.shuffle(h0, h1, 2, 6, 3, 7);
+  const b23 = i32x4.shuffle(h2, h3, 2, 6, 3, 7);
+  const factors = i64x2.shuffle(a01, a23, 0, 2);
+  const word0 = i64x2.shuffle(a01, a23, 1, 3);
+  const word1 = i64x2.shuffle(b01, b23, 0, 2);
+  const word2 = i64x2.shuffle(b01, b23, 1, 3);
+  const d = halvesToFloats(i32x4.shl(factors, 16));
+  const dmin = f32x4.mul(halvesToFloats(v128.and(factors, i32x4.splat(0xffff0000))), f32x4.splat(0.125));
+  const late = to + 128;
+  storeFour(to, d, v128.and(word0, i32x4.splat(LOW_6)));
+  storeFour(to + 16, dmin, v128.and(word1, i32x4.splat(LOW_6)));
+  storeFour(late, d, lateSixBits(word2, word0));
+  storeFour(late + 16, dmin, lateSixBits(i32x4.shr_u(word2, 4), word1));
+}
+
+const LOW_6: i32 = 0x3f3f3f3f;
+const LOW_4: i32 = 0x0f0f0f0f;
+const HIGH_2: i32 = 0x30303030;
+
+/** Scales (or minimums) of groups 4..7: four low bits from `low`, two high bits from the top of the earlier word. */
 // @ts-ignore: decorator
 @inline
 function lateSixBits(low: v128, early: v128): v128 {
@@ -50,15 +78,6 @@ function storeFour(to: usize, factor: v128, bytes: v128): void {
   v128.store(to + 32, f32x4.mul(factor, f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(bytes, 8), mask))));
   v128.store(to + 64, f32x4.mul(factor, f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(bytes, 16), mask))));
   v128.store(to + 96, f32x4.mul(factor, f32x4.convert_i32x4_s(i32x4.shr_u(bytes, 24))));
-}
-
-/** total + (sums * scale - minimum * S(x)) * d(x), in the order that the GEMM kernels use too: d, which may be huge, comes last. */
-// @ts-ignore: decorator
-@inline
-export function addGroup(total: v128, sums: v128, x: usize, scale: v128, minimum: v128): v128 {
-  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
-  const offset = f32x4.mul(minimum, v128.load32_splat(x, 4));
-  return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
 }
 
 /** Group 0..7 of the super-block and the activations at x. */

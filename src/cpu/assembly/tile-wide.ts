@@ -4,6 +4,7 @@
  * A widened activation block is 80 bytes: the 16-byte head of an activation block, then its 32 codes as i16.
  */
 import { addHalves, addPaired } from './dot-sixteens';
+import { halfSums } from './dot-sums';
 import { storeLanes } from './lanes';
 import { addGroup, TILE_SUMS_BYTES } from './panel-codes';
 import { FORM_MINIMUM, FORM_PAIRED_MINIMUMS, FORM_SCALE, FORM_TWO_SCALES, PAIRED_PANEL_BLOCK } from './panel-described';
@@ -42,7 +43,7 @@ function finish(form: i32, total: v128, first: v128, dots: v128, x: usize, scale
   if (form == FORM_MINIMUM) return addGroup(total, dots, x, scale, v128.load(panel, 16));
   if (form == FORM_TWO_SCALES) return addHalves(total, first, dots, x, scale, v128.load(panel, 16));
   if (form == FORM_PAIRED_MINIMUMS) {
-    const minimums = i32x4.dot_i16x8_s(v128.load(panel, 16), v128.load32_splat(x, 8));
+    const minimums = i32x4.dot_i16x8_s(v128.load(panel, 16), halfSums(x));
     return addPaired(total, dots, minimums, x, scale, v128.load(panel, 288));
   }
   return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(dots), scale), v128.load32_splat(x)));
