@@ -1,7 +1,8 @@
 /**
  * Speed of the WASM matmul kernels on one thread: GB/s of weights in decode, GMAC/s in prefill. Not a test.
  * Usage: node bench/cpu-kernels.mjs [--module cpu|cpu-relaxed] [--types q4_0,q4_k] [--cols 1024] [--weights-mb 96] [--x-rows 128] [--json]
- * Needs dist (node scripts/build.mjs). Without --types it takes each way through the kernels once. Rows are timed in slices of a few milliseconds and the fastest twentieth
+ * Needs dist (node scripts/build.mjs). Without --types it takes each way through the kernels once.
+ * Rows are timed in slices of a few milliseconds and the fastest twentieth
  * counts, so that what other processes take from a shared machine stays out of the figure.
  */
 import { readFileSync } from 'node:fs';

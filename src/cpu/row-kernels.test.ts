@@ -82,7 +82,8 @@ const BAD_PLACES = WEIGHT_TYPES.flatMap((type) => {
   const format = formatOf(type);
   const places = format.kind === 'float' ? [{ format: format.format, offset: 0 }] : [
     ...scalePlaces(format),
-    ...(format.code.kind === 'floats' ? [0, 7, 31] : []).map((i) => ({ format: 'e4m3', offset: format.codePlanes[0]!.offset + i }) as const),
+    ...(format.code.kind === 'floats' ? [0, 7, 31] : [])
+      .map((i) => ({ format: 'e4m3', offset: format.codePlanes[0]!.offset + i }) as const),
   ];
   return places.map((place) => [type, place.offset, WILD[place.format], SCALE_BYTES[place.format]] as const);
 });

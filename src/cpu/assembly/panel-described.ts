@@ -1,6 +1,6 @@
 /**
- * Panels of described types for the 16-bit GEMM: as panel-wide.ts has them. The second vector of a panel block is f32 minimum[4 rows], divided by 8; where
- * groups are 16 and scales floats, f32 scale[4 rows] of the second group; Q2_K's holds pairs of integers i16[4 rows, 2], and a quarter of
+ * Panels of described types for the 16-bit GEMM: as panel-wide.ts has them. The second vector of a panel block is f32 minimum[4 rows],
+ * divided by 8; where groups are 16 and scales floats, f32 scale[4 rows] of the second group; Q2_K's holds pairs of integers i16[4 rows, 2], and a quarter of
  * their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are already in the weights.
  */
 import { quarter } from './dot-sixteens';
@@ -77,7 +77,8 @@ function storeHead(type: i32, to: usize, w0: usize, w1: usize, w2: usize, w3: us
   v128.store(to, scales(type, w0, w1, w2, w3, column));
   if (form == FORM_TWO_SCALES) v128.store(to, scales(type, w0, w1, w2, w3, column + 16), 16);
   if (form != FORM_MINIMUM) return;
-  const minimums = f32x4(minimumAt(type, w0, column), minimumAt(type, w1, column), minimumAt(type, w2, column), minimumAt(type, w3, column));
+  const minimums = f32x4(minimumAt(type, w0, column), minimumAt(type, w1, column),
+    minimumAt(type, w2, column), minimumAt(type, w3, column));
   v128.store(to, f32x4.mul(minimums, f32x4.splat(0.125)), 16);
 }
 
