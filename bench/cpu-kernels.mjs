@@ -1,18 +1,21 @@
 /**
  * Speed of the WASM matmul kernels on one thread: GB/s of weights in decode, GMAC/s in prefill. Not a test.
  * Usage: node bench/cpu-kernels.mjs [--module cpu|cpu-relaxed] [--types q4_0,q4_k] [--cols 1024] [--weights-mb 96] [--x-rows 128] [--json]
- * Needs dist/wasm (node scripts/build-wasm.mjs). Rows are timed in slices of a few milliseconds and the fastest twentieth
+ * Needs dist (node scripts/build.mjs). Without --types it takes each way through the kernels once.
+ * Rows are timed in slices of a few milliseconds and the fastest twentieth
  * counts, so that what other processes take from a shared machine stays out of the figure.
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
+import { distinctTypes } from '../dist/cpu/kernel-check.js';
+import { matrixSizes } from '../dist/cpu/packed-layout.js';
+import { weightCode } from '../dist/cpu/weight-code.js';
+import { clearNaNs } from '../dist/tensor/codec/random-weights.js';
+import { scalePlaces } from '../dist/tensor/formats/scale-places.js';
+import { putScale } from '../dist/tensor/formats/scale-values.js';
+import { formatOf, takesInt8 } from '../dist/tensor/formats/weight-formats.js';
 
-const TYPES = {
-  f32: { code: 0, block: 1, bytes: 4 }, f16: { code: 1, block: 1, bytes: 2 }, bf16: { code: 2, block: 1, bytes: 2 },
-  q8_0: { code: 3, block: 32, bytes: 34 }, q4_0: { code: 4, block: 32, bytes: 18 },
-  q4_k: { code: 5, block: 256, bytes: 144 }, q6_k: { code: 6, block: 256, bytes: 210 },
-};
 const RUNS = 9;
 const SLICE_MS = 2;
 const WARMUP_MS = 700;
@@ -20,7 +23,7 @@ const WARMUP_MS = 700;
 const { values: options } = parseArgs({
   options: {
     module: { type: 'string', default: 'cpu,cpu-relaxed' },
-    types: { type: 'string', default: Object.keys(TYPES).join(',') },
+    types: { type: 'string', default: distinctTypes().join(',') },
     cols: { type: 'string', default: '1024' },
     'weights-mb': { type: 'string', default: '96' },
     'x-rows': { type: 'string', default: '1,128' },
@@ -42,11 +45,12 @@ for (const file of options.module.split(',')) {
 function report(row) {
   if (options.json) return console.log(JSON.stringify(row));
   const speed = row.xRows === 1 ? `${row.gbPerSecond.toFixed(2)} GB/s` : `${row.gmacPerSecond.toFixed(1)} GMAC/s`;
-  console.log(`${row.node} ${row.module.padEnd(11)} ${row.type.padEnd(5)} cols ${row.cols} x rows ${row.xRows}: ${speed}`);
+  console.log(`${row.node} ${row.module.padEnd(11)} ${row.type.padEnd(16)} cols ${row.cols} x rows ${row.xRows}: ${speed}`);
 }
 
 function measure(module, file, type, cols, xRows) {
-  const { code, block, bytes } = TYPES[type];
+  const { blockSize: block, blockBytes: bytes } = formatOf(type);
+  const code = weightCode(type);
   const rowBytes = (cols / block) * bytes;
   const wantedBytes =
     xRows === 1 ? Number(options['weights-mb']) * 1e6 : Math.min(Number(options['weights-mb']) * 1e6, (3e9 / xRows / cols) * rowBytes);
@@ -64,11 +68,11 @@ function measure(module, file, type, cols, xRows) {
   const yAt = align(activationsAt + xStride * xRows);
   const scratchAt = align(yAt + 4 * rows * xRows);
   const scratchBytes = kernels.matmulScratchBytes(code, cols);
-  if (block > 1) kernels.packMatrix(code, weightsAt, rowBytes, rows, scratchAt);
+  if (matrixSizes(type, [rows, cols]).isPacked) kernels.packMatrix(code, weightsAt, rowBytes, rows, scratchAt);
   const x = new Float32Array(memory.buffer, xAt, cols).map((_, i) => Math.sin(i) * 2);
   new Float32Array(memory.buffer, xAt, cols).set(x);
   for (let r = 0; r < xRows; r++) {
-    if (block > 1) kernels.quantizeRow(xAt, activationsAt + r * xStride, cols);
+    if (takesInt8(type)) kernels.quantizeRow(xAt, activationsAt + r * xStride, cols);
     else new Float32Array(memory.buffer, activationsAt + r * xStride, cols).set(x);
   }
   const run = (begin, end) =>
@@ -128,12 +132,10 @@ function fillWeights(target, type, rowBytes) {
     return;
   }
   for (let at = 0; at < target.length; at += pool.length) target.set(pool.subarray(0, Math.min(pool.length, target.length - at)), at);
-  const { bytes } = TYPES[type];
-  const offsets = type === 'q4_k' ? [0, 2] : type === 'q6_k' ? [208] : [0];
-  for (let at = 0; at < target.length; at += bytes) {
-    for (const offset of offsets) {
-      target[at + offset] = at % 251;
-      target[at + offset + 1] = 0x14;
-    }
+  const format = formatOf(type);
+  clearNaNs(format, target);
+  const places = scalePlaces(format);
+  for (let at = 0; at < target.length; at += format.blockBytes) {
+    for (const place of places) putScale(place.format, target, at + place.offset, 0.001 * (1 + (at % 251) / 251));
   }
 }

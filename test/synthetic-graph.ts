@@ -16,8 +16,13 @@ import { rope } from '../src/graph/ops/rope.ts';
 import type { RopeTable } from '../src/graph/ops/rope.ts';
 import type { Value } from '../src/graph/value.ts';
 import { randomWeights, randomSource } from '../src/tensor/codec/random-weights.ts';
+import { scalePlaces } from '../src/tensor/formats/scale-places.ts';
+import { putScale } from '../src/tensor/formats/scale-values.ts';
+import { subScalesOf } from '../src/tensor/formats/sub-scales.ts';
+import { codeValues } from '../src/tensor/formats/weight-format.ts';
+import type { BlockFormat } from '../src/tensor/formats/weight-format.ts';
+import { formatOf } from '../src/tensor/formats/weight-formats.ts';
 import { f32ToBf16, f32ToF16 } from '../src/tensor/half.ts';
-import { bytesOfElements, isQuantized } from '../src/tensor/tensor-type.ts';
 import type { WeightType } from '../src/tensor/tensor-type.ts';
 
 export interface SyntheticShape {
@@ -159,23 +164,24 @@ export function sourceOfBytes(
 }
 
 function matrixBytes(type: WeightType, [rows, cols]: [number, number], random: () => number): Uint8Array {
-  if (isQuantized(type)) {
-    const bytes = randomWeights(type, rows, cols, random);
-    return scaleBlocks(type, bytes);
-  }
+  const format = formatOf(type);
+  if (format.kind === 'block') return scaleBlocks(format, randomWeights(type, rows, cols, random));
   return encodeFloats(type, Float32Array.from({ length: rows * cols }, () => (random() - 0.5) * (3 / Math.sqrt(cols))));
 }
 
-/** Scales small enough that values neither vanish nor explode over a few layers. */
-function scaleBlocks(type: WeightType, bytes: Uint8Array): Uint8Array {
-  const view = new DataView(bytes.buffer);
-  const blockBytes = bytesOfElements(type, type.endsWith('_k') ? 256 : 32);
-  const [offsets, scale] = { q8_0: [[0], 0.001], q4_0: [[0], 0.015], q4_k: [[0, 2], 0.0005], q6_k: [[208], 0.00004] }[type as 'q8_0'] as [
-    number[],
-    number,
-  ];
+/** Scales small enough that values neither vanish nor explode over a few layers; values lie on both sides of zero. */
+function scaleBlocks(format: BlockFormat, bytes: Uint8Array): Uint8Array {
+  const { scale, minimum, blockBytes } = format;
+  const largest = Math.max(...codeValues(format).filter(Number.isFinite).map(Math.abs));
+  const steps = scale.levels === 1 ? 1 : subScalesOf(scale.subPacking).most;
+  // Of symmetric formats up to 0.128 on both sides, and of others from 0 to 0.256, less 0.128.
+  const size = 0.128 / steps;
   for (let at = 0; at < bytes.length; at += blockBytes) {
-    for (const offset of offsets) view.setUint16(at + offset, f32ToF16(scale * (1 + (at % 7) / 7)), true);
+    const factor = size * (1 + (at % 7) / 7);
+    for (const { format: floats, offset, isMinimum } of scalePlaces(format)) {
+      const value = isMinimum ? -(minimum?.sign as number) * factor : ((minimum ? 2 : 1) * factor) / largest;
+      putScale(floats, bytes, at + offset, value);
+    }
   }
   return bytes;
 }

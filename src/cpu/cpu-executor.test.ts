@@ -14,9 +14,10 @@ import { openExecutor } from '../node/load-model.ts';
 import { createThreadHost } from '../node/thread-host.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
-import { isQuantized, WEIGHT_TYPES } from '../tensor/tensor-type.ts';
+import { takesInt8 } from '../tensor/formats/weight-formats.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import { createCpuExecutor } from './cpu-executor.ts';
+import { distinctTypes } from './kernel-check.ts';
 import { CPU_RULES } from './rules.ts';
 import { ensureAllPages, inEveryGroup } from '../../test/state-places.ts';
 import { MODEL_OP_GRAPHS } from '../../test/gpu/model-op-graphs.ts';
@@ -71,11 +72,11 @@ const PREFILL_DECODE: StepBatch[] = [
 ];
 
 // Rounding to int8 turns a difference of one part in 1e7 into one of 1/127 where a value lies at a tie: rare, but it spreads.
-const toleranceOf = (type: WeightType) => (isQuantized(type) ? 5e-3 : 2e-5);
+const toleranceOf = (type: WeightType) => (takesInt8(type) ? 5e-3 : 2e-5);
 
 describe('agrees with the reference', () => {
   const blocks = { ...TINY, dim: 256, ffnDim: 256, headDim: 64 };
-  test.each(WEIGHT_TYPES)('%s weights', async (type) => {
+  test.each(distinctTypes())('%s weights', async (type) => {
     await compareRuns(await loadBoth(blocks, { typeOf: () => type }), PREFILL_DECODE, toleranceOf(type));
   });
 

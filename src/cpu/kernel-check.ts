@@ -3,10 +3,11 @@
  * scripts/check-kernels.mjs, which runs it on every Node version. Small cases, odd on purpose.
  */
 import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
-import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
+import { formatOf, takesInt8 } from '../tensor/formats/weight-formats.ts';
+import { bytesOfElements, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import { matmulScalar } from './matmul-scalar.ts';
-import { weightCode } from './kernel-module.ts';
 import { GROUP_ROWS, HEAD_BYTES, matrixSizes } from './packed-layout.ts';
+import { weightCode } from './weight-code.ts';
 
 /** The exports that this check calls; addresses and byte counts are i32. */
 export interface MatmulKernels {
@@ -50,12 +51,37 @@ export function instantiateKernels(module: WebAssembly.Module, sizeBytes = 4 * 1
   return { kernels: instance.exports as unknown as MatmulKernels, memory };
 }
 
-/** Every type with the shapes that kernels have special code for. */
-export function matmulCases(): MatmulCase[] {
+/**
+ * Types that together go every way through the kernels: of those that differ in scales and sizes of groups alone, as MLX's do, the first
+ * with each of them.
+ */
+export function distinctTypes(types: readonly WeightType[] = WEIGHT_TYPES): readonly WeightType[] {
+  const seen = new Set<string>();
+  return types.filter((type) => {
+    const ways = waysOf(type);
+    const isNew = ways.some((way) => !seen.has(way));
+    for (const way of ways) seen.add(way);
+    return isNew;
+  });
+}
+
+function waysOf(type: WeightType): readonly string[] {
+  const format = formatOf(type);
+  if (format.kind === 'float' || format.scale.levels === 2) return [type];
+  const { code, codePlanes, groupSize, minimum, scale } = format;
+  const planes = codePlanes.map(({ bits, run }) => `${bits} ${run}`).join(', ');
+  const meaning = code.kind === 'offset' ? code.zeroPoint : code.kind;
+  const arrangement = `${meaning} ${planes} ${minimum?.sign}`;
+  if (planes.includes(',') || !planes.endsWith('stream')) return [type];
+  return [arrangement, `stream ${groupSize}`, `stream ${scale.format}`];
+}
+
+/** Every way through the kernels with the shapes that they have special code for. */
+export function matmulCases(types: readonly WeightType[] = distinctTypes()): MatmulCase[] {
   const cases: MatmulCase[] = [];
-  for (const type of WEIGHT_TYPES) {
-    const block = TENSOR_TYPES[type].blockSize;
-    const widths = isQuantized(type) ? [block, 3 * block] : [1, 7, 8, 64, 261];
+  for (const type of types) {
+    const { kind, blockSize } = formatOf(type);
+    const widths = kind === 'block' ? [blockSize, 3 * blockSize] : [1, 7, 8, 64, 261];
     for (const cols of widths) {
       for (const xRows of [1, 2, 3, 7, 8, 9, 33]) {
         cases.push({ type, rows: 13, cols, xRows, rowBegin: 0, rowEnd: 13 });
@@ -90,7 +116,7 @@ export function runMatmul({ kernels, memory }: KernelInstance, problem: MatmulCa
   new Float32Array(memory.buffer, xAt, x.length).set(x);
   const y = new Float32Array(memory.buffer, yAt, xRows * rows).fill(UNTOUCHED);
   for (let r = 0; r < xRows; r++) {
-    if (isQuantized(type)) kernels.quantizeRow(xAt + 4 * r * cols, activationsAt + r * xStride, cols);
+    if (takesInt8(type)) kernels.quantizeRow(xAt + 4 * r * cols, activationsAt + r * xStride, cols);
     else new Float32Array(memory.buffer, activationsAt + r * xStride, cols).set(x.subarray(r * cols, (r + 1) * cols));
   }
   const { rowBegin, rowEnd } = problem;

@@ -1,17 +1,5 @@
 /** Chooses and compiles the kernel module: relaxed SIMD where the engine has it and computes with it as the format says. */
-import { CapacityError } from '../tensor/errors.ts';
-import type { WeightType } from '../tensor/tensor-type.ts';
 import type { KernelBytes } from './thread-host.ts';
-
-/** How the WASM kernels name weight types; `assembly/weight-type.ts` holds the same numbers. */
-const WEIGHT_CODES: Partial<Record<WeightType, number>> = { f32: 0, f16: 1, bf16: 2, q8_0: 3, q4_0: 4, q4_k: 5, q6_k: 6 };
-
-/** @throws CapacityError for a format that the CPU has no kernel for */
-export function weightCode(type: WeightType): number {
-  const code = WEIGHT_CODES[type];
-  if (code === undefined) throw new CapacityError(`The CPU has no kernel for weights of type ${type}.`);
-  return code;
-}
 
 /** What the host calls; the threads call the rest. Addresses are byte offsets in the module's memory. */
 export interface KernelExports {

@@ -20,7 +20,7 @@ import type { CpuOp } from './ops/index.ts';
 import { writeProgram } from './program-writer.ts';
 import { layOutStep } from './step-layout.ts';
 import type { StepLayout } from './step-layout.ts';
-import { weightCode } from './kernel-module.ts';
+import { weightCode } from './weight-code.ts';
 
 /** Query vectors of one tile of attention. */
 const TILE_VECTORS = 32;

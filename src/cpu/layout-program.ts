@@ -27,8 +27,8 @@ import { expertScratchBytes } from './ops/expert-linear.ts';
 import { chunkRows } from './ops/linear.ts';
 import { routeScratchBytes } from './ops/route.ts';
 import { convolutionScratchBytes } from './ops/short-convolution.ts';
-import { weightCode } from './kernel-module.ts';
 import { GROUP_ROWS, HEAD_BYTES, matrixSizes } from './packed-layout.ts';
+import { weightCode } from './weight-code.ts';
 
 /** Most bytes of the record that checks one weight. */
 const CHECK_RECORD_BYTES = 44;

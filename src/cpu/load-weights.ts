@@ -8,7 +8,7 @@ import type { KernelExports } from './kernel-module.ts';
 import type { ProgramLayout } from './layout-program.ts';
 import { createRecordWriter } from './record-writer.ts';
 import type { Threads } from './threads.ts';
-import { weightCode } from './kernel-module.ts';
+import { weightCode } from './weight-code.ts';
 
 /** Tensors that are read at the same time: one copies while another waits for the disk. */
 const READERS = 2;

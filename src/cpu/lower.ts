@@ -6,7 +6,7 @@ import { planSteps } from '../graph/plan.ts';
 import type { FusionRule, Plan } from '../graph/plan.ts';
 import type { Value } from '../graph/value.ts';
 import type { TypeOf } from '../graph/weight-lookup.ts';
-import { isQuantized } from '../tensor/tensor-type.ts';
+import { takesInt8 } from '../tensor/formats/weight-formats.ts';
 import type { Lower } from './cpu-op-rules.ts';
 import { quantizedForm } from './cpu-value.ts';
 import type { CpuValue } from './cpu-value.ts';
@@ -24,7 +24,7 @@ export interface LowerOptions {
 
 export type CpuPlan = Plan<CpuOp, CpuValue>;
 
-/** The plan of a graph for given weight types. Matrices of quantised weights read int8 forms, made once per value. */
+/** The plan of a graph for given weight types. Matrices whose codes are integers read int8 forms, made once per value. */
 export function planForCpu(graph: Graph, options: LowerOptions): CpuPlan {
   return planSteps<CpuOp, CpuValue>({
     steps: lowerGraph(graph, options.typeOf),
@@ -42,7 +42,7 @@ function lowerGraph(graph: Graph, typeOf: TypeOf): CpuStep[] {
     },
     lower(node, codesOf) {
       const lower = LOWERINGS[node.op.kind] as unknown as Lower<GraphOp, CpuOp>;
-      return lower(node, { inputFor: ({ id }, x) => (isQuantized(typeOf(id)) ? codesOf(x) : x) });
+      return lower(node, { inputFor: ({ id }, x) => (takesInt8(typeOf(id)) ? codesOf(x) : x) });
     },
   });
 }

@@ -4,14 +4,15 @@
  */
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { roundedValues } from '../tensor/codec/round-activations.ts';
-import { isQuantized, type WeightType } from '../tensor/tensor-type.ts';
+import { takesInt8 } from '../tensor/formats/weight-formats.ts';
+import type { WeightType } from '../tensor/tensor-type.ts';
 
 /** Values under one scale, as `assembly/quantize.ts` has them. */
 export const ACTIVATION_BLOCK = 32;
 
 /** The values that a kernel multiplies with weights of `type`: x itself, or its codes times their scales. */
 export function activationValues(type: WeightType, x: Float32Array): Float64Array {
-  return isQuantized(type) ? roundedValues(x, ACTIVATION_BLOCK) : Float64Array.from(x);
+  return takesInt8(type) ? roundedValues(x, ACTIVATION_BLOCK) : Float64Array.from(x);
 }
 
 export interface ScalarMatmul {

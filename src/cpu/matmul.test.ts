@@ -4,15 +4,24 @@ import { describe, expect, test } from 'vitest';
 import { bytesOf, f32Of, fixturesPath, readFixtureTensors } from '../../test/fixture-tensors.ts';
 import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { roundActivations } from '../tensor/codec/round-activations.ts';
-import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
+import { decodeRows } from '../tensor/codec/decode-rows.ts';
+import { CapacityError } from '../tensor/errors.ts';
+import { Q4_1 } from '../tensor/formats/q4-1.ts';
+import { scalePlaces } from '../tensor/formats/scale-places.ts';
+import { SCALE_BYTES } from '../tensor/formats/scale-values.ts';
+import { blockFormatOf, formatOf, takesInt8 } from '../tensor/formats/weight-formats.ts';
+import { bytesOfElements, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import {
-  checkKernels, compareWithScalar, describeCase, instantiateKernels, matmulCases, placeMatrix, randomProblem, runMatmul,
+  checkKernels, compareWithScalar, describeCase, distinctTypes, instantiateKernels, matmulCases, placeMatrix, randomProblem, runMatmul,
   type KernelInstance, type MatmulCase,
 } from './kernel-check.ts';
 import { ACTIVATION_BLOCK, matmulScalar } from './matmul-scalar.ts';
-import { weightCode } from './kernel-module.ts';
+import { codeOfFormat, weightCode } from './weight-code.ts';
 
 const BASE = 65536;
+const TYPES = distinctTypes();
+/** Those that multiply int8 activations. */
+const INT8_TYPES = TYPES.filter(takesInt8);
 
 function compileModule(file: string): WebAssembly.Module {
   const bytes = readFileSync(new URL(`../../dist/wasm/${file}`, import.meta.url));
@@ -26,12 +35,15 @@ function whole(type: WeightType, rows: number, cols: number, xRows: number): Mat
   return { type, rows, cols, xRows, rowBegin: 0, rowEnd: rows };
 }
 
+/** Formats that ggml has: their goldens are gguf-py's. */
+const GGML_TYPES = WEIGHT_TYPES.filter((type) => formatOf(type).ggmlId !== undefined && type !== 'f32');
+
 describe.each(MODULES)('%s', (_, module) => {
   test('every type and shape agrees with the scalar twin, cold and hot', () => {
     expect(checkKernels(module, { hotCalls: 40 })).toEqual([]);
   });
 
-  test.each(WEIGHT_TYPES)('%s agrees after thousands of calls and for long rows', (type) => {
+  test.each(TYPES)('%s agrees after thousands of calls and for long rows', (type) => {
     const instance = instantiateKernels(module, 32 * 1024 * 1024);
     for (const problem of [whole(type, 9, 256, 1), whole(type, 9, 256, 6)]) {
       const { weights, x } = randomProblem(problem, 5);
@@ -44,7 +56,7 @@ describe.each(MODULES)('%s', (_, module) => {
     }
   });
 
-  test.each(WEIGHT_TYPES.filter(isQuantized))('%s gives a row the same bits alone and in any batch', (type) => {
+  test.each(INT8_TYPES)('%s gives a row the same bits alone and in any batch', (type) => {
     const batch = whole(type, 10, 768, 7);
     const { weights, x } = randomProblem(batch, 7);
     const instance = instantiateKernels(module);
@@ -55,16 +67,18 @@ describe.each(MODULES)('%s', (_, module) => {
     }
   });
 
-  test.each(WEIGHT_TYPES.filter(isQuantized))('%s is exact at the ends of its codes', (type) => {
+  test.each(INT8_TYPES)('%s is exact at the ends of its codes', (type) => {
     for (const fill of [0x00, 0x7f, 0x80, 0xff]) {
       for (const xRows of [1, 5]) {
         const problem = whole(type, 5, 256, xRows);
         const { weights } = randomProblem(problem, 8);
         const scales = weights.slice();
         weights.fill(fill);
-        for (let at = 0; at < weights.length; at += TENSOR_TYPES[type].blockBytes) {
-          const offsets = type === 'q4_k' ? [0, 1, 2, 3] : type === 'q6_k' ? [208, 209] : [0, 1];
-          for (const offset of offsets) weights[at + offset] = scales[at + offset]!;
+        const format = blockFormatOf(type);
+        for (let at = 0; at < weights.length; at += format.blockBytes) {
+          for (const { format: floats, offset } of scalePlaces(format)) {
+            for (let i = 0; i < SCALE_BYTES[floats]; i++) weights[at + offset + i] = scales[at + offset + i]!;
+          }
         }
         const x = Float32Array.from({ length: xRows * 256 }, (_value, i) => (i % 3 && fill & 1 ? 1 : -1));
         expect(compareWithScalar(problem, weights, x, runMatmul(instantiateKernels(module), problem, weights, x))).toBeUndefined();
@@ -85,8 +99,8 @@ describe.each(MODULES)('%s', (_, module) => {
   });
 
   test('NaN and infinite activations reach the result as NaN', () => {
-    for (const type of WEIGHT_TYPES) {
-      for (const xRows of [1, 4]) {
+    for (const type of TYPES) {
+      for (const xRows of [1, 4, 5]) {
         const problem = whole(type, 4, 256, xRows);
         const { weights, x } = randomProblem(problem, 9);
         x[5] = NaN;
@@ -97,7 +111,7 @@ describe.each(MODULES)('%s', (_, module) => {
     }
   });
 
-  test.each(WEIGHT_TYPES)('%s times activations up to the end of f32: right wherever a sum has room, else never finite', (type) => {
+  test.each(TYPES)('%s times activations up to the end of f32: right wherever a sum has room, else never finite', (type) => {
     for (const xRows of [1, 4]) {
       for (const size of [1e18, 1e25, 1e31, 1e35, 1e37, 3e38]) {
         const problem = whole(type, 12, 256, xRows);
@@ -109,21 +123,23 @@ describe.each(MODULES)('%s', (_, module) => {
         const want = matmulScalar({ ...problem, weights, x: huge });
         y.forEach((value, i) => {
           const [exact, magnitude] = [want.y[i]!, want.magnitude[i]!];
-          if (magnitude < 3e38) expect(Math.abs(value - exact)).toBeLessThan(1e-5 * magnitude);
+          if (magnitude < 3e38) expect(Math.abs(value - exact)).toBeLessThanOrEqual(1e-5 * magnitude);
           else if (Math.abs(exact) > 3.5e38) expect(Number.isFinite(value)).toBe(false);
         });
       }
     }
   });
 
-  test.each(['f16', 'q8_0', 'q4_0', 'q4_k', 'q6_k'] as const)('%s keeps infinite and NaN scales', (type) => {
-    for (const [bits, isExpected] of [[0x7c00, (v: number) => !Number.isFinite(v)], [0xfe00, Number.isNaN]] as const) {
-      for (const xRows of [1, 4]) {
+  const wideScales = INT8_TYPES.filter((type) => SCALE_BYTES[blockFormatOf(type).scale.format] > 1);
+  test.each(['f16' as const, ...wideScales])('%s keeps infinite and NaN scales', (type) => {
+    const format = formatOf(type);
+    const [place] = format.kind === 'block' ? scalePlaces(format) : [{ format: 'f16', offset: 0 } as const];
+    const wild = { f16: [0x7c00, 0xfe00], bf16: [0x7f80, 0xffc0], f32: [0x7f800000, 0xffc00000] }[place?.format as 'f16'];
+    for (const [bits, isExpected] of [[wild[0]!, (v: number) => !Number.isFinite(v)], [wild[1]!, Number.isNaN]] as const) {
+      for (const xRows of [1, 4, 5]) {
         const problem = whole(type, 4, 256, xRows);
         const { weights, x } = randomProblem(problem, 10);
-        const at = type === 'q6_k' ? 208 : 0;
-        weights[at] = bits & 255;
-        weights[at + 1] = bits >> 8;
+        for (let i = 0; i < (place?.format === 'f32' ? 4 : 2); i++) weights[place!.offset + i] = (bits >>> (8 * i)) & 255;
         const y = runMatmul(instantiateKernels(module), problem, weights, x);
         for (let r = 0; r < xRows; r++) {
           expect(isExpected(y[4 * r]!)).toBe(true);
@@ -135,7 +151,7 @@ describe.each(MODULES)('%s', (_, module) => {
 
   test.each(['q8_0', 'q4_0', 'q4_k', 'q6_k'] as const)('%s with subnormal scales, and with scales of zero', (type) => {
     const at = type === 'q6_k' ? 208 : 0;
-    const { blockBytes } = TENSOR_TYPES[type];
+    const { blockBytes } = formatOf(type);
     for (const patterns of [[0x0000, 0x8000, 0x1234], [0x0001, 0x83ff, 0x0000, 0x2c01, 0x0400, 0x0200], [0x7bff, 0xfbff, 0x0000, 0x03ff]]) {
       for (const xRows of [1, 5]) {
         const problem = whole(type, 11, 768, xRows);
@@ -174,7 +190,7 @@ describe.each(MODULES)('%s', (_, module) => {
   });
 
   test('too little scratch is slower, not wrong', () => {
-    for (const type of WEIGHT_TYPES) {
+    for (const type of TYPES) {
       const instance = instantiateKernels(module);
       const problem = whole(type, 9, 512, 9);
       const { weights, x } = randomProblem(problem, 11);
@@ -187,7 +203,7 @@ describe.each(MODULES)('%s', (_, module) => {
     }
   });
 
-  test.each(['f16', 'bf16', 'q8_0', 'q4_0', 'q4_k', 'q6_k'] as const)('dequantizeRow gives the values of gguf-py: %s', (type) => {
+  test.each(GGML_TYPES)('dequantizeRow gives the values of gguf-py: %s', (type) => {
     const golden = readFixtureTensors(`${fixturesPath}quant/quant.safetensors`);
     const want = f32Of(golden, `${type.toUpperCase()}.values`);
     const blocks = bytesOf(golden, `${type.toUpperCase()}.blocks`);
@@ -196,6 +212,35 @@ describe.each(MODULES)('%s', (_, module) => {
     new Uint8Array(memory.buffer).set(blocks, BASE + 1);
     kernels.dequantizeRow(weightCode(type), BASE + 1, outAt, want.length);
     expect([...new Float32Array(memory.buffer, outAt, want.length)]).toEqual([...want]);
+  });
+
+  test.each(WEIGHT_TYPES)('dequantizeRow gives what the record says: %s', (type) => {
+    const cols = 3 * Math.max(formatOf(type).blockSize, 32);
+    const bytes = randomWeights(type, 1, cols, randomSource(15));
+    const want = new Float32Array(cols);
+    decodeRows(type, bytes, want);
+    const { kernels, memory } = instantiateKernels(module);
+    new Uint8Array(memory.buffer).set(bytes, BASE + 1);
+    kernels.dequantizeRow(weightCode(type), BASE + 1, 2 * BASE, cols);
+    const got = new Float32Array(memory.buffer, 2 * BASE, cols);
+    const format = formatOf(type);
+    // A product with an f32 is rounded before the minimum is added.
+    const allowed = format.kind === 'block' && format.scale.format === 'f32' ? 2e-7 : 0;
+    const largest = Math.max(...want.map(Math.abs));
+    got.forEach((value, i) => expect(Math.abs(value - want[i]!)).toBeLessThanOrEqual(allowed * largest));
+  });
+
+  test('a number that no kernel has traps', () => {
+    const { kernels, memory } = instantiateKernels(module);
+    const wrong = [7, 15, weightCode('q4_1') & ~15, (weightCode('q4_1') & ~15) | 9, weightCode('affine3_g64_f16') & ~(7 << 7)];
+    for (const number of wrong) {
+      expect(() => kernels.dequantizeRow(number, BASE, 2 * BASE, 256), `${number}`).toThrow(WebAssembly.RuntimeError);
+      for (const xRows of [1, 9]) {
+        const run = () => kernels.matmul(number, BASE, 256, 0, 4, 256, 3 * BASE, 2048, xRows, 4 * BASE, 16, 5 * BASE, 16 * BASE);
+        expect(run, `${number}`).toThrow(WebAssembly.RuntimeError);
+      }
+    }
+    expect(memory.buffer.byteLength).toBeGreaterThan(21 * BASE);
   });
 
   test('every f16 pattern is converted, in rows and in products', () => {
@@ -259,10 +304,24 @@ function expectSameRounding({ kernels, memory }: KernelInstance, x: Float32Array
 }
 
 test('both modules give the same bits for quantised weights', () => {
-  for (const problem of matmulCases().filter(({ type }) => isQuantized(type))) {
+  for (const problem of matmulCases().filter(({ type }) => takesInt8(type))) {
     const { weights, x } = randomProblem(problem, 12);
     const [plain, relaxed] = MODULES.map(([, module]) => [...runMatmul(instantiateKernels(module), problem, weights, x)]);
     expect(relaxed, describeCase(problem)).toEqual(plain);
+  }
+});
+
+test('a format that no kernel covers is refused by its name', () => {
+  expect(codeOfFormat(Q4_1)).toBe(weightCode('q4_1'));
+  const plane = Q4_1.codePlanes[0]!;
+  for (const change of [
+    { scale: { levels: 1, format: 'bf16', offset: 0 } }, { codePlanes: [{ ...plane, run: 4 }] }, { minimum: undefined }, { blockBytes: 22 },
+    { code: { kind: 'offset', zeroPoint: 3 } }, { code: { kind: 'integers', values: Array.from({ length: 16 }, (_, i) => i) } },
+    { codePlanes: [{ ...plane, offset: 6 }], blockBytes: 22 }, { groupSize: 16 },
+  ] as const) {
+    const code = () => codeOfFormat({ ...Q4_1, ...change, name: 'q4_9' });
+    expect(code, JSON.stringify(change)).toThrow(CapacityError);
+    expect(code).toThrow(/no kernel for weights of type q4_9/);
   }
 });
 

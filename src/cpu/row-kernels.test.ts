@@ -6,8 +6,13 @@ import { readKernelModules } from '../node/wasm-modules.ts';
 import { ACTIVATION_FUNCTIONS } from '../reference/ops/activation.ts';
 import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
 import { randomSource } from '../tensor/codec/random-weights.ts';
+import { scalePlaces } from '../tensor/formats/scale-places.ts';
+import { SCALE_BYTES } from '../tensor/formats/scale-values.ts';
+import type { ScaleFormat } from '../tensor/formats/scale-values.ts';
+import { formatOf, WEIGHT_TYPES } from '../tensor/formats/weight-formats.ts';
 import { createMemory } from './kernel-module.ts';
 import { activationCode } from './ops/activation.ts';
+import { weightCode } from './weight-code.ts';
 
 interface RowKernels {
   heapBase(): number;
@@ -65,6 +70,23 @@ const EXPONENT_ERROR: Readonly<Record<ActivationName, number>> = {
 function allowedError(fn: ActivationName, x: number, y: number): number {
   return 6e-7 + (y === 0 || EXPONENT_ERROR[fn] === 0 ? 0 : EXPONENT_ERROR[fn] * Math.abs(Math.log(Math.abs(y / x))));
 }
+
+/** Bit patterns of each format of floats that are infinite or NaN; of ggml's exponents none is. */
+const WILD = {
+  f32: [0x7f800000, 0xff800000, 0x7fc00000], f16: [0x7c00, 0xfc00, 0x7e01], bf16: [0x7f80, 0xff80, 0x7fc1],
+  e8m0: [255], e8m0Half: [], ue4m3Half: [255], e4m3: [0x7f, 0xff],
+} as const satisfies Record<ScaleFormat, readonly number[]>;
+
+/** Type, byte of a block, patterns and their bytes: every float of every block, and codes that are floats. */
+const BAD_PLACES = WEIGHT_TYPES.flatMap((type) => {
+  const format = formatOf(type);
+  const places = format.kind === 'float' ? [{ format: format.format, offset: 0 }] : [
+    ...scalePlaces(format),
+    ...(format.code.kind === 'floats' ? [0, 7, 31] : [])
+      .map((i) => ({ format: 'e4m3', offset: format.codePlanes[0]!.offset + i }) as const),
+  ];
+  return places.map((place) => [type, place.offset, WILD[place.format], SCALE_BYTES[place.format]] as const);
+});
 
 describe.each(MODULES)('%s', (_, module) => {
   test('exp over its range', () => {
@@ -348,28 +370,22 @@ describe.each(MODULES)('%s', (_, module) => {
     expect([...to.view.subarray(0, 4)]).toEqual([Infinity, -Infinity, NaN, NaN]);
   });
 
-  test.each([
-    ['f32', 0, 4, 0, [0x7f800000, 0xff800000, 0x7fc00000], 4],
-    ['f16', 1, 2, 0, [0x7c00, 0xfc00, 0x7e01], 2],
-    ['bf16', 2, 2, 0, [0x7f80, 0xff80, 0x7fc1], 2],
-    ['q8_0', 3, 34, 0, [0x7c00, 0xfe00], 2],
-    ['q4_0', 4, 18, 0, [0x7c00, 0xfe00], 2],
-    ['q4_k', 5, 144, 0, [0x7c00, 0xfe00], 2],
-    ['q4_k minimum', 5, 144, 2, [0x7c00, 0xfe00], 2],
-    ['q6_k', 6, 210, 208, [0x7c00, 0xfe00], 2],
-  ] as const)('finds NaN and infinity in %s', (_name, type, stride, offset, patterns, width) => {
+  test.each(BAD_PLACES)('finds NaN and infinity in %s, byte %i', (type, offset, patterns, width) => {
+    const stride = formatOf(type).blockBytes;
     const { kernels, memory, place } = open(module);
     const blocks = 41;
     const { at } = place(new Float32Array(Math.ceil((blocks * stride) / 4)));
     const view = new DataView(memory.buffer, at, blocks * stride);
     for (let i = 0; i < blocks * stride; i++) view.setUint8(i, 0x33);
-    expect(kernels.firstBad(type, at, 0, blocks)).toBe(-1);
+    const firstBad = (begin: number) => kernels.firstBad(weightCode(type), at, begin, blocks);
+    expect(firstBad(0)).toBe(-1);
     for (const bad of [0, 1, 7, 8, 38, 40]) {
       for (const bits of patterns) {
-        if (width === 4) view.setUint32(bad * stride + offset, bits, true);
+        if (width === 1) view.setUint8(bad * stride + offset, bits);
+        else if (width === 4) view.setUint32(bad * stride + offset, bits, true);
         else view.setUint16(bad * stride + offset, bits, true);
-        expect(kernels.firstBad(type, at, 0, blocks)).toBe(bad);
-        expect(kernels.firstBad(type, at, bad + 1, blocks)).toBe(-1);
+        expect(firstBad(0)).toBe(bad);
+        expect(firstBad(bad + 1)).toBe(-1);
         for (let i = 0; i < width; i++) view.setUint8(bad * stride + offset + i, 0x33);
       }
     }

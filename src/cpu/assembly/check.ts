@@ -3,9 +3,14 @@
  * quantised weights.
  */
 import { takeItems } from './control';
+import { Q2_K_D, Q2_K_DMIN, Q3_K_D } from './group-scales';
 import { GROUP_ROWS, packGroup } from './packed-rows';
 import { CheckRecord, PackRecord } from './step-records';
-import { BF16, F16, F32, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
+import {
+  BF16, blockBytesOf, codesOffsetOf, F16, F32, floatsOf, isCodedFloat, isDescribed, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES,
+  Q8_0, Q8_0_BYTES, SCALE_BF16, SCALE_E8M0, SCALE_E8M0_HALF, SCALE_F16, SCALE_F32, SCALE_K3, SCALE_K4, SCALE_NIBBLES, SCALE_UE4M3_HALF,
+  SCALE_XS, scaleBytesOf, scalesOf,
+} from './weight-type';
 
 const BLOCKS_PER_TAKE: i32 = 16384;
 const HALF_EXPONENT: i32 = 0x7c00;
@@ -57,7 +62,59 @@ export function firstBad(type: i32, weight: usize, begin: i32, end: i32): i32 {
     const minimum = firstBadScale(weight, 2, Q4_K_BYTES, begin, end);
     return <i32>min(<u32>scale, <u32>minimum);
   }
-  return firstBadScale(weight, 208, Q6_K_BYTES, begin, end);
+  if (type == Q6_K) return firstBadScale(weight, 208, Q6_K_BYTES, begin, end);
+  if (!isDescribed(type)) unreachable();
+  return firstBadDescribed(type, weight, begin, end);
+}
+
+function firstBadDescribed(type: i32, weight: usize, begin: i32, end: i32): i32 {
+  const bytes = blockBytesOf(type);
+  let block = weight + <usize>begin * bytes;
+  for (let i = begin; i < end; i++, block += bytes) {
+    if (isBadBlock(type, block)) return i;
+  }
+  return -1;
+}
+
+function isBadBlock(type: i32, block: usize): bool {
+  switch (scalesOf(type)) {
+    case SCALE_K4: return isBadHalf(block) || isBadHalf(block + 2);
+    case SCALE_NIBBLES: return isBadHalf(block + Q2_K_D) || isBadHalf(block + Q2_K_DMIN);
+    case SCALE_K3: return isBadHalf(block + Q3_K_D);
+    case SCALE_XS: return isBadHalf(block);
+  }
+  for (let i = 0; i < floatsOf(type); i++) {
+    if (isBadScale(scalesOf(type), block + <usize>i * scaleBytesOf(type))) return true;
+  }
+  return isCodedFloat(type) && hasNaNCode(block + codesOffsetOf(type), block + blockBytesOf(type));
+}
+
+// @ts-ignore: decorator
+@inline
+function isBadHalf(at: usize): bool {
+  return (<i32>load<u16>(at) & HALF_EXPONENT) == HALF_EXPONENT;
+}
+
+function isBadScale(format: i32, at: usize): bool {
+  switch (format) {
+    case SCALE_F16: return isBadHalf(at);
+    case SCALE_BF16: return (<i32>load<u16>(at) & 0x7f80) == 0x7f80;
+    case SCALE_F32: return (load<u32>(at) & 0x7f800000) == 0x7f800000;
+    case SCALE_E8M0: return load<u8>(at) == 255;
+    // A number for ggml, whatever its bits.
+    case SCALE_E8M0_HALF: return false;
+    case SCALE_UE4M3_HALF: return load<u8>(at) == 255;
+    default: return unreachable();
+  }
+}
+
+/** Codes of a block of e4m3: whole vectors. */
+function hasNaNCode(begin: usize, end: usize): bool {
+  const nan = i8x16.splat(0x7f);
+  for (let at = begin; at < end; at += 16) {
+    if (v128.any_true(i8x16.eq(v128.and(v128.load(at), nan), nan))) return true;
+  }
+  return false;
 }
 
 function firstBadScale(weight: usize, offset: usize, stride: usize, begin: i32, end: i32): i32 {

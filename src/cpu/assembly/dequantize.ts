@@ -2,10 +2,16 @@
  * One row of weights to f32, for embedding look-ups: plain loops, since a lookup reads one row of thousands.
  * Every product fits 24 bits, so values have at most the one rounding of Q4_K's subtraction.
  */
+import { expandCodedFloats } from './coded-floats';
 import { loadFloat } from './dot-float';
+import { minimumAt, scaleOf } from './group-scales';
 import { halfToFloat } from './half';
 import { groupAt, isPacked } from './packed-rows';
-import { BF16, F16, F32, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
+import { unpackCodes } from './unpack-codes';
+import {
+  BF16, blockBytesOf, blockSizeOf, F16, F32, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K,
+  Q6_K_BYTES, Q8_0, Q8_0_BYTES,
+} from './weight-type';
 
 /** Writes row `row` of the matrix at `w`, packed where its type is, to out f32[cols]. */
 export function matrixRow(type: i32, w: usize, rowBytes: usize, row: i32, out: usize, cols: i32): void {
@@ -27,7 +33,11 @@ export function matrixRow(type: i32, w: usize, rowBytes: usize, row: i32, out: u
 /** Writes `cols` f32 values of the row at `w`, as a file holds it, to `out`; for block formats cols is a multiple of the block. */
 export function dequantizeRow(type: i32, w: usize, out: usize, cols: i32): void {
   const end = out + (<usize>cols << 2);
-  if (type == F32) {
+  if (isCodedFloat(type)) {
+    expandCodedFloats(type, w, out, cols);
+  } else if (isDescribed(type)) {
+    expandDescribed(type, w, out, end);
+  } else if (type == F32) {
     memory.copy(out, w, end - out);
   } else if (type == F16 || type == BF16) {
     for (; out < end; out += 4, w += 2) store<f32>(out, loadFloat(type, w));
@@ -37,8 +47,30 @@ export function dequantizeRow(type: i32, w: usize, out: usize, cols: i32): void 
     for (; out < end; out += 128, w += Q4_0_BYTES) expandQ4_0(w, out);
   } else if (type == Q4_K) {
     for (; out < end; out += 1024, w += Q4_K_BYTES) expandQ4_K(w, out);
-  } else {
+  } else if (type == Q6_K) {
     for (; out < end; out += 1024, w += Q6_K_BYTES) expandQ6_K(w, out);
+  } else unreachable();
+}
+
+function expandDescribed(type: i32, w: usize, out: usize, end: usize): void {
+  const size = blockSizeOf(type);
+  const bytes = blockBytesOf(type);
+  for (; out < end; w += bytes) {
+    for (let column = 0; column < size; column += 16, out += 64) {
+      // Codes of 32 columns go to the end of their own place, where each is read before its value overwrites it.
+      if ((column & 16) == 0) unpackCodes(type, w, column, out + 64);
+      const codes = (column & 16) == 0 ? out + 64 : out + 32;
+      expandGroup(out, codes, scaleOf(type, w, column), minimumAt(type, w, column), minimumOf(type) != MINIMUM_NONE);
+    }
+  }
+}
+
+/** 16 values. */
+function expandGroup(out: usize, codes: usize, scale: f32, minimum: f32, hasMinimum: bool): void {
+  for (let i: usize = 0; i < 16; i++) {
+    const value = scale * <f32>load<i16>(codes + (i << 1));
+    // Less nothing would make +0 of -0.
+    store<f32>(out + (i << 2), hasMinimum ? value - minimum : value);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Rows put together by the expert they go to. Each thread does it for itself: that is cheaper than a barrier. */
 import { activationBytes } from './quantize';
 import { ExpertsRecord, LinearRecord } from './step-records';
-import { BF16 } from './weight-type';
+import { takesFloats } from './weight-type';
 
 /** Rows of one expert that are multiplied at a time. */
 export const EXPERT_TILE: i32 = 64;
@@ -109,7 +109,7 @@ export function inputBytes(part: LinearRecord): usize {
 export function gatherInputs(op: ExpertsRecord, part: LinearRecord, groups: ExpertGroups, first: i32, count: i32, to: usize): usize {
   if (count == 1) return inputOf(op, part, pairAt(groups, first));
   const stride = inputBytes(part);
-  const bytes = part.type <= BF16 ? <usize>(part.cols * 4) : stride;
+  const bytes = takesFloats(part.type) ? <usize>(part.cols * 4) : stride;
   for (let t = 0; t < count; t++) memory.copy(to + <usize>t * stride, inputOf(op, part, pairAt(groups, first + t)), bytes);
   return to;
 }

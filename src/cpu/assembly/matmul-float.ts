@@ -3,15 +3,17 @@
  * DEPTH columns, and multiplied with all rows of x; partial sums of later columns are added in y.
  */
 import { loadFloat } from './dot-float';
+import { expandCodedFloats } from './coded-floats';
 import { halvesToFloats, lowHalves } from './half';
 import { storeLanes } from './lanes';
-import { F16, F32 } from './weight-type';
+import { blockBytesOf, blockSizeOf, F16, F32, isCodedFloat } from './weight-type';
 
 /** Columns of a panel: 8 rows of them fill a quarter of a first-level cache. */
 const DEPTH: i32 = 256;
 
-export function gemmFloatScratchBytes(): usize {
-  return 32 * <usize>DEPTH;
+/** Types whose values are codes are expanded behind the panel, a panel's rows at a time. */
+export function gemmFloatScratchBytes(type: i32): usize {
+  return (isCodedFloat(type) ? 64 : 32) * <usize>DEPTH;
 }
 
 /** Arguments as matmul's. */
@@ -19,14 +21,11 @@ export function gemmFloat(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
   x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize,
 ): void {
-  const bytes: usize = type == F32 ? 4 : 2;
   for (let row = rowBegin; row < rowEnd; row += 8) {
     const lanes = min(8, rowEnd - row);
     for (let k = 0; k < cols; k += DEPTH) {
       const depth = min(DEPTH, cols - k);
-      const from = w + <usize>k * bytes;
-      packRows(type, scratch, from, rowBytes, row, rowEnd - 1, depth);
-      packRows(type, scratch + 16, from, rowBytes, row + 4, rowEnd - 1, depth);
+      packPanel(type, scratch, w, rowBytes, row, rowEnd - 1, k, depth);
       let values = x + (<usize>k << 2);
       let to = y + (<usize>row << 2);
       let r = 0;
@@ -36,6 +35,24 @@ export function gemmFloat(
       for (; r < xRows; r++, values += xStride, to += yStride) tile1(scratch, depth, values, to, lanes, k > 0);
     }
   }
+}
+
+/** Eight rows from `row` on, columns [k, k + depth). */
+function packPanel(type: i32, to: usize, w: usize, rowBytes: usize, row: i32, last: i32, k: i32, depth: i32): void {
+  if (isCodedFloat(type)) {
+    const expanded = to + 32 * <usize>DEPTH;
+    const rows = min(8, last + 1 - row);
+    const from = w + <usize>(k / blockSizeOf(type)) * blockBytesOf(type);
+    for (let i = 0; i < rows; i++) {
+      expandCodedFloats(type, from + <usize>(row + i) * rowBytes, expanded + <usize>(i * DEPTH * 4), depth);
+    }
+    packRows(F32, to, expanded, DEPTH * 4, 0, rows - 1, depth);
+    packRows(F32, to + 16, expanded, DEPTH * 4, 4, rows - 1, depth);
+    return;
+  }
+  const from = w + <usize>k * (type == F32 ? 4 : 2);
+  packRows(type, to, from, rowBytes, row, last, depth);
+  packRows(type, to + 16, from, rowBytes, row + 4, last, depth);
 }
 
 /** Four rows from `row` on (those past `last` repeat it) as vectors 32 bytes apart, one per column. */

@@ -3,16 +3,18 @@
  * all columns, and multiplied with a chunk of activation rows that stays in the second-level cache.
  */
 import { packCodesQ4_0, packCodesQ4_K, CODE_PANEL_BLOCK, TILE_SUMS_BYTES } from './panel-codes';
-import { packWideQ4_0, packWideQ4_K, packWideQ6_K, packWideQ8_0, WIDE_PANEL_BLOCK } from './panel-wide';
+import { FORM_MINIMUM, FORM_PAIRED_MINIMUMS, FORM_SCALE, formOf, packDescribed, UNPACKED_BYTES, widePanelBlock } from './panel-described';
+import { packWideQ4_0, packWideQ4_K, packWideQ6_K, packWideQ8_0 } from './panel-wide';
 import { groupAt } from './packed-rows';
 import { ACTIVATION_BLOCK } from './quantize';
 import { affineCodes1, affineCodes4, codes1, codes4 } from './tile-codes';
-import { affineWide1, affineWide4, wide1, wide4, WIDE_ACTIVATION_BLOCK, widenRow } from './tile-wide';
-import { Q4_0, Q4_K, Q8_0 } from './weight-type';
+import {
+  affineWide1, affineWide4, pairedWide1, pairedWide4, twoScalesWide1, twoScalesWide4, wide1, wide4, WIDE_ACTIVATION_BLOCK, widenRow,
+} from './tile-wide';
+import { isDescribed, Q4_0, Q4_K, Q6_K, Q8_0 } from './weight-type';
 
-/** Scratch in front of a panel: a super-block's scales, then what the tiles need. */
-const SPILL_BYTES: usize = 192;
-const HEAD_BYTES: usize = SPILL_BYTES + TILE_SUMS_BYTES;
+/** Scratch in front of a panel: a super-block's scales or a row's codes, then what the tiles need. */
+const HEAD_BYTES: usize = UNPACKED_BYTES + TILE_SUMS_BYTES;
 
 /** Bytes of activations that one pass over the weights reuses: half of a common second-level cache. */
 const CHUNK_BYTES: usize = 512 * 1024;
@@ -27,14 +29,14 @@ function isNarrow(type: i32): bool {
 export function gemmInt8ScratchBytes(type: i32, cols: i32): usize {
   const blocks = <usize>cols >> 5;
   if (isNarrow(type)) return HEAD_BYTES + blocks * CODE_PANEL_BLOCK;
-  return HEAD_BYTES + blocks * WIDE_PANEL_BLOCK + max<usize>(CHUNK_BYTES, 4 * blocks * WIDE_ACTIVATION_BLOCK);
+  return HEAD_BYTES + blocks * widePanelBlock(type) + max<usize>(CHUNK_BYTES, 4 * blocks * WIDE_ACTIVATION_BLOCK);
 }
 
 /** The least scratch with which it runs at all. */
 export function gemmInt8LeastScratch(type: i32, cols: i32): usize {
   const blocks = <usize>cols >> 5;
   if (isNarrow(type)) return HEAD_BYTES + blocks * CODE_PANEL_BLOCK;
-  return HEAD_BYTES + blocks * (WIDE_PANEL_BLOCK + 4 * WIDE_ACTIVATION_BLOCK);
+  return HEAD_BYTES + blocks * (widePanelBlock(type) + 4 * WIDE_ACTIVATION_BLOCK);
 }
 
 /** Arguments as matmul's; rows r of the weights with rowBegin <= r < rowEnd. rowBegin is a multiple of eight. */
@@ -44,7 +46,7 @@ export function gemmInt8(
 ): void {
   const blocks = cols >> 5;
   const narrow = isNarrow(type);
-  const panelBytes = <usize>blocks * (narrow ? CODE_PANEL_BLOCK : WIDE_PANEL_BLOCK);
+  const panelBytes = <usize>blocks * (narrow ? CODE_PANEL_BLOCK : widePanelBlock(type));
   const chunkRowBytes = <usize>blocks * (narrow ? ACTIVATION_BLOCK : WIDE_ACTIVATION_BLOCK);
   const panel = scratch + HEAD_BYTES;
   const panelEnd = panel + panelBytes;
@@ -64,12 +66,22 @@ export function gemmInt8(
       chunkStride = chunkRowBytes;
     }
     for (let row = rowBegin; row < rowEnd; row += 4) {
-      packPanel(type, panel, panelEnd, groupAt(w, rowBytes, row), <usize>(row & 4) << 2, scratch);
+      if (isDescribed(type)) packRows(type, panel, blocks, w, rowBytes, row, rowEnd - 1, scratch);
+      else packPanel(type, panel, panelEnd, groupAt(w, rowBytes, row), <usize>(row & 4) << 2, scratch);
       const lanes = min(4, rowEnd - row);
       const to = y + <usize>first * yStride + (<usize>row << 2);
       multiplyPanel(type, panel, panelEnd, chunk, chunkStride, rows, to, yStride, lanes);
     }
   }
+}
+
+/** Unpacks four rows of a type whose rows lie as in the file. Those past `last` repeat it; their lanes are never stored. */
+function packRows(type: i32, to: usize, blocks: i32, w: usize, rowBytes: usize, row: i32, last: i32, unpacked: usize): void {
+  const w0 = w + <usize>row * rowBytes;
+  const w1 = w + <usize>min(row + 1, last) * rowBytes;
+  const w2 = w + <usize>min(row + 2, last) * rowBytes;
+  const w3 = w + <usize>min(row + 3, last) * rowBytes;
+  packDescribed(type, to, blocks, w0, w1, w2, w3, unpacked);
 }
 
 /** Unpacks rows 0 to 3 (`side` 0) or 4 to 7 (16) of the group at w. */
@@ -80,25 +92,31 @@ function packPanel(type: i32, to: usize, toEnd: usize, w: usize, side: usize, sp
   } else if (type == Q8_0) packWideQ8_0(to, toEnd, w, side);
   else if (type == Q4_0) packWideQ4_0(to, toEnd, w, side);
   else if (type == Q4_K) packWideQ4_K(to, toEnd, w, side, spill);
-  else packWideQ6_K(to, toEnd, w, side);
+  else if (type == Q6_K) packWideQ6_K(to, toEnd, w, side);
+  else unreachable();
 }
 
 function multiplyPanel(
   type: i32, panel: usize, panelEnd: usize, x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, lanes: i32,
 ): void {
+  const form = formOf(type);
   let r = 0;
   for (; r + 4 <= xRows; r += 4, x += 4 * xStride, y += 4 * yStride) {
     if (isNarrow(type)) {
       if (type == Q4_0) codes4(panel, panelEnd, x, xStride, y, yStride, lanes);
       else affineCodes4(panel, panelEnd, x, xStride, y, yStride, lanes);
-    } else if (type == Q4_K) affineWide4(panel, panelEnd, x, xStride, y, yStride, lanes);
-    else wide4(panel, panelEnd, x, xStride, y, yStride, lanes);
+    } else if (form == FORM_SCALE) wide4(panel, panelEnd, x, xStride, y, yStride, lanes);
+    else if (form == FORM_MINIMUM) affineWide4(panel, panelEnd, x, xStride, y, yStride, lanes);
+    else if (form == FORM_PAIRED_MINIMUMS) pairedWide4(panel, panelEnd, x, xStride, y, yStride, lanes);
+    else twoScalesWide4(panel, panelEnd, x, xStride, y, yStride, lanes);
   }
   for (; r < xRows; r++, x += xStride, y += yStride) {
     if (isNarrow(type)) {
       if (type == Q4_0) codes1(panel, panelEnd, x, y, lanes);
       else affineCodes1(panel, panelEnd, x, y, lanes);
-    } else if (type == Q4_K) affineWide1(panel, panelEnd, x, y, lanes);
-    else wide1(panel, panelEnd, x, y, lanes);
+    } else if (form == FORM_SCALE) wide1(panel, panelEnd, x, y, lanes);
+    else if (form == FORM_MINIMUM) affineWide1(panel, panelEnd, x, y, lanes);
+    else if (form == FORM_PAIRED_MINIMUMS) pairedWide1(panel, panelEnd, x, y, lanes);
+    else twoScalesWide1(panel, panelEnd, x, y, lanes);
   }
 }

@@ -2,16 +2,18 @@
  * y = x W^T for a range of W's rows: the entry of all matrix products. Threads call it side by side, each with rows and
  * scratch of its own; nothing is shared but what is only read.
  */
+import { dotCodedFloats } from './coded-floats';
 import { dotBf16, dotF16, dotF32 } from './dot-float';
+import { dotDescribed } from './dot-described';
 import { dotOddQ4_0, dotQ4_0 } from './dot-q4-0';
 import { dotQ4_K } from './dot-q4-k';
 import { dotQ6_K } from './dot-q6-k';
 import { dotOddQ8_0, dotQ8_0 } from './dot-q8-0';
 import { gemmFloat, gemmFloatScratchBytes } from './matmul-float';
 import { gemmInt8, gemmInt8LeastScratch, gemmInt8ScratchBytes } from './matmul-int8';
-import { GROUP_ROWS, groupAt, hasOddScales } from './packed-rows';
+import { GROUP_ROWS, groupAt, hasOddScales, isPacked } from './packed-rows';
 import { activationBytes } from './quantize';
-import { BF16, F16, F32, Q4_0, Q4_K, Q8_0 } from './weight-type';
+import { BF16, F16, F32, isCodedFloat, isDescribed, Q4_0, Q4_K, Q8_0, takesFloats } from './weight-type';
 
 /** From this many rows of x on, unpacking weights once pays (measured; decode kernels of wide types do little unpacking). */
 function leastGemmRows(type: i32): i32 {
@@ -21,13 +23,13 @@ function leastGemmRows(type: i32): i32 {
 
 /** Scratch bytes of one thread with which matmul runs at full speed; with less it is slower, and still right. */
 export function matmulScratchBytes(type: i32, cols: i32): i32 {
-  return <i32>(type <= BF16 ? gemmFloatScratchBytes() : gemmInt8ScratchBytes(type, cols));
+  return <i32>(takesFloats(type) ? gemmFloatScratchBytes(type) : gemmInt8ScratchBytes(type, cols));
 }
 
 /**
  * For r in [0, xRows) and row in [rowBegin, rowEnd): the f32 at y + r * yStride + 4 * row becomes the product of weight row
- * `row` of the matrix at w with row r of x (at x + r * xStride, in the form of `activationBytes`). Quantised weights are packed
- * (`packed-rows.ts`; rowBegin is a multiple of eight), others have rows of rowBytes, at any alignment.
+ * `row` of the matrix at w with row r of x (at x + r * xStride, in the form of `activationBytes`). Weights of Q8_0, Q4_0, Q4_K and Q6_K are
+ * packed (`packed-rows.ts`; rowBegin is a multiple of eight), others have rows of rowBytes, at any alignment.
  * scratch is 16-byte aligned and has at least 256 bytes.
  */
 export function matmul(
@@ -35,11 +37,11 @@ export function matmul(
   x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize, scratchBytes: usize,
 ): void {
   if (rowBegin >= rowEnd) return;
-  const isFloat = type <= BF16;
-  const least = isFloat ? gemmFloatScratchBytes() : gemmInt8LeastScratch(type, cols);
+  const isFloat = takesFloats(type);
+  const least = isFloat ? gemmFloatScratchBytes(type) : gemmInt8LeastScratch(type, cols);
   if (xRows < leastGemmRows(type) || scratchBytes < least) {
-    if (isFloat) gemvFloat(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride);
-    else gemvPacked(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
+    if (isPacked(type)) gemvPacked(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
+    else gemvRows(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
   } else if (isFloat) {
     gemmFloat(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
   } else {
@@ -86,9 +88,9 @@ function dotGroup(type: i32, isOdd: bool, group: usize, x: usize, xEnd: usize, o
  * Four weight rows at a time, one from each quarter of the range: so every row pointer walks memory in order, which is what
  * processors prefetch. (Four rows side by side begin three cold ones in every group.) The wider the range the better.
  */
-function gemvFloat(
+function gemvRows(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
-  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize,
+  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize,
 ): void {
   const last = rowEnd - 1;
   const quarter = (rowEnd - rowBegin + 3) >> 2;
@@ -101,7 +103,7 @@ function gemvFloat(
     const w2 = w + <usize>min(row2, last) * rowBytes;
     const w3 = w + <usize>min(row3, last) * rowBytes;
     for (let r = 0; r < xRows; r++) {
-      const sums = dotRows(type, w0, w1, w2, w3, x + <usize>r * xStride, cols);
+      const sums = dotRows(type, w0, w1, w2, w3, x + <usize>r * xStride, cols, scratch);
       const to = y + <usize>r * yStride;
       store<f32>(to + (<usize>row << 2), f32x4.extract_lane(sums, 0));
       if (row1 <= last) store<f32>(to + (<usize>row1 << 2), f32x4.extract_lane(sums, 1));
@@ -111,8 +113,11 @@ function gemvFloat(
   }
 }
 
-function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
+function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32, scratch: usize): v128 {
   if (type == F32) return dotF32(w0, w1, w2, w3, x, cols);
   if (type == F16) return dotF16(w0, w1, w2, w3, x, cols);
-  return dotBf16(w0, w1, w2, w3, x, cols);
+  if (type == BF16) return dotBf16(w0, w1, w2, w3, x, cols);
+  if (isCodedFloat(type)) return dotCodedFloats(type, w0, w1, w2, w3, x, cols);
+  if (!isDescribed(type)) unreachable();
+  return dotDescribed(type, w0, w1, w2, w3, x, x + activationBytes(type, cols), scratch);
 }

@@ -9,14 +9,14 @@
  * Blocks with max|x| below 1e-30 have codes 0. A NaN or an infinity makes d NaN or infinite and the codes 0, so every
  * product with the block is NaN, as it would be with floats.
  */
-import { F32, F16, BF16 } from './weight-type';
+import { takesFloats } from './weight-type';
 
 export const ACTIVATION_BLOCK: usize = 48;
 export const CODES: usize = 16;
 
 /** Bytes of one row of activations in the form that weights of `type` are multiplied with; a multiple of 16. */
 export function activationBytes(type: i32, cols: i32): i32 {
-  if (type == F32 || type == F16 || type == BF16) return (cols * 4 + 15) & ~15;
+  if (takesFloats(type)) return (cols * 4 + 15) & ~15;
   return ((cols + 31) >> 5) * 48;
 }
 

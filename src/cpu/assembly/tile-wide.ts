@@ -3,8 +3,11 @@
  *
  * A widened activation block is 80 bytes: the 16-byte head of an activation block, then its 32 codes as i16.
  */
+import { addHalves, addPaired } from './dot-sixteens';
+import { halfSums } from './dot-sums';
 import { storeLanes } from './lanes';
 import { addGroup, TILE_SUMS_BYTES } from './panel-codes';
+import { FORM_MINIMUM, FORM_PAIRED_MINIMUMS, FORM_SCALE, FORM_TWO_SCALES, PAIRED_PANEL_BLOCK } from './panel-described';
 import { WIDE_PANEL_BLOCK } from './panel-wide';
 import { ACTIVATION_BLOCK } from './quantize';
 
@@ -29,16 +32,28 @@ function dot(weights: v128, x: usize, step: usize): v128 {
 
 // @ts-ignore: decorator
 @inline
-function finish(hasMinimum: bool, total: v128, dots: v128, x: usize, scale: v128, panel: usize): v128 {
-  if (hasMinimum) return addGroup(total, dots, x, scale, v128.load(panel, 16));
+function panelBlock(form: i32): usize {
+  return form == FORM_PAIRED_MINIMUMS ? PAIRED_PANEL_BLOCK : WIDE_PANEL_BLOCK;
+}
+
+/** `first` are the sums of the first half of the block where `form` has two scales; else `dots` are those of all. */
+// @ts-ignore: decorator
+@inline
+function finish(form: i32, total: v128, first: v128, dots: v128, x: usize, scale: v128, panel: usize): v128 {
+  if (form == FORM_MINIMUM) return addGroup(total, dots, x, scale, v128.load(panel, 16));
+  if (form == FORM_TWO_SCALES) return addHalves(total, first, dots, x, scale, v128.load(panel, 16));
+  if (form == FORM_PAIRED_MINIMUMS) {
+    const minimums = i32x4.dot_i16x8_s(v128.load(panel, 16), halfSums(x));
+    return addPaired(total, dots, minimums, x, scale, v128.load(panel, 288));
+  }
   return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(dots), scale), v128.load32_splat(x)));
 }
 
 // @ts-ignore: decorator
 @inline
-function tile1(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize): v128 {
+function tile1(form: i32, panel: usize, panelEnd: usize, x: usize): v128 {
   let total = f32x4.splat(0);
-  for (; panel < panelEnd; panel += WIDE_PANEL_BLOCK, x += WIDE_ACTIVATION_BLOCK) {
+  for (; panel < panelEnd; panel += panelBlock(form), x += WIDE_ACTIVATION_BLOCK) {
     let a = dot(v128.load(panel, 32), x, 0);
     a = i32x4.add(a, dot(v128.load(panel, 48), x, 1));
     a = i32x4.add(a, dot(v128.load(panel, 64), x, 2));
@@ -47,7 +62,9 @@ function tile1(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize): v128 
     a = i32x4.add(a, dot(v128.load(panel, 112), x, 5));
     a = i32x4.add(a, dot(v128.load(panel, 128), x, 6));
     a = i32x4.add(a, dot(v128.load(panel, 144), x, 7));
-    a = i32x4.add(a, dot(v128.load(panel, 160), x, 8));
+    const first = a;
+    const ninth = dot(v128.load(panel, 160), x, 8);
+    a = form == FORM_TWO_SCALES ? ninth : i32x4.add(a, ninth);
     a = i32x4.add(a, dot(v128.load(panel, 176), x, 9));
     a = i32x4.add(a, dot(v128.load(panel, 192), x, 10));
     a = i32x4.add(a, dot(v128.load(panel, 208), x, 11));
@@ -55,7 +72,7 @@ function tile1(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize): v128 
     a = i32x4.add(a, dot(v128.load(panel, 240), x, 13));
     a = i32x4.add(a, dot(v128.load(panel, 256), x, 14));
     a = i32x4.add(a, dot(v128.load(panel, 272), x, 15));
-    total = finish(hasMinimum, total, a, x, v128.load(panel), panel);
+    total = finish(form, total, first, a, x, v128.load(panel), panel);
   }
   return total;
 }
@@ -79,7 +96,7 @@ function firstHalf(x: usize, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, w
 // @ts-ignore: decorator
 @inline
 function secondHalf(
-  hasMinimum: bool, x: usize, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, w5: v128, w6: v128, w7: v128,
+  form: i32, x: usize, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, w5: v128, w6: v128, w7: v128,
   scale: v128, panel: usize, half: usize, total: usize,
 ): void {
   let a = dot(w0, x, 8);
@@ -90,8 +107,9 @@ function secondHalf(
   a = i32x4.add(a, dot(w5, x, 13));
   a = i32x4.add(a, dot(w6, x, 14));
   a = i32x4.add(a, dot(w7, x, 15));
-  a = i32x4.add(a, v128.load(half));
-  v128.store(total, finish(hasMinimum, v128.load(total), a, x, scale, panel));
+  const first = v128.load(half);
+  if (form != FORM_TWO_SCALES) a = i32x4.add(a, first);
+  v128.store(total, finish(form, v128.load(total), first, a, x, scale, panel));
 }
 
 /**
@@ -100,7 +118,7 @@ function secondHalf(
  */
 // @ts-ignore: decorator
 @inline
-function tile4(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize, xStride: usize, y: usize, yStride: usize, lanes: i32): void {
+function tile4(form: i32, panel: usize, panelEnd: usize, x: usize, xStride: usize, y: usize, yStride: usize, lanes: i32): void {
   let x1 = x + xStride;
   let x2 = x1 + xStride;
   let x3 = x2 + xStride;
@@ -111,7 +129,7 @@ function tile4(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize, xStrid
   v128.store(totals, zero, 16);
   v128.store(totals, zero, 32);
   v128.store(totals, zero, 48);
-  for (; panel < panelEnd; panel += WIDE_PANEL_BLOCK) {
+  for (; panel < panelEnd; panel += panelBlock(form)) {
     let w0 = v128.load(panel, 32);
     let w1 = v128.load(panel, 48);
     let w2 = v128.load(panel, 64);
@@ -133,10 +151,10 @@ function tile4(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize, xStrid
     w6 = v128.load(panel, 256);
     w7 = v128.load(panel, 272);
     const scale = v128.load(panel);
-    secondHalf(hasMinimum, x, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves, totals);
-    secondHalf(hasMinimum, x1, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 16, totals + 16);
-    secondHalf(hasMinimum, x2, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 32, totals + 32);
-    secondHalf(hasMinimum, x3, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 48, totals + 48);
+    secondHalf(form, x, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves, totals);
+    secondHalf(form, x1, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 16, totals + 16);
+    secondHalf(form, x2, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 32, totals + 32);
+    secondHalf(form, x3, w0, w1, w2, w3, w4, w5, w6, w7, scale, panel, halves + 48, totals + 48);
     x += WIDE_ACTIVATION_BLOCK;
     x1 += WIDE_ACTIVATION_BLOCK;
     x2 += WIDE_ACTIVATION_BLOCK;
@@ -149,18 +167,36 @@ function tile4(hasMinimum: bool, panel: usize, panelEnd: usize, x: usize, xStrid
 }
 
 export function wide4(panel: usize, panelEnd: usize, x: usize, xStride: usize, y: usize, yStride: usize, lanes: i32): void {
-  tile4(false, panel, panelEnd, x, xStride, y, yStride, lanes);
+  tile4(FORM_SCALE, panel, panelEnd, x, xStride, y, yStride, lanes);
 }
 
 export function wide1(panel: usize, panelEnd: usize, x: usize, y: usize, lanes: i32): void {
-  storeLanes(y, tile1(false, panel, panelEnd, x), lanes);
+  storeLanes(y, tile1(FORM_SCALE, panel, panelEnd, x), lanes);
 }
 
-/** With a minimum per group (Q4_K). */
+/** With a minimum per group. */
 export function affineWide4(panel: usize, panelEnd: usize, x: usize, xStride: usize, y: usize, yStride: usize, lanes: i32): void {
-  tile4(true, panel, panelEnd, x, xStride, y, yStride, lanes);
+  tile4(FORM_MINIMUM, panel, panelEnd, x, xStride, y, yStride, lanes);
 }
 
 export function affineWide1(panel: usize, panelEnd: usize, x: usize, y: usize, lanes: i32): void {
-  storeLanes(y, tile1(true, panel, panelEnd, x), lanes);
+  storeLanes(y, tile1(FORM_MINIMUM, panel, panelEnd, x), lanes);
+}
+
+/** With two groups of 16 whose minimums are integers (Q2_K). */
+export function pairedWide4(panel: usize, panelEnd: usize, x: usize, xStride: usize, y: usize, yStride: usize, lanes: i32): void {
+  tile4(FORM_PAIRED_MINIMUMS, panel, panelEnd, x, xStride, y, yStride, lanes);
+}
+
+export function pairedWide1(panel: usize, panelEnd: usize, x: usize, y: usize, lanes: i32): void {
+  storeLanes(y, tile1(FORM_PAIRED_MINIMUMS, panel, panelEnd, x), lanes);
+}
+
+/** With two groups of 16 whose scales are floats (NVFP4). */
+export function twoScalesWide4(panel: usize, panelEnd: usize, x: usize, xStride: usize, y: usize, yStride: usize, lanes: i32): void {
+  tile4(FORM_TWO_SCALES, panel, panelEnd, x, xStride, y, yStride, lanes);
+}
+
+export function twoScalesWide1(panel: usize, panelEnd: usize, x: usize, y: usize, lanes: i32): void {
+  storeLanes(y, tile1(FORM_TWO_SCALES, panel, panelEnd, x), lanes);
 }

@@ -1,8 +1,9 @@
 import { f32ToF16 } from '../half.ts';
-import { putScale, SCALE_BYTES } from '../formats/scale-values.ts';
+import { scalePlaces } from '../formats/scale-places.ts';
+import { putScale } from '../formats/scale-values.ts';
 import { formatOf } from '../formats/weight-formats.ts';
 import type { WeightType } from '../formats/weight-formats.ts';
-import type { BlockFormat, GroupScale } from '../formats/weight-format.ts';
+import type { BlockFormat } from '../formats/weight-format.ts';
 import { bytesOfElements } from '../tensor-type.ts';
 
 /** A seeded source of numbers in [0, 1): Marsaglia's xorshift32. For data to try things on, not for sampling (see `engine/philox.ts`). */
@@ -34,17 +35,6 @@ export function randomWeights(type: WeightType, rows: number, cols: number, rand
     }
   }
   return bytes;
-}
-
-export interface ScalePlace {
-  readonly format: GroupScale['format'];
-  readonly offset: number;
-}
-
-/** The floats of a block: scales and minimums, or those of its super-block. */
-export function scalePlaces({ scale, minimum, groupsPerBlock }: BlockFormat): readonly ScalePlace[] {
-  return [scale, ...(minimum ? [minimum.value] : [])].flatMap(({ levels, format, offset }) =>
-    Array.from({ length: levels === 1 ? groupsPerBlock : 1 }, (_, group) => ({ format, offset: offset + group * SCALE_BYTES[format] })));
 }
 
 /** Codes of 8-bit floats that are NaN become the largest value. */
