@@ -47,7 +47,8 @@ function keysOf(parts: Parts): Record<string, unknown> {
   if (parts.settings) assets.set('tokenizer_config.json', JSON.stringify(parts.settings));
   if (parts.generation) assets.set('generation_config.json', JSON.stringify(parts.generation));
   if (parts.template) assets.set('chat_template.jinja', parts.template);
-  const metadata = vocabularyMetadata({ assets, config: parts.config, vocabSize: parts.vocabSize ?? 10, architecture: 'llama', name: 'folder' });
+  const { config, vocabSize = 10 } = parts;
+  const metadata = vocabularyMetadata({ assets, config, vocabSize, architecture: 'llama', name: 'folder' });
   return Object.fromEntries(
     [...metadata].map(([key, { value }]) => [
       key.replace('tokenizer.ggml.', ''),
