@@ -13,15 +13,15 @@ const HEAD: usize = 144;
 const BLOCK: usize = 192;
 
 /** out f32[8] = products of the group at w with the activation blocks [x, xEnd). */
-export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
+export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
   const mask = nibbleMask();
   const pairs = pairMask();
   while (x < xEnd) {
     const halves = v128.load(w);
-    const lowD = halvesToFloats(lowHalves(halves));
-    const highD = halvesToFloats(highHalves(halves));
+    v128.store(spill, halvesToFloats(lowHalves(halves)), 64);
+    v128.store(spill, halvesToFloats(highHalves(halves)), 80);
     const end = w + HEAD;
     let scales = w + 16;
     w = end;
@@ -44,6 +44,14 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
       codes = v128.load(w, 48);
       bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
       bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
+      v128.store(spill, aFirst);
+      v128.store(spill, aSecond, 16);
+      v128.store(spill, bFirst, 32);
+      v128.store(spill, bSecond, 48);
+      aFirst = v128.load(spill);
+      aSecond = v128.load(spill, 16);
+      bFirst = v128.load(spill, 32);
+      bSecond = v128.load(spill, 48);
       bits = v128.load(w, 160);
       moreBits = v128.load(w, 176);
       columns = v128.load32_splat(x, 24);
@@ -68,8 +76,8 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
       const moreOffset = v128.load32_splat(x, 12);
       const lowSums = i32x4.add(scaled(aFirst, offset, lowPairs(first)), scaled(aSecond, moreOffset, lowPairs(second)));
       const highSums = i32x4.add(scaled(bFirst, offset, highPairs(first)), scaled(bSecond, moreOffset, highPairs(second)));
-      low = addBlock(low, lowSums, lowD, x);
-      high = addBlock(high, highSums, highD, x);
+      low = addBlock(low, lowSums, v128.load(spill, 64), x);
+      high = addBlock(high, highSums, v128.load(spill, 80), x);
     }
   }
   v128.store(out, low);
@@ -79,7 +87,7 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
 // @ts-ignore: decorator
 @inline
 function addBlock(total: v128, sums: v128, d: v128, x: usize): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), d), v128.load32_splat(x)));
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(x))));
 }
 
 // @ts-ignore: decorator

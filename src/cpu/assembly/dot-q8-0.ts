@@ -63,7 +63,7 @@ function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize): voi
 // @ts-ignore: decorator
 @inline
 function addBlock(total: v128, sums: v128, scale: v128, x: usize): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), scale), v128.load32_splat(x)));
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load32_splat(x))));
 }
 
 /** Columns 0 to 3 (i16[4], twice) times two columns and two more of four rows. */

@@ -10,6 +10,9 @@ const PAIRS = memory.data<i32>([0x30303030, 0x30303030, 0x30303030, 0x30303030],
 const REBIAS = memory.data<i32>([0x38000000, 0x38000000, 0x38000000, 0x38000000], 16);
 const HALF_SIGNS = memory.data<i32>([0x8fff8fff, 0x8fff8fff, 0x8fff8fff, 0x8fff8fff], 16);
 const HALF_BIAS = memory.data<i32>([0x38003800, 0x38003800, 0x38003800, 0x38003800], 16);
+const EIGHTH_HALF_BIAS = memory.data<i32>([0x36803680, 0x36803680, 0x36803680, 0x36803680], 16);
+const EIGHTH_REBIAS = memory.data<i32>([0x36800000, 0x36800000, 0x36800000, 0x36800000], 16);
+const SIX_BITS = memory.data<i32>([0x3f3f3f3f, 0x3f3f3f3f, 0x3f3f3f3f, 0x3f3f3f3f], 16);
 const SIGNED_HALF = memory.data<i32>([0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000], 16);
 
 /** 15 in every byte. */
@@ -59,4 +62,25 @@ export function halfSigns(): v128 {
 @inline
 export function halfBias(): v128 {
   return v128.load(HALF_BIAS);
+}
+
+/** `halfBias` for an eighth of the value. */
+// @ts-ignore: decorator
+@inline
+export function eighthHalfBias(): v128 {
+  return v128.load(EIGHTH_HALF_BIAS);
+}
+
+/** `rebias` for an eighth of the value. */
+// @ts-ignore: decorator
+@inline
+export function eighthRebias(): v128 {
+  return v128.load(EIGHTH_REBIAS);
+}
+
+/** 63 in every byte. */
+// @ts-ignore: decorator
+@inline
+export function sixBitMask(): v128 {
+  return v128.load(SIX_BITS);
 }

@@ -31,7 +31,7 @@ function dot(weights: v128, x: usize, step: usize): v128 {
 @inline
 function finish(hasMinimum: bool, total: v128, dots: v128, x: usize, scale: v128, panel: usize): v128 {
   if (hasMinimum) return addGroup(total, dots, x, scale, v128.load(panel, 16));
-  return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(dots), scale), v128.load32_splat(x)));
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, v128.load32_splat(x))));
 }
 
 // @ts-ignore: decorator
