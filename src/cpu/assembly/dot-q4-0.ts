@@ -1,7 +1,7 @@
 /** Eight rows of Q4_0 (`packed-rows.ts`) times one row of activations. value = scale * (nibble - 8). */
 import { addNibbles, nibbles, widen } from './dot-int8';
 import { halvesToFloats, highHalves, highOrdinary, lowHalves, lowOrdinary, ordinaryBits } from './half';
-import { halfBias, halfSigns, nibbleMask, ones } from './opaque';
+import { halfBias, halfSigns, keepOrder, nibbleMask, ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { Q4_0_BYTES } from './weight-type';
 
@@ -29,18 +29,22 @@ function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize): voi
     let more = v128.load32_splat(x, 32);
     let a = nibbles(v128.load(w, 16), columns, more, mask);
     let b = nibbles(v128.load(w, 32), columns, more, mask);
+    keepOrder(out, a, b);
     columns = v128.load32_splat(x, 20);
     more = v128.load32_splat(x, 36);
     a = addNibbles(a, v128.load(w, 48), columns, more, mask);
     b = addNibbles(b, v128.load(w, 64), columns, more, mask);
+    keepOrder(out, a, b);
     columns = v128.load32_splat(x, 24);
     more = v128.load32_splat(x, 40);
     a = addNibbles(a, v128.load(w, 80), columns, more, mask);
     b = addNibbles(b, v128.load(w, 96), columns, more, mask);
+    keepOrder(out, a, b);
     columns = v128.load32_splat(x, 28);
     more = v128.load32_splat(x, 44);
     a = addNibbles(a, v128.load(w, 112), columns, more, mask);
     b = addNibbles(b, v128.load(w, 128), columns, more, mask);
+    keepOrder(out, a, b);
     const halves = v128.load(w);
     const bits = ordinaryBits(halves, signs, bias);
     const lowScale = isOdd ? halvesToFloats(lowHalves(halves)) : lowOrdinary(halves, bits);

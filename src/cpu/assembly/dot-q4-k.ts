@@ -2,7 +2,7 @@
 import { addNibbles, nibbles } from './dot-int8';
 import { halvesToFloats, highHalves, highOrdinary, lowHalves, lowOrdinary, orSubnormal } from './half';
 import { highPairs, lowPairs } from './lanes';
-import { eighthHalfBias, eighthRebias, halfBias, nibbleMask, pairMask, rebias, sixBitMask } from './opaque';
+import { eighthHalfBias, eighthRebias, halfBias, keepOrder, nibbleMask, pairMask, rebias, sixBitMask } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 
 /** Bytes of unpacked scales of a super-block of eight rows; its minimums have as many. */
@@ -23,8 +23,8 @@ export function dotOddQ4_K(w: usize, x: usize, xEnd: usize, out: usize, spill: u
 // @ts-ignore: decorator
 @inline
 function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  v128.store(out, f32x4.splat(0));
-  v128.store(out, f32x4.splat(0), 16);
+  let low = f32x4.splat(0);
+  let high = f32x4.splat(0);
   const mask = nibbleMask();
   while (x < xEnd) {
     unpackScales(w, spill);
@@ -37,29 +37,37 @@ function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spil
       let more = v128.load32_splat(x, 32);
       let a = nibbles(v128.load(w, 0), columns, more, mask);
       let b = nibbles(v128.load(w, 16), columns, more, mask);
+      keepOrder(out, a, b);
       columns = v128.load32_splat(x, 20);
       more = v128.load32_splat(x, 36);
       a = addNibbles(a, v128.load(w, 32), columns, more, mask);
       b = addNibbles(b, v128.load(w, 48), columns, more, mask);
+      keepOrder(out, a, b);
       columns = v128.load32_splat(x, 24);
       more = v128.load32_splat(x, 40);
       a = addNibbles(a, v128.load(w, 64), columns, more, mask);
       b = addNibbles(b, v128.load(w, 80), columns, more, mask);
+      keepOrder(out, a, b);
       columns = v128.load32_splat(x, 28);
       more = v128.load32_splat(x, 44);
       a = addNibbles(a, v128.load(w, 96), columns, more, mask);
       b = addNibbles(b, v128.load(w, 112), columns, more, mask);
+      keepOrder(out, a, b);
       const scales = v128.load8x8_u(at);
       const minimums = v128.load8x8_u(at, SCALES);
       const lowSums = i32x4.dot_i16x8_s(a, lowPairs(scales));
       const highSums = i32x4.dot_i16x8_s(b, highPairs(scales));
-      v128.store(out, addGroup(v128.load(out), lowSums, v128.load(end, 64), i32x4.extend_low_i16x8_u(minimums), v128.load(end, 96), x));
-      v128.store(out, addGroup(v128.load(out, 16), highSums, v128.load(end, 80), i32x4.extend_high_i16x8_u(minimums), v128.load(end, 112), x), 16);
+      const minimum = i32x4.extend_low_i16x8_u(minimums);
+      low = addGroup(low, lowSums, v128.load(end, 64), minimum, v128.load(end, 96), x);
+      const highMinimum = i32x4.extend_high_i16x8_u(minimums);
+      high = addGroup(high, highSums, v128.load(end, 80), highMinimum, v128.load(end, 112), x);
     }
   }
+  v128.store(out, low);
+  v128.store(out, high, 16);
 }
 
-/** total + (sums * d - minimum * 8 S * dmin / 8) * d(x); each of the two products has one rounding. d(x), which may be huge, comes last. */
+/** total + (sums * d - minimum * 8 S * dmin / 8) * d(x); both products are rounded once. d(x), which may be huge, comes last. */
 // @ts-ignore: decorator
 @inline
 function addGroup(total: v128, sums: v128, d: v128, minimum: v128, dmin: v128, x: usize): v128 {

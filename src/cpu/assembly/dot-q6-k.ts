@@ -5,14 +5,14 @@
 import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm } from './dot-int8';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
-import { nibbleMask, pairMask } from './opaque';
+import { keepOrder, nibbleMask, pairMask } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 
 /** Bytes of d and scales of a super-block of eight rows, and of each 32 columns. */
 const HEAD: usize = 144;
 const BLOCK: usize = 192;
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). */
+/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 64 bytes, 16-byte aligned. */
 export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
@@ -20,8 +20,8 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
   const pairs = pairMask();
   while (x < xEnd) {
     const halves = v128.load(w);
-    v128.store(spill, halvesToFloats(lowHalves(halves)), 64);
-    v128.store(spill, halvesToFloats(highHalves(halves)), 80);
+    v128.store(spill, halvesToFloats(lowHalves(halves)), 32);
+    v128.store(spill, halvesToFloats(highHalves(halves)), 48);
     const end = w + HEAD;
     let scales = w + 16;
     w = end;
@@ -36,6 +36,8 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       codes = v128.load(w, 16);
       let bFirst = dotSix(columns, sixBits(codes, moreBits, 0, mask, pairs));
       let bSecond = dotSix(more, sixBits(codes, moreBits, 1, mask, pairs));
+      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, bFirst, bSecond);
       columns = v128.load32_splat(x, 20);
       more = v128.load32_splat(x, 36);
       codes = v128.load(w, 32);
@@ -44,14 +46,8 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       codes = v128.load(w, 48);
       bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
       bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
-      v128.store(spill, aFirst);
-      v128.store(spill, aSecond, 16);
-      v128.store(spill, bFirst, 32);
-      v128.store(spill, bSecond, 48);
-      aFirst = v128.load(spill);
-      aSecond = v128.load(spill, 16);
-      bFirst = v128.load(spill, 32);
-      bSecond = v128.load(spill, 48);
+      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, bFirst, bSecond);
       bits = v128.load(w, 160);
       moreBits = v128.load(w, 176);
       columns = v128.load32_splat(x, 24);
@@ -62,6 +58,8 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       codes = v128.load(w, 80);
       bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 0, mask, pairs)));
       bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 1, mask, pairs)));
+      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, bFirst, bSecond);
       columns = v128.load32_splat(x, 28);
       more = v128.load32_splat(x, 44);
       codes = v128.load(w, 96);
@@ -70,14 +68,16 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       codes = v128.load(w, 112);
       bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
       bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
+      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, bFirst, bSecond);
       const first = v128.load8x8_s(scales);
       const second = v128.load8x8_s(scales, 8);
       const offset = v128.load32_splat(x, 8);
       const moreOffset = v128.load32_splat(x, 12);
       const lowSums = i32x4.add(scaled(aFirst, offset, lowPairs(first)), scaled(aSecond, moreOffset, lowPairs(second)));
       const highSums = i32x4.add(scaled(bFirst, offset, highPairs(first)), scaled(bSecond, moreOffset, highPairs(second)));
-      low = addBlock(low, lowSums, v128.load(spill, 64), x);
-      high = addBlock(high, highSums, v128.load(spill, 80), x);
+      low = addBlock(low, lowSums, v128.load(spill, 32), x);
+      high = addBlock(high, highSums, v128.load(spill, 48), x);
     }
   }
   v128.store(out, low);

@@ -12,9 +12,9 @@
  * 4 s to 4 s + 3, and whose high ones those of 16 more. Two steps share 32 bytes of high bits: bits 0 and 1 belong to the first
  * one's low nibbles, 2 and 3 to its high ones, the others to the second one's.
  *
- * A matrix has a head in front of it. Its last word says that some scales are odd, so that products convert them with more care: of Q8_0 and
- * Q4_0 subnormal ones, of Q4_K negative ones, and those that are not finite. A scale of zero of Q8_0 and Q4_0 becomes 1, with codes that say
- * zero.
+ * A matrix has a head in front of it. Its last word says that some scales are odd, so that products convert them with more care: of
+ * Q8_0 and Q4_0 subnormal ones, of Q4_K negative ones, and those that are not finite. A scale of zero of Q8_0 and Q4_0 becomes 1, with
+ * codes that say zero.
  */
 import { Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
 
