@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { goldenPath, hasGolden } from '../../test/goldens.ts';
 import type { GoldenName } from '../../test/goldens.ts';
-import { MXFP4 } from '../../test/published-configs.ts';
+import { MXFP4 } from '../../test/published-configs/other-families.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { Checkpoint, JsonObject, JsonValue, MetadataValue, TensorEntry } from '../tensor/checkpoint.ts';
