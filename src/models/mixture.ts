@@ -79,26 +79,26 @@ export function parseMixture(checkpoint: Checkpoint, { keys, names, layers, gguf
   const fields = configFields(checkpoint);
   const size = (own: keyof MixtureKeys) => {
     const named = keys[own].map((hf): FieldName => ({ hf, gguf: GGUF_KEYS[own] }));
-    const said = named.filter((one) => fields.count(one) !== undefined);
-    const field = said[0] ?? (named[0] as FieldName);
-    const value = fields.requiredCount(field);
-    const [other] = said.map((one) => ({ key: one.hf, value: fields.count(one) as number })).filter((one) => one.value !== value);
+    const said = named.map((one) => ({ key: one.hf, value: fields.countWhere(one, { what: 'experts', has }) }))
+      .filter((one): one is { key: string; value: number } => one.value !== undefined);
+    const field = named.find(({ hf }) => hf === said[0]?.key) ?? (named[0] as FieldName);
+    const value = said[0]?.value ?? fields.requiredCount(field);
+    const other = said.find((one) => one.value !== value);
     return { value, other, key: isGguf ? `${architecture}.${field.gguf}` : field.hf };
   };
+  const own = ['ffn_gate_inp.weight', ...Object.values(GGUF_STACKED), GGUF_FUSED.gateUp];
+  const has = isGguf ? layers.map((_, n) => own.some((one) => tensors.has(`blk.${n}.${one}`))) : layers;
   const [experts, used, ffnDim] = [size('experts'), size('used'), size('ffnDim')];
-  for (const own of [experts, used, ffnDim]) {
-    if (own.other !== undefined)
-      throw new FormatError(`${name}: ${own.key} and ${own.other.key} must be the same, found ${own.value} and ${own.other.value}.`);
-  }
+  for (const { key, value, other } of [experts, used, ffnDim])
+    if (other !== undefined) throw new FormatError(`${name}: ${key} and ${other.key} must be the same, found ${value} and ${other.value}.`);
   if (used.value > experts.value)
     throw new FormatError(`${name}: ${used.key} must be at most the number of experts (${experts.value}), found ${used.value}.`);
-  const own = ['ffn_gate_inp.weight', ...Object.values(GGUF_STACKED), GGUF_FUSED.gateUp];
   if (!isGguf && folderStorage(checkpoint, names, layers) === 'single') checkSingles(checkpoint, layers, experts);
   return {
     experts: experts.value,
     used: used.value,
     ffnDim: ffnDim.value,
-    layers: isGguf ? layers.map((_, n) => own.some((one) => tensors.has(`blk.${n}.${one}`))) : layers,
+    layers: has,
     stored: isGguf
       ? { gguf: ggufStorage(checkpoint, layers), safetensors: 'fused' }
       : { gguf, safetensors: folderStorage(checkpoint, names, layers) },

@@ -130,6 +130,12 @@ const IN_GGUF: readonly (readonly [string, GoldenName, WrongGguf, RegExp])[] = [
     /qwen3moe\.expert_used_count must be at most the number of experts \(8\), found 9/],
   ['none chosen', 'gemma4_moe', { metadata: { expert_used_count: 0 } }, /gemma4\.expert_used_count must be an integer from 1 .*, found 0/],
   ['a number of experts that is not there', 'gpt_oss', { metadata: { expert_count: undefined } }, /gpt-oss\.expert_count must be present/],
+  ['other numbers of chosen by layer', 'qwen3_moe', { metadata: { expert_used_count: Int32Array.of(0, 2, 3) } },
+    /qwen3moe\.expert_used_count must be the same for all layers with experts, found both 2 and 3/],
+  ['none chosen in a layer with experts', 'qwen3_moe', { metadata: { expert_used_count: Int32Array.of(2, 0, 2) } },
+    /qwen3moe\.expert_used_count must be an integer from 1 to \d+ for layers with experts, found 0/],
+  ['numbers of chosen for fewer layers', 'qwen3_moe', { metadata: { expert_used_count: Int32Array.of(2, 2) } },
+    /qwen3moe\.expert_used_count must be a number, or one for each of 3 layers, found 2 of them/],
   ['another width', 'qwen3_moe', { metadata: { expert_feed_forward_length: 33 } },
     /expected tensor blk\.1\.ffn_gate_exps\.weight of shape \[8, 33, 64\], found shape \[8, 32, 64\]/],
   ['scores that are not known', 'qwen3_moe', { metadata: { expert_gating_func: 9 } },
@@ -185,10 +191,37 @@ describe.each(IN_GGUF)('%s in a GGUF file of %s', (_, golden, wrong, message) =>
   });
 });
 
+test.skipIf(!hasGolden('qwen3_moe'))('what all layers with experts say alike may be a list with an entry for each layer', async () => {
+  const checkpoint = await openCheckpoint(await locate(await ggufOf('qwen3_moe')));
+  const lists = [['expert_used_count', Int32Array.of(0, 2, 2)], ['expert_feed_forward_length', [0, 32, 32]]] as const;
+  const metadata = new Map([...checkpoint.metadata, ...lists.map(([key, list]) => [`qwen3moe.${key}`, list] as const)]);
+  const [plain, listed] = [await openDecoder(checkpoint), await openDecoder({ ...checkpoint, metadata })];
+  expect(listed.config).toEqual(plain.config);
+  expect(listed.config).toMatchObject({ mixture: { used: 2, ffnDim: 32, layers: [false, true, true] } });
+  await checkpoint.close();
+});
+
 test.skipIf(!hasGolden('qwen3_moe'))('a folder whose experts do not sum to 1 is not written as a GGUF file', async () => {
   const checkpoint = await openCheckpoint(await locate(goldenPath('qwen3_moe')));
   const config = { ...checkpoint.config, norm_topk_prob: false };
   const converting = convert({ ...checkpoint, config }, await fileSink(join(folder, 'none.gguf')), { type: 'f32' });
   await expect(converting).rejects.toThrow('GGUF cannot say that the weights of the experts are not normalised');
+  await checkpoint.close();
+});
+
+test.skipIf(!hasGolden('lfm2_moe'))('what llama.cpp does not read of LFM2-MoE is told when a folder is converted', async () => {
+  const checkpoint = await openCheckpoint(await locate(goldenPath('lfm2_moe')));
+  const warningsOf = async (more: JsonObject) => {
+    const config = { ...checkpoint.config, ...more };
+    const sink = await fileSink(join(folder, 'told.gguf'));
+    const { warnings } = await convert({ ...checkpoint, config, close: async () => {} }, sink, { type: 'f32', vocabulary: 'none' });
+    return warnings;
+  };
+  expect(await warningsOf({ routed_scaling_factor: 1.0, norm_topk_prob: true })).toEqual([]);
+  expect(await warningsOf({ routed_scaling_factor: 1.5, norm_topk_prob: true })).toEqual([
+    expect.stringContaining('routed_scaling_factor 1.5 is in the file and obeyed here, but llama.cpp does not read it for lfm2moe'),
+  ]);
+  const unnormalised = await warningsOf({ routed_scaling_factor: 1.0, norm_topk_prob: false });
+  expect(unnormalised).toEqual([expect.stringContaining('norm_topk_prob false')]);
   await checkpoint.close();
 });
