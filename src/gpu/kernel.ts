@@ -112,8 +112,8 @@ export function linearWorkgroups(count: number, z = 1): Workgroups {
 }
 
 /**
- * `perRow` workgroups for each row and none beyond, numbered as by {@link linearWorkgroups}: for kernels that look up the sequence of a row,
- * which for a row past those of the step may be one of an earlier step. Both are at most the most of one dimension.
+ * `perRow` workgroups for each row and none beyond, numbered as by {@link linearWorkgroups}: for kernels that look up the sequence of a
+ * row, which for a row past those of the step may be one of an earlier step. Both are at most the most of one dimension.
  */
 export function rowWorkgroups(rows: number, perRow: number): Workgroups {
   return rows * perRow <= MOST_WORKGROUPS ? [rows * perRow, 1, 1] : [perRow, rows, 1];
