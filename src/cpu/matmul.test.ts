@@ -298,7 +298,7 @@ function expectSameRounding({ kernels, memory }: KernelInstance, x: Float32Array
     const pairSums = [0, 2, 16, 18].map((first) => sumOf((i) => i >> 4 === first >> 4 && (i & 2) === (first & 2)));
     expect([...new Int8Array(memory.buffer, outAt + 48 * block + 16, 32)]).toEqual(codes);
     expect(view.getFloat32(0, true)).toBe(want.scales[block]);
-    expect(view.getFloat32(4, true)).toBe(8 * sumOf(() => true));
+    expect(view.getInt32(4, true)).toBe(8 * sumOf(() => true));
     expect([8, 10, 12, 14].map((at) => view.getInt16(at, true))).toEqual(pairSums.map((sum) => 32 * sum));
   }
 }

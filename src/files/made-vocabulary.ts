@@ -6,7 +6,7 @@
 import { bool, int32s, string, strings, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { BYTE_CHARS } from '../tensor/byte-alphabet.ts';
-import { TOKEN_TYPES } from './vocabulary-metadata.ts';
+import { TOKEN_TYPES } from './token-table.ts';
 
 export interface MadeVocabularyOptions {
   readonly vocabSize: number;

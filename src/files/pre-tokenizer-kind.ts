@@ -60,6 +60,7 @@ function stepsOf(value: JsonValue | undefined): Step[] {
     case 'Digits':
       return [step['individual_digits'] === true ? 'Digits one by one' : 'Digits'];
     case 'ByteLevel':
+      if (step['add_prefix_space'] === true) return ['?'];
       return [step['use_regex'] === false ? 'ByteLevel' : 'ByteLevel with GPT-2 pattern'];
     default:
       return ['?'];

@@ -47,7 +47,8 @@ function keysOf(parts: Parts): Record<string, unknown> {
   if (parts.settings) assets.set('tokenizer_config.json', JSON.stringify(parts.settings));
   if (parts.generation) assets.set('generation_config.json', JSON.stringify(parts.generation));
   if (parts.template) assets.set('chat_template.jinja', parts.template);
-  const metadata = vocabularyMetadata({ assets, config: parts.config, vocabSize: parts.vocabSize ?? 10, name: 'folder' });
+  const { config, vocabSize = 10 } = parts;
+  const metadata = vocabularyMetadata({ assets, config, vocabSize, architecture: 'llama', name: 'folder' });
   return Object.fromEntries(
     [...metadata].map(([key, { value }]) => [
       key.replace('tokenizer.ggml.', ''),
@@ -125,10 +126,10 @@ describe('vocabularyMetadata', () => {
     [
       'another kind of model',
       { tokenizer: { ...tokenizer, model: { type: 'Unigram', vocab: [] } } },
-      /only BPE can be converted, found "Unigram"/,
+      /only BPE and WordPiece can be converted, found "Unigram"/,
     ],
     ['a split without a name', { tokenizer: { ...tokenizer, pre_tokenizer: { type: 'Metaspace' } } }, /GGUF has no name known here/],
-    ['no split', { tokenizer: { ...tokenizer, pre_tokenizer: null } }, /no pre_tokenizer/],
+    ['no split', { tokenizer: { ...tokenizer, pre_tokenizer: null } }, /neither bytes as a fallback nor a pre_tokenizer/],
     ['a merge of three', { tokenizer: { ...tokenizer, model: { ...tokenizer.model, merges: [['a', 'b', 'c']] } } }, /a merge must be/],
     ['an id that is none', { tokenizer: { ...tokenizer, added_tokens: [{ id: -1, content: 'x' }] } }, /has the id -1/],
     ['no model', { tokenizer: {} }, /must hold an object "model", found nothing/],
@@ -142,10 +143,11 @@ describe('vocabularyMetadata', () => {
       assets: new Map(),
       config: { bos_token_id: 1, eos_token_id: [2, 3] },
       vocabSize: 10,
+      architecture: 'llama',
       name: 'folder',
     });
     expect([...metadata.keys()]).toEqual(['tokenizer.ggml.bos_token_id', 'tokenizer.ggml.eos_token_id', 'ingot.eos_token_ids']);
-    expect(vocabularyMetadata({ assets: new Map(), config: {}, vocabSize: 10, name: 'folder' }).size).toBe(0);
+    expect(vocabularyMetadata({ assets: new Map(), config: {}, vocabSize: 10, architecture: 'llama', name: 'folder' }).size).toBe(0);
   });
 });
 

@@ -1,20 +1,25 @@
-/** The tokenizer of a Hugging Face folder as GGUF's `tokenizer.*` keys, for byte-level BPE. */
+/** The tokenizer of a Hugging Face folder as GGUF's `tokenizer.*` keys: byte-level BPE, SentencePiece's BPE, or BERT's WordPiece. */
 import type { AssetName, JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { isJsonObject } from '../tensor/json.ts';
 import { bool, int32s, string, strings, uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import { addedAround, readPostProcessor } from '../tensor/post-processor.ts';
 import { chatTemplateMetadata } from './chat-template-metadata.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
+import { WORD_PIECE_FAMILIES, wordPieceTokenizer } from '../tensor/word-piece-file.ts';
 import { preTokenizerKind } from './pre-tokenizer-kind.ts';
+import { sentencePieceMetadata } from './sentence-piece-metadata.ts';
 import { specialIds } from './special-ids.ts';
-
-/** llama.h `enum llama_token_type`. */
-export const TOKEN_TYPES = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+import { LEAVE_OUT, objectAt, tokenTable } from './token-table.ts';
+import type { TokenizerFile } from './token-table.ts';
+import { wordPieceMetadata } from './word-piece-metadata.ts';
 
 export interface VocabularySource {
   readonly assets: ReadonlyMap<AssetName, string>;
   readonly config: JsonObject | undefined;
+  /** As config.json names it. */
+  readonly architecture: string;
   /** Rows of the embedding: ids without a token are written as unused ones. */
   readonly vocabSize: number;
   /** For messages. */
@@ -22,35 +27,67 @@ export interface VocabularySource {
 }
 
 /**
- * The keys of a folder's vocabulary; only the ids of its special tokens where it has no tokenizer.json.
- * @throws FormatError for a tokenizer that is not byte-level BPE, is split in a way that GGUF has no name for, or has more
- * tokens than the model has rows.
+ * The keys of a folder's vocabulary; only the ids of its special tokens where it has no tokenizer.
+ * @throws FormatError for a tokenizer that GGUF cannot say, or with more tokens than the model has rows
  */
 export function vocabularyMetadata(source: VocabularySource): GgufMetadata {
-  const text = source.assets.get('tokenizer.json');
-  if (text === undefined && source.assets.has('vocab.txt')) {
-    throw new FormatError(
-      `${source.name}: vocab.txt holds WordPiece, and only byte-level BPE can be converted. ` +
-        'Convert with `--vocabulary none` or `made`, which leave the tokenizer out.',
-    );
-  }
-  if (text === undefined) return specialIdMetadata(source, {}, new Map());
-  const where = `${source.name}: tokenizer.json`;
-  const tokenizer = parseJsonObject(text, where);
+  const { vocabSize } = source;
   const settings = parseAsset(source, 'tokenizer_config.json');
+  const read = readTokenizer(source, settings);
+  if (read === undefined) return specialIdMetadata(source, {}, new Map());
+  const { tokenizer, where } = read;
   const model = objectAt(tokenizer, 'model', where);
-  const { tokens, types, idOf } = tokenTable(tokenizer, model, source, where);
-  const metadata: GgufMetadata = new Map([
+  const file: TokenizerFile = { tokenizer, model, vocabSize, where };
+  const metadata = new Map(modelMetadata(file));
+  const { idOf } = tokenTable(file);
+  const isWordPiece = model['type'] === 'WordPiece';
+  for (const [key, value] of specialIdMetadata(source, settings, idOf)) if (!metadata.has(key)) metadata.set(key, value);
+  // BERT's always has a token before a text and one behind it.
+  if (!isWordPiece) for (const [key, value] of aroundMetadata(tokenizer, { settings, metadata, where })) metadata.set(key, value);
+  for (const [key, value] of chatTemplateMetadata(source.assets, settings)) metadata.set(key, value);
+  return metadata;
+}
+
+/** What a folder's tokenizer.json says and no GGUF file: added tokens that take the spaces beside them, or are whole words alone. */
+export function vocabularyWarnings({ assets, name }: Pick<VocabularySource, 'assets' | 'name'>): readonly string[] {
+  const text = assets.get('tokenizer.json');
+  const added = text === undefined ? [] : parseJsonObject(text, `${name}: tokenizer.json`)['added_tokens'];
+  const lost = (Array.isArray(added) ? (added as readonly JsonValue[]) : []).filter((token) =>
+    isJsonObject(token) && ['lstrip', 'rstrip', 'single_word'].some((flag) => token[flag] === true)) as readonly JsonObject[];
+  const named = lost.slice(0, 4).map(({ content }) => String(content).slice(0, 40)).join(', ');
+  const such = `${named}${lost.length > 4 ? ` and ${lost.length - 4} more` : ''}`;
+  return lost.length === 0 ? [] : [`${name}: GGUF cannot say lstrip, rstrip and single_word, which tokenizer.json says of ${such}.`];
+}
+
+/** tokenizer.json, or BERT's vocab.txt as one. */
+function readTokenizer({ assets, name, architecture }: VocabularySource, settings: JsonObject) {
+  const text = assets.get('tokenizer.json');
+  if (text !== undefined) return { tokenizer: parseJsonObject(text, `${name}: tokenizer.json`), where: `${name}: tokenizer.json` };
+  const vocabulary = assets.get('vocab.txt');
+  if (vocabulary === undefined || !WORD_PIECE_FAMILIES.includes(architecture)) return undefined;
+  return { tokenizer: wordPieceTokenizer({ name, vocabulary, settings }), where: `${name}: vocab.txt` };
+}
+
+/** Tokens, and how texts become tokens. */
+function modelMetadata(file: TokenizerFile): GgufMetadata {
+  const { tokenizer, model, where } = file;
+  if (model['type'] === 'WordPiece') return wordPieceMetadata(file);
+  if (model['type'] !== 'BPE')
+    throw new FormatError(`${where}: only BPE and WordPiece can be converted, found ${JSON.stringify(model['type'])}. ${LEAVE_OUT}`);
+  const merges = mergesOf(model, where);
+  if (model['byte_fallback'] === true) return sentencePieceMetadata(file, merges);
+  const { tokens, types } = tokenTable(file);
+  const normalizer = tokenizer['normalizer'] ?? null;
+  // Qwen's files ask for NFC, which nearly all texts are in, and llama.cpp's files of them go without.
+  if (normalizer !== null && !JSON.stringify(normalizer).includes('"NFC"'))
+    throw new FormatError(`${where}: GGUF has no way to say the normalizer ${JSON.stringify(normalizer).slice(0, 160)}. ${LEAVE_OUT}`);
+  return new Map([
     ['tokenizer.ggml.model', string('gpt2')],
     ['tokenizer.ggml.pre', string(preOf(tokenizer, where))],
     ['tokenizer.ggml.tokens', strings(tokens)],
     ['tokenizer.ggml.token_type', int32s(types)],
-    ['tokenizer.ggml.merges', strings(mergesOf(model, where))],
+    ['tokenizer.ggml.merges', strings(merges)],
   ]);
-  for (const [key, value] of specialIdMetadata(source, settings, idOf)) metadata.set(key, value);
-  for (const [key, value] of aroundMetadata(tokenizer, { settings, metadata, where })) metadata.set(key, value);
-  for (const [key, value] of chatTemplateMetadata(source.assets, settings)) metadata.set(key, value);
-  return metadata;
 }
 
 /** All end tokens are kept under a key of our own, because GGUF has a name for three of them only. */
@@ -68,68 +105,16 @@ function parseAsset(source: VocabularySource, name: AssetName): JsonObject {
   return text === undefined ? {} : parseJsonObject(text, `${source.name}: ${name}`);
 }
 
-function objectAt(object: JsonObject, key: string, where: string): JsonObject {
-  const value = object[key];
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
-  throw new FormatError(
-    `${where} must hold an object ${JSON.stringify(key)}, found ${value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 60)}.`,
-  );
-}
-
 function preOf(tokenizer: JsonObject, where: string): string {
-  const advice = 'Convert with `--vocabulary none` or `made`, which leave the tokenizer out.';
   const pre = tokenizer['pre_tokenizer'];
   if (typeof pre !== 'object' || pre === null || Array.isArray(pre)) {
-    throw new FormatError(`${where}: only byte-level BPE can be converted, and this tokenizer has no pre_tokenizer. ${advice}`);
+    throw new FormatError(`${where}: GGUF has no way to say BPE with neither bytes as a fallback nor a pre_tokenizer. ${LEAVE_OUT}`);
   }
   const kind = preTokenizerKind(pre as JsonObject);
   if (kind !== undefined) return kind;
   throw new FormatError(
-    `${where}: GGUF has no name known here for how this tokenizer splits text: ${JSON.stringify(pre).slice(0, 400)}. ${advice}`,
+    `${where}: GGUF has no name known here for how this tokenizer splits text: ${JSON.stringify(pre).slice(0, 400)}. ${LEAVE_OUT}`,
   );
-}
-
-interface AddedToken {
-  readonly id: number;
-  readonly text: string;
-  readonly special: boolean;
-}
-
-function tokenTable(tokenizer: JsonObject, model: JsonObject, source: VocabularySource, where: string) {
-  if (model['type'] !== 'BPE') throw new FormatError(`${where}: only BPE can be converted, found ${JSON.stringify(model['type'])}.`);
-  const { vocabSize } = source;
-  const tokens: string[] = Array.from({ length: vocabSize }, (_, id) => `[PAD${id}]`);
-  const types = new Int32Array(vocabSize).fill(TOKEN_TYPES.unused);
-  const idOf = new Map<string, number>();
-  const put = (id: JsonValue | undefined, text: string, type: number) => {
-    if (!Number.isInteger(id) || (id as number) < 0) {
-      throw new FormatError(`${where}: token ${JSON.stringify(text)} has the id ${JSON.stringify(id)}.`);
-    }
-    if ((id as number) >= vocabSize) {
-      throw new FormatError(
-        `${where}: token ${JSON.stringify(text)} has the id ${id as number}, but the model has ${vocabSize} rows. ` +
-          'They do not belong together.',
-      );
-    }
-    tokens[id as number] = text;
-    types[id as number] = type;
-    idOf.set(text, id as number);
-  };
-  for (const [text, id] of Object.entries(objectAt(model, 'vocab', where))) put(id, text, TOKEN_TYPES.normal);
-  for (const { id, text, special } of addedTokens(tokenizer, where)) put(id, text, special ? TOKEN_TYPES.control : TOKEN_TYPES.userDefined);
-  return { tokens, types, idOf };
-}
-
-function addedTokens(tokenizer: JsonObject, where: string): AddedToken[] {
-  const added = tokenizer['added_tokens'] ?? [];
-  if (!Array.isArray(added)) throw new FormatError(`${where}: added_tokens must be an array.`);
-  return (added as JsonValue[]).map((entry) => {
-    const { id, content, special } = (entry ?? {}) as { id?: number; content?: JsonValue; special?: JsonValue };
-    if (typeof id !== 'number' || typeof content !== 'string') {
-      throw new FormatError(`${where}: an added token must have an id and content, found ${JSON.stringify(entry).slice(0, 120)}.`);
-    }
-    return { id, text: content, special: special === true };
-  });
 }
 
 /** Merges as "a b": tokenizer.json has them so or, since 2024, as pairs. */
@@ -164,7 +149,7 @@ function aroundMetadata(tokenizer: JsonObject, { settings, metadata, where }: Ar
     throw new FormatError(
       `${where}: the ids ${before.join(', ') || 'none'} go before a text and ${after.join(', ') || 'none'} behind it; ` +
         `GGUF can only say whether BOS (${bos ?? 'none'}) and EOS (${eos ?? 'none'}) do. ` +
-        'Convert with `--vocabulary none` or `made`, which leave the tokenizer out.',
+        LEAVE_OUT,
     );
   }
   const added: GgufMetadata = new Map([['tokenizer.ggml.add_bos_token', bool(before.length > 0)]]);

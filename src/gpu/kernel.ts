@@ -111,6 +111,14 @@ export function linearWorkgroups(count: number, z = 1): Workgroups {
   return [Math.ceil(count / y), y, z];
 }
 
+/**
+ * `perRow` workgroups for each row and none beyond, numbered as by {@link linearWorkgroups}: for kernels that look up the sequence of a
+ * row, which for a row past those of the step may be one of an earlier step. Both are at most the most of one dimension.
+ */
+export function rowWorkgroups(rows: number, perRow: number): Workgroups {
+  return rows * perRow <= MOST_WORKGROUPS ? [rows * perRow, 1, 1] : [perRow, rows, 1];
+}
+
 /** Arguments of a `main` that wants its workgroup's place, the number of workgroups, and an invocation's place in its own. */
 export const MAIN_ARGUMENTS =
   '@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) workgroups: vec3<u32>, ' +

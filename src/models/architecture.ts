@@ -47,6 +47,8 @@ export interface Architecture<Config extends DecoderConfig = DecoderConfig> {
   graphs(config: Config, setting: GraphSetting): ModelGraphs;
   /** GGUF's keys under the architecture's name. */
   metadata(config: Config): GgufMetadata;
+  /** What others read otherwise of the GGUF file of this config. */
+  exportWarnings?(config: Config): readonly string[];
   /** {@link constants} as a GGUF file of this config has them. */
   exportedConstants?(config: Config): ReadonlyMap<string, Float32Array>;
 }

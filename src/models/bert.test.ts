@@ -44,14 +44,23 @@ describe.each(['bert', 'nomic_bert'])('%s', (family) => {
     }
   });
 
-  it('is converted without its vocab.txt only where that is asked for', async () => {
+  it('takes its vocab.txt along, or says that it cannot', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ingot-'));
     try {
-      const open = () => openFiles(filesBelow(path, poolingFiles('cls_token', { 'vocab.txt': '[UNK]\n' })));
-      const made = async (vocabulary: 'source' | 'none') =>
-        convert(await open(), await fileSink(join(folder, 'out.gguf')), { type: 'f32', vocabulary });
-      await expect(made('source')).rejects.toThrow('vocab.txt holds WordPiece, and only byte-level BPE can be converted');
-      expect((await made('none')).tensors).toBeGreaterThan(0);
+      const file = join(folder, 'out.gguf');
+      const files = (vocabulary: string) => filesBelow(path, poolingFiles('cls_token', { 'vocab.txt': vocabulary }));
+      const made = async (text: string, vocabulary: 'source' | 'none') =>
+        convert(await openFiles(files(text)), await fileSink(file), { type: 'f32', vocabulary });
+      await expect(made('[UNK]\n', 'source')).rejects.toThrow('vocab.txt must hold cls_token "[CLS]"');
+      expect((await made('[UNK]\n', 'none')).tensors).toBeGreaterThan(0);
+      const words = '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nfox\n##es\n';
+      await made(words, 'source');
+      const folderModel = await embeddingModel(files(words), { device: 'cpu' });
+      const fileModel = await loadModel(file, { device: 'cpu', threads: 2 });
+      expect(await fileModel.embed(['A foxes x'])).toEqual(await folderModel.embed([[2, 5, 6, 7, 1, 3]]));
+      expect(await fileModel.embed(['A foxes x'])).toEqual(await folderModel.embed(['A foxes x']));
+      await folderModel.dispose();
+      await fileModel.dispose();
     } finally {
       rmSync(folder, { recursive: true });
     }

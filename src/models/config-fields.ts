@@ -21,9 +21,18 @@ export interface ConfigFields {
   layerCount(name: FieldName, layers: number): number | undefined;
   /** As {@link count}, for each layer; a file that says it once says it for all. */
   layerCounts(name: FieldName, layers: number): readonly number[] | undefined;
+  /** As {@link count}; the file may also say it layer by layer, where all layers that it is for say the same. */
+  countWhere(name: FieldName, layers: LayersWith): number | undefined;
   /** A finite number above 0. */
   positive(name: FieldName): number | undefined;
   requiredPositive(name: FieldName): number;
+}
+
+/** The layers that a setting is for. */
+export interface LayersWith {
+  /** What they have: `experts`. */
+  readonly what: string;
+  readonly has: readonly boolean[];
 }
 
 /** No dimension of a model that could be computed here comes near this; a larger one is a damaged file. */
@@ -43,14 +52,27 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
     if (!Number.isInteger(value) || value < 1 || value > most) throw bad(name, `an integer from 1 to ${most}`, value);
     return value;
   };
+  const listed = (name: FieldName) =>
+    listOf(checkpoint.format === 'gguf' ? checkpoint.metadata.get(keyOf(name)) : checkpoint.config?.[name.hf]);
+  const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST;
+  const countWhere = (name: FieldName, { what, has }: LayersWith) => {
+    const values = listed(name);
+    if (values === undefined) return count(name);
+    if (values.length !== has.length) throw bad(name, `a number, or one for each of ${has.length} layers`, `${values.length} of them`);
+    const own = values.filter((_, n) => has[n]);
+    const wrong = own.findIndex((value) => !isCount(value));
+    if (wrong >= 0) throw bad(name, `an integer from 1 to ${MOST} for layers with ${what}`, own[wrong]);
+    const other = own.find((value) => value !== own[0]);
+    if (other !== undefined) throw bad(name, `the same for all layers with ${what}`, `both ${String(own[0])} and ${String(other)}`);
+    return own[0] as number | undefined;
+  };
   const layerCounts = (name: FieldName, layers: number) => {
-    const values = listOf(checkpoint.format === 'gguf' ? checkpoint.metadata.get(keyOf(name)) : checkpoint.config?.[name.hf]);
+    const values = listed(name);
     if (values === undefined) {
       const same = count(name);
       return same === undefined ? undefined : Array.from({ length: layers }, () => same);
     }
     if (values.length !== layers) throw bad(name, `a number, or one for each of ${layers} layers`, `${values.length} of them`);
-    const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MOST;
     const wrong = values.findIndex((value) => !isCount(value));
     if (wrong >= 0) throw bad(name, `integers from 1 to ${MOST}`, values[wrong]);
     return values as readonly number[];
@@ -71,6 +93,7 @@ export function configFields(checkpoint: Checkpoint): ConfigFields {
     count,
     layerCount,
     layerCounts,
+    countWhere,
     requiredCount: (name, most) => count(name, most) ?? raise(bad(name, 'present', 'nothing')),
     positive,
     requiredPositive: (name) => positive(name) ?? raise(bad(name, 'present', 'nothing')),

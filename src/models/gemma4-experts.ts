@@ -11,7 +11,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { jsonBoolean } from './config-fields.ts';
 import { norm, product } from './decoder-graph.ts';
 import { layerSpec } from './decoder-weights.ts';
-import { checkNormalised, expertSpecs, mixtureOfExperts, parseMixture } from './mixture.ts';
+import { expertSpecs, mixtureOfExperts, parseMixture } from './mixture.ts';
 import type { ExpertNames, Mixture } from './mixture.ts';
 import type { WeightSpec } from './weight-spec.ts';
 
@@ -37,7 +37,6 @@ export function parseGemma4Mixture(checkpoint: Checkpoint, layers: number): Mixt
       ? has('ffn_gate_inp.weight') || has('ffn_down_exps.weight')
       : jsonBoolean(config ?? {}, 'enable_moe_block', name) === true;
   if (!hasExperts) return undefined;
-  checkNormalised(checkpoint);
   return parseMixture(checkpoint, { keys: KEYS, names: EXPERTS, layers: all, gguf: 'fused' });
 }
 

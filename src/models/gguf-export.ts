@@ -24,7 +24,7 @@ export interface ExportTensor {
 
 export interface GgufExport {
   readonly config: DecoderConfig;
-  /** Settings of the source that are not known, and so not carried over. */
+  /** Settings of the source that are not known, and so not carried over, and what others read otherwise of the file. */
   readonly warnings: readonly string[];
   /** `general.*` and the architecture's own keys; the vocabulary is not among them. */
   readonly metadata: GgufMetadata;
@@ -63,7 +63,7 @@ export function ggufExport(
   }));
   return {
     config,
-    warnings,
+    warnings: [...warnings, ...(architecture.exportWarnings?.(config) ?? []).map((warning) => `${checkpoint.name}: ${warning}`)],
     metadata: new Map([...generalMetadata(architecture.gguf, type, modelName), ...architecture.metadata(config)]),
     tensors: [...constantTensors(architecture, config), ...tensors],
   };

@@ -77,10 +77,12 @@ const SETTINGS: FamilySettings = {
     obeyed: ['sliding_window', 'num_local_experts', 'num_experts_per_tok', 'experts_per_token', 'swiglu_limit'],
     // Its initial context is that of YaRN's object.
     harmless: ['initial_context_length'],
+    neutral: { attention_bias: [true] },
   },
   gguf: {
     obeyed: ['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
-    neutral: { expert_gating_func: [1, 3], expert_weights_norm: [true], expert_weights_scale: [0, 1], expert_group_count: [0, 1] },
+    // A softmax of those chosen sums to 1 whatever the file says of it.
+    neutral: { expert_gating_func: [1, 3], expert_weights_norm: [true, false], expert_weights_scale: [0, 1], expert_group_count: [0, 1] },
   },
 };
 

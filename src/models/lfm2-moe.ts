@@ -169,6 +169,15 @@ function ggufMetadata(config: Lfm2MoeConfig): GgufMetadata {
   return keys;
 }
 
+/** llama.cpp (80fb11a, src/models/lfm2moe.cpp) reads neither key: it takes 1, and weights that sum to 1. */
+function exportWarnings({ normalised, routedScale }: Lfm2MoeConfig): readonly string[] {
+  const reads = 'is in the file and obeyed here, but llama.cpp does not read it for lfm2moe and computes something else';
+  return [
+    ...(routedScale === 1 ? [] : [`routed_scaling_factor ${routedScale} ${reads}.`]),
+    ...(normalised ? [] : [`norm_topk_prob false ${reads}.`]),
+  ];
+}
+
 export const lfm2Moe: Architecture<Lfm2MoeConfig> = {
   gguf: 'lfm2moe',
   safetensors: ['lfm2_moe'],
@@ -177,6 +186,7 @@ export const lfm2Moe: Architecture<Lfm2MoeConfig> = {
   weights,
   skips: DECODER_SKIPS,
   metadata: ggufMetadata,
+  exportWarnings,
   graphs(config, { contextLength }) {
     const table = ropeTable(config.rope, { id: 'rope', headDim: config.headDim, contextLength });
     return decoderGraph(config, (g, input) => layer(g, config, input, table));

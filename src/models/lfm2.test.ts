@@ -48,6 +48,16 @@ describe('config.json of lfm2', () => {
     expect(read(hf({ full_attn_idxs: [3, 1] }))).toEqual(newer);
   });
 
+  it.each<[JsonObject, RegExp]>([
+    [{ norm_eps: 0 }, /: norm_eps must be a number above 0, found 0\./],
+    [{ intermediate_size: 0 }, /: intermediate_size must be an integer of at least 1, found 0\./],
+    [{ block_ff_dim: -3, block_auto_adjust_ff_dim: false }, /: block_ff_dim must be an integer of at least 1, found -3\./],
+    [{ block_ff_dim: 200, block_ffn_dim_multiplier: 0 },
+      /: the width by block_ff_dim 200, block_ffn_dim_multiplier and block_multiple_of must be an integer of at least 1, found 0\./],
+  ])('%j is refused by the names that the folder has', (settings, message) => {
+    expect(() => read(hf(settings))).toThrow(message);
+  });
+
   // The last row is that of transformers' own code, which rounds where there is a factor.
   it.each<[JsonObject, number]>([
     [{ block_ff_dim: 12_288, intermediate_size: 8192, block_multiple_of: 256 }, 8192],

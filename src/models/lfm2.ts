@@ -134,7 +134,7 @@ function withUsualKeys(checkpoint: Checkpoint): Checkpoint {
   const usual: JsonObject = {
     max_position_embeddings: 128_000,
     ...config,
-    rms_norm_eps: config['norm_eps'] ?? null,
+    rms_norm_eps: configFields(checkpoint).positive({ hf: 'norm_eps', gguf: '' }) ?? null,
     intermediate_size: ffnWidth(config, name) ?? null,
     tie_word_embeddings: jsonBoolean(config, 'tie_embedding', name) ?? jsonBoolean(config, 'tie_word_embeddings', name) ?? true,
     layer_types: null,
@@ -145,8 +145,18 @@ function withUsualKeys(checkpoint: Checkpoint): Checkpoint {
 /** The width that a folder names is that of a block without gates, unless it says otherwise: two thirds of it, in whole multiples. */
 function ffnWidth(config: JsonObject, name: string): number | undefined {
   const number = (key: string) => jsonNumber(config, key, name);
-  const named = number('block_ff_dim') ?? number('intermediate_size');
-  if (named === undefined || jsonBoolean(config, 'block_auto_adjust_ff_dim', name) === false) return named;
+  const key = (config['block_ff_dim'] ?? undefined) === undefined ? 'intermediate_size' : 'block_ff_dim';
+  const named = number(key);
+  if (named === undefined) return undefined;
+  const width = adjustedWidth(config, name, named);
+  if (Number.isInteger(width) && width >= 1) return width;
+  const keys = width === named ? key : `the width by ${key} ${named}, block_ffn_dim_multiplier and block_multiple_of`;
+  throw new FormatError(`${name}: ${keys} must be an integer of at least 1, found ${width}.`);
+}
+
+function adjustedWidth(config: JsonObject, name: string, named: number): number {
+  const number = (key: string) => jsonNumber(config, key, name);
+  if (jsonBoolean(config, 'block_auto_adjust_ff_dim', name) === false) return named;
   const width = Math.trunc((2 * named) / 3);
   // transformers leaves the multiple out where there is no factor.
   if (config['block_ffn_dim_multiplier'] === null) return width;

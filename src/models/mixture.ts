@@ -15,7 +15,6 @@ import type { Checkpoint, CheckpointFormat } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { uint32 } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
-import { metadataBoolean } from '../tensor/metadata.ts';
 import { configFields } from './config-fields.ts';
 import type { FieldName } from './config-fields.ts';
 import { slice, stackExperts, tensor } from './weight-expression.ts';
@@ -80,25 +79,26 @@ export function parseMixture(checkpoint: Checkpoint, { keys, names, layers, gguf
   const fields = configFields(checkpoint);
   const size = (own: keyof MixtureKeys) => {
     const named = keys[own].map((hf): FieldName => ({ hf, gguf: GGUF_KEYS[own] }));
-    const said = named.filter((one) => fields.count(one) !== undefined);
-    const field = said[0] ?? (named[0] as FieldName);
-    const value = fields.requiredCount(field);
-    const [other] = said.map((one) => ({ key: one.hf, value: fields.count(one) as number })).filter((one) => one.value !== value);
+    const said = named.map((one) => ({ key: one.hf, value: fields.countWhere(one, { what: 'experts', has }) }))
+      .filter((one): one is { key: string; value: number } => one.value !== undefined);
+    const field = named.find(({ hf }) => hf === said[0]?.key) ?? (named[0] as FieldName);
+    const value = said[0]?.value ?? fields.requiredCount(field);
+    const other = said.find((one) => one.value !== value);
     return { value, other, key: isGguf ? `${architecture}.${field.gguf}` : field.hf };
   };
+  const own = ['ffn_gate_inp.weight', ...Object.values(GGUF_STACKED), GGUF_FUSED.gateUp];
+  const has = isGguf ? layers.map((_, n) => own.some((one) => tensors.has(`blk.${n}.${one}`))) : layers;
   const [experts, used, ffnDim] = [size('experts'), size('used'), size('ffnDim')];
-  for (const own of [experts, used, ffnDim]) {
-    if (own.other !== undefined)
-      throw new FormatError(`${name}: ${own.key} and ${own.other.key} must be the same, found ${own.value} and ${own.other.value}.`);
-  }
+  for (const { key, value, other } of [experts, used, ffnDim])
+    if (other !== undefined) throw new FormatError(`${name}: ${key} and ${other.key} must be the same, found ${value} and ${other.value}.`);
   if (used.value > experts.value)
     throw new FormatError(`${name}: ${used.key} must be at most the number of experts (${experts.value}), found ${used.value}.`);
-  const own = ['ffn_gate_inp.weight', ...Object.values(GGUF_STACKED), GGUF_FUSED.gateUp];
+  if (!isGguf && folderStorage(checkpoint, names, layers) === 'single') checkSingles(checkpoint, layers, experts);
   return {
     experts: experts.value,
     used: used.value,
     ffnDim: ffnDim.value,
-    layers: isGguf ? layers.map((_, n) => own.some((one) => tensors.has(`blk.${n}.${one}`))) : layers,
+    layers: has,
     stored: isGguf
       ? { gguf: ggufStorage(checkpoint, layers), safetensors: 'fused' }
       : { gguf, safetensors: folderStorage(checkpoint, names, layers) },
@@ -110,21 +110,25 @@ export const SOFTMAX_OF_CHOSEN = {
   expert_gating_func: [1], expert_weights_norm: [true], expert_weights_scale: [0, 1], expert_group_count: [0, 1],
 } as const;
 
-/** @throws FormatError for a GGUF file by which the weights of the chosen do not sum to 1 */
-export function checkNormalised({ format, metadata, architecture, name }: Checkpoint): void {
-  const key = `${architecture}.expert_weights_norm`;
-  if (format === 'gguf' && metadataBoolean(metadata, key, name) === false)
-    throw new FormatError(`${name}: ${key} must be true or absent for ${architecture}, found false.`);
-}
-
 function ggufStorage({ tensors }: Checkpoint, layers: readonly boolean[]): ExpertStorage {
   return layers.some((_, n) => tensors.has(`blk.${n}.${GGUF_FUSED.gateUp}`)) ? 'fused' : 'stacked';
 }
 
-function folderStorage({ tensors }: Checkpoint, { fused, stacked }: ExpertNames, layers: readonly boolean[]): ExpertStorage {
+function folderStorage({ tensors }: Checkpoint, { fused, stacked, single }: ExpertNames, layers: readonly boolean[]): ExpertStorage {
   const has = (own: string) => layers.some((_, n) => tensors.has(`model.layers.${n}.${own}`));
   if (has(fused.gateUp)) return 'fused';
-  return has(stacked.gate) ? 'stacked' : 'single';
+  if (has(stacked.gate)) return 'stacked';
+  return PARTS.some((part) => has(`${single.prefix}.0.${single[part]}`)) ? 'single' : 'fused';
+}
+
+/** Before a list of the tensors of all experts is made: a damaged number must not make it as long as memory is. */
+function checkSingles({ tensors, name }: Checkpoint, layers: readonly boolean[], experts: { readonly key: string; readonly value: number }) {
+  const mixtures = layers.filter((isMixture) => isMixture).length;
+  if (experts.value * mixtures * PARTS.length <= tensors.size) return;
+  throw new FormatError(
+    `${name}: ${experts.key} must be the number of experts in the file, which has ${tensors.size} tensors in all, found ${experts.value}: ` +
+      `each needs ${PARTS.length} tensors in each of ${mixtures} layers.`,
+  );
 }
 
 /** The matrices of the experts of layer `n`: `layers.3.moe.gate`, `up` and `down`. */

@@ -17,7 +17,7 @@ import { gatedMlp, norm, product } from './decoder-graph.ts';
 import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { DECODER_SKIPS, layerSpec } from './decoder-weights.ts';
-import { checkNormalised, expertSpecs, mixtureMetadata, mixtureOfExperts, parseMixture, SOFTMAX_OF_CHOSEN } from './mixture.ts';
+import { expertSpecs, mixtureMetadata, mixtureOfExperts, parseMixture, SOFTMAX_OF_CHOSEN } from './mixture.ts';
 import type { Mixture } from './mixture.ts';
 import { parseQwen35Config, postNormSpec, QWEN35_SETTINGS, qwen35Graphs, qwen35Metadata, qwen35Weights } from './qwen3-5.ts';
 import type { Qwen35Config } from './qwen3-5.ts';
@@ -43,7 +43,6 @@ const CLASS_DEFAULTS: Readonly<Record<string, JsonValue>> = {
 
 function parseConfig(whole: Checkpoint): Qwen35MoeConfig {
   const checkpoint = whole.config === undefined ? whole : { ...whole, config: { ...CLASS_DEFAULTS, ...whole.config } };
-  checkNormalised(whole);
   const ffnDim = configFields(checkpoint).requiredCount(SHARED_WIDTH);
   const decoder = parseQwen35Config(withWidth(checkpoint, ffnDim));
   const layers = Array.from({ length: decoder.layers }, () => true);

@@ -183,7 +183,7 @@ export const QWEN35_SETTINGS = {
     ],
     // Of images, of the head that drafts tokens, and the type of a state that is f32 here.
     harmless: [...ROPE_KEYS.map((object) => `${object}.mrope_interleaved`), 'mtp_*', 'mamba_ssm_dtype'],
-    neutral: { attn_output_gate: [true], output_gate_type: ['swish', 'silu'], mlp_only_layers: [] },
+    neutral: { attn_output_gate: [true], output_gate_type: ['swish', 'silu'], attention_bias: [], mlp_only_layers: [] },
   },
   gguf: {
     obeyed: [

@@ -19,7 +19,7 @@ import { decoderMetadata } from './decoder-metadata.ts';
 import { decoderSettings } from './decoder-settings.ts';
 import type { FamilySettings } from './decoder-settings.ts';
 import { BLOCK_LINEARS, DECODER_SKIPS, layerSpec, outerSpecs } from './decoder-weights.ts';
-import { checkNormalised, expertSpecs, mixtureMetadata, mixtureOfExperts, parseMixture, SOFTMAX_OF_CHOSEN } from './mixture.ts';
+import { expertSpecs, mixtureMetadata, mixtureOfExperts, parseMixture, SOFTMAX_OF_CHOSEN } from './mixture.ts';
 import type { ExpertNames, Mixture } from './mixture.ts';
 import { qwen3Attention, qwen3AttentionWeights, qwen3Mlp, qwen3MlpWeights } from './qwen3.ts';
 import { ropeTable } from './rope-frequencies.ts';
@@ -50,7 +50,6 @@ function parseConfig(checkpoint: Checkpoint): Qwen3MoeConfig {
   const isGguf = format === 'gguf';
   const decoder = parseDecoderConfig(checkpoint, { rmsEps: 1e-6, headDim: 128, windows: QWEN_WINDOWS, linears: BLOCK_LINEARS });
   const layers = Array.from({ length: decoder.layers }, (_, n) => isGguf || isSparse(checkpoint, n, decoder.layers));
-  checkNormalised(checkpoint);
   const normalised = isGguf || jsonBoolean(config, 'norm_topk_prob', name) === true;
   return { ...decoder, mixture: parseMixture(checkpoint, { keys: QWEN_EXPERT_KEYS, names: QWEN_EXPERTS, layers }), normalised };
 }

@@ -13,7 +13,10 @@ export interface SettingTable {
   readonly obeyed: readonly string[];
   /** Names, training, text and tools. */
   readonly harmless: readonly string[];
-  /** What changes the result, with the values that do not; null, false and nothing at all (`[]`, `{}`, `""`) are always among them. */
+  /**
+   * What changes the result, with the values that do not. Null and nothing at all (`[]`, `{}`, `""`) are always among them, and false is
+   * unless true is.
+   */
   readonly neutral: Readonly<Record<string, readonly (number | string | boolean)[]>>;
   /** What a file ought to say, and what is taken where it does not. */
   readonly expected?: Readonly<Record<string, number>> | undefined;
@@ -34,10 +37,12 @@ export function checkSettings(checkpoint: Checkpoint, table: SettingTable): read
   const isListed = matcherOf([...table.obeyed, ...table.harmless]);
   const unknown: string[] = [];
   for (const [key, value] of settingsOf(checkpoint, prefix)) {
-    if (isListed(key) || asksForNothing(value)) continue;
+    if (isListed(key)) continue;
     const rule = Object.keys(table.neutral).find((name) => matches(name, key));
+    const neutral = (rule === undefined ? undefined : table.neutral[rule]) ?? [];
+    if (asksForNothing(value) && !(value === false && neutral.includes(true))) continue;
     if (rule === undefined) unknown.push(`${prefix}${key.slice(0, 80)} (${shownSetting(value)})`);
-    else if (!isNeutral(value, table.neutral[rule] ?? [])) throw refused(checkpoint, `${prefix}${key}`, table.neutral[rule] ?? [], value);
+    else if (!isNeutral(value, neutral)) throw refused(checkpoint, `${prefix}${key}`, neutral, value);
   }
   const assumed = Object.entries(table.expected ?? {}).filter(([key]) => !checkpoint.metadata.has(`${prefix}${key}`));
   return [

@@ -1,5 +1,5 @@
 /** A Hugging Face folder to one GGUF file. */
-import { vocabularyMetadata } from '../files/vocabulary-metadata.ts';
+import { vocabularyMetadata, vocabularyWarnings } from '../files/vocabulary-metadata.ts';
 import type { ByteSink } from '../files/byte-sink.ts';
 import { samplingMetadata } from '../files/chat-template-metadata.ts';
 import { convertTensors } from '../files/convert-tensors.ts';
@@ -65,7 +65,7 @@ export async function convert(checkpoint: Checkpoint, sink: ByteSink, options: C
     const writer = await GgufWriter.open(sink, { metadata, tensors });
     await convertTensors(writer, tensors, options);
     await writer.close();
-    return { sizeBytes: writer.sizeBytes, tensors: tensors.length, warnings: [...warnings, ...vocabularyWarnings(checkpoint, options)] };
+    return { sizeBytes: writer.sizeBytes, tensors: tensors.length, warnings: [...warnings, ...warningsOf(checkpoint, metadata, options)] };
   } catch (error) {
     await sink.abort();
     throw error;
@@ -92,12 +92,13 @@ function generationMetadata(checkpoint: Checkpoint): GgufMetadata {
 }
 
 function vocabularyOf(checkpoint: Checkpoint, vocabSize: number, { vocabulary = 'source' }: ConvertOptions): GgufMetadata {
-  const source = { assets: checkpoint.assets, config: checkpoint.config, name: checkpoint.name, vocabSize };
+  const { assets, config, architecture, name } = checkpoint;
+  const source = { assets, config, architecture, name, vocabSize };
   switch (vocabulary) {
     case 'none':
       return vocabularyMetadata({
         ...source,
-        assets: new Map([...checkpoint.assets].filter(([name]) => name === 'generation_config.json')),
+        assets: new Map([...assets].filter(([asset]) => asset === 'generation_config.json')),
       });
     case 'source':
       return vocabularyMetadata(source);
@@ -109,9 +110,10 @@ function vocabularyOf(checkpoint: Checkpoint, vocabSize: number, { vocabulary = 
 }
 
 /** A file without a tokenizer is of use to those who have token ids, and a surprise to all others. */
-function vocabularyWarnings({ assets, name }: Checkpoint, { vocabulary = 'source' }: ConvertOptions): readonly string[] {
-  if (vocabulary !== 'source' || assets.has('tokenizer.json')) return [];
-  return [`${name} has no tokenizer.json, so the file has no tokenizer: it can be given token ids, but no text.`];
+function warningsOf(checkpoint: Checkpoint, metadata: GgufMetadata, { vocabulary = 'source' }: ConvertOptions): readonly string[] {
+  if (vocabulary !== 'source') return [];
+  if (metadata.has('tokenizer.ggml.tokens')) return vocabularyWarnings(checkpoint);
+  return [`${checkpoint.name} has no tokenizer.json, so the file has no tokenizer: it can be given token ids, but no text.`];
 }
 
 /** A made vocabulary whose special tokens have the ids that config.json names. */

@@ -1,8 +1,9 @@
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { f32Of, readFixtureTensors, sharedPath } from '../../test/fixture-tensors.ts';
+import { poolingFiles } from '../../test/embedding-model.ts';
+import { f32Of, fixturesPath, readFixtureTensors, sharedPath } from '../../test/fixture-tensors.ts';
 import { goldenPath, goldenRuns, hasGolden, readGolden } from '../../test/goldens.ts';
 import type { Golden, GoldenName } from '../../test/goldens.ts';
 import { llamaGguf } from '../../test/llama-gguf.ts';
@@ -96,6 +97,21 @@ test.skipIf(!existsSync(EMBEDDER))("embedding_gemma by llama.cpp's script: trans
   });
 });
 
+/** Encoders, whose states are pooled to their mean. */
+const ENCODERS = ['bert', 'nomic_bert'] as const;
+const encoderPath = (name: (typeof ENCODERS)[number]) => join(fixturesPath, 'golden', name);
+
+test.each(ENCODERS)("%s by llama.cpp's script: the golden's embeddings", async (name) => {
+  const path = encoderPath(name);
+  const { prompts } = JSON.parse(readFileSync(join(path, 'golden.json'), 'utf8')) as Pick<Golden, 'prompts'>;
+  const tensors = readFixtureTensors(join(path, 'golden.safetensors'));
+  await withGguf(llamaGguf(name, path).bytes, {}, async (model) => {
+    const embeddings = await model.embed(Object.values(prompts));
+    for (const [i, prompt] of Object.keys(prompts).entries())
+      expect(relativeError(embeddings[i]!, f32Of(tensors, `${prompt}.mean_pooled`)), prompt).toBeLessThan(LIMIT);
+  });
+});
+
 /** Keys that `ingot convert` writes and that script leaves out, because llama.cpp finds the same by itself or has no such setting. */
 const OUR_KEYS = [
   'vocab_size', 'rope.dimension_count', 'attention.key_length', 'attention.value_length', 'attention.scale',
@@ -140,6 +156,11 @@ function changedGolden(golden: string, { changes, layers }: Pick<LlamaGguf, 'cha
       .map(([name, tensor]) => [name.replace(`layers.${own}.`, `layers.${n}.`), tensor] as const);
   const made = layers === undefined ? tensors : [...tensors.filter(([name]) => !name.includes('layers.')), ...layers.flatMap(ofLayer)];
   writeFileSync(join(copy, 'model.safetensors'), tensorFileBytes(new Map(made)));
+  const isPooled = ENCODERS.some((name) => encoderPath(name) === golden);
+  for (const [name, content] of Object.entries(isPooled ? poolingFiles('mean_tokens') : {})) {
+    mkdirSync(dirname(join(copy, name)), { recursive: true });
+    writeFileSync(join(copy, name), JSON.stringify(content));
+  }
   return copy;
 }
 
@@ -169,6 +190,7 @@ function expectSameKeys(ours: Checkpoint, theirs: Checkpoint, otherwise: readonl
 
 describe("ingot convert writes the tensors and keys of llama.cpp's own script", () => {
   const goldens = new Map<string, string>([...SAME, ...CHANGED].map((name) => [name, goldenPath(name)]));
+  for (const name of ENCODERS) goldens.set(name, encoderPath(name));
   for (const [name, golden] of goldens.set('embedding_gemma', EMBEDDER)) {
     test.skipIf(!existsSync(golden))(name, async () => {
       const made = llamaGguf(name, golden);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { goldenPath, hasGolden } from '../../test/goldens.ts';
 import type { GoldenName } from '../../test/goldens.ts';
-import { MXFP4 } from '../../test/published-configs.ts';
+import { MXFP4 } from '../../test/published-configs/other-families.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { Checkpoint, JsonObject, JsonValue, MetadataValue, TensorEntry } from '../tensor/checkpoint.ts';
@@ -90,6 +90,11 @@ const CASES: readonly (readonly [string, GoldenName, Wrong, RegExp])[] = [
   ['factors of experts of the wrong length', 'gemma4_moe', { tensors: { 'model.layers.2.router.per_expert_scale': [5] } },
     /expected tensor model\.layers\.2\.router\.per_expert_scale.*\[6\].*, found shape \[5\]/],
   ['no experts', 'qwen3_moe', { config: { num_local_experts: 0 } }, /num_local_experts must be an integer from 1 .*, found 0/],
+  ['more experts than tensors', 'lfm2_moe', { config: { num_experts: 2 ** 24 } },
+    /num_experts must be the number of experts in the file, which has \d+ tensors in all, found 16777216: each needs 3 .* of 3 layers/],
+  ['more experts than tensors', 'qwen3_moe', { config: { num_local_experts: 2 ** 24 } }, /num_local_experts must be .*, found 16777216/],
+  ['more experts than a tensor of all has', 'gpt_oss', { config: { num_local_experts: 2 ** 24 } },
+    /expected tensor model\.layers\.0\.mlp\.router\.weight.*\[16777216, 64\].*, found shape \[6, 64\]/],
   ['fewer than no experts', 'qwen3_5_moe', { config: { num_experts: -1 } }, /num_experts must be an integer from 1 .*, found -1/],
   ['half an expert', 'gpt_oss', { config: { num_local_experts: 5.5 } }, /num_local_experts must be an integer from 1 .*, found 5\.5/],
   ['one and a half chosen', 'gemma4_moe', { config: { top_k_experts: 1.5 } }, /top_k_experts must be an integer from 1 .*, found 1\.5/],
@@ -102,6 +107,9 @@ const CASES: readonly (readonly [string, GoldenName, Wrong, RegExp])[] = [
     /shared_expert_intermediate_size must be an integer from 1 .*, found 0/],
   ['a norm that is a text', 'qwen3_moe', { config: { norm_topk_prob: 'yes' } }, /norm_topk_prob must be true or false, found "yes"/],
   ['a norm that is a number', 'lfm2_moe', { config: { norm_topk_prob: 1 } }, /norm_topk_prob must be true or false, found 1/],
+  ['weights that do not sum to 1', 'qwen3_5_moe', { config: { norm_topk_prob: false } }, /norm_topk_prob must be true for .*, found false/],
+  ['no biases of attention', 'gpt_oss', { config: { attention_bias: false } }, /attention_bias must be true for gpt_oss, found false/],
+  ['biases of attention', 'qwen3_5_moe', { config: { attention_bias: true } }, /attention_bias must be absent for .*, found true/],
   ['a factor of nothing', 'lfm2_moe', { config: { routed_scaling_factor: 0 } }, /routed_scaling_factor must be a number above 0, found 0/],
   ['a bias that may be', 'lfm2_moe', { config: { use_expert_bias: 'x' } }, /use_expert_bias must be true or false, found "x"/],
   ['a bias that is said not to be', 'lfm2_moe', { config: { use_expert_bias: false } },
@@ -122,6 +130,12 @@ const IN_GGUF: readonly (readonly [string, GoldenName, WrongGguf, RegExp])[] = [
     /qwen3moe\.expert_used_count must be at most the number of experts \(8\), found 9/],
   ['none chosen', 'gemma4_moe', { metadata: { expert_used_count: 0 } }, /gemma4\.expert_used_count must be an integer from 1 .*, found 0/],
   ['a number of experts that is not there', 'gpt_oss', { metadata: { expert_count: undefined } }, /gpt-oss\.expert_count must be present/],
+  ['other numbers of chosen by layer', 'qwen3_moe', { metadata: { expert_used_count: Int32Array.of(0, 2, 3) } },
+    /qwen3moe\.expert_used_count must be the same for all layers with experts, found both 2 and 3/],
+  ['none chosen in a layer with experts', 'qwen3_moe', { metadata: { expert_used_count: Int32Array.of(2, 0, 2) } },
+    /qwen3moe\.expert_used_count must be an integer from 1 to \d+ for layers with experts, found 0/],
+  ['numbers of chosen for fewer layers', 'qwen3_moe', { metadata: { expert_used_count: Int32Array.of(2, 2) } },
+    /qwen3moe\.expert_used_count must be a number, or one for each of 3 layers, found 2 of them/],
   ['another width', 'qwen3_moe', { metadata: { expert_feed_forward_length: 33 } },
     /expected tensor blk\.1\.ffn_gate_exps\.weight of shape \[8, 33, 64\], found shape \[8, 32, 64\]/],
   ['scores that are not known', 'qwen3_moe', { metadata: { expert_gating_func: 9 } },
@@ -134,11 +148,11 @@ const IN_GGUF: readonly (readonly [string, GoldenName, WrongGguf, RegExp])[] = [
   ['scores that it does not name', 'lfm2_moe', { metadata: { expert_gating_func: undefined } },
     /expert_gating_func must be 2 .*, found nothing/],
   ['weights that do not sum to 1', 'qwen3_moe', { metadata: { expert_weights_norm: false } },
-    /qwen3moe\.expert_weights_norm must be true or absent for qwen3moe, found false/],
+    /qwen3moe\.expert_weights_norm must be true for qwen3moe, found false/],
   ['weights that do not sum to 1', 'qwen3_5_moe', { metadata: { expert_weights_norm: false } },
-    /expert_weights_norm must be true or absent/],
+    /expert_weights_norm must be true for .*, found false/],
   ['weights that do not sum to 1', 'gemma4_moe', { metadata: { expert_weights_norm: false } },
-    /expert_weights_norm must be true or absent/],
+    /expert_weights_norm must be true for .*, found false/],
   ['a factor', 'qwen3_moe', { metadata: { expert_weights_scale: 2 } }, /qwen3moe\.expert_weights_scale must be 0 or 1 for .*, found 2/],
   ['a factor below nothing', 'lfm2_moe', { metadata: { expert_weights_scale: -1 } },
     /expert_weights_scale must be a number above 0, found -1/],
@@ -177,10 +191,37 @@ describe.each(IN_GGUF)('%s in a GGUF file of %s', (_, golden, wrong, message) =>
   });
 });
 
+test.skipIf(!hasGolden('qwen3_moe'))('what all layers with experts say alike may be a list with an entry for each layer', async () => {
+  const checkpoint = await openCheckpoint(await locate(await ggufOf('qwen3_moe')));
+  const lists = [['expert_used_count', Int32Array.of(0, 2, 2)], ['expert_feed_forward_length', [0, 32, 32]]] as const;
+  const metadata = new Map([...checkpoint.metadata, ...lists.map(([key, list]) => [`qwen3moe.${key}`, list] as const)]);
+  const [plain, listed] = [await openDecoder(checkpoint), await openDecoder({ ...checkpoint, metadata })];
+  expect(listed.config).toEqual(plain.config);
+  expect(listed.config).toMatchObject({ mixture: { used: 2, ffnDim: 32, layers: [false, true, true] } });
+  await checkpoint.close();
+});
+
 test.skipIf(!hasGolden('qwen3_moe'))('a folder whose experts do not sum to 1 is not written as a GGUF file', async () => {
   const checkpoint = await openCheckpoint(await locate(goldenPath('qwen3_moe')));
   const config = { ...checkpoint.config, norm_topk_prob: false };
   const converting = convert({ ...checkpoint, config }, await fileSink(join(folder, 'none.gguf')), { type: 'f32' });
   await expect(converting).rejects.toThrow('GGUF cannot say that the weights of the experts are not normalised');
+  await checkpoint.close();
+});
+
+test.skipIf(!hasGolden('lfm2_moe'))('what llama.cpp does not read of LFM2-MoE is told when a folder is converted', async () => {
+  const checkpoint = await openCheckpoint(await locate(goldenPath('lfm2_moe')));
+  const warningsOf = async (more: JsonObject) => {
+    const config = { ...checkpoint.config, ...more };
+    const sink = await fileSink(join(folder, 'told.gguf'));
+    const { warnings } = await convert({ ...checkpoint, config, close: async () => {} }, sink, { type: 'f32', vocabulary: 'none' });
+    return warnings;
+  };
+  expect(await warningsOf({ routed_scaling_factor: 1.0, norm_topk_prob: true })).toEqual([]);
+  expect(await warningsOf({ routed_scaling_factor: 1.5, norm_topk_prob: true })).toEqual([
+    expect.stringContaining('routed_scaling_factor 1.5 is in the file and obeyed here, but llama.cpp does not read it for lfm2moe'),
+  ]);
+  const unnormalised = await warningsOf({ routed_scaling_factor: 1.0, norm_topk_prob: false });
+  expect(unnormalised).toEqual([expect.stringContaining('norm_topk_prob false')]);
   await checkpoint.close();
 });

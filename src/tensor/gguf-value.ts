@@ -39,4 +39,5 @@ export const bool = (value: boolean): GgufValue => ({ type: 'bool', value });
 export const string = (value: string): GgufValue => ({ type: 'string', value });
 export const strings = (value: ArrayLike<string>): GgufValue => ({ type: 'array', itemType: 'string', value });
 export const bools = (value: ArrayLike<boolean>): GgufValue => ({ type: 'array', itemType: 'bool', value });
+export const float32s = (value: ArrayLike<number>): GgufValue => ({ type: 'array', itemType: 'float32', value });
 export const int32s = (value: ArrayLike<number>): GgufValue => ({ type: 'array', itemType: 'int32', value });

@@ -1,9 +1,10 @@
 /**
  * BERT's WordPiece vocabulary in a GGUF file: `tokenizer.ggml.model` is `bert`. Tokens that begin a word have U+2581 before them, and the
- * others lack the `##` of vocab.txt. Texts are lower case, as llama.cpp takes all such files.
+ * others lack the `##` of vocab.txt. Texts become lower case, and lose their accents, unless the file says otherwise.
  */
 import type { Checkpoint, JsonObject } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { metadataBoolean } from '../tensor/metadata.ts';
 import { readGgufVocabulary, TOKEN_KIND } from './gguf-vocabulary.ts';
 import { jsonTokenizer } from './json-tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -15,6 +16,9 @@ const USUAL_IDS = { unknown: 100, cls: 101, sep: 102 };
 
 /** @throws FormatError for a vocabulary that is damaged, or has no tokens to put around a text */
 export function ggufWordPiece(checkpoint: Checkpoint): Tokenizer {
+  const flag = (key: string, otherwise: boolean) => metadataBoolean(checkpoint.metadata, key, checkpoint.name) ?? otherwise;
+  const lowercase = flag('tokenizer.ggml.normalizer.lowercase', true);
+  const stripAccents = flag('tokenizer.ggml.normalizer.strip_accents', lowercase);
   const { tokens, kinds, special } = readGgufVocabulary(checkpoint);
   const isControl = (id: number) => (kinds[id]! & (TOKEN_KIND.control | TOKEN_KIND.unknown)) !== 0;
   const texts = tokens.map((token, id) => {
@@ -36,7 +40,7 @@ export function ggufWordPiece(checkpoint: Checkpoint): Tokenizer {
   const tokenizer: JsonObject = {
     version: '1.0',
     added_tokens: added,
-    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: stripAccents, lowercase },
     pre_tokenizer: { type: 'BertPreTokenizer' },
     post_processor: { type: 'BertProcessing', cls: [textOf(cls, 'cls'), cls], sep: [textOf(sep, 'separator'), sep] },
     decoder: { type: 'WordPiece', prefix: CONTINUED, cleanup: true },

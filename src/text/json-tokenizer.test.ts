@@ -59,7 +59,7 @@ describe('tokenizer.json of a trained model', () => {
   test('the same vocabulary as GGUF gives the same ids for text in NFC', async () => {
     const names: AssetName[] = ['tokenizer.json', 'tokenizer_config.json', 'generation_config.json', 'chat_template.jinja'];
     const assets = new Map(names.map((name) => [name, read(name)] as const));
-    const metadata = vocabularyMetadata({ assets, config: {}, vocabSize: 4096, name: 'ember' });
+    const metadata = vocabularyMetadata({ assets, config: {}, vocabSize: 4096, architecture: 'llama', name: 'ember' });
     metadata.set('general.architecture', string('qwen3'));
     const file = encodeGgufHeader(metadata, [], 32).slice();
     const gguf = (await tokenizerFromCheckpoint(await openGguf(memoryFolder(new Map([['e.gguf', file]]), 'test'), 'e.gguf')))!;
@@ -82,7 +82,7 @@ test.each([
   const assets = new Map<AssetName, string>([
     ['tokenizer.json', read('tokenizer.json')], ['tokenizer_config.json', JSON.stringify(settings)],
   ]);
-  const metadata = vocabularyMetadata({ assets, config: {}, vocabSize: 4096, name: 'ember' });
+  const metadata = vocabularyMetadata({ assets, config: {}, vocabSize: 4096, architecture: 'llama', name: 'ember' });
   metadata.set('general.architecture', string('qwen3'));
   const file = encodeGgufHeader(metadata, [], 32).slice();
   const gguf = (await tokenizerFromCheckpoint(await openGguf(memoryFolder(new Map([['e.gguf', file]]), 'test'), 'e.gguf')))!;

@@ -5,6 +5,7 @@ import { ggufTokenizer } from './gguf-tokenizer.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { idList } from '../tensor/json.ts';
+import { WORD_PIECE_FAMILIES, wordPieceTokenizer } from '../tensor/word-piece-file.ts';
 
 /**
  * The tokenizer of a model, or undefined for a model that comes without one. What reads a tokenizer.json is loaded where there is one.
@@ -28,14 +29,13 @@ export async function tokenizerFromCheckpoint(checkpoint: Checkpoint): Promise<T
   });
 }
 
-/** Other families' vocab.txt say nothing of how a text is cut. */
-const WORD_PIECE_FAMILIES = ['bert', 'nomic_bert'];
-
 async function wordPieceOf(checkpoint: Checkpoint): Promise<Tokenizer | undefined> {
   const vocabulary = checkpoint.assets.get('vocab.txt');
   if (vocabulary === undefined || !WORD_PIECE_FAMILIES.includes(checkpoint.architecture)) return undefined;
-  const { vocabularyWordPiece } = await import('./vocabulary-word-piece.ts');
-  return vocabularyWordPiece({ name: checkpoint.name, vocabulary, settings: jsonAsset(checkpoint, 'tokenizer_config.json') });
+  const { name } = checkpoint;
+  const tokenizer = wordPieceTokenizer({ name, vocabulary, settings: jsonAsset(checkpoint, 'tokenizer_config.json') });
+  const { jsonTokenizer } = await import('./json-tokenizer.ts');
+  return jsonTokenizer({ name, tokenizer: JSON.stringify(tokenizer) });
 }
 
 /**

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openGguf } from '../../src/files/gguf-reader.ts';
+import { vocabularyMetadata } from '../../src/files/vocabulary-metadata.ts';
 import { memoryFolder } from '../../src/files/memory-source.ts';
 import { BYTE_CHARS } from '../../src/tensor/byte-alphabet.ts';
 import { ggufTokenizer } from '../../src/text/gguf-tokenizer.ts';
@@ -11,6 +12,7 @@ import { uint32 } from '../../src/tensor/gguf-value.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
 import { createRandom, fuzzTexts } from '../fuzz-text.ts';
 import { sharedPath } from '../fixture-tensors.ts';
+import { recordedFile, recordedTexts, recordedTokenizers } from '../recorded-tokenizers.ts';
 import { hasVocabularyPeer, openVocabularyPeer } from '../vocabulary-peer.ts';
 import type { VocabularyPeer } from '../vocabulary-peer.ts';
 import { vocabularyFile } from '../vocabulary-file.ts';
@@ -136,6 +138,24 @@ describe.skipIf(!hasVocabularyPeer || !hasVocabularies)('a real vocabulary with 
   test.each(['default', 'gpt-2', 'llama-bpe', 'qwen35', 'deepseek-llm', 'deepseek-v3', 'falcon', 'tekken', 'gpt-4o'])('%s', async (pre) => {
     const bytes = new Uint8Array(readFileSync(`${vocabularies}qwen2.gguf`));
     expect(await compare(withPre(bytes, pre), fuzzTexts(400, 79))).toBeUndefined();
+  });
+});
+
+describe.skipIf(!hasVocabularyPeer)('a vocabulary that convert wrote gives the ids of the library tokenizers in llama.cpp too', () => {
+  test.each(['llama-2', 'mistral-old', 'gemma', 'gemma-old', 'bert', 'tekken'])('%s', async (name) => {
+    const recorded = recordedTokenizers.find((each) => each.name === name)!;
+    const assets = new Map([['tokenizer.json', recordedFile(recorded)] as const]);
+    const metadata = vocabularyMetadata({ assets, config: {}, architecture: 'llama', vocabSize: 800, name });
+    const path = join(folder, 'converted.gguf');
+    writeFileSync(path, vocabularyFile({ model: 'llama', tokens: [], more: Object.fromEntries(metadata) }));
+    // Of other scripts, of what is no character, and of long words llama.cpp's WordPiece has ideas of its own.
+    const isPlain = (text: string) => /^[\n\t -~\u00e0-\u00ff]*$/.test(text) && !/\S{40}/.test(text);
+    const cases = recorded.cases.filter(([index]) => name !== 'bert' || isPlain(recordedTexts[index]!));
+    expect(cases.length).toBeGreaterThan(30);
+    await peer.use(path, (model) => {
+      const other = cases.filter(([index, ids]) => [...model.tokenize(recordedTexts[index]!, true)].join() !== ids.join());
+      expect(other.map(([index]) => recordedTexts[index])).toEqual([]);
+    });
   });
 });
 

@@ -1,7 +1,7 @@
 /** Eight rows of Q4_0 (`packed-rows.ts`) times one row of activations. value = scale * (nibble - 8). */
-import { nibbles, widen } from './dot-int8';
+import { addNibbles, nibbles, widen } from './dot-int8';
 import { halvesToFloats, highHalves, highOrdinary, lowHalves, lowOrdinary, ordinaryBits } from './half';
-import { halfBias, halfSigns, nibbleMask, ones } from './opaque';
+import { halfBias, halfSigns, keepOrder, nibbleMask, ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { Q4_0_BYTES } from './weight-type';
 
@@ -29,18 +29,22 @@ function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize): voi
     let more = v128.load32_splat(x, 32);
     let a = nibbles(v128.load(w, 16), columns, more, mask);
     let b = nibbles(v128.load(w, 32), columns, more, mask);
+    keepOrder(out, a, b);
     columns = v128.load32_splat(x, 20);
     more = v128.load32_splat(x, 36);
-    a = i16x8.add(a, nibbles(v128.load(w, 48), columns, more, mask));
-    b = i16x8.add(b, nibbles(v128.load(w, 64), columns, more, mask));
+    a = addNibbles(a, v128.load(w, 48), columns, more, mask);
+    b = addNibbles(b, v128.load(w, 64), columns, more, mask);
+    keepOrder(out, a, b);
     columns = v128.load32_splat(x, 24);
     more = v128.load32_splat(x, 40);
-    a = i16x8.add(a, nibbles(v128.load(w, 80), columns, more, mask));
-    b = i16x8.add(b, nibbles(v128.load(w, 96), columns, more, mask));
+    a = addNibbles(a, v128.load(w, 80), columns, more, mask);
+    b = addNibbles(b, v128.load(w, 96), columns, more, mask);
+    keepOrder(out, a, b);
     columns = v128.load32_splat(x, 28);
     more = v128.load32_splat(x, 44);
-    a = i16x8.add(a, nibbles(v128.load(w, 112), columns, more, mask));
-    b = i16x8.add(b, nibbles(v128.load(w, 128), columns, more, mask));
+    a = addNibbles(a, v128.load(w, 112), columns, more, mask);
+    b = addNibbles(b, v128.load(w, 128), columns, more, mask);
+    keepOrder(out, a, b);
     const halves = v128.load(w);
     const bits = ordinaryBits(halves, signs, bias);
     const lowScale = isOdd ? halvesToFloats(lowHalves(halves)) : lowOrdinary(halves, bits);
@@ -52,10 +56,10 @@ function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize): voi
   v128.store(out, high, 16);
 }
 
-/** total + ((sums - 8 S) * scale) * d, in the order that the GEMM kernels use too. */
+/** total + (sums - 8 S) * (scale * d), in the order that the GEMM kernels use too. */
 // @ts-ignore: decorator
 @inline
 export function addBlock(total: v128, sums: v128, scale: v128, x: usize): v128 {
-  const dots = f32x4.sub(f32x4.convert_i32x4_s(sums), v128.load32_splat(x, 4));
-  return f32x4.add(total, f32x4.mul(f32x4.mul(dots, scale), v128.load32_splat(x)));
+  const dots = f32x4.convert_i32x4_s(i32x4.sub(sums, v128.load32_splat(x, 4)));
+  return f32x4.add(total, f32x4.mul(dots, f32x4.mul(scale, v128.load32_splat(x))));
 }

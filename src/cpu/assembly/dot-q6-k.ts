@@ -5,23 +5,23 @@
 import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm } from './dot-int8';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
-import { nibbleMask, pairMask } from './opaque';
+import { keepOrder, nibbleMask, pairMask } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 
 /** Bytes of d and scales of a super-block of eight rows, and of each 32 columns. */
 const HEAD: usize = 144;
 const BLOCK: usize = 192;
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). */
-export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
+/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 64 bytes, 16-byte aligned. */
+export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
   const mask = nibbleMask();
   const pairs = pairMask();
   while (x < xEnd) {
     const halves = v128.load(w);
-    const lowD = halvesToFloats(lowHalves(halves));
-    const highD = halvesToFloats(highHalves(halves));
+    v128.store(spill, halvesToFloats(lowHalves(halves)), 32);
+    v128.store(spill, halvesToFloats(highHalves(halves)), 48);
     const end = w + HEAD;
     let scales = w + 16;
     w = end;
@@ -36,6 +36,8 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
       codes = v128.load(w, 16);
       let bFirst = dotSix(columns, sixBits(codes, moreBits, 0, mask, pairs));
       let bSecond = dotSix(more, sixBits(codes, moreBits, 1, mask, pairs));
+      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, bFirst, bSecond);
       columns = v128.load32_splat(x, 20);
       more = v128.load32_splat(x, 36);
       codes = v128.load(w, 32);
@@ -44,6 +46,8 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
       codes = v128.load(w, 48);
       bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
       bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
+      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, bFirst, bSecond);
       bits = v128.load(w, 160);
       moreBits = v128.load(w, 176);
       columns = v128.load32_splat(x, 24);
@@ -54,6 +58,8 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
       codes = v128.load(w, 80);
       bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 0, mask, pairs)));
       bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 1, mask, pairs)));
+      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, bFirst, bSecond);
       columns = v128.load32_splat(x, 28);
       more = v128.load32_splat(x, 44);
       codes = v128.load(w, 96);
@@ -62,14 +68,16 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
       codes = v128.load(w, 112);
       bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
       bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
+      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, bFirst, bSecond);
       const first = v128.load8x8_s(scales);
       const second = v128.load8x8_s(scales, 8);
       const offset = v128.load32_splat(x, 8);
       const moreOffset = v128.load32_splat(x, 12);
       const lowSums = i32x4.add(scaled(aFirst, offset, lowPairs(first)), scaled(aSecond, moreOffset, lowPairs(second)));
       const highSums = i32x4.add(scaled(bFirst, offset, highPairs(first)), scaled(bSecond, moreOffset, highPairs(second)));
-      low = addBlock(low, lowSums, lowD, x);
-      high = addBlock(high, highSums, highD, x);
+      low = addBlock(low, lowSums, v128.load(spill, 32), x);
+      high = addBlock(high, highSums, v128.load(spill, 48), x);
     }
   }
   v128.store(out, low);
@@ -79,7 +87,7 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize): void {
 // @ts-ignore: decorator
 @inline
 function addBlock(total: v128, sums: v128, d: v128, x: usize): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), d), v128.load32_splat(x)));
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(x))));
 }
 
 // @ts-ignore: decorator

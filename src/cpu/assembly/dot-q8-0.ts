@@ -3,7 +3,7 @@
  * A signed byte is not a relaxed dot product's i7, so both modules widen to 16 bits: the loads do it.
  */
 import { halvesToFloats, highHalves, highOrdinary, lowHalves, lowOrdinary, ordinaryBits } from './half';
-import { halfBias, halfSigns } from './opaque';
+import { halfBias, halfSigns, keepOrder } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { Q8_0_BYTES } from './weight-type';
 
@@ -31,18 +31,21 @@ function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize): voi
     columns = i16x8.extend_low_i8x16_s(v128.load32_splat(x, 20));
     a = i32x4.add(a, twoPairs(columns, v128.load8x8_s(w, 48), v128.load8x8_s(w, 64)));
     b = i32x4.add(b, twoPairs(columns, v128.load8x8_s(w, 56), v128.load8x8_s(w, 72)));
+    keepOrder(out, a, b);
     columns = i16x8.extend_low_i8x16_s(v128.load32_splat(x, 24));
     a = i32x4.add(a, twoPairs(columns, v128.load8x8_s(w, 80), v128.load8x8_s(w, 96)));
     b = i32x4.add(b, twoPairs(columns, v128.load8x8_s(w, 88), v128.load8x8_s(w, 104)));
     columns = i16x8.extend_low_i8x16_s(v128.load32_splat(x, 28));
     a = i32x4.add(a, twoPairs(columns, v128.load8x8_s(w, 112), v128.load8x8_s(w, 128)));
     b = i32x4.add(b, twoPairs(columns, v128.load8x8_s(w, 120), v128.load8x8_s(w, 136)));
+    keepOrder(out, a, b);
     columns = i16x8.extend_low_i8x16_s(v128.load32_splat(x, 32));
     a = i32x4.add(a, twoPairs(columns, v128.load8x8_s(w, 144), v128.load8x8_s(w, 160)));
     b = i32x4.add(b, twoPairs(columns, v128.load8x8_s(w, 152), v128.load8x8_s(w, 168)));
     columns = i16x8.extend_low_i8x16_s(v128.load32_splat(x, 36));
     a = i32x4.add(a, twoPairs(columns, v128.load8x8_s(w, 176), v128.load8x8_s(w, 192)));
     b = i32x4.add(b, twoPairs(columns, v128.load8x8_s(w, 184), v128.load8x8_s(w, 200)));
+    keepOrder(out, a, b);
     columns = i16x8.extend_low_i8x16_s(v128.load32_splat(x, 40));
     a = i32x4.add(a, twoPairs(columns, v128.load8x8_s(w, 208), v128.load8x8_s(w, 224)));
     b = i32x4.add(b, twoPairs(columns, v128.load8x8_s(w, 216), v128.load8x8_s(w, 232)));
@@ -63,7 +66,7 @@ function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize): voi
 // @ts-ignore: decorator
 @inline
 function addBlock(total: v128, sums: v128, scale: v128, x: usize): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(sums), scale), v128.load32_splat(x)));
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load32_splat(x))));
 }
 
 /** Columns 0 to 3 (i16[4], twice) times two columns and two more of four rows. */

@@ -41,10 +41,16 @@ export function magnitudeOf(halves: v128): v128 {
 @inline
 function finiteHalves(halves: v128): v128 {
   const bias = i32x4.splat(REBIAS);
-  const normal = i32x4.add(magnitudeOf(halves), bias);
-  const difference = f32x4.sub(normal, bias);
-  const value = f32x4.pmin(normal, f32x4.add(difference, difference));
+  const value = orSubnormal(i32x4.add(magnitudeOf(halves), bias), bias);
   return v128.or(value, i32x4.shl(i32x4.shr_u(halves, 31), 31));
+}
+
+/** The value whose exponent and mantissa were added to `bias` (as a float, half the least normal value): `normal`, or a subnormal one. */
+// @ts-ignore: decorator
+@inline
+export function orSubnormal(normal: v128, bias: v128): v128 {
+  const difference = f32x4.sub(normal, bias);
+  return f32x4.pmin(normal, f32x4.add(difference, difference));
 }
 
 /** 0 in a lane where a half has exponent 0 or 31, for {@link ordinaryHalves}. */

@@ -6,7 +6,7 @@ import { dotCodedFloats } from './coded-floats';
 import { dotBf16, dotF16, dotF32 } from './dot-float';
 import { dotDescribed } from './dot-described';
 import { dotOddQ4_0, dotQ4_0 } from './dot-q4-0';
-import { dotQ4_K } from './dot-q4-k';
+import { dotOddQ4_K, dotQ4_K } from './dot-q4-k';
 import { dotQ6_K } from './dot-q6-k';
 import { dotOddQ8_0, dotQ8_0 } from './dot-q8-0';
 import { gemmFloat, gemmFloatScratchBytes } from './matmul-float';
@@ -78,9 +78,10 @@ function dotGroup(type: i32, isOdd: bool, group: usize, x: usize, xEnd: usize, o
     if (isOdd) dotOddQ8_0(group, x, xEnd, out);
     else dotQ8_0(group, x, xEnd, out);
   } else if (type == Q4_K) {
-    dotQ4_K(group, x, xEnd, out, spill);
+    if (isOdd) dotOddQ4_K(group, x, xEnd, out, spill);
+    else dotQ4_K(group, x, xEnd, out, spill);
   } else {
-    dotQ6_K(group, x, xEnd, out);
+    dotQ6_K(group, x, xEnd, out, spill);
   }
 }
 

@@ -12,8 +12,9 @@
  * 4 s to 4 s + 3, and whose high ones those of 16 more. Two steps share 32 bytes of high bits: bits 0 and 1 belong to the first
  * one's low nibbles, 2 and 3 to its high ones, the others to the second one's.
  *
- * A matrix has a head in front of it. Its last word says that a scale of Q4_0 or Q8_0 is subnormal (or not finite): products then
- * convert scales with more care. A scale of zero becomes 1, with codes that say zero.
+ * A matrix has a head in front of it. Its last word says that some scales are odd, so that products convert them with more care: of
+ * Q8_0 and Q4_0 subnormal ones, of Q4_K negative ones, and those that are not finite. A scale of zero of Q8_0 and Q4_0 becomes 1, with
+ * codes that say zero.
  */
 import { Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
 
@@ -31,11 +32,17 @@ export function isPacked(type: i32): bool {
   return type >= Q8_0 && type <= Q6_K;
 }
 
-/** True where the matrix at w has scales that are not of the ordinary exponents. */
+/** True where some scales of the matrix at w are odd. */
 // @ts-ignore: decorator
 @inline
 export function hasOddScales(w: usize): bool {
   return load<i32>(w - 4) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function markOdd(w: usize): void {
+  store<i32>(w - 4, 1);
 }
 
 // @ts-ignore: decorator
@@ -61,7 +68,7 @@ export function packGroup(type: i32, w: usize, rowBytes: usize, row: i32, rows: 
   } else if (type == Q8_0) {
     for (; to < end; to += 8 * Q8_0_BYTES, from += Q8_0_BYTES) packQ8_0(from, rowBytes, to, w);
   } else if (type == Q4_K) {
-    for (; to < end; to += 8 * Q4_K_BYTES, from += Q4_K_BYTES) packQ4_K(from, rowBytes, to);
+    for (; to < end; to += 8 * Q4_K_BYTES, from += Q4_K_BYTES) packQ4_K(from, rowBytes, to, w);
   } else {
     for (; to < end; to += 8 * Q6_K_BYTES, from += Q6_K_BYTES) packQ6_K(from, rowBytes, to);
   }
@@ -73,7 +80,7 @@ export function packGroup(type: i32, w: usize, rowBytes: usize, row: i32, rows: 
 function packScale(bits: u16, to: usize, w: usize): bool {
   const isZero = (bits & 0x7fff) == 0;
   const exponent = bits & 0x7c00;
-  if (!isZero && (exponent == 0 || exponent == 0x7c00)) store<i32>(w - 4, 1);
+  if (!isZero && (exponent == 0 || exponent == 0x7c00)) markOdd(w);
   store<u16>(to, isZero ? ONE : bits);
   return isZero;
 }
@@ -94,10 +101,13 @@ function packQ8_0(from: usize, rowBytes: usize, to: usize, w: usize): void {
   }
 }
 
-function packQ4_K(from: usize, rowBytes: usize, to: usize): void {
+function packQ4_K(from: usize, rowBytes: usize, to: usize, w: usize): void {
   for (let r: usize = 0; r < 8; r++, from += rowBytes) {
-    store<u16>(to + 2 * r, load<u16>(from));
-    store<u16>(to + 2 * r, load<u16>(from, 2), 16);
+    const d = load<u16>(from);
+    const dmin = load<u16>(from, 2);
+    if (d >= 0x7c00 || dmin >= 0x7c00) markOdd(w);
+    store<u16>(to + 2 * r, d);
+    store<u16>(to + 2 * r, dmin, 16);
     for (let k: usize = 0; k < 12; k++) store<u8>(to + 8 * k + r, load<u8>(from + k, 4), 32);
     for (let run: usize = 0; run < 4; run++) {
       const codes = from + 16 + 32 * run;

@@ -28,7 +28,7 @@ export function packCodesQ4_K(to: usize, toEnd: usize, w: usize, side: usize, sp
   const mask = nibbleMask();
   for (; to < toEnd; w += 8 * Q4_K_BYTES) {
     unpackScales(w, spill);
-    storeFactors(w, spill + 128);
+    storeFactors(w, spill);
     for (let group: usize = 0; group < 8; group++, to += CODE_PANEL_BLOCK) {
       storeScales(to, spill, group, side);
       storeCodes(to + 32, w + 128 + (group << 7) + side, mask);
@@ -67,6 +67,6 @@ function storeCodes(to: usize, nibbles: usize, mask: v128): void {
 @inline
 export function addGroup(total: v128, sums: v128, x: usize, scale: v128, minimum: v128): v128 {
   const product = f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
-  const offset = f32x4.mul(minimum, v128.load32_splat(x, 4));
+  const offset = f32x4.mul(minimum, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)));
   return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
 }

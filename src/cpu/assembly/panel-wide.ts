@@ -35,7 +35,7 @@ export function packWideQ4_0(to: usize, toEnd: usize, w: usize, side: usize): vo
 export function packWideQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
   for (; to < toEnd; w += 8 * Q4_K_BYTES) {
     unpackScales(w, spill);
-    storeFactors(w, spill + 128);
+    storeFactors(w, spill);
     for (let group: usize = 0; group < 8; group++, to += WIDE_PANEL_BLOCK) {
       storeScales(to, spill, group, side);
       storeNibbles(to + 32, w + 128 + (group << 7) + side, i16x8.splat(0));

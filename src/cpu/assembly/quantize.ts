@@ -1,7 +1,7 @@
 /**
  * Activations for quantised weights: int8 codes in blocks of 32, one form for every weight type.
  *
- * A block is 48 bytes: f32 d; f32 8 * S; i16 32 * E, 32 * O of codes 0..15; the same of codes 16..31; i8 codes[32]. S is the sum of all
+ * A block is 48 bytes: f32 d; i32 8 * S; i16 32 * E, 32 * O of codes 0..15; the same of codes 16..31; i8 codes[32]. S is the sum of all
  * codes, E that of codes whose number leaves 0 or 1 when divided by 4, O that of the others: a product's two 16-bit sums of a lane
  * of four columns. The sums carry what a weight format subtracts from its codes (8, 32, a minimum).
  *
@@ -45,7 +45,7 @@ function quantizeBlock(x: usize, out: usize): void {
   const highSums = pairSums(high);
   const sum = i32x4.extract_lane(i32x4.extadd_pairwise_i16x8_s(i16x8.add(lowSums, highSums)), 0);
   store<f32>(out, scale);
-  store<f32>(out, <f32>(sum << 3), 4);
+  store<i32>(out, sum << 3, 4);
   v128.store32_lane(out, i16x8.shl(lowSums, 5), 0, 8);
   v128.store32_lane(out, i16x8.shl(highSums, 5), 0, 12);
 }

@@ -46,7 +46,7 @@ function finish(form: i32, total: v128, first: v128, dots: v128, x: usize, scale
     const minimums = i32x4.dot_i16x8_s(v128.load(panel, 16), halfSums(x));
     return addPaired(total, dots, minimums, x, scale, v128.load(panel, 288));
   }
-  return f32x4.add(total, f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(dots), scale), v128.load32_splat(x)));
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, v128.load32_splat(x))));
 }
 
 // @ts-ignore: decorator

@@ -1,41 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { fixturesPath } from '../../../test/fixture-tensors.ts';
+import { recordedFile, recordedTexts, recordedTokenizers, refusedTokenizers } from '../../../test/recorded-tokenizers.ts';
+import type { Recorded } from '../../../test/recorded-tokenizers.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import { jsonTokenizer } from '../json-tokenizer.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 
-interface Shared {
-  readonly texts: readonly string[];
-  readonly models: Readonly<Record<string, object>>;
-}
-
-type Case = readonly [text: number, ids: number[], withSpecial: number[] | null, plain: number[] | null, decoded: string, skipped: string];
-
-interface Recorded {
-  readonly name: string;
-  readonly model: string;
-  readonly file: object;
-  readonly cases: readonly Case[];
-  readonly decoded: readonly (readonly [ids: number[], decoded: string, skipped: string])[];
-}
-
-interface Refused {
-  readonly refused: string;
-  readonly model: string;
-  readonly file: object;
-  readonly message: string;
-}
-
-const lines = gunzipSync(readFileSync(`${fixturesPath}tokenizers/cases.jsonl.gz`)).toString('utf8').split('\n');
-const { texts, models } = JSON.parse(lines[0]!) as Shared;
-const entries = lines.slice(1).map((line) => JSON.parse(line) as Recorded | Refused);
-const recorded = entries.filter((each): each is Recorded => 'cases' in each);
-const refused = entries.filter((each): each is Refused => 'refused' in each);
-
-function tokenizerOf({ model, file }: { readonly model: string; readonly file: object }): Tokenizer {
-  return jsonTokenizer({ name: 'recorded', tokenizer: JSON.stringify({ model: models[model], ...file }) });
+function tokenizerOf(recorded: Pick<Recorded, 'model' | 'file'>): Tokenizer {
+  return jsonTokenizer({ name: 'recorded', tokenizer: recordedFile(recorded) });
 }
 
 function streamed(tokenizer: Tokenizer, ids: readonly number[], skipSpecial: boolean): string {
@@ -59,7 +30,7 @@ function differences(each: Recorded): Difference[] {
       found.push({ name: `${each.name} (${each.model})`, what, input, expected, found: actual });
   };
   for (const [index, ids, withSpecial, plain, decoded, skipped] of each.cases) {
-    const text = texts[index]!;
+    const text = recordedTexts[index]!;
     const all = withSpecial ?? ids;
     compare('encode', text, ids, tokenizer.encode(text, { parseSpecial: true }));
     compare('encode with addSpecial', text, all, tokenizer.encode(text, { parseSpecial: true, addSpecial: true }));
@@ -78,7 +49,7 @@ function differences(each: Recorded): Difference[] {
 
 describe('as tokenizers 0.23.2', () => {
   const groups = new Map<string, Recorded[]>();
-  for (const each of recorded) {
+  for (const each of recordedTokenizers) {
     const group = each.name.replace(/ \d+$/, '');
     groups.set(group, [...(groups.get(group) ?? []), each]);
   }
@@ -88,12 +59,12 @@ describe('as tokenizers 0.23.2', () => {
   });
 
   test('there are thousands of them', () => {
-    expect(recorded.reduce((sum, each) => sum + each.cases.length, 0)).toBeGreaterThan(15_000);
+    expect(recordedTokenizers.reduce((sum, each) => sum + each.cases.length, 0)).toBeGreaterThan(15_000);
   });
 });
 
 describe('refused by name', () => {
-  test.each(refused.map((each) => [each.refused, each] as const))('%s', (_name, each) => {
+  test.each(refusedTokenizers.map((each) => [each.refused, each] as const))('%s', (_name, each) => {
     expect(() => tokenizerOf(each)).toThrow(FormatError);
     expect(() => tokenizerOf(each)).toThrow(new RegExp(each.message));
   });

@@ -7,6 +7,14 @@ import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts
 import { deltaRuleKernel, deltaRuleWorkgroups } from './delta-rule.ts';
 import type { DeltaRuleVariant } from './delta-rule-variant.ts';
 
+it.each([[1, 1], [3, 21_847], [2049, 32], [65_535, 3], [65_536 / 48, 48]].map(([rows, heads]) => [Math.ceil(rows!), heads!] as const))(
+  '%i rows of %i heads take a workgroup each and none beyond, which might be a row of an earlier step', (rows, valueHeads) => {
+    const [x, y, z] = deltaRuleWorkgroups({ valueHeads } as DeltaRuleVariant, rows);
+    expect(x * y * z).toBe(rows * valueHeads);
+    expect(Math.max(x, y, z)).toBeLessThanOrEqual(65_535);
+  },
+);
+
 describe('delta rule', () => {
   let test: TestDevice;
   beforeAll(async () => {

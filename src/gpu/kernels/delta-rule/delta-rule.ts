@@ -8,7 +8,7 @@
  */
 import { DELTA_RULE_EPS } from '../../../graph/ops/delta-rule.ts';
 import { InputError } from '../../../tensor/errors.ts';
-import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, MAIN_ARGUMENTS, rowWorkgroups } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { inverseRoot, range, unrolled } from '../../wgsl/expressions.ts';
 import type { DeltaRuleVariant } from './delta-rule-variant.ts';
@@ -154,5 +154,5 @@ export function deltaRuleKernel(variant: DeltaRuleVariant): Kernel {
 }
 
 export function deltaRuleWorkgroups({ valueHeads }: DeltaRuleVariant, rows: number): Workgroups {
-  return linearWorkgroups(Math.max(1, rows * valueHeads));
+  return rowWorkgroups(Math.max(1, rows), valueHeads);
 }

@@ -5,7 +5,7 @@
  */
 import type { ConvolutionGates } from '../../../graph/patterns.ts';
 import { InputError } from '../../../tensor/errors.ts';
-import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, MAIN_ARGUMENTS, rowWorkgroups } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { q8Bindings } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
@@ -123,5 +123,5 @@ export function gatedConvolutionKernel(variant: GatedConvolutionVariant): Kernel
 }
 
 export function gatedConvolutionWorkgroups(variant: GatedConvolutionVariant, rows: number): Workgroups {
-  return linearWorkgroups(Math.max(1, rows * piecesOf(variant).blocks));
+  return rowWorkgroups(Math.max(1, rows), piecesOf(variant).blocks);
 }

@@ -61,4 +61,23 @@ describe('short convolution', () => {
     expect(Array.from(foundState)).toEqual(Array.from(wantedState));
     expect([...foundY.subarray(rows * channels)].every((value) => value === 9)).toBe(true);
   });
+
+  it('of more workgroups than one dimension has leaves the slot of a sequence alone that an earlier step had', async () => {
+    // 65,541 workgroups; an even number of them would reach one past the last row.
+    const [channels, rows] = [21_847, 3];
+    const variant = { channels, width: 2, bias: false, invocations: 1 };
+    const state = new Float32Array(3 * channels).fill(5);
+    const out = await test.run({
+      kernel: shortConvolutionKernel(variant),
+      workgroups: shortConvolutionWorkgroups(variant, rows),
+      buffers: {
+        x: new Float32Array((rows + 1) * channels).fill(2), weight: new Float32Array(2 * channels).fill(1), state,
+        y: new Float32Array((rows + 1) * channels).fill(9),
+        // Sequence 1 had the row behind those of this step, and slot 1.
+        rowSequence: Uint32Array.of(0, 0, 0, 1), slots: Uint32Array.of(0, rows, 0, 2, rows, 1, 1, 1),
+      },
+    });
+    expect(out.get('state')).toEqual(Float32Array.from(state, (value, i) => (i < 2 * channels ? value : 2)));
+    expect(out.get('y')).toEqual(Float32Array.from({ length: (rows + 1) * channels }, (_, i) => [7, 4, 4, 9][Math.floor(i / channels)]!));
+  });
 });

@@ -4,7 +4,7 @@
  */
 import type { ActivationName } from '../../../graph/ops/activation.ts';
 import { activationFunction } from '../../wgsl/activation.ts';
-import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, rowWorkgroups } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 
 /**
@@ -75,5 +75,5 @@ export function shortConvolutionKernel(variant: ShortConvolutionVariant): Kernel
 }
 
 export function shortConvolutionWorkgroups(variant: ShortConvolutionVariant, rows: number): Workgroups {
-  return linearWorkgroups(Math.max(1, rows * blocksOf(variant)));
+  return rowWorkgroups(Math.max(1, rows), blocksOf(variant));
 }

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { embeddingModel, filesBelow, poolingFiles } from '../../test/embedding-model.ts';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { FormatError } from '../tensor/errors.ts';
-import { vocabularyWordPiece } from './vocabulary-word-piece.ts';
+import { wordPieceTokenizer } from '../tensor/word-piece-file.ts';
+import { jsonTokenizer } from './json-tokenizer.ts';
 
 const TOKENS = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'un', '##aff', '##able', 'cafe', 'Cafe', '中', ',', 'fox', 'é'];
 const vocabulary = `${TOKENS.join('\n')}\n`;
@@ -14,7 +15,7 @@ describe('a vocab.txt alone', () => {
     [{}, [[2, 5, 6, 7, 11, 8, 1, 3], [2, 8, 10, 12, 3], [2, 4, 1, 1, 1, 3], [2, 3], [2, 1, 3]]],
     [{ do_lower_case: false }, [[2, 1, 11, 1, 1, 3], [2, 1, 10, 12, 3], [2, 4, 1, 1, 1, 3], [2, 3], [2, 13, 3]]],
   ])("gives the ids of transformers' BertTokenizer with %j", (settings, expected) => {
-    const tokenizer = vocabularyWordPiece({ name: 'x', vocabulary, settings });
+    const tokenizer = jsonTokenizer({ name: 'x', tokenizer: JSON.stringify(wordPieceTokenizer({ name: 'x', vocabulary, settings })) });
     const texts = ['Unaffable, café!', 'Café 中fox', '[MASK] [mask]', '', 'é'];
     expect(texts.map((text) => tokenizer.encode(text, { addSpecial: true, parseSpecial: true }))).toEqual(expected);
   });
@@ -25,7 +26,7 @@ describe('a vocab.txt alone', () => {
     [{ do_basic_tokenize: false }, vocabulary, 'do_basic_tokenize must be true'],
     [{ unk_token: '<unk>' }, vocabulary, 'vocab.txt must hold unk_token "<unk>"'],
   ])('is refused with %j and %j', (settings, text, message) => {
-    const making = () => vocabularyWordPiece({ name: 'x', vocabulary: text, settings });
+    const making = () => wordPieceTokenizer({ name: 'x', vocabulary: text, settings });
     expect(making).toThrow(FormatError);
     expect(making).toThrow(message);
   });

@@ -1,9 +1,10 @@
 /** BERT's WordPiece where a folder has vocab.txt alone, a token a line: what transformers' `BertTokenizer` makes of it. */
-import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
-import { FormatError } from '../tensor/errors.ts';
-import { describeJson } from '../tensor/json.ts';
-import { jsonTokenizer } from './json-tokenizer.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import type { JsonObject, JsonValue } from './checkpoint.ts';
+import { FormatError } from './errors.ts';
+import { describeJson } from './json.ts';
+
+/** Families whose vocab.txt is that; other families' say nothing of how a text is cut. */
+export const WORD_PIECE_FAMILIES: readonly string[] = ['bert', 'nomic_bert'];
 
 export interface VocabularyFile {
   /** For messages. */
@@ -16,8 +17,11 @@ export interface VocabularyFile {
 
 const SPECIAL = { unk_token: '[UNK]', sep_token: '[SEP]', pad_token: '[PAD]', cls_token: '[CLS]', mask_token: '[MASK]' } as const;
 
-/** @throws FormatError for a vocabulary without the tokens that go around a text, and for settings that are not obeyed */
-export function vocabularyWordPiece({ name, vocabulary, settings = {} }: VocabularyFile): Tokenizer {
+/**
+ * Such a file as a tokenizer.json.
+ * @throws FormatError for a vocabulary without the tokens that go around a text, and for settings that are not obeyed
+ */
+export function wordPieceTokenizer({ name, vocabulary, settings = {} }: VocabularyFile): JsonObject {
   const lines = vocabulary.replace(/\r?\n$/, '').split(/\r?\n/);
   const vocab = Object.fromEntries(lines.map((token, id) => [token, id]));
   const where = `${name}: tokenizer_config.json`;
@@ -39,7 +43,7 @@ export function vocabularyWordPiece({ name, vocabulary, settings = {} }: Vocabul
   };
   const added = special.flatMap(([, { text, id }]): JsonObject[] =>
     id === undefined ? [] : [{ id, content: text, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }]);
-  const tokenizer: JsonObject = {
+  return {
     version: '1.0',
     added_tokens: added.toSorted((a, b) => (a['id'] as number) - (b['id'] as number)),
     normalizer: {
@@ -53,5 +57,4 @@ export function vocabularyWordPiece({ name, vocabulary, settings = {} }: Vocabul
       type: 'WordPiece', unk_token: tokenOf('unk_token')[0], continuing_subword_prefix: '##', max_input_chars_per_word: 100, vocab,
     },
   };
-  return jsonTokenizer({ name, tokenizer: JSON.stringify(tokenizer) });
 }
