@@ -4,9 +4,10 @@ import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import { interleaveRows, packMatrix } from '../../../../test/gpu/pack-matrix.ts';
 import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { unpackMatrix } from '../../../../test/gpu/unpack-matrix.ts';
-import { randomWeights, randomSource, scalePlaces } from '../../../tensor/codec/random-weights.ts';
+import { randomWeights, randomSource } from '../../../tensor/codec/random-weights.ts';
 import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
 import { blockDecoder } from '../../../tensor/formats/decode-blocks.ts';
+import { scalePlaces } from '../../../tensor/formats/scale-places.ts';
 import { blockFormatOf } from '../../../tensor/formats/weight-formats.ts';
 import type { BlockFormat } from '../../../tensor/formats/weight-format.ts';
 import { f32ToF16 } from '../../../tensor/half.ts';
@@ -129,7 +130,7 @@ describe('what is not finite', () => {
   /** The place and bits of a scale, or code, that is no number: of each float of a block, and of a code that is a float. */
   function poisons(format: BlockFormat): readonly (readonly [place: number, bits: readonly number[]])[] {
     const NOT_FINITE: Readonly<Partial<Record<string, readonly number[]>>> = {
-      f16: [1, 0xfc], bf16: [0x80, 0x7f], f32: [0, 0, 0x80, 0xff], e8m0: [255],
+      f16: [1, 0xfc], bf16: [0x80, 0x7f], f32: [0, 0, 0x80, 0xff], e8m0: [255], ue4m3Half: [255],
     };
     const scales = scalePlaces(format).flatMap(({ format: name, offset }) => {
       const bits = NOT_FINITE[name];

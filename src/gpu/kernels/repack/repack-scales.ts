@@ -77,7 +77,10 @@ export function storeScales(format: PackedBlocks): string {
       case 'e8m0':
         return [first, 'atomicOr(&scales[to >> 2u], scale << ((to & 3u) << 3u));', finite];
       case 'ue4m3':
-        return [`let scale = wordAt(start + ${scale.offset}u + (first >> 4u)) & 0xffffu;`, ...orHalf('to', 'scale'), finite];
+        return [
+          `let scale = wordAt(start + ${scale.offset}u + (first >> 4u)) & 0xffffu;`, ...orHalf('to', 'scale'),
+          'let finite = (scale & 0xffu) != 0xffu && (scale >> 8u) != 0xffu;',
+        ];
       case 'f32':
         return [first, 'atomicStore(&scales[to >> 2u], scale);', finite];
       case 'k4':
