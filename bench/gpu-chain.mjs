@@ -4,6 +4,7 @@ import { linearWorkgroups, LINEAR_WORKGROUP } from '../dist/gpu/kernel.js';
 import { outputWidth, totalRows } from '../dist/gpu/linear-shape.js';
 import { layOutMatrix, packedFormatOf } from '../dist/gpu/packed-layout.js';
 import { q8CodeBytes, q8StatBytes } from '../dist/gpu/q8-layout.js';
+import { takesInt8 } from '../dist/tensor/formats/weight-formats.js';
 
 /** Sizes of the files that `ingot synth` writes. */
 export const MODELS = {
@@ -22,12 +23,14 @@ function hasMoreBits(layer, layers) {
 }
 
 /**
- * The five products of a decode step, in order, each with one shape for every layer.
+ * The five products of a decode step, in order, each with one shape for every layer: with int8 activations, or for types of floats with
+ * f32 ones.
  * @param weights a weight type, or `q4_k_m`
  */
 export function productsOf({ dim, heads, kvHeads, headDim, ffnDim, layers, vocab }, weights) {
   const isMixed = weights === 'q4_k_m';
   const type = isMixed ? 'q4_k' : weights;
+  if (!takesInt8(type)) return floatProducts({ dim, heads, kvHeads, headDim, ffnDim, layers, vocab }, type);
   const better = (layer) => (isMixed && hasMoreBits(layer, layers) ? 'q6_k' : type);
   const kvRows = kvHeads * headDim;
   const qkvParts = (layer) => (better(layer) === type ? [{ type, rows: heads * headDim + 2 * kvRows }] : [
@@ -48,7 +51,7 @@ export function productsOf({ dim, heads, kvHeads, headDim, ffnDim, layers, vocab
     {
       name: 'gate+up', x: 'normed', yRounded: 'activated',
       shapes: perLayer(() => ({
-        cols: dim, parts: [{ type, rows: 2 * ffnDim }], input: 'q8n', gated: true,
+        cols: dim, parts: [{ type, rows: 2 * ffnDim }], input: 'q8n', gated: 'silu',
         outputs: { f32: false, q8: { norm: undefined } },
       })),
     },
@@ -63,6 +66,22 @@ export function productsOf({ dim, heads, kvHeads, headDim, ffnDim, layers, vocab
   ];
 }
 
+/** The same where activations stay f32: norms are the products' own. */
+function floatProducts({ dim, heads, kvHeads, headDim, ffnDim, layers, vocab }, type) {
+  const norm = { eps: EPS };
+  const shapes = (count, cols, rows, rest) => Array.from({ length: count }, () => ({
+    norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined }, input: 'f32', cols,
+    parts: [{ type, rows }], ...rest,
+  }));
+  return [
+    { name: 'qkv', x: 'hidden', y: 'heads', shapes: shapes(layers, dim, (heads + 2 * kvHeads) * headDim, { norm }) },
+    { name: 'o', x: 'attended', residual: 'hidden', y: 'middle', shapes: shapes(layers, heads * headDim, dim, { residual: true }) },
+    { name: 'gate+up', x: 'middle', y: 'activated', shapes: shapes(layers, dim, 2 * ffnDim, { norm, gated: 'silu' }) },
+    { name: 'down', x: 'activated', residual: 'middle', y: 'hidden', shapes: shapes(layers, ffnDim, dim, { residual: true }) },
+    { name: 'head', x: 'hidden', y: 'logits', shapes: shapes(1, dim, vocab, { norm }) },
+  ];
+}
+
 export function weightBytes(shape) {
   return shape.parts.reduce(
     (sum, { type, rows }) => sum + layOutMatrix(packedFormatOf(type), rows, shape.cols).planes.reduce(
@@ -72,15 +91,32 @@ export function weightBytes(shape) {
   );
 }
 
-/** word = random & mask | pattern; every fourth word is `fourth` where that is not 0. f16 scales of +-2^-10, f32 values of about 2^-7. */
+/**
+ * word = random & mask | pattern; every fourth word is `fourth` where that is not 0. Scales are about 2^-10, f32 values about 2^-7, codes
+ * that are floats below 2.
+ */
 const FILLS = {
   codes: { mask: 0xffffffff, pattern: 0, fourth: 0 },
+  e4m3: { mask: 0xbfbfbfbf, pattern: 0, fourth: 0 },
   scales: { mask: 0x80008000, pattern: 0x14001400, fourth: 0 },
+  bf16: { mask: 0x80008000, pattern: 0x3a803a80, fourth: 0 },
+  f32: { mask: 0x807fffff, pattern: 0x3a800000, fourth: 0 },
+  exponents: { mask: 0x01010101, pattern: 0x74747474, fourth: 0 },
+  ue4m3: { mask: 0x07070707, pattern: 0, fourth: 0 },
   metas: { mask: 0xffffffff, pattern: 0, fourth: 0x14001400 },
+  xs: { mask: 0xffff8000, pattern: 0x00001400, fourth: 0 },
   floats: { mask: 0x007fffff, pattern: 0x3c000000, fourth: 0 },
 };
-FILLS.high = FILLS.codes;
-FILLS.subs = FILLS.codes;
+
+/** The fill of a plane of a packed format. */
+export function fillOf(format, { name }) {
+  if (format.kind === 'floats') return format.type === 'f32' ? 'floats' : format.type === 'bf16' ? 'bf16' : 'scales';
+  if (name === 'metas') return format.scale === 'xs' ? 'xs' : 'metas';
+  if (name === 'codes' && format.meaning === 'e4m3') return 'e4m3';
+  if (name !== 'scales' && name !== 'pairs') return 'codes';
+  const { format: scale } = format.layout.scale;
+  return { f16: 'scales', bf16: 'bf16', f32: 'f32', e8m0: 'exponents', e8m0Half: 'exponents', ue4m3Half: 'ue4m3' }[scale];
+}
 
 const FILL_INVOCATIONS = 256;
 const FILL_WORDS = 16;
@@ -155,7 +191,9 @@ export function createActivations(filler, products, rows) {
   };
   for (const { x, y, residual, yRounded, shapes: [shape] } of products) {
     const width = outputWidth(shape);
-    rounded(x, shape.cols);
+    if (shape.input === 'f32') add(x, 4 * rows * shape.cols, 'floats');
+    else rounded(x, shape.cols);
+    if (shape.norm) add('gain', 4 * shape.cols, 'floats');
     if (yRounded) rounded(yRounded, width);
     if (y) add(y, 4 * rows * width, 'floats');
     if (residual) add(residual, 4 * rows * width, 'floats');
@@ -169,10 +207,10 @@ export function createActivations(filler, products, rows) {
 export function bindProduct(filler, activations, product, shape) {
   const { x, y, residual, yRounded, name } = product;
   const whole = (buffer) => ({ buffer });
-  const bound = {
-    step: whole(activations.step), xCodes: whole(activations[`${x}Codes`]), xStats: whole(activations[`${x}Stats`]),
-    yGain: activations.gain && whole(activations.gain),
-  };
+  const input = shape.input === 'f32'
+    ? { x: whole(activations[x]) } : { xCodes: whole(activations[`${x}Codes`]), xStats: whole(activations[`${x}Stats`]) };
+  const gain = activations.gain && whole(activations.gain);
+  const bound = { step: whole(activations.step), ...input, gain, yGain: gain };
   if (y) bound.y = whole(activations[y]);
   if (residual) bound.residual = whole(activations[residual]);
   if (yRounded) Object.assign(bound, { yCodes: whole(activations[`${yRounded}Codes`]), yStats: whole(activations[`${yRounded}Stats`]) });
@@ -180,7 +218,7 @@ export function bindProduct(filler, activations, product, shape) {
     const { planes, sizeBytes } = layOutMatrix(packedFormatOf(type), rows, shape.cols);
     const buffer = filler.filled(
       `${name} ${type} [${totalRows(shape)}, ${shape.cols}]`, sizeBytes,
-      planes.map((plane) => ({ ...plane, fill: plane.name })),
+      planes.map((plane) => ({ ...plane, fill: fillOf(packedFormatOf(type), plane) })),
     );
     for (const { name: plane, offset, sizeBytes: size } of planes) bound[`p${n}_${plane}`] = { buffer, offset, size };
   });

@@ -14,7 +14,7 @@ import { outputWidth, totalRows } from '../dist/gpu/linear-shape.js';
 import { layOutMatrix, packedFormatOf } from '../dist/gpu/packed-layout.js';
 import { q8CodeBytes, q8StatBytes } from '../dist/gpu/q8-layout.js';
 import { findAdapter } from '../dist/node/gpu-adapter.js';
-import { createFiller, MODELS, productsOf } from './gpu-chain.mjs';
+import { createFiller, fillOf, MODELS, productsOf } from './gpu-chain.mjs';
 import { summarise } from './measurement.mjs';
 
 const { values: flags } = parseArgs({
@@ -86,7 +86,7 @@ function bindingsOf(filler, shape, rows) {
     const { planes, sizeBytes } = layOutMatrix(packedFormatOf(type), weightRows, shape.cols);
     const buffer = filler.filled(
       `part ${n}`, sizeBytes,
-      planes.map((plane) => ({ ...plane, fill: plane.name === 'values' ? (type === 'f32' ? 'floats' : 'scales') : plane.name })),
+      planes.map((plane) => ({ ...plane, fill: fillOf(packedFormatOf(type), plane) })),
     );
     for (const { name, offset, sizeBytes: size } of planes) bound[`p${n}_${name}`] = { buffer, offset, size };
   });

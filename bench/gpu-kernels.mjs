@@ -1,8 +1,10 @@
 /**
- * Speed of the int8 GEMV kernels on a GPU, in chains as a token runs them: each product over all layers' own weights, and the whole token.
- * Usage: node bench/gpu-kernels.mjs [--models qwen3-0.6b,qwen3-4b,llama-3.2-3b] [--weights q4_0|q8_0|q4_k|q6_k|q4_k_m]
+ * Speed of the GEMV kernels on a GPU, in chains as a token runs them: each product over all layers' own weights, and the whole token. With
+ * int8 activations; types of floats with f32 ones.
+ * Usage: node bench/gpu-kernels.mjs [--models qwen3-0.6b,qwen3-4b,llama-3.2-3b] [--weights TYPE,...|q4_k_m|forms]
  *   [--variants base|some|all]
  *   [--products qkv,o,gate+up,down,head] [--batch 1|2|4|8] [--quick] [--tiny] [--no-subgroups] [--out FILE.jsonl]
+ * `--weights forms`: a type for each packed form, `node bench/gpu-kernels.mjs --models qwen3-4b --weights forms --quick`.
  * Needs dist/ (npm run build) and the package webgpu, nothing else. --tiny also runs on a software adapter; --quick is base variants, fewer
  * runs. A figure is the median of 10 runs, each the wall time of several tokens, one submit a token, encoded before the clock starts, until
  * the queue is empty. Weights are random bits; no attention, no sampling.
@@ -12,8 +14,11 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openGpuDevice } from '../dist/gpu/device/gpu-device.js';
 import { createPipelines, kernelProblems } from '../dist/gpu/device/pipeline-cache.js';
+import { gemvFloatKernel, gemvFloatWorkgroups } from '../dist/gpu/kernels/gemv-float/gemv-float.js';
 import { gemvInt8Kernel, gemvInt8Workgroups } from '../dist/gpu/kernels/gemv-int8/gemv-int8.js';
 import { totalRows } from '../dist/gpu/linear-shape.js';
+import { representativeTypes } from '../dist/gpu/packed-forms.js';
+import { isQuantized, WEIGHT_TYPES } from '../dist/tensor/tensor-type.js';
 import { findAdapter } from '../dist/node/gpu-adapter.js';
 import { bindProduct, createActivations, createFiller, MODELS, productsOf, weightBytes } from './gpu-chain.mjs';
 import { describeCommit, repoRoot, summarise } from './measurement.mjs';
@@ -52,9 +57,13 @@ console.log(
     `${gpu.limits.storageBuffers} storage buffers`,
 );
 for (const name of options.tiny ? ['tiny'] : options.models.split(',')) {
-  for (const weights of options.weights.split(',')) await measureModel(name, weights);
+  for (const weights of typesOf(options.weights)) await measureModel(name, weights);
 }
 gpu.destroy();
+
+function typesOf(weights) {
+  return weights === 'forms' ? representativeTypes(WEIGHT_TYPES.filter(isQuantized)) : weights.split(',');
+}
 
 async function measureModel(name, weights) {
   const pipelines = createPipelines(gpu);
@@ -110,23 +119,37 @@ async function measureModel(name, weights) {
 /** Variants that the device can run, compiled, the base first; each has a pipeline for every shape among the layers. */
 async function compileChoices({ shapes }, pipelines) {
   const choices = [];
-  for (const knobs of knobsOf(shapes[0])) {
+  const isFloat = shapes[0].input === 'f32';
+  for (const knobs of isFloat ? floatKnobs() : knobsOf(shapes[0])) {
     const variants = new Map(shapes.map((shape) => [JSON.stringify(shape.parts), { shape, batch, ...knobs }]));
-    const kernels = [...variants].map(([parts, variant]) => ({ parts, variant, kernel: gemvInt8Kernel(variant) }));
+    const kernels = [...variants].map(([parts, variant]) => ({
+      parts, kernel: isFloat ? gemvFloatKernel(variant) : gemvInt8Kernel(variant),
+      workgroups: isFloat ? gemvFloatWorkgroups(variant, batch) : gemvInt8Workgroups(variant, batch),
+    }));
     const problems = kernels.flatMap(({ kernel }) => kernelProblems(kernel, gpu));
     if (problems.length > 0) console.log(`left out ${nameOf(knobs)}: ${problems[0]}`);
     else choices.push({ name: nameOf(knobs), kernels });
   }
   return Promise.all(choices.map(async ({ name, kernels }) => {
-    const compiled = await Promise.all(kernels.map(async ({ parts, variant, kernel }) => [
-      parts, { variant, ...(await pipelines.get(kernel)) },
+    const compiled = await Promise.all(kernels.map(async ({ parts, workgroups, kernel }) => [
+      parts, { workgroups, ...(await pipelines.get(kernel)) },
     ]));
     return { name, byParts: new Map(compiled) };
   }));
 }
 
-function nameOf({ rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll }) {
+function nameOf({ rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, unroll, rowsPerTeam, teams }) {
+  if (teams !== undefined) return `f32, ${teams} teams of ${rowsPerTeam} rows`;
   return `rows ${rowsPerWorkgroup}, split ${subgroupsPerRow}, each ${rowsPerSubgroup}, unroll ${unroll}`;
+}
+
+/** As {@link knobsOf}, of the float GEMV. */
+function floatKnobs() {
+  const lanes = options['no-subgroups'] ? undefined : gpu.subgroupSize;
+  const form = { arithmetic: 'half', reduction: lanes === undefined ? 'none' : 'subgroup', lanes: lanes ?? 1 };
+  if (lanes === undefined) return [{ ...form, rowsPerTeam: 1, teams: 64 }];
+  const list = [[2, 4], [1, 4], [4, 4], [1, 8], [2, 8]].map(([rowsPerTeam, teams]) => ({ ...form, rowsPerTeam, teams }));
+  return wanted === 'base' ? list.slice(0, 1) : list;
 }
 
 /** `base`: the first; `some`: each knob by itself and the pairs that may pay; `all`: everything that fits. */
@@ -159,7 +182,7 @@ function knobsOf(shape) {
 
 /** What a pass needs for one layer's product. Bind groups are made once a layout. */
 function dispatchOf(instance, { byParts }) {
-  const { variant, kernel, pipeline, layout } = byParts.get(JSON.stringify(instance.shape.parts));
+  const { workgroups, kernel, pipeline, layout } = byParts.get(JSON.stringify(instance.shape.parts));
   let group = instance.groups.get(layout);
   if (group === undefined) {
     group = gpu.device.createBindGroup({
@@ -167,7 +190,7 @@ function dispatchOf(instance, { byParts }) {
     });
     instance.groups.set(layout, group);
   }
-  return { pipeline, group, workgroups: gemvInt8Workgroups(variant, batch) };
+  return { pipeline, group, workgroups };
 }
 
 function encode(chain) {

@@ -4,6 +4,7 @@ import type { ByteSource, ReadOptions, SourceFolder } from '../tensor/byte-sourc
 import type { AssetName, Checkpoint, RootAsset } from '../tensor/checkpoint.ts';
 import { openRequired } from '../tensor/open-required.ts';
 import { closeAll } from './gguf-reader.ts';
+import { joinFolder } from './packed/join-folder.ts';
 import { readModules } from './sentence-modules.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { readText } from './read-text.ts';
@@ -47,7 +48,7 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
   try {
     const { tensors, superseded } = await readWeights(folder, weightsName, opened, options);
     const modules = await readModules(folder, assets.get('modules.json'), opened, options);
-    return {
+    return joinFolder({
       format: 'safetensors',
       name: folder.name,
       architecture,
@@ -58,7 +59,7 @@ export async function openHfFolder(folder: SourceFolder, weightsName?: string, o
       assets: new Map([...assets, ...modules.assets]),
       sizeBytes: opened.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       close: () => closeAll(opened),
-    };
+    });
   } catch (error) {
     await closeAll(opened);
     throw error;

@@ -1,7 +1,7 @@
 /**
  * gpt-oss (OpenAI 2025); names as transformers' `gpt_oss` and GGUF's `gpt-oss`. Every second layer has a window, every head a sink, every
- * product a bias, and every layer a mixture of experts with a clamped gate in place of an MLP. Folders of floats hold the experts'
- * matrices transposed, rows of gate and up in turn; GGUF and MLX have them apart.
+ * product a bias, and every layer a mixture of experts with a clamped gate in place of an MLP. Folders hold rows of gate and up in turn,
+ * and floats transposed, blocks of MXFP4 not; GGUF and MLX have them apart.
  */
 import type { GraphBuilder } from '../graph/graph-builder.ts';
 import { add } from '../graph/ops/add.ts';
@@ -12,6 +12,7 @@ import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { bool } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
+import { isQuantized } from '../tensor/tensor-type.ts';
 import type { Architecture } from './architecture.ts';
 import type { WindowRule } from './attention-visibility.ts';
 import { jsonNumber } from './config-fields.ts';
@@ -35,6 +36,8 @@ import type { WeightSpec } from './weight-spec.ts';
 
 export interface GptOssConfig extends DecoderConfig {
   readonly mixture: Mixture;
+  /** Whether a folder's fused matrices are of blocks, as the model is published, and so lie along rows. */
+  readonly hasBlocks: boolean;
 }
 
 /** `single` is of no file; `fused` is transformers', transposed. */
@@ -68,8 +71,10 @@ function parseConfig(checkpoint: Checkpoint): GptOssConfig {
   const { scaling } = decoder.rope;
   // Its GGUF files do not say that the edges of YaRN's ramp are not whole.
   const isUnsaid = format === 'gguf' && !metadata.has(TRUNCATE);
-  if (scaling.kind !== 'yarn' || !isUnsaid) return { ...decoder, mixture: { ...mixture, layers } };
-  return { ...decoder, mixture: { ...mixture, layers }, rope: { ...decoder.rope, scaling: { ...scaling, truncate: false } } };
+  const hasBlocks = [...checkpoint.tensors.values()].some(({ name: own, type }) => own.endsWith(EXPERTS.fused.gateUp) && isQuantized(type));
+  const parsed = { ...decoder, mixture: { ...mixture, layers }, hasBlocks };
+  if (scaling.kind !== 'yarn' || !isUnsaid) return parsed;
+  return { ...parsed, rope: { ...decoder.rope, scaling: { ...scaling, truncate: false } } };
 }
 
 const SETTINGS: FamilySettings = {
@@ -95,10 +100,12 @@ function everySecond(of: WeightExpression, rows: number, start: number): WeightE
   return slice(of, start, rows, 2);
 }
 
-/** The experts' matrices and biases as transformers stores them: [experts, in, out], those of gate and up in turn. */
-function transposedMatrix(part: Part, prefix: string, { experts, ffnDim }: Mixture, dim: number): WeightExpression {
-  if (part === 'down') return transpose(tensor(`${prefix}.down_proj`, [experts, ffnDim, dim]));
-  return everySecond(transpose(tensor(`${prefix}.gate_up_proj`, [experts, dim, 2 * ffnDim])), 2 * ffnDim, part === 'gate' ? 0 : 1);
+/** The experts' matrices as transformers stores them: [experts, in, out] of floats, [experts, out, in] of blocks, gate and up in turn. */
+function fusedMatrix(part: Part, prefix: string, { dim, mixture: { experts, ffnDim }, hasBlocks }: GptOssConfig): WeightExpression {
+  const matrix = (name: string, rows: number, cols: number) =>
+    (hasBlocks ? tensor(`${prefix}.${name}`, [experts, rows, cols]) : transpose(tensor(`${prefix}.${name}`, [experts, cols, rows])));
+  if (part === 'down') return matrix('down_proj', dim, ffnDim);
+  return everySecond(matrix('gate_up_proj', 2 * ffnDim, dim), 2 * ffnDim, part === 'gate' ? 0 : 1);
 }
 
 function bothBiases(part: Part, prefix: string, { experts, ffnDim }: Mixture, dim: number): WeightExpression {
@@ -107,7 +114,8 @@ function bothBiases(part: Part, prefix: string, { experts, ffnDim }: Mixture, di
   return reshape(everySecond(columns, 2 * ffnDim, part === 'gate' ? 0 : 1), [experts, ffnDim]);
 }
 
-function mixtureWeights({ dim, mixture }: GptOssConfig, n: number): readonly WeightSpec[] {
+function mixtureWeights(config: GptOssConfig, n: number): readonly WeightSpec[] {
+  const { dim, mixture } = config;
   const { experts, ffnDim, stored } = mixture;
   const prefix = `model.layers.${n}.mlp.experts`;
   const isFused = stored.safetensors === 'fused';
@@ -122,7 +130,7 @@ function mixtureWeights({ dim, mixture }: GptOssConfig, n: number): readonly Wei
   const matrices = expertSpecs(n, dim, mixture, EXPERTS);
   return [
     ...matrices.map((spec, i): WeightSpec =>
-      (isFused ? { ...spec, safetensors: transposedMatrix(parts[i] as Part, prefix, mixture, dim) } : spec)),
+      (isFused ? { ...spec, safetensors: fusedMatrix(parts[i] as Part, prefix, config) } : spec)),
     ...biases,
   ];
 }

@@ -26,6 +26,7 @@ type SettingValue = JsonValue | MetadataValue | undefined;
 
 /** Objects of config.json whose own keys, and those of objects in them, are settings; in tables as `rope_scaling.factor`. */
 const NESTED = ['rope_scaling', 'rope_parameters'];
+const QUANTIZATION_KEYS = ['quantization', 'quantization_config', 'compression_config'];
 const MOST_NAMED = 6;
 
 /**
@@ -38,6 +39,8 @@ export function checkSettings(checkpoint: Checkpoint, table: SettingTable): read
   const unknown: string[] = [];
   for (const [key, value] of settingsOf(checkpoint, prefix)) {
     if (isListed(key)) continue;
+    // How weights are packed was obeyed where the folder was opened.
+    if (checkpoint.packing !== undefined && QUANTIZATION_KEYS.includes(key)) continue;
     const rule = Object.keys(table.neutral).find((name) => matches(name, key));
     const neutral = (rule === undefined ? undefined : table.neutral[rule]) ?? [];
     if (asksForNothing(value) && !(value === false && neutral.includes(true))) continue;
@@ -109,9 +112,12 @@ function refused(
   value: SettingValue,
 ): FormatError {
   const expected = neutral.length === 0 ? 'absent' : neutral.map((item) => JSON.stringify(item)).join(' or ');
+  const instead = QUANTIZATION_KEYS.includes(key)
+    ? ' Get the model unquantised, as GGUF, or as MLX, GPTQ, AWQ, FP8 or compressed-tensors pack it.'
+    : '';
   return new FormatError(
     `${name}: ${key.slice(0, 120)} must be ${expected} for ${architecture}, found ${shownSetting(value)}: ` +
-      'a model that needs it is not supported.',
+      `a model that needs it is not supported.${instead}`,
   );
 }
 

@@ -37,7 +37,7 @@ const GPT_OSS_20B: GptOssConfig = {
       kind: 'yarn', factor: 32, originalContextLength: 4096, betaFast: 32, betaSlow: 1, truncate: false, magnitude: yarnMagnitude(32),
     },
   },
-  mixture: mixtureOf({ experts: 32, used: 4, ffnDim: 2880 }, 24),
+  mixture: mixtureOf({ experts: 32, used: 4, ffnDim: 2880 }, 24), hasBlocks: false,
 };
 
 const QWEN3_5_35B_A3B: Qwen35MoeConfig = {

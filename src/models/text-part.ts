@@ -20,7 +20,9 @@ const OTHER_PARTS: readonly (readonly [pattern: RegExp, reason: string])[] = [
 const TEXT_PREFIX = /^(?:model\.)?language_model\.(?:model\.)?/;
 
 /** Settings of the whole that hold for its text part, where that does not say otherwise. */
-const SHARED_SETTINGS = ['tie_word_embeddings', 'eos_token_id', 'bos_token_id', 'pad_token_id', 'torch_dtype', 'dtype'];
+const SHARED_SETTINGS = [
+  'tie_word_embeddings', 'eos_token_id', 'bos_token_id', 'pad_token_id', 'torch_dtype', 'dtype', 'quantization', 'quantization_config',
+];
 
 /**
  * A Hugging Face folder as its text model alone: the settings of `text_config`, tensors called `model.layers...` whatever their prefix,

@@ -84,6 +84,8 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   /** Copies of tensors that an index superseded by those in other files. */
   readonly superseded?: readonly SkippedTensor[] | undefined;
+  /** How a folder packs quantised weights, whose planes are joined into the tensors above; config.json's keys of it are then obeyed. */
+  readonly packing?: string | undefined;
   /** Contents of files beside the weights that were present when the checkpoint was opened. */
   readonly assets: ReadonlyMap<AssetName, string>;
   /** Bytes of all files of weights. */

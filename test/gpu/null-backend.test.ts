@@ -8,11 +8,13 @@ import { kernelProblems } from '../../src/gpu/device/pipeline-cache.ts';
 import type { Kernel } from '../../src/gpu/kernel.ts';
 import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
+import { representativeTypes } from '../../src/gpu/packed-forms.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
 import type { KvType } from '../../src/graph/executor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
-import { QUANT_LAYOUTS } from '../../src/tensor/quant-layout.ts';
+import { WEIGHT_TYPES } from '../../src/tensor/formats/weight-formats.ts';
+import { isQuantized } from '../../src/tensor/tensor-type.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import { createNullGpu } from '../gpu-harness.ts';
 import { attentionGraph } from './attention-graph.ts';
@@ -69,10 +71,16 @@ interface PlannedModel {
 
 const FAMILY_GRAPHS = Object.values(FAMILIES).map(familyGraph);
 
-const TYPES = Object.keys(QUANT_LAYOUTS) as readonly WeightType[];
+const TYPES = WEIGHT_TYPES.filter(isQuantized);
+const CHOSEN_TYPES = representativeTypes(TYPES);
+
+/** A model of matrices of one type. */
+function modelIn(type: WeightType): PlannedModel {
+  return { shape: SMALL, mix: () => type, kv: 'f16' };
+}
 
 const MODELS: readonly PlannedModel[] = [
-  ...TYPES.map((type): PlannedModel => ({ shape: SMALL, mix: () => type, kv: type === 'f32' ? 'f32' : 'f16' })),
+  ...CHOSEN_TYPES.map(modelIn),
   ...[true, false].map((qkNorm): PlannedModel => ({
     shape: { ...SMALL, qkNorm, bias: true, headDim: 24, rotaryDim: 16, normFirst: true },
     mix: () => 'q8_0',
@@ -94,9 +102,9 @@ const MODELS: readonly PlannedModel[] = [
 ];
 
 /** All kernels of a profile by key; equal keys must stand for equal texts. */
-function kernelsOf(profile: DeviceProfile): ReadonlyMap<string, Kernel> {
+function kernelsOf(profile: DeviceProfile, models: readonly PlannedModel[] = MODELS): ReadonlyMap<string, Kernel> {
   const kernels = new Map<string, Kernel>();
-  for (const { shape, mix, kv } of MODELS) {
+  for (const { shape, mix, kv } of models) {
     const graph = 'nodes' in shape ? shape : syntheticGraph(shape);
     const vectors = new Set(graph.weights.filter((weight) => weight.shape.length === 1).map(({ id }) => id));
     const plan = planModel({
@@ -168,8 +176,13 @@ function fitsNullDevice(kernel: Kernel): boolean {
 describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
   const profile = PROFILES[name];
 
-  it('compile, and fit the profile', async () => {
-    const kernels = [...kernelsOf(profile).values()];
+  it('compile, and fit the profile', () => check(MODELS), 240_000);
+
+  it('of every type of weights', { tags: 'slow', timeout: 600_000 }, () =>
+    check(TYPES.filter((type) => !CHOSEN_TYPES.includes(type)).map(modelIn)));
+
+  async function check(models: readonly PlannedModel[]): Promise<void> {
+    const kernels = [...kernelsOf(profile, models).values()];
     expect(kernels.length).toBeGreaterThan(50);
     const { storageBuffers, invocations, workgroupBytes, maxBufferBindingBytes, subgroupSize, hasF16 } = profile;
     const own = {
@@ -181,7 +194,7 @@ describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
     for (const kernel of kernels) problems.push(...(await compileProblems(kernel)));
     expect(problems).toEqual([]);
     expect(kernels.filter(fitsNullDevice).length).toBeGreaterThan(kernels.length / 4);
-  }, 240_000);
+  }
 });
 
 it('finds what does not compile', async () => {

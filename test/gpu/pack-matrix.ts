@@ -1,8 +1,10 @@
 /** Packs file bytes into the planes of src/gpu/packed-layout.ts on the host, one code at a time: what kernels under test are fed with. */
-import { INTERLEAVE_ROWS, layOutMatrix, packedFormatOf, rowStride } from '../../src/gpu/packed-layout.ts';
+import { INTERLEAVE_ROWS, layOutMatrix, packedFormatOf, planeBits, rowStride } from '../../src/gpu/packed-layout.ts';
 import type { PackedBlocks, PlaneName } from '../../src/gpu/packed-layout.ts';
 import type { LinearPartShape } from '../../src/gpu/linear-shape.ts';
-import type { BlockLayout } from '../../src/tensor/quant-layout.ts';
+import { bitOf } from '../../src/tensor/formats/decode-blocks.ts';
+import { SCALE_BYTES } from '../../src/tensor/formats/scale-values.ts';
+import type { BlockFormat, GroupScale } from '../../src/tensor/formats/weight-format.ts';
 import { bytesOfElements, TENSOR_TYPES } from '../../src/tensor/tensor-type.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 
@@ -61,35 +63,65 @@ function packBlocks(format: PackedBlocks, fileBytes: Uint8Array, planes: PackedP
 }
 
 /** Rows are whole groups of 32, so an element's place follows from its number in the whole matrix. */
-function putCode({ codeBits, layout }: PackedBlocks, planes: PackedPlanes, element: number, raw: number): void {
-  const code = layout.zeroPoint === 0 ? raw : raw ^ (1 << (codeBits - 1));
+function putCode(format: PackedBlocks, planes: PackedPlanes, element: number, raw: number): void {
+  const { codeBits, layout } = format;
+  const hasZeroPoint = layout.code.kind === 'offset' && layout.code.zeroPoint !== 0;
+  const code = hasZeroPoint ? raw ^ (1 << (codeBits - 1)) : raw;
+  const { low, high } = planeBits(format);
+  putBits(planes.codes!, low, element, code & (2 ** low - 1));
+  if (high !== 0) putBits(planes.high!, high, element, code >> low);
+}
+
+/** Some bits of an element, in a plane of so many. */
+function putBits(plane: Uint8Array, bits: 1 | 2 | 4 | 8, element: number, value: number): void {
   const group = Math.floor(element / 32);
   const j = element % 32;
-  if (codeBits === 8) {
-    planes.codes![element] = code;
-    return;
-  }
-  planes.codes![group * 16 + (j % 16)]! |= (code & 15) << (j < 16 ? 0 : 4);
-  if (codeBits === 6) planes.high![group * 8 + (j < 16 ? 0 : 4) + (j % 4)]! |= (code >> 4) << (2 * Math.floor((j % 16) / 4));
+  if (bits === 8) plane[element] = value;
+  if (bits === 4) plane[group * 16 + (j % 16)]! |= value << (j < 16 ? 0 : 4);
+  if (bits === 2) plane[group * 8 + (j < 16 ? 0 : 4) + (j % 4)]! |= value << (2 * Math.floor((j % 16) / 4));
+  if (bits === 1) plane[group * 4 + (j % 4)]! |= value << Math.floor(j / 4);
 }
 
-function packScales({ scale }: PackedBlocks, bytes: Uint8Array, block: number, planes: PackedPlanes): void {
-  if (scale === 'k4') {
-    planes.metas!.set(bytes.subarray(0, 16), block * 16);
-  } else if (scale === 'bytes') {
-    planes.subs!.set(bytes.subarray(192, 208), block * 16);
-    planes.scales!.set(bytes.subarray(208, 210), block * 2);
-  } else {
-    planes.scales!.set(bytes.subarray(0, 2), block * 2);
+function packScales({ scale: packing, layout }: PackedBlocks, bytes: Uint8Array, block: number, planes: PackedPlanes): void {
+  const { scale, minimum } = layout;
+  const floatOf = ({ format, offset }: GroupScale) => bytes.subarray(offset, offset + SCALE_BYTES[format]);
+  const subs = (count: number) => {
+    if (scale.levels !== 2) throw new Error(`${layout.name} has no sub-scales`);
+    return bytes.subarray(scale.subOffset, scale.subOffset + count);
+  };
+  const bothFloats = Uint8Array.of(...floatOf(scale), ...(minimum ? floatOf(minimum.value) : [0, 0]));
+  switch (packing) {
+    case 'direct':
+    case 'e8m0':
+    case 'f32':
+      return planes.scales!.set(floatOf(scale), block * SCALE_BYTES[scale.format]);
+    case 'ue4m3':
+      return planes.scales!.set(bytes.subarray(scale.offset, scale.offset + layout.groupsPerBlock), block * layout.groupsPerBlock);
+    case 'pair':
+      return planes.pairs!.set(bothFloats, block * bothFloats.length);
+    case 'k4':
+    case 'k3':
+      return planes.metas!.set(Uint8Array.of(...bothFloats, ...subs(12)), block * 16);
+    case 'xs':
+      return planes.metas!.set(Uint8Array.of(...floatOf(scale), ...subs(6)), block * 8);
+    case 'bytes':
+      planes.subs!.set(subs(16), block * 16);
+      return planes.scales!.set(floatOf(scale), block * 2);
+    case 'nibbles':
+      planes.subs!.set(subs(16), block * 16);
+      return planes.pairs!.set(bothFloats, block * 4);
+    default:
+      throw new Error(`no packing for ${JSON.stringify(packing satisfies never)}`);
   }
 }
 
-function codeOf({ codePlanes }: BlockLayout, bytes: Uint8Array, index: number): number {
+function codeOf({ codePlanes, blockBytes }: BlockFormat, bytes: Uint8Array, index: number): number {
   let code = 0;
-  for (const { bits, offset, run, codeShift } of codePlanes) {
-    const chunk = (run * 8) / bits;
-    const byte = offset + run * Math.floor(index / chunk) + (index % run);
-    code |= ((bytes[byte]! >> (bits * Math.floor((index % chunk) / run))) & ((1 << bits) - 1)) << codeShift;
+  for (const plane of codePlanes) {
+    const bit = bitOf(plane, index);
+    const byte = bit >> 3;
+    const word = bytes[byte]! | ((byte + 1 < blockBytes ? bytes[byte + 1]! : 0) << 8);
+    code |= ((word >> (bit & 7)) & (2 ** plane.bits - 1)) << plane.codeShift;
   }
   return code;
 }

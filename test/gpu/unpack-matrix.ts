@@ -1,7 +1,8 @@
 /** Values of a packed matrix by the definition in src/gpu/packed-layout.ts, one element at a time. */
-import { packedFormatOf, rowStride } from '../../src/gpu/packed-layout.ts';
+import { packedFormatOf, planeBits, rowStride } from '../../src/gpu/packed-layout.ts';
 import type { PackedBlocks } from '../../src/gpu/packed-layout.ts';
-import { k4Minimum, k4Scale } from '../../src/tensor/codec/decode-rows.ts';
+import { readScale, SCALE_BYTES } from '../../src/tensor/formats/scale-values.ts';
+import { SUB_SCALES } from '../../src/tensor/formats/sub-scales.ts';
 import { bf16ToF32, f16ToF32 } from '../../src/tensor/half.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import type { PackedPlanes } from './pack-matrix.ts';
@@ -39,31 +40,69 @@ function halfAt(plane: Uint8Array, index: number): number {
 /** One rounding to f32, as the decoders of the file's blocks make it. */
 function blockValue(format: PackedBlocks, planes: PackedPlanes, element: number): number {
   const code = codeOf(format, planes, element);
-  const group = Math.floor(element / 32);
+  const { scale, minimum } = scaleOf(format, planes, element);
+  return Math.fround(minimum === undefined ? scale * code : scale * code - minimum);
+}
+
+interface Scale {
+  readonly scale: number;
+  readonly minimum?: number | undefined;
+}
+
+/** Of the group that an element belongs to. */
+function scaleOf({ scale: packing, layout }: PackedBlocks, planes: PackedPlanes, element: number): Scale {
+  const { format } = layout.scale;
+  const group = Math.floor(element / layout.groupSize);
   const block = Math.floor(element / 256);
-  switch (format.scale) {
+  const own = group % layout.groupsPerBlock;
+  switch (packing) {
     case 'direct':
-      return Math.fround(halfAt(planes.scales!, group) * code);
+    case 'e8m0':
+    case 'ue4m3':
+    case 'f32':
+      return { scale: readScale(format, planes.scales!, group * SCALE_BYTES[format]) };
+    case 'pair': {
+      const at = group * 2 * SCALE_BYTES[format];
+      return { scale: readScale(format, planes.pairs!, at), minimum: -readScale(format, planes.pairs!, at + SCALE_BYTES[format]) };
+    }
     case 'k4': {
       const metas = planes.metas!;
-      const scale = halfAt(metas, block * 8) * k4Scale(metas, block * 16 + 4, group % 8);
-      const minimum = halfAt(metas, block * 8 + 1) * k4Minimum(metas, block * 16 + 4, group % 8);
-      return Math.fround(scale * code - minimum);
+      return {
+        scale: halfAt(metas, block * 8) * SUB_SCALES.k4.scale(metas, block * 16 + 4, own),
+        minimum: halfAt(metas, block * 8 + 1) * SUB_SCALES.k4.minimum(metas, block * 16 + 4, own),
+      };
     }
-    case 'bytes': {
-      const sub = (planes.subs![Math.floor(element / 16)]! << 24) >> 24;
-      return Math.fround(halfAt(planes.scales!, block) * sub * code);
-    }
+    case 'k3':
+      return { scale: halfAt(planes.metas!, block * 8) * SUB_SCALES.k3.scale(planes.metas!, block * 16 + 4, own) };
+    case 'xs':
+      return { scale: halfAt(planes.metas!, block * 4) * SUB_SCALES.xs.scale(planes.metas!, block * 8 + 2, own) };
+    case 'bytes':
+      return { scale: halfAt(planes.scales!, block) * SUB_SCALES.bytes.scale(planes.subs!, block * 16, own) };
+    case 'nibbles':
+      return {
+        scale: halfAt(planes.pairs!, 2 * block) * SUB_SCALES.nibbles.scale(planes.subs!, block * 16, own),
+        minimum: halfAt(planes.pairs!, 2 * block + 1) * SUB_SCALES.nibbles.minimum(planes.subs!, block * 16, own),
+      };
     default:
-      throw new Error(`no decoder for ${JSON.stringify(format.scale satisfies never)}`);
+      throw new Error(`no decoder for ${JSON.stringify(packing satisfies never)}`);
   }
 }
 
-function codeOf({ codeBits, signed }: PackedBlocks, planes: PackedPlanes, element: number): number {
+/** What the code of an element stands for. */
+function codeOf(format: PackedBlocks, planes: PackedPlanes, element: number): number {
+  const { codeBits, signed, layout } = format;
+  const { low, high } = planeBits(format);
+  const code = bitsOf(planes.codes!, low, element) | (high === 0 ? 0 : bitsOf(planes.high!, high, element) << low);
+  if (layout.code.kind === 'integers' || layout.code.kind === 'floats') return layout.code.values[code]!;
+  return signed && code >= 1 << (codeBits - 1) ? code - (1 << codeBits) : code;
+}
+
+function bitsOf(plane: Uint8Array, bits: 1 | 2 | 4 | 8, element: number): number {
   const group = Math.floor(element / 32);
   const j = element % 32;
   const half = j >> 4;
-  let code = codeBits === 8 ? planes.codes![element]! : (planes.codes![group * 16 + (j % 16)]! >> (4 * half)) & 15;
-  if (codeBits === 6) code |= ((planes.high![group * 8 + 4 * half + (j % 4)]! >> (2 * ((j % 16) >> 2))) & 3) << 4;
-  return signed && code >= 1 << (codeBits - 1) ? code - (1 << codeBits) : code;
+  if (bits === 8) return plane[element]!;
+  if (bits === 4) return (plane[group * 16 + (j % 16)]! >> (4 * half)) & 15;
+  if (bits === 2) return (plane[group * 8 + 4 * half + (j % 4)]! >> (2 * ((j % 16) >> 2))) & 3;
+  return (plane[group * 4 + (j % 4)]! >> (j >> 2)) & 1;
 }

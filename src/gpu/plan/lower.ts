@@ -6,7 +6,7 @@ import { planSteps } from '../../graph/plan.ts';
 import type { Plan } from '../../graph/plan.ts';
 import type { Value } from '../../graph/value.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
-import { isQuantized } from '../../tensor/tensor-type.ts';
+import { takesInt8 } from '../../tensor/formats/weight-formats.ts';
 import { listsOf } from '../ops/expert-lists.ts';
 import { LOWERINGS } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
@@ -86,7 +86,7 @@ function lowerGraph(graph: Graph, { typeOf, activations, rows }: GpuPlanOptions)
           routed.set(routes.id, experts);
           return formOf(routes);
         },
-        inputFor: ({ id }, x) => (activations === 'int8' && isQuantized(typeOf(id)) ? formOf(x) : x),
+        inputFor: ({ id }, x) => (activations === 'int8' && takesInt8(typeOf(id)) ? formOf(x) : x),
       });
     },
   });

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { typeCases } from '../../../test/gpu/type-cases.ts';
 import { testGpu } from '../../../test/gpu-harness.ts';
 import { interleaveRows, packMatrix } from '../../../test/gpu/pack-matrix.ts';
 import { randomWeights, randomSource } from '../../tensor/codec/random-weights.ts';
 import type { WeightSource } from '../../graph/executor.ts';
 import { CapacityError, FormatError } from '../../tensor/errors.ts';
 import type { ProgressEvent } from '../../tensor/progress.ts';
-import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../tensor/tensor-type.ts';
+import { bytesOfElements, isQuantized, TENSOR_TYPES } from '../../tensor/tensor-type.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
 import { openGpuDevice } from '../device/gpu-device.ts';
 import type { GpuBufferOptions, GpuDevice } from '../device/gpu-device.ts';
@@ -100,33 +101,35 @@ const load = (options: Partial<LoadWeightsOptions>) => loadWeights({ gpu, pipeli
 const concat = (sources: readonly TestSource[]) => Uint8Array.from(sources.flatMap(({ bytes }) => [...bytes]));
 
 describe('loading matrices', () => {
-  it.each(WEIGHT_TYPES)('%s: odd rows, both arrangements, pieces of a few rows', async (type) => {
-    const cols = isQuantized(type) ? 3 * TENSOR_TYPES[type].blockSize : 261;
-    const joined = [sourceOf(type, [37, cols]), sourceOf(type, [5, cols]), sourceOf(type, [11, cols])];
-    const woven = [sourceOf(type, [48, cols]), sourceOf(type, [48, cols])];
-    const rowBytes = bytesOfElements(type, cols);
-    const weights = await load({
-      matrices: [matrixOf('qkv', joined), matrixOf('gateUp', woven, 'interleaved')],
-      staging: { slots: 2, slotBytes: 7 * rowBytes + 3 },
-    });
-    expect(await planesOf(weights.matrices.get('qkv'))).toEqual(packMatrix(type, 53, cols, concat(joined)));
-    expect(await planesOf(weights.matrices.get('gateUp'))).toEqual(
-      packMatrix(
-        type,
-        96,
-        cols,
-        interleaveRows(
-          woven.map(({ bytes }) => bytes),
-          48,
+  for (const { type, options } of typeCases()) {
+    it(`${type}: odd rows, both arrangements, pieces of a few rows`, options, async () => {
+      const cols = isQuantized(type) ? 3 * TENSOR_TYPES[type].blockSize : 261;
+      const joined = [sourceOf(type, [37, cols]), sourceOf(type, [5, cols]), sourceOf(type, [11, cols])];
+      const woven = [sourceOf(type, [48, cols]), sourceOf(type, [48, cols])];
+      const rowBytes = bytesOfElements(type, cols);
+      const weights = await load({
+        matrices: [matrixOf('qkv', joined), matrixOf('gateUp', woven, 'interleaved')],
+        staging: { slots: 2, slotBytes: 7 * rowBytes + 3 },
+      });
+      expect(await planesOf(weights.matrices.get('qkv'))).toEqual(packMatrix(type, 53, cols, concat(joined)));
+      expect(await planesOf(weights.matrices.get('gateUp'))).toEqual(
+        packMatrix(
+          type,
+          96,
+          cols,
+          interleaveRows(
+            woven.map(({ bytes }) => bytes),
+            48,
+          ),
         ),
-      ),
-    );
-    expect(weights.sizeBytes).toBe([...weights.matrices.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
-    expect(joined[0]!.reads).toEqual([7, 7, 7, 7, 7, 2].map((rows) => rows * rowBytes));
-    expect(joined[1]!.reads).toEqual([5 * rowBytes]);
-    weights.destroy();
-    weights.destroy();
-  });
+      );
+      expect(weights.sizeBytes).toBe([...weights.matrices.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+      expect(joined[0]!.reads).toEqual([7, 7, 7, 7, 7, 2].map((rows) => rows * rowBytes));
+      expect(joined[1]!.reads).toEqual([5 * rowBytes]);
+      weights.destroy();
+      weights.destroy();
+    });
+  }
 
   it('a row longer than a slot', async () => {
     const source = sourceOf('q8_0', [3, 640]);

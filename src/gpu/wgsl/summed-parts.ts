@@ -4,6 +4,7 @@
  */
 import type { LinearShape } from '../linear-shape.ts';
 import { packedFormatOf } from '../packed-layout.ts';
+import { minimumType } from './weight-scales.ts';
 
 /** The number of the functions that read any part: the only part's own, or those of {@link summedFunctions}. */
 export function summedPart({ parts }: Pick<LinearShape, 'parts'>): number {
@@ -29,7 +30,7 @@ export function summedFunctions(shape: LinearShape, { name, type }: { readonly n
   const { parts, experts } = shape;
   if (!experts?.summed || parts.length === 1) return '';
   const format = packedFormatOf(parts[0]!.type);
-  const hasMinimum = format.kind === 'blocks' && format.hasMinimum;
-  const functions = [{ name, type }, { name: 'scales', type: 'vec2<f32>' }, ...(hasMinimum ? [{ name: 'minimum', type: 'f32' }] : [])];
+  const minimum = format.kind === 'blocks' ? minimumType(format) : undefined;
+  const functions = [{ name, type }, { name: 'scales', type: 'vec2<f32>' }, ...(minimum ? [{ name: 'minimum', type: minimum }] : [])];
   return functions.map((each) => ofAnyPart(shape, each)).join('\n');
 }

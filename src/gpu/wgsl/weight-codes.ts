@@ -2,13 +2,15 @@
  * WGSL functions that read packed blocks (packed-layout.ts), 32 elements of a row at a time, for any record. For part `n` of a
  * matrix of `cols` columns, with the planes bound as `p{n}_{plane}`:
  * - `fn codes{n}(row: u32, group: u32) -> Codes`: elements 0..15 in `.a` and 16..31 in `.b`, four int8 a word, lowest byte first.
- *   Codes may stand for a multiple of their value; `scales{n}` makes up for it.
- * - `fn scales{n}(row: u32, group: u32) -> vec2<f32>`: the scales of `.a` and `.b`, so that value = scale * code - minimum.
- * - `fn minimum{n}(row: u32, group: u32) -> f32`, for formats with minimums only: what is subtracted from all 32.
+ *   Codes may stand for a multiple of their value, and for less than it by a constant; `scales{n}` and `minimum{n}` make up for it.
+ * - `scales{n}` and, for formats with minimums, `minimum{n}` of weight-scales.ts.
  */
-import { packedFormatOf } from '../packed-layout.ts';
+import { packedFormatOf, planeBits } from '../packed-layout.ts';
 import type { PackedBlocks } from '../packed-layout.ts';
 import type { LinearPartShape } from '../linear-shape.ts';
+import { bookOf } from './codebook.ts';
+import { scaleFunctions } from './weight-scales.ts';
+import type { ScaleReading } from './weight-scales.ts';
 
 /** To be put into a module once. */
 export const CODES_STRUCT = 'struct Codes { a: vec4<u32>, b: vec4<u32> }';
@@ -19,80 +21,82 @@ export function blocksOf(part: LinearPartShape): PackedBlocks {
   return format;
 }
 
-/** What codes are multiplied by so that they can be cut out of their words with masks alone. */
-function codeFactor({ codeBits, signed }: PackedBlocks): number {
-  if (codeBits === 8 || !signed) return 1;
-  return codeBits === 4 ? 16 : 4;
+/** How codes are read as int8: two's complement of fewer bits from the top bit on; unsigned bytes less 128. */
+function int8Reading({ codeBits, signed, meaning }: PackedBlocks): Pick<ScaleReading, 'factor' | 'excess'> {
+  if (meaning !== 'number') return { factor: 1, excess: 0 };
+  return { factor: signed ? 2 ** (8 - codeBits) : 1, excess: codeBits === 8 && !signed ? 128 : 0 };
 }
 
-function codesFunction(format: PackedBlocks, n: number, groups: number): string {
-  const { codeBits, signed } = format;
+/** WGSL of a word shifted to the left, or to the right for a negative count. */
+export function shiftedWord(word: string, left: number): string {
+  if (left === 0) return word;
+  return left > 0 ? `${word} << ${left}u` : `${word} >> ${-left}u`;
+}
+
+const everyByte = (bits: number) => `vec4<u32>(0x${(bits * 0x01010101).toString(16).padStart(8, '0')}u)`;
+
+/** A code of two planes, of 16 elements of a group, at bit `position` of its byte. */
+function joined(format: PackedBlocks, half: 0 | 1, position: number): string {
+  const { low, high } = planeBits(format);
+  const quads = [0, 1, 2, 3];
+  const spread = (shifts: readonly string[]) => `vec4<u32>(${shifts.join(', ')})`;
+  const part = 'xy'[half];
+  const mask = (bits: number, at: number) => everyByte((2 ** bits - 1) << at);
+  // Nibbles of the second half are above those of the first in their bytes; pairs of bits are in the order of their quads.
+  const lows = low === 4
+    ? `((${half === 0 ? 'w' : 'w >> vec4<u32>(4u)'})${position === 0 ? '' : ` << vec4<u32>(${position}u)`})`
+    : spread(quads.map((t) => shiftedWord(`w.${part}`, position - 2 * t)));
+  const lowPart = `(${lows} & ${mask(low, position)})`;
+  if (high === 0) return lowPart;
+  const top = position + low;
+  const highs = high === 2
+    ? quads.map((t) => shiftedWord(`h.${part}`, top - 2 * t))
+    : quads.map((t) => shiftedWord('h', top - 4 * half - t));
+  return `${lowPart} | ((${spread(highs)}) & ${mask(high, top)})`;
+}
+
+function codesFunction(format: PackedBlocks, n: number, groups: number, book: number): string {
+  const { codeBits, signed, meaning } = format;
   const at = `let at = row * ${groups}u + group;`;
   const head = `fn codes${n}(row: u32, group: u32) -> Codes {\n  ${at}`;
-  if (codeBits === 8) return `${head}\n  return Codes(p${n}_codes[2u * at], p${n}_codes[2u * at + 1u]);\n}`;
+  if (meaning === 'e4m3') throw new Error(`weight codes: ${format.type} has no integers`);
+  if (codeBits === 8) {
+    const bytes = (place: string) => `p${n}_codes[${place}]${signed ? '' : ` ^ ${everyByte(0x80)}`}`;
+    return `${head}\n  return Codes(${bytes('2u * at')}, ${bytes('2u * at + 1u')});\n}`;
+  }
   const word = `let w = p${n}_codes[at];`;
+  if (meaning === 'integers') {
+    const words = [...'xyzw'].map((part) => `let e${part} = expanded${book}(w.${part});`);
+    const half = (part: string) => `vec4<u32>(${[...'xyzw'].map((e) => `e${e}.${part}`).join(', ')})`;
+    return `${head}\n  ${[word, ...words].join('\n  ')}\n  return Codes(${half('x')}, ${half('y')});\n}`;
+  }
   if (codeBits === 4) {
     const [low, high] = signed
       ? ['(w << vec4<u32>(4u)) & vec4<u32>(0xf0f0f0f0u)', 'w & vec4<u32>(0xf0f0f0f0u)']
       : ['w & vec4<u32>(0x0f0f0f0fu)', '(w >> vec4<u32>(4u)) & vec4<u32>(0x0f0f0f0fu)'];
     return `${head}\n  ${word}\n  return Codes(${low}, ${high});\n}`;
   }
-  if (!signed) throw new Error('weight codes: 6-bit codes without a zero point have no reader yet');
-  // Four times the code: its low bits from bit 2 of each byte, its high bits from bit 6.
-  const part = (low: string, plane: string) => {
-    const high = `(vec4<u32>(${plane} << 6u, ${plane} << 4u, ${plane} << 2u, ${plane}))`;
-    return `(((${low}) << vec4<u32>(2u)) & vec4<u32>(0x3c3c3c3cu)) | (${high} & vec4<u32>(0xc0c0c0c0u))`;
-  };
-  return `${head}\n  ${word}\n  let h = p${n}_high[at];\n  return Codes(${part('w', 'h.x')}, ${part('w >> vec4<u32>(4u)', 'h.y')});\n}`;
+  const position = signed ? 8 - codeBits : 0;
+  const high = planeBits(format).high === 0 ? '' : `\n  let h = p${n}_high[at];`;
+  return `${head}\n  ${word}${high}\n  return Codes(${joined(format, 0, position)}, ${joined(format, 1, position)});\n}`;
 }
-
-/** One conversion behind a shift: cheaper than converting both halves and choosing. */
-const pick = (plane: string, index: string) => `unpack2x16float(${plane}[(${index}) >> 1u] >> (((${index}) & 1u) << 4u)).x`;
-
-function directScale(n: number, groups: number, factor: number): string {
-  return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {
-  let at = row * ${groups}u + group;
-  return vec2<f32>(${pick(`p${n}_scales`, 'at')} * ${1 / factor});
-}`;
-}
-
-/** 6-bit scales and minimums of eight groups in twelve bytes: ggml's get_scale_min_k4. */
-function k4Scale(n: number, groups: number, factor: number): string {
-  const meta = `let m = p${n}_metas[row * ${groups / 8}u + (group >> 3u)];
-  let j = group & 7u;
-  let shift = (j & 3u) * 8u;`;
-  const six = (own: string) => {
-    const later = `((m.w >> (shift + ${own === 'm.y' ? 0 : 4}u)) & 15u) | (((${own} >> (shift + 6u)) & 3u) << 4u)`;
-    return `select((${own} >> shift) & 63u, ${later}, j >= 4u)`;
-  };
-  return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {
-  ${meta}
-  return vec2<f32>(unpack2x16float(m.x).x * f32(${six('m.y')}) * ${1 / factor});
-}
-fn minimum${n}(row: u32, group: u32) -> f32 {
-  ${meta}
-  return unpack2x16float(m.x).y * f32(${six('m.z')});
-}`;
-}
-
-function bytesScale(n: number, groups: number, factor: number): string {
-  return `fn scales${n}(row: u32, group: u32) -> vec2<f32> {
-  let block = row * ${groups / 8}u + (group >> 3u);
-  let pair = p${n}_subs[block][(group >> 1u) & 3u] >> ((group & 1u) * 16u);
-  let subs = vec2<i32>(bitcast<i32>(pair << 24u) >> 24u, bitcast<i32>(pair << 16u) >> 24u);
-  return vec2<f32>(subs) * (${pick(`p${n}_scales`, 'block')} * ${1 / factor});
-}`;
-}
-
-const SCALE_FUNCTIONS = { direct: directScale, k4: k4Scale, bytes: bytesScale } as const;
 
 /** `scales{n}` and `minimum{n}` alone, for codes read as `factor` times their value. */
 export function weightScaleFunctions(part: LinearPartShape, n: number, cols: number, factor = 1): string {
-  return SCALE_FUNCTIONS[blocksOf(part).scale](n, cols / 32, factor);
+  const { scale, layout } = blocksOf(part);
+  return scaleFunctions(scale, { n, groups: cols / 32, layout, factor, excess: 0 });
 }
 
-/** The functions of part `n`; its type must be a block format. */
-export function weightCodeFunctions(part: LinearPartShape, n: number, cols: number): string {
-  const format = blocksOf(part);
-  return [codesFunction(format, n, cols / 32), weightScaleFunctions(part, n, cols, codeFactor(format))].join('\n');
+/**
+ * The functions of part `n` of a product, for int8 arithmetic; its type must be a block format of integers. Parts with codebooks need the
+ * tables of codebook.ts.
+ */
+export function weightCodeFunctions(parts: readonly LinearPartShape[], n: number, cols: number): string {
+  const format = blocksOf(parts[n]!);
+  const { scale, layout } = format;
+  const groups = cols / 32;
+  return [
+    codesFunction(format, n, groups, bookOf(parts, n)),
+    scaleFunctions(scale, { n, groups, layout, ...int8Reading(format) }),
+  ].join('\n');
 }

@@ -2,12 +2,14 @@
  * WGSL functions that read packed weights (packed-layout.ts) of any type as f32, four consecutive elements of a row at a time. For
  * part `n` of a matrix of `cols` columns, with the planes bound as `p{n}_{plane}`:
  * - `fn quad{n}(row: u32, quad: u32) -> vec4<f32>`: elements 4 quad .. 4 quad + 3; zeros past `cols`, up to the row's stride.
- * - for block formats also `scales{n}` and `minimum{n}` of weight-codes.ts.
+ * - for block formats also `scales{n}` and `minimum{n}` of weight-scales.ts.
  * Short rather than fast: kernels that read a matrix once per token decode whole groups in their own way.
  */
-import { packedFormatOf, rowStride } from '../packed-layout.ts';
+import { packedFormatOf, planeBits, rowStride } from '../packed-layout.ts';
 import type { PackedBlocks } from '../packed-layout.ts';
 import type { LinearPartShape } from '../linear-shape.ts';
+import { entriesFunction } from './codebook.ts';
+import { e4m3Function } from './e4m3.ts';
 import { weightScaleFunctions } from './weight-codes.ts';
 
 /** WGSL expression of the four values that two words hold. */
@@ -16,16 +18,32 @@ export function halfQuad(type: 'f16' | 'bf16', first: string, second: string): s
   return `bitcast<vec4<f32>>(vec4<u32>(${first} << 16u, ${first} & 0xffff0000u, ${second} << 16u, ${second} & 0xffff0000u))`;
 }
 
-/** `let c`: the four codes of quad `j` of group `at`, as signed integers where the format has signed codes. */
-function quadCodes({ codeBits, signed }: PackedBlocks, n: number): string {
-  if (codeBits === 8) return `let c = unpack4xI8(p${n}_codes[2u * at + (j >> 2u)][j & 3u]);`;
-  const low = `let low = (p${n}_codes[at][j & 3u] >> (j & 4u)) & 0x0f0f0f0fu;`;
-  if (codeBits === 4)
-    return signed ? `${low}\n  let c = vec4<i32>(unpack4xU8(low ^ 0x08080808u)) - 8;` : `${low}\n  let c = unpack4xU8(low);`;
-  if (!signed) throw new Error('weight values: 6-bit codes without a zero point have no reader yet');
-  return `${low}
-  let high = (p${n}_high[at][j >> 2u] >> (2u * (j & 3u))) & 0x03030303u;
-  let c = vec4<i32>(unpack4xU8((low | (high << 4u)) ^ 0x20202020u)) - 32;`;
+/** `let c`: the four codes of quad `j` of group `at`, as integers or floats. */
+function quadCodes(format: PackedBlocks, n: number): string {
+  const { codeBits, signed, meaning } = format;
+  const byteWord = `p${n}_codes[2u * at + (j >> 2u)][j & 3u]`;
+  if (meaning === 'e4m3') return `let c = e4m3${n}(${byteWord});`;
+  if (codeBits === 8) return `let c = ${signed ? 'unpack4xI8' : 'unpack4xU8'}(${byteWord});`;
+  const { low: lowBits, high: highBits } = planeBits(format);
+  const low = lowBits === 4
+    ? `let low = (p${n}_codes[at][j & 3u] >> (j & 4u)) & 0x0f0f0f0fu;`
+    : `let low = (p${n}_codes[at][j >> 2u] >> (2u * (j & 3u))) & 0x03030303u;`;
+  if (meaning === 'integers') return `${low}\n  let c = entries${n}(unpack4xU8(low));`;
+  const joined = highBits === 0 ? 'low' : `(low | (high << ${lowBits}u))`;
+  const value = signed
+    ? `let c = vec4<i32>(unpack4xU8(${joined} ^ ${everyByte(2 ** (codeBits - 1))})) - ${2 ** (codeBits - 1)};`
+    : `let c = unpack4xU8(${joined});`;
+  if (highBits === 0) return `${low}\n  ${value}`;
+  const high = highBits === 2 ? `(p${n}_high[at][j >> 2u] >> (2u * (j & 3u))) & 0x03030303u` : `(p${n}_high[at] >> j) & 0x01010101u`;
+  return `${low}\n  let high = ${high};\n  ${value}`;
+}
+
+const everyByte = (bits: number) => `0x${(bits * 0x01010101).toString(16).padStart(8, '0')}u`;
+
+/** What codes are looked up or read by. */
+function meaningFunction(format: PackedBlocks, n: number): string {
+  if (format.meaning === 'e4m3') return `${e4m3Function(`e4m3${n}`)}\n`;
+  return format.meaning === 'integers' ? `${entriesFunction(`entries${n}`, format)}\n` : '';
 }
 
 /** The functions of part `n`. */
@@ -41,9 +59,9 @@ export function weightValueFunctions(part: LinearPartShape, n: number, cols: num
   return ${halfQuad(format.type, 'w.x', 'w.y')};
 }`;
   }
-  const minimum = format.hasMinimum ? ` - minimum${n}(row, group)` : '';
+  const minimum = format.hasMinimum ? ` - minimum${n}(row, group)${format.scaleGroup === 16 ? '[j >> 2u]' : ''}` : '';
   return `${weightScaleFunctions(part, n, cols)}
-${head}
+${meaningFunction(format, n)}${head}
   let group = quad >> 3u;
   let j = quad & 7u;
   let at = row * ${cols / 32}u + group;

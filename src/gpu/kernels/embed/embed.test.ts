@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packMatrix } from '../../../../test/gpu/pack-matrix.ts';
 import { compareQ8, emptyQ8, writtenQ8 } from '../../../../test/gpu/q8-values.ts';
 import { stepOf } from '../../../../test/gpu/step-of.ts';
+import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { randomWeights, randomSource } from '../../../tensor/codec/random-weights.ts';
 import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
-import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import { bytesOfElements, isQuantized, TENSOR_TYPES } from '../../../tensor/tensor-type.ts';
 import { embedKernel, embedWorkgroups } from './embed.ts';
 import type { EmbedVariant } from './embed.ts';
 
@@ -65,10 +66,12 @@ describe('embed', () => {
     }
   }
 
-  it.each(WEIGHT_TYPES)('takes rows of a %s table', async (type) => {
-    const widths = isQuantized(type) ? [TENSOR_TYPES[type].blockSize, 3 * TENSOR_TYPES[type].blockSize] : [1, 7, 64, 261];
-    for (const width of widths) await check({ type, vocab: VOCAB, width, q8n: undefined }, [3, 10, 0, 3, 4_000_000_000]);
-  });
+  for (const { type, options } of typeCases()) {
+    it(`takes rows of a ${type} table`, options, async () => {
+      const widths = isQuantized(type) ? [TENSOR_TYPES[type].blockSize, 3 * TENSOR_TYPES[type].blockSize] : [1, 7, 64, 261];
+      for (const width of widths) await check({ type, vocab: VOCAB, width, q8n: undefined }, [3, 10, 0, 3, 4_000_000_000]);
+    });
+  }
 
   const pieces = [{ firstRow: 0, rows: 5 }, { firstRow: 5, rows: 4 }, { firstRow: 9, rows: 2 }];
 
@@ -87,12 +90,14 @@ describe('embed', () => {
   it.each([64, 7])('multiplies rows of width %i with a factor', (width) =>
     check({ type: 'bf16', vocab: VOCAB, width, q8n: undefined, scale: Math.sqrt(width) }, [3, 10, 0]));
 
-  it.each(WEIGHT_TYPES)('writes the first norm of a %s table', async (type) => {
-    const width = isQuantized(type) ? 3 * TENSOR_TYPES[type].blockSize : 160;
-    const variant: EmbedVariant = { type, vocab: VOCAB, width, q8n: { eps: 1e-6 } };
-    await check(variant, [9, 1, 10]);
-    await check({ ...variant }, [2, 2]);
-    await check({ ...variant, single: true }, [7]);
-    await check({ ...variant, scale: Math.sqrt(1152) }, [7, 10]);
-  });
+  for (const { type, options } of typeCases()) {
+    it(`writes the first norm of a ${type} table`, options, async () => {
+      const width = isQuantized(type) ? 3 * TENSOR_TYPES[type].blockSize : 160;
+      const variant: EmbedVariant = { type, vocab: VOCAB, width, q8n: { eps: 1e-6 } };
+      await check(variant, [9, 1, 10]);
+      await check({ ...variant }, [2, 2]);
+      await check({ ...variant, single: true }, [7]);
+      await check({ ...variant, scale: Math.sqrt(1152) }, [7, 10]);
+    });
+  }
 });

@@ -1,9 +1,10 @@
 /** Products with matrices of experts: tiles of the rows of each. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import { takesInt8 } from '../../../tensor/formats/weight-formats.ts';
 import type { WeightType } from '../../../tensor/tensor-type.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { gemmKernel, gemmWorkgroups } from './gemm.ts';
@@ -49,18 +50,22 @@ describe('gemm with experts', () => {
 
   const q8 = { f32: false, q8: { norm: undefined } } as const;
 
-  it.each(['q4_0', 'q8_0', 'q4_k', 'q6_k'] as const)('int8, %s', async (type) => {
-    await check({ tiling: INT8, type, rows: 37, input: 'q8n', bias: true });
-    await check({ tiling: INT8, type, rows: 64, gated: 'silu', outputs: q8 });
-    await check({ tiling: INT8, type, rows: 64, gated: 'silu', counts: [3, 1] });
-    await check({ tiling: INT8, type, rows: 40, each: true, xRows: 9, used: 3 });
-  });
+  for (const { type, options } of typeCases(takesInt8)) {
+    it(`int8, ${type}`, options, async () => {
+      await check({ tiling: INT8, type, rows: 37, input: 'q8n', bias: true });
+      await check({ tiling: INT8, type, rows: 64, gated: 'silu', outputs: q8 });
+      await check({ tiling: INT8, type, rows: 64, gated: 'silu', counts: [3, 1] });
+      await check({ tiling: INT8, type, rows: 40, each: true, xRows: 9, used: 3 });
+    });
+  }
 
-  it.each(WEIGHT_TYPES)('f32, %s', async (type) => {
-    await check({ tiling: F32, type, rows: 37, norm: { eps: 1e-5 }, bias: true });
-    await check({ tiling: F32, type, rows: 32, gated: 'geluTanh', counts: [3, 1] });
-    await check({ tiling: F32, type, rows: 40, each: true, xRows: 9, used: 3 });
-  });
+  for (const { type, options } of typeCases()) {
+    it(`f32, ${type}`, options, async () => {
+      await check({ tiling: F32, type, rows: 37, norm: { eps: 1e-5 }, bias: true });
+      await check({ tiling: F32, type, rows: 32, gated: 'geluTanh', counts: [3, 1] });
+      await check({ tiling: F32, type, rows: 40, each: true, xRows: 9, used: 3 });
+    });
+  }
 
   it('bounds of a gate, rows that end inside 16 bytes, one expert for all', async () => {
     await check({ tiling: INT8, type: 'q4_0', rows: 64, gated: 'quickGelu', clamp: { limit: 0.2, offset: 1 }, bias: true, outputs: q8 });

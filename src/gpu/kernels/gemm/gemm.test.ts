@@ -1,15 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkProduct } from '../../../../test/gpu/check-product.ts';
+import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import type { WeightType } from '../../../tensor/tensor-type.ts';
-import { WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import { takesInt8 } from '../../../tensor/formats/weight-formats.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { gemmKernel, gemmWorkgroups } from './gemm.ts';
 import type { GemmVariant } from './gemm.ts';
 import { workgroupBytesOf } from '../../kernel.ts';
-
-const BLOCK_TYPES = ['q4_0', 'q8_0', 'q4_k', 'q6_k'] as const satisfies readonly WeightType[];
 
 type Tiling = Pick<GemmVariant, 'arithmetic' | 'tileRows' | 'tileCols' | 'tileDepth' | 'rowsPerInvocation'>;
 
@@ -46,17 +44,21 @@ describe('gemm', () => {
   const q8n = { f32: false, q8: { norm: { eps: 1e-5 } } } as const;
   const both = { f32: true, q8: { norm: { eps: 1e-5 } } } as const;
 
-  describe.each([['int8', INT8, BLOCK_TYPES], ['f32', F32, WEIGHT_TYPES]] as const)('%s', (_, tiling, types) => {
+  describe.each([['int8', INT8, typeCases(takesInt8)], ['f32', F32, typeCases()]] as const)('%s', (_, tiling, types) => {
     const input = tiling.arithmetic === 'int8' ? 'q8n' : 'f32';
     const norm = tiling.arithmetic === 'f32' ? { eps: 1e-6 } : undefined;
 
-    it.each(types)('%s: norm of x, bias, residual, rows and columns that end inside a tile', async (type) => {
-      await check({ tiling, parts: [{ type, rows: 37 }], cols: 512, xRows: 33, input, norm, bias: true, residual: true });
-    });
+    for (const { type, options } of types) {
+      it(`${type}: norm of x, bias, residual, rows and columns that end inside a tile`, options, async () => {
+        await check({ tiling, parts: [{ type, rows: 37 }], cols: 512, xRows: 33, input, norm, bias: true, residual: true });
+      });
+    }
 
-    it.each(types)('%s: gated', async (type) => {
-      await check({ tiling, parts: [{ type, rows: 192 }], cols: 256, xRows: 18, input, norm, gated: 'silu', bias: true, outputs: q8 });
-    });
+    for (const { type, options } of types) {
+      it(`${type}: gated`, options, async () => {
+        await check({ tiling, parts: [{ type, rows: 192 }], cols: 256, xRows: 18, input, norm, gated: 'silu', bias: true, outputs: q8 });
+      });
+    }
 
     it('a function of the result, and its product with columns of another value', async () => {
       const problem = { tiling, parts: [{ type: 'q4_0', rows: 96 }], cols: 256, xRows: 17, input, norm } as const;

@@ -1,7 +1,9 @@
 /** The GEMM in int8: tiles of codes and their scales in workgroup memory, dot products of 16 codes as exact integers, sums in f32. */
 import { inputWidth } from '../../linear-shape.ts';
+import { bookTexts } from '../../wgsl/codebook.ts';
 import { inverseRoot, unrolled } from '../../wgsl/expressions.ts';
 import { blocksOf, CODES_STRUCT, weightCodeFunctions } from '../../wgsl/weight-codes.ts';
+import { minimumType } from '../../wgsl/weight-scales.ts';
 import { LANES_ACROSS } from './gemm-geometry.ts';
 import type { GemmGeometry, GemmVariant } from './gemm-geometry.ts';
 import type { TileArithmetic } from './tile-staging.ts';
@@ -14,16 +16,19 @@ interface Int8Tiles {
   /** Some part has a scale for each 16 elements; else one serves 32. */
   readonly hasHalfScales: boolean;
   readonly hasMinimum: boolean;
+  /** Some part has a minimum for each 16 elements; else one serves 32. */
+  readonly hasHalfMinimums: boolean;
 }
 
-function declarations({ geometry, xStride, wStride, hasHalfScales, hasMinimum }: Int8Tiles): string {
+function declarations({ geometry, xStride, wStride, hasHalfScales, hasMinimum, hasHalfMinimums }: Int8Tiles): string {
   const { tileRows, tileCols, unitsPerLine } = geometry;
+  const sums = hasHalfMinimums ? 'vec2<f32>' : 'f32';
   const variables: readonly (readonly [name: string, element: string, length: number])[] = [
     ['xTile', 'vec4<u32>', 2 * unitsPerLine * xStride],
     ['wTile', 'vec4<u32>', 2 * unitsPerLine * wStride],
     ['xScales', 'vec2<f32>', unitsPerLine * tileRows],
     ['wScales', hasHalfScales ? 'vec2<f32>' : 'f32', unitsPerLine * tileCols],
-    ...(hasMinimum ? [['xSums', 'f32', unitsPerLine * tileRows], ['wMinimums', 'f32', unitsPerLine * tileCols]] as const : []),
+    ...(hasMinimum ? [['xSums', sums, unitsPerLine * tileRows], ['wMinimums', sums, unitsPerLine * tileCols]] as const : []),
   ];
   return variables.map(([name, element, length]) => `var<workgroup> ${name}: array<${element}, ${length}>;`).join('\n');
 }
@@ -49,9 +54,10 @@ function multiply(tiles: Int8Tiles): string {
   const { rowsEach, colsEach, lanesDown, unitsPerLine, tileRows, tileCols } = tiles.geometry;
   const atX = (i: number) => `[g * ${tileRows}u + ty + ${lanesDown * i}u]`;
   const atW = (j: number) => `[g * ${tileCols}u + tx + ${LANES_ACROSS * j}u]`;
+  const subtracted = (i: number) => (tiles.hasHalfMinimums ? `dot(minimum, sum${i})` : `minimum * sum${i}`);
   const minimums = `{
 ${unrolled(rowsEach, (i) => `let sum${i} = xSums${atX(i)};`)}
-${unrolled(colsEach, (j) => `{ let minimum = wMinimums${atW(j)};\n${unrolled(rowsEach, (i) => `a${i}_${j} -= minimum * sum${i};`)} }`)}
+${unrolled(colsEach, (j) => `{ let minimum = wMinimums${atW(j)};\n${unrolled(rowsEach, (i) => `a${i}_${j} -= ${subtracted(i)};`)} }`)}
 }`;
   return `for (var g = 0u; g < ${unitsPerLine}u; g++) {
 ${unrolled(rowsEach, (i) => `let xs${i} = xScales${atX(i)};`)}
@@ -69,26 +75,36 @@ export function int8Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileAr
   const formats = parts.map(blocksOf);
   const hasHalfScales = formats.some(({ scaleGroup }) => scaleGroup === 16);
   const hasMinimum = formats.some((format) => format.hasMinimum);
-  const tiles: Int8Tiles = { geometry, xStride: tileRows + padding, wStride: tileCols + padding, hasHalfScales, hasMinimum };
+  const hasHalfMinimums = formats.some((format) => minimumType(format) === 'vec2<f32>');
+  const tiles: Int8Tiles = {
+    geometry, xStride: tileRows + padding, wStride: tileCols + padding, hasHalfScales, hasMinimum, hasHalfMinimums,
+  };
   const hasNorm = input === 'q8n';
   const pairs = cols / 32;
   // From one plane of the statistics of a row of x to the next.
   const plane = inputWidth(shape) / 32;
+  const minimumOf = (n: number) =>
+    hasHalfMinimums && minimumType(formats[n]!) === 'f32' ? `vec2<f32>(minimum${n}(row, unit))` : `minimum${n}(row, unit)`;
   const putCodes = (name: string, stride: number, u: number) =>
     `${name}Tile[2u * slot * ${stride}u + line] = f.codes${u}.a;\n${name}Tile[(2u * slot + 1u) * ${stride}u + line] = f.codes${u}.b;`;
   return {
-    declarations: [CODES_STRUCT, declarations(tiles), ...parts.map((part, n) => weightCodeFunctions(part, n, cols))].join('\n'),
-    fetched: (u) =>
-      `codes${u}: Codes, scales${u}: vec2<f32>,${hasMinimum ? ` offset${u}: f32,` : ''}${hasNorm ? ` share${u}: vec2<f32>,` : ''}`,
+    declarations: [
+      CODES_STRUCT, declarations(tiles), ...[bookTexts(parts, geometry.workgroupSize)].filter((text) => text !== ''),
+      ...parts.map((_, n) => weightCodeFunctions(parts, n, cols)),
+    ].join('\n'),
+    fetched: (u) => {
+      const offset = hasMinimum ? ` offset${u}: ${hasHalfMinimums ? 'vec2<f32>' : 'f32'},` : '';
+      return `codes${u}: Codes, scales${u}: vec2<f32>,${offset}${hasNorm ? ` share${u}: vec2<f32>,` : ''}`;
+    },
     fetchX: (u) => `let at = row * ${2 * pairs}u + 2u * unit;
 f.codes${u} = Codes(xCodes[at], xCodes[at + 1u]);
 let stat = ${experts?.each ? `(row + row / ${experts.used}u * ${2 * experts.used}u) * ${pairs}u` : `row * ${3 * pairs}u`} + unit;
 f.scales${u} = xStats[stat];
-${hasMinimum ? `let sums${u} = xStats[stat + ${plane}u];\nf.offset${u} = sums${u}.x + sums${u}.y;` : ''}
+${hasMinimum ? `let sums${u} = xStats[stat + ${plane}u];\nf.offset${u} = ${hasHalfMinimums ? `sums${u}` : `sums${u}.x + sums${u}.y`};` : ''}
 ${hasNorm ? `f.share${u} = xStats[stat + ${2 * plane}u];` : ''}`,
     fetchW: (u, n) => `f.codes${u} = codes${n}(row, unit);
 f.scales${u} = scales${n}(row, unit);
-${formats[n]!.hasMinimum ? `f.offset${u} = minimum${n}(row, unit);` : ''}`,
+${formats[n]!.hasMinimum ? `f.offset${u} = ${minimumOf(n)};` : ''}`,
     putX: (u) => `${putCodes('x', tiles.xStride, u)}
 xScales[slot * ${tileRows}u + line] = f.scales${u};
 ${hasMinimum ? `xSums[slot * ${tileRows}u + line] = f.offset${u};` : ''}`,

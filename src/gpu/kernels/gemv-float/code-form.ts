@@ -12,7 +12,7 @@ export type CodeFormName = 'integer' | 'half' | 'subnormal';
 
 /** Where the codes lie: `bits` of each byte of a word from bit `position` on. */
 export interface CodeField {
-  readonly bits: 4 | 6 | 8;
+  readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
   readonly position: 0 | 4;
   /** Two's complement in the buffer. */
   readonly signed: boolean;
@@ -94,6 +94,15 @@ const SUBNORMAL: CodeForm = {
   prescale: ({ position }) => [2 ** -position, 2 ** -position, 2 ** -position, 2 ** -position],
   offset: zeroPoint,
   unit: 2 ** -24,
+};
+
+/** Codes that are floats themselves. The module has the function. */
+export const FLOAT_BYTES: CodeForm = {
+  prepare: (words) => words,
+  quad: (word) => `e4m3(${word})`,
+  prescale: () => [1, 1, 1, 1],
+  offset: () => 0,
+  unit: 1,
 };
 
 export const CODE_FORMS: Readonly<Record<CodeFormName, CodeForm>> = { integer: INTEGER, half: HALF, subnormal: SUBNORMAL };

@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
 import { NONE, SUBGROUP, WORKGROUP } from '../../../../test/gpu/gemv-float-check.ts';
+import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { isQuantized, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import { isQuantized } from '../../../tensor/tensor-type.ts';
 import type { WeightType } from '../../../tensor/tensor-type.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { gemvFloatKernel, gemvFloatWorkgroups } from './gemv-float.ts';
@@ -49,20 +50,24 @@ describe('gemv-float with experts', () => {
     });
   }
 
-  it.each(WEIGHT_TYPES)('%s: one row', async (type) => {
-    const cols = isQuantized(type) ? 512 : 261;
-    await check({ type, rows: 37, cols, bias: true, norm: { eps: 1e-6 } });
-    await check({ type, rows: 40, cols, each: true, counts: [2, 3] });
-    await check({ type, rows: 35, cols, each: true, summed: true, bias: true, residual: true });
-    await check({ type, rows: 33, each: true, summed: true, counts: [4, 2], form: SUBGROUP });
-    await check({ type, rows: 64, gated: 'silu', bias: true, counts: [2, 3], form: WORKGROUP });
-  });
+  for (const { type, options } of typeCases()) {
+    it(`${type}: one row`, options, async () => {
+      const cols = isQuantized(type) ? 512 : 261;
+      await check({ type, rows: 37, cols, bias: true, norm: { eps: 1e-6 } });
+      await check({ type, rows: 40, cols, each: true, counts: [2, 3] });
+      await check({ type, rows: 35, cols, each: true, summed: true, bias: true, residual: true });
+      await check({ type, rows: 33, each: true, summed: true, counts: [4, 2], form: SUBGROUP });
+      await check({ type, rows: 64, gated: 'silu', bias: true, counts: [2, 3], form: WORKGROUP });
+    });
+  }
 
-  it.each(WEIGHT_TYPES)('%s: several rows', async (type) => {
-    const cols = isQuantized(type) ? 256 : 35;
-    await check({ type, rows: 37, cols, xRows: 7, bias: true, norm: { eps: 1e-6 } });
-    await check({ type, rows: 18, cols, each: true, xRows: 3, counts: [2, 3], form: SUBGROUP });
-  });
+  for (const { type, options } of typeCases()) {
+    it(`${type}: several rows`, options, async () => {
+      const cols = isQuantized(type) ? 256 : 35;
+      await check({ type, rows: 37, cols, xRows: 7, bias: true, norm: { eps: 1e-6 } });
+      await check({ type, rows: 18, cols, each: true, xRows: 3, counts: [2, 3], form: SUBGROUP });
+    });
+  }
 
   it('lanes that share a group, teams that end inside a vector', async () => {
     await check({ type: 'q4_0', rows: 40, cols: 96, each: true, summed: true, used: 4, form: { ...SUBGROUP, lanesPerGroup: 2 } });

@@ -22,6 +22,9 @@ import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../
 import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
 import { hasTwoEnds, linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
+import type { PackedBlocks } from '../../packed-layout.ts';
+import { bookOf, bookTexts, fillBooksCall } from '../../wgsl/codebook.ts';
+import { e4m3Function } from '../../wgsl/e4m3.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { byExpert, expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range } from '../../wgsl/expressions.ts';
@@ -30,9 +33,9 @@ import { summedFunctions } from '../../wgsl/summed-parts.ts';
 import { weightScaleFunctions } from '../../wgsl/weight-codes.ts';
 import { expertColumns } from '../expert-lists/expert-lists.ts';
 import { activationsFunction, activationsStruct, hasVectorX, quadFunctions, SUM_FUNCTION } from './activations.ts';
-import { CODE_FORMS, INTERLEAVED_FUNCTION } from './code-form.ts';
+import { CODE_FORMS, FLOAT_BYTES, INTERLEAVED_FUNCTION } from './code-form.ts';
 import { finishFunction, partialDeclarations, partialFloats } from './finish.ts';
-import { codesElement, pieceFunctions, wordsStruct, wordsType } from './group-quads.ts';
+import { codesElement, pieceFunctions, piecesOf, wordsStruct, wordsType } from './group-quads.ts';
 import { isByExpert, partOutputs } from './gemv-float-variant.ts';
 import type { GemvFloatVariant } from './gemv-float-variant.ts';
 import { dotFunction, interleaveFunctions, partFunction, summedValuesFunctions } from './part.ts';
@@ -84,13 +87,15 @@ function expertProblem({ shape, batch }: GemvFloatVariant): string | undefined {
 function contextOf(variant: GemvFloatVariant, n: number): PartContext {
   const { shape, arithmetic, batch } = variant;
   const format = packedFormatOf(shape.parts[n]!.type);
-  const field = format.kind === 'blocks' ? { bits: format.codeBits, signed: format.signed } : { bits: 8 as const, signed: true };
+  const isNumber = format.kind === 'blocks' && format.meaning === 'number';
   return {
     n,
     shape,
     format,
-    field,
-    form: CODE_FORMS[arithmetic === 'f16' ? 'half' : arithmetic],
+    field: isNumber ? { bits: format.codeBits, signed: format.signed } : { bits: 8 as const, signed: true },
+    form: format.kind === 'blocks' && format.meaning === 'e4m3' ? FLOAT_BYTES : CODE_FORMS[arithmetic === 'f16' ? 'half' : arithmetic],
+    pieces: format.kind === 'blocks' ? piecesOf(format) : 'bytes',
+    book: bookOf(shape.parts, n),
     halfX: arithmetic === 'f16' && batch === 1,
     lanesPerGroup: variant.lanesPerGroup ?? 1,
   };
@@ -145,7 +150,7 @@ function mainFunction(variant: GemvFloatVariant): string {
   const subgroupLane = reduction === 'subgroup' ? ', @builtin(subgroup_invocation_id) lane: u32' : '';
   return `@compute @workgroup_size(${lanes * teams})
 fn main(${places}, @builtin(local_invocation_index) index: u32${subgroupLane}) {
-  let number = ${LINEAR_WORKGROUP};
+${fillBooksCall(shape.parts, 'index')}  let number = ${LINEAR_WORKGROUP};
   let team = index >> ${Math.log2(lanes)}u;
 ${lane}${columns}${shape.sum ? '\n  makeX(index, number == 0u);' : ''}
   ${branches.join(' else ')}
@@ -179,7 +184,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
   const blocks = contexts.filter(({ format }) => format.kind === 'blocks');
   const halfX = blocks.some((context) => context.halfX);
   const needs: KernelNeeds = { ...(reduction === 'subgroup' ? { subgroupSize: lanes } : {}), ...(halfX ? { f16: true } : {}) };
-  const codes = new Map(blocks.map(({ n, field }) => [`p${n}_codes`, `array<${codesElement(field.bits, lanesPerGroup)}>`]));
+  const codes = new Map(blocks.map(({ n, format }) => [`p${n}_codes`, `array<${codesElement(format as PackedBlocks, lanesPerGroup)}>`]));
   const bindings = linearBindings(shape, { step: batch > 1, vectorX: hasVectorX(shape) }).map((binding) => ({
     ...binding,
     type: codes.get(binding.name) ?? binding.type,
@@ -189,6 +194,8 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     ...(batch > 1 ? [STEP_STRUCT] : []),
     SUM_FUNCTION,
     ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
+    ...(contexts.some(({ form }) => form === FLOAT_BYTES) ? [e4m3Function('e4m3')] : []),
+    ...[bookTexts(shape.parts, lanes * teams)].filter((text) => text !== ''),
     ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
     ...(sum ? [sumPrologue({ shape: { ...shape, sum }, lanes: lanes * teams })] : []),
     quadFunctions(shape),

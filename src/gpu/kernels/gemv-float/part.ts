@@ -68,19 +68,25 @@ function choiceOfUnit(shape: LinearShape, units: number): string[] {
 function codesBody({ n, format, form, field, shape, lanesPerGroup }: PartContext, rows: number): string[] {
   const { scaleGroup, hasMinimum } = format as PackedBlocks;
   const offset = form.offset(field) * form.unit;
+  const byHalves = scaleGroup === 16;
   const isSummed = shape.experts?.summed === true;
   const [of, row, unit, weighted] = isSummed ? [summedPart(shape), 'expertRow + row', 'own', ' * weight'] : [n, 'row', 'unit', ''];
   const vector = shape.experts?.each ? `, ${isSummed ? 'choice' : 'column'}` : '';
   const perRow = (i: number) => {
     const scales = `scales${of}(${row}${i}, group)`;
-    if (scaleGroup === 16) return [`sum0_${i} += dot(${scales}${weighted}, dot${n}(w${i}, x) - ${offset} * x.sums);`];
+    const minimum = `minimum${of}(${row}${i}, group)${weighted}`;
+    if (byHalves)
+      return [
+        `sum0_${i} += dot(${scales}${weighted}, dot${n}(w${i}, x) - ${offset} * x.sums);`,
+        ...(hasMinimum ? [`sum0_${i} -= dot(${minimum}, x.sums);`] : []),
+      ];
     const product = offset === 0 ? `dot${n}(w${i}, x)` : `(dot${n}(w${i}, x) - offset)`;
     return [
       `sum0_${i} = fma(${scales}.x${weighted}, ${product}, sum0_${i});`,
-      ...(hasMinimum ? [`sum0_${i} = fma(-minimum${of}(${row}${i}, group)${weighted}, sum, sum0_${i});`] : []),
+      ...(hasMinimum ? [`sum0_${i} = fma(-${minimum}, sum, sum0_${i});`] : []),
     ];
   };
-  const needsSum = scaleGroup === 32 && (offset !== 0 || hasMinimum);
+  const needsSum = !byHalves && (offset !== 0 || hasMinimum);
   return [
     ...(isSummed ? choiceOfUnit(shape, (shape.cols / 32) * lanesPerGroup) : []),
     ...range(rows).map((i) => `let w${i} = words${of}(${row}${i}, ${unit});`),
@@ -120,7 +126,10 @@ function valuesBody(context: PartContext, batch: number, rows: number): string[]
   const { scaleGroup, hasMinimum } = format as PackedBlocks;
   const offset = form.offset(field) * form.unit;
   const base = (i: number, half: number) =>
-    [...(offset === 0 ? [] : [`-${offset} * s${i}[${half}]`]), ...(hasMinimum ? [`- minimum${n}(row${i}, unit)`] : [])].join(' ') || '0.0';
+    [
+      ...(offset === 0 ? [] : [`-${offset} * s${i}[${half}]`]),
+      ...(hasMinimum ? [`- minimum${n}(row${i}, unit)${scaleGroup === 16 ? `[${half}]` : ''}`] : []),
+    ].join(' ') || '0.0';
   const halves = scaleGroup === 16 ? [0, 1] : [0];
   const loads = range(rows).flatMap((i) => [
     `let w${i} = words${n}(row${i}, unit);`,

@@ -1,14 +1,16 @@
 /** Products with matrices of experts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
+import { takesInt8 } from '../../../tensor/formats/weight-formats.ts';
 import type { WeightType } from '../../../tensor/tensor-type.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { gemvInt8Kernel, gemvInt8Workgroups } from './gemv-int8.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 
-const TYPES = ['q4_0', 'q8_0', 'q4_k', 'q6_k'] as const satisfies readonly WeightType[];
+const TYPES = typeCases(takesInt8);
 
 interface Problem extends Partial<LinearShape> {
   readonly type: WeightType;
@@ -57,20 +59,24 @@ describe('gemv-int8 with experts', () => {
   const q8 = { f32: false, q8: { norm: undefined } } as const;
   const both = { f32: true, q8: { norm: { eps: 1e-5 } } } as const;
 
-  it.each(TYPES)('%s: one row', async (type) => {
-    await check({ type, rows: 37, cols: 256, bias: true });
-    await check({ type, rows: 64, cols: 256, input: 'q8n', gated: 'silu', bias: true, outputs: q8 });
-    await check({ type, rows: 40, cols: 512, each: true, counts: [2, 3] });
-    await check({ type, rows: 70, cols: 256, each: true, summed: true, bias: true });
-    await check({ type, rows: 64, cols: 256, each: true, summed: true, residual: true, outputs: both });
-    await check({ type, rows: 33, cols: 256, each: true, summed: true, counts: [4, 2] });
-  });
+  for (const { type, options } of TYPES) {
+    it(`${type}: one row`, options, async () => {
+      await check({ type, rows: 37, cols: 256, bias: true });
+      await check({ type, rows: 64, cols: 256, input: 'q8n', gated: 'silu', bias: true, outputs: q8 });
+      await check({ type, rows: 40, cols: 512, each: true, counts: [2, 3] });
+      await check({ type, rows: 70, cols: 256, each: true, summed: true, bias: true });
+      await check({ type, rows: 64, cols: 256, each: true, summed: true, residual: true, outputs: both });
+      await check({ type, rows: 33, cols: 256, each: true, summed: true, counts: [4, 2] });
+    });
+  }
 
-  it.each(TYPES)('%s: several rows', async (type) => {
-    await check({ type, rows: 37, cols: 256, xRows: 7, bias: true });
-    await check({ type, rows: 64, cols: 256, input: 'q8n', gated: 'silu', outputs: q8, xRows: 3 });
-    await check({ type, rows: 32, cols: 256, xRows: 3, counts: [4, 1] });
-  });
+  for (const { type, options } of TYPES) {
+    it(`${type}: several rows`, options, async () => {
+      await check({ type, rows: 37, cols: 256, xRows: 7, bias: true });
+      await check({ type, rows: 64, cols: 256, input: 'q8n', gated: 'silu', outputs: q8, xRows: 3 });
+      await check({ type, rows: 32, cols: 256, xRows: 3, counts: [4, 1] });
+    });
+  }
 
   it('odd numbers of groups, two subgroups a row, one expert, all experts', async () => {
     await check({ type: 'q4_0', rows: 32, cols: 96, each: true, summed: true, used: 4 });

@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkProduct } from '../../../../test/gpu/check-product.ts';
+import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { createNullGpu, openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import type { WeightType } from '../../../tensor/tensor-type.ts';
+import { takesInt8 } from '../../../tensor/formats/weight-formats.ts';
+import { TENSOR_TYPES } from '../../../tensor/tensor-type.ts';
 import type { LinearPartShape, LinearShape } from '../../linear-shape.ts';
 import { gemvInt8Kernel, gemvInt8Workgroups } from './gemv-int8.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 
-const TYPES = ['q4_0', 'q8_0', 'q4_k', 'q6_k'] as const satisfies readonly WeightType[];
+const TYPES = typeCases(takesInt8);
 
 type Problem = Partial<Omit<GemvInt8Variant, 'shape'>> & Partial<LinearShape> & {
   readonly parts: readonly LinearPartShape[];
@@ -54,32 +56,38 @@ describe('gemv-int8', () => {
   const q8 = { f32: false, q8: { norm: undefined } } as const;
   const both = { f32: true, q8: { norm: { eps: 1e-5 } } } as const;
 
-  it.each(TYPES)('%s: every width, odd row counts', async (type) => {
-    const widths = type === 'q4_0' || type === 'q8_0' ? [32, 64, 96, 256, 1280] : [256, 1280];
-    for (const subgroupSize of sizes()) {
-      for (const cols of widths) {
-        await check({ parts: [{ type, rows: cols === 256 ? 1 : 70 }], cols, subgroupSize }, cols);
+  for (const { type, options } of TYPES) {
+    it(`${type}: every width, odd row counts`, options, async () => {
+      const widths = [32, 64, 96, 256, 1280].filter((cols) => cols % TENSOR_TYPES[type].blockSize === 0);
+      for (const subgroupSize of sizes()) {
+        for (const cols of widths) {
+          await check({ parts: [{ type, rows: cols === 256 ? 1 : 70 }], cols, subgroupSize }, cols);
+        }
+        await check({ parts: [{ type, rows: 9 }], cols: 2560, subgroupSize, unroll: 4, rowsPerWorkgroup: 8 });
       }
-      await check({ parts: [{ type, rows: 9 }], cols: 2560, subgroupSize, unroll: 4, rowsPerWorkgroup: 8 });
-    }
-  });
+    });
+  }
 
-  it.each(TYPES)('%s: norm of x, bias, residual, both outputs', async (type) => {
-    for (const subgroupSize of sizes()) {
-      await check({ parts: [{ type, rows: 96 }], cols: 512, subgroupSize, input: 'q8n', bias: true, residual: true, outputs: both });
-      await check({ parts: [{ type, rows: 48 }, { type: 'q4_0', rows: 16 }], cols: 256, subgroupSize, bias: true, outputs: q8 });
-    }
-  });
-
-  it.each(TYPES)('%s: gated', async (type) => {
-    for (const subgroupSize of sizes()) {
-      for (const outputs of type === 'q4_0' ? [q8, { f32: true, q8: undefined }] : [q8]) {
-        const problem = { parts: [{ type, rows: 192 }], cols: 256, subgroupSize, gated: 'silu', outputs, input: 'q8n' } as const;
-        await check({ ...problem, rowsPerWorkgroup: subgroupSize === undefined ? 64 : 32, bias: true });
-        if (type === 'q4_0') await check({ ...problem, batch: 2, xRows: 3, rowsPerWorkgroup: 32 });
+  for (const { type, options } of TYPES) {
+    it(`${type}: norm of x, bias, residual, both outputs`, options, async () => {
+      for (const subgroupSize of sizes()) {
+        await check({ parts: [{ type, rows: 96 }], cols: 512, subgroupSize, input: 'q8n', bias: true, residual: true, outputs: both });
+        await check({ parts: [{ type, rows: 48 }, { type: 'q4_0', rows: 16 }], cols: 256, subgroupSize, bias: true, outputs: q8 });
       }
-    }
-  });
+    });
+  }
+
+  for (const { type, options } of TYPES) {
+    it(`${type}: gated`, options, async () => {
+      for (const subgroupSize of sizes()) {
+        for (const outputs of type === 'q4_0' ? [q8, { f32: true, q8: undefined }] : [q8]) {
+          const problem = { parts: [{ type, rows: 192 }], cols: 256, subgroupSize, gated: 'silu', outputs, input: 'q8n' } as const;
+          await check({ ...problem, rowsPerWorkgroup: subgroupSize === undefined ? 64 : 32, bias: true });
+          if (type === 'q4_0') await check({ ...problem, batch: 2, xRows: 3, rowsPerWorkgroup: 32 });
+        }
+      }
+    });
+  }
 
   it('a function of the result, and its product with columns of another value', async () => {
     const times = { start: 32, of: 160 };
@@ -177,23 +185,25 @@ describe('gemv-int8', () => {
       await check({ subgroupSize, rowsPerSubgroup: 4, rowsPerWorkgroup: 64, parts: [{ type: 'q8_0', rows: 192 }], cols: 288, gated });
   });
 
-  it.each(TYPES)('%s: the text for 32 lanes compiles without a warning', async (type) => {
-    const { device, close } = await openTestDevice(createNullGpu());
-    const dense = { parts: [{ type, rows: 1024 }], cols: 3072, subgroupSize: 32, unroll: 4 } as const;
-    const problems: readonly Problem[] = [
-      { ...dense, input: 'q8n', rowsPerWorkgroup: 8 },
-      { ...dense, subgroupsPerRow: 2, residual: true, outputs: both },
-      { ...dense, gated: 'silu', rowsPerWorkgroup: 32, rowsPerSubgroup: 2, outputs: q8 },
-      { ...dense, input: 'q8n', sum: { eps: 1e-6, by: 'factor', next: { eps: 1e-6 }, isKept: true } },
-      { ...dense, batch: 8, input: 'q8n', outputs: both, residual: true },
-      { ...dense, parts: [{ type, rows: 3072 }, { type: 'q6_k', rows: 1000 }], batch: 2 },
-    ];
-    for (const problem of problems) {
-      const module = device.createShaderModule({ code: gemvInt8Kernel(variantOf(problem)).wgsl });
-      expect((await module.getCompilationInfo()).messages.map(({ message }) => message)).toEqual([]);
-    }
-    close();
-  });
+  for (const { type, options } of TYPES) {
+    it(`${type}: the text for 32 lanes compiles without a warning`, options, async () => {
+      const { device, close } = await openTestDevice(createNullGpu());
+      const dense = { parts: [{ type, rows: 1024 }], cols: 3072, subgroupSize: 32, unroll: 4 } as const;
+      const problems: readonly Problem[] = [
+        { ...dense, input: 'q8n', rowsPerWorkgroup: 8 },
+        { ...dense, subgroupsPerRow: 2, residual: true, outputs: both },
+        { ...dense, gated: 'silu', rowsPerWorkgroup: 32, rowsPerSubgroup: 2, outputs: q8 },
+        { ...dense, input: 'q8n', sum: { eps: 1e-6, by: 'factor', next: { eps: 1e-6 }, isKept: true } },
+        { ...dense, batch: 8, input: 'q8n', outputs: both, residual: true },
+        { ...dense, parts: [{ type, rows: 3072 }, { type: 'q6_k', rows: 1000 }], batch: 2 },
+      ];
+      for (const problem of problems) {
+        const module = device.createShaderModule({ code: gemvInt8Kernel(variantOf(problem)).wgsl });
+        expect((await module.getCompilationInfo()).messages.map(({ message }) => message)).toEqual([]);
+      }
+      close();
+    });
+  }
 
   it('refuses what it cannot compute', () => {
     const base = { parts: [{ type: 'q4_0', rows: 96 }], cols: 64, subgroupSize: 4 } as const;

@@ -3,6 +3,7 @@ import { matrixRows } from '../../linear-shape.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { summedPart } from '../../wgsl/summed-parts.ts';
 import { blocksOf } from '../../wgsl/weight-codes.ts';
+import { minimumType } from '../../wgsl/weight-scales.ts';
 import { geometryOf, hasColumns } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 
@@ -82,9 +83,9 @@ function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
   const columns = range(batch);
   const loads = (c: number) => turns.flatMap((t) => activationLoads(variant, n, { t, c }));
   const dots = (c: number) => turns.flatMap((t) => productTerms(variant, n, { t, c, isPartial: isPartial(t) }));
-  const hasMinimum = blocksOf(shape.parts[n]!).hasMinimum;
+  const minimum = minimumType(blocksOf(shape.parts[n]!));
   const weights = turns.flatMap((t) =>
-    range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(variant, n, { t, i, isPartial: isPartial(t), hasMinimum })),
+    range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(variant, n, { t, i, isPartial: isPartial(t), minimum })),
   );
   const choices = shape.experts?.summed ? turns.flatMap((t) => choiceOfGroup(variant, t)) : [];
   return (
@@ -109,15 +110,16 @@ function choiceOfGroup(variant: GemvInt8Variant, t: number): readonly string[] {
 function weightLoads(
   { shape }: GemvInt8Variant,
   part: number,
-  { t, i, isPartial, hasMinimum }: { t: number; i: number; isPartial: boolean; hasMinimum: boolean },
+  { t, i, isPartial, minimum }: { t: number; i: number; isPartial: boolean; minimum: ReturnType<typeof minimumType> },
 ): readonly string[] {
   const isSummed = shape.experts?.summed === true;
   const n = isSummed ? summedPart(shape) : part;
   const at = isSummed ? `(expertRow${t} + row${i}, own${t})` : `(row${i}, g${t})`;
   const weighted = (value: string) => (isSummed ? `${value} * weight${t}` : value);
   const scales = isPartial ? `select(vec2<f32>(), ${weighted(`scales${n}${at}`)}, isInside)` : weighted(`scales${n}${at}`);
-  const minimum = isPartial ? `select(0.0, ${weighted(`minimum${n}${at}`)}, isInside)` : weighted(`minimum${n}${at}`);
-  return [`let w${t}r${i} = codes${n}${at};`, `let s${t}r${i} = ${scales};`, ...(hasMinimum ? [`let m${t}r${i} = ${minimum};`] : [])];
+  const read = weighted(`minimum${n}${at}`);
+  const subtracted = isPartial ? `select(${minimum === 'f32' ? '0.0' : 'vec2<f32>()'}, ${read}, isInside)` : read;
+  return [`let w${t}r${i} = codes${n}${at};`, `let s${t}r${i} = ${scales};`, ...(minimum ? [`let m${t}r${i} = ${subtracted};`] : [])];
 }
 
 /** Index of a column's element `group` in a plane of `stride` elements a row. */
@@ -162,7 +164,8 @@ function productTerms(
   const rows = range(rowsPerSubgroup).map((i) => {
     const codes = `vec2<f32>(f32(dot16(w${t}r${i}.a, a${name})), f32(dot16(w${t}r${i}.b, b${name})))`;
     const scaled = scaleGroup === 32 ? `dot(${codes}, x${name}) * s${t}r${i}.x` : `dot(${codes} * x${name}, s${t}r${i})`;
-    const minimum = hasMinimum ? ` - m${t}r${i} * (t${name}.x + t${name}.y)` : '';
+    const sums = scaleGroup === 32 ? `m${t}r${i} * (t${name}.x + t${name}.y)` : `dot(m${t}r${i}, t${name})`;
+    const minimum = hasMinimum ? ` - ${sums}` : '';
     return `s.r${i}c${c} += ${scaled}${minimum};`;
   });
   if (shape.input !== 'q8n') return rows;

@@ -2,13 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { BufferData, TestDevice } from '../../../../test/gpu-harness.ts';
 import { interleaveRows, packMatrix } from '../../../../test/gpu/pack-matrix.ts';
+import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { unpackMatrix } from '../../../../test/gpu/unpack-matrix.ts';
 import { randomWeights, randomSource } from '../../../tensor/codec/random-weights.ts';
 import { decodeRows } from '../../../tensor/codec/decode-rows.ts';
-import { decodeByLayout } from '../../../tensor/codec/decode-layout.ts';
+import { blockDecoder } from '../../../tensor/formats/decode-blocks.ts';
+import { scalePlaces } from '../../../tensor/formats/scale-places.ts';
+import { blockFormatOf } from '../../../tensor/formats/weight-formats.ts';
+import type { BlockFormat } from '../../../tensor/formats/weight-format.ts';
 import { f32ToF16 } from '../../../tensor/half.ts';
-import type { BlockLayout } from '../../../tensor/quant-layout.ts';
-import { bytesOfElements, isQuantized, TENSOR_TYPES, WEIGHT_TYPES } from '../../../tensor/tensor-type.ts';
+import { bytesOfElements, isQuantized, TENSOR_TYPES } from '../../../tensor/tensor-type.ts';
 import type { WeightType } from '../../../tensor/tensor-type.ts';
 import { layOutMatrix, packedFormatOf } from '../../packed-layout.ts';
 import type { PackedBlocks, PackedFormat } from '../../packed-layout.ts';
@@ -57,44 +60,46 @@ function decoded(type: WeightType, bytes: Uint8Array, count: number): Float32Arr
 
 const colsOf = (type: WeightType) => (isQuantized(type) ? [1, 3].map((blocks) => blocks * TENSOR_TYPES[type].blockSize) : [1, 7, 64, 261]);
 
-describe.each(WEIGHT_TYPES)('%s', (type) => {
-  const format = packedFormatOf(type);
+for (const { type, options } of typeCases()) {
+  describe(type, options, () => {
+    const format = packedFormatOf(type);
 
-  it.each(colsOf(type))('37 rows of %i columns in pieces of 1, 19 and 17 rows', async (cols) => {
-    const rows = 37;
-    const bytes = randomWeights(type, rows, cols, randomSource(cols));
-    const rowBytes = bytesOfElements(type, cols);
-    const cut = [0, 1, 20, 37];
-    const pieces = cut
-      .slice(1)
-      .map((end, i) => ({ bytes: bytes.subarray(cut[i]! * rowBytes, end * rowBytes), rows: end - cut[i]!, firstRow: cut[i]! }));
-    const { planes, errors } = await repack(format, rows, cols, pieces);
-    expect(planes).toEqual(packMatrix(type, rows, cols, bytes));
-    expect(unpackMatrix(type, rows, cols, planes)).toEqual(decoded(type, bytes, rows * cols));
-    expect([...errors]).toEqual([ALL_FINITE, ALL_FINITE]);
-  });
+    it.each(colsOf(type))('37 rows of %i columns in pieces of 1, 19 and 17 rows', async (cols) => {
+      const rows = 37;
+      const bytes = randomWeights(type, rows, cols, randomSource(cols));
+      const rowBytes = bytesOfElements(type, cols);
+      const cut = [0, 1, 20, 37];
+      const pieces = cut
+        .slice(1)
+        .map((end, i) => ({ bytes: bytes.subarray(cut[i]! * rowBytes, end * rowBytes), rows: end - cut[i]!, firstRow: cut[i]! }));
+      const { planes, errors } = await repack(format, rows, cols, pieces);
+      expect(planes).toEqual(packMatrix(type, rows, cols, bytes));
+      expect(unpackMatrix(type, rows, cols, planes)).toEqual(decoded(type, bytes, rows * cols));
+      expect([...errors]).toEqual([ALL_FINITE, ALL_FINITE]);
+    });
 
-  it('tensors of odd row counts one after another', async () => {
-    const cols = colsOf(type)[1]!;
-    const random = randomSource(5);
-    const parts = [5, 3, 7].map((rows) => ({ bytes: randomWeights(type, rows, cols, random), rows }));
-    const { planes } = await repack(format, 15, cols, parts.map((part, i) => ({ ...part, rowOffset: [0, 5, 8][i]! })));
-    expect(planes).toEqual(packMatrix(type, 15, cols, Uint8Array.from(parts.flatMap(({ bytes }) => [...bytes]))));
-  });
+    it('tensors of odd row counts one after another', async () => {
+      const cols = colsOf(type)[1]!;
+      const random = randomSource(5);
+      const parts = [5, 3, 7].map((rows) => ({ bytes: randomWeights(type, rows, cols, random), rows }));
+      const { planes } = await repack(format, 15, cols, parts.map((part, i) => ({ ...part, rowOffset: [0, 5, 8][i]! })));
+      expect(planes).toEqual(packMatrix(type, 15, cols, Uint8Array.from(parts.flatMap(({ bytes }) => [...bytes]))));
+    });
 
-  it('two tensors interleaved, pieces that end inside 16 rows', async () => {
-    const cols = colsOf(type)[1]!;
-    const rowBytes = bytesOfElements(type, cols);
-    const random = randomSource(6);
-    const tensors = [randomWeights(type, 48, cols, random), randomWeights(type, 48, cols, random)];
-    const pieces = tensors.flatMap((bytes, part) => [
-      { bytes: bytes.subarray(0, 21 * rowBytes), rows: 21, part, parts: 2 },
-      { bytes: bytes.subarray(21 * rowBytes), rows: 27, firstRow: 21, part, parts: 2 },
-    ]);
-    const { planes } = await repack(format, 96, cols, pieces);
-    expect(planes).toEqual(packMatrix(type, 96, cols, interleaveRows(tensors, 48)));
+    it('two tensors interleaved, pieces that end inside 16 rows', async () => {
+      const cols = colsOf(type)[1]!;
+      const rowBytes = bytesOfElements(type, cols);
+      const random = randomSource(6);
+      const tensors = [randomWeights(type, 48, cols, random), randomWeights(type, 48, cols, random)];
+      const pieces = tensors.flatMap((bytes, part) => [
+        { bytes: bytes.subarray(0, 21 * rowBytes), rows: 21, part, parts: 2 },
+        { bytes: bytes.subarray(21 * rowBytes), rows: 27, firstRow: 21, part, parts: 2 },
+      ]);
+      const { planes } = await repack(format, 96, cols, pieces);
+      expect(planes).toEqual(packMatrix(type, 96, cols, interleaveRows(tensors, 48)));
+    });
   });
-});
+}
 
 describe('what is not finite', () => {
   const cases = [
@@ -122,6 +127,32 @@ describe('what is not finite', () => {
     expect([...(await repack(format, 4, cols, pieces)).errors]).toEqual([ALL_FINITE, block]);
   });
 
+  /** The place and bits of a scale, or code, that is no number: of each float of a block, and of a code that is a float. */
+  function poisons(format: BlockFormat): readonly (readonly [place: number, bits: readonly number[]])[] {
+    const NOT_FINITE: Readonly<Partial<Record<string, readonly number[]>>> = {
+      f16: [1, 0xfc], bf16: [0x80, 0x7f], f32: [0, 0, 0x80, 0xff], e8m0: [255], ue4m3Half: [255],
+    };
+    const scales = scalePlaces(format).flatMap(({ format: name, offset }) => {
+      const bits = NOT_FINITE[name];
+      return bits ? [[offset, bits] as const] : [];
+    });
+    return format.code.kind === 'floats' ? [...scales, [format.blockBytes - 1, [0xff]]] : scales;
+  }
+
+  for (const { type, options } of typeCases(isQuantized)) {
+    it(`${type}: every float of a block`, options, async () => {
+      const layout = blockFormatOf(type);
+      const cols = 2 * layout.blockSize;
+      const clean = randomWeights(type, 3, cols, randomSource(3));
+      for (const [place, bits] of poisons(layout)) {
+        const bytes = clean.slice();
+        bytes.set(bits, 3 * layout.blockBytes + place);
+        const { errors } = await repack(packedFormatOf(type), 3, cols, [{ bytes, rows: 3 }]);
+        expect([place, ...errors]).toEqual([place, ALL_FINITE, 3]);
+      }
+    });
+  }
+
   it('the largest finite values pass', async () => {
     const f32 = new Uint8Array(Float32Array.of(3.4028234663852886e38, -3.4028234663852886e38, 1e-40).buffer);
     const f16 = Uint8Array.of(0xff, 0x7b, 0xff, 0xfb, 1, 0);
@@ -137,14 +168,14 @@ describe('what is not finite', () => {
 /** Formats that no file has: only their records tell the kernel how to read them. */
 describe('records of other formats', () => {
   const base = packedFormatOf('q4_0') as PackedBlocks;
-  const records: readonly [string, BlockLayout, PackedBlocks['codeBits']][] = [
+  const records: readonly [string, BlockFormat, 4 | 8][] = [
     [
       'nibbles in runs of 4, scale last',
       {
         ...base.layout,
         blockBytes: 19,
         codePlanes: [{ bits: 4, offset: 1, run: 4, codeShift: 0 }],
-        scale: { ...base.layout.scale, offset: 17 } as BlockLayout['scale'],
+        scale: { ...base.layout.scale, offset: 17 },
       },
       4,
     ],
@@ -162,7 +193,10 @@ describe('records of other formats', () => {
     ],
     [
       '8-bit codes with a zero point',
-      { ...base.layout, codeBits: 8, blockBytes: 35, codePlanes: [{ bits: 8, offset: 3, run: 32, codeShift: 0 }], zeroPoint: 128 },
+      {
+        ...base.layout, codeBits: 8, blockBytes: 35, codePlanes: [{ bits: 8, offset: 3, run: 32, codeShift: 0 }],
+        code: { kind: 'offset', zeroPoint: 128 },
+      },
       8,
     ],
   ];
@@ -174,9 +208,8 @@ describe('records of other formats', () => {
       new DataView(bytes.buffer).setUint16(at, f32ToF16(random()), true);
     const format: PackedBlocks = { ...base, layout, codeBits };
     const { planes } = await repack(format, rows, blocks * 32, [{ bytes, rows }]);
-    const values = Float32Array.from({ length: rows * blocks * 32 }, (_unused, i) =>
-      decodeByLayout(layout, bytes, Math.floor(i / 32) * layout.blockBytes, i % 32),
-    );
+    const values = new Float32Array(rows * blocks * 32);
+    blockDecoder(layout)(bytes, values);
     // 4 and 8-bit codes with direct scales read as q4_0 and q8_0 do.
     expect(unpackMatrix(codeBits === 4 ? 'q4_0' : 'q8_0', rows, blocks * 32, planes)).toEqual(values);
   });

@@ -50,7 +50,7 @@ const WORKGROUP_SIZE = 256;
 
 /**
  * Bindings: `raw` (the piece's bytes, then slack), a plane of the matrix each under its own name, `errors`, `piece`.
- * Scales are put together from halves: their plane must hold zeros before the first piece.
+ * Scales are put together from halves or bytes: their plane must hold zeros before the first piece.
  * @throws CapacityError for a record that asks for what this kernel cannot do.
  */
 export function repackKernel(variant: RepackVariant): Kernel {
@@ -70,7 +70,7 @@ export function repackKernel(variant: RepackVariant): Kernel {
 function repackBindings(format: PackedFormat): readonly Binding[] {
   // The planes' names and order do not depend on the columns.
   const planes = planesOf(format, 256).map(({ name, element }): Binding => {
-    const stored = element === 'vec4<f32>' ? 'vec4<u32>' : element;
+    const stored = element.replace('f32', 'u32');
     return { name, access: 'write', type: `array<${name === 'scales' ? 'atomic<u32>' : stored}>` };
   });
   return [

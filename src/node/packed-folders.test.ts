@@ -1,0 +1,52 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { f32Of, hasShared, readFixtureTensors, sharedPath } from '../../test/fixture-tensors.ts';
+import { relativeError } from '../../test/relative-error.ts';
+import { collect } from '../engine/collect.ts';
+import type { Golden } from '../../test/goldens.ts';
+import { convertFile } from './convert.ts';
+import { loadModel } from './load-model.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'ingot-packed-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Folders as mlx-lm and OpenAI write them, with what transformers makes of the decoded weights in float32. */
+describe.each(['mlx_qwen3', 'gpt_oss_mxfp4'])('the golden of %s', (name) => {
+  const path = `${sharedPath}/golden/${name}`;
+  const isHere = hasShared(`golden/${name}/golden.json`);
+
+  it('decoded to f32 gives its logits and greedy tokens', async ({ skip }) => {
+    if (!isHere) skip(`${name} is in ../shared/golden`);
+    const file = join(folder, `${name}.gguf`);
+    await convertFile(path, file, { type: 'f32' });
+    const { prompts, greedy } = JSON.parse(readFileSync(`${path}/golden.json`, 'utf8')) as Golden;
+    const tensors = readFixtureTensors(`${path}/golden.safetensors`);
+    const model = await loadModel(file, { device: 'reference' });
+    try {
+      for (const [prompt, ids] of Object.entries(prompts)) {
+        expect(relativeError(await model.forward(ids), f32Of(tensors, `${prompt}.logits`)), prompt).toBeLessThan(1e-4);
+        const options = { ids, temperature: 0, ignoreEos: true, maxTokens: greedy[prompt]!.length };
+        expect((await collect(model.generate(options))).tokens).toEqual(greedy[prompt]);
+      }
+    } finally {
+      await model.dispose();
+    }
+  });
+
+  // Products of blocks round activations to int8.
+  it('as it is gives its logits within the rounding of activations', async ({ skip }) => {
+    if (!isHere) skip(`${name} is in ../shared/golden`);
+    const { prompts } = JSON.parse(readFileSync(`${path}/golden.json`, 'utf8')) as Golden;
+    const tensors = readFixtureTensors(`${path}/golden.safetensors`);
+    const model = await loadModel(path, { device: 'reference' });
+    try {
+      expect(model.info.warnings).toEqual([]);
+      for (const [prompt, ids] of Object.entries(prompts))
+        expect(relativeError(await model.forward(ids), f32Of(tensors, `${prompt}.logits`)), prompt).toBeLessThan(0.01);
+    } finally {
+      await model.dispose();
+    }
+  });
+});
