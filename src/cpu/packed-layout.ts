@@ -2,7 +2,7 @@
 import { bytesOfElements, isQuantized } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 
-export const GROUP_ROWS = 8;
+export const GROUP_ROWS = 16;
 /** In front of each matrix. */
 export const HEAD_BYTES = 64;
 
