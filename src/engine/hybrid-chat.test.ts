@@ -9,7 +9,7 @@ import { openExecutor } from '../node/load-model.ts';
 
 /** What a turn prefills: the last token of the answer before, its end, and the rest. */
 const NEW_TOKENS = 'x!u:question!a:'.length;
-const HYBRIDS = ['lfm2_plain', 'qwen3_5'] as const;
+const HYBRIDS = ['lfm2_plain', 'lfm2_moe', 'qwen3_5', 'qwen3_5_moe'] as const;
 const CASES = (['reference', 'cpu'] as const).flatMap((device) =>
   ['slots' as const, ...HYBRIDS.filter((name) => goldensOn(device).includes(name))].map((name) => ({ device, name })),
 );
