@@ -58,3 +58,15 @@ describe('conversations of a hybrid with windows', () => {
 
   it('are as a cold run after being cancelled at ten random points', () => checkCancelling(pair));
 });
+
+describe.each(['reference', 'cpu'] as const)('conversations of a model with windows and no slots, on the %s', (device) => {
+  // Gemma 3's golden has windows of 16 positions, and an answer of 100 tokens leaves them and their page of 64 behind.
+  it.skipIf(!hasGolden('gemma3'))("go on from the end of a question whose answer's thinking is dropped", async () => {
+    const pair = await openPair(await executorOf(device), await openHybrid('gemma3'));
+    try {
+      await checkDroppedThinking(pair, { answerTokens: 100, needsSnapshots: false });
+    } finally {
+      await pair.dispose();
+    }
+  });
+});
