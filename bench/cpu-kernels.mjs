@@ -54,7 +54,7 @@ function measure(module, file, type, cols, xRows) {
   const rowBytes = (cols / block) * bytes;
   const wantedBytes =
     xRows === 1 ? Number(options['weights-mb']) * 1e6 : Math.min(Number(options['weights-mb']) * 1e6, (3e9 / xRows / cols) * rowBytes);
-  const rows = Math.max(8, Math.floor(wantedBytes / rowBytes / 8) * 8);
+  const rows = Math.max(16, Math.floor(wantedBytes / rowBytes / 16) * 16);
   const total = 65600 + rows * rowBytes + xRows * (cols * 6 + rows * 4 + 4096) + 16 * 1024 * 1024;
   const memory = new WebAssembly.Memory({ initial: Math.ceil(total / 65536), maximum: 65536, shared: true });
   const { exports: kernels } = new WebAssembly.Instance(module, { env: { memory } });
@@ -100,9 +100,9 @@ function fastSlices(rows, run) {
   return times.sort((a, b) => a - b)[Math.floor(times.length / 20)];
 }
 
-/** Rows that take about SLICE_MS, a multiple of 8. */
+/** Rows that take about SLICE_MS, a multiple of 16. */
 function sliceOf(rows, run) {
-  let count = 8;
+  let count = 16;
   while (count * 2 <= rows) {
     const start = performance.now();
     run(0, count);

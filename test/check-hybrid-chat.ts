@@ -148,16 +148,16 @@ export async function checkFifteenTurns(pair: Pair, { questionTokens = 8, answer
 
 /**
  * A template that opens a thinking block and drops it from the history: each turn goes on from the end of the question before it, and
- * prefills the rest of its own.
+ * prefills the rest of its own. `needsSnapshots`: without them it begins anew.
  */
-export async function checkDroppedThinking(pair: Pair): Promise<void> {
+export async function checkDroppedThinking(pair: Pair, { answerTokens = 7, needsSnapshots = true } = {}): Promise<void> {
   const warm = await pair.warm({ thinks: true });
   try {
     const chat = warm.model.createChat({ system: 'sys' });
     let lasting = 0;
     for (let turn = 1; turn <= 6; turn++) {
       const messages = [...chat.history, { role: 'user', content: `question${turn}` }];
-      const { usage } = await collect(chat.send(`question${turn}`, { maxTokens: 7, ...GREEDY }));
+      const { usage } = await collect(chat.send(`question${turn}`, { maxTokens: answerTokens, ...GREEDY }));
       expect(chat.history.at(-1)).toMatchObject({ role: 'assistant', content: '' });
       expect(usage.cachedTokens).toBe(lasting);
       lasting = idsOf(warm, messages).length - '<think>'.length;
@@ -166,6 +166,7 @@ export async function checkDroppedThinking(pair: Pair): Promise<void> {
   } finally {
     await warm.model.dispose();
   }
+  if (!needsSnapshots) return;
   // Without snapshots there is nothing to go back to.
   const none = await pair.warm({ thinks: true, snapshotBytes: 0 });
   try {

@@ -85,9 +85,9 @@ export function matmulCases(types: readonly WeightType[] = distinctTypes()): Mat
     for (const cols of widths) {
       for (const xRows of [1, 2, 3, 7, 8, 9, 33]) {
         cases.push({ type, rows: 13, cols, xRows, rowBegin: 0, rowEnd: 13 });
-        cases.push({ type, rows: 21, cols, xRows, rowBegin: 8, rowEnd: 20 });
+        cases.push({ type, rows: 37, cols, xRows, rowBegin: 16, rowEnd: 36 });
       }
-      for (const rowEnd of [8, 9, 13]) cases.push({ type, rows: 15, cols, xRows: 5, rowBegin: 8, rowEnd });
+      for (const rowEnd of [16, 17, 22, 30]) cases.push({ type, rows: 31, cols, xRows: 5, rowBegin: 16, rowEnd });
     }
   }
   return cases;

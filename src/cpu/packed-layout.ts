@@ -5,7 +5,7 @@ import type { WeightType } from '../tensor/tensor-type.ts';
 /** The formats whose products have kernels of their own for that order; matrices of others stay as in the file. */
 const PACKED_TYPES: ReadonlySet<WeightType> = new Set(['q8_0', 'q4_0', 'q4_k', 'q6_k']);
 
-export const GROUP_ROWS = 8;
+export const GROUP_ROWS = 16;
 /** In front of each matrix. */
 export const HEAD_BYTES = 64;
 

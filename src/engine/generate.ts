@@ -152,7 +152,9 @@ function finalPiece(run: Run, sampled: Sampled, clock: Clock, cachedTokens: numb
 const SNAPSHOT_TOKENS = 2048;
 
 /** Lengths of the prompt whose state is kept: every 2,048 tokens of what lasts, and the end of that. */
-function keptLengths({ lastingTokens = 0 }: GenerationJob): number[] {
+function keptLengths({ core, lastingTokens = 0 }: GenerationJob): number[] {
+  // Without slots one length is kept at a time.
+  if (!core.state.hasSlots) return lastingTokens === 0 ? [] : [lastingTokens];
   const lengths = Array.from({ length: Math.floor(lastingTokens / SNAPSHOT_TOKENS) }, (_, i) => (i + 1) * SNAPSHOT_TOKENS);
   return lastingTokens === 0 || lengths.at(-1) === lastingTokens ? lengths : [...lengths, lastingTokens];
 }

@@ -9,7 +9,7 @@ import { openExecutor } from '../node/load-model.ts';
 
 /** What a turn prefills: the last token of the answer before, its end, and the rest. */
 const NEW_TOKENS = 'x!u:question!a:'.length;
-const HYBRIDS = ['lfm2_plain', 'qwen3_5'] as const;
+const HYBRIDS = ['lfm2_plain', 'lfm2_moe', 'qwen3_5', 'qwen3_5_moe'] as const;
 const CASES = (['reference', 'cpu'] as const).flatMap((device) =>
   ['slots' as const, ...HYBRIDS.filter((name) => goldensOn(device).includes(name))].map((name) => ({ device, name })),
 );
@@ -57,4 +57,16 @@ describe('conversations of a hybrid with windows', () => {
   });
 
   it('are as a cold run after being cancelled at ten random points', () => checkCancelling(pair));
+});
+
+describe.each(['reference', 'cpu'] as const)('conversations of a model with windows and no slots, on the %s', (device) => {
+  // Gemma 3's golden has windows of 16 positions, and an answer of 100 tokens leaves them and their page of 64 behind.
+  it.skipIf(!hasGolden('gemma3'))("go on from the end of a question whose answer's thinking is dropped", async () => {
+    const pair = await openPair(await executorOf(device), await openHybrid('gemma3'));
+    try {
+      await checkDroppedThinking(pair, { answerTokens: 100, needsSnapshots: false });
+    } finally {
+      await pair.dispose();
+    }
+  });
 });

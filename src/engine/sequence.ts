@@ -15,7 +15,7 @@ export interface Sequence {
   keepPrefix(ids: ArrayLike<number>): number;
   /** Keeps the state after the first `tokens` tokens to come back to, where it is at hand: a snapshot. No more than that once closed. */
   keep(tokens: number): void;
-  /** Between turns: keeps the state after the first `tokens` tokens, or as many fewer as has to be, and nothing beside that. */
+  /** Between turns, for slots: keeps the state after the first `tokens` tokens, or as many fewer as has to be, and nothing beside that. */
   rest(tokens: number): void;
   /** Computes the state of ids[length .. end), at most maxRows of them, in one step. */
   extend(ids: ArrayLike<number>, options: ExtendOptions): Promise<StepResult>;
@@ -98,7 +98,7 @@ export function openSequence(core: ModelCore): Sequence {
       if (!isClosed && tokens <= present.length) core.state.keep(state, tokens);
     },
     rest(tokens) {
-      if (isClosed) return;
+      if (isClosed || !core.state.hasSlots) return;
       forgetLost();
       present.length = Math.min(present.length, tokens);
       forgetLost();

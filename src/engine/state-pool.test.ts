@@ -132,6 +132,69 @@ describe('pages of a group with a window', () => {
   });
 });
 
+describe('a window that is kept, without slots', () => {
+  /** A prompt of 20 positions, an answer up to 44: the window of 8 at the prompt's end lies on pages 3 and 4. */
+  function answered(more: Partial<PoolShape> = {}) {
+    const made = poolOf({ maxPages: 100, windows: [undefined, 8], ...more });
+    const state = made.pool.open();
+    made.pool.begin(state, { start: 0, end: 20, accepted: 0 });
+    made.pool.keep(state, 20);
+    for (let end = 21; end <= 44; end++) made.pool.begin(state, { start: end - 1, end, accepted: end - 1 });
+    return { ...made, state };
+  }
+
+  it('serves its length once pages behind it went, and keeps no other page', () => {
+    const { pool, state } = answered();
+    expect(pool.keepsSnapshots).toBe(true);
+    const [, pages] = state.pages;
+    const held = pages!.filter((_, page) => [3, 4, 8, 9, 10].includes(page));
+    expect(new Set(held).size).toBe(5);
+    expect(pool.allocated[1]! - pool.free[1]!).toBe(5);
+    expect([44, 39, 30, 20, 19].map((tokens) => pool.servable(state, tokens))).toEqual([44, 20, 20, 20, 0]);
+    const kept = pages!.slice(3, 5);
+    pool.truncate(state, 20);
+    expect(state.pages[1]!.slice(3, 5)).toEqual(kept);
+    expect(pool.free[1]).toBe(pool.allocated[1]! - 2);
+    // It goes on from there, and can come back again.
+    for (let end = 21; end <= 60; end++) pool.begin(state, { start: end - 1, end, accepted: end - 1 });
+    expect(pool.servable(state, 50)).toBe(20);
+    pool.close(state);
+    expect(pool.free).toEqual(pool.allocated);
+  });
+
+  it('goes with its tokens, and for the next that is kept', () => {
+    const { pool, state } = answered();
+    pool.keep(state, 44);
+    expect([44, 43, 30].map((tokens) => pool.servable(state, tokens))).toEqual([44, 43, 0]);
+    for (let end = 45; end <= 80; end++) pool.begin(state, { start: end - 1, end, accepted: end - 1 });
+    expect([70, 44, 43].map((tokens) => pool.servable(state, tokens))).toEqual([44, 44, 0]);
+    pool.truncate(state, 0);
+    expect(pool.free).toEqual(pool.allocated);
+    expect(pool.servable(state, 44)).toBe(0);
+    const again = answered();
+    // What is gone already cannot be kept.
+    again.pool.keep(again.state, 30);
+    expect(again.pool.servable(again.state, 30)).toBe(20);
+  });
+
+  it('goes before a sequence loses its state, that of the sequence used longest ago first', () => {
+    const { pool, state } = answered({ mostPages: [100, 9] });
+    const other = pool.open();
+    // Five of nine pages are taken: the fifth of the other's needs one of the two that are kept.
+    pool.begin(other, { start: 0, end: 20, accepted: 0 });
+    expect(pool.servable(state, 44)).toBe(44);
+    expect(pool.servable(state, 30)).toBe(0);
+    expect(state.epoch).toBe(0);
+    pool.close(state);
+    pool.close(other);
+    expect(pool.free).toEqual(pool.allocated);
+  });
+
+  it('is not kept where none are given back', () => {
+    expect(poolOf({ maxPages: 8 }).pool.keepsSnapshots).toBe(false);
+  });
+});
+
 describe('slots', () => {
   const shape = { maxPages: 64, mostSlots: 12 } as const;
 

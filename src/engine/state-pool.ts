@@ -4,7 +4,8 @@
  *
  * Pages come by group: a group with a window gives back those that lie before it. Slots come in versions: a submit reads the version at
  * its first position and writes another at its end, so that a sequence can go back to where a submit began. Snapshots hold slots of
- * versions for longer: nobody writes to a slot that anybody holds.
+ * versions for longer: nobody writes to a slot that anybody holds. Where there are windows and no slots, a sequence keeps the pages of one
+ * window besides, so that it can go back to where that ends; they go before any sequence loses its state.
  */
 import type { Program, SlotPlace, StatePlace } from '../graph/executor.ts';
 import type { StateGroup } from '../graph/state.ts';
@@ -29,6 +30,8 @@ export interface SequenceState {
   readonly firstPage: number[];
   /** Ascending by length. */
   readonly versions: SlotVersion[];
+  /** A length whose windows stay, though pages behind them went; 0: none. Of models without slots. */
+  keptLength: number;
   /** Counts how often all of it was taken away: who finds it changed has no state left. */
   epoch: number;
   lastUse: number;
@@ -51,8 +54,9 @@ export interface StatePool {
   readonly allocated: readonly number[];
   /** Pages that no sequence holds, by group. */
   readonly free: readonly number[];
-  /** Whether slots are kept beyond the versions that sequences go on from. */
+  /** Whether anything is kept beyond what sequences go on from: snapshots of slots, or a window. */
   readonly keepsSnapshots: boolean;
+  readonly hasSlots: boolean;
   /** @param tokens those of the sequence, which are what its snapshots are found by; default none, for one that keeps none */
   open(tokens?: readonly number[]): SequenceState;
   /**
@@ -65,7 +69,8 @@ export interface StatePool {
   servable(state: SequenceState, tokens: number): number;
   /**
    * Makes the state after the first `tokens` tokens the newest snapshot, where a version or a snapshot is of exactly those; it stays as
-   * long as the pages before it do, and others need no slot more.
+   * long as the pages before it do, and others need no slot more. Without slots, keeps the windows at that length in place of those kept
+   * before, as far as they are still there.
    */
   keep(state: SequenceState, tokens: number): void;
   /** Gives back the slot of the oldest snapshot whose slot nobody else holds, for who has no memory for another; false: there is none. */
@@ -153,7 +158,15 @@ class Pools implements StatePool {
   }
 
   get keepsSnapshots() {
-    return this.#snapshots.most > 0;
+    return this.#snapshots.most > 0 || this.#keepsWindows;
+  }
+
+  get hasSlots() {
+    return this.#options.mostSlots > 0;
+  }
+
+  get #keepsWindows() {
+    return !this.hasSlots && this.#options.groups.some(({ window }) => window !== undefined);
   }
 
   open(tokens: readonly number[] = []): SequenceState {
@@ -162,6 +175,7 @@ class Pools implements StatePool {
       pages: this.#pages.map(() => []),
       firstPage: this.#pages.map(() => 0),
       versions: [],
+      keptLength: 0,
       epoch: 0,
       lastUse: 0,
     };
@@ -243,10 +257,37 @@ class Pools implements StatePool {
     const { window } = this.#options.groups[group] as Pick<StateGroup, 'window'>;
     if (window === undefined) return;
     const first = Math.floor(Math.max(0, position - window) / this.pageTokens);
+    const kept = this.#windowPages(group, state.keptLength);
     for (let page = state.firstPage[group] as number; page < first; page++) {
-      this.#pages[group]?.free.push((state.pages[group] as number[])[page] as number);
+      if (page < kept.from || page >= kept.to) this.#pages[group]?.free.push((state.pages[group] as number[])[page] as number);
       state.firstPage[group] = page + 1;
     }
+  }
+
+  /** Indices of the pages of a group that a row at position `length` sees before itself; none for a group without a window. */
+  #windowPages(group: number, length: number): { readonly from: number; readonly to: number } {
+    const { window } = this.#options.groups[group] as Pick<StateGroup, 'window'>;
+    if (window === undefined || length === 0) return { from: 0, to: 0 };
+    return { from: Math.floor(Math.max(0, length - window) / this.pageTokens), to: Math.ceil(length / this.pageTokens) };
+  }
+
+  /** Gives back the pages that a sequence holds for its kept windows alone. */
+  #dropWindows(state: SequenceState): void {
+    for (const [group, pages] of state.pages.entries()) {
+      const { from, to } = this.#windowPages(group, state.keptLength);
+      const passed = pages.slice(from, Math.min(to, state.firstPage[group] as number));
+      this.#pages[group]?.free.push(...passed);
+    }
+    state.keptLength = 0;
+  }
+
+  /** Drops the kept windows of the sequence used longest ago; false where none has any. */
+  #dropOldestWindows(): boolean {
+    let oldest: SequenceState | undefined;
+    for (const state of this.#states) if (state.keptLength > 0 && state.lastUse < (oldest?.lastUse ?? Infinity)) oldest = state;
+    if (oldest === undefined) return false;
+    this.#dropWindows(oldest);
+    return true;
   }
 
   #reserve(state: SequenceState, group: number, tokens: number): void {
@@ -254,7 +295,8 @@ class Pools implements StatePool {
     const wanted = Math.ceil(tokens / this.pageTokens) - pages.length;
     if (wanted <= 0) return;
     const { maxPages } = this.#options;
-    while (!fill(pool, wanted)) this.#reclaim(state, `more than the ${maxPages * this.pageTokens} positions`);
+    while (!fill(pool, wanted))
+      if (!this.#dropOldestWindows()) this.#reclaim(state, `more than the ${maxPages * this.pageTokens} positions`);
     for (let i = 0; i < wanted; i++) pages.push(pool.free.pop() as number);
   }
 
@@ -281,7 +323,7 @@ class Pools implements StatePool {
   servable(state: SequenceState, tokens: number): number {
     const { pages, versions } = state;
     const most = Math.min(tokens, ...pages.map(({ length }) => length * this.pageTokens));
-    if (this.#options.mostSlots === 0) return this.#holdsWindows(state, most) ? most : 0;
+    if (!this.hasSlots) return this.#holdsWindows(state, most) ? most : state.keptLength <= most ? state.keptLength : 0;
     const version = versions.findLast(({ length }) => length <= most && this.#holdsWindows(state, length))?.length ?? 0;
     // The usual case, once for every step: the newest version.
     return version === most ? version : Math.max(version, this.#snapshotOf(state, most)?.tokens.length ?? 0);
@@ -295,12 +337,20 @@ class Pools implements StatePool {
 
   keep(state: SequenceState, tokens: number): void {
     if (!this.keepsSnapshots || tokens === 0) return;
+    if (this.#keepsWindows) {
+      if (tokens === state.keptLength || !this.#holdsWindows(state, tokens)) return;
+      this.#dropWindows(state);
+      state.keptLength = tokens;
+      return;
+    }
     const snapshot = this.#snapshotOf(state, tokens);
     const known = snapshot?.tokens.length === tokens ? snapshot : state.versions.find(({ length }) => length === tokens);
     if (known !== undefined) this.#snapshots.take(state, state.tokens.slice(0, tokens), known.slot);
   }
 
   truncate(state: SequenceState, tokens: number): void {
+    if (state.keptLength > tokens) this.#dropWindows(state);
+    const goesBack = state.keptLength === tokens && !this.#holdsWindows(state, tokens);
     for (const [group, pages] of state.pages.entries()) {
       const kept = Math.ceil(tokens / this.pageTokens);
       while (pages.length > kept) {
@@ -308,7 +358,8 @@ class Pools implements StatePool {
         // Those before the window are not its own any more.
         if (pages.length >= (state.firstPage[group] as number)) this.#pages[group]?.free.push(page);
       }
-      state.firstPage[group] = Math.min(state.firstPage[group] as number, pages.length);
+      const held = goesBack ? this.#windowPages(group, tokens).from : pages.length;
+      state.firstPage[group] = Math.min(state.firstPage[group] as number, held);
     }
     this.#truncateSlots(state, tokens);
   }

@@ -54,7 +54,7 @@ export interface DecoderDefaults {
   readonly headDim?: number | undefined;
   /** Undefined: the family's attention has no windows. */
   readonly windows?: WindowRule | undefined;
-  /** Base of the rotation where config.json has none. Default 10,000. */
+  /** Base of the rotation where config.json has none; a GGUF file without one means 10,000. Default 10,000. */
   readonly ropeTheta?: number | undefined;
   /** True: only a part of each head may turn (`partial_rotary_factor`, `rope.dimension_count`). */
   readonly partialRotation?: boolean | undefined;

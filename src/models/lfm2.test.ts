@@ -108,6 +108,12 @@ describe('GGUF of lfm2', () => {
     expect(read(gguf({ 'attention.head_count_kv': [0, 0, 0, 0] })).config.attends).toEqual([false, false, false, false]);
   });
 
+  it("turns by llama.cpp's base where it names none", () => {
+    const whole = gguf({});
+    const metadata = new Map([...whole.metadata].filter(([key]) => key !== 'lfm2.rope.freq_base'));
+    expect(read({ ...whole, metadata }).config.rope.theta).toBe(10_000);
+  });
+
   it('has a window in its layers with attention, as llama.cpp reads it', () => {
     expect(read(gguf({ 'attention.sliding_window': 128 })).config.window).toEqual({ size: 128, layers: [true, true, true, true] });
   });

@@ -122,12 +122,14 @@ function folderStorage({ tensors }: Checkpoint, { fused, stacked, single }: Expe
 }
 
 /** Before a list of the tensors of all experts is made: a damaged number must not make it as long as memory is. */
-function checkSingles({ tensors, name }: Checkpoint, layers: readonly boolean[], experts: { readonly key: string; readonly value: number }) {
+function checkSingles(
+  { tensors, name }: Checkpoint, layers: readonly boolean[], experts: { readonly key: string; readonly value: number },
+): void {
   const mixtures = layers.filter((isMixture) => isMixture).length;
   if (experts.value * mixtures * PARTS.length <= tensors.size) return;
   throw new FormatError(
-    `${name}: ${experts.key} must be the number of experts in the file, which has ${tensors.size} tensors in all, found ${experts.value}: ` +
-      `each needs ${PARTS.length} tensors in each of ${mixtures} layers.`,
+    `${name}: ${experts.key} must be the number of experts in the file, which has ${tensors.size} tensors in all, ` +
+      `found ${experts.value}: each needs ${PARTS.length} tensors in each of ${mixtures} layers.`,
   );
 }
 

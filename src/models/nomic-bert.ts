@@ -65,7 +65,7 @@ function parseConfig(checkpoint: Checkpoint): NomicBertConfig {
     throw new FormatError(`${name}: scale_attn_weights must be true for ${architecture}, found false.`);
   const normEps = fields.positive({ hf: 'layer_norm_eps', gguf: 'attention.layer_norm_epsilon' }) ??
     fields.positive({ hf: 'layer_norm_epsilon', gguf: 'attention.layer_norm_epsilon' }) ?? 1e-12;
-  const defaultTheta = (format === 'gguf' ? undefined : jsonNumber(config, 'rotary_emb_base', name)) ?? DEFAULT_THETA;
+  const defaultTheta = jsonNumber(config, 'rotary_emb_base', name) ?? DEFAULT_THETA;
   return {
     architecture, dim, heads, headDim, normEps, prefix,
     vocabSize: rowsOf(TABLE),

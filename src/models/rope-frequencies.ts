@@ -143,12 +143,12 @@ function scaleLlama3(frequency: number, scaling: RopeScaling & { kind: 'llama3' 
   return ((1 - smooth) * frequency) / factor + smooth * frequency;
 }
 
-/** What transformers and llama.cpp take where a file names no base. */
+/** What llama.cpp takes where a file names no base, and transformers for most families. */
 const DEFAULT_THETA = 10_000;
 
 export interface RopeOptions {
   readonly headDim: number;
-  /** Where the file names no base. Default 10,000. */
+  /** Where config.json names no base. Default 10,000, which is also that of every GGUF file that names none. */
   readonly defaultTheta?: number | undefined;
   /** The object of `rope_parameters` that newer folders have for each type of layer: `full_attention`. */
   readonly layerType?: string | undefined;
@@ -161,13 +161,13 @@ export function parseRope(checkpoint: Checkpoint, options: RopeOptions): RopeCon
   return checkedRope(checkpoint.name, rope, options.headDim);
 }
 
-function parseGgufRope(checkpoint: Checkpoint, { headDim, defaultTheta = DEFAULT_THETA }: RopeOptions): RopeConfig {
+function parseGgufRope(checkpoint: Checkpoint, { headDim }: RopeOptions): RopeConfig {
   const { metadata, architecture, name } = checkpoint;
   const key = (own: string) => `${architecture}.rope.${own}`;
   const number = (own: string) => metadataNumber(metadata, key(own), name);
   // Without a type a factor is linear, and files of 2023 have it as scale_linear; 0 stands for none.
   const type = metadataString(metadata, key('scaling.type'), name) ?? 'linear';
-  const theta = number('freq_base') ?? defaultTheta;
+  const theta = number('freq_base') ?? DEFAULT_THETA;
   const rotaryDim = number('dimension_count');
   const attentionFactor = number('scaling.attn_factor') ?? 1;
   const rest = {

@@ -67,13 +67,23 @@ export function draftLayersOf({ format, metadata, architecture, name }: Checkpoi
   throw new FormatError(`${name}: ${key} must be a number of layers below ${all}, found ${count}.`);
 }
 
+/** @throws FormatError for a layer of the model that is said to be a head */
 function withoutDraftLayers(checkpoint: Checkpoint): Checkpoint {
   const drafts = draftLayersOf(checkpoint);
   if (drafts === 0) return checkpoint;
   const { metadata, architecture, name: where, superseded = [] } = checkpoint;
   const first = (metadataNumber(metadata, `${architecture}.block_count`, where) ?? 0) - drafts;
-  const isDraft = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1) >= first;
+  const layerOf = (name: string) => Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? -1);
+  const isDraft = (name: string) => layerOf(name) >= first;
   const names = [...checkpoint.tensors.keys()];
+  // Files may have lost all tensors of a head; a layer that has others only is one of the model's own.
+  const own = names.find((name) => isDraft(name) && !checkpoint.tensors.has(`blk.${layerOf(name)}.nextn.eh_proj.weight`));
+  if (own !== undefined) {
+    throw new FormatError(
+      `${where}: ${architecture}.nextn_predict_layers ${drafts} makes layer ${layerOf(own)} a head that drafts tokens: expected tensor ` +
+        `blk.${layerOf(own)}.nextn.eh_proj.weight, found none beside ${own}. The file's metadata and weights do not belong together.`,
+    );
+  }
   return {
     ...checkpoint,
     tensors: new Map([...checkpoint.tensors].filter(([name]) => !isDraft(name))),

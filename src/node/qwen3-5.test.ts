@@ -38,6 +38,17 @@ test.skipIf(!hasGolden('qwen3_5_mtp'))('the head that drafts tokens, of a folder
   for (const name of ofGguf.names) expect(name).toMatch(/^blk\.2\./);
 });
 
+test.skipIf(!hasGolden('qwen3_5_mtp'))('a layer of its own that a file calls a head is not left out', async () => {
+  const folder = memoryFolder(new Map([['model.gguf', llamaGguf('qwen3_5_mtp', goldenPath('qwen3_5_mtp')).bytes]]), 'memory');
+  const whole = await openCheckpoint({ folder, fileName: 'model.gguf' });
+  const metadata = new Map([...whole.metadata, ['qwen35.nextn_predict_layers', 2] as const]);
+  await expect(leftOut({ ...whole, metadata })).rejects.toThrow(
+    /qwen35\.nextn_predict_layers 2 makes layer 1 a head that drafts tokens: expected tensor blk\.1\.nextn\.eh_proj\.weight, found none/,
+  );
+  const tensors = new Map([...whole.tensors].filter(([name]) => !name.startsWith('blk.2.')));
+  expect((await leftOut({ ...whole, tensors })).names).toEqual([]);
+});
+
 test.skipIf(!hasShared('golden/qwen3_5_vl/model.safetensors'))('the vision tower of a folder', async () => {
   const golden = join(sharedPath, 'golden/qwen3_5_vl');
   const names = namesIn(golden, (name) => name.startsWith('model.visual.'));

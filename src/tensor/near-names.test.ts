@@ -37,6 +37,13 @@ describe('the name that a typo most likely meant', () => {
     expect(nearestNames(typo, files)[0]).toBe(meant);
   });
 
+  it.each([
+    ['qwen3_5_mo', 'qwen3_5_moe'], ['qwen3_5moe_text', 'qwen3_5_moe_text'], ['qwen2_moe', 'qwen3_moe'], ['gemma9', 'gemma3'],
+  ])('of an architecture among others of its word: %s', (typo, meant) => {
+    const known = ['qwen2', 'qwen3', 'qwen3_moe', 'qwen3_5_text', 'qwen3_5', 'qwen3_5_moe_text', 'qwen3_5_moe', 'gemma3', 'gemma4_text'];
+    expect(nearestNames(typo, known)[0]).toBe(meant);
+  });
+
   it('two at most, the nearest first', () => {
     expect(nearestNames('topx', options)).toEqual(['topK', 'topP']);
   });

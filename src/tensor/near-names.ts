@@ -29,15 +29,19 @@ function wordOf(name: string): string | undefined {
 export function nearestNames(found: string, known: readonly string[]): readonly string[] {
   const plain = (name: string) => name.replace(/[^a-z0-9]/gi, '').toLowerCase();
   const wanted = plain(found.slice(0, 60));
-  const distanceTo = (name: string): number => {
+  const distanceTo = (name: string, edits: number): number => {
     if (name === wanted) return 0;
     const isOfOneWord = wordOf(name) !== undefined && wordOf(name) === wordOf(wanted);
-    return isBeginning(wanted, name) || isBeginning(name, wanted) || isOfOneWord ? 1 : editDistance(wanted, name);
+    return isBeginning(wanted, name) || isBeginning(name, wanted) || isOfOneWord ? 1 : edits;
   };
-  return known
-    .map((name) => ({ name, distance: distanceTo(plain(name)) }))
+  const measured = known.map((name) => {
+    const edits = editDistance(wanted, plain(name));
+    return { name, edits, distance: distanceTo(plain(name), edits) };
+  });
+  return measured
     .filter(({ name, distance }) => distance <= Math.max(1, name.length / 3))
-    .sort((a, b) => a.distance - b.distance)
+    // Of those that begin alike, the most alike.
+    .sort((a, b) => a.distance - b.distance || a.edits - b.edits)
     .slice(0, 2)
     .map(({ name }) => name);
 }

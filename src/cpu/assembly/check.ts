@@ -22,7 +22,7 @@ export function runCheck(control: usize, op: CheckRecord): void {
   }
 }
 
-/** A work item is some groups of eight rows of one matrix. */
+/** A work item is some groups of rows of one matrix. */
 export function runPack(control: usize, op: PackRecord, scratch: usize): void {
   const groups = (op.rows + GROUP_ROWS - 1) / GROUP_ROWS;
   const most = max(1, BLOCKS_PER_TAKE / (GROUP_ROWS * op.rowBlocks));
@@ -34,7 +34,7 @@ export function runPack(control: usize, op: PackRecord, scratch: usize): void {
   }
 }
 
-/** Rows [begin, end) of a matrix, begin a multiple of eight. */
+/** Rows [begin, end) of a matrix, begin a multiple of GROUP_ROWS. */
 function packRows(op: PackRecord, matrix: i32, begin: i32, end: i32, scratch: usize): void {
   const w = op.weight + <usize>matrix * op.matrixBytes;
   const bad = firstBad(op.type, w, begin * op.rowBlocks, end * op.rowBlocks);

@@ -17,16 +17,16 @@ import {
 export function matrixRow(type: i32, w: usize, rowBytes: usize, row: i32, out: usize, cols: i32): void {
   if (!isPacked(type)) return dequantizeRow(type, w + <usize>row * rowBytes, out, cols);
   const end = out + (<usize>cols << 2);
-  const r = <usize>row & 7;
+  const r = <usize>row & 15;
   let group = groupAt(w, rowBytes, row);
   if (type == Q8_0) {
-    for (; out < end; out += 128, group += 8 * Q8_0_BYTES) packedQ8_0(group, r, out);
+    for (; out < end; out += 128, group += 16 * Q8_0_BYTES) packedQ8_0(group, r, out);
   } else if (type == Q4_0) {
-    for (; out < end; out += 128, group += 8 * Q4_0_BYTES) packedQ4_0(group, r, out);
+    for (; out < end; out += 128, group += 16 * Q4_0_BYTES) packedQ4_0(group, r, out);
   } else if (type == Q4_K) {
-    for (; out < end; out += 1024, group += 8 * Q4_K_BYTES) packedQ4_K(group, r, out);
+    for (; out < end; out += 1024, group += 16 * Q4_K_BYTES) packedQ4_K(group, r, out);
   } else {
-    for (; out < end; out += 1024, group += 8 * Q6_K_BYTES) packedQ6_K(group, r, out);
+    for (; out < end; out += 1024, group += 16 * Q6_K_BYTES) packedQ6_K(group, r, out);
   }
 }
 
@@ -130,29 +130,29 @@ function expandQ6_K(w: usize, out: usize): void {
 
 function packedQ8_0(group: usize, r: usize, out: usize): void {
   const d = halfToFloat(load<u16>(group + 2 * r));
-  for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), d * <f32>load<i8>(group + ((i >> 1) << 4) + 2 * r + (i & 1), 16));
+  for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), d * <f32>load<i8>(group + ((i >> 1) << 5) + 2 * r + (i & 1), 32));
 }
 
 /** Code of column i of 32 of row r. */
 // @ts-ignore: decorator
 @inline
 function nibbleAt(nibbles: usize, r: usize, i: usize): i32 {
-  const pair = <i32>load<u8>(nibbles + (((i >> 2) & 3) << 5) + 4 * r + (i & 3));
+  const pair = <i32>load<u8>(nibbles + (((i >> 2) & 3) << 6) + 4 * r + (i & 3));
   return i & 16 ? pair >> 4 : pair & 15;
 }
 
 function packedQ4_0(group: usize, r: usize, out: usize): void {
   const d = halfToFloat(load<u16>(group + 2 * r));
-  for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), d * <f32>(nibbleAt(group + 16, r, i) - 8));
+  for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), d * <f32>(nibbleAt(group + 32, r, i) - 8));
 }
 
 function packedQ4_K(group: usize, r: usize, out: usize): void {
   const d = halfToFloat(load<u16>(group + 2 * r));
-  const dmin = halfToFloat(load<u16>(group + 2 * r, 16));
+  const dmin = halfToFloat(load<u16>(group + 2 * r, 32));
   for (let block: usize = 0; block < 8; block++, out += 128) {
-    const scale = d * <f32>scaleQ4_K(group + 32 + r, block, 8);
-    const minimum = dmin * <f32>minimumQ4_K(group + 32 + r, block, 8);
-    const nibbles = group + 128 + (block << 7);
+    const scale = d * <f32>scaleQ4_K(group + 64 + r, block, 16);
+    const minimum = dmin * <f32>minimumQ4_K(group + 64 + r, block, 16);
+    const nibbles = group + 256 + (block << 8);
     for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), scale * <f32>nibbleAt(nibbles, r, i) - minimum);
   }
 }
@@ -160,12 +160,12 @@ function packedQ4_K(group: usize, r: usize, out: usize): void {
 function packedQ6_K(group: usize, r: usize, out: usize): void {
   const d = halfToFloat(load<u16>(group + 2 * r));
   for (let block: usize = 0; block < 8; block++, out += 128) {
-    const nibbles = group + 144 + block * 192;
+    const nibbles = group + 288 + block * 384;
     for (let i: usize = 0; i < 32; i++) {
       const step = (i >> 2) & 3;
-      const bits = <u32>load<u8>(nibbles + ((step >> 1) << 5) + 4 * r + (i & 3), 128);
+      const bits = <u32>load<u8>(nibbles + ((step >> 1) << 6) + 4 * r + (i & 3), 256);
       const high = <i32>(bits >> <u32>(((step & 1) << 2) + ((i >> 4) << 1))) & 3;
-      const scale = <f32>load<i8>(group + (block << 4) + ((i >> 4) << 3) + r, 16);
+      const scale = <f32>load<i8>(group + (block << 5) + ((i >> 4) << 4) + r, 32);
       store<f32>(out + (i << 2), d * scale * <f32>((nibbleAt(nibbles, r, i) | (high << 4)) - 32));
     }
   }

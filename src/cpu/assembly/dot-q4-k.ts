@@ -1,30 +1,34 @@
-/** Eight rows of Q4_K (`packed-rows.ts`) times one row of activations. value = d * scale * nibble - dmin * minimum. */
+/** Sixteen rows of Q4_K (`packed-rows.ts`) times one row of activations. value = d * scale * nibble - dmin * minimum. */
 import { addNibbles, nibbles } from './dot-int8';
 import { halvesToFloats, highHalves, highOrdinary, lowHalves, lowOrdinary, orSubnormal } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { eighthHalfBias, eighthRebias, halfBias, keepOrder, nibbleMask, pairMask, rebias, sixBitMask } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 
-/** Bytes of unpacked scales of a super-block of eight rows; its minimums have as many. */
-const SCALES: usize = 64;
-/** Of 32 columns of eight rows. */
-const NIBBLES: usize = 128;
+/** Bytes of unpacked scales of a super-block of sixteen rows; its minimums have as many. */
+const SCALES: usize = 128;
+/** Of 32 columns of sixteen rows; what is in front of them has as many. */
+const NIBBLES: usize = 256;
+/** Of all that a super-block's scales become. */
+export const SPILL_BYTES: usize = 384;
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 192 bytes, 16-byte aligned. */
+/** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotQ4_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotEight(false, w, x, xEnd, out, spill);
+  dotGroup(false, w, x, xEnd, out, spill);
 }
 
 /** The same, where d and dmin may be negative, or not finite. */
 export function dotOddQ4_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotEight(true, w, x, xEnd, out, spill);
+  dotGroup(true, w, x, xEnd, out, spill);
 }
 
 // @ts-ignore: decorator
 @inline
-function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
+function dotGroup(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
   const mask = nibbleMask();
   while (x < xEnd) {
     unpackScales(w, spill);
@@ -32,67 +36,90 @@ function dotEight(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spil
     else storePositiveFactors(w, spill);
     w += NIBBLES;
     const end = spill + SCALES;
-    for (let at = spill; at < end; at += 8, w += NIBBLES, x += ACTIVATION_BLOCK) {
+    for (let at = spill; at < end; at += 16, w += NIBBLES, x += ACTIVATION_BLOCK) {
       let columns = v128.load32_splat(x, 16);
       let more = v128.load32_splat(x, 32);
       let a = nibbles(v128.load(w, 0), columns, more, mask);
       let b = nibbles(v128.load(w, 16), columns, more, mask);
+      let c = nibbles(v128.load(w, 32), columns, more, mask);
+      let d = nibbles(v128.load(w, 48), columns, more, mask);
       keepOrder(out, a, b);
+      keepOrder(out + 32, c, d);
       columns = v128.load32_splat(x, 20);
       more = v128.load32_splat(x, 36);
-      a = addNibbles(a, v128.load(w, 32), columns, more, mask);
-      b = addNibbles(b, v128.load(w, 48), columns, more, mask);
-      keepOrder(out, a, b);
-      columns = v128.load32_splat(x, 24);
-      more = v128.load32_splat(x, 40);
       a = addNibbles(a, v128.load(w, 64), columns, more, mask);
       b = addNibbles(b, v128.load(w, 80), columns, more, mask);
+      c = addNibbles(c, v128.load(w, 96), columns, more, mask);
+      d = addNibbles(d, v128.load(w, 112), columns, more, mask);
       keepOrder(out, a, b);
+      keepOrder(out + 32, c, d);
+      columns = v128.load32_splat(x, 24);
+      more = v128.load32_splat(x, 40);
+      a = addNibbles(a, v128.load(w, 128), columns, more, mask);
+      b = addNibbles(b, v128.load(w, 144), columns, more, mask);
+      c = addNibbles(c, v128.load(w, 160), columns, more, mask);
+      d = addNibbles(d, v128.load(w, 176), columns, more, mask);
+      keepOrder(out, a, b);
+      keepOrder(out + 32, c, d);
       columns = v128.load32_splat(x, 28);
       more = v128.load32_splat(x, 44);
-      a = addNibbles(a, v128.load(w, 96), columns, more, mask);
-      b = addNibbles(b, v128.load(w, 112), columns, more, mask);
+      a = addNibbles(a, v128.load(w, 192), columns, more, mask);
+      b = addNibbles(b, v128.load(w, 208), columns, more, mask);
+      c = addNibbles(c, v128.load(w, 224), columns, more, mask);
+      d = addNibbles(d, v128.load(w, 240), columns, more, mask);
       keepOrder(out, a, b);
+      keepOrder(out + 32, c, d);
       const scales = v128.load8x8_u(at);
       const minimums = v128.load8x8_u(at, SCALES);
-      const lowSums = i32x4.dot_i16x8_s(a, lowPairs(scales));
-      const highSums = i32x4.dot_i16x8_s(b, highPairs(scales));
-      const minimum = i32x4.extend_low_i16x8_u(minimums);
-      low = addGroup(low, lowSums, v128.load(end, 64), minimum, v128.load(end, 96), x);
-      const highMinimum = i32x4.extend_high_i16x8_u(minimums);
-      high = addGroup(high, highSums, v128.load(end, 80), highMinimum, v128.load(end, 112), x);
+      first = addGroup(first, a, lowPairs(scales), i32x4.extend_low_i16x8_u(minimums), end, x);
+      second = addGroup(second, b, highPairs(scales), i32x4.extend_high_i16x8_u(minimums), end + 16, x);
+      keepOrder(out, first, second);
+      const moreScales = v128.load8x8_u(at, 8);
+      const moreMinimums = v128.load8x8_u(at, SCALES + 8);
+      third = addGroup(third, c, lowPairs(moreScales), i32x4.extend_low_i16x8_u(moreMinimums), end + 32, x);
+      fourth = addGroup(fourth, d, highPairs(moreScales), i32x4.extend_high_i16x8_u(moreMinimums), end + 48, x);
     }
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  v128.store(out, first);
+  v128.store(out, second, 16);
+  v128.store(out, third, 32);
+  v128.store(out, fourth, 48);
 }
 
-/** total + (sums * d - minimum * 8 S * dmin / 8) * d(x); both products are rounded once. d(x), which may be huge, comes last. */
+/**
+ * total + (sums * scale * d - minimum * 8 S * dmin / 8) * d(x); both products are rounded once. d(x), which may be huge, comes last.
+ * d and dmin / 8 are what `storeFactors` put behind the scales that end at `end`.
+ */
 // @ts-ignore: decorator
 @inline
-function addGroup(total: v128, sums: v128, d: v128, minimum: v128, dmin: v128, x: usize): v128 {
-  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), d);
-  const offset = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(minimum), f32x4.convert_i32x4_s(v128.load32_splat(x, 4))), dmin);
+function addGroup(total: v128, sums: v128, scales: v128, minimum: v128, end: usize, x: usize): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sums, scales)), v128.load(end, 128));
+  const sum = f32x4.convert_i32x4_s(v128.load32_splat(x, 4));
+  const offset = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(minimum), sum), v128.load(end, 192));
   return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
 }
 
-/** d and dmin / 8 of eight rows, as f32[4] each, behind scales and minimums: d of rows 0 to 3 and 4 to 7, then dmin / 8. Any f16. */
+/** d and dmin / 8 of sixteen rows, f32[16] each, behind scales and minimums. Any f16. */
 export function storeFactors(w: usize, to: usize): void {
-  const d = v128.load(w);
-  const dmin = v128.load(w, 16);
   const eighth = f32x4.splat(0.125);
-  v128.store(to, halvesToFloats(lowHalves(d)), 128);
-  v128.store(to, halvesToFloats(highHalves(d)), 144);
-  v128.store(to, f32x4.mul(halvesToFloats(lowHalves(dmin)), eighth), 160);
-  v128.store(to, f32x4.mul(halvesToFloats(highHalves(dmin)), eighth), 176);
+  for (let half: usize = 0; half < 2; half++, w += 16, to += 32) {
+    const d = v128.load(w);
+    const dmin = v128.load(w, 32);
+    v128.store(to, halvesToFloats(lowHalves(d)), 256);
+    v128.store(to, halvesToFloats(highHalves(d)), 272);
+    v128.store(to, f32x4.mul(halvesToFloats(lowHalves(dmin)), eighth), 320);
+    v128.store(to, f32x4.mul(halvesToFloats(highHalves(dmin)), eighth), 336);
+  }
 }
 
 /** The same, of halves that are finite and not negative, in a third of the instructions. */
 // @ts-ignore: decorator
 @inline
 function storePositiveFactors(w: usize, to: usize): void {
-  storePositive(v128.load(w), halfBias(), rebias(), to + 128);
-  storePositive(v128.load(w, 16), eighthHalfBias(), eighthRebias(), to + 160);
+  storePositive(v128.load(w), halfBias(), rebias(), to + 256);
+  storePositive(v128.load(w, 16), halfBias(), rebias(), to + 288);
+  storePositive(v128.load(w, 32), eighthHalfBias(), eighthRebias(), to + 320);
+  storePositive(v128.load(w, 48), eighthHalfBias(), eighthRebias(), to + 352);
 }
 
 // @ts-ignore: decorator
@@ -103,23 +130,25 @@ function storePositive(halves: v128, bias: v128, wideBias: v128, to: usize): voi
   v128.store(to, orSubnormal(highOrdinary(halves, bits), wideBias), 16);
 }
 
-/** Scales u8[8 groups, 8 rows], and minimums behind them, of the super-block at w. */
+/** Scales u8[8 groups, 16 rows], and minimums behind them, of the super-block at w. */
 // @ts-ignore: decorator
 @inline
 export function unpackScales(w: usize, to: usize): void {
   const six = sixBitMask();
   const four = nibbleMask();
   const two = pairMask();
-  unpackTwo(v128.load(w, 32), v128.load(w, 64), v128.load(w, 96), to, six, four, two);
-  unpackTwo(v128.load(w, 48), v128.load(w, 80), v128.load(w, 112), to + 16, six, four, two);
+  unpackTwo(v128.load(w, 64), v128.load(w, 128), v128.load(w, 192), to, six, four, two);
+  unpackTwo(v128.load(w, 80), v128.load(w, 144), v128.load(w, 208), to + 16, six, four, two);
+  unpackTwo(v128.load(w, 96), v128.load(w, 160), v128.load(w, 224), to + 32, six, four, two);
+  unpackTwo(v128.load(w, 112), v128.load(w, 176), v128.load(w, 240), to + 48, six, four, two);
 }
 
-/** Of two groups of the first four, and of two of the other four. */
+/** Of one of the first four groups, and of the group four behind it. */
 // @ts-ignore: decorator
 @inline
 function unpackTwo(a: v128, b: v128, c: v128, to: usize, six: v128, four: v128, two: v128): void {
   v128.store(to, v128.and(a, six));
-  v128.store(to, v128.or(v128.and(c, four), v128.and(i16x8.shr_u(a, 2), two)), 32);
-  v128.store(to, v128.and(b, six), 64);
-  v128.store(to, v128.or(v128.and(i16x8.shr_u(c, 4), four), v128.and(i16x8.shr_u(b, 2), two)), 96);
+  v128.store(to, v128.or(v128.and(c, four), v128.and(i16x8.shr_u(a, 2), two)), 64);
+  v128.store(to, v128.and(b, six), 128);
+  v128.store(to, v128.or(v128.and(i16x8.shr_u(c, 4), four), v128.and(i16x8.shr_u(b, 2), two)), 192);
 }

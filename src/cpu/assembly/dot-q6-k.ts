@@ -1,5 +1,5 @@
 /**
- * Eight rows of Q6_K (`packed-rows.ts`) times one row of activations. value = d * scale * (code - 32), code 0..63.
+ * Sixteen rows of Q6_K (`packed-rows.ts`) times one row of activations. value = d * scale * (code - 32), code 0..63.
  * A group's scale multiplies in the widening step, so that 32 values reach the float part as one integer (below 2^24).
  */
 import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm } from './dot-int8';
@@ -8,92 +8,152 @@ import { highPairs, lowPairs } from './lanes';
 import { keepOrder, nibbleMask, pairMask } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 
-/** Bytes of d and scales of a super-block of eight rows, and of each 32 columns. */
-const HEAD: usize = 144;
-const BLOCK: usize = 192;
+/** Bytes of d and scales of a super-block of sixteen rows, and of each 32 columns. */
+const HEAD: usize = 288;
+const BLOCK: usize = 384;
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 64 bytes, 16-byte aligned. */
+/** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 96 bytes, 16-byte aligned. */
 export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
   const mask = nibbleMask();
   const pairs = pairMask();
   while (x < xEnd) {
-    const halves = v128.load(w);
-    v128.store(spill, halvesToFloats(lowHalves(halves)), 32);
-    v128.store(spill, halvesToFloats(highHalves(halves)), 48);
+    storeFloats(v128.load(w), spill + 32);
+    storeFloats(v128.load(w, 16), spill + 64);
     const end = w + HEAD;
-    let scales = w + 16;
+    let scales = w + 32;
     w = end;
-    for (; scales < end; scales += 16, w += BLOCK, x += ACTIVATION_BLOCK) {
-      let bits = v128.load(w, 128);
-      let moreBits = v128.load(w, 144);
+    for (; scales < end; scales += 32, w += BLOCK, x += ACTIVATION_BLOCK) {
       let columns = v128.load32_splat(x, 16);
       let more = v128.load32_splat(x, 32);
       let codes = v128.load(w, 0);
+      let bits = v128.load(w, 256);
       let aFirst = dotSix(columns, sixBits(codes, bits, 0, mask, pairs));
       let aSecond = dotSix(more, sixBits(codes, bits, 1, mask, pairs));
+      keepOrder(spill, aFirst, aSecond);
       codes = v128.load(w, 16);
-      let bFirst = dotSix(columns, sixBits(codes, moreBits, 0, mask, pairs));
-      let bSecond = dotSix(more, sixBits(codes, moreBits, 1, mask, pairs));
-      keepOrder(out, aFirst, aSecond);
+      bits = v128.load(w, 272);
+      let bFirst = dotSix(columns, sixBits(codes, bits, 0, mask, pairs));
+      let bSecond = dotSix(more, sixBits(codes, bits, 1, mask, pairs));
       keepOrder(spill, bFirst, bSecond);
+      codes = v128.load(w, 32);
+      bits = v128.load(w, 288);
+      let cFirst = dotSix(columns, sixBits(codes, bits, 0, mask, pairs));
+      let cSecond = dotSix(more, sixBits(codes, bits, 1, mask, pairs));
+      keepOrder(spill, cFirst, cSecond);
+      codes = v128.load(w, 48);
+      bits = v128.load(w, 304);
+      let dFirst = dotSix(columns, sixBits(codes, bits, 0, mask, pairs));
+      let dSecond = dotSix(more, sixBits(codes, bits, 1, mask, pairs));
+      keepOrder(spill, dFirst, dSecond);
       columns = v128.load32_splat(x, 20);
       more = v128.load32_splat(x, 36);
-      codes = v128.load(w, 32);
+      codes = v128.load(w, 64);
+      bits = v128.load(w, 256);
       aFirst = i16x8.add(aFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
       aSecond = i16x8.add(aSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
-      codes = v128.load(w, 48);
-      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
-      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
-      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, aFirst, aSecond);
+      codes = v128.load(w, 80);
+      bits = v128.load(w, 272);
+      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
+      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
       keepOrder(spill, bFirst, bSecond);
-      bits = v128.load(w, 160);
-      moreBits = v128.load(w, 176);
+      codes = v128.load(w, 96);
+      bits = v128.load(w, 288);
+      cFirst = i16x8.add(cFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
+      cSecond = i16x8.add(cSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
+      keepOrder(spill, cFirst, cSecond);
+      codes = v128.load(w, 112);
+      bits = v128.load(w, 304);
+      dFirst = i16x8.add(dFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
+      dSecond = i16x8.add(dSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
+      keepOrder(spill, dFirst, dSecond);
       columns = v128.load32_splat(x, 24);
       more = v128.load32_splat(x, 40);
-      codes = v128.load(w, 64);
+      codes = v128.load(w, 128);
+      bits = v128.load(w, 320);
       aFirst = i16x8.add(aFirst, dotSix(columns, sixBits(codes, bits, 0, mask, pairs)));
       aSecond = i16x8.add(aSecond, dotSix(more, sixBits(codes, bits, 1, mask, pairs)));
-      codes = v128.load(w, 80);
-      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 0, mask, pairs)));
-      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 1, mask, pairs)));
-      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, aFirst, aSecond);
+      codes = v128.load(w, 144);
+      bits = v128.load(w, 336);
+      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, bits, 0, mask, pairs)));
+      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, bits, 1, mask, pairs)));
       keepOrder(spill, bFirst, bSecond);
+      codes = v128.load(w, 160);
+      bits = v128.load(w, 352);
+      cFirst = i16x8.add(cFirst, dotSix(columns, sixBits(codes, bits, 0, mask, pairs)));
+      cSecond = i16x8.add(cSecond, dotSix(more, sixBits(codes, bits, 1, mask, pairs)));
+      keepOrder(spill, cFirst, cSecond);
+      codes = v128.load(w, 176);
+      bits = v128.load(w, 368);
+      dFirst = i16x8.add(dFirst, dotSix(columns, sixBits(codes, bits, 0, mask, pairs)));
+      dSecond = i16x8.add(dSecond, dotSix(more, sixBits(codes, bits, 1, mask, pairs)));
+      keepOrder(spill, dFirst, dSecond);
       columns = v128.load32_splat(x, 28);
       more = v128.load32_splat(x, 44);
-      codes = v128.load(w, 96);
+      codes = v128.load(w, 192);
+      bits = v128.load(w, 320);
       aFirst = i16x8.add(aFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
       aSecond = i16x8.add(aSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
-      codes = v128.load(w, 112);
-      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, moreBits, 2, mask, pairs)));
-      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, moreBits, 3, mask, pairs)));
-      keepOrder(out, aFirst, aSecond);
+      keepOrder(spill, aFirst, aSecond);
+      codes = v128.load(w, 208);
+      bits = v128.load(w, 336);
+      bFirst = i16x8.add(bFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
+      bSecond = i16x8.add(bSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
       keepOrder(spill, bFirst, bSecond);
-      const first = v128.load8x8_s(scales);
-      const second = v128.load8x8_s(scales, 8);
+      codes = v128.load(w, 224);
+      bits = v128.load(w, 352);
+      cFirst = i16x8.add(cFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
+      cSecond = i16x8.add(cSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
+      keepOrder(spill, cFirst, cSecond);
+      codes = v128.load(w, 240);
+      bits = v128.load(w, 368);
+      dFirst = i16x8.add(dFirst, dotSix(columns, sixBits(codes, bits, 2, mask, pairs)));
+      dSecond = i16x8.add(dSecond, dotSix(more, sixBits(codes, bits, 3, mask, pairs)));
+      keepOrder(spill, dFirst, dSecond);
       const offset = v128.load32_splat(x, 8);
       const moreOffset = v128.load32_splat(x, 12);
-      const lowSums = i32x4.add(scaled(aFirst, offset, lowPairs(first)), scaled(aSecond, moreOffset, lowPairs(second)));
-      const highSums = i32x4.add(scaled(bFirst, offset, highPairs(first)), scaled(bSecond, moreOffset, highPairs(second)));
-      low = addBlock(low, lowSums, v128.load(spill, 32), x);
-      high = addBlock(high, highSums, v128.load(spill, 48), x);
+      const lowScales = v128.load8x8_s(scales);
+      const moreLow = v128.load8x8_s(scales, 16);
+      const firstSums = i32x4.add(scaled(aFirst, offset, lowPairs(lowScales)), scaled(aSecond, moreOffset, lowPairs(moreLow)));
+      first = addBlock(first, firstSums, v128.load(spill, 32), x);
+      const secondSums = i32x4.add(scaled(bFirst, offset, highPairs(lowScales)), scaled(bSecond, moreOffset, highPairs(moreLow)));
+      second = addBlock(second, secondSums, v128.load(spill, 48), x);
+      const highScales = v128.load8x8_s(scales, 8);
+      const moreHigh = v128.load8x8_s(scales, 24);
+      const thirdSums = i32x4.add(scaled(cFirst, offset, lowPairs(highScales)), scaled(cSecond, moreOffset, lowPairs(moreHigh)));
+      third = addBlock(third, thirdSums, v128.load(spill, 64), x);
+      const fourthSums = i32x4.add(scaled(dFirst, offset, highPairs(highScales)), scaled(dSecond, moreOffset, highPairs(moreHigh)));
+      fourth = addBlock(fourth, fourthSums, v128.load(spill, 80), x);
     }
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  v128.store(out, first);
+  v128.store(out, second, 16);
+  v128.store(out, third, 32);
+  v128.store(out, fourth, 48);
 }
 
 // @ts-ignore: decorator
 @inline
-function addBlock(total: v128, sums: v128, d: v128, x: usize): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(x))));
+function storeFloats(halves: v128, to: usize): void {
+  v128.store(to, halvesToFloats(lowHalves(halves)));
+  v128.store(to, halvesToFloats(highHalves(halves)), 16);
 }
 
 // @ts-ignore: decorator
 @inline
 function scaled(sums: v128, offset: v128, scales: v128): v128 {
   return i32x4.dot_i16x8_s(i16x8.sub(sums, offset), scales);
+}
+
+// @ts-ignore: decorator
+@inline
+function addBlock(total: v128, sums: v128, d: v128, x: usize): v128 {
+  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(x))));
 }
 
 /** Sums of up to eight columns of codes less 32 fit 16 bits; on the way to them they may wrap around. */

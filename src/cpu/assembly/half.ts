@@ -101,3 +101,17 @@ export function lowOrdinary(halves: v128, bits: v128): v128 {
 export function highOrdinary(halves: v128, bits: v128): v128 {
   return i16x8.shuffle(i16x8.shl(halves, 13), bits, 4, 12, 5, 13, 6, 14, 7, 15);
 }
+
+/** Values of f16 0..3 of eight: of any, or of those whose `ordinaryBits` are `bits`. */
+// @ts-ignore: decorator
+@inline
+export function lowScales(isAny: bool, halves: v128, bits: v128): v128 {
+  return isAny ? halvesToFloats(lowHalves(halves)) : lowOrdinary(halves, bits);
+}
+
+/** Values of f16 4..7 likewise. */
+// @ts-ignore: decorator
+@inline
+export function highScales(isAny: bool, halves: v128, bits: v128): v128 {
+  return isAny ? halvesToFloats(highHalves(halves)) : highOrdinary(halves, bits);
+}

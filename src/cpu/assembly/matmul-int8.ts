@@ -2,6 +2,7 @@
  * Prefill with quantised weights: y = x W^T by panels. Four packed weight rows at a time are unpacked into scratch, over
  * all columns, and multiplied with a chunk of activation rows that stays in the second-level cache.
  */
+import { SPILL_BYTES } from './dot-q4-k';
 import { packCodesQ4_0, packCodesQ4_K, CODE_PANEL_BLOCK, TILE_SUMS_BYTES } from './panel-codes';
 import { FORM_MINIMUM, FORM_PAIRED_MINIMUMS, FORM_SCALE, formOf, packDescribed, UNPACKED_BYTES, widePanelBlock } from './panel-described';
 import { packWideQ4_0, packWideQ4_K, packWideQ6_K, packWideQ8_0 } from './panel-wide';
@@ -14,7 +15,7 @@ import {
 import { isDescribed, Q4_0, Q4_K, Q6_K, Q8_0 } from './weight-type';
 
 /** Scratch in front of a panel: a super-block's scales or a row's codes, then what the tiles need. */
-const HEAD_BYTES: usize = UNPACKED_BYTES + TILE_SUMS_BYTES;
+const HEAD_BYTES: usize = max(SPILL_BYTES, UNPACKED_BYTES) + TILE_SUMS_BYTES;
 
 /** Bytes of activations that one pass over the weights reuses: half of a common second-level cache. */
 const CHUNK_BYTES: usize = 512 * 1024;
@@ -39,7 +40,7 @@ export function gemmInt8LeastScratch(type: i32, cols: i32): usize {
   return HEAD_BYTES + blocks * (widePanelBlock(type) + 4 * WIDE_ACTIVATION_BLOCK);
 }
 
-/** Arguments as matmul's; rows r of the weights with rowBegin <= r < rowEnd. rowBegin is a multiple of eight. */
+/** Arguments as matmul's; rows r of the weights with rowBegin <= r < rowEnd. rowBegin is a multiple of GROUP_ROWS. */
 export function gemmInt8(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
   x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize, scratchBytes: usize,
@@ -67,7 +68,7 @@ export function gemmInt8(
     }
     for (let row = rowBegin; row < rowEnd; row += 4) {
       if (isDescribed(type)) packRows(type, panel, blocks, w, rowBytes, row, rowEnd - 1, scratch);
-      else packPanel(type, panel, panelEnd, groupAt(w, rowBytes, row), <usize>(row & 4) << 2, scratch);
+      else packPanel(type, panel, panelEnd, groupAt(w, rowBytes, row), <usize>(row & 12) << 2, scratch);
       const lanes = min(4, rowEnd - row);
       const to = y + <usize>first * yStride + (<usize>row << 2);
       multiplyPanel(type, panel, panelEnd, chunk, chunkStride, rows, to, yStride, lanes);
@@ -84,7 +85,7 @@ function packRows(type: i32, to: usize, blocks: i32, w: usize, rowBytes: usize, 
   packDescribed(type, to, blocks, w0, w1, w2, w3, unpacked);
 }
 
-/** Unpacks rows 0 to 3 (`side` 0) or 4 to 7 (16) of the group at w. */
+/** Unpacks four rows of the group at w: `side` is four times the number of the first. */
 function packPanel(type: i32, to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
   if (isNarrow(type)) {
     if (type == Q4_0) packCodesQ4_0(to, toEnd, w, side);

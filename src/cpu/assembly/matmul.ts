@@ -6,7 +6,7 @@ import { dotCodedFloats } from './coded-floats';
 import { dotBf16, dotF16, dotF32 } from './dot-float';
 import { dotDescribed } from './dot-described';
 import { dotOddQ4_0, dotQ4_0 } from './dot-q4-0';
-import { dotOddQ4_K, dotQ4_K } from './dot-q4-k';
+import { dotOddQ4_K, dotQ4_K, SPILL_BYTES } from './dot-q4-k';
 import { dotQ6_K } from './dot-q6-k';
 import { dotOddQ8_0, dotQ8_0 } from './dot-q8-0';
 import { gemmFloat, gemmFloatScratchBytes } from './matmul-float';
@@ -29,8 +29,8 @@ export function matmulScratchBytes(type: i32, cols: i32): i32 {
 /**
  * For r in [0, xRows) and row in [rowBegin, rowEnd): the f32 at y + r * yStride + 4 * row becomes the product of weight row
  * `row` of the matrix at w with row r of x (at x + r * xStride, in the form of `activationBytes`). Weights of Q8_0, Q4_0, Q4_K and Q6_K are
- * packed (`packed-rows.ts`; rowBegin is a multiple of eight), others have rows of rowBytes, at any alignment.
- * scratch is 16-byte aligned and has at least 256 bytes.
+ * packed (`packed-rows.ts`; rowBegin is a multiple of GROUP_ROWS), others have rows of rowBytes, at any alignment.
+ * scratch is 16-byte aligned and has at least 512 bytes.
  */
 export function matmul(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
@@ -49,14 +49,14 @@ export function matmul(
   }
 }
 
-/** Eight weight rows at a time, and rows of x while their weights are in the cache. */
+/** A group of weight rows at a time, and rows of x while their weights are in the cache. */
 function gemvPacked(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
   x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize,
 ): void {
   const isOdd = hasOddScales(w);
   const xBytes = <usize>activationBytes(type, cols);
-  const sums = scratch + 192;
+  const sums = scratch + SPILL_BYTES;
   for (let row = rowBegin; row < rowEnd; row += GROUP_ROWS) {
     const group = groupAt(w, rowBytes, row);
     const rows = rowEnd - row;

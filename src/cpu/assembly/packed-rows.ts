@@ -1,15 +1,15 @@
 /**
- * How matrices of quantised weights lie in memory, once they are loaded: eight rows side by side, so that a product's lanes are
- * rows and weights are read in order. They take the bytes that they have in the file, and fill their place in groups of eight rows
+ * How matrices of quantised weights lie in memory, once they are loaded: sixteen rows side by side, so that a product's lanes are
+ * rows and weights are read in order. They take the bytes that they have in the file, and fill their place in groups of sixteen rows
  * (the last one with rows of zeros).
  *
- * A group holds a block (32 or 256 columns) of all eight rows, then the next. "Byte k of eight rows" are eight bytes, one a row:
- *   Q8_0: f16 scale[8]; codes of columns 2 i and 2 i + 1 of eight rows, for i in [0, 16).
- *   Q4_0: f16 scale[8]; nibbles of 32 columns.
- *   Q4_K: f16 d[8]; f16 dmin[8]; bytes 0 to 11 of the scales, of eight rows each; nibbles of 8 times 32 columns.
- *   Q6_K: f16 d[8]; scales of 16 groups, of eight rows each; then of 8 times 32 columns: nibbles, and two pairs of steps of high bits.
- * Nibbles of 32 columns are four steps of 32 bytes: step s has of each row four bytes, whose low nibbles are the codes of columns
- * 4 s to 4 s + 3, and whose high ones those of 16 more. Two steps share 32 bytes of high bits: bits 0 and 1 belong to the first
+ * A group holds a block (32 or 256 columns) of all its rows, then the next. "Of each row" are sixteen values, one a row:
+ *   Q8_0: f16 scale of each row; codes of columns 2 i and 2 i + 1 of each row, for i in [0, 16).
+ *   Q4_0: f16 scale of each row; nibbles of 32 columns.
+ *   Q4_K: f16 d of each row; f16 dmin of each row; byte 0 of the scales of each row, and so on to byte 11; nibbles of 8 times 32 columns.
+ *   Q6_K: f16 d of each row; the first of 16 scales of each row, and so on; then of 8 times 32 columns: nibbles, and high bits.
+ * Nibbles of 32 columns are four steps of 64 bytes: step s has four bytes of each row, whose low nibbles are the codes of columns
+ * 4 s to 4 s + 3, and whose high ones those of 16 more. Two steps share 64 bytes of high bits: bits 0 and 1 belong to the first
  * one's low nibbles, 2 and 3 to its high ones, the others to the second one's.
  *
  * A matrix has a head in front of it. Its last word says that some scales are odd, so that products convert them with more care: of
@@ -19,7 +19,8 @@
 import { Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
 
 /** Mirrored in `src/cpu/packed-layout.ts`. */
-export const GROUP_ROWS: i32 = 8;
+export const GROUP_ROWS: i32 = 16;
+const ROWS: usize = 16;
 export const HEAD_BYTES: usize = 64;
 
 const LOW_4: u32 = 0x0f0f0f0f;
@@ -48,29 +49,29 @@ function markOdd(w: usize): void {
 // @ts-ignore: decorator
 @inline
 export function groupAt(w: usize, rowBytes: usize, row: i32): usize {
-  return w + <usize>(row >> 3) * (rowBytes << 3);
+  return w + <usize>(row / GROUP_ROWS) * (ROWS * rowBytes);
 }
 
-/** Puts a matrix in order where it lies. scratch holds eight rows. */
+/** Puts a matrix in order where it lies. scratch holds a group of rows. */
 export function packMatrix(type: i32, w: usize, rowBytes: usize, rows: i32, scratch: usize): void {
   for (let row = 0; row < rows; row += GROUP_ROWS) packGroup(type, w, rowBytes, row, min(GROUP_ROWS, rows - row), scratch);
 }
 
-/** Puts `rows` rows (at most eight) from `row` on in order. */
+/** Puts the group of `row` in order, which has `rows` rows in the matrix. */
 export function packGroup(type: i32, w: usize, rowBytes: usize, row: i32, rows: i32, scratch: usize): void {
   let to = groupAt(w, rowBytes, row);
-  const end = to + 8 * rowBytes;
+  const end = to + ROWS * rowBytes;
   memory.copy(scratch, to, <usize>rows * rowBytes);
   memory.fill(scratch + <usize>rows * rowBytes, 0, <usize>(GROUP_ROWS - rows) * rowBytes);
   let from = scratch;
   if (type == Q4_0) {
-    for (; to < end; to += 8 * Q4_0_BYTES, from += Q4_0_BYTES) packQ4_0(from, rowBytes, to, w);
+    for (; to < end; to += ROWS * Q4_0_BYTES, from += Q4_0_BYTES) packQ4_0(from, rowBytes, to, w);
   } else if (type == Q8_0) {
-    for (; to < end; to += 8 * Q8_0_BYTES, from += Q8_0_BYTES) packQ8_0(from, rowBytes, to, w);
+    for (; to < end; to += ROWS * Q8_0_BYTES, from += Q8_0_BYTES) packQ8_0(from, rowBytes, to, w);
   } else if (type == Q4_K) {
-    for (; to < end; to += 8 * Q4_K_BYTES, from += Q4_K_BYTES) packQ4_K(from, rowBytes, to, w);
+    for (; to < end; to += ROWS * Q4_K_BYTES, from += Q4_K_BYTES) packQ4_K(from, rowBytes, to, w);
   } else {
-    for (; to < end; to += 8 * Q6_K_BYTES, from += Q6_K_BYTES) packQ6_K(from, rowBytes, to);
+    for (; to < end; to += ROWS * Q6_K_BYTES, from += Q6_K_BYTES) packQ6_K(from, rowBytes, to);
   }
 }
 
@@ -86,51 +87,51 @@ function packScale(bits: u16, to: usize, w: usize): bool {
 }
 
 function packQ4_0(from: usize, rowBytes: usize, to: usize, w: usize): void {
-  for (let r: usize = 0; r < 8; r++, from += rowBytes) {
+  for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     const isZero = packScale(load<u16>(from), to + 2 * r, w);
-    const codes = to + 16 + 4 * r;
-    for (let s: usize = 0; s < 4; s++) store<u32>(codes + 32 * s, isZero ? 0x88888888 : load<u32>(from + 4 * s, 2));
+    const codes = to + 2 * ROWS + 4 * r;
+    for (let s: usize = 0; s < 4; s++) store<u32>(codes + 4 * ROWS * s, isZero ? 0x88888888 : load<u32>(from + 4 * s, 2));
   }
 }
 
 function packQ8_0(from: usize, rowBytes: usize, to: usize, w: usize): void {
-  for (let r: usize = 0; r < 8; r++, from += rowBytes) {
+  for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     const isZero = packScale(load<u16>(from), to + 2 * r, w);
-    const codes = to + 16 + 2 * r;
-    for (let i: usize = 0; i < 16; i++) store<u16>(codes + 16 * i, isZero ? 0 : load<u16>(from + 2 * i, 2));
+    const codes = to + 2 * ROWS + 2 * r;
+    for (let i: usize = 0; i < 16; i++) store<u16>(codes + 2 * ROWS * i, isZero ? 0 : load<u16>(from + 2 * i, 2));
   }
 }
 
 function packQ4_K(from: usize, rowBytes: usize, to: usize, w: usize): void {
-  for (let r: usize = 0; r < 8; r++, from += rowBytes) {
+  for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     const d = load<u16>(from);
     const dmin = load<u16>(from, 2);
     if (d >= 0x7c00 || dmin >= 0x7c00) markOdd(w);
     store<u16>(to + 2 * r, d);
-    store<u16>(to + 2 * r, dmin, 16);
-    for (let k: usize = 0; k < 12; k++) store<u8>(to + 8 * k + r, load<u8>(from + k, 4), 32);
+    store<u16>(to + 2 * r, dmin, 2 * ROWS);
+    for (let k: usize = 0; k < 12; k++) store<u8>(to + ROWS * k + r, load<u8>(from + k, 4), 4 * ROWS);
     for (let run: usize = 0; run < 4; run++) {
       const codes = from + 16 + 32 * run;
-      const at = to + 128 + 256 * run + 4 * r;
+      const at = to + ROWS * (16 + 32 * run) + 4 * r;
       for (let s: usize = 0; s < 4; s++) {
         const a = load<u32>(codes + 4 * s);
         const b = load<u32>(codes + 4 * s, 16);
-        store<u32>(at + 32 * s, (a & LOW_4) | ((b & LOW_4) << 4));
-        store<u32>(at + 32 * s, ((a >> 4) & LOW_4) | (b & ~LOW_4), 128);
+        store<u32>(at + 4 * ROWS * s, (a & LOW_4) | ((b & LOW_4) << 4));
+        store<u32>(at + 4 * ROWS * s, ((a >> 4) & LOW_4) | (b & ~LOW_4), 16 * ROWS);
       }
     }
   }
 }
 
 function packQ6_K(from: usize, rowBytes: usize, to: usize): void {
-  for (let r: usize = 0; r < 8; r++, from += rowBytes) {
+  for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     store<u16>(to + 2 * r, load<u16>(from, 208));
-    for (let k: usize = 0; k < 16; k++) store<u8>(to + 8 * k + r, load<u8>(from + k, 192), 16);
+    for (let k: usize = 0; k < 16; k++) store<u8>(to + ROWS * k + r, load<u8>(from + k, 192), 2 * ROWS);
     for (let block: usize = 0; block < 8; block++) {
       const part = <u32>block & 3;
       const low = from + ((block >> 2) << 6) + ((block & 1) << 5);
       const high = from + 128 + ((block >> 2) << 5);
-      packSixBits(low, (part >> 1) << 2, high, part << 1, to + 144 + 192 * block + 4 * r);
+      packSixBits(low, (part >> 1) << 2, high, part << 1, to + ROWS * (18 + 24 * block) + 4 * r);
     }
   }
 }
@@ -143,11 +144,11 @@ function packSixBits(low: usize, lowShift: u32, high: usize, highShift: u32, to:
   for (let s: usize = 0; s < 4; s++) {
     const a = (load<u32>(low + 4 * s) >> lowShift) & LOW_4;
     const b = (load<u32>(low + 4 * s, 16) >> lowShift) & LOW_4;
-    store<u32>(to + 32 * s, a | (b << 4));
+    store<u32>(to + 4 * ROWS * s, a | (b << 4));
     const c = (load<u32>(high + 4 * s) >> highShift) & PAIRS;
     const d = (load<u32>(high + 4 * s, 16) >> highShift) & PAIRS;
     const both = c | (d << 2);
-    if (s & 1) store<u32>(to + 128 + ((s >> 1) << 5), pairs | (both << 4));
+    if (s & 1) store<u32>(to + 4 * ROWS * (4 + (s >> 1)), pairs | (both << 4));
     else pairs = both;
   }
 }

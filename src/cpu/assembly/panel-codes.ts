@@ -1,6 +1,6 @@
 /**
  * Panels for the relaxed GEMM: four rows of 4-bit codes, so that a 16-byte vector holds four consecutive codes of each row and a
- * product's lanes are rows. They are half of a group of packed rows (`packed-rows.ts`), `side` 0 or 16 bytes behind its begin.
+ * product's lanes are rows. They are four of the rows of a group (`packed-rows.ts`); `side` is four times the number of the first one.
  *
  * A panel block (32 columns) is 160 bytes: f32 scale[4 rows]; f32 minimum[4 rows], divided by 8; 8 vectors of codes.
  */
@@ -17,21 +17,21 @@ export const TILE_SUMS_BYTES: usize = 128;
 
 export function packCodesQ4_0(to: usize, toEnd: usize, w: usize, side: usize): void {
   const mask = nibbleMask();
-  for (; to < toEnd; to += CODE_PANEL_BLOCK, w += 8 * Q4_0_BYTES) {
+  for (; to < toEnd; to += CODE_PANEL_BLOCK, w += 16 * Q4_0_BYTES) {
     v128.store(to, halvesToFloats(lowHalves(v128.load64_zero(w + (side >> 1)))));
-    storeCodes(to + 32, w + 16 + side, mask);
+    storeCodes(to + 32, w + 32 + side, mask);
   }
 }
 
-/** spill: 192 bytes. */
+/** spill: SPILL_BYTES. */
 export function packCodesQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
   const mask = nibbleMask();
-  for (; to < toEnd; w += 8 * Q4_K_BYTES) {
+  for (; to < toEnd; w += 16 * Q4_K_BYTES) {
     unpackScales(w, spill);
     storeFactors(w, spill);
     for (let group: usize = 0; group < 8; group++, to += CODE_PANEL_BLOCK) {
       storeScales(to, spill, group, side);
-      storeCodes(to + 32, w + 128 + (group << 7) + side, mask);
+      storeCodes(to + 32, w + 256 + (group << 8) + side, mask);
     }
   }
 }
@@ -40,9 +40,9 @@ export function packCodesQ4_K(to: usize, toEnd: usize, w: usize, side: usize, sp
 // @ts-ignore: decorator
 @inline
 export function storeScales(to: usize, spill: usize, group: usize, side: usize): void {
-  const at = spill + (group << 3) + (side >> 2);
-  v128.store(to, f32x4.mul(fourBytes(at), v128.load(spill + side, 128)));
-  v128.store(to, f32x4.mul(fourBytes(at + 64), v128.load(spill + side, 160)), 16);
+  const at = spill + (group << 4) + (side >> 2);
+  v128.store(to, f32x4.mul(fourBytes(at), v128.load(spill + side, 256)));
+  v128.store(to, f32x4.mul(fourBytes(at + 128), v128.load(spill + side, 320)), 16);
 }
 
 /** Four u8 as f32. */
@@ -55,7 +55,7 @@ function fourBytes(at: usize): v128 {
 // @ts-ignore: decorator
 @inline
 function storeCodes(to: usize, nibbles: usize, mask: v128): void {
-  for (let step: usize = 0; step < 64; step += 16, nibbles += 32) {
+  for (let step: usize = 0; step < 64; step += 16, nibbles += 64) {
     const pairs = v128.load(nibbles);
     v128.store(to + step, lowNibbles(pairs, mask));
     v128.store(to + step, highNibbles(pairs, mask), 64);

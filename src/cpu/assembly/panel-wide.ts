@@ -2,7 +2,7 @@
  * Panels for the 16-bit GEMM (every type in the plain module, Q8_0 and Q6_K in both): four rows of i16 weights,
  * interleaved so that a vector holds two consecutive weights of each row. Offsets and Q6_K's group scales are
  * already in the weights: |(code - 32) * scale| <= 4,096 and 32 products stay below 2^24.
- * They are half of a group of packed rows (`packed-rows.ts`): rows 0 to 3 where `side` is 0, 4 to 7 where it is 16.
+ * They are four of the rows of a group (`packed-rows.ts`); `side` is four times the number of the first one.
  *
  * A panel block (32 columns) is 288 bytes: f32 scale[4 rows]; f32 minimum[4 rows], divided by 8; 16 vectors of weights.
  */
@@ -18,27 +18,27 @@ export const WIDE_PANEL_BLOCK: usize = 288;
 
 export function packWideQ8_0(to: usize, toEnd: usize, w: usize, side: usize): void {
   const half = side >> 1;
-  for (; to < toEnd; to += WIDE_PANEL_BLOCK, w += 8 * Q8_0_BYTES) {
+  for (; to < toEnd; to += WIDE_PANEL_BLOCK, w += 16 * Q8_0_BYTES) {
     v128.store(to, halvesToFloats(lowHalves(v128.load64_zero(w + half))));
-    for (let i: usize = 0; i < 256; i += 16) v128.store(to + i, v128.load8x8_s(w + half + i, 16), 32);
+    for (let i: usize = 0; i < 256; i += 16) v128.store(to + i, v128.load8x8_s(w + half + 2 * i, 32), 32);
   }
 }
 
 export function packWideQ4_0(to: usize, toEnd: usize, w: usize, side: usize): void {
-  for (; to < toEnd; to += WIDE_PANEL_BLOCK, w += 8 * Q4_0_BYTES) {
+  for (; to < toEnd; to += WIDE_PANEL_BLOCK, w += 16 * Q4_0_BYTES) {
     v128.store(to, halvesToFloats(lowHalves(v128.load64_zero(w + (side >> 1)))));
-    storeNibbles(to + 32, w + 16 + side, i16x8.splat(8));
+    storeNibbles(to + 32, w + 32 + side, i16x8.splat(8));
   }
 }
 
-/** spill: 192 bytes. */
+/** spill: SPILL_BYTES. */
 export function packWideQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
-  for (; to < toEnd; w += 8 * Q4_K_BYTES) {
+  for (; to < toEnd; w += 16 * Q4_K_BYTES) {
     unpackScales(w, spill);
     storeFactors(w, spill);
     for (let group: usize = 0; group < 8; group++, to += WIDE_PANEL_BLOCK) {
       storeScales(to, spill, group, side);
-      storeNibbles(to + 32, w + 128 + (group << 7) + side, i16x8.splat(0));
+      storeNibbles(to + 32, w + 256 + (group << 8) + side, i16x8.splat(0));
     }
   }
 }
@@ -46,19 +46,19 @@ export function packWideQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spi
 export function packWideQ6_K(to: usize, toEnd: usize, w: usize, side: usize): void {
   const mask = nibbleMask();
   const pairs = pairMask();
-  for (; to < toEnd; w += 8 * Q6_K_BYTES) {
+  for (; to < toEnd; w += 16 * Q6_K_BYTES) {
     const d = halvesToFloats(lowHalves(v128.load64_zero(w + (side >> 1))));
     for (let block: usize = 0; block < 8; block++, to += WIDE_PANEL_BLOCK) {
       v128.store(to, d);
-      const codes = w + 144 + block * 192 + side;
-      const scales = w + 16 + (block << 4) + (side >> 2);
+      const codes = w + 288 + block * 384 + side;
+      const scales = w + 32 + (block << 5) + (side >> 2);
       const first = fourScales(scales);
-      const second = fourScales(scales + 8);
+      const second = fourScales(scales + 16);
       for (let half: usize = 0; half < 2; half++) {
         const at = to + 32 + (half << 6);
-        const bits = v128.load(codes + (half << 5), 128);
-        const a = v128.load(codes + (half << 6));
-        const b = v128.load(codes + (half << 6), 32);
+        const bits = v128.load(codes + (half << 6), 256);
+        const a = v128.load(codes + (half << 7));
+        const b = v128.load(codes + (half << 7), 64);
         storeScaled(at, sixBits(a, bits, 0, mask, pairs), first);
         storeScaled(at + 128, sixBits(a, bits, 1, mask, pairs), second);
         storeScaled(at + 32, sixBits(b, bits, 2, mask, pairs), first);
@@ -94,7 +94,7 @@ function lastTwo(codes: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function storeNibbles(to: usize, nibbles: usize, offset: v128): void {
-  for (let step: usize = 0; step < 128; step += 32, nibbles += 32) {
+  for (let step: usize = 0; step < 128; step += 32, nibbles += 64) {
     const pairs = v128.load(nibbles);
     const low = lowNibbles(pairs);
     const high = highNibbles(pairs);
