@@ -85,6 +85,9 @@ describe('gemm', () => {
         bias: true,
       });
       await check({
+        tiling, parts: [{ type: 'q2_k', rows: 37 }, { type: 'q4_k', rows: 21 }, { type: 'iq4_xs', rows: 17 }], cols: 256, xRows: 9,
+      });
+      await check({
         tiling: { ...tiling, tileCols: 64 },
         parts: [
           { type: 'q4_k', rows: 80 },

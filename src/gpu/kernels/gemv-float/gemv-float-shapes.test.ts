@@ -23,6 +23,8 @@ describe('gemvFloatKernel by shape', () => {
     ['q4_k', 'q6_k'],
     ['q8_0', 'q4_0', 'f32'],
     ['f16', 'bf16', 'q4_k'],
+    ['mxfp8', 'iq4_xs', 'q2_k'],
+    ['iq4_nl', 'mxfp4', 'nvfp4'],
   ] as const)('parts of different types: $0, $1', async (...types) => {
     const parts = types.filter((type) => type !== undefined).map((type, n) => ({ type, rows: 11 + 6 * n }));
     const shape = { parts, norm: { eps: 1e-5 }, residual: true, bias: true };

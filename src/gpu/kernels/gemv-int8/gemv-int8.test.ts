@@ -128,6 +128,8 @@ describe('gemv-int8', () => {
       }
       await check({ parts, cols: 256, subgroupSize, input: 'q8n', batch: 2, xRows: 3, residual: true });
       await check({ parts: [...parts, { type: 'q8_0', rows: 17 }], cols: 256, subgroupSize });
+      const books = [{ type: 'iq4_xs', rows: 53 }, { type: 'mxfp4', rows: 21 }, { type: 'nvfp4', rows: 9 }] as const;
+      await check({ parts: books, cols: 256, subgroupSize });
       await check({
         parts: [
           { type: 'q4_k', rows: 80 },
