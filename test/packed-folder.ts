@@ -37,6 +37,6 @@ export async function valuesOfTensor(checkpoint: Checkpoint, name: string): Prom
 
 /** The planes of a case of a fixture, as the tensors `m.PLANE` of a module. */
 export function moduleOf(fixture: PackedTensors, name: string): Map<string, FixtureTensor> {
-  const own = [...fixture].filter(([key]) => key.startsWith(`${name}.`)).map(([key, tensor]) => [key.slice(name.length + 1), tensor] as const);
-  return new Map(own.filter(([key]) => key !== 'values').map(([key, tensor]) => [`m.${key}`, tensor]));
+  const own = [...fixture].filter(([key]) => key.startsWith(`${name}.`) && !key.endsWith('.values'));
+  return new Map(own.map(([key, tensor]) => [`m.${key.slice(name.length + 1)}`, tensor]));
 }

@@ -6,6 +6,7 @@ import type { GgufMetadata } from '../tensor/gguf-value.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import type { Architecture } from './architecture.ts';
 import type { DecoderConfig } from './decoder-config.ts';
+import { withBlocksDecoded } from './decoded-blocks.ts';
 import { fileTypeNumber, tensorTypes } from './gguf-mixes.ts';
 import type { ExportType } from './gguf-mixes.ts';
 import { ARCHITECTURES, architectureOf, skipsOf } from './open-decoder.ts';
@@ -52,7 +53,7 @@ export function ggufExport(
   const warnings = architecture.checkSettings(checkpoint, config);
   const specs = architecture.weights(config);
   bindWeights(checkpoint, specs, skipsOf(architecture, config));
-  const read = weightReader(checkpoint);
+  const read = weightReader(withBlocksDecoded(checkpoint));
   const planned = ggufTensors(specs, checkpoint.name);
   const types = tensorTypes(planned, type, config);
   const tensors = planned.map(({ name, shape, from }, i): ExportTensor => ({

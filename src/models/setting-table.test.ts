@@ -72,6 +72,11 @@ describe.each(['llama', 'qwen2', 'qwen3'])('config.json of %s', (architecture) =
     ))).toThrow(/yarn|dynamic/.test(JSON.stringify(value)) ? 'rope scaling of type' : key);
   });
 
+  it.each(['bitsandbytes', 'hqq', 'aqlm', 'eetq', 'bitnet'])('quant_method %s is refused with what to get instead', (method) => {
+    const expected = new RegExp(`must be absent .*found quant_method "${method}".* Get the model unquantised, as GGUF, or as MLX`);
+    expect(() => read(hf(architecture, { quantization_config: { quant_method: method } }))).toThrow(expected);
+  });
+
   const neutral: readonly (readonly [string, JsonValue])[] = [
     ['rope_scaling', null], ['rope_scaling', {}], ['sliding_window', null], ['use_sliding_window', false], ['pretraining_tp', 4],
     ['partial_rotary_factor', 1], ['hidden_act', 'swish'],

@@ -1,19 +1,27 @@
 /**
  * Every family's folder as others write it: config.json with older and with newer keys, the text model inside a larger one, and as mlx-lm
- * saves it (`save_model` and `save_config` of mlx_lm/utils.py, and each family's `sanitize`). All give the golden's logits, and no warning.
+ * saves it (`save_model` and `save_config` of mlx_lm/utils.py, and each family's `sanitize`), quantised or not. All give the golden's
+ * logits, or the values of their codes, and no warning.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { embeddingModel } from '../../test/embedding-model.ts';
 import { expertsOfMlx, fusedExperts, singleExperts } from '../../test/expert-forms.ts';
 import { f32Of, readFixtureTensors } from '../../test/fixture-tensors.ts';
 import type { FixtureTensor } from '../../test/fixture-tensors.ts';
 import { goldenContext, goldenPath, GOLDENS, hasGolden, readGolden } from '../../test/goldens.ts';
 import type { GoldenName } from '../../test/goldens.ts';
+import { quantiseAffine } from '../../test/mlx-affine.ts';
+import type { AffineRule } from '../../test/mlx-affine.ts';
 import { tensorFileBytes } from '../../test/model-bytes.ts';
 import { relativeError } from '../../test/relative-error.ts';
+import { openHfFolder } from '../files/hf-folder.ts';
+import { memoryFolder } from '../files/memory-source.ts';
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+import { convert } from './convert.ts';
+import { fileSink } from './file-sink.ts';
 
 type Tensors = ReadonlyMap<string, FixtureTensor>;
 interface Form {
@@ -187,5 +195,49 @@ describe.each(Object.entries(FORMS))('%s', (what, form) => {
     } finally {
       await model.dispose();
     }
+  });
+});
+
+/** Of most modules 4 bits in groups of 32; some have their own width, and one is left alone. */
+const RULES: Readonly<Record<string, AffineRule | false>> = {
+  'layers.0.self_attn.v_proj': { bits: 8, group_size: 32 }, 'layers.1.self_attn.q_proj': { bits: 6, group_size: 64 },
+  'layers.0.mlp.down_proj': false, 'layers.1.mlp.switch_mlp.down_proj': { bits: 3, group_size: 32 },
+};
+
+/** By the whole name of each module that a folder has; mlx-lm writes none for rows that are not whole groups. */
+function rulesOf(tensors: Tensors): Readonly<Record<string, AffineRule | false>> {
+  const modules = [...tensors.keys()].filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -'.weight'.length));
+  return Object.fromEntries(modules.flatMap((module) => {
+    const rule = RULES[Object.keys(RULES).find((end) => module.endsWith(end)) ?? ''];
+    const cols = tensors.get(`${module}.weight`)!.shape.at(-1) as number;
+    return rule === undefined || (rule !== false && cols % rule.group_size !== 0) ? [] : [[module, rule]];
+  }));
+}
+
+describe('a folder of MLX with quantised modules', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'ingot-mlx-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it.for(NAMES)('%s becomes the GGUF file of the values that its codes stand for', async (name, { skip }) => {
+    if (!hasGolden(name)) skip(`${name} is in ../shared/golden`);
+    const form = mlx(formOf(goldenPath(name)));
+    const rules = rulesOf(form.tensors);
+    const usual = { bits: 4, group_size: 32 };
+    const { packed, decoded } = quantiseAffine(form.tensors, (module) => {
+      const rule = rules[module] ?? usual;
+      return rule === false ? undefined : rule;
+    });
+    expect([...packed.values()].filter(({ dtype }) => dtype === 'U32').length).toBeGreaterThan(3);
+    const quantization = { ...usual, ...rules };
+    const files: Buffer[] = [];
+    const both = { packed: [packed, { quantization, quantization_config: quantization }], decoded: [decoded, {}] } as const;
+    for (const [part, [tensors, settings]] of Object.entries(both)) {
+      const path = join(folder, `${part}.gguf`);
+      const checkpoint = await openHfFolder(memoryFolder(filesOf({ ...form, tensors, config: { ...form.config, ...settings } }), 'memory'));
+      const { warnings } = await convert(checkpoint, await fileSink(path), { type: 'f32', modelName: 'one' });
+      expect(warnings.filter((one) => !one.includes('tokenizer'))).toEqual([]);
+      files.push(readFileSync(path));
+    }
+    expect(Buffer.compare(files[0]!, files[1]!)).toBe(0);
   });
 });

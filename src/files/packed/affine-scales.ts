@@ -4,7 +4,7 @@ import { AFFINE_GROUPS, AFFINE_SCALES, affineName } from '../../tensor/formats/a
 import type { AffineBits, AffineGroup, AffineScale } from '../../tensor/formats/affine.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
 import { wrongPlane } from './folder-planes.ts';
-import type { Plane } from './joined-tensor.ts';
+import type { Plane } from './plane.ts';
 import { affinePlanes } from './scale-grids.ts';
 import type { NumberGrid } from './scale-grids.ts';
 

@@ -15,7 +15,7 @@ import { joinFp8 } from './fp8.ts';
 import type { ScaleBlock } from './fp8.ts';
 import { withGroupsInOrder } from './group-index.ts';
 import { joinedTensor, rowPlane, tensorInFile, wholeTensor } from './joined-tensor.ts';
-import type { Plane } from './joined-tensor.ts';
+import type { Plane } from './plane.ts';
 import { floatRows } from './scale-grids.ts';
 import type { NumberGrid } from './scale-grids.ts';
 
@@ -29,6 +29,7 @@ interface WeightArgs {
 }
 
 const FORMATS: readonly JsonValue[] = ['pack-quantized', 'float-quantized', 'naive-quantized', 'mixed-precision', 'dense'];
+const FORMATS_IN_WORDS = `one of ${FORMATS.join(', ')}`;
 /** Widths that fill a word of 32 bits, so that a row is one stream. */
 const PACKED_BITS: readonly number[] = [2, 4, 8] satisfies readonly AffineBits[];
 
@@ -49,7 +50,7 @@ function parseGroups({ name }: PackedFolder, settings: JsonObject): readonly Wei
     );
   };
   const { format, config_groups: groups, sparsity_config: sparsity } = settings;
-  if (format !== undefined && !FORMATS.includes(format)) fail('format', FORMATS.map((one) => JSON.stringify(one)).join(', '), format);
+  if (format !== undefined && !FORMATS.includes(format)) fail('format', FORMATS_IN_WORDS, format);
   if (isJsonObject(sparsity) && ![undefined, null, 'dense'].includes(sparsity['format'] as string | null | undefined))
     fail('sparsity_config.format', '"dense"', sparsity['format']);
   if (!isJsonObject(groups)) return fail('config_groups', 'an object', groups);
@@ -57,7 +58,7 @@ function parseGroups({ name }: PackedFolder, settings: JsonObject): readonly Wei
     const where = `config_groups.${key.slice(0, 40)}`;
     if (!isJsonObject(group)) return fail(where, 'an object', group);
     const { weights, format: own } = group;
-    if (own !== undefined && own !== null && !FORMATS.includes(own)) fail(`${where}.format`, FORMATS.map((one) => JSON.stringify(one)).join(', '), own);
+    if (own !== undefined && own !== null && !FORMATS.includes(own)) fail(`${where}.format`, FORMATS_IN_WORDS, own);
     if (!isJsonObject(weights)) return fail(`${where}.weights`, 'an object', weights);
     return weightArgs(weights, (field, expected) => fail(`${where}.weights.${field}`, expected, weights[field]));
   });
@@ -65,7 +66,8 @@ function parseGroups({ name }: PackedFolder, settings: JsonObject): readonly Wei
 
 function weightArgs(weights: JsonObject, fail: (field: string, expected: string) => never): WeightArgs {
   const { num_bits: bits, type, symmetric, strategy, group_size: group, block_structure: block } = weights;
-  if (type === 'float' ? bits !== 8 : !PACKED_BITS.includes(bits as number)) fail('num_bits', type === 'float' ? '8 for floats' : '2, 4 or 8');
+  if (type === 'float' && bits !== 8) fail('num_bits', '8 for floats');
+  if (type !== 'float' && !PACKED_BITS.includes(bits as number)) fail('num_bits', '2, 4 or 8');
   const strategies = ['tensor', 'channel', 'group', 'block'];
   if (!strategies.includes(strategy as string)) fail('strategy', `one of ${strategies.join(', ')}`);
   if (strategy === 'group' && !(Number.isSafeInteger(group) && (group as number) > 0)) fail('group_size', 'a number of values');
@@ -115,8 +117,13 @@ interface ZeroSizes {
   readonly groups: number;
 }
 
+interface ZeroPoints {
+  readonly entry: TensorEntry;
+  readonly grid: NumberGrid;
+}
+
 /** Zero points of words that hold those of several rows, as they count from the least code. */
-function zeroPoints(folder: PackedFolder, module: string, { bits, out, groups }: ZeroSizes): { readonly entry: TensorEntry; readonly grid: NumberGrid } {
+function zeroPoints(folder: PackedFolder, module: string, { bits, out, groups }: ZeroSizes): ZeroPoints {
   const each = 32 / bits;
   const shape = [Math.ceil(out / each), groups];
   const entry = expectPlane(folder, `${module}.weight_zero_point`, { types: ['i32'], shape, because: `${bits} bits, not symmetric` });
@@ -163,7 +170,7 @@ async function checkShape(entry: TensorEntry, expected: readonly number[], optio
   const found = entry.type === 'i64' ? Array.from(new BigInt64Array(bytes.buffer), Number) : [...new Int32Array(bytes.buffer)];
   if (isSameShape(found, expected)) return;
   throw new FormatError(
-    `${tensorInFile(entry)}: expected ${shapeText(expected)}, as the packed words have it, found ${shapeText(found)}: rows that do not fill ` +
-      'their words are not supported. Get the model in another format.',
+    `${tensorInFile(entry)}: expected ${shapeText(expected)}, as the packed words have it, found ${shapeText(found)}: rows that do not ` +
+      'fill their words are not supported. Get the model in another format.',
   );
 }

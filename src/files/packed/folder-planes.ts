@@ -1,6 +1,7 @@
 /** What the readers of packed folders share: tensors of the folder by name, type and shape, and what they make of them. */
 import type { SkippedTensor, TensorEntry } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
+import { TENSOR_TYPES } from '../../tensor/tensor-type.ts';
 import type { TensorType } from '../../tensor/tensor-type.ts';
 import { tensorInFile } from './joined-tensor.ts';
 import type { Stretches } from './transposed-lines.ts';
@@ -43,9 +44,14 @@ export function expectPlane({ name: where, tensors }: PackedFolder, name: string
   const expected = `${types.join(' or ')} ${shapeText(shape)}${why}`;
   const entry = tensors.get(name);
   if (entry === undefined)
-    throw new FormatError(`${where}: expected tensor ${name.slice(0, 120)}, ${expected}, found none. The folder is incomplete: get it again.`);
+    throw missingPlane(where, name, expected);
   if (!types.includes(entry.type) || !isSameShape(entry.shape, shape)) throw wrongPlane(entry, expected);
   return entry;
+}
+
+/** The error of a tensor that is not there; `what` is its type and shape, or whose it is. */
+export function missingPlane(where: string, name: string, what: string): FormatError {
+  return new FormatError(`${where}: expected tensor ${name.slice(0, 120)}, ${what}, found none. The folder is incomplete: get it again.`);
 }
 
 /** The error of a tensor that is not as expected. */
@@ -65,7 +71,8 @@ export function isSameShape(a: readonly number[], b: readonly number[]): boolean
 }
 
 /** @throws FormatError for rows of values that are no whole blocks */
-export function checkWholeBlocks(entry: TensorEntry, cols: number, { type, blockSize }: { readonly type: TensorType; readonly blockSize: number }): void {
+export function checkWholeBlocks(entry: TensorEntry, cols: number, type: TensorType): void {
+  const { blockSize } = TENSOR_TYPES[type];
   if (cols % blockSize === 0 && cols > 0) return;
   throw new FormatError(
     `${tensorInFile(entry)}: expected rows of a multiple of ${blockSize} values, the length of a block of ${type}, found ${cols}. ` +

@@ -4,13 +4,12 @@
  * (transformers' `Fp8Dequantize`). Activations are not rounded to e4m3 here, so that scales of activations are left out.
  */
 import type { SkippedTensor, TensorEntry } from '../../tensor/checkpoint.ts';
-import { FormatError } from '../../tensor/errors.ts';
 import { AFFINE_SCALES } from '../../tensor/formats/affine.ts';
 import { elementsOf } from '../../tensor/tensor-type.ts';
-import { checkWholeBlocks, isSameShape, shapeText, wrongPlane } from './folder-planes.ts';
+import { checkWholeBlocks, isSameShape, missingPlane, shapeText, wrongPlane } from './folder-planes.ts';
 import type { JoinedFolder, PackedFolder } from './folder-planes.ts';
 import { joinedTensor, rowPlane, tensorInFile } from './joined-tensor.ts';
-import type { Plane } from './joined-tensor.ts';
+import type { Plane } from './plane.ts';
 import { floatRows, scaleBytes } from './scale-grids.ts';
 
 /** Columns under one scale of Ingot's blocks. */
@@ -19,7 +18,7 @@ const GROUP = 128;
 /** Rows and columns under one scale. */
 export type ScaleBlock = readonly [rows: number, cols: number];
 
-const OF_ACTIVATIONS = /\.(input_scale|activation_scale|input_zero_point|output_scale|k_scale|v_scale|q_scale)$/;
+const OF_ACTIVATIONS = /\.(input_scale|input_scale_ub|activation_scale|input_zero_point|output_scale|k_scale|v_scale|q_scale)$/;
 
 /** @param block of tensors with a scale for each block */
 export function joinFp8(folder: PackedFolder, block: ScaleBlock): JoinedFolder {
@@ -31,7 +30,7 @@ export function joinFp8(folder: PackedFolder, block: ScaleBlock): JoinedFolder {
     joined: weights.map((weight) => {
       const scales = scalesOf(folder, weight);
       const cols = weight.shape.at(-1) as number;
-      checkWholeBlocks(weight, cols, { type: 'fp8_g128', blockSize: GROUP });
+      checkWholeBlocks(weight, cols, 'fp8_g128');
       const rows = elementsOf(weight.shape.slice(0, -1));
       const planes = { codes: rowPlane(weight, rows), scales: scalePlane(weight, scales, block) };
       return {
@@ -47,12 +46,7 @@ function scalesOf(folder: PackedFolder, weight: TensorEntry): TensorEntry {
   if (weight.shape.length < 2 || elementsOf(weight.shape) === 0) throw wrongPlane(weight, 'a matrix');
   const names = [`${weight.name}_scale_inv`, `${weight.name}_scale`];
   const scales = names.map((name) => folder.tensors.get(name)).find((entry) => entry !== undefined);
-  if (scales === undefined) {
-    throw new FormatError(
-      `${folder.name}: expected tensor ${names.join(' or ')} beside the e4m3 values of ${weight.name}, found none. ` +
-        'The folder is incomplete: get it again.',
-    );
-  }
+  if (scales === undefined) throw missingPlane(folder.name, names.join(' or '), 'the scales of e4m3 values');
   if (!(AFFINE_SCALES as readonly string[]).includes(scales.type)) throw wrongPlane(scales, `scales of ${AFFINE_SCALES.join(', ')}`);
   return scales;
 }

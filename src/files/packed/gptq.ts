@@ -93,7 +93,8 @@ function bitsOf(folder: PackedFolder, module: string, { out, groups, settings }:
   const found = ((zeros?.shape.at(-1) ?? 0) * 32) / out;
   if (zeros === undefined || found === settings.bits) return settings.bits;
   if (settings.isMixed && GPTQ_BITS.includes(found)) return found as AffineBits;
-  throw wrongPlane(zeros, `i32 ${shapeText([groups, (out * settings.bits) / 32])}, as config.json says ${settings.bits} bits (it has ${found})`);
+  const expected = shapeText([groups, (out * settings.bits) / 32]);
+  throw wrongPlane(zeros, `i32 ${expected}, as config.json says ${settings.bits} bits (it has ${found})`);
 }
 
 /** What a stored zero point means: as AutoGPTQ's kernels reckon it, within the width but for 3 bits. */

@@ -3,7 +3,7 @@ import type { ReadOptions } from '../../tensor/byte-source.ts';
 import type { TensorEntry } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import { tensorInFile, wholeTensor } from './joined-tensor.ts';
-import type { Plane } from './joined-tensor.ts';
+import type { Plane } from './plane.ts';
 
 /** The same plane, which looks at the groups of columns before it is read for the first time. `index` is i32 [cols]. */
 export function withGroupsInOrder(plane: Plane, index: TensorEntry | undefined, group: number): Plane {

@@ -3,7 +3,7 @@ import { FormatError } from '../../tensor/errors.ts';
 import { readScale, SCALE_BYTES } from '../../tensor/formats/scale-values.ts';
 import type { ScaleFormat } from '../../tensor/formats/scale-values.ts';
 import type { BlockFormat } from '../../tensor/formats/weight-format.ts';
-import type { Planes } from './joined-tensor.ts';
+import type { Planes } from './plane.ts';
 
 export interface JoinOptions {
   /** Values of a row. */
@@ -112,8 +112,8 @@ function checkScales(format: ScaleFormat, bytes: Uint8Array, { plane, row, group
   const value = readScale(READ_AS[format] ?? format, bits, 0);
   const shown = bits[0] === 255 && format.startsWith('e8m0') ? 'NaN' : String(value);
   throw new FormatError(
-    `${plane}: expected finite numbers${format === 'ue4m3Half' ? ' from 0 on' : ''}, found ${shown} in row ${row + Math.floor(at / groups)}, ` +
-      `group ${at % groups}. The file is damaged: get it again.`,
+    `${plane}: expected finite numbers${format === 'ue4m3Half' ? ' from 0 on' : ''}, found ${shown} in row ` +
+      `${row + Math.floor(at / groups)}, group ${at % groups}. The file is damaged: get it again.`,
   );
 }
 
@@ -124,13 +124,20 @@ function numbersOf(bytes: Uint8Array, size: number): Uint8Array | Uint16Array | 
   return size === 2 ? new Uint16Array(buffer, byteOffset, length / 2) : new Uint32Array(buffer, byteOffset, length / 4);
 }
 
+interface CodePlace {
+  readonly plane: string;
+  readonly row: number;
+  readonly cols: number;
+}
+
 /** Codes that are e4m3, whose 0x7f and 0xff are NaN. */
-function checkFloatCodes(codes: Uint8Array, { plane, row, cols }: { readonly plane: string; readonly row: number; readonly cols: number }): void {
+function checkFloatCodes(codes: Uint8Array, { plane, row, cols }: CodePlace): void {
   const words = new Uint32Array(codes.buffer, codes.byteOffset, codes.length >> 2);
   // A carry into the highest bit of a byte: its other seven are set.
   if (!words.some((word) => (((word & 0x7f7f7f7f) + 0x01010101) & 0x80808080) !== 0)) return;
   const at = codes.findIndex((code) => (code & 0x7f) === 0x7f);
   throw new FormatError(
-    `${plane}: expected e4m3 values, found NaN in row ${row + Math.floor(at / cols)}, column ${at % cols}. The file is damaged: get it again.`,
+    `${plane}: expected e4m3 values, found NaN in row ${row + Math.floor(at / cols)}, column ${at % cols}. ` +
+      'The file is damaged: get it again.',
   );
 }

@@ -69,7 +69,7 @@ interface FoundMethod {
   readonly settings: JsonObject;
 }
 
-/** As mlx-lm looks for it: "quantization" first, which its own folders have, then "quantization_config", in the text model's settings too. */
+/** As mlx-lm looks for it: "quantization", which its own folders have, then "quantization_config", in the text model's settings too. */
 function methodOf(config: JsonObject): FoundMethod | undefined {
   const own = config['quantization'];
   if (isJsonObject(own)) return { says: 'mlx', method: joinMlx, settings: own };

@@ -8,27 +8,10 @@ import { bytesOfElements, elementsOf } from '../../tensor/tensor-type.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
 import { blockFormatOf } from '../../tensor/formats/weight-formats.ts';
 import { blockJoiner } from './join-blocks.ts';
+import type { Plane, Planes } from './plane.ts';
 
 /** Most bytes of blocks that are joined at a time, unless one row has more. */
 export const JOINED_BYTES = 1024 * 1024;
-
-/** What a tensor, or a part of one, holds of each row of a matrix; the rows of all experts are counted through. */
-export interface Plane {
-  /** Tensor and file, for messages. */
-  readonly name: string;
-  /** The bytes of rows [row, row + count), row by row. */
-  read(row: number, count: number, options?: ReadOptions): Promise<Uint8Array>;
-}
-
-/** The planes of a block format. */
-export interface Planes {
-  /** Codes in the order of a stream, lowest bit first. */
-  readonly codes: Plane;
-  /** A scale for each group, in the format that blocks hold it in. */
-  readonly scales: Plane;
-  /** Of formats with a minimum, alike. */
-  readonly minimums?: Plane | undefined;
-}
 
 export interface JoinedTensor {
   readonly name: string;

@@ -8,9 +8,9 @@ import { FormatError } from '../../tensor/errors.ts';
 import { AFFINE_GROUPS, AFFINE_SCALES, affineName } from '../../tensor/formats/affine.ts';
 import type { AffineBits, AffineGroup, AffineScale } from '../../tensor/formats/affine.ts';
 import { describeJson, isJsonObject } from '../../tensor/json.ts';
-import { elementsOf, TENSOR_TYPES } from '../../tensor/tensor-type.ts';
+import { elementsOf } from '../../tensor/tensor-type.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
-import { checkWholeBlocks, expectPlane, modulesWith, shapeText, wrongPlane } from './folder-planes.ts';
+import { checkWholeBlocks, expectPlane, missingPlane, modulesWith, shapeText, wrongPlane } from './folder-planes.ts';
 import type { Joined, JoinedFolder, PackedFolder } from './folder-planes.ts';
 import { joinedTensor, rowPlane, tensorInFile } from './joined-tensor.ts';
 
@@ -56,7 +56,8 @@ function ruleOf({ name }: PackedFolder, value: JsonValue, key: string): Rule {
     if (!(AFFINE_GROUPS as readonly JsonValue[]).includes(group ?? null)) fail('.group_size', 'one of 32, 64, 128', group);
     return { mode, bits: bits as number, group: group as number, said: key };
   }
-  if (typeof mode !== 'string' || !Object.hasOwn(FLOAT_MODES, mode)) return fail('.mode', `affine, ${Object.keys(FLOAT_MODES).join(', ')}`, mode);
+  const isKnown = typeof mode === 'string' && Object.hasOwn(FLOAT_MODES, mode);
+  if (!isKnown) return fail('.mode', `one of affine, ${Object.keys(FLOAT_MODES).join(', ')}`, mode);
   const own = FLOAT_MODES[mode as FloatMode];
   if ((bits ?? own.bits) !== own.bits) fail('.bits', `${own.bits} for ${mode}`, bits);
   if ((group ?? own.group) !== own.group) fail('.group_size', `${own.group} for ${mode}`, group);
@@ -70,11 +71,8 @@ function checkUnscaled(folder: PackedFolder, settings: JsonObject): void {
     const weight = folder.tensors.get(`${module}.weight`) as TensorEntry;
     const isSaid = isJsonObject(settings[module]);
     if (weight.type !== 'u32' && !isSaid) continue;
-    const reason = weight.type === 'u32' ? `whose weight is u32 ${shapeText(weight.shape)}` : `which config.json's quantization names`;
-    throw new FormatError(
-      `${folder.name}: expected tensor ${module.slice(0, 120)}.scales of a module ${reason}, found none. ` +
-        'The folder is incomplete, or its settings are of another one: get it again.',
-    );
+    const reason = weight.type === 'u32' ? `whose weight is u32 ${shapeText(weight.shape)}` : "which config.json's quantization names";
+    throw missingPlane(folder.name, `${module}.scales`, `of a module ${reason}`);
   }
 }
 
@@ -86,7 +84,7 @@ function joinModule(folder: PackedFolder, module: string, rule: Rule | undefined
   const outer = weight.shape.slice(0, -1);
   const cols = colsOf(weight, scales, rule);
   const type = rule.mode === 'affine' ? affineType(scales, rule) : floatType(scales, rule.mode);
-  checkWholeBlocks(weight, cols, { type, blockSize: TENSOR_TYPES[type].blockSize });
+  checkWholeBlocks(weight, cols, type);
   const rows = elementsOf(outer);
   const because = 'as the scales are';
   const isAffine = rule.mode === 'affine';
@@ -111,7 +109,7 @@ function joinModule(folder: PackedFolder, module: string, rule: Rule | undefined
 function wordsOf(folder: PackedFolder, module: string, scales: TensorEntry): TensorEntry {
   const weight = folder.tensors.get(`${module}.weight`);
   if (weight === undefined)
-    throw new FormatError(`${folder.name}: expected tensor ${module.slice(0, 120)}.weight beside its scales, found none. Get the folder again.`);
+    throw missingPlane(folder.name, `${module}.weight`, 'which its scales are of');
   const isMatrix = weight.type === 'u32' && weight.shape.length >= 2 && elementsOf(weight.shape) > 0;
   if (!isMatrix) throw wrongPlane(weight, 'u32 [..., out, words], as it has scales');
   const rows = weight.shape.slice(0, -1);
@@ -129,8 +127,8 @@ function colsOf(weight: TensorEntry, scales: TensorEntry, { bits, group, said }:
   const found = groups > 0 ? ` (${(words * 32) / (groups * group)} bits at that group)` : '';
   throw wrongPlane(
     scales,
-    `${cols / group} scales a row, as config.json's ${said.slice(0, 160)} says ${bits} bits in groups of ${group} and a row of the weight has ` +
-      `${words} words${found}`,
+    `${cols / group} scales a row, as config.json's ${said.slice(0, 160)} says ${bits} bits in groups of ${group} and a row of the ` +
+      `weight has ${words} words${found}`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Scales and zero points that a folder gives as numbers, [rows, groups] in whatever order and packing, and the planes of scales and minimums
- * that they make: a code stands for (code - zero point) * scale.
+ * Scales and zero points that a folder gives as numbers, [rows, groups] in whatever order and packing, and the planes of scales and
+ * minimums that they make: a code stands for (code - zero point) * scale.
  */
 import type { ReadOptions } from '../../tensor/byte-source.ts';
 import type { TensorEntry } from '../../tensor/checkpoint.ts';
@@ -10,7 +10,7 @@ import type { AffineScale } from '../../tensor/formats/affine.ts';
 import { putScale, SCALE_BYTES } from '../../tensor/formats/scale-values.ts';
 import { bytesOfElements } from '../../tensor/tensor-type.ts';
 import { rowPlane } from './joined-tensor.ts';
-import type { Plane } from './joined-tensor.ts';
+import type { Plane } from './plane.ts';
 import type { TransposedLines } from './transposed-lines.ts';
 
 /** Numbers of the rows [row, row + count), [count, groups]. */
@@ -39,9 +39,11 @@ export function floatColumns(lines: TransposedLines, type: AffineScale): NumberG
     async read(row, count, options) {
       const values = new Float32Array(count * lines.lines);
       await lines.forColumns(row, row + count, ({ bytes, begin, width }, from, to) => {
-        const floats = floatsOf(type, bytes);
+        const size = SCALE_BYTES[type];
         for (let group = 0; group < lines.lines; group++) {
-          for (let column = from; column < to; column++) values[(column - row) * lines.lines + group] = floats[group * width + column - begin]!;
+          const at = (group * width + from - begin) * size;
+          const floats = floatsOf(type, bytes.subarray(at, at + (to - from) * size));
+          for (let i = 0; i < floats.length; i++) values[(from - row + i) * lines.lines + group] = floats[i]!;
         }
       }, options);
       return values;
@@ -89,12 +91,18 @@ export function affinePlanes(options: AffineScales): { readonly scales: Plane; r
   };
 }
 
-function checkMiddle(points: Float32Array, middle: number, { name, row, groups }: { readonly name: string; readonly row: number; readonly groups: number }): void {
+interface PointPlace {
+  readonly name: string;
+  readonly row: number;
+  readonly groups: number;
+}
+
+function checkMiddle(points: Float32Array, middle: number, { name, row, groups }: PointPlace): void {
   const at = points.findIndex((point) => point !== middle);
   if (at < 0) return;
   throw new FormatError(
-    `${name}: expected zero points of ${middle}, as config.json calls it symmetric, found ${points[at]} in row ${row + Math.floor(at / groups)}, ` +
-      `group ${at % groups}. Settings and tensors do not belong together.`,
+    `${name}: expected zero points of ${middle}, as config.json calls it symmetric, found ${points[at]} in row ` +
+      `${row + Math.floor(at / groups)}, group ${at % groups}. Settings and tensors do not belong together.`,
   );
 }
 

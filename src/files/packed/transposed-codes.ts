@@ -1,7 +1,7 @@
 /** Planes of GPTQ's and AWQ's tensors, which lie transposed: codes to streams along rows, packed zero points to numbers. */
 import type { TensorEntry } from '../../tensor/checkpoint.ts';
 import { tensorInFile } from './joined-tensor.ts';
-import type { Plane } from './joined-tensor.ts';
+import type { Plane } from './plane.ts';
 import type { NumberGrid } from './scale-grids.ts';
 import { transposedLines } from './transposed-lines.ts';
 import type { Stretches } from './transposed-lines.ts';

@@ -101,7 +101,8 @@ async function readStretch(entry: TensorEntry, { begin, width, elementBytes }: S
   }
   for (let line = 0; line < lines; line += LINES_AT_ONCE) {
     const some = Array.from({ length: Math.min(LINES_AT_ONCE, lines - line) }, (_, i) => line + i);
-    await Promise.all(some.map((n) => entry.read((n * columns + begin) * elementBytes, bytes.subarray(n * lineBytes, (n + 1) * lineBytes))));
+    const partOf = (n: number) => bytes.subarray(n * lineBytes, (n + 1) * lineBytes);
+    await Promise.all(some.map((n) => entry.read((n * columns + begin) * elementBytes, partOf(n))));
   }
   return bytes;
 }
