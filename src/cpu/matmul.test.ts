@@ -258,11 +258,14 @@ function expectSameRounding({ kernels, memory }: KernelInstance, x: Float32Array
   }
 }
 
-test('both modules give the same bits for quantised weights', () => {
+test('both modules give the same for quantised weights, but for multiplications that one fuses with additions', () => {
   for (const problem of matmulCases().filter(({ type }) => isQuantized(type))) {
     const { weights, x } = randomProblem(problem, 12);
-    const [plain, relaxed] = MODULES.map(([, module]) => [...runMatmul(instantiateKernels(module), problem, weights, x)]);
-    expect(relaxed, describeCase(problem)).toEqual(plain);
+    const { magnitude } = matmulScalar({ ...problem, weights, x });
+    const results = MODULES.map(([, module]) => runMatmul(instantiateKernels(module), problem, weights, x));
+    const [plain, relaxed] = results as [Float32Array, Float32Array];
+    const differs = plain.findIndex((value, i) => Math.abs(value - (relaxed[i] as number)) > 3e-7 * (magnitude[i] as number));
+    expect(differs, describeCase(problem)).toBe(-1);
   }
 });
 

@@ -3,6 +3,7 @@
  *
  * A widened activation block is 80 bytes: the 16-byte head of an activation block, then its 32 codes as i16.
  */
+import { madd } from './float-math';
 import { storeLanes } from './lanes';
 import { addGroup, TILE_SUMS_BYTES } from './panel-codes';
 import { WIDE_PANEL_BLOCK } from './panel-wide';
@@ -31,7 +32,7 @@ function dot(weights: v128, x: usize, step: usize): v128 {
 @inline
 function finish(hasMinimum: bool, total: v128, dots: v128, x: usize, scale: v128, panel: usize): v128 {
   if (hasMinimum) return addGroup(total, dots, x, scale, v128.load(panel, 16));
-  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, v128.load32_splat(x))));
+  return madd(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, v128.load32_splat(x)), total);
 }
 
 // @ts-ignore: decorator
