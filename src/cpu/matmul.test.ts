@@ -45,7 +45,7 @@ describe.each(MODULES)('%s', (_, module) => {
 
   test.each(TYPES)('%s agrees after thousands of calls and for long rows', (type) => {
     const instance = instantiateKernels(module, 32 * 1024 * 1024);
-    for (const problem of [whole(type, 9, 256, 1), whole(type, 9, 256, 6)]) {
+    for (const problem of [whole(type, 9, 256, 1), whole(type, 9, 256, 26)]) {
       const { weights, x } = randomProblem(problem, 5);
       for (let call = 0; call < 3000; call++) runMatmul(instance, problem, weights, x);
       expect(compareWithScalar(problem, weights, x, runMatmul(instance, problem, weights, x))).toBeUndefined();
@@ -57,7 +57,7 @@ describe.each(MODULES)('%s', (_, module) => {
   });
 
   test.each(INT8_TYPES)('%s gives a row the same bits alone and in any batch', (type) => {
-    const batch = whole(type, 10, 768, 7);
+    const batch = whole(type, 19, 768, 27);
     const { weights, x } = randomProblem(batch, 7);
     const instance = instantiateKernels(module);
     const together = runMatmul(instance, batch, weights, x);
@@ -69,7 +69,7 @@ describe.each(MODULES)('%s', (_, module) => {
 
   test.each(INT8_TYPES)('%s is exact at the ends of its codes', (type) => {
     for (const fill of [0x00, 0x7f, 0x80, 0xff]) {
-      for (const xRows of [1, 5]) {
+      for (const xRows of [1, 26]) {
         const problem = whole(type, 5, 256, xRows);
         const { weights } = randomProblem(problem, 8);
         const scales = weights.slice();
@@ -100,7 +100,7 @@ describe.each(MODULES)('%s', (_, module) => {
 
   test('NaN and infinite activations reach the result as NaN', () => {
     for (const type of TYPES) {
-      for (const xRows of [1, 4, 5]) {
+      for (const xRows of [1, 26]) {
         const problem = whole(type, 4, 256, xRows);
         const { weights, x } = randomProblem(problem, 9);
         x[5] = NaN;
@@ -112,7 +112,7 @@ describe.each(MODULES)('%s', (_, module) => {
   });
 
   test.each(TYPES)('%s times activations up to the end of f32: right wherever a sum has room, else never finite', (type) => {
-    for (const xRows of [1, 4]) {
+    for (const xRows of [1, 26]) {
       for (const size of [1e18, 1e25, 1e31, 1e35, 1e37, 3e38]) {
         const problem = whole(type, 12, 256, xRows);
         const { weights, x } = randomProblem(problem, 14);
@@ -136,7 +136,7 @@ describe.each(MODULES)('%s', (_, module) => {
     const [place] = format.kind === 'block' ? scalePlaces(format) : [{ format: 'f16', offset: 0 } as const];
     const wild = { f16: [0x7c00, 0xfe00], bf16: [0x7f80, 0xffc0], f32: [0x7f800000, 0xffc00000] }[place?.format as 'f16'];
     for (const [bits, isExpected] of [[wild[0]!, (v: number) => !Number.isFinite(v)], [wild[1]!, Number.isNaN]] as const) {
-      for (const xRows of [1, 4, 5]) {
+      for (const xRows of [1, 26]) {
         const problem = whole(type, 4, 256, xRows);
         const { weights, x } = randomProblem(problem, 10);
         for (let i = 0; i < (place?.format === 'f32' ? 4 : 2); i++) weights[place!.offset + i] = (bits >>> (8 * i)) & 255;
@@ -153,7 +153,7 @@ describe.each(MODULES)('%s', (_, module) => {
     const at = type === 'q6_k' ? 208 : 0;
     const { blockBytes } = formatOf(type);
     for (const patterns of [[0x0000, 0x8000, 0x1234], [0x0001, 0x83ff, 0x0000, 0x2c01, 0x0400, 0x0200], [0x7bff, 0xfbff, 0x0000, 0x03ff]]) {
-      for (const xRows of [1, 5]) {
+      for (const xRows of [1, 26]) {
         const problem = whole(type, 11, 768, xRows);
         const { weights, x } = randomProblem(problem, 15);
         const view = new DataView(weights.buffer, weights.byteOffset);
@@ -192,7 +192,7 @@ describe.each(MODULES)('%s', (_, module) => {
   test('too little scratch is slower, not wrong', () => {
     for (const type of TYPES) {
       const instance = instantiateKernels(module);
-      const problem = whole(type, 9, 512, 9);
+      const problem = whole(type, 9, 512, 26);
       const { weights, x } = randomProblem(problem, 11);
       const full = instance.kernels.matmulScratchBytes;
       for (const scratchBytes of [512, 1024, 12 * 1024]) {
@@ -303,11 +303,14 @@ function expectSameRounding({ kernels, memory }: KernelInstance, x: Float32Array
   }
 }
 
-test('both modules give the same bits for quantised weights', () => {
+test('both modules give the same for quantised weights, but for multiplications that one fuses with additions', () => {
   for (const problem of matmulCases().filter(({ type }) => takesInt8(type))) {
     const { weights, x } = randomProblem(problem, 12);
-    const [plain, relaxed] = MODULES.map(([, module]) => [...runMatmul(instantiateKernels(module), problem, weights, x)]);
-    expect(relaxed, describeCase(problem)).toEqual(plain);
+    const { magnitude } = matmulScalar({ ...problem, weights, x });
+    const results = MODULES.map(([, module]) => runMatmul(instantiateKernels(module), problem, weights, x));
+    const [plain, relaxed] = results as [Float32Array, Float32Array];
+    const differs = plain.findIndex((value, i) => Math.abs(value - (relaxed[i] as number)) > 3e-7 * (magnitude[i] as number));
+    expect(differs, describeCase(problem)).toBe(-1);
   }
 });
 

@@ -1,5 +1,6 @@
 /** Sixteen rows of Q4_0 (`packed-rows.ts`) times one row of activations. value = scale * (nibble - 8). */
 import { addNibbles, nibbles, widen } from './dot-int8';
+import { madd } from './float-math';
 import { highScales, lowScales, ordinaryBits } from './half';
 import { halfBias, halfSigns, keepOrder, nibbleMask, ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
@@ -79,5 +80,5 @@ function dotGroup(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize): voi
 @inline
 export function addBlock(total: v128, sums: v128, scale: v128, x: usize): v128 {
   const dots = f32x4.convert_i32x4_s(i32x4.sub(sums, v128.load32_splat(x, 4)));
-  return f32x4.add(total, f32x4.mul(dots, f32x4.mul(scale, v128.load32_splat(x))));
+  return madd(dots, f32x4.mul(scale, v128.load32_splat(x)), total);
 }

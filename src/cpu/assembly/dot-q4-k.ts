@@ -1,5 +1,6 @@
 /** Sixteen rows of Q4_K (`packed-rows.ts`) times one row of activations. value = d * scale * nibble - dmin * minimum. */
 import { addNibbles, nibbles } from './dot-int8';
+import { madd, nmadd } from './float-math';
 import { halvesToFloats, highHalves, highOrdinary, lowHalves, lowOrdinary, orSubnormal } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { eighthHalfBias, eighthRebias, halfBias, keepOrder, nibbleMask, pairMask, rebias, sixBitMask } from './opaque';
@@ -87,7 +88,8 @@ function dotGroup(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spil
 }
 
 /**
- * total + (sums * scale * d - minimum * 8 S * dmin / 8) * d(x); both products are rounded once. d(x), which may be huge, comes last.
+ * total + (sums * scale * d - minimum * 8 S * dmin / 8) * d(x); a panel's form of it gives the same bits.
+ * d(x), which may be huge, comes last.
  * d and dmin / 8 are what `storeFactors` put behind the scales that end at `end`.
  */
 // @ts-ignore: decorator
@@ -95,8 +97,8 @@ function dotGroup(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spil
 function addGroup(total: v128, sums: v128, scales: v128, minimum: v128, end: usize, x: usize): v128 {
   const product = f32x4.mul(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sums, scales)), v128.load(end, 128));
   const sum = f32x4.convert_i32x4_s(v128.load32_splat(x, 4));
-  const offset = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(minimum), sum), v128.load(end, 192));
-  return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
+  const offset = f32x4.mul(f32x4.convert_i32x4_s(minimum), sum);
+  return madd(nmadd(offset, v128.load(end, 192), product), v128.load32_splat(x), total);
 }
 
 /** d and dmin / 8 of sixteen rows, f32[16] each, behind scales and minimums. Any f16. */

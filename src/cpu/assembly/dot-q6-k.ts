@@ -3,6 +3,7 @@
  * A group's scale multiplies in the widening step, so that 32 values reach the float part as one integer (below 2^24).
  */
 import { dotCodes, firstForm, highNibbles, lowNibbles, secondForm } from './dot-int8';
+import { madd } from './float-math';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { keepOrder, nibbleMask, pairMask } from './opaque';
@@ -153,7 +154,7 @@ function scaled(sums: v128, offset: v128, scales: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function addBlock(total: v128, sums: v128, d: v128, x: usize): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(x))));
+  return madd(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(x)), total);
 }
 
 /** Sums of up to eight columns of codes less 32 fit 16 bits; on the way to them they may wrap around. */

@@ -2,6 +2,7 @@
  * Sixteen rows of Q8_0 (`packed-rows.ts`) times one row of activations.
  * A signed byte is not a relaxed dot product's i7, so both modules widen to 16 bits: the loads do it.
  */
+import { madd } from './float-math';
 import { highScales, lowScales, ordinaryBits } from './half';
 import { halfBias, halfSigns, keepOrder } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
@@ -93,7 +94,7 @@ function dotGroup(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize): voi
 // @ts-ignore: decorator
 @inline
 function addBlock(total: v128, sums: v128, scale: v128, x: usize): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load32_splat(x))));
+  return madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load32_splat(x)), total);
 }
 
 /** Columns 0 to 3 (i16[4], twice) times two columns and two more of four rows. */

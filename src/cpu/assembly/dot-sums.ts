@@ -1,4 +1,5 @@
 /** Steps that the kernels of described types share: sums of four rows, sums of x, the ends of groups, gathers of heads. */
+import { madd } from './float-math';
 import { halvesToFloats } from './half';
 import { widen } from './dot-int8';
 
@@ -55,14 +56,14 @@ export function sumRowsOf5(a: v128, b: v128, c: v128, d: v128, one: v128): v128 
 @inline
 export function addLess(total: v128, sums: v128, times: f32, x: usize, scale: v128): v128 {
   const dots = f32x4.sub(f32x4.convert_i32x4_s(sums), f32x4.splat(times * <f32>load<i32>(x, 4)));
-  return f32x4.add(total, f32x4.mul(dots, f32x4.mul(scale, v128.load32_splat(x))));
+  return madd(dots, f32x4.mul(scale, v128.load32_splat(x)), total);
 }
 
 /** total + sums * (scale * d(x)), in the order that the panels' tiles use too. */
 // @ts-ignore: decorator
 @inline
 export function addScaled(total: v128, sums: v128, x: usize, scale: v128): v128 {
-  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load32_splat(x))));
+  return madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load32_splat(x)), total);
 }
 
 /** total + (sums * scale + offset / 8 * 8 S(x)) * d(x): what panel-codes.ts's addGroup makes of the negative of an eighth of the offset. */
@@ -71,8 +72,8 @@ export function addScaled(total: v128, sums: v128, x: usize, scale: v128): v128 
 export function addOffset(total: v128, sums: v128, x: usize, scale: v128, offset: v128): v128 {
   const product = f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
   const eighth = f32x4.mul(offset, f32x4.splat(0.125));
-  const offsets = f32x4.mul(eighth, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)));
-  return f32x4.add(total, f32x4.mul(f32x4.add(product, offsets), v128.load32_splat(x)));
+  const sum = madd(eighth, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)), product);
+  return madd(sum, v128.load32_splat(x), total);
 }
 
 /** The words at four addresses. */

@@ -13,12 +13,14 @@ import { gemmFloat, gemmFloatScratchBytes } from './matmul-float';
 import { gemmInt8, gemmInt8LeastScratch, gemmInt8ScratchBytes } from './matmul-int8';
 import { GROUP_ROWS, groupAt, hasOddScales, isPacked } from './packed-rows';
 import { activationBytes } from './quantize';
-import { BF16, F16, F32, isCodedFloat, isDescribed, Q4_0, Q4_K, Q8_0, takesFloats } from './weight-type';
+import { BF16, F16, F32, isCodedFloat, isDescribed, Q4_0, Q4_K, Q6_K, Q8_0, takesFloats } from './weight-type';
 
-/** From this many rows of x on, unpacking weights once pays (measured; decode kernels of wide types do little unpacking). */
+/** From this many rows of x on, unpacking weights once pays (measured; decode kernels of packed rows do little unpacking). */
 function leastGemmRows(type: i32): i32 {
-  if (type == F32) return 12;
-  return type == Q4_0 || type == Q4_K ? 3 : 5;
+  if (type == F32 || type == Q8_0) return 12;
+  if (!isPacked(type)) return 5;
+  if (!RELAXED) return 6;
+  return type == Q6_K ? 16 : 24;
 }
 
 /** Scratch bytes of one thread with which matmul runs at full speed; with less it is slower, and still right. */

@@ -16,6 +16,7 @@
  * Q8_0 and Q4_0 subnormal ones, of Q4_K negative ones, and those that are not finite. A scale of zero of Q8_0 and Q4_0 becomes 1, with
  * codes that say zero.
  */
+import { highNibbles, lowNibbles } from './dot-int8';
 import { Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
 
 /** Mirrored in `src/cpu/packed-layout.ts`. */
@@ -23,8 +24,6 @@ export const GROUP_ROWS: i32 = 16;
 const ROWS: usize = 16;
 export const HEAD_BYTES: usize = 64;
 
-const LOW_4: u32 = 0x0f0f0f0f;
-const PAIRS: u32 = 0x03030303;
 const ONE: u16 = 0x3c00;
 
 // @ts-ignore: decorator
@@ -90,7 +89,7 @@ function packQ4_0(from: usize, rowBytes: usize, to: usize, w: usize): void {
   for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     const isZero = packScale(load<u16>(from), to + 2 * r, w);
     const codes = to + 2 * ROWS + 4 * r;
-    for (let s: usize = 0; s < 4; s++) store<u32>(codes + 4 * ROWS * s, isZero ? 0x88888888 : load<u32>(from + 4 * s, 2));
+    storeSteps(codes, isZero ? i8x16.splat(-0x78) : v128.load(from, 2));
   }
 }
 
@@ -98,8 +97,24 @@ function packQ8_0(from: usize, rowBytes: usize, to: usize, w: usize): void {
   for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     const isZero = packScale(load<u16>(from), to + 2 * r, w);
     const codes = to + 2 * ROWS + 2 * r;
-    for (let i: usize = 0; i < 16; i++) store<u16>(codes + 2 * ROWS * i, isZero ? 0 : load<u16>(from + 2 * i, 2));
+    const mask = i8x16.splat(isZero ? 0 : -1);
+    storePairs(codes, v128.and(v128.load(from, 2), mask));
+    storePairs(codes + 16 * ROWS, v128.and(v128.load(from, 18), mask));
   }
+}
+
+/** Stores the two bytes of a row that each of eight pairs of columns has. */
+// @ts-ignore: decorator
+@inline
+function storePairs(to: usize, codes: v128): void {
+  v128.store16_lane(to, codes, 0);
+  v128.store16_lane(to + 2 * ROWS, codes, 1);
+  v128.store16_lane(to + 4 * ROWS, codes, 2);
+  v128.store16_lane(to + 6 * ROWS, codes, 3);
+  v128.store16_lane(to + 8 * ROWS, codes, 4);
+  v128.store16_lane(to + 10 * ROWS, codes, 5);
+  v128.store16_lane(to + 12 * ROWS, codes, 6);
+  v128.store16_lane(to + 14 * ROWS, codes, 7);
 }
 
 function packQ4_K(from: usize, rowBytes: usize, to: usize, w: usize): void {
@@ -113,14 +128,22 @@ function packQ4_K(from: usize, rowBytes: usize, to: usize, w: usize): void {
     for (let run: usize = 0; run < 4; run++) {
       const codes = from + 16 + 32 * run;
       const at = to + ROWS * (16 + 32 * run) + 4 * r;
-      for (let s: usize = 0; s < 4; s++) {
-        const a = load<u32>(codes + 4 * s);
-        const b = load<u32>(codes + 4 * s, 16);
-        store<u32>(at + 4 * ROWS * s, (a & LOW_4) | ((b & LOW_4) << 4));
-        store<u32>(at + 4 * ROWS * s, ((a >> 4) & LOW_4) | (b & ~LOW_4), 16 * ROWS);
-      }
+      const a = v128.load(codes);
+      const b = v128.load(codes, 16);
+      storeSteps(at, v128.or(lowNibbles(a), i16x8.shl(lowNibbles(b), 4)));
+      storeSteps(at + 16 * ROWS, v128.or(highNibbles(a), v128.andnot(b, i8x16.splat(15))));
     }
   }
+}
+
+/** Stores the four bytes of a row that each of four steps has. */
+// @ts-ignore: decorator
+@inline
+function storeSteps(to: usize, codes: v128): void {
+  v128.store32_lane(to, codes, 0);
+  v128.store32_lane(to + 4 * ROWS, codes, 1);
+  v128.store32_lane(to + 8 * ROWS, codes, 2);
+  v128.store32_lane(to + 12 * ROWS, codes, 3);
 }
 
 function packQ6_K(from: usize, rowBytes: usize, to: usize): void {
@@ -140,15 +163,15 @@ function packQ6_K(from: usize, rowBytes: usize, to: usize): void {
 // @ts-ignore: decorator
 @inline
 function packSixBits(low: usize, lowShift: u32, high: usize, highShift: u32, to: usize): void {
-  let pairs: u32 = 0;
-  for (let s: usize = 0; s < 4; s++) {
-    const a = (load<u32>(low + 4 * s) >> lowShift) & LOW_4;
-    const b = (load<u32>(low + 4 * s, 16) >> lowShift) & LOW_4;
-    store<u32>(to + 4 * ROWS * s, a | (b << 4));
-    const c = (load<u32>(high + 4 * s) >> highShift) & PAIRS;
-    const d = (load<u32>(high + 4 * s, 16) >> highShift) & PAIRS;
-    const both = c | (d << 2);
-    if (s & 1) store<u32>(to + 4 * ROWS * (4 + (s >> 1)), pairs | (both << 4));
-    else pairs = both;
-  }
+  const a = lowNibbles(i16x8.shr_u(v128.load(low), lowShift));
+  const b = lowNibbles(i16x8.shr_u(v128.load(low, 16), lowShift));
+  storeSteps(to, v128.or(a, i16x8.shl(b, 4)));
+  const pair = i8x16.splat(3);
+  const c = v128.and(i16x8.shr_u(v128.load(high), highShift), pair);
+  const d = v128.and(i16x8.shr_u(v128.load(high, 16), highShift), pair);
+  const both = v128.or(c, i16x8.shl(d, 2));
+  // Of every second step, and of the one behind it.
+  const bits = v128.or(both, i16x8.shl(i32x4.shuffle(both, both, 1, 0, 3, 2), 4));
+  v128.store32_lane(to + 16 * ROWS, bits, 0);
+  v128.store32_lane(to + 20 * ROWS, bits, 2);
 }

@@ -6,6 +6,7 @@
  */
 import { highNibbles, lowNibbles } from './dot-int8';
 import { storeFactors, unpackScales } from './dot-q4-k';
+import { madd, nmadd } from './float-math';
 import { halvesToFloats, lowHalves } from './half';
 import { nibbleMask } from './opaque';
 import { Q4_0_BYTES, Q4_K_BYTES } from './weight-type';
@@ -67,6 +68,6 @@ function storeCodes(to: usize, nibbles: usize, mask: v128): void {
 @inline
 export function addGroup(total: v128, sums: v128, x: usize, scale: v128, minimum: v128): v128 {
   const product = f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
-  const offset = f32x4.mul(minimum, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)));
-  return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
+  const difference = nmadd(minimum, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)), product);
+  return madd(difference, v128.load32_splat(x), total);
 }

@@ -5,6 +5,7 @@
  */
 import { addHalves, addPaired } from './dot-sixteens';
 import { halfSums } from './dot-sums';
+import { madd } from './float-math';
 import { storeLanes } from './lanes';
 import { addGroup, TILE_SUMS_BYTES } from './panel-codes';
 import { FORM_MINIMUM, FORM_PAIRED_MINIMUMS, FORM_SCALE, FORM_TWO_SCALES, PAIRED_PANEL_BLOCK } from './panel-described';
@@ -46,7 +47,7 @@ function finish(form: i32, total: v128, first: v128, dots: v128, x: usize, scale
     const minimums = i32x4.dot_i16x8_s(v128.load(panel, 16), halfSums(x));
     return addPaired(total, dots, minimums, x, scale, v128.load(panel, 288));
   }
-  return f32x4.add(total, f32x4.mul(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, v128.load32_splat(x))));
+  return madd(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, v128.load32_splat(x)), total);
 }
 
 // @ts-ignore: decorator
