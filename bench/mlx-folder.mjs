@@ -71,7 +71,8 @@ await once(file, 'close');
 writeFileSync(join(out, 'config.json'), JSON.stringify({
   model_type: 'qwen3', architectures: ['Qwen3ForCausalLM'], vocab_size: config.vocabSize, hidden_size: config.dim,
   num_hidden_layers: config.layers, num_attention_heads: config.heads, num_key_value_heads: config.kvHeads, head_dim: config.headDim,
-  intermediate_size: config.ffnDim, rms_norm_eps: config.rmsEps, rope_theta: config.rope.theta, max_position_embeddings: config.contextLength,
+  intermediate_size: config.ffnDim, rms_norm_eps: config.rmsEps, rope_theta: config.rope.theta,
+  max_position_embeddings: config.contextLength,
   tie_word_embeddings: config.tiedEmbeddings, hidden_act: 'silu', quantization: { group_size: group, bits, mode: 'affine' },
 }, undefined, 2));
 console.log(`${out}: ${tensors.length} tensors, ${(offset / 1e9).toFixed(2)} GB`);

@@ -68,7 +68,10 @@ function iq4Bits(kind: Kind, { group, layer, layers }: Place): WeightType | unde
 const MIXES: Partial<Record<ExportType, Mix>> = {
   q2_k: {
     base: 'q2_k',
-    of: (kind, { group }) => ({ value: group >= 4 ? 'q4_k' : 'q3_k', down: 'q3_k', attentionOutput: 'q3_k', other: undefined } as const)[kind],
+    of: (kind, { group }) => {
+      if (kind === 'other') return undefined;
+      return kind === 'value' && group >= 4 ? 'q4_k' : 'q3_k';
+    },
   },
   q3_k_s: { base: 'q3_k' },
   q3_k_m: {

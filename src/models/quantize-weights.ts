@@ -38,8 +38,8 @@ export function quantizeWeights(weights: ReadonlyMap<string, WeightSource>, opti
   const quantised = [...weights.values()].find((source) => isQuantized(source.type));
   if (quantised !== undefined)
     throw new InputError(
-      `quantize "${type}" is for weights of floats; ${where} holds ${quantised.type} (${quantised.origin}): leave quantize out, or load the ` +
-        'original weights.',
+      `quantize "${type}" is for weights of floats; ${where} holds ${quantised.type} (${quantised.origin}): leave quantize out, or load ` +
+        'the original weights.',
     );
   const tensors = ggufTensors(specs, where);
   const types = tensorTypes(tensors, type, config);
@@ -92,6 +92,7 @@ function checkValues({ origin, shape }: WeightSource, type: WeightType, values: 
   if (bad < 0) return;
   const cols = shape.at(-1) as number;
   const place = `${values[bad]} at row ${firstRow + Math.floor(bad / cols)}, column ${bad % cols}`;
-  if (!Number.isFinite(values[bad])) throw new FormatError(`${origin}: expected finite weights, found ${place}. The file is damaged: get it again.`);
+  if (!Number.isFinite(values[bad]))
+    throw new FormatError(`${origin}: expected finite weights, found ${place}. The file is damaged: get it again.`);
   throw new FormatError(`${origin}: found ${place}, which is too large for ${type}. Load it without quantize, or with another type.`);
 }

@@ -230,7 +230,9 @@ describe('convert leaves nothing behind', () => {
     const gguf = join(folder, 'a.gguf');
     await convertFile(goldenPath('llama'), gguf, { type: 'f16' });
     await expect(convertFile(gguf, join(folder, 'b.gguf'), { type: 'f16' })).rejects.toThrow(/GGUF file already/);
-    await expect(convertFile(goldenPath('llama'), join(folder, 'b.gguf'), { type: 'iq2_xs' as 'f16' })).rejects.toThrow(/must be one of f32/);
+    await expect(convertFile(goldenPath('llama'), join(folder, 'b.gguf'), { type: 'iq2_xs' as 'f16' })).rejects.toThrow(
+      /must be one of f32/,
+    );
     await expect(convertFile(goldenPath('llama'), join(folder, 'b.gguf'), { type: 'f16', vocabulary: 'x' as 'none' })).rejects.toThrow(
       /vocabulary must be/,
     );

@@ -55,7 +55,9 @@ describe('quantised while loading', () => {
     const made = join(folder, 'again.gguf');
     await convertFile(goldenPath('qwen3'), made, { type: 'q8_0' });
     const file = await openPath(made);
-    await expect(openDecoder(file, { quantize: 'q4_0' })).rejects.toThrow(/quantize "q4_0" is for weights of floats; .*again.gguf holds q8_0/);
+    await expect(openDecoder(file, { quantize: 'q4_0' })).rejects.toThrow(
+      /quantize "q4_0" is for weights of floats; .*again.gguf holds q8_0/,
+    );
     await file.close();
     const checkpoint = await openPath(goldenPath('qwen3'));
     await expect(openDecoder(checkpoint, { quantize: 'f16' as 'q4_0' })).rejects.toThrow(/quantize must be one of q8_0, q4_0/);

@@ -63,7 +63,8 @@ function speedTable(kind: 'gpu' | 'cpu'): string {
     if (own === undefined) return [];
     const bytes = own.limit ? `${((own.median * own.limit.perToken) / 1e9).toFixed(kind === 'gpu' ? 0 : 1)}` : '';
     const range = (row: Measured) => `${row.median.toFixed(1)} (${row.min.toFixed(1)}-${row.max.toFixed(1)})`;
-    return [[file, (own.model.sizeBytes / 1e9).toFixed(2), range(own), rival ? range(rival) : '', rival ? `${(own.median / rival.median).toFixed(2)}x` : '', bytes, own.commit]];
+    const beside = rival ? [range(rival), `${(own.median / rival.median).toFixed(2)}x`] : ['', ''];
+    return [[file, (own.model.sizeBytes / 1e9).toFixed(2), range(own), ...beside, bytes, own.commit]];
   });
   if (cells.length === 0) return 'Not measured yet.';
   const { machine, device } = rows.at(-1) as Measured;

@@ -1,7 +1,8 @@
 /**
  * Panels of described types for the 16-bit GEMM: as panel-wide.ts has them. The second vector of a panel block is f32 minimum[4 rows],
- * divided by 8; where groups are 16 and scales floats, f32 scale[4 rows] of the second group; Q2_K's holds pairs of integers i16[4 rows, 2], and a quarter of
- * their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are already in the weights.
+ * divided by 8; where groups are 16 and scales floats, f32 scale[4 rows] of the second group; Q2_K's holds pairs of integers
+ * i16[4 rows, 2], and a quarter of their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are already in the
+ * weights.
  */
 import { quarter } from './dot-sixteens';
 import { gatherHalves } from './dot-sums';

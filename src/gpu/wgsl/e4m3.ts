@@ -3,7 +3,8 @@
 const hex = (bits: number) => `0x${(bits >>> 0).toString(16).padStart(8, '0')}u`;
 
 /**
- * Statement `let raised` and the expression of the values, of bytes without signs at bit 20 of their words (vec{lanes}<u32>), times 2^power.
+ * Statement `let raised` and the expression of the values, of bytes without signs at bit 20 of their words (vec{lanes}<u32>), times
+ * 2^power.
  * Numbers below 2^-6 have no leading one. Read with one, as halves of numbers from 2^-6 on, they are 2 * raised - 2^-6; of that and
  * `raised` the right one is the smaller for all numbers.
  */

@@ -77,7 +77,8 @@ describe('encodeRows', () => {
     }
   });
 
-  test.each(['q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k', 'iq4_nl', 'iq4_xs'] as const)('%s keeps zeros, one sign, spikes, tiny and large values', (type) => {
+  const fine = ['q8_0', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q4_k', 'q5_k', 'q6_k', 'iq4_nl', 'iq4_xs'] as const;
+  test.each(fine)('%s keeps zeros, one sign, spikes, tiny and large values', (type) => {
     const cases: [string, (i: number) => number, number][] = [
       ['zeros', () => 0, 0],
       ['positive', (i) => 1 + (i % 7) / 10, 0.12],

@@ -1,6 +1,6 @@
 /**
- * MLX's affine formats (mlx/ops.cpp, `quantize`): value = scale * code + bias, codes of a group one behind the other from the lowest bit on.
- * A folder holds codes, scales and biases in three tensors; a block here is a group: scale, bias, codes. GPTQ, AWQ and packed int4 of
+ * MLX's affine formats (mlx/ops.cpp, `quantize`): value = scale * code + bias, codes of a group one behind the other from the lowest bit
+ * on. A folder holds codes, scales and biases in three tensors; a block here is a group: scale, bias, codes. GPTQ, AWQ and packed int4 of
  * compressed-tensors are read into them too.
  */
 import { SCALE_BYTES } from './scale-values.ts';

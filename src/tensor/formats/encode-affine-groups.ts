@@ -179,7 +179,9 @@ interface GroupChoice {
 }
 
 /** Rounds a group to codes in `trial`; gives the error left and the minimum that would suit these codes best. */
-function quantizeGroup({ values, trial, groupSize, mostCode }: Scratch, { group, scale, minimum }: GroupChoice): { error: number; bestMinimum: number } {
+function quantizeGroup(
+  { values, trial, groupSize, mostCode }: Scratch, { group, scale, minimum }: GroupChoice,
+): { error: number; bestMinimum: number } {
   const first = group * groupSize;
   const inverse = scale === 0 ? 0 : 1 / scale;
   let error = 0;
@@ -225,7 +227,8 @@ function blockError(
 ): number {
   let error = 0;
   for (let j = 0; j < block; j++) {
-    error += (superScale * subScales[Math.floor(j / groupSize)]! * codes[j]! - superMinimum * subMinimums[Math.floor(j / groupSize)]! - values[j]!) ** 2;
+    const group = Math.floor(j / groupSize);
+    error += (superScale * subScales[group]! * codes[j]! - superMinimum * subMinimums[group]! - values[j]!) ** 2;
   }
   return error;
 }

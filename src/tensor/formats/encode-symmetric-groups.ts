@@ -1,6 +1,6 @@
 /**
- * f32 to blocks of symmetric groups (Q3_K, Q6_K, IQ4_XS, IQ4_NL): per group a scale, found by least squares over a few candidate roundings; those
- * scales become small multiples of one f16. Codes, sub-scales and the f16 are then improved in turn against the values that the
+ * f32 to blocks of symmetric groups (Q3_K, Q6_K, IQ4_XS, IQ4_NL): per group a scale, found by least squares over a few candidate roundings;
+ * those scales become small multiples of one f16. Codes, sub-scales and the f16 are then improved in turn against the values that the
  * block really stands for. Every weight counts the same: without activations to weigh them by, that is the best guess.
  */
 import { f16ToF32, f32ToF16 } from '../half.ts';

@@ -97,7 +97,9 @@ export type WeightFormat = FloatFormat | BlockFormat;
 type BlockDescription = Omit<BlockFormat, 'kind' | 'groupsPerBlock'>;
 
 /** Names keep their literal type, so that the registry's types are known by name. */
-export function blockFormat<const Name extends string>(description: BlockDescription & { readonly name: Name }): BlockFormat & { readonly name: Name } {
+export function blockFormat<const Name extends string>(
+  description: BlockDescription & { readonly name: Name },
+): BlockFormat & { readonly name: Name } {
   return { kind: 'block', ...description, groupsPerBlock: description.blockSize / description.groupSize };
 }
 
