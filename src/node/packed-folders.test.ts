@@ -35,16 +35,16 @@ describe.each(['mlx_qwen3', 'gpt_oss_mxfp4'])('the golden of %s', (name) => {
     }
   });
 
-  // Products of blocks round activations to int8.
-  it('as it is gives its logits within the rounding of activations', async ({ skip }) => {
+  // Keys and values are f16. Products on the CPU round activations to int8, which in models this small costs q8_0 as much.
+  it.for([['reference', 1e-3], ['cpu', 0.03]] as const)('as it is gives its logits on %s within %d', async ([device, limit], { skip }) => {
     if (!isHere) skip(`${name} is in ../shared/golden`);
     const { prompts } = JSON.parse(readFileSync(`${path}/golden.json`, 'utf8')) as Golden;
     const tensors = readFixtureTensors(`${path}/golden.safetensors`);
-    const model = await loadModel(path, { device: 'reference' });
+    const model = await loadModel(path, { device, threads: device === 'cpu' ? 2 : undefined });
     try {
       expect(model.info.warnings).toEqual([]);
       for (const [prompt, ids] of Object.entries(prompts))
-        expect(relativeError(await model.forward(ids), f32Of(tensors, `${prompt}.logits`)), prompt).toBeLessThan(0.01);
+        expect(relativeError(await model.forward(ids), f32Of(tensors, `${prompt}.logits`)), prompt).toBeLessThan(limit);
     } finally {
       await model.dispose();
     }
