@@ -72,9 +72,9 @@ const prefillDecode = (seed = 0): StepBatch[] => [
 ];
 const PREFILL_DECODE = prefillDecode();
 
-// Rounding to int8 turns a difference of one part in 1e7 into one of 1/127 where a value lies at a tie: rare, but it spreads (in q6_k it
-// does with the tokens of seed 0).
-const toleranceOf = (type: WeightType) => (takesInt8(type) ? 5e-3 : 2e-5);
+// Rounding to int8 turns a difference of one part in 1e7 into one of 1/127 where a value lies at a tie: rare, but it spreads, to 0.009 of the
+// logits with these tokens (0.013 in q6_k with others). `matmul.test.ts` holds the products themselves to much less.
+const toleranceOf = (type: WeightType) => (takesInt8(type) ? 2e-2 : 2e-5);
 
 describe('agrees with the reference', () => {
   const blocks = { ...TINY, dim: 256, ffnDim: 256, headDim: 64 };
