@@ -3,8 +3,8 @@ import { takesInt8 } from '../tensor/formats/weight-formats.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 
-export const GROUP_ROWS = 8;
-/** Of the scratch for packing, behind eight rows. */
+export const GROUP_ROWS = 16;
+/** Of the scratch for packing, behind a group of rows. */
 const UNPACKED_ROW_BYTES = 64;
 /** In front of each matrix. */
 export const HEAD_BYTES = 64;

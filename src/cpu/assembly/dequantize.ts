@@ -10,8 +10,8 @@ import { groupAt, isPacked } from './packed-rows';
 import { packedCode } from './packed-described';
 import { codeMeaning, unpackCodes } from './unpack-codes';
 import {
-  BF16, blockBytesOf, blockSizeOf, F16, F32, codeBitsOf, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K,
-  Q6_K_BYTES, Q8_0, Q8_0_BYTES,
+  BF16, blockBytesOf, blockSizeOf, codeBitsOf, F16, F32, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K,
+  Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES,
 } from './weight-type';
 
 /** Writes row `row` of the matrix at `w`, packed where its type is, to out f32[cols]. */

@@ -5,17 +5,17 @@ import {
   arrangementOf, NIBBLES_16, NIBBLES_16_HIGH, NIBBLES_32_HIGH, NIBBLES_8, PAIRS_32, PAIRS_32_HIGH, SCALE_XS, scalesOf, STREAM,
 } from './weight-type';
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 192 bytes, 16-byte aligned. */
+/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 256 bytes, 16-byte aligned. */
 export function dotDescribed(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   switch (arrangementOf(type)) {
     case NIBBLES_16: {
       if (scalesOf(type) == SCALE_XS) return dotIq4Xs(w, x, xEnd, out, spill);
-      return dotDirect(type, isOdd, w, x, xEnd, out);
+      return dotDirect(type, isOdd, w, x, xEnd, out, spill);
     }
     case NIBBLES_16_HIGH:
-    case STREAM: return dotDirect(type, isOdd, w, x, xEnd, out);
+    case STREAM: return dotDirect(type, isOdd, w, x, xEnd, out, spill);
     case NIBBLES_32_HIGH: return dotQ5_K(w, x, xEnd, out, spill);
-    case NIBBLES_8: return dotNvfp4(w, x, xEnd, out);
+    case NIBBLES_8: return dotNvfp4(w, x, xEnd, out, spill);
     case PAIRS_32: return dotQ2_K(w, x, xEnd, out, spill);
     case PAIRS_32_HIGH: return dotQ3_K(w, x, xEnd, out, spill);
     default: unreachable();

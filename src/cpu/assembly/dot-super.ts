@@ -2,13 +2,12 @@
  * Eight packed rows of super-blocks with integers under their scales, Q2_K, Q3_K, Q5_K and IQ4_XS, and of NVFP4, whose groups are 16 as
  * well, times one row of activations. Where a group's scale is an integer it multiplies in the widening step.
  */
-import { AS_CODED, E2M1_ABOVE, sumsOf16, sumsOfIq4, tableOf } from './described-sums';
+import { AS_CODED, E2M1_ABOVE, halvesOfIq4, sumsOf16, sumsOfIq4, tableOf } from './described-sums';
 import { highNibbles, lowNibbles, widen } from './dot-int8';
-import { storeFactors, unpackScales } from './dot-q4-k';
 import { addHalves, addPaired, addScaled, halfSums } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
-import { nibbleMask, ones } from './opaque';
+import { nibbleMask, ones, pairMask, sixBitMask } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { fourScales } from './row-scales';
 import { SCALE_UE4M3_HALF } from './weight-type';
@@ -20,22 +19,27 @@ function inPairs(bytes: v128): v128 {
   return i8x16.shuffle(bytes, bytes, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 192 bytes, 16-byte aligned. */
+/** What goes through memory besides a block's sums lies behind them. */
+const SUMS: usize = 64;
+
+/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 256 bytes, 16-byte aligned. */
 export function dotQ5_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
   const mask = nibbleMask();
-  const end = spill + 64;
+  const kept = spill + SUMS;
+  const end = kept + 64;
   while (x < xEnd) {
-    unpackScales(w, spill);
-    storeFactors(w, spill);
+    unpackScales(w, kept);
+    storeFactors(w, kept);
     w += 128;
-    for (let at = spill; at < end; at += 8, w += 160, x += ACTIVATION_BLOCK) {
+    for (let at = kept; at < end; at += 8, w += 160, x += ACTIVATION_BLOCK) {
       const scales = v128.load8x8_u(at);
       const minimums = v128.load8x8_u(at, 64);
-      const lowDots = scaled16(5, w, x, mask, lowPairs(scales), lowPairs(scales));
+      sumsOf16(5, AS_CODED, w, x, mask, mask, spill);
+      const lowDots = scaled16(spill, lowPairs(scales), lowPairs(scales));
       low = addMinimum(low, lowDots, v128.load(end, 64), i32x4.extend_low_i16x8_u(minimums), v128.load(end, 96), x);
-      const highDots = scaled16(5, w + 16, x, mask, highPairs(scales), highPairs(scales));
+      const highDots = scaled16(spill + 16, highPairs(scales), highPairs(scales));
       high = addMinimum(high, highDots, v128.load(end, 80), i32x4.extend_high_i16x8_u(minimums), v128.load(end, 112), x);
     }
   }
@@ -43,13 +47,11 @@ export function dotQ5_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
   v128.store(out, high, 16);
 }
 
-/** i32[4 rows]: sums of 16 columns times the first scales, and of the other 16 times the second ones. */
+/** i32[4 rows]: sums of 16 columns (`at` as sumsOf16's `to`) times the first scales, and of the other 16 times the second ones. */
 // @ts-ignore: decorator
 @inline
-function scaled16(bits: i32, codes: usize, x: usize, mask: v128, first: v128, second: v128): v128 {
-  return i32x4.add(
-    i32x4.dot_i16x8_s(sumsOf16(bits, AS_CODED, codes, false, x, mask, mask), first),
-    i32x4.dot_i16x8_s(sumsOf16(bits, AS_CODED, codes, true, x, mask, mask), second));
+function scaled16(at: usize, first: v128, second: v128): v128 {
+  return i32x4.add(i32x4.dot_i16x8_s(v128.load(at), first), i32x4.dot_i16x8_s(v128.load(at, 32), second));
 }
 
 /** total + (dots * d - minimum * 8 S(x) * dmin / 8) * d(x); each of the two products has one rounding. */
@@ -61,13 +63,39 @@ function addMinimum(total: v128, dots: v128, d: v128, minimum: v128, dmin: v128,
   return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
 }
 
+/** Scales u8[8 groups, 8 rows], and minimums behind them, of the super-block at w. */
+function unpackScales(w: usize, to: usize): void {
+  for (let pair: usize = 0; pair < 32; pair += 16) {
+    // Two groups of the first four, and of the other four.
+    const a = v128.load(w + pair, 32);
+    const b = v128.load(w + pair, 64);
+    const c = v128.load(w + pair, 96);
+    v128.store(to + pair, v128.and(a, sixBitMask()));
+    v128.store(to + pair, v128.or(v128.and(c, nibbleMask()), v128.and(i16x8.shr_u(a, 2), pairMask())), 32);
+    v128.store(to + pair, v128.and(b, sixBitMask()), 64);
+    v128.store(to + pair, v128.or(highNibbles(c, nibbleMask()), v128.and(i16x8.shr_u(b, 2), pairMask())), 96);
+  }
+}
+
+/** d and dmin / 8 of eight rows, as f32[4] each, 128 bytes behind `to`: d of rows 0 to 3 and 4 to 7, then dmin / 8. */
+function storeFactors(w: usize, to: usize): void {
+  const d = v128.load(w);
+  const dmin = v128.load(w, 16);
+  const eighth = f32x4.splat(0.125);
+  v128.store(to, halvesToFloats(lowHalves(d)), 128);
+  v128.store(to, halvesToFloats(highHalves(d)), 144);
+  v128.store(to, f32x4.mul(halvesToFloats(lowHalves(dmin)), eighth), 160);
+  v128.store(to, f32x4.mul(halvesToFloats(highHalves(dmin)), eighth), 176);
+}
+
 /** As dotQ5_K. */
 export function dotQ2_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
   const mask = nibbleMask();
+  const kept = spill + SUMS;
   while (x < xEnd) {
-    storeFactors(w, spill);
+    storeFactors(w, kept);
     let integers = w + 32;
     w += 160;
     for (const end = w; integers < end; integers += 16, w += 64, x += ACTIVATION_BLOCK) {
@@ -77,38 +105,44 @@ export function dotQ2_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       const second = i16x8.extend_high_i8x16_u(scales);
       const minimums = inPairs(highNibbles(bytes, mask));
       const sums = halfSums(x);
+      sumsOf16(2, AS_CODED, w, x, mask, mask, spill);
       const lowMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(minimums), sums);
-      low = addPaired(low, scaled16(2, w, x, mask, lowPairs(first), lowPairs(second)), lowMinimums, v128.load(spill, 128), v128.load(spill, 160), x);
+      const lowDots = scaled16(spill, lowPairs(first), lowPairs(second));
+      low = addPaired(low, lowDots, lowMinimums, v128.load(kept, 128), v128.load(kept, 160), x);
       const highMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(minimums), sums);
-      high = addPaired(high, scaled16(2, w + 16, x, mask, highPairs(first), highPairs(second)), highMinimums,
-        v128.load(spill, 144), v128.load(spill, 176), x);
+      const highDots = scaled16(spill + 16, highPairs(first), highPairs(second));
+      high = addPaired(high, highDots, highMinimums, v128.load(kept, 144), v128.load(kept, 176), x);
     }
   }
   v128.store(out, low);
   v128.store(out, high, 16);
 }
 
-/** As dotQ5_K; spill holds 160 bytes. Of code - 4, 4 times the scale comes off through the sums of x. */
+/** As dotQ5_K. Of code - 4, 4 times the scale comes off through the sums of x. */
 export function dotQ3_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
   const mask = nibbleMask();
-  const end = spill + 128;
+  const kept = spill + SUMS;
+  const end = kept + 128;
   while (x < xEnd) {
-    unpackK3(w + 16, spill, mask);
+    unpackK3(w + 16, kept, mask);
     const halves = v128.load(w);
     v128.store(end, halvesToFloats(lowHalves(halves)));
     v128.store(end, halvesToFloats(highHalves(halves)), 16);
     w += 112;
-    for (let at = spill; at < end; at += 16, w += 96, x += ACTIVATION_BLOCK) {
+    for (let at = kept; at < end; at += 16, w += 96, x += ACTIVATION_BLOCK) {
       const first = v128.load8x8_s(at);
       const second = v128.load8x8_s(at, 8);
       const pairs = inPairs(v128.load(at));
       const sums = halfSums(x);
+      sumsOf16(3, AS_CODED, w, x, mask, mask, spill);
       const lowLess = i32x4.shr_s(i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(pairs), sums), 1);
-      low = addScaled(low, i32x4.sub(scaled16(3, w, x, mask, lowPairs(first), lowPairs(second)), lowLess), 0, v128.load(end), x);
+      const lowDots = i32x4.sub(scaled16(spill, lowPairs(first), lowPairs(second)), lowLess);
+      low = addScaled(low, lowDots, 0, v128.load(end), x);
       const highLess = i32x4.shr_s(i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(pairs), sums), 1);
-      high = addScaled(high, i32x4.sub(scaled16(3, w + 16, x, mask, highPairs(first), highPairs(second)), highLess), 0, v128.load(end, 16), x);
+      const highDots = i32x4.sub(scaled16(spill + 16, highPairs(first), highPairs(second)), highLess);
+      high = addScaled(high, highDots, 0, v128.load(end, 16), x);
     }
   }
   v128.store(out, low);
@@ -130,25 +164,27 @@ function unpackK3(bytes: usize, to: usize, mask: v128): void {
   }
 }
 
-/** As dotQ5_K; spill holds 96 bytes. */
+/** As dotQ5_K. */
 export function dotIq4Xs(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
   const mask = nibbleMask();
   const one = ones();
-  const end = spill + 64;
+  const kept = spill + SUMS;
+  const end = kept + 64;
   while (x < xEnd) {
-    for (let group: usize = 0; group < 8; group++) store<u64>(spill + (group << 3), xsScales(w + 16, group));
+    for (let group: usize = 0; group < 8; group++) store<u64>(kept + (group << 3), xsScales(w + 16, group));
     const halves = v128.load(w);
     v128.store(end, halvesToFloats(lowHalves(halves)));
     v128.store(end, halvesToFloats(highHalves(halves)), 16);
     w += 64;
-    for (let at = spill; at < end; at += 8, w += 128, x += ACTIVATION_BLOCK) {
+    for (let at = kept; at < end; at += 8, w += 128, x += ACTIVATION_BLOCK) {
+      halvesOfIq4(w, x, mask, spill);
       const scales = i16x8.sub(v128.load8x8_u(at), i16x8.splat(32));
       const lowScale = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(scales)), v128.load(end));
-      low = addScaled(low, sumsOfIq4(w, x, mask, one), 128, lowScale, x);
+      low = addScaled(low, sumsOfIq4(spill, one), 128, lowScale, x);
       const highScale = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(scales)), v128.load(end, 16));
-      high = addScaled(high, sumsOfIq4(w + 16, x, mask, one), 128, highScale, x);
+      high = addScaled(high, sumsOfIq4(spill + 16, one), 128, highScale, x);
     }
   }
   v128.store(out, low);
@@ -165,7 +201,7 @@ function xsScales(bytes: usize, group: usize): u64 {
 }
 
 /** Blocks of four groups of 16, each with a byte of scale. */
-export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize): void {
+export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let low = f32x4.splat(0);
   let high = f32x4.splat(0);
   const mask = nibbleMask();
@@ -175,8 +211,9 @@ export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize): void {
     let scales = w;
     w += 32;
     for (const end = w; scales < end; scales += 16, w += 128, x += ACTIVATION_BLOCK) {
-      low = addNvfp4(low, w, scales, 0, x, mask, table, one);
-      high = addNvfp4(high, w + 16, scales, 1, x, mask, table, one);
+      sumsOf16(4, E2M1_ABOVE, w, x, mask, table, spill);
+      low = addNvfp4(low, spill, scales, 0, x, one);
+      high = addNvfp4(high, spill + 16, scales, 1, x, one);
     }
   }
   v128.store(out, low);
@@ -185,9 +222,9 @@ export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize): void {
 
 // @ts-ignore: decorator
 @inline
-function addNvfp4(total: v128, codes: usize, scales: usize, side: usize, x: usize, mask: v128, table: v128, one: v128): v128 {
-  const first = i32x4.sub(widen(sumsOf16(4, E2M1_ABOVE, codes, false, x, mask, table), one), twelveSums(x, 8));
-  const second = i32x4.sub(widen(sumsOf16(4, E2M1_ABOVE, codes, true, x, mask, table), one), twelveSums(x, 12));
+function addNvfp4(total: v128, at: usize, scales: usize, side: usize, x: usize, one: v128): v128 {
+  const first = i32x4.sub(widen(v128.load(at), one), twelveSums(x, 8));
+  const second = i32x4.sub(widen(v128.load(at, 32), one), twelveSums(x, 12));
   return addHalves(total, first, second,
     fourScales(SCALE_UE4M3_HALF, false, scales, side), fourScales(SCALE_UE4M3_HALF, false, scales + 8, side), x);
 }

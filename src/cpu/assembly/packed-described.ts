@@ -2,10 +2,10 @@
  * How eight rows of a described type lie once they are packed (`packed-rows.ts` has the rest): a block of all eight rows, then the next.
  * In front what a block holds besides its codes: each of its floats of eight rows; or f16 d[8], f16 dmin[8] where there are minimums, and
  * the bytes of the integers under them, of eight rows each. Then, for each 32 columns, their codes:
- *   four bits and more: the nibbles, as Q4_0's. Five: 32 bytes of fifth bits; in the place of its four columns, step s has bit s for the low
- *     nibbles and bit 4 + s for the high ones. Six: 64 bytes of high bits, as Q6_K's.
- *   two and three bits: 64 bytes of pairs, as Q6_K's high bits. Three: 32 bytes of third bits, of which steps 0 and 1 have bits 2 and 6, for
- *     the columns of high nibbles bits 3 and 7; steps 2 and 3 have bits 0 and 4, 1 and 5.
+ *   four bits and more: the nibbles, as Q4_0's. Five: 32 bytes of fifth bits; in the place of its four columns, step s has bit s for
+ *     the low nibbles and bit 4 + s for the high ones. Six: 64 bytes of high bits, as Q6_K's.
+ *   two and three bits: 64 bytes of pairs, as Q6_K's high bits. Three: 32 bytes of third bits, of which steps 0 and 1 have bits 2 and 6,
+ *     for the columns of high nibbles bits 3 and 7; steps 2 and 3 have bits 0 and 4, 1 and 5.
  *   eight bits: as Q8_0's.
  */
 import { factorAt, headsBytesOf, integerBytesOf, integersAt, minimumFactorAt } from './group-scales';

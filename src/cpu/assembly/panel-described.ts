@@ -1,18 +1,17 @@
 /**
  * Panels of described types for the 16-bit GEMM: as panel-wide.ts has them. The second vector of a panel block is f32 minimum[4 rows],
  * divided by 8; where groups are 16 and scales floats, f32 scale[4 rows] of the second group; Q2_K's holds pairs of integers
- * i16[4 rows, 2], and an eighth of their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are already in the weights.
+ * i16[4 rows, 2], and an eighth of their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are in the weights.
  */
-import { fourColumns, threeBits } from './described-sums';
-import { highNibbles, lowNibbles } from './dot-int8';
+import { fourColumns, higherBits, lowerBits } from './described-sums';
 import { factorAt, headsBytesOf, minimumAt, minimumFactorAt, scaleOf, subMinimumOf, subScaleOf } from './group-scales';
 import { halfToFloat } from './half';
 import { nibbleMask } from './opaque';
 import { firstTwo, lastTwo, WIDE_PANEL_BLOCK } from './panel-wide';
 import { e2m1Table, iq4Table } from './unpack-codes';
 import {
-  blockSizeOf, CODE_E2M1, CODE_IQ4, CODE_LESS_HALF, codeBitsOf, groupSizeOf, isDescribed, meaningOf, MINIMUM_NONE, minimumOf, Q4_K, SCALE_K3,
-  SCALE_NIBBLES, scalesOf,
+  blockSizeOf, CODE_E2M1, CODE_IQ4, CODE_LESS_HALF, codeBitsOf, groupSizeOf, isDescribed, meaningOf, MINIMUM_NONE, minimumOf, Q4_K,
+  SCALE_K3, SCALE_NIBBLES, scalesOf,
 } from './weight-type';
 
 /** What the end of a panel block does with its sums. */
@@ -89,10 +88,7 @@ function storeWeights(type: i32, to: usize, codes: usize, side: usize): void {
 }
 
 function columnsOf(bits: i32, codes: usize, s: i32, isHigh: bool): v128 {
-  const mask = nibbleMask();
-  if (bits != 3) return fourColumns(bits, codes, s, isHigh, mask);
-  const both = threeBits(v128.load(codes + <usize>((s >> 1) << 5)), v128.load(codes, 64), s > 1, isHigh);
-  return s & 1 ? highNibbles(both, mask) : lowNibbles(both, mask);
+  return fourColumns(bits, lowerBits(bits, codes, s, isHigh), higherBits(bits, codes, s), s, isHigh, nibbleMask());
 }
 
 function meant(type: i32, codes: v128): v128 {
@@ -107,7 +103,8 @@ function meant(type: i32, codes: v128): v128 {
 /** Weights times the integers that scale groups of 16. */
 function scaleWeights(type: i32, to: usize, w: usize, r: usize, column: i32): void {
   for (let half: usize = 0; half < 256; half += 128, column += 16) {
-    const scales = i32x4(twice(type, w, r, column), twice(type, w, r + 1, column), twice(type, w, r + 2, column), twice(type, w, r + 3, column));
+    const scales = i32x4(twice(type, w, r, column), twice(type, w, r + 1, column),
+      twice(type, w, r + 2, column), twice(type, w, r + 3, column));
     for (let i: usize = 0; i < 128; i += 16) {
       const at = to + half + i;
       v128.store(at, i16x8.mul(v128.load(at), scales));
