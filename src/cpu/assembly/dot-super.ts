@@ -4,6 +4,7 @@
  */
 import { AS_CODED, E2M1_ABOVE, halvesOfIq4, sumsOf16, sumsOfIq4, tableOf } from './described-sums';
 import { highNibbles, lowNibbles, widen } from './dot-int8';
+import { madd, nmadd } from './float-math';
 import { addHalves, addPaired, addScaled, halfSums } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
@@ -59,8 +60,9 @@ function scaled16(at: usize, first: v128, second: v128): v128 {
 @inline
 function addMinimum(total: v128, dots: v128, d: v128, minimum: v128, dmin: v128, x: usize): v128 {
   const product = f32x4.mul(f32x4.convert_i32x4_s(dots), d);
-  const offset = f32x4.mul(f32x4.mul(f32x4.convert_i32x4_s(minimum), f32x4.convert_i32x4_s(v128.load32_splat(x, 4))), dmin);
-  return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
+  const minimums = f32x4.mul(f32x4.convert_i32x4_s(minimum), dmin);
+  const difference = nmadd(minimums, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)), product);
+  return madd(difference, v128.load32_splat(x), total);
 }
 
 /** Scales u8[8 groups, 8 rows], and minimums behind them, of the super-block at w. */

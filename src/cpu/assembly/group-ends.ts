@@ -2,6 +2,7 @@
  * What becomes of the sums of 32 columns, in the order that the GEMM kernels use too: d(x), which may be huge, comes last. x is the
  * activation block, whose second word is 8 S(x).
  */
+import { madd } from './float-math';
 
 /** sums of codes, less `less` times S(x). */
 // @ts-ignore: decorator
@@ -15,7 +16,7 @@ function lessSums(sums: v128, less: i32, x: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function addScaled(total: v128, sums: v128, less: i32, scale: v128, x: usize): v128 {
-  return f32x4.add(total, f32x4.mul(lessSums(sums, less, x), f32x4.mul(scale, v128.load32_splat(x))));
+  return madd(lessSums(sums, less, x), f32x4.mul(scale, v128.load32_splat(x)), total);
 }
 
 /** total + ((sums - less * S(x)) * scale + eighth * 8 S(x)) * d(x). */
@@ -23,8 +24,8 @@ export function addScaled(total: v128, sums: v128, less: i32, scale: v128, x: us
 @inline
 export function addOffset(total: v128, sums: v128, less: i32, scale: v128, eighth: v128, x: usize): v128 {
   const product = f32x4.mul(lessSums(sums, less, x), scale);
-  const offset = f32x4.mul(eighth, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)));
-  return f32x4.add(total, f32x4.mul(f32x4.add(product, offset), v128.load32_splat(x)));
+  const sum = madd(eighth, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)), product);
+  return madd(sum, v128.load32_splat(x), total);
 }
 
 /** total + (dots * d - minimums * dmin) * d(x); `minimums` meet eightfold sums of x, dmin is divided by 8. */
