@@ -6,7 +6,7 @@ import { randomWeights, randomSource } from '../tensor/codec/random-weights.ts';
 import { formatOf, takesInt8 } from '../tensor/formats/weight-formats.ts';
 import { bytesOfElements, WEIGHT_TYPES, type WeightType } from '../tensor/tensor-type.ts';
 import { matmulScalar } from './matmul-scalar.ts';
-import { GROUP_ROWS, HEAD_BYTES, matrixSizes } from './packed-layout.ts';
+import { HEAD_BYTES, matrixSizes, packScratchBytes } from './packed-layout.ts';
 import { weightCode } from './weight-code.ts';
 
 /** The exports that this check calls; addresses and byte counts are i32. */
@@ -142,7 +142,7 @@ export function placeMatrix(
   const at = take(matrixBytes, 64);
   bytes.fill(0, at, at + matrixBytes);
   bytes.set(weights, at + HEAD_BYTES);
-  kernels.packMatrix(weightCode(type), at + HEAD_BYTES, rowBytes, rows, take(GROUP_ROWS * rowBytes));
+  kernels.packMatrix(weightCode(type), at + HEAD_BYTES, rowBytes, rows, take(packScratchBytes(rowBytes)));
   return at + HEAD_BYTES;
 }
 

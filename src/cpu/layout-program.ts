@@ -27,7 +27,7 @@ import { expertScratchBytes } from './ops/expert-linear.ts';
 import { chunkRows } from './ops/linear.ts';
 import { routeScratchBytes } from './ops/route.ts';
 import { convolutionScratchBytes } from './ops/short-convolution.ts';
-import { GROUP_ROWS, HEAD_BYTES, matrixSizes } from './packed-layout.ts';
+import { HEAD_BYTES, matrixSizes, packScratchBytes } from './packed-layout.ts';
 import { weightCode } from './weight-code.ts';
 
 /** Most bytes of the record that checks one weight. */
@@ -96,7 +96,7 @@ function scratchBytesOf(options: LayoutOptions, graph: Graph): number {
   // Eight rows of a matrix are packed at a time.
   const packing = graph.nodes.flatMap(({ op }) => matrixIds(op)).map((id) => {
     const { type, shape } = sourceOf(options.request, id);
-    return GROUP_ROWS * matrixSizes(type, shape).rowBytes;
+    return packScratchBytes(matrixSizes(type, shape).rowBytes);
   });
   return align(Math.max(tile, ...packing, ...graph.nodes.map((node) => nodeScratchBytes(node, options))));
 }

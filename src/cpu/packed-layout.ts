@@ -1,11 +1,11 @@
 /** Sizes of packed matrices of quantised weights; `assembly/packed-rows.ts` says how they lie, and has the same numbers. */
+import { takesInt8 } from '../tensor/formats/weight-formats.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 
-/** The formats whose products have kernels of their own for that order; matrices of others stay as in the file. */
-const PACKED_TYPES: ReadonlySet<WeightType> = new Set(['q8_0', 'q4_0', 'q4_k', 'q6_k']);
-
 export const GROUP_ROWS = 16;
+/** Of the scratch for packing, behind a group of rows. */
+const UNPACKED_ROW_BYTES = 64;
 /** In front of each matrix. */
 export const HEAD_BYTES = 64;
 
@@ -25,7 +25,13 @@ export function matrixSizes(type: WeightType, shape: readonly number[]): MatrixS
   const [rows, cols] = [shape.at(-2) ?? 1, shape.at(-1) as number];
   const matrices = shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
   const rowBytes = bytesOfElements(type, cols);
-  const isPacked = PACKED_TYPES.has(type);
+  // Matrices of floats, coded ones too, stay as in the file.
+  const isPacked = takesInt8(type);
   const matrixBytes = isPacked ? HEAD_BYTES + Math.ceil(rows / GROUP_ROWS) * GROUP_ROWS * rowBytes : rows * rowBytes;
   return { matrices, rows, rowBytes, fileBytes: rows * rowBytes, matrixBytes, isPacked };
+}
+
+/** Bytes of the scratch for packing a matrix. */
+export function packScratchBytes(rowBytes: number): number {
+  return GROUP_ROWS * rowBytes + UNPACKED_ROW_BYTES;
 }

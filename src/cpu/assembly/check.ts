@@ -3,13 +3,13 @@
  * quantised weights.
  */
 import { takeItems } from './control';
-import { Q2_K_D, Q2_K_DMIN, Q3_K_D } from './group-scales';
+import { factorAt, integerBytesOf, minimumFactorAt } from './group-scales';
 import { GROUP_ROWS, packGroup } from './packed-rows';
 import { CheckRecord, PackRecord } from './step-records';
 import {
-  BF16, blockBytesOf, codesOffsetOf, F16, F32, floatsOf, isCodedFloat, isDescribed, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES,
-  Q8_0, Q8_0_BYTES, SCALE_BF16, SCALE_E8M0, SCALE_E8M0_HALF, SCALE_F16, SCALE_F32, SCALE_K3, SCALE_K4, SCALE_NIBBLES, SCALE_UE4M3_HALF,
-  SCALE_XS, scaleBytesOf, scalesOf,
+  BF16, blockBytesOf, codesOffsetOf, F16, F32, floatsOf, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K,
+  Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES, SCALE_BF16, SCALE_E8M0, SCALE_E8M0_HALF, SCALE_F16, SCALE_F32, SCALE_UE4M3_HALF,
+  scaleBytesOf, scalesOf,
 } from './weight-type';
 
 const BLOCKS_PER_TAKE: i32 = 16384;
@@ -77,11 +77,9 @@ function firstBadDescribed(type: i32, weight: usize, begin: i32, end: i32): i32 
 }
 
 function isBadBlock(type: i32, block: usize): bool {
-  switch (scalesOf(type)) {
-    case SCALE_K4: return isBadHalf(block) || isBadHalf(block + 2);
-    case SCALE_NIBBLES: return isBadHalf(block + Q2_K_D) || isBadHalf(block + Q2_K_DMIN);
-    case SCALE_K3: return isBadHalf(block + Q3_K_D);
-    case SCALE_XS: return isBadHalf(block);
+  if (integerBytesOf(type) != 0) {
+    const hasMinimum = minimumOf(type) != MINIMUM_NONE;
+    return isBadHalf(factorAt(type, block, 0, 1)) || (hasMinimum && isBadHalf(minimumFactorAt(type, block, 0, 1)));
   }
   for (let i = 0; i < floatsOf(type); i++) {
     if (isBadScale(scalesOf(type), block + <usize>i * scaleBytesOf(type))) return true;

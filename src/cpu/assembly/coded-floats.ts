@@ -11,7 +11,7 @@ export function expandCodedFloats(type: i32, w: usize, out: usize, count: i32): 
   const bytes = blockBytesOf(type);
   const end = out + (<usize>count << 2);
   for (; out < end; w += bytes) {
-    const scale = f32x4.splat(scaleOf(type, w, 0));
+    const scale = f32x4.splat(scaleOf(type, w, 0, 1, 0));
     const codes = w + codesOffsetOf(type);
     for (let i = 0; i < size; i += 8, out += 32) {
       const eight = v128.load8x8_s(codes + <usize>i);
@@ -40,7 +40,7 @@ function dotRow(type: i32, w: usize, x: usize, cols: i32): f32 {
   let a = f32x4.splat(0);
   let b = a;
   for (; x < end; w += bytes) {
-    const scale = f32x4.splat(scaleOf(type, w, 0));
+    const scale = f32x4.splat(scaleOf(type, w, 0, 1, 0));
     const codes = w + codesOffsetOf(type);
     for (let i = 0; i < size; i += 8, x += 32) {
       const eight = v128.load8x8_s(codes + <usize>i);

@@ -4,13 +4,14 @@
  */
 import { expandCodedFloats } from './coded-floats';
 import { loadFloat } from './dot-float';
-import { minimumAt, scaleOf } from './group-scales';
+import { headsBytesOf, minimumAt, scaleOf } from './group-scales';
 import { halfToFloat } from './half';
 import { groupAt, isPacked } from './packed-rows';
-import { unpackCodes } from './unpack-codes';
+import { packedCode } from './packed-described';
+import { codeMeaning, unpackCodes } from './unpack-codes';
 import {
-  BF16, blockBytesOf, blockSizeOf, F16, F32, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K,
-  Q6_K_BYTES, Q8_0, Q8_0_BYTES,
+  BF16, blockBytesOf, blockSizeOf, codeBitsOf, F16, F32, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K,
+  Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES,
 } from './weight-type';
 
 /** Writes row `row` of the matrix at `w`, packed where its type is, to out f32[cols]. */
@@ -25,8 +26,12 @@ export function matrixRow(type: i32, w: usize, rowBytes: usize, row: i32, out: u
     for (; out < end; out += 128, group += 16 * Q4_0_BYTES) packedQ4_0(group, r, out);
   } else if (type == Q4_K) {
     for (; out < end; out += 1024, group += 16 * Q4_K_BYTES) packedQ4_K(group, r, out);
-  } else {
+  } else if (type == Q6_K) {
     for (; out < end; out += 1024, group += 16 * Q6_K_BYTES) packedQ6_K(group, r, out);
+  } else {
+    const bytes = <usize>blockSizeOf(type) << 2;
+    group += (r >> 3) * (rowBytes << 3);
+    for (; out < end; out += bytes, group += 8 * blockBytesOf(type)) packedDescribed(type, group, r & 7, out);
   }
 }
 
@@ -60,7 +65,7 @@ function expandDescribed(type: i32, w: usize, out: usize, end: usize): void {
       // Codes of 32 columns go to the end of their own place, where each is read before its value overwrites it.
       if ((column & 16) == 0) unpackCodes(type, w, column, out + 64);
       const codes = (column & 16) == 0 ? out + 64 : out + 32;
-      expandGroup(out, codes, scaleOf(type, w, column), minimumAt(type, w, column), minimumOf(type) != MINIMUM_NONE);
+      expandGroup(out, codes, scaleOf(type, w, 0, 1, column), minimumAt(type, w, 0, 1, column), minimumOf(type) != MINIMUM_NONE);
     }
   }
 }
@@ -168,5 +173,21 @@ function packedQ6_K(group: usize, r: usize, out: usize): void {
       const scale = <f32>load<i8>(group + (block << 5) + ((i >> 4) << 4) + r, 32);
       store<f32>(out + (i << 2), d * scale * <f32>((nibbleAt(nibbles, r, i) | (high << 4)) - 32));
     }
+  }
+}
+
+function packedDescribed(type: i32, group: usize, r: usize, out: usize): void {
+  const bits = codeBitsOf(type);
+  const size = blockSizeOf(type);
+  const hasMinimum = minimumOf(type) != MINIMUM_NONE;
+  let codes = group + headsBytesOf(type);
+  for (let column = 0; column < size; column += 16, out += 64) {
+    const scale = scaleOf(type, group, r, 8, column);
+    const minimum = minimumAt(type, group, r, 8, column);
+    for (let i: usize = 0; i < 16; i++) {
+      const value = scale * <f32>codeMeaning(type, packedCode(bits, codes, r, i + <usize>(column & 16)));
+      store<f32>(out + (i << 2), hasMinimum ? value - minimum : value);
+    }
+    if (column & 16) codes += <usize>(32 * bits);
   }
 }

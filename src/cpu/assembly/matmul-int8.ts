@@ -4,7 +4,7 @@
  */
 import { SPILL_BYTES } from './dot-q4-k';
 import { packCodesQ4_0, packCodesQ4_K, CODE_PANEL_BLOCK, TILE_SUMS_BYTES } from './panel-codes';
-import { FORM_MINIMUM, FORM_PAIRED_MINIMUMS, FORM_SCALE, formOf, packDescribed, UNPACKED_BYTES, widePanelBlock } from './panel-described';
+import { FORM_MINIMUM, FORM_PAIRED_MINIMUMS, FORM_SCALE, formOf, packWideDescribed, widePanelBlock } from './panel-described';
 import { packWideQ4_0, packWideQ4_K, packWideQ6_K, packWideQ8_0 } from './panel-wide';
 import { groupAt } from './packed-rows';
 import { ACTIVATION_BLOCK } from './quantize';
@@ -14,8 +14,8 @@ import {
 } from './tile-wide';
 import { isDescribed, Q4_0, Q4_K, Q6_K, Q8_0 } from './weight-type';
 
-/** Scratch in front of a panel: a super-block's scales or a row's codes, then what the tiles need. */
-const HEAD_BYTES: usize = max(SPILL_BYTES, UNPACKED_BYTES) + TILE_SUMS_BYTES;
+/** Scratch in front of a panel: a super-block's scales, then what the tiles need. */
+const HEAD_BYTES: usize = SPILL_BYTES + TILE_SUMS_BYTES;
 
 /** Bytes of activations that one pass over the weights reuses: half of a common second-level cache. */
 const CHUNK_BYTES: usize = 512 * 1024;
@@ -67,22 +67,14 @@ export function gemmInt8(
       chunkStride = chunkRowBytes;
     }
     for (let row = rowBegin; row < rowEnd; row += 4) {
-      if (isDescribed(type)) packRows(type, panel, blocks, w, rowBytes, row, rowEnd - 1, scratch);
-      else packPanel(type, panel, panelEnd, groupAt(w, rowBytes, row), <usize>(row & 12) << 2, scratch);
+      const group = groupAt(w, rowBytes, row);
+      if (isDescribed(type)) packWideDescribed(type, panel, panelEnd, group + <usize>(row & 8) * rowBytes, <usize>(row & 4) << 2);
+      else packPanel(type, panel, panelEnd, group, <usize>(row & 12) << 2, scratch);
       const lanes = min(4, rowEnd - row);
       const to = y + <usize>first * yStride + (<usize>row << 2);
       multiplyPanel(type, panel, panelEnd, chunk, chunkStride, rows, to, yStride, lanes);
     }
   }
-}
-
-/** Unpacks four rows of a type whose rows lie as in the file. Those past `last` repeat it; their lanes are never stored. */
-function packRows(type: i32, to: usize, blocks: i32, w: usize, rowBytes: usize, row: i32, last: i32, unpacked: usize): void {
-  const w0 = w + <usize>row * rowBytes;
-  const w1 = w + <usize>min(row + 1, last) * rowBytes;
-  const w2 = w + <usize>min(row + 2, last) * rowBytes;
-  const w3 = w + <usize>min(row + 3, last) * rowBytes;
-  packDescribed(type, to, blocks, w0, w1, w2, w3, unpacked);
 }
 
 /** Unpacks four rows of the group at w: `side` is four times the number of the first. */

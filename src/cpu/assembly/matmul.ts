@@ -13,7 +13,7 @@ import { gemmFloat, gemmFloatScratchBytes } from './matmul-float';
 import { gemmInt8, gemmInt8LeastScratch, gemmInt8ScratchBytes } from './matmul-int8';
 import { GROUP_ROWS, groupAt, hasOddScales, isPacked } from './packed-rows';
 import { activationBytes } from './quantize';
-import { BF16, F16, F32, isCodedFloat, isDescribed, Q4_0, Q4_K, Q6_K, Q8_0, takesFloats } from './weight-type';
+import { BF16, F16, F32, isCodedFloat, Q4_0, Q4_K, Q6_K, Q8_0, requireKnown, takesFloats } from './weight-type';
 
 /** From this many rows of x on, unpacking weights once pays (measured; decode kernels of packed rows do little unpacking). */
 function leastGemmRows(type: i32): i32 {
@@ -30,8 +30,8 @@ export function matmulScratchBytes(type: i32, cols: i32): i32 {
 
 /**
  * For r in [0, xRows) and row in [rowBegin, rowEnd): the f32 at y + r * yStride + 4 * row becomes the product of weight row
- * `row` of the matrix at w with row r of x (at x + r * xStride, in the form of `activationBytes`). Weights of Q8_0, Q4_0, Q4_K and Q6_K are
- * packed (`packed-rows.ts`; rowBegin is a multiple of GROUP_ROWS), others have rows of rowBytes, at any alignment.
+ * `row` of the matrix at w with row r of x (at x + r * xStride, in the form of `activationBytes`). Weights that take int8 are packed
+ * (`packed-rows.ts`; rowBegin is a multiple of GROUP_ROWS), others have rows of rowBytes, at any alignment.
  * scratch is 16-byte aligned and has at least 512 bytes.
  */
 export function matmul(
@@ -39,11 +39,12 @@ export function matmul(
   x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize, scratchBytes: usize,
 ): void {
   if (rowBegin >= rowEnd) return;
+  requireKnown(type);
   const isFloat = takesFloats(type);
   const least = isFloat ? gemmFloatScratchBytes(type) : gemmInt8LeastScratch(type, cols);
   if (xRows < leastGemmRows(type) || scratchBytes < least) {
     if (isPacked(type)) gemvPacked(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
-    else gemvRows(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
+    else gemvRows(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride);
   } else if (isFloat) {
     gemmFloat(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
   } else {
@@ -66,13 +67,13 @@ function gemvPacked(
       const from = x + <usize>r * xStride;
       const to = y + <usize>r * yStride + (<usize>row << 2);
       const out = rows < GROUP_ROWS ? sums : to;
-      dotGroup(type, isOdd, group, from, from + xBytes, out, scratch);
+      dotGroup(type, isOdd, group, rowBytes, from, from + xBytes, out, scratch);
       if (rows < GROUP_ROWS) memory.copy(to, sums, <usize>rows << 2);
     }
   }
 }
 
-function dotGroup(type: i32, isOdd: bool, group: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+function dotGroup(type: i32, isOdd: bool, group: usize, rowBytes: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   if (type == Q4_0) {
     if (isOdd) dotOddQ4_0(group, x, xEnd, out);
     else dotQ4_0(group, x, xEnd, out);
@@ -82,8 +83,12 @@ function dotGroup(type: i32, isOdd: bool, group: usize, x: usize, xEnd: usize, o
   } else if (type == Q4_K) {
     if (isOdd) dotOddQ4_K(group, x, xEnd, out, spill);
     else dotQ4_K(group, x, xEnd, out, spill);
-  } else {
+  } else if (type == Q6_K) {
     dotQ6_K(group, x, xEnd, out, spill);
+  } else {
+    // Two times eight rows.
+    dotDescribed(type, isOdd, group, x, xEnd, out, spill);
+    dotDescribed(type, isOdd, group + 8 * rowBytes, x, xEnd, out + 32, spill);
   }
 }
 
@@ -93,7 +98,7 @@ function dotGroup(type: i32, isOdd: bool, group: usize, x: usize, xEnd: usize, o
  */
 function gemvRows(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
-  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize, scratch: usize,
+  x: usize, xStride: usize, xRows: i32, y: usize, yStride: usize,
 ): void {
   const last = rowEnd - 1;
   const quarter = (rowEnd - rowBegin + 3) >> 2;
@@ -106,7 +111,7 @@ function gemvRows(
     const w2 = w + <usize>min(row2, last) * rowBytes;
     const w3 = w + <usize>min(row3, last) * rowBytes;
     for (let r = 0; r < xRows; r++) {
-      const sums = dotRows(type, w0, w1, w2, w3, x + <usize>r * xStride, cols, scratch);
+      const sums = dotRows(type, w0, w1, w2, w3, x + <usize>r * xStride, cols);
       const to = y + <usize>r * yStride;
       store<f32>(to + (<usize>row << 2), f32x4.extract_lane(sums, 0));
       if (row1 <= last) store<f32>(to + (<usize>row1 << 2), f32x4.extract_lane(sums, 1));
@@ -116,11 +121,10 @@ function gemvRows(
   }
 }
 
-function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32, scratch: usize): v128 {
+function dotRows(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, x: usize, cols: i32): v128 {
   if (type == F32) return dotF32(w0, w1, w2, w3, x, cols);
   if (type == F16) return dotF16(w0, w1, w2, w3, x, cols);
   if (type == BF16) return dotBf16(w0, w1, w2, w3, x, cols);
   if (isCodedFloat(type)) return dotCodedFloats(type, w0, w1, w2, w3, x, cols);
-  if (!isDescribed(type)) unreachable();
-  return dotDescribed(type, w0, w1, w2, w3, x, x + activationBytes(type, cols), scratch);
+  return unreachable();
 }

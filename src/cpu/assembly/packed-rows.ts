@@ -17,7 +17,10 @@
  * codes that say zero.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
-import { Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
+import { packDescribed } from './packed-described';
+import {
+  blockBytesOf, isCodedFloat, isDescribed, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES,
+} from './weight-type';
 
 /** Mirrored in `src/cpu/packed-layout.ts`. */
 export const GROUP_ROWS: i32 = 16;
@@ -29,7 +32,7 @@ const ONE: u16 = 0x3c00;
 // @ts-ignore: decorator
 @inline
 export function isPacked(type: i32): bool {
-  return type >= Q8_0 && type <= Q6_K;
+  return (type >= Q8_0 && type <= Q6_K) || (isDescribed(type) && !isCodedFloat(type));
 }
 
 /** True where some scales of the matrix at w are odd. */
@@ -51,9 +54,16 @@ export function groupAt(w: usize, rowBytes: usize, row: i32): usize {
   return w + <usize>(row / GROUP_ROWS) * (ROWS * rowBytes);
 }
 
-/** Puts a matrix in order where it lies. scratch holds a group of rows. */
+/** Puts a matrix in order where it lies. scratch holds a group of rows and 64 bytes. */
 export function packMatrix(type: i32, w: usize, rowBytes: usize, rows: i32, scratch: usize): void {
   for (let row = 0; row < rows; row += GROUP_ROWS) packGroup(type, w, rowBytes, row, min(GROUP_ROWS, rows - row), scratch);
+}
+
+/** Eight rows of a described type: half of a group. */
+function packEight(type: i32, from: usize, rowBytes: usize, to: usize, w: usize, unpacked: usize): void {
+  const bytes = blockBytesOf(type);
+  const end = to + 8 * rowBytes;
+  for (; to < end; to += 8 * bytes, from += bytes) packDescribed(type, from, rowBytes, to, w, unpacked);
 }
 
 /** Puts the group of `row` in order, which has `rows` rows in the matrix. */
@@ -69,8 +79,12 @@ export function packGroup(type: i32, w: usize, rowBytes: usize, row: i32, rows: 
     for (; to < end; to += ROWS * Q8_0_BYTES, from += Q8_0_BYTES) packQ8_0(from, rowBytes, to, w);
   } else if (type == Q4_K) {
     for (; to < end; to += ROWS * Q4_K_BYTES, from += Q4_K_BYTES) packQ4_K(from, rowBytes, to, w);
-  } else {
+  } else if (type == Q6_K) {
     for (; to < end; to += ROWS * Q6_K_BYTES, from += Q6_K_BYTES) packQ6_K(from, rowBytes, to);
+  } else {
+    const unpacked = scratch + ROWS * rowBytes;
+    packEight(type, scratch, rowBytes, to, w, unpacked);
+    packEight(type, scratch + 8 * rowBytes, rowBytes, to + 8 * rowBytes, w, unpacked);
   }
 }
 

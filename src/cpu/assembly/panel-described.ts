@@ -1,18 +1,17 @@
 /**
  * Panels of described types for the 16-bit GEMM: as panel-wide.ts has them. The second vector of a panel block is f32 minimum[4 rows],
  * divided by 8; where groups are 16 and scales floats, f32 scale[4 rows] of the second group; Q2_K's holds pairs of integers
- * i16[4 rows, 2], and a quarter of their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are already in the
- * weights.
+ * i16[4 rows, 2], and an eighth of their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are in the weights.
  */
-import { quarter } from './dot-sixteens';
-import { gatherHalves } from './dot-sums';
-import { minimumAt, Q2_K_D, Q2_K_DMIN, Q3_K_D, scaleOf, subMinimumOf, subScaleOf } from './group-scales';
-import { halvesToFloats } from './half';
-import { storeTransposed } from './lanes';
-import { WIDE_PANEL_BLOCK } from './panel-wide';
-import { unpackCodes } from './unpack-codes';
+import { fourColumns, higherBits, lowerBits } from './described-sums';
+import { factorAt, headsBytesOf, minimumAt, minimumFactorAt, scaleOf, subMinimumOf, subScaleOf } from './group-scales';
+import { halfToFloat } from './half';
+import { nibbleMask } from './opaque';
+import { firstTwo, lastTwo, WIDE_PANEL_BLOCK } from './panel-wide';
+import { e2m1Table, iq4Table } from './unpack-codes';
 import {
-  blockBytesOf, blockSizeOf, groupSizeOf, isDescribed, MINIMUM_NONE, minimumOf, Q4_K, SCALE_K3, SCALE_NIBBLES, scalesOf,
+  blockSizeOf, CODE_E2M1, CODE_IQ4, CODE_LESS_HALF, codeBitsOf, groupSizeOf, isDescribed, meaningOf, MINIMUM_NONE, minimumOf, Q4_K,
+  SCALE_K3, SCALE_NIBBLES, scalesOf,
 } from './weight-type';
 
 /** What the end of a panel block does with its sums. */
@@ -22,8 +21,6 @@ export const FORM_PAIRED_MINIMUMS: i32 = 2;
 export const FORM_TWO_SCALES: i32 = 3;
 
 export const PAIRED_PANEL_BLOCK: usize = 304;
-/** Scratch in which a row's codes are unpacked: i16[4 rows, 32]. */
-export const UNPACKED_BYTES: usize = 256;
 
 export function formOf(type: i32): i32 {
   if (type == Q4_K) return FORM_MINIMUM;
@@ -37,68 +34,84 @@ export function widePanelBlock(type: i32): usize {
   return formOf(type) == FORM_PAIRED_MINIMUMS ? PAIRED_PANEL_BLOCK : WIDE_PANEL_BLOCK;
 }
 
-/** `blocks` panel blocks at `to`; codes go through `unpacked`. */
-export function packDescribed(type: i32, to: usize, blocks: i32, w0: usize, w1: usize, w2: usize, w3: usize, unpacked: usize): void {
+/** Panel blocks from `to` to `toEnd`, of rows 0 to 3 (`side` 0) or 4 to 7 (16) of the packed group at w. */
+export function packWideDescribed(type: i32, to: usize, toEnd: usize, w: usize, side: usize): void {
   const size = blockSizeOf(type);
-  const bytes = blockBytesOf(type);
+  const bits = codeBitsOf(type);
   const panelBlock = widePanelBlock(type);
-  const end = to + <usize>blocks * panelBlock;
-  while (to < end) {
-    for (let column = 0; column < size; column += 32, to += panelBlock) {
-      storeHead(type, to, w0, w1, w2, w3, column);
-      unpackRow(type, w0, column, unpacked);
-      unpackRow(type, w1, column, unpacked + 64);
-      unpackRow(type, w2, column, unpacked + 128);
-      unpackRow(type, w3, column, unpacked + 192);
-      for (let at: usize = 0; at < 64; at += 16) {
-        const from = unpacked + at;
-        storeTransposed(to + 32 + 4 * at, v128.load(from), v128.load(from, 64), v128.load(from, 128), v128.load(from, 192));
-      }
+  while (to < toEnd) {
+    let codes = w + headsBytesOf(type);
+    for (let column = 0; column < size; column += 32, to += panelBlock, codes += <usize>(32 * bits)) {
+      storeHead(type, to, w, side >> 2, column);
+      storeWeights(type, to + 32, codes, side);
+      if (scalesOf(type) == SCALE_K3 || scalesOf(type) == SCALE_NIBBLES) scaleWeights(type, to + 32, w, side >> 2, column);
     }
-    w0 += bytes;
-    w1 += bytes;
-    w2 += bytes;
-    w3 += bytes;
+    w = codes;
   }
 }
 
-function storeHead(type: i32, to: usize, w0: usize, w1: usize, w2: usize, w3: usize, column: i32): void {
+/** What lies beside the weights, of four rows from row r on. */
+function storeHead(type: i32, to: usize, w: usize, r: usize, column: i32): void {
   const form = formOf(type);
-  if (form == FORM_PAIRED_MINIMUMS) {
-    v128.store(to, halvesToFloats(gatherHalves(w0 + Q2_K_D, w1 + Q2_K_D, w2 + Q2_K_D, w3 + Q2_K_D)));
-    v128.store(to, i32x4(minimumPair(type, w0, column), minimumPair(type, w1, column),
-      minimumPair(type, w2, column), minimumPair(type, w3, column)), 16);
-    v128.store(to, quarter(halvesToFloats(gatherHalves(w0 + Q2_K_DMIN, w1 + Q2_K_DMIN, w2 + Q2_K_DMIN, w3 + Q2_K_DMIN))), 288);
+  for (let i: usize = 0; i < 4; i++) {
+    const row = r + i;
+    const at = to + 4 * i;
+    if (form == FORM_PAIRED_MINIMUMS) {
+      store<f32>(at, halfToFloat(load<u16>(factorAt(type, w, row, 8))));
+      store<i32>(at, subMinimumOf(type, w, row, 8, column) | (subMinimumOf(type, w, row, 8, column + 16) << 16), 16);
+      store<f32>(at, halfToFloat(load<u16>(minimumFactorAt(type, w, row, 8))) * <f32>0.125, 288);
+    } else if (scalesOf(type) == SCALE_K3) {
+      store<f32>(at, halfToFloat(load<u16>(factorAt(type, w, row, 8))));
+    } else {
+      store<f32>(at, scaleOf(type, w, row, 8, column));
+      if (form == FORM_TWO_SCALES) store<f32>(at, scaleOf(type, w, row, 8, column + 16), 16);
+      if (form == FORM_MINIMUM) store<f32>(at, minimumAt(type, w, row, 8, column) * <f32>0.125, 16);
+    }
+  }
+}
+
+/** i16 of what 32 columns of codes stand for. */
+function storeWeights(type: i32, to: usize, codes: usize, side: usize): void {
+  const bits = codeBitsOf(type);
+  if (bits == 8) {
+    for (let i: usize = 0; i < 256; i += 16) v128.store(to + i, v128.load8x8_u(codes + (side >> 1) + i));
     return;
   }
-  if (scalesOf(type) == SCALE_K3) {
-    v128.store(to, halvesToFloats(gatherHalves(w0 + Q3_K_D, w1 + Q3_K_D, w2 + Q3_K_D, w3 + Q3_K_D)));
-    return;
+  for (let s = 0; s < 4; s++, to += 32) {
+    const low = meant(type, columnsOf(bits, codes + side, s, false));
+    const high = meant(type, columnsOf(bits, codes + side, s, true));
+    v128.store(to, firstTwo(low));
+    v128.store(to, lastTwo(low), 16);
+    v128.store(to, firstTwo(high), 128);
+    v128.store(to, lastTwo(high), 144);
   }
-  v128.store(to, scales(type, w0, w1, w2, w3, column));
-  if (form == FORM_TWO_SCALES) v128.store(to, scales(type, w0, w1, w2, w3, column + 16), 16);
-  if (form != FORM_MINIMUM) return;
-  const minimums = f32x4(minimumAt(type, w0, column), minimumAt(type, w1, column),
-    minimumAt(type, w2, column), minimumAt(type, w3, column));
-  v128.store(to, f32x4.mul(minimums, f32x4.splat(0.125)), 16);
 }
 
-function scales(type: i32, w0: usize, w1: usize, w2: usize, w3: usize, column: i32): v128 {
-  return f32x4(scaleOf(type, w0, column), scaleOf(type, w1, column), scaleOf(type, w2, column), scaleOf(type, w3, column));
+function columnsOf(bits: i32, codes: usize, s: i32, isHigh: bool): v128 {
+  return fourColumns(bits, lowerBits(bits, codes, s, isHigh), higherBits(bits, codes, s), s, isHigh, nibbleMask());
 }
 
-function minimumPair(type: i32, block: usize, column: i32): i32 {
-  return subMinimumOf(type, block, column) | (subMinimumOf(type, block, column + 16) << 16);
+function meant(type: i32, codes: v128): v128 {
+  const meaning = meaningOf(type);
+  if (meaning == CODE_IQ4) return i8x16.swizzle(iq4Table(), codes);
+  if (meaning == CODE_E2M1) return i8x16.swizzle(e2m1Table(), codes);
+  if (meaning != CODE_LESS_HALF) return codes;
+  const range: i32 = 1 << codeBitsOf(type);
+  return i8x16.sub(codes, i8x16.splat(<i8>(range >> 1)));
 }
 
-/** i16[32], times the integers that scale groups of 16. */
-function unpackRow(type: i32, block: usize, column: i32, to: usize): void {
-  unpackCodes(type, block, column, to);
-  if (scalesOf(type) != SCALE_K3 && scalesOf(type) != SCALE_NIBBLES) return;
-  const first = i16x8.splat(<i16>subScaleOf(type, block, column));
-  const second = i16x8.splat(<i16>subScaleOf(type, block, column + 16));
-  v128.store(to, i16x8.mul(v128.load(to), first));
-  v128.store(to, i16x8.mul(v128.load(to, 16), first), 16);
-  v128.store(to, i16x8.mul(v128.load(to, 32), second), 32);
-  v128.store(to, i16x8.mul(v128.load(to, 48), second), 48);
+/** Weights times the integers that scale groups of 16. */
+function scaleWeights(type: i32, to: usize, w: usize, r: usize, column: i32): void {
+  for (let half: usize = 0; half < 256; half += 128, column += 16) {
+    const scales = i32x4(twice(type, w, r, column), twice(type, w, r + 1, column),
+      twice(type, w, r + 2, column), twice(type, w, r + 3, column));
+    for (let i: usize = 0; i < 128; i += 16) {
+      const at = to + half + i;
+      v128.store(at, i16x8.mul(v128.load(at), scales));
+    }
+  }
+}
+
+function twice(type: i32, w: usize, r: usize, column: i32): i32 {
+  return (subScaleOf(type, w, r, 8, column) & 0xffff) * 0x10001;
 }

@@ -79,14 +79,14 @@ function fourScales(at: usize): v128 {
 /** Bytes of four columns of four rows as i16: the first two columns of each row. */
 // @ts-ignore: decorator
 @inline
-function firstTwo(codes: v128): v128 {
+export function firstTwo(codes: v128): v128 {
   return i32x4.shuffle(i16x8.extend_low_i8x16_s(codes), i16x8.extend_high_i8x16_s(codes), 0, 2, 4, 6);
 }
 
 /** The other two. */
 // @ts-ignore: decorator
 @inline
-function lastTwo(codes: v128): v128 {
+export function lastTwo(codes: v128): v128 {
   return i32x4.shuffle(i16x8.extend_low_i8x16_s(codes), i16x8.extend_high_i8x16_s(codes), 1, 3, 5, 7);
 }
 

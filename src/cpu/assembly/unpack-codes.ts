@@ -1,6 +1,6 @@
 /**
  * The codes of 32 columns of any described type as integers: an unpack function for each arrangement, then what a code stands for. This is
- * how panels and rows are made, and what the kernels of single rows agree with.
+ * how rows in the file's order are read, by themselves or to be packed.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
 import {
@@ -28,14 +28,14 @@ export function e2m1Table(): v128 {
 
 // @ts-ignore: decorator
 @inline
-export function bitOfByte(): v128 {
+function bitOfByte(): v128 {
   return v128.load(BITS);
 }
 
 /** 16 in every byte whose bit of 16 is set: bits `half` * 16 and on of a word that is in every lane. */
 // @ts-ignore: decorator
 @inline
-export function fifthBits(word: v128, half: i32, bits: v128): v128 {
+function fifthBits(word: v128, half: i32, bits: v128): v128 {
   const spread = half == 0
     ? i8x16.shuffle(word, word, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1)
     : i8x16.shuffle(word, word, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
@@ -111,7 +111,7 @@ function unpackStream(type: i32, codes: usize, to: usize): void {
 /** Codes 8 * i to 8 * i + 7 of a stream, as i16. Their bytes are the last of eight that are read, so that nothing behind the block is. */
 // @ts-ignore: decorator
 @inline
-export function eightCodes(bits: i32, codes: usize, i: usize): v128 {
+function eightCodes(bits: i32, codes: usize, i: usize): v128 {
   const bytes = v128.load64_zero(codes + i * <usize>bits + <usize>bits - 8);
   // Each lane gets the two bytes that its code lies in; a product moves the code to the top of the lane.
   if (bits == 2) {
@@ -155,4 +155,18 @@ function storeMeant(type: i32, to: usize, first: v128, second: v128): void {
   v128.store(to, i16x8.extend_high_i8x16_s(first), 16);
   v128.store(to, i16x8.extend_low_i8x16_s(second), 32);
   v128.store(to, i16x8.extend_high_i8x16_s(second), 48);
+}
+
+/** What one code stands for. */
+export function codeMeaning(type: i32, code: i32): i32 {
+  switch (meaningOf(type)) {
+    case CODE_ITSELF: return code;
+    case CODE_LESS_HALF: {
+      const range: i32 = 1 << codeBitsOf(type);
+      return code - (range >> 1);
+    }
+    case CODE_IQ4: return load<i8>(IQ4 + <usize>code);
+    case CODE_E2M1: return load<i8>(E2M1 + <usize>code);
+    default: return unreachable();
+  }
 }

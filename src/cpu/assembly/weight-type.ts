@@ -51,6 +51,8 @@ export const CODE_LESS_HALF: i32 = 1;
 export const CODE_IQ4: i32 = 2;
 export const CODE_E2M1: i32 = 3;
 export const CODE_E4M3: i32 = 4;
+/** The bits of a number that hold it. */
+export const MEANING_MASK: i32 = 7 << 16;
 
 // @ts-ignore: decorator
 @inline
@@ -142,6 +144,15 @@ export function blockBytesOf(type: i32): usize {
 @inline
 export function isDescribed(type: i32): bool {
   return type >= LEAST_DESCRIBED;
+}
+
+/** Traps at a number that no kernel has. */
+export function requireKnown(type: i32): void {
+  if (type >= F32 && type <= Q6_K) return;
+  const arrangement = arrangementOf(type);
+  const bits = codeBitsOf(type);
+  const isKnown = isDescribed(type) && arrangement >= NIBBLES_16 && arrangement <= STREAM && bits != 1 && bits != 7;
+  if (!isKnown) unreachable();
 }
 
 /** Blocks whose codes are floats. */
