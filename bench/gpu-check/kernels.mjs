@@ -22,7 +22,7 @@ export async function checkKernels(context) {
     oracle: { name: 'reference', executor: createReferenceExecutor(), rounds: false },
   });
   if (context.isQuick) return;
-  for (const type of ['q4_0', 'q8_0', 'q4_k_m', 'f16']) {
+  for (const type of ['q4_0', 'q8_0', 'q4_k_m', 'q5_1', 'q3_k_m', 'q2_k', 'iq4_xs', 'mxfp4', 'f16']) {
     const isFloat = type === 'f16';
     await compareProfiles(context, {
       name: `qwen3-0.6b ${type}`,
