@@ -72,14 +72,14 @@ const prefillDecode = (seed = 0): StepBatch[] => [
 ];
 const PREFILL_DECODE = prefillDecode();
 
-// Rounding to int8 turns a difference of one part in 1e7 into one of 1/127 where a value lies at a tie: rare, but it spreads, to 0.009 of the
-// logits with these tokens (0.013 in q6_k with others). `matmul.test.ts` holds the products themselves to much less.
+// Rounding to int8 turns a difference of one part in 1e7 into one of 1/127 where a value lies at a tie: rare, but it spreads, to 0.009 of
+// the logits with these tokens (0.013 in q6_k with others). `matmul.test.ts` holds the products themselves to much less.
 const toleranceOf = (type: WeightType) => (takesInt8(type) ? 2e-2 : 2e-5);
 
 describe('agrees with the reference', () => {
   const blocks = { ...TINY, dim: 256, ffnDim: 256, headDim: 64 };
   test.each(distinctTypes())('%s weights', async (type) => {
-    // A value at a tie between two codes spreads through the layers; of five models some have none, and a kernel that is wrong fails in all.
+    // A value at a tie between two codes spreads through the layers; of five models some have none, and a wrong kernel fails in all.
     const runs = [1, 2, 3, 4, 5].map(async (seed) =>
       compareRuns(await loadBoth(blocks, { typeOf: () => type, seed }), prefillDecode(1), takesInt8(type) ? 1e-4 : 2e-5));
     const right = (await Promise.allSettled(runs)).filter(({ status }) => status === 'fulfilled');
