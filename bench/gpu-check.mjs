@@ -29,7 +29,7 @@ const GROUPS = {
   kernels: checkKernels, sampling: checkSampling, lost: checkLost, reload: checkReload,
 };
 /** Seconds after which a group counts as hung. */
-const LIMIT_S = { gpu: 150, software: 1500 };
+const LIMIT_S = { gpu: 300, software: 1500 };
 
 const { values: options } = parseArgs({
   options: {
