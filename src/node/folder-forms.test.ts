@@ -235,7 +235,8 @@ describe('a folder of MLX with quantised modules', () => {
       const path = join(folder, `${part}.gguf`);
       const checkpoint = await openHfFolder(memoryFolder(filesOf({ ...form, tensors, config: { ...form.config, ...settings } }), 'memory'));
       const { warnings } = await convert(checkpoint, await fileSink(path), { type: 'f32', modelName: 'one' });
-      expect(warnings.filter((one) => !one.includes('tokenizer'))).toEqual([]);
+      // That llama.cpp does not read a setting of LFM2's experts is of no form's weights.
+      expect(warnings.filter((one) => !/tokenizer|llama\.cpp does not read/.test(one))).toEqual([]);
       files.push(readFileSync(path));
     }
     expect(Buffer.compare(files[0]!, files[1]!)).toBe(0);
