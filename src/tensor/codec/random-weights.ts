@@ -1,4 +1,4 @@
-import { f32ToF16 } from '../half.ts';
+import { f32ToBf16, f32ToF16 } from '../half.ts';
 import { scalePlaces } from '../formats/scale-places.ts';
 import { putScale } from '../formats/scale-values.ts';
 import { formatOf } from '../formats/weight-formats.ts';
@@ -45,7 +45,6 @@ export function clearNaNs({ code, codePlanes }: BlockFormat, bytes: Uint8Array):
 
 function putFloat(view: DataView, type: WeightType, index: number, value: number): void {
   if (type === 'f16') return view.setUint16(2 * index, f32ToF16(value), true);
-  view.setFloat32(0, value, true);
-  if (type === 'bf16') return view.setUint16(2 * index, view.getUint32(0, true) >>> 16, true);
+  if (type === 'bf16') return view.setUint16(2 * index, f32ToBf16(value), true);
   return view.setFloat32(4 * index, value, true);
 }
