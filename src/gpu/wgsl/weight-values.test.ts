@@ -33,7 +33,7 @@ describe('weightValueFunctions', () => {
   });
   afterAll(() => device.close());
 
-  for (const { type, options } of typeCases()) {
+  for (const { type, options } of typeCases(undefined, true)) {
     it(`decodes ${type}`, options, async () => {
       for (const cols of isQuantized(type) ? [TENSOR_TYPES[type].blockSize, 3 * TENSOR_TYPES[type].blockSize] : [1, 4, 7, 261]) {
         const rows = 5;

@@ -60,7 +60,7 @@ function decoded(type: WeightType, bytes: Uint8Array, count: number): Float32Arr
 
 const colsOf = (type: WeightType) => (isQuantized(type) ? [1, 3].map((blocks) => blocks * TENSOR_TYPES[type].blockSize) : [1, 7, 64, 261]);
 
-for (const { type, options } of typeCases()) {
+for (const { type, options } of typeCases(undefined, true)) {
   describe(type, options, () => {
     const format = packedFormatOf(type);
 
