@@ -16,7 +16,7 @@ import { expert, permuteHeads, plus, slice, tensor } from '../src/models/weight-
 import type { WeightExpression } from '../src/models/weight-expression.ts';
 import type { WeightSpec } from '../src/models/weight-spec.ts';
 import { encodeRows } from '../src/tensor/codec/encode-rows.ts';
-import { bytesOfElements } from '../src/tensor/tensor-type.ts';
+import { bytesOfElements, TENSOR_TYPES } from '../src/tensor/tensor-type.ts';
 import type { WeightType } from '../src/tensor/tensor-type.ts';
 import { memoryCheckpoint } from './memory-checkpoint.ts';
 import type { MemoryCheckpoint, MemoryTensor } from './memory-checkpoint.ts';
@@ -138,7 +138,7 @@ export interface StoredWays {
 export function storedWays(type: WeightType): StoredWays {
   const layers = Array.from({ length: LAYERS }, (_, n) => ({
     q: matrix(type, [Q, DIM], 10 * n + 1), k: matrix(type, [KV, DIM], 10 * n + 2), v: matrix(type, [KV, DIM], 10 * n + 3),
-    o: matrix(type === 'q4_k' || type === 'q6_k' ? 'q8_0' : type, [DIM, Q], 10 * n + 4),
+    o: matrix(TENSOR_TYPES[type].blockSize > Q ? 'q8_0' : type, [DIM, Q], 10 * n + 4),
     gate: matrix(type, [FFN, DIM], 10 * n + 5), up: matrix(type, [FFN, DIM], 10 * n + 6), down: matrix(type, [DIM, FFN], 10 * n + 7),
     attnNorm: gain(10 * n + 8), mlpNorm: gain(10 * n + 9),
   }));

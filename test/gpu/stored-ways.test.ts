@@ -12,7 +12,8 @@ import { openDecoder } from '../../src/models/open-decoder.ts';
 import { permuteHeads, tensor } from '../../src/models/weight-expression.ts';
 import { GATHER_BYTES, weightReader } from '../../src/models/weight-reader.ts';
 import type { TensorEntry } from '../../src/tensor/checkpoint.ts';
-import { bytesOfElements, WEIGHT_TYPES } from '../../src/tensor/tensor-type.ts';
+import { ENCODED_TYPES } from '../../src/tensor/formats/weight-formats.ts';
+import { bytesOfElements } from '../../src/tensor/tensor-type.ts';
 import { testGpu } from '../gpu-harness.ts';
 import { memoryCheckpoint } from '../memory-checkpoint.ts';
 import type { MemoryCheckpoint } from '../memory-checkpoint.ts';
@@ -50,7 +51,7 @@ async function loaded(stored: MemoryCheckpoint, slotBytes: number): Promise<Map<
 }
 
 describe('weights stored in other ways', () => {
-  it.each(WEIGHT_TYPES)('are the same bytes on the GPU, %s', async (type) => {
+  it.each(ENCODED_TYPES)('are the same bytes on the GPU, %s', async (type) => {
     const { plain, folder, gguf } = storedWays(type);
     // Pieces of a few rows, which begin and end inside heads.
     const slotBytes = 11 * bytesOfElements(type, 512);
