@@ -11,10 +11,11 @@ import { describeJson, isJsonObject } from '../../tensor/json.ts';
 import { integerScales } from './affine-scales.ts';
 import { expectPlane, isSameShape, modulesWith, shapeText, wrongPlane } from './folder-planes.ts';
 import type { Joined, JoinedFolder, PackedFolder } from './folder-planes.ts';
-import { joinFp8 } from './fp8.ts';
+import { isScaleBlock, joinFp8 } from './fp8.ts';
 import type { ScaleBlock } from './fp8.ts';
 import { withGroupsInOrder } from './group-index.ts';
 import { joinedTensor, rowPlane, tensorInFile, wholeTensor } from './joined-tensor.ts';
+import { checkedPlane } from './plane.ts';
 import type { Plane } from './plane.ts';
 import { floatRows } from './scale-grids.ts';
 import type { NumberGrid } from './scale-grids.ts';
@@ -71,13 +72,13 @@ function weightArgs(weights: JsonObject, fail: (field: string, expected: string)
   const strategies = ['tensor', 'channel', 'group', 'block'];
   if (!strategies.includes(strategy as string)) fail('strategy', `one of ${strategies.join(', ')}`);
   if (strategy === 'group' && !(Number.isSafeInteger(group) && (group as number) > 0)) fail('group_size', 'a number of values');
-  const isBlock = Array.isArray(block) && block.length === 2 && block.every((size) => Number.isSafeInteger(size) && (size as number) > 0);
+  const isBlock = isScaleBlock(block);
   if (strategy === 'block' && !isBlock) fail('block_structure', 'two numbers');
   return {
     bits: bits as number,
     isSymmetric: symmetric !== false,
     group: strategy === 'group' ? (group as number) : undefined,
-    block: strategy === 'block' ? (block as unknown as ScaleBlock) : undefined,
+    block: strategy === 'block' && isBlock ? block : undefined,
   };
 }
 
@@ -151,16 +152,7 @@ function zeroPoints(folder: PackedFolder, module: string, { bits, out, groups }:
 
 /** The same plane, which looks at the shape that the folder gives before it is read for the first time. */
 function withShape(plane: Plane, shape: TensorEntry | undefined, expected: readonly number[]): Plane {
-  if (shape === undefined) return plane;
-  let isChecked = false;
-  return {
-    name: plane.name,
-    async read(row, count, options) {
-      if (!isChecked) await checkShape(shape, expected, options);
-      isChecked = true;
-      return plane.read(row, count, options);
-    },
-  };
+  return shape === undefined ? plane : checkedPlane(plane, (options) => checkShape(shape, expected, options));
 }
 
 async function checkShape(entry: TensorEntry, expected: readonly number[], options: ReadOptions | undefined): Promise<void> {

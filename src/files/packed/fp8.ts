@@ -4,8 +4,8 @@
  * (transformers' `Fp8Dequantize`). Activations are not rounded to e4m3 here, so that scales of activations are left out.
  */
 import type { SkippedTensor, TensorEntry } from '../../tensor/checkpoint.ts';
-import { AFFINE_SCALES } from '../../tensor/formats/affine.ts';
 import { elementsOf } from '../../tensor/tensor-type.ts';
+import { checkFloatScales } from './affine-scales.ts';
 import { checkWholeBlocks, isSameShape, missingPlane, shapeText, wrongPlane } from './folder-planes.ts';
 import type { JoinedFolder, PackedFolder } from './folder-planes.ts';
 import { joinedTensor, rowPlane, tensorInFile } from './joined-tensor.ts';
@@ -17,6 +17,11 @@ const GROUP = 128;
 
 /** Rows and columns under one scale. */
 export type ScaleBlock = readonly [rows: number, cols: number];
+
+/** Whether a setting is one. */
+export function isScaleBlock(value: unknown): value is ScaleBlock {
+  return Array.isArray(value) && value.length === 2 && value.every((size) => Number.isSafeInteger(size) && (size as number) > 0);
+}
 
 const OF_ACTIVATIONS = /\.(input_scale|input_scale_ub|activation_scale|input_zero_point|output_scale|k_scale|v_scale|q_scale)$/;
 
@@ -47,7 +52,7 @@ function scalesOf(folder: PackedFolder, weight: TensorEntry): TensorEntry {
   const names = [`${weight.name}_scale_inv`, `${weight.name}_scale`];
   const scales = names.map((name) => folder.tensors.get(name)).find((entry) => entry !== undefined);
   if (scales === undefined) throw missingPlane(folder.name, names.join(' or '), 'the scales of e4m3 values');
-  if (!(AFFINE_SCALES as readonly string[]).includes(scales.type)) throw wrongPlane(scales, `scales of ${AFFINE_SCALES.join(', ')}`);
+  checkFloatScales(scales);
   return scales;
 }
 

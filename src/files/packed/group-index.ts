@@ -3,20 +3,12 @@ import type { ReadOptions } from '../../tensor/byte-source.ts';
 import type { TensorEntry } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import { tensorInFile, wholeTensor } from './joined-tensor.ts';
+import { checkedPlane } from './plane.ts';
 import type { Plane } from './plane.ts';
 
 /** The same plane, which looks at the groups of columns before it is read for the first time. `index` is i32 [cols]. */
 export function withGroupsInOrder(plane: Plane, index: TensorEntry | undefined, group: number): Plane {
-  if (index === undefined) return plane;
-  let isChecked = false;
-  return {
-    name: plane.name,
-    async read(row, count, options) {
-      if (!isChecked) await checkOrder(index, group, options);
-      isChecked = true;
-      return plane.read(row, count, options);
-    },
-  };
+  return index === undefined ? plane : checkedPlane(plane, (options) => checkOrder(index, group, options));
 }
 
 /** @throws FormatError for columns whose groups were ordered by their activations */

@@ -8,7 +8,7 @@ import { isJsonObject } from '../../tensor/json.ts';
 import { joinAwq } from './awq.ts';
 import { joinCompressedTensors } from './compressed-tensors.ts';
 import type { JoinedFolder, PackedFolder } from './folder-planes.ts';
-import { joinFp8 } from './fp8.ts';
+import { isScaleBlock, joinFp8 } from './fp8.ts';
 import type { ScaleBlock } from './fp8.ts';
 import { joinGptOssBlocks } from './gpt-oss-blocks.ts';
 import { joinGptq } from './gptq.ts';
@@ -87,6 +87,5 @@ function methodOf(config: JsonObject): FoundMethod | undefined {
 
 /** `weight_block_size` of config.json; blocks of other methods are 128 by 128. */
 function scaleBlock(value: JsonValue | undefined): ScaleBlock {
-  const isPair = Array.isArray(value) && value.length === 2 && value.every((size) => Number.isSafeInteger(size) && (size as number) > 0);
-  return isPair ? (value as unknown as ScaleBlock) : [128, 128];
+  return isScaleBlock(value) ? value : [128, 128];
 }

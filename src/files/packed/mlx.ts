@@ -5,11 +5,12 @@
  */
 import type { JsonObject, JsonValue, TensorEntry } from '../../tensor/checkpoint.ts';
 import { FormatError } from '../../tensor/errors.ts';
-import { AFFINE_GROUPS, AFFINE_SCALES, affineName } from '../../tensor/formats/affine.ts';
+import { AFFINE_GROUPS, affineName } from '../../tensor/formats/affine.ts';
 import type { AffineBits, AffineGroup, AffineScale } from '../../tensor/formats/affine.ts';
 import { describeJson, isJsonObject } from '../../tensor/json.ts';
 import { elementsOf } from '../../tensor/tensor-type.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
+import { checkFloatScales } from './affine-scales.ts';
 import { checkWholeBlocks, expectPlane, missingPlane, modulesWith, shapeText, wrongPlane } from './folder-planes.ts';
 import type { Joined, JoinedFolder, PackedFolder } from './folder-planes.ts';
 import { joinedTensor, rowPlane, tensorInFile } from './joined-tensor.ts';
@@ -133,7 +134,7 @@ function colsOf(weight: TensorEntry, scales: TensorEntry, { bits, group, said }:
 }
 
 function affineType(scales: TensorEntry, { bits, group }: Rule): WeightType {
-  if (!(AFFINE_SCALES as readonly string[]).includes(scales.type)) throw wrongPlane(scales, `scales of ${AFFINE_SCALES.join(', ')}`);
+  checkFloatScales(scales);
   return affineName(bits as AffineBits, group as AffineGroup, scales.type as AffineScale);
 }
 

@@ -18,3 +18,16 @@ export interface Planes {
   /** Of formats with a minimum, alike. */
   readonly minimums?: Plane | undefined;
 }
+
+/** The same plane, behind a check that has to pass before it is read for the first time. */
+export function checkedPlane(plane: Plane, check: (options?: ReadOptions) => Promise<void>): Plane {
+  let isChecked = false;
+  return {
+    name: plane.name,
+    async read(row, count, options) {
+      if (!isChecked) await check(options);
+      isChecked = true;
+      return plane.read(row, count, options);
+    },
+  };
+}
