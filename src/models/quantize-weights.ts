@@ -1,9 +1,10 @@
 /** Weights of floats that are read as blocks: a file is quantised while it is loaded, as `convert` would write it. */
 import type { WeightSource } from '../graph/executor.ts';
-import type { ReadOptions } from '../tensor/byte-source.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { encodeRows, findUnencodable } from '../tensor/codec/encode-rows.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
+import { readUnits } from '../tensor/read-units.ts';
+import type { Units } from '../tensor/read-units.ts';
 import { bytesOfElements, elementsOf, isQuantized } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import type { DecoderConfig } from './decoder-config.ts';
@@ -49,42 +50,28 @@ export function quantizeWeights(weights: ReadonlyMap<string, WeightSource>, opti
 
 function encoded(source: WeightSource, type: WeightType): WeightSource {
   if (!isQuantized(type) || source.shape.length === 1) return source;
+  const cols = source.shape.at(-1) as number;
+  const fromRowBytes = bytesOfElements(source.type, cols);
+  const units: Units = {
+    unitBytes: bytesOfElements(type, cols),
+    mostUnits: Math.max(1, Math.floor(CHUNK_VALUES / cols)),
+    async make(row, rows, options) {
+      const raw = new Uint8Array(rows * fromRowBytes);
+      await source.read(row * fromRowBytes, raw, options);
+      const values = new Float32Array(rows * cols);
+      decodeRows(source.type, raw, values);
+      checkValues(source, type, values, row);
+      const blocks = new Uint8Array(bytesOfElements(type, values.length));
+      encodeRows(type, values, blocks);
+      return blocks;
+    },
+  };
   return {
     ...source,
     type,
     sizeBytes: bytesOfElements(type, elementsOf(source.shape)),
-    read: (byteOffset, into, options) => readEncoded(source, type, { byteOffset, into, options }),
+    read: (byteOffset, into, options) => readUnits(units, byteOffset, into, options),
   };
-}
-
-interface ReadRequest {
-  readonly byteOffset: number;
-  readonly into: Uint8Array;
-  readonly options?: ReadOptions | undefined;
-}
-
-/** Reads, decodes, checks and encodes some rows at a time; of the first and the last a caller may want a part. */
-async function readEncoded(source: WeightSource, type: WeightType, { byteOffset, into, options }: ReadRequest): Promise<void> {
-  const cols = source.shape.at(-1) as number;
-  const rowBytes = bytesOfElements(type, cols);
-  const fromRowBytes = bytesOfElements(source.type, cols);
-  const end = byteOffset + into.length;
-  const lastRow = Math.ceil(end / rowBytes);
-  const mostRows = Math.max(1, Math.floor(CHUNK_VALUES / cols));
-  for (let row = Math.floor(byteOffset / rowBytes); row < lastRow; row += mostRows) {
-    options?.signal?.throwIfAborted();
-    const rows = Math.min(mostRows, lastRow - row);
-    const raw = new Uint8Array(rows * fromRowBytes);
-    await source.read(row * fromRowBytes, raw, options);
-    const values = new Float32Array(rows * cols);
-    decodeRows(source.type, raw, values);
-    checkValues(source, type, values, row);
-    const blocks = new Uint8Array(rows * rowBytes);
-    encodeRows(type, values, blocks);
-    const start = Math.max(byteOffset, row * rowBytes);
-    const stop = Math.min(end, (row + rows) * rowBytes);
-    into.set(blocks.subarray(start - row * rowBytes, stop - row * rowBytes), start - byteOffset);
-  }
 }
 
 function checkValues({ origin, shape }: WeightSource, type: WeightType, values: Float32Array, firstRow: number): void {

@@ -7,6 +7,8 @@ import type { WeightSource } from '../graph/executor.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { readUnits } from '../tensor/read-units.ts';
+import type { Units } from '../tensor/read-units.ts';
 import { bytesOfElements, elementsOf, isQuantized } from '../tensor/tensor-type.ts';
 import { checkWeightType } from './check-weight-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
@@ -241,27 +243,19 @@ function refuseBlocks({ type }: Reader, isAffected: boolean, { where, what }: Re
 /** A function of each value, as f32. */
 function valueReader(valueOf: (x: number) => number, from: Reader): Reader {
   const elementBytes = rowBytesOf(from);
-  const most = GATHER_BYTES / 8;
-  return {
-    type: 'f32',
-    shape: from.shape,
-    async read(byteOffset, into, options) {
-      const end = byteOffset + into.length;
-      for (let at = byteOffset; at < end; ) {
-        options?.signal?.throwIfAborted();
-        const first = Math.floor(at / 4);
-        const count = Math.min(most, Math.ceil(end / 4) - first);
-        const bytes = new Uint8Array(count * elementBytes);
-        await from.read(first * elementBytes, bytes, options);
-        const values = new Float32Array(count);
-        decodeRows(from.type, bytes, values);
-        for (let i = 0; i < count; i++) values[i] = valueOf(values[i] as number);
-        const until = Math.min(end, (first + count) * 4);
-        into.set(new Uint8Array(values.buffer, at - first * 4, until - at), at - byteOffset);
-        at = until;
-      }
+  const values: Units = {
+    unitBytes: 4,
+    mostUnits: GATHER_BYTES / 8,
+    async make(first, count, options) {
+      const bytes = new Uint8Array(count * elementBytes);
+      await from.read(first * elementBytes, bytes, options);
+      const made = new Float32Array(count);
+      decodeRows(from.type, bytes, made);
+      for (let i = 0; i < count; i++) made[i] = valueOf(made[i] as number);
+      return new Uint8Array(made.buffer);
     },
   };
+  return { type: 'f32', shape: from.shape, read: (byteOffset, into, options) => readUnits(values, byteOffset, into, options) };
 }
 
 /**

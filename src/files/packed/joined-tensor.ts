@@ -4,6 +4,8 @@
  */
 import type { ReadOptions } from '../../tensor/byte-source.ts';
 import type { TensorEntry } from '../../tensor/checkpoint.ts';
+import { readUnits } from '../../tensor/read-units.ts';
+import type { Units } from '../../tensor/read-units.ts';
 import { bytesOfElements, elementsOf } from '../../tensor/tensor-type.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
 import { blockFormatOf } from '../../tensor/formats/weight-formats.ts';
@@ -28,24 +30,19 @@ export function joinedTensor({ name, type, shape, planes, from }: JoinedTensor):
   const sizeBytes = bytesOfElements(type, elementsOf(shape));
   const rowBytes = bytesOfElements(type, cols);
   const join = blockJoiner(blockFormatOf(type), { cols, planes });
-  const mostRows = Math.max(1, Math.floor(JOINED_BYTES / rowBytes));
+  const { codes, scales, minimums } = planes;
+  const read = [codes, scales, ...(minimums === undefined ? [] : [minimums])];
+  const rows: Units = {
+    unitBytes: rowBytes,
+    mostUnits: Math.max(1, Math.floor(JOINED_BYTES / rowBytes)),
+    make: async (row, count, options) => join(await Promise.all(read.map((plane) => plane.read(row, count, options))), row, count),
+  };
   return {
     name, type, shape, sizeBytes, fileName: from.fileName, fileOffset: from.fileOffset, unlistedIn: from.unlistedIn,
     async read(byteOffset, into, options) {
-      const end = byteOffset + into.length;
-      if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || end > sizeBytes)
+      if (!Number.isSafeInteger(byteOffset) || byteOffset < 0 || byteOffset + into.length > sizeBytes)
         throw new RangeError(`${name} has ${sizeBytes} bytes; ${into.length} bytes from ${byteOffset} on are not all inside it`);
-      const lastRow = Math.ceil(end / rowBytes);
-      for (let row = Math.floor(byteOffset / rowBytes); row < lastRow; row += mostRows) {
-        options?.signal?.throwIfAborted();
-        const count = Math.min(mostRows, lastRow - row);
-        const { codes, scales, minimums } = planes;
-        const read = [codes, scales, ...(minimums === undefined ? [] : [minimums])].map((plane) => plane.read(row, count, options));
-        const blocks = join(await Promise.all(read), row, count);
-        // Of the first and the last row a caller may want a part.
-        const [start, stop] = [Math.max(byteOffset, row * rowBytes), Math.min(end, (row + count) * rowBytes)];
-        into.set(blocks.subarray(start - row * rowBytes, stop - row * rowBytes), start - byteOffset);
-      }
+      await readUnits(rows, byteOffset, into, options);
     },
   };
 }
