@@ -64,3 +64,9 @@ export function f32ToBf16(value: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 64;
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
+
+/** Writes a bit pattern of 16 bits, lower byte first. */
+export function putHalf(bytes: Uint8Array, at: number, bits: number): void {
+  bytes[at] = bits;
+  bytes[at + 1] = bits >> 8;
+}

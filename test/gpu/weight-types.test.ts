@@ -1,4 +1,4 @@
-/** Whole models whose matrices are of every packed form, dealt out one after another: types that take int8 beside types that take floats. */
+/** Whole models whose matrices are of every packed form, dealt out in turn: types that take int8 beside types that take floats. */
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { representativeTypes } from '../../src/gpu/packed-forms.ts';
 import { WEIGHT_TYPES } from '../../src/tensor/formats/weight-formats.ts';

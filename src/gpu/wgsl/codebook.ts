@@ -5,6 +5,7 @@
 import type { LinearPartShape } from '../linear-shape.ts';
 import { packedFormatOf } from '../packed-layout.ts';
 import type { PackedBlocks } from '../packed-layout.ts';
+import { hexWord } from './expressions.ts';
 
 /** Bytes of two codes. */
 const TABLE_ENTRIES = 256;
@@ -18,7 +19,7 @@ export function entriesFunction(name: string, format: PackedBlocks): string {
   const values = valuesOf(format);
   const words = [0, 1, 2, 3].map((word) => {
     const bits = [0, 1, 2, 3].reduce((sum, byte) => sum + (values[4 * word + byte]! & 255) * 256 ** byte, 0);
-    return `vec4<u32>(0x${bits.toString(16).padStart(8, '0')}u)`;
+    return `vec4<u32>(${hexWord(bits)})`;
   });
   return `fn ${name}(codes: vec4<u32>) -> vec4<i32> {
   let isOdd = (codes & vec4<u32>(4u)) != vec4<u32>();

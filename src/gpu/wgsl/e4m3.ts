@@ -1,6 +1,6 @@
 /** WGSL that reads floats of one byte (OCP FP8 e4m3) without counting on f32's subnormal numbers or f16's. */
 
-const hex = (bits: number) => `0x${(bits >>> 0).toString(16).padStart(8, '0')}u`;
+import { hexWord } from './expressions.ts';
 
 /**
  * Statement `let raised` and the expression of the values, of bytes without signs at bit 20 of their words (vec{lanes}<u32>), times
@@ -14,7 +14,7 @@ export function e4m3Magnitudes(shifted: string, { lanes, power }: { readonly lan
 } {
   const [words, floats] = [`vec${lanes}<u32>`, `vec${lanes}<f32>`];
   return {
-    raised: `let raised = bitcast<${floats}>((${shifted}) + ${words}(${hex((120 + power) << 23)}));`,
+    raised: `let raised = bitcast<${floats}>((${shifted}) + ${words}(${hexWord((120 + power) << 23)}));`,
     values: `min(raised, 2.0 * raised - ${floats}(${2 ** (power - 6)}))`,
   };
 }

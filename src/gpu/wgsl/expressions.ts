@@ -14,3 +14,19 @@ export const unrolled = (count: number, make: (i: number) => string): string => 
 export function inverseRoot(mean: string): string {
   return `select(inverseSqrt(${mean}), 3e38, ${mean} > 3e38)`;
 }
+
+/** WGSL of a u32. */
+export function hexWord(bits: number): string {
+  return `0x${(bits >>> 0).toString(16).padStart(8, '0')}u`;
+}
+
+/** WGSL of a u32 with the same bits in each of its bytes. */
+export function everyByte(bits: number): string {
+  return hexWord(bits * 0x01010101);
+}
+
+/** WGSL of a word shifted to the left, or to the right for a negative count; not in brackets. */
+export function shiftedWord(word: string, left: number): string {
+  if (left === 0) return word;
+  return left > 0 ? `${word} << ${left}u` : `${word} >> ${-left}u`;
+}

@@ -9,6 +9,7 @@ import { packedFormatOf, planeBits } from '../packed-layout.ts';
 import type { PackedBlocks } from '../packed-layout.ts';
 import type { LinearPartShape } from '../linear-shape.ts';
 import { bookOf } from './codebook.ts';
+import { everyByte, shiftedWord } from './expressions.ts';
 import { scaleFunctions } from './weight-scales.ts';
 import type { ScaleReading } from './weight-scales.ts';
 
@@ -27,13 +28,7 @@ function int8Reading({ codeBits, signed, meaning }: PackedBlocks): Pick<ScaleRea
   return { factor: signed ? 2 ** (8 - codeBits) : 1, excess: codeBits === 8 && !signed ? 128 : 0 };
 }
 
-/** WGSL of a word shifted to the left, or to the right for a negative count. */
-export function shiftedWord(word: string, left: number): string {
-  if (left === 0) return word;
-  return left > 0 ? `${word} << ${left}u` : `${word} >> ${-left}u`;
-}
-
-const everyByte = (bits: number) => `vec4<u32>(0x${(bits * 0x01010101).toString(16).padStart(8, '0')}u)`;
+const everyBytes = (bits: number) => `vec4<u32>(${everyByte(bits)})`;
 
 /** A code of two planes, of 16 elements of a group, at bit `position` of its byte. */
 function joined(format: PackedBlocks, half: 0 | 1, position: number): string {
@@ -41,7 +36,7 @@ function joined(format: PackedBlocks, half: 0 | 1, position: number): string {
   const quads = [0, 1, 2, 3];
   const spread = (shifts: readonly string[]) => `vec4<u32>(${shifts.join(', ')})`;
   const part = 'xy'[half];
-  const mask = (bits: number, at: number) => everyByte((2 ** bits - 1) << at);
+  const mask = (bits: number, at: number) => everyBytes((2 ** bits - 1) << at);
   // Nibbles of the second half are above those of the first in their bytes; pairs of bits are in the order of their quads.
   const lows = low === 4
     ? `((${half === 0 ? 'w' : 'w >> vec4<u32>(4u)'})${position === 0 ? '' : ` << vec4<u32>(${position}u)`})`
@@ -61,7 +56,7 @@ function codesFunction(format: PackedBlocks, n: number, groups: number, book: nu
   const head = `fn codes${n}(row: u32, group: u32) -> Codes {\n  ${at}`;
   if (meaning === 'e4m3') throw new Error(`weight codes: ${format.type} has no integers`);
   if (codeBits === 8) {
-    const bytes = (place: string) => `p${n}_codes[${place}]${signed ? '' : ` ^ ${everyByte(0x80)}`}`;
+    const bytes = (place: string) => `p${n}_codes[${place}]${signed ? '' : ` ^ ${everyBytes(0x80)}`}`;
     return `${head}\n  return Codes(${bytes('2u * at')}, ${bytes('2u * at + 1u')});\n}`;
   }
   const word = `let w = p${n}_codes[at];`;

@@ -10,6 +10,7 @@ import type { PackedBlocks } from '../packed-layout.ts';
 import type { LinearPartShape } from '../linear-shape.ts';
 import { entriesFunction } from './codebook.ts';
 import { e4m3Function } from './e4m3.ts';
+import { everyByte } from './expressions.ts';
 import { weightScaleFunctions } from './weight-codes.ts';
 
 /** WGSL expression of the four values that two words hold. */
@@ -37,8 +38,6 @@ function quadCodes(format: PackedBlocks, n: number): string {
   const high = highBits === 2 ? `(p${n}_high[at][j >> 2u] >> (2u * (j & 3u))) & 0x03030303u` : `(p${n}_high[at] >> j) & 0x01010101u`;
   return `${low}\n  let high = ${high};\n  ${value}`;
 }
-
-const everyByte = (bits: number) => `0x${(bits * 0x01010101).toString(16).padStart(8, '0')}u`;
 
 /** What codes are looked up or read by. */
 function meaningFunction(format: PackedBlocks, n: number): string {

@@ -31,7 +31,7 @@ export function blockDecoder(format: BlockFormat): BlockDecoder {
 }
 
 /** The scale, or minimum, of a group of the block at `block`. */
-export function groupScale(scale: GroupScale, bytes: Uint8Array, block: number, group: number, isMinimum: boolean): number {
+function groupScale(scale: GroupScale, bytes: Uint8Array, block: number, group: number, isMinimum: boolean): number {
   if (scale.levels === 1) return readScale(scale.format, bytes, block + scale.offset + group * SCALE_BYTES[scale.format]);
   const packing = subScalesOf(scale.subPacking);
   const integer = isMinimum ? packing.minimum! : packing.scale;

@@ -3,7 +3,7 @@
  * roundings; both become small multiples of two f16 of the super-block. Sub-scales, codes and the two f16 are then improved in turn against
  * the values that the block really stands for. Every weight counts the same: without activations to weigh them by, that is the best guess.
  */
-import { f16ToF32, f32ToF16 } from '../half.ts';
+import { f16ToF32, f32ToF16, putHalf } from '../half.ts';
 import { codeWriter } from './encode-blocks.ts';
 import { F16_MAX } from './f16.ts';
 import { SUB_SCALES } from './sub-scales.ts';
@@ -71,11 +71,6 @@ export function encodeAffineGroups(format: AffineFormat): Encoder {
   };
   // Scale and minimum each have the same bits; the minimum alone must reach the most negative value.
   return { rows, largest: F16_MAX * packing.most };
-}
-
-function putHalf(out: Uint8Array, at: number, bits: number): void {
-  out[at] = bits;
-  out[at + 1] = bits >> 8;
 }
 
 /** Leaves sub-scales and codes in the scratch. */

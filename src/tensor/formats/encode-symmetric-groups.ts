@@ -3,7 +3,7 @@
  * those scales become small multiples of one f16. Codes, sub-scales and the f16 are then improved in turn against the values that the
  * block really stands for. Every weight counts the same: without activations to weigh them by, that is the best guess.
  */
-import { f16ToF32, f32ToF16 } from '../half.ts';
+import { f16ToF32, f32ToF16, putHalf } from '../half.ts';
 import { codeWriter } from './encode-blocks.ts';
 import { F16_MAX } from './f16.ts';
 import { codeValues } from './weight-format.ts';
@@ -116,11 +116,6 @@ export function encodeSymmetricBlocks(format: SymmetricFormat & { readonly scale
     }
   };
   return { rows, largest: F16_MAX * (levels.greatest - 1) };
-}
-
-function putHalf(out: Uint8Array, at: number, bits: number): void {
-  out[at] = bits;
-  out[at + 1] = bits >> 8;
 }
 
 /** Leaves sub-scales and codes in the scratch; returns the super-block's f16. */

@@ -1,5 +1,5 @@
 /** The small float formats that scales come in: bytes, value of a bit pattern, bit pattern of a value. */
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../half.ts';
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16, putHalf } from '../half.ts';
 
 /**
  * - `e8m0`: a power of two, 2^(e - 127) (OCP Microscaling 1.0).
@@ -54,12 +54,9 @@ export function readScale(format: ScaleFormat, bytes: Uint8Array, at: number): n
 export function putScale(format: ScaleFormat, bytes: Uint8Array, at: number, value: number): void {
   switch (format) {
     case 'f16':
-    case 'bf16': {
-      const bits = format === 'f16' ? f32ToF16(value) : f32ToBf16(value);
-      bytes[at] = bits;
-      bytes[at + 1] = bits >> 8;
-      return;
-    }
+      return putHalf(bytes, at, f32ToF16(value));
+    case 'bf16':
+      return putHalf(bytes, at, f32ToBf16(value));
     case 'f32':
       f32View.setFloat32(0, value, true);
       for (let i = 0; i < 4; i++) bytes[at + i] = f32View.getUint8(i);
@@ -85,10 +82,4 @@ function nearestE4M3(value: number): number {
     if (Math.abs((E4M3_VALUES[bits] as number) - value) < Math.abs((E4M3_VALUES[best] as number) - value)) best = bits;
   }
   return best;
-}
-
-/** Whether a scale's bit pattern is NaN or infinite. An e8m0 of 255 is NaN by its standard, and a number for ggml. */
-export function isFiniteScale(format: ScaleFormat, bytes: Uint8Array, at: number): boolean {
-  if (format === 'e8m0') return bytes[at] !== 255;
-  return Number.isFinite(readScale(format, bytes, at));
 }

@@ -6,6 +6,7 @@
  * A form reads code c, as signed as its format says, as q so that `prescale * q = unit * (c + offset)`: x is multiplied by prescale once
  * for all rows, unit goes into the scale, and the offset is taken off through the sum of x.
  */
+import { hexWord, shiftedWord } from '../../wgsl/expressions.ts';
 
 /** How codes become floats; each works without the f16 feature. */
 export type CodeFormName = 'integer' | 'half' | 'subnormal';
@@ -28,12 +29,9 @@ export interface CodeForm {
   readonly unit: number;
 }
 
-const hex = (bits: number) => `0x${(bits >>> 0).toString(16).padStart(8, '0')}u`;
-
 /** `w` shifted left, or right for a negative count. */
 function shifted(word: string, left: number): string {
-  if (left === 0) return word;
-  return left > 0 ? `(${word} << ${left}u)` : `(${word} >> ${-left}u)`;
+  return left === 0 ? word : `(${shiftedWord(word, left)})`;
 }
 
 /** Halves of a word hold codes of bytes 0 and 2, and of 1 and 3. */
@@ -48,7 +46,7 @@ const zeroPoint = ({ bits, signed }: Pick<CodeField, 'bits' | 'signed'>) => (sig
 /** Flips the top bit of all codes of a word (both of a byte where they have 4 bits), which makes two's complement unsigned. */
 function unsignedWords(words: string, { bits, signed }: Pick<CodeField, 'bits' | 'signed'>, vector: string): string {
   if (!signed) return words;
-  return `(${words} ^ ${vector}(${hex(bits === 4 ? 0x88888888 : (1 << (bits - 1)) * 0x01010101)}))`;
+  return `(${words} ^ ${vector}(${hexWord(bits === 4 ? 0x88888888 : (1 << (bits - 1)) * 0x01010101)}))`;
 }
 
 /** Cut out in place and converted from integers: a mask, a conversion and a multiply-add for each element. */
@@ -56,7 +54,7 @@ const INTEGER: CodeForm = {
   prepare: unsignedWords,
   quad: (word, { bits, position }) => {
     const mask = 2 ** bits - 1;
-    return `vec4<f32>(vec4<u32>(${word}) & vec4<u32>(${[0, 8, 16, 24].map((byte) => hex(mask << (byte + position))).join(', ')}))`;
+    return `vec4<f32>(vec4<u32>(${word}) & vec4<u32>(${[0, 8, 16, 24].map((byte) => hexWord(mask << (byte + position))).join(', ')}))`;
   },
   prescale: ({ position }) => [2 ** -position, 2 ** -(position + 8), 2 ** -(position + 16), 2 ** -(position + 24)],
   offset: zeroPoint,
@@ -71,8 +69,8 @@ const INTEGER: CodeForm = {
 const HALF: CodeForm = {
   prepare: (words) => words,
   quad: (word, { bits, position, signed }) => {
-    const mask = hex(((2 ** bits - 1) << (10 - bits)) * 0x00010001);
-    const exponent = hex((((15 + bits) << 10) | (signed ? 1 << 9 : 0)) * 0x00010001);
+    const mask = hexWord(((2 ** bits - 1) << (10 - bits)) * 0x00010001);
+    const exponent = hexWord((((15 + bits) << 10) | (signed ? 1 << 9 : 0)) * 0x00010001);
     const pair = (byte: number) => `(${shifted(word, 10 - bits - position - byte)} & ${mask}) ^ ${exponent}`;
     return fromHalves(pair(0), pair(8));
   },
@@ -88,7 +86,7 @@ const HALF: CodeForm = {
 const SUBNORMAL: CodeForm = {
   prepare: unsignedWords,
   quad: (word, { bits, position }) => {
-    const mask = hex(((2 ** bits - 1) << position) * 0x00010001);
+    const mask = hexWord(((2 ** bits - 1) << position) * 0x00010001);
     return fromHalves(`${word} & ${mask}`, `(${word} >> 8u) & ${mask}`);
   },
   prescale: ({ position }) => [2 ** -position, 2 ** -position, 2 ** -position, 2 ** -position],

@@ -4,7 +4,7 @@
  */
 import { planeBits } from '../../packed-layout.ts';
 import type { PackedBlocks } from '../../packed-layout.ts';
-import { shiftedWord } from '../../wgsl/weight-codes.ts';
+import { everyByte, shiftedWord } from '../../wgsl/expressions.ts';
 import type { PartContext, PieceArrangement } from './part-context.ts';
 
 export interface PieceQuad {
@@ -88,7 +88,7 @@ function joined({ n, format, lanesPerGroup }: PartContext, prepare: (words: stri
   const { low, high } = planeBits(format as PackedBlocks);
   const vector = vectorType(lanesPerGroup);
   const quads = lanesPerGroup === 2 ? [0, 1] : [0, 1, 2, 3];
-  const mask = (bits: number, at: number) => `${vector}(0x${(((2 ** bits - 1) << at) * 0x01010101).toString(16).padStart(8, '0')}u)`;
+  const mask = (bits: number, at: number) => `${vector}(${everyByte((2 ** bits - 1) << at)})`;
   const spread = (words: readonly string[]) => `${vector}(${words.join(', ')})`;
   const shifted = (word: string, left: number) => (left === 0 ? `${word} << 0u` : shiftedWord(word, left));
   // Planes of fewer bits are loaded for a whole group, of which the second lane has the upper bits of each of its halves.

@@ -3,7 +3,7 @@ import { CapacityError } from '../../../tensor/errors.ts';
 import type { CodePlane } from '../../../tensor/formats/weight-format.ts';
 import { planeBits } from '../../packed-layout.ts';
 import type { PackedBlocks } from '../../packed-layout.ts';
-import { range } from '../../wgsl/expressions.ts';
+import { everyByte, range } from '../../wgsl/expressions.ts';
 
 const QUADS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
@@ -81,8 +81,6 @@ function runLoads(plane: CodePlane, n: number): string {
 function streamLoads({ bits, offset }: CodePlane, n: number): string {
   return indented([`let at${n} = start + ${offset}u + (first >> 3u) * ${bits}u;`, ...wordLoads(n, bits)]);
 }
-
-const everyByte = (bits: number) => `0x${(bits * 0x01010101).toString(16)}u`;
 
 /** Bits of four elements in a stream, one element a byte. */
 function streamQuad({ bits }: CodePlane, n: number, quad: number): string {
