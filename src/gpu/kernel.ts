@@ -37,12 +37,16 @@ export type Workgroups = readonly [x: number, y: number, z: number];
 
 type VariantValue = string | number | boolean | null | undefined | readonly VariantValue[] | { readonly [name: string]: VariantValue };
 
-/** Name and variant as text with sorted keys. Everything the text depends on must be in the variant. */
+/**
+ * Name and variant as text with sorted keys. Everything the text depends on must be in the variant.
+ * @throws TypeError where the variant holds a function: what it does cannot be told from another's.
+ */
 export function kernelKey(name: string, variant: object): string {
   return `${name} ${stableText(variant as VariantValue)}`;
 }
 
 function stableText(value: VariantValue): string {
+  if (typeof value === 'function') throw new TypeError('a kernel variant holds a function');
   if (Array.isArray(value)) return `[${value.map(stableText).join(',')}]`;
   if (typeof value !== 'object' || value === null) return String(value);
   const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);

@@ -58,7 +58,8 @@ export function repackKernel(variant: RepackVariant): Kernel {
   const body = format.kind === 'blocks' ? repackBlocks(format) : repackFloats(format);
   const bindings = repackBindings(format);
   return {
-    key: kernelKey('repack', variant),
+    // A type's name stands for its record, which the registry holds once.
+    key: kernelKey('repack', { type: format.type }),
     label: `repack ${format.type}`,
     wgsl: [PIECE_STRUCT, kernelHeader(bindings, {}), SHARED, `const SIZE = ${WORKGROUP_SIZE}u;`, body].join('\n'),
     bindings,
