@@ -22,6 +22,8 @@ export const FAKE_BOS = 257;
 export interface FakeLog {
   /** [start, tokens] of every step. */
   readonly steps: { readonly start: number; readonly count: number }[];
+  /** How many steps there were, of any number of sequences. */
+  runs: number;
   pages: number;
   isDisposed: boolean;
 }
@@ -107,6 +109,7 @@ function fakeProgram(request: ProgramRequest, options: FakeOptions, log: FakeLog
     restoreSlot() {},
     async run(runs: readonly GraphRun[]) {
       if (log.isDisposed) throw new Error('run on a disposed program');
+      log.runs++;
       const made = runs.flatMap(runDecoder);
       shared.fill(Number.NaN);
       made.forEach((row, index) => shared.set(row, index * FAKE_VOCAB));
@@ -158,7 +161,7 @@ export function fakeTextSide(tokenizer = fakeTokenizer()): TextSide {
 const NO_TEXT: TextSide = { tokenizer: undefined, encodeMessages: undefined, endIds: new Set([FAKE_END]), samplingDefaults: {} };
 
 export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeModel> {
-  const log: FakeLog = { steps: [], pages: 0, isDisposed: false };
+  const log: FakeLog = { steps: [], runs: 0, pages: 0, isDisposed: false };
   const executor: Executor = {
     kind: 'cpu',
     description: 'fake',

@@ -131,7 +131,7 @@ export interface Usage {
 export interface Timings {
   /** From the start of this call's turn to its first sampled token. */
   readonly ttftMs: number;
-  /** How long the call waited for others before its turn. */
+  /** How long the call waited for its first step. */
   readonly queueMs: number;
   readonly prefillMs: number;
   /** Over promptTokens - cachedTokens. */
@@ -267,7 +267,7 @@ export interface ModelInfo {
   readonly embedding: EmbeddingInfo | undefined;
 }
 
-/** A loaded model. One call runs at a time; calls made meanwhile wait their turn. */
+/** A loaded model. Calls made at the same time share its steps, and its memory. */
 export interface Model {
   readonly info: ModelInfo;
   /** Undefined for a model without one, which generates from ids only. */

@@ -6,17 +6,17 @@ import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions
 import { assistantMessage } from './assistant-message.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { answerRoom, lastingMessages } from './answer-room.ts';
+import { generatePieces } from './generate.ts';
 import { lastingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
 import { CHAT_NAMES, SEND_NAMES } from './option-names.ts';
 import { checkMessages, checkPolicy, encodeFitting, endsInThinking } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
-import { runGeneration } from './run-generation.ts';
-import { createRunQueue } from './run-queue.ts';
-import type { RunQueue } from './run-queue.ts';
 import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
 import { checkTemplateOptions } from './template-options.ts';
+import { createTurnOrder } from './turn-order.ts';
+import type { TurnOrder } from './turn-order.ts';
 
 export interface ChatHost {
   readonly core: ModelCore;
@@ -28,7 +28,7 @@ interface ChatState {
   readonly host: ChatHost;
   readonly defaults: ChatOptions;
   /** Turns of this chat, one after another: each renders what the one before has left. */
-  readonly queue: RunQueue;
+  readonly turns: TurnOrder;
   readonly sequence: Sequence;
   messages: readonly ChatMessage[];
   /** What the model no longer sees of them, right after the system's messages at the beginning. */
@@ -80,7 +80,7 @@ async function* answer(
     state.messages = [...messages, assistantMessage(answered, endsInThinking(promptIds, text))];
   };
   try {
-    for await (const piece of runGeneration({
+    for await (const piece of generatePieces(() => ({
       core,
       text,
       promptIds,
@@ -90,7 +90,7 @@ async function* answer(
       sequence,
       signal,
       onProgress,
-    })) {
+    }))) {
       answered += piece.text;
       if (piece.finishReason !== undefined) commit();
       yield piece;
@@ -111,15 +111,15 @@ async function* takeTurn(
   checkOptionNames(options, SEND_NAMES, 'send');
   checkOperation(options);
   checkTemplateOptions(options, state.host.text.templateReads);
-  const turn = await state.queue.take(options.signal);
+  const endTurn = await state.turns.take(options.signal);
   try {
     state.host.core.checkOpen();
     for await (const piece of answer(state, message, options)) {
-      if (piece.finishReason !== undefined) turn.end();
+      if (piece.finishReason !== undefined) endTurn();
       yield piece;
     }
   } finally {
-    turn.end();
+    endTurn();
     if (state.isDisposed) state.sequence.close();
   }
 }
@@ -143,7 +143,7 @@ export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
   const state: ChatState = {
     host,
     defaults,
-    queue: createRunQueue({ patienceMs: Infinity }),
+    turns: createTurnOrder(),
     sequence: openSequence(host.core),
     messages: system,
     dropped: NOTHING,
@@ -153,7 +153,7 @@ export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
   const dispose = () => {
     if (state.isDisposed) return;
     state.isDisposed = true;
-    state.queue.close(new InputError('This chat was disposed: create another one.'));
+    state.turns.close(new InputError('This chat was disposed: create another one.'));
     state.sequence.close();
   };
   return {

@@ -12,7 +12,7 @@ import { resolveDecoding } from './decoding-settings.ts';
 import { createModelCore } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
 import { kvLayoutOf } from './model.ts';
-import { runGeneration } from './run-generation.ts';
+import { generatePieces } from './generate.ts';
 import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -49,7 +49,7 @@ async function turn({ core, record }: Core, sequence: Sequence, promptIds: reado
   const settings = resolveDecoding({ temperature: 0, ignoreEos: true, maxTokens }, {});
   record.rows = 0;
   const { usage, tokens } = await collect(
-    runGeneration({ core, text, promptIds, lastingTokens: promptIds.length, settings, sequence }),
+    generatePieces(() => ({ core, text, promptIds, lastingTokens: promptIds.length, settings, sequence })),
   );
   expect(record.rows).toBe(promptIds.length - usage.cachedTokens + maxTokens - 1);
   return { cached: usage.cachedTokens, tokens };

@@ -33,19 +33,20 @@ export async function embedTexts(embedder: Embedder, texts: readonly EmbedInput[
   signal?.throwIfAborted();
   const total = sequences.reduce((sum, { length }) => sum + length, 0);
   const embeddings: Float32Array[] = [];
-  const turn = await core.queue.take(signal);
+  const subscription = core.scheduler.subscribe({});
   try {
     let loaded = 0;
     onProgress?.({ phase: 'prefill', loaded, total });
     for (const batch of batchesOf(sequences, core)) {
       signal?.throwIfAborted();
-      for (const pooled of await runBatch(core, batch, { pooling, width, signal })) embeddings.push(unitVector(pooled, kept));
+      const batchPooled = await subscription.alone(() => runBatch(core, batch, { pooling, width, signal }), signal);
+      for (const pooled of batchPooled) embeddings.push(unitVector(pooled, kept));
       loaded += batch.reduce((sum, { length }) => sum + length, 0);
       onProgress?.({ phase: 'prefill', loaded, total });
       await yieldToEventLoop();
     }
   } finally {
-    turn.end();
+    subscription.leave();
   }
   return embeddings;
 }

@@ -7,6 +7,7 @@ import type { ForwardOptions, ForwardResult } from './api.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 import { checkIds } from './prompt.ts';
+import type { Subscription } from './scheduler.ts';
 import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -49,6 +50,7 @@ function allocateLogits(rows: number, vocabSize: number): Float32Array {
 interface Pass {
   readonly core: ModelCore;
   readonly sequence: Sequence;
+  readonly subscription: Subscription;
   readonly ids: readonly number[];
   readonly positions: readonly number[];
   readonly taps: readonly string[];
@@ -102,16 +104,25 @@ function* stepsOf({ core, ids, positions, taps }: Pass): Generator<PassStep> {
   }
 }
 
+/** Runs again what has no state any more, where that went to an older call meanwhile. */
+async function catchUp({ core, sequence, ids }: Pass, until: number, signal: AbortSignal | undefined): Promise<void> {
+  while (sequence.length < until)
+    await sequence.extend(ids, { end: Math.min(until, sequence.length + core.maxRows), outputs: [], signal });
+}
+
 async function runPass(pass: Pass, { signal, onProgress }: ForwardOptions): Promise<void> {
-  const { core, sequence, ids, taps } = pass;
+  const { core, sequence, subscription, ids, taps } = pass;
   let done = 0;
   onProgress?.({ phase: 'prefill', loaded: 0, total: ids.length });
   for (const { start, end, outputs } of stepsOf(pass)) {
     signal?.throwIfAborted();
-    if (sequence.length > start) sequence.keepPrefix(ids.slice(0, start));
-    const result = await sequence.extend(ids, { end, outputs, taps: taps.length === 0 ? undefined : taps, signal });
-    pass.logits.set(result.logits.subarray(0, outputs.length * core.vocabSize), done * core.vocabSize);
-    keepTaps(pass, result.taps, { start, end, outputs, done });
+    await subscription.alone(async () => {
+      await catchUp(pass, start, signal);
+      if (sequence.length > start) sequence.keepPrefix(ids.slice(0, start));
+      const result = await sequence.extend(ids, { end, outputs, taps: taps.length === 0 ? undefined : taps, signal });
+      pass.logits.set(result.logits.subarray(0, outputs.length * core.vocabSize), done * core.vocabSize);
+      keepTaps(pass, result.taps, { start, end, outputs, done });
+    }, signal);
     done += outputs.length;
     onProgress?.({ phase: 'prefill', loaded: end, total: ids.length });
     await yieldToEventLoop();
@@ -124,16 +135,16 @@ export async function forwardPass(core: ModelCore, graph: Graph, ids: ArrayLike<
   const checked = checkIds(ids, core);
   const positions = checkPositions(options.positions, checked.length);
   const taps = tapNames(options.hidden ?? [], graph);
-  const turn = await core.queue.take(options.signal);
   const sequence = openSequence(core);
+  const subscription = core.scheduler.subscribe({ sequence });
   try {
     const logits = allocateLogits(positions.length, core.vocabSize);
-    const pass: Pass = { core, sequence, ids: checked, positions, taps, logits, hidden: new Map() };
+    const pass: Pass = { core, sequence, subscription, ids: checked, positions, taps, logits, hidden: new Map() };
     await runPass(pass, options);
     const hidden = new Map((options.hidden ?? []).map((layer) => [layer, pass.hidden.get(`hidden.${layer}`) as Float32Array]));
     return { logits, hidden };
   } finally {
+    subscription.leave();
     sequence.close();
-    turn.end();
   }
 }

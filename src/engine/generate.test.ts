@@ -328,26 +328,89 @@ describe('cancelling', () => {
 });
 
 describe('calls made meanwhile', () => {
-  it('wait their turn, in order', async () => {
-    const { model, log } = await load({ stepMs: 0 });
-    const order: string[] = [];
-    const run = async (name: string, id: number) => {
-      const answer = await collect(model.generate({ ids: [id], maxTokens: 8, temperature: 0 }));
-      order.push(name);
-      return answer.tokens;
-    };
-    const logits = async () => {
-      const all = await model.forward([1, 2]);
-      order.push('forward');
-      return all;
-    };
-    const [a, b, c, d] = await Promise.all([run('a', 1), run('b', 2), logits(), run('d', 3)]);
-    expect(order).toEqual(['a', 'b', 'forward', 'd']);
+  it('run beside each other, a step for all, and give what each gives alone', async () => {
+    const { model, log } = await load();
+    const run = async (id: number) => (await collect(model.generate({ ids: [id], maxTokens: 8, temperature: 0 }))).tokens;
+    const [a, b, c, d] = await Promise.all([run(1), run(2), model.forward([1, 2]), run(3)]);
     expect([a, b, d]).toEqual([greedy([1], 8), greedy([2], 8), greedy([3], 8)]);
     expect([...c.subarray(FAKE_VOCAB)]).toEqual([...fakeLogits([1, 2])]);
-    expect(log.steps.map(({ start }) => start).join()).toBe(
-      [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 0, 0, 1, 2, 3, 4, 5, 6, 7].join(),
+    // The logits, which have a step of their own, and eight for the three answers.
+    expect(log.runs).toBe(1 + 8);
+  });
+
+  it('make no more steps than the longest of 16, or a few for those that come later', async () => {
+    const { model, log } = await load({ contextLength: 1024 });
+    const lengths = Array.from({ length: 16 }, (_, i) => 10 + ((i * 29) % 31));
+    const answers = await Promise.all(
+      lengths.map(async (maxTokens, i) => {
+        const ids = Array.from({ length: 3 + i }, (_id, at) => (at * 5 + i) % 250);
+        const { tokens } = await collect(model.generate({ ids, maxTokens, temperature: 0 }));
+        return { ids, tokens };
+      }),
     );
+    for (const [i, { ids, tokens }] of answers.entries()) expect(tokens).toEqual(greedy(ids, lengths[i]!));
+    expect(log.runs).toBeLessThanOrEqual(1.2 * Math.max(...lengths));
+  });
+
+  it('read a long prompt in chunks beside answers that go on with every step', async () => {
+    const { model, log } = await load();
+    const long = Array.from({ length: 900 }, (_, i) => (i * 3) % 250);
+    let read = 0;
+    let first: number | undefined;
+    const running = (async () => {
+      for await (const { tokens } of model.generate({ ids: [7], maxTokens: 40, temperature: 0 })) {
+        read += tokens.length;
+        if (read !== 5) continue;
+        void collect(model.generate({ ids: long, maxTokens: 2, temperature: 0 })).then(({ tokens: own }) => {
+          expect(own).toEqual(greedy(long, 2));
+          first = read;
+        });
+      }
+    })();
+    await running;
+    expect(read).toBe(40);
+    // Four steps of up to 255 rows, and one more for the second token; the reader had a token of each.
+    expect(first).toBeGreaterThanOrEqual(5 + 4);
+    expect(first).toBeLessThanOrEqual(5 + 7);
+    const chunks = log.steps.filter(({ count }) => count > 1);
+    expect(chunks.map(({ count }) => count)).toEqual([255, 255, 255, 135]);
+  });
+
+  it('that are cancelled at random leave nothing behind', async () => {
+    const { model, log } = await load({ contextLength: 512 });
+    let seed = 1;
+    const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below;
+    const call = async (n: number) => {
+      const controller = new AbortController();
+      const ids = Array.from({ length: 1 + random(90) }, (_, i) => (i * 7 + n) % 250);
+      const [limit, leavesAt, abortsAt] = [1 + random(12), random(14), random(14)];
+      if (abortsAt === 13) setTimeout(() => controller.abort(new Error('cancelled')), random(3));
+      const tokens: number[] = [];
+      try {
+        for await (const piece of model.generate({ ids, maxTokens: limit, temperature: 0, signal: controller.signal })) {
+          tokens.push(...piece.tokens);
+          if (tokens.length === leavesAt) break;
+          if (tokens.length === abortsAt) controller.abort(new Error('cancelled'));
+        }
+      } catch (error) {
+        expect((error as Error).message).toBe('cancelled');
+      }
+      expect(tokens).toEqual(greedy(ids, tokens.length));
+    };
+    for (let n = 0; n < 1000; n += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => call(n + i)));
+    expect(log.pages).toBeLessThanOrEqual(8);
+    // All pages are free again: one sequence may have every one of them.
+    const ids = Array.from({ length: 500 }, (_, i) => i % 250);
+    expect((await collect(model.generate({ ids, maxTokens: 12, temperature: 0 }))).tokens).toEqual(greedy(ids, 12));
+    expect(log.pages).toBe(8);
+  });
+
+  it('wait for the memory of older ones, and lose none of their own', async () => {
+    const { model, log } = await load({ contextLength: 256 });
+    const prompts = Array.from({ length: 5 }, (_, n) => Array.from({ length: 100 }, (_id, i) => (i * 7 + n) % 250));
+    const answers = await Promise.all(prompts.map((ids) => collect(model.generate({ ids, maxTokens: 60, temperature: 0 }))));
+    for (const [n, { tokens }] of answers.entries()) expect(tokens).toEqual(greedy(prompts[n]!, 60));
+    expect(log.pages).toBe(4);
   });
 
   it('need not wait for a reader that keeps the last piece', async () => {

@@ -1,37 +1,30 @@
-/** The loop: prompt to state, logits to token, token to text, until something ends it. */
+/** A generation: it subscribes to a sequence, asks for token after token, and makes text of them until something ends it. */
 import type { OnProgress } from '../tensor/progress.ts';
-import type { Tokenizer } from '../text/tokenizer.ts';
 import { answerRoom } from './answer-room.ts';
 import type { AnswerRoom } from './answer-room.ts';
 import type { ChosenLogprob, FinalPiece, FinishReason, Piece, Timings } from './api.ts';
 import type { DecodingSettings } from './decoding-settings.ts';
-import { createBreather } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
-import type { Turn } from './run-queue.ts';
-import { logprobsOf } from './sampler.ts';
+import { endsInThinking } from './prompt.ts';
+import type { TextSide } from './prompt.ts';
+import { createSampler, logprobsOf } from './sampler.ts';
+import type { Advance, Subscription } from './scheduler.ts';
+import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
 import { createStopScanner } from './stop-scanner.ts';
 import type { StopScanner } from './stop-scanner.ts';
-import { createDeviceSource, createHostSource } from './token-source.ts';
-import type { NextTokens, TokenSource } from './token-source.ts';
 
 export interface GenerationJob {
   readonly core: ModelCore;
-  /** Held by the caller, who ends it. */
-  readonly turn: Turn;
-  readonly queueMs: number;
-  /** Its state is kept as far as it agrees with the prompt. The caller closes it. */
-  readonly sequence: Sequence;
+  readonly text: TextSide;
   readonly promptIds: readonly number[];
   /** How many of them the prompts of later turns begin with: their state is kept. Absent: no turn follows, and none is kept. */
   readonly lastingTokens?: number | undefined;
-  /** The prompt ended inside a thinking block. */
-  readonly thinkingOpened: boolean;
-  /** Turns that the prompt lacks. */
-  readonly droppedTurns: number;
+  /** Turns that contextPolicy `slide` left out of the prompt; default 0. */
+  readonly droppedTurns?: number | undefined;
   readonly settings: DecodingSettings;
-  readonly tokenizer: Pick<Tokenizer, 'streamDecoder' | 'vocabSize'> | undefined;
-  readonly endIds: ReadonlySet<number>;
+  /** Kept open for later turns; its state is kept as far as it agrees with the prompt. Absent: one of its own, freed at the end. */
+  readonly sequence?: Sequence | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -39,6 +32,12 @@ export interface GenerationJob {
 /** The state of a running generation. */
 interface Run {
   readonly job: GenerationJob;
+  readonly sequence: Sequence;
+  readonly clock: Clock;
+  /** The prompt ended inside a thinking block. */
+  readonly thinkingOpened: boolean;
+  /** Tokens of the prompt whose state was there. */
+  cachedTokens: number;
   readonly stops: StopScanner;
   /** Prompt and answer. */
   readonly ids: number[];
@@ -50,11 +49,16 @@ interface Run {
 }
 
 function startRun(job: GenerationJob): Run {
-  const { core, promptIds, settings, tokenizer } = job;
+  const { core, promptIds, settings, text } = job;
+  const { tokenizer } = text;
   const decoder = tokenizer?.streamDecoder({ skipSpecial: true });
   const textTokens = tokenizer?.vocabSize ?? 0;
   return {
     job,
+    sequence: job.sequence ?? openSequence(core),
+    clock: { calledAt: performance.now(), startedAt: 0, prefillMs: 0, ttftMs: 0, decodeMs: 0 },
+    thinkingOpened: endsInThinking(promptIds, text),
+    cachedTokens: 0,
     room: answerRoom(promptIds.length, { ...settings, context: core }),
     stops: createStopScanner(settings.stops),
     ids: [...promptIds],
@@ -78,7 +82,7 @@ interface Sampled {
 type Taken = Pick<Sampled, 'text' | 'finish' | 'stopText'>;
 
 function takeToken(run: Run, token: number): Taken {
-  const { settings, endIds, promptIds } = run.job;
+  const { settings, promptIds, text: { endIds } } = run.job;
   const { heldLength } = run.stops;
   run.ids.push(token);
   if (!settings.ignoreEos && endIds.has(token)) {
@@ -96,35 +100,42 @@ function takeToken(run: Run, token: number): Taken {
   return { text: text + tail, finish: run.room.reason, stopText: undefined };
 }
 
+/** Tokens that follow `ids`, at least one, and the log probabilities of the first where they were asked for. */
+interface NextTokens {
+  readonly tokens: readonly number[];
+  readonly logprobs: readonly ChosenLogprob[] | undefined;
+}
+
 /** Takes tokens up to the one that ends the answer: an executor that samples ahead may have gone on past it. */
-function takeTokens(run: Run, { tokens, logits }: NextTokens): Sampled {
-  const { topLogprobs } = run.job.settings;
+function takeTokens(run: Run, { tokens, logprobs }: NextTokens): Sampled {
   let text = '';
   for (const [i, token] of tokens.entries()) {
     const taken = takeToken(run, token);
     text += taken.text;
     if (taken.finish === undefined && i < tokens.length - 1) continue;
-    const logprobs = topLogprobs === undefined || logits === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)];
     return { ...taken, text, tokens: tokens.slice(0, i + 1), logprobs };
   }
-  throw new Error('generate: the source returned no token');
+  throw new Error('generate: no token came');
 }
 
 /** Milliseconds of the parts of a generation, the reader's time left out. */
 interface Clock {
-  readonly startedAt: number;
+  readonly calledAt: number;
+  /** When the first step began. */
+  startedAt: number;
   prefillMs: number;
   ttftMs: number;
   decodeMs: number;
 }
 
-function timingsOf(clock: Clock, run: Run, cachedTokens: number): Timings {
+function timingsOf(run: Run): Timings {
+  const { clock, cachedTokens } = run;
   const prefilled = run.job.promptIds.length - cachedTokens;
   const decoded = run.ids.length - run.job.promptIds.length - 1;
   const rate = (tokens: number, ms: number) => (ms > 0 ? (tokens * 1000) / ms : 0);
   return {
     ttftMs: clock.ttftMs,
-    queueMs: run.job.queueMs,
+    queueMs: clock.startedAt - clock.calledAt,
     prefillMs: clock.prefillMs,
     prefillTokensPerSecond: rate(prefilled, clock.prefillMs),
     decodeMs: clock.decodeMs,
@@ -132,18 +143,18 @@ function timingsOf(clock: Clock, run: Run, cachedTokens: number): Timings {
   };
 }
 
-function finalPiece(run: Run, sampled: Sampled, clock: Clock, cachedTokens: number): FinalPiece {
+function finalPiece(run: Run, sampled: Sampled): FinalPiece {
   const promptTokens = run.job.promptIds.length;
   return {
     text: sampled.text,
     tokens: sampled.tokens,
-    thinkingOpened: run.job.thinkingOpened,
+    thinkingOpened: run.thinkingOpened,
     logprobs: sampled.logprobs,
     finishReason: sampled.finish as FinishReason,
     stopText: sampled.stopText,
-    droppedTurns: run.job.droppedTurns,
-    usage: { promptTokens, cachedTokens, completionTokens: run.ids.length - promptTokens },
-    timings: timingsOf(clock, run, cachedTokens),
+    droppedTurns: run.job.droppedTurns ?? 0,
+    usage: { promptTokens, cachedTokens: run.cachedTokens, completionTokens: run.ids.length - promptTokens },
+    timings: timingsOf(run),
     seed: run.job.settings.sampling.seed,
   };
 }
@@ -159,68 +170,95 @@ function keptLengths({ core, lastingTokens = 0 }: GenerationJob): number[] {
   return lastingTokens === 0 || lengths.at(-1) === lastingTokens ? lengths : [...lengths, lastingTokens];
 }
 
-/** The executor samples where it can; log probabilities need the logits here. */
-function openSource(run: Run): TokenSource {
-  const { core, sequence, promptIds, settings, signal, onProgress } = run.job;
-  const options = {
-    core,
-    sequence,
+/** Its first step begins. */
+function begin(run: Run): void {
+  const { core, promptIds, onProgress } = run.job;
+  run.clock.startedAt = performance.now();
+  // The last id always runs again: the logits after it are what the first token is sampled from. Without causality the state of every
+  // token depends on all of the prompt.
+  run.cachedTokens = run.sequence.keepPrefix(core.causal ? promptIds.slice(0, -1) : []);
+  onProgress?.({ phase: 'prefill', loaded: 0, total: promptIds.length - run.cachedTokens });
+}
+
+/** What is asked for each token. The executor samples where it can; log probabilities need the logits here. */
+function advanceOf(run: Run): Advance<NextTokens> {
+  const { core, promptIds, settings, signal, onProgress } = run.job;
+  const { sampling, topLogprobs } = settings;
+  const promptTokens = promptIds.length;
+  const sampler = createSampler({ settings: sampling, promptIds, candidates: core.candidates });
+  return {
     ids: run.ids,
-    promptTokens: promptIds.length,
-    keepAt: keptLengths(run.job).filter((length) => length < promptIds.length),
-    room: run.room.tokens,
+    promptTokens,
+    keepAt: keptLengths(run.job).filter((length) => length < promptTokens),
     settled: () => run.settled,
-    sampling: settings.sampling,
     signal,
-    onProgress,
+    onStep(done) {
+      if (run.ids.length > promptTokens) return;
+      onProgress?.({ phase: 'prefill', loaded: done - run.cachedTokens, total: promptTokens - run.cachedTokens });
+    },
+    take(logits) {
+      const token = sampler.sample(logits, run.ids.length);
+      return { tokens: [token], logprobs: topLogprobs === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)] };
+    },
+    decode: topLogprobs !== undefined ? undefined : {
+      request: () => ({
+        sampling,
+        history: { promptIds, outputIds: run.ids.slice(promptTokens) },
+        limit: run.room.tokens - (run.ids.length - promptTokens),
+      }),
+      take(tokens) {
+        for (const token of tokens) sampler.count(token);
+        return { tokens, logprobs: undefined };
+      },
+    },
   };
-  return core.canDecode && settings.topLogprobs === undefined ? createDeviceSource(options) : createHostSource(options);
+}
+
+async function firstTokens(run: Run, subscription: Subscription, advance: Advance<NextTokens>): Promise<Sampled> {
+  const { lastingTokens, signal } = run.job;
+  const { clock, sequence } = run;
+  const first = await subscription.advance(advance);
+  // Its end, or one from an earlier turn that this prompt still begins with.
+  if (lastingTokens !== undefined) sequence.keep(lastingTokens);
+  signal?.throwIfAborted();
+  clock.prefillMs = performance.now() - clock.startedAt;
+  const sampled = takeTokens(run, first);
+  clock.ttftMs = performance.now() - clock.startedAt;
+  return sampled;
 }
 
 /**
- * Runs one generation in its turn. The last token comes with the final piece.
- * Leaves the sequence with the state of everything that was computed.
+ * Runs one generation, from what `prepare` gives when it is first asked for a piece. The last token comes with the final piece.
+ * A sequence that is kept open is left with the state of everything that was computed.
  */
-export async function* generatePieces(job: GenerationJob): AsyncGenerator<Piece, void, undefined> {
-  const { turn, sequence, promptIds, lastingTokens, signal } = job;
+export async function* generatePieces(prepare: () => GenerationJob): AsyncGenerator<Piece, void, undefined> {
+  const job = prepare();
   const run = startRun(job);
-  const clock: Clock = { startedAt: performance.now(), prefillMs: 0, ttftMs: 0, decodeMs: 0 };
-  // The last id always runs again: the logits after it are what the first token is sampled from. Without causality the state of every
-  // token depends on all of the prompt.
-  const cachedTokens = sequence.keepPrefix(job.core.causal ? promptIds.slice(0, -1) : []);
-  const source = openSource(run);
-  const stop = () => {
-    source.release();
-    if (lastingTokens !== undefined) sequence.rest(run.settled);
+  const { clock, sequence, thinkingOpened } = run;
+  const subscription = job.core.scheduler.subscribe({ sequence, onBegin: () => begin(run) });
+  let isOver = false;
+  const end = () => {
+    if (isOver) return;
+    isOver = true;
+    subscription.leave();
+    if (job.sequence === undefined) sequence.close();
+    else if (job.lastingTokens !== undefined) sequence.rest(run.settled);
   };
   try {
-    const first = await source.next();
-    // Its end, or one from an earlier turn that this prompt still begins with.
-    if (lastingTokens !== undefined) sequence.keep(lastingTokens);
-    signal?.throwIfAborted();
-    clock.prefillMs = performance.now() - clock.startedAt;
-    const breathe = createBreather();
-    let sampled = takeTokens(run, first);
-    clock.ttftMs = performance.now() - clock.startedAt;
+    const advance = advanceOf(run);
+    let sampled = await firstTokens(run, subscription, advance);
     while (sampled.finish === undefined) {
-      turn.pause();
-      yield { text: sampled.text, tokens: sampled.tokens, thinkingOpened: job.thinkingOpened, logprobs: sampled.logprobs };
-      const pause = breathe();
-      if (pause !== undefined) await pause;
-      const wait = turn.resume(signal);
-      if (wait !== undefined) {
-        source.release();
-        await wait;
-      }
-      const stepStartedAt = performance.now();
-      const next = await source.next();
-      signal?.throwIfAborted();
+      yield { text: sampled.text, tokens: sampled.tokens, thinkingOpened, logprobs: sampled.logprobs };
+      const askedAt = performance.now();
+      const next = await subscription.advance(advance);
+      job.signal?.throwIfAborted();
       sampled = takeTokens(run, next);
-      clock.decodeMs += performance.now() - stepStartedAt;
+      clock.decodeMs += performance.now() - askedAt;
     }
-    stop();
-    yield finalPiece(run, sampled, clock, cachedTokens);
+    // The work is done: a reader that keeps the last piece keeps nobody waiting.
+    end();
+    yield finalPiece(run, sampled);
   } finally {
-    stop();
+    end();
   }
 }

@@ -1,4 +1,4 @@
-/** What all calls on one loaded model share: the program, its pages, the queue, and room for sampling. */
+/** What all calls on one loaded model share: the program, its pages, the scheduler, and room for sampling. */
 import { decoderSteps, encoderStates } from '../graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch, StepResult } from '../graph/decoder-steps.ts';
 import type { DecodeRequest, DecodeRun, KvLayout, Program, WeightSource } from '../graph/executor.ts';
@@ -11,8 +11,8 @@ import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
 import { createPrefillPace } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
-import { createRunQueue } from './run-queue.ts';
-import type { RunQueue } from './run-queue.ts';
+import { createScheduler } from './scheduler.ts';
+import type { Scheduler } from './scheduler.ts';
 import { createStatePool } from './state-pool.ts';
 import type { StatePool } from './state-pool.ts';
 
@@ -30,7 +30,7 @@ export interface ModelCore {
   /** How many tokens of a long prompt are one step. */
   readonly pace: PrefillPace;
   readonly state: StatePool;
-  readonly queue: RunQueue;
+  readonly scheduler: Scheduler;
   readonly candidates: Candidates;
   /** Most pages of a group that the sequences of one step may have together. */
   readonly stepPages: number;
@@ -66,8 +66,8 @@ export interface ModelCoreOptions {
   readonly release?: (() => Promise<void>) | undefined;
 }
 
-/** How long a reader may keep its turn between two pieces while other calls wait. */
-const READER_PATIENCE_MS = 200;
+/** Sequences of a step that may have pages up to the whole context, at least: executors have tables for so many. */
+const LONG_SEQUENCES = 64;
 
 export function pagesFor(contextLength: number, pageTokens: number): number {
   return Math.ceil(contextLength / pageTokens);
@@ -84,7 +84,6 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   const steps = model.decoder && decoderSteps(program, hostTable);
   const tapped = program.limits(graph.name, true)[sequenceDim(graph) ?? ''];
   const pages = mostPages(model, kv, maxRows);
-  const queue = createRunQueue({ patienceMs: READER_PATIENCE_MS });
   let running: Promise<unknown> | undefined;
   let closing: Promise<void> | undefined;
   let closedBy: Error | undefined;
@@ -107,6 +106,27 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
       await options.release?.();
     }
   };
+  const run = async (batch: StepBatch) => {
+    checkOpen();
+    if (steps === undefined) throw new Error(`model ${model.name}: it has no decoder to run`);
+    return tracked(steps.run(batch));
+  };
+  const state = createStatePool({
+    program,
+    groups: stateGroups(model.states),
+    pageTokens: kv.pageTokens,
+    maxPages: kv.maxPages,
+    mostPages: pages,
+    mostSlots: mostSlots(model, snapshots),
+    mostSnapshots: snapshots,
+  });
+  const pace = createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true });
+  // A program that runs ahead would need the rows of tokens that it has not sampled yet.
+  const canDecode = program.decode !== undefined && steps !== undefined && hostTable === undefined;
+  const releaseMemory = () => state.releaseSnapshot();
+  const scheduler = createScheduler({
+    maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, canDecode, releaseMemory,
+  });
   return {
     vocabSize,
     contextLength,
@@ -114,47 +134,34 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     maxRows,
     maxTapRows: Math.min(maxRows, tapped ?? maxRows),
     causal,
-    queue,
-    pace: createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true }),
+    scheduler,
+    pace,
     candidates: createCandidates(vocabSize),
-    state: createStatePool({
-      program,
-      groups: stateGroups(model.states),
-      pageTokens: kv.pageTokens,
-      maxPages: kv.maxPages,
-      mostPages: pages,
-      mostSlots: mostSlots(model, snapshots),
-      mostSnapshots: snapshots,
-    }),
+    state,
     checkOpen,
     stepPages: Math.min(...pages),
-    async run(batch) {
-      checkOpen();
-      if (steps === undefined) throw new Error(`model ${model.name}: it has no decoder to run`);
-      return tracked(steps.run(batch));
-    },
+    run,
     async encode(sequences) {
       checkOpen();
       if (encoder === undefined) throw new Error(`model ${model.name}: it has no encoder to run`);
       return tracked(encoderStates(program, encoder, sequences));
     },
-    // A program that runs ahead would need the rows of tokens that it has not sampled yet.
-    canDecode: program.decode !== undefined && steps !== undefined && hostTable === undefined,
+    canDecode,
     decode(request) {
       checkOpen();
-      const run = program.decode?.(request);
-      if (run === undefined) throw new Error('decode: this program does not sample');
+      const ahead = program.decode?.(request);
+      if (ahead === undefined) throw new Error('decode: this program does not sample');
       return {
         async next() {
           checkOpen();
-          return tracked(run.next());
+          return tracked(ahead.next());
         },
-        close: () => run.close(),
+        close: () => ahead.close(),
       };
     },
     close() {
       closedBy ??= new InputError('The model was disposed: load it again, or dispose it only after its last call.');
-      queue.close(closedBy);
+      scheduler.close(closedBy);
       closing ??= Promise.resolve(running).then(free, free);
       return closing;
     },

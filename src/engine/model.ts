@@ -17,11 +17,13 @@ import type { NamesOf } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { elementsOf, isQuantized } from '../tensor/tensor-type.ts';
-import type { EmbeddingInfo, ForwardOptions, ForwardResult, GenerateOptions, Model, ModelInfo, Piece } from './api.ts';
+import type { EmbeddingInfo, ForwardOptions, ForwardResult, GenerateOptions, Model, ModelInfo } from './api.ts';
 import { createChatSession } from './chat.ts';
 import { embedTexts } from './embed.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { forwardPass } from './forward.ts';
+import { generatePieces } from './generate.ts';
+import type { GenerationJob } from './generate.ts';
 import { answerRoom } from './answer-room.ts';
 import { createModelCore, pagesFor } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
@@ -29,7 +31,6 @@ import { FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
 import { encodeRequest } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { rerankDocuments } from './rerank.ts';
-import { runGeneration } from './run-generation.ts';
 import { openTextSide } from './text-side.ts';
 
 export interface ModelOptions {
@@ -178,7 +179,8 @@ function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
     throw new InputError(`${call} needs a model that predicts tokens; this one (${name}) makes embeddings: use embed.`);
 }
 
-async function* generate(core: ModelCore, text: TextSide, options: GenerateOptions): AsyncGenerator<Piece, void, undefined> {
+/** What a call of `generate` asks for, checked. */
+function jobOf(core: ModelCore, text: TextSide, options: GenerateOptions): GenerationJob {
   core.checkOpen();
   checkOptionNames(options, GENERATE_NAMES, 'generate');
   const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
@@ -188,7 +190,7 @@ async function* generate(core: ModelCore, text: TextSide, options: GenerateOptio
   const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
   const { signal, onProgress } = options;
-  yield* runGeneration({ core, text, promptIds, droppedTurns, settings, signal, onProgress });
+  return { core, text, promptIds, droppedTurns, settings, signal, onProgress };
 }
 
 function nameOf(checkpoint: Checkpoint): string {
@@ -254,10 +256,11 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   return {
     info,
     tokenizer: text.tokenizer,
-    async *generate(request) {
-      checkDecoder(model, 'generate');
-      yield* generate(core, text, request);
-    },
+    generate: (request) =>
+      generatePieces(() => {
+        checkDecoder(model, 'generate');
+        return jobOf(core, text, request);
+      }),
     forward,
     createChat(chat = {}) {
       checkDecoder(model, 'createChat');

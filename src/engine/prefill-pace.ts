@@ -6,11 +6,19 @@
 
 export interface PrefillPace {
   /**
-   * Tokens of the next step, where `left` of the prompt have none yet: all of them, or so many that those after them are no fewer than 32.
+   * Tokens of the next step, where `left` of the prompt have none yet: all of them, or so many that those after them are no fewer than 32,
+   * where the room allows it.
    */
-  next(left: number): number;
+  next(left: number, beside?: StepRoom): number;
   /** Tells how long a step took. */
   note(rows: number, ms: number): void;
+}
+
+export interface StepRoom {
+  /** Rows that the step has left. */
+  readonly room: number;
+  /** Answers that go on are in the same step: it is to be short. */
+  readonly isBeside: boolean;
 }
 
 export interface PrefillPaceOptions {
@@ -20,23 +28,32 @@ export interface PrefillPaceOptions {
 }
 
 const MOST_STEP_MS = 500;
+/** Beside answers that go on a step takes about 100 ms. */
+const BESIDE_SHARE = 5;
 /**
  * Also the first step, before the speed is known. Fewer would cost speed, since weights are unpacked once a step, and be computed
  * otherwise.
  */
-const FEWEST_ROWS = 32;
+export const FEWEST_ROWS = 32;
+
+function floorRows(rows: number): number {
+  return Math.floor(rows / FEWEST_ROWS) * FEWEST_ROWS;
+}
 
 export function createPrefillPace({ maxRows, isFixed }: PrefillPaceOptions): PrefillPace {
   let rows = isFixed ? maxRows : Math.min(FEWEST_ROWS, maxRows);
   return {
-    next(left) {
-      if (isFixed || left <= rows || left >= rows + FEWEST_ROWS || maxRows < 2 * FEWEST_ROWS) return Math.min(rows, left);
-      return rows >= 2 * FEWEST_ROWS ? rows - FEWEST_ROWS : left;
+    next(left, { room, isBeside } = { room: Infinity, isBeside: false }) {
+      const own = isBeside && !isFixed ? Math.max(Math.min(FEWEST_ROWS, rows), floorRows(rows / BESIDE_SHARE)) : rows;
+      const most = Math.min(own, room);
+      if (isFixed || left <= most || left >= most + FEWEST_ROWS || maxRows < 2 * FEWEST_ROWS) return Math.min(most, left);
+      if (most >= 2 * FEWEST_ROWS) return most - FEWEST_ROWS;
+      return left <= room ? left : most;
     },
     note(done, ms) {
       if (isFixed || done < FEWEST_ROWS) return;
       const wanted = ms > 0 ? (done * MOST_STEP_MS) / ms : maxRows;
-      rows = Math.min(maxRows, Math.max(FEWEST_ROWS, Math.floor(wanted / FEWEST_ROWS) * FEWEST_ROWS));
+      rows = Math.min(maxRows, Math.max(FEWEST_ROWS, floorRows(wanted)));
     },
   };
 }

@@ -12,7 +12,7 @@ import type { ModelCore } from './model-core.ts';
 import { RERANK_NAMES } from './option-names.ts';
 import { checkIds, checkTextLength } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
-import { advance, openSequence } from './sequence.ts';
+import { openSequence } from './sequence.ts';
 
 const PREFIX =
   '<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. ' +
@@ -78,9 +78,9 @@ export async function rerankDocuments(
   signal?.throwIfAborted();
   const total = prompts.reduce((sum, { length }) => sum + length, 0);
   const scores: number[] = [];
-  const turn = await core.queue.take(signal);
   // One sequence for all: what they begin with is prefilled once.
   const sequence = openSequence(core);
+  const subscription = core.scheduler.subscribe({ sequence });
   try {
     let loaded = 0;
     onProgress?.({ phase: 'prefill', loaded, total });
@@ -88,13 +88,14 @@ export async function rerankDocuments(
       signal?.throwIfAborted();
       // Its last token has to run, whatever was there before.
       sequence.keepPrefix(core.causal ? ids.slice(0, -1) : []);
-      scores.push(scoreOf(await advance(core, sequence, ids, { promptTokens: ids.length, signal }), judge));
+      const take = (logits: Float32Array) => scoreOf(logits, judge);
+      scores.push(await subscription.advance({ ids, promptTokens: ids.length, signal, take }));
       loaded += ids.length;
       onProgress?.({ phase: 'prefill', loaded, total });
     }
   } finally {
+    subscription.leave();
     sequence.close();
-    turn.end();
   }
   return scores;
 }

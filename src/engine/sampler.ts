@@ -14,6 +14,8 @@ import { uniformAt } from './philox.ts';
 export interface Sampler {
   /** The token at `position` of the sequence, from logits [vocab], which stay as they are. Counts it as output. */
   sample(logits: Float32Array, position: number): number;
+  /** Counts a token as output that a device chose. */
+  count(token: number): void;
 }
 
 export interface SamplerOptions {
@@ -75,14 +77,16 @@ export function createSampler({ settings, promptIds, candidates }: SamplerOption
     return drawCandidate(candidates, uniformAt(seed, position));
   };
 
+  const count = (token: number) => void counts.set(token, (counts.get(token) ?? 0) + 1);
   return {
+    count,
     sample(logits, position) {
       if (!penalised) return choose(logits, position);
       const own = candidates.penalised.subarray(0, logits.length);
       own.set(logits);
       penalise(own, counts, settings);
       const token = choose(own, position);
-      counts.set(token, (counts.get(token) ?? 0) + 1);
+      count(token);
       return token;
     },
   };

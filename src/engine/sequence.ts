@@ -1,8 +1,7 @@
 /** One sequence's tokens and their state in the program's pages and slots. */
-import type { StepResult } from '../graph/decoder-steps.ts';
+import type { SequenceStep, StepResult } from '../graph/decoder-steps.ts';
 import type { DecodeRequest, DecodeRun } from '../graph/executor.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 
 export interface Sequence {
@@ -17,7 +16,14 @@ export interface Sequence {
   keep(tokens: number): void;
   /** Between turns, for slots: keeps the state after the first `tokens` tokens, or as many fewer as has to be, and nothing beside that. */
   rest(tokens: number): void;
-  /** Computes the state of ids[length .. end), at most maxRows of them, in one step. */
+  /** Of the call that runs it, by the order of calls; undefined: none does. The memory of older calls is not for younger ones. */
+  claim(order: number | undefined): void;
+  /**
+   * Takes memory for ids[length .. end), at most maxRows of them: the rows of a step, which {@link StagedRows} is then told of.
+   * @throws CapacityError for more than there is, MemoryHeld for more than other calls leave
+   */
+  stage(ids: ArrayLike<number>, options: StageOptions): StagedRows;
+  /** Computes the state of ids[length .. end), at most maxRows of them, in one step of this sequence alone. */
   extend(ids: ArrayLike<number>, options: ExtendOptions): Promise<StepResult>;
   /** Computes the state of ids[length ..), at most maxRows of them, and goes on with tokens that the program samples. */
   decode(ids: ArrayLike<number>, options: DecodeOptions): DecodeRun;
@@ -25,19 +31,31 @@ export interface Sequence {
   close(): void;
 }
 
-export interface ExtendOptions {
+/** Rows of one sequence in a step that is put together, or runs: nobody takes their memory meanwhile. */
+export interface StagedRows {
+  readonly step: SequenceStep;
+  /** The step has run. */
+  commit(): void;
+  /** It has not, or failed. */
+  withdraw(): void;
+}
+
+export interface StageOptions {
   readonly end: number;
   /** Positions in [length, end) whose logits are wanted, ascending. */
   readonly outputs: readonly number[];
-  readonly taps?: readonly string[] | undefined;
   /** How many tokens before `length` are certain to stay: the sequence can go back to about as many. Default all. */
   readonly settled?: number | undefined;
+}
+
+export interface ExtendOptions extends StageOptions {
+  readonly taps?: readonly string[] | undefined;
   /** As a step's. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface DecodeOptions extends Pick<DecodeRequest, 'sampling' | 'history' | 'limit'> {
-  /** As {@link ExtendOptions.settled}, asked before each submit. */
+  /** As {@link StageOptions.settled}, asked before each submit. */
   readonly settled?: (() => number) | undefined;
 }
 
@@ -62,24 +80,43 @@ export function openSequence(core: ModelCore): Sequence {
     core.state.truncate(state, present.length);
     return present.length;
   };
-  const extend: Sequence['extend'] = async (ids, options) => {
+  const stage: Sequence['stage'] = (ids, { end, outputs, settled }) => {
     checkOpen();
-    const { end, outputs, taps, settled, signal } = options;
     const start = settle();
-    const place = core.state.begin(state, { start, end, accepted: start, settled });
-    const tokens = new Int32Array(end - start);
-    for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
-    const step = { tokens, start, ...place, outputs: outputs.map((position) => position - start) };
     const ownEpoch = state.epoch;
+    const release = () => {
+      state.isPinned = false;
+      if (!isClosed && state.epoch === ownEpoch) core.state.truncate(state, start);
+    };
+    state.isPinned = true;
     try {
-      const result = await core.run({ sequences: [step], signal, ...(taps === undefined ? {} : { taps }) });
-      for (const token of tokens) present.push(token);
+      const place = core.state.begin(state, { start, end, accepted: start, settled });
+      const tokens = new Int32Array(end - start);
+      for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
+      return {
+        step: { tokens, start, ...place, outputs: outputs.map((position) => position - start) },
+        commit() {
+          state.isPinned = false;
+          if (!isClosed) for (const token of tokens) present.push(token);
+        },
+        withdraw: release,
+      };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  };
+  const extend: Sequence['extend'] = async (ids, { taps, signal, ...options }) => {
+    const rows = stage(ids, options);
+    try {
+      const result = await core.run({ sequences: [rows.step], signal, ...(taps === undefined ? {} : { taps }) });
+      rows.commit();
       return result;
     } catch (error) {
-      if (state.epoch === ownEpoch) core.state.truncate(state, start);
+      rows.withdraw();
       if (!makesRoom(core, error)) throw error;
     }
-    return extend(ids, options);
+    return extend(ids, { taps, signal, ...options });
   };
   return {
     get length() {
@@ -104,6 +141,10 @@ export function openSequence(core: ModelCore): Sequence {
       forgetLost();
       core.state.rest(state, present.length);
     },
+    claim(order) {
+      state.claim = order;
+    },
+    stage,
     extend,
     decode(ids, { settled, ...options }) {
       checkOpen();
@@ -147,60 +188,3 @@ export function makesRoom({ state }: ModelCore, error: unknown): boolean {
   return error instanceof CapacityError && state.releaseSnapshot();
 }
 
-/** Where the next step ends. Without causality the prompt is one step, and each token of the answer, which saw none after it, another. */
-function stepEnd({ pace, causal }: ModelCore, { length }: Sequence, total: number, { promptTokens, keepAt = [] }: AdvanceOptions): number {
-  if (!causal) return length < promptTokens ? promptTokens : length + 1;
-  return length + pace.next((keepAt.find((position) => position > length) ?? total) - length);
-}
-
-/** Computes the state of all but the last chunk of `ids`. */
-async function prefillChunks(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<void> {
-  for (;;) {
-    const end = stepEnd(core, sequence, ids.length, options);
-    if (end >= ids.length) break;
-    options.signal?.throwIfAborted();
-    const startedAt = performance.now();
-    const rows = end - sequence.length;
-    await sequence.extend(ids, { end, outputs: [], signal: options.signal });
-    if (options.keepAt?.includes(end) === true) sequence.keep(end);
-    core.pace.note(rows, performance.now() - startedAt);
-    options.onStep?.(end);
-    await yieldToEventLoop();
-  }
-  options.signal?.throwIfAborted();
-}
-
-export interface AdvanceOptions {
-  /** How many of the ids are the prompt; the rest is the answer to it so far. */
-  readonly promptTokens: number;
-  /** Ascending positions in the prompt whose states are kept, its end excepted: steps end there. */
-  readonly keepAt?: readonly number[] | undefined;
-  /** As {@link ExtendOptions.settled}, of ids. */
-  readonly settled?: (() => number) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the number of positions done, after every step. */
-  readonly onStep?: ((done: number) => void) | undefined;
-}
-
-/**
- * Brings the state of a sequence, which must be a prefix of `ids`, up to all of them, chunk by chunk: a whole prompt,
- * one new token, or what was lost to other sequences. Resolves to the logits [vocab] after the last id, good until the next step.
- */
-export async function advance(core: ModelCore, sequence: Sequence, ids: ArrayLike<number>, options: AdvanceOptions): Promise<Float32Array> {
-  await prefillChunks(core, sequence, ids, options);
-  const { signal, settled } = options;
-  const { logits } = await sequence.extend(ids, { end: ids.length, outputs: [ids.length - 1], settled: settled?.(), signal });
-  options.onStep?.(ids.length);
-  return logits;
-}
-
-/** As {@link advance}, but the program samples what follows: the last chunk is part of the run that this opens. */
-export async function advanceAndDecode(
-  core: ModelCore,
-  sequence: Sequence,
-  ids: ArrayLike<number>,
-  options: AdvanceOptions & DecodeOptions,
-): Promise<DecodeRun> {
-  await prefillChunks(core, sequence, ids, options);
-  return sequence.decode(ids, options);
-}

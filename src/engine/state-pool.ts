@@ -35,7 +35,14 @@ export interface SequenceState {
   /** Counts how often all of it was taken away: who finds it changed has no state left. */
   epoch: number;
   lastUse: number;
+  /** Order of the call that runs it: only older calls may take its state. Undefined: none runs it, and anybody may. */
+  claim: number | undefined;
+  /** A step that is being put together, or runs, holds its pages: nobody may take them. */
+  isPinned: boolean;
 }
+
+/** The memory that a submit needs is held by calls that go first: it has to wait. */
+export class MemoryHeld extends Error {}
 
 /** What a submit is about to do. */
 export interface SubmitSpan {
@@ -62,7 +69,7 @@ export interface StatePool {
   /**
    * Where a submit finds and leaves the state, which is marked as the one in use. Its version is there once the submit has run; it is the
    * caller's to {@link StatePool.truncate} where that fails.
-   * @throws CapacityError past the last page or slot
+   * @throws CapacityError past the last page or slot, MemoryHeld where calls that go first hold the last ones
    */
   begin(state: SequenceState, span: SubmitSpan): StatePlace;
   /** The greatest length up to `tokens` that every group, and a version or a snapshot, can go on from. */
@@ -178,6 +185,8 @@ class Pools implements StatePool {
       keptLength: 0,
       epoch: 0,
       lastUse: 0,
+      claim: undefined,
+      isPinned: false,
     };
     this.#states.add(state);
     return state;
@@ -300,13 +309,22 @@ class Pools implements StatePool {
     for (let i = 0; i < wanted; i++) pages.push(pool.free.pop() as number);
   }
 
-  /** Takes the state of the sequence used longest ago. */
-  #reclaim(except: SequenceState, need: string): void {
+  /** Takes the state of the sequence used longest ago that no call runs, else that of the newest call younger than the one that asks. */
+  #reclaim(asking: SequenceState, need: string): void {
     let victim: SequenceState | undefined;
+    let isHeld = false;
+    const rank = ({ claim = Infinity, lastUse }: SequenceState) => [-claim, lastUse] as const;
     for (const state of this.#states) {
-      if (state === except || (state.versions.length === 0 && state.pages.every(({ length }) => length === 0))) continue;
-      if (victim === undefined || state.lastUse < victim.lastUse) victim = state;
+      if (state === asking || (state.versions.length === 0 && state.pages.every(({ length }) => length === 0))) continue;
+      if (state.isPinned || (state.claim ?? Infinity) < (asking.claim ?? Infinity)) {
+        isHeld = true;
+        continue;
+      }
+      if (victim === undefined) victim = state;
+      const [[claim, lastUse], [least, oldest]] = [rank(state), rank(victim)];
+      if (claim < least || (claim === least && lastUse < oldest)) victim = state;
     }
+    if (victim === undefined && isHeld) throw new MemoryHeld(`state pool: ${need} are held by calls that go first`);
     if (victim === undefined) throw new CapacityError(`A sequence needs ${need} that this model was loaded with.`);
     this.truncate(victim, 0);
     victim.epoch++;

@@ -235,14 +235,13 @@ describe('a chat', () => {
 });
 
 describe('two calls at once', () => {
-  it('come one after the other, each with its own tokens', async () => {
+  it('run beside each other, each with its own tokens', async () => {
     const model = await load();
     const asks = [ASK, { ...ASK, prompt: 'Another', seed: 6 }, { ...ASK, prompt: 'A third', temperature: 0 }];
     const alone = [];
     for (const ask of asks) alone.push((await collect(model.generate(ask))).tokens);
     const together = await Promise.all(asks.map((ask) => collect(model.generate(ask))));
     expect(together.map(({ tokens }) => tokens)).toEqual(alone);
-    expect(together[0]?.timings.queueMs).toBeLessThan(together[2]?.timings.queueMs as number);
   });
 
   it('take turns where a reader stays away, and none is the worse for it', async () => {
