@@ -228,4 +228,38 @@ describe('createChat', () => {
     await expect(reading()).rejects.toThrow('chat was disposed');
     expect((await collect(model.generate({ prompt: 'a', maxTokens: 2 }))).usage.completionTokens).toBe(2);
   });
+
+  it('shares the pages of a system prompt with other chats: it is prefilled once, to a page', async () => {
+    const { model, log } = await load({ adjust: letters(7) });
+    const system = 'Be kind. '.repeat(30);
+    const shared = Math.floor(rendered([{ role: 'system', content: system }, { role: 'user', content: '' }]).length / 64) * 64;
+    const [a, b] = [model.createChat({ system, temperature: 0 }), model.createChat({ system, temperature: 0 })];
+    expect((await collect(a.send('One?'))).usage.cachedTokens).toBe(0);
+    const pages = log.pages;
+    log.steps.length = 0;
+    const { usage, text } = await collect(b.send('Other?'));
+    expect([usage.cachedTokens, shared]).toEqual([256, 256]);
+    expect(log.steps[0]).toEqual({ start: 256, count: usage.promptTokens - 256 });
+    expect(text).toBe(greedyAnswer(b.history.slice(0, -1), 7));
+    // One page of its own, for its end.
+    expect(log.pages).toBe(pages + 1);
+    for (const chat of [a, b]) expect((await collect(chat.send('More?'))).text).toBe(greedyAnswer(chat.history.slice(0, -1), 7));
+    a.dispose();
+    expect((await collect(b.send('And?'))).text).toBe(greedyAnswer(b.history.slice(0, -1), 7));
+  });
+
+  it('writes to no page that another reads: who goes back into one begins it anew', async () => {
+    const { model } = await load({ adjust: letters(7) });
+    const ids = Array.from({ length: 200 }, (_, i) => (i * 7) % 250);
+    const [a, b] = [[...ids, 1], [...ids, 2]];
+    const ask = (own: readonly number[]) => collect(model.generate({ ids: own, maxTokens: 9, temperature: 0 }));
+    const alone = [await ask(a), await ask(b)];
+    expect(alone.map(({ usage }) => usage.cachedTokens)).toEqual([0, 192]);
+    const edited = [...ids.slice(0, 150), ...ids];
+    expect((await ask(edited)).usage.cachedTokens).toBe(128);
+    for (const [i, own] of [a, b].entries()) {
+      const again = await ask(own);
+      expect([again.tokens, again.usage.cachedTokens]).toEqual([alone[i]!.tokens, 192]);
+    }
+  });
 });

@@ -135,7 +135,7 @@ export async function forwardPass(core: ModelCore, graph: Graph, ids: ArrayLike<
   const checked = checkIds(ids, core);
   const positions = checkPositions(options.positions, checked.length);
   const taps = tapNames(options.hidden ?? [], graph);
-  const sequence = openSequence(core);
+  const sequence = openSequence(core, { isPrivate: true });
   const subscription = core.scheduler.subscribe({ sequence });
   try {
     const logits = allocateLogits(positions.length, core.vocabSize);

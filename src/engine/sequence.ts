@@ -8,7 +8,7 @@ export interface Sequence {
   /** Tokens whose state is there now; fewer than before when its memory was given to others meanwhile. */
   readonly length: number;
   /**
-   * Drops all state that does not belong to a prefix of `ids`; returns how many of them have theirs. That may be fewer than agree: keys
+   * Drops all state that does not belong to a prefix of `ids`, and takes that of other sequences where they have more; returns how many of them have theirs. That may be fewer than agree: keys
    * before a window are gone, and slots are kept of a few lengths only.
    */
   keepPrefix(ids: ArrayLike<number>): number;
@@ -59,7 +59,12 @@ export interface DecodeOptions extends Pick<DecodeRequest, 'sampling' | 'history
   readonly settled?: (() => number) | undefined;
 }
 
-export function openSequence(core: ModelCore): Sequence {
+export interface SequenceOptions {
+  /** Neither takes the state of others that begin alike, nor leaves its own to them. Default false. */
+  readonly isPrivate?: boolean | undefined;
+}
+
+export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOptions = {}): Sequence {
   const present: number[] = [];
   const state = core.state.open(present);
   let epoch = state.epoch;
@@ -80,6 +85,9 @@ export function openSequence(core: ModelCore): Sequence {
     core.state.truncate(state, present.length);
     return present.length;
   };
+  const share = () => {
+    if (!isPrivate) core.state.share(state);
+  };
   const stage: Sequence['stage'] = (ids, { end, outputs, settled }) => {
     checkOpen();
     const start = settle();
@@ -97,7 +105,9 @@ export function openSequence(core: ModelCore): Sequence {
         step: { tokens, start, ...place, outputs: outputs.map((position) => position - start) },
         commit() {
           state.isPinned = false;
-          if (!isClosed) for (const token of tokens) present.push(token);
+          if (isClosed) return;
+          for (const token of tokens) present.push(token);
+          share();
         },
         withdraw: release,
       };
@@ -128,7 +138,11 @@ export function openSequence(core: ModelCore): Sequence {
       let common = 0;
       while (common < present.length && common < ids.length && present[common] === ids[common]) common++;
       present.length = common;
-      return settle();
+      settle();
+      const adopted = isPrivate ? 0 : core.state.adopt(state, ids);
+      if (adopted > 0) present.length = 0;
+      for (let i = 0; i < adopted; i++) present.push(ids[i] as number);
+      return present.length;
     },
     keep(tokens) {
       forgetLost();
@@ -170,6 +184,7 @@ export function openSequence(core: ModelCore): Sequence {
           const sampled = await run.next();
           if (sampled.length === 0 || state.epoch !== ownEpoch) return sampled;
           present.push(...ahead, ...sampled.slice(0, -1));
+          share();
           ahead = sampled.slice(-1);
           return sampled;
         },

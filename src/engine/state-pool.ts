@@ -2,6 +2,9 @@
  * Which sequence owns which pages and slots of a program's state. Memory grows as sequences fill; when the last page is taken, the sequence
  * that was used longest ago loses all of its own and prefills again when it goes on. When the last slot is, the oldest snapshot goes first.
  *
+ * Pages have counted references. Where all of a model's state is in pages without a window, full ones are in an index by their tokens
+ * (`prefix-index.ts`): sequences that begin alike share them, and they stay, when no sequence holds them, until there is no other page left.
+ *
  * Pages come by group: a group with a window gives back those that lie before it. Slots come in versions: a submit reads the version at
  * its first position and writes another at its end, so that a sequence can go back to where a submit began. Snapshots hold slots of
  * versions for longer: nobody writes to a slot that anybody holds. Where there are windows and no slots, a sequence keeps the pages of one
@@ -11,6 +14,8 @@ import type { Program, SlotPlace, StatePlace } from '../graph/executor.ts';
 import type { StateGroup } from '../graph/state.ts';
 import { EMPTY_SLOT } from '../graph/state-sizes.ts';
 import { CapacityError } from '../tensor/errors.ts';
+import { createPrefixIndex } from './prefix-index.ts';
+import type { Block, PrefixIndex } from './prefix-index.ts';
 import { createSnapshots } from './snapshots.ts';
 import type { Snapshot, Snapshots } from './snapshots.ts';
 
@@ -28,6 +33,8 @@ export interface SequenceState {
   readonly pages: readonly number[][];
   /** By group. */
   readonly firstPage: number[];
+  /** What the index knows of its pages: the block of each full page, which may have another page of the same tokens. */
+  readonly blocks: Block[];
   /** Ascending by length. */
   readonly versions: SlotVersion[];
   /** A length whose windows stay, though pages behind them went; 0: none. Of models without slots. */
@@ -72,6 +79,13 @@ export interface StatePool {
    * @throws CapacityError past the last page or slot, MemoryHeld where calls that go first hold the last ones
    */
   begin(state: SequenceState, span: SubmitSpan): StatePlace;
+  /**
+   * Gives a sequence the pages of what `ids` begin with, where the index has more of them than the sequence.
+   * @returns how many tokens those are; 0 where the sequence stays as it is
+   */
+  adopt(state: SequenceState, ids: ArrayLike<number>): number;
+  /** Puts pages that have become full into the index: those of all tokens whose state is there. */
+  share(state: SequenceState): void;
   /** The greatest length up to `tokens` that every group, and a version or a snapshot, can go on from. */
   servable(state: SequenceState, tokens: number): number;
   /**
@@ -105,6 +119,8 @@ export interface StatePoolOptions {
 /** Numbers of one kind of memory, of which more are made as they are asked for. */
 interface Pool {
   readonly free: number[];
+  /** By number: how many hold it. */
+  readonly holders: number[];
   allocated: number;
   readonly most: number;
   readonly ensure: (count: number) => void;
@@ -121,6 +137,15 @@ function fill(pool: Pool, wanted: number): boolean {
   return pool.free.length >= wanted;
 }
 
+function hold({ holders }: Pool, number: number): void {
+  holders[number] = (holders[number] ?? 0) + 1;
+}
+
+function drop({ holders, free }: Pool, number: number): void {
+  holders[number] = (holders[number] as number) - 1;
+  if (holders[number] === 0) free.push(number);
+}
+
 export function createStatePool(options: StatePoolOptions): StatePool {
   return new Pools(options);
 }
@@ -130,8 +155,8 @@ class Pools implements StatePool {
   readonly #options: StatePoolOptions;
   readonly #pages: readonly Pool[];
   readonly #slots: Pool;
-  /** By slot: how many versions and snapshots hold it. */
-  readonly #holders: number[] = [];
+  /** Undefined for a model with other state than in pages without a window. */
+  readonly #index: PrefixIndex | undefined;
   readonly #snapshots: Snapshots;
   readonly #states = new Set<SequenceState>();
   #clock = 0;
@@ -141,14 +166,17 @@ class Pools implements StatePool {
     this.#options = options;
     this.pageTokens = pageTokens;
     this.#pages = mostPages.map((most, group) => ({
-      free: [], allocated: 0, most, ensure: (count) => program.ensurePages(group, count),
+      free: [], holders: [], allocated: 0, most, ensure: (count) => program.ensurePages(group, count),
     }));
-    this.#slots = { free: [], allocated: 0, most: mostSlots, ensure: (count) => program.ensureSlots(count) };
+    this.#slots = { free: [], holders: [], allocated: 0, most: mostSlots, ensure: (count) => program.ensureSlots(count) };
     this.#snapshots = createSnapshots({
       most: mostSlots === 0 ? 0 : mostSnapshots,
-      hold: (slot) => this.#hold(slot),
-      drop: (slot) => this.#drop(slot),
+      hold: (slot) => hold(this.#slots, slot),
+      drop: (slot) => drop(this.#slots, slot),
     });
+    const [only] = this.#pages;
+    if (only !== undefined && this.#pages.length === 1 && mostSlots === 0 && options.groups[0]?.window === undefined)
+      this.#index = createPrefixIndex({ pageTokens, hold: (page) => hold(only, page), drop: (page) => drop(only, page) });
     // The empty slot is nobody's.
     if (mostSlots > 0) {
       program.ensureSlots(EMPTY_SLOT + 1);
@@ -181,6 +209,7 @@ class Pools implements StatePool {
       tokens,
       pages: this.#pages.map(() => []),
       firstPage: this.#pages.map(() => 0),
+      blocks: [],
       versions: [],
       keptLength: 0,
       epoch: 0,
@@ -216,16 +245,7 @@ class Pools implements StatePool {
   /** Those of indices from `from` to before `to`. */
   #dropVersions({ versions }: SequenceState, { from, to }: { readonly from: number; readonly to: SlotVersion | undefined }): void {
     if (to === undefined) return;
-    for (const { slot } of versions.splice(from, Math.max(0, versions.indexOf(to) - from))) this.#drop(slot);
-  }
-
-  #hold(slot: number): void {
-    this.#holders[slot] = (this.#holders[slot] ?? 0) + 1;
-  }
-
-  #drop(slot: number): void {
-    this.#holders[slot] = (this.#holders[slot] as number) - 1;
-    if (this.#holders[slot] === 0) this.#slots.free.push(slot);
+    for (const { slot } of versions.splice(from, Math.max(0, versions.indexOf(to) - from))) drop(this.#slots, slot);
   }
 
   #nextVersion(state: SequenceState, start: number, end: number): SlotPlace {
@@ -238,7 +258,7 @@ class Pools implements StatePool {
   }
 
   releaseSnapshot(): boolean {
-    return this.#snapshots.releaseOldest(({ slot }) => this.#holders[slot] === 1);
+    return this.#snapshots.releaseOldest(({ slot }) => this.#slots.holders[slot] === 1);
   }
 
   #takeSlot(state: SequenceState): number {
@@ -257,7 +277,7 @@ class Pools implements StatePool {
     // The lowest: of those that were made last, a device may yet say that it has no memory for them.
     const slot = Math.min(...this.#slots.free);
     this.#slots.free.splice(this.#slots.free.indexOf(slot), 1);
-    this.#hold(slot);
+    hold(this.#slots, slot);
     return slot;
   }
 
@@ -268,7 +288,7 @@ class Pools implements StatePool {
     const first = Math.floor(Math.max(0, position - window) / this.pageTokens);
     const kept = this.#windowPages(group, state.keptLength);
     for (let page = state.firstPage[group] as number; page < first; page++) {
-      if (page < kept.from || page >= kept.to) this.#pages[group]?.free.push((state.pages[group] as number[])[page] as number);
+      if (page < kept.from || page >= kept.to) drop(this.#pages[group] as Pool, (state.pages[group] as number[])[page] as number);
       state.firstPage[group] = page + 1;
     }
   }
@@ -285,7 +305,7 @@ class Pools implements StatePool {
     for (const [group, pages] of state.pages.entries()) {
       const { from, to } = this.#windowPages(group, state.keptLength);
       const passed = pages.slice(from, Math.min(to, state.firstPage[group] as number));
-      this.#pages[group]?.free.push(...passed);
+      for (const page of passed) drop(this.#pages[group] as Pool, page);
     }
     state.keptLength = 0;
   }
@@ -304,9 +324,25 @@ class Pools implements StatePool {
     const wanted = Math.ceil(tokens / this.pageTokens) - pages.length;
     if (wanted <= 0) return;
     const { maxPages } = this.#options;
-    while (!fill(pool, wanted))
-      if (!this.#dropOldestWindows()) this.#reclaim(state, `more than the ${maxPages * this.pageTokens} positions`);
-    for (let i = 0; i < wanted; i++) pages.push(pool.free.pop() as number);
+    const isUnused = (page: number) => pool.holders[page] === 1;
+    while (!this.#fillPages(pool, wanted))
+      if (this.#index?.evict(isUnused) !== true && !this.#dropOldestWindows())
+        this.#reclaim(state, `more than the ${maxPages * this.pageTokens} positions`);
+    for (let i = 0; i < wanted; i++) {
+      const page = pool.free.pop() as number;
+      hold(pool, page);
+      pages.push(page);
+    }
+  }
+
+  /** As {@link fill}. A device that has no memory for another page has those that it has, if it has any. */
+  #fillPages(pool: Pool, wanted: number): boolean {
+    try {
+      return fill(pool, wanted);
+    } catch (error) {
+      if (!(error instanceof CapacityError) || this.#index?.evict((page) => pool.holders[page] === 1) !== true) throw error;
+      return false;
+    }
   }
 
   /** Takes the state of the sequence used longest ago that no call runs, else that of the newest call younger than the one that asks. */
@@ -341,10 +377,41 @@ class Pools implements StatePool {
   servable(state: SequenceState, tokens: number): number {
     const { pages, versions } = state;
     const most = Math.min(tokens, ...pages.map(({ length }) => length * this.pageTokens));
-    if (!this.hasSlots) return this.#holdsWindows(state, most) ? most : state.keptLength <= most ? state.keptLength : 0;
+    if (!this.hasSlots && this.#holdsWindows(state, most)) return this.#unshared(state, most);
+    if (!this.hasSlots) return state.keptLength <= most ? state.keptLength : 0;
     const version = versions.findLast(({ length }) => length <= most && this.#holdsWindows(state, length))?.length ?? 0;
     // The usual case, once for every step: the newest version.
     return version === most ? version : Math.max(version, this.#snapshotOf(state, most)?.tokens.length ?? 0);
+  }
+
+  /** A page that another sequence reads is not written to: who goes back to its middle begins it anew. */
+  #unshared({ pages: [pages = []], blocks }: SequenceState, length: number): number {
+    const at = Math.floor(length / this.pageTokens);
+    const [page, block] = [pages[at], blocks[at]];
+    if (block === undefined || page === undefined || length % this.pageTokens === 0) return length;
+    const ofIndex = block.page === page && this.#index?.holds(block) === true ? 1 : 0;
+    return (this.#pages[0]?.holders[page] ?? 0) > 1 + ofIndex ? at * this.pageTokens : length;
+  }
+
+  adopt(state: SequenceState, ids: ArrayLike<number>): number {
+    const found = this.#index?.find(ids) ?? [];
+    const length = found.length * this.pageTokens;
+    if (length <= this.servable(state, state.tokens.length)) return 0;
+    for (const { page } of found) hold(this.#pages[0] as Pool, page);
+    this.truncate(state, 0);
+    state.pages[0]?.push(...found.map(({ page }) => page));
+    state.blocks.push(...found);
+    this.#index?.touch(found);
+    return length;
+  }
+
+  share({ tokens, blocks, pages }: SequenceState): void {
+    const full = Math.floor(tokens.length / this.pageTokens);
+    while (this.#index !== undefined && blocks.length < full) {
+      const at = blocks.length;
+      const own = tokens.slice(at * this.pageTokens, (at + 1) * this.pageTokens);
+      blocks.push(this.#index.add(blocks.at(-1), own, pages[0]?.[at] as number));
+    }
   }
 
   /** The snapshot of the longest prefix of a sequence, up to `tokens` of its own, whose pages it still holds. */
@@ -369,17 +436,26 @@ class Pools implements StatePool {
   truncate(state: SequenceState, tokens: number): void {
     if (state.keptLength > tokens) this.#dropWindows(state);
     const goesBack = state.keptLength === tokens && !this.#holdsWindows(state, tokens);
+    this.#forgetBlocks(state, tokens);
     for (const [group, pages] of state.pages.entries()) {
       const kept = Math.ceil(tokens / this.pageTokens);
       while (pages.length > kept) {
         const page = pages.pop() as number;
         // Those before the window are not its own any more.
-        if (pages.length >= (state.firstPage[group] as number)) this.#pages[group]?.free.push(page);
+        if (pages.length >= (state.firstPage[group] as number)) drop(this.#pages[group] as Pool, page);
       }
       const held = goesBack ? this.#windowPages(group, tokens).from : pages.length;
       state.firstPage[group] = Math.min(state.firstPage[group] as number, held);
     }
     this.#truncateSlots(state, tokens);
+  }
+
+  /** Of what lies past `tokens`. The page that they end in is about to be written, and what the index has of it goes. */
+  #forgetBlocks({ blocks, pages: [pages = []] }: SequenceState, tokens: number): void {
+    const full = Math.floor(tokens / this.pageTokens);
+    const cut = blocks[full];
+    if (cut !== undefined && tokens % this.pageTokens > 0 && cut.page === pages[full]) this.#index?.remove(cut);
+    blocks.length = Math.min(blocks.length, full);
   }
 
   rest(state: SequenceState, tokens: number): void {
@@ -390,12 +466,12 @@ class Pools implements StatePool {
 
   #truncateSlots(state: SequenceState, tokens: number): void {
     const { versions } = state;
-    while ((versions.at(-1)?.length ?? 0) > tokens) this.#drop((versions.pop() as SlotVersion).slot);
+    while ((versions.at(-1)?.length ?? 0) > tokens) drop(this.#slots, (versions.pop() as SlotVersion).slot);
     this.#snapshots.release((snapshot) => snapshot.owner === state && snapshot.tokens.length > tokens);
     if ((versions.at(-1)?.length ?? 0) === tokens) return;
     const snapshot = this.#snapshotOf(state, tokens);
     if (snapshot?.tokens.length !== tokens) return;
-    this.#hold(snapshot.slot);
+    hold(this.#slots, snapshot.slot);
     versions.push({ length: tokens, slot: snapshot.slot });
   }
 
