@@ -8,8 +8,8 @@ export interface Sequence {
   /** Tokens whose state is there now; fewer than before when its memory was given to others meanwhile. */
   readonly length: number;
   /**
-   * Drops all state that does not belong to a prefix of `ids`, and takes that of other sequences where they have more; returns how many of them have theirs. That may be fewer than agree: keys
-   * before a window are gone, and slots are kept of a few lengths only.
+   * Drops all state that does not belong to a prefix of `ids`, and takes that of other sequences where they have more; returns how many
+   * of them have theirs. That may be fewer than agree: keys before a window are gone, and slots are kept of a few lengths only.
    */
   keepPrefix(ids: ArrayLike<number>): number;
   /** Keeps the state after the first `tokens` tokens to come back to, where it is at hand: a snapshot. No more than that once closed. */

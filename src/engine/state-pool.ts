@@ -3,7 +3,7 @@
  * that was used longest ago loses all of its own and prefills again when it goes on. When the last slot is, the oldest snapshot goes first.
  *
  * Pages have counted references. Where all of a model's state is in pages without a window, full ones are in an index by their tokens
- * (`prefix-index.ts`): sequences that begin alike share them, and they stay, when no sequence holds them, until there is no other page left.
+ * (`prefix-index.ts`): sequences that begin alike share them, and they stay, when no sequence holds them, until no other page is left.
  *
  * Pages come by group: a group with a window gives back those that lie before it. Slots come in versions: a submit reads the version at
  * its first position and writes another at its end, so that a sequence can go back to where a submit began. Snapshots hold slots of
