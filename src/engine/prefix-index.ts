@@ -57,9 +57,9 @@ export function createPrefixIndex({ pageTokens, hold, drop }: PrefixIndexOptions
     return entry !== undefined && entry.parent === parent && entry.tokens.every((token, i) => token === ids[from + i]) ? entry : undefined;
   };
   const touch: PrefixIndex['touch'] = (prefix) => {
-    for (const block of [...prefix].reverse()) {
-      if (!holds(block)) continue;
-      const entry = block as Entry;
+    for (let at = prefix.length - 1; at >= 0; at--) {
+      const entry = prefix[at] as Entry;
+      if (!holds(entry)) continue;
       entries.delete(entry.key);
       entries.set(entry.key, entry);
     }
