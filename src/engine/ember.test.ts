@@ -91,9 +91,9 @@ describe.skipIf(!isHere)('ember-21m on the CPU (needs ../shared/ember-21m)', () 
     const warm = await collect(chat.send("What is my parrot's name?", { maxTokens: 1, logprobs: 20 }));
     const messages = chat.history.slice(0, -1);
     // Another model: this one would go on from the chat's pages.
-    const other = await loadModel(folder, { device: 'cpu', threads: 2 });
-    const cold = await collect(other.generate({ messages, temperature: 0, maxTokens: 1, logprobs: 20 }));
-    await other.dispose();
+    const fresh = await loadModel(folder, { device: 'cpu', threads: 2 });
+    const cold = await collect(fresh.generate({ messages, temperature: 0, maxTokens: 1, logprobs: 20 }));
+    await fresh.dispose();
     expect(cold.usage).toMatchObject({ promptTokens: warm.usage.promptTokens, cachedTokens: 0 });
     expect(warm.usage.cachedTokens).toBeGreaterThanOrEqual(before);
     const [a, b] = [warm.logprobs![0]!, cold.logprobs![0]!];
