@@ -1,6 +1,6 @@
 /**
  * Two builds of the project on the same file, in turns, each turn in a process of its own: what a commit costs or gains.
- * Usage: node bench/two-builds.mjs --before DIST --after DIST --model FILE [--device gpu|cpu] [--turns N] [--threads N]
+ * Usage: node bench/two-builds.mjs --before DIST --after DIST --model FILE [--device gpu|cpu] [--turns N] [--threads N] [--context N]
  * A line of JSON a turn: decode tok/s of 128 tokens after 128, prefill tok/s of 512, each as runs and median, the processor time of a
  * token, and a sum of the greedy tokens, which says whether both compute the same.
  */
@@ -14,9 +14,11 @@ const { values: options } = parseArgs({
   options: {
     before: { type: 'string' }, after: { type: 'string' }, model: { type: 'string' }, device: { type: 'string', default: 'gpu' },
     turns: { type: 'string', default: '3' }, threads: { type: 'string' }, one: { type: 'string' },
+    context: { type: 'string', default: '4096' },
   },
 });
-const idsOf = (count, seed) => Array.from({ length: count }, (_, i) => ((i * 7919 + seed * 104729) % 30000) + 100);
+const idsOf = (count, seed, vocab) =>
+  Array.from({ length: count }, (_, i) => ((i * 7919 + seed * 104729) % Math.min(30000, vocab - 100)) + 100);
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 
 async function generate(model, ids, maxTokens) {
@@ -32,14 +34,15 @@ async function generate(model, ids, maxTokens) {
 async function measure(dist) {
   const { loadModel } = await import(pathToFileURL(resolve(dist, 'node', 'index.js')).href);
   const threads = options.threads === undefined ? {} : { threads: Number(options.threads) };
-  const model = await loadModel(options.model, { device: options.device, contextLength: 4096, ...threads });
+  const model = await loadModel(options.model, { device: options.device, contextLength: Number(options.context), ...threads });
+  const { vocabSize } = model.info;
   const [decode, prefill, cpuUs] = [[], [], []];
   let sum = 7;
   for (let run = 0; run <= RUNS; run++) {
     const before = process.cpuUsage();
-    const decoded = await generate(model, idsOf(128, 3), 129);
+    const decoded = await generate(model, idsOf(128, 3 + run, vocabSize), 129);
     const used = process.cpuUsage(before);
-    const { timings } = await generate(model, idsOf(512, 100 + run), 1);
+    const { timings } = await generate(model, idsOf(512, 100 + run, vocabSize), 1);
     // The first run compiles and warms up.
     if (run === 0) continue;
     decode.push(Math.round(decoded.timings.decodeTokensPerSecond * 100) / 100);

@@ -77,9 +77,11 @@ async function timed(pieces: AsyncIterable<Piece>, wanted = Infinity): Promise<T
 }
 
 const GREEDY = { temperature: 0, ignoreEos: true } as const;
+/** Every run of a workload reads the same prompt. */
+const ANEW = { ...GREEDY, cachePrompt: false } as const;
 
 async function generate(model: Model, ids: readonly number[], maxTokens: number): Promise<Timed> {
-  const result = await timed(model.generate({ ...GREEDY, ids, maxTokens }));
+  const result = await timed(model.generate({ ...ANEW, ids, maxTokens }));
   const { usage } = result;
   if (usage?.cachedTokens !== 0) throw new Error(`${usage?.cachedTokens} prompt tokens came from a cache: a prefill would look too fast`);
   if (usage.completionTokens !== maxTokens) throw new Error(`${usage.completionTokens} tokens came instead of ${maxTokens}`);
@@ -93,7 +95,7 @@ function openEngine(model: Model, history: number[]): OpenEngine {
       await warmed(() => generate(model, ids.toReversed(), 1));
       return (1000 * ids.length) / (await generate(model, ids, 1)).firstMs;
     },
-    firstToken: async (ids) => (await timed(model.generate({ ...GREEDY, ids, maxTokens: 16 }), 1)).firstMs,
+    firstToken: async (ids) => (await timed(model.generate({ ...ANEW, ids, maxTokens: 16 }), 1)).firstMs,
     async decode(ids, count) {
       await generate(model, ids.toReversed(), count + 1);
       const { firstMs, firstTokens, lastMs, tokens } = await generate(model, ids, count + 1);
@@ -113,7 +115,7 @@ async function converse(model: Model, history: number[], { turns, answerTokens, 
     const cached = Math.max(0, history.length - 1);
     history.push(...ids);
     if (!reusesPrefix) chat?.dispose();
-    if (!reusesPrefix || chat === undefined) chat = model.createChat();
+    if (!reusesPrefix || chat === undefined) chat = model.createChat({ cachePrompt: false });
     const { firstMs, tokens, usage } = await timed(chat.send('the next turn', { ...GREEDY, maxTokens: answerTokens }));
     const expected = reusesPrefix ? cached : 0;
     if (usage?.cachedTokens !== expected)

@@ -90,6 +90,8 @@ export interface GenerateOptions extends DecodingOptions, ConversationOptions {
   readonly ids?: ArrayLike<number> | undefined;
   /** A conversation to answer, rendered by the model's chat template. */
   readonly messages?: readonly ChatMessage[] | undefined;
+  /** As {@link ChatOptions.cachePrompt}. */
+  readonly cachePrompt?: boolean | undefined;
 }
 
 export interface TokenLogprob {
@@ -211,6 +213,11 @@ export interface EmbeddingInfo {
 export interface ChatOptions extends ConversationOptions, Omit<DecodingOptions, 'signal' | 'onProgress'> {
   /** Text of the system message. */
   readonly system?: string | undefined;
+  /**
+   * False: neither reads the state of prompts of other calls that begin alike, nor leaves its own to them. Default true: whole pages of 64
+   * tokens are shared while memory lasts.
+   */
+  readonly cachePrompt?: boolean | undefined;
 }
 
 export type SendOptions = DecodingOptions & ConversationOptions;

@@ -262,4 +262,18 @@ describe('createChat', () => {
       expect([again.tokens, again.usage.cachedTokens]).toEqual([alone[i]!.tokens, 192]);
     }
   });
+
+  it('shares nothing where cachePrompt is false, and refuses what is no switch', async () => {
+    const { model } = await load();
+    const ids = Array.from({ length: 200 }, (_, i) => (i * 7) % 250);
+    const cached = async (cachePrompt?: boolean) =>
+      (await collect(model.generate({ ids, maxTokens: 2, temperature: 0, cachePrompt }))).usage.cachedTokens;
+    expect([await cached(false), await cached(), await cached(false), await cached()]).toEqual([0, 0, 0, 192]);
+    const system = 'Be kind. '.repeat(30);
+    await collect(model.createChat({ system }).send('One?', { maxTokens: 2 }));
+    const own = model.createChat({ system, cachePrompt: false });
+    expect((await collect(own.send('One?', { maxTokens: 2 }))).usage.cachedTokens).toBe(0);
+    expect(() => model.createChat({ cachePrompt: 1 as never })).toThrow('cachePrompt must be');
+    await expect(collect(model.generate({ ids, cachePrompt: 'no' as never }))).rejects.toThrow('cachePrompt must be');
+  });
 });

@@ -1,6 +1,6 @@
 /** A conversation over one sequence: each turn renders the whole history and prefills what the state does not hold yet. */
 import { InputError } from '../tensor/errors.ts';
-import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
+import { checkOptionNames, checkSwitch, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions, SendOptions } from './api.ts';
 import { assistantMessage } from './assistant-message.ts';
@@ -135,6 +135,7 @@ export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
   host.core.checkOpen();
   checkOptionNames(defaults, CHAT_NAMES, 'createChat');
   checkPolicy(defaults.contextPolicy);
+  checkSwitch('cachePrompt', defaults.cachePrompt);
   checkTemplateOptions(defaults, host.text.templateReads);
   if (host.text.encodeMessages === undefined)
     throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
@@ -144,7 +145,7 @@ export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
     host,
     defaults,
     turns: createTurnOrder(),
-    sequence: openSequence(host.core),
+    sequence: openSequence(host.core, { isPrivate: defaults.cachePrompt === false }),
     messages: system,
     dropped: NOTHING,
     resets: 0,

@@ -25,6 +25,8 @@ export interface GenerationJob {
   readonly settings: DecodingSettings;
   /** Kept open for later turns; its state is kept as far as it agrees with the prompt. Absent: one of its own, freed at the end. */
   readonly sequence?: Sequence | undefined;
+  /** Of one of its own: shares nothing with others. Default false. */
+  readonly isPrivate?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -55,7 +57,7 @@ function startRun(job: GenerationJob): Run {
   const textTokens = tokenizer?.vocabSize ?? 0;
   return {
     job,
-    sequence: job.sequence ?? openSequence(core),
+    sequence: job.sequence ?? openSequence(core, { isPrivate: job.isPrivate }),
     clock: { calledAt: performance.now(), startedAt: 0, prefillMs: 0, ttftMs: 0, decodeMs: 0 },
     thinkingOpened: endsInThinking(promptIds, text),
     cachedTokens: 0,

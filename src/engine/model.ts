@@ -12,7 +12,7 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
-import { checkOptionNames, describeNumber } from '../tensor/option-names.ts';
+import { checkOptionNames, checkSwitch, describeNumber } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
@@ -183,6 +183,7 @@ function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
 function jobOf(core: ModelCore, text: TextSide, options: GenerateOptions): GenerationJob {
   core.checkOpen();
   checkOptionNames(options, GENERATE_NAMES, 'generate');
+  checkSwitch('cachePrompt', options.cachePrompt);
   const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
@@ -190,7 +191,7 @@ function jobOf(core: ModelCore, text: TextSide, options: GenerateOptions): Gener
   const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
   const { signal, onProgress } = options;
-  return { core, text, promptIds, droppedTurns, settings, signal, onProgress };
+  return { core, text, promptIds, droppedTurns, isPrivate: options.cachePrompt === false, settings, signal, onProgress };
 }
 
 function nameOf(checkpoint: Checkpoint): string {

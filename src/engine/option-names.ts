@@ -28,9 +28,9 @@ const CONVERSATION: NamesOf<ConversationOptions> = { tools: true, templateVariab
 const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 
-export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true };
+export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true, cachePrompt: true };
 export const SEND_NAMES: NamesOf<SendOptions> = SEND;
-export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true };
+export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true, cachePrompt: true };
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };
 export const EMBED_NAMES: NamesOf<EmbedOptions> = { kind: true, prompt: true, dimensions: true, signal: true, onProgress: true };
 export const RERANK_NAMES: NamesOf<RerankOptions> = { instruction: true, signal: true, onProgress: true };
