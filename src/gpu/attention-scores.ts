@@ -84,3 +84,12 @@ export function keySeen({ window, causal }: Pick<ScoreShape, 'window' | 'causal'
   const isPast = `vec4<u32>(${key}) <= positions`;
   return window === undefined ? isPast : `(${isPast}) & (vec4<u32>(${key} + ${window}u) > positions)`;
 }
+
+/** WGSL vec4<bool>: which of four `keys` (a name) the query at `position` (a name) sees. `lastPosition` is the last that its tile sees. */
+export function keysSeen({ window, causal }: Pick<ScoreShape, 'window' | 'causal'>, keys: string, position: string): string {
+  const isThere = `(${keys} <= vec4<u32>(${causal === false ? 'lastPosition' : position}))`;
+  if (window === undefined) return isThere;
+  const before = `(${keys} + ${positionsBefore(window, causal)}u >= vec4<u32>(${position}))`;
+  if (causal !== false) return `${isThere} & ${before}`;
+  return `${isThere} & ${before} & (${keys} <= vec4<u32>(${position} + ${positionsBefore(window, causal)}u))`;
+}

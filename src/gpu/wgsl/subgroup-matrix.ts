@@ -80,6 +80,15 @@ export function matrixFunctions(config: MatrixConfig, { loaded, stored }: Matrix
     ${name}[offset + at / ${n}u * stride + (column >> 2u)][column & 3u] = bitcast<u32>(c[i]);
   }
 }`);
+  const sums = stored.map((name) => `fn matrixSum_${name}(offset: u32, stride: u32) -> ${types.sum} {
+  var c: ${types.sum};
+  for (var i = 0u; i < ${share}u; i++) {
+    let at = matrixLane * ${share}u + i;
+    let column = at % ${n}u;
+    c[i] = bitcast<f32>(${name}[offset + at / ${n}u * stride + (column >> 2u)][column & 3u]);
+  }
+  return c;
+}`);
   return `var<private> matrixLane: u32;
 fn vectorAt(memory: u32, at: u32) -> vec4<u32> {
   var v: vec4<u32>;
@@ -99,7 +108,7 @@ fn matrixMultiply(a: vec4<u32>, b: vec4<u32>, c: ${types.sum}) -> ${types.sum} {
   }
   return sums;
 }
-${put.join('\n')}`;
+${[...put, ...sums].join('\n')}`;
 }
 
 /** Statement at the beginning of `main`, given the invocation's number in the workgroup. */
@@ -124,6 +133,12 @@ export function multiplyMatrices({ emulated }: MatrixConfig, a: string, b: strin
 export function storeMatrix({ emulated }: MatrixConfig, { memory, offset, stride }: MatrixPlace, sum: string): string {
   if (emulated) return `matrixStore_${memory}(${offset}, ${stride}, ${sum});`;
   return `subgroupMatrixStore<row_major>(&${memory}, ${offset}, ${sum}, ${stride});`;
+}
+
+/** Expression of a `sum` that was stored. */
+export function loadSum(config: MatrixConfig, { memory, offset, stride }: MatrixPlace): string {
+  if (config.emulated) return `matrixSum_${memory}(${offset}, ${stride})`;
+  return `subgroupMatrixLoad<${matrixTypes(config).sum}, row_major>(&${memory}, ${offset}, ${stride})`;
 }
 
 /** Configurations that kernels are generated for: NVIDIA's with f32 sums, Metal's two. */

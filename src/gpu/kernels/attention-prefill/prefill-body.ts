@@ -17,6 +17,9 @@ const lines = (indices: readonly number[], text: (i: number) => string): string 
 const ROWS = upTo(4);
 const LANES = ['x', 'y', 'z', 'w'] as const;
 
+/** How a kernel's tiles of rows lie in those that the host lists. */
+type ListedTile = Pick<PrefillTile, 'shape' | 'tileRows' | 'listedRows'>;
+
 export function prefillBody(tile: PrefillTile): string {
   const { shape, tileKeys, rowGroups, columns } = tile;
   const { group, value, quadsOfChunk } = attentionSizes(shape);
@@ -49,7 +52,7 @@ ${outputText(tile, c)}`;
 }
 
 /** Which tile is the workgroup's: one of the host's, or its part of one whose rows are a multiple of the kernel's. */
-function placeText({ tileRows, listedRows = tileRows }: PrefillTile): string {
+export function placeText({ tileRows, listedRows = tileRows }: ListedTile): string {
   if (listedRows === tileRows) return '  let tile = tiles[workgroups.y - 1u - workgroup.y];';
   const parts = listedRows / tileRows;
   return `  let listed = tiles[(workgroups.y - 1u - workgroup.y) / ${parts}u];
@@ -62,7 +65,7 @@ function placeText({ tileRows, listedRows = tileRows }: PrefillTile): string {
  * The last position that rows of the tile see: the last row's own, or without causality the last of the sequence's last tile, or of the
  * last row's window.
  */
-function lastPositionText({ shape, tileRows, listedRows = tileRows }: PrefillTile): string {
+export function lastPositionText({ shape, tileRows, listedRows = tileRows }: ListedTile): string {
   const parts = listedRows / tileRows;
   const [first, end] =
     parts === 1

@@ -1,0 +1,103 @@
+/** What attention on subgroup matrices is made from, where its parts lie in workgroup memory, and which sizes suit a device. */
+import { attentionSizes } from '../../attention-shape.ts';
+import type { AttentionShape } from '../../attention-shape.ts';
+import { MATRIX_LANES, valuesOfVector } from '../../wgsl/subgroup-matrix.ts';
+import type { MatrixConfig } from '../../wgsl/subgroup-matrix.ts';
+
+export interface AttentionMatrixVariant {
+  readonly shape: AttentionShape;
+  readonly matrix: MatrixConfig;
+  /** Query heads of a tile, which read the same keys: they divide a group. */
+  readonly tileHeads: number;
+  /** Rows of a tile, for each of its heads: a multiple of the matrix's. */
+  readonly tileRows: number;
+  /** Keys of a tile, a multiple of 16. */
+  readonly tileKeys: number;
+  /** Subgroups that share rows: they divide the keys of a tile, then the values' columns. */
+  readonly valueParts: 1 | 2 | 4;
+  /** Set where a row's keys are divided over this many workgroups, and attention-combine makes the result. */
+  readonly keySplits?: number | undefined;
+  /** Rows of the tiles that the host lists, where they are more than the kernel's own: a multiple of them. */
+  readonly listedRows?: number | undefined;
+}
+
+/** Sizes that the text is made of. Places and strides count elements of 16 bytes of `staged`. */
+export interface MatrixTile extends AttentionMatrixVariant {
+  /** Rows of all of the tile's heads, head by head; a block of them is as many as a matrix has. */
+  readonly allRows: number;
+  readonly blocks: number;
+  readonly invocations: number;
+  /** Lanes of a subgroup that share a row of scores. */
+  readonly rowLanes: number;
+  /** Values of an element as matrices read it: 8 of f16 or 4 of f32. */
+  readonly elementValues: 4 | 8;
+  /** Matrices across a head's key, and across what a subgroup has of the value. */
+  readonly keyMatrices: number;
+  readonly valueMatrices: number;
+  /**
+   * Keys [tileKeys][keyStride], where the queries [allRows][keyStride] lie first, and values [tileKeys][valueStride]. Emulated matrices
+   * stay where they lie: the queries have a place of their own.
+   */
+  readonly keyStride: number;
+  readonly valueStride: number;
+  readonly valuesAt: number;
+  readonly queriesAt: number;
+  /** Scores, f32 [allRows][scoreStride], and their weights [allRows][weightStride]. */
+  readonly scoreStride: number;
+  readonly scoresAt: number;
+  readonly weightStride: number;
+  readonly weightsAt: number;
+  readonly elements: number;
+}
+
+/** A pad of one element keeps neighbouring rows in different banks. */
+const PAD = 1;
+
+export function matrixTile(variant: AttentionMatrixVariant): MatrixTile {
+  const { shape, matrix, tileHeads, tileRows, tileKeys, valueParts } = variant;
+  const problem = tileProblem(variant);
+  if (problem !== undefined) throw new Error(`attention-matrix: ${problem}`);
+  const values = valuesOfVector(matrix);
+  const allRows = tileHeads * tileRows;
+  const blocks = allRows / matrix.m;
+  const keyStride = shape.keyDim / values + PAD;
+  const valueStride = shape.valueDim / values + PAD;
+  const scoreStride = tileKeys / 4 + PAD;
+  const weightStride = tileKeys / values + PAD;
+  const valuesAt = tileKeys * keyStride;
+  const valuesEnd = valuesAt + tileKeys * valueStride;
+  const queriesAt = matrix.emulated ? valuesEnd : 0;
+  const scoresAt = Math.max(queriesAt + allRows * keyStride, valuesEnd);
+  const weightsAt = scoresAt + allRows * scoreStride;
+  return {
+    ...variant, allRows, blocks, keyStride, valueStride, valuesAt, queriesAt, scoreStride, scoresAt, weightStride, weightsAt,
+    invocations: blocks * valueParts * MATRIX_LANES,
+    rowLanes: MATRIX_LANES / matrix.m,
+    elementValues: values,
+    keyMatrices: shape.keyDim / matrix.k,
+    valueMatrices: shape.valueDim / matrix.n / valueParts,
+    elements: weightsAt + allRows * weightStride,
+  };
+}
+
+/** Why there is no such tile, in words; undefined where there is. */
+function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts }: AttentionMatrixVariant): string | undefined {
+  const { keyDim, valueDim, kv, output } = shape;
+  const { m, n, k, input } = matrix;
+  const across = n * valueParts;
+  if (input === 'f16' && kv !== 'f16') return 'matrices of f16 do not take keys of f32';
+  if (keyDim % k !== 0) return `keys of ${keyDim} are not whole matrices ${k} deep`;
+  if (valueDim % across !== 0) return `values of ${valueDim} are not ${valueParts} parts of whole matrices`;
+  if (valueParts > 1 && valueDim % (tileKeys * valueParts) !== 0) return `${valueParts} parts of values of ${valueDim}`;
+  if (tileKeys % 16 !== 0 || tileKeys % across !== 0 || tileKeys % k !== 0) return `tiles of ${tileKeys} keys`;
+  if (tileRows % m !== 0) return `tiles of ${tileRows} rows`;
+  if (attentionSizes(shape).group % tileHeads !== 0) return `${tileHeads} heads of a group of ${attentionSizes(shape).group}`;
+  if (output === 'q8' && valueDim % 16 !== 0) return `values of ${valueDim} in blocks of 16`;
+  return undefined;
+}
+
+/** Workgroup memory, and where a row's maximum last moved so far that what has been added up had to fade. */
+export function matrixMemory({ elements, matrix, invocations }: MatrixTile): string {
+  const exchange = matrix.emulated ? `\nvar<workgroup> exchanged: array<f32, ${invocations}>;` : '';
+  return `var<workgroup> staged: array<vec4<u32>, ${elements}>;\nvar<workgroup> moved: atomic<u32>;${exchange}`;
+}

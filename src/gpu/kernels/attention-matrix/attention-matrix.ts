@@ -1,0 +1,102 @@
+/**
+ * Attention of many rows of a sequence on subgroup matrices, whose keys and values are in the cache (kv-write): softmax(q k^T scale) v by
+ * tiles with a running softmax (Dao et al. 2022), rescaled only where a row's maximum has grown by more than 2^8 (Dao 2024, FlashAttention 4
+ * does the same). A workgroup takes a tile of rows of some query heads of one key head: a subgroup has a block of rows of one head, its
+ * queries and its results in matrices. Keys and values come through workgroup memory; scores go through it to the lanes that have their
+ * row, and back as weights. Tiles of keys begin at multiples of their length, so that a row's result does not depend on how a prompt was
+ * cut, unless keys are divided over workgroups.
+ *
+ * Queries of any size go through f16: the values of a row are divided by a power of two, and its scores multiplied by it, in f32.
+ * Bindings: `qkv` or `q`; `rope`, `qGain`, `pageTable`, `tiles` (attention-tiles.ts), `kv`, `sinks`; out `y`, or `yCodes` and `yStats`, or
+ * `partials`.
+ */
+import { scoreFunctions, sinkBindings } from '../../attention-scores.ts';
+import {
+  PAGE_TABLE, attentionOutputBindings, attentionOutputFunctions, headBindings, headFunctions, headsText, kvBinding, kvFunctions,
+} from '../../attention-shape.ts';
+import { kernelHeader, kernelKey, MAIN_ARGUMENTS } from '../../kernel.ts';
+import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import { MATRIX_LANES, matrixEnables, matrixFunctions, matrixStart } from '../../wgsl/subgroup-matrix.ts';
+import { matrixMemory, matrixTile } from './attention-matrix-variant.ts';
+import type { AttentionMatrixVariant, MatrixTile } from './attention-matrix-variant.ts';
+import { matrixBody, MEMORIES } from './matrix-body.ts';
+
+function bindingsOf({ shape, keySplits }: AttentionMatrixVariant): readonly Binding[] {
+  const tiles: Binding = { name: 'tiles', access: 'read', type: 'array<vec4<u32>>' };
+  const ends: readonly Binding[] = keySplits
+    ? [{ name: 'partials', access: 'write', type: 'array<vec4<f32>>' }]
+    : [...sinkBindings(shape), ...attentionOutputBindings(shape)];
+  return [...headBindings(shape, ['q']), PAGE_TABLE, tiles, kvBinding(shape, 'read'), ...ends];
+}
+
+/** Where an invocation is in a subgroup: `subgroup` and `member`. */
+const SUBGROUP_ARGUMENTS = ', @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) member: u32';
+
+function subgroupText({ matrix }: MatrixTile): string {
+  if (!matrix.emulated) return '';
+  return `  ${matrixStart(matrix, 'lane')}
+  let subgroup = lane / ${MATRIX_LANES}u;
+  let member = lane % ${MATRIX_LANES}u;
+`;
+}
+
+export function attentionMatrixKernel(variant: AttentionMatrixVariant): Kernel {
+  const tile = matrixTile(variant);
+  const { shape, matrix, keySplits, invocations } = tile;
+  const bindings = bindingsOf(variant);
+  const wgsl = `${matrixEnables(matrix)}${kernelHeader(bindings, {})}
+${headFunctions(shape, ['q'])}
+${kvFunctions(shape)}
+${scoreFunctions(shape, 'vec4<f32>')}${keySplits ? '' : attentionOutputFunctions(shape)}
+${matrixMemory(tile)}
+${matrixFunctions(matrix, MEMORIES)}
+${laneFunctions(tile)}
+@compute @workgroup_size(${invocations})
+fn main(${MAIN_ARGUMENTS}${matrix.emulated ? '' : SUBGROUP_ARGUMENTS}) {
+${subgroupText(tile)}${matrixBody(tile)}
+}
+`;
+  return {
+    key: kernelKey('attention-matrix', variant), label: labelOf(tile), wgsl, bindings, workgroupSize: invocations,
+    needs: matrix.emulated ? {} : { subgroupSize: MATRIX_LANES, f16: matrix.input === 'f16' },
+  };
+}
+
+function labelOf({ shape, matrix, tileHeads, tileRows, tileKeys, keySplits }: MatrixTile): string {
+  const split = keySplits ? ` split ${keySplits}` : '';
+  return `attention-matrix ${matrix.input} [${headsText(shape)}] ${tileHeads}x${tileRows}x${tileKeys}${split}`;
+}
+
+/** `fn rowMost(x) -> f32` and `fn rowTotal(x) -> f32`: over the lanes of a subgroup that share a row. All invocations call them. */
+function laneFunctions({ matrix, rowLanes, invocations }: MatrixTile): string {
+  const steps = Array.from({ length: Math.log2(rowLanes) }, (_, i) => matrix.m << i);
+  if (!matrix.emulated) {
+    const over = (name: string, join: (other: string) => string) =>
+      `fn ${name}(x: f32) -> f32 {\n  var own = x;\n${steps.map((by) => `  own = ${join(`subgroupShuffleXor(own, ${by}u)`)};`).join('\n')}
+  return own;
+}`;
+    return `${over('rowMost', (other) => `max(own, ${other})`)}\n${over('rowTotal', (other) => `own + ${other}`)}`;
+  }
+  const over = (name: string, join: string) => `fn ${name}(x: f32, lane: u32) -> f32 {
+  exchanged[lane] = x;
+  workgroupBarrier();
+  var own = x;
+  for (var i = 1u; i < ${rowLanes}u; i++) {
+    let other = exchanged[(lane & ~${MATRIX_LANES - 1}u) | ((lane + i * ${matrix.m}u) & ${MATRIX_LANES - 1}u)];
+    own = ${join};
+  }
+  workgroupBarrier();
+  return own;
+}`;
+  if (invocations % MATRIX_LANES !== 0) throw new Error('attention-matrix: parts of subgroups');
+  return `${over('rowMost', 'max(own, other)')}\n${over('rowTotal', 'own + other')}`;
+}
+
+/** `tiles` must be the number of tiles exactly. */
+export function attentionMatrixWorkgroups(
+  { shape, tileHeads, tileRows, keySplits = 1, listedRows = tileRows }: AttentionMatrixVariant,
+  { tiles }: { readonly tiles: number },
+): Workgroups {
+  return [shape.heads / tileHeads, tiles * (listedRows / tileRows), keySplits];
+}
+
