@@ -2,7 +2,7 @@
  * Partial results of attention-decode into one for each head and row. A workgroup a head and row: slices of invocations take every
  * n-th split, a quad of the head each, and are merged in workgroup memory. All splits are read, used or not, so that no load waits for
  * the position; what an unused one holds, which may be anything, is then left out. A head's sink joins here, once.
- * Bindings: `positions`, `partials`, where gated `qkv`, `sinks`, out `y`, or `yCodes` and `yStats`.
+ * Bindings: `positions` (of rows by themselves), `partials`, where gated `qkv`, `sinks`, out `y`, or `yCodes` and `yStats`.
  */
 import { LOWEST_MAX, MASKED_SCORE, keysBefore, sinkBindings, sinkScore } from '../../attention-scores.ts';
 import { attentionOutputBindings, attentionOutputFunctions, dividedBy, gatedQuad, remainderOf } from '../../attention-shape.ts';
@@ -18,26 +18,28 @@ export interface AttentionCombineVariant {
   readonly shape: AttentionShape | UngatedShape;
   readonly splits: KeySplits;
   readonly invocations: number;
+  /** Set where all splits of a row hold something, if only a weight of 0: those of tiles of rows, which end with the tile's last key. */
+  readonly ofTiles?: true | undefined;
 }
 
 /** Most partial results that an invocation has in flight. */
 const MOST_IN_FLIGHT = 8;
 
 /** Causality says nothing without a window. */
-function keyOf({ shape, splits, invocations }: AttentionCombineVariant): string {
+function keyOf({ shape, splits, invocations, ofTiles }: AttentionCombineVariant): string {
   const { heads, valueDim, output, window, causal, sinks } = shape;
   const joined = shape.gated && { kvHeads: shape.kvHeads, keyDim: shape.keyDim, gated: shape.gated };
-  const bounds = window === undefined ? {} : { window, causal };
-  return kernelKey('attention-combine', { heads, valueDim, output, ...bounds, ...joined, sinks, splits, invocations });
+  const bounds = window === undefined || ofTiles ? {} : { window, causal };
+  return kernelKey('attention-combine', { heads, valueDim, output, ...bounds, ...joined, sinks, splits, invocations, ofTiles });
 }
 
 export function attentionCombineKernel(variant: AttentionCombineVariant): Kernel {
-  const { shape, splits, invocations } = variant;
+  const { shape, splits, invocations, ofTiles } = variant;
   const quads = shape.valueDim / 4;
   const slices = Math.min(splits.count, Math.floor(invocations / quads));
   if (slices < 1) throw new Error(`attention-combine: ${invocations} invocations are too few for values of ${shape.valueDim}`);
   const inputs: readonly Binding[] = [
-    { name: 'positions', access: 'read', type: 'array<u32>' },
+    ...(ofTiles ? [] : [{ name: 'positions', access: 'read', type: 'array<u32>' } as const]),
     { name: 'partials', access: 'read', type: 'array<vec4<f32>>' },
     ...(shape.gated ? [{ name: 'qkv', access: 'read', type: 'array<vec4<f32>>' } as const] : []),
   ];
@@ -53,8 +55,8 @@ ${isRounded ? `var<workgroup> finished: array<vec4<f32>, ${quads}>;` : ''}
 @compute @workgroup_size(${invocations})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   let head = workgroup.y * ${shape.heads}u + workgroup.x;
-  let position = positions[workgroup.y];
-  let used = ${before} / (${keysOfSplit(splits, before)}) + 1u;
+${ofTiles ? `  let used = ${splits.count}u;` : `  let position = positions[workgroup.y];
+  let used = ${before} / (${keysOfSplit(splits, before)}) + 1u;`}
 ${sliceText(variant, slices)}
   workgroupBarrier();
 ${storeText(variant, slices)}

@@ -9,6 +9,8 @@ import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { MATRIX_CONFIGS } from '../../wgsl/subgroup-matrix.ts';
+import { attentionCombineKernel, attentionCombineWorkgroups } from '../attention-combine/attention-combine.ts';
+import { partialBytes } from '../attention-decode/key-splits.ts';
 import { attentionTiles } from '../attention-prefill/attention-tiles.ts';
 import { attentionMatrixKernel, attentionMatrixWorkgroups } from './attention-matrix.ts';
 import type { AttentionMatrixVariant } from './attention-matrix-variant.ts';
@@ -32,16 +34,18 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['halves', shapeOf({ kv: 'f16', headDim: 32 }), MIXED, HALVES],
   ['halves, q8, two blocks of a head, a window', shapeOf({ kv: 'f16', headDim: 32, output: 'q8', window: 10 }), SHORT,
     { ...HALVES, tileHeads: 1, tileRows: 32 }],
-  ['halves, two parts of values', shapeOf({ kv: 'f16', headDim: 64 }), SHORT, { ...HALVES, tileHeads: 1, valueParts: 2 }],
   ['floats', shapeOf({}), MIXED, FLOATS],
   ['floats of halves, one head, parts of listed tiles', shapeOf({ kv: 'f16' }), MIXED, { ...FLOATS, tileHeads: 1, listedRows: 32 }],
   ['floats, values of 48, q8, sinks', shapeOf({ valueDim: 48, output: 'q8', sinks: true }), SHORT, FLOATS],
   ['floats, values of 24, two rows of blocks', shapeOf({ valueDim: 24 }), SHORT, { ...FLOATS, tileHeads: 1, tileRows: 16 }],
   ['floats, a window, capped scores, a sink', shapeOf({ window: 10, softcap: 2, sinks: true }), MIXED, FLOATS],
   ['both directions, separate', shapeOf({ causal: false, input: 'separate', q: { norm, rotaryDim: 0 } }), MIXED, FLOATS],
-  ['both directions, a window, four parts of values', shapeOf({ causal: false, window: 20, headDim: 64 }), SHORT,
-    { ...FLOATS, tileKeys: 32, tileHeads: 1, valueParts: 2 }],
-  ['a temperature, norms without gains, gates', shapeOf({
+  ['both directions, a window, two parts of values', shapeOf({ causal: false, window: 20, headDim: 32 }), SHORT,
+    { ...FLOATS, tileHeads: 1, valueParts: 2 }],
+  ['keys over three workgroups, some without any, sinks', shapeOf({ sinks: true }), MIXED, { ...FLOATS, keySplits: 3 }],
+  ['keys over two workgroups, a window, halves, q8', shapeOf({ kv: 'f16', headDim: 32, window: 40, output: 'q8' }), MIXED,
+    { ...HALVES, keySplits: 2 }],
+  ['a temperature, norms without gains', shapeOf({
     temperature: { beta: 0.5, length: 8 }, q: { norm: { ...norm, ungained: true }, rotaryDim: 10 }, k: { rotaryDim: 10 },
   }), SHORT, FLOATS],
   ['queries alone, a window', shapeOf({ input: 'queries', q: { rotaryDim: 0 }, k: { rotaryDim: 0 }, window: 20 }), MIXED, FLOATS],
@@ -61,11 +65,20 @@ describe('attention-matrix', () => {
   afterAll(() => test.close());
 
   async function attend(problem: AttentionCase, variant: AttentionMatrixVariant): Promise<Map<string, BufferData>> {
+    const { shape, keySplits } = variant;
     const tiles = attentionTiles(problem.sequences, variant.listedRows ?? variant.tileRows);
-    return await test.run({
+    const splits = { count: keySplits ?? 1, granule: 1 };
+    const partials = new Float32Array(partialBytes(shape, splits, problem.rows) / 4).fill(NaN);
+    const out = await test.run({
       kernel: attentionMatrixKernel(variant),
       workgroups: attentionMatrixWorkgroups(variant, { tiles: tiles.length / 4 }),
-      buffers: { ...problem.buffers, tiles },
+      buffers: { ...problem.buffers, tiles, partials },
+    });
+    if (keySplits === undefined) return out;
+    const combine = { shape, splits, invocations: 64, ofTiles: true } as const;
+    return await test.run({
+      kernel: attentionCombineKernel(combine), workgroups: attentionCombineWorkgroups(combine, problem.rows),
+      buffers: { ...problem.buffers, partials: out.get('partials') as BufferData },
     });
   }
 
@@ -85,5 +98,36 @@ describe('attention-matrix', () => {
     const want = expectedAttention(problem, problem.buffers['kv'] as BufferData);
     const tolerance = tile.matrix.input === 'f16' ? HALF_TOLERANCE : ATTENTION_TOLERANCE;
     expect(difference(problem, await attend(problem, { shape, ...tile }), want, tolerance)).toBeUndefined();
+  });
+
+  /** Keys whose products with any query of a head grow from tile to tile, by up to `growth` a position. */
+  function growingCase(shape: AttentionShape, sequences: readonly CaseSequence[], { growth, size }: { growth: number; size: number }) {
+    const plain = { norm: undefined, rotaryDim: 0 };
+    const problem = makeAttentionCase({ ...shape, q: plain, k: plain }, sequences);
+    const width = shape.keyDim;
+    const k = problem.k.map((value, i) => value + (i % width === 0 ? growth * problem.positions[Math.floor(i / width / shape.kvHeads)]! : 0));
+    const q = Float32Array.from(problem.q, (value, i) => Math.fround((i % width === 0 ? 1 : value) * size));
+    const qkv = (problem.buffers['qkv'] as Float32Array).slice();
+    const rowWidth = shape.heads * width + shape.kvHeads * (width + shape.valueDim);
+    const ofQ = shape.heads * width;
+    q.forEach((value, i) => (qkv[Math.floor(i / ofQ) * rowWidth + (i % ofQ)] = value));
+    return withRowsWritten({ ...problem, k, q: Float64Array.from(q), buffers: { ...problem.buffers, qkv } });
+  }
+
+  it('fades what it has where maxima grow, and where they do not', async () => {
+    const shape = shapeOf({ scale: 1, valueDim: 24 });
+    for (const growth of [1.5, 0.1, -1]) {
+      const problem = growingCase(shape, [{ start: 0, rows: 40 }], { growth, size: 1 });
+      const want = expectedAttention(problem, problem.buffers['kv'] as BufferData);
+      // Scores of up to 80, which f32 leaves uncertain by 1e-5.
+      expect(difference(problem, await attend(problem, { shape: problem.shape, ...FLOATS }), want, 4e-5)).toBeUndefined();
+    }
+  });
+
+  it.each([1e5, 1e9, 1e-6])('takes queries of %s, which f16 does not hold', async (size) => {
+    const shape = shapeOf({ kv: 'f16', headDim: 32, scale: 1 / size / Math.sqrt(32) });
+    const problem = growingCase(shape, [{ start: 0, rows: 40 }], { growth: 0.1, size });
+    const want = expectedAttention(problem, problem.buffers['kv'] as BufferData);
+    expect(difference(problem, await attend(problem, { shape: problem.shape, ...HALVES }), want, HALF_TOLERANCE)).toBeUndefined();
   });
 });
