@@ -87,9 +87,11 @@ function buffersOf(shape, { rows, before, queries = 1, keyPower = 0 }) {
   const [page, values] = [halves(pageHalves / 2, keyPower), halves(pageHalves / 2, 0)];
   for (let n = 0; n < maxPages; n++) {
     // Pages differ by where their values begin.
-    const turned = (all) => Uint16Array.from(all, (_, i) => all[(i + n * 40) % all.length]);
-    device.queue.writeBuffer(kv, n * pageHalves * 2, turned(page));
-    device.queue.writeBuffer(kv, n * pageHalves * 2 + pageHalves, turned(values));
+    for (const [i, all] of [page, values].entries()) {
+      const from = (n * 40) % all.length;
+      device.queue.writeBuffer(kv, n * pageHalves * 2 + i * pageHalves, all.subarray(from));
+      if (from > 0) device.queue.writeBuffer(kv, n * pageHalves * 2 + i * pageHalves + 2 * (all.length - from), all.subarray(0, from));
+    }
   }
   const half = keyDim / 2;
   return {
@@ -99,7 +101,7 @@ function buffersOf(shape, { rows, before, queries = 1, keyPower = 0 }) {
       const angle = Math.floor(i / keyDim) * 1e6 ** (-((i >> 1) % half) / half);
       return i % 2 === 0 ? Math.cos(angle) : Math.sin(angle);
     })),
-    pageTable: buffer(Uint32Array.from({ length: maxPages }, (_, i) => (i % 2 === 0 ? maxPages - 1 - i : maxPages - 1 - i))),
+    pageTable: buffer(Uint32Array.from({ length: maxPages }, (_, i) => maxPages - 1 - i)),
     sinks: buffer(Float32Array.from({ length: heads }, () => random() * 6)), kv,
     y: buffer(undefined, rows * heads * valueDim * 4), yCodes: buffer(undefined, rows * heads * valueDim),
     yStats: buffer(undefined, Math.ceil((rows * 3 * heads * valueDim) / 16) * 4), rows, before,
@@ -205,13 +207,14 @@ function record(row) {
 function compare(name, got, want) {
   let most = 0;
   let sum = 0;
+  const beyond = want.reduce((count, value, i) => count + (Math.abs(got[i] - value) <= WRONG ? 0 : 1), 0);
   for (let i = 0; i < want.length; i++) {
     const difference = Math.abs(got[i] - want[i]);
     most = difference <= most ? most : difference;
     sum += difference;
   }
   const size = want.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-  const isWrong = !(most <= WRONG) || !(size > 0.05);
+  const isWrong = beyond > 0 || !(size > 0.05);
   console.log(`${isWrong ? 'WRONG' : 'right'} ${name}: most ${most.toExponential(2)}, mean ${(sum / want.length).toExponential(2)}, ` +
     `values up to ${size.toPrecision(3)}`);
   record({ check: name, most, isWrong });
@@ -266,15 +269,16 @@ function candidates({ group }, rows) {
 const models = flags.software
   ? { tiny: { heads: 4, kvHeads: 2, headDim: 32 } }
   : { '32/8 x 128': { heads: 32, kvHeads: 8, headDim: 128 }, '16/8 x 128': { heads: 16, kvHeads: 8, headDim: 128 } };
-for (const [model, of] of Object.entries(models))
+for (const [model, of] of Object.entries(models)) {
+  const shape = shapeOf({ ...of, positions: Math.max(...ROWS) + Math.max(...BEFORE) });
+  const filled = buffersOf(shape, { rows: Math.max(...ROWS), before: 0 });
   for (const rows of ROWS)
     for (const before of BEFORE) {
       if (seconds() > Number(flags.seconds)) {
         console.log(`stopped after ${flags.seconds} s before ${model}, ${rows} rows, ${before} keys before`);
         process.exit(0);
       }
-      const shape = shapeOf({ ...of, positions: Math.max(...ROWS) + Math.max(...BEFORE) });
-      const buffers = buffersOf(shape, { rows, before });
+      const buffers = { ...filled, rows, before };
       const own = await timed(await todays(shape, buffers), rows);
       const want = (await resultOf(shape, buffers)).slice();
       const products = rows * (before + (rows + 1) / 2) * of.heads * of.headDim * 2;
@@ -289,7 +293,8 @@ for (const [model, of] of Object.entries(models))
       record({ model, rows, before, variant: 'without matrices', us: own });
       console.log(`${model}, ${rows} rows, ${before} before: without ${own.toFixed(1)} us (${(products / own / 1e6).toFixed(0)} TMAC/s); ` +
         times.join('; '));
-      freeAll();
     }
+  freeAll();
+}
 console.log(`${seconds().toFixed(1)} s`);
 gpu.destroy();

@@ -105,7 +105,8 @@ describe('attention-matrix', () => {
     const plain = { norm: undefined, rotaryDim: 0 };
     const problem = makeAttentionCase({ ...shape, q: plain, k: plain }, sequences);
     const width = shape.keyDim;
-    const k = problem.k.map((value, i) => value + (i % width === 0 ? growth * problem.positions[Math.floor(i / width / shape.kvHeads)]! : 0));
+    const positionOf = (i: number) => problem.positions[Math.floor(i / width / shape.kvHeads)]!;
+    const k = problem.k.map((value, i) => value + (i % width === 0 ? growth * positionOf(i) : 0));
     const q = Float32Array.from(problem.q, (value, i) => Math.fround((i % width === 0 ? 1 : value) * size));
     const qkv = (problem.buffers['qkv'] as Float32Array).slice();
     const rowWidth = shape.heads * width + shape.kvHeads * (width + shape.valueDim);

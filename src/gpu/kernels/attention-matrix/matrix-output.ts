@@ -40,8 +40,10 @@ function storeText(tile: MatrixTile, group: ColumnGroup): string {
 export function fadeText(tile: MatrixTile): string {
   const { matrix, tileKeys, rowLanes, scoreStride } = tile;
   return groupsOf(tile).map((group) => {
-    const loads = group.matrices.map((n, i) =>
-      `y${n} = ${loadSum(matrix, { memory: 'staged', offset: `atScores + ${(i * matrix.n) / 4}u`, stride: `${scoreStride}u` })};`);
+    const loads = group.matrices.map((n, i) => {
+      const offset = `atScores + ${(i * matrix.n) / 4}u`;
+      return `y${n} = ${loadSum(matrix, { memory: 'staged', offset, stride: `${scoreStride}u` })};`;
+    });
     return `${storeText(tile, group)}
     ${ofPart(tile, group)}{
 ${unrolled(tileKeys / 4 / rowLanes, (i) => `      staged[atOwn + ${i}u] = bitcast<vec4<u32>>(bitcast<vec4<f32>>(staged[atOwn + ${i}u]) * fade);`)}

@@ -9,8 +9,8 @@ import type { MatrixTile } from './attention-matrix-variant.ts';
 const LARGEST_POWER = 10;
 
 /**
- * Rows of q, prepared, scaled, and divided by a power of two so that the largest of a row lies near 2^9; zeros for rows that the tile lacks.
- * What a row was divided by lies in its first weight meanwhile. A few lanes share a row.
+ * Rows of q, prepared, scaled, and divided by a power of two so that the largest of a row lies near 2^9; zeros for rows that the tile
+ * lacks. What a row was divided by lies in its first weight meanwhile. A few lanes share a row.
  */
 export function matrixQueriesText(tile: MatrixTile): string {
   const { shape, invocations, allRows, scoreStride, scoresAt, weightsAt, weightStride } = tile;
@@ -65,7 +65,8 @@ ${elementText(tile)}
 
 /** The row of a lane in round `n`, its place in the tile, and its head. */
 function rowText({ shape, invocations, tileRows }: MatrixTile, lanes: number): string {
-  const at = headQuadAt(shape, { name: 'q', row: '(tile.x + min(position, tile.y - 1u))', head: `(firstHead + ${dividedBy('row', tileRows)})` });
+  const head = `(firstHead + ${dividedBy('row', tileRows)})`;
+  const at = headQuadAt(shape, { name: 'q', row: '(tile.x + min(position, tile.y - 1u))', head });
   return `    let row = ${dividedBy(`(n * ${invocations}u + lane)`, lanes)};
     let share = ${remainderOf('lane', lanes)};
     let position = ${remainderOf('row', tileRows)};
