@@ -1,6 +1,6 @@
 /**
  * Attention of many rows of a sequence on subgroup matrices, whose keys and values are in the cache (kv-write): softmax(q k^T scale) v by
- * tiles with a running softmax (Dao et al. 2022), rescaled only where a row's maximum has grown by more than 8 powers of two. A workgroup takes a tile of rows of some query heads of one key head: a subgroup has a block of rows of one head, its
+ * tiles with a running softmax (Dao et al. 2022), rescaled only where a row's maximum has grown by 8 powers of two. A workgroup takes a tile of rows of some query heads of one key head: a subgroup has a block of rows of one head, its
  * queries and its results in matrices. Keys and values come through workgroup memory; scores go through it to the lanes that have their
  * row, and back as weights. Tiles of keys begin at multiples of their length, so that a row's result does not depend on how a prompt was
  * cut, unless keys are divided over workgroups.

@@ -46,7 +46,10 @@ export function fadeText(tile: MatrixTile): string {
     });
     return `${storeText(tile, group)}
     ${ofPart(tile, group)}{
-${unrolled(tileKeys / 4 / rowLanes, (i) => `      staged[atOwn + ${i}u] = bitcast<vec4<u32>>(bitcast<vec4<f32>>(staged[atOwn + ${i}u]) * fade);`)}
+${unrolled(tileKeys / 4 / rowLanes, (i) => {
+      const place = `staged[atOwn + ${i}u]`;
+      return `      ${place} = bitcast<vec4<u32>>(bitcast<vec4<f32>>(${place}) * fade);`;
+    })}
     }
     workgroupBarrier();
     ${ofPart(tile, group)}{ ${loads.join(' ')} }`;
