@@ -78,13 +78,17 @@ const toleranceOf = (type: WeightType) => (takesInt8(type) ? 2e-2 : 2e-5);
 
 describe('agrees with the reference', () => {
   const blocks = { ...TINY, dim: 256, ffnDim: 256, headDim: 64 };
-  test.each(distinctTypes())('%s weights', async (type) => {
+  const checkWeights = async (type: WeightType) => {
     // A value at a tie between two codes spreads through the layers; of five models some have none, and a wrong kernel fails in all.
     const runs = [1, 2, 3, 4, 5].map(async (seed) =>
       compareRuns(await loadBoth(blocks, { typeOf: () => type, seed }), prefillDecode(1), takesInt8(type) ? 1e-4 : 2e-5));
     const right = (await Promise.allSettled(runs)).filter(({ status }) => status === 'fulfilled');
     expect(right.length).toBeGreaterThanOrEqual(takesInt8(type) ? 2 : 5);
-  });
+  };
+  // `matmul.test.ts` has the products of all types.
+  const COMMON: readonly WeightType[] = ['f16', 'q8_0', 'q4_0', 'q4_k', 'q6_k'];
+  test.each(COMMON)('%s weights', checkWeights);
+  test.each(distinctTypes().filter((type) => !COMMON.includes(type)))('weights of %s', { tags: 'slow' }, checkWeights);
 
   test.each(ACTIVATIONS)('gates of %s, joined with their products and alone', async (activation) => {
     const gates = { ...blocks, activation };

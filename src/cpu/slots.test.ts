@@ -91,7 +91,7 @@ describe('slots of snapshots on the CPU', () => {
 });
 
 describe('slots and windows', () => {
-  test('on the reference, against itself', async () => {
+  test('on the reference, against itself', { tags: 'slow' }, async () => {
     await checkSlots(createReferenceExecutor(), 1e-6);
     await checkSlotEngine({ ...createReferenceExecutor(), prefillRows: 16 });
   });
