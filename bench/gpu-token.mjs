@@ -2,6 +2,7 @@
  * Where a decoded token's time goes on a GPU: each kind of kernel by itself over all layers, the whole token as one chain, and what
  * encoding costs in JavaScript. Usage: node bench/gpu-token.mjs MODEL.gguf [--keys 128,4096] [--out FILE.jsonl] [--device gpu|software]
  *   [--knobs '{"attention":{"splitFrom":1024}}']: changes to the profile
+ *   [--rows 31,128,512 [--before 0,1024]]: chunks of a prompt in place of tokens
  * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
  * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it.
  */
@@ -10,6 +11,8 @@ import { parseArgs } from 'node:util';
 import { kvLayoutOf } from '../dist/engine/model.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
 import { encodeDispatches } from '../dist/gpu/program/bound-plan.js';
+import { tokenRun } from '../dist/graph/decoder-steps.js';
+import { decoderOf } from '../dist/graph/model-graphs.js';
 import { stateGroups } from '../dist/graph/state.js';
 import { profileFor } from '../dist/gpu/profile/profile-for.js';
 import { openDecoder } from '../dist/models/open-decoder.js';
@@ -25,6 +28,8 @@ const { values: flags, positionals } = parseArgs({
     out: { type: 'string' },
     device: { type: 'string', default: 'gpu' },
     knobs: { type: 'string' },
+    rows: { type: 'string' },
+    before: { type: 'string', default: '0' },
   },
 });
 const [path] = positionals;
@@ -40,7 +45,10 @@ const pages = Array.from({ length: contextLength / 64 }, (_, i) => i);
 // Every group of states has the same page numbers.
 const groups = [...stateGroups(program.model.states).keys()];
 for (const group of groups) program.ensurePages(group, pages.length);
-for (const keys of flags.keys.split(',').map(Number)) await measure(keys);
+if (flags.rows === undefined) for (const keys of flags.keys.split(',').map(Number)) await measure(keys);
+else for (const rows of flags.rows.split(',').map(Number)) {
+  for (const before of flags.before.split(',').map(Number)) await measureChunk(rows, before);
+}
 await program.dispose();
 
 async function profileWith(changes) {
@@ -66,19 +74,8 @@ async function measure(keys) {
   const { gpu, steps, sampling: sampler, counts } = program.tokenDispatches(keys);
   // The kernel that moves positions on would have later runs attend to more keys.
   const sampling = sampler.filter(({ label }) => !label.startsWith('argmax-pick'));
-  const kinds = new Map();
-  for (const dispatch of [...steps, ...sampling]) kinds.set(dispatch.label, [...(kinds.get(dispatch.label) ?? []), dispatch]);
   console.log(`${gpu.name}, ${model.name}, ${keys} keys, ${steps.length + sampler.length} dispatches a token, the sampler's last left out`);
-  let sum = 0;
-  for (const [label, dispatches] of kinds) {
-    const us = await timed(gpu, dispatches, counts) / dispatches.length;
-    sum += us * dispatches.length;
-    console.log(
-      `  ${label.padEnd(52)} x${String(dispatches.length).padStart(3)}  ${us.toFixed(2).padStart(8)} us  ` +
-        `${(us * dispatches.length).toFixed(0).padStart(6)} us a token`,
-    );
-    record({ keys, kernel: label, dispatches: dispatches.length, us });
-  }
+  const sum = await measureKinds(gpu, [...steps, ...sampling], counts, { keys });
   const all = [...steps, ...sampling];
   const token = await pipelined(gpu, all, counts, false);
   const live = await pipelined(gpu, all, counts, true);
@@ -89,6 +86,49 @@ async function measure(keys) {
       `submit ${encode.submit.toFixed(0)} us`,
   );
   record({ keys, token: true, us: token, liveUs: live, encodeUs: encode.encode, submitUs: encode.submit });
+}
+
+/** A chunk of a prompt, the logits of its last row wanted: by kinds, as a chain, and as the program runs it, with the host's part. */
+async function measureChunk(rows, before) {
+  const names = decoderOf(program.model);
+  const tokens = Array.from({ length: rows }, (_, i) => 1 + ((i * 31) % 1000));
+  const sequence = { tokens, start: before, pages: groups.map(() => pages), outputs: [rows - 1] };
+  const run = tokenRun(names, [sequence], [names.logits]);
+  const whole = [];
+  for (let i = 0; i < 6; i++) {
+    const start = performance.now();
+    await program.run([run]);
+    if (i > 0) whole.push(performance.now() - start);
+  }
+  const { gpu, steps, counts } = await program.runDispatches(run);
+  const used = steps.filter(({ workgroups }) => workgroups(counts)[0] > 0);
+  console.log(`${gpu.name}, ${model.name}, ${rows} rows behind ${before}, ${used.length} dispatches`);
+  const sum = await measureKinds(gpu, used, counts, { rows, before });
+  const chain = await timed(gpu, used, counts);
+  const encode = encodeTime(gpu, used, counts);
+  const ms = summarise(whole).median;
+  console.log(
+    `  sum of kinds ${sum.toFixed(0)} us; as one chain ${chain.toFixed(0)} us; as a run, logits of one row read ` +
+      `${(ms * 1000).toFixed(0)} us (${((rows / ms) * 1000).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`,
+  );
+  record({ rows, before, chunk: true, us: chain, runUs: ms * 1000, encodeUs: encode.encode, submitUs: encode.submit });
+}
+
+/** Prints each kind of dispatch by itself; the sum of all in microseconds. */
+async function measureKinds(gpu, all, counts, of) {
+  const kinds = new Map();
+  for (const dispatch of all) kinds.set(dispatch.label, [...(kinds.get(dispatch.label) ?? []), dispatch]);
+  let sum = 0;
+  for (const [label, dispatches] of kinds) {
+    const us = await timed(gpu, dispatches, counts) / dispatches.length;
+    sum += us * dispatches.length;
+    console.log(
+      `  ${label.padEnd(52)} x${String(dispatches.length).padStart(3)}  ${us.toFixed(2).padStart(8)} us  ` +
+        `${(us * dispatches.length).toFixed(0).padStart(6)} us in all`,
+    );
+    record({ ...of, kernel: label, dispatches: dispatches.length, us });
+  }
+  return sum;
 }
 
 /**

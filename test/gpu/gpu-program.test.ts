@@ -105,6 +105,27 @@ describe('a batch', () => {
     await compareRuns(pair, [{ sequences: [long], taps: ['hidden.0', 'hidden.2'] }]);
   });
 
+  it('of which nothing is wanted is not waited for, but the one before it is', async () => {
+    const done: (() => void)[] = [];
+    const wait = () => new Promise<undefined>((resolve) => done.push(() => resolve(undefined)));
+    vi.spyOn(GPUQueue.prototype, 'onSubmittedWorkDone').mockImplementation(wait);
+    const pages = [33, 12, 5, 70];
+    const chunk = (start: number) => decoderSteps(program).run({ sequences: [sequence(8, { start, pages, outputs: [] })] });
+    await chunk(0);
+    let isSecondDone = false;
+    const second = chunk(8).then(() => (isSecondDone = true));
+    await vi.waitFor(() => expect(done).toHaveLength(2));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(isSecondDone).toBe(false);
+    done[0]?.();
+    await second;
+    done[1]?.();
+    vi.restoreAllMocks();
+    await decoderSteps(pair.wanted).run({ sequences: [sequence(8, { pages, outputs: [] })] });
+    await decoderSteps(pair.wanted).run({ sequences: [sequence(8, { start: 8, pages, outputs: [] })] });
+    await compareRuns(pair, [{ sequences: [sequence(9, { start: 16, pages })] }]);
+  });
+
   it('may want no logits at all', async () => {
     const { logits } = await decoderSteps(program).run({ sequences: [sequence(5, { outputs: [] })] });
     expect(logits).toHaveLength(0);

@@ -33,6 +33,9 @@ import type { TokenSampler } from './token-sampler.ts';
 /** Most rows of a step whose keys are split: more rows fill the device by themselves, and partial results take room. */
 export const SPLIT_ROWS = 8;
 
+/** Submits without results that run or wait, with the one that is made then: one runs, one is encoded behind it. */
+const MOST_UNDER_WAY = 2;
+
 /** The plans of one graph. */
 export interface RunnableGraph {
   readonly many: RunnablePlan;
@@ -90,6 +93,8 @@ export class GpuProgram implements Program {
   /** By graph: the inputs whose numbers are rotary positions. */
   readonly #rotaryInputs: ReadonlyMap<string, readonly string[]>;
   #decoding: DecodeRun | undefined;
+  /** Submits of which nothing is read, the oldest first. */
+  readonly #underWay: Promise<unknown>[] = [];
   #isDisposed = false;
 
   constructor(parts: GpuProgramParts) {
@@ -228,13 +233,25 @@ export class GpuProgram implements Program {
       pending.push({ names: [...run.wanted.keys()], read: isEmpty ? undefined : this.#readBack.copy(encoder, ranges) });
     }
     gpu.queue.submit([encoder.finish()]);
-    if (pending.every(({ read }) => read === undefined)) await gpu.pending(gpu.queue.onSubmittedWorkDone());
+    if (pending.every(({ read }) => read === undefined)) await this.#untilFewUnderWay();
     return Promise.all(
       pending.map(async ({ names, read }) => {
         const arrays = read === undefined ? [] : await read.read();
         return new Map(names.map((name, i) => [name, new Float32Array(arrays[i] ?? new ArrayBuffer(0))] as const));
       }),
     );
+  }
+
+  /**
+   * A submit whose results nobody wants, a chunk of a prompt, is not waited for: the next one is encoded while it runs. It fails with the
+   * device, which the next run tells.
+   */
+  async #untilFewUnderWay(): Promise<void> {
+    const { gpu } = this.#parts.base;
+    const done = gpu.pending(gpu.queue.onSubmittedWorkDone());
+    done.catch(() => {});
+    this.#underWay.push(done);
+    if (this.#underWay.length >= MOST_UNDER_WAY) await this.#underWay.shift();
   }
 
   /** Copies of what earlier runs of the same list made, on the device. */
@@ -360,6 +377,18 @@ export class GpuProgram implements Program {
       sampling: sampler.dispatches(),
       counts,
     };
+  }
+
+  /** What a run dispatches, for benchmarks; what the host writes of it is written. The program has made the run before. */
+  async runDispatches(
+    run: GraphRun,
+  ): Promise<{ readonly gpu: GpuDevice; readonly steps: readonly Dispatch[]; readonly counts: StepCounts }> {
+    const [checked] = checkRuns(this.model, [run], { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#stateLimits() });
+    const plan = await this.#planOf(checked as CheckedRun);
+    const { sizes } = checked as CheckedRun;
+    const counts = plan.inputs.write(sizes, run.sequences ?? []);
+    const mode = modeOf(counts, this.#attentionOf(counts, run.sequences ?? []));
+    return { gpu: this.#parts.base.gpu, steps: plan.bound.dispatches(mode), counts };
   }
 
   #stateLimits() {

@@ -1,6 +1,7 @@
 /** What attention on subgroup matrices is made from, where its parts lie in workgroup memory, and which sizes suit a device. */
 import { attentionSizes } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
+import { workgroupBytesOf } from '../../kernel.ts';
 import { MATRIX_LANES, valuesOfVector } from '../../wgsl/subgroup-matrix.ts';
 import type { MatrixConfig } from '../../wgsl/subgroup-matrix.ts';
 
@@ -100,4 +101,40 @@ function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts 
 export function matrixMemory({ elements, matrix, invocations }: MatrixTile): string {
   const exchange = matrix.emulated ? `\nvar<workgroup> exchanged: array<f32, ${invocations}>;` : '';
   return `var<workgroup> staged: array<vec4<u32>, ${elements}>;\nvar<workgroup> moved: atomic<u32>;${exchange}`;
+}
+
+/** Subgroups of a workgroup: as many blocks of rows as share what it brings of keys and values, where values are one part. */
+const BLOCKS = 4;
+/** Keys of a tile, the best first. */
+const TILE_KEYS = [32, 16];
+/** Columns of a value that a subgroup has room for in its registers, beside the queries. */
+const MOST_COLUMNS = 128;
+const MOST_PARTS = 2;
+
+export interface MatrixLimits {
+  readonly matrix: MatrixConfig;
+  /** Of a workgroup. */
+  readonly invocations: number;
+  readonly workgroupBytes: number;
+}
+
+/** Query heads of a tile: four of a group at most, or all of one that has no such part. */
+function headsOfTile(group: number): number {
+  const fitting = [4, 3, 2].find((heads) => group % heads === 0);
+  return fitting ?? (group <= 2 * BLOCKS ? group : 1);
+}
+
+/** The tile for a shape, undefined where matrices do not suit it or none fits: the kernel without them is for those. */
+export function attentionMatrixVariant(shape: AttentionShape, limits: MatrixLimits): AttentionMatrixVariant | undefined {
+  const { matrix, invocations, workgroupBytes } = limits;
+  const valueParts = shape.valueDim <= MOST_COLUMNS ? 1 : 2;
+  if (matrix.sum !== 'f32' || Math.max(shape.keyDim, shape.valueDim) > MOST_COLUMNS * MOST_PARTS) return undefined;
+  const tileHeads = headsOfTile(attentionSizes(shape).group);
+  const tileRows = matrix.m * Math.max(1, Math.floor(BLOCKS / tileHeads));
+  const fits = (variant: AttentionMatrixVariant): boolean => {
+    if (tileProblem(variant) !== undefined) return false;
+    const tile = matrixTile(variant);
+    return tile.invocations <= invocations && workgroupBytesOf(matrixMemory(tile)) <= workgroupBytes;
+  };
+  return TILE_KEYS.map((tileKeys): AttentionMatrixVariant => ({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts })).find(fits);
 }

@@ -1,9 +1,10 @@
 /**
  * Attention of many rows of a sequence on subgroup matrices, whose keys and values are in the cache (kv-write): softmax(q k^T scale) v by
- * tiles with a running softmax (Dao et al. 2022), rescaled only where a row's maximum has grown by 8 powers of two. A workgroup takes a tile of rows of some query heads of one key head: a subgroup has a block of rows of one head, its
- * queries and its results in matrices. Keys and values come through workgroup memory; scores go through it to the lanes that have their
- * row, and back as weights. Tiles of keys begin at multiples of their length, so that a row's result does not depend on how a prompt was
- * cut, unless keys are divided over workgroups.
+ * tiles with a running softmax (Dao et al. 2022), rescaled only where a row's maximum has grown by 8 powers of two. A workgroup takes a
+ * tile of rows of some query heads of one key head: a subgroup has a block of rows of one head, its queries and its results in matrices.
+ * Keys and values come through workgroup memory; scores go through it to the lanes that have their row, and back as weights. Tiles of keys
+ * begin at multiples of their length, so that a row's result does not depend on how a prompt was cut, unless keys are divided over
+ * workgroups.
  *
  * Queries of any size go through f16: the values of a row are divided by a power of two, and its scores multiplied by it, in f32.
  * Bindings: `qkv` or `q`; `rope`, `qGain`, `pageTable`, `tiles` (attention-tiles.ts), `kv`, `sinks`; out `y`, or `yCodes` and `yStats`, or
