@@ -40,12 +40,21 @@ export interface LinearSum {
   readonly isKept: boolean;
 }
 
+/** Some of a layer's experts, in a kernel that binds no others. */
+export interface ExpertPiece {
+  /** Number of the first. */
+  readonly first: number;
+  readonly count: number;
+  /** Results of other experts are as binding `before`, f32 [rows, used * width], has them; else they are not written. */
+  readonly before: boolean;
+}
+
 /**
  * Matrices of experts, whole ones in each part. A row of x meets those that its routes name: y is [rows, used * width], a result for each
  * expert of a row.
  */
 export interface ExpertsShape {
-  /** Experts of all parts. */
+  /** Experts that there are. */
   readonly count: number;
   /** Experts of a row. */
   readonly used: number;
@@ -53,6 +62,8 @@ export interface ExpertsShape {
   readonly each: boolean;
   /** The results of a row's experts, times their weights, are added up: y is [rows, width]. One row, and `each`. */
   readonly summed: boolean;
+  /** Absent: parts hold all experts. Of a sum, other experts are left out. */
+  readonly piece?: ExpertPiece | undefined;
 }
 
 export interface LinearShape {
@@ -101,7 +112,12 @@ export function totalRows({ parts }: LinearShape): number {
 
 /** Rows of the matrix that a row of x meets: of one expert, where there are several. */
 export function matrixRows(shape: LinearShape): number {
-  return totalRows(shape) / (shape.experts?.count ?? 1);
+  return totalRows(shape) / heldExperts(shape);
+}
+
+/** Experts whose matrices the parts hold; 1 where there are none. */
+export function heldExperts({ experts }: LinearShape): number {
+  return experts?.piece?.count ?? experts?.count ?? 1;
 }
 
 /** Values of a row of x. */
@@ -175,6 +191,7 @@ export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBind
     ...(shape.experts ? [step ? read('lists', 'array<u32>') : read('routes')] : []),
     ...(shape.bias ? [read('bias')] : []),
     ...(shape.residual ? [read('residual')] : []),
+    ...(shape.experts?.piece?.before ? [read('before')] : []),
     ...(shape.activation?.times ? [read('times')] : []),
     ...(outputs.f32 ? [{ name: 'y', access: 'write' as const, type: 'array<f32>' }] : []),
     ...(outputs.q8 ? q8Bindings('y', 'write') : []),
@@ -183,7 +200,9 @@ export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBind
   ];
 }
 
-/** Of a product's matrices, for names of kernels: `[rows, cols]`, or `[experts, rows, cols]`. */
+/** Of a product's matrices, for names of kernels: `[rows, cols]`, or `[experts, rows, cols]`, with experts `first..end of count` of a piece. */
 export function shapeText(shape: LinearShape): string {
-  return `[${shape.experts ? `${shape.experts.count}, ` : ''}${matrixRows(shape)}, ${shape.cols}]`;
+  const { count, piece } = shape.experts ?? {};
+  const held = piece ? `${piece.first}..${piece.first + piece.count} of ${count}` : count;
+  return `[${shape.experts ? `${held}, ` : ''}${matrixRows(shape)}, ${shape.cols}]`;
 }

@@ -40,6 +40,16 @@ export function randomRoutes({ count, used }: Pick<ExpertsShape, 'count' | 'used
   return routes;
 }
 
+/** How many experts there are, where parts hold so many of them. */
+export function heldOf(
+  counts: readonly number[], others: readonly [before: number, behind: number, kept: boolean] | undefined,
+): Pick<ExpertsShape, 'count' | 'piece'> {
+  const count = counts.reduce((sum, own) => sum + own, 0);
+  if (others === undefined) return { count };
+  const [first, behind, before] = others;
+  return { count: first + count + behind, piece: { first, count, before } };
+}
+
 /** `lists` of routes, as kernels/expert-lists has them. */
 export function listsOf({ count, used }: Pick<ExpertsShape, 'count' | 'used'>, routes: Float32Array, tileRows: number): Uint32Array {
   const pairs = routes.length / 2;
@@ -64,6 +74,7 @@ interface Inputs {
   readonly routes: Float32Array;
   readonly x: Float64Array;
   readonly residual: Float32Array;
+  readonly before: Float32Array;
   readonly yGain: Float32Array;
 }
 
@@ -103,12 +114,13 @@ export async function checkExpertProduct(
   const factors = q8 && norm && normFactorsOf(q8);
   const x = q8 ? valuesOfQ8(q8).map((value, i) => value * (factors?.[Math.floor(i / inWidth)] ?? 1)) : normed(shape, floats, gain);
   const routes = randomRoutes(experts, xRows, random);
-  const inputs: Inputs = { matrices, planes, biases, routes, x, residual: symmetric(xRows * width), yGain: symmetric(width) };
+  const before = symmetric(xRows * width);
+  const inputs: Inputs = { matrices, planes, biases, routes, x, residual: symmetric(xRows * width), yGain: symmetric(width), before };
   const biasBytes = biases.map(({ buffer }) => new Uint8Array(buffer));
   const [firstBias] = biases as [Float32Array];
   const bias = shape.gated ? new Float32Array(interleaveRows(biasBytes, firstBias.length).buffer) : firstBias;
   const buffers: Record<string, BufferData> = {
-    ...planes, routes, residual: inputs.residual, yGain: inputs.yGain, gain,
+    ...planes, routes, before, residual: inputs.residual, yGain: inputs.yGain, gain,
     bias,
     ...(q8 ? { xCodes: q8.codes, xStats: q8.stats } : { x: floats }),
     lists: listsOf(experts, routes, Math.max(1, tileRows)),
@@ -154,14 +166,16 @@ function compare(shape: LinearShape, { inputs, out, xRows, key }: Ran): void {
 }
 
 /** y [xRows, result width] in float64, and how far f32 may be from it. */
-function expected(shape: LinearShape, { matrices, biases, routes, x, residual }: Inputs, xRows: number) {
-  const { used, each, summed } = shape.experts as ExpertsShape;
+function expected(shape: LinearShape, { matrices, biases, routes, x, residual, before }: Inputs, xRows: number) {
+  const { count, used, each, summed, piece } = shape.experts as ExpertsShape;
+  const held = piece ?? { first: 0, count, before: false };
   const { cols } = shape;
   const [own, width, inWidth] = [outputWidth(shape), resultWidth(shape), inputWidth(shape)];
   const y = new Float64Array(xRows * width);
   const error = new Float64Array(xRows * width);
   const dot = (m: number, row: number, at: number) => {
-    const weights = (matrices[m] as Float32Array).subarray(row * cols, (row + 1) * cols);
+    const place = row - held.first * own;
+    const weights = (matrices[m] as Float32Array).subarray(place * cols, (place + 1) * cols);
     let value = shape.bias ? biases[m]![row]! : 0;
     let magnitude = Math.abs(value);
     for (let c = 0; c < cols; c++) {
@@ -173,6 +187,10 @@ function expected(shape: LinearShape, { matrices, biases, routes, x, residual }:
   for (let row = 0; row < xRows; row++) {
     for (let i = 0; i < used; i++) {
       const [weight, expert] = [routes[row * 2 * used + i]!, routes[row * 2 * used + used + i]!];
+      if (expert < held.first || expert >= held.first + held.count) {
+        for (let at = (row * used + i) * own; !summed && at < (row * used + i + 1) * own; at++) y[at] = held.before ? before[at]! : UNTOUCHED;
+        continue;
+      }
       for (let o = 0; o < own; o++) {
         const at = row * inWidth + (each ? i * cols : 0);
         const result = dot(0, expert * own + o, at);

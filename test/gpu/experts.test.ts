@@ -50,13 +50,21 @@ it.each(['int8', 'float'] as const)('experts that are larger than a binding lie 
   await check({ shape: expertGraph(SMALL), type: 'q8_0', profile: limited }, /\[0\.\.2\]|summed/);
 }, 120_000);
 
-it.each(['int8', 'float'] as const)('tiles of many rows: %s', async (profile) => {
+it('and a kernel that cannot bind them all takes some at a time', async () => {
+  const limited = { ...TEST_PROFILES.int8, maxBufferBindingBytes: 20_000, storageBuffers: 8 };
+  await check({ shape: expertGraph(SMALL), type: 'q8_0', profile: limited }, / each summed \+residual in pieces 0\.\.1/);
+}, 120_000);
+
+const TILES = [['int8', 2 ** 27], ['float', 2 ** 27], ['int8', 9000]] as const;
+
+it.each(TILES)('tiles of many rows: %s, bindings of %i', async (profile, maxBufferBindingBytes) => {
   // 16 rows for each expert on average, and more.
   const pair = await loadPair({
-    shape: expertGraph({ ...EXPERT_SHAPES.gpt_oss, experts: 4, used: 3 }), profile: TEST_PROFILES[profile],
+    shape: expertGraph({ ...EXPERT_SHAPES.gpt_oss, experts: 4, used: 3 }), profile: { ...TEST_PROFILES[profile], maxBufferBindingBytes },
     weights: { typeOf: expertTypes(profile === 'int8' ? 'q8_0' : 'f32') }, tolerance: profile === 'int8' ? 5e-3 : 2e-5,
   });
   try {
+    expect(/ in pieces /.test(pair.found.printPlan())).toBe(maxBufferBindingBytes === 9000);
     await compareRuns(pair, [{ sequences: [sequence(29, { outputs: [0, 17, 28] })] }, { sequences: [sequence(1, { start: 29 })] }]);
   } finally {
     await pair.dispose();

@@ -4,8 +4,8 @@ import type { NormWeight, Rounding } from '../plan/gpu-op-rules.ts';
 import type { LinearPart } from './linear-op.ts';
 
 /**
- * Inputs: x; routes, of a single row, or lists of them; then the residual where there is one. Outputs: f32, rounded, or both, told apart by
- * dtype.
+ * Inputs: x; routes, of a single row, or lists of them; then the residual where there is one, or what a step before has written for other
+ * experts. Outputs: f32, rounded, or both, told apart by dtype.
  */
 export interface ExpertLinearOp {
   readonly kind: 'expertLinear';
@@ -26,6 +26,17 @@ export interface ExpertLinearOp {
   /** Added last, to a sum. */
   readonly residual: boolean;
   readonly rounding: Rounding | undefined;
+  /** Absent: its experts are all that there are. */
+  readonly piece?: MatricesOfExperts | undefined;
+}
+
+/** Experts whose matrices a step reads, of those that a layer's weights are cut into; all others are left to steps before and behind. */
+export interface MatricesOfExperts {
+  /** Numbers of the first matrix and of the one past the last. */
+  readonly from: number;
+  readonly to: number;
+  /** Results of experts elsewhere are those of the third input. Not of a sum. */
+  readonly before: boolean;
 }
 
 /** A product and nothing else. */

@@ -68,7 +68,7 @@ function signatureOf({ op, inputs, outputs }: GpuStep, typeOf: TypeOf): string {
 }
 
 /** The cutting as a rule of a plan, after those that fuse. @throws CapacityError naming a step that no cut makes small enough */
-export function cutToLimits(check: LimitCheck, { name }: Pick<DeviceProfile, 'name'>): FusionRule<GpuOp, GpuValue> {
+export function cutToLimits(check: LimitCheck, choices: Pick<LimitOptions, 'profile' | 'typeOf'>): FusionRule<GpuOp, GpuValue> {
   let nextId = FIRST_FRESH_ID;
   const fresh: CutContext['fresh'] = (shape, label) => ({ id: nextId++, dtype: 'f32', shape, label });
   return {
@@ -77,11 +77,12 @@ export function cutToLimits(check: LimitCheck, { name }: Pick<DeviceProfile, 'na
       const step = withMadeInputs(read, context);
       const problem = check(step);
       if (problem === undefined) return undefined;
-      const cuts = gpuRulesOf(step.op).cuts?.(step, { ...context, fresh } as CutContext) ?? [];
+      const cuts = gpuRulesOf(step.op).cuts?.(step, { ...context, choices, fresh } as CutContext) ?? [];
       const cut = cuts.find(({ by }) => by.every((part) => check(part as GpuStep) === undefined)) ?? cuts[0];
       if (cut === undefined) {
+        const device = `the device (profile ${choices.profile.name})`;
         throw new CapacityError(
-          `The GPU cannot run ${step.label}: ${problem} that the device (profile ${name}) has, and there is no smaller form. Use the CPU.`,
+          `The GPU cannot run ${step.label}: ${problem} that ${device} has, and there is no smaller form. Use the CPU.`,
         );
       }
       return { replaced: cut.replaced.map((each) => (each === step ? read : each)) as GpuStep[], by: cut.by as GpuStep[] };

@@ -46,6 +46,8 @@ export interface Cut {
 
 /** What an op may look at and take while it is cut. */
 export interface CutContext {
+  /** Of the plan. */
+  readonly choices: MatrixChoices;
   producerOf(value: GpuValue): AnyStep | undefined;
   consumersOf(value: GpuValue): readonly AnyStep[];
   /** A value of f32 that no step has yet. */

@@ -53,7 +53,7 @@ export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
     }));
   const plan = planBy(rules);
   if (ofDevice === undefined || check === undefined) return plan;
-  return plan.steps.every((step) => check(step) === undefined) ? plan : planBy([...rules, cutToLimits(check, ofDevice.profile)]);
+  return plan.steps.every((step) => check(step) === undefined) ? plan : planBy([...rules, cutToLimits(check, ofDevice)]);
 }
 
 /** Rules change the dtype of what a step makes; its readers then still name the value as it was. */

@@ -81,7 +81,10 @@ function columnText(shape: LinearShape, geometry: GemmGeometry, hasFactor: boole
   const width = outputWidth(shape);
   const { f32, q8 } = shape.outputs;
   const weightRows = shape.gated ? [2 * j, 2 * j + 1] : [j];
-  const bias = (w: number) => `let bias${w} = bias[min(before + tile.first + ${LANES_ACROSS * w}u + tx, ${totalRows(shape) - 1}u)];`;
+  const { experts } = shape;
+  const elsewhere = experts?.piece ? `${experts.piece.first * matrixRows(shape)}u + ` : '';
+  const biases = experts ? experts.count * matrixRows(shape) : totalRows(shape);
+  const bias = (w: number) => `let bias${w} = bias[min(${elsewhere}before + tile.first + ${LANES_ACROSS * w}u + tx, ${biases - 1}u)];`;
   const residual = (i: number) => (shape.residual ? ` + residual[min(row${i}, tile.rows - 1u) * ${width}u + min(out, ${width - 1}u)]` : '');
   const yRow = (i: number) => (shape.experts ? `lists[row${i}]` : `row${i}`);
   const store = (i: number) => `if (row${i} < tile.rows && isColumn${j}) { y[${yRow(i)} * ${width}u + out] = v${i}; }`;

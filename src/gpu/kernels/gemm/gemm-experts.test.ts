@@ -1,6 +1,6 @@
 /** Products with matrices of experts: tiles of the rows of each. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { checkExpertProduct, heldOf } from '../../../../test/gpu/check-expert-product.ts';
 import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
@@ -18,6 +18,8 @@ interface Problem extends Partial<LinearShape> {
   readonly type: WeightType;
   /** Experts of each part, and rows of one, gate and up together. */
   readonly counts?: readonly number[];
+  /** Other experts, before those of the parts and behind them. */
+  readonly others?: readonly [before: number, behind: number, kept: boolean];
   readonly rows: number;
   readonly cols?: number;
   readonly used?: number;
@@ -25,12 +27,12 @@ interface Problem extends Partial<LinearShape> {
   readonly xRows?: number;
 }
 
-function variantOf({ tiling, type, counts = [4], rows, cols = 256, used = 2, each = false, ...rest }: Problem): GemmVariant {
+function variantOf({ tiling, type, counts = [4], others, rows, cols = 256, used = 2, each = false, ...rest }: Problem): GemmVariant {
   const shape: LinearShape = {
     input: tiling.arithmetic === 'f32' ? 'f32' : 'q8', norm: undefined, bias: false, gated: false, residual: false,
     outputs: { f32: true, q8: undefined }, cols, ...rest,
     parts: counts.map((count) => ({ type, rows: count * rows })),
-    experts: { count: counts.reduce((sum, count) => sum + count, 0), used, each, summed: false },
+    experts: { ...heldOf(counts, others), used, each, summed: false },
   };
   return { shape, ...tiling };
 }
@@ -71,6 +73,13 @@ describe('gemm with experts', () => {
     await check({ tiling: INT8, type: 'q4_0', rows: 64, gated: 'quickGelu', clamp: { limit: 0.2, offset: 1 }, bias: true, outputs: q8 });
     await check({ tiling: F32, type: 'f16', rows: 20, cols: 37, each: true });
     await check({ tiling: F32, type: 'q4_0', rows: 33, cols: 32, counts: [1], used: 1 });
+  });
+
+  it('some of the experts: results of others are left, or as a step before has them', async () => {
+    await check({ tiling: INT8, type: 'q4_0', rows: 37, bias: true, counts: [2, 1], others: [3, 2, true], used: 4 });
+    await check({ tiling: INT8, type: 'q4_0', rows: 64, gated: 'silu', bias: true, others: [0, 3, false], used: 4 });
+    await check({ tiling: F32, type: 'q8_0', rows: 64, gated: 'silu', norm: { eps: 1e-5 }, others: [3, 0, true], used: 3 });
+    await check({ tiling: F32, type: 'f16', rows: 40, each: true, xRows: 9, counts: [2, 2], others: [1, 1, true], used: 3 });
   });
 
   it('refuses ends that a result of one expert has not', () => {

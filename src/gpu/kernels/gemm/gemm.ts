@@ -9,7 +9,7 @@ import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import { fillBooksCall } from '../../wgsl/codebook.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
-import { byExpert, expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
+import { byExpert, expertFunctions, otherExpertText, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { mostExpertTiles } from '../expert-lists/expert-lists.ts';
 import { epilogueDeclarations, epilogueText } from './gemm-epilogue.ts';
@@ -54,11 +54,17 @@ if (tile.row >= tile.rows) { return; }`;
 }
 
 /** The same of a tile of (row, choice) pairs of one expert: rows count the list's places, W's rows those of the expert. */
-function expertTileText({ shape, tileCols }: GemmVariant): string {
+function expertTileText(variant: GemmVariant): string {
+  const { shape, tileCols } = variant;
   const rows = matrixRows(shape);
+  const columns = shape.gated ? tileCols / 2 : tileCols;
+  const others = otherExpertText(shape, 'listed.expert', {
+    rows: 'several', pairs: ['listed.first', 'listed.end'], column: `workgroup.y * ${columns}u`, columns,
+    lane: 'lane', lanes: gemmGeometry(variant).workgroupSize,
+  });
   const part = (n: number, rowsBefore: number) => `tile.part = ${n}u; tile.base = before${rowsBefore === 0 ? '' : ` - ${rowsBefore}u`};`;
   return `let listed = expertTile(workgroup.x);
-if (listed.first >= listed.end) { return; }
+if (listed.first >= listed.end) { return; }${others}
 var tile: Tile;
 tile.row = listed.first;
 tile.rows = listed.end;

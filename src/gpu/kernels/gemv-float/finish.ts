@@ -1,7 +1,7 @@
 /** WGSL of what follows the loop: sums of a team's lanes, then norm, bias, activation and residual, and the write. */
 import { matrixRows, outputWidth, timesAt } from '../../linear-shape.ts';
 import { gateExpression } from '../../wgsl/activation.ts';
-import { weightedBias } from '../../wgsl/expert-rows.ts';
+import { weightedBias, wholeNumber } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { isByExpert, partOutputs, teamRows } from './gemv-float-variant.ts';
 import type { LinearShape } from '../../linear-shape.ts';
@@ -19,7 +19,7 @@ export function partialFloats(variant: GemvFloatVariant): number {
 /** WGSL expression of the bias of a row. */
 function biasAt(shape: LinearShape, row: string): string {
   if (shape.experts?.summed) return weightedBias(shape, row);
-  return shape.experts ? `bias[expert * ${matrixRows(shape)}u + ${row}]` : `bias[${row}]`;
+  return shape.experts ? `bias[${wholeNumber(shape, 'expert')} * ${matrixRows(shape)}u + ${row}]` : `bias[${row}]`;
 }
 
 /**

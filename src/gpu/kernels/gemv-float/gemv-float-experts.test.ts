@@ -1,6 +1,6 @@
 /** Products with matrices of experts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { checkExpertProduct, heldOf } from '../../../../test/gpu/check-expert-product.ts';
 import { NONE, SUBGROUP, WORKGROUP } from '../../../../test/gpu/gemv-float-check.ts';
 import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
@@ -15,6 +15,8 @@ interface Problem extends Partial<LinearShape> {
   readonly type: WeightType;
   /** Experts of each part, and rows of one, gate and up together. */
   readonly counts?: readonly number[];
+  /** Other experts, before those of the parts and behind them. */
+  readonly others?: readonly [before: number, behind: number, kept: boolean];
   readonly rows: number;
   readonly cols?: number;
   readonly used?: number;
@@ -25,12 +27,12 @@ interface Problem extends Partial<LinearShape> {
 }
 
 function variantOf(
-  { type, counts = [5], rows, cols = 256, used = 3, each = false, summed = false, form, ...rest }: Problem, batch: 1 | 4,
+  { type, counts = [5], others, rows, cols = 256, used = 3, each = false, summed = false, form, ...rest }: Problem, batch: 1 | 4,
 ): GemvFloatVariant {
   const shape: LinearShape = {
     input: 'f32', norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined }, cols, ...rest,
     parts: counts.map((count) => ({ type, rows: count * rows })),
-    experts: { count: counts.reduce((sum, count) => sum + count, 0), used, each, summed },
+    experts: { ...heldOf(counts, others), used, each, summed },
   };
   return { shape, batch, arithmetic: 'half', ...NONE, ...form };
 }
@@ -76,6 +78,16 @@ describe('gemv-float with experts', () => {
     await check({ type: 'f32', rows: 12, cols: 6, each: true, summed: true, used: 5, form: WORKGROUP });
     await check({ type: 'q4_0', rows: 64, cols: 64, gated: 'quickGelu', clamp: { limit: 0.2, offset: 1 }, bias: true });
     await check({ type: 'q4_0', rows: 64, gated: 'geluTanh', norm: { eps: 1e-5 }, xRows: 3, bias: true, form: WORKGROUP });
+  });
+
+  it('some of the experts: results of others are left, or as a step before has them; sums are without them', async () => {
+    for (const [form, xRows] of [[NONE, 1], [SUBGROUP, 7], [WORKGROUP, 1]] as const) {
+      await check({ type: 'q4_0', rows: 37, bias: true, norm: { eps: 1e-6 }, xRows, counts: [2, 2], others: [3, 2, true], used: 5, form });
+      await check({ type: 'f16', rows: 64, cols: 64, gated: 'silu', xRows, counts: [3], others: [0, 3, true], used: 4, form });
+      const summed = { type: 'q4_0', rows: 35, each: true, summed: true, used: 5, form } as const;
+      await check({ ...summed, bias: true, residual: true, counts: [2, 2], others: [2, 2, false] });
+      await check({ ...summed, type: 'f16', cols: 64, counts: [3], others: [0, 3, false] });
+    }
   });
 
   it('refuses ends that a result of one expert has not', () => {

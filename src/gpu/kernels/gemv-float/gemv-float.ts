@@ -26,7 +26,7 @@ import type { PackedBlocks } from '../../packed-layout.ts';
 import { bookOf, bookTexts, fillBooksCall } from '../../wgsl/codebook.ts';
 import { e4m3Function } from '../../wgsl/e4m3.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
-import { byExpert, expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
+import { byExpert, expertFunctions, otherExpertText, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { sumPrologue } from '../../wgsl/sum-prologue.ts';
 import { summedFunctions } from '../../wgsl/summed-parts.ts';
@@ -120,14 +120,19 @@ function partWorkgroups(variant: GemvFloatVariant): number[] {
 }
 
 /** `column`, the first row of x, and how many `columns`; or, by expert, the pair or the pairs' place in `lists`, and the expert. */
-function columnsText({ shape, batch }: GemvFloatVariant): string {
+function columnsText({ shape, batch, teams, rowsPerTeam, lanes }: GemvFloatVariant): string {
+  const owned = teams * rowsPerTeam;
+  const place = { column: `number * ${owned}u`, columns: owned, lane: 'index', lanes: lanes * teams };
   if (isByExpert(shape)) {
-    if (batch === 1) return '  let column = workgroup.z;\n  let columns = 1u;\n  let expert = expertOf(column);';
+    if (batch === 1) {
+      const others = otherExpertText(shape, 'expert', { ...place, rows: 'one', pairs: ['column'] });
+      return `  let column = workgroup.z;\n  let columns = 1u;\n  let expert = expertOf(column);${others}`;
+    }
     return `  let tile = expertTile(workgroup.z);
   if (tile.first >= tile.end) { return; }
   let column = tile.first;
   let columns = tile.end - tile.first;
-  let expert = tile.expert;`;
+  let expert = tile.expert;${otherExpertText(shape, 'expert', { ...place, rows: 'several', pairs: ['tile.first', 'tile.end'] })}`;
   }
   if (batch === 1) return '  let column = 0u;\n  let columns = 1u;';
   return `  let column = workgroup.z * ${batch}u;

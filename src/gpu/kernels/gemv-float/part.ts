@@ -6,6 +6,7 @@ import { INTERLEAVE_ROWS, rowStride } from '../../packed-layout.ts';
 import type { PackedBlocks, PackedFloats } from '../../packed-layout.ts';
 import { matrixRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
+import { choiceWeight } from '../../wgsl/expert-rows.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { ofAnyPart, summedPart } from '../../wgsl/summed-parts.ts';
 import { halfQuad } from '../../wgsl/weight-values.ts';
@@ -60,7 +61,7 @@ function choiceOfUnit(shape: LinearShape, units: number): string[] {
     `let choice = unit / ${units}u;`,
     `let own = unit - choice * ${units}u;`,
     `let expertRow = expertOf(choice) * ${matrixRows(shape)}u;`,
-    'let weight = routes[choice];',
+    `let weight = ${choiceWeight(shape, 'choice')};`,
   ];
 }
 

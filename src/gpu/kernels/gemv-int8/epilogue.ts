@@ -6,7 +6,7 @@
 import { matrixRows, outputWidth, timesAt } from '../../linear-shape.ts';
 import { Q8_BLOCK } from '../../q8-layout.ts';
 import { gateExpression } from '../../wgsl/activation.ts';
-import { weightedBias } from '../../wgsl/expert-rows.ts';
+import { weightedBias, wholeNumber } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
@@ -82,7 +82,7 @@ function resultIndex(variant: GemvInt8Variant, { id, column }: Result): string {
 /** WGSL expression of the bias of a row of W, local to the workgroup. */
 function biasAt({ shape }: GemvInt8Variant, row: string): string {
   if (shape.experts?.summed) return weightedBias(shape, `base + ${row}`);
-  return shape.experts ? `bias[expert * ${matrixRows(shape)}u + base + ${row}]` : `bias[base + ${row}]`;
+  return shape.experts ? `bias[${wholeNumber(shape, 'expert')} * ${matrixRows(shape)}u + base + ${row}]` : `bias[base + ${row}]`;
 }
 
 /** What is read for a result, loaded where it is valid. */

@@ -1,6 +1,6 @@
 /** Products with matrices of experts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { checkExpertProduct, heldOf } from '../../../../test/gpu/check-expert-product.ts';
 import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
@@ -16,6 +16,8 @@ interface Problem extends Partial<LinearShape> {
   readonly type: WeightType;
   /** Experts of each part, and rows of one, gate and up together. */
   readonly counts?: readonly number[];
+  /** Other experts, before those of the parts and behind them. */
+  readonly others?: readonly [before: number, behind: number, kept: boolean];
   readonly rows: number;
   readonly cols: number;
   readonly used?: number;
@@ -25,11 +27,11 @@ interface Problem extends Partial<LinearShape> {
   readonly xRows?: number;
 }
 
-function variantOf({ type, counts = [5], rows, used = 3, each = false, summed = false, form, ...rest }: Problem, batch: 1 | 4 | 8) {
+function variantOf({ type, counts = [5], others, rows, used = 3, each = false, summed = false, form, ...rest }: Problem, batch: 1 | 4 | 8) {
   const shape: LinearShape = {
     input: 'q8', norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined }, ...rest,
     parts: counts.map((count) => ({ type, rows: count * rows })),
-    experts: { count: counts.reduce((sum, count) => sum + count, 0), used, each, summed },
+    experts: { ...heldOf(counts, others), used, each, summed },
   };
   const plain = { subgroupSize: undefined, rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1 } as const;
   return { shape, batch, ...plain, ...form } as const;
@@ -85,6 +87,14 @@ describe('gemv-int8 with experts', () => {
     await check({ type: 'q4_0', rows: 18, cols: 160, used: 5, xRows: 4, each: true });
     const form = { subgroupSize: test.subgroupSize, subgroupsPerRow: 2, rowsPerSubgroup: 2, unroll: 4 } as const;
     await check({ type: 'q4_0', rows: 48, cols: 224, each: true, summed: true, residual: true, form });
+  });
+
+  it('some of the experts: results of others are left, or as a step before has them; sums are without them', async () => {
+    for (const xRows of [1, 7])
+      await check({ type: 'q4_0', rows: 37, cols: 64, bias: true, xRows, counts: [2, 2], others: [3, 2, true], used: 5 });
+    await check({ type: 'q4_0', rows: 64, cols: 64, input: 'q8n', gated: 'silu', counts: [3], others: [0, 3, false], used: 4 });
+    const summed = { type: 'q4_0', rows: 70, cols: 64, each: true, summed: true, used: 5 } as const;
+    await check({ ...summed, bias: true, residual: true, counts: [2, 2], others: [2, 2, false] });
   });
 
   it('refuses ends that a result of one expert has not', () => {

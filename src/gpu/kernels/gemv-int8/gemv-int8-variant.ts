@@ -90,6 +90,7 @@ function requireExperts({ shape, batch }: GemvInt8Variant, require: (holds: bool
   if (experts === undefined) return;
   const rows = matrixRows(shape);
   require(parts.every((part) => part.type === parts[0]!.type && part.rows % rows === 0), 'parts are whole experts of one type');
+  require(!experts.piece || experts.summed || (outputs.f32 && !outputs.q8), 'results of some experts are floats');
   require(activation === undefined && (experts.summed || (!residual && !outputs.q8?.norm)), 'a result of one expert has no such end');
   require(!experts.summed || (experts.each && batch === 1 && !shape.gated), 'sums are of one row, and of vectors of each expert');
 }

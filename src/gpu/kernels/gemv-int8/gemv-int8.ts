@@ -13,7 +13,7 @@ import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { bookTexts, fillBooksCall } from '../../wgsl/codebook.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
-import { byExpert, expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
+import { byExpert, expertFunctions, otherExpertText, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { sumPrologue } from '../../wgsl/sum-prologue.ts';
 import { summedFunctions } from '../../wgsl/summed-parts.ts';
@@ -108,17 +108,25 @@ ${after}
 }
 
 /** `first` column of x, for several the end `count` of them, and the expert whose rows meet them. */
-function columnsText({ shape: { experts }, batch }: GemvInt8Variant): string {
+function columnsText(variant: GemvInt8Variant): string {
+  const { shape, batch, rowsPerWorkgroup } = variant;
+  const { experts } = shape;
   if (experts === undefined && batch === 1) return '  let first = 0u;';
   if (experts === undefined)
     return `  let count = step.rows;\n  let first = workgroup.z * ${batch}u;\n  if (first >= count) { return; }`;
   if (experts.summed) return '  let first = 0u;';
-  if (batch === 1) return '  let first = 0u;\n  let choice = workgroup.z;\n  let expert = expertOf(choice);';
+  const { outputs, workgroupSize } = geometryOf(variant);
+  const owned = { column: `number * ${shape.gated ? rowsPerWorkgroup / 2 : rowsPerWorkgroup}u`, columns: outputs };
+  const place = { ...owned, lane: 'lane', lanes: workgroupSize };
+  if (batch === 1) {
+    const others = otherExpertText(shape, 'expert', { ...place, rows: 'one', pairs: ['choice'] });
+    return `  let first = 0u;\n  let choice = workgroup.z;\n  let expert = expertOf(choice);${others}`;
+  }
   return `  let tile = expertTile(workgroup.z);
   let first = tile.first;
   let count = tile.end;
   if (first >= count) { return; }
-  let expert = tile.expert;`;
+  let expert = tile.expert;${otherExpertText(shape, 'expert', { ...place, rows: 'several', pairs: ['first', 'count'] })}`;
 }
 
 /** The row of x that is column `c` of a pass. */

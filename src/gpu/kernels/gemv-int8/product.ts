@@ -1,5 +1,6 @@
 /** The dot products of a slot's rows with the columns of a pass: every lane's share of them. */
 import { matrixRows } from '../../linear-shape.ts';
+import { choiceWeight } from '../../wgsl/expert-rows.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { summedPart } from '../../wgsl/summed-parts.ts';
 import { blocksOf } from '../../wgsl/weight-codes.ts';
@@ -103,7 +104,7 @@ function choiceOfGroup(variant: GemvInt8Variant, t: number): readonly string[] {
     `let choice${t} = g${t} / ${groups}u;`,
     `let own${t} = g${t} - choice${t} * ${groups}u;`,
     `let expertRow${t} = expertOf(choice${t}) * ${matrixRows(variant.shape)}u;`,
-    `let weight${t} = routes[choice${t}];`,
+    `let weight${t} = ${choiceWeight(variant.shape, `choice${t}`)};`,
   ];
 }
 
