@@ -200,7 +200,7 @@ export function linearBindings(shape: LinearShape, { step, vectorX }: LinearBind
   ];
 }
 
-/** Of a product's matrices, for names of kernels: `[rows, cols]`, or `[experts, rows, cols]`, with experts `first..end of count` of a piece. */
+/** Of a product's matrices, for names of kernels: `[rows, cols]`, or `[experts, rows, cols]`; `first..end of experts` of a piece. */
 export function shapeText(shape: LinearShape): string {
   const { count, piece } = shape.experts ?? {};
   const held = piece ? `${piece.first}..${piece.first + piece.count} of ${count}` : count;

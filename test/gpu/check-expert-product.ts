@@ -188,7 +188,9 @@ function expected(shape: LinearShape, { matrices, biases, routes, x, residual, b
     for (let i = 0; i < used; i++) {
       const [weight, expert] = [routes[row * 2 * used + i]!, routes[row * 2 * used + used + i]!];
       if (expert < held.first || expert >= held.first + held.count) {
-        for (let at = (row * used + i) * own; !summed && at < (row * used + i + 1) * own; at++) y[at] = held.before ? before[at]! : UNTOUCHED;
+        const [from, to] = [(row * used + i) * own, (row * used + i + 1) * own];
+        if (!summed && held.before) y.set(before.subarray(from, to), from);
+        else if (!summed) y.fill(UNTOUCHED, from, to);
         continue;
       }
       for (let o = 0; o < own; o++) {

@@ -69,7 +69,7 @@ export function expertLinearCuts(step: ExpertStep, context: ExpertCutContext): r
  */
 function pieceCuts(step: ExpertStep, { fresh, pieces }: ExpertCutContext): readonly Cut[] {
   const { op, inputs, outputs: [y], label } = step as ExpertStep & { outputs: [GpuValue] };
-  if (op.piece || pieces < 2) return [];
+  if (pieces < 2) return [];
   return range(pieces - 1).map((fewer): Cut => {
     const most = pieces - 1 - fewer;
     const by: ExpertStep[] = [];
@@ -79,7 +79,8 @@ function pieceCuts(step: ExpertStep, { fresh, pieces }: ExpertCutContext): reado
       const [last] = by.at(-1)?.outputs ?? [];
       const piece = { from, to, before: last !== undefined && !op.summed };
       const own = { ...op, piece, residual: op.summed && (op.residual || last !== undefined) };
-      by.push({ op: own, inputs: last ? [...inputs.slice(0, 2), last] : inputs, outputs: [made], label: to === pieces ? label : made.label });
+      const read = last ? [...inputs.slice(0, 2), last] : inputs;
+      by.push({ op: own, inputs: read, outputs: [made], label: to === pieces ? label : made.label });
     }
     return { replaced: [step], by };
   });
