@@ -7,7 +7,7 @@ import { loadFloat } from './dot-float';
 import { headsBytesOf, minimumAt, scaleOf } from './group-scales';
 import { halfToFloat } from './half';
 import { groupAt, isPacked } from './packed-rows';
-import { packedCode } from './packed-described';
+import { packedCodes } from './packed-described';
 import { codeMeaning, unpackCodes } from './unpack-codes';
 import {
   BF16, blockBytesOf, blockSizeOf, codeBitsOf, F16, F32, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K,
@@ -30,8 +30,7 @@ export function matrixRow(type: i32, w: usize, rowBytes: usize, row: i32, out: u
     for (; out < end; out += 1024, group += 16 * Q6_K_BYTES) packedQ6_K(group, r, out);
   } else {
     const bytes = <usize>blockSizeOf(type) << 2;
-    group += (r >> 3) * (rowBytes << 3);
-    for (; out < end; out += bytes, group += 8 * blockBytesOf(type)) packedDescribed(type, group, r & 7, out);
+    for (; out < end; out += bytes, group += 16 * blockBytesOf(type)) packedDescribed(type, group, r, out);
   }
 }
 
@@ -182,12 +181,14 @@ function packedDescribed(type: i32, group: usize, r: usize, out: usize): void {
   const hasMinimum = minimumOf(type) != MINIMUM_NONE;
   let codes = group + headsBytesOf(type);
   for (let column = 0; column < size; column += 16, out += 64) {
-    const scale = scaleOf(type, group, r, 8, column);
-    const minimum = minimumAt(type, group, r, 8, column);
-    for (let i: usize = 0; i < 16; i++) {
-      const value = scale * <f32>codeMeaning(type, packedCode(bits, codes, r, i + <usize>(column & 16)));
+    const scale = scaleOf(type, group, r, 16, column);
+    const minimum = minimumAt(type, group, r, 16, column);
+    let four: u32 = 0;
+    for (let i: usize = 0; i < 16; i++, four >>= 8) {
+      if ((i & 3) == 0) four = packedCodes(bits, codes, r, i + <usize>(column & 16));
+      const value = scale * <f32>codeMeaning(type, four & 255);
       store<f32>(out + (i << 2), hasMinimum ? value - minimum : value);
     }
-    if (column & 16) codes += <usize>(32 * bits);
+    if (column & 16) codes += <usize>(64 * bits);
   }
 }

@@ -5,7 +5,7 @@ import {
   arrangementOf, NIBBLES_16, NIBBLES_16_HIGH, NIBBLES_32_HIGH, NIBBLES_8, PAIRS_32, PAIRS_32_HIGH, SCALE_XS, scalesOf, STREAM,
 } from './weight-type';
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 256 bytes, 16-byte aligned. */
+/** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotDescribed(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   switch (arrangementOf(type)) {
     case NIBBLES_16: {

@@ -1,18 +1,21 @@
 /**
- * Eight packed rows of types with a float scale for each group of 32 and more, times one row of activations: Q4_1, Q5_0, Q5_1, IQ4_NL,
- * MXFP4 and MLX's affine ones. Codes are multiplied as they are; what they stand for less comes off through the sum of x.
+ * Sixteen packed rows of types with a float scale for each group of 32 and more, times one row of activations: Q4_1, Q5_0, Q5_1, IQ4_NL,
+ * MXFP4 and MLX's affine ones. Codes are multiplied as they are; what they stand for less comes off through the sums of x.
  */
-import { AS_CODED, E2M1_ABOVE, halvesOfIq4, sumsOf16, sumsOf32, sumsOfBytes, sumsOfIq4, tableOf } from './described-sums';
+import {
+  AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, sixteenPairSums, storeSums, storeSumsOfBytes, twelvePairSums,
+} from './described-sums';
+import { widen } from './dot-int8';
 import { addOffset, addScaled } from './group-ends';
-import { nibbleMask, ones } from './opaque';
+import { ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
-import { fourScales } from './row-scales';
+import { storeScales } from './row-scales';
 import {
   arrangementOf, blockSizeOf, CODE_E2M1, CODE_IQ4, codeBitsOf, meaningOf, MINIMUM_NONE, minimumOf, SCALE_E8M0_HALF, SCALE_F16, scaleBytesOf,
   scalesOf, STREAM,
 } from './weight-type';
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 128 bytes, 16-byte aligned. */
+/** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotDirect(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   if (arrangementOf(type) == STREAM) dotAffine(type, isOdd, w, x, xEnd, out, spill);
   else if (meaningOf(type) == CODE_IQ4) dotIq4Nl(isOdd, w, x, xEnd, out, spill);
@@ -71,77 +74,100 @@ function dotAffine8(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out
   dotBlocks(8, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), isOdd, w, x, xEnd, out, spill);
 }
 
-/** Blocks of `size` columns: f[8] scale, f[8] what is added, codes. */
+/** Sums behind those of all columns, then scales and what is added. */
+const SCALES: usize = 2 * QUADS;
+const ADDED: usize = SCALES + 64;
+
+/** Blocks of `size` columns: f[16] scale, f[16] what is added, codes. */
 // @ts-ignore: decorator
 @inline
 function dotBlocks(
   bits: i32, format: i32, bytes: usize, size: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize,
 ): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
-  const mask = nibbleMask();
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
   const one = ones();
-  const eighth = f32x4.splat(0.125);
-  // Six bits are summed up less 32.
-  const less: i32 = bits == 6 ? -32 : 0;
   while (x < xEnd) {
-    v128.store(spill, fourScales(format, isOdd, w, 0), 64);
-    v128.store(spill, fourScales(format, isOdd, w, 1), 80);
-    v128.store(spill, f32x4.mul(fourScales(format, isOdd, w + 8 * bytes, 0), eighth), 96);
-    v128.store(spill, f32x4.mul(fourScales(format, isOdd, w + 8 * bytes, 1), eighth), 112);
-    w += 16 * bytes;
+    storeScales(format, isOdd, w, 1, spill + SCALES);
+    storeScales(format, isOdd, w + 16 * bytes, 0.125, spill + ADDED);
+    w += 32 * bytes;
     for (let column = 0; column < size; column += 32) {
-      if (bits != 8) sumsOf16(bits, AS_CODED, w, x, mask, mask, spill);
-      const lowSums = bits == 8 ? sumsOfBytes(w, x) : sumsOf32(bits, AS_CODED, spill, x, one);
-      low = addOffset(low, lowSums, less, v128.load(spill, 64), v128.load(spill, 96), x);
-      const highSums = bits == 8 ? sumsOfBytes(w + 8, x) : sumsOf32(bits, AS_CODED, spill + 16, x, one);
-      high = addOffset(high, highSums, less, v128.load(spill, 80), v128.load(spill, 112), x);
-      w += <usize>(32 * bits);
+      if (bits == 8) storeSumsOfBytes(w, x, spill);
+      else storeSums(bits, AS_CODED, bits > 4, w, x, spill);
+      first = addOffset(first, sumsOf32(bits, spill, x, one), v128.load(spill, SCALES), v128.load(spill, ADDED), x);
+      second = addOffset(second, sumsOf32(bits, spill + 16, x, one), v128.load(spill, SCALES + 16), v128.load(spill, ADDED + 16), x);
+      third = addOffset(third, sumsOf32(bits, spill + 32, x, one), v128.load(spill, SCALES + 32), v128.load(spill, ADDED + 32), x);
+      fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), v128.load(spill, SCALES + 48), v128.load(spill, ADDED + 48), x);
+      w += <usize>(64 * bits);
       x += ACTIVATION_BLOCK;
     }
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  storeTotals(out, first, second, third, fourth);
+}
+
+/** i32[4 rows] of codes as they are, from what was stored at `at`. */
+// @ts-ignore: decorator
+@inline
+function sumsOf32(bits: i32, at: usize, x: usize, one: v128): v128 {
+  if (bits == 8) return v128.load(at);
+  if (bits < 5) return widen(v128.load(at), one);
+  if (bits == 5) return i32x4.add(widen(v128.load(at), one), widen(v128.load(at, QUADS), one));
+  // 16 columns fit 16 bits less 32 times their sum.
+  const low = widen(i16x8.sub(v128.load(at), v128.load32_splat(x, 8)), one);
+  const high = widen(i16x8.sub(v128.load(at, QUADS), v128.load32_splat(x, 12)), one);
+  return i32x4.add(i32x4.add(low, high), i32x4.shl(v128.load32_splat(x, 4), 2));
+}
+
+// @ts-ignore: decorator
+@inline
+export function storeTotals(out: usize, first: v128, second: v128, third: v128, fourth: v128): void {
+  v128.store(out, first);
+  v128.store(out, second, 16);
+  v128.store(out, third, 32);
+  v128.store(out, fourth, 48);
 }
 
 function dotQ5_0(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotSymmetric(5, AS_CODED, SCALE_F16, 16, 16, isOdd, w, x, xEnd, out, spill);
+  dotSymmetric(5, AS_CODED, SCALE_F16, 32, isOdd, w, x, xEnd, out, spill);
 }
 
 function dotMxfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotSymmetric(4, E2M1_ABOVE, SCALE_E8M0_HALF, 8, 12, false, w, x, xEnd, out, spill);
-}
-
-/** Blocks of 32 columns: scales in `heads` bytes, codes. `less` is what codes are less. */
-// @ts-ignore: decorator
-@inline
-function dotSymmetric(
-  bits: i32, kind: i32, format: i32, heads: usize, less: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize,
-): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
-  const mask = nibbleMask();
-  const one = ones();
-  const table = tableOf(kind);
-  for (; x < xEnd; x += ACTIVATION_BLOCK, w += heads + <usize>(32 * bits)) {
-    sumsOf16(bits, kind, w + heads, x, mask, table, spill);
-    low = addScaled(low, sumsOf32(bits, kind, spill, x, one), less, fourScales(format, isOdd, w, 0), x);
-    high = addScaled(high, sumsOf32(bits, kind, spill + 16, x, one), less, fourScales(format, isOdd, w, 1), x);
-  }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  dotSymmetric(4, E2M1_ABOVE, SCALE_E8M0_HALF, 16, false, w, x, xEnd, out, spill);
 }
 
 function dotIq4Nl(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
-  const mask = nibbleMask();
+  dotSymmetric(4, IQ4_SPLIT, SCALE_F16, 32, isOdd, w, x, xEnd, out, spill);
+}
+
+/** Blocks of 32 columns: scales in `heads` bytes, codes. */
+// @ts-ignore: decorator
+@inline
+function dotSymmetric(
+  bits: i32, kind: i32, format: i32, heads: usize, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize,
+): void {
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
   const one = ones();
-  for (; x < xEnd; x += ACTIVATION_BLOCK, w += 144) {
-    halvesOfIq4(w + 16, x, mask, spill);
-    low = addScaled(low, sumsOfIq4(spill, one), 128, fourScales(SCALE_F16, isOdd, w, 0), x);
-    high = addScaled(high, sumsOfIq4(spill + 16, one), 128, fourScales(SCALE_F16, isOdd, w, 1), x);
+  for (; x < xEnd; x += ACTIVATION_BLOCK, w += heads + <usize>(64 * bits)) {
+    storeScales(format, isOdd, w, 1, spill + SCALES);
+    storeSums(bits, kind, false, w + heads, x, spill);
+    const less = kind == E2M1_ABOVE ? twelvePairSums(x) : kind == IQ4_SPLIT ? ninePairSums(x) : sixteenPairSums(x);
+    const offset = kind == IQ4_SPLIT ? iq4Offset(x) : one;
+    first = addScaled(first, sumsLess(kind, spill, less, offset, one), v128.load(spill, SCALES), x);
+    second = addScaled(second, sumsLess(kind, spill + 16, less, offset, one), v128.load(spill, SCALES + 16), x);
+    third = addScaled(third, sumsLess(kind, spill + 32, less, offset, one), v128.load(spill, SCALES + 32), x);
+    fourth = addScaled(fourth, sumsLess(kind, spill + 48, less, offset, one), v128.load(spill, SCALES + 48), x);
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  storeTotals(out, first, second, third, fourth);
+}
+
+/** i32[4 rows] of what codes stand for, from what was stored at `at`. */
+// @ts-ignore: decorator
+@inline
+function sumsLess(kind: i32, at: usize, less: v128, offset: v128, one: v128): v128 {
+  return kind == IQ4_SPLIT ? iq4Sums(at, less, offset, one) : widen(i16x8.sub(v128.load(at), less), one);
 }

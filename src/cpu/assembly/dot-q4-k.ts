@@ -10,8 +10,8 @@ import { ACTIVATION_BLOCK } from './quantize';
 const SCALES: usize = 128;
 /** Of 32 columns of sixteen rows; what is in front of them has as many. */
 const NIBBLES: usize = 256;
-/** Of all that a super-block's scales become. */
-export const SPILL_BYTES: usize = 384;
+/** Of all that a super-block's scales become, and of the sums of a described type. */
+export const SPILL_BYTES: usize = 512;
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotQ4_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
@@ -95,7 +95,14 @@ function dotGroup(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spil
 // @ts-ignore: decorator
 @inline
 function addGroup(total: v128, sums: v128, scales: v128, minimum: v128, end: usize, x: usize): v128 {
-  const product = f32x4.mul(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sums, scales)), v128.load(end, 128));
+  return addDots(total, i32x4.dot_i16x8_s(sums, scales), minimum, end, x);
+}
+
+/** The same, of i32 sums times scales. */
+// @ts-ignore: decorator
+@inline
+export function addDots(total: v128, dots: v128, minimum: v128, end: usize, x: usize): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(dots), v128.load(end, 128));
   const sum = f32x4.convert_i32x4_s(v128.load32_splat(x, 4));
   const offset = f32x4.mul(f32x4.convert_i32x4_s(minimum), sum);
   return madd(nmadd(offset, v128.load(end, 192), product), v128.load32_splat(x), total);

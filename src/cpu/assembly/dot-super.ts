@@ -1,239 +1,271 @@
 /**
- * Eight packed rows of super-blocks with integers under their scales, Q2_K, Q3_K, Q5_K and IQ4_XS, and of NVFP4, whose groups are 16 as
+ * Sixteen packed rows of super-blocks with integers under their scales, Q2_K, Q3_K, Q5_K and IQ4_XS, and of NVFP4, whose groups are 16 as
  * well, times one row of activations. Where a group's scale is an integer it multiplies in the widening step.
  */
-import { AS_CODED, E2M1_ABOVE, halvesOfIq4, sumsOf16, sumsOfIq4, tableOf } from './described-sums';
+import { AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, storeSums } from './described-sums';
+import { storeTotals } from './dot-direct';
 import { highNibbles, lowNibbles, widen } from './dot-int8';
-import { madd, nmadd } from './float-math';
+import { addDots, storeFactors, unpackScales } from './dot-q4-k';
 import { addHalves, addPaired, addScaled, halfSums } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
-import { nibbleMask, ones, pairMask, sixBitMask } from './opaque';
+import { nibbleMask, ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
-import { fourScales } from './row-scales';
+import { storeScales } from './row-scales';
 import { SCALE_UE4M3_HALF } from './weight-type';
 
-/** The bytes of two groups' integers, of eight rows each, as a pair for each row. */
-// @ts-ignore: decorator
-@inline
-function inPairs(bytes: v128): v128 {
-  return i8x16.shuffle(bytes, bytes, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
-}
-
 /** What goes through memory besides a block's sums lies behind them. */
-const SUMS: usize = 64;
+const KEPT: usize = 2 * QUADS;
+/** Of Q4_K's factors behind the place that `storeFactors` is given. */
+const FACTORS: usize = 256;
 
-/** out f32[8] = products of the group at w with the activation blocks [x, xEnd). `spill` holds 256 bytes, 16-byte aligned. */
+/** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotQ5_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
-  const mask = nibbleMask();
-  const kept = spill + SUMS;
-  const end = kept + 64;
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
+  const kept = spill + KEPT;
+  const end = kept + 128;
   while (x < xEnd) {
     unpackScales(w, kept);
     storeFactors(w, kept);
-    w += 128;
-    for (let at = kept; at < end; at += 8, w += 160, x += ACTIVATION_BLOCK) {
+    w += 256;
+    for (let at = kept; at < end; at += 16, w += 320, x += ACTIVATION_BLOCK) {
+      storeSums(5, AS_CODED, true, w, x, spill);
       const scales = v128.load8x8_u(at);
-      const minimums = v128.load8x8_u(at, 64);
-      sumsOf16(5, AS_CODED, w, x, mask, mask, spill);
-      const lowDots = scaled16(spill, lowPairs(scales), lowPairs(scales));
-      low = addMinimum(low, lowDots, v128.load(end, 64), i32x4.extend_low_i16x8_u(minimums), v128.load(end, 96), x);
-      const highDots = scaled16(spill + 16, highPairs(scales), highPairs(scales));
-      high = addMinimum(high, highDots, v128.load(end, 80), i32x4.extend_high_i16x8_u(minimums), v128.load(end, 112), x);
+      const minimums = v128.load8x8_u(at, 128);
+      const firstDots = scaled16(spill, lowPairs(scales), lowPairs(scales));
+      first = addDots(first, firstDots, i32x4.extend_low_i16x8_u(minimums), end, x);
+      const secondDots = scaled16(spill + 16, highPairs(scales), highPairs(scales));
+      second = addDots(second, secondDots, i32x4.extend_high_i16x8_u(minimums), end + 16, x);
+      const moreScales = v128.load8x8_u(at, 8);
+      const moreMinimums = v128.load8x8_u(at, 136);
+      const thirdDots = scaled16(spill + 32, lowPairs(moreScales), lowPairs(moreScales));
+      third = addDots(third, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), end + 32, x);
+      const fourthDots = scaled16(spill + 48, highPairs(moreScales), highPairs(moreScales));
+      fourth = addDots(fourth, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), end + 48, x);
     }
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  storeTotals(out, first, second, third, fourth);
 }
 
-/** i32[4 rows]: sums of 16 columns (`at` as sumsOf16's `to`) times the first scales, and of the other 16 times the second ones. */
+/** i32[4 rows]: sums of 16 columns at `at` times the first scales, and of the other 16 times the second ones. */
 // @ts-ignore: decorator
 @inline
 function scaled16(at: usize, first: v128, second: v128): v128 {
-  return i32x4.add(i32x4.dot_i16x8_s(v128.load(at), first), i32x4.dot_i16x8_s(v128.load(at, 32), second));
+  return i32x4.add(i32x4.dot_i16x8_s(v128.load(at), first), i32x4.dot_i16x8_s(v128.load(at, QUADS), second));
 }
 
-/** total + (dots * d - minimum * 8 S(x) * dmin / 8) * d(x); each of the two products has one rounding. */
+/** The bytes of two groups' integers, of rows 0 to 7 of sixteen, as a pair for each row; then of the others. */
 // @ts-ignore: decorator
 @inline
-function addMinimum(total: v128, dots: v128, d: v128, minimum: v128, dmin: v128, x: usize): v128 {
-  const product = f32x4.mul(f32x4.convert_i32x4_s(dots), d);
-  const minimums = f32x4.mul(f32x4.convert_i32x4_s(minimum), dmin);
-  const difference = nmadd(minimums, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)), product);
-  return madd(difference, v128.load32_splat(x), total);
+function pairsOfFirst(group: v128, next: v128): v128 {
+  return i8x16.shuffle(group, next, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
-/** Scales u8[8 groups, 8 rows], and minimums behind them, of the super-block at w. */
-function unpackScales(w: usize, to: usize): void {
-  for (let pair: usize = 0; pair < 32; pair += 16) {
-    // Two groups of the first four, and of the other four.
-    const a = v128.load(w + pair, 32);
-    const b = v128.load(w + pair, 64);
-    const c = v128.load(w + pair, 96);
-    v128.store(to + pair, v128.and(a, sixBitMask()));
-    v128.store(to + pair, v128.or(v128.and(c, nibbleMask()), v128.and(i16x8.shr_u(a, 2), pairMask())), 32);
-    v128.store(to + pair, v128.and(b, sixBitMask()), 64);
-    v128.store(to + pair, v128.or(highNibbles(c, nibbleMask()), v128.and(i16x8.shr_u(b, 2), pairMask())), 96);
-  }
-}
-
-/** d and dmin / 8 of eight rows, as f32[4] each, 128 bytes behind `to`: d of rows 0 to 3 and 4 to 7, then dmin / 8. */
-function storeFactors(w: usize, to: usize): void {
-  const d = v128.load(w);
-  const dmin = v128.load(w, 16);
-  const eighth = f32x4.splat(0.125);
-  v128.store(to, halvesToFloats(lowHalves(d)), 128);
-  v128.store(to, halvesToFloats(highHalves(d)), 144);
-  v128.store(to, f32x4.mul(halvesToFloats(lowHalves(dmin)), eighth), 160);
-  v128.store(to, f32x4.mul(halvesToFloats(highHalves(dmin)), eighth), 176);
+// @ts-ignore: decorator
+@inline
+function pairsOfLast(group: v128, next: v128): v128 {
+  return i8x16.shuffle(group, next, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 /** As dotQ5_K. */
 export function dotQ2_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
   const mask = nibbleMask();
-  const kept = spill + SUMS;
+  const factors = spill + KEPT;
   while (x < xEnd) {
-    storeFactors(w, kept);
-    let integers = w + 32;
-    w += 160;
-    for (const end = w; integers < end; integers += 16, w += 64, x += ACTIVATION_BLOCK) {
-      const bytes = v128.load(integers);
-      const scales = lowNibbles(bytes, mask);
-      const first = i16x8.extend_low_i8x16_u(scales);
-      const second = i16x8.extend_high_i8x16_u(scales);
-      const minimums = inPairs(highNibbles(bytes, mask));
+    storeFactors(w, factors - FACTORS);
+    let integers = w + 64;
+    w += 320;
+    for (const end = w; integers < end; integers += 32, w += 128, x += ACTIVATION_BLOCK) {
+      storeSums(2, AS_CODED, true, w, x, spill);
+      const group = v128.load(integers);
+      const next = v128.load(integers, 16);
       const sums = halfSums(x);
-      sumsOf16(2, AS_CODED, w, x, mask, mask, spill);
-      const lowMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(minimums), sums);
-      const lowDots = scaled16(spill, lowPairs(first), lowPairs(second));
-      low = addPaired(low, lowDots, lowMinimums, v128.load(kept, 128), v128.load(kept, 160), x);
-      const highMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(minimums), sums);
-      const highDots = scaled16(spill + 16, highPairs(first), highPairs(second));
-      high = addPaired(high, highDots, highMinimums, v128.load(kept, 144), v128.load(kept, 176), x);
+      const minimums = pairsOfFirst(highNibbles(group, mask), highNibbles(next, mask));
+      const scales = i16x8.extend_low_i8x16_u(lowNibbles(group, mask));
+      const nextScales = i16x8.extend_low_i8x16_u(lowNibbles(next, mask));
+      const firstMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(minimums), sums);
+      const secondMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(minimums), sums);
+      first = addTwo(first, scaled16(spill, lowPairs(scales), lowPairs(nextScales)), firstMinimums, factors, x);
+      second = addTwo(second, scaled16(spill + 16, highPairs(scales), highPairs(nextScales)), secondMinimums, factors + 16, x);
+      const moreMinimums = pairsOfLast(highNibbles(group, mask), highNibbles(next, mask));
+      const more = i16x8.extend_high_i8x16_u(lowNibbles(group, mask));
+      const moreNext = i16x8.extend_high_i8x16_u(lowNibbles(next, mask));
+      const thirdMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(moreMinimums), sums);
+      const fourthMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(moreMinimums), sums);
+      third = addTwo(third, scaled16(spill + 32, lowPairs(more), lowPairs(moreNext)), thirdMinimums, factors + 32, x);
+      fourth = addTwo(fourth, scaled16(spill + 48, highPairs(more), highPairs(moreNext)), fourthMinimums, factors + 48, x);
     }
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  storeTotals(out, first, second, third, fourth);
 }
 
-/** As dotQ5_K. Of code - 4, 4 times the scale comes off through the sums of x. */
+/** With d and dmin / 8 that lie at `factors`. */
+// @ts-ignore: decorator
+@inline
+function addTwo(total: v128, dots: v128, minimums: v128, factors: usize, x: usize): v128 {
+  return addPaired(total, dots, minimums, v128.load(factors), v128.load(factors, 64), x);
+}
+
+/** As dotQ5_K. Codes are multiplied less 4. */
 export function dotQ3_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
-  const mask = nibbleMask();
-  const kept = spill + SUMS;
-  const end = kept + 128;
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
+  const kept = spill + KEPT;
+  const end = kept + 256;
   while (x < xEnd) {
-    unpackK3(w + 16, kept, mask);
-    const halves = v128.load(w);
-    v128.store(end, halvesToFloats(lowHalves(halves)));
-    v128.store(end, halvesToFloats(highHalves(halves)), 16);
-    w += 112;
-    for (let at = kept; at < end; at += 16, w += 96, x += ACTIVATION_BLOCK) {
-      const first = v128.load8x8_s(at);
-      const second = v128.load8x8_s(at, 8);
-      const pairs = inPairs(v128.load(at));
-      const sums = halfSums(x);
-      sumsOf16(3, AS_CODED, w, x, mask, mask, spill);
-      const lowLess = i32x4.shr_s(i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(pairs), sums), 1);
-      const lowDots = i32x4.sub(scaled16(spill, lowPairs(first), lowPairs(second)), lowLess);
-      low = addScaled(low, lowDots, 0, v128.load(end), x);
-      const highLess = i32x4.shr_s(i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(pairs), sums), 1);
-      const highDots = i32x4.sub(scaled16(spill + 16, highPairs(first), highPairs(second)), highLess);
-      high = addScaled(high, highDots, 0, v128.load(end, 16), x);
+    unpackK3(w + 32, kept);
+    storeHalves(w, end);
+    w += 224;
+    for (let at = kept; at < end; at += 32, w += 192, x += ACTIVATION_BLOCK) {
+      storeSums(3, AS_CODED, true, w, x, spill);
+      const less = i16x8.shr_s(v128.load32_splat(x, 8), 3);
+      const nextLess = i16x8.shr_s(v128.load32_splat(x, 12), 3);
+      const scales = v128.load8x8_s(at);
+      const nextScales = v128.load8x8_s(at, 16);
+      const firstDots = scaledLess(spill, less, nextLess, lowPairs(scales), lowPairs(nextScales));
+      first = addScaled(first, firstDots, v128.load(end), x);
+      const secondDots = scaledLess(spill + 16, less, nextLess, highPairs(scales), highPairs(nextScales));
+      second = addScaled(second, secondDots, v128.load(end, 16), x);
+      const more = v128.load8x8_s(at, 8);
+      const moreNext = v128.load8x8_s(at, 24);
+      const thirdDots = scaledLess(spill + 32, less, nextLess, lowPairs(more), lowPairs(moreNext));
+      third = addScaled(third, thirdDots, v128.load(end, 32), x);
+      const fourthDots = scaledLess(spill + 48, less, nextLess, highPairs(more), highPairs(moreNext));
+      fourth = addScaled(fourth, fourthDots, v128.load(end, 48), x);
     }
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  storeTotals(out, first, second, third, fourth);
 }
 
-/** Scales i8[16 groups, 8 rows] from twelve bytes of eight rows each: lower halves in 8 bytes, then four bytes with upper pairs of bits. */
-function unpackK3(bytes: usize, to: usize, mask: v128): void {
+/** As scaled16, of sums less what comes off them. */
+// @ts-ignore: decorator
+@inline
+function scaledLess(at: usize, less: v128, nextLess: v128, first: v128, second: v128): v128 {
+  return i32x4.add(
+    i32x4.dot_i16x8_s(i16x8.sub(v128.load(at), less), first), i32x4.dot_i16x8_s(i16x8.sub(v128.load(at, QUADS), nextLess), second));
+}
+
+/** f32[16] at `to` of f16[16]. */
+// @ts-ignore: decorator
+@inline
+function storeHalves(from: usize, to: usize): void {
+  const halves = v128.load(from);
+  const more = v128.load(from, 16);
+  v128.store(to, halvesToFloats(lowHalves(halves)));
+  v128.store(to, halvesToFloats(highHalves(halves)), 16);
+  v128.store(to, halvesToFloats(lowHalves(more)), 32);
+  v128.store(to, halvesToFloats(highHalves(more)), 48);
+}
+
+/** Scales i8[16 groups, 16 rows] from twelve bytes of the rows: lower halves in 8 bytes, then four bytes with upper pairs of bits. */
+function unpackK3(bytes: usize, to: usize): void {
+  const mask = nibbleMask();
   const upper = i8x16.splat(0x30);
   const less = i8x16.splat(32);
-  for (let pair: usize = 0; pair < 4; pair++) {
-    // Groups 2 pair and 2 pair + 1, and those 8 further.
-    const halves = v128.load(bytes + (pair << 4));
-    const bits = v128.load(bytes + 64 + ((pair & 1) << 4));
-    const early = pair < 2 ? i16x8.shl(bits, 4) : i16x8.shl(bits, 2);
-    const late = pair < 2 ? bits : i16x8.shr_u(bits, 2);
-    v128.store(to + (pair << 4), i8x16.sub(v128.or(lowNibbles(halves, mask), v128.and(early, upper)), less));
-    v128.store(to + (pair << 4), i8x16.sub(v128.or(highNibbles(halves, mask), v128.and(late, upper)), less), 64);
+  // Groups `group` and 8 more.
+  for (let group: usize = 0; group < 8; group++) {
+    const halves = v128.load(bytes + (group << 4));
+    const bits = v128.load(bytes + 128 + ((group & 3) << 4));
+    const early = group < 4 ? i16x8.shl(bits, 4) : i16x8.shl(bits, 2);
+    const late = group < 4 ? bits : i16x8.shr_u(bits, 2);
+    v128.store(to + (group << 4), i8x16.sub(v128.or(lowNibbles(halves, mask), v128.and(early, upper)), less));
+    v128.store(to + (group << 4), i8x16.sub(v128.or(highNibbles(halves, mask), v128.and(late, upper)), less), 128);
   }
 }
 
 /** As dotQ5_K. */
 export function dotIq4Xs(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
-  const mask = nibbleMask();
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
   const one = ones();
-  const kept = spill + SUMS;
-  const end = kept + 64;
+  const kept = spill + KEPT;
+  const end = kept + 128;
   while (x < xEnd) {
-    for (let group: usize = 0; group < 8; group++) store<u64>(kept + (group << 3), xsScales(w + 16, group));
-    const halves = v128.load(w);
-    v128.store(end, halvesToFloats(lowHalves(halves)));
-    v128.store(end, halvesToFloats(highHalves(halves)), 16);
-    w += 64;
-    for (let at = kept; at < end; at += 8, w += 128, x += ACTIVATION_BLOCK) {
-      halvesOfIq4(w, x, mask, spill);
-      const scales = i16x8.sub(v128.load8x8_u(at), i16x8.splat(32));
-      const lowScale = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(scales)), v128.load(end));
-      low = addScaled(low, sumsOfIq4(spill, one), 128, lowScale, x);
-      const highScale = f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(scales)), v128.load(end, 16));
-      high = addScaled(high, sumsOfIq4(spill + 16, one), 128, highScale, x);
+    unpackXs(w + 32, kept);
+    storeHalves(w, end);
+    w += 128;
+    for (let at = kept; at < end; at += 16, w += 256, x += ACTIVATION_BLOCK) {
+      storeSums(4, IQ4_SPLIT, false, w, x, spill);
+      const nine = ninePairSums(x);
+      const offset = iq4Offset(x);
+      const scales = v128.load8x8_s(at);
+      const more = v128.load8x8_s(at, 8);
+      first = addScaled(first, iq4Sums(spill, nine, offset, one), factor(i32x4.extend_low_i16x8_s(scales), end), x);
+      second = addScaled(second, iq4Sums(spill + 16, nine, offset, one), factor(i32x4.extend_high_i16x8_s(scales), end + 16), x);
+      third = addScaled(third, iq4Sums(spill + 32, nine, offset, one), factor(i32x4.extend_low_i16x8_s(more), end + 32), x);
+      fourth = addScaled(fourth, iq4Sums(spill + 48, nine, offset, one), factor(i32x4.extend_high_i16x8_s(more), end + 48), x);
     }
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  storeTotals(out, first, second, third, fourth);
 }
 
-/** The scales, plus 32, of a group of eight rows: upper pairs of bits in two bytes, then lower halves in four. */
 // @ts-ignore: decorator
 @inline
-function xsScales(bytes: usize, group: usize): u64 {
-  const halves = load<u64>(bytes + ((2 + (group >> 1)) << 3)) >> ((group & 1) << 2);
-  const bits = load<u64>(bytes + ((group >> 2) << 3)) >> ((group & 3) << 1);
-  return (halves & 0x0f0f0f0f0f0f0f0f) | ((bits & 0x0303030303030303) << 4);
+function factor(scales: v128, at: usize): v128 {
+  return f32x4.mul(f32x4.convert_i32x4_s(scales), v128.load(at));
+}
+
+/** Scales i8[8 groups, 16 rows] from six bytes of the rows: upper pairs of bits in two bytes, then lower halves in four. */
+function unpackXs(bytes: usize, to: usize): void {
+  const mask = nibbleMask();
+  const upper = i8x16.splat(0x30);
+  const less = i8x16.splat(32);
+  for (let pair: usize = 0; pair < 4; pair++) {
+    const halves = v128.load(bytes + (pair << 4), 32);
+    const both = i16x8.shr_u(v128.load(bytes + ((pair >> 1) << 4)), <i32>((pair & 1) << 2));
+    v128.store(to + (pair << 5), i8x16.sub(v128.or(lowNibbles(halves, mask), v128.and(i16x8.shl(both, 4), upper)), less));
+    v128.store(to + (pair << 5), i8x16.sub(v128.or(highNibbles(halves, mask), v128.and(i16x8.shl(both, 2), upper)), less), 16);
+  }
 }
 
 /** Blocks of four groups of 16, each with a byte of scale. */
 export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let low = f32x4.splat(0);
-  let high = f32x4.splat(0);
-  const mask = nibbleMask();
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
   const one = ones();
-  const table = tableOf(E2M1_ABOVE);
+  const kept = spill + KEPT;
   while (x < xEnd) {
     let scales = w;
-    w += 32;
-    for (const end = w; scales < end; scales += 16, w += 128, x += ACTIVATION_BLOCK) {
-      sumsOf16(4, E2M1_ABOVE, w, x, mask, table, spill);
-      low = addNvfp4(low, spill, scales, 0, x, one);
-      high = addNvfp4(high, spill + 16, scales, 1, x, one);
+    w += 64;
+    for (const end = w; scales < end; scales += 32, w += 256, x += ACTIVATION_BLOCK) {
+      storeScales(SCALE_UE4M3_HALF, false, scales, 1, kept);
+      storeScales(SCALE_UE4M3_HALF, false, scales + 16, 1, kept + 64);
+      storeSums(4, E2M1_ABOVE, true, w, x, spill);
+      const less = twelveOf(v128.load32_splat(x, 8));
+      const nextLess = twelveOf(v128.load32_splat(x, 12));
+      first = addNvfp4(first, spill, less, nextLess, x, one);
+      second = addNvfp4(second, spill + 16, less, nextLess, x, one);
+      third = addNvfp4(third, spill + 32, less, nextLess, x, one);
+      fourth = addNvfp4(fourth, spill + 48, less, nextLess, x, one);
     }
   }
-  v128.store(out, low);
-  v128.store(out, high, 16);
+  storeTotals(out, first, second, third, fourth);
+}
+
+/** 12 times what is there 32 times. */
+// @ts-ignore: decorator
+@inline
+function twelveOf(sums: v128): v128 {
+  return i16x8.add(i16x8.shr_s(sums, 2), i16x8.shr_s(sums, 3));
 }
 
 // @ts-ignore: decorator
 @inline
-function addNvfp4(total: v128, at: usize, scales: usize, side: usize, x: usize, one: v128): v128 {
-  const first = i32x4.sub(widen(v128.load(at), one), twelveSums(x, 8));
-  const second = i32x4.sub(widen(v128.load(at, 32), one), twelveSums(x, 12));
-  return addHalves(total, first, second,
-    fourScales(SCALE_UE4M3_HALF, false, scales, side), fourScales(SCALE_UE4M3_HALF, false, scales + 8, side), x);
-}
-
-/** 12 times the sum of 16 codes of x, of which two parts lie at `at`. */
-// @ts-ignore: decorator
-@inline
-function twelveSums(x: usize, at: usize): v128 {
-  return i32x4.splat((3 * (<i32>load<i16>(x + at) + <i32>load<i16>(x + at, 2))) >> 3);
+function addNvfp4(total: v128, at: usize, less: v128, nextLess: v128, x: usize, one: v128): v128 {
+  const first = widen(i16x8.sub(v128.load(at), less), one);
+  const second = widen(i16x8.sub(v128.load(at, QUADS), nextLess), one);
+  return addHalves(total, first, second, v128.load(at, KEPT), v128.load(at, KEPT + 64), x);
 }

@@ -2,28 +2,20 @@
  * What becomes of the sums of 32 columns, in the order that the GEMM kernels use too: d(x), which may be huge, comes last. x is the
  * activation block, whose second word is 8 S(x).
  */
-import { madd } from './float-math';
+import { madd, nmadd } from './float-math';
 
-/** sums of codes, less `less` times S(x). */
+/** total + sums * (scale * d(x)). */
 // @ts-ignore: decorator
 @inline
-function lessSums(sums: v128, less: i32, x: usize): v128 {
-  if (less == 0) return f32x4.convert_i32x4_s(sums);
-  return f32x4.convert_i32x4_s(i32x4.sub(sums, i32x4.splat((less * load<i32>(x, 4)) >> 3)));
+export function addScaled(total: v128, sums: v128, scale: v128, x: usize): v128 {
+  return madd(f32x4.convert_i32x4_s(sums), f32x4.mul(scale, v128.load32_splat(x)), total);
 }
 
-/** total + (sums - less * S(x)) * (scale * d(x)). */
+/** total + (sums * scale + eighth * 8 S(x)) * d(x). */
 // @ts-ignore: decorator
 @inline
-export function addScaled(total: v128, sums: v128, less: i32, scale: v128, x: usize): v128 {
-  return madd(lessSums(sums, less, x), f32x4.mul(scale, v128.load32_splat(x)), total);
-}
-
-/** total + ((sums - less * S(x)) * scale + eighth * 8 S(x)) * d(x). */
-// @ts-ignore: decorator
-@inline
-export function addOffset(total: v128, sums: v128, less: i32, scale: v128, eighth: v128, x: usize): v128 {
-  const product = f32x4.mul(lessSums(sums, less, x), scale);
+export function addOffset(total: v128, sums: v128, scale: v128, eighth: v128, x: usize): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(sums), scale);
   const sum = madd(eighth, f32x4.convert_i32x4_s(v128.load32_splat(x, 4)), product);
   return madd(sum, v128.load32_splat(x), total);
 }
@@ -33,8 +25,7 @@ export function addOffset(total: v128, sums: v128, less: i32, scale: v128, eight
 @inline
 export function addPaired(total: v128, dots: v128, minimums: v128, d: v128, dmin: v128, x: usize): v128 {
   const product = f32x4.mul(f32x4.convert_i32x4_s(dots), d);
-  const offset = f32x4.mul(f32x4.convert_i32x4_s(minimums), dmin);
-  return f32x4.add(total, f32x4.mul(f32x4.sub(product, offset), v128.load32_splat(x)));
+  return madd(nmadd(f32x4.convert_i32x4_s(minimums), dmin, product), v128.load32_splat(x), total);
 }
 
 /** total + (first * scale0 + second * scale1) * d(x). */
@@ -42,7 +33,7 @@ export function addPaired(total: v128, dots: v128, minimums: v128, d: v128, dmin
 @inline
 export function addHalves(total: v128, first: v128, second: v128, scale0: v128, scale1: v128, x: usize): v128 {
   const product = f32x4.mul(f32x4.convert_i32x4_s(first), scale0);
-  return f32x4.add(total, f32x4.mul(f32x4.add(product, f32x4.mul(f32x4.convert_i32x4_s(second), scale1)), v128.load32_splat(x)));
+  return madd(madd(f32x4.convert_i32x4_s(second), scale1, product), v128.load32_splat(x), total);
 }
 
 /** Eight times the sums of the codes 0..15 and 16..31 of the activation block at x: i16[2], four times. */

@@ -1,6 +1,6 @@
 /**
  * Scales and minimums of the groups of a described type, of one row. `stride` is 1 where `block` is a block as in the file, and then r is
- * 0; it is 8 where it is a block of eight packed rows (`packed-described.ts`), of which r is one.
+ * 0; it is 16 where it is a block of sixteen packed rows (`packed-described.ts`), of which r is one.
  */
 import { halfToFloat } from './half';
 import {
@@ -8,26 +8,26 @@ import {
   SCALE_F16, SCALE_F32, SCALE_K3, SCALE_K4, SCALE_NIBBLES, SCALE_UE4M3_HALF, SCALE_XS, scaleBytesOf, scalesOf,
 } from './weight-type';
 
-/** Bytes in front of the codes of a block of eight packed rows: what else the rows' blocks hold. */
+/** Bytes in front of the codes of a block of sixteen packed rows: what else the rows' blocks hold. */
 export function headsBytesOf(type: i32): usize {
-  return (blockBytesOf(type) << 3) - <usize>(blockSizeOf(type) * codeBitsOf(type));
+  return (blockBytesOf(type) << 4) - <usize>(2 * blockSizeOf(type) * codeBitsOf(type));
 }
 
 /** Where the f16 of a super-block lies; the one of its minimums. */
 export function factorAt(type: i32, block: usize, r: usize, stride: usize): usize {
-  if (stride == 8) return block + 2 * r;
+  if (stride == 16) return block + 2 * r;
   const scales = scalesOf(type);
   return block + (scales == SCALE_NIBBLES ? 80 : scales == SCALE_K3 ? 108 : 0);
 }
 
 export function minimumFactorAt(type: i32, block: usize, r: usize, stride: usize): usize {
-  if (stride == 8) return block + 16 + 2 * r;
+  if (stride == 16) return block + 32 + 2 * r;
   return block + (scalesOf(type) == SCALE_NIBBLES ? 82 : 2);
 }
 
 /** Where the first byte of the integers under them lies; the others follow `stride` bytes apart. */
 export function integersAt(type: i32, block: usize, r: usize, stride: usize): usize {
-  if (stride == 8) return block + (minimumOf(type) == MINIMUM_NONE ? 16 : 32) + r;
+  if (stride == 16) return block + (minimumOf(type) == MINIMUM_NONE ? 32 : 64) + r;
   const scales = scalesOf(type);
   return block + (scales == SCALE_NIBBLES ? 0 : scales == SCALE_K3 ? 96 : scales == SCALE_K4 ? 4 : 2);
 }

@@ -68,7 +68,7 @@ export function gemmInt8(
     }
     for (let row = rowBegin; row < rowEnd; row += 4) {
       const group = groupAt(w, rowBytes, row);
-      if (isDescribed(type)) packWideDescribed(type, panel, panelEnd, group + <usize>(row & 8) * rowBytes, <usize>(row & 4) << 2);
+      if (isDescribed(type)) packWideDescribed(type, panel, panelEnd, group, <usize>(row & 12) << 2);
       else packPanel(type, panel, panelEnd, group, <usize>(row & 12) << 2, scratch);
       const lanes = min(4, rowEnd - row);
       const to = y + <usize>first * yStride + (<usize>row << 2);

@@ -32,7 +32,7 @@ export function matmulScratchBytes(type: i32, cols: i32): i32 {
  * For r in [0, xRows) and row in [rowBegin, rowEnd): the f32 at y + r * yStride + 4 * row becomes the product of weight row
  * `row` of the matrix at w with row r of x (at x + r * xStride, in the form of `activationBytes`). Weights that take int8 are packed
  * (`packed-rows.ts`; rowBegin is a multiple of GROUP_ROWS), others have rows of rowBytes, at any alignment.
- * scratch is 16-byte aligned and has at least 512 bytes.
+ * scratch is 16-byte aligned and has at least 640 bytes.
  */
 export function matmul(
   type: i32, w: usize, rowBytes: usize, rowBegin: i32, rowEnd: i32, cols: i32,
@@ -67,13 +67,13 @@ function gemvPacked(
       const from = x + <usize>r * xStride;
       const to = y + <usize>r * yStride + (<usize>row << 2);
       const out = rows < GROUP_ROWS ? sums : to;
-      dotGroup(type, isOdd, group, rowBytes, from, from + xBytes, out, scratch);
+      dotGroup(type, isOdd, group, from, from + xBytes, out, scratch);
       if (rows < GROUP_ROWS) memory.copy(to, sums, <usize>rows << 2);
     }
   }
 }
 
-function dotGroup(type: i32, isOdd: bool, group: usize, rowBytes: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+function dotGroup(type: i32, isOdd: bool, group: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   if (type == Q4_0) {
     if (isOdd) dotOddQ4_0(group, x, xEnd, out);
     else dotQ4_0(group, x, xEnd, out);
@@ -86,9 +86,7 @@ function dotGroup(type: i32, isOdd: bool, group: usize, rowBytes: usize, x: usiz
   } else if (type == Q6_K) {
     dotQ6_K(group, x, xEnd, out, spill);
   } else {
-    // Two times eight rows.
     dotDescribed(type, isOdd, group, x, xEnd, out, spill);
-    dotDescribed(type, isOdd, group + 8 * rowBytes, x, xEnd, out + 32, spill);
   }
 }
 

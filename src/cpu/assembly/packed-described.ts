@@ -1,35 +1,30 @@
 /**
- * How eight rows of a described type lie once they are packed (`packed-rows.ts` has the rest): a block of all eight rows, then the next.
- * In front what a block holds besides its codes: each of its floats of eight rows; or f16 d[8], f16 dmin[8] where there are minimums, and
- * the bytes of the integers under them, of eight rows each. Then, for each 32 columns, their codes:
- *   four bits and more: the nibbles, as Q4_0's. Five: 32 bytes of fifth bits; in the place of its four columns, step s has bit s for
- *     the low nibbles and bit 4 + s for the high ones. Six: 64 bytes of high bits, as Q6_K's.
- *   two and three bits: 64 bytes of pairs, as Q6_K's high bits. Three: 32 bytes of third bits, of which steps 0 and 1 have bits 2 and 6,
- *     for the columns of high nibbles bits 3 and 7; steps 2 and 3 have bits 0 and 4, 1 and 5.
- *   eight bits: as Q8_0's.
+ * How sixteen rows of a described type lie once they are packed (`packed-rows.ts` has the rest): a block of all sixteen, then the next.
+ * In front what a block holds besides its codes: each of its floats of sixteen rows; or f16 d[16], f16 dmin[16] where there are minimums,
+ * and the bytes of the integers under them, of sixteen rows each. Then, for each 32 columns, their codes: of eight bits as Q8_0's, others
+ * as described-codes.ts says.
  */
+import { fourColumns, maskOf, packCodes, vectorOf, vectorsOf } from './described-codes';
 import { factorAt, headsBytesOf, integerBytesOf, integersAt, minimumFactorAt } from './group-scales';
 import { unpackCodes } from './unpack-codes';
 import {
   blockSizeOf, codeBitsOf, floatsOf, MEANING_MASK, MINIMUM_NONE, minimumOf, SCALE_BF16, SCALE_F16, SCALE_F32, scaleBytesOf, scalesOf,
 } from './weight-type';
 
-const LOW_4: u32 = 0x0f0f0f0f;
-const PAIRS: u32 = 0x03030303;
-const ONES: u32 = 0x01010101;
+const ROWS: usize = 16;
 
-/** Bytes behind the eight rows in the scratch for packing. */
+/** Bytes behind the rows in the scratch for packing. */
 export const UNPACKED_ROW_BYTES: usize = 64;
 
-/** Packs a block of eight rows that begin at `from`. Notes odd scales in the head of the matrix at w. */
+/** Packs a block of sixteen rows that begin at `from`. Notes odd scales in the head of the matrix at w. */
 export function packDescribed(type: i32, from: usize, rowBytes: usize, to: usize, w: usize, unpacked: usize): void {
   const bits = codeBitsOf(type);
   const size = blockSizeOf(type);
   let codes = to + headsBytesOf(type);
-  memory.fill(codes, 0, <usize>(size * bits));
-  for (let r: usize = 0; r < 8; r++) packHead(type, from + r * rowBytes, r, to, w);
-  for (let column = 0; column < size; column += 32, codes += <usize>(32 * bits)) {
-    for (let r: usize = 0; r < 8; r++) {
+  memory.fill(codes, 0, <usize>(2 * size * bits));
+  for (let r: usize = 0; r < ROWS; r++) packHead(type, from + r * rowBytes, r, to, w);
+  for (let column = 0; column < size; column += 32, codes += <usize>(64 * bits)) {
+    for (let r: usize = 0; r < ROWS; r++) {
       unpackCodes(type & ~MEANING_MASK, from + r * rowBytes, column, unpacked);
       v128.store(unpacked, i8x16.narrow_i16x8_u(v128.load(unpacked), v128.load(unpacked, 16)));
       v128.store(unpacked, i8x16.narrow_i16x8_u(v128.load(unpacked, 32), v128.load(unpacked, 48)), 16);
@@ -42,17 +37,17 @@ export function packDescribed(type: i32, from: usize, rowBytes: usize, to: usize
 function packHead(type: i32, from: usize, r: usize, to: usize, w: usize): void {
   const bytes = integerBytesOf(type);
   if (bytes != 0) {
-    store<u16>(factorAt(type, to, r, 8), load<u16>(factorAt(type, from, 0, 1)));
-    if (minimumOf(type) != MINIMUM_NONE) store<u16>(minimumFactorAt(type, to, r, 8), load<u16>(minimumFactorAt(type, from, 0, 1)));
-    const integers = integersAt(type, to, r, 8);
-    for (let k: usize = 0; k < bytes; k++) store<u8>(integers + 8 * k, load<u8>(integersAt(type, from, 0, 1) + k));
+    store<u16>(factorAt(type, to, r, ROWS), load<u16>(factorAt(type, from, 0, 1)));
+    if (minimumOf(type) != MINIMUM_NONE) store<u16>(minimumFactorAt(type, to, r, ROWS), load<u16>(minimumFactorAt(type, from, 0, 1)));
+    const integers = integersAt(type, to, r, ROWS);
+    for (let k: usize = 0; k < bytes; k++) store<u8>(integers + ROWS * k, load<u8>(integersAt(type, from, 0, 1) + k));
     return;
   }
   const format = scalesOf(type);
   const size = scaleBytesOf(type);
   for (let k: usize = 0; k < <usize>floatsOf(type); k++) {
     const at = from + k * size;
-    const place = to + (8 * k + r) * size;
+    const place = to + (ROWS * k + r) * size;
     if (format == SCALE_F16) noteOdd(load<u16>(at), w);
     if (format == SCALE_F32) store<u32>(place, load<u32>(at));
     else if (format == SCALE_F16 || format == SCALE_BF16) store<u16>(place, load<u16>(at));
@@ -67,44 +62,33 @@ function noteOdd(bits: u32, w: usize): void {
 }
 
 function packBytes(codes: usize, to: usize): void {
-  for (let i: usize = 0; i < 16; i++) store<u16>(to + 16 * i, load<u16>(codes + 2 * i));
+  for (let i: usize = 0; i < 16; i++) store<u16>(to + 32 * i, load<u16>(codes + 2 * i));
 }
 
-/** 32 codes of a row; the place is zero before. */
-function packCodes(bits: i32, codes: usize, to: usize): void {
-  for (let s: usize = 0; s < 4; s++) {
-    const low = load<u32>(codes + 4 * s);
-    const high = load<u32>(codes + 4 * s, 16);
-    const pairs = to + ((s >> 1) << 5);
-    const shift = <u32>((s & 1) << 2);
-    if (bits >= 4) store<u32>(to + 32 * s, (low & LOW_4) | ((high & LOW_4) << 4));
-    else put(pairs, ((low & PAIRS) | ((high & PAIRS) << 2)) << shift);
-    if (bits == 6) put(pairs + 128, (((low >> 4) & PAIRS) | (((high >> 4) & PAIRS) << 2)) << shift);
-    if (bits == 5) put(to + 128, (((low >> 4) & ONES) << <u32>s) | (((high >> 4) & ONES) << (4 + <u32>s)));
-    if (bits == 3) {
-      const bit = (s >> 1 ? 0 : 2) + shift;
-      put(to + 64, (((low >> 2) & ONES) << bit) | (((high >> 2) & ONES) << (bit + 1)));
-    }
+/** Columns i to i + 3 of 32 of row r, a byte each; i is a multiple of 4. */
+export function packedCodes(bits: i32, codes: usize, r: usize, i: usize): u32 {
+  if (bits == 8) {
+    const at = codes + ((i >> 1) << 5) + 2 * r;
+    return <u32>load<u16>(at) | (<u32>load<u16>(at, 32) << 16);
+  }
+  const four = codesOfStep(bits, codes + ((r >> 2) << 4), <i32>(i >> 2) & 3, i > 15);
+  switch (<i32>r & 3) {
+    case 0: return i32x4.extract_lane(four, 0);
+    case 1: return i32x4.extract_lane(four, 1);
+    case 2: return i32x4.extract_lane(four, 2);
+    default: return i32x4.extract_lane(four, 3);
   }
 }
 
+/** Codes of step s of one half of the four rows whose codes begin at `codes`: a byte each. */
 // @ts-ignore: decorator
 @inline
-function put(at: usize, bits: u32): void {
-  store<u32>(at, load<u32>(at) | bits);
-}
-
-/** Column i of 32 of row r. */
-export function packedCode(bits: i32, codes: usize, r: usize, i: usize): i32 {
-  if (bits == 8) return load<u8>(codes + ((i >> 1) << 4) + 2 * r + (i & 1));
-  const s = (i >> 2) & 3;
-  const at = codes + 4 * r + (i & 3);
-  const pairs = at + ((s >> 1) << 5);
-  const isHigh = <i32>(i >> 4);
-  const shift = <i32>((s & 1) << 2) + 2 * isHigh;
-  const low = bits >= 4 ? (<i32>load<u8>(at + 32 * s) >> (4 * isHigh)) & 15 : (<i32>load<u8>(pairs) >> shift) & 3;
-  if (bits == 6) return low | (((<i32>load<u8>(pairs, 128) >> shift) & 3) << 4);
-  if (bits == 5) return low | (((<i32>load<u8>(at, 128) >> (<i32>s + 4 * isHigh)) & 1) << 4);
-  if (bits == 3) return low | (((<i32>load<u8>(at, 64) >> ((s >> 1 ? 0 : 2) + <i32>((s & 1) << 2) + isHigh)) & 1) << 2);
-  return low;
+export function codesOfStep(bits: i32, codes: usize, s: i32, isHigh: bool): v128 {
+  const last = vectorsOf(bits, isHigh) - 1;
+  const v0 = vectorOf(bits, isHigh, 0, codes);
+  const v1 = vectorOf(bits, isHigh, min(1, last), codes);
+  const v2 = vectorOf(bits, isHigh, min(2, last), codes);
+  const v3 = vectorOf(bits, isHigh, min(3, last), codes);
+  const four = fourColumns(bits, isHigh, s, v0, v1, v2, v3, maskOf(bits, 0), maskOf(bits, 1), maskOf(bits, 2), maskOf(bits, 3));
+  return bits == 2 && s & 1 ? i16x8.shr_u(four, 2) : four;
 }

@@ -59,13 +59,6 @@ export function packMatrix(type: i32, w: usize, rowBytes: usize, rows: i32, scra
   for (let row = 0; row < rows; row += GROUP_ROWS) packGroup(type, w, rowBytes, row, min(GROUP_ROWS, rows - row), scratch);
 }
 
-/** Eight rows of a described type: half of a group. */
-function packEight(type: i32, from: usize, rowBytes: usize, to: usize, w: usize, unpacked: usize): void {
-  const bytes = blockBytesOf(type);
-  const end = to + 8 * rowBytes;
-  for (; to < end; to += 8 * bytes, from += bytes) packDescribed(type, from, rowBytes, to, w, unpacked);
-}
-
 /** Puts the group of `row` in order, which has `rows` rows in the matrix. */
 export function packGroup(type: i32, w: usize, rowBytes: usize, row: i32, rows: i32, scratch: usize): void {
   let to = groupAt(w, rowBytes, row);
@@ -82,9 +75,9 @@ export function packGroup(type: i32, w: usize, rowBytes: usize, row: i32, rows: 
   } else if (type == Q6_K) {
     for (; to < end; to += ROWS * Q6_K_BYTES, from += Q6_K_BYTES) packQ6_K(from, rowBytes, to);
   } else {
+    const bytes = blockBytesOf(type);
     const unpacked = scratch + ROWS * rowBytes;
-    packEight(type, scratch, rowBytes, to, w, unpacked);
-    packEight(type, scratch + 8 * rowBytes, rowBytes, to + 8 * rowBytes, w, unpacked);
+    for (; to < end; to += ROWS * bytes, from += bytes) packDescribed(type, from, rowBytes, to, w, unpacked);
   }
 }
 

@@ -3,10 +3,9 @@
  * divided by 8; where groups are 16 and scales floats, f32 scale[4 rows] of the second group; Q2_K's holds pairs of integers
  * i16[4 rows, 2], and an eighth of their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are in the weights.
  */
-import { fourColumns, higherBits, lowerBits } from './described-sums';
 import { factorAt, headsBytesOf, minimumAt, minimumFactorAt, scaleOf, subMinimumOf, subScaleOf } from './group-scales';
 import { halfToFloat } from './half';
-import { nibbleMask } from './opaque';
+import { codesOfStep } from './packed-described';
 import { firstTwo, lastTwo, WIDE_PANEL_BLOCK } from './panel-wide';
 import { e2m1Table, iq4Table } from './unpack-codes';
 import {
@@ -34,14 +33,14 @@ export function widePanelBlock(type: i32): usize {
   return formOf(type) == FORM_PAIRED_MINIMUMS ? PAIRED_PANEL_BLOCK : WIDE_PANEL_BLOCK;
 }
 
-/** Panel blocks from `to` to `toEnd`, of rows 0 to 3 (`side` 0) or 4 to 7 (16) of the packed group at w. */
+/** Panel blocks from `to` to `toEnd`, of four rows of the packed group at w: `side` is four times the number of the first. */
 export function packWideDescribed(type: i32, to: usize, toEnd: usize, w: usize, side: usize): void {
   const size = blockSizeOf(type);
   const bits = codeBitsOf(type);
   const panelBlock = widePanelBlock(type);
   while (to < toEnd) {
     let codes = w + headsBytesOf(type);
-    for (let column = 0; column < size; column += 32, to += panelBlock, codes += <usize>(32 * bits)) {
+    for (let column = 0; column < size; column += 32, to += panelBlock, codes += <usize>(64 * bits)) {
       storeHead(type, to, w, side >> 2, column);
       storeWeights(type, to + 32, codes, side);
       if (scalesOf(type) == SCALE_K3 || scalesOf(type) == SCALE_NIBBLES) scaleWeights(type, to + 32, w, side >> 2, column);
@@ -57,38 +56,53 @@ function storeHead(type: i32, to: usize, w: usize, r: usize, column: i32): void 
     const row = r + i;
     const at = to + 4 * i;
     if (form == FORM_PAIRED_MINIMUMS) {
-      store<f32>(at, halfToFloat(load<u16>(factorAt(type, w, row, 8))));
-      store<i32>(at, subMinimumOf(type, w, row, 8, column) | (subMinimumOf(type, w, row, 8, column + 16) << 16), 16);
-      store<f32>(at, halfToFloat(load<u16>(minimumFactorAt(type, w, row, 8))) * <f32>0.125, 288);
+      store<f32>(at, halfToFloat(load<u16>(factorAt(type, w, row, 16))));
+      store<i32>(at, subMinimumOf(type, w, row, 16, column) | (subMinimumOf(type, w, row, 16, column + 16) << 16), 16);
+      store<f32>(at, halfToFloat(load<u16>(minimumFactorAt(type, w, row, 16))) * <f32>0.125, 288);
     } else if (scalesOf(type) == SCALE_K3) {
-      store<f32>(at, halfToFloat(load<u16>(factorAt(type, w, row, 8))));
+      store<f32>(at, halfToFloat(load<u16>(factorAt(type, w, row, 16))));
     } else {
-      store<f32>(at, scaleOf(type, w, row, 8, column));
-      if (form == FORM_TWO_SCALES) store<f32>(at, scaleOf(type, w, row, 8, column + 16), 16);
-      if (form == FORM_MINIMUM) store<f32>(at, minimumAt(type, w, row, 8, column) * <f32>0.125, 16);
+      store<f32>(at, scaleOf(type, w, row, 16, column));
+      if (form == FORM_TWO_SCALES) store<f32>(at, scaleOf(type, w, row, 16, column + 16), 16);
+      if (form == FORM_MINIMUM) store<f32>(at, minimumAt(type, w, row, 16, column) * <f32>0.125, 16);
     }
   }
 }
 
 /** i16 of what 32 columns of codes stand for. */
 function storeWeights(type: i32, to: usize, codes: usize, side: usize): void {
-  const bits = codeBitsOf(type);
-  if (bits == 8) {
-    for (let i: usize = 0; i < 256; i += 16) v128.store(to + i, v128.load8x8_u(codes + (side >> 1) + i));
-    return;
-  }
-  for (let s = 0; s < 4; s++, to += 32) {
-    const low = meant(type, columnsOf(bits, codes + side, s, false));
-    const high = meant(type, columnsOf(bits, codes + side, s, true));
-    v128.store(to, firstTwo(low));
-    v128.store(to, lastTwo(low), 16);
-    v128.store(to, firstTwo(high), 128);
-    v128.store(to, lastTwo(high), 144);
+  switch (codeBitsOf(type)) {
+    case 2: return storeCodes(2, type, to, codes + side);
+    case 3: return storeCodes(3, type, to, codes + side);
+    case 4: return storeCodes(4, type, to, codes + side);
+    case 5: return storeCodes(5, type, to, codes + side);
+    case 6: return storeCodes(6, type, to, codes + side);
+    case 8: {
+      for (let i: usize = 0; i < 256; i += 16) v128.store(to + i, v128.load8x8_u(codes + (side >> 1) + 2 * i));
+      return;
+    }
+    default: unreachable();
   }
 }
 
-function columnsOf(bits: i32, codes: usize, s: i32, isHigh: bool): v128 {
-  return fourColumns(bits, lowerBits(bits, codes, s, isHigh), higherBits(bits, codes, s), s, isHigh, nibbleMask());
+// @ts-ignore: decorator
+@inline
+function storeCodes(bits: i32, type: i32, to: usize, codes: usize): void {
+  storeStep(type, to, codesOfStep(bits, codes, 0, false));
+  storeStep(type, to + 32, codesOfStep(bits, codes, 1, false));
+  storeStep(type, to + 64, codesOfStep(bits, codes, 2, false));
+  storeStep(type, to + 96, codesOfStep(bits, codes, 3, false));
+  storeStep(type, to + 128, codesOfStep(bits, codes, 0, true));
+  storeStep(type, to + 160, codesOfStep(bits, codes, 1, true));
+  storeStep(type, to + 192, codesOfStep(bits, codes, 2, true));
+  storeStep(type, to + 224, codesOfStep(bits, codes, 3, true));
+}
+
+/** i16 of what the codes of four columns stand for. */
+function storeStep(type: i32, to: usize, codes: v128): void {
+  const weights = meant(type, codes);
+  v128.store(to, firstTwo(weights));
+  v128.store(to, lastTwo(weights), 16);
 }
 
 function meant(type: i32, codes: v128): v128 {
@@ -113,5 +127,5 @@ function scaleWeights(type: i32, to: usize, w: usize, r: usize, column: i32): vo
 }
 
 function twice(type: i32, w: usize, r: usize, column: i32): i32 {
-  return (subScaleOf(type, w, r, 8, column) & 0xffff) * 0x10001;
+  return (subScaleOf(type, w, r, 16, column) & 0xffff) * 0x10001;
 }
