@@ -7,9 +7,11 @@ import { createModelFromParts } from '../src/engine/model.ts';
 import type { ModelOptions } from '../src/engine/model.ts';
 import type { Model } from '../src/engine/api.ts';
 import type { TextSide } from '../src/engine/prompt.ts';
-import type { Executor, GraphRun, Program, ProgramRequest } from '../src/graph/executor.ts';
+import type { Executor, GraphRun, KvLayout, Program, ProgramRequest, SequenceRows } from '../src/graph/executor.ts';
 import { DECODER, modelOfDecoder } from '../src/graph/model-graphs.ts';
-import { nextPagedState } from '../src/graph/state.ts';
+import type { ModelGraphs } from '../src/graph/model-graphs.ts';
+import { nextPagedState, stateGroups } from '../src/graph/state.ts';
+import type { State } from '../src/graph/state.ts';
 import { CapacityError } from '../src/tensor/errors.ts';
 import { createTokenizer } from '../src/text/tokenizer.ts';
 import type { Tokenizer } from '../src/text/tokenizer.ts';
@@ -39,6 +41,9 @@ export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength'>
   readonly withoutTokenizer?: boolean;
   /** Ids of texts that the vocabulary has as tokens. */
   readonly idOf?: (text: string) => number | undefined;
+  /** States beside one of pages without a window: pages with one, slots. */
+  readonly window?: number;
+  readonly hasSlots?: boolean;
   /** Pages that the device has at most. */
   readonly devicePages?: number;
 }
@@ -65,45 +70,85 @@ export function fakeLogits(ids: readonly number[], adjust?: FakeOptions['adjust'
   return logits;
 }
 
-function fakeProgram(request: ProgramRequest, options: FakeOptions, log: FakeLog): Program {
-  const { pageTokens, maxPages } = request.kv;
+/** Tokens by position in the pages of one group, as they were written. */
+function fakePages({ pageTokens }: KvLayout) {
   const pages: Int32Array[] = [];
-  const rows = request.sizes['rows'] as number;
   const cell = (table: ArrayLike<number>, position: number) => {
     const page = pages[table[Math.floor(position / pageTokens)] as number];
     if (page === undefined) throw new Error(`position ${position} has no page`);
     return { page, at: position % pageTokens };
   };
-  const runDecoder = ({ inputs, sequences = [] }: GraphRun): Float32Array[] => {
-    const [tokens, positions, wanted] = [DECODER.tokens, DECODER.positions, DECODER.outIndices].map(
-      (name) => inputs[name] as ArrayLike<number>,
-    );
-    if (tokens!.length > rows) throw new Error(`step of ${tokens!.length} rows, loaded for ${rows}`);
-    const tableOfRow = sequences.flatMap((sequence) => Array.from({ length: sequence.rows }, () => sequence.pages[0]!));
-    for (const { start, rows: count } of sequences) log.steps.push({ start, count });
-    for (let row = 0; row < tokens!.length; row++) {
-      const { page, at } = cell(tableOfRow[row]!, positions![row]!);
-      page[at] = tokens![row]!;
-    }
-    return Array.from(wanted!, (row) => {
-      const ids = Array.from({ length: positions![row]! + 1 }, (_, position) => {
-        const { page, at } = cell(tableOfRow[row]!, position);
+  return {
+    ensure(count: number) {
+      while (pages.length < count) pages.push(new Int32Array(pageTokens).fill(-1));
+      return pages.length;
+    },
+    write(table: ArrayLike<number>, position: number, token: number) {
+      const { page, at } = cell(table, position);
+      page[at] = token;
+    },
+    /** Tokens of positions [from, end). */
+    read: (table: ArrayLike<number>, from: number, end: number) =>
+      Array.from({ length: end - from }, (_, i) => {
+        const { page, at } = cell(table, from + i);
         return page[at] as number;
-      });
-      return fakeLogits(ids, options.adjust);
+      }),
+  };
+}
+
+/**
+ * One sequence's rows of a step: writes their tokens, and gives all of the sequence up to each wanted row. What windows and slots hold must
+ * be the same tokens.
+ */
+function fakeRows(groups: readonly ReturnType<typeof fakePages>[], slots: (readonly number[])[], windows: readonly (number | undefined)[]) {
+  return ({ start, pages, slots: place }: SequenceRows, tokens: readonly number[]): ((row: number) => readonly number[]) => {
+    for (const [group, table] of pages.entries()) tokens.forEach((token, i) => groups[group]?.write(table, start + i, token));
+    const end = start + tokens.length;
+    const all = groups[0]!.read(pages[0]!, 0, end);
+    for (const [group, window] of windows.entries()) {
+      if (window === undefined) continue;
+      const from = Math.max(0, start - window);
+      if (groups[group]!.read(pages[group]!, from, end).join() !== all.slice(from).join()) throw new Error(`wrong tokens in window ${from}-${end}`);
+    }
+    if (place !== undefined) {
+      if (slots[place.read]?.join() !== all.slice(0, start).join()) throw new Error(`slot ${place.read} is not of the first ${start} tokens`);
+      slots[place.write] = all;
+    }
+    return (row) => all.slice(0, start + row + 1);
+  };
+}
+
+export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'sizes'>, options: FakeOptions, log: FakeLog): Program {
+  const windows = stateGroups(request.model.states).map(({ window }) => window);
+  const groups = windows.map(() => fakePages(request.kv));
+  const slots: (readonly number[])[] = [];
+  const rows = request.sizes['rows'] as number;
+  const write = fakeRows(groups, slots, windows);
+  const runDecoder = ({ inputs, sequences = [] }: GraphRun): Float32Array[] => {
+    const [tokens, wanted] = [DECODER.tokens, DECODER.outIndices].map((name) => Array.from(inputs[name] as ArrayLike<number>));
+    if (tokens!.length > rows) throw new Error(`step of ${tokens!.length} rows, loaded for ${rows}`);
+    let first = 0;
+    const idsOfRow = sequences.flatMap((sequence) => {
+      log.steps.push({ start: sequence.start, count: sequence.rows });
+      const upTo = write(sequence, tokens!.slice(first, (first += sequence.rows)));
+      return Array.from({ length: sequence.rows }, (_, row) => () => upTo(row));
     });
+    return wanted!.map((row) => fakeLogits(idsOfRow[row]!(), options.adjust));
   };
   // One buffer for all steps, as an executor may do: who keeps a view of it sees it change.
   const shared = new Float32Array(rows * FAKE_VOCAB);
   return {
     model: request.model,
     limits: () => request.sizes,
-    ensurePages(_group, count) {
-      if (count > Math.min(maxPages, options.devicePages ?? Infinity)) throw new CapacityError(`the device has no room for ${count} pages`);
-      while (pages.length < count) pages.push(new Int32Array(pageTokens).fill(-1));
-      log.pages = pages.length;
+    ensurePages(group, count) {
+      if (count > Math.min(request.kv.maxPages, options.devicePages ?? Infinity))
+        throw new CapacityError(`the device has no room for ${count} pages`);
+      const made = groups[group]!.ensure(count);
+      if (group === 0) log.pages = made;
     },
-    ensureSlots() {},
+    ensureSlots(count) {
+      while (slots.length < count) slots.push([]);
+    },
     copySlot() {},
     snapshotSlot: async () => new Uint8Array(0),
     restoreSlot() {},
@@ -160,6 +205,16 @@ export function fakeTextSide(tokenizer = fakeTokenizer()): TextSide {
 
 const NO_TEXT: TextSide = { tokenizer: undefined, encodeMessages: undefined, endIds: new Set([FAKE_END]), samplingDefaults: {} };
 
+/** A decoder without nodes, and with the states that it is asked for. */
+export function modelOfFake({ window, hasSlots = false }: Pick<FakeOptions, 'window' | 'hasSlots'>): ModelGraphs {
+  const states: State[] = [nextPagedState([], { heads: 1, keyDim: 4, valueDim: 4 })];
+  if (window !== undefined) states.push(nextPagedState(states, { heads: 1, keyDim: 4, valueDim: 4, window }));
+  if (hasSlots) states.push({ kind: 'slot', index: states.length, shape: [4], dtype: 'f32' });
+  return modelOfDecoder({
+    name: 'decoder', inputs: new Map(), outputs: new Map(), derivedDims: [], nodes: [], states, weights: [], taps: new Map(),
+  });
+}
+
 export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeModel> {
   const log: FakeLog = { steps: [], runs: 0, pages: 0, isDisposed: false };
   const executor: Executor = {
@@ -172,17 +227,7 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
     architecture: 'fake', vocabSize: FAKE_VOCAB, contextLength: options.modelContextLength ?? 1024, dim: 8, layers: 1, heads: 1,
     kvHeads: 1, headDim: 8, ffnDim: 8, rmsEps: 1e-6, causal: true, tiedEmbeddings: true, biases: [],
   };
-  const graph = {
-    name: 'decoder',
-    inputs: new Map(),
-    outputs: new Map(),
-    derivedDims: [],
-    nodes: [],
-    states: [nextPagedState([], { heads: 1, keyDim: 4, valueDim: 4 })],
-    weights: [],
-    taps: new Map(),
-  };
-  const decoder = { config, model: modelOfDecoder(graph), weights: new Map(), skipped: [], warnings: [] } as unknown as Parameters<
+  const decoder = { config, model: modelOfFake(options), weights: new Map(), skipped: [], warnings: [] } as unknown as Parameters<
     typeof createModelFromParts
   >[0]['decoder'];
   const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide(fakeTokenizer(options.idOf));

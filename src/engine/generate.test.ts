@@ -379,35 +379,6 @@ describe('calls made meanwhile', () => {
     expect(chunks.map(({ count }) => count)).toEqual([255, 255, 255, 135]);
   });
 
-  it('that are cancelled at random leave nothing behind', async () => {
-    const { model, log } = await load({ contextLength: 512 });
-    let seed = 1;
-    const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below;
-    const call = async (n: number) => {
-      const controller = new AbortController();
-      const ids = Array.from({ length: 1 + random(90) }, (_, i) => (i * 7 + n) % 250);
-      const [limit, leavesAt, abortsAt] = [1 + random(12), random(14), random(14)];
-      if (abortsAt === 13) setTimeout(() => controller.abort(new Error('cancelled')), random(3));
-      const tokens: number[] = [];
-      try {
-        for await (const piece of model.generate({ ids, maxTokens: limit, temperature: 0, signal: controller.signal })) {
-          tokens.push(...piece.tokens);
-          if (tokens.length === leavesAt) break;
-          if (tokens.length === abortsAt) controller.abort(new Error('cancelled'));
-        }
-      } catch (error) {
-        expect((error as Error).message).toBe('cancelled');
-      }
-      expect(tokens).toEqual(greedy(ids, tokens.length));
-    };
-    for (let n = 0; n < 1000; n += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => call(n + i)));
-    expect(log.pages).toBeLessThanOrEqual(8);
-    // All pages are free again: one sequence may have every one of them.
-    const ids = Array.from({ length: 500 }, (_, i) => i % 250);
-    expect((await collect(model.generate({ ids, maxTokens: 12, temperature: 0 }))).tokens).toEqual(greedy(ids, 12));
-    expect(log.pages).toBe(8);
-  });
-
   it('wait for the memory of older ones, and lose none of their own', async () => {
     const { model, log } = await load({ contextLength: 256 });
     const prompts = Array.from({ length: 5 }, (_, n) => Array.from({ length: 100 }, (_id, i) => (i * 7 + n) % 250));

@@ -24,6 +24,8 @@ export interface PrefixIndex {
   remove(block: Block): void;
   /** Takes the oldest block out that `isUnused` says yes to; false where there is none. */
   evict(isUnused: (page: number) => boolean): boolean;
+  /** How many blocks there are whose page `isUnused` says yes to. */
+  count(isUnused: (page: number) => boolean): number;
 }
 
 export interface PrefixIndexOptions {
@@ -100,6 +102,7 @@ export function createPrefixIndex({ pageTokens, hold, drop }: PrefixIndexOptions
       return entry;
     },
     remove: (block) => remove(block as Entry),
+    count: (isUnused) => [...entries.values()].filter(({ page }) => isUnused(page)).length,
     evict(isUnused) {
       for (const entry of entries.values()) {
         if (!isUnused(entry.page)) continue;

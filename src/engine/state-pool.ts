@@ -66,8 +66,12 @@ export interface StatePool {
   readonly pageTokens: number;
   /** Pages that exist in the program, in use or free, by group. */
   readonly allocated: readonly number[];
-  /** Pages that no sequence holds, by group. */
+  /** Pages that nobody holds, by group. */
   readonly free: readonly number[];
+  /** Pages that only the index holds, by group: whoever needs one may have it. */
+  readonly cached: readonly number[];
+  /** {@link EMPTY_SLOT} is neither allocated nor free. */
+  readonly slots: { readonly allocated: number; readonly free: number };
   /** Whether anything is kept beyond what sequences go on from: snapshots of slots, or a window. */
   readonly keepsSnapshots: boolean;
   readonly hasSlots: boolean;
@@ -190,6 +194,14 @@ class Pools implements StatePool {
 
   get free() {
     return this.#pages.map(({ free }) => free.length);
+  }
+
+  get cached() {
+    return this.#pages.map(({ holders }) => this.#index?.count((page) => holders[page] === 1) ?? 0);
+  }
+
+  get slots() {
+    return { allocated: Math.max(0, this.#slots.allocated - EMPTY_SLOT - 1), free: this.#slots.free.length };
   }
 
   get keepsSnapshots() {
