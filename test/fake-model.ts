@@ -30,7 +30,7 @@ export interface FakeLog {
   isDisposed: boolean;
 }
 
-export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength'>> {
+export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength' | 'maxConcurrent' | 'queueLimit' | 'queueTimeoutMs'>> {
   /** Lets a test change the logits after the tokens of a sequence. */
   readonly adjust?: (logits: Float32Array, ids: readonly number[]) => void;
   /** Each step takes this many turns of the event loop. Default 0: it never leaves the thread. */
@@ -216,6 +216,7 @@ export function modelOfFake({ window, hasSlots = false }: Pick<FakeOptions, 'win
 }
 
 export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeModel> {
+  const { contextLength, maxConcurrent, queueLimit, queueTimeoutMs } = options;
   const log: FakeLog = { steps: [], runs: 0, pages: 0, isDisposed: false };
   const executor: Executor = {
     kind: 'cpu',
@@ -233,7 +234,7 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
   const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide(fakeTokenizer(options.idOf));
   const model = await createModelFromParts(
     { name: 'fake', sizeBytes: 0, decoder, text },
-    { executor, contextLength: options.contextLength },
+    { executor, contextLength, maxConcurrent, queueLimit, queueTimeoutMs },
   );
   return { model, log };
 }

@@ -40,6 +40,16 @@ export interface SamplingOptions {
 /** What every kind of generation takes. */
 export interface DecodingOptions extends SamplingOptions {
   /**
+   * An integer from -100 to 100: of calls that wait, or need the same memory, the greater goes first; of equals the one with the nearer
+   * deadline, then the one that came first. Default 0.
+   */
+  readonly priority?: number | undefined;
+  /**
+   * Milliseconds from when its turn is first asked for a piece: a call that is not over then rejects with a CapacityError, whether it waits
+   * or runs. Default: any number.
+   */
+  readonly deadlineMs?: number | undefined;
+  /**
    * Most tokens to generate, the end token counted; more than the context has left are refused. Where absent: 256 after a `prompt` or
    * `ids`, what the context has left after messages. An answer that meets the end of the context ends with the reason `context`.
    */

@@ -1,10 +1,11 @@
 /** Which rows go into a step: one of each sequence that goes on with its answer, and chunks of prompts in what room they leave. */
 import type { SequenceStep } from '../graph/decoder-steps.ts';
+import { compareRanks } from './admission.ts';
 import { FEWEST_ROWS } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
-import type { Advance, Work } from './scheduler.ts';
 import type { Sequence, StagedRows } from './sequence.ts';
 import { MemoryHeld } from './state-pool.ts';
+import type { Advance, Work } from './subscription.ts';
 
 export interface BatchLimits {
   /** Most rows of a step. */
@@ -79,15 +80,15 @@ function longestTable({ pages }: SequenceStep): number {
   return Math.max(0, ...pages.map(({ length }) => length));
 }
 
-/** Who waited longest goes first, of those the oldest call: then it may also have the memory of younger ones. */
+/** Who waited longest goes first, of those the one of the first rank: then it may also have the memory of others. */
 function inTurn(a: Work, b: Work): number {
-  return a.member.lastStep - b.member.lastStep || a.member.order - b.member.order;
+  return a.member.lastStep - b.member.lastStep || compareRanks(a.member.rank, b.member.rank);
 }
 
 export function formBatch(works: readonly Work[], limits: BatchLimits): Batch {
   const left = ({ advance, member }: Work) => (advance?.ids.length ?? 0) - (member.sequence?.length ?? 0);
   const single = works.filter((work) => left(work) === 1).sort(inTurn);
-  const prompts = works.filter((work) => left(work) !== 1).sort((a, b) => a.member.order - b.member.order);
+  const prompts = works.filter((work) => left(work) !== 1).sort((a, b) => compareRanks(a.member.rank, b.member.rank));
   // However many go on, a prompt has room to get on too.
   const kept = prompts.length === 0 ? 0 : Math.min(FEWEST_ROWS, limits.maxRows >> 1);
   const filling: Filling = { rows: limits.maxRows - kept, pages: limits.stepPages, works: [], failed: [] };

@@ -3,6 +3,8 @@ import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
 import { checkSwitch, describeNumber, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
+import { checkCallTerms } from './admission.ts';
+import type { CallTerms } from './admission.ts';
 import type { DecodingOptions, SamplingOptions } from './api.ts';
 import { resolveSampling } from './sampling-settings.ts';
 
@@ -16,6 +18,7 @@ export interface DecodingSettings {
   readonly ignoreEos: boolean;
   /** How many likeliest tokens come with each chosen one; undefined: no log probabilities. */
   readonly topLogprobs: number | undefined;
+  readonly terms: CallTerms;
 }
 
 const MOST_TOP_LOGPROBS = 20;
@@ -44,6 +47,7 @@ function resolveMaxTokens(maxTokens: number | undefined): number | undefined {
 export function resolveDecoding(options: DecodingOptions, samplingDefaults: SamplingOptions, defaultMaxTokens?: number): DecodingSettings {
   checkOperation(options);
   checkSwitch('ignoreEos', options.ignoreEos);
+  checkCallTerms(options);
   return {
     sampling: resolveSampling(options, samplingDefaults),
     maxTokens: resolveMaxTokens(options.maxTokens),
@@ -51,5 +55,6 @@ export function resolveDecoding(options: DecodingOptions, samplingDefaults: Samp
     stops: resolveStops(options.stop),
     ignoreEos: options.ignoreEos === true,
     topLogprobs: resolveTopLogprobs(options.logprobs),
+    terms: { priority: options.priority, deadlineMs: options.deadlineMs },
   };
 }

@@ -7,7 +7,7 @@ import type { ForwardOptions, ForwardResult } from './api.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 import { checkIds } from './prompt.ts';
-import type { Subscription } from './scheduler.ts';
+import type { Subscription } from './subscription.ts';
 import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
 

@@ -8,7 +8,7 @@ import type { ModelCore } from './model-core.ts';
 import { endsInThinking } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { createSampler, logprobsOf } from './sampler.ts';
-import type { Advance, Subscription } from './scheduler.ts';
+import type { Advance, Subscription } from './subscription.ts';
 import { openSequence } from './sequence.ts';
 import type { Sequence } from './sequence.ts';
 import { createStopScanner } from './stop-scanner.ts';
@@ -237,7 +237,7 @@ export async function* generatePieces(prepare: () => GenerationJob): AsyncGenera
   const job = prepare();
   const run = startRun(job);
   const { clock, sequence, thinkingOpened } = run;
-  const subscription = job.core.scheduler.subscribe({ sequence, onBegin: () => begin(run) });
+  const subscription = job.core.scheduler.subscribe({ sequence, onBegin: () => begin(run), ...job.settings.terms });
   let isOver = false;
   const end = () => {
     if (isOver) return;

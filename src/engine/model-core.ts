@@ -7,6 +7,8 @@ import { textGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
 import { mostPages, mostSlots } from '../graph/state-sizes.ts';
 import { InputError } from '../tensor/errors.ts';
+import { resolveCallLimits } from './admission.ts';
+import type { ResolvedLimits } from './admission.ts';
 import { createCandidates } from './candidates.ts';
 import type { Candidates } from './candidates.ts';
 import { createPrefillPace } from './prefill-pace.ts';
@@ -62,6 +64,7 @@ export interface ModelCoreOptions {
   readonly snapshots?: number | undefined;
   /** What rows of each step's tokens are read of; undefined where the program has all that it needs. */
   readonly hostTable?: WeightSource | undefined;
+  readonly limits?: ResolvedLimits | undefined;
   /** Called once, when the program has been freed. */
   readonly release?: (() => Promise<void>) | undefined;
 }
@@ -126,6 +129,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   const releaseMemory = () => state.releaseSnapshot();
   const scheduler = createScheduler({
     maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, canDecode, releaseMemory,
+    ...(options.limits ?? resolveCallLimits({})),
   });
   return {
     vocabSize,

@@ -18,6 +18,8 @@ import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { elementsOf, isQuantized } from '../tensor/tensor-type.ts';
 import type { EmbeddingInfo, ForwardOptions, ForwardResult, GenerateOptions, Model, ModelInfo } from './api.ts';
+import { resolveCallLimits } from './admission.ts';
+import type { CallLimits } from './admission.ts';
 import { createChatSession } from './chat.ts';
 import { embedTexts } from './embed.ts';
 import { resolveDecoding } from './decoding-settings.ts';
@@ -33,7 +35,7 @@ import type { TextSide } from './prompt.ts';
 import { rerankDocuments } from './rerank.ts';
 import { openTextSide } from './text-side.ts';
 
-export interface ModelOptions {
+export interface ModelOptions extends CallLimits {
   readonly executor: Executor;
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
   readonly contextLength?: number | undefined;
@@ -64,8 +66,8 @@ export interface CreateModelOptions extends ModelOptions {
 }
 
 const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
-  executor: true, contextLength: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, signal: true,
-  onProgress: true,
+  executor: true, contextLength: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, maxConcurrent: true,
+  queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
 };
 
 /** What a model is made of, once its file has been read. */
@@ -231,6 +233,7 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
 export async function createModelFromParts(parts: ModelParts, options: ModelOptions): Promise<Model> {
   const { decoder, text } = parts;
   const { executor, signal, onProgress } = options;
+  const limits = resolveCallLimits(options);
   const { model, weights, config } = decoder;
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
   const kvType = resolveKvType(options.kvType, decoder);
@@ -241,7 +244,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, snapshots, signal, onProgress });
   const core = createModelCore({
     program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
-    hasFixedPace: executor.prefillRows !== undefined, kv, snapshots, hostTable: decoder.hostTable, release: parts.release,
+    hasFixedPace: executor.prefillRows !== undefined, kv, snapshots, hostTable: decoder.hostTable, limits, release: parts.release,
   });
 
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;

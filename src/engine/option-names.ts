@@ -21,6 +21,8 @@ const DECODING: NamesOf<DecodingOptions> = {
   stop: true,
   ignoreEos: true,
   logprobs: true,
+  priority: true,
+  deadlineMs: true,
   signal: true,
   onProgress: true,
 };

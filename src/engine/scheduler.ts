@@ -4,54 +4,16 @@
  * sequence is in a step only while its call asks, so that leaving a call costs nothing. It does not sample and knows no text.
  */
 import { CapacityError } from '../tensor/errors.ts';
+import { compareRanks, pastDeadline, queueFull, waitedTooLong } from './admission.ts';
 import { createBreather, yieldToEventLoop } from './event-loop.ts';
 import { formBatch, needsOneRow } from './batch.ts';
 import type { BatchLimits, StagedWork } from './batch.ts';
-import type { DecodeRun, DecodeRequest } from '../graph/executor.ts';
+import type { DecodeRun } from '../graph/executor.ts';
 import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import type { Sequence } from './sequence.ts';
 import { MemoryHeld } from './state-pool.ts';
-
-/** What a call asks of its sequence, whose state must be a prefix of `ids`: to be brought up to all of them. */
-export interface Advance<Result> {
-  readonly ids: ArrayLike<number>;
-  /** How many of the ids are the prompt; the rest is the answer to it so far. */
-  readonly promptTokens: number;
-  /** Ascending positions in the prompt whose states are kept, its end excepted: steps end there. */
-  readonly keepAt?: readonly number[] | undefined;
-  /** How many ids are certain to stay: the sequence can go back to about as many. Default all. */
-  readonly settled?: (() => number) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Called with the number of positions done, after every step. */
-  readonly onStep?: ((done: number) => void) | undefined;
-  /** Makes the answer of the logits [vocab] after the last id, which the next step overwrites. */
-  take(logits: Float32Array): Result;
-  /** For a program that samples by itself, which it does while no other sequence runs. Absent: it must not. */
-  readonly decode?: DeviceSampling<Result> | undefined;
-}
-
-export interface DeviceSampling<Result> {
-  /** As the program's, when a run begins. */
-  request(): Pick<DecodeRequest, 'sampling' | 'history' | 'limit'>;
-  /** Makes the answer of what was sampled, at least one token. */
-  take(tokens: readonly number[]): Result;
-}
-
-export interface Subscription {
-  /** One at a time. Rejects with the signal's reason within a step, with what the step throws, and when the scheduler closes. */
-  advance<Result>(request: Advance<Result>): Promise<Result>;
-  /** Another kind of step, which has the program to itself. It may be called again from its beginning where memory is held by others. */
-  alone<Result>(step: () => Promise<Result>, signal?: AbortSignal): Promise<Result>;
-  /** The call is over; others may have the sequence's memory. Idempotent. */
-  leave(): void;
-}
-
-export interface SubscribeOptions {
-  readonly sequence?: Sequence | undefined;
-  /** Called before the first step of the call. */
-  readonly onBegin?: (() => void) | undefined;
-}
+import type { Advance, DeviceSampling, Member, SubscribeOptions, Subscription, Work } from './subscription.ts';
 
 export interface Scheduler {
   subscribe(options: SubscribeOptions): Subscription;
@@ -63,32 +25,11 @@ export interface SchedulerOptions extends BatchLimits {
   readonly pace: PrefillPace;
   run(batch: StepBatch): Promise<StepResult>;
   readonly canDecode: boolean;
+  readonly maxConcurrent: number;
+  readonly queueLimit: number;
+  readonly queueTimeoutMs: number;
   /** Gives back memory that nobody needs; false where there is none. */
   releaseMemory(): boolean;
-}
-
-/** A call, from its first step to its end. */
-export interface Member {
-  /** By the order of the calls: the memory of older ones is not for younger ones. */
-  readonly order: number;
-  readonly sequence: Sequence | undefined;
-  readonly onBegin: (() => void) | undefined;
-  hasBegun: boolean;
-  /** Number of the step that it was last in. */
-  lastStep: number;
-  /** Waits until another call leaves: a device had no memory for both. */
-  isHeldBack: boolean;
-  waiting: Work | undefined;
-}
-
-/** What a member waits for. */
-export interface Work {
-  readonly member: Member;
-  readonly advance?: Advance<unknown> | undefined;
-  readonly alone?: (() => Promise<unknown>) | undefined;
-  readonly signal: AbortSignal | undefined;
-  resolve(result: unknown): void;
-  reject(reason: unknown): void;
 }
 
 /** How long a reader may stay away before others may have its sequence's memory. */
@@ -119,10 +60,13 @@ class Loop implements Scheduler {
     this.#options = options;
   }
 
-  subscribe({ sequence, onBegin }: SubscribeOptions): Subscription {
+  subscribe({ sequence, onBegin, priority = 0, deadlineMs = Infinity }: SubscribeOptions): Subscription {
+    const rank = { priority, deadlineAt: performance.now() + deadlineMs, order: ++this.#joined };
     const member: Member = {
-      order: ++this.#joined, sequence, onBegin, hasBegun: false, lastStep: 0, isHeldBack: false, waiting: undefined,
+      rank, sequence, onBegin, hasBegun: false, answeredAt: 0, refusedBy: undefined, timers: new Set(), lastStep: 0, isHeldBack: false,
+      waiting: undefined,
     };
+    this.#refuseAfter(member, deadlineMs, () => pastDeadline(deadlineMs));
     this.#members.add(member);
     const ask = <Result>(work: Pick<Work, 'advance' | 'alone' | 'signal'>) =>
       new Promise<Result>((resolve, reject) => this.#ask({ ...work, member, resolve: resolve as Work['resolve'], reject }));
@@ -141,8 +85,10 @@ class Loop implements Scheduler {
 
   #ask(work: Work): void {
     const { member, signal } = work;
-    if (this.#closedBy !== undefined) return work.reject(this.#closedBy);
+    const refusedBy = this.#closedBy ?? member.refusedBy;
+    if (refusedBy !== undefined) return work.reject(refusedBy);
     if (signal?.aborted === true) return work.reject(signal.reason);
+    if (!member.hasBegun && !this.#queues(member)) return work.reject(queueFull(this.#options.queueLimit));
     if (member.waiting !== undefined) throw new Error('scheduler: a call asked twice at a time');
     // A step that runs is not cut off: then its end rejects.
     const abort = () => {
@@ -154,14 +100,37 @@ class Loop implements Scheduler {
     work.resolve = (result) => (forget(), resolve(result));
     work.reject = (reason) => (forget(), reject(reason));
     member.waiting = work;
-    member.sequence?.claim(member.order);
+    member.sequence?.claim(member.rank);
     this.#answered.delete(member);
     void this.#loop();
+  }
+
+  /** Whether there is a place for one more call, or room to wait for one. Sets off how long it may wait. */
+  #queues(member: Member): boolean {
+    const { maxConcurrent, queueLimit, queueTimeoutMs } = this.#options;
+    const others = [...this.#members].filter((other) => other !== member && (isPresent(other)));
+    if (others.length >= maxConcurrent + queueLimit) return false;
+    this.#refuseAfter(member, queueTimeoutMs, () => (member.hasBegun ? undefined : waitedTooLong(queueTimeoutMs)));
+    return true;
+  }
+
+  /** Where `errorOf` gives an error then, a call that waits hears of it, one in a step at the step's end. */
+  #refuseAfter(member: Member, ms: number, errorOf: () => Error | undefined): void {
+    if (ms === Infinity) return;
+    const timer = setTimeout(() => {
+      member.timers.delete(timer);
+      const error = (member.refusedBy ??= errorOf());
+      const { waiting } = member;
+      if (error === undefined || waiting === undefined || this.#running.has(waiting)) return;
+      this.#settle(waiting, () => waiting.reject(error));
+    }, ms);
+    member.timers.add(timer);
   }
 
   #leave(member: Member): void {
     if (!this.#members.delete(member)) return;
     this.#answered.delete(member);
+    for (const timer of member.timers) clearTimeout(timer);
     if (this.#decoding?.member === member) this.#endDecoding();
     member.sequence?.claim(undefined);
     for (const other of this.#members) other.isHeldBack = false;
@@ -212,7 +181,7 @@ class Loop implements Scheduler {
   }
 
   #nextStep(): (() => Promise<void>) | undefined {
-    const works = this.#waiting().filter(({ member }) => !member.isHeldBack);
+    const works = this.#admitted();
     for (const work of works) this.#begin(work);
     const rows = works.filter(({ member: { waiting }, advance }) => waiting !== undefined && advance !== undefined);
     const other = works.find(({ member: { waiting }, alone }) => waiting !== undefined && alone !== undefined);
@@ -228,6 +197,16 @@ class Loop implements Scheduler {
     for (const { work, error } of staged.failed) this.#settle(work, () => work.reject(error));
     if (staged.works.length > 0) return () => this.#runBatch(staged.works);
     return staged.failed.length > 0 ? async () => {} : undefined;
+  }
+
+  /** Those that have begun, and of the others as many as there are places for, in their order. */
+  #admitted(): Work[] {
+    const begun = [...this.#members].filter((member) => member.hasBegun && isPresent(member)).length;
+    let places = this.#options.maxConcurrent - begun;
+    return this.#waiting()
+      .filter(({ member }) => !member.isHeldBack)
+      .sort((a, b) => compareRanks(a.member.rank, b.member.rank))
+      .filter(({ member }) => member.hasBegun || places-- > 0);
   }
 
   #begin(work: Work): void {
@@ -316,10 +295,12 @@ class Loop implements Scheduler {
     member.lastStep = this.#steps;
     try {
       if (signal?.aborted === true) throw signal.reason;
+      if (member.refusedBy !== undefined) throw member.refusedBy;
       const result = make();
       // Its own report may have aborted it.
       if (result === GOES_ON || member.waiting !== work) return;
       this.#answered.add(member);
+      member.answeredAt = performance.now();
       this.#settle(work, () => work.resolve(result));
     } catch (error) {
       if (member.waiting === work) this.#settle(work, () => work.reject(error));
@@ -342,12 +323,17 @@ class Loop implements Scheduler {
   }
 
   #canWait(error: unknown, works: readonly Work[]): boolean {
-    const newest = works.reduce<Member | undefined>((last, { member }) => (member.order > (last?.order ?? 0) ? member : last), undefined);
+    const newest = works.map(({ member }) => member).sort((a, b) => compareRanks(a.rank, b.rank)).at(-1);
     if (error instanceof MemoryHeld && newest !== undefined) return (newest.isHeldBack = true);
     if (!(error instanceof CapacityError)) return false;
     if (this.#options.releaseMemory()) return true;
     return works.length > 1 && newest !== undefined && (newest.isHeldBack = true);
   }
+}
+
+/** Whether it waits for a step, or its reader has just been given what it asked for. */
+function isPresent({ waiting, answeredAt }: Member): boolean {
+  return waiting !== undefined || (answeredAt > 0 && performance.now() - answeredAt < READER_PATIENCE_MS);
 }
 
 const GOES_ON = Symbol('goes on');

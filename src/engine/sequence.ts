@@ -2,6 +2,7 @@
 import type { SequenceStep, StepResult } from '../graph/decoder-steps.ts';
 import type { DecodeRequest, DecodeRun } from '../graph/executor.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
+import type { Rank } from './admission.ts';
 import type { ModelCore } from './model-core.ts';
 
 export interface Sequence {
@@ -16,8 +17,8 @@ export interface Sequence {
   keep(tokens: number): void;
   /** Between turns, for slots: keeps the state after the first `tokens` tokens, or as many fewer as has to be, and nothing beside that. */
   rest(tokens: number): void;
-  /** Of the call that runs it, by the order of calls; undefined: none does. The memory of older calls is not for younger ones. */
-  claim(order: number | undefined): void;
+  /** Of the call that runs it; undefined: none does. The memory of calls that go first is not for others. */
+  claim(rank: Rank | undefined): void;
   /**
    * Takes memory for ids[length .. end), at most maxRows of them: the rows of a step, which {@link StagedRows} is then told of.
    * @throws CapacityError for more than there is, MemoryHeld for more than other calls leave
@@ -155,8 +156,8 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
       forgetLost();
       core.state.rest(state, present.length);
     },
-    claim(order) {
-      state.claim = order;
+    claim(rank) {
+      state.claim = rank;
     },
     stage,
     extend,

@@ -14,6 +14,8 @@ import type { Program, SlotPlace, StatePlace } from '../graph/executor.ts';
 import type { StateGroup } from '../graph/state.ts';
 import { EMPTY_SLOT } from '../graph/state-sizes.ts';
 import { CapacityError } from '../tensor/errors.ts';
+import { compareRanks } from './admission.ts';
+import type { Rank } from './admission.ts';
 import { createPrefixIndex } from './prefix-index.ts';
 import type { Block, PrefixIndex } from './prefix-index.ts';
 import { createSnapshots } from './snapshots.ts';
@@ -42,8 +44,8 @@ export interface SequenceState {
   /** Counts how often all of it was taken away: who finds it changed has no state left. */
   epoch: number;
   lastUse: number;
-  /** Order of the call that runs it: only older calls may take its state. Undefined: none runs it, and anybody may. */
-  claim: number | undefined;
+  /** Of the call that runs it: only calls that go before may take its state. Undefined: none runs it, and anybody may. */
+  claim: Rank | undefined;
   /** A step that is being put together, or runs, holds its pages: nobody may take them. */
   isPinned: boolean;
 }
@@ -148,6 +150,12 @@ function hold({ holders }: Pool, number: number): void {
 function drop({ holders, free }: Pool, number: number): void {
   holders[number] = (holders[number] as number) - 1;
   if (holders[number] === 0) free.push(number);
+}
+
+/** Negative where the call of `a` goes before that of `b`; what no call runs is last, and equal. */
+function compareClaims(a: Rank | undefined, b: Rank | undefined): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  return compareRanks(a, b);
 }
 
 export function createStatePool(options: StatePoolOptions): StatePool {
@@ -357,20 +365,14 @@ class Pools implements StatePool {
     }
   }
 
-  /** Takes the state of the sequence used longest ago that no call runs, else that of the newest call younger than the one that asks. */
+  /** Takes the state of the sequence used longest ago that no call runs, else of the call of the last rank behind the one that asks. */
   #reclaim(asking: SequenceState, need: string): void {
     let victim: SequenceState | undefined;
     let isHeld = false;
-    const rank = ({ claim = Infinity, lastUse }: SequenceState) => [-claim, lastUse] as const;
     for (const state of this.#states) {
       if (state === asking || (state.versions.length === 0 && state.pages.every(({ length }) => length === 0))) continue;
-      if (state.isPinned || (state.claim ?? Infinity) < (asking.claim ?? Infinity)) {
-        isHeld = true;
-        continue;
-      }
-      if (victim === undefined) victim = state;
-      const [[claim, lastUse], [least, oldest]] = [rank(state), rank(victim)];
-      if (claim < least || (claim === least && lastUse < oldest)) victim = state;
+      if (state.isPinned || compareClaims(state.claim, asking.claim) < 0) isHeld = true;
+      else if (victim === undefined || (compareClaims(victim.claim, state.claim) || state.lastUse - victim.lastUse) < 0) victim = state;
     }
     if (victim === undefined && isHeld) throw new MemoryHeld(`state pool: ${need} are held by calls that go first`);
     if (victim === undefined) throw new CapacityError(`A sequence needs ${need} that this model was loaded with.`);

@@ -2,6 +2,7 @@
 import type { CancelSignal } from '../tensor/platform.ts';
 import { availableParallelism } from 'node:os';
 import { createCpuExecutor } from '../cpu/cpu-executor.ts';
+import type { CallLimits } from '../engine/admission.ts';
 import type { Model } from '../engine/api.ts';
 import { createModel } from '../engine/model.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
@@ -22,7 +23,7 @@ import { readKernelModules } from './wasm-modules.ts';
 
 export type DeviceChoice = 'auto' | DeviceKind;
 
-export interface LoadModelOptions {
+export interface LoadModelOptions extends CallLimits {
   /** `auto` takes the fastest there is on this machine. Default `auto`. */
   readonly device?: DeviceChoice | undefined;
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
@@ -47,8 +48,8 @@ export interface LoadModelOptions {
 export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
-  device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, signal: true,
-  onProgress: true,
+  device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, maxConcurrent: true,
+  queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;
@@ -115,7 +116,7 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
 export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {}): Promise<Model> {
   checkOptionNames(options, LOAD_NAMES, 'loadModel');
   checkOperation(options);
-  const { signal, onProgress, contextLength, kvType, snapshotBytes, perLayerTable, quantize } = options;
+  const { signal, onProgress, device: _device, threads: _threads, ...settings } = options;
   signal?.throwIfAborted();
   const executor = await openExecutor(options);
   let last: ProgressEvent = { phase: 'download', loaded: 0, total: 0 };
@@ -123,9 +124,7 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
   const location = await locate(pathOrUrl, { signal, onRetry });
   const checkpoint = await openCheckpoint(location, { signal });
-  return createModel({
-    checkpoint, executor, contextLength, kvType, snapshotBytes, perLayerTable, quantize, signal, onProgress: report,
-  });
+  return createModel({ ...settings, checkpoint, executor, signal, onProgress: report });
 }
 
 function retryNote({ url, reason, failed, attempts, waitMs }: HttpRetry): string {

@@ -1,0 +1,74 @@
+/** What a call has of the scheduler, and what it asks of it. */
+import type { DecodeRequest } from '../graph/executor.ts';
+import type { CallTerms, Rank } from './admission.ts';
+import type { Sequence } from './sequence.ts';
+
+/** What a call asks of its sequence, whose state must be a prefix of `ids`: to be brought up to all of them. */
+export interface Advance<Result> {
+  readonly ids: ArrayLike<number>;
+  /** How many of the ids are the prompt; the rest is the answer to it so far. */
+  readonly promptTokens: number;
+  /** Ascending positions in the prompt whose states are kept, its end excepted: steps end there. */
+  readonly keepAt?: readonly number[] | undefined;
+  /** How many ids are certain to stay: the sequence can go back to about as many. Default all. */
+  readonly settled?: (() => number) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of positions done, after every step. */
+  readonly onStep?: ((done: number) => void) | undefined;
+  /** Makes the answer of the logits [vocab] after the last id, which the next step overwrites. */
+  take(logits: Float32Array): Result;
+  /** For a program that samples by itself, which it does while no other sequence runs. Absent: it must not. */
+  readonly decode?: DeviceSampling<Result> | undefined;
+}
+
+export interface DeviceSampling<Result> {
+  /** As the program's, when a run begins. */
+  request(): Pick<DecodeRequest, 'sampling' | 'history' | 'limit'>;
+  /** Makes the answer of what was sampled, at least one token. */
+  take(tokens: readonly number[]): Result;
+}
+
+export interface Subscription {
+  /** One at a time. Rejects with the signal's reason within a step, with what the step throws, and when the scheduler closes. */
+  advance<Result>(request: Advance<Result>): Promise<Result>;
+  /** Another kind of step, which has the program to itself. It may be called again from its beginning where memory is held by others. */
+  alone<Result>(step: () => Promise<Result>, signal?: AbortSignal): Promise<Result>;
+  /** The call is over; others may have the sequence's memory. Idempotent. */
+  leave(): void;
+}
+
+export interface SubscribeOptions extends CallTerms {
+  readonly sequence?: Sequence | undefined;
+  /** Called before the first step of the call. */
+  readonly onBegin?: (() => void) | undefined;
+}
+
+/** A call, from its first step to its end. */
+export interface Member {
+  /** Who goes first, and whose memory is not for others. */
+  readonly rank: Rank;
+  readonly sequence: Sequence | undefined;
+  readonly onBegin: (() => void) | undefined;
+  hasBegun: boolean;
+  /** When a step last answered it. */
+  answeredAt: number;
+  /** It is past its deadline, or waited too long. */
+  refusedBy: Error | undefined;
+  /** Of what becomes of it by time. */
+  readonly timers: Set<ReturnType<typeof setTimeout>>;
+  /** Number of the step that it was last in. */
+  lastStep: number;
+  /** Waits until another call leaves: a device had no memory for both. */
+  isHeldBack: boolean;
+  waiting: Work | undefined;
+}
+
+/** What a member waits for. */
+export interface Work {
+  readonly member: Member;
+  readonly advance?: Advance<unknown> | undefined;
+  readonly alone?: (() => Promise<unknown>) | undefined;
+  readonly signal: AbortSignal | undefined;
+  resolve(result: unknown): void;
+  reject(reason: unknown): void;
+}
