@@ -67,7 +67,7 @@ export async function createSamplerRig({ device }: TestDevice, variant: SamplerV
     async draw({ logits, settings, promptIds = [], outputIds = [], position, count }) {
       write('logits', new Float32Array(logits));
       write('counts', tokenCounts({ vocab: variant.vocab, promptIds, outputIds }));
-      write('sampling', samplingRecord(settings));
+      write('sampling', samplingRecord(settings, position + 1 - outputIds.length));
       write('positions', Uint32Array.of(position));
       write('control', Uint32Array.of(0, 0));
       const encoder = device.createCommandEncoder();

@@ -83,20 +83,19 @@ async function compareDraws({ program, pages, vocabSize }, ids, settings, tokens
   let step = { tokens: ids, start: 0, pages: [pages], outputs: [ids.length - 1] };
   for (const [i, token] of tokens.entries()) {
     const { logits } = await decoderSteps(program).run({ sequences: [step] });
-    const position = ids.length + i;
     figures.draws++;
-    if (sampler.sample(logits, position) === token) figures.equal++;
-    else if (nearDraws(hasPenalties(settings) ? candidates.penalised : logits, settings, position).has(token)) figures.withinMargin++;
+    if (sampler.sample(logits) === token) figures.equal++;
+    else if (nearDraws(hasPenalties(settings) ? candidates.penalised : logits, settings, i).has(token)) figures.withinMargin++;
     else figures.wrong++;
-    step = { tokens: [token], start: position, pages: [pages], outputs: [0] };
+    step = { tokens: [token], start: ids.length + i, pages: [pages], outputs: [0] };
   }
   return figures;
 }
 
-/** Tokens that come of a draw and of cuts moved by the margin. `logits` after penalties. */
-function nearDraws(logits, settings, position) {
+/** Tokens that come of a draw and of cuts moved by the margin, after `count` tokens. `logits` after penalties. */
+function nearDraws(logits, settings, count) {
   const { temperature, topK, topP, minP, seed } = settings;
-  const uniform = uniformAt(seed, position);
+  const uniform = uniformAt(seed, count);
   const candidates = createCandidates(logits.length);
   const max = logits[argmax(logits)];
   const found = new Set();

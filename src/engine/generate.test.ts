@@ -102,7 +102,7 @@ describe('generate', () => {
       promptIds: ids,
       candidates: createCandidates(FAKE_VOCAB),
     });
-    for (let i = 0; i < 8; i++) ids.push(sampler.sample(fakeLogits(ids), ids.length));
+    for (let i = 0; i < 8; i++) ids.push(sampler.sample(fakeLogits(ids)));
     expect(answer.tokens).toEqual(ids.slice(3));
   });
 

@@ -199,7 +199,7 @@ function advanceOf(run: Run): Advance<NextTokens> {
       onProgress?.({ phase: 'prefill', loaded: done - run.cachedTokens, total: promptTokens - run.cachedTokens });
     },
     take(logits) {
-      const token = sampler.sample(logits, run.ids.length);
+      const token = sampler.sample(logits);
       return { tokens: [token], logprobs: topLogprobs === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)] };
     },
     decode: topLogprobs !== undefined ? undefined : {

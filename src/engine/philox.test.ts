@@ -24,7 +24,7 @@ describe('philox4x32', () => {
 });
 
 describe('uniformAt', () => {
-  it('uses all 53 bits of the seed, and the position', () => {
+  it('uses all 53 bits of the seed, and the count', () => {
     const base = uniformAt(7, 3);
     expect(uniformAt(7, 3)).toBe(base);
     expect(uniformAt(7, 4)).not.toBe(base);
@@ -34,7 +34,7 @@ describe('uniformAt', () => {
 
   it('is spread evenly over [0, 1)', () => {
     const bins = new Array<number>(16).fill(0);
-    for (let position = 0; position < 16000; position++) bins[Math.floor(uniformAt(1, position) * 16)]! += 1;
+    for (let drawn = 0; drawn < 16000; drawn++) bins[Math.floor(uniformAt(1, drawn) * 16)]! += 1;
     for (const count of bins) expect(Math.abs(count - 1000)).toBeLessThan(150);
   });
 });

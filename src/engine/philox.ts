@@ -42,11 +42,11 @@ export function philox4x32(counter: Words4, key: readonly [number, number]): Wor
 }
 
 /**
- * The number in [0, 1) that chooses the token at `position` of a sequence: the top 24 bits of the first word, which a
- * 32-bit float holds exactly. Key: the seed (an integer below 2^53), low word first. Counter: (position, 0, 0, 0).
+ * The number in [0, 1) that chooses the token that an answer has after `count` others: the top 24 bits of the first word, which a
+ * 32-bit float holds exactly. Key: the seed (an integer below 2^53), low word first. Counter: (count, 0, 0, 0).
  */
-export function uniformAt(seed: number, position: number): number {
+export function uniformAt(seed: number, count: number): number {
   const key: [number, number] = [seed >>> 0, Math.floor(seed / 0x1_0000_0000) >>> 0];
-  const [word] = philox4x32([position >>> 0, 0, 0, 0], key);
+  const [word] = philox4x32([count >>> 0, 0, 0, 0], key);
   return (word >>> 8) / 0x100_0000;
 }

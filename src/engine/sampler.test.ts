@@ -4,6 +4,7 @@ import { fixturesPath } from '../../test/fixture-tensors.ts';
 import type { SamplingSettings } from '../graph/sampling.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { createCandidates } from './candidates.ts';
+import { uniformAt } from './philox.ts';
 import { argmax, createSampler, logprobsOf } from './sampler.ts';
 import { resolveSampling } from './sampling-settings.ts';
 
@@ -36,7 +37,7 @@ describe('sampler', () => {
     const sampler = createSampler({ settings: entry.settings, promptIds: entry.prompt, candidates });
     const output = [];
     for (let step = 0; step < entry.output.length; step++) {
-      output.push(sampler.sample(logits, entry.prompt.length + step));
+      output.push(sampler.sample(logits));
       if (step === 0 && entry.kept !== null) expect(candidates.count).toBe(entry.kept);
     }
     expect(output).toEqual(entry.output);
@@ -44,30 +45,41 @@ describe('sampler', () => {
   });
 
   it('takes the lowest id of equal logits at temperature 0', () => {
-    expect(samplerFor({ temperature: 0 }, 5).sample(Float32Array.of(1, 3, -2, 3, 3), 0)).toBe(1);
+    expect(samplerFor({ temperature: 0 }, 5).sample(Float32Array.of(1, 3, -2, 3, 3))).toBe(1);
   });
 
   it('keeps one token whatever the cuts', () => {
     const sampler = samplerFor({ topK: 1, topP: 1e-300, minP: 1, seed: 4 }, 4);
-    expect(sampler.sample(Float32Array.of(0.5, 0.25, 2, 1), 9)).toBe(2);
+    expect(sampler.sample(Float32Array.of(0.5, 0.25, 2, 1))).toBe(2);
   });
 
   it('survives temperatures at which logits would overflow', () => {
-    expect(samplerFor({ temperature: 1e-300, seed: 1 }, 3).sample(Float32Array.of(1, 5, 4.999), 0)).toBe(1);
-    expect(samplerFor({ temperature: 1e300, topP: 0.5, minP: 0.1, seed: 1 }, 3).sample(Float32Array.of(1, 5, -Infinity), 0)).toBeLessThan(
+    expect(samplerFor({ temperature: 1e-300, seed: 1 }, 3).sample(Float32Array.of(1, 5, 4.999))).toBe(1);
+    expect(samplerFor({ temperature: 1e300, topP: 0.5, minP: 0.1, seed: 1 }, 3).sample(Float32Array.of(1, 5, -Infinity))).toBeLessThan(
       2,
     );
   });
 
   it('cuts a flat distribution of the size of a large vocabulary', () => {
     const sampler = samplerFor({ topP: 0.25, seed: 11 }, 150_000);
-    expect(sampler.sample(new Float32Array(150_000), 3)).toBeLessThan(37_501);
+    expect(sampler.sample(new Float32Array(150_000))).toBeLessThan(37_501);
   });
 
   it('never draws a token of no weight', () => {
     const sampler = samplerFor({ seed: 3 }, 4);
     const logits = Float32Array.of(-Infinity, 0, -Infinity, -Infinity);
-    for (let position = 0; position < 200; position++) expect(sampler.sample(logits, position)).toBe(1);
+    for (let drawn = 0; drawn < 200; drawn++) expect(sampler.sample(logits)).toBe(1);
+  });
+
+  it('counts its own tokens, those that a device chose among them, and nothing else', () => {
+    const logits = new Float32Array(1000);
+    const drawnAfter = (counted: number, prompt: number[] = []) => {
+      const sampler = samplerFor({ seed: 5 }, 1000, prompt);
+      for (let i = 0; i < counted; i++) sampler.count(7);
+      return Array.from({ length: 6 - counted }, () => sampler.sample(logits));
+    };
+    const all = Array.from({ length: 6 }, (_, i) => Math.floor(uniformAt(5, i) * 1000));
+    expect([drawnAfter(0), drawnAfter(4), drawnAfter(0, [1, 2, 3])]).toEqual([all, all.slice(4), all]);
   });
 
   it.each([
@@ -75,7 +87,7 @@ describe('sampler', () => {
     ['+Infinity', Float32Array.of(0, 1, Infinity), 'token 2 is Infinity'],
     ['nothing finite', Float32Array.of(-Infinity, -Infinity), 'no token has a finite logit'],
   ])('refuses %s', (_, logits, message) => {
-    expect(() => samplerFor({}, logits.length).sample(logits, 0)).toThrow(FormatError);
+    expect(() => samplerFor({}, logits.length).sample(logits)).toThrow(FormatError);
     expect(() => argmax(logits)).toThrow(message);
   });
 });

@@ -12,8 +12,11 @@ import { uniformAt } from './philox.ts';
 
 /** Chooses the tokens of one generation. */
 export interface Sampler {
-  /** The token at `position` of the sequence, from logits [vocab], which stay as they are. Counts it as output. */
-  sample(logits: Float32Array, position: number): number;
+  /**
+   * The next token of the output, from logits [vocab], which stay as they are. Counts it: its random number is that of the seed and of how
+   * many were counted before it, wherever in a sequence or a batch it stands.
+   */
+  sample(logits: Float32Array): number;
   /** Counts a token as output that a device chose. */
   count(token: number): void;
 }
@@ -68,24 +71,30 @@ export function createSampler({ settings, promptIds, candidates }: SamplerOption
   const counts = new Map<number, number>();
   if (settings.repetitionPenalty !== 1) for (let i = 0; i < promptIds.length; i++) counts.set(promptIds[i] as number, 0);
 
-  const choose = (logits: Float32Array, position: number): number => {
+  let drawn = 0;
+
+  const choose = (logits: Float32Array): number => {
     const best = argmax(logits);
     if (temperature === 0) return best;
     selectCandidates(candidates, logits, { max: logits[best] as number, topK, temperature });
     if (topP < 1) cutTopP(candidates, topP);
     if (minP > 0) cutMinP(candidates, minP);
-    return drawCandidate(candidates, uniformAt(seed, position));
+    return drawCandidate(candidates, uniformAt(seed, drawn));
   };
 
-  const count = (token: number) => void counts.set(token, (counts.get(token) ?? 0) + 1);
+  const count = (token: number) => {
+    drawn++;
+    if (penalised) counts.set(token, (counts.get(token) ?? 0) + 1);
+  };
   return {
     count,
-    sample(logits, position) {
-      if (!penalised) return choose(logits, position);
-      const own = candidates.penalised.subarray(0, logits.length);
-      own.set(logits);
-      penalise(own, counts, settings);
-      const token = choose(own, position);
+    sample(logits) {
+      const own = penalised ? candidates.penalised.subarray(0, logits.length) : logits;
+      if (penalised) {
+        own.set(logits);
+        penalise(own, counts, settings);
+      }
+      const token = choose(own);
       count(token);
       return token;
     },

@@ -75,7 +75,7 @@ export function createTokenSampler(options: TokenSamplerOptions): TokenSampler {
       current = bound.get(key) ?? bind(kind);
       bound.set(key, current);
       gpu.queue.writeBuffer(bufferOf('control'), 0, new Uint32Array(4));
-      gpu.queue.writeBuffer(bufferOf('sampling'), 0, samplingRecord(settings));
+      gpu.queue.writeBuffer(bufferOf('sampling'), 0, samplingRecord(settings, promptIds.length));
       if (kind.penalties) gpu.queue.writeBuffer(bufferOf('counts'), 0, tokenCounts({ vocab, promptIds, outputIds }));
     },
     dispatches: () => current,

@@ -14,9 +14,10 @@ export const SAMPLING_STRUCT = `struct Sampling {
   presence: f32,
   frequency: f32,
   topStep: u32,
+  base: u32,
 }
 `;
-export const SAMPLING_BYTES = 48;
+export const SAMPLING_BYTES = 56;
 export const SAMPLING_BINDING: Binding = { name: 'sampling', access: 'read', type: 'Sampling' };
 
 /** A token's bit in `counts` when the prompt holds it; the bits below count its occurrences in the output. */
@@ -48,8 +49,9 @@ const toF32 = (value: number): number => Math.fround(Math.min(value, LARGEST_F32
  * - reach: distance of a logit from the largest beyond which its weight is nothing. minPReach: the same for what min-p keeps.
  * - topK: 0 is off. topP: in units of 2^-32, 0 is off.
  * - topStep: the last bin, as the distance's bits over 2^17.
+ * - base: position of the first token of the output.
  */
-export function samplingRecord(settings: SamplingSettings): Uint32Array<ArrayBuffer> {
+export function samplingRecord(settings: SamplingSettings, base: number): Uint32Array<ArrayBuffer> {
   const { temperature, topK, topP, minP, seed } = settings;
   const words = new Uint32Array(SAMPLING_BYTES / 4);
   const floats = new Float32Array(words.buffer);
@@ -68,6 +70,7 @@ export function samplingRecord(settings: SamplingSettings): Uint32Array<ArrayBuf
   floats[10] = settings.frequencyPenalty;
   floats[11] = Math.min(reach, FARTHEST_BIN);
   words[11] = (words[11] as number) >>> DISTANCE_SHIFT;
+  words[12] = base;
   return words;
 }
 

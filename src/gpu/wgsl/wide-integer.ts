@@ -42,9 +42,9 @@ export function atomicAddWide(low: string, high: string, value: string): string 
 }
 
 /** Philox4x32-10 (Salmon et al. 2011): the stream of src/engine/philox.ts. Wants MULTIPLY_WIDE. */
-export const PHILOX = `/// The first word for the counter (position, 0, 0, 0). Key: the seed, low word first.
-fn philoxWord(position: u32, seed: vec2<u32>) -> u32 {
-  var counter = vec4<u32>(position, 0u, 0u, 0u);
+export const PHILOX = `/// The first word for the counter (count, 0, 0, 0). Key: the seed, low word first.
+fn philoxWord(count: u32, seed: vec2<u32>) -> u32 {
+  var counter = vec4<u32>(count, 0u, 0u, 0u);
   var key = seed;
   for (var round = 0u; round < 10u; round++) {
     let first = multiplyWide(0xd2511f53u, counter.x);

@@ -167,7 +167,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   largest = logitOfKey(window.cut.largestKey);
   let source = sourceOf(window.listed);
   let place = findPlace(lane, source);
-  let random = philoxWord(positions[0] + 1u, sampling.seed) & 0xffffff00u;
+  let random = philoxWord(positions[0] + 1u - sampling.base, sampling.seed) & 0xffffff00u;
   let run = drawRun(lane, source, place, random);
   let token = drawWithin(lane, run, place);
   if (lane == 0u) { emit(token, usableKey(window.cut.largestKey)); }

@@ -54,18 +54,18 @@ const tally = { draws: 0, differing: 0 };
 
 /** Draws on both sides, and asserts that they agree outside the margin. Returns the GPU's tokens. */
 async function compare(rig: SamplerRig, draws: Draws): Promise<number[]> {
-  const { logits, settings, promptIds = [], position, count } = draws;
+  const { logits, settings, promptIds = [], count } = draws;
   const { tokens, status, written } = await rig.draw(draws);
   expect([status, written]).toEqual([0, count]);
   const candidates = createCandidates(logits.length);
   const sampler = createSampler({ settings, promptIds, candidates });
   for (let i = 0; i < count; i++) {
     tally.draws++;
-    const expected = sampler.sample(logits, position + 1 + i);
+    const expected = sampler.sample(logits);
     if (tokens[i] === expected) continue;
     tally.differing++;
     const penalised = hasPenalties(settings) ? candidates.penalised : logits;
-    const { draw, share, score } = edgesOf(penalised, settings, uniformAt(settings.seed, position + 1 + i));
+    const { draw, share, score } = edgesOf(penalised, settings, uniformAt(settings.seed, i));
     expect(
       Math.min(draw, share, score), `draw ${i}: ${tokens[i]} instead of ${expected} at ${draw}, ${share}, ${score}`,
     ).toBeLessThan(MARGIN);
@@ -133,7 +133,7 @@ describe('sampler', () => {
       for (const [, cuts] of CUTS) {
         for (const temperature of TEMPERATURES) {
           const logits = all[turn++ % 2] as Float32Array;
-          await compare(rig, { logits, settings: { ...NEUTRAL, ...cuts, temperature }, position: 17, count: 6 });
+          await compare(rig, { logits, settings: { ...NEUTRAL, ...cuts, temperature, seed: turn }, position: 17, count: 6 });
         }
       }
     });
@@ -145,12 +145,12 @@ describe('sampler', () => {
     await withRig(variantFor(151_936, { invocations: 256, workgroups: 37 }), async (rig) => {
       for (const [at, [name, cuts]] of CUTS.entries()) {
         await compare(rig, {
-          logits: peaked, settings: { ...NEUTRAL, ...cuts, temperature: TEMPERATURES[at % 3] as number },
+          logits: peaked, settings: { ...NEUTRAL, ...cuts, temperature: TEMPERATURES[at % 3] as number, seed: 1000 + at },
           position: 1000 + at, count: at === 0 ? 2 : 1,
         });
         // More tokens at the cuts than the window lists, which is slow.
         if (['top-k 1000', 'top-p 0.95', 'top-p 0.5'].includes(name)) await compare(rig, {
-          logits: random, settings: { ...NEUTRAL, ...cuts, temperature: 0.7 }, position: 2000 + at, count: 1,
+          logits: random, settings: { ...NEUTRAL, ...cuts, temperature: 0.7, seed: 2000 + at }, position: 2000 + at, count: 1,
         });
       }
     });
@@ -185,7 +185,7 @@ describe('sampler', () => {
           { repetitionPenalty: 0.9, presencePenalty: -0.3, frequencyPenalty: 0.7 },
         ].entries()) {
           await compare(rig, {
-            logits: peakedLogits(vocab, 3 * vocab + at), settings: { ...NEUTRAL, ...penalties, topK: 20, topP: 0.95 },
+            logits: peakedLogits(vocab, 3 * vocab + at), settings: { ...NEUTRAL, ...penalties, topK: 20, topP: 0.95, seed: at },
             promptIds, position: 39, count: 15,
           });
         }
@@ -204,7 +204,10 @@ describe('sampler at its limits', () => {
     const vocab = 2 ** 16;
     const settings = { ...NEUTRAL, seed: 2 ** 52 + 12345 };
     const { tokens } = await drawWith(variantFor(vocab), { logits: new Float32Array(vocab).fill(-3.25), settings, position: 99, count: 8 });
-    expect(tokens).toEqual(Array.from({ length: 8 }, (_, i) => Math.floor(uniformAt(settings.seed, 100 + i) * vocab)));
+    expect(tokens).toEqual(Array.from({ length: 8 }, (_, i) => Math.floor(uniformAt(settings.seed, i) * vocab)));
+    // By the answer's own tokens, wherever they stand.
+    const later = { logits: new Float32Array(vocab).fill(1), settings, position: 7, outputIds: [1, 2, 3], count: 5 };
+    expect((await drawWith(variantFor(vocab), later)).tokens).toEqual(tokens.slice(3));
   });
 
   const flat = new Float32Array(6000).fill(2);
