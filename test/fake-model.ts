@@ -108,10 +108,12 @@ function fakeRows(groups: readonly ReturnType<typeof fakePages>[], slots: (reado
     for (const [group, window] of windows.entries()) {
       if (window === undefined) continue;
       const from = Math.max(0, start - window);
-      if (groups[group]!.read(pages[group]!, from, end).join() !== all.slice(from).join()) throw new Error(`wrong tokens in window ${from}-${end}`);
+      const seen = groups[group]!.read(pages[group]!, from, end);
+      if (seen.join() !== all.slice(from).join()) throw new Error(`wrong tokens in window ${from}-${end}`);
     }
     if (place !== undefined) {
-      if (slots[place.read]?.join() !== all.slice(0, start).join()) throw new Error(`slot ${place.read} is not of the first ${start} tokens`);
+      const before = slots[place.read];
+      if (before?.join() !== all.slice(0, start).join()) throw new Error(`slot ${place.read} is not of the first ${start} tokens`);
       slots[place.write] = all;
     }
     return (row) => all.slice(0, start + row + 1);

@@ -5,7 +5,7 @@ import { fakeLogits, fakeTextSide } from '../../test/fake-model.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { generatePieces } from './generate.ts';
 import type { ModelCore } from './model-core.ts';
-import { openSequence } from './sequence.ts';
+import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 
 const cores = fakeCores();

@@ -12,7 +12,7 @@ import type { ModelCore } from './model-core.ts';
 import { CHAT_NAMES, SEND_NAMES } from './option-names.ts';
 import { checkMessages, checkPolicy, encodeFitting, endsInThinking } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
-import { openSequence } from './sequence.ts';
+import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 import { checkTemplateOptions } from './template-options.ts';
 import { createTurnOrder } from './turn-order.ts';

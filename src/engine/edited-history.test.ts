@@ -13,7 +13,7 @@ import { createModelCore } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
 import { kvLayoutOf } from './model.ts';
 import { generatePieces } from './generate.ts';
-import { openSequence } from './sequence.ts';
+import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 
 const CONTEXT = 12_000;

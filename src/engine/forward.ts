@@ -8,7 +8,7 @@ import { yieldToEventLoop } from './event-loop.ts';
 import type { ModelCore } from './model-core.ts';
 import { checkIds } from './prompt.ts';
 import type { Subscription } from './subscription.ts';
-import { openSequence } from './sequence.ts';
+import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 
 const MOST_RESULT_BYTES = 2 ** 31;

@@ -9,7 +9,7 @@ import { endsInThinking } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { createSampler, logprobsOf } from './sampler.ts';
 import type { Advance, Subscription } from './subscription.ts';
-import { openSequence } from './sequence.ts';
+import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 import { createStopScanner } from './stop-scanner.ts';
 import type { StopScanner } from './stop-scanner.ts';

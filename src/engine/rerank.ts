@@ -12,7 +12,7 @@ import type { ModelCore } from './model-core.ts';
 import { RERANK_NAMES } from './option-names.ts';
 import { checkIds, checkTextLength } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
-import { openSequence } from './sequence.ts';
+import { openSequence } from './open-sequence.ts';
 
 const PREFIX =
   '<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. ' +

@@ -10,7 +10,7 @@ import { openExecutor } from '../node/load-model.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import { createModelCore } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
-import { openSequence } from './sequence.ts';
+import { openSequence } from './open-sequence.ts';
 
 const programs: Program[] = [];
 afterEach(async () => {

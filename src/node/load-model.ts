@@ -48,8 +48,8 @@ export interface LoadModelOptions extends CallLimits {
 export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software', 'cpu', 'reference'];
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
-  device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, maxConcurrent: true,
-  queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
+  device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
+  maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;
