@@ -3,6 +3,7 @@ export type * from './engine/api.ts';
 export { assistantMessage } from './engine/assistant-message.ts';
 export { collect } from './engine/collect.ts';
 export type { CollectedAnswer } from './engine/collect.ts';
+export type { ChatFiles } from './engine/chat-file.ts';
 export { createModel } from './engine/model.ts';
 export type { CreateModelOptions } from './engine/model.ts';
 export type { PerLayerTable } from './models/architecture.ts';

@@ -237,8 +237,13 @@ export type SendOptions = DecodingOptions & ConversationOptions;
  * token prefix with the turn before. Other calls may take the memory of an idle chat; its next turn then prefills all.
  */
 export interface Chat {
-  /** All messages so far, the system message included: also those that contextPolicy `slide` keeps from the model. */
-  readonly history: readonly ChatMessage[];
+  /**
+   * All messages so far, the system message included: also those that contextPolicy `slide` keeps from the model. Another list may be put in
+   * its place, to edit a message or to send it again: what still begins as before is not computed again. A turn that runs meanwhile is no
+   * part of it.
+   */
+  get history(): readonly ChatMessage[];
+  set history(messages: readonly ChatMessage[]);
   /**
    * Adds a user's message (or any messages, such as results of tools) and generates the answer.
    * A turn that is left or aborted after its first piece stays in the history with the text that was read;
@@ -247,6 +252,12 @@ export interface Chat {
   send(message: string | ChatMessage | readonly ChatMessage[], options?: SendOptions): Generation;
   /** Forgets all but the system message. */
   reset(): void;
+  /** Another chat that begins with this one's history; both go on by themselves. It computes none of what they share to a page. */
+  fork(): Chat;
+  /** The conversation and its options, for {@link Model.loadChat}; the model's state is not in it. */
+  toBytes(): Uint8Array;
+  /** {@link toBytes} in a file, which is there as a whole or not at all. @throws InputError where the platform has no files */
+  save(file: string): Promise<void>;
   /** Frees the chat's state. Idempotent; the model lives on. */
   dispose(): void;
   [Symbol.dispose](): void;
@@ -297,6 +308,11 @@ export interface Model {
   forward(ids: ArrayLike<number>, options: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;
   forward(ids: ArrayLike<number>, options?: ForwardOptions & { readonly hidden?: undefined }): Promise<Float32Array>;
   createChat(options?: ChatOptions): Chat;
+  /**
+   * The chat that was saved in a file, or as bytes, with this model.
+   * @throws FormatError for what is damaged or of another version, InputError for a chat with another model
+   */
+  loadChat(from: string | Uint8Array): Promise<Chat>;
   /**
    * Unit vectors of texts, in their order; leaves no state behind.
    * @throws InputError for a model that makes no embeddings and for options that cannot be meant; CapacityError for a text that does not

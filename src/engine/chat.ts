@@ -6,6 +6,8 @@ import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions
 import { assistantMessage } from './assistant-message.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { answerRoom, lastingMessages } from './answer-room.ts';
+import { decodeChat, encodeChat } from './chat-file.ts';
+import type { ChatFiles, ChatModel, ChatRecord } from './chat-file.ts';
 import { generatePieces } from './generate.ts';
 import { lastingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
@@ -24,8 +26,14 @@ export interface ChatHost {
   readonly samplingDefaults: SamplingOptions;
 }
 
+/** A host that can name its model and has files: what chats are saved with. */
+export interface SavingHost extends ChatHost {
+  readonly model: ChatModel;
+  readonly files: ChatFiles | undefined;
+}
+
 interface ChatState {
-  readonly host: ChatHost;
+  readonly host: SavingHost;
   readonly defaults: ChatOptions;
   /** Turns of this chat, one after another: each renders what the one before has left. */
   readonly turns: TurnOrder;
@@ -130,8 +138,7 @@ function systemMessages({ system }: ChatOptions): readonly ChatMessage[] {
   return [{ role: 'system', content: system }];
 }
 
-/** @throws InputError where the model has no chat template, or an option is out of range. */
-export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
+function checkDefaults(host: ChatHost, defaults: ChatOptions): void {
   host.core.checkOpen();
   checkOptionNames(defaults, CHAT_NAMES, 'createChat');
   checkPolicy(defaults.contextPolicy);
@@ -140,34 +147,79 @@ export function createChatSession(host: ChatHost, defaults: ChatOptions): Chat {
   if (host.text.encodeMessages === undefined)
     throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
   resolveDecoding(defaults, host.samplingDefaults);
-  const system = systemMessages(defaults);
+}
+
+/** @throws InputError where the model has no chat template, or an option is out of range. */
+export function createChatSession(host: SavingHost, defaults: ChatOptions): Chat {
+  checkDefaults(host, defaults);
+  return openSession(host, { defaults, messages: systemMessages(defaults), dropped: NOTHING });
+}
+
+/** @throws FormatError for what is no whole chat, InputError for a chat with another model, and where there are no files */
+export async function loadChatSession(host: SavingHost, from: string | Uint8Array): Promise<Chat> {
+  host.core.checkOpen();
+  const bytes = typeof from === 'string' ? await filesOf(host, 'loadChat').read(from) : from;
+  if (!(bytes instanceof Uint8Array)) throw new InputError(`loadChat takes the name of a file or its bytes, found ${describeValue(from)}.`);
+  const record = decodeChat(bytes, host.model, typeof from === 'string' ? from : 'The chat');
+  checkDefaults(host, record.defaults);
+  return openSession(host, record);
+}
+
+function filesOf({ files }: SavingHost, call: string): ChatFiles {
+  if (files === undefined) throw new InputError(`${call} by name needs files, which there are none of here: use bytes (chat.toBytes).`);
+  return files;
+}
+
+function openSession(host: SavingHost, { defaults, messages, dropped }: ChatRecord): Chat {
   const state: ChatState = {
     host,
     defaults,
     turns: createTurnOrder(),
     sequence: openSequence(host.core, { isPrivate: defaults.cachePrompt === false }),
-    messages: system,
-    dropped: NOTHING,
+    messages,
+    dropped,
     resets: 0,
     isDisposed: false,
   };
+  const checkOpen = () => {
+    host.core.checkOpen();
+    if (state.isDisposed) throw disposed();
+  };
+  const restart = (history: readonly ChatMessage[]) => {
+    state.resets++;
+    state.messages = history;
+    state.dropped = NOTHING;
+  };
+  const recordOf = (): ChatRecord => ({ defaults, messages: state.messages, dropped: state.dropped });
+  const toBytes = () => encodeChat(recordOf(), host.model);
   const dispose = () => {
     if (state.isDisposed) return;
     state.isDisposed = true;
-    state.turns.close(new InputError('This chat was disposed: create another one.'));
+    state.turns.close(disposed());
     state.sequence.close();
   };
   return {
     get history() {
       return state.messages;
     },
-    send: (message, options = {}): Generation => takeTurn(state, message, options),
-    reset() {
-      state.resets++;
-      state.messages = system;
-      state.dropped = NOTHING;
+    set history(history) {
+      checkOpen();
+      if (!Array.isArray(history) || history.length > 0) checkMessages(history);
+      restart([...history]);
     },
+    send: (message, options = {}): Generation => takeTurn(state, message, options),
+    reset: () => restart(systemMessages(defaults)),
+    fork() {
+      checkOpen();
+      return openSession(host, recordOf());
+    },
+    toBytes,
+    save: async (file) => filesOf(host, 'save').write(file, toBytes()),
     dispose,
     [Symbol.dispose]: dispose,
   };
+}
+
+function disposed(): InputError {
+  return new InputError('This chat was disposed: create another one.');
 }

@@ -20,7 +20,8 @@ import { elementsOf, isQuantized } from '../tensor/tensor-type.ts';
 import type { EmbeddingInfo, ForwardOptions, ForwardResult, GenerateOptions, Model, ModelInfo } from './api.ts';
 import { resolveCallLimits } from './admission.ts';
 import type { CallLimits } from './admission.ts';
-import { createChatSession } from './chat.ts';
+import { createChatSession, loadChatSession } from './chat.ts';
+import type { ChatFiles } from './chat-file.ts';
 import { embedTexts } from './embed.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { forwardPass } from './forward.ts';
@@ -46,6 +47,8 @@ export interface ModelOptions extends CallLimits {
    * later turns and edited histories prefill only what is new; models without such layers need none. 0 keeps none. Default 512 MB.
    */
   readonly snapshotBytes?: number | undefined;
+  /** What chats are saved to and loaded from by name. Default: nothing, so that they are bytes. */
+  readonly chatFiles?: ChatFiles | undefined;
   readonly signal?: CancelSignal | undefined;
   readonly onProgress?: OnProgress | undefined;
 }
@@ -67,7 +70,7 @@ export interface CreateModelOptions extends ModelOptions {
 
 const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
   executor: true, contextLength: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, maxConcurrent: true,
-  queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
+  queueLimit: true, queueTimeoutMs: true, chatFiles: true, signal: true, onProgress: true,
 };
 
 /** What a model is made of, once its file has been read. */
@@ -257,6 +260,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     return pass.hidden === undefined ? result.logits : result;
   }
   const info = infoOf({ parts, executor, program, contextLength, kvType });
+  const host = { core, text, samplingDefaults: text.samplingDefaults, model: info, files: options.chatFiles };
   return {
     info,
     tokenizer: text.tokenizer,
@@ -268,7 +272,11 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     forward,
     createChat(chat = {}) {
       checkDecoder(model, 'createChat');
-      return createChatSession({ core, text, samplingDefaults: text.samplingDefaults }, chat);
+      return createChatSession(host, chat);
+    },
+    async loadChat(from) {
+      checkDecoder(model, 'loadChat');
+      return loadChatSession(host, from);
     },
     async rerank(query, documents, ranking = {}) {
       checkDecoder(model, 'rerank');

@@ -16,6 +16,7 @@ import { checkOptionNames, describeNumber } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
+import { chatFiles } from './chat-files.ts';
 import { openGpuExecutor } from './gpu-executor.ts';
 import { locate } from './open-path.ts';
 import { createThreadHost } from './thread-host.ts';
@@ -124,7 +125,7 @@ export async function loadModel(pathOrUrl: string, options: LoadModelOptions = {
   const onRetry = (retry: HttpRetry) => report({ ...last, note: retryNote(retry) });
   const location = await locate(pathOrUrl, { signal, onRetry });
   const checkpoint = await openCheckpoint(location, { signal });
-  return createModel({ ...settings, checkpoint, executor, signal, onProgress: report });
+  return createModel({ ...settings, checkpoint, executor, chatFiles, signal, onProgress: report });
 }
 
 function retryNote({ url, reason, failed, attempts, waitMs }: HttpRetry): string {
