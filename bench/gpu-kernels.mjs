@@ -62,7 +62,9 @@ for (const name of options.tiny ? ['tiny'] : options.models.split(',')) {
 gpu.destroy();
 
 function typesOf(weights) {
-  return weights === 'forms' ? representativeTypes(WEIGHT_TYPES.filter(isQuantized)) : weights.split(',');
+  if (weights !== 'forms') return weights.split(',');
+  // Two types may share a form and differ in how their loads lie.
+  return [...representativeTypes(WEIGHT_TYPES.filter(isQuantized)), 'iq4_nl'];
 }
 
 async function measureModel(name, weights) {

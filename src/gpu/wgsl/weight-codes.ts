@@ -84,7 +84,7 @@ export function weightScaleFunctions(part: LinearPartShape, n: number, cols: num
 
 /**
  * The functions of part `n` of a product, for int8 arithmetic; its type must be a block format of integers. Parts with codebooks need the
- * tables of codebook.ts.
+ * functions of codebook.ts.
  */
 export function weightCodeFunctions(parts: readonly LinearPartShape[], n: number, cols: number): string {
   const format = blocksOf(parts[n]!);

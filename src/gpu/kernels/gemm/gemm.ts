@@ -7,7 +7,6 @@
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
-import { fillBooksCall } from '../../wgsl/codebook.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { byExpert, expertFunctions, otherExpertText, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
@@ -90,7 +89,7 @@ ${endFunction(shape)}
 ${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}\n` : ''}${fetchFunction(geometry, arithmetic, shape)}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-${variant.arithmetic === 'int8' ? fillBooksCall(shape.parts, 'lane') : ''}${tileText(variant)}
+${tileText(variant)}
 let tx = lane & ${LANES_ACROSS - 1}u;
 let ty = lane >> ${lanes}u;
 ${unrolled(rowsEach, (i) => range(colsEach).map((j) => `var a${i}_${j} = 0.0;`).join(' '))}

@@ -89,7 +89,7 @@ export function int8Tile({ shape }: GemmVariant, geometry: GemmGeometry): TileAr
     `${name}Tile[2u * slot * ${stride}u + line] = f.codes${u}.a;\n${name}Tile[(2u * slot + 1u) * ${stride}u + line] = f.codes${u}.b;`;
   return {
     declarations: [
-      CODES_STRUCT, declarations(tiles), ...[bookTexts(parts, geometry.workgroupSize)].filter((text) => text !== ''),
+      CODES_STRUCT, declarations(tiles), ...[bookTexts(parts)].filter((text) => text !== ''),
       ...parts.map((_, n) => weightCodeFunctions(parts, n, cols)),
     ].join('\n'),
     fetched: (u) => {

@@ -23,7 +23,7 @@ import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
 import { hasTwoEnds, linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
 import type { PackedBlocks } from '../../packed-layout.ts';
-import { bookOf, bookTexts, fillBooksCall } from '../../wgsl/codebook.ts';
+import { bookOf, bookTexts } from '../../wgsl/codebook.ts';
 import { e4m3Function } from '../../wgsl/e4m3.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { byExpert, expertFunctions, otherExpertText, pairFunctions } from '../../wgsl/expert-rows.ts';
@@ -155,7 +155,7 @@ function mainFunction(variant: GemvFloatVariant): string {
   const subgroupLane = reduction === 'subgroup' ? ', @builtin(subgroup_invocation_id) lane: u32' : '';
   return `@compute @workgroup_size(${lanes * teams})
 fn main(${places}, @builtin(local_invocation_index) index: u32${subgroupLane}) {
-${fillBooksCall(shape.parts, 'index')}  let number = ${LINEAR_WORKGROUP};
+  let number = ${LINEAR_WORKGROUP};
   let team = index >> ${Math.log2(lanes)}u;
 ${lane}${columns}${shape.sum ? '\n  makeX(index, number == 0u);' : ''}
   ${branches.join(' else ')}
@@ -200,7 +200,7 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     SUM_FUNCTION,
     ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
     ...(contexts.some(({ form }) => form === FLOAT_BYTES) ? [e4m3Function('e4m3')] : []),
-    ...[bookTexts(shape.parts, lanes * teams)].filter((text) => text !== ''),
+    ...[bookTexts(shape.parts)].filter((text) => text !== ''),
     ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
     ...(sum ? [sumPrologue({ shape: { ...shape, sum }, lanes: lanes * teams })] : []),
     quadFunctions(shape),

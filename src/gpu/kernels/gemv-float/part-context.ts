@@ -17,7 +17,7 @@ export interface PartContext {
   /** As the form reads codes. For float formats without meaning. */
   readonly field: Pick<CodeField, 'bits' | 'signed'>;
   readonly pieces: PieceArrangement;
-  /** Table of the codebook (wgsl/codebook.ts), where codes are looked up. */
+  /** Number of the codebook's expansion (wgsl/codebook.ts), where codes are of one. */
   readonly book: number;
   /** Lanes that share a group of 32 elements of a block format. */
   readonly lanesPerGroup: 1 | 2;

@@ -11,7 +11,7 @@ import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, resultWidth, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
-import { bookTexts, fillBooksCall } from '../../wgsl/codebook.ts';
+import { bookTexts } from '../../wgsl/codebook.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { byExpert, expertFunctions, otherExpertText, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range } from '../../wgsl/expressions.ts';
@@ -41,7 +41,7 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     ...memory.map(({ name, count }) => `var<workgroup> ${name}: array<f32, ${count}>;`),
     expertFunctions(shape, batch > 1 ? 'several' : 'one'),
     batch > 1 ? pairFunctions(shape) : '',
-    bookTexts(parts, workgroupSize),
+    bookTexts(parts),
     ...parts.map((_, n) => weightCodeFunctions(parts, n, cols)),
     summedFunctions(shape, { name: 'codes', type: 'Codes' }),
     outputs.q8 ? q8EpilogueFunctions({ name: 'y', width: resultWidth(shape), norm: outputs.q8.norm }) : '',
@@ -94,7 +94,7 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
   const { before, after } = epilogueText(variant);
   return `@compute @workgroup_size(${workgroupSize})
 fn main(${MAIN_ARGUMENTS}${subgroupArguments}) {
-${fillBooksCall(shape.parts, 'lane')}  let number = ${LINEAR_WORKGROUP};
+  let number = ${LINEAR_WORKGROUP};
   if (number >= ${workgroupsOf(variant)}u) { return; }
 ${columnsText(variant)}
 ${place}
