@@ -65,7 +65,7 @@ function exponentScale({ n, groups, layout, factor }: ScaleReading): string {
 }
 
 function ue4m3Scale({ n, groups, factor }: ScaleReading): string {
-  const { raised, values } = e4m3Magnitudes('bytes << vec2<u32>(20u)', { lanes: 2, power: -1 });
+  const { raised, values } = e4m3Magnitudes('bytes << vec2<u32>(20u)', -1);
   return scalesFunction(n, `let at = row * ${groups}u + group;
   let pair = p${n}_scales[at >> 1u] >> ((at & 1u) << 4u);
   let bytes = vec2<u32>(pair, pair >> 8u) & vec2<u32>(0x7fu);

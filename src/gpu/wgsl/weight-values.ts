@@ -9,7 +9,7 @@ import { packedFormatOf, planeBits, rowStride } from '../packed-layout.ts';
 import type { PackedBlocks } from '../packed-layout.ts';
 import type { LinearPartShape } from '../linear-shape.ts';
 import { entriesFunction } from './codebook.ts';
-import { e4m3Function } from './e4m3.ts';
+import { E4M3_UNIT, e4m3Function } from './e4m3.ts';
 import { everyByte } from './expressions.ts';
 import { weightScaleFunctions } from './weight-codes.ts';
 
@@ -59,7 +59,8 @@ export function weightValueFunctions(part: LinearPartShape, n: number, cols: num
 }`;
   }
   const minimum = format.hasMinimum ? ` - minimum${n}(row, group)${format.scaleGroup === 16 ? '[j >> 2u]' : ''}` : '';
-  return `${weightScaleFunctions(part, n, cols)}
+  const unit = format.meaning === 'e4m3' ? E4M3_UNIT : 1;
+  return `${weightScaleFunctions(part, n, cols, unit)}
 ${meaningFunction(format, n)}${head}
   let group = quad >> 3u;
   let j = quad & 7u;

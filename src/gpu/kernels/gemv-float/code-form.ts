@@ -6,6 +6,7 @@
  * A form reads code c, as signed as its format says, as q so that `prescale * q = unit * (c + offset)`: x is multiplied by prescale once
  * for all rows, unit goes into the scale, and the offset is taken off through the sum of x.
  */
+import { E4M3_UNIT } from '../../wgsl/e4m3.ts';
 import { hexWord, shiftedWord } from '../../wgsl/expressions.ts';
 
 /** How codes become floats; each works without the f16 feature. */
@@ -100,7 +101,7 @@ export const FLOAT_BYTES: CodeForm = {
   quad: (word) => `e4m3(${word})`,
   prescale: () => [1, 1, 1, 1],
   offset: () => 0,
-  unit: 1,
+  unit: E4M3_UNIT,
 };
 
 export const CODE_FORMS: Readonly<Record<CodeFormName, CodeForm>> = { integer: INTEGER, half: HALF, subnormal: SUBNORMAL };
