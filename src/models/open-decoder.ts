@@ -30,6 +30,8 @@ import { qwen3Moe } from './qwen3-moe.ts';
 import { qwen35 } from './qwen3-5.ts';
 import { qwen35Moe } from './qwen3-5-moe.ts';
 import { smollm3 } from './smollm3.ts';
+import { scaleSkips, tensorScalesOf, withTensorScales } from './tensor-scales.ts';
+import type { TensorScale } from './tensor-scales.ts';
 import { textPart } from './text-part.ts';
 import { unmetNeedOf } from './unsupported-architectures.ts';
 import { bindWeights } from './weight-spec.ts';
@@ -97,15 +99,17 @@ export async function openDecoder(whole: Checkpoint, options: OpenDecoderOptions
   const warnings = architecture.checkSettings(checkpoint, config);
   const constants = await readConstants(checkpoint, architecture.constants?.(config) ?? [], options);
   const tableId = hostTableOf(architecture, config, options.perLayerTable);
-  const skips = [...skipsOf(architecture, config), ...[...constants.keys()].map(constantSkip)];
   const specs = architecture.weights(config);
+  const scales = tensorScalesOf(checkpoint, specs);
+  const skips = [...skipsOf(architecture, config), ...[...constants.keys()].map(constantSkip), ...scaleSkips(scales)];
   const { weights: stored, skipped } = bindWeights(checkpoint, specs, skips);
   const { quantize } = options;
   const all = quantize === undefined ? stored : quantizeWeights(stored, { type: quantize, specs, config, where: checkpoint.name });
   const weights = new Map([...all].filter(([id]) => id !== tableId));
   const hostTable = tableId === undefined ? undefined : all.get(tableId);
   const { perLayerTable } = options;
-  const model = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants, perLayerTable });
+  const plain = architecture.graphs(config, { contextLength: contextLength(config.contextLength), constants, perLayerTable });
+  const model = withTensorScales(plain, await readTensorScales(scales, options), checkpoint.name);
   if (model.encoder === undefined && parseEmbeddingHead(checkpoint) !== undefined)
     throw new FormatError(`${checkpoint.name}: it is a model of embeddings, which ${checkpoint.architecture} has no encoder for.`);
   return { config, weights, hostTable, skipped, warnings, model };
@@ -139,6 +143,19 @@ async function readConstants({ tensors, format }: Checkpoint, wanted: readonly C
     if (entry !== undefined) constants.set(name, await readConstant(entry, length, options));
   }
   return constants;
+}
+
+/** By the ids of weights. @throws FormatError for one of another shape, as those of experts are, and for a weight of several */
+async function readTensorScales(scales: readonly TensorScale[], options: ReadOptions): Promise<ReadonlyMap<string, number>> {
+  const read = new Map<string, number>();
+  for (const { entry, weightIds } of scales) {
+    const [value] = await readConstant(entry, 1, options);
+    for (const id of weightIds) {
+      if (read.has(id)) throw new FormatError(`${entry.fileName}: expected one scale of ${id}, found ${entry.name} beside another.`);
+      read.set(id, value as number);
+    }
+  }
+  return read;
 }
 
 async function readConstant(entry: TensorEntry, length: number, options?: ReadOptions): Promise<Float32Array> {
