@@ -17,8 +17,8 @@ import { linear } from '../../graph/ops/linear.ts';
 import { rmsNorm } from '../../graph/ops/rms-norm.ts';
 import type { Value } from '../../graph/value.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
-import { WEIGHT_TYPES } from '../../tensor/tensor-type.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
+import { representativeTypes } from '../packed-forms.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { withLimits } from '../profile/profile-for.ts';
 import { PROFILES } from '../profile/profiles.ts';
@@ -93,7 +93,7 @@ const MIXED: Readonly<Record<string, WeightType>> = { q: 'q4_k', k: 'q4_0', v: '
 const FAMILY_NAMES = Object.keys(FAMILIES) as readonly FamilyName[];
 
 describe.each(DEVICES)('plans for %s stay within its limits', (_, profile) => {
-  it.each(WEIGHT_TYPES)('products with every epilogue and layers of %s', (type) => {
+  it.each(representativeTypes())('products with every epilogue and layers of %s', (type) => {
     expect(problemsOf(planOf(PRODUCTS, profile, { typeOf: () => type }))).toEqual([]);
     expect(problemsOf(planOf(syntheticGraph(LAYERS), profile, { typeOf: () => type }))).toEqual([]);
   });
