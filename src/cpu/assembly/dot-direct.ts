@@ -18,19 +18,37 @@ import {
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotDirect(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   if (arrangementOf(type) == STREAM) dotAffine(type, isOdd, w, x, xEnd, out, spill);
-  else if (meaningOf(type) == CODE_IQ4) dotIq4Nl(isOdd, w, x, xEnd, out, spill);
   else if (meaningOf(type) == CODE_E2M1) dotMxfp4(w, x, xEnd, out, spill);
-  else if (codeBitsOf(type) == 4) dotQ4_1(isOdd, w, x, xEnd, out, spill);
-  else if (minimumOf(type) == MINIMUM_NONE) dotQ5_0(isOdd, w, x, xEnd, out, spill);
-  else dotQ5_1(isOdd, w, x, xEnd, out, spill);
+  else call_indirect<void>(isOdd ? oddKernel(type) : ordinaryKernel(type), w, x, xEnd, out, spill);
 }
 
-function dotQ4_1(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(4, SCALE_F16, 2, 32, isOdd, w, x, xEnd, out, spill);
+function ordinaryKernel(type: i32): u32 {
+  if (meaningOf(type) == CODE_IQ4) return dotIq4Nl.index;
+  if (codeBitsOf(type) == 4) return dotQ4_1.index;
+  return minimumOf(type) == MINIMUM_NONE ? dotQ5_0.index : dotQ5_1.index;
 }
 
-function dotQ5_1(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(5, SCALE_F16, 2, 32, isOdd, w, x, xEnd, out, spill);
+/** Where scales have any exponent. */
+function oddKernel(type: i32): u32 {
+  if (meaningOf(type) == CODE_IQ4) return dotOddIq4Nl.index;
+  if (codeBitsOf(type) == 4) return dotOddQ4_1.index;
+  return minimumOf(type) == MINIMUM_NONE ? dotOddQ5_0.index : dotOddQ5_1.index;
+}
+
+function dotQ4_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotBlocks(4, SCALE_F16, 2, 32, false, w, x, xEnd, out, spill);
+}
+
+function dotOddQ4_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotBlocks(4, SCALE_F16, 2, 32, true, w, x, xEnd, out, spill);
+}
+
+function dotQ5_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotBlocks(5, SCALE_F16, 2, 32, false, w, x, xEnd, out, spill);
+}
+
+function dotOddQ5_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotBlocks(5, SCALE_F16, 2, 32, true, w, x, xEnd, out, spill);
 }
 
 /** Through a table, so that no optimiser makes one function of them, which V8 compiles to half the speed. */
@@ -97,14 +115,17 @@ function dotBlocks(
       if (bits == 8) storeSumsOfBytes(w, x, spill);
       else storeSums(bits, AS_CODED, bits > 4, w, x, spill);
       first = addOffset(first, sumsOf32(bits, spill, x, one), v128.load(spill, SCALES), v128.load(spill, ADDED), x);
+      v128.store(out, first);
       second = addOffset(second, sumsOf32(bits, spill + 16, x, one), v128.load(spill, SCALES + 16), v128.load(spill, ADDED + 16), x);
+      v128.store(out, second, 16);
       third = addOffset(third, sumsOf32(bits, spill + 32, x, one), v128.load(spill, SCALES + 32), v128.load(spill, ADDED + 32), x);
+      v128.store(out, third, 32);
       fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), v128.load(spill, SCALES + 48), v128.load(spill, ADDED + 48), x);
+      v128.store(out, fourth, 48);
       w += <usize>(64 * bits);
       x += ACTIVATION_BLOCK;
     }
   }
-  storeTotals(out, first, second, third, fourth);
 }
 
 /** i32[4 rows] of codes as they are, from what was stored at `at`. */
@@ -120,25 +141,24 @@ function sumsOf32(bits: i32, at: usize, x: usize, one: v128): v128 {
   return i32x4.add(i32x4.add(low, high), i32x4.shl(v128.load32_splat(x, 4), 2));
 }
 
-// @ts-ignore: decorator
-@inline
-export function storeTotals(out: usize, first: v128, second: v128, third: v128, fourth: v128): void {
-  v128.store(out, first);
-  v128.store(out, second, 16);
-  v128.store(out, third, 32);
-  v128.store(out, fourth, 48);
+function dotQ5_0(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotSymmetric(5, AS_CODED, SCALE_F16, 32, false, w, x, xEnd, out, spill);
 }
 
-function dotQ5_0(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotSymmetric(5, AS_CODED, SCALE_F16, 32, isOdd, w, x, xEnd, out, spill);
+function dotOddQ5_0(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotSymmetric(5, AS_CODED, SCALE_F16, 32, true, w, x, xEnd, out, spill);
 }
 
 function dotMxfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   dotSymmetric(4, E2M1_ABOVE, SCALE_E8M0_HALF, 16, false, w, x, xEnd, out, spill);
 }
 
-function dotIq4Nl(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotSymmetric(4, IQ4_SPLIT, SCALE_F16, 32, isOdd, w, x, xEnd, out, spill);
+function dotIq4Nl(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotSymmetric(4, IQ4_SPLIT, SCALE_F16, 32, false, w, x, xEnd, out, spill);
+}
+
+function dotOddIq4Nl(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotSymmetric(4, IQ4_SPLIT, SCALE_F16, 32, true, w, x, xEnd, out, spill);
 }
 
 /** Blocks of 32 columns: scales in `heads` bytes, codes. */
@@ -158,11 +178,14 @@ function dotSymmetric(
     const less = kind == E2M1_ABOVE ? twelvePairSums(x) : kind == IQ4_SPLIT ? ninePairSums(x) : sixteenPairSums(x);
     const offset = kind == IQ4_SPLIT ? iq4Offset(x) : one;
     first = addScaled(first, sumsLess(kind, spill, less, offset, one), v128.load(spill, SCALES), x);
+    v128.store(out, first);
     second = addScaled(second, sumsLess(kind, spill + 16, less, offset, one), v128.load(spill, SCALES + 16), x);
+    v128.store(out, second, 16);
     third = addScaled(third, sumsLess(kind, spill + 32, less, offset, one), v128.load(spill, SCALES + 32), x);
+    v128.store(out, third, 32);
     fourth = addScaled(fourth, sumsLess(kind, spill + 48, less, offset, one), v128.load(spill, SCALES + 48), x);
+    v128.store(out, fourth, 48);
   }
-  storeTotals(out, first, second, third, fourth);
 }
 
 /** i32[4 rows] of what codes stand for, from what was stored at `at`. */

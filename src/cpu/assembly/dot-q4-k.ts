@@ -124,7 +124,7 @@ export function storeFactors(w: usize, to: usize): void {
 /** The same, of halves that are finite and not negative, in a third of the instructions. */
 // @ts-ignore: decorator
 @inline
-function storePositiveFactors(w: usize, to: usize): void {
+export function storePositiveFactors(w: usize, to: usize): void {
   storePositive(v128.load(w), halfBias(), rebias(), to + 256);
   storePositive(v128.load(w, 16), halfBias(), rebias(), to + 288);
   storePositive(v128.load(w, 32), eighthHalfBias(), eighthRebias(), to + 320);

@@ -3,9 +3,8 @@
  * well, times one row of activations. Where a group's scale is an integer it multiplies in the widening step.
  */
 import { AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, storeSums } from './described-sums';
-import { storeTotals } from './dot-direct';
 import { highNibbles, lowNibbles, widen } from './dot-int8';
-import { addDots, storeFactors, unpackScales } from './dot-q4-k';
+import { addDots, storeFactors, storePositiveFactors, unpackScales } from './dot-q4-k';
 import { addHalves, addPaired, addScaled, halfSums } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
@@ -20,7 +19,7 @@ const KEPT: usize = 2 * QUADS;
 const FACTORS: usize = 256;
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
-export function dotQ5_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+export function dotQ5_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let first = f32x4.splat(0);
   let second = f32x4.splat(0);
   let third = f32x4.splat(0);
@@ -29,7 +28,7 @@ export function dotQ5_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
   const end = kept + 128;
   while (x < xEnd) {
     unpackScales(w, kept);
-    storeFactors(w, kept);
+    factorsOf(isOdd, w, kept);
     w += 256;
     for (let at = kept; at < end; at += 16, w += 320, x += ACTIVATION_BLOCK) {
       storeSums(5, AS_CODED, true, w, x, spill);
@@ -37,17 +36,26 @@ export function dotQ5_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       const minimums = v128.load8x8_u(at, 128);
       const firstDots = scaled16(spill, lowPairs(scales), lowPairs(scales));
       first = addDots(first, firstDots, i32x4.extend_low_i16x8_u(minimums), end, x);
+      v128.store(out, first);
       const secondDots = scaled16(spill + 16, highPairs(scales), highPairs(scales));
       second = addDots(second, secondDots, i32x4.extend_high_i16x8_u(minimums), end + 16, x);
+      v128.store(out, second, 16);
       const moreScales = v128.load8x8_u(at, 8);
       const moreMinimums = v128.load8x8_u(at, 136);
       const thirdDots = scaled16(spill + 32, lowPairs(moreScales), lowPairs(moreScales));
       third = addDots(third, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), end + 32, x);
+      v128.store(out, third, 32);
       const fourthDots = scaled16(spill + 48, highPairs(moreScales), highPairs(moreScales));
       fourth = addDots(fourth, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), end + 48, x);
+      v128.store(out, fourth, 48);
     }
   }
-  storeTotals(out, first, second, third, fourth);
+}
+
+/** Q4_K's factors; a function, so that no branch is in the loop around it. */
+function factorsOf(isOdd: bool, w: usize, to: usize): void {
+  if (isOdd) storeFactors(w, to);
+  else storePositiveFactors(w, to);
 }
 
 /** i32[4 rows]: sums of 16 columns at `at` times the first scales, and of the other 16 times the second ones. */
@@ -71,7 +79,7 @@ function pairsOfLast(group: v128, next: v128): v128 {
 }
 
 /** As dotQ5_K. */
-export function dotQ2_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+export function dotQ2_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let first = f32x4.splat(0);
   let second = f32x4.splat(0);
   let third = f32x4.splat(0);
@@ -79,7 +87,7 @@ export function dotQ2_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
   const mask = nibbleMask();
   const factors = spill + KEPT;
   while (x < xEnd) {
-    storeFactors(w, factors - FACTORS);
+    factorsOf(isOdd, w, factors - FACTORS);
     let integers = w + 64;
     w += 320;
     for (const end = w; integers < end; integers += 32, w += 128, x += ACTIVATION_BLOCK) {
@@ -93,17 +101,20 @@ export function dotQ2_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       const firstMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(minimums), sums);
       const secondMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(minimums), sums);
       first = addTwo(first, scaled16(spill, lowPairs(scales), lowPairs(nextScales)), firstMinimums, factors, x);
+      v128.store(out, first);
       second = addTwo(second, scaled16(spill + 16, highPairs(scales), highPairs(nextScales)), secondMinimums, factors + 16, x);
+      v128.store(out, second, 16);
       const moreMinimums = pairsOfLast(highNibbles(group, mask), highNibbles(next, mask));
       const more = i16x8.extend_high_i8x16_u(lowNibbles(group, mask));
       const moreNext = i16x8.extend_high_i8x16_u(lowNibbles(next, mask));
       const thirdMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(moreMinimums), sums);
       const fourthMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(moreMinimums), sums);
       third = addTwo(third, scaled16(spill + 32, lowPairs(more), lowPairs(moreNext)), thirdMinimums, factors + 32, x);
+      v128.store(out, third, 32);
       fourth = addTwo(fourth, scaled16(spill + 48, highPairs(more), highPairs(moreNext)), fourthMinimums, factors + 48, x);
+      v128.store(out, fourth, 48);
     }
   }
-  storeTotals(out, first, second, third, fourth);
 }
 
 /** With d and dmin / 8 that lie at `factors`. */
@@ -133,17 +144,20 @@ export function dotQ3_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       const nextScales = v128.load8x8_s(at, 16);
       const firstDots = scaledLess(spill, less, nextLess, lowPairs(scales), lowPairs(nextScales));
       first = addScaled(first, firstDots, v128.load(end), x);
+      v128.store(out, first);
       const secondDots = scaledLess(spill + 16, less, nextLess, highPairs(scales), highPairs(nextScales));
       second = addScaled(second, secondDots, v128.load(end, 16), x);
+      v128.store(out, second, 16);
       const more = v128.load8x8_s(at, 8);
       const moreNext = v128.load8x8_s(at, 24);
       const thirdDots = scaledLess(spill + 32, less, nextLess, lowPairs(more), lowPairs(moreNext));
       third = addScaled(third, thirdDots, v128.load(end, 32), x);
+      v128.store(out, third, 32);
       const fourthDots = scaledLess(spill + 48, less, nextLess, highPairs(more), highPairs(moreNext));
       fourth = addScaled(fourth, fourthDots, v128.load(end, 48), x);
+      v128.store(out, fourth, 48);
     }
   }
-  storeTotals(out, first, second, third, fourth);
 }
 
 /** As scaled16, of sums less what comes off them. */
@@ -202,12 +216,15 @@ export function dotIq4Xs(w: usize, x: usize, xEnd: usize, out: usize, spill: usi
       const scales = v128.load8x8_s(at);
       const more = v128.load8x8_s(at, 8);
       first = addScaled(first, iq4Sums(spill, nine, offset, one), factor(i32x4.extend_low_i16x8_s(scales), end), x);
+      v128.store(out, first);
       second = addScaled(second, iq4Sums(spill + 16, nine, offset, one), factor(i32x4.extend_high_i16x8_s(scales), end + 16), x);
+      v128.store(out, second, 16);
       third = addScaled(third, iq4Sums(spill + 32, nine, offset, one), factor(i32x4.extend_low_i16x8_s(more), end + 32), x);
+      v128.store(out, third, 32);
       fourth = addScaled(fourth, iq4Sums(spill + 48, nine, offset, one), factor(i32x4.extend_high_i16x8_s(more), end + 48), x);
+      v128.store(out, fourth, 48);
     }
   }
-  storeTotals(out, first, second, third, fourth);
 }
 
 // @ts-ignore: decorator
@@ -247,12 +264,15 @@ export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usi
       const less = twelveOf(v128.load32_splat(x, 8));
       const nextLess = twelveOf(v128.load32_splat(x, 12));
       first = addNvfp4(first, spill, less, nextLess, x, one);
+      v128.store(out, first);
       second = addNvfp4(second, spill + 16, less, nextLess, x, one);
+      v128.store(out, second, 16);
       third = addNvfp4(third, spill + 32, less, nextLess, x, one);
+      v128.store(out, third, 32);
       fourth = addNvfp4(fourth, spill + 48, less, nextLess, x, one);
+      v128.store(out, fourth, 48);
     }
   }
-  storeTotals(out, first, second, third, fourth);
 }
 
 /** 12 times what is there 32 times. */

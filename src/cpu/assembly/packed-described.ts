@@ -37,8 +37,13 @@ export function packDescribed(type: i32, from: usize, rowBytes: usize, to: usize
 function packHead(type: i32, from: usize, r: usize, to: usize, w: usize): void {
   const bytes = integerBytesOf(type);
   if (bytes != 0) {
-    store<u16>(factorAt(type, to, r, ROWS), load<u16>(factorAt(type, from, 0, 1)));
-    if (minimumOf(type) != MINIMUM_NONE) store<u16>(minimumFactorAt(type, to, r, ROWS), load<u16>(minimumFactorAt(type, from, 0, 1)));
+    const d = load<u16>(factorAt(type, from, 0, 1));
+    store<u16>(factorAt(type, to, r, ROWS), d);
+    if (minimumOf(type) != MINIMUM_NONE) {
+      const dmin = load<u16>(minimumFactorAt(type, from, 0, 1));
+      store<u16>(minimumFactorAt(type, to, r, ROWS), dmin);
+      if (d >= 0x7c00 || dmin >= 0x7c00) markOdd(w);
+    }
     const integers = integersAt(type, to, r, ROWS);
     for (let k: usize = 0; k < bytes; k++) store<u8>(integers + ROWS * k, load<u8>(integersAt(type, from, 0, 1) + k));
     return;
@@ -58,7 +63,13 @@ function packHead(type: i32, from: usize, r: usize, to: usize, w: usize): void {
 /** A scale that is subnormal or not finite; zero is neither. */
 function noteOdd(bits: u32, w: usize): void {
   const exponent = bits & 0x7c00;
-  if (exponent == 0x7c00 || (exponent == 0 && (bits & 0x7fff) != 0)) store<i32>(w - 4, 1);
+  if (exponent == 0x7c00 || (exponent == 0 && (bits & 0x7fff) != 0)) markOdd(w);
+}
+
+// @ts-ignore: decorator
+@inline
+function markOdd(w: usize): void {
+  store<i32>(w - 4, 1);
 }
 
 function packBytes(codes: usize, to: usize): void {

@@ -13,7 +13,7 @@
  * one's low nibbles, 2 and 3 to its high ones, the others to the second one's.
  *
  * A matrix has a head in front of it. Its last word says that some scales are odd, so that products convert them with more care: of
- * Q8_0 and Q4_0 subnormal ones, of Q4_K negative ones, and those that are not finite. A scale of zero of Q8_0 and Q4_0 becomes 1, with
+ * Q8_0 and Q4_0 subnormal ones, of Q4_K negative ones (of described types likewise), and those that are not finite. A scale of zero of Q8_0 and Q4_0 becomes 1, with
  * codes that say zero.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
