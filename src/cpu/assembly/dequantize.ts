@@ -164,13 +164,12 @@ function packedQ4_K(group: usize, r: usize, out: usize): void {
 function packedQ6_K(group: usize, r: usize, out: usize): void {
   const d = halfToFloat(load<u16>(group + 2 * r));
   for (let block: usize = 0; block < 8; block++, out += 128) {
-    const nibbles = group + 288 + block * 384;
-    for (let i: usize = 0; i < 32; i++) {
-      const step = (i >> 2) & 3;
-      const bits = <u32>load<u8>(nibbles + ((step >> 1) << 6) + 4 * r + (i & 3), 256);
-      const high = <i32>(bits >> <u32>(((step & 1) << 2) + ((i >> 4) << 1))) & 3;
+    const codes = group + 288 + block * 384;
+    let four: u32 = 0;
+    for (let i: usize = 0; i < 32; i++, four >>= 8) {
+      if ((i & 3) == 0) four = packedCodes(6, codes, r, i);
       const scale = <f32>load<i8>(group + (block << 5) + ((i >> 4) << 4) + r, 32);
-      store<f32>(out + (i << 2), d * scale * <f32>((nibbleAt(nibbles, r, i) | (high << 4)) - 32));
+      store<f32>(out + (i << 2), d * scale * <f32>(<i32>(four & 255) - 32));
     }
   }
 }

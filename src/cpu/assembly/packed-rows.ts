@@ -7,10 +7,9 @@
  *   Q8_0: f16 scale of each row; codes of columns 2 i and 2 i + 1 of each row, for i in [0, 16).
  *   Q4_0: f16 scale of each row; nibbles of 32 columns.
  *   Q4_K: f16 d of each row; f16 dmin of each row; byte 0 of the scales of each row, and so on to byte 11; nibbles of 8 times 32 columns.
- *   Q6_K: f16 d of each row; the first of 16 scales of each row, and so on; then of 8 times 32 columns: nibbles, and high bits.
+ *   Q6_K: f16 d of each row; the first of 16 scales of each row, and so on; codes of 8 times 32 columns, as described-codes.ts has six bits.
  * Nibbles of 32 columns are four steps of 64 bytes: step s has four bytes of each row, whose low nibbles are the codes of columns
- * 4 s to 4 s + 3, and whose high ones those of 16 more. Two steps share 64 bytes of high bits: bits 0 and 1 belong to the first
- * one's low nibbles, 2 and 3 to its high ones, the others to the second one's.
+ * 4 s to 4 s + 3, and whose high ones those of 16 more.
  *
  * A matrix has a head in front of it. Its last word says that some scales are odd, so that products convert them with more care: of
  * Q8_0 and Q4_0 subnormal ones, of Q4_K negative ones (of described types likewise), and those that are not finite. A scale of zero of Q8_0 and Q4_0 becomes 1, with
@@ -170,15 +169,20 @@ function packQ6_K(from: usize, rowBytes: usize, to: usize): void {
 // @ts-ignore: decorator
 @inline
 function packSixBits(low: usize, lowShift: u32, high: usize, highShift: u32, to: usize): void {
-  const a = lowNibbles(i16x8.shr_u(v128.load(low), lowShift));
-  const b = lowNibbles(i16x8.shr_u(v128.load(low, 16), lowShift));
-  storeSteps(to, v128.or(a, i16x8.shl(b, 4)));
-  const pair = i8x16.splat(3);
-  const c = v128.and(i16x8.shr_u(v128.load(high), highShift), pair);
-  const d = v128.and(i16x8.shr_u(v128.load(high, 16), highShift), pair);
-  const both = v128.or(c, i16x8.shl(d, 2));
-  // Of every second step, and of the one behind it.
-  const bits = v128.or(both, i16x8.shl(i32x4.shuffle(both, both, 1, 0, 3, 2), 4));
-  v128.store32_lane(to + 16 * ROWS, bits, 0);
-  v128.store32_lane(to + 20 * ROWS, bits, 2);
+  packHalf(low, lowShift, high, highShift, to);
+  packHalf(low + 16, lowShift, high + 16, highShift, to + 12 * ROWS);
+}
+
+/** 16 codes: the last four become bits 6 and 7 of the others, two bits of each to the first four, and so on. */
+// @ts-ignore: decorator
+@inline
+function packHalf(low: usize, lowShift: u32, high: usize, highShift: u32, to: usize): void {
+  const nibbles = lowNibbles(i16x8.shr_u(v128.load(low), lowShift));
+  const pairs = v128.and(i16x8.shr_u(v128.load(high), highShift), i8x16.splat(3));
+  const codes = v128.or(nibbles, i16x8.shl(pairs, 4));
+  const last = i32x4.mul(i32x4.shuffle(codes, codes, 3, 3, 3, 3), i32x4(64, 16, 4, 0));
+  const bytes = v128.or(codes, v128.and(last, i8x16.splat(<i8>0xc0)));
+  v128.store32_lane(to, bytes, 0);
+  v128.store32_lane(to + 4 * ROWS, bytes, 1);
+  v128.store32_lane(to + 8 * ROWS, bytes, 2);
 }

@@ -8,9 +8,8 @@
  */
 import { highNibbles, lowNibbles } from './dot-int8';
 import { storeFactors, unpackScales } from './dot-q4-k';
-import { sixBits } from './dot-q6-k';
 import { halvesToFloats, lowHalves } from './half';
-import { nibbleMask, pairMask } from './opaque';
+import { codesOfStep } from './packed-described';
 import { storeScales } from './panel-codes';
 import { Q4_0_BYTES, Q4_K_BYTES, Q6_K_BYTES, Q8_0_BYTES } from './weight-type';
 
@@ -44,8 +43,6 @@ export function packWideQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spi
 }
 
 export function packWideQ6_K(to: usize, toEnd: usize, w: usize, side: usize): void {
-  const mask = nibbleMask();
-  const pairs = pairMask();
   for (; to < toEnd; w += 16 * Q6_K_BYTES) {
     const d = halvesToFloats(lowHalves(v128.load64_zero(w + (side >> 1))));
     for (let block: usize = 0; block < 8; block++, to += WIDE_PANEL_BLOCK) {
@@ -54,16 +51,14 @@ export function packWideQ6_K(to: usize, toEnd: usize, w: usize, side: usize): vo
       const scales = w + 32 + (block << 5) + (side >> 2);
       const first = fourScales(scales);
       const second = fourScales(scales + 16);
-      for (let half: usize = 0; half < 2; half++) {
-        const at = to + 32 + (half << 6);
-        const bits = v128.load(codes + (half << 6), 256);
-        const a = v128.load(codes + (half << 7));
-        const b = v128.load(codes + (half << 7), 64);
-        storeScaled(at, sixBits(a, bits, 0, mask, pairs), first);
-        storeScaled(at + 128, sixBits(a, bits, 1, mask, pairs), second);
-        storeScaled(at + 32, sixBits(b, bits, 2, mask, pairs), first);
-        storeScaled(at + 160, sixBits(b, bits, 3, mask, pairs), second);
-      }
+      storeScaled(to + 32, codesOfStep(6, codes, 0, false), first);
+      storeScaled(to + 64, codesOfStep(6, codes, 1, false), first);
+      storeScaled(to + 96, codesOfStep(6, codes, 2, false), first);
+      storeScaled(to + 128, codesOfStep(6, codes, 3, false), first);
+      storeScaled(to + 160, codesOfStep(6, codes, 0, true), second);
+      storeScaled(to + 192, codesOfStep(6, codes, 1, true), second);
+      storeScaled(to + 224, codesOfStep(6, codes, 2, true), second);
+      storeScaled(to + 256, codesOfStep(6, codes, 3, true), second);
     }
   }
 }
