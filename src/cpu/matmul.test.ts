@@ -43,11 +43,11 @@ describe.each(MODULES)('%s', (_, module) => {
     expect(checkKernels(module, { hotCalls: 40 })).toEqual([]);
   });
 
-  test.each(TYPES)('%s agrees after thousands of calls and for long rows', (type) => {
+  test.each(TYPES)('%s agrees after a thousand calls and for long rows', (type) => {
     const instance = instantiateKernels(module, 32 * 1024 * 1024);
     for (const problem of [whole(type, 9, 256, 1), whole(type, 9, 256, 26)]) {
       const { weights, x } = randomProblem(problem, 5);
-      for (let call = 0; call < 3000; call++) runMatmul(instance, problem, weights, x);
+      for (let call = 0; call < 1000; call++) runMatmul(instance, problem, weights, x);
       expect(compareWithScalar(problem, weights, x, runMatmul(instance, problem, weights, x))).toBeUndefined();
     }
     for (const problem of [whole(type, 11, 9728, 1), whole(type, 11, 9728, 50)]) {
