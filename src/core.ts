@@ -1,7 +1,7 @@
 /** Ingot's core: everything that runs in a browser and in a worker as well as in Node. */
 export type * from './engine/api.ts';
 export { assistantMessage } from './engine/assistant-message.ts';
-export { collect } from './engine/collect.ts';
+export { collect, collectChoices } from './engine/collect.ts';
 export type { CollectedAnswer } from './engine/collect.ts';
 export type { ChatFiles } from './engine/chat-file.ts';
 export { createModel } from './engine/model.ts';

@@ -100,6 +100,11 @@ export interface GenerateOptions extends DecodingOptions, ConversationOptions {
   readonly ids?: ArrayLike<number> | undefined;
   /** A conversation to answer, rendered by the model's chat template. */
   readonly messages?: readonly ChatMessage[] | undefined;
+  /**
+   * How many answers to make, 1 to 64; default 1. The prompt is read once, to a page; answer i has the seed + i; pieces of all of them come
+   * as they are made, each with its `index`.
+   */
+  readonly n?: number | undefined;
   /** As {@link ChatOptions.cachePrompt}. */
   readonly cachePrompt?: boolean | undefined;
 }
@@ -119,6 +124,8 @@ export interface ChosenLogprob extends TokenLogprob {
 export interface TextPiece {
   readonly text: string;
   readonly tokens: readonly number[];
+  /** Which answer it is of, where several were asked for by {@link GenerateOptions.n}; else 0. */
+  readonly index: number;
   /**
    * The same on every piece: the prompt ended inside a thinking block (its template may open one), so that the text begins there.
    * `createReasoningParser` and `splitReasoning` take it.
@@ -238,9 +245,9 @@ export type SendOptions = DecodingOptions & ConversationOptions;
  */
 export interface Chat {
   /**
-   * All messages so far, the system message included: also those that contextPolicy `slide` keeps from the model. Another list may be put in
-   * its place, to edit a message or to send it again: what still begins as before is not computed again. A turn that runs meanwhile is no
-   * part of it.
+   * All messages so far, the system message included: also those that contextPolicy `slide` keeps from the model. Another list may be put
+   * in its place, to edit a message or to send it again: what still begins as before is not computed again. A turn that runs meanwhile is
+   * no part of it.
    */
   get history(): readonly ChatMessage[];
   set history(messages: readonly ChatMessage[]);

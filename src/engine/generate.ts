@@ -150,6 +150,7 @@ function finalPiece(run: Run, sampled: Sampled): FinalPiece {
   return {
     text: sampled.text,
     tokens: sampled.tokens,
+    index: 0,
     thinkingOpened: run.thinkingOpened,
     logprobs: sampled.logprobs,
     finishReason: sampled.finish as FinishReason,
@@ -250,7 +251,7 @@ export async function* generatePieces(prepare: () => GenerationJob): AsyncGenera
     const advance = advanceOf(run);
     let sampled = await firstTokens(run, subscription, advance);
     while (sampled.finish === undefined) {
-      yield { text: sampled.text, tokens: sampled.tokens, thinkingOpened, logprobs: sampled.logprobs };
+      yield { text: sampled.text, tokens: sampled.tokens, index: 0, thinkingOpened, logprobs: sampled.logprobs };
       const askedAt = performance.now();
       const next = await subscription.advance(advance);
       job.signal?.throwIfAborted();

@@ -25,6 +25,7 @@ import type { ChatFiles } from './chat-file.ts';
 import { embedTexts } from './embed.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { forwardPass } from './forward.ts';
+import { generateChoices } from './choices.ts';
 import { generatePieces } from './generate.ts';
 import type { GenerationJob } from './generate.ts';
 import { answerRoom } from './answer-room.ts';
@@ -184,11 +185,22 @@ function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
     throw new InputError(`${call} needs a model that predicts tokens; this one (${name}) makes embeddings: use embed.`);
 }
 
+const MOST_CHOICES = 64;
+
+function checkChoices({ n, cachePrompt }: GenerateOptions): void {
+  if (n === undefined || n === 1) return;
+  if (!(Number.isInteger(n) && n >= 1 && n <= MOST_CHOICES))
+    throw new InputError(`n must be an integer from 1 to ${MOST_CHOICES}, found ${describeNumber(n)}.`);
+  if (cachePrompt === false)
+    throw new InputError(`n ${n} shares the prompt among its answers, and cachePrompt false shares nothing: leave one of them out.`);
+}
+
 /** What a call of `generate` asks for, checked. */
 function jobOf(core: ModelCore, text: TextSide, options: GenerateOptions): GenerationJob {
   core.checkOpen();
   checkOptionNames(options, GENERATE_NAMES, 'generate');
   checkSwitch('cachePrompt', options.cachePrompt);
+  checkChoices(options);
   const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
@@ -264,11 +276,14 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   return {
     info,
     tokenizer: text.tokenizer,
-    generate: (request) =>
-      generatePieces(() => {
+    generate(request) {
+      const prepare = () => {
         checkDecoder(model, 'generate');
         return jobOf(core, text, request);
-      }),
+      };
+      const { n = 1 } = request ?? {};
+      return n === 1 ? generatePieces(prepare) : generateChoices(prepare, n);
+    },
     forward,
     createChat(chat = {}) {
       checkDecoder(model, 'createChat');

@@ -30,7 +30,7 @@ const CONVERSATION: NamesOf<ConversationOptions> = { tools: true, templateVariab
 const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 
-export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true, cachePrompt: true };
+export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true, cachePrompt: true, n: true };
 export const SEND_NAMES: NamesOf<SendOptions> = SEND;
 export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true, cachePrompt: true };
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };
