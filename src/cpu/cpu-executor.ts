@@ -76,13 +76,13 @@ async function loadProgram(
     throw error;
   }
   const onDisposed = async () => threadHost.reclaim?.();
-  const slots = mostSlots(request.model, snapshots);
+  const slots = mostSlots(request.model, snapshots, request.kv);
   return createCpuProgram({ request, layout, memory, threads, threadCount: count, mostSlots: slots, onDisposed });
 }
 
-/** Bytes of pages and slots, as many as the engine may ask for, snapshots excepted. */
+/** Bytes of pages and slots of one longest sequence, snapshots excepted: what there may be beside it is no reason to refuse a model. */
 function stateBytes({ model, kv, sizes }: ProgramRequest, { pageBytes, slotBytes }: PageLayout, maxPages: number): number {
-  const counts = mostPages(model, { ...kv, maxPages }, Math.max(...Object.values(sizes)));
+  const counts = mostPages(model, { ...kv, maxPages, sequences: 1 }, Math.max(...Object.values(sizes)));
   return pageBytes.reduce((sum, bytes, group) => sum + bytes * (counts[group] as number), 0) + slotBytes * mostSlots(model, 0);
 }
 

@@ -4,7 +4,7 @@ import { compareRanks } from './admission.ts';
 import { FEWEST_ROWS } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import type { Sequence, StagedRows } from './sequence.ts';
-import { MemoryHeld } from './state-pool.ts';
+import { MemoryHeld } from './sequence-state.ts';
 import type { Advance, Work } from './subscription.ts';
 
 export interface BatchLimits {

@@ -10,7 +10,7 @@ import type { ModelCore } from './model-core.ts';
 import { EMBED_NAMES } from './option-names.ts';
 import { checkIds, checkTextLength } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
-import type { SequenceState } from './state-pool.ts';
+import type { SequenceState } from './sequence-state.ts';
 
 /** What embeds texts. */
 export interface Embedder {

@@ -16,7 +16,7 @@ import type { PrefillPace } from './prefill-pace.ts';
 import { createScheduler } from './scheduler.ts';
 import type { Scheduler } from './scheduler.ts';
 import { createStatePool } from './state-pool.ts';
-import type { StatePool } from './state-pool.ts';
+import type { StatePool } from './sequence-state.ts';
 
 export interface ModelCore {
   readonly vocabSize: number;
@@ -120,7 +120,8 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     pageTokens: kv.pageTokens,
     maxPages: kv.maxPages,
     mostPages: pages,
-    mostSlots: mostSlots(model, snapshots),
+    mostSlots: mostSlots(model, snapshots, kv),
+    soonPages: mostPages(model, { ...kv, sequences: 1 }, maxRows),
     mostSnapshots: snapshots,
   });
   const pace = createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true });
@@ -143,7 +144,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     candidates: createCandidates(vocabSize),
     state,
     checkOpen,
-    stepPages: Math.min(...pages),
+    stepPages: Math.min(...pages, kv.maxPages),
     run,
     async encode(sequences) {
       checkOpen();

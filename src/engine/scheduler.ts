@@ -12,7 +12,7 @@ import type { DecodeRun } from '../graph/executor.ts';
 import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import type { Sequence } from './sequence.ts';
-import { MemoryHeld } from './state-pool.ts';
+import { MemoryHeld } from './sequence-state.ts';
 import type { Advance, DeviceSampling, Member, SubscribeOptions, Subscription, Work } from './subscription.ts';
 
 export interface Scheduler {

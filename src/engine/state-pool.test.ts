@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { EMPTY_SLOT } from '../graph/state-sizes.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { createStatePool } from './state-pool.ts';
-import type { SequenceState, StatePool } from './state-pool.ts';
+import type { SequenceState, StatePool } from './sequence-state.ts';
 
 interface PoolShape {
   readonly maxPages: number;

@@ -16,98 +16,14 @@ import { EMPTY_SLOT } from '../graph/state-sizes.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { compareRanks } from './admission.ts';
 import type { Rank } from './admission.ts';
+import { drop, fill, fillPages, hold } from './number-pool.ts';
+import type { NumberPool } from './number-pool.ts';
 import { createPrefixIndex } from './prefix-index.ts';
-import type { Block, PrefixIndex } from './prefix-index.ts';
+import type { PrefixIndex } from './prefix-index.ts';
+import { MemoryHeld } from './sequence-state.ts';
+import type { SequenceState, SlotVersion, StatePool, SubmitSpan } from './sequence-state.ts';
 import { createSnapshots } from './snapshots.ts';
 import type { Snapshot, Snapshots } from './snapshots.ts';
-
-/** The state of a sequence after its first `length` tokens, in a slot. */
-interface SlotVersion {
-  readonly length: number;
-  readonly slot: number;
-}
-
-/** The state of one sequence. Made by {@link StatePool.open}. */
-export interface SequenceState {
-  /** Those whose state it is, as they are now: the list of who opened it. */
-  readonly tokens: readonly number[];
-  /** By group: page i holds positions [i * pageTokens, (i + 1) * pageTokens). Those below `firstPage` belong to others by now. */
-  readonly pages: readonly number[][];
-  /** By group. */
-  readonly firstPage: number[];
-  /** What the index knows of its pages: the block of each full page, which may have another page of the same tokens. */
-  readonly blocks: Block[];
-  /** Ascending by length. */
-  readonly versions: SlotVersion[];
-  /** A length whose windows stay, though pages behind them went; 0: none. Of models without slots. */
-  keptLength: number;
-  /** Counts how often all of it was taken away: who finds it changed has no state left. */
-  epoch: number;
-  lastUse: number;
-  /** Of the call that runs it: only calls that go before may take its state. Undefined: none runs it, and anybody may. */
-  claim: Rank | undefined;
-  /** A step that is being put together, or runs, holds its pages: nobody may take them. */
-  isPinned: boolean;
-}
-
-/** The memory that a submit needs is held by calls that go first: it has to wait. */
-export class MemoryHeld extends Error {}
-
-/** What a submit is about to do. */
-export interface SubmitSpan {
-  /** Position of its first row, and the one after its last. */
-  readonly start: number;
-  readonly end: number;
-  /** Tokens that the reader has taken, at most `start`: of those states that only a shorter sequence needs, the newest are kept. */
-  readonly accepted: number;
-  /** Tokens that are known to stay. At most, and by default, `accepted`; state that only a shorter sequence needs goes. */
-  readonly settled?: number | undefined;
-}
-
-export interface StatePool {
-  readonly pageTokens: number;
-  /** Pages that exist in the program, in use or free, by group. */
-  readonly allocated: readonly number[];
-  /** Pages that nobody holds, by group. */
-  readonly free: readonly number[];
-  /** Pages that only the index holds, by group: whoever needs one may have it. */
-  readonly cached: readonly number[];
-  /** {@link EMPTY_SLOT} is neither allocated nor free. */
-  readonly slots: { readonly allocated: number; readonly free: number };
-  /** Whether anything is kept beyond what sequences go on from: snapshots of slots, or a window. */
-  readonly keepsSnapshots: boolean;
-  readonly hasSlots: boolean;
-  /** @param tokens those of the sequence, which are what its snapshots are found by; default none, for one that keeps none */
-  open(tokens?: readonly number[]): SequenceState;
-  /**
-   * Where a submit finds and leaves the state, which is marked as the one in use. Its version is there once the submit has run; it is the
-   * caller's to {@link StatePool.truncate} where that fails.
-   * @throws CapacityError past the last page or slot, MemoryHeld where calls that go first hold the last ones
-   */
-  begin(state: SequenceState, span: SubmitSpan): StatePlace;
-  /**
-   * Gives a sequence the pages of what `ids` begin with, where the index has more of them than the sequence.
-   * @returns how many tokens those are; 0 where the sequence stays as it is
-   */
-  adopt(state: SequenceState, ids: ArrayLike<number>): number;
-  /** Puts pages that have become full into the index: those of all tokens whose state is there. */
-  share(state: SequenceState): void;
-  /** The greatest length up to `tokens` that every group, and a version or a snapshot, can go on from. */
-  servable(state: SequenceState, tokens: number): number;
-  /**
-   * Makes the state after the first `tokens` tokens the newest snapshot, where a version or a snapshot is of exactly those; it stays as
-   * long as the pages before it do, and others need no slot more. Without slots, keeps the windows at that length in place of those kept
-   * before, as far as they are still there.
-   */
-  keep(state: SequenceState, tokens: number): void;
-  /** Gives back the slot of the oldest snapshot whose slot nobody else holds, for who has no memory for another; false: there is none. */
-  releaseSnapshot(): boolean;
-  /** Gives back what lies past `tokens` positions, and goes back to the snapshot of that length where there is no version. */
-  truncate(state: SequenceState, tokens: number): void;
-  /** Between turns: {@link StatePool.truncate} and {@link StatePool.keep}, and gives back the versions before that. */
-  rest(state: SequenceState, tokens: number): void;
-  close(state: SequenceState): void;
-}
 
 export interface StatePoolOptions {
   readonly program: Pick<Program, 'ensurePages' | 'ensureSlots'>;
@@ -117,39 +33,11 @@ export interface StatePoolOptions {
   readonly maxPages: number;
   /** By group. */
   readonly mostPages: readonly number[];
+  /** By group: more than these are made only when no cached page is left to take. Default: as `mostPages`. */
+  readonly soonPages?: readonly number[] | undefined;
   /** {@link EMPTY_SLOT} and snapshots among them; 0 for a model without slot states. */
   readonly mostSlots: number;
   readonly mostSnapshots: number;
-}
-
-/** Numbers of one kind of memory, of which more are made as they are asked for. */
-interface Pool {
-  readonly free: number[];
-  /** By number: how many hold it. */
-  readonly holders: number[];
-  allocated: number;
-  readonly most: number;
-  readonly ensure: (count: number) => void;
-}
-
-/** Makes numbers free as far as there may be any; false where that is fewer than `wanted`. */
-function fill(pool: Pool, wanted: number): boolean {
-  const count = Math.min(pool.most, pool.allocated + wanted - pool.free.length);
-  if (count > pool.allocated) {
-    pool.ensure(count);
-    for (let number = count - 1; number >= pool.allocated; number--) pool.free.push(number);
-    pool.allocated = count;
-  }
-  return pool.free.length >= wanted;
-}
-
-function hold({ holders }: Pool, number: number): void {
-  holders[number] = (holders[number] ?? 0) + 1;
-}
-
-function drop({ holders, free }: Pool, number: number): void {
-  holders[number] = (holders[number] as number) - 1;
-  if (holders[number] === 0) free.push(number);
 }
 
 /** Negative where the call of `a` goes before that of `b`; what no call runs is last, and equal. */
@@ -165,8 +53,8 @@ export function createStatePool(options: StatePoolOptions): StatePool {
 class Pools implements StatePool {
   readonly pageTokens: number;
   readonly #options: StatePoolOptions;
-  readonly #pages: readonly Pool[];
-  readonly #slots: Pool;
+  readonly #pages: readonly NumberPool[];
+  readonly #slots: NumberPool;
   /** Undefined for a model with other state than in pages without a window. */
   readonly #index: PrefixIndex | undefined;
   readonly #snapshots: Snapshots;
@@ -178,9 +66,12 @@ class Pools implements StatePool {
     this.#options = options;
     this.pageTokens = pageTokens;
     this.#pages = mostPages.map((most, group) => ({
-      free: [], holders: [], allocated: 0, most, ensure: (count) => program.ensurePages(group, count),
+      free: [], holders: [], allocated: 0, most, soon: Math.min(most, options.soonPages?.[group] ?? most),
+      ensure: (count) => program.ensurePages(group, count),
     }));
-    this.#slots = { free: [], holders: [], allocated: 0, most: mostSlots, ensure: (count) => program.ensureSlots(count) };
+    this.#slots = {
+      free: [], holders: [], allocated: 0, most: mostSlots, soon: mostSlots, ensure: (count) => program.ensureSlots(count),
+    };
     this.#snapshots = createSnapshots({
       most: mostSlots === 0 ? 0 : mostSnapshots,
       hold: (slot) => hold(this.#slots, slot),
@@ -308,7 +199,7 @@ class Pools implements StatePool {
     const first = Math.floor(Math.max(0, position - window) / this.pageTokens);
     const kept = this.#windowPages(group, state.keptLength);
     for (let page = state.firstPage[group] as number; page < first; page++) {
-      if (page < kept.from || page >= kept.to) drop(this.#pages[group] as Pool, (state.pages[group] as number[])[page] as number);
+      if (page < kept.from || page >= kept.to) drop(this.#pages[group] as NumberPool, (state.pages[group] as number[])[page] as number);
       state.firstPage[group] = page + 1;
     }
   }
@@ -325,7 +216,7 @@ class Pools implements StatePool {
     for (const [group, pages] of state.pages.entries()) {
       const { from, to } = this.#windowPages(group, state.keptLength);
       const passed = pages.slice(from, Math.min(to, state.firstPage[group] as number));
-      for (const page of passed) drop(this.#pages[group] as Pool, page);
+      for (const page of passed) drop(this.#pages[group] as NumberPool, page);
     }
     state.keptLength = 0;
   }
@@ -340,14 +231,16 @@ class Pools implements StatePool {
   }
 
   #reserve(state: SequenceState, group: number, tokens: number): void {
-    const [pool, pages] = [this.#pages[group] as Pool, state.pages[group] as number[]];
+    const [pool, pages] = [this.#pages[group] as NumberPool, state.pages[group] as number[]];
     const wanted = Math.ceil(tokens / this.pageTokens) - pages.length;
     if (wanted <= 0) return;
     const { maxPages } = this.#options;
     const isUnused = (page: number) => pool.holders[page] === 1;
-    while (!this.#fillPages(pool, wanted))
-      if (this.#index?.evict(isUnused) !== true && !this.#dropOldestWindows())
-        this.#reclaim(state, `more than the ${maxPages * this.pageTokens} positions`);
+    while (!fillPages(pool, wanted, Math.min(pool.soon, pool.most))) {
+      if (this.#index?.evict(isUnused) === true) continue;
+      if (fillPages(pool, wanted, pool.most)) break;
+      if (!this.#dropOldestWindows()) this.#reclaim(state, `more than the ${maxPages * this.pageTokens} positions`, pool.refusal);
+    }
     for (let i = 0; i < wanted; i++) {
       const page = pool.free.pop() as number;
       hold(pool, page);
@@ -355,18 +248,8 @@ class Pools implements StatePool {
     }
   }
 
-  /** As {@link fill}. A device that has no memory for another page has those that it has, if it has any. */
-  #fillPages(pool: Pool, wanted: number): boolean {
-    try {
-      return fill(pool, wanted);
-    } catch (error) {
-      if (!(error instanceof CapacityError) || this.#index?.evict((page) => pool.holders[page] === 1) !== true) throw error;
-      return false;
-    }
-  }
-
   /** Takes the state of the sequence used longest ago that no call runs, else of the call of the last rank behind the one that asks. */
-  #reclaim(asking: SequenceState, need: string): void {
+  #reclaim(asking: SequenceState, need: string, refusal?: CapacityError): void {
     let victim: SequenceState | undefined;
     let isHeld = false;
     for (const state of this.#states) {
@@ -375,7 +258,7 @@ class Pools implements StatePool {
       else if (victim === undefined || (compareClaims(victim.claim, state.claim) || state.lastUse - victim.lastUse) < 0) victim = state;
     }
     if (victim === undefined && isHeld) throw new MemoryHeld(`state pool: ${need} are held by calls that go first`);
-    if (victim === undefined) throw new CapacityError(`A sequence needs ${need} that this model was loaded with.`);
+    if (victim === undefined) throw refusal ?? new CapacityError(`A sequence needs ${need} that this model was loaded with.`);
     this.truncate(victim, 0);
     victim.epoch++;
   }
@@ -411,7 +294,7 @@ class Pools implements StatePool {
     const found = this.#index?.find(ids) ?? [];
     const length = found.length * this.pageTokens;
     if (length <= this.servable(state, state.tokens.length)) return 0;
-    for (const { page } of found) hold(this.#pages[0] as Pool, page);
+    for (const { page } of found) hold(this.#pages[0] as NumberPool, page);
     this.truncate(state, 0);
     state.pages[0]?.push(...found.map(({ page }) => page));
     state.blocks.push(...found);
@@ -456,7 +339,7 @@ class Pools implements StatePool {
       while (pages.length > kept) {
         const page = pages.pop() as number;
         // Those before the window are not its own any more.
-        if (pages.length >= (state.firstPage[group] as number)) drop(this.#pages[group] as Pool, page);
+        if (pages.length >= (state.firstPage[group] as number)) drop(this.#pages[group] as NumberPool, page);
       }
       const held = goesBack ? this.#windowPages(group, tokens).from : pages.length;
       state.firstPage[group] = Math.min(state.firstPage[group] as number, held);

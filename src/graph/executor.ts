@@ -35,6 +35,8 @@ export interface KvLayout {
   readonly pageTokens: number;
   /** Pages of the longest sequence: memory is taken as {@link Program.ensurePages} asks, of no group more than `mostPages` says. */
   readonly maxPages: number;
+  /** How many of the longest sequences the engine may ask for memory for, where the device has it. Default 1. */
+  readonly sequences?: number | undefined;
 }
 
 export interface ProgramRequest {

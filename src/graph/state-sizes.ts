@@ -8,7 +8,7 @@ interface WithStates {
   readonly states: readonly State[];
 }
 
-/** Conversations whose windows there is room for at a time; one more takes the room of the one used longest ago. */
+/** Conversations whose windows and slots there is room for at a time, at least; one more takes the room of the one used longest ago. */
 const WINDOWED_SEQUENCES = 4;
 /** Positions that a device may be ahead of its reader, at most: what they wrote over could not be gone back to. */
 const RUN_AHEAD = 64;
@@ -33,9 +33,30 @@ export function pagesOfSequence({ window }: StateGroup, { pageTokens, maxPages }
 /** Most pages that the engine asks for, by group. */
 export function mostPages({ states }: WithStates, kv: KvLayout, rows: number): readonly number[] {
   return stateGroups(states).map((group) => {
+    const { maxPages, sequences = 1 } = kv;
     const own = pagesOfSequence(group, kv, rows);
-    return group.window === undefined ? own : Math.min(kv.maxPages, own * WINDOWED_SEQUENCES);
+    if (group.window === undefined) return own * sequences;
+    return Math.min(maxPages * sequences, own * Math.max(WINDOWED_SEQUENCES, sequences));
   });
+}
+
+/** Bytes of all that the engine asks for, where it asks for as much of everything as it may, snapshots excepted. */
+export function stateBytes(model: WithStates, kv: KvLayout, rows: number): number {
+  const pages = mostPages(model, kv, rows);
+  const ofPages = stateGroups(model.states).reduce((sum, group, i) => sum + (pages[i] as number) * groupPageBytes(group, kv), 0);
+  return ofPages + mostSlots(model, 0, kv) * slotBytes(model);
+}
+
+/** How many of the longest sequences `bytes` hold the states of, at most `most`; 0 where they do not hold one's. */
+export function sequencesIn(bytes: number, { model, kv, rows, most }: {
+  readonly model: WithStates;
+  readonly kv: Omit<KvLayout, 'sequences'>;
+  readonly rows: number;
+  readonly most: number;
+}): number {
+  let sequences = 0;
+  while (sequences < most && stateBytes(model, { ...kv, sequences: sequences + 1 }, rows) <= bytes) sequences++;
+  return sequences;
 }
 
 /** Bytes of one state in a slot. */
@@ -57,6 +78,7 @@ export function mostSnapshots(model: WithStates, snapshotBytes: number): number 
  * Most slots that the engine asks for, {@link EMPTY_SLOT} and so many snapshots among them; none for a model without slot states. It can do
  * with fewer by the number of snapshots.
  */
-export function mostSlots(model: WithStates, snapshots: number): number {
-  return slotStates(model.states).length === 0 ? 0 : 1 + SLOT_VERSIONS * WINDOWED_SEQUENCES + snapshots;
+export function mostSlots(model: WithStates, snapshots: number, { sequences = 1 }: Pick<KvLayout, 'sequences'> = {}): number {
+  if (slotStates(model.states).length === 0) return 0;
+  return 1 + SLOT_VERSIONS * Math.max(WINDOWED_SEQUENCES, sequences) + snapshots;
 }

@@ -218,7 +218,7 @@ export function createStateMemory(options: StateMemoryOptions): StateMemory {
     })),
     first: 2,
     spareBytes: SPARE_SLOT_BYTES,
-    most: mostSlots(model, snapshots),
+    most: mostSlots(model, snapshots, kv),
     refusal: tooLarge('States of sequences, of a layer,'),
   });
   const tables = createArena({

@@ -1,0 +1,49 @@
+/** Numbers of pages, or of slots: which exist, which are free, and how many hold each. */
+import { CapacityError } from '../tensor/errors.ts';
+
+/** Numbers of one kind of memory, of which more are made as they are asked for. */
+export interface NumberPool {
+  readonly free: number[];
+  /** By number: how many hold it. */
+  readonly holders: number[];
+  allocated: number;
+  /** Becomes what there is when a device has no memory for more. */
+  most: number;
+  /** More than these are made only where nothing else is left. */
+  readonly soon: number;
+  /** What the device said then. */
+  refusal?: CapacityError | undefined;
+  readonly ensure: (count: number) => void;
+}
+
+/** Makes numbers free as far as there may be any; false where that is fewer than `wanted`. */
+export function fill(pool: NumberPool, wanted: number, most = pool.most): boolean {
+  const count = Math.min(most, pool.allocated + wanted - pool.free.length);
+  if (count > pool.allocated) {
+    pool.ensure(count);
+    for (let number = count - 1; number >= pool.allocated; number--) pool.free.push(number);
+    pool.allocated = count;
+  }
+  return pool.free.length >= wanted;
+}
+
+/** As {@link fill}. A device that has no memory for another page has those that it has, if it has any: then they are the most. */
+export function fillPages(pool: NumberPool, wanted: number, most: number): boolean {
+  try {
+    return fill(pool, wanted, most);
+  } catch (error) {
+    if (!(error instanceof CapacityError) || pool.allocated === 0) throw error;
+    pool.most = Math.min(pool.most, pool.allocated);
+    pool.refusal = error;
+    return false;
+  }
+}
+
+export function hold({ holders }: NumberPool, number: number): void {
+  holders[number] = (holders[number] ?? 0) + 1;
+}
+
+export function drop({ holders, free }: NumberPool, number: number): void {
+  holders[number] = (holders[number] as number) - 1;
+  if (holders[number] === 0) free.push(number);
+}
