@@ -12,15 +12,15 @@ export interface FakeCore {
 }
 
 /** Makes cores, which are closed after the test. */
-export function fakeCores(): (options?: FakeOptions & { readonly snapshots?: number }) => FakeCore {
+export function fakeCores(): (options?: FakeOptions & { readonly snapshots?: number; readonly sequences?: number }) => FakeCore {
   const open: ModelCore[] = [];
   afterEach(async () => {
     await Promise.all(open.splice(0).map((core) => core.close()));
   });
-  return ({ contextLength = 512, snapshots = 4, ...options } = {}) => {
+  return ({ contextLength = 512, snapshots = 4, sequences = 1, ...options } = {}) => {
     const log: FakeLog = { steps: [], runs: 0, pages: 0, isDisposed: false };
     const model = modelOfFake(options);
-    const [maxRows, kv] = [256, { type: 'f32', pageTokens: 64, maxPages: Math.ceil(contextLength / 64) } as const];
+    const [maxRows, kv] = [256, { type: 'f32', pageTokens: 64, maxPages: Math.ceil(contextLength / 64), sequences } as const];
     const core = createModelCore({
       program: fakeProgram({ model, kv, sizes: { rows: maxRows } }, options, log), vocabSize: FAKE_VOCAB, contextLength,
       modelContextLength: contextLength, maxRows, causal: true, hasFixedPace: true, kv,

@@ -30,7 +30,7 @@ export interface FakeLog {
   isDisposed: boolean;
 }
 
-export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength' | 'maxConcurrent' | 'queueLimit' | 'queueTimeoutMs'>> {
+export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength' | 'maxConcurrent' | 'queueLimit' | 'queueTimeoutMs' | 'memoryBudget'>> {
   /** Lets a test change the logits after the tokens of a sequence. */
   readonly adjust?: (logits: Float32Array, ids: readonly number[]) => void;
   /** Each step takes this many turns of the event loop. Default 0: it never leaves the thread. */
@@ -143,7 +143,7 @@ export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'size
     model: request.model,
     limits: () => request.sizes,
     ensurePages(group, count) {
-      if (count > Math.min(request.kv.maxPages, options.devicePages ?? Infinity))
+      if (count > Math.min(request.kv.maxPages * (request.kv.sequences ?? 1), options.devicePages ?? Infinity))
         throw new CapacityError(`the device has no room for ${count} pages`);
       const made = groups[group]!.ensure(count);
       if (group === 0) log.pages = made;
@@ -218,11 +218,13 @@ export function modelOfFake({ window, hasSlots = false }: Pick<FakeOptions, 'win
 }
 
 export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeModel> {
-  const { contextLength, maxConcurrent, queueLimit, queueTimeoutMs } = options;
+  const { contextLength, maxConcurrent, queueLimit, queueTimeoutMs, memoryBudget } = options;
   const log: FakeLog = { steps: [], runs: 0, pages: 0, isDisposed: false };
   const executor: Executor = {
     kind: 'cpu',
     description: 'fake',
+    // One sequence, unless a test says otherwise.
+    memoryBytes: 0,
     prefillRows: options.prefillRows === null ? undefined : (options.prefillRows ?? 256),
     load: async (request) => fakeProgram(request, options, log),
   };
@@ -236,7 +238,7 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
   const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide(fakeTokenizer(options.idOf));
   const model = await createModelFromParts(
     { name: 'fake', sizeBytes: 0, decoder, text },
-    { executor, contextLength, maxConcurrent, queueLimit, queueTimeoutMs },
+    { executor, contextLength, maxConcurrent, queueLimit, queueTimeoutMs, memoryBudget },
   );
   return { model, log };
 }

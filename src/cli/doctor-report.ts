@@ -1,8 +1,9 @@
 /** What `doctor` finds out, as data. Every feature is tried, not looked up. */
-import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from 'node:os';
+import { arch, availableParallelism, cpus, freemem, platform, release } from 'node:os';
 import { checkKernels, matmulCases } from '../cpu/kernel-check.ts';
 import { compileKernels } from '../cpu/kernel-module.ts';
 import type { DeviceKind } from '../graph/executor.ts';
+import { defaultMemoryBudget, machineMemory } from '../node/memory-budget.ts';
 import { readKernelModules } from '../node/wasm-modules.ts';
 import { measureCopyBandwidth } from '../bench/copy-bandwidth.ts';
 import { gpuPart } from './doctor-gpu.ts';
@@ -45,8 +46,6 @@ function automatic(problem: { readonly gpu: string | undefined; readonly cpu: st
 
 function systemPart() {
   const all = cpus();
-  const limit = process.constrainedMemory?.() ?? 0;
-  const totalBytes = totalmem();
   return {
     ingot: packageVersion(),
     node: process.versions.node,
@@ -55,7 +54,8 @@ function systemPart() {
     processor: all[0]?.model.trim() ?? 'unknown',
     cores: all.length,
     usableCores: availableParallelism(),
-    memoryBytes: limit > 0 ? Math.min(limit, totalBytes) : totalBytes,
+    memoryBytes: machineMemory(),
+    memoryBudget: defaultMemoryBudget(undefined),
     freeMemoryBytes: freemem(),
   };
 }

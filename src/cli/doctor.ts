@@ -4,6 +4,8 @@ import type { GpuPart } from './doctor-gpu.ts';
 import { doctorReport } from './doctor-report.ts';
 import type { DoctorReport } from './doctor-report.ts';
 import { EXIT } from './exit-codes.ts';
+import { defaultMemoryBudget } from '../node/memory-budget.ts';
+import type { MemoryBudget } from '../node/memory-budget.ts';
 import { withInterrupts } from './interrupts.ts';
 import { profileRows, tableLines } from './text-table.ts';
 import { formatBytes } from './quantities.ts';
@@ -46,6 +48,7 @@ function printReport(report: DoctorReport, terminal: Terminal): void {
     ['platform', `${system.platform} ${system.arch}`],
     ['processor', `${system.processor}, ${system.cores} cores (${system.usableCores} for this process)`],
     ['memory', `${formatBytes(system.memoryBytes)}, ${formatBytes(system.freeMemoryBytes)} free`],
+    ['memory budget', budgetText(system.memoryBudget)],
   ]);
   const yes = (value: boolean) => (value ? 'yes' : 'no');
   section('CPU features', [
@@ -83,6 +86,11 @@ function printReport(report: DoctorReport, terminal: Terminal): void {
   terminal.write(`auto uses ${terminal.bold(auto.device ?? 'nothing')}: ${auto.reason}\n`);
 }
 
+/** Of a model, where `--memory` does not say. */
+function budgetText({ bytes, reason }: MemoryBudget): string {
+  return bytes === undefined ? reason : `${formatBytes(bytes)} (${reason})`;
+}
+
 function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, encodeMicroseconds }: GpuPart): readonly (readonly string[])[] {
   if (adapter === null) return [];
   const { limits, features, subgroupSizes } = adapter;
@@ -90,6 +98,7 @@ function gpuRows({ adapter, name, copyBytesPerSecond, dispatchMicroseconds, enco
   const unmeasured = 'not measured';
   return [
     ['adapter', `${name} (${about})`],
+    ['memory budget', budgetText(defaultMemoryBudget(adapter))],
     ['features', features.filter((feature) => USED_FEATURES.test(feature)).join(', ') || 'none that Ingot uses'],
     ['subgroups', subgroupSizes === undefined ? 'none' : `${[...new Set(subgroupSizes)].join(' to ')} lanes`],
     [

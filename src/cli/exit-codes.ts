@@ -74,6 +74,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   contextLength: '--context',
   perLayerTable: '--per-layer-table',
   snapshotBytes: '--snapshot-bytes',
+  memoryBudget: '--memory',
   maxTokens: '--max-tokens',
   topK: '--top-k',
   topP: '--top-p',

@@ -27,11 +27,12 @@ export interface DeviceOptions {
   readonly threads?: number | undefined;
   readonly context?: number | undefined;
   readonly snapshotBytes?: number | undefined;
+  readonly memory?: number | undefined;
   readonly perLayerTable?: PerLayerTable | undefined;
   readonly quantize?: QuantizeType | undefined;
 }
 
-/** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes`, `--per-layer-table` and `--quantize`. */
+/** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes`, `--memory`, `--per-layer-table` and `--quantize`. */
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
@@ -49,6 +50,11 @@ export function addDeviceOptions(command: Command): Command {
       '--snapshot-bytes <bytes>',
       'most memory for going back in conversations with hybrid models (LFM2, Qwen3.5); 0 keeps none (default: 512 MB)',
       integerIn({ min: 0 }),
+    )
+    .option(
+      '--memory <bytes>',
+      'most memory for weights and the states of all conversations (default: what "ingot doctor" says)',
+      integerIn({ min: 1 }),
     )
     .addOption(
       new Option(
@@ -87,7 +93,7 @@ export function checkPredictsTokens({ info }: Model, command: string): void {
 }
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
-  const { device, threads, context, snapshotBytes, perLayerTable, quantize, signal } = options;
+  const { device, threads, context, snapshotBytes, memory, perLayerTable, quantize, signal } = options;
   if (threads !== undefined && !takesThreads(device))
     throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
   const display = createProgressDisplay(process.stderr);
@@ -96,7 +102,7 @@ async function openModel(path: string | undefined, options: DeviceOptions & { re
     display.expect('load');
     const { onProgress } = display;
     return await loadModel(found, {
-      device, threads, contextLength: context, snapshotBytes, perLayerTable, quantize, signal, onProgress,
+      device, threads, contextLength: context, snapshotBytes, memoryBudget: memory, perLayerTable, quantize, signal, onProgress,
     });
   } finally {
     display.clear();

@@ -3,14 +3,14 @@ import type { Executor, KvLayout, KvType, Program, WeightSource } from '../graph
 import { isCausal, outputOf } from '../graph/graph.ts';
 import { decoderGraphOf, graphOf, parameterCount, textGraphOf } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
-import { mostSnapshots, slotBytes } from '../graph/state-sizes.ts';
+import { mostSnapshots, sequencesIn, slotBytes, stateBytes } from '../graph/state-sizes.ts';
 import { widthOf } from '../graph/value.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
-import { InputError } from '../tensor/errors.ts';
+import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import { checkOptionNames, checkSwitch, describeNumber } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
@@ -48,6 +48,11 @@ export interface ModelOptions extends CallLimits {
    * later turns and edited histories prefill only what is new; models without such layers need none. 0 keeps none. Default 512 MB.
    */
   readonly snapshotBytes?: number | undefined;
+  /**
+   * Most bytes of the device for weights and for the states of all sequences together; work memory comes on top. `contextLength` is for
+   * each sequence. Refused where it does not hold the weights and one sequence. Default: what the device may take, or all that it gives.
+   */
+  readonly memoryBudget?: number | undefined;
   /** What chats are saved to and loaded from by name. Default: nothing, so that they are bytes. */
   readonly chatFiles?: ChatFiles | undefined;
   readonly signal?: CancelSignal | undefined;
@@ -70,8 +75,8 @@ export interface CreateModelOptions extends ModelOptions {
 }
 
 const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
-  executor: true, contextLength: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true, maxConcurrent: true,
-  queueLimit: true, queueTimeoutMs: true, chatFiles: true, signal: true, onProgress: true,
+  executor: true, contextLength: true, kvType: true, snapshotBytes: true, memoryBudget: true, perLayerTable: true, quantize: true,
+  maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, signal: true, onProgress: true,
 };
 
 /** What a model is made of, once its file has been read. */
@@ -117,6 +122,35 @@ export function resolveSnapshots(wanted: number | undefined, { model }: Pick<Dec
         'more, or 0 for none.',
     );
   return mostSnapshots(model, wanted);
+}
+
+interface StateRoom {
+  readonly decoder: DecoderModel;
+  readonly kv: KvLayout;
+  readonly rows: number;
+  readonly snapshots: number;
+  /** Calls that run at a time, for no more of which there need be memory. */
+  readonly maxConcurrent: number;
+}
+
+/**
+ * How many sequences of the whole context there is to be memory for.
+ * @throws InputError for what is no number of bytes, CapacityError for fewer than the weights and one sequence take
+ */
+export function resolveSequences(wanted: number | undefined, ofDevice: number | undefined, room: StateRoom): number {
+  if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted >= 1))
+    throw new InputError(`memoryBudget must be an integer of at least 1, found ${describeNumber(wanted)}.`);
+  const bytes = wanted ?? ofDevice;
+  const { decoder: { model, weights }, kv, rows, maxConcurrent } = room;
+  if (bytes === undefined) return maxConcurrent;
+  const fixed = [...weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) + room.snapshots * slotBytes(model);
+  const sequences = sequencesIn(bytes - fixed, { model, kv, rows, most: maxConcurrent });
+  if (sequences > 0 || wanted === undefined) return Math.max(1, sequences);
+  const needed = fixed + stateBytes(model, kv, rows);
+  throw new CapacityError(
+    `memoryBudget ${wanted} is too small: weights and snapshots take ${fixed} bytes, and with the state of one sequence of ` +
+      `${kv.maxPages * kv.pageTokens} tokens it is ${needed}. Pass as many or more, or a smaller contextLength.`,
+  );
 }
 
 /** Pages for a context, as every loaded model has them. */
@@ -252,10 +286,12 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const { model, weights, config } = decoder;
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
   const kvType = resolveKvType(options.kvType, decoder);
-  const kv = kvLayoutOf(contextLength, kvType);
   const causal = isCausal(textGraphOf(model));
   const maxRows = causal ? Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength) : contextLength;
   const snapshots = resolveSnapshots(options.snapshotBytes, decoder);
+  const layout = kvLayoutOf(contextLength, kvType);
+  const room = { decoder, kv: layout, rows: maxRows, snapshots, maxConcurrent: limits.maxConcurrent };
+  const kv = { ...layout, sequences: resolveSequences(options.memoryBudget, executor.memoryBytes, room) };
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, snapshots, signal, onProgress });
   const core = createModelCore({
     program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,

@@ -168,6 +168,8 @@ export interface Executor {
   readonly description: string;
   /** Rows of a prefill step that suit the device; absent where the engine's default does. */
   readonly prefillRows?: number | undefined;
+  /** Bytes that a model may take where nobody named any; absent: as many as the device gives. */
+  readonly memoryBytes?: number | undefined;
   /**
    * Loads a model. Rejects with CapacityError where it cannot fit (naming the largest context that does), with
    * FormatError where weights hold NaN or infinity, and frees everything when it rejects.

@@ -7,6 +7,7 @@ import type { Executor } from '../graph/executor.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { findAdapter } from './gpu-adapter.ts';
 import type { AdapterKind } from './gpu-adapter.ts';
+import { defaultMemoryBudget } from './memory-budget.ts';
 
 export interface GpuExecutorChoices {
   /** Default: the one that fits the adapter. */
@@ -30,11 +31,12 @@ export async function openGpuExecutor(
     return openGpuDevice(adapter);
   };
   const profile = choices.profile ?? profileFor(found.facts);
-  return createGpuExecutor({
+  const executor = createGpuExecutor({
     open,
     name: found.description,
     kind: adapterKind === 'hardware' ? 'gpu' : 'software',
     profile,
     withoutRules: choices.withoutRules,
   });
+  return { ...executor, memoryBytes: defaultMemoryBudget(found.facts).bytes };
 }

@@ -18,6 +18,7 @@ import type { NamesOf } from '../tensor/option-names.ts';
 import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
 import { chatFiles } from './chat-files.ts';
 import { openGpuExecutor } from './gpu-executor.ts';
+import { defaultMemoryBudget } from './memory-budget.ts';
 import { locate } from './open-path.ts';
 import { createThreadHost } from './thread-host.ts';
 import { readKernelModules } from './wasm-modules.ts';
@@ -38,6 +39,11 @@ export interface LoadModelOptions extends CallLimits {
   readonly kvType?: KvType | undefined;
   /** As {@link ModelOptions.snapshotBytes}: most bytes of snapshots of hybrids' states; 0 keeps none. Default 512 MB. */
   readonly snapshotBytes?: number | undefined;
+  /**
+   * As {@link ModelOptions.memoryBudget}: most bytes of weights and states together. Default: min(70% of the machine's memory, all but
+   * 8 GB), or half of it where that is more; on a GPU with memory of its own as much as it gives.
+   */
+  readonly memoryBudget?: number | undefined;
   /** As {@link CreateModelOptions.perLayerTable}: `host` reads the table of Gemma 4's small models from the file. Default `device`. */
   readonly perLayerTable?: PerLayerTable | undefined;
   /** As {@link CreateModelOptions.quantize}: weights of floats become blocks while they are loaded. Default: as they are. */
@@ -50,7 +56,7 @@ export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
-  maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
+  memoryBudget: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;
@@ -74,7 +80,8 @@ function refuseIdleThreads({ device, threads }: Pick<LoadModelOptions, 'device' 
 }
 
 async function openCpuExecutor(threads: number): Promise<Executor> {
-  return createCpuExecutor({ threads, modules: await readKernelModules(), threadHost: createThreadHost() });
+  const executor = await createCpuExecutor({ threads, modules: await readKernelModules(), threadHost: createThreadHost() });
+  return { ...executor, memoryBytes: defaultMemoryBudget(undefined).bytes };
 }
 
 /**
@@ -93,7 +100,7 @@ export async function openExecutor(options: Pick<LoadModelOptions, 'device' | 't
     case 'cpu':
       return openCpuExecutor(threads);
     case 'reference':
-      return createReferenceExecutor();
+      return { ...createReferenceExecutor(), memoryBytes: defaultMemoryBudget(undefined).bytes };
     case 'gpu':
     case 'software': {
       const gpu = await openGpuExecutor(device === 'gpu' ? 'hardware' : 'software');
