@@ -225,7 +225,7 @@ describe('a chat', () => {
   });
 
   it('keeps its answer right when another call runs between two turns, and when one takes its pages', async () => {
-    const model = await load({ contextLength: 128 });
+    const model = await load({ contextLength: 128, maxConcurrent: 1 });
     const settings = { temperature: 0, maxTokens: 10 };
     const chat = model.createChat(settings);
     await collect(chat.send('One'));
