@@ -30,7 +30,9 @@ export interface FakeLog {
   isDisposed: boolean;
 }
 
-export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength' | 'maxConcurrent' | 'queueLimit' | 'queueTimeoutMs' | 'memoryBudget'>> {
+type LoadOptions = Pick<ModelOptions, 'contextLength' | 'maxConcurrent' | 'queueLimit' | 'queueTimeoutMs' | 'memoryBudget'>;
+
+export interface FakeOptions extends Partial<LoadOptions> {
   /** Lets a test change the logits after the tokens of a sequence. */
   readonly adjust?: (logits: Float32Array, ids: readonly number[]) => void;
   /** Each step takes this many turns of the event loop. Default 0: it never leaves the thread. */
@@ -46,6 +48,8 @@ export interface FakeOptions extends Partial<Pick<ModelOptions, 'contextLength' 
   readonly hasSlots?: boolean;
   /** Pages that the device has at most. */
   readonly devicePages?: number;
+  /** Pages that the device turns out to have when a step uses them, as a GPU does. */
+  readonly usablePages?: number;
 }
 
 export interface FakeModel {
@@ -157,6 +161,10 @@ export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'size
     async run(runs: readonly GraphRun[]) {
       if (log.isDisposed) throw new Error('run on a disposed program');
       log.runs++;
+      const used = runs.flatMap(({ sequences = [] }) => sequences).flatMap(({ start, rows: own, pages }) =>
+        Array.from(pages[0]!).slice(0, Math.ceil((start + own) / request.kv.pageTokens)),
+      );
+      if (Math.max(...used) >= (options.usablePages ?? Infinity)) throw new CapacityError('the device has no memory after all');
       const made = runs.flatMap(runDecoder);
       shared.fill(Number.NaN);
       made.forEach((row, index) => shared.set(row, index * FAKE_VOCAB));

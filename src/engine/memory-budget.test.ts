@@ -51,6 +51,19 @@ describe('pages of more than one sequence', () => {
     await ask(fake, idsOf(9));
   });
 
+  it('that turn out not to be there when a step uses them are done without', async () => {
+    const fake = cores({ contextLength: 512, sequences: 8, usablePages: 11 });
+    await Promise.all([0, 1, 2, 3].map((n) => ask(fake, idsOf(n))));
+    const { allocated, free, cached } = fake.core.state;
+    expect(allocated[0]).toBeLessThanOrEqual(11);
+    expect([free[0]! + cached[0]!]).toEqual(allocated);
+    await ask(fake, idsOf(9));
+    const small = cores({ contextLength: 512, sequences: 8, usablePages: 3 });
+    await ask(small, idsOf(0, 60), 10);
+    await expect(ask(small, idsOf(0))).rejects.toThrow('the device has no memory after all');
+    await ask(small, idsOf(1, 60), 10);
+  });
+
   it('of a device that has none for one sequence are refused in its own words', async () => {
     const fake = cores({ contextLength: 512, devicePages: 2 });
     await expect(ask(fake, idsOf(0))).rejects.toThrow(/^the device has no room for/);

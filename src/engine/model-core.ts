@@ -7,6 +7,7 @@ import { textGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
 import { mostPages, mostSlots } from '../graph/state-sizes.ts';
 import { InputError } from '../tensor/errors.ts';
+import type { CapacityError } from '../tensor/errors.ts';
 import { resolveCallLimits } from './admission.ts';
 import type { ResolvedLimits } from './admission.ts';
 import { createCandidates } from './candidates.ts';
@@ -127,9 +128,9 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   const pace = createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true });
   // A program that runs ahead would need the rows of tokens that it has not sampled yet.
   const canDecode = program.decode !== undefined && steps !== undefined && hostTable === undefined;
-  const releaseMemory = () => state.releaseSnapshot();
+  const makeRoom = (refusal: CapacityError) => state.makeRoom(refusal);
   const scheduler = createScheduler({
-    maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, canDecode, releaseMemory,
+    maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, canDecode, makeRoom,
     ...(options.limits ?? resolveCallLimits({})),
   });
   return {

@@ -7,8 +7,12 @@ export interface NumberPool {
   /** By number: how many hold it. */
   readonly holders: number[];
   allocated: number;
-  /** Becomes what there is when a device has no memory for more. */
+  /** As many as there may ever be. */
+  readonly limit: number;
+  /** As many as there may be now: what there is, once a device has had no memory for more. */
   most: number;
+  /** Numbers below it are of memory that a step has used. */
+  sure: number;
   /** More than these are made only where nothing else is left. */
   readonly soon: number;
   /** What the device said then. */
@@ -43,7 +47,16 @@ export function hold({ holders }: NumberPool, number: number): void {
   holders[number] = (holders[number] ?? 0) + 1;
 }
 
-export function drop({ holders, free }: NumberPool, number: number): void {
+export function drop({ holders, free, allocated }: NumberPool, number: number): void {
   holders[number] = (holders[number] as number) - 1;
-  if (holders[number] === 0) free.push(number);
+  if (holders[number] === 0 && number < allocated) free.push(number);
+}
+
+/** A step failed for want of memory: forgets numbers that no step has used, whose memory may not be there. False where there is none. */
+export function forgetUnsure(pool: NumberPool, refusal: CapacityError): boolean {
+  if (pool.sure === 0 || pool.sure === pool.allocated) return false;
+  pool.allocated = pool.most = pool.sure;
+  pool.refusal = refusal;
+  pool.free.splice(0, Infinity, ...pool.free.filter((number) => number < pool.sure));
+  return true;
 }

@@ -46,6 +46,7 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
           state.isPinned = false;
           if (isClosed) return;
           for (const token of tokens) present.push(token);
+          core.state.confirm(state, start);
           share();
         },
         withdraw: release,
@@ -122,7 +123,9 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
           accepted = present.length;
           const sampled = await run.next();
           if (sampled.length === 0 || state.epoch !== ownEpoch) return sampled;
+          const known = present.length;
           present.push(...ahead, ...sampled.slice(0, -1));
+          core.state.confirm(state, known);
           share();
           ahead = sampled.slice(-1);
           return sampled;
@@ -139,6 +142,6 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
 
 /** Whether memory that a device refused after a submit was begun may be had by going without a snapshot, which is then gone. */
 export function makesRoom({ state }: ModelCore, error: unknown): boolean {
-  return error instanceof CapacityError && state.releaseSnapshot();
+  return error instanceof CapacityError && state.makeRoom(error);
 }
 

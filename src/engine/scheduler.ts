@@ -28,8 +28,8 @@ export interface SchedulerOptions extends BatchLimits {
   readonly maxConcurrent: number;
   readonly queueLimit: number;
   readonly queueTimeoutMs: number;
-  /** Gives back memory that nobody needs; false where there is none. */
-  releaseMemory(): boolean;
+  /** Gives back memory that nobody needs, for a step that failed for want of it; false where there is none. */
+  makeRoom(refusal: CapacityError): boolean;
 }
 
 /** How long a reader may stay away before others may have its sequence's memory. */
@@ -326,7 +326,7 @@ class Loop implements Scheduler {
     const newest = works.map(({ member }) => member).sort((a, b) => compareRanks(a.rank, b.rank)).at(-1);
     if (error instanceof MemoryHeld && newest !== undefined) return (newest.isHeldBack = true);
     if (!(error instanceof CapacityError)) return false;
-    if (this.#options.releaseMemory()) return true;
+    if (this.#options.makeRoom(error)) return true;
     return works.length > 1 && newest !== undefined && (newest.isHeldBack = true);
   }
 }

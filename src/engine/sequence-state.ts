@@ -1,5 +1,6 @@
 /** What the engine knows of one sequence's pages and slots, and who hands them out. */
 import type { StatePlace } from '../graph/executor.ts';
+import type { CapacityError } from '../tensor/errors.ts';
 import type { Rank } from './admission.ts';
 import type { Block } from './prefix-index.ts';
 
@@ -84,6 +85,10 @@ export interface StatePool {
   keep(state: SequenceState, tokens: number): void;
   /** Gives back the slot of the oldest snapshot whose slot nobody else holds, for who has no memory for another; false: there is none. */
   releaseSnapshot(): boolean;
+  /** A step failed for want of memory: whether it may be had by doing without pages that were just made, or without a snapshot. */
+  makeRoom(refusal: CapacityError): boolean;
+  /** A step has run: the memory of the pages of all tokens from position `start` on is there. */
+  confirm(state: SequenceState, start: number): void;
   /** Gives back what lies past `tokens` positions, and goes back to the snapshot of that length where there is no version. */
   truncate(state: SequenceState, tokens: number): void;
   /** Between turns: {@link StatePool.truncate} and {@link StatePool.keep}, and gives back the versions before that. */

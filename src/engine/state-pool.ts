@@ -16,7 +16,7 @@ import { EMPTY_SLOT } from '../graph/state-sizes.ts';
 import { CapacityError } from '../tensor/errors.ts';
 import { compareRanks } from './admission.ts';
 import type { Rank } from './admission.ts';
-import { drop, fill, fillPages, hold } from './number-pool.ts';
+import { drop, fill, fillPages, forgetUnsure, hold } from './number-pool.ts';
 import type { NumberPool } from './number-pool.ts';
 import { createPrefixIndex } from './prefix-index.ts';
 import type { PrefixIndex } from './prefix-index.ts';
@@ -46,6 +46,10 @@ function compareClaims(a: Rank | undefined, b: Rank | undefined): number {
   return compareRanks(a, b);
 }
 
+function tooMuch(need: string): CapacityError {
+  return new CapacityError(`A sequence needs ${need} that this model was loaded with.`);
+}
+
 export function createStatePool(options: StatePoolOptions): StatePool {
   return new Pools(options);
 }
@@ -60,17 +64,20 @@ class Pools implements StatePool {
   readonly #snapshots: Snapshots;
   readonly #states = new Set<SequenceState>();
   #clock = 0;
+  /** A step failed for want of memory, and none has run since. */
+  #wasRefused = false;
 
   constructor(options: StatePoolOptions) {
     const { program, mostPages, mostSlots, mostSnapshots, pageTokens } = options;
     this.#options = options;
     this.pageTokens = pageTokens;
     this.#pages = mostPages.map((most, group) => ({
-      free: [], holders: [], allocated: 0, most, soon: Math.min(most, options.soonPages?.[group] ?? most),
+      free: [], holders: [], allocated: 0, limit: most, most, sure: 0, soon: Math.min(most, options.soonPages?.[group] ?? most),
       ensure: (count) => program.ensurePages(group, count),
     }));
     this.#slots = {
-      free: [], holders: [], allocated: 0, most: mostSlots, soon: mostSlots, ensure: (count) => program.ensureSlots(count),
+      free: [], holders: [], allocated: 0, limit: mostSlots, most: mostSlots, sure: 0, soon: mostSlots,
+      ensure: (count) => program.ensureSlots(count),
     };
     this.#snapshots = createSnapshots({
       most: mostSlots === 0 ? 0 : mostSnapshots,
@@ -172,6 +179,24 @@ class Pools implements StatePool {
     return this.#snapshots.releaseOldest(({ slot }) => this.#slots.holders[slot] === 1);
   }
 
+  makeRoom(refusal: CapacityError): boolean {
+    const forgot = this.#pages.map((pool) => forgetUnsure(pool, refusal)).includes(true);
+    const isFirst = !this.#wasRefused;
+    this.#wasRefused = true;
+    return (forgot && isFirst) || this.releaseSnapshot();
+  }
+
+  confirm({ pages, firstPage, tokens }: SequenceState, start: number): void {
+    this.#wasRefused = false;
+    const end = Math.ceil(tokens.length / this.pageTokens);
+    for (const [group, pool] of this.#pages.entries()) {
+      const own = pages[group] as number[];
+      // Those of earlier steps have been looked at then.
+      const from = Math.max(firstPage[group] as number, Math.floor(start / this.pageTokens));
+      for (let at = from; at < end; at++) pool.sure = Math.max(pool.sure, (own[at] as number) + 1);
+    }
+  }
+
   #takeSlot(state: SequenceState): number {
     for (;;) {
       let refusal: unknown;
@@ -183,7 +208,8 @@ class Pools implements StatePool {
       }
       if (this.releaseSnapshot()) continue;
       if (refusal !== undefined) throw refusal;
-      this.#reclaim(state, 'more sequences at a time than there are slots for');
+      const need = 'more sequences at a time than there are slots for';
+      if (!this.#reclaim(state, need)) throw tooMuch(need);
     }
     // The lowest: of those that were made last, a device may yet say that it has no memory for them.
     const slot = Math.min(...this.#slots.free);
@@ -234,12 +260,17 @@ class Pools implements StatePool {
     const [pool, pages] = [this.#pages[group] as NumberPool, state.pages[group] as number[]];
     const wanted = Math.ceil(tokens / this.pageTokens) - pages.length;
     if (wanted <= 0) return;
-    const { maxPages } = this.#options;
+    const need = `more than the ${this.#options.maxPages * this.pageTokens} positions`;
+    let isLastTry = false;
     const isUnused = (page: number) => pool.holders[page] === 1;
     while (!fillPages(pool, wanted, Math.min(pool.soon, pool.most))) {
       if (this.#index?.evict(isUnused) === true) continue;
       if (fillPages(pool, wanted, pool.most)) break;
-      if (!this.#dropOldestWindows()) this.#reclaim(state, `more than the ${maxPages * this.pageTokens} positions`, pool.refusal);
+      if (this.#dropOldestWindows() || this.#reclaim(state, need)) continue;
+      if (isLastTry || pool.most === pool.limit) throw pool.refusal ?? tooMuch(need);
+      // Nothing else is left: the device may have memory again.
+      isLastTry = true;
+      pool.most = pool.limit;
     }
     for (let i = 0; i < wanted; i++) {
       const page = pool.free.pop() as number;
@@ -248,8 +279,11 @@ class Pools implements StatePool {
     }
   }
 
-  /** Takes the state of the sequence used longest ago that no call runs, else of the call of the last rank behind the one that asks. */
-  #reclaim(asking: SequenceState, need: string, refusal?: CapacityError): void {
+  /**
+   * Takes the state of the sequence used longest ago that no call runs, else of the call of the last rank behind the one that asks; false
+   * where there is none. @throws MemoryHeld where others hold theirs
+   */
+  #reclaim(asking: SequenceState, need: string): boolean {
     let victim: SequenceState | undefined;
     let isHeld = false;
     for (const state of this.#states) {
@@ -258,9 +292,10 @@ class Pools implements StatePool {
       else if (victim === undefined || (compareClaims(victim.claim, state.claim) || state.lastUse - victim.lastUse) < 0) victim = state;
     }
     if (victim === undefined && isHeld) throw new MemoryHeld(`state pool: ${need} are held by calls that go first`);
-    if (victim === undefined) throw refusal ?? new CapacityError(`A sequence needs ${need} that this model was loaded with.`);
+    if (victim === undefined) return false;
     this.truncate(victim, 0);
     victim.epoch++;
+    return true;
   }
 
   /** Whether each group with a window still holds what a row at position `length` sees. */

@@ -47,21 +47,22 @@ function unreadRequest(shape: SyntheticShape): ProgramRequest {
 }
 
 describe('a lost device', () => {
-  it('rejects what runs and what comes, and the model can be loaded again', async () => {
+  it('rejects each of 16 streams with the same error, and what comes; the model can be loaded again', async () => {
     const { executor, devices } = observedExecutor();
     const model = await load({ executor });
     const wanted = (await collect(model.generate(ASK))).tokens;
-    const waiting = collect(model.generate(ASK));
-    waiting.catch(() => {});
     let read = 0;
-    const reading = (async () => {
-      for await (const _ of model.generate({ ...ASK, maxTokens: 900 })) if (++read === 3) devices[0]?.device.destroy();
-    })();
-    await expect(reading).rejects.toThrow(CapacityError);
-    await expect(reading).rejects.toThrow(/The GPU device was lost.*load the model again/);
-    expect(read).toBeGreaterThanOrEqual(3);
-    // It came before, so it is done.
-    expect((await waiting).tokens).toEqual(wanted);
+    const streams = Array.from({ length: 16 }, async (_, i) => {
+      for await (const piece of model.generate({ ...ASK, seed: i, maxTokens: 900 }))
+        if ((read += piece.tokens.length) >= 40) devices[0]?.device.destroy();
+    });
+    const errors = await Promise.all(streams.map((stream) => stream.then(() => 'ended', (error: unknown) => error)));
+    expect(read).toBeGreaterThanOrEqual(40);
+    for (const error of errors) {
+      expect(error).toBeInstanceOf(CapacityError);
+      expect((error as Error).message).toMatch(/^The GPU device was lost.*load the model again/);
+      expect((error as Error).message).toBe((errors[0] as Error).message);
+    }
     await expect(collect(model.generate(ASK))).rejects.toThrow(/was lost/);
     await expect(model.forward([1, 2, 3])).rejects.toThrow(/was lost/);
     await model.dispose();
