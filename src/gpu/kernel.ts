@@ -19,6 +19,8 @@ export interface KernelNeeds {
   /** Lanes of a subgroup that the text was generated for. */
   readonly subgroupSize?: number | undefined;
   readonly f16?: boolean | undefined;
+  /** Matrices of subgroups, in the draft's spelling (wgsl/subgroup-matrix.ts). */
+  readonly subgroupMatrix?: boolean | undefined;
 }
 
 export interface Kernel {

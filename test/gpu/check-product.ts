@@ -25,6 +25,10 @@ export interface ProductRun {
   /** Rows that the buffers of the result hold: those past the step's must stay as they were. Default: two more than xRows. */
   readonly heldRows?: number | undefined;
   readonly seed?: number | undefined;
+  /** How far a value may be from its definition, of the sum of |w x|. Default 1e-5, for sums in f32 of values that are not rounded. */
+  readonly relativeError?: number | undefined;
+  /** The values of x, of random ones in -1 .. 1 at a row and column. */
+  readonly xOf?: ((value: number, row: number, col: number) => number) | undefined;
 }
 
 interface Tensor {
@@ -81,7 +85,9 @@ function randomSum({ cols }: LinearShape, { eps, by = 1 }: LinearSum, random: ()
   return { read: { branch, base, branchGain, xGain, factor }, x: normed.map((value, i) => times * (base[i]! + value)) };
 }
 
-function randomInputs(shape: LinearShape, rows: { readonly x: number; readonly held: number }, seed: number): ProductInputs {
+function randomInputs(
+  shape: LinearShape, rows: { readonly x: number; readonly held: number }, { seed = 1, xOf }: Pick<ProductRun, 'seed' | 'xOf'>,
+): ProductInputs {
   const random = randomSource(seed);
   const symmetric = (length: number) => Float32Array.from({ length }, () => random() * 2 - 1);
   const { cols, input } = shape;
@@ -89,6 +95,7 @@ function randomInputs(shape: LinearShape, rows: { readonly x: number; readonly h
   const tensors = tensorsOf(shape, random);
   const sum = shape.sum && randomSum(shape, shape.sum, random);
   const floats = sum ? Float32Array.from(sum.x) : symmetric(rows.x * cols);
+  if (xOf) floats.forEach((value, i) => (floats[i] = xOf(value, Math.floor(i / cols), i % cols)));
   // A block of zeros.
   if (input !== 'f32' && !sum) floats.fill(0, 16, 32);
   const norm = sum ? { eps: shape.sum?.next?.eps ?? 0, gain: sum.read.xGain } : { eps: 1e-6, gain: symmetric(cols) };
@@ -158,7 +165,7 @@ function stepsOfQ8(q8: Q8Values, { input }: LinearShape): Float64Array {
 
 interface Expected {
   readonly y: Float64Array;
-  /** How far f32 may be from each value: 1e-5 of the sum of |w x|, and what a sum's rounding adds, carried through the activation. */
+  /** How far the kernel may be from each value: `relativeError` of the sum of |w x|, and what a sum's rounding adds, carried through the activation. */
   readonly error: Float64Array;
 }
 
@@ -168,7 +175,9 @@ function activatedBy(activation: LinearActivation, value: number): number {
 }
 
 /** y [xRows, width] in float64. */
-function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: number): Expected {
+function expectedProduct(
+  shape: LinearShape, inputs: ProductInputs, { xRows, relativeError = 1e-5 }: Pick<ProductRun, 'xRows' | 'relativeError'>,
+): Expected {
   const { cols, gated, activation, bias, residual } = shape;
   const width = outputWidth(shape);
   const x = multiplied(shape, inputs);
@@ -190,7 +199,7 @@ function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: numbe
       magnitude += Math.abs(term);
       step = Math.max(step, Math.abs(weights[col]!) * (steps?.[Math.floor(col / 16)] ?? 0));
     }
-    return { value, error: 1e-5 * magnitude + step };
+    return { value, error: relativeError * magnitude + step };
   };
   const y = new Float64Array(xRows * width);
   const error = new Float64Array(xRows * width);
@@ -220,12 +229,12 @@ function expectedProduct(shape: LinearShape, inputs: ProductInputs, xRows: numbe
 /** Throws where a value is farther from the definition than f32 may be, or where something past the step's rows was written. */
 export async function checkProduct(
   device: TestDevice,
-  { kernel, workgroups, shape, xRows, heldRows = xRows + 2, seed = 1 }: ProductRun,
+  { kernel, workgroups, shape, xRows, heldRows = xRows + 2, ...given }: ProductRun,
 ): Promise<void> {
   const rows = { x: xRows, held: heldRows };
-  const inputs = randomInputs(shape, rows, seed);
+  const inputs = randomInputs(shape, rows, given);
   const out = await device.run({ kernel, workgroups, buffers: buffersOf(shape, inputs, rows) });
-  const want = expectedProduct(shape, inputs, xRows);
+  const want = expectedProduct(shape, inputs, { xRows, ...given });
   const width = outputWidth(shape);
   const { f32, q8 } = shape.outputs;
   if (shape.sum?.isKept) {

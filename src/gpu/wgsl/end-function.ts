@@ -3,9 +3,9 @@ import type { LinearShape } from '../linear-shape.ts';
 import { activationFunction, clampFunctions } from './activation.ts';
 import { softcapFunction } from './softcap.ts';
 
-/** WGSL of it, of f32; '' where a product has none. */
-export function endFunction({ gated, clamp, activation }: LinearShape): string {
-  if (gated) return `${activationFunction(gated)}${clamp ? `\n${clampFunctions(clamp)}` : ''}`;
+/** WGSL of it; '' where a product has none. */
+export function endFunction({ gated, clamp, activation }: LinearShape, type: 'f32' | 'vec4<f32>' = 'f32'): string {
+  if (gated) return `${activationFunction(gated, type)}${clamp ? `\n${clampFunctions(clamp, type)}` : ''}`;
   if (activation === undefined) return '';
-  return activation.fn === 'softcap' ? softcapFunction(activation.cap, 'f32') : activationFunction(activation.fn);
+  return activation.fn === 'softcap' ? softcapFunction(activation.cap, type) : activationFunction(activation.fn, type);
 }

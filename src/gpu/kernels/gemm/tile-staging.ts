@@ -7,10 +7,8 @@ import { range, unrolled } from '../../wgsl/expressions.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import type { GemmGeometry } from './gemm-geometry.ts';
 
-/** The part of the text that differs between int8 and f32. Statements see `lane`, `tile: Tile`, and what is said at each. */
-export interface TileArithmetic {
-  /** Workgroup variables and functions. */
-  readonly declarations: string;
+/** How units of a kernel are read and put. Statements see `lane`, `tile: Tile`, and what is said at each. */
+export interface TileStaging {
   /** Members of `Fetched` for unit slot `u`. */
   fetched(u: number): string;
   /** Reads unit `unit` of row `row` of x into `f`. */
@@ -20,6 +18,12 @@ export interface TileArithmetic {
   /** Writes what was fetched to unit `slot` of line `line` of the tiles. */
   putX(u: number): string;
   putW(u: number): string;
+}
+
+/** The part of the text that differs between int8 and f32. */
+export interface TileArithmetic extends TileStaging {
+  /** Workgroup variables and functions. */
+  readonly declarations: string;
   /** Adds the products of the tiles to the accumulators `a{i}_{j}`; sees `tx` and `ty`. */
   readonly multiply: string;
   /** Member of `Fetched` whose sum over a row is what the row's norm factor is made of; undefined where there is no norm. */
@@ -38,18 +42,21 @@ export function tileStruct({ experts }: Pick<LinearShape, 'experts'>): string {
 }`;
 }
 
+/** What the texts of staging depend on. */
+export type StagedTile = Pick<GemmGeometry, 'tileRows' | 'tileCols' | 'unitsPerLine' | 'workgroupSize' | 'units' | 'hasTail'>;
+
 /** Fetches of one invocation for a tile of x and one of W. */
-function fetchesEach({ tileRows, tileCols, unitsPerLine, workgroupSize }: GemmGeometry): number {
+function fetchesEach({ tileRows, tileCols, unitsPerLine, workgroupSize }: StagedTile): number {
   return Math.ceil(((tileRows + tileCols) * unitsPerLine) / workgroupSize);
 }
 
 /** The fetches u that touch x at all. */
-export function fetchesOfX({ tileRows, unitsPerLine, workgroupSize }: GemmGeometry): number {
+export function fetchesOfX({ tileRows, unitsPerLine, workgroupSize }: StagedTile): number {
   return Math.ceil((tileRows * unitsPerLine) / workgroupSize);
 }
 
 /** Text of fetch u: which of x and W the lanes take is known here but for the fetch that has the border between them. */
-function split(geometry: GemmGeometry, u: number, texts: { x: string; w: string }): string {
+function split(geometry: StagedTile, u: number, texts: { x: string; w: string }): string {
   const { tileRows, tileCols, unitsPerLine, workgroupSize } = geometry;
   const begin = u * workgroupSize;
   const border = tileRows * unitsPerLine;
@@ -76,7 +83,7 @@ function byPart(parts: number, text: (n: number) => string): string {
 
 /** `Fetched` and `fn fetch(k, lane, tile) -> Fetched`, the units of step k. */
 export function fetchFunction(
-  geometry: GemmGeometry, arithmetic: TileArithmetic, { parts: { length: parts }, experts }: Pick<LinearShape, 'parts' | 'experts'>,
+  geometry: StagedTile, arithmetic: TileStaging, { parts: { length: parts }, experts }: Pick<LinearShape, 'parts' | 'experts'>,
 ): string {
   const { unitsPerLine, units, hasTail } = geometry;
   const rowOfX = 'min(tile.row + line, tile.rows - 1u)';
@@ -97,7 +104,7 @@ ${unrolled(count, text)}
 }
 
 /** Statements that put the fetched `f` into the tiles and add up the shares of the norms. */
-export function putText(geometry: GemmGeometry, arithmetic: TileArithmetic): string {
+export function putText(geometry: StagedTile, arithmetic: TileStaging & Partial<Pick<TileArithmetic, 'share'>>): string {
   const { share } = arithmetic;
   const shares = share ? unrolled(fetchesOfX(geometry), (u) => `share${u} += ${share(u)};`) : '';
   return `${unrolled(fetchesEach(geometry), (u) => split(geometry, u, { x: arithmetic.putX(u), w: arithmetic.putW(u) }))}\n${shares}`;
