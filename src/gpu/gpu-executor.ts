@@ -10,12 +10,14 @@ import { sourceOf } from '../graph/weight-lookup.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-device.ts';
+import { areMatrixUnitsRight } from './device/probe-matrix-units.ts';
 import { partialsBytes } from './ops/attention.ts';
 import { deltaRecordsBytes } from './ops/delta-rule-chunks.ts';
 import { planModel } from './plan/model-plan.ts';
 import type { DecoderPlan, ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
 import type { DeviceProfile } from './profile/device-profile.ts';
+import { withoutMatrixUnits } from './profile/profile-for.ts';
 import { compileKernels } from './program/bound-plan.ts';
 import type { PipelineMap } from './program/bound-plan.ts';
 import { GpuProgram, SPLIT_ROWS } from './program/gpu-program.ts';
@@ -49,13 +51,21 @@ export function createGpuExecutor(options: GpuExecutorOptions): Executor {
   };
 }
 
+/** The profile as it stands once its matrix units have been tried. */
+async function triedProfile(gpu: GpuDevice, profile: DeviceProfile): Promise<DeviceProfile> {
+  const { subgroupMatrix } = profile;
+  if (subgroupMatrix === undefined || (await areMatrixUnitsRight(gpu, subgroupMatrix))) return profile;
+  return withoutMatrixUnits(profile);
+}
+
 async function loadProgram(request: ProgramRequest, options: GpuExecutorOptions): Promise<Program> {
   const { model, kv, sizes, signal } = request;
   signal?.throwIfAborted();
   const typeOf = (id: string) => sourceOf(request, id).type;
-  const plan = planModel({ model, typeOf, kv, sizes, profile: options.profile, withoutRules: options.withoutRules });
   const gpu = await options.open();
   try {
+    const profile = await triedProfile(gpu, options.profile);
+    const plan = planModel({ model, typeOf, kv, sizes, profile, withoutRules: options.withoutRules });
     return await buildProgram(gpu, { request, model: plan });
   } catch (error) {
     gpu.destroy();
@@ -171,7 +181,8 @@ async function createBase(
     },
     partials: storage(
       'partial results',
-      Math.max(...[...model.graphs.values()].flatMap(({ graph, limits }) => [
+      Math.max(...[...model.graphs.values()].flatMap(({ graph, limits, many }) => [
+        many.partialBytes,
         partialsBytes(graph, { ...options, rows: SPLIT_ROWS }),
         deltaRecordsBytes(graph, { ...options, rows: limits[sequenceDim(graph) ?? ''] ?? 0 }),
       ])),

@@ -102,6 +102,22 @@ export function storageBuffersOf({ bindings }: Pick<Kernel, 'bindings'>): number
   return bindings.filter(({ access }) => access !== 'uniform').length;
 }
 
+/** What a device has for one kernel. */
+export interface KernelLimits {
+  readonly storageBuffers: number;
+  readonly workgroupBytes: number;
+  readonly invocations: number;
+}
+
+/** What a kernel needs beyond the device, in words; undefined where it fits. */
+export function beyondLimits(kernel: Kernel, limits: KernelLimits) {
+  const [buffers, bytes] = [storageBuffersOf(kernel), workgroupBytesOf(kernel.wgsl)];
+  if (buffers > limits.storageBuffers) return `binds ${buffers} storage buffers of ${limits.storageBuffers}`;
+  if (bytes > limits.workgroupBytes) return `takes ${bytes} bytes of workgroup memory of ${limits.workgroupBytes}`;
+  if (kernel.workgroupSize > limits.invocations) return `has ${kernel.workgroupSize} invocations of ${limits.invocations}`;
+  return undefined;
+}
+
 /** What sizes of workgroups and tiles have to be, so that places in them are shifts and masks. */
 export function isPowerOfTwo(value: number): boolean {
   return Number.isInteger(Math.log2(value));

@@ -11,6 +11,7 @@ import { registerKernels } from '../../src/cli/kernels.ts';
 import { kernelsOfModel } from '../../src/gpu/plan/model-plan.ts';
 import { reportDecode, reportPrefill } from '../../src/gpu/plan/plan-report.ts';
 import { PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
+import { MATRIX_FEATURE } from '../../src/gpu/wgsl/subgroup-matrix.ts';
 import { bundledModelPath } from '../../src/node/package-root.ts';
 import { planForProfile } from '../../src/node/gpu-plan.ts';
 import { fixturesPath } from '../fixture-tensors.ts';
@@ -25,7 +26,7 @@ let folder = '';
 beforeAll(async () => {
   const adapter = await gpu.requestAdapter();
   if (adapter === null) throw new Error('no null adapter');
-  device = await adapter.requestDevice({ requiredFeatures: ['subgroups', 'shader-f16'] });
+  device = await adapter.requestDevice({ requiredFeatures: ['subgroups', 'shader-f16', MATRIX_FEATURE as GPUFeatureName] });
   folder = mkdtempSync(join(tmpdir(), 'ingot-kernels-'));
 });
 afterAll(() => {

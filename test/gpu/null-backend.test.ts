@@ -13,6 +13,7 @@ import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
 import type { KvType } from '../../src/graph/executor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
+import { MATRIX_FEATURE } from '../../src/gpu/wgsl/subgroup-matrix.ts';
 import { WEIGHT_TYPES } from '../../src/tensor/formats/weight-formats.ts';
 import { isQuantized } from '../../src/tensor/tensor-type.ts';
 import type { WeightType } from '../../src/tensor/tensor-type.ts';
@@ -30,7 +31,7 @@ let device: GPUDevice;
 beforeAll(async () => {
   const adapter = await gpu.requestAdapter();
   if (adapter === null) throw new Error('no null adapter');
-  device = await adapter.requestDevice({ requiredFeatures: ['subgroups', 'shader-f16'] });
+  device = await adapter.requestDevice({ requiredFeatures: ['subgroups', 'shader-f16', MATRIX_FEATURE as GPUFeatureName] });
 });
 afterAll(() => device.destroy());
 
@@ -186,10 +187,11 @@ describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
   async function check(models: readonly PlannedModel[]): Promise<void> {
     const kernels = [...kernelsOf(profile, models).values()];
     expect(kernels.length).toBeGreaterThan(50);
-    const { storageBuffers, invocations, workgroupBytes, maxBufferBindingBytes, subgroupSize, hasF16 } = profile;
+    const { storageBuffers, invocations, workgroupBytes, maxBufferBindingBytes, subgroupSize, hasF16, subgroupMatrix } = profile;
     const own = {
       limits: { storageBuffers, invocations, workgroupBytes, bindingBytes: maxBufferBindingBytes, bufferBytes: maxBufferBindingBytes },
-      features: new Set([...(hasF16 ? ['shader-f16'] : []), ...(subgroupSize === undefined ? [] : ['subgroups'])]), subgroupSize,
+      features: new Set([...(hasF16 ? ['shader-f16'] : []), ...(subgroupSize === undefined ? [] : ['subgroups']),
+        ...(subgroupMatrix === undefined ? [] : [MATRIX_FEATURE])]), subgroupSize,
     };
     expect(kernels.flatMap((kernel) => kernelProblems(kernel, own).map((problem) => `${kernel.label}: ${problem}`))).toEqual([]);
     const problems: string[] = [];

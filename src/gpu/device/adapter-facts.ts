@@ -1,4 +1,7 @@
 /** What is known of a GPU before a device is opened: plain data, so that a profile can be chosen from it, printed and tested. */
+import { MATRIX_FEATURE } from '../wgsl/subgroup-matrix.ts';
+import type { MatrixConfig } from '../wgsl/subgroup-matrix.ts';
+
 export interface AdapterFacts {
   /** As WebGPU gives them; any may be empty. Dawn's `device` is the marketing name (`Apple M4 Pro`); browsers hide it. */
   readonly vendor: string;
@@ -11,6 +14,8 @@ export interface AdapterFacts {
   /** Smallest and largest number of lanes of a subgroup that the adapter admits to. */
   readonly subgroupSizes: readonly [smallest: number, largest: number] | undefined;
   readonly limits: GpuLimits;
+  /** Sizes and types of subgroup matrices; none without the feature. */
+  readonly matrixConfigs: readonly MatrixConfig[];
 }
 
 /** The limits that kernels and buffers meet. */
@@ -34,9 +39,19 @@ export interface AdapterParts {
     readonly subgroupMinSize?: number;
     readonly subgroupMaxSize?: number;
     readonly isFallbackAdapter?: boolean;
+    readonly subgroupMatrixConfigs?: Iterable<MatrixConfigParts>;
   };
   readonly features: Iterable<string>;
   readonly limits: LimitParts;
+}
+
+/** A configuration of subgroup matrices, as the draft has it. */
+export interface MatrixConfigParts {
+  readonly componentType: string;
+  readonly resultComponentType: string;
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
 }
 
 /** `GPUSupportedLimits`, as far as they are read. */
@@ -53,6 +68,7 @@ const SOFTWARE = /swiftshader|llvmpipe|lavapipe|null-backend|microsoft basic ren
 
 export function adapterFacts({ info, features, limits }: AdapterParts): AdapterFacts {
   const { vendor, architecture, device, description, subgroupMinSize = 0, subgroupMaxSize = 0, isFallbackAdapter = false } = info;
+  const { subgroupMatrixConfigs = [] } = info;
   const names = [...features].map(String).sort();
   return {
     vendor, architecture, device, description,
@@ -60,7 +76,14 @@ export function adapterFacts({ info, features, limits }: AdapterParts): AdapterF
     features: names,
     subgroupSizes: names.includes('subgroups') && subgroupMinSize > 0 ? [subgroupMinSize, subgroupMaxSize] : undefined,
     limits: gpuLimits(limits),
+    matrixConfigs: names.includes(MATRIX_FEATURE) ? [...subgroupMatrixConfigs].flatMap(matrixConfig) : [],
   };
+}
+
+/** Those of floats. */
+function matrixConfig({ componentType: input, resultComponentType: sum, M: m, N: n, K: k }: MatrixConfigParts): readonly MatrixConfig[] {
+  const isFloat = (type: string): type is 'f16' | 'f32' => type === 'f16' || type === 'f32';
+  return isFloat(input) && isFloat(sum) ? [{ m, n, k, input, sum }] : [];
 }
 
 export function gpuLimits(limits: LimitParts): GpuLimits {

@@ -4,6 +4,7 @@
  */
 import { CapacityError } from '../../tensor/errors.ts';
 import type { Platform } from '../../tensor/platform.ts';
+import { MATRIX_FEATURE } from '../wgsl/subgroup-matrix.ts';
 import { adapterFacts, adapterName, fixedSubgroupSize, gpuLimits } from './adapter-facts.ts';
 import type { AdapterFacts, AdapterParts, GpuLimits } from './adapter-facts.ts';
 
@@ -33,7 +34,7 @@ export interface GpuBufferOptions {
   readonly mappedAtCreation?: boolean | undefined;
 }
 
-const USED_FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16'];
+const USED_FEATURES: readonly GPUFeatureName[] = ['subgroups', 'shader-f16', MATRIX_FEATURE as GPUFeatureName];
 const RELOAD = 'What it held is gone: load the model again.';
 const SMALLER = 'Use a smaller model or a shorter context, or close other programs that use the GPU.';
 

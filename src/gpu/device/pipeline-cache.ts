@@ -2,6 +2,7 @@
 import { CapacityError } from '../../tensor/errors.ts';
 import { storageBuffersOf, workgroupBytesOf } from '../kernel.ts';
 import type { Binding, Kernel } from '../kernel.ts';
+import { MATRIX_FEATURE } from '../wgsl/subgroup-matrix.ts';
 import type { GpuDevice } from './gpu-device.ts';
 
 export interface Pipeline {
@@ -79,6 +80,7 @@ export function kernelProblems(
   const workgroupBytes = workgroupBytesOf(wgsl);
   const problems: string[] = [];
   if (needs.f16 && !features.has('shader-f16')) problems.push('it computes in f16, and the device has no shader-f16');
+  if (needs.subgroupMatrix && !features.has(MATRIX_FEATURE)) problems.push('it takes matrix units, and the device has none');
   if (needs.subgroupSize !== undefined && needs.subgroupSize !== subgroupSize) {
     const found = subgroupSize !== undefined ? `${subgroupSize}` : features.has('subgroups') ? 'a number that varies' : 'no subgroups';
     problems.push(`it was written for subgroups of ${needs.subgroupSize}, and the device has ${found}`);

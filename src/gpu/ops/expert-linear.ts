@@ -20,8 +20,8 @@ import { plainExpertProduct } from './expert-linear-op.ts';
 import type { ExpertLinearOp, MatricesOfExperts } from './expert-linear-op.ts';
 import { expertForms, onlyFor, usedOf } from './expert-lists.ts';
 import type { LinearPart } from './linear-op.ts';
-import { gemmProduct, gemvProduct } from './linear-kernels.ts';
-import type { ProductKernel } from './linear-kernels.ts';
+import { gemmProducts, gemvProduct } from './linear-kernels.ts';
+import { productUses } from './product-uses.ts';
 
 type ExpertStep = GpuStepOf<ExpertLinearOp>;
 
@@ -104,14 +104,12 @@ function expertUses(step: ExpertStep, rows: RowClass, options: UseOptions): read
   const buffers = buffersOf(step, options);
   const cost = costOf(step, shape, options);
   const rowsOf = ({ sizes }: GridCounts) => (options.single ? 1 : rowsOfValue(x, sizes));
-  const useOf = ({ kernel, workgroups }: ProductKernel): KernelUse => ({
-    kernel, buffers, cost, workgroups: (counts) => workgroups(rowsOf(counts)),
-  });
-  if (routes.dtype !== 'i32') return [useOf(gemvProduct(shape, 1, options))];
+  const work = { buffers, cost, rowsOf };
+  if (routes.dtype !== 'i32') return productUses([gemvProduct(shape, 1, options)], work);
   const { count, used } = shape.experts as ExpertsShape;
-  return expertForms(rows, { ...options, count, used }).map(({ kernel, tileRows, isFor }) => {
-    const product = kernel === 'gemm' ? gemmProduct(shape, options) : gemvProduct(shape, tileRows as 4 | 8, options);
-    return onlyFor(useOf(product), (counts) => isFor(rowsOf(counts)));
+  return expertForms(rows, { ...options, count, used }).flatMap(({ kernel, tileRows, isFor }) => {
+    const products = kernel === 'gemm' ? gemmProducts(shape, options) : [gemvProduct(shape, tileRows as 4 | 8, options)];
+    return productUses(products, work).map((use) => onlyFor(use, (counts) => isFor(rowsOf(counts))));
   });
 }
 

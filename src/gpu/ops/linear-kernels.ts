@@ -1,11 +1,18 @@
-/** Which kernel computes a product: int8 GEMV, float GEMV or GEMM, by the types of its input and weights and the number of its rows. */
+/**
+ * Which kernels compute a product: int8 GEMV, float GEMV, GEMM on matrix units or without, by the types of its input and weights and the
+ * number of its rows.
+ */
 import { gemmKernel, gemmWorkgroups } from '../kernels/gemm/gemm.ts';
 import type { GemmVariant } from '../kernels/gemm/gemm.ts';
 import { gemvFloatKernel, gemvFloatWorkgroups } from '../kernels/gemv-float/gemv-float.ts';
 import type { GemvFloatVariant } from '../kernels/gemv-float/gemv-float.ts';
 import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-int8.ts';
 import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
-import { workgroupBytesOf } from '../kernel.ts';
+import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from '../kernels/matrix-gemm/matrix-combine.ts';
+import { matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from '../kernels/matrix-gemm/matrix-gemm.ts';
+import type { MatrixGemmVariant } from '../kernels/matrix-gemm/matrix-gemm.ts';
+import { tilingsFor } from '../kernels/matrix-gemm/matrix-table.ts';
+import { beyondLimits, workgroupBytesOf } from '../kernel.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import { inputWidth, matrixRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
@@ -15,8 +22,10 @@ import type { DeviceProfile, ProfileKnobs } from '../profile/device-profile.ts';
 
 export interface ProductKernel {
   readonly kernel: Kernel;
-  /** For so many rows of x. */
+  /** For so many rows of x; none where another kernel of the product is for those. */
   readonly workgroups: (rows: number) => Workgroups;
+  /** Most bytes of partial results that it writes, its `y`; the next kernel reads them. */
+  readonly partialBytes?: number | undefined;
 }
 
 /** From this many rows of W on a matrix counts as an output head. */
@@ -100,10 +109,34 @@ export function expertTileRows({ knobs: { gemm } }: Pick<DeviceProfile, 'knobs'>
   return Math.min(EXPERT_TILE_ROWS, gemm.int8.tileRows, gemm.f32.tileRows);
 }
 
-/** A product with a matrix, for many rows. */
-export function gemmProduct(shape: LinearShape, options: UseOptions): ProductKernel {
+const NO_WORKGROUPS: Workgroups = [0, 1, 1];
+
+/** The same on matrix units: a kernel, or two, for each of the table's tilings; undefined where the device or the shape has none. */
+function matrixProducts(shape: LinearShape, { profile }: UseOptions): readonly ProductKernel[] | undefined {
+  const { subgroupMatrix: config } = profile;
+  if (config === undefined || !takesMatrixUnits(shape)) return undefined;
+  const expertRows = shape.experts && expertTileRows(profile);
+  const products = tilingsFor(config, { out: matrixRows(shape), cols: shape.cols, expertRows }).flatMap(({ tiling, mostRows = 0, isFor }) => {
+    const { splits } = tiling;
+    const variant: MatrixGemmVariant = { shape: splits > 1 ? unfinishedShape(shape) : shape, config, ...tiling };
+    const only = (workgroups: ProductKernel['workgroups']) => (rows: number) => (isFor(rows) ? workgroups(rows) : NO_WORKGROUPS);
+    const product = { kernel: matrixGemmKernel(variant), workgroups: only((rows) => matrixGemmWorkgroups(variant, rows)) };
+    if (splits === 1) return [product];
+    const combine = { shape, splits };
+    return [
+      { ...product, partialBytes: partialBytes(combine, mostRows) },
+      { kernel: matrixCombineKernel(combine), workgroups: only((rows) => matrixCombineWorkgroups(combine, rows)) },
+    ];
+  });
+  return products.every(({ kernel }) => beyondLimits(kernel, profile) === undefined) ? products : undefined;
+}
+
+/** A product with a matrix, for many rows. Of the kernels those run that have workgroups, in order. */
+export function gemmProducts(shape: LinearShape, options: UseOptions): readonly ProductKernel[] {
+  const products = matrixProducts(shape, options);
+  if (products !== undefined) return products;
   const variant = gemmVariant(shape, options);
-  return { kernel: gemmKernel(variant), workgroups: (rows) => gemmWorkgroups(variant, rows) };
+  return [{ kernel: gemmKernel(variant), workgroups: (rows) => gemmWorkgroups(variant, rows) }];
 }
 
 /** A product that takes `batch` rows of x, or pairs of one expert, at a time. */
@@ -116,6 +149,6 @@ export function gemvProduct(shape: LinearShape, batch: 1 | 2 | 4 | 8, options: U
   return { kernel: gemvInt8Kernel(variant), workgroups: (rows) => gemvInt8Workgroups(variant, rows) };
 }
 
-export function productKernel(shape: LinearShape, rows: RowClass, options: UseOptions): ProductKernel {
-  return rows === 'many' ? gemmProduct(shape, options) : gemvProduct(shape, rows === 'one' ? 1 : rows, options);
+export function productKernels(shape: LinearShape, rows: RowClass, options: UseOptions): readonly ProductKernel[] {
+  return rows === 'many' ? gemmProducts(shape, options) : [gemvProduct(shape, rows === 'one' ? 1 : rows, options)];
 }

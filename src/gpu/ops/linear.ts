@@ -15,7 +15,8 @@ import type { MatrixChoices, PlannedMatrix, PlannedVector } from '../plan/planne
 import { floatsRef, outputRefs, roundedRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
 import { describeSum, factorOf, vectorsOfSum } from './add-norm.ts';
 import { linearCuts } from './linear-cuts.ts';
-import { productKernel } from './linear-kernels.ts';
+import { productKernels } from './linear-kernels.ts';
+import { productUses } from './product-uses.ts';
 import { plainProduct } from './linear-op.ts';
 import type { LinearOp, SumBefore } from './linear-op.ts';
 
@@ -122,14 +123,13 @@ function buffersOf(step: LinearStep, choices: MatrixChoices): Record<string, Buf
   return buffers;
 }
 
-function linearUse(step: LinearStep, rows: RowClass, options: UseOptions): KernelUse {
+function linearUses(step: LinearStep, rows: RowClass, options: UseOptions): readonly KernelUse[] {
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step, options);
   const cost = linearCost(step, shape, options);
   const rowsOf = ({ sizes }: GridCounts) => (options.single ? 1 : rowsOfValue(step.inputs[0] as GpuValue, sizes));
   if (step.op.sum && !options.single) throw new Error(`gpu plan: ${step.label} makes its sum for one row only`);
-  const { kernel, workgroups } = productKernel(shape, rows, options);
-  return { kernel, buffers, cost, workgroups: (counts) => workgroups(rowsOf(counts)) };
+  return productUses(productKernels(shape, rows, options), { buffers, cost, rowsOf });
 }
 
 function linearCost(step: LinearStep, shape: LinearShape, choices: MatrixChoices): KernelUse['cost'] {
@@ -160,7 +160,7 @@ export const linearRules: GpuOpRules<LinearOp> = {
   ],
   form: 'rows',
   isOfOneRow: ({ sum }) => sum !== undefined,
-  uses: (step, { rows }, options) => [linearUse(step, rows, options)],
+  uses: (step, { rows }, options) => linearUses(step, rows, options),
   // Products of floats write floats.
   rounded: (op, rounding, [x]) => (x?.dtype !== 'f32' && (op.parts.length === 1 || op.gated) ? { ...op, rounding } : undefined),
   cuts: linearCuts,

@@ -22,7 +22,7 @@ import { representativeTypes } from '../packed-forms.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { withLimits } from '../profile/profile-for.ts';
 import { PROFILES } from '../profile/profiles.ts';
-import { beyondLimits } from './device-limits.ts';
+import { beyondLimits } from '../kernel.ts';
 import { kernelsOfModel, planModel } from './model-plan.ts';
 import type { ModelPlan } from './model-plan.ts';
 

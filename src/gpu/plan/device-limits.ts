@@ -5,8 +5,7 @@
 import type { FusionContext, FusionRule } from '../../graph/plan.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { CapacityError } from '../../tensor/errors.ts';
-import { storageBuffersOf, workgroupBytesOf } from '../kernel.ts';
-import type { Kernel } from '../kernel.ts';
+import { beyondLimits } from '../kernel.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
@@ -14,15 +13,6 @@ import type { CutContext, UseOptions } from './gpu-op-rules.ts';
 import type { GpuValue } from './gpu-value.ts';
 import { ROW_CLASSES } from './kernel-use.ts';
 import type { AttentionMode } from './kernel-use.ts';
-
-/** What a kernel needs beyond the device, in words; undefined where it fits. */
-export function beyondLimits(kernel: Kernel, limits: Pick<DeviceProfile, 'storageBuffers' | 'workgroupBytes' | 'invocations'>) {
-  const [buffers, bytes] = [storageBuffersOf(kernel), workgroupBytesOf(kernel.wgsl)];
-  if (buffers > limits.storageBuffers) return `binds ${buffers} storage buffers of ${limits.storageBuffers}`;
-  if (bytes > limits.workgroupBytes) return `takes ${bytes} bytes of workgroup memory of ${limits.workgroupBytes}`;
-  if (kernel.workgroupSize > limits.invocations) return `has ${kernel.workgroupSize} invocations of ${limits.invocations}`;
-  return undefined;
-}
 
 export type LimitOptions = Omit<UseOptions, 'single'>;
 

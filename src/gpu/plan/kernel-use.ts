@@ -26,7 +26,7 @@ export type BufferRef =
   | { readonly kind: 'pageTable'; readonly group: number }
   /** The uniform that holds the size of a dim. */
   | { readonly kind: 'size'; readonly dim: Dim }
-  /** Partial results of split attention; what the delta rule in chunks leaves for itself. */
+  /** Partial results of split attention, and of products; what the delta rule in chunks leaves for itself. */
   | { readonly kind: 'partials' };
 
 /** Sizes of the step that a dispatch belongs to. */
@@ -53,6 +53,8 @@ export interface KernelUse {
   /** By binding name. */
   readonly buffers: Readonly<Record<string, BufferRef>>;
   workgroups(counts: GridCounts): Workgroups;
+  /** Most bytes of the buffer of partial results that it writes; absent: what its op says apart. */
+  readonly partialBytes?: number;
   cost(counts: StepCounts): StepCost;
 }
 

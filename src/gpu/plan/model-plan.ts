@@ -45,6 +45,8 @@ export interface PlannedSteps {
   usesOf(step: GpuStep, mode: StepMode): readonly KernelUse[];
   /** Each kernel once. */
   readonly kernels: readonly Kernel[];
+  /** Most bytes of partial results of a product. */
+  readonly partialBytes: number;
 }
 
 /** The plans of one graph for any sizes. */
@@ -93,13 +95,17 @@ interface StepsOptions extends UseOptions {
 function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
   const uses = new Map<GpuStep, Map<string, readonly KernelUse[]>>(plan.steps.map((step) => [step, new Map()]));
   const kernels = new Map<string, Kernel>();
+  let most = 0;
   for (const mode of modesOf(options.single ? 'one' : 'many', options.dims)) {
     for (const [step, ofStep] of uses) {
       const form = String(formOf(step, mode));
       if (ofStep.has(form)) continue;
       const made = kernelUses(step, mode, options);
       ofStep.set(form, made);
-      for (const { kernel } of made) kernels.set(kernel.key, kernel);
+      for (const { kernel, partialBytes = 0 } of made) {
+        kernels.set(kernel.key, kernel);
+        most = Math.max(most, partialBytes);
+      }
     }
   }
   const usesOf = (step: GpuStep, mode: StepMode) => {
@@ -109,7 +115,7 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
     if (made === undefined) throw new Error(`gpu plan: step ${step.label} was not planned for ${form}`);
     return made;
   };
-  return { plan, usesOf, kernels: [...kernels.values()] };
+  return { plan, usesOf, kernels: [...kernels.values()], partialBytes: most };
 }
 
 /** @throws CapacityError for states that the kernels have no form for */

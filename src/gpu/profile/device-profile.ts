@@ -3,6 +3,8 @@
  * kernel variants, so a profile's name is enough to print a device's plan without having it.
  */
 
+import type { MatrixConfig } from '../wgsl/subgroup-matrix.ts';
+
 export type ProfileName =
   | 'apple-m1' | 'apple-m2' | 'apple-m3' | 'apple-m4' | 'apple-m5' | 'nvidia' | 'amd' | 'intel' | 'software' | 'generic';
 
@@ -123,8 +125,8 @@ export interface DeviceProfile {
   readonly subgroupSize: number | undefined;
   readonly hasF16: boolean;
   readonly activations: ActivationType;
-  /** Sizes of matrix units: none are used yet. */
-  readonly subgroupMatrix: undefined;
+  /** Sizes and types of the matrix units that products of many rows take; undefined: none. */
+  readonly subgroupMatrix: MatrixConfig | undefined;
   /** Storage buffers of one kernel. */
   readonly storageBuffers: number;
   readonly maxBufferBindingBytes: number;

@@ -9,7 +9,7 @@ const LARGE = { bufferBytes: 2 ** 40, bindingBytes: 2 ** 31 - 4, storageBuffers:
 function facts(change: Partial<AdapterFacts>): AdapterFacts {
   return {
     vendor: '', architecture: '', device: '', description: '', isSoftware: false,
-    features: ['shader-f16', 'subgroups'], subgroupSizes: [32, 32], limits: LARGE, ...change,
+    features: ['shader-f16', 'subgroups'], subgroupSizes: [32, 32], limits: LARGE, matrixConfigs: [], ...change,
   };
 }
 

@@ -3,10 +3,11 @@ import { adapterName, fixedSubgroupSize } from '../device/adapter-facts.ts';
 import type { AdapterFacts } from '../device/adapter-facts.ts';
 import type { DeviceProfile, ProfileChoice, ProfileReasons } from './device-profile.ts';
 import { PROFILES } from './profiles.ts';
+import { MATRIX_LANES } from '../wgsl/subgroup-matrix.ts';
 
 /** The profile to run with: never wider than the adapter. What is switched off says why. */
 export function profileFor(facts: AdapterFacts): DeviceProfile {
-  const profile = [withSubgroups, withF16].reduce<DeviceProfile>((known, rule) => rule(known, facts), nearestProfile(facts));
+  const profile = [withSubgroups, withF16, withMatrixUnits].reduce<DeviceProfile>((known, rule) => rule(known, facts), nearestProfile(facts));
   return withLimits(profile, facts.limits);
 }
 
@@ -52,6 +53,23 @@ function withF16(profile: DeviceProfile, { features }: AdapterFacts): DeviceProf
   if (!profile.hasF16 || features.includes('shader-f16')) return profile;
   const activations = profile.activations === 'f16' ? 'f32' : profile.activations;
   return changed(profile, { hasF16: false, activations }, { f16: 'Off here: this adapter has no shader-f16.' });
+}
+
+/** Off where the adapter does not offer the profile's own sizes and types. */
+function withMatrixUnits(profile: DeviceProfile, { matrixConfigs }: AdapterFacts): DeviceProfile {
+  const { subgroupMatrix: own, subgroupSize, hasF16 } = profile;
+  if (own === undefined) return profile;
+  const isUsable = subgroupSize === MATRIX_LANES && (hasF16 || own.input === 'f32');
+  const has = matrixConfigs.some((config) => MATRIX_PARTS.every((part) => config[part] === own[part]));
+  if (isUsable && has) return profile;
+  return changed(profile, { subgroupMatrix: undefined }, { matrixUnits: 'Off here: this adapter does not offer them.' });
+}
+
+const MATRIX_PARTS = ['m', 'n', 'k', 'input', 'sum'] as const;
+
+/** The profile without matrix units, for a device whose products are wrong. */
+export function withoutMatrixUnits(profile: DeviceProfile): DeviceProfile {
+  return changed(profile, { subgroupMatrix: undefined }, { matrixUnits: 'Off here: a product that was tried at the start was wrong.' });
 }
 
 /** The profile with an adapter's own limits, and workgroups that fit them. */

@@ -7,6 +7,12 @@ export interface ProfileRow {
   readonly reason: string;
 }
 
+function matrixUnits({ subgroupMatrix }: DeviceProfile): string {
+  if (subgroupMatrix === undefined) return 'none';
+  const { m, n, k, input, sum } = subgroupMatrix;
+  return `${m} x ${n} x ${k}, ${input} with sums in ${sum}`;
+}
+
 /** A profile's choices and their reasons, for people. */
 export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
   const { subgroupSize, hasF16, activations, knobs, why } = profile;
@@ -34,7 +40,7 @@ export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
       `${attention.splits} parts from ${attention.splitFrom} keys`,
     sums: `in products that make up to ${sums.mostValues} values of one`,
     deltaRule: `chunks of ${deltaRule.chunk} rows, ${deltaRule.lines} lines of a head a workgroup`,
-    matrixUnits: profile.subgroupMatrix ?? 'none',
+    matrixUnits: matrixUnits(profile),
     prefillRows: `${profile.prefillRows} rows a chunk`,
     stepsPerSubmit: `${profile.stepsPerSubmit} steps a submit`,
     limits:

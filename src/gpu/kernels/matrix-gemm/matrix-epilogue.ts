@@ -2,6 +2,7 @@
  * What follows the products: sums go through workgroup memory, some rows at a time, to lanes that own four neighbouring columns of a row,
  * for norm factor, bias, gate or activation and residual, and then to lanes that own a block of 16 and round it.
  */
+import type { Binding } from '../../kernel.ts';
 import { outputWidth, resultWidth } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { INTERLEAVE_ROWS } from '../../packed-layout.ts';
@@ -14,6 +15,13 @@ import { valuesOfSums } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { HELD } from './matrix-staging.ts';
 import { hasFactors } from './row-factors.ts';
+
+const IN_QUADS = new Set(['x', 'gain', 'bias', 'residual', 'times', 'y']);
+
+/** Bindings of a product, floats four at a time. */
+export function inQuads(bindings: readonly Binding[]): readonly Binding[] {
+  return bindings.map((binding) => (IN_QUADS.has(binding.name) ? { ...binding, type: 'array<vec4<f32>>' } : binding));
+}
 
 /** What quads of the result are read and written by: `row` and `quad` as WGSL, a quad being four columns. */
 interface QuadPlaces {

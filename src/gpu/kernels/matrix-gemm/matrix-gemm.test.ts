@@ -7,10 +7,13 @@ import { checkProduct } from '../../../../test/gpu/check-product.ts';
 import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import { takesInt8 } from '../../../tensor/formats/weight-formats.ts';
+import { blockFormatOf, takesInt8 } from '../../../tensor/formats/weight-formats.ts';
+import { isQuantized } from '../../../tensor/tensor-type.ts';
+import type { WeightType } from '../../../tensor/tensor-type.ts';
 import { workgroupBytesOf } from '../../kernel.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { MATRIX_CONFIGS } from '../../wgsl/subgroup-matrix.ts';
+import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from './matrix-combine.ts';
 import { matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from './matrix-gemm.ts';
 import type { MatrixGemmVariant, MatrixTiling } from './matrix-gemm.ts';
 
@@ -18,7 +21,9 @@ const HALVES = { ...MATRIX_CONFIGS.nvidia, emulated: true } as const;
 const FLOATS = { ...MATRIX_CONFIGS.metalF32, emulated: true } as const;
 
 /** Small, for most of the time goes into compiling them. */
-const TILING: MatrixTiling = { tileRows: 32, tileCols: 64, tileDepth: 64, subgroups: [2, 2, 1], splits: 1 };
+const TILING: MatrixTiling = { tileRows: 16, tileCols: 32, tileDepth: 64, subgroups: [1, 2, 1], splits: 1 };
+/** Gate and up of a unit meet in a subgroup. */
+const GATED: Partial<MatrixTiling> = { tileRows: 32, tileCols: 64, subgroups: [2, 2, 1] };
 
 type Problem = Pick<LinearShape, 'parts' | 'cols'> & Partial<LinearShape> & {
   readonly config?: MatrixGemmVariant['config'];
@@ -27,9 +32,9 @@ type Problem = Pick<LinearShape, 'parts' | 'cols'> & Partial<LinearShape> & {
   readonly xOf?: (value: number, row: number, col: number) => number;
 };
 
-function variantOf({ config = HALVES, tiling, xRows: _, xOf: __, ...shape }: Problem): MatrixGemmVariant {
+function variantOf({ config = HALVES, tiling, ...problem }: Omit<Problem, 'xRows' | 'xOf'>): MatrixGemmVariant {
   const plain = { norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined } } as const;
-  return { shape: { ...plain, input: 'q8', ...shape }, config, ...TILING, ...tiling };
+  return { shape: { ...plain, input: 'q8', ...problem }, config, ...TILING, ...tiling };
 }
 
 describe('matrix gemm', () => {
@@ -39,9 +44,8 @@ describe('matrix gemm', () => {
   });
   afterAll(() => test.close());
 
-  async function check(problem: Problem): Promise<void> {
+  async function check({ xRows, xOf, ...problem }: Problem): Promise<void> {
     const variant = variantOf(problem);
-    const { xRows, xOf } = problem;
     expect(takesMatrixUnits(variant.shape)).toBe(true);
     const kernel = matrixGemmKernel(variant);
     expect(workgroupBytesOf(kernel.wgsl)).toBeLessThanOrEqual(32768);
@@ -54,19 +58,90 @@ describe('matrix gemm', () => {
   const q8 = { f32: false, q8: { norm: undefined } } as const;
   const both = { f32: true, q8: { norm: { eps: 1e-5 } } } as const;
 
+  const colsOf = (type: WeightType) => (isQuantized(type) && blockFormatOf(type).blockSize > 32 ? 256 : 96);
+
   for (const { type, options } of typeCases(takesInt8)) {
-    it(`${type}: norm of x, bias, residual, rows and columns that end inside a tile`, options, async () => {
-      await check({ parts: [{ type, rows: 100 }], cols: 256, xRows: 35, input: 'q8n', bias: true, residual: true });
+    it(`${type}: norm of x, bias, residual, rows, columns and depth that end inside a tile`, options, async () => {
+      await check({ parts: [{ type, rows: 36 }], cols: colsOf(type), xRows: 18, input: 'q8n', bias: true, residual: true });
     });
   }
 
   for (const { type, options } of typeCases((name) => !takesInt8(name))) {
     it(`${type}: norm of an f32 x`, options, async () => {
-      await check({ parts: [{ type, rows: 100 }], cols: 256, xRows: 35, input: 'f32', norm: { eps: 1e-6 }, residual: true });
+      await check({ parts: [{ type, rows: 36 }], cols: colsOf(type), xRows: 18, input: 'f32', norm: { eps: 1e-6 }, residual: true });
     });
   }
 
-  it('gated, rounded', async () => {
-    await check({ parts: [{ type: 'q4_0', rows: 192 }], cols: 96, xRows: 35, input: 'q8n', gated: 'silu', bias: true, outputs: q8 });
+  it('gated, rounded or not', async () => {
+    const gated = { parts: [{ type: 'q4_0', rows: 128 }], cols: 64, tiling: GATED, input: 'q8n', gated: 'silu', bias: true } as const;
+    await check({ ...gated, xRows: 35, outputs: q8 });
+    await check({ ...gated, xRows: 3 });
+  });
+
+  it('f32 and q8n out; a function of the result, and its product with columns of another value', async () => {
+    await check({ parts: [{ type: 'q4_0', rows: 64 }], cols: 64, xRows: 17, residual: true, outputs: both });
+    const activation = { fn: 'geluTanh', times: { start: 32, of: 160 } } as const;
+    await check({ parts: [{ type: 'q4_0', rows: 64 }], cols: 64, xRows: 17, activation, outputs: q8 });
+    await check({ parts: [{ type: 'q8_0', rows: 36 }], cols: 64, xRows: 17, activation: { fn: 'softcap', cap: 0.5 } });
+  });
+
+  it('parts of several types, whose rows end inside a tile', async () => {
+    const parts = [{ type: 'q4_k', rows: 52 }, { type: 'q8_0', rows: 72 }, { type: 'q4_0', rows: 4 }, { type: 'iq4_xs', rows: 20 }] as const;
+    await check({ parts, cols: 256, xRows: 9, bias: true });
+  });
+
+  it('subgroups share the depth', async () => {
+    await check({ parts: [{ type: 'q4_0', rows: 36 }], cols: 160, tiling: { subgroups: [1, 2, 2] }, xRows: 18, residual: true });
+  });
+
+  /** What halves do not hold as it is: rows of 1e5 and more, of numbers below their least, and of nothing. */
+  it.each(['q8', 'f32'] as const)('rows of any magnitude, %s', async (input) => {
+    const magnitudes = [1e5, 1e-9, 1, 0, 3e30];
+    const xOf = (value: number, row: number) => value * magnitudes[row % 5]!;
+    await check({ parts: [{ type: input === 'q8' ? 'q4_0' : 'f16', rows: 36 }], cols: 96, xRows: 18, input, xOf });
+  });
+
+  it('matrices of floats', async () => {
+    for (const type of ['q4_0', 'q4_k', 'q6_k', 'mxfp8', 'bf16'] as const) {
+      const tiling = { tileDepth: 32, subgroups: [2, 2, 1] } as const;
+      const problem = { parts: [{ type, rows: 36 }], cols: colsOf(type), norm: { eps: 1e-6 }, bias: true } as const;
+      await check({ config: FLOATS, tiling, input: 'f32', xRows: 18, ...problem });
+    }
+  });
+
+  it('sums of parts of the depth are added up by a kernel of their own', async () => {
+    for (const end of [{ residual: true, outputs: both }, { gated: 'silu', outputs: q8 }, { bias: true }] as const) {
+      const variant = variantOf({ parts: [{ type: 'q4_0', rows: 128 }], cols: 320, input: 'q8n', ...end, tiling: { splits: 3 } });
+      await checkSplit(variant);
+    }
+  });
+
+  /** Two dispatches: the second reads what the first wrote. */
+  async function checkSplit(variant: MatrixGemmVariant): Promise<void> {
+    const { shape, splits } = variant;
+    const product = { ...variant, shape: unfinishedShape(shape) };
+    const combine = { shape, splits };
+    const xRows = 18;
+    const run: TestDevice['run'] = async ({ buffers }) => {
+      const partials = new Float32Array(partialBytes(combine, xRows) / 4).fill(NaN);
+      const first = { kernel: matrixGemmKernel(product), workgroups: matrixGemmWorkgroups(product, xRows) };
+      const sums = await test.run({ ...first, buffers: { ...buffers, y: partials } });
+      return test.run({
+        kernel: matrixCombineKernel(combine), workgroups: matrixCombineWorkgroups(combine, xRows),
+        buffers: { ...buffers, partials: sums.get('y')! },
+      });
+    };
+    const kernel = matrixCombineKernel(combine);
+    await checkProduct({ ...test, run }, { kernel, workgroups: [1, 1, 1], shape, xRows, relativeError: 6e-4 });
+  }
+
+  it('refuses tilings and shapes that it cannot compute', () => {
+    const variant = variantOf({ parts: [{ type: 'q4_0', rows: 64 }], cols: 64 });
+    expect(() => matrixGemmKernel({ ...variant, tileRows: 24 })).toThrow('do not cut tiles of 24 x 32');
+    expect(() => matrixGemmKernel({ ...variant, tileDepth: 48 })).toThrow('48 deep');
+    expect(() => matrixGemmKernel({ ...variant, splits: 2 })).toThrow('1 steps do not make 2 parts');
+    expect(() => matrixGemmKernel({ ...variant, shape: { ...variant.shape, gated: 'silu' } })).toThrow('two subgroups');
+    expect(takesMatrixUnits({ ...variant.shape, parts: [{ type: 'q4_0', rows: 37 }] })).toBe(false);
+    expect(takesMatrixUnits({ ...variant.shape, cols: 40 })).toBe(false);
   });
 });

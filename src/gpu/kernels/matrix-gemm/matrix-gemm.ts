@@ -5,7 +5,7 @@
  * read and written four at a time: {@link takesMatrixUnits} says which shapes have whole quads.
  */
 import { kernelHeader, kernelKey } from '../../kernel.ts';
-import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
+import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { fillBooksCall } from '../../wgsl/codebook.ts';
@@ -16,7 +16,7 @@ import { loadMatrix, MATRIX_LANES, matrixEnables, matrixFunctions, matrixStart, 
   '../../wgsl/subgroup-matrix.ts';
 import { gemmWorkgroups, tileText } from '../gemm/tile-place.ts';
 import { fetchesOfX, fetchFunction, putText, tileStruct } from '../gemm/tile-staging.ts';
-import { finishFunction, matrixEpilogueText, roundingFunctions } from './matrix-epilogue.ts';
+import { finishFunction, inQuads, matrixEpilogueText, roundingFunctions } from './matrix-epilogue.ts';
 import { matrixGeometry } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { HELD, matrixStaging } from './matrix-staging.ts';
@@ -37,14 +37,6 @@ export function takesMatrixUnits(shape: LinearShape): boolean {
 export function matrixGemmWorkgroups(variant: MatrixGemmVariant, rows: number): Workgroups {
   const [x, y] = gemmWorkgroups(variant, rows);
   return [x, y, variant.splits];
-}
-
-/** Floats four at a time, the codes of a rounded result as they are. */
-const IN_QUADS = new Set(['x', 'gain', 'bias', 'residual', 'times', 'y']);
-
-function bindingsOf(shape: LinearShape): readonly Binding[] {
-  return linearBindings(shape, { step: true, vectorX: true }).map((binding) =>
-    IN_QUADS.has(binding.name) ? { ...binding, type: 'array<vec4<f32>>' } : binding);
 }
 
 /** Products of what lies in the tiles. */
@@ -117,7 +109,7 @@ export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
   const { shape, config, tileRows, tileCols, tileDepth, splits } = variant;
   const geometry = matrixGeometry(variant);
   const staging = matrixStaging(variant, geometry);
-  const bindings = bindingsOf(shape);
+  const bindings = inQuads(linearBindings(shape, { step: true, vectorX: true }));
   const wgsl = `${matrixEnables(config)}${STEP_STRUCT}
 ${kernelHeader(bindings, {})}
 var<workgroup> ${HELD}: array<vec4<u32>, ${geometry.length}>;

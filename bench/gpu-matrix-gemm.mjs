@@ -1,0 +1,336 @@
+// Products on matrix units (src/gpu/kernels/matrix-gemm) on a GPU that has them: values of every form of weights and tiling against float64
+// from the file's own bytes, then times beside today's tiles and GEMVs. Needs only dist/ and the GPU.
+//   node bench/gpu-matrix-gemm.mjs [--only values,times,tilings] [--models qwen3-4b,qwen3-0.6b] [--types q4_0] [--rows 16,31,64,128,512,2048]
+//     [--seconds 80] [--json FILE] [--null]
+// --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
+// memory and not from a cache.
+import { appendFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { create, globals } from 'webgpu';
+import { openGpuDevice } from '../dist/gpu/device/gpu-device.js';
+import { areMatrixUnitsRight } from '../dist/gpu/device/probe-matrix-units.js';
+import { createPipelines, kernelProblems } from '../dist/gpu/device/pipeline-cache.js';
+import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from
+  '../dist/gpu/kernels/matrix-gemm/matrix-combine.js';
+import { matrixGemmKernel, matrixGemmWorkgroups } from '../dist/gpu/kernels/matrix-gemm/matrix-gemm.js';
+import { outputWidth, totalRows } from '../dist/gpu/linear-shape.js';
+import { gemvProduct, productKernels } from '../dist/gpu/ops/linear-kernels.js';
+import { layOutMatrix, packedFormatOf } from '../dist/gpu/packed-layout.js';
+import { PROFILES } from '../dist/gpu/profile/profiles.js';
+import { q8CodeBytes, q8StatBytes } from '../dist/gpu/q8-layout.js';
+import { loadWeights } from '../dist/gpu/weights/load-weights.js';
+import { findAdapter } from '../dist/node/gpu-adapter.js';
+import { decodeRows } from '../dist/tensor/codec/decode-rows.js';
+import { randomSource, randomWeights } from '../dist/tensor/codec/random-weights.js';
+import { takesInt8, WEIGHT_TYPES } from '../dist/tensor/formats/weight-formats.js';
+import { bytesOfElements } from '../dist/tensor/tensor-type.js';
+import { createFiller, fillOf, MODELS, productsOf } from './gpu-chain.mjs';
+import { summarise } from './measurement.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string', default: 'values,times,tilings' }, models: { type: 'string', default: 'qwen3-4b,qwen3-0.6b' },
+    types: { type: 'string', default: 'q4_0' }, rows: { type: 'string', default: '16,31,64,128,512,2048' },
+    seconds: { type: 'string', default: '80' }, json: { type: 'string' }, null: { type: 'boolean', default: false },
+  },
+});
+const started = performance.now();
+const secondsLeft = () => Number(flags.seconds) - (performance.now() - started) / 1000;
+
+async function findNull() {
+  Object.assign(globalThis, globals);
+  globalThis.ingotNull = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+  return { adapter: await globalThis.ingotNull.requestAdapter() };
+}
+
+const found = flags.null ? await findNull() : await findAdapter('hardware');
+if (found.problem) throw new Error(found.problem);
+const gpu = await openGpuDevice(found.adapter);
+const { device, queue } = gpu;
+const pipelines = createPipelines(gpu);
+const profile = PROFILES.nvidia;
+const config = profile.subgroupMatrix;
+const today = { ...profile, subgroupMatrix: undefined };
+console.log(`${gpu.name}; ${found.facts?.description ?? ''}; configs ${JSON.stringify(gpu.info.matrixConfigs)}`);
+console.log(`matrix units are right: ${await areMatrixUnitsRight(gpu, config)}`);
+
+function record(entry) {
+  if (flags.json) appendFileSync(flags.json, `${JSON.stringify({ bench: 'gpu-matrix-gemm', device: gpu.name, ...entry })}\n`);
+}
+
+/** The null device has WebGPU's least limits. */
+const fits = (kernel) => flags.null
+  ? kernelProblems({ ...kernel, needs: {} }, gpu).length === 0 : kernelProblems(kernel, gpu).length === 0;
+const compile = (kernel) => pipelines.get(flags.null ? { ...kernel, needs: {} } : kernel);
+
+function upload(data, usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST) {
+  const buffer = gpu.createBuffer({ label: 'data', size: data.byteLength, usage });
+  queue.writeBuffer(buffer, 0, data);
+  return buffer;
+}
+
+function bindGroup(kernel, layout, bound) {
+  const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: bound[name] }));
+  return device.createBindGroup({ layout, entries });
+}
+
+async function read(buffer, bytes) {
+  const staging = gpu.createBuffer({ label: 'read', size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, bytes);
+  queue.submit([encoder.finish()]);
+  await gpu.pending(staging.mapAsync(GPUMapMode.READ));
+  const values = new Float32Array(staging.getMappedRange().slice(0));
+  staging.destroy();
+  return values;
+}
+
+/** Kernels of a product by a tiling, in order. */
+function kernelsOf(shape, tiling) {
+  const { splits } = tiling;
+  const variant = { shape: splits > 1 ? unfinishedShape(shape) : shape, config, ...tiling };
+  const product = { kernel: matrixGemmKernel(variant), workgroups: (rows) => matrixGemmWorkgroups(variant, rows) };
+  if (splits === 1) return [product];
+  const combine = { shape, splits };
+  return [
+    { ...product, partialBytes: (rows) => partialBytes(combine, rows) },
+    { kernel: matrixCombineKernel(combine), workgroups: (rows) => matrixCombineWorkgroups(combine, rows) },
+  ];
+}
+
+const tilingOf = (text) => {
+  const [, tileRows, tileCols, tileDepth, down, across, deep, splits] =
+    /^(\d+)x(\d+)x(\d+) (\d)(\d)(\d) \/(\d+)$/.exec(text).map(Number);
+  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits };
+};
+
+// Values.
+
+const VALUE_TILINGS = ['128x128x64 221 /1', '64x64x64 221 /1', '16x64x64 122 /1', '32x64x64 122 /2', '64x64x64 122 /4'];
+
+/** Random x and what it stands for, [rows, cols]; rows of every magnitude. */
+function inputsOf(input, rows, cols, random) {
+  const magnitude = (row) => [1, 1e5, 1e-4, 30][row % 4];
+  if (input === 'f32') {
+    const x = Float32Array.from({ length: rows * cols }, (_, i) => (random() * 2 - 1) * magnitude(Math.floor(i / cols)));
+    return { values: x, buffers: { x: { buffer: upload(x) } } };
+  }
+  const codes = Int8Array.from({ length: rows * cols }, () => Math.round(random() * 254 - 127));
+  const blocks = cols / 16;
+  const stats = new Float32Array(rows * 3 * blocks);
+  const values = new Float32Array(rows * cols);
+  for (let row = 0; row < rows; row++)
+    for (let b = 0; b < blocks; b++) {
+      const scale = Math.fround((random() * magnitude(row)) / 127);
+      stats[row * 3 * blocks + b] = scale;
+      stats[row * 3 * blocks + 2 * blocks + b] = 4 / blocks;
+      // Shares add up to 4: the norm's factor is a half.
+      for (let i = 0; i < 16; i++) values[row * cols + 16 * b + i] = codes[row * cols + 16 * b + i] * scale * (input === 'q8n' ? 0.5 : 1);
+    }
+  return { values, buffers: { xCodes: { buffer: upload(codes) }, xStats: { buffer: upload(stats) } } };
+}
+
+function weightsOf(source) {
+  const { type, shape: [rows, cols] } = source;
+  if (!flags.null) {
+    const matrices = [{ key: 'w', type, rows, cols, arrangement: 'rows', sources: [source] }];
+    return loadWeights({ gpu, pipelines, matrices, vectors: [] });
+  }
+  const { planes, sizeBytes } = layOutMatrix(packedFormatOf(type), rows, cols);
+  return { matrices: new Map([['w', { buffer: upload(new Uint8Array(sizeBytes)), planes }]]), destroy() {} };
+}
+
+/** Largest error of a result, of what the sums of |w x| make of it. */
+async function checkValues(type, tiling) {
+  const random = randomSource(7);
+  const [rows, out, cols] = [70, 136, 512];
+  const input = takesInt8(type) ? 'q8n' : 'f32';
+  const shape = {
+    cols, parts: [{ type, rows: out }], input, norm: undefined, bias: false, gated: false, residual: true,
+    outputs: { f32: true, q8: undefined },
+  };
+  const kernels = kernelsOf(shape, tilingOf(tiling));
+  if (!kernels.every(({ kernel }) => fits(kernel))) return;
+  const bytes = randomWeights(type, out, cols, random);
+  const source = {
+    id: 'w', type, shape: [out, cols], sizeBytes: bytesOfElements(type, out * cols), origin: 'random',
+    read: async (offset, into) => into.set(bytes.subarray(offset, offset + into.byteLength)),
+  };
+  const weights = await weightsOf(source);
+  const { buffer: matrix, planes } = weights.matrices.get('w');
+  const { values: x, buffers } = inputsOf(input, rows, cols, random);
+  const residual = Float32Array.from({ length: rows * out }, () => random());
+  const bound = {
+    ...buffers, residual: { buffer: upload(residual) }, y: { buffer: upload(new Float32Array((rows + 1) * out).fill(7)) },
+    step: { buffer: upload(Uint32Array.of(rows, 0, 0, 0), GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST) },
+    ...Object.fromEntries(planes.map(({ name, offset, sizeBytes: size }) => [`p0_${name}`, { buffer: matrix, offset, size }])),
+  };
+  if (kernels.length > 1) bound.partials = { buffer: upload(new Float32Array(kernels[0].partialBytes(rows) / 4).fill(NaN)) };
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  for (const { kernel, workgroups, partialBytes: partial } of kernels) {
+    const { pipeline, layout } = await compile(kernel);
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup(kernel, layout, partial ? { ...bound, y: bound.partials } : bound));
+    pass.dispatchWorkgroups(...workgroups(rows));
+  }
+  pass.end();
+  queue.submit([encoder.finish()]);
+  const y = await read(bound.y.buffer, (rows + 1) * out * 4);
+  const w = new Float32Array(out * cols);
+  decodeRows(type, bytes, w);
+  let worst = 0;
+  let squares = 0;
+  for (let r = 0; r < rows; r++)
+    for (let o = 0; o < out; o++) {
+      let [sum, size] = [0, 0];
+      for (let c = 0; c < cols; c++) {
+        const term = w[o * cols + c] * x[r * cols + c];
+        sum += term;
+        size += Math.abs(term);
+      }
+      const error = Math.abs(y[r * out + o] - sum - residual[r * out + o]) / (size + 1e-30);
+      worst = Number.isNaN(error) ? Infinity : Math.max(worst, error - 1e-6 * Math.abs(sum + residual[r * out + o]) / (size + 1e-30));
+      squares += error * error;
+    }
+  const isUntouched = y.subarray(rows * out).every((value) => value === 7);
+  const isRight = worst < 1e-3 && isUntouched;
+  console.log(
+    `${isRight ? 'right' : 'WRONG'} ${type} ${tiling}: at most ${worst.toExponential(1)}, mean ${Math.sqrt(squares / rows / out).toExponential(1)}`,
+  );
+  record({ check: 'values', type, tiling, worst, isRight });
+  weights.destroy();
+}
+
+// Times.
+
+const REPEAT_MS = 8;
+const RUNS = 3;
+const CACHE_BYTES = 150e6;
+
+async function boundProduct(filler, shape, rows) {
+  const width = outputWidth(shape);
+  const copies = [];
+  for (let copy = 0, total = 0; copy < 24 && total < CACHE_BYTES; copy++) {
+    const bound = {};
+    shape.parts.forEach(({ type, rows: weightRows }, n) => {
+      const { planes, sizeBytes } = layOutMatrix(packedFormatOf(type), weightRows, shape.cols);
+      const ranges = planes.map((plane) => ({ ...plane, fill: fillOf(packedFormatOf(type), plane) }));
+      const buffer = filler.filled(`part ${n}`, sizeBytes, ranges);
+      total += sizeBytes;
+      for (const { name, offset, sizeBytes: size } of planes) bound[`p${n}_${name}`] = { buffer, offset, size };
+    });
+    copies.push(bound);
+  }
+  const sizes = {
+    x: ['floats', rows * shape.cols * 4], xCodes: ['codes', q8CodeBytes(rows, shape.cols)], xStats: ['floats', q8StatBytes(rows, shape.cols)],
+    residual: ['floats', rows * width * 4], yGain: ['floats', width * 4], gain: ['floats', shape.cols * 4], y: ['floats', rows * width * 4],
+    yCodes: ['codes', q8CodeBytes(rows, width)], yStats: ['floats', q8StatBytes(rows, width)],
+    partials: ['floats', Math.max(16, Math.min(rows, 128) * totalRows(shape) * 4 * 8)],
+  };
+  const shared = {};
+  for (const [name, [fill, size]] of Object.entries(sizes)) {
+    const sizeBytes = Math.ceil(size / 16) * 16;
+    shared[name] = { buffer: filler.filled(name, sizeBytes, [{ offset: 0, sizeBytes, fill }]) };
+  }
+  shared.step = { buffer: filler.create('step', 16, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST) };
+  queue.writeBuffer(shared.step.buffer, 0, Uint32Array.of(rows, rows, 0, 0));
+  return copies.map((bound) => ({ ...bound, ...shared }));
+}
+
+/** Microseconds of a product by some kernels one after the other. */
+async function timeOf(kernels, copies, rows) {
+  const active = kernels.filter(({ workgroups }) => workgroups(rows)[0] > 0);
+  const compiled = await Promise.all(active.map(({ kernel }) => compile(kernel)));
+  const dispatches = copies.map((bound) => active.map(({ kernel, workgroups, partialBytes: partial }, i) => ({
+    pipeline: compiled[i].pipeline, workgroups: workgroups(rows),
+    group: bindGroup(kernel, compiled[i].layout, partial ? { ...bound, y: bound.partials } : bound),
+  })));
+  const once = async (times) => {
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let i = 0; i < times; i++)
+      for (const { pipeline, workgroups, group } of dispatches[i % dispatches.length]) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+    pass.end();
+    const commands = encoder.finish();
+    const begin = performance.now();
+    queue.submit([commands]);
+    await gpu.pending(queue.onSubmittedWorkDone());
+    return ((performance.now() - begin) / times) * 1000;
+  };
+  await once(1);
+  const times = Math.max(2, Math.min(400, Math.ceil((REPEAT_MS * 1000) / (await once(4)))));
+  const runs = [];
+  for (let i = 0; i < RUNS; i++) runs.push(await once(times));
+  return summarise(runs);
+}
+
+async function measure({ model, type, product, shape, rows, what, kernels, copies }) {
+  if (!kernels.every(({ kernel }) => fits(kernel))) return undefined;
+  const { median, min, max } = await timeOf(kernels, copies, rows);
+  const teraPerSecond = (totalRows(shape) * shape.cols * rows) / median / 1e6;
+  record({ model, type, product, rows, what, us: { median, min, max }, teraMultiplyAdds: teraPerSecond });
+  return `${what} ${median.toFixed(0)} us (${teraPerSecond.toFixed(0)})`;
+}
+
+const FEW = (rows) => [1, 2, 4, 8].map((splits) => `${rows}x64x64 122 /${splits}`);
+/** Tilings to choose from, by rows. */
+function candidates(rows) {
+  if (rows <= 16) return FEW(16);
+  if (rows <= 32) return FEW(32);
+  if (rows <= 64) return [...FEW(64), '64x64x64 221 /2', '64x64x64 221 /4'];
+  if (rows <= 128) return ['64x64x64 221 /1', '64x64x64 221 /2', '64x64x64 221 /4', '128x128x64 221 /1', '128x128x64 221 /4', '128x64x64 221 /2'];
+  return ['64x64x64 221 /1', '128x64x64 221 /1', '64x128x64 221 /1', '128x128x64 221 /1', '128x128x32 221 /1', '128x128x64 241 /1'];
+}
+
+async function measureProducts(isTilings) {
+  for (const type of flags.types.split(','))
+    for (const model of flags.models.split(','))
+      for (const { name: product, shapes: [shape] } of productsOf(MODELS[model], type)) {
+        if (product === 'head') continue;
+        for (const rows of flags.rows.split(',').map(Number)) {
+          if (secondsLeft() < 3) return console.log('time is over');
+          const filler = await createFiller(gpu, pipelines);
+          const copies = await boundProduct(filler, shape, rows);
+          const common = { model, type, product, shape, rows, copies };
+          const options = { profile };
+          const texts = isTilings
+            ? candidates(rows).map((text) => ({ what: text, kernels: attempt(() => kernelsOf(shape, tilingOf(text))) }))
+            : [
+              { what: 'table', kernels: productKernels(shape, 'many', options) },
+              { what: 'today', kernels: productKernels(shape, 'many', { profile: today }) },
+              ...(rows <= 32 ? [{ what: 'gemv8', kernels: [gemvProduct(shape, 8, options)] }] : []),
+            ];
+          const usable = texts.filter(({ kernels }) => kernels?.every(({ kernel }) => fits(kernel)));
+          await Promise.all(usable.flatMap(({ kernels }) => kernels
+            .filter(({ workgroups }) => workgroups(rows)[0] > 0).map(({ kernel }) => compile(kernel))));
+          const shown = [];
+          for (const { what, kernels } of usable) shown.push(await measure({ ...common, what, kernels }));
+          console.log(`${model} ${type} ${product} ${rows}: ${shown.join('; ')}`);
+          filler.destroy();
+        }
+      }
+}
+
+function attempt(make) {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}
+
+const only = flags.only.split(',');
+if (only.includes('values')) {
+  for (const tiling of VALUE_TILINGS) await checkValues('q4_0', tiling);
+  const types = WEIGHT_TYPES.filter((type) => !type.startsWith('affine') || type.endsWith('_g64_bf16'));
+  for (const type of types) await checkValues(type, '128x128x64 221 /1');
+}
+if (only.includes('times')) await measureProducts(false);
+if (only.includes('tilings')) await measureProducts(true);
+console.log(`${((performance.now() - started) / 1000).toFixed(1)} s`);
+gpu.destroy();

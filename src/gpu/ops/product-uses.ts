@@ -1,0 +1,28 @@
+/** Kernels of a product at work in a plan. */
+import type { BufferRef, GridCounts, KernelUse } from '../plan/kernel-use.ts';
+import type { ProductKernel } from './linear-kernels.ts';
+
+export interface ProductUses {
+  /** By binding name. */
+  readonly buffers: Readonly<Record<string, BufferRef>>;
+  readonly cost: KernelUse['cost'];
+  /** Rows of x. */
+  rowsOf(counts: GridCounts): number;
+}
+
+const PARTIALS: BufferRef = { kind: 'partials' };
+
+/** Of several kernels those run that have workgroups; what one leaves partial, the next finishes. The first of those has the cost. */
+export function productUses(products: readonly ProductKernel[], { buffers, cost, rowsOf }: ProductUses): readonly KernelUse[] {
+  return products.map(({ kernel, workgroups, partialBytes }, i): KernelUse => {
+    const isEnd = products[i - 1]?.partialBytes !== undefined;
+    const isRun = (counts: GridCounts) => !isEnd && workgroups(rowsOf(counts))[0] > 0;
+    return {
+      kernel,
+      buffers: partialBytes ? { ...buffers, y: PARTIALS } : isEnd ? { ...buffers, partials: PARTIALS } : buffers,
+      workgroups: (counts) => workgroups(rowsOf(counts)),
+      cost: (counts) => (isRun(counts) ? cost(counts) : { bytes: 0, multiplyAdds: 0 }),
+      ...(partialBytes && { partialBytes }),
+    };
+  });
+}
