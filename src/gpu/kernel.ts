@@ -55,6 +55,17 @@ function stableText(value: VariantValue): string {
   return `{${entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, entry]) => `${name}:${stableText(entry)}`).join(',')}}`;
 }
 
+/** A kernel whose text is made when it is first read: plans ask for the same kernel once for each layer, and name many that never run. */
+export function withTextOf(kernel: Omit<Kernel, 'wgsl'>, makeText: () => string): Kernel {
+  let text: string | undefined;
+  return {
+    ...kernel,
+    get wgsl() {
+      return (text ??= makeText());
+    },
+  };
+}
+
 const SCALAR_BYTES: Readonly<Record<string, number>> = { f32: 4, i32: 4, u32: 4, 'atomic<u32>': 4, f16: 2 };
 
 interface TypeSize {

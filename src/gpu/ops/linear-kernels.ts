@@ -9,10 +9,10 @@ import type { GemvFloatVariant } from '../kernels/gemv-float/gemv-float.ts';
 import { gemvInt8Kernel, gemvInt8Workgroups } from '../kernels/gemv-int8/gemv-int8.ts';
 import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
 import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from '../kernels/matrix-gemm/matrix-combine.ts';
-import { matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from '../kernels/matrix-gemm/matrix-gemm.ts';
+import { hasRoomFor, matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from '../kernels/matrix-gemm/matrix-gemm.ts';
 import type { MatrixGemmVariant } from '../kernels/matrix-gemm/matrix-gemm.ts';
 import { tilingsFor } from '../kernels/matrix-gemm/matrix-table.ts';
-import { beyondLimits, workgroupBytesOf } from '../kernel.ts';
+import { workgroupBytesOf } from '../kernel.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import { inputWidth, matrixRows } from '../linear-shape.ts';
 import type { LinearShape } from '../linear-shape.ts';
@@ -116,19 +116,21 @@ function matrixProducts(shape: LinearShape, { profile }: UseOptions): readonly P
   const { subgroupMatrix: config } = profile;
   if (config === undefined || !takesMatrixUnits(shape)) return undefined;
   const expertRows = shape.experts && expertTileRows(profile);
-  const products = tilingsFor(config, { out: matrixRows(shape), cols: shape.cols, expertRows }).flatMap(({ tiling, mostRows = 0, isFor }) => {
-    const { splits } = tiling;
-    const variant: MatrixGemmVariant = { shape: splits > 1 ? unfinishedShape(shape) : shape, config, ...tiling };
+  const tilings = tilingsFor(config, { out: matrixRows(shape), cols: shape.cols, expertRows }).map(({ tiling, ...rows }) => {
+    const variant: MatrixGemmVariant = { shape: tiling.splits > 1 ? unfinishedShape(shape) : shape, config, ...tiling };
+    return { variant, ...rows };
+  });
+  if (!tilings.every(({ variant }) => hasRoomFor(variant, profile))) return undefined;
+  return tilings.flatMap(({ variant, mostRows = 0, isFor }) => {
     const only = (workgroups: ProductKernel['workgroups']) => (rows: number) => (isFor(rows) ? workgroups(rows) : NO_WORKGROUPS);
     const product = { kernel: matrixGemmKernel(variant), workgroups: only((rows) => matrixGemmWorkgroups(variant, rows)) };
-    if (splits === 1) return [product];
-    const combine = { shape, splits };
+    if (variant.splits === 1) return [product];
+    const combine = { shape, splits: variant.splits };
     return [
       { ...product, partialBytes: partialBytes(combine, mostRows) },
       { kernel: matrixCombineKernel(combine), workgroups: only((rows) => matrixCombineWorkgroups(combine, rows)) },
     ];
   });
-  return products.every(({ kernel }) => beyondLimits(kernel, profile) === undefined) ? products : undefined;
 }
 
 /** A product with a matrix, for many rows. Of the kernels those run that have workgroups, in order. */

@@ -3,7 +3,7 @@
  * product does with its result. An invocation takes a block of 16 columns of a row where the result is rounded, else four columns.
  * Bindings: `partials`, f32 [splits, rows, all rows of W], then those of the product's end.
  */
-import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS, withTextOf } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, outputWidth, STEP_STRUCT, totalRows } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
@@ -49,19 +49,18 @@ function quadText({ shape, splits }: MatrixCombineVariant, q: number): string {
   ${shape.outputs.f32 ? `y[row * ${outputWidth(shape) / 4}u + out${q}] = v${q};` : ''}`;
 }
 
-export function matrixCombineKernel(variant: MatrixCombineVariant): Kernel {
-  const { shape, splits } = variant;
-  const ends = inQuads(linearBindings(shape, { step: true, vectorX: true })).filter(({ name }) => END_BINDINGS.has(name));
-  const bindings: readonly Binding[] = [{ name: 'partials', access: 'read', type: 'array<vec4<f32>>' }, ...ends];
+const bindingsOf = (shape: LinearShape): readonly Binding[] => [
+  { name: 'partials', access: 'read', type: 'array<vec4<f32>>' },
+  ...inQuads(linearBindings(shape, { step: true, vectorX: true })).filter(({ name }) => END_BINDINGS.has(name)),
+];
+
+function textOf(variant: MatrixCombineVariant): string {
+  const { shape } = variant;
   const each = columnsEach(shape) / 4;
   const tasks = outputWidth(shape) / columnsEach(shape);
   const block = `yPutBlock(row, task, mat4x4<f32>(${range(4).map((q) => `v${q}`).join(', ')}));`;
-  const { bias, gated, clamp, residual, activation, outputs } = shape;
-  return {
-    key: kernelKey('matrix-combine', { splits, rows: totalRows(shape), bias, gated, clamp, residual, activation, outputs }),
-    label: `matrix-combine [${outputWidth(shape)}] of ${splits}`,
-    wgsl: `${STEP_STRUCT}
-${kernelHeader(bindings, {})}
+  return `${STEP_STRUCT}
+${kernelHeader(bindingsOf(shape), {})}
 ${endFunction(shape, 'vec4<f32>')}
 ${roundingFunctions(shape)}
 @compute @workgroup_size(${INVOCATIONS})
@@ -74,9 +73,17 @@ fn main(${MAIN_ARGUMENTS}) {
   ${range(each).map((q) => quadText(variant, q)).join('\n  ')}
   ${shape.outputs.q8 ? block : ''}
 }
-`,
-    bindings,
+`;
+}
+
+export function matrixCombineKernel(variant: MatrixCombineVariant): Kernel {
+  const { shape, splits } = variant;
+  const { bias, gated, clamp, residual, activation, outputs } = shape;
+  return withTextOf({
+    key: kernelKey('matrix-combine', { splits, rows: totalRows(shape), bias, gated, clamp, residual, activation, outputs }),
+    label: `matrix-combine [${outputWidth(shape)}] of ${splits}`,
+    bindings: bindingsOf(shape),
     workgroupSize: INVOCATIONS,
     needs: {},
-  };
+  }, () => textOf(variant));
 }

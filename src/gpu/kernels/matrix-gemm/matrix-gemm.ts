@@ -4,11 +4,10 @@
  * they were, and fetches the next ones into registers meanwhile. Same bindings as the GEMM without matrix units, but for floats that are
  * read and written four at a time: {@link takesMatrixUnits} says which shapes have whole quads.
  */
-import { kernelHeader, kernelKey } from '../../kernel.ts';
-import type { Kernel, Workgroups } from '../../kernel.ts';
+import { kernelHeader, kernelKey, storageBuffersOf, withTextOf } from '../../kernel.ts';
+import type { Kernel, KernelLimits, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
-import { fillBooksCall } from '../../wgsl/codebook.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
@@ -83,7 +82,7 @@ function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry, put: str
   return `@compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32${argument}) {
 ${matrixStart(config, 'lane')}
-${fillBooksCall(shape.parts, 'lane')}${tileText(variant, workgroupSize)}
+${tileText(variant, workgroupSize)}
 let subgroup = ${number};
 let across = subgroup % ${acrosses}u;
 let down = subgroup / ${acrosses}u % ${downs}u;
@@ -104,14 +103,12 @@ ${matrixEpilogueText(variant, geometry)}
 `;
 }
 
-/** `splits` from 2 on: binding `y` is [splits, rows, width], f32, each the sums of a part of the depth. */
-export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
-  const { shape, config, tileRows, tileCols, tileDepth, splits } = variant;
+function textOf(variant: MatrixGemmVariant): string {
+  const { shape, config } = variant;
   const geometry = matrixGeometry(variant);
   const staging = matrixStaging(variant, geometry);
-  const bindings = inQuads(linearBindings(shape, { step: true, vectorX: true }));
-  const wgsl = `${matrixEnables(config)}${STEP_STRUCT}
-${kernelHeader(bindings, {})}
+  return `${matrixEnables(config)}${STEP_STRUCT}
+${kernelHeader(bindingsOf(shape), {})}
 var<workgroup> ${HELD}: array<vec4<u32>, ${geometry.length}>;
 ${matrixFunctions(config, MEMORIES)}
 ${tileStruct(shape)}
@@ -120,14 +117,28 @@ ${endFunction(shape, 'vec4<f32>')}
 ${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}\n` : ''}${roundingFunctions(shape)}${fetchFunction(geometry, staging, shape)}
 ${finishFunction(variant, geometry)}
 ${mainText(variant, geometry, putText(geometry, staging))}`;
-  const types = shape.parts.map(({ type }) => type).join('+');
-  return {
-    key: kernelKey('matrix-gemm', variant),
-    label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${splits > 1 ? ` / ${splits}` : ''}`,
-    wgsl,
-    bindings,
-    workgroupSize: geometry.workgroupSize,
-    needs: config.emulated ? {} : { subgroupSize: MATRIX_LANES, f16: config.input === 'f16', subgroupMatrix: true },
-  };
 }
 
+const bindingsOf = (shape: LinearShape) => inQuads(linearBindings(shape, { step: true, vectorX: true }));
+
+/** `splits` from 2 on: binding `y` is [splits, rows, width], f32, each the sums of a part of the depth. */
+export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
+  const { shape, config, tileRows, tileCols, tileDepth, splits } = variant;
+  const { workgroupSize } = matrixGeometry(variant);
+  const types = shape.parts.map(({ type }) => type).join('+');
+  return withTextOf({
+    key: kernelKey('matrix-gemm', variant),
+    label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${splits > 1 ? ` / ${splits}` : ''}`,
+    bindings: bindingsOf(shape),
+    workgroupSize,
+    needs: config.emulated ? {} : { subgroupSize: MATRIX_LANES, f16: config.input === 'f16', subgroupMatrix: true },
+  }, () => textOf(variant));
+}
+
+/** Whether a device has what the kernel takes. */
+export function hasRoomFor(variant: MatrixGemmVariant, limits: KernelLimits): boolean {
+  const { length, workgroupSize } = matrixGeometry(variant);
+  const bytes = 16 * length;
+  const buffers = storageBuffersOf({ bindings: bindingsOf(variant.shape) });
+  return bytes <= limits.workgroupBytes && workgroupSize <= limits.invocations && buffers <= limits.storageBuffers;
+}

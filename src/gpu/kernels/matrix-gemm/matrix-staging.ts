@@ -70,7 +70,7 @@ export interface MatrixStaging extends TileStaging {
 export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeometry): MatrixStaging {
   const { shape, config } = variant;
   const { parts, input } = shape;
-  const { units, lineStride, tileRows, workgroupSize } = geometry;
+  const { units, lineStride, tileRows } = geometry;
   const forms = parts.map(unitForm);
   const hasMinimums = parts.map((part) => isBlocks(part) && blocksOf(part).hasMinimum);
   const xForm: UnitForm = input === 'f32' ? 'f32' : 'bytes';
@@ -87,7 +87,7 @@ export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeomet
     declarations: [
       unitFunctions(config, [xForm, ...forms], hasMinimums.includes(true)),
       ...(forms.includes('bytes') ? [CODES_STRUCT] : []),
-      ...[bookTexts(parts, workgroupSize)].filter((text) => text !== ''),
+      ...[bookTexts(parts)].filter((text) => text !== ''),
       ...parts.map((_, n) => partFunctions(variant, n)).filter((text) => text !== ''),
     ].join('\n'),
     fetched: (u) => range(vectors).map((i) => `r${u}_${i}: vec4<u32>,`).join(' ') +
