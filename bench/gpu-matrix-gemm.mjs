@@ -1,6 +1,6 @@
 // Products on matrix units (src/gpu/kernels/matrix-gemm) on a GPU that has them: values of every form of weights and tiling against float64
 // from the file's own bytes, then times beside today's tiles and GEMVs. Needs only dist/ and the GPU.
-//   node bench/gpu-matrix-gemm.mjs [--only values,times,tilings] [--models qwen3-4b,qwen3-0.6b] [--types q4_0] [--rows 16,31,64,128,512,2048]
+//   node bench/gpu-matrix-gemm.mjs [--only values,times,tilings,parts] [--products qkv,o,gate+up,down] [--models qwen3-4b,qwen3-0.6b] [--types q4_0] [--rows 16,31,64,128,512,2048]
 //     [--seconds 80] [--json FILE] [--null]
 // --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
 // memory and not from a cache.
@@ -30,7 +30,7 @@ import { summarise } from './measurement.mjs';
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string', default: 'values,times,tilings' }, models: { type: 'string', default: 'qwen3-4b,qwen3-0.6b' },
-    types: { type: 'string', default: 'q4_0' }, rows: { type: 'string', default: '16,31,64,128,512,2048' },
+    types: { type: 'string', default: 'q4_0' }, products: { type: 'string', default: 'qkv,o,gate+up,down' }, rows: { type: 'string', default: '16,31,64,128,512,2048' },
     seconds: { type: 'string', default: '80' }, json: { type: 'string' }, null: { type: 'boolean', default: false },
   },
 });
@@ -212,13 +212,13 @@ const CACHE_BYTES = 150e6;
 async function boundProduct(filler, shape, rows) {
   const width = outputWidth(shape);
   const copies = [];
-  for (let copy = 0, total = 0; copy < 16 && total < CACHE_BYTES; copy++) {
+  const bytes = shape.parts.reduce((sum, { type, rows: all }) => sum + layOutMatrix(packedFormatOf(type), all, shape.cols).sizeBytes, 0);
+  for (let copy = 0; copy < Math.min(16, Math.ceil(CACHE_BYTES / bytes)); copy++) {
     const bound = {};
     shape.parts.forEach(({ type, rows: weightRows }, n) => {
       const { planes, sizeBytes } = layOutMatrix(packedFormatOf(type), weightRows, shape.cols);
       const ranges = planes.map((plane) => ({ ...plane, fill: fillOf(packedFormatOf(type), plane) }));
       const buffer = filler.filled(`part ${n}`, sizeBytes, ranges);
-      total += sizeBytes;
       for (const { name, offset, sizeBytes: size } of planes) bound[`p${n}_${name}`] = { buffer, offset, size };
     });
     copies.push(bound);
@@ -294,7 +294,7 @@ async function measureProducts(isTilings) {
   for (const type of flags.types.split(','))
     for (const model of flags.models.split(','))
       for (const { name: product, shapes: [shape] } of productsOf(MODELS[model], type)) {
-        if (product === 'head') continue;
+        if (!flags.products.split(',').includes(product)) continue;
         for (const rows of flags.rows.split(',').map(Number)) {
           if (secondsLeft() < 3) return console.log('time is over');
           const filler = await createFiller(gpu, pipelines);
@@ -327,7 +327,38 @@ function attempt(make) {
   }
 }
 
+/** A kernel with some of its text left out: what it then takes less is what that costs, where nothing else hides it. */
+const WITHOUT = {
+  whole: (text) => text,
+  'row factors': (text) => text.replace(/(let line = min\(place[\s\S]*?for \(var k = 0u; k < )\d+u/, '$10u'),
+  'next fetch': (text) => text.replace(/if \(k \+ 1u < \d+u\) \{ f = fetch[^}]*\}/, ''),
+  'fetch and put': (text) => text.replace(/(k\+\+\) \{\nworkgroupBarrier\(\);\n)[\s\S]*?(workgroupBarrier\(\);\nif \(k \+ 1u)/, '$1$2')
+    .replace(/if \(k \+ 1u < \d+u\) \{ f = fetch[^}]*\}/, ''),
+  products: (text) => text.replaceAll(/c\d_\d = subgroupMatrixMultiplyAccumulate[^;]*;/g, ''),
+  end: (text) => text.replaceAll(/finishPiece\(\d+u[^;]*;/g, ''),
+};
+
+async function measureParts() {
+  for (const [product, rows, text] of [['gate+up', 512, '128x128x64 221 /1'], ['qkv', 512, '128x128x64 221 /1'], ['down', 512, '64x64x64 221 /1']]) {
+    const [{ shapes: [shape] }] = productsOf(MODELS['qwen3-4b'], 'q4_0').filter(({ name }) => name === product);
+    const filler = await createFiller(gpu, pipelines);
+    const copies = await boundProduct(filler, shape, rows);
+    const [{ kernel, workgroups }] = kernelsOf(shape, tilingOf(text));
+    const shown = [];
+    for (const [what, without] of Object.entries(WITHOUT)) {
+      const wgsl = without(kernel.wgsl);
+      if (what !== 'whole' && wgsl === kernel.wgsl) throw new Error(`${what} is not in the text`);
+      const changed = { ...kernel, wgsl, key: `${kernel.key} without ${what}` };
+      const common = { model: 'qwen3-4b', type: 'q4_0', product, shape, rows, copies };
+      shown.push(await measure({ ...common, what: `without ${what}`, kernels: [{ kernel: changed, workgroups }] }));
+    }
+    console.log(`${product} ${rows} ${text}: ${shown.join('; ')}`);
+    filler.destroy();
+  }
+}
+
 const only = flags.only.split(',');
+if (only.includes('parts')) await measureParts();
 if (only.includes('values')) {
   for (const tiling of VALUE_TILINGS) await checkValues('q4_0', tiling);
   const types = WEIGHT_TYPES.filter((type) => !type.startsWith('affine') || type.endsWith('_g64_bf16'));

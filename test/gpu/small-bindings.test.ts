@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { kernelsOfModel } from '../../src/gpu/plan/model-plan.ts';
 import type { ModelPlan } from '../../src/gpu/plan/model-plan.ts';
-import { beyondLimits } from '../../src/gpu/plan/device-limits.ts';
+import { beyondLimits } from '../../src/gpu/kernel.ts';
 import { PROFILES } from '../../src/gpu/profile/profiles.ts';
 import { elementsOf } from '../../src/tensor/tensor-type.ts';
 import { planOfShape } from './plan-of-shape.ts';

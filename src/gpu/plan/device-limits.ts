@@ -8,7 +8,6 @@ import { CapacityError } from '../../tensor/errors.ts';
 import { beyondLimits } from '../kernel.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
-import type { DeviceProfile } from '../profile/device-profile.ts';
 import type { CutContext, UseOptions } from './gpu-op-rules.ts';
 import type { GpuValue } from './gpu-value.ts';
 import { ROW_CLASSES } from './kernel-use.ts';

@@ -25,11 +25,14 @@ export type { MatrixGemmVariant, MatrixTiling } from './matrix-geometry.ts';
 
 const MEMORIES = { loaded: [HELD], stored: [HELD] };
 
-/** Whether a product's rows, columns and starts are whole quads, and whole units; others keep the tiles without matrix units. */
+/**
+ * Whether a product's rows, columns and starts are whole quads, and whole units, and its experts all bound; others keep the tiles without
+ * matrix units.
+ */
 export function takesMatrixUnits(shape: LinearShape): boolean {
-  const { cols, parts, activation, sum } = shape;
+  const { cols, parts, activation, sum, experts } = shape;
   const counts = [...parts.map(({ rows }) => rows), matrixRows(shape), activation?.times?.start ?? 0, activation?.times?.of ?? 0];
-  return sum === undefined && cols % 32 === 0 && counts.every((count) => count % 4 === 0);
+  return sum === undefined && experts?.piece === undefined && cols % 32 === 0 && counts.every((count) => count % 4 === 0);
 }
 
 /** Tiles of rows in x, of columns in y, parts of the depth in z. */
