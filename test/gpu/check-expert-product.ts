@@ -21,6 +21,8 @@ export interface ExpertProductRun {
   readonly xRows: number;
   /** Pairs of a tile of `lists`, for kernels that read them. */
   readonly tileRows?: number | undefined;
+  /** How far a value may be from its definition, of the sum of |w x|. Default 1e-5. */
+  readonly relativeError?: number | undefined;
 }
 
 const UNTOUCHED = 12345.5;
@@ -99,7 +101,7 @@ function matricesOf(shape: LinearShape, random: () => number): Pick<Inputs, 'mat
 
 /** Throws where a value is farther from the definition than f32 may be. */
 export async function checkExpertProduct(
-  device: TestDevice, { kernel, workgroups, shape, xRows, tileRows = 0 }: ExpertProductRun,
+  device: TestDevice, { kernel, workgroups, shape, xRows, tileRows = 0, relativeError = 1e-5 }: ExpertProductRun,
 ): Promise<void> {
   const random = randomSource(shape.cols + xRows);
   const symmetric = (length: number) => Float32Array.from({ length }, () => random() * 2 - 1);
@@ -130,7 +132,7 @@ export async function checkExpertProduct(
     step: stepOf(xRows),
   };
   const out = await device.run({ kernel, workgroups, buffers });
-  compare(shape, { inputs, out, xRows, key: kernel.key });
+  compare(shape, { inputs, out, xRows, relativeError, key: kernel.key });
 }
 
 function normed({ norm }: LinearShape, floats: Float32Array, gain: Float32Array): Float64Array {
@@ -146,12 +148,13 @@ interface Ran {
   readonly inputs: Inputs;
   readonly out: ReadonlyMap<string, BufferData>;
   readonly xRows: number;
+  readonly relativeError: number;
   readonly key: string;
 }
 
-function compare(shape: LinearShape, { inputs, out, xRows, key }: Ran): void {
+function compare(shape: LinearShape, { inputs, out, xRows, relativeError, key }: Ran): void {
   const width = resultWidth(shape);
-  const want = expected(shape, inputs, xRows);
+  const want = expected(shape, inputs, { xRows, relativeError });
   if (shape.outputs.f32) {
     const y = out.get('y') as Float32Array;
     const wrong = want.y.findIndex((value, i) => !(Math.abs(y[i]! - value) <= want.error[i]!));
@@ -166,7 +169,9 @@ function compare(shape: LinearShape, { inputs, out, xRows, key }: Ran): void {
 }
 
 /** y [xRows, result width] in float64, and how far f32 may be from it. */
-function expected(shape: LinearShape, { matrices, biases, routes, x, residual, before }: Inputs, xRows: number) {
+function expected(
+  shape: LinearShape, { matrices, biases, routes, x, residual, before }: Inputs, { xRows, relativeError }: Pick<Ran, 'xRows' | 'relativeError'>,
+) {
   const { count, used, each, summed, piece } = shape.experts as ExpertsShape;
   const held = piece ?? { first: 0, count, before: false };
   const { cols } = shape;
@@ -182,7 +187,7 @@ function expected(shape: LinearShape, { matrices, biases, routes, x, residual, b
       value += weights[c]! * x[at + c]!;
       magnitude += Math.abs(weights[c]! * x[at + c]!);
     }
-    return { value, error: 1e-5 * magnitude };
+    return { value, error: relativeError * magnitude };
   };
   for (let row = 0; row < xRows; row++) {
     for (let i = 0; i < used; i++) {
