@@ -197,7 +197,7 @@ describe.each(PROFILE_NAMES)('the kernels of the profile %s', (name) => {
     const problems: string[] = [];
     for (const kernel of kernels) problems.push(...(await compileProblems(kernel)));
     expect(problems).toEqual([]);
-    expect(kernels.filter(fitsNullDevice).length).toBeGreaterThan(kernels.length / 4);
+    expect(kernels.filter(fitsNullDevice).length).toBeGreaterThan(kernels.length / 5);
   }
 });
 

@@ -76,7 +76,7 @@ function factorsOfFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry):
 }
 
 function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry, put: string): string {
-  const { shape, config, subgroups: [downs, acrosses], splits } = variant;
+  const { config, subgroups: [downs, acrosses], splits } = variant;
   const { workgroupSize, steps, stepsEach, matricesDown, matricesAcross } = geometry;
   const [argument, number] = config.emulated
     ? ['', `lane / ${MATRIX_LANES}u`]
