@@ -28,7 +28,7 @@ export function codeOfFormat(format: WeightFormat): number {
 
 type Arrangement = 'nibbles16' | 'nibbles16High' | 'nibbles32High' | 'nibbles8' | 'pairs32' | 'pairs32High' | 'stream';
 type Meaning = 'itself' | 'lessHalf' | 'iq4' | 'e2m1' | 'e4m3';
-type Minimum = 'none' | 'added' | 'subtracted';
+type Minimum = 'none' | 'added' | 'subtracted' | 'timesScale';
 type Scales = ScaleFormat | SubScalePacking;
 
 /** The numbers of `assembly/weight-type.ts`. */
@@ -38,7 +38,7 @@ const ARRANGEMENTS: Readonly<Record<Arrangement, number>> = {
 const SCALES: Partial<Record<Scales, number>> = {
   f16: 0, bf16: 1, f32: 2, e8m0: 3, e8m0Half: 4, ue4m3Half: 5, k4: 6, nibbles: 7, k3: 8, xs: 9,
 };
-const MINIMUMS: Readonly<Record<Minimum, number>> = { none: 0, added: 1, subtracted: 2 };
+const MINIMUMS: Readonly<Record<Minimum, number>> = { none: 0, added: 1, subtracted: 2, timesScale: 3 };
 const MEANINGS: Readonly<Record<Meaning, number>> = { itself: 0, lessHalf: 1, iq4: 2, e2m1: 3, e4m3: 4 };
 
 /** Where the two levels of each packing lie in the super-blocks that the kernels know: offsets of d, of the integers and of dmin. */
@@ -59,6 +59,7 @@ const KERNELS: readonly (readonly [Arrangement, readonly Scales[], Minimum, Mean
   ['pairs32', ['nibbles'], 'subtracted', 'itself', [16]],
   ['pairs32High', ['k3'], 'none', 'lessHalf', [16]],
   ['stream', ['f16', 'bf16', 'f32'], 'added', 'itself', [32, 64, 128]],
+  ['stream', ['f16', 'bf16'], 'timesScale', 'itself', [32, 64, 128]],
   ['stream', ['e8m0', 'f32'], 'none', 'e4m3', [32, 64, 128]],
 ];
 
@@ -66,20 +67,26 @@ const KERNELS: readonly (readonly [Arrangement, readonly Scales[], Minimum, Mean
 function packedCode(format: BlockFormat): number | undefined {
   const { blockSize, codeBits, groupSize, scale, codePlanes } = format;
   const arrangement = arrangementOf(codePlanes, codeBits);
-  const minimum = format.minimum === undefined ? 'none' : format.minimum.sign === 1 ? 'added' : 'subtracted';
+  const minimum = minimumOf(format);
   const meaning = meaningOf(format);
   const scales = scale.levels === 1 ? scale.format : scale.subPacking;
   const kernel = KERNELS.find((each) =>
     each[0] === arrangement && each[1].includes(scales) && each[2] === minimum && each[3] === meaning && each[4].includes(groupSize));
-  if (kernel === undefined || !areScalesInPlace(format)) return undefined;
+  if (kernel === undefined || !areScalesInPlace(format) || (minimum === 'timesScale' && codeBits !== 4)) return undefined;
   const [codes, high] = codePlanes as [CodePlane, CodePlane?];
   const highOffset = high?.offset ?? 0;
   if (codes.offset > 63 || highOffset > 30 || highOffset % 2 !== 0 || blockSize > 256) return undefined;
   const fields: readonly (readonly [number, number])[] = [
     [ARRANGEMENTS[kernel[0]], 0], [Math.log2(blockSize) - 4, 4], [codeBits - 1, 7], [SCALES[scales] as number, 10],
-    [MINIMUMS[minimum], 14], [MEANINGS[kernel[3]], 16], [Math.log2(groupSize) - 4, 19], [codes.offset, 21], [highOffset / 2, 27],
+    [MINIMUMS[kernel[2]], 14], [MEANINGS[kernel[3]], 16], [Math.log2(groupSize) - 4, 19], [codes.offset, 21], [highOffset / 2, 27],
   ];
   return fields.reduce((code, [value, shift]) => code | (value << shift), 0);
+}
+
+function minimumOf({ minimum }: BlockFormat): Minimum | undefined {
+  if (minimum === undefined) return 'none';
+  if (minimum.timesScale) return minimum.sign === -1 ? 'timesScale' : undefined;
+  return minimum.sign === 1 ? 'added' : 'subtracted';
 }
 
 function arrangementOf(planes: readonly CodePlane[], codeBits: number): Arrangement | undefined {

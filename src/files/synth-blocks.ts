@@ -74,7 +74,8 @@ function putDirectScales(format: BlockFormat, bytes: Uint8Array, at: number, dev
     if (scale.format.startsWith('e8m0')) putPower(scale.format, bytes, place, wanted * wanted);
     else putScale(scale.format, bytes, place, drawn & 0x80 ? -wanted : wanted);
     if (!minimum) continue;
-    const centre = -minimum.sign * spread.mean * readScale(scale.format, bytes, place);
+    const unit = minimum.timesScale ? 1 : readScale(scale.format, bytes, place);
+    const centre = -minimum.sign * spread.mean * unit;
     putScale(minimum.value.format, bytes, at + minimum.value.offset + group * scaleBytes, centre);
   }
 }

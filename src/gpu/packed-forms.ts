@@ -15,7 +15,7 @@ function waysOf(type: WeightType): readonly string[] {
   const places = layout.codePlanes.map(({ bits, run, codeShift }) => [bits, run, codeShift]);
   return [
     ['codes', codeBits, signed, meaning, book, scaleGroup], ['scales', scale, layout.scale.format, layout.groupSize, hasMinimum],
-    ['places', places],
+    ['places', places], ['point', layout.minimum?.timesScale === true],
   ].map((way) => JSON.stringify(way));
 }
 

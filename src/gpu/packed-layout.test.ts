@@ -26,4 +26,10 @@ describe('weights on the GPU against those in the file', () => {
       ).toBeLessThan(1.03);
     }
   });
+
+  it("zero points of AWQ's and GPTQ's folders in groups of 128: within 3%", () => {
+    const [rows, cols] = [4096, 4096];
+    const fileBytes = (rows * cols * (4 + (16 + 4) / 128)) / 8;
+    expect(layOutMatrix(packedFormatOf('affine4_point_g128_f16'), rows, cols).sizeBytes / fileBytes).toBeLessThan(1.03);
+  });
 });

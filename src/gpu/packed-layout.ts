@@ -33,7 +33,7 @@ export interface Plane {
  * Scales of a packed format. Groups are counted through the whole matrix: of 32 elements, group g of row r is number r * cols / 32 + g.
  * - `direct`: plane `scales`, one f16 per 32 elements, two in a u32, the first in the low half.
  * - `pair`: plane `pairs`, a scale and a minimum for each group of the file, in its own format: two 16-bit floats in a u32, the scale in
- *   the low half, or a vec2<f32>. The minimum is added.
+ *   the low half, or a vec2<f32>. The minimum is added; or it is a zero point, times the scale subtracted.
  * - `e8m0`: plane `scales`, an exponent of one byte per 32 elements, four in a u32.
  * - `ue4m3`: plane `scales`, a byte per 16 elements, four in a u32.
  * - `f32`: plane `scales`, an f32 per 128 elements.
@@ -90,7 +90,8 @@ const DIRECT_SCALES = {
 
 function scaleOf({ name, scale, minimum, groupSize }: BlockFormat): PackedScale {
   if (scale.levels === 2) return scale.subPacking;
-  const isPair = minimum?.value.levels === 1 && minimum.value.format === scale.format && minimum.sign === 1 && groupSize >= 32;
+  const isKnown = minimum?.sign === (minimum?.timesScale ? -1 : 1);
+  const isPair = minimum?.value.levels === 1 && minimum.value.format === scale.format && isKnown && groupSize >= 32;
   if (isPair && (scale.format === 'f16' || scale.format === 'bf16' || scale.format === 'f32')) return 'pair';
   const [packing, group] = scale.format in DIRECT_SCALES ? DIRECT_SCALES[scale.format as keyof typeof DIRECT_SCALES] : [undefined, 0];
   if (packing === undefined || minimum !== undefined || groupSize !== group)

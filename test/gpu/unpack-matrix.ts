@@ -63,7 +63,8 @@ function scaleOf({ scale: packing, layout }: PackedBlocks, planes: PackedPlanes,
       return { scale: readScale(format, planes.scales!, group * SCALE_BYTES[format]) };
     case 'pair': {
       const at = group * 2 * SCALE_BYTES[format];
-      return { scale: readScale(format, planes.pairs!, at), minimum: -readScale(format, planes.pairs!, at + SCALE_BYTES[format]) };
+      const [scale, second] = [readScale(format, planes.pairs!, at), readScale(format, planes.pairs!, at + SCALE_BYTES[format])];
+      return { scale, minimum: layout.minimum!.timesScale ? scale * second : -second };
     }
     case 'k4': {
       const metas = planes.metas!;

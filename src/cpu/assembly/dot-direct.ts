@@ -11,8 +11,8 @@ import { ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { storeScales } from './row-scales';
 import {
-  arrangementOf, blockSizeOf, CODE_E2M1, CODE_IQ4, codeBitsOf, meaningOf, MINIMUM_NONE, minimumOf, SCALE_E8M0_HALF, SCALE_F16, scaleBytesOf,
-  scalesOf, STREAM,
+  arrangementOf, blockSizeOf, CODE_E2M1, CODE_IQ4, codeBitsOf, meaningOf, MINIMUM_NONE, MINIMUM_TIMES_SCALE, minimumOf, SCALE_E8M0_HALF,
+  SCALE_F16, scaleBytesOf, scalesOf, STREAM,
 } from './weight-type';
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
@@ -36,24 +36,25 @@ function oddKernel(type: i32): u32 {
 }
 
 function dotQ4_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(4, SCALE_F16, 2, 32, false, w, x, xEnd, out, spill);
+  dotBlocks(4, SCALE_F16, 2, 32, false, false, w, x, xEnd, out, spill);
 }
 
 function dotOddQ4_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(4, SCALE_F16, 2, 32, true, w, x, xEnd, out, spill);
+  dotBlocks(4, SCALE_F16, 2, 32, false, true, w, x, xEnd, out, spill);
 }
 
 function dotQ5_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(5, SCALE_F16, 2, 32, false, w, x, xEnd, out, spill);
+  dotBlocks(5, SCALE_F16, 2, 32, false, false, w, x, xEnd, out, spill);
 }
 
 function dotOddQ5_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(5, SCALE_F16, 2, 32, true, w, x, xEnd, out, spill);
+  dotBlocks(5, SCALE_F16, 2, 32, false, true, w, x, xEnd, out, spill);
 }
 
 /** Through a table, so that no optimiser makes one function of them, which V8 compiles to half the speed. */
 function dotAffine(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  call_indirect<void>(affineKernel(codeBitsOf(type)), type, isOdd, w, x, xEnd, out, spill);
+  const kernel = minimumOf(type) == MINIMUM_TIMES_SCALE ? dotPoints4.index : affineKernel(codeBitsOf(type));
+  call_indirect<void>(kernel, type, isOdd, w, x, xEnd, out, spill);
 }
 
 function affineKernel(bits: i32): u32 {
@@ -69,38 +70,43 @@ function affineKernel(bits: i32): u32 {
 }
 
 function dotAffine2(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(2, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), isOdd, w, x, xEnd, out, spill);
+  dotBlocks(2, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
 }
 
 function dotAffine3(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(3, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), isOdd, w, x, xEnd, out, spill);
+  dotBlocks(3, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
 }
 
 function dotAffine4(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(4, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), isOdd, w, x, xEnd, out, spill);
+  dotBlocks(4, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
+}
+
+/** With zero points. */
+function dotPoints4(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotBlocks(4, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), true, isOdd, w, x, xEnd, out, spill);
 }
 
 function dotAffine5(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(5, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), isOdd, w, x, xEnd, out, spill);
+  dotBlocks(5, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
 }
 
 function dotAffine6(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(6, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), isOdd, w, x, xEnd, out, spill);
+  dotBlocks(6, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
 }
 
 function dotAffine8(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(8, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), isOdd, w, x, xEnd, out, spill);
+  dotBlocks(8, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
 }
 
 /** Sums behind those of all columns, then scales and what is added. */
 const SCALES: usize = 2 * QUADS;
 const ADDED: usize = SCALES + 64;
 
-/** Blocks of `size` columns: f[16] scale, f[16] what is added, codes. */
+/** Blocks of `size` columns: f[16] scale, f[16] what is added, or a zero point, codes. */
 // @ts-ignore: decorator
 @inline
 function dotBlocks(
-  bits: i32, format: i32, bytes: usize, size: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize,
+  bits: i32, format: i32, bytes: usize, size: i32, isPoint: bool, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize,
 ): void {
   let first = f32x4.splat(0);
   let second = f32x4.splat(0);
@@ -109,7 +115,12 @@ function dotBlocks(
   const one = ones();
   while (x < xEnd) {
     storeScales(format, isOdd, w, 1, spill + SCALES);
-    storeScales(format, isOdd, w + 16 * bytes, 0.125, spill + ADDED);
+    storeScales(format, isOdd, w + 16 * bytes, isPoint ? -0.125 : 0.125, spill + ADDED);
+    if (isPoint) {
+      for (let i: usize = 0; i < 64; i += 16) {
+        v128.store(spill + i, f32x4.mul(v128.load(spill + i, ADDED), v128.load(spill + i, SCALES)), ADDED);
+      }
+    }
     w += 32 * bytes;
     for (let column = 0; column < size; column += 32) {
       if (bits == 8) storeSumsOfBytes(w, x, spill);

@@ -4,8 +4,8 @@
  */
 import { halfToFloat } from './half';
 import {
-  blockBytesOf, blockSizeOf, codeBitsOf, groupSizeOf, MINIMUM_ADDED, MINIMUM_NONE, minimumOf, SCALE_BF16, SCALE_E8M0, SCALE_E8M0_HALF,
-  SCALE_F16, SCALE_F32, SCALE_K3, SCALE_K4, SCALE_NIBBLES, SCALE_UE4M3_HALF, SCALE_XS, scaleBytesOf, scalesOf,
+  blockBytesOf, blockSizeOf, codeBitsOf, groupSizeOf, MINIMUM_ADDED, MINIMUM_NONE, MINIMUM_TIMES_SCALE, minimumOf, SCALE_BF16, SCALE_E8M0,
+  SCALE_E8M0_HALF, SCALE_F16, SCALE_F32, SCALE_K3, SCALE_K4, SCALE_NIBBLES, SCALE_UE4M3_HALF, SCALE_XS, scaleBytesOf, scalesOf,
 } from './weight-type';
 
 /** Bytes in front of the codes of a block of sixteen packed rows: what else the rows' blocks hold. */
@@ -51,6 +51,9 @@ export function scaleOf(type: i32, block: usize, r: usize, stride: usize, column
 export function minimumAt(type: i32, block: usize, r: usize, stride: usize, column: i32): f32 {
   const minimum = minimumOf(type);
   if (minimum == MINIMUM_NONE) return 0;
+  if (minimum == MINIMUM_TIMES_SCALE) {
+    return floatScale(scalesOf(type), block + (stride + r) * scaleBytesOf(type)) * scaleOf(type, block, r, stride, column);
+  }
   if (minimum == MINIMUM_ADDED) return -floatScale(scalesOf(type), block + (stride + r) * scaleBytesOf(type));
   return halfToFloat(load<u16>(minimumFactorAt(type, block, r, stride))) * <f32>subMinimumOf(type, block, r, stride, column);
 }

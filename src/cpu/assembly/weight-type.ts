@@ -44,6 +44,8 @@ export const MINIMUM_NONE: i32 = 0;
 /** Added to scale * code. */
 export const MINIMUM_ADDED: i32 = 1;
 export const MINIMUM_SUBTRACTED: i32 = 2;
+/** Subtracted from the code: a zero point. */
+export const MINIMUM_TIMES_SCALE: i32 = 3;
 
 /** What a code stands for: itself; itself less half of its range; an entry of a codebook. */
 export const CODE_ITSELF: i32 = 0;

@@ -2,6 +2,7 @@
 import type { TensorEntry } from '../../tensor/checkpoint.ts';
 import { AFFINE_GROUPS, AFFINE_SCALES, affineName } from '../../tensor/formats/affine.ts';
 import type { AffineBits, AffineGroup, AffineScale } from '../../tensor/formats/affine.ts';
+import { POINT_SCALES, zeroPointName } from '../../tensor/formats/zero-point-4.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
 import { wrongPlane } from './folder-planes.ts';
 import type { Plane } from './plane.ts';
@@ -22,15 +23,18 @@ export interface IntegerScales {
 }
 
 /**
- * The type and the planes of scales and minimums. Symmetric codes keep the scales' own type, in which -2^(bits - 1) * scale is exact;
- * others take f32, in which a zero point times a scale is. A group of more than 128 values is several blocks with the same scale.
+ * The type and the planes of scales and minimums. Symmetric codes keep the scales' own type, in which -2^(bits - 1) * scale is exact; so
+ * do four bits with zero points of their own, which that type holds. Others take f32, in which a zero point times a scale is exact. A group
+ * of more than 128 values is several blocks with the same scale.
  */
 export function integerScales(options: IntegerScales): { readonly type: WeightType; readonly scales: Plane; readonly minimums: Plane } {
   const { bits, group, entry, scales, zeros, isSymmetric } = options;
   const block = blockOf(entry, group);
-  const type = isSymmetric ? (entry.type as AffineScale) : 'f32';
-  const planes = affinePlanes({ scales, zeros, middle: 2 ** (bits - 1), isSymmetric, type, repeat: group / block });
-  return { type: affineName(bits, block, type), ...planes };
+  const point = POINT_SCALES.find((type) => !isSymmetric && bits === 4 && type === entry.type);
+  const type = isSymmetric ? (entry.type as AffineScale) : (point ?? 'f32');
+  const keepsPoints = point !== undefined;
+  const planes = affinePlanes({ scales, zeros, middle: 2 ** (bits - 1), isSymmetric, type, keepsPoints, repeat: group / block });
+  return { type: point ? zeroPointName(block, point) : affineName(bits, block, type), ...planes };
 }
 
 /** The longest block of which a group is a whole number. */

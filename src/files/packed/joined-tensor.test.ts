@@ -108,12 +108,12 @@ it("GPTQ's stretches hold the words of each row", async () => {
   const tensors = gptqTensors();
   const entry = (await openPacked(tensors, GPTQ)).tensors.get('m.weight')!;
   const stored = new Uint32Array(tensors.get('m.qweight')!.bytes.buffer);
-  // A block: scale and bias of f32, then 16 words of codes.
-  const rowBytes = (LONG_COLS / 128) * 72;
+  // A block: scale and zero point of f16, then 16 words of codes.
+  const rowBytes = (LONG_COLS / 128) * 68;
   for (const row of [0, 5375, 5376, LONG_ROWS - 1]) {
     const bytes = new Uint8Array(rowBytes);
     await entry.read(row * rowBytes, bytes);
-    const found = Array.from({ length: LONG_COLS / 128 }, (_, block) => [...new Uint32Array(bytes.buffer, block * 72 + 8, 16)]).flat();
+    const found = Array.from({ length: LONG_COLS / 128 }, (_, block) => [...new Uint32Array(bytes.buffer, block * 68 + 4, 16)]).flat();
     expect(found).toEqual(Array.from({ length: LONG_COLS / 8 }, (_, line) => stored[line * LONG_ROWS + row]!));
   }
 });

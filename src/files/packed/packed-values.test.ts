@@ -44,11 +44,12 @@ function settingsOf(name: string): readonly [quantization: JsonObject, type: str
   if (method === 'gptq') {
     const group = Number(third.slice(1));
     const settings = { quant_method: 'gptq', bits, group_size: group, sym: isSymmetric, desc_act: false, checkpoint_format: 'gptq' };
-    return [settings, `affine${bits}_g${group === -1 ? 128 : group}_${isSymmetric ? 'f16' : 'f32'}`];
+    const point = bits === 4 && !isSymmetric;
+    return [settings, `affine${bits}_${point ? 'point_' : ''}g${group === -1 ? 128 : group}_${isSymmetric || point ? 'f16' : 'f32'}`];
   }
   if (method === 'awq') {
     const group = Number(second.slice(1));
-    return [{ quant_method: 'awq', bits: 4, group_size: group, zero_point: true, version: 'gemm' }, `affine4_g${group}_f32`];
+    return [{ quant_method: 'awq', bits: 4, group_size: group, zero_point: true, version: 'gemm' }, `affine4_point_g${group}_f16`];
   }
   if (method === 'fp8') {
     if (second === 'blocks') return [FP8, 'fp8_g128'];
@@ -57,7 +58,7 @@ function settingsOf(name: string): readonly [quantization: JsonObject, type: str
   const group = third === 'channel' ? {} : { group_size: Number(third.slice(1)) };
   const weights = { num_bits: bits, type: 'int', symmetric: kind === 'sym', strategy: third === 'channel' ? 'channel' : 'group', ...group };
   const types: Record<string, string> = {
-    'packed.b4.g32.sym': 'affine4_g32_bf16', 'packed.b4.g128.asym': 'affine4_g128_f32', 'packed.b8.channel.sym': 'affine8_g128_f16',
+    'packed.b4.g32.sym': 'affine4_g32_bf16', 'packed.b4.g128.asym': 'affine4_point_g128_f16', 'packed.b8.channel.sym': 'affine8_g128_f16',
   };
   return [compressed('pack-quantized', weights), types[name]!];
 }

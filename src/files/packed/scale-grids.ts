@@ -65,15 +65,17 @@ export interface AffineScales {
   readonly middle: number;
   /** True: every zero point is `middle`, so that -middle * scale is exact in the scales' own type. */
   readonly isSymmetric: boolean;
-  /** The type of the scales of the blocks: the file's own where `isSymmetric`, else f32. */
+  /** The type of the scales of the blocks: the file's own where `isSymmetric` or zero points stay, else f32. */
   readonly type: AffineScale;
+  /** True: the second plane holds zero points as they are. */
+  readonly keepsPoints: boolean;
   /** Blocks of a row that share a scale. */
   readonly repeat: number;
 }
 
-/** The planes of an affine format: scale, and minimum = -zero point * scale. */
+/** The planes of an affine format: scale, and minimum = -zero point * scale, or the zero point. */
 export function affinePlanes(options: AffineScales): { readonly scales: Plane; readonly minimums: Plane } {
-  const { scales, zeros, middle, isSymmetric, type, repeat } = options;
+  const { scales, zeros, middle, isSymmetric, type, keepsPoints, repeat } = options;
   return {
     scales: {
       name: scales.name,
@@ -84,7 +86,7 @@ export function affinePlanes(options: AffineScales): { readonly scales: Plane; r
       async read(row, count, read) {
         const [values, points] = await Promise.all([scales.read(row, count, read), zeros?.read(row, count, read)]);
         if (isSymmetric && points !== undefined) checkMiddle(points, middle, { name: zeros!.name, row, groups: values.length / count });
-        const minimums = values.map((scale, i) => -(points?.[i] ?? middle) * scale);
+        const minimums = values.map((scale, i) => (keepsPoints ? (points?.[i] ?? middle) : -(points?.[i] ?? middle) * scale));
         return scaleBytes(type, minimums, repeat);
       },
     },

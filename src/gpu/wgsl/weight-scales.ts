@@ -46,13 +46,15 @@ function pairValues(format: string, element: string): string {
 function pairScale({ n, groups, layout, factor, excess }: ScaleReading): string {
   const groupsEach = layout.groupSize / 32;
   const group = groupsEach === 1 ? 'group' : `(group >> ${Math.log2(groupsEach)}u)`;
+  const isPoint = layout.minimum?.timesScale === true;
   const minimum = excess === 0 ? 'pair.y' : `(pair.y + pair.x * ${excess})`;
+  const subtracted = isPoint ? `pair.x * (pair.y - ${excess}.0)` : `-${minimum}`;
   const read = `let element = p${n}_pairs[row * ${groups / groupsEach}u + ${group}];
   let pair = ${pairValues(layout.scale.format, 'element')};`;
   return `${scalesFunction(n, `${read}\n  return vec2<f32>(pair.x * ${1 / factor});`)}
 fn minimum${n}(row: u32, group: u32) -> f32 {
   ${read}
-  return -${minimum};
+  return ${subtracted};
 }`;
 }
 

@@ -21,7 +21,8 @@ export function blockDecoder(format: BlockFormat): BlockDecoder {
       readCodes(bytes, at, codes);
       for (let start = 0, group = 0; start < blockSize; start += groupSize, group++) {
         const factor = groupScale(scale, bytes, at, group, false);
-        const offset = minimum === undefined ? 0 : minimum.sign * groupScale(minimum.value, bytes, at, group, true);
+        const unit = minimum?.timesScale ? factor : 1;
+        const offset = minimum === undefined ? 0 : minimum.sign * unit * groupScale(minimum.value, bytes, at, group, true);
         // Adding nothing would make +0 of -0.
         if (minimum === undefined) for (let i = start; i < start + groupSize; i++) out[first + i] = factor * meaning[codes[i]!]!;
         else for (let i = start; i < start + groupSize; i++) out[first + i] = factor * meaning[codes[i]!]! + offset;

@@ -67,6 +67,13 @@ export interface TwoLevelScale {
 
 export type GroupScale = DirectScale | TwoLevelScale;
 
+export interface Minimum {
+  readonly value: GroupScale;
+  readonly sign: 1 | -1;
+  /** It counts in scales: a zero point, subtracted from the code. Absent: it is of the values' own size. */
+  readonly timesScale?: true | undefined;
+}
+
 /** Values stored as codes in groups that share a scale: value = scale * (meaning of the code), then +- the group's minimum. */
 export interface BlockFormat extends FormatBase {
   readonly kind: 'block';
@@ -78,7 +85,7 @@ export interface BlockFormat extends FormatBase {
   readonly groupsPerBlock: number;
   readonly scale: GroupScale;
   /** Affine formats: `sign * minimum` is added to scale * code. Undefined for symmetric formats. */
-  readonly minimum: { readonly value: GroupScale; readonly sign: 1 | -1 } | undefined;
+  readonly minimum: Minimum | undefined;
 }
 
 /**

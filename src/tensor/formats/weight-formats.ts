@@ -25,6 +25,7 @@ import { Q5_K } from './q5-k.ts';
 import { Q6_K } from './q6-k.ts';
 import { Q8_0 } from './q8-0.ts';
 import type { BlockFormat, WeightFormat } from './weight-format.ts';
+import { ZERO_POINT_4 } from './zero-point-4.ts';
 
 export const WEIGHT_FORMATS = {
   f32: F32, f16: F16, bf16: BF16,
@@ -32,7 +33,7 @@ export const WEIGHT_FORMATS = {
   q2_k: Q2_K, q3_k: Q3_K, q4_k: Q4_K, q5_k: Q5_K, q6_k: Q6_K,
   iq4_nl: IQ4_NL, iq4_xs: IQ4_XS, mxfp4: MXFP4, nvfp4: NVFP4,
   mxfp8: MXFP8, fp8_g128: FP8,
-  ...AFFINE_2, ...AFFINE_3, ...AFFINE_4, ...AFFINE_5, ...AFFINE_6, ...AFFINE_8,
+  ...AFFINE_2, ...AFFINE_3, ...AFFINE_4, ...AFFINE_5, ...AFFINE_6, ...AFFINE_8, ...ZERO_POINT_4,
 } as const satisfies Readonly<Record<string, WeightFormat>>;
 
 /** The types of weights that the executors multiply with. */
