@@ -118,9 +118,11 @@ async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): P
   const decoder = one && model.decoder && (await createDecoder(base, { one, plan: model.decoder, pipelines: await samplers }));
   signal?.throwIfAborted();
   const { profile } = model.options;
+  const { attention } = profile.knobs;
   return new GpuProgram({
     base, graphs, decoder,
-    splitFrom: profile.knobs.attention.splitFrom,
+    splitFrom: attention.splitFrom,
+    tileSplits: profile.subgroupMatrix && { rows: attention.tileSplitRows, from: attention.tileSplitFrom },
     stepsPerSubmit: profile.stepsPerSubmit,
     printPlan: () => printModelPlan(model),
   });

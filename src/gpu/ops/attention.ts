@@ -13,6 +13,9 @@ import { attentionDecodeKernel, attentionDecodeWorkgroups, fittingDecodeVariant 
 import type { AttentionDecodeVariant } from '../kernels/attention-decode/attention-decode-variant.ts';
 import { partialBytes } from '../kernels/attention-decode/key-splits.ts';
 import type { KeySplits } from '../kernels/attention-decode/key-splits.ts';
+import { attentionMatrixKernel, attentionMatrixWorkgroups } from '../kernels/attention-matrix/attention-matrix.ts';
+import { attentionMatrixVariant } from '../kernels/attention-matrix/attention-matrix-variant.ts';
+import type { AttentionMatrixVariant } from '../kernels/attention-matrix/attention-matrix-variant.ts';
 import { attentionPrefillKernel, attentionPrefillWorkgroups } from '../kernels/attention-prefill/attention-prefill.ts';
 import { attentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
 import type { AttentionPrefillVariant } from '../kernels/attention-prefill/attention-prefill-variant.ts';
@@ -120,6 +123,12 @@ function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile
   return fittingDecodeVariant(wanted, limits);
 }
 
+/** Undefined where the device has no matrix units, or the shape does not suit them. */
+function matrixVariant(shape: AttentionShape, { profile }: AttentionOptions): AttentionMatrixVariant | undefined {
+  const { subgroupMatrix: matrix, invocations, workgroupBytes } = profile;
+  return matrix && attentionMatrixVariant(shape, { matrix, invocations, workgroupBytes });
+}
+
 function prefillVariant(shape: AttentionShape, { profile }: AttentionOptions): AttentionPrefillVariant | undefined {
   const { invocations, workgroupBytes, knobs } = profile;
   return attentionPrefillVariant(shape, {
@@ -165,7 +174,8 @@ export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOpt
 export function listedTileRows(graph: Graph, options: AttentionOptions): number {
   const rows = attentionsOf(graph).map((step) => {
     const shape = shapeOf(step, options);
-    return required(prefillVariant(shape, options), { label: step.label, shape, profile: options.profile }).tileRows;
+    const variant = matrixVariant(shape, options) ?? prefillVariant(shape, options);
+    return required(variant, { label: step.label, shape, profile: options.profile }).tileRows;
   });
   return Math.max(1, ...rows);
 }
@@ -200,22 +210,52 @@ function costOf(step: AttentionStep, { kv }: AttentionOptions) {
 const KV_WRITE_INVOCATIONS = 64;
 const COMBINE_INVOCATIONS = 256;
 
+function combineInvocations({ valueDim }: AttentionShape): number {
+  return Math.max(COMBINE_INVOCATIONS, valueDim / 4);
+}
+
+/** Attention of several rows of a sequence, whose keys and values are in the cache. */
+function tileUses(step: AttentionStep, mode: 'tiles' | 'splitTiles', options: UseOptions): readonly KernelUse[] {
+  const shape = shapeOf(step, options);
+  const buffers = buffersOf(step);
+  const cost = costOf(step, options);
+  const listed = <Tile extends { readonly tileRows: number }>(tile: Tile) =>
+    tile.tileRows === options.tileRows ? tile : { ...tile, listedRows: options.tileRows };
+  const onMatrices = matrixVariant(shape, options);
+  if (onMatrices === undefined) {
+    const tile = listed(required(prefillVariant(shape, options), { label: step.label, shape, profile: options.profile }));
+    const workgroups = (counts: GridCounts) => attentionPrefillWorkgroups(tile, counts);
+    return [{ kernel: attentionPrefillKernel(tile), buffers, workgroups, cost: cost.tiles }];
+  }
+  const { tileSplits, tileSplitRows } = options.profile.knobs.attention;
+  const tile = listed(mode === 'tiles' ? onMatrices : { ...onMatrices, keySplits: tileSplits });
+  const attend: KernelUse = {
+    kernel: attentionMatrixKernel(tile), buffers, workgroups: (counts) => attentionMatrixWorkgroups(tile, counts), cost: cost.tiles,
+  };
+  if (mode === 'tiles') return [attend];
+  const splits = { count: tileSplits, granule: 1 };
+  const combine = { shape, splits, invocations: combineInvocations(shape), ofTiles: true } as const;
+  return [
+    { ...attend, partialBytes: partialBytes(shape, splits, tileSplitRows) },
+    {
+      kernel: attentionCombineKernel(combine), buffers, cost: cost.none,
+      workgroups: (counts) => attentionCombineWorkgroups(combine, rowsOfStep(step)(counts)),
+    },
+  ];
+}
+
 function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOptions): readonly KernelUse[] {
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step);
   const cost = costOf(step, options);
   const rowsOf = rowsOfStep(step);
-  if (mode === 'tiles') {
+  if (mode === 'tiles' || mode === 'splitTiles') {
     const write = { shape, invocations: KV_WRITE_INVOCATIONS };
-    const own = required(prefillVariant(shape, options), { label: step.label, shape, profile: options.profile });
-    const tile = own.tileRows === options.tileRows ? own : { ...own, listedRows: options.tileRows };
-    const attend: KernelUse = {
-      kernel: attentionPrefillKernel(tile), buffers, workgroups: (counts) => attentionPrefillWorkgroups(tile, counts), cost: cost.tiles,
-    };
-    if (step.op.stored) return [attend];
+    const attend = tileUses(step, mode, options);
+    if (step.op.stored) return attend;
     return [
       { kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, rowsOf(counts)), cost: cost.write },
-      attend,
+      ...attend,
     ];
   }
   const variant = required(decodeVariant(shape, mode, options), { label: step.label, shape, profile: options.profile });
@@ -226,7 +266,7 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOpt
     cost: cost.decode,
   };
   if (mode === 'whole') return [attend];
-  const combine = { shape, splits: splitsOf(options.profile), invocations: Math.max(COMBINE_INVOCATIONS, shape.valueDim / 4) };
+  const combine = { shape, splits: splitsOf(options.profile), invocations: combineInvocations(shape) };
   return [
     attend,
     {

@@ -50,7 +50,7 @@ export const deltaRuleRules: GpuOpRules<DeltaRuleOp> = {
       rowSequence: { kind: 'sequences', name: 'rowSequence' },
       slots: { kind: 'sequences', name: 'slots' },
     };
-    const chunks = rows === 'many' && attention === 'tiles' ? chunkUses(step, buffers, profile) : undefined;
+    const chunks = rows === 'many' && (attention === 'tiles' || attention === 'splitTiles') ? chunkUses(step, buffers, profile) : undefined;
     return chunks ?? rowUse(step, {
       kernel: deltaRuleKernel(variant),
       buffers,

@@ -10,15 +10,12 @@ import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import type { CutContext, UseOptions } from './gpu-op-rules.ts';
 import type { GpuValue } from './gpu-value.ts';
-import { ROW_CLASSES } from './kernel-use.ts';
-import type { AttentionMode } from './kernel-use.ts';
+import { attentionModes, ROW_CLASSES } from './kernel-use.ts';
 
 export type LimitOptions = Omit<UseOptions, 'single'>;
 
 /** Says which kernel of a step does not fit, and why. Steps that differ in nothing but names are looked at once. */
 export type LimitCheck = (step: GpuStep) => string | undefined;
-
-const MODES: readonly AttentionMode[] = ['whole', 'split', 'tiles'];
 
 export function createLimitCheck(options: LimitOptions): LimitCheck {
   const known = new Map<string, string | undefined>();
@@ -34,7 +31,7 @@ function firstProblem(step: GpuStep, options: LimitOptions): string | undefined 
   const { uses, form, isOfOneRow } = gpuRulesOf(step.op);
   for (const single of isOfOneRow?.(step.op) ? [true] : [true, false]) {
     for (const rows of single ? (['one'] as const) : form === 'rows' || form === 'both' ? ROW_CLASSES : (['many'] as const)) {
-      for (const attention of form === 'attention' || form === 'both' ? MODES : (['tiles'] as const)) {
+      for (const attention of form === 'attention' || form === 'both' ? attentionModes(options.profile) : (['tiles'] as const)) {
         for (const { kernel } of uses(step, { rows, attention }, { ...options, single })) {
           const problem = beyondLimits(kernel, options.profile);
           if (problem !== undefined) return `${kernel.label} ${problem}`;

@@ -4,6 +4,7 @@
  */
 import type { DimSizes } from '../../graph/dims.ts';
 import type { Dim } from '../../graph/value.ts';
+import type { DeviceProfile } from '../profile/device-profile.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import type { PlaneName } from '../packed-layout.ts';
 import type { GpuValue } from './gpu-value.ts';
@@ -73,9 +74,15 @@ export function rowClassOf(rows: number): RowClass {
 
 /**
  * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`: the
- * same with keys divided over workgroups. `tiles`: several rows of a sequence.
+ * same with keys divided over workgroups. `tiles`: several rows of a sequence. `splitTiles`: few such rows, on matrix units, with keys divided over
+ * workgroups; where there is no form for that, as `tiles`.
  */
-export type AttentionMode = 'whole' | 'split' | 'tiles';
+export type AttentionMode = 'whole' | 'split' | 'tiles' | 'splitTiles';
+
+/** The ways in which rows of a device's steps may come. */
+export function attentionModes({ subgroupMatrix }: Pick<DeviceProfile, 'subgroupMatrix'>): readonly AttentionMode[] {
+  return ['tiles', 'whole', 'split', ...(subgroupMatrix === undefined ? [] : (['splitTiles'] as const))];
+}
 
 /** How a step comes. */
 export interface StepMode {

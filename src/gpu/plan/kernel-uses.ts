@@ -1,10 +1,11 @@
 /** Which kernels a step runs, for each way in which a step can come: how many rows, how its attention is cut. */
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuStep } from '../ops/index.ts';
+import type { DeviceProfile } from '../profile/device-profile.ts';
 import type { UseOptions } from './gpu-op-rules.ts';
 import { outerOf } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
-import { rowClassOf, ROW_CLASSES } from './kernel-use.ts';
+import { attentionModes, rowClassOf, ROW_CLASSES } from './kernel-use.ts';
 import type { KernelUse, RowClass, StepMode } from './kernel-use.ts';
 
 /** Rows of a step's output, or of what it reads where it makes none, in a mode; undefined where nothing of it is wanted. */
@@ -28,10 +29,10 @@ export function formOf(step: GpuStep, mode: StepMode): string | undefined {
 }
 
 /** Modes that together hold every form of every step. */
-export function modesOf(plan: 'one' | 'many', dims: readonly string[]): readonly StepMode[] {
+export function modesOf(plan: 'one' | 'many', dims: readonly string[], profile: DeviceProfile): readonly StepMode[] {
   const all = (rows: RowClass) => Object.fromEntries(dims.map((dim) => [dim, rows]));
   if (plan === 'one') return (['whole', 'split'] as const).map((attention) => ({ rows: all('one'), attention }));
   return ROW_CLASSES.flatMap((rows) =>
-    (['tiles', 'whole', 'split'] as const).map((attention): StepMode => ({ rows: all(rows), attention })),
+    attentionModes(profile).map((attention): StepMode => ({ rows: all(rows), attention })),
   );
 }

@@ -96,7 +96,7 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
   const uses = new Map<GpuStep, Map<string, readonly KernelUse[]>>(plan.steps.map((step) => [step, new Map()]));
   const kernels = new Map<string, Kernel>();
   let most = 0;
-  for (const mode of modesOf(options.single ? 'one' : 'many', options.dims)) {
+  for (const mode of modesOf(options.single ? 'one' : 'many', options.dims, options.profile)) {
     for (const [step, ofStep] of uses) {
       const form = String(formOf(step, mode));
       if (ofStep.has(form)) continue;

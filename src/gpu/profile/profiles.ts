@@ -18,7 +18,7 @@ const KNOBS: ProfileKnobs = {
   },
   attention: {
     invocations: 256, splitInvocations: 128, unroll: 8, splitUnroll: 4, splitFrom: 512, splits: 32, splitGranule: 32,
-    tileInvocations: 256, tileBytes: 16384, ...FLAT,
+    tileInvocations: 256, tileBytes: 16384, tileSplitFrom: 512, tileSplitRows: 128, tileSplits: 8, ...FLAT,
   },
   sums: { mostValues: 2 ** 17 },
   deltaRule: { chunk: 32, lines: 16, rowsPerInvocation: 1 },

@@ -60,6 +60,8 @@ export interface GpuProgramParts {
   readonly decoder: RunnableDecoder | undefined;
   /** Keys from which attention is split. */
   readonly splitFrom: number;
+  /** Up to which rows, and from which keys, tiles of rows are split; undefined: they are not. */
+  readonly tileSplits: { readonly rows: number; readonly from: number } | undefined;
   readonly stepsPerSubmit: number;
   readonly printPlan: () => string;
 }
@@ -300,8 +302,12 @@ export class GpuProgram implements Program {
   }
 
   #attentionOf({ tiles, keys }: StepCounts, sequences: readonly SequenceRows[]): AttentionMode {
-    if (tiles > 0) return 'tiles';
-    return keys >= this.#parts.splitFrom && sequences.length <= SPLIT_ROWS ? 'split' : 'whole';
+    const { splitFrom, tileSplits } = this.#parts;
+    if (tiles > 0) {
+      const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
+      return tileSplits !== undefined && rows <= tileSplits.rows && keys >= tileSplits.from ? 'splitTiles' : 'tiles';
+    }
+    return keys >= splitFrom && sequences.length <= SPLIT_ROWS ? 'split' : 'whole';
   }
 
   decode(request: DecodeRequest): DecodeRun {

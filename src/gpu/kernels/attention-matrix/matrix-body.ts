@@ -35,6 +35,8 @@ ${unrolled(valueMatrices, (i) => `  var y${i}: ${matrixTypes(matrix).sum};`)}
   var weight = 0.0;
   if (lane == 0u) { atomicStore(&moved, 0u); }
   workgroupBarrier();
+${heldText(tile, 'key')}
+${heldText(tile, 'value')}
 ${fetchText(tile, 'key', 'fromTile')}
 ${putText(tile, 'key')}
 ${fetchText(tile, 'value', 'fromTile')}
@@ -104,13 +106,23 @@ function shares({ shape, tileKeys, invocations }: MatrixTile, part: 'key' | 'val
 /** The keys or values of a tile on their way into registers; past the last position they are the last one's. */
 function fetchText(tile: MatrixTile, part: 'key' | 'value', number: string): string {
   const { shape, tileKeys } = tile;
-  const isFirst = number === 'fromTile';
   const after = part === 'key' ? '' : ` + ${valuesAfterKeys(shape)}u`;
-  return shares(tile, part).map(({ name, key, chunk, guard }) => {
-    const at = `keyAt(tile.z, kvHead, min((${number}) * ${tileKeys}u + ${key}, lastPosition))${after} + ${chunk}`;
-    if (!isFirst) return `    ${guard}{ ${name} = kv[${at}]; }`;
-    return `  var ${name} = ${kvElement(shape)}();\n  ${guard}{ ${name} = kv[${at}]; }`;
-  }).join('\n');
+  // Where pages are whole tiles, all of a tile is in one.
+  const isInPage = shape.pageTokens % tileKeys === 0;
+  const fetches = shares(tile, part).map(({ name, key, chunk, guard }) => {
+    const position = `min(first + ${key}, lastPosition)`;
+    const at = isInPage ? `keyInPage(page, kvHead, ${position})` : `keyAt(tile.z, kvHead, ${position})`;
+    return `      ${guard}{ ${name} = kv[${at}${after} + ${chunk}]; }`;
+  });
+  return `    {
+      let first = (${number}) * ${tileKeys}u;
+${isInPage ? '      let page = pageOf(tile.z, min(first, lastPosition));\n' : ''}${fetches.join('\n')}
+    }`;
+}
+
+/** The registers of one tile's keys or values. */
+function heldText(tile: MatrixTile, part: 'key' | 'value'): string {
+  return shares(tile, part).map(({ name }) => `  var ${name} = ${kvElement(tile.shape)}();`).join('\n');
 }
 
 /** The same from registers to workgroup memory. */
