@@ -58,7 +58,7 @@ ${subgroupText(tile)}${matrixBody(tile)}
 `;
   return {
     key: kernelKey('attention-matrix', variant), label: labelOf(tile), wgsl, bindings, workgroupSize: invocations,
-    needs: matrix.emulated ? {} : { subgroupSize: MATRIX_LANES, f16: matrix.input === 'f16' },
+    needs: matrix.emulated ? {} : { subgroupSize: MATRIX_LANES, f16: matrix.input === 'f16', subgroupMatrix: true },
   };
 }
 
