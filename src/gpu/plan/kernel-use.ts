@@ -74,8 +74,8 @@ export function rowClassOf(rows: number): RowClass {
 
 /**
  * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`: the
- * same with keys divided over workgroups. `tiles`: several rows of a sequence. `splitTiles`: few such rows, on matrix units, with keys divided over
- * workgroups; where there is no form for that, as `tiles`.
+ * same with keys divided over workgroups. `tiles`: several rows of a sequence. `splitTiles`: few such rows, on matrix units, with keys
+ * divided over workgroups; where there is no form for that, as `tiles`.
  */
 export type AttentionMode = 'whole' | 'split' | 'tiles' | 'splitTiles';
 
