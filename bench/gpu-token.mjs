@@ -109,7 +109,8 @@ async function measureChunk(rows, before) {
   const ms = summarise(whole).median;
   console.log(
     `  sum of kinds ${sum.toFixed(0)} us; as one chain ${chain.toFixed(0)} us; as a run, logits of one row read ` +
-      `${(ms * 1000).toFixed(0)} us (${((rows / ms) * 1000).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`,
+      `${(ms * 1000).toFixed(0)} us (${((rows / ms) * 1000).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, ` +
+      `submit ${encode.submit.toFixed(0)} us`,
   );
   record({ rows, before, chunk: true, us: chain, runUs: ms * 1000, encodeUs: encode.encode, submitUs: encode.submit });
 }

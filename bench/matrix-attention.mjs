@@ -34,7 +34,7 @@ const WRONG = 4e-3;
 const begun = performance.now();
 const seconds = () => (performance.now() - begun) / 1000;
 
-const found = await findAdapter(flags.software ? 'software' : 'gpu');
+const found = await findAdapter(flags.software ? 'software' : 'hardware');
 if (found.adapter === undefined) throw new Error(found.problem);
 const gpu = await openGpuDevice(found.adapter, { timestamps: true, required: flags.software ? [] : [MATRIX_FEATURE] });
 const { device } = gpu;
