@@ -12,6 +12,8 @@ import type { CheckedPair } from './executor-check.ts';
 const { float } = TEST_PROFILES;
 const profile: DeviceProfile = {
   ...float,
+  // Room for tiles of 16 keys only: SwiftShader compiles larger ones for half a minute.
+  workgroupBytes: 16384,
   subgroupMatrix: { ...MATRIX_CONFIGS.metalF32, emulated: true },
   knobs: { ...float.knobs, attention: { ...float.knobs.attention, tileSplitFrom: 40, tileSplitRows: 16, tileSplits: 3 } },
 };
