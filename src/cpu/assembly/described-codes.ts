@@ -7,8 +7,8 @@
  *     1, and above them bit 6 and bit 7 of vector 2.
  *   four: two vectors for each half, steps in low and high nibbles by turns.
  *   five: vectors 0 to 2 have steps of the first half at bit 0, vectors 3 and 4 of the second. First half, step 3: bits 5 to 7 of vector 0,
- *     bits 5 and 6 of vector 1. Second half, step 2: bits 5 to 7 of vector 3, 5 and 6 of vector 4; step 3: bits 5 to 7 of vector 2, bit 7 of
- *     vector 1, bit 7 of vector 4.
+ *     bits 5 and 6 of vector 1. Second half, step 2: bits 5 to 7 of vector 3, 5 and 6 of vector 4; step 3: bits 5 to 7 of vector 2, bit
+ *     7 of vector 1, bit 7 of vector 4.
  *   six: three vectors for each half have its steps at bit 0; step 3 is in bits 6 and 7 of the first, second and third.
  */
 
@@ -87,7 +87,7 @@ function joined(a: v128, shift: i32, mask: v128, b: v128, otherShift: i32, other
   return v128.or(v128.and(i16x8.shr_u(a, shift), mask), v128.and(i16x8.shr_u(b, otherShift), otherMask));
 }
 
-/** Puts bits of codes of 32 columns of one row (`bytes`, one a column) in their place, which is zero before; `to` is the row's first one. */
+/** Puts codes of 32 columns of one row (`bytes`, one a column) in their place, which is zero before; `to` is the row's first one. */
 export function packCodes(bits: i32, bytes: usize, to: usize): void {
   for (let s: usize = 0; s < 4; s++) {
     packStep(bits, false, <i32>s, load<u32>(bytes + 4 * s), to);

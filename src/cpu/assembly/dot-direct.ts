@@ -9,7 +9,7 @@ import { widen } from './dot-int8';
 import { addOffset, addScaled } from './group-ends';
 import { ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
-import { storeScales } from './row-scales';
+import { fourScales, loadEight, storeScales } from './row-scales';
 import {
   arrangementOf, blockSizeOf, CODE_E2M1, CODE_IQ4, codeBitsOf, meaningOf, MINIMUM_NONE, MINIMUM_TIMES_SCALE, minimumOf, SCALE_E8M0_HALF,
   SCALE_F16, scaleBytesOf, scalesOf, STREAM,
@@ -36,19 +36,19 @@ function oddKernel(type: i32): u32 {
 }
 
 function dotQ4_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(4, SCALE_F16, 2, 32, false, false, w, x, xEnd, out, spill);
+  dotGroups(4, false, w, x, xEnd, out, spill);
 }
 
 function dotOddQ4_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(4, SCALE_F16, 2, 32, false, true, w, x, xEnd, out, spill);
+  dotGroups(4, true, w, x, xEnd, out, spill);
 }
 
 function dotQ5_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(5, SCALE_F16, 2, 32, false, false, w, x, xEnd, out, spill);
+  dotGroups(5, false, w, x, xEnd, out, spill);
 }
 
 function dotOddQ5_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(5, SCALE_F16, 2, 32, false, true, w, x, xEnd, out, spill);
+  dotGroups(5, true, w, x, xEnd, out, spill);
 }
 
 /** Through a table, so that no optimiser makes one function of them, which V8 compiles to half the speed. */
@@ -101,6 +101,38 @@ function dotAffine8(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out
 /** Sums behind those of all columns, then scales and what is added. */
 const SCALES: usize = 2 * QUADS;
 const ADDED: usize = SCALES + 64;
+
+/** Blocks of 32 columns: f16[16] scale, f16[16] what is added, codes. */
+// @ts-ignore: decorator
+@inline
+function dotGroups(bits: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  let first = f32x4.splat(0);
+  let second = f32x4.splat(0);
+  let third = f32x4.splat(0);
+  let fourth = f32x4.splat(0);
+  const one = ones();
+  for (; x < xEnd; x += ACTIVATION_BLOCK, w += 64 + <usize>(64 * bits)) {
+    storeSums(bits, AS_CODED, bits > 4, w + 64, x, spill);
+    const eight = v128.load(w);
+    const added = v128.load(w, 32);
+    first = addOffset(first, sumsOf32(bits, spill, x, one), halves(isOdd, eight, false, 1), halves(isOdd, added, false, 0.125), x);
+    v128.store(out, first);
+    second = addOffset(second, sumsOf32(bits, spill + 16, x, one), halves(isOdd, eight, true, 1), halves(isOdd, added, true, 0.125), x);
+    v128.store(out, second, 16);
+    const more = v128.load(w, 16);
+    const moreAdded = v128.load(w, 48);
+    third = addOffset(third, sumsOf32(bits, spill + 32, x, one), halves(isOdd, more, false, 1), halves(isOdd, moreAdded, false, 0.125), x);
+    v128.store(out, third, 32);
+    fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), halves(isOdd, more, true, 1), halves(isOdd, moreAdded, true, 0.125), x);
+    v128.store(out, fourth, 48);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function halves(isOdd: bool, eight: v128, isUpper: bool, factor: f32): v128 {
+  return fourScales(SCALE_F16, isOdd, eight, isUpper, factor);
+}
 
 /** Blocks of `size` columns: f[16] scale, f[16] what is added, or a zero point, codes. */
 // @ts-ignore: decorator
@@ -184,17 +216,18 @@ function dotSymmetric(
   let fourth = f32x4.splat(0);
   const one = ones();
   for (; x < xEnd; x += ACTIVATION_BLOCK, w += heads + <usize>(64 * bits)) {
-    storeScales(format, isOdd, w, 1, spill + SCALES);
     storeSums(bits, kind, false, w + heads, x, spill);
     const less = kind == E2M1_ABOVE ? twelvePairSums(x) : kind == IQ4_SPLIT ? ninePairSums(x) : sixteenPairSums(x);
     const offset = kind == IQ4_SPLIT ? iq4Offset(x) : one;
-    first = addScaled(first, sumsLess(kind, spill, less, offset, one), v128.load(spill, SCALES), x);
+    const eight = loadEight(format, w);
+    first = addScaled(first, sumsLess(kind, spill, less, offset, one), fourScales(format, isOdd, eight, false, 1), x);
     v128.store(out, first);
-    second = addScaled(second, sumsLess(kind, spill + 16, less, offset, one), v128.load(spill, SCALES + 16), x);
+    second = addScaled(second, sumsLess(kind, spill + 16, less, offset, one), fourScales(format, isOdd, eight, true, 1), x);
     v128.store(out, second, 16);
-    third = addScaled(third, sumsLess(kind, spill + 32, less, offset, one), v128.load(spill, SCALES + 32), x);
+    const more = loadEight(format, w + (heads >> 1));
+    third = addScaled(third, sumsLess(kind, spill + 32, less, offset, one), fourScales(format, isOdd, more, false, 1), x);
     v128.store(out, third, 32);
-    fourth = addScaled(fourth, sumsLess(kind, spill + 48, less, offset, one), v128.load(spill, SCALES + 48), x);
+    fourth = addScaled(fourth, sumsLess(kind, spill + 48, less, offset, one), fourScales(format, isOdd, more, true, 1), x);
     v128.store(out, fourth, 48);
   }
 }

@@ -7,13 +7,13 @@
  *   Q8_0: f16 scale of each row; codes of columns 2 i and 2 i + 1 of each row, for i in [0, 16).
  *   Q4_0: f16 scale of each row; nibbles of 32 columns.
  *   Q4_K: f16 d of each row; f16 dmin of each row; byte 0 of the scales of each row, and so on to byte 11; nibbles of 8 times 32 columns.
- *   Q6_K: f16 d of each row; the first of 16 scales of each row, and so on; codes of 8 times 32 columns, as described-codes.ts has six bits.
+ *   Q6_K: f16 d of each row; the first of 16 scales of each row, and so on; codes of 8 times 32 columns (described-codes.ts).
  * Nibbles of 32 columns are four steps of 64 bytes: step s has four bytes of each row, whose low nibbles are the codes of columns
  * 4 s to 4 s + 3, and whose high ones those of 16 more.
  *
  * A matrix has a head in front of it. Its last word says that some scales are odd, so that products convert them with more care: of
- * Q8_0 and Q4_0 subnormal ones, of Q4_K negative ones (of described types likewise), and those that are not finite. A scale of zero of Q8_0 and Q4_0 becomes 1, with
- * codes that say zero.
+ * Q8_0, Q4_0 and described types subnormal f16, of Q4_K, Q2_K and Q5_K negative ones, and those that are not finite. A scale of zero of
+ * Q8_0 and Q4_0 becomes 1, with codes that say zero.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
 import { packDescribed } from './packed-described';

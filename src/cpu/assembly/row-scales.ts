@@ -1,5 +1,5 @@
 /** Scales of sixteen packed rows as f32: the floats in front of a block's codes. */
-import { halvesToFloats, highHalves, lowHalves } from './half';
+import { halvesToFloats } from './half';
 import { halfSigns } from './opaque';
 import { SCALE_BF16, SCALE_E8M0_HALF, SCALE_F16, SCALE_F32, SCALE_UE4M3_HALF } from './weight-type';
 
@@ -16,45 +16,62 @@ export function storeScales(format: i32, isOdd: bool, at: usize, factor: f32, to
     for (let i: usize = 0; i < 64; i += 16) v128.store(to + i, f32x4.mul(v128.load(at + i), f32x4.splat(factor)));
     return;
   }
-  const bytes: usize = format == SCALE_F16 || format == SCALE_BF16 ? 16 : 8;
-  storeEight(format, isOdd, at, factor, to);
-  storeEight(format, isOdd, at + bytes, factor, to + 32);
+  // One branch where the format is known when it runs.
+  if (format == SCALE_F16) storeSixteen(SCALE_F16, isOdd, at, at + 16, factor, to);
+  else if (format == SCALE_BF16) storeSixteen(SCALE_BF16, isOdd, at, at + 16, factor, to);
+  else if (format == SCALE_UE4M3_HALF) storeSixteen(SCALE_UE4M3_HALF, isOdd, at, at + 8, factor, to);
+  else unreachable();
 }
 
-/** Of eight rows: through the high halves of their f32. */
 // @ts-ignore: decorator
 @inline
-function storeEight(format: i32, isOdd: bool, at: usize, factor: f32, to: usize): void {
+function storeSixteen(format: i32, isOdd: bool, at: usize, next: usize, factor: f32, to: usize): void {
+  const eight = loadEight(format, at);
+  v128.store(to, fourScales(format, isOdd, eight, false, factor));
+  v128.store(to, fourScales(format, isOdd, eight, true, factor), 16);
+  const more = loadEight(format, next);
+  v128.store(to, fourScales(format, isOdd, more, false, factor), 32);
+  v128.store(to, fourScales(format, isOdd, more, true, factor), 48);
+}
+
+/** Scales of eight rows, i16 each, as `fourScales` takes them; not of f32. */
+// @ts-ignore: decorator
+@inline
+export function loadEight(format: i32, at: usize): v128 {
+  return format == SCALE_F16 || format == SCALE_BF16 ? v128.load(at) : v128.load8x8_u(at);
+}
+
+/** Of rows 0 to 3, or 4 to 7, of eight: through the high halves of their f32. */
+// @ts-ignore: decorator
+@inline
+export function fourScales(format: i32, isOdd: bool, eight: v128, isUpper: bool, factor: f32): v128 {
+  const zero = i32x4.splat(0);
   if (format == SCALE_F16) {
-    const halves = v128.load(at);
-    if (isOdd) {
-      v128.store(to, f32x4.mul(halvesToFloats(lowHalves(halves)), f32x4.splat(factor)));
-      v128.store(to, f32x4.mul(halvesToFloats(highHalves(halves)), f32x4.splat(factor)), 16);
-      return;
-    }
-    const low = i16x8.shl(halves, 13);
-    const high = v128.and(i16x8.shr_s(halves, 3), halfSigns());
-    const scale = f32x4.splat(REBIAS * factor);
-    v128.store(to, f32x4.mul(i16x8.shuffle(low, high, 0, 8, 1, 9, 2, 10, 3, 11), scale));
-    v128.store(to, f32x4.mul(i16x8.shuffle(low, high, 4, 12, 5, 13, 6, 14, 7, 15), scale), 16);
-  } else if (format == SCALE_BF16) {
-    const halves = v128.load(at);
-    v128.store(to, f32x4.mul(lowHalves(halves), f32x4.splat(factor)));
-    v128.store(to, f32x4.mul(highHalves(halves), f32x4.splat(factor)), 16);
-  } else if (format == SCALE_E8M0_HALF) {
-    const halves = powersOfTwo(v128.load8x8_u(at));
-    v128.store(to, lowHalves(halves));
-    v128.store(to, highHalves(halves), 16);
-  } else if (format == SCALE_UE4M3_HALF) {
-    const bytes = v128.load8x8_u(at);
-    const magnitude = v128.andnot(bytes, i16x8.splat(0x80));
-    const halves = i16x8.add(i16x8.shl(magnitude, 4), i16x8.splat(119 << 7));
-    const numbers = i16x8.ne(bytes, i16x8.splat(0x7f));
-    v128.store(to, v128.and(ue4m3Halves(lowHalves(halves)), lowHalves(numbers)));
-    v128.store(to, v128.and(ue4m3Halves(highHalves(halves)), highHalves(numbers)), 16);
-  } else {
-    unreachable();
+    if (isOdd) return times(halvesToFloats(interleaved(zero, eight, isUpper)), factor);
+    const high = v128.and(i16x8.shr_s(eight, 3), halfSigns());
+    return f32x4.mul(interleaved(i16x8.shl(eight, 13), high, isUpper), f32x4.splat(REBIAS * factor));
   }
+  if (format == SCALE_BF16) return times(interleaved(zero, eight, isUpper), factor);
+  if (format == SCALE_E8M0_HALF) return times(interleaved(zero, powersOfTwo(eight), isUpper), factor);
+  if (format == SCALE_UE4M3_HALF) {
+    const halves = i16x8.add(i16x8.shl(v128.andnot(eight, i16x8.splat(0x80)), 4), i16x8.splat(119 << 7));
+    const numbers = i16x8.ne(eight, i16x8.splat(0x7f));
+    return times(v128.and(ue4m3Halves(interleaved(zero, halves, isUpper)), interleaved(zero, numbers, isUpper)), factor);
+  }
+  return unreachable();
+}
+
+// @ts-ignore: decorator
+@inline
+function times(values: v128, factor: f32): v128 {
+  return factor == 1 ? values : f32x4.mul(values, f32x4.splat(factor));
+}
+
+/** Four lanes of low and high halves. */
+// @ts-ignore: decorator
+@inline
+function interleaved(low: v128, high: v128, isUpper: bool): v128 {
+  return isUpper ? i16x8.shuffle(low, high, 4, 12, 5, 13, 6, 14, 7, 15) : i16x8.shuffle(low, high, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 
 /** The high halves of 2^(exponent - 128), of i16: the greater one of both is right for normal values and for 2^-128 and 2^-127. */
