@@ -170,7 +170,8 @@ function compare(shape: LinearShape, { inputs, out, xRows, relativeError, key }:
 
 /** y [xRows, result width] in float64, and how far f32 may be from it. */
 function expected(
-  shape: LinearShape, { matrices, biases, routes, x, residual, before }: Inputs, { xRows, relativeError }: Pick<Ran, 'xRows' | 'relativeError'>,
+  shape: LinearShape, { matrices, biases, routes, x, residual, before }: Inputs,
+  { xRows, relativeError }: Pick<Ran, 'xRows' | 'relativeError'>,
 ) {
   const { count, used, each, summed, piece } = shape.experts as ExpertsShape;
   const held = piece ?? { first: 0, count, before: false };

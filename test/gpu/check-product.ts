@@ -165,7 +165,10 @@ function stepsOfQ8(q8: Q8Values, { input }: LinearShape): Float64Array {
 
 interface Expected {
   readonly y: Float64Array;
-  /** How far the kernel may be from each value: `relativeError` of the sum of |w x|, and what a sum's rounding adds, carried through the activation. */
+  /**
+   * How far the kernel may be from each value: `relativeError` of the sum of |w x|, and what a sum's rounding adds, carried through the
+   * activation.
+   */
   readonly error: Float64Array;
 }
 

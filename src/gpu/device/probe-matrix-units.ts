@@ -39,7 +39,8 @@ export function probeKernel(config: MatrixConfig): Kernel {
   const step = k / valuesOfVector(config);
   const place = (offset: string) => ({ memory: 'held', offset, stride: `${x}u` });
   const left = (i: number) => loadMatrix(config, 'left', place(`number * ${x}u + ${i * step}u`), memories);
-  const right = (i: number) => loadMatrix(config, 'right', { ...place(`${(m + SUBGROUPS) * x + i * step}u`), isTransposed: true }, memories);
+  const lower = (m + SUBGROUPS) * x;
+  const right = (i: number) => loadMatrix(config, 'right', { ...place(`${lower + i * step}u`), isTransposed: true }, memories);
   const size = SUBGROUPS * MATRIX_LANES;
   const products = Array.from({ length: PRODUCTS }, (_, i) =>
     `let a${i} = ${left(i)};\nlet b${i} = ${right(i)};\nc = ${multiplyMatrices(config, `a${i}`, `b${i}`, 'c')};`);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AdapterFacts } from '../device/adapter-facts.ts';
-import { profileFor } from './profile-for.ts';
+import { profileFor, withoutMatrixUnits } from './profile-for.ts';
 import { profileTable } from './profile-table.ts';
 import { PROFILES, PROFILE_NAMES } from './profiles.ts';
 
@@ -90,5 +90,22 @@ describe.each(PROFILE_NAMES)('the profile %s', (name) => {
     expect((gemm.f32.tileRows + gemm.f32.tileCols) * gemm.f32.tileDepth * 4).toBeLessThanOrEqual(workgroupBytes);
     // What kernels are allowed to bind.
     expect(storageBuffers).toBeGreaterThanOrEqual(10);
+  });
+});
+
+describe('matrix units', () => {
+  const own = PROFILES.nvidia.subgroupMatrix!;
+  const units = (change: Partial<AdapterFacts>) => profileFor(facts({ vendor: 'nvidia', ...change }));
+
+  it("are on where the adapter offers the profile's own sizes and types", () => {
+    expect(units({ matrixConfigs: [{ ...own, n: 8 }, own] }).subgroupMatrix).toEqual(own);
+    expect(units({ matrixConfigs: [{ ...own, n: 8 }] }).subgroupMatrix).toBeUndefined();
+    expect(units({ matrixConfigs: [] }).why.matrixUnits).toContain('Off here: this adapter does not offer them.');
+  });
+
+  it('are off without the subgroups and halves that their kernels take, and where a product was wrong', () => {
+    expect(units({ matrixConfigs: [own], subgroupSizes: undefined }).subgroupMatrix).toBeUndefined();
+    expect(units({ matrixConfigs: [own], features: ['subgroups'] }).subgroupMatrix).toBeUndefined();
+    expect(withoutMatrixUnits(units({ matrixConfigs: [own] }))).toMatchObject({ subgroupMatrix: undefined });
   });
 });

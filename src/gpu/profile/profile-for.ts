@@ -7,7 +7,8 @@ import { MATRIX_LANES } from '../wgsl/subgroup-matrix.ts';
 
 /** The profile to run with: never wider than the adapter. What is switched off says why. */
 export function profileFor(facts: AdapterFacts): DeviceProfile {
-  const profile = [withSubgroups, withF16, withMatrixUnits].reduce<DeviceProfile>((known, rule) => rule(known, facts), nearestProfile(facts));
+  const rules = [withSubgroups, withF16, withMatrixUnits];
+  const profile = rules.reduce<DeviceProfile>((known, rule) => rule(known, facts), nearestProfile(facts));
   return withLimits(profile, facts.limits);
 }
 

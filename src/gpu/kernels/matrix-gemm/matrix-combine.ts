@@ -24,7 +24,10 @@ const columnsEach = ({ outputs }: LinearShape) => (outputs.q8 ? Q8_BLOCK : 4);
 
 /** The product itself, without its end. */
 export function unfinishedShape(shape: LinearShape): LinearShape {
-  return { ...shape, bias: false, gated: false, clamp: undefined, residual: false, activation: undefined, outputs: { f32: true, q8: undefined } };
+  return {
+    ...shape, bias: false, gated: false, clamp: undefined, residual: false, activation: undefined,
+    outputs: { f32: true, q8: undefined },
+  };
 }
 
 /** Bytes of `partials` for so many rows. */

@@ -67,8 +67,8 @@ function sumsAt(piece: Piece, column: string): string {
   return range(deep).map((d) => {
     const vector = `${HELD}[${placeOf(piece, column, d)}]`;
     if (config.sum === 'f32') return `bitcast<vec4<f32>>(${vector})`;
-    const [low, high] = ['xz', 'yw'].map((parts) => `unpack2x16float(select(${vector}.${parts[0]}, ${vector}.${parts[1]}, (${column} & 4u) != 0u))`);
-    return `vec4<f32>(${low}, ${high})`;
+    const half = (parts: string) => `unpack2x16float(select(${vector}.${parts[0]}, ${vector}.${parts[1]}, (${column} & 4u) != 0u))`;
+    return `vec4<f32>(${half('xz')}, ${half('yw')})`;
   }).join(' + ');
 }
 
@@ -144,9 +144,10 @@ ${shape.outputs.q8 ? blocksText(piece) : ''}
 export function matrixEpilogueText({ config, subgroups: [downs, acrosses] }: MatrixGemmVariant, geometry: MatrixGeometry): string {
   const { matricesAcross, rowsEach, pieceRows, pieceStride } = geometry;
   const perPiece = pieceRows / config.m;
-  const store = (i: number, j: number) => storeMatrix(config, {
-    memory: HELD, offset: `area + ${(i % perPiece) * config.m * pieceStride + (j * config.n) / valuesOfSums(config)}u`, stride: `${pieceStride}u`,
-  }, `c${i}_${j}`);
+  const store = (i: number, j: number) => {
+    const offset = (i % perPiece) * config.m * pieceStride + (j * config.n) / valuesOfSums(config);
+    return storeMatrix(config, { memory: HELD, offset: `area + ${offset}u`, stride: `${pieceStride}u` }, `c${i}_${j}`);
+  };
   const piece = (p: number) => `workgroupBarrier();
 ${range(perPiece).flatMap((i) => range(matricesAcross).map((j) => store(p * perPiece + i, j))).join('\n')}
 workgroupBarrier();

@@ -117,7 +117,8 @@ ${matrixFunctions(config, MEMORIES)}
 ${tileStruct(shape)}
 ${staging.declarations}
 ${endFunction(shape, 'vec4<f32>')}
-${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}\n` : ''}${roundingFunctions(shape)}${fetchFunction(geometry, staging, shape)}
+${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}` : ''}
+${roundingFunctions(shape)}${fetchFunction(geometry, staging, shape)}
 ${finishFunction(variant, geometry)}
 ${mainText(variant, geometry, putText(geometry, staging))}`;
 }

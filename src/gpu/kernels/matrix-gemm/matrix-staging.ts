@@ -11,7 +11,7 @@ import type { TileStaging } from '../gemm/tile-staging.ts';
 import { weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { isScaled, storeUnit, unitForm, unitFunctions, UNIT_VECTORS } from './unit-values.ts';
-import type { UnitForm } from './unit-values.ts';
+import type { StoredUnit, UnitForm } from './unit-values.ts';
 
 /** The array in workgroup memory that holds everything: with several of different types values came out wrong on NVIDIA. */
 export const HELD = 'held';
@@ -80,7 +80,7 @@ export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeomet
   const timed = (text: string) => (times === 1 ? text : `${text} * ${times}.0`);
   const unitVectors = 32 / (config.input === 'f16' ? 8 : 4);
   const at = (line: string) => `${line} * ${lineStride}u + slot * ${unitVectors}u`;
-  const store = (u: number, form: UnitForm, rest: { scales: string; minimums?: string | undefined; factor?: string | undefined; at: string }) =>
+  const store = (u: number, form: UnitForm, rest: Pick<StoredUnit, 'scales' | 'at'> & Partial<StoredUnit>) =>
     storeUnit(config, { form, vector: (i) => `f.r${u}_${i}`, minimums: undefined, factor: undefined, ...rest }, HELD);
   const hasScales = input !== 'f32' || forms.some(isScaled);
   return {

@@ -1,6 +1,6 @@
 /**
- * Which tile a product on matrix units takes: by its rows, by how many rows and columns its matrix has, and by what the units take. NVIDIA's
- * follow measurements on an H200 (docs/experiments.md), Metal's published designs.
+ * Which tile a product on matrix units takes: by its rows, by how many rows and columns its matrix has, and by what the units take.
+ * NVIDIA's follow measurements on an H200 (docs/experiments.md), Metal's published designs.
  */
 import type { MatrixConfig } from '../../wgsl/subgroup-matrix.ts';
 import type { MatrixTiling } from './matrix-geometry.ts';

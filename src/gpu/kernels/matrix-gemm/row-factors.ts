@@ -44,7 +44,7 @@ export function rowFactorsText(variant: MatrixGemmVariant, { tileRows, units, wo
   const hasMost = config.input === 'f16';
   const rowOfX = 'min(tile.row + line, tile.rows - 1u)';
   const mean = norm ? `(squares * ${1 / cols} + ${norm.eps})` : 'squares';
-  const isNormed = norm !== undefined || input === 'q8n';
+  const factor = norm !== undefined || input === 'q8n' ? ` * ${inverseRoot(mean)}` : '';
   const weights = weightFactor(shape, config);
   const largest = LARGEST_EXPONENT + BIAS;
   return `for (var turn = 0u; turn < ${Math.ceil((tileRows * LANES_A_ROW) / workgroupSize)}u; turn++) {
@@ -74,7 +74,7 @@ for (var turn = 0u; turn < ${Math.ceil(tileRows / workgroupSize)}u; turn++) {
     }
     let exponent = ${hasMost ? 'clamp((bitcast<u32>(most) >> 23u) & 255u, 16u, 254u)' : `${largest}u`};
     let scale = bitcast<f32>((${largest + BIAS}u - exponent) << 23u);
-    let end = bitcast<f32>((exponent - ${LARGEST_EXPONENT}u) << 23u)${isNormed ? ` * ${inverseRoot(mean)}` : ''}${weights === 1 ? '' : ` * ${1 / weights}`};
+    let end = bitcast<f32>((exponent - ${LARGEST_EXPONENT}u) << 23u)${factor}${weights === 1 ? '' : ` * ${1 / weights}`};
     ${HELD}[${factorsAt}u + line] = vec4<u32>(bitcast<u32>(scale), bitcast<u32>(end), 0u, 0u);
   }
 }

@@ -49,7 +49,7 @@ fn vectorOf(a: Pair, b: Pair, c: Pair, d: Pair) -> vec4<u32> { return vec4<u32>(
 }
 
 /** Eight halves of codes: value = code * scale - minimum, where `hasMinimum`, of the unit's halves. */
-function halfFunction(name: string, texts: readonly [string, string, string, string], hasMinimum: boolean): string {
+function halfFunction(name: string, texts: FourTexts, hasMinimum: boolean): string {
   const value = (text: string, part: 'x' | 'y') =>
     hasMinimum ? `fma(${text}, Pair(scale.${part}), Pair(-minimum.${part}))` : `${text} * scale.${part}`;
   const [a, b, c, d] = texts;
@@ -58,23 +58,25 @@ function halfFunction(name: string, texts: readonly [string, string, string, str
 }`;
 }
 
-/** Pairs of bytes 0 and 2, and of 1 and 3, of words a and b, as halves. */
-const BYTES = (['a', 'a >> 8u', 'b', 'b >> 8u'] as const).map((word) =>
-  `(pairOf(((${word}) & ${both(0xff)}) ^ ${both(HALF_1024 + 0x80)}) - 1152)`) as unknown as readonly [string, string, string, string];
+type FourTexts = readonly [string, string, string, string];
+
+/** Texts of bytes 0 and 2, and of 1 and 3, of words a and b. */
+const ofBytes = (text: (word: string) => string): FourTexts => [text('a'), text('(a >> 8u)'), text('b'), text('(b >> 8u)')];
+
+const BYTES = ofBytes((word) => `(pairOf((${word} & ${both(0xff)}) ^ ${both(HALF_1024 + 0x80)}) - 1152)`);
 
 /** The bits of e4m3 as those of a half are 2^-8 times its value, numbers below 2^-6 too. */
-const E4M3 = (['a', 'a >> 8u', 'b', 'b >> 8u'] as const).map((word) =>
-  `pairOf((((${word}) & ${both(0x80)}) << 8u) | (((${word}) & ${both(0x7f)}) << 7u))`) as unknown as readonly [string, string, string, string];
+const E4M3 = ofBytes((word) => `pairOf(((${word} & ${both(0x80)}) << 8u) | ((${word} & ${both(0x7f)}) << 7u))`);
 
 /** Low nibbles of word a are of the unit's first half, high ones of its second. */
-function nibbles(offset: 0 | 8): readonly [string, string, string, string] {
+function nibbles(offset: 0 | 8): FourTexts {
   const low = (word: string) => `(pairOf((${word} & ${both(0xf)}) ^ ${both(HALF_1024 + offset)}) - ${1024 + offset})`;
   const high = (word: string) =>
     `fma(pairOf((${word} & ${both(0xf0)}) ^ ${both(HALF_1024 + 16 * offset)}), Pair(0.0625), Pair(${-64 - offset}))`;
   return [low('a'), low('(a >> 8u)'), high('a'), high('(a >> 8u)')];
 }
 
-const HALF_TEXTS: Readonly<Partial<Record<UnitForm, readonly [string, string, string, string]>>> = {
+const HALF_TEXTS: Readonly<Partial<Record<UnitForm, FourTexts>>> = {
   nibbles: nibbles(0), offsetNibbles: nibbles(8), bytes: BYTES, e4m3: E4M3,
 };
 
@@ -123,7 +125,8 @@ function storeHalves({ form, vector, scales, minimums, factor, at }: StoredUnit,
     // Codes that are floats are read as 2^-8 of their values.
     const scale = `let scale = Pair(${scales}${form === 'e4m3' ? ' * 256.0' : ''});`;
     const second = (i: number) => (form === 'nibbles' || form === 'offsetNibbles' ? '0u' : `${vector(1)}.${PARTS[i]}`);
-    const call = (i: number) => `${form}${minimums ? 'Above' : 'Of'}(${vector(0)}.${PARTS[i]}, ${second(i)}, scale${minimums ? ', minimum' : ''})`;
+    const [name, last] = minimums ? [`${form}Above`, ', minimum'] : [`${form}Of`, ''];
+    const call = (i: number) => `${name}(${vector(0)}.${PARTS[i]}, ${second(i)}, scale${last})`;
     return `${scale}\n${minimums ? `let minimum = Pair(${minimums});\n` : ''}${store(call)}`;
   }
   if (form === 'f16' && factor === undefined) {
