@@ -4,7 +4,8 @@ import { kernelKey } from './kernel.ts';
 
 describe('kernelKey', () => {
   it('does not depend on the order of names, nor on what is undefined', () => {
-    expect(kernelKey('gemv', { rows: 2, shape: { out: 8, in: [4, null] }, none: undefined })).toBe('gemv {rows:2,shape:{in:[4,null],out:8}}');
+    const key = kernelKey('gemv', { rows: 2, shape: { out: 8, in: [4, null] }, none: undefined });
+    expect(key).toBe('gemv {rows:2,shape:{in:[4,null],out:8}}');
     expect(kernelKey('gemv', { shape: { in: [4, null], out: 8 }, rows: 2 })).toBe('gemv {rows:2,shape:{in:[4,null],out:8}}');
   });
 

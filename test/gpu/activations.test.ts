@@ -4,7 +4,9 @@ import { TINY } from '../synthetic-graph.ts';
 import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
 
 /** The text of an activation is the same for both profiles; int8 rounds what it gives. */
-const CASES = [...ACTIVATIONS.map((activation) => [activation, 'float'] as const), ['silu', 'int8'] as const, ['geluTanh', 'int8'] as const];
+const CASES = [
+  ...ACTIVATIONS.map((activation) => [activation, 'float'] as const), ['silu', 'int8'] as const, ['geluTanh', 'int8'] as const,
+];
 
 it.each(CASES)('gates of %s in the products that make them, by the profile %s', async (activation, profile) => {
   const weights = { typeOf: (id: string) => (id === 'embedding' || profile === 'float' ? 'f32' : 'q8_0') as 'f32' | 'q8_0' };
