@@ -7,7 +7,7 @@ import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { attentionSizes } from '../dist/gpu/attention-shape.js';
 import { openGpuDevice } from '../dist/gpu/device/gpu-device.js';
-import { createPipelines } from '../dist/gpu/device/pipeline-cache.js';
+import { createPipelines, kernelProblems } from '../dist/gpu/device/pipeline-cache.js';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../dist/gpu/kernels/attention-combine/attention-combine.js';
 import { partialBytes } from '../dist/gpu/kernels/attention-decode/key-splits.js';
 import { attentionMatrixKernel, attentionMatrixWorkgroups } from '../dist/gpu/kernels/attention-matrix/attention-matrix.js';
@@ -122,6 +122,9 @@ async function todays(shape, buffers) {
   const workgroups = attentionPrefillWorkgroups(variant, { tiles: words.length / 4 });
   return [await bound(attentionPrefillKernel(variant), workgroups, { ...buffers, tiles: buffer(words) })];
 }
+
+/** What the device lacks for a tile. */
+const problemsOf = (shape, sizes) => kernelProblems(attentionMatrixKernel({ shape, matrix, ...sizes }), gpu);
 
 async function onMatrices(shape, buffers, sizes) {
   const variant = { shape, matrix, ...sizes };
@@ -247,6 +250,11 @@ for (const [name, { queries, keyPower, ...of }, sizes] of flags.software ? small
   await timeOnce(await todays(shape, buffers), 1);
   const want = (await resultOf(shape, buffers)).slice();
   device.queue.writeBuffer(buffers.y, 0, new Uint8Array(buffers.y.size));
+  if (problemsOf(shape, { ...PLAIN, ...sizes }).length > 0) {
+    console.log(`${name}: does not fit the device`);
+    freeAll();
+    continue;
+  }
   await timeOnce(await onMatrices(shape, buffers, { ...PLAIN, ...sizes }), 1);
   compare(name, await resultOf(shape, buffers), want);
   freeAll();
@@ -284,6 +292,7 @@ for (const [model, of] of Object.entries(models)) {
       const products = rows * (before + (rows + 1) / 2) * of.heads * of.headDim * 2;
       const times = [];
       for (const [name, sizes] of candidates(attentionSizes(shape), rows)) {
+        if (problemsOf(shape, { ...PLAIN, ...sizes }).length > 0) continue;
         const us = await timed(await onMatrices(shape, buffers, { ...PLAIN, ...sizes }), rows);
         const got = await resultOf(shape, buffers);
         const isWrong = want.some((value, i) => !(Math.abs(got[i] - value) <= WRONG));
