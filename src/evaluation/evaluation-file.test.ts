@@ -109,7 +109,8 @@ test('answers are counted by skill and compared with a reference', async () => {
   const model = {
     async *generate({ messages }: { messages: { content: string }[] }) {
       const usage = { promptTokens: 3, cachedTokens: 0, completionTokens: 2 };
-      yield await Promise.resolve({ text: messages[0]!.content, tokens: [1, 2], finishReason: 'stop', usage, timings: { decodeMs: 10 } });
+      const timings = { decodeMs: 10 };
+      yield await Promise.resolve({ index: 0, text: messages[0]!.content, tokens: [1, 2], finishReason: 'stop', usage, timings });
     },
   } as unknown as Model;
   const task = (id: string, skill: string, value: string) =>
