@@ -51,22 +51,22 @@ export function createGpuExecutor(options: GpuExecutorOptions): Executor {
   };
 }
 
-/** The profile as it stands once its matrix units have been tried. */
-async function triedProfile(gpu: GpuDevice, profile: DeviceProfile): Promise<DeviceProfile> {
-  const { subgroupMatrix } = profile;
-  if (subgroupMatrix === undefined || (await areMatrixUnitsRight(gpu, subgroupMatrix))) return profile;
-  return withoutMatrixUnits(profile);
+/** Whether what a profile counts on computes rightly on this device. */
+async function areUnitsRight(gpu: GpuDevice, { subgroupMatrix }: DeviceProfile): Promise<boolean> {
+  return subgroupMatrix === undefined || (await areMatrixUnitsRight(gpu, subgroupMatrix));
 }
 
-async function loadProgram(request: ProgramRequest, options: GpuExecutorOptions): Promise<Program> {
+/** What no device could run is refused before one is opened. */
+async function loadProgram(request: ProgramRequest, { profile, open, withoutRules }: GpuExecutorOptions): Promise<Program> {
   const { model, kv, sizes, signal } = request;
   signal?.throwIfAborted();
   const typeOf = (id: string) => sourceOf(request, id).type;
-  const gpu = await options.open();
+  const planFor = (each: DeviceProfile) => planModel({ model, typeOf, kv, sizes, profile: each, withoutRules });
+  const plan = planFor(profile);
+  const gpu = await open();
   try {
-    const profile = await triedProfile(gpu, options.profile);
-    const plan = planModel({ model, typeOf, kv, sizes, profile, withoutRules: options.withoutRules });
-    return await buildProgram(gpu, { request, model: plan });
+    const isRight = await areUnitsRight(gpu, profile);
+    return await buildProgram(gpu, { request, model: isRight ? plan : planFor(withoutMatrixUnits(profile)) });
   } catch (error) {
     gpu.destroy();
     throw error;
