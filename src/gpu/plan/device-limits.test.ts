@@ -29,12 +29,12 @@ import type { ModelPlan } from './model-plan.ts';
 /** The least limits that a device may have. */
 const LEAST = { storageBuffers: 8, workgroupBytes: 16384, invocations: 256, bindingBytes: 2 ** 27, bufferBytes: 2 ** 28 };
 
-/** Profiles that choose differently (the others are like one of them), as they are and with the least limits. */
-const NAMES = ['apple-m1', 'apple-m4', 'nvidia', 'amd', 'software', 'generic'] as const;
-const DEVICES: readonly (readonly [name: string, profile: DeviceProfile])[] = NAMES.flatMap((name) => [
-  [name, PROFILES[name]] as const,
-  [`${name} with the least limits`, withLimits(PROFILES[name], LEAST)] as const,
-]);
+/** Profiles that choose differently (the others are like one of them), as they are and, but for two alike, with the least limits. */
+const DEVICES: readonly (readonly [name: string, profile: DeviceProfile])[] = [
+  ...(['apple-m1', 'apple-m4', 'nvidia', 'amd', 'software', 'generic'] as const).map((name) => [name, PROFILES[name]] as const),
+  ...(['apple-m4', 'nvidia', 'software', 'generic'] as const)
+    .map((name) => [`${name} with the least limits`, withLimits(PROFILES[name], LEAST)] as const),
+];
 
 interface Types {
   readonly typeOf: TypeOf;
