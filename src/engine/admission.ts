@@ -1,6 +1,6 @@
 /** Which calls may begin, and which go first: by priority, then by deadline, then in the order in which they came. */
-import { CapacityError, InputError } from '../tensor/errors.ts';
-import { describeNumber } from '../tensor/option-names.ts';
+import { CapacityError } from '../tensor/errors.ts';
+import { checkInteger } from '../tensor/option-names.ts';
 
 /** What a caller says of a call. */
 export interface CallTerms {
@@ -39,11 +39,6 @@ const DEFAULT_CONCURRENT = 64;
 /** What a timer of the platform can wait for. */
 const MOST_MS = 2 ** 31 - 1;
 const MOST_PRIORITY = 100;
-
-function checkInteger(name: string, value: number | undefined, { min, max }: { readonly min: number; readonly max: number }): void {
-  if (value === undefined || (Number.isInteger(value) && value >= min && value <= max)) return;
-  throw new InputError(`${name} must be an integer from ${min} to ${max}, found ${describeNumber(value)}.`);
-}
 
 /** @throws InputError for a priority or a deadline that is none */
 export function checkCallTerms({ priority, deadlineMs }: CallTerms): void {

@@ -1,7 +1,7 @@
 /** Options of a generation, checked once and complete. */
 import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
-import { checkSwitch, describeNumber, describeValue } from '../tensor/option-names.ts';
+import { checkInteger, checkSwitch, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import { checkCallTerms } from './admission.ts';
 import type { CallTerms } from './admission.ts';
@@ -39,8 +39,8 @@ function resolveTopLogprobs(logprobs: DecodingOptions['logprobs']): number | und
 }
 
 function resolveMaxTokens(maxTokens: number | undefined): number | undefined {
-  if (maxTokens === undefined || (Number.isSafeInteger(maxTokens) && maxTokens >= 1)) return maxTokens;
-  throw new InputError(`maxTokens must be an integer of at least 1, found ${describeNumber(maxTokens)}.`);
+  checkInteger('maxTokens', maxTokens, { min: 1 });
+  return maxTokens;
 }
 
 /** @throws InputError naming the option, what is legal and what was found. */

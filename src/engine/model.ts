@@ -12,7 +12,7 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
-import { checkOptionNames, checkSwitch, describeNumber } from '../tensor/option-names.ts';
+import { checkInteger, checkOptionNames, checkSwitch, describeNumber } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
@@ -114,8 +114,7 @@ export function resolveKvType(wanted: KvType | undefined, decoder: DecoderModel)
 /** @returns how many snapshots there may be @throws InputError for what is no number of bytes, and for one that holds no snapshot */
 export function resolveSnapshots(wanted: number | undefined, { model }: Pick<DecoderModel, 'model'>): number {
   if (wanted === undefined) return mostSnapshots(model, DEFAULT_SNAPSHOT_BYTES);
-  if (!(Number.isSafeInteger(wanted) && wanted >= 0))
-    throw new InputError(`snapshotBytes must be an integer of at least 0, found ${describeNumber(wanted)}.`);
+  checkInteger('snapshotBytes', wanted, { min: 0 });
   if (wanted > 0 && wanted < slotBytes(model))
     throw new InputError(
       `snapshotBytes ${wanted} holds no snapshot: one of this model (${model.name}) takes ${slotBytes(model)} bytes. Pass as many or ` +
@@ -137,9 +136,8 @@ interface StateRoom {
  * How many sequences of the whole context there is to be memory for.
  * @throws InputError for what is no number of bytes, CapacityError for fewer than the weights and one sequence take
  */
-export function resolveSequences(wanted: number | undefined, ofDevice: number | undefined, room: StateRoom): number {
-  if (wanted !== undefined && !(Number.isSafeInteger(wanted) && wanted >= 1))
-    throw new InputError(`memoryBudget must be an integer of at least 1, found ${describeNumber(wanted)}.`);
+function resolveSequences(wanted: number | undefined, ofDevice: number | undefined, room: StateRoom): number {
+  checkInteger('memoryBudget', wanted, { min: 1 });
   const bytes = wanted ?? ofDevice;
   const { decoder: { model, weights }, kv, rows, maxConcurrent } = room;
   if (bytes === undefined) return maxConcurrent;
@@ -222,10 +220,8 @@ function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
 const MOST_CHOICES = 64;
 
 function checkChoices({ n, cachePrompt }: GenerateOptions): void {
-  if (n === undefined || n === 1) return;
-  if (!(Number.isInteger(n) && n >= 1 && n <= MOST_CHOICES))
-    throw new InputError(`n must be an integer from 1 to ${MOST_CHOICES}, found ${describeNumber(n)}.`);
-  if (cachePrompt === false)
+  checkInteger('n', n, { min: 1, max: MOST_CHOICES });
+  if (n !== undefined && n > 1 && cachePrompt === false)
     throw new InputError(`n ${n} shares the prompt among its answers, and cachePrompt false shares nothing: leave one of them out.`);
 }
 

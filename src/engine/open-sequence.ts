@@ -141,7 +141,7 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
 }
 
 /** Whether memory that a device refused after a submit was begun may be had by going without a snapshot, which is then gone. */
-export function makesRoom({ state }: ModelCore, error: unknown): boolean {
+function makesRoom({ state }: ModelCore, error: unknown): boolean {
   return error instanceof CapacityError && state.makeRoom(error);
 }
 

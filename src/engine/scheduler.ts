@@ -108,7 +108,7 @@ class Loop implements Scheduler {
   /** Whether there is a place for one more call, or room to wait for one. Sets off how long it may wait. */
   #queues(member: Member): boolean {
     const { maxConcurrent, queueLimit, queueTimeoutMs } = this.#options;
-    const others = [...this.#members].filter((other) => other !== member && (isPresent(other)));
+    const others = [...this.#members].filter((other) => other !== member && isPresent(other));
     if (others.length >= maxConcurrent + queueLimit) return false;
     this.#refuseAfter(member, queueTimeoutMs, () => (member.hasBegun ? undefined : waitedTooLong(queueTimeoutMs)));
     return true;

@@ -12,7 +12,7 @@ import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
-import { checkOptionNames, describeNumber } from '../tensor/option-names.ts';
+import { checkInteger, checkOptionNames } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { OnProgress, ProgressEvent } from '../tensor/progress.ts';
@@ -62,9 +62,8 @@ const LOAD_NAMES: NamesOf<LoadModelOptions> = {
 const MOST_THREADS = 256;
 
 function resolveThreads(threads: number | undefined): number {
-  if (threads === undefined) return Math.min(availableParallelism(), MOST_THREADS);
-  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
-  throw new InputError(`threads must be an integer from 1 to ${MOST_THREADS}, found ${describeNumber(threads)}.`);
+  checkInteger('threads', threads, { min: 1, max: MOST_THREADS });
+  return threads ?? Math.min(availableParallelism(), MOST_THREADS);
 }
 
 /** Threads are for the CPU device, which `auto` may take. */

@@ -33,6 +33,18 @@ export function checkSwitches(options: object): void {
   for (const [name, value] of Object.entries(options)) checkSwitch(name, value);
 }
 
+/**
+ * Undefined is an option that is not set.
+ * @throws InputError for a number option that is no integer of its range
+ */
+export function checkInteger(
+  name: string, value: number | undefined, { min, max = Infinity }: { readonly min: number; readonly max?: number | undefined },
+): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= min && value <= max)) return;
+  const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
+  throw new InputError(`${name} must be an integer ${range}, found ${describeNumber(value)}.`);
+}
+
 /** What stands where a number of some range should: a number as it is, else {@link describeValue}. */
 export function describeNumber(value: unknown): string {
   return typeof value === 'number' ? String(value) : describeValue(value);
