@@ -9,6 +9,7 @@ import { ACTIVATION_FUNCTIONS } from '../../src/reference/ops/activation.ts';
 import { decodeRows } from '../../src/tensor/codec/decode-rows.ts';
 import { randomSource, randomWeights } from '../../src/tensor/codec/random-weights.ts';
 import { bytesOfElements } from '../../src/tensor/tensor-type.ts';
+import type { WeightType } from '../../src/tensor/tensor-type.ts';
 import type { BufferData, TestDevice } from '../gpu-harness.ts';
 import { interleaveRows, packParts } from './pack-matrix.ts';
 import { compareQ8, normFactorsOf, roundToQ8, valuesOfQ8, writtenQ8 } from './q8-values.ts';
@@ -43,13 +44,40 @@ export function randomRoutes({ count, used }: Pick<ExpertsShape, 'count' | 'used
 }
 
 /** How many experts there are, where parts hold so many of them. */
-export function heldOf(
+function heldOf(
   counts: readonly number[], others: readonly [before: number, behind: number, kept: boolean] | undefined,
 ): Pick<ExpertsShape, 'count' | 'piece'> {
   const count = counts.reduce((sum, own) => sum + own, 0);
   if (others === undefined) return { count };
   const [first, behind, before] = others;
   return { count: first + count + behind, piece: { first, count, before } };
+}
+
+/** Experts of each part, `rows` of one (gate and up together), and what else a product has. */
+export interface ExpertProblem extends Partial<LinearShape> {
+  readonly type: WeightType;
+  readonly counts?: readonly number[];
+  /** Other experts, before those of the parts and behind them. */
+  readonly others?: readonly [before: number, behind: number, kept: boolean];
+  readonly rows: number;
+  readonly used?: number;
+  readonly each?: boolean;
+  readonly summed?: boolean;
+}
+
+export type ExpertDefaults = Required<Pick<ExpertProblem, 'counts' | 'used' | 'cols' | 'input'>>;
+
+/** The shape of a problem, with defaults for what it leaves out. */
+export function expertShape(
+  { type, counts, others, rows, used, each = false, summed = false, ...rest }: ExpertProblem, defaults: ExpertDefaults,
+): LinearShape {
+  const held = counts ?? defaults.counts;
+  return {
+    input: defaults.input, norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined },
+    cols: defaults.cols, ...rest,
+    parts: held.map((count) => ({ type, rows: count * rows })),
+    experts: { ...heldOf(held, others), used: used ?? defaults.used, each, summed },
+  };
 }
 
 /** `lists` of routes, as kernels/expert-lists has them. */

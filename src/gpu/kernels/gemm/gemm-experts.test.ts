@@ -1,40 +1,25 @@
 /** Products with matrices of experts: tiles of the rows of each. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkExpertProduct, heldOf } from '../../../../test/gpu/check-expert-product.ts';
+import { checkExpertProduct, expertShape } from '../../../../test/gpu/check-expert-product.ts';
+import type { ExpertProblem } from '../../../../test/gpu/check-expert-product.ts';
 import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { takesInt8 } from '../../../tensor/formats/weight-formats.ts';
-import type { WeightType } from '../../../tensor/tensor-type.ts';
-import type { LinearShape } from '../../linear-shape.ts';
 import { gemmKernel, gemmWorkgroups } from './gemm.ts';
 import type { GemmVariant } from './gemm.ts';
 
 const INT8 = { arithmetic: 'int8', tileRows: 8, tileCols: 32, tileDepth: 32, rowsPerInvocation: 4 } as const;
 const F32 = { arithmetic: 'f32', tileRows: 8, tileCols: 32, tileDepth: 16, rowsPerInvocation: 4 } as const;
 
-interface Problem extends Partial<LinearShape> {
+interface Problem extends ExpertProblem {
   readonly tiling: typeof INT8 | typeof F32;
-  readonly type: WeightType;
-  /** Experts of each part, and rows of one, gate and up together. */
-  readonly counts?: readonly number[];
-  /** Other experts, before those of the parts and behind them. */
-  readonly others?: readonly [before: number, behind: number, kept: boolean];
-  readonly rows: number;
-  readonly cols?: number;
-  readonly used?: number;
-  readonly each?: boolean;
   readonly xRows?: number;
 }
 
-function variantOf({ tiling, type, counts = [4], others, rows, cols = 256, used = 2, each = false, ...rest }: Problem): GemmVariant {
-  const shape: LinearShape = {
-    input: tiling.arithmetic === 'f32' ? 'f32' : 'q8', norm: undefined, bias: false, gated: false, residual: false,
-    outputs: { f32: true, q8: undefined }, cols, ...rest,
-    parts: counts.map((count) => ({ type, rows: count * rows })),
-    experts: { ...heldOf(counts, others), used, each, summed: false },
-  };
-  return { shape, ...tiling };
+function variantOf({ tiling, ...problem }: Problem): GemmVariant {
+  const input = tiling.arithmetic === 'f32' ? 'f32' : 'q8';
+  return { shape: expertShape(problem, { input, counts: [4], used: 2, cols: 256 }), ...tiling };
 }
 
 describe('gemm with experts', () => {

@@ -1,39 +1,22 @@
 /** Products with matrices of experts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkExpertProduct, heldOf } from '../../../../test/gpu/check-expert-product.ts';
+import { checkExpertProduct, expertShape } from '../../../../test/gpu/check-expert-product.ts';
+import type { ExpertProblem } from '../../../../test/gpu/check-expert-product.ts';
 import { NONE, SUBGROUP, WORKGROUP } from '../../../../test/gpu/gemv-float-check.ts';
 import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { isQuantized } from '../../../tensor/tensor-type.ts';
-import type { WeightType } from '../../../tensor/tensor-type.ts';
-import type { LinearShape } from '../../linear-shape.ts';
 import { gemvFloatKernel, gemvFloatWorkgroups } from './gemv-float.ts';
 import type { GemvFloatVariant } from './gemv-float.ts';
 
-interface Problem extends Partial<LinearShape> {
-  readonly type: WeightType;
-  /** Experts of each part, and rows of one, gate and up together. */
-  readonly counts?: readonly number[];
-  /** Other experts, before those of the parts and behind them. */
-  readonly others?: readonly [before: number, behind: number, kept: boolean];
-  readonly rows: number;
-  readonly cols?: number;
-  readonly used?: number;
-  readonly each?: boolean;
-  readonly summed?: boolean;
+interface Problem extends ExpertProblem {
   readonly form?: Partial<GemvFloatVariant>;
   readonly xRows?: number;
 }
 
-function variantOf(
-  { type, counts = [5], others, rows, cols = 256, used = 3, each = false, summed = false, form, ...rest }: Problem, batch: 1 | 4,
-): GemvFloatVariant {
-  const shape: LinearShape = {
-    input: 'f32', norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined }, cols, ...rest,
-    parts: counts.map((count) => ({ type, rows: count * rows })),
-    experts: { ...heldOf(counts, others), used, each, summed },
-  };
+function variantOf({ form, ...problem }: Problem, batch: 1 | 4): GemvFloatVariant {
+  const shape = expertShape(problem, { input: 'f32', counts: [5], used: 3, cols: 256 });
   return { shape, batch, arithmetic: 'half', ...NONE, ...form };
 }
 

@@ -1,38 +1,24 @@
 /** Products with matrices of experts. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkExpertProduct, heldOf } from '../../../../test/gpu/check-expert-product.ts';
+import { checkExpertProduct, expertShape } from '../../../../test/gpu/check-expert-product.ts';
+import type { ExpertProblem } from '../../../../test/gpu/check-expert-product.ts';
 import { typeCases } from '../../../../test/gpu/type-cases.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { takesInt8 } from '../../../tensor/formats/weight-formats.ts';
-import type { WeightType } from '../../../tensor/tensor-type.ts';
-import type { LinearShape } from '../../linear-shape.ts';
 import { gemvInt8Kernel, gemvInt8Workgroups } from './gemv-int8.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
 
 const TYPES = typeCases(takesInt8);
 
-interface Problem extends Partial<LinearShape> {
-  readonly type: WeightType;
-  /** Experts of each part, and rows of one, gate and up together. */
-  readonly counts?: readonly number[];
-  /** Other experts, before those of the parts and behind them. */
-  readonly others?: readonly [before: number, behind: number, kept: boolean];
-  readonly rows: number;
+interface Problem extends ExpertProblem {
   readonly cols: number;
-  readonly used?: number;
-  readonly each?: boolean;
-  readonly summed?: boolean;
   readonly form?: Partial<GemvInt8Variant>;
   readonly xRows?: number;
 }
 
-function variantOf({ type, counts = [5], others, rows, used = 3, each = false, summed = false, form, ...rest }: Problem, batch: 1 | 4 | 8) {
-  const shape: LinearShape = {
-    input: 'q8', norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined }, ...rest,
-    parts: counts.map((count) => ({ type, rows: count * rows })),
-    experts: { ...heldOf(counts, others), used, each, summed },
-  };
+function variantOf({ form, ...problem }: Problem, batch: 1 | 4 | 8) {
+  const shape = expertShape(problem, { input: 'q8', counts: [5], used: 3, cols: problem.cols });
   const plain = { subgroupSize: undefined, rowsPerWorkgroup: 32, subgroupsPerRow: 1, rowsPerSubgroup: 1, unroll: 1 } as const;
   return { shape, batch, ...plain, ...form } as const;
 }

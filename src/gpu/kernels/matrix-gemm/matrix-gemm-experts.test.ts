@@ -1,29 +1,15 @@
 /** Products with matrices of experts on matrix units, emulated: tiles of the rows of each. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkExpertProduct } from '../../../../test/gpu/check-expert-product.ts';
+import { checkExpertProduct, expertShape } from '../../../../test/gpu/check-expert-product.ts';
+import type { ExpertProblem } from '../../../../test/gpu/check-expert-product.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
-import type { WeightType } from '../../../tensor/tensor-type.ts';
-import type { LinearShape } from '../../linear-shape.ts';
 import { MATRIX_CONFIGS } from '../../wgsl/subgroup-matrix.ts';
 import { matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from './matrix-gemm.ts';
 import type { MatrixGemmVariant } from './matrix-gemm.ts';
 
-interface Problem extends Partial<LinearShape> {
-  readonly type: WeightType;
-  /** Experts of each part, and rows of one, gate and up together. */
-  readonly counts?: readonly number[];
-  readonly rows: number;
-  readonly used?: number;
-  readonly each?: boolean;
-}
-
-function variantOf({ type, counts = [4], rows, used = 2, each = false, ...rest }: Problem): MatrixGemmVariant {
-  const shape: LinearShape = {
-    input: 'q8', norm: undefined, bias: false, gated: false, residual: false, outputs: { f32: true, q8: undefined }, cols: 96, ...rest,
-    parts: counts.map((count) => ({ type, rows: count * rows })),
-    experts: { count: counts.reduce((sum, count) => sum + count, 0), used, each, summed: false },
-  };
+function variantOf(problem: ExpertProblem): MatrixGemmVariant {
+  const shape = expertShape(problem, { input: 'q8', counts: [4], used: 2, cols: 96 });
   const config = { ...MATRIX_CONFIGS.nvidia, emulated: true } as const;
   return { shape, config, tileRows: 16, tileCols: 64, tileDepth: 64, subgroups: [1, 2, 2], splits: 1 };
 }
@@ -35,7 +21,7 @@ describe('matrix gemm with experts', () => {
   });
   afterAll(() => test.close());
 
-  async function check(problem: Problem): Promise<void> {
+  async function check(problem: ExpertProblem): Promise<void> {
     const variant = variantOf(problem);
     const { shape, tileRows } = variant;
     expect(takesMatrixUnits(shape)).toBe(true);
