@@ -4,7 +4,7 @@ import { kernelHeader, kernelKey } from '../kernel.ts';
 import type { Binding, Kernel } from '../kernel.ts';
 import { createReadBack } from '../program/read-back.ts';
 import {
-  loadMatrix, MATRIX_LANES, matrixEnables, matrixFunctions, matrixStart, matrixTypes, multiplyMatrices, storeMatrix, valuesOfVector,
+  loadMatrix, MATRIX_LANES, matrixArguments, matrixEnables, matrixFunctions, matrixNeeds, matrixStart, matrixTypes, multiplyMatrices, storeMatrix, valuesOfVector,
 } from '../wgsl/subgroup-matrix.ts';
 import type { MatrixConfig } from '../wgsl/subgroup-matrix.ts';
 import { STORAGE_USAGE } from './gpu-device.ts';
@@ -30,7 +30,7 @@ function strides(config: MatrixConfig): { readonly x: number; readonly y: number
 
 /** Each subgroup multiplies the m lines from its own number on with the n lines behind the last of those. */
 export function probeKernel(config: MatrixConfig): Kernel {
-  const { m, n, k, emulated } = config;
+  const { m, n, k } = config;
   const { x, y } = strides(config);
   const memories = { loaded: ['held'], stored: ['held'] };
   const lines = m + SUBGROUPS + n;
@@ -38,7 +38,7 @@ export function probeKernel(config: MatrixConfig): Kernel {
   const sums = SUBGROUPS * m * y;
   const step = k / valuesOfVector(config);
   const place = (offset: string) => ({ memory: 'held', offset, stride: `${x}u` });
-  const left = (i: number) => loadMatrix(config, 'left', place(`number * ${x}u + ${i * step}u`), memories);
+  const left = (i: number) => loadMatrix(config, 'left', place(`subgroup * ${x}u + ${i * step}u`), memories);
   const lower = (m + SUBGROUPS) * x;
   const right = (i: number) => loadMatrix(config, 'right', { ...place(`${lower + i * step}u`), isTransposed: true }, memories);
   const size = SUBGROUPS * MATRIX_LANES;
@@ -48,22 +48,21 @@ export function probeKernel(config: MatrixConfig): Kernel {
 var<workgroup> held: array<vec4<u32>, ${Math.max(length, sums)}>;
 ${matrixFunctions(config, memories)}
 @compute @workgroup_size(${size})
-fn main(@builtin(local_invocation_index) lane: u32${emulated ? '' : ', @builtin(subgroup_id) number: u32'}) {
-${matrixStart(config, 'lane')}
-${emulated ? `let number = lane / ${MATRIX_LANES}u;` : ''}
+fn main(@builtin(local_invocation_index) lane: u32${matrixArguments(config)}) {
+${matrixStart(config)}
 for (var i = lane; i < ${length}u; i += ${size}u) { held[i] = x[i]; }
 workgroupBarrier();
 var c: ${matrixTypes(config).sum};
 ${products.join('\n')}
 workgroupBarrier();
-${storeMatrix(config, { memory: 'held', offset: `number * ${m * y}u`, stride: `${y}u` }, 'c')}
+${storeMatrix(config, { memory: 'held', offset: `subgroup * ${m * y}u`, stride: `${y}u` }, 'c')}
 workgroupBarrier();
 for (var i = lane; i < ${sums}u; i += ${size}u) { y[i] = held[i]; }
 }
 `;
   return {
     key: kernelKey('probe-matrices', config), label: 'probe of matrix units', wgsl, bindings: BINDINGS, workgroupSize: size,
-    needs: emulated ? {} : { subgroupSize: MATRIX_LANES, f16: config.input === 'f16', subgroupMatrix: true },
+    needs: matrixNeeds(config),
   };
 }
 

@@ -23,7 +23,7 @@ function productKernel(config: MatrixConfig): Kernel {
   const wgsl = `${matrixEnables(config)}${kernelHeader(BINDINGS, {})}${matrixFunctions(config, memories)}
 @compute @workgroup_size(128)
 fn main(@builtin(local_invocation_index) lane: u32) {
-  ${matrixStart(config, 'lane')}
+  ${matrixStart(config)}
   let a = ${loadMatrix(config, 'left', place('0u'), memories)};
   let b = ${loadMatrix(config, 'right', { ...place('32u'), isTransposed: true }, memories)};
   var c: ${types.sum};

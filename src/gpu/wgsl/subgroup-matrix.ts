@@ -6,6 +6,7 @@
  * With `emulated` the same texts are plain WGSL, for adapters without matrix units: a fragment is then only the place where it lies, which
  * must not change until its last product, and every lane of 32 holds its share of a sum. Slow: it tests what is around the products.
  */
+import type { KernelNeeds } from '../kernel.ts';
 
 export interface MatrixConfig {
   readonly m: number;
@@ -111,9 +112,19 @@ fn matrixMultiply(a: vec4<u32>, b: vec4<u32>, c: ${types.sum}) -> ${types.sum} {
 ${[...put, ...sums].join('\n')}`;
 }
 
-/** Statement at the beginning of `main`, given the invocation's number in the workgroup. */
-export function matrixStart({ emulated }: MatrixConfig, lane: string): string {
-  return emulated ? `matrixLane = ${lane} & ${MATRIX_LANES - 1}u;` : '';
+/** Arguments of `main` beside the invocation's number in the workgroup, `lane`: the number of its subgroup, `subgroup`. */
+export function matrixArguments({ emulated }: MatrixConfig): string {
+  return emulated ? '' : ', @builtin(subgroup_id) subgroup: u32';
+}
+
+/** Statements at the beginning of `main`, which then has `lane` and `subgroup` however matrices are spelled. */
+export function matrixStart({ emulated }: MatrixConfig): string {
+  return emulated ? `matrixLane = lane & ${MATRIX_LANES - 1}u;\nlet subgroup = lane / ${MATRIX_LANES}u;` : '';
+}
+
+/** What kernels with matrices ask a device for. */
+export function matrixNeeds({ emulated, input }: MatrixConfig): KernelNeeds {
+  return emulated ? {} : { subgroupSize: MATRIX_LANES, f16: input === 'f16', subgroupMatrix: true };
 }
 
 /** Expression of a `left` or `right` that lies in one of the arrays. */

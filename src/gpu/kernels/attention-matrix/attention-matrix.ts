@@ -16,7 +16,7 @@ import {
 } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
-import { MATRIX_LANES, matrixEnables, matrixFunctions, matrixStart } from '../../wgsl/subgroup-matrix.ts';
+import { MATRIX_LANES, matrixArguments, matrixEnables, matrixFunctions, matrixNeeds, matrixStart } from '../../wgsl/subgroup-matrix.ts';
 import { matrixMemory, matrixTile } from './attention-matrix-variant.ts';
 import type { AttentionMatrixVariant, MatrixTile } from './attention-matrix-variant.ts';
 import { matrixBody, MEMORIES } from './matrix-body.ts';
@@ -29,16 +29,9 @@ function bindingsOf({ shape, keySplits }: AttentionMatrixVariant): readonly Bind
   return [...headBindings(shape, ['q']), PAGE_TABLE, tiles, kvBinding(shape, 'read'), ...ends];
 }
 
-/** Where an invocation is in a subgroup: `subgroup` and `member`. */
-const SUBGROUP_ARGUMENTS = ', @builtin(subgroup_id) subgroup: u32, @builtin(subgroup_invocation_id) member: u32';
-
-function subgroupText({ matrix }: MatrixTile): string {
-  if (!matrix.emulated) return '';
-  return `  ${matrixStart(matrix, 'lane')}
-  let subgroup = lane / ${MATRIX_LANES}u;
-  let member = lane % ${MATRIX_LANES}u;
-`;
-}
+/** Which lane of its subgroup an invocation is, `member`: an argument of `main`, or a statement. */
+const MEMBER_ARGUMENT = ', @builtin(subgroup_invocation_id) member: u32';
+const MEMBER_TEXT = `let member = lane % ${MATRIX_LANES}u;\n`;
 
 export function attentionMatrixKernel(variant: AttentionMatrixVariant): Kernel {
   const tile = matrixTile(variant);
@@ -52,13 +45,14 @@ ${matrixMemory(tile)}
 ${matrixFunctions(matrix, MEMORIES)}
 ${laneFunctions(tile)}
 @compute @workgroup_size(${invocations})
-fn main(${MAIN_ARGUMENTS}${matrix.emulated ? '' : SUBGROUP_ARGUMENTS}) {
-${subgroupText(tile)}${matrixBody(tile)}
+fn main(${MAIN_ARGUMENTS}${matrixArguments(matrix)}${matrix.emulated ? '' : MEMBER_ARGUMENT}) {
+${matrixStart(matrix)}
+${matrix.emulated ? MEMBER_TEXT : ''}${matrixBody(tile)}
 }
 `;
   return {
     key: kernelKey('attention-matrix', variant), label: labelOf(tile), wgsl, bindings, workgroupSize: invocations,
-    needs: matrix.emulated ? {} : { subgroupSize: MATRIX_LANES, f16: matrix.input === 'f16', subgroupMatrix: true },
+    needs: matrixNeeds(matrix),
   };
 }
 
@@ -68,7 +62,7 @@ function labelOf({ shape, matrix, tileHeads, tileRows, tileKeys, keySplits }: Ma
 }
 
 /** `fn rowMost(x) -> f32` and `fn rowTotal(x) -> f32`: over the lanes of a subgroup that share a row. All invocations call them. */
-function laneFunctions({ matrix, rowLanes, invocations }: MatrixTile): string {
+function laneFunctions({ matrix, rowLanes }: MatrixTile): string {
   const steps = Array.from({ length: Math.log2(rowLanes) }, (_, i) => matrix.m << i);
   if (!matrix.emulated) {
     const over = (name: string, join: (other: string) => string) =>
@@ -88,7 +82,6 @@ function laneFunctions({ matrix, rowLanes, invocations }: MatrixTile): string {
   workgroupBarrier();
   return own;
 }`;
-  if (invocations % MATRIX_LANES !== 0) throw new Error('attention-matrix: parts of subgroups');
   return `${over('rowMost', 'max(own, other)')}\n${over('rowTotal', 'own + other')}`;
 }
 

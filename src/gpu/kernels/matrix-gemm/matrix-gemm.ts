@@ -11,8 +11,9 @@ import type { LinearShape } from '../../linear-shape.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
-import { loadMatrix, MATRIX_LANES, matrixEnables, matrixFunctions, matrixStart, matrixTypes, multiplyMatrices, valuesOfVector } from
-  '../../wgsl/subgroup-matrix.ts';
+import {
+  loadMatrix, matrixArguments, matrixEnables, matrixFunctions, matrixNeeds, matrixStart, matrixTypes, multiplyMatrices, valuesOfVector,
+} from '../../wgsl/subgroup-matrix.ts';
 import { gemmWorkgroups, tileText } from '../gemm/tile-place.ts';
 import { fetchesOfX, fetchFunction, putText, tileStruct } from '../gemm/tile-staging.ts';
 import { finishFunction, inQuads, matrixEpilogueText, roundingFunctions } from './matrix-epilogue.ts';
@@ -78,15 +79,11 @@ function factorsOfFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry):
 function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry, put: string): string {
   const { config, subgroups: [downs, acrosses], splits } = variant;
   const { workgroupSize, steps, stepsEach, matricesDown, matricesAcross } = geometry;
-  const [argument, number] = config.emulated
-    ? ['', `lane / ${MATRIX_LANES}u`]
-    : [', @builtin(subgroup_id) number: u32', 'number'];
   const [from, to] = splits === 1 ? ['0u', `${steps}u`] : ['firstStep', 'endStep'];
   return `@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32${argument}) {
-${matrixStart(config, 'lane')}
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32${matrixArguments(config)}) {
+${matrixStart(config)}
 ${tileText(variant, workgroupSize)}
-let subgroup = ${number};
 let across = subgroup % ${acrosses}u;
 let down = subgroup / ${acrosses}u % ${downs}u;
 let deep = subgroup / ${acrosses * downs}u;
@@ -135,7 +132,7 @@ export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
     label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${splits > 1 ? ` / ${splits}` : ''}`,
     bindings: bindingsOf(shape),
     workgroupSize,
-    needs: config.emulated ? {} : { subgroupSize: MATRIX_LANES, f16: config.input === 'f16', subgroupMatrix: true },
+    needs: matrixNeeds(config),
   }, () => textOf(variant));
 }
 
