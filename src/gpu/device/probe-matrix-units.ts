@@ -4,7 +4,8 @@ import { kernelHeader, kernelKey } from '../kernel.ts';
 import type { Binding, Kernel } from '../kernel.ts';
 import { createReadBack } from '../program/read-back.ts';
 import {
-  loadMatrix, MATRIX_LANES, matrixArguments, matrixEnables, matrixFunctions, matrixNeeds, matrixStart, matrixTypes, multiplyMatrices, storeMatrix, valuesOfVector,
+  loadMatrix, MATRIX_LANES, matrixArguments, matrixEnables, matrixFunctions, matrixNeeds, matrixStart, matrixTypes, multiplyMatrices,
+  storeMatrix, valuesOfVector,
 } from '../wgsl/subgroup-matrix.ts';
 import type { MatrixConfig } from '../wgsl/subgroup-matrix.ts';
 import { STORAGE_USAGE } from './gpu-device.ts';
