@@ -38,6 +38,7 @@ export async function startEngine(
       firstToken: (ids) => call('firstToken', ids),
       decode: (ids, count) => call('decode', ids, count),
       converse: (conversation: Conversation) => call('converse', conversation),
+      serve: (requests) => call('serve', requests),
       peakMemoryBytes: () => call('peakMemoryBytes'),
       async close() {
         try {

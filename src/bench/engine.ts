@@ -1,5 +1,6 @@
 /** What the benchmark asks of an engine. One more engine is one more record of this form in `engines.ts`. */
 import type { DeviceKind } from '../graph/executor.ts';
+import type { ServedLoad, StreamRequest } from './stream-load.ts';
 
 /** How long a device works before a prompt is timed: the first of several runs of a short prompt find an H200's clock still low. */
 const WARM_MS = 400;
@@ -11,7 +12,7 @@ export async function warmed(work: () => Promise<unknown>): Promise<void> {
   while (performance.now() - startMs < WARM_MS);
 }
 
-export type WorkloadName = 'prefill' | 'decode' | 'ttft' | 'load' | 'turns';
+export type WorkloadName = 'prefill' | 'decode' | 'ttft' | 'load' | 'turns' | 'concurrency' | 'interruption';
 
 /** Plain data: it goes to the process that the engine runs in. */
 export interface EngineSettings {
@@ -29,6 +30,8 @@ export interface EngineSettings {
   readonly program?: string | undefined;
   /** The engine will be asked for conversations and nothing else. */
   readonly isConversation?: boolean | undefined;
+  /** Most requests at the same time; undefined: one. */
+  readonly streams?: number | undefined;
 }
 
 /** What a record says of an engine that is open. */
@@ -51,8 +54,8 @@ export interface Conversation {
 
 /**
  * An engine with a model in it. Every call is greedy, goes on past end tokens and starts from an empty cache. `decode` does its work once
- * without counting right before it measures it, as llama-bench does by itself, and `prefill` as often as `warmed` says: a GPU clocks down
- * while it rests.
+ * without counting right before it measures it, as llama-bench does by itself, `serve` too, and `prefill` as often as `warmed` says: a GPU
+ * clocks down while it rests.
  */
 export interface OpenEngine {
   readonly facts: EngineFacts;
@@ -64,6 +67,8 @@ export interface OpenEngine {
   decode(ids: readonly number[], count: number): Promise<number>;
   /** Milliseconds to the first token of every turn. */
   converse(conversation: Conversation): Promise<readonly number[]>;
+  /** Answers several requests at the same time. */
+  serve(requests: readonly StreamRequest[]): Promise<ServedLoad>;
   /** Of this process, the largest so far. */
   peakMemoryBytes(): Promise<number>;
   close(): Promise<void>;

@@ -1,9 +1,10 @@
 import type { Engine } from './engine.ts';
 import { ingotEngine } from './ingot-engine.ts';
+import { llamaBatchedBenchEngine } from './llama-batched-bench-engine.ts';
 import { llamaBenchEngine } from './llama-bench-engine.ts';
 import { llamaEngine } from './llama-engine.ts';
 
-const ENGINES: readonly Engine[] = [ingotEngine, llamaEngine, llamaBenchEngine];
+const ENGINES: readonly Engine[] = [ingotEngine, llamaEngine, llamaBenchEngine, llamaBatchedBenchEngine];
 
 /** Those that ingot can be compared with. */
 export const RIVALS: readonly string[] = ENGINES.filter((engine) => engine !== ingotEngine).map(({ name }) => name);

@@ -7,11 +7,12 @@ import { loadModel, openExecutor } from '../node/load-model.ts';
 import { locate } from '../node/open-path.ts';
 import { warmed } from './engine.ts';
 import type { Conversation, Engine, EngineFacts, EngineSettings, OpenEngine } from './engine.ts';
+import { answerTogether } from './answer-together.ts';
 import { packageVersion } from '../node/package-root.ts';
 
 export const ingotEngine: Engine = {
   name: 'ingot',
-  workloads: ['prefill', 'decode', 'ttft', 'load', 'turns'],
+  workloads: ['prefill', 'decode', 'ttft', 'load', 'turns', 'concurrency', 'interruption'],
   batchSizes: [],
   problem: () => undefined,
   open: async (settings) => {
@@ -24,8 +25,8 @@ export const ingotEngine: Engine = {
   },
 };
 
-function loadOptions({ device, threads, contextLength }: EngineSettings) {
-  return { device, threads: device === 'cpu' ? threads : undefined, contextLength };
+function loadOptions({ device, threads, contextLength, streams }: EngineSettings) {
+  return { device, threads: device === 'cpu' ? threads : undefined, contextLength, maxConcurrent: streams };
 }
 
 /**
@@ -33,7 +34,8 @@ function loadOptions({ device, threads, contextLength }: EngineSettings) {
  * text that random weights write.
  */
 async function loadForConversation(settings: EngineSettings, history: readonly number[]): Promise<Model> {
-  const executor = await openExecutor(loadOptions(settings));
+  const { device, threads } = loadOptions(settings);
+  const executor = await openExecutor({ device, threads });
   const checkpoint = await openCheckpoint(await locate(settings.modelPath));
   try {
     const decoder = await openDecoder(checkpoint);
@@ -102,6 +104,10 @@ function openEngine(model: Model, history: number[]): OpenEngine {
       return (1000 * (tokens.length - firstTokens)) / (lastMs - firstMs);
     },
     converse: (conversation) => converse(model, history, conversation),
+    async serve(requests) {
+      await answerTogether(model, requests.map(({ ids, ...request }) => ({ ...request, ids: ids.toReversed() })));
+      return { streams: await answerTogether(model, requests), hasMeanGaps: false };
+    },
     peakMemoryBytes: async () => process.resourceUsage().maxRSS * 1024,
     close: () => model.dispose(),
   };

@@ -85,6 +85,7 @@ function openEngine(settings: EngineSettings, facts: OpenEngine['facts']): OpenE
     decode: async (ids, count) => (await run(settings, ['-p', '0', '-n', String(count), '-d', String(ids.length)])).avg_ts,
     firstToken: refuse,
     converse: refuse,
+    serve: refuse,
     peakMemoryBytes: refuse,
     close: async () => {},
   };

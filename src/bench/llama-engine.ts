@@ -127,6 +127,7 @@ function openEngine({ llama, model, context, version, names }: LoadedLlama): Ope
       return (1000 * count) / (lastMs - firstMs);
     },
     converse: (conversation) => converse(sequence, conversation),
+    serve: () => Promise.reject(new Error('node-llama-cpp is measured with one request at a time')),
     peakMemoryBytes: async () => process.resourceUsage().maxRSS * 1024,
     async close() {
       await model.dispose();

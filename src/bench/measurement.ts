@@ -3,7 +3,7 @@ import type { DeviceLimits } from './device-limits.ts';
 import type { EngineFacts, WorkloadName } from './engine.ts';
 import type { Machine, ModelFile } from './machine.ts';
 import type { Summary } from './statistics.ts';
-import type { Unit, Work } from './workloads.ts';
+import type { Unit, Work } from './task.ts';
 
 /** How far a figure is from what the device could do. */
 export interface LimitShare {

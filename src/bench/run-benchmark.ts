@@ -14,7 +14,7 @@ import type { ModelWork } from './model-work.ts';
 import { alternate, summarise, WARMUPS } from './statistics.ts';
 import type { Contestant } from './statistics.ts';
 import { idsOfRun, PROTOCOL_SIZES, QUICK_SIZES, WORKLOADS } from './workloads.ts';
-import type { Task } from './workloads.ts';
+import type { Sizes, Task } from './task.ts';
 
 export interface BenchmarkRequest {
   readonly models: readonly string[];
@@ -24,14 +24,14 @@ export interface BenchmarkRequest {
   readonly against: readonly string[];
   /** A rival's own name of the device. */
   readonly backend?: string | undefined;
-  /** llama-bench, where it is compared with. */
-  readonly llamaBench?: string | undefined;
+  /** Paths of the programs of engines that are one, by the engine's name. */
+  readonly programs: Readonly<Record<string, string | undefined>>;
   readonly workloads: readonly WorkloadName[];
   readonly runs: number;
   readonly pauseMs: number;
   readonly isQuick: boolean;
-  /** Positions before the decoded tokens; default: the protocol's. */
-  readonly decodeAfter?: readonly number[] | undefined;
+  /** Set in place of the protocol's. */
+  readonly sizes: Partial<Sizes>;
   /** What prefill is held against; stated, not measured. */
   readonly multiplyAddsPerSecond?: number | undefined;
   readonly reporters: readonly Reporter[];
@@ -76,11 +76,11 @@ export async function runBenchmark(request: BenchmarkRequest): Promise<void> {
 type ModelStart = Pick<ModelRun, 'work' | 'limits' | 'pool'> & { readonly modelPath: string };
 
 async function openModelRun(request: BenchmarkRequest, { modelPath, work, limits, pool }: ModelStart): Promise<ModelRun> {
-  const { signal, threads, backend, llamaBench: program, pauseMs, isQuick, against, onProgress } = request;
+  const { signal, threads, backend, programs, pauseMs, isQuick, against, onProgress } = request;
   onProgress(`reading ${modelPath}`);
   const notes: string[] = [];
   const rivals = against.map(engineNamed).filter((engine) => {
-    const problem = engine.problem({ modelPath, program });
+    const problem = engine.problem({ modelPath, program: programs[engine.name] });
     if (problem !== undefined) notes.push(`${engine.name} is left out: ${problem}`);
     return problem === undefined;
   });
@@ -89,13 +89,13 @@ async function openModelRun(request: BenchmarkRequest, { modelPath, work, limits
     commit: await describeCommit(), machine: describeMachine(), device: limits, model: await describeModel(modelPath, signal),
     warmups: WARMUPS, pauseSeconds: pauseMs / 1000, isQuick,
   };
-  const base: EngineSettings = { modelPath, device: limits.kind, threads, backend, program, contextLength: work.contextLength };
+  const base: EngineSettings = { modelPath, device: limits.kind, threads, backend, contextLength: work.contextLength };
   return { request, limits, circumstances, work, engines: [engineNamed('ingot'), ...rivals], base, pool, notes };
 }
 
 /** Tasks that the model has room for. */
 function tasksOf({ request, limits, work, notes }: ModelRun): Task[] {
-  const sizes = { ...(request.isQuick ? QUICK_SIZES : PROTOCOL_SIZES), ...(request.decodeAfter && { decodeAfter: request.decodeAfter }) };
+  const sizes = { ...(request.isQuick ? QUICK_SIZES : PROTOCOL_SIZES), ...request.sizes };
   const all = request.workloads.flatMap((name) => WORKLOADS[name](sizes, limits.kind === 'gpu'));
   return all.filter(({ name, contextTokens }) => {
     const fits = contextTokens <= work.contextLength;
@@ -110,18 +110,26 @@ interface Entrant {
   readonly settings: EngineSettings;
 }
 
-function entrantsOf({ engines, base }: ModelRun, task: Task, contextLength: number): Entrant[] {
+/** Settings that hold for all tasks, so that one process serves them. */
+type Room = Pick<EngineSettings, 'contextLength' | 'streams'>;
+
+function roomFor(tasks: readonly Task[]): Room {
+  const streams = Math.max(0, ...tasks.map((task) => task.streams ?? 0));
+  return { contextLength: Math.max(1, ...tasks.map((task) => task.contextTokens)), streams: streams === 0 ? undefined : streams };
+}
+
+function entrantsOf({ engines, base, request }: ModelRun, task: Task, room: Room): Entrant[] {
   return engines.filter(({ workloads }) => workloads.includes(task.workload)).flatMap((engine) => {
     const sizes = task.usesBatches && engine.batchSizes.length > 0 ? engine.batchSizes : [engine.batchSizes[0]];
-    return sizes.map((batchSize) => ({ engine, settings: { ...base, contextLength, batchSize, isConversation: task.isConversation } }));
+    return sizes.map((batchSize) => ({ engine, settings: { ...base, ...room, program: request.programs[engine.name], batchSize, isConversation: task.isConversation } }));
   });
 }
 
 async function measureModel(run: ModelRun): Promise<void> {
   const { pool, circumstances, notes, request } = run;
   const tasks = tasksOf(run);
-  const contextLength = Math.max(1, ...tasks.map((task) => task.contextTokens));
-  const plan = tasks.map((task) => ({ task, entrants: entrantsOf(run, task, contextLength) }));
+  const room = roomFor(tasks);
+  const plan = tasks.map((task) => ({ task, entrants: entrantsOf(run, task, room) }));
   let done = 0;
   try {
     for (const [i, { task, entrants }] of plan.entries()) {
@@ -143,7 +151,7 @@ async function measureModel(run: ModelRun): Promise<void> {
   }
 }
 
-type Figures = readonly number[];
+type Figures = readonly (number | undefined)[];
 
 function contestantOf(
   { pool, request, work }: ModelRun,
@@ -205,7 +213,8 @@ interface TaskRuns {
 function reportRuns({ request, limits, work, circumstances }: ModelRun, { task, engine, facts, runs }: TaskRuns): void {
   const rates = { copyBytesPerSecond: limits.copyBytesPerSecond, multiplyAddsPerSecond: request.multiplyAddsPerSecond };
   for (const [i, figure] of task.figures.entries()) {
-    const values = runs.map((figures) => figures[i]!);
+    const values = runs.flatMap((figures) => figures[i] ?? []);
+    if (values.length === 0) continue;
     const summary = summarise(values);
     const measurement: Measurement = {
       workload: task.workload, measure: figure.name, unit: figure.unit, isShown: figure.isShown,

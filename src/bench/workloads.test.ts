@@ -2,12 +2,15 @@ import { describe, expect, it } from 'vitest';
 import type { Conversation } from './engine.ts';
 import type { EngineClient } from './engine-client.ts';
 import type { ModelWork } from './model-work.ts';
+import type { StreamRequest } from './stream-load.ts';
 import { randomIds, idsOfRun, PROTOCOL_SIZES, WORKLOAD_NAMES, WORKLOADS } from './workloads.ts';
-import type { Task } from './workloads.ts';
+import type { Task } from './task.ts';
 
 const tasks = WORKLOAD_NAMES.flatMap((name) => WORKLOADS[name](PROTOCOL_SIZES, true));
 const taskNamed = (name: string): Task => tasks.find((task) => task.name === name)!;
 const ids = idsOfRun(3, 5000);
+
+const expectClose = (value: number) => expect.closeTo(value, 6) as unknown as number;
 
 /** Says what it was asked. */
 function fakeEngine(): { readonly engine: EngineClient; readonly asked: unknown[][] } {
@@ -23,6 +26,18 @@ function fakeEngine(): { readonly engine: EngineClient; readonly asked: unknown[
       asked.push(['converse', conversation]),
       conversation.turns.map((_, turn) => turn + 1)
     ),
+    // A token every 10 ms from 100 ms on, streams 1 ms apart; who comes later does so after 200 ms.
+    serve: async (requests) => (
+      asked.push(['serve', requests]),
+      {
+        hasMeanGaps: false,
+        streams: requests.map(({ answerTokens, afterTokens = 0 }, stream) => {
+          const askedMs = afterTokens > 0 ? 200 : 0;
+          const arrivals = Array.from({ length: answerTokens + 1 }, (_, i) => ({ ms: askedMs + 100 + stream + 10 * i, tokens: 1 }));
+          return { askedMs, arrivals };
+        }),
+      }
+    ),
     peakMemoryBytes: answer('peakMemoryBytes', 5e6),
     close: async () => {},
   };
@@ -37,6 +52,10 @@ describe('workloads', () => {
       'TTFT 16: 32, shared', 'TTFT 512: 528, shared',
       'load: 32, fresh', 'load, cold driver caches: 32, fresh with cold caches',
       '15 turns: 1410, shared', '15 turns, prefix not reused: 1410, shared',
+      '1 stream: 641, shared', '4 streams: 641, shared', '4 streams of mixed lengths: 1057, shared',
+      '16 streams: 641, shared', '16 streams of mixed lengths: 1281, shared',
+      '64 streams: 641, shared', '64 streams of mixed lengths: 1281, shared',
+      'a prompt of 4096 beside a stream: 4113, shared',
     ]);
     expect(WORKLOADS.load(PROTOCOL_SIZES, false)).toHaveLength(1);
   });
@@ -63,6 +82,41 @@ describe('workloads', () => {
     expect([turns.length, answerTokens, reusesPrefix]).toEqual([15, 64, false]);
     expect(new Set(turns.map((turn) => turn.join()))).toHaveProperty('size', 15);
     expect(turns.every((turn) => turn.length === 30)).toBe(true);
+  });
+
+  it('serve as many prompts as their names say, all different, and tell rates, waits and gaps', async () => {
+    const { engine, asked } = fakeEngine();
+    const task = taskNamed('16 streams');
+    const figures = await task.run({ engine, ids });
+    expect(task.figures.map(({ name }) => name)).toEqual([
+      '16 streams, answers', '16 streams, decode', '16 streams, first token p50', '16 streams, first token p99', '16 streams, gap p50',
+      '16 streams, gap p99',
+    ]);
+    // Each has 128 tokens after its first; the last begins at 115 ms, and the first ends at 1,380: between them six streams give 127.
+    const between = 10 * 126 + 6 * 127;
+    expect(figures).toEqual([(1000 * 16 * 128) / 1395, (1000 * between) / (1380 - 115), 107, 115, 10, 10].map(expectClose));
+    const [requests] = asked[0]!.slice(1) as [StreamRequest[]];
+    expect(requests.map(({ ids: prompt, answerTokens }) => [prompt.length, answerTokens])).toEqual(Array(16).fill([512, 128]));
+    expect(new Set(requests.map(({ ids: prompt }) => prompt.join()))).toHaveProperty('size', 16);
+  });
+
+  it('mix lengths so that prompts meet answers of all kinds', async () => {
+    const { engine, asked } = fakeEngine();
+    await taskNamed('16 streams of mixed lengths').run({ engine, ids });
+    const [requests] = asked[0]!.slice(1) as [StreamRequest[]];
+    const pairs = requests.map(({ ids: prompt, answerTokens }) => `${prompt.length}/${answerTokens}`);
+    expect(new Set(pairs)).toHaveProperty('size', 16);
+    expect(pairs.slice(0, 4)).toEqual(['64/128', '1024/32', '512/256', '256/64']);
+  });
+
+  it('interrupt a stream by a long prompt, and tell its longest waits', async () => {
+    const { engine, asked } = fakeEngine();
+    const task = taskNamed('a prompt of 4096 beside a stream');
+    expect(await task.run({ engine, ids })).toEqual([10, 10, 101]);
+    const [requests] = asked[0]!.slice(1) as [StreamRequest[]];
+    expect(requests.map(({ ids: prompt, ...rest }) => [prompt.length, rest])).toEqual([
+      [512, { answerTokens: 256 }], [4096, { answerTokens: 16, afterTokens: 32 }],
+    ]);
   });
 
   it('count what a token moves and multiplies', () => {

@@ -1,23 +1,13 @@
 /** The phases of `../shared/protocol.md`, as tasks. One more workload is one more entry of {@link WORKLOADS}. */
 import type { WorkloadName } from './engine.ts';
-import type { EngineClient } from './engine-client.ts';
 import { decodeBytes, prefillMultiplyAdds } from './model-work.ts';
-import type { ModelWork } from './model-work.ts';
-
-export interface Sizes {
-  /** Tokens of the prompts. */
-  readonly prefill: readonly number[];
-  readonly ttft: readonly number[];
-  /** Positions before the decoded tokens. */
-  readonly decodeAfter: readonly number[];
-  readonly decodeTokens: number;
-  readonly turns: number;
-  readonly userTokens: number;
-  readonly answerTokens: number;
-}
+import { concurrencyTasks, interruptionTasks } from './stream-workloads.ts';
+import { SHARED } from './task.ts';
+import type { Sizes, Task, TaskInput } from './task.ts';
 
 export const PROTOCOL_SIZES: Sizes = {
   prefill: [128, 512, 2048], ttft: [16, 512], decodeAfter: [128, 4096], decodeTokens: 128, turns: 15, userTokens: 30, answerTokens: 64,
+  streams: [1, 4, 16, 64], streamPrompt: 512, streamAnswer: 128, arrivingPrompt: 4096,
 };
 
 /** To see that everything runs; no figure of it is worth quoting. */
@@ -29,43 +19,11 @@ export const QUICK_SIZES: Sizes = {
   turns: 3,
   userTokens: 8,
   answerTokens: 8,
+  streams: [1, 3],
+  streamPrompt: 24,
+  streamAnswer: 8,
+  arrivingPrompt: 64,
 };
-
-export type Unit = 'tok/s' | 'ms' | 'MB';
-
-/** The physical limit of a figure. */
-export type Work =
-  { readonly kind: 'bytes per token'; readonly count: number } | { readonly kind: 'multiply-adds per token'; readonly count: number };
-
-export interface Figure {
-  readonly name: string;
-  readonly unit: Unit;
-  /** False: for records, not for the table. */
-  readonly isShown: boolean;
-  readonly work?: ((model: ModelWork) => Work) | undefined;
-}
-
-export interface TaskInput {
-  readonly engine: EngineClient;
-  readonly ids: (count: number, part?: number) => readonly number[];
-}
-
-export interface Task {
-  readonly workload: WorkloadName;
-  readonly name: string;
-  /** Positions that it fills. */
-  readonly contextTokens: number;
-  /** Fresh: another process for every run, with drivers' shader caches as they are or empty. */
-  readonly process: 'shared' | 'fresh' | 'fresh with cold caches';
-  readonly isConversation: boolean;
-  /** A prompt's length decides: batch sizes are tried. */
-  readonly usesBatches: boolean;
-  readonly figures: readonly Figure[];
-  /** Values in the order of the figures. */
-  run(input: TaskInput): Promise<readonly number[]>;
-}
-
-const SHARED = { process: 'shared', isConversation: false, usesBatches: false } as const;
 
 function prefillTasks({ prefill }: Sizes): Task[] {
   return prefill.map((tokens) => ({
@@ -165,8 +123,12 @@ export const WORKLOADS: Readonly<Record<WorkloadName, TaskMaker>> = {
   ttft: ttftTasks,
   load: loadTasks,
   turns: turnTasks,
+  concurrency: concurrencyTasks,
+  interruption: interruptionTasks,
 };
 export const WORKLOAD_NAMES = Object.keys(WORKLOADS) as readonly WorkloadName[];
+/** Those of many streams take minutes on a CPU: they are for who asks. */
+export const DEFAULT_WORKLOADS = WORKLOAD_NAMES.filter((name) => name !== 'concurrency' && name !== 'interruption');
 
 /** Prompts of a run: the same for every engine, others in every run and part of it. */
 export function idsOfRun(seed: number, vocabSize: number): TaskInput['ids'] {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { bundledModelPath } from '../node/package-root.ts';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const model = bundledModelPath();
-const env = { ...process.env, NO_COLOR: '1', LLAMA_BENCH: '' };
+const env = { ...process.env, NO_COLOR: '1', LLAMA_BENCH: '', LLAMA_BATCHED_BENCH: '' };
 
 function bench(...args: readonly string[]) {
   return spawnSync(process.execPath, [main, 'bench', ...args], { encoding: 'utf8', env, timeout: 120_000, killSignal: 'SIGKILL' });
@@ -38,6 +38,7 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
     [['--runs', '0', model], 2, 'from 1 to 1000'],
     [['--pause', '-1', model], 2, 'seconds from 0 to 3600'],
     [['--matrix-rate', '0', model], 2, 'above 0'],
+    [['--streams', '4,0', model], 2, 'from 1 to 1024'],
     [[], 2, 'model'],
     [['no-such-model.gguf', '--device', 'cpu', '--quick'], 1, 'no-such-model.gguf'],
   ] as [string[], number, string][])('%j ends with %i', (args, code, text) => {
@@ -88,6 +89,33 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
       limit: { perToken: number; share: number; limitPerSecond: number };
     };
     expect(decode.limit.share).toBeCloseTo((decode.limit.perToken * decode.median) / decode.limit.limitPerSecond, 9);
+  });
+
+  it.skipIf(process.platform === 'win32')('serves many streams at a time, beside the program that gives them one length', () => {
+    // Says what llama-batched-bench does of 2 streams: prompts in 0.25 s, answers in 0.5.
+    const program = join(folder, 'llama-batched-bench');
+    const row = JSON.stringify({ n_kv_max: 64, t_pp: 0.25, t_tg: 0.5 });
+    writeFileSync(
+      program,
+      `#!${process.execPath}\nconst args = process.argv;\n` +
+        `console.log(args.includes('--version') ? 'version: 7 (abc)' : args.includes('2,2') ? ${JSON.stringify(`${row}\n${row}`)} : '');\n`,
+      { mode: 0o755 },
+    );
+    const { status, stdout, stderr } = bench(
+      model, '--device', 'cpu', '--threads', '1', '--quick', '--workloads', 'concurrency,interruption', '--streams', '2', '--stream-answer',
+      '10', '--against', 'llama-batched-bench', '--llama-batched-bench', program,
+    );
+    expect(stderr).not.toContain('Error');
+    expect(status).toBe(0);
+    expect(stdout).toContain('llama-batched-bench 7 (abc) on cpu (1 thread)');
+    expect(stdout).toMatch(/^2 streams, answers +tok\/s +[\d.,]+ +26\.7 /m);
+    expect(stdout).toMatch(/^2 streams, decode +tok\/s +[\d.,]+ +40\.0 /m);
+    expect(stdout).toMatch(/^2 streams, first token p99 +ms +[\d.,]+ +250 /m);
+    expect(stdout).toMatch(/^2 streams, gap p50 +ms +[\d.,]+ +50\.0 /m);
+    expect(stdout).toMatch(/^2 streams, gap p99 +ms +[\d.,]+ +- /m);
+    expect(stdout).toMatch(/^2 streams of mixed lengths, answers +tok\/s +[\d.,]+ +- /m);
+    expect(stdout).toMatch(/^a prompt of 64 beside a stream, longest gap +ms +[\d.,]+ /m);
+    expect(stdout).toContain('note: 2 streams of mixed lengths: llama-batched-bench is left out');
   });
 
   it('leaves out what the model has no room for, and says so', () => {

@@ -5,7 +5,8 @@ import type { WorkloadName } from '../bench/engine.ts';
 import { RIVALS } from '../bench/engines.ts';
 import { jsonLines } from '../bench/json-lines.ts';
 import { runBenchmark } from '../bench/run-benchmark.ts';
-import { WORKLOAD_NAMES } from '../bench/workloads.ts';
+import type { Sizes } from '../bench/task.ts';
+import { DEFAULT_WORKLOADS, WORKLOAD_NAMES } from '../bench/workloads.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
 import { benchTable } from './bench-table.ts';
 import { inputPath } from './input-path.ts';
@@ -20,8 +21,13 @@ interface BenchFlags {
   readonly against?: readonly string[];
   readonly backend?: string;
   readonly llamaBench?: string;
+  readonly llamaBatchedBench?: string;
   readonly workloads?: readonly WorkloadName[];
   readonly decodeAfter?: readonly number[];
+  readonly streams?: readonly number[];
+  readonly streamPrompt?: number;
+  readonly streamAnswer?: number;
+  readonly arrivingPrompt?: number;
   readonly runs?: number;
   readonly pause?: number;
   readonly matrixRate?: number;
@@ -42,11 +48,18 @@ Workloads:
   load      start of the process to ready, and the first request after that
   turns     time to the first token over 15 turns of a conversation, with its
             prefix reused and without
+  concurrency   (not by default) 1, 4, 16 and 64 streams at a time, prompts of
+            512 and answers of 128 tokens, then lengths of four kinds: tokens/s of
+            all answers together, of decoding while all run, time to the first
+            token and between pieces
+  interruption  (not by default) the longest wait of one stream while a prompt of
+            4,096 tokens arrives
 
 Examples:
   $ ingot bench model.gguf
   $ ingot bench model.gguf --against llama.cpp --json results.jsonl
   $ ingot bench a.gguf b.gguf --device cpu --workloads prefill,decode --runs 3
+  $ ingot bench model.gguf --workloads concurrency --against llama-batched-bench
   $ ingot bench model.gguf --quick
 `;
 
@@ -65,8 +78,16 @@ export function registerBench(program: Command): void {
     .option('--against <engines>', `engines to compare with: ${RIVALS.join(', ')}`, listOf(RIVALS))
     .option('--backend <name>', "the rival's device by its own name: cuda, vulkan, metal (default: the best that it finds)")
     .option('--llama-bench <path>', "llama.cpp's own benchmark program (default: LLAMA_BENCH)", process.env['LLAMA_BENCH'] || undefined)
-    .option('--workloads <list>', `what to measure, separated by commas (default: ${WORKLOAD_NAMES.join(',')})`, listOf(WORKLOAD_NAMES))
+    .option(
+      '--llama-batched-bench <path>', "llama.cpp's benchmark of many streams (default: LLAMA_BATCHED_BENCH)",
+      process.env['LLAMA_BATCHED_BENCH'] || undefined,
+    )
+    .option('--workloads <list>', `what to measure, separated by commas (default: ${DEFAULT_WORKLOADS.join(',')})`, listOf(WORKLOAD_NAMES))
     .option('--decode-after <list>', 'positions before the tokens that decode measures (default: 128,4096)', positions)
+    .option('--streams <list>', 'how many at a time, for concurrency (default: 1,4,16,64)', streamCounts)
+    .option('--stream-prompt <tokens>', 'of each prompt of concurrency and interruption (default: 512)', tokens)
+    .option('--stream-answer <tokens>', 'of each answer of concurrency (default: 128)', tokens)
+    .option('--arriving-prompt <tokens>', 'of the prompt that interrupts (default: 4096)', tokens)
     .option('--runs <count>', `counted runs of each figure (default: ${DEFAULTS.runs})`, integerIn({ min: 1, max: 1000 }))
     .option('--pause <seconds>', `rest after each run (default: ${DEFAULTS.pause})`, checkedNumber(secondsFrom0))
     .option('--matrix-rate <tmacs>', 'show prefill as a share of this many 10^12 multiply-adds per second', checkedNumber(above0))
@@ -76,8 +97,16 @@ export function registerBench(program: Command): void {
     .action((models: string[], flags: BenchFlags) => bench(models, flags));
 }
 
-function positions(text: string): number[] {
-  return text.split(',').map(integerIn({ min: 1, max: 1 << 20 }));
+const tokens = integerIn({ min: 1, max: 1 << 20 });
+
+const positions = (text: string): number[] => text.split(',').map(tokens);
+
+const streamCounts = (text: string): number[] => text.split(',').map(integerIn({ min: 1, max: 1024 }));
+
+/** Those of the workloads' sizes that were given. */
+function sizesOf({ decodeAfter, streams, streamPrompt, streamAnswer, arrivingPrompt }: BenchFlags): Partial<Sizes> {
+  const given = Object.entries({ decodeAfter, streams, streamPrompt, streamAnswer, arrivingPrompt });
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
 function secondsFrom0(value: number): number {
@@ -92,7 +121,7 @@ function above0(value: number): number {
 
 async function bench(
   models: readonly string[],
-  { matrixRate, runs, pause, json, quick, against = [], workloads = WORKLOAD_NAMES, ...flags }: BenchFlags,
+  { matrixRate, runs, pause, json, quick, against = [], workloads = DEFAULT_WORKLOADS, ...flags }: BenchFlags,
 ): Promise<void> {
   const defaults = quick === true ? QUICK_DEFAULTS : DEFAULTS;
   const status = createStatusLine(createTerminal(process.stderr));
@@ -104,7 +133,11 @@ async function bench(
   try {
     await withInterrupts((signal) =>
       runBenchmark({
-        ...flags,
+        device: flags.device,
+        threads: flags.threads,
+        backend: flags.backend,
+        programs: { 'llama-bench': flags.llamaBench, 'llama-batched-bench': flags.llamaBatchedBench },
+        sizes: sizesOf(flags),
         against,
         workloads,
         models: models.map(inputPath),

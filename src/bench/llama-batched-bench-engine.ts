@@ -1,0 +1,94 @@
+/** llama.cpp's own llama-batched-bench: streams of one length, all at once. One process for each figure. */
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { promisify } from 'node:util';
+import type { Engine, EngineFacts, EngineSettings, OpenEngine } from './engine.ts';
+import type { ServedLoad, StreamRequest, StreamTimes } from './stream-load.ts';
+
+const execute = promisify(execFile);
+const MOST_OUTPUT_BYTES = 1 << 24;
+/** Tokens of one compute graph: of 512 and 2,048 the one with which the Vulkan build reads long prompts faster, most of the time. */
+const BATCH_SIZE = 2048;
+
+interface BatchedRow {
+  /** Seconds of reading all prompts, and of as many steps as an answer has tokens. */
+  readonly t_pp: number;
+  readonly t_tg: number;
+}
+
+export const llamaBatchedBenchEngine: Engine = {
+  name: 'llama-batched-bench',
+  workloads: ['concurrency'],
+  batchSizes: [BATCH_SIZE],
+  problem({ modelPath, program }) {
+    if (!modelPath.toLowerCase().endsWith('.gguf')) return 'it reads GGUF files only';
+    if (program === undefined)
+      return 'give the path of the program by --llama-batched-bench or LLAMA_BATCHED_BENCH (bench/README.md says how to build it)';
+    return existsSync(program) ? undefined : `there is no program ${program}`;
+  },
+  open: async (settings) => openEngine(settings, await factsOf(settings)),
+};
+
+function flagsOf({ device, threads }: EngineSettings) {
+  return {
+    gpuLayers: device === 'gpu' ? 99 : 0,
+    batchSize: BATCH_SIZE,
+    flashAttention: true,
+    threads: threads ?? availableParallelism(),
+    kv: 'f16',
+  };
+}
+
+async function run({ program }: EngineSettings, args: readonly string[]): Promise<string> {
+  const { stdout, stderr } = await execute(program as string, args, { maxBuffer: MOST_OUTPUT_BYTES });
+  return `${stdout}\n${stderr}`;
+}
+
+async function factsOf(settings: EngineSettings): Promise<EngineFacts> {
+  const flags = flagsOf(settings);
+  const version = /version: (.+)/.exec(await run(settings, ['--version']))?.[1] ?? 'unknown';
+  const names = settings.device === 'gpu' ? /Available devices:\s+(\S+: .+)/.exec(await run(settings, ['--list-devices'])) : null;
+  return { version, device: names?.[1] ?? `cpu (${flags.threads} ${flags.threads === 1 ? 'thread' : 'threads'})`, flags };
+}
+
+/** What all requests have in common. @throws Error where they differ, or one comes later */
+function commonLengths(requests: readonly StreamRequest[]): { readonly prompt: number; readonly answer: number } {
+  const [prompts, answers] = [new Set(requests.map(({ ids }) => ids.length)), new Set(requests.map(({ answerTokens }) => answerTokens))];
+  if (prompts.size !== 1 || answers.size !== 1 || requests.some(({ afterTokens = 0 }) => afterTokens > 0))
+    throw new Error('all its streams are of one length, and begin at once');
+  return { prompt: [...prompts][0] as number, answer: [...answers][0] as number };
+}
+
+function openEngine(settings: EngineSettings, facts: EngineFacts): OpenEngine {
+  const refuse = () => Promise.reject(new Error('llama-batched-bench measures streams only'));
+  const { gpuLayers, threads } = flagsOf(settings);
+  return {
+    facts,
+    async serve(requests): Promise<ServedLoad> {
+      const { prompt, answer } = commonLengths(requests);
+      const streams = requests.length;
+      const output = await run(settings, [
+        '-m', settings.modelPath, '-t', String(threads), '-ngl', String(gpuLayers), '-fa', 'on', '-b', String(BATCH_SIZE),
+        '-ub', String(BATCH_SIZE), '-c', String(streams * (prompt + answer)), '-npp', String(prompt), '-ntg', String(answer),
+        // The first is not counted.
+        '-npl', `${streams},${streams}`, '--output-format', 'jsonl',
+      ]);
+      const rows = output.split('\n').filter((line) => line.startsWith('{"n_kv_max"')).map((line) => JSON.parse(line) as BatchedRow);
+      if (rows.length !== 2) throw new Error(`${settings.program} measured ${rows.length} loads instead of 2`);
+      return { streams: requests.map(() => timesOf(rows[1] as BatchedRow, answer)), hasMeanGaps: true };
+    },
+    prefill: refuse,
+    firstToken: refuse,
+    decode: refuse,
+    converse: refuse,
+    peakMemoryBytes: refuse,
+    close: async () => {},
+  };
+}
+
+/** Of any of its streams: the first token after all prompts were read, then one with every step. */
+function timesOf({ t_pp, t_tg }: BatchedRow, answer: number): StreamTimes {
+  const arrivals = Array.from({ length: answer + 1 }, (_, i) => ({ ms: 1000 * (t_pp + (t_tg * i) / answer), tokens: 1 }));
+  return { askedMs: 0, arrivals };
+}
