@@ -121,7 +121,8 @@ function roomFor(tasks: readonly Task[]): Room {
 function entrantsOf({ engines, base, request }: ModelRun, task: Task, room: Room): Entrant[] {
   return engines.filter(({ workloads }) => workloads.includes(task.workload)).flatMap((engine) => {
     const sizes = task.usesBatches && engine.batchSizes.length > 0 ? engine.batchSizes : [engine.batchSizes[0]];
-    return sizes.map((batchSize) => ({ engine, settings: { ...base, ...room, program: request.programs[engine.name], batchSize, isConversation: task.isConversation } }));
+    const settings = { ...base, ...room, program: request.programs[engine.name], isConversation: task.isConversation };
+    return sizes.map((batchSize) => ({ engine, settings: { ...settings, batchSize } }));
   });
 }
 
