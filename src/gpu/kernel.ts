@@ -113,20 +113,33 @@ export function storageBuffersOf({ bindings }: Pick<Kernel, 'bindings'>): number
   return bindings.filter(({ access }) => access !== 'uniform').length;
 }
 
-/** What a device has for one kernel. */
+/** What a device has for one kernel, or what a kernel takes of it. */
 export interface KernelLimits {
   readonly storageBuffers: number;
+  /** Of workgroup memory. */
   readonly workgroupBytes: number;
+  /** Of a workgroup. */
   readonly invocations: number;
 }
 
-/** What a kernel needs beyond the device, in words; undefined where it fits. */
-export function beyondLimits(kernel: Kernel, limits: KernelLimits) {
-  const [buffers, bytes] = [storageBuffersOf(kernel), workgroupBytesOf(kernel.wgsl)];
-  if (buffers > limits.storageBuffers) return `binds ${buffers} storage buffers of ${limits.storageBuffers}`;
-  if (bytes > limits.workgroupBytes) return `takes ${bytes} bytes of workgroup memory of ${limits.workgroupBytes}`;
-  if (kernel.workgroupSize > limits.invocations) return `has ${kernel.workgroupSize} invocations of ${limits.invocations}`;
-  return undefined;
+const LIMIT_WORDS: { readonly [Name in keyof KernelLimits]: (needed: number, limit: number) => string } = {
+  storageBuffers: (needed, limit) => `binds ${needed} storage buffers of ${limit}`,
+  workgroupBytes: (needed, limit) => `takes ${needed} bytes of workgroup memory of ${limit}`,
+  invocations: (needed, limit) => `has ${needed} invocations of ${limit}`,
+};
+
+/** In what a kernel needs more than a device has, in words: `binds 12 storage buffers of 10`. */
+export function exceeded(needed: KernelLimits, limits: KernelLimits): readonly string[] {
+  const names = Object.keys(LIMIT_WORDS) as (keyof KernelLimits)[];
+  return names.filter((name) => needed[name] > limits[name]).map((name) => LIMIT_WORDS[name](needed[name], limits[name]));
+}
+
+/** The same of a kernel whose text is made. */
+export function beyondLimits(kernel: Kernel, limits: KernelLimits): readonly string[] {
+  const { wgsl, workgroupSize } = kernel;
+  return exceeded(
+    { storageBuffers: storageBuffersOf(kernel), workgroupBytes: workgroupBytesOf(wgsl), invocations: workgroupSize }, limits,
+  );
 }
 
 /** What sizes of workgroups and tiles have to be, so that places in them are shifts and masks. */

@@ -121,13 +121,13 @@ describe('pipelines', () => {
       ],
       [
         { workgroupSize: limits.invocations + 1 },
-        new RegExp(`${limits.invocations + 1} invocations, and the device takes ${limits.invocations}`),
+        new RegExp(`it has ${limits.invocations + 1} invocations of ${limits.invocations}`),
       ],
       [
         { key: 'too much memory', wgsl: `var<workgroup> memory: array<vec4<f32>, ${limits.workgroupBytes / 16 + 1}>;` },
-        new RegExp(`${limits.workgroupBytes + 16} bytes of workgroup memory`),
+        new RegExp(`it takes ${limits.workgroupBytes + 16} bytes of workgroup memory of ${limits.workgroupBytes}`),
       ],
-      [{ bindings: many }, new RegExp(`binds ${many.length} storage buffers, and the device takes ${limits.storageBuffers}`)],
+      [{ bindings: many }, new RegExp(`it binds ${many.length} storage buffers of ${limits.storageBuffers}`)],
     ];
     for (const [change, words] of cases) {
       const attempt = createPipelines(gpu).get(addKernel({ amount: 1 }, change));

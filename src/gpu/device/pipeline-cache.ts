@@ -1,6 +1,6 @@
 /** Kernels compiled for one device, each once. Compiling goes on in the background, many at a time. */
 import { CapacityError } from '../../tensor/errors.ts';
-import { storageBuffersOf, workgroupBytesOf } from '../kernel.ts';
+import { beyondLimits } from '../kernel.ts';
 import type { Binding, Kernel } from '../kernel.ts';
 import { MATRIX_FEATURE } from '../wgsl/subgroup-matrix.ts';
 import type { GpuDevice } from './gpu-device.ts';
@@ -75,9 +75,7 @@ export function kernelProblems(
   kernel: Kernel,
   { limits, features, subgroupSize }: Pick<GpuDevice, 'limits' | 'features' | 'subgroupSize'>,
 ): readonly string[] {
-  const { needs, workgroupSize, wgsl } = kernel;
-  const storage = storageBuffersOf(kernel);
-  const workgroupBytes = workgroupBytesOf(wgsl);
+  const { needs } = kernel;
   const problems: string[] = [];
   if (needs.f16 && !features.has('shader-f16')) problems.push('it computes in f16, and the device has no shader-f16');
   if (needs.subgroupMatrix && !features.has(MATRIX_FEATURE)) problems.push('it takes matrix units, and the device has none');
@@ -85,12 +83,7 @@ export function kernelProblems(
     const found = subgroupSize !== undefined ? `${subgroupSize}` : features.has('subgroups') ? 'a number that varies' : 'no subgroups';
     problems.push(`it was written for subgroups of ${needs.subgroupSize}, and the device has ${found}`);
   }
-  if (storage > limits.storageBuffers) problems.push(`it binds ${storage} storage buffers, and the device takes ${limits.storageBuffers}`);
-  if (workgroupSize > limits.invocations)
-    problems.push(`its workgroups have ${workgroupSize} invocations, and the device takes ${limits.invocations}`);
-  if (workgroupBytes > limits.workgroupBytes)
-    problems.push(`it uses ${workgroupBytes} bytes of workgroup memory, and the device has ${limits.workgroupBytes}`);
-  return problems;
+  return [...problems, ...beyondLimits(kernel, limits).map((problem) => `it ${problem}`)];
 }
 
 function checkKernel(kernel: Kernel, gpu: GpuDevice): void {

@@ -48,10 +48,7 @@ function planOf(graph: Graph, profile: DeviceProfile, { typeOf, kv = 'f16' }: Ty
 
 /** Kernels beyond the device, in words. */
 const problemsOf = (plan: ModelPlan) =>
-  kernelsOfModel(plan).flatMap((kernel) => {
-    const problem = beyondLimits(kernel, plan.options.profile);
-    return problem === undefined ? [] : [`${kernel.label} ${problem}`];
-  });
+  kernelsOfModel(plan).flatMap((kernel) => beyondLimits(kernel, plan.options.profile).map((problem) => `${kernel.label} ${problem}`));
 
 const DIM = 256;
 

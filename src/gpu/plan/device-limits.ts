@@ -33,7 +33,7 @@ function firstProblem(step: GpuStep, options: LimitOptions): string | undefined 
     for (const rows of single ? (['one'] as const) : form === 'rows' || form === 'both' ? ROW_CLASSES : (['many'] as const)) {
       for (const attention of form === 'attention' || form === 'both' ? attentionModes(options.profile) : (['tiles'] as const)) {
         for (const { kernel } of uses(step, { rows, attention }, { ...options, single })) {
-          const problem = beyondLimits(kernel, options.profile);
+          const [problem] = beyondLimits(kernel, options.profile);
           if (problem !== undefined) return `${kernel.label} ${problem}`;
         }
       }

@@ -4,7 +4,7 @@
  * they were, and fetches the next ones into registers meanwhile. Same bindings as the GEMM without matrix units, but for floats that are
  * read and written four at a time: {@link takesMatrixUnits} says which shapes have whole quads.
  */
-import { kernelHeader, kernelKey, storageBuffersOf, withTextOf } from '../../kernel.ts';
+import { exceeded, kernelHeader, kernelKey, storageBuffersOf, withTextOf } from '../../kernel.ts';
 import type { Kernel, KernelLimits, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
@@ -136,10 +136,9 @@ export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
   }, () => textOf(variant));
 }
 
-/** Whether a device has what the kernel takes. */
+/** Whether a device has what the kernel takes; its text is not made for that. */
 export function hasRoomFor(variant: MatrixGemmVariant, limits: KernelLimits): boolean {
   const { length, workgroupSize } = matrixGeometry(variant);
-  const bytes = 16 * length;
-  const buffers = storageBuffersOf({ bindings: bindingsOf(variant.shape) });
-  return bytes <= limits.workgroupBytes && workgroupSize <= limits.invocations && buffers <= limits.storageBuffers;
+  const storageBuffers = storageBuffersOf({ bindings: bindingsOf(variant.shape) });
+  return exceeded({ storageBuffers, workgroupBytes: 16 * length, invocations: workgroupSize }, limits).length === 0;
 }
