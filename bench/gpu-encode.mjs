@@ -61,7 +61,8 @@ async function boundToken() {
     }
     return { buffer: buffers.get(key) };
   };
-  const pipelines = await compileKernels(createPipelines(gpu), one.kernels);
+  const pipelines = createPipelines(gpu);
+  await compileKernels(pipelines, one.kernels);
   const mode = modeOf({ sizes: { rows: 1, outRows: 1 } }, flags.keys >= plan.options.profile.knobs.attention.splitFrom ? 'split' : 'whole');
   return bindPlan(one, { gpu, pipelines, resolve }).dispatches(mode);
 }

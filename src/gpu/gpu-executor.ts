@@ -8,18 +8,21 @@ import { decoderOf } from '../graph/model-graphs.ts';
 import { countOf, sequenceDim } from '../graph/run-check.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
+import type { Pipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-device.ts';
 import { areMatrixUnitsRight } from './device/probe-matrix-units.ts';
 import { partialsBytes } from './ops/attention.ts';
 import { deltaRecordsBytes } from './ops/delta-rule-chunks.ts';
-import { planModel } from './plan/model-plan.ts';
+import { kernelsByNeed, planModel } from './plan/model-plan.ts';
 import type { DecoderPlan, ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
 import type { DeviceProfile } from './profile/device-profile.ts';
 import { withoutMatrixUnits } from './profile/profile-for.ts';
 import { compileKernels } from './program/bound-plan.ts';
 import type { PipelineMap } from './program/bound-plan.ts';
+import { createIdleCompiling } from './program/idle-compiling.ts';
+import type { IdleCompiling } from './program/idle-compiling.ts';
 import { GpuProgram, SPLIT_ROWS } from './program/gpu-program.ts';
 import type { RunnableDecoder, RunnableGraph } from './program/gpu-program.ts';
 import { createStateMemory } from './program/state-memory.ts';
@@ -56,7 +59,10 @@ async function areUnitsRight(gpu: GpuDevice, { subgroupMatrix }: DeviceProfile):
   return subgroupMatrix === undefined || (await areMatrixUnitsRight(gpu, subgroupMatrix));
 }
 
-/** What no device could run is refused before one is opened. */
+/**
+ * What no device could run is refused before one is opened. Matrix units are tried while kernels that take them compile and weights load;
+ * where they are wrong, the model is planned and loaded again without them.
+ */
 async function loadProgram(request: ProgramRequest, { profile, open, withoutRules }: GpuExecutorOptions): Promise<Program> {
   const { model, kv, sizes, signal } = request;
   signal?.throwIfAborted();
@@ -64,9 +70,18 @@ async function loadProgram(request: ProgramRequest, { profile, open, withoutRule
   const planFor = (each: DeviceProfile) => planModel({ model, typeOf, kv, sizes, profile: each, withoutRules });
   const plan = planFor(profile);
   const gpu = await open();
+  const wrong = new AbortController();
   try {
-    const isRight = await areUnitsRight(gpu, profile);
-    return await buildProgram(gpu, { request, model: isRight ? plan : planFor(withoutMatrixUnits(profile)) });
+    const areRight = areUnitsRight(gpu, profile);
+    areRight.then((isRight) => isRight || wrong.abort(), () => {});
+    const both = signal === undefined ? wrong.signal : AbortSignal.any([signal, wrong.signal]);
+    try {
+      return await buildProgram(gpu, { request: { ...request, signal: both }, model: plan, areRight });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (await areRight) throw error;
+    }
+    return await buildProgram(gpu, { request, model: planFor(withoutMatrixUnits(profile)), areRight: undefined });
   } catch (error) {
     gpu.destroy();
     throw error;
@@ -93,34 +108,56 @@ function requestsOf(
 interface BuildOptions {
   readonly request: ProgramRequest;
   readonly model: ModelPlan;
+  /** Whether matrix units are, once that is known; undefined: the model takes none. */
+  readonly areRight: Promise<boolean> | undefined;
 }
 
-async function buildProgram(gpu: GpuDevice, { request, model }: BuildOptions): Promise<Program> {
+async function buildProgram(gpu: GpuDevice, { request, model, areRight }: BuildOptions): Promise<Program> {
   const { signal, onProgress } = request;
-  const pipelines = createPipelines(gpu, { onProgress: (loaded, total) => onProgress?.({ phase: 'compile', loaded, total }) });
-  // Kernels compile while weights load: the driver works on other cores, and takes first what weights wait for.
-  const compiling = Promise.all(
-    [model.repackKernels, model.decoder?.one.kernels ?? [], ...[...model.graphs.values()].map(({ many }) => many.kernels)].map((kernels) =>
-      compileKernels(pipelines, kernels),
-    ),
-  );
-  const samplers = compileKernels(pipelines, model.decoder?.samplerKernels ?? []);
-  for (const promise of [compiling, samplers]) promise.catch(() => {});
-  const weights = await loadWeights({ gpu, pipelines, ...requestsOf(model, request), signal, onProgress });
-  await untilAborted(Promise.all([compiling, samplers]), signal);
-  const base = await createBase(gpu, { request, model, weights, pipelines });
+  const pipelines = createPipelines(gpu);
+  const { first, later } = kernelsByNeed(model);
+  const idle = createIdleCompiling(pipelines, later);
+  try {
+    // Kernels compile while weights load: the driver works on other cores, and takes first what weights wait for.
+    const compiling = compileKernels(pipelines, first, (loaded, total) => onProgress?.({ phase: 'compile', loaded, total }));
+    let areWeightsThere = false;
+    compiling.then(() => areWeightsThere || idle.start(), () => {});
+    const weights = await loadWeights({ gpu, pipelines, ...requestsOf(model, request), signal, onProgress });
+    areWeightsThere = true;
+    idle.rest();
+    await untilAborted(Promise.all([compiling, areRight]), signal);
+    const program = await createProgram(gpu, { request, model, weights, pipelines, idle });
+    signal?.throwIfAborted();
+    return program;
+  } catch (error) {
+    void idle.close();
+    throw error;
+  }
+}
+
+interface ProgramBuild {
+  readonly request: ProgramRequest;
+  readonly model: ModelPlan;
+  readonly weights: LoadedWeights;
+  readonly pipelines: Pipelines;
+  readonly idle: IdleCompiling;
+}
+
+async function createProgram(gpu: GpuDevice, { idle, ...build }: ProgramBuild): Promise<Program> {
+  const { model, pipelines } = build;
+  const base = await createBase(gpu, build);
   const one = model.decoder && (await createOne(base, model.decoder));
   const graphs = new Map<string, RunnableGraph>();
   for (const [name, { graph, many, tapped, limits, tapLimits, tileRows }] of model.graphs) {
     const createTapped = () => createRunnablePlan(base, { graph, steps: tapped(), limits: tapLimits, tileRows });
     graphs.set(name, { many: await createRunnablePlan(base, { graph, steps: many, limits, tileRows }), tapLimits, createTapped });
   }
-  const decoder = one && model.decoder && (await createDecoder(base, { one, plan: model.decoder, pipelines: await samplers }));
-  signal?.throwIfAborted();
+  const samplers = await compileKernels(pipelines, model.decoder?.samplerKernels ?? []);
+  const decoder = one && model.decoder && (await createDecoder(base, { one, plan: model.decoder, pipelines: samplers }));
   const { profile } = model.options;
   const { attention } = profile.knobs;
   return new GpuProgram({
-    base, graphs, decoder,
+    base, graphs, decoder, idle,
     splitFrom: attention.splitFrom,
     tileSplits: profile.subgroupMatrix && { rows: attention.tileSplitRows, from: attention.tileSplitFrom },
     stepsPerSubmit: profile.stepsPerSubmit,
@@ -165,7 +202,7 @@ function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal | undef
 
 async function createBase(
   gpu: GpuDevice,
-  { request, model, weights, pipelines }: BuildOptions & Pick<ProgramBase, 'weights' | 'pipelines'> & { weights: LoadedWeights },
+  { request, model, weights, pipelines }: Omit<ProgramBuild, 'idle'>,
 ): Promise<ProgramBase> {
   const { kv, model: graphs } = request;
   const { decoder, options } = model;

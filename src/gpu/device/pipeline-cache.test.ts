@@ -41,9 +41,9 @@ beforeAll(async () => {
 afterAll(() => gpu.destroy());
 
 describe('pipelines', () => {
-  it('compiles each key once, and counts', async () => {
-    const counts: [number, number][] = [];
-    const pipelines = createPipelines(gpu, { onProgress: (done, total) => counts.push([done, total]) });
+  it('compiles each key once, and tells what is ready', async () => {
+    const pipelines = createPipelines(gpu);
+    expect(pipelines.ready(addKernel({ amount: 1 }))).toBeUndefined();
     const [first, same, other] = await Promise.all([
       pipelines.get(addKernel({ amount: 1 })),
       pipelines.get(addKernel({ amount: 1 })),
@@ -52,8 +52,8 @@ describe('pipelines', () => {
     expect(same).toBe(first);
     expect(other.pipeline).not.toBe(first.pipeline);
     expect(other.layout).toBe(first.layout);
-    expect(counts.at(0)).toEqual([0, 1]);
-    expect(counts.at(-1)).toEqual([2, 2]);
+    expect(pipelines.ready(addKernel({ amount: 1 }))).toBe(first);
+    expect(pipelines.ready(addKernel({ amount: 3 }))).toBeUndefined();
   });
 
   it('runs what it compiled', async () => {

@@ -12,26 +12,23 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-export interface PipelinesOptions {
-  /** Called whenever a kernel is asked for first and when it is ready. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
-}
-
 export interface Pipelines {
   /**
    * The kernel's pipeline; the same one for equal keys.
    * @throws CapacityError for a kernel that the device cannot run; Error where it does not compile, or where a key stands for two texts
    */
   get(kernel: Kernel): Promise<Pipeline>;
+  /** What {@link get} gave, where that is done; undefined: it is not, or nobody asked. */
+  ready(kernel: Kernel): Pipeline | undefined;
 }
 
 const BUFFER_TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 const VISIBLE_TO_COMPUTE = 4;
 
-export function createPipelines(gpu: GpuDevice, { onProgress }: PipelinesOptions = {}): Pipelines {
+export function createPipelines(gpu: GpuDevice): Pipelines {
   const entries = new Map<string, { readonly wgsl: string; readonly pipeline: Promise<Pipeline> }>();
+  const compiled = new Map<string, Pipeline>();
   const layouts = new Map<string, GPUBindGroupLayout>();
-  let done = 0;
 
   const layoutOf = (bindings: readonly Binding[]): GPUBindGroupLayout => {
     const accesses = bindings.map(({ access }) => access).join(' ');
@@ -47,10 +44,10 @@ export function createPipelines(gpu: GpuDevice, { onProgress }: PipelinesOptions
   const compile = async (kernel: Kernel): Promise<Pipeline> => {
     gpu.throwIfLost();
     checkKernel(kernel, gpu);
-    const pipeline = await compileKernel(kernel, { gpu, layout: layoutOf(kernel.bindings) });
-    done++;
-    onProgress?.(done, entries.size);
-    return { kernel, pipeline, layout: layoutOf(kernel.bindings) };
+    const layout = layoutOf(kernel.bindings);
+    const pipeline = { kernel, pipeline: await compileKernel(kernel, { gpu, layout }), layout };
+    compiled.set(kernel.key, pipeline);
+    return pipeline;
   };
 
   return {
@@ -64,9 +61,9 @@ export function createPipelines(gpu: GpuDevice, { onProgress }: PipelinesOptions
       }
       const pipeline = compile(kernel);
       entries.set(kernel.key, { wgsl: kernel.wgsl, pipeline });
-      onProgress?.(done, entries.size);
       return pipeline;
     },
+    ready: ({ key }) => compiled.get(key),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Everything that a device profile makes of a model before there is a device: its plans, their kernels, the sampler, the sizes. */
+import { sizesOf } from '../../graph/dims.ts';
 import type { DimSizes } from '../../graph/dims.ts';
 import type { KvLayout } from '../../graph/executor.ts';
 import { outputOf } from '../../graph/graph.ts';
@@ -22,7 +23,8 @@ import type { DeviceProfile } from '../profile/device-profile.ts';
 import { samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
 import type { UseOptions } from './gpu-op-rules.ts';
-import type { KernelUse, StepMode } from './kernel-use.ts';
+import { modeOf } from './kernel-use.ts';
+import type { AttentionMode, GridCounts, KernelUse, StepMode } from './kernel-use.ts';
 import { formOf, kernelUses, modesOf } from './kernel-uses.ts';
 import { planForGpu } from './lower.ts';
 import type { GpuPlan } from './lower.ts';
@@ -191,9 +193,39 @@ function weightsOfSteps(steps: readonly GpuStep[], choices: MatrixChoices): Plan
   return { matrices, vectors };
 }
 
+/** Rows of a prompt whose kernels are compiled before others of many rows: a question in a chat template. */
+const FIRST_ROWS = 32;
+
+/** Kernels that loading and a first answer take, and those of other prompts and longer contexts, all each once. */
+export function kernelsByNeed(plan: ModelPlan): { readonly first: readonly Kernel[]; readonly later: readonly Kernel[] } {
+  const { decoder, graphs, repackKernels } = plan;
+  const ofOne = decoder === undefined ? [] : kernelsIn(decoder.one, { sizes: sizesOfOne(decoder.limits), tiles: 0 }, 'whole');
+  const text = textGraphNames(plan.options.model).graph;
+  const ofMany = [...graphs].flatMap(([name, { many, graph, limits, tileRows }]) => {
+    const given = name === text ? { ...sizesOfOne(limits), [sequenceDim(graph) as string]: FIRST_ROWS } : limits;
+    return kernelsIn(many, { sizes: sizesOf(graph.derivedDims, given), tiles: Math.ceil(FIRST_ROWS / tileRows) }, 'tiles');
+  });
+  const first = distinct([...repackKernels, ...ofOne, ...(decoder?.samplerKernels ?? []), ...ofMany]);
+  const known = new Set(first.map(({ key }) => key));
+  const all = [...(decoder?.one.kernels ?? []), ...[...graphs.values()].flatMap(({ many }) => many.kernels)];
+  return { first, later: distinct(all).filter(({ key }) => !known.has(key)) };
+}
+
+/** Those that run in a step. */
+function kernelsIn({ plan, usesOf }: PlannedSteps, counts: GridCounts, attention: AttentionMode): readonly Kernel[] {
+  const mode = modeOf(counts, attention);
+  const uses = plan.steps.flatMap((step) => usesOf(step, mode));
+  return uses.filter(({ workgroups }) => workgroups(counts)[0] > 0).map(({ kernel }) => kernel);
+}
+
+const sizesOfOne = (limits: DimSizes): DimSizes => Object.fromEntries(Object.keys(limits).map((dim) => [dim, 1]));
+
+function distinct(kernels: readonly Kernel[]): readonly Kernel[] {
+  return [...new Map(kernels.map((kernel) => [kernel.key, kernel])).values()];
+}
+
 /** Every kernel that loading and running a model may take, each once. */
 export function kernelsOfModel({ decoder, graphs, repackKernels }: ModelPlan): readonly Kernel[] {
   const ofGraphs = [...graphs.values()].flatMap(({ many, tapped }) => [...many.kernels, ...tapped().kernels]);
-  const all = [...repackKernels, ...(decoder?.one.kernels ?? []), ...ofGraphs, ...(decoder?.samplerKernels ?? [])];
-  return [...new Map(all.map((kernel) => [kernel.key, kernel])).values()];
+  return distinct([...repackKernels, ...(decoder?.one.kernels ?? []), ...ofGraphs, ...(decoder?.samplerKernels ?? [])]);
 }

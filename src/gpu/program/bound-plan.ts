@@ -8,17 +8,26 @@ import type { PlannedSteps } from '../plan/model-plan.ts';
 
 export type BufferResolver = (ref: BufferRef) => GPUBufferBinding;
 
-/** A dispatch that is ready to be encoded. */
-export interface Dispatch {
-  readonly label: string;
+/** What is encoded of a dispatch. */
+interface Bound {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
+}
+
+export interface Dispatch {
+  readonly label: string;
+  /** Undefined where the kernel has not been compiled. */
+  readonly bound: Bound | undefined;
   readonly workgroups: (counts: GridCounts) => Workgroups;
 }
 
 export interface BoundPlan {
-  /** The dispatches of a step of this mode. */
+  /** The dispatches of a step of this mode. Those with workgroups are bound once {@link prepare} is done. */
   dispatches(mode: StepMode): readonly Dispatch[];
+  /** Whether all that the plan may ever run is compiled. */
+  readonly isCompiled: boolean;
+  /** Compiles what a step runs. @throws as `Pipelines.get` */
+  prepare(mode: StepMode, counts: GridCounts): Promise<void>;
   /** To be called when buffers that it refers to are new. */
   invalidate(): void;
 }
@@ -26,30 +35,40 @@ export interface BoundPlan {
 /** Compiled kernels by key. */
 export type PipelineMap = ReadonlyMap<string, Pipeline>;
 
-/** Compiles kernels, all at the same time. */
-export async function compileKernels(pipelines: Pipelines, kernels: readonly Kernel[]): Promise<PipelineMap> {
-  return new Map(await Promise.all(kernels.map(async (kernel) => [kernel.key, await pipelines.get(kernel)] as const)));
+/** Compiles kernels, all at the same time. @param onProgress is told how many are done, of how many */
+export async function compileKernels(
+  pipelines: Pipelines, kernels: readonly Kernel[], onProgress?: (done: number, total: number) => void,
+): Promise<PipelineMap> {
+  const distinct = new Map(kernels.map((kernel) => [kernel.key, kernel]));
+  let done = 0;
+  onProgress?.(done, distinct.size);
+  const compiling = [...distinct].map(async ([key, kernel]) => {
+    const pipeline = await pipelines.get(kernel);
+    onProgress?.(++done, distinct.size);
+    return [key, pipeline] as const;
+  });
+  return new Map(await Promise.all(compiling));
 }
 
 export interface BindOptions {
   readonly gpu: GpuDevice;
-  readonly pipelines: PipelineMap;
+  readonly pipelines: Pipelines;
   readonly resolve: BufferResolver;
 }
 
-function bindUse(
-  { kernel, buffers }: Pick<KernelUse, 'kernel' | 'buffers'>,
-  { gpu, pipelines, resolve }: BindOptions,
-): Pick<Dispatch, 'pipeline' | 'group' | 'label'> {
-  const compiled = pipelines.get(kernel.key);
-  if (compiled === undefined) throw new Error(`gpu program: ${kernel.label} was not compiled`);
+/** Undefined where the kernel has not been compiled. */
+function bindUse({ kernel, buffers }: KernelUse, { gpu, pipelines, resolve }: BindOptions): Bound | undefined {
+  const compiled = pipelines.ready(kernel);
+  if (compiled === undefined) return undefined;
   const entries = kernel.bindings.map(({ name }, binding) => {
     const ref = buffers[name];
     if (ref === undefined) throw new Error(`gpu program: nothing is bound to ${name} of ${kernel.label}`);
     return { binding, resource: resolve(ref) };
   });
-  const group = gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries });
-  return { pipeline: compiled.pipeline, group, label: kernel.label };
+  return {
+    pipeline: compiled.pipeline,
+    group: gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries }),
+  };
 }
 
 /** Keeps the last answer: decode asks again for every token, and its steps are all of one size. */
@@ -68,13 +87,16 @@ function keyOf({ rows, attention }: StepMode): string {
   return key;
 }
 
-export function bindPlan({ plan, usesOf }: PlannedSteps, options: BindOptions): BoundPlan {
+export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindOptions): BoundPlan {
+  const { pipelines } = options;
   const bound = new Map<KernelUse, Dispatch>();
   const lists = new Map<string, readonly Dispatch[]>();
+  const uncompiled = new Set(kernels);
+  const usesIn = (mode: StepMode) => plan.steps.flatMap((step) => usesOf(step, mode));
   const dispatchOf = (use: KernelUse): Dispatch => {
     const present = bound.get(use);
-    if (present !== undefined) return present;
-    const dispatch = { ...bindUse(use, options), workgroups: remembered(use.workgroups) };
+    if (present?.bound !== undefined) return present;
+    const dispatch = { label: use.kernel.label, bound: bindUse(use, options), workgroups: remembered(use.workgroups) };
     bound.set(use, dispatch);
     return dispatch;
   };
@@ -83,9 +105,22 @@ export function bindPlan({ plan, usesOf }: PlannedSteps, options: BindOptions): 
       const key = keyOf(mode);
       const present = lists.get(key);
       if (present !== undefined) return present;
-      const list = plan.steps.flatMap((step) => usesOf(step, mode).map(dispatchOf));
+      const list = usesIn(mode).map(dispatchOf);
       lists.set(key, list);
       return list;
+    },
+    get isCompiled() {
+      for (const kernel of uncompiled) {
+        if (pipelines.ready(kernel) === undefined) return false;
+        uncompiled.delete(kernel);
+      }
+      return true;
+    },
+    async prepare(mode, counts) {
+      const missing = usesIn(mode).filter((use) => bound.get(use)?.bound === undefined && use.workgroups(counts)[0] > 0);
+      if (missing.length === 0) return;
+      await compileKernels(pipelines, missing.map(({ kernel }) => kernel));
+      lists.clear();
     },
     invalidate() {
       bound.clear();
@@ -100,9 +135,11 @@ export function bindPlan({ plan, usesOf }: PlannedSteps, options: BindOptions): 
  */
 export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[], counts: GridCounts): void {
   let last: GPUComputePipeline | undefined;
-  for (const { pipeline, group, workgroups } of dispatches) {
+  for (const { label, bound, workgroups } of dispatches) {
     const [x, y, z] = workgroups(counts);
     if (x === 0) continue;
+    if (bound === undefined) throw new Error(`gpu program: ${label} was not compiled`);
+    const { pipeline, group } = bound;
     if (pipeline !== last) pass.setPipeline(pipeline);
     last = pipeline;
     pass.setBindGroup(0, group);

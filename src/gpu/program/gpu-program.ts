@@ -20,6 +20,7 @@ import { encodeDispatches } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 import { createDecodeRun } from './decode-loop.ts';
 import type { DecodeProgram } from './decode-loop.ts';
+import type { IdleCompiling } from './idle-compiling.ts';
 import type { Arena } from './state-memory.ts';
 import { createStateGrowth } from './state-growth.ts';
 import type { StateGrowth } from './state-growth.ts';
@@ -63,6 +64,8 @@ export interface GpuProgramParts {
   /** Up to which rows, and from which keys, tiles of rows are split; undefined: they are not. */
   readonly tileSplits: { readonly rows: number; readonly from: number } | undefined;
   readonly stepsPerSubmit: number;
+  /** Of kernels that the first answer does not need. */
+  readonly idle: IdleCompiling;
   readonly printPlan: () => string;
 }
 
@@ -196,8 +199,21 @@ export class GpuProgram implements Program {
     );
     const checked = checkRuns(this.model, runs, { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#stateLimits() });
     const plans: RunnablePlan[] = [];
-    for (const run of checked) plans.push(await this.#planOf(run));
+    for (const each of checked) {
+      const plan = await this.#planOf(each);
+      await this.#prepare(plan, each.sizes, each.run.sequences);
+      plans.push(plan);
+    }
     return this.#submit(checked, plans);
+  }
+
+  /** Compiles what a run of a plan takes and was not compiled before. */
+  async #prepare({ bound, inputs }: RunnablePlan, sizes: DimSizes, sequences: readonly SequenceRows[] = []): Promise<void> {
+    this.#parts.idle.rest();
+    if (bound.isCompiled) return;
+    const counts = inputs.countsOf(sizes, sequences);
+    await bound.prepare(modeOf(counts, this.#attentionOf(counts, sequences)), counts);
+    this.#checkOpen();
   }
 
   async #planOf({ run, graph, sizes, withTaps }: CheckedRun): Promise<RunnablePlan> {
@@ -322,8 +338,9 @@ export class GpuProgram implements Program {
     const most = many.limits[sequenceDim(graph) as string] as number;
     if (request.tokens.length < 1 || request.tokens.length > most)
       throw new Error(`decode: expected 1 to ${most} tokens, found ${request.tokens.length}`);
-    const [grown, limits] = [this.#grown.bind(this), this.#stateLimits.bind(this)];
+    const [grown, limits, prepare] = [this.#grown.bind(this), this.#stateLimits.bind(this), this.#prepare.bind(this)];
     const { states } = graph;
+    const oneRow = this.#oneRow;
     const encode = (encoder: GPUCommandEncoder, sequence: SequenceStep, plan: RunnablePlan) => {
       const run = tokenRun(names, [sequence], []);
       return this.#encodeRun(encoder, { run, graph, sizes: run.dims }, plan);
@@ -333,12 +350,14 @@ export class GpuProgram implements Program {
       one,
       sampler,
       stepsPerSubmit,
-      oneRow: this.#oneRow,
+      oneRow,
       readBack: this.#readBack,
       async placeUpTo(end, rows) {
         const place = request.reserve(end);
         await grown([place], end);
         checkPlace(place, { states, end, rows }, limits());
+        const dims = rows === 1 ? oneRow : tokenRun(names, [{ ...request, ...place, outputs: [rows - 1] }], []).dims;
+        await prepare(rows === 1 ? one : many, dims, [{ rows, start: end - rows, ...place }]);
         return place;
       },
       checkOpen: () => this.#checkOpen(),
@@ -428,6 +447,7 @@ export class GpuProgram implements Program {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#decoding?.close();
+    await this.#parts.idle.close();
     // The device goes with all that was made on it.
     this.#parts.base.gpu.destroy();
   }

@@ -11,7 +11,7 @@ import type { PlannedSteps } from '../plan/model-plan.ts';
 import type { LoadedWeights } from '../weights/weight-request.ts';
 import { createActivations } from './activations.ts';
 import type { Activations } from './activations.ts';
-import { bindPlan, compileKernels } from './bound-plan.ts';
+import { bindPlan } from './bound-plan.ts';
 import type { BoundPlan, BufferResolver } from './bound-plan.ts';
 import { createSequenceInputs } from './sequence-inputs.ts';
 import type { SequenceInputs } from './sequence-inputs.ts';
@@ -91,10 +91,9 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Sequenc
   };
 }
 
-/** Compiles what a plan may run, and takes its buffers. */
+/** Takes the buffers of a plan. Its kernels are compiled as its steps are prepared. */
 export async function createRunnablePlan(base: ProgramBase, { graph, steps, limits, tileRows }: PlannedRows): Promise<RunnablePlan> {
   const { gpu, request, pipelines } = base;
-  const compiled = await compileKernels(pipelines, steps.kernels);
   const dim = sequenceDim(graph);
   const sizes = sizesOf(graph.derivedDims, limits);
   const { logits } = base;
@@ -110,7 +109,7 @@ export async function createRunnablePlan(base: ProgramBase, { graph, steps, limi
       tileRows,
     }),
   }));
-  const bound = bindPlan(steps, { gpu, pipelines: compiled, resolve: resolverOf(base, activations, inputs) });
+  const bound = bindPlan(steps, { gpu, pipelines, resolve: resolverOf(base, activations, inputs) });
   return {
     graph, bound, inputs, activations, limits,
     destroy() {

@@ -26,6 +26,8 @@ export interface SequenceInputs {
   pageTable(group: number): GPUBuffer;
   /** The uniform of a dim. */
   sizeOf(dim: string): GPUBuffer;
+  /** Counts of a run. */
+  countsOf(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
   /** Enqueues the writes for a run. */
   write(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
   /** Enqueues the page numbers of the only sequence from index `from` on, the same for all groups, and the slots of its next row. */
@@ -69,6 +71,11 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
   const put = (buffer: GPUBuffer, values: Uint32Array, offset = 0) => {
     if (values.length > 0) gpu.queue.writeBuffer(buffer, offset * 4, values as BufferSource);
   };
+  const tilesOf = (sequences: readonly SequenceRows[]) =>
+    sequences.every((sequence) => sequence.rows === 1) ? new Uint32Array(0) : attentionTiles(sequences, tileRows);
+  const counted = (own: DimSizes, sequences: readonly SequenceRows[], tiles: Uint32Array): StepCounts => ({
+    sizes: own, tiles: tiles.length / 4, keys: Math.max(0, ...sequences.map(({ start, rows: count }) => start + count)),
+  });
   return {
     buffers,
     pageTable(group) {
@@ -82,6 +89,7 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
       if (buffer === undefined) throw new Error(`gpu program: no size of dim ${dim}`);
       return buffer;
     },
+    countsOf: (own, sequences) => counted(own, sequences, tilesOf(sequences)),
     write(own, sequences) {
       for (const [dim, buffer] of uniforms) put(buffer, Uint32Array.of(own[dim] as number));
       put(buffers.rowSequence, Uint32Array.from(sequences.flatMap((sequence, n) => Array.from({ length: sequence.rows }, () => n))));
@@ -91,10 +99,9 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
       if (sequences.some(({ slots }) => slots !== undefined)) put(buffers.slots, slotWords(sequences));
       if (sequences.some(({ memory }) => memory !== undefined))
         put(buffers.memory, Uint32Array.from(sequences, ({ memory }) => memory ?? 0));
-      const isDecode = sequences.every((sequence) => sequence.rows === 1);
-      const tiles = isDecode ? new Uint32Array(0) : attentionTiles(sequences, tileRows);
+      const tiles = tilesOf(sequences);
       put(buffers.tiles, tiles);
-      return { sizes: own, tiles: tiles.length / 4, keys: Math.max(0, ...sequences.map(({ start, rows: count }) => start + count)) };
+      return counted(own, sequences, tiles);
     },
     writePlace({ pages, slots }, from) {
       pageTables.forEach((buffer, group) => put(buffer, Uint32Array.from(pages[group] ?? []).subarray(from), from));

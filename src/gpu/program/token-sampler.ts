@@ -57,12 +57,8 @@ export function createTokenSampler(options: TokenSamplerOptions): TokenSampler {
       const compiled = pipelines.get(kernel.key);
       if (compiled === undefined) throw new Error(`sampler: ${kernel.label} was not compiled`);
       const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: bufferOf(name) } }));
-      return {
-        label: kernel.label,
-        pipeline: compiled.pipeline,
-        group: gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries }),
-        workgroups: () => workgroups,
-      };
+      const group = gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries });
+      return { label: kernel.label, bound: { pipeline: compiled.pipeline, group }, workgroups: () => workgroups };
     });
   const bound = new Map<string, readonly Dispatch[]>();
   let current: readonly Dispatch[] = [];
