@@ -1,4 +1,4 @@
-/** What every executor must do with answers that share its steps: each has the tokens that it has alone, whoever comes and goes beside it. */
+/** What every executor must do with answers that share its steps: each has the tokens it has alone, whoever comes and goes beside it. */
 import { expect } from 'vitest';
 import type { GenerateOptions, Model } from '../src/engine/api.ts';
 import { collect } from '../src/engine/collect.ts';
