@@ -1,6 +1,7 @@
 import { describe, it } from 'vitest';
 import { checkAttentionWidths, nameOfWidths, WIDTH_CASES } from '../attention-oracle.ts';
-import { softwareExecutor, TEST_PROFILES } from './executor-check.ts';
+import { TEST_PROFILES } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 
 /** Both forms of decode attention, keys in one part and in several; prefill tiles. */
 describe.each([

@@ -10,7 +10,8 @@ import { locate } from '../../src/node/open-path.ts';
 import { emberFixtures, emberFolder, goldenPrompts, hasEmberFolder, isFullRun } from '../ember/ember-files.ts';
 import type { GoldenPrompt } from '../ember/ember-files.ts';
 import { f32Of, readFixtureTensors } from '../fixture-tensors.ts';
-import { setClock, softwareExecutor } from './executor-check.ts';
+import { setClock } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 
 // A busy machine may take minutes for the longest prompts.
 vi.setConfig({ testTimeout: 300_000 });

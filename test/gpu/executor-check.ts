@@ -4,14 +4,14 @@ import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { PROFILES } from '../../src/gpu/profile/profiles.ts';
 import { decoderSteps } from '../../src/graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch } from '../../src/graph/decoder-steps.ts';
-import type { Executor, Program } from '../../src/graph/executor.ts';
+import type { Program } from '../../src/graph/executor.ts';
 import type { Graph } from '../../src/graph/graph.ts';
-import { openGpuExecutor } from '../../src/node/gpu-executor.ts';
 import { createReferenceExecutor } from '../../src/reference/reference-executor.ts';
 import { expectClose } from '../relative-error.ts';
 import { syntheticGraph, syntheticRequest } from '../synthetic-graph.ts';
 import type { SyntheticOptions, SyntheticShape } from '../synthetic-graph.ts';
 import { ensureAllPages, inEveryGroup } from '../state-places.ts';
+import { softwareExecutor } from './shared-device.ts';
 
 const { software, generic } = PROFILES;
 
@@ -63,12 +63,6 @@ export interface CheckedPair {
   readonly found: Program;
   readonly tolerance: number;
   dispose(): Promise<void>;
-}
-
-export async function softwareExecutor(choices: Parameters<typeof openGpuExecutor>[1]): Promise<Executor> {
-  const executor = await openGpuExecutor('software', choices);
-  if ('problem' in executor) throw new Error(executor.problem);
-  return executor;
 }
 
 export async function loadPair({ shape, weights, profile, withoutRules, tolerance }: CheckedModel): Promise<CheckedPair> {

@@ -9,7 +9,7 @@ import { locate } from '../../src/node/open-path.ts';
 import { f32Of, readFixtureTensors } from '../fixture-tensors.ts';
 import { goldenContext, goldenPath, goldenRuns, goldensOn, hasGolden, readGolden } from '../goldens.ts';
 import type { Golden, GoldenName } from '../goldens.ts';
-import { softwareExecutor } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 import { relativeError } from '../relative-error.ts';
 import { expectValuesAreKeys, hasValuesAreKeys, openValuesAreKeys } from '../values-are-keys.ts';
 

@@ -4,7 +4,8 @@ import {
 } from '../check-hybrid-chat.ts';
 import type { Pair } from '../check-hybrid-chat.ts';
 import { goldensOn, hasGolden } from '../goldens.ts';
-import { softwareExecutor, TEST_PROFILES } from './executor-check.ts';
+import { TEST_PROFILES } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 
 const HYBRIDS = ['lfm2_plain', 'qwen3_5'] as const;
 const NAMES = ['slots' as const, ...HYBRIDS.filter((name) => goldensOn('gpu').includes(name))];

@@ -8,7 +8,8 @@ import { locate } from '../../src/node/open-path.ts';
 import { f32Of, hasShared, readFixtureTensors, sharedPath } from '../fixture-tensors.ts';
 import type { Golden } from '../goldens.ts';
 import { relativeError } from '../relative-error.ts';
-import { softwareExecutor, TEST_PROFILES } from './executor-check.ts';
+import { TEST_PROFILES } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 
 describe.each(['mlx_qwen3', 'gpt_oss_mxfp4'])('the golden of %s on the software adapter', (name) => {
   const path = `${sharedPath}/golden/${name}`;

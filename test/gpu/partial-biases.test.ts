@@ -6,7 +6,7 @@ import type { Executor } from '../../src/graph/executor.ts';
 import { locate } from '../../src/node/open-path.ts';
 import { createReferenceExecutor } from '../../src/reference/reference-executor.ts';
 import { fixturesPath } from '../fixture-tensors.ts';
-import { softwareExecutor } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 
 /** The golden's logits after some tokens, without the biases of k, o and up. */
 async function logitsOn(executor: Executor): Promise<Float32Array> {

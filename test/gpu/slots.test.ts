@@ -1,6 +1,7 @@
 import { describe, it } from 'vitest';
 import { checkSlotEngine, checkSlots } from '../check-slots.ts';
-import { softwareExecutor, TEST_PROFILES } from './executor-check.ts';
+import { TEST_PROFILES } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 
 describe('slots and windows', () => {
   it.each(['float', 'workgroup'] as const)('by the profile %s, against the reference', async (profile) => {

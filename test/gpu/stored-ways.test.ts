@@ -18,7 +18,8 @@ import { testGpu } from '../gpu-harness.ts';
 import { memoryCheckpoint } from '../memory-checkpoint.ts';
 import type { MemoryCheckpoint } from '../memory-checkpoint.ts';
 import { checkStoredWays, storedWays, woven } from '../stored-ways.ts';
-import { softwareExecutor, TEST_PROFILES } from './executor-check.ts';
+import { TEST_PROFILES } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 import { bytesOf } from './bytes-of.ts';
 
 let gpu: GpuDevice;
