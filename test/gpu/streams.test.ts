@@ -10,7 +10,7 @@ import { locate } from '../../src/node/open-path.ts';
 import { asksOf, checkStreams } from '../check-streams.ts';
 import { goldenPrompts } from '../ember/ember-files.ts';
 import { goldenPath, hasGolden, readGolden } from '../goldens.ts';
-import { softwareExecutor } from './executor-check.ts';
+import { softwareExecutor } from './shared-device.ts';
 
 /** Of log probabilities: what the model's README calls a near-tie. Kernels of one row and of several round to the same 8 bits. */
 const NEAR_TIE = 0.05;
