@@ -1,7 +1,7 @@
 // Products on matrix units (src/gpu/kernels/matrix-gemm) on a GPU that has them: values of every form of weights and tiling against float64
 // from the file's own bytes, then times beside today's tiles and GEMVs. Needs only dist/ and the GPU.
 //   node bench/gpu-matrix-gemm.mjs [--only values,times,tilings,parts] [--products qkv,o,gate+up,down]
-//     [--models qwen3-4b,qwen3-0.6b] [--types q4_0] [--rows 16,31,64,128,512,2048] [--seconds 80] [--json FILE] [--null]
+//     [--models qwen3-4b,qwen3-0.6b,llama-3.2-3b] [--types q4_0] [--rows 16,31,64,128,512,2048] [--seconds 80] [--json FILE] [--null]
 // --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
 // memory and not from a cache.
 import { appendFileSync } from 'node:fs';
@@ -205,10 +205,14 @@ async function checkValues(type, tiling) {
 
 const REPEAT_MS = 8;
 const RUNS = 3;
-const WARM_MS = 250;
+const WARM_MS = 400;
 const CACHE_BYTES = 150e6;
 
-async function boundProduct(filler, shape, rows) {
+/** A number of the table's kernels, a function of this file's. */
+const bytesOfPartials = ({ partialBytes: bytes = 0 }, rows) => (typeof bytes === 'function' ? bytes(rows) : bytes);
+
+/** Buffers of a product, with so many copies of its weights that they come from memory. */
+async function boundProduct(filler, shape, rows, kernels) {
   const width = outputWidth(shape);
   const copies = [];
   const bytes = shape.parts.reduce((sum, { type, rows: all }) => sum + layOutMatrix(packedFormatOf(type), all, shape.cols).sizeBytes, 0);
@@ -227,7 +231,7 @@ async function boundProduct(filler, shape, rows) {
     xStats: ['floats', q8StatBytes(rows, shape.cols)],
     residual: ['floats', rows * width * 4], yGain: ['floats', width * 4], gain: ['floats', shape.cols * 4], y: ['floats', rows * width * 4],
     yCodes: ['codes', q8CodeBytes(rows, width)], yStats: ['floats', q8StatBytes(rows, width)],
-    partials: ['floats', Math.max(16, Math.min(rows, 128) * totalRows(shape) * 4 * 8)],
+    partials: ['floats', Math.max(16, ...kernels.map((kernel) => bytesOfPartials(kernel, rows)))],
   };
   const shared = {};
   for (const [name, [fill, size]] of Object.entries(sizes)) {
@@ -288,43 +292,58 @@ async function measure({ model, type, product, shape, rows, what, kernels, copie
   return `${what} ${median.toFixed(0)} us (${teraPerSecond.toFixed(0)})`;
 }
 
-const FEW = (rows) => [1, 2, 4, 8].map((splits) => `${rows}x64x64 122 /${splits}`);
+const splitInto = (parts, texts) => texts.flatMap((text) => parts.map((splits) => `${text} /${splits}`));
+
 /** Tilings to choose from, by rows. */
 function candidates(rows) {
-  if (rows <= 16) return FEW(16);
-  if (rows <= 32) return FEW(32);
-  if (rows <= 64) return [...FEW(64), '64x64x64 221 /2', '64x64x64 221 /4'];
-  if (rows <= 128) return ['64x64x64 221 /1', '64x64x64 221 /2', '64x64x64 221 /4', '128x128x64 241 /1', '128x128x64 241 /4'];
-  return ['64x64x64 221 /1', '128x128x64 221 /1', '128x128x64 241 /1', '128x128x64 241 /2', '128x128x64 241 /3', '256x128x64 421 /1'];
+  if (rows <= 16) return splitInto([1, 2, 4, 8], ['16x64x64 122', '16x64x128 122', '16x64x128 124', '16x128x64 142']);
+  if (rows <= 32) return splitInto([1, 2, 4, 8], ['32x64x64 122', '32x64x128 122', '32x64x128 124', '32x128x64 142']);
+  if (rows <= 64) return splitInto([1, 2, 4, 8], ['64x64x64 122', '64x64x64 221', '64x128x64 241', '64x64x128 122']);
+  if (rows <= 128)
+    return splitInto([1, 2, 3, 4], ['64x64x64 221', '128x64x64 421', '64x128x64 241', '128x128x64 241', '128x64x64 221']);
+  return [
+    ...splitInto([1, 2, 3, 4], ['128x128x64 241']),
+    ...splitInto([1, 3], ['256x128x32 421', '128x256x32 241', '128x256x32 281', '128x128x64 221']),
+  ];
 }
 
-async function measureProducts(isTilings) {
-  for (const type of flags.types.split(','))
-    for (const model of flags.models.split(','))
-      for (const { name: product, shapes: [shape] } of productsOf(MODELS[model], type)) {
-        if (!flags.products.split(',').includes(product)) continue;
-        for (const rows of flags.rows.split(',').map(Number)) {
-          if (secondsLeft() < 3) return console.log('time is over');
-          const filler = await createFiller(gpu, pipelines);
-          const copies = await boundProduct(filler, shape, rows);
-          const common = { model, type, product, shape, rows, copies };
-          const options = { profile };
-          const texts = isTilings
-            ? candidates(rows).map((text) => ({ what: text, kernels: attempt(() => kernelsOf(shape, tilingOf(text))) }))
-            : [
-              { what: 'table', kernels: productKernels(shape, 'many', options) },
-              { what: 'today', kernels: productKernels(shape, 'many', { profile: today }) },
-              ...(rows <= 16 ? [{ what: 'gemv8', kernels: [gemvProduct(shape, 8, options)] }] : []),
-            ];
-          const usable = texts.filter(({ kernels }) => kernels?.every(({ kernel }) => fits(kernel)));
-          await compileAll(usable.flatMap(({ kernels }) => kernels), rows);
-          if (usable.length > 0) await warmUp(usable[0].kernels, copies, rows);
-          const shown = [];
-          for (const { what, kernels } of usable) shown.push(await measure({ ...common, what, kernels }));
-          console.log(`${model} ${type} ${product} ${rows}: ${shown.join('; ')}`);
-          filler.destroy();
-        }
-      }
+function productsToMeasure() {
+  const wanted = flags.products.split(',');
+  return flags.types.split(',').flatMap((type) => flags.models.split(',').flatMap((model) =>
+    productsOf(MODELS[model], type).filter(({ name }) => wanted.includes(name)).flatMap(({ name: product, shapes: [shape] }) =>
+      flags.rows.split(',').map((rows) => ({ model, type, product, shape, rows: Number(rows) })))));
+}
+
+function tilingsOf({ shape, rows }) {
+  return candidates(rows).map((text) => ({ what: text, kernels: attempt(() => kernelsOf(shape, tilingOf(text))) }));
+}
+
+function todaysKernels({ shape, rows }) {
+  return [
+    { what: 'table', kernels: productKernels(shape, 'many', { profile }) },
+    { what: 'today', kernels: productKernels(shape, 'many', { profile: today }) },
+    ...(rows <= 16 ? [{ what: 'gemv8', kernels: [gemvProduct(shape, 8, { profile })] }] : []),
+  ];
+}
+
+/** Everything is compiled before the first is measured: clocks fall while the host compiles. */
+async function measureProducts(textsOf) {
+  const all = productsToMeasure().map((each) => ({
+    ...each, texts: textsOf(each).filter(({ kernels }) => kernels?.every(({ kernel }) => fits(kernel))),
+  }));
+  await Promise.all(all.map(({ texts, rows }) => compileAll(texts.flatMap(({ kernels }) => kernels), rows)));
+  console.log(`compiled after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  for (const [i, { texts, ...each }] of all.entries()) {
+    if (secondsLeft() < 2) return console.log('time is over');
+    const { model, type, product, shape, rows } = each;
+    const filler = await createFiller(gpu, pipelines);
+    const copies = await boundProduct(filler, shape, rows, texts.flatMap(({ kernels }) => kernels));
+    if (i === 0 && texts.length > 0) await warmUp(texts[0].kernels, copies, rows);
+    const shown = [];
+    for (const { what, kernels } of texts) shown.push(await measure({ ...each, copies, what, kernels }));
+    console.log(`${model} ${type} ${product} ${rows}: ${shown.join('; ')}`);
+    filler.destroy();
+  }
 }
 
 function attempt(make) {
@@ -350,8 +369,8 @@ async function measureParts() {
   for (const [product, rows, text] of [['gate+up', 512, '128x128x64 241 /1'], ['down', 512, '128x128x64 241 /3']]) {
     const [{ shapes: [shape] }] = productsOf(MODELS['qwen3-4b'], 'q4_0').filter(({ name }) => name === product);
     const filler = await createFiller(gpu, pipelines);
-    const copies = await boundProduct(filler, shape, rows);
-    const [{ kernel, workgroups }] = kernelsOf(shape, tilingOf(text));
+    const [{ kernel, workgroups, partialBytes: bytes }] = kernelsOf(shape, tilingOf(text));
+    const copies = await boundProduct(filler, shape, rows, [{ partialBytes: bytes }]);
     const shown = [];
     const parts = [];
     for (const [what, without] of Object.entries(WITHOUT)) {
@@ -374,7 +393,7 @@ if (only.includes('values')) {
   const types = WEIGHT_TYPES.filter((type) => !type.startsWith('affine') || type.endsWith('_g64_bf16'));
   for (const type of types) await checkValues(type, '128x128x64 241 /1');
 }
-if (only.includes('times')) await measureProducts(false);
-if (only.includes('tilings')) await measureProducts(true);
+if (only.includes('times')) await measureProducts(todaysKernels);
+if (only.includes('tilings')) await measureProducts(tilingsOf);
 console.log(`${((performance.now() - started) / 1000).toFixed(1)} s`);
 gpu.destroy();

@@ -2,7 +2,7 @@
  * Where a decoded token's time goes on a GPU: each kind of kernel by itself over all layers, the whole token as one chain, and what
  * encoding costs in JavaScript. Usage: node bench/gpu-token.mjs MODEL.gguf [--keys 128,4096] [--out FILE.jsonl] [--device gpu|software]
  *   [--knobs '{"attention":{"splitFrom":1024}}']: changes to the profile
- *   [--rows 31,128,512 [--before 0,1024]]: chunks of a prompt in place of tokens
+ *   [--rows 31,128,512 [--before 0,1024] [--switches]]: chunks of a prompt in place of tokens; what a kind costs more behind another
  * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
  * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it.
  */
@@ -30,6 +30,7 @@ const { values: flags, positionals } = parseArgs({
     knobs: { type: 'string' },
     rows: { type: 'string' },
     before: { type: 'string', default: '0' },
+    switches: { type: 'boolean', default: false },
   },
 });
 const [path] = positionals;
@@ -104,6 +105,7 @@ async function measureChunk(rows, before) {
   const used = steps.filter(({ workgroups }) => workgroups(counts)[0] > 0);
   console.log(`${gpu.name}, ${model.name}, ${rows} rows behind ${before}, ${used.length} dispatches`);
   const sum = await measureKinds(gpu, used, counts, { rows, before });
+  if (flags.switches) await measureSwitches(gpu, used, counts, { rows, before });
   const chain = await timed(gpu, used, counts);
   const encode = encodeTime(gpu, used, counts);
   const ms = summarise(whole).median;
@@ -113,6 +115,22 @@ async function measureChunk(rows, before) {
       `submit ${encode.submit.toFixed(0)} us`,
   );
   record({ rows, before, chunk: true, us: chain, runUs: ms * 1000, encodeUs: encode.encode, submitUs: encode.submit });
+}
+
+/** Two kinds that follow each other, in turns, beside each of them by itself: what a change of kernels costs. */
+async function measureSwitches(gpu, all, counts, of) {
+  const neighbours = new Map();
+  all.slice(1).forEach(({ label }, i) => neighbours.set(`${all[i].label} | ${label}`, [all[i].label, label]));
+  const chainOf = (...labels) => all.filter(({ label }) => labels.includes(label));
+  for (const [name, [a, b]] of neighbours) {
+    const both = chainOf(a, b);
+    if (a === b || both.length < 8) continue;
+    const changes = both.slice(1).filter(({ label }, i) => label !== both[i].label).length;
+    const apart = await timed(gpu, chainOf(a), counts) + await timed(gpu, chainOf(b), counts);
+    const us = (await timed(gpu, both, counts) - apart) / changes;
+    console.log(`  ${name.padEnd(104)} ${us.toFixed(2).padStart(8)} us a change`);
+    record({ ...of, switch: [a, b], changes, us });
+  }
 }
 
 /** Prints each kind of dispatch by itself; the sum of all in microseconds. */
