@@ -61,7 +61,10 @@ export interface AttentionKnobs {
   /** Prefill: what a workgroup of a tile of queries may have; the tile is the best that fits. */
   readonly tileInvocations: number;
   readonly tileBytes: number;
-  /** On matrix units: keys from which, and rows up to which, the keys of tiles are divided over workgroups, and into how many parts. */
+  /**
+   * On matrix units: keys from which, for up to 32 rows (of more rows as many more keys), and rows up to which, the keys of tiles are divided
+   * over workgroups, and into how many parts.
+   */
   readonly tileSplitFrom: number;
   readonly tileSplitRows: number;
   readonly tileSplits: number;

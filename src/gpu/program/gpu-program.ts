@@ -34,6 +34,9 @@ import type { TokenSampler } from './token-sampler.ts';
 /** Most rows of a step whose keys are split: more rows fill the device by themselves, and partial results take room. */
 export const SPLIT_ROWS = 8;
 
+/** Up to how many rows their tiles are split from the profile's number of keys on; more rows, which are more tiles, from more keys. */
+const SPLIT_TILE_ROWS = 32;
+
 /** Submits without results that run or wait, with the one that is made then: one runs, one is encoded behind it. */
 const MOST_UNDER_WAY = 2;
 
@@ -321,7 +324,9 @@ export class GpuProgram implements Program {
     const { splitFrom, tileSplits } = this.#parts;
     if (tiles > 0) {
       const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
-      return tileSplits !== undefined && rows <= tileSplits.rows && keys >= tileSplits.from ? 'splitTiles' : 'tiles';
+      const from = ((tileSplits?.from ?? Infinity) * Math.max(rows, SPLIT_TILE_ROWS)) / SPLIT_TILE_ROWS;
+      const isSplit = tileSplits !== undefined && rows <= tileSplits.rows && keys >= from;
+      return isSplit ? 'splitTiles' : 'tiles';
     }
     return keys >= splitFrom && sequences.length <= SPLIT_ROWS ? 'split' : 'whole';
   }
