@@ -129,15 +129,21 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
   };
 }
 
-/**
- * Encodes dispatches in order. A pipeline that is set already is not set again: a call costs nearly a microsecond. Each argument costs too,
- * so those that would say 1 are left out.
- */
+/** Encodes dispatches in order. */
 export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[], counts: GridCounts): void {
+  const encode = dispatchEncoder(pass);
+  for (const dispatch of dispatches) encode(dispatch, counts);
+}
+
+/**
+ * Encodes a dispatch after another; false for one that has nothing to do. A pipeline that is set already is not set again: a call costs
+ * nearly a microsecond. Each argument costs too, so those that would say 1 are left out.
+ */
+export function dispatchEncoder(pass: GPUComputePassEncoder): (dispatch: Dispatch, counts: GridCounts) => boolean {
   let last: GPUComputePipeline | undefined;
-  for (const { label, bound, workgroups } of dispatches) {
+  return ({ label, bound, workgroups }, counts) => {
     const [x, y, z] = workgroups(counts);
-    if (x === 0) continue;
+    if (x === 0) return false;
     if (bound === undefined) throw new Error(`gpu program: ${label} was not compiled`);
     const { pipeline, group } = bound;
     if (pipeline !== last) pass.setPipeline(pipeline);
@@ -145,5 +151,6 @@ export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readon
     pass.setBindGroup(0, group);
     if (y === 1 && z === 1) pass.dispatchWorkgroups(x);
     else pass.dispatchWorkgroups(x, y, z);
-  }
+    return true;
+  };
 }

@@ -16,7 +16,6 @@ import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
 import type { AttentionMode, StepCounts, StepMode } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { encodeDispatches } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 import { createDecodeRun } from './decode-loop.ts';
 import type { DecodeProgram } from './decode-loop.ts';
@@ -29,6 +28,8 @@ import { createReadBack } from './read-back.ts';
 import type { PendingRead, ReadBack, ReadRange } from './read-back.ts';
 import { copySlot, restoreSlot, slotParts, snapshotSlot } from './slot-store.ts';
 import type { SlotStore } from './slot-store.ts';
+import { createSubmission, passOf } from './submission.ts';
+import type { Submission } from './submission.ts';
 import type { TokenSampler } from './token-sampler.ts';
 
 /** Most rows of a step whose keys are split: more rows fill the device by themselves, and partial results take room. */
@@ -233,27 +234,26 @@ export class GpuProgram implements Program {
   async #submit(checked: readonly CheckedRun[], plans: readonly RunnablePlan[]): Promise<RunResults> {
     const { gpu } = this.#parts.base;
     const pending: { readonly names: readonly string[]; readonly read: PendingRead | undefined }[] = [];
-    let encoder = gpu.device.createCommandEncoder();
+    const submission = createSubmission(gpu);
     const used = new Set<RunnablePlan>();
     for (const [at, run] of checked.entries()) {
       const plan = plans[at] as RunnablePlan;
       // What the host writes is there before the submit begins, so a plan's second run goes into another one.
       if (used.has(plan)) {
-        gpu.queue.submit([encoder.finish()]);
-        encoder = gpu.device.createCommandEncoder();
+        submission.submit();
         used.clear();
       }
       used.add(plan);
-      this.#encodeHandovers(encoder, { run, plan, before: checked.slice(0, at), plans });
-      this.#encodeRun(encoder, run, plan);
+      this.#encodeHandovers(submission.encoder, { run, plan, before: checked.slice(0, at), plans });
+      this.#encodeRun(submission, run, plan);
       const ranges = [...run.wanted].map(([, value]): ReadRange => ({
         buffer: plan.activations.bufferOf(value, 'floats'),
         sizeBytes: countOf(value, run.sizes) * 4,
       }));
       const isEmpty = ranges.every(({ sizeBytes }) => sizeBytes === 0);
-      pending.push({ names: [...run.wanted.keys()], read: isEmpty ? undefined : this.#readBack.copy(encoder, ranges) });
+      pending.push({ names: [...run.wanted.keys()], read: isEmpty ? undefined : this.#readBack.copy(submission.encoder, ranges) });
     }
-    gpu.queue.submit([encoder.finish()]);
+    submission.submit();
     if (pending.every(({ read }) => read === undefined)) await this.#untilFewUnderWay();
     return Promise.all(
       pending.map(async ({ names, read }) => {
@@ -301,7 +301,7 @@ export class GpuProgram implements Program {
   }
 
   #encodeRun(
-    encoder: GPUCommandEncoder,
+    submission: Pick<Submission, 'dispatch'>,
     { run, graph, sizes }: Pick<CheckedRun, 'run' | 'graph' | 'sizes'>,
     plan: RunnablePlan,
   ): StepCounts {
@@ -314,9 +314,7 @@ export class GpuProgram implements Program {
     }
     const counts = plan.inputs.write(sizes, run.sequences ?? []);
     if (Object.values(sizes).every((size) => size === 0)) return counts;
-    const pass = encoder.beginComputePass();
-    encodeDispatches(pass, plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences ?? []))), counts);
-    pass.end();
+    submission.dispatch(plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences ?? []))), counts);
     return counts;
   }
 
@@ -348,7 +346,7 @@ export class GpuProgram implements Program {
     const oneRow = this.#oneRow;
     const encode = (encoder: GPUCommandEncoder, sequence: SequenceStep, plan: RunnablePlan) => {
       const run = tokenRun(names, [sequence], []);
-      return this.#encodeRun(encoder, { run, graph, sizes: run.dims }, plan);
+      return this.#encodeRun(passOf(encoder), { run, graph, sizes: run.dims }, plan);
     };
     const program: DecodeProgram = {
       gpu: base.gpu,
