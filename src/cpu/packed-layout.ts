@@ -1,5 +1,5 @@
 /** Sizes of packed matrices of quantised weights; `assembly/packed-rows.ts` says how they lie, and has the same numbers. */
-import { takesInt8 } from '../tensor/formats/weight-formats.ts';
+import { formatOf } from '../tensor/formats/weight-formats.ts';
 import { bytesOfElements } from '../tensor/tensor-type.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 
@@ -25,8 +25,8 @@ export function matrixSizes(type: WeightType, shape: readonly number[]): MatrixS
   const [rows, cols] = [shape.at(-2) ?? 1, shape.at(-1) as number];
   const matrices = shape.slice(0, -2).reduce((product, dim) => product * dim, 1);
   const rowBytes = bytesOfElements(type, cols);
-  // Matrices of floats, coded ones too, stay as in the file.
-  const isPacked = takesInt8(type);
+  // Matrices of floats stay as in the file.
+  const isPacked = formatOf(type).kind === 'block';
   const matrixBytes = isPacked ? HEAD_BYTES + Math.ceil(rows / GROUP_ROWS) * GROUP_ROWS * rowBytes : rows * rowBytes;
   return { matrices, rows, rowBytes, fileBytes: rows * rowBytes, matrixBytes, isPacked };
 }

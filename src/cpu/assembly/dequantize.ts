@@ -2,7 +2,7 @@
  * One row of weights to f32, for embedding look-ups: plain loops, since a lookup reads one row of thousands.
  * Every product fits 24 bits, so values have at most the one rounding of Q4_K's subtraction.
  */
-import { expandCodedFloats } from './coded-floats';
+import { expandCodedFloats, expandPackedFloats } from './coded-floats';
 import { loadFloat } from './dot-float';
 import { headsBytesOf, minimumAt, scaleOf } from './group-scales';
 import { halfToFloat } from './half';
@@ -28,6 +28,8 @@ export function matrixRow(type: i32, w: usize, rowBytes: usize, row: i32, out: u
     for (; out < end; out += 1024, group += 16 * Q4_K_BYTES) packedQ4_K(group, r, out);
   } else if (type == Q6_K) {
     for (; out < end; out += 1024, group += 16 * Q6_K_BYTES) packedQ6_K(group, r, out);
+  } else if (isCodedFloat(type)) {
+    expandPackedFloats(type, group, r, out, cols);
   } else {
     const bytes = <usize>blockSizeOf(type) << 2;
     for (; out < end; out += bytes, group += 16 * blockBytesOf(type)) packedDescribed(type, group, r, out);

@@ -3,18 +3,16 @@
  * DEPTH columns, and multiplied with all rows of x; partial sums of later columns are added in y.
  */
 import { loadFloat } from './dot-float';
-import { expandCodedFloats } from './coded-floats';
+import { packCodedPanel } from './coded-floats';
 import { halvesToFloats, lowHalves } from './half';
 import { storeLanes } from './lanes';
-import { blockBytesOf, blockSizeOf, F16, F32, isCodedFloat } from './weight-type';
+import { groupAt } from './packed-rows';
+import { F16, F32, isCodedFloat } from './weight-type';
 
 /** Columns of a panel: 8 rows of them fill a quarter of a first-level cache. */
 const DEPTH: i32 = 256;
 
-/** Types whose values are codes are expanded behind the panel, a panel's rows at a time. */
-export function gemmFloatScratchBytes(type: i32): usize {
-  return (isCodedFloat(type) ? 64 : 32) * <usize>DEPTH;
-}
+export const PANEL_BYTES: usize = 32 * <usize>DEPTH;
 
 /** Arguments as matmul's. */
 export function gemmFloat(
@@ -40,14 +38,7 @@ export function gemmFloat(
 /** Eight rows from `row` on, columns [k, k + depth). */
 function packPanel(type: i32, to: usize, w: usize, rowBytes: usize, row: i32, last: i32, k: i32, depth: i32): void {
   if (isCodedFloat(type)) {
-    const expanded = to + 32 * <usize>DEPTH;
-    const rows = min(8, last + 1 - row);
-    const from = w + <usize>(k / blockSizeOf(type)) * blockBytesOf(type);
-    for (let i = 0; i < rows; i++) {
-      expandCodedFloats(type, from + <usize>(row + i) * rowBytes, expanded + <usize>(i * DEPTH * 4), depth);
-    }
-    packRows(F32, to, expanded, DEPTH * 4, 0, rows - 1, depth);
-    packRows(F32, to + 16, expanded, DEPTH * 4, 4, rows - 1, depth);
+    packCodedPanel(type, to, groupAt(w, rowBytes, row), row & 8, k, depth);
     return;
   }
   const from = w + <usize>k * (type == F32 ? 4 : 2);

@@ -18,7 +18,7 @@
 import { highNibbles, lowNibbles } from './dot-int8';
 import { packDescribed } from './packed-described';
 import {
-  blockBytesOf, isCodedFloat, isDescribed, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES,
+  blockBytesOf, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES,
 } from './weight-type';
 
 /** Mirrored in `src/cpu/packed-layout.ts`. */
@@ -31,7 +31,7 @@ const ONE: u16 = 0x3c00;
 // @ts-ignore: decorator
 @inline
 export function isPacked(type: i32): bool {
-  return (type >= Q8_0 && type <= Q6_K) || (isDescribed(type) && !isCodedFloat(type));
+  return type >= Q8_0;
 }
 
 /** True where some scales of the matrix at w are odd. */
