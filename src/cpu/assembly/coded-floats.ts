@@ -63,10 +63,13 @@ export function scaleActivations(x: usize, out: usize, cols: i32): f32 {
   return reinterpret<f32>(power);
 }
 
-/** out f32[16] = the packed group at w times the activations [x, xEnd) of scaleActivations, and what that returned. */
+/**
+ * out f32[16] = the packed group at w times the activations [x, xEnd) of scaleActivations, and what that returned. Through a table, so that
+ * no optimiser makes one function of them.
+ */
 export function dotCodedFloats(type: i32, w: usize, x: usize, xEnd: usize, power: f32, out: usize): void {
-  if (scalesOf(type) == SCALE_E8M0) dotE8m0(<usize>blockSizeOf(type), w, x, xEnd, power, out);
-  else dotF32Scales(<usize>blockSizeOf(type), w, x, xEnd, power, out);
+  const kernel = scalesOf(type) == SCALE_E8M0 ? dotE8m0.index : dotF32Scales.index;
+  call_indirect<void>(kernel, <usize>blockSizeOf(type), w, x, xEnd, power, out);
 }
 
 function dotE8m0(size: usize, w: usize, x: usize, xEnd: usize, power: f32, out: usize): void {
@@ -90,9 +93,9 @@ function dotGroup(isPower: bool, size: usize, w: usize, x: usize, xEnd: usize, p
     w += isPower ? 16 : 64;
     let odd = zero, even = zero, oddMore = zero, evenMore = zero;
     let odd8 = zero, even8 = zero, odd8More = zero, even8More = zero;
-    for (const end = w + (size << 4); w < end; w += 32, x += 8) {
-      const first = v128.load32_splat(x);
-      const second = v128.load32_splat(x, 4);
+    for (const end = w + (size << 4); w < end; w += 64, x += 16) {
+      let first = v128.load32_splat(x);
+      let second = v128.load32_splat(x, 4);
       let codes = v128.load(w);
       let halves = v128.and(i16x8.shr_s(codes, 4), codeBits);
       odd = madd(v128.and(halves, upper), second, odd);
@@ -101,6 +104,22 @@ function dotGroup(isPower: bool, size: usize, w: usize, x: usize, xEnd: usize, p
       oddMore = madd(v128.and(halves, upper), first, oddMore);
       evenMore = madd(i32x4.shl(halves, 16), first, evenMore);
       codes = v128.load(w, 16);
+      halves = v128.and(i16x8.shr_s(codes, 4), codeBits);
+      odd8 = madd(v128.and(halves, upper), second, odd8);
+      even8 = madd(i32x4.shl(halves, 16), second, even8);
+      halves = v128.and(i16x8.shr_s(i16x8.shl(codes, 8), 4), codeBits);
+      odd8More = madd(v128.and(halves, upper), first, odd8More);
+      even8More = madd(i32x4.shl(halves, 16), first, even8More);
+      first = v128.load32_splat(x, 8);
+      second = v128.load32_splat(x, 12);
+      codes = v128.load(w, 32);
+      halves = v128.and(i16x8.shr_s(codes, 4), codeBits);
+      odd = madd(v128.and(halves, upper), second, odd);
+      even = madd(i32x4.shl(halves, 16), second, even);
+      halves = v128.and(i16x8.shr_s(i16x8.shl(codes, 8), 4), codeBits);
+      oddMore = madd(v128.and(halves, upper), first, oddMore);
+      evenMore = madd(i32x4.shl(halves, 16), first, evenMore);
+      codes = v128.load(w, 48);
       halves = v128.and(i16x8.shr_s(codes, 4), codeBits);
       odd8 = madd(v128.and(halves, upper), second, odd8);
       even8 = madd(i32x4.shl(halves, 16), second, even8);

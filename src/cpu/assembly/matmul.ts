@@ -20,7 +20,7 @@ import {
 
 /** From this many rows of x on, unpacking weights once pays (measured; decode kernels of packed rows do little unpacking). */
 function leastGemmRows(type: i32): i32 {
-  if (isCodedFloat(type)) return 3;
+  if (isCodedFloat(type)) return RELAXED ? 9 : 3;
   if (type == F32 || type == Q8_0) return 12;
   if (!isPacked(type)) return 5;
   if (!RELAXED) return 6;

@@ -17,9 +17,7 @@
  */
 import { highNibbles, lowNibbles } from './dot-int8';
 import { packDescribed } from './packed-described';
-import {
-  blockBytesOf, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES,
-} from './weight-type';
+import { blockBytesOf, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
 
 /** Mirrored in `src/cpu/packed-layout.ts`. */
 export const GROUP_ROWS: i32 = 16;
