@@ -20,6 +20,8 @@ export interface Pipelines {
   get(kernel: Kernel): Promise<Pipeline>;
   /** What {@link get} gave, where that is done; undefined: it is not, or nobody asked. */
   ready(kernel: Kernel): Pipeline | undefined;
+  /** How many are done. */
+  readonly readyCount: number;
 }
 
 const BUFFER_TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
@@ -64,6 +66,9 @@ export function createPipelines(gpu: GpuDevice): Pipelines {
       return pipeline;
     },
     ready: ({ key }) => compiled.get(key),
+    get readyCount() {
+      return compiled.size;
+    },
   };
 }
 

@@ -90,7 +90,8 @@ function keyOf({ rows, attention }: StepMode): string {
 export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindOptions): BoundPlan {
   const { pipelines } = options;
   const bound = new Map<KernelUse, Dispatch>();
-  const lists = new Map<string, readonly Dispatch[]>();
+  /** With how many kernels were compiled when a list was made that lacks some: they may be there now. */
+  const lists = new Map<string, { readonly list: readonly Dispatch[]; readonly lackingAt: number | undefined }>();
   const uncompiled = new Set(kernels);
   const usesIn = (mode: StepMode) => plan.steps.flatMap((step) => usesOf(step, mode));
   const dispatchOf = (use: KernelUse): Dispatch => {
@@ -104,9 +105,10 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
     dispatches(mode) {
       const key = keyOf(mode);
       const present = lists.get(key);
-      if (present !== undefined) return present;
+      const { readyCount } = pipelines;
+      if (present !== undefined && (present.lackingAt === undefined || present.lackingAt === readyCount)) return present.list;
       const list = usesIn(mode).map(dispatchOf);
-      lists.set(key, list);
+      lists.set(key, { list, lackingAt: list.every((each) => each.bound !== undefined) ? undefined : readyCount });
       return list;
     },
     get isCompiled() {
@@ -120,7 +122,6 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
       const missing = usesIn(mode).filter((use) => bound.get(use)?.bound === undefined && use.workgroups(counts)[0] > 0);
       if (missing.length === 0) return;
       await compileKernels(pipelines, missing.map(({ kernel }) => kernel));
-      lists.clear();
     },
     invalidate() {
       bound.clear();

@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest';
+import type { GpuDevice } from '../device/gpu-device.ts';
+import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
+import type { Kernel } from '../kernel.ts';
+import type { GridCounts, KernelUse, StepMode } from '../plan/kernel-use.ts';
+import type { PlannedSteps } from '../plan/model-plan.ts';
+import { bindPlan } from './bound-plan.ts';
+
+/** Kernels of few rows and of more, in the list of one mode; each compiles when the test says so. */
+function planOfTwo() {
+  const compiled = new Map<string, Pipeline>();
+  const compile = (kernel: Kernel) => compiled.set(kernel.key, { kernel, pipeline: kernel.key, layout: kernel.key } as unknown as Pipeline);
+  const kernelOf = (key: string) => ({ key, label: key, bindings: [] }) as unknown as Kernel;
+  const [few, more] = [kernelOf('few'), kernelOf('more')];
+  const useOf = (kernel: Kernel, isRun: (rows: number) => boolean) =>
+    ({ kernel, buffers: {}, workgroups: ({ sizes }: GridCounts) => [isRun(sizes['rows'] as number) ? 1 : 0, 1, 1] }) as unknown as KernelUse;
+  const uses = [useOf(few, (rows) => rows <= 16), useOf(more, (rows) => rows > 16)];
+  const pipelines: Pipelines = {
+    async get(kernel) {
+      compile(kernel);
+      return compiled.get(kernel.key) as Pipeline;
+    },
+    ready: ({ key }) => compiled.get(key),
+    get readyCount() {
+      return compiled.size;
+    },
+  };
+  const gpu = { device: { createBindGroup: () => ({}) } } as unknown as GpuDevice;
+  const steps = { plan: { steps: [{}] }, kernels: [few, more], usesOf: () => uses } as unknown as PlannedSteps;
+  const plan = bindPlan(steps, { gpu, pipelines, resolve: () => ({}) as GPUBufferBinding });
+  return { plan, few, more, compile };
+}
+
+const MODE: StepMode = { rows: { rows: 'many' }, attention: 'whole' };
+const counts = (rows: number) => ({ sizes: { rows }, tiles: 0 });
+
+it('a step finds what was compiled after a list of its mode was made', () => {
+  const { plan, few, more, compile } = planOfTwo();
+  compile(few);
+  expect(plan.dispatches(MODE).map(({ bound }) => bound !== undefined)).toEqual([true, false]);
+  compile(more);
+  expect(plan.isCompiled).toBe(true);
+  expect(plan.dispatches(MODE).map(({ bound }) => bound !== undefined)).toEqual([true, true]);
+  expect(plan.dispatches(MODE)).toBe(plan.dispatches(MODE));
+});
+
+it('what a step runs is compiled before it, and no more', async () => {
+  const { plan, few, compile } = planOfTwo();
+  compile(few);
+  await plan.prepare(MODE, counts(4));
+  expect(plan.isCompiled).toBe(false);
+  await plan.prepare(MODE, counts(20));
+  expect(plan.dispatches(MODE).every(({ bound }) => bound !== undefined)).toBe(true);
+});
