@@ -21,6 +21,10 @@ export interface Dispatch {
   readonly workgroups: (counts: GridCounts) => Workgroups;
 }
 
+interface PlannedDispatch extends Dispatch {
+  readonly kernel: Kernel;
+}
+
 export interface BoundPlan {
   /** The dispatches of a step of this mode. Those with workgroups are bound once {@link prepare} is done. */
   dispatches(mode: StepMode): readonly Dispatch[];
@@ -89,28 +93,29 @@ function keyOf({ rows, attention }: StepMode): string {
 
 export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindOptions): BoundPlan {
   const { pipelines } = options;
-  const bound = new Map<KernelUse, Dispatch>();
+  const bound = new Map<KernelUse, PlannedDispatch>();
   /** With how many kernels were compiled when a list was made that lacks some: they may be there now. */
-  const lists = new Map<string, { readonly list: readonly Dispatch[]; readonly lackingAt: number | undefined }>();
+  const lists = new Map<string, { readonly list: readonly PlannedDispatch[]; readonly lackingAt: number | undefined }>();
   const uncompiled = new Set(kernels);
   const usesIn = (mode: StepMode) => plan.steps.flatMap((step) => usesOf(step, mode));
-  const dispatchOf = (use: KernelUse): Dispatch => {
+  const dispatchOf = (use: KernelUse): PlannedDispatch => {
     const present = bound.get(use);
     if (present?.bound !== undefined) return present;
-    const dispatch = { label: use.kernel.label, bound: bindUse(use, options), workgroups: remembered(use.workgroups) };
+    const dispatch = { kernel: use.kernel, label: use.kernel.label, bound: bindUse(use, options), workgroups: remembered(use.workgroups) };
     bound.set(use, dispatch);
     return dispatch;
   };
+  const dispatches = (mode: StepMode): readonly PlannedDispatch[] => {
+    const key = keyOf(mode);
+    const present = lists.get(key);
+    const { readyCount } = pipelines;
+    if (present !== undefined && (present.lackingAt === undefined || present.lackingAt === readyCount)) return present.list;
+    const list = usesIn(mode).map(dispatchOf);
+    lists.set(key, { list, lackingAt: list.every((each) => each.bound !== undefined) ? undefined : readyCount });
+    return list;
+  };
   return {
-    dispatches(mode) {
-      const key = keyOf(mode);
-      const present = lists.get(key);
-      const { readyCount } = pipelines;
-      if (present !== undefined && (present.lackingAt === undefined || present.lackingAt === readyCount)) return present.list;
-      const list = usesIn(mode).map(dispatchOf);
-      lists.set(key, { list, lackingAt: list.every((each) => each.bound !== undefined) ? undefined : readyCount });
-      return list;
-    },
+    dispatches,
     get isCompiled() {
       for (const kernel of uncompiled) {
         if (pipelines.ready(kernel) === undefined) return false;
@@ -119,7 +124,7 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
       return true;
     },
     async prepare(mode, counts) {
-      const missing = usesIn(mode).filter((use) => bound.get(use)?.bound === undefined && use.workgroups(counts)[0] > 0);
+      const missing = dispatches(mode).filter((each) => each.bound === undefined && each.workgroups(counts)[0] > 0);
       if (missing.length === 0) return;
       await compileKernels(pipelines, missing.map(({ kernel }) => kernel));
     },
