@@ -178,6 +178,27 @@ export async function checkDroppedThinking(pair: Pair, { answerTokens = 7, needs
   }
 }
 
+/** Two chats with the same system message: the second computes none of its whole pages again, and says what a cold run says. */
+export async function checkSharedSystem(pair: Pair): Promise<void> {
+  const warm = await pair.warm();
+  const system = 'answer in a few words, say nothing that is not so, and never of foxes';
+  try {
+    const cached: number[] = [];
+    for (const message of ['who?', 'and what else?']) {
+      const chat = warm.model.createChat({ system });
+      cached.push(await expectCold(pair, warm, chat, message));
+      // Its next turn goes on from its own end.
+      expect(await expectCold(pair, warm, chat, 'more')).toBeGreaterThan(system.length);
+      chat.dispose();
+    }
+    // Two letters before the system message, and its end after it.
+    const whole = Math.floor((system.length + 3) / 64) * 64;
+    expect([whole, cached]).toEqual([64, [0, 64]]);
+  } finally {
+    await warm.model.dispose();
+  }
+}
+
 /**
  * A device that turns out to have six slots, which is fewer than a conversation with four snapshots takes: the oldest go, and no turn hears
  * of it.

@@ -232,7 +232,7 @@ export interface ChatOptions extends ConversationOptions, Omit<DecodingOptions, 
   readonly system?: string | undefined;
   /**
    * False: neither reads the state of prompts of other calls that begin alike, nor leaves its own to them. Default true: whole pages of 64
-   * tokens are shared while memory lasts.
+   * tokens are shared while memory lasts; of a model with windows, convolutions or recurrences up to where a state was left to others.
    */
   readonly cachePrompt?: boolean | undefined;
 }
@@ -259,7 +259,11 @@ export interface Chat {
   send(message: string | ChatMessage | readonly ChatMessage[], options?: SendOptions): Generation;
   /** Forgets all but the system message. */
   reset(): void;
-  /** Another chat that begins with this one's history; both go on by themselves. It computes none of what they share to a page. */
+  /**
+   * Another chat that begins with this one's history; both go on by themselves. It computes none of what they share to a page; of a model
+   * with windows, convolutions or recurrences none up to the last state that was left to others: the end of the system's messages, or where
+   * two prompts parted before.
+   */
   fork(): Chat;
   /** The conversation and its options, for {@link Model.loadChat}; the model's state is not in it. */
   toBytes(): Uint8Array;

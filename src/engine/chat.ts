@@ -9,7 +9,7 @@ import { answerRoom, lastingMessages } from './answer-room.ts';
 import { decodeChat, encodeChat } from './chat-file.ts';
 import type { ChatFiles, ChatModel, ChatRecord } from './chat-file.ts';
 import { generatePieces } from './generate.ts';
-import { lastingTokens } from './lasting-tokens.ts';
+import { lastingTokens, openingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
 import { CHAT_NAMES, SEND_NAMES } from './option-names.ts';
 import { checkMessages, checkPolicy, encodeFitting, endsInThinking } from './prompt.ts';
@@ -93,6 +93,7 @@ async function* answer(
       text,
       promptIds,
       lastingTokens: core.state.keepsSnapshots ? lastingTokens(promptIds, prompted, merged, text) : undefined,
+      sharedLengths: core.state.sharesSnapshots && sequence.length === 0 ? [openingTokens(promptIds, prompted, merged, text)] : [],
       droppedTurns: dropped.turns,
       settings,
       sequence,

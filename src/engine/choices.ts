@@ -17,10 +17,16 @@ interface Arrival {
 const SEEDS = 2 ** 53;
 
 /** As the first one's, with a seed of its own. */
+/** As many of the prompt's tokens as there may be state of: the last one always runs again. */
+function sharedByAll({ promptIds, sharedLengths = [] }: GenerationJob): readonly number[] {
+  return [...sharedLengths, promptIds.length - 1];
+}
+
 function jobOfChoice(job: GenerationJob, index: number): GenerationJob {
   const { settings, onProgress } = job;
   const sampling = { ...settings.sampling, seed: (settings.sampling.seed + index) % SEEDS };
-  return { ...job, settings: { ...settings, sampling }, onProgress: index === 0 ? onProgress : undefined };
+  const sharedLengths = sharedByAll(job);
+  return { ...job, sharedLengths, settings: { ...settings, sampling }, onProgress: index === 0 ? onProgress : undefined };
 }
 
 /** Pieces of `count` answers as they come, each with its index. The job that `prepare` gives has no sequence: each answer opens one. */

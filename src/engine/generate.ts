@@ -20,6 +20,8 @@ export interface GenerationJob {
   readonly promptIds: readonly number[];
   /** How many of them the prompts of later turns begin with: their state is kept. Absent: no turn follows, and none is kept. */
   readonly lastingTokens?: number | undefined;
+  /** How many of them other prompts are likely to begin with too. Absent: nobody knows. */
+  readonly sharedLengths?: readonly number[] | undefined;
   /** Turns that contextPolicy `slide` left out of the prompt; default 0. */
   readonly droppedTurns?: number | undefined;
   readonly settings: DecodingSettings;
@@ -43,6 +45,8 @@ interface Run {
   readonly stops: StopScanner;
   /** Prompt and answer. */
   readonly ids: number[];
+  /** Lengths of the prompt at which steps end, since the state there is kept. */
+  keepAt: readonly number[];
   /** How many of them no stop text can take away any more. */
   settled: number;
   readonly toText: (token: number) => string;
@@ -64,6 +68,7 @@ function startRun(job: GenerationJob): Run {
     room: answerRoom(promptIds.length, { ...settings, context: core }),
     stops: createStopScanner(settings.stops),
     ids: [...promptIds],
+    keepAt: [],
     settled: promptIds.length,
     // Models pad their vocabulary: ids past the tokenizer's last stand for nothing.
     toText: (token) => (decoder !== undefined && token < textTokens ? decoder.push(token) : ''),
@@ -175,11 +180,14 @@ function keptLengths({ core, lastingTokens = 0 }: GenerationJob): number[] {
 
 /** Its first step begins. */
 function begin(run: Run): void {
-  const { core, promptIds, onProgress } = run.job;
+  const { core, promptIds, sharedLengths = [], onProgress } = run.job;
   run.clock.startedAt = performance.now();
   // The last id always runs again: the logits after it are what the first token is sampled from. Without causality the state of every
   // token depends on all of the prompt.
-  run.cachedTokens = run.sequence.keepPrefix(core.causal ? promptIds.slice(0, -1) : []);
+  const prefix = core.causal ? promptIds.slice(0, -1) : [];
+  run.cachedTokens = run.sequence.keepPrefix(prefix);
+  const lengths = new Set([...keptLengths(run.job), ...run.sequence.offer(prefix, sharedLengths)]);
+  run.keepAt = [...lengths].filter((length) => length < promptIds.length).sort((a, b) => a - b);
   onProgress?.({ phase: 'prefill', loaded: 0, total: promptIds.length - run.cachedTokens });
 }
 
@@ -192,7 +200,9 @@ function advanceOf(run: Run): Advance<NextTokens> {
   return {
     ids: run.ids,
     promptTokens,
-    keepAt: keptLengths(run.job).filter((length) => length < promptTokens),
+    get keepAt() {
+      return run.keepAt;
+    },
     settled: () => run.settled,
     signal,
     onStep(done) {

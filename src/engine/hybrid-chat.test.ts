@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  checkCancelling, checkDroppedThinking, checkEnds, checkFifteenTurns, checkShortMemory, openHybrid, openPair,
+  checkCancelling, checkDroppedThinking, checkEnds, checkFifteenTurns, checkSharedSystem, checkShortMemory, openHybrid, openPair,
 } from '../../test/check-hybrid-chat.ts';
 import type { Pair } from '../../test/check-hybrid-chat.ts';
 import { goldensOn, hasGolden } from '../../test/goldens.ts';
@@ -33,6 +33,8 @@ describe.each(CASES)('conversations of $name on the $device', ({ device, name })
 
   it.skipIf(!isThere)("go on from the end of a question whose answer's thinking is dropped", () => checkDroppedThinking(pair));
 
+  it.skipIf(!isThere)('prefill once, to a page, what their system messages share', () => checkSharedSystem(pair));
+
   it.skipIf(!isThere)('are as a cold run after being cancelled at ten random points', () => checkCancelling(pair));
 
   it.skipIf(!isThere)('are as a cold run after stop texts and end tokens', async () => {
@@ -56,15 +58,18 @@ describe('conversations of a hybrid with windows', () => {
     expect((await checkFifteenTurns(pair)).slice(1)).toEqual(Array<number>(13).fill(NEW_TOKENS));
   });
 
+  it('prefill once, to a page, what their system messages share', () => checkSharedSystem(pair));
+
   it('are as a cold run after being cancelled at ten random points', () => checkCancelling(pair));
 });
 
 describe.each(['reference', 'cpu'] as const)('conversations of a model with windows and no slots, on the %s', (device) => {
   // Gemma 3's golden has windows of 16 positions, and an answer of 100 tokens leaves them and their page of 64 behind.
-  it.skipIf(!hasGolden('gemma3'))("go on from the end of a question whose answer's thinking is dropped", async () => {
+  it.skipIf(!hasGolden('gemma3'))('go on from the end of a question, and share their system message', async () => {
     const pair = await openPair(await executorOf(device), await openHybrid('gemma3'));
     try {
       await checkDroppedThinking(pair, { answerTokens: 100, needsSnapshots: false });
+      await checkSharedSystem(pair);
     } finally {
       await pair.dispose();
     }

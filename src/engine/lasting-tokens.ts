@@ -1,6 +1,7 @@
 /**
- * How much of a conversation's prompt is there in the prompts of later turns. Templates that open a thinking block, or close one for who
- * does not think, leave that out of the history: then the state at the very end of a prompt serves no later one.
+ * How much of a conversation's prompt is there in other prompts: of later turns, and of conversations that begin alike. Templates that open
+ * a thinking block, or close one for who does not think, leave that out of the history: then the state at the very end of a prompt serves
+ * no later one.
  */
 import type { ChatMessage, TemplateOptions } from './api.ts';
 import { endsInThinking, renderOptions } from './prompt.ts';
@@ -21,14 +22,41 @@ export function lastingTokens(
 ): number {
   const thought = endsInThinking(promptIds, text) ? { reasoning_content: THOUGHT } : {};
   const later = [...messages, { role: 'assistant', content: ANSWER, ...thought }, { role: 'user', content: QUESTION }];
-  let laterIds: readonly number[] | undefined;
+  // A template may take no such turns; whoever sends one hears of it then.
+  return commonTokens(promptIds, later, options, text) ?? promptIds.length;
+}
+
+/** How many of the ids the prompt of other messages begins with; undefined where the template does not take them. */
+function commonTokens(
+  ids: readonly number[],
+  messages: readonly ChatMessage[],
+  options: TemplateOptions,
+  text: TextSide,
+): number | undefined {
+  let others: readonly number[] | undefined;
   try {
-    laterIds = text.encodeMessages?.(later, renderOptions(options));
+    others = text.encodeMessages?.(messages, renderOptions(options));
   } catch {
-    // The template takes no such turns; whoever sends one hears of it then.
+    return undefined;
   }
-  if (laterIds === undefined) return promptIds.length;
+  if (others === undefined) return undefined;
   let common = 0;
-  while (common < promptIds.length && promptIds[common] === laterIds[common]) common++;
+  while (common < ids.length && ids[common] === others[common]) common++;
   return common;
+}
+
+/**
+ * @param promptIds what `messages` were rendered to
+ * @returns how many of them every conversation begins with that has the same messages of the system at its beginning, and the same tools
+ */
+export function openingTokens(
+  promptIds: readonly number[],
+  messages: readonly ChatMessage[],
+  options: TemplateOptions,
+  text: TextSide,
+): number {
+  const first = messages.findIndex(({ role }) => role === 'user');
+  if (first < 0) return 0;
+  const other = (messages[first] as ChatMessage).content.startsWith(QUESTION) ? ANSWER : QUESTION;
+  return commonTokens(promptIds, [...messages.slice(0, first), { role: 'user', content: other }], options, text) ?? 0;
 }

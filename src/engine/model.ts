@@ -32,6 +32,7 @@ import { answerRoom } from './answer-room.ts';
 import { createModelCore, pagesFor } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
 import { FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
+import { openingTokens } from './lasting-tokens.ts';
 import { encodeRequest } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { rerankDocuments } from './rerank.ts';
@@ -237,8 +238,10 @@ function jobOf(core: ModelCore, text: TextSide, options: GenerateOptions): Gener
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
   const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
-  const { signal, onProgress } = options;
-  return { core, text, promptIds, droppedTurns, isPrivate: options.cachePrompt === false, settings, signal, onProgress };
+  const { signal, onProgress, messages } = options;
+  const isShared = core.state.sharesSnapshots && messages !== undefined && options.cachePrompt !== false;
+  const sharedLengths = isShared ? [openingTokens(promptIds, messages, options, text)] : [];
+  return { core, text, promptIds, sharedLengths, droppedTurns, isPrivate: options.cachePrompt === false, settings, signal, onProgress };
 }
 
 function nameOf(checkpoint: Checkpoint): string {

@@ -6,6 +6,8 @@ export interface NumberPool {
   readonly free: number[];
   /** By number: how many hold it. */
   readonly holders: number[];
+  /** By number: how many of those are no sequence, and do without it where memory is short. */
+  readonly cached: number[];
   allocated: number;
   /** As many as there may ever be. */
   readonly limit: number;
@@ -50,6 +52,44 @@ export function hold({ holders }: NumberPool, number: number): void {
 export function drop({ holders, free, allocated }: NumberPool, number: number): void {
   holders[number] = (holders[number] as number) - 1;
   if (holders[number] === 0 && number < allocated) free.push(number);
+}
+
+/** Holds a number for later, until memory is short. */
+export function cache(pool: NumberPool, number: number): void {
+  hold(pool, number);
+  pool.cached[number] = (pool.cached[number] ?? 0) + 1;
+}
+
+export function uncache(pool: NumberPool, number: number): void {
+  pool.cached[number] = (pool.cached[number] as number) - 1;
+  drop(pool, number);
+}
+
+export function isCached({ cached }: NumberPool, number: number): boolean {
+  return (cached[number] ?? 0) > 0;
+}
+
+/** How many sequences hold it. */
+export function readers({ holders, cached }: NumberPool, number: number): number {
+  return (holders[number] ?? 0) - (cached[number] ?? 0);
+}
+
+/** Whether it is only cached. */
+export function isUnused(pool: NumberPool, number: number): boolean {
+  return isCached(pool, number) && readers(pool, number) === 0;
+}
+
+/** How many are only cached. */
+export function countUnused(pool: NumberPool): number {
+  return pool.cached.reduce((count, _, number) => count + Number(isUnused(pool, number)), 0);
+}
+
+export function createNumberPool({ most, soon = most, ensure }: {
+  readonly most: number;
+  readonly soon?: number | undefined;
+  readonly ensure: (count: number) => void;
+}): NumberPool {
+  return { free: [], holders: [], cached: [], allocated: 0, limit: most, most, sure: 0, soon: Math.min(most, soon), ensure };
 }
 
 /** A step failed for want of memory: forgets numbers that no step has used, whose memory may not be there. False where there is none. */

@@ -8,6 +8,7 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
   const state = core.state.open(present);
   let epoch = state.epoch;
   let isClosed = false;
+  let offered: readonly number[] = [];
 
   const checkOpen = () => {
     if (isClosed) throw new InputError('The state of this sequence was freed while it ran: its chat was disposed.');
@@ -84,9 +85,18 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
       for (let i = 0; i < adopted; i++) present.push(ids[i] as number);
       return present.length;
     },
+    offer(ids, lengths) {
+      if (isPrivate || !core.state.sharesSnapshots) return [];
+      const { pageTokens } = core.state;
+      const whole = [...lengths, core.state.known(ids)].map((length) => Math.floor(Math.min(length, ids.length) / pageTokens) * pageTokens);
+      offered = [...new Set(whole)].filter((length) => length > present.length).sort((a, b) => a - b);
+      return offered;
+    },
     keep(tokens) {
       forgetLost();
-      if (!isClosed && tokens <= present.length) core.state.keep(state, tokens);
+      if (isClosed || tokens > present.length) return;
+      if (offered.includes(tokens)) core.state.shareSnapshot(state, tokens);
+      else core.state.keep(state, tokens);
     },
     rest(tokens) {
       if (isClosed || !core.state.hasSlots) return;

@@ -4,7 +4,7 @@ import type { Block } from './prefix-index.ts';
 
 function indexOf() {
   const held = new Set<number>();
-  const index = createPrefixIndex({ pageTokens: 2, hold: (page) => void held.add(page), drop: (page) => void held.delete(page) });
+  const index = createPrefixIndex({ pageTokens: 2, hold: ({ page }) => void held.add(page), drop: ({ page }) => void held.delete(page) });
   const add = (tokens: readonly number[], firstPage: number) => {
     const blocks: Block[] = [];
     for (let at = 0; at < tokens.length; at += 2) blocks.push(index.add(blocks.at(-1), tokens.slice(at, at + 2), firstPage + at / 2));

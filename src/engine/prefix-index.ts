@@ -24,15 +24,13 @@ export interface PrefixIndex {
   remove(block: Block): void;
   /** Takes the oldest block out that `isUnused` says yes to; false where there is none. */
   evict(isUnused: (page: number) => boolean): boolean;
-  /** How many blocks there are whose page `isUnused` says yes to. */
-  count(isUnused: (page: number) => boolean): number;
 }
 
 export interface PrefixIndexOptions {
   readonly pageTokens: number;
-  /** Called for each page that the index begins to hold, and no longer holds. */
-  readonly hold: (page: number) => void;
-  readonly drop: (page: number) => void;
+  /** Called for each block that comes in, whose page the index holds then, and for each that goes. */
+  readonly hold: (block: Block) => void;
+  readonly drop: (block: Block) => void;
 }
 
 interface Entry extends Block {
@@ -70,7 +68,7 @@ export function createPrefixIndex({ pageTokens, hold, drop }: PrefixIndexOptions
     if (!holds(entry)) return;
     entries.delete(entry.key);
     entry.parent?.children.delete(entry);
-    drop(entry.page);
+    drop(entry);
     for (const child of entry.children) remove(child);
   };
   return {
@@ -95,14 +93,13 @@ export function createPrefixIndex({ pageTokens, hold, drop }: PrefixIndexOptions
       if ((before !== undefined && !holds(before)) || entries.has(key)) return entry;
       entries.set(key, entry);
       before?.children.add(entry);
-      hold(page);
+      hold(entry);
       const chain: Entry[] = [];
       for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) chain.unshift(at);
       touch(chain);
       return entry;
     },
     remove: (block) => remove(block as Entry),
-    count: (isUnused) => [...entries.values()].filter(({ page }) => isUnused(page)).length,
     evict(isUnused) {
       for (const entry of entries.values()) {
         if (!isUnused(entry.page)) continue;

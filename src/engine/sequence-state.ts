@@ -53,13 +53,15 @@ export interface StatePool {
   readonly allocated: readonly number[];
   /** Pages that nobody holds, by group. */
   readonly free: readonly number[];
-  /** Pages that only the index holds, by group: whoever needs one may have it. */
+  /** Pages that only the index and snapshots hold, by group: whoever needs one may have it. */
   readonly cached: readonly number[];
-  /** {@link EMPTY_SLOT} is neither allocated nor free. */
-  readonly slots: { readonly allocated: number; readonly free: number };
+  /** {@link EMPTY_SLOT} is neither allocated nor free; what only snapshots hold is cached. */
+  readonly slots: { readonly allocated: number; readonly free: number; readonly cached: number };
   /** Whether anything is kept beyond what sequences go on from: snapshots of slots, or a window. */
   readonly keepsSnapshots: boolean;
   readonly hasSlots: boolean;
+  /** Whether others can go on only where {@link StatePool.shareSnapshot} left a state to them. */
+  readonly sharesSnapshots: boolean;
   /** @param tokens those of the sequence, which are what its snapshots are found by; default none, for one that keeps none */
   open(tokens?: readonly number[]): SequenceState;
   /**
@@ -73,8 +75,12 @@ export interface StatePool {
    * @returns how many tokens those are; 0 where the sequence stays as it is
    */
   adopt(state: SequenceState, ids: ArrayLike<number>): number;
+  /** How many tokens of `ids` the index has full pages of, whether one can go on from their end or not. */
+  known(ids: ArrayLike<number>): number;
   /** Puts pages that have become full into the index: those of all tokens whose state is there. */
   share(state: SequenceState): void;
+  /** Leaves the state after the first `tokens` tokens, which end a page of the index, to who begins with them, where it is at hand. */
+  shareSnapshot(state: SequenceState, tokens: number): void;
   /** The greatest length up to `tokens` that every group, and a version or a snapshot, can go on from. */
   servable(state: SequenceState, tokens: number): number;
   /**

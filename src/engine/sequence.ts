@@ -11,7 +11,16 @@ export interface Sequence {
    * of them have theirs. That may be fewer than agree: keys before a window are gone, and slots are kept of a few lengths only.
    */
   keepPrefix(ids: ArrayLike<number>): number;
-  /** Keeps the state after the first `tokens` tokens to come back to, where it is at hand: a snapshot. No more than that once closed. */
+  /**
+   * Says, before the rows after {@link keepPrefix}, which lengths of `ids` others are likely to begin with: {@link keep} leaves the state
+   * there to them. To those, to a page, comes the length that others began with and this one could not go on from.
+   * @returns the lengths at which steps have to end for it, ascending; none for a model whose full pages are enough
+   */
+  offer(ids: ArrayLike<number>, lengths: readonly number[]): readonly number[];
+  /**
+   * Keeps the state after the first `tokens` tokens to come back to, where it is at hand: a snapshot, or where it was offered one that is
+   * everybody's. No more than that once closed.
+   */
   keep(tokens: number): void;
   /** Between turns, for slots: keeps the state after the first `tokens` tokens, or as many fewer as has to be, and nothing beside that. */
   rest(tokens: number): void;

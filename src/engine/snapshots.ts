@@ -1,29 +1,40 @@
 /**
- * States that sequences can come back to: each is a slot that holds the slot states after a prefix of tokens, and those tokens are its key.
- * Slots are shared with whoever else holds them, never copied. It knows nothing of chats, steps or pages: whether what lies in pages is
- * still there for a prefix is for the caller to say.
+ * States that sequences can come back to: each is a slot that holds the slot states after a prefix of tokens, the pages of windows before
+ * its end, or both, and those tokens are its key. What is held is shared with whoever else holds it, never copied. It knows nothing of
+ * chats, steps or other pages: whether what lies in those is still there for a prefix is for the caller to say.
  */
 
-/** What a snapshot belongs to: a sequence, whose snapshots are counted and can be released together. */
+/** What a snapshot belongs to: a sequence, whose snapshots are counted and can be released together, or a block of the prefix index. */
 export type SnapshotOwner = object;
 
-export interface Snapshot {
+/** What a snapshot holds beside what its owner does. */
+export interface KeptState {
+  /** Undefined for a model without slots. */
+  readonly slot?: number | undefined;
+  /** By group: the pages of its window before the end of the prefix. Absent: the owner holds them. */
+  readonly windows?: readonly (readonly number[])[] | undefined;
+}
+
+export interface Snapshot extends KeptState {
   readonly owner: SnapshotOwner;
-  /** The prefix that the slot holds the state after. */
+  /** The prefix that it is the state after. */
   readonly tokens: Int32Array;
-  readonly slot: number;
 }
 
 export interface Snapshots {
   /** Most of them at a time; 0: none is ever kept. */
   readonly most: number;
   /**
-   * Keeps a slot as the state after `tokens`, as the newest snapshot, and in place of the owner's own of these tokens. The owner's oldest
+   * Keeps what is the state after `tokens`, as the newest snapshot, and in place of the owner's own of these tokens. The owner's oldest
    * goes where it has too many, then the oldest of all.
    */
-  take(owner: SnapshotOwner, tokens: ArrayLike<number>, slot: number): void;
+  take(owner: SnapshotOwner, tokens: ArrayLike<number>, kept: KeptState): void;
   /** Of those that `serves` says yes to, the one of the longest prefix of `tokens`. */
   nearest(tokens: ArrayLike<number>, serves: (snapshot: Snapshot) => boolean): Snapshot | undefined;
+  /** Of those that belong to any of `owners`, the one of most tokens. */
+  longestOf(owners: readonly SnapshotOwner[]): Snapshot | undefined;
+  /** Makes it the newest. */
+  touch(snapshot: Snapshot): void;
   release(which: (snapshot: Snapshot) => boolean): void;
   /** Releases the oldest that `which` says yes to; false where there is none. */
   releaseOldest(which: (snapshot: Snapshot) => boolean): boolean;
@@ -31,9 +42,9 @@ export interface Snapshots {
 
 export interface SnapshotOptions {
   readonly most: number;
-  /** Called for each slot that a snapshot begins to hold, and no longer holds. */
-  readonly hold: (slot: number) => void;
-  readonly drop: (slot: number) => void;
+  /** Called for what a snapshot begins to hold, and no longer holds. */
+  readonly hold: (kept: KeptState) => void;
+  readonly drop: (kept: KeptState) => void;
 }
 
 /** Snapshots of one owner, at most. */
@@ -50,7 +61,7 @@ export function createSnapshots({ most, hold, drop }: SnapshotOptions): Snapshot
   const kept = new Set<Snapshot>();
   const remove = (snapshot: Snapshot) => {
     kept.delete(snapshot);
-    drop(snapshot.slot);
+    drop(snapshot);
   };
   const release: Snapshots['release'] = (which) => {
     for (const snapshot of kept) if (which(snapshot)) remove(snapshot);
@@ -65,14 +76,14 @@ export function createSnapshots({ most, hold, drop }: SnapshotOptions): Snapshot
   };
   return {
     most,
-    take(owner, tokens, slot) {
+    take(owner, tokens, state) {
       if (most === 0) return;
-      hold(slot);
+      hold(state);
       release((other) => other.owner === owner && other.tokens.length === tokens.length && isPrefix(other.tokens, tokens));
       const owned = [...kept].filter((other) => other.owner === owner);
       if (owned.length >= OWNER_SNAPSHOTS) remove(owned[0] as Snapshot);
       else if (kept.size >= most) releaseOldest(() => true);
-      kept.add({ owner, tokens: Int32Array.from(tokens), slot });
+      kept.add({ owner, tokens: Int32Array.from(tokens), ...state });
     },
     nearest(tokens, serves) {
       let best: Snapshot | undefined;
@@ -81,6 +92,14 @@ export function createSnapshots({ most, hold, drop }: SnapshotOptions): Snapshot
         if (isPrefix(snapshot.tokens, tokens)) best = snapshot;
       }
       return best;
+    },
+    longestOf(owners) {
+      const wanted = new Set(owners);
+      const found = [...kept].filter(({ owner }) => wanted.has(owner));
+      return found.reduce<Snapshot | undefined>((best, next) => (next.tokens.length > (best?.tokens.length ?? 0) ? next : best), undefined);
+    },
+    touch(snapshot) {
+      if (kept.delete(snapshot)) kept.add(snapshot);
     },
     release,
     releaseOldest,

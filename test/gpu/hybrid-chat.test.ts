@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
-  checkCancelling, checkDroppedThinking, checkEnds, checkFifteenTurns, checkShortMemory, openHybrid, openPair,
+  checkCancelling, checkDroppedThinking, checkEnds, checkFifteenTurns, checkSharedSystem, checkShortMemory, openHybrid, openPair,
 } from '../check-hybrid-chat.ts';
 import type { Pair } from '../check-hybrid-chat.ts';
 import { goldensOn, hasGolden } from '../goldens.ts';
@@ -30,6 +30,8 @@ describe.each(NAMES)('conversations of %s, with up to 16 steps a submit', { time
   });
 
   it.skipIf(!isThere)("go on from the end of a question whose answer's thinking is dropped", () => checkDroppedThinking(pair));
+
+  it.skipIf(!isThere)('prefill once, to a page, what their system messages share', () => checkSharedSystem(pair));
 
   it.skipIf(!isThere)('are as a cold run after being cancelled at ten random points', () => checkCancelling(pair));
 
