@@ -1,7 +1,10 @@
 /** Attention over paged states on an executor, against softmax(q k^T * scale) v in plain loops over all positions of a sequence. */
 import { expect } from 'vitest';
 import { randomSource } from '../src/tensor/codec/random-weights.ts';
-import type { Executor, GraphRun, KvType, ProgramRequest } from '../src/graph/executor.ts';
+import type { Executor, GraphRun, ProgramRequest } from '../src/graph/executor.ts';
+import { roundKv } from '../src/graph/kv-codec.ts';
+import { parseKvTypes } from '../src/graph/kv-types.ts';
+import type { KvChoice } from '../src/graph/kv-types.ts';
 import { buildModel, DECODER } from '../src/graph/model-graphs.ts';
 import { add } from '../src/graph/ops/add.ts';
 import { attention } from '../src/graph/ops/attention.ts';
@@ -12,7 +15,6 @@ import { storedAttention } from '../src/graph/ops/stored-attention.ts';
 import { stateGroups } from '../src/graph/state.ts';
 import type { PagedState } from '../src/graph/state.ts';
 import type { Value } from '../src/graph/value.ts';
-import { f16ToF32, f32ToF16 } from '../src/tensor/half.ts';
 import { sourceOfBytes } from './synthetic-graph.ts';
 
 export interface AttentionWidths extends Pick<Scores, 'softcap' | 'temperature'> {
@@ -20,7 +22,7 @@ export interface AttentionWidths extends Pick<Scores, 'softcap' | 'temperature'>
   readonly kvHeads: number;
   readonly keyDim: number;
   readonly valueDim: number;
-  readonly kv: KvType;
+  readonly kv: KvChoice;
   readonly window?: number | undefined;
   /** Each head has a {@link sinkOf}. */
   readonly sinks?: boolean;
@@ -82,7 +84,7 @@ function requestOf(layers: AttentionLayers): ProgramRequest {
     ...layers.flatMap(({ heads, sinks }, n) =>
       sinks ? [sourceOfFloats(`sinks${n}`, [heads], Float32Array.from({ length: heads }, (_, head) => sinkOf(head)))] : []),
   ]);
-  return { model, weights, kv: { type: kv, pageTokens: PAGE_TOKENS, maxPages: 128 }, sizes: { rows: MOST_ROWS, outRows: MOST_ROWS } };
+  return { model, weights, kv: { ...parseKvTypes(kv), pageTokens: PAGE_TOKENS, maxPages: 128 }, sizes: { rows: MOST_ROWS, outRows: MOST_ROWS } };
 }
 
 /** First and last position that the row at `position` sees, `end` being the last that there is. */
@@ -94,8 +96,7 @@ function seenBy({ window = Infinity, bidirectional }: AttentionWidths, position:
 
 /** Row `position` of a layer's result, [heads * valueDim]. */
 function expectedRow({ q, k, v }: Rows, position: number, end: number, layer: AttentionWidths): number[] {
-  const { heads, kvHeads, keyDim, valueDim, kv, softcap, sinks, temperature } = layer;
-  const stored = (x: number) => (kv === 'f16' ? f16ToF32(f32ToF16(x)) : x);
+  const { heads, kvHeads, keyDim, valueDim, softcap, sinks, temperature } = layer;
   const factor = temperature === undefined ? 1 : 1 + temperature.beta * Math.log1p(Math.floor(position / temperature.length));
   const [first, last] = seenBy(layer, position, end);
   const y: number[] = [];
@@ -104,18 +105,26 @@ function expectedRow({ q, k, v }: Rows, position: number, end: number, layer: At
     const weights: number[] = [];
     for (let at = first; at <= last; at++) {
       let dot = 0;
-      for (let i = 0; i < keyDim; i++) dot += q[position]![head * keyDim + i]! * stored(k[at]![kvHead * keyDim + i]!);
+      for (let i = 0; i < keyDim; i++) dot += q[position]![head * keyDim + i]! * k[at]![kvHead * keyDim + i]!;
       const score = dot * scaleOf(layer) * factor;
       weights.push(Math.exp(softcap === undefined ? score : softcap * Math.tanh(score / softcap)));
     }
     const total = weights.reduce((a, b) => a + b, sinks ? Math.exp(sinkOf(head)) : 0);
     for (let i = 0; i < valueDim; i++) {
       let sum = 0;
-      weights.forEach((weight, n) => (sum += (weight / total) * stored(v[first + n]![kvHead * valueDim + i]!)));
+      weights.forEach((weight, n) => (sum += (weight / total) * v[first + n]![kvHead * valueDim + i]!));
       y.push(sum);
     }
   }
   return y;
+}
+
+/** The rows as the state keeps them. */
+function storedRows({ q, k, v }: Rows, { kv, keyDim, valueDim }: AttentionWidths): Rows {
+  const { type, valueType = type } = parseKvTypes(kv);
+  const rounded = (rows: readonly Float32Array[], of: typeof type, dim: number) =>
+    rows.map((row) => Float32Array.from(roundKv(of, Float64Array.from(row), dim)));
+  return { q, k: rounded(k, type, keyDim), v: rounded(v, valueType, valueDim) };
 }
 
 function makeRows({ heads, kvHeads, keyDim, valueDim }: AttentionWidths, positions: number, seed: number): Rows {
@@ -175,12 +184,17 @@ async function checkSteps(executor: Executor, layers: AttentionLayers, { pages, 
   const program = await executor.load(request);
   try {
     for (let group = 0; group < groups; group++) program.ensurePages(group, pages);
+    const stored = new Map<readonly Rows[], readonly Rows[]>();
+    const storedOf = (of: readonly Rows[]) => {
+      if (!stored.has(of)) stored.set(of, of.map((rows, n) => storedRows(rows, layers[n]!)));
+      return stored.get(of)!;
+    };
     for (const parts of lists) {
       const got = [...(await program.run([runOf(layers, groups, parts)]))[0]!.get(DECODER.logits)!];
       if (parts.every(({ isKnown }) => isKnown)) continue;
       const want = parts.flatMap(({ of, start, end }) =>
         Array.from({ length: end - start }, (_, i) => {
-          const perLayer = layers.map((layer, n) => expectedRow(of[n]!, start + i, end - 1, layer));
+          const perLayer = layers.map((layer, n) => expectedRow(storedOf(of)[n]!, start + i, end - 1, layer));
           return perLayer[0]!.map((_value, at) => perLayer.reduce((sum, row) => sum + row[at]!, 0));
         }).flat(),
       );
@@ -234,6 +248,12 @@ export const WIDTH_CASES: readonly AttentionWidths[] = (['f32', 'f16'] as const)
   { heads: 4, kvHeads: 2, keyDim: 64, valueDim: 128, kv },
   { heads: 3, kvHeads: 1, keyDim: 20, valueDim: 36, kv, window: 5 },
   { heads: 2, kvHeads: 2, keyDim: 192, valueDim: 128, kv, window: 17 },
+]);
+
+/** Codes, of keys and values alike and apart, at two widths: whole scale words and none. */
+export const CODED: readonly AttentionWidths[] = (['q8', 'q4', 'q8/q4', 'q4/f16', 'f16/q8'] as const).flatMap((kv, i) => [
+  { heads: 4, kvHeads: 2, keyDim: 64, valueDim: 64, kv, window: i === 1 ? 17 : undefined },
+  { heads: 3, kvHeads: 1, keyDim: 80, valueDim: 112, kv },
 ]);
 
 export function nameOfWidths({ heads, kvHeads, keyDim, valueDim, kv, window }: AttentionWidths): string {

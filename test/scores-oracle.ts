@@ -2,7 +2,7 @@
  * Cases of what a graph may say of attention beside heads and scale: softcap, sinks, temperature of queries, windows on both sides,
  * the widths of heads that models have, keys and values of the layer before. `attention-oracle.ts` checks them.
  */
-import type { KvType } from '../src/graph/executor.ts';
+import type { KvChoice } from '../src/graph/kv-types.ts';
 import type { AttentionLayers, AttentionWidths } from './attention-oracle.ts';
 
 type Case = readonly [name: string, layers: AttentionLayers];
@@ -16,7 +16,7 @@ const softcap = 0.6;
 const all = { softcap, sinks: true, temperature } as const;
 
 /** Each with keys and values of a type. */
-export function scoreCases(kv: KvType): readonly Case[] {
+export function scoreCases(kv: KvChoice): readonly Case[] {
   const layer = (fields: Omit<AttentionWidths, 'kv'>): AttentionWidths => ({ ...fields, kv });
   const both = { bidirectional: true } as const;
   const cases: readonly (readonly [string, readonly Omit<AttentionWidths, 'kv'>[]])[] = [
@@ -39,7 +39,7 @@ export function scoreCases(kv: KvType): readonly Case[] {
 /** The widths of heads that models have. */
 const WIDTHS = [64, 80, 96, 112, 128, 192, 256, 512];
 
-export function widthCases(kv: KvType): readonly Case[] {
+export function widthCases(kv: KvChoice): readonly Case[] {
   const shape = { heads: 2, kvHeads: 1, kv } as const;
   return [
     ...WIDTHS.map((width): Case => [`heads of ${width}`, [{ ...shape, keyDim: width, valueDim: width, ...all }]]),
@@ -54,7 +54,7 @@ export function widthCases(kv: KvType): readonly Case[] {
 }
 
 /** For {@link checkLongAttention}: one key head, so that its keys are shared out. */
-export function longCases(kv: KvType): readonly Case[] {
+export function longCases(kv: KvChoice): readonly Case[] {
   const shape = { kv, heads: 3, kvHeads: 1, keyDim: 10, valueDim: 6 } as const;
   const one = { kv, heads: 1, kvHeads: 1, keyDim: 8, valueDim: 18 } as const;
   return [

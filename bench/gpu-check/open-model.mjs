@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decoderSteps } from '../../dist/graph/decoder-steps.js';
-import { createModel, kvLayoutOf, resolveKvType } from '../../dist/engine/model.js';
+import { createModel, kvLayoutOf, resolveKvTypes } from '../../dist/engine/model.js';
 import { openCheckpoint } from '../../dist/files/open-checkpoint.js';
 import { PROFILES } from '../../dist/gpu/profile/profiles.js';
 import { openDecoder } from '../../dist/models/open-decoder.js';
@@ -55,7 +55,7 @@ export async function withProgram(executor, path, { contextLength, maxRows, kvTy
   let kv;
   try {
     decoder = await openDecoder(checkpoint, {});
-    kv = kvLayoutOf(contextLength, resolveKvType(kvType, decoder));
+    kv = kvLayoutOf(contextLength, resolveKvTypes(kvType, decoder));
     program = await executor.load({ model: decoder.model, weights: decoder.weights, kv, sizes: { rows: maxRows } });
   } finally {
     await checkpoint.close();

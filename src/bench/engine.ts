@@ -1,5 +1,6 @@
 /** What the benchmark asks of an engine. One more engine is one more record of this form in `engines.ts`. */
 import type { DeviceKind } from '../graph/executor.ts';
+import type { KvChoice } from '../graph/kv-types.ts';
 import type { ServedLoad, StreamRequest } from './stream-load.ts';
 
 /** How long a device works before a prompt is timed: the first of several runs of a short prompt find an H200's clock still low. */
@@ -22,6 +23,8 @@ export interface EngineSettings {
   readonly threads?: number | undefined;
   /** Tokens of prompt and answer together. */
   readonly contextLength: number;
+  /** Type of keys and values: ingot's own choice where it is undefined, and for what other engines take see their flags. */
+  readonly kvType?: KvChoice | undefined;
   /** Most tokens of one prefill step, for engines that let it be chosen. */
   readonly batchSize?: number | undefined;
   /** A rival's own name of the device: `vulkan`, `cuda`, `metal`; undefined: the best that it finds for `device`. */

@@ -25,8 +25,8 @@ export const ingotEngine: Engine = {
   },
 };
 
-function loadOptions({ device, threads, contextLength, streams }: EngineSettings) {
-  return { device, threads: device === 'cpu' ? threads : undefined, contextLength, maxConcurrent: streams };
+function loadOptions({ device, threads, contextLength, kvType, streams }: EngineSettings) {
+  return { device, threads: device === 'cpu' ? threads : undefined, contextLength, kvType, maxConcurrent: streams };
 }
 
 /**
@@ -42,7 +42,7 @@ async function loadForConversation(settings: EngineSettings, history: readonly n
     const text = { tokenizer: undefined, encodeMessages: () => [...history], endIds: new Set<number>(), samplingDefaults: {} };
     return await createModelFromParts(
       { name: checkpoint.name, sizeBytes: checkpoint.sizeBytes, decoder, text },
-      { executor, contextLength: settings.contextLength },
+      { executor, contextLength: settings.contextLength, kvType: settings.kvType },
     );
   } finally {
     await checkpoint.close();

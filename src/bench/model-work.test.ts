@@ -9,7 +9,7 @@ const { signal } = new AbortController();
 
 describe('readModelWork', () => {
   it('counts a small llama as its config says', async () => {
-    const work = await readModelWork(`${fixturesPath}golden/llama`, signal);
+    const work = await readModelWork(`${fixturesPath}golden/llama`, { signal });
     const config = JSON.parse(readFileSync(`${fixturesPath}golden/llama/config.json`, 'utf8')) as Record<string, number>;
     const {
       hidden_size: dim,
@@ -33,14 +33,14 @@ describe('readModelWork', () => {
   });
 
   it('counts quantised weights by their blocks, and keys and values in f16', async () => {
-    const work = await readModelWork(bundledModelPath(), signal);
+    const work = await readModelWork(bundledModelPath(), { signal });
     expect(work.kvType).toBe('f16');
     expect(work.weightBytes).toBeGreaterThan(0.9 * 11.2e6);
     expect(work.weightBytes).toBeLessThan(12e6);
   });
 
   it.skipIf(!hasGolden('qwen3_moe'))('counts the experts that a token goes to', async () => {
-    const { weightBytes, rowMultiplyAdds } = await readModelWork(goldenPath('qwen3_moe'), signal);
+    const { weightBytes, rowMultiplyAdds } = await readModelWork(goldenPath('qwen3_moe'), { signal });
     const config = JSON.parse(readFileSync(`${goldenPath('qwen3_moe')}/config.json`, 'utf8')) as Record<string, number>;
     const { hidden_size: dim, moe_intermediate_size: ffn, num_local_experts: experts, num_experts_per_tok: used } = config;
     const { num_hidden_layers: layers, num_attention_heads: heads, num_key_value_heads: kvHeads, head_dim: headDim } = config;

@@ -1,11 +1,13 @@
 /** What a model has to move and to multiply for a token, from its graph: the physical limit that speeds are held against. */
-import { resolveKvType } from '../engine/model.ts';
+import { resolveKvTypes } from '../engine/model.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import type { KvType } from '../graph/executor.ts';
+import { describeKvTypes } from '../graph/kv-types.ts';
+import type { KvChoice } from '../graph/kv-types.ts';
 import { decoderGraphOf, parameterCount } from '../graph/model-graphs.ts';
 import { rulesOf } from '../graph/ops/index.ts';
 import { usedExperts } from '../graph/ops/route.ts';
-import { pagedStates } from '../graph/state.ts';
+import { stateGroups } from '../graph/state.ts';
+import { groupPageBytes } from '../graph/state-sizes.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
@@ -23,7 +25,7 @@ export interface ModelWork {
   readonly weightBytes: number;
   /** Bytes of keys and values of one position. */
   readonly kvBytes: number;
-  readonly kvType: KvType;
+  readonly kvType: KvChoice;
   /** Multiply-adds of the matrices for one row, without those that only wanted rows go through. */
   readonly rowMultiplyAdds: number;
   /** Of those: the head. */
@@ -32,8 +34,14 @@ export interface ModelWork {
   readonly keyMultiplyAdds: number;
 }
 
+export interface WorkOptions {
+  readonly signal: AbortSignal;
+  /** Default: as the engine takes it. */
+  readonly kvType?: KvChoice | undefined;
+}
+
 /** Reads a model's headers. @throws as `openCheckpoint` and `openDecoder` do; InputError for a model that makes embeddings only */
-export async function readModelWork(modelPath: string, signal: AbortSignal): Promise<ModelWork> {
+export async function readModelWork(modelPath: string, { signal, kvType }: WorkOptions): Promise<ModelWork> {
   const checkpoint = await openCheckpoint(await locate(modelPath, { signal }), { signal });
   try {
     const decoder = await openDecoder(checkpoint, { signal });
@@ -44,7 +52,7 @@ export async function readModelWork(modelPath: string, signal: AbortSignal): Pro
       );
     const parameters = parameterCount(model);
     const { architecture, vocabSize, contextLength } = config;
-    return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoder) };
+    return { name: checkpoint.name, architecture, parameters, vocabSize, contextLength, ...graphWork(decoder, kvType) };
   } finally {
     await checkpoint.close();
   }
@@ -52,9 +60,9 @@ export async function readModelWork(modelPath: string, signal: AbortSignal): Pro
 
 export type GraphWork = Pick<ModelWork, 'weightBytes' | 'kvBytes' | 'kvType' | 'rowMultiplyAdds' | 'headMultiplyAdds' | 'keyMultiplyAdds'>;
 
-function graphWork(decoder: DecoderModel): GraphWork {
+function graphWork(decoder: DecoderModel, wanted: KvChoice | undefined): GraphWork {
   const graph = decoderGraphOf(decoder.model);
-  const kvType = resolveKvType(undefined, decoder);
+  const kvTypes = resolveKvTypes(wanted, decoder);
   const sizeOf = (id: string) => sourceOf(decoder, id).sizeBytes;
   const read = new Map<string, number>();
   let [rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds] = [0, 0, 0];
@@ -79,9 +87,9 @@ function graphWork(decoder: DecoderModel): GraphWork {
       if (isOverRows) keyMultiplyAdds += op.heads * (op.state.keyDim + op.state.valueDim);
     }
   }
-  const kvValues = pagedStates(graph.states).reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0);
+  const kvBytes = stateGroups(graph.states).reduce((sum, group) => sum + groupPageBytes(group, { ...kvTypes, pageTokens: 1 }), 0);
   const weightBytes = [...read.values()].reduce((sum, bytes) => sum + bytes, 0);
-  return { weightBytes, kvType, kvBytes: kvValues * (kvType === 'f16' ? 2 : 4), rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds };
+  return { weightBytes, kvType: describeKvTypes(kvTypes), kvBytes, rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds };
 }
 
 /** Bytes that one decode step reads, with `positions` of keys and values behind it. */

@@ -1,4 +1,5 @@
 /** Measures models: every task with every engine, in turn, and hands each figure to the reporters. */
+import type { KvChoice } from '../graph/kv-types.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
 import { startEngine, startLimits } from './engine-client.ts';
 import type { DeviceLimits } from './device-limits.ts';
@@ -32,6 +33,8 @@ export interface BenchmarkRequest {
   readonly isQuick: boolean;
   /** Set in place of the protocol's. */
   readonly sizes: Partial<Sizes>;
+  /** Of ingot's keys and values; rivals have f16. */
+  readonly kvType?: KvChoice | undefined;
   /** What prefill is held against; stated, not measured. */
   readonly multiplyAddsPerSecond?: number | undefined;
   readonly reporters: readonly Reporter[];
@@ -57,10 +60,10 @@ interface ModelRun {
  * left behind, not when the signal aborts either.
  */
 export async function runBenchmark(request: BenchmarkRequest): Promise<void> {
-  const { device, threads, models, signal, onProgress } = request;
+  const { device, threads, models, kvType, signal, onProgress } = request;
   // A model that cannot be read is told of before an hour of measuring others.
   const works: ModelWork[] = [];
-  for (const modelPath of models) works.push(await readModelWork(modelPath, signal));
+  for (const modelPath of models) works.push(await readModelWork(modelPath, { signal, kvType }));
   onProgress('measuring the device');
   const limits = await startLimits({ device, threads }, signal);
   for (const [i, modelPath] of models.entries()) {
@@ -89,7 +92,7 @@ async function openModelRun(request: BenchmarkRequest, { modelPath, work, limits
     commit: await describeCommit(), machine: describeMachine(), device: limits, model: await describeModel(modelPath, signal),
     warmups: WARMUPS, pauseSeconds: pauseMs / 1000, isQuick,
   };
-  const base: EngineSettings = { modelPath, device: limits.kind, threads, backend, contextLength: work.contextLength };
+  const base: EngineSettings = { modelPath, device: limits.kind, threads, backend, contextLength: work.contextLength, kvType: request.kvType };
   return { request, limits, circumstances, work, engines: [engineNamed('ingot'), ...rivals], base, pool, notes };
 }
 

@@ -7,10 +7,12 @@ import { jsonLines } from '../bench/json-lines.ts';
 import { runBenchmark } from '../bench/run-benchmark.ts';
 import type { Sizes } from '../bench/task.ts';
 import { DEFAULT_WORKLOADS, WORKLOAD_NAMES } from '../bench/workloads.ts';
+import type { KvChoice } from '../graph/kv-types.ts';
 import type { DeviceChoice } from '../node/load-model.ts';
 import { benchTable } from './bench-table.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
+import { kvTypeOption } from './model-options.ts';
 import { checkedNumber, integerIn, listOf } from './option-values.ts';
 import { createStatusLine } from './status-line.ts';
 import { createTerminal } from './terminal.ts';
@@ -28,6 +30,7 @@ interface BenchFlags {
   readonly streamPrompt?: number;
   readonly streamAnswer?: number;
   readonly arrivingPrompt?: number;
+  readonly kvType?: KvChoice;
   readonly runs?: number;
   readonly pause?: number;
   readonly matrixRate?: number;
@@ -59,6 +62,7 @@ Examples:
   $ ingot bench model.gguf
   $ ingot bench model.gguf --against llama.cpp --json results.jsonl
   $ ingot bench a.gguf b.gguf --device cpu --workloads prefill,decode --runs 3
+  $ ingot bench model.gguf --workloads decode --decode-after 4096,32768 --kv-type q8
   $ ingot bench model.gguf --workloads concurrency --against llama-batched-bench
   $ ingot bench model.gguf --quick
 `;
@@ -84,6 +88,7 @@ export function registerBench(program: Command): void {
     )
     .option('--workloads <list>', `what to measure, separated by commas (default: ${DEFAULT_WORKLOADS.join(',')})`, listOf(WORKLOAD_NAMES))
     .option('--decode-after <list>', 'positions before the tokens that decode measures (default: 128,4096)', positions)
+    .addOption(kvTypeOption())
     .option('--streams <list>', 'how many at a time, for concurrency (default: 1,4,16,64)', streamCounts)
     .option('--stream-prompt <tokens>', 'of each prompt of concurrency and interruption (default: 512)', tokens)
     .option('--stream-answer <tokens>', 'of each answer of concurrency (default: 128)', tokens)

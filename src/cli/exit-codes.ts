@@ -75,6 +75,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   perLayerTable: '--per-layer-table',
   snapshotBytes: '--snapshot-bytes',
   memoryBudget: '--memory',
+  kvType: '--kv-type',
   maxTokens: '--max-tokens',
   topK: '--top-k',
   topP: '--top-p',

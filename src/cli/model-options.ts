@@ -2,6 +2,8 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Model } from '../engine/api.ts';
+import { KV_TYPES, parseKvTypes } from '../graph/kv-types.ts';
+import type { KvChoice } from '../graph/kv-types.ts';
 import { PER_LAYER_TABLES } from '../models/architecture.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
@@ -12,7 +14,7 @@ import { bundledModelPath } from '../node/package-root.ts';
 import { InputError } from '../tensor/errors.ts';
 import { UsageError } from './exit-codes.ts';
 import { inputPath } from './input-path.ts';
-import { integerIn } from './option-values.ts';
+import { checkedText, integerIn } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { printable } from './terminal.ts';
 
@@ -30,9 +32,10 @@ export interface DeviceOptions {
   readonly memory?: number | undefined;
   readonly perLayerTable?: PerLayerTable | undefined;
   readonly quantize?: QuantizeType | undefined;
+  readonly kvType?: KvChoice | undefined;
 }
 
-/** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes`, `--memory`, `--per-layer-table` and `--quantize`. */
+/** Adds `--device`, `--threads`, `--context`, `--snapshot-bytes`, `--memory`, `--per-layer-table`, `--quantize` and `--kv-type`. */
 export function addDeviceOptions(command: Command): Command {
   return command
     .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
@@ -62,7 +65,14 @@ export function addDeviceOptions(command: Command): Command {
         "Gemma 4's small models: host leaves their table of embeddings in the file, to save memory (default: device)",
       ).choices(PER_LAYER_TABLES),
     )
-    .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES));
+    .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES))
+    .addOption(kvTypeOption());
+}
+
+/** `--kv-type`, as the library has it. */
+export function kvTypeOption(): Option {
+  const text = `type of keys and values: ${KV_TYPES.join(', ')}, or of each, as in q8/q4 (default: f16; f32 for models of floats)`;
+  return new Option('--kv-type <type>', text).argParser(checkedText(parseKvTypes));
 }
 
 /**
@@ -93,7 +103,7 @@ export function checkPredictsTokens({ info }: Model, command: string): void {
 }
 
 async function openModel(path: string | undefined, options: DeviceOptions & { readonly signal: AbortSignal }): Promise<Model> {
-  const { device, threads, context, snapshotBytes, memory, perLayerTable, quantize, signal } = options;
+  const { device, threads, context, snapshotBytes, memory, perLayerTable, quantize, kvType, signal } = options;
   if (threads !== undefined && !takesThreads(device))
     throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
   const display = createProgressDisplay(process.stderr);
@@ -102,7 +112,8 @@ async function openModel(path: string | undefined, options: DeviceOptions & { re
     display.expect('load');
     const { onProgress } = display;
     return await loadModel(found, {
-      device, threads, contextLength: context, snapshotBytes, memoryBudget: memory, perLayerTable, quantize, signal, onProgress,
+      device, threads, contextLength: context, snapshotBytes, memoryBudget: memory, perLayerTable, quantize, kvType, signal,
+      onProgress,
     });
   } finally {
     display.clear();

@@ -26,6 +26,18 @@ export function integerIn(range: NumberRange): (text: string) => number {
   };
 }
 
+/** @param check throws for a text that cannot be meant */
+export function checkedText<Text extends string>(check: (text: Text) => unknown): (text: string) => Text {
+  return (text) => {
+    try {
+      check(text as Text);
+      return text as Text;
+    } catch (error) {
+      throw new InvalidArgumentError(inWordsOfTheCommandLine((error as Error).message));
+    }
+  };
+}
+
 /** @param check throws for a number that cannot be meant */
 export function checkedNumber(check: (value: number) => number): (text: string) => number {
   return (text) => {

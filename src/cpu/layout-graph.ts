@@ -11,7 +11,7 @@ import type { TypeOf } from '../graph/weight-lookup.ts';
 import type { Addresses, RowsAt } from './cpu-op-rules.ts';
 import type { CpuValue } from './cpu-value.ts';
 import type { KernelExports } from './kernel-module.ts';
-import { paddedWidth } from './kv-pages.ts';
+import { mostWidth } from './kv-pages.ts';
 import { planForCpu } from './lower.ts';
 import type { CpuPlan } from './lower.ts';
 import { createBump } from './memory.ts';
@@ -60,7 +60,7 @@ export function attentionSizes(graph: Graph): AttentionSizes {
   let [group, heads, width, kvHeads] = [1, 1, 4, Infinity];
   for (const { op } of graph.nodes) {
     if (op.kind !== 'attention' && op.kind !== 'storedAttention' && op.kind !== 'writeMemory') continue;
-    width = Math.max(width, paddedWidth(op.state.keyDim), paddedWidth(op.state.valueDim));
+    width = Math.max(width, mostWidth(op.state.keyDim), mostWidth(op.state.valueDim));
     if (op.kind === 'writeMemory') continue;
     group = Math.max(group, op.heads / op.state.heads);
     heads = Math.max(heads, op.heads);

@@ -1,7 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The public types of a loaded model: what `loadModel` and `createModel` return and what their methods take. */
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
-import type { DeviceKind, KvType, MemoryUse } from '../graph/executor.ts';
+import type { DeviceKind, MemoryUse } from '../graph/executor.ts';
+import type { KvChoice } from '../graph/kv-types.ts';
 import type { Pooling } from '../graph/model-graphs.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
@@ -291,7 +292,8 @@ export interface ModelInfo {
   readonly device: DeviceKind;
   /** `cpu (2 threads, relaxed SIMD)` */
   readonly deviceDescription: string;
-  readonly kvType: KvType;
+  /** Of keys and values; `q8/q4`: of keys, and of values. */
+  readonly kvType: KvChoice;
   /** As it is now: key and value memory grows as it fills. */
   readonly memory: MemoryUse;
   /** What a user should know of the model's files: settings that are not known and so not used. */

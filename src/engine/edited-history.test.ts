@@ -30,7 +30,7 @@ afterEach(async () => {
 
 async function coreOf(snapshots: number) {
   const { model, weights } = slotDecoder({ window: null, contextLength: CONTEXT });
-  const kv = kvLayoutOf(CONTEXT, 'f32');
+  const kv = kvLayoutOf(CONTEXT, { type: 'f32' });
   const maxRows = 256;
   const cpu = await openExecutor({ device: 'cpu', threads: 2 });
   const program = await cpu.load({ model, weights, kv, sizes: { rows: maxRows }, snapshots });

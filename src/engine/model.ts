@@ -1,6 +1,8 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
-import type { Executor, KvLayout, KvType, Program, WeightSource } from '../graph/executor.ts';
+import type { Executor, KvLayout, Program, WeightSource } from '../graph/executor.ts';
 import { isCausal, outputOf } from '../graph/graph.ts';
+import { describeKvTypes, parseKvTypes } from '../graph/kv-types.ts';
+import type { KvChoice, KvTypes } from '../graph/kv-types.ts';
 import { decoderGraphOf, graphOf, parameterCount, textGraphOf } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import { mostSnapshots, sequencesIn, slotBytes, stateBytes } from '../graph/state-sizes.ts';
@@ -42,8 +44,11 @@ export interface ModelOptions extends CallLimits {
   readonly executor: Executor;
   /** Most tokens of prompt and answer together. Default: the model's own, at most 8,192. */
   readonly contextLength?: number | undefined;
-  /** Default: f16 where any weight is quantised, else f32. */
-  readonly kvType?: KvType | undefined;
+  /**
+   * Type of keys and values: `f16`, `q8` (9 bits a value at most widths), `q4` (5 bits), `f32`; or of keys and of values, as in `q8/q4`.
+   * Default: f16 where any weight is quantised, else f32.
+   */
+  readonly kvType?: KvChoice | undefined;
   /**
    * Most bytes of the device for snapshots of what layers without pages (short convolutions, recurrences) leave of a conversation, so that
    * later turns and edited histories prefill only what is new; models without such layers need none. 0 keeps none. Default 512 MB.
@@ -106,10 +111,9 @@ export function resolveContextLength(wanted: number | undefined, ofModel: number
 }
 
 /** @throws InputError for an unknown type */
-export function resolveKvType(wanted: KvType | undefined, decoder: DecoderModel): KvType {
-  if (wanted === undefined) return sourcesOf(decoder).some(({ type }) => isQuantized(type)) ? 'f16' : 'f32';
-  if (wanted === 'f16' || wanted === 'f32') return wanted;
-  throw new InputError(`kvType must be "f16" or "f32", found ${JSON.stringify(wanted satisfies never)}.`);
+export function resolveKvTypes(wanted: KvChoice | undefined, decoder: DecoderModel): KvTypes {
+  if (wanted !== undefined) return parseKvTypes(wanted);
+  return { type: sourcesOf(decoder).some(({ type }) => isQuantized(type)) ? 'f16' : 'f32' };
 }
 
 /** @returns how many snapshots there may be @throws InputError for what is no number of bytes, and for one that holds no snapshot */
@@ -153,8 +157,8 @@ function resolveSequences(wanted: number | undefined, ofDevice: number | undefin
 }
 
 /** Pages for a context, as every loaded model has them. */
-export function kvLayoutOf(contextLength: number, type: KvType): KvLayout {
-  return { type, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
+export function kvLayoutOf(contextLength: number, types: KvTypes): KvLayout {
+  return { ...types, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
 }
 
 /** The device's weights, and the table of the host. */
@@ -176,10 +180,10 @@ interface LoadedParts {
   readonly executor: Executor;
   readonly program: Program;
   readonly contextLength: number;
-  readonly kvType: KvType;
+  readonly kvTypes: KvTypes;
 }
 
-function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts): ModelInfo {
+function infoOf({ parts, executor, program, contextLength, kvTypes }: LoadedParts): ModelInfo {
   const { decoder, text } = parts;
   const { hostTable } = decoder;
   const parameters = parameterCount(decoder.model) + elementsOf(hostTable?.shape ?? [0]);
@@ -194,7 +198,7 @@ function infoOf({ parts, executor, program, contextLength, kvType }: LoadedParts
     modelContextLength: decoder.config.contextLength,
     device: executor.kind,
     deviceDescription: executor.description,
-    kvType,
+    kvType: describeKvTypes(kvTypes),
     warnings: [...decoder.warnings, ...(text.warnings ?? [])],
     skipped: decoder.skipped,
     readByHost: hostTable?.origin,
@@ -284,11 +288,11 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const limits = resolveCallLimits(options);
   const { model, weights, config } = decoder;
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
-  const kvType = resolveKvType(options.kvType, decoder);
+  const kvTypes = resolveKvTypes(options.kvType, decoder);
   const causal = isCausal(textGraphOf(model));
   const maxRows = causal ? Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength) : contextLength;
   const snapshots = resolveSnapshots(options.snapshotBytes, decoder);
-  const layout = kvLayoutOf(contextLength, kvType);
+  const layout = kvLayoutOf(contextLength, kvTypes);
   const room = { decoder, kv: layout, rows: maxRows, snapshots, maxConcurrent: limits.maxConcurrent };
   const kv = { ...layout, sequences: resolveSequences(options.memoryBudget, executor.memoryBytes, room) };
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, snapshots, signal, onProgress });
@@ -306,7 +310,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     const result = await forwardPass(core, decoderGraphOf(model), ids, pass);
     return pass.hidden === undefined ? result.logits : result;
   }
-  const info = infoOf({ parts, executor, program, contextLength, kvType });
+  const info = infoOf({ parts, executor, program, contextLength, kvTypes });
   const host = { core, text, samplingDefaults: text.samplingDefaults, model: info, files: options.chatFiles };
   return {
     info,

@@ -2,7 +2,11 @@
  * Attention as its kernels see it: where q, k and v of a row lie, what is done to them first, and the paged key/value cache.
  * Heads are read four values (a quad) at a time, so keyDim and valueDim are multiples of 4.
  */
+import { describeKvTypes, isCodedKv } from '../graph/kv-types.ts';
+import type { KvType, KvTypes } from '../graph/kv-types.ts';
 import type { ScoreShape } from './attention-scores.ts';
+import { chunkFunction, unitBytesOf, vectorUnits } from './coded-cache.ts';
+import type { CachedPart } from './coded-cache.ts';
 import type { Binding } from './kernel.ts';
 import { q8Bindings } from './linear-shape.ts';
 import { Q8_BLOCK } from './q8-layout.ts';
@@ -29,7 +33,10 @@ export interface AttentionShape extends ScoreShape {
   /** Width of a head's query and key, and of its value. */
   readonly keyDim: number;
   readonly valueDim: number;
-  readonly kv: 'f16' | 'f32';
+  /** Type of keys and values in the cache. */
+  readonly kv: KvType;
+  /** Of values, where it is not that of keys. */
+  readonly valueKv?: KvType | undefined;
   /** Positions of a page. */
   readonly pageTokens: number;
   /** Row length of `pageTable`. */
@@ -54,12 +61,22 @@ export function widthsText({ keyDim, valueDim }: Pick<AttentionShape, 'keyDim' |
   return keyDim === valueDim ? `${keyDim}` : `${keyDim}+${valueDim}`;
 }
 
+/** The types of a layout: of values, only where they differ, so that kernels of one type keep their keys. */
+export function cacheTypes({ type, valueType }: KvTypes): Pick<AttentionShape, 'kv' | 'valueKv'> {
+  return valueType === undefined || valueType === type ? { kv: type } : { kv: type, valueKv: valueType };
+}
+
+/** Types of the cache, for labels: `f16`, `q8/q4`. */
+export function kvText({ kv, valueKv }: Pick<AttentionShape, 'kv' | 'valueKv'>): string {
+  return describeKvTypes({ type: kv, valueType: valueKv });
+}
+
 /** Heads and widths, for labels: `32/8, 128`. */
 export function headsText(shape: Pick<AttentionShape, 'heads' | 'kvHeads' | 'keyDim' | 'valueDim'>): string {
   return `${shape.heads}/${shape.kvHeads}, ${widthsText(shape)}`;
 }
 
-/** Sizes that follow from a shape. A chunk is what the cache is read by: 16 bytes, 8 values of f16 or 4 of f32. */
+/** Sizes that follow from a shape. A chunk is what the cache is read by: 16 bytes, 8 values of f16 (as which codes are read) or 4 of f32. */
 export interface AttentionSizes {
   /** Query heads that read one key head. */
   readonly group: number;
@@ -75,8 +92,9 @@ export interface HeadSizes {
   readonly quads: number;
   /** Quads with the pad that the cache has. */
   readonly paddedQuads: number;
-  /** Chunks in the cache. */
   readonly chunks: number;
+  /** Elements of the cache that it takes: chunks, or units of a cache with codes. */
+  readonly units: number;
 }
 
 export function attentionSizes(shape: AttentionShape): AttentionSizes {
@@ -91,13 +109,30 @@ export function attentionSizes(shape: AttentionShape): AttentionSizes {
   }
   if (shape.q.rotaryDim > 0 && shape.k.rotaryDim > 0 && shape.q.rotaryDim !== shape.k.rotaryDim)
     throw new Error('attention: q and k read one rope table, but their rotaryDim differs');
-  const quadsOfChunk = kv === 'f16' ? 2 : 1;
-  const sizesOf = (dim: number): HeadSizes => {
+  const quadsOfChunk = kv === 'f32' ? 1 : 2;
+  const sizesOf = (dim: number, part: 'key' | 'value'): HeadSizes => {
     const chunks = Math.ceil(dim / (4 * quadsOfChunk));
-    return { quads: dim / 4, paddedQuads: chunks * quadsOfChunk, chunks };
+    const units = hasCodes(shape) ? vectorUnits(cachedPart(shape, part)) : chunks;
+    return { quads: dim / 4, paddedQuads: chunks * quadsOfChunk, chunks, units };
   };
-  const [key, value] = [sizesOf(keyDim), sizesOf(valueDim)];
+  const [key, value] = [sizesOf(keyDim, 'key'), sizesOf(valueDim, 'value')];
   return { group: heads / kvHeads, key, value, quadsOfChunk, mostChunks: Math.max(key.chunks, value.chunks) };
+}
+
+/** Whether keys or values of the cache are codes (coded-cache.ts). */
+export function hasCodes({ kv, valueKv = kv }: Pick<AttentionShape, 'kv' | 'valueKv'>): boolean {
+  return isCodedKv(kv) || isCodedKv(valueKv);
+}
+
+/** Keys or values of a cache with codes. */
+export function cachedPart({ kv, valueKv = kv, keyDim, valueDim }: AttentionShape, part: 'key' | 'value'): CachedPart {
+  const unitBytes = unitBytesOf([kv, valueKv]);
+  return part === 'key' ? { type: kv, dim: keyDim, unitBytes } : { type: valueKv, dim: valueDim, unitBytes };
+}
+
+/** Whether attention of single rows stores their own key and value. Codes are stored before it (kv-write), as those of another layer are. */
+export function bringsKeys(shape: AttentionShape): boolean {
+  return shape.input !== 'queries' && !hasCodes(shape);
 }
 
 export type HeadInput = 'q' | 'k' | 'v';
@@ -178,12 +213,23 @@ export const PAGE_TABLE: Binding = u32s('pageTable');
 export const ROW_BINDINGS: readonly Binding[] = [u32s('positions'), u32s('rowSequence'), PAGE_TABLE];
 
 export function kvBinding(shape: AttentionShape, access: 'read' | 'write'): Binding {
-  return { name: 'kv', access, type: `array<${kvElement(shape)}>` };
+  const isOfPairs = hasCodes(shape) && cachedPart(shape, 'key').unitBytes === 8;
+  return { name: 'kv', access, type: isOfPairs ? 'array<vec2<u32>>' : `array<${kvElement(shape)}>` };
 }
 
 /** WGSL type of a chunk of the cache. */
 export function kvElement({ kv }: AttentionShape): string {
-  return kv === 'f16' ? 'vec4<u32>' : 'vec4<f32>';
+  return kv === 'f32' ? 'vec4<f32>' : 'vec4<u32>';
+}
+
+/** WGSL expression of a chunk of a key or value: `plain`, unless it is made of codes. `at` is the place of the key. */
+export function cacheChunk(
+  shape: AttentionShape,
+  part: 'key' | 'value',
+  { at, chunk, plain }: { readonly at: string; readonly chunk: string; readonly plain: string },
+): string {
+  if (!hasCodes(shape)) return plain;
+  return `${part === 'key' ? 'keyChunk' : 'valueChunk'}(${at}, ${chunk})`;
 }
 
 /** WGSL expression `value / divisor` for a u32, as a shift where it is one. */
@@ -198,34 +244,44 @@ export function remainderOf(value: string, divisor: number): string {
 }
 
 /**
- * Chunks from a position's key to its value. Of a page the keys of all heads come first, then the values of all heads; where their widths
+ * Elements of the cache from a position's key to its value. Of a page the keys of all heads come first, then the values of all heads; where their widths
  * differ, the value lies beside its key, so that both are found from one place.
  */
 export function valuesAfterKeys(shape: AttentionShape): number {
   const { key, value } = attentionSizes(shape);
-  return key.chunks === value.chunks ? shape.kvHeads * shape.pageTokens * key.chunks : key.chunks;
+  return key.units === value.units ? shape.kvHeads * shape.pageTokens * key.units : key.units;
 }
 
 /**
- * `fn keyAt(sequence, kvHead, position) -> u32`: the first chunk of a key; its value is {@link valuesAfterKeys} chunks later. It is made of
+ * `fn keyAt(sequence, kvHead, position) -> u32`: the first element of a key; its value is {@link valuesAfterKeys} elements later. It is made of
  * `pageOf(sequence, position)` and `keyInPage(page, kvHead, position)`, for kernels that look a page up for several keys. For f16 also
- * `kvLow` and `kvHigh`, the two quads of a chunk.
+ * `kvLow` and `kvHigh`, the two quads of a chunk; for codes {@link cacheChunk}'s functions.
  */
 export function kvFunctions(shape: AttentionShape): string {
-  const { kvHeads, pageTokens, maxPages, kv } = shape;
+  const at = placeFunctions(shape);
+  if (shape.kv === 'f32') return at;
+  const parts = hasCodes(shape)
+    ? `
+${chunkFunction('keyChunk', cachedPart(shape, 'key'), 0)}
+${chunkFunction('valueChunk', cachedPart(shape, 'value'), valuesAfterKeys(shape))}`
+    : '';
+  return `${at}${parts}
+fn kvLow(chunk: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(chunk.x), unpack2x16float(chunk.y)); }
+fn kvHigh(chunk: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(chunk.z), unpack2x16float(chunk.w)); }`;
+}
+
+/** Of {@link kvFunctions} those that say where keys lie. */
+export function placeFunctions(shape: AttentionShape): string {
+  const { kvHeads, pageTokens, maxPages } = shape;
   const { key, value } = attentionSizes(shape);
-  // [pages][keys, values][kvHeads][pageTokens][chunks], or [pages][kvHeads][pageTokens][chunks of a key, chunks of its value].
-  const [heads, chunks] = key.chunks === value.chunks ? [2 * kvHeads, key.chunks] : [kvHeads, key.chunks + value.chunks];
+  // [pages][keys, values][kvHeads][pageTokens][units], or [pages][kvHeads][pageTokens][units of a key, units of its value].
+  const [heads, chunks] = key.units === value.units ? [2 * kvHeads, key.units] : [kvHeads, key.units + value.units];
   const page = `pageTable[sequence * ${maxPages}u + ${dividedBy('position', pageTokens)}]`;
-  const at = `fn pageOf(sequence: u32, position: u32) -> u32 { return ${page}; }
+  return `fn pageOf(sequence: u32, position: u32) -> u32 { return ${page}; }
 fn keyInPage(page: u32, kvHead: u32, position: u32) -> u32 {
   return ((page * ${heads}u + kvHead) * ${pageTokens}u + ${remainderOf('position', pageTokens)}) * ${chunks}u;
 }
 fn keyAt(sequence: u32, kvHead: u32, position: u32) -> u32 { return keyInPage(pageOf(sequence, position), kvHead, position); }`;
-  if (kv === 'f32') return at;
-  return `${at}
-fn kvLow(chunk: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(chunk.x), unpack2x16float(chunk.y)); }
-fn kvHigh(chunk: vec4<u32>) -> vec4<f32> { return vec4<f32>(unpack2x16float(chunk.z), unpack2x16float(chunk.w)); }`;
 }
 
 /** `fn kvRounded(quad) -> vec4<f32>`: a quad as the cache will hold it. */
@@ -236,7 +292,7 @@ export function kvRounding({ kv }: AttentionShape): string {
 
 /** WGSL expressions of the quads of a chunk, given an expression without side effects. */
 export function chunkQuads({ kv }: AttentionShape, chunk: string): readonly string[] {
-  return kv === 'f16' ? [`kvLow(${chunk})`, `kvHigh(${chunk})`] : [chunk];
+  return kv === 'f32' ? [chunk] : [`kvLow(${chunk})`, `kvHigh(${chunk})`];
 }
 
 /** WGSL expression of a chunk made of quads (names: they are repeated). */

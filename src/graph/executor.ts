@@ -8,6 +8,7 @@ import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
 import type { DimSizes } from './dims.ts';
+import type { KvTypes } from './kv-types.ts';
 import type { ModelGraphs } from './model-graphs.ts';
 import type { SamplingSettings } from './sampling.ts';
 
@@ -27,10 +28,7 @@ export interface WeightSource {
   read(byteOffset: number, into: Uint8Array, options?: ReadOptions): Promise<void>;
 }
 
-export type KvType = 'f32' | 'f16';
-
-export interface KvLayout {
-  readonly type: KvType;
+export interface KvLayout extends KvTypes {
   /** Positions of one page. A page of a group holds the keys and values of all its states for that many positions. */
   readonly pageTokens: number;
   /** Pages of the longest sequence: memory is taken as {@link Program.ensurePages} asks, of no group more than `mostPages` says. */

@@ -1,7 +1,8 @@
 /** How much memory a model's states take: the only place that reckons it, for engine and executors alike. */
 import type { KvLayout } from './executor.ts';
+import { kvVectorBytes } from './kv-types.ts';
 import { slotStates, stateGroups } from './state.ts';
-import type { SlotState, State, StateGroup } from './state.ts';
+import type { PagedShape, SlotState, State, StateGroup } from './state.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 
 interface WithStates {
@@ -18,9 +19,9 @@ export const SLOT_VERSIONS = 5;
 export const EMPTY_SLOT = 0;
 
 /** Bytes of one page of a group: its states' keys and values of `pageTokens` positions. */
-export function groupPageBytes({ states }: StateGroup, { type, pageTokens }: Pick<KvLayout, 'type' | 'pageTokens'>): number {
-  const elementBytes = type === 'f16' ? 2 : 4;
-  return states.reduce((sum, { heads, keyDim, valueDim }) => sum + heads * (keyDim + valueDim), 0) * elementBytes * pageTokens;
+export function groupPageBytes({ states }: StateGroup, { type, valueType = type, pageTokens }: Omit<KvLayout, 'maxPages'>): number {
+  const bytesOf = ({ heads, keyDim, valueDim }: PagedShape) => heads * (kvVectorBytes(type, keyDim) + kvVectorBytes(valueType, valueDim));
+  return states.reduce((sum, state) => sum + bytesOf(state), 0) * pageTokens;
 }
 
 /** Pages that a sequence may hold of a group at a time, when steps have up to `rows` rows. */

@@ -1,12 +1,12 @@
 /** What a GPU would run for a model, from its file's header alone: no device, no weights. */
-import { resolveContextLength, resolveKvType, kvLayoutOf } from '../engine/model.ts';
+import { resolveContextLength, resolveKvTypes, kvLayoutOf } from '../engine/model.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { planModel } from '../gpu/plan/model-plan.ts';
 import type { ModelPlan } from '../gpu/plan/model-plan.ts';
 import { PROFILE_NAMES, PROFILES } from '../gpu/profile/profiles.ts';
 import { profileFor } from '../gpu/profile/profile-for.ts';
 import type { DeviceProfile, ProfileName } from '../gpu/profile/device-profile.ts';
-import type { KvType } from '../graph/executor.ts';
+import type { KvChoice } from '../graph/kv-types.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import { InputError } from '../tensor/errors.ts';
@@ -19,7 +19,7 @@ export interface GpuPlanChoices {
   readonly contextLength?: number | undefined;
   /** Positions that the plan has room for at least, as far as the model has them. */
   readonly keys?: number | undefined;
-  readonly kvType?: KvType | undefined;
+  readonly kvType?: KvChoice | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,7 +57,7 @@ export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices 
       resolveContextLength(choices.contextLength, modelContextLength),
       Math.min(choices.keys ?? 0, modelContextLength),
     );
-    const kv = kvLayoutOf(contextLength, resolveKvType(choices.kvType, decoder));
+    const kv = kvLayoutOf(contextLength, resolveKvTypes(choices.kvType, decoder));
     const typeOf = (id: string) => sourceOf(decoder, id).type;
     const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows: Math.min(profile.prefillRows, contextLength) } });
     return { ...plan, modelContextLength };

@@ -7,7 +7,8 @@ import type { Model } from '../engine/api.ts';
 import { createModel } from '../engine/model.ts';
 import type { HttpRetry } from '../files/http-retry.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import type { DeviceKind, Executor, KvType } from '../graph/executor.ts';
+import type { DeviceKind, Executor } from '../graph/executor.ts';
+import type { KvChoice } from '../graph/kv-types.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
@@ -35,8 +36,11 @@ export interface LoadModelOptions extends CallLimits {
    * process.
    */
   readonly threads?: number | undefined;
-  /** Type of keys and values. Default: f16 for quantised models, f32 for float ones. */
-  readonly kvType?: KvType | undefined;
+  /**
+   * As {@link ModelOptions.kvType}: `f16`, `q8`, `q4` or `f32` for keys and values, or `q8/q4` for each. Default: f16 for quantised models,
+   * f32 for float ones.
+   */
+  readonly kvType?: KvChoice | undefined;
   /** As {@link ModelOptions.snapshotBytes}: most bytes of snapshots of hybrids' states; 0 keeps none. Default 512 MB. */
   readonly snapshotBytes?: number | undefined;
   /**

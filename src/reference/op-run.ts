@@ -18,8 +18,8 @@ export interface OpRun {
   stored(state: PagedState, sequence: SequenceRows): KvReader;
   /** What a slot holds of a state, row-major; writing to it stores. */
   slotOf(state: SlotState, slot: number): Float64Array;
-  /** Values as the state's element type keeps them. */
-  asStored(values: Float64Array): Float64Array;
+  /** Keys (part 0) or values (part 1) of a position's heads, as the state keeps them. */
+  asStored(state: PagedState, part: 0 | 1, values: Float64Array): Float64Array;
   /** Values that share a scale where inputs of quantised matrices are rounded; undefined where they are not. */
   readonly roundingBlock: number | undefined;
 }

@@ -13,6 +13,7 @@ import type {
   SequenceRows,
   WeightSource,
 } from '../graph/executor.ts';
+import { roundKv } from '../graph/kv-codec.ts';
 import { printModel } from '../graph/model-graphs.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
 import { checkRuns } from '../graph/run-check.ts';
@@ -24,7 +25,6 @@ import type { Value } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { decodeRows } from '../tensor/codec/decode-rows.ts';
 import { CapacityError, FormatError } from '../tensor/errors.ts';
-import { f16ToF32, f32ToF16 } from '../tensor/half.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 import type { KvReader, OpRun, RunOp } from './op-run.ts';
 import { REFERENCE_OPS } from './ops/index.ts';
@@ -219,7 +219,10 @@ function opRun(session: Session, sequences: readonly SequenceRows[], values: Val
     },
     stored: (state, sequence) => kvReader(session, state, sequence),
     slotOf: (state, slot) => session.slots[slot]?.get(state.index) as Float64Array,
-    asStored: (numbers) => (session.request.kv.type === 'f32' ? numbers.map(Math.fround) : numbers.map((x) => f16ToF32(f32ToF16(x)))),
+    asStored({ keyDim, valueDim }, part, numbers) {
+      const { type, valueType = type } = session.request.kv;
+      return part === 0 ? roundKv(type, numbers, keyDim) : roundKv(valueType, numbers, valueDim);
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import { kernelsOfModel, planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { DeviceProfile } from '../../src/gpu/profile/device-profile.ts';
 import { representativeTypes } from '../../src/gpu/packed-forms.ts';
 import { PROFILES, PROFILE_NAMES } from '../../src/gpu/profile/profiles.ts';
-import type { KvType } from '../../src/graph/executor.ts';
+import type { KvType } from '../../src/graph/kv-types.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { modelOfDecoder } from '../../src/graph/model-graphs.ts';
 import { MATRIX_FEATURE } from '../../src/gpu/wgsl/subgroup-matrix.ts';

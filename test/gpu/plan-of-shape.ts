@@ -38,7 +38,7 @@ export function planOfShape({ model, type, config: changes, profile, withoutRule
     typeOf,
     profile,
     withoutRules,
-    kv: kvLayoutOf(4096, type === 'f32' ? 'f32' : 'f16'),
+    kv: kvLayoutOf(4096, { type: type === 'f32' ? 'f32' : 'f16' }),
     sizes: { rows: profile.prefillRows },
   });
 }
@@ -58,7 +58,7 @@ export function planOfGraph({ graph, type, profile, withoutRules, typeOf = () =>
   return planModel({
     model, profile, withoutRules,
     typeOf: (id) => (vectors.has(id) ? 'f32' : typeOf(id)),
-    kv: kvLayoutOf(4096, 'f16'),
+    kv: kvLayoutOf(4096, { type: 'f16' }),
     sizes: { rows: profile.prefillRows },
   });
 }

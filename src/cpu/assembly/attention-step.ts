@@ -1,7 +1,8 @@
 /** The attention step: keys and values of the new rows go to their pages, then every tile attends, then splits combine. */
 import { attend, AttentionWork, combine } from './attention';
 import { barrier, hasWildHalves, itemsPerTake, markWildHalves, scratchOf, takeItems } from './control';
-import { packFloats, packHalves } from './kv-element';
+import { packCodes } from './kv-codes';
+import { KV_F16, KV_Q4, KV_Q8, packFloats, packHalves } from './kv-element';
 import { prepareHead } from './row-steps';
 import {
   AttentionRecord, COMBINE_BYTES, CombineRecord, headAt, HeadRecord, isPrepared, rowsOf, SEQUENCE_BYTES, SequenceRecord, StepRecord,
@@ -61,7 +62,10 @@ function describe(work: AttentionWork, op: AttentionRecord): void {
   work.valueDim = op.valueDim;
   work.valueWidth = op.valueWidth;
   work.scale = op.scale;
-  work.halves = op.halves;
+  work.keyType = op.keyType;
+  work.keyBytes = op.keyBytes;
+  work.valueType = op.valueType;
+  work.valueBytes = op.valueBytes;
   work.pageTokens = op.pageTokens;
   work.stateOffset = op.stateOffset;
   work.valueOffset = op.valueOffset;
@@ -139,8 +143,8 @@ function storeKey(op: AttentionRecord, step: StepRecord, row: i32, head: i32, sc
   const bytes = <usize>(op.keyDim * 4);
   memory.copy(scratch, op.k + <usize>row * op.kStride + <usize>head * bytes, bytes);
   prepareHead(scratch, row, op.keyDim, preparationOf(op, 1));
-  const to = slotOf(op, step, row, head, op.stateOffset, op.keyWidth);
-  return storeVector(op, scratch, to, op.keyDim, op.keyWidth);
+  const to = slotOf(op, step, row, head, op.stateOffset, op.keyBytes);
+  return storeVector(op.keyType, scratch, to, op.keyDim, op.keyWidth);
 }
 
 function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32, scratch: usize): i32 {
@@ -151,24 +155,28 @@ function storeValue(op: AttentionRecord, step: StepRecord, row: i32, head: i32, 
     prepareHead(scratch, row, op.valueDim, how);
     from = scratch;
   }
-  const to = slotOf(op, step, row, head, op.stateOffset + op.valueOffset, op.valueWidth);
-  return storeVector(op, from, to, op.valueDim, op.valueWidth);
+  const to = slotOf(op, step, row, head, op.stateOffset + op.valueOffset, op.valueBytes);
+  return storeVector(op.valueType, from, to, op.valueDim, op.valueWidth);
 }
 
 /** Where the row's vector of a head goes, `offset` bytes into its page being the first of such vectors. */
 // @ts-ignore: decorator
 @inline
-function slotOf(op: AttentionRecord, step: StepRecord, row: i32, head: i32, offset: usize, width: i32): usize {
+function slotOf(op: AttentionRecord, step: StepRecord, row: i32, head: i32, offset: usize, bytes: i32): usize {
   const page = <usize>load<u32>(step.rowPages + op.rowPagesOffset + <usize>(row * 4)) + offset;
   const slot = load<i32>(step.rowSlots + <usize>(row * 4));
-  return page + <usize>((head * op.pageTokens + slot) * width) * (op.halves ? 2 : 4);
+  return page + <usize>((head * op.pageTokens + slot) * bytes);
 }
 
 /** 1 where an f16 page is given infinity or NaN. */
 // @ts-ignore: decorator
 @inline
-function storeVector(op: AttentionRecord, from: usize, to: usize, count: i32, padded: i32): i32 {
-  if (op.halves) return packHalves(from, to, count, padded);
+function storeVector(type: i32, from: usize, to: usize, count: i32, padded: i32): i32 {
+  if (type == KV_F16) return packHalves(from, to, count, padded);
+  if (type == KV_Q8 || type == KV_Q4) {
+    packCodes(from, to, count, padded, type == KV_Q4);
+    return 0;
+  }
   packFloats(from, to, count, padded);
   return 0;
 }

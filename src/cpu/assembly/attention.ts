@@ -7,7 +7,8 @@ import { addValues } from './attention-values';
 import { SCORE_STRIDE, TILE_KEYS, tileScores } from './attention-scores';
 import { scaleRow, softcapRow } from './elementwise';
 import { exp1, exp4, maxLanes, sumLanes } from './float-math';
-import { unpackAnyHalves, unpackHalves } from './kv-element';
+import { unpackBytes, unpackNibbles } from './kv-codes';
+import { KV_F16, KV_F32, KV_Q4, KV_Q8, unpackAnyHalves, unpackHalves } from './kv-element';
 
 /** From this many query vectors on, f16 tiles are unpacked once instead of in the inner loops. */
 const UNPACK_FROM: i32 = 5;
@@ -18,12 +19,15 @@ export class AttentionWork {
   heads: i32;
   kvHeads: i32;
   keyDim: i32;
-  /** keyDim rounded up to a multiple of 4; the same of values. */
+  /** keyDim rounded up to a multiple of 4, or of 16 for codes; the same of values. */
   keyWidth: i32;
   valueDim: i32;
   valueWidth: i32;
   scale: f32;
-  halves: i32;
+  keyType: i32;
+  keyBytes: i32;
+  valueType: i32;
+  valueBytes: i32;
   pageTokens: i32;
   /** Offset of this state in a page, and from its keys to its values. */
   stateOffset: usize;
@@ -74,11 +78,9 @@ export function attend(work: AttentionWork, scratch: usize): void {
     const tile = min(min(TILE_KEYS, work.pageTokens - slot), work.keyEnd - key);
     const page = <usize>load<u32>(work.pages + <usize>((key / work.pageTokens) * 4)) + work.stateOffset;
     const vector = work.kvHead * work.pageTokens + slot;
-    const elementBytes: usize = work.halves ? 2 : 4;
-    const keys = page + <usize>(vector * work.keyWidth) * elementBytes;
-    const values = page + work.valueOffset + <usize>(vector * work.valueWidth) * elementBytes;
-    if (work.halves) halfTile(work, keys, values, key, tile);
-    else tileOf<f32>(work, keys, values, key, tile);
+    scoreKeys(work, page + <usize>(vector * work.keyBytes), tile);
+    weighTile(work, key, tile);
+    sumValues(work, page + work.valueOffset + <usize>(vector * work.valueBytes), tile);
     key += tile;
   }
   if (work.partial >= 0) storePartials(work, group);
@@ -135,25 +137,42 @@ function sinkOf(work: AttentionWork, head: i32): f32 {
   return load<f32>(work.sinks + <usize>(head * 4));
 }
 
-function halfTile(work: AttentionWork, keys: usize, values: usize, key: i32, tile: i32): void {
-  if (work.count < UNPACK_FROM && !work.wildHalves) {
-    tileOf<u16>(work, keys, values, key, tile);
+/** Scores of all query vectors, and of keys past the tile's end up to a multiple of 4, which are masked. */
+function scoreKeys(work: AttentionWork, keys: usize, tile: i32): void {
+  const count = work.count, width = work.keyWidth;
+  if (work.keyType == KV_F16 && count < UNPACK_FROM && !work.wildHalves) {
+    tileScores<u16>(work.queries, count, keys, tile, width, work.scores);
     return;
   }
-  // Keys past the tile's end are read by fours; what lies there is masked.
-  const unpackedValues = work.unpacked + <usize>((TILE_KEYS + 4) * work.keyWidth * 4);
-  if (work.wildHalves) {
-    unpackAnyHalves(keys, work.unpacked, tile * work.keyWidth);
-    unpackAnyHalves(values, unpackedValues, tile * work.valueWidth);
-  } else {
-    unpackHalves(keys, work.unpacked, tile * work.keyWidth);
-    unpackHalves(values, unpackedValues, tile * work.valueWidth);
-  }
-  tileOf<f32>(work, work.unpacked, unpackedValues, key, tile);
+  const at = floatsOf(work, keys, tile, false);
+  tileScores<f32>(work.queries, count, at, tile, width, work.scores);
 }
 
-function tileOf<T>(work: AttentionWork, keys: usize, values: usize, key: i32, tile: i32): void {
-  tileScores<T>(work.queries, work.count, keys, tile, work.keyWidth, work.scores);
+function sumValues(work: AttentionWork, values: usize, tile: i32): void {
+  const count = work.count, width = work.valueWidth;
+  if (work.valueType == KV_F16 && count < UNPACK_FROM && !work.wildHalves) {
+    addValues<u16>(work.scores, count, values, tile, width, work.sums);
+    return;
+  }
+  const at = floatsOf(work, values, tile, true);
+  addValues<f32>(work.scores, count, at, tile, width, work.sums);
+}
+
+/** Where the f32 of a tile's keys or values are: where they lie, or unpacked. */
+function floatsOf(work: AttentionWork, from: usize, tile: i32, isValue: bool): usize {
+  const type = isValue ? work.valueType : work.keyType;
+  const width = isValue ? work.valueWidth : work.keyWidth;
+  const bytes = isValue ? work.valueBytes : work.keyBytes;
+  const unpacked = isValue ? work.unpacked + <usize>((TILE_KEYS + 4) * work.keyWidth * 4) : work.unpacked;
+  if (type == KV_F32) return from;
+  if (type == KV_Q8) unpackBytes(from, unpacked, tile, width, bytes);
+  else if (type == KV_Q4) unpackNibbles(from, unpacked, tile, width, bytes);
+  else if (work.wildHalves) unpackAnyHalves(from, unpacked, tile * width);
+  else unpackHalves(from, unpacked, tile * width);
+  return unpacked;
+}
+
+function weighTile(work: AttentionWork, key: i32, tile: i32): void {
   const group = work.heads / work.kvHeads;
   for (let i = 0; i < work.count; i++) {
     const position = work.firstPosition + i / group;
@@ -163,7 +182,6 @@ function tileOf<T>(work: AttentionWork, keys: usize, values: usize, key: i32, ti
     if (work.softcap != 0) softcapRow(scores, work.softcap, scores, (tile + 3) & ~3);
     weigh(work, i, begin, end, tile);
   }
-  addValues<T>(work.scores, work.count, values, tile, work.valueWidth, work.sums);
 }
 
 /**

@@ -1,6 +1,12 @@
 /** Elements of the KV cache, f32 or f16: to and from f32, four at a time. */
 import { halvesToFloats } from './half';
 
+/** Types of keys and values, mirrored in ops/attention.ts. */
+export const KV_F32: i32 = 0;
+export const KV_F16: i32 = 1;
+export const KV_Q8: i32 = 2;
+export const KV_Q4: i32 = 3;
+
 /**
  * The f32 values of four f16 patterns, sign-extended to 32 bits. The exponent is moved over and rebased by a
  * multiplication, which is exact for subnormals too. Infinity and NaN read as numbers from 65,536 on: where a page may hold

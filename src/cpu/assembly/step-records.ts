@@ -281,7 +281,11 @@ export class AttentionRecord extends OpRecord {
   valueDim: i32;
   valueWidth: i32;
   scale: f32;
-  halves: i32;
+  /** Types of keys and values (kv-element.ts), and bytes of one head's key and value at one position. */
+  keyType: i32;
+  keyBytes: i32;
+  valueType: i32;
+  valueBytes: i32;
   pageTokens: i32;
   stateOffset: usize;
   valueOffset: usize;

@@ -1,3 +1,4 @@
+import type { KvType } from '../../graph/kv-types.ts';
 import { scoring, visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp, Scores } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
@@ -7,6 +8,9 @@ import type { CpuValue } from '../cpu-value.ts';
 import type { RecordWriter } from '../record-writer.ts';
 import { describePreparation, writePreparation } from './rope.ts';
 import type { HeadPreparation } from './rope.ts';
+
+/** Of types of keys and values, as assembly/kv-element.ts has them. */
+const KV_CODES: Readonly<Record<KvType, number>> = { f32: 0, f16: 1, q8: 2, q4: 3 };
 
 /** More positions than there are, which leave i32 room for sums with positions. */
 const ALL_POSITIONS = 2 ** 30;
@@ -47,10 +51,11 @@ export function writeAttentionRecord(out: RecordWriter, fields: AttentionFields,
   const { heads, scale, softcap, sinks, temperature, state, values, preparations, positions } = fields;
   const layout = at.pages.states.get(state.index);
   if (layout === undefined) throw new Error(`CPU plan: attention uses state ${stateName(state)}, which the graph does not declare`);
-  out.ints(heads, state.heads, state.keyDim, layout.keyWidth, state.valueDim, layout.valueWidth);
+  const { key, value, stateOffset, valueOffset } = layout;
+  out.ints(heads, state.heads, state.keyDim, key.width, state.valueDim, value.width);
   out.float(scale);
-  out.ints(at.pages.isHalf ? 1 : 0, at.pages.pageTokens, layout.stateOffset, layout.valueOffset);
-  out.ints(...values.flatMap((value) => rowsAt(at, value)), at.partials);
+  out.ints(KV_CODES[key.type], key.bytes, KV_CODES[value.type], value.bytes, at.pages.pageTokens, stateOffset, valueOffset);
+  out.ints(...values.flatMap((own) => rowsAt(at, own)), at.partials);
   out.ints(...reach(fields));
   out.float(softcap ?? 0);
   out.ints(vectorAt(at, sinks));

@@ -1,12 +1,13 @@
 /** Kernels of attention: one dispatch over all keys or over parts of them for single rows, tiles for many rows of a sequence. */
 import type { Graph } from '../../graph/graph.ts';
+import { kvVectorBytes } from '../../graph/kv-types.ts';
 import { scoring, visibility } from '../../graph/ops/attention.ts';
 import type { AttentionOp as GraphAttentionOp } from '../../graph/ops/attention.ts';
 import { stateName } from '../../graph/state.ts';
 import type { WeightRef } from '../../graph/value.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import { windowWithin } from '../attention-scores.ts';
-import { widthsText } from '../attention-shape.ts';
+import { cacheTypes, hasCodes, kvText, widthsText } from '../attention-shape.ts';
 import type { AttentionShape, HeadPreparationShape } from '../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../kernels/attention-combine/attention-combine.ts';
 import { attentionDecodeKernel, attentionDecodeWorkgroups, fittingDecodeVariant } from '../kernels/attention-decode/attention-decode.ts';
@@ -61,7 +62,7 @@ function shapeOf({ op, outputs }: AttentionStep, { kv }: AttentionOptions): Atte
   const { heads, scale, joined, stored, state: { heads: kvHeads, keyDim, valueDim } } = op;
   return {
     heads, kvHeads, keyDim, valueDim, scale,
-    kv: kv.type, pageTokens: kv.pageTokens, maxPages: kv.maxPages,
+    ...cacheTypes(kv), pageTokens: kv.pageTokens, maxPages: kv.maxPages,
     input: stored ? 'queries' : joined ? 'joined' : 'separate',
     q: preparationOf(op.q), k: preparationOf(op.k),
     output: (outputs[0] as GpuValue).dtype === 'f32' ? 'f32' : 'q8',
@@ -143,7 +144,7 @@ function required<Variant>(variant: Variant | undefined, { label, shape, profile
   if (variant !== undefined) return variant;
   const { name, invocations, workgroupBytes } = profile;
   throw new CapacityError(
-    `The GPU's attention has no form for the heads of ${label} (${widthsText(shape)} values, ${shape.kv}): a workgroup of this device ` +
+    `The GPU's attention has no form for the heads of ${label} (${widthsText(shape)} values, ${kvText(shape)}): a workgroup of this device ` +
       `(profile ${name}) has ${invocations} invocations and ${workgroupBytes} bytes. Use the CPU.`,
   );
 }
@@ -188,7 +189,8 @@ function rowsOfStep({ inputs }: AttentionStep) {
 function costOf(step: AttentionStep, { kv }: AttentionOptions) {
   const { heads, window = Infinity, causal, state: { heads: kvHeads, keyDim, valueDim } } = step.op;
   const widths = keyDim + valueDim;
-  const keyBytes = kvHeads * widths * (kv.type === 'f16' ? 2 : 4);
+  const { type, valueType = type } = kv;
+  const keyBytes = kvHeads * (kvVectorBytes(type, keyDim) + kvVectorBytes(valueType, valueDim));
   const rowsOf = rowsOfStep(step);
   const ioBytes = (counts: StepCounts) => [...step.inputs, ...step.outputs].reduce((sum, value) => sum + sizeOfValue(value, counts), 0);
   return {
@@ -249,15 +251,11 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOpt
   const buffers = buffersOf(step);
   const cost = costOf(step, options);
   const rowsOf = rowsOfStep(step);
-  if (mode === 'tiles' || mode === 'splitTiles') {
-    const write = { shape, invocations: KV_WRITE_INVOCATIONS };
-    const attend = tileUses(step, mode, options);
-    if (step.op.stored) return attend;
-    return [
-      { kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, rowsOf(counts)), cost: cost.write },
-      ...attend,
-    ];
-  }
+  const write = { shape, invocations: KV_WRITE_INVOCATIONS };
+  const writes: readonly KernelUse[] = step.op.stored
+    ? []
+    : [{ kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, rowsOf(counts)), cost: cost.write }];
+  if (mode === 'tiles' || mode === 'splitTiles') return [...writes, ...tileUses(step, mode, options)];
   const variant = required(decodeVariant(shape, mode, options), { label: step.label, shape, profile: options.profile });
   const attend: KernelUse = {
     kernel: attentionDecodeKernel(variant),
@@ -265,9 +263,11 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOpt
     workgroups: (counts) => attentionDecodeWorkgroups(variant, rowsOf(counts)),
     cost: cost.decode,
   };
-  if (mode === 'whole') return [attend];
+  const before = hasCodes(shape) ? writes : [];
+  if (mode === 'whole') return [...before, attend];
   const combine = { shape, splits: splitsOf(options.profile), invocations: combineInvocations(shape) };
   return [
+    ...before,
     attend,
     {
       kernel: attentionCombineKernel(combine),

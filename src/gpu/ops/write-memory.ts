@@ -2,6 +2,7 @@ import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
 import { stateName } from '../../graph/state.ts';
 import type { PagedState } from '../../graph/state.ts';
 import type { KvLayout } from '../../graph/executor.ts';
+import { cacheTypes } from '../attention-shape.ts';
 import type { AttentionShape } from '../attention-shape.ts';
 import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
@@ -13,10 +14,11 @@ import { floatsRef, sizeOfValue } from '../plan/value-refs.ts';
 const INVOCATIONS = 64;
 
 /** A memory as the kernels of attention see it: heads come as they are to be used. */
-export function memoryShape({ heads: kvHeads, keyDim, valueDim }: PagedState, { type, pageTokens, maxPages }: KvLayout): AttentionShape {
+export function memoryShape({ heads: kvHeads, keyDim, valueDim }: PagedState, kv: KvLayout): AttentionShape {
+  const { pageTokens, maxPages } = kv;
   const asIs = { rotaryDim: 0 };
   return {
-    heads: kvHeads, kvHeads, keyDim, valueDim, scale: 1, kv: type, pageTokens, maxPages, input: 'separate', q: asIs, k: asIs, output: 'f32',
+    heads: kvHeads, kvHeads, keyDim, valueDim, scale: 1, ...cacheTypes(kv), pageTokens, maxPages, input: 'separate', q: asIs, k: asIs, output: 'f32',
   };
 }
 

@@ -4,7 +4,7 @@ import { syntheticGraph, TINY } from '../../../test/synthetic-graph.ts';
 import type { SyntheticShape } from '../../../test/synthetic-graph.ts';
 import { FAMILIES, familyGraph, tinyFamily } from '../../../test/family-graphs.ts';
 import type { FamilyName } from '../../../test/family-graphs.ts';
-import type { KvType } from '../../graph/executor.ts';
+import type { KvType } from '../../graph/kv-types.ts';
 import { buildGraph } from '../../graph/graph-builder.ts';
 import type { GraphBuilder } from '../../graph/graph-builder.ts';
 import type { Graph } from '../../graph/graph.ts';

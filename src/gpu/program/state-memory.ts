@@ -11,6 +11,7 @@ import { slotStates, stateGroups } from '../../graph/state.ts';
 import type { StateGroup } from '../../graph/state.ts';
 import { mostPages, mostSlots, slotStateBytes } from '../../graph/state-sizes.ts';
 import { CapacityError } from '../../tensor/errors.ts';
+import { cachedVectorBytes } from '../coded-cache.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { STORAGE_USAGE } from '../device/gpu-device.ts';
 
@@ -50,12 +51,6 @@ export interface Growth {
 
 /** Tokens that there is room for from the start. */
 const FIRST_TOKENS = 1024;
-
-/** Values from one head's vector to the next: 16 bytes hold 8 or 4. */
-function headStrideOf(headDim: number, type: KvLayout['type']): number {
-  const unit = type === 'f16' ? 8 : 4;
-  return Math.ceil(headDim / unit) * unit;
-}
 
 /** Slots of a recurrence take tens of MB each: twice as many as are used would be more memory than a user asked for. */
 const SPARE_SLOT_BYTES = 128e6;
@@ -187,15 +182,14 @@ export interface StateMemoryOptions {
 }
 
 function createGroup({ gpu, kv }: StateMemoryOptions, { states }: StateGroup, most: number): Arena {
-  const { type, pageTokens } = kv;
-  const elementBytes = type === 'f16' ? 2 : 4;
+  const { type, valueType = type, pageTokens } = kv;
   return createArena({
     gpu, most,
     first: Math.ceil(FIRST_TOKENS / pageTokens),
     parts: states.map(({ index, heads, keyDim, valueDim }) => ({
       id: index,
       label: `keys and values of layer ${index}`,
-      unitBytes: heads * pageTokens * (headStrideOf(keyDim, type) + headStrideOf(valueDim, type)) * elementBytes,
+      unitBytes: heads * pageTokens * (cachedVectorBytes(type, keyDim) + cachedVectorBytes(valueType, valueDim)),
     })),
     refusal: (count, fits, bytes) =>
       `Keys and values of ${count * pageTokens} tokens take ${bytes} bytes a layer; ${gpu.name} takes ${gpu.limits.bindingBytes} ` +

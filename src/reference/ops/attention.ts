@@ -70,8 +70,8 @@ export const runAttention: RunOp<AttentionOp> = (op, [qValue, kValue, vValue], r
     const end = start + rows - 1;
     // All of the step's keys before any query: without causality a row sees those after its own.
     for (let position = start, row = firstRow; position <= end; position++, row++) {
-      at(0, position).set(run.asStored(rowOf(k, row, kvHeads * keyDim)));
-      at(1, position).set(run.asStored(rowOf(v, row, kvHeads * valueDim)));
+      at(0, position).set(run.asStored(op.state, 0, rowOf(k, row, kvHeads * keyDim)));
+      at(1, position).set(run.asStored(op.state, 1, rowOf(v, row, kvHeads * valueDim)));
     }
     for (let position = start, row = firstRow; position <= end; position++, row++) {
       const scaled = { ...shape, scale: op.scale * temperatureAt(op.temperature, position) };

@@ -9,7 +9,7 @@ export const runWriteMemory: RunOp<WriteMemoryOp> = ({ state }, [k, v], run) => 
     const at = run.stored(state, sequence);
     for (let position = sequence.start; position < sequence.start + sequence.rows; position++, row++) {
       for (const part of [0, 1] as const)
-        at(part, position).set(run.asStored(parts[part].subarray(row * widths[part], (row + 1) * widths[part])));
+        at(part, position).set(run.asStored(state, part, parts[part].subarray(row * widths[part], (row + 1) * widths[part])));
     }
   }
   return new Float64Array(0);

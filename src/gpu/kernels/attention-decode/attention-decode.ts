@@ -6,7 +6,7 @@
  * where the shape has queries alone, another layer has written them before.
  * Bindings: `qkv` or `q`, `k`, `v`; `rope`, `qGain`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`, `sinks` (unless keys are
  * split: attention-combine adds them then); out `y`, or `yCodes` and `yStats`, or `partials` (key-splits.ts). The heads of a workgroup
- * share what is read of the cache.
+ * share what is read of the cache. Codes are another's too: kv-write stores them first.
  */
 import { keysBefore, scoreFunctions, sinkBindings } from '../../attention-scores.ts';
 import {
@@ -14,6 +14,8 @@ import {
   attentionOutputBindings,
   attentionOutputFunctions,
   attentionSizes,
+  bringsKeys,
+  hasCodes,
   headBindings,
   headFunctions,
   headQuadAt,
@@ -21,6 +23,7 @@ import {
   kvBinding,
   kvFunctions,
   kvRounding,
+  kvText,
 } from '../../attention-shape.ts';
 import type { HeadInput } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey, workgroupBytesOf } from '../../kernel.ts';
@@ -97,19 +100,20 @@ export function attentionDecodeKernel(variant: AttentionDecodeVariant): Kernel {
   const { shape, splits, subgroupSize, invocations } = variant;
   const { form, finish } = partsOf(variant);
   const partials: Binding = { name: 'partials', access: 'write', type: 'array<vec4<f32>>' };
+  const inputs: readonly HeadInput[] = hasCodes(shape) ? ['q'] : ['q', 'k', 'v'];
   const bindings = [
-    ...headBindings(shape, ['q', 'k', 'v']),
+    ...headBindings(shape, inputs),
     ...ROW_BINDINGS,
-    kvBinding(shape, shape.input === 'queries' ? 'read' : 'write'),
+    kvBinding(shape, bringsKeys(shape) ? 'write' : 'read'),
     ...(splits ? [] : sinkBindings(shape)),
     ...(splits ? [partials] : attentionOutputBindings(shape)),
   ];
   const needs = { subgroupSize };
   const laneInSubgroup = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) laneInSubgroup: u32';
   const wgsl = `${kernelHeader(bindings, needs)}
-${headFunctions(shape, ['q', 'k', 'v'])}
+${headFunctions(shape, inputs)}
 ${kvFunctions(shape)}
-${kvRounding(shape)}
+${hasCodes(shape) ? '' : kvRounding(shape)}
 ${scoreFunctions(shape, 'f32')}${splits ? '' : attentionOutputFunctions(shape)}
 ${form.memory}
 ${finish.memory}
@@ -121,7 +125,7 @@ ${finish.body}
 }
 `;
   const split = splits ? ` ${splits.count}x${splits.granule}` : '';
-  const label = `attention-decode ${shape.kv} [${headsText(shape)}]${split}`;
+  const label = `attention-decode ${kvText(shape)} [${headsText(shape)}]${split}`;
   return { key: kernelKey('attention-decode', variant), label, wgsl, bindings, workgroupSize: invocations, needs };
 }
 
@@ -130,7 +134,7 @@ function rangeText({ shape, queryHeads, splits }: AttentionDecodeVariant): strin
   const { group } = attentionSizes(shape);
   const [oldest, first] =
     shape.window === undefined ? ['', ''] : [`  let oldestKey = position - ${keysBefore(shape, 'position')};\n`, 'oldestKey + '];
-  const hasNew = shape.input !== 'queries';
+  const hasNew = bringsKeys(shape);
   const end = hasNew ? 'position' : 'position + 1u';
   const range = splits
     ? `${oldest}  let splitKeys = ${keysOfSplit(splits, keysBefore(shape, 'position'))};

@@ -5,6 +5,8 @@
 import { LOWEST_MAX, queryScale, scoreText } from '../../attention-scores.ts';
 import {
   attentionSizes,
+  bringsKeys,
+  cacheChunk,
   chunkOf,
   chunkQuads,
   dividedBy,
@@ -66,7 +68,7 @@ var<workgroup> merged: array<vec4<f32>, ${merged * paddedQuads}>;
 var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> highest: array<f32, ${queryHeads}>;`,
     body: `${prepareText(places)}
-${variant.shape.input === 'queries' ? '' : `${cacheText(places)}\n`}${blocksText(places)}
+${bringsKeys(variant.shape) ? `${cacheText(places)}\n` : ''}${blocksText(places)}
 ${mergeText(places)}`,
     slices: places.slices,
   };
@@ -74,7 +76,7 @@ ${mergeText(places)}`,
 
 /** Vectors of `prepared`: queries, then the new key and value where there are any. */
 function preparedVectors({ shape, queryHeads }: AttentionDecodeVariant): number {
-  return shape.input === 'queries' ? queryHeads : queryHeads + 2;
+  return bringsKeys(shape) ? queryHeads + 2 : queryHeads;
 }
 
 /** Quads of a vector of `prepared`: queries, the new key and the new value lie in it, whichever is longer. */
@@ -89,7 +91,7 @@ function prepareText({ variant }: Places): string {
   const { key: { quads }, value } = attentionSizes(shape);
   const paddedQuads = vectorQuads(shape);
   const vectors = preparedVectors(variant) * paddedQuads;
-  const isQuery = shape.input === 'queries';
+  const isQuery = !bringsKeys(shape);
   const ownQuads = quads === value.quads || isQuery ? `${quads}u` : `select(${quads}u, ${value.quads}u, head > ${queryHeads}u)`;
   const factor = (name: 'q' | 'k', at: string) => (shape[name].norm ? `${name}Factor(${at})` : '1.0');
   const newValue = shape.v ? 'vQuad(valueFrom, quad, vFactor(valueFrom), position)' : `${headSource(shape, 'v')}[valueFrom + quad]`;
@@ -152,7 +154,7 @@ function blocksText(places: Places): string {
   const { variant, heads, w, owned } = places;
   const { shape, invocations } = variant;
   const { value: { chunks } } = attentionSizes(shape);
-  return `  let keys = ${shape.input === 'queries' ? 'cachedKeys' : 'select(cachedKeys, cachedKeys + 1u, hasNew)'};
+  return `  let keys = ${bringsKeys(shape) ? 'select(cachedKeys, cachedKeys + 1u, hasNew)' : 'cachedKeys'};
   let slice = lane / ${owned}u;
   let ownHead = ${dividedBy(remainderOf('lane', owned), chunks)};
   let ownChunk = ${remainderOf(remainderOf('lane', owned), chunks)};
@@ -182,7 +184,7 @@ function scoresText({ variant, heads, w }: Places): string {
     `          let key${i} = ${quad};\n          ${heads.map((h) => add(h, i, `key${i}`)).join(' ')}`;
   const ofCache = `let at = keyAt(sequence, kvHead, firstKey + start + lane);
         for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
-          let stored = kv[at + chunk];
+          let stored = ${cacheChunk(shape, 'key', { at: 'at', chunk: 'chunk', plain: 'kv[at + chunk]' })};
 ${lines(w, (i) => addKey(i, chunkQuads(shape, 'stored')[i] as string))}
         }`;
   const ofEither = `if (lane < cachedHere) {
@@ -194,7 +196,7 @@ ${lines(w, (i) => addKey(i, `prepared[${queryHeads * paddedQuads + i}u + chunk *
       }`;
   return `    if (lane < here) {
 ${lines(heads, (h) => `      var s${h} = 0.0;`)}
-      ${shape.input === 'queries' ? ofCache : ofEither}
+      ${bringsKeys(shape) ? ofEither : ofCache}
 ${lines(heads, (h) => `      scores[${h * invocations}u + lane] = ${scoreText(shape, `s${h}`)};`)}
     }`;
 }
@@ -228,7 +230,9 @@ function valuesText({ variant, owned, slices, w }: Places): string {
   const { shape, queryHeads, invocations } = variant;
   const { quadsOfChunk } = attentionSizes(shape);
   const paddedQuads = vectorQuads(shape);
-  const ofCache = `let stored = kv[keyAt(sequence, kvHead, firstKey + start + i) + ${valuesAfterKeys(shape)}u + ownChunk];
+  const at = 'keyAt(sequence, kvHead, firstKey + start + i)';
+  const plain = `kv[${at} + ${valuesAfterKeys(shape)}u + ownChunk]`;
+  const ofCache = `let stored = ${cacheChunk(shape, 'value', { at, chunk: 'ownChunk', plain })};
 ${lines(w, (i) => `          y${i} += p * ${chunkQuads(shape, 'stored')[i]};`)}`;
   const ofEither = `if (i < cachedHere) {
           ${ofCache}
@@ -241,7 +245,7 @@ ${lines(w, (i) => `          y${i} += p * prepared[${(queryHeads + 1) * paddedQu
         let i = n * ${slices}u + slice;
         let p = scores[ownHead * ${invocations}u + i];
         weight += p;
-        ${shape.input === 'queries' ? ofCache : ofEither}
+        ${bringsKeys(shape) ? ofEither : ofCache}
       }
     }`;
 }

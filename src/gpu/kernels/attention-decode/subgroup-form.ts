@@ -5,7 +5,7 @@
  * straddle two pages, a page number is read once a batch, and before it is wanted.
  */
 import { MASKED_SCORE, scoreText } from '../../attention-scores.ts';
-import { attentionSizes, chunkQuads, kvElement, valuesAfterKeys } from '../../attention-shape.ts';
+import { attentionSizes, bringsKeys, cacheChunk, chunkQuads, hasCodes, kvElement, valuesAfterKeys } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import type { AttentionDecodeVariant, DecodeForm } from './attention-decode-variant.ts';
 import { dotText, each, lanesOf, reduced, upTo } from './subgroup-lanes.ts';
@@ -18,7 +18,7 @@ export function subgroupForm(variant: AttentionDecodeVariant, subgroupSize: numb
   const { queryHeads } = variant;
   const { subgroups } = lanes;
   const merged = subgroups * queryHeads;
-  const hasNew = variant.shape.input !== 'queries';
+  const hasNew = bringsKeys(variant.shape);
   return {
     memory: `var<workgroup> prepared: array<vec4<f32>, ${preparedVectors(variant) * key.paddedQuads}>;
 var<workgroup> merged: array<vec4<f32>, ${merged * value.paddedQuads}>;
@@ -64,16 +64,25 @@ interface LoadText {
 
 /** Keys or values of block `at` into registers; past the end, the last ones again, which then count for nothing. */
 function loadText(lanes: Lanes, { at, prefix = '' }: { readonly at: string; readonly prefix?: string }): LoadText {
-  const { u, c, v, keyLanes, sets, block } = lanes;
+  const { variant: { shape }, u, c, v, keyLanes, sets, block } = lanes;
+  const isPlain = !hasCodes(shape);
+  const part = isPlain ? ' + part' : '';
+  const chunk = (i: number) => (i === 0 ? 'part' : `part + ${i * keyLanes}u`);
   const key = (n: number) => `min(slotFirst + (${at}) * ${block}u + ${n * sets}u, lastKey)`;
   const places = hasPageOfBatch(lanes)
-    ? `${each([u], (n) => `    at${n} = keyInPage(page, kvHead, ${key(n!)}) + part;`)}
+    ? `${each([u], (n) => `    at${n} = keyInPage(page, kvHead, ${key(n!)})${part};`)}
     page = pageOf(sequence, min(batchFirst + (${at} + 1u) * ${block}u, lastKey));`
-    : each([u], (n) => `    at${n} = keyAt(sequence, kvHead, ${key(n!)}) + part;`);
+    : each([u], (n) => `    at${n} = keyAt(sequence, kvHead, ${key(n!)})${part};`);
   return {
     places,
-    keys: each([u, c], (n, i) => `    ${prefix}k${n}_${i} = kv[at${n} + ${i! * keyLanes}u];`),
-    values: each([u, v], (n, i) => `    ${prefix}v${n}_${i} = kv[at${n} + valueOffset + ${i! * keyLanes}u];`),
+    keys: each([u, c], (n, i) => {
+      const plain = `kv[at${n} + ${i! * keyLanes}u]`;
+      return `    ${prefix}k${n}_${i} = ${cacheChunk(shape, 'key', { at: `at${n}`, chunk: chunk(i!), plain })};`;
+    }),
+    values: each([u, v], (n, i) => {
+      const plain = `kv[at${n} + valueOffset + ${i! * keyLanes}u]`;
+      return `    ${prefix}v${n}_${i} = ${cacheChunk(shape, 'value', { at: `at${n}`, chunk: chunk(i!), plain })};`;
+    }),
   };
 }
 

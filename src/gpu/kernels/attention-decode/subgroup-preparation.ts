@@ -1,6 +1,6 @@
 /** What decode attention by subgroups does before it comes to the cache: queries, and the new key and value where the step brings them. */
 import { LOWEST_MAX, queryScale, scoreText } from '../../attention-scores.ts';
-import { attentionSizes, chunkOf, headSource } from '../../attention-shape.ts';
+import { attentionSizes, bringsKeys, chunkOf, headSource } from '../../attention-shape.ts';
 import { inverseRms } from '../../wgsl/head-preparation.ts';
 import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { dotText, each, quadText, reduced, upTo } from './subgroup-lanes.ts';
@@ -8,7 +8,7 @@ import type { Lanes } from './subgroup-lanes.ts';
 
 /** Vectors of `prepared`: queries, then the new key where there is one. */
 export function preparedVectors({ shape, queryHeads }: AttentionDecodeVariant): number {
-  return shape.input === 'queries' ? queryHeads : queryHeads + 1;
+  return bringsKeys(shape) ? queryHeads + 1 : queryHeads;
 }
 
 /** q of every head, scaled, and the new key as the cache will hold it, into `prepared`; a subgroup a head. */
@@ -53,15 +53,16 @@ ${text}
 function factorText(lanes: Lanes): string {
   const { shape } = lanes.variant;
   const { key: { quads } } = attentionSizes(shape);
-  if (shape.q.norm === undefined && shape.k.norm === undefined) return '    let factor = 1.0;';
+  const hasNew = bringsKeys(shape);
+  if (shape.q.norm === undefined && (shape.k.norm === undefined || !hasNew)) return '    let factor = 1.0;';
   const [q, k] = [headSource(shape, 'q'), headSource(shape, 'k')];
-  const isOne = q === k || shape.input === 'queries';
+  const isOne = q === k || !hasNew;
   const squares = eachQuad(lanes, `      if (quad < ${quads}u) {
         let x = ${isOne ? `${q}[first + quad]` : `select(${q}[select(first, queryFrom, isKey) + quad], ${k}[keyFrom + quad], isKey)`};
         squares += dot(x, x);
       }`);
   const [qEps, kEps] = [shape.q.norm?.eps ?? 0, shape.k.norm?.eps ?? 0];
-  const eps = qEps === kEps || shape.input === 'queries' ? `${qEps}` : `select(${qEps}, ${kEps}, isKey)`;
+  const eps = qEps === kEps || !hasNew ? `${qEps}` : `select(${qEps}, ${kEps}, isKey)`;
   return `    var squares = 0.0;
 ${squares}
     let sum = subgroupAdd(squares);

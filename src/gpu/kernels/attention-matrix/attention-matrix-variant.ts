@@ -86,7 +86,7 @@ function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts 
   const { keyDim, valueDim, kv, output } = shape;
   const { m, n, k, input } = matrix;
   const across = n * valueParts;
-  if (input === 'f16' && kv !== 'f16') return 'matrices of f16 do not take keys of f32';
+  if (input === 'f16' && kv === 'f32') return 'matrices of f16 do not take keys of f32';
   if (keyDim % k !== 0) return `keys of ${keyDim} are not whole matrices ${k} deep`;
   if (valueDim % across !== 0) return `values of ${valueDim} are not ${valueParts} parts of whole matrices`;
   if (valueParts > 1 && valueDim % (tileKeys * valueParts) !== 0) return `${valueParts} parts of values of ${valueDim}`;

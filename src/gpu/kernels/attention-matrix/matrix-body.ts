@@ -3,7 +3,7 @@
  * its keys and values' columns; a lane has a part of a row's scores. Names: `q`, `y` matrices of queries and results; `at...` places.
  */
 import { LOWEST_MAX, MASKED_SCORE, keysBefore, keysSeen, scoreText } from '../../attention-scores.ts';
-import { attentionSizes, dividedBy, kvElement, remainderOf, valuesAfterKeys } from '../../attention-shape.ts';
+import { attentionSizes, cacheChunk, dividedBy, kvElement, remainderOf, valuesAfterKeys } from '../../attention-shape.ts';
 import { loadMatrix, matrixTypes, multiplyMatrices, storeMatrix } from '../../wgsl/subgroup-matrix.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { lastPositionText, placeText } from '../attention-prefill/prefill-body.ts';
@@ -112,7 +112,7 @@ function fetchText(tile: MatrixTile, part: 'key' | 'value', number: string): str
   const fetches = shares(tile, part).map(({ name, key, chunk, guard }) => {
     const position = `min(first + ${key}, lastPosition)`;
     const at = isInPage ? `keyInPage(page, kvHead, ${position})` : `keyAt(tile.z, kvHead, ${position})`;
-    return `      ${guard}{ ${name} = kv[${at}${after} + ${chunk}]; }`;
+    return `      ${guard}{ ${name} = ${cacheChunk(shape, part, { at, chunk, plain: `kv[${at}${after} + ${chunk}]` })}; }`;
   });
   return `    {
       let first = (${number}) * ${tileKeys}u;

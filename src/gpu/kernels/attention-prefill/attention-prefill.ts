@@ -15,6 +15,7 @@ import {
   headsText,
   kvBinding,
   kvFunctions,
+  kvText,
 } from '../../attention-shape.ts';
 import { kernelHeader, kernelKey, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
@@ -40,7 +41,7 @@ fn main(${MAIN_ARGUMENTS}) {
 ${prefillBody(tile)}
 }
 `;
-  const label = `attention-prefill ${shape.kv} [${headsText(shape)}] ${tileRows}x${tileKeys}${tile.unstaged ? ' unstaged' : ''}`;
+  const label = `attention-prefill ${kvText(shape)} [${headsText(shape)}] ${tileRows}x${tileKeys}${tile.unstaged ? ' unstaged' : ''}`;
   return {
     key: kernelKey('attention-prefill', variant),
     label,

@@ -2,9 +2,11 @@
 import { LOWEST_MAX, MASKED_SCORE, keysBefore, keySeen, queryScale, scoreText, sinkScore } from '../../attention-scores.ts';
 import {
   attentionSizes,
+  cacheChunk,
   chunkQuads,
   dividedBy,
   gatedQuad,
+  hasCodes,
   headQuadAt,
   remainderOf,
   valuesAfterKeys,
@@ -106,9 +108,17 @@ function queriesText({ shape, tileRows, invocations, rowQuads }: PrefillTile): s
   workgroupBarrier();`;
 }
 
-/** WGSL expression of the place in the cache of a tile's key (an expression), or of its value; past the last row's it is the last row's. */
+/**
+ * WGSL expression of the place in the cache of a tile's key (an expression), or of its value, which with codes is the key's; past the last
+ * row's it is the last row's.
+ */
 function cacheAt(shape: AttentionShape, part: 'key' | 'value', key: string): string {
-  return `keyAt(tile.z, kvHead, min(firstKey + ${key}, lastPosition)) + ${part === 'key' ? 0 : valuesAfterKeys(shape)}u`;
+  const at = `keyAt(tile.z, kvHead, min(firstKey + ${key}, lastPosition))`;
+  return hasCodes(shape) ? at : `${at} + ${part === 'key' ? 0 : valuesAfterKeys(shape)}u`;
+}
+
+function chunkAt(shape: AttentionShape, part: 'key' | 'value', at: string, chunk: string): string {
+  return cacheChunk(shape, part, { at, chunk, plain: `kv[${at} + ${chunk}]` });
 }
 
 /** Keys or values of a tile into `stored` [tileKeys][stride]. */
@@ -120,7 +130,7 @@ function stageText({ shape, tileKeys, stride, invocations }: PrefillTile, part: 
       let i = n * ${invocations}u + lane;
       let key = ${dividedBy('i', chunks)};
       let chunk = ${remainderOf('i', chunks)};
-      ${guard}{ stored[key * ${stride}u + chunk] = kv[${cacheAt(shape, part, 'key')} + chunk]; }
+      ${guard}{ stored[key * ${stride}u + chunk] = ${chunkAt(shape, part, cacheAt(shape, part, 'key'), 'chunk')}; }
     }`;
 }
 
@@ -134,7 +144,7 @@ function scoresText({ shape, tileKeys, stride, columns, rowQuads, unstaged }: Pr
   // [tileRows][rowQuads]
   const query = (r: number, i: number) => `queries[(rowGroup * 4u + ${r}u) * ${rowQuads}u + chunk * ${quadsOfChunk}u + ${i}u]`;
   const places = unstaged ? `${lines(j, (n) => `    let at${n} = ${cacheAt(shape, 'key', key(n))};`)}\n` : '';
-  const stored = (n: number) => (unstaged ? `kv[at${n} + chunk]` : `stored[(${key(n)}) * ${stride}u + chunk]`);
+  const stored = (n: number) => (unstaged ? chunkAt(shape, 'key', `at${n}`, 'chunk') : `stored[(${key(n)}) * ${stride}u + chunk]`);
   return `${places}${lines(j, (n) => `    var s${n} = vec4<f32>();`)}
     for (var chunk = 0u; chunk < ${chunks}u; chunk++) {
 ${lines(ROWS, (r) => w.map((i) => `      let q${r}_${i} = ${query(r, i)};`).join('\n'))}
@@ -168,7 +178,7 @@ function valuesText(tile: PrefillTile, c: readonly number[]): string {
   const { shape, tileKeys, rowGroups, stride, unstaged } = tile;
   const w = upTo(attentionSizes(shape).quadsOfChunk);
   const place = unstaged ? `\n      let at = ${cacheAt(shape, 'value', 'key')};` : '';
-  const stored = (n: number) => (unstaged ? `kv[at + ${ownChunk(tile, n)}]` : `stored[key * ${stride}u + ${ownChunk(tile, n)}]`);
+  const stored = (n: number) => (unstaged ? chunkAt(shape, 'value', 'at', ownChunk(tile, n)) : `stored[key * ${stride}u + ${ownChunk(tile, n)}]`);
   return `${lines(ROWS, (r) => lines(c, (n) => w.map((i) => `    y${r}_${n}_${i} *= fade.${LANES[r]};`).join('\n')))}
     for (var key = 0u; key < ${tileKeys}u; key++) {${place}
       let p = weights[key * ${rowGroups}u + rowGroup];

@@ -1,26 +1,33 @@
 /**
  * Keys (after norm and rotation) and values (after their norm) of all rows of a step into the cache, at their positions; pads become zeros.
- * An invocation writes one chunk of a key and the same chunk of the value, and sums the heads' squares by itself: no barrier.
+ * An invocation writes one chunk of a key and the same chunk of the value, or with codes 32 values of both, whose scales are a word, and sums
+ * the heads' squares by itself: no barrier.
  * Bindings: `qkv` or `k` and `v`, `rope`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`, `step`.
  */
 import {
   ROW_BINDINGS,
   attentionSizes,
+  cachedPart,
   chunkOf,
   dividedBy,
+  hasCodes,
   headBindings,
   headFunctions,
   headQuadAt,
   headSource,
   kvBinding,
   kvFunctions,
+  kvText,
+  placeFunctions,
   remainderOf,
   valuesAfterKeys,
   widthsText,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
+import { CODING_FUNCTIONS, codedSpans, spanText } from '../../coded-cache.ts';
+import type { WrittenPart } from '../../coded-cache.ts';
 import { kernelKey } from '../../kernel.ts';
-import type { Kernel, Workgroups } from '../../kernel.ts';
+import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { rowPiecesKernel, rowPiecesWorkgroups } from '../../wgsl/row-pieces.ts';
 import type { RowPieces } from '../../wgsl/row-pieces.ts';
 import { range } from '../../wgsl/expressions.ts';
@@ -31,7 +38,9 @@ export interface KvWriteVariant {
 }
 
 function piecesOf({ shape, invocations }: KvWriteVariant): RowPieces {
-  return { rows: { }, pieces: shape.kvHeads * attentionSizes(shape).mostChunks, workgroupSize: invocations };
+  const { keyDim, valueDim } = shape;
+  const pieces = hasCodes(shape) ? codedSpans([keyDim, valueDim]) : attentionSizes(shape).mostChunks;
+  return { rows: { }, pieces: shape.kvHeads * pieces, workgroupSize: invocations };
 }
 
 /** What the text does not depend on. */
@@ -47,10 +56,37 @@ function keyOf({ shape, invocations }: KvWriteVariant): string {
 export function kvWriteKernel(variant: KvWriteVariant): Kernel {
   const { shape } = variant;
   return rowPiecesKernel({
-    key: keyOf(variant), label: `kv-write ${shape.kv} [${shape.kvHeads}, ${widthsText(shape)}]`,
-    pieces: piecesOf(variant), bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, kvBinding(shape, 'write')],
-    functions: [headFunctions(shape, ['k', 'v']), kvFunctions(shape)], body: writeBody(shape),
+    key: keyOf(variant), label: `kv-write ${kvText(shape)} [${shape.kvHeads}, ${widthsText(shape)}]`,
+    pieces: piecesOf(variant), bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, hasCodes(shape) ? WORDS : kvBinding(shape, 'write')],
+    functions: [headFunctions(shape, ['k', 'v']), hasCodes(shape) ? `${placeFunctions(shape)}\n${CODING_FUNCTIONS}` : kvFunctions(shape)],
+    body: hasCodes(shape) ? codedBody(shape) : writeBody(shape),
   });
+}
+
+/** A cache with codes is written word by word: scales of two groups share one, which one invocation has. */
+const WORDS: Binding = { name: 'kv', access: 'write', type: 'array<u32>' };
+
+function codedBody(shape: AttentionShape): string {
+  const { keyDim, valueDim } = shape;
+  const spans = codedSpans([keyDim, valueDim]);
+  const value = (quad: string) => (shape.v ? `vQuad(valueFrom, ${quad}, valueFactor, position)` : `${headSource(shape, 'v')}[valueFrom + ${quad}]`);
+  const parts: readonly WrittenPart[] = [
+    { ...cachedPart(shape, 'key'), name: 'key', offset: 0, quad: (quad) => `kQuad(keyFrom, ${quad}, factor, position)` },
+    { ...cachedPart(shape, 'value'), name: 'value', offset: valuesAfterKeys(shape), quad: value },
+  ];
+  return `  let kvHead = ${dividedBy('piece', spans)};
+  let span = ${remainderOf('piece', spans)};
+  let position = positions[row];
+${fromText(shape)}
+  let at = keyAt(rowSequence[row], kvHead, position) * ${cachedPart(shape, 'key').unitBytes / 4}u;
+${parts.map(spanText).join('\n')}`;
+}
+
+/** Where a head's key and value come from, and the factors of their norms. */
+function fromText(shape: AttentionShape): string {
+  return `  let keyFrom = ${headQuadAt(shape, { name: 'k', row: 'row', head: 'kvHead' })};
+  let valueFrom = ${headQuadAt(shape, { name: 'v', row: 'row', head: 'kvHead' })};
+  let factor = ${shape.k.norm ? 'kFactor(keyFrom)' : '1.0'};${shape.v ? '\n  let valueFactor = vFactor(valueFrom);' : ''}`;
 }
 
 function writeBody(shape: AttentionShape): string {
@@ -85,9 +121,7 @@ function writeBody(shape: AttentionShape): string {
   let chunk = ${remainderOf('piece', chunks)};
   let quad = chunk * ${quadsOfChunk}u;
   let position = positions[row];
-  let keyFrom = ${headQuadAt(shape, { name: 'k', row: 'row', head: 'kvHead' })};
-  let valueFrom = ${headQuadAt(shape, { name: 'v', row: 'row', head: 'kvHead' })};
-  let factor = ${shape.k.norm ? 'kFactor(keyFrom)' : '1.0'};${shape.v ? '\n  let valueFactor = vFactor(valueFrom);' : ''}
+${fromText(shape)}
 ${lines.join('\n')}
   let at = keyAt(rowSequence[row], kvHead, position) + chunk;
   ${store('key', own, 'at')}

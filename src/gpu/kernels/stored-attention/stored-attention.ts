@@ -7,11 +7,13 @@ import { LOWEST_MAX, MASKED_SCORE, queryScale, scoreFunctions, scoreText, sinkBi
 import {
   PAGE_TABLE,
   attentionSizes,
+  cacheChunk,
   chunkQuads,
   dividedBy,
   headsText,
   kvBinding,
   kvFunctions,
+  kvText,
   valuesAfterKeys,
 } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
@@ -32,8 +34,8 @@ export interface StoredAttentionVariant extends RowsVariant {
 }
 
 function keyOf({ shape, invocations, single }: StoredAttentionVariant): string {
-  const { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks, kv, pageTokens, maxPages } = shape;
-  const own = { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks, kv, pageTokens, maxPages, invocations, single };
+  const { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks, kv, valueKv, pageTokens, maxPages } = shape;
+  const own = { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks, kv, valueKv, pageTokens, maxPages, invocations, single };
   return kernelKey('stored-attention', own);
 }
 
@@ -59,7 +61,7 @@ function keyScoreText({ shape }: StoredAttentionVariant): string {
       let at = keyAt(sequence, kvHead, first + lane);
       score = 0.0;
       for (var chunk = 0u; chunk < ${key.chunks}u; chunk++) {
-        let stored = kv[at + chunk];
+        let stored = ${cacheChunk(shape, 'key', { at: 'at', chunk: 'chunk', plain: 'kv[at + chunk]' })};
         score += ${dots};
       }${shape.softcap === undefined ? '' : `\n      score = ${scoreText(shape, 'score')};`}
     }`;
@@ -85,6 +87,7 @@ function weightsText({ invocations }: StoredAttentionVariant): string {
 function valuesText({ shape, invocations }: StoredAttentionVariant): string {
   const { value, quadsOfChunk } = attentionSizes(shape);
   const each = range(quadsOfChunk);
+  const at = 'keyAt(sequence, kvHead, first + i)';
   const lines = (text: (i: number) => string) => each.map(text).join('\n');
   return `    let count = min(keys - first, ${invocations}u);
     total *= fade;
@@ -92,7 +95,7 @@ function valuesText({ shape, invocations }: StoredAttentionVariant): string {
     for (var chunk = lane; chunk < ${value.chunks}u; chunk += ${invocations}u) {
 ${lines((i) => `      var y${i} = sums[chunk * ${quadsOfChunk}u + ${i}u] * fade;`)}
       for (var i = 0u; i < count; i++) {
-        let stored = kv[keyAt(sequence, kvHead, first + i) + ${valuesAfterKeys(shape)}u + chunk];
+        let stored = ${cacheChunk(shape, 'value', { at, chunk: 'chunk', plain: `kv[${at} + ${valuesAfterKeys(shape)}u + chunk]` })};
 ${lines((i) => `        y${i} += scores[i] * ${chunkQuads(shape, 'stored')[i]};`)}
       }
 ${lines((i) => `      sums[chunk * ${quadsOfChunk}u + ${i}u] = y${i};`)}
@@ -134,7 +137,7 @@ ${valuesText(variant)}
 `;
   return {
     key: keyOf(variant),
-    label: `stored-attention ${shape.kv} [${headsText(shape)}]`,
+    label: `stored-attention ${kvText(shape)} [${headsText(shape)}]`,
     wgsl,
     bindings,
     workgroupSize: invocations,
