@@ -1,11 +1,14 @@
 /** Steps of attention in plain arrays: what the GPU is given, and what float64 says must come of it (src/reference/ops). */
 import { stepOf } from './step-of.ts';
+import { hasCodes } from '../../src/gpu/attention-shape.ts';
 import type { AttentionShape, HeadPreparationShape } from '../../src/gpu/attention-shape.ts';
 import type { RopeTable } from '../../src/graph/ops/rope.ts';
 import { attendRow, keysSeen, temperatureAt } from '../../src/reference/ops/attention.ts';
 import { rmsNorm } from '../../src/reference/ops/rms-norm.ts';
 import { rope } from '../../src/reference/ops/rope.ts';
-import { F16_TO_F32, f32ToF16 } from '../../src/tensor/half.ts';
+import { encodeKv, roundKv } from '../../src/graph/kv-codec.ts';
+import type { KvType } from '../../src/graph/kv-types.ts';
+import { bf16ToF32, F16_TO_F32, f32ToF16 } from '../../src/tensor/half.ts';
 import type { BufferData } from '../gpu-harness.ts';
 
 /** New rows of a sequence: positions start..start + rows - 1, all before them being in the cache. */
@@ -58,13 +61,32 @@ function randomFloats(count: number, scale: number, random: () => number): Float
   return Float32Array.from({ length: count }, () => random() * scale);
 }
 
-/** Values of a key (part 0) or value (part 1) in the cache, with its pad. */
-export function headStride(shape: AttentionShape, part: number): number {
-  const unit = shape.kv === 'f16' ? 8 : 4;
+function typeOf({ kv, valueKv = kv }: AttentionShape, part: number): KvType {
+  return part === 0 ? kv : valueKv;
+}
+
+/** Values of a key (part 0) or value (part 1) in the cache, with the pad of floats. */
+function headStride(shape: AttentionShape, part: number): number {
+  const unit = { f32: 4, f16: 8, q8: 1, q4: 1 }[typeOf(shape, part)];
   return Math.ceil(widthOf(shape, part) / unit) * unit;
 }
 
-/** Index of the first value of a key (part 0) or value (part 1) of a head at a position. */
+/** Bytes of the same, scales and pads of codes among them. */
+function vectorBytes(shape: AttentionShape, part: number): number {
+  const groups = Math.ceil(widthOf(shape, part) / 16);
+  switch (typeOf(shape, part)) {
+    case 'f32':
+      return 4 * headStride(shape, part);
+    case 'f16':
+      return 2 * headStride(shape, part);
+    case 'q8':
+      return 16 * (groups + Math.ceil(groups / 8));
+    case 'q4':
+      return 8 * (groups + Math.ceil(groups / 4));
+  }
+}
+
+/** Byte where a key (part 0) or value (part 1) of a head at a position begins. */
 function cacheIndex(
   shape: AttentionShape,
   table: Uint32Array,
@@ -72,22 +94,41 @@ function cacheIndex(
 ): number {
   const page = table[at.sequence * shape.maxPages + Math.floor(at.position / shape.pageTokens)]!;
   const slot = at.position % shape.pageTokens;
-  const [key, value] = [headStride(shape, 0), headStride(shape, 1)];
-  // [page][keys, values][kvHeads][pageTokens], or [page][kvHeads][pageTokens][key, value] where the two are of different widths.
+  const [key, value] = [vectorBytes(shape, 0), vectorBytes(shape, 1)];
+  // [page][keys, values][kvHeads][pageTokens], or [page][kvHeads][pageTokens][key, value] where the two are of different sizes.
   if (key === value) return (((page * 2 + at.part) * shape.kvHeads + at.kvHead) * shape.pageTokens + slot) * key;
   return ((page * shape.kvHeads + at.kvHead) * shape.pageTokens + slot) * (key + value) + at.part * key;
 }
 
-/** [length] values of the cache in float64, pads included. */
-function readCache({ kv }: AttentionShape, data: BufferData, index: number, length: number): Float64Array {
-  if (kv === 'f32') return Float64Array.from(data.subarray(index, index + length) as Float32Array);
-  const halves = new Uint16Array(data.buffer, data.byteOffset);
-  return Float64Array.from(halves.subarray(index, index + length), (bits) => F16_TO_F32[bits]!);
+/** Values of a key or value in the cache in float64, pads of floats included. */
+function readCache(shape: AttentionShape, data: BufferData, part: number, index: number): Float64Array {
+  const type = typeOf(shape, part);
+  const length = headStride(shape, part);
+  const view = new DataView(data.buffer, data.byteOffset + index);
+  if (type === 'f32') return Float64Array.from({ length }, (_, i) => view.getFloat32(4 * i, true));
+  if (type === 'f16') return Float64Array.from({ length }, (_, i) => F16_TO_F32[view.getUint16(2 * i, true)]!);
+  const scales = Math.ceil(length / 16) * (type === 'q8' ? 16 : 8);
+  return Float64Array.from({ length }, (_, i) => {
+    const scale = bf16ToF32(view.getUint16(scales + 2 * (i >> 4), true));
+    // A byte of four bits has values 8 n + i and 8 n + i + 4.
+    const pair = view.getUint8(4 * (i >> 3) + (i & 3));
+    return scale * (type === 'q8' ? view.getInt8(i) : ((pair >> (i & 4)) & 15) - 8);
+  });
 }
 
-function writeCache({ kv }: AttentionShape, data: BufferData, index: number, values: Float32Array): void {
-  if (kv === 'f32') (data as Float32Array).set(values, index);
-  else new Uint16Array(data.buffer).set(Uint16Array.from(values, f32ToF16), index);
+function writeCache(shape: AttentionShape, data: BufferData, part: number, index: number, values: Float32Array): void {
+  const type = typeOf(shape, part);
+  const view = new DataView(data.buffer, data.byteOffset + index);
+  if (type === 'f32') values.forEach((x, i) => view.setFloat32(4 * i, x, true));
+  if (type === 'f16') values.forEach((x, i) => view.setUint16(2 * i, f32ToF16(x), true));
+  if (type === 'f32' || type === 'f16') return;
+  const { codes, scales } = encodeKv(type, values);
+  const codeBytes = type === 'q8' ? codes.length : codes.length / 2;
+  for (let i = 0; i < codeBytes; i++) {
+    const low = 8 * (i >> 2) + (i & 3);
+    view.setUint8(i, type === 'q8' ? codes[i]! & 255 : codes[low]! + 8 + ((codes[low + 4]! + 8) << 4));
+  }
+  scales.forEach((scale, i) => view.setUint16(codeBytes + 2 * i, scale, true));
 }
 
 export function ropeTable(rotaryDim: number): RopeTable {
@@ -123,8 +164,10 @@ function makePageTable(
 }
 
 function emptyCache(shape: AttentionShape, pages: number): BufferData {
-  const values = pages * shape.kvHeads * shape.pageTokens * (headStride(shape, 0) + headStride(shape, 1));
-  return shape.kv === 'f32' ? new Float32Array(values).fill(NaN) : new Uint32Array(values / 2).fill(0x7e007e00);
+  const words = (pages * shape.kvHeads * shape.pageTokens * (vectorBytes(shape, 0) + vectorBytes(shape, 1))) / 4;
+  if (shape.kv === 'f32') return new Float32Array(words).fill(NaN);
+  // NaN in f16, and in bf16.
+  return new Uint32Array(words).fill(hasCodes(shape) ? 0x7fc07fc0 : 0x7e007e00);
 }
 
 /** What the positions before the step hold: random, with zero pads. */
@@ -141,7 +184,7 @@ function fillCache(
         for (const part of [0, 1]) {
           const values = new Float32Array(headStride(shape, part));
           values.set(randomFloats(widthOf(shape, part), part === 0 ? 1.5 : 1, random));
-          writeCache(shape, kv, cacheIndex(shape, table, { sequence, part, kvHead, position }), values);
+          writeCache(shape, kv, part, cacheIndex(shape, table, { sequence, part, kvHead, position }), values);
         }
       }
     }
@@ -226,7 +269,7 @@ export function withRowsWritten(problem: AttentionCase): AttentionCase {
         const values = new Float32Array(headStride(shape, part));
         values.set(source.subarray(first, first + width));
         const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence: rowSequence[row]!, part, kvHead, position });
-        writeCache(shape, kv, index, values);
+        writeCache(shape, kv, part, index, values);
       }
     }
   });
@@ -241,7 +284,7 @@ export function withoutPositions({ shape, sequences, buffers }: AttentionCase, i
       for (let kvHead = 0; kvHead < shape.kvHeads && isLost(position); kvHead++) {
         for (const part of [0, 1]) {
           const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence, part, kvHead, position });
-          writeCache(shape, kv, index, new Float32Array(headStride(shape, part)).fill(NaN));
+          writeCache(shape, kv, part, index, new Float32Array(headStride(shape, part)).fill(NaN));
         }
       }
     }
@@ -249,38 +292,60 @@ export function withoutPositions({ shape, sequences, buffers }: AttentionCase, i
   return kv;
 }
 
-/** Half of the distance between two f16 near x, and f32's error of a few sums and products. */
-function storedTolerance({ kv }: AttentionShape, x: number): number {
-  return 4e-6 * Math.max(1, Math.abs(x)) + (kv === 'f16' ? Math.max(Math.abs(x) * 2 ** -11, 2 ** -25) : 0);
+/** What float32's error of a few sums and products, and its being on the other side of a middle, leave of a stored value near x. */
+function storedTolerance(shape: AttentionShape, part: number, { x, step }: { readonly x: number; readonly step: number }): number {
+  const own = 4e-6 * Math.max(1, Math.abs(x));
+  const type = typeOf(shape, part);
+  if (type === 'f32') return own;
+  return own + (type === 'f16' ? Math.max(Math.abs(x) * 2 ** -11, 2 ** -25) : 1.01 * step);
+}
+
+/** Steps of codes, a value each; 0 for floats. */
+function stepsOf(shape: AttentionShape, part: number, values: Float64Array): Float64Array {
+  const type = typeOf(shape, part);
+  if (type === 'f32' || type === 'f16') return new Float64Array(values.length);
+  const { scales } = encodeKv(type, values);
+  return values.map((_, i) => Math.abs(bf16ToF32(scales[i >> 4]!)));
 }
 
 /**
- * What is wrong with the cache after the step: new keys and values at their places (f32: within 4e-6; f16: the nearest, or its
- * neighbour where f32's error decides), zeros in their pads, and nothing else changed. Undefined if nothing is.
+ * What is wrong with the cache after the step: new keys and values at their places (f32: within 4e-6; f16 and codes: what the record says,
+ * or its neighbour where f32's error decides, which is rare), zeros in the pads of floats, and nothing else changed. Undefined if nothing is.
  */
 export function compareCache({ shape, buffers, positions, rowSequence, k, v }: AttentionCase, got: BufferData): string | undefined {
   const want = new Uint8Array((buffers['kv'] as BufferData).slice().buffer);
   const bytes = new Uint8Array(got.slice().buffer);
-  const valueBytes = shape.kv === 'f16' ? 2 : 4;
+  let [neighbours, all] = [0, 0];
   for (let row = 0; row < positions.length; row++) {
     for (let kvHead = 0; kvHead < shape.kvHeads; kvHead++) {
       for (const [part, source] of [[0, k], [1, v]] as const) {
         const place = { sequence: rowSequence[row]!, part, kvHead, position: positions[row]! };
         const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, place);
         const [width, stride] = [widthOf(shape, part), headStride(shape, part)];
-        const values = readCache(shape, got, index, stride);
+        const values = readCache(shape, got, part, index);
+        const own = source.slice((row * shape.kvHeads + kvHead) * width, (row * shape.kvHeads + kvHead + 1) * width);
+        const steps = stepsOf(shape, part, own);
+        const coded = hasCodes(shape) && steps[0] !== 0 ? roundKv(typeOf(shape, part), own, width) : own;
         for (let i = 0; i < stride; i++) {
-          const expected = i < width ? source[(row * shape.kvHeads + kvHead) * width + i]! : 0;
-          if (!(Math.abs(values[i]! - expected) <= storedTolerance(shape, expected)))
+          const expected = i < width ? coded[i]! : 0;
+          const step = steps[i] ?? 0;
+          if (!(Math.abs(values[i]! - expected) <= storedTolerance(shape, part, { x: expected, step })))
             return `cache ${JSON.stringify(place)} value ${i} is ${values[i]}, expected ${expected}`;
+          if (step > 0) all++;
+          if (step > 0 && Math.abs(values[i]! - expected) > step / 8) neighbours++;
         }
-        want.set(bytes.subarray(index * valueBytes, (index + stride) * valueBytes), index * valueBytes);
+        const end = index + vectorBytes(shape, part);
+        want.set(bytes.subarray(index, end), index);
       }
     }
   }
+  if (neighbours > all / 1000) return `cache: ${neighbours} of ${all} codes are neighbours of what the record says`;
   const changed = bytes.findIndex((byte, i) => byte !== want[i]);
   return changed < 0 ? undefined : `cache byte ${changed} changed, which belongs to no new row`;
 }
+
+/** Kernels read codes as f16. */
+const asHalf = (x: number): number => F16_TO_F32[f32ToF16(x)]!;
 
 /** The result [rows, heads * valueDim], attending to keys and values as `cache` (after the step) holds them. */
 export function expectedAttention(
@@ -301,7 +366,7 @@ export function expectedAttention(
         all = new Float64Array(kvHeads * each);
         for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
           const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence: rowSequence[row]!, part, kvHead, position });
-          all.set(readCache(shape, cache, index, each), kvHead * each);
+          all.set(readCache(shape, cache, part, index).subarray(0, each).map(hasCodes(shape) ? asHalf : (x) => x), kvHead * each);
         }
         known.set(key, all);
       }

@@ -6,6 +6,7 @@ import {
 } from '../../../../test/gpu/attention-case.ts';
 import type { AttentionCase, CaseSequence } from '../../../../test/gpu/attention-case.ts';
 import { compareQ8 } from '../../../../test/gpu/q8-values.ts';
+import { bringsKeys } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { attentionCombineKernel, attentionCombineWorkgroups } from '../attention-combine/attention-combine.ts';
 import { attentionDecodeKernel, attentionDecodeWorkgroups, decodeQueryHeads, fittingDecodeVariant } from './attention-decode.ts';
@@ -145,6 +146,18 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
     shapeOf({ input: 'queries', q: { rotaryDim: 8 }, k: { rotaryDim: 0 }, keyDim: 20, valueDim: 36, sinks: true }), at(33),
     [FLAT, { ...LANES, splits: four }],
   ],
+  ['q8, headDim 32', shapeOf({ kv: 'q8', headDim: 32 }), SEVERAL, [{ ...FLAT, queryHeads: 2, splits: four }, { ...LANES, queryHeads: 2 }]],
+  [
+    'q4, headDim 80, sinks, a window, separate, q8', 
+    shapeOf({ kv: 'q4', headDim: 80, sinks: true, window: 40, input: 'separate', output: 'q8', kvHeads: 1, heads: 2 }), at(0, 65), [
+      FLAT, { ...LANES, splits: four, loads: 'ahead' },
+    ],
+  ],
+  ['keys of q8, values of q4, a cap', shapeOf({ kv: 'q8', valueKv: 'q4', softcap: 2 }), at(33), [FLAT, { ...LANES, unroll: 2 }]],
+  [
+    'keys of f16, values of q8, no norm of q', shapeOf({ kv: 'f16', valueKv: 'q8', headDim: 64, q: { rotaryDim: 64 } }), at(33),
+    [{ ...LANES, splits: four, unroll: 2 }],
+  ],
 ];
 
 function nameOf({ queryHeads, splits, subgroupSize, invocations, unroll, loads = 'refilled' }: Form): string {
@@ -181,12 +194,12 @@ describe('attention-decode', () => {
   /** What the step finds in the cache: where it has queries alone, its own rows too. */
   function caseOf(shape: AttentionShape, sequences: readonly CaseSequence[]): AttentionCase {
     const problem = makeAttentionCase(shape, sequences);
-    return shape.input === 'queries' ? withRowsWritten(problem) : problem;
+    return bringsKeys(shape) ? problem : withRowsWritten(problem);
   }
 
   function compare(problem: AttentionCase, out: Map<string, BufferData>): string | undefined {
     const { shape, rows, buffers } = problem;
-    const isRead = shape.input === 'queries';
+    const isRead = !bringsKeys(shape);
     const cache = (isRead ? buffers['kv'] : out.get('kv')) as BufferData;
     const want = expectedAttention(problem, cache);
     const width = shape.heads * shape.valueDim;

@@ -48,6 +48,10 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ['a temperature, norms without gains', shapeOf({
     temperature: { beta: 0.5, length: 8 }, q: { norm: { ...norm, ungained: true }, rotaryDim: 10 }, k: { rotaryDim: 10 },
   }), SHORT, FLOATS],
+  ['codes, q8, a window', shapeOf({ kv: 'q8', headDim: 32, window: 10 }), SHORT, HALVES],
+  ['codes, keys of q8, values of q4, keys over two workgroups', shapeOf({ kv: 'q8', valueKv: 'q4', headDim: 48 }), MIXED,
+    { ...HALVES, keySplits: 2 }],
+  ['codes, q4, floats', shapeOf({ kv: 'q4' }), MIXED, FLOATS],
   ['queries alone, a window', shapeOf({ input: 'queries', q: { rotaryDim: 0 }, k: { rotaryDim: 0 }, window: 20 }), MIXED, FLOATS],
 ];
 

@@ -62,6 +62,10 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
   ],
   ['keys of 32, values of 16', shapeOf({ keyDim: 32, valueDim: 16 }), MIXED, [SMALL, { ...SMALL, unstaged: true }]],
   ['keys of 16, values of 48, f16, q8', shapeOf({ keyDim: 16, valueDim: 48, kv: 'f16', output: 'q8' }), SHORT, [SMALL]],
+  ['codes, q8', shapeOf({ kv: 'q8', headDim: 32 }), MIXED, [SMALL, { ...SMALL, unstaged: true }]],
+  ['codes, keys of q8, values of q4, sinks', shapeOf({ kv: 'q8', valueKv: 'q4', keyDim: 32, valueDim: 80, sinks: true }), SHORT, [
+    SMALL, { ...SMALL, unstaged: true },
+  ]],
   [
     'both directions, a window of 20', shapeOf({ causal: false, window: 20 }), MIXED,
     [SMALL, { tileRows: 16, tileKeys: 32, invocations: 16 }, { tileRows: 4, tileKeys: 12, invocations: 4 }, { ...SMALL, listedRows: 16 }],

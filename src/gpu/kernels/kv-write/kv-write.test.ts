@@ -24,6 +24,10 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, sequences:
     'a norm of v, keys of 16, values of 20, f16, separate',
     shapeOf({ keyDim: 16, valueDim: 20, kv: 'f16', v: { norm }, input: 'separate' }), MIXED,
   ],
+  ['q8, keys of 64, values of 48, norms', shapeOf({ keyDim: 64, valueDim: 48, kv: 'q8', v: { norm } }), MIXED],
+  ['q4, width 80, separate', shapeOf({ headDim: 80, kv: 'q4', input: 'separate', kvHeads: 1, heads: 3 }), MIXED],
+  ['keys of q8, values of q4', shapeOf({ headDim: 32, kv: 'q8', valueKv: 'q4' }), MIXED],
+  ['keys of f16 with pads, values of q4', shapeOf({ headDim: 20, kv: 'f16', valueKv: 'q4' }), [{ start: 5, rows: 3 }]],
   ['pages of 12 positions', shapeOf({ pageTokens: 12, kvHeads: 3, heads: 6 }), MIXED],
 ];
 

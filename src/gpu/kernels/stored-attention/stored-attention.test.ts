@@ -14,6 +14,7 @@ const CASES: readonly (readonly [name: string, shape: AttentionShape, invocation
   ['f32', shapeOf({ ...asIs }), 64],
   ['f16, more chunks than invocations', shapeOf({ ...asIs, kv: 'f16', headDim: 40 }), 4],
   ['keys of 20, values of 36, f16', shapeOf({ ...asIs, kv: 'f16', keyDim: 20, valueDim: 36, kvHeads: 1, heads: 3 }), 16],
+  ['keys of q4, values of q8', shapeOf({ ...asIs, kv: 'q4', valueKv: 'q8', headDim: 48 }), 16],
   ['scores capped at 2, sinks', shapeOf({ ...asIs, softcap: 2, sinks: true }), 16],
   ['pages of 12 positions, no sharing', shapeOf({ ...asIs, pageTokens: 12, heads: 2 }), 32],
 ];
