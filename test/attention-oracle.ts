@@ -84,7 +84,8 @@ function requestOf(layers: AttentionLayers): ProgramRequest {
     ...layers.flatMap(({ heads, sinks }, n) =>
       sinks ? [sourceOfFloats(`sinks${n}`, [heads], Float32Array.from({ length: heads }, (_, head) => sinkOf(head)))] : []),
   ]);
-  return { model, weights, kv: { ...parseKvTypes(kv), pageTokens: PAGE_TOKENS, maxPages: 128 }, sizes: { rows: MOST_ROWS, outRows: MOST_ROWS } };
+  const sizes = { rows: MOST_ROWS, outRows: MOST_ROWS };
+  return { model, weights, kv: { ...parseKvTypes(kv), pageTokens: PAGE_TOKENS, maxPages: 128 }, sizes };
 }
 
 /** First and last position that the row at `position` sees, `end` being the last that there is. */

@@ -92,7 +92,8 @@ async function openModelRun(request: BenchmarkRequest, { modelPath, work, limits
     commit: await describeCommit(), machine: describeMachine(), device: limits, model: await describeModel(modelPath, signal),
     warmups: WARMUPS, pauseSeconds: pauseMs / 1000, isQuick,
   };
-  const base: EngineSettings = { modelPath, device: limits.kind, threads, backend, contextLength: work.contextLength, kvType: request.kvType };
+  const { kvType } = request;
+  const base: EngineSettings = { modelPath, device: limits.kind, threads, backend, contextLength: work.contextLength, kvType };
   return { request, limits, circumstances, work, engines: [engineNamed('ingot'), ...rivals], base, pool, notes };
 }
 

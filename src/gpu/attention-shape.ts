@@ -76,7 +76,7 @@ export function headsText(shape: Pick<AttentionShape, 'heads' | 'kvHeads' | 'key
   return `${shape.heads}/${shape.kvHeads}, ${widthsText(shape)}`;
 }
 
-/** Sizes that follow from a shape. A chunk is what the cache is read by: 16 bytes, 8 values of f16 (as which codes are read) or 4 of f32. */
+/** Sizes that follow from a shape. A chunk is what the cache is read by: 16 bytes, 8 values of f16 (codes become these) or 4 of f32. */
 export interface AttentionSizes {
   /** Query heads that read one key head. */
   readonly group: number;
@@ -130,7 +130,7 @@ export function cachedPart({ kv, valueKv = kv, keyDim, valueDim }: AttentionShap
   return part === 'key' ? { type: kv, dim: keyDim, unitBytes } : { type: valueKv, dim: valueDim, unitBytes };
 }
 
-/** Whether attention of single rows stores their own key and value. Codes are stored before it (kv-write), as those of another layer are. */
+/** Whether attention of single rows stores their own key and value. kv-write stores codes before it, and another layer its own. */
 export function bringsKeys(shape: AttentionShape): boolean {
   return shape.input !== 'queries' && !hasCodes(shape);
 }
@@ -244,8 +244,8 @@ export function remainderOf(value: string, divisor: number): string {
 }
 
 /**
- * Elements of the cache from a position's key to its value. Of a page the keys of all heads come first, then the values of all heads; where their widths
- * differ, the value lies beside its key, so that both are found from one place.
+ * Elements of the cache from a position's key to its value. Of a page the keys of all heads come first, then the values of all heads;
+ * where their sizes differ, the value lies beside its key, so that both are found from one place.
  */
 export function valuesAfterKeys(shape: AttentionShape): number {
   const { key, value } = attentionSizes(shape);
@@ -253,7 +253,7 @@ export function valuesAfterKeys(shape: AttentionShape): number {
 }
 
 /**
- * `fn keyAt(sequence, kvHead, position) -> u32`: the first element of a key; its value is {@link valuesAfterKeys} elements later. It is made of
+ * `fn keyAt(sequence, kvHead, position) -> u32`: the first element of a key; its value is {@link valuesAfterKeys} later. It is made of
  * `pageOf(sequence, position)` and `keyInPage(page, kvHead, position)`, for kernels that look a page up for several keys. For f16 also
  * `kvLow` and `kvHigh`, the two quads of a chunk; for codes {@link cacheChunk}'s functions.
  */

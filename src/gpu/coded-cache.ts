@@ -1,6 +1,6 @@
 /**
- * Keys and values as codes in the cache (graph/kv-types.ts), read as if they were f16: in chunks of 8 halves. Where either of keys and values
- * has codes, the cache is an array of units of as many bytes as a group's codes take, 16, or 8 where one of them is `q4`.
+ * Keys and values as codes in the cache (graph/kv-types.ts), read as if they were f16: in chunks of 8 halves. Where either of keys and
+ * values has codes, the cache is an array of units of as many bytes as a group's codes take, 16, or 8 where one of them is `q4`.
  */
 import { isCodedKv, KV_RECORDS, kvGroups, kvVectorBytes } from '../graph/kv-types.ts';
 import type { KvType } from '../graph/kv-types.ts';
@@ -138,7 +138,8 @@ function codedSpanText({ name, type, dim }: WrittenPart, at: string): string {
   if (group === undefined) throw new Error(`${type} has no codes`);
   const isNibbles = type === 'q4';
   const groups = kvGroups(type, dim);
-  const scale = (g: number) => `    let ${name}Scale${g} = kvScale(${[0, 1, 2, 3].reduce((most, n) => `kvExtreme(${name}${4 * g + n}, ${most})`, '0u')}, ` +
+  const extreme = (g: number) => [0, 1, 2, 3].reduce((most, n) => `kvExtreme(${name}${4 * g + n}, ${most})`, '0u');
+  const scale = (g: number) => `    let ${name}Scale${g} = kvScale(${extreme(g)}, ` +
     `${Math.fround(1 / group.levels)}f, ${group.codes === 'extreme'});`;
   const limits = `vec2<i32>(${-group.levels}, ${group.codes === 'extreme' ? group.levels - 1 : group.levels})`;
   const codes = (g: number, n: number) => `kvCodes(${name}${4 * g + n}, ${name}Scale${g}, ${limits}, ${isNibbles ? group.levels : 0})`;

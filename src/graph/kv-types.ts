@@ -18,7 +18,7 @@ export interface KvRecord {
 
 /**
  * Scales are bf16, which has f32's range: no key is too large or too small for it, and NaN and infinity in a group make all of it NaN.
- * A vector is the codes of its groups, then their scales, then zeros up to a whole number of groups' codes (16 or 8 bytes), so that kernels
+ * A vector is the codes of its groups, then their scales, then a pad to a whole number of groups' codes (16 or 8 bytes), so that kernels
  * read those at a time.
  */
 export interface KvGroup {

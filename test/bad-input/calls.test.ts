@@ -262,7 +262,7 @@ const loading: readonly BadCase[] = [
   ['threads of NaN', { threads: NaN }, /threads must be an integer/],
   ['a million threads', { threads: 1_000_000 }, /threads must be an integer from 1 to 256/],
   ['an unknown device', { device: 'npu' }, /device must be one of/],
-  ['an unknown type of keys and values', { kvType: 'q4' }, /kvType must be/],
+  ['an unknown type of keys and values', { kvType: 'q4_0' }, /kvType must be/],
   ['a misspelt option', { contextlength: 5 }, /loadModel has no option "contextlength"\. Did you mean contextLength\?/],
   ['threads beside a software GPU', { device: 'software', threads: 2 }, /threads 2 is for the CPU device, and device is "software"/],
   ['threads beside the reference', { device: 'reference', threads: 2 }, /threads 2 is for the CPU device, and device is "reference"/],

@@ -310,7 +310,8 @@ function stepsOf(shape: AttentionShape, part: number, values: Float64Array): Flo
 
 /**
  * What is wrong with the cache after the step: new keys and values at their places (f32: within 4e-6; f16 and codes: what the record says,
- * or its neighbour where f32's error decides, which is rare), zeros in the pads of floats, and nothing else changed. Undefined if nothing is.
+ * or its neighbour where f32's error decides, which is rare), zeros in the pads of floats, and nothing else changed. Undefined if nothing
+ * is.
  */
 export function compareCache({ shape, buffers, positions, rowSequence, k, v }: AttentionCase, got: BufferData): string | undefined {
   const want = new Uint8Array((buffers['kv'] as BufferData).slice().buffer);

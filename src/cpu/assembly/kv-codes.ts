@@ -1,6 +1,6 @@
 /**
- * Keys and values as codes of 8 or 4 bits (graph/kv-types.ts): 16 codes share a bf16 scale. A vector is its codes, then its scales, then zeros
- * to whole groups' codes.
+ * Keys and values as codes of 8 or 4 bits (graph/kv-types.ts): 16 codes share a bf16 scale. A vector is its codes, then its scales, then a
+ * pad.
  */
 import { maxLanes } from './float-math';
 
@@ -102,7 +102,6 @@ export function packCodes(from: usize, to: usize, count: i32, padded: i32, isNib
   const codeBytes = isNibbles ? 8 : 16;
   const scales = scalesOf(to, padded, codeBytes);
   const groups = padded / GROUP;
-  memory.fill(scales, 0, <usize>(((groups * 2 + codeBytes - 1) / codeBytes) * codeBytes));
   for (let group = 0; group < groups; group++) {
     const i = group * GROUP;
     const a = valuesAt(from, i, count), b = valuesAt(from, i + 4, count);

@@ -1,5 +1,7 @@
 import { describe, it } from 'vitest';
-import { checkAttention, checkAttentionWidths, checkLongAttention, CODED, nameOfWidths, WIDTH_CASES } from '../../../test/attention-oracle.ts';
+import {
+  checkAttention, checkAttentionWidths, checkLongAttention, CODED, nameOfWidths, WIDTH_CASES,
+} from '../../../test/attention-oracle.ts';
 import { longCases, scoreCases, widthCases } from '../../../test/scores-oracle.ts';
 import { openExecutor } from '../../node/load-model.ts';
 

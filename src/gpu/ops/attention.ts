@@ -144,8 +144,8 @@ function required<Variant>(variant: Variant | undefined, { label, shape, profile
   if (variant !== undefined) return variant;
   const { name, invocations, workgroupBytes } = profile;
   throw new CapacityError(
-    `The GPU's attention has no form for the heads of ${label} (${widthsText(shape)} values, ${kvText(shape)}): a workgroup of this device ` +
-      `(profile ${name}) has ${invocations} invocations and ${workgroupBytes} bytes. Use the CPU.`,
+    `The GPU's attention has no form for the heads of ${label} (${widthsText(shape)} values, ${kvText(shape)}): a workgroup of this ` +
+      `device (profile ${name}) has ${invocations} invocations and ${workgroupBytes} bytes. Use the CPU.`,
   );
 }
 

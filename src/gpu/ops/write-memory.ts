@@ -18,7 +18,8 @@ export function memoryShape({ heads: kvHeads, keyDim, valueDim }: PagedState, kv
   const { pageTokens, maxPages } = kv;
   const asIs = { rotaryDim: 0 };
   return {
-    heads: kvHeads, kvHeads, keyDim, valueDim, scale: 1, ...cacheTypes(kv), pageTokens, maxPages, input: 'separate', q: asIs, k: asIs, output: 'f32',
+    heads: kvHeads, kvHeads, keyDim, valueDim, scale: 1, ...cacheTypes(kv), pageTokens, maxPages, input: 'separate', q: asIs, k: asIs,
+    output: 'f32',
   };
 }
 

@@ -178,7 +178,10 @@ function valuesText(tile: PrefillTile, c: readonly number[]): string {
   const { shape, tileKeys, rowGroups, stride, unstaged } = tile;
   const w = upTo(attentionSizes(shape).quadsOfChunk);
   const place = unstaged ? `\n      let at = ${cacheAt(shape, 'value', 'key')};` : '';
-  const stored = (n: number) => (unstaged ? chunkAt(shape, 'value', 'at', ownChunk(tile, n)) : `stored[key * ${stride}u + ${ownChunk(tile, n)}]`);
+  const stored = (n: number) => {
+    const chunk = ownChunk(tile, n);
+    return unstaged ? chunkAt(shape, 'value', 'at', chunk) : `stored[key * ${stride}u + ${chunk}]`;
+  };
   return `${lines(ROWS, (r) => lines(c, (n) => w.map((i) => `    y${r}_${n}_${i} *= fade.${LANES[r]};`).join('\n')))}
     for (var key = 0u; key < ${tileKeys}u; key++) {${place}
       let p = weights[key * ${rowGroups}u + rowGroup];

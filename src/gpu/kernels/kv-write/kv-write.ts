@@ -1,7 +1,7 @@
 /**
  * Keys (after norm and rotation) and values (after their norm) of all rows of a step into the cache, at their positions; pads become zeros.
- * An invocation writes one chunk of a key and the same chunk of the value, or with codes 32 values of both, whose scales are a word, and sums
- * the heads' squares by itself: no barrier.
+ * An invocation writes one chunk of a key and the same chunk of the value, or with codes 32 values of both, whose scales are a word, and
+ * sums the heads' squares by itself: no barrier.
  * Bindings: `qkv` or `k` and `v`, `rope`, `kGain`, `positions`, `rowSequence`, `pageTable`, `kv`, `step`.
  */
 import {
@@ -58,7 +58,7 @@ export function kvWriteKernel(variant: KvWriteVariant): Kernel {
   return rowPiecesKernel({
     key: keyOf(variant), label: `kv-write ${kvText(shape)} [${shape.kvHeads}, ${widthsText(shape)}]`,
     pieces: piecesOf(variant), bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, hasCodes(shape) ? WORDS : kvBinding(shape, 'write')],
-    functions: [headFunctions(shape, ['k', 'v']), hasCodes(shape) ? `${placeFunctions(shape)}\n${CODING_FUNCTIONS}` : kvFunctions(shape)],
+    functions: [headFunctions(shape, ['k', 'v']), ...(hasCodes(shape) ? [placeFunctions(shape), CODING_FUNCTIONS] : [kvFunctions(shape)])],
     body: hasCodes(shape) ? codedBody(shape) : writeBody(shape),
   });
 }
@@ -69,7 +69,8 @@ const WORDS: Binding = { name: 'kv', access: 'write', type: 'array<u32>' };
 function codedBody(shape: AttentionShape): string {
   const { keyDim, valueDim } = shape;
   const spans = codedSpans([keyDim, valueDim]);
-  const value = (quad: string) => (shape.v ? `vQuad(valueFrom, ${quad}, valueFactor, position)` : `${headSource(shape, 'v')}[valueFrom + ${quad}]`);
+  const value = (quad: string) =>
+    shape.v ? `vQuad(valueFrom, ${quad}, valueFactor, position)` : `${headSource(shape, 'v')}[valueFrom + ${quad}]`;
   const parts: readonly WrittenPart[] = [
     { ...cachedPart(shape, 'key'), name: 'key', offset: 0, quad: (quad) => `kQuad(keyFrom, ${quad}, factor, position)` },
     { ...cachedPart(shape, 'value'), name: 'value', offset: valuesAfterKeys(shape), quad: value },
