@@ -124,7 +124,7 @@ describe('loadModel refuses', () => {
       InputError,
       "contextLength must be an integer from 1 to the model's",
     ],
-    ['an unknown type of keys and values', path, { kvType: 'q5' as never }, InputError, 'two of them for keys and values as in "q8/q4", found "q5"'],
+    ['an unknown type of keys and values', path, { kvType: 'q5' as never }, InputError, 'as in "q8/q4", found "q5"'],
     ['f32 beside another', path, { kvType: 'f16/f32' }, InputError, 'f32 goes with itself alone'],
     ['no path', undefined as never, {}, InputError, 'Expected the path or URL of a model as a string, found undefined.'],
     ['a URL object', pathToFileURL(path) as never, {}, InputError, 'found a URL object: pass its href.'],

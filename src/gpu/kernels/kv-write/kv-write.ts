@@ -57,7 +57,8 @@ export function kvWriteKernel(variant: KvWriteVariant): Kernel {
   const { shape } = variant;
   return rowPiecesKernel({
     key: keyOf(variant), label: `kv-write ${kvText(shape)} [${shape.kvHeads}, ${widthsText(shape)}]`,
-    pieces: piecesOf(variant), bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, hasCodes(shape) ? WORDS : kvBinding(shape, 'write')],
+    pieces: piecesOf(variant),
+    bindings: [...headBindings(shape, ['k', 'v']), ...ROW_BINDINGS, hasCodes(shape) ? WORDS : kvBinding(shape, 'write')],
     functions: [headFunctions(shape, ['k', 'v']), ...(hasCodes(shape) ? [placeFunctions(shape), CODING_FUNCTIONS] : [kvFunctions(shape)])],
     body: hasCodes(shape) ? codedBody(shape) : writeBody(shape),
   });
