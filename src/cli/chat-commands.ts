@@ -7,13 +7,18 @@ export type ChatCommand =
   | { readonly kind: 'help' | 'reset' | 'nothing' }
   | { readonly kind: 'system'; readonly text: string }
   | { readonly kind: 'think'; readonly isOn: boolean }
+  | { readonly kind: 'save' | 'load'; readonly file: string }
   | { readonly kind: 'wrong'; readonly reason: string };
 
-const NAMES = ['reset', 'system', 'think', 'help', 'exit', 'quit', 'bye'];
+const NAMES = ['reset', 'system', 'think', 'save', 'load', 'help', 'exit', 'quit', 'bye'];
+/** Those that something follows. */
+const WITH_ARGUMENT = ['system', 'think', 'save', 'load'];
 
 export const CHAT_HELP = `/reset          forget the conversation, keep the system message
 /system TEXT    start over with this system message; without TEXT: with none
 /think on|off   let the model think before it answers, or not
+/save FILE      write the conversation to a file
+/load FILE      go on with the conversation of a file, in place of this one
 /help           this list
 /exit           leave
 
@@ -28,7 +33,8 @@ Ctrl-D leaves. Begin with a space to send a text that starts with /.
 export function completeCommand(text: string): string | undefined {
   const name = /^\/(\w*)$/.exec(text)?.[1];
   const found = name === undefined ? [] : NAMES.filter((candidate) => candidate.startsWith(name));
-  return found.length === 1 ? `/${found[0]}${found[0] === 'system' || found[0] === 'think' ? ' ' : ''}` : undefined;
+  const [only] = found;
+  return only !== undefined && found.length === 1 ? `/${only}${WITH_ARGUMENT.includes(only) ? ' ' : ''}` : undefined;
 }
 
 export function parseChatLine(line: string): ChatCommand {
@@ -42,6 +48,10 @@ export function parseChatLine(line: string): ChatCommand {
     case 'think':
       if (argument === 'on' || argument === 'off') return { kind: 'think', isOn: argument === 'on' };
       return { kind: 'wrong', reason: `/think takes on or off, found ${JSON.stringify(argument)}` };
+    case 'save':
+    case 'load':
+      if (argument !== '') return { kind: name, file: argument };
+      return { kind: 'wrong', reason: `/${name} takes the name of a file` };
     case 'help':
     case 'reset':
     case 'exit':

@@ -5,6 +5,7 @@ import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
 import { CHAT_HELP, parseChatLine } from './chat-commands.ts';
 import type { ChatCommand } from './chat-commands.ts';
 import { EXIT, Interruption, isBrokenPipe, messageOf } from './exit-codes.ts';
+import { expandHome, inputPath } from './input-path.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { MessageSource } from './message-source.ts';
 import { createProgressDisplay } from './progress-display.ts';
@@ -55,7 +56,7 @@ export async function runChatSession(options: ChatSessionOptions): Promise<void>
       const command = line === undefined ? LEAVING : parseChatLine(line);
       if (command.kind === 'exit') return sayGoodbye(screen, isInteractive);
       if (command.kind === 'message') await answer(command.text, state, session);
-      else obey(command, state, options);
+      else await obey(command, state, options);
     }
   } finally {
     state.chat.dispose();
@@ -110,7 +111,8 @@ function rejectOnAbort(signal: AbortSignal): { readonly promise: Promise<never>;
 
 type OtherCommand = Exclude<ChatCommand, { readonly kind: 'message' | 'exit' }>;
 
-function obey(command: OtherCommand, state: ChatState, options: ChatSessionOptions): void {
+/** @throws what a file's command throws, where nobody is there to try again */
+async function obey(command: OtherCommand, state: ChatState, options: ChatSessionOptions): Promise<void> {
   const { screen } = options;
   const say = (text: string) => screen.write(`${screen.dim(wrapText(text, screen.columns()))}\n`);
   switch (command.kind) {
@@ -127,13 +129,40 @@ function obey(command: OtherCommand, state: ChatState, options: ChatSessionOptio
       state.chat.reset();
       state.droppedTurns = 0;
       return say('a new conversation');
+    case 'save':
+    case 'load':
+      return say(await withFile(command, state, options));
     case 'system':
-      state.chat.dispose();
-      state.chat = newChat(options, command.text);
-      state.droppedTurns = 0;
+      goOnWith(newChat(options, command.text), state);
       return say(command.text === '' ? 'a new conversation without a system message' : 'a new conversation with this system message');
     default:
       throw new Error(`unknown command ${JSON.stringify(command satisfies never)}`);
+  }
+}
+
+function goOnWith(chat: Chat, state: ChatState): void {
+  state.chat.dispose();
+  state.chat = chat;
+  state.droppedTurns = 0;
+}
+
+/** @returns what to say: an error too, where somebody is there to try again. The conversation goes on as it was then */
+async function withFile(
+  { kind, file }: Extract<ChatCommand, { readonly file: string }>,
+  state: ChatState,
+  { model, isInteractive }: ChatSessionOptions,
+): Promise<string> {
+  try {
+    if (kind === 'save') {
+      await state.chat.save(expandHome(file));
+      return `saved in ${file}`;
+    }
+    goOnWith(await model.loadChat(inputPath(file)), state);
+    const { length } = state.chat.history;
+    return `the conversation of ${file}, ${length} ${length === 1 ? 'message' : 'messages'}`;
+  } catch (error) {
+    if (!isInteractive) throw error;
+    return messageOf(error);
   }
 }
 

@@ -116,6 +116,23 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(stdout.trimEnd().split('\n').at(-1)).toContain('Tom');
   });
 
+  it('saves a chat, and goes on with it in another process', () => {
+    const file = join(folder, 'talk.chat');
+    const first = ingot(['chat', '-t', '0', '--no-think'], `My cat is called Tom.\n/save\n/save ${file}\n`);
+    expect(first.status).toBe(0);
+    expect(first.stdout).toContain('/save takes the name of a file');
+    expect(first.stdout).toContain(`saved in ${file}`);
+    const second = ingot(['chat', '-t', '0', '--no-think'], `/load ${file}\nWhat is my cat called?\n`);
+    expect(second.status).toBe(0);
+    expect(second.stdout).toMatch(/the conversation of .*talk\.chat, 2\s+messages/);
+    expect(second.stdout.trimEnd().split('\n').at(-1)).toContain('Tom');
+    // Where nobody is there to try again, what fails ends the chat.
+    const none = ingot(['chat'], `/load ${file}x\nHello\n`);
+    expect(none.status).toBe(1);
+    expect(none.stderr).toContain('there is no such file');
+    expect(none.stderr).toContain('Did you mean');
+  });
+
   it('says what the machine has', () => {
     const report = JSON.parse(ingot(['doctor', '--json']).stdout) as {
       auto: { device: string };
