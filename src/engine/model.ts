@@ -14,28 +14,23 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
-import { checkInteger, checkOptionNames, checkSwitch, describeNumber } from '../tensor/option-names.ts';
+import { checkInteger, checkOptionNames, describeNumber } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import { elementsOf, isQuantized } from '../tensor/tensor-type.ts';
-import type { EmbeddingInfo, ForwardOptions, ForwardResult, GenerateOptions, Model, ModelInfo } from './api.ts';
+import type { EmbeddingInfo, ForwardOptions, ForwardResult, Model, ModelInfo } from './api.ts';
 import { resolveCallLimits } from './admission.ts';
 import type { CallLimits } from './admission.ts';
 import { createChatSession, loadChatSession } from './chat.ts';
 import type { ChatFiles } from './chat-file.ts';
 import { embedTexts } from './embed.ts';
-import { resolveDecoding } from './decoding-settings.ts';
 import { forwardPass } from './forward.ts';
 import { generateChoices } from './choices.ts';
 import { generatePieces } from './generate.ts';
-import type { GenerationJob } from './generate.ts';
-import { answerRoom } from './answer-room.ts';
 import { createModelCore, pagesFor } from './model-core.ts';
-import type { ModelCore } from './model-core.ts';
-import { FORWARD_NAMES, GENERATE_NAMES } from './option-names.ts';
-import { openingTokens } from './lasting-tokens.ts';
-import { encodeRequest } from './prompt.ts';
+import { FORWARD_NAMES } from './option-names.ts';
+import { prepareGeneration } from './prepare-generation.ts';
 import type { TextSide } from './prompt.ts';
 import { rerankDocuments } from './rerank.ts';
 import { openTextSide } from './text-side.ts';
@@ -97,8 +92,6 @@ export interface ModelParts {
 
 const DEFAULT_CONTEXT_LENGTH = 8192;
 const DEFAULT_SNAPSHOT_BYTES = 512e6;
-/** Tokens that follow a prompt or ids where the caller asked for no number: a text that goes on has no end of its own. */
-const CONTINUATION_TOKENS = 256;
 const PAGE_TOKENS = 64;
 /** Most tokens of one prefill step where the device has no number of its own: enough to reuse weights well. */
 const PREFILL_ROWS = 256;
@@ -222,32 +215,6 @@ function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
     throw new InputError(`${call} needs a model that predicts tokens; this one (${name}) makes embeddings: use embed.`);
 }
 
-const MOST_CHOICES = 64;
-
-function checkChoices({ n, cachePrompt }: GenerateOptions): void {
-  checkInteger('n', n, { min: 1, max: MOST_CHOICES });
-  if (n !== undefined && n > 1 && cachePrompt === false)
-    throw new InputError(`n ${n} shares the prompt among its answers, and cachePrompt false shares nothing: leave one of them out.`);
-}
-
-/** What a call of `generate` asks for, checked. */
-function jobOf(core: ModelCore, text: TextSide, options: GenerateOptions): GenerationJob {
-  core.checkOpen();
-  checkOptionNames(options, GENERATE_NAMES, 'generate');
-  checkSwitch('cachePrompt', options.cachePrompt);
-  checkChoices(options);
-  const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
-  options.signal?.throwIfAborted();
-  if (settings.stops.length > 0 && text.tokenizer === undefined)
-    throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
-  const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
-  answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
-  const { signal, onProgress, messages } = options;
-  const isShared = core.state.sharesSnapshots && messages !== undefined && options.cachePrompt !== false;
-  const sharedLengths = isShared ? [openingTokens(promptIds, messages, options, text)] : [];
-  return { core, text, promptIds, sharedLengths, droppedTurns, isPrivate: options.cachePrompt === false, settings, signal, onProgress };
-}
-
 function nameOf(checkpoint: Checkpoint): string {
   const name = checkpoint.metadata.get('general.name');
   return typeof name === 'string' && name !== '' ? name : checkpoint.name;
@@ -318,7 +285,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     generate(request) {
       const prepare = () => {
         checkDecoder(model, 'generate');
-        return jobOf(core, text, request);
+        return prepareGeneration(core, text, request);
       };
       const { n = 1 } = request ?? {};
       return n === 1 ? generatePieces(prepare) : generateChoices(prepare, n);

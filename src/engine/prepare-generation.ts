@@ -1,0 +1,39 @@
+import { InputError } from '../tensor/errors.ts';
+import { checkInteger, checkOptionNames, checkSwitch } from '../tensor/option-names.ts';
+import { answerRoom } from './answer-room.ts';
+import type { GenerateOptions } from './api.ts';
+import { resolveDecoding } from './decoding-settings.ts';
+import type { GenerationJob } from './generate.ts';
+import { openingTokens } from './lasting-tokens.ts';
+import type { ModelCore } from './model-core.ts';
+import { GENERATE_NAMES } from './option-names.ts';
+import { encodeRequest } from './prompt.ts';
+import type { TextSide } from './prompt.ts';
+
+/** Tokens that follow a prompt or ids where the caller asked for no number: a text that goes on has no end of its own. */
+const CONTINUATION_TOKENS = 256;
+const MOST_CHOICES = 64;
+
+function checkChoices({ n, cachePrompt }: GenerateOptions): void {
+  checkInteger('n', n, { min: 1, max: MOST_CHOICES });
+  if (n !== undefined && n > 1 && cachePrompt === false)
+    throw new InputError(`n ${n} shares the prompt among its answers, and cachePrompt false shares nothing: leave one of them out.`);
+}
+
+/** What a call of `generate` asks for, checked. @throws InputError and CapacityError as the options' docs say */
+export function prepareGeneration(core: ModelCore, text: TextSide, options: GenerateOptions): GenerationJob {
+  core.checkOpen();
+  checkOptionNames(options, GENERATE_NAMES, 'generate');
+  checkSwitch('cachePrompt', options.cachePrompt);
+  checkChoices(options);
+  const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
+  options.signal?.throwIfAborted();
+  if (settings.stops.length > 0 && text.tokenizer === undefined)
+    throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
+  const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
+  answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
+  const { signal, onProgress, messages } = options;
+  const isShared = core.state.sharesSnapshots && messages !== undefined && options.cachePrompt !== false;
+  const sharedLengths = isShared ? [openingTokens(promptIds, messages, options, text)] : [];
+  return { core, text, promptIds, sharedLengths, droppedTurns, isPrivate: options.cachePrompt === false, settings, signal, onProgress };
+}
