@@ -51,12 +51,12 @@ Workloads:
   load      start of the process to ready, and the first request after that
   turns     time to the first token over 15 turns of a conversation, with its
             prefix reused and without
-  concurrency   (not by default) 1, 4, 16 and 64 streams at a time, prompts of
-            512 and answers of 128 tokens, then lengths of four kinds: tokens/s of
-            all answers together, of decoding while all run, time to the first
-            token and between pieces
-  interruption  (not by default) the longest wait of one stream while a prompt of
-            4,096 tokens arrives
+and, where they are named:
+  concurrency   1, 4, 16 and 64 streams at a time, prompts of 512 and answers of
+            128 tokens, then lengths of four kinds: tokens/s of all answers
+            together, of decoding while all run, time to the first token and
+            between pieces
+  interruption  the longest wait of a stream as a prompt of 4,096 tokens comes
 
 Examples:
   $ ingot bench model.gguf
