@@ -73,11 +73,27 @@ export async function openTestDevice(gpu = testGpu()): Promise<TestDevice> {
 
 const BUFFER_TYPES = { read: 'read-only-storage', write: 'storage', uniform: 'uniform' } as const;
 
-/** A kernel's pipeline and the layout of its only bind group. Throws with the text where it does not compile. */
-export async function compileForTest(
-  device: GPUDevice,
-  kernel: Kernel,
-): Promise<{ readonly pipeline: GPUComputePipeline; readonly layout: GPUBindGroupLayout }> {
+interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  /** Of its only bind group. */
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** By device, then by accesses and text: what several cases run is compiled once. */
+const compiled = new WeakMap<GPUDevice, Map<string, Compiled>>();
+
+/** A kernel's pipeline. Throws with the text where it does not compile. */
+export async function compileForTest(device: GPUDevice, kernel: Kernel): Promise<Compiled> {
+  const known = compiled.get(device) ?? new Map<string, Compiled>();
+  compiled.set(device, known);
+  const key = [...kernel.bindings.map(({ access }) => access), kernel.wgsl].join(' ');
+  const made = known.get(key) ?? (await compile(device, kernel));
+  known.set(key, made);
+  recordVariant(kernel);
+  return made;
+}
+
+async function compile(device: GPUDevice, kernel: Kernel): Promise<Compiled> {
   const module = device.createShaderModule({ code: kernel.wgsl });
   const failures = (await module.getCompilationInfo()).messages.filter(({ type }) => type === 'error');
   if (failures.length > 0)
@@ -95,7 +111,6 @@ export async function compileForTest(
     layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
     compute: { module, entryPoint: 'main' },
   });
-  recordVariant(kernel);
   return { pipeline, layout };
 }
 
