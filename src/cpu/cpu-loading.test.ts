@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { sourceOfBytes, syntheticGraph, syntheticRequest, TINY } from '../../test/synthetic-graph.ts';
 import { decoderSteps } from '../graph/decoder-steps.ts';
 import type { Executor, ProgramRequest, WeightSource } from '../graph/executor.ts';
@@ -11,6 +11,9 @@ import { createCpuExecutor } from './cpu-executor.ts';
 import { createMemory } from './kernel-module.ts';
 import { Threads } from './threads.ts';
 import type { ThreadEvents, ThreadHost } from './thread-host.ts';
+
+// As it is, for its memory.
+vi.unmock('../node/thread-host.ts');
 
 let executor: Executor;
 let spawned = 0;
