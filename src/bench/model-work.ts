@@ -1,5 +1,5 @@
 /** What a model has to move and to multiply for a token, from its graph: the physical limit that speeds are held against. */
-import { resolveKvTypes } from '../engine/model.ts';
+import { resolveKvTypes } from '../engine/model-room.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { describeKvTypes } from '../graph/kv-types.ts';
 import type { KvChoice } from '../graph/kv-types.ts';

@@ -62,7 +62,7 @@ Examples:
   $ ingot bench model.gguf
   $ ingot bench model.gguf --against llama.cpp --json results.jsonl
   $ ingot bench a.gguf b.gguf --device cpu --workloads prefill,decode --runs 3
-  $ ingot bench model.gguf --workloads decode --decode-after 4096,32768 --kv-type q8
+  $ ingot bench model.gguf --workloads decode --decode-after 32768 --kv-type q8
   $ ingot bench model.gguf --workloads concurrency --against llama-batched-bench
   $ ingot bench model.gguf --quick
 `;

@@ -11,7 +11,7 @@ import { collect } from './collect.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { createModelCore } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
-import { kvLayoutOf } from './model.ts';
+import { kvLayoutOf } from './model-room.ts';
 import { generatePieces } from './generate.ts';
 import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';

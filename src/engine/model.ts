@@ -1,25 +1,20 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
-import type { Executor, KvLayout, Program, WeightSource } from '../graph/executor.ts';
-import { isCausal, outputOf } from '../graph/graph.ts';
-import { describeKvTypes, parseKvTypes } from '../graph/kv-types.ts';
-import type { KvChoice, KvTypes } from '../graph/kv-types.ts';
-import { decoderGraphOf, graphOf, parameterCount, textGraphOf } from '../graph/model-graphs.ts';
+import type { Executor } from '../graph/executor.ts';
+import { isCausal } from '../graph/graph.ts';
+import type { KvChoice } from '../graph/kv-types.ts';
+import { decoderGraphOf, textGraphOf } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
-import { mostSnapshots, sequencesIn, slotBytes, stateBytes } from '../graph/state-sizes.ts';
-import { widthOf } from '../graph/value.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
 import { openDecoder } from '../models/open-decoder.ts';
-import type { DecoderModel } from '../models/open-decoder.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
-import { CapacityError, InputError } from '../tensor/errors.ts';
+import { InputError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
-import { checkInteger, checkOptionNames, describeNumber } from '../tensor/option-names.ts';
+import { checkOptionNames } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
-import { elementsOf, isQuantized } from '../tensor/tensor-type.ts';
-import type { EmbeddingInfo, ForwardOptions, ForwardResult, Model, ModelInfo } from './api.ts';
+import type { ForwardOptions, ForwardResult, Model } from './api.ts';
 import { resolveCallLimits } from './admission.ts';
 import type { CallLimits } from './admission.ts';
 import { createChatSession, loadChatSession } from './chat.ts';
@@ -28,10 +23,12 @@ import { embedTexts } from './embed.ts';
 import { forwardPass } from './forward.ts';
 import { generateChoices } from './choices.ts';
 import { generatePieces } from './generate.ts';
-import { createModelCore, pagesFor } from './model-core.ts';
+import { createModelCore } from './model-core.ts';
+import { modelInfo } from './model-info.ts';
+import type { ModelParts } from './model-parts.ts';
+import { kvLayoutOf, resolveContextLength, resolveKvTypes, resolveSequences, resolveSnapshots } from './model-room.ts';
 import { FORWARD_NAMES } from './option-names.ts';
 import { prepareGeneration } from './prepare-generation.ts';
-import type { TextSide } from './prompt.ts';
 import { rerankDocuments } from './rerank.ts';
 import { openTextSide } from './text-side.ts';
 
@@ -80,134 +77,8 @@ const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
   maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, signal: true, onProgress: true,
 };
 
-/** What a model is made of, once its file has been read. */
-export interface ModelParts {
-  readonly name: string;
-  readonly sizeBytes: number;
-  readonly decoder: DecoderModel;
-  readonly text: TextSide;
-  /** Called once, when the model has been disposed: closes what {@link DecoderModel.hostTable} is read from. */
-  readonly release?: (() => Promise<void>) | undefined;
-}
-
-const DEFAULT_CONTEXT_LENGTH = 8192;
-const DEFAULT_SNAPSHOT_BYTES = 512e6;
-const PAGE_TOKENS = 64;
 /** Most tokens of one prefill step where the device has no number of its own: enough to reuse weights well. */
 const PREFILL_ROWS = 256;
-
-/** @throws InputError for a length that the model was not made for */
-export function resolveContextLength(wanted: number | undefined, ofModel: number): number {
-  if (wanted === undefined) return Math.min(ofModel, DEFAULT_CONTEXT_LENGTH);
-  if (Number.isSafeInteger(wanted) && wanted >= 1 && wanted <= ofModel) return wanted;
-  throw new InputError(`contextLength must be an integer from 1 to the model's ${ofModel}, found ${describeNumber(wanted)}.`);
-}
-
-/** @throws InputError for an unknown type */
-export function resolveKvTypes(wanted: KvChoice | undefined, decoder: DecoderModel): KvTypes {
-  if (wanted !== undefined) return parseKvTypes(wanted);
-  return { type: sourcesOf(decoder).some(({ type }) => isQuantized(type)) ? 'f16' : 'f32' };
-}
-
-/** @returns how many snapshots there may be @throws InputError for what is no number of bytes, and for one that holds no snapshot */
-export function resolveSnapshots(wanted: number | undefined, { model }: Pick<DecoderModel, 'model'>): number {
-  if (wanted === undefined) return mostSnapshots(model, DEFAULT_SNAPSHOT_BYTES);
-  checkInteger('snapshotBytes', wanted, { min: 0 });
-  if (wanted > 0 && wanted < slotBytes(model))
-    throw new InputError(
-      `snapshotBytes ${wanted} holds no snapshot: one of this model (${model.name}) takes ${slotBytes(model)} bytes. Pass as many or ` +
-        'more, or 0 for none.',
-    );
-  return mostSnapshots(model, wanted);
-}
-
-interface StateRoom {
-  readonly decoder: DecoderModel;
-  readonly kv: KvLayout;
-  readonly rows: number;
-  readonly snapshots: number;
-  /** Calls that run at a time, for no more of which there need be memory. */
-  readonly maxConcurrent: number;
-}
-
-/**
- * How many sequences of the whole context there is to be memory for.
- * @throws InputError for what is no number of bytes, CapacityError for fewer than the weights and one sequence take
- */
-function resolveSequences(wanted: number | undefined, ofDevice: number | undefined, room: StateRoom): number {
-  checkInteger('memoryBudget', wanted, { min: 1 });
-  const bytes = wanted ?? ofDevice;
-  const { decoder: { model, weights }, kv, rows, maxConcurrent } = room;
-  if (bytes === undefined) return maxConcurrent;
-  const fixed = [...weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) + room.snapshots * slotBytes(model);
-  const sequences = sequencesIn(bytes - fixed, { model, kv, rows, most: maxConcurrent });
-  if (sequences > 0 || wanted === undefined) return Math.max(1, sequences);
-  const needed = fixed + stateBytes(model, kv, rows);
-  throw new CapacityError(
-    `memoryBudget ${wanted} is too small: weights and snapshots take ${fixed} bytes, and with the state of one sequence of ` +
-      `${kv.maxPages * kv.pageTokens} tokens it is ${needed}. Pass as many or more, or a smaller contextLength.`,
-  );
-}
-
-/** Pages for a context, as every loaded model has them. */
-export function kvLayoutOf(contextLength: number, types: KvTypes): KvLayout {
-  return { ...types, pageTokens: PAGE_TOKENS, maxPages: pagesFor(contextLength, PAGE_TOKENS) };
-}
-
-/** The device's weights, and the table of the host. */
-function sourcesOf({ weights, hostTable }: DecoderModel): readonly WeightSource[] {
-  return hostTable === undefined ? [...weights.values()] : [...weights.values(), hostTable];
-}
-
-function describeTypes(decoder: DecoderModel): string {
-  const bytes = new Map<string, number>();
-  for (const weight of sourcesOf(decoder)) bytes.set(weight.type, (bytes.get(weight.type) ?? 0) + weight.sizeBytes);
-  return [...bytes]
-    .sort((a, b) => b[1] - a[1])
-    .map(([type]) => type)
-    .join(', ');
-}
-
-interface LoadedParts {
-  readonly parts: ModelParts;
-  readonly executor: Executor;
-  readonly program: Program;
-  readonly contextLength: number;
-  readonly kvTypes: KvTypes;
-}
-
-function infoOf({ parts, executor, program, contextLength, kvTypes }: LoadedParts): ModelInfo {
-  const { decoder, text } = parts;
-  const { hostTable } = decoder;
-  const parameters = parameterCount(decoder.model) + elementsOf(hostTable?.shape ?? [0]);
-  return {
-    name: parts.name,
-    architecture: decoder.config.architecture,
-    parameters,
-    sizeBytes: parts.sizeBytes,
-    quantisation: describeTypes(decoder),
-    vocabSize: decoder.config.vocabSize,
-    contextLength,
-    modelContextLength: decoder.config.contextLength,
-    device: executor.kind,
-    deviceDescription: executor.description,
-    kvType: describeKvTypes(kvTypes),
-    warnings: [...decoder.warnings, ...(text.warnings ?? [])],
-    skipped: decoder.skipped,
-    readByHost: hostTable?.origin,
-    samplingDefaults: text.samplingDefaults,
-    embedding: embeddingInfo(decoder.model),
-    get memory() {
-      return program.memory;
-    },
-  };
-}
-
-function embeddingInfo(model: ModelGraphs): EmbeddingInfo | undefined {
-  const { encoder } = model;
-  if (encoder === undefined) return undefined;
-  return { pooling: encoder.pooling, dimensions: widthOf(outputOf(graphOf(model, encoder.graph), encoder.states)) };
-}
 
 /** @throws InputError for a model that makes embeddings only */
 function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
@@ -277,7 +148,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     const result = await forwardPass(core, decoderGraphOf(model), ids, pass);
     return pass.hidden === undefined ? result.logits : result;
   }
-  const info = infoOf({ parts, executor, program, contextLength, kvTypes });
+  const info = modelInfo({ parts, executor, program, contextLength, kvTypes });
   const host = { core, text, samplingDefaults: text.samplingDefaults, model: info, files: options.chatFiles };
   return {
     info,

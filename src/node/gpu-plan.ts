@@ -1,5 +1,5 @@
 /** What a GPU would run for a model, from its file's header alone: no device, no weights. */
-import { resolveContextLength, resolveKvTypes, kvLayoutOf } from '../engine/model.ts';
+import { resolveContextLength, resolveKvTypes, kvLayoutOf } from '../engine/model-room.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { planModel } from '../gpu/plan/model-plan.ts';
 import type { ModelPlan } from '../gpu/plan/model-plan.ts';

@@ -1,5 +1,5 @@
 /** Plans of real models' shapes, without files. */
-import { kvLayoutOf } from '../../src/engine/model.ts';
+import { kvLayoutOf } from '../../src/engine/model-room.ts';
 import { planModel } from '../../src/gpu/plan/model-plan.ts';
 import type { ModelPlan, ModelPlanOptions } from '../../src/gpu/plan/model-plan.ts';
 import type { Graph } from '../../src/graph/graph.ts';
