@@ -62,17 +62,11 @@ async function profileWith(changes) {
 async function measure(keys) {
   // Sets positions and the sampler as a run would leave them.
   const settings = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 };
-  const run = program.decode({
-    tokens: [17],
-    start: keys - 1,
-    reserve: () => ({ pages: groups.map(() => pages) }),
-    sampling: settings,
-    history: { promptIds: [], outputIds: [] },
-    limit: 1,
-  });
-  await run.next();
-  run.close();
+  const choice = program.chooser.open({ sampling: settings, history: { promptIds: [], outputIds: [] } });
+  const sequences = [{ tokens: [17], start: keys - 1, pages: groups.map(() => pages), wanted: 'token', choice }];
+  await (await program.chooser.submit({ sequences, steps: 1 })).results;
   const { gpu, steps, sampling: sampler, counts } = program.tokenDispatches(keys);
+  program.chooser.close(choice);
   // The kernel that moves positions on would have later runs attend to more keys.
   const sampling = sampler.filter(({ label }) => !label.startsWith('argmax-pick'));
   console.log(`${gpu.name}, ${model.name}, ${keys} keys, ${steps.length + sampler.length} dispatches a token, the sampler's last left out`);

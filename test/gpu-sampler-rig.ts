@@ -1,4 +1,5 @@
-/** Runs the GPU sampler as the decode loop does, several draws in one submit, from logits that stay as they are. */
+/** Runs the GPU sampler as the decode loop does, several draws of several rows in one submit, from logits that stay as they are. */
+import { CHOSEN_WORDS, chosenBytes } from '../src/gpu/kernels/argmax/emit-token.ts';
 import { samplerScratch, samplerSteps } from '../src/gpu/sampling/sampler-steps.ts';
 import type { SamplerStep } from '../src/gpu/sampling/sampler-steps.ts';
 import { SAMPLING_BYTES, samplingRecord, tokenCounts } from '../src/gpu/sampling/sampling-record.ts';
@@ -7,19 +8,23 @@ import type { SamplingSettings } from '../src/graph/sampling.ts';
 import { compileForTest } from './gpu-harness.ts';
 import type { TestDevice } from './gpu-harness.ts';
 
-export interface Draws {
+export interface RowDraws {
   readonly logits: Float32Array;
   readonly settings: SamplingSettings;
   readonly promptIds?: readonly number[];
   readonly outputIds?: readonly number[];
   /** Of the token before the first draw. */
   readonly position: number;
+}
+
+export interface Draws extends RowDraws {
   readonly count: number;
 }
 
 export interface Drawn {
   /** The last `count` tokens of the ring, oldest first. */
   readonly tokens: number[];
+  /** Tokens of the answer after the draws. */
   readonly written: number;
   readonly status: number;
   readonly token: number;
@@ -30,6 +35,8 @@ export interface Drawn {
 
 export interface SamplerRig {
   draw(draws: Draws): Promise<Drawn>;
+  /** Rows of one dispatch; their logits, and their sequences, lie in other orders than the rows. */
+  drawRows(rows: readonly RowDraws[], count: number): Promise<Drawn[]>;
   close(): void;
 }
 
@@ -42,14 +49,16 @@ async function prepareStep(device: GPUDevice, { kernel, workgroups }: SamplerSte
   return { pipeline, group, workgroups };
 }
 
-export async function createSamplerRig({ device }: TestDevice, variant: SamplerVariant): Promise<SamplerRig> {
+/** @param most rows of a dispatch */
+export async function createSamplerRig({ device }: TestDevice, variant: SamplerVariant, most = 1): Promise<SamplerRig> {
+  const { vocab, ringSize } = variant;
   const sizes: Record<string, number> = {
-    logits: variant.vocab * 4, counts: variant.vocab * 4, sampling: SAMPLING_BYTES,
-    tokens: 4, positions: 4, ring: variant.ringSize * 4, control: 8, ...samplerScratch(variant),
+    logits: vocab * 4, counts: vocab * 4, settings: SAMPLING_BYTES,
+    tokens: 4, positions: 4, chosen: chosenBytes(variant), rows: 8, ...samplerScratch(variant),
   };
   const buffers = new Map<string, GPUBuffer>();
   for (const [name, bytes] of Object.entries(sizes)) {
-    const size = Math.ceil(bytes / 16) * 16;
+    const size = Math.ceil((bytes * most) / 16) * 16;
     const buffer = device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC });
     // What a sampler finds in its scratch memory must not matter.
     device.queue.writeBuffer(buffer, 0, new Uint32Array(size / 4).fill(0xdeadbeef));
@@ -60,47 +69,65 @@ export async function createSamplerRig({ device }: TestDevice, variant: SamplerV
   const error = await device.popErrorScope();
   if (error !== null) throw new Error(error.message);
 
-  const write = (name: string, data: ArrayBufferView<ArrayBuffer>) =>
-    device.queue.writeBuffer(buffers.get(name) as GPUBuffer, 0, data.buffer, data.byteOffset, data.byteLength);
-  const readBack = ['tokens', 'positions', 'ring', 'control', 'counts'];
-  return {
-    async draw({ logits, settings, promptIds = [], outputIds = [], position, count }) {
-      write('logits', new Float32Array(logits));
-      write('counts', tokenCounts({ vocab: variant.vocab, promptIds, outputIds }));
-      write('sampling', samplingRecord(settings, position + 1 - outputIds.length));
-      write('positions', Uint32Array.of(position));
-      write('control', Uint32Array.of(0, 0));
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      for (let n = 0; n < count; n++) {
-        for (const { pipeline, group, workgroups } of steps) {
-          pass.setPipeline(pipeline);
-          pass.setBindGroup(0, group);
-          pass.dispatchWorkgroups(...workgroups);
-        }
+  const write = (name: string, data: ArrayBufferView<ArrayBuffer>, offset = 0) =>
+    device.queue.writeBuffer(buffers.get(name) as GPUBuffer, offset, data.buffer, data.byteOffset, data.byteLength);
+  const readBack = ['tokens', 'positions', 'chosen', 'counts'];
+  const placeOf = (row: number, rows: number) => ({ logits: rows - 1 - row, sequence: (row + 1) % rows });
+  const writeRow = ({ logits, settings, promptIds = [], outputIds = [], position }: RowDraws, row: number, rows: number) => {
+    const place = placeOf(row, rows);
+    write('logits', new Float32Array(logits), place.logits * vocab * 4);
+    write('counts', tokenCounts({ vocab, promptIds, outputIds }), place.sequence * vocab * 4);
+    write('settings', samplingRecord(settings), place.sequence * SAMPLING_BYTES);
+    write('chosen', Uint32Array.of(outputIds.length, 0), place.sequence * chosenBytes(variant));
+    write('positions', Uint32Array.of(position), row * 4);
+    write('rows', Uint32Array.of(place.logits, place.sequence), row * 8);
+  };
+  const drawRows: SamplerRig['drawRows'] = async (rows, count) => {
+    rows.forEach((row, i) => writeRow(row, i, rows.length));
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let n = 0; n < count; n++) {
+      for (const { pipeline, group, workgroups } of steps) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(workgroups, rows.length);
       }
-      pass.end();
-      const staged = readBack.map((name) => {
-        const from = buffers.get(name) as GPUBuffer;
-        const staging = device.createBuffer({ size: from.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-        encoder.copyBufferToBuffer(from, 0, staging, 0, from.size);
-        return staging;
-      });
-      device.queue.submit([encoder.finish()]);
-      const [tokens, positions, ring, control, counts] = await Promise.all(staged.map(async (staging) => {
-        await staging.mapAsync(GPUMapMode.READ);
-        const words = new Uint32Array(staging.getMappedRange().slice(0));
-        staging.destroy();
-        return words;
-      })) as [Uint32Array, Uint32Array, Uint32Array, Uint32Array, Uint32Array];
-      const written = control[0] as number;
-      const kept = Math.min(count, variant.ringSize);
+    }
+    pass.end();
+    const staged = readBack.map((name) => {
+      const from = buffers.get(name) as GPUBuffer;
+      const staging = device.createBuffer({ size: from.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+      encoder.copyBufferToBuffer(from, 0, staging, 0, from.size);
+      return staging;
+    });
+    device.queue.submit([encoder.finish()]);
+    const [tokens, positions, chosen, counts] = await Promise.all(staged.map(async (staging) => {
+      await staging.mapAsync(GPUMapMode.READ);
+      const words = new Uint32Array(staging.getMappedRange().slice(0));
+      staging.destroy();
+      return words;
+    })) as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
+    return rows.map((_, row) => {
+      const { sequence } = placeOf(row, rows.length);
+      const words = chosenBytes(variant) / 4;
+      const own = chosen.subarray(sequence * words, (sequence + 1) * words);
+      const [written, status, last] = own as unknown as [number, number, number];
+      if (last !== tokens[row]) throw new Error(`row ${row}: token ${tokens[row]}, but the sequence's last is ${last}`);
+      const ring = own.slice(CHOSEN_WORDS);
+      const kept = Math.min(count, ringSize);
       return {
-        tokens: Array.from({ length: kept }, (_, i) => ring[(written - kept + i) % variant.ringSize] as number),
-        written, status: control[1] as number, token: tokens[0] as number, position: positions[0] as number,
-        counts: counts.slice(0, variant.vocab), ring,
+        tokens: Array.from({ length: kept }, (_draw, i) => ring[(written - kept + i) % ringSize] as number),
+        written, status, token: last, position: positions[row] as number,
+        counts: counts.slice(sequence * vocab, (sequence + 1) * vocab), ring,
       };
+    });
+  };
+  return {
+    async draw({ count, ...row }) {
+      const [drawn] = await drawRows([row], count);
+      return drawn as Drawn;
     },
+    drawRows,
     close() {
       for (const buffer of buffers.values()) buffer.destroy();
     },

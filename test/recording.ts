@@ -4,7 +4,7 @@ import { sharing } from './sharing.ts';
 
 /** What a program was asked for since the record was last emptied. */
 export interface Record {
-  /** Rows that the host gave, of runs and of the first submits of sampling programs. */
+  /** Rows whose tokens the host gave. */
   rows: number;
   /** Positions where submits ended, each of which has a version of the state. */
   ends: number[];
@@ -17,7 +17,7 @@ export function recording(program: Program, executor: Executor): { readonly exec
   const record: Record = { rows: 0, ends: [], logits: new Float32Array(0) };
   const load: Executor['load'] = async (request) => {
     const shared = await sharing(program, executor).load(request);
-    const { run, decode } = shared;
+    const { run, chooser } = shared;
     return {
       ...shared,
       async run(runs) {
@@ -30,18 +30,24 @@ export function recording(program: Program, executor: Executor): { readonly exec
         if (logits !== undefined && logits.length > 0) record.logits = logits.slice();
         return results;
       },
-      ...(decode === undefined
-        ? {}
-        : {
-            decode(asked) {
-              record.rows += asked.tokens.length;
-              const reserve = (end: number) => {
-                record.ends.push(end);
-                return asked.reserve(end);
-              };
-              return decode({ ...asked, reserve });
-            },
-          }),
+      chooser: chooser && {
+        mostSequences: chooser.mostSequences, mostSteps: chooser.mostSteps,
+        open: (choice) => chooser.open(choice),
+        close: (choice) => chooser.close(choice),
+        async submit(batch) {
+          for (const { tokens, start } of batch.sequences) {
+            record.rows += tokens.length;
+            record.ends.push(start + Math.max(1, tokens.length) + batch.steps - 1);
+          }
+          const { results } = await chooser.submit(batch);
+          return {
+            results: results.then((chosen) => {
+              for (const { logits } of chosen) if (logits !== undefined) record.logits = logits;
+              return chosen;
+            }),
+          };
+        },
+      },
     };
   };
   return { executor: { ...executor, load }, record };

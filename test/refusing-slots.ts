@@ -18,26 +18,21 @@ export function refusingSlots(executor: Executor, count: number): { readonly exe
       if (runs.some(({ sequences = [] }) => sequences.some(isRefused))) refuse();
       return program.run(runs);
     };
-    const decode: Program['decode'] = (asked) => {
-      let isOut = false;
-      const reserve = (end: number) => {
-        const place = asked.reserve(end);
-        isOut ||= isRefused(place);
-        return place;
-      };
-      const decoding = program.decode!({ ...asked, reserve });
-      return {
-        async next() {
-          const tokens = await decoding.next();
-          return isOut ? refuse() : tokens;
-        },
-        close: () => decoding.close(),
-      };
+    const { chooser } = program;
+    const choosing: Program['chooser'] = chooser && {
+      mostSequences: chooser.mostSequences,
+      mostSteps: chooser.mostSteps,
+      open: (choice) => chooser.open(choice),
+      close: (choice) => chooser.close(choice),
+      async submit(batch) {
+        if (batch.sequences.some(isRefused)) refuse();
+        return chooser.submit(batch);
+      },
     };
-    const proxied = { run, ...(program.decode === undefined ? {} : { decode }) } as Record<string, unknown>;
+    const proxied: { readonly [name: string]: unknown } = { run, chooser: choosing };
     return new Proxy(program, {
       get(target, name) {
-        const value = proxied[String(name)] ?? Reflect.get(target, name, target);
+        const value = String(name) in proxied ? proxied[String(name)] : Reflect.get(target, name, target);
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });

@@ -13,7 +13,7 @@ export function sharing(program: Program, executor: Executor): Executor {
       snapshotSlot: (slot) => program.snapshotSlot(slot),
       restoreSlot: (slot, snapshot) => program.restoreSlot(slot, snapshot),
       run: (runs) => program.run(runs),
-      ...(program.decode === undefined ? {} : { decode: (request) => (program.decode as NonNullable<Program['decode']>)(request) }),
+      chooser: program.chooser,
       get memory() {
         return program.memory;
       },

@@ -56,22 +56,18 @@ export async function checkSampling(context) {
   }
 }
 
-async function sampleOnGpu({ program, pages }, ids, sampling, limit) {
-  const run = program.decode({
-    tokens: ids,
-    start: 0,
-    reserve: () => ({ pages: [pages] }),
-    sampling,
-    history: { promptIds: ids, outputIds: [] },
-    limit,
-  });
-  const tokens = [];
+async function sampleOnGpu({ program: { chooser }, pages }, ids, sampling, limit) {
+  const choice = chooser.open({ sampling, history: { promptIds: ids, outputIds: [] } });
+  const submit = async (tokens, start, steps) => {
+    const { results } = await chooser.submit({ sequences: [{ tokens, start, pages: [pages], wanted: 'token', choice }], steps });
+    return (await results)[0].tokens;
+  };
+  const tokens = [...(await submit(ids, 0, 1))];
   while (tokens.length < limit) {
-    const next = await run.next();
-    if (next.length === 0) break;
-    tokens.push(...next);
+    const steps = Math.min(chooser.mostSteps, limit - tokens.length);
+    tokens.push(...(await submit([], ids.length + tokens.length - 1, steps)));
   }
-  run.close();
+  chooser.close(choice);
   return tokens;
 }
 

@@ -191,7 +191,7 @@ function begin(run: Run): void {
   onProgress?.({ phase: 'prefill', loaded: 0, total: promptIds.length - run.cachedTokens });
 }
 
-/** What is asked for each token. The executor samples where it can; log probabilities need the logits here. */
+/** What is asked for each token. The executor chooses it where it can; log probabilities need the logits here. */
 function advanceOf(run: Run): Advance<NextTokens> {
   const { core, promptIds, settings, signal, onProgress } = run.job;
   const { sampling, topLogprobs } = settings;
@@ -213,7 +213,7 @@ function advanceOf(run: Run): Advance<NextTokens> {
       const token = sampler.sample(logits);
       return { tokens: [token], logprobs: topLogprobs === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)] };
     },
-    decode: topLogprobs !== undefined ? undefined : {
+    choose: topLogprobs !== undefined ? undefined : {
       request: () => ({
         sampling,
         history: { promptIds, outputIds: run.ids.slice(promptTokens) },

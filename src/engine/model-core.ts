@@ -1,7 +1,7 @@
 /** What all calls on one loaded model share: the program, its pages, the scheduler, and room for sampling. */
 import { decoderSteps, encoderStates } from '../graph/decoder-steps.ts';
 import type { SequenceStep, StepBatch, StepResult } from '../graph/decoder-steps.ts';
-import type { DecodeRequest, DecodeRun, KvLayout, Program, WeightSource } from '../graph/executor.ts';
+import type { KvLayout, Program, TokenChooser, WeightSource } from '../graph/executor.ts';
 import { attendsToMemory, sequenceDim } from '../graph/run-check.ts';
 import { textGraphOf } from '../graph/model-graphs.ts';
 import { stateGroups } from '../graph/state.ts';
@@ -41,10 +41,6 @@ export interface ModelCore {
   run(batch: StepBatch): Promise<StepResult>;
   /** One step of the encoder: states [outputs, width], good until the next step. @throws as {@link run} */
   encode(sequences: readonly SequenceStep[]): Promise<Float32Array>;
-  /** True where the program samples by itself. */
-  readonly canDecode: boolean;
-  /** Tokens that the program samples. @throws as {@link run}, from the run's `next` too. */
-  decode(request: DecodeRequest): DecodeRun;
   /** Throws the closing error after {@link ModelCore.close}. */
   checkOpen(): void;
   /** Refuses new steps, waits for the one that runs, and frees the program. Idempotent. */
@@ -103,6 +99,23 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
       running = undefined;
     }
   };
+  /** Submits are refused once the program closes; what is under way then ends with its device. */
+  const trackedChooser = (own: TokenChooser): TokenChooser => ({
+    mostSequences: own.mostSequences,
+    mostSteps: own.mostSteps,
+    open: (choice) => own.open(choice),
+    close: (choice) => own.close(choice),
+    async submit(batch) {
+      checkOpen();
+      const { results } = await tracked(own.submit(batch));
+      const open = results.then((chosen) => (checkOpen(), chosen), (error: unknown) => {
+        checkOpen();
+        throw error;
+      });
+      open.catch(() => {});
+      return { results: open };
+    },
+  });
   const free = async () => {
     try {
       await program.dispose();
@@ -126,11 +139,11 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     mostSnapshots: snapshots,
   });
   const pace = createPrefillPace({ maxRows, isFixed: options.hasFixedPace === true });
-  // A program that runs ahead would need the rows of tokens that it has not sampled yet.
-  const canDecode = program.decode !== undefined && steps !== undefined && hostTable === undefined;
+  // A program that runs ahead would need the rows of tokens that it has not chosen yet.
+  const chooser = steps === undefined || hostTable !== undefined ? undefined : program.chooser && trackedChooser(program.chooser);
   const makeRoom = (refusal: CapacityError) => state.makeRoom(refusal);
   const scheduler = createScheduler({
-    maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, canDecode, makeRoom,
+    maxRows, stepPages: kv.maxPages * Math.min(maxRows, LONG_SEQUENCES), causal, pace, run, chooser, makeRoom,
     ...(options.limits ?? resolveCallLimits({})),
   });
   return {
@@ -151,19 +164,6 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
       checkOpen();
       if (encoder === undefined) throw new Error(`model ${model.name}: it has no encoder to run`);
       return tracked(encoderStates(program, encoder, sequences));
-    },
-    canDecode,
-    decode(request) {
-      checkOpen();
-      const ahead = program.decode?.(request);
-      if (ahead === undefined) throw new Error('decode: this program does not sample');
-      return {
-        async next() {
-          checkOpen();
-          return tracked(ahead.next());
-        },
-        close: () => ahead.close(),
-      };
     },
     close() {
       closedBy ??= new InputError('The model was disposed: load it again, or dispose it only after its last call.');

@@ -28,32 +28,42 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
   const share = () => {
     if (!isPrivate) core.state.share(state);
   };
+  /** Where staged rows end, the oldest first. */
+  const underWay: { readonly end: number }[] = [];
   const stage: Sequence['stage'] = (ids, { end, outputs, settled }) => {
     checkOpen();
-    const start = settle();
+    const start = underWay.at(-1)?.end ?? settle();
     const ownEpoch = state.epoch;
-    const release = () => {
-      state.isPinned = false;
+    const own = { end };
+    const withdraw = () => {
+      const at = underWay.indexOf(own);
+      if (at < 0) return;
+      underWay.splice(at);
+      state.isPinned = underWay.length > 0;
       if (!isClosed && state.epoch === ownEpoch) core.state.truncate(state, start);
     };
+    underWay.push(own);
     state.isPinned = true;
     try {
-      const place = core.state.begin(state, { start, end, accepted: start, settled });
-      const tokens = new Int32Array(end - start);
-      for (let i = start; i < end; i++) tokens[i - start] = ids[i] as number;
+      // What the reader has not taken may yet be taken back.
+      const place = core.state.begin(state, { start, end, accepted: Math.min(present.length, ids.length), settled });
+      const known = Math.min(end, ids.length);
+      const tokens = Int32Array.from({ length: Math.max(0, known - start) }, (_, i) => ids[start + i] as number);
       return {
         step: { tokens, start, ...place, outputs: outputs.map((position) => position - start) },
-        commit() {
-          state.isPinned = false;
+        commit(all) {
+          if (underWay[0] !== own) return;
+          underWay.shift();
+          state.isPinned = underWay.length > 0;
           if (isClosed) return;
-          for (const token of tokens) present.push(token);
+          for (let i = start; i < end; i++) present.push(all[i] as number);
           core.state.confirm(state, start);
           share();
         },
-        withdraw: release,
+        withdraw,
       };
     } catch (error) {
-      release();
+      withdraw();
       throw error;
     }
   };
@@ -61,7 +71,7 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
     const rows = stage(ids, options);
     try {
       const result = await core.run({ sequences: [rows.step], signal, ...(taps === undefined ? {} : { taps }) });
-      rows.commit();
+      rows.commit(ids);
       return result;
     } catch (error) {
       rows.withdraw();
@@ -73,6 +83,10 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
     get length() {
       forgetLost();
       return present.length;
+    },
+    get staged() {
+      forgetLost();
+      return underWay.at(-1)?.end ?? present.length;
     },
     keepPrefix(ids) {
       forgetLost();
@@ -110,38 +124,11 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
     },
     stage,
     extend,
-    decode(ids, { settled, ...options }) {
-      checkOpen();
-      const start = settle();
-      const tokens = Int32Array.from({ length: ids.length - start }, (_, i) => ids[start + i] as number);
-      let next = start;
-      // What the caller was given last is taken when it asks for more.
-      let accepted = start;
-      const reserve = (end: number) => {
-        checkOpen();
-        const place = core.state.begin(state, { start: next, end, accepted, settled: settled?.() });
-        next = end;
-        return place;
-      };
-      const run = core.decode({ ...options, tokens, start, reserve });
-      const ownEpoch = state.epoch;
-      /** Tokens whose state is there as soon as the next one has been sampled. */
-      let ahead: readonly number[] = Array.from(tokens);
-      return {
-        async next() {
-          checkOpen();
-          accepted = present.length;
-          const sampled = await run.next();
-          if (sampled.length === 0 || state.epoch !== ownEpoch) return sampled;
-          const known = present.length;
-          present.push(...ahead, ...sampled.slice(0, -1));
-          core.state.confirm(state, known);
-          share();
-          ahead = sampled.slice(-1);
-          return sampled;
-        },
-        close: () => run.close(),
-      };
+    abandon() {
+      if (underWay.length === 0) return;
+      underWay.length = 0;
+      state.isPinned = false;
+      if (!isClosed) settle();
     },
     close() {
       isClosed = true;

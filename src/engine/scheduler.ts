@@ -1,19 +1,16 @@
 /**
- * The one loop that runs a program. Calls subscribe and ask for the state, and the logits, of their sequences up to some length; each step
- * takes rows of all that ask: one of each that goes on with its answer, and beside them chunks of prompts. Readers are never overtaken: a
- * sequence is in a step only while its call asks, so that leaving a call costs nothing. It does not sample and knows no text.
+ * The one loop that gives a program work. Calls subscribe and ask for the state of their sequences up to some length, and for what follows;
+ * each step takes rows of all that ask: one of each that goes on with its answer, and beside them chunks of prompts. A sequence is in no
+ * submit that is made while its reader stays away, so that leaving a call costs nothing. It knows no text.
  */
 import { CapacityError } from '../tensor/errors.ts';
 import { compareRanks, pastDeadline, queueFull, waitedTooLong } from './admission.ts';
 import { createBreather, yieldToEventLoop } from './event-loop.ts';
-import { formBatch, needsOneRow } from './batch.ts';
-import type { BatchLimits, StagedWork } from './batch.ts';
-import type { DecodeRun } from '../graph/executor.ts';
-import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
-import type { PrefillPace } from './prefill-pace.ts';
-import type { Sequence } from './sequence.ts';
+import type { Batch } from './batch.ts';
 import { MemoryHeld } from './sequence-state.ts';
-import type { Advance, DeviceSampling, Member, SubscribeOptions, Subscription, Work } from './subscription.ts';
+import { Submits } from './submits.ts';
+import type { Arrival, SubmitsOptions } from './submits.ts';
+import type { Advance, Member, SubscribeOptions, Subscription, Work } from './subscription.ts';
 
 export interface Scheduler {
   subscribe(options: SubscribeOptions): Subscription;
@@ -21,10 +18,7 @@ export interface Scheduler {
   close(error: Error): void;
 }
 
-export interface SchedulerOptions extends BatchLimits {
-  readonly pace: PrefillPace;
-  run(batch: StepBatch): Promise<StepResult>;
-  readonly canDecode: boolean;
+export interface SchedulerOptions extends SubmitsOptions {
   readonly maxConcurrent: number;
   readonly queueLimit: number;
   readonly queueTimeoutMs: number;
@@ -42,13 +36,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 class Loop implements Scheduler {
   readonly #options: SchedulerOptions;
   readonly #members = new Set<Member>();
-  /** In a step that runs. */
-  readonly #running = new Set<Work>();
+  readonly #submits: Submits;
+  /** Has the program to itself. */
+  #alone: Work | undefined;
+  /** Calls whose memory others held when nothing was under way, since when none has left. */
+  readonly #held = new Set<Member>();
   /** Members that the last step answered, until they ask again or leave. */
   readonly #answered = new Set<Member>();
   readonly #breathe = createBreather();
-  /** What the program samples ahead of. */
-  #decoding: { readonly member: Member; readonly run: DecodeRun } | undefined;
   #isLooping = false;
   #steps = 0;
   #joined = 0;
@@ -58,13 +53,14 @@ class Loop implements Scheduler {
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#submits = new Submits(options);
   }
 
   subscribe({ sequence, onBegin, priority = 0, deadlineMs = Infinity }: SubscribeOptions): Subscription {
     const rank = { priority, deadlineAt: performance.now() + deadlineMs, order: ++this.#joined };
     const member: Member = {
       rank, sequence, onBegin, hasBegun: false, answeredAt: 0, refusedBy: undefined, timers: new Set(), lastStep: 0, isHeldBack: false,
-      waiting: undefined,
+      waiting: undefined, ahead: undefined,
     };
     this.#refuseAfter(member, deadlineMs, () => pastDeadline(deadlineMs));
     this.#members.add(member);
@@ -79,8 +75,7 @@ class Loop implements Scheduler {
 
   close(error: Error): void {
     this.#closedBy ??= error;
-    this.#endDecoding();
-    for (const work of this.#waiting()) if (!this.#running.has(work)) this.#settle(work, () => work.reject(error));
+    for (const work of this.#waiting()) if (!this.#isRunning(work)) this.#settle(work, () => work.reject(error));
   }
 
   #ask(work: Work): void {
@@ -92,7 +87,7 @@ class Loop implements Scheduler {
     if (member.waiting !== undefined) throw new Error('scheduler: a call asked twice at a time');
     // A step that runs is not cut off: then its end rejects.
     const abort = () => {
-      if (!this.#running.has(work)) this.#settle(work, () => work.reject(signal?.reason));
+      if (!this.#isRunning(work)) this.#settle(work, () => work.reject(signal?.reason));
     };
     signal?.addEventListener('abort', abort, { once: true });
     const forget = () => signal?.removeEventListener('abort', abort);
@@ -100,6 +95,7 @@ class Loop implements Scheduler {
     work.resolve = (result) => (forget(), resolve(result));
     work.reject = (reason) => (forget(), reject(reason));
     member.waiting = work;
+    if (this.#answerAhead(work)) return;
     member.sequence?.claim(member.rank);
     this.#answered.delete(member);
     void this.#loop();
@@ -121,7 +117,7 @@ class Loop implements Scheduler {
       member.timers.delete(timer);
       const error = (member.refusedBy ??= errorOf());
       const { waiting } = member;
-      if (error === undefined || waiting === undefined || this.#running.has(waiting)) return;
+      if (error === undefined || waiting === undefined || this.#isRunning(waiting)) return;
       this.#settle(waiting, () => waiting.reject(error));
     }, ms);
     member.timers.add(timer);
@@ -131,8 +127,9 @@ class Loop implements Scheduler {
     if (!this.#members.delete(member)) return;
     this.#answered.delete(member);
     for (const timer of member.timers) clearTimeout(timer);
-    if (this.#decoding?.member === member) this.#endDecoding();
+    this.#submits.drop(member);
     member.sequence?.claim(undefined);
+    this.#held.clear();
     for (const other of this.#members) other.isHeldBack = false;
     void this.#loop();
   }
@@ -146,9 +143,9 @@ class Loop implements Scheduler {
     return [...this.#members].flatMap(({ waiting }) => waiting ?? []);
   }
 
-  #endDecoding(): void {
-    this.#decoding?.run.close();
-    this.#decoding = undefined;
+  /** Whether it is in a step that is not cut off. */
+  #isRunning(work: Work): boolean {
+    return this.#alone === work || (work.advance !== undefined && this.#submits.has(work.member));
   }
 
   async #loop(): Promise<void> {
@@ -156,13 +153,12 @@ class Loop implements Scheduler {
     this.#isLooping = true;
     clearTimeout(this.#patience);
     try {
-      while (this.#waiting().length > 0) {
+      while (this.#waiting().length > 0 || this.#submits.count > 0) {
         // Those who were answered together ask again together: they are heard before the next step begins.
         await (this.#answered.size > 0 ? yieldToEventLoop() : this.#breathe());
         this.#answered.clear();
         const step = this.#nextStep();
         if (step === undefined) break;
-        this.#steps++;
         await step();
       }
     } finally {
@@ -183,20 +179,33 @@ class Loop implements Scheduler {
   #nextStep(): (() => Promise<void>) | undefined {
     const works = this.#admitted();
     for (const work of works) this.#begin(work);
-    const rows = works.filter(({ member: { waiting }, advance }) => waiting !== undefined && advance !== undefined);
     const other = works.find(({ member: { waiting }, alone }) => waiting !== undefined && alone !== undefined);
+    const rows = works.filter(({ member: { waiting }, advance }) => waiting !== undefined && advance !== undefined);
+    const arrive = this.#submits.count > 0 ? () => this.#arrive() : undefined;
     if (other !== undefined && (!this.#wasAlone || rows.length === 0)) {
+      if (arrive !== undefined) return arrive;
       this.#wasAlone = true;
       return () => this.#runAlone(other);
     }
     this.#wasAlone = false;
-    const [only] = rows;
-    if (rows.length === 1 && only !== undefined && this.#canSample(only)) return () => this.#sampleAhead(only);
-    this.#endDecoding();
-    const staged = formBatch(rows, this.#options);
-    for (const { work, error } of staged.failed) this.#settle(work, () => work.reject(error));
-    if (staged.works.length > 0) return () => this.#runBatch(staged.works);
-    return staged.failed.length > 0 ? async () => {} : undefined;
+    return this.#nextSubmit(rows) ?? arrive;
+  }
+
+  /** A submit of rows of those that ask, where one more has room and there are any. */
+  #nextSubmit(rows: readonly Work[]): (() => Promise<void>) | undefined {
+    if (!this.#submits.hasRoom) return undefined;
+    const { count } = this.#submits;
+    if (count === 0) this.#held.clear();
+    const batch = this.#submits.form(rows.filter(({ member }) => !this.#held.has(member)));
+    for (const { work, error } of batch.failed) this.#settle(work, () => work.reject(error));
+    if (batch.held.length > 0 && count > 0) {
+      // Whose memory it may have is known when nothing is under way: that is waited for.
+      for (const { rows: staged } of batch.works.toReversed()) staged.withdraw();
+      return undefined;
+    }
+    for (const { member } of batch.held) this.#held.add(member);
+    if (batch.works.length > 0) return () => this.#submit(batch);
+    return batch.failed.length > 0 ? async () => {} : undefined;
   }
 
   /** Those that have begun, and of the others as many as there are places for, in their order. */
@@ -220,79 +229,65 @@ class Loop implements Scheduler {
     }
   }
 
-  /** Whether the program may go on with this one by itself: all but the last chunk of its ids is done. */
-  #canSample({ advance, member }: Work): boolean {
-    const { sequence } = member;
-    if (advance?.decode === undefined || sequence === undefined || !this.#options.canDecode) return false;
-    return this.#decoding?.member === member || needsOneRow({ advance, sequence }, this.#options);
-  }
-
   async #runAlone(work: Work): Promise<void> {
-    this.#endDecoding();
-    await this.#run([work], async () => {
+    this.#steps++;
+    this.#alone = work;
+    try {
       const result = await (work.alone as () => Promise<unknown>)();
+      this.#alone = undefined;
       this.#answer(work, () => result);
-    });
-  }
-
-  async #sampleAhead(work: Work): Promise<void> {
-    const { member, advance } = work as Work & { readonly advance: Advance<unknown> };
-    const { sequence } = member as Member & { readonly sequence: Sequence };
-    const decode = advance.decode as DeviceSampling<unknown>;
-    if (this.#decoding?.member !== member) this.#endDecoding();
-    await this.#run([work], async () => {
-      this.#decoding ??= { member, run: sequence.decode(advance.ids, { ...decode.request(), settled: advance.settled }) };
-      const tokens = await this.#decoding.run.next();
-      this.#answer(work, () => {
-        advance.onStep?.(advance.promptTokens);
-        if (tokens.length === 0) throw new Error(`decode: the executor stopped before its limit, after ${advance.ids.length} tokens`);
-        return decode.take(tokens);
-      });
-    });
-  }
-
-  async #runBatch(staged: readonly StagedWork[]): Promise<void> {
-    const startedAt = performance.now();
-    const signals = staged.flatMap(({ work: { signal } }) => signal ?? []);
-    await this.#run(staged.map(({ work }) => work), async () => {
-      try {
-        const { logits } = await this.#options.run({
-          sequences: staged.map(({ rows: { step } }) => step),
-          signal: staged.length === 1 ? signals[0] : undefined,
-        });
-        for (const { rows } of staged) rows.commit();
-        const isChunk = staged.some(({ isLast }) => !isLast);
-        const rows = staged.reduce((sum, { rows: { step: { tokens } } }) => sum + tokens.length, 0);
-        if (isChunk) this.#options.pace.note(rows, performance.now() - startedAt);
-        this.#answerBatch(staged, logits);
-        if (isChunk) await yieldToEventLoop();
-      } catch (error) {
-        for (const { rows } of staged) rows.withdraw();
-        throw error;
-      }
-    });
-  }
-
-  /** @param logits [outputs, vocab], of those whose ids are done */
-  #answerBatch(staged: readonly StagedWork[], logits: Float32Array): void {
-    const width = logits.length / staged.filter(({ isLast }) => isLast).length;
-    let row = 0;
-    for (const { work, end, isLast } of staged) {
-      const { advance, member } = work as Work & { readonly advance: Advance<unknown> };
-      const own = isLast ? logits.subarray(row * width, ++row * width) : undefined;
-      if (advance.keepAt?.includes(end) === true) member.sequence?.keep(end);
-      this.#answer(work, () => {
-        advance.onStep?.(end);
-        return own === undefined ? GOES_ON : advance.take(own);
-      });
+    } catch (error) {
+      this.#alone = undefined;
+      this.#fail([work], error);
     }
+  }
+
+  async #submit(batch: Batch): Promise<void> {
+    this.#steps++;
+    const members = batch.works.map(({ work: { member } }) => member);
+    for (const member of members) member.lastStep = this.#steps;
+    try {
+      await this.#submits.submit(batch);
+    } catch (error) {
+      this.#failMembers(members, error);
+    }
+  }
+
+  async #arrive(): Promise<void> {
+    const members = this.#submits.members();
+    let arrivals: readonly Arrival[];
+    try {
+      arrivals = await this.#submits.arrive();
+    } catch (error) {
+      return this.#failMembers([...members], error);
+    }
+    for (const arrival of arrivals) this.#deliver(arrival);
+    if (arrivals.some(({ staged: { wanted } }) => wanted === 'state')) await yieldToEventLoop();
+  }
+
+  /** Its reader has what came, or finds it when it asks again. */
+  #deliver({ member: { waiting }, staged: { end, wanted }, result }: Arrival): void {
+    const { advance } = waiting ?? {};
+    if (waiting === undefined || advance === undefined) return;
+    this.#answer(waiting, () => {
+      if (result.error !== undefined) throw result.error;
+      advance.onStep?.(end);
+      if (wanted === 'state') return GOES_ON;
+      return result.logits === undefined ? takeAhead(waiting) : advance.take(result.logits);
+    });
+  }
+
+  /** Answers with tokens that came while the reader stayed away. */
+  #answerAhead(work: Work): boolean {
+    const { member: { ahead }, advance } = work;
+    if (advance === undefined || ahead === undefined || ahead.ids.length <= advance.ids.length) return false;
+    this.#answer(work, () => takeAhead(work));
+    return true;
   }
 
   /** What a step makes of each that was in it: an answer, an error of its own, or that it goes on. */
   #answer(work: Work, make: () => unknown): void {
-    this.#running.delete(work);
     const { member, signal } = work;
-    member.lastStep = this.#steps;
     try {
       if (signal?.aborted === true) throw signal.reason;
       if (member.refusedBy !== undefined) throw member.refusedBy;
@@ -307,19 +302,16 @@ class Loop implements Scheduler {
     }
   }
 
-  /** Runs a step of some works; where it fails for want of memory, what can wait stays, else all of them hear of it. */
-  async #run(works: readonly Work[], step: () => Promise<void>): Promise<void> {
-    for (const work of works) this.#running.add(work);
-    try {
-      await step();
-    } catch (error) {
-      this.#endDecoding();
-      for (const work of works) this.#running.delete(work);
-      const left = works.filter(({ member, signal }) => member.waiting !== undefined && signal?.aborted !== true);
-      for (const work of works) if (work.signal?.aborted === true) this.#answer(work, () => undefined);
-      if (this.#closedBy === undefined && this.#canWait(error, left)) return;
-      for (const work of left) this.#settle(work, () => work.reject(error));
-    }
+  #failMembers(members: readonly Member[], error: unknown): void {
+    this.#fail(members.flatMap(({ waiting }) => (waiting?.advance === undefined ? [] : [waiting])), error);
+  }
+
+  /** A step of these failed: where that was for want of memory, what can wait stays, else all of them hear of it. */
+  #fail(works: readonly Work[], error: unknown): void {
+    const left = works.filter(({ member, signal }) => member.waiting !== undefined && signal?.aborted !== true);
+    for (const work of works) if (work.signal?.aborted === true) this.#answer(work, () => undefined);
+    if (this.#closedBy === undefined && this.#canWait(error, left)) return;
+    for (const work of left) this.#settle(work, () => work.reject(error));
   }
 
   #canWait(error: unknown, works: readonly Work[]): boolean {
@@ -334,6 +326,11 @@ class Loop implements Scheduler {
 /** Whether it waits for a step, or its reader has just been given what it asked for. */
 function isPresent({ waiting, answeredAt }: Member): boolean {
   return waiting !== undefined || (answeredAt > 0 && performance.now() - answeredAt < READER_PATIENCE_MS);
+}
+
+/** What the program has chosen and the reader has not taken. */
+function takeAhead({ member: { ahead }, advance }: Work): unknown {
+  return (advance as Advance<unknown>).choose?.take(ahead?.ids.slice(advance?.ids.length) ?? []);
 }
 
 const GOES_ON = Symbol('goes on');

@@ -1,11 +1,12 @@
 /** One sequence's tokens and their state in the program's pages and slots. */
 import type { SequenceStep, StepResult } from '../graph/decoder-steps.ts';
-import type { DecodeRequest, DecodeRun } from '../graph/executor.ts';
 import type { Rank } from './admission.ts';
 
 export interface Sequence {
   /** Tokens whose state is there now; fewer than before when its memory was given to others meanwhile. */
   readonly length: number;
+  /** Tokens whose state is there when all staged rows have run: where the next ones begin. */
+  readonly staged: number;
   /**
    * Drops all state that does not belong to a prefix of `ids`, and takes that of other sequences where they have more; returns how many
    * of them have theirs. That may be fewer than agree: keys before a window are gone, and slots are kept of a few lengths only.
@@ -27,32 +28,34 @@ export interface Sequence {
   /** Of the call that runs it; undefined: none does. The memory of calls that go first is not for others. */
   claim(rank: Rank | undefined): void;
   /**
-   * Takes memory for ids[length .. end), at most maxRows of them: the rows of a step, which {@link StagedRows} is then told of.
+   * Takes memory for the positions [staged, end): the rows of a step, or of several in which each row's token is chosen after the one
+   * before; they may go beyond the ids. {@link StagedRows} is told what becomes of them, in the order in which they were staged.
    * @throws CapacityError for more than there is, MemoryHeld for more than other calls leave
    */
   stage(ids: ArrayLike<number>, options: StageOptions): StagedRows;
   /** Computes the state of ids[length .. end), at most maxRows of them, in one step of this sequence alone. */
   extend(ids: ArrayLike<number>, options: ExtendOptions): Promise<StepResult>;
-  /** Computes the state of ids[length ..), at most maxRows of them, and goes on with tokens that the program samples. */
-  decode(ids: ArrayLike<number>, options: DecodeOptions): DecodeRun;
+  /** Whoever staged rows that are under way has no use for them any more. */
+  abandon(): void;
   /** Gives pages and slots back. Idempotent. */
   close(): void;
 }
 
-/** Rows of one sequence in a step that is put together, or runs: nobody takes their memory meanwhile. */
+/** Rows of one sequence in steps that are put together, or under way: nobody takes their memory meanwhile. */
 export interface StagedRows {
+  /** Its tokens are those that are known. */
   readonly step: SequenceStep;
-  /** The step has run. */
-  commit(): void;
-  /** It has not, or failed. */
+  /** They have run, with these ids at their positions. */
+  commit(ids: ArrayLike<number>): void;
+  /** They have not, or failed, as have those that were staged after them. */
   withdraw(): void;
 }
 
 export interface StageOptions {
   readonly end: number;
-  /** Positions in [length, end) whose logits are wanted, ascending. */
+  /** Positions in [staged, end) whose logits are wanted, ascending. */
   readonly outputs: readonly number[];
-  /** How many tokens before `length` are certain to stay: the sequence can go back to about as many. Default all. */
+  /** How many tokens are certain to stay: the sequence can go back to about as many. Default all. */
   readonly settled?: number | undefined;
 }
 
@@ -60,11 +63,6 @@ export interface ExtendOptions extends StageOptions {
   readonly taps?: readonly string[] | undefined;
   /** As a step's. */
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface DecodeOptions extends Pick<DecodeRequest, 'sampling' | 'history' | 'limit'> {
-  /** As {@link StageOptions.settled}, asked before each submit. */
-  readonly settled?: (() => number) | undefined;
 }
 
 export interface SequenceOptions {

@@ -1,5 +1,5 @@
 /** What a call has of the scheduler, and what it asks of it. */
-import type { DecodeRequest } from '../graph/executor.ts';
+import type { TokenChoice } from '../graph/executor.ts';
 import type { CallTerms, Rank } from './admission.ts';
 import type { Sequence } from './sequence.ts';
 
@@ -17,14 +17,16 @@ export interface Advance<Result> {
   readonly onStep?: ((done: number) => void) | undefined;
   /** Makes the answer of the logits [vocab] after the last id, which the next step overwrites. */
   take(logits: Float32Array): Result;
-  /** For a program that samples by itself, which it does while no other sequence runs. Absent: it must not. */
-  readonly decode?: DeviceSampling<Result> | undefined;
+  /** For a program that chooses tokens by itself. Absent: the logits are wanted here. */
+  readonly choose?: DeviceChoice<Result> | undefined;
 }
 
-export interface DeviceSampling<Result> {
-  /** As the program's, when a run begins. */
-  request(): Pick<DecodeRequest, 'sampling' | 'history' | 'limit'>;
-  /** Makes the answer of what was sampled, at least one token. */
+export interface DeviceChoice<Result> {
+  /** As the program's, and how many tokens may yet follow the ids; asked once, unless the program loses its place. */
+  request(): TokenChoice & { readonly limit: number };
+  /** Which tokens may be next after the ids, as the program's mask; where this is given, one is chosen at a time. */
+  readonly mask?: (() => Uint32Array) | undefined;
+  /** Makes the answer of what was chosen, at least one token. */
   take(tokens: readonly number[]): Result;
 }
 
@@ -61,6 +63,20 @@ export interface Member {
   /** Waits until another call leaves: a device had no memory for both. */
   isHeldBack: boolean;
   waiting: Work | undefined;
+  /** What the program chooses for it, ahead of its reader. */
+  ahead: Ahead | undefined;
+}
+
+/** A sequence whose tokens the program chooses. */
+export interface Ahead {
+  /** Its number among the program's choices. */
+  readonly choice: number;
+  /** Prompt and answer as far as they have come, which may be more than the reader has taken. */
+  readonly ids: number[];
+  /** Most tokens to choose. */
+  readonly limit: number;
+  /** How many of them have been asked for; some are under way. */
+  asked: number;
 }
 
 /** What a member waits for. */

@@ -3,7 +3,6 @@
  * adapter: `node/` and `browser/` hand it a way to open one. Each program has a device of its own, so that a lost one can be loaded again.
  */
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
-import { inputOf } from '../graph/graph.ts';
 import { decoderOf } from '../graph/model-graphs.ts';
 import { countOf, sequenceDim } from '../graph/run-check.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
@@ -179,12 +178,10 @@ interface DecoderBuild {
 
 async function createDecoder({ gpu, logits, request }: ProgramBase, { one, plan, pipelines }: DecoderBuild): Promise<RunnableDecoder> {
   const names = decoderOf(request.model);
-  const inputBuffer = (name: string) => one.activations.bufferOf(inputOf(plan.graph, name), 'floats');
-  const inputs = { tokens: inputBuffer(names.tokens), positions: inputBuffer(names.positions) };
   const buffer = logits?.buffer;
   if (buffer === undefined) throw new Error(`model ${request.model.name}: no buffer of logits`);
   const sampler = await gpu.guard('Allocating the sampler', () =>
-    createTokenSampler({ ...plan.sampler, gpu, pipelines, logits: buffer, inputs }),
+    createTokenSampler({ ...plan.sampler, gpu, pipelines, logits: buffer }),
   );
   return { names, graph: plan.graph, one, sampler };
 }

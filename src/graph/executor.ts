@@ -4,6 +4,7 @@
  * the composition roots in `node/` and `browser/` do.
  */
 import type { ReadOptions } from '../tensor/byte-source.ts';
+import type { FormatError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
@@ -96,33 +97,63 @@ export interface GraphRun {
 /** What was wanted of each run, by name, row-major. May be views that the next call overwrites. */
 export type RunResults = readonly ReadonlyMap<string, Float32Array>[];
 
-/** One sequence whose tokens the executor samples by itself, several steps ahead of whoever reads them. */
-export interface DecodeRequest {
-  /** Tokens not yet in the state, at least one, at most maxRows: what follows the last of them is sampled first. */
-  readonly tokens: ArrayLike<number>;
-  /** Position of tokens[0]. */
-  readonly start: number;
-  /**
-   * Called before each submit, which writes the state of positions below `end`: returns where that lies. Pages returned before that rows
-   * still see stay in their places; each submit reads the slot that the one before wrote.
-   */
-  reserve(end: number): StatePlace;
+/** How the tokens of a sequence are chosen where the executor does that. */
+export interface TokenChoice {
   readonly sampling: SamplingSettings;
-  /** For penalties: the prompt, and what was sampled for it before this run. */
+  /** For penalties, and the count of random numbers: the prompt, and what was chosen for it before. */
   readonly history: { readonly promptIds: ArrayLike<number>; readonly outputIds: ArrayLike<number> };
-  /** Most tokens to sample, at least 1. */
-  readonly limit: number;
 }
 
-/** Goes stale when another run begins: what its steps left in the state stays. */
-export interface DecodeRun {
+/** Rows of one sequence in a {@link ChoosingSubmit}. Its place covers the positions of all steps. */
+export interface ChoosingRows extends StatePlace {
   /**
-   * The tokens sampled since the last call, in order; none once the limit is reached. The state then holds all tokens returned but the
-   * last one, and possibly more. Rejects with FormatError where no token has a usable logit, with CapacityError when the device is lost.
+   * Tokens not yet in the state. None: one row, of the token that was chosen for the sequence last, which may be in a submit that has not
+   * run; it must be an open choice's.
    */
-  next(): Promise<readonly number[]>;
-  /** Hands nothing more to the device. Idempotent. */
-  close(): void;
+  readonly tokens: ArrayLike<number>;
+  /** Position of the first row. */
+  readonly start: number;
+  /** What is wanted after the last row: a token by `choice`, the logits, or no more than the state. */
+  readonly wanted: 'token' | 'logits' | 'state';
+  /** Number of {@link TokenChooser.open}; needed for a token. */
+  readonly choice?: number | undefined;
+  /** The tokens that may be chosen, in one step: bit i of word w is token 32 w + i. Default all. */
+  readonly mask?: Uint32Array | undefined;
+}
+
+/** Steps of several sequences. Those of one row come first: attention takes them together. */
+export interface ChoosingSubmit {
+  readonly sequences: readonly ChoosingRows[];
+  /** More than one only where each sequence has one row and wants tokens: the further steps go on with those. */
+  readonly steps: number;
+}
+
+/** Of one sequence of a submit. */
+export interface ChosenTokens {
+  /** One for each step, where tokens are wanted. */
+  readonly tokens: readonly number[];
+  readonly logits: Float32Array | undefined;
+  /** No logit was of use: its tokens mean nothing. */
+  readonly error: FormatError | undefined;
+}
+
+/**
+ * Chooses tokens of sequences on the device, steps ahead of whoever reads them: a submit may go on with tokens of one that has not run.
+ * Submits run in the order in which they are made, and in order with other runs. One is made at a time.
+ */
+export interface TokenChooser {
+  /** Most sequences of a submit that want tokens or logits. */
+  readonly mostSequences: number;
+  /** Most steps of a submit. */
+  readonly mostSteps: number;
+  /** Takes a sequence in: a number for it, which may be that of a closed one. */
+  open(choice: TokenChoice): number;
+  close(choice: number): void;
+  /**
+   * Resolves when the steps have been handed to the device, which may have to make memory first; `results`, by sequence, when they have run.
+   * @throws InputError for tokens that there are not, CapacityError for memory that cannot be had, or when the device is lost
+   */
+  submit(batch: ChoosingSubmit): Promise<{ readonly results: Promise<readonly ChosenTokens[]> }>;
 }
 
 export interface MemoryUse {
@@ -149,8 +180,8 @@ export interface Program {
   restoreSlot(slot: number, snapshot: Uint8Array): void;
   /** Runs graphs one after another in one submit. */
   run(runs: readonly GraphRun[]): Promise<RunResults>;
-  /** Of the model's decoder. Absent where the executor cannot sample: then logits are sampled from by who runs it. */
-  decode?(request: DecodeRequest): DecodeRun;
+  /** Of the model's decoder. Absent where the executor cannot choose tokens: then logits are sampled from by who runs it. */
+  readonly chooser?: TokenChooser | undefined;
   readonly memory: MemoryUse;
   /** The plan as text, a line per step. */
   printPlan(): string;

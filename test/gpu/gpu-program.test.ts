@@ -1,12 +1,14 @@
 /** One small program, and what the engine counts on: pages, memory, its own sampling, errors, its end. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decoderSteps } from '../../src/graph/decoder-steps.ts';
-import type { DecodeRequest, Program } from '../../src/graph/executor.ts';
+import type { ChosenTokens, Program, TokenChooser } from '../../src/graph/executor.ts';
+import type { SamplingSettings } from '../../src/graph/sampling.ts';
 import { CapacityError, InputError } from '../../src/tensor/errors.ts';
 import { TINY } from '../synthetic-graph.ts';
-import { compareRuns, loadPair, sequence, setClock, TEST_PROFILES } from './executor-check.ts';
+import { compareRuns, loadPair, sequence, TEST_PROFILES } from './executor-check.ts';
 import type { CheckedModel, CheckedPair } from './executor-check.ts';
 import { GREEDY } from '../greedy.ts';
+import { relativeError } from '../relative-error.ts';
 
 /** 128 pages are there from the start, so that more make the cache grow. */
 const MAX_PAGES = 400;
@@ -26,24 +28,45 @@ beforeAll(async () => {
 afterAll(() => pair?.dispose());
 afterEach(() => void vi.restoreAllMocks());
 
-function decodeRequest(tokens: readonly number[], limit: number, changes: Partial<DecodeRequest> = {}): DecodeRequest {
-  const pages = [3, 9, 0, 14, 5, 2, 11, 30, 6, 17, 8];
-  return {
-    tokens,
-    start: 0,
-    reserve: (end) => ({ pages: [pages.slice(0, Math.ceil(end / 8))] }),
-    sampling: GREEDY,
-    history: { promptIds: tokens, outputIds: [] },
-    limit,
-    ...changes,
-  };
+const PAGES = [3, 9, 0, 14, 5, 2, 11, 30, 6, 17, 8];
+
+interface Asked {
+  readonly prompt: readonly number[];
+  readonly sampling?: SamplingSettings;
+  readonly pages?: readonly number[];
+  /** What was chosen before; default nothing. */
+  readonly outputIds?: readonly number[];
 }
 
-async function allTokens(request: DecodeRequest) {
-  const run = program.decode?.(request);
-  const submits: number[][] = [];
-  for (let next = await run?.next(); next !== undefined && next.length > 0; next = await run?.next()) submits.push([...next]);
-  return { tokens: submits.flat(), submits: submits.map(({ length }) => length) };
+function chooserOf({ chooser }: Program): TokenChooser {
+  if (chooser === undefined) throw new Error('the program chooses no tokens');
+  return chooser;
+}
+
+function open({ prompt, sampling = GREEDY, outputIds = [] }: Asked): number {
+  return chooserOf(program).open({ sampling, history: { promptIds: prompt, outputIds } });
+}
+
+/** Tokens of one sequence, by submits of so many steps, two of which are under way at a time. */
+async function chosen(asked: Asked, steps: readonly number[]): Promise<number[]> {
+  const { prompt, pages = PAGES, outputIds = [] } = asked;
+  const ids = [...prompt, ...outputIds];
+  const choice = open(asked);
+  const waiting: Promise<readonly ChosenTokens[]>[] = [];
+  const tokens: number[] = [];
+  const take = async () => tokens.push(...((await waiting.shift()) as readonly ChosenTokens[])[0]!.tokens);
+  // The state of all ids but the last one may be there.
+  const known = outputIds.length === 0 ? 0 : ids.length - 1;
+  let next = known;
+  for (const [i, count] of steps.entries()) {
+    const rows = { tokens: i === 0 ? ids.slice(known) : [], start: next, pages: [pages], wanted: 'token', choice } as const;
+    waiting.push((await chooserOf(program).submit({ sequences: [rows], steps: count })).results);
+    next += (i === 0 ? ids.length - known : 1) + count - 1;
+    if (waiting.length === 2) await take();
+  }
+  while (waiting.length > 0) await take();
+  chooserOf(program).close(choice);
+  return tokens;
 }
 
 /** Greedy tokens by the reference, which samples nothing. */
@@ -145,109 +168,120 @@ describe('a batch', () => {
   });
 });
 
-describe('decode', () => {
+describe('choosing tokens', () => {
   const prompt = Array.from({ length: 13 }, (_, i) => (11 * i + 2) % 50);
+  const FULL = {
+    temperature: 1.1, topK: 20, topP: 0.95, minP: 0.01, repetitionPenalty: 1.1, presencePenalty: 0.3, frequencyPenalty: 0.2, seed: 2 ** 40 + 5,
+  };
 
   it('gives the greedy tokens of the reference, one step a submit or many', async () => {
-    program.ensurePages(0, 40);
+    program.ensurePages(0, 60);
     const wanted = await greedyTokens(prompt, 64);
-    setClock('racing');
-    expect(await allTokens(decodeRequest(prompt, 64))).toEqual({ tokens: wanted, submits: wanted.map(() => 1) });
-    setClock('still');
-    const many = await allTokens(decodeRequest(prompt, 64));
-    expect(many.tokens).toEqual(wanted);
-    // The first token comes alone and at once; two submits are under way before it has been seen, and what they took is known later.
-    expect(many.submits.slice(0, 6)).toEqual([1, 1, 1, 2, 4, 8]);
-    expect(Math.max(...many.submits)).toBe(16);
+    expect(await chosen({ prompt }, [1, 1, 2, 4, 8, 16, 16, 16])).toEqual(wanted);
+    expect(await chosen({ prompt }, wanted.slice(0, 20).map(() => 1))).toEqual(wanted.slice(0, 20));
+    expect(await chosen({ prompt: [7] }, [1, 2])).toEqual(await greedyTokens([7], 3));
   });
 
-  it('of one prompt token, and up to a limit of one', async () => {
-    const wanted = await greedyTokens([7], 3);
-    expect(await allTokens(decodeRequest([7], 3))).toMatchObject({ tokens: wanted });
-    expect(await allTokens(decodeRequest([7], 1))).toEqual({ tokens: wanted.slice(0, 1), submits: [1] });
+  it('draws the same whatever a submit holds, with every setting, and goes on from what was chosen before', async () => {
+    const single = await chosen({ prompt, sampling: FULL }, new Array<number>(30).fill(1));
+    expect(await chosen({ prompt, sampling: FULL }, [1, 3, 16, 10])).toEqual(single);
+    expect(await chosen({ prompt, sampling: FULL, outputIds: single.slice(0, 20) }, [1, 9])).toEqual(single.slice(20));
+    expect(await chosen({ prompt, sampling: { ...FULL, seed: 6 } }, [1, 16, 13])).not.toEqual(single);
+    expect(new Set(single).size).toBeGreaterThan(6);
   });
 
-  it('draws the same whatever a submit holds, with every setting', async () => {
-    const sampling = {
-      temperature: 1.1,
-      topK: 20,
-      topP: 0.95,
-      minP: 0.01,
-      repetitionPenalty: 1.1,
-      presencePenalty: 0.3,
-      frequencyPenalty: 0.2,
-      seed: 2 ** 40 + 5,
-    };
-    setClock('racing');
-    const single = await allTokens(decodeRequest(prompt, 64, { sampling }));
-    expect(Math.max(...single.submits)).toBe(1);
-    setClock('still');
-    const many = await allTokens(decodeRequest(prompt, 64, { sampling }));
-    expect(many.tokens).toEqual(single.tokens);
-    expect(Math.max(...many.submits)).toBe(16);
-    expect((await allTokens(decodeRequest(prompt, 64, { sampling: { ...sampling, seed: 6 } }))).tokens).not.toEqual(single.tokens);
-    expect(new Set(single.tokens).size).toBeGreaterThan(10);
-  });
-
-  it('goes on from what another run left, with its history', async () => {
-    const sampling = { ...GREEDY, temperature: 1, presencePenalty: 1, seed: 9 };
-    const whole = (await allTokens(decodeRequest(prompt, 30, { sampling }))).tokens;
-    const start = prompt.length + 19;
-    const rest = await allTokens(
-      decodeRequest([whole[19] as number], 10, { sampling, start, history: { promptIds: prompt, outputIds: whole.slice(0, 20) } }),
-    );
-    expect(rest.tokens).toEqual(whole.slice(20));
-  });
-
-  it('leaves the state of all of its tokens but the last', async () => {
-    const { tokens } = await allTokens(decodeRequest(prompt, 12));
-    const pages = [3, 9, 0, 14];
+  it('leaves the state of all of its tokens but the last, and other runs between do not matter', async () => {
+    const tokens = await chosen({ prompt }, [1, 11]);
     const start = prompt.length + 11;
-    const after = await decoderSteps(program).run({ sequences: [{ tokens: tokens.slice(-1), start, pages: [pages], outputs: [0] }] });
-    const next = after.logits.indexOf(Math.max(...after.logits));
-    expect(next).toBe((await greedyTokens(prompt, 13))[12]);
+    const after = await decoderSteps(program).run({ sequences: [{ tokens: tokens.slice(-1), start, pages: [PAGES], outputs: [0] }] });
+    expect(after.logits.indexOf(Math.max(...after.logits))).toBe((await greedyTokens(prompt, 13))[12]);
+    const choice = open({ prompt });
+    const submit = (own: readonly number[], at: number) => chooserOf(program).submit({
+      sequences: [{ tokens: own, start: at, pages: [PAGES], wanted: 'token', choice }], steps: 1,
+    });
+    const first = await submit(prompt, 0);
+    const second = await submit([], prompt.length);
+    await compareRuns(pair, [{ sequences: [sequence(1, { start: 0, pages: [50] })] }, { sequences: [sequence(4, { pages: [50] })] }]);
+    const third = await submit([], prompt.length + 1);
+    const found = await Promise.all([first, second, third].map(({ results }) => results));
+    expect(found.map(([own]) => own?.tokens)).toEqual(tokens.slice(0, 3).map((token) => [token]));
+    chooserOf(program).close(choice);
   });
 
-  it('ends when a later call takes its place', async () => {
-    const first = program.decode?.(decodeRequest(prompt, 40));
-    await first?.next();
-    const second = await allTokens(decodeRequest(prompt, 5));
-    expect(second.tokens).toEqual(await greedyTokens(prompt, 5));
-    await expect(first?.next()).rejects.toThrow('was closed, or another one began');
-    first?.close();
-    const third = program.decode?.(decodeRequest(prompt, 40));
-    await third?.next();
-    await compareRuns(pair, [{ sequences: [sequence(4)] }]);
-    await expect(third?.next()).rejects.toThrow('was closed');
-  });
-
-  it('asks for pages as it goes, before it needs them', async () => {
-    const asked: number[] = [];
-    const reserve = (end: number) => {
-      asked.push(end);
-      return { pages: [[1, 2, 3, 4, 5].slice(0, Math.ceil(end / 8))] };
+  it('of sequences that join, read a prompt beside others, and leave, gives each what it has alone', async () => {
+    const asked: Asked[] = [
+      { prompt }, { prompt: [7, 9, 30], sampling: FULL }, { prompt: prompt.slice(0, 9), sampling: { ...GREEDY, temperature: 0.8, seed: 4 } },
+      { prompt: [5, 4, 3, 2, 1], sampling: { ...GREEDY, presencePenalty: 1 } },
+    ];
+    const alone: number[][] = [];
+    for (const each of asked) alone.push(await chosen(each, [1, 11]));
+    const choices = asked.map(open);
+    const next = asked.map(() => 0);
+    const found: number[][] = asked.map(() => []);
+    const waiting: (() => Promise<void>)[] = [];
+    const submit = async (who: readonly number[], steps = 1) => {
+      const sequences = who.map((n) => ({
+        tokens: next[n] === 0 ? asked[n]!.prompt : [], start: next[n]!, pages: [[20 + 8 * n, 21 + 8 * n, 22 + 8 * n, 23 + 8 * n]],
+        wanted: 'token' as const, choice: choices[n],
+      }));
+      for (const [i, n] of who.entries()) next[n]! += Math.max(1, sequences[i]!.tokens.length) + steps - 1;
+      const { results } = await chooserOf(program).submit({ sequences, steps });
+      waiting.push(async () => (await results).forEach(({ tokens }, i) => found[who[i]!]!.push(...tokens)));
+      if (waiting.length === 2) await waiting.shift()!();
     };
-    await allTokens(decodeRequest(prompt, 20, { reserve }));
-    expect(asked[0]).toBe(13);
-    // The last token's state is not needed.
-    expect(asked.at(-1)).toBe(13 + 19);
-    expect(asked).toEqual(asked.toSorted((a, b) => a - b));
+    await submit([0]);
+    await submit([0, 1]);
+    await submit([1, 0], 3);
+    await submit([1, 0], 2);
+    // Two prompts beside rows that go on.
+    await submit([0, 1, 2, 3]);
+    await submit([3, 2, 1, 0], 2);
+    await submit([3, 2, 1, 0]);
+    await submit([3, 1], 2);
+    await submit([2]);
+    await submit([2], 3);
+    for (const take of waiting) await take();
+    expect(found.map(({ length }) => length)).toEqual([11, 12, 8, 6]);
+    for (const [n, tokens] of found.entries()) expect(tokens, `sequence ${n}`).toEqual(alone[n]!.slice(0, tokens.length));
+    for (const choice of choices) chooserOf(program).close(choice);
   });
 
-  it('rejects with what reserve throws, and tokens that there are not', async () => {
-    const run = program.decode?.(
-      decodeRequest(prompt, 20, {
-        reserve: (end) => {
-          if (end > 16) throw new CapacityError('no page left');
-          return { pages: [[1, 2]] };
-        },
-      }),
-    );
-    const found: number[] = [];
-    await expect((async () => { for (;;) found.push(...((await run?.next()) ?? [])); })()).rejects.toThrow('no page left');
-    expect(found).toEqual((await greedyTokens(prompt, 20)).slice(0, found.length));
-    expect(() => program.decode?.(decodeRequest([99], 3))).toThrow(InputError);
-    expect(() => program.decode?.(decodeRequest([], 3))).toThrow('expected 1 to 32 tokens, found 0');
+  it('chooses among the tokens of a mask, and gives logits to who wants them', async () => {
+    const short = prompt.slice(0, 8);
+    const [greedy, other] = [open({ prompt: short }), open({ prompt: short, sampling: FULL })];
+    const { logits } = await decoderSteps(program).run({ sequences: [{ tokens: short, start: 0, pages: [[40]], outputs: [7] }] });
+    const own = logits.slice();
+    const order = [...own.keys()].sort((a, b) => own[b]! - own[a]!);
+    const mask = new Uint32Array(2);
+    for (const id of order.slice(3, 20)) mask[id >> 5]! |= 1 << (id & 31);
+    const rows = { tokens: short, start: 0, wanted: 'token' } as const;
+    const { results } = await chooserOf(program).submit({
+      sequences: [
+        { ...rows, pages: [[42, 43]], choice: greedy, mask }, { ...rows, pages: [[44, 45]], wanted: 'logits' },
+        { ...rows, pages: [[46, 47]], choice: other }, { ...rows, pages: [[48, 49]], wanted: 'state' },
+      ],
+      steps: 1,
+    });
+    const [masked, wanting, free, state] = await results as [ChosenTokens, ChosenTokens, ChosenTokens, ChosenTokens];
+    expect(masked.tokens).toEqual([order[3]]);
+    expect(relativeError(wanting.logits as Float32Array, own)).toBeLessThan(1e-5);
+    expect(free.tokens).toEqual(await chosen({ prompt: short, sampling: FULL }, [1]));
+    expect(state).toEqual({ tokens: [], logits: undefined, error: undefined });
+    for (const choice of [greedy, other]) chooserOf(program).close(choice);
+  });
+
+  it('is refused for tokens, steps and places that there are not', async () => {
+    const choice = open({ prompt });
+    const rows = { tokens: prompt, start: 0, pages: [PAGES], wanted: 'token', choice } as const;
+    const submit = (changes: object, steps = 1) => chooserOf(program).submit({ sequences: [{ ...rows, ...changes }], steps });
+    await expect(submit({ tokens: [99] })).rejects.toThrow(InputError);
+    await expect(submit({ tokens: new Array(33).fill(1) })).rejects.toThrow('expected up to 32 rows, found 33');
+    await expect(submit({}, 2)).rejects.toThrow('2 steps of a sequence with 13 new tokens');
+    await expect(submit({ tokens: [1] }, 17)).rejects.toThrow('expected 1 to 16 steps');
+    await expect(submit({ choice: undefined })).rejects.toThrow('has no choice');
+    await expect(submit({ pages: [[1]] })).rejects.toThrow('positions up to 13 need 2 pages');
+    await expect(submit({ mask: new Uint32Array(3) })).rejects.toThrow('a mask has 3 words of 2');
+    chooserOf(program).close(choice);
   });
 });
 
@@ -269,17 +303,20 @@ describe('a program', () => {
   it('is disposed of once, with what runs on it', async () => {
     const last = await loadPair({ ...MODEL, shape: { ...TINY, layers: 1 } });
     last.found.ensurePages(0, 2);
-    const run = last.found.decode?.({ ...decodeRequest([1, 2], 30), reserve: () => ({ pages: [[0, 1]] }) });
-    await run?.next();
+    const { chooser } = last.found;
+    const choice = chooser?.open({ sampling: GREEDY, history: { promptIds: [1, 2], outputIds: [] } });
+    const submit = { sequences: [{ tokens: [1, 2], start: 0, pages: [[0, 1]], wanted: 'token', choice }], steps: 1 } as const;
+    const under = await chooser?.submit(submit);
+    under?.results.catch(() => {});
     const pending = decoderSteps(last.found).run({ sequences: [sequence(5)] });
     // It may end before the device does, which waits for what compiles.
     const outcome = pending.then(() => 'done', (error: Error) => error.message);
     await Promise.all([last.found.dispose(), last.found.dispose()]);
     await last.found.dispose();
     expect(await outcome).toMatch(/^done$|closed|disposed of/);
-    await expect(run?.next()).rejects.toThrow('disposed of');
+    await expect(chooser?.submit(submit)).rejects.toThrow('disposed of');
     await expect(decoderSteps(last.found).run({ sequences: [sequence(5)] })).rejects.toThrow('disposed of');
     expect(() => last.found.ensurePages(0, 9)).toThrow('disposed of');
-    expect(() => last.found.decode?.(decodeRequest([1], 3))).toThrow('disposed of');
+    expect(() => chooser?.open({ sampling: GREEDY, history: { promptIds: [], outputIds: [] } })).toThrow('disposed of');
   });
 });

@@ -1,4 +1,4 @@
-/** Kernels of attention: one dispatch over all keys or over parts of them for single rows, tiles for many rows of a sequence. */
+/** Kernels of attention: one dispatch over all keys or over parts of them for single rows, tiles for many rows of a sequence, or both. */
 import type { Graph } from '../../graph/graph.ts';
 import { kvVectorBytes } from '../../graph/kv-types.ts';
 import { scoring, visibility } from '../../graph/ops/attention.ts';
@@ -246,16 +246,15 @@ function tileUses(step: AttentionStep, mode: 'tiles' | 'splitTiles', options: Us
   ];
 }
 
-function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOptions): readonly KernelUse[] {
+/** Attention of rows that are alone in their sequences: the first `rowsOf` of the step. */
+function singleUses(
+  step: AttentionStep,
+  { mode, rowsOf }: { readonly mode: 'whole' | 'split'; readonly rowsOf: (counts: GridCounts) => number },
+  options: UseOptions,
+): readonly KernelUse[] {
   const shape = shapeOf(step, options);
   const buffers = buffersOf(step);
   const cost = costOf(step, options);
-  const rowsOf = rowsOfStep(step);
-  const write = { shape, invocations: KV_WRITE_INVOCATIONS };
-  const writes: readonly KernelUse[] = step.op.stored
-    ? []
-    : [{ kernel: kvWriteKernel(write), buffers, workgroups: (counts) => kvWriteWorkgroups(write, rowsOf(counts)), cost: cost.write }];
-  if (mode === 'tiles' || mode === 'splitTiles') return [...writes, ...tileUses(step, mode, options)];
   const variant = required(decodeVariant(shape, mode, options), { label: step.label, shape, profile: options.profile });
   const attend: KernelUse = {
     kernel: attentionDecodeKernel(variant),
@@ -263,11 +262,9 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOpt
     workgroups: (counts) => attentionDecodeWorkgroups(variant, rowsOf(counts)),
     cost: cost.decode,
   };
-  const before = hasCodes(shape) ? writes : [];
-  if (mode === 'whole') return [...before, attend];
+  if (mode === 'whole') return [attend];
   const combine = { shape, splits: splitsOf(options.profile), invocations: combineInvocations(shape) };
   return [
-    ...before,
     attend,
     {
       kernel: attentionCombineKernel(combine),
@@ -276,6 +273,22 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOpt
       cost: cost.none,
     },
   ];
+}
+
+function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOptions): readonly KernelUse[] {
+  const rowsOf = rowsOfStep(step);
+  const shape = shapeOf(step, options);
+  const write = { shape, invocations: KV_WRITE_INVOCATIONS };
+  const writeUse: KernelUse = {
+    kernel: kvWriteKernel(write), buffers: buffersOf(step), cost: costOf(step, options).write,
+    workgroups: (counts) => kvWriteWorkgroups(write, rowsOf(counts)),
+  };
+  const written = step.op.stored ? [] : [writeUse];
+  // Kernels for single rows write theirs, except as codes; where rows are in tiles too, they write it again, which is the same.
+  if (mode === 'whole' || mode === 'split') return [...(hasCodes(shape) ? written : []), ...singleUses(step, { mode, rowsOf }, options)];
+  if (mode === 'tiles' || mode === 'splitTiles') return [...written, ...tileUses(step, mode, options)];
+  const singles = { mode: mode === 'wholeAndTiles' ? 'whole' : 'split', rowsOf: (counts: GridCounts) => counts.singles ?? 0 } as const;
+  return [...written, ...tileUses(step, 'tiles', options), ...singleUses(step, singles, options)];
 }
 
 function describeHeads(name: string, { norm, table }: HeadPreparation): string {

@@ -9,6 +9,7 @@ import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuValue } from '../plan/gpu-value.ts';
 import type { PlannedVector } from '../plan/planned-weights.ts';
 import { gainOf } from '../plan/planned-weights.ts';
+import { hasTiles } from '../plan/kernel-use.ts';
 import type { BufferRef } from '../plan/kernel-use.ts';
 import { floatsRef, vectorRef } from '../plan/value-refs.ts';
 import { chunkUses } from './delta-rule-chunks.ts';
@@ -50,7 +51,7 @@ export const deltaRuleRules: GpuOpRules<DeltaRuleOp> = {
       rowSequence: { kind: 'sequences', name: 'rowSequence' },
       slots: { kind: 'sequences', name: 'slots' },
     };
-    const chunks = rows === 'many' && (attention === 'tiles' || attention === 'splitTiles') ? chunkUses(step, buffers, profile) : undefined;
+    const chunks = rows === 'many' && hasTiles(attention) ? chunkUses(step, buffers, profile) : undefined;
     return chunks ?? rowUse(step, {
       kernel: deltaRuleKernel(variant),
       buffers,

@@ -36,12 +36,14 @@ export interface StepCounts {
   readonly sizes: DimSizes;
   /** Tiles of prefill attention. */
   readonly tiles: number;
-  /** Most keys that a row attends to. */
+  /** Leading rows, each the only one of its sequence, that are in no tile; absent: all rows where there are no tiles, none where there are. */
+  readonly singles?: number | undefined;
+  /** Most keys that a row attends to: one of the leading rows, where there are any. */
   readonly keys: number;
 }
 
 /** What a dispatch's number of workgroups depends on: steps that differ in keys alone take the same. */
-export type GridCounts = Pick<StepCounts, 'sizes' | 'tiles'>;
+export type GridCounts = Pick<StepCounts, 'sizes' | 'tiles' | 'singles'>;
 
 /** What a dispatch has to move and compute, from the shapes: each byte of input and output once. */
 export interface StepCost {
@@ -75,13 +77,19 @@ export function rowClassOf(rows: number): RowClass {
 /**
  * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`: the
  * same with keys divided over workgroups. `tiles`: several rows of a sequence. `splitTiles`: few such rows, on matrix units, with keys
- * divided over workgroups; where there is no form for that, as `tiles`.
+ * divided over workgroups; where there is no form for that, as `tiles`. `wholeAndTiles`, `splitAndTiles`: leading rows that are alone in their
+ * sequences one way, the rest of the step the other.
  */
-export type AttentionMode = 'whole' | 'split' | 'tiles' | 'splitTiles';
+export type AttentionMode = 'whole' | 'split' | 'tiles' | 'splitTiles' | 'wholeAndTiles' | 'splitAndTiles';
+
+/** Whether a step has several rows of a sequence. */
+export function hasTiles(mode: AttentionMode): boolean {
+  return mode !== 'whole' && mode !== 'split';
+}
 
 /** The ways in which rows of a device's steps may come. */
 export function attentionModes({ subgroupMatrix }: Pick<DeviceProfile, 'subgroupMatrix'>): readonly AttentionMode[] {
-  return ['tiles', 'whole', 'split', ...(subgroupMatrix === undefined ? [] : (['splitTiles'] as const))];
+  return ['tiles', 'whole', 'split', 'wholeAndTiles', 'splitAndTiles', ...(subgroupMatrix === undefined ? [] : (['splitTiles'] as const))];
 }
 
 /** How a step comes. */

@@ -75,7 +75,7 @@ export function reportDecode({ decoder, options: { profile, model } }: ModelPlan
   const sampling = samplerSteps(variant).map(({ kernel, workgroups }, i) => ({
     step: 'sample',
     kernel,
-    workgroups,
+    workgroups: [workgroups, 1, 1] as const,
     bytes: i === 0 ? 4 * variant.vocab : 0,
     multiplyAdds: 0,
   }));

@@ -79,7 +79,9 @@ function bindUse({ kernel, buffers }: KernelUse, { gpu, pipelines, resolve }: Bi
 function remembered(workgroups: Dispatch['workgroups']): Dispatch['workgroups'] {
   let last: { readonly counts: GridCounts; readonly answer: Workgroups } | undefined;
   return (counts) => {
-    if (last?.counts.sizes !== counts.sizes || last.counts.tiles !== counts.tiles) last = { counts, answer: workgroups(counts) };
+    const { sizes, tiles, singles } = last?.counts ?? {};
+    if (last === undefined || sizes !== counts.sizes || tiles !== counts.tiles || singles !== counts.singles)
+      last = { counts, answer: workgroups(counts) };
     return last.answer;
   };
 }

@@ -1,24 +1,23 @@
-/** A model loaded on a GPU: runs its graphs, samples ahead, and grows its KV pages. */
+/** A model loaded on a GPU: runs its graphs, and grows its KV pages. */
 import type { DimSizes } from '../../graph/dims.ts';
-import { tokenRun } from '../../graph/decoder-steps.ts';
-import type { SequenceStep } from '../../graph/decoder-steps.ts';
 import type {
-  DecodeRequest, DecodeRun, GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows, StatePlace,
+  GraphRun, MemoryUse, Program, RunInput, RunResults, SequenceRows, StatePlace,
 } from '../../graph/executor.ts';
-import { inputOf } from '../../graph/graph.ts';
+import { inputOf, outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../graph/model-graphs.ts';
 import type { DecoderNames, ModelGraphs } from '../../graph/model-graphs.ts';
 import { rotationsOf } from '../../graph/rotations.ts';
-import { attendsToMemory, checkPlace, checkRuns, checkTokens, countOf, sequenceDim } from '../../graph/run-check.ts';
+import { attendsToMemory, checkRuns, countOf } from '../../graph/run-check.ts';
 import type { CheckedRun } from '../../graph/run-check.ts';
+import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
-import type { AttentionMode, StepCounts, StepMode } from '../plan/kernel-use.ts';
+import type { AttentionMode, StepCounts } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Dispatch } from './bound-plan.ts';
-import { createDecodeRun } from './decode-loop.ts';
-import type { DecodeProgram } from './decode-loop.ts';
+import { createTokenChooser, inputsOfTokens } from './token-chooser.ts';
+import type { GpuTokenChooser } from './token-chooser.ts';
 import type { IdleCompiling } from './idle-compiling.ts';
 import type { Arena } from './state-memory.ts';
 import { createStateGrowth } from './state-growth.ts';
@@ -28,7 +27,7 @@ import { createReadBack } from './read-back.ts';
 import type { PendingRead, ReadBack, ReadRange } from './read-back.ts';
 import { copySlot, restoreSlot, slotParts, snapshotSlot } from './slot-store.ts';
 import type { SlotStore } from './slot-store.ts';
-import { createSubmission, passOf } from './submission.ts';
+import { createSubmission } from './submission.ts';
 import type { Submission } from './submission.ts';
 import type { TokenSampler } from './token-sampler.ts';
 
@@ -91,17 +90,16 @@ function tokenLimit(graph: Graph, names: DecoderNames): number {
 
 export class GpuProgram implements Program {
   readonly model: ModelGraphs;
+  readonly chooser: GpuTokenChooser | undefined;
   readonly #parts: GpuProgramParts;
   readonly #readBack: ReadBack;
   readonly #decoder: RunnableDecoder | undefined;
   /** Sizes of a step of one row. */
   readonly #oneRow: DimSizes;
-  readonly #oneModes: Readonly<Record<'whole' | 'split', StepMode>>;
   readonly #tapped = new Map<string, RunnablePlan>();
   readonly #growth: StateGrowth;
   /** By graph: the inputs whose numbers are rotary positions. */
   readonly #rotaryInputs: ReadonlyMap<string, readonly string[]>;
-  #decoding: DecodeRun | undefined;
   /** Submits of which nothing is read, the oldest first. */
   readonly #underWay: Promise<unknown>[] = [];
   #isDisposed = false;
@@ -117,7 +115,7 @@ export class GpuProgram implements Program {
       [...this.model.graphs].map(([name, graph]) => [name, [...new Set(rotationsOf(graph).map(({ input }) => input))]]),
     );
     this.#oneRow = Object.fromEntries(Object.keys(decoder?.one.limits ?? {}).map((dim) => [dim, 1]));
-    this.#oneModes = { whole: modeOf({ sizes: this.#oneRow }, 'whole'), split: modeOf({ sizes: this.#oneRow }, 'split') };
+    this.chooser = decoder && this.#createChooser(decoder);
   }
 
   limits(graph: string, withTaps: boolean): DimSizes {
@@ -196,7 +194,6 @@ export class GpuProgram implements Program {
 
   async run(runs: readonly GraphRun[]): Promise<RunResults> {
     this.#checkOpen();
-    this.#decoding?.close();
     await this.#grown(
       runs.flatMap(({ sequences = [] }) => sequences),
       Math.max(0, ...runs.map((run) => this.#positionsOf(run))),
@@ -208,6 +205,7 @@ export class GpuProgram implements Program {
       await this.#prepare(plan, each.sizes, each.run.sequences);
       plans.push(plan);
     }
+    this.chooser?.forgetPlaces();
     return this.#submit(checked, plans);
   }
 
@@ -216,7 +214,7 @@ export class GpuProgram implements Program {
     this.#parts.idle.rest();
     if (bound.isCompiled) return;
     const counts = inputs.countsOf(sizes, sequences);
-    await bound.prepare(modeOf(counts, this.#attentionOf(counts, sequences)), counts);
+    await bound.prepare(modeOf(counts, this.#attentionOf(counts, sequences.length)), counts);
     this.#checkOpen();
   }
 
@@ -304,7 +302,14 @@ export class GpuProgram implements Program {
     submission: Pick<Submission, 'dispatch'>,
     { run, graph, sizes }: Pick<CheckedRun, 'run' | 'graph' | 'sizes'>,
     plan: RunnablePlan,
-  ): StepCounts {
+  ): void {
+    const counts = this.#writeRun({ run, graph, sizes }, plan);
+    if (Object.values(sizes).every((size) => size === 0)) return;
+    submission.dispatch(plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences?.length ?? 0))), counts);
+  }
+
+  /** Enqueues the inputs of a run that the host has. */
+  #writeRun({ run, graph, sizes }: Pick<CheckedRun, 'run' | 'graph' | 'sizes'>, plan: RunnablePlan): StepCounts {
     const { queue } = this.#parts.base.gpu;
     for (const [name, value] of graph.inputs) {
       const input = run.inputs[name] as RunInput;
@@ -312,75 +317,40 @@ export class GpuProgram implements Program {
       const numbers = value.dtype === 'i32' ? Int32Array.from(input) : Float32Array.from(input);
       queue.writeBuffer(plan.activations.bufferOf(value, 'floats'), 0, numbers as BufferSource);
     }
-    const counts = plan.inputs.write(sizes, run.sequences ?? []);
-    if (Object.values(sizes).every((size) => size === 0)) return counts;
-    submission.dispatch(plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences ?? []))), counts);
-    return counts;
+    return plan.inputs.write(sizes, run.sequences ?? []);
   }
 
-  #attentionOf({ tiles, keys }: StepCounts, sequences: readonly SequenceRows[]): AttentionMode {
+  /** Each group of rows as suits it: those that are alone in their sequences, and the others. */
+  #attentionOf({ tiles, singles = 0, keys, sizes }: StepCounts, sequences: number): AttentionMode {
     const { splitFrom, tileSplits } = this.#parts;
-    if (tiles > 0) {
-      const rows = sequences.reduce((sum, sequence) => sum + sequence.rows, 0);
-      const from = ((tileSplits?.from ?? Infinity) * Math.max(rows, SPLIT_TILE_ROWS)) / SPLIT_TILE_ROWS;
-      const isSplit = tileSplits !== undefined && rows <= tileSplits.rows && keys >= from;
-      return isSplit ? 'splitTiles' : 'tiles';
-    }
-    return keys >= splitFrom && sequences.length <= SPLIT_ROWS ? 'split' : 'whole';
+    const single = keys >= splitFrom && (tiles === 0 ? sequences : singles) <= SPLIT_ROWS ? 'split' : 'whole';
+    if (tiles === 0) return single;
+    if (singles > 0) return single === 'split' ? 'splitAndTiles' : 'wholeAndTiles';
+    const rows = Math.max(...Object.values(sizes));
+    const from = ((tileSplits?.from ?? Infinity) * Math.max(rows, SPLIT_TILE_ROWS)) / SPLIT_TILE_ROWS;
+    const isSplit = tileSplits !== undefined && rows <= tileSplits.rows && keys >= from;
+    return isSplit ? 'splitTiles' : 'tiles';
   }
 
-  decode(request: DecodeRequest): DecodeRun {
-    this.#checkOpen();
-    this.#decoding?.close();
-    const { base, stepsPerSubmit, splitFrom } = this.#parts;
-    const { names, graph, one, sampler } = this.#runnableDecoder();
-    const { many } = this.#graph(names.graph);
-    if (attendsToMemory(graph)) throw new Error('decode: it takes no memory; the steps of this decoder are runs of their own');
-    if (names.hostRows !== undefined) throw new Error('decode: the host reads rows of each token of this decoder before its step');
-    checkTokens(request.tokens, tokenLimit(graph, names));
-    const most = many.limits[sequenceDim(graph) as string] as number;
-    if (request.tokens.length < 1 || request.tokens.length > most)
-      throw new Error(`decode: expected 1 to ${most} tokens, found ${request.tokens.length}`);
-    const [grown, limits, prepare] = [this.#grown.bind(this), this.#stateLimits.bind(this), this.#prepare.bind(this)];
-    const { states } = graph;
-    const oneRow = this.#oneRow;
-    const encode = (encoder: GPUCommandEncoder, sequence: SequenceStep, plan: RunnablePlan) => {
-      const run = tokenRun(names, [sequence], []);
-      return this.#encodeRun(passOf(encoder), { run, graph, sizes: run.dims }, plan);
-    };
-    const program: DecodeProgram = {
-      gpu: base.gpu,
-      one,
-      sampler,
-      stepsPerSubmit,
-      oneRow,
+  /** What chooses tokens, of a decoder that steps can follow each other of without the host. */
+  #createChooser(decoder: RunnableDecoder): GpuTokenChooser | undefined {
+    const { base, stepsPerSubmit } = this.#parts;
+    const { names, graph, one, sampler } = decoder;
+    if (attendsToMemory(graph) || names.hostRows !== undefined || base.logits === undefined) return undefined;
+    return createTokenChooser({
+      gpu: base.gpu, names, graph, one, sampler,
+      many: this.#graph(names.graph).many,
       readBack: this.#readBack,
-      async placeUpTo(end, rows) {
-        const place = request.reserve(end);
-        await grown([place], end);
-        checkPlace(place, { states, end, rows }, limits());
-        const dims = rows === 1 ? oneRow : tokenRun(names, [{ ...request, ...place, outputs: [rows - 1] }], []).dims;
-        await prepare(rows === 1 ? one : many, dims, [{ rows, start: end - rows, ...place }]);
-        return place;
-      },
+      logits: { buffer: base.logits.buffer, vocab: widthOf(outputOf(graph, names.logits)) },
+      mostSteps: stepsPerSubmit,
+      tokenLimit: tokenLimit(graph, names),
+      prepare: (plan, sizes, sequences) => this.#prepare(plan, sizes, sequences),
       checkOpen: () => this.#checkOpen(),
-      modeOf: (keys) => this.#oneModes[keys >= splitFrom ? 'split' : 'whole'],
-      encodeFirst: (encoder, sequence) => encode(encoder, sequence, sequence.tokens.length === 1 ? one : many),
-      placeAt: ({ token, position, place }) => {
-        this.#write(one, names.tokens, [token]);
-        this.#write(one, names.positions, [position]);
-        one.inputs.write(this.#oneRow, [{ rows: 1, start: position, ...place }]);
-      },
-    };
-    return (this.#decoding = createDecodeRun(program, request));
-  }
-
-  #write({ graph, activations }: RunnablePlan, input: string, numbers: readonly number[]): void {
-    this.#parts.base.gpu.queue.writeBuffer(
-      activations.bufferOf(inputOf(graph, input), 'floats'),
-      0,
-      Int32Array.from(numbers) as BufferSource,
-    );
+      grown: (places, positions) => this.#grown(places, positions),
+      stateLimits: () => this.#stateLimits(),
+      write: (run, sizes, plan) => this.#writeRun({ run, graph, sizes }, plan),
+      attentionOf: (counts, sequences) => this.#attentionOf(counts, sequences),
+    });
   }
 
   /** @throws Error for a model that makes embeddings only */
@@ -389,7 +359,7 @@ export class GpuProgram implements Program {
     return this.#decoder;
   }
 
-  /** What one decoded token after `keys - 1` others runs, for benchmarks: its own steps, then the sampler as it was set last. */
+  /** What one decoded token after `keys - 1` others runs, for benchmarks: its own steps, then the sampler's for choice 0. */
   tokenDispatches(keys: number): {
     readonly gpu: GpuDevice;
     readonly steps: readonly Dispatch[];
@@ -397,12 +367,13 @@ export class GpuProgram implements Program {
     readonly counts: StepCounts;
   } {
     const { base, splitFrom } = this.#parts;
-    const { one, sampler } = this.#runnableDecoder();
+    const { one, sampler, names } = this.#runnableDecoder();
     const counts = { sizes: this.#oneRow, tiles: 0, keys };
+    const inputs = inputsOfTokens(one, names);
     return {
       gpu: base.gpu,
-      steps: one.bound.dispatches(this.#oneModes[keys >= splitFrom ? 'split' : 'whole']),
-      sampling: sampler.dispatches(),
+      steps: one.bound.dispatches(modeOf(counts, keys >= splitFrom ? 'split' : 'whole')),
+      sampling: sampler.dispatches([{ logits: 0, choice: 0 }], inputs),
       counts,
     };
   }
@@ -413,9 +384,10 @@ export class GpuProgram implements Program {
   ): Promise<{ readonly gpu: GpuDevice; readonly steps: readonly Dispatch[]; readonly counts: StepCounts }> {
     const [checked] = checkRuns(this.model, [run], { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#stateLimits() });
     const plan = await this.#planOf(checked as CheckedRun);
+    this.chooser?.forgetPlaces();
     const { sizes } = checked as CheckedRun;
     const counts = plan.inputs.write(sizes, run.sequences ?? []);
-    const mode = modeOf(counts, this.#attentionOf(counts, run.sequences ?? []));
+    const mode = modeOf(counts, this.#attentionOf(counts, run.sequences?.length ?? 0));
     return { gpu: this.#parts.base.gpu, steps: plan.bound.dispatches(mode), counts };
   }
 
@@ -449,7 +421,6 @@ export class GpuProgram implements Program {
   async dispose(): Promise<void> {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    this.#decoding?.close();
     await this.#parts.idle.close();
     // The device goes with all that was made on it.
     this.#parts.base.gpu.destroy();

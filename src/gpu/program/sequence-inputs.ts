@@ -30,10 +30,10 @@ export interface SequenceInputs {
   countsOf(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
   /** Enqueues the writes for a run. */
   write(sizes: DimSizes, sequences: readonly SequenceRows[]): StepCounts;
-  /** Enqueues the page numbers of the only sequence from index `from` on, the same for all groups, and the slots of its next row. */
-  writePlace(place: StatePlace, from: number): void;
-  /** Encodes that further rows of the only sequence go on in the slot that the row before has written. */
-  keepSlot(encoder: GPUCommandEncoder): void;
+  /** Enqueues, of sequences of one row each, page numbers from an index on, the same for all groups, and the slots of their next rows. */
+  writePlaces(places: readonly StatePlace[], from: readonly number[]): void;
+  /** Encodes that further rows of such sequences go on in the slots that the rows before have written. */
+  keepSlots(encoder: GPUCommandEncoder, places: readonly StatePlace[]): void;
   destroy(): void;
 }
 
@@ -43,7 +43,7 @@ const TILE_BYTES = 16;
 const SLOT_BYTES = 16;
 const UNIFORM_BYTES = 16;
 
-function slotWords(sequences: readonly SequenceRows[]): Uint32Array {
+function slotWords(sequences: readonly Pick<SequenceRows, 'rows' | 'slots'>[]): Uint32Array {
   let row = 0;
   return Uint32Array.from(
     sequences.flatMap(({ rows, slots }) => {
@@ -51,6 +51,12 @@ function slotWords(sequences: readonly SequenceRows[]): Uint32Array {
       return [row - rows, rows, slots?.read ?? 0, slots?.write ?? 0];
     }),
   );
+}
+
+/** Leading sequences of one row. */
+function singlesOf(sequences: readonly Pick<SequenceRows, 'rows'>[]): number {
+  const firstMany = sequences.findIndex(({ rows }) => rows !== 1);
+  return firstMany < 0 ? sequences.length : firstMany;
 }
 
 /** Equal sizes one after another are one object, by which dispatches know that their workgroups are those of the last time. */
@@ -72,21 +78,22 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
     memory: storage('memories of sequences', rows * 4),
   };
   const pageTables = Array.from({ length: groups }, (_, group) => storage(`page tables of group ${group}`, rows * maxPages * 4));
-  const keptSlot = storage('slot of further rows', SLOT_BYTES);
+  const keptSlots = storage('slots of further rows', rows * SLOT_BYTES);
   const uniform = BUFFER_USAGE.UNIFORM | BUFFER_USAGE.COPY_DST;
   const uniforms = new Map(
     Object.keys(sizes).map((dim) => [dim, gpu.createBuffer({ label: `size of ${dim}`, size: UNIFORM_BYTES, usage: uniform })]),
   );
-  const all = [...Object.values(buffers), ...pageTables, keptSlot, ...uniforms.values()];
+  const all = [...Object.values(buffers), ...pageTables, keptSlots, ...uniforms.values()];
   const put = (buffer: GPUBuffer, values: Uint32Array, offset = 0) => {
     if (values.length > 0) gpu.queue.writeBuffer(buffer, offset * 4, values as BufferSource);
   };
-  const tilesOf = (sequences: readonly SequenceRows[]) =>
-    sequences.every((sequence) => sequence.rows === 1) ? new Uint32Array(0) : attentionTiles(sequences, tileRows);
+  const tilesOf = (sequences: readonly SequenceRows[]) => attentionTiles(sequences, tileRows, singlesOf(sequences));
   const same = createRepeats();
-  const counted = (own: DimSizes, sequences: readonly SequenceRows[], tiles: Uint32Array): StepCounts => ({
-    sizes: same(own), tiles: tiles.length / 4, keys: Math.max(0, ...sequences.map(({ start, rows: count }) => start + count)),
-  });
+  const counted = (own: DimSizes, sequences: readonly SequenceRows[], tiles: Uint32Array): StepCounts => {
+    const singles = singlesOf(sequences);
+    const keys = sequences.slice(0, singles || undefined).map(({ start, rows: count }) => start + count);
+    return { sizes: same(own), tiles: tiles.length / 4, singles, keys: Math.max(0, ...keys) };
+  };
   return {
     buffers,
     pageTable(group) {
@@ -114,13 +121,20 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
       put(buffers.tiles, tiles);
       return counted(own, sequences, tiles);
     },
-    writePlace({ pages, slots }, from) {
-      pageTables.forEach((buffer, group) => put(buffer, Uint32Array.from(pages[group] ?? []).subarray(from), from));
-      if (slots === undefined) return;
-      put(buffers.slots, Uint32Array.of(0, 1, slots.read, slots.write));
-      put(keptSlot, Uint32Array.of(0, 1, slots.write, slots.write));
+    writePlaces(places, from) {
+      for (const [n, { pages }] of places.entries()) {
+        const first = from[n] as number;
+        pageTables.forEach((buffer, group) => {
+          const own = pages[group] ?? [];
+          if (own.length > first) put(buffer, Uint32Array.from(own).subarray(first), n * maxPages + first);
+        });
+      }
+      if (places.some(({ slots }) => slots !== undefined)) put(buffers.slots, slotWords(places.map((place) => ({ ...place, rows: 1 }))));
     },
-    keepSlot: (encoder) => encoder.copyBufferToBuffer(keptSlot, 0, buffers.slots, 0, SLOT_BYTES),
+    keepSlots(encoder, places) {
+      put(keptSlots, slotWords(places.map(({ slots }) => ({ rows: 1, slots: slots && { read: slots.write, write: slots.write } }))));
+      encoder.copyBufferToBuffer(keptSlots, 0, buffers.slots, 0, places.length * SLOT_BYTES);
+    },
     destroy() {
       for (const buffer of all) buffer.destroy();
     },

@@ -4,7 +4,7 @@
  */
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { GridCounts } from '../plan/kernel-use.ts';
-import { dispatchEncoder, encodeDispatches } from './bound-plan.ts';
+import { dispatchEncoder } from './bound-plan.ts';
 import type { Dispatch } from './bound-plan.ts';
 
 /** Of the first part, which the device waits for, and of each further one: a submit costs the host about 0.1 ms. */
@@ -47,16 +47,5 @@ export function createSubmission({ device, queue }: Pick<GpuDevice, 'device' | '
       pass.end();
     },
     submit,
-  };
-}
-
-/** Dispatches go into one pass of an encoder whose submit is somebody else's. */
-export function passOf(encoder: GPUCommandEncoder): Pick<Submission, 'dispatch'> {
-  return {
-    dispatch(dispatches, counts) {
-      const pass = encoder.beginComputePass();
-      encodeDispatches(pass, dispatches, counts);
-      pass.end();
-    },
   };
 }

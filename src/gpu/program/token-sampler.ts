@@ -1,87 +1,230 @@
-/** The sampler of a program: its kernels for each kind of settings, the buffers they share, and how their tokens are read. */
-import type { DecodeRequest } from '../../graph/executor.ts';
-import type { SamplingSettings } from '../../graph/sampling.ts';
+/**
+ * The sampler of a program: its kernels for each kind of settings, what it keeps of every sequence whose tokens it chooses, and how those are
+ * read. A sequence has a number; buffers have room for as many as there are, and grow.
+ */
+import type { TokenChoice } from '../../graph/executor.ts';
+import { hasPenalties } from '../../graph/sampling.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { STORAGE_USAGE } from '../device/gpu-device.ts';
-import { RING_SIZE, samplerKindOf, samplerScratchSizes, samplerVariantOf } from '../sampling/sampler-kinds.ts';
-import type { SamplerKind, SamplerShape } from '../sampling/sampler-kinds.ts';
+import { chosenBytes, CHOSEN_WORDS, LAST_WORD } from '../kernels/argmax/emit-token.ts';
+import { maskLogitsKernel, maskWords, maskWorkgroups } from '../kernels/sample/mask-logits.ts';
+import { maskVariantOf, RING_SIZE, samplerKindOf, samplerScratchSizes, samplerVariantOf } from '../sampling/sampler-kinds.ts';
+import type { SamplerShape } from '../sampling/sampler-kinds.ts';
 import { samplerSteps } from '../sampling/sampler-steps.ts';
 import { SAMPLING_BYTES, samplingRecord, STATUS_BAD_LOGITS, tokenCounts } from '../sampling/sampling-record.ts';
+import type { Kernel } from '../kernel.ts';
+import type { GridCounts } from '../plan/kernel-use.ts';
 import type { Dispatch, PipelineMap } from './bound-plan.ts';
 import type { ReadRange } from './read-back.ts';
 
+/** Inputs of the step that takes the tokens, a number a row. */
+export interface TokenInputs {
+  readonly tokens: GPUBuffer;
+  readonly positions: GPUBuffer;
+}
+
+/** A row whose token is chosen: its row of the logits, and the number of its sequence. */
+export interface ChosenRow {
+  readonly logits: number;
+  readonly choice: number;
+}
+
 export interface TokenSampler {
   readonly sizeBytes: number;
-  /** Enqueues the writes for a run of tokens. */
-  begin(settings: SamplingSettings, history: DecodeRequest['history']): void;
-  /** What chooses one token by the settings of {@link begin}. */
-  dispatches(): readonly Dispatch[];
-  /** To be read after a submit, for {@link tokensOf}. */
-  readonly results: readonly ReadRange[];
-  /** The last `count` tokens, from what was read. @throws FormatError where logits were of no use */
-  tokensOf(results: readonly ArrayBuffer[], count: number): readonly number[];
+  /** Takes a sequence in, and gives its number: the lowest that is free. */
+  open(choice: TokenChoice): number;
+  close(choice: number): void;
+  /** Makes room for all sequences, and enqueues the writes for new ones. @throws CapacityError where the device has no memory */
+  prepare(): Promise<void>;
+  /** Enqueues which rows {@link TokenSampler.dispatches} choose tokens for. */
+  setRows(rows: readonly ChosenRow[]): void;
+  /** Enqueues masks of some rows of the logits; what takes the other tokens out of these, before the choice. */
+  masking(masks: readonly { readonly logits: number; readonly mask: Uint32Array }[]): readonly Dispatch[];
+  /** What chooses a token for each row. */
+  dispatches(rows: readonly ChosenRow[], into: TokenInputs): readonly Dispatch[];
+  /** For dispatches of {@link TokenSampler.dispatches} over so many rows. */
+  counts(rows: number): GridCounts;
+  /** Encodes that a row's token is the one that was chosen for its sequence last. */
+  copyLast(encoder: GPUCommandEncoder, choice: number, into: { readonly buffer: GPUBuffer; readonly row: number }): void;
+  /** To be read after a submit, for {@link TokenSampler.tokensOf}. */
+  results(rows: readonly ChosenRow[]): ReadRange;
+  /** The last `count` tokens of a sequence, from what was read. @throws FormatError where its logits were of no use */
+  tokensOf(results: ArrayBuffer, choice: number, count: number): readonly number[];
 }
 
 export interface TokenSamplerOptions extends SamplerShape {
   readonly gpu: GpuDevice;
   readonly pipelines: PipelineMap;
+  /** f32 [rows][vocab]. */
   readonly logits: GPUBuffer;
-  /** Inputs of the step that takes the token. */
-  readonly inputs: { readonly tokens: GPUBuffer; readonly positions: GPUBuffer };
 }
 
+const CHOSEN_BYTES = chosenBytes({ ringSize: RING_SIZE });
+/** What stays from one step to the next; other buffers are new when there are more sequences. */
+const KEPT = ['chosen', 'settings', 'counts'];
+
 export function createTokenSampler(options: TokenSamplerOptions): TokenSampler {
-  const { gpu, pipelines, vocab, logits, inputs } = options;
-  const sizes = new Map([
-    ['ring', RING_SIZE * 4],
-    ['control', 16],
-    ['sampling', SAMPLING_BYTES],
-    ['counts', vocab * 4],
-    ...samplerScratchSizes(options),
-  ]);
-  const own = new Map([...sizes].map(([name, size]) => [name, gpu.createBuffer({ label: `sampler ${name}`, size, usage: STORAGE_USAGE })]));
-  const buffers: ReadonlyMap<string, GPUBuffer> = new Map([
-    ...own,
-    ['logits', logits],
-    ['tokens', inputs.tokens],
-    ['positions', inputs.positions],
-  ]);
-  const bufferOf = (name: string): GPUBuffer => {
-    const buffer = buffers.get(name);
+  return new Sampler(options);
+}
+
+class Sampler implements TokenSampler {
+  readonly #options: TokenSamplerOptions;
+  readonly #choices: (TokenChoice | undefined)[] = [];
+  /** Numbers of those whose writes are not enqueued. */
+  readonly #fresh = new Set<number>();
+  readonly #buffers = new Map<string, GPUBuffer>();
+  readonly #bound = new Map<TokenInputs | 'masks', Map<string, readonly Dispatch[]>>();
+  readonly #grids: GridCounts[] = [];
+  #rows = '';
+
+  constructor(options: TokenSamplerOptions) {
+    this.#options = options;
+    this.#grow(1, this.#sizes(true));
+  }
+
+  /** Bytes for each sequence, by name; without those that only penalties want. */
+  #sizes(penalties: boolean): Map<string, number> {
+    const { vocab } = this.#options;
+    return new Map([
+      ['chosen', CHOSEN_BYTES], ['settings', SAMPLING_BYTES], ['rows', 8], ['maskedRows', 4],
+      ...(penalties ? [['counts', vocab * 4] as const] : []),
+      ...samplerScratchSizes(this.#options, { penalties }),
+    ]);
+  }
+
+  /** Buffers that are too small for so many sequences are new; what is kept is copied. */
+  #grow(count: number, sizes: ReadonlyMap<string, number>): void {
+    const { gpu } = this.#options;
+    const small = [...sizes].filter(([name, size]) => (this.#buffers.get(name)?.size ?? 0) < size * count);
+    if (small.length === 0) return;
+    const old: GPUBuffer[] = [];
+    const encoder = gpu.device.createCommandEncoder();
+    for (const [name, size] of small) {
+      const before = this.#buffers.get(name);
+      if (before !== undefined) old.push(before);
+      const buffer = gpu.createBuffer({ label: `sampler ${name}`, size: size * count, usage: STORAGE_USAGE });
+      if (before !== undefined && KEPT.includes(name)) encoder.copyBufferToBuffer(before, 0, buffer, 0, before.size);
+      this.#buffers.set(name, buffer);
+    }
+    gpu.queue.submit([encoder.finish()]);
+    for (const buffer of old) buffer.destroy();
+    this.#bound.clear();
+    this.#rows = '';
+  }
+
+  get sizeBytes() {
+    return [...this.#buffers.values()].reduce((sum, { size }) => sum + size, 0);
+  }
+
+  open(choice: TokenChoice): number {
+    const free = this.#choices.indexOf(undefined);
+    const at = free < 0 ? this.#choices.length : free;
+    this.#choices[at] = choice;
+    this.#fresh.add(at);
+    return at;
+  }
+
+  close(choice: number): void {
+    this.#choices[choice] = undefined;
+    this.#fresh.delete(choice);
+  }
+
+  async prepare(): Promise<void> {
+    if (this.#fresh.size === 0) return;
+    const { gpu } = this.#options;
+    const room = 2 ** Math.ceil(Math.log2(Math.max(1, this.#choices.length)));
+    const sizes = this.#sizes(this.#choices.some((choice) => choice !== undefined && hasPenalties(choice.sampling)));
+    if ([...sizes].some(([name, size]) => (this.#buffers.get(name)?.size ?? 0) < size * room))
+      await gpu.guard(`Allocating the sampler of ${room} sequences`, () => this.#grow(room, sizes));
+    for (const at of this.#fresh) this.#write(at, this.#choices[at] as TokenChoice);
+    this.#fresh.clear();
+  }
+
+  #write(at: number, { sampling, history: { promptIds, outputIds } }: TokenChoice): void {
+    const { gpu: { queue }, vocab } = this.#options;
+    queue.writeBuffer(this.#buffer('chosen'), at * CHOSEN_BYTES, Uint32Array.of(outputIds.length, 0));
+    queue.writeBuffer(this.#buffer('settings'), at * SAMPLING_BYTES, samplingRecord(sampling));
+    if (hasPenalties(sampling)) queue.writeBuffer(this.#buffer('counts'), at * vocab * 4, tokenCounts({ vocab, promptIds, outputIds }));
+  }
+
+  #buffer(name: string): GPUBuffer {
+    const buffer = name === 'logits' ? this.#options.logits : this.#buffers.get(name);
     if (buffer === undefined) throw new Error(`sampler: no buffer for ${name}`);
     return buffer;
-  };
-  const bind = (kind: SamplerKind): readonly Dispatch[] =>
-    samplerSteps(samplerVariantOf(options, kind)).map(({ kernel, workgroups }) => {
-      const compiled = pipelines.get(kernel.key);
-      if (compiled === undefined) throw new Error(`sampler: ${kernel.label} was not compiled`);
-      const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: bufferOf(name) } }));
-      const group = gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries });
-      return { label: kernel.label, bound: { pipeline: compiled.pipeline, group }, workgroups: () => workgroups };
-    });
-  const bound = new Map<string, readonly Dispatch[]>();
-  let current: readonly Dispatch[] = [];
-  return {
-    sizeBytes: [...own.values()].reduce((sum, { size }) => sum + size, 0),
-    results: [{ buffer: bufferOf('ring'), sizeBytes: RING_SIZE * 4 }, { buffer: bufferOf('control'), sizeBytes: 8 }],
-    begin(settings, { promptIds, outputIds }) {
-      const kind = samplerKindOf(settings);
-      const key = `${kind.mode} ${kind.penalties}`;
-      current = bound.get(key) ?? bind(kind);
-      bound.set(key, current);
-      gpu.queue.writeBuffer(bufferOf('control'), 0, new Uint32Array(4));
-      gpu.queue.writeBuffer(bufferOf('sampling'), 0, samplingRecord(settings, promptIds.length));
-      if (kind.penalties) gpu.queue.writeBuffer(bufferOf('counts'), 0, tokenCounts({ vocab, promptIds, outputIds }));
-    },
-    dispatches: () => current,
-    tokensOf([ringBytes, controlBytes], count) {
-      const ring = new Uint32Array(ringBytes as ArrayBuffer);
-      const [written = 0, status = 0] = new Uint32Array(controlBytes as ArrayBuffer);
-      if ((status & STATUS_BAD_LOGITS) !== 0) throw badLogits();
-      return Array.from({ length: count }, (_, i) => ring[(written - count + i) % RING_SIZE] as number);
-    },
-  };
+  }
+
+  setRows(rows: readonly ChosenRow[]): void {
+    const words = rows.flatMap(({ logits, choice }) => [logits, choice]);
+    const key = words.join();
+    if (key === this.#rows) return;
+    this.#rows = key;
+    this.#options.gpu.queue.writeBuffer(this.#buffer('rows'), 0, Uint32Array.from(words));
+  }
+
+  masking(masks: readonly { readonly logits: number; readonly mask: Uint32Array }[]): readonly Dispatch[] {
+    if (masks.length === 0) return [];
+    const { gpu, vocab } = this.#options;
+    const words = maskWords(vocab);
+    for (const { mask } of masks) if (mask.length !== words) throw new Error(`sampler: a mask has ${mask.length} words of ${words}`);
+    const size = words * 4 * this.#choices.length;
+    if ((this.#buffers.get('masks')?.size ?? 0) < size) {
+      this.#buffers.set('masks', gpu.createBuffer({ label: 'sampler masks', size, usage: STORAGE_USAGE }));
+      this.#bound.delete('masks');
+    }
+    gpu.queue.writeBuffer(this.#buffer('maskedRows'), 0, Uint32Array.from(masks, ({ logits }) => logits));
+    masks.forEach(({ mask }, i) => gpu.queue.writeBuffer(this.#buffer('masks'), i * words * 4, mask as BufferSource));
+    const variant = maskVariantOf(this.#options);
+    return this.#remember('masks', '', () => [this.#bind(maskLogitsKernel(variant), maskWorkgroups(variant))]);
+  }
+
+  dispatches(rows: readonly ChosenRow[], into: TokenInputs): readonly Dispatch[] {
+    const kind = samplerKindOf(rows.map(({ choice }) => (this.#choices[choice] as TokenChoice).sampling));
+    return this.#remember(into, `${kind.mode} ${kind.penalties}`, () =>
+      samplerSteps(samplerVariantOf(this.#options, kind)).map(({ kernel, workgroups }) => this.#bind(kernel, workgroups, into)),
+    );
+  }
+
+  #remember(of: TokenInputs | 'masks', key: string, make: () => readonly Dispatch[]): readonly Dispatch[] {
+    const own = this.#bound.get(of) ?? new Map<string, readonly Dispatch[]>();
+    this.#bound.set(of, own);
+    const made = own.get(key) ?? make();
+    own.set(key, made);
+    return made;
+  }
+
+  #bind(kernel: Kernel, workgroups: number, into?: TokenInputs): Dispatch {
+    const { gpu, pipelines } = this.#options;
+    const compiled = pipelines.get(kernel.key);
+    if (compiled === undefined) throw new Error(`sampler: ${kernel.label} was not compiled`);
+    const bufferOf = (name: string) => (into !== undefined && (name === 'tokens' || name === 'positions') ? into[name] : this.#buffer(name));
+    const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: bufferOf(name) } }));
+    const group = gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries });
+    return {
+      label: kernel.label,
+      bound: { pipeline: compiled.pipeline, group },
+      workgroups: ({ sizes }) => [workgroups, sizes['chosenRows'] ?? 1, 1],
+    };
+  }
+
+  counts(rows: number): GridCounts {
+    return (this.#grids[rows] ??= { sizes: { chosenRows: rows }, tiles: 0 });
+  }
+
+  copyLast(encoder: GPUCommandEncoder, choice: number, { buffer, row }: { readonly buffer: GPUBuffer; readonly row: number }): void {
+    encoder.copyBufferToBuffer(this.#buffer('chosen'), choice * CHOSEN_BYTES + LAST_WORD * 4, buffer, row * 4, 4);
+  }
+
+  results(rows: readonly ChosenRow[]): ReadRange {
+    return { buffer: this.#buffer('chosen'), sizeBytes: (Math.max(...rows.map(({ choice }) => choice)) + 1) * CHOSEN_BYTES };
+  }
+
+  tokensOf(results: ArrayBuffer, choice: number, count: number): readonly number[] {
+    const words = new Uint32Array(results, choice * CHOSEN_BYTES, CHOSEN_BYTES / 4);
+    const [written = 0, status = 0] = words;
+    if ((status & STATUS_BAD_LOGITS) !== 0) throw badLogits();
+    return Array.from({ length: count }, (_, i) => words[CHOSEN_WORDS + ((written - count + i) % RING_SIZE)] as number);
+  }
 }
 
 function badLogits(): FormatError {

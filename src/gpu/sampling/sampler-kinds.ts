@@ -2,11 +2,13 @@
 import { hasPenalties } from '../../graph/sampling.ts';
 import type { SamplingSettings } from '../../graph/sampling.ts';
 import type { Kernel } from '../kernel.ts';
+import { maskLogitsKernel } from '../kernels/sample/mask-logits.ts';
+import type { MaskVariant } from '../kernels/sample/mask-logits.ts';
 import { samplerScratch, samplerSteps } from './sampler-steps.ts';
 import { samplerWorkgroups } from './sampler-variant.ts';
 import type { SamplerVariant } from './sampler-variant.ts';
 
-/** Tokens that the ring holds: more than are under way at any time. */
+/** Tokens that the ring of a sequence holds: more than a submit has steps. */
 export const RING_SIZE = 64;
 
 export interface SamplerShape {
@@ -21,24 +23,31 @@ const SAMPLER_KINDS: readonly SamplerKind[] = (['greedy', 'full'] as const).flat
   [false, true].map((penalties) => ({ mode, penalties })),
 );
 
-export function samplerKindOf(settings: SamplingSettings): SamplerKind {
-  return { mode: settings.temperature === 0 ? 'greedy' : 'full', penalties: hasPenalties(settings) };
+/** The kind of kernels that does for rows with all of these settings. */
+export function samplerKindOf(settings: readonly SamplingSettings[]): SamplerKind {
+  return { mode: settings.every(({ temperature }) => temperature === 0) ? 'greedy' : 'full', penalties: settings.some(hasPenalties) };
 }
 
 export function samplerVariantOf({ vocab, invocations }: SamplerShape, kind: SamplerKind): SamplerVariant {
   return { ...kind, vocab, invocations, workgroups: samplerWorkgroups(vocab, invocations), ringSize: RING_SIZE };
 }
 
-/** Kernels of all kinds of settings, each once. */
-export function samplerKernels(shape: SamplerShape): readonly Kernel[] {
-  const kernels = SAMPLER_KINDS.flatMap((kind) => samplerSteps(samplerVariantOf(shape, kind)).map(({ kernel }) => kernel));
-  return [...new Map(kernels.map((kernel) => [kernel.key, kernel])).values()];
+const MASK_INVOCATIONS = 64;
+
+export function maskVariantOf({ vocab }: Pick<SamplerShape, 'vocab'>): MaskVariant {
+  return { vocab, invocations: MASK_INVOCATIONS };
 }
 
-/** Bytes of scratch buffers by binding name, as large as the largest kind wants them. */
-export function samplerScratchSizes(shape: SamplerShape): ReadonlyMap<string, number> {
+/** Kernels of all kinds of settings, each once, and that of masks. */
+export function samplerKernels(shape: SamplerShape): readonly Kernel[] {
+  const kernels = SAMPLER_KINDS.flatMap((kind) => samplerSteps(samplerVariantOf(shape, kind)).map(({ kernel }) => kernel));
+  return [...new Map([...kernels, maskLogitsKernel(maskVariantOf(shape))].map((kernel) => [kernel.key, kernel])).values()];
+}
+
+/** Bytes of scratch buffers for each row, by binding name, as large as the largest of some kinds wants them. */
+export function samplerScratchSizes(shape: SamplerShape, { penalties }: Pick<SamplerKind, 'penalties'>): ReadonlyMap<string, number> {
   const sizes = new Map<string, number>();
-  for (const kind of SAMPLER_KINDS) {
+  for (const kind of SAMPLER_KINDS.filter((each) => penalties || !each.penalties)) {
     for (const [name, size] of Object.entries(samplerScratch(samplerVariantOf(shape, kind))))
       sizes.set(name, Math.max(size, sizes.get(name) ?? 0));
   }

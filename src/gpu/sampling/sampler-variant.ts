@@ -1,4 +1,7 @@
-/** What the sampler's kernels are generated from, and how they cut the vocabulary. */
+/**
+ * What the sampler's kernels are generated from, and how they cut the vocabulary. A dispatch chooses a token for each of its rows, which are
+ * of sequences with settings of their own: y of a workgroup is the row.
+ */
 import { isPowerOfTwo } from '../kernel.ts';
 import type { Binding } from '../kernel.ts';
 
@@ -12,7 +15,7 @@ export interface SamplerVariant {
   readonly invocations: number;
   /** Of the kernels that go over the vocabulary; at most `invocations`. */
   readonly workgroups: number;
-  /** Tokens that the ring holds: a power of two. */
+  /** Tokens that the ring of a sequence holds: a power of two. */
   readonly ringSize: number;
 }
 
@@ -60,6 +63,14 @@ export function componentsOf({ lanes }: VocabularyShape, name: string): readonly
 /** Logits as the kernels after the first see them. They are read as words, since WGSL need not respect NaN and infinities. */
 export function scoresBinding(variant: SamplerVariant, element: string = vocabularyShape(variant).element): Binding {
   return { name: variant.penalties ? 'scores' : 'logits', access: 'read', type: `array<${element}>` };
+}
+
+/** Of each row of the dispatch: its row of the logits, and the number of its sequence. */
+export const ROWS_BINDING: Binding = { name: 'rows', access: 'read', type: 'array<vec2<u32>>' };
+
+/** WGSL expression of the first element of a row's scores, of {@link scoresBinding}; `row` is a u32 expression. */
+export function scoresOf({ penalties }: Pick<SamplerVariant, 'penalties'>, row: string, elements: number): string {
+  return `${penalties ? row : `rows[${row}].x`} * ${elements}u`;
 }
 
 /** The loop of one workgroup over its chunk: `body` sees the element's index `at`. */

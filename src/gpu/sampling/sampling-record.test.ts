@@ -19,7 +19,7 @@ const SETTINGS: SamplingSettings = {
 
 describe('samplingRecord', () => {
   it('holds the settings as the kernels read them', () => {
-    const words = samplingRecord(SETTINGS, 30);
+    const words = samplingRecord(SETTINGS);
     const floats = new Float32Array(words.buffer);
     expect(words.byteLength).toBe(SAMPLING_BYTES);
     expect([words[0], words[1]]).toEqual([9, 2 ** 20]);
@@ -27,20 +27,20 @@ describe('samplingRecord', () => {
     expect(floats[4]).toBe(Math.fround(45 * Math.LN2 * 0.6));
     expect(floats[5]).toBe(Math.fround(-Math.log(0.05) * 0.6));
     expect([words[6], words[7]! / 2 ** 32]).toEqual([20, expect.closeTo(0.95, 9)]);
-    expect(words[12]).toBe(30);
+    expect([words[12], samplingRecord({ ...SETTINGS, temperature: 0 })[12]]).toEqual([0, 1]);
     expect([floats[8], floats[9], floats[10]]).toEqual([Math.fround(1.1), 0.5, -0.25]);
   });
 
   it('says that cuts are off, and keeps the least cut on', () => {
-    const off = samplingRecord({ ...SETTINGS, topK: 0, topP: 1, minP: 0 }, 30);
+    const off = samplingRecord({ ...SETTINGS, topK: 0, topP: 1, minP: 0 });
     expect([off[6], off[7], new Float32Array(off.buffer)[5]]).toEqual([0, 0, 3.4028234663852886e38]);
-    expect(samplingRecord({ ...SETTINGS, topP: 1e-300 }, 30)[7]).toBe(1);
-    expect(samplingRecord({ ...SETTINGS, topP: 1 - 1e-16 }, 30)[7]).toBe(2 ** 32 - 1);
-    expect(samplingRecord({ ...SETTINGS, topK: 2 ** 40 }, 30)[6]).toBe(2 ** 32 - 1);
+    expect(samplingRecord({ ...SETTINGS, topP: 1e-300 })[7]).toBe(1);
+    expect(samplingRecord({ ...SETTINGS, topP: 1 - 1e-16 })[7]).toBe(2 ** 32 - 1);
+    expect(samplingRecord({ ...SETTINGS, topK: 2 ** 40 })[6]).toBe(2 ** 32 - 1);
   });
 
   it.each([0, 1e-300, 1e300])('holds finite numbers at temperature %f', (temperature) => {
-    const floats = new Float32Array(samplingRecord({ ...SETTINGS, temperature }, 30).buffer);
+    const floats = new Float32Array(samplingRecord({ ...SETTINGS, temperature }).buffer);
     expect(floats.subarray(2, 6).every(Number.isFinite)).toBe(true);
   });
 });
@@ -64,12 +64,12 @@ describe('sampler kernels', () => {
       for (const penalties of [false, true]) {
         const variant = { vocab, mode, penalties, invocations: 256, workgroups: samplerWorkgroups(vocab, 256), ringSize: 64 };
         const scratch = samplerScratch(variant);
-        const given = new Set([...Object.keys(scratch), 'logits', 'sampling', 'tokens', 'positions', 'ring', 'control', 'counts']);
+        const given = new Set([...Object.keys(scratch), 'logits', 'settings', 'tokens', 'positions', 'chosen', 'rows', 'counts']);
         const steps = samplerSteps(variant);
         expect(steps).toHaveLength(mode === 'greedy' ? 2 : 4);
         for (const { kernel, workgroups } of steps) {
           expect(workgroupBytesOf(kernel.wgsl)).toBeLessThanOrEqual(16_384);
-          expect(workgroups[0]).toBeLessThanOrEqual(256);
+          expect(workgroups).toBeLessThanOrEqual(256);
           expect(kernel.bindings.filter(({ name }) => !given.has(name) || !kernel.wgsl.includes(name))).toEqual([]);
           device.pushErrorScope('validation');
           device.createComputePipeline({

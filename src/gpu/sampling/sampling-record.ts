@@ -1,4 +1,4 @@
-/** What the host writes before a run of sampled tokens: the settings as the kernels read them, and the counts of tokens so far. */
+/** What the host writes of a sequence before its tokens are sampled: the settings as the kernels read them, counts of tokens so far. */
 import type { SamplingSettings } from '../../graph/sampling.ts';
 import type { Binding } from '../kernel.ts';
 
@@ -14,16 +14,17 @@ export const SAMPLING_STRUCT = `struct Sampling {
   presence: f32,
   frequency: f32,
   topStep: u32,
-  base: u32,
+  greedy: u32,
 }
 `;
 export const SAMPLING_BYTES = 56;
-export const SAMPLING_BINDING: Binding = { name: 'sampling', access: 'read', type: 'Sampling' };
+/** A record a sequence. */
+export const SETTINGS_BINDING: Binding = { name: 'settings', access: 'read', type: 'array<Sampling>' };
 
 /** A token's bit in `counts` when the prompt holds it; the bits below count its occurrences in the output. */
 export const IN_PROMPT = 0x8000_0000;
 
-/** Set in `control.status` when logits hold NaN or +Infinity, or nothing finite; the token is then 0 and means nothing. */
+/** Set in a sequence's `status` when logits hold NaN or +Infinity, or nothing finite; the token is then 0 and means nothing. */
 export const STATUS_BAD_LOGITS = 1;
 
 /** Weights below 2^-44 of the largest count as nothing (draw-weight.ts). */
@@ -43,15 +44,16 @@ const TWO_32 = 0x1_0000_0000;
 const toF32 = (value: number): number => Math.fround(Math.min(value, LARGEST_F32));
 
 /**
- * The settings as the words of `struct Sampling`; settings of temperature 0 (greedy kernels) use the penalties only.
+ * The settings as the words of `struct Sampling`. At temperature 0 only the largest logits have a weight, and the first of them is drawn;
+ * the greedy kernels use the penalties alone.
  * - seed: low word, high word.
  * - bitsPerLogit: log2(e) / temperature as the sum of two floats: a weight is 2^-(distance * bitsPerLogit).
  * - reach: distance of a logit from the largest beyond which its weight is nothing. minPReach: the same for what min-p keeps.
  * - topK: 0 is off. topP: in units of 2^-32, 0 is off.
  * - topStep: the last bin, as the distance's bits over 2^17.
- * - base: position of the first token of the output.
+ * - greedy: 1 at temperature 0.
  */
-export function samplingRecord(settings: SamplingSettings, base: number): Uint32Array<ArrayBuffer> {
+export function samplingRecord(settings: SamplingSettings): Uint32Array<ArrayBuffer> {
   const { temperature, topK, topP, minP, seed } = settings;
   const words = new Uint32Array(SAMPLING_BYTES / 4);
   const floats = new Float32Array(words.buffer);
@@ -70,7 +72,7 @@ export function samplingRecord(settings: SamplingSettings, base: number): Uint32
   floats[10] = settings.frequencyPenalty;
   floats[11] = Math.min(reach, FARTHEST_BIN);
   words[11] = (words[11] as number) >>> DISTANCE_SHIFT;
-  words[12] = base;
+  words[12] = temperature === 0 ? 1 : 0;
   return words;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The largest logit and its id, in two dispatches: every workgroup finds the best of its run of ids, then one workgroup finds the
+ * The largest logit of each row and its id, in two dispatches: every workgroup finds the best of its run of ids, then one workgroup finds the
  * best of those and, in greedy mode, hands the token on. The first is also the first step of the full sampler.
  *
  * Logits are compared as unsigned integers in the same order as the floats, so that equal logits, NaN and infinities are exact
@@ -7,12 +7,13 @@
  */
 import { kernelHeader, kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel } from '../../kernel.ts';
-import { BIN_WORDS, SAMPLING_BINDING, SAMPLING_STRUCT } from '../../sampling/sampling-record.ts';
-import { checkSamplerVariant, chunkLoop, componentsOf, vocabularyShape } from '../../sampling/sampler-variant.ts';
+import { BIN_WORDS, SAMPLING_STRUCT, SETTINGS_BINDING } from '../../sampling/sampling-record.ts';
+import { checkSamplerVariant, chunkLoop, componentsOf, ROWS_BINDING, vocabularyShape } from '../../sampling/sampler-variant.ts';
 import type { SamplerVariant, VocabularyShape } from '../../sampling/sampler-variant.ts';
+import { windowWords } from '../sample/window.ts';
 import { emitBindings, emitToken } from './emit-token.ts';
 
-/** Best key and its id, one for each workgroup of the first stage. */
+/** [rows][workgroups]: best key and its id, of each workgroup of the first stage. */
 export function partialsBinding(access: 'read' | 'write'): Binding {
   return { name: 'partials', access, type: 'array<vec2<u32>>' };
 }
@@ -25,7 +26,7 @@ const ORDERED_KEY = `fn orderedKey(bits: u32) -> u32 {
 `;
 
 const PENALISED = `/// Rounded once more than in float64: the quotient is corrected by its own remainder.
-fn penalised(bits: u32, count: u32) -> u32 {
+fn penalised(sampling: Sampling, bits: u32, count: u32) -> u32 {
   if (count == 0u || (bits & 0x7f800000u) == 0x7f800000u) { return bits; }
   let logit = bitcast<f32>(bits);
   var value = logit * sampling.repetition;
@@ -58,15 +59,16 @@ fn findBest(lane: u32, key: u32, id: u32) {
 function partialBindings({ mode, penalties }: SamplerVariant, { element }: VocabularyShape): readonly Binding[] {
   return [
     { name: 'logits', access: 'read', type: `array<${element}>` },
-    ...(penalties ? [{ name: 'counts', access: 'read' as const, type: `array<${element}>` }, SAMPLING_BINDING] : []),
+    ...(penalties ? [{ name: 'counts', access: 'read' as const, type: `array<${element}>` }, SETTINGS_BINDING] : []),
     ...(penalties && mode === 'full' ? [{ name: 'scores', access: 'write' as const, type: `array<${element}>` }] : []),
     partialsBinding('write'),
     ...(mode === 'full'
       ? [
           { name: 'bins', access: 'write' as const, type: 'array<u32>' },
-          { name: 'window', access: 'write' as const, type: 'array<u32>' },
+          { name: 'windows', access: 'write' as const, type: 'array<u32>' },
         ]
       : []),
+    ROWS_BINDING,
   ];
 }
 
@@ -74,9 +76,12 @@ function partialBody(variant: SamplerVariant, shape: VocabularyShape): string {
   const parts = componentsOf(shape, 'bits');
   const counts = componentsOf(shape, 'count');
   const lines = [
-    variant.penalties ? 'var bits = logits[at];' : 'let bits = logits[at];',
-    ...(variant.penalties ? ['let count = counts[at];', ...parts.map((part, i) => `${part} = penalised(${part}, ${counts[i]});`)] : []),
-    ...(variant.penalties && variant.mode === 'full' ? ['scores[at] = bits;'] : []),
+    `${variant.penalties ? 'var' : 'let'} bits = logits[place.x * ${shape.elements}u + at];`,
+    ...(variant.penalties ? [
+      `let count = counts[place.y * ${shape.elements}u + at];`,
+      ...parts.map((part, i) => `${part} = penalised(sampling, ${part}, ${counts[i]});`),
+    ] : []),
+    ...(variant.penalties && variant.mode === 'full' ? [`scores[workgroup.y * ${shape.elements}u + at] = bits;`] : []),
     ...parts.flatMap((part, i) => [
       `let key${i} = orderedKey(${part});`,
       `if (key${i} > key) { key = key${i}; id = at * ${shape.lanes}u + ${i}u; }`,
@@ -85,19 +90,20 @@ function partialBody(variant: SamplerVariant, shape: VocabularyShape): string {
   return lines.map((line) => `      ${line}`).join('\n');
 }
 
-function clearing({ invocations, workgroups }: SamplerVariant): string {
+function clearing(variant: SamplerVariant): string {
+  const { invocations, workgroups } = variant;
   const stride = invocations * workgroups;
   return `  for (var turn = 0u; turn < ${Math.ceil(BIN_WORDS / stride)}u; turn++) {
     let word = turn * ${stride}u + workgroup.x * ${invocations}u + lane;
-    if (word < ${BIN_WORDS}u) { bins[word] = 0u; }
+    if (word < ${BIN_WORDS}u) { bins[workgroup.y * ${BIN_WORDS}u + word] = 0u; }
   }
-  if (workgroup.x == 0u && lane == 0u) { window[0] = 0u; }
+  if (workgroup.x == 0u && lane == 0u) { windows[workgroup.y * ${windowWords(variant)}u] = 0u; }
 `;
 }
 
 /**
- * First stage. Bindings: `logits` f32 [vocab] (any buffer that begins with them); with penalties `counts` [vocab] and `sampling`, and
- * in full mode `scores` f32 [vocab], the penalised logits; `partials`; in full mode `bins` and `window`, cleared for what follows.
+ * First stage. Bindings: `logits` f32 [rows of a step][vocab]; with penalties `counts` [sequences][vocab] and `settings`, and in full mode
+ * `scores` f32 [rows][vocab], the penalised logits; `partials`; in full mode `bins` and `windows`, cleared for what follows; `rows`.
  */
 export function argmaxPartialKernel(variant: SamplerVariant): Kernel {
   checkSamplerVariant(variant);
@@ -107,11 +113,12 @@ export function argmaxPartialKernel(variant: SamplerVariant): Kernel {
 ${variant.penalties ? SAMPLING_STRUCT + PENALISED : ''}${ORDERED_KEY}${BEST_OF_WORKGROUP}
 @compute @workgroup_size(${variant.invocations})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-${variant.mode === 'full' ? clearing(variant) : ''}  var key = 0u;
+  let place = rows[workgroup.y];
+${variant.penalties ? '  let sampling = settings[place.y];\n' : ''}${variant.mode === 'full' ? clearing(variant) : ''}  var key = 0u;
   var id = 0xffffffffu;
 ${chunkLoop(shape, variant.invocations, partialBody(variant, shape))}
   findBest(lane, key, id);
-  if (lane == 0u) { partials[workgroup.x] = vec2<u32>(atomicLoad(&bestKey), atomicLoad(&bestId)); }
+  if (lane == 0u) { partials[workgroup.y * ${variant.workgroups}u + workgroup.x] = vec2<u32>(atomicLoad(&bestKey), atomicLoad(&bestId)); }
 }
 `;
   return {
@@ -123,7 +130,7 @@ ${chunkLoop(shape, variant.invocations, partialBody(variant, shape))}
   };
 }
 
-/** Second stage of greedy mode, one workgroup. Bindings: `partials` and those of emit-token.ts. */
+/** Second stage of greedy mode, a workgroup a row. Bindings: `partials` and those of emit-token.ts. */
 export function argmaxPickKernel(variant: SamplerVariant): Kernel {
   checkSamplerVariant(variant);
   const { invocations, workgroups } = variant;
@@ -131,11 +138,11 @@ export function argmaxPickKernel(variant: SamplerVariant): Kernel {
   const wgsl = `${kernelHeader(bindings, {})}
 ${emitToken(variant)}${BEST_OF_WORKGROUP}
 @compute @workgroup_size(${invocations})
-fn main(@builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   var mine = vec2<u32>(0u, 0xffffffffu);
-  if (lane < ${workgroups}u) { mine = partials[lane]; }
+  if (lane < ${workgroups}u) { mine = partials[workgroup.y * ${workgroups}u + lane]; }
   findBest(lane, mine.x, mine.y);
-  if (lane == 0u) { emit(atomicLoad(&bestId), usableKey(atomicLoad(&bestKey))); }
+  if (lane == 0u) { emit(workgroup.y, atomicLoad(&bestId), usableKey(atomicLoad(&bestKey))); }
 }
 `;
   return {

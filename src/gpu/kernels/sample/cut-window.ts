@@ -7,49 +7,14 @@
  */
 import { kernelKey } from '../../kernel.ts';
 import type { Binding, Kernel } from '../../kernel.ts';
-import { DISTANCE_BINS, SAMPLING_BINDING } from '../../sampling/sampling-record.ts';
-import { chunkLoop, componentsOf, scoresBinding, vocabularyShape } from '../../sampling/sampler-variant.ts';
+import { BIN_WORDS, DISTANCE_BINS, SETTINGS_BINDING } from '../../sampling/sampling-record.ts';
+import { chunkLoop, componentsOf, ROWS_BINDING, scoresBinding, scoresOf, vocabularyShape } from '../../sampling/sampler-variant.ts';
 import type { SamplerVariant } from '../../sampling/sampler-variant.ts';
 import { atomicAddWide } from '../../wgsl/wide-integer.ts';
 import { partialsBinding } from '../argmax/argmax.ts';
 import { largestKeyFunction, NOTHING, weighingHeader } from './draw-weight.ts';
 import { prefixSum } from './prefix-sum.ts';
-
-/** Tokens that the list holds. Where more are at a cut, the next kernel looks at all logits instead. */
-export const WINDOW_TOKENS = 4096;
-
-/** Bytes of the buffer `window`. */
-export function windowBytes({ workgroups }: SamplerVariant): number {
-  return 56 + (workgroups + WINDOW_TOKENS) * 8;
-}
-
-/**
- * The buffer `window`. `listed`: tokens in the cuts' bins, of which the first are in `tokens` as distance bits and id, in any order.
- * `solid`: tokens of the bins before this one are summed in `sums`, by workgroup, and none of them is listed. `kBin`: top-k's bin, of
- * whose tokens the `kLeft` best stay; `kBefore`: weight of the bins before. `pFirst` to `pLast`: top-p's bins, `pBefore` the weight
- * before them.
- * `total`: weight of all tokens. A bin that there is not is 0xffffffff.
- */
-export function windowStruct({ workgroups }: SamplerVariant, listed: 'u32' | 'atomic<u32>'): string {
-  return `struct Cut {
-  largestKey: u32,
-  solid: u32,
-  kBin: u32,
-  kLeft: u32,
-  pFirst: u32,
-  pLast: u32,
-  kBefore: vec2<u32>,
-  pBefore: vec2<u32>,
-  total: vec2<u32>,
-}
-struct Window {
-  listed: ${listed},
-  cut: Cut,
-  sums: array<vec2<u32>, ${workgroups}>,
-  tokens: array<vec2<u32>>,
-}
-`;
-}
+import { windowStruct, WINDOW_TOKENS } from './window.ts';
 
 const PER_LANE = (invocations: number): number => DISTANCE_BINS / invocations;
 
@@ -68,12 +33,13 @@ ${body}
 function findCuts(invocations: number): string {
   return `var<workgroup> cut: Cut;
 var<workgroup> kThrough: vec2<u32>;
-fn findCuts(lane: u32) {
+fn findCuts(row: u32, lane: u32) {
+  let first = row * ${BIN_WORDS}u;
   var own: array<vec3<u32>, ${PER_LANE(invocations)}>;
   var run = vec3<u32>(0u);
   for (var i = 0u; i < ${PER_LANE(invocations)}u; i++) {
     let bin = lane * ${PER_LANE(invocations)}u + i;
-    own[i] = vec3<u32>(bins[bin], bins[bin + ${DISTANCE_BINS}u], bins[bin + ${2 * DISTANCE_BINS}u]);
+    own[i] = vec3<u32>(bins[first + bin], bins[first + bin + ${DISTANCE_BINS}u], bins[first + bin + ${2 * DISTANCE_BINS}u]);
     run = addCounted(run, own[i]);
   }
   let before = sumBefore(lane, run);
@@ -87,8 +53,8 @@ ${overBins(invocations, `    if (run.x < k && k <= next.x) {
     }`)}
   workgroupBarrier();
   let limited = cut.kBin != ${NOTHING};
-  let least = shareOf(select(total, cut.kBefore, limited));
-  let most = shareOf(select(total, kThrough, limited));
+  let least = shareOf(sampling, select(total, cut.kBefore, limited));
+  let most = shareOf(sampling, select(total, kThrough, limited));
 ${overBins(invocations, `    if (lessWide(run.yz, least) && !lessWide(next.yz, least)) {
       cut.pFirst = select(bin, ${NOTHING}, sampling.topP == 0u);
       cut.pBefore = run.yz;
@@ -101,7 +67,7 @@ ${overBins(invocations, `    if (lessWide(run.yz, least) && !lessWide(next.yz, l
 }
 
 /** The weight that top-p wants of a total; at least the smallest there is, so that one token stays. */
-export const SHARE = `fn shareOf(total: vec2<u32>) -> vec2<u32> {
+export const SHARE = `fn shareOf(sampling: Sampling, total: vec2<u32>) -> vec2<u32> {
   let share = fractionOf(total, sampling.topP);
   return select(share, vec2<u32>(1u, 0u), share.x == 0u && share.y == 0u);
 }
@@ -110,24 +76,28 @@ export const SHARE = `fn shareOf(total: vec2<u32>) -> vec2<u32> {
 function mainText(variant: SamplerVariant, scores: string): string {
   const shape = vocabularyShape(variant);
   const body = [
-    `let bits = ${scores}[at];`,
-    ...componentsOf(shape, 'bits').map((part, i) => `place(distanceOf(${part}, largest), at * ${shape.lanes}u + ${i}u);`),
+    `let bits = ${scores}[firstElement + at];`,
+    ...componentsOf(shape, 'bits').map((part, i) => `place(row, distanceOf(${part}, largest), at * ${shape.lanes}u + ${i}u);`),
   ];
   return `var<workgroup> weightLow: atomic<u32>;
 var<workgroup> weightHigh: atomic<u32>;
-fn place(distance: u32, id: u32) {
+fn place(row: u32, distance: u32, id: u32) {
   if (distance == ${NOTHING}) { return; }
   let bin = binOf(distance);
   if (bin < cut.solid && bitcast<f32>(distance) <= sampling.minPReach) ${atomicAddWide('weightLow', 'weightHigh', 'weightOf(distance)')}
   if (bin == cut.kBin || (bin >= cut.pFirst && bin <= cut.pLast)) {
-    if (atomicLoad(&window.listed) > ${WINDOW_TOKENS}u) { return; }
-    let entry = atomicAdd(&window.listed, 1u);
-    if (entry < ${WINDOW_TOKENS}u) { window.tokens[entry] = vec2<u32>(distance, id); }
+    if (atomicLoad(&windows[row].listed) > ${WINDOW_TOKENS}u) { return; }
+    let entry = atomicAdd(&windows[row].listed, 1u);
+    if (entry < ${WINDOW_TOKENS}u) { windows[row].tokens[entry] = vec2<u32>(distance, id); }
   }
 }
 @compute @workgroup_size(${variant.invocations})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let key = largestKey(lane);
+  let row = workgroup.y;
+  let own = settings[rows[row].y];
+  sampling = own;
+  let firstElement = ${scoresOf(variant, 'row', shape.elements)};
+  let key = largestKey(row, lane);
   let largest = logitOfKey(key);
   if (lane == 0u) {
     atomicStore(&weightLow, 0u);
@@ -137,26 +107,27 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     cut.pFirst = ${NOTHING};
     cut.pLast = ${NOTHING};
   }
-  if (sampling.topK != 0u || sampling.topP != 0u) { findCuts(lane); }
+  if (own.topK != 0u || own.topP != 0u) { findCuts(row, lane); }
   if (lane == 0u) {
     cut.solid = min(cut.kBin, cut.pFirst);
-    if (workgroup.x == 0u) { window.cut = cut; }
+    if (workgroup.x == 0u) { windows[row].cut = cut; }
   }
   workgroupBarrier();
 ${chunkLoop(shape, variant.invocations, body.map((line) => `      ${line}`).join('\n'))}
   workgroupBarrier();
-  if (lane == 0u) { window.sums[workgroup.x] = vec2<u32>(atomicLoad(&weightLow), atomicLoad(&weightHigh)); }
+  if (lane == 0u) { windows[row].sums[workgroup.x] = vec2<u32>(atomicLoad(&weightLow), atomicLoad(&weightHigh)); }
 }
 `;
 }
 
-/** Bindings: `logits` or `scores`, `partials`, `sampling`, `bins`, `window`. */
+/** Bindings: `logits` or `scores`, `partials`, `settings`, `bins`, `windows`, `rows`. */
 export function cutWindowKernel(variant: SamplerVariant): Kernel {
   const scores = scoresBinding(variant);
   const bindings: readonly Binding[] = [
-    scores, partialsBinding('read'), SAMPLING_BINDING,
+    scores, partialsBinding('read'), SETTINGS_BINDING,
     { name: 'bins', access: 'read', type: 'array<u32>' },
-    { name: 'window', access: 'write', type: 'Window' },
+    { name: 'windows', access: 'write', type: 'array<Window>' },
+    ROWS_BINDING,
   ];
   const { invocations, workgroups } = variant;
   return {

@@ -28,7 +28,7 @@ export const NOTHING = '0xffffffffu';
 const BINS = `fn binOf(distance: u32) -> u32 {
   return u32(clamp(i32(distance >> ${DISTANCE_SHIFT}u) - i32(sampling.topStep) + ${DISTANCE_BINS - 1}, 0, ${DISTANCE_BINS - 1}));
 }
-fn binStart(bin: u32) -> u32 {
+fn binStart(sampling: Sampling, bin: u32) -> u32 {
   if (bin == 0u) { return 0u; }
   if (bin >= ${DISTANCE_BINS}u) { return bitcast<u32>(sampling.reach) + 1u; }
   return u32(max(i32(bin) + i32(sampling.topStep) - ${DISTANCE_BINS - 1}, 0)) << ${DISTANCE_SHIFT}u;
@@ -58,21 +58,25 @@ const WEIGHT = `fn weightOf(distanceBits: u32) -> vec2<u32> {
 }
 `;
 
-/** What the texts of the full sampler's kernels begin with. */
+/**
+ * What the texts of the full sampler's kernels begin with. `sampling` is the record of the row's sequence, which `main` sets; functions whose
+ * result decides about barriers take it as an argument, since a compiler does not know that all invocations have the same.
+ */
 export function weighingHeader(bindings: readonly Binding[]): string {
   return `${kernelHeader(bindings, {})}
-${SAMPLING_STRUCT}${MULTIPLY_WIDE}${WIDE_INTEGER}${DISTANCE}${WEIGHT}${BINS}`;
+${SAMPLING_STRUCT}var<private> sampling: Sampling;
+${MULTIPLY_WIDE}${WIDE_INTEGER}${DISTANCE}${WEIGHT}${BINS}`;
 }
 
 /**
- * `largestKey(lane)`: the largest key of the first stage's partials, known to all invocations afterwards. For `workgroups` partials.
+ * `largestKey(row, lane)`: the largest key of the first stage's partials of a row, known to all invocations afterwards. For `workgroups` partials a row.
  */
 export function largestKeyFunction(workgroups: number): string {
   return `var<workgroup> bestKey: atomic<u32>;
-fn largestKey(lane: u32) -> u32 {
+fn largestKey(row: u32, lane: u32) -> u32 {
   if (lane == 0u) { atomicStore(&bestKey, 0u); }
   workgroupBarrier();
-  if (lane < ${workgroups}u) { atomicMax(&bestKey, partials[lane].x); }
+  if (lane < ${workgroups}u) { atomicMax(&bestKey, partials[row * ${workgroups}u + lane].x); }
   workgroupBarrier();
   return atomicLoad(&bestKey);
 }

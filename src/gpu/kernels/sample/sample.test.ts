@@ -4,7 +4,7 @@ import { fixturesPath } from '../../../../test/fixture-tensors.ts';
 import { openTestDevice } from '../../../../test/gpu-harness.ts';
 import type { TestDevice } from '../../../../test/gpu-harness.ts';
 import { createSamplerRig } from '../../../../test/gpu-sampler-rig.ts';
-import type { Draws, SamplerRig } from '../../../../test/gpu-sampler-rig.ts';
+import type { Draws, RowDraws, SamplerRig } from '../../../../test/gpu-sampler-rig.ts';
 import { randomLogits } from '../../../../test/random-logits.ts';
 import { edgesOf } from '../../../../test/sampler-edges.ts';
 import { randomSource } from '../../../tensor/codec/random-weights.ts';
@@ -265,6 +265,30 @@ describe('sampler at its limits', () => {
       logits[217] = bad;
       const drawn = await drawWith(variantFor(300), { logits, settings: { ...NEUTRAL, ...cut }, position: 5, count: 2 });
       expect([drawn.token, drawn.status, drawn.written, drawn.position]).toEqual([0, STATUS_BAD_LOGITS, 2, 7]);
+    }
+  });
+
+  it('draws for each row what it draws for it alone', async () => {
+    const vocab = 1021;
+    const flatTop = peakedLogits(vocab, 3);
+    // Two best: greedy takes the lower id.
+    flatTop[40] = flatTop[700] = 60;
+    const rows = [
+      { settings: { ...NEUTRAL, topK: 20, topP: 0.95, seed: 2 ** 40 + 3 } },
+      { settings: { ...NEUTRAL, temperature: 0, topK: 7, topP: 0.3 }, logits: flatTop },
+      { settings: { ...NEUTRAL, temperature: 0.4, repetitionPenalty: 1.3, frequencyPenalty: 0.4 }, promptIds: [3, 4, 5], outputIds: [9, 9] },
+      { settings: { ...NEUTRAL, minP: 0.05, seed: 99 }, outputIds: [1, 2, 3, 4, 5] },
+      { settings: { ...NEUTRAL, temperature: 0, presencePenalty: 1.5 }, outputIds: [7] },
+    ].map((row, i) => ({ logits: peakedLogits(vocab, 50 + i), position: 10 * i, ...row }));
+    const together = await createSamplerRig(device, variantFor(vocab, { penalties: true }), rows.length);
+    const drawn = await together.drawRows(rows, 6);
+    together.close();
+    expect(drawn.map(({ position }) => position)).toEqual(rows.map(({ position }) => position + 6));
+    for (const [i, { logits, settings, promptIds = [], outputIds = [] }] of (rows as Required<RowDraws>[]).entries()) {
+      const sampler = createSampler({ settings, promptIds, candidates: createCandidates(vocab) });
+      for (const id of outputIds) sampler.count(id);
+      expect(drawn[i]!.tokens, `row ${i}`).toEqual(Array.from({ length: 6 }, () => sampler.sample(logits)));
+      expect([drawn[i]!.written, drawn[i]!.status]).toEqual([outputIds.length + 6, 0]);
     }
   });
 
