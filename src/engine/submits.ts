@@ -56,7 +56,8 @@ export class Submits {
   /** Whether one more can be made before the oldest is done: no reader has to see a token first. */
   get hasRoom(): boolean {
     if (this.#options.chooser === undefined) return this.count === 0;
-    return this.count < DEPTH && !this.#underWay.some(({ works }) => works.some(({ work, wanted }) => wanted !== 'state' && isOneStep(work)));
+    const isSeenFirst = ({ work, wanted }: StagedWork) => wanted !== 'state' && isOneStep(work);
+    return this.count < DEPTH && !this.#underWay.some(({ works }) => works.some(isSeenFirst));
   }
 
   /** Stages the rows of the next submit. */

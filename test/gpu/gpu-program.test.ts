@@ -171,7 +171,8 @@ describe('a batch', () => {
 describe('choosing tokens', () => {
   const prompt = Array.from({ length: 13 }, (_, i) => (11 * i + 2) % 50);
   const FULL = {
-    temperature: 1.1, topK: 20, topP: 0.95, minP: 0.01, repetitionPenalty: 1.1, presencePenalty: 0.3, frequencyPenalty: 0.2, seed: 2 ** 40 + 5,
+    temperature: 1.1, topK: 20, topP: 0.95, minP: 0.01, repetitionPenalty: 1.1, presencePenalty: 0.3, frequencyPenalty: 0.2,
+    seed: 2 ** 40 + 5,
   };
 
   it('gives the greedy tokens of the reference, one step a submit or many', async () => {
@@ -210,7 +211,8 @@ describe('choosing tokens', () => {
 
   it('of sequences that join, read a prompt beside others, and leave, gives each what it has alone', async () => {
     const asked: Asked[] = [
-      { prompt }, { prompt: [7, 9, 30], sampling: FULL }, { prompt: prompt.slice(0, 9), sampling: { ...GREEDY, temperature: 0.8, seed: 4 } },
+      { prompt }, { prompt: [7, 9, 30], sampling: FULL },
+      { prompt: prompt.slice(0, 9), sampling: { ...GREEDY, temperature: 0.8, seed: 4 } },
       { prompt: [5, 4, 3, 2, 1], sampling: { ...GREEDY, presencePenalty: 1 } },
     ];
     const alone: number[][] = [];

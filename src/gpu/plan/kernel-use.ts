@@ -36,7 +36,7 @@ export interface StepCounts {
   readonly sizes: DimSizes;
   /** Tiles of prefill attention. */
   readonly tiles: number;
-  /** Leading rows, each the only one of its sequence, that are in no tile; absent: all rows where there are no tiles, none where there are. */
+  /** Leading rows, each the only one of its sequence, that are in no tile; absent: all where there are no tiles, none where there are. */
   readonly singles?: number | undefined;
   /** Most keys that a row attends to: one of the leading rows, where there are any. */
   readonly keys: number;
@@ -77,8 +77,8 @@ export function rowClassOf(rows: number): RowClass {
 /**
  * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`: the
  * same with keys divided over workgroups. `tiles`: several rows of a sequence. `splitTiles`: few such rows, on matrix units, with keys
- * divided over workgroups; where there is no form for that, as `tiles`. `wholeAndTiles`, `splitAndTiles`: leading rows that are alone in their
- * sequences one way, the rest of the step the other.
+ * divided over workgroups; where there is no form for that, as `tiles`. `wholeAndTiles`, `splitAndTiles`: leading rows that are alone in
+ * their sequences one way, the rest of the step the other.
  */
 export type AttentionMode = 'whole' | 'split' | 'tiles' | 'splitTiles' | 'wholeAndTiles' | 'splitAndTiles';
 

@@ -276,7 +276,8 @@ function checkSubmit({ sequences, steps }: ChoosingSubmit, { mostSequences, most
     throw new Error(`choose: expected 1 to ${mostSequences} sequences that want tokens, found ${wanting.length} of ${sequences.length}`);
   if (steps < 1 || steps > mostSteps) throw new Error(`choose: expected 1 to ${mostSteps} steps, found ${steps}`);
   for (const { tokens, wanted, choice, mask } of sequences) {
-    if (choice === undefined && (wanted === 'token' || tokens.length === 0)) throw new Error('choose: a sequence that goes on has no choice');
+    if (choice === undefined && (wanted === 'token' || tokens.length === 0))
+      throw new Error('choose: a sequence that goes on has no choice');
     if (steps > 1 && (tokens.length > 1 || wanted !== 'token' || mask !== undefined))
       throw new Error(`choose: ${steps} steps of a sequence with ${tokens.length} new tokens that wants ${wanted}`);
   }

@@ -1,6 +1,6 @@
 /**
- * The sampler of a program: its kernels for each kind of settings, what it keeps of every sequence whose tokens it chooses, and how those are
- * read. A sequence has a number; buffers have room for as many as there are, and grow.
+ * The sampler of a program: its kernels for each kind of settings, what it keeps of every sequence whose tokens it chooses, and how those
+ * are read. A sequence has a number; buffers have room for as many as there are, and grow.
  */
 import type { TokenChoice } from '../../graph/executor.ts';
 import { hasPenalties } from '../../graph/sampling.ts';
@@ -197,7 +197,8 @@ class Sampler implements TokenSampler {
     const { gpu, pipelines } = this.#options;
     const compiled = pipelines.get(kernel.key);
     if (compiled === undefined) throw new Error(`sampler: ${kernel.label} was not compiled`);
-    const bufferOf = (name: string) => (into !== undefined && (name === 'tokens' || name === 'positions') ? into[name] : this.#buffer(name));
+    const bufferOf = (name: string) =>
+      into !== undefined && (name === 'tokens' || name === 'positions') ? into[name] : this.#buffer(name);
     const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: bufferOf(name) } }));
     const group = gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries });
     return {

@@ -1,6 +1,6 @@
 /**
- * What the sampler's kernels are generated from, and how they cut the vocabulary. A dispatch chooses a token for each of its rows, which are
- * of sequences with settings of their own: y of a workgroup is the row.
+ * What the sampler's kernels are generated from, and how they cut the vocabulary. A dispatch chooses a token for each of its rows, which
+ * are of sequences with settings of their own: y of a workgroup is the row.
  */
 import { isPowerOfTwo } from '../kernel.ts';
 import type { Binding } from '../kernel.ts';

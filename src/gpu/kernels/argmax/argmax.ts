@@ -1,6 +1,6 @@
 /**
- * The largest logit of each row and its id, in two dispatches: every workgroup finds the best of its run of ids, then one workgroup finds the
- * best of those and, in greedy mode, hands the token on. The first is also the first step of the full sampler.
+ * The largest logit of each row and its id, in two dispatches: every workgroup finds the best of its run of ids, then one finds the best of
+ * those and, in greedy mode, hands the token on. The first is also the first step of the full sampler.
  *
  * Logits are compared as unsigned integers in the same order as the floats, so that equal logits, NaN and infinities are exact
  * whatever a compiler assumes of floats; the lowest id of equals wins. NaN and +Infinity become the largest key of all.

@@ -13,7 +13,8 @@ export function attentionTiles(sequences: readonly TileSequence[], tileRows: num
   const words: number[] = [];
   let firstRow = 0;
   sequences.forEach(({ rows, start }, sequence) => {
-    for (let row = sequence < singles ? rows : 0; row < rows; row += tileRows) words.push(firstRow + row, Math.min(tileRows, rows - row), sequence, start + row);
+    for (let row = sequence < singles ? rows : 0; row < rows; row += tileRows)
+      words.push(firstRow + row, Math.min(tileRows, rows - row), sequence, start + row);
     firstRow += rows;
   });
   return Uint32Array.from(words);

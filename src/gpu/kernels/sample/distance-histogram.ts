@@ -27,7 +27,10 @@ export function distanceHistogramKernel(variant: SamplerVariant): Kernel {
     { name: 'bins', access: 'write', type: 'array<atomic<u32>>' },
     ROWS_BINDING,
   ];
-  const body = [`let bits = ${scores.name}[firstElement + at];`, ...componentsOf(shape, 'bits').map((part) => `place(distanceOf(${part}, largest));`)];
+  const body = [
+    `let bits = ${scores.name}[firstElement + at];`,
+    ...componentsOf(shape, 'bits').map((part) => `place(distanceOf(${part}, largest));`),
+  ];
   const ownWeight = `vec2<u32>(atomicLoad(&${low('own', 'bin')}), atomicLoad(&${high('own', 'bin')}))`;
   const wgsl = `${weighingHeader(bindings)}${largestKeyFunction(workgroups)}
 var<workgroup> own: array<atomic<u32>, ${BIN_WORDS}>;

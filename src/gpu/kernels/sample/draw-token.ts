@@ -41,7 +41,7 @@ fn tokenAt(source: Source, i: u32) -> vec2<u32> {
 `;
 }
 
-/** `findPlace(row, sampling, lane, source)`: distance bits and id of the last token that top-k and top-p keep; all bits set where there is none. */
+/** `findPlace(row, sampling, lane, source)`: distance bits and id of the last token that top-k and top-p keep; all bits set for none. */
 function findPlace({ invocations }: SamplerVariant): string {
   return `/// Weight of top-k's bin as far as the cut.
 fn weightThrough(row: u32, lane: u32, source: Source, last: u32) -> vec2<u32> {

@@ -59,8 +59,8 @@ const WEIGHT = `fn weightOf(distanceBits: u32) -> vec2<u32> {
 `;
 
 /**
- * What the texts of the full sampler's kernels begin with. `sampling` is the record of the row's sequence, which `main` sets; functions whose
- * result decides about barriers take it as an argument, since a compiler does not know that all invocations have the same.
+ * What the texts of the full sampler's kernels begin with. `sampling` is the record of the row's sequence, which `main` sets; functions
+ * whose result decides about barriers take it as an argument, since a compiler does not know that all invocations have the same.
  */
 export function weighingHeader(bindings: readonly Binding[]): string {
   return `${kernelHeader(bindings, {})}
@@ -69,7 +69,8 @@ ${MULTIPLY_WIDE}${WIDE_INTEGER}${DISTANCE}${WEIGHT}${BINS}`;
 }
 
 /**
- * `largestKey(row, lane)`: the largest key of the first stage's partials of a row, known to all invocations afterwards. For `workgroups` partials a row.
+ * `largestKey(row, lane)`: the largest key of the first stage's partials of a row, known to all invocations afterwards. For `workgroups`
+ * partials a row.
  */
 export function largestKeyFunction(workgroups: number): string {
   return `var<workgroup> bestKey: atomic<u32>;

@@ -276,7 +276,9 @@ describe('sampler at its limits', () => {
     const rows = [
       { settings: { ...NEUTRAL, topK: 20, topP: 0.95, seed: 2 ** 40 + 3 } },
       { settings: { ...NEUTRAL, temperature: 0, topK: 7, topP: 0.3 }, logits: flatTop },
-      { settings: { ...NEUTRAL, temperature: 0.4, repetitionPenalty: 1.3, frequencyPenalty: 0.4 }, promptIds: [3, 4, 5], outputIds: [9, 9] },
+      {
+        settings: { ...NEUTRAL, temperature: 0.4, repetitionPenalty: 1.3, frequencyPenalty: 0.4 }, promptIds: [3, 4, 5], outputIds: [9, 9],
+      },
       { settings: { ...NEUTRAL, minP: 0.05, seed: 99 }, outputIds: [1, 2, 3, 4, 5] },
       { settings: { ...NEUTRAL, temperature: 0, presencePenalty: 1.5 }, outputIds: [7] },
     ].map((row, i) => ({ logits: peakedLogits(vocab, 50 + i), position: 10 * i, ...row }));

@@ -10,8 +10,8 @@ export function windowWords({ workgroups }: Pick<SamplerVariant, 'workgroups'>):
 }
 
 /**
- * The buffer `windows`, an element a row. `listed`: tokens in the cuts' bins, of which the first are in `tokens` as distance bits and id, in
- * any order.
+ * The buffer `windows`, an element a row. `listed`: tokens in the cuts' bins, of which the first are in `tokens` as distance bits and id,
+ * in any order.
  * `solid`: tokens of the bins before this one are summed in `sums`, by workgroup, and none of them is listed. `kBin`: top-k's bin, of
  * whose tokens the `kLeft` best stay; `kBefore`: weight of the bins before. `pFirst` to `pLast`: top-p's bins, `pBefore` the weight
  * before them.
