@@ -11,9 +11,10 @@ import { gateExpression } from '../../wgsl/activation.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
 import { q8EpilogueFunctions } from '../../wgsl/q8-epilogue.ts';
 import { storeMatrix } from '../../wgsl/subgroup-matrix.ts';
-import { valuesOfSums } from './matrix-geometry.ts';
+import { valuesOfSums, weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { HELD } from './matrix-staging.ts';
+import { rowEnd } from './ready-halves.ts';
 import { hasFactors } from './row-factors.ts';
 
 const IN_QUADS = new Set(['x', 'gain', 'bias', 'residual', 'times', 'y']);
@@ -77,13 +78,15 @@ const yRowOf = ({ experts }: LinearShape, row: string) => (experts ? `lists[${ro
 
 /** Statements by which lanes finish the quads of a piece whose first row is `first`, and leave them for the rounding where there is one. */
 function quadsText(piece: Piece): string {
-  const { variant: { shape, splits }, geometry: { workgroupSize, rowsEach, pieceRows, factorsAt }, rows, columns } = piece;
+  const { variant: { shape, config, splits, halves }, geometry: { workgroupSize, rowsEach, pieceRows, factorsAt }, rows, columns } = piece;
   const quads = columns / 4;
   const width = outputWidth(shape);
   const column = shape.gated ? `(quad / 4u * ${2 * INTERLEAVE_ROWS}u + quad % 4u * 4u)` : '4u * quad';
   const columnOf = (n: number) => (n === 0 ? column : `${column} + ${INTERLEAVE_ROWS}u`);
   const bias = (n: number) => (shape.bias ? ` + bias${n}` : '');
-  const end = hasFactors(piece.variant) ? ` * bitcast<f32>(${HELD}[${factorsAt}u + line].y)` : '';
+  const weights = weightFactor(shape, config);
+  const ready = halves && ` * ${rowEnd(shape, 'row')}${weights === 1 ? '' : ` * ${1 / weights}`}`;
+  const end = ready ?? (hasFactors(piece.variant) ? ` * bitcast<f32>(${HELD}[${factorsAt}u + line].y)` : '');
   const product = (n: number) => `(${sumsAt(piece, columnOf(n))})${end}${bias(n)}`;
   const outBase = shape.gated ? 'tile.first >> 1u' : shape.experts ? 'tile.first' : 'before + tile.first';
   const biasText = (n: number) => `let bias${n} = bias[min(before + tile.first + ${columnOf(n)}, last) >> 2u];`;

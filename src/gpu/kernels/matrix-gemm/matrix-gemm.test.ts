@@ -16,6 +16,8 @@ import { MATRIX_CONFIGS } from '../../wgsl/subgroup-matrix.ts';
 import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from './matrix-combine.ts';
 import { matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from './matrix-gemm.ts';
 import type { MatrixGemmVariant, MatrixTiling } from './matrix-gemm.ts';
+import { matrixRowsKernel, matrixRowsWorkgroups } from './matrix-rows.ts';
+import { halvesBytes } from './ready-halves.ts';
 
 const HALVES = { ...MATRIX_CONFIGS.nvidia, emulated: true } as const;
 const FLOATS = { ...MATRIX_CONFIGS.metalF32, emulated: true } as const;
@@ -138,6 +140,37 @@ describe('matrix gemm', () => {
     const kernel = matrixCombineKernel(combine);
     await checkProduct({ ...test, run }, { kernel, workgroups: [1, 1, 1], shape, xRows, relativeError: 6e-4 });
   }
+
+  /** Two dispatches: the second reads the halves that the first made of x. */
+  async function checkHalves({ xRows, xOf, ...problem }: Problem): Promise<void> {
+    const variant = variantOf(problem);
+    const { shape } = variant;
+    const run: TestDevice['run'] = async ({ kernel, workgroups, buffers }) => {
+      const xHalves = new Uint32Array(halvesBytes(shape.cols, xRows) / 4).fill(0xffffffff);
+      const made = await test.run({ kernel: matrixRowsKernel(variant), workgroups: matrixRowsWorkgroups(xRows), buffers: { ...buffers, xHalves } });
+      return test.run({ kernel, workgroups, buffers: { ...buffers, xHalves: made.get('xHalves')! } });
+    };
+    const kernel = matrixGemmKernel(variant);
+    await checkProduct({ ...test, run }, { kernel, workgroups: matrixGemmWorkgroups(variant, xRows), shape, xRows, xOf, relativeError: 6e-4 });
+  }
+
+  const magnitudes = [1e5, 1e-9, 1, 0, 3e30];
+  it.each(['held', 'direct'] as const)('halves made before, %s, of rows of any magnitude', async (halves) => {
+    const parts = [{ type: 'q4_k', rows: 36 }, { type: 'q8_0', rows: 20 }] as const;
+    const xOf = (value: number, row: number) => value * magnitudes[row % 5]!;
+    const tiling = { tileRows: 32, subgroups: [2, 2, 1], halves } as const;
+    await checkHalves({ parts, cols: 256, xRows: 35, input: 'q8', xOf, tiling, bias: true });
+    const deep = { tileDepth: 32, subgroups: [1, 1, 2], halves } as const;
+    await checkHalves({ parts: [{ type: 'q4_0', rows: 36 }], cols: 96, xRows: 18, input: 'q8n', tiling: deep, residual: true });
+  });
+
+  it('halves made before, of floats behind a norm; depths that end inside a tile; gated and rounded', async () => {
+    const tiling = { halves: 'held' } as const;
+    const norm = { eps: 1e-6 };
+    await checkHalves({ parts: [{ type: 'bf16', rows: 36 }], cols: 96, xRows: 18, input: 'f32', norm, tiling });
+    const gated = { parts: [{ type: 'q4_0', rows: 64 }], cols: 96, input: 'q8n', gated: 'silu', outputs: q8 } as const;
+    await checkHalves({ ...gated, xRows: 35, tiling: { ...GATED, ...tiling } });
+  });
 
   it('refuses tilings and shapes that it cannot compute', () => {
     const variant = variantOf({ parts: [{ type: 'q4_0', rows: 64 }], cols: 64 });

@@ -5,7 +5,7 @@
  * read and written four at a time: {@link takesMatrixUnits} says which shapes have whole quads.
  */
 import { exceeded, kernelHeader, kernelKey, storageBuffersOf, withTextOf } from '../../kernel.ts';
-import type { Kernel, KernelLimits, Workgroups } from '../../kernel.ts';
+import type { Binding, Kernel, KernelLimits, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
@@ -20,11 +20,12 @@ import { finishFunction, inQuads, matrixEpilogueText, roundingFunctions } from '
 import { matrixGeometry } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { HELD, matrixStaging } from './matrix-staging.ts';
+import { fetchHalvesFunction, HALVES, putHalvesText, ROW_VECTORS, rowTileAt, TILE_VECTORS, withHalves } from './ready-halves.ts';
 import { rowFactorsText } from './row-factors.ts';
 
 export type { MatrixGemmVariant, MatrixTiling } from './matrix-geometry.ts';
 
-const MEMORIES = { loaded: [HELD], stored: [HELD] };
+const memoriesOf = ({ halves }: MatrixGemmVariant) => ({ loaded: halves === 'direct' ? [HELD, HALVES] : [HELD], stored: [HELD] });
 
 /**
  * Whether a product's rows, columns and starts are whole quads, and whole units, and its experts all bound; others keep the tiles without
@@ -43,32 +44,40 @@ export function matrixGemmWorkgroups(variant: MatrixGemmVariant, rows: number): 
 }
 
 /** Products of what lies in the tiles. */
-function multiplyText({ config, tileDepth, subgroups: [, , deep] }: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  const { matricesDown, matricesAcross, rowsEach, colsEach, lineStride, tileRows } = geometry;
+function multiplyText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
+  const { shape, config, tileDepth, subgroups: [, , deep], halves } = variant;
+  const memories = memoriesOf(variant);
+  const { matricesDown, matricesAcross, rowsEach, colsEach, lineStride, heldRows } = geometry;
   const values = valuesOfVector(config);
   const stride = `${lineStride}u`;
   const chunks = tileDepth / config.k / deep;
   const deepBy = (chunks * config.k) / values;
   const chunk = (c: number) => {
     const inLine = `${(c * config.k) / values}u`;
-    const x = (i: number) => ({ memory: HELD, stride, offset: `xFirst + ${i * config.m * lineStride}u + ${inLine}` });
+    const x = (i: number) => (halves === 'direct'
+      ? { memory: HALVES, stride: `${ROW_VECTORS}u`, offset: `xFirst${i} + ${c * TILE_VECTORS}u` }
+      : { memory: HELD, stride, offset: `xFirst + ${i * config.m * lineStride}u + ${inLine}` });
     const w = (j: number) => ({ memory: HELD, stride, offset: `wFirst + ${j * config.n * lineStride}u + ${inLine}`, isTransposed: true });
     return `{
-${unrolled(matricesDown, (i) => `let a${i} = ${loadMatrix(config, 'left', x(i), MEMORIES)};`)}
-${unrolled(matricesAcross, (j) => `let b${j} = ${loadMatrix(config, 'right', w(j), MEMORIES)};
+${unrolled(matricesDown, (i) => `let a${i} = ${loadMatrix(config, 'left', x(i), memories)};`)}
+${unrolled(matricesAcross, (j) => `let b${j} = ${loadMatrix(config, 'right', w(j), memories)};
 ${unrolled(matricesDown, (i) => `c${i}_${j} = ${multiplyMatrices(config, `a${i}`, `b${j}`, `c${i}_${j}`)};`)}`)}
 }`;
   };
+  const tilesDeep = tileDepth / config.k;
+  const directFirst = (i: number) => `let xFirst${i} = ${rowTileAt(shape, `down * ${matricesDown}u + ${i}u`)} + ` +
+    `(k * ${tilesDeep}u${deep === 1 ? '' : ` + deep * ${chunks}u`}) * ${TILE_VECTORS}u;`;
+  const xFirst = `let xFirst = down * ${rowsEach * lineStride}u${deep === 1 ? '' : ` + deep * ${deepBy}u`};`;
   return `{
-let xFirst = down * ${rowsEach * lineStride}u${deep === 1 ? '' : ` + deep * ${deepBy}u`};
-let wFirst = (${tileRows}u + across * ${colsEach}u) * ${lineStride}u${deep === 1 ? '' : ` + deep * ${deepBy}u`};
+${halves === 'direct' ? unrolled(matricesDown, directFirst) : xFirst}
+let wFirst = (${heldRows}u + across * ${colsEach}u) * ${lineStride}u${deep === 1 ? '' : ` + deep * ${deepBy}u`};
 ${unrolled(chunks, chunk)}
 }`;
 }
 
 /** The powers of two of the rows that a lane fetches, which are the same for every tile. */
 function factorsOfFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  if (variant.config.input !== 'f16') return '';
+  if (variant.config.input !== 'f16' || variant.halves) return '';
   const { unitsPerLine, workgroupSize, tileRows, factorsAt } = geometry;
   return unrolled(fetchesOfX(geometry), (u) => {
     const line = `min((lane + ${u * workgroupSize}u) >> ${Math.log2(unitsPerLine)}u, ${tileRows - 1}u)`;
@@ -77,7 +86,8 @@ function factorsOfFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry):
 }
 
 function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry, put: string): string {
-  const { config, subgroups: [downs, acrosses], splits } = variant;
+  const { config, subgroups: [downs, acrosses], splits, halves } = variant;
+  const isHeld = halves === 'held';
   const { workgroupSize, steps, stepsEach, matricesDown, matricesAcross } = geometry;
   const [from, to] = splits === 1 ? ['0u', `${steps}u`] : ['firstStep', 'endStep'];
   return `@compute @workgroup_size(${workgroupSize})
@@ -87,15 +97,15 @@ ${tileText(variant, workgroupSize)}
 let across = subgroup % ${acrosses}u;
 let down = subgroup / ${acrosses}u % ${downs}u;
 let deep = subgroup / ${acrosses * downs}u;
-${rowFactorsText(variant, geometry)}${factorsOfFetches(variant, geometry)}
+${halves ? '' : rowFactorsText(variant, geometry)}${factorsOfFetches(variant, geometry)}
 ${unrolled(matricesDown, (i) => range(matricesAcross).map((j) => `var c${i}_${j}: ${matrixTypes(config).sum};`).join(' '))}
 ${splits === 1 ? '' : `let firstStep = workgroup.z * ${stepsEach}u;\nlet endStep = min(firstStep + ${stepsEach}u, ${steps}u);`}
-var f = fetch(${from}, lane, tile);
+var f = fetch(${from}, lane, tile);${isHeld ? `\nvar h = fetchHalves(${from}, lane, tile);` : ''}
 for (var k = ${from}; k < ${to}; k++) {
 workgroupBarrier();
-${put}
+${put}${isHeld ? `\n${putHalvesText(variant, geometry)}` : ''}
 workgroupBarrier();
-if (k + 1u < ${to}) { f = fetch(k + 1u, lane, tile); }
+if (k + 1u < ${to}) { f = fetch(k + 1u, lane, tile);${isHeld ? ' h = fetchHalves(k + 1u, lane, tile);' : ''} }
 ${multiplyText(variant, geometry)}
 }
 ${matrixEpilogueText(variant, geometry)}
@@ -104,33 +114,38 @@ ${matrixEpilogueText(variant, geometry)}
 }
 
 function textOf(variant: MatrixGemmVariant): string {
-  const { shape, config } = variant;
+  const { shape, config, halves } = variant;
   const geometry = matrixGeometry(variant);
   const staging = matrixStaging(variant, geometry);
+  // Ready halves are not among the units that are unpacked.
+  const unpacked = halves ? { ...geometry, tileRows: 0 } : geometry;
   return `${matrixEnables(config)}${STEP_STRUCT}
-${kernelHeader(bindingsOf(shape), {})}
+${kernelHeader(bindingsOf(variant), {})}
 var<workgroup> ${HELD}: array<vec4<u32>, ${geometry.length}>;
-${matrixFunctions(config, MEMORIES)}
+${matrixFunctions(config, memoriesOf(variant))}
 ${tileStruct(shape)}
 ${staging.declarations}
 ${endFunction(shape, 'vec4<f32>')}
 ${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}` : ''}
-${roundingFunctions(shape)}${fetchFunction(geometry, staging, shape)}
+${roundingFunctions(shape)}${fetchFunction(unpacked, staging, shape)}${halves === 'held' ? `\n${fetchHalvesFunction(variant, geometry)}` : ''}
 ${finishFunction(variant, geometry)}
-${mainText(variant, geometry, putText(geometry, staging))}`;
+${mainText(variant, geometry, putText(unpacked, staging))}`;
 }
 
-const bindingsOf = (shape: LinearShape) => inQuads(linearBindings(shape, { step: true, vectorX: true }));
+function bindingsOf({ shape, halves }: MatrixGemmVariant): readonly Binding[] {
+  const bindings = inQuads(linearBindings(shape, { step: true, vectorX: true }));
+  return halves ? withHalves(bindings) : bindings;
+}
 
 /** `splits` from 2 on: binding `y` is [splits, rows, width], f32, each the sums of a part of the depth. */
 export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
-  const { shape, config, tileRows, tileCols, tileDepth, splits } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, splits, halves } = variant;
   const { workgroupSize } = matrixGeometry(variant);
   const types = shape.parts.map(({ type }) => type).join('+');
   return withTextOf({
     key: kernelKey('matrix-gemm', variant),
-    label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${splits > 1 ? ` / ${splits}` : ''}`,
-    bindings: bindingsOf(shape),
+    label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}`,
+    bindings: bindingsOf(variant),
     workgroupSize,
     needs: matrixNeeds(config),
   }, () => textOf(variant));
@@ -139,6 +154,6 @@ export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
 /** Whether a device has what the kernel takes; its text is not made for that. */
 export function hasRoomFor(variant: MatrixGemmVariant, limits: KernelLimits): boolean {
   const { length, workgroupSize } = matrixGeometry(variant);
-  const storageBuffers = storageBuffersOf({ bindings: bindingsOf(variant.shape) });
+  const storageBuffers = storageBuffersOf({ bindings: bindingsOf(variant) });
   return exceeded({ storageBuffers, workgroupBytes: 16 * length, invocations: workgroupSize }, limits).length === 0;
 }

@@ -17,12 +17,20 @@ export interface MatrixTiling {
   readonly subgroups: readonly [down: number, across: number, deep: number];
   /** Workgroups that share the depth of a tile; from 2 on the kernel writes partial sums (matrix-combine.ts). */
   readonly splits: number;
+  /**
+   * Absent: x becomes halves on its way into workgroup memory, once for each tile of columns. Else matrix-rows.ts made it halves before:
+   * `held` goes through workgroup memory too, `direct` is read into matrices where it lies.
+   */
+  readonly halves?: 'held' | 'direct' | undefined;
 }
 
 export interface MatrixGemmVariant extends MatrixTiling {
   readonly shape: LinearShape;
   readonly config: MatrixConfig;
 }
+
+/** Rows and columns of the tiles that ready halves lie in (matrix-rows.ts). */
+export const HALVES_TILE = 16;
 
 /** Elements that one fetch brings: what packed weights have under one scale, or two. */
 export const UNIT = 32;
@@ -46,16 +54,19 @@ export interface MatrixGeometry {
   readonly hasTail: boolean;
   /** vec4s from one line of a tile to the next: one more than a line takes, so that lines begin in different banks. */
   readonly lineStride: number;
+  /** Rows of x that lie in workgroup memory, before those of W. */
+  readonly heldRows: number;
   /** Rows of a subgroup whose sums lie in workgroup memory at a time, and vec4s from one to the next. */
   readonly pieceRows: number;
   readonly pieceStride: number;
-  /** Where a vec4 for each row of the tile lies, of two floats: what x is multiplied by, and then its products. */
+  /** Where a vec4 for each row of the tile lies, of two floats: what x is multiplied by, and then its products. None of ready halves. */
   readonly factorsAt: number;
   /** vec4s of workgroup memory. */
   readonly length: number;
 }
 
-function check({ shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits }: MatrixGemmVariant): void {
+function check(variant: MatrixGemmVariant): void {
+  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves } = variant;
   const fail = (what: string) => {
     throw new Error(`matrix gemm: ${what}`);
   };
@@ -64,6 +75,9 @@ function check({ shape, config, tileRows, tileCols, tileDepth, subgroups: [down,
   if (tileDepth % UNIT !== 0 || tileDepth % (deep * config.k) !== 0) fail(`tiles ${tileDepth} deep`);
   if (shape.gated && tileCols / across % (2 * INTERLEAVE_ROWS) !== 0) fail('gate and up of a unit lie in two subgroups');
   if (shape.cols % UNIT !== 0) fail(`${shape.cols} columns`);
+  if (halves && (shape.experts || config.input !== 'f16' || config.m !== HALVES_TILE || config.k !== HALVES_TILE))
+    fail('ready halves are for matrices of 16 x 16 of them, of one product');
+  if (halves === 'direct' && shape.cols % tileDepth !== 0) fail(`${shape.cols} columns of halves where they lie, ${tileDepth} deep`);
   if (hasTwoEnds(shape)) fail('a product is gated, activated or added to a residual');
   const parts = shape.experts ? [{ rows: matrixRows(shape) }] : shape.parts;
   if (shape.gated && parts.length !== 1) fail('a gated product has one part');
@@ -83,7 +97,7 @@ function pieceRowsOf(rowsEach: number, { m }: MatrixConfig, bytesOf: (rows: numb
 
 export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
   check(variant);
-  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves } = variant;
   const unitsPerLine = tileDepth / UNIT;
   const units = shape.cols / UNIT;
   const steps = Math.ceil(units / unitsPerLine);
@@ -92,19 +106,21 @@ export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
   const [rowsEach, colsEach] = [tileRows / down, tileCols / across];
   const lineStride = tileDepth / valuesOfVector(config) + 1;
   const workgroupSize = down * across * deep * MATRIX_LANES;
-  const tiles = (tileRows + tileCols) * lineStride;
+  const heldRows = halves === 'direct' ? 0 : tileRows;
+  const tiles = (heldRows + tileCols) * lineStride;
   const pieceStride = colsEach / valuesOfSums(config) + 1;
   const piece = (rows: number) => down * across * deep * rows * pieceStride;
   const pieceRows = pieceRowsOf(rowsEach, config, piece, tiles);
   // What rows are scaled by is gathered by eight lanes a row before the first tile.
-  const factorsAt = Math.max(tiles, piece(pieceRows), tileRows * LANES_A_ROW);
+  const factorsAt = Math.max(tiles, piece(pieceRows), halves ? 0 : tileRows * LANES_A_ROW);
   return {
     tileRows, tileCols, workgroupSize, rowsEach, colsEach, unitsPerLine, units, steps, lineStride, pieceRows, pieceStride, factorsAt,
     matricesDown: rowsEach / config.m,
     matricesAcross: colsEach / config.n,
     stepsEach,
     hasTail: units % unitsPerLine !== 0,
-    length: factorsAt + tileRows,
+    heldRows,
+    length: factorsAt + (halves ? 0 : tileRows),
   };
 }
 

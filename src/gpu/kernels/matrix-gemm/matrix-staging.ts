@@ -7,6 +7,7 @@ import { bookTexts } from '../../wgsl/codebook.ts';
 import { range } from '../../wgsl/expressions.ts';
 import { blocksOf, CODES_STRUCT, weightCodeFunctions, weightScaleFunctions } from '../../wgsl/weight-codes.ts';
 import { minimumType } from '../../wgsl/weight-scales.ts';
+import type { LinearShape } from '../../linear-shape.ts';
 import type { TileStaging } from '../gemm/tile-staging.ts';
 import { weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
@@ -42,7 +43,7 @@ function fetchPart({ shape: { parts } }: MatrixGemmVariant, units: number, u: nu
 }
 
 /** The same of x. */
-function fetchX({ shape: { input, norm, cols, experts } }: MatrixGemmVariant, u: number): string {
+export function fetchX({ input, norm, cols, experts }: LinearShape, u: number): string {
   const units = cols / 32;
   if (input === 'f32') {
     const value = (i: number) => `x[${8 * units}u * row + 8u * unit + ${i}u]${norm ? ` * gain[8u * unit + ${i}u]` : ''}`;
@@ -54,6 +55,9 @@ f.r${u}_0 = xCodes[at];
 f.r${u}_1 = xCodes[at + 1u];
 f.scales${u} = xStats[${stat} + unit];`;
 }
+
+/** How units of x come. */
+export const xFormOf = ({ input }: LinearShape): UnitForm => (input === 'f32' ? 'f32' : 'bytes');
 
 /** Text by part where parts' units differ in form; the condition is the same for a whole workgroup. */
 function byForm(kinds: readonly string[], text: (n: number) => string): string {
@@ -68,38 +72,40 @@ export interface MatrixStaging extends TileStaging {
 }
 
 export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeometry): MatrixStaging {
-  const { shape, config } = variant;
-  const { parts, input } = shape;
-  const { units, lineStride, tileRows } = geometry;
+  const { shape, config, halves } = variant;
+  const { parts } = shape;
+  const { units, lineStride, heldRows } = geometry;
   const forms = parts.map(unitForm);
   const hasMinimums = parts.map((part) => isBlocks(part) && blocksOf(part).hasMinimum);
-  const xForm: UnitForm = input === 'f32' ? 'f32' : 'bytes';
-  const vectors = Math.max(...[xForm, ...forms].map((form) => UNIT_VECTORS[form]));
+  const xForm = xFormOf(shape);
+  // Ready halves are fetched apart.
+  const fetchedForms = halves ? forms : [xForm, ...forms];
+  const vectors = Math.max(...fetchedForms.map((form) => UNIT_VECTORS[form]));
   const isFactored = config.input === 'f16';
   const times = weightFactor(shape, config);
   const timed = (text: string) => (times === 1 ? text : `${text} * ${times}.0`);
   const unitVectors = 32 / (config.input === 'f16' ? 8 : 4);
-  const at = (line: string) => `${line} * ${lineStride}u + slot * ${unitVectors}u`;
+  const at = (line: string) => (i: number) => `${line} * ${lineStride}u + slot * ${unitVectors}u + ${i}u`;
   const store = (u: number, form: UnitForm, rest: Pick<StoredUnit, 'scales' | 'at'> & Partial<StoredUnit>) =>
     storeUnit(config, { form, vector: (i) => `f.r${u}_${i}`, minimums: undefined, factor: undefined, ...rest }, HELD);
-  const hasScales = input !== 'f32' || forms.some(isScaled);
+  const hasScales = fetchedForms.some(isScaled);
   return {
     declarations: [
-      unitFunctions(config, [xForm, ...forms], hasMinimums.includes(true)),
+      unitFunctions(config, fetchedForms, hasMinimums.includes(true)),
       ...(forms.includes('bytes') ? [CODES_STRUCT] : []),
       ...[bookTexts(parts)].filter((text) => text !== ''),
       ...parts.map((_, n) => partFunctions(variant, n)).filter((text) => text !== ''),
     ].join('\n'),
     fetched: (u) => range(vectors).map((i) => `r${u}_${i}: vec4<u32>,`).join(' ') +
       `${hasScales ? ` scales${u}: vec2<f32>,` : ''}${hasMinimums.includes(true) ? ` minimums${u}: vec2<f32>,` : ''}`,
-    fetchX: (u) => fetchX(variant, u),
+    fetchX: (u) => fetchX(shape, u),
     fetchW: (u, n) => fetchPart(variant, units, u, n),
     putX: (u) => {
       const factor = isFactored ? `factor${u}` : undefined;
       return store(u, xForm, { scales: `f.scales${u}${factor ? ` * ${factor}` : ''}`, factor, at: at('line') });
     },
     putW: (u) => byForm(forms.map((form, n) => `${form} ${hasMinimums[n]}`), (n) => store(u, forms[n]!, {
-      scales: timed(`f.scales${u}`), at: at(`(line + ${tileRows}u)`),
+      scales: timed(`f.scales${u}`), at: at(heldRows === 0 ? 'line' : `(line + ${heldRows}u)`),
       minimums: hasMinimums[n] ? timed(`f.minimums${u}`) : undefined,
     })),
   };

@@ -4,6 +4,7 @@
  * inverse of the weights' factor. Eight lanes read a row together.
  */
 import { inputWidth } from '../../linear-shape.ts';
+import type { LinearShape } from '../../linear-shape.ts';
 import { inverseRoot } from '../../wgsl/expressions.ts';
 import { weightFactor, LANES_A_ROW } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
@@ -14,7 +15,7 @@ const LARGEST_EXPONENT = 8;
 const BIAS = 127;
 
 /** Statements that take unit `unit` of row `row` into `most` and `squares`. */
-function gather({ shape }: MatrixGemmVariant, hasMost: boolean): string {
+export function gatherText(shape: LinearShape, hasMost: boolean): string {
   const { input, norm, cols, experts } = shape;
   const units = cols / 32;
   if (input === 'f32') {
@@ -31,6 +32,19 @@ function gather({ shape }: MatrixGemmVariant, hasMost: boolean): string {
     ${input === 'q8n' ? `let shares = xStats[at + ${2 * (inputWidth(shape) / 32)}u];\n    squares += shares.x + shares.y;` : ''}`;
 }
 
+/**
+ * The power of two of a row, `scale`, and what its sums are multiplied by, `end`, of `most` and `squares`; the last statement is open, for
+ * further factors.
+ */
+export function factorStatements({ input, norm, cols }: LinearShape, hasMost: boolean): string {
+  const mean = norm ? `(squares * ${1 / cols} + ${norm.eps})` : 'squares';
+  const factor = norm !== undefined || input === 'q8n' ? ` * ${inverseRoot(mean)}` : '';
+  const largest = LARGEST_EXPONENT + BIAS;
+  return `let exponent = ${hasMost ? 'clamp((bitcast<u32>(most) >> 23u) & 255u, 16u, 254u)' : `${largest}u`};
+    let scale = bitcast<f32>((${largest + BIAS}u - exponent) << 23u);
+    let end = bitcast<f32>((exponent - ${LARGEST_EXPONENT}u) << 23u)${factor}`;
+}
+
 /** Whether rows have factors at all. */
 export function hasFactors({ shape: { input, norm }, config }: MatrixGemmVariant): boolean {
   return config.input === 'f16' || input === 'q8n' || norm !== undefined;
@@ -40,13 +54,10 @@ export function hasFactors({ shape: { input, norm }, config }: MatrixGemmVariant
 export function rowFactorsText(variant: MatrixGemmVariant, { tileRows, units, workgroupSize, factorsAt }: MatrixGeometry): string {
   if (!hasFactors(variant)) return '';
   const { shape, config } = variant;
-  const { input, norm, cols, experts } = shape;
+  const { experts } = shape;
   const hasMost = config.input === 'f16';
   const rowOfX = 'min(tile.row + line, tile.rows - 1u)';
-  const mean = norm ? `(squares * ${1 / cols} + ${norm.eps})` : 'squares';
-  const factor = norm !== undefined || input === 'q8n' ? ` * ${inverseRoot(mean)}` : '';
   const weights = weightFactor(shape, config);
-  const largest = LARGEST_EXPONENT + BIAS;
   return `for (var turn = 0u; turn < ${Math.ceil((tileRows * LANES_A_ROW) / workgroupSize)}u; turn++) {
   let place = turn * ${workgroupSize}u + lane;
   let line = min(place / ${LANES_A_ROW}u, ${tileRows - 1}u);
@@ -56,7 +67,7 @@ export function rowFactorsText(variant: MatrixGemmVariant, { tileRows, units, wo
   for (var k = 0u; k < ${Math.ceil(units / LANES_A_ROW)}u; k++) {
     let unit = k * ${LANES_A_ROW}u + (lane & ${LANES_A_ROW - 1}u);
     if (unit < ${units}u) {
-    ${gather(variant, hasMost)}
+    ${gatherText(shape, hasMost)}
     }
   }
   if (place < ${tileRows * LANES_A_ROW}u) { ${HELD}[place] = vec4<u32>(bitcast<u32>(most), bitcast<u32>(squares), 0u, 0u); }
@@ -72,9 +83,7 @@ for (var turn = 0u; turn < ${Math.ceil(tileRows / workgroupSize)}u; turn++) {
       most = max(most, part.x);
       squares += part.y;
     }
-    let exponent = ${hasMost ? 'clamp((bitcast<u32>(most) >> 23u) & 255u, 16u, 254u)' : `${largest}u`};
-    let scale = bitcast<f32>((${largest + BIAS}u - exponent) << 23u);
-    let end = bitcast<f32>((exponent - ${LARGEST_EXPONENT}u) << 23u)${factor}${weights === 1 ? '' : ` * ${1 / weights}`};
+    ${factorStatements(shape, hasMost)}${weights === 1 ? '' : ` * ${1 / weights}`};
     ${HELD}[${factorsAt}u + line] = vec4<u32>(bitcast<u32>(scale), bitcast<u32>(end), 0u, 0u);
   }
 }

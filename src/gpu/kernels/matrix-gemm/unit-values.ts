@@ -108,8 +108,8 @@ export interface StoredUnit {
   readonly scales: string;
   readonly minimums: string | undefined;
   readonly factor: string | undefined;
-  /** WGSL of the vec4 where the unit begins. */
-  readonly at: string;
+  /** WGSL of the place of the unit's vec4 of a number. */
+  readonly at: (i: number) => string;
 }
 
 /** Statements that store a unit in array `memory`. */
@@ -120,7 +120,7 @@ export function storeUnit(config: MatrixConfig, unit: StoredUnit, memory: string
 const PARTS = ['x', 'y', 'z', 'w'] as const;
 
 function storeHalves({ form, vector, scales, minimums, factor, at }: StoredUnit, memory: string): string {
-  const store = (value: (i: number) => string) => [0, 1, 2, 3].map((i) => `${memory}[${at} + ${i}u] = ${value(i)};`).join('\n');
+  const store = (value: (i: number) => string) => [0, 1, 2, 3].map((i) => `${memory}[${at(i)}] = ${value(i)};`).join('\n');
   if (isScaled(form)) {
     // Codes that are floats are read as 2^-8 of their values.
     const scale = `let scale = Pair(${scales}${form === 'e4m3' ? ' * 256.0' : ''});`;
@@ -165,5 +165,5 @@ function storeFloats({ form, vector, scales, minimums, factor, at }: StoredUnit,
     return `${floatQuad(form, vector, i)}${factor ? ` * ${factor}` : ''}`;
   };
   const before = isScaled(form) ? `let scale = ${scales};\n${minimums ? `let minimum = ${minimums};\n` : ''}` : '';
-  return before + [0, 1, 2, 3, 4, 5, 6, 7].map((i) => `${memory}[${at} + ${i}u] = bitcast<vec4<u32>>(${quad(i)});`).join('\n');
+  return before + [0, 1, 2, 3, 4, 5, 6, 7].map((i) => `${memory}[${at(i)}] = bitcast<vec4<u32>>(${quad(i)});`).join('\n');
 }
