@@ -94,6 +94,14 @@ describe('matrix gemm', () => {
     await check({ parts, cols: 256, xRows: 9, bias: true });
   });
 
+  it.each([1, 2])('two steps fetched ahead, of an odd or even number, in %i parts', async (splits) => {
+    for (const cols of [320, 256]) {
+      const variant = variantOf({ parts: [{ type: 'q4_0', rows: 36 }], cols, input: 'q8n', tiling: { splits, ahead: 2 } });
+      if (splits === 1) await check({ ...variant.shape, tiling: { ahead: 2 }, xRows: 18 });
+      else await checkSplit(variant);
+    }
+  });
+
   it('subgroups share the depth, or are twice as many', async () => {
     await check({ parts: [{ type: 'q4_0', rows: 36 }], cols: 160, tiling: { subgroups: [1, 2, 2] }, xRows: 18, residual: true });
     const wide = { tileRows: 32, tileCols: 64, subgroups: [2, 4, 1] } as const;

@@ -85,9 +85,50 @@ function factorsOfFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry):
   });
 }
 
-function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry, put: string): string {
+/**
+ * The loop over the steps `from` .. `to`. What is fetched two steps ahead goes into registers of its own, for to copy them would be to
+ * wait for them.
+ */
+function stepsText(variant: MatrixGemmVariant, geometry: MatrixGeometry, { put, from, to }: Steps): string {
+  const isHeld = variant.halves === 'held';
+  const ahead = variant.ahead ?? 1;
+  const fetched = (name: string, k: string) =>
+    `${name} = fetch(${k}, lane, tile);${isHeld ? ` ${name}x = fetchHalves(${k}, lane, tile);` : ''}`;
+  const declared = (name: string, k: string) =>
+    `var ${name} = fetch(${k}, lane, tile);${isHeld ? `\nvar ${name}x = fetchHalves(${k}, lane, tile);` : ''}`;
+  const step = (name: string) => `workgroupBarrier();
+${put(name)}${isHeld ? `\n${putHalvesText(variant, geometry, `${name}x`)}` : ''}
+workgroupBarrier();
+if (k + ${ahead}u < ${to}) { ${fetched(name, `k + ${ahead}u`)} }
+${multiplyText(variant, geometry)}`;
+  if (ahead === 1) return `${declared('f', from)}
+for (var k = ${from}; k < ${to}; k++) {
+${step('f')}
+}`;
+  return `${declared('f', from)}
+${declared('g', `min(${from} + 1u, ${to} - 1u)`)}
+for (var turn = 0u; turn < (${to} - ${from} + 1u) / 2u; turn++) {
+{
+let k = ${from} + 2u * turn;
+${step('f')}
+}
+if (${from} + 2u * turn + 1u < ${to}) {
+let k = ${from} + 2u * turn + 1u;
+${step('g')}
+}
+}`;
+}
+
+interface Steps {
+  /** Statements that put what was fetched into a variable of a name. */
+  put(name: string): string;
+  /** WGSL of the first step, and of the end of them. */
+  readonly from: string;
+  readonly to: string;
+}
+
+function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry, put: Steps['put']): string {
   const { config, subgroups: [downs, acrosses], splits, halves } = variant;
-  const isHeld = halves === 'held';
   const { workgroupSize, steps, stepsEach, matricesDown, matricesAcross } = geometry;
   const [from, to] = splits === 1 ? ['0u', `${steps}u`] : ['firstStep', 'endStep'];
   return `@compute @workgroup_size(${workgroupSize})
@@ -100,14 +141,7 @@ let deep = subgroup / ${acrosses * downs}u;
 ${halves ? '' : rowFactorsText(variant, geometry)}${factorsOfFetches(variant, geometry)}
 ${unrolled(matricesDown, (i) => range(matricesAcross).map((j) => `var c${i}_${j}: ${matrixTypes(config).sum};`).join(' '))}
 ${splits === 1 ? '' : `let firstStep = workgroup.z * ${stepsEach}u;\nlet endStep = min(firstStep + ${stepsEach}u, ${steps}u);`}
-var f = fetch(${from}, lane, tile);${isHeld ? `\nvar h = fetchHalves(${from}, lane, tile);` : ''}
-for (var k = ${from}; k < ${to}; k++) {
-workgroupBarrier();
-${put}${isHeld ? `\n${putHalvesText(variant, geometry)}` : ''}
-workgroupBarrier();
-if (k + 1u < ${to}) { f = fetch(k + 1u, lane, tile);${isHeld ? ' h = fetchHalves(k + 1u, lane, tile);' : ''} }
-${multiplyText(variant, geometry)}
-}
+${stepsText(variant, geometry, { put, from, to })}
 ${matrixEpilogueText(variant, geometry)}
 }
 `;
@@ -116,9 +150,10 @@ ${matrixEpilogueText(variant, geometry)}
 function textOf(variant: MatrixGemmVariant): string {
   const { shape, config, halves } = variant;
   const geometry = matrixGeometry(variant);
-  const staging = matrixStaging(variant, geometry);
+  const staging = matrixStaging(variant, geometry, 'f');
   // Ready halves are not among the units that are unpacked.
   const unpacked = halves ? { ...geometry, tileRows: 0 } : geometry;
+  const put = (name: string) => putText(unpacked, matrixStaging(variant, geometry, name));
   return `${matrixEnables(config)}${STEP_STRUCT}
 ${kernelHeader(bindingsOf(variant), {})}
 var<workgroup> ${HELD}: array<vec4<u32>, ${geometry.length}>;
@@ -129,7 +164,7 @@ ${endFunction(shape, 'vec4<f32>')}
 ${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}` : ''}
 ${roundingFunctions(shape)}${fetchFunction(unpacked, staging, shape)}${halves === 'held' ? `\n${fetchHalvesFunction(variant, geometry)}` : ''}
 ${finishFunction(variant, geometry)}
-${mainText(variant, geometry, putText(unpacked, staging))}`;
+${mainText(variant, geometry, put)}`;
 }
 
 function bindingsOf({ shape, halves }: MatrixGemmVariant): readonly Binding[] {
@@ -139,12 +174,12 @@ function bindingsOf({ shape, halves }: MatrixGemmVariant): readonly Binding[] {
 
 /** `splits` from 2 on: binding `y` is [splits, rows, width], f32, each the sums of a part of the depth. */
 export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
-  const { shape, config, tileRows, tileCols, tileDepth, splits, halves } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, splits, halves, ahead } = variant;
   const { workgroupSize } = matrixGeometry(variant);
   const types = shape.parts.map(({ type }) => type).join('+');
   return withTextOf({
     key: kernelKey('matrix-gemm', variant),
-    label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}`,
+    label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}${ahead ? ` ${ahead} ahead` : ''}`,
     bindings: bindingsOf(variant),
     workgroupSize,
     needs: matrixNeeds(config),

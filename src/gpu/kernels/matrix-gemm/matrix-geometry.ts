@@ -22,6 +22,8 @@ export interface MatrixTiling {
    * `held` goes through workgroup memory too, `direct` is read into matrices where it lies.
    */
   readonly halves?: 'held' | 'direct' | undefined;
+  /** Steps that are fetched before they are computed. Absent: 1. */
+  readonly ahead?: 2 | undefined;
 }
 
 export interface MatrixGemmVariant extends MatrixTiling {

@@ -71,7 +71,8 @@ export interface MatrixStaging extends TileStaging {
   readonly declarations: string;
 }
 
-export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeometry): MatrixStaging {
+/** Puts read the variable `name`; fetches make it. */
+export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeometry, name: string): MatrixStaging {
   const { shape, config, halves } = variant;
   const { parts } = shape;
   const { units, lineStride, heldRows } = geometry;
@@ -87,7 +88,7 @@ export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeomet
   const unitVectors = 32 / (config.input === 'f16' ? 8 : 4);
   const at = (line: string) => (i: number) => `${line} * ${lineStride}u + slot * ${unitVectors}u + ${i}u`;
   const store = (u: number, form: UnitForm, rest: Pick<StoredUnit, 'scales' | 'at'> & Partial<StoredUnit>) =>
-    storeUnit(config, { form, vector: (i) => `f.r${u}_${i}`, minimums: undefined, factor: undefined, ...rest }, HELD);
+    storeUnit(config, { form, vector: (i) => `${name}.r${u}_${i}`, minimums: undefined, factor: undefined, ...rest }, HELD);
   const hasScales = fetchedForms.some(isScaled);
   return {
     declarations: [
@@ -102,11 +103,11 @@ export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeomet
     fetchW: (u, n) => fetchPart(variant, units, u, n),
     putX: (u) => {
       const factor = isFactored ? `factor${u}` : undefined;
-      return store(u, xForm, { scales: `f.scales${u}${factor ? ` * ${factor}` : ''}`, factor, at: at('line') });
+      return store(u, xForm, { scales: `${name}.scales${u}${factor ? ` * ${factor}` : ''}`, factor, at: at('line') });
     },
     putW: (u) => byForm(forms.map((form, n) => `${form} ${hasMinimums[n]}`), (n) => store(u, forms[n]!, {
-      scales: timed(`f.scales${u}`), at: at(heldRows === 0 ? 'line' : `(line + ${heldRows}u)`),
-      minimums: hasMinimums[n] ? timed(`f.minimums${u}`) : undefined,
+      scales: timed(`${name}.scales${u}`), at: at(heldRows === 0 ? 'line' : `(line + ${heldRows}u)`),
+      minimums: hasMinimums[n] ? timed(`${name}.minimums${u}`) : undefined,
     })),
   };
 }

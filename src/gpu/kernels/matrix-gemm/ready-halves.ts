@@ -81,7 +81,7 @@ return h;
 }`;
 }
 
-/** Statements that put the fetched `h` into the tile. */
-export function putHalvesText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  return copiesOf(variant, geometry).text((v, place) => `${place}\n${HELD}[line * ${geometry.lineStride}u + vector] = h.v${v};`);
+/** Statements that put what was fetched, the variable `name`, into the tile. */
+export function putHalvesText(variant: MatrixGemmVariant, geometry: MatrixGeometry, name: string): string {
+  return copiesOf(variant, geometry).text((v, place) => `${place}\n${HELD}[line * ${geometry.lineStride}u + vector] = ${name}.v${v};`);
 }
