@@ -1,7 +1,9 @@
 // Products on matrix units (src/gpu/kernels/matrix-gemm) on a GPU that has them: values of every form of weights and tiling against float64
 // from the file's own bytes, then times beside today's tiles and GEMVs. Needs only dist/ and the GPU.
-//   node bench/gpu-matrix-gemm.mjs [--only values,times,tilings,parts] [--products qkv,o,gate+up,down]
+//   node bench/gpu-matrix-gemm.mjs [--only values,forms,times,tilings,parts] [--products qkv,o,gate+up,down]
 //     [--models qwen3-4b,qwen3-0.6b,llama-3.2-3b] [--types q4_0] [--rows 16,31,64,128,512,2048] [--seconds 80] [--json FILE] [--null]
+// A tiling is ROWSxCOLSxDEPTH, subgroups down, across and deep, and parts of the depth; then how x comes (`held`, `direct`: halves that a
+// dispatch of their own makes, which is timed too) and `ahead`, two steps fetched ahead. `forms`: values of every form of weights.
 // --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
 // memory and not from a cache.
 import { appendFileSync } from 'node:fs';
@@ -13,6 +15,8 @@ import { createPipelines, kernelProblems } from '../dist/gpu/device/pipeline-cac
 import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from
   '../dist/gpu/kernels/matrix-gemm/matrix-combine.js';
 import { matrixGemmKernel, matrixGemmWorkgroups } from '../dist/gpu/kernels/matrix-gemm/matrix-gemm.js';
+import { matrixRowsKernel, matrixRowsWorkgroups } from '../dist/gpu/kernels/matrix-gemm/matrix-rows.js';
+import { halvesBytes } from '../dist/gpu/kernels/matrix-gemm/ready-halves.js';
 import { outputWidth, totalRows } from '../dist/gpu/linear-shape.js';
 import { gemvProduct, productKernels } from '../dist/gpu/ops/linear-kernels.js';
 import { layOutMatrix, packedFormatOf } from '../dist/gpu/packed-layout.js';
@@ -88,27 +92,32 @@ async function read(buffer, bytes) {
 
 /** Kernels of a product by a tiling, in order. */
 function kernelsOf(shape, tiling) {
-  const { splits } = tiling;
+  const { splits, halves } = tiling;
   const variant = { shape: splits > 1 ? unfinishedShape(shape) : shape, config, ...tiling };
   const product = { kernel: matrixGemmKernel(variant), workgroups: (rows) => matrixGemmWorkgroups(variant, rows) };
-  if (splits === 1) return [product];
+  const ready = halves ? [{ kernel: matrixRowsKernel(variant), workgroups: matrixRowsWorkgroups }] : [];
+  if (splits === 1) return [...ready, product];
   const combine = { shape, splits };
   return [
+    ...ready,
     { ...product, partialBytes: (rows) => partialBytes(combine, rows) },
     { kernel: matrixCombineKernel(combine), workgroups: (rows) => matrixCombineWorkgroups(combine, rows) },
   ];
 }
 
 const tilingOf = (text) => {
-  const [, tileRows, tileCols, tileDepth, down, across, deep, splits] =
-    /^(\d+)x(\d+)x(\d+) (\d)(\d)(\d) \/(\d+)$/.exec(text).map(Number);
-  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits };
+  const [, sizes, words] = /^(\d+x\d+x\d+ \d\d\d \/\d+)(.*)$/.exec(text);
+  const [tileRows, tileCols, tileDepth, down, across, deep, splits] = sizes.match(/(\d+)x(\d+)x(\d+) (\d)(\d)(\d) \/(\d+)/).slice(1).map(Number);
+  const halves = ['held', 'direct'].find((word) => words.includes(word));
+  const ahead = words.includes('ahead') ? 2 : undefined;
+  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves, ahead };
 };
 
 // Values.
 
 const VALUE_TILINGS = [
   '128x128x64 241 /1', '128x128x64 241 /2', '64x64x64 221 /1', '16x64x64 122 /1', '32x64x64 122 /2', '64x64x64 122 /4',
+  '128x128x64 241 /1 held', '128x128x64 241 /1 direct', '64x64x64 122 /2 direct', '32x64x64 122 /2 ahead', '128x128x64 241 /2 held ahead',
 ];
 
 /** Random x and what it stands for, [rows, cols]; rows of every magnitude. */
@@ -168,13 +177,15 @@ async function checkValues(type, tiling) {
     step: { buffer: upload(Uint32Array.of(rows, 0, 0, 0), GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST) },
     ...Object.fromEntries(planes.map(({ name, offset, sizeBytes: size }) => [`p0_${name}`, { buffer: matrix, offset, size }])),
   };
-  if (kernels.length > 1) bound.partials = { buffer: upload(new Float32Array(kernels[0].partialBytes(rows) / 4).fill(NaN)) };
+  const partial = kernels.find(({ partialBytes: bytesOf }) => bytesOf);
+  if (partial) bound.partials = { buffer: upload(new Float32Array(partial.partialBytes(rows) / 4).fill(NaN)) };
+  bound.xHalves = { buffer: upload(new Uint32Array(halvesBytes(cols, rows) / 4).fill(0xffffffff)) };
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
-  for (const { kernel, workgroups, partialBytes: partial } of kernels) {
+  for (const { kernel, workgroups, partialBytes: isPartial } of kernels) {
     const { pipeline, layout } = await compile(kernel);
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, bindGroup(kernel, layout, partial ? { ...bound, y: bound.partials } : bound));
+    pass.setBindGroup(0, bindGroup(kernel, layout, isPartial ? { ...bound, y: bound.partials } : bound));
     pass.dispatchWorkgroups(...workgroups(rows));
   }
   pass.end();
@@ -229,7 +240,7 @@ async function boundProduct(filler, shape, rows, kernels) {
   const sizes = {
     x: ['floats', rows * shape.cols * 4], xCodes: ['codes', q8CodeBytes(rows, shape.cols)],
     xStats: ['floats', q8StatBytes(rows, shape.cols)],
-    residual: ['floats', rows * width * 4], yGain: ['floats', width * 4], gain: ['floats', shape.cols * 4], y: ['floats', rows * width * 4],
+    xHalves: ['floats', halvesBytes(shape.cols, rows)], residual: ['floats', rows * width * 4], yGain: ['floats', width * 4], gain: ['floats', shape.cols * 4], y: ['floats', rows * width * 4],
     yCodes: ['codes', q8CodeBytes(rows, width)], yStats: ['floats', q8StatBytes(rows, width)],
     partials: ['floats', Math.max(16, ...kernels.map((kernel) => bytesOfPartials(kernel, rows)))],
   };
@@ -292,30 +303,26 @@ async function measure({ model, type, product, shape, rows, what, kernels, copie
   return `${what} ${median.toFixed(0)} us (${teraPerSecond.toFixed(0)})`;
 }
 
-const splitInto = (parts, texts) => texts.flatMap((text) => parts.map((splits) => `${text} /${splits}`));
-
-/** Tilings to choose from, by rows. */
-function candidates(rows) {
-  if (rows <= 16) return splitInto([1, 2, 4, 8], ['16x64x64 122', '16x64x128 122', '16x64x128 124', '16x128x64 142']);
-  if (rows <= 32) return splitInto([1, 2, 4, 8], ['32x64x64 122', '32x64x128 122', '32x64x128 124', '32x128x64 142']);
-  if (rows <= 64) return splitInto([1, 2, 4, 8], ['64x64x64 122', '64x64x64 221', '64x128x64 241', '64x64x128 122']);
-  if (rows <= 128)
-    return splitInto([1, 2, 3, 4], ['64x64x64 221', '128x64x64 421', '64x128x64 241', '128x128x64 241', '128x64x64 221']);
-  return [
-    ...splitInto([1, 2, 3, 4], ['128x128x64 241']),
-    ...splitInto([1, 3], ['256x128x32 421', '128x256x32 241', '128x256x32 281', '128x128x64 221']),
-  ];
-}
+/** Tilings to choose from, by product and rows; the most promising first, for time may end. The first is the table's. */
+const CANDIDATES = [
+  ['gate+up', 512, ['128x128x64 241 /1', '128x128x64 241 /1 held', '128x128x64 241 /1 direct', '128x128x128 241 /1 direct',
+    '256x128x64 421 /1 direct', '128x128x64 221 /1 direct', '128x128x64 221 /1 held']],
+  ['gate+up', 128, ['128x128x64 241 /1', '128x128x64 241 /1 direct', '64x128x64 241 /1', '128x64x64 421 /1', '128x64x64 221 /1 direct']],
+  ['down', 512, ['128x128x64 241 /3', '128x128x64 241 /3 held', '128x128x64 241 /3 direct']],
+  ['down', 128, ['64x64x64 221 /4', '128x64x64 122 /4', '64x64x64 122 /4 ahead', '128x64x64 221 /4 direct', '128x64x64 122 /8 ahead']],
+  ['gate+up', 32, ['32x64x64 122 /1', '32x64x64 122 /1 ahead', '32x64x128 122 /1']],
+  ['down', 32, ['32x64x64 122 /8', '32x64x64 122 /8 ahead']],
+  ['gate+up', 16, ['16x64x64 122 /1', '16x64x64 122 /1 ahead', '16x64x64 122 /2 ahead', '16x64x128 122 /1 ahead']],
+  ['down', 16, ['16x64x64 122 /8', '16x64x64 122 /8 ahead']],
+  ['o', 128, ['64x64x64 221 /4', '128x64x64 122 /4', '64x64x64 122 /4 ahead']],
+  ['qkv', 128, ['64x64x64 221 /2', '128x64x64 221 /2 direct', '64x64x64 122 /2 ahead']],
+];
 
 function productsToMeasure() {
   const wanted = flags.products.split(',');
   return flags.types.split(',').flatMap((type) => flags.models.split(',').flatMap((model) =>
     productsOf(MODELS[model], type).filter(({ name }) => wanted.includes(name)).flatMap(({ name: product, shapes: [shape] }) =>
       flags.rows.split(',').map((rows) => ({ model, type, product, shape, rows: Number(rows) })))));
-}
-
-function tilingsOf({ shape, rows }) {
-  return candidates(rows).map((text) => ({ what: text, kernels: attempt(() => kernelsOf(shape, tilingOf(text))) }));
 }
 
 function todaysKernels({ shape, rows }) {
@@ -326,23 +333,35 @@ function todaysKernels({ shape, rows }) {
   ];
 }
 
-/** Everything is compiled before the first is measured: clocks fall while the host compiles. */
-async function measureProducts(textsOf) {
-  const all = productsToMeasure().map((each) => ({
-    ...each, texts: textsOf(each).filter(({ kernels }) => kernels?.every(({ kernel }) => fits(kernel))),
-  }));
-  await Promise.all(all.map(({ texts, rows }) => compileAll(texts.flatMap(({ kernels }) => kernels), rows)));
-  console.log(`compiled after ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  for (const [i, { texts, ...each }] of all.entries()) {
+/** What is compiled is warmed up before it is measured: clocks fall while the host compiles. */
+async function measureProduct({ texts, ...each }) {
+  const { model, type, product, shape, rows } = each;
+  const fitting = texts.filter(({ kernels }) => kernels?.every(({ kernel }) => fits(kernel)));
+  await compileAll(fitting.flatMap(({ kernels }) => kernels), rows);
+  if (secondsLeft() < 2) return;
+  const filler = await createFiller(gpu, pipelines);
+  const copies = await boundProduct(filler, shape, rows, fitting.flatMap(({ kernels }) => kernels));
+  if (fitting.length > 0) await warmUp(fitting[0].kernels, copies, rows);
+  const shown = [];
+  for (const { what, kernels } of fitting) shown.push(await measure({ ...each, copies, what, kernels }));
+  console.log(`${model} ${type} ${product} ${rows}: ${shown.join('; ')}`);
+  filler.destroy();
+}
+
+async function measureTimes() {
+  for (const each of productsToMeasure()) await measureProduct({ ...each, texts: todaysKernels(each) });
+}
+
+async function measureTilings() {
+  const [model] = flags.models.split(',');
+  const [type] = flags.types.split(',');
+  for (const [product, rows, texts] of CANDIDATES) {
+    if (!flags.products.split(',').includes(product)) continue;
     if (secondsLeft() < 2) return console.log('time is over');
-    const { model, type, product, shape, rows } = each;
-    const filler = await createFiller(gpu, pipelines);
-    const copies = await boundProduct(filler, shape, rows, texts.flatMap(({ kernels }) => kernels));
-    if (i === 0 && texts.length > 0) await warmUp(texts[0].kernels, copies, rows);
-    const shown = [];
-    for (const { what, kernels } of texts) shown.push(await measure({ ...each, copies, what, kernels }));
-    console.log(`${model} ${type} ${product} ${rows}: ${shown.join('; ')}`);
-    filler.destroy();
+    const { shapes: [shape] } = productsOf(MODELS[model], type).find(({ name }) => name === product);
+    const made = texts.map((text) => ({ what: text, kernels: attempt(() => kernelsOf(shape, tilingOf(text))) }));
+    for (const { what, kernels } of made) if (kernels === undefined) console.log(`${product} has no ${what}`);
+    await measureProduct({ model, type, product, shape, rows, texts: made });
   }
 }
 
@@ -365,17 +384,19 @@ const WITHOUT = {
   end: (text) => text.replaceAll(/finishPiece\(\d+u[^;]*;/g, ''),
 };
 
+const PARTED = [['gate+up', 512, '128x128x64 241 /1 held'], ['gate+up', 512, '128x128x64 241 /1 direct'], ['gate+up', 16, '16x64x64 122 /1']];
+
 async function measureParts() {
-  for (const [product, rows, text] of [['gate+up', 512, '128x128x64 241 /1'], ['down', 512, '128x128x64 241 /3']]) {
+  for (const [product, rows, text] of PARTED) {
     const [{ shapes: [shape] }] = productsOf(MODELS['qwen3-4b'], 'q4_0').filter(({ name }) => name === product);
     const filler = await createFiller(gpu, pipelines);
-    const [{ kernel, workgroups, partialBytes: bytes }] = kernelsOf(shape, tilingOf(text));
+    const { kernel, workgroups, partialBytes: bytes } = kernelsOf(shape, tilingOf(text)).find(({ kernel: { key } }) => key.startsWith('matrix-gemm'));
     const copies = await boundProduct(filler, shape, rows, [{ partialBytes: bytes }]);
     const shown = [];
     const parts = [];
     for (const [what, without] of Object.entries(WITHOUT)) {
       const wgsl = without(kernel.wgsl);
-      if (what !== 'whole' && wgsl === kernel.wgsl) throw new Error(`${what} is not in the text`);
+      if (what !== 'whole' && wgsl === kernel.wgsl) continue;
       parts.push({ what: `without ${what}`, kernels: [{ kernel: { ...kernel, wgsl, key: `${kernel.key} without ${what}` }, workgroups }] });
     }
     await compileAll(parts.flatMap(({ kernels }) => kernels), rows);
@@ -390,10 +411,12 @@ const only = flags.only.split(',');
 if (only.includes('parts')) await measureParts();
 if (only.includes('values')) {
   for (const tiling of VALUE_TILINGS) await checkValues('q4_0', tiling);
+}
+if (only.includes('forms')) {
   const types = WEIGHT_TYPES.filter((type) => !type.startsWith('affine') || type.endsWith('_g64_bf16'));
   for (const type of types) await checkValues(type, '128x128x64 241 /1');
 }
-if (only.includes('times')) await measureProducts(todaysKernels);
-if (only.includes('tilings')) await measureProducts(tilingsOf);
+if (only.includes('times')) await measureTimes();
+if (only.includes('tilings')) await measureTilings();
 console.log(`${((performance.now() - started) / 1000).toFixed(1)} s`);
 gpu.destroy();

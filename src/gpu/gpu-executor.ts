@@ -2,6 +2,7 @@
  * The GPU executor: plans a graph by a device profile, streams its weights to the device and compiles its kernels meanwhile. It picks no
  * adapter: `node/` and `browser/` hand it a way to open one. Each program has a device of its own, so that a lost one can be loaded again.
  */
+import { sizesOf } from '../graph/dims.ts';
 import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { decoderOf } from '../graph/model-graphs.ts';
 import { countOf, sequenceDim } from '../graph/run-check.ts';
@@ -11,6 +12,7 @@ import type { Pipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
 import { STORAGE_USAGE } from './device/gpu-device.ts';
 import { areMatrixUnitsRight } from './device/probe-matrix-units.ts';
+import { halvesBytes } from './kernels/matrix-gemm/ready-halves.ts';
 import { partialsBytes } from './ops/attention.ts';
 import { deltaRecordsBytes } from './ops/delta-rule-chunks.ts';
 import { kernelsByNeed, planModel } from './plan/model-plan.ts';
@@ -197,6 +199,16 @@ function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal | undef
   });
 }
 
+/** A buffer for any product's x as halves; undefined where no plan makes it so. */
+function createHalves(gpu: GpuDevice, { graphs }: ModelPlan): GPUBuffer | undefined {
+  const bytes = [...graphs.values()].map(({ graph, limits, many: { plan, halvesWidth } }) => {
+    const fixed = plan.steps.flatMap(({ inputs }) => inputs.map(({ shape: [outer] }) => (typeof outer === 'number' ? outer : 0)));
+    return halvesWidth === 0 ? 0 : halvesBytes(halvesWidth, Math.max(...fixed, ...Object.values(sizesOf(graph.derivedDims, limits))));
+  });
+  const size = Math.max(...bytes);
+  return size === 0 ? undefined : gpu.createBuffer({ label: 'x as halves', size, usage: STORAGE_USAGE });
+}
+
 async function createBase(
   gpu: GpuDevice,
   { request, model, weights, pipelines }: Omit<ProgramBuild, 'idle'>,
@@ -204,13 +216,14 @@ async function createBase(
   const { kv, model: graphs } = request;
   const { decoder, options } = model;
   const storage = (label: string, size: number) => gpu.createBuffer({ label, size, usage: STORAGE_USAGE });
+  const rows = Math.max(...Object.values(request.sizes));
   return gpu.guard('Allocating activations', () => ({
     gpu,
     request,
     pipelines,
     weights,
     state: createStateMemory({
-      gpu, model: graphs, kv, rows: Math.max(...Object.values(request.sizes)), snapshots: request.snapshots ?? 0,
+      gpu, model: graphs, kv, rows, snapshots: request.snapshots ?? 0,
     }),
     logits: decoder && {
       graph: decoder.graph.name, valueId: decoder.logits.id, buffer: storage('logits', countOf(decoder.logits, decoder.limits) * 4),
@@ -223,5 +236,6 @@ async function createBase(
         deltaRecordsBytes(graph, { ...options, rows: limits[sequenceDim(graph) ?? ''] ?? 0 }),
       ])),
     ),
+    halves: createHalves(gpu, model),
   }));
 }

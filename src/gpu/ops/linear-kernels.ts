@@ -11,6 +11,7 @@ import type { GemvInt8Variant } from '../kernels/gemv-int8/gemv-int8.ts';
 import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedShape } from '../kernels/matrix-gemm/matrix-combine.ts';
 import { hasRoomFor, matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from '../kernels/matrix-gemm/matrix-gemm.ts';
 import type { MatrixGemmVariant } from '../kernels/matrix-gemm/matrix-gemm.ts';
+import { matrixRowsKernel, matrixRowsWorkgroups } from '../kernels/matrix-gemm/matrix-rows.ts';
 import { tilingsFor } from '../kernels/matrix-gemm/matrix-table.ts';
 import { workgroupBytesOf } from '../kernel.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
@@ -26,6 +27,8 @@ export interface ProductKernel {
   readonly workgroups: (rows: number) => Workgroups;
   /** Most bytes of partial results that it writes, its `y`; the next kernel reads them. */
   readonly partialBytes?: number | undefined;
+  /** Values of a row of x that it leaves as halves, its `xHalves`, which the next kernel reads. */
+  readonly halvesWidth?: number | undefined;
 }
 
 /** From this many rows of W on a matrix counts as an output head. */
@@ -111,7 +114,7 @@ export function expertTileRows({ knobs: { gemm } }: Pick<DeviceProfile, 'knobs'>
 
 const NO_WORKGROUPS: Workgroups = [0, 1, 1];
 
-/** The same on matrix units: a kernel, or two, for each of the table's tilings; undefined where the device or the shape has none. */
+/** The same on matrix units: one to three kernels for each of the table's tilings; undefined where the device or the shape has none. */
 function matrixProducts(shape: LinearShape, { profile }: UseOptions): readonly ProductKernel[] | undefined {
   const { subgroupMatrix: config } = profile;
   if (config === undefined || !takesMatrixUnits(shape)) return undefined;
@@ -124,9 +127,12 @@ function matrixProducts(shape: LinearShape, { profile }: UseOptions): readonly P
   return tilings.flatMap(({ variant, mostRows = 0, isFor }) => {
     const only = (workgroups: ProductKernel['workgroups']) => (rows: number) => (isFor(rows) ? workgroups(rows) : NO_WORKGROUPS);
     const product = { kernel: matrixGemmKernel(variant), workgroups: only((rows) => matrixGemmWorkgroups(variant, rows)) };
-    if (variant.splits === 1) return [product];
+    const halves = variant.halves
+      ? [{ kernel: matrixRowsKernel(variant), workgroups: only(matrixRowsWorkgroups), halvesWidth: shape.cols }] : [];
+    if (variant.splits === 1) return [...halves, product];
     const combine = { shape, splits: variant.splits };
     return [
+      ...halves,
       { ...product, partialBytes: partialBytes(combine, mostRows) },
       { kernel: matrixCombineKernel(combine), workgroups: only((rows) => matrixCombineWorkgroups(combine, rows)) },
     ];

@@ -11,18 +11,26 @@ export interface ProductUses {
 }
 
 const PARTIALS: BufferRef = { kind: 'partials' };
+const HALVES: BufferRef = { kind: 'halves' };
 
-/** Of several kernels those run that have workgroups; what one leaves partial, the next finishes. The first of those has the cost. */
+/**
+ * Of several kernels those run that have workgroups; what one leaves partial, the next finishes. The product itself has the cost, not what
+ * makes x ready for it or finishes it.
+ */
 export function productUses(products: readonly ProductKernel[], { buffers, cost, rowsOf }: ProductUses): readonly KernelUse[] {
-  return products.map(({ kernel, workgroups, partialBytes }, i): KernelUse => {
+  return products.map(({ kernel, workgroups, partialBytes, halvesWidth }, i): KernelUse => {
     const isEnd = products[i - 1]?.partialBytes !== undefined;
-    const isRun = (counts: GridCounts) => !isEnd && workgroups(rowsOf(counts))[0] > 0;
+    const isRun = (counts: GridCounts) => !isEnd && !halvesWidth && workgroups(rowsOf(counts))[0] > 0;
     return {
       kernel,
-      buffers: partialBytes ? { ...buffers, y: PARTIALS } : isEnd ? { ...buffers, partials: PARTIALS } : buffers,
+      buffers: {
+        ...buffers, ...(partialBytes && { y: PARTIALS }), ...(isEnd && { partials: PARTIALS }),
+        ...(kernel.bindings.some(({ name }) => name === 'xHalves') && { xHalves: HALVES }),
+      },
       workgroups: (counts) => workgroups(rowsOf(counts)),
       cost: (counts) => (isRun(counts) ? cost(counts) : { bytes: 0, multiplyAdds: 0 }),
       ...(partialBytes && { partialBytes }),
+      ...(halvesWidth && { halvesWidth }),
     };
   });
 }

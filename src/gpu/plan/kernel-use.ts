@@ -28,7 +28,9 @@ export type BufferRef =
   /** The uniform that holds the size of a dim. */
   | { readonly kind: 'size'; readonly dim: Dim }
   /** Partial results of split attention, and of products; what the delta rule in chunks leaves for itself. */
-  | { readonly kind: 'partials' };
+  | { readonly kind: 'partials' }
+  /** x of a product as halves. */
+  | { readonly kind: 'halves' };
 
 /** Sizes of the step that a dispatch belongs to. */
 export interface StepCounts {
@@ -58,6 +60,8 @@ export interface KernelUse {
   workgroups(counts: GridCounts): Workgroups;
   /** Most bytes of the buffer of partial results that it writes; absent: what its op says apart. */
   readonly partialBytes?: number;
+  /** Values of each row of x that it makes halves of. */
+  readonly halvesWidth?: number;
   cost(counts: StepCounts): StepCost;
 }
 

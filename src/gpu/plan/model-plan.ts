@@ -49,6 +49,8 @@ export interface PlannedSteps {
   readonly kernels: readonly Kernel[];
   /** Most bytes of partial results of a product. */
   readonly partialBytes: number;
+  /** Most values of a row of x that become halves; 0: none. */
+  readonly halvesWidth: number;
 }
 
 /** The plans of one graph for any sizes. */
@@ -98,15 +100,17 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
   const uses = new Map<GpuStep, Map<string, readonly KernelUse[]>>(plan.steps.map((step) => [step, new Map()]));
   const kernels = new Map<string, Kernel>();
   let most = 0;
+  let widest = 0;
   for (const mode of modesOf(options.single ? 'one' : 'many', options.dims, options.profile)) {
     for (const [step, ofStep] of uses) {
       const form = String(formOf(step, mode));
       if (ofStep.has(form)) continue;
       const made = kernelUses(step, mode, options);
       ofStep.set(form, made);
-      for (const { kernel, partialBytes = 0 } of made) {
+      for (const { kernel, partialBytes = 0, halvesWidth = 0 } of made) {
         kernels.set(kernel.key, kernel);
         most = Math.max(most, partialBytes);
+        widest = Math.max(widest, halvesWidth);
       }
     }
   }
@@ -117,7 +121,7 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
     if (made === undefined) throw new Error(`gpu plan: step ${step.label} was not planned for ${form}`);
     return made;
   };
-  return { plan, usesOf, kernels: [...kernels.values()], partialBytes: most };
+  return { plan, usesOf, kernels: [...kernels.values()], partialBytes: most, halvesWidth: widest };
 }
 
 /** @throws CapacityError for states that the kernels have no form for */

@@ -402,7 +402,7 @@ export class GpuProgram implements Program {
   }
 
   get memory(): MemoryUse {
-    const { weights, state, logits, partials } = this.#parts.base;
+    const { weights, state, logits, partials, halves } = this.#parts.base;
     const work = this.#plans().reduce(
       (sum, { activations, inputs }) => sum + activations.sizeBytes + inputs.sizeBytes,
       0,
@@ -410,7 +410,7 @@ export class GpuProgram implements Program {
     return {
       weightBytes: weights.sizeBytes,
       kvBytes: [...state.groups, state.slots].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      workBytes: work + state.tables.sizeBytes + (logits?.buffer.size ?? 0) + partials.size + (this.#decoder?.sampler.sizeBytes ?? 0),
+      workBytes: work + state.tables.sizeBytes + (logits?.buffer.size ?? 0) + partials.size + (halves?.size ?? 0) + (this.#decoder?.sampler.sizeBytes ?? 0),
     };
   }
 

@@ -35,6 +35,8 @@ export interface ProgramBase {
   /** Where all plans of the decoder write its logits, which the sampler reads. */
   readonly logits: LogitsBuffer | undefined;
   readonly partials: GPUBuffer;
+  /** x of a product as halves; undefined where no plan has kernels for that. */
+  readonly halves: GPUBuffer | undefined;
 }
 
 /** A plan with everything that it needs to run steps up to its limits. */
@@ -57,7 +59,7 @@ export interface PlannedRows {
 
 /** Where a reference leads, for one plan of a program. */
 function resolverOf(base: ProgramBase, activations: Activations, inputs: SequenceInputs): BufferResolver {
-  const { weights, state, partials } = base;
+  const { weights, state, partials, halves } = base;
   return (ref: BufferRef): GPUBufferBinding => {
     switch (ref.kind) {
       case 'value':
@@ -85,6 +87,9 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Sequenc
         return { buffer: inputs.sizeOf(String(ref.dim)) };
       case 'partials':
         return { buffer: partials };
+      case 'halves':
+        if (halves === undefined) throw new Error('gpu program: no buffer of halves');
+        return { buffer: halves };
       default:
         throw new Error(`gpu program: no buffer for ${JSON.stringify(ref satisfies never)}`);
     }
