@@ -106,8 +106,9 @@ function kernelsOf(shape, tiling) {
 }
 
 const tilingOf = (text) => {
-  const [, sizes, words] = /^(\d+x\d+x\d+ \d\d\d \/\d+)(.*)$/.exec(text);
-  const [tileRows, tileCols, tileDepth, down, across, deep, splits] = sizes.match(/(\d+)x(\d+)x(\d+) (\d)(\d)(\d) \/(\d+)/).slice(1).map(Number);
+  const [, ...sizes] = /^(\d+)x(\d+)x(\d+) (\d)(\d)(\d) \/(\d+)/.exec(text);
+  const [tileRows, tileCols, tileDepth, down, across, deep, splits] = sizes.map(Number);
+  const words = text.split(' ');
   const halves = ['held', 'direct'].find((word) => words.includes(word));
   const ahead = words.includes('ahead') ? 2 : undefined;
   return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves, ahead };
@@ -240,7 +241,8 @@ async function boundProduct(filler, shape, rows, kernels) {
   const sizes = {
     x: ['floats', rows * shape.cols * 4], xCodes: ['codes', q8CodeBytes(rows, shape.cols)],
     xStats: ['floats', q8StatBytes(rows, shape.cols)],
-    xHalves: ['floats', halvesBytes(shape.cols, rows)], residual: ['floats', rows * width * 4], yGain: ['floats', width * 4], gain: ['floats', shape.cols * 4], y: ['floats', rows * width * 4],
+    xHalves: ['floats', halvesBytes(shape.cols, rows)], y: ['floats', rows * width * 4],
+    residual: ['floats', rows * width * 4], yGain: ['floats', width * 4], gain: ['floats', shape.cols * 4],
     yCodes: ['codes', q8CodeBytes(rows, width)], yStats: ['floats', q8StatBytes(rows, width)],
     partials: ['floats', Math.max(16, ...kernels.map((kernel) => bytesOfPartials(kernel, rows)))],
   };
@@ -384,13 +386,16 @@ const WITHOUT = {
   end: (text) => text.replaceAll(/finishPiece\(\d+u[^;]*;/g, ''),
 };
 
-const PARTED = [['gate+up', 512, '128x128x64 241 /1 held'], ['gate+up', 512, '128x128x64 241 /1 direct'], ['gate+up', 16, '16x64x64 122 /1']];
+const PARTED = [
+  ['gate+up', 512, '128x128x64 241 /1 held'], ['gate+up', 512, '128x128x64 241 /1 direct'], ['gate+up', 16, '16x64x64 122 /1'],
+];
 
 async function measureParts() {
   for (const [product, rows, text] of PARTED) {
     const [{ shapes: [shape] }] = productsOf(MODELS['qwen3-4b'], 'q4_0').filter(({ name }) => name === product);
     const filler = await createFiller(gpu, pipelines);
-    const { kernel, workgroups, partialBytes: bytes } = kernelsOf(shape, tilingOf(text)).find(({ kernel: { key } }) => key.startsWith('matrix-gemm'));
+    const made = kernelsOf(shape, tilingOf(text));
+    const { kernel, workgroups, partialBytes: bytes } = made.find(({ kernel: { key } }) => key.startsWith('matrix-gemm'));
     const copies = await boundProduct(filler, shape, rows, [{ partialBytes: bytes }]);
     const shown = [];
     const parts = [];

@@ -153,6 +153,7 @@ function textOf(variant: MatrixGemmVariant): string {
   const staging = matrixStaging(variant, geometry, 'f');
   // Ready halves are not among the units that are unpacked.
   const unpacked = halves ? { ...geometry, tileRows: 0 } : geometry;
+  const fetchX = halves === 'held' ? `\n${fetchHalvesFunction(variant, geometry)}` : '';
   const put = (name: string) => putText(unpacked, matrixStaging(variant, geometry, name));
   return `${matrixEnables(config)}${STEP_STRUCT}
 ${kernelHeader(bindingsOf(variant), {})}
@@ -162,7 +163,7 @@ ${tileStruct(shape)}
 ${staging.declarations}
 ${endFunction(shape, 'vec4<f32>')}
 ${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}` : ''}
-${roundingFunctions(shape)}${fetchFunction(unpacked, staging, shape)}${halves === 'held' ? `\n${fetchHalvesFunction(variant, geometry)}` : ''}
+${roundingFunctions(shape)}${fetchFunction(unpacked, staging, shape)}${fetchX}
 ${finishFunction(variant, geometry)}
 ${mainText(variant, geometry, put)}`;
 }
@@ -176,10 +177,11 @@ function bindingsOf({ shape, halves }: MatrixGemmVariant): readonly Binding[] {
 export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
   const { shape, config, tileRows, tileCols, tileDepth, splits, halves, ahead } = variant;
   const { workgroupSize } = matrixGeometry(variant);
+  const ways = `${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}${ahead ? ` ${ahead} ahead` : ''}`;
   const types = shape.parts.map(({ type }) => type).join('+');
   return withTextOf({
     key: kernelKey('matrix-gemm', variant),
-    label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}${ahead ? ` ${ahead} ahead` : ''}`,
+    label: `matrix-gemm ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}${ways}`,
     bindings: bindingsOf(variant),
     workgroupSize,
     needs: matrixNeeds(config),
