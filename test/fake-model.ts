@@ -15,6 +15,7 @@ import type { State } from '../src/graph/state.ts';
 import { CapacityError } from '../src/tensor/errors.ts';
 import { createTokenizer } from '../src/text/tokenizer.ts';
 import type { Tokenizer } from '../src/text/tokenizer.ts';
+import { fakeChooser } from './fake-chooser.ts';
 
 export const FAKE_VOCAB = 300;
 /** Token that ends an answer; its logit is low unless a test raises it. */
@@ -46,6 +47,8 @@ export interface FakeOptions extends Partial<LoadOptions> {
   /** States beside one of pages without a window: pages with one, slots. */
   readonly window?: number;
   readonly hasSlots?: boolean;
+  /** Chooses tokens, up to so many steps a submit; default: it makes logits only. */
+  readonly choosesSteps?: number;
   /** Pages that the device has at most. */
   readonly devicePages?: number;
   /** Pages that the device turns out to have when a step uses them, as a GPU does. */
@@ -143,7 +146,7 @@ export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'size
   };
   // One buffer for all steps, as an executor may do: who keeps a view of it sees it change.
   const shared = new Float32Array(rows * FAKE_VOCAB);
-  return {
+  const program: Program = {
     model: request.model,
     limits: () => request.sizes,
     ensurePages(group, count) {
@@ -177,6 +180,8 @@ export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'size
       log.isDisposed = true;
     },
   };
+  if (options.choosesSteps === undefined) return program;
+  return { ...program, chooser: fakeChooser({ program, vocab: FAKE_VOCAB, mostSteps: options.choosesSteps }) };
 }
 
 /** Bytes are tokens; 256 ends, 257 begins, the rest are words of three bytes that split characters. */

@@ -65,6 +65,8 @@ describe.each([
   ['pages of a window', { window: 70 }],
   ['slots', { hasSlots: true }],
   ['windows and slots', { window: 70, hasSlots: true }],
+  ['pages, tokens chosen by the program', { choosesSteps: 8 }],
+  ['windows and slots, tokens chosen by the program', { window: 70, hasSlots: true, choosesSteps: 8 }],
 ])('1,000 calls cancelled at random, a model with %s', (_, states) => {
   it('leave pages, slots and memory as they were', async () => {
     const { core } = cores(states);

@@ -14,7 +14,7 @@ export interface Candidates {
   /** exp(score), after {@link selectCandidates}. */
   readonly weights: Float64Array;
   readonly heap: Float32Array;
-  /** The penalised logits, where penalties are on. */
+  /** Logits after penalties and a mask, where there are any. */
   readonly penalised: Float32Array;
 }
 

@@ -25,6 +25,11 @@ export interface GenerationJob {
   /** Turns that contextPolicy `slide` left out of the prompt; default 0. */
   readonly droppedTurns?: number | undefined;
   readonly settings: DecodingSettings;
+  /**
+   * Which tokens may follow the answer so far, as `Sampler.sample` has it; called for each token, which is then chosen before the next
+   * one. Default any.
+   */
+  readonly maskAfter?: ((answer: readonly number[]) => Uint32Array) | undefined;
   /** Kept open for later turns; its state is kept as far as it agrees with the prompt. Absent: one of its own, freed at the end. */
   readonly sequence?: Sequence | undefined;
   /** Of one of its own: shares nothing with others. Default false. */
@@ -193,9 +198,10 @@ function begin(run: Run): void {
 
 /** What is asked for each token. The executor chooses it where it can; log probabilities need the logits here. */
 function advanceOf(run: Run): Advance<NextTokens> {
-  const { core, promptIds, settings, signal, onProgress } = run.job;
+  const { core, promptIds, settings, maskAfter, signal, onProgress } = run.job;
   const { sampling, topLogprobs } = settings;
   const promptTokens = promptIds.length;
+  const mask = maskAfter && (() => maskAfter(run.ids.slice(promptTokens)));
   const sampler = createSampler({ settings: sampling, promptIds, candidates: core.candidates });
   return {
     ids: run.ids,
@@ -210,10 +216,11 @@ function advanceOf(run: Run): Advance<NextTokens> {
       onProgress?.({ phase: 'prefill', loaded: done - run.cachedTokens, total: promptTokens - run.cachedTokens });
     },
     take(logits) {
-      const token = sampler.sample(logits);
+      const token = sampler.sample(logits, mask?.());
       return { tokens: [token], logprobs: topLogprobs === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)] };
     },
     choose: topLogprobs !== undefined ? undefined : {
+      mask,
       request: () => ({
         sampling,
         history: { promptIds, outputIds: run.ids.slice(promptTokens) },

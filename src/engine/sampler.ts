@@ -15,8 +15,9 @@ export interface Sampler {
   /**
    * The next token of the output, from logits [vocab], which stay as they are. Counts it: its random number is that of the seed and of how
    * many were counted before it, wherever in a sequence or a batch it stands.
+   * @param mask the tokens that may be chosen: bit i of word w is token 32 w + i. Default all
    */
-  sample(logits: Float32Array): number;
+  sample(logits: Float32Array, mask?: Uint32Array): number;
   /** Counts a token as output that a device chose. */
   count(token: number): void;
 }
@@ -64,6 +65,10 @@ function penalise(into: Float32Array, counts: ReadonlyMap<number, number>, setti
   }
 }
 
+function takeOut(from: Float32Array, mask: Uint32Array): void {
+  for (let id = 0; id < from.length; id++) if ((((mask[id >> 5] as number) >>> (id & 31)) & 1) === 0) from[id] = -Infinity;
+}
+
 export function createSampler({ settings, promptIds, candidates }: SamplerOptions): Sampler {
   const { temperature, topK, topP, minP, seed } = settings;
   const penalised = hasPenalties(settings);
@@ -88,12 +93,12 @@ export function createSampler({ settings, promptIds, candidates }: SamplerOption
   };
   return {
     count,
-    sample(logits) {
-      const own = penalised ? candidates.penalised.subarray(0, logits.length) : logits;
-      if (penalised) {
-        own.set(logits);
-        penalise(own, counts, settings);
-      }
+    sample(logits, mask) {
+      const isChanged = penalised || mask !== undefined;
+      const own = isChanged ? candidates.penalised.subarray(0, logits.length) : logits;
+      if (isChanged) own.set(logits);
+      if (penalised) penalise(own, counts, settings);
+      if (mask !== undefined) takeOut(own, mask);
       const token = choose(own);
       count(token);
       return token;

@@ -150,7 +150,7 @@ export interface TokenChooser {
   open(choice: TokenChoice): number;
   close(choice: number): void;
   /**
-   * Resolves when the steps have been handed to the device, which may have to make memory first; `results`, by sequence, when they are done.
+   * Resolves when the steps have been handed to the device, which may have to make memory first; `results`, by sequence, when they ran.
    * @throws InputError for tokens that there are not, CapacityError for memory that cannot be had, or when the device is lost
    */
   submit(batch: ChoosingSubmit): Promise<{ readonly results: Promise<readonly ChosenTokens[]> }>;

@@ -1,0 +1,81 @@
+/** Chooses tokens of a program that makes logits only, as a device does: ahead of who reads them, in the order of the submits. */
+import { createCandidates } from '../src/engine/candidates.ts';
+import { createSampler } from '../src/engine/sampler.ts';
+import type { Sampler } from '../src/engine/sampler.ts';
+import type { ChoosingRows, ChosenTokens, Program, TokenChoice, TokenChooser } from '../src/graph/executor.ts';
+import { tokenRun } from '../src/graph/decoder-steps.ts';
+import { DECODER } from '../src/graph/model-graphs.ts';
+
+export interface FakeChooserOptions {
+  readonly program: Program;
+  readonly vocab: number;
+  readonly mostSteps?: number;
+  readonly mostSequences?: number;
+}
+
+interface OpenChoice {
+  readonly sampler: Sampler;
+  last: number;
+}
+
+function openChoice({ sampling, history: { promptIds, outputIds } }: TokenChoice, vocab: number): OpenChoice {
+  const sampler = createSampler({ settings: sampling, promptIds, candidates: createCandidates(vocab) });
+  for (let i = 0; i < outputIds.length; i++) sampler.count(outputIds[i] as number);
+  return { sampler, last: -1 };
+}
+
+export function fakeChooser({ program, vocab, mostSteps = 8, mostSequences = 64 }: FakeChooserOptions): TokenChooser {
+  const choices: (OpenChoice | undefined)[] = [];
+  let before: Promise<unknown> = Promise.resolve();
+  const step = async (sequences: readonly (ChoosingRows & { readonly own: OpenChoice | undefined })[], from: number) => {
+    const rows = sequences.map(({ tokens, start, pages, slots, wanted, own }) => {
+      const given = from > 0 || tokens.length === 0 ? [own?.last ?? -1] : Array.from(tokens);
+      // Further steps go on in the slot that the one before has written.
+      const place = slots === undefined || from === 0 ? slots : { read: slots.write, write: slots.write };
+      return { tokens: given, start: start + from, pages, slots: place, outputs: wanted === 'state' ? [] : [given.length - 1] };
+    });
+    const [result] = await program.run([tokenRun(DECODER, rows, [DECODER.logits])]);
+    const logits = result?.get(DECODER.logits) as Float32Array;
+    let row = 0;
+    return sequences.map(({ wanted, own, mask }) => {
+      if (wanted === 'state') return undefined;
+      const all = logits.slice(row * vocab, ++row * vocab);
+      if (wanted === 'logits' || own === undefined) return all;
+      return (own.last = own.sampler.sample(all, mask));
+    });
+  };
+  return {
+    mostSequences, mostSteps,
+    open(choice) {
+      const free = choices.indexOf(undefined);
+      const at = free < 0 ? choices.length : free;
+      choices[at] = openChoice(choice, vocab);
+      return at;
+    },
+    close(choice) {
+      choices[choice] = undefined;
+    },
+    async submit({ sequences, steps }) {
+      const wanting = sequences.filter(({ wanted }) => wanted !== 'state').length;
+      if (wanting > mostSequences || steps > mostSteps) throw new Error(`submit of ${wanting} sequences, ${steps} steps`);
+      if (steps > 1 && sequences.some(({ tokens, wanted, mask }) => tokens.length > 1 || wanted !== 'token' || mask !== undefined))
+        throw new Error('several steps of what has one');
+      // Whose number is given to another meanwhile.
+      const named = sequences.map((rows) => ({ ...rows, own: rows.choice === undefined ? undefined : choices[rows.choice] }));
+      const results = before.then(async (): Promise<ChosenTokens[]> => {
+        const chosen = sequences.map((): number[] => []);
+        let made: Awaited<ReturnType<typeof step>> = [];
+        for (let from = 0; from < steps; from++) {
+          made = await step(named, from);
+          for (const [i, each] of made.entries()) if (typeof each === 'number') chosen[i]?.push(each);
+        }
+        return chosen.map((tokens, i) => {
+          const own = made[i];
+          return { tokens, logits: own instanceof Float32Array ? own : undefined, error: undefined };
+        });
+      });
+      before = results.catch(() => {});
+      return { results };
+    },
+  };
+}
