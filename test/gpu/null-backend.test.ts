@@ -99,6 +99,7 @@ const MODELS: readonly PlannedModel[] = [
     { shape, mix: () => 'q4_0', kv: 'f16' },
     { shape, mix: mixedK, kv: 'f16' },
   ]),
+  ...(['q8', 'q4'] as const).map((kv): PlannedModel => ({ shape: QWEN3_0_6B, mix: () => 'q4_0', kv })),
 ];
 
 /** All kernels of a profile by key; equal keys must stand for equal texts. */
