@@ -85,6 +85,13 @@ function factorsOfFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry):
   });
 }
 
+/** The first fetches: before anything else that takes time. */
+function firstFetches({ halves, ahead }: MatrixGemmVariant, { from, to }: Pick<Steps, 'from' | 'to'>): string {
+  const declared = (name: string, k: string) =>
+    `var ${name} = fetch(${k}, lane, tile);${halves === 'held' ? `\nvar ${name}x = fetchHalves(${k}, lane, tile);` : ''}`;
+  return `${declared('f', from)}${ahead ? `\n${declared('g', `min(${from} + 1u, ${to} - 1u)`)}` : ''}`;
+}
+
 /**
  * The loop over the steps `from` .. `to`. What is fetched two steps ahead goes into registers of its own, for to copy them would be to
  * wait for them.
@@ -94,20 +101,15 @@ function stepsText(variant: MatrixGemmVariant, geometry: MatrixGeometry, { put, 
   const ahead = variant.ahead ?? 1;
   const fetched = (name: string, k: string) =>
     `${name} = fetch(${k}, lane, tile);${isHeld ? ` ${name}x = fetchHalves(${k}, lane, tile);` : ''}`;
-  const declared = (name: string, k: string) =>
-    `var ${name} = fetch(${k}, lane, tile);${isHeld ? `\nvar ${name}x = fetchHalves(${k}, lane, tile);` : ''}`;
   const step = (name: string) => `workgroupBarrier();
 ${put(name)}${isHeld ? `\n${putHalvesText(variant, geometry, `${name}x`)}` : ''}
 workgroupBarrier();
 if (k + ${ahead}u < ${to}) { ${fetched(name, `k + ${ahead}u`)} }
 ${multiplyText(variant, geometry)}`;
-  if (ahead === 1) return `${declared('f', from)}
-for (var k = ${from}; k < ${to}; k++) {
+  if (ahead === 1) return `for (var k = ${from}; k < ${to}; k++) {
 ${step('f')}
 }`;
-  return `${declared('f', from)}
-${declared('g', `min(${from} + 1u, ${to} - 1u)`)}
-for (var turn = 0u; turn < (${to} - ${from} + 1u) / 2u; turn++) {
+  return `for (var turn = 0u; turn < (${to} - ${from} + 1u) / 2u; turn++) {
 {
 let k = ${from} + 2u * turn;
 ${step('f')}
@@ -138,9 +140,10 @@ ${tileText(variant, workgroupSize)}
 let across = subgroup % ${acrosses}u;
 let down = subgroup / ${acrosses}u % ${downs}u;
 let deep = subgroup / ${acrosses * downs}u;
+${splits === 1 ? '' : `let firstStep = workgroup.z * ${stepsEach}u;\nlet endStep = min(firstStep + ${stepsEach}u, ${steps}u);`}
+${firstFetches(variant, { from, to })}
 ${halves ? '' : rowFactorsText(variant, geometry)}${factorsOfFetches(variant, geometry)}
 ${unrolled(matricesDown, (i) => range(matricesAcross).map((j) => `var c${i}_${j}: ${matrixTypes(config).sum};`).join(' '))}
-${splits === 1 ? '' : `let firstStep = workgroup.z * ${stepsEach}u;\nlet endStep = min(firstStep + ${stepsEach}u, ${steps}u);`}
 ${stepsText(variant, geometry, { put, from, to })}
 ${matrixEpilogueText(variant, geometry)}
 }
