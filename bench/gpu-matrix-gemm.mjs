@@ -309,14 +309,15 @@ async function measure({ model, type, product, shape, rows, what, kernels, copie
 /** Tilings to choose from, by product and rows, in the order in which they matter: time may end. The first is what the table had. */
 const CANDIDATES = [
   ['gate+up', 512, ['128x128x64 241 /1', '128x128x64 241 /1 held', '128x128x64 241 /1 direct', '128x128x128 241 /1 direct',
-    '256x128x128 421 /1 direct', '128x128x128 221 /1 direct']],
+    '256x128x128 421 /1 direct', '128x64x128 221 /1 direct']],
   ['gate+up', 16, ['16x64x64 122 /1', '16x64x128 122 /1', '16x64x256 122 /1', '16x64x256 124 /1', '16x64x64 122 /1 ahead',
-    '16x64x256 122 /1 direct']],
+    '16x64x128 122 /1 ahead', '16x64x256 122 /1 direct']],
   ['gate+up', 128, ['128x128x64 241 /1', '128x128x128 241 /1 direct', '64x128x64 241 /1', '64x64x128 221 /1', '64x128x128 241 /1 direct',
     '128x64x128 221 /1 direct']],
   ['down', 512, ['128x128x64 241 /3', '128x128x64 241 /3 held', '128x128x128 241 /3 direct', '128x64x128 221 /2 direct']],
   ['down', 128, ['64x64x64 221 /4', '64x64x128 122 /4', '64x64x128 122 /8', '128x64x128 221 /4 direct', '128x64x128 221 /8 direct']],
-  ['gate+up', 32, ['32x64x64 122 /1', '32x64x128 122 /1', '32x64x128 124 /1', '32x64x64 122 /1 ahead', '32x64x256 122 /1 direct']],
+  ['gate+up', 32, ['32x64x64 122 /1', '32x64x128 122 /1', '32x64x128 124 /1', '32x64x64 122 /1 ahead',
+    '32x64x128 122 /1 ahead', '32x64x256 122 /1 direct']],
   ['down', 16, ['16x64x64 122 /8', '16x64x256 122 /4', '16x64x256 122 /8']],
   ['down', 32, ['32x64x64 122 /8', '32x64x128 122 /4', '32x64x128 122 /8']],
   ['qkv', 128, ['64x64x64 221 /2', '64x64x128 122 /2', '128x64x128 221 /2 direct']],
