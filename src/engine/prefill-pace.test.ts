@@ -43,6 +43,17 @@ describe('the pace of a long prompt', () => {
     expect([15, 20, 30].map((left) => createPrefillPace({ maxRows: 20, isFixed: false }).next(left))).toEqual([15, 20, 20]);
   });
 
+  it('is less beside answers, none of which is to wait for more than 100 ms', () => {
+    for (const isFixed of [false, true]) {
+      const pace = createPrefillPace({ maxRows: 512, isFixed });
+      const beside = () => pace.next(5000, { room: 500, isBeside: true });
+      expect(beside()).toBe(isFixed ? 500 : 32);
+      const found = [40, 400, 4000].map((ms) => (pace.note(512, ms), beside()));
+      expect(found).toEqual([500, 128, 32]);
+      expect(pace.next(5000)).toBe(isFixed ? 512 : 64);
+    }
+  });
+
   it('shows in the reports of a slow machine: one at once, before any work, and one for each half second', async () => {
     let now = 0;
     const { model, log } = await loadFakeModel({ prefillRows: null, adjust: () => {} });

@@ -23,13 +23,13 @@ export interface StepRoom {
 
 export interface PrefillPaceOptions {
   readonly maxRows: number;
-  /** The device's own number stands. */
+  /** The device's own number stands, except beside answers. */
   readonly isFixed: boolean;
 }
 
 const MOST_STEP_MS = 500;
-/** Beside answers that go on a step takes about 100 ms. */
-const BESIDE_SHARE = 5;
+/** Beside answers that go on a step takes about 100 ms: none of them waits longer for its next token. */
+const BESIDE_MS = 100;
 /**
  * Also the first step, before the speed is known. Fewer would cost speed, since weights are unpacked once a step, and be computed
  * otherwise.
@@ -41,19 +41,23 @@ function floorRows(rows: number): number {
 }
 
 export function createPrefillPace({ maxRows, isFixed }: PrefillPaceOptions): PrefillPace {
-  let rows = isFixed ? maxRows : Math.min(FEWEST_ROWS, maxRows);
+  const fewest = Math.min(FEWEST_ROWS, maxRows);
+  let rows = isFixed ? maxRows : fewest;
+  /** Undefined: not known yet. */
+  let beside = isFixed ? undefined : fewest;
   return {
     next(left, { room, isBeside } = { room: Infinity, isBeside: false }) {
-      const own = isBeside && !isFixed ? Math.max(Math.min(FEWEST_ROWS, rows), floorRows(rows / BESIDE_SHARE)) : rows;
+      const own = isBeside ? (beside ?? rows) : rows;
       const most = Math.min(own, room);
       if (isFixed || left <= most || left >= most + FEWEST_ROWS || maxRows < 2 * FEWEST_ROWS) return Math.min(most, left);
       if (most >= 2 * FEWEST_ROWS) return most - FEWEST_ROWS;
       return left <= room ? left : most;
     },
     note(done, ms) {
-      if (isFixed || done < FEWEST_ROWS) return;
-      const wanted = ms > 0 ? (done * MOST_STEP_MS) / ms : maxRows;
-      rows = Math.min(maxRows, Math.max(FEWEST_ROWS, floorRows(wanted)));
+      if (done < FEWEST_ROWS) return;
+      const rowsIn = (wantedMs: number) => Math.min(maxRows, Math.max(FEWEST_ROWS, floorRows(ms > 0 ? (done * wantedMs) / ms : maxRows)));
+      beside = rowsIn(BESIDE_MS);
+      if (!isFixed) rows = rowsIn(MOST_STEP_MS);
     },
   };
 }

@@ -69,9 +69,11 @@ export class Submits {
   /** Gives the program what {@link Submits.form} has staged; that is withdrawn where it throws. */
   async submit({ works, steps }: Batch): Promise<void> {
     const { chooser } = this.#options;
-    const submittedAt = performance.now();
+    let submittedAt = performance.now();
     try {
       const { results } = chooser === undefined ? { results: this.#run(works) } : await this.#choose(chooser, works, steps);
+      // Memory may have been made for it, and kernels.
+      if (chooser !== undefined) submittedAt = performance.now();
       const timed = results.then((chosen) => ({ chosen, arrivedAt: performance.now() }));
       timed.catch(() => {});
       this.#underWay.push({ works, steps, submittedAt, results: timed });
@@ -149,7 +151,7 @@ export class Submits {
   #note({ works, steps, submittedAt }: Submitted, arrivedAt: number): void {
     const isDecode = works.every(({ wanted }) => wanted === 'token');
     this.#decodePace?.note(isDecode ? steps : undefined, { submittedAt, arrivedAt });
-    if (works.some(({ wanted }) => wanted === 'state')) {
+    if (works.some(({ goesOn, wanted }) => wanted === 'state' || (!goesOn && this.#options.chooser !== undefined))) {
       const rows = works.reduce((sum, { rows: { step } }) => sum + step.tokens.length, 0);
       this.#options.pace.note(rows, arrivedAt - Math.max(submittedAt, this.#lastArrival));
     }

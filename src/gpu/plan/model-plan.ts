@@ -133,6 +133,9 @@ function checkStates({ model: { name, states } }: ModelPlanOptions): void {
   }
 }
 
+/** Answers that a step goes on with, whatever the vocabulary: as many as run at a time by default. */
+const LEAST_OUT_ROWS = 64;
+
 interface OpenGraphPlan extends GraphPlan {
   readonly plannedOne: () => PlannedSteps;
 }
@@ -140,7 +143,7 @@ interface OpenGraphPlan extends GraphPlan {
 function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   const { typeOf, profile, kv, withoutRules, sizes } = options;
   const activations = profile.activations === 'int8' ? 'int8' : 'float';
-  const limits = largestSizes(graph, sizes);
+  const limits = largestSizes(graph, sizes, LEAST_OUT_ROWS);
   const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
   const tileRows = listedTileRows(graph, { profile, kv });
   const { tokens, positions } = textGraphNames(options.model);
