@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { create, globals } from 'webgpu';
-import { kvLayoutOf } from '../dist/engine/model.js';
+import { kvLayoutOf } from '../dist/engine/model-room.js';
 import { openGpuDevice } from '../dist/gpu/device/gpu-device.js';
 import { createPipelines } from '../dist/gpu/device/pipeline-cache.js';
 import { modeOf } from '../dist/gpu/plan/kernel-use.js';
@@ -49,7 +49,7 @@ async function boundToken() {
   const plan = planModel({
     model: architecture.graphs(config, { contextLength: 4096, constants: new Map() }),
     typeOf: (id) => types.get(id), profile: withLimits(PROFILES[flags.profile], NULL_LIMITS),
-    kv: kvLayoutOf(4096, 'f16'), sizes: { rows: 1 },
+    kv: kvLayoutOf(4096, { type: 'f16' }), sizes: { rows: 1 },
   });
   const { one } = plan.decoder;
   const buffers = new Map();

@@ -8,7 +8,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { kvLayoutOf } from '../dist/engine/model.js';
+import { kvLayoutOf } from '../dist/engine/model-room.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
 import { encodeDispatches } from '../dist/gpu/program/bound-plan.js';
 import { tokenRun } from '../dist/graph/decoder-steps.js';
@@ -40,7 +40,7 @@ if ('problem' in executor) throw new Error(executor.problem);
 const checkpoint = await openCheckpoint(await locate(path));
 const { model, weights } = await openDecoder(checkpoint);
 const contextLength = 8192;
-const program = await executor.load({ model, weights, kv: kvLayoutOf(contextLength, 'f16'), sizes: { rows: 512 } });
+const program = await executor.load({ model, weights, kv: kvLayoutOf(contextLength, { type: 'f16' }), sizes: { rows: 512 } });
 await checkpoint.close();
 const pages = Array.from({ length: contextLength / 64 }, (_, i) => i);
 // Every group of states has the same page numbers.

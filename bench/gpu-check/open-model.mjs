@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decoderSteps } from '../../dist/graph/decoder-steps.js';
-import { createModel, kvLayoutOf, resolveKvTypes } from '../../dist/engine/model.js';
+import { createModel } from '../../dist/engine/model.js';
+import { kvLayoutOf, resolveKvTypes } from '../../dist/engine/model-room.js';
 import { openCheckpoint } from '../../dist/files/open-checkpoint.js';
 import { PROFILES } from '../../dist/gpu/profile/profiles.js';
 import { openDecoder } from '../../dist/models/open-decoder.js';
