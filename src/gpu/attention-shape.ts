@@ -2,7 +2,7 @@
  * Attention as its kernels see it: where q, k and v of a row lie, what is done to them first, and the paged key/value cache.
  * Heads are read four values (a quad) at a time, so keyDim and valueDim are multiples of 4.
  */
-import { describeKvTypes, isCodedKv } from '../graph/kv-types.ts';
+import { describeKvTypes, isCodedKv, kvGroups } from '../graph/kv-types.ts';
 import type { KvType, KvTypes } from '../graph/kv-types.ts';
 import type { ScoreShape } from './attention-scores.ts';
 import { chunkFunction, unitBytesOf, vectorUnits } from './coded-cache.ts';
@@ -111,9 +111,10 @@ export function attentionSizes(shape: AttentionShape): AttentionSizes {
     throw new Error('attention: q and k read one rope table, but their rotaryDim differs');
   const quadsOfChunk = kv === 'f32' ? 1 : 2;
   const sizesOf = (dim: number, part: 'key' | 'value'): HeadSizes => {
-    const chunks = Math.ceil(dim / (4 * quadsOfChunk));
-    const units = hasCodes(shape) ? vectorUnits(cachedPart(shape, part)) : chunks;
-    return { quads: dim / 4, paddedQuads: chunks * quadsOfChunk, chunks, units };
+    const own = hasCodes(shape) ? cachedPart(shape, part) : undefined;
+    // Whole groups of codes, as lanes that have a group each want them.
+    const chunks = own && isCodedKv(own.type) ? 2 * kvGroups(own.type, dim) : Math.ceil(dim / (4 * quadsOfChunk));
+    return { quads: dim / 4, paddedQuads: chunks * quadsOfChunk, chunks, units: own === undefined ? chunks : vectorUnits(own) };
   };
   const [key, value] = [sizesOf(keyDim, 'key'), sizesOf(valueDim, 'value')];
   return { group: heads / kvHeads, key, value, quadsOfChunk, mostChunks: Math.max(key.chunks, value.chunks) };

@@ -71,6 +71,44 @@ ${codesText(part)}
 }`;
 }
 
+export interface LoadedPart extends CachedPart {
+  readonly name: string;
+  readonly load: string;
+  /** Units from the place of a key to the vector. */
+  readonly offset: number;
+}
+
+/**
+ * A group of codes as a kernel holds it that is not done with others yet: `struct NAME`, loaded by `fn LOAD(first, group)`. Nothing is
+ * computed of what is loaded before it is used.
+ */
+export function groupFunctions({ name, load, offset, ...part }: LoadedPart): string {
+  const { type, unitBytes } = part;
+  const wordBits = unitBytes === 16 ? 2 : 1;
+  const [element, codes] = type === 'q4'
+    ? ['vec2<u32>', 'kv[at + group]']
+    : ['vec4<u32>', unitBytes === 16 ? 'kv[at + group]' : 'vec4<u32>(kv[at + 2u * group], kv[at + 2u * group + 1u])'];
+  return `struct ${name} { codes: ${element}, scales: u32 }
+fn ${load}(first: u32, group: u32) -> ${name} {
+  let at = first + ${offset}u;
+  return ${name}(${codes}, kv[at + ${codeUnits(part)}u + (group >> ${wordBits + 1}u)][(group >> 1u) & ${(1 << wordBits) - 1}u]);
+}`;
+}
+
+/** `groupScale`, `lowCodes`, `highCodes` and `byteCodes`: of a group that was loaded. */
+export const GROUP_FUNCTIONS = `fn groupScale(scales: u32, group: u32) -> f32 {
+  return bitcast<f32>(select(scales << 16u, scales & 0xffff0000u, (group & 1u) == 1u));
+}
+fn byteCodes(word: u32) -> vec4<f32> { return vec4<f32>(unpack4xI8(word)); }
+fn lowCodes(word: u32) -> vec4<f32> { return vec4<f32>(unpack4xU8(word & 0x0f0f0f0fu)) - vec4<f32>(8.0); }
+fn highCodes(word: u32) -> vec4<f32> { return vec4<f32>(unpack4xU8((word >> 4u) & 0x0f0f0f0fu)) - vec4<f32>(8.0); }`;
+
+/** WGSL expressions of the four quads of codes of a group, by its name. */
+export function groupQuads(type: KvType, name: string): readonly string[] {
+  if (type === 'q4') return ['x', 'y'].flatMap((word) => [`lowCodes(${name}.codes.${word})`, `highCodes(${name}.codes.${word})`]);
+  return ['x', 'y', 'z', 'w'].map((word) => `byteCodes(${name}.codes.${word})`);
+}
+
 /** Values that one scale word is for. */
 const SPAN = 32;
 

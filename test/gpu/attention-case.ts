@@ -345,13 +345,14 @@ export function compareCache({ shape, buffers, positions, rowSequence, k, v }: A
   return changed < 0 ? undefined : `cache byte ${changed} changed, which belongs to no new row`;
 }
 
-/** Kernels read codes as f16. */
+/** Most kernels read codes as f16. */
 const asHalf = (x: number): number => F16_TO_F32[f32ToF16(x)]!;
 
-/** The result [rows, heads * valueDim], attending to keys and values as `cache` (after the step) holds them. */
+/** The result [rows, heads * valueDim], attending to keys and values as `cache` (after the step) holds them; codes as f16 or exactly. */
 export function expectedAttention(
   { shape, sequences, buffers, positions, rowSequence, q }: AttentionCase,
   cache: BufferData,
+  read: 'asHalves' | 'exactly' = 'asHalves',
 ): Float64Array {
   const { heads, kvHeads, keyDim, valueDim, window, causal = true, softcap } = shape;
   const sinks = shape.sinks && (buffers['sinks'] as Float32Array);
@@ -359,7 +360,7 @@ export function expectedAttention(
   const y = new Float64Array(positions.length * heads * valueDim);
   positions.forEach((own, row) => {
     const known = new Map<number, Float64Array>();
-    const read = (part: 0 | 1, position: number): Float64Array => {
+    const vectorsOf = (part: 0 | 1, position: number): Float64Array => {
       const key = position * 2 + part;
       let all = known.get(key);
       if (all === undefined) {
@@ -367,7 +368,8 @@ export function expectedAttention(
         all = new Float64Array(kvHeads * each);
         for (let kvHead = 0; kvHead < kvHeads; kvHead++) {
           const index = cacheIndex(shape, buffers['pageTable'] as Uint32Array, { sequence: rowSequence[row]!, part, kvHead, position });
-          all.set(readCache(shape, cache, part, index).subarray(0, each).map(hasCodes(shape) ? asHalf : (x) => x), kvHead * each);
+          const stored = readCache(shape, cache, part, index).subarray(0, each);
+          all.set(hasCodes(shape) && read === 'asHalves' ? stored.map(asHalf) : stored, kvHead * each);
         }
         known.set(key, all);
       }
@@ -377,7 +379,7 @@ export function expectedAttention(
     const seen = keysSeen({ causal, window }, own, start + rows - 1);
     const scale = shape.scale * temperatureAt(shape.temperature, own);
     y.set(
-      attendRow(q.subarray(row * width, (row + 1) * width), seen, read, { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks }),
+      attendRow(q.subarray(row * width, (row + 1) * width), seen, vectorsOf, { heads, kvHeads, keyDim, valueDim, scale, softcap, sinks }),
       row * heads * valueDim,
     );
   });

@@ -5,10 +5,11 @@
  * straddle two pages, a page number is read once a batch, and before it is wanted.
  */
 import { MASKED_SCORE, scoreText } from '../../attention-scores.ts';
-import { attentionSizes, bringsKeys, cacheChunk, chunkQuads, hasCodes, kvElement, valuesAfterKeys } from '../../attention-shape.ts';
+import { attentionSizes, bringsKeys, cacheChunk, cachedPart, hasCodes, kvElement, valuesAfterKeys } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
+import { GROUP_FUNCTIONS, groupFunctions } from '../../coded-cache.ts';
 import type { AttentionDecodeVariant, DecodeForm } from './attention-decode-variant.ts';
-import { dotText, each, lanesOf, reduced, upTo } from './subgroup-lanes.ts';
+import { dotText, each, hasGroups, lanesOf, pieceQuads, reduced, upTo } from './subgroup-lanes.ts';
 import type { Lanes } from './subgroup-lanes.ts';
 import { emptyText, newKeyText, newValueText, preparedVectors, prepareText } from './subgroup-preparation.ts';
 
@@ -20,7 +21,7 @@ export function subgroupForm(variant: AttentionDecodeVariant, subgroupSize: numb
   const merged = subgroups * queryHeads;
   const hasNew = bringsKeys(variant.shape);
   return {
-    memory: `var<workgroup> prepared: array<vec4<f32>, ${preparedVectors(variant) * key.paddedQuads}>;
+    memory: `${groupsText(variant.shape)}var<workgroup> prepared: array<vec4<f32>, ${preparedVectors(variant) * key.paddedQuads}>;
 var<workgroup> merged: array<vec4<f32>, ${merged * value.paddedQuads}>;
 var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> maxima: array<f32, ${merged}>;
@@ -37,6 +38,18 @@ var<workgroup> highest: array<f32, ${queryHeads}>;`,
     ].join('\n'),
     slices: subgroups,
   };
+}
+
+/** Declarations of what lanes hold of codes. */
+function groupsText(shape: AttentionShape): string {
+  const [keys, values] = [hasGroups(shape, 'key'), hasGroups(shape, 'value')];
+  const key = { name: 'KeyGroup', load: 'keyGroup', offset: 0 };
+  const value = { name: 'ValueGroup', load: 'valueGroup', offset: valuesAfterKeys(shape) };
+  return [
+    ...(keys || values ? [GROUP_FUNCTIONS] : []),
+    ...(keys ? [groupFunctions({ ...cachedPart(shape, 'key'), ...key })] : []),
+    ...(values ? [groupFunctions({ ...cachedPart(shape, 'value'), ...value })] : []),
+  ].map((text) => `${text}\n`).join('');
 }
 
 /** Whether a batch always lies in one page: not where the first key of a window lies anywhere in one. */
@@ -56,6 +69,18 @@ function placeText({ variant, subgroupSize, keyLanes, batch, block }: Lanes): st
   let valueOffset = ${valuesAfterKeys(variant.shape)}u;`;
 }
 
+/** WGSL expression of which piece of a key or value is a lane's own `i`. */
+function pieceOf({ keyLanes }: Lanes, i: number): string {
+  return i === 0 ? 'part' : `part + ${i * keyLanes}u`;
+}
+
+/** WGSL type of a loaded piece of a key `k...` or value `v...`. */
+function elementOf(shape: AttentionShape, name: string): string {
+  const isKey = name.startsWith('k');
+  if (!hasGroups(shape, isKey ? 'key' : 'value')) return kvElement(shape);
+  return isKey ? 'KeyGroup' : 'ValueGroup';
+}
+
 interface LoadText {
   readonly places: string;
   readonly keys: string;
@@ -67,7 +92,10 @@ function loadText(lanes: Lanes, { at, prefix = '' }: { readonly at: string; read
   const { variant: { shape }, u, c, v, keyLanes, sets, block } = lanes;
   const isPlain = !hasCodes(shape);
   const part = isPlain ? ' + part' : '';
-  const chunk = (i: number) => (i === 0 ? 'part' : `part + ${i * keyLanes}u`);
+  const piece = (own: 'key' | 'value', n: number, i: number, plain: string) => {
+    const place = { at: `at${n}`, chunk: pieceOf(lanes, i), plain };
+    return hasGroups(shape, own) ? `${own}Group(${place.at}, ${place.chunk})` : cacheChunk(shape, own, place);
+  };
   const key = (n: number) => `min(slotFirst + (${at}) * ${block}u + ${n * sets}u, lastKey)`;
   const places = hasPageOfBatch(lanes)
     ? `${each([u], (n) => `    at${n} = keyInPage(page, kvHead, ${key(n!)})${part};`)}
@@ -75,14 +103,9 @@ function loadText(lanes: Lanes, { at, prefix = '' }: { readonly at: string; read
     : each([u], (n) => `    at${n} = keyAt(sequence, kvHead, ${key(n!)})${part};`);
   return {
     places,
-    keys: each([u, c], (n, i) => {
-      const plain = `kv[at${n} + ${i! * keyLanes}u]`;
-      return `    ${prefix}k${n}_${i} = ${cacheChunk(shape, 'key', { at: `at${n}`, chunk: chunk(i!), plain })};`;
-    }),
-    values: each([u, v], (n, i) => {
-      const plain = `kv[at${n} + valueOffset + ${i! * keyLanes}u]`;
-      return `    ${prefix}v${n}_${i} = ${cacheChunk(shape, 'value', { at: `at${n}`, chunk: chunk(i!), plain })};`;
-    }),
+    keys: each([u, c], (n, i) => `    ${prefix}k${n}_${i} = ${piece('key', n!, i!, `kv[at${n} + ${i! * keyLanes}u]`)};`),
+    values: each([u, v], (n, i) =>
+      `    ${prefix}v${n}_${i} = ${piece('value', n!, i!, `kv[at${n} + valueOffset + ${i! * keyLanes}u]`)};`),
   };
 }
 
@@ -96,12 +119,11 @@ function loadedNames({ u, c, v }: Lanes, text: (name: string) => string): string
 /** Before anything that waits for q: the cache's latency and the preparation's overlap. */
 function firstLoads(lanes: Lanes): string {
   const { u, variant } = lanes;
-  const element = kvElement(variant.shape);
   const { places, keys, values } = loadText(lanes, { at: '0u' });
   const page = hasPageOfBatch(lanes) ? ['  var page = 0u;', '    page = pageOf(sequence, min(batchFirst, lastKey));\n'] : ['', ''];
   return `${page[0]}
 ${each([u], (n) => `  var at${n} = 0u;`)}
-${loadedNames(lanes, (name) => `  var ${name} = ${element}();`)}
+${loadedNames(lanes, (name) => `  var ${name} = ${elementOf(variant.shape, name)}();`)}
   if (blocks > 0u) {
 ${page[1]}${places}
 ${keys}
@@ -112,37 +134,46 @@ ${values}
 /** Scores of a block's keys, for all heads. */
 function scoresText(lanes: Lanes): string {
   const { variant: { shape }, keyLanes, sets, block, h, u, c } = lanes;
-  return each([u], (n) => `${quadsText(shape, c, `k${n}`)}
+  const scale = (n: number) => (hasGroups(shape, 'key') ? (i: number) => `k${n}_${i}_s` : undefined);
+  return each([u], (n) => `${quadsText(lanes, 'key', c, `k${n}`)}
     let isPast${n} = slotFirst + block * ${block}u + ${n! * sets}u > lastKey;
-${each([h], (m) => `    var s${m}_${n} = ${dotText(lanes, m!, (i, j) => `k${n}_${i}_${j}`)};
+${each([h], (m) => `    var s${m}_${n} = ${dotText(lanes, m!, (i, j) => `k${n}_${i}_${j}`, scale(n!))};
     ${reduced(`s${m}_${n}`, keyLanes)}
     s${m}_${n} = select(${scoreText(shape, `s${m}_${n}`)}, ${MASKED_SCORE}, isPast${n});`)}`);
 }
 
-/** The quads of a lane's chunks, by name. */
-function quadsText(shape: AttentionShape, c: readonly number[], name: string): string {
-  return each([c], (i) => chunkQuads(shape, `${name}_${i}`).map((quad, j) => `    let ${name}_${i}_${j} = ${quad};`).join('\n'));
+/** The quads of a lane's pieces, by name, and the scales of groups. */
+function quadsText(lanes: Lanes, part: 'key' | 'value', c: readonly number[], name: string): string {
+  const { shape } = lanes.variant;
+  return each([c], (i) => {
+    const own = `${name}_${i}`;
+    const scale = hasGroups(shape, part) ? [`    let ${own}_s = groupScale(${own}.scales, ${pieceOf(lanes, i!)});`] : [];
+    return [...scale, ...pieceQuads(shape, part, own).map((quad, j) => `    let ${own}_${j} = ${quad};`)].join('\n');
+  });
 }
 
-function softmaxText({ h, u, v, w }: Lanes): string {
+function softmaxText({ h, u, v, vw }: Lanes): string {
   return each([h], (m) => `    let most${m}Next = ${u.reduce((text, n) => `max(${text}, s${m}_${n})`, `most${m}`)};
     let fade${m} = exp2(most${m} - most${m}Next);
     most${m} = most${m}Next;
 ${each([u], (n) => `    let p${m}_${n} = exp2(s${m}_${n} - most${m});`)}
     sum${m} = sum${m} * fade${m} + ${u.map((n) => `p${m}_${n}`).join(' + ')};
-${each([v, w], (i, j) => `    y${m}_${i}_${j} *= fade${m};`)}`);
+${each([v, vw], (i, j) => `    y${m}_${i}_${j} *= fade${m};`)}`);
 }
 
 function loopText(lanes: Lanes): string {
-  const { variant: { shape, loads = 'refilled' }, h, u, v, w } = lanes;
+  const { variant: { shape, loads = 'refilled' }, h, u, v, vw } = lanes;
+  const weight = (m: number, n: number, i: number) => (hasGroups(shape, 'value') ? `(p${m}_${n} * v${n}_${i}_s)` : `p${m}_${n}`);
   const sums = each(
     [u],
-    (n) => `${quadsText(shape, v, `v${n}`)}\n${each([h, v, w], (m, i, j) => `    y${m}_${i}_${j} += p${m}_${n} * v${n}_${i}_${j};`)}`,
+    (n) =>
+      `${quadsText(lanes, 'value', v, `v${n}`)}\n` +
+      each([h, v, vw], (m, i, j) => `    y${m}_${i}_${j} += ${weight(m!, n!, i!)} * v${n}_${i}_${j};`),
   );
   const { places, keys, values } = loadText(lanes, { at: 'block + 1u', prefix: loads === 'ahead' ? 'next_' : '' });
   const whereNext = (...texts: readonly string[]) => `    if (hasNext) {\n${texts.join('\n')}\n    }`;
   const taken = loadedNames(lanes, (name) => `    ${name} = next_${name};`);
-  const declared = loadedNames(lanes, (name) => `    var next_${name} = ${kvElement(shape)}();`);
+  const declared = loadedNames(lanes, (name) => `    var next_${name} = ${elementOf(shape, name)}();`);
   const [before, between, after] = {
     together: ['', '', whereNext(places, keys, values)],
     refilled: ['', whereNext(places, keys), whereNext(values)],
@@ -160,7 +191,7 @@ ${after}
 }
 
 /** The sets of lanes of a subgroup into one: afterwards every set holds the whole. */
-function mergeLanesText({ subgroupSize, keyLanes, h, v, w }: Lanes): string {
+function mergeLanesText({ subgroupSize, keyLanes, h, v, vw }: Lanes): string {
   const masks = upTo(Math.log2(subgroupSize / keyLanes)).map((bit) => keyLanes << bit);
   return each([h, masks], (n, mask) => `  {
     let most = max(most${n}, subgroupShuffleXor(most${n}, ${mask}u));
@@ -168,16 +199,16 @@ function mergeLanesText({ subgroupSize, keyLanes, h, v, w }: Lanes): string {
     most${n} = most;
     sum${n} *= fade;
     sum${n} += subgroupShuffleXor(sum${n}, ${mask}u);
-${each([v, w], (i, j) => `    y${n}_${i}_${j} *= fade;\n    y${n}_${i}_${j} += subgroupShuffleXor(y${n}_${i}_${j}, ${mask}u);`)}
+${each([v, vw], (i, j) => `    y${n}_${i}_${j} *= fade;\n    y${n}_${i}_${j} += subgroupShuffleXor(y${n}_${i}_${j}, ${mask}u);`)}
   }`);
 }
 
-function mergeSubgroupsText({ variant, subgroups, keyLanes, h, v, w }: Lanes): string {
+function mergeSubgroupsText({ variant, subgroups, keyLanes, h, v, vw }: Lanes): string {
   const { queryHeads, shape } = variant;
-  const { value: { paddedQuads }, quadsOfChunk } = attentionSizes(shape);
+  const { value: { paddedQuads } } = attentionSizes(shape);
   // [subgroups][queryHeads][paddedQuads]
   const place = (n: number, i: number, j: number) =>
-    `(subgroup * ${queryHeads}u + ${n}u) * ${paddedQuads}u + (part + ${i * keyLanes}u) * ${quadsOfChunk}u + ${j}u`;
+    `(subgroup * ${queryHeads}u + ${n}u) * ${paddedQuads}u + (part + ${i * keyLanes}u) * ${vw.length}u + ${j}u`;
   return `  if (laneInSubgroup == 0u) {
 ${each([h], (n) => `    maxima[subgroup * ${queryHeads}u + ${n}u] = most${n};`)}
   }
@@ -192,7 +223,7 @@ ${each([h], (n) => `    weights[subgroup * ${queryHeads}u + ${n}u] = sum${n} * f
 ${each([h], (n) => `    highest[${n}u] = all${n};`)}
   }
   if (laneInSubgroup < ${keyLanes}u) {
-${each([h, v, w], (n, i, j) => `    merged[${place(n!, i!, j!)}] = y${n}_${i}_${j} * fade${n};`)}
+${each([h, v, vw], (n, i, j) => `    merged[${place(n!, i!, j!)}] = y${n}_${i}_${j} * fade${n};`)}
   }
   workgroupBarrier();`;
 }

@@ -71,14 +71,14 @@ ${squares}
 
 /** The new value, which waits for nothing that the other heads' preparation waits for. */
 export function newValueText(lanes: Lanes): string {
-  const { variant: { shape }, v, w } = lanes;
+  const { variant: { shape }, v, vw } = lanes;
   const { value: { quads, paddedQuads } } = attentionSizes(shape);
-  const quad = quadText(lanes);
+  const quad = quadText(lanes, 'value');
   const source = (i: number, j: number) => `${headSource(shape, 'v')}[valueFrom + ${quad(i, j)}]`;
   const [before, value] = shape.v
     ? [`${valueFactorText(lanes, source)}\n`, (i: number, j: number) => `kvRounded(vQuad(valueFrom, ${quad(i, j)}, valueFactor, position))`]
     : ['', (i: number, j: number) => `kvRounded(${source(i, j)})`];
-  return before + each([v, w], (i, j) =>
+  return before + each([v, vw], (i, j) =>
     paddedQuads === quads
       ? `  let value${i}_${j} = ${value(i!, j!)};`
       : `  var value${i}_${j} = vec4<f32>();\n  if (${quad(i!, j!)} < ${quads}u) { value${i}_${j} = ${value(i!, j!)}; }`,
@@ -87,10 +87,10 @@ export function newValueText(lanes: Lanes): string {
 
 /** `valueFactor`: 1 / rms of the new value, summed by the lanes that hold it. */
 function valueFactorText(lanes: Lanes, source: (i: number, j: number) => string): string {
-  const { variant: { shape }, keyLanes, v, w } = lanes;
+  const { variant: { shape }, keyLanes, v, vw } = lanes;
   const { value: { quads } } = attentionSizes(shape);
-  const quad = quadText(lanes);
-  const add = each([v, w], (i, j) => `  if (${quad(i!, j!)} < ${quads}u) {
+  const quad = quadText(lanes, 'value');
+  const add = each([v, vw], (i, j) => `  if (${quad(i!, j!)} < ${quads}u) {
     let x = ${source(i!, j!)};
     valueSquares += dot(x, x);
   }`);
@@ -102,33 +102,33 @@ ${add}
 
 /** A lane's quads of the queries. */
 function queriesText(lanes: Lanes): string {
-  const { variant: { shape }, h, c, w } = lanes;
+  const { variant: { shape }, h, c, kw } = lanes;
   const { key: { paddedQuads } } = attentionSizes(shape);
-  const quad = quadText(lanes);
-  return each([h, c, w], (n, i, j) => `  let q${n}_${i}_${j} = prepared[${n! * paddedQuads}u + ${quad(i!, j!)}];`);
+  const quad = quadText(lanes, 'key');
+  return each([h, c, kw], (n, i, j) => `  let q${n}_${i}_${j} = prepared[${n! * paddedQuads}u + ${quad(i!, j!)}];`);
 }
 
 /** The softmax of every set of lanes begins empty. */
 export function emptyText(lanes: Lanes): string {
-  const { h, v, w } = lanes;
+  const { h, v, vw } = lanes;
   return `${queriesText(lanes)}
 ${each([h], (n) => `  var most${n} = ${LOWEST_MAX};\n  var sum${n} = 0.0;`)}
-${each([h, v, w], (n, i, j) => `  var y${n}_${i}_${j} = vec4<f32>();`)}`;
+${each([h, v, vw], (n, i, j) => `  var y${n}_${i}_${j} = vec4<f32>();`)}`;
 }
 
 /** The new key is where the softmax of the first set of lanes begins, all others begin empty. And it goes to the cache. */
 export function newKeyText(lanes: Lanes): string {
-  const { variant: { shape, queryHeads }, keyLanes, h, c, v, w } = lanes;
+  const { variant: { shape, queryHeads }, keyLanes, h, c, v, kw, vw } = lanes;
   const { key: { paddedQuads } } = attentionSizes(shape);
-  const quad = quadText(lanes);
+  const quad = quadText(lanes, 'key');
   return `  let ownsNew = hasNew && slot == 0u;
 ${queriesText(lanes)}
-${each([c, w], (i, j) => `  let key${i}_${j} = prepared[${queryHeads * paddedQuads}u + ${quad(i!, j!)}];`)}
+${each([c, kw], (i, j) => `  let key${i}_${j} = prepared[${queryHeads * paddedQuads}u + ${quad(i!, j!)}];`)}
 ${each([h], (n) => `  var new${n} = ${dotText(lanes, n!, (i, j) => `key${i}_${j}`)};
   ${reduced(`new${n}`, keyLanes)}
   var most${n} = select(${LOWEST_MAX}, ${scoreText(shape, `new${n}`)}, ownsNew);
   var sum${n} = select(0.0, 1.0, ownsNew);`)}
-${each([h, v, w], (n, i, j) => `  var y${n}_${i}_${j} = select(vec4<f32>(), value${i}_${j}, ownsNew);`)}
+${each([h, v, vw], (n, i, j) => `  var y${n}_${i}_${j} = select(vec4<f32>(), value${i}_${j}, ownsNew);`)}
   if (writesCache && slot == 0u) {
     let at = keyAt(sequence, kvHead, position) + part;
 ${each([upTo(Math.max(c.length, v.length))], (i) => cacheStores(lanes, i!))}
@@ -136,8 +136,8 @@ ${each([upTo(Math.max(c.length, v.length))], (i) => cacheStores(lanes, i!))}
 }
 
 /** A lane's chunk `i` of the new key and of the new value to the cache, where it has one. */
-function cacheStores({ variant: { shape }, keyLanes, c, v, w }: Lanes, i: number): string {
-  const chunk = (name: string) => chunkOf(shape, w.map((j) => `${name}${i}_${j}`));
+function cacheStores({ variant: { shape }, keyLanes, c, v, kw }: Lanes, i: number): string {
+  const chunk = (name: string) => chunkOf(shape, kw.map((j) => `${name}${i}_${j}`));
   return [
     ...(i < c.length ? [`    kv[at + ${i * keyLanes}u] = ${chunk('key')};`] : []),
     ...(i < v.length ? [`    kv[at + valueOffset + ${i * keyLanes}u] = ${chunk('value')};`] : []),

@@ -1,5 +1,5 @@
 /** What attention on subgroup matrices is made from, where its parts lie in workgroup memory, and which sizes suit a device. */
-import { attentionSizes } from '../../attention-shape.ts';
+import { attentionSizes, hasCodes } from '../../attention-shape.ts';
 import type { AttentionShape } from '../../attention-shape.ts';
 import { workgroupBytesOf } from '../../kernel.ts';
 import { MATRIX_LANES, valuesOfVector } from '../../wgsl/subgroup-matrix.ts';
@@ -90,6 +90,7 @@ function tileProblem({ shape, matrix, tileHeads, tileRows, tileKeys, valueParts 
   if (keyDim % k !== 0) return `keys of ${keyDim} are not whole matrices ${k} deep`;
   if (valueDim % across !== 0) return `values of ${valueDim} are not ${valueParts} parts of whole matrices`;
   if (valueParts > 1 && valueDim % (tileKeys * valueParts) !== 0) return `${valueParts} parts of values of ${valueDim}`;
+  if (hasCodes(shape) && (keyDim % 16 !== 0 || valueDim % 16 !== 0)) return `codes of ${keyDim} and ${valueDim} in groups of 16`;
   if (tileKeys % 16 !== 0 || tileKeys % across !== 0 || tileKeys % k !== 0) return `tiles of ${tileKeys} keys`;
   if (tileRows % m !== 0) return `tiles of ${tileRows} rows`;
   if (attentionSizes(shape).group % tileHeads !== 0) return `${tileHeads} heads of a group of ${attentionSizes(shape).group}`;
