@@ -1,6 +1,7 @@
 /**
- * Keys and values as codes in the cache (graph/kv-types.ts), read as if they were f16, in chunks of 8 halves, or a group at a time by kernels
- * that wait for memory. Where either of keys and values has codes, the cache is an array of units of as many bytes as a group's codes take, 16, or 8 where one of them is `q4`.
+ * Keys and values as codes in the cache (graph/kv-types.ts), read as if they were f16, in chunks of 8 halves, or a group at a time by
+ * kernels that wait for memory. Where either of keys and values has codes, the cache is an array of units of as many bytes as a group's
+ * codes take, 16, or 8 where one of them is `q4`.
  */
 import { isCodedKv, KV_RECORDS, kvGroups, kvVectorBytes } from '../graph/kv-types.ts';
 import type { KvType } from '../graph/kv-types.ts';
