@@ -10,8 +10,8 @@ import { takesInt8 } from '../../tensor/formats/weight-formats.ts';
 import { listsOf } from '../ops/expert-lists.ts';
 import { LOWERINGS } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
-import { createLimitCheck, cutToLimits } from './device-limits.ts';
-import type { LimitOptions } from './device-limits.ts';
+import { cutToLimits } from './device-limits.ts';
+import type { LimitCheck, LimitOptions } from './device-limits.ts';
 import type { Lower } from './gpu-op-rules.ts';
 import { roundedForm } from './gpu-value.ts';
 import type { GpuValue } from './gpu-value.ts';
@@ -28,8 +28,8 @@ export interface GpuPlanOptions {
   readonly taps?: readonly Value[] | undefined;
   /** Inputs that have a place even where no step reads them: the sampler writes the next token and its position there. */
   readonly heldInputs?: readonly Value[] | undefined;
-  /** Of the device whose kernels the steps get; without them nothing is cut. */
-  readonly limits?: Omit<LimitOptions, 'typeOf'> | undefined;
+  /** Of the device whose kernels the steps get, with what says which of them do not fit; without them nothing is cut. */
+  readonly limits?: { readonly check: LimitCheck; readonly choices: LimitOptions } | undefined;
   /** Rules to leave out, by name: the same results, slower. For tests and experiments. */
   readonly withoutRules?: readonly string[] | undefined;
 }
@@ -40,9 +40,7 @@ export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
   const { typeOf, rows, withoutRules, taps = [], heldInputs = [], limits } = options;
   const steps = lowerGraph(graph, options);
   const read = new Set(steps.flatMap(({ inputs }) => inputs));
-  const ofDevice = limits && { ...limits, typeOf };
-  const check = ofDevice && createLimitCheck(ofDevice);
-  const suits = check && rows === 'one' ? sumSuits(check, ofDevice) : undefined;
+  const suits = limits && rows === 'one' ? sumSuits(limits.check, limits.choices) : undefined;
   const rules = gpuRules(typeOf, suits).filter(({ name }) => !withoutRules?.includes(name));
   const planBy = (all: typeof rules) =>
     withMakersValues(planSteps<GpuOp, GpuValue>({
@@ -52,8 +50,8 @@ export function planForGpu(graph: Graph, options: GpuPlanOptions): GpuPlan {
       inputs: [...graph.inputs.values()].filter((value) => read.has(value) || heldInputs.includes(value)),
     }));
   const plan = planBy(rules);
-  if (ofDevice === undefined || check === undefined) return plan;
-  return plan.steps.every((step) => check(step) === undefined) ? plan : planBy([...rules, cutToLimits(check, ofDevice)]);
+  if (limits === undefined || plan.steps.every((step) => limits.check(step) === undefined)) return plan;
+  return planBy([...rules, cutToLimits(limits.check, limits.choices)]);
 }
 
 /** Rules change the dtype of what a step makes; its readers then still name the value as it was. */

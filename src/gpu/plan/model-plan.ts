@@ -22,6 +22,7 @@ import { packedFormatOf } from '../packed-layout.ts';
 import type { DeviceProfile } from '../profile/device-profile.ts';
 import { samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
+import { createLimitCheck } from './device-limits.ts';
 import type { UseOptions } from './gpu-op-rules.ts';
 import { modeOf } from './kernel-use.ts';
 import type { AttentionMode, GridCounts, KernelUse, StepMode } from './kernel-use.ts';
@@ -148,9 +149,11 @@ function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   const tileRows = listedTileRows(graph, { profile, kv });
   const { tokens, positions } = textGraphNames(options.model);
   const heldInputs = [tokens, positions].flatMap((name) => graph.inputs.get(name) ?? []);
+  const choices = { profile, kv, tileRows, typeOf };
+  const deviceLimits = { check: createLimitCheck(choices), choices };
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
-    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, heldInputs, withoutRules, limits: { profile, kv, tileRows } }), {
-      profile, typeOf, single: rows === 'one', kv, tileRows, dims,
+    planSteps(planForGpu(graph, { typeOf, activations, rows, taps, heldInputs, withoutRules, limits: deviceLimits }), {
+      ...choices, dims, single: rows === 'one',
     });
   const many = planned('many');
   return {

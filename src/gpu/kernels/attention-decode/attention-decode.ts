@@ -26,7 +26,7 @@ import {
   kvText,
 } from '../../attention-shape.ts';
 import type { HeadInput } from '../../attention-shape.ts';
-import { kernelHeader, kernelKey, workgroupBytesOf } from '../../kernel.ts';
+import { kernelHeader, kernelKey, withTextOf, workgroupBytesOf } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { finishText } from './finish.ts';
@@ -98,20 +98,31 @@ export function fittingDecodeVariant(
 export function attentionDecodeKernel(variant: AttentionDecodeVariant): Kernel {
   check(variant);
   const { shape, splits, subgroupSize, invocations } = variant;
-  const { form, finish } = partsOf(variant);
   const partials: Binding = { name: 'partials', access: 'write', type: 'array<vec4<f32>>' };
-  const inputs: readonly HeadInput[] = hasCodes(shape) ? ['q'] : ['q', 'k', 'v'];
   const bindings = [
-    ...headBindings(shape, inputs),
+    ...headBindings(shape, inputsOf(variant)),
     ...ROW_BINDINGS,
     kvBinding(shape, bringsKeys(shape) ? 'write' : 'read'),
     ...(splits ? [] : sinkBindings(shape)),
     ...(splits ? [partials] : attentionOutputBindings(shape)),
   ];
   const needs = { subgroupSize };
+  const split = splits ? ` ${splits.count}x${splits.granule}` : '';
+  const label = `attention-decode ${kvText(shape)} [${headsText(shape)}]${split}`;
+  const kernel = { key: kernelKey('attention-decode', variant), label, bindings, workgroupSize: invocations, needs };
+  return withTextOf(kernel, () => `${kernelHeader(bindings, needs)}\n${textOf(variant)}`);
+}
+
+function inputsOf({ shape }: AttentionDecodeVariant): readonly HeadInput[] {
+  return hasCodes(shape) ? ['q'] : ['q', 'k', 'v'];
+}
+
+/** All but the bindings. */
+function textOf(variant: AttentionDecodeVariant): string {
+  const { shape, splits, subgroupSize, invocations } = variant;
+  const { form, finish } = partsOf(variant);
   const laneInSubgroup = subgroupSize === undefined ? '' : ', @builtin(subgroup_invocation_id) laneInSubgroup: u32';
-  const wgsl = `${kernelHeader(bindings, needs)}
-${headFunctions(shape, inputs)}
+  return `${headFunctions(shape, inputsOf(variant))}
 ${kvFunctions(shape)}
 ${hasCodes(shape) ? '' : kvRounding(shape)}
 ${scoreFunctions(shape, 'f32')}${splits ? '' : attentionOutputFunctions(shape)}
@@ -124,9 +135,6 @@ ${form.body}
 ${finish.body}
 }
 `;
-  const split = splits ? ` ${splits.count}x${splits.granule}` : '';
-  const label = `attention-decode ${kvText(shape)} [${headsText(shape)}]${split}`;
-  return { key: kernelKey('attention-decode', variant), label, wgsl, bindings, workgroupSize: invocations, needs };
 }
 
 /** Which head and keys are this workgroup's. All of it is uniform. */

@@ -26,16 +26,19 @@ var<workgroup> merged: array<vec4<f32>, ${merged * value.paddedQuads}>;
 var<workgroup> weights: array<f32, ${merged}>;
 var<workgroup> maxima: array<f32, ${merged}>;
 var<workgroup> highest: array<f32, ${queryHeads}>;`,
-    body: [
-      placeText(lanes),
-      firstLoads(lanes),
-      ...(hasNew ? [newValueText(lanes)] : []),
-      prepareText(lanes),
-      hasNew ? newKeyText(lanes) : emptyText(lanes),
-      loopText(lanes),
-      mergeLanesText(lanes),
-      mergeSubgroupsText(lanes),
-    ].join('\n'),
+    // Made when it is read: many variants are asked for their memory alone.
+    get body() {
+      return [
+        placeText(lanes),
+        firstLoads(lanes),
+        ...(hasNew ? [newValueText(lanes)] : []),
+        prepareText(lanes),
+        hasNew ? newKeyText(lanes) : emptyText(lanes),
+        loopText(lanes),
+        mergeLanesText(lanes),
+        mergeSubgroupsText(lanes),
+      ].join('\n');
+    },
     slices: subgroups,
   };
 }

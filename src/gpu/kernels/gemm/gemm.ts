@@ -4,7 +4,7 @@
  * registers. A tile's columns belong to one part of W. Same bindings as the GEMVs (linear-shape.ts), so that a plan can change
  * kernels with the number of rows. Needs neither subgroups nor f16.
  */
-import { kernelHeader, kernelKey } from '../../kernel.ts';
+import { kernelHeader, kernelKey, withTextOf } from '../../kernel.ts';
 import type { Kernel } from '../../kernel.ts';
 import { linearBindings, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
@@ -28,7 +28,7 @@ export function gemmKernel(variant: GemmVariant): Kernel {
   const arithmetic = variant.arithmetic === 'int8' ? int8Tile(variant, geometry) : f32Tile(variant, geometry);
   const bindings = linearBindings(shape, { step: true, vectorX: shape.cols % 4 === 0 });
   const lanes = Math.log2(LANES_ACROSS);
-  const wgsl = `${STEP_STRUCT}
+  const text = () => `${STEP_STRUCT}
 ${kernelHeader(bindings, {})}
 ${tileStruct(shape)}
 ${arithmetic.declarations}
@@ -54,12 +54,6 @@ ${epilogueText(shape, geometry, arithmetic)}
 }
 `;
   const types = shape.parts.map(({ type }) => type).join('+');
-  return {
-    key: kernelKey('gemm', variant),
-    label: `gemm-${variant.arithmetic} ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}`,
-    wgsl,
-    bindings,
-    workgroupSize,
-    needs: {},
-  };
+  const label = `gemm-${variant.arithmetic} ${types} ${shapeText(shape)} ${tileRows}x${tileCols}x${tileDepth}`;
+  return withTextOf({ key: kernelKey('gemm', variant), label, bindings, workgroupSize, needs: {} }, text);
 }

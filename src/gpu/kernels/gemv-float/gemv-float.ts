@@ -18,7 +18,7 @@
  * (integer 32, subnormal 16); a norm adds 8 loads, 32 multiplications and 32 fma.
  */
 import { CapacityError } from '../../../tensor/errors.ts';
-import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, withTextOf } from '../../kernel.ts';
 import type { Kernel, KernelNeeds, Workgroups } from '../../kernel.ts';
 import { hasTwoEnds, linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import { packedFormatOf } from '../../packed-layout.ts';
@@ -194,13 +194,13 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     ...binding,
     type: codes.get(binding.name) ?? binding.type,
   }));
-  const wgsl = [
+  const text = () => [
     kernelHeader(bindings, needs),
     ...(batch > 1 ? [STEP_STRUCT] : []),
     SUM_FUNCTION,
     ...(blocks.length > 0 ? [wordsStruct(lanesPerGroup), INTERLEAVED_FUNCTION] : []),
     ...(contexts.some(({ form }) => form === FLOAT_BYTES) ? [e4m3Function('e4m3')] : []),
-    ...[bookTexts(shape.parts)].filter((text) => text !== ''),
+    ...[bookTexts(shape.parts)].filter((each) => each !== ''),
     ...(blocks.length > 0 && batch === 1 ? [activationsStruct({ halfX, lanesPerGroup })] : []),
     ...(sum ? [sumPrologue({ shape: { ...shape, sum }, lanes: lanes * teams })] : []),
     quadFunctions(shape),
@@ -213,11 +213,8 @@ export function gemvFloatKernel(variant: GemvFloatVariant): Kernel {
     mainFunction(variant),
   ].join('\n');
   const types = shape.parts.map(({ type }) => type).join('+');
-  return {
-    key: kernelKey('gemv-float', variant),
-    label: `gemv-float${sum ? ' of a sum' : ''} ${types} ${shapeText(shape)}${batch > 1 ? ` x${batch}` : ''}`,
-    wgsl, bindings, workgroupSize: lanes * teams, needs,
-  };
+  const label = `gemv-float${sum ? ' of a sum' : ''} ${types} ${shapeText(shape)}${batch > 1 ? ` x${batch}` : ''}`;
+  return withTextOf({ key: kernelKey('gemv-float', variant), label, bindings, workgroupSize: lanes * teams, needs }, text);
 }
 
 /** `rows`: rows of x, or the most there can be: workgroups past the number in `step` end at once. 1 for batch 1. */

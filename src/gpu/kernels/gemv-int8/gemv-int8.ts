@@ -6,7 +6,7 @@
  * elements, so that the loads of a subgroup are consecutive. Without subgroups a row belongs to one invocation. A workgroup
  * belongs to one part of W. Quantised outputs are blocks of 16 values of the result, all of one workgroup.
  */
-import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
+import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS, withTextOf } from '../../kernel.ts';
 import type { Kernel, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, resultWidth, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
@@ -34,7 +34,7 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
   const bindings = linearBindings(shape, { step: batch > 1 });
   const needs = { subgroupSize };
   const memory = workgroupFloats(variant);
-  const wgsl = [
+  const text = () => [
     kernelHeader(bindings, needs),
     batch > 1 ? STEP_STRUCT + ';' : '',
     `${CODES_STRUCT};`,
@@ -51,17 +51,10 @@ export function gemvInt8Kernel(variant: GemvInt8Variant): Kernel {
     sumsStruct(variant),
     ...(shape.experts?.summed ? [0] : [...parts.keys()]).map((n) => productFunction(variant, n)),
     mainFunction(variant, workgroupSize),
-  ].filter((text) => text !== '').join('\n');
+  ].filter((each) => each !== '').join('\n');
   const types = parts.map(({ type }) => type).join('+');
   const label = `gemv-int8${sum ? ' of a sum' : ''} ${types} ${shapeText(shape)}${batch > 1 ? ` x${batch}` : ''}`;
-  return {
-    key: kernelKey('gemv-int8', variant),
-    label,
-    wgsl,
-    bindings,
-    workgroupSize,
-    needs,
-  };
+  return withTextOf({ key: kernelKey('gemv-int8', variant), label, bindings, workgroupSize, needs }, text);
 }
 
 /** `xRows`: rows of x in this step. Throws RangeError where a kernel for one row is asked for more. */
