@@ -106,12 +106,8 @@ export function expertsOfMlx(tensors: Tensors, family: string): Tensors {
   });
   if (family !== 'lfm2_moe') return stacked;
   const names: Readonly<Record<string, string>> = { w1: 'gate_proj', w2: 'down_proj', w3: 'up_proj' };
-  const turned = (name: string, tensor: FixtureTensor): FixtureTensor => {
-    const [channels, one, width] = tensor.shape;
-    return name.endsWith('conv.conv.weight') ? { ...tensor, shape: [channels!, width!, one!] } : tensor;
-  };
   const renamed = (name: string) => name.replace(/\.(w[123])\.weight$/, (_, own: string) => `.${names[own]}.weight`);
-  return new Map([...stacked].map(([name, tensor]) => [renamed(name), turned(name, tensor)]));
+  return new Map([...stacked].map(([name, tensor]) => [renamed(name), tensor]));
 }
 
 /** Gate and up as one tensor of all experts, as transformers has them in memory; gpt-oss's are another such form already. */

@@ -113,7 +113,7 @@ const MLX_WHOLE: Readonly<Record<string, string>> = {
 
 /**
  * Its RMS norms hold the gains as they come (Gemma 3 adds 1 as it runs), but Qwen3.5's, and no tensor is turned round in these families but
- * Qwen3.5's convolutions and those of LFM2 with experts. `sanitize` stacks experts, and drops the head that is tied, the head that drafts
+ * the convolutions of Qwen3.5 and LFM2 (mlx-lm d78bf58). `sanitize` stacks experts, and drops the head that is tied, the head that drafts
  * tokens, and keys and values that no layer reads. `save_config` sorts keys and takes `vision_config` out.
  */
 function mlx({ config, tensors }: Form): Form {
@@ -124,7 +124,7 @@ function mlx({ config, tensors }: Form): Form {
     return name !== 'lm_head.weight' || config['tie_word_embeddings'] !== true;
   };
   const family = String(config['model_type']);
-  const own = expertsOfMlx(family.startsWith('qwen3_5') ? qwen35OfMlx(tensors) : tensors, family);
+  const own = expertsOfMlx(family.startsWith('qwen3_5') ? qwen35OfMlx(tensors) : channelsLast(tensors), family);
   const kept = new Map([...own].filter(([name]) => isRead(name)));
   const whole = MLX_WHOLE[config['model_type'] as string];
   const form = whole === undefined ? { config, tensors: kept } : inside('older', { config, tensors: kept });
@@ -133,6 +133,15 @@ function mlx({ config, tensors }: Form): Form {
     config: Object.fromEntries(Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1))),
     tensors: form.tensors, metadata: { format: 'mlx' }, shards: 2,
   };
+}
+
+/** LFM2's convolutions: [channels, 1, width] in Hugging Face's folders. */
+function channelsLast(tensors: Tensors): Tensors {
+  const turned = (tensor: FixtureTensor): FixtureTensor => {
+    const [channels, one, width] = tensor.shape;
+    return { ...tensor, shape: [channels!, width!, one!] };
+  };
+  return new Map([...tensors].map(([name, tensor]) => [name, name.endsWith('conv.conv.weight') ? turned(tensor) : tensor]));
 }
 
 /** What `sanitize` of mlx_lm/models/qwen3_5.py makes of Hugging Face's tensors. */
