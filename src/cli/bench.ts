@@ -142,6 +142,7 @@ async function bench(
         threads: flags.threads,
         backend: flags.backend,
         programs: { 'llama-bench': flags.llamaBench, 'llama-batched-bench': flags.llamaBatchedBench },
+        kvType: flags.kvType,
         sizes: sizesOf(flags),
         against,
         workloads,
