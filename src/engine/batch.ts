@@ -138,7 +138,10 @@ export function formBatch(works: readonly Work[], limits: BatchLimits, choosing?
     rows: limits.maxRows - kept, pages: limits.stepPages, wanting: choosing?.mostSequences ?? Infinity, works: [], failed: [], held: [],
   };
   const steps = choosing === undefined || prompts.length > 0 ? 1 : stepsOf(single, choosing);
-  for (const work of single) if (filling.rows > 0) stage(filling, work, (work.member.sequence as Sequence).staged + steps, true);
+  for (const work of single) {
+    // One that goes before it may have taken its state just now: then it has a prompt to read.
+    if (filling.rows > 0 && left(work) <= 1) stage(filling, work, (work.member.sequence as Sequence).staged + steps, true);
+  }
   filling.rows += kept;
   const isBeside = filling.works.length > 0;
   let chunks = 0;

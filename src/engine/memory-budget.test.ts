@@ -28,9 +28,9 @@ async function ask({ core }: FakeCore, promptIds: readonly number[], maxTokens =
 describe('pages of more than one sequence', () => {
   it.each([
     // 300 positions of each are five pages, 512 of the context eight: then two take turns.
-    [1, 8, 150, 300], [4, 20, 100, 106],
-  ])('memory for %i: %i pages, and %i to %i steps for four of 100', async (sequences, pages, fewest, most) => {
-    const fake = cores({ contextLength: 512, sequences });
+    [1, 8, 150, 300, {}], [4, 20, 100, 106, {}], [1, 8, 150, 330, { choosesSteps: 8 }], [4, 20, 100, 116, { choosesSteps: 8 }],
+  ])('memory for %i: %i pages, and %i to %i steps for four of 100, %o', async (sequences, pages, fewest, most, program) => {
+    const fake = cores({ contextLength: 512, sequences, ...program });
     await Promise.all([0, 1, 2, 3].map((n) => ask(fake, idsOf(n))));
     expect(fake.core.state.allocated).toEqual([pages]);
     expect(fake.log.runs).toBeGreaterThanOrEqual(fewest);
@@ -43,16 +43,16 @@ describe('pages of more than one sequence', () => {
     expect(fake.core.state.allocated).toEqual([8]);
   });
 
-  it('are as many as the device gives, where it refuses more: who came last waits', async () => {
-    const fake = cores({ contextLength: 512, sequences: 8, devicePages: 11 });
+  it.each([{}, { choosesSteps: 8 }])('are as many as the device gives, where it refuses more: who came last waits, %o', async (program) => {
+    const fake = cores({ contextLength: 512, sequences: 8, devicePages: 11, ...program });
     await Promise.all([0, 1, 2, 3].map((n) => ask(fake, idsOf(n))));
     expect(fake.core.state.allocated[0]).toBeLessThanOrEqual(11);
     expect(fake.core.state.allocated[0]).toBeGreaterThanOrEqual(10);
     await ask(fake, idsOf(9));
   });
 
-  it('that turn out not to be there when a step uses them are done without', async () => {
-    const fake = cores({ contextLength: 512, sequences: 8, usablePages: 11 });
+  it.each([{}, { choosesSteps: 8 }])('that turn out not to be there when a step uses them are done without, %o', async (program) => {
+    const fake = cores({ contextLength: 512, sequences: 8, usablePages: 11, ...program });
     await Promise.all([0, 1, 2, 3].map((n) => ask(fake, idsOf(n))));
     const { allocated, free, cached } = fake.core.state;
     expect(allocated[0]).toBeLessThanOrEqual(11);
