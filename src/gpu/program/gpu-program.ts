@@ -32,7 +32,9 @@ import type { Submission } from './submission.ts';
 import type { TokenSampler } from './token-sampler.ts';
 
 /** Most rows of a step whose keys are split: more rows fill the device by themselves, and partial results take room. */
-export const SPLIT_ROWS = 8;
+export const SPLIT_ROWS = 32;
+/** Of more rows keys are split from more keys on. */
+const FEW_SPLIT_ROWS = 8;
 
 /** Up to how many rows their tiles are split from the profile's number of keys on; more rows, which are more tiles, from more keys. */
 const SPLIT_TILE_ROWS = 32;
@@ -323,13 +325,14 @@ export class GpuProgram implements Program {
   /** Each group of rows as suits it: those that are alone in their sequences, and the others. */
   #attentionOf({ tiles, singles = 0, keys, sizes }: StepCounts, sequences: number): AttentionMode {
     const { splitFrom, tileSplits } = this.#parts;
-    const single = keys >= splitFrom && (tiles === 0 ? sequences : singles) <= SPLIT_ROWS ? 'split' : 'whole';
+    const count = tiles === 0 ? sequences : singles;
+    const isSplit = count <= SPLIT_ROWS && keys >= (splitFrom * Math.max(count, FEW_SPLIT_ROWS)) / FEW_SPLIT_ROWS;
+    const single = isSplit ? 'split' : 'whole';
     if (tiles === 0) return single;
     if (singles > 0) return single === 'split' ? 'splitAndTiles' : 'wholeAndTiles';
     const rows = Math.max(...Object.values(sizes));
     const from = ((tileSplits?.from ?? Infinity) * Math.max(rows, SPLIT_TILE_ROWS)) / SPLIT_TILE_ROWS;
-    const isSplit = tileSplits !== undefined && rows <= tileSplits.rows && keys >= from;
-    return isSplit ? 'splitTiles' : 'tiles';
+    return tileSplits !== undefined && rows <= tileSplits.rows && keys >= from ? 'splitTiles' : 'tiles';
   }
 
   /** What chooses tokens, of a decoder that steps can follow each other of without the host. */
