@@ -3,7 +3,7 @@
  * (`tokenizer.ggml.model` is `llama`), of which the best that two neighbours make is made first. A token's score is the place of its
  * merges, which follow one another in files that were made of SentencePiece's own (transformers' `SentencePieceExtractor`).
  */
-import type { JsonValue } from '../tensor/checkpoint.ts';
+import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { bool, float32s, int32s, string, strings } from '../tensor/gguf-value.ts';
 import type { GgufMetadata } from '../tensor/gguf-value.ts';
@@ -32,13 +32,15 @@ export function sentencePieceMetadata(file: TokenizerFile, merges: readonly stri
   const unknown = idOf.get(String(model['unk_token']));
   if (unknown !== undefined) types[unknown] = TOKEN_TYPES.unknown;
   if (types.filter((type) => type === TOKEN_TYPES.byte).length !== 256) refuse('a vocabulary without a token for each byte');
+  const { hasPrefix, before } = spacesOf(file, refuse);
   return new Map([
     ['tokenizer.ggml.model', string('llama')],
     ['tokenizer.ggml.pre', string('default')],
     ['tokenizer.ggml.tokens', strings(tokens)],
     ['tokenizer.ggml.scores', float32s(scoresOf(table, merges, refuse))],
     ['tokenizer.ggml.token_type', int32s(types)],
-    ['tokenizer.ggml.add_space_prefix', bool(hasSpacePrefix(file, refuse))],
+    ['tokenizer.ggml.add_space_prefix', bool(hasPrefix)],
+    ...(before === undefined ? [] : [['ingot.space_before', string(before)] as const]),
   ]);
 }
 
@@ -66,21 +68,32 @@ function scoresOf({ tokens, types, idOf }: TokenTable, merges: readonly string[]
   return scores;
 }
 
-/** Whether a space is put before a text, and before what follows an added token. */
-function hasSpacePrefix({ tokenizer }: TokenizerFile, refuse: (what: string) => never): boolean {
+interface Spaces {
+  /** Whether a space is put before a text, and before what follows an added token. */
+  readonly hasPrefix: boolean;
+  /** Where one is put only if there is none yet, which readers of GGUF but Ingot cannot be told. */
+  readonly before?: string;
+}
+
+function spacesOf({ tokenizer }: TokenizerFile, refuse: (what: string) => never): Spaces {
   const [normalizer, split] = [tokenizer['normalizer'] ?? null, tokenizer['pre_tokenizer'] ?? null];
   const steps = stepsOf(normalizer);
   const isSpaces = steps.at(-1) === REPLACES;
   // Spaces are gone by then, so that Gemma's split at them splits nothing.
   const splitsNothing = split === null || (isSpaces && JSON.stringify(patternOf(split)) === '{"String":" "}');
-  if (isSpaces && splitsNothing && steps.length === 1) return false;
-  if (isSpaces && splitsNothing && steps.length === 2 && steps[0] === PREPENDS) return true;
-  const space = isJsonObject(split) && split['type'] === 'Metaspace' && split['replacement'] === SPACE ? split : undefined;
-  if (steps.length === 0 && space !== undefined && space['split'] === false) {
-    if (space['prepend_scheme'] === 'never') return false;
-    if (space['prepend_scheme'] === 'always') return true;
-  }
+  if (isSpaces && splitsNothing && steps.length === 1) return { hasPrefix: false };
+  if (isSpaces && splitsNothing && steps.length === 2 && steps[0] === PREPENDS) return { hasPrefix: true };
+  const scheme = metaspaceScheme(tokenizer);
+  if (steps.length === 0 && scheme === 'never') return { hasPrefix: false };
+  if (steps.length === 0 && scheme !== undefined) return { hasPrefix: true, before: scheme };
   return refuse(`the spaces of this tokenizer: normalizer ${shown(normalizer)}, pre_tokenizer ${shown(split)}`);
+}
+
+/** `prepend_scheme` of a pre-tokenizer that marks spaces and splits nothing. */
+export function metaspaceScheme(tokenizer: JsonObject): 'first' | 'always' | 'never' | undefined {
+  const split = tokenizer['pre_tokenizer'] ?? null;
+  if (!isJsonObject(split) || split['type'] !== 'Metaspace' || split['replacement'] !== SPACE || split['split'] !== false) return undefined;
+  return (['first', 'always', 'never'] as const).find((each) => each === split['prepend_scheme']);
 }
 
 const PREPENDS = 'prepends';

@@ -9,7 +9,7 @@ import { chatTemplateMetadata } from './chat-template-metadata.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { WORD_PIECE_FAMILIES, wordPieceTokenizer } from '../tensor/word-piece-file.ts';
 import { preTokenizerKind } from './pre-tokenizer-kind.ts';
-import { sentencePieceMetadata } from './sentence-piece-metadata.ts';
+import { metaspaceScheme, sentencePieceMetadata } from './sentence-piece-metadata.ts';
 import { specialIds } from './special-ids.ts';
 import { LEAVE_OUT, objectAt, tokenTable } from './token-table.ts';
 import type { TokenizerFile } from './token-table.ts';
@@ -48,16 +48,26 @@ export function vocabularyMetadata(source: VocabularySource): GgufMetadata {
   return metadata;
 }
 
-/** What a folder's tokenizer.json says and no GGUF file: added tokens that take the spaces beside them, or are whole words alone. */
+/**
+ * What a folder's tokenizer.json says and no GGUF file to all readers: added tokens that take the spaces beside them, or are whole words
+ * alone; a space before a text that has one, or behind added tokens.
+ */
 export function vocabularyWarnings({ assets, name }: Pick<VocabularySource, 'assets' | 'name'>): readonly string[] {
   const text = assets.get('tokenizer.json');
-  const added = text === undefined ? [] : parseJsonObject(text, `${name}: tokenizer.json`)['added_tokens'];
+  const tokenizer = text === undefined ? {} : parseJsonObject(text, `${name}: tokenizer.json`);
+  const added = tokenizer['added_tokens'];
   const lost = (Array.isArray(added) ? (added as readonly JsonValue[]) : []).filter((token) =>
     isJsonObject(token) && ['lstrip', 'rstrip', 'single_word'].some((flag) => token[flag] === true)) as readonly JsonObject[];
   const named = lost.slice(0, 4).map(({ content }) => String(content).slice(0, 40)).join(', ');
   const such = `${named}${lost.length > 4 ? ` and ${lost.length - 4} more` : ''}`;
-  return lost.length === 0 ? [] : [`${name}: GGUF cannot say lstrip, rstrip and single_word, which tokenizer.json says of ${such}.`];
+  const isOwn = ['first', 'always'].includes(metaspaceScheme(tokenizer) ?? '');
+  return [
+    ...(lost.length === 0 ? [] : [`${name}: GGUF cannot say lstrip, rstrip and single_word, which tokenizer.json says of ${such}.`]),
+    ...(isOwn ? [`${name}: ${SPACES}`] : []),
+  ];
 }
+
+const SPACES = "where its tokenizer puts a space before a text is in a key of Ingot's own: llama.cpp puts one before more texts than it.";
 
 /** tokenizer.json, or BERT's vocab.txt as one. */
 function readTokenizer({ assets, name, architecture }: VocabularySource, settings: JsonObject) {

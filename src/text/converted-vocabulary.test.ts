@@ -28,7 +28,7 @@ async function reread(metadata: ReturnType<typeof vocabularyMetadata>): Promise<
 
 describe('a vocabulary that is converted', () => {
   // SentencePiece with a space before the text, and without one; WordPiece; byte-level BPE.
-  it.each(['llama-2', 'mistral-old', 'gemma', 'gemma-old', 'bert', 'llama-3', 'tekken', 'gpt-2'])('%s gives the same ids', async (name) => {
+  it.each(['llama-2', 'mistral-old', 'mistral-new', 'gemma', 'gemma-old', 'bert', 'llama-3', 'tekken', 'gpt-2'])('%s gives the same ids', async (name) => {
     const { recorded, source } = sourceOf(name);
     const tokenizer = await reread(vocabularyMetadata(source));
     for (const [index, ids, withSpecial, plain] of recorded.cases) {
@@ -63,7 +63,7 @@ describe('a vocabulary that is converted', () => {
   });
 
   it.each<[string, string, Change | undefined, string]>([
-    ['a space before the first text alone', 'mistral-new', undefined, 'normalizer null, pre_tokenizer {"type":"Metaspace"'],
+    ['spaces that also split', 'mistral-new', marks({ split: true }), 'normalizer null, pre_tokenizer {"type":"Metaspace"'],
     ['whole words without merges', 'llama-2', inModel({ ignore_merges: true }), '(ignore_merges)'],
     ['no merges of a token', 'llama-2', inModel({ merges: [] }), 'that no merges make the token'],
     ['merges of a token here and there', 'llama-2', interleaved, 'come before and behind those of other tokens'],
@@ -80,8 +80,18 @@ describe('a vocabulary that is converted', () => {
     expect(converting).toThrow('Convert with `--vocabulary none` or `made`, which leave the tokenizer out.');
   });
 
-  it('is told of what its added tokens lose', () => {
+  it('puts a space before a text that has none, and behind added tokens where the tokenizer does', async () => {
+    const { source } = sourceOf('mistral-new', marks({ prepend_scheme: 'always' }));
+    const [made, wanted] = [await reread(vocabularyMetadata(source)), await fromJson(source.assets)];
+    for (const text of ['hello', ' hello', '  the', '\u2581a', '[INST] a [/INST]b', '[INST]the[/INST] the</s>', '</s>hello'])
+      expect(made.encode(text, { parseSpecial: true }), text).toEqual(wanted.encode(text, { parseSpecial: true }));
+  });
+
+  it('is told of what its added tokens lose, and of spaces that other readers put', () => {
     expect(vocabularyWarnings(sourceOf('llama-2').source)).toEqual([]);
+    expect(vocabularyWarnings(sourceOf('mistral-new').source)).toEqual([
+      expect.stringContaining('folder: where its tokenizer puts a space before a text is in a key of Ingot\'s own'),
+    ]);
     expect(vocabularyWarnings(sourceOf('phi-3').source)).toEqual([
       'folder: GGUF cannot say lstrip, rstrip and single_word, which tokenizer.json says of [MASK], <extra>, <pad>.',
     ]);
@@ -90,6 +100,10 @@ describe('a vocabulary that is converted', () => {
 
 function inModel(change: object): Change {
   return (file) => ({ ...file, model: { ...(file['model'] as object), ...change } });
+}
+
+function marks(change: object): Change {
+  return (file) => ({ ...file, pre_tokenizer: { ...(file['pre_tokenizer'] as object), ...change } });
 }
 
 function normalized(normalizer: object): Change {

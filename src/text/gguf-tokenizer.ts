@@ -14,11 +14,18 @@ import { createSentencePieceEncoder } from './sentence-piece.ts';
 import { createTokenizer } from './tokenizer.ts';
 import type { Tokenizer, TokenizerParts } from './tokenizer.ts';
 
+/** Where a fragment of plain text lies in the whole text. */
+interface FragmentPlace {
+  /** It begins the text or follows an added token. */
+  readonly afterSpecial: boolean;
+  /** It begins the text. */
+  readonly isFirst: boolean;
+}
+
 /** How one model of vocabulary encodes plain text and writes its tokens. */
 interface Scheme {
   readonly kind: string;
-  /** @param afterSpecial the text starts a prompt or follows an added token */
-  encodePlain(text: string, afterSpecial: boolean): number[];
+  encodePlain(text: string, place: FragmentPlace): number[];
   readonly addBos: boolean;
   readonly addEos: boolean;
   readonly stripLeadingSpace: boolean;
@@ -107,13 +114,15 @@ function sentencePieceScheme(checkpoint: Checkpoint, vocabulary: GgufVocabulary)
     unknownId: vocabulary.special.unk,
     isControl: (id) => (vocabulary.kinds[id]! & (TOKEN_KIND.control | TOKEN_KIND.unknown)) !== 0,
   });
+  const { spaceBefore } = vocabulary;
   const addSpace = vocabulary.addSpacePrefix ?? true;
+  const isSpaceWanted = (text: string, { afterSpecial, isFirst }: FragmentPlace) => {
+    if (spaceBefore === undefined) return addSpace && afterSpecial;
+    return (spaceBefore === 'always' || isFirst) && !/^[ \u2581]/.test(text);
+  };
   return {
     kind: 'SentencePiece',
-    encodePlain: (text, afterSpecial) => {
-      const spaced = addSpace && afterSpecial ? ` ${text}` : text;
-      return encode(spaced.replaceAll(' ', metaspace));
-    },
+    encodePlain: (text, place) => encode((isSpaceWanted(text, place) ? ` ${text}` : text).replaceAll(' ', metaspace)),
     addBos: vocabulary.addBos ?? true,
     addEos: vocabulary.addEos ?? false,
     stripLeadingSpace: addSpace,
@@ -131,13 +140,13 @@ function bodyEncoder(vocabulary: GgufVocabulary, scheme: Scheme): TokenizerParts
   return (text, allowSpecial) => {
     const ids: number[] = [];
     let afterSpecial = true;
-    for (const fragment of split(text, allowSpecial)) {
+    for (const [n, fragment] of split(text, allowSpecial).entries()) {
       if (typeof fragment === 'number') {
         ids.push(fragment);
         afterSpecial = true;
         continue;
       }
-      for (const id of scheme.encodePlain(fragment, afterSpecial)) ids.push(id);
+      for (const id of scheme.encodePlain(fragment, { afterSpecial, isFirst: n === 0 })) ids.push(id);
       afterSpecial = false;
     }
     return ids;

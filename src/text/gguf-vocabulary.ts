@@ -35,7 +35,14 @@ export interface GgufVocabulary {
   readonly addBos: boolean | undefined;
   readonly addEos: boolean | undefined;
   readonly addSpacePrefix: boolean | undefined;
+  /**
+   * Before which parts of a text that do not begin with a space one is put, as `Metaspace` of tokenizer.json says it: the first part alone,
+   * or each behind an added token. A key of Ingot's own; undefined where `addSpacePrefix` says all.
+   */
+  readonly spaceBefore: SpaceBefore | undefined;
 }
+
+export type SpaceBefore = 'first' | 'always';
 
 const prefix = 'tokenizer.ggml.';
 const maxTokens = 4_000_000;
@@ -78,7 +85,14 @@ export function readGgufVocabulary(checkpoint: Checkpoint): GgufVocabulary {
     addBos: field.flag('add_bos_token'),
     addEos: field.flag('add_eos_token'),
     addSpacePrefix: field.flag('add_space_prefix'),
+    spaceBefore: readSpaceBefore(checkpoint),
   };
+}
+
+function readSpaceBefore({ metadata, name }: Checkpoint): SpaceBefore | undefined {
+  const value = metadata.get('ingot.space_before');
+  if (value === undefined || value === 'first' || value === 'always') return value;
+  throw new FormatError(`${name}: ingot.space_before must be "first" or "always", but is ${describe(value)}.`);
 }
 
 /** The whole list of end tokens that a converted model came with; a key of Ingot's own. */
