@@ -19,7 +19,8 @@ describe('codes of keys and values', () => {
     expect([...roundKv('q4', nibbles, 16).subarray(0, 2), roundKv('q4', nibbles, 16)[15]]).toEqual([2, 1.75, -1.75]);
   });
 
-  it.each([['q8', 127, 0.51], ['q4', 8, 1.01]] as const)('%s: every value within half a step of its group, at any size', (type, levels, most) => {
+  const sized = [['q8', 127, 0.51], ['q4', 8, 1.01]] as const;
+  it.each(sized)('%s: every value within half a step of its group, at any size', (type, levels, most) => {
     for (const size of [1e-20, 1e-3, 1, 1e9]) {
       const x = vector(80, size);
       const rounded = roundKv(type, x, 80);
