@@ -33,13 +33,16 @@ function strides(config: MatrixConfig): { readonly x: number; readonly y: number
 export function probeKernel(config: MatrixConfig): Kernel {
   const { m, n, k } = config;
   const { x, y } = strides(config);
-  const memories = { loaded: ['held'], stored: ['held'] };
+  const memories = { loaded: ['held', 'x'], stored: ['held'] };
   const lines = m + SUBGROUPS + n;
   const length = lines * x;
   const sums = SUBGROUPS * m * y;
   const step = k / valuesOfVector(config);
   const place = (offset: string) => ({ memory: 'held', offset, stride: `${x}u` });
-  const left = (i: number) => loadMatrix(config, 'left', place(`subgroup * ${x}u + ${i * step}u`), memories);
+  // Products read ready halves where they lie.
+  const memoryOf = (i: number) => (i === 1 && config.input === 'f16' ? 'x' : 'held');
+  const left = (i: number) =>
+    loadMatrix(config, 'left', { ...place(`subgroup * ${x}u + ${i * step}u`), memory: memoryOf(i) }, memories);
   const lower = (m + SUBGROUPS) * x;
   const right = (i: number) => loadMatrix(config, 'right', { ...place(`${lower + i * step}u`), isTransposed: true }, memories);
   const size = SUBGROUPS * MATRIX_LANES;

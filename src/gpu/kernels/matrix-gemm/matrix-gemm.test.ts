@@ -102,10 +102,12 @@ describe('matrix gemm', () => {
     }
   });
 
-  it('subgroups share the depth, or are twice as many', async () => {
+  it('subgroups share the depth, are twice as many, or five', async () => {
     await check({ parts: [{ type: 'q4_0', rows: 36 }], cols: 160, tiling: { subgroups: [1, 2, 2] }, xRows: 18, residual: true });
     const wide = { tileRows: 32, tileCols: 64, subgroups: [2, 4, 1] } as const;
     await check({ parts: [{ type: 'q4_0', rows: 68 }], cols: 96, tiling: wide, xRows: 34, residual: true });
+    const five = { tileRows: 16, tileCols: 160, tileDepth: 32, subgroups: [1, 5, 1] } as const;
+    await check({ parts: [{ type: 'q4_0', rows: 192 }], cols: 64, input: 'q8n', gated: 'silu', tiling: five, xRows: 18, outputs: q8 });
   });
 
   /** What halves do not hold as it is: rows of 1e5 and more, of numbers below their least, and of nothing. */

@@ -25,6 +25,12 @@ export interface TiledRows {
 /** A tile, whose depth is that of columns it does not divide halved until it does where halves are read where they lie. */
 type Tile = Omit<MatrixTiling, 'splits'>;
 
+/** A tile of many rows, and how many microseconds a workgroup takes for each step of its depth. */
+interface TimedTile {
+  readonly tile: Tile;
+  readonly stepUs: number;
+}
+
 interface MatrixTable {
   /** Cores: with fewer workgroups some are idle. */
   readonly cores: number;
@@ -34,30 +40,39 @@ interface MatrixTable {
   readonly few: readonly Tile[];
   /** Of a product with experts; its rows follow the lists. */
   readonly experts: Omit<Tile, 'tileRows'>;
-  /** Of more rows; where there are large ones, of up to {@link SQUARE_SPLIT_ROWS}, their depth shared where there are few. */
-  readonly square: Tile;
-  readonly large?: Tile | undefined;
+  /** Of more rows: the one for all, or those of which the fastest by estimate is taken. */
+  readonly many: Tile | readonly TimedTile[];
 }
 
 const fewTile = (tileRows: number, tileDepth: number): Tile => ({ tileRows, tileCols: 64, tileDepth, subgroups: [1, 2, 2] });
-const squareTile = (tileDepth: number): Tile => ({ tileRows: 64, tileCols: 64, tileDepth, subgroups: [2, 2, 1] });
 
+/**
+ * An H200. Its cores hold one workgroup of each of these tiles at a time, so that a product takes whole rounds: 128 rows of gate and up are
+ * two rounds of 128 columns (152 workgroups), and one of 160. Times of steps are measured but that of 160 columns, which is between them.
+ */
 const NVIDIA: MatrixTable = {
-  cores: 132, mostSplits: 8, few: [fewTile(16, 64), fewTile(32, 64), fewTile(64, 64)], experts: fewTile(32, 64), square: squareTile(64),
-  large: { tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1] },
+  cores: 132, mostSplits: 8, few: [fewTile(16, 64), fewTile(32, 64), fewTile(64, 64)], experts: fewTile(32, 64),
+  many: [
+    { tile: { tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1] }, stepUs: 1.39 },
+    { tile: { tileRows: 128, tileCols: 160, tileDepth: 64, subgroups: [2, 5, 1] }, stepUs: 1.75 },
+    { tile: { tileRows: 256, tileCols: 128, tileDepth: 128, subgroups: [4, 2, 1], halves: 'direct' }, stepUs: 4.15 },
+  ],
 };
 const METAL: MatrixTable = {
-  cores: 0, mostSplits: 1, few: [fewTile(16, 32), fewTile(32, 32)], experts: fewTile(32, 32), square: squareTile(32),
+  cores: 0, mostSplits: 1, few: [fewTile(16, 32), fewTile(32, 32)], experts: fewTile(32, 32),
+  many: { tileRows: 64, tileCols: 64, tileDepth: 32, subgroups: [2, 2, 1] },
 };
 
 /** Elements of the depth that a workgroup has at least. */
 const LEAST_DEPTH = 256;
-/** Most rows that square tiles, and large ones, share the depth for. */
-const SQUARE_SPLIT_ROWS = 128;
-const LARGE_SPLIT_ROWS = 512;
-/** Workgroups of large tiles for each core, from which on none share a depth, and up to which they do. */
-const ENOUGH = 1;
-const WANTED = 1.6;
+/** Classes of many rows end here, and what their estimates are for; those of the last share no depth. */
+const MANY_ROWS = [128, 512] as const;
+const MOST_ROWS = 2048;
+/** Microseconds that a dispatch takes beside its steps: of the product, of the sums of parts and for each byte of them, of x as halves. */
+const START_US = 5;
+const SUM_US = 4;
+const SUM_US_A_BYTE = 1e-6;
+const HALVES_US = 4;
 
 function fitted(tile: Tile, cols: number): Tile {
   let { tileDepth } = tile;
@@ -71,24 +86,10 @@ function isCut(parts: number, cols: number, { tileDepth }: Tile): boolean {
   return steps / parts >= LEAST_DEPTH / tileDepth && (parts - 1) * Math.ceil(steps / parts) < steps;
 }
 
-/** Tiles that there are, and their columns. */
-interface Tiled {
-  readonly tiles: number;
-  readonly cols: number;
-}
-
 /** Workgroups that share the depth of `tiles` small tiles, so that they are two for each core. */
-function fewSplits({ mostSplits, cores }: MatrixTable, tile: Tile, { tiles, cols }: Tiled): number {
+function fewSplits({ mostSplits, cores }: MatrixTable, tile: Tile, { tiles, cols }: { readonly tiles: number; readonly cols: number }) {
   let splits = 1;
   while (splits < mostSplits && tiles * splits < 2 * cores && isCut(2 * splits, cols, tile)) splits *= 2;
-  return splits;
-}
-
-/** The same of large tiles. */
-function largeSplits({ mostSplits, cores }: MatrixTable, tile: Tile, { tiles, cols }: Tiled): number {
-  if (tiles >= ENOUGH * cores) return 1;
-  let splits = Math.min(mostSplits, Math.ceil((WANTED * cores) / tiles));
-  while (splits > 1 && !isCut(splits, cols, tile)) splits--;
   return splits;
 }
 
@@ -102,28 +103,40 @@ export function tilingsFor(config: MatrixConfig, { out, cols, expertRows }: Prod
   const fewTiles = few.map((tile, i): TiledRows => {
     const least = few[i - 1]?.tileRows ?? 0;
     const { tileRows } = tile;
-    const own = fitted(tile, cols);
-    const splits = fewSplits(table, own, { tiles: tilesOf(tileRows, out, own), cols });
-    return { tiling: { ...own, splits }, mostRows: tileRows, isFor: (rows) => rows > least && rows <= tileRows };
+    const splits = fewSplits(table, tile, { tiles: tilesOf(tileRows, out, tile), cols });
+    return { tiling: { ...tile, splits }, mostRows: tileRows, isFor: (rows) => rows > least && rows <= tileRows };
   });
   return [...fewTiles, ...manyTiles(table, { out, cols }, few.at(-1)!.tileRows)];
 }
 
 /** Tilings for more than `least` rows. */
-function manyTiles(table: MatrixTable, { out, cols }: Pick<ProductClass, 'out' | 'cols'>, least: number): readonly TiledRows[] {
-  const { cores } = table;
-  const square = fitted(table.square, cols);
-  if (table.large === undefined) return [{ tiling: { ...square, splits: 1 }, isFor: (rows) => rows > least }];
-  const large = fitted(table.large, cols);
-  const splits = largeSplits(table, large, { tiles: tilesOf(LARGE_SPLIT_ROWS, out, large), cols });
-  // Wide products fill the device with large tiles at fewer rows than others.
-  const isWide = (rows: number) => tilesOf(rows, out, large) >= ENOUGH * cores;
-  const isSquare = (rows: number) => rows > least && rows <= SQUARE_SPLIT_ROWS && !isWide(rows);
-  const isSplit = (rows: number) => splits > 1 && rows > SQUARE_SPLIT_ROWS && rows <= LARGE_SPLIT_ROWS && !isWide(rows);
-  const squareSplits = fewSplits(table, square, { tiles: tilesOf(SQUARE_SPLIT_ROWS, out, square), cols });
-  return [
-    { tiling: { ...square, splits: squareSplits }, mostRows: SQUARE_SPLIT_ROWS, isFor: isSquare },
-    ...(splits > 1 ? [{ tiling: { ...large, splits }, mostRows: LARGE_SPLIT_ROWS, isFor: isSplit }] : []),
-    { tiling: { ...large, splits: 1 }, isFor: (rows) => rows > least && !isSquare(rows) && !isSplit(rows) },
-  ];
+function manyTiles(table: MatrixTable, product: Pick<ProductClass, 'out' | 'cols'>, least: number): readonly TiledRows[] {
+  const { many } = table;
+  if ('tileRows' in many) return [{ tiling: { ...many, splits: 1 }, isFor: (rows) => rows > least }];
+  const classes = MANY_ROWS.map((most, i): TiledRows => {
+    const before = MANY_ROWS[i - 1] ?? least;
+    return { tiling: fastest(table, many, { ...product, rows: most }), mostRows: most, isFor: (rows) => rows > before && rows <= most };
+  });
+  const last = fastest({ ...table, mostSplits: 1 }, many, { ...product, rows: MOST_ROWS });
+  return [...classes, { tiling: last, isFor: (rows) => rows > MANY_ROWS.at(-1)! }];
+}
+
+interface RowsOfProduct extends Pick<ProductClass, 'out' | 'cols'> {
+  readonly rows: number;
+}
+
+/** The tile and the parts of its depth that take least time. */
+function fastest({ cores, mostSplits }: MatrixTable, tiles: readonly TimedTile[], { rows, out, cols }: RowsOfProduct): MatrixTiling {
+  const tilings = tiles.flatMap(({ tile: whole, stepUs }) => {
+    const tile = fitted(whole, cols);
+    const steps = Math.ceil(cols / tile.tileDepth);
+    const splits = Array.from({ length: mostSplits }, (_, i) => i + 1).filter((parts) => parts === 1 || isCut(parts, cols, tile));
+    return splits.map((parts) => {
+      const rounds = Math.ceil((tilesOf(rows, out, tile) * parts) / cores);
+      const products = rounds * Math.ceil(steps / parts) * ((stepUs * tile.tileDepth) / whole.tileDepth);
+      const sums = parts === 1 ? 0 : SUM_US + SUM_US_A_BYTE * parts * rows * out * 4;
+      return { tiling: { ...tile, splits: parts }, us: START_US + products + sums + (tile.halves ? HALVES_US : 0) };
+    });
+  });
+  return tilings.reduce((best, each) => (each.us < best.us ? each : best)).tiling;
 }
