@@ -1,8 +1,8 @@
 /**
- * Tokens per second of 1, 4, 16 and 64 answers that run beside each other on a GPU, through the engine, and what a step of so many rows takes
- * the device. Usage: node bench/gpu-streams.mjs MODEL.gguf [--streams 1,4,16,64] [--keys 512] [--tokens 128] [--runs 3]
+ * Tokens per second of 1, 4, 16 and 64 answers that run beside each other on a GPU, through the engine, and what a step of so many rows
+ * takes the device. Usage: node bench/gpu-streams.mjs MODEL.gguf [--streams 1,4,16,64] [--keys 512] [--tokens 128] [--runs 3]
  *   [--device gpu|software] [--sampling '{"temperature":0.8,"topK":40}'] [--json FILE.jsonl]
- * Each stream has a prompt of its own of `keys` random ids, read by an uncounted run before, so that a counted one reads a page of it at most.
+ * Each stream has a prompt of its own of `keys` random ids, read by an uncounted run before, so that a counted one reads a page of it.
  * What counts is the time when all streams have a token until the first of them ends. A step's time on the device is that of a chain of
  * steps of as many rows, encoded before the clock starts, without the choice of tokens.
  */

@@ -413,7 +413,9 @@ export class GpuProgram implements Program {
     return {
       weightBytes: weights.sizeBytes,
       kvBytes: [...state.groups, state.slots].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      workBytes: work + state.tables.sizeBytes + (logits?.buffer.size ?? 0) + partials.size + (halves?.size ?? 0) + (this.#decoder?.sampler.sizeBytes ?? 0),
+      workBytes:
+        work + state.tables.sizeBytes + (logits?.buffer.size ?? 0) + partials.size + (halves?.size ?? 0) +
+        (this.#decoder?.sampler.sizeBytes ?? 0),
     };
   }
 

@@ -177,7 +177,8 @@ describe('attention-prefill', () => {
       ...attentionTiles([{ start: 3, rows: 5 }, { start: 0, rows: 1 }, { start: 9, rows: 4 }], 4),
     ]).toEqual([0, 4, 0, 3, 4, 1, 0, 7, 5, 1, 1, 0, 6, 4, 2, 9]);
     // Leading rows that are alone in their sequences are in none.
-    expect([...attentionTiles([{ start: 7, rows: 1 }, { start: 0, rows: 2 }, { start: 3, rows: 1 }], 4, 1)]).toEqual([1, 2, 1, 0, 3, 1, 2, 3]);
+    const mixed = [{ start: 7, rows: 1 }, { start: 0, rows: 2 }, { start: 3, rows: 1 }];
+    expect([...attentionTiles(mixed, 4, 1)]).toEqual([1, 2, 1, 0, 3, 1, 2, 3]);
   });
 
   it('chooses the first tile of its list that fits, for headDim 128', () => {
