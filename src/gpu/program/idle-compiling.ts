@@ -1,11 +1,11 @@
-/** Compiles kernels that a program may need later while nobody waits for it, a few at a time. */
+/** Compiles kernels that a program may need later: a few at a time while nobody waits for it, else one now and then. */
 import type { Pipelines } from '../device/pipeline-cache.ts';
 import type { Kernel } from '../kernel.ts';
 
 export interface IdleCompiling {
   /** Goes on without a pause until {@link rest}. */
   start(): void;
-  /** The program is at work: nothing is begun until it has not been for {@link IDLE_MS}. */
+  /** The program is at work: until it has not been for {@link IDLE_MS}, kernels are begun one at a time, after {@link FIRST_MS}. */
   rest(): void;
   /** Begins no more, and settles when nothing is under way: a device should not be closed below what it compiles. */
   close(): Promise<void>;
@@ -14,6 +14,11 @@ export interface IdleCompiling {
 /** Translating a kernel's text stops the thread for some milliseconds, which a token would wait for. */
 const IDLE_MS = 200;
 const MOST_UNDER_WAY = 4;
+/**
+ * From a program's first work to the first kernel that is begun beside work, which leaves the first answer alone. A program that is always
+ * at work gets all kernels so: who needs one that is not there waits for it, and with it all that run beside, some 0.3 s on an H200.
+ */
+const FIRST_MS = 1000;
 
 /** A kernel that does not compile is told to who needs it. */
 export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kernel[]): IdleCompiling {
@@ -21,6 +26,7 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
   let next = 0;
   let isOn = false;
   let usedAt = 0;
+  let firstUsedAt = Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const stop = () => {
     isOn = false;
@@ -28,14 +34,15 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
     timer = undefined;
   };
   const mayBegin = () => isOn && next < kernels.length && underWay.size < MOST_UNDER_WAY;
+  const begin = () => {
+    const compiling: Promise<unknown> = pipelines.get(kernels[next++] as Kernel).catch(() => {}).finally(() => {
+      underWay.delete(compiling);
+      go();
+    });
+    underWay.add(compiling);
+  };
   const go = () => {
-    while (mayBegin()) {
-      const compiling: Promise<unknown> = pipelines.get(kernels[next++] as Kernel).catch(() => {}).finally(() => {
-        underWay.delete(compiling);
-        go();
-      });
-      underWay.add(compiling);
-    }
+    while (mayBegin()) begin();
   };
   const start = () => {
     isOn = true;
@@ -44,9 +51,11 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
   const wait = (milliseconds: number) => {
     timer = setTimeout(() => {
       timer = undefined;
-      const left = usedAt + IDLE_MS - performance.now();
-      if (left > 0) wait(left);
-      else start();
+      const now = performance.now();
+      const left = usedAt + IDLE_MS - now;
+      if (left <= 0) return start();
+      if (now - firstUsedAt >= FIRST_MS && next < kernels.length && underWay.size === 0) begin();
+      if (next < kernels.length) wait(left);
     }, milliseconds);
     // Nor does it keep a process alive (browsers' timers are numbers).
     (timer as { unref?: () => void }).unref?.();
@@ -55,6 +64,7 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
     start,
     rest() {
       usedAt = performance.now();
+      firstUsedAt = Math.min(firstUsedAt, usedAt);
       isOn = false;
       if (timer === undefined && next < kernels.length) wait(IDLE_MS);
     },
