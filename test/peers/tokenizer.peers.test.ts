@@ -142,7 +142,7 @@ describe.skipIf(!hasVocabularyPeer || !hasVocabularies)('a real vocabulary with 
 });
 
 describe.skipIf(!hasVocabularyPeer)('a vocabulary that convert wrote gives the ids of the library tokenizers in llama.cpp too', () => {
-  test.each(['llama-2', 'mistral-old', 'gemma', 'gemma-old', 'bert', 'tekken'])('%s', async (name) => {
+  test.each(['llama-2', 'mistral-old', 'mistral-new', 'gemma', 'gemma-old', 'bert', 'tekken'])('%s', async (name) => {
     const recorded = recordedTokenizers.find((each) => each.name === name)!;
     const assets = new Map([['tokenizer.json', recordedFile(recorded)] as const]);
     const metadata = vocabularyMetadata({ assets, config: {}, architecture: 'llama', vocabSize: 800, name });
@@ -150,7 +150,12 @@ describe.skipIf(!hasVocabularyPeer)('a vocabulary that convert wrote gives the i
     writeFileSync(path, vocabularyFile({ model: 'llama', tokens: [], more: Object.fromEntries(metadata) }));
     // Of other scripts, of what is no character, and of long words llama.cpp's WordPiece has ideas of its own.
     const isPlain = (text: string) => /^[\n\t -~\u00e0-\u00ff]*$/.test(text) && !/\S{40}/.test(text);
-    const cases = recorded.cases.filter(([index]) => name !== 'bert' || isPlain(recordedTexts[index]!));
+    // It puts a space before texts that begin with one, and behind added tokens: what convert warns of.
+    const isAlike = (text: string, hasAdded: boolean) => !hasAdded && !/^[ \u2581]|<extra>/.test(text);
+    const cases = recorded.cases.filter(([index, , , plain]) => {
+      const text = recordedTexts[index]!;
+      return name === 'bert' ? isPlain(text) : name !== 'mistral-new' || isAlike(text, plain !== null);
+    });
     expect(cases.length).toBeGreaterThan(30);
     await peer.use(path, (model) => {
       const other = cases.filter(([index, ids]) => [...model.tokenize(recordedTexts[index]!, true)].join() !== ids.join());
