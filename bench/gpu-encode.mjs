@@ -12,7 +12,7 @@ import { planModel } from '../dist/gpu/plan/model-plan.js';
 import { withLimits } from '../dist/gpu/profile/profile-for.js';
 import { PROFILES } from '../dist/gpu/profile/profiles.js';
 import { bindPlan, compileKernels, encodeDispatches } from '../dist/gpu/program/bound-plan.js';
-import { tensorTypeFor } from '../dist/models/gguf-export.js';
+import { tensorTypes } from '../dist/models/gguf-mixes.js';
 import { ARCHITECTURES } from '../dist/models/open-decoder.js';
 import { synthPlan } from '../dist/models/synth-shapes.js';
 import { summarise } from './measurement.mjs';
@@ -43,9 +43,9 @@ gpu.destroy();
 async function boundToken() {
   const { config } = synthPlan(flags.model, 'q4_0');
   const architecture = ARCHITECTURES.find(({ gguf }) => gguf === config.architecture);
-  const types = new Map(
-    architecture.weights(config).map(({ id, shape }) => [id, tensorTypeFor({ weights: [id], shape }, 'q4_0', config)]),
-  );
+  const weights = architecture.weights(config);
+  const chosen = tensorTypes(weights.map(({ id, shape }) => ({ name: id, weights: [id], shape })), 'q4_0', config);
+  const types = new Map(weights.map(({ id }, i) => [id, chosen[i]]));
   const plan = planModel({
     model: architecture.graphs(config, { contextLength: 4096, constants: new Map() }),
     typeOf: (id) => types.get(id), profile: withLimits(PROFILES[flags.profile], NULL_LIMITS),
