@@ -6,7 +6,7 @@ import {
   AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, sixteenPairSums, storeSums, storeSumsOfBytes, twelvePairSums,
 } from './described-sums';
 import { widen } from './dot-int8';
-import { addOffset, addScaled } from './group-ends';
+import { addOffset, addScaled, stepOf, sumOf } from './group-ends';
 import { ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { fourScales, loadEight, storeScales } from './row-scales';
@@ -115,15 +115,17 @@ function dotGroups(bits: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out:
     storeSums(bits, AS_CODED, bits > 4, w + 64, x, spill);
     const eight = v128.load(w);
     const added = v128.load(w, 32);
-    first = addOffset(first, sumsOf32(bits, spill, x, one), halves(isOdd, eight, false, 1), halves(isOdd, added, false, 0.125), x);
+    const sum = sumOf(x);
+    const dx = stepOf(x);
+    first = addOffset(first, sumsOf32(bits, spill, x, one), halves(isOdd, eight, false, 1), halves(isOdd, added, false, 0.125), sum, dx);
     v128.store(out, first);
-    second = addOffset(second, sumsOf32(bits, spill + 16, x, one), halves(isOdd, eight, true, 1), halves(isOdd, added, true, 0.125), x);
+    second = addOffset(second, sumsOf32(bits, spill + 16, x, one), halves(isOdd, eight, true, 1), halves(isOdd, added, true, 0.125), sum, dx);
     v128.store(out, second, 16);
     const more = v128.load(w, 16);
     const moreAdded = v128.load(w, 48);
-    third = addOffset(third, sumsOf32(bits, spill + 32, x, one), halves(isOdd, more, false, 1), halves(isOdd, moreAdded, false, 0.125), x);
+    third = addOffset(third, sumsOf32(bits, spill + 32, x, one), halves(isOdd, more, false, 1), halves(isOdd, moreAdded, false, 0.125), sum, dx);
     v128.store(out, third, 32);
-    fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), halves(isOdd, more, true, 1), halves(isOdd, moreAdded, true, 0.125), x);
+    fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), halves(isOdd, more, true, 1), halves(isOdd, moreAdded, true, 0.125), sum, dx);
     v128.store(out, fourth, 48);
   }
 }
@@ -157,13 +159,15 @@ function dotBlocks(
     for (let column = 0; column < size; column += 32) {
       if (bits == 8) storeSumsOfBytes(w, x, spill);
       else storeSums(bits, AS_CODED, bits > 4, w, x, spill);
-      first = addOffset(first, sumsOf32(bits, spill, x, one), v128.load(spill, SCALES), v128.load(spill, ADDED), x);
+      const sum = sumOf(x);
+      const dx = stepOf(x);
+      first = addOffset(first, sumsOf32(bits, spill, x, one), v128.load(spill, SCALES), v128.load(spill, ADDED), sum, dx);
       v128.store(out, first);
-      second = addOffset(second, sumsOf32(bits, spill + 16, x, one), v128.load(spill, SCALES + 16), v128.load(spill, ADDED + 16), x);
+      second = addOffset(second, sumsOf32(bits, spill + 16, x, one), v128.load(spill, SCALES + 16), v128.load(spill, ADDED + 16), sum, dx);
       v128.store(out, second, 16);
-      third = addOffset(third, sumsOf32(bits, spill + 32, x, one), v128.load(spill, SCALES + 32), v128.load(spill, ADDED + 32), x);
+      third = addOffset(third, sumsOf32(bits, spill + 32, x, one), v128.load(spill, SCALES + 32), v128.load(spill, ADDED + 32), sum, dx);
       v128.store(out, third, 32);
-      fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), v128.load(spill, SCALES + 48), v128.load(spill, ADDED + 48), x);
+      fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), v128.load(spill, SCALES + 48), v128.load(spill, ADDED + 48), sum, dx);
       v128.store(out, fourth, 48);
       w += <usize>(64 * bits);
       x += ACTIVATION_BLOCK;
@@ -220,14 +224,15 @@ function dotSymmetric(
     const less = kind == E2M1_ABOVE ? twelvePairSums(x) : kind == IQ4_SPLIT ? ninePairSums(x) : sixteenPairSums(x);
     const offset = kind == IQ4_SPLIT ? iq4Offset(x) : one;
     const eight = loadEight(format, w);
-    first = addScaled(first, sumsLess(kind, spill, less, offset, one), fourScales(format, isOdd, eight, false, 1), x);
+    const dx = stepOf(x);
+    first = addScaled(first, sumsLess(kind, spill, less, offset, one), fourScales(format, isOdd, eight, false, 1), dx);
     v128.store(out, first);
-    second = addScaled(second, sumsLess(kind, spill + 16, less, offset, one), fourScales(format, isOdd, eight, true, 1), x);
+    second = addScaled(second, sumsLess(kind, spill + 16, less, offset, one), fourScales(format, isOdd, eight, true, 1), dx);
     v128.store(out, second, 16);
     const more = loadEight(format, w + (heads >> 1));
-    third = addScaled(third, sumsLess(kind, spill + 32, less, offset, one), fourScales(format, isOdd, more, false, 1), x);
+    third = addScaled(third, sumsLess(kind, spill + 32, less, offset, one), fourScales(format, isOdd, more, false, 1), dx);
     v128.store(out, third, 32);
-    fourth = addScaled(fourth, sumsLess(kind, spill + 48, less, offset, one), fourScales(format, isOdd, more, true, 1), x);
+    fourth = addScaled(fourth, sumsLess(kind, spill + 48, less, offset, one), fourScales(format, isOdd, more, true, 1), dx);
     v128.store(out, fourth, 48);
   }
 }

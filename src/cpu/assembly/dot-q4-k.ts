@@ -1,6 +1,7 @@
 /** Sixteen rows of Q4_K (`packed-rows.ts`) times one row of activations. value = d * scale * nibble - dmin * minimum. */
 import { addNibbles, nibbles } from './dot-int8';
 import { madd, nmadd } from './float-math';
+import { stepOf, sumOf } from './group-ends';
 import { halvesToFloats, highHalves, highOrdinary, lowHalves, lowOrdinary, orSubnormal } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { eighthHalfBias, eighthRebias, halfBias, keepOrder, nibbleMask, pairMask, rebias, sixBitMask } from './opaque';
@@ -70,15 +71,21 @@ function dotGroup(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spil
       d = addNibbles(d, v128.load(w, 240), columns, more, mask);
       keepOrder(out, a, b);
       keepOrder(out + 32, c, d);
+      const sum = sumOf(x);
+      const dx = stepOf(x);
       const scales = v128.load8x8_u(at);
       const minimums = v128.load8x8_u(at, SCALES);
-      first = addGroup(first, a, lowPairs(scales), i32x4.extend_low_i16x8_u(minimums), end, x);
-      second = addGroup(second, b, highPairs(scales), i32x4.extend_high_i16x8_u(minimums), end + 16, x);
+      const firstDots = i32x4.dot_i16x8_s(a, lowPairs(scales));
+      first = addDots(first, firstDots, i32x4.extend_low_i16x8_u(minimums), v128.load(end, 128), v128.load(end, 192), sum, dx);
+      const secondDots = i32x4.dot_i16x8_s(b, highPairs(scales));
+      second = addDots(second, secondDots, i32x4.extend_high_i16x8_u(minimums), v128.load(end, 144), v128.load(end, 208), sum, dx);
       keepOrder(out, first, second);
       const moreScales = v128.load8x8_u(at, 8);
       const moreMinimums = v128.load8x8_u(at, SCALES + 8);
-      third = addGroup(third, c, lowPairs(moreScales), i32x4.extend_low_i16x8_u(moreMinimums), end + 32, x);
-      fourth = addGroup(fourth, d, highPairs(moreScales), i32x4.extend_high_i16x8_u(moreMinimums), end + 48, x);
+      const thirdDots = i32x4.dot_i16x8_s(c, lowPairs(moreScales));
+      third = addDots(third, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), v128.load(end, 160), v128.load(end, 224), sum, dx);
+      const fourthDots = i32x4.dot_i16x8_s(d, highPairs(moreScales));
+      fourth = addDots(fourth, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), v128.load(end, 176), v128.load(end, 240), sum, dx);
     }
   }
   v128.store(out, first);
@@ -88,24 +95,15 @@ function dotGroup(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spil
 }
 
 /**
- * total + (sums * scale * d - minimum * 8 S * dmin / 8) * d(x); a panel's form of it gives the same bits.
+ * total + (dots * d - minimum * 8 S * dmin / 8) * d(x), in which `sum` is 8 S; a panel's form of it gives the same bits.
  * d(x), which may be huge, comes last.
- * d and dmin / 8 are what `storeFactors` put behind the scales that end at `end`.
  */
 // @ts-ignore: decorator
 @inline
-function addGroup(total: v128, sums: v128, scales: v128, minimum: v128, end: usize, x: usize): v128 {
-  return addDots(total, i32x4.dot_i16x8_s(sums, scales), minimum, end, x);
-}
-
-/** The same, of i32 sums times scales. */
-// @ts-ignore: decorator
-@inline
-export function addDots(total: v128, dots: v128, minimum: v128, end: usize, x: usize): v128 {
-  const product = f32x4.mul(f32x4.convert_i32x4_s(dots), v128.load(end, 128));
-  const sum = f32x4.convert_i32x4_s(v128.load32_splat(x, 4));
+export function addDots(total: v128, dots: v128, minimum: v128, d: v128, dmin: v128, sum: v128, dx: v128): v128 {
+  const product = f32x4.mul(f32x4.convert_i32x4_s(dots), d);
   const offset = f32x4.mul(f32x4.convert_i32x4_s(minimum), sum);
-  return madd(nmadd(offset, v128.load(end, 192), product), v128.load32_splat(x), total);
+  return madd(nmadd(offset, dmin, product), dx, total);
 }
 
 /** d and dmin / 8 of sixteen rows, f32[16] each, behind scales and minimums. Any f16. */

@@ -3,7 +3,7 @@
  * A group's scale multiplies in the widening step, so that 32 values reach the float part as one integer (below 2^24).
  */
 import { AS_CODED, QUADS, storeSums } from './described-sums';
-import { madd } from './float-math';
+import { addScaled, stepOf } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { ACTIVATION_BLOCK } from './quantize';
@@ -29,17 +29,18 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       storeSums(6, AS_CODED, true, w, x, spill);
       const offset = v128.load32_splat(x, 8);
       const moreOffset = v128.load32_splat(x, 12);
+      const dx = stepOf(x);
       const low = v128.load8x8_s(scales);
       const moreLow = v128.load8x8_s(scales, 16);
-      first = addBlock(first, scaled(spill, offset, moreOffset, lowPairs(low), lowPairs(moreLow)), v128.load(factors), x);
+      first = addScaled(first, scaled(spill, offset, moreOffset, lowPairs(low), lowPairs(moreLow)), v128.load(factors), dx);
       v128.store(out, first);
-      second = addBlock(second, scaled(spill + 16, offset, moreOffset, highPairs(low), highPairs(moreLow)), v128.load(factors, 16), x);
+      second = addScaled(second, scaled(spill + 16, offset, moreOffset, highPairs(low), highPairs(moreLow)), v128.load(factors, 16), dx);
       v128.store(out, second, 16);
       const high = v128.load8x8_s(scales, 8);
       const moreHigh = v128.load8x8_s(scales, 24);
-      third = addBlock(third, scaled(spill + 32, offset, moreOffset, lowPairs(high), lowPairs(moreHigh)), v128.load(factors, 32), x);
+      third = addScaled(third, scaled(spill + 32, offset, moreOffset, lowPairs(high), lowPairs(moreHigh)), v128.load(factors, 32), dx);
       v128.store(out, third, 32);
-      fourth = addBlock(fourth, scaled(spill + 48, offset, moreOffset, highPairs(high), highPairs(moreHigh)), v128.load(factors, 48), x);
+      fourth = addScaled(fourth, scaled(spill + 48, offset, moreOffset, highPairs(high), highPairs(moreHigh)), v128.load(factors, 48), dx);
       v128.store(out, fourth, 48);
     }
   }
@@ -59,10 +60,4 @@ function scaled(at: usize, offset: v128, moreOffset: v128, scales: v128, moreSca
   return i32x4.add(
     i32x4.dot_i16x8_s(i16x8.sub(v128.load(at), offset), scales),
     i32x4.dot_i16x8_s(i16x8.sub(v128.load(at, QUADS), moreOffset), moreScales));
-}
-
-// @ts-ignore: decorator
-@inline
-function addBlock(total: v128, sums: v128, d: v128, x: usize): v128 {
-  return madd(f32x4.convert_i32x4_s(sums), f32x4.mul(d, v128.load32_splat(x)), total);
 }

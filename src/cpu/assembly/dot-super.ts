@@ -5,7 +5,7 @@
 import { AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, storeSums } from './described-sums';
 import { highNibbles, lowNibbles, widen } from './dot-int8';
 import { addDots, storeFactors, storePositiveFactors, unpackScales } from './dot-q4-k';
-import { addHalves, addPaired, addScaled, halfSums } from './group-ends';
+import { addHalves, addPaired, addScaled, halfSums, stepOf, sumOf } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { nibbleMask, ones } from './opaque';
@@ -34,19 +34,21 @@ export function dotQ5_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize
       storeSums(5, AS_CODED, true, w, x, spill);
       const scales = v128.load8x8_u(at);
       const minimums = v128.load8x8_u(at, 128);
+      const sum = sumOf(x);
+      const dx = stepOf(x);
       const firstDots = scaled16(spill, lowPairs(scales), lowPairs(scales));
-      first = addDots(first, firstDots, i32x4.extend_low_i16x8_u(minimums), end, x);
+      first = addDots(first, firstDots, i32x4.extend_low_i16x8_u(minimums), v128.load(end, 128), v128.load(end, 192), sum, dx);
       v128.store(out, first);
       const secondDots = scaled16(spill + 16, highPairs(scales), highPairs(scales));
-      second = addDots(second, secondDots, i32x4.extend_high_i16x8_u(minimums), end + 16, x);
+      second = addDots(second, secondDots, i32x4.extend_high_i16x8_u(minimums), v128.load(end, 144), v128.load(end, 208), sum, dx);
       v128.store(out, second, 16);
       const moreScales = v128.load8x8_u(at, 8);
       const moreMinimums = v128.load8x8_u(at, 136);
       const thirdDots = scaled16(spill + 32, lowPairs(moreScales), lowPairs(moreScales));
-      third = addDots(third, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), end + 32, x);
+      third = addDots(third, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), v128.load(end, 160), v128.load(end, 224), sum, dx);
       v128.store(out, third, 32);
       const fourthDots = scaled16(spill + 48, highPairs(moreScales), highPairs(moreScales));
-      fourth = addDots(fourth, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), end + 48, x);
+      fourth = addDots(fourth, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), v128.load(end, 176), v128.load(end, 240), sum, dx);
       v128.store(out, fourth, 48);
     }
   }
@@ -95,33 +97,27 @@ export function dotQ2_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize
       const group = v128.load(integers);
       const next = v128.load(integers, 16);
       const sums = halfSums(x);
+      const dx = stepOf(x);
       const minimums = pairsOfFirst(highNibbles(group, mask), highNibbles(next, mask));
       const scales = i16x8.extend_low_i8x16_u(lowNibbles(group, mask));
       const nextScales = i16x8.extend_low_i8x16_u(lowNibbles(next, mask));
       const firstMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(minimums), sums);
       const secondMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(minimums), sums);
-      first = addTwo(first, scaled16(spill, lowPairs(scales), lowPairs(nextScales)), firstMinimums, factors, x);
+      first = addPaired(first, scaled16(spill, lowPairs(scales), lowPairs(nextScales)), firstMinimums, v128.load(factors), v128.load(factors, 64), dx);
       v128.store(out, first);
-      second = addTwo(second, scaled16(spill + 16, highPairs(scales), highPairs(nextScales)), secondMinimums, factors + 16, x);
+      second = addPaired(second, scaled16(spill + 16, highPairs(scales), highPairs(nextScales)), secondMinimums, v128.load(factors, 16), v128.load(factors, 80), dx);
       v128.store(out, second, 16);
       const moreMinimums = pairsOfLast(highNibbles(group, mask), highNibbles(next, mask));
       const more = i16x8.extend_high_i8x16_u(lowNibbles(group, mask));
       const moreNext = i16x8.extend_high_i8x16_u(lowNibbles(next, mask));
       const thirdMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(moreMinimums), sums);
       const fourthMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(moreMinimums), sums);
-      third = addTwo(third, scaled16(spill + 32, lowPairs(more), lowPairs(moreNext)), thirdMinimums, factors + 32, x);
+      third = addPaired(third, scaled16(spill + 32, lowPairs(more), lowPairs(moreNext)), thirdMinimums, v128.load(factors, 32), v128.load(factors, 96), dx);
       v128.store(out, third, 32);
-      fourth = addTwo(fourth, scaled16(spill + 48, highPairs(more), highPairs(moreNext)), fourthMinimums, factors + 48, x);
+      fourth = addPaired(fourth, scaled16(spill + 48, highPairs(more), highPairs(moreNext)), fourthMinimums, v128.load(factors, 48), v128.load(factors, 112), dx);
       v128.store(out, fourth, 48);
     }
   }
-}
-
-/** With d and dmin / 8 that lie at `factors`. */
-// @ts-ignore: decorator
-@inline
-function addTwo(total: v128, dots: v128, minimums: v128, factors: usize, x: usize): v128 {
-  return addPaired(total, dots, minimums, v128.load(factors), v128.load(factors, 64), x);
 }
 
 /** As dotQ5_K. Codes are multiplied less 4. */
@@ -140,21 +136,22 @@ export function dotQ3_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       storeSums(3, AS_CODED, true, w, x, spill);
       const less = i16x8.shr_s(v128.load32_splat(x, 8), 3);
       const nextLess = i16x8.shr_s(v128.load32_splat(x, 12), 3);
+      const dx = stepOf(x);
       const scales = v128.load8x8_s(at);
       const nextScales = v128.load8x8_s(at, 16);
       const firstDots = scaledLess(spill, less, nextLess, lowPairs(scales), lowPairs(nextScales));
-      first = addScaled(first, firstDots, v128.load(end), x);
+      first = addScaled(first, firstDots, v128.load(end), dx);
       v128.store(out, first);
       const secondDots = scaledLess(spill + 16, less, nextLess, highPairs(scales), highPairs(nextScales));
-      second = addScaled(second, secondDots, v128.load(end, 16), x);
+      second = addScaled(second, secondDots, v128.load(end, 16), dx);
       v128.store(out, second, 16);
       const more = v128.load8x8_s(at, 8);
       const moreNext = v128.load8x8_s(at, 24);
       const thirdDots = scaledLess(spill + 32, less, nextLess, lowPairs(more), lowPairs(moreNext));
-      third = addScaled(third, thirdDots, v128.load(end, 32), x);
+      third = addScaled(third, thirdDots, v128.load(end, 32), dx);
       v128.store(out, third, 32);
       const fourthDots = scaledLess(spill + 48, less, nextLess, highPairs(more), highPairs(moreNext));
-      fourth = addScaled(fourth, fourthDots, v128.load(end, 48), x);
+      fourth = addScaled(fourth, fourthDots, v128.load(end, 48), dx);
       v128.store(out, fourth, 48);
     }
   }
@@ -213,15 +210,16 @@ export function dotIq4Xs(w: usize, x: usize, xEnd: usize, out: usize, spill: usi
       storeSums(4, IQ4_SPLIT, false, w, x, spill);
       const nine = ninePairSums(x);
       const offset = iq4Offset(x);
+      const dx = stepOf(x);
       const scales = v128.load8x8_s(at);
       const more = v128.load8x8_s(at, 8);
-      first = addScaled(first, iq4Sums(spill, nine, offset, one), factor(i32x4.extend_low_i16x8_s(scales), end), x);
+      first = addScaled(first, iq4Sums(spill, nine, offset, one), factor(i32x4.extend_low_i16x8_s(scales), end), dx);
       v128.store(out, first);
-      second = addScaled(second, iq4Sums(spill + 16, nine, offset, one), factor(i32x4.extend_high_i16x8_s(scales), end + 16), x);
+      second = addScaled(second, iq4Sums(spill + 16, nine, offset, one), factor(i32x4.extend_high_i16x8_s(scales), end + 16), dx);
       v128.store(out, second, 16);
-      third = addScaled(third, iq4Sums(spill + 32, nine, offset, one), factor(i32x4.extend_low_i16x8_s(more), end + 32), x);
+      third = addScaled(third, iq4Sums(spill + 32, nine, offset, one), factor(i32x4.extend_low_i16x8_s(more), end + 32), dx);
       v128.store(out, third, 32);
-      fourth = addScaled(fourth, iq4Sums(spill + 48, nine, offset, one), factor(i32x4.extend_high_i16x8_s(more), end + 48), x);
+      fourth = addScaled(fourth, iq4Sums(spill + 48, nine, offset, one), factor(i32x4.extend_high_i16x8_s(more), end + 48), dx);
       v128.store(out, fourth, 48);
     }
   }
@@ -263,13 +261,14 @@ export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usi
       storeSums(4, E2M1_ABOVE, true, w, x, spill);
       const less = twelveOf(v128.load32_splat(x, 8));
       const nextLess = twelveOf(v128.load32_splat(x, 12));
-      first = addNvfp4(first, spill, less, nextLess, x, one);
+      const dx = stepOf(x);
+      first = addNvfp4(first, spill, less, nextLess, dx, one);
       v128.store(out, first);
-      second = addNvfp4(second, spill + 16, less, nextLess, x, one);
+      second = addNvfp4(second, spill + 16, less, nextLess, dx, one);
       v128.store(out, second, 16);
-      third = addNvfp4(third, spill + 32, less, nextLess, x, one);
+      third = addNvfp4(third, spill + 32, less, nextLess, dx, one);
       v128.store(out, third, 32);
-      fourth = addNvfp4(fourth, spill + 48, less, nextLess, x, one);
+      fourth = addNvfp4(fourth, spill + 48, less, nextLess, dx, one);
       v128.store(out, fourth, 48);
     }
   }
@@ -284,8 +283,8 @@ function twelveOf(sums: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function addNvfp4(total: v128, at: usize, less: v128, nextLess: v128, x: usize, one: v128): v128 {
+function addNvfp4(total: v128, at: usize, less: v128, nextLess: v128, dx: v128, one: v128): v128 {
   const first = widen(i16x8.sub(v128.load(at), less), one);
   const second = widen(i16x8.sub(v128.load(at, QUADS), nextLess), one);
-  return addHalves(total, first, second, v128.load(at, KEPT), v128.load(at, KEPT + 64), x);
+  return addHalves(total, first, second, v128.load(at, KEPT), v128.load(at, KEPT + 64), dx);
 }

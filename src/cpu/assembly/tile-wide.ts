@@ -4,7 +4,7 @@
  * A widened activation block is 80 bytes: the 16-byte head of an activation block, then its 32 codes as i16.
  */
 import { madd } from './float-math';
-import { addHalves, addPaired, halfSums } from './group-ends';
+import { addHalves, addPaired, halfSums, stepOf } from './group-ends';
 import { storeLanes } from './lanes';
 import { addGroup, TILE_SUMS_BYTES } from './panel-codes';
 import { FORM_MINIMUM, FORM_PAIRED_MINIMUMS, FORM_SCALE, FORM_TWO_SCALES, PAIRED_PANEL_BLOCK } from './panel-described';
@@ -41,10 +41,10 @@ function panelBlock(form: i32): usize {
 @inline
 function finish(form: i32, total: v128, first: v128, dots: v128, x: usize, scale: v128, panel: usize): v128 {
   if (form == FORM_MINIMUM) return addGroup(total, dots, x, scale, v128.load(panel, 16));
-  if (form == FORM_TWO_SCALES) return addHalves(total, first, dots, scale, v128.load(panel, 16), x);
+  if (form == FORM_TWO_SCALES) return addHalves(total, first, dots, scale, v128.load(panel, 16), stepOf(x));
   if (form == FORM_PAIRED_MINIMUMS) {
     const minimums = i32x4.dot_i16x8_s(v128.load(panel, 16), halfSums(x));
-    return addPaired(total, dots, minimums, scale, v128.load(panel, 288), x);
+    return addPaired(total, dots, minimums, scale, v128.load(panel, 288), stepOf(x));
   }
   return madd(f32x4.convert_i32x4_s(dots), f32x4.mul(scale, v128.load32_splat(x)), total);
 }
