@@ -31,17 +31,25 @@ export function maskOf(bits: i32, i: i32): v128 {
   return v128.load(MASKS + <usize>(((bits - 2) << 6) + (i << 4)));
 }
 
-/** Vector i of those that `fourColumns` reads; `codes` is where those of four rows begin. */
+/**
+ * Vector i of those that `fourColumns` reads; codes of sixteen rows begin at `codes`, those of four of them `side` bytes behind. (The sum is
+ * one addition of a constant, which becomes part of the load.)
+ */
 // @ts-ignore: decorator
 @inline
-export function vectorOf(bits: i32, isHigh: bool, i: i32, codes: usize): v128 {
-  if (bits == 2) return v128.load(codes + (isHigh ? 64 : 0));
-  if (bits == 3) return v128.load(codes + <usize>(i << 6));
-  if (bits == 4) return v128.load(codes + <usize>((isHigh ? 128 : 0) + (i << 6)));
-  if (bits == 6) return v128.load(codes + <usize>((isHigh ? 192 : 0) + (i << 6)));
+export function vectorOf(bits: i32, isHigh: bool, i: i32, codes: usize, side: i32): v128 {
+  return v128.load(codes + <usize>((vectorNumber(bits, isHigh, i) << 6) + side));
+}
+
+// @ts-ignore: decorator
+@inline
+function vectorNumber(bits: i32, isHigh: bool, i: i32): i32 {
+  if (bits == 2) return isHigh ? 1 : 0;
+  if (bits == 3) return i;
+  if (bits == 4) return (isHigh ? 2 : 0) + i;
+  if (bits == 6) return (isHigh ? 3 : 0) + i;
   // 0, 1, 2; and 3, 4, 2, 1.
-  const five = !isHigh ? i : i < 2 ? 3 + i : 4 - i;
-  return v128.load(codes + <usize>(five << 6));
+  return !isHigh ? i : i < 2 ? 3 + i : 4 - i;
 }
 
 /** How many there are. */

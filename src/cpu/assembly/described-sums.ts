@@ -48,40 +48,40 @@ function meant(kind: i32, codes: v128, table: v128): v128 {
 }
 
 /**
- * Sums of one half's columns (x0 to x3: those of a step in every lane) of the four rows at `codes`, stored at `to`; with those at `before`
- * where that is not 0. IQ4's sums of rests are QUADS bytes behind those of codes.
+ * Sums of one half's columns (x0 to x3: those of a step in every lane) of four rows, whose codes are `side` bytes behind the first ones,
+ * stored `place` bytes behind `to`; with those that are there where `isMore`. IQ4's sums of rests are QUADS bytes behind those of codes.
  */
 // @ts-ignore: decorator
 @inline
 function storeHalf(
-  bits: i32, kind: i32, isHigh: bool, codes: usize, x0: v128, x1: v128, x2: v128, x3: v128,
-  mask: v128, second: v128, third: v128, fourth: v128, table: v128, isMore: bool, to: usize,
+  bits: i32, kind: i32, isHigh: bool, codes: usize, side: i32, x0: v128, x1: v128, x2: v128, x3: v128,
+  mask: v128, second: v128, third: v128, fourth: v128, table: v128, isMore: bool, to: usize, place: i32,
 ): void {
-  const v0 = vectorOf(bits, isHigh, 0, codes);
-  const v1 = vectorsOf(bits, isHigh) > 1 ? vectorOf(bits, isHigh, 1, codes) : v0;
-  const v2 = vectorsOf(bits, isHigh) > 2 ? vectorOf(bits, isHigh, 2, codes) : v0;
-  const v3 = vectorsOf(bits, isHigh) > 3 ? vectorOf(bits, isHigh, 3, codes) : v0;
+  const v0 = vectorOf(bits, isHigh, 0, codes, side);
+  const v1 = vectorsOf(bits, isHigh) > 1 ? vectorOf(bits, isHigh, 1, codes, side) : v0;
+  const v2 = vectorsOf(bits, isHigh) > 2 ? vectorOf(bits, isHigh, 2, codes, side) : v0;
+  const v3 = vectorsOf(bits, isHigh) > 3 ? vectorOf(bits, isHigh, 3, codes, side) : v0;
   const c0 = fourColumns(bits, isHigh, 0, v0, v1, v2, v3, mask, second, third, fourth);
   const c1 = fourColumns(bits, isHigh, 1, v0, v1, v2, v3, mask, second, third, fourth);
   const c2 = fourColumns(bits, isHigh, 2, v0, v1, v2, v3, mask, second, third, fourth);
   const c3 = fourColumns(bits, isHigh, 3, v0, v1, v2, v3, mask, second, third, fourth);
   let sums = dotFour(x0, meant(kind, c0, table));
-  if (isMore) sums = i16x8.add(sums, v128.load(to));
+  if (isMore) sums = i16x8.add(sums, v128.load(to + <usize>place));
   if (bits == 2) {
     const even = i16x8.add(sums, dotFour(x2, c2));
     const odd = i16x8.add(dotFour(x1, c1), dotFour(x3, c3));
-    v128.store(to, i16x8.add(even, i16x8.shr_s(odd, 2)));
+    v128.store(to + <usize>place, i16x8.add(even, i16x8.shr_s(odd, 2)));
     return;
   }
   sums = i16x8.add(sums, dotFour(x1, meant(kind, c1, table)));
   sums = i16x8.add(sums, dotFour(x2, meant(kind, c2, table)));
-  v128.store(to, i16x8.add(sums, dotFour(x3, meant(kind, c3, table))));
+  v128.store(to + <usize>place, i16x8.add(sums, dotFour(x3, meant(kind, c3, table))));
   if (kind == IQ4_SPLIT) {
     let rests = dotFour(x0, lookUp(table, c0));
-    if (isMore) rests = i16x8.add(rests, v128.load(to, QUADS));
+    if (isMore) rests = i16x8.add(rests, v128.load(to + <usize>place, QUADS));
     rests = i16x8.add(rests, dotFour(x1, lookUp(table, c1)));
     rests = i16x8.add(rests, dotFour(x2, lookUp(table, c2)));
-    v128.store(to, i16x8.add(rests, dotFour(x3, lookUp(table, c3))), QUADS);
+    v128.store(to + <usize>place, i16x8.add(rests, dotFour(x3, lookUp(table, c3))), QUADS);
   }
 }
 
@@ -103,19 +103,18 @@ export function storeSums(
   let x1 = v128.load32_splat(x, 20);
   let x2 = v128.load32_splat(x, 24);
   let x3 = v128.load32_splat(x, 28);
-  storeHalf(bits, kind, false, codes, x0, x1, x2, x3, mask, second, third, fourth, table, false, to);
-  storeHalf(bits, kind, false, codes + 16, x0, x1, x2, x3, mask, second, third, fourth, table, false, to + 16);
-  storeHalf(bits, kind, false, codes + 32, x0, x1, x2, x3, mask, second, third, fourth, table, false, to + 32);
-  storeHalf(bits, kind, false, codes + 48, x0, x1, x2, x3, mask, second, third, fourth, table, false, to + 48);
+  storeHalf(bits, kind, false, codes, 0, x0, x1, x2, x3, mask, second, third, fourth, table, false, to, 0);
+  storeHalf(bits, kind, false, codes, 16, x0, x1, x2, x3, mask, second, third, fourth, table, false, to, 16);
+  storeHalf(bits, kind, false, codes, 32, x0, x1, x2, x3, mask, second, third, fourth, table, false, to, 32);
+  storeHalf(bits, kind, false, codes, 48, x0, x1, x2, x3, mask, second, third, fourth, table, false, to, 48);
   x0 = v128.load32_splat(x, 32);
   x1 = v128.load32_splat(x, 36);
   x2 = v128.load32_splat(x, 40);
   x3 = v128.load32_splat(x, 44);
-  if (isSplit) to += QUADS;
-  storeHalf(bits, kind, true, codes, x0, x1, x2, x3, mask, second, third, fourth, table, !isSplit, to);
-  storeHalf(bits, kind, true, codes + 16, x0, x1, x2, x3, mask, second, third, fourth, table, !isSplit, to + 16);
-  storeHalf(bits, kind, true, codes + 32, x0, x1, x2, x3, mask, second, third, fourth, table, !isSplit, to + 32);
-  storeHalf(bits, kind, true, codes + 48, x0, x1, x2, x3, mask, second, third, fourth, table, !isSplit, to + 48);
+  storeHalf(bits, kind, true, codes, 0, x0, x1, x2, x3, mask, second, third, fourth, table, !isSplit, to, (isSplit ? 64 : 0));
+  storeHalf(bits, kind, true, codes, 16, x0, x1, x2, x3, mask, second, third, fourth, table, !isSplit, to, (isSplit ? 80 : 16));
+  storeHalf(bits, kind, true, codes, 32, x0, x1, x2, x3, mask, second, third, fourth, table, !isSplit, to, (isSplit ? 96 : 32));
+  storeHalf(bits, kind, true, codes, 48, x0, x1, x2, x3, mask, second, third, fourth, table, !isSplit, to, (isSplit ? 112 : 48));
 }
 
 /** i32[4 quads of rows, 4 rows] at `to`: all 32 columns of codes of eight bits, without signs. */

@@ -96,10 +96,10 @@ export function packedCodes(bits: i32, codes: usize, r: usize, i: usize): u32 {
 @inline
 export function codesOfStep(bits: i32, codes: usize, s: i32, isHigh: bool): v128 {
   const last = vectorsOf(bits, isHigh) - 1;
-  const v0 = vectorOf(bits, isHigh, 0, codes);
-  const v1 = vectorOf(bits, isHigh, min(1, last), codes);
-  const v2 = vectorOf(bits, isHigh, min(2, last), codes);
-  const v3 = vectorOf(bits, isHigh, min(3, last), codes);
+  const v0 = vectorOf(bits, isHigh, 0, codes, 0);
+  const v1 = vectorOf(bits, isHigh, min(1, last), codes, 0);
+  const v2 = vectorOf(bits, isHigh, min(2, last), codes, 0);
+  const v3 = vectorOf(bits, isHigh, min(3, last), codes, 0);
   const four = fourColumns(bits, isHigh, s, v0, v1, v2, v3, maskOf(bits, 0), maskOf(bits, 1), maskOf(bits, 2), maskOf(bits, 3));
   return bits == 2 && s & 1 ? i16x8.shr_u(four, 2) : four;
 }
