@@ -136,6 +136,7 @@ function fillWeights(target, type, rowBytes) {
   clearNaNs(format, target);
   const places = scalePlaces(format);
   for (let at = 0; at < target.length; at += format.blockBytes) {
-    for (const place of places) putScale(place.format, target, at + place.offset, 0.001 * (1 + (at % 251) / 251));
+    // An e4m3 of 0.001 would be subnormal.
+    for (const { format: scale, offset } of places) putScale(scale, target, at + offset, (scale === 'ue4m3Half' ? 1 : 0.001) * (1 + (at % 251) / 251));
   }
 }

@@ -15,7 +15,7 @@ export function dotDescribed(type: i32, isOdd: bool, w: usize, x: usize, xEnd: u
     case NIBBLES_16_HIGH:
     case STREAM: return dotDirect(type, isOdd, w, x, xEnd, out, spill);
     case NIBBLES_32_HIGH: return dotQ5_K(isOdd, w, x, xEnd, out, spill);
-    case NIBBLES_8: return dotNvfp4(w, x, xEnd, out, spill);
+    case NIBBLES_8: return dotNvfp4(isOdd, w, x, xEnd, out, spill);
     case PAIRS_32: return dotQ2_K(isOdd, w, x, xEnd, out, spill);
     case PAIRS_32_HIGH: return dotQ3_K(w, x, xEnd, out, spill);
     default: unreachable();

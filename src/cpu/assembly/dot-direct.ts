@@ -9,20 +9,20 @@ import { widen } from './dot-int8';
 import { addOffset, addScaled, stepOf, sumOf } from './group-ends';
 import { ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
-import { fourScales, loadEight, storeScales } from './row-scales';
+import { fourScales, loadEight, powersOfTwo, storeScales } from './row-scales';
 import {
-  arrangementOf, blockSizeOf, CODE_E2M1, CODE_IQ4, codeBitsOf, meaningOf, MINIMUM_NONE, MINIMUM_TIMES_SCALE, minimumOf, SCALE_E8M0_HALF,
-  SCALE_F16, scaleBytesOf, scalesOf, STREAM,
+  arrangementOf, blockSizeOf, CODE_E2M1, CODE_IQ4, codeBitsOf, meaningOf, MINIMUM_NONE, MINIMUM_TIMES_SCALE, minimumOf, SCALE_BF16,
+  SCALE_E8M0_HALF, SCALE_F16, scaleBytesOf, scalesOf, STREAM,
 } from './weight-type';
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotDirect(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   if (arrangementOf(type) == STREAM) dotAffine(type, isOdd, w, x, xEnd, out, spill);
-  else if (meaningOf(type) == CODE_E2M1) dotMxfp4(w, x, xEnd, out, spill);
   else call_indirect<void>(isOdd ? oddKernel(type) : ordinaryKernel(type), w, x, xEnd, out, spill);
 }
 
 function ordinaryKernel(type: i32): u32 {
+  if (meaningOf(type) == CODE_E2M1) return dotMxfp4.index;
   if (meaningOf(type) == CODE_IQ4) return dotIq4Nl.index;
   if (codeBitsOf(type) == 4) return dotQ4_1.index;
   return minimumOf(type) == MINIMUM_NONE ? dotQ5_0.index : dotQ5_1.index;
@@ -30,6 +30,7 @@ function ordinaryKernel(type: i32): u32 {
 
 /** Where scales have any exponent. */
 function oddKernel(type: i32): u32 {
+  if (meaningOf(type) == CODE_E2M1) return dotOddMxfp4.index;
   if (meaningOf(type) == CODE_IQ4) return dotOddIq4Nl.index;
   if (codeBitsOf(type) == 4) return dotOddQ4_1.index;
   return minimumOf(type) == MINIMUM_NONE ? dotOddQ5_0.index : dotOddQ5_1.index;
@@ -200,6 +201,10 @@ function dotMxfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): vo
   dotSymmetric(4, E2M1_ABOVE, SCALE_E8M0_HALF, 16, false, w, x, xEnd, out, spill);
 }
 
+function dotOddMxfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotSymmetric(4, E2M1_ABOVE, SCALE_E8M0_HALF, 16, true, w, x, xEnd, out, spill);
+}
+
 function dotIq4Nl(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   dotSymmetric(4, IQ4_SPLIT, SCALE_F16, 32, false, w, x, xEnd, out, spill);
 }
@@ -219,22 +224,31 @@ function dotSymmetric(
   let third = f32x4.splat(0);
   let fourth = f32x4.splat(0);
   const one = ones();
+  const kept = format == SCALE_E8M0_HALF ? SCALE_BF16 : format;
   for (; x < xEnd; x += ACTIVATION_BLOCK, w += heads + <usize>(64 * bits)) {
     storeSums(bits, kind, false, w + heads, x, spill);
     const less = kind == E2M1_ABOVE ? twelvePairSums(x) : kind == IQ4_SPLIT ? ninePairSums(x) : sixteenPairSums(x);
     const offset = kind == IQ4_SPLIT ? iq4Offset(x) : one;
-    const eight = loadEight(format, w);
+    const eight = halvesOf(format, isOdd, w, one);
     const dx = stepOf(x);
-    first = addScaled(first, sumsLess(kind, spill, less, offset, one), fourScales(format, isOdd, eight, false, 1), dx);
+    first = addScaled(first, sumsLess(kind, spill, less, offset, one), fourScales(kept, isOdd, eight, false, 1), dx);
     v128.store(out, first);
-    second = addScaled(second, sumsLess(kind, spill + 16, less, offset, one), fourScales(format, isOdd, eight, true, 1), dx);
+    second = addScaled(second, sumsLess(kind, spill + 16, less, offset, one), fourScales(kept, isOdd, eight, true, 1), dx);
     v128.store(out, second, 16);
-    const more = loadEight(format, w + (heads >> 1));
-    third = addScaled(third, sumsLess(kind, spill + 32, less, offset, one), fourScales(format, isOdd, more, false, 1), dx);
+    const more = halvesOf(format, isOdd, w + (heads >> 1), one);
+    third = addScaled(third, sumsLess(kind, spill + 32, less, offset, one), fourScales(kept, isOdd, more, false, 1), dx);
     v128.store(out, third, 32);
-    fourth = addScaled(fourth, sumsLess(kind, spill + 48, less, offset, one), fourScales(format, isOdd, more, true, 1), dx);
+    fourth = addScaled(fourth, sumsLess(kind, spill + 48, less, offset, one), fourScales(kept, isOdd, more, true, 1), dx);
     v128.store(out, fourth, 48);
   }
+}
+
+/** Scales of eight rows: f16, or the high halves of powers of two. */
+// @ts-ignore: decorator
+@inline
+function halvesOf(format: i32, isOdd: bool, at: usize, one: v128): v128 {
+  const eight = loadEight(format, at);
+  return format == SCALE_E8M0_HALF ? powersOfTwo(isOdd, eight, one) : eight;
 }
 
 /** i32[4 rows] of what codes stand for, from what was stored at `at`. */

@@ -244,8 +244,23 @@ function unpackXs(bytes: usize, to: usize): void {
   }
 }
 
+/** As dotQ5_K. */
+export function dotNvfp4(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  call_indirect<void>(isOdd ? dotOddNvfp4.index : dotOrdinaryNvfp4.index, w, x, xEnd, out, spill);
+}
+
+function dotOrdinaryNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotFourGroups(false, w, x, xEnd, out, spill);
+}
+
+function dotOddNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+  dotFourGroups(true, w, x, xEnd, out, spill);
+}
+
 /** Blocks of four groups of 16, each with a byte of scale. */
-export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
+// @ts-ignore: decorator
+@inline
+function dotFourGroups(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let first = f32x4.splat(0);
   let second = f32x4.splat(0);
   let third = f32x4.splat(0);
@@ -256,8 +271,8 @@ export function dotNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usi
     let scales = w;
     w += 64;
     for (const end = w; scales < end; scales += 32, w += 256, x += ACTIVATION_BLOCK) {
-      storeScales(SCALE_UE4M3_HALF, false, scales, 1, kept);
-      storeScales(SCALE_UE4M3_HALF, false, scales + 16, 1, kept + 64);
+      storeScales(SCALE_UE4M3_HALF, isOdd, scales, 1, kept);
+      storeScales(SCALE_UE4M3_HALF, isOdd, scales + 16, 1, kept + 64);
       storeSums(4, E2M1_ABOVE, true, w, x, spill);
       const less = twelveOf(v128.load32_splat(x, 8));
       const nextLess = twelveOf(v128.load32_splat(x, 12));

@@ -8,7 +8,8 @@ import { fourColumns, maskOf, packCodes, vectorOf, vectorsOf } from './described
 import { factorAt, headsBytesOf, integerBytesOf, integersAt, minimumFactorAt } from './group-scales';
 import { unpackCodes } from './unpack-codes';
 import {
-  blockSizeOf, codeBitsOf, floatsOf, MEANING_MASK, MINIMUM_NONE, minimumOf, SCALE_BF16, SCALE_F16, SCALE_F32, scaleBytesOf, scalesOf,
+  blockSizeOf, codeBitsOf, floatsOf, MEANING_MASK, MINIMUM_NONE, minimumOf, SCALE_BF16, SCALE_E8M0_HALF, SCALE_F16, SCALE_F32,
+  SCALE_UE4M3_HALF, scaleBytesOf, scalesOf,
 } from './weight-type';
 
 const ROWS: usize = 16;
@@ -53,17 +54,22 @@ function packHead(type: i32, from: usize, r: usize, to: usize, w: usize): void {
   for (let k: usize = 0; k < <usize>floatsOf(type); k++) {
     const at = from + k * size;
     const place = to + (ROWS * k + r) * size;
-    if (format == SCALE_F16) noteOdd(load<u16>(at), w);
+    if (isOddScale(format, at)) markOdd(w);
     if (format == SCALE_F32) store<u32>(place, load<u32>(at));
     else if (format == SCALE_F16 || format == SCALE_BF16) store<u16>(place, load<u16>(at));
     else store<u8>(place, load<u8>(at));
   }
 }
 
-/** A scale that is subnormal or not finite; zero is neither. */
-function noteOdd(bits: u32, w: usize): void {
-  const exponent = bits & 0x7c00;
-  if (exponent == 0x7c00 || (exponent == 0 && (bits & 0x7fff) != 0)) markOdd(w);
+/** Of f16 and e4m3 one that is subnormal or not finite (zero is neither); of e8m0 one that is subnormal as an f32, halved. */
+function isOddScale(format: i32, at: usize): bool {
+  if (format == SCALE_F16) {
+    const bits = load<u16>(at) & 0x7fff;
+    return bits >= 0x7c00 || (bits < 0x0400 && bits != 0);
+  }
+  const bits = load<u8>(at);
+  if (format == SCALE_E8M0_HALF) return bits < 2;
+  return format == SCALE_UE4M3_HALF && (bits >= 0x7f || (bits < 8 && bits != 0));
 }
 
 // @ts-ignore: decorator

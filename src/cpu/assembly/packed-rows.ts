@@ -12,7 +12,7 @@
  * 4 s to 4 s + 3, and whose high ones those of 16 more.
  *
  * A matrix has a head in front of it. Its last word says that some scales are odd, so that products convert them with more care: of
- * Q8_0, Q4_0 and described types subnormal f16, of Q4_K, Q2_K and Q5_K negative ones, and those that are not finite. A scale of zero of
+ * Q8_0, Q4_0 and described types subnormal ones, of Q4_K, Q2_K and Q5_K negative ones, and those that are not finite. A scale of zero of
  * Q8_0 and Q4_0 becomes 1, with codes that say zero.
  */
 import { highNibbles, lowNibbles } from './dot-int8';

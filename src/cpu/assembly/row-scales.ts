@@ -1,13 +1,14 @@
 /** Scales of sixteen packed rows as f32: the floats in front of a block's codes. */
 import { halvesToFloats } from './half';
 import { halfSigns } from './opaque';
-import { SCALE_BF16, SCALE_E8M0_HALF, SCALE_F16, SCALE_F32, SCALE_UE4M3_HALF } from './weight-type';
+import { SCALE_BF16, SCALE_F16, SCALE_F32, SCALE_UE4M3_HALF } from './weight-type';
 
-/** f32 2^112: what moves f16's exponent, at its place in an f32, to f32's bias. */
+/** f32 2^112: what moves f16's exponent, at its place in an f32, to f32's bias; 2^119 does so with e4m3's, of half the value. */
 const REBIAS: f32 = 5.192296858534828e33;
+const E4M3_REBIAS: f32 = 6.646139978924579e35;
 
 /**
- * f32[16] at `to`: those at `at`, times `factor`, a power of two. `isOdd`: some f16 of the matrix is subnormal, or not finite.
+ * f32[16] at `to`: those at `at`, times `factor`, a power of two. `isOdd`: some scale of the matrix is odd (packed-described.ts).
  */
 // @ts-ignore: decorator
 @inline
@@ -52,8 +53,8 @@ export function fourScales(format: i32, isOdd: bool, eight: v128, isUpper: bool,
     return f32x4.mul(interleaved(i16x8.shl(eight, 13), high, isUpper), f32x4.splat(REBIAS * factor));
   }
   if (format == SCALE_BF16) return times(interleaved(zero, eight, isUpper), factor);
-  if (format == SCALE_E8M0_HALF) return times(interleaved(zero, powersOfTwo(eight), isUpper), factor);
   if (format == SCALE_UE4M3_HALF) {
+    if (!isOdd) return f32x4.mul(interleaved(zero, i16x8.shl(eight, 4), isUpper), f32x4.splat(E4M3_REBIAS * factor));
     const halves = i16x8.add(i16x8.shl(v128.andnot(eight, i16x8.splat(0x80)), 4), i16x8.splat(119 << 7));
     const numbers = i16x8.ne(eight, i16x8.splat(0x7f));
     return times(v128.and(ue4m3Halves(interleaved(zero, halves, isUpper)), interleaved(zero, numbers, isUpper)), factor);
@@ -74,12 +75,15 @@ function interleaved(low: v128, high: v128, isUpper: bool): v128 {
   return isUpper ? i16x8.shuffle(low, high, 4, 12, 5, 13, 6, 14, 7, 15) : i16x8.shuffle(low, high, 0, 8, 1, 9, 2, 10, 3, 11);
 }
 
-/** The high halves of 2^(exponent - 128), of i16: the greater one of both is right for normal values and for 2^-128 and 2^-127. */
+/**
+ * The high halves of 2^(exponent - 128), of i16, which `fourScales` takes as bf16; `one` is 1 in each. The greater one of both is right for
+ * normal values and for 2^-128 and 2^-127, which are odd.
+ */
 // @ts-ignore: decorator
 @inline
-function powersOfTwo(exponents: v128): v128 {
-  const one = i16x8.splat(1);
-  return i16x8.max_s(i16x8.shl(i16x8.sub(exponents, one), 7), i16x8.shl(i16x8.add(exponents, one), 5));
+export function powersOfTwo(isOdd: bool, exponents: v128, one: v128): v128 {
+  const normal = i16x8.shl(i16x8.sub(exponents, one), 7);
+  return isOdd ? i16x8.max_s(normal, i16x8.shl(i16x8.add(exponents, one), 5)) : normal;
 }
 
 /** Rebiased, a normal value is N and a subnormal one 2 (N - 2^-8), as in half.ts. */
