@@ -118,15 +118,19 @@ function dotGroups(bits: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out:
     const added = v128.load(w, 32);
     const sum = sumOf(x);
     const dx = stepOf(x);
-    first = addOffset(first, sumsOf32(bits, spill, x, one), halves(isOdd, eight, false, 1), halves(isOdd, added, false, 0.125), sum, dx);
+    const firstSums = sumsOf32(bits, spill, x, one);
+    first = addOffset(first, firstSums, halves(isOdd, eight, false, 1), halves(isOdd, added, false, 0.125), sum, dx);
     v128.store(out, first);
-    second = addOffset(second, sumsOf32(bits, spill + 16, x, one), halves(isOdd, eight, true, 1), halves(isOdd, added, true, 0.125), sum, dx);
+    const secondSums = sumsOf32(bits, spill + 16, x, one);
+    second = addOffset(second, secondSums, halves(isOdd, eight, true, 1), halves(isOdd, added, true, 0.125), sum, dx);
     v128.store(out, second, 16);
     const more = v128.load(w, 16);
     const moreAdded = v128.load(w, 48);
-    third = addOffset(third, sumsOf32(bits, spill + 32, x, one), halves(isOdd, more, false, 1), halves(isOdd, moreAdded, false, 0.125), sum, dx);
+    const thirdSums = sumsOf32(bits, spill + 32, x, one);
+    third = addOffset(third, thirdSums, halves(isOdd, more, false, 1), halves(isOdd, moreAdded, false, 0.125), sum, dx);
     v128.store(out, third, 32);
-    fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), halves(isOdd, more, true, 1), halves(isOdd, moreAdded, true, 0.125), sum, dx);
+    const fourthSums = sumsOf32(bits, spill + 48, x, one);
+    fourth = addOffset(fourth, fourthSums, halves(isOdd, more, true, 1), halves(isOdd, moreAdded, true, 0.125), sum, dx);
     v128.store(out, fourth, 48);
   }
 }

@@ -3,7 +3,7 @@
  * A group's scale multiplies in the widening step, so that 32 values reach the float part as one integer (below 2^24).
  */
 import { AS_CODED, QUADS, storeSums } from './described-sums';
-import { addScaled, stepOf } from './group-ends';
+import { addScaled, clearSums, stepOf } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { ACTIVATION_BLOCK } from './quantize';
@@ -14,10 +14,7 @@ const BLOCK: usize = 384;
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let first = f32x4.splat(0);
-  let second = f32x4.splat(0);
-  let third = f32x4.splat(0);
-  let fourth = f32x4.splat(0);
+  clearSums(out);
   const factors = spill + 2 * QUADS;
   while (x < xEnd) {
     storeFloats(v128.load(w), factors);
@@ -32,16 +29,16 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
       const dx = stepOf(x);
       const low = v128.load8x8_s(scales);
       const moreLow = v128.load8x8_s(scales, 16);
-      first = addScaled(first, scaled(spill, offset, moreOffset, lowPairs(low), lowPairs(moreLow)), v128.load(factors), dx);
-      v128.store(out, first);
-      second = addScaled(second, scaled(spill + 16, offset, moreOffset, highPairs(low), highPairs(moreLow)), v128.load(factors, 16), dx);
-      v128.store(out, second, 16);
+      const first = scaled(spill, offset, moreOffset, lowPairs(low), lowPairs(moreLow));
+      v128.store(out, addScaled(v128.load(out), first, v128.load(factors), dx));
+      const second = scaled(spill + 16, offset, moreOffset, highPairs(low), highPairs(moreLow));
+      v128.store(out, addScaled(v128.load(out, 16), second, v128.load(factors, 16), dx), 16);
       const high = v128.load8x8_s(scales, 8);
       const moreHigh = v128.load8x8_s(scales, 24);
-      third = addScaled(third, scaled(spill + 32, offset, moreOffset, lowPairs(high), lowPairs(moreHigh)), v128.load(factors, 32), dx);
-      v128.store(out, third, 32);
-      fourth = addScaled(fourth, scaled(spill + 48, offset, moreOffset, highPairs(high), highPairs(moreHigh)), v128.load(factors, 48), dx);
-      v128.store(out, fourth, 48);
+      const third = scaled(spill + 32, offset, moreOffset, lowPairs(high), lowPairs(moreHigh));
+      v128.store(out, addScaled(v128.load(out, 32), third, v128.load(factors, 32), dx), 32);
+      const fourth = scaled(spill + 48, offset, moreOffset, highPairs(high), highPairs(moreHigh));
+      v128.store(out, addScaled(v128.load(out, 48), fourth, v128.load(factors, 48), dx), 48);
     }
   }
 }

@@ -5,7 +5,7 @@
 import { AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, storeSums } from './described-sums';
 import { highNibbles, lowNibbles, widen } from './dot-int8';
 import { addDots, storeFactors, storePositiveFactors, unpackScales } from './dot-q4-k';
-import { addHalves, addPaired, addScaled, halfSums, stepOf, sumOf } from './group-ends';
+import { addHalves, addPaired, addScaled, clearSums, halfSums, stepOf, sumOf } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { nibbleMask, ones } from './opaque';
@@ -20,10 +20,7 @@ const FACTORS: usize = 256;
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotQ5_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let first = f32x4.splat(0);
-  let second = f32x4.splat(0);
-  let third = f32x4.splat(0);
-  let fourth = f32x4.splat(0);
+  clearSums(out);
   const kept = spill + KEPT;
   const end = kept + 128;
   while (x < xEnd) {
@@ -37,21 +34,26 @@ export function dotQ5_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize
       const sum = sumOf(x);
       const dx = stepOf(x);
       const firstDots = scaled16(spill, lowPairs(scales), lowPairs(scales));
-      first = addDots(first, firstDots, i32x4.extend_low_i16x8_u(minimums), v128.load(end, 128), v128.load(end, 192), sum, dx);
-      v128.store(out, first);
+      addDotsTo(out, 0, firstDots, i32x4.extend_low_i16x8_u(minimums), end, sum, dx);
       const secondDots = scaled16(spill + 16, highPairs(scales), highPairs(scales));
-      second = addDots(second, secondDots, i32x4.extend_high_i16x8_u(minimums), v128.load(end, 144), v128.load(end, 208), sum, dx);
-      v128.store(out, second, 16);
+      addDotsTo(out, 16, secondDots, i32x4.extend_high_i16x8_u(minimums), end, sum, dx);
       const moreScales = v128.load8x8_u(at, 8);
       const moreMinimums = v128.load8x8_u(at, 136);
       const thirdDots = scaled16(spill + 32, lowPairs(moreScales), lowPairs(moreScales));
-      third = addDots(third, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), v128.load(end, 160), v128.load(end, 224), sum, dx);
-      v128.store(out, third, 32);
+      addDotsTo(out, 32, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), end, sum, dx);
       const fourthDots = scaled16(spill + 48, highPairs(moreScales), highPairs(moreScales));
-      fourth = addDots(fourth, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), v128.load(end, 176), v128.load(end, 240), sum, dx);
-      v128.store(out, fourth, 48);
+      addDotsTo(out, 48, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), end, sum, dx);
     }
   }
+}
+
+/** Adds to four sums `place` bytes behind `out`, with Q4_K's factors behind `end`. */
+// @ts-ignore: decorator
+@inline
+function addDotsTo(out: usize, place: i32, dots: v128, minimums: v128, end: usize, sum: v128, dx: v128): void {
+  const d = v128.load(end + <usize>(128 + place));
+  const dmin = v128.load(end + <usize>(192 + place));
+  v128.store(out + <usize>place, addDots(v128.load(out + <usize>place), dots, minimums, d, dmin, sum, dx));
 }
 
 /** Q4_K's factors; a function, so that no branch is in the loop around it. */
@@ -103,18 +105,22 @@ export function dotQ2_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize
       const nextScales = i16x8.extend_low_i8x16_u(lowNibbles(next, mask));
       const firstMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(minimums), sums);
       const secondMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(minimums), sums);
-      first = addPaired(first, scaled16(spill, lowPairs(scales), lowPairs(nextScales)), firstMinimums, v128.load(factors), v128.load(factors, 64), dx);
+      const firstDots = scaled16(spill, lowPairs(scales), lowPairs(nextScales));
+      first = addPaired(first, firstDots, firstMinimums, v128.load(factors), v128.load(factors, 64), dx);
       v128.store(out, first);
-      second = addPaired(second, scaled16(spill + 16, highPairs(scales), highPairs(nextScales)), secondMinimums, v128.load(factors, 16), v128.load(factors, 80), dx);
+      const secondDots = scaled16(spill + 16, highPairs(scales), highPairs(nextScales));
+      second = addPaired(second, secondDots, secondMinimums, v128.load(factors, 16), v128.load(factors, 80), dx);
       v128.store(out, second, 16);
       const moreMinimums = pairsOfLast(highNibbles(group, mask), highNibbles(next, mask));
       const more = i16x8.extend_high_i8x16_u(lowNibbles(group, mask));
       const moreNext = i16x8.extend_high_i8x16_u(lowNibbles(next, mask));
       const thirdMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(moreMinimums), sums);
       const fourthMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(moreMinimums), sums);
-      third = addPaired(third, scaled16(spill + 32, lowPairs(more), lowPairs(moreNext)), thirdMinimums, v128.load(factors, 32), v128.load(factors, 96), dx);
+      const thirdDots = scaled16(spill + 32, lowPairs(more), lowPairs(moreNext));
+      third = addPaired(third, thirdDots, thirdMinimums, v128.load(factors, 32), v128.load(factors, 96), dx);
       v128.store(out, third, 32);
-      fourth = addPaired(fourth, scaled16(spill + 48, highPairs(more), highPairs(moreNext)), fourthMinimums, v128.load(factors, 48), v128.load(factors, 112), dx);
+      const fourthDots = scaled16(spill + 48, highPairs(more), highPairs(moreNext));
+      fourth = addPaired(fourth, fourthDots, fourthMinimums, v128.load(factors, 48), v128.load(factors, 112), dx);
       v128.store(out, fourth, 48);
     }
   }
