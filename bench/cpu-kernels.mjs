@@ -137,6 +137,7 @@ function fillWeights(target, type, rowBytes) {
   const places = scalePlaces(format);
   for (let at = 0; at < target.length; at += format.blockBytes) {
     // An e4m3 of 0.001 would be subnormal.
-    for (const { format: scale, offset } of places) putScale(scale, target, at + offset, (scale === 'ue4m3Half' ? 1 : 0.001) * (1 + (at % 251) / 251));
+    const ordinary = (scale) => (scale === 'ue4m3Half' ? 1 : 0.001);
+    for (const { format: scale, offset } of places) putScale(scale, target, at + offset, ordinary(scale) * (1 + (at % 251) / 251));
   }
 }

@@ -164,6 +164,23 @@ describe.each(MODULES)('%s', (_, module) => {
     }
   });
 
+  // Exponents of 2^-128 on, and e4m3 of which the last is a NaN that stands for 0.
+  test.each([['mxfp4', [2, 120, 127, 131], [0, 1, 126]], ['nvfp4', [0, 8, 0x37, 0x7e], [1, 7, 0x38, 0x7f]]] as const)(
+    '%s with ordinary scales alone, and with others among them', (type, ...scales) => {
+      for (const patterns of scales) {
+        for (const xRows of [1, 26]) {
+          const problem = whole(type, 32, 192, xRows);
+          const { weights, x } = randomProblem(problem, 16);
+          const { blockBytes } = formatOf(type);
+          const places = scalePlaces(blockFormatOf(type));
+          for (let at = 0; at < weights.length; at += blockBytes) {
+            for (const [i, { offset }] of places.entries()) weights[at + offset] = patterns[(at / blockBytes + i) % patterns.length]!;
+          }
+          expect(compareWithScalar(problem, weights, x, runMatmul(instantiateKernels(module), problem, weights, x))).toBeUndefined();
+        }
+      }
+    });
+
   test.each(WEIGHT_TYPES)('rows of a matrix of %s are those of its file', (type) => {
     const [rows, cols] = [19, 768];
     const weights = randomWeights(type, rows, cols, randomSource(16));

@@ -163,7 +163,7 @@ function putInOrder(at: usize, power: f32): void {
   v128.store(at, f32x4.mul(i32x4.shuffle(even, odd, 2, 6, 3, 7), f32x4.splat(power)), 16);
 }
 
-/** Columns [k, k + depth), whole blocks, of the eight rows from row r (0 or 8) on of the packed group at w: f32 [columns, 8 rows] at `to`. */
+/** Columns [k, k + depth), whole blocks, of eight rows, from r (0 or 8) on, of the packed group at w: f32[columns, 8 rows] at `to`. */
 export function packCodedPanel(type: i32, to: usize, w: usize, r: usize, k: i32, depth: i32): void {
   const size = blockSizeOf(type);
   const scaleBytes = scaleBytesOf(type);

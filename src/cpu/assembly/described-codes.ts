@@ -32,8 +32,8 @@ export function maskOf(bits: i32, i: i32): v128 {
 }
 
 /**
- * Vector i of those that `fourColumns` reads; codes of sixteen rows begin at `codes`, those of four of them `side` bytes behind. (The sum is
- * one addition of a constant, which becomes part of the load.)
+ * Vector i of those that `fourColumns` reads; codes of sixteen rows begin at `codes`, those of four of them `side` bytes behind. (Both
+ * constants are one addition, which becomes part of the load.)
  */
 // @ts-ignore: decorator
 @inline

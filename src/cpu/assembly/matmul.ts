@@ -51,8 +51,9 @@ export function matmul(
   const isFloat = takesFloats(type);
   const least = isFloat ? PANEL_BYTES : gemmInt8LeastScratch(type, cols);
   if (xRows < leastGemmRows(type) || scratchBytes < least) {
-    if (isCodedFloat(type)) gemvCodedFloats(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch, scratchBytes);
-    else if (isPacked(type)) gemvPacked(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
+    if (isCodedFloat(type)) {
+      gemvCodedFloats(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch, scratchBytes);
+    } else if (isPacked(type)) gemvPacked(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
     else gemvRows(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride);
   } else if (isFloat) {
     gemmFloat(type, w, rowBytes, rowBegin, rowEnd, cols, x, xStride, xRows, y, yStride, scratch);
