@@ -165,8 +165,10 @@ describe.each(MODULES)('%s', (_, module) => {
   });
 
   // Exponents of 2^-128 on, and e4m3 of which the last is a NaN that stands for 0.
-  test.each([['mxfp4', [2, 120, 127, 131], [0, 1, 126]], ['nvfp4', [0, 8, 0x37, 0x7e], [1, 7, 0x38, 0x7f]]] as const)(
-    '%s with ordinary scales alone, and with others among them', (type, ...scales) => {
+  test.each([
+    { type: 'mxfp4', scales: [[2, 120, 127, 131], [0, 1, 126]] }, { type: 'nvfp4', scales: [[0, 8, 0x37, 0x7e], [1, 7, 0x38, 0x7f]] },
+  ] as const)(
+    '$type with ordinary scales alone, and with others among them', ({ type, scales }) => {
       for (const patterns of scales) {
         for (const xRows of [1, 26]) {
           const problem = whole(type, 32, 192, xRows);
