@@ -28,7 +28,8 @@ async function reread(metadata: ReturnType<typeof vocabularyMetadata>): Promise<
 
 describe('a vocabulary that is converted', () => {
   // SentencePiece with a space before the text, and without one; WordPiece; byte-level BPE.
-  it.each(['llama-2', 'mistral-old', 'mistral-new', 'gemma', 'gemma-old', 'bert', 'llama-3', 'tekken', 'gpt-2'])('%s gives the same ids', async (name) => {
+  const names = ['llama-2', 'mistral-old', 'mistral-new', 'gemma', 'gemma-old', 'bert', 'llama-3', 'tekken', 'gpt-2'];
+  it.each(names)('%s gives the same ids', async (name) => {
     const { recorded, source } = sourceOf(name);
     const tokenizer = await reread(vocabularyMetadata(source));
     for (const [index, ids, withSpecial, plain] of recorded.cases) {

@@ -62,8 +62,8 @@ export interface AttentionKnobs {
   readonly tileInvocations: number;
   readonly tileBytes: number;
   /**
-   * On matrix units: keys from which, for up to 32 rows (of more rows as many more keys), and rows up to which, the keys of tiles are divided
-   * over workgroups, and into how many parts.
+   * On matrix units: keys from which, for up to 32 rows (of more rows as many more keys), and rows up to which, the keys of tiles are
+   * divided over workgroups, and into how many parts.
    */
   readonly tileSplitFrom: number;
   readonly tileSplitRows: number;

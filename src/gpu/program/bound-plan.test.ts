@@ -13,7 +13,7 @@ function planOfTwo() {
   const kernelOf = (key: string) => ({ key, label: key, bindings: [] }) as unknown as Kernel;
   const [few, more] = [kernelOf('few'), kernelOf('more')];
   const useOf = (kernel: Kernel, isRun: (rows: number) => boolean) =>
-    ({ kernel, buffers: {}, workgroups: ({ sizes }: GridCounts) => [isRun(sizes['rows'] as number) ? 1 : 0, 1, 1] }) as unknown as KernelUse;
+    ({ kernel, buffers: {}, workgroups: ({ sizes: { rows = 0 } }: GridCounts) => [isRun(rows) ? 1 : 0, 1, 1] }) as unknown as KernelUse;
   const uses = [useOf(few, (rows) => rows <= 16), useOf(more, (rows) => rows > 16)];
   const pipelines: Pipelines = {
     async get(kernel) {
