@@ -30,17 +30,19 @@ import { kernelHeader, kernelKey, withTextOf, workgroupBytesOf } from '../../ker
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import type { AttentionDecodeVariant } from './attention-decode-variant.ts';
 import { finishText } from './finish.ts';
-import { hasInvocationsFor, invocationForm } from './invocation-form.ts';
+import { checkInvocations, hasInvocationsFor, invocationForm } from './invocation-form.ts';
 import { keysOfSplit } from './key-splits.ts';
 import { subgroupForm } from './subgroup-form.ts';
 
-function check({ shape, queryHeads, invocations, subgroupSize, unroll, loads }: AttentionDecodeVariant): void {
+function check(variant: AttentionDecodeVariant): void {
+  const { shape, queryHeads, invocations, subgroupSize, unroll, loads } = variant;
   const { group } = attentionSizes(shape);
   if (group % queryHeads !== 0) throw new Error(`attention-decode: ${queryHeads} heads a workgroup do not divide a group of ${group}`);
   if (subgroupSize !== undefined && invocations % subgroupSize !== 0)
     throw new Error(`attention-decode: ${invocations} invocations are not whole subgroups of ${subgroupSize}`);
   if (subgroupSize === undefined && (unroll !== 1 || loads !== undefined))
     throw new Error('attention-decode: only the subgroup form unrolls and chooses its loads');
+  if (subgroupSize === undefined) checkInvocations(variant);
 }
 
 function partsOf(variant: AttentionDecodeVariant) {

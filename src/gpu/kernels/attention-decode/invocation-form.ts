@@ -41,16 +41,20 @@ export function hasInvocationsFor({ shape, queryHeads, invocations }: AttentionD
   return least <= invocations && invocations % MAX_RANGES === 0;
 }
 
+/** @throws Error where they are not enough */
+export function checkInvocations(variant: AttentionDecodeVariant): void {
+  const { shape, queryHeads, invocations } = variant;
+  if (hasInvocationsFor(variant)) return;
+  throw new Error(
+    `attention-decode: ${invocations} invocations are too few for ${queryHeads} of the heads ${headsText(shape)} at a time, ` +
+      `or no multiple of ${MAX_RANGES}`,
+  );
+}
+
 function placesOf(variant: AttentionDecodeVariant): Places {
   const { value, quadsOfChunk } = attentionSizes(variant.shape);
   const { queryHeads, invocations } = variant;
   const owned = queryHeads * value.chunks;
-  if (!hasInvocationsFor(variant)) {
-    throw new Error(
-      `attention-decode: ${invocations} invocations are too few for ${queryHeads} of the heads ${headsText(variant.shape)} at a time, ` +
-        `or no multiple of ${MAX_RANGES}`,
-    );
-  }
   return { variant, owned, slices: Math.floor(invocations / owned), heads: upTo(queryHeads), w: upTo(quadsOfChunk) };
 }
 
