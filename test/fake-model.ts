@@ -77,6 +77,16 @@ export function fakeLogits(ids: readonly number[], adjust?: FakeOptions['adjust'
   return logits;
 }
 
+/** The tokens that the fake model's scores lead to one by one, with no engine. */
+export function fakeGreedy(promptIds: readonly number[], count: number, adjust?: FakeOptions['adjust']): number[] {
+  const ids = [...promptIds];
+  for (let i = 0; i < count; i++) {
+    const logits = fakeLogits(ids, adjust);
+    ids.push(logits.indexOf(Math.max(...logits)));
+  }
+  return ids.slice(promptIds.length);
+}
+
 /** Tokens by position in the pages of one group, as they were written. */
 function fakePages({ pageTokens }: KvLayout) {
   const pages: Int32Array[] = [];

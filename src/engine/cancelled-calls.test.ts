@@ -1,7 +1,7 @@
 /** Calls that are left, aborted or read to their end at random: whatever memory they had is free again. */
 import { describe, expect, it } from 'vitest';
 import { fakeCores } from '../../test/fake-core.ts';
-import { fakeLogits, fakeTextSide } from '../../test/fake-model.ts';
+import { fakeGreedy, fakeTextSide } from '../../test/fake-model.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { generatePieces } from './generate.ts';
 import type { ModelCore } from './model-core.ts';
@@ -10,15 +10,6 @@ import type { Sequence } from './sequence.ts';
 
 const cores = fakeCores();
 const text = fakeTextSide();
-
-function greedy(ids: readonly number[], count: number): number[] {
-  const all = [...ids];
-  while (all.length < ids.length + count) {
-    const logits = fakeLogits(all);
-    all.push(logits.indexOf(Math.max(...logits)));
-  }
-  return all.slice(ids.length);
-}
 
 interface Plan {
   readonly ids: readonly number[];
@@ -48,7 +39,7 @@ async function call(core: ModelCore, { ids, maxTokens, leavesAt, abortsAt, abort
   } catch (error) {
     expect((error as Error).message).toBe('cancelled');
   }
-  expect(tokens).toEqual(greedy(ids, tokens.length));
+  expect(tokens).toEqual(fakeGreedy(ids, tokens.length));
 }
 
 function randomPlans(): (n: number) => Plan {

@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { asksOf, checkStreams } from '../../test/check-streams.ts';
 import { fakeCores } from '../../test/fake-core.ts';
-import { fakeLogits, fakeModels, fakeTextSide, FAKE_VOCAB } from '../../test/fake-model.ts';
+import { fakeGreedy, fakeModels, fakeTextSide, FAKE_VOCAB } from '../../test/fake-model.ts';
 import { collect } from './collect.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { generatePieces } from './generate.ts';
@@ -14,15 +14,6 @@ afterEach(() => void vi.restoreAllMocks());
 const stopClock = () => vi.spyOn(performance, 'now').mockImplementation(() => 0);
 const cores = fakeCores();
 
-function greedy(ids: readonly number[], count: number): number[] {
-  const all = [...ids];
-  while (all.length < ids.length + count) {
-    const logits = fakeLogits(all);
-    all.push(logits.indexOf(Math.max(...logits)));
-  }
-  return all.slice(ids.length);
-}
-
 const promptOf = (i: number, length = 3 + i) => Array.from({ length }, (_, at) => (at * 5 + i) % 250);
 
 describe('answers side by side', () => {
@@ -30,7 +21,7 @@ describe('answers side by side', () => {
     const { model } = await load({ choosesSteps });
     const prompts = [promptOf(0, 3), promptOf(1, 300), promptOf(2, 40)];
     const alone = await checkStreams(model, asksOf(prompts, 12));
-    expect(alone[0]).toEqual(greedy(prompts[0]!, alone[0]!.length));
+    expect(alone[0]).toEqual(fakeGreedy(prompts[0]!, alone[0]!.length));
   });
 
   it('make few steps more than the longest of 16, and hold several in a submit', async () => {
@@ -44,7 +35,7 @@ describe('answers side by side', () => {
         tokens.push(...piece.tokens);
         pieces.push(piece.tokens.length);
       }
-      expect(tokens).toEqual(greedy(promptOf(i), maxTokens));
+      expect(tokens).toEqual(fakeGreedy(promptOf(i), maxTokens));
     }));
     expect(log.runs).toBeLessThanOrEqual(1.2 * Math.max(...lengths));
     expect(Math.max(...pieces)).toBe(8);
@@ -88,10 +79,10 @@ describe('a reader', () => {
     const tokens: number[] = [];
     for (let i = 0; i < 3; i++) tokens.push(...((await slow.next()).value?.tokens ?? []));
     const other = await collect(model.generate({ ids: promptOf(2), maxTokens: 60, temperature: 0 }));
-    expect(other.tokens).toEqual(greedy(promptOf(2), 60));
+    expect(other.tokens).toEqual(fakeGreedy(promptOf(2), 60));
     const { runs } = log;
     for await (const piece of slow) tokens.push(...piece.tokens);
-    expect(tokens).toEqual(greedy(promptOf(1), 60));
+    expect(tokens).toEqual(fakeGreedy(promptOf(1), 60));
     expect(log.runs - runs).toBeLessThanOrEqual(60);
   });
 
@@ -101,7 +92,7 @@ describe('a reader', () => {
       collect(model.generate({ ids: promptOf(1), maxTokens: 30, temperature: 0 })),
       collect(model.generate({ ids: promptOf(2), maxTokens: 30, temperature: 0, logprobs: 2 })),
     ]);
-    expect([plain.tokens, known.tokens]).toEqual([greedy(promptOf(1), 30), greedy(promptOf(2), 30)]);
+    expect([plain.tokens, known.tokens]).toEqual([fakeGreedy(promptOf(1), 30), fakeGreedy(promptOf(2), 30)]);
     expect(known.logprobs).toHaveLength(30);
     expect(log.runs).toBeLessThanOrEqual(32);
   });

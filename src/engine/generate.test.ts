@@ -1,21 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { FAKE_BOS, FAKE_END, FAKE_VOCAB, fakeLogits, fakeTokenizer, fakeModels, loadFakeModel } from '../../test/fake-model.ts';
-import type { FakeOptions } from '../../test/fake-model.ts';
+import { FAKE_BOS, FAKE_END, FAKE_VOCAB, fakeGreedy, fakeLogits, fakeTokenizer, fakeModels, loadFakeModel } from '../../test/fake-model.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { FinalPiece, GenerateOptions, Piece } from './api.ts';
 import { collect } from './collect.ts';
 import { createCandidates } from './candidates.ts';
-import { argmax, createSampler, logprobsOf } from './sampler.ts';
+import { createSampler, logprobsOf } from './sampler.ts';
 import { resolveSampling } from './sampling-settings.ts';
 
 const { load } = fakeModels();
-
-/** Greedy tokens by the definition, with no engine. */
-function greedy(promptIds: readonly number[], count: number, adjust?: FakeOptions['adjust']): number[] {
-  const ids = [...promptIds];
-  for (let i = 0; i < count; i++) ids.push(argmax(fakeLogits(ids, adjust)));
-  return ids.slice(promptIds.length);
-}
 
 /** Makes token 'n' of `says` the likeliest after a prompt of `length` ids plus n. */
 const says = (length: number, tokens: readonly number[]) => (logits: Float32Array, ids: readonly number[]) => {
@@ -30,7 +22,7 @@ describe('generate', () => {
     const { model, log } = await load();
     const ids = Array.from({ length: 600 }, (_, i) => (i * 7) % 250);
     const answer = await collect(model.generate({ ids, maxTokens: 100, temperature: 0 }));
-    expect(answer.tokens).toEqual(greedy(ids, 100));
+    expect(answer.tokens).toEqual(fakeGreedy(ids, 100));
     expect(answer.finishReason).toBe('length');
     expect(answer.usage).toEqual({ promptTokens: 600, cachedTokens: 0, completionTokens: 100 });
     expect(log.steps.slice(0, 4)).toEqual([
@@ -64,7 +56,7 @@ describe('generate', () => {
   it('puts the beginning token before a prompt, and nothing else', async () => {
     const { model } = await load();
     const answer = await collect(model.generate({ prompt: 'Hi', maxTokens: 3, temperature: 0 }));
-    expect(answer.tokens).toEqual(greedy([FAKE_BOS, ...bytes('Hi')], 3));
+    expect(answer.tokens).toEqual(fakeGreedy([FAKE_BOS, ...bytes('Hi')], 3));
   });
 
   it('passes tools and template variables to the template', async () => {
@@ -80,7 +72,7 @@ describe('generate', () => {
       maxTokens: 4,
       temperature: 0,
     };
-    expect((await collect(model.generate(options))).tokens).toEqual(greedy(ids, 4));
+    expect((await collect(model.generate(options))).tokens).toEqual(fakeGreedy(ids, 4));
   });
 
   it('is reproducible by seed, and the seed that it drew can be used again', async () => {
@@ -179,7 +171,7 @@ describe('generate', () => {
   it('generates from ids without a tokenizer', async () => {
     const { model } = await load({ withoutTokenizer: true });
     const answer = await collect(model.generate({ ids: [4], maxTokens: 3, temperature: 0 }));
-    expect(answer).toMatchObject({ text: '', tokens: greedy([4], 3) });
+    expect(answer).toMatchObject({ text: '', tokens: fakeGreedy([4], 3) });
     await expect(collect(model.generate({ prompt: 'a' }))).rejects.toThrow('no tokenizer');
     await expect(collect(model.generate({ messages: [{ role: 'user', content: 'a' }] }))).rejects.toThrow('no tokenizer');
     await expect(collect(model.generate({ ids: [4], stop: 'x' }))).rejects.toThrow('no tokenizer');
@@ -258,7 +250,7 @@ describe('generate refuses', () => {
     const { model } = await load({ adjust: (logits) => void (broken && (logits[7] = Number.NaN)) });
     await expect(collect(model.generate({ ids: [1] }))).rejects.toThrow('token 7 is NaN');
     broken = false;
-    expect((await collect(model.generate({ ids: [1], maxTokens: 2, temperature: 0 }))).tokens).toEqual(greedy([1], 2));
+    expect((await collect(model.generate({ ids: [1], maxTokens: 2, temperature: 0 }))).tokens).toEqual(fakeGreedy([1], 2));
   });
 });
 
@@ -267,7 +259,7 @@ describe('the context', () => {
     const { model, log } = await load({ contextLength: 100 });
     const ids = [1, 2, 3];
     const answer = await collect(model.generate({ ids, temperature: 0 }));
-    expect(answer.tokens).toEqual(greedy(ids, 97));
+    expect(answer.tokens).toEqual(fakeGreedy(ids, 97));
     expect(answer.finishReason).toBe('context');
     expect(log.pages).toBe(2);
     expect((await collect(model.generate({ ids, temperature: 0, maxTokens: 97 }))).tokens).toEqual(answer.tokens);
@@ -287,7 +279,7 @@ describe('cancelling', () => {
     }
     expect(log.steps).toHaveLength(point);
     const again = await collect(model.generate({ ids: [1, 2], temperature: 0, maxTokens: 100 }));
-    expect(again.tokens).toEqual(greedy([1, 2], 100));
+    expect(again.tokens).toEqual(fakeGreedy([1, 2], 100));
     expect(again.usage.cachedTokens).toBe(0);
     expect(log.pages).toBeLessThanOrEqual(2);
   });
@@ -304,7 +296,7 @@ describe('cancelling', () => {
     };
     await expect(reading()).rejects.toThrow('stop it');
     expect([read, log.steps.length]).toEqual([12, 12]);
-    expect((await collect(model.generate({ ids, temperature: 0, maxTokens: 4 }))).tokens).toEqual(greedy(ids, 4));
+    expect((await collect(model.generate({ ids, temperature: 0, maxTokens: 4 }))).tokens).toEqual(fakeGreedy(ids, 4));
   });
 
   it('by a signal stops between prefill chunks', async () => {
@@ -335,7 +327,7 @@ describe('calls made meanwhile', () => {
     const { model, log } = await load();
     const run = async (id: number) => (await collect(model.generate({ ids: [id], maxTokens: 8, temperature: 0 }))).tokens;
     const [a, b, c, d] = await Promise.all([run(1), run(2), model.forward([1, 2]), run(3)]);
-    expect([a, b, d]).toEqual([greedy([1], 8), greedy([2], 8), greedy([3], 8)]);
+    expect([a, b, d]).toEqual([fakeGreedy([1], 8), fakeGreedy([2], 8), fakeGreedy([3], 8)]);
     expect([...c.subarray(FAKE_VOCAB)]).toEqual([...fakeLogits([1, 2])]);
     // The logits, which have a step of their own, and eight for the three answers.
     expect(log.runs).toBe(1 + 8);
@@ -351,7 +343,7 @@ describe('calls made meanwhile', () => {
         return { ids, tokens };
       }),
     );
-    for (const [i, { ids, tokens }] of answers.entries()) expect(tokens).toEqual(greedy(ids, lengths[i]!));
+    for (const [i, { ids, tokens }] of answers.entries()) expect(tokens).toEqual(fakeGreedy(ids, lengths[i]!));
     expect(log.runs).toBeLessThanOrEqual(1.2 * Math.max(...lengths));
   });
 
@@ -365,7 +357,7 @@ describe('calls made meanwhile', () => {
         read += tokens.length;
         if (read !== 5) continue;
         void collect(model.generate({ ids: long, maxTokens: 2, temperature: 0 })).then(({ tokens: own }) => {
-          expect(own).toEqual(greedy(long, 2));
+          expect(own).toEqual(fakeGreedy(long, 2));
           first = read;
         });
       }
@@ -383,7 +375,7 @@ describe('calls made meanwhile', () => {
     const { model, log } = await load({ contextLength: 256 });
     const prompts = Array.from({ length: 5 }, (_, n) => Array.from({ length: 100 }, (_id, i) => (i * 7 + n) % 250));
     const answers = await Promise.all(prompts.map((ids) => collect(model.generate({ ids, maxTokens: 60, temperature: 0 }))));
-    for (const [n, { tokens }] of answers.entries()) expect(tokens).toEqual(greedy(prompts[n]!, 60));
+    for (const [n, { tokens }] of answers.entries()) expect(tokens).toEqual(fakeGreedy(prompts[n]!, 60));
     expect(log.pages).toBe(4);
   });
 
@@ -391,7 +383,7 @@ describe('calls made meanwhile', () => {
     const { model } = await load();
     const first = model.generate({ ids: [1], maxTokens: 2 });
     while ((await first.next()).value?.finishReason === undefined);
-    expect((await collect(model.generate({ ids: [1], maxTokens: 2, temperature: 0 }))).tokens).toEqual(greedy([1], 2));
+    expect((await collect(model.generate({ ids: [1], maxTokens: 2, temperature: 0 }))).tokens).toEqual(fakeGreedy([1], 2));
   });
 
   it('may abort while they wait', async () => {
@@ -401,7 +393,7 @@ describe('calls made meanwhile', () => {
     const second = collect(model.generate({ ids: [2], maxTokens: 3, signal: controller.signal }));
     controller.abort(new Error('not now'));
     await expect(second).rejects.toThrow('not now');
-    expect((await first).tokens).toEqual(greedy([1], 20));
+    expect((await first).tokens).toEqual(fakeGreedy([1], 20));
   });
 
   it('inside the loop of another get through, and the loop goes on where it was', async () => {
@@ -411,9 +403,9 @@ describe('calls made meanwhile', () => {
       tokens.push(...piece.tokens);
       // One page in all: this takes it away, and the loop computes its state anew.
       if (tokens.length === 3)
-        expect((await collect(model.generate({ ids: [2], maxTokens: 5, temperature: 0 }))).tokens).toEqual(greedy([2], 5));
+        expect((await collect(model.generate({ ids: [2], maxTokens: 5, temperature: 0 }))).tokens).toEqual(fakeGreedy([2], 5));
     }
-    expect(tokens).toEqual(greedy([1], 6));
+    expect(tokens).toEqual(fakeGreedy([1], 6));
   });
 });
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { fakeCores } from '../../test/fake-core.ts';
 import type { FakeCore } from '../../test/fake-core.ts';
-import { fakeLogits, fakeModels, fakeTextSide, modelOfFake } from '../../test/fake-model.ts';
+import { fakeGreedy, fakeModels, fakeTextSide, modelOfFake } from '../../test/fake-model.ts';
 import { mostPages, mostSlots, sequencesIn, stateBytes } from '../graph/state-sizes.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import { collect } from './collect.ts';
@@ -17,12 +17,7 @@ const idsOf = (n: number, count = 200) => Array.from({ length: count }, (_, i) =
 async function ask({ core }: FakeCore, promptIds: readonly number[], maxTokens = 100) {
   const settings = resolveDecoding({ maxTokens, temperature: 0, ignoreEos: true }, {});
   const { tokens } = await collect(generatePieces(() => ({ core, text, promptIds, settings })));
-  const all = [...promptIds];
-  for (const token of tokens) {
-    const logits = fakeLogits(all);
-    expect(token).toBe(logits.indexOf(Math.max(...logits)));
-    all.push(token);
-  }
+  expect(tokens).toEqual(fakeGreedy(promptIds, tokens.length));
 }
 
 describe('pages of more than one sequence', () => {

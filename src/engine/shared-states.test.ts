@@ -1,7 +1,7 @@
 /** What begins alike is prefilled once by models with windows and slots too. The fake model finds every state wrong that is of others. */
 import { describe, expect, it } from 'vitest';
 import { fakeCores } from '../../test/fake-core.ts';
-import { fakeLogits, fakeModels } from '../../test/fake-model.ts';
+import { fakeGreedy, fakeLogits, fakeModels } from '../../test/fake-model.ts';
 import { collect, collectChoices } from './collect.ts';
 import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
@@ -9,15 +9,6 @@ import type { Sequence } from './sequence.ts';
 const { load } = fakeModels();
 const cores = fakeCores();
 const GREEDY = { temperature: 0, ignoreEos: true, maxTokens: 6 } as const;
-
-function greedy(ids: readonly number[], count: number): number[] {
-  const all = [...ids];
-  while (all.length < ids.length + count) {
-    const logits = fakeLogits(all);
-    all.push(logits.indexOf(Math.max(...logits)));
-  }
-  return all.slice(ids.length);
-}
 
 const idsOf = (count: number, seed = 0) => Array.from({ length: count }, (_, i) => (i * 7 + seed * 11 + 3) % 250);
 
@@ -65,7 +56,7 @@ describe.each(KINDS)('a model with %s', (_, states) => {
       const ids = [...common, ...idsOf(30, i + 1)];
       const { usage, tokens } = await collect(model.generate({ ids, ...GREEDY }));
       expect(usage.cachedTokens).toBe(cachedTokens);
-      expect(tokens).toEqual(greedy(ids, 6));
+      expect(tokens).toEqual(fakeGreedy(ids, 6));
     }
     // Who shares nothing neither reads nor leaves anything.
     expect((await collect(model.generate({ ids: common, ...GREEDY, cachePrompt: false }))).usage.cachedTokens).toBe(0);
