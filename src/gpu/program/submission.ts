@@ -21,24 +21,25 @@ export interface Submission {
 }
 
 export function createSubmission({ device, queue }: Pick<GpuDevice, 'device' | 'queue'>): Submission {
-  let encoder = device.createCommandEncoder();
+  let encoder: GPUCommandEncoder | undefined;
+  const current = () => (encoder ??= device.createCommandEncoder());
   const submit = () => {
-    queue.submit([encoder.finish()]);
-    encoder = device.createCommandEncoder();
+    queue.submit([current().finish()]);
+    encoder = undefined;
   };
   return {
     get encoder() {
-      return encoder;
+      return current();
     },
     dispatch(dispatches, counts) {
       let [inPart, most] = [0, FIRST_PART];
-      let pass = encoder.beginComputePass();
+      let pass = current().beginComputePass();
       let encode = dispatchEncoder(pass);
       for (const dispatch of dispatches) {
         if (inPart === most) {
           pass.end();
           submit();
-          pass = encoder.beginComputePass();
+          pass = current().beginComputePass();
           encode = dispatchEncoder(pass);
           [inPart, most] = [0, FURTHER_PARTS];
         }
