@@ -99,7 +99,6 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
   /** With how many kernels were compiled when a list was made that lacks some: they may be there now. */
   const lists = new Map<string, { readonly list: readonly PlannedDispatch[]; readonly lackingAt: number | undefined }>();
   const uncompiled = new Set(kernels);
-  const usesIn = (mode: StepMode) => plan.steps.flatMap((step) => usesOf(step, mode));
   const dispatchOf = (use: KernelUse): PlannedDispatch => {
     const present = bound.get(use);
     if (present?.bound !== undefined) return present;
@@ -112,7 +111,7 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
     const present = lists.get(key);
     const { readyCount } = pipelines;
     if (present !== undefined && (present.lackingAt === undefined || present.lackingAt === readyCount)) return present.list;
-    const list = usesIn(mode).map(dispatchOf);
+    const list = plan.steps.flatMap((step) => usesOf(step, mode)).map(dispatchOf);
     lists.set(key, { list, lackingAt: list.every((each) => each.bound !== undefined) ? undefined : readyCount });
     return list;
   };
