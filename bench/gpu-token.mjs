@@ -1,6 +1,7 @@
 /**
  * Where a decoded token's time goes on a GPU: each kind of kernel by itself over all layers, the whole token as one chain, and what
  * encoding costs in JavaScript. Usage: node bench/gpu-token.mjs MODEL.gguf [--keys 128,4096] [--out FILE.jsonl] [--device gpu|software]
+ *   [--streams 1,4,16 [--sampling '{"temperature":0.8,"topK":40}']]: a step of a token of each of so many sequences; default 1, greedy
  *   [--knobs '{"attention":{"splitFrom":1024}}']: changes to the profile
  *   [--rows 31,128,512 [--before 0,1024] [--switches]]: chunks of a prompt in place of tokens; what a kind costs more behind another
  * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
@@ -25,6 +26,8 @@ const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     keys: { type: 'string', default: '128,4096' },
+    streams: { type: 'string', default: '1' },
+    sampling: { type: 'string', default: '{}' },
     out: { type: 'string' },
     device: { type: 'string', default: 'gpu' },
     knobs: { type: 'string' },
@@ -40,14 +43,16 @@ if ('problem' in executor) throw new Error(executor.problem);
 const checkpoint = await openCheckpoint(await locate(path));
 const { model, weights } = await openDecoder(checkpoint);
 const contextLength = 8192;
+const PAGE_TOKENS = 64;
 const program = await executor.load({ model, weights, kv: kvLayoutOf(contextLength, { type: 'f16' }), sizes: { rows: 512 } });
 await checkpoint.close();
-const pages = Array.from({ length: contextLength / 64 }, (_, i) => i);
 // Every group of states has the same page numbers.
 const groups = [...stateGroups(program.model.states).keys()];
-for (const group of groups) program.ensurePages(group, pages.length);
-if (flags.rows === undefined) for (const keys of flags.keys.split(',').map(Number)) await measure(keys);
-else for (const rows of flags.rows.split(',').map(Number)) {
+if (flags.rows === undefined) {
+  for (const keys of flags.keys.split(',').map(Number)) {
+    for (const streams of flags.streams.split(',').map(Number)) await measure(keys, streams);
+  }
+} else for (const rows of flags.rows.split(',').map(Number)) {
   for (const before of flags.before.split(',').map(Number)) await measureChunk(rows, before);
 }
 await program.dispose();
@@ -59,35 +64,62 @@ async function profileWith(changes) {
   return { ...profile, knobs };
 }
 
-async function measure(keys) {
+/** Where `count` sequences of up to `tokens` tokens have their state. */
+function placesOf(count, tokens) {
+  const each = Math.ceil(tokens / PAGE_TOKENS);
+  for (const group of groups) program.ensurePages(group, each * count);
+  const hasSlots = program.model.states.some(({ kind }) => kind === 'slot');
+  if (hasSlots) program.ensureSlots(count + 1);
+  return Array.from({ length: count }, (_sequence, n) => {
+    const pages = Array.from({ length: each }, (_page, i) => n * each + i);
+    return { pages: groups.map(() => pages), slots: hasSlots ? { read: n + 1, write: n + 1 } : undefined };
+  });
+}
+
+async function measure(keys, streams) {
   // Sets positions and the sampler as a run would leave them.
-  const settings = { temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1 };
-  const choice = program.chooser.open({ sampling: settings, history: { promptIds: [], outputIds: [] } });
-  const sequences = [{ tokens: [17], start: keys - 1, pages: groups.map(() => pages), wanted: 'token', choice }];
+  const settings = {
+    temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 1,
+    ...JSON.parse(flags.sampling),
+  };
+  const history = { promptIds: [], outputIds: [] };
+  const choices = Array.from({ length: streams }, () => program.chooser.open({ sampling: settings, history }));
+  const sequences = placesOf(streams, keys).map((place, n) => ({
+    ...place, tokens: [17 + n], start: keys - 1, wanted: 'token', choice: choices[n],
+  }));
   await (await program.chooser.submit({ sequences, steps: 1 })).results;
-  const { gpu, steps, sampling: sampler, counts } = program.tokenDispatches(keys);
-  program.chooser.close(choice);
+  const { gpu, steps, sampling: sampler, counts, ofSampling } = program.tokenDispatches(keys, choices);
+  for (const choice of choices) program.chooser.close(choice);
   // The kernel that moves positions on would have later runs attend to more keys.
-  const sampling = sampler.filter(({ label }) => !label.startsWith('argmax-pick'));
-  console.log(`${gpu.name}, ${model.name}, ${keys} keys, ${steps.length + sampler.length} dispatches a token, the sampler's last left out`);
-  const sum = await measureKinds(gpu, [...steps, ...sampling], counts, { keys });
-  const all = [...steps, ...sampling];
-  const token = await pipelined(gpu, all, counts, false);
+  const isLast = ({ label }) => /^(argmax-pick|draw-token)/.test(label);
+  const sampling = sampler.filter((dispatch) => !isLast(dispatch)).map((dispatch) => withCounts(dispatch, ofSampling));
+  const all = [...steps.filter(({ workgroups }) => workgroups(counts)[0] > 0), ...sampling];
+  const of = { keys, streams };
+  console.log(`${gpu.name}, ${model.name}, ${streams} of ${keys} keys, ${all.length + 1} dispatches a step, the sampler's last left out`);
+  const sum = await measureKinds(gpu, all, counts, of);
+  const step = await pipelined(gpu, all, counts, false);
   const live = await pipelined(gpu, all, counts, true);
-  const encode = encodeTime(gpu, all, counts);
+  const encode = encodeTime(gpu, [...steps, ...sampling], counts);
+  const rate = (us) => `${us.toFixed(0)} us (${((streams * 1e6) / us).toFixed(0)} tok/s)`;
   console.log(
-    `  sum of kinds ${sum.toFixed(0)} us; whole token ${token.toFixed(0)} us (${(1e6 / token).toFixed(0)} tok/s), ` +
-      `encoded meanwhile ${live.toFixed(0)} us (${(1e6 / live).toFixed(0)} tok/s); encode ${encode.encode.toFixed(0)} us, ` +
-      `submit ${encode.submit.toFixed(0)} us`,
+    `  sum of kinds ${sum.toFixed(0)} us; whole step ${rate(step)}, encoded meanwhile ${rate(live)}; ` +
+      `encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`,
   );
-  record({ keys, token: true, us: token, liveUs: live, encodeUs: encode.encode, submitUs: encode.submit });
+  record({ ...of, token: true, us: step, liveUs: live, encodeUs: encode.encode, submitUs: encode.submit });
+}
+
+/** Dispatches of the model and of the sampler count rows by other names: one that goes by its own. */
+function withCounts({ workgroups, ...dispatch }, counts) {
+  const own = workgroups(counts);
+  return { ...dispatch, workgroups: () => own };
 }
 
 /** A chunk of a prompt, the logits of its last row wanted: by kinds, as a chain, and as the program runs it, with the host's part. */
 async function measureChunk(rows, before) {
   const names = decoderOf(program.model);
   const tokens = Array.from({ length: rows }, (_, i) => 1 + ((i * 31) % 1000));
-  const sequence = { tokens, start: before, pages: groups.map(() => pages), outputs: [rows - 1] };
+  const [place] = placesOf(1, contextLength);
+  const sequence = { ...place, tokens, start: before, outputs: [rows - 1] };
   const run = tokenRun(names, [sequence], [names.logits]);
   const whole = [];
   for (let i = 0; i < 6; i++) {
@@ -149,7 +181,8 @@ async function measureKinds(gpu, all, counts, of) {
  */
 async function pipelined(gpu, dispatches, counts, live) {
   const runs = [];
-  const tokens = 60;
+  // About as long for few rows as for many.
+  const tokens = counts.sizes.rows > 4 ? 15 : 60;
   for (let i = 0; i < 5; i++) {
     const buffers = live ? [] : Array.from({ length: tokens }, () => encoded(gpu, dispatches, counts, 1));
     await gpu.queue.onSubmittedWorkDone();

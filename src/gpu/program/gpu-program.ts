@@ -13,7 +13,7 @@ import type { CheckedRun } from '../../graph/run-check.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
-import type { AttentionMode, StepCounts } from '../plan/kernel-use.ts';
+import type { AttentionMode, GridCounts, StepCounts } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Dispatch } from './bound-plan.ts';
 import { createTokenChooser, inputsOfTokens } from './token-chooser.ts';
@@ -96,8 +96,6 @@ export class GpuProgram implements Program {
   readonly #parts: GpuProgramParts;
   readonly #readBack: ReadBack;
   readonly #decoder: RunnableDecoder | undefined;
-  /** Sizes of a step of one row. */
-  readonly #oneRow: DimSizes;
   readonly #tapped = new Map<string, RunnablePlan>();
   readonly #growth: StateGrowth;
   /** By graph: the inputs whose numbers are rotary positions. */
@@ -116,7 +114,6 @@ export class GpuProgram implements Program {
     this.#rotaryInputs = new Map(
       [...this.model.graphs].map(([name, graph]) => [name, [...new Set(rotationsOf(graph).map(({ input }) => input))]]),
     );
-    this.#oneRow = Object.fromEntries(Object.keys(decoder?.one.limits ?? {}).map((dim) => [dim, 1]));
     this.chooser = decoder && this.#createChooser(decoder);
   }
 
@@ -362,22 +359,27 @@ export class GpuProgram implements Program {
     return this.#decoder;
   }
 
-  /** What one decoded token after `keys - 1` others runs, for benchmarks: its own steps, then the sampler's for choice 0. */
-  tokenDispatches(keys: number): {
+  /**
+   * What a step of a token of each of some sequences runs, for benchmarks: its own steps, then the sampler's for their choices. Each token
+   * is the `keys`-th of its sequence.
+   */
+  tokenDispatches(keys: number, choices: readonly number[]): {
     readonly gpu: GpuDevice;
     readonly steps: readonly Dispatch[];
     readonly sampling: readonly Dispatch[];
     readonly counts: StepCounts;
+    readonly ofSampling: GridCounts;
   } {
-    const { base, splitFrom } = this.#parts;
     const { one, sampler, names } = this.#runnableDecoder();
-    const counts = { sizes: this.#oneRow, tiles: 0, keys };
-    const inputs = inputsOfTokens(one, names);
+    const rows = choices.length;
+    const plan = rows === 1 ? one : this.#graph(names.graph).many;
+    const counts = { sizes: Object.fromEntries(Object.keys(plan.limits).map((dim) => [dim, rows])), tiles: 0, singles: rows, keys };
     return {
-      gpu: base.gpu,
-      steps: one.bound.dispatches(modeOf(counts, keys >= splitFrom ? 'split' : 'whole')),
-      sampling: sampler.dispatches([{ logits: 0, choice: 0 }], inputs),
+      gpu: this.#parts.base.gpu,
+      steps: plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, rows))),
+      sampling: sampler.dispatches(choices.map((choice, logits) => ({ logits, choice })), inputsOfTokens(plan, names)),
       counts,
+      ofSampling: sampler.counts(rows),
     };
   }
 
