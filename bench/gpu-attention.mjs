@@ -146,7 +146,8 @@ async function measure(model, shape, { streams, keys }) {
     if (!isShown) continue;
     console.log(
       `${model.padEnd(11)} ${String(streams).padStart(3)} of ${String(keys).padStart(5)} keys ` +
-        `${median.toFixed(2).padStart(7)} us a layer (${min.toFixed(2)}-${max.toFixed(2)}), ${(bytes / median / 1e6).toFixed(2)} TB/s  ${nameOf(variant)}` +
+        `${median.toFixed(2).padStart(7)} us a layer (${min.toFixed(2)}-${max.toFixed(2)}), ` +
+        `${(bytes / median / 1e6).toFixed(2)} TB/s  ${nameOf(variant)}` +
         `${isOwn(variant, 'whole') || isOwn(variant, 'split') ? '  <- as the profile has it' : ''}`,
     );
   }
