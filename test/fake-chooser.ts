@@ -11,6 +11,8 @@ export interface FakeChooserOptions {
   readonly vocab: number;
   readonly mostSteps?: number;
   readonly mostSequences?: number;
+  /** As {@link TokenChooser.prepare}; default: all is there. */
+  readonly prepare?: TokenChooser['prepare'] | undefined;
 }
 
 interface OpenChoice {
@@ -24,7 +26,7 @@ function openChoice({ sampling, history: { promptIds, outputIds } }: TokenChoice
   return { sampler, last: -1 };
 }
 
-export function fakeChooser({ program, vocab, mostSteps = 8, mostSequences = 64 }: FakeChooserOptions): TokenChooser {
+export function fakeChooser({ program, vocab, mostSteps = 8, mostSequences = 64, prepare }: FakeChooserOptions): TokenChooser {
   const choices: (OpenChoice | undefined)[] = [];
   let before: Promise<unknown> = Promise.resolve();
   const step = async (sequences: readonly (ChoosingRows & { readonly own: OpenChoice | undefined })[], from: number) => {
@@ -55,7 +57,9 @@ export function fakeChooser({ program, vocab, mostSteps = 8, mostSequences = 64 
     close(choice) {
       choices[choice] = undefined;
     },
+    prepare: (batch) => prepare?.(batch),
     async submit({ sequences, steps }) {
+      await prepare?.({ sequences, steps });
       const wanting = sequences.filter(({ wanted }) => wanted !== 'state').length;
       if (wanting > mostSequences || steps > mostSteps) throw new Error(`submit of ${wanting} sequences, ${steps} steps`);
       if (steps > 1 && sequences.some(({ tokens, wanted, mask }) => tokens.length > 1 || wanted !== 'token' || mask !== undefined))

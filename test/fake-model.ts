@@ -7,7 +7,7 @@ import { createModelFromParts } from '../src/engine/model.ts';
 import type { ModelOptions } from '../src/engine/model.ts';
 import type { Model } from '../src/engine/api.ts';
 import type { TextSide } from '../src/engine/prompt.ts';
-import type { Executor, GraphRun, KvLayout, Program, ProgramRequest, SequenceRows } from '../src/graph/executor.ts';
+import type { Executor, GraphRun, KvLayout, Program, ProgramRequest, SequenceRows, TokenChooser } from '../src/graph/executor.ts';
 import { DECODER, modelOfDecoder } from '../src/graph/model-graphs.ts';
 import type { ModelGraphs } from '../src/graph/model-graphs.ts';
 import { nextPagedState, stateGroups } from '../src/graph/state.ts';
@@ -49,6 +49,8 @@ export interface FakeOptions extends Partial<LoadOptions> {
   readonly hasSlots?: boolean;
   /** Chooses tokens, up to so many steps a submit; default: it makes logits only. */
   readonly choosesSteps?: number;
+  /** Of a program that chooses: as `TokenChooser.prepare`. */
+  readonly prepare?: TokenChooser['prepare'];
   /** Pages that the device has at most. */
   readonly devicePages?: number;
   /** Pages that the device turns out to have when a step uses them, as a GPU does. */
@@ -191,7 +193,8 @@ export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'size
     },
   };
   if (options.choosesSteps === undefined) return program;
-  return { ...program, chooser: fakeChooser({ program, vocab: FAKE_VOCAB, mostSteps: options.choosesSteps }) };
+  const { choosesSteps: mostSteps, prepare } = options;
+  return { ...program, chooser: fakeChooser({ program, vocab: FAKE_VOCAB, mostSteps, prepare }) };
 }
 
 /** Bytes are tokens; 256 ends, 257 begins, the rest are words of three bytes that split characters. */

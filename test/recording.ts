@@ -34,6 +34,7 @@ export function recording(program: Program, executor: Executor): { readonly exec
         mostSequences: chooser.mostSequences, mostSteps: chooser.mostSteps,
         open: (choice) => chooser.open(choice),
         close: (choice) => chooser.close(choice),
+        prepare: (batch) => chooser.prepare(batch),
         async submit(batch) {
           for (const { tokens, start } of batch.sequences) {
             record.rows += tokens.length;

@@ -24,6 +24,7 @@ export function refusingSlots(executor: Executor, count: number): { readonly exe
       mostSteps: chooser.mostSteps,
       open: (choice) => chooser.open(choice),
       close: (choice) => chooser.close(choice),
+      prepare: (batch) => chooser.prepare(batch),
       async submit(batch) {
         if (batch.sequences.some(isRefused)) refuse();
         return chooser.submit(batch);

@@ -1,5 +1,6 @@
 /** Answers whose tokens the program chooses: several of them in its submits, ahead of who reads them. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { ChoosingSubmit } from '../graph/executor.ts';
 import { asksOf, checkStreams } from '../../test/check-streams.ts';
 import { fakeCores } from '../../test/fake-core.ts';
 import { fakeGreedy, fakeModels, fakeTextSide, FAKE_VOCAB } from '../../test/fake-model.ts';
@@ -69,6 +70,31 @@ describe('answers side by side', () => {
     // Ten chunks, one row beside each.
     expect(sizes[0]?.slice(-8)).toEqual(new Array(8).fill(1));
     expect(Math.max(...(sizes[1] as number[]))).toBe(8);
+  });
+
+  it('go on while what a step with others takes is made, and are with them after it', async () => {
+    let made: (() => void) | undefined;
+    let isMade = false;
+    // Steps of several sequences, or of prompts, take what the device has not yet.
+    const prepare = ({ sequences }: ChoosingSubmit) =>
+      isMade || (sequences.length === 1 && sequences[0]!.start > 3) ? undefined : new Promise<void>((resolve) => {
+        made = () => (isMade = true, resolve());
+        if (sequences.length === 1) made();
+      });
+    const { model, log } = await load({ choosesSteps: 8, contextLength: 1024, prefillRows: 64, prepare });
+    let joined: Promise<readonly number[]> | undefined;
+    const tokens: number[] = [];
+    let meanwhile = 0;
+    for await (const piece of model.generate({ ids: promptOf(1), maxTokens: 120, temperature: 0 })) {
+      tokens.push(...piece.tokens);
+      isMade &&= joined !== undefined;
+      joined ??= collect(model.generate({ ids: promptOf(9, 200), maxTokens: 12, temperature: 0 })).then((answer) => answer.tokens);
+      if (!isMade && made !== undefined && (meanwhile += piece.tokens.length) > 40) made();
+    }
+    expect(meanwhile).toBeGreaterThan(40);
+    expect(tokens).toEqual(fakeGreedy(promptOf(1), 120));
+    expect(await joined).toEqual(fakeGreedy(promptOf(9, 200), 12));
+    expect(log.runs).toBeLessThan(140);
   });
 });
 

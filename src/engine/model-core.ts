@@ -105,6 +105,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     mostSteps: own.mostSteps,
     open: (choice) => own.open(choice),
     close: (choice) => own.close(choice),
+    prepare: (batch) => own.prepare(batch),
     async submit(batch) {
       checkOpen();
       const { results } = await tracked(own.submit(batch));

@@ -38,6 +38,10 @@ export class Submits {
   readonly #options: SubmitsOptions;
   readonly #decodePace: DecodePace | undefined;
   readonly #underWay: Submitted[] = [];
+  /** Those whose answers went on in the last submit. */
+  #goingOn: ReadonlySet<Member> = new Set();
+  /** The program makes what a submit would take. */
+  #preparing: Promise<void> | undefined;
   #lastArrival = 0;
 
   constructor(options: SubmitsOptions) {
@@ -60,10 +64,33 @@ export class Submits {
     return this.count < DEPTH && !this.#underWay.some(({ works }) => works.some(isSeenFirst));
   }
 
-  /** Stages the rows of the next submit. */
+  /**
+   * Stages the rows of the next submit. Where the program has yet to make what that takes (its kernels compile), those who go on with their
+   * answers do not wait for it: the others, prompts and who joins them, are in a later one.
+   */
   form(works: readonly Work[]): Batch {
+    const running = works.filter(({ member }) => this.#goingOn.has(member));
+    if (this.#preparing !== undefined && running.length > 0) return this.#form(running);
+    const batch = this.#form(works);
+    const going = batch.works.filter(({ goesOn, work }) => goesOn && running.includes(work)).length;
+    if (going === 0 || going === batch.works.length || !this.#beginsToPrepare(batch)) return batch;
+    for (const { rows } of batch.works.toReversed()) rows.withdraw();
+    return this.#form(running);
+  }
+
+  #form(works: readonly Work[]): Batch {
     const { chooser } = this.#options;
     return formBatch(works, this.#options, chooser && { mostSequences: chooser.mostSequences, steps: this.#decodePace?.steps ?? 1 });
+  }
+
+  /** False where all is there. What cannot be made is told by the submit that needs it. */
+  #beginsToPrepare({ works, steps }: Batch): boolean {
+    const sequences = works.map(({ wanted, rows: { step } }): ChoosingRows => ({ ...step, wanted }));
+    const preparing = this.#options.chooser?.prepare({ sequences, steps });
+    if (preparing === undefined) return false;
+    const end = () => void (this.#preparing = undefined);
+    this.#preparing = preparing.then(end, end);
+    return true;
   }
 
   /** Gives the program what {@link Submits.form} has staged; that is withdrawn where it throws. */
@@ -77,6 +104,7 @@ export class Submits {
       const timed = results.then((chosen) => ({ chosen, arrivedAt: performance.now() }));
       timed.catch(() => {});
       this.#underWay.push({ works, steps, submittedAt, results: timed });
+      this.#goingOn = new Set(works.flatMap(({ goesOn, work: { member } }) => (goesOn ? [member] : [])));
     } catch (error) {
       for (const { rows } of works.toReversed()) rows.withdraw();
       throw error;

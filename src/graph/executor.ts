@@ -150,6 +150,11 @@ export interface TokenChooser {
   open(choice: TokenChoice): number;
   close(choice: number): void;
   /**
+   * What the steps take and the device has not made yet, its kernels: begins to make it, and resolves when it is there. Undefined: all of
+   * it is. A submit of them waits for it by itself.
+   */
+  prepare(batch: ChoosingSubmit): Promise<void> | undefined;
+  /**
    * Resolves when the steps have been handed to the device, which may have to make memory first; `results`, by sequence, when they ran.
    * @throws InputError for tokens that there are not, CapacityError for memory that cannot be had, or when the device is lost
    */

@@ -30,8 +30,8 @@ export interface BoundPlan {
   dispatches(mode: StepMode): readonly Dispatch[];
   /** Whether all that the plan may ever run is compiled. */
   readonly isCompiled: boolean;
-  /** Compiles what a step runs. @throws as `Pipelines.get` */
-  prepare(mode: StepMode, counts: GridCounts): Promise<void>;
+  /** Compiles what a step runs; undefined where all of it is compiled. @throws as `Pipelines.get` */
+  prepare(mode: StepMode, counts: GridCounts): Promise<void> | undefined;
   /** To be called when buffers that it refers to are new. */
   invalidate(): void;
 }
@@ -124,10 +124,9 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
       }
       return true;
     },
-    async prepare(mode, counts) {
+    prepare(mode, counts) {
       const missing = dispatches(mode).filter((each) => each.bound === undefined && each.workgroups(counts)[0] > 0);
-      if (missing.length === 0) return;
-      await compileKernels(pipelines, missing.map(({ kernel }) => kernel));
+      return missing.length === 0 ? undefined : compileKernels(pipelines, missing.map(({ kernel }) => kernel)).then(() => {});
     },
     invalidate() {
       bound.clear();

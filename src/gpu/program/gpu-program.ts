@@ -208,13 +208,12 @@ export class GpuProgram implements Program {
     return this.#submit(checked, plans);
   }
 
-  /** Compiles what a run of a plan takes and was not compiled before. */
-  async #prepare({ bound, inputs }: RunnablePlan, sizes: DimSizes, sequences: readonly SequenceRows[] = []): Promise<void> {
+  /** Compiles what a run of a plan takes and was not compiled before; undefined where there is no such kernel. */
+  #prepare({ bound, inputs }: RunnablePlan, sizes: DimSizes, sequences: readonly SequenceRows[] = []): Promise<void> | undefined {
     this.#parts.idle.rest();
-    if (bound.isCompiled) return;
+    if (bound.isCompiled) return undefined;
     const counts = inputs.countsOf(sizes, sequences);
-    await bound.prepare(modeOf(counts, this.#attentionOf(counts, sequences.length)), counts);
-    this.#checkOpen();
+    return bound.prepare(modeOf(counts, this.#attentionOf(counts, sequences.length)), counts)?.then(() => this.#checkOpen());
   }
 
   async #planOf({ run, graph, sizes, withTaps }: CheckedRun): Promise<RunnablePlan> {

@@ -41,8 +41,8 @@ export interface ChoosingProgram {
   /** Enqueues what the host writes of a run. */
   write(run: GraphRun, sizes: StepCounts['sizes'], plan: RunnablePlan): StepCounts;
   attentionOf(counts: StepCounts, sequences: number): AttentionMode;
-  /** Compiles what a run of a plan takes and was not compiled before. */
-  prepare(plan: RunnablePlan, sizes: StepCounts['sizes'], sequences: readonly SequenceRows[]): Promise<void>;
+  /** Compiles what a run of a plan takes and was not compiled before; undefined where there is no such kernel. */
+  prepare(plan: RunnablePlan, sizes: StepCounts['sizes'], sequences: readonly SequenceRows[]): Promise<void> | undefined;
 }
 
 /** Steps of one command buffer. More are slower to encode (their memory is new each time), and the GPU can begin with fewer. */
@@ -117,7 +117,7 @@ class Chooser implements GpuTokenChooser {
     const { sequences, steps } = batch;
     for (const { tokens } of sequences) checkTokens(tokens, tokenLimit);
     const endOf = (rows: ChoosingRows) => rows.start + rowsOf(rows) + steps - 1;
-    await Promise.all([grown(sequences, Math.max(...sequences.map(endOf))), sampler.prepare(), this.#prepare(batch)]);
+    await Promise.all([grown(sequences, Math.max(...sequences.map(endOf))), sampler.prepare(), this.prepare(batch)]);
     checkOpen();
     for (const rows of sequences) checkPlace(rows, { states: graph.states, end: endOf(rows), rows: rowsOf(rows) }, stateLimits());
     const { submission, chosen, ranges } = this.#encode(batch);
@@ -135,14 +135,15 @@ class Chooser implements GpuTokenChooser {
     return isOne ? this.#program.one : this.#program.many;
   }
 
-  /** Compiles what the first step and the last one take, which may attend in another way. */
-  async #prepare({ sequences, steps }: ChoosingSubmit): Promise<void> {
+  /** Of the first step and the last one, which may attend in another way. */
+  prepare({ sequences, steps }: ChoosingSubmit): Promise<void> | undefined {
     const dims = {
       rows: sequences.reduce((sum, rows) => sum + rowsOf(rows), 0), outRows: sequences.filter(({ wanted }) => wanted !== 'state').length,
     };
     const rowsIn = (step: number) => sequences.map((rows) => ({ ...rows, rows: rowsOf(rows), start: rows.start + step }));
-    await this.#program.prepare(this.#planOf(sequences), dims, rowsIn(0));
-    if (steps > 1) await this.#program.prepare(this.#planOf(sequences), dims, rowsIn(steps - 1));
+    const plan = this.#planOf(sequences);
+    const compiling = [0, ...(steps > 1 ? [steps - 1] : [])].flatMap((step) => this.#program.prepare(plan, dims, rowsIn(step)) ?? []);
+    return compiling.length === 0 ? undefined : Promise.all(compiling).then(() => {});
   }
 
   /** All but what is left in the submission's encoder is handed on. */
