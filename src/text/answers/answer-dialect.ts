@@ -23,6 +23,8 @@ export interface AnswerParserOptions {
   readonly tools?: readonly ToolSignature[] | undefined;
   /** The end of the prompt as text, special tokens spelled out: says whether the answer begins inside a thought. Default ''. */
   readonly promptTail?: string | undefined;
+  /** Names calls for which the model has no name of its own. Default `call00000` and so on. */
+  readonly callId?: ((index: number) => string) | undefined;
 }
 
 /** Takes an answer token by token. */

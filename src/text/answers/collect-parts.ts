@@ -1,0 +1,32 @@
+/** The whole of an answer from its parts. */
+import type { AnswerPart, ToolCall } from './answer-parts.ts';
+
+export interface AnswerContent {
+  /** What was said. */
+  readonly content: string;
+  /** What was thought before it; '' for nothing. */
+  readonly reasoning: string;
+  /** Calls that are whole. */
+  readonly toolCalls: readonly ToolCall[];
+}
+
+export interface PartCollector {
+  add(parts: readonly AnswerPart[]): void;
+  content(): AnswerContent;
+}
+
+export function createPartCollector(): PartCollector {
+  let content = '';
+  let reasoning = '';
+  const toolCalls: ToolCall[] = [];
+  return {
+    add(parts) {
+      for (const part of parts) {
+        if (part.kind === 'text') content += part.text;
+        else if (part.kind === 'reasoning') reasoning += part.text;
+        else if (part.phase === 'end') toolCalls.push({ id: part.id, name: part.name, arguments: part.arguments });
+      }
+    },
+    content: () => ({ content, reasoning, toolCalls: [...toolCalls] }),
+  };
+}
