@@ -231,6 +231,9 @@ export function fakeTextSide(tokenizer = fakeTokenizer()): TextSide {
   };
 }
 
+/** What options of the fake model's answers are checked against. */
+export const FAKE_HOST = { vocabSize: FAKE_VOCAB, tokenizer: fakeTokenizer(), samplingDefaults: {} };
+
 const NO_TEXT: TextSide = { tokenizer: undefined, encodeMessages: undefined, endIds: new Set([FAKE_END]), samplingDefaults: {} };
 
 /** A decoder without nodes, and with the states that it is asked for. */

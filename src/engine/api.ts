@@ -38,8 +38,21 @@ export interface SamplingOptions {
   readonly seed?: number | undefined;
 }
 
+/**
+ * What is added to the logits of some tokens, from -100 to 100: pairs of a token's id or text and its number, or an object by ids or
+ * texts, of whose names integers are ids (as OpenAI). A text must be one token.
+ */
+export type LogitBias = Readonly<Record<string, number>> | readonly (readonly [token: number | string, bias: number])[];
+
 /** What every kind of generation takes. */
 export interface DecodingOptions extends SamplingOptions {
+  /** Prefers and avoids tokens, before penalties: 100 makes a token nearly certain, -100 leaves it out. */
+  readonly logitBias?: LogitBias | undefined;
+  /**
+   * Texts that the answer never holds, by whatever tokens they could be made: one that would complete such a text is not chosen. Each token
+   * is then chosen before the next one is begun, which makes answers of a GPU slower. Upper and lower case differ.
+   */
+  readonly bannedTexts?: readonly string[] | undefined;
   /**
    * An integer from -100 to 100: of calls that wait, or need the same memory, the greater goes first; of equals the one with the nearer
    * deadline, then the one that came first. Default 0.

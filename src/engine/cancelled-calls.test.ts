@@ -1,7 +1,7 @@
 /** Calls that are left, aborted or read to their end at random: whatever memory they had is free again. */
 import { describe, expect, it } from 'vitest';
 import { fakeCores } from '../../test/fake-core.ts';
-import { fakeGreedy, fakeTextSide } from '../../test/fake-model.ts';
+import { FAKE_HOST, fakeGreedy, fakeTextSide } from '../../test/fake-model.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { generatePieces } from './generate.ts';
 import type { ModelCore } from './model-core.ts';
@@ -27,7 +27,7 @@ async function call(core: ModelCore, { ids, maxTokens, leavesAt, abortsAt, abort
   const { signal } = controller;
   const abort = () => controller.abort(new Error('cancelled'));
   if (abortsSoon) setTimeout(abort, 0);
-  const settings = resolveDecoding({ maxTokens, temperature: 0, ignoreEos: true }, {});
+  const settings = resolveDecoding({ maxTokens, temperature: 0, ignoreEos: true }, FAKE_HOST);
   const lastingTokens = sequence === undefined ? undefined : ids.length;
   const tokens: number[] = [];
   try {

@@ -14,7 +14,7 @@ export interface Candidates {
   /** exp(score), after {@link selectCandidates}. */
   readonly weights: Float64Array;
   readonly heap: Float32Array;
-  /** Logits after penalties and a mask, where there are any. */
+  /** Logits after a mask, a bias and penalties, where there are any. */
   readonly penalised: Float32Array;
 }
 

@@ -2,9 +2,9 @@
 import { InputError } from '../tensor/errors.ts';
 import { checkOptionNames, checkSwitch, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
-import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SamplingOptions, SendOptions } from './api.ts';
+import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SendOptions } from './api.ts';
 import { assistantMessage } from './assistant-message.ts';
-import { resolveDecoding } from './decoding-settings.ts';
+import { decodingHost, resolveDecoding } from './decoding-settings.ts';
 import { answerRoom, lastingMessages } from './answer-room.ts';
 import { decodeChat, encodeChat } from './chat-file.ts';
 import type { ChatFiles, ChatModel, ChatRecord } from './chat-file.ts';
@@ -23,7 +23,6 @@ import type { TurnOrder } from './turn-order.ts';
 export interface ChatHost {
   readonly core: ModelCore;
   readonly text: TextSide;
-  readonly samplingDefaults: SamplingOptions;
 }
 
 /** A host that can name its model and has files: what chats are saved with. */
@@ -67,9 +66,9 @@ async function* answer(
   message: string | ChatMessage | readonly ChatMessage[],
   options: SendOptions,
 ): AsyncGenerator<Piece, void, undefined> {
-  const { core, text, samplingDefaults } = state.host;
+  const { core, text } = state.host;
   const merged = withDefaults(state.defaults, options);
-  const settings = resolveDecoding(merged, samplingDefaults);
+  const settings = resolveDecoding(merged, decodingHost(core, text));
   const messages = [...state.messages, ...newMessages(message)];
   const lasting = lastingMessages(messages);
   const seen = [...messages.slice(0, lasting), ...messages.slice(lasting + state.dropped.messages)];
@@ -147,7 +146,7 @@ function checkDefaults(host: ChatHost, defaults: ChatOptions): void {
   checkTemplateOptions(defaults, host.text.templateReads);
   if (host.text.encodeMessages === undefined)
     throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
-  resolveDecoding(defaults, host.samplingDefaults);
+  resolveDecoding(defaults, decodingHost(host.core, host.text));
 }
 
 /** @throws InputError where the model has no chat template, or an option is out of range. */

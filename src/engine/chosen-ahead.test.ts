@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ChoosingSubmit } from '../graph/executor.ts';
 import { asksOf, checkStreams } from '../../test/check-streams.ts';
 import { fakeCores } from '../../test/fake-core.ts';
-import { fakeGreedy, fakeModels, fakeTextSide, FAKE_VOCAB } from '../../test/fake-model.ts';
+import { FAKE_HOST, fakeGreedy, fakeModels, fakeTextSide, FAKE_VOCAB } from '../../test/fake-model.ts';
 import { collect } from './collect.ts';
 import { resolveDecoding } from './decoding-settings.ts';
 import { generatePieces } from './generate.ts';
@@ -126,7 +126,7 @@ describe('a reader', () => {
   it('that says which tokens may be next has one of them at a time, others beside it', async () => {
     for (const choosesSteps of [undefined, 8]) {
       const { core } = cores({ ...(choosesSteps === undefined ? {} : { choosesSteps }), sequences: 4 });
-      const settings = resolveDecoding({ maxTokens: 20, temperature: 0.8, seed: 5, ignoreEos: true }, {});
+      const settings = resolveDecoding({ maxTokens: 20, temperature: 0.8, seed: 5, ignoreEos: true }, FAKE_HOST);
       // Token i of the answer leaves a rest of i by 7.
       const maskAfter = ({ length }: readonly number[]) => {
         const mask = new Uint32Array(Math.ceil(FAKE_VOCAB / 32));

@@ -3,13 +3,19 @@ import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
 import { checkInteger, checkSwitch, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
+import { checkBannedTexts } from '../text/banned-texts.ts';
 import { checkCallTerms } from './admission.ts';
 import type { CallTerms } from './admission.ts';
 import type { DecodingOptions, SamplingOptions } from './api.ts';
+import { resolveLogitBias } from './logit-bias.ts';
+import type { TokenNames } from './logit-bias.ts';
+import type { TextSide } from './prompt.ts';
 import { resolveSampling } from './sampling-settings.ts';
 
 export interface DecodingSettings {
   readonly sampling: SamplingSettings;
+  /** Texts that the answer must not hold. */
+  readonly bannedTexts: readonly string[];
   /** As the caller asked. */
   readonly maxTokens: number | undefined;
   /** What ends an answer where nothing was asked for; undefined: what the context has left. */
@@ -43,13 +49,25 @@ function resolveMaxTokens(maxTokens: number | undefined): number | undefined {
   return maxTokens;
 }
 
+/** What options are checked against. */
+export interface DecodingHost extends TokenNames {
+  readonly samplingDefaults: SamplingOptions;
+}
+
+export function decodingHost({ vocabSize }: { readonly vocabSize: number }, { tokenizer, samplingDefaults }: TextSide): DecodingHost {
+  return { vocabSize, tokenizer, samplingDefaults };
+}
+
 /** @throws InputError naming the option, what is legal and what was found. */
-export function resolveDecoding(options: DecodingOptions, samplingDefaults: SamplingOptions, defaultMaxTokens?: number): DecodingSettings {
+export function resolveDecoding(options: DecodingOptions, host: DecodingHost, defaultMaxTokens?: number): DecodingSettings {
+  const { bannedTexts = [] } = options;
   checkOperation(options);
+  checkBannedTexts(bannedTexts, host.tokenizer);
   checkSwitch('ignoreEos', options.ignoreEos);
   checkCallTerms(options);
   return {
-    sampling: resolveSampling(options, samplingDefaults),
+    sampling: { ...resolveSampling(options, host.samplingDefaults), logitBias: resolveLogitBias(options.logitBias, host) },
+    bannedTexts,
     maxTokens: resolveMaxTokens(options.maxTokens),
     defaultMaxTokens,
     stops: resolveStops(options.stop),

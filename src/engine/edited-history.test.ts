@@ -46,7 +46,7 @@ type Core = Awaited<ReturnType<typeof coreOf>>;
 
 /** A turn over `promptIds` with an answer of `maxTokens`; how many of the prompt's tokens had their state. */
 async function turn({ core, record }: Core, sequence: Sequence, promptIds: readonly number[], maxTokens = 5) {
-  const settings = resolveDecoding({ temperature: 0, ignoreEos: true, maxTokens }, {});
+  const settings = resolveDecoding({ temperature: 0, ignoreEos: true, maxTokens }, { ...text, vocabSize: VOCAB });
   record.rows = 0;
   const { usage, tokens } = await collect(
     generatePieces(() => ({ core, text, promptIds, lastingTokens: promptIds.length, settings, sequence })),

@@ -1,5 +1,7 @@
 /** A generation: it subscribes to a sequence, asks for token after token, and makes text of them until something ends it. */
+import { InputError } from '../tensor/errors.ts';
 import type { OnProgress } from '../tensor/progress.ts';
+import { createBannedTexts } from '../text/banned-texts.ts';
 import { answerRoom } from './answer-room.ts';
 import type { AnswerRoom } from './answer-room.ts';
 import type { ChosenLogprob, FinalPiece, FinishReason, Piece, Timings } from './api.ts';
@@ -196,12 +198,29 @@ function begin(run: Run): void {
   onProgress?.({ phase: 'prefill', loaded: 0, total: promptIds.length - run.cachedTokens });
 }
 
+/** What makes the mask of the next token; undefined where any may be next. */
+function maskOf({ core, text: { tokenizer }, settings: { bannedTexts }, maskAfter }: GenerationJob, answer: () => readonly number[]) {
+  if (tokenizer === undefined || bannedTexts.length === 0) return maskAfter && (() => maskAfter(answer()));
+  const banned = createBannedTexts(bannedTexts, tokenizer, core.vocabSize).start();
+  return () => {
+    const ids = answer();
+    return maskAfter === undefined ? banned.maskAfter(ids) : bothMasks(maskAfter(ids), banned.maskAfter(ids));
+  };
+}
+
+/** What both allow. @throws InputError where that is nothing */
+function bothMasks(one: Uint32Array, other: Uint32Array): Uint32Array {
+  const both = one.map((word, i) => word & (other[i] as number));
+  if (both.some((word) => word !== 0)) return both;
+  throw new InputError('No token may be next: what bannedTexts leave out is all that the format of the answer allows here.');
+}
+
 /** What is asked for each token. The executor chooses it where it can; log probabilities need the logits here. */
 function advanceOf(run: Run): Advance<NextTokens> {
-  const { core, promptIds, settings, maskAfter, signal, onProgress } = run.job;
+  const { core, promptIds, settings, signal, onProgress } = run.job;
   const { sampling, topLogprobs } = settings;
   const promptTokens = promptIds.length;
-  const mask = maskAfter && (() => maskAfter(run.ids.slice(promptTokens)));
+  const mask = maskOf(run.job, () => run.ids.slice(promptTokens));
   const sampler = createSampler({ settings: sampling, promptIds, candidates: core.candidates });
   return {
     ids: run.ids,

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { fakeCores } from '../../test/fake-core.ts';
 import type { FakeCore } from '../../test/fake-core.ts';
-import { fakeGreedy, fakeModels, fakeTextSide, modelOfFake } from '../../test/fake-model.ts';
+import { FAKE_HOST, fakeGreedy, fakeModels, fakeTextSide, modelOfFake } from '../../test/fake-model.ts';
 import { mostPages, mostSlots, sequencesIn, stateBytes } from '../graph/state-sizes.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import { collect } from './collect.ts';
@@ -15,7 +15,7 @@ const text = fakeTextSide();
 const idsOf = (n: number, count = 200) => Array.from({ length: count }, (_, i) => (i * 7 + n) % 250);
 
 async function ask({ core }: FakeCore, promptIds: readonly number[], maxTokens = 100) {
-  const settings = resolveDecoding({ maxTokens, temperature: 0, ignoreEos: true }, {});
+  const settings = resolveDecoding({ maxTokens, temperature: 0, ignoreEos: true }, FAKE_HOST);
   const { tokens } = await collect(generatePieces(() => ({ core, text, promptIds, settings })));
   expect(tokens).toEqual(fakeGreedy(promptIds, tokens.length));
 }

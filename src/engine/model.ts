@@ -149,7 +149,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     return pass.hidden === undefined ? result.logits : result;
   }
   const info = modelInfo({ parts, executor, program, contextLength, kvTypes });
-  const host = { core, text, samplingDefaults: text.samplingDefaults, model: info, files: options.chatFiles };
+  const host = { core, text, model: info, files: options.chatFiles };
   return {
     info,
     tokenizer: text.tokenizer,

@@ -17,6 +17,8 @@ const SAMPLING: NamesOf<SamplingOptions> = {
 };
 const DECODING: NamesOf<DecodingOptions> = {
   ...SAMPLING,
+  logitBias: true,
+  bannedTexts: true,
   maxTokens: true,
   stop: true,
   ignoreEos: true,

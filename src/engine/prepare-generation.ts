@@ -2,7 +2,7 @@ import { InputError } from '../tensor/errors.ts';
 import { checkInteger, checkOptionNames, checkSwitch } from '../tensor/option-names.ts';
 import { answerRoom } from './answer-room.ts';
 import type { GenerateOptions } from './api.ts';
-import { resolveDecoding } from './decoding-settings.ts';
+import { decodingHost, resolveDecoding } from './decoding-settings.ts';
 import type { GenerationJob } from './generate.ts';
 import { openingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
@@ -26,7 +26,7 @@ export function prepareGeneration(core: ModelCore, text: TextSide, options: Gene
   checkOptionNames(options, GENERATE_NAMES, 'generate');
   checkSwitch('cachePrompt', options.cachePrompt);
   checkChoices(options);
-  const settings = resolveDecoding(options, text.samplingDefaults, options.messages === undefined ? CONTINUATION_TOKENS : undefined);
+  const settings = resolveDecoding(options, decodingHost(core, text), options.messages === undefined ? CONTINUATION_TOKENS : undefined);
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');

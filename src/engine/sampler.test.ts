@@ -82,6 +82,32 @@ describe('sampler', () => {
     expect([drawnAfter(0), drawnAfter(4), drawnAfter(0, [1, 2, 3])]).toEqual([all, all.slice(4), all]);
   });
 
+  it('takes the mask first, then adds the bias, then penalises', () => {
+    const logitBias = new Map([[0, 100], [1, 3], [3, -1.25]]);
+    const settings = { ...resolveSampling({ temperature: 0, repetitionPenalty: 2 }), logitBias };
+    const sampler = createSampler({ settings, promptIds: [1], candidates: createCandidates(4) });
+    const logits = Float32Array.of(1, 1, 1.5, 3.5);
+    // 1 has (1 + 3) / 2, 3 has 3.5 - 1.25; 0 is out of the mask.
+    expect(sampler.sample(logits, Uint32Array.of(0b1110))).toBe(3);
+    expect([...logits]).toEqual([1, 1, 1.5, 3.5]);
+    // Now 3 has (3.5 - 1.25) / 2, 1 still 2.
+    expect(sampler.sample(logits, Uint32Array.of(0b1110))).toBe(1);
+    expect(sampler.sample(logits)).toBe(0);
+  });
+
+  it('adds a bias to finite logits only, and draws as from the sums', () => {
+    const logits = Float32Array.from({ length: 50 }, (_, i) => (i % 5 === 0 ? -Infinity : Math.sin(i * 3)));
+    const logitBias = new Map([[5, 100], [7, 1.7], [8, -2.3], [11, 0.1]]);
+    const summed = logits.map((logit, i) => logit + Math.fround(logitBias.get(i) ?? 0));
+    const base = resolveSampling({ seed: 3, topP: 0.9 });
+    const drawn = (settings: SamplingSettings, of: Float32Array) => {
+      const sampler = createSampler({ settings, promptIds: [], candidates: createCandidates(50) });
+      return Array.from({ length: 100 }, () => sampler.sample(of));
+    };
+    expect(drawn({ ...base, logitBias }, logits)).toEqual(drawn(base, summed));
+    expect(drawn({ ...base, logitBias }, logits)).not.toEqual(drawn(base, logits));
+  });
+
   it.each([
     ['NaN', Float32Array.of(0, Number.NaN, 1), 'token 1 is NaN'],
     ['+Infinity', Float32Array.of(0, 1, Infinity), 'token 2 is Infinity'],

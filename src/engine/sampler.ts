@@ -1,8 +1,8 @@
 /**
- * From logits to a token: penalties (repetition over prompt and output; presence and frequency over the output, as
- * OpenAI), then temperature, top-k, top-p and min-p in transformers' order, then one number of the Philox stream.
+ * From logits to a token: a mask, the caller's bias, penalties (repetition over prompt and output; presence and frequency over the
+ * output, as OpenAI), then temperature, top-k, top-p and min-p in transformers' order, then one number of the Philox stream.
  */
-import { hasPenalties } from '../graph/sampling.ts';
+import { hasBias, hasPenalties } from '../graph/sampling.ts';
 import type { SamplingSettings } from '../graph/sampling.ts';
 import { FormatError } from '../tensor/errors.ts';
 import type { ChosenLogprob, TokenLogprob } from './api.ts';
@@ -56,6 +56,14 @@ export function argmax(logits: Float32Array): number {
   return best;
 }
 
+/** Sums are of f32, as a device makes them; what is not finite stays as it is. */
+function addBias(into: Float32Array, bias: ReadonlyMap<number, number>): void {
+  for (const [id, added] of bias) {
+    const logit = into[id] as number;
+    if (Number.isFinite(logit)) into[id] = logit + Math.fround(added);
+  }
+}
+
 function penalise(into: Float32Array, counts: ReadonlyMap<number, number>, settings: SamplingSettings): void {
   const { repetitionPenalty, presencePenalty, frequencyPenalty } = settings;
   for (const [id, count] of counts) {
@@ -70,8 +78,9 @@ function takeOut(from: Float32Array, mask: Uint32Array): void {
 }
 
 export function createSampler({ settings, promptIds, candidates }: SamplerOptions): Sampler {
-  const { temperature, topK, topP, minP, seed } = settings;
+  const { temperature, topK, topP, minP, seed, logitBias } = settings;
   const penalised = hasPenalties(settings);
+  const biased = hasBias(settings) ? logitBias : undefined;
   /** Occurrences in the output, by id; 0 for an id that only the prompt holds. */
   const counts = new Map<number, number>();
   if (settings.repetitionPenalty !== 1) for (let i = 0; i < promptIds.length; i++) counts.set(promptIds[i] as number, 0);
@@ -94,11 +103,12 @@ export function createSampler({ settings, promptIds, candidates }: SamplerOption
   return {
     count,
     sample(logits, mask) {
-      const isChanged = penalised || mask !== undefined;
+      const isChanged = penalised || biased !== undefined || mask !== undefined;
       const own = isChanged ? candidates.penalised.subarray(0, logits.length) : logits;
       if (isChanged) own.set(logits);
-      if (penalised) penalise(own, counts, settings);
       if (mask !== undefined) takeOut(own, mask);
+      if (biased !== undefined) addBias(own, biased);
+      if (penalised) penalise(own, counts, settings);
       const token = choose(own);
       count(token);
       return token;

@@ -3,8 +3,8 @@ import type { SamplingSettings } from '../graph/sampling.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { SamplingOptions } from './api.ts';
 
-type Penalties = Omit<SamplingSettings, 'seed'>;
-type SettingName = keyof SamplingSettings;
+type SettingName = Exclude<keyof SamplingSettings, 'logitBias'>;
+type Penalties = Omit<Pick<SamplingSettings, SettingName>, 'seed'>;
 
 const NEUTRAL: Penalties = {
   temperature: 1,

@@ -1,6 +1,6 @@
 /**
- * How a token is chosen from logits, every number given and in range. The order: penalties, then temperature, top-k, top-p and
- * min-p, then one number of the Philox stream. A plain record here so that executors may sample themselves.
+ * How a token is chosen from logits, every number given and in range. The order: a mask, logit bias, penalties, then temperature, top-k,
+ * top-p and min-p, then one number of the Philox stream. A plain record here so that executors may sample themselves.
  */
 export interface SamplingSettings {
   /** At least 0; 0 takes the likeliest token (ties: the lowest id) and uses only the penalties of what follows. */
@@ -19,6 +19,12 @@ export interface SamplingSettings {
   readonly frequencyPenalty: number;
   /** An integer from 0 to 2^53 - 1. */
   readonly seed: number;
+  /** By token id: added to its logit, in f32, where that is finite. Absent: nothing is. */
+  readonly logitBias?: ReadonlyMap<number, number> | undefined;
+}
+
+export function hasBias({ logitBias }: SamplingSettings): boolean {
+  return logitBias !== undefined && logitBias.size > 0;
 }
 
 /** True where logits depend on the tokens before. */

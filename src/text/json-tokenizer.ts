@@ -23,7 +23,7 @@ import { readTokenizerSettings, tokenContent } from './tokenizer-json/tokenizer-
 import { readTokenModel } from './tokenizer-json/token-model.ts';
 import type { TokenModel } from './tokenizer-json/model-vocabulary.ts';
 import { createTokenizer } from './tokenizer.ts';
-import type { SpecialTokens, Tokenizer } from './tokenizer.ts';
+import type { SpecialTokens, TextJoining, Tokenizer } from './tokenizer.ts';
 
 export interface JsonTokenizerSources {
   /** Where they are from, for messages. */
@@ -70,6 +70,7 @@ export function jsonTokenizer(sources: JsonTokenizerSources): Tokenizer {
     suffixIds: after,
     stripLeadingSpace: false,
     limits: readEncodeLimits(json, file),
+    joining: joiningOf(decoderTypes(json['decoder']), settings.cleansUp),
     warnings: settings.warnings,
     streamDecoder: (options) => {
       const stream = createTokenStream(table, decode, options);
@@ -184,6 +185,14 @@ function tokenByteReader({ texts, addedIds }: TokenTable, isByteLevel: boolean):
     const hex = byteToken.exec(text)?.[1];
     return hex === undefined ? utf8.encode(text.replaceAll(metaspace, ' ')) : Uint8Array.of(Number.parseInt(hex, 16));
   };
+}
+
+/** Stages that make bytes of a token's own text and join them: `tokenByteReader` does the same, but for what a text begins with. */
+const JOINING_STAGES: ReadonlySet<string> = new Set(['Sequence', 'ByteLevel', 'Replace', 'ByteFallback', 'Fuse', 'Strip', 'Metaspace']);
+
+function joiningOf(stages: readonly string[], cleansUp: boolean): TextJoining {
+  if (stages.length === 0 || !stages.every((stage) => JOINING_STAGES.has(stage))) return 'rules';
+  return cleansUp ? 'cleaned' : 'bytes';
 }
 
 function decoderTypes(decoder: JsonValue | undefined): string[] {

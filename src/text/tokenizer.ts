@@ -47,6 +47,15 @@ export interface EncodeLimits {
   apply(body: readonly number[], around: { readonly before: readonly number[]; readonly after: readonly number[] }): number[];
 }
 
+/** How tokens' bytes are a text: one behind the other, the same less the spaces before punctuation, or by rules of another kind. */
+export type TextJoining = 'bytes' | 'cleaned' | 'rules';
+
+/** The bytes of all tokens, one token's behind the other's: those of token i end at ends[i]. */
+export interface VocabularyBytes {
+  readonly bytes: Uint8Array;
+  readonly ends: Uint32Array;
+}
+
 export interface Tokenizer {
   /** What it was made from, for people: "byte-level BPE (qwen2)". */
   readonly kind: string;
@@ -70,8 +79,11 @@ export interface Tokenizer {
   encodeSegments(segments: readonly TextSegment[]): number[];
   /** Text of token ids; bytes that are not UTF-8 become U+FFFD. @throws InputError for an id outside the vocabulary. */
   decode(ids: Iterable<number>, options?: DecodeOptions): string;
+  readonly joining: TextJoining;
   /** The bytes that a token stands for; may be a part of a character. */
   tokenBytes(id: number): Uint8Array;
+  /** {@link Tokenizer.tokenBytes} of the whole vocabulary, put together when first asked. */
+  vocabularyBytes(): VocabularyBytes;
   /** The text of a token as the file stores it ("Ġthe"). */
   tokenText(id: number): string;
   /** The token with exactly this stored text. */
@@ -100,6 +112,8 @@ export interface TokenizerParts {
   /** The limits that the file sets for encoding, where it sets any. */
   readonly limits?: EncodeLimits | undefined;
   readonly warnings?: readonly string[] | undefined;
+  /** Default `bytes`. */
+  readonly joining?: TextJoining | undefined;
   /** How ids become text where that is more than their bytes one behind the other; the ids were checked. */
   readonly streamDecoder?: ((options: StreamDecoderOptions) => StreamDecoder) | undefined;
   /** Where tokens are bytes: decoding drops one space at the start of a text, because encoding puts one there. */
@@ -132,6 +146,7 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     checkId(id);
     return parts.tokenBytes(id);
   };
+  let vocabularyBytes: VocabularyBytes | undefined;
   const isSpecial = (id: number): boolean => {
     checkId(id);
     return parts.isSpecial(id);
@@ -176,7 +191,9 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
       pieces.push(stream.flush());
       return pieces.join('');
     },
+    joining: parts.joining ?? 'bytes',
     tokenBytes,
+    vocabularyBytes: () => (vocabularyBytes ??= joinTokens(parts)),
     tokenText(id) {
       checkId(id);
       return parts.tokenText(id);
@@ -185,6 +202,16 @@ export function createTokenizer(parts: TokenizerParts): Tokenizer {
     isSpecial,
     streamDecoder,
   };
+}
+
+function joinTokens({ vocabSize, tokenBytes }: TokenizerParts): VocabularyBytes {
+  const tokens = Array.from({ length: vocabSize }, (_, id) => tokenBytes(id));
+  const ends = new Uint32Array(vocabSize);
+  let length = 0;
+  for (const [id, { length: own }] of tokens.entries()) ends[id] = length += own;
+  const bytes = new Uint8Array(length);
+  for (const [id, token] of tokens.entries()) bytes.set(token, (ends[id] as number) - token.length);
+  return { bytes, ends };
 }
 
 /** Allows what touches no segment without `parseSpecial`. */

@@ -64,6 +64,23 @@ describe('a stream of tokens', () => {
     expect((await collect(model.generate({ prompt: 'x', maxTokens: 20, seed: drawn.seed + 1 }))).tokens).not.toEqual(drawn.tokens);
   });
 
+  it('obeys biases and banned texts as host sampling does', async () => {
+    const model = await load();
+    const greedy = { ...ASK, temperature: 0, maxTokens: 20 };
+    const { text } = await collect(model.generate(greedy));
+    const biased = { ...greedy, logitBias: [[text[0]!, -100], [text[3]!, -1.5]] } as const;
+    const [device, host] = [await collect(model.generate(biased)), await collect(model.generate({ ...biased, logprobs: true }))];
+    expect(device.tokens).toEqual(host.tokens);
+    expect(device.text).not.toContain(text[0]);
+    const bannedTexts = [text.slice(2, 5), text.slice(9, 11)];
+    const [banned, hosts] = [
+      await collect(model.generate({ ...greedy, bannedTexts })), await collect(model.generate({ ...greedy, bannedTexts, logprobs: true })),
+    ];
+    expect(banned.tokens).toEqual(hosts.tokens);
+    expect(banned.text.slice(0, 4)).toBe(text.slice(0, 4));
+    expect(bannedTexts.filter((each) => banned.text.includes(each))).toEqual([]);
+  });
+
   it('reports what it prefills, chunk by chunk, and times', async () => {
     const model = await load();
     const seen: [string, number, number | undefined][] = [];

@@ -272,6 +272,27 @@ describe('choosing tokens', () => {
     for (const choice of [greedy, other]) chooserOf(program).close(choice);
   });
 
+  it('adds the biases of sequences to their own logits, in every step', async () => {
+    const short = prompt.slice(0, 8);
+    const plain = await chosen({ prompt: short }, [1, 5]);
+    const banned = new Map(plain.map((id) => [id, -100] as const));
+    const wanted = new Map([[31, 100]]);
+    const kinds = [GREEDY, { ...GREEDY, logitBias: banned }, { ...FULL, logitBias: wanted }, GREEDY];
+    const rows = { tokens: short, start: 0, wanted: 'token' } as const;
+    const choices = kinds.map((sampling) => open({ prompt: short, sampling }));
+    const submit = async (tokens: readonly number[], start: number, steps: number) => {
+      const sequences = choices.map((choice, i) => ({ ...rows, tokens, start, pages: [[50 + 2 * i, 51 + 2 * i]], choice }));
+      return (await (await chooserOf(program).submit({ sequences, steps })).results).map((result) => result.tokens);
+    };
+    const first = await submit(short, 0, 1);
+    const more = await submit([], 8, 5);
+    const [one, without, only, other] = first.map((tokens, i) => [...tokens, ...(more[i] as readonly number[])]);
+    expect([one, other]).toEqual([plain, plain]);
+    expect(without!.filter((id) => banned.has(id))).toEqual([]);
+    expect(only).toEqual(new Array(6).fill(31));
+    for (const choice of choices) chooserOf(program).close(choice);
+  });
+
   it('is refused for tokens, steps and places that there are not', async () => {
     const choice = open({ prompt });
     const rows = { tokens: prompt, start: 0, pages: [PAGES], wanted: 'token', choice } as const;

@@ -157,7 +157,8 @@ class Chooser implements GpuTokenChooser {
     const masked = sampler.masking([...wanting.entries()].flatMap(([logits, { mask }]) => (mask === undefined ? [] : [{ logits, mask }])));
     const submission = createSubmission(gpu);
     const counts = this.#place(submission.encoder, plan, sequences);
-    const own = chosen.length === 0 ? [] : sampler.dispatches(chosen, this.#inputs.get(plan) as TokenInputs);
+    const own =
+      chosen.length === 0 ? [] : [...sampler.biasing(chosen), ...sampler.dispatches(chosen, this.#inputs.get(plan) as TokenInputs)];
     const ofRows = sampler.counts(chosen.length);
     const ofMasks = sampler.counts(wanting.filter(({ mask }) => mask !== undefined).length);
     const modes = this.#modesOf(counts, sequences.length);

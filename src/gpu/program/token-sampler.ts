@@ -3,13 +3,16 @@
  * are read. A sequence has a number; buffers have room for as many as there are, and grow.
  */
 import type { TokenChoice } from '../../graph/executor.ts';
-import { hasPenalties } from '../../graph/sampling.ts';
+import { hasBias, hasPenalties } from '../../graph/sampling.ts';
 import { FormatError } from '../../tensor/errors.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import { STORAGE_USAGE } from '../device/gpu-device.ts';
 import { chosenBytes, CHOSEN_WORDS, LAST_WORD } from '../kernels/argmax/emit-token.ts';
+import { biasLogitsKernel, biasTable } from '../kernels/sample/bias-logits.ts';
 import { maskLogitsKernel, maskWords, maskWorkgroups } from '../kernels/sample/mask-logits.ts';
-import { maskVariantOf, RING_SIZE, samplerKindOf, samplerScratchSizes, samplerVariantOf } from '../sampling/sampler-kinds.ts';
+import {
+  biasVariantOf, maskVariantOf, RING_SIZE, samplerKindOf, samplerScratchSizes, samplerVariantOf,
+} from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
 import { samplerSteps } from '../sampling/sampler-steps.ts';
 import { SAMPLING_BYTES, samplingRecord, STATUS_BAD_LOGITS, tokenCounts } from '../sampling/sampling-record.ts';
@@ -41,6 +44,8 @@ export interface TokenSampler {
   setRows(rows: readonly ChosenRow[]): void;
   /** Enqueues masks of some rows of the logits; what takes the other tokens out of these, before the choice. */
   masking(masks: readonly { readonly logits: number; readonly mask: Uint32Array }[]): readonly Dispatch[];
+  /** What adds the biases of the rows' sequences to their logits, after masks and before the choice; nothing where none has any. */
+  biasing(rows: readonly ChosenRow[]): readonly Dispatch[];
   /** What chooses a token for each row. */
   dispatches(rows: readonly ChosenRow[], into: TokenInputs): readonly Dispatch[];
   /** For dispatches of {@link TokenSampler.dispatches} over so many rows. */
@@ -74,7 +79,7 @@ class Sampler implements TokenSampler {
   /** Numbers of those whose writes are not enqueued. */
   readonly #fresh = new Set<number>();
   readonly #buffers = new Map<string, GPUBuffer>();
-  readonly #bound = new Map<TokenInputs | 'masks', Map<string, readonly Dispatch[]>>();
+  readonly #bound = new Map<TokenInputs | 'masks' | 'biases', Map<string, readonly Dispatch[]>>();
   readonly #grids: GridCounts[] = [];
   #rows = '';
 
@@ -139,6 +144,21 @@ class Sampler implements TokenSampler {
       await gpu.guard(`Allocating the sampler of ${room} sequences`, () => this.#grow(room, sizes));
     for (const at of this.#fresh) this.#write(at, this.#choices[at] as TokenChoice);
     this.#fresh.clear();
+    if (this.#choices.some((choice) => choice !== undefined && hasBias(choice.sampling))) this.#writeBiases();
+  }
+
+  /** Of all sequences, whose table is small and new when one comes. */
+  #writeBiases(): void {
+    const { gpu } = this.#options;
+    const table = biasTable(this.#choices.map((choice) => choice?.sampling.logitBias));
+    const before = this.#buffers.get('biases');
+    if ((before?.size ?? 0) < table.byteLength) {
+      before?.destroy();
+      const size = 2 ** Math.ceil(Math.log2(table.byteLength));
+      this.#buffers.set('biases', gpu.createBuffer({ label: 'sampler biases', size, usage: STORAGE_USAGE }));
+      this.#bound.delete('biases');
+    }
+    gpu.queue.writeBuffer(this.#buffer('biases'), 0, table);
   }
 
   #write(at: number, { sampling, history: { promptIds, outputIds } }: TokenChoice): void {
@@ -178,6 +198,11 @@ class Sampler implements TokenSampler {
     return this.#remember('masks', '', () => [this.#bind(maskLogitsKernel(variant), maskWorkgroups(variant))]);
   }
 
+  biasing(rows: readonly ChosenRow[]): readonly Dispatch[] {
+    if (!rows.some(({ choice }) => hasBias((this.#choices[choice] as TokenChoice).sampling))) return [];
+    return this.#remember('biases', '', () => [this.#bind(biasLogitsKernel(biasVariantOf(this.#options)), 1)]);
+  }
+
   dispatches(rows: readonly ChosenRow[], into: TokenInputs): readonly Dispatch[] {
     const kind = samplerKindOf(rows.map(({ choice }) => (this.#choices[choice] as TokenChoice).sampling));
     return this.#remember(into, `${kind.mode} ${kind.penalties}`, () =>
@@ -185,7 +210,7 @@ class Sampler implements TokenSampler {
     );
   }
 
-  #remember(of: TokenInputs | 'masks', key: string, make: () => readonly Dispatch[]): readonly Dispatch[] {
+  #remember(of: TokenInputs | 'masks' | 'biases', key: string, make: () => readonly Dispatch[]): readonly Dispatch[] {
     const own = this.#bound.get(of) ?? new Map<string, readonly Dispatch[]>();
     this.#bound.set(of, own);
     const made = own.get(key) ?? make();

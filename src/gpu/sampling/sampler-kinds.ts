@@ -2,6 +2,8 @@
 import { hasPenalties } from '../../graph/sampling.ts';
 import type { SamplingSettings } from '../../graph/sampling.ts';
 import type { Kernel } from '../kernel.ts';
+import { biasLogitsKernel } from '../kernels/sample/bias-logits.ts';
+import type { BiasVariant } from '../kernels/sample/bias-logits.ts';
 import { maskLogitsKernel } from '../kernels/sample/mask-logits.ts';
 import type { MaskVariant } from '../kernels/sample/mask-logits.ts';
 import { samplerScratch, samplerSteps } from './sampler-steps.ts';
@@ -33,15 +35,21 @@ export function samplerVariantOf({ vocab, invocations }: SamplerShape, kind: Sam
 }
 
 const MASK_INVOCATIONS = 64;
+const BIAS_INVOCATIONS = 64;
 
 export function maskVariantOf({ vocab }: Pick<SamplerShape, 'vocab'>): MaskVariant {
   return { vocab, invocations: MASK_INVOCATIONS };
 }
 
-/** Kernels of all kinds of settings, each once, and that of masks. */
+export function biasVariantOf({ vocab }: Pick<SamplerShape, 'vocab'>): BiasVariant {
+  return { vocab, invocations: BIAS_INVOCATIONS };
+}
+
+/** Kernels of all kinds of settings, each once, and those of masks and of biases. */
 export function samplerKernels(shape: SamplerShape): readonly Kernel[] {
   const kernels = SAMPLER_KINDS.flatMap((kind) => samplerSteps(samplerVariantOf(shape, kind)).map(({ kernel }) => kernel));
-  return [...new Map([...kernels, maskLogitsKernel(maskVariantOf(shape))].map((kernel) => [kernel.key, kernel])).values()];
+  const changing = [maskLogitsKernel(maskVariantOf(shape)), biasLogitsKernel(biasVariantOf(shape))];
+  return [...new Map([...kernels, ...changing].map((kernel) => [kernel.key, kernel])).values()];
 }
 
 /** Bytes of scratch buffers for each row, by binding name, as large as the largest of some kinds wants them. */
