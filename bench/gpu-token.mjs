@@ -88,30 +88,25 @@ async function measure(keys, streams) {
     ...place, tokens: [17 + n], start: keys - 1, wanted: 'token', choice: choices[n],
   }));
   await (await program.chooser.submit({ sequences, steps: 1 })).results;
-  const { gpu, steps, sampling: sampler, counts, ofSampling } = program.tokenDispatches(keys, choices);
+  const { gpu, steps, sampling } = program.tokenDispatches(keys, choices);
   for (const choice of choices) program.chooser.close(choice);
   // The kernel that moves positions on would have later runs attend to more keys.
   const isLast = ({ label }) => /^(argmax-pick|draw-token)/.test(label);
-  const sampling = sampler.filter((dispatch) => !isLast(dispatch)).map((dispatch) => withCounts(dispatch, ofSampling));
-  const all = [...steps.filter(({ workgroups }) => workgroups(counts)[0] > 0), ...sampling];
+  const all = [...steps, ...sampling.filter((dispatch) => !isLast(dispatch))];
   const of = { keys, streams };
   console.log(`${gpu.name}, ${model.name}, ${streams} of ${keys} keys, ${all.length + 1} dispatches a step, the sampler's last left out`);
-  const sum = await measureKinds(gpu, all, counts, of);
-  const step = await pipelined(gpu, all, counts, false);
-  const live = await pipelined(gpu, all, counts, true);
-  const encode = encodeTime(gpu, [...steps, ...sampling], counts);
+  const sum = await measureKinds(gpu, all, of);
+  // About as long for few rows as for many.
+  const tokens = streams > 4 ? 15 : 60;
+  const step = await pipelined(gpu, all, { tokens, live: false });
+  const live = await pipelined(gpu, all, { tokens, live: true });
+  const encode = encodeTime(gpu, all);
   const rate = (us) => `${us.toFixed(0)} us (${((streams * 1e6) / us).toFixed(0)} tok/s)`;
   console.log(
     `  sum of kinds ${sum.toFixed(0)} us; whole step ${rate(step)}, encoded meanwhile ${rate(live)}; ` +
       `encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`,
   );
   record({ ...of, token: true, us: step, liveUs: live, encodeUs: encode.encode, submitUs: encode.submit });
-}
-
-/** Dispatches of the model and of the sampler count rows by other names: one that goes by its own. */
-function withCounts({ workgroups, ...dispatch }, counts) {
-  const own = workgroups(counts);
-  return { ...dispatch, workgroups: () => own };
 }
 
 /** A chunk of a prompt, the logits of its last row wanted: by kinds, as a chain, and as the program runs it, with the host's part. */
@@ -127,13 +122,12 @@ async function measureChunk(rows, before) {
     await program.run([run]);
     if (i > 0) whole.push(performance.now() - start);
   }
-  const { gpu, steps, counts } = await program.runDispatches(run);
-  const used = steps.filter(({ workgroups }) => workgroups(counts)[0] > 0);
+  const { gpu, steps: used } = await program.runDispatches(run);
   console.log(`${gpu.name}, ${model.name}, ${rows} rows behind ${before}, ${used.length} dispatches`);
-  const sum = await measureKinds(gpu, used, counts, { rows, before });
-  if (flags.switches) await measureSwitches(gpu, used, counts, { rows, before });
-  const chain = await timed(gpu, used, counts);
-  const encode = encodeTime(gpu, used, counts);
+  const sum = await measureKinds(gpu, used, { rows, before });
+  if (flags.switches) await measureSwitches(gpu, used, { rows, before });
+  const chain = await timed(gpu, used);
+  const encode = encodeTime(gpu, used);
   const ms = summarise(whole).median;
   console.log(
     `  sum of kinds ${sum.toFixed(0)} us; as one chain ${chain.toFixed(0)} us; as a run, logits of one row read ` +
@@ -144,7 +138,7 @@ async function measureChunk(rows, before) {
 }
 
 /** Two kinds that follow each other, in turns, beside each of them by itself: what a change of kernels costs. */
-async function measureSwitches(gpu, all, counts, of) {
+async function measureSwitches(gpu, all, of) {
   const neighbours = new Map();
   all.slice(1).forEach(({ label }, i) => neighbours.set(`${all[i].label} | ${label}`, [all[i].label, label]));
   const chainOf = (...labels) => all.filter(({ label }) => labels.includes(label));
@@ -152,20 +146,20 @@ async function measureSwitches(gpu, all, counts, of) {
     const both = chainOf(a, b);
     if (a === b || both.length < 8) continue;
     const changes = both.slice(1).filter(({ label }, i) => label !== both[i].label).length;
-    const apart = await timed(gpu, chainOf(a), counts) + await timed(gpu, chainOf(b), counts);
-    const us = (await timed(gpu, both, counts) - apart) / changes;
+    const apart = await timed(gpu, chainOf(a)) + await timed(gpu, chainOf(b));
+    const us = (await timed(gpu, both) - apart) / changes;
     console.log(`  ${name.padEnd(104)} ${us.toFixed(2).padStart(8)} us a change`);
     record({ ...of, switch: [a, b], changes, us });
   }
 }
 
 /** Prints each kind of dispatch by itself; the sum of all in microseconds. */
-async function measureKinds(gpu, all, counts, of) {
+async function measureKinds(gpu, all, of) {
   const kinds = new Map();
   for (const dispatch of all) kinds.set(dispatch.label, [...(kinds.get(dispatch.label) ?? []), dispatch]);
   let sum = 0;
   for (const [label, dispatches] of kinds) {
-    const us = await timed(gpu, dispatches, counts) / dispatches.length;
+    const us = await timed(gpu, dispatches) / dispatches.length;
     sum += us * dispatches.length;
     console.log(
       `  ${label.padEnd(52)} x${String(dispatches.length).padStart(3)}  ${us.toFixed(2).padStart(8)} us  ` +
@@ -179,33 +173,31 @@ async function measureKinds(gpu, all, counts, of) {
 /**
  * Microseconds of a token in a queue that never runs dry: one submit each, encoded before the clock starts or (`live`) while others run.
  */
-async function pipelined(gpu, dispatches, counts, live) {
+async function pipelined(gpu, dispatches, { tokens, live }) {
   const runs = [];
-  // About as long for few rows as for many.
-  const tokens = counts.sizes.rows > 4 ? 15 : 60;
   for (let i = 0; i < 5; i++) {
-    const buffers = live ? [] : Array.from({ length: tokens }, () => encoded(gpu, dispatches, counts, 1));
+    const buffers = live ? [] : Array.from({ length: tokens }, () => encoded(gpu, dispatches, 1));
     await gpu.queue.onSubmittedWorkDone();
     const start = performance.now();
-    for (let n = 0; n < tokens; n++) gpu.queue.submit([live ? encoded(gpu, dispatches, counts, 1) : buffers[n]]);
+    for (let n = 0; n < tokens; n++) gpu.queue.submit([live ? encoded(gpu, dispatches, 1) : buffers[n]]);
     await gpu.queue.onSubmittedWorkDone();
     runs.push((performance.now() - start) / tokens);
   }
   return summarise(runs).median * 1000;
 }
 
-function encoded(gpu, dispatches, counts, times) {
+function encoded(gpu, dispatches, times) {
   const encoder = gpu.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
-  for (let i = 0; i < times; i++) encodeDispatches(pass, dispatches, counts);
+  for (let i = 0; i < times; i++) encodeDispatches(pass, dispatches);
   pass.end();
   return encoder.finish();
 }
 
 /** Microseconds for one pass over `dispatches`: median of runs of some 8 ms, a submit each pass, encoded before the clock starts. */
-async function timed(gpu, dispatches, counts) {
+async function timed(gpu, dispatches) {
   const once = async (times) => {
-    const buffers = Array.from({ length: times }, () => encoded(gpu, dispatches, counts, 1));
+    const buffers = Array.from({ length: times }, () => encoded(gpu, dispatches, 1));
     await gpu.queue.onSubmittedWorkDone();
     const start = performance.now();
     for (const buffer of buffers) gpu.queue.submit([buffer]);
@@ -219,13 +211,13 @@ async function timed(gpu, dispatches, counts) {
   return summarise(runs).median * 1000;
 }
 
-function encodeTime(gpu, dispatches, counts) {
+function encodeTime(gpu, dispatches) {
   const times = 10;
   let encode = 0;
   let submit = 0;
   for (let i = 0; i < 5; i++) {
     const start = performance.now();
-    const buffer = encoded(gpu, dispatches, counts, times);
+    const buffer = encoded(gpu, dispatches, times);
     const middle = performance.now();
     gpu.queue.submit([buffer]);
     encode = middle - start;

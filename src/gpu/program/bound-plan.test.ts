@@ -34,14 +34,21 @@ function planOfTwo() {
 const MODE: StepMode = { rows: { rows: 'many' }, attention: 'whole' };
 const counts = (rows: number) => ({ sizes: { rows }, tiles: 0 });
 
-it('a step finds what was compiled after a list of its mode was made', () => {
-  const { plan, few, more, compile } = planOfTwo();
-  compile(few);
-  expect(plan.dispatches(MODE).map(({ bound }) => bound !== undefined)).toEqual([true, false]);
-  compile(more);
-  expect(plan.isCompiled).toBe(true);
-  expect(plan.dispatches(MODE).map(({ bound }) => bound !== undefined)).toEqual([true, true]);
-  expect(plan.dispatches(MODE)).toBe(plan.dispatches(MODE));
+it('a step has the dispatches of its own size', async () => {
+  const { plan } = planOfTwo();
+  for (const [rows, label] of [[4, 'few'], [20, 'more'], [4, 'few']] as const) {
+    await plan.prepare(MODE, counts(rows));
+    expect(plan.dispatches(MODE, counts(rows)).map((dispatch) => [dispatch.label, dispatch.workgroups])).toEqual([[label, [1, 1, 1]]]);
+  }
+});
+
+it('steps of one size share a list, until buffers are new', async () => {
+  const { plan } = planOfTwo();
+  await plan.prepare(MODE, counts(4));
+  const list = plan.dispatches(MODE, counts(4));
+  expect(plan.dispatches(MODE, counts(4))).toBe(list);
+  plan.invalidate();
+  expect(plan.dispatches(MODE, counts(4))).not.toBe(list);
 });
 
 it('what a step runs is compiled before it, and no more', async () => {
@@ -49,6 +56,8 @@ it('what a step runs is compiled before it, and no more', async () => {
   compile(few);
   await plan.prepare(MODE, counts(4));
   expect(plan.isCompiled).toBe(false);
+  expect(() => plan.dispatches(MODE, counts(20))).toThrow('more was not compiled');
   await plan.prepare(MODE, counts(20));
-  expect(plan.dispatches(MODE).every(({ bound }) => bound !== undefined)).toBe(true);
+  expect(plan.isCompiled).toBe(true);
+  expect(plan.dispatches(MODE, counts(20))).toHaveLength(1);
 });

@@ -8,30 +8,25 @@ import type { PlannedSteps } from '../plan/model-plan.ts';
 
 export type BufferResolver = (ref: BufferRef) => GPUBufferBinding;
 
-/** What is encoded of a dispatch. */
+/** What is encoded of a kernel, whatever the step. */
 interface Bound {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
 }
 
-export interface Dispatch {
+/** A dispatch of a step, which has workgroups. */
+export interface Dispatch extends Bound {
   readonly label: string;
-  /** Undefined where the kernel has not been compiled. */
-  readonly bound: Bound | undefined;
-  readonly workgroups: (counts: GridCounts) => Workgroups;
-}
-
-interface PlannedDispatch extends Dispatch {
-  readonly kernel: Kernel;
+  readonly workgroups: Workgroups;
 }
 
 export interface BoundPlan {
-  /** The dispatches of a step of this mode. Those with workgroups are bound once {@link prepare} is done. */
-  dispatches(mode: StepMode): readonly Dispatch[];
+  /** The dispatches of a step of this mode, in order. @throws Error where {@link prepare} was not asked to compile them */
+  dispatches(mode: StepMode, counts: GridCounts): readonly Dispatch[];
   /** Whether all that the plan may ever run is compiled. */
   readonly isCompiled: boolean;
-  /** Compiles what a step runs; undefined where all of it is compiled. @throws as `Pipelines.get` */
-  prepare(mode: StepMode, counts: GridCounts): Promise<void> | undefined;
+  /** Compiles what a step runs. @throws as `Pipelines.get` */
+  prepare(mode: StepMode, counts: GridCounts): Promise<void>;
   /** To be called when buffers that it refers to are new. */
   invalidate(): void;
 }
@@ -60,10 +55,9 @@ export interface BindOptions {
   readonly resolve: BufferResolver;
 }
 
-/** Undefined where the kernel has not been compiled. */
-function bindUse({ kernel, buffers }: KernelUse, { gpu, pipelines, resolve }: BindOptions): Bound | undefined {
+function bindUse({ kernel, buffers }: KernelUse, { gpu, pipelines, resolve }: BindOptions): Bound {
   const compiled = pipelines.ready(kernel);
-  if (compiled === undefined) return undefined;
+  if (compiled === undefined) throw new Error(`gpu program: ${kernel.label} was not compiled`);
   const entries = kernel.bindings.map(({ name }, binding) => {
     const ref = buffers[name];
     if (ref === undefined) throw new Error(`gpu program: nothing is bound to ${name} of ${kernel.label}`);
@@ -75,15 +69,12 @@ function bindUse({ kernel, buffers }: KernelUse, { gpu, pipelines, resolve }: Bi
   };
 }
 
-/** Keeps the last answer: decode asks again for every token, and its steps are all of one size. */
-function remembered(workgroups: Dispatch['workgroups']): Dispatch['workgroups'] {
-  let last: { readonly counts: GridCounts; readonly answer: Workgroups } | undefined;
-  return (counts) => {
-    const { sizes, tiles, singles } = last?.counts ?? {};
-    if (last === undefined || sizes !== counts.sizes || tiles !== counts.tiles || singles !== counts.singles)
-      last = { counts, answer: workgroups(counts) };
-    return last.answer;
-  };
+/** Whether steps of one mode have the same workgroups. */
+function isSameGrid(a: GridCounts, b: GridCounts): boolean {
+  if (a.tiles !== b.tiles || a.singles !== b.singles) return false;
+  if (a.sizes === b.sizes) return true;
+  const names = Object.keys(a.sizes);
+  return names.length === Object.keys(b.sizes).length && names.every((name) => a.sizes[name] === b.sizes[name]);
 }
 
 /** Equal for modes whose dispatches are the same. */
@@ -93,30 +84,45 @@ function keyOf({ rows, attention }: StepMode): string {
   return key;
 }
 
+/**
+ * What a step runs. A mode has kernels for any number of rows, of which a step takes few (of 16 rows of Qwen3-4B 291 of 1,630): those are
+ * found once for all steps of one size.
+ */
+interface BoundStep {
+  readonly counts: GridCounts;
+  readonly uses: readonly { readonly use: KernelUse; readonly workgroups: Workgroups }[];
+  /** Undefined before it is asked for. */
+  dispatches: readonly Dispatch[] | undefined;
+}
+
 export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindOptions): BoundPlan {
   const { pipelines } = options;
-  const bound = new Map<KernelUse, PlannedDispatch>();
-  /** With how many kernels were compiled when a list was made that lacks some: they may be there now. */
-  const lists = new Map<string, { readonly list: readonly PlannedDispatch[]; readonly lackingAt: number | undefined }>();
+  const bound = new Map<KernelUse, Bound>();
+  const modes = new Map<string, readonly KernelUse[]>();
+  /** The last of each mode. */
+  const steps = new Map<string, BoundStep>();
   const uncompiled = new Set(kernels);
-  const dispatchOf = (use: KernelUse): PlannedDispatch => {
-    const present = bound.get(use);
-    if (present?.bound !== undefined) return present;
-    const dispatch = { kernel: use.kernel, label: use.kernel.label, bound: bindUse(use, options), workgroups: remembered(use.workgroups) };
-    bound.set(use, dispatch);
-    return dispatch;
+  const boundOf = (use: KernelUse): Bound => {
+    const made = bound.get(use) ?? bindUse(use, options);
+    bound.set(use, made);
+    return made;
   };
-  const dispatches = (mode: StepMode): readonly PlannedDispatch[] => {
+  const stepOf = (mode: StepMode, counts: GridCounts): BoundStep => {
     const key = keyOf(mode);
-    const present = lists.get(key);
-    const { readyCount } = pipelines;
-    if (present !== undefined && (present.lackingAt === undefined || present.lackingAt === readyCount)) return present.list;
-    const list = plan.steps.flatMap((step) => usesOf(step, mode)).map(dispatchOf);
-    lists.set(key, { list, lackingAt: list.every((each) => each.bound !== undefined) ? undefined : readyCount });
-    return list;
+    const present = steps.get(key);
+    if (present !== undefined && isSameGrid(present.counts, counts)) return present;
+    const all = modes.get(key) ?? plan.steps.flatMap((step) => usesOf(step, mode));
+    modes.set(key, all);
+    const uses = all.map((use) => ({ use, workgroups: use.workgroups(counts) })).filter(({ workgroups }) => workgroups[0] > 0);
+    const made: BoundStep = { counts, uses, dispatches: undefined };
+    steps.set(key, made);
+    return made;
   };
   return {
-    dispatches,
+    dispatches(mode, counts) {
+      const step = stepOf(mode, counts);
+      return (step.dispatches ??= step.uses.map(({ use, workgroups }) => ({ label: use.kernel.label, workgroups, ...boundOf(use) })));
+    },
     get isCompiled() {
       for (const kernel of uncompiled) {
         if (pipelines.ready(kernel) === undefined) return false;
@@ -124,39 +130,34 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
       }
       return true;
     },
-    prepare(mode, counts) {
-      const missing = dispatches(mode).filter((each) => each.bound === undefined && each.workgroups(counts)[0] > 0);
-      return missing.length === 0 ? undefined : compileKernels(pipelines, missing.map(({ kernel }) => kernel)).then(() => {});
+    async prepare(mode, counts) {
+      const missing = stepOf(mode, counts).uses.filter(({ use: { kernel } }) => pipelines.ready(kernel) === undefined);
+      if (missing.length > 0) await compileKernels(pipelines, missing.map(({ use: { kernel } }) => kernel));
     },
     invalidate() {
       bound.clear();
-      lists.clear();
+      steps.clear();
     },
   };
 }
 
 /** Encodes dispatches in order. */
-export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[], counts: GridCounts): void {
+export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void {
   const encode = dispatchEncoder(pass);
-  for (const dispatch of dispatches) encode(dispatch, counts);
+  for (const dispatch of dispatches) encode(dispatch);
 }
 
 /**
- * Encodes a dispatch after another; false for one that has nothing to do. A pipeline that is set already is not set again: a call costs
- * nearly a microsecond. Each argument costs too, so those that would say 1 are left out.
+ * Encodes a dispatch after another. A pipeline that is set already is not set again: a call costs nearly a microsecond. Each argument costs
+ * too, so those that would say 1 are left out.
  */
-export function dispatchEncoder(pass: GPUComputePassEncoder): (dispatch: Dispatch, counts: GridCounts) => boolean {
+export function dispatchEncoder(pass: GPUComputePassEncoder): (dispatch: Dispatch) => void {
   let last: GPUComputePipeline | undefined;
-  return ({ label, bound, workgroups }, counts) => {
-    const [x, y, z] = workgroups(counts);
-    if (x === 0) return false;
-    if (bound === undefined) throw new Error(`gpu program: ${label} was not compiled`);
-    const { pipeline, group } = bound;
+  return ({ pipeline, group, workgroups: [x, y, z] }) => {
     if (pipeline !== last) pass.setPipeline(pipeline);
     last = pipeline;
     pass.setBindGroup(0, group);
     if (y === 1 && z === 1) pass.dispatchWorkgroups(x);
     else pass.dispatchWorkgroups(x, y, z);
-    return true;
   };
 }

@@ -13,7 +13,7 @@ import type { CheckedRun } from '../../graph/run-check.ts';
 import { widthOf } from '../../graph/value.ts';
 import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
-import type { AttentionMode, GridCounts, StepCounts } from '../plan/kernel-use.ts';
+import type { AttentionMode, StepCounts } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
 import type { Dispatch } from './bound-plan.ts';
 import { createTokenChooser, inputsOfTokens } from './token-chooser.ts';
@@ -303,7 +303,7 @@ export class GpuProgram implements Program {
   ): void {
     const counts = this.#writeRun({ run, graph, sizes }, plan);
     if (Object.values(sizes).every((size) => size === 0)) return;
-    submission.dispatch(plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences?.length ?? 0))), counts);
+    submission.dispatch(plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, run.sequences?.length ?? 0)), counts));
   }
 
   /** Enqueues the inputs of a run that the host has. */
@@ -366,8 +366,6 @@ export class GpuProgram implements Program {
     readonly gpu: GpuDevice;
     readonly steps: readonly Dispatch[];
     readonly sampling: readonly Dispatch[];
-    readonly counts: StepCounts;
-    readonly ofSampling: GridCounts;
   } {
     const { one, sampler, names } = this.#runnableDecoder();
     const rows = choices.length;
@@ -375,24 +373,20 @@ export class GpuProgram implements Program {
     const counts = { sizes: Object.fromEntries(Object.keys(plan.limits).map((dim) => [dim, rows])), tiles: 0, singles: rows, keys };
     return {
       gpu: this.#parts.base.gpu,
-      steps: plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, rows))),
+      steps: plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, rows)), counts),
       sampling: sampler.dispatches(choices.map((choice, logits) => ({ logits, choice })), inputsOfTokens(plan, names)),
-      counts,
-      ofSampling: sampler.counts(rows),
     };
   }
 
   /** What a run dispatches, for benchmarks; what the host writes of it is written. The program has made the run before. */
-  async runDispatches(
-    run: GraphRun,
-  ): Promise<{ readonly gpu: GpuDevice; readonly steps: readonly Dispatch[]; readonly counts: StepCounts }> {
+  async runDispatches(run: GraphRun): Promise<{ readonly gpu: GpuDevice; readonly steps: readonly Dispatch[] }> {
     const [checked] = checkRuns(this.model, [run], { sizes: (graph, withTaps) => this.limits(graph, withTaps), ...this.#stateLimits() });
     const plan = await this.#planOf(checked as CheckedRun);
     this.chooser?.forgetPlaces();
     const { sizes } = checked as CheckedRun;
     const counts = plan.inputs.write(sizes, run.sequences ?? []);
     const mode = modeOf(counts, this.#attentionOf(counts, run.sequences?.length ?? 0));
-    return { gpu: this.#parts.base.gpu, steps: plan.bound.dispatches(mode), counts };
+    return { gpu: this.#parts.base.gpu, steps: plan.bound.dispatches(mode, counts) };
   }
 
   #stateLimits() {

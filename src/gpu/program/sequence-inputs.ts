@@ -59,16 +59,6 @@ function singlesOf(sequences: readonly Pick<SequenceRows, 'rows'>[]): number {
   return firstMany < 0 ? sequences.length : firstMany;
 }
 
-/** Equal sizes one after another are one object, by which dispatches know that their workgroups are those of the last time. */
-function createRepeats(): (sizes: DimSizes) => DimSizes {
-  let last: DimSizes = {};
-  return (sizes) => {
-    const names = Object.keys(sizes);
-    const isSame = names.length === Object.keys(last).length && names.every((name) => sizes[name] === last[name]);
-    return (last = isSame ? last : sizes);
-  };
-}
-
 export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileRows }: SequenceInputsOptions): SequenceInputs {
   const storage = (label: string, size: number) => gpu.createBuffer({ label, size: Math.max(16, size), usage: STORAGE_USAGE });
   const buffers: Record<SequenceBuffer, GPUBuffer> = {
@@ -88,11 +78,10 @@ export function createSequenceInputs({ gpu, sizes, rows, maxPages, groups, tileR
     if (values.length > 0) gpu.queue.writeBuffer(buffer, offset * 4, values as BufferSource);
   };
   const tilesOf = (sequences: readonly SequenceRows[]) => attentionTiles(sequences, tileRows, singlesOf(sequences));
-  const same = createRepeats();
   const counted = (own: DimSizes, sequences: readonly SequenceRows[], tiles: Uint32Array): StepCounts => {
     const singles = singlesOf(sequences);
     const keys = sequences.slice(0, singles || undefined).map(({ start, rows: count }) => start + count);
-    return { sizes: same(own), tiles: tiles.length / 4, singles, keys: Math.max(0, ...keys) };
+    return { sizes: own, tiles: tiles.length / 4, singles, keys: Math.max(0, ...keys) };
   };
   return {
     buffers,

@@ -85,8 +85,6 @@ class Chooser implements GpuTokenChooser {
   readonly mostSteps: number;
   readonly #program: ChoosingProgram;
   readonly #inputs: ReadonlyMap<RunnablePlan, TokenInputs>;
-  /** By number of rows: one object for all steps of so many, as the number of workgroups is remembered by it. */
-  readonly #sizes: StepCounts['sizes'][] = [];
   #inPlace: InPlace | undefined;
 
   constructor(program: ChoosingProgram) {
@@ -159,15 +157,13 @@ class Chooser implements GpuTokenChooser {
     const counts = this.#place(submission.encoder, plan, sequences);
     const own =
       chosen.length === 0 ? [] : [...sampler.biasing(chosen), ...sampler.dispatches(chosen, this.#inputs.get(plan) as TokenInputs)];
-    const ofRows = sampler.counts(chosen.length);
-    const ofMasks = sampler.counts(wanting.filter(({ mask }) => mask !== undefined).length);
+    const choosing = [...masked, ...own];
     const modes = this.#modesOf(counts, sequences.length);
     const hasSlots = sequences.some(({ slots }) => slots !== undefined);
     if (sequences.some((rows) => rowsOf(rows) > 1)) {
-      submission.dispatch(plan.bound.dispatches(modes(0)), counts);
+      submission.dispatch(plan.bound.dispatches(modes(0), counts));
       const pass = submission.encoder.beginComputePass();
-      encodeDispatches(pass, masked, ofMasks);
-      encodeDispatches(pass, own, ofRows);
+      encodeDispatches(pass, choosing);
       pass.end();
       return { submission, chosen, ranges: this.#rangesOf(wanting, chosen) };
     }
@@ -179,9 +175,8 @@ class Chooser implements GpuTokenChooser {
           plan.inputs.keepSlots(submission.encoder, sequences);
           pass = submission.encoder.beginComputePass();
         }
-        encodeDispatches(pass, plan.bound.dispatches(modes(done)), counts);
-        if (masked.length > 0) encodeDispatches(pass, masked, ofMasks);
-        encodeDispatches(pass, own, ofRows);
+        encodeDispatches(pass, plan.bound.dispatches(modes(done), counts));
+        encodeDispatches(pass, choosing);
       }
       pass.end();
       if (done === steps) return { submission, chosen, ranges: this.#rangesOf(wanting, chosen) };
@@ -210,12 +205,13 @@ class Chooser implements GpuTokenChooser {
     if (goOn && before?.plan === plan && before.choices === choices) {
       plan.inputs.writePlaces(sequences, before.pages);
       for (const [i, count] of pages.entries()) before.pages[i] = Math.max(count, before.pages[i] as number);
-      return { sizes: this.#sizesOf(sequences.length), tiles: 0, singles: sequences.length, keys: keysOf(sequences) };
+      const rows = sequences.length;
+      return { sizes: { rows, outRows: rows }, tiles: 0, singles: rows, keys: keysOf(sequences) };
     }
     const counts = this.#write(encoder, plan, sequences);
     const staysInPlace = sequences.every((rows) => rowsOf(rows) === 1 && rows.wanted === 'token');
     this.#inPlace = staysInPlace ? { plan, choices, pages } : undefined;
-    return staysInPlace ? { ...counts, sizes: this.#sizesOf(sequences.length) } : counts;
+    return counts;
   }
 
   #write(encoder: GPUCommandEncoder, plan: RunnablePlan, sequences: readonly ChoosingRows[]): StepCounts {
@@ -231,10 +227,6 @@ class Chooser implements GpuTokenChooser {
       row += rowsOf(rows);
     }
     return counts;
-  }
-
-  #sizesOf(rows: number): StepCounts['sizes'] {
-    return (this.#sizes[rows] ??= { rows, outRows: rows });
   }
 
   /** What the sampler has of the chosen ones, then the logits that are wanted. */

@@ -17,7 +17,6 @@ import type { SamplerShape } from '../sampling/sampler-kinds.ts';
 import { samplerSteps } from '../sampling/sampler-steps.ts';
 import { SAMPLING_BYTES, samplingRecord, STATUS_BAD_LOGITS, tokenCounts } from '../sampling/sampling-record.ts';
 import type { Kernel } from '../kernel.ts';
-import type { GridCounts } from '../plan/kernel-use.ts';
 import type { Dispatch, PipelineMap } from './bound-plan.ts';
 import type { ReadRange } from './read-back.ts';
 
@@ -46,10 +45,8 @@ export interface TokenSampler {
   masking(masks: readonly { readonly logits: number; readonly mask: Uint32Array }[]): readonly Dispatch[];
   /** What adds the biases of the rows' sequences to their logits, after masks and before the choice; nothing where none has any. */
   biasing(rows: readonly ChosenRow[]): readonly Dispatch[];
-  /** What chooses a token for each row. */
+  /** What chooses a token for each row, of at least one. */
   dispatches(rows: readonly ChosenRow[], into: TokenInputs): readonly Dispatch[];
-  /** For dispatches of {@link TokenSampler.dispatches} over so many rows. */
-  counts(rows: number): GridCounts;
   /** Encodes that a row's token is the one that was chosen for its sequence last. */
   copyLast(encoder: GPUCommandEncoder, choice: number, into: { readonly buffer: GPUBuffer; readonly row: number }): void;
   /** To be read after a submit, for {@link TokenSampler.tokensOf}. */
@@ -80,7 +77,6 @@ class Sampler implements TokenSampler {
   readonly #fresh = new Set<number>();
   readonly #buffers = new Map<string, GPUBuffer>();
   readonly #bound = new Map<TokenInputs | 'masks' | 'biases', Map<string, readonly Dispatch[]>>();
-  readonly #grids: GridCounts[] = [];
   #rows = '';
 
   constructor(options: TokenSamplerOptions) {
@@ -195,19 +191,20 @@ class Sampler implements TokenSampler {
     gpu.queue.writeBuffer(this.#buffer('maskedRows'), 0, Uint32Array.from(masks, ({ logits }) => logits));
     masks.forEach(({ mask }, i) => gpu.queue.writeBuffer(this.#buffer('masks'), i * words * 4, mask as BufferSource));
     const variant = maskVariantOf(this.#options);
-    return this.#remember('masks', '', () => [this.#bind(maskLogitsKernel(variant), maskWorkgroups(variant))]);
+    return overRows(masks.length, this.#remember('masks', '', () => [this.#bind(maskLogitsKernel(variant), maskWorkgroups(variant))]));
   }
 
   biasing(rows: readonly ChosenRow[]): readonly Dispatch[] {
     if (!rows.some(({ choice }) => hasBias((this.#choices[choice] as TokenChoice).sampling))) return [];
-    return this.#remember('biases', '', () => [this.#bind(biasLogitsKernel(biasVariantOf(this.#options)), 1)]);
+    return overRows(rows.length, this.#remember('biases', '', () => [this.#bind(biasLogitsKernel(biasVariantOf(this.#options)), 1)]));
   }
 
   dispatches(rows: readonly ChosenRow[], into: TokenInputs): readonly Dispatch[] {
     const kind = samplerKindOf(rows.map(({ choice }) => (this.#choices[choice] as TokenChoice).sampling));
-    return this.#remember(into, `${kind.mode} ${kind.penalties}`, () =>
+    const ofRow = this.#remember(into, `${kind.mode} ${kind.penalties}`, () =>
       samplerSteps(samplerVariantOf(this.#options, kind)).map(({ kernel, workgroups }) => this.#bind(kernel, workgroups, into)),
     );
+    return overRows(rows.length, ofRow);
   }
 
   #remember(of: TokenInputs | 'masks' | 'biases', key: string, make: () => readonly Dispatch[]): readonly Dispatch[] {
@@ -226,15 +223,7 @@ class Sampler implements TokenSampler {
       into !== undefined && (name === 'tokens' || name === 'positions') ? into[name] : this.#buffer(name);
     const entries = kernel.bindings.map(({ name }, binding) => ({ binding, resource: { buffer: bufferOf(name) } }));
     const group = gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries });
-    return {
-      label: kernel.label,
-      bound: { pipeline: compiled.pipeline, group },
-      workgroups: ({ sizes }) => [workgroups, sizes['chosenRows'] ?? 1, 1],
-    };
-  }
-
-  counts(rows: number): GridCounts {
-    return (this.#grids[rows] ??= { sizes: { chosenRows: rows }, tiles: 0 });
+    return { label: kernel.label, pipeline: compiled.pipeline, group, workgroups: [workgroups, 1, 1] };
   }
 
   copyLast(encoder: GPUCommandEncoder, choice: number, { buffer, row }: { readonly buffer: GPUBuffer; readonly row: number }): void {
@@ -251,6 +240,11 @@ class Sampler implements TokenSampler {
     if ((status & STATUS_BAD_LOGITS) !== 0) throw badLogits();
     return Array.from({ length: count }, (_, i) => words[CHOSEN_WORDS + ((written - count + i) % RING_SIZE)] as number);
   }
+}
+
+/** Dispatches of one row over several. */
+function overRows(rows: number, dispatches: readonly Dispatch[]): readonly Dispatch[] {
+  return dispatches.map(({ workgroups: [x], ...dispatch }) => ({ ...dispatch, workgroups: [x, rows, 1] }));
 }
 
 function badLogits(): FormatError {
