@@ -84,8 +84,8 @@ function standIns() {
         binding, visibility: binding < STAGE_BUFFERS ? GPUShaderStage.COMPUTE : GPUShaderStage.FRAGMENT, buffer: { type: types[access] },
       }));
       const layout = gpu.device.createBindGroupLayout({ entries });
-      const compute = { module, entryPoint: 'main' };
-      const pipeline = gpu.device.createComputePipeline({ layout: gpu.device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute });
+      const whole = gpu.device.createPipelineLayout({ bindGroupLayouts: [layout] });
+      const pipeline = gpu.device.createComputePipeline({ layout: whole, compute: { module, entryPoint: 'main' } });
       made.set(kernel.key, { kernel, pipeline, layout });
     }
     return made.get(kernel.key);
