@@ -44,6 +44,8 @@ export interface FakeOptions extends Partial<LoadOptions> {
   readonly withoutTokenizer?: boolean;
   /** Ids of texts that the vocabulary has as tokens. */
   readonly idOf?: (text: string) => number | undefined;
+  /** What its text side has beside, or in place of, what it says by itself. */
+  readonly text?: Partial<TextSide>;
   /** States beside one of pages without a window: pages with one, slots. */
   readonly window?: number;
   readonly hasSlots?: boolean;
@@ -226,7 +228,8 @@ export function fakeTextSide(tokenizer = fakeTokenizer()): TextSide {
     encodeMessages(messages, { tools, variables }) {
       const head = tools === undefined && Object.keys(variables).length === 0 ? '' : JSON.stringify({ tools, variables });
       const turns = messages.map((message) => [...tokenizer.encode(`${message.role}:${message.content}`), FAKE_END]).flat();
-      return [FAKE_BOS, ...tokenizer.encode(head), ...turns, ...tokenizer.encode('assistant:')];
+      const open = messages.at(-1)?.role === 'assistant' ? turns.slice(0, -1) : [...turns, ...tokenizer.encode('assistant:')];
+      return [FAKE_BOS, ...tokenizer.encode(head), ...open];
     },
   };
 }
@@ -264,7 +267,7 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
   const decoder = { config, model: modelOfFake(options), weights: new Map(), skipped: [], warnings: [] } as unknown as Parameters<
     typeof createModelFromParts
   >[0]['decoder'];
-  const text = options.withoutTokenizer === true ? NO_TEXT : fakeTextSide(fakeTokenizer(options.idOf));
+  const text = { ...(options.withoutTokenizer === true ? NO_TEXT : fakeTextSide(fakeTokenizer(options.idOf))), ...options.text };
   const model = await createModelFromParts(
     { name: 'fake', sizeBytes: 0, decoder, text },
     { executor, contextLength, maxConcurrent, queueLimit, queueTimeoutMs, memoryBudget },

@@ -9,6 +9,7 @@ export const hasVocabularyPeer = existsSync(entry);
 interface Model {
   tokenize(text: string, parseSpecial: boolean): number[];
   isEogToken(id: number): boolean;
+  readonly tokens: { readonly infill: { readonly [part in 'prefix' | 'suffix' | 'middle']: number | null } };
   dispose(): Promise<void>;
 }
 

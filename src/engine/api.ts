@@ -112,13 +112,25 @@ export interface GenerateOptions extends DecodingOptions, ConversationOptions {
   readonly prompt?: string | undefined;
   /** Token ids to continue, as they are. */
   readonly ids?: ArrayLike<number> | undefined;
-  /** A conversation to answer, rendered by the model's chat template. */
+  /**
+   * A conversation to answer, rendered by the model's chat template. Where it ends with an assistant's message, the model goes on with
+   * that: its turn is left open, and the answer is what follows.
+   */
   readonly messages?: readonly ChatMessage[] | undefined;
   /**
    * How many answers to make, 1 to 64; default 1. The prompt is read once, to a page; answer i has the seed + i; pieces of all of them come
    * as they are made, each with its `index`.
    */
   readonly n?: number | undefined;
+  /** As {@link ChatOptions.cachePrompt}. */
+  readonly cachePrompt?: boolean | undefined;
+}
+
+export interface InfillOptions extends DecodingOptions {
+  /** What stands before the text that is wanted. */
+  readonly prefix: string;
+  /** What stands behind it; may be empty, as may be the prefix. */
+  readonly suffix: string;
   /** As {@link ChatOptions.cachePrompt}. */
   readonly cachePrompt?: boolean | undefined;
 }
@@ -266,7 +278,8 @@ export interface Chat {
   get history(): readonly ChatMessage[];
   set history(messages: readonly ChatMessage[]);
   /**
-   * Adds a user's message (or any messages, such as results of tools) and generates the answer.
+   * Adds a user's message (or any messages, such as results of tools) and generates the answer. An assistant's message at the end is one
+   * that the model goes on with; both are one in the history.
    * A turn that is left or aborted after its first piece stays in the history with the text that was read;
    * one that fails, or is aborted before that, leaves the history as it was.
    */
@@ -327,6 +340,12 @@ export interface Model {
   /** Undefined for a model without one, which generates from ids only. */
   readonly tokenizer: Tokenizer | undefined;
   generate(options: GenerateOptions): Generation;
+  /**
+   * The text between two others, as {@link Model.generate} gives an answer, by the vocabulary's tokens for that (Qwen-Coder, StarCoder,
+   * CodeLlama, DeepSeek, Granite). At most 256 tokens where `maxTokens` is absent.
+   * @throws InputError, from the iteration, for a model whose vocabulary has no such tokens
+   */
+  infill(options: InfillOptions): Generation;
   /**
    * One pass over a sequence, for evaluation; leaves no state behind.
    * @returns logits [positions or seq, vocab]; with `hidden` also the hidden states.

@@ -14,6 +14,7 @@ import type { ModelCore } from './model-core.ts';
 import { CHAT_NAMES, SEND_NAMES } from './option-names.ts';
 import { checkMessages, checkPolicy, encodeFitting, endsInThinking } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
+import { withAnswer } from './prefilled-answer.ts';
 import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 import { checkTemplateOptions } from './template-options.ts';
@@ -84,7 +85,7 @@ async function* answer(
     if (!keeps || state.resets !== resets) return;
     keeps = false;
     state.dropped = dropped;
-    state.messages = [...messages, assistantMessage(answered, endsInThinking(promptIds, text))];
+    state.messages = withAnswer(messages, assistantMessage(answered, endsInThinking(promptIds, text)));
   };
   try {
     for await (const piece of generatePieces(() => ({

@@ -5,6 +5,7 @@
  */
 import type { ChatMessage, TemplateOptions } from './api.ts';
 import { endsInThinking, renderOptions } from './prompt.ts';
+import { withAnswer } from './prefilled-answer.ts';
 import type { TextSide } from './prompt.ts';
 
 /** An answer and a question after it: any will do. */
@@ -21,7 +22,8 @@ export function lastingTokens(
   text: TextSide,
 ): number {
   const thought = endsInThinking(promptIds, text) ? { reasoning_content: THOUGHT } : {};
-  const later = [...messages, { role: 'assistant', content: ANSWER, ...thought }, { role: 'user', content: QUESTION }];
+  const answered = withAnswer(messages, { role: 'assistant', content: ANSWER, ...thought });
+  const later = [...answered, { role: 'user', content: QUESTION }];
   // A template may take no such turns; whoever sends one hears of it then.
   return commonTokens(promptIds, later, options, text) ?? promptIds.length;
 }

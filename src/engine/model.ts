@@ -29,6 +29,7 @@ import type { ModelParts } from './model-parts.ts';
 import { kvLayoutOf, resolveContextLength, resolveKvTypes, resolveSequences, resolveSnapshots } from './model-room.ts';
 import { FORWARD_NAMES } from './option-names.ts';
 import { prepareGeneration } from './prepare-generation.ts';
+import { prepareInfill } from './prepare-infill.ts';
 import { rerankDocuments } from './rerank.ts';
 import { openTextSide } from './text-side.ts';
 
@@ -160,6 +161,12 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
       };
       const { n = 1 } = request ?? {};
       return n === 1 ? generatePieces(prepare) : generateChoices(prepare, n);
+    },
+    infill(request) {
+      return generatePieces(() => {
+        checkDecoder(model, 'infill');
+        return prepareInfill(core, text, request);
+      });
     },
     forward,
     createChat(chat = {}) {

@@ -7,6 +7,7 @@ import type {
   EmbedOptions,
   ForwardOptions,
   GenerateOptions,
+  InfillOptions,
   RerankOptions,
   SamplingOptions,
   SendOptions,
@@ -33,6 +34,7 @@ const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 
 export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true, cachePrompt: true, n: true };
+export const INFILL_NAMES: NamesOf<InfillOptions> = { ...DECODING, prefix: true, suffix: true, cachePrompt: true };
 export const SEND_NAMES: NamesOf<SendOptions> = SEND;
 export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true, cachePrompt: true };
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };

@@ -2,12 +2,14 @@
 import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import type { EmbeddingPrompts } from '../text/embedding-prompts.ts';
+import type { InfillTokens } from '../text/infill-tokens.ts';
 import type { ScoreTokens } from '../text/score-tokens.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { contextError, fitConversation, SLIDE_REMEDY } from './answer-room.ts';
 import type { ContextLengths, FittedPrompt } from './answer-room.ts';
 import { opensReasoning } from '../text/reasoning-parser.ts';
 import { describeValue } from '../tensor/option-names.ts';
+import { checkPrefilled } from './prefilled-answer.ts';
 import { checkTemplateOptions } from './template-options.ts';
 import type { TemplateReads } from './template-options.ts';
 import type { ChatMessage, ContextPolicy, ConversationOptions, GenerateOptions, SamplingOptions, TemplateOptions } from './api.ts';
@@ -22,7 +24,10 @@ export interface RenderOptions {
 /** What a checkpoint says about text; every part may be missing but the end tokens, which may be none. */
 export interface TextSide {
   readonly tokenizer: Tokenizer | undefined;
-  /** Renders the chat template, the turn of the assistant opened; undefined where the model has no template. */
+  /**
+   * Renders the chat template, the turn of the assistant opened, or that of the last message left open where it is the assistant's;
+   * undefined where the model has no template.
+   */
   readonly encodeMessages: ((messages: readonly ChatMessage[], options: RenderOptions) => readonly number[]) | undefined;
   /** Options that no template reads are refused where this is there. */
   readonly templateReads?: TemplateReads;
@@ -30,6 +35,8 @@ export interface TextSide {
   readonly samplingDefaults: SamplingOptions;
   /** What the files ask for of generation and do not get. */
   readonly warnings?: readonly string[] | undefined;
+  /** Of a vocabulary that has them: what stands around the texts before and behind a gap. */
+  readonly infillTokens?: InfillTokens | undefined;
   /** What a model of embeddings puts before texts. */
   readonly embeddingPrompts?: EmbeddingPrompts | undefined;
   /** Of a reranker whose files say them. */
@@ -160,6 +167,7 @@ export function encodeConversation(
     );
   }
   checkMessages(messages);
+  checkPrefilled(messages);
   checkTemplateOptions(options, text.templateReads);
   return text.encodeMessages(messages, {
     ...renderOptions(options),

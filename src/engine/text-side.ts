@@ -2,12 +2,14 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
 import { embeddingPrompts } from '../text/embedding-prompts.ts';
+import { infillTokens } from '../text/infill-tokens.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
 import { scoreTokens } from '../text/score-tokens.ts';
 import { sentenceSettings } from '../text/sentence-settings.ts';
 import { specialTokenTexts } from '../text/special-token-texts.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import { isPrefilled } from './prefilled-answer.ts';
 import type { TextSide } from './prompt.ts';
 
 /** The engine of templates is loaded for a model that has one. */
@@ -15,9 +17,11 @@ async function messageEncoder(checkpoint: Checkpoint, tokenizer: Tokenizer | und
   const template = await chatTemplateOf(checkpoint);
   if (template === undefined || tokenizer === undefined) return undefined;
   const { encodeChat } = await import('../text/chat-template.ts');
+  const { renderContinued } = await import('../text/continued-chat.ts');
   const specialTokens = specialTokenTexts(checkpoint, tokenizer);
   return (messages, { tools, variables, checkLength }) => {
-    const rendered = template.render({ messages, tools, variables, specialTokens });
+    const options = { messages, tools, variables, specialTokens };
+    const rendered = isPrefilled(messages) ? renderContinued(template, options) : template.render(options);
     checkLength?.(rendered.text.length);
     return encodeChat(tokenizer, rendered);
   };
@@ -52,6 +56,7 @@ export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
     encodeMessages: await messageEncoder(checkpoint, tokenizer),
     templateReads: wordsOf(checkpoint),
     endIds: endTokens(checkpoint, tokenizer),
+    infillTokens: tokenizer && infillTokens(checkpoint, tokenizer),
     embeddingPrompts: embeddingPrompts(checkpoint),
     lowerCase: sentences.lowerCase,
     scoreTokens: scoreTokens(checkpoint),

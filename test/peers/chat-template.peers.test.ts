@@ -14,6 +14,7 @@ import { parseChatTemplate } from '../../src/text/chat-template.ts';
 import type { ChatTemplate } from '../../src/text/chat-template.ts';
 import { fixturesPath } from '../fixture-tensors.ts';
 import { templateConversations } from '../template-cases.ts';
+import { continuedCases, continuedDifferences } from '../continued-cases.ts';
 import type { TemplateConversation } from '../template-cases.ts';
 
 /** Digest and length in characters of the text, or the class of jinja2's error. */
@@ -92,5 +93,9 @@ describe.skipIf(!existsSync(bundle))('templates of public models render as jinja
       .filter((each) => each !== undefined);
     const heading = `${name}: ${differences.length} of ${outcomes.length} conversations differ`;
     expect(differences.length, `${heading}\n  ${differences.slice(0, mostShown).join('\n  ')}\n`).toBe(0);
+  });
+
+  it.each(Object.keys(continuedCases.digests))('%s leaves an answer open as transformers does', (name) => {
+    expect(continuedDifferences(templates.get(name)!.toString('utf8'), continuedCases.digests[name]!)).toEqual([]);
   });
 });

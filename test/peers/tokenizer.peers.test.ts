@@ -7,7 +7,9 @@ import { vocabularyMetadata } from '../../src/files/vocabulary-metadata.ts';
 import { memoryFolder } from '../../src/files/memory-source.ts';
 import { BYTE_CHARS } from '../../src/tensor/byte-alphabet.ts';
 import { ggufTokenizer } from '../../src/text/gguf-tokenizer.ts';
+import { infillTokens } from '../../src/text/infill-tokens.ts';
 import { preTokenizerKind, preTokenizerNames } from '../../src/text/pre-tokenizer-kinds.ts';
+import type { GgufValue } from '../../src/tensor/gguf-value.ts';
 import { uint32 } from '../../src/tensor/gguf-value.ts';
 import type { Tokenizer } from '../../src/text/tokenizer.ts';
 import { createRandom, fuzzTexts } from '../fuzz-text.ts';
@@ -54,6 +56,39 @@ beforeAll(async () => {
   if (hasVocabularyPeer) peer = await openVocabularyPeer();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(!hasVocabularyPeer)('tokens around a gap', () => {
+  const families: readonly (readonly string[])[] = [
+    ['<|fim_prefix|>', '<|fim_suffix|>', '<|fim_middle|>', '<|fim_pad|>', '<|file_sep|>'], ['<fim_prefix>', '<fim_suffix>', '<fim_middle>'],
+    ['<fim-prefix>', '<fim-suffix>', '<fim-middle>'], ['\u2581<PRE>', '\u2581<SUF>', '\u2581<MID>'],
+    ['<\uff5cfim\u2581begin\uff5c>', '<\uff5cfim\u2581hole\uff5c>', '<\uff5cfim\u2581end\uff5c>'],
+    ['<|code_prefix|>', '<|code_suffix|>', '<|code_middle|>'], ['<one>', '<two>', '<three>'],
+  ];
+  const more = (keys: readonly string[]): Record<string, GgufValue> =>
+    Object.fromEntries(keys.map((key, i) => [`tokenizer.ggml.${key}_token_id`, uint32(259 - i)]));
+  test.each<[string, readonly string[], Record<string, GgufValue>]>([
+    ...families.map((names): [string, readonly string[], Record<string, GgufValue>] => [names[0]!, names, {}]),
+    ['keys', families.at(-1)!, more(['fim_pre', 'fim_suf', 'fim_mid'])],
+    ['older keys', families.at(-1)!, more(['prefix', 'suffix', 'middle'])],
+    ['keys before names', families[0]!, more(['fim_pre', 'fim_suf', 'fim_mid'])],
+  ])('are those of llama.cpp: %s', async (_, names, keys) => {
+    const tokens = [...BYTE_CHARS, 'ab', ...names];
+    const types = tokens.map((_token, id) => (id <= BYTE_CHARS.length ? 1 : 3));
+    const bytes = vocabularyFile({ model: 'gpt2', pre: 'qwen2', tokens, merges: ['a b'], types, more: keys });
+    const path = join(folder, 'infill.gguf');
+    writeFileSync(path, bytes);
+    const theirs = await peer.use(path, (model) => {
+      const { prefix, suffix, middle } = model.tokens.infill;
+      return { found: { prefix, suffix, middle }, ends: tokens.map((_token, id) => id).filter((id) => model.isEogToken(id)) };
+    });
+    const checkpoint = await openGguf(memoryFolder(new Map([['v.gguf', bytes]]), 'test'), 'v.gguf');
+    const ours = infillTokens(checkpoint, ggufTokenizer(checkpoint));
+    if (ours === undefined) return expect(theirs.found).toEqual({ prefix: null, suffix: null, middle: null });
+    const { ends, ...found } = ours;
+    expect(found).toEqual(theirs.found);
+    expect(ends.filter((id) => !theirs.ends.includes(id))).toEqual([]);
+  });
+});
 
 describe.skipIf(!hasVocabularyPeer || !hasVocabularies)('real vocabularies give the ids of llama.cpp on fuzzed texts', () => {
   test.each(['qwen2', 'llama-bpe', 'llama-spm', 'gemma-4'])('%s, 2,500 texts, special tokens parsed and not', async (name) => {
