@@ -1,0 +1,182 @@
+/** What an answer has to be, as callers say it, and the grammar of it. */
+import type { JsonObject } from '../../tensor/checkpoint.ts';
+import { InputError } from '../../tensor/errors.ts';
+import { checkOptionNames, checkSwitch, checkInteger, describeValue } from '../../tensor/option-names.ts';
+import type { NamesOf } from '../../tensor/option-names.ts';
+import type { Tokenizer } from '../tokenizer.ts';
+import { combine, countedDfa, isEmptyDfa, wordsDfa } from './char-dfa.ts';
+import { ANY_CODE } from './code-ranges.ts';
+import { ebnfGrammar } from './ebnf-reader.ts';
+import { EMPTY, choice, dfaNode, repeat, ruleOf, sequence, textNode, tokenNode } from './grammar-node.ts';
+import type { GrammarNode } from './grammar-node.ts';
+import { createGrammarMachine } from './matcher.ts';
+import type { GrammarMachine, GrammarMatcher } from './matcher.ts';
+import { checkedSchema, schemaGrammar } from './schema-grammar.ts';
+
+/** A JSON object or array. */
+export interface JsonFormat {
+  readonly type: 'json';
+}
+
+export interface SchemaFormat {
+  readonly type: 'schema';
+  /** JSON Schema. */
+  readonly schema: JsonObject | boolean;
+  /**
+   * True, the default: members come in the schema's order, and there are none but those it names, unless it has `additionalProperties`.
+   * False: members in any order, and what the schema does not speak of is allowed, as the standard has it.
+   */
+  readonly strict?: boolean | undefined;
+}
+
+export interface RegexFormat {
+  readonly type: 'regex';
+  /** Of JavaScript, with the flag `u`; the whole answer has to match. */
+  readonly pattern: string;
+}
+
+export interface ChoiceFormat {
+  readonly type: 'choice';
+  /** The answer is one of these texts. */
+  readonly choices: readonly string[];
+}
+
+export interface EbnfFormat {
+  readonly type: 'grammar';
+  /** EBNF in the form of GBNF; an answer is a text of its rule `root`. */
+  readonly grammar: string;
+}
+
+/** Text with stretches that obey formats of their own: calls of tools. */
+export interface TagsFormat {
+  readonly type: 'tags';
+  readonly tags: readonly OutputTag[];
+  /** Fewest and most stretches; default 0 and any number. */
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  /** Free text before, between and after them, in which none of the beginnings occurs. Default true. */
+  readonly text?: boolean | undefined;
+  /** Between two stretches where there is no free text. Default none. */
+  readonly separator?: string | undefined;
+}
+
+export interface OutputTag {
+  /** A token of exactly this text, or the text. */
+  readonly begin: string;
+  readonly content: OutputFormat;
+  readonly end: string;
+}
+
+export type OutputFormat = JsonFormat | SchemaFormat | RegexFormat | ChoiceFormat | EbnfFormat | TagsFormat;
+
+export interface CompiledGrammar {
+  start(): GrammarMatcher;
+}
+
+/** Makes grammars for one vocabulary, and keeps those that were asked for lately. */
+export interface GrammarCompiler {
+  /** @throws InputError for a format that cannot be obeyed, with the part that cannot */
+  compile(format: OutputFormat): CompiledGrammar;
+}
+
+const MOST_KEPT = 64;
+const MOST_TAGS_DEPTH = 8;
+
+const NAMES: { readonly [Type in OutputFormat['type']]: Readonly<Record<string, true>> } = {
+  json: { type: true } satisfies NamesOf<JsonFormat>,
+  schema: { type: true, schema: true, strict: true } satisfies NamesOf<SchemaFormat>,
+  regex: { type: true, pattern: true } satisfies NamesOf<RegexFormat>,
+  choice: { type: true, choices: true } satisfies NamesOf<ChoiceFormat>,
+  grammar: { type: true, grammar: true } satisfies NamesOf<EbnfFormat>,
+  tags: { type: true, tags: true, min: true, max: true, text: true, separator: true } satisfies NamesOf<TagsFormat>,
+};
+
+/** @param modelVocab how many logits a step has @param endIds tokens that end an answer */
+export function createGrammarCompiler(tokenizer: Tokenizer, modelVocab: number, endIds: ReadonlySet<number>): GrammarCompiler {
+  let machine: GrammarMachine | undefined;
+  const kept = new Map<string, CompiledGrammar>();
+  return {
+    compile(format) {
+      const key = JSON.stringify(format) ?? '';
+      const known = kept.get(key);
+      if (known !== undefined) return known;
+      const own = (machine ??= createGrammarMachine(tokenizer, modelVocab, endIds));
+      const node = formatGrammar(format, { machine: own, tokenizer, depth: 0 });
+      const compiled: CompiledGrammar = { start: () => own.start(node) };
+      if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value as string);
+      kept.set(key, compiled);
+      return compiled;
+    },
+  };
+}
+
+interface FormatContext {
+  readonly machine: GrammarMachine;
+  readonly tokenizer: Tokenizer;
+  readonly depth: number;
+}
+
+function formatGrammar(format: OutputFormat, context: FormatContext): GrammarNode {
+  const type = (format as OutputFormat | null | undefined)?.type;
+  if (type === undefined || !Object.hasOwn(NAMES, type))
+    throw new InputError(`format must have a type of ${Object.keys(NAMES).join(', ')}, found ${describeValue(type)}.`);
+  checkOptionNames(format, NAMES[type], `format of the type ${type}`);
+  const { texts } = context.machine;
+  switch (format.type) {
+    case 'json': return choice([texts.object, texts.array]);
+    case 'schema':
+      checkSwitch('format.strict', format.strict);
+      return schemaGrammar(checkedSchema(format.schema), { texts, isStrict: format.strict !== false });
+    case 'regex': {
+      checkText('format.pattern', format.pattern);
+      const dfa = texts.regex(format.pattern, false);
+      if (isEmptyDfa(dfa)) throw new InputError('format.pattern matches no text.');
+      return ruleOf('regex', dfaNode(dfa, 'text'));
+    }
+    case 'choice': return choicesGrammar(format.choices);
+    case 'grammar':
+      checkText('format.grammar', format.grammar);
+      return ebnfGrammar(format.grammar);
+    case 'tags': return tagsGrammar(format, context);
+    default: return format satisfies never;
+  }
+}
+
+function checkText(name: string, value: unknown): void {
+  if (typeof value !== 'string') throw new InputError(`${name} must be a text, found ${describeValue(value)}.`);
+}
+
+function choicesGrammar(choices: readonly string[]): GrammarNode {
+  if (!Array.isArray(choices) || choices.length === 0 || choices.some((text) => typeof text !== 'string' || text === ''))
+    throw new InputError('format.choices must be a list of texts, at least one, none of them empty.');
+  return dfaNode(wordsDfa(choices), 'text');
+}
+
+function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, context: FormatContext): GrammarNode {
+  if (!Array.isArray(tags) || tags.length === 0) throw new InputError('format.tags must be a list of at least one tag.');
+  if (context.depth >= MOST_TAGS_DEPTH) throw new InputError(`format.tags may be ${MOST_TAGS_DEPTH} deep.`);
+  checkInteger('format.min', min, { min: 0, max: 1000 });
+  checkInteger('format.max', max, { min: Math.max(1, min), max: 1000 });
+  checkSwitch('format.text', text);
+  const stretches = choice(tags.map(({ begin, content, end }) => {
+    if (typeof begin !== 'string' || begin === '' || typeof end !== 'string')
+      throw new InputError('format.tags: each tag needs a begin, which is not empty, and an end.');
+    const inside = formatGrammar(content, { ...context, depth: context.depth + 1 });
+    return sequence(markGrammar(begin, context.tokenizer), inside, markGrammar(end, context.tokenizer));
+  }));
+  const most = max ?? Infinity;
+  if (text === false) {
+    const more = repeat(sequence(textNode(separator), stretches), Math.max(0, min - 1), most - 1);
+    return min === 0 ? choice([EMPTY, sequence(stretches, more)]) : sequence(stretches, more);
+  }
+  const marks = tags.map(({ begin }) => begin.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, '\\$&')).join('|');
+  const without = combine(countedDfa(ANY_CODE, 0, Infinity), context.machine.texts.regex(marks, true), { less: true });
+  const free = ruleOf('text', dfaNode(without, 'text'));
+  return sequence(free, repeat(sequence(stretches, free), min, most));
+}
+
+/** A token of this text, where the vocabulary has it as one that texts do not hold, else the text. */
+function markGrammar(mark: string, tokenizer: Tokenizer): GrammarNode {
+  const id = tokenizer.idOf(mark);
+  return id !== undefined && tokenizer.isSpecial(id) ? choice([tokenNode(id), textNode(mark)]) : textNode(mark);
+}
