@@ -3,9 +3,11 @@
  * encoding costs in JavaScript. Usage: node bench/gpu-token.mjs MODEL.gguf [--keys 128,4096] [--out FILE.jsonl] [--device gpu|software]
  *   [--streams 1,4,16 [--sampling '{"temperature":0.8,"topK":40}']]: a step of a token of each of so many sequences; default 1, greedy
  *   [--knobs '{"attention":{"splitFrom":1024}}']: changes to the profile
- *   [--rows 31,128,512 [--before 0,1024] [--switches]]: chunks of a prompt in place of tokens; what a kind costs more behind another
+ *   [--rows 31,128,512 [--before 0,1024]]: chunks of a prompt in place of tokens
+ *   [--switches]: what a kind costs more behind another   [--cold]: what it costs more where the device's cache holds something else
  * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
- * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it.
+ * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it; the same dispatches kind after
+ * kind in one submit tell that from what a device loses by long work.
  */
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -34,6 +36,7 @@ const { values: flags, positionals } = parseArgs({
     rows: { type: 'string' },
     before: { type: 'string', default: '0' },
     switches: { type: 'boolean', default: false },
+    cold: { type: 'boolean', default: false },
   },
 });
 const [path] = positionals;
@@ -97,16 +100,22 @@ async function measure(keys, streams) {
   console.log(`${gpu.name}, ${model.name}, ${streams} of ${keys} keys, ${all.length + 1} dispatches a step, the sampler's last left out`);
   const sum = await measureKinds(gpu, all, of);
   // About as long for few rows as for many.
-  const tokens = streams > 4 ? 15 : 60;
+  const tokens = flags.device === 'software' ? 1 : streams > 4 ? 15 : 60;
   const step = await pipelined(gpu, all, { tokens, live: false });
   const live = await pipelined(gpu, all, { tokens, live: true });
+  const byKind = await pipelined(gpu, [...kindsOf(all).values()].flat(), { tokens, live: false });
+  const burst = await timed(gpu, all);
+  if (flags.switches) await measureSwitches(gpu, all, of);
+  if (flags.cold) await measureCold(gpu, all, of);
   const encode = encodeTime(gpu, all);
   const rate = (us) => `${us.toFixed(0)} us (${((streams * 1e6) / us).toFixed(0)} tok/s)`;
   console.log(
-    `  sum of kinds ${sum.toFixed(0)} us; whole step ${rate(step)}, encoded meanwhile ${rate(live)}; ` +
+    `  sum of kinds ${sum.toFixed(0)} us; whole step ${rate(step)}, encoded meanwhile ${rate(live)}, kind after kind ` +
+      `${byKind.toFixed(0)} us, whole in bursts ${burst.toFixed(0)} us; ` +
       `encode ${encode.encode.toFixed(0)} us, submit ${encode.submit.toFixed(0)} us`,
   );
-  record({ ...of, token: true, us: step, liveUs: live, encodeUs: encode.encode, submitUs: encode.submit });
+  const host = { encodeUs: encode.encode, submitUs: encode.submit };
+  record({ ...of, token: true, us: step, liveUs: live, byKindUs: byKind, burstUs: burst, ...host });
 }
 
 /** A chunk of a prompt, the logits of its last row wanted: by kinds, as a chain, and as the program runs it, with the host's part. */
@@ -153,12 +162,53 @@ async function measureSwitches(gpu, all, of) {
   }
 }
 
-/** Prints each kind of dispatch by itself; the sum of all in microseconds. */
-async function measureKinds(gpu, all, of) {
+/** By label, in the order of the first of each. */
+function kindsOf(all) {
   const kinds = new Map();
   for (const dispatch of all) kinds.set(dispatch.label, [...(kinds.get(dispatch.label) ?? []), dispatch]);
+  return kinds;
+}
+
+/**
+ * Each kind behind a dispatch that reads more than the device's cache holds, beside those two by themselves: what it costs that neither its
+ * code nor what the kernels before it made is near.
+ */
+async function measureCold(gpu, all, of) {
+  const flush = await createFlush(gpu);
+  for (const [label, dispatches] of kindsOf(all)) {
+    if (dispatches.length < 8) continue;
+    const between = await timed(gpu, dispatches.map(() => flush));
+    const both = await timed(gpu, dispatches.flatMap((dispatch) => [flush, dispatch]));
+    const us = (both - between - await timed(gpu, dispatches)) / dispatches.length;
+    const flushUs = between / dispatches.length;
+    console.log(`  ${label.padEnd(52)} ${us.toFixed(2).padStart(8)} us more where it is cold (to flush: ${flushUs.toFixed(1)})`);
+    record({ ...of, cold: label, us });
+  }
+}
+
+/** A small kernel that reads 128 MiB. */
+async function createFlush({ device }) {
+  const usage = GPUBufferUsage.STORAGE;
+  const [source, into] = [2 ** 27, 16].map((size) => device.createBuffer({ size, usage }));
+  const code = `@group(0) @binding(0) var<storage, read> source: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read_write> into: array<u32>;
+@compute @workgroup_size(256)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+  var sum = vec4<u32>();
+  for (var i = 0u; i < 16u; i++) { sum += source[id.x + i * ${2 ** 27 / 16 / 16}u]; }
+  if (all(sum == vec4<u32>(1u))) { into[0] = 1u; }
+}`;
+  const module = device.createShaderModule({ code });
+  const pipeline = await device.createComputePipelineAsync({ layout: 'auto', compute: { module } });
+  const entries = [source, into].map((buffer, binding) => ({ binding, resource: { buffer } }));
+  const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+  return { label: 'flush', pipeline, group, workgroups: [2 ** 27 / 16 / 16 / 256, 1, 1] };
+}
+
+/** Prints each kind of dispatch by itself; the sum of all in microseconds. */
+async function measureKinds(gpu, all, of) {
   let sum = 0;
-  for (const [label, dispatches] of kinds) {
+  for (const [label, dispatches] of kindsOf(all)) {
     const us = await timed(gpu, dispatches) / dispatches.length;
     sum += us * dispatches.length;
     console.log(

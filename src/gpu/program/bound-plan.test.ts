@@ -6,15 +6,17 @@ import type { GridCounts, KernelUse, StepMode } from '../plan/kernel-use.ts';
 import type { PlannedSteps } from '../plan/model-plan.ts';
 import { bindPlan } from './bound-plan.ts';
 
-/** Kernels of few rows and of more, in the list of one mode; each compiles when the test says so. */
+const BUFFERS = { weights: { kind: 'plane' }, few: { kind: 'partials' }, more: { kind: 'state', state: 0 } };
+
+/** Kernels of up to 16 rows, and of 16 and more over a state, in the list of one mode; each compiles when the test says so. */
 function planOfTwo() {
   const compiled = new Map<string, Pipeline>();
   const compile = (kernel: Kernel) => compiled.set(kernel.key, { kernel, pipeline: kernel.key, layout: kernel.key } as unknown as Pipeline);
-  const kernelOf = (key: string) => ({ key, label: key, bindings: [] }) as unknown as Kernel;
+  const kernelOf = (key: string) => ({ key, label: key, bindings: [{ name: 'weights' }, { name: key }] }) as unknown as Kernel;
   const [few, more] = [kernelOf('few'), kernelOf('more')];
   const useOf = (kernel: Kernel, isRun: (rows: number) => boolean) =>
-    ({ kernel, buffers: {}, workgroups: ({ sizes: { rows = 0 } }: GridCounts) => [isRun(rows) ? 1 : 0, 1, 1] }) as unknown as KernelUse;
-  const uses = [useOf(few, (rows) => rows <= 16), useOf(more, (rows) => rows > 16)];
+    ({ kernel, buffers: BUFFERS, workgroups: ({ sizes: { rows = 0 } }: GridCounts) => [isRun(rows) ? 1 : 0, 1, 1] }) as unknown as KernelUse;
+  const uses = [useOf(few, (rows) => rows <= 16), useOf(more, (rows) => rows >= 16)];
   const pipelines: Pipelines = {
     async get(kernel) {
       compile(kernel);
@@ -25,10 +27,13 @@ function planOfTwo() {
       return compiled.size;
     },
   };
-  const gpu = { device: { createBindGroup: () => ({}) } } as unknown as GpuDevice;
+  /** Labels of the bind groups that were made. */
+  const groups: string[] = [];
+  const createBindGroup = ({ label }: { label: string }) => ({ number: groups.push(label) });
+  const gpu = { device: { createBindGroup } } as unknown as GpuDevice;
   const steps = { plan: { steps: [{}] }, kernels: [few, more], usesOf: () => uses } as unknown as PlannedSteps;
   const plan = bindPlan(steps, { gpu, pipelines, resolve: () => ({}) as GPUBufferBinding });
-  return { plan, few, more, compile };
+  return { plan, few, compile, groups };
 }
 
 const MODE: StepMode = { rows: { rows: 'many' }, attention: 'whole' };
@@ -42,13 +47,22 @@ it('a step has the dispatches of its own size', async () => {
   }
 });
 
-it('steps of one size share a list, until buffers are new', async () => {
+it('steps of one size share a list', async () => {
   const { plan } = planOfTwo();
   await plan.prepare(MODE, counts(4));
-  const list = plan.dispatches(MODE, counts(4));
-  expect(plan.dispatches(MODE, counts(4))).toBe(list);
-  plan.invalidate();
-  expect(plan.dispatches(MODE, counts(4))).not.toBe(list);
+  expect(plan.dispatches(MODE, counts(4))).toBe(plan.dispatches(MODE, { ...counts(4) }));
+});
+
+it('when the memory of states is new, only what refers to it is bound again', async () => {
+  const { plan, groups } = planOfTwo();
+  const both = { sizes: { rows: 16 }, tiles: 0 };
+  await plan.prepare(MODE, both);
+  const before = plan.dispatches(MODE, both);
+  expect(groups).toEqual(['few', 'more']);
+  plan.rebindStates();
+  const after = plan.dispatches(MODE, both);
+  expect(groups).toEqual(['few', 'more', 'more']);
+  expect(after.map(({ group }, i) => group === before[i]?.group)).toEqual([true, false]);
 });
 
 it('what a step runs is compiled before it, and no more', async () => {

@@ -27,8 +27,8 @@ export interface BoundPlan {
   readonly isCompiled: boolean;
   /** Compiles what a step runs. @throws as `Pipelines.get` */
   prepare(mode: StepMode, counts: GridCounts): Promise<void>;
-  /** To be called when buffers that it refers to are new. */
-  invalidate(): void;
+  /** To be called when the memory of states, or of rotary tables, is new: what refers to that is bound again. */
+  rebindStates(): void;
 }
 
 /** Compiled kernels by key. */
@@ -75,6 +75,10 @@ function isSameGrid(a: GridCounts, b: GridCounts): boolean {
   if (a.sizes === b.sizes) return true;
   const names = Object.keys(a.sizes);
   return names.length === Object.keys(b.sizes).length && names.every((name) => a.sizes[name] === b.sizes[name]);
+}
+
+function refersToStates({ kernel, buffers }: KernelUse): boolean {
+  return kernel.bindings.some(({ name }) => ['state', 'rope'].includes(buffers[name]?.kind ?? ''));
 }
 
 /** Equal for modes whose dispatches are the same. */
@@ -134,9 +138,9 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
       const missing = stepOf(mode, counts).uses.filter(({ use: { kernel } }) => pipelines.ready(kernel) === undefined);
       if (missing.length > 0) await compileKernels(pipelines, missing.map(({ use: { kernel } }) => kernel));
     },
-    invalidate() {
-      bound.clear();
-      steps.clear();
+    rebindStates() {
+      for (const use of bound.keys()) if (refersToStates(use)) bound.delete(use);
+      for (const step of steps.values()) step.dispatches = undefined;
     },
   };
 }

@@ -109,7 +109,7 @@ export class GpuProgram implements Program {
     this.model = base.request.model;
     this.#parts = parts;
     this.#readBack = createReadBack(base.gpu);
-    this.#growth = createStateGrowth(base.gpu, () => this.#invalidate());
+    this.#growth = createStateGrowth(base.gpu, () => this.#rebindStates());
     this.#decoder = decoder;
     this.#rotaryInputs = new Map(
       [...this.model.graphs].map(([name, graph]) => [name, [...new Set(rotationsOf(graph).map(({ input }) => input))]]),
@@ -170,8 +170,8 @@ export class GpuProgram implements Program {
   }
 
   /** What refers to the cache's buffers is bound again when it is next used. */
-  #invalidate(): void {
-    for (const { bound } of [...this.#plans(), ...this.#tapped.values()]) bound.invalidate();
+  #rebindStates(): void {
+    for (const { bound } of [...this.#plans(), ...this.#tapped.values()]) bound.rebindStates();
   }
 
   /** Waits for the memory of states, and makes that of rotary tables, so that runs at these places may begin. */
