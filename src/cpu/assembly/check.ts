@@ -3,7 +3,8 @@
  * quantised weights.
  */
 import { takeItems } from './control';
-import { factorAt, integerBytesOf, minimumFactorAt } from './group-scales';
+import { factorAt, minimumFactorAt } from './group-scales';
+import { integerBytesOf } from './packed-heads';
 import { GROUP_ROWS, packGroup } from './packed-rows';
 import { CheckRecord, PackRecord } from './step-records';
 import {

@@ -4,10 +4,12 @@
  */
 import { expandCodedFloats, expandPackedFloats } from './coded-floats';
 import { loadFloat } from './dot-float';
-import { headsBytesOf, minimumAt, scaleOf } from './group-scales';
+import { k4Minimum, k4Scale, minimumAt, scaleOf } from './group-scales';
+import { codesAt } from './packed-heads';
 import { halfToFloat } from './half';
-import { groupAt, isPacked } from './packed-rows';
+import { codesAtQ4_K, codesAtQ6_K, groupAt, isPacked, scalesAtQ4_K, scalesAtQ6_K } from './packed-rows';
 import { packedCodes } from './packed-described';
+import { sixBitsAt } from './six-bits';
 import { codeMeaning, unpackCodes } from './unpack-codes';
 import {
   BF16, blockBytesOf, blockSizeOf, codeBitsOf, F16, F32, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K,
@@ -98,8 +100,8 @@ function expandQ4_K(w: usize, out: usize): void {
   const d = halfToFloat(load<u16>(w));
   const dmin = halfToFloat(load<u16>(w, 2));
   for (let group: usize = 0; group < 8; group++) {
-    const scale = d * <f32>scaleQ4_K(w + 4, group, 1);
-    const minimum = dmin * <f32>minimumQ4_K(w + 4, group, 1);
+    const scale = d * <f32>k4Scale(w + 4, group);
+    const minimum = dmin * <f32>k4Minimum(w + 4, group);
     const shift = <u32>(group & 1) << 2;
     const codes = w + 16 + ((group >> 1) << 5);
     for (let i: usize = 0; i < 32; i++) {
@@ -108,17 +110,6 @@ function expandQ4_K(w: usize, out: usize): void {
     }
     out += 128;
   }
-}
-
-/** Scale of a group, from twelve bytes that lie `stride` bytes apart. */
-function scaleQ4_K(s: usize, group: usize, stride: usize): u32 {
-  if (group < 4) return load<u8>(s + group * stride) & 63;
-  return (load<u8>(s + (group + 4) * stride) & 15) | ((load<u8>(s + (group - 4) * stride) >> 6) << 4);
-}
-
-function minimumQ4_K(s: usize, group: usize, stride: usize): u32 {
-  if (group < 4) return load<u8>(s + (group + 4) * stride) & 63;
-  return (load<u8>(s + (group + 4) * stride) >> 4) | ((load<u8>(s + group * stride) >> 6) << 4);
 }
 
 function expandQ6_K(w: usize, out: usize): void {
@@ -156,9 +147,10 @@ function packedQ4_K(group: usize, r: usize, out: usize): void {
   const d = halfToFloat(load<u16>(group + 2 * r));
   const dmin = halfToFloat(load<u16>(group + 2 * r, 32));
   for (let block: usize = 0; block < 8; block++, out += 128) {
-    const scale = d * <f32>scaleQ4_K(group + 64 + r, block, 16);
-    const minimum = dmin * <f32>minimumQ4_K(group + 64 + r, block, 16);
-    const nibbles = group + 256 + (block << 8);
+    const integers = scalesAtQ4_K(group, block) + r;
+    const scale = d * <f32>sixBitsAt(integers, (block & 1) << 1);
+    const minimum = dmin * <f32>sixBitsAt(integers, ((block & 1) << 1) + 1);
+    const nibbles = codesAtQ4_K(group, block);
     for (let i: usize = 0; i < 32; i++) store<f32>(out + (i << 2), scale * <f32>nibbleAt(nibbles, r, i) - minimum);
   }
 }
@@ -166,11 +158,12 @@ function packedQ4_K(group: usize, r: usize, out: usize): void {
 function packedQ6_K(group: usize, r: usize, out: usize): void {
   const d = halfToFloat(load<u16>(group + 2 * r));
   for (let block: usize = 0; block < 8; block++, out += 128) {
-    const codes = group + 288 + block * 384;
+    const codes = codesAtQ6_K(group, block);
+    const scales = scalesAtQ6_K(group, block) + r;
     let four: u32 = 0;
     for (let i: usize = 0; i < 32; i++, four >>= 8) {
       if ((i & 3) == 0) four = packedCodes(6, codes, r, i);
-      const scale = <f32>load<i8>(group + (block << 5) + ((i >> 4) << 4) + r, 32);
+      const scale = <f32>load<i8>(scales + (i & 16));
       store<f32>(out + (i << 2), d * scale * <f32>(<i32>(four & 255) - 32));
     }
   }
@@ -180,8 +173,8 @@ function packedDescribed(type: i32, group: usize, r: usize, out: usize): void {
   const bits = codeBitsOf(type);
   const size = blockSizeOf(type);
   const hasMinimum = minimumOf(type) != MINIMUM_NONE;
-  let codes = group + headsBytesOf(type);
   for (let column = 0; column < size; column += 16, out += 64) {
+    const codes = codesAt(type, group, column);
     const scale = scaleOf(type, group, r, 16, column);
     const minimum = minimumAt(type, group, r, 16, column);
     let four: u32 = 0;
@@ -190,6 +183,5 @@ function packedDescribed(type: i32, group: usize, r: usize, out: usize): void {
       const value = scale * <f32>codeMeaning(type, four & 255);
       store<f32>(out + (i << 2), hasMinimum ? value - minimum : value);
     }
-    if (column & 16) codes += <usize>(64 * bits);
   }
 }

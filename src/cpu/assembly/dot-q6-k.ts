@@ -8,9 +8,10 @@ import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { ACTIVATION_BLOCK } from './quantize';
 
-/** Bytes of d and scales of a super-block of sixteen rows, and of each 32 columns. */
-const HEAD: usize = 288;
-const BLOCK: usize = 384;
+/** Bytes of d of sixteen rows, of two scales of each, and of 32 columns with them. */
+const FACTORS: usize = 32;
+const SCALES: usize = 32;
+const BLOCK: usize = 416;
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
@@ -19,22 +20,20 @@ export function dotQ6_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usiz
   while (x < xEnd) {
     storeFloats(v128.load(w), factors);
     storeFloats(v128.load(w, 16), factors + 32);
-    const end = w + HEAD;
-    let scales = w + 32;
-    w = end;
-    for (; scales < end; scales += 32, w += BLOCK, x += ACTIVATION_BLOCK) {
-      storeSums(6, AS_CODED, true, w, x, spill);
+    w += FACTORS;
+    for (const end = w + 8 * BLOCK; w < end; w += BLOCK, x += ACTIVATION_BLOCK) {
+      storeSums(6, AS_CODED, true, w + SCALES, x, spill);
       const offset = v128.load32_splat(x, 8);
       const moreOffset = v128.load32_splat(x, 12);
       const dx = stepOf(x);
-      const low = v128.load8x8_s(scales);
-      const moreLow = v128.load8x8_s(scales, 16);
+      const low = v128.load8x8_s(w);
+      const moreLow = v128.load8x8_s(w, 16);
       const first = scaled(spill, offset, moreOffset, lowPairs(low), lowPairs(moreLow));
       v128.store(out, addScaled(v128.load(out), first, v128.load(factors), dx));
       const second = scaled(spill + 16, offset, moreOffset, highPairs(low), highPairs(moreLow));
       v128.store(out, addScaled(v128.load(out, 16), second, v128.load(factors, 16), dx), 16);
-      const high = v128.load8x8_s(scales, 8);
-      const moreHigh = v128.load8x8_s(scales, 24);
+      const high = v128.load8x8_s(w, 8);
+      const moreHigh = v128.load8x8_s(w, 24);
       const third = scaled(spill + 32, offset, moreOffset, lowPairs(high), lowPairs(moreHigh));
       v128.store(out, addScaled(v128.load(out, 32), third, v128.load(factors, 32), dx), 32);
       const fourth = scaled(spill + 48, offset, moreOffset, highPairs(high), highPairs(moreHigh));

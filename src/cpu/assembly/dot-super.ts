@@ -4,55 +4,57 @@
  */
 import { AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, storeSums } from './described-sums';
 import { highNibbles, lowNibbles, widen } from './dot-int8';
-import { addDots, storeFactors, storePositiveFactors, unpackScales } from './dot-q4-k';
+import { addDots, storeFactors, storePositiveFactors, UNPACKED_BYTES } from './dot-q4-k';
 import { addHalves, addPaired, addScaled, clearSums, halfSums, stepOf, sumOf } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { nibbleMask, ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { storeScales } from './row-scales';
+import { SIX_BITS_BYTES, unpackFour } from './six-bits';
 import { SCALE_UE4M3_HALF } from './weight-type';
 
 /** What goes through memory besides a block's sums lies behind them. */
 const KEPT: usize = 2 * QUADS;
-/** Of Q4_K's factors behind the place that `storeFactors` is given. */
-const FACTORS: usize = 256;
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotQ5_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   clearSums(out);
   const kept = spill + KEPT;
-  const end = kept + 128;
+  const end = kept + UNPACKED_BYTES;
   while (x < xEnd) {
-    unpackScales(w, kept);
-    factorsOf(isOdd, w, kept);
-    w += 256;
-    for (let at = kept; at < end; at += 16, w += 320, x += ACTIVATION_BLOCK) {
-      storeSums(5, AS_CODED, true, w, x, spill);
-      const scales = v128.load8x8_u(at);
-      const minimums = v128.load8x8_u(at, 128);
-      const sum = sumOf(x);
-      const dx = stepOf(x);
-      const firstDots = scaled16(spill, lowPairs(scales), lowPairs(scales));
-      addDotsTo(out, 0, firstDots, i32x4.extend_low_i16x8_u(minimums), end, sum, dx);
-      const secondDots = scaled16(spill + 16, highPairs(scales), highPairs(scales));
-      addDotsTo(out, 16, secondDots, i32x4.extend_high_i16x8_u(minimums), end, sum, dx);
-      const moreScales = v128.load8x8_u(at, 8);
-      const moreMinimums = v128.load8x8_u(at, 136);
-      const thirdDots = scaled16(spill + 32, lowPairs(moreScales), lowPairs(moreScales));
-      addDotsTo(out, 32, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), end, sum, dx);
-      const fourthDots = scaled16(spill + 48, highPairs(moreScales), highPairs(moreScales));
-      addDotsTo(out, 48, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), end, sum, dx);
+    factorsOf(isOdd, w, end);
+    w += 64;
+    for (const wEnd = w + 4 * (SIX_BITS_BYTES + 640); w < wEnd; ) {
+      unpackFour(w, kept);
+      w += SIX_BITS_BYTES;
+      for (let at = kept; at < end; at += 32, w += 320, x += ACTIVATION_BLOCK) {
+        storeSums(5, AS_CODED, true, w, x, spill);
+        const scales = v128.load8x8_u(at);
+        const minimums = v128.load8x8_u(at, 16);
+        const sum = sumOf(x);
+        const dx = stepOf(x);
+        const firstDots = scaled16(spill, lowPairs(scales), lowPairs(scales));
+        addDotsTo(out, 0, firstDots, i32x4.extend_low_i16x8_u(minimums), end, sum, dx);
+        const secondDots = scaled16(spill + 16, highPairs(scales), highPairs(scales));
+        addDotsTo(out, 16, secondDots, i32x4.extend_high_i16x8_u(minimums), end, sum, dx);
+        const moreScales = v128.load8x8_u(at, 8);
+        const moreMinimums = v128.load8x8_u(at, 24);
+        const thirdDots = scaled16(spill + 32, lowPairs(moreScales), lowPairs(moreScales));
+        addDotsTo(out, 32, thirdDots, i32x4.extend_low_i16x8_u(moreMinimums), end, sum, dx);
+        const fourthDots = scaled16(spill + 48, highPairs(moreScales), highPairs(moreScales));
+        addDotsTo(out, 48, fourthDots, i32x4.extend_high_i16x8_u(moreMinimums), end, sum, dx);
+      }
     }
   }
 }
 
-/** Adds to four sums `place` bytes behind `out`, with Q4_K's factors behind `end`. */
+/** Adds to four sums `place` bytes behind `out`, with Q4_K's factors at `factors`. */
 // @ts-ignore: decorator
 @inline
-function addDotsTo(out: usize, place: i32, dots: v128, minimums: v128, end: usize, sum: v128, dx: v128): void {
-  const d = v128.load(end + <usize>(128 + place));
-  const dmin = v128.load(end + <usize>(192 + place));
+function addDotsTo(out: usize, place: i32, dots: v128, minimums: v128, factors: usize, sum: v128, dx: v128): void {
+  const d = v128.load(factors + <usize>place);
+  const dmin = v128.load(factors + <usize>(64 + place));
   v128.store(out + <usize>place, addDots(v128.load(out + <usize>place), dots, minimums, d, dmin, sum, dx));
 }
 
@@ -91,7 +93,7 @@ export function dotQ2_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize
   const mask = nibbleMask();
   const factors = spill + KEPT;
   while (x < xEnd) {
-    factorsOf(isOdd, w, factors - FACTORS);
+    factorsOf(isOdd, w, factors);
     let integers = w + 64;
     w += 320;
     for (const end = w; integers < end; integers += 32, w += 128, x += ACTIVATION_BLOCK) {

@@ -3,15 +3,12 @@
  * 0; it is 16 where it is a block of sixteen packed rows (`packed-described.ts`), of which r is one.
  */
 import { halfToFloat } from './half';
+import { integerBytesOf, scalesAt } from './packed-heads';
+import { sixBitsAt } from './six-bits';
 import {
-  blockBytesOf, blockSizeOf, codeBitsOf, groupSizeOf, MINIMUM_ADDED, MINIMUM_NONE, MINIMUM_TIMES_SCALE, minimumOf, SCALE_BF16, SCALE_E8M0,
-  SCALE_E8M0_HALF, SCALE_F16, SCALE_F32, SCALE_K3, SCALE_K4, SCALE_NIBBLES, SCALE_UE4M3_HALF, SCALE_XS, scaleBytesOf, scalesOf,
+  groupSizeOf, MINIMUM_ADDED, MINIMUM_NONE, MINIMUM_TIMES_SCALE, minimumOf, SCALE_BF16, SCALE_E8M0, SCALE_E8M0_HALF, SCALE_F16, SCALE_F32,
+  SCALE_K3, SCALE_K4, SCALE_NIBBLES, SCALE_UE4M3_HALF, SCALE_XS, scaleBytesOf, scalesOf,
 } from './weight-type';
-
-/** Bytes in front of the codes of a block of sixteen packed rows: what else the rows' blocks hold. */
-export function headsBytesOf(type: i32): usize {
-  return (blockBytesOf(type) << 4) - <usize>(2 * blockSizeOf(type) * codeBitsOf(type));
-}
 
 /** Where the f16 of a super-block lies; the one of its minimums. */
 export function factorAt(type: i32, block: usize, r: usize, stride: usize): usize {
@@ -25,17 +22,10 @@ export function minimumFactorAt(type: i32, block: usize, r: usize, stride: usize
   return block + (scalesOf(type) == SCALE_NIBBLES ? 82 : 2);
 }
 
-/** Where the first byte of the integers under them lies; the others follow `stride` bytes apart. */
-export function integersAt(type: i32, block: usize, r: usize, stride: usize): usize {
-  if (stride == 16) return block + (minimumOf(type) == MINIMUM_NONE ? 32 : 64) + r;
+/** Where the integers under them lie, in a block as in the file. */
+export function integersAt(type: i32, block: usize): usize {
   const scales = scalesOf(type);
   return block + (scales == SCALE_NIBBLES ? 0 : scales == SCALE_K3 ? 96 : scales == SCALE_K4 ? 4 : 2);
-}
-
-/** How many bytes they are; 0 where there are none. */
-export function integerBytesOf(type: i32): usize {
-  const scales = scalesOf(type);
-  return scales == SCALE_NIBBLES ? 16 : scales == SCALE_K3 || scales == SCALE_K4 ? 12 : scales == SCALE_XS ? 6 : 0;
 }
 
 /** The scale of columns from `column` on of a block. */
@@ -60,9 +50,9 @@ export function minimumAt(type: i32, block: usize, r: usize, stride: usize, colu
 
 /** The integer under a super-block's scale. */
 export function subScaleOf(type: i32, block: usize, r: usize, stride: usize, column: i32): i32 {
-  const integers = integersAt(type, block, r, stride);
+  const integers = stride == 1 ? integersAt(type, block) : scalesAt(type, block, column) + r;
   switch (scalesOf(type)) {
-    case SCALE_K4: return k4Scale(integers, <usize>(column >> 5), stride);
+    case SCALE_K4: return stride == 1 ? k4Scale(integers, <usize>(column >> 5)) : sixBitsAt(integers, (column >> 4) & 2);
     case SCALE_NIBBLES: return load<u8>(integers + <usize>(column >> 4) * stride) & 15;
     case SCALE_K3: return k3Scale(integers, <usize>(column >> 4), stride);
     case SCALE_XS: return xsScale(integers, <usize>(column >> 5), stride);
@@ -72,22 +62,23 @@ export function subScaleOf(type: i32, block: usize, r: usize, stride: usize, col
 
 /** The integer under a super-block's scale of minimums. */
 export function subMinimumOf(type: i32, block: usize, r: usize, stride: usize, column: i32): i32 {
-  const integers = integersAt(type, block, r, stride);
+  const integers = stride == 1 ? integersAt(type, block) : scalesAt(type, block, column) + r;
   switch (scalesOf(type)) {
-    case SCALE_K4: return k4Minimum(integers, <usize>(column >> 5), stride);
+    case SCALE_K4: return stride == 1 ? k4Minimum(integers, <usize>(column >> 5)) : sixBitsAt(integers, ((column >> 4) & 2) + 1);
     case SCALE_NIBBLES: return load<u8>(integers + <usize>(column >> 4) * stride) >> 4;
     default: return unreachable();
   }
 }
 
-function k4Scale(s: usize, group: usize, stride: usize): i32 {
-  if (group < 4) return load<u8>(s + group * stride) & 63;
-  return (load<u8>(s + (group + 4) * stride) & 15) | ((load<u8>(s + (group - 4) * stride) >> 6) << 4);
+/** Of a group of Q4_K and Q5_K, from twelve bytes as in the file. */
+export function k4Scale(s: usize, group: usize): i32 {
+  if (group < 4) return load<u8>(s + group) & 63;
+  return (load<u8>(s + group, 4) & 15) | ((load<u8>(s + group - 4) >> 6) << 4);
 }
 
-function k4Minimum(s: usize, group: usize, stride: usize): i32 {
-  if (group < 4) return load<u8>(s + (group + 4) * stride) & 63;
-  return (load<u8>(s + (group + 4) * stride) >> 4) | ((load<u8>(s + group * stride) >> 6) << 4);
+export function k4Minimum(s: usize, group: usize): i32 {
+  if (group < 4) return load<u8>(s + group, 4) & 63;
+  return (load<u8>(s + group, 4) >> 4) | ((load<u8>(s + group) >> 6) << 4);
 }
 
 function k3Scale(s: usize, group: usize, stride: usize): i32 {

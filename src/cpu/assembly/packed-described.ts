@@ -2,14 +2,16 @@
  * How sixteen rows of a described type lie once they are packed (`packed-rows.ts` has the rest): a block of all sixteen, then the next.
  * In front what a block holds besides its codes: each of its floats of sixteen rows; or f16 d[16], f16 dmin[16] where there are minimums,
  * and the bytes of the integers under them, of sixteen rows each. Then, for each 32 columns, their codes: of eight bits as Q8_0's, others
- * as described-codes.ts says.
+ * as described-codes.ts says. Q5_K's integers lie in front of each 64 columns, as Q4_K's do (`packed-heads.ts`).
  */
 import { fourColumns, maskOf, packCodes, vectorOf, vectorsOf } from './described-codes';
-import { factorAt, headsBytesOf, integerBytesOf, integersAt, minimumFactorAt } from './group-scales';
+import { factorAt, integersAt, k4Minimum, k4Scale, minimumFactorAt } from './group-scales';
+import { codesAt, integerBytesOf, scalesAt } from './packed-heads';
+import { packFour } from './six-bits';
 import { unpackCodes } from './unpack-codes';
 import {
   blockSizeOf, codeBitsOf, floatsOf, MEANING_MASK, MINIMUM_NONE, minimumOf, SCALE_BF16, SCALE_E8M0_HALF, SCALE_F16, SCALE_F32,
-  SCALE_UE4M3_HALF, scaleBytesOf, scalesOf,
+  SCALE_K4, SCALE_UE4M3_HALF, scaleBytesOf, scalesOf,
 } from './weight-type';
 
 const ROWS: usize = 16;
@@ -21,10 +23,10 @@ export const UNPACKED_ROW_BYTES: usize = 64;
 export function packDescribed(type: i32, from: usize, rowBytes: usize, to: usize, w: usize, unpacked: usize): void {
   const bits = codeBitsOf(type);
   const size = blockSizeOf(type);
-  let codes = to + headsBytesOf(type);
-  memory.fill(codes, 0, <usize>(2 * size * bits));
   for (let r: usize = 0; r < ROWS; r++) packHead(type, from + r * rowBytes, r, to, w);
-  for (let column = 0; column < size; column += 32, codes += <usize>(64 * bits)) {
+  for (let column = 0; column < size; column += 32) {
+    const codes = codesAt(type, to, column);
+    memory.fill(codes, 0, <usize>(64 * bits));
     for (let r: usize = 0; r < ROWS; r++) {
       unpackCodes(type & ~MEANING_MASK, from + r * rowBytes, column, unpacked);
       v128.store(unpacked, i8x16.narrow_i16x8_u(v128.load(unpacked), v128.load(unpacked, 16)));
@@ -45,8 +47,7 @@ function packHead(type: i32, from: usize, r: usize, to: usize, w: usize): void {
       store<u16>(minimumFactorAt(type, to, r, ROWS), dmin);
       if (d >= 0x7c00 || dmin >= 0x7c00) markOdd(w);
     }
-    const integers = integersAt(type, to, r, ROWS);
-    for (let k: usize = 0; k < bytes; k++) store<u8>(integers + ROWS * k, load<u8>(integersAt(type, from, 0, 1) + k));
+    packIntegers(type, integersAt(type, from), bytes, r, to);
     return;
   }
   const format = scalesOf(type);
@@ -59,6 +60,19 @@ function packHead(type: i32, from: usize, r: usize, to: usize, w: usize): void {
     else if (format == SCALE_F16 || format == SCALE_BF16) store<u16>(place, load<u16>(at));
     else store<u8>(place, load<u8>(at));
   }
+}
+
+function packIntegers(type: i32, from: usize, bytes: usize, r: usize, to: usize): void {
+  if (scalesOf(type) == SCALE_K4) {
+    for (let block: usize = 0; block < 8; block += 2) packK4(scalesAt(type, to, <i32>block << 5) + r, from, block);
+  } else {
+    for (let k: usize = 0; k < bytes; k++) store<u8>(scalesAt(type, to, 0) + r + ROWS * k, load<u8>(from + k));
+  }
+}
+
+/** Scales and minimums of 32 columns and of the next 32 of one row, from twelve bytes. */
+export function packK4(to: usize, from: usize, block: usize): void {
+  packFour(to, k4Scale(from, block), k4Minimum(from, block), k4Scale(from, block + 1), k4Minimum(from, block + 1));
 }
 
 /** Of f16 and e4m3 one that is subnormal or not finite (zero is neither); of e8m0 one that is subnormal as an f32, halved. */

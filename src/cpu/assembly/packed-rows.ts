@@ -6,8 +6,10 @@
  * A group holds a block (32 or 256 columns) of all its rows, then the next. "Of each row" are sixteen values, one a row:
  *   Q8_0: f16 scale of each row; codes of columns 2 i and 2 i + 1 of each row, for i in [0, 16).
  *   Q4_0: f16 scale of each row; nibbles of 32 columns.
- *   Q4_K: f16 d of each row; f16 dmin of each row; byte 0 of the scales of each row, and so on to byte 11; nibbles of 8 times 32 columns.
- *   Q6_K: f16 d of each row; the first of 16 scales of each row, and so on; codes of 8 times 32 columns (described-codes.ts).
+ *   Q4_K: f16 d of each row; f16 dmin of each row; 4 times, for 64 columns: scale and minimum of the first 32, and of the others, as
+ *     six-bits.ts has them; nibbles of 32 columns, twice.
+ *   Q6_K: f16 d of each row; 8 times, for 32 columns: i8 scale of the first 16 of each row; of the others; codes (described-codes.ts).
+ * All is read in order: a line of memory that is touched before those in front of it costs half the speed, where weights come from memory.
  * Nibbles of 32 columns are four steps of 64 bytes: step s has four bytes of each row, whose low nibbles are the codes of columns
  * 4 s to 4 s + 3, and whose high ones those of 16 more.
  *
@@ -16,7 +18,8 @@
  * Q8_0 and Q4_0 becomes 1, with codes that say zero.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
-import { packDescribed } from './packed-described';
+import { packDescribed, packK4 } from './packed-described';
+import { SIX_BITS_BYTES } from './six-bits';
 import { blockBytesOf, Q4_0, Q4_0_BYTES, Q4_K, Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES } from './weight-type';
 
 /** Mirrored in `src/cpu/packed-layout.ts`. */
@@ -121,6 +124,24 @@ function storePairs(to: usize, codes: v128): void {
   v128.store16_lane(to + 14 * ROWS, codes, 7);
 }
 
+/** Where scales and minimums of block `block` of 32 columns and of its neighbour lie in the packed super-block at w; codes of `block`. */
+export function scalesAtQ4_K(w: usize, block: usize): usize {
+  return w + 4 * ROWS + (block >> 1) * (SIX_BITS_BYTES + 32 * ROWS);
+}
+
+export function codesAtQ4_K(w: usize, block: usize): usize {
+  return scalesAtQ4_K(w, block) + SIX_BITS_BYTES + ((block & 1) << 8);
+}
+
+/** Likewise of Q6_K, of one block. */
+export function scalesAtQ6_K(w: usize, block: usize): usize {
+  return w + 2 * ROWS + 26 * ROWS * block;
+}
+
+export function codesAtQ6_K(w: usize, block: usize): usize {
+  return scalesAtQ6_K(w, block) + 2 * ROWS;
+}
+
 function packQ4_K(from: usize, rowBytes: usize, to: usize, w: usize): void {
   for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     const d = load<u16>(from);
@@ -128,10 +149,10 @@ function packQ4_K(from: usize, rowBytes: usize, to: usize, w: usize): void {
     if (d >= 0x7c00 || dmin >= 0x7c00) markOdd(w);
     store<u16>(to + 2 * r, d);
     store<u16>(to + 2 * r, dmin, 2 * ROWS);
-    for (let k: usize = 0; k < 12; k++) store<u8>(to + ROWS * k + r, load<u8>(from + k, 4), 4 * ROWS);
-    for (let run: usize = 0; run < 4; run++) {
-      const codes = from + 16 + 32 * run;
-      const at = to + ROWS * (16 + 32 * run) + 4 * r;
+    for (let block: usize = 0; block < 8; block += 2) {
+      packK4(scalesAtQ4_K(to, block) + r, from + 4, block);
+      const codes = from + 16 + 16 * block;
+      const at = codesAtQ4_K(to, block) + 4 * r;
       const a = v128.load(codes);
       const b = v128.load(codes, 16);
       storeSteps(at, v128.or(lowNibbles(a), i16x8.shl(lowNibbles(b), 4)));
@@ -153,12 +174,14 @@ function storeSteps(to: usize, codes: v128): void {
 function packQ6_K(from: usize, rowBytes: usize, to: usize): void {
   for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     store<u16>(to + 2 * r, load<u16>(from, 208));
-    for (let k: usize = 0; k < 16; k++) store<u8>(to + ROWS * k + r, load<u8>(from + k, 192), 2 * ROWS);
     for (let block: usize = 0; block < 8; block++) {
+      const scales = scalesAtQ6_K(to, block) + r;
+      store<u8>(scales, load<u8>(from + 2 * block, 192));
+      store<u8>(scales, load<u8>(from + 2 * block, 193), ROWS);
       const part = <u32>block & 3;
       const low = from + ((block >> 2) << 6) + ((block & 1) << 5);
       const high = from + 128 + ((block >> 2) << 5);
-      packSixBits(low, (part >> 1) << 2, high, part << 1, to + ROWS * (18 + 24 * block) + 4 * r);
+      packSixBits(low, (part >> 1) << 2, high, part << 1, codesAtQ6_K(to, block) + 4 * r);
     }
   }
 }

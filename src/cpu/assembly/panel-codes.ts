@@ -5,10 +5,12 @@
  * A panel block (32 columns) is 160 bytes: f32 scale[4 rows]; f32 minimum[4 rows], divided by 8; 8 vectors of codes.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
-import { storeFactors, unpackScales } from './dot-q4-k';
+import { storeFactors, UNPACKED_BYTES } from './dot-q4-k';
 import { madd, nmadd } from './float-math';
 import { halvesToFloats, lowHalves } from './half';
 import { nibbleMask } from './opaque';
+import { codesAtQ4_K, scalesAtQ4_K } from './packed-rows';
+import { unpackFour } from './six-bits';
 import { Q4_0_BYTES, Q4_K_BYTES } from './weight-type';
 
 export const CODE_PANEL_BLOCK: usize = 160;
@@ -28,22 +30,23 @@ export function packCodesQ4_0(to: usize, toEnd: usize, w: usize, side: usize): v
 export function packCodesQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
   const mask = nibbleMask();
   for (; to < toEnd; w += 16 * Q4_K_BYTES) {
-    unpackScales(w, spill);
-    storeFactors(w, spill);
-    for (let group: usize = 0; group < 8; group++, to += CODE_PANEL_BLOCK) {
-      storeScales(to, spill, group, side);
-      storeCodes(to + 32, w + 256 + (group << 8) + side, mask);
+    storeFactors(w, spill + UNPACKED_BYTES);
+    for (let block: usize = 0; block < 8; block++, to += CODE_PANEL_BLOCK) {
+      if ((block & 1) == 0) unpackFour(scalesAtQ4_K(w, block), spill);
+      storeScales(to, spill, block, side);
+      storeCodes(to + 32, codesAtQ4_K(w, block) + side, mask);
     }
   }
 }
 
-/** f32 scale[4] and minimum[4] of a group of 32 columns, from what `unpackScales` and `storeFactors` put in `spill`. */
+/** f32 scale[4] and minimum[4] of 32 columns, from what `unpackFour` and `storeFactors` put in `spill`. */
 // @ts-ignore: decorator
 @inline
-export function storeScales(to: usize, spill: usize, group: usize, side: usize): void {
-  const at = spill + (group << 4) + (side >> 2);
-  v128.store(to, f32x4.mul(fourBytes(at), v128.load(spill + side, 256)));
-  v128.store(to, f32x4.mul(fourBytes(at + 128), v128.load(spill + side, 320)), 16);
+export function storeScales(to: usize, spill: usize, block: usize, side: usize): void {
+  const at = spill + ((block & 1) << 5) + (side >> 2);
+  const factors = spill + UNPACKED_BYTES + side;
+  v128.store(to, f32x4.mul(fourBytes(at), v128.load(factors)));
+  v128.store(to, f32x4.mul(fourBytes(at + 16), v128.load(factors, 64)), 16);
 }
 
 /** Four u8 as f32. */

@@ -3,14 +3,15 @@
  * divided by 8; where groups are 16 and scales floats, f32 scale[4 rows] of the second group; Q2_K's holds pairs of integers
  * i16[4 rows, 2], and an eighth of their f32 factor[4 rows] lies behind the weights. Integer scales of groups of 16 are in the weights.
  */
-import { factorAt, headsBytesOf, minimumAt, minimumFactorAt, scaleOf, subMinimumOf, subScaleOf } from './group-scales';
+import { factorAt, minimumAt, minimumFactorAt, scaleOf, subMinimumOf, subScaleOf } from './group-scales';
 import { halfToFloat } from './half';
 import { codesOfStep } from './packed-described';
+import { codesAt } from './packed-heads';
 import { firstTwo, lastTwo, WIDE_PANEL_BLOCK } from './panel-wide';
 import { e2m1Table, iq4Table } from './unpack-codes';
 import {
-  blockSizeOf, CODE_E2M1, CODE_IQ4, CODE_LESS_HALF, codeBitsOf, groupSizeOf, isDescribed, meaningOf, MINIMUM_NONE, minimumOf, Q4_K,
-  SCALE_K3, SCALE_NIBBLES, scalesOf,
+  blockBytesOf, blockSizeOf, CODE_E2M1, CODE_IQ4, CODE_LESS_HALF, codeBitsOf, groupSizeOf, isDescribed, meaningOf, MINIMUM_NONE, minimumOf,
+  Q4_K, SCALE_K3, SCALE_NIBBLES, scalesOf,
 } from './weight-type';
 
 /** What the end of a panel block does with its sums. */
@@ -36,16 +37,14 @@ export function widePanelBlock(type: i32): usize {
 /** Panel blocks from `to` to `toEnd`, of four rows of the packed group at w: `side` is four times the number of the first. */
 export function packWideDescribed(type: i32, to: usize, toEnd: usize, w: usize, side: usize): void {
   const size = blockSizeOf(type);
-  const bits = codeBitsOf(type);
   const panelBlock = widePanelBlock(type);
   while (to < toEnd) {
-    let codes = w + headsBytesOf(type);
-    for (let column = 0; column < size; column += 32, to += panelBlock, codes += <usize>(64 * bits)) {
+    for (let column = 0; column < size; column += 32, to += panelBlock) {
       storeHead(type, to, w, side >> 2, column);
-      storeWeights(type, to + 32, codes, side);
+      storeWeights(type, to + 32, codesAt(type, w, column), side);
       if (scalesOf(type) == SCALE_K3 || scalesOf(type) == SCALE_NIBBLES) scaleWeights(type, to + 32, w, side >> 2, column);
     }
-    w = codes;
+    w += blockBytesOf(type) << 4;
   }
 }
 

@@ -7,10 +7,12 @@
  * A panel block (32 columns) is 288 bytes: f32 scale[4 rows]; f32 minimum[4 rows], divided by 8; 16 vectors of weights.
  */
 import { highNibbles, lowNibbles } from './dot-int8';
-import { storeFactors, unpackScales } from './dot-q4-k';
+import { storeFactors, UNPACKED_BYTES } from './dot-q4-k';
 import { halvesToFloats, lowHalves } from './half';
 import { codesOfStep } from './packed-described';
+import { codesAtQ4_K, codesAtQ6_K, scalesAtQ4_K, scalesAtQ6_K } from './packed-rows';
 import { storeScales } from './panel-codes';
+import { unpackFour } from './six-bits';
 import { Q4_0_BYTES, Q4_K_BYTES, Q6_K_BYTES, Q8_0_BYTES } from './weight-type';
 
 export const WIDE_PANEL_BLOCK: usize = 288;
@@ -33,11 +35,11 @@ export function packWideQ4_0(to: usize, toEnd: usize, w: usize, side: usize): vo
 /** spill: SPILL_BYTES. */
 export function packWideQ4_K(to: usize, toEnd: usize, w: usize, side: usize, spill: usize): void {
   for (; to < toEnd; w += 16 * Q4_K_BYTES) {
-    unpackScales(w, spill);
-    storeFactors(w, spill);
-    for (let group: usize = 0; group < 8; group++, to += WIDE_PANEL_BLOCK) {
-      storeScales(to, spill, group, side);
-      storeNibbles(to + 32, w + 256 + (group << 8) + side, i16x8.splat(0));
+    storeFactors(w, spill + UNPACKED_BYTES);
+    for (let block: usize = 0; block < 8; block++, to += WIDE_PANEL_BLOCK) {
+      if ((block & 1) == 0) unpackFour(scalesAtQ4_K(w, block), spill);
+      storeScales(to, spill, block, side);
+      storeNibbles(to + 32, codesAtQ4_K(w, block) + side, i16x8.splat(0));
     }
   }
 }
@@ -47,8 +49,8 @@ export function packWideQ6_K(to: usize, toEnd: usize, w: usize, side: usize): vo
     const d = halvesToFloats(lowHalves(v128.load64_zero(w + (side >> 1))));
     for (let block: usize = 0; block < 8; block++, to += WIDE_PANEL_BLOCK) {
       v128.store(to, d);
-      const codes = w + 288 + block * 384 + side;
-      const scales = w + 32 + (block << 5) + (side >> 2);
+      const codes = codesAtQ6_K(w, block) + side;
+      const scales = scalesAtQ6_K(w, block) + (side >> 2);
       const first = fourScales(scales);
       const second = fourScales(scales + 16);
       storeScaled(to + 32, codesOfStep(6, codes, 0, false), first);
