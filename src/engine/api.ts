@@ -88,6 +88,11 @@ export interface TemplateOptions {
   readonly tools?: readonly JsonObject[] | undefined;
   /** Further variables of the template; refused where it does not name them. */
   readonly templateVariables?: Readonly<Record<string, JsonValue>> | undefined;
+  /**
+   * `canonical`: tools stand in the prompt by name, and their keys in one order, so that the same tools listed in another order find the
+   * state that is there. Default `given`: as they are.
+   */
+  readonly toolOrder?: 'given' | 'canonical' | undefined;
   /** Short for the template variable `enable_thinking`; refused where the template has no such switch and would go on otherwise. */
   readonly thinking?: boolean | undefined;
 }
@@ -165,10 +170,29 @@ export interface TextPiece {
 /** `stop`: an end token or a stop text. `length`: maxTokens. `context`: prompt and answer fill the context. */
 export type FinishReason = 'stop' | 'length' | 'context';
 
+/** Where a prompt parted from the one whose state was there. */
+export interface CacheBreak {
+  /** Position of the first token that differs: what stands before it could be used, to a page (64 tokens) of other calls' prompts. */
+  readonly token: number;
+  /**
+   * What it stands in: the description of tools, a message (with the template's text before it), or what the template puts behind the last
+   * one. Undefined for a prompt that is no conversation, and where the template does not let it be told.
+   */
+  readonly part?: 'tools' | 'message' | 'end' | undefined;
+  /** Which of the messages, and its role: a changed `system` is that of a header. */
+  readonly message?: number | undefined;
+  readonly role?: string | undefined;
+}
+
 export interface Usage {
   readonly promptTokens: number;
   /** How many of the prompt's tokens were in the cache already; the rest were prefilled. */
   readonly cachedTokens: number;
+  /**
+   * What kept more of the prompt from being there: where it first differs from the prompt and answer before it in its chat, or from those
+   * of other calls, that begin like it the longest. Undefined where nothing began like it, or all of that could be used.
+   */
+  readonly cacheBreak?: CacheBreak | undefined;
   /** Sampled tokens, the end token counted. */
   readonly completionTokens: number;
 }

@@ -95,6 +95,7 @@ async function* answer(
       lastingTokens: core.state.keepsSnapshots ? lastingTokens(promptIds, prompted, merged, text) : undefined,
       sharedLengths: core.state.sharesSnapshots && sequence.length === 0 ? [openingTokens(promptIds, prompted, merged, text)] : [],
       droppedTurns: dropped.turns,
+      source: { messages: prompted, options: merged, dropped: { from: lasting, count: dropped.messages } },
       settings,
       sequence,
       signal,

@@ -5,6 +5,8 @@ import { createBannedTexts } from '../text/banned-texts.ts';
 import { answerRoom } from './answer-room.ts';
 import type { AnswerRoom } from './answer-room.ts';
 import type { ChosenLogprob, FinalPiece, FinishReason, Piece, Timings } from './api.ts';
+import { describeBreak } from './cache-break.ts';
+import type { PromptSource } from './cache-break.ts';
 import type { DecodingSettings } from './decoding-settings.ts';
 import type { ModelCore } from './model-core.ts';
 import { endsInThinking } from './prompt.ts';
@@ -27,6 +29,8 @@ export interface GenerationJob {
   /** Turns that contextPolicy `slide` left out of the prompt; default 0. */
   readonly droppedTurns?: number | undefined;
   readonly settings: DecodingSettings;
+  /** What the prompt was rendered from. Absent: it is no conversation. */
+  readonly source?: PromptSource | undefined;
   /**
    * Which tokens may follow the answer so far, as `Sampler.sample` has it; called for each token, which is then chosen before the next
    * one. Default any.
@@ -49,6 +53,8 @@ interface Run {
   readonly thinkingOpened: boolean;
   /** Tokens of the prompt whose state was there. */
   cachedTokens: number;
+  /** Where the prompt parted from other tokens whose state was there. */
+  parting: number | undefined;
   readonly stops: StopScanner;
   /** Prompt and answer. */
   readonly ids: number[];
@@ -72,6 +78,7 @@ function startRun(job: GenerationJob): Run {
     clock: { calledAt: performance.now(), startedAt: 0, prefillMs: 0, ttftMs: 0, decodeMs: 0 },
     thinkingOpened: endsInThinking(promptIds, text),
     cachedTokens: 0,
+    parting: undefined,
     room: answerRoom(promptIds.length, { ...settings, context: core }),
     stops: createStopScanner(settings.stops),
     ids: [...promptIds],
@@ -168,7 +175,12 @@ function finalPiece(run: Run, sampled: Sampled): FinalPiece {
     finishReason: sampled.finish as FinishReason,
     stopText: sampled.stopText,
     droppedTurns: run.job.droppedTurns ?? 0,
-    usage: { promptTokens, cachedTokens: run.cachedTokens, completionTokens: run.ids.length - promptTokens },
+    usage: {
+      promptTokens,
+      cachedTokens: run.cachedTokens,
+      cacheBreak: run.parting === undefined ? undefined : describeBreak(run.job.promptIds, run.parting, run.job.source, run.job.text),
+      completionTokens: run.ids.length - promptTokens,
+    },
     timings: timingsOf(run),
     seed: run.job.settings.sampling.seed,
   };
@@ -192,6 +204,7 @@ function begin(run: Run): void {
   // The last id always runs again: the logits after it are what the first token is sampled from. Without causality the state of every
   // token depends on all of the prompt.
   const prefix = core.causal ? promptIds.slice(0, -1) : [];
+  run.parting = run.sequence.parting(promptIds);
   run.cachedTokens = run.sequence.keepPrefix(prefix);
   const lengths = new Set([...keptLengths(run.job), ...run.sequence.offer(prefix, sharedLengths)]);
   run.keepAt = [...lengths].filter((length) => length < promptIds.length).sort((a, b) => a - b);

@@ -79,6 +79,12 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
     }
     return extend(ids, { taps, signal, ...options });
   };
+  /** How many of the ids the sequence's own tokens begin with. */
+  const agreeing = (ids: ArrayLike<number>) => {
+    let common = 0;
+    while (common < present.length && common < ids.length && present[common] === ids[common]) common++;
+    return common;
+  };
   return {
     get length() {
       forgetLost();
@@ -90,14 +96,22 @@ export function openSequence(core: ModelCore, { isPrivate = false }: SequenceOpt
     },
     keepPrefix(ids) {
       forgetLost();
-      let common = 0;
-      while (common < present.length && common < ids.length && present[common] === ids[common]) common++;
-      present.length = common;
+      present.length = agreeing(ids);
       settle();
       const adopted = isPrivate ? 0 : core.state.adopt(state, ids);
       if (adopted > 0) present.length = 0;
       for (let i = 0; i < adopted; i++) present.push(ids[i] as number);
       return present.length;
+    },
+    parting(ids) {
+      forgetLost();
+      const own = agreeing(ids);
+      const isOther = own < present.length && own < ids.length;
+      const known = isPrivate ? 0 : core.state.known(ids);
+      const others = isPrivate ? 0 : core.state.parting(ids);
+      const most = Math.max(isOther ? own : 0, others);
+      // What goes on as the ids do, and ends before them, is no break.
+      return most === 0 || most < Math.max(known, isOther ? 0 : own) ? undefined : most;
     },
     offer(ids, lengths) {
       if (isPrivate || !core.state.sharesSnapshots) return [];

@@ -29,7 +29,9 @@ const DECODING: NamesOf<DecodingOptions> = {
   signal: true,
   onProgress: true,
 };
-const CONVERSATION: NamesOf<ConversationOptions> = { tools: true, templateVariables: true, thinking: true, contextPolicy: true };
+const CONVERSATION: NamesOf<ConversationOptions> = {
+  tools: true, toolOrder: true, templateVariables: true, thinking: true, contextPolicy: true,
+};
 const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 

@@ -43,6 +43,17 @@ describe('the prefix index', () => {
     expect([...held]).toEqual([20]);
   });
 
+  it('says where ids part from what is there, and nothing of those that go on from it or begin otherwise', () => {
+    const { index, add } = indexOf();
+    expect(index.parting([1, 2, 3])).toBe(0);
+    const blocks = add([1, 2, 3, 4, 5, 6], 10);
+    add([1, 2, 3, 7], 20);
+    const asked = [[1, 9], [1, 2, 9, 9], [1, 2, 3, 9], [1, 2, 3, 4, 5, 9], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5, 6, 7], [8, 8], [1, 2]];
+    expect(asked.map((ids) => index.parting(ids))).toEqual([1, 2, 3, 5, 0, 0, 0, 0]);
+    index.remove(blocks[0]!);
+    expect(index.parting([1, 9])).toBe(0);
+  });
+
   it('takes out what goes on from a page that is written to', () => {
     const { index, add, held, pagesFor } = indexOf();
     const blocks = add([1, 2, 3, 4, 5, 6], 10);

@@ -14,6 +14,8 @@ export interface Block {
 export interface PrefixIndex {
   /** The blocks of the longest prefix of `ids` that there is, of whole pages. */
   find(ids: ArrayLike<number>): readonly Block[];
+  /** How many of the ids the tokens of some block begin with, where those go on in another way, or the ids do not go on so far; else 0. */
+  parting(ids: ArrayLike<number>): number;
   /** The block of these tokens behind `parent`, which is the newest then: the one that is there already, or one of `page`. */
   add(parent: Block | undefined, tokens: ArrayLike<number>, page: number): Block;
   /** Makes the blocks of a prefix the newest, in whose order they go. */
@@ -50,7 +52,9 @@ function keyOf(parent: Entry | undefined, tokens: ArrayLike<number>, from: numbe
 export function createPrefixIndex({ pageTokens, hold, drop }: PrefixIndexOptions): PrefixIndex {
   /** The oldest first. A prefix is no older than what goes on from it. */
   const entries = new Map<string, Entry>();
+  const roots = new Set<Entry>();
   let last = 0;
+  const siblingsAfter = (parent: Entry | undefined) => parent?.children ?? roots;
   const holds = (block: Block) => entries.get((block as Entry).key) === block;
   const get = (parent: Entry | undefined, ids: ArrayLike<number>, from: number): Entry | undefined => {
     const entry = entries.get(keyOf(parent, ids, from, pageTokens));
@@ -67,21 +71,34 @@ export function createPrefixIndex({ pageTokens, hold, drop }: PrefixIndexOptions
   const remove = (entry: Entry) => {
     if (!holds(entry)) return;
     entries.delete(entry.key);
-    entry.parent?.children.delete(entry);
+    siblingsAfter(entry.parent).delete(entry);
     drop(entry);
     for (const child of entry.children) remove(child);
+  };
+  const find = (ids: ArrayLike<number>): Entry[] => {
+    const found: Entry[] = [];
+    for (let from = 0; from + pageTokens <= ids.length; from += pageTokens) {
+      const next = get(found.at(-1), ids, from);
+      if (next === undefined) break;
+      found.push(next);
+    }
+    return found;
   };
   return {
     holds,
     touch,
-    find(ids) {
-      const found: Entry[] = [];
-      for (let from = 0; from + pageTokens <= ids.length; from += pageTokens) {
-        const next = get(found.at(-1), ids, from);
-        if (next === undefined) break;
-        found.push(next);
+    find,
+    parting(ids) {
+      const found = find(ids);
+      const from = found.length * pageTokens;
+      let most = 0;
+      for (const { tokens } of siblingsAfter(found.at(-1))) {
+        let common = 0;
+        while (common < pageTokens && tokens[common] === ids[from + common]) common++;
+        most = Math.max(most, common);
       }
-      return found;
+      const isOver = from + most === ids.length;
+      return siblingsAfter(found.at(-1)).size === 0 || isOver ? 0 : from + most;
     },
     add(parent, tokens, page) {
       const before = parent as Entry | undefined;
@@ -92,7 +109,7 @@ export function createPrefixIndex({ pageTokens, hold, drop }: PrefixIndexOptions
       // Behind what has gone nobody would find it; in the place of another of the same hash neither would be found.
       if ((before !== undefined && !holds(before)) || entries.has(key)) return entry;
       entries.set(key, entry);
-      before?.children.add(entry);
+      siblingsAfter(before).add(entry);
       hold(entry);
       const chain: Entry[] = [];
       for (let at: Entry | undefined = entry; at !== undefined; at = at.parent) chain.unshift(at);

@@ -1,7 +1,8 @@
 import { InputError } from '../tensor/errors.ts';
 import { checkInteger, checkOptionNames, checkSwitch } from '../tensor/option-names.ts';
-import { answerRoom } from './answer-room.ts';
-import type { GenerateOptions } from './api.ts';
+import { answerRoom, lastingMessages } from './answer-room.ts';
+import type { ChatMessage, GenerateOptions } from './api.ts';
+import type { PromptSource } from './cache-break.ts';
 import { decodingHost, resolveDecoding } from './decoding-settings.ts';
 import type { GenerationJob } from './generate.ts';
 import { openingTokens } from './lasting-tokens.ts';
@@ -20,6 +21,11 @@ function checkChoices({ n, cachePrompt }: GenerateOptions): void {
     throw new InputError(`n ${n} shares the prompt among its answers, and cachePrompt false shares nothing: leave one of them out.`);
 }
 
+function promptSource(messages: readonly ChatMessage[], options: GenerateOptions, count: number): PromptSource {
+  const from = lastingMessages(messages);
+  return { messages: [...messages.slice(0, from), ...messages.slice(from + count)], options, dropped: { from, count } };
+}
+
 /** What a call of `generate` asks for, checked. @throws InputError and CapacityError as the options' docs say */
 export function prepareGeneration(core: ModelCore, text: TextSide, options: GenerateOptions): GenerationJob {
   core.checkOpen();
@@ -30,10 +36,12 @@ export function prepareGeneration(core: ModelCore, text: TextSide, options: Gene
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
-  const { ids: promptIds, droppedTurns } = encodeRequest(options, text, core);
+  const { ids: promptIds, droppedMessages, droppedTurns } = encodeRequest(options, text, core);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
   const { signal, onProgress, messages } = options;
   const isShared = core.state.sharesSnapshots && messages !== undefined && options.cachePrompt !== false;
   const sharedLengths = isShared ? [openingTokens(promptIds, messages, options, text)] : [];
-  return { core, text, promptIds, sharedLengths, droppedTurns, isPrivate: options.cachePrompt === false, settings, signal, onProgress };
+  const source = messages && promptSource(messages, options, droppedMessages);
+  const isPrivate = options.cachePrompt === false;
+  return { core, text, promptIds, source, sharedLengths, droppedTurns, isPrivate, settings, signal, onProgress };
 }

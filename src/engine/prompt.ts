@@ -1,6 +1,7 @@
 /** From what a caller passes (a prompt, ids or messages) to token ids. */
 import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
+import { canonicalTools } from '../text/canonical-tools.ts';
 import type { EmbeddingPrompts } from '../text/embedding-prompts.ts';
 import type { InfillTokens } from '../text/infill-tokens.ts';
 import type { ScoreTokens } from '../text/score-tokens.ts';
@@ -29,6 +30,8 @@ export interface TextSide {
    * undefined where the model has no template.
    */
   readonly encodeMessages: ((messages: readonly ChatMessage[], options: RenderOptions) => readonly number[]) | undefined;
+  /** The text that {@link encodeMessages} encodes. */
+  readonly renderMessages?: ((messages: readonly ChatMessage[], options: RenderOptions) => string) | undefined;
   /** Options that no template reads are refused where this is there. */
   readonly templateReads?: TemplateReads;
   readonly endIds: ReadonlySet<number>;
@@ -147,10 +150,10 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
 }
 
 /** What the chat template gets besides messages. */
-export function renderOptions({ tools, thinking, templateVariables }: TemplateOptions): RenderOptions {
+export function renderOptions({ tools, toolOrder, thinking, templateVariables }: TemplateOptions): RenderOptions {
   const variables: Record<string, JsonValue> = { ...templateVariables };
   if (thinking !== undefined) variables['enable_thinking'] = thinking;
-  return { tools, variables };
+  return { tools: tools !== undefined && toolOrder === 'canonical' ? canonicalTools(tools) : tools, variables };
 }
 
 /** @throws InputError where the model has no chat template, or the messages are none; CapacityError for far too long a text. */
@@ -184,7 +187,7 @@ function refuseConversationOptions(options: GenerateOptions): void {
     throw new InputError(
       `contextPolicy "slide" leaves out turns of messages, and ${source} has none: pass messages instead, or leave it out.`,
     );
-  const given = (['tools', 'thinking', 'templateVariables'] as const).filter((name) => options[name] !== undefined);
+  const given = (['tools', 'toolOrder', 'thinking', 'templateVariables'] as const).filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
   throw new InputError(
     `${given.join(' and ')} would go to the chat template, which ${source} does not pass through: pass messages instead, ` +

@@ -75,6 +75,8 @@ export interface StatePool {
    * @returns how many tokens those are; 0 where the sequence stays as it is
    */
   adopt(state: SequenceState, ids: ArrayLike<number>): number;
+  /** As {@link PrefixIndex.parting}. */
+  parting(ids: ArrayLike<number>): number;
   /** How many tokens of `ids` the index has full pages of, whether one can go on from their end or not. */
   known(ids: ArrayLike<number>): number;
   /** Puts pages that have become full into the index: those of all tokens whose state is there. */

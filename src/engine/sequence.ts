@@ -13,6 +13,11 @@ export interface Sequence {
    */
   keepPrefix(ids: ArrayLike<number>): number;
   /**
+   * Asked before {@link keepPrefix}: how many of `ids` agree with the longest tokens whose state is there, of this sequence or of others,
+   * where these go on in another way; undefined where none do.
+   */
+  parting(ids: ArrayLike<number>): number | undefined;
+  /**
    * Says, before the rows after {@link keepPrefix}, which lengths of `ids` others are likely to begin with: {@link keep} leaves the state
    * there to them. To those, to a page, comes the length that others began with and this one could not go on from.
    * @returns the lengths at which steps have to end for it, ascending; none for a model whose full pages are enough

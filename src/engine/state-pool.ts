@@ -149,6 +149,10 @@ class Pools implements StatePool {
     return length;
   }
 
+  parting(ids: ArrayLike<number>): number {
+    return this.#parts.index?.parting(ids) ?? 0;
+  }
+
   known(ids: ArrayLike<number>): number {
     return (this.#parts.index?.find(ids).length ?? 0) * this.pageTokens;
   }

@@ -25,6 +25,11 @@ function checkTools(tools: TemplateOptions['tools']): void {
   if (bad >= 0) throw new InputError(`tools[${bad}] must be an object that describes a function, found ${describeValue(tools[bad])}.`);
 }
 
+function checkToolOrder({ toolOrder }: TemplateOptions): void {
+  if (toolOrder !== undefined && toolOrder !== 'given' && toolOrder !== 'canonical')
+    throw new InputError(`toolOrder must be "given" or "canonical", found ${describeValue(toolOrder satisfies never)}.`);
+}
+
 function checkVariables({ templateVariables, thinking }: TemplateOptions): void {
   if (templateVariables === undefined) return;
   if (!isJsonObject(templateVariables as JsonValue))
@@ -54,6 +59,7 @@ function checkThinking(thinking: boolean | undefined, reads: (word: string) => b
 export function checkTemplateOptions(options: TemplateOptions, reads: TemplateReads): void {
   const { tools, templateVariables, thinking } = options;
   checkTools(tools);
+  checkToolOrder(options);
   checkSwitch('thinking', thinking);
   checkVariables(options);
   if (reads === undefined) return;

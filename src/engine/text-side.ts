@@ -1,5 +1,6 @@
 /** What a checkpoint says about text: tokenizer, chat template, end tokens, sampling defaults. */
 import type { Checkpoint } from '../tensor/checkpoint.ts';
+import type { RenderedChat } from '../text/chat-template.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
 import { embeddingPrompts } from '../text/embedding-prompts.ts';
 import { infillTokens } from '../text/infill-tokens.ts';
@@ -9,21 +10,32 @@ import { sentenceSettings } from '../text/sentence-settings.ts';
 import { specialTokenTexts } from '../text/special-token-texts.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import type { ChatMessage } from './api.ts';
 import { isPrefilled } from './prefilled-answer.ts';
-import type { TextSide } from './prompt.ts';
+import type { RenderOptions, TextSide } from './prompt.ts';
+
+type TextSideRender = (messages: readonly ChatMessage[], options: RenderOptions) => RenderedChat;
 
 /** The engine of templates is loaded for a model that has one. */
-async function messageEncoder(checkpoint: Checkpoint, tokenizer: Tokenizer | undefined): Promise<TextSide['encodeMessages']> {
+async function messageEncoder(
+  checkpoint: Checkpoint, tokenizer: Tokenizer | undefined,
+): Promise<Pick<TextSide, 'encodeMessages' | 'renderMessages'>> {
   const template = await chatTemplateOf(checkpoint);
-  if (template === undefined || tokenizer === undefined) return undefined;
+  if (template === undefined || tokenizer === undefined) return { encodeMessages: undefined };
   const { encodeChat } = await import('../text/chat-template.ts');
   const { renderContinued } = await import('../text/continued-chat.ts');
   const specialTokens = specialTokenTexts(checkpoint, tokenizer);
-  return (messages, { tools, variables, checkLength }) => {
+  const render: TextSideRender = (messages, { tools, variables }) => {
     const options = { messages, tools, variables, specialTokens };
-    const rendered = isPrefilled(messages) ? renderContinued(template, options) : template.render(options);
-    checkLength?.(rendered.text.length);
-    return encodeChat(tokenizer, rendered);
+    return isPrefilled(messages) ? renderContinued(template, options) : template.render(options);
+  };
+  return {
+    renderMessages: (messages, options) => render(messages, options).text,
+    encodeMessages(messages, options) {
+      const rendered = render(messages, options);
+      options.checkLength?.(rendered.text.length);
+      return encodeChat(tokenizer, rendered);
+    },
   };
 }
 
@@ -53,7 +65,7 @@ export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
   const sentences = sentenceSettings(checkpoint);
   return {
     tokenizer,
-    encodeMessages: await messageEncoder(checkpoint, tokenizer),
+    ...(await messageEncoder(checkpoint, tokenizer)),
     templateReads: wordsOf(checkpoint),
     endIds: endTokens(checkpoint, tokenizer),
     infillTokens: tokenizer && infillTokens(checkpoint, tokenizer),
