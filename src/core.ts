@@ -41,7 +41,8 @@ export type { Checkpoint, SkippedTensor, TensorEntry } from './tensor/checkpoint
 export { CapacityError, FormatError, InputError } from './tensor/errors.ts';
 export type { ContextShortage } from './tensor/errors.ts';
 export type { OnProgress, ProgressEvent, ProgressPhase } from './tensor/progress.ts';
-export { createReasoningParser, splitReasoning } from './text/reasoning-parser.ts';
-export type { AnswerPart, ReasoningParser, ReasoningParserOptions, SplitAnswer } from './text/reasoning-parser.ts';
+export { createPartCollector } from './text/answers/collect-parts.ts';
+export type { AnswerContent, PartCollector } from './text/answers/collect-parts.ts';
+export type * from './text/answers/answer-parts.ts';
 export { tokenizerFromCheckpoint } from './text/tokenizer-from-checkpoint.ts';
 export type { Tokenizer } from './text/tokenizer.ts';

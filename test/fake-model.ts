@@ -81,6 +81,16 @@ export function fakeLogits(ids: readonly number[], adjust?: FakeOptions['adjust'
   return logits;
 }
 
+/** Logits that make the model answer this text to what ends in `assistant:`, a byte a token, and end. */
+export function saying(text: string): NonNullable<FakeOptions['adjust']> {
+  const bytes = new TextEncoder().encode(text);
+  const opening = 'assistant:';
+  return (logits, ids) => {
+    const at = ids.length - (String.fromCharCode(...ids).lastIndexOf(opening) + opening.length);
+    logits[bytes[at] ?? FAKE_END] = 90;
+  };
+}
+
 /** The tokens that the fake model's scores lead to one by one, with no engine. */
 export function fakeGreedy(promptIds: readonly number[], count: number, adjust?: FakeOptions['adjust']): number[] {
   const ids = [...promptIds];

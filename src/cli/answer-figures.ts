@@ -66,6 +66,8 @@ export function endingNote({ finishReason, stopText, usage }: FinalPiece, { isCh
     }
     case 'length':
       return `stopped after ${plural(usage.completionTokens, 'token')}; --max-tokens N gives more`;
+    case 'tool_calls':
+      return undefined;
     case 'stop':
       return stopText === undefined ? undefined : `ended at the stop text ${JSON.stringify(stopText)}`;
     default:

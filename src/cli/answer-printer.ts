@@ -1,14 +1,16 @@
-/** Prints an answer as it streams: thinking dimmed, or marked in words where there is no colour; wrapped at words on a terminal. */
+/**
+ * Prints an answer as it streams: thinking dimmed, or marked in words where there is no colour; tool calls on lines of their own; wrapped
+ * at words on a terminal.
+ */
 import type { FinalPiece, Piece } from '../engine/api.ts';
-import { createReasoningParser } from '../text/reasoning-parser.ts';
-import type { AnswerPart } from '../text/reasoning-parser.ts';
+import type { AnswerPart } from '../text/answers/answer-parts.ts';
 import { withoutControls } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { createWordWrapper } from './word-wrapper.ts';
 
 export interface AnswerPrinter {
   /** Pieces of one answer, in order. */
-  push(piece: Pick<Piece, 'text' | 'thinkingOpened'>): void;
+  push(piece: Pick<Piece, 'parts'>): void;
   /** Prints what was held back and ends the line; safe to call twice. */
   end(): void;
 }
@@ -18,6 +20,9 @@ export interface AnswerPrinterOptions {
   /** Where thinking goes; may be the same terminal. */
   readonly thinking: Terminal;
 }
+
+/** Calls are part of the answer. */
+type SinkName = 'answer' | 'thinking';
 
 /** Text of one kind on its way to a stream. */
 interface Sink {
@@ -49,10 +54,10 @@ function screenSink(terminal: Terminal, write: Write): Sink {
 function openSinks({
   answer,
   thinking,
-}: AnswerPrinterOptions): Readonly<Record<AnswerPart['kind'], Sink>> & { switchTo(kind: AnswerPart['kind']): void } {
+}: AnswerPrinterOptions): Readonly<Record<SinkName, Sink>> & { switchTo(kind: SinkName): void } {
   const writeAs = { answer: (text: string) => answer.write(text), thinking: (text: string) => thinking.write(thinking.dim(text)) };
   if (answer.isTty && thinking.isTty) {
-    let kind: AnswerPart['kind'] = 'answer';
+    let kind: SinkName = 'answer';
     const shared = screenSink(answer, (text) => writeAs[kind](text));
     return { answer: shared, thinking: shared, switchTo: (next) => void (kind = next) };
   }
@@ -60,14 +65,26 @@ function openSinks({
   return { answer: sinkOf(answer, writeAs.answer), thinking: sinkOf(thinking, writeAs.thinking), switchTo: () => {} };
 }
 
+/** A call as it is shown, `get_weather({"city": "Paris"})`: what a part adds to it. */
+function callText(part: Extract<AnswerPart, { readonly kind: 'toolCall' }>): string {
+  switch (part.phase) {
+    case 'start':
+      return `${part.name}(`;
+    case 'arguments':
+      return part.text;
+    case 'end':
+      return ')\n';
+    default:
+      throw new Error(`answer printer: unknown part ${JSON.stringify(part satisfies never)}`);
+  }
+}
+
 export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinter {
   const { thinking } = options;
   const sinks = openSinks(options);
-  let last: AnswerPart['kind'] | undefined;
-  /** Made at the first piece, which says whether the prompt opened the thinking. */
-  let parser: ReturnType<typeof createReasoningParser> | undefined;
+  let last: SinkName | undefined;
   let isEnded = false;
-  const print = ({ kind, text }: AnswerPart) => {
+  const print = (kind: SinkName, text: string) => {
     if (kind !== last) {
       if (last !== undefined) sinks[last].flush();
       if (last === 'thinking') sinks.thinking.push('\n\n');
@@ -77,15 +94,17 @@ export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinte
     sinks[kind].push(text);
     last = kind;
   };
+  const printPart = (part: AnswerPart) => {
+    if (part.kind === 'toolCall') {
+      if (part.phase === 'start' && last === 'answer' && !sinks.answer.isAtLineStart()) print('answer', '\n');
+      print('answer', callText(part));
+    } else if (part.text !== '') print(part.kind === 'reasoning' ? 'thinking' : 'answer', part.text);
+  };
   return {
-    push({ text, thinkingOpened }) {
-      parser ??= createReasoningParser({ opened: thinkingOpened });
-      parser.push(text).forEach(print);
-    },
+    push: ({ parts }) => parts.forEach(printPart),
     end() {
       if (isEnded) return;
       isEnded = true;
-      parser?.flush().forEach(print);
       if (last === undefined) return;
       sinks[last].flush();
       if (!sinks[last].isAtLineStart()) sinks[last].push('\n');
@@ -93,10 +112,10 @@ export function createAnswerPrinter(options: AnswerPrinterOptions): AnswerPrinte
   };
 }
 
-/** Reads a generation to its last piece; `onText` gets those with a text. */
-export async function streamAnswer(generation: AsyncIterable<Piece>, onText: (piece: Piece) => void): Promise<FinalPiece> {
+/** Reads a generation to its last piece; `onParts` gets those with parts. */
+export async function streamAnswer(generation: AsyncIterable<Piece>, onParts: (piece: Piece) => void): Promise<FinalPiece> {
   for await (const piece of generation) {
-    if (piece.text !== '') onText(piece);
+    if (piece.parts.length > 0) onParts(piece);
     if (piece.finishReason !== undefined) return piece;
   }
   throw new Error('The generation ended without a last piece.');

@@ -1,5 +1,5 @@
 /** The conversation of `ingot chat`: messages in, answers out. */
-import type { Chat, DecodingOptions, FinalPiece, Model } from '../engine/api.ts';
+import type { Chat, ChatOptions, DecodingOptions, FinalPiece, Model } from '../engine/api.ts';
 import { droppedNote, endingNote, figuresLine } from './answer-figures.ts';
 import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
 import { CHAT_HELP, parseChatLine } from './chat-commands.ts';
@@ -22,7 +22,7 @@ export interface ChatSessionOptions {
   readonly progressStream: OutputStream;
   /** A person is there: prompts are shown, and an error does not end the conversation. */
   readonly isInteractive: boolean;
-  readonly decoding: DecodingOptions;
+  readonly decoding: DecodingOptions & Pick<ChatOptions, 'dialect'>;
   readonly system: string | undefined;
   readonly thinking: boolean;
   /** Ends the session when it aborts. */

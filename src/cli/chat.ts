@@ -56,7 +56,7 @@ export async function chat(path: string | undefined, flags: ChatFlags): Promise<
         screen,
         progressStream: stderr,
         isInteractive,
-        decoding: decodingOptions(flags),
+        decoding: { ...decodingOptions(flags), dialect: flags.dialect },
         system: flags.system,
         thinking: flags.think,
         signal,

@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import type { DecodingOptions } from '../engine/api.ts';
 import { checkSetting } from '../engine/sampling-settings.ts';
-import { checkedNumber, collectTexts, integerIn } from './option-values.ts';
+import { DIALECTS } from '../text/answers/dialects.ts';
+import { checkedNumber, collectTexts, integerIn, oneOf } from './option-values.ts';
 
 /** As commander gives them. */
 export interface GenerationFlags {
@@ -17,9 +18,12 @@ export interface GenerationFlags {
   readonly frequencyPenalty?: number;
   readonly seed?: number;
   readonly stop?: readonly string[];
+  readonly dialect?: string;
   /** False with `--no-think`. */
   readonly think: boolean;
 }
+
+const dialectNames = DIALECTS.map(({ name }) => name);
 
 type SettingName = Parameters<typeof checkSetting>[0];
 
@@ -47,6 +51,11 @@ export function addGenerationOptions(command: Command, most = 'what the context 
     .option('--frequency-penalty <number>', 'the same, once per occurrence; 0 is off', setting('frequencyPenalty'))
     .option('--seed <number>', 'the same seed gives the same answer (default: random)', setting('seed'))
     .option('--stop <text>', 'ends the answer where it says this; may be given several times', collectTexts)
+    .option(
+      '--dialect <name>',
+      `what thoughts and calls are marked by: ${dialectNames.join(', ')} (default: what inspect says)`,
+      oneOf(dialectNames),
+    )
     .option('--no-think', 'asks the model to answer without thinking first');
 }
 

@@ -4,6 +4,7 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import type { ReadOptions } from '../tensor/byte-source.ts';
 import type { Checkpoint, MetadataValue } from '../tensor/checkpoint.ts';
 import { chatTemplateSources } from '../text/chat-template-source.ts';
+import { dialectOf } from '../text/answers/dialects.ts';
 import { samplingDefaults } from '../text/sampling-defaults.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -50,6 +51,7 @@ export async function inspectReport(checkpoint: Checkpoint, options: ReadOptions
       () => [...chatTemplateSources(checkpoint)].map(([name, source]) => ({ name, characters: source.length })),
       options,
     ),
+    dialect: await attempt(() => dialectOf(checkpoint, found).name, options),
     metadata,
     config: checkpoint.config ?? null,
     types: typeTotals(tensors),

@@ -48,7 +48,7 @@ function modelLines({ model }: InspectReport): string[] {
   ];
 }
 
-function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: InspectReport): string[] {
+function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates, dialect }: InspectReport): string[] {
   const rows: string[][] = [['tokenizer', describeTokenizer(tokenizer)]];
   if (tokenizer !== null && !isProblem(tokenizer)) {
     const special = Object.entries(tokenizer.special).filter(([, id]) => id !== undefined);
@@ -67,6 +67,7 @@ function textLines({ tokenizer, endTokens, samplingDefaults, chatTemplates }: In
   const template = ({ name, characters }: { readonly name: string; readonly characters: number }) =>
     `${printable(name)} (${plural(characters, 'character')})`;
   rows.push(['chat template', listed(chatTemplates, (templates) => templates.map(template), 'none')]);
+  rows.push(['answers', isProblem(dialect) ? printable(dialect.problem) : `${dialect} dialect`]);
   return tableLines(rows);
 }
 

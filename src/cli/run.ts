@@ -1,6 +1,5 @@
 /** `ingot run`: one answer. */
 import type { Command } from 'commander';
-import { splitReasoning } from '../text/reasoning-parser.ts';
 import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
 import { collect } from '../engine/collect.ts';
 import { endingNote, figuresLine } from './answer-figures.ts';
@@ -93,7 +92,7 @@ function checkFlags({ raw, ids, system }: RunFlags): void {
 }
 
 function requestOf(text: string, flags: RunFlags, model: Model): GenerateOptions {
-  const decoding = { ...decodingOptions(flags), ignoreEos: flags.ignoreEos };
+  const decoding = { ...decodingOptions(flags), dialect: flags.dialect, ignoreEos: flags.ignoreEos };
   if (flags.ids !== undefined) return { ...decoding, ids: flags.ids };
   if (model.tokenizer === undefined)
     throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
@@ -130,13 +129,17 @@ async function printAnswer(model: Model, request: GenerateOptions): Promise<void
 /** A model without a tokenizer answers in ids. */
 async function* withIds(model: Model, pieces: AsyncIterable<Piece>): AsyncGenerator<Piece> {
   if (model.tokenizer !== undefined) return yield* pieces;
-  for await (const piece of pieces) yield { ...piece, text: piece.tokens.map((id) => `${id} `).join('') };
+  for await (const piece of pieces) yield withText(piece, piece.tokens.map((id) => `${id} `).join(''));
+}
+
+function withText<SomePiece extends Piece>(piece: SomePiece, text: string): SomePiece {
+  return { ...piece, text, parts: [{ kind: 'text', text, tokens: piece.tokens }] };
 }
 
 async function printJson(model: Model, request: GenerateOptions): Promise<void> {
-  const { text, thinkingOpened, tokens, finishReason, stopText, usage, timings, seed } = await collect(model.generate(request));
+  const collected = await collect(model.generate(request));
   const { name, architecture, quantisation, device, deviceDescription } = model.info;
-  const { reasoning, content } = splitReasoning(text, thinkingOpened);
-  const answer = { text, reasoning, content, tokens, finishReason, stopText, usage, timings, seed };
+  const { text, reasoning, content, toolCalls, tokens, finishReason, stopText, usage, timings, seed } = collected;
+  const answer = { text, reasoning, content, toolCalls, tokens, finishReason, stopText, usage, timings, seed };
   process.stdout.write(`${JSON.stringify({ ...answer, model: { name, architecture, quantisation }, device, deviceDescription })}\n`);
 }

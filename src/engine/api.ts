@@ -6,6 +6,7 @@ import type { KvChoice } from '../graph/kv-types.ts';
 import type { Pooling } from '../graph/model-graphs.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
+import type { AnswerPart } from '../text/answers/answer-parts.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 
 /** A message as chat templates read it (the form of OpenAI and Hugging Face, so its fields keep their names). */
@@ -109,6 +110,11 @@ export type ContextPolicy = 'error' | 'slide';
 export interface ConversationOptions extends TemplateOptions {
   /** Default `error`. */
   readonly contextPolicy?: ContextPolicy | undefined;
+  /**
+   * Name of the dialect that the answer's parts are read by ({@link ModelInfo.dialect}). Default: the model's own, which its chat template
+   * and its tokens say.
+   */
+  readonly dialect?: string | undefined;
 }
 
 /** Exactly one of `prompt`, `ids` and `messages`. */
@@ -153,22 +159,26 @@ export interface ChosenLogprob extends TokenLogprob {
 
 /** New text (empty while it may be the beginning of a stop text, or half a character) and the tokens sampled for it. */
 export interface TextPiece {
+  /** As the model writes it, marks of thoughts and calls included, control tokens left out. */
   readonly text: string;
   readonly tokens: readonly number[];
+  /**
+   * What has become certain of the answer with this piece: text, reasoning, and tool calls where `tools` were given. What may be a mark
+   * waits, so a part may come in a later piece than its tokens do.
+   */
+  readonly parts: readonly AnswerPart[];
   /** Which answer it is of, where several were asked for by {@link GenerateOptions.n}; else 0. */
   readonly index: number;
-  /**
-   * The same on every piece: the prompt ended inside a thinking block (its template may open one), so that the text begins there.
-   * `createReasoningParser` and `splitReasoning` take it.
-   */
-  readonly thinkingOpened: boolean;
   /** One entry per token, where asked for. */
   readonly logprobs?: readonly ChosenLogprob[] | undefined;
   readonly finishReason?: undefined;
 }
 
-/** `stop`: an end token or a stop text. `length`: maxTokens. `context`: prompt and answer fill the context. */
-export type FinishReason = 'stop' | 'length' | 'context';
+/**
+ * `stop`: an end token or a stop text. `tool_calls`: the same, and the answer has a whole call. `length`: maxTokens. `context`: prompt and
+ * answer fill the context.
+ */
+export type FinishReason = 'stop' | 'tool_calls' | 'length' | 'context';
 
 /** Where a prompt parted from the one whose state was there. */
 export interface CacheBreak {
@@ -216,6 +226,8 @@ export interface FinalPiece extends Omit<TextPiece, 'finishReason'> {
   readonly finishReason: FinishReason;
   /** The stop text that ended the answer, if one did. */
   readonly stopText: string | undefined;
+  /** Tool calls that the answer began and that are not whole, since it was cut or they are not valid: they have no end in the parts. */
+  readonly incompleteCalls: number;
   /** How many of the oldest turns of the conversation, in all, the prompt lacks by contextPolicy `slide`; 0 where none. */
   readonly droppedTurns: number;
   readonly usage: Usage;
@@ -352,6 +364,8 @@ export interface ModelInfo {
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   /** Tensors and files that the host reads rows of before each step, as `perLayerTable: 'host'` has it; undefined: none. */
   readonly readByHost: string | undefined;
+  /** What its answers are written in: how thoughts and tool calls are marked. */
+  readonly dialect: string;
   /** What sampling options default to. */
   readonly samplingDefaults: SamplingOptions;
   /** Of a model of embeddings, which has no calls that predict tokens; undefined for others, which have no `embed`. */

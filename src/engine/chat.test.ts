@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FAKE_BOS, FAKE_END, fakeLogits, fakeModels } from '../../test/fake-model.ts';
+import { FAKE_BOS, FAKE_END, fakeLogits, fakeModels, saying } from '../../test/fake-model.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import type { ChatMessage } from './api.ts';
 import { collect } from './collect.ts';
@@ -58,12 +58,11 @@ describe('createChat', () => {
 
   it('keeps thinking and tool calls apart from the content', async () => {
     const says = '<think>\nhm\n</think>\n\n<tool_call>{"name":"f","arguments":{}}</tool_call>';
-    const { model } = await load({
-      adjust: (logits, ids) => void (logits[bytes(says)[ids.length - rendered([{ role: 'user', content: 'x' }]).length] ?? FAKE_END] = 90),
-    });
-    const chat = model.createChat({ temperature: 0 });
-    expect((await collect(chat.send('x'))).text).toBe(says);
-    const tool_calls = [{ type: 'function', function: { name: 'f', arguments: {} } }];
+    const { model } = await load({ adjust: saying(says) });
+    const chat = model.createChat({ temperature: 0, dialect: 'hermes', tools: [{ name: 'f' }] });
+    const answer = await collect(chat.send('x'));
+    expect(answer.text).toBe(says);
+    const tool_calls = [{ id: answer.toolCalls[0]?.id, type: 'function', function: { name: 'f', arguments: {} } }];
     expect(chat.history[1]).toEqual({ role: 'assistant', content: '', reasoning_content: 'hm', tool_calls });
   });
 

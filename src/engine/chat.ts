@@ -3,6 +3,7 @@ import { InputError } from '../tensor/errors.ts';
 import { checkOptionNames, checkSwitch, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { Chat, ChatMessage, ChatOptions, Generation, Piece, SendOptions } from './api.ts';
+import { createPartCollector } from '../text/answers/collect-parts.ts';
 import { assistantMessage } from './assistant-message.ts';
 import { decodingHost, resolveDecoding } from './decoding-settings.ts';
 import { answerRoom, lastingMessages } from './answer-room.ts';
@@ -12,7 +13,7 @@ import { generatePieces } from './generate.ts';
 import { lastingTokens, openingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
 import { CHAT_NAMES, SEND_NAMES } from './option-names.ts';
-import { checkMessages, checkPolicy, encodeFitting, endsInThinking } from './prompt.ts';
+import { answerFormat, checkMessages, checkPolicy, encodeFitting } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { withAnswer } from './prefilled-answer.ts';
 import { openSequence } from './open-sequence.ts';
@@ -70,6 +71,7 @@ async function* answer(
   const { core, text } = state.host;
   const merged = withDefaults(state.defaults, options);
   const settings = resolveDecoding(merged, decodingHost(core, text));
+  const format = answerFormat(merged, text);
   const messages = [...state.messages, ...newMessages(message)];
   const lasting = lastingMessages(messages);
   const seen = [...messages.slice(0, lasting), ...messages.slice(lasting + state.dropped.messages)];
@@ -79,13 +81,14 @@ async function* answer(
   const prompted = [...messages.slice(0, lasting), ...messages.slice(lasting + dropped.messages)];
   const { resets, sequence } = state;
   const { signal, onProgress } = options;
-  let answered = '';
+  const answered = createPartCollector();
+  let isAnswered = false;
   let keeps = true;
   const commit = () => {
     if (!keeps || state.resets !== resets) return;
     keeps = false;
     state.dropped = dropped;
-    state.messages = withAnswer(messages, assistantMessage(answered, endsInThinking(promptIds, text)));
+    state.messages = withAnswer(messages, assistantMessage(answered.content()));
   };
   try {
     for await (const piece of generatePieces(() => ({
@@ -97,11 +100,13 @@ async function* answer(
       droppedTurns: dropped.turns,
       source: { messages: prompted, options: merged, dropped: { from: lasting, count: dropped.messages } },
       settings,
+      format,
       sequence,
       signal,
       onProgress,
     }))) {
-      answered += piece.text;
+      answered.add(piece.parts);
+      isAnswered ||= piece.text !== '';
       if (piece.finishReason !== undefined) commit();
       yield piece;
     }
@@ -109,7 +114,7 @@ async function* answer(
     if (signal?.aborted !== true) keeps = false;
     throw error;
   } finally {
-    if (answered !== '') commit();
+    if (isAnswered) commit();
   }
 }
 
@@ -149,6 +154,7 @@ function checkDefaults(host: ChatHost, defaults: ChatOptions): void {
   if (host.text.encodeMessages === undefined)
     throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
   resolveDecoding(defaults, decodingHost(host.core, host.text));
+  answerFormat(defaults, host.text);
 }
 
 /** @throws InputError where the model has no chat template, or an option is out of range. */

@@ -1,8 +1,12 @@
 /** Reads a generation to its end, for callers that do not stream. */
 import { InputError } from '../tensor/errors.ts';
+import type { AnswerPart } from '../text/answers/answer-parts.ts';
+import { createPartCollector } from '../text/answers/collect-parts.ts';
+import type { AnswerContent, PartCollector } from '../text/answers/collect-parts.ts';
 import type { ChosenLogprob, FinalPiece, Piece } from './api.ts';
 
-export interface CollectedAnswer extends Omit<FinalPiece, 'logprobs'> {
+/** `content` is what was said, without reasoning and tool calls; `text` all that was written. */
+export interface CollectedAnswer extends Omit<FinalPiece, 'logprobs'>, AnswerContent {
   /** Of all tokens, where asked for. */
   readonly logprobs: readonly ChosenLogprob[] | undefined;
 }
@@ -10,23 +14,31 @@ export interface CollectedAnswer extends Omit<FinalPiece, 'logprobs'> {
 interface Collecting {
   text: string;
   readonly tokens: number[];
+  readonly parts: AnswerPart[];
+  readonly content: PartCollector;
   readonly logprobs: ChosenLogprob[];
   last: FinalPiece | undefined;
+}
+
+function startCollecting(): Collecting {
+  return { text: '', tokens: [], parts: [], content: createPartCollector(), logprobs: [], last: undefined };
 }
 
 /** All answers of a generation, in the order of their indices. Rejects as the iteration does. */
 export async function collectChoices(generation: AsyncIterable<Piece>): Promise<CollectedAnswer[]> {
   const answers: Collecting[] = [];
   for await (const piece of generation) {
-    const answer = (answers[piece.index] ??= { text: '', tokens: [], logprobs: [], last: undefined });
+    const answer = (answers[piece.index] ??= startCollecting());
     answer.text += piece.text;
     answer.tokens.push(...piece.tokens);
+    answer.parts.push(...piece.parts);
+    answer.content.add(piece.parts);
     answer.logprobs.push(...(piece.logprobs ?? []));
     if (piece.finishReason !== undefined) answer.last = piece;
   }
-  return answers.map(({ text, tokens, logprobs, last }) => {
+  return answers.map(({ text, tokens, parts, content, logprobs, last }) => {
     if (last === undefined) throw new Error('The generation ended without a last piece.');
-    return { ...last, text, tokens, logprobs: last.logprobs === undefined ? undefined : logprobs };
+    return { ...last, ...content.content(), text, tokens, parts, logprobs: last.logprobs === undefined ? undefined : logprobs };
   });
 }
 

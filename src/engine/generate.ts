@@ -9,14 +9,14 @@ import { describeBreak } from './cache-break.ts';
 import type { PromptSource } from './cache-break.ts';
 import type { DecodingSettings } from './decoding-settings.ts';
 import type { ModelCore } from './model-core.ts';
-import { endsInThinking } from './prompt.ts';
+import { createAnswerText } from './answer-text.ts';
+import type { AnswerFormat, AnswerText, NewText } from './answer-text.ts';
+import { answerFormat, promptTail } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { createSampler, logprobsOf } from './sampler.ts';
 import type { Advance, Subscription } from './subscription.ts';
 import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
-import { createStopScanner } from './stop-scanner.ts';
-import type { StopScanner } from './stop-scanner.ts';
 
 export interface GenerationJob {
   readonly core: ModelCore;
@@ -31,6 +31,8 @@ export interface GenerationJob {
   readonly settings: DecodingSettings;
   /** What the prompt was rendered from. Absent: it is no conversation. */
   readonly source?: PromptSource | undefined;
+  /** How the answer is read. Default: by the model's own dialect, without tools. */
+  readonly format?: AnswerFormat | undefined;
   /**
    * Which tokens may follow the answer so far, as `Sampler.sample` has it; called for each token, which is then chosen before the next
    * one. Default any.
@@ -49,44 +51,50 @@ interface Run {
   readonly job: GenerationJob;
   readonly sequence: Sequence;
   readonly clock: Clock;
-  /** The prompt ended inside a thinking block. */
-  readonly thinkingOpened: boolean;
   /** Tokens of the prompt whose state was there. */
   cachedTokens: number;
   /** Where the prompt parted from other tokens whose state was there. */
   parting: number | undefined;
-  readonly stops: StopScanner;
+  readonly answer: AnswerText;
   /** Prompt and answer. */
   readonly ids: number[];
   /** Lengths of the prompt at which steps end, since the state there is kept. */
   keepAt: readonly number[];
   /** How many of them no stop text can take away any more. */
   settled: number;
-  readonly toText: (token: number) => string;
-  readonly flushText: () => string;
   readonly room: AnswerRoom;
 }
 
+/** Nine letters and digits, as some chat templates want them, the same for the same answer. */
+function callId(numbers: readonly number[]): string {
+  let [low, high] = [0x9e3779b9, 0x85ebca6b];
+  for (const number of numbers.flatMap((each) => [each >>> 0, Math.floor(each / 2 ** 32)])) {
+    low = Math.imul(low ^ number, 0x01000193) + high;
+    high = Math.imul(high ^ (low >>> 13), 0xc2b2ae35) + number;
+  }
+  const digits = (word: number) => (word >>> 0).toString(36).padStart(7, '0');
+  return (digits(high) + digits(low)).slice(2, 11);
+}
+
 function startRun(job: GenerationJob): Run {
-  const { core, promptIds, settings, text } = job;
-  const { tokenizer } = text;
-  const decoder = tokenizer?.streamDecoder({ skipSpecial: true });
-  const textTokens = tokenizer?.vocabSize ?? 0;
+  const { core, promptIds, settings, text, format = answerFormat({}, text) } = job;
   return {
     job,
     sequence: job.sequence ?? openSequence(core, { isPrivate: job.isPrivate }),
     clock: { calledAt: performance.now(), startedAt: 0, prefillMs: 0, ttftMs: 0, decodeMs: 0 },
-    thinkingOpened: endsInThinking(promptIds, text),
     cachedTokens: 0,
     parting: undefined,
     room: answerRoom(promptIds.length, { ...settings, context: core }),
-    stops: createStopScanner(settings.stops),
+    answer: createAnswerText({
+      tokenizer: text.tokenizer,
+      format,
+      stops: settings.stops,
+      promptTail: promptTail(promptIds, text),
+      callId: (index) => callId([settings.sampling.seed, promptIds.length, index]),
+    }),
     ids: [...promptIds],
     keepAt: [],
     settled: promptIds.length,
-    // Models pad their vocabulary: ids past the tokenizer's last stand for nothing.
-    toText: (token) => (decoder !== undefined && token < textTokens ? decoder.push(token) : ''),
-    flushText: () => decoder?.flush() ?? '',
   };
 }
 
@@ -104,21 +112,20 @@ type Taken = Pick<Sampled, 'text' | 'finish' | 'stopText'>;
 
 function takeToken(run: Run, token: number): Taken {
   const { settings, promptIds, text: { endIds } } = run.job;
-  const { heldLength } = run.stops;
+  const { answer } = run;
+  const { heldLength } = answer;
   run.ids.push(token);
   if (!settings.ignoreEos && endIds.has(token)) {
     run.settled = run.ids.length;
-    return { text: run.stops.push(run.flushText()).text + run.stops.flush(), finish: 'stop', stopText: undefined };
+    return { text: answer.pushEnd(token).text, finish: 'stop', stopText: undefined };
   }
-  const { text, stop } = run.stops.push(run.toText(token));
+  const { text, stop }: NewText = answer.push(token);
   // What is held, or stops the answer, begins in this token where all that was held before it came out.
-  if (text.length >= heldLength) run.settled = run.ids.length - (stop === undefined && run.stops.heldLength === 0 ? 0 : 1);
+  if (text.length >= heldLength) run.settled = run.ids.length - (stop === undefined && answer.heldLength === 0 ? 0 : 1);
   if (stop !== undefined) return { text, finish: 'stop', stopText: stop };
   if (run.ids.length - promptIds.length < run.room.tokens) return { text, finish: undefined, stopText: undefined };
   run.settled = run.ids.length;
-  const rest = run.stops.push(run.flushText());
-  const tail = rest.stop === undefined ? rest.text + run.stops.flush() : rest.text;
-  return { text: text + tail, finish: run.room.reason, stopText: undefined };
+  return { text: text + answer.end().text, finish: run.room.reason, stopText: undefined };
 }
 
 /** Tokens that follow `ids`, at least one, and the log probabilities of the first where they were asked for. */
@@ -165,15 +172,18 @@ function timingsOf(run: Run): Timings {
 }
 
 function finalPiece(run: Run, sampled: Sampled): FinalPiece {
+  const { answer } = run;
+  answer.close();
   const promptTokens = run.job.promptIds.length;
   return {
     text: sampled.text,
     tokens: sampled.tokens,
+    parts: answer.takeParts(),
     index: 0,
-    thinkingOpened: run.thinkingOpened,
     logprobs: sampled.logprobs,
-    finishReason: sampled.finish as FinishReason,
+    finishReason: sampled.finish === 'stop' && answer.wholeCalls > 0 ? 'tool_calls' : (sampled.finish as FinishReason),
     stopText: sampled.stopText,
+    incompleteCalls: answer.incompleteCalls,
     droppedTurns: run.job.droppedTurns ?? 0,
     usage: {
       promptTokens,
@@ -286,7 +296,7 @@ async function firstTokens(run: Run, subscription: Subscription, advance: Advanc
 export async function* generatePieces(prepare: () => GenerationJob): AsyncGenerator<Piece, void, undefined> {
   const job = prepare();
   const run = startRun(job);
-  const { clock, sequence, thinkingOpened } = run;
+  const { clock, sequence } = run;
   const subscription = job.core.scheduler.subscribe({ sequence, onBegin: () => begin(run), ...job.settings.terms });
   let isOver = false;
   const end = () => {
@@ -300,7 +310,7 @@ export async function* generatePieces(prepare: () => GenerationJob): AsyncGenera
     const advance = advanceOf(run);
     let sampled = await firstTokens(run, subscription, advance);
     while (sampled.finish === undefined) {
-      yield { text: sampled.text, tokens: sampled.tokens, index: 0, thinkingOpened, logprobs: sampled.logprobs };
+      yield { text: sampled.text, tokens: sampled.tokens, parts: run.answer.takeParts(), index: 0, logprobs: sampled.logprobs };
       const askedAt = performance.now();
       const next = await subscription.advance(advance);
       job.signal?.throwIfAborted();

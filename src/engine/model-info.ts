@@ -8,6 +8,7 @@ import { widthOf } from '../graph/value.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 import type { EmbeddingInfo, ModelInfo } from './api.ts';
+import { answerFormat } from './prompt.ts';
 import { sourcesOf } from './model-parts.ts';
 import type { ModelParts } from './model-parts.ts';
 
@@ -48,6 +49,7 @@ export function modelInfo({ parts, executor, program, contextLength, kvTypes }: 
     warnings: [...decoder.warnings, ...(text.warnings ?? [])],
     skipped: decoder.skipped,
     readByHost: hostTable?.origin,
+    dialect: answerFormat({}, text).dialect.name,
     samplingDefaults: text.samplingDefaults,
     embedding: embeddingInfo(decoder.model),
     get memory() {

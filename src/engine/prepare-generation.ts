@@ -8,7 +8,7 @@ import type { GenerationJob } from './generate.ts';
 import { openingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
 import { GENERATE_NAMES } from './option-names.ts';
-import { encodeRequest } from './prompt.ts';
+import { answerFormat, encodeRequest } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 
 /** Tokens that follow a prompt or ids where the caller asked for no number: a text that goes on has no end of its own. */
@@ -36,6 +36,7 @@ export function prepareGeneration(core: ModelCore, text: TextSide, options: Gene
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
+  const format = answerFormat(options, text);
   const { ids: promptIds, droppedMessages, droppedTurns } = encodeRequest(options, text, core);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
   const { signal, onProgress, messages } = options;
@@ -43,5 +44,5 @@ export function prepareGeneration(core: ModelCore, text: TextSide, options: Gene
   const sharedLengths = isShared ? [openingTokens(promptIds, messages, options, text)] : [];
   const source = messages && promptSource(messages, options, droppedMessages);
   const isPrivate = options.cachePrompt === false;
-  return { core, text, promptIds, source, sharedLengths, droppedTurns, isPrivate, settings, signal, onProgress };
+  return { core, text, promptIds, source, sharedLengths, droppedTurns, isPrivate, settings, format, signal, onProgress };
 }

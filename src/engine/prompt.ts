@@ -8,7 +8,10 @@ import type { ScoreTokens } from '../text/score-tokens.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { contextError, fitConversation, SLIDE_REMEDY } from './answer-room.ts';
 import type { ContextLengths, FittedPrompt } from './answer-room.ts';
-import { opensReasoning } from '../text/reasoning-parser.ts';
+import { dialectFor, dialectNamed } from '../text/answers/dialects.ts';
+import type { AnswerDialect } from '../text/answers/answer-dialect.ts';
+import { toolSignatures } from '../text/answers/tool-signature.ts';
+import type { AnswerFormat } from './answer-text.ts';
 import { describeValue } from '../tensor/option-names.ts';
 import { checkPrefilled } from './prefilled-answer.ts';
 import { checkTemplateOptions } from './template-options.ts';
@@ -35,6 +38,8 @@ export interface TextSide {
   /** Options that no template reads are refused where this is there. */
   readonly templateReads?: TemplateReads;
   readonly endIds: ReadonlySet<number>;
+  /** What answers are written in; default the plain one, which has thoughts and no calls. */
+  readonly dialect?: AnswerDialect | undefined;
   readonly samplingDefaults: SamplingOptions;
   /** What the files ask for of generation and do not get. */
   readonly warnings?: readonly string[] | undefined;
@@ -120,13 +125,24 @@ function encodePrompt(prompt: string, text: TextSide, size: ContextSize): number
   return bos === undefined ? ids : [bos, ...ids];
 }
 
-/** Whether a prompt ends inside a thinking block, which its last tokens say: the template may have opened one, or the caller. */
-export function endsInThinking(promptIds: readonly number[], { tokenizer }: TextSide): boolean {
-  if (tokenizer === undefined) return false;
-  const tail = promptIds.slice(-16).filter((id) => id < tokenizer.vocabSize);
-  return opensReasoning(tokenizer.decode(tail));
+/** The end of a prompt as text, control tokens spelled out: a template, or the caller, may have opened a thought there. */
+export function promptTail(promptIds: readonly number[], { tokenizer }: TextSide): string {
+  return tokenizer === undefined ? '' : tokenizer.decode(promptIds.slice(-TAIL_TOKENS).filter((id) => id < tokenizer.vocabSize));
 }
 
+/** Whether a prompt ends inside a thought. */
+export function endsInThinking(promptIds: readonly number[], text: TextSide): boolean {
+  const { reasoning } = text.dialect ?? dialectFor(undefined);
+  return reasoning !== undefined && promptTail(promptIds, text).trimEnd().endsWith(reasoning.open);
+}
+
+/** How the answer of a call is read. @throws InputError for a dialect that there is not */
+export function answerFormat({ tools, dialect }: Pick<ConversationOptions, 'tools' | 'dialect'>, text: TextSide): AnswerFormat {
+  const own = text.dialect ?? dialectFor(undefined);
+  return { dialect: dialect === undefined ? own : dialectNamed(dialect), tools: toolSignatures(tools) };
+}
+
+const TAIL_TOKENS = 64;
 const ROLE_HINT = 'Each message needs a role (system, user, assistant or tool) and a content string.';
 
 /** @throws InputError for what is not a list of messages. */

@@ -6,8 +6,7 @@ import { memoryFolder } from '../files/memory-source.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import { InputError } from '../tensor/errors.ts';
-import { createReasoningParser } from '../text/reasoning-parser.ts';
-import type { Model, TemplateOptions } from './api.ts';
+import type { GenerateOptions, Model, TemplateOptions } from './api.ts';
 import { collect } from './collect.ts';
 import { createModel } from './model.ts';
 
@@ -79,27 +78,29 @@ describe('template options', () => {
 });
 
 describe('thinking that the prompt opened', () => {
-  it('is told on every piece, so that the text is split right', async () => {
+  it('is told apart in the parts of every piece, and in the history', async () => {
     const model = await withTemplate(ALWAYS_THINKS);
     const chat = model.createChat({ temperature: 0, maxTokens: 6, ignoreEos: true });
     let text = '';
     for await (const piece of chat.send('b')) {
-      expect(piece.thinkingOpened).toBe(true);
-      text += piece.text;
+      for (const part of piece.parts) {
+        expect(part.kind).toBe('reasoning');
+        text += part.kind === 'reasoning' ? part.text : '';
+      }
     }
-    const parser = createReasoningParser({ opened: true });
-    const parts = [...parser.push(text), ...parser.flush()];
-    expect(new Set(parts.map(({ kind }) => kind))).toEqual(new Set(['thinking']));
-    expect(chat.history[1]).toMatchObject({ role: 'assistant', content: '', reasoning_content: text.replace(/^\n+|\n+$/g, '') });
-    const messages = [{ role: 'user', content: 'b' }];
-    expect((await collect(model.generate({ messages, maxTokens: 1 }))).thinkingOpened).toBe(true);
+    expect(text).not.toBe('');
+    expect(chat.history[1]).toMatchObject({ role: 'assistant', content: '', reasoning_content: text });
   });
 
   it('may be opened by a prompt too, and mostly is not', async () => {
     const { model } = await loadFakeModel();
     open.push(model);
-    expect((await collect(model.generate({ prompt: 'So: <think>\n', maxTokens: 1 }))).thinkingOpened).toBe(true);
-    expect((await collect(model.generate({ prompt: 'So: <think>\n</think>', maxTokens: 1 }))).thinkingOpened).toBe(false);
-    expect((await collect(model.generate({ messages: [{ role: 'user', content: '<think>' }], maxTokens: 1 }))).thinkingOpened).toBe(false);
+    const kinds = async (options: GenerateOptions) => {
+      const { parts } = await collect(model.generate({ ...options, maxTokens: 2, ignoreEos: true }));
+      return [...new Set(parts.map(({ kind }) => kind))].join();
+    };
+    expect(await kinds({ prompt: 'So: <think>\n' })).toBe('reasoning');
+    expect(await kinds({ prompt: 'So: <think>\n</think>' })).toBe('text');
+    expect(await kinds({ messages: [{ role: 'user', content: '<think>' }] })).toBe('text');
   });
 });

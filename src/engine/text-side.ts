@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { RenderedChat } from '../text/chat-template.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
+import { dialectOf } from '../text/answers/dialects.ts';
 import { embeddingPrompts } from '../text/embedding-prompts.ts';
 import { infillTokens } from '../text/infill-tokens.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
@@ -69,6 +70,7 @@ export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
     templateReads: wordsOf(checkpoint),
     endIds: endTokens(checkpoint, tokenizer),
     infillTokens: tokenizer && infillTokens(checkpoint, tokenizer),
+    dialect: dialectOf(checkpoint, tokenizer),
     embeddingPrompts: embeddingPrompts(checkpoint),
     lowerCase: sentences.lowerCase,
     scoreTokens: scoreTokens(checkpoint),

@@ -110,7 +110,9 @@ test('answers are counted by skill and compared with a reference', async () => {
     async *generate({ messages }: { messages: { content: string }[] }) {
       const usage = { promptTokens: 3, cachedTokens: 0, completionTokens: 2 };
       const timings = { decodeMs: 10 };
-      yield await Promise.resolve({ index: 0, text: messages[0]!.content, tokens: [1, 2], finishReason: 'stop', usage, timings });
+      const { content: text } = messages[0]!;
+      const parts = [{ kind: 'text', text, tokens: [1, 2] }];
+      yield await Promise.resolve({ index: 0, text, tokens: [1, 2], parts, finishReason: 'stop', usage, timings });
     },
   } as unknown as Model;
   const task = (id: string, skill: string, value: string) =>

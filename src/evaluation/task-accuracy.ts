@@ -49,14 +49,13 @@ export async function answerTasks(model: Model, tasks: readonly EvaluationTask[]
   for (const { id, skill, messages, tools, thinking, check } of tasks) {
     // Everything that a file's own defaults could change is set: greedy means the likeliest token.
     const greedy = { temperature: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 };
-    const { text, thinkingOpened, usage, timings } = await collect(
-      model.generate({ ...greedy, messages, tools, thinking, maxTokens, signal }),
-    );
+    const answer = await collect(model.generate({ ...greedy, messages, tools, thinking, maxTokens, signal }));
+    const { usage, timings } = answer;
     totals.promptTokens += usage.promptTokens;
     totals.completionTokens += usage.completionTokens;
     totals.steps += Math.max(0, usage.completionTokens - 1);
     totals.decodeMs += timings.decodeMs;
-    const result = { id, skill, answer: text, passed: passesCheck(text, check, thinkingOpened) };
+    const result = { id, skill, answer: answer.text, passed: passesCheck(answer, check) };
     results.push(result);
     onResult?.(result, results.length, tasks.length);
   }

@@ -2,10 +2,18 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { answerContent } from '../text/answers/collect-parts.ts';
+import type { AnswerContent } from '../text/answers/collect-parts.ts';
+import { dialectNamed } from '../text/answers/dialects.ts';
 import { readEvaluationFile } from './evaluation-file.ts';
 import { parseTaskReference } from './task-accuracy.ts';
 import { parseCheck, passesCheck } from './task-check.ts';
 import type { TaskCheck } from './task-check.ts';
+
+/** As ember writes: in the dialect of Hermes. */
+function said(answer: string, promptTail = ''): AnswerContent {
+  return answerContent(answer, dialectNamed('hermes'), { tools: [{ name: 'any', parameters: undefined }], promptTail });
+}
 
 const folder = `${fixturesPath}ember/`;
 
@@ -13,7 +21,7 @@ test('the verdicts on all 475 reference answers are those of the Python that wro
   const file = await readEvaluationFile(`${folder}eval.jsonl`);
   if (file.kind !== 'tasks') throw new Error('expected tasks');
   const reference = parseTaskReference(readFileSync(`${folder}eval_reference.json`, 'utf8'), 'eval_reference.json');
-  const differing = file.tasks.filter(({ id, check }) => passesCheck(reference.get(id)!.answer, check) !== reference.get(id)!.passed);
+  const differing = file.tasks.filter(({ id, check }) => passesCheck(said(reference.get(id)!.answer), check) !== reference.get(id)!.passed);
   expect(differing.map(({ id }) => id)).toEqual([]);
   expect([...reference.values()].filter(({ passed }) => !passed)).toHaveLength(7);
 });
@@ -51,18 +59,22 @@ describe('passesCheck', () => {
     ['a call that is no JSON', `${call('a', 'Oslo')}<tool_call>{</tool_call>`, calls, false],
     ['no call where none is wanted', 'Hello.', { type: 'tool_call', value: [] }, true],
   ])('%s', (_, answer, check, expected) => {
-    expect(passesCheck(answer, check)).toBe(expected);
+    expect(passesCheck(said(answer), check)).toBe(expected);
   });
 
   test('thinking that the prompt opened is left out', () => {
     const check: TaskCheck = { type: 'contains', value: ['5'] };
-    expect(passesCheck('5\n</think>\n\n4', check, true)).toBe(false);
-    expect(passesCheck('4\n</think>\n\n5', check, true)).toBe(true);
-    expect(passesCheck('5', check, true)).toBe(false);
+    expect(passesCheck(said('5\n</think>\n\n4', '<think>\n'), check)).toBe(false);
+    expect(passesCheck(said('4\n</think>\n\n5', '<think>\n'), check)).toBe(true);
+    expect(passesCheck(said('5', '<think>\n'), check)).toBe(false);
+  });
+
+  test('a broken call is a call where none is wanted', () => {
+    expect(passesCheck({ ...said('Hello.'), incompleteCalls: 1 }, { type: 'tool_call', value: [] })).toBe(false);
   });
 
   test('a pattern that runs away is stopped', () => {
-    expect(() => passesCheck(`${'a'.repeat(40)}!`, { type: 'regex', value: '^(a+)+$' })).toThrow(/took more than 2000 ms/);
+    expect(() => passesCheck(said(`${'a'.repeat(40)}!`), { type: 'regex', value: '^(a+)+$' })).toThrow(/took more than 2000 ms/);
   });
 });
 

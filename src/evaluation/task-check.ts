@@ -4,7 +4,7 @@ import { Script } from 'node:vm';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import { FormatError } from '../tensor/errors.ts';
 import { isJsonObject } from '../tensor/json.ts';
-import { splitReasoning } from '../text/reasoning-parser.ts';
+import type { AnswerContent } from '../text/answers/collect-parts.ts';
 
 /**
  * `exact`: one of these texts. `contains`: all of these, ignoring case. `regex`: this pattern somewhere in the text, without
@@ -51,12 +51,15 @@ function isPattern(source: string): boolean {
   }
 }
 
-/**
- * @param answer generated text without its end token, thinking and tool calls included
- * @param thinkingOpened the prompt ended inside a thinking block
- */
-export function passesCheck(answer: string, check: TaskCheck, thinkingOpened = false): boolean {
-  const text = splitReasoning(answer, thinkingOpened).content.trim();
+/** What is looked at of an answer: what was thought before it does not count. */
+export interface CheckedAnswer extends Pick<AnswerContent, 'content' | 'toolCalls'> {
+  /** Default 0. */
+  readonly incompleteCalls?: number | undefined;
+}
+
+/** Whether an answer is right. */
+export function passesCheck({ content, toolCalls, incompleteCalls = 0 }: CheckedAnswer, check: TaskCheck): boolean {
+  const text = content.trim();
   switch (check.type) {
     case 'exact':
       return check.value.some((value) => value.trim() === text);
@@ -67,8 +70,8 @@ export function passesCheck(answer: string, check: TaskCheck, thinkingOpened = f
     case 'json':
       return equalsJson(withoutFence(text), check.value);
     case 'tool_call': {
-      const calls = [...text.matchAll(/<tool_call>([\s\S]*?)<\/tool_call>/g)].map(([, call]) => call!);
-      return calls.length === check.value.length && calls.every((call, index) => equalsJson(call, check.value[index]!));
+      const calls = toolCalls.map(({ name, arguments: args }): JsonValue => ({ name, arguments: args }));
+      return incompleteCalls === 0 && isSame(calls, check.value);
     }
     default:
       return check satisfies never;
@@ -95,10 +98,14 @@ function withoutFence(text: string): string {
 
 function equalsJson(text: string, value: JsonValue): boolean {
   try {
-    return isDeepStrictEqual(withPlainZero(JSON.parse(text) as JsonValue), withPlainZero(value));
+    return isSame(JSON.parse(text) as JsonValue, value);
   } catch {
     return false;
   }
+}
+
+function isSame(value: JsonValue, other: JsonValue): boolean {
+  return isDeepStrictEqual(withPlainZero(value), withPlainZero(other));
 }
 
 /** -0 and 0 are one number. */

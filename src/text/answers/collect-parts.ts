@@ -1,4 +1,5 @@
 /** The whole of an answer from its parts. */
+import type { AnswerDialect, AnswerParserOptions } from './answer-dialect.ts';
 import type { AnswerPart, ToolCall } from './answer-parts.ts';
 
 export interface AnswerContent {
@@ -29,4 +30,16 @@ export function createPartCollector(): PartCollector {
     },
     content: () => ({ content, reasoning, toolCalls: [...toolCalls] }),
   };
+}
+
+const NO_TOKENS = { idOf: () => undefined, isSpecial: () => false } as const;
+
+/** What a whole answer says that is there as text alone, its marks spelled out. */
+export function answerContent(text: string, dialect: AnswerDialect, options: AnswerParserOptions = {}): AnswerContent {
+  const parser = dialect.createParser(NO_TOKENS, options);
+  const collector = createPartCollector();
+  parser.push(text, false);
+  parser.end();
+  collector.add(parser.take());
+  return collector.content();
 }

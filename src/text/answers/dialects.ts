@@ -1,6 +1,8 @@
 /** All dialects, and which of them a model writes. */
+import type { Checkpoint } from '../../tensor/checkpoint.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { describeValue } from '../../tensor/option-names.ts';
+import { chatTemplateSources } from '../chat-template-source.ts';
 import type { AnswerDialect, AnswerVocabulary } from './answer-dialect.ts';
 import { gemma3 } from './dialects/gemma3.ts';
 import { gemma4 } from './dialects/gemma4.ts';
@@ -25,6 +27,12 @@ const EMPTY: AnswerVocabulary = { idOf: () => undefined, isSpecial: () => false 
 /** What answers to this chat template are written in. */
 export function dialectFor(template: string | undefined, vocabulary: AnswerVocabulary = EMPTY): AnswerDialect {
   return DIALECTS.find((dialect) => template !== undefined && dialect.isFor(template, vocabulary)) ?? plain;
+}
+
+/** By all templates of a model together: one for tools says how calls are written, the default one the rest. */
+export function dialectOf(checkpoint: Checkpoint, tokenizer: AnswerVocabulary | undefined): AnswerDialect {
+  const sources = [...chatTemplateSources(checkpoint).values()];
+  return dialectFor(sources.length === 0 ? undefined : sources.join('\n'), tokenizer);
 }
 
 /** @throws InputError for a name that none has, with all names */
