@@ -73,6 +73,11 @@ describe('the parts of an answer', () => {
     expect(chat.history.at(-1)).toMatchObject({ content: '', tool_calls: [{ type: 'function', function: { name: 'f' } }] });
   });
 
+  it('go on with a thought that the caller began', async () => {
+    const said = [{ role: 'user', content: 'x' }, { role: 'assistant', content: '', reasoning_content: 'I' }];
+    expect(await answer(' see</think>Yes.', { ...ASK, messages: said })).toMatchObject({ reasoning: ' see', content: 'Yes.' });
+  });
+
   it('are read by no dialect that there is not', async () => {
     const { model } = await load();
     const asked = collect(model.generate({ ...ASK, dialect: 'klingon' }));

@@ -31,6 +31,8 @@ export interface AnswerText {
 export interface AnswerFormat {
   readonly dialect: AnswerDialect;
   readonly tools: readonly ToolSignature[];
+  /** The prompt ends with a part of a thought, which the answer goes on with. Default false. */
+  readonly continuesThought?: boolean | undefined;
 }
 
 export interface AnswerTextOptions {

@@ -71,7 +71,6 @@ async function* answer(
   const { core, text } = state.host;
   const merged = withDefaults(state.defaults, options);
   const settings = resolveDecoding(merged, decodingHost(core, text));
-  const format = answerFormat(merged, text);
   const messages = [...state.messages, ...newMessages(message)];
   const lasting = lastingMessages(messages);
   const seen = [...messages.slice(0, lasting), ...messages.slice(lasting + state.dropped.messages)];
@@ -100,7 +99,7 @@ async function* answer(
       droppedTurns: dropped.turns,
       source: { messages: prompted, options: merged, dropped: { from: lasting, count: dropped.messages } },
       settings,
-      format,
+      answerFormat: answerFormat(merged, text, messages),
       sequence,
       signal,
       onProgress,

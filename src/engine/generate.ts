@@ -11,7 +11,7 @@ import type { DecodingSettings } from './decoding-settings.ts';
 import type { ModelCore } from './model-core.ts';
 import { createAnswerText } from './answer-text.ts';
 import type { AnswerFormat, AnswerText, NewText } from './answer-text.ts';
-import { answerFormat, promptTail } from './prompt.ts';
+import { answerFormat, answerOpening } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { createSampler, logprobsOf } from './sampler.ts';
 import type { Advance, Subscription } from './subscription.ts';
@@ -32,7 +32,7 @@ export interface GenerationJob {
   /** What the prompt was rendered from. Absent: it is no conversation. */
   readonly source?: PromptSource | undefined;
   /** How the answer is read. Default: by the model's own dialect, without tools. */
-  readonly format?: AnswerFormat | undefined;
+  readonly answerFormat?: AnswerFormat | undefined;
   /**
    * Which tokens may follow the answer so far, as `Sampler.sample` has it; called for each token, which is then chosen before the next
    * one. Default any.
@@ -77,7 +77,7 @@ function callId(numbers: readonly number[]): string {
 }
 
 function startRun(job: GenerationJob): Run {
-  const { core, promptIds, settings, text, format = answerFormat({}, text) } = job;
+  const { core, promptIds, settings, text, answerFormat: format = answerFormat({}, text) } = job;
   return {
     job,
     sequence: job.sequence ?? openSequence(core, { isPrivate: job.isPrivate }),
@@ -89,7 +89,7 @@ function startRun(job: GenerationJob): Run {
       tokenizer: text.tokenizer,
       format,
       stops: settings.stops,
-      promptTail: promptTail(promptIds, text),
+      promptTail: answerOpening(promptIds, format, text),
       callId: (index) => callId([settings.sampling.seed, promptIds.length, index]),
     }),
     ids: [...promptIds],

@@ -36,7 +36,6 @@ export function prepareGeneration(core: ModelCore, text: TextSide, options: Gene
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
-  const format = answerFormat(options, text);
   const { ids: promptIds, droppedMessages, droppedTurns } = encodeRequest(options, text, core);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
   const { signal, onProgress, messages } = options;
@@ -44,5 +43,8 @@ export function prepareGeneration(core: ModelCore, text: TextSide, options: Gene
   const sharedLengths = isShared ? [openingTokens(promptIds, messages, options, text)] : [];
   const source = messages && promptSource(messages, options, droppedMessages);
   const isPrivate = options.cachePrompt === false;
-  return { core, text, promptIds, source, sharedLengths, droppedTurns, isPrivate, settings, format, signal, onProgress };
+  return {
+    core, text, promptIds, source, sharedLengths, droppedTurns, isPrivate, settings, signal, onProgress,
+    answerFormat: answerFormat(options, text, options.messages),
+  };
 }

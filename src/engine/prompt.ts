@@ -13,7 +13,7 @@ import type { AnswerDialect } from '../text/answers/answer-dialect.ts';
 import { toolSignatures } from '../text/answers/tool-signature.ts';
 import type { AnswerFormat } from './answer-text.ts';
 import { describeValue } from '../tensor/option-names.ts';
-import { checkPrefilled } from './prefilled-answer.ts';
+import { checkPrefilled, isPrefilled } from './prefilled-answer.ts';
 import { checkTemplateOptions } from './template-options.ts';
 import type { TemplateReads } from './template-options.ts';
 import type { ChatMessage, ContextPolicy, ConversationOptions, GenerateOptions, SamplingOptions, TemplateOptions } from './api.ts';
@@ -136,10 +136,22 @@ export function endsInThinking(promptIds: readonly number[], text: TextSide): bo
   return reasoning !== undefined && promptTail(promptIds, text).trimEnd().endsWith(reasoning.open);
 }
 
-/** How the answer of a call is read. @throws InputError for a dialect that there is not */
-export function answerFormat({ tools, dialect }: Pick<ConversationOptions, 'tools' | 'dialect'>, text: TextSide): AnswerFormat {
+/** What an answer goes on from, as dialects look at it. */
+export function answerOpening(promptIds: readonly number[], { dialect, continuesThought }: AnswerFormat, text: TextSide): string {
+  const { reasoning } = dialect;
+  return continuesThought === true && reasoning !== undefined ? reasoning.open : promptTail(promptIds, text);
+}
+
+/** How the answer to a call is read. @throws InputError for a dialect that there is not */
+export function answerFormat(
+  { tools, dialect }: Pick<ConversationOptions, 'tools' | 'dialect'>,
+  text: TextSide,
+  messages: readonly ChatMessage[] = [],
+): AnswerFormat {
   const own = text.dialect ?? dialectFor(undefined);
-  return { dialect: dialect === undefined ? own : dialectNamed(dialect), tools: toolSignatures(tools) };
+  const last = isPrefilled(messages) ? messages.at(-1) : undefined;
+  const continuesThought = last !== undefined && (last.content ?? '') === '' && (last.reasoning_content ?? '') !== '';
+  return { dialect: dialect === undefined ? own : dialectNamed(dialect), tools: toolSignatures(tools), continuesThought };
 }
 
 const TAIL_TOKENS = 64;
