@@ -2,7 +2,6 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import { printModelPlan } from '../gpu/plan/plan-report.ts';
 import { PROFILE_NAMES } from '../gpu/profile/profiles.ts';
 import { planForProfile } from '../node/gpu-plan.ts';
 import { locate } from '../node/open-path.ts';
@@ -57,6 +56,7 @@ async function inspectPlan(
   { profile, signal }: { readonly profile: string | undefined; readonly signal: AbortSignal },
 ): Promise<void> {
   const model = await planForProfile(inputPath(path), { profile, signal });
+  const { printModelPlan } = await import('../gpu/plan/plan-report.ts');
   process.stdout.write(`profile ${model.options.profile.name}\n${printModelPlan(model)}\n`);
 }
 

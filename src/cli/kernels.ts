@@ -3,9 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Kernel } from '../gpu/kernel.ts';
-import { kernelsOfModel } from '../gpu/plan/model-plan.ts';
 import type { ModelPlan } from '../gpu/plan/model-plan.ts';
-import { printReport, reportDecode, reportPrefill } from '../gpu/plan/plan-report.ts';
 import { profileTable } from '../gpu/profile/profile-table.ts';
 import { PROFILE_NAMES } from '../gpu/profile/profiles.ts';
 import { planForProfile } from '../node/gpu-plan.ts';
@@ -58,6 +56,7 @@ async function showKernels(path: string, options: KernelsOptions, signal: AbortS
   // A folder that cannot be written to is found out before anything is printed.
   if (options.dump !== undefined) await mkdir(options.dump, { recursive: true });
   const choices = tableLines(profileRows(profileTable(profile)));
+  const { printReport, reportDecode, reportPrefill } = await import('../gpu/plan/plan-report.ts');
   const isDecoder = model.decoder !== undefined;
   const reports = [...(isDecoder ? [reportDecode(model, keys)] : []), reportPrefill(model, rows)].map(printReport);
   process.stdout.write(`profile ${profile.name}\n${choices.map((line) => `  ${line}\n`).join('')}\n${reports.join('\n\n')}\n`);
@@ -69,6 +68,7 @@ function checkMost(option: string, value: number, { most, reason }: { readonly m
 }
 
 async function dumpKernels(model: ModelPlan, folder: string): Promise<void> {
+  const { kernelsOfModel } = await import('../gpu/plan/model-plan.ts');
   const kernels = kernelsOfModel(model);
   for (const [i, kernel] of kernels.entries())
     await writeFile(join(folder, fileNameOf(kernel, i)), `// ${kernel.label}\n// ${kernel.key}\n${kernel.wgsl}`);

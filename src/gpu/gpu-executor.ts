@@ -160,6 +160,7 @@ async function createProgram(gpu: GpuDevice, { idle, ...build }: ProgramBuild): 
   return new GpuProgram({
     base, graphs, decoder, idle,
     splitFrom: attention.splitFrom,
+    groupedFrom: profile.subgroupSize === undefined ? Infinity : attention.groupedFrom,
     tileSplits: profile.subgroupMatrix && { rows: attention.tileSplitRows, from: attention.tileSplitFrom },
     stepsPerSubmit: profile.stepsPerSubmit,
     printPlan: () => printModelPlan(model),

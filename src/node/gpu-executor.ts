@@ -1,6 +1,5 @@
-/** The GPU executor on Dawn: an adapter for each program, the profile that fits it. */
+/** The GPU executor on Dawn: an adapter for each program, the profile that fits it. Planner and kernels are loaded where there is a GPU. */
 import { openGpuDevice } from '../gpu/device/gpu-device.ts';
-import { createGpuExecutor } from '../gpu/gpu-executor.ts';
 import { profileFor } from '../gpu/profile/profile-for.ts';
 import type { DeviceProfile } from '../gpu/profile/device-profile.ts';
 import type { Executor } from '../graph/executor.ts';
@@ -22,6 +21,7 @@ export async function openGpuExecutor(
 ): Promise<Executor | { readonly problem: string }> {
   const found = await findAdapter(adapterKind);
   if (found.adapter === undefined) return { problem: found.problem };
+  const { createGpuExecutor } = await import('../gpu/gpu-executor.ts');
   let first: GPUAdapter | undefined = found.adapter;
   const open = async () => {
     // An adapter gives one device.

@@ -1,7 +1,6 @@
 /** What a GPU would run for a model, from its file's header alone: no device, no weights. */
 import { resolveContextLength, resolveKvTypes, kvLayoutOf } from '../engine/model-room.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
-import { planModel } from '../gpu/plan/model-plan.ts';
 import type { ModelPlan } from '../gpu/plan/model-plan.ts';
 import { PROFILE_NAMES, PROFILES } from '../gpu/profile/profiles.ts';
 import { profileFor } from '../gpu/profile/profile-for.ts';
@@ -59,6 +58,8 @@ export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices 
     );
     const kv = kvLayoutOf(contextLength, resolveKvTypes(choices.kvType, decoder));
     const typeOf = (id: string) => sourceOf(decoder, id).type;
+    // Planner and kernels are a third of the package.
+    const { planModel } = await import('../gpu/plan/model-plan.ts');
     const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows: Math.min(profile.prefillRows, contextLength) } });
     return { ...plan, modelContextLength };
   } finally {

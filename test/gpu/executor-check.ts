@@ -27,6 +27,8 @@ const knobs: DeviceProfile['knobs'] = {
     splitFrom: 14,
     splits: 3,
     splitGranule: 4,
+    groupedFrom: 2,
+    groupedSplits: 2,
     tileInvocations: 32,
     tileBytes: 16384,
     invocations: 32,

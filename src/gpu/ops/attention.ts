@@ -24,7 +24,10 @@ import { kvWriteKernel, kvWriteWorkgroups } from '../kernels/kv-write/kv-write.t
 import type { GpuOpRules, Lower, NormWeight, UseOptions } from '../plan/gpu-op-rules.ts';
 import { outerOf, rowsOfValue } from '../plan/gpu-value.ts';
 import type { GpuStepOf, GpuValue } from '../plan/gpu-value.ts';
-import type { AttentionMode, BufferRef, GridCounts, KernelUse, SequenceBuffer, StepCost, StepCounts } from '../plan/kernel-use.ts';
+import { hasTiles } from '../plan/kernel-use.ts';
+import type {
+  AttentionMode, BufferRef, GridCounts, KernelUse, SequenceBuffer, SingleMode, StepCost, StepCounts,
+} from '../plan/kernel-use.ts';
 import { gainOf } from '../plan/planned-weights.ts';
 import type { PlannedVector } from '../plan/planned-weights.ts';
 import { floatsRef, outputRefs, sizeOfValue, vectorRef } from '../plan/value-refs.ts';
@@ -102,26 +105,27 @@ function buffersOf(step: AttentionStep): Record<string, BufferRef> {
 }
 
 /** The largest part of a group of heads that shares what a workgroup reads of the cache: its lanes hold that many queries. */
-const MOST_QUERY_HEADS = 3;
+const MOST_QUERY_HEADS: { readonly [Mode in SingleMode]: number } = { whole: 1, split: 3, grouped: 4, groupedSplit: 4 };
 
-function splitsOf({ knobs }: DeviceProfile): KeySplits {
-  return { count: knobs.attention.splits, granule: knobs.attention.splitGranule };
+/** Undefined where a workgroup takes all keys. */
+function splitsOf(mode: SingleMode, { knobs: { attention } }: DeviceProfile): KeySplits | undefined {
+  const granule = attention.splitGranule;
+  if (mode === 'split') return { count: attention.splits, granule };
+  return mode === 'groupedSplit' ? { count: attention.groupedSplits, granule } : undefined;
 }
 
-function decodeVariant(shape: AttentionShape, mode: 'whole' | 'split', { profile }: AttentionOptions): AttentionDecodeVariant | undefined {
+function decodeVariant(shape: AttentionShape, mode: SingleMode, { profile }: AttentionOptions): AttentionDecodeVariant | undefined {
   const { subgroupSize, knobs } = profile;
   const { invocations, splitInvocations, unroll, splitUnroll, flatInvocations } = knobs.attention;
-  const isSplit = mode === 'split';
+  const splits = splitsOf(mode, profile);
   const wanted = {
-    shape, subgroupSize,
-    splits: isSplit ? splitsOf(profile) : undefined,
-    invocations: subgroupSize === undefined ? flatInvocations : isSplit ? splitInvocations : invocations,
-    unroll: subgroupSize === undefined ? 1 : isSplit ? splitUnroll : unroll,
+    shape, subgroupSize, splits,
+    invocations: subgroupSize === undefined ? flatInvocations : splits ? splitInvocations : invocations,
+    unroll: subgroupSize === undefined ? 1 : mode === 'whole' ? unroll : splitUnroll,
     // Few workgroups wait for memory: the next keys are on their way while these are worked on.
-    loads: subgroupSize !== undefined && isSplit ? ('ahead' as const) : undefined,
+    loads: subgroupSize !== undefined && mode !== 'whole' ? ('ahead' as const) : undefined,
   };
-  const limits = { most: isSplit ? MOST_QUERY_HEADS : 1, bytes: profile.workgroupBytes, invocations: profile.invocations };
-  return fittingDecodeVariant(wanted, limits);
+  return fittingDecodeVariant(wanted, { most: MOST_QUERY_HEADS[mode], bytes: profile.workgroupBytes, invocations: profile.invocations });
 }
 
 /** Undefined where the device has no matrix units, or the shape does not suit them. */
@@ -165,9 +169,9 @@ function attentionsOf({ nodes }: Graph): readonly AttentionStep[] {
 
 /** Bytes of `partials` for steps of up to `rows` rows. */
 export function partialsBytes(graph: Graph, { profile, rows }: Pick<AttentionOptions, 'profile'> & { readonly rows: number }): number {
-  const sizes = attentionsOf(graph).map(({ op }) =>
-    partialBytes({ heads: op.heads, valueDim: op.state.valueDim }, splitsOf(profile), rows),
-  );
+  const { splits, groupedSplits, splitGranule: granule } = profile.knobs.attention;
+  const most = { count: Math.max(splits, groupedSplits), granule };
+  const sizes = attentionsOf(graph).map(({ op }) => partialBytes({ heads: op.heads, valueDim: op.state.valueDim }, most, rows));
   return Math.max(16, ...sizes);
 }
 
@@ -249,7 +253,7 @@ function tileUses(step: AttentionStep, mode: 'tiles' | 'splitTiles', options: Us
 /** Attention of rows that are alone in their sequences: the first `rowsOf` of the step. */
 function singleUses(
   step: AttentionStep,
-  { mode, rowsOf }: { readonly mode: 'whole' | 'split'; readonly rowsOf: (counts: GridCounts) => number },
+  { mode, rowsOf }: { readonly mode: SingleMode; readonly rowsOf: (counts: GridCounts) => number },
   options: UseOptions,
 ): readonly KernelUse[] {
   const shape = shapeOf(step, options);
@@ -262,8 +266,9 @@ function singleUses(
     workgroups: (counts) => attentionDecodeWorkgroups(variant, rowsOf(counts)),
     cost: cost.decode,
   };
-  if (mode === 'whole') return [attend];
-  const combine = { shape, splits: splitsOf(options.profile), invocations: combineInvocations(shape) };
+  const { splits } = variant;
+  if (splits === undefined) return [attend];
+  const combine = { shape, splits, invocations: combineInvocations(shape) };
   return [
     attend,
     {
@@ -285,7 +290,7 @@ function attentionUses(step: AttentionStep, mode: AttentionMode, options: UseOpt
   };
   const written = step.op.stored ? [] : [writeUse];
   // Kernels for single rows write theirs, except as codes; where rows are in tiles too, they write it again, which is the same.
-  if (mode === 'whole' || mode === 'split') return [...(hasCodes(shape) ? written : []), ...singleUses(step, { mode, rowsOf }, options)];
+  if (!hasTiles(mode)) return [...(hasCodes(shape) ? written : []), ...singleUses(step, { mode, rowsOf }, options)];
   if (mode === 'tiles' || mode === 'splitTiles') return [...written, ...tileUses(step, mode, options)];
   const singles = { mode: mode === 'wholeAndTiles' ? 'whole' : 'split', rowsOf: (counts: GridCounts) => counts.singles ?? 0 } as const;
   return [...written, ...tileUses(step, 'tiles', options), ...singleUses(step, singles, options)];

@@ -79,21 +79,33 @@ export function rowClassOf(rows: number): RowClass {
 }
 
 /**
- * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`: the
- * same with keys divided over workgroups. `tiles`: several rows of a sequence. `splitTiles`: few such rows, on matrix units, with keys
- * divided over workgroups; where there is no form for that, as `tiles`. `wholeAndTiles`, `splitAndTiles`: leading rows that are alone in
- * their sequences one way, the rest of the step the other.
+ * How a step's keys are attended to. `whole`: every row is the only one of its sequence, a workgroup takes all keys of a head. `split`:
+ * the same with keys divided over workgroups. `grouped`, `groupedSplit`: the same for many such rows, with a workgroup for all heads of a
+ * group, which so reads their keys once; on devices with subgroups. `tiles`: several rows of a sequence. `splitTiles`: few such rows, on
+ * matrix units, with keys divided over workgroups; where there is no form for that, as `tiles`. `wholeAndTiles`, `splitAndTiles`: leading
+ * rows that are alone in their sequences one way, the rest of the step the other.
  */
-export type AttentionMode = 'whole' | 'split' | 'tiles' | 'splitTiles' | 'wholeAndTiles' | 'splitAndTiles';
+export type AttentionMode = SingleMode | 'tiles' | 'splitTiles' | 'wholeAndTiles' | 'splitAndTiles';
+
+/** Of rows that are alone in their sequences. */
+export type SingleMode = 'whole' | 'split' | 'grouped' | 'groupedSplit';
+
+const SINGLE_MODES: readonly AttentionMode[] = ['whole', 'split', 'grouped', 'groupedSplit'];
 
 /** Whether a step has several rows of a sequence. */
-export function hasTiles(mode: AttentionMode): boolean {
-  return mode !== 'whole' && mode !== 'split';
+export function hasTiles(mode: AttentionMode): mode is Exclude<AttentionMode, SingleMode> {
+  return !SINGLE_MODES.includes(mode);
 }
 
 /** The ways in which rows of a device's steps may come. */
-export function attentionModes({ subgroupMatrix }: Pick<DeviceProfile, 'subgroupMatrix'>): readonly AttentionMode[] {
-  return ['tiles', 'whole', 'split', 'wholeAndTiles', 'splitAndTiles', ...(subgroupMatrix === undefined ? [] : (['splitTiles'] as const))];
+export function attentionModes(
+  { subgroupMatrix, subgroupSize }: Pick<DeviceProfile, 'subgroupMatrix' | 'subgroupSize'>,
+): readonly AttentionMode[] {
+  return [
+    'tiles', 'whole', 'split', 'wholeAndTiles', 'splitAndTiles',
+    ...(subgroupSize === undefined ? [] : (['grouped', 'groupedSplit'] as const)),
+    ...(subgroupMatrix === undefined ? [] : (['splitTiles'] as const)),
+  ];
 }
 
 /** How a step comes. */

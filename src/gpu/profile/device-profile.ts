@@ -57,6 +57,9 @@ export interface AttentionKnobs {
   readonly splitFrom: number;
   readonly splits: number;
   readonly splitGranule: number;
+  /** With subgroups: rows from which a workgroup takes a whole group of heads, and into how many parts their keys are then split. */
+  readonly groupedFrom: number;
+  readonly groupedSplits: number;
   readonly flatInvocations: number;
   /** Prefill: what a workgroup of a tile of queries may have; the tile is the best that fits. */
   readonly tileInvocations: number;

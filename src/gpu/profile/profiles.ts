@@ -18,6 +18,7 @@ const KNOBS: ProfileKnobs = {
   },
   attention: {
     invocations: 256, splitInvocations: 128, unroll: 8, splitUnroll: 4, splitFrom: 512, splits: 32, splitGranule: 32,
+    groupedFrom: 5, groupedSplits: 4,
     tileInvocations: 256, tileBytes: 16384, tileSplitFrom: 512, tileSplitRows: 128, tileSplits: 8, ...FLAT,
   },
   sums: { mostValues: 2 ** 17 },
@@ -126,7 +127,8 @@ const NVIDIA: DeviceProfile = {
     gemm: LARGE_GEMM_WHY,
     attention:
       '8 warps on one head while keys are few; then parts of the keys for a group of heads, and a combine (H100, 4,096 keys ' +
-      'of 0.6B: 14 us where one part takes 35).',
+      'of 0.6B: 14 us where one part takes 35). From 5 sequences on 8 warps on all heads of a group: 16 sequences of 512 keys of 4B take ' +
+      'two thirds of the time, 64 of 128 keys half (H200).',
     sums:
       'The sum behind a block is made by each workgroup of the product that reads it, up to 8 MB read once more: a dispatch of it takes ' +
       '3.4 us (H200) and as much of the host; 1 to 2 us in the product are an estimate.',

@@ -15,7 +15,9 @@ function planOfTwo() {
   const kernelOf = (key: string) => ({ key, label: key, bindings: [{ name: 'weights' }, { name: key }] }) as unknown as Kernel;
   const [few, more] = [kernelOf('few'), kernelOf('more')];
   const useOf = (kernel: Kernel, isRun: (rows: number) => boolean) =>
-    ({ kernel, buffers: BUFFERS, workgroups: ({ sizes: { rows = 0 } }: GridCounts) => [isRun(rows) ? 1 : 0, 1, 1] }) as unknown as KernelUse;
+    ({
+      kernel, buffers: BUFFERS, workgroups: ({ sizes: { rows = 0 } }: GridCounts) => [isRun(rows) ? 1 : 0, 1, 1],
+    }) as unknown as KernelUse;
   const uses = [useOf(few, (rows) => rows <= 16), useOf(more, (rows) => rows >= 16)];
   const pipelines: Pipelines = {
     async get(kernel) {

@@ -34,7 +34,7 @@ import type { TokenSampler } from './token-sampler.ts';
 /** Most rows of a step whose keys are split: more rows fill the device by themselves, and partial results take room. */
 export const SPLIT_ROWS = 32;
 /** Of more rows keys are split from more keys on. */
-const FEW_SPLIT_ROWS = 8;
+const FEW_SPLIT_ROWS = 2;
 
 /** Up to how many rows their tiles are split from the profile's number of keys on; more rows, which are more tiles, from more keys. */
 const SPLIT_TILE_ROWS = 32;
@@ -66,6 +66,8 @@ export interface GpuProgramParts {
   readonly decoder: RunnableDecoder | undefined;
   /** Keys from which attention is split. */
   readonly splitFrom: number;
+  /** Rows from which heads of a group share a workgroup. */
+  readonly groupedFrom: number;
   /** Up to which rows, and from which keys, tiles of rows are split; undefined: they are not. */
   readonly tileSplits: { readonly rows: number; readonly from: number } | undefined;
   readonly stepsPerSubmit: number;
@@ -320,12 +322,12 @@ export class GpuProgram implements Program {
 
   /** Each group of rows as suits it: those that are alone in their sequences, and the others. */
   #attentionOf({ tiles, singles = 0, keys, sizes }: StepCounts, sequences: number): AttentionMode {
-    const { splitFrom, tileSplits } = this.#parts;
+    const { splitFrom, groupedFrom, tileSplits } = this.#parts;
     const count = tiles === 0 ? sequences : singles;
     const isSplit = count <= SPLIT_ROWS && keys >= (splitFrom * Math.max(count, FEW_SPLIT_ROWS)) / FEW_SPLIT_ROWS;
-    const single = isSplit ? 'split' : 'whole';
-    if (tiles === 0) return single;
-    if (singles > 0) return single === 'split' ? 'splitAndTiles' : 'wholeAndTiles';
+    if (tiles === 0 && count >= groupedFrom) return isSplit ? 'groupedSplit' : 'grouped';
+    if (tiles === 0) return isSplit ? 'split' : 'whole';
+    if (singles > 0) return isSplit ? 'splitAndTiles' : 'wholeAndTiles';
     const rows = Math.max(...Object.values(sizes));
     const from = ((tileSplits?.from ?? Infinity) * Math.max(rows, SPLIT_TILE_ROWS)) / SPLIT_TILE_ROWS;
     return tileSplits !== undefined && rows <= tileSplits.rows && keys >= from ? 'splitTiles' : 'tiles';
