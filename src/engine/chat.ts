@@ -19,6 +19,7 @@ import { withAnswer } from './prefilled-answer.ts';
 import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 import { checkTemplateOptions } from './template-options.ts';
+import { obeyToolChoice } from './tool-choice.ts';
 import { createTurnOrder } from './turn-order.ts';
 import type { TurnOrder } from './turn-order.ts';
 
@@ -69,7 +70,7 @@ async function* answer(
   options: SendOptions,
 ): AsyncGenerator<Piece, void, undefined> {
   const { core, text } = state.host;
-  const merged = withDefaults(state.defaults, options);
+  const merged = obeyToolChoice(withDefaults(state.defaults, options), text);
   const settings = resolveDecoding(merged, decodingHost(core, text));
   const messages = [...state.messages, ...newMessages(message)];
   const lasting = lastingMessages(messages);

@@ -31,6 +31,7 @@ import { FORWARD_NAMES } from './option-names.ts';
 import { prepareGeneration } from './prepare-generation.ts';
 import { prepareInfill } from './prepare-infill.ts';
 import { rerankDocuments } from './rerank.ts';
+import { runTools } from './run-tools.ts';
 import { openTextSide } from './text-side.ts';
 
 export interface ModelOptions extends CallLimits {
@@ -162,6 +163,10 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
       const { n = 1 } = request ?? {};
       return n === 1 ? generatePieces(prepare) : generateChoices(prepare, n);
     },
+    runTools: (request) => runTools(() => {
+      checkDecoder(model, 'runTools');
+      return host;
+    }, request),
     infill(request) {
       return generatePieces(() => {
         checkDecoder(model, 'infill');

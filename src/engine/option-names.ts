@@ -12,6 +12,7 @@ import type {
   SamplingOptions,
   SendOptions,
 } from './api.ts';
+import type { RunToolsOptions } from './tool-api.ts';
 
 const SAMPLING: NamesOf<SamplingOptions> = {
   temperature: true, topK: true, topP: true, minP: true, repetitionPenalty: true, presencePenalty: true, frequencyPenalty: true, seed: true,
@@ -30,7 +31,7 @@ const DECODING: NamesOf<DecodingOptions> = {
   onProgress: true,
 };
 const CONVERSATION: NamesOf<ConversationOptions> = {
-  tools: true, toolOrder: true, templateVariables: true, thinking: true, contextPolicy: true, dialect: true,
+  tools: true, toolOrder: true, toolChoice: true, templateVariables: true, thinking: true, contextPolicy: true, dialect: true,
 };
 const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
@@ -39,6 +40,7 @@ export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true,
 export const INFILL_NAMES: NamesOf<InfillOptions> = { ...DECODING, prefix: true, suffix: true, cachePrompt: true };
 export const SEND_NAMES: NamesOf<SendOptions> = SEND;
 export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true, cachePrompt: true };
+export const RUN_TOOLS_NAMES: NamesOf<RunToolsOptions> = { ...SEND, messages: true, maxRounds: true, cachePrompt: true };
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };
 export const EMBED_NAMES: NamesOf<EmbedOptions> = { kind: true, prompt: true, dimensions: true, signal: true, onProgress: true };
 export const RERANK_NAMES: NamesOf<RerankOptions> = { instruction: true, signal: true, onProgress: true };

@@ -9,6 +9,7 @@ import { openingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
 import { GENERATE_NAMES } from './option-names.ts';
 import { answerFormat, encodeRequest } from './prompt.ts';
+import { obeyToolChoice } from './tool-choice.ts';
 import type { TextSide } from './prompt.ts';
 
 /** Tokens that follow a prompt or ids where the caller asked for no number: a text that goes on has no end of its own. */
@@ -27,9 +28,10 @@ function promptSource(messages: readonly ChatMessage[], options: GenerateOptions
 }
 
 /** What a call of `generate` asks for, checked. @throws InputError and CapacityError as the options' docs say */
-export function prepareGeneration(core: ModelCore, text: TextSide, options: GenerateOptions): GenerationJob {
+export function prepareGeneration(core: ModelCore, text: TextSide, asked: GenerateOptions): GenerationJob {
   core.checkOpen();
-  checkOptionNames(options, GENERATE_NAMES, 'generate');
+  checkOptionNames(asked, GENERATE_NAMES, 'generate');
+  const options = obeyToolChoice(asked, text);
   checkSwitch('cachePrompt', options.cachePrompt);
   checkChoices(options);
   const settings = resolveDecoding(options, decodingHost(core, text), options.messages === undefined ? CONTINUATION_TOKENS : undefined);

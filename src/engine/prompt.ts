@@ -215,7 +215,8 @@ function refuseConversationOptions(options: GenerateOptions): void {
     throw new InputError(
       `contextPolicy "slide" leaves out turns of messages, and ${source} has none: pass messages instead, or leave it out.`,
     );
-  const given = (['tools', 'toolOrder', 'thinking', 'templateVariables'] as const).filter((name) => options[name] !== undefined);
+  const names = ['tools', 'toolOrder', 'toolChoice', 'thinking', 'templateVariables'] as const;
+  const given = names.filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
   throw new InputError(
     `${given.join(' and ')} would go to the chat template, which ${source} does not pass through: pass messages instead, ` +

@@ -1,8 +1,8 @@
 /** Task accuracy: a model answers conversations greedily and its answers are checked, skill by skill. */
 import type { Model } from '../engine/api.ts';
-import { collect } from '../engine/collect.ts';
 import { parseJsonObject } from '../tensor/parse-json.ts';
 import { FormatError } from '../tensor/errors.ts';
+import { answerTask } from './answer-task.ts';
 import type { EvaluationTask } from './evaluation-file.ts';
 import { passesCheck } from './task-check.ts';
 import { isJsonObject } from '../tensor/json.ts';
@@ -46,10 +46,9 @@ export async function answerTasks(model: Model, tasks: readonly EvaluationTask[]
   const { signal, onResult, maxTokens = DEFAULT_MAX_TOKENS } = options;
   const results: TaskResult[] = [];
   const totals = { promptTokens: 0, completionTokens: 0, steps: 0, decodeMs: 0 };
-  for (const { id, skill, messages, tools, thinking, check } of tasks) {
-    // Everything that a file's own defaults could change is set: greedy means the likeliest token.
-    const greedy = { temperature: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 };
-    const answer = await collect(model.generate({ ...greedy, messages, tools, thinking, maxTokens, signal }));
+  for (const task of tasks) {
+    const { id, skill, check } = task;
+    const answer = await answerTask(model, task, { maxTokens, signal });
     const { usage, timings } = answer;
     totals.promptTokens += usage.promptTokens;
     totals.completionTokens += usage.completionTokens;

@@ -1,0 +1,95 @@
+/** Which calls an answer may make: the tools that the model is told of, and the form that its answer is held to. */
+import type { JsonObject } from '../tensor/checkpoint.ts';
+import { InputError } from '../tensor/errors.ts';
+import { describeValue } from '../tensor/option-names.ts';
+import type { AnswerDialect, CallForm, CallGrammar } from '../text/answers/answer-dialect.ts';
+import { dialectFor, dialectNamed } from '../text/answers/dialects.ts';
+import { toolSignatures } from '../text/answers/tool-signature.ts';
+import type { OutputFormat, OutputTag, TagsFormat } from '../text/grammars/output-format.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import type { ConversationOptions, ToolChoice } from './api.ts';
+import type { TextSide } from './prompt.ts';
+
+/** @throws InputError for a choice that there is not, or a name that no tool has */
+export function checkToolChoice(choice: ToolChoice | undefined, tools: readonly JsonObject[] | undefined): void {
+  if (choice === undefined || choice === 'auto' || choice === 'none') return;
+  const name = typeof choice === 'object' && choice !== null ? choice.name : undefined;
+  if (choice !== 'required' && typeof name !== 'string')
+    throw new InputError(`toolChoice must be "auto", "none", "required" or { name } of a tool, found ${describeValue(choice)}.`);
+  const names = toolSignatures(tools).map((tool) => tool.name);
+  if (names.length === 0) throw new InputError('toolChoice asks for a call, and there are no tools: pass some.');
+  if (name !== undefined && !names.includes(name))
+    throw new InputError(`toolChoice names the tool ${describeValue(name)}, which there is not: there are ${names.join(', ')}.`);
+}
+
+const ANY_OBJECT: JsonObject = { type: 'object' };
+
+function tagOf({ begin, schema, end }: CallForm): OutputTag {
+  return { begin, content: { type: 'schema', schema: schema ?? ANY_OBJECT }, end };
+}
+
+const ONE = { type: 'tags', text: false, min: 1, max: 1 } as const;
+
+/** Calls one behind the other, as the dialect separates them. */
+function callsInRow({ calls, separator }: CallGrammar): TagsFormat {
+  return { type: 'tags', text: false, min: 1, ...(separator === undefined ? { max: 1 } : { separator }), tags: calls.map(tagOf) };
+}
+
+/** What begins with the mark that announces calls. */
+function announced(trigger: string, grammar: CallGrammar): OutputTag {
+  const { begin, end, calls } = grammar;
+  if (begin === '') {
+    const tags = calls.map(tagOf).map((tag) => ({ ...tag, begin: tag.begin.slice(trigger.length) }));
+    return { begin: trigger, content: { ...ONE, tags }, end: '' };
+  }
+  const rest = begin.slice(trigger.length);
+  const row = callsInRow(grammar);
+  return { begin: trigger, content: rest === '' ? row : { ...ONE, tags: [{ begin: rest, content: row, end: '' }] }, end };
+}
+
+/** The family thinks by control tokens, which are no text: an answer that is held to a form then begins with its call. */
+function thinksByTokens({ reasoning }: AnswerDialect, tokenizer: Tokenizer): boolean {
+  return reasoning !== undefined && tokenizer.encode(reasoning.open, { parseSpecial: true }).some((id) => tokenizer.isSpecial(id));
+}
+
+/**
+ * What an answer with at least one call looks like, text before it and behind it included where the dialect announces calls.
+ * @throws InputError for a dialect whose calls no format can say
+ */
+export function callFormat(dialect: AnswerDialect, tools: readonly JsonObject[], tokenizer: Tokenizer): OutputFormat {
+  const grammar = dialect.callGrammar(toolSignatures(tools));
+  if (grammar === undefined || grammar.calls.some((call) => call.arguments !== 'json'))
+    throw new InputError(
+      `toolChoice "required", or a name, would not be obeyed: calls of the dialect ${dialect.name} are not JSON, and no format says them ` +
+        'yet. Use toolChoice "auto".',
+    );
+  const [trigger] = grammar.triggers;
+  if (trigger === undefined) return callsInRow(grammar);
+  const most = grammar.begin === '' && grammar.separator !== undefined ? {} : { max: 1 };
+  const text = !thinksByTokens(dialect, tokenizer);
+  const between = text ? {} : { separator: grammar.separator ?? '' };
+  return { type: 'tags', min: 1, ...most, text, ...between, tags: [announced(trigger, grammar)] };
+}
+
+export interface ChoosingOptions extends Pick<ConversationOptions, 'tools' | 'toolChoice' | 'dialect'> {
+  readonly format?: OutputFormat | undefined;
+}
+
+/**
+ * The options of an answer that obeys `toolChoice`: tools that it may call alone, and the format that holds it to a call.
+ * @throws InputError for a choice that cannot be obeyed
+ */
+export function obeyToolChoice<Options extends ChoosingOptions>(options: Options, text: TextSide): Options {
+  const { tools, toolChoice, format } = options;
+  checkToolChoice(toolChoice, tools);
+  if (toolChoice === undefined || toolChoice === 'auto') return options;
+  if (toolChoice === 'none') return { ...options, tools: undefined };
+  if (format !== undefined)
+    throw new InputError('format and a toolChoice that asks for a call are two forms of one answer: pass one of them.');
+  const { tokenizer } = text;
+  if (tokenizer === undefined) throw new InputError('This model has no tokenizer, so that toolChoice cannot be obeyed.');
+  const dialect = options.dialect === undefined ? (text.dialect ?? dialectFor(undefined)) : dialectNamed(options.dialect);
+  const named = (tools ?? []).filter((tool) => toolChoice === 'required' || toolSignatures([tool])[0]?.name === toolChoice.name);
+  callFormat(dialect, named, tokenizer);
+  throw new InputError('toolChoice "required", or a name, cannot be obeyed yet: use "auto" or "none".');
+}
