@@ -168,7 +168,9 @@ async function measure(model, shape, { streams, keys }) {
 /** For which mode src/gpu/ops/attention.ts has it with NVIDIA's profile, where heads come in groups of 4. */
 function ownMode({ splits, queryHeads, invocations, unroll, loads }) {
   const form = [splits?.count ?? 1, queryHeads, invocations, unroll, loads].join(' ');
-  return { '1 1 256 8 refilled': 'whole', '32 2 128 4 ahead': 'split', '1 4 256 4 ahead': 'grouped', '4 4 128 4 ahead': 'groupedSplit' }[form];
+  return {
+    '1 1 256 8 refilled': 'whole', '32 2 128 4 ahead': 'split', '1 4 256 4 ahead': 'grouped', '4 4 128 4 ahead': 'groupedSplit',
+  }[form];
 }
 
 function record(row) {
