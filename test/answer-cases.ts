@@ -76,7 +76,7 @@ const hermes: readonly Omit<AnswerCase, 'dialect'>[] = [
   { name: 'a line break in a string', text: block('{"name": "save", "arguments": {"text": "a\nb"}}'), calls: [['save', { text: 'a\nb' }]] },
   { name: 'cut in the arguments', text: '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Pa', incomplete: 1 },
   { name: 'cut before the name', text: 'Well. <tool_call>\n{"na', content: 'Well.', incomplete: 1 },
-  { name: 'cut behind a whole call', text: `<tool_call>\n${inJson(weather)}\n</tool`, calls: [weather], content: '</tool' },
+  { name: 'cut behind a whole call', text: `<tool_call>\n${inJson(weather)}\n</tool`, calls: [weather] },
   { name: 'broken arguments', text: `${block('{"name": "get_weather", "arguments": {"city": Paris}}')}\n${block(inJson(weather))}`,
     incomplete: 1, calls: [weather] },
   { name: 'no call between the tags', text: 'See <tool_call>{"name": 1}</tool_call> here.',
@@ -95,13 +95,15 @@ const xmlSaved = xmlCall('save', parameter('text', 'a\n  b = {"x": 1}\n'), param
 const qwenXml: readonly Omit<AnswerCase, 'dialect'>[] = [
   { name: 'two calls',
     text: `<think>\nhm\n</think>\n\nI look.\n\n` +
-      `${xmlCall('get_weather', parameter('city', 'Zürich "Süd"'), parameter('days', '3'), parameter('exact', 'True'))}\n${xmlSaved}`,
+      `${xmlCall('get_weather', parameter('city', 'Zürich "Süd"'), parameter('days', '3'), parameter('exact', 'true'))}\n${xmlSaved}`,
     reasoning: 'hm', content: 'I look.', calls: [full, saved] },
   { name: 'a number where the schema has a string', text: xmlCall('get_weather', parameter('city', '75001')),
     calls: [['get_weather', { city: '75001' }]] },
   { name: 'without the outer tag', text: `<function=get_weather>\n${parameter('city', 'Paris')}</function>\n</tool_call>`,
     calls: [weather] },
   { name: 'no arguments', text: xmlCall('now'), calls: [['now', {}]] },
+  { name: 'a word of Python', text: xmlCall('get_weather', parameter('city', 'Paris'), parameter('exact', 'True')),
+    calls: [['get_weather', { city: 'Paris', exact: true }]] },
   { name: 'unknown keys',
     text: xmlCall('get_weather', parameter('city', 'Paris'), parameter('more', '[1, 2]'), parameter('else', 'Paris, 2')),
     calls: [['get_weather', { city: 'Paris', more: [1, 2], else: 'Paris, 2' }]] },
@@ -112,10 +114,16 @@ const qwenXml: readonly Omit<AnswerCase, 'dialect'>[] = [
 
 const python = 'get_weather(city="Zürich \\"Süd\\"", days=3, exact=True)';
 const pythonSaved = `save(text='a\\n  b = {"x": 1}\\n', tags=["one", 'two, 3'], meta={'n': None, "deep": [1.5, -2e3,]})`;
+const pythonPlain =
+  'save(text="a\\n  b = {\\"x\\": 1}\\n", tags=["one", "two, 3"], meta={"n": None, "deep": [1.5, -2e3]})';
 
 const lfm2: readonly Omit<AnswerCase, 'dialect'>[] = [
-  { name: 'two calls', text: `<|tool_call_start|>[${python}, ${pythonSaved}]<|tool_call_end|>I look.<|im_end|>`, calls: [full, saved],
-    content: 'I look.' },
+  { name: 'two calls', text: `<|tool_call_start|>[${python}, ${pythonPlain}]<|tool_call_end|><|im_end|>`, calls: [full, saved] },
+  { name: 'words behind calls', text: `<|tool_call_start|>[${python}, ${pythonPlain}]<|tool_call_end|>I look.<|im_end|>`,
+    calls: [full, saved], content: 'I look.' },
+  { name: 'words before calls', text: `I look.<|tool_call_start|>[${python}]<|tool_call_end|>`, calls: [full], content: 'I look.' },
+  { name: 'single quotes and a last comma', text: `<|tool_call_start|>[${pythonSaved}]<|tool_call_end|>`, calls: [saved] },
+  { name: 'a thought', text: '<think>hm</think>I look.', reasoning: 'hm', content: 'I look.' },
   { name: 'no arguments', text: '<|tool_call_start|>[now()]<|tool_call_end|>', calls: [['now', {}]] },
   { name: 'an argument by its place', text: "<|tool_call_start|>[get_weather('Paris')]<|tool_call_end|>", calls: [weather] },
   { name: 'JSON between the marks', text: `<|tool_call_start|>[${inJson(weather)}]<|tool_call_end|>`, calls: [weather] },
@@ -152,11 +160,12 @@ const gemma4: readonly Omit<AnswerCase, 'dialect'>[] = [
   { name: 'two calls',
     text: `<|channel>thought\nhm\n<channel|>I look.` +
       `<|tool_call>call:get_weather{city:${q}Zürich "Süd"${q},days:3,exact:true}<tool_call|>` +
-      `<|tool_call>call:save{meta:{deep:[1.5,-2e3],n:None},tags:[${q}one${q},${q}two, 3${q}],` +
+      `<|tool_call>call:save{meta:{deep:[1.5,-2e3],n:null},tags:[${q}one${q},${q}two, 3${q}],` +
       `text:${q}a\n  b = {"x": 1}\n${q}}<tool_call|><|tool_response>`,
     reasoning: 'hm', content: 'I look.', calls: [full, ['save', { meta: { deep: [1.5, -2e3], n: null }, tags: ['one', 'two, 3'],
       text: 'a\n  b = {"x": 1}\n' }]] },
   { name: 'no arguments', text: '<|tool_call>call:now{}<tool_call|>', calls: [['now', {}]] },
+  { name: 'a word of Python', text: '<|tool_call>call:save{meta:{n:None}}<tool_call|>', calls: [['save', { meta: { n: null } }]] },
   { name: 'an empty thought', text: '<|channel>thought\n<channel|>Yes.', content: 'Yes.' },
   { name: 'a thought that the prompt opened', promptTail: '<|turn>model\n<|channel>thought\n', text: 'so<channel|>Yes.', reasoning: 'so',
     content: 'Yes.' },
@@ -164,8 +173,11 @@ const gemma4: readonly Omit<AnswerCase, 'dialect'>[] = [
   { name: 'without tools', withoutTools: true, text: '<|tool_call>call:now{}<tool_call|>', content: 'call:now{}' },
 ];
 
+const withId = (call: readonly [string, JsonObject], id: string): string => `${inJson(call).slice(0, -1)}, "id": "${id}"}`;
 const mistral: readonly Omit<AnswerCase, 'dialect'>[] = [
   { name: 'two calls', text: `[TOOL_CALLS][${inJson(full).slice(0, -1)}, "id": "abcdefghi"}, ${inJson(saved)}]</s>`, calls: [full, saved] },
+  { name: 'two calls with ids', text: `[TOOL_CALLS][${withId(full, 'abcdefghi')}, ${withId(saved, '123456789')}]</s>`,
+    calls: [full, saved] },
   { name: 'cut behind the first', text: `[TOOL_CALLS][${inJson(full)}, {"name": "save", "arguments": {"te`, calls: [full], incomplete: 1 },
   { name: 'without tools', withoutTools: true, text: '[TOOL_CALLS][1]', content: '[1]' },
 ];
@@ -174,6 +186,8 @@ const args = ([, value]: readonly [string, JsonObject]): string => JSON.stringif
 const ministral: readonly Omit<AnswerCase, 'dialect'>[] = [
   { name: 'two calls', text: `[THINK]hm[/THINK]I look.[TOOL_CALLS]get_weather[ARGS]${args(full)}[TOOL_CALLS]save[ARGS]${args(saved)}</s>`,
     reasoning: 'hm', content: 'I look.', calls: [full, saved] },
+  { name: 'one call', text: `[TOOL_CALLS]get_weather[ARGS]${args(full)}</s>`, calls: [full] },
+  { name: 'words', text: 'I look.</s>', content: 'I look.' },
   { name: 'with an id', text: `[TOOL_CALLS]get_weather[CALL_ID]123456789[ARGS]${args(weather)}</s>`, calls: [weather] },
   { name: 'cut', text: '[TOOL_CALLS]get_weather[ARGS]{"city": ', incomplete: 1 },
   { name: 'without tools', withoutTools: true, text: '[TOOL_CALLS]now[ARGS]{}', content: 'now{}' },
@@ -223,6 +237,11 @@ const glm: readonly Omit<AnswerCase, 'dialect'>[] = [
       `<tool_call>save\n${pairs(['text', 'a\n  b = {"x": 1}\n'])}` +
       `${pairs(['tags', '["one", "two, 3"]'], ['meta', '{"n": null, "deep": [1.5, -2e3]}'])}</tool_call>`,
     reasoning: 'hm', content: 'I look.', calls: [full, saved] },
+  { name: 'two calls on one line',
+    text: '<tool_call>get_weather<arg_key>city</arg_key><arg_value>Paris</arg_value>' +
+      '<arg_key>days</arg_key><arg_value>3</arg_value></tool_call>' +
+      '<tool_call>get_weather<arg_key>city</arg_key><arg_value>Paris</arg_value></tool_call>',
+    calls: [['get_weather', { city: 'Paris', days: 3 }], weather] },
   { name: 'on one line', text: '<tool_call>get_weather<arg_key>city</arg_key><arg_value>Paris</arg_value></tool_call>', calls: [weather] },
   { name: 'no arguments', text: '<tool_call>now\n</tool_call>', calls: [['now', {}]] },
   { name: 'cut', text: '<tool_call>get_weather\n<arg_key>city</arg_key>\n<arg_value>Pa', incomplete: 1 },

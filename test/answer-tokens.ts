@@ -1,6 +1,6 @@
 /** Recorded answers as tokens, cut in many ways, and what a dialect's parser makes of them. */
 import { expect } from 'vitest';
-import type { AnswerVocabulary } from '../src/text/answers/answer-dialect.ts';
+import type { AnswerParser, AnswerVocabulary } from '../src/text/answers/answer-dialect.ts';
 import type { AnswerPart } from '../src/text/answers/answer-parts.ts';
 import { createPartCollector } from '../src/text/answers/collect-parts.ts';
 import { dialectNamed } from '../src/text/answers/dialects.ts';
@@ -62,13 +62,19 @@ export interface Parsed {
   readonly whole: number;
 }
 
-/** Ids are places in `tokens`. */
-export function parseTokens(answer: Pick<AnswerCase, 'dialect' | 'promptTail' | 'withoutTools'>, tokens: readonly AnswerToken[]): Parsed {
+type ParsedAnswer = Pick<AnswerCase, 'dialect' | 'promptTail' | 'withoutTools'>;
+
+function openParser(answer: ParsedAnswer): AnswerParser {
   const controls = controlsOf[answer.dialect] ?? [];
   const idOf = (text: string): number | undefined => (controls.includes(text) ? controls.indexOf(text) : undefined);
   const vocabulary: AnswerVocabulary = { idOf, isSpecial: () => true };
   const { promptTail, withoutTools } = answer;
-  const parser = dialectNamed(answer.dialect).createParser(vocabulary, { promptTail, tools: withoutTools === true ? [] : answerTools });
+  return dialectNamed(answer.dialect).createParser(vocabulary, { promptTail, tools: withoutTools === true ? [] : answerTools });
+}
+
+/** Ids are places in `tokens`. */
+export function parseTokens(answer: ParsedAnswer, tokens: readonly AnswerToken[]): Parsed {
+  const parser = openParser(answer);
   const parts: AnswerPart[] = [];
   for (const [id, { text, isSpecial }] of tokens.entries()) {
     parser.push(text, isSpecial);
@@ -78,6 +84,35 @@ export function parseTokens(answer: Pick<AnswerCase, 'dialect' | 'promptTail' | 
   parser.end();
   parts.push(...parser.take());
   return { parts, incomplete: parser.incompleteCalls, whole: parser.wholeCalls };
+}
+
+/** What is certain of an answer after a token. */
+export interface Beginning {
+  readonly reasoning: string;
+  readonly content: string;
+  /** Names, and what there is of the arguments' JSON. */
+  readonly calls: readonly { readonly name: string; json: string }[];
+}
+
+/** What is certain after each token. */
+export function parseBeginnings(answer: ParsedAnswer, tokens: readonly AnswerToken[]): Beginning[] {
+  const parser = openParser(answer);
+  let [reasoning, content] = ['', ''];
+  const calls: { readonly name: string; json: string }[] = [];
+  return tokens.map(({ text, isSpecial }, id) => {
+    parser.push(text, isSpecial);
+    parser.endToken(id);
+    for (const part of parser.take()) {
+      if (part.kind === 'text') content += part.text;
+      else if (part.kind === 'reasoning') reasoning += part.text;
+      else if (part.phase === 'start') calls.push({ name: part.name, json: '' });
+      else if (part.phase === 'arguments') {
+        const { name = '', json = '' } = calls[part.index] ?? {};
+        calls[part.index] = { name, json: json + part.text };
+      }
+    }
+    return { reasoning, content, calls: [...calls] };
+  });
 }
 
 export interface Collected {

@@ -2,12 +2,8 @@
  * Chat templates as models have them, from the source of llama.cpp that node-llama-cpp carries, against digests of what
  * jinja2 rendered (scripts/fixtures/real_templates.py). The templates are read here and kept nowhere.
  */
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { FormatError, InputError } from '../../src/tensor/errors.ts';
 import { parseChatTemplate } from '../../src/text/chat-template.ts';
@@ -16,6 +12,7 @@ import { fixturesPath } from '../fixture-tensors.ts';
 import { templateConversations } from '../template-cases.ts';
 import { continuedCases, continuedDifferences } from '../continued-cases.ts';
 import type { TemplateConversation } from '../template-cases.ts';
+import { hasSourcePeer, templatesIn, withLlamaSource } from './llama-source.ts';
 
 /** Digest and length in characters of the text, or the class of jinja2's error. */
 type Outcome = readonly [digest: string, characters: number] | string;
@@ -27,25 +24,9 @@ const recorded = JSON.parse(readFileSync(`${fixturesPath}templates/real-template
   /** By name of the file; outcomes are in the order of the conversations. */
   readonly templates: Readonly<Record<string, { readonly digest: string; readonly outcomes: readonly Outcome[] }>>;
 };
-const bundle = fileURLToPath(new URL('../../peers/node_modules/node-llama-cpp/llama/gitRelease.bundle', import.meta.url));
 const mostShown = 10;
 
 const digestOf = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex').slice(0, 16);
-
-function readTemplates(): Map<string, Buffer> {
-  const folder = mkdtempSync(join(tmpdir(), 'ingot-templates-'));
-  try {
-    const git = (...args: string[]): Buffer => execFileSync('git', ['--git-dir', folder, ...args], { maxBuffer: 1e9 });
-    execFileSync('git', ['clone', '--quiet', '--bare', bundle, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const paths = git('ls-tree', '--name-only', 'HEAD', 'models/templates/')
-      .toString()
-      .split('\n')
-      .filter((path) => path.endsWith('.jinja'));
-    return new Map(paths.map((path) => [path.slice(path.lastIndexOf('/') + 1), git('show', `HEAD:${path}`)]));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
 
 function renderOutcome(template: ChatTemplate, conversation: TemplateConversation): { text?: string; error?: Error } {
   const { messages, tools, addGenerationPrompt = true, vars } = conversation;
@@ -72,8 +53,8 @@ function difference(template: ChatTemplate, name: string, want: Outcome): string
   return `${name}: want ${want[1]} characters, got ${[...text].length}: ${JSON.stringify(text.slice(-500))}`;
 }
 
-describe.skipIf(!existsSync(bundle))('templates of public models render as jinja2 renders them', () => {
-  const templates = existsSync(bundle) ? readTemplates() : new Map<string, Buffer>();
+describe.skipIf(!hasSourcePeer)('templates of public models render as jinja2 renders them', () => {
+  const templates = hasSourcePeer ? withLlamaSource(templatesIn) : new Map<string, Buffer>();
   const names = Object.keys(recorded.templates);
 
   it('are those that were recorded', () => {

@@ -121,7 +121,12 @@ export function* leaveCall(reader: AnswerReader, close: string | undefined): Ste
 
 function* closingMark(reader: AnswerReader, close: string): Steps<true | undefined> {
   yield* skipSpace(reader);
-  return (yield* takeMark(reader, close)) ? true : undefined;
+  if (yield* takeMark(reader, close)) return true;
+  const rest = reader.text.slice(reader.at);
+  if (!reader.isOver || rest === '' || !reader.spelling(close).startsWith(rest)) return undefined;
+  // The answer was cut in the mark.
+  reader.at = reader.text.length;
+  return true;
 }
 
 /** The end of a call that has been read, with its closing mark where one comes. */

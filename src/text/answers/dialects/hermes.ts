@@ -8,7 +8,8 @@ const CLOSE = '</tool_call>';
 
 export const hermes = formDialect({
   name: 'hermes',
-  isFor: (template) => template.includes(OPEN),
+  // MiniMax has the tag too, and other calls in it.
+  isFor: (template) => template.includes(OPEN) && !template.includes('<invoke name='),
   form: { reasoning: [THINK], calls: { [OPEN]: blockCalls(CLOSE) } },
   callMarks: [CLOSE],
   grammar: jsonBlocks(OPEN, CLOSE),
