@@ -2,7 +2,7 @@
 import { createCandidates } from '../src/engine/candidates.ts';
 import { createSampler } from '../src/engine/sampler.ts';
 import type { Sampler } from '../src/engine/sampler.ts';
-import type { ChoosingRows, ChosenTokens, Program, TokenChoice, TokenChooser } from '../src/graph/executor.ts';
+import type { ChoosingRows, ChosenTokens, Program, TokenChoice, TokenChooser, TokenMasks } from '../src/graph/executor.ts';
 import { tokenRun } from '../src/graph/decoder-steps.ts';
 import { DECODER } from '../src/graph/model-graphs.ts';
 
@@ -29,21 +29,24 @@ function openChoice({ sampling, history: { promptIds, outputIds } }: TokenChoice
 export function fakeChooser({ program, vocab, mostSteps = 8, mostSequences = 64, prepare }: FakeChooserOptions): TokenChooser {
   const choices: (OpenChoice | undefined)[] = [];
   let before: Promise<unknown> = Promise.resolve();
-  const step = async (sequences: readonly (ChoosingRows & { readonly own: OpenChoice | undefined })[], from: number) => {
+  let isUnchosen = false;
+  type OwnedRows = ChoosingRows & { readonly own: OpenChoice | undefined };
+  const step = async (sequences: readonly OwnedRows[], from: number, masks: Promise<TokenMasks> | undefined) => {
     const rows = sequences.map(({ tokens, start, pages, slots, wanted, own }) => {
-      const given = from > 0 || tokens.length === 0 ? [own?.last ?? -1] : Array.from(tokens);
+      const ids = from > 0 || tokens.length === 0 ? [own?.last ?? -1] : Array.from(tokens);
       // Further steps go on in the slot that the one before has written.
       const place = slots === undefined || from === 0 ? slots : { read: slots.write, write: slots.write };
-      return { tokens: given, start: start + from, pages, slots: place, outputs: wanted === 'state' ? [] : [given.length - 1] };
+      return { tokens: ids, start: start + from, pages, slots: place, outputs: wanted === 'state' ? [] : [ids.length - 1] };
     });
     const [result] = await program.run([tokenRun(DECODER, rows, [DECODER.logits])]);
     const logits = result?.get(DECODER.logits) as Float32Array;
+    const given = await masks;
     let row = 0;
-    return sequences.map(({ wanted, own, mask }) => {
+    return sequences.map(({ wanted, own }, i) => {
       if (wanted === 'state') return undefined;
       const all = logits.slice(row * vocab, ++row * vocab);
       if (wanted === 'logits' || own === undefined) return all;
-      return (own.last = own.sampler.sample(all, mask));
+      return (own.last = own.sampler.sample(all, given?.[i]));
     });
   };
   return {
@@ -62,15 +65,20 @@ export function fakeChooser({ program, vocab, mostSteps = 8, mostSequences = 64,
       await prepare?.({ sequences, steps });
       const wanting = sequences.filter(({ wanted }) => wanted !== 'state').length;
       if (wanting > mostSequences || steps > mostSteps) throw new Error(`submit of ${wanting} sequences, ${steps} steps`);
-      if (steps > 1 && sequences.some(({ tokens, wanted, mask }) => tokens.length > 1 || wanted !== 'token' || mask !== undefined))
+      if (steps > 1 && sequences.some(({ tokens, wanted, isMasked }) => tokens.length > 1 || wanted !== 'token' || isMasked === true))
         throw new Error('several steps of what has one');
       // Whose number is given to another meanwhile.
       const named = sequences.map((rows) => ({ ...rows, own: rows.choice === undefined ? undefined : choices[rows.choice] }));
+      let choose: ((masks: TokenMasks) => void) | undefined;
+      const isMasked = sequences.some((rows) => rows.isMasked === true);
+      const masks = isMasked ? new Promise<TokenMasks>((resolve) => (choose = resolve)) : undefined;
+      if (isUnchosen) throw new Error('a submit before the tokens of the one before were chosen');
+      isUnchosen = isMasked;
       const results = before.then(async (): Promise<ChosenTokens[]> => {
         const chosen = sequences.map((): number[] => []);
         let made: Awaited<ReturnType<typeof step>> = [];
         for (let from = 0; from < steps; from++) {
-          made = await step(named, from);
+          made = await step(named, from, masks);
           for (const [i, each] of made.entries()) if (typeof each === 'number') chosen[i]?.push(each);
         }
         return chosen.map((tokens, i) => {
@@ -79,7 +87,7 @@ export function fakeChooser({ program, vocab, mostSteps = 8, mostSequences = 64,
         });
       });
       before = results.catch(() => {});
-      return { results };
+      return { results, choose: isMasked ? (given) => void ((isUnchosen = false), choose?.(given)) : undefined };
     },
   };
 }

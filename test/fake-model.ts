@@ -13,6 +13,7 @@ import type { ModelGraphs } from '../src/graph/model-graphs.ts';
 import { nextPagedState, stateGroups } from '../src/graph/state.ts';
 import type { State } from '../src/graph/state.ts';
 import { CapacityError } from '../src/tensor/errors.ts';
+import { createGrammarCompiler } from '../src/text/grammars/output-format.ts';
 import { createTokenizer } from '../src/text/tokenizer.ts';
 import type { Tokenizer } from '../src/text/tokenizer.ts';
 import { fakeChooser } from './fake-chooser.ts';
@@ -234,6 +235,7 @@ export function fakeTextSide(tokenizer = fakeTokenizer()): TextSide {
   return {
     tokenizer,
     endIds: tokenizer.endIds,
+    grammars: (vocabSize) => createGrammarCompiler(tokenizer, vocabSize, tokenizer.endIds),
     samplingDefaults: { temperature: 0.9, topK: 40 },
     encodeMessages(messages, { tools, variables }) {
       const head = tools === undefined && Object.keys(variables).length === 0 ? '' : JSON.stringify({ tools, variables });

@@ -40,12 +40,13 @@ export function recording(program: Program, executor: Executor): { readonly exec
             record.rows += tokens.length;
             record.ends.push(start + Math.max(1, tokens.length) + batch.steps - 1);
           }
-          const { results } = await chooser.submit(batch);
+          const { results, choose } = await chooser.submit(batch);
           return {
             results: results.then((chosen) => {
               for (const { logits } of chosen) if (logits !== undefined) record.logits = logits;
               return chosen;
             }),
+            choose,
           };
         },
       },

@@ -56,9 +56,14 @@ function left(work: Work): number {
   return idsOf(work).length - (work.member.sequence as Sequence).staged;
 }
 
-/** Whether its reader has to see each token before the next one can be chosen. */
-export function isOneStep({ advance }: Pick<Work, 'advance'>): boolean {
-  return advance?.choose === undefined || advance.choose.mask !== undefined;
+/** Whether its reader has to see each token before anything can be computed of the next one. */
+export function isSeenFirst({ advance }: Pick<Work, 'advance'>): boolean {
+  return advance?.choose === undefined;
+}
+
+/** Whether each token has to come before the next one can be chosen. */
+function isOneStep(work: Pick<Work, 'advance'>): boolean {
+  return isSeenFirst(work) || work.advance?.choose?.constraint !== undefined;
 }
 
 function leftToChoose({ asked, limit }: Ahead): number {
@@ -69,7 +74,7 @@ function leftToChoose({ asked, limit }: Ahead): number {
 function canGoOn(work: Work): boolean {
   if (left(work) > 0) return true;
   const { ahead } = work.member;
-  return ahead !== undefined && !isOneStep(work) && leftToChoose(ahead) > 0;
+  return ahead !== undefined && !isSeenFirst(work) && leftToChoose(ahead) > 0;
 }
 
 /** Where the next step of a prompt ends, given room for so many rows; where it is now, for none. */

@@ -4,6 +4,7 @@ import { InputError } from '../tensor/errors.ts';
 import { checkInteger, checkSwitch, describeValue } from '../tensor/option-names.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import { checkBannedTexts } from '../text/banned-texts.ts';
+import type { CompiledGrammar, GrammarCompiler } from '../text/grammars/output-format.ts';
 import { checkCallTerms } from './admission.ts';
 import type { CallTerms } from './admission.ts';
 import type { DecodingOptions, SamplingOptions } from './api.ts';
@@ -16,6 +17,8 @@ export interface DecodingSettings {
   readonly sampling: SamplingSettings;
   /** Texts that the answer must not hold. */
   readonly bannedTexts: readonly string[];
+  /** What the answer has to be; undefined: any text. */
+  readonly grammar: CompiledGrammar | undefined;
   /** As the caller asked. */
   readonly maxTokens: number | undefined;
   /** What ends an answer where nothing was asked for; undefined: what the context has left. */
@@ -52,10 +55,24 @@ function resolveMaxTokens(maxTokens: number | undefined): number | undefined {
 /** What options are checked against. */
 export interface DecodingHost extends TokenNames {
   readonly samplingDefaults: SamplingOptions;
+  /** Undefined: the model has no tokenizer. */
+  readonly grammars?: GrammarCompiler | undefined;
 }
 
-export function decodingHost({ vocabSize }: { readonly vocabSize: number }, { tokenizer, samplingDefaults }: TextSide): DecodingHost {
-  return { vocabSize, tokenizer, samplingDefaults };
+export function decodingHost({ vocabSize }: { readonly vocabSize: number }, text: TextSide): DecodingHost {
+  const { tokenizer, samplingDefaults } = text;
+  return { vocabSize, tokenizer, samplingDefaults, grammars: text.grammars?.(vocabSize) };
+}
+
+function resolveFormat({ format, ignoreEos }: DecodingOptions, host: DecodingHost): CompiledGrammar | undefined {
+  const { grammars, tokenizer } = host;
+  if (format === undefined) return undefined;
+  if (grammars === undefined || tokenizer === undefined)
+    throw new InputError('This model has no tokenizer, so that format cannot be obeyed.');
+  if (ignoreEos === true) throw new InputError('format ends with an end token, and ignoreEos goes on past it: leave one of them out.');
+  if (tokenizer.joining !== 'bytes')
+    throw new InputError(`format cannot be obeyed: this model's tokenizer (${tokenizer.kind}) does more than join the bytes of tokens.`);
+  return grammars.compile(format);
 }
 
 /** @throws InputError naming the option, what is legal and what was found. */
@@ -68,6 +85,7 @@ export function resolveDecoding(options: DecodingOptions, host: DecodingHost, de
   return {
     sampling: { ...resolveSampling(options, host.samplingDefaults), logitBias: resolveLogitBias(options.logitBias, host) },
     bannedTexts,
+    grammar: resolveFormat(options, host),
     maxTokens: resolveMaxTokens(options.maxTokens),
     defaultMaxTokens,
     stops: resolveStops(options.stop),

@@ -8,7 +8,7 @@ import { createModelFromParts } from './model.ts';
 import { slotBytes, mostSlots } from '../graph/state-sizes.ts';
 import { openExecutor } from '../node/load-model.ts';
 import { collect } from './collect.ts';
-import { resolveDecoding } from './decoding-settings.ts';
+import { decodingHost, resolveDecoding } from './decoding-settings.ts';
 import { createModelCore } from './model-core.ts';
 import type { ModelCore } from './model-core.ts';
 import { kvLayoutOf } from './model-room.ts';
@@ -46,7 +46,7 @@ type Core = Awaited<ReturnType<typeof coreOf>>;
 
 /** A turn over `promptIds` with an answer of `maxTokens`; how many of the prompt's tokens had their state. */
 async function turn({ core, record }: Core, sequence: Sequence, promptIds: readonly number[], maxTokens = 5) {
-  const settings = resolveDecoding({ temperature: 0, ignoreEos: true, maxTokens }, { ...text, vocabSize: VOCAB });
+  const settings = resolveDecoding({ temperature: 0, ignoreEos: true, maxTokens }, decodingHost({ vocabSize: VOCAB }, text));
   record.rows = 0;
   const { usage, tokens } = await collect(
     generatePieces(() => ({ core, text, promptIds, lastingTokens: promptIds.length, settings, sequence })),

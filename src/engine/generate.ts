@@ -1,7 +1,5 @@
 /** A generation: it subscribes to a sequence, asks for token after token, and makes text of them until something ends it. */
-import { InputError } from '../tensor/errors.ts';
 import type { OnProgress } from '../tensor/progress.ts';
-import { createBannedTexts } from '../text/banned-texts.ts';
 import { answerRoom } from './answer-room.ts';
 import type { AnswerRoom } from './answer-room.ts';
 import type { ChosenLogprob, FinalPiece, FinishReason, Piece, Timings } from './api.ts';
@@ -13,6 +11,7 @@ import { createAnswerText } from './answer-text.ts';
 import type { AnswerFormat, AnswerText, NewText } from './answer-text.ts';
 import { answerFormat, answerOpening } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
+import { rowConstraint } from './row-constraint.ts';
 import { createSampler, logprobsOf } from './sampler.ts';
 import type { Advance, Subscription } from './subscription.ts';
 import { openSequence } from './open-sequence.ts';
@@ -33,10 +32,7 @@ export interface GenerationJob {
   readonly source?: PromptSource | undefined;
   /** How the answer is read. Default: by the model's own dialect, without tools. */
   readonly answerFormat?: AnswerFormat | undefined;
-  /**
-   * Which tokens may follow the answer so far, as `Sampler.sample` has it; called for each token, which is then chosen before the next
-   * one. Default any.
-   */
+  /** Which tokens may follow the answer so far, as `Sampler.sample` has it; called for each token. Default any. */
   readonly maskAfter?: ((answer: readonly number[]) => Uint32Array) | undefined;
   /** Kept open for later turns; its state is kept as far as it agrees with the prompt. Absent: one of its own, freed at the end. */
   readonly sequence?: Sequence | undefined;
@@ -221,29 +217,12 @@ function begin(run: Run): void {
   onProgress?.({ phase: 'prefill', loaded: 0, total: promptIds.length - run.cachedTokens });
 }
 
-/** What makes the mask of the next token; undefined where any may be next. */
-function maskOf({ core, text: { tokenizer }, settings: { bannedTexts }, maskAfter }: GenerationJob, answer: () => readonly number[]) {
-  if (tokenizer === undefined || bannedTexts.length === 0) return maskAfter && (() => maskAfter(answer()));
-  const banned = createBannedTexts(bannedTexts, tokenizer, core.vocabSize).start();
-  return () => {
-    const ids = answer();
-    return maskAfter === undefined ? banned.maskAfter(ids) : bothMasks(maskAfter(ids), banned.maskAfter(ids));
-  };
-}
-
-/** What both allow. @throws InputError where that is nothing */
-function bothMasks(one: Uint32Array, other: Uint32Array): Uint32Array {
-  const both = one.map((word, i) => word & (other[i] as number));
-  if (both.some((word) => word !== 0)) return both;
-  throw new InputError('No token may be next: what bannedTexts leave out is all that the format of the answer allows here.');
-}
-
 /** What is asked for each token. The executor chooses it where it can; log probabilities need the logits here. */
 function advanceOf(run: Run): Advance<NextTokens> {
   const { core, promptIds, settings, signal, onProgress } = run.job;
   const { sampling, topLogprobs } = settings;
   const promptTokens = promptIds.length;
-  const mask = maskOf(run.job, () => run.ids.slice(promptTokens));
+  const constraint = rowConstraint(run.job);
   const sampler = createSampler({ settings: sampling, promptIds, candidates: core.candidates });
   return {
     ids: run.ids,
@@ -257,12 +236,16 @@ function advanceOf(run: Run): Advance<NextTokens> {
       if (run.ids.length > promptTokens) return;
       onProgress?.({ phase: 'prefill', loaded: done - run.cachedTokens, total: promptTokens - run.cachedTokens });
     },
+    prepare: constraint && (() => void constraint.mask()),
     take(logits) {
-      const token = sampler.sample(logits, mask?.());
-      return { tokens: [token], logprobs: topLogprobs === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)] };
+      const token = sampler.sample(logits, constraint?.mask());
+      const following = constraint?.accept(token) ?? [];
+      for (const each of following) sampler.count(each);
+      const logprobs = topLogprobs === undefined ? undefined : [logprobsOf(logits, token, topLogprobs)];
+      return { tokens: [token, ...following], logprobs };
     },
     choose: topLogprobs !== undefined ? undefined : {
-      mask,
+      constraint,
       request: () => ({
         sampling,
         history: { promptIds, outputIds: run.ids.slice(promptTokens) },

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { AnswerPart } from '../text/answers/answer-parts.ts';
+import type { OutputFormat } from '../text/grammars/output-format.ts';
 
 /** A message as chat templates read it (the form of OpenAI and Hugging Face, so its fields keep their names). */
 export interface ChatMessage {
@@ -49,6 +50,12 @@ export interface DecodingOptions extends SamplingOptions {
    * is then chosen before the next one is begun, which makes answers of a GPU slower. Upper and lower case differ.
    */
   readonly bannedTexts?: readonly string[] | undefined;
+  /**
+   * What the answer has to be: JSON, JSON by a schema, a text of an expression or a grammar, one of some texts, or text with calls of tools
+   * (docs/structured-output.md). An answer that ends with `stop` is a whole one; one that is cut is the beginning of one. Refused with the
+   * path to the part that cannot be obeyed.
+   */
+  readonly format?: OutputFormat | undefined;
   /**
    * An integer from -100 to 100: of calls that wait, or need the same memory, the greater goes first; of equals the one with the nearer
    * deadline, then the one that came first. Default 0.

@@ -108,13 +108,13 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
     prepare: (batch) => own.prepare(batch),
     async submit(batch) {
       checkOpen();
-      const { results } = await tracked(own.submit(batch));
+      const { results, choose } = await tracked(own.submit(batch));
       const open = results.then((chosen) => (checkOpen(), chosen), (error: unknown) => {
         checkOpen();
         throw error;
       });
       open.catch(() => {});
-      return { results: open };
+      return { results: open, choose };
     },
   });
   const free = async () => {

@@ -21,6 +21,7 @@ const DECODING: NamesOf<DecodingOptions> = {
   ...SAMPLING,
   logitBias: true,
   bannedTexts: true,
+  format: true,
   maxTokens: true,
   stop: true,
   ignoreEos: true,

@@ -5,6 +5,7 @@ import { canonicalTools } from '../text/canonical-tools.ts';
 import type { EmbeddingPrompts } from '../text/embedding-prompts.ts';
 import type { InfillTokens } from '../text/infill-tokens.ts';
 import type { ScoreTokens } from '../text/score-tokens.ts';
+import type { GrammarCompiler } from '../text/grammars/output-format.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { contextError, fitConversation, SLIDE_REMEDY } from './answer-room.ts';
 import type { ContextLengths, FittedPrompt } from './answer-room.ts';
@@ -40,6 +41,8 @@ export interface TextSide {
   readonly endIds: ReadonlySet<number>;
   /** What answers are written in; default the plain one, which has thoughts and no calls. */
   readonly dialect?: AnswerDialect | undefined;
+  /** Of the tokenizer, for a model of so many logits. Its tables are made with the first grammar. */
+  readonly grammars?: ((vocabSize: number) => GrammarCompiler) | undefined;
   readonly samplingDefaults: SamplingOptions;
   /** What the files ask for of generation and do not get. */
   readonly warnings?: readonly string[] | undefined;

@@ -273,14 +273,15 @@ class Loop implements Scheduler {
       if (result.error !== undefined) throw result.error;
       advance.onStep?.(end);
       if (wanted === 'state') return GOES_ON;
-      return result.logits === undefined ? takeAhead(waiting) : advance.take(result.logits);
+      if (result.logits !== undefined) return advance.take(result.logits);
+      // What had to follow a token came with it.
+      return result.tokens.length === 0 && !hasMore(waiting) ? GOES_ON : takeAhead(waiting);
     });
   }
 
   /** Answers with tokens that came while the reader stayed away. */
   #answerAhead(work: Work): boolean {
-    const { member: { ahead }, advance } = work;
-    if (advance === undefined || ahead === undefined || ahead.ids.length <= advance.ids.length) return false;
+    if (!hasMore(work)) return false;
     this.#answer(work, () => takeAhead(work));
     return true;
   }
@@ -326,6 +327,10 @@ class Loop implements Scheduler {
 /** Whether it waits for a step, or its reader has just been given what it asked for. */
 function isPresent({ waiting, answeredAt }: Member): boolean {
   return waiting !== undefined || (answeredAt > 0 && performance.now() - answeredAt < READER_PATIENCE_MS);
+}
+
+function hasMore({ member: { ahead }, advance }: Work): boolean {
+  return advance !== undefined && ahead !== undefined && ahead.ids.length > advance.ids.length;
 }
 
 /** What the program has chosen and the reader has not taken. */

@@ -3,13 +3,13 @@
  * whoever reads: the second goes on with tokens of the first. Who is in a submit is settled when that is made: a sequence that ends, or
  * whose reader stays away, is in no more of them, and rows past its end are nobody's. Of other programs one step is under way.
  */
-import type { ChoosingRows, ChosenTokens, TokenChooser } from '../graph/executor.ts';
+import type { ChoosingRows, ChosenTokens, Submitted, TokenChooser } from '../graph/executor.ts';
 import type { StepBatch, StepResult } from '../graph/decoder-steps.ts';
-import { formBatch, isOneStep } from './batch.ts';
+import { formBatch, isSeenFirst } from './batch.ts';
 import type { Batch, BatchLimits, StagedWork } from './batch.ts';
 import { createDecodePace } from './decode-pace.ts';
 import type { DecodePace } from './decode-pace.ts';
-import type { Advance, DeviceChoice, Member, Work } from './subscription.ts';
+import type { Advance, Ahead, DeviceChoice, Member, Work } from './subscription.ts';
 
 export interface SubmitsOptions extends BatchLimits {
   run(batch: StepBatch): Promise<StepResult>;
@@ -24,11 +24,17 @@ export interface Arrival {
   readonly result: ChosenTokens;
 }
 
-interface Submitted {
+interface UnderWay {
   readonly works: readonly StagedWork[];
   readonly steps: number;
   readonly submittedAt: number;
   readonly results: Promise<{ readonly chosen: readonly ChosenTokens[]; readonly arrivedAt: number }>;
+  /** As the program's, until it is called. */
+  choose: Submitted['choose'];
+  /** Of those whose token is not wanted any more: what had to follow is known. */
+  readonly known: Set<StagedWork>;
+  /** Of those that no token may follow. */
+  readonly failures: Map<StagedWork, Error>;
 }
 
 /** One runs, one waits behind it. */
@@ -37,7 +43,7 @@ const DEPTH = 2;
 export class Submits {
   readonly #options: SubmitsOptions;
   readonly #decodePace: DecodePace | undefined;
-  readonly #underWay: Submitted[] = [];
+  readonly #underWay: UnderWay[] = [];
   /** Those whose answers went on in the last submit. */
   #goingOn: ReadonlySet<Member> = new Set();
   /** The program makes what a submit would take. */
@@ -57,11 +63,11 @@ export class Submits {
     return this.#underWay.some(({ works }) => works.some(({ work }) => work.member === member));
   }
 
-  /** Whether one more can be made before the oldest is done: no reader has to see a token first. */
+  /** Whether one more can be made before the oldest is done: no reader has to see a token first, and no token waits for its mask. */
   get hasRoom(): boolean {
     if (this.#options.chooser === undefined) return this.count === 0;
-    const isSeenFirst = ({ work, wanted }: StagedWork) => wanted !== 'state' && isOneStep(work);
-    return this.count < DEPTH && !this.#underWay.some(({ works }) => works.some(isSeenFirst));
+    const waits = ({ work, wanted }: StagedWork) => wanted !== 'state' && isSeenFirst(work);
+    return this.count < DEPTH && !this.#underWay.some(({ works, choose }) => choose !== undefined || works.some(waits));
   }
 
   /**
@@ -98,26 +104,48 @@ export class Submits {
     const { chooser } = this.#options;
     let submittedAt = performance.now();
     try {
-      const { results } = chooser === undefined ? { results: this.#run(works) } : await this.#choose(chooser, works, steps);
+      const { results, choose } = chooser === undefined ? { results: this.#run(works) } : await this.#choose(chooser, works, steps);
       // Memory may have been made for it, and kernels.
       if (chooser !== undefined) submittedAt = performance.now();
       const timed = results.then((chosen) => ({ chosen, arrivedAt: performance.now() }));
       timed.catch(() => {});
-      this.#underWay.push({ works, steps, submittedAt, results: timed });
+      this.#underWay.push({ works, steps, submittedAt, results: timed, choose, known: new Set(), failures: new Map() });
       this.#goingOn = new Set(works.flatMap(({ goesOn, work: { member } }) => (goesOn ? [member] : [])));
     } catch (error) {
       for (const { rows } of works.toReversed()) rows.withdraw();
       throw error;
     }
     for (const { wanted, work: { member: { ahead } } } of works) if (wanted === 'token' && ahead !== undefined) ahead.asked += steps;
+    this.#giveMasks();
+  }
+
+  /** Where all tokens before have come, makes the masks of a submit that waits for them. */
+  #giveMasks(): void {
+    const oldest = this.#underWay[0];
+    if (oldest?.choose === undefined) return;
+    const { works, known, failures, choose } = oldest;
+    const masks = works.map((staged) => {
+      const { member, advance } = staged.work;
+      if (staged.wanted !== 'token' || member.ahead === undefined || known.has(staged)) return undefined;
+      try {
+        return advance?.choose?.constraint?.mask();
+      } catch (error) {
+        failures.set(staged, error as Error);
+        return undefined;
+      }
+    });
+    oldest.choose = undefined;
+    choose(masks);
   }
 
   async #run(works: readonly StagedWork[]): Promise<readonly ChosenTokens[]> {
     const signals = works.flatMap(({ work: { signal } }) => signal ?? []);
-    const { logits } = await this.#options.run({
+    const running = this.#options.run({
       sequences: works.map(({ rows: { step } }) => step),
       signal: works.length === 1 ? signals[0] : undefined,
     });
+    for (const { wanted, work: { advance } } of works) if (wanted !== 'state') prepare(advance);
+    const { logits } = await running;
     const width = logits.length / works.filter(({ wanted }) => wanted !== 'state').length;
     let row = 0;
     return works.map(({ wanted }) => ({
@@ -125,34 +153,47 @@ export class Submits {
     }));
   }
 
-  #choose(chooser: TokenChooser, works: readonly StagedWork[], steps: number): ReturnType<TokenChooser['submit']> {
+  #choose(chooser: TokenChooser, works: readonly StagedWork[], steps: number): Promise<Submitted> {
     const sequences = works.map(({ work, wanted, rows: { step } }): ChoosingRows => {
       const { member, advance } = work as Work & { readonly advance: Advance<unknown> };
-      if (wanted === 'token' && member.ahead === undefined) this.#open(chooser, member, advance);
+      if (wanted === 'token') this.#open(chooser, member, advance);
       // A sequence may be closed while memory for the step is made.
       const pages = step.pages.map((own) => Array.from(own));
-      const mask = wanted === 'token' ? advance.choose?.mask?.() : undefined;
-      return { tokens: step.tokens, start: step.start, pages, slots: step.slots, wanted, choice: member.ahead?.choice, mask };
+      const isMasked = wanted === 'token' && advance.choose?.constraint !== undefined;
+      return { tokens: step.tokens, start: step.start, pages, slots: step.slots, wanted, choice: member.ahead?.choice, isMasked };
     });
     return chooser.submit({ sequences, steps });
   }
 
-  #open(chooser: TokenChooser, member: Member, { ids, choose }: Advance<unknown>): void {
+  #open(chooser: TokenChooser, member: Member, { ids, promptTokens, choose }: Advance<unknown>): void {
+    const { ahead } = member;
+    if (ahead?.isStale === false) return;
     const { limit, ...choice } = (choose as DeviceChoice<unknown>).request();
-    member.ahead = { choice: chooser.open(choice), ids: Array.from(ids), limit, asked: 0 };
-    this.#decodePace?.restart();
+    if (ahead === undefined) {
+      member.ahead = { choice: chooser.open(choice), ids: Array.from(ids), limit, asked: 0, isStale: false };
+      this.#decodePace?.restart();
+      return;
+    }
+    chooser.close(ahead.choice);
+    ahead.choice = chooser.open({ ...choice, history: { ...choice.history, outputIds: ahead.ids.slice(promptTokens) } });
+    ahead.isStale = false;
   }
 
   /** Waits for the oldest submit. Where that fails, all that is under way is withdrawn, since it goes on from there. */
   async arrive(): Promise<readonly Arrival[]> {
-    const oldest = this.#underWay[0] as Submitted;
+    const oldest = this.#underWay[0] as UnderWay;
     try {
       const { chosen, arrivedAt } = await oldest.results;
       this.#underWay.shift();
       this.#note(oldest, arrivedAt);
-      return oldest.works.map((staged, i) => this.#commit(staged, chosen[i] as ChosenTokens));
+      const arrivals = oldest.works.map((staged, i) => this.#commit(staged, chosen[i] as ChosenTokens, oldest));
+      this.#giveMasks();
+      return arrivals;
     } catch (error) {
-      for (const { rows, work: { member } } of this.#underWay.splice(0).flatMap(({ works }) => works).toReversed()) {
+      const failed = this.#underWay.splice(0);
+      // Nobody waits for its tokens, but the program waits to choose them.
+      for (const { choose } of failed) choose?.([]);
+      for (const { rows, work: { member } } of failed.flatMap(({ works }) => works).toReversed()) {
         rows.withdraw();
         this.#close(member);
       }
@@ -176,7 +217,7 @@ export class Submits {
     member.ahead = undefined;
   }
 
-  #note({ works, steps, submittedAt }: Submitted, arrivedAt: number): void {
+  #note({ works, steps, submittedAt }: UnderWay, arrivedAt: number): void {
     const isDecode = works.every(({ wanted }) => wanted === 'token');
     this.#decodePace?.note(isDecode ? steps : undefined, { submittedAt, arrivedAt });
     if (works.some(({ goesOn, wanted }) => wanted === 'state' || (!goesOn && this.#options.chooser !== undefined))) {
@@ -186,17 +227,50 @@ export class Submits {
     this.#lastArrival = arrivedAt;
   }
 
-  #commit(staged: StagedWork, result: ChosenTokens): Arrival {
+  #commit(staged: StagedWork, chosen: ChosenTokens, { known, failures }: UnderWay): Arrival {
     const { work: { member, advance }, rows, end } = staged;
     const { ahead } = member;
-    if (result.error !== undefined) {
+    const isKnown = known.has(staged);
+    const error = failures.get(staged) ?? (isKnown ? undefined : chosen.error);
+    const result = { ...chosen, tokens: isKnown ? [] : chosen.tokens, error };
+    if (error !== undefined) {
       rows.withdraw();
       this.#close(member);
       return { member, staged, result };
     }
-    ahead?.ids.push(...result.tokens);
+    if (ahead !== undefined) this.#take(staged, ahead, result.tokens);
     rows.commit(ahead?.ids ?? (advance as Advance<unknown>).ids);
     if (advance?.keepAt?.includes(end) === true) member.sequence?.keep(end);
     return { member, staged, result };
+  }
+
+  /** Adds tokens that were chosen, and those that have to follow. */
+  #take({ work: { member, advance } }: StagedWork, ahead: Ahead, tokens: readonly number[]): void {
+    const constraint = advance?.choose?.constraint;
+    for (const token of tokens) {
+      ahead.ids.push(token);
+      const following = constraint?.accept(token) ?? [];
+      if (following.length === 0) continue;
+      ahead.ids.push(...following);
+      ahead.isStale = true;
+      ahead.asked += following.length;
+      // The token that is under way has been found out.
+      for (const { works, known } of this.#underWay) {
+        for (const staged of works) {
+          if (staged.work.member !== member || staged.wanted !== 'token') continue;
+          known.add(staged);
+          ahead.asked--;
+        }
+      }
+    }
+  }
+}
+
+/** What fails here fails again where it is taken, and is that call's alone. */
+function prepare(advance: Advance<unknown> | undefined): void {
+  try {
+    advance?.prepare?.();
+  } catch {
+    // As above.
   }
 }

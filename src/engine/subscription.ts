@@ -15,17 +15,27 @@ export interface Advance<Result> {
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of positions done, after every step. */
   readonly onStep?: ((done: number) => void) | undefined;
+  /** Called while the step runs whose logits {@link Advance.take} has: what that needs beside them is made meanwhile. */
+  readonly prepare?: (() => void) | undefined;
   /** Makes the answer of the logits [vocab] after the last id, which the next step overwrites. */
   take(logits: Float32Array): Result;
   /** For a program that chooses tokens by itself. Absent: the logits are wanted here. */
   readonly choose?: DeviceChoice<Result> | undefined;
 }
 
+/** Which tokens may follow in one answer: it knows those that came. */
+export interface RowConstraint {
+  /** As `Sampler.sample` has it. @throws InputError where no token may follow */
+  mask(): Uint32Array;
+  /** Takes a token in; returns those that have to follow it, which it has taken in too. None where several may follow. */
+  accept(token: number): readonly number[];
+}
+
 export interface DeviceChoice<Result> {
   /** As the program's, and how many tokens may yet follow the ids; asked once, unless the program loses its place. */
   request(): TokenChoice & { readonly limit: number };
-  /** Which tokens may be next after the ids, as the program's mask; where this is given, one is chosen at a time. */
-  readonly mask?: (() => Uint32Array) | undefined;
+  /** Which tokens may be next; where this is given, one is chosen at a time. It is told of each as it comes. */
+  readonly constraint?: RowConstraint | undefined;
   /** Makes the answer of what was chosen, at least one token. */
   take(tokens: readonly number[]): Result;
 }
@@ -70,13 +80,15 @@ export interface Member {
 /** A sequence whose tokens the program chooses. */
 export interface Ahead {
   /** Its number among the program's choices. */
-  readonly choice: number;
+  choice: number;
   /** Prompt and answer as far as they have come, which may be more than the reader has taken. */
   readonly ids: number[];
   /** Most tokens to choose. */
   readonly limit: number;
-  /** How many of them have been asked for; some are under way. */
+  /** How many of them have been asked for, or had to follow; some are under way. */
   asked: number;
+  /** The program does not know of tokens that had to follow: its choice is opened anew before the next token. */
+  isStale: boolean;
 }
 
 /** What a member waits for. */

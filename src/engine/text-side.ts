@@ -4,6 +4,8 @@ import type { RenderedChat } from '../text/chat-template.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
 import { dialectOf } from '../text/answers/dialects.ts';
 import { embeddingPrompts } from '../text/embedding-prompts.ts';
+import { createGrammarCompiler } from '../text/grammars/output-format.ts';
+import type { GrammarCompiler } from '../text/grammars/output-format.ts';
 import { infillTokens } from '../text/infill-tokens.ts';
 import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts';
 import { scoreTokens } from '../text/score-tokens.ts';
@@ -60,15 +62,23 @@ function longestToken(tokenizer: Tokenizer): () => number {
   };
 }
 
+/** One compiler, since a model's logits are as many as they are. */
+function grammarsOf(tokenizer: Tokenizer, endIds: ReadonlySet<number>): (vocabSize: number) => GrammarCompiler {
+  let compiler: GrammarCompiler | undefined;
+  return (vocabSize) => (compiler ??= createGrammarCompiler(tokenizer, vocabSize, endIds));
+}
+
 /** @throws FormatError for a tokenizer or a template that is damaged or of an unsupported kind */
 export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
   const tokenizer = await tokenizerFromCheckpoint(checkpoint);
   const sentences = sentenceSettings(checkpoint);
+  const endIds = endTokens(checkpoint, tokenizer);
   return {
     tokenizer,
     ...(await messageEncoder(checkpoint, tokenizer)),
     templateReads: wordsOf(checkpoint),
-    endIds: endTokens(checkpoint, tokenizer),
+    endIds,
+    grammars: tokenizer && grammarsOf(tokenizer, endIds),
     infillTokens: tokenizer && infillTokens(checkpoint, tokenizer),
     dialect: dialectOf(checkpoint, tokenizer),
     embeddingPrompts: embeddingPrompts(checkpoint),

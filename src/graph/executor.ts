@@ -4,7 +4,6 @@
  * the composition roots in `node/` and `browser/` do.
  */
 import type { ReadOptions } from '../tensor/byte-source.ts';
-import type { FormatError } from '../tensor/errors.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { WeightType } from '../tensor/tensor-type.ts';
@@ -117,8 +116,8 @@ export interface ChoosingRows extends StatePlace {
   readonly wanted: 'token' | 'logits' | 'state';
   /** Number of {@link TokenChooser.open}; needed for a token. */
   readonly choice?: number | undefined;
-  /** The tokens that may be chosen, in one step: bit i of word w is token 32 w + i. Default all. */
-  readonly mask?: Uint32Array | undefined;
+  /** Which tokens may be chosen, in one step, is said later: {@link Submitted.choose}. Default: any may be, at once. */
+  readonly isMasked?: boolean | undefined;
 }
 
 /** Steps of several sequences. Those of one row come first: attention takes them together. */
@@ -134,7 +133,21 @@ export interface ChosenTokens {
   readonly tokens: readonly number[];
   readonly logits: Float32Array | undefined;
   /** No logit was of use: its tokens mean nothing. */
-  readonly error: FormatError | undefined;
+  readonly error: Error | undefined;
+}
+
+/** By sequence, the tokens that may be chosen: bit i of word w is token 32 w + i. Undefined: any. */
+export type TokenMasks = readonly (Uint32Array | undefined)[];
+
+/** A {@link ChoosingSubmit} that the device has. */
+export interface Submitted {
+  /** By sequence, when the steps ran; rejects where they fail. */
+  readonly results: Promise<readonly ChosenTokens[]>;
+  /**
+   * Where a sequence is masked: the device runs what leads to the logits, and no token of the submit is chosen before this is called,
+   * once, and before any other submit is made. So masks may be made meanwhile, of tokens that came after the submit was made.
+   */
+  readonly choose?: ((masks: TokenMasks) => void) | undefined;
 }
 
 /**
@@ -155,10 +168,10 @@ export interface TokenChooser {
    */
   prepare(batch: ChoosingSubmit): Promise<void> | undefined;
   /**
-   * Resolves when the steps have been handed to the device, which may have to make memory first; `results`, by sequence, when they ran.
+   * Resolves when the steps have been handed to the device, which may have to make memory first.
    * @throws InputError for tokens that there are not, CapacityError for memory that cannot be had, or when the device is lost
    */
-  submit(batch: ChoosingSubmit): Promise<{ readonly results: Promise<readonly ChosenTokens[]> }>;
+  submit(batch: ChoosingSubmit): Promise<Submitted>;
 }
 
 export interface MemoryUse {

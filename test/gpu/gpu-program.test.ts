@@ -257,13 +257,14 @@ describe('choosing tokens', () => {
     const mask = new Uint32Array(2);
     for (const id of order.slice(3, 20)) mask[id >> 5]! |= 1 << (id & 31);
     const rows = { tokens: short, start: 0, wanted: 'token' } as const;
-    const { results } = await chooserOf(program).submit({
+    const { results, choose } = await chooserOf(program).submit({
       sequences: [
-        { ...rows, pages: [[42, 43]], choice: greedy, mask }, { ...rows, pages: [[44, 45]], wanted: 'logits' },
+        { ...rows, pages: [[42, 43]], choice: greedy, isMasked: true }, { ...rows, pages: [[44, 45]], wanted: 'logits' },
         { ...rows, pages: [[46, 47]], choice: other }, { ...rows, pages: [[48, 49]], wanted: 'state' },
       ],
       steps: 1,
     });
+    choose?.([mask, undefined, undefined, undefined]);
     const [masked, wanting, free, state] = await results as [ChosenTokens, ChosenTokens, ChosenTokens, ChosenTokens];
     expect(masked.tokens).toEqual([order[3]]);
     expect(relativeError(wanting.logits as Float32Array, own)).toBeLessThan(1e-5);
@@ -303,7 +304,11 @@ describe('choosing tokens', () => {
     await expect(submit({ tokens: [1] }, 17)).rejects.toThrow('expected 1 to 16 steps');
     await expect(submit({ choice: undefined })).rejects.toThrow('has no choice');
     await expect(submit({ pages: [[1]] })).rejects.toThrow('positions up to 13 need 2 pages');
-    await expect(submit({ mask: new Uint32Array(3) })).rejects.toThrow('a mask has 3 words of 2');
+    const masked = await submit({ isMasked: true });
+    masked.choose?.([new Uint32Array(3)]);
+    await expect(masked.results).rejects.toThrow('a mask has 3 words of 2');
+    expect(() => masked.choose?.([undefined])).toThrow('chosen once');
+    await expect(submit({ isMasked: true, tokens: [1] }, 2)).rejects.toThrow('2 steps of a sequence');
     chooserOf(program).close(choice);
   });
 });

@@ -3,7 +3,9 @@
  * sequences go in one submit, and the next submit may be encoded while one runs; the host only reads which tokens they were.
  */
 import { tokenRun } from '../../graph/decoder-steps.ts';
-import type { ChoosingRows, ChoosingSubmit, ChosenTokens, GraphRun, SequenceRows, StatePlace, TokenChooser } from '../../graph/executor.ts';
+import type {
+  ChoosingRows, ChoosingSubmit, ChosenTokens, GraphRun, SequenceRows, StatePlace, Submitted, TokenChooser, TokenMasks,
+} from '../../graph/executor.ts';
 import { inputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
 import type { DecoderNames } from '../../graph/model-graphs.ts';
@@ -14,9 +16,11 @@ import type { GpuDevice } from '../device/gpu-device.ts';
 import { modeOf } from '../plan/kernel-use.ts';
 import type { AttentionMode, StepCounts, StepMode } from '../plan/kernel-use.ts';
 import { encodeDispatches } from './bound-plan.ts';
+import type { Dispatch } from './bound-plan.ts';
 import type { RunnablePlan } from './program-parts.ts';
 import type { ReadBack, ReadRange } from './read-back.ts';
 import { createSubmission } from './submission.ts';
+import type { Submission } from './submission.ts';
 import type { ChosenRow, TokenInputs, TokenSampler } from './token-sampler.ts';
 
 /** What the choosing of tokens needs of its program. */
@@ -108,7 +112,7 @@ class Chooser implements GpuTokenChooser {
     this.#inPlace = undefined;
   }
 
-  async submit(batch: ChoosingSubmit) {
+  async submit(batch: ChoosingSubmit): Promise<Submitted> {
     const { gpu, graph, sampler, readBack, checkOpen, grown, stateLimits, tokenLimit } = this.#program;
     checkOpen();
     checkSubmit(batch, this, this.#program.many.limits['rows'] as number);
@@ -118,14 +122,32 @@ class Chooser implements GpuTokenChooser {
     await Promise.all([grown(sequences, Math.max(...sequences.map(endOf))), sampler.prepare(), this.prepare(batch)]);
     checkOpen();
     for (const rows of sequences) checkPlace(rows, { states: graph.states, end: endOf(rows), rows: rowsOf(rows) }, stateLimits());
-    const { submission, chosen, ranges } = this.#encode(batch);
-    const pending = ranges.length === 0 ? undefined : readBack.copy(submission.encoder, ranges);
-    submission.submit();
-    // Mapping is asked for at once, so that it is under way when somebody waits for it.
-    const arrays = pending === undefined ? gpu.pending(gpu.queue.onSubmittedWorkDone()).then(() => []) : pending.read();
-    const results = arrays.then((read) => this.#resultsOf(batch, chosen, read));
+    const encoded = this.#encode(batch);
+    const finish = (submission: Submission) => {
+      const pending = encoded.ranges.length === 0 ? undefined : readBack.copy(submission.encoder, encoded.ranges);
+      submission.submit();
+      // Mapping is asked for at once, so that it is under way when somebody waits for it.
+      const arrays = pending === undefined ? gpu.pending(gpu.queue.onSubmittedWorkDone()).then(() => []) : pending.read();
+      return arrays.then((read) => this.#resultsOf(batch, encoded.chosen, read));
+    };
+    const waiting = batch.sequences.some(({ isMasked }) => isMasked === true) ? later(finish) : undefined;
+    if (waiting !== undefined) encoded.submission.submit();
+    const results = waiting?.results ?? finish(encoded.submission);
     results.catch(() => {});
-    return { results };
+    const choose = waiting && ((masks: TokenMasks) => waiting.start(() => this.#encodeMasked(batch, masks, encoded.own)));
+    return { results, choose };
+  }
+
+  /** The second half of a submit: masks, and the choice among what they leave. */
+  #encodeMasked({ sequences }: ChoosingSubmit, masks: TokenMasks, own: readonly Dispatch[]): Submission {
+    const { gpu, sampler } = this.#program;
+    const ofSequences = sequences.flatMap(({ wanted }, i) => (wanted === 'state' ? [] : [masks[i]]));
+    const masked = sampler.masking([...ofSequences.entries()].flatMap(([logits, mask]) => (mask === undefined ? [] : [{ logits, mask }])));
+    const submission = createSubmission(gpu);
+    const pass = submission.encoder.beginComputePass();
+    encodeDispatches(pass, [...masked, ...own]);
+    pass.end();
+    return submission;
   }
 
   #planOf(sequences: readonly ChoosingRows[]): RunnablePlan {
@@ -152,12 +174,12 @@ class Chooser implements GpuTokenChooser {
     const chosen: ChosenRow[] = [];
     for (const [logits, { wanted, choice = 0 }] of wanting.entries()) if (wanted === 'token') chosen.push({ logits, choice });
     if (chosen.length > 0) sampler.setRows(chosen);
-    const masked = sampler.masking([...wanting.entries()].flatMap(([logits, { mask }]) => (mask === undefined ? [] : [{ logits, mask }])));
     const submission = createSubmission(gpu);
     const counts = this.#place(submission.encoder, plan, sequences);
     const own =
       chosen.length === 0 ? [] : [...sampler.biasing(chosen), ...sampler.dispatches(chosen, this.#inputs.get(plan) as TokenInputs)];
-    const choosing = [...masked, ...own];
+    // What masks leave is chosen from when they are there.
+    const choosing = sequences.some(({ isMasked }) => isMasked === true) ? [] : own;
     const modes = this.#modesOf(counts, sequences.length);
     const hasSlots = sequences.some(({ slots }) => slots !== undefined);
     if (sequences.some((rows) => rowsOf(rows) > 1)) {
@@ -165,7 +187,7 @@ class Chooser implements GpuTokenChooser {
       const pass = submission.encoder.beginComputePass();
       encodeDispatches(pass, choosing);
       pass.end();
-      return { submission, chosen, ranges: this.#rangesOf(wanting, chosen) };
+      return { submission, chosen, own, ranges: this.#rangesOf(wanting, chosen) };
     }
     for (let done = 0; ; ) {
       let pass = submission.encoder.beginComputePass();
@@ -179,7 +201,7 @@ class Chooser implements GpuTokenChooser {
         encodeDispatches(pass, choosing);
       }
       pass.end();
-      if (done === steps) return { submission, chosen, ranges: this.#rangesOf(wanting, chosen) };
+      if (done === steps) return { submission, chosen, own, ranges: this.#rangesOf(wanting, chosen) };
       submission.submit();
     }
   }
@@ -262,6 +284,26 @@ function keysOf(sequences: readonly ChoosingRows[]): number {
   return Math.max(0, ...sequences.map((rows) => rows.start + rowsOf(rows)));
 }
 
+/** Results that begin when `start` is called, with what is submitted then. */
+function later(finish: (submission: Submission) => Promise<readonly ChosenTokens[]>) {
+  let start: ((results: Promise<readonly ChosenTokens[]>) => void) | undefined;
+  const results = new Promise<readonly ChosenTokens[]>((resolve) => (start = resolve));
+  return {
+    results,
+    /** Once; what `encode` throws is for who waits for the results. */
+    start(encode: () => Submission) {
+      if (start === undefined) throw new Error('choose: tokens of a submit are chosen once');
+      const begin = start;
+      start = undefined;
+      try {
+        begin(finish(encode()));
+      } catch (error) {
+        begin(Promise.reject(error));
+      }
+    },
+  };
+}
+
 function checkSubmit({ sequences, steps }: ChoosingSubmit, { mostSequences, mostSteps }: TokenChooser, mostRows: number): void {
   const rows = sequences.reduce((sum, each) => sum + rowsOf(each), 0);
   if (rows > mostRows) throw new Error(`choose: expected up to ${mostRows} rows, found ${rows}`);
@@ -269,10 +311,10 @@ function checkSubmit({ sequences, steps }: ChoosingSubmit, { mostSequences, most
   if (sequences.length === 0 || wanting.length > mostSequences)
     throw new Error(`choose: expected 1 to ${mostSequences} sequences that want tokens, found ${wanting.length} of ${sequences.length}`);
   if (steps < 1 || steps > mostSteps) throw new Error(`choose: expected 1 to ${mostSteps} steps, found ${steps}`);
-  for (const { tokens, wanted, choice, mask } of sequences) {
+  for (const { tokens, wanted, choice, isMasked } of sequences) {
     if (choice === undefined && (wanted === 'token' || tokens.length === 0))
       throw new Error('choose: a sequence that goes on has no choice');
-    if (steps > 1 && (tokens.length > 1 || wanted !== 'token' || mask !== undefined))
+    if (steps > 1 && (tokens.length > 1 || wanted !== 'token' || isMasked === true))
       throw new Error(`choose: ${steps} steps of a sequence with ${tokens.length} new tokens that wants ${wanted}`);
   }
 }

@@ -1,0 +1,52 @@
+/** Which tokens may follow in one answer, by all that was asked for: its format, texts that it must not hold, the caller's own word. */
+import { InputError } from '../tensor/errors.ts';
+import { createBannedTexts } from '../text/banned-texts.ts';
+import type { DecodingSettings } from './decoding-settings.ts';
+import type { TextSide } from './prompt.ts';
+import type { RowConstraint } from './subscription.ts';
+
+interface ConstrainedJob {
+  readonly core: { readonly vocabSize: number };
+  readonly text: TextSide;
+  readonly settings: DecodingSettings;
+  readonly maskAfter?: ((answer: readonly number[]) => Uint32Array) | undefined;
+}
+
+/** For one answer, from its first token on; undefined where any token may follow. */
+export function rowConstraint({ core, text, settings, maskAfter }: ConstrainedJob): RowConstraint | undefined {
+  const { bannedTexts, grammar, topLogprobs } = settings;
+  const { tokenizer } = text;
+  const answer: number[] = [];
+  const matcher = grammar?.start();
+  const banned = tokenizer !== undefined && bannedTexts.length > 0
+    ? createBannedTexts(bannedTexts, tokenizer, core.vocabSize).start()
+    : undefined;
+  const masks = [
+    ...(matcher === undefined ? [] : [() => matcher.mask()]),
+    ...(maskAfter === undefined ? [] : [() => maskAfter(answer)]),
+    ...(banned === undefined ? [] : [() => banned.maskAfter(answer)]),
+  ];
+  if (masks.length === 0) return undefined;
+  // Each token that is reported with its probability is chosen, and what others rule out must not be added.
+  const mayAdd = matcher !== undefined && masks.length === 1 && topLogprobs === undefined;
+  const take = (token: number) => {
+    answer.push(token);
+    matcher?.accept(token);
+  };
+  return {
+    mask: () => masks.map((mask) => mask()).reduce(bothMasks),
+    accept(token) {
+      take(token);
+      const following = mayAdd ? matcher.forced() : [];
+      for (const each of following) take(each);
+      return following;
+    },
+  };
+}
+
+/** What both allow. @throws InputError where that is nothing */
+function bothMasks(one: Uint32Array, other: Uint32Array): Uint32Array {
+  const both = one.map((word, i) => word & (other[i] as number));
+  if (both.some((word) => word !== 0)) return both;
+  throw new InputError('No token may be next: what bannedTexts leave out is all that the format of the answer allows here.');
+}
