@@ -31,7 +31,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-cli-'))));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(['chat', 'run', 'inspect', 'tokenize', 'embed', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'])(
+  it.each(['chat', 'run', 'inspect', 'tokenize', 'embed', 'serve', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'])(
     '%s --help shows examples',
     (name) => {
       const { status, stdout } = ingot([name, '--help']);
@@ -429,7 +429,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(stdout.trimEnd()).not.toContain('\n');
   });
 
-  const commands = ['chat', 'run', 'inspect', 'tokenize', 'embed', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'];
+  const commands = ['chat', 'run', 'inspect', 'tokenize', 'embed', 'serve', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'];
   it.each([[], ...commands.map((name) => [name])])('help of %s fits 80 columns and says defaults in words', (...names) => {
     const { stdout } = ingot([...names, '--help']);
     expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);

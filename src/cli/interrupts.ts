@@ -16,8 +16,16 @@ export interface Interrupts {
   onInterrupt(listener: (() => void) | undefined): void;
 }
 
+export interface InterruptOptions {
+  /** How long the work may take to stop; default 5,000. */
+  readonly stopMs?: number | undefined;
+}
+
 /** Runs `work` with a signal that the first Ctrl-C aborts; the second ends the process at once. */
-export async function withInterrupts<Result>(work: (signal: AbortSignal, interrupts: Interrupts) => Promise<Result>): Promise<Result> {
+export async function withInterrupts<Result>(
+  work: (signal: AbortSignal, interrupts: Interrupts) => Promise<Result>,
+  { stopMs = STOP_MS }: InterruptOptions = {},
+): Promise<Result> {
   const controller = new AbortController();
   const { signal } = controller;
   let last: { readonly name: StopSignal; readonly atMs: number } | undefined;
@@ -29,7 +37,7 @@ export async function withInterrupts<Result>(work: (signal: AbortSignal, interru
     if (isSamePress) return;
     if (name === 'SIGINT' && listener !== undefined) return listener();
     if (signal.aborted) process.exit(CODES[name]);
-    setTimeout(() => process.exit(CODES[name]), STOP_MS).unref();
+    setTimeout(() => process.exit(CODES[name]), stopMs).unref();
     controller.abort(new Interruption(CODES[name]));
   };
   // Windows has no SIGQUIT to listen to.

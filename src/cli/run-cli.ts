@@ -12,6 +12,7 @@ import { registerInspect } from './inspect.ts';
 import { registerKernels } from './kernels.ts';
 import { checkFirstArgument } from './run-arguments.ts';
 import { registerRun } from './run.ts';
+import { registerServe } from './serve/serve-command.ts';
 import { createTerminal } from './terminal.ts';
 import { registerTokenize } from './tokenize.ts';
 import { registerConvert, registerSynth } from './write-model.ts';
@@ -49,6 +50,7 @@ function createProgram(): Command {
     .addHelpText('after', EXAMPLES);
   registerChat(program);
   registerRun(program);
+  registerServe(program);
   registerInspect(program);
   registerKernels(program);
   registerTokenize(program);

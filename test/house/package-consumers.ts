@@ -71,6 +71,25 @@ export const signal: CreateModelOptions['signal'] = AbortSignal.timeout(5);
 export const back = (each: NonNullable<CreateModelOptions['signal']>): AbortSignal => each;
 `;
 
+/** The server has no types of the platform but those that the compiler knows. */
+const server = `import { createServer } from 'ingot/server';
+import type { RequestRecord, Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse } from 'ingot/server';
+import type { Model } from 'ingot/core';
+
+export type Used = [RequestRecord, ServerLimits, ServerRequest, ServerResponse];
+export const serve = (ember: Model, options: Omit<ServerOptions, 'models'>): Server => createServer({ ...options, models: { ember } });
+export const stop = (server: Server): Promise<void> => server.drain({ withinMs: 5 });
+// @ts-expect-error: no models
+export const bad1 = createServer({});
+// @ts-expect-error
+export const bad2: ServerLimits = { bodyBytes: 'x' };
+`;
+
+/** A framework hands it requests, and gets answers of its own type. */
+const serverFetch = `import type { Server } from 'ingot/server';
+export const answer = (server: Server, url: string): Promise<Response> => server.fetch(new Request(url));
+`;
+
 const dom = `import {
   adapterFacts, adapterName, createCpuExecutor, createGpuExecutor, createThreadHost, fetchKernelModules, openGpuDevice, profileFor,
 } from 'ingot/browser';
@@ -116,6 +135,8 @@ export const consumers: readonly Consumer[] = [
     { file: `${slug(name)}.ts`, source: entry(core, name), needs: [] },
     { file: `${slug(name)}-platform.ts`, source: entry(platform, name), needs: ['dom', 'node'] },
   ]),
+  { file: 'server.ts', source: server, needs: [] },
+  { file: 'server-fetch.ts', source: serverFetch, needs: ['dom', 'node'] },
   { file: 'dom.ts', source: dom, needs: ['dom'] },
   { file: 'node.ts', source: node, needs: ['node'] },
   { file: 'readme.ts', source: readme, needs: ['node'] },

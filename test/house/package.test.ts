@@ -19,6 +19,8 @@ const manifest = JSON.parse(readFileSync(join(repoRoot, 'package.json'), 'utf8')
 const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
   typeof target === 'string' ? [] : [name.replace('.', manifest.name)],
 );
+/** What an entry is known by. */
+const mainOf = (entry: string) => (entry === 'ingot/server' ? 'createServer' : 'createModel');
 const { nodeBinary, nodeMajors, ownMajor } = (await import(join(repoRoot, 'scripts', 'peers.mjs'))) as {
   nodeBinary(major: number): string | undefined;
   nodeMajors: number[];
@@ -63,7 +65,7 @@ describe('npm pack', () => {
   });
 
   it.each(entries)('%s can be imported elsewhere', (entry) => {
-    expect(node(['--input-type=module', '-e', `console.log(typeof (await import('${entry}')).createModel)`]).stdout.trim()).toBe(
+    expect(node(['--input-type=module', '-e', `console.log(typeof (await import('${entry}')).${mainOf(entry)})`]).stdout.trim()).toBe(
       'function',
     );
   });
@@ -79,7 +81,8 @@ describe('npm pack', () => {
   describe.each(majors)('on Node $major', ({ major, binary }) => {
     it.skipIf(!binary)('can be required, without a warning, and runs', { tags: major === ownMajor ? [] : ['slow'] }, () => {
       const program = `const { bundledModelPath, collect, loadModel } = require('ingot');
-        for (const entry of ${JSON.stringify(entries)}) if (typeof require(entry).createModel !== 'function') throw new Error(entry);
+        for (const [entry, main] of ${JSON.stringify(entries.map((entry) => [entry, mainOf(entry)]))})
+          if (typeof require(entry)[main] !== 'function') throw new Error(entry);
         loadModel(bundledModelPath(), { device: 'cpu', contextLength: 128, threads: 2 }).then(async (model) => {
           const answer = await collect(model.generate({ prompt: 'Once', temperature: 0, maxTokens: 3, ignoreEos: true }));
           console.log(answer.tokens.length, require('node:worker_threads').isMainThread);

@@ -1,0 +1,144 @@
+/** What `ingot serve` is told, by its config file, then by variables, then on the command line; the later one counts. */
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { InputError } from '../../tensor/errors.ts';
+import { describeValue } from '../../tensor/option-names.ts';
+import { UsageError } from '../exit-codes.ts';
+import { expandHome, inputPath, isUrl } from '../input-path.ts';
+import { didYouMean } from '../suggestions.ts';
+import { checkSettingValue, parseSetting, SETTING_NAMES, SETTINGS, variableOf } from './settings.ts';
+import type { Setting, SettingName, SettingValue } from './settings.ts';
+
+/** A model, and the names that requests have for it. */
+export interface ServedPath {
+  readonly name: string;
+  /** A file, a folder or a URL. */
+  readonly path: string;
+}
+
+export type Settings = { readonly [Name in SettingName]?: SettingValue };
+
+export interface ServeConfig {
+  readonly models: readonly ServedPath[];
+  readonly settings: Settings;
+}
+
+export interface ConfigSources {
+  /** Path of the config file. */
+  readonly file: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** As commander gives them. */
+  readonly flags: Settings;
+  /** `model.gguf` or `name=model.gguf` */
+  readonly models: readonly string[];
+  /** The model that is served where none is named. */
+  readonly defaultModel: string;
+}
+
+/** The last part of a path or URL, without the ending of a file. */
+function nameOf(path: string): string {
+  const last = isUrl(path) ? (new URL(path).pathname.split('/').findLast((part) => part !== '') ?? '') : basename(path);
+  return last.replace(/\.gguf$/i, '') || 'model';
+}
+
+/** `name=path`, where no file is called so as a whole. */
+function parseModel(text: string): ServedPath {
+  const [, name, rest] = /^([^=/\\]+)=(.+)$/s.exec(text) ?? [];
+  if (name !== undefined && rest !== undefined && !isUrl(text) && !existsSync(expandHome(text))) return { name, path: rest };
+  return { name: nameOf(text), path: text };
+}
+
+/** Paths of a file are from where that lies. */
+function fromFolder(path: string, folder: string): string {
+  return isUrl(path) || isAbsolute(path) || path.startsWith('~') ? path : join(folder, path);
+}
+
+function modelOfFile(value: unknown, at: string, folder: string): ServedPath {
+  if (typeof value === 'string' && value !== '') {
+    const path = fromFolder(value, folder);
+    return { name: nameOf(path), path };
+  }
+  const { name, path, ...others } = (typeof value === 'object' && value !== null ? value : {}) as Record<string, unknown>;
+  if (typeof path !== 'string' || path === '' || (name !== undefined && (typeof name !== 'string' || name === '')))
+    throw new InputError(`${at} must be a path, or an object with path and name, found ${describeValue(value)}.`);
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw new InputError(`${at} has no ${JSON.stringify(unknown)}: it takes path and name.`);
+  const found = fromFolder(path, folder);
+  return { name: name ?? nameOf(found), path: found };
+}
+
+function parseFile(path: string): Record<string, unknown> {
+  const text = readFileSync(path, 'utf8');
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`The config file ${path} is not valid JSON: ${(error as Error).message}.`, { cause: error });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new InputError(`The config file ${path} must hold an object, found ${describeValue(value)}.`);
+}
+
+/** Of these files belong to the machine, so that a config file's are from its folder. */
+const FILE_SETTINGS: readonly string[] = ['tlsCert', 'tlsKey'] satisfies SettingName[];
+
+function readFile(path: string): { readonly models: readonly ServedPath[]; readonly settings: Settings } {
+  const { models = [], $schema: _schema, ...given } = parseFile(path);
+  const folder = dirname(path);
+  if (!Array.isArray(models)) throw new InputError(`models in ${path} must be a list, found ${describeValue(models)}.`);
+  const settings: Record<string, SettingValue> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(SETTINGS, name))
+      throw new InputError(`The config file ${path} has ${JSON.stringify(name)}, which is no setting.${didYouMean(name, SETTING_NAMES)}`);
+    const checked = checkedOfFile(value, name as SettingName, `${name} in ${path}`);
+    settings[name] = FILE_SETTINGS.includes(name) ? fromFolder(checked as string, folder) : checked;
+  }
+  return { models: models.map((model: unknown, index) => modelOfFile(model, `models[${index}] in ${path}`, folder)), settings };
+}
+
+function checkedOfFile(value: unknown, name: SettingName, where: string): SettingValue {
+  try {
+    return checkSettingValue(value, SETTINGS[name]);
+  } catch (error) {
+    throw new InputError(`${where}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function readEnvironment(environment: ConfigSources['environment']): Settings {
+  const settings: Record<string, SettingValue> = {};
+  const known = new Map(SETTING_NAMES.map((name) => [variableOf(name), name]));
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith('INGOT_SERVE_') || text === undefined) continue;
+    const name = known.get(variable);
+    if (name === undefined) throw new UsageError(`${variable} is no setting of "ingot serve".${didYouMean(variable, [...known.keys()])}`);
+    try {
+      settings[name] = parseSetting(text, SETTINGS[name]);
+    } catch (error) {
+      throw new UsageError(`${variable}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  return settings;
+}
+
+function defaults(): Settings {
+  const all = SETTING_NAMES.map((name) => [name, (SETTINGS[name] as Setting).default] as const);
+  return Object.fromEntries(all.filter(([, value]) => value !== undefined));
+}
+
+function checkNames(models: readonly ServedPath[]): void {
+  const twice = models.find(({ name }, index) => models.findIndex((other) => other.name === name) !== index);
+  if (twice !== undefined)
+    throw new UsageError(`two models would be called ${JSON.stringify(twice.name)}: name one, as in other=${twice.path}.`);
+}
+
+/** @throws UsageError and InputError for what cannot be meant, by the name of where it stands */
+export function readConfig({ file, environment, flags, models, defaultModel }: ConfigSources): ServeConfig {
+  const ofFile = file === undefined ? { models: [], settings: {} } : readFile(inputPath(file));
+  const settings = { ...defaults(), ...ofFile.settings, ...readEnvironment(environment), ...flags };
+  if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined))
+    throw new UsageError('a certificate and its key go together: give both --tls-cert and --tls-key.');
+  const named = models.length > 0 ? models.map(parseModel) : ofFile.models;
+  const served = named.length > 0 ? named : [parseModel(defaultModel)];
+  checkNames(served);
+  return { models: served, settings };
+}

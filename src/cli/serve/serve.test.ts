@@ -1,0 +1,174 @@
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventsOf, post } from '../../../test/server-rig.ts';
+import { listen } from './listen.ts';
+import { SETTING_NAMES } from './settings.ts';
+
+const main = new URL('../../../dist/cli/main.js', import.meta.url).pathname;
+const quick = ['--device', 'cpu', '--threads', '1', '--context', '512'];
+
+let folder = '';
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-serve-'))));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function ingot(args: readonly string[], variables: Record<string, string> = {}) {
+  const env = { ...process.env, INGOT_MODEL: '', NO_COLOR: '', ...variables };
+  return spawnSync(process.execPath, [main, 'serve', ...args], { encoding: 'utf8', env, timeout: 30_000, killSignal: 'SIGKILL' });
+}
+
+/** A server in a process of its own, once it takes requests. */
+async function started(args: readonly string[]) {
+  const child = spawn(process.execPath, [main, 'serve', '--port', '0', ...quick, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const over = once(child, 'close') as Promise<[number | null]>;
+  let stderr = '';
+  const origin = await new Promise<string>((resolve, reject) => {
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      const [, found] = /serving .* at (\S+)\/v1/.exec(stderr) ?? [];
+      if (found !== undefined) resolve(found);
+    });
+    child.on('close', () => reject(new Error(stderr)));
+  });
+  return {
+    origin,
+    stderr: () => stderr,
+    /** @returns the exit code */
+    async stop(signal: 'SIGTERM' | 'SIGINT' = 'SIGTERM') {
+      child.kill(signal);
+      return (await over)[0];
+    },
+  };
+}
+
+describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
+  const printed = (args: readonly string[], variables?: Record<string, string>) =>
+    JSON.parse(ingot([...args, '--print-config'], variables).stdout);
+
+  it('come from the config file, then variables, then flags', () => {
+    const file = join(folder, 'serve.json');
+    const models = ['m/small.gguf', { name: 'b', path: '/x' }];
+    writeFileSync(file, JSON.stringify({ models, port: 1, host: '::1', threads: 3, logRequests: false }));
+    expect(printed([])).toMatchObject({ port: 8080, host: '127.0.0.1', logRequests: true });
+    expect(printed([])).not.toHaveProperty('threads');
+    const variables = { INGOT_SERVE_CONFIG: file, INGOT_SERVE_PORT: '2', INGOT_SERVE_ALLOWED_HOSTS: 'a, b', INGOT_SERVE_THREADS: '4' };
+    expect(printed(['--threads', '5'], variables)).toMatchObject({
+      port: 2, host: '::1', threads: 5, allowedHosts: ['a', 'b'], logRequests: false,
+      models: [{ name: 'small', path: join(folder, 'm/small.gguf') }, { name: 'b', path: '/x' }],
+    });
+    expect(printed(['c=/y/z.gguf', 'https://example.com/q/w.gguf'], variables).models).toEqual([
+      { name: 'c', path: '/y/z.gguf' }, { name: 'w', path: 'https://example.com/q/w.gguf' },
+    ]);
+  });
+
+  it('are printed as a config file that says the same, and described by a schema of all', () => {
+    const first = printed(['--kv-type', 'q8', '--no-log-requests', '--max-output-tokens', '7']);
+    const file = join(folder, 'again.json');
+    writeFileSync(file, JSON.stringify(first));
+    expect(printed(['--config', file])).toEqual(first);
+    const schema = JSON.parse(ingot(['--print-schema']).stdout);
+    expect(Object.keys(schema.properties).toSorted()).toEqual(['$schema', 'models', ...SETTING_NAMES].toSorted());
+    expect(schema.properties.port).toMatchObject({ type: 'integer', minimum: 0, maximum: 65535, default: 8080 });
+  });
+
+  it.each([
+    [{ prot: 1 }, {}, [], /"prot", which is no setting. Did you mean "port"/],
+    [{ port: '1' }, {}, [], /port in .*: expected an integer from 0 to 65535, found string "1"/],
+    [{ device: 'tpu' }, {}, [], /device in .*: expected one of auto, gpu/],
+    [{ models: [3] }, {}, [], /models\[0\] in .* must be a path/],
+    [{ models: [{ path: 'a', nmae: 'b' }] }, {}, [], /models\[0\] in .* has no "nmae"/],
+    [undefined, { INGOT_SERVE_PRT: '1' }, [], /INGOT_SERVE_PRT is no setting .* Did you mean "INGOT_SERVE_PORT"/],
+    [undefined, { INGOT_SERVE_PORT: '1e3' }, [], /INGOT_SERVE_PORT: expected an integer/],
+    [undefined, {}, ['--port', '99999'], /--port.*expected an integer from 0 to 65535/],
+    [undefined, {}, ['--kv-type', 'q9'], /--kv-type/],
+    [undefined, {}, ['--tls-cert', 'x'], /both --tls-cert and --tls-key/],
+    [undefined, {}, ['a/m.gguf', 'b/m.gguf'], /two models would be called "m"/],
+    [undefined, {}, ['no-such-model.gguf'], /no-such-model.gguf: there is no such file/],
+  ] as const)('%j %j %j is refused by name', (file, variables, args, message) => {
+    const path = join(folder, 'bad.json');
+    if (file !== undefined) writeFileSync(path, JSON.stringify(file));
+    const { status, stderr } = ingot([...(file === undefined ? [] : ['--config', path]), ...args], variables);
+    expect(status).toBeGreaterThan(0);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain('    at ');
+  });
+});
+
+describe.skipIf(!existsSync(main))('ingot serve', () => {
+  it('answers, writes a line for each request without what was asked, and lets a stream end before it stops', async () => {
+    const server = await started([]);
+    const url = `${server.origin}/v1/chat/completions`;
+    const [{ id: model }] = (await (await fetch(`${server.origin}/v1/models`)).json() as any).data;
+    const body = { model, messages: [{ role: 'user', content: 'Tell me a story about Zanzibar.' }], max_tokens: 60, temperature: 0 };
+    expect((await post(url, { ...body, max_tokens: 2 })).status).toBe(200);
+    const stream = await fetch(url, { method: 'POST', body: JSON.stringify({ ...body, stream: true, logit_bias: {} }) });
+    const text = stream.text();
+    const code = await server.stop();
+    expect(eventsOf(await text).at(-1)).toBe('[DONE]');
+    expect(code).toBe(0);
+    expect(server.stderr()).toMatch(/^req_[0-9a-f]{32} POST \/v1\/chat\/completions 200 done \S+ \d+\+2 tokens \d+ ms$/m);
+    expect(server.stderr()).not.toContain('Zanzibar');
+  });
+
+  it('says what to do where its port is in use', async () => {
+    const other = createServer();
+    other.listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    try {
+      const { status, stderr } = ingot(['--port', String(port)]);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(new RegExp(`port ${port} of 127.0.0.1 is in use, .*stop that .*--port`));
+    } finally {
+      other.close();
+    }
+  });
+
+  const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+  it.skipIf(!hasOpenssl)('speaks TLS with a certificate and its key', async () => {
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=localhost'];
+    execFileSync('openssl', [...args, '-days', '1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+    const tls = { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') };
+    const listener = await listen({ host: '127.0.0.1', port: 0, tls, fetch: async () => new Response('here') });
+    try {
+      expect(listener.origin).toMatch(/^https:/);
+      const text = await new Promise((resolve, reject) => {
+        request(listener.origin, { ca: tls.cert, servername: 'localhost', agent: false }, (response) => {
+          response.setEncoding('utf8').on('data', resolve);
+        }).on('error', reject).end();
+      });
+      expect(text).toBe('here');
+    } finally {
+      listener.destroy();
+      await listener.close();
+    }
+  });
+});
+
+it('a client that reads slowly is not written ahead of', async () => {
+  let made = 0;
+  const body = () => new ReadableStream<Uint8Array>({
+    pull(controller) {
+      made++;
+      controller.enqueue(new Uint8Array(100_000));
+    },
+  });
+  const listener = await listen({ host: '127.0.0.1', port: 0, fetch: async () => new Response(body()) });
+  try {
+    const response = await fetch(listener.origin);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // What sockets of both sides hold is megabytes; without a bound it would be gigabytes by now.
+    expect(made).toBeLessThan(200);
+    await response.body!.cancel();
+  } finally {
+    listener.destroy();
+    await listener.close();
+  }
+});

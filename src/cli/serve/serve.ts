@@ -1,0 +1,116 @@
+/** `ingot serve`: models behind an endpoint of OpenAI's form. */
+import { readFileSync } from 'node:fs';
+import type { Model } from '../../engine/api.ts';
+import { loadModel } from '../../node/load-model.ts';
+import type { LoadModelOptions } from '../../node/load-model.ts';
+import type { RequestRecord, Server } from '../../server/api.ts';
+import { createServer } from '../../server/create-server.ts';
+import { messageOf } from '../exit-codes.ts';
+import { inputPath } from '../input-path.ts';
+import { withInterrupts } from '../interrupts.ts';
+import { createProgressDisplay } from '../progress-display.ts';
+import { printable } from '../terminal.ts';
+import type { ServeConfig, ServedPath, Settings } from './config.ts';
+import { listen } from './listen.ts';
+import type { Listener } from './listen.ts';
+
+/** Until it is interrupted. */
+export async function serve(config: ServeConfig): Promise<void> {
+  // A misspelt path is told before any port is taken.
+  const served = config.models.map(({ name, path }) => ({ name, path: inputPath(path) }));
+  const { drainMs = 0 } = config.settings as { readonly drainMs?: number };
+  await withInterrupts((signal) => run({ ...config, models: served }, signal), { stopMs: drainMs + STOP_MS });
+}
+
+/** For what comes after the last request. */
+const STOP_MS = 5000;
+
+/** Takes the port first, so that nobody waits for a model in vain; until it has loaded, only `/health` answers. */
+async function run(config: ServeConfig, signal: AbortSignal): Promise<void> {
+  const { settings } = config;
+  let server: Server | undefined;
+  const fetch = async (request: Request): Promise<Response> => (server === undefined ? whileLoading(request) : server.fetch(request));
+  const listener = await listen({ host: settings.host as string, port: settings.port as number, tls: readTls(settings), fetch });
+  const models: Record<string, Model> = {};
+  try {
+    for (const one of config.models) models[one.name] = await open(one, settings, signal);
+    server = createServer({ models, ...serverOptions(settings) });
+    process.stderr.write(`ingot: serving ${Object.keys(models).join(', ')} at ${listener.origin}/v1\n`);
+    await aborted(signal);
+    process.stderr.write('ingot: stopping: requests at work may end\n');
+    await stop(listener, server, settings.drainMs as number);
+  } finally {
+    listener.destroy();
+    await Promise.all(Object.values(models).map((model) => model.dispose()));
+  }
+}
+
+async function stop(listener: Listener, server: Server, drainMs: number): Promise<void> {
+  const closed = listener.close();
+  await server.drain({ withinMs: drainMs });
+  // Connections that are kept alive have no request any more.
+  listener.destroy();
+  await closed;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function whileLoading(request: Request): Response {
+  if (new URL(request.url).pathname === '/health') return Response.json({ status: 'ok' });
+  const error = { message: 'The server is loading its models.', type: 'server_error', param: null, code: 'loading' };
+  return Response.json({ error }, { status: 503, headers: { 'retry-after': '1' } });
+}
+
+function readTls({ tlsCert, tlsKey }: Settings): { readonly cert: string; readonly key: string } | undefined {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  return { cert: readFileSync(tlsCert as string, 'utf8'), key: readFileSync(tlsKey as string, 'utf8') };
+}
+
+async function open({ name, path }: ServedPath, settings: Settings, signal: AbortSignal): Promise<Model> {
+  const { device, threads, context, memory, snapshotBytes, perLayerTable, quantize, kvType, maxConcurrent, queueLimit, queueMs } = settings;
+  const display = createProgressDisplay(process.stderr);
+  try {
+    display.expect('load');
+    const model = await loadModel(path, {
+      ...({ device, threads, snapshotBytes, perLayerTable, quantize, kvType, maxConcurrent, queueLimit } as LoadModelOptions),
+      contextLength: context as number | undefined,
+      memoryBudget: memory as number | undefined,
+      queueTimeoutMs: queueMs as number | undefined,
+      signal,
+      onProgress: display.onProgress,
+    });
+    display.clear();
+    for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${name}: ${printable(warning)}\n`);
+    return model;
+  } finally {
+    display.clear();
+  }
+}
+
+function serverOptions(settings: Settings) {
+  const { allowedHosts, corsOrigins, heartbeatMs, maxBodyBytes, bodyMs, maxRequests, maxOutputTokens, maxChoices, maxTexts } = settings;
+  return {
+    allowedHosts: allowedHosts as readonly string[] | undefined,
+    corsOrigins: corsOrigins as readonly string[] | undefined,
+    heartbeatMs: heartbeatMs as number | undefined,
+    limits: {
+      bodyBytes: maxBodyBytes, bodyMs, requests: maxRequests, outputTokens: maxOutputTokens, choices: maxChoices, texts: maxTexts,
+      requestMs: settings.requestMs, stallMs: settings.stallMs,
+    } as Readonly<Record<string, number>>,
+    onRequest: (record: RequestRecord) => logRequest(record, settings.logRequests === true),
+  };
+}
+
+/** A line without prompt, path or key; failures that nobody foresaw are told in any case, where INGOT_DEBUG is set with their place. */
+function logRequest(record: RequestRecord, hasLines: boolean): void {
+  const { id, method, route = '-', status, outcome, model = '-', promptTokens, completionTokens, totalMs, error } = record;
+  const line = `${id} ${method} ${route} ${status} ${outcome} ${model} ${promptTokens}+${completionTokens} tokens ${totalMs.toFixed(0)} ms`;
+  if (hasLines) process.stderr.write(`${line}\n`);
+  if (outcome === 'failed' && error !== undefined && process.env['INGOT_DEBUG']) process.stderr.write(`${id} ${messageOf(error)}\n`);
+  else if (outcome === 'failed' && error !== undefined) process.stderr.write(`${id} failed (INGOT_DEBUG=1 shows where)\n`);
+}

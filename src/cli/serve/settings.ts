@@ -1,0 +1,128 @@
+/** Every setting of `ingot serve`, in one table: its flag, its variable and its place in the config file are made of its name. */
+import { KV_TYPES, parseKvTypes } from '../../graph/kv-types.ts';
+import { PER_LAYER_TABLES } from '../../models/architecture.ts';
+import { QUANTIZE_TYPES } from '../../models/quantize-weights.ts';
+import { DEVICE_CHOICES } from '../../node/load-model.ts';
+import { describeNumber } from '../../tensor/option-names.ts';
+
+export type SettingValue = string | number | boolean | readonly string[];
+
+export interface Setting {
+  readonly about: string;
+  /** What the flag's help calls the value; a switch has none. */
+  readonly value?: string;
+  readonly kind: 'text' | 'integer' | 'switch' | 'texts';
+  readonly min?: number;
+  readonly max?: number;
+  readonly choices?: readonly string[];
+  readonly default?: SettingValue;
+  /** Throws for a text that cannot be meant. */
+  readonly check?: (text: string) => unknown;
+}
+
+const MOST_MS = 2 ** 31 - 1;
+const milliseconds = { kind: 'integer', value: 'ms', min: 1, max: MOST_MS } as const;
+const count = { kind: 'integer', value: 'count', min: 1, max: MOST_MS } as const;
+
+export const SETTINGS = {
+  host: { kind: 'text', value: 'address', default: '127.0.0.1', about: 'address to listen at; 0.0.0.0 is all of this machine' },
+  port: { kind: 'integer', value: 'number', min: 0, max: 65535, default: 8080, about: 'port to listen at; 0 is any that is free' },
+  tlsCert: { kind: 'text', value: 'file', about: 'certificate (PEM), for HTTPS' },
+  tlsKey: { kind: 'text', value: 'file', about: 'its key (PEM)' },
+  allowedHosts: {
+    kind: 'texts', value: 'names', about: 'names that requests may call the server by, besides localhost and addresses; * is any',
+  },
+  corsOrigins: { kind: 'texts', value: 'origins', about: 'web pages that may use the server, https://app.example.com; * is all' },
+  maxBodyBytes: { ...count, value: 'bytes', default: 8 * 2 ** 20, about: "most bytes of a request's body" },
+  bodyMs: { ...milliseconds, default: 30_000, about: 'most milliseconds in which a body has to arrive' },
+  maxRequests: { ...count, default: 256, about: 'most requests at work; one more is refused' },
+  maxOutputTokens: { ...count, value: 'tokens', about: 'most tokens of an answer (default: what the context has left)' },
+  maxChoices: { ...count, default: 16, about: 'most answers to one request' },
+  maxTexts: { ...count, default: 2048, about: 'most texts of a request for embeddings or a ranking' },
+  requestMs: { ...milliseconds, default: 600_000, about: 'most milliseconds of a request' },
+  stallMs: { ...milliseconds, default: 60_000, about: 'most milliseconds in which a client takes nothing of a stream' },
+  heartbeatMs: { ...milliseconds, default: 10_000, about: 'a stream that has nothing to say sends a comment that often' },
+  drainMs: { kind: 'integer', value: 'ms', min: 0, max: 2 ** 30, default: 30_000, about: 'how long requests may go on after SIGTERM' },
+  logRequests: { kind: 'switch', default: true, about: 'a line on stderr for each request, without what was asked' },
+  maxConcurrent: { kind: 'integer', value: 'count', min: 1, max: 4096, default: 64, about: "most answers of a model that share its steps" },
+  queueLimit: { kind: 'integer', value: 'count', min: 0, max: MOST_MS, about: 'most answers that wait for those (default: any number)' },
+  queueMs: { ...milliseconds, about: 'most milliseconds that an answer waits (default: any number)' },
+  device: { kind: 'text', value: 'device', choices: DEVICE_CHOICES, default: 'auto', about: 'where to compute' },
+  threads: { kind: 'integer', value: 'count', min: 1, max: 256, about: 'compute threads of the CPU device (default: all)' },
+  context: { ...count, value: 'tokens', about: "most tokens of prompt and answer together (default: the model's own, at most 8,192)" },
+  memory: { kind: 'integer', value: 'bytes', min: 1, about: 'most memory of a model: weights and the states of all its answers' },
+  snapshotBytes: { kind: 'integer', value: 'bytes', min: 0, about: 'most memory for going back in conversations with hybrid models' },
+  perLayerTable: {
+    kind: 'text', value: 'place', choices: PER_LAYER_TABLES, about: "where Gemma 4's small models have their table of embeddings",
+  },
+  quantize: { kind: 'text', value: 'type', choices: QUANTIZE_TYPES, about: 'quantise weights of floats while they are loaded' },
+  kvType: {
+    kind: 'text', value: 'type', check: parseKvTypes as (text: string) => unknown,
+    about: `type of keys and values: ${KV_TYPES.join(', ')}, or q8/q4`,
+  },
+} as const satisfies Readonly<Record<string, Setting>>;
+
+export type SettingName = keyof typeof SETTINGS;
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+
+/** `--max-body-bytes` */
+export function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `INGOT_SERVE_MAX_BODY_BYTES` */
+export function variableOf(name: string): string {
+  return `INGOT_SERVE_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** `an integer from 1 to 256` */
+function describeSetting({ kind, min, max, choices }: Setting): string {
+  if (choices !== undefined) return `one of ${choices.join(', ')}`;
+  switch (kind) {
+    case 'integer':
+      return max === undefined ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
+    case 'switch':
+      return 'true or false';
+    case 'texts':
+      return 'a list of texts, none of them empty';
+    case 'text':
+      return 'a text that is not empty';
+    default:
+      throw new Error(`setting: unknown kind ${kind satisfies never}`);
+  }
+}
+
+function isLegal(value: unknown, { kind, min = -Infinity, max = Infinity, choices }: Setting): value is SettingValue {
+  const isText = (one: unknown) => typeof one === 'string' && one !== '';
+  switch (kind) {
+    case 'integer':
+      return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
+    case 'switch':
+      return typeof value === 'boolean';
+    case 'texts':
+      return Array.isArray(value) && value.every(isText);
+    case 'text':
+      return isText(value) && (choices === undefined || choices.includes(value as string));
+    default:
+      throw new Error(`setting: unknown kind ${kind satisfies never}`);
+  }
+}
+
+/** @throws Error that says what is expected, without where it was found */
+export function checkSettingValue(value: unknown, setting: Setting): SettingValue {
+  if (!isLegal(value, setting)) throw new Error(`expected ${describeSetting(setting)}, found ${describeNumber(value)}.`);
+  setting.check?.(value as string);
+  return value;
+}
+
+const DECIMAL = /^\d+$/;
+
+/** A value as a flag or a variable has it: lists by commas. @throws Error as {@link checkSettingValue} */
+export function parseSetting(text: string, setting: Setting): SettingValue {
+  const { kind } = setting;
+  if (kind === 'integer') return checkSettingValue(DECIMAL.test(text) ? Number(text) : text, setting);
+  if (kind === 'switch') return checkSettingValue(text === 'true' ? true : text === 'false' ? false : text, setting);
+  if (kind === 'texts') return checkSettingValue(text.split(',').map((part) => part.trim()), setting);
+  return checkSettingValue(text, setting);
+}

@@ -1,0 +1,174 @@
+/** The server as a `fetch` handler: guards, routes and limits around loaded models. */
+import { Hono } from 'hono';
+import type { Model } from '../engine/api.ts';
+import { InputError } from '../tensor/errors.ts';
+import { checkInteger, checkOptionNames, describeValue } from '../tensor/option-names.ts';
+import type { NamesOf } from '../tensor/option-names.ts';
+import type { Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse } from './api.ts';
+import { startCall } from './call.ts';
+import type { Call, ResolvedServerLimits, ServerState } from './call.ts';
+import { Failure, failureOf } from './failure.ts';
+import { errorBody } from './openai/error-form.ts';
+import { checkOrigin, corsHeaders, preflightHeaders } from './origin-guard.ts';
+import type { OriginRules } from './origin-guard.ts';
+import { readParameters } from './parameter-table.ts';
+import { readJson } from './request-body.ts';
+import { ROUTES } from './routes.ts';
+import type { Route } from './routes.ts';
+
+const OPTION_NAMES: NamesOf<ServerOptions> = {
+  models: true, allowedHosts: true, corsOrigins: true, limits: true, heartbeatMs: true, onRequest: true,
+};
+
+const DEFAULT_LIMITS: ResolvedServerLimits = {
+  bodyBytes: 8 * 2 ** 20, bodyMs: 30_000, requests: 256, outputTokens: Infinity, choices: 16, texts: 2048, requestMs: 600_000,
+  stallMs: 60_000,
+};
+const DEFAULT_HEARTBEAT_MS = 10_000;
+/** What a timer of the platform can wait for. */
+const MOST = 2 ** 31 - 1;
+
+function resolveLimits(limits: ServerLimits = {}): ResolvedServerLimits {
+  const names = Object.keys(DEFAULT_LIMITS) as (keyof ServerLimits)[];
+  checkOptionNames(limits, Object.fromEntries(names.map((name) => [name, true as const])), 'limits');
+  for (const name of names) checkInteger(`limits.${name}`, limits[name], { min: 1, max: MOST });
+  const given = Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined));
+  return { ...DEFAULT_LIMITS, ...given };
+}
+
+function checkTexts(name: string, texts: readonly string[]): void {
+  if (!Array.isArray(texts) || texts.some((text) => typeof text !== 'string' || text === ''))
+    throw new InputError(`${name} must be a list of texts, none of them empty, found ${describeValue(texts)}.`);
+}
+
+function modelsOf({ models }: ServerOptions): ReadonlyMap<string, Model> {
+  if (typeof models !== 'object' || models === null)
+    throw new InputError(`models must be an object of loaded models by name, found ${describeValue(models)}.`);
+  const named = new Map(Object.entries(models));
+  if (named.size === 0) throw new InputError('models has no model: the server needs at least one, by the name that requests have for it.');
+  for (const [name, model] of named) {
+    if (name === '') throw new InputError('models has a model with an empty name.');
+    if (typeof model?.generate !== 'function')
+      throw new InputError(`models[${JSON.stringify(name)}] must be a loaded model, found ${describeValue(model)}.`);
+  }
+  return named;
+}
+
+function stateOf(options: ServerOptions, isDraining: () => boolean): ServerState {
+  checkOptionNames(options, OPTION_NAMES, 'createServer');
+  checkInteger('heartbeatMs', options.heartbeatMs, { min: 1, max: MOST });
+  const { onRequest } = options;
+  return {
+    models: modelsOf(options),
+    limits: resolveLimits(options.limits),
+    heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
+    createdAt: Math.floor(Date.now() / 1000),
+    active: new Set(),
+    isDraining,
+    // What it throws is no fault of the request.
+    onEnd: (record) => queueMicrotask(() => onRequest?.(record)),
+  };
+}
+
+/** @throws Failure (503) while the server is full or stops */
+function checkRoom({ state }: Call, route: Route): void {
+  if (route.isAlwaysOpen === true) return;
+  const headers = { 'retry-after': '1' };
+  if (state.isDraining())
+    throw new Failure('The server is stopping.', { status: 503, code: 'stopping', headers: { ...headers, connection: 'close' } });
+  // The call itself is one of them.
+  if (state.active.size > state.limits.requests)
+    throw new Failure(`The server has ${state.limits.requests} requests at work, the most that it takes. Ask again later.`, {
+      status: 503, code: 'overloaded', headers,
+    });
+}
+
+/** Nothing that a client sent, or that nobody foresaw, leaves a request without an answer. */
+async function answer(route: Route, request: Request, pathParameters: Record<string, string>, state: ServerState): Promise<Response> {
+  const call = startCall({ state, request, route: route.path });
+  let response: Response;
+  try {
+    call.pathParameters = pathParameters;
+    checkRoom(call, route);
+    if (route.parameters !== undefined) call.parameters = readParameters(await readJson(request, state.limits), route.parameters);
+    response = await route.handle(call);
+    if (!call.isStreaming) call.end(response.status);
+  } catch (error) {
+    const failure = failureOf(error);
+    response = Response.json(route.errorBody(failure), { status: failure.status, headers: failure.headers });
+    call.end(failure.status, failure);
+  }
+  response.headers.set('x-request-id', call.id);
+  return response;
+}
+
+/** No route: 405 where the path has one of another method. */
+function refuseRoute(request: Request): Failure {
+  const { pathname } = new URL(request.url);
+  const isHere = ({ path }: Route) => new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`).test(pathname);
+  const methods = ROUTES.filter(isHere).map(({ method }) => method);
+  if (methods.length === 0) return new Failure('There is no such route here.', { status: 404, code: 'unknown_route' });
+  const allow = methods.join(', ');
+  return new Failure(`This route takes ${allow}, not ${request.method}.`, { status: 405, code: 'method_not_allowed', headers: { allow } });
+}
+
+function createApp(state: ServerState): Hono {
+  const app = new Hono();
+  for (const route of ROUTES) app.on(route.method, route.path, (c) => answer(route, c.req.raw, c.req.param(), state));
+  app.notFound((c) => {
+    const failure = refuseRoute(c.req.raw);
+    const call = startCall({ state, request: c.req.raw, route: undefined });
+    call.end(failure.status, failure);
+    return Response.json(errorBody(failure), { status: failure.status, headers: { ...failure.headers, 'x-request-id': call.id } });
+  });
+  return app;
+}
+
+/** Guards come first, so that nothing of a request that is not allowed is read. */
+function createFetch(state: ServerState, rules: OriginRules): (request: Request) => Promise<Response> {
+  const app = createApp(state);
+  return async (request) => {
+    let origin: string | undefined;
+    try {
+      origin = checkOrigin(request, rules);
+    } catch (error) {
+      const failure = failureOf(error);
+      startCall({ state, request, route: undefined }).end(failure.status, failure);
+      return Response.json(errorBody(failure), { status: failure.status });
+    }
+    if (request.method === 'OPTIONS' && origin !== undefined)
+      return new Response(null, { status: 204, headers: { ...corsHeaders(origin), ...preflightHeaders(request) } });
+    const response = await app.fetch(request);
+    for (const [name, value] of Object.entries(origin === undefined ? {} : corsHeaders(origin))) response.headers.set(name, value);
+    response.headers.set('x-content-type-options', 'nosniff');
+    return response;
+  };
+}
+
+/** How often a server that stops looks whether its requests are over. */
+const DRAIN_LOOK_MS = 20;
+
+/** @throws InputError for options that cannot be meant */
+export function createServer(options: ServerOptions): Server {
+  let isDraining = false;
+  const state = stateOf(options, () => isDraining);
+  const { allowedHosts = [], corsOrigins = [] } = options;
+  checkTexts('allowedHosts', allowedHosts);
+  checkTexts('corsOrigins', corsOrigins);
+  const answerRequest = createFetch(state, { allowedHosts, corsOrigins });
+  return {
+    fetch: async (request: ServerRequest): Promise<ServerResponse> => answerRequest(request),
+    get active() {
+      return state.active.size;
+    },
+    async drain({ withinMs } = {}) {
+      checkInteger('withinMs', withinMs, { min: 0, max: MOST });
+      isDraining = true;
+      const until = performance.now() + (withinMs ?? Infinity);
+      while (state.active.size > 0) {
+        if (performance.now() >= until) for (const call of state.active) call.stop('drain');
+        await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
+      }
+    },
+  };
+}

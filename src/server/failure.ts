@@ -1,0 +1,101 @@
+/** What a request is refused with: a status, and the words for its body. */
+import { CapacityError, InputError } from '../tensor/errors.ts';
+
+export interface FailureDetails {
+  readonly status: number;
+  /** OpenAI's kinds. */
+  readonly type?: string | undefined;
+  /** A word for programs: `model_not_found`. */
+  readonly code?: string | undefined;
+  /** The parameter that is wrong: `messages[0].content`. */
+  readonly param?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** What nobody foresaw; it is for the log, and not told to the client. */
+  readonly cause?: unknown;
+}
+
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly status: number;
+  readonly type: string;
+  readonly code: string | undefined;
+  readonly param: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(message: string, { status, type, code, param, headers = {}, cause }: FailureDetails) {
+    super(message, { cause });
+    this.status = status;
+    this.type = type ?? (status >= 500 ? 'server_error' : 'invalid_request_error');
+    this.code = code;
+    this.param = param;
+    this.headers = headers;
+  }
+}
+
+/** A request that cannot be meant. */
+export function invalid(message: string, details: Omit<FailureDetails, 'status'> = {}): Failure {
+  return new Failure(message, { status: 400, ...details });
+}
+
+/** Why a request that ran was stopped from here. */
+export class Stopped extends Error {
+  override readonly name = 'Stopped';
+  readonly by: 'client' | 'drain' | 'stall';
+
+  constructor(by: Stopped['by']) {
+    super(`stopped (${by})`);
+    this.by = by;
+  }
+}
+
+/** The engine's options by the names that requests have for them. */
+const PARAMETERS: Readonly<Record<string, string>> = {
+  maxTokens: 'max_tokens', topK: 'top_k', topP: 'top_p', minP: 'min_p', repetitionPenalty: 'repetition_penalty',
+  presencePenalty: 'presence_penalty', frequencyPenalty: 'frequency_penalty', logitBias: 'logit_bias',
+  templateVariables: 'chat_template_kwargs', toolChoice: 'tool_choice',
+};
+
+const ENGINE_WORD = /\b[a-z]+[A-Z]\w*\b/g;
+
+function inWordsOfRequests(message: string): string {
+  return message.replace(ENGINE_WORD, (word) => (Object.hasOwn(PARAMETERS, word) ? (PARAMETERS[word] as string) : word));
+}
+
+/** The parameter that a message of the engine begins with. */
+function parameterOf(message: string): string | undefined {
+  return /^([a-z][a-z_]*(?:\[\d+\])?(?:\.[a-z_]+)*)(?= )/.exec(message)?.[1];
+}
+
+function ofCapacity(error: CapacityError): Failure {
+  const { shortage } = error;
+  if (shortage !== undefined) {
+    const { contextLength, promptTokens, maxTokens } = shortage;
+    const found = promptTokens === undefined ? 'The prompt is far longer than that' : `The prompt has ${promptTokens} tokens`;
+    const asked = maxTokens === undefined ? '' : `, and ${maxTokens} more were asked for`;
+    return invalid(`This model's context is ${contextLength} tokens. ${found}${asked}. Shorten it, or ask for fewer tokens.`, {
+      code: 'context_length_exceeded', param: 'messages',
+    });
+  }
+  return new Failure('The server has no room for this request now. Ask again later.', {
+    status: 503, code: 'overloaded', headers: { 'retry-after': '1' }, cause: error,
+  });
+}
+
+/** Any error as what the client is told. Errors that nobody foresaw say no more than that: they may name files. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof InputError) {
+    const message = inWordsOfRequests(error.message);
+    const param = parameterOf(message);
+    return invalid(message, { param: param !== undefined && Object.values(PARAMETERS).includes(param) ? param : undefined });
+  }
+  if (error instanceof CapacityError) return ofCapacity(error);
+  if (error instanceof Stopped) {
+    return new Failure(error.by === 'drain' ? 'The server stops.' : 'The request was cancelled.', {
+      status: error.by === 'drain' ? 503 : 499, code: error.by === 'drain' ? 'stopping' : 'cancelled',
+    });
+  }
+  return new Failure('The server failed at this request. Its log says more under the id in the header x-request-id.', {
+    status: 500, code: 'internal_error', cause: error,
+  });
+}

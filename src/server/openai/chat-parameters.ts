@@ -1,0 +1,113 @@
+/** Every parameter of OpenAI's chat completions: obeyed, or refused by name. */
+import type { JsonValue } from '../../tensor/checkpoint.ts';
+import type { ParameterTable } from '../parameter-table.ts';
+import type { Schema } from '../schema.ts';
+import { DECODING_PARAMETERS } from './decoding-parameters.ts';
+import type { DecodingParameters } from './decoding-parameters.ts';
+import { TOOL_PARAMETERS } from './tools.ts';
+import type { RequestTools } from './tools.ts';
+
+const TEXT: Schema = { type: 'string' };
+const TEXT_PART: Schema = {
+  type: 'object',
+  properties: { type: { enum: ['text'] }, text: TEXT },
+  required: ['type', 'text'],
+  additionalProperties: false,
+};
+const CONTENT: Schema = { anyOf: [TEXT, { type: 'array', items: TEXT_PART, minItems: 1, maxItems: 1000 }] };
+const NAME: Schema = { type: 'string', maxLength: 64, nullable: true, description: 'For the chat template, where it reads names.' };
+
+const CALL: Schema = {
+  type: 'object',
+  properties: {
+    id: { type: 'string', maxLength: 200 },
+    type: { enum: ['function'] },
+    function: {
+      type: 'object',
+      properties: { name: { type: 'string', minLength: 1, maxLength: 200 }, arguments: TEXT },
+      required: ['name', 'arguments'],
+      additionalProperties: false,
+    },
+  },
+  required: ['id', 'type', 'function'],
+  additionalProperties: false,
+};
+
+function message(role: readonly string[], own: Readonly<Record<string, Schema>>, required: readonly string[]): Schema {
+  return {
+    type: 'object', properties: { role: { enum: role }, ...own }, required: ['role', ...required], additionalProperties: false,
+  };
+}
+
+export const MESSAGES: Schema = {
+  type: 'array',
+  minItems: 1,
+  maxItems: 10_000,
+  items: {
+    anyOf: [
+      message(['system', 'developer', 'user'], { content: CONTENT, name: NAME }, ['content']),
+      message(
+        ['assistant'],
+        {
+          content: { ...CONTENT, nullable: true },
+          name: NAME,
+          reasoning_content: { ...TEXT, nullable: true },
+          refusal: { enum: [null] },
+          tool_calls: { type: 'array', items: CALL, maxItems: 128, nullable: true },
+        },
+        [],
+      ),
+      message(['tool'], { content: CONTENT, tool_call_id: { type: 'string', maxLength: 200 }, name: NAME }, ['content', 'tool_call_id']),
+    ],
+  },
+};
+
+export interface RequestMessage {
+  readonly role: string;
+  readonly content?: string | readonly { readonly text: string }[] | null;
+  readonly name?: string | null;
+  readonly reasoning_content?: string | null;
+  readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }[] | null;
+  readonly tool_call_id?: string;
+}
+
+export interface ChatParameters extends DecodingParameters, RequestTools {
+  readonly messages: readonly RequestMessage[];
+  readonly max_completion_tokens?: number;
+  readonly logprobs?: boolean;
+  readonly top_logprobs?: number;
+  readonly chat_template_kwargs?: Readonly<Record<string, JsonValue>>;
+  readonly safety_identifier?: string;
+}
+
+export const CHAT_PARAMETERS: ParameterTable = {
+  messages: { schema: MESSAGES, isRequired: true },
+  ...DECODING_PARAMETERS,
+  ...TOOL_PARAMETERS,
+  max_completion_tokens: {
+    schema: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }, about: 'Default: what the context has left.',
+  },
+  max_tokens: { schema: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }, about: 'As max_completion_tokens.' },
+  logprobs: { schema: { type: 'boolean' } },
+  top_logprobs: { schema: { type: 'integer', minimum: 0, maximum: 20 }, about: 'Only with logprobs.' },
+  chat_template_kwargs: {
+    schema: { type: 'object' }, about: "Beyond OpenAI's reference: variables of the chat template, such as enable_thinking.",
+  },
+  safety_identifier: { schema: { type: 'string', maxLength: 1000 }, about: 'As user.' },
+  prompt_cache_key: { schema: { type: 'string', maxLength: 1000 }, about: 'Nothing to do: all prompts share one cache.' },
+  service_tier: { refused: 'there is one tier; leave it out.', neutral: ['auto', 'default'] },
+  store: { refused: 'answers are not stored; leave it out.', neutral: [false] },
+  metadata: { refused: 'answers are not stored, and nothing with them; leave it out.', neutral: [{}] },
+  modalities: { refused: 'answers are text; leave it out.', neutral: [['text']] },
+  audio: { refused: 'answers are text; leave it out.' },
+  prediction: { refused: 'predicted outputs speed nothing up here; leave it out.' },
+  web_search_options: { refused: 'the server searches nothing; put what was found into a message.' },
+  verbosity: { refused: 'say in a message how long the answer is to be.', neutral: ['medium'] },
+  prompt_cache_retention: { refused: 'prompts are kept while memory lasts; leave it out.', neutral: ['in_memory', 'in-memory'] },
+  prompt_cache_options: { refused: 'prompts are kept while memory lasts; leave it out.' },
+  moderation: { refused: 'the server moderates nothing; leave it out.' },
+  response_format: { refused: 'answers are plain text; say in a message what form they are to have.', neutral: [{ type: 'text' }] },
+  reasoning_effort: { refused: 'use chat_template_kwargs with what the chat template reads, such as enable_thinking.' },
+  functions: { refused: 'it is out of use; see tools.', neutral: [[]] },
+  function_call: { refused: 'it is out of use; see tool_choice.', neutral: ['none', 'auto'] },
+};

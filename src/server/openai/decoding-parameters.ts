@@ -1,0 +1,92 @@
+/** What requests for chats and for completions say alike of how tokens are chosen. */
+import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
+import type { AnswerRequest } from '../run-generation.ts';
+import type { ParameterTable } from '../parameter-table.ts';
+import { invalid } from '../failure.ts';
+
+const integer = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) => ({ type: 'integer', minimum, maximum }) as const;
+const number = (minimum: number, maximum: number) => ({ type: 'number', minimum, maximum }) as const;
+
+/** Checked values of {@link DECODING_PARAMETERS}. */
+export interface DecodingParameters {
+  readonly model: string;
+  readonly stream?: boolean;
+  readonly stream_options?: { readonly include_usage?: boolean | null };
+  readonly n?: number;
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly top_k?: number;
+  readonly min_p?: number;
+  readonly repetition_penalty?: number;
+  readonly presence_penalty?: number;
+  readonly frequency_penalty?: number;
+  readonly seed?: number;
+  readonly stop?: string | readonly string[];
+  readonly logit_bias?: Readonly<Record<string, number>>;
+  readonly max_tokens?: number;
+  readonly user?: string;
+}
+
+export const DECODING_PARAMETERS: ParameterTable = {
+  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
+  stream: { schema: { type: 'boolean' } },
+  stream_options: {
+    schema: {
+      type: 'object',
+      properties: {
+        include_usage: { type: 'boolean', nullable: true },
+        include_obfuscation: { enum: [false, null], description: 'Not obeyed: events are not padded to hide their lengths.' },
+      },
+      additionalProperties: false,
+    },
+    about: 'Only with stream.',
+  },
+  n: { schema: integer(1, 64) },
+  temperature: { schema: number(0, 2), about: "Default: the model's own, as for the next ones." },
+  top_p: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 1 } },
+  top_k: { schema: integer(0), about: "Beyond OpenAI's reference: keep the k likeliest tokens; 0 is off." },
+  min_p: { schema: number(0, 1), about: "Beyond OpenAI's reference: drop tokens below this share of the likeliest one's probability." },
+  repetition_penalty: { schema: { type: 'number', exclusiveMinimum: 0, maximum: 100 }, about: "Beyond OpenAI's reference; 1 is off." },
+  presence_penalty: { schema: number(-2, 2) },
+  frequency_penalty: { schema: number(-2, 2) },
+  seed: { schema: integer(0), about: 'The same seed gives the same answer while system_fingerprint stays.' },
+  stop: {
+    schema: {
+      anyOf: [
+        { type: 'string', minLength: 1, maxLength: 1000 },
+        { type: 'array', items: { type: 'string', minLength: 1, maxLength: 1000 }, maxItems: 16 },
+      ],
+    },
+  },
+  logit_bias: { schema: { type: 'object', additionalProperties: number(-100, 100) } },
+  user: { schema: { type: 'string', maxLength: 1000 }, about: 'Stands in the record of the request.' },
+};
+
+function checkStreamOptions({ stream, stream_options: options }: DecodingParameters): void {
+  if (options !== undefined && stream !== true)
+    throw invalid('stream_options is only for requests with stream true.', { param: 'stream_options', code: 'invalid_value' });
+}
+
+/** @throws Failure (400) for parameters that contradict each other */
+export function decodingOptions(parameters: DecodingParameters): Omit<AnswerRequest, 'prompt' | 'ids' | 'messages'> {
+  checkStreamOptions(parameters);
+  const { stop } = parameters;
+  return {
+    n: parameters.n,
+    temperature: parameters.temperature,
+    topP: parameters.top_p,
+    topK: parameters.top_k,
+    minP: parameters.min_p,
+    repetitionPenalty: parameters.repetition_penalty,
+    presencePenalty: parameters.presence_penalty,
+    frequencyPenalty: parameters.frequency_penalty,
+    seed: parameters.seed,
+    stop: Array.isArray(stop) && stop.length === 0 ? undefined : stop,
+    logitBias: parameters.logit_bias,
+  };
+}
+
+/** The checked parameters by the types that their schemas have. */
+export function typed<Parameters>(parameters: JsonObject): Parameters {
+  return parameters as JsonValue as Parameters;
+}

@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import OpenAI from 'openai';
+import { describe, expect, it } from 'vitest';
+import { fakeTokenizer } from '../../../test/fake-model.ts';
+import { eventsOf, post, serverRig } from '../../../test/server-rig.ts';
+import { collect } from '../../engine/collect.ts';
+import type { Model } from '../../engine/api.ts';
+import { isRefused } from '../parameter-table.ts';
+import { ROUTES } from '../routes.ts';
+
+/** A model of embeddings, as far as the route sees one: a vector is the lengths of its text. */
+const embedder = {
+  info: { embedding: { dimensions: 3, pooling: 'mean' }, contextLength: 16 },
+  tokenizer: fakeTokenizer(),
+  generate: () => {
+    throw new Error('no');
+  },
+  embed: async (texts: readonly (string | ArrayLike<number>)[], { dimensions = 3, onProgress }: any) => {
+    onProgress({ phase: 'prefill', loaded: 0, total: texts.length * 2 });
+    return texts.map((text) => Float32Array.from([text.length, 0.1, -2]).slice(0, dimensions));
+  },
+  rerank: async (_query: string, documents: readonly string[], { onProgress }: any) => {
+    onProgress({ phase: 'prefill', loaded: 0, total: 9 });
+    return documents.map((text) => text.length / 10);
+  },
+} as unknown as Model;
+
+const rig = serverRig({ limits: { texts: 4 } }, (ember) => ({ ember, embedder }));
+const client = () => new OpenAI({ baseURL: `${rig.origin}/v1`, apiKey: 'none', maxRetries: 0 });
+const prompt = 'Once upon a time';
+
+describe('completions', () => {
+  const request = { model: 'ember', prompt, temperature: 0, max_tokens: 8 };
+
+  it('go on with a text, or with ids, as the engine does', async () => {
+    const expected = await collect(rig.model.generate({ prompt, temperature: 0, maxTokens: 8 }));
+    const answer = await client().completions.create(request);
+    expect(answer.choices).toEqual([{ index: 0, text: expected.text, logprobs: null, finish_reason: 'length' }]);
+    expect(answer.usage).toMatchObject({ prompt_tokens: expected.usage.promptTokens, completion_tokens: 8 });
+    const ids = rig.model.tokenizer!.encode(prompt, { addSpecial: true });
+    const fromIds = await client().completions.create({ ...request, prompt: ids });
+    const engine = await collect(rig.model.generate({ ids, temperature: 0, maxTokens: 8 }));
+    expect(fromIds.choices[0].text).toBe(engine.text);
+  });
+
+  it('of several prompts come in their order, n of each, streamed alike', async () => {
+    const many = { ...request, prompt: [prompt, 'The fox'], n: 2, temperature: 1, seed: 3 };
+    const whole = await client().completions.create(many);
+    const texts = ['', '', '', ''];
+    for await (const { choices } of await client().completions.create({ ...many, stream: true }))
+      for (const { index, text } of choices) texts[index] += text;
+    expect(whole.choices.map(({ index }) => index)).toEqual([0, 1, 2, 3]);
+    expect(whole.choices.map(({ text }) => text)).toEqual(texts);
+    const alone = await client().completions.create({ ...many, prompt: 'The fox' });
+    expect(alone.choices.map(({ text }) => text)).toEqual(texts.slice(2));
+  });
+
+  it('end after 16 tokens where no number is named, as the reference says', async () => {
+    const { usage } = await client().completions.create({ model: 'ember', prompt, temperature: 0 });
+    expect(usage?.completion_tokens).toBe(16);
+  });
+
+  it('have log probabilities at the places of their tokens', async () => {
+    const { choices: [{ text, logprobs }] } = await client().completions.create({ ...request, logprobs: 2 });
+    expect(logprobs?.tokens?.join('')).toBe(text);
+    expect(logprobs?.text_offset).toEqual(logprobs?.tokens?.map((_, i, tokens) => tokens.slice(0, i).join('').length));
+    expect(Object.keys(logprobs?.top_logprobs?.[0] ?? {}).length).toBe(2);
+  });
+
+  it.each([
+    [{ echo: true }, 'echo'], [{ suffix: 'x' }, 'suffix'], [{ best_of: 2 }, 'best_of'], [{ prompt: [] }, 'prompt'],
+    [{ prompt: ['a', 3] }, 'prompt'], [{ prompt: [-1] }, 'prompt'], [{ logprobs: 21 }, 'logprobs'], [{ messages: [] }, 'messages'],
+    [{ prompt: Array.from({ length: 17 }, () => 'a') }, 'n'],
+  ])('%j is refused by name', async (body, param) => {
+    const answer = await post(`${rig.origin}/v1/completions`, { ...request, ...body });
+    expect([answer.status, answer.body.error.param.split('[')[0]]).toEqual([400, param]);
+  });
+
+  it('end a stream with [DONE]', async () => {
+    const body = JSON.stringify({ ...request, stream: true, stream_options: { include_usage: true } });
+    const events = eventsOf(await (await fetch(`${rig.origin}/v1/completions`, { method: 'POST', body })).text());
+    expect(events.at(-1)).toBe('[DONE]');
+    expect(events.at(-2)).toMatchObject({ choices: [], usage: { completion_tokens: 8 } });
+  });
+});
+
+describe("embeddings, by OpenAI's client", () => {
+  it('are vectors, whether floats or base64, which the client asks for', async () => {
+    for (const format of [undefined, 'float', 'base64'] as const) {
+      const { data, usage } = await client().embeddings.create({ model: 'embedder', input: ['ab', 'abc'], encoding_format: format });
+      const vectors = data.map(({ embedding }) =>
+        typeof embedding === 'string' ? [...new Float32Array(Uint8Array.from(Buffer.from(embedding, 'base64')).buffer)] : embedding);
+      expect(vectors).toEqual([[2, Math.fround(0.1), -2], [3, Math.fround(0.1), -2]]);
+      expect(usage).toEqual({ prompt_tokens: 4, total_tokens: 4 });
+    }
+  });
+
+  it('of ids, with fewer numbers, and no more than the server takes', async () => {
+    const { data } = await client().embeddings.create({ model: 'embedder', input: [1, 2, 3, 4, 5], dimensions: 1 });
+    expect(data[0].embedding).toEqual([5]);
+    const tooMany = await post(`${rig.origin}/v1/embeddings`, { model: 'embedder', input: ['a', 'a', 'a', 'a', 'a'] });
+    expect(tooMany.body.error).toMatchObject({ param: 'input', code: 'too_many' });
+  });
+
+  it('are refused of a model that predicts tokens', async () => {
+    const answer = await post(`${rig.origin}/v1/embeddings`, { model: 'ember', input: 'a' });
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'unsupported_model']);
+  });
+});
+
+describe('rerank', () => {
+  it('gives the best first, as many as asked for', async () => {
+    const { body } = await post(`${rig.origin}/v1/rerank`, {
+      model: 'embedder', query: 'q', documents: ['a', { text: 'abc' }, 'ab'], top_n: 2, return_documents: true,
+    });
+    expect(body.results).toEqual([
+      { index: 1, relevance_score: 0.3, document: { text: 'abc' } }, { index: 2, relevance_score: 0.2, document: { text: 'ab' } },
+    ]);
+    expect(body.usage).toEqual({ total_tokens: 9 });
+  });
+
+  it('is refused of a model that does not rank, in words of its own', async () => {
+    const answer = await post(`${rig.origin}/v1/rerank`, { model: 'ember', query: 'q', documents: ['a'] });
+    expect([answer.status, answer.body.error.message]).toEqual([400, expect.stringContaining('Qwen3-Reranker')]);
+  });
+});
+
+describe('tokens of a text', () => {
+  it('are those of the tokenizer, and lead back to it', async () => {
+    const { body } = await post(`${rig.origin}/tokenize`, { model: 'ember', prompt, add_special_tokens: false, return_token_strs: true });
+    expect(body.tokens).toEqual(rig.model.tokenizer!.encode(prompt));
+    expect([body.count, body.token_strs.length]).toEqual([body.tokens.length, body.tokens.length]);
+    const back = await post(`${rig.origin}/detokenize`, { model: 'ember', tokens: body.tokens });
+    expect(back.body).toEqual({ prompt });
+  });
+
+  it('that do not exist, or are of a text that is far too long, are refused', async () => {
+    const answer = await post(`${rig.origin}/detokenize`, { model: 'ember', tokens: [1, 99_999_999] });
+    expect(answer.body.error.param).toBe('tokens[1]');
+    const long = await post(`${rig.origin}/tokenize`, { model: 'ember', prompt: 'x'.repeat(100_000) });
+    expect(long.body.error.code).toBe('too_long');
+  });
+});
+
+it('every parameter that is refused by name is in docs/server.md', () => {
+  const docs = readFileSync(new URL('../../../docs/server.md', import.meta.url), 'utf8');
+  const refused = ROUTES.flatMap(({ parameters = {} }) => Object.entries(parameters).filter(([, one]) => isRefused(one)));
+  expect(refused.length).toBeGreaterThan(10);
+  expect(refused.map(([name]) => name).filter((name) => !docs.includes(`\`${name}\``))).toEqual([]);
+  expect(ROUTES.map(({ path }) => path).filter((path) => !docs.includes(`\`${path}\``))).toEqual([]);
+});

@@ -1,0 +1,65 @@
+/** Which names a request may call the server by, and which web pages may use it. */
+import { Failure } from './failure.ts';
+
+export interface OriginRules {
+  readonly allowedHosts: readonly string[];
+  readonly corsOrigins: readonly string[];
+}
+
+const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])$/;
+
+/** The Host header without its port, in lower case. */
+function hostOf(request: Request): string {
+  const host = request.headers.get('host') ?? new URL(request.url).host;
+  return host.replace(/:\d*$/, '').toLowerCase();
+}
+
+/** Addresses are no names, so that no page's name can come to stand for them. */
+function isOwnHost(host: string, { allowedHosts }: OriginRules): boolean {
+  if (host === 'localhost' || host.endsWith('.localhost') || ADDRESS.test(host)) return true;
+  return allowedHosts.some((name) => name === '*' || name.toLowerCase() === host);
+}
+
+function isSameOrigin(origin: string, request: Request): boolean {
+  const host = request.headers.get('host') ?? new URL(request.url).host;
+  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+/**
+ * Browsers say which page a request comes from; other clients send neither header.
+ * @returns the page's origin where it is another one, and allowed
+ * @throws Failure (403) for a host that is not the server's, and for a page that is not allowed
+ */
+export function checkOrigin(request: Request, rules: OriginRules): string | undefined {
+  const host = hostOf(request);
+  if (!isOwnHost(host, rules))
+    throw new Failure('The host that this request names is not one of the server\'s. Name it with --allowed-hosts (allowedHosts).', {
+      status: 403, code: 'host_not_allowed',
+    });
+  const origin = request.headers.get('origin');
+  const refused = new Failure('Web pages of this origin may not use the server. Name it with --cors-origins (corsOrigins).', {
+    status: 403, code: 'origin_not_allowed',
+  });
+  if (origin === null) {
+    // Images and forms of other pages have no Origin in some requests; this header they have.
+    if (request.headers.get('sec-fetch-site') === 'cross-site') throw refused;
+    return undefined;
+  }
+  if (isSameOrigin(origin, request)) return undefined;
+  if (rules.corsOrigins.includes('*') || rules.corsOrigins.includes(origin)) return origin;
+  throw refused;
+}
+
+/** What lets a browser hand the answer to the page. */
+export function corsHeaders(origin: string): Readonly<Record<string, string>> {
+  return { 'access-control-allow-origin': origin, 'access-control-expose-headers': 'x-request-id, retry-after', vary: 'origin' };
+}
+
+/** What a browser asks before it sends the request itself. */
+export function preflightHeaders(request: Request): Readonly<Record<string, string>> {
+  return {
+    'access-control-allow-methods': 'GET, POST, DELETE',
+    'access-control-allow-headers': request.headers.get('access-control-request-headers') ?? '',
+    'access-control-max-age': '600',
+  };
+}

@@ -1,0 +1,55 @@
+/** Every route of the server, in one list: what it takes, and what answers it. */
+import type { Call } from './call.ts';
+import type { Failure } from './failure.ts';
+import { health, ready } from './health.ts';
+import { CHAT_PARAMETERS } from './openai/chat-parameters.ts';
+import { chatCompletions } from './openai/chat-completions.ts';
+import { COMPLETION_PARAMETERS, completions } from './openai/completions.ts';
+import { EMBEDDING_PARAMETERS, embeddings } from './openai/embeddings.ts';
+import { errorBody } from './openai/error-form.ts';
+import { listModels, showModel } from './openai/models.ts';
+import { RERANK_PARAMETERS, rerank } from './openai/rerank.ts';
+import { DETOKENIZE_PARAMETERS, detokenize, TOKENIZE_PARAMETERS, tokenize } from './openai/tokenize.ts';
+import type { ParameterTable } from './parameter-table.ts';
+
+export interface Route {
+  readonly method: 'GET' | 'POST';
+  /** `/v1/models/:id` */
+  readonly path: string;
+  readonly summary: string;
+  /** Of its body, which is JSON; undefined where it has none. */
+  readonly parameters?: ParameterTable;
+  /** The body of a refusal. */
+  readonly errorBody: (failure: Failure) => object;
+  /** It answers while the server is full or stops. */
+  readonly isAlwaysOpen?: true;
+  handle(call: Call): Response | Promise<Response>;
+}
+
+export const ROUTES: readonly Route[] = [
+  {
+    method: 'POST', path: '/v1/chat/completions', summary: 'Answers a conversation.', parameters: CHAT_PARAMETERS, errorBody,
+    handle: chatCompletions,
+  },
+  {
+    method: 'POST', path: '/v1/completions', summary: 'Continues prompts.', parameters: COMPLETION_PARAMETERS, errorBody,
+    handle: completions,
+  },
+  {
+    method: 'POST', path: '/v1/embeddings', summary: 'Unit vectors of texts.', parameters: EMBEDDING_PARAMETERS, errorBody,
+    handle: embeddings,
+  },
+  {
+    method: 'POST', path: '/v1/rerank', summary: 'Orders documents by how well they answer a query.', parameters: RERANK_PARAMETERS,
+    errorBody, handle: rerank,
+  },
+  { method: 'GET', path: '/v1/models', summary: 'Lists models.', errorBody, handle: listModels },
+  { method: 'GET', path: '/v1/models/:id', summary: 'Describes a model.', errorBody, handle: showModel },
+  { method: 'POST', path: '/tokenize', summary: 'Token ids of a text.', parameters: TOKENIZE_PARAMETERS, errorBody, handle: tokenize },
+  {
+    method: 'POST', path: '/detokenize', summary: 'The text of token ids.', parameters: DETOKENIZE_PARAMETERS, errorBody,
+    handle: detokenize,
+  },
+  { method: 'GET', path: '/health', summary: 'Whether the process answers.', errorBody, isAlwaysOpen: true, handle: health },
+  { method: 'GET', path: '/ready', summary: 'Whether it takes requests.', errorBody, isAlwaysOpen: true, handle: ready },
+];

@@ -1,0 +1,97 @@
+/** Answers of a model for a call: within its limits, counted, and stopped with it. */
+import type { GenerateOptions, Model, Piece, Usage } from '../engine/api.ts';
+import { CapacityError } from '../tensor/errors.ts';
+import type { Call } from './call.ts';
+import { Failure, invalid, Stopped } from './failure.ts';
+
+/** What a request asks for of its answer, without what the server adds. */
+export type AnswerRequest = Omit<GenerateOptions, 'signal' | 'deadlineMs' | 'onProgress'>;
+
+/** Pieces of several generations as they come; those of request i have the indices from i times `choices` on. */
+async function* mergePieces(generations: readonly AsyncGenerator<Piece>[], choices: number): AsyncGenerator<Piece, void, undefined> {
+  const asked = new Map<number, Promise<{ readonly from: number; readonly result: IteratorResult<Piece> }>>();
+  const ask = (from: number) => asked.set(from, (generations[from] as AsyncGenerator<Piece>).next().then((result) => ({ from, result })));
+  for (const from of generations.keys()) ask(from);
+  try {
+    while (asked.size > 0) {
+      const { from, result } = await Promise.race(asked.values());
+      asked.delete(from);
+      if (result.done === true) continue;
+      yield { ...result.value, index: from * choices + result.value.index };
+      ask(from);
+    }
+  } finally {
+    for (const pending of asked.values()) pending.catch(() => {});
+    await Promise.all(generations.map((generation) => generation.return(undefined)));
+  }
+}
+
+/** @throws Failure (400) for more tokens than the server gives */
+function checkTokens(maxTokens: number | undefined, most: number): void {
+  if (maxTokens === undefined || maxTokens <= most) return;
+  throw invalid(`max_tokens ${maxTokens} is more than this server gives, ${most} an answer.`, {
+    param: 'max_tokens', code: 'too_many_tokens',
+  });
+}
+
+/** An answer that names no length gets the server's most, or what the context has left where that is less. */
+async function* generateWithin(model: Model, options: GenerateOptions, most: number): AsyncGenerator<Piece, void, undefined> {
+  if (options.maxTokens !== undefined || most === Infinity) return yield* model.generate(options);
+  let hasBegun = false;
+  try {
+    for await (const piece of model.generate({ ...options, maxTokens: most })) {
+      hasBegun = true;
+      yield piece;
+    }
+  } catch (error) {
+    const shortage = error instanceof CapacityError ? error.shortage : undefined;
+    const room = shortage?.promptTokens === undefined ? 0 : shortage.contextLength - shortage.promptTokens;
+    if (hasBegun || room < 1) throw error;
+    yield* model.generate({ ...options, maxTokens: room });
+  }
+}
+
+/** @throws Failure (400) for more answers than the server makes for one request */
+function checkChoices(requests: readonly AnswerRequest[], choices: number, most: number): void {
+  if (requests.length * choices <= most) return;
+  const of = requests.length > 1 ? `${requests.length} prompts times n ${choices}` : `n ${choices}`;
+  throw invalid(`${of} is more than this server answers at once, ${most}.`, { param: 'n', code: 'too_many_choices' });
+}
+
+/** One of the engine's own errors that is the call's: its time is over, or it was stopped. */
+function ownError(error: unknown, call: Call): unknown {
+  if (call.signal.aborted) return call.signal.reason as Stopped;
+  if (call.remainingMs() > 1) return error;
+  return new Failure(`The request took longer than ${call.state.limits.requestMs} ms, the most that this server gives.`, {
+    status: 504, code: 'timeout', headers: { 'x-should-retry': 'false' },
+  });
+}
+
+/**
+ * Pieces of the answers to all requests, each of which makes `n`.
+ * @throws Failure before any work for what the limits do not allow
+ */
+export async function* runGeneration(call: Call, model: Model, requests: readonly AnswerRequest[]): AsyncGenerator<Piece, void, undefined> {
+  const { figures, signal, state: { limits } } = call;
+  const choices = requests[0]?.n ?? 1;
+  checkChoices(requests, choices, limits.choices);
+  for (const { maxTokens } of requests) checkTokens(maxTokens, limits.outputTokens);
+  const generations = requests.map((request) =>
+    generateWithin(model, { ...request, signal, deadlineMs: call.remainingMs() }, limits.outputTokens),
+  );
+  try {
+    for await (const piece of mergePieces(generations, choices)) {
+      figures.firstTokenMs ??= performance.now() - call.startedAt;
+      figures.completionTokens += piece.tokens.length;
+      if (piece.finishReason !== undefined && piece.index % choices === 0) countPrompt(call, piece.usage);
+      yield piece;
+    }
+  } catch (error) {
+    throw ownError(error, call);
+  }
+}
+
+function countPrompt({ figures }: Call, usage: Usage): void {
+  figures.promptTokens += usage.promptTokens;
+  figures.cachedTokens += usage.cachedTokens;
+}
