@@ -27,7 +27,7 @@ const knobs: DeviceProfile['knobs'] = {
     splitFrom: 14,
     splits: 3,
     splitGranule: 4,
-    groupedFrom: 2,
+    groupedFrom: 3,
     groupedSplits: 2,
     tileInvocations: 32,
     tileBytes: 16384,

@@ -6,6 +6,7 @@ import type { FusionContext, FusionRule } from '../../graph/plan.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import { beyondLimits } from '../kernel.ts';
+import type { Kernel } from '../kernel.ts';
 import { gpuRulesOf } from '../ops/index.ts';
 import type { GpuOp, GpuStep } from '../ops/index.ts';
 import type { CutContext, UseOptions } from './gpu-op-rules.ts';
@@ -19,21 +20,29 @@ export type LimitCheck = (step: GpuStep) => string | undefined;
 
 export function createLimitCheck(options: LimitOptions): LimitCheck {
   const known = new Map<string, string | undefined>();
+  /** Kernels of equal keys have one text, which is long in the making. */
+  const ofKernels = new Map<string, string | undefined>();
+  const problemOf = (kernel: Kernel) => {
+    if (!ofKernels.has(kernel.key)) ofKernels.set(kernel.key, beyondLimits(kernel, options.profile)[0]);
+    return ofKernels.get(kernel.key);
+  };
   return (step) => {
     const key = signatureOf(step, options.typeOf);
-    if (!known.has(key)) known.set(key, firstProblem(step, options));
+    if (!known.has(key)) known.set(key, firstProblem(step, options, problemOf));
     return known.get(key);
   };
 }
 
 /** One row and many alike, so that both plans of a graph read the same matrices. */
-function firstProblem(step: GpuStep, options: LimitOptions): string | undefined {
+function firstProblem(
+  step: GpuStep, options: LimitOptions, problemOf: (kernel: Kernel) => string | undefined,
+): string | undefined {
   const { uses, form, isOfOneRow } = gpuRulesOf(step.op);
   for (const single of isOfOneRow?.(step.op) ? [true] : [true, false]) {
     for (const rows of single ? (['one'] as const) : form === 'rows' || form === 'both' ? ROW_CLASSES : (['many'] as const)) {
       for (const attention of form === 'attention' || form === 'both' ? attentionModes(options.profile) : (['tiles'] as const)) {
         for (const { kernel } of uses(step, { rows, attention }, { ...options, single })) {
-          const [problem] = beyondLimits(kernel, options.profile);
+          const problem = problemOf(kernel);
           if (problem !== undefined) return `${kernel.label} ${problem}`;
         }
       }
