@@ -31,6 +31,19 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-cli-'))));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  it('holds an answer to a form', () => {
+    const file = join(folder, 'person.json');
+    writeFileSync(file, JSON.stringify({ type: 'object', properties: { age: { type: 'integer', minimum: 0, maximum: 99 } },
+      required: ['age'] }));
+    const asked = (...args: string[]) => ingot(['run', 'Tom is 12.', '--seed', '1', ...args]);
+    expect(JSON.parse(asked('--schema', file).stdout)).toEqual({ age: expect.any(Number) as number });
+    expect(asked('--choice', 'red', '--choice', 'green').stdout.trim()).toMatch(/^(red|green)$/u);
+    expect(asked('--regex', '[a-c]{2}-\\d').stdout.trim()).toMatch(/^[a-c]{2}-\d$/u);
+    const { status, stderr } = asked('--regex', '(a)\\1');
+    expect(status).not.toBe(0);
+    expect(stderr).toContain('a reference back');
+  });
+
   it.each(['chat', 'run', 'inspect', 'tokenize', 'embed', 'serve', 'convert', 'synth', 'eval', 'bench', 'doctor', 'kernels'])(
     '%s --help shows examples',
     (name) => {
@@ -216,6 +229,9 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['a b', '--port', '80'], ["unknown option '--port'", '"ingot run --help" lists options']],
     [['run', 'a b', '--top-p', '3'], ['--top-p must be above 0']],
     [['run', 'a b', '--stop', ''], ['--stop', 'at least one character']],
+    [['run', 'a b', '--json-mode', '--regex', 'a+'], ['--json-mode and --regex are two forms of one answer']],
+    [['run', 'a b', '--schema', 'missing.json'], ['--schema', 'cannot be read']],
+    [['run', 'a b', '--schema', 'README.md'], ['--schema', 'is no JSON']],
     [['inspect', 'a.gguf', 'b.gguf'], ['too many arguments']],
     [['doctor', 'now'], ['too many arguments']],
     [['chat', 'a.gguf', '--model', 'b.gguf'], ['given twice']],

@@ -1,8 +1,13 @@
 /** The options of a generation that `run` and `chat` share. */
+import { readFileSync } from 'node:fs';
+import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { DecodingOptions } from '../engine/api.ts';
 import { checkSetting } from '../engine/sampling-settings.ts';
+import type { JsonObject } from '../tensor/checkpoint.ts';
+import type { OutputFormat } from '../text/grammars/output-format.ts';
 import { DIALECTS } from '../text/answers/dialects.ts';
+import { UsageError } from './exit-codes.ts';
 import { checkedNumber, collectTexts, integerIn, oneOf } from './option-values.ts';
 
 /** As commander gives them. */
@@ -19,6 +24,11 @@ export interface GenerationFlags {
   readonly seed?: number;
   readonly stop?: readonly string[];
   readonly dialect?: string;
+  readonly jsonMode?: boolean;
+  readonly schema?: JsonObject;
+  readonly regex?: string;
+  readonly grammar?: string;
+  readonly choice?: readonly string[];
   /** False with `--no-think`. */
   readonly think: boolean;
 }
@@ -56,10 +66,48 @@ export function addGenerationOptions(command: Command, most = 'what the context 
       `what thoughts and calls are marked by: ${dialectNames.join(', ')} (default: what inspect says)`,
       oneOf(dialectNames),
     )
+    .option('--json-mode', 'the answer is a JSON object or array')
+    .option('--schema <file>', 'the answer is JSON by this schema (docs/structured-output.md)', jsonFile)
+    .option('--regex <pattern>', 'the answer matches this expression as a whole')
+    .option('--grammar <file>', 'the answer is a text of the rule root of this grammar (EBNF as GBNF writes it)', textFile)
+    .option('--choice <text>', 'the answer is this text; given several times, one of them', collectTexts)
     .option('--no-think', 'asks the model to answer without thinking first');
+}
+
+function textFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new InvalidArgumentError(`The file cannot be read: ${(error as Error).message}.`);
+  }
+}
+
+function jsonFile(path: string): JsonObject {
+  try {
+    return JSON.parse(textFile(path)) as JsonObject;
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) throw error;
+    throw new InvalidArgumentError(`The file is no JSON: ${(error as Error).message}.`);
+  }
+}
+
+/** What the answer has to be. @throws UsageError for more than one form */
+function formatOf({ jsonMode, schema, regex, grammar, choice }: GenerationFlags): OutputFormat | undefined {
+  const formats: (readonly [string, OutputFormat])[] = [
+    ...(jsonMode === true ? [['--json-mode', { type: 'json' }] as const] : []),
+    ...(schema === undefined ? [] : [['--schema', { type: 'schema', schema }] as const]),
+    ...(regex === undefined ? [] : [['--regex', { type: 'regex', pattern: regex }] as const]),
+    ...(grammar === undefined ? [] : [['--grammar', { type: 'grammar', grammar }] as const]),
+    ...(choice === undefined ? [] : [['--choice', { type: 'choice', choices: choice }] as const]),
+  ];
+  const [first, second] = formats;
+  if (first !== undefined && second !== undefined)
+    throw new UsageError(`${first[0]} and ${second[0]} are two forms of one answer. Give one of them.`);
+  return first?.[1];
 }
 
 export function decodingOptions(flags: GenerationFlags): DecodingOptions {
   const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, stop } = flags;
-  return { maxTokens, temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, stop };
+  return { maxTokens, temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, stop,
+    format: formatOf(flags) };
 }

@@ -39,6 +39,8 @@ Examples:
   $ cat notes.txt | ingot run "Summarise this"
   $ ingot run model.gguf - --system "Summarise the text." < notes.txt
   $ ingot run --raw "Once upon a time" --max-tokens 50 --seed 7
+  $ ingot run "Name a colour" --choice red --choice green
+  $ ingot run "Tom is 12 and likes tea" --schema person.json --temperature 0
   $ ingot run --json "Where does a hen live?" | jq .usage
 `;
 

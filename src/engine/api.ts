@@ -2,6 +2,7 @@
 /** The public types of a loaded model: what `loadModel` and `createModel` return and what their methods take. */
 import type { DeviceKind, MemoryUse } from '../graph/executor.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
+import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { Pooling } from '../graph/model-graphs.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
 import type { OnProgress } from '../tensor/progress.ts';
@@ -9,9 +10,12 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import type {
   ChatMessage, ConversationOptions, DecodingOptions, GenerateOptions, Generation, InfillOptions, SamplingOptions,
 } from './generation-api.ts';
+import type { GeneratedObject, GenerateObjectOptions } from './object-api.ts';
+import type { StandardSchema } from './standard-schema.ts';
 import type { RunToolsOptions, ToolRun } from './tool-api.ts';
 
 export type * from './generation-api.ts';
+export type * from './object-api.ts';
 export type * from './tool-api.ts';
 export interface ForwardOptions {
   /** Positions whose rows are wanted, ascending; all where absent. */
@@ -156,6 +160,12 @@ export interface Model {
    * @throws InputError, from the iteration, for a model whose vocabulary has no such tokens
    */
   infill(options: InfillOptions): Generation;
+  /**
+   * An answer that is a value of a schema, read and checked: `generate` with a format of the type `schema`.
+   * @throws InputError for a schema that cannot be obeyed, with the path to the part, and where a Standard Schema has rules that its JSON
+   * Schema does not say and the answer breaks; CapacityError for an answer that was cut
+   */
+  generateObject<Schema extends JsonObject | StandardSchema>(options: GenerateObjectOptions<Schema>): Promise<GeneratedObject<Schema>>;
   /**
    * Answers, runs the functions that they call, gives the results back, and so on until an answer calls none: {@link ToolRunResult} is the
    * last event.

@@ -3,7 +3,7 @@ import { InputError } from '../tensor/errors.ts';
 import type { AnswerPart } from '../text/answers/answer-parts.ts';
 import { createPartCollector } from '../text/answers/collect-parts.ts';
 import type { AnswerContent, PartCollector } from '../text/answers/collect-parts.ts';
-import type { ChosenLogprob, FinalPiece, Piece } from './api.ts';
+import type { ChosenLogprob, FinalPiece, Piece } from './generation-api.ts';
 
 /** `content` is what was said, without reasoning and tool calls; `text` all that was written. */
 export interface CollectedAnswer extends Omit<FinalPiece, 'logprobs'>, AnswerContent {

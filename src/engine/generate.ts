@@ -9,7 +9,7 @@ import type { DecodingSettings } from './decoding-settings.ts';
 import type { ModelCore } from './model-core.ts';
 import { createAnswerText } from './answer-text.ts';
 import type { AnswerFormat, AnswerText, NewText } from './answer-text.ts';
-import { answerFormat, answerOpening } from './prompt.ts';
+import { answerFormat, answerOpening, openThoughtEnd } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { rowConstraint } from './row-constraint.ts';
 import { createSampler, logprobsOf } from './sampler.ts';
@@ -222,7 +222,8 @@ function advanceOf(run: Run): Advance<NextTokens> {
   const { core, promptIds, settings, signal, onProgress } = run.job;
   const { sampling, topLogprobs } = settings;
   const promptTokens = promptIds.length;
-  const constraint = rowConstraint(run.job);
+  const { text, answerFormat: format = answerFormat({}, text) } = run.job;
+  const constraint = rowConstraint({ ...run.job, thoughtEnd: settings.grammar && openThoughtEnd(promptIds, format, text) });
   const sampler = createSampler({ settings: sampling, promptIds, candidates: core.candidates });
   return {
     ids: run.ids,

@@ -23,6 +23,7 @@ import { embedTexts } from './embed.ts';
 import { forwardPass } from './forward.ts';
 import { generateChoices } from './choices.ts';
 import { generatePieces } from './generate.ts';
+import { generateObject } from './generate-object.ts';
 import { createModelCore } from './model-core.ts';
 import { modelInfo } from './model-info.ts';
 import type { ModelParts } from './model-parts.ts';
@@ -163,6 +164,10 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
       const { n = 1 } = request ?? {};
       return n === 1 ? generatePieces(prepare) : generateChoices(prepare, n);
     },
+    generateObject: (request) => generateObject((asked) => generatePieces(() => {
+      checkDecoder(model, 'generateObject');
+      return prepareGeneration(core, text, asked);
+    }), request),
     runTools: (request) => runTools(() => {
       checkDecoder(model, 'runTools');
       return host;

@@ -12,6 +12,8 @@ import type {
   SamplingOptions,
   SendOptions,
 } from './api.ts';
+import type { JsonObject } from '../tensor/checkpoint.ts';
+import type { GenerateObjectOptions } from './object-api.ts';
 import type { RunToolsOptions } from './tool-api.ts';
 
 const SAMPLING: NamesOf<SamplingOptions> = {
@@ -38,6 +40,9 @@ const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;
 
 export const GENERATE_NAMES: NamesOf<GenerateOptions> = { ...SEND, prompt: true, ids: true, messages: true, cachePrompt: true, n: true };
+const { format: _format, n: _n, ignoreEos: _ignoreEos, ...OF_OBJECTS } = GENERATE_NAMES;
+export const GENERATE_OBJECT_NAMES: NamesOf<GenerateObjectOptions<JsonObject>> = { ...OF_OBJECTS, schema: true, jsonSchema: true,
+  strict: true };
 export const INFILL_NAMES: NamesOf<InfillOptions> = { ...DECODING, prefix: true, suffix: true, cachePrompt: true };
 export const SEND_NAMES: NamesOf<SendOptions> = SEND;
 export const CHAT_NAMES: NamesOf<ChatOptions> = { ...LASTING, system: true, cachePrompt: true };

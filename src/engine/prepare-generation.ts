@@ -27,6 +27,11 @@ function promptSource(messages: readonly ChatMessage[], options: GenerateOptions
   return { messages: [...messages.slice(0, from), ...messages.slice(from + count)], options, dropped: { from, count } };
 }
 
+/** A format has an end of its own, as an answer to messages has. */
+function defaultTokens({ messages, format }: GenerateOptions): number | undefined {
+  return messages === undefined && format === undefined ? CONTINUATION_TOKENS : undefined;
+}
+
 /** What a call of `generate` asks for, checked. @throws InputError and CapacityError as the options' docs say */
 export function prepareGeneration(core: ModelCore, text: TextSide, asked: GenerateOptions): GenerationJob {
   core.checkOpen();
@@ -34,7 +39,7 @@ export function prepareGeneration(core: ModelCore, text: TextSide, asked: Genera
   const options = obeyToolChoice(asked, text);
   checkSwitch('cachePrompt', options.cachePrompt);
   checkChoices(options);
-  const settings = resolveDecoding(options, decodingHost(core, text), options.messages === undefined ? CONTINUATION_TOKENS : undefined);
+  const settings = resolveDecoding(options, decodingHost(core, text), defaultTokens(options));
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');

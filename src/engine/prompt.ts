@@ -139,6 +139,13 @@ export function endsInThinking(promptIds: readonly number[], text: TextSide): bo
   return reasoning !== undefined && promptTail(promptIds, text).trimEnd().endsWith(reasoning.open);
 }
 
+/** What ends the thought that an answer begins inside of; undefined where it begins in none. */
+export function openThoughtEnd(promptIds: readonly number[], format: AnswerFormat, text: TextSide): string | undefined {
+  const { reasoning } = format.dialect;
+  const isOpen = reasoning !== undefined && answerOpening(promptIds, format, text).trimEnd().endsWith(reasoning.open);
+  return isOpen ? reasoning.close : undefined;
+}
+
 /** What an answer goes on from, as dialects look at it. */
 export function answerOpening(promptIds: readonly number[], { dialect, continuesThought }: AnswerFormat, text: TextSide): string {
   const { reasoning } = dialect;

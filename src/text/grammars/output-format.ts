@@ -5,9 +5,9 @@ import { checkOptionNames, checkSwitch, checkInteger, describeValue } from '../.
 import type { NamesOf } from '../../tensor/option-names.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { combine, countedDfa, isEmptyDfa, wordsDfa } from './char-dfa.ts';
-import { ANY_CODE } from './code-ranges.ts';
+import { ANY_CODE, codeRanges } from './code-ranges.ts';
 import { ebnfGrammar } from './ebnf-reader.ts';
-import { EMPTY, choice, dfaNode, repeat, ruleOf, sequence, textNode, tokenNode } from './grammar-node.ts';
+import { EMPTY, chars, choice, dfaNode, repeat, ruleOf, sequence, textNode, tokenNode } from './grammar-node.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import { createGrammarMachine } from './matcher.ts';
 import type { GrammarMachine, GrammarMatcher } from './matcher.ts';
@@ -70,7 +70,8 @@ export interface OutputTag {
 export type OutputFormat = JsonFormat | SchemaFormat | RegexFormat | ChoiceFormat | EbnfFormat | TagsFormat;
 
 export interface CompiledGrammar {
-  start(): GrammarMatcher;
+  /** @param isBehindText true: up to four spaces or line ends may stand before it; default false */
+  start(options?: { readonly isBehindText?: boolean | undefined }): GrammarMatcher;
 }
 
 /** Makes grammars for one vocabulary, and keeps those that were asked for lately. */
@@ -102,13 +103,16 @@ export function createGrammarCompiler(tokenizer: Tokenizer, modelVocab: number, 
       if (known !== undefined) return known;
       const own = (machine ??= createGrammarMachine(tokenizer, modelVocab, endIds));
       const node = formatGrammar(format, { machine: own, tokenizer, depth: 0 });
-      const compiled: CompiledGrammar = { start: () => own.start(node) };
+      const behindText = sequence(SPACES, node);
+      const compiled: CompiledGrammar = { start: ({ isBehindText } = {}) => own.start(isBehindText === true ? behindText : node) };
       if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value as string);
       kept.set(key, compiled);
       return compiled;
     },
   };
 }
+
+const SPACES = repeat(chars(codeRanges([[9, 10], [32, 32]])), 0, 4);
 
 interface FormatContext {
   readonly machine: GrammarMachine;

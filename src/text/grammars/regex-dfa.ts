@@ -1,5 +1,5 @@
 /** A regular expression as an automaton over the code points of the whole text. */
-import { addState, closure, determinise } from './char-dfa.ts';
+import { addState, closure, combine, determinise } from './char-dfa.ts';
 import type { CharNfa } from './char-dfa.ts';
 import { ANY_CODE } from './code-ranges.ts';
 import type { CharDfa, CodeRanges } from './grammar-node.ts';
@@ -15,7 +15,12 @@ const TEXT_END: CodeRanges = [[-1, -1]];
  * @throws InputError as `readRegex` does, and for more states than there may be
  */
 export function regexDfa(pattern: string, { isSearch }: { readonly isSearch: boolean }): CharDfa {
-  const node = readRegex(pattern);
+  const { node, lookaheads } = readRegex(pattern);
+  return lookaheads.reduce(
+    (dfa, { node: ahead, isNot }) => combine(dfa, nodeDfa(ahead, true), { less: isNot }), nodeDfa(node, isSearch));
+}
+
+function nodeDfa(node: RegexNode, isSearch: boolean): CharDfa {
   const nfa: CharNfa = { edges: [], jumps: [] };
   const first = addState(nfa);
   const inner = addNode(nfa, node, first);

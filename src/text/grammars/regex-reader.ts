@@ -1,6 +1,6 @@
 /**
- * Reads a regular expression of JavaScript with the flag `u`, which is what JSON Schema asks for (ECMA-262, section 22.2.1). What looks
- * around, or back, is not regular, and is refused by name.
+ * Reads a regular expression of JavaScript with the flag `u`, which is what JSON Schema asks for (ECMA-262, section 22.2.1). What refers
+ * back is not regular, and is refused by name; so is looking around, except ahead from the beginning of the text.
  */
 import { InputError } from '../../tensor/errors.ts';
 import { ANY_CODE, codeRanges, complementOf } from './code-ranges.ts';
@@ -29,11 +29,22 @@ const CLASSES: Readonly<Record<string, CodeRanges>> = {
 };
 const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13, '0': 0 };
 
-/** @throws InputError for what is no such expression, and for what is not regular */
-export function readRegex(pattern: string): RegexNode {
-  checkSyntax(pattern);
-  return new Reader(pattern).options();
+/** An expression, and what the text must begin with, or must not, beside it. */
+export interface ReadRegex {
+  readonly node: RegexNode;
+  readonly lookaheads: readonly { readonly node: RegexNode; readonly isNot: boolean }[];
 }
+
+/** @throws InputError for what is no such expression, and for what is not regular */
+export function readRegex(pattern: string): ReadRegex {
+  checkSyntax(pattern);
+  const reader = new Reader(pattern);
+  const lookaheads = reader.lookaheads();
+  const node = reader.options();
+  return lookaheads.length === 0 ? { node, lookaheads } : { node: { kind: 'all', items: [TEXT_BEGIN, node] }, lookaheads };
+}
+
+const TEXT_BEGIN: RegexNode = { kind: 'edge', isEnd: false };
 
 function checkSyntax(pattern: string): RegExp {
   try {
@@ -52,6 +63,29 @@ class Reader {
   constructor(pattern: string) {
     this.#pattern = pattern;
     this.#chars = [...pattern];
+  }
+
+  /** Those right behind a ^ at the beginning, in an expression without options at its top. */
+  lookaheads(): ReadRegex['lookaheads'] {
+    const found: { node: RegexNode; isNot: boolean }[] = [];
+    if (!/^\^\(\?[=!]/u.test(this.#pattern)) return found;
+    this.#at = 1;
+    while (this.#peek() === '(' && this.#chars[this.#at + 1] === '?' && /[=!]/u.test(this.#chars[this.#at + 2] ?? '')) {
+      this.#at += 3;
+      const isNot = this.#chars[this.#at - 1] === '!';
+      found.push({ node: { kind: 'all', items: [TEXT_BEGIN, this.options()] }, isNot });
+      this.#take(')');
+    }
+    if (this.#hasOptionsBehind()) this.#refuse('lookahead in one of several options');
+    return found;
+  }
+
+  #hasOptionsBehind(): boolean {
+    const from = this.#at;
+    this.#items();
+    const has = this.#peek() === '|';
+    this.#at = from;
+    return has;
   }
 
   options(): RegexNode {
