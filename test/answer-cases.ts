@@ -70,6 +70,8 @@ const hermes: readonly Omit<AnswerCase, 'dialect'>[] = [
   { name: 'escapes in arguments',
     text: block('{"name": "save", "arguments": {"text": "\\u00e9\\ud83d\\ude00 \\"q\\" \\\\ </tool_call> \\n"}}'),
     calls: [['save', { text: 'é😀 "q" \\ </tool_call> \n' }]] },
+  { name: 'rare characters', text: `\u{10348} \ua66e\n${block('{"name": "save", "arguments": {"text": "\u{10348}\u{13080}"}}')}`,
+    content: '\u{10348} \ua66e', calls: [['save', { text: '\u{10348}\u{13080}' }]] },
   { name: 'arguments before the name', text: block('{"arguments": {"city": "Paris"}, "name": "get_weather"}'), calls: [weather] },
   { name: 'arguments as text', text: block('{"name": "get_weather", "arguments": "{\\"city\\": \\"Paris\\"}"}'), calls: [weather] },
   { name: 'no arguments', text: block('{"name": "now"}'), calls: [['now', {}]] },
