@@ -13,8 +13,13 @@ import { loadTokenizer } from './load-tokenizer.ts';
 /** Vocabularies whose texts come back as they are, however they are cut. */
 const VOCABULARIES = ['qwen2', 'llama-bpe', 'gemma-4'] as const;
 
+interface CutOptions {
+  readonly most: number;
+  readonly random: () => number;
+}
+
 /** Tokens of the text cut in pieces of up to `most` characters, some of them as single bytes where the vocabulary has those. */
-function tokensOf(tokenizer: Tokenizer, text: string, { most, random }: { readonly most: number; readonly random: () => number }): number[] {
+function tokensOf(tokenizer: Tokenizer, text: string, { most, random }: CutOptions): number[] {
   const specials = [...text.matchAll(/<\|?"?[\w/"|]*\|?>|\[\/?[A-Z_]+\]/g)].filter(([mark]) => {
     const id = tokenizer.idOf(mark);
     return id !== undefined && tokenizer.isSpecial(id);
