@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { loadFakeModel } from '../../test/fake-model.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
 import { fitConversation, turnStarts } from './answer-room.ts';
+import { contentText } from '../text/chat-messages.ts';
 import type { ChatMessage, ContextPolicy, GenerateOptions } from './api.ts';
 import { collect } from './collect.ts';
 
@@ -32,7 +33,7 @@ describe('turns', () => {
 });
 
 /** A token a character, so that sizes can be counted by hand. */
-const encode = (messages: readonly ChatMessage[]) => messages.flatMap(({ content }) => Array.from(content, () => 1));
+const encode = (messages: readonly ChatMessage[]) => messages.flatMap(({ content }) => Array.from(contentText(content), () => 1));
 const contextOf = (contextLength: number) => ({ contextLength, modelContextLength: 1000 });
 
 describe('fitting a conversation', () => {

@@ -1,5 +1,6 @@
 /** What kept a prompt from the state that was there: where it parts from the tokens of an earlier one, in the caller's words. */
 import type { CacheBreak, ChatMessage, TemplateOptions } from './api.ts';
+import { contentText } from '../text/chat-messages.ts';
 import { renderOptions } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 
@@ -15,7 +16,7 @@ const PLACE = '\u2063\u2062';
 
 /** Where each message's text ends in the rendered one; undefined for a message that it does not have. */
 function messageEnds(render: (messages: readonly ChatMessage[]) => string, messages: readonly ChatMessage[]): (number | undefined)[] {
-  const marked = render(messages.map((message) => ({ ...message, content: `${message.content ?? ''}${PLACE}` })));
+  const marked = render(messages.map((message) => ({ ...message, content: `${contentText(message.content)}${PLACE}` })));
   const ends: (number | undefined)[] = [];
   let from = 0;
   for (const [i] of messages.entries()) {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { createReferenceExecutor } from '../reference/reference-executor.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
+import { contentText } from '../text/chat-messages.ts';
 import type { Executor, GraphRun } from '../graph/executor.ts';
 import { DECODER } from '../graph/model-graphs.ts';
 import { openDecoder } from '../models/open-decoder.ts';
@@ -36,7 +37,9 @@ function letterText(vocabSize: number): TextSide {
     tokenizer,
     endIds: tokenizer.endIds,
     samplingDefaults: {},
-    encodeMessages: (messages) => [...messages.flatMap(({ role, content }) => [role.length, ...tokenizer.encode(content), END]), 9],
+    encodeMessages: (messages) => [
+      ...messages.flatMap(({ role, content }) => [role.length, ...tokenizer.encode(contentText(content)), END]), 9,
+    ],
   };
 }
 

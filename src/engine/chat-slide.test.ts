@@ -4,6 +4,7 @@ import { FAKE_END, fakeModels } from '../../test/fake-model.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 import { loadModel } from '../node/load-model.ts';
 import { CapacityError } from '../tensor/errors.ts';
+import { contentText } from '../text/chat-messages.ts';
 import type { ChatMessage } from './api.ts';
 import { collect } from './collect.ts';
 
@@ -19,7 +20,7 @@ const letters = (logits: Float32Array, ids: readonly number[]) => {
 
 /** Tokens of the fake template: BOS, `role:content` and an end token a message, `assistant:`. */
 const sizeOf = (messages: readonly ChatMessage[]) =>
-  1 + messages.reduce((sum, { role, content }) => sum + role.length + 1 + content.length + 1, 0) + 'assistant:'.length;
+  1 + messages.reduce((sum, { role, content }) => sum + role.length + 1 + contentText(content).length + 1, 0) + 'assistant:'.length;
 
 /** A long-lived conversation, told over by its rule: turn by turn, from the sizes alone. */
 function seenBy(history: readonly ChatMessage[], contextLength: number, dropped: number): number {

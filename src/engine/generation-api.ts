@@ -8,9 +8,14 @@ import type { OutputFormat } from '../text/grammars/output-format.ts';
 /** A message as chat templates read it (the form of OpenAI and Hugging Face, so its fields keep their names). */
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool' | (string & {});
-  readonly content: string;
+  /**
+   * A text, parts that are texts (`{ type: 'text', text }`), or null beside tool calls; where the template reads no parts they become a
+   * text, a line each.
+   */
+  readonly content: string | null | readonly JsonObject[];
   /** What an assistant thought before `content`. */
   readonly reasoning_content?: string;
+  /** Arguments may be an object or its JSON text. */
   readonly tool_calls?: readonly JsonObject[];
   readonly [field: string]: JsonValue | undefined;
 }

@@ -4,6 +4,7 @@
  * no later one.
  */
 import type { ChatMessage, TemplateOptions } from './api.ts';
+import { contentText } from '../text/chat-messages.ts';
 import { endsInThinking, renderOptions } from './prompt.ts';
 import { withAnswer } from './prefilled-answer.ts';
 import type { TextSide } from './prompt.ts';
@@ -59,6 +60,6 @@ export function openingTokens(
 ): number {
   const first = messages.findIndex(({ role }) => role === 'user');
   if (first < 0) return 0;
-  const other = (messages[first] as ChatMessage).content.startsWith(QUESTION) ? ANSWER : QUESTION;
+  const other = contentText(messages[first]?.content).startsWith(QUESTION) ? ANSWER : QUESTION;
   return commonTokens(promptIds, [...messages.slice(0, first), { role: 'user', content: other }], options, text) ?? 0;
 }

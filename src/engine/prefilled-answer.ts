@@ -1,5 +1,6 @@
 /** An answer whose beginning the caller wrote: the last of the messages, where that is an assistant's. The model goes on with it. */
 import { InputError } from '../tensor/errors.ts';
+import { contentText } from '../text/chat-messages.ts';
 import type { ChatMessage } from './api.ts';
 
 function lastOf(messages: readonly ChatMessage[]): ChatMessage | undefined {
@@ -24,6 +25,6 @@ export function withAnswer(messages: readonly ChatMessage[], answer: ChatMessage
   const last = lastOf(messages);
   if (last === undefined || !isPrefilled(messages)) return [...messages, answer];
   const reasoning = `${last.reasoning_content ?? ''}${answer.reasoning_content ?? ''}`;
-  const joined = { ...last, ...answer, content: `${last.content}${answer.content}` };
+  const joined = { ...last, ...answer, content: `${contentText(last.content)}${contentText(answer.content)}` };
   return [...messages.slice(0, -1), reasoning === '' ? joined : { ...joined, reasoning_content: reasoning }];
 }

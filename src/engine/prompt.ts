@@ -1,6 +1,8 @@
 /** From what a caller passes (a prompt, ids or messages) to token ids. */
 import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
+import { isJsonObject } from '../tensor/json.ts';
+import { contentText } from '../text/chat-messages.ts';
 import { canonicalTools } from '../text/canonical-tools.ts';
 import type { EmbeddingPrompts } from '../text/embedding-prompts.ts';
 import type { InfillTokens } from '../text/infill-tokens.ts';
@@ -160,12 +162,19 @@ export function answerFormat(
 ): AnswerFormat {
   const own = text.dialect ?? dialectFor(undefined);
   const last = isPrefilled(messages) ? messages.at(-1) : undefined;
-  const continuesThought = last !== undefined && (last.content ?? '') === '' && (last.reasoning_content ?? '') !== '';
+  const continuesThought = last !== undefined && contentText(last.content) === '' && (last.reasoning_content ?? '') !== '';
   return { dialect: dialect === undefined ? own : dialectNamed(dialect), tools: toolSignatures(tools), continuesThought };
 }
 
 const TAIL_TOKENS = 64;
-const ROLE_HINT = 'Each message needs a role (system, user, assistant or tool) and a content string.';
+const ROLE_HINT = 'Each message needs a role (system, user, assistant or tool) and content: a string, or parts { type: "text", text }.';
+
+/** Whether it is a list of parts that are texts. */
+function isTexts(content: JsonValue | undefined): boolean {
+  if (!Array.isArray(content)) return false;
+  const parts = content as readonly JsonValue[];
+  return parts.every((part) => isJsonObject(part) && part['type'] === 'text' && typeof part['text'] === 'string');
+}
 
 /** @throws InputError for what is not a list of messages. */
 export function checkMessages(messages: readonly ChatMessage[]): void {
@@ -173,7 +182,8 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
   if (messages.length === 0) throw new InputError(`messages is empty: at least one message is needed. ${ROLE_HINT}`);
   messages.forEach((message: Partial<ChatMessage> | null, index) => {
     const { role, content, tool_calls: calls, reasoning_content: reasoning } = message ?? {};
-    const hasText = typeof content === 'string' || ((content ?? null) === null && message?.tool_calls !== undefined);
+    const isNone = (content ?? null) === null && message?.tool_calls !== undefined;
+    const hasText = typeof content === 'string' || isNone || isTexts(content);
     if (typeof role !== 'string' || !hasText) {
       throw new InputError(
         `messages[${index}] has ${role === undefined ? 'no role' : `role ${String(JSON.stringify(role)).slice(0, 60)}`} and content of ` +

@@ -2,6 +2,7 @@
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import type { RenderedChat } from '../text/chat-template.ts';
 import { chatTemplateOf, chatTemplateSources } from '../text/chat-template-source.ts';
+import { contentText, shapingTemplate } from '../text/chat-messages.ts';
 import { dialectOf } from '../text/answers/dialects.ts';
 import { embeddingPrompts } from '../text/embedding-prompts.ts';
 import { createGrammarCompiler } from '../text/grammars/output-format.ts';
@@ -19,18 +20,25 @@ import type { RenderOptions, TextSide } from './prompt.ts';
 
 type TextSideRender = (messages: readonly ChatMessage[], options: RenderOptions) => RenderedChat;
 
+/** What an answer goes on from is a text. */
+function withTextLast(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  return messages.map((message, i) => (i === messages.length - 1 ? { ...message, content: contentText(message.content) } : message));
+}
+
 /** The engine of templates is loaded for a model that has one. */
 async function messageEncoder(
   checkpoint: Checkpoint, tokenizer: Tokenizer | undefined,
 ): Promise<Pick<TextSide, 'encodeMessages' | 'renderMessages'>> {
-  const template = await chatTemplateOf(checkpoint);
-  if (template === undefined || tokenizer === undefined) return { encodeMessages: undefined };
+  const found = await chatTemplateOf(checkpoint);
+  if (found === undefined || tokenizer === undefined) return { encodeMessages: undefined };
   const { encodeChat } = await import('../text/chat-template.ts');
   const { renderContinued } = await import('../text/continued-chat.ts');
+  const template = shapingTemplate(found);
   const specialTokens = specialTokenTexts(checkpoint, tokenizer);
   const render: TextSideRender = (messages, { tools, variables }) => {
     const options = { messages, tools, variables, specialTokens };
-    return isPrefilled(messages) ? renderContinued(template, options) : template.render(options);
+    if (!isPrefilled(messages)) return template.render(options);
+    return renderContinued(template, { ...options, messages: withTextLast(messages) });
   };
   return {
     renderMessages: (messages, options) => render(messages, options).text,
