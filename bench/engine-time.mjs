@@ -2,6 +2,7 @@
  * What the engine costs the host for a token: processor time of this process while a program that computes nothing, and so takes no time,
  * gives tokens (as a GPU's does) or logits (as the CPU's) to some answers at once. Usage: node bench/engine-time.mjs [MODEL.gguf]
  *   [--streams 1,16,64] [--tokens 256] [--runs 5] [--steps 4] [--logits] [--sampling '{"temperature":0.8,"topK":40}']
+ *   [--format '{"type":"json"}'] (tokens are then among those that the format allows, and answers may end early)
  * --steps: of a submit, as the time of a step would have it on a GPU. The file, the bundled one by default, brings tokenizer and graphs.
  */
 import { parseArgs } from 'node:util';
@@ -20,12 +21,14 @@ const { values: flags, positionals: [path = 'models/ember-21m-q4_0.gguf'] } = pa
     steps: { type: 'string', default: '4' },
     logits: { type: 'boolean', default: false },
     sampling: { type: 'string', default: '{"temperature":0}' },
+    format: { type: 'string' },
   },
 });
 const [tokens, runs, steps] = [flags.tokens, flags.runs, flags.steps].map(Number);
 const streamCounts = flags.streams.split(',').map(Number);
 const PROMPT_TOKENS = 64;
 let submits = 0;
+let given = 0;
 
 const model = await createModel({
   checkpoint: await openCheckpoint(await locate(path)),
@@ -37,16 +40,16 @@ for (const streams of streamCounts) {
   const us = [];
   let made = 0;
   for (let run = 0; run < runs; run++) {
-    submits = 0;
+    [submits, given] = [0, 0];
     const before = process.cpuUsage();
     await answers(streams);
     const { user, system } = process.cpuUsage(before);
-    us.push((user + system) / (streams * tokens));
+    us.push((user + system) / given);
     made = submits;
   }
   const { median, min } = summarise(us);
   console.log(`${String(streams).padStart(3)} streams: ${median.toFixed(1)} us a token (least ${min.toFixed(1)}), ` +
-    `${((median * streams * tokens) / made).toFixed(0)} a submit of ${((streams * tokens) / made).toFixed(1)} tokens`);
+    `${((median * given) / made).toFixed(0)} a submit of ${(given / made).toFixed(1)} tokens`);
 }
 await model.dispose();
 
@@ -54,7 +57,9 @@ await model.dispose();
 async function answers(streams) {
   const run = async (stream) => {
     const ids = randomIds(PROMPT_TOKENS, { seed: 1 + stream, vocabSize: model.info.vocabSize });
-    for await (const _ of model.generate({ ids, maxTokens: tokens, ignoreEos: true, seed: stream, ...JSON.parse(flags.sampling) }));
+    const end = flags.format === undefined ? { ignoreEos: true } : { format: JSON.parse(flags.format) };
+    const options = { ids, maxTokens: tokens, seed: stream, ...end, ...JSON.parse(flags.sampling) };
+    for await (const piece of model.generate(options)) given += piece.tokens.length;
   };
   await Promise.all(Array.from({ length: streams }, (_, stream) => run(stream)));
 }
@@ -64,6 +69,12 @@ function programOf(graphs) {
   const vocab = 4096;
   const logits = Float32Array.from({ length: 64 * vocab }, (_, i) => Math.sin(i * 12.9898) * 4);
   let last = 0;
+  /** A token of a mask, from one word to the next. */
+  const allowed = (mask) => {
+    for (let i = 0, word = (last = (last * 31 + 7) % mask.length); i < mask.length; i++, word = (word + 1) % mask.length)
+      if (mask[word] !== 0) return word * 32 + 31 - Math.clz32(mask[word]);
+    return 0;
+  };
   const later = (value) => new Promise((resolve) => { setImmediate(resolve, value); });
   const chooser = {
     mostSequences: 64, mostSteps: steps,
@@ -71,10 +82,14 @@ function programOf(graphs) {
     submit: async ({ sequences, steps: count }) => {
       submits++;
       const next = () => (last = (last * 31 + 7) % 4000);
-      const chosen = sequences.map(({ wanted }) => ({
-        tokens: wanted === 'token' ? Array.from({ length: count }, next) : [], logits: undefined, error: undefined,
+      const chosen = (masks) => sequences.map(({ wanted }, i) => ({
+        tokens: wanted === 'token' ? Array.from({ length: count }, () => (masks?.[i] === undefined ? next() : allowed(masks[i]))) : [],
+        logits: undefined, error: undefined,
       }));
-      return { results: later(chosen) };
+      if (!sequences.some(({ isMasked }) => isMasked)) return { results: later(chosen()) };
+      let choose;
+      const results = new Promise((resolve) => (choose = (masks) => resolve(later(chosen(masks)))));
+      return { results, choose };
     },
   };
   return {

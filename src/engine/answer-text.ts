@@ -39,6 +39,8 @@ export interface AnswerTextOptions {
   readonly tokenizer: Tokenizer | undefined;
   readonly format: AnswerFormat;
   readonly stops: readonly string[];
+  /** The text is of a form to the letter: the tokenizer cleans nothing up. Default false. */
+  readonly isExact?: boolean | undefined;
   /** The end of the prompt. */
   readonly promptTail: string;
   /** Tells the calls of one answer from those of others. */
@@ -84,8 +86,8 @@ function createQueue(parser: AnswerParser) {
   };
 }
 
-export function createAnswerText({ tokenizer, format, stops, promptTail, callId }: AnswerTextOptions): AnswerText {
-  const decoder = tokenizer?.streamDecoder({ skipSpecial: true });
+export function createAnswerText({ tokenizer, format, stops, promptTail, callId, isExact }: AnswerTextOptions): AnswerText {
+  const decoder = tokenizer?.streamDecoder({ skipSpecial: true, cleanUp: isExact !== true });
   // Models pad their vocabulary: ids past the tokenizer's last stand for nothing.
   const known = (token: number) => tokenizer !== undefined && token < tokenizer.vocabSize;
   const scanner = createStopScanner(stops);

@@ -70,7 +70,7 @@ function resolveFormat({ format, ignoreEos }: DecodingOptions, host: DecodingHos
   if (grammars === undefined || tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so that format cannot be obeyed.');
   if (ignoreEos === true) throw new InputError('format ends with an end token, and ignoreEos goes on past it: leave one of them out.');
-  if (tokenizer.joining !== 'bytes')
+  if (tokenizer.joining === 'rules')
     throw new InputError(`format cannot be obeyed: this model's tokenizer (${tokenizer.kind}) does more than join the bytes of tokens.`);
   return grammars.compile(format);
 }

@@ -85,6 +85,7 @@ function startRun(job: GenerationJob): Run {
       tokenizer: text.tokenizer,
       format,
       stops: settings.stops,
+      isExact: settings.grammar !== undefined,
       promptTail: answerOpening(promptIds, format, text),
       callId: (index) => callId([settings.sampling.seed, promptIds.length, index]),
     }),

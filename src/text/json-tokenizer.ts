@@ -74,7 +74,7 @@ export function jsonTokenizer(sources: JsonTokenizerSources): Tokenizer {
     warnings: settings.warnings,
     streamDecoder: (options) => {
       const stream = createTokenStream(table, decode, options);
-      return settings.cleansUp ? cleanUpStream(stream) : stream;
+      return settings.cleansUp && options.cleanUp !== false ? cleanUpStream(stream) : stream;
     },
     encodeBody: settings.splitsSpecial ? (text) => encode(text, () => false) : encode,
     tokenBytes: tokenByteReader(table, isByteLevel),

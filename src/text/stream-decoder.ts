@@ -5,6 +5,8 @@ export interface StreamDecoderOptions {
   readonly skipSpecial?: boolean | undefined;
   /** The first id begins a text (rather than continuing one): a space that encoding added there is dropped. */
   readonly atStart?: boolean | undefined;
+  /** False: the bytes of tokens as they are, where a tokenizer would take spaces out before marks (`clean_up_tokenization_spaces`). */
+  readonly cleanUp?: boolean | undefined;
 }
 
 export interface StreamDecoder {

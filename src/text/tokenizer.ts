@@ -127,7 +127,7 @@ export interface TokenizerParts {
 
 const ENCODE_NAMES: NamesOf<EncodeOptions> = { addSpecial: true, applyLimits: true, parseSpecial: true };
 const DECODE_NAMES: NamesOf<DecodeOptions> = { skipSpecial: true };
-const STREAM_NAMES: NamesOf<StreamDecoderOptions> = { skipSpecial: true, atStart: true };
+const STREAM_NAMES: NamesOf<StreamDecoderOptions> = { skipSpecial: true, atStart: true, cleanUp: true };
 
 /** All options of a tokenizer are switches. @throws InputError for another option, or a value that is neither on nor off */
 function checkOptions(options: object, names: Readonly<Record<string, true>>, call: string): void {

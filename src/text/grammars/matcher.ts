@@ -26,8 +26,9 @@ export interface GrammarMachine {
   start(node: GrammarNode): GrammarMatcher;
 }
 
-/** Sets of states that the tables of one vocabulary hold, at 1 kB each, before they are made anew. */
+/** Sets of states that the tables of one vocabulary hold, at 1 kB each, and bytes of what states accept, before they are made anew. */
 const MOST_SETS = 24_000;
+const MOST_BYTES = 48 * 1024 * 1024;
 /** Bytes of text that are worth being added at once. */
 const FEWEST_FORCED_BYTES = 4;
 const MOST_FORCED_BYTES = 400;
@@ -37,14 +38,23 @@ interface Tables {
   readonly masks: TokenMasks;
 }
 
-export function createGrammarMachine(tokenizer: Tokenizer, modelVocab: number, endIds: ReadonlySet<number>): GrammarMachine {
+export interface GrammarMachineOptions {
+  readonly tokenizer: Tokenizer;
+  /** How many logits a step has. */
+  readonly modelVocab: number;
+  readonly endIds: ReadonlySet<number>;
+  /** Default 24,000. */
+  readonly mostSets?: number | undefined;
+}
+
+export function createGrammarMachine({ tokenizer, modelVocab, endIds, mostSets = MOST_SETS }: GrammarMachineOptions): GrammarMachine {
   const trie = tokenBytesTrie(tokenizer, modelVocab);
   const make = (): Tables => {
     const automaton = new Automaton();
     return { automaton, masks: new TokenMasks(automaton, trie, endIds) };
   };
   const machine: Machine = {
-    texts: createJsonTexts(), tokenizer, trie, endIds, tables: make(),
+    texts: createJsonTexts(), tokenizer, trie, endIds, mostSets, tables: make(),
     start: (node) => new Matcher(machine, node),
     renew: () => (machine.tables = make()),
   };
@@ -55,6 +65,7 @@ interface Machine extends GrammarMachine {
   readonly tokenizer: Tokenizer;
   readonly trie: TokenBytesTrie;
   readonly endIds: ReadonlySet<number>;
+  readonly mostSets: number;
   tables: Tables;
   renew(): void;
 }
@@ -138,7 +149,9 @@ class Matcher implements GrammarMatcher {
   }
 
   #refresh(): void {
-    if (this.#tables === this.#machine.tables && this.#tables.automaton.setCount > MOST_SETS) this.#machine.renew();
+    const { tables, mostSets } = this.#machine;
+    const isFull = tables.automaton.setCount > mostSets || tables.masks.stateBytes > MOST_BYTES;
+    if (this.#tables === tables && isFull) this.#machine.renew();
     if (this.#tables === this.#machine.tables) return;
     this.#tables = this.#machine.tables;
     this.#set = this.#tables.automaton.startOf(this.#node);

@@ -3,8 +3,10 @@ import { emberTokenizer } from '../../../test/ember-tokenizer.ts';
 import { createRandom } from '../../../test/fuzz-text.ts';
 import { structuredSchemas } from '../../../test/structured-schemas.ts';
 import { InputError } from '../../tensor/errors.ts';
+import { createGrammarMachine } from './matcher.ts';
 import { createGrammarCompiler } from './output-format.ts';
 import type { OutputFormat } from './output-format.ts';
+import { schemaGrammar } from './schema-grammar.ts';
 
 const tokenizer = await emberTokenizer();
 const compiler = createGrammarCompiler(tokenizer, tokenizer.vocabSize, tokenizer.endIds);
@@ -77,6 +79,25 @@ function followsByBytes(matcher: ReturnType<ReturnType<typeof compiler.compile>[
     return false;
   }
 }
+
+describe('tables that are full', () => {
+  it('are made anew, and matchers go on in them', () => {
+    const base = { tokenizer, modelVocab: tokenizer.vocabSize, endIds: tokenizer.endIds };
+    const [large, small] = [createGrammarMachine(base), createGrammarMachine({ ...base, mostSets: 40 })];
+    const random = createRandom(3);
+    for (const { schema } of structuredSchemas().slice(28, 40)) {
+      const [one, other] = [large, small].map((machine) => machine.start(schemaGrammar(schema, { texts: machine.texts, isStrict: true })));
+      for (let step = 0; step < 30 && one?.isDone === false; step++) {
+        const mask = one.mask();
+        expect(other?.mask()).toEqual(mask);
+        const allowed = Array.from({ length: tokenizer.vocabSize }, (_, id) => id).filter((id) => has(mask, id));
+        const next = allowed[Math.floor(random() * allowed.length)] as number;
+        for (const matcher of [one, other]) matcher?.accept(next);
+        expect(other?.forced()).toEqual(one.forced());
+      }
+    }
+  });
+});
 
 describe('formats', () => {
   it('json is an object or an array', () => {

@@ -101,7 +101,7 @@ export function createGrammarCompiler(tokenizer: Tokenizer, modelVocab: number, 
       const key = JSON.stringify(format) ?? '';
       const known = kept.get(key);
       if (known !== undefined) return known;
-      const own = (machine ??= createGrammarMachine(tokenizer, modelVocab, endIds));
+      const own = (machine ??= createGrammarMachine({ tokenizer, modelVocab, endIds }));
       const node = formatGrammar(format, { machine: own, tokenizer, depth: 0 });
       const behindText = sequence(SPACES, node);
       const compiled: CompiledGrammar = { start: ({ isBehindText } = {}) => own.start(isBehindText === true ? behindText : node) };

@@ -48,6 +48,8 @@ const MASK_BYTES = 24 * 1024 * 1024;
 
 export class TokenMasks {
   readonly words: number;
+  /** Of what states accept, as far as it is known. */
+  stateBytes = 0;
   readonly #automaton: Automaton;
   readonly #trie: TokenBytesTrie;
   readonly #endIds: Int32Array;
@@ -221,6 +223,7 @@ export class TokenMasks {
 
   /** As bits, where those take less. */
   #pack(list: readonly number[]): TokenSet {
+    this.stateBytes += 4 * Math.min(list.length, this.words);
     if (list.length <= this.words) return Int32Array.from(list);
     const bits = new Uint32Array(this.words);
     addTo(bits, Int32Array.from(list));
