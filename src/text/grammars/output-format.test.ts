@@ -87,13 +87,15 @@ describe('tables that are full', () => {
     const random = createRandom(3);
     for (const { schema } of structuredSchemas().slice(28, 40)) {
       const [one, other] = [large, small].map((machine) => machine.start(schemaGrammar(schema, { texts: machine.texts, isStrict: true })));
-      for (let step = 0; step < 30 && one?.isDone === false; step++) {
+      if (one === undefined || other === undefined) throw new Error('two matchers are looked at');
+      for (let step = 0; step < 30; step++) {
+        if (one.isDone) break;
         const mask = one.mask();
-        expect(other?.mask()).toEqual(mask);
+        expect(other.mask()).toEqual(mask);
         const allowed = Array.from({ length: tokenizer.vocabSize }, (_, id) => id).filter((id) => has(mask, id));
         const next = allowed[Math.floor(random() * allowed.length)] as number;
-        for (const matcher of [one, other]) matcher?.accept(next);
-        expect(other?.forced()).toEqual(one.forced());
+        for (const matcher of [one, other]) matcher.accept(next);
+        expect(other.forced()).toEqual(one.forced());
       }
     }
   });
