@@ -113,6 +113,19 @@ export interface Chat {
   [Symbol.dispose](): void;
 }
 
+export interface ModelLoad {
+  /** Calls that have had a step, and those that wait for their first one. */
+  readonly running: number;
+  readonly waiting: number;
+  /** Positions of a page of keys and values. */
+  readonly pageTokens: number;
+  /**
+   * Pages of the fullest group of layers: how many there may be, how many calls and chats hold, and how many stay for prompts that begin
+   * as those before did; the latter go where pages are needed.
+   */
+  readonly pages: { readonly most: number; readonly held: number; readonly cached: number };
+}
+
 export interface ModelInfo {
   /** The file's own name of the model, else its path. */
   readonly name: string;
@@ -134,6 +147,8 @@ export interface ModelInfo {
   readonly kvType: KvChoice;
   /** As it is now: key and value memory grows as it fills. */
   readonly memory: MemoryUse;
+  /** How busy it is, as it is now. */
+  readonly load: ModelLoad;
   /** What a user should know of the model's files: settings that are not known and so not used. */
   readonly warnings: readonly string[];
   /** Tensors of the files that are left out, and why: those of a vision tower, of which no step of the text model reads any. */
@@ -195,6 +210,11 @@ export interface Model {
    * @throws InputError for a model whose vocabulary lacks the prompt's tokens, which others than Qwen3's do
    */
   rerank(query: string, documents: readonly string[], options?: RerankOptions): Promise<number[]>;
+  /**
+   * Ids of the tokens that {@link Model.generate} with these options would begin with: of a conversation as the template renders it.
+   * @throws InputError and CapacityError as that does
+   */
+  promptIds(options: GenerateOptions): readonly number[];
   /** Stops what runs and frees weights, state and files. Idempotent. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

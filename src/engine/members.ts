@@ -33,6 +33,13 @@ export class Members {
     return this.#closedBy !== undefined;
   }
 
+  /** As the scheduler's. */
+  get calls(): { readonly running: number; readonly waiting: number } {
+    let running = 0;
+    for (const { hasBegun } of this.#all) if (hasBegun) running++;
+    return { running, waiting: this.#all.size - running };
+  }
+
   get areWaiting(): boolean {
     for (const { waiting } of this.#all) if (waiting !== undefined) return true;
     return false;

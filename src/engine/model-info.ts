@@ -9,6 +9,8 @@ import type { DecoderModel } from '../models/open-decoder.ts';
 import { elementsOf } from '../tensor/tensor-type.ts';
 import type { EmbeddingInfo, ModelInfo } from './api.ts';
 import { answerFormat } from './prompt.ts';
+import type { ModelCore } from './model-core.ts';
+import { modelLoad } from './model-load.ts';
 import { sourcesOf } from './model-parts.ts';
 import type { ModelParts } from './model-parts.ts';
 
@@ -27,10 +29,11 @@ interface LoadedParts {
   readonly program: Program;
   readonly contextLength: number;
   readonly kvTypes: KvTypes;
+  readonly core: ModelCore;
 }
 
 /** What a caller is told of a loaded model. */
-export function modelInfo({ parts, executor, program, contextLength, kvTypes }: LoadedParts): ModelInfo {
+export function modelInfo({ parts, executor, program, contextLength, kvTypes, core }: LoadedParts): ModelInfo {
   const { decoder, text } = parts;
   const { hostTable } = decoder;
   const parameters = parameterCount(decoder.model) + elementsOf(hostTable?.shape ?? [0]);
@@ -54,6 +57,9 @@ export function modelInfo({ parts, executor, program, contextLength, kvTypes }: 
     embedding: embeddingInfo(decoder.model),
     get memory() {
       return program.memory;
+    },
+    get load() {
+      return modelLoad(core);
     },
   };
 }

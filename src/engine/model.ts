@@ -151,7 +151,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
     const result = await forwardPass(core, decoderGraphOf(model), ids, pass);
     return pass.hidden === undefined ? result.logits : result;
   }
-  const info = modelInfo({ parts, executor, program, contextLength, kvTypes });
+  const info = modelInfo({ parts, executor, program, contextLength, kvTypes, core });
   const host = { core, text, model: info, files: options.chatFiles };
   return {
     info,
@@ -177,6 +177,10 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
         checkDecoder(model, 'infill');
         return prepareInfill(core, text, request);
       });
+    },
+    promptIds(request) {
+      checkDecoder(model, 'promptIds');
+      return prepareGeneration(core, text, request).promptIds;
     },
     forward,
     createChat(chat = {}) {

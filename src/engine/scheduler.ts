@@ -15,6 +15,8 @@ import type { Advance, Member, SubscribeOptions, Subscription, Work } from './su
 
 export interface Scheduler {
   subscribe(options: SubscribeOptions): Subscription;
+  /** Calls that have had a step, and those that wait for their first one. */
+  readonly calls: { readonly running: number; readonly waiting: number };
   /** Rejects those who wait and all that come, with `error`. */
   close(error: Error): void;
 }
@@ -60,6 +62,10 @@ class Loop implements Scheduler {
       alone: (alone, signal) => ask({ alone, signal }),
       leave: () => this.#leave(member),
     };
+  }
+
+  get calls() {
+    return this.#members.calls;
   }
 
   close(error: Error): void {

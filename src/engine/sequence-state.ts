@@ -49,6 +49,8 @@ export interface SubmitSpan {
 
 export interface StatePool {
   readonly pageTokens: number;
+  /** Most pages that there may be, by group. */
+  readonly most: readonly number[];
   /** Pages that exist in the program, in use or free, by group. */
   readonly allocated: readonly number[];
   /** Pages that nobody holds, by group. */

@@ -39,6 +39,10 @@ class Pools implements StatePool {
     this.pageTokens = parts.pageTokens;
   }
 
+  get most() {
+    return this.#parts.pages.map(({ most }) => most);
+  }
+
   get allocated() {
     return this.#parts.pages.map(({ allocated }) => allocated);
   }

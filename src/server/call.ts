@@ -3,6 +3,7 @@ import type { Model } from '../engine/api.ts';
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { RequestRecord, ServerLimits } from './api.ts';
 import { Failure, Stopped } from './failure.ts';
+import type { Metrics } from './metrics.ts';
 
 export type ResolvedServerLimits = { readonly [Name in keyof Required<ServerLimits>]: number };
 
@@ -24,6 +25,7 @@ export interface ServerState {
   /** Seconds since 1970. */
   readonly createdAt: number;
   readonly active: Set<Call>;
+  readonly metrics: Metrics;
   readonly isDraining: () => boolean;
   readonly onEnd: (record: RequestRecord) => void;
 }
@@ -87,10 +89,12 @@ export function startCall({ state, request, route }: CallStart): Call & { parame
       request.signal.removeEventListener('abort', onLeft);
       state.active.delete(call);
       const cause = error instanceof Failure ? error.cause : error;
-      state.onEnd({
+      const record: RequestRecord = {
         id, method: request.method, route, status, outcome: outcomeOf(status, error, signal), ...figures,
         totalMs: performance.now() - startedAt, error: cause,
-      });
+      };
+      state.metrics.count(record);
+      state.onEnd(record);
     },
   };
   state.active.add(call);

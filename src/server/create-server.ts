@@ -8,6 +8,7 @@ import type { Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse
 import { startCall } from './call.ts';
 import type { Call, ResolvedServerLimits, ServerState } from './call.ts';
 import { Failure, failureOf } from './failure.ts';
+import { createMetrics } from './metrics.ts';
 import { errorBody } from './openai/error-form.ts';
 import { checkOrigin, corsHeaders, preflightHeaders } from './origin-guard.ts';
 import type { OriginRules } from './origin-guard.ts';
@@ -64,6 +65,7 @@ function stateOf(options: ServerOptions, isDraining: () => boolean): ServerState
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     createdAt: Math.floor(Date.now() / 1000),
     active: new Set(),
+    metrics: createMetrics(),
     isDraining,
     // What it throws is no fault of the request.
     onEnd: (record) => queueMicrotask(() => onRequest?.(record)),

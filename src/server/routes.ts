@@ -1,7 +1,7 @@
 /** Every route of the server, in one list: what it takes, and what answers it. */
 import type { Call } from './call.ts';
 import type { Failure } from './failure.ts';
-import { health, ready } from './health.ts';
+import { health, metrics, ready } from './health.ts';
 import { CHAT_PARAMETERS } from './openai/chat-parameters.ts';
 import { chatCompletions } from './openai/chat-completions.ts';
 import { COMPLETION_PARAMETERS, completions } from './openai/completions.ts';
@@ -51,5 +51,6 @@ export const ROUTES: readonly Route[] = [
     handle: detokenize,
   },
   { method: 'GET', path: '/health', summary: 'Whether the process answers.', errorBody, isAlwaysOpen: true, handle: health },
+  { method: 'GET', path: '/metrics', summary: 'Figures, for Prometheus.', errorBody, isAlwaysOpen: true, handle: metrics },
   { method: 'GET', path: '/ready', summary: 'Whether it takes requests.', errorBody, isAlwaysOpen: true, handle: ready },
 ];

@@ -104,8 +104,15 @@ function unknownName(name: string, known: readonly string[], at: string): Error 
   });
 }
 
+/** What forms of an object are told apart by, where each of them names the values that it has there. */
+const TELLING = ['role', 'type'] as const;
+
 function checkObject(value: JsonObject, { properties = {}, required = [], additionalProperties }: Schema, at: string): void {
   const inside = at === '' ? '' : `${at}.`;
+  // What it is comes first: of another kind other things are required.
+  for (const name of TELLING)
+    if (properties[name]?.enum !== undefined && Object.hasOwn(value, name))
+      checkValue(value[name] as JsonValue, properties[name], `${inside}${name}`);
   for (const name of required) {
     if (!Object.hasOwn(value, name) || value[name] === null)
       throw invalid(`Missing required parameter: ${inside}${name}.`, { param: `${inside}${name}`, code: 'missing_required_parameter' });
@@ -117,10 +124,26 @@ function checkObject(value: JsonObject, { properties = {}, required = [], additi
   }
 }
 
+function tellingName(forms: readonly Schema[]): string | undefined {
+  const objects = forms.filter(({ type }) => type === 'object');
+  return TELLING.find((name) => objects.length > 0 && objects.every(({ properties }) => properties?.[name]?.enum !== undefined));
+}
+
+/** The forms that a value may have by its {@link tellingName}. @throws Failure where it has none of them */
+function formsOf(value: JsonValue, { anyOf: forms = [] }: Schema, at: string): readonly Schema[] {
+  const name = tellingName(forms);
+  const told = name !== undefined && isJsonObject(value) ? value[name] : undefined;
+  if (name === undefined || told === undefined) return forms;
+  const names = (form: Schema) => form.properties?.[name]?.enum ?? [];
+  const own = forms.filter((form) => names(form).some((one) => isAlike(one, told)));
+  if (own.length === 0) throw wrong(told, { enum: forms.flatMap(names) }, `${at}.${name}`);
+  return own;
+}
+
 /** Of several forms, the complaint of the one that the value comes nearest to: what it says is wrong lies deepest. */
 function checkAny(value: JsonValue, schema: Schema, at: string): void {
   let deepest: (Error & { readonly param?: string | undefined }) | undefined;
-  for (const form of schema.anyOf ?? []) {
+  for (const form of formsOf(value, schema, at)) {
     try {
       return checkValue(value, form, at);
     } catch (error) {

@@ -1,5 +1,7 @@
 import OpenAI, { NotFoundError } from 'openai';
+import { zodResponseFormat } from 'openai/helpers/zod';
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { collect } from '../../engine/collect.ts';
 import { eventsOf, post, serverRig } from '../../../test/server-rig.ts';
 
@@ -167,6 +169,23 @@ describe("tools, by OpenAI's client", () => {
   });
 });
 
+describe("forms of answers, by OpenAI's client", () => {
+  const asked = { ...request, messages: [{ role: 'user' as const, content: 'Who is Ash?' }], max_tokens: 200 };
+
+  it('are those of a zod schema', async () => {
+    const form = z.object({ name: z.enum(['Ash', 'Fern']), animal: z.enum(['fox', 'owl']), legs: z.int().min(2).max(4) });
+    const { choices: [{ message }] } = await client().chat.completions.parse({ ...asked, response_format: zodResponseFormat(form, 'who') });
+    expect(form.parse(message.parsed)).toEqual(JSON.parse(message.content ?? ''));
+  });
+
+  it('are JSON objects', async () => {
+    const bias = Object.fromEntries(['{', '}'].map((text) => [rig.model.tokenizer!.idOf(text), 100]));
+    const answer = await client().chat.completions.create({ ...asked, response_format: { type: 'json_object' }, logit_bias: bias });
+    expect(answer.choices[0].finish_reason).toBe('stop');
+    expect(JSON.parse(answer.choices[0].message.content ?? '')).toEqual(expect.any(Object));
+  });
+});
+
 describe('parameters', () => {
   it.each([
     [{ tools: [{ type: 'function' }] }, 'tools[0].function', 'missing_required_parameter'],
@@ -174,7 +193,8 @@ describe('parameters', () => {
     [{ tools: [{ ...weather, function: { name: 'a', strict: true } }] }, 'tools[0].function.strict', 'unsupported_parameter'],
     [{ tool_choice: 'required' }, 'tool_choice', 'invalid_value'],
     [{ tools: [weather], parallel_tool_calls: false }, 'parallel_tool_calls', 'unsupported_parameter'],
-    [{ response_format: { type: 'json_object' } }, 'response_format', 'unsupported_parameter'],
+    [{ response_format: { type: 'xml' } }, 'response_format.type', 'invalid_value'],
+    [{ response_format: { type: 'json_schema', json_schema: { name: 'a', schema: { type: 'strin' } } } }, /strin/, null],
     [{ store: true }, 'store', 'unsupported_parameter'],
     [{ modalities: ['text', 'audio'] }, 'modalities', 'unsupported_parameter'],
     [{ temprature: 1 }, 'temprature', 'unknown_parameter'],
@@ -188,7 +208,11 @@ describe('parameters', () => {
     [{ stop: ['', 'a'] }, 'stop[0]', 'empty'],
     [{ messages: [] }, 'messages', 'empty'],
     [{ messages: [{ role: 'user' }] }, 'messages[0].content', 'missing_required_parameter'],
-    [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] }, /^messages\[0\]/, /./],
+    [
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///etc/passwd' } }] }] },
+      'messages[0].content[0].type', 'invalid_value',
+    ],
+    [{ messages: [{ role: 'wizard', content: 'a' }] }, 'messages[0].role', 'invalid_value'],
     [{ messages: [{ role: 'assistant', content: null }] }, 'messages[0].content', 'missing_required_parameter'],
     [{ model: undefined }, 'model', 'missing_required_parameter'],
     [{ max_tokens: 10_000 }, 'messages', 'context_length_exceeded'],

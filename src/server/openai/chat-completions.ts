@@ -13,6 +13,7 @@ import { decodingOptions, typed } from './decoding-parameters.ts';
 import { failureEvents } from './error-form.ts';
 import { contentLogprobs } from './logprobs.ts';
 import type { ContentEntry } from './logprobs.ts';
+import { formatOf } from './response-format.ts';
 import { toolOptions } from './tools.ts';
 import { createUsageSum } from './usage.ts';
 
@@ -43,6 +44,7 @@ function answerRequest(parameters: ChatParameters): AnswerRequest {
     maxTokens: most ?? old,
     logprobs: logprobs === true ? (top ?? 0) : undefined,
     templateVariables: parameters.chat_template_kwargs,
+    format: formatOf(parameters.response_format),
     ...toolOptions(parameters),
   };
 }

@@ -4,6 +4,8 @@ import type { ParameterTable } from '../parameter-table.ts';
 import type { Schema } from '../schema.ts';
 import { DECODING_PARAMETERS } from './decoding-parameters.ts';
 import type { DecodingParameters } from './decoding-parameters.ts';
+import { RESPONSE_FORMAT } from './response-format.ts';
+import type { ResponseFormat } from './response-format.ts';
 import { TOOL_PARAMETERS } from './tools.ts';
 import type { RequestTools } from './tools.ts';
 
@@ -75,6 +77,7 @@ export interface ChatParameters extends DecodingParameters, RequestTools {
   readonly messages: readonly RequestMessage[];
   readonly max_completion_tokens?: number;
   readonly logprobs?: boolean;
+  readonly response_format?: ResponseFormat;
   readonly top_logprobs?: number;
   readonly chat_template_kwargs?: Readonly<Record<string, JsonValue>>;
   readonly safety_identifier?: string;
@@ -106,7 +109,7 @@ export const CHAT_PARAMETERS: ParameterTable = {
   prompt_cache_retention: { refused: 'prompts are kept while memory lasts; leave it out.', neutral: ['in_memory', 'in-memory'] },
   prompt_cache_options: { refused: 'prompts are kept while memory lasts; leave it out.' },
   moderation: { refused: 'the server moderates nothing; leave it out.' },
-  response_format: { refused: 'answers are plain text; say in a message what form they are to have.', neutral: [{ type: 'text' }] },
+  response_format: RESPONSE_FORMAT,
   reasoning_effort: { refused: 'use chat_template_kwargs with what the chat template reads, such as enable_thinking.' },
   functions: { refused: 'it is out of use; see tools.', neutral: [[]] },
   function_call: { refused: 'it is out of use; see tool_choice.', neutral: ['none', 'auto'] },
