@@ -152,6 +152,19 @@ function storeBytesHalf(codes: usize, x: v128, isMore: bool, to: usize): void {
   }
 }
 
+/** i32[4 rows] of codes as they are, from what was stored at `at`. */
+// @ts-ignore: decorator
+@inline
+export function sumsOf32(bits: i32, at: usize, x: usize, one: v128): v128 {
+  if (bits == 8) return v128.load(at);
+  if (bits < 5) return widen(v128.load(at), one);
+  if (bits == 5) return i32x4.add(widen(v128.load(at), one), widen(v128.load(at, QUADS), one));
+  // 16 columns fit 16 bits less 32 times their sum.
+  const low = widen(i16x8.sub(v128.load(at), v128.load32_splat(x, 8)), one);
+  const high = widen(i16x8.sub(v128.load(at, QUADS), v128.load32_splat(x, 12)), one);
+  return i32x4.add(i32x4.add(low, high), i32x4.shl(v128.load32_splat(x, 4), 2));
+}
+
 /** 16 E and 16 O of the whole block at x, in every lane of four columns (quantize.ts). */
 // @ts-ignore: decorator
 @inline

@@ -1,4 +1,5 @@
 /** The kernels of single rows of x by the number of a described type; a number without one traps. */
+import { dotAffine } from './dot-affine';
 import { dotDirect } from './dot-direct';
 import { dotIq4Xs, dotNvfp4, dotQ2_K, dotQ3_K, dotQ5_K } from './dot-super';
 import {
@@ -12,8 +13,8 @@ export function dotDescribed(type: i32, isOdd: bool, w: usize, x: usize, xEnd: u
       if (scalesOf(type) == SCALE_XS) return dotIq4Xs(w, x, xEnd, out, spill);
       return dotDirect(type, isOdd, w, x, xEnd, out, spill);
     }
-    case NIBBLES_16_HIGH:
-    case STREAM: return dotDirect(type, isOdd, w, x, xEnd, out, spill);
+    case NIBBLES_16_HIGH: return dotDirect(type, isOdd, w, x, xEnd, out, spill);
+    case STREAM: return dotAffine(type, isOdd, w, x, xEnd, out, spill);
     case NIBBLES_32_HIGH: return dotQ5_K(isOdd, w, x, xEnd, out, spill);
     case NIBBLES_8: return dotNvfp4(isOdd, w, x, xEnd, out, spill);
     case PAIRS_32: return dotQ2_K(isOdd, w, x, xEnd, out, spill);

@@ -1,24 +1,22 @@
 /**
- * Sixteen packed rows of types with a float scale for each group of 32 and more, times one row of activations: Q4_1, Q5_0, Q5_1, IQ4_NL,
- * MXFP4 and MLX's affine ones. Codes are multiplied as they are; what they stand for less comes off through the sums of x.
+ * Sixteen packed rows of types with a float scale for each 32 columns, times one row of activations: Q4_1, Q5_0, Q5_1, IQ4_NL and
+ * MXFP4. Codes are multiplied as they are; what they stand for less comes off through the sums of x.
  */
 import {
-  AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, sixteenPairSums, storeSums, storeSumsOfBytes, twelvePairSums,
+  AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, sixteenPairSums, storeSums, sumsOf32, twelvePairSums,
 } from './described-sums';
 import { widen } from './dot-int8';
 import { addOffset, addScaled, stepOf, sumOf } from './group-ends';
 import { ones } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
-import { fourScales, loadEight, powersOfTwo, storeScales } from './row-scales';
+import { fourScales, loadEight, powersOfTwo } from './row-scales';
 import {
-  arrangementOf, blockSizeOf, CODE_E2M1, CODE_IQ4, codeBitsOf, meaningOf, MINIMUM_NONE, MINIMUM_TIMES_SCALE, minimumOf, SCALE_BF16,
-  SCALE_E8M0_HALF, SCALE_F16, scaleBytesOf, scalesOf, STREAM,
+  CODE_E2M1, CODE_IQ4, codeBitsOf, meaningOf, MINIMUM_NONE, minimumOf, SCALE_BF16, SCALE_E8M0_HALF, SCALE_F16,
 } from './weight-type';
 
 /** out f32[16] = products of the group at w with the activation blocks [x, xEnd). `spill` holds SPILL_BYTES, 16-byte aligned. */
 export function dotDirect(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  if (arrangementOf(type) == STREAM) dotAffine(type, isOdd, w, x, xEnd, out, spill);
-  else call_indirect<void>(isOdd ? oddKernel(type) : ordinaryKernel(type), w, x, xEnd, out, spill);
+  call_indirect<void>(isOdd ? oddKernel(type) : ordinaryKernel(type), w, x, xEnd, out, spill);
 }
 
 function ordinaryKernel(type: i32): u32 {
@@ -51,57 +49,6 @@ function dotQ5_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): voi
 function dotOddQ5_1(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   dotGroups(5, true, w, x, xEnd, out, spill);
 }
-
-/** Through a table, so that no optimiser makes one function of them, which V8 compiles to half the speed. */
-function dotAffine(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  const kernel = minimumOf(type) == MINIMUM_TIMES_SCALE ? dotPoints4.index : affineKernel(codeBitsOf(type));
-  call_indirect<void>(kernel, type, isOdd, w, x, xEnd, out, spill);
-}
-
-function affineKernel(bits: i32): u32 {
-  switch (bits) {
-    case 2: return dotAffine2.index;
-    case 3: return dotAffine3.index;
-    case 4: return dotAffine4.index;
-    case 5: return dotAffine5.index;
-    case 6: return dotAffine6.index;
-    case 8: return dotAffine8.index;
-    default: return unreachable();
-  }
-}
-
-function dotAffine2(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(2, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
-}
-
-function dotAffine3(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(3, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
-}
-
-function dotAffine4(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(4, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
-}
-
-/** With zero points. */
-function dotPoints4(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(4, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), true, isOdd, w, x, xEnd, out, spill);
-}
-
-function dotAffine5(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(5, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
-}
-
-function dotAffine6(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(6, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
-}
-
-function dotAffine8(type: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotBlocks(8, scalesOf(type), scaleBytesOf(type), blockSizeOf(type), false, isOdd, w, x, xEnd, out, spill);
-}
-
-/** Sums behind those of all columns, then scales and what is added. */
-const SCALES: usize = 2 * QUADS;
-const ADDED: usize = SCALES + 64;
 
 /** Blocks of 32 columns: f16[16] scale, f16[16] what is added, codes. */
 // @ts-ignore: decorator
@@ -139,58 +86,6 @@ function dotGroups(bits: i32, isOdd: bool, w: usize, x: usize, xEnd: usize, out:
 @inline
 function halves(isOdd: bool, eight: v128, isUpper: bool, factor: f32): v128 {
   return fourScales(SCALE_F16, isOdd, eight, isUpper, factor);
-}
-
-/** Blocks of `size` columns: f[16] scale, f[16] what is added, or a zero point, codes. */
-// @ts-ignore: decorator
-@inline
-function dotBlocks(
-  bits: i32, format: i32, bytes: usize, size: i32, isPoint: bool, isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize,
-): void {
-  let first = f32x4.splat(0);
-  let second = f32x4.splat(0);
-  let third = f32x4.splat(0);
-  let fourth = f32x4.splat(0);
-  const one = ones();
-  while (x < xEnd) {
-    storeScales(format, isOdd, w, 1, spill + SCALES);
-    storeScales(format, isOdd, w + 16 * bytes, isPoint ? -0.125 : 0.125, spill + ADDED);
-    if (isPoint) {
-      for (let i: usize = 0; i < 64; i += 16) {
-        v128.store(spill + i, f32x4.mul(v128.load(spill + i, ADDED), v128.load(spill + i, SCALES)), ADDED);
-      }
-    }
-    w += 32 * bytes;
-    for (let column = 0; column < size; column += 32) {
-      if (bits == 8) storeSumsOfBytes(w, x, spill);
-      else storeSums(bits, AS_CODED, bits > 4, w, x, spill);
-      const sum = sumOf(x);
-      const dx = stepOf(x);
-      first = addOffset(first, sumsOf32(bits, spill, x, one), v128.load(spill, SCALES), v128.load(spill, ADDED), sum, dx);
-      v128.store(out, first);
-      second = addOffset(second, sumsOf32(bits, spill + 16, x, one), v128.load(spill, SCALES + 16), v128.load(spill, ADDED + 16), sum, dx);
-      v128.store(out, second, 16);
-      third = addOffset(third, sumsOf32(bits, spill + 32, x, one), v128.load(spill, SCALES + 32), v128.load(spill, ADDED + 32), sum, dx);
-      v128.store(out, third, 32);
-      fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), v128.load(spill, SCALES + 48), v128.load(spill, ADDED + 48), sum, dx);
-      v128.store(out, fourth, 48);
-      w += <usize>(64 * bits);
-      x += ACTIVATION_BLOCK;
-    }
-  }
-}
-
-/** i32[4 rows] of codes as they are, from what was stored at `at`. */
-// @ts-ignore: decorator
-@inline
-function sumsOf32(bits: i32, at: usize, x: usize, one: v128): v128 {
-  if (bits == 8) return v128.load(at);
-  if (bits < 5) return widen(v128.load(at), one);
-  if (bits == 5) return i32x4.add(widen(v128.load(at), one), widen(v128.load(at, QUADS), one));
-  // 16 columns fit 16 bits less 32 times their sum.
-  const low = widen(i16x8.sub(v128.load(at), v128.load32_splat(x, 8)), one);
-  const high = widen(i16x8.sub(v128.load(at, QUADS), v128.load32_splat(x, 12)), one);
-  return i32x4.add(i32x4.add(low, high), i32x4.shl(v128.load32_splat(x, 4), 2));
 }
 
 function dotQ5_0(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {

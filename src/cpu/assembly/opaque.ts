@@ -5,6 +5,7 @@
 
 const NIBBLES = memory.data<i32>([0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f, 0x0f0f0f0f], 16);
 const ONES = memory.data<i32>([0x00010001, 0x00010001, 0x00010001, 0x00010001], 16);
+const ZEROS = memory.data<i32>([0, 0, 0, 0], 16);
 const PAIRS = memory.data<i32>([0x30303030, 0x30303030, 0x30303030, 0x30303030], 16);
 const REBIAS = memory.data<i32>([0x38000000, 0x38000000, 0x38000000, 0x38000000], 16);
 const HALF_SIGNS = memory.data<i32>([0x8fff8fff, 0x8fff8fff, 0x8fff8fff, 0x8fff8fff], 16);
@@ -33,6 +34,13 @@ export function pairMask(): v128 {
 @inline
 export function ones(): v128 {
   return v128.load(ONES);
+}
+
+/** 0 everywhere: as a literal it is made anew for each shuffle. */
+// @ts-ignore: decorator
+@inline
+export function zeros(): v128 {
+  return v128.load(ZEROS);
 }
 
 /** 112 << 23 in every i32: the exponent between f16's and f32's bias; as a float, 2^-15. */
