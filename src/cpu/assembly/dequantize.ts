@@ -8,11 +8,11 @@ import { k4Minimum, k4Scale, minimumAt, scaleOf } from './group-scales';
 import { codesAt } from './packed-heads';
 import { halfToFloat } from './half';
 import { codesAtQ4_K, codesAtQ6_K, groupAt, isPacked, scalesAtQ4_K, scalesAtQ6_K } from './packed-rows';
-import { packedCodes } from './packed-described';
+import { packedCodes, packedColumns } from './packed-described';
 import { sixBitsAt } from './six-bits';
 import { codeMeaning, unpackCodes } from './unpack-codes';
 import {
-  BF16, blockBytesOf, blockSizeOf, codeBitsOf, F16, F32, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K,
+  BF16, blockBytesOf, blockSizeOf, F16, F32, isCodedFloat, isDescribed, MINIMUM_NONE, minimumOf, Q4_0, Q4_0_BYTES, Q4_K,
   Q4_K_BYTES, Q6_K, Q6_K_BYTES, Q8_0, Q8_0_BYTES,
 } from './weight-type';
 
@@ -170,7 +170,6 @@ function packedQ6_K(group: usize, r: usize, out: usize): void {
 }
 
 function packedDescribed(type: i32, group: usize, r: usize, out: usize): void {
-  const bits = codeBitsOf(type);
   const size = blockSizeOf(type);
   const hasMinimum = minimumOf(type) != MINIMUM_NONE;
   for (let column = 0; column < size; column += 16, out += 64) {
@@ -179,7 +178,7 @@ function packedDescribed(type: i32, group: usize, r: usize, out: usize): void {
     const minimum = minimumAt(type, group, r, 16, column);
     let four: u32 = 0;
     for (let i: usize = 0; i < 16; i++, four >>= 8) {
-      if ((i & 3) == 0) four = packedCodes(bits, codes, r, i + <usize>(column & 16));
+      if ((i & 3) == 0) four = packedColumns(type, codes, r, i + <usize>(column & 16));
       const value = scale * <f32>codeMeaning(type, four & 255);
       store<f32>(out + (i << 2), hasMinimum ? value - minimum : value);
     }

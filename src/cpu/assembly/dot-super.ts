@@ -9,6 +9,7 @@ import { addHalves, addPaired, addScaled, clearSums, halfSums, stepOf, sumOf } f
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { nibbleMask, ones } from './opaque';
+import { storeInterleaved } from './packed-described';
 import { ACTIVATION_BLOCK } from './quantize';
 import { storeScales } from './row-scales';
 import { SIX_BITS_BYTES, unpackFour } from './six-bits';
@@ -71,20 +72,15 @@ function scaled16(at: usize, first: v128, second: v128): v128 {
   return i32x4.add(i32x4.dot_i16x8_s(v128.load(at), first), i32x4.dot_i16x8_s(v128.load(at, QUADS), second));
 }
 
-/** The bytes of two groups' integers, of rows 0 to 7 of sixteen, as a pair for each row; then of the others. */
+/** Where the codes of x lie in turns of two columns of either half; what storeSums takes for an activation block. */
 // @ts-ignore: decorator
 @inline
-function pairsOfFirst(group: v128, next: v128): v128 {
-  return i8x16.shuffle(group, next, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+function interleave(x: usize, spill: usize): usize {
+  storeInterleaved(v128.load(x, 16), v128.load(x, 32), spill + QUADS);
+  return spill + QUADS - 16;
 }
 
-// @ts-ignore: decorator
-@inline
-function pairsOfLast(group: v128, next: v128): v128 {
-  return i8x16.shuffle(group, next, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-}
-
-/** As dotQ5_K. */
+/** As dotQ5_K. Both groups of a row meet their scales in one product (packed-heads.ts). */
 export function dotQ2_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let first = f32x4.splat(0);
   let second = f32x4.splat(0);
@@ -94,83 +90,68 @@ export function dotQ2_K(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize
   const factors = spill + KEPT;
   while (x < xEnd) {
     factorsOf(isOdd, w, factors);
-    let integers = w + 64;
-    w += 320;
-    for (const end = w; integers < end; integers += 32, w += 128, x += ACTIVATION_BLOCK) {
-      storeSums(2, AS_CODED, true, w, x, spill);
-      const group = v128.load(integers);
-      const next = v128.load(integers, 16);
+    w += 64;
+    for (const end = w + 8 * 160; w < end; w += 160, x += ACTIVATION_BLOCK) {
+      storeSums(2, AS_CODED, false, w + 32, interleave(x, spill), spill);
       const sums = halfSums(x);
       const dx = stepOf(x);
-      const minimums = pairsOfFirst(highNibbles(group, mask), highNibbles(next, mask));
-      const scales = i16x8.extend_low_i8x16_u(lowNibbles(group, mask));
-      const nextScales = i16x8.extend_low_i8x16_u(lowNibbles(next, mask));
-      const firstMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(minimums), sums);
-      const secondMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(minimums), sums);
-      const firstDots = scaled16(spill, lowPairs(scales), lowPairs(nextScales));
-      first = addPaired(first, firstDots, firstMinimums, v128.load(factors), v128.load(factors, 64), dx);
+      first = addGroups(first, spill, v128.load8x8_u(w), sums, v128.load(factors), v128.load(factors, 64), dx, mask);
       v128.store(out, first);
-      const secondDots = scaled16(spill + 16, highPairs(scales), highPairs(nextScales));
-      second = addPaired(second, secondDots, secondMinimums, v128.load(factors, 16), v128.load(factors, 80), dx);
+      second = addGroups(second, spill + 16, v128.load8x8_u(w, 8), sums, v128.load(factors, 16), v128.load(factors, 80), dx, mask);
       v128.store(out, second, 16);
-      const moreMinimums = pairsOfLast(highNibbles(group, mask), highNibbles(next, mask));
-      const more = i16x8.extend_high_i8x16_u(lowNibbles(group, mask));
-      const moreNext = i16x8.extend_high_i8x16_u(lowNibbles(next, mask));
-      const thirdMinimums = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_u(moreMinimums), sums);
-      const fourthMinimums = i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_u(moreMinimums), sums);
-      const thirdDots = scaled16(spill + 32, lowPairs(more), lowPairs(moreNext));
-      third = addPaired(third, thirdDots, thirdMinimums, v128.load(factors, 32), v128.load(factors, 96), dx);
+      third = addGroups(third, spill + 32, v128.load8x8_u(w, 16), sums, v128.load(factors, 32), v128.load(factors, 96), dx, mask);
       v128.store(out, third, 32);
-      const fourthDots = scaled16(spill + 48, highPairs(more), highPairs(moreNext));
-      fourth = addPaired(fourth, fourthDots, fourthMinimums, v128.load(factors, 48), v128.load(factors, 112), dx);
+      fourth = addGroups(fourth, spill + 48, v128.load8x8_u(w, 24), sums, v128.load(factors, 48), v128.load(factors, 112), dx, mask);
       v128.store(out, fourth, 48);
     }
   }
 }
 
-/** As dotQ5_K. Codes are multiplied less 4. */
+/** `integers` are i16[4 rows, 2 groups] of a scale in the low nibble and a minimum above it; `sums` are those of x, eight times. */
+// @ts-ignore: decorator
+@inline
+function addGroups(total: v128, at: usize, integers: v128, sums: v128, d: v128, dmin: v128, dx: v128, mask: v128): v128 {
+  const dots = i32x4.dot_i16x8_s(v128.load(at), v128.and(integers, mask));
+  const minimums = i32x4.dot_i16x8_s(i16x8.shr_u(integers, 4), sums);
+  return addPaired(total, dots, minimums, d, dmin, dx);
+}
+
+/** As dotQ2_K. Codes are multiplied less 4. */
 export function dotQ3_K(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
   let first = f32x4.splat(0);
   let second = f32x4.splat(0);
   let third = f32x4.splat(0);
   let fourth = f32x4.splat(0);
   const kept = spill + KEPT;
-  const end = kept + 256;
+  const end = kept + UNPACKED_BYTES;
   while (x < xEnd) {
-    unpackK3(w + 32, kept);
     storeHalves(w, end);
-    w += 224;
-    for (let at = kept; at < end; at += 32, w += 192, x += ACTIVATION_BLOCK) {
-      storeSums(3, AS_CODED, true, w, x, spill);
-      const less = i16x8.shr_s(v128.load32_splat(x, 8), 3);
-      const nextLess = i16x8.shr_s(v128.load32_splat(x, 12), 3);
-      const dx = stepOf(x);
-      const scales = v128.load8x8_s(at);
-      const nextScales = v128.load8x8_s(at, 16);
-      const firstDots = scaledLess(spill, less, nextLess, lowPairs(scales), lowPairs(nextScales));
-      first = addScaled(first, firstDots, v128.load(end), dx);
-      v128.store(out, first);
-      const secondDots = scaledLess(spill + 16, less, nextLess, highPairs(scales), highPairs(nextScales));
-      second = addScaled(second, secondDots, v128.load(end, 16), dx);
-      v128.store(out, second, 16);
-      const more = v128.load8x8_s(at, 8);
-      const moreNext = v128.load8x8_s(at, 24);
-      const thirdDots = scaledLess(spill + 32, less, nextLess, lowPairs(more), lowPairs(moreNext));
-      third = addScaled(third, thirdDots, v128.load(end, 32), dx);
-      v128.store(out, third, 32);
-      const fourthDots = scaledLess(spill + 48, less, nextLess, highPairs(more), highPairs(moreNext));
-      fourth = addScaled(fourth, fourthDots, v128.load(end, 48), dx);
-      v128.store(out, fourth, 48);
+    w += 32;
+    for (const wEnd = w + 4 * (SIX_BITS_BYTES + 384); w < wEnd; ) {
+      unpackFour(w, kept, true);
+      w += SIX_BITS_BYTES;
+      for (let at = kept; at < end; at += 32, w += 192, x += ACTIVATION_BLOCK) {
+        storeSums(3, AS_CODED, false, w, interleave(x, spill), spill);
+        const less = i16x8.shr_s(halfSums(x), 1);
+        const dx = stepOf(x);
+        first = addScaled(first, lessTimes(spill, less, v128.load8x8_s(at)), v128.load(end), dx);
+        v128.store(out, first);
+        second = addScaled(second, lessTimes(spill + 16, less, v128.load8x8_s(at, 8)), v128.load(end, 16), dx);
+        v128.store(out, second, 16);
+        third = addScaled(third, lessTimes(spill + 32, less, v128.load8x8_s(at, 16)), v128.load(end, 32), dx);
+        v128.store(out, third, 32);
+        fourth = addScaled(fourth, lessTimes(spill + 48, less, v128.load8x8_s(at, 24)), v128.load(end, 48), dx);
+        v128.store(out, fourth, 48);
+      }
     }
   }
 }
 
-/** As scaled16, of sums less what comes off them. */
+/** i32[4 rows]: sums of both groups at `at`, less what comes off them, times their scales. */
 // @ts-ignore: decorator
 @inline
-function scaledLess(at: usize, less: v128, nextLess: v128, first: v128, second: v128): v128 {
-  return i32x4.add(
-    i32x4.dot_i16x8_s(i16x8.sub(v128.load(at), less), first), i32x4.dot_i16x8_s(i16x8.sub(v128.load(at, QUADS), nextLess), second));
+function lessTimes(at: usize, less: v128, scales: v128): v128 {
+  return i32x4.dot_i16x8_s(i16x8.sub(v128.load(at), less), scales);
 }
 
 /** f32[16] at `to` of f16[16]. */
@@ -183,22 +164,6 @@ function storeHalves(from: usize, to: usize): void {
   v128.store(to, halvesToFloats(highHalves(halves)), 16);
   v128.store(to, halvesToFloats(lowHalves(more)), 32);
   v128.store(to, halvesToFloats(highHalves(more)), 48);
-}
-
-/** Scales i8[16 groups, 16 rows] from twelve bytes of the rows: lower halves in 8 bytes, then four bytes with upper pairs of bits. */
-function unpackK3(bytes: usize, to: usize): void {
-  const mask = nibbleMask();
-  const upper = i8x16.splat(0x30);
-  const less = i8x16.splat(32);
-  // Groups `group` and 8 more.
-  for (let group: usize = 0; group < 8; group++) {
-    const halves = v128.load(bytes + (group << 4));
-    const bits = v128.load(bytes + 128 + ((group & 3) << 4));
-    const early = group < 4 ? i16x8.shl(bits, 4) : i16x8.shl(bits, 2);
-    const late = group < 4 ? bits : i16x8.shr_u(bits, 2);
-    v128.store(to + (group << 4), i8x16.sub(v128.or(lowNibbles(halves, mask), v128.and(early, upper)), less));
-    v128.store(to + (group << 4), i8x16.sub(v128.or(highNibbles(halves, mask), v128.and(late, upper)), less), 128);
-  }
 }
 
 /** As dotQ5_K. */

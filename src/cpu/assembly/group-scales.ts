@@ -50,22 +50,45 @@ export function minimumAt(type: i32, block: usize, r: usize, stride: usize, colu
 
 /** The integer under a super-block's scale. */
 export function subScaleOf(type: i32, block: usize, r: usize, stride: usize, column: i32): i32 {
-  const integers = stride == 1 ? integersAt(type, block) : scalesAt(type, block, column) + r;
+  if (stride == 16) return packedSubScale(type, scalesAt(type, block, column), r, <usize>(column >> 4));
+  const integers = integersAt(type, block);
   switch (scalesOf(type)) {
-    case SCALE_K4: return stride == 1 ? k4Scale(integers, <usize>(column >> 5)) : sixBitsAt(integers, (column >> 4) & 2);
-    case SCALE_NIBBLES: return load<u8>(integers + <usize>(column >> 4) * stride) & 15;
-    case SCALE_K3: return k3Scale(integers, <usize>(column >> 4), stride);
-    case SCALE_XS: return xsScale(integers, <usize>(column >> 5), stride);
+    case SCALE_K4: return k4Scale(integers, <usize>(column >> 5));
+    case SCALE_NIBBLES: return load<u8>(integers + <usize>(column >> 4)) & 15;
+    case SCALE_K3: return k3Scale(integers, <usize>(column >> 4));
+    case SCALE_XS: return xsScale(integers, <usize>(column >> 5), 1);
+    default: return unreachable();
+  }
+}
+
+/** The same of packed row r, where the integers are at `integers` (packed-heads.ts); `group` counts 16 columns of the super-block. */
+export function packedSubScale(type: i32, integers: usize, r: usize, group: usize): i32 {
+  switch (scalesOf(type)) {
+    case SCALE_K4: return sixBitsAt(integers + r, group & 2);
+    case SCALE_NIBBLES: return load<u8>(integers + 2 * r + (group & 1)) & 15;
+    case SCALE_K3: return <i32>sixBitsAt(integers + 2 * (r & 7) + (group & 1), (group & 2) + (r >> 3)) - 32;
+    case SCALE_XS: return xsScale(integers + r, group >> 1, 16);
     default: return unreachable();
   }
 }
 
 /** The integer under a super-block's scale of minimums. */
 export function subMinimumOf(type: i32, block: usize, r: usize, stride: usize, column: i32): i32 {
-  const integers = stride == 1 ? integersAt(type, block) : scalesAt(type, block, column) + r;
+  const group = <usize>(column >> 4);
+  if (stride == 16) return packedSubMinimum(type, scalesAt(type, block, column), r, group);
+  const integers = integersAt(type, block);
   switch (scalesOf(type)) {
-    case SCALE_K4: return stride == 1 ? k4Minimum(integers, <usize>(column >> 5)) : sixBitsAt(integers, ((column >> 4) & 2) + 1);
-    case SCALE_NIBBLES: return load<u8>(integers + <usize>(column >> 4) * stride) >> 4;
+    case SCALE_K4: return k4Minimum(integers, group >> 1);
+    case SCALE_NIBBLES: return load<u8>(integers + group) >> 4;
+    default: return unreachable();
+  }
+}
+
+/** As packedSubScale. */
+export function packedSubMinimum(type: i32, integers: usize, r: usize, group: usize): i32 {
+  switch (scalesOf(type)) {
+    case SCALE_K4: return sixBitsAt(integers + r, (group & 2) + 1);
+    case SCALE_NIBBLES: return load<u8>(integers + 2 * r + (group & 1)) >> 4;
     default: return unreachable();
   }
 }
@@ -81,9 +104,10 @@ export function k4Minimum(s: usize, group: usize): i32 {
   return (load<u8>(s + group, 4) >> 4) | ((load<u8>(s + group) >> 6) << 4);
 }
 
-function k3Scale(s: usize, group: usize, stride: usize): i32 {
-  const low = group < 8 ? <i32>load<u8>(s + group * stride) & 15 : <i32>load<u8>(s + (group - 8) * stride) >> 4;
-  const high = (<i32>load<u8>(s + (8 + (group & 3)) * stride) >> <i32>((group >> 2) << 1)) & 3;
+/** Of a group of Q3_K, from twelve bytes as in the file. */
+export function k3Scale(s: usize, group: usize): i32 {
+  const low = group < 8 ? <i32>load<u8>(s + group) & 15 : <i32>load<u8>(s + group - 8) >> 4;
+  const high = (<i32>load<u8>(s + 8 + (group & 3)) >> <i32>((group >> 2) << 1)) & 3;
   return (low | (high << 4)) - 32;
 }
 

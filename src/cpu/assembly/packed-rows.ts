@@ -143,6 +143,7 @@ export function codesAtQ6_K(w: usize, block: usize): usize {
 }
 
 function packQ4_K(from: usize, rowBytes: usize, to: usize, w: usize): void {
+  for (let block: usize = 0; block < 8; block += 2) memory.fill(scalesAtQ4_K(to, block), 0, SIX_BITS_BYTES);
   for (let r: usize = 0; r < ROWS; r++, from += rowBytes) {
     const d = load<u16>(from);
     const dmin = load<u16>(from, 2);

@@ -65,7 +65,14 @@ export function arrangementOf(type: i32): i32 {
 // @ts-ignore: decorator
 @inline
 export function blockSizeOf(type: i32): i32 {
-  return 16 << ((type >> 4) & 7);
+  return 1 << logarithmOfBlock(type);
+}
+
+/** To base 2. */
+// @ts-ignore: decorator
+@inline
+export function logarithmOfBlock(type: i32): i32 {
+  return ((type >> 4) & 7) + 4;
 }
 
 // @ts-ignore: decorator
