@@ -1,6 +1,6 @@
 /** Every dialect over recorded answers, cut in every way. */
 import { describe, expect, it } from 'vitest';
-import { answerCases } from '../../../test/answer-cases.ts';
+import { answerCases, controlsOf } from '../../../test/answer-cases.ts';
 import type { AnswerCase } from '../../../test/answer-cases.ts';
 import { characters, checkParts, collected, cutTokens, parseTokens, spellTokens } from '../../../test/answer-tokens.ts';
 import { createRandom } from '../../../test/fuzz-text.ts';
@@ -12,6 +12,12 @@ const outcomeOf = (each: AnswerCase) => ({
   calls: each.calls ?? [],
   incomplete: each.incomplete ?? 0,
 });
+
+/** What breaks parsers. */
+const SCRAPS = [
+  '<', '<|', '[', ']', '{', '}', '{}', '"', "'", '\\\\', ':', ',', '(', ')', '=', ' ', '\n', '\n\n', 'get_weather', 'now', 'a', '1', '-', '1e',
+  'null',   'True', '"name"', '"arguments": ', '<think>', '</think>', '```', '\u{1F98A}', ';', 'assistant', 'to=',
+];
 
 describe.each(DIALECTS.map(({ name }) => name))('%s', (name) => {
   const cases = answerCases.filter(({ dialect }) => dialect === name);
@@ -51,5 +57,38 @@ describe.each(DIALECTS.map(({ name }) => name))('%s', (name) => {
         if (JSON.stringify(said.calls) !== JSON.stringify(known)) expect(said.calls, `${each.name}: ${length}`).toEqual(known);
       }
     }
+  });
+
+  it('takes any scramble of its marks and cases, the same however it is cut', () => {
+    const random = createRandom(3);
+    const pieces = [...cases.flatMap(({ text }) => text.split(/(?<=[>\]}])|(?=[<[{])/)), ...SCRAPS, ...(controlsOf[name] ?? [])];
+    for (let round = 0; round < 150; round++) {
+      const text = Array.from({ length: 1 + Math.floor(random() * 12) }, () => pieces[Math.floor(random() * pieces.length)]).join('');
+      const each = { dialect: name, promptTail: random() < 0.2 ? '<think>' : '', withoutTools: random() < 0.1 };
+      const tokens = characters(spellTokens({ dialect: name, text }));
+      const whole = parseTokens(each, cutTokens(tokens, () => Infinity));
+      checkParts(whole, cutTokens(tokens, () => Infinity));
+      const single = parseTokens(each, tokens);
+      checkParts(single, tokens);
+      if (JSON.stringify(collected(single)) !== JSON.stringify(collected(whole))) expect(collected(single), text).toEqual(collected(whole));
+    }
+  });
+});
+
+describe('a long answer', () => {
+  it.each(['plain', 'hermes'])('is read in time that grows with its length (%s)', (name) => {
+    const said = `<think>${'<\n'.repeat(20_000)}</think>${'\n'.repeat(20_000)}x${' '.repeat(20_000)}y`;
+    for (const size of [1, 1000]) {
+      const starts = Array.from({ length: Math.ceil(said.length / size) }, (_, i) => i * size);
+      const tokens = starts.map((start) => ({ text: said.slice(start, start + size), isSpecial: false }));
+      const { content, reasoning } = collected(parseTokens({ dialect: name }, tokens));
+      expect([content.at(-1), content.length, reasoning.length]).toEqual(['y', 20_002, 39_999]);
+    }
+  });
+
+  it('and a long call too', () => {
+    const text = `<tool_call>{"name": "save", "arguments": {"text": "${'<a"'.replace('"', '\\"').repeat(10_000)}"}}</tool_call>`;
+    const tokens = [...text].map((letter) => ({ text: letter, isSpecial: false }));
+    expect(collected(parseTokens({ dialect: 'hermes' }, tokens)).calls[0]?.[1]).toEqual({ text: '<a"'.repeat(10_000) });
   });
 });
