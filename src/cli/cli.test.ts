@@ -84,7 +84,8 @@ describe.skipIf(!existsSync(main))('ingot', () => {
       sizeBytes: number;
       model: { config: { layers: number } };
     };
-    expect(report).toMatchObject({ architecture: 'llama', sizeBytes: written.sizeBytes, model: { config: { layers: 3 } }, dialect: 'plain' });
+    const { sizeBytes } = written;
+    expect(report).toMatchObject({ architecture: 'llama', sizeBytes, model: { config: { layers: 3 } }, dialect: 'plain' });
     expect(ingot(['inspect', bundled]).stdout).toMatch(/^ +answers +hermes dialect$/m);
     expect(report.tensors).toHaveLength(written.tensors);
   });
