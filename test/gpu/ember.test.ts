@@ -62,6 +62,23 @@ describe('the bundled model on the software adapter', () => {
     chat.dispose();
   });
 
+  it('holds answers to a form, beside one that is free', async () => {
+    const ids = goldenOf('unicode').ids.slice(0, 6);
+    const schema = { type: 'object', properties: { colour: { enum: ['red', 'green'] }, ok: { type: 'boolean' } }, required: ['colour',
+      'ok'] };
+    const ask = (temperature: number) => collect(model.generate({ ids, format: { type: 'schema', schema }, temperature, seed: 1,
+      maxTokens: 60 }));
+    const [one, other, free] = await Promise.all([ask(0), ask(1), collect(model.generate({ ids, temperature: 0, maxTokens: 6 }))]);
+    for (const { text, finishReason } of [one, other]) {
+      expect(finishReason).toBe('stop');
+      expect(JSON.parse(text)).toEqual({ colour: expect.stringMatching(/^(red|green)$/u) as string, ok: expect.any(Boolean) as boolean });
+    }
+    expect(free.tokens).toHaveLength(6);
+    const chosen = await collect(model.generate({ ids, format: { type: 'choice', choices: ['alpha', 'beta'] }, temperature: 0,
+      logprobs: 1 }));
+    expect(chosen.text).toMatch(/^(alpha|beta)$/u);
+  });
+
   it('parts from the golden story only where two words are equally good', async () => {
     const { messages, greedy_ids: golden } = goldenOf('story');
     const { tokens, logprobs } = await collect(model.generate({ messages, temperature: 0, maxTokens: 8, logprobs: 2 }));
