@@ -1,4 +1,7 @@
 /** Every route of the server, in one list: what it takes, and what answers it. */
+import { errorBody as anthropicErrorBody } from './anthropic/error-form.ts';
+import { COUNT_PARAMETERS, MESSAGE_PARAMETERS } from './anthropic/message-parameters.ts';
+import { countTokens, messages } from './anthropic/messages.ts';
 import type { Call } from './call.ts';
 import type { Failure } from './failure.ts';
 import { health, metrics, ready } from './health.ts';
@@ -10,6 +13,7 @@ import { errorBody } from './openai/error-form.ts';
 import { listModels, showModel } from './openai/models.ts';
 import { RERANK_PARAMETERS, rerank } from './openai/rerank.ts';
 import { DETOKENIZE_PARAMETERS, detokenize, TOKENIZE_PARAMETERS, tokenize } from './openai/tokenize.ts';
+import { openApi } from './openapi.ts';
 import type { ParameterTable } from './parameter-table.ts';
 
 export interface Route {
@@ -43,6 +47,14 @@ export const ROUTES: readonly Route[] = [
     method: 'POST', path: '/v1/rerank', summary: 'Orders documents by how well they answer a query.', parameters: RERANK_PARAMETERS,
     errorBody, handle: rerank,
   },
+  {
+    method: 'POST', path: '/v1/messages', summary: "Answers a conversation in Anthropic's form.", parameters: MESSAGE_PARAMETERS,
+    errorBody: anthropicErrorBody, handle: messages,
+  },
+  {
+    method: 'POST', path: '/v1/messages/count_tokens', summary: 'Counts the tokens of such a conversation.',
+    parameters: COUNT_PARAMETERS, errorBody: anthropicErrorBody, handle: countTokens,
+  },
   { method: 'GET', path: '/v1/models', summary: 'Lists models.', errorBody, handle: listModels },
   { method: 'GET', path: '/v1/models/:id', summary: 'Describes a model.', errorBody, handle: showModel },
   { method: 'POST', path: '/tokenize', summary: 'Token ids of a text.', parameters: TOKENIZE_PARAMETERS, errorBody, handle: tokenize },
@@ -52,5 +64,9 @@ export const ROUTES: readonly Route[] = [
   },
   { method: 'GET', path: '/health', summary: 'Whether the process answers.', errorBody, isAlwaysOpen: true, handle: health },
   { method: 'GET', path: '/metrics', summary: 'Figures, for Prometheus.', errorBody, isAlwaysOpen: true, handle: metrics },
+  {
+    method: 'GET', path: '/openapi.json', summary: 'All of this, for programs.', errorBody, isAlwaysOpen: true,
+    handle: () => Response.json(openApi(ROUTES)),
+  },
   { method: 'GET', path: '/ready', summary: 'Whether it takes requests.', errorBody, isAlwaysOpen: true, handle: ready },
 ];

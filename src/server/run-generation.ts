@@ -5,7 +5,7 @@ import type { Call } from './call.ts';
 import { Failure, invalid, Stopped } from './failure.ts';
 
 /** What a request asks for of its answer, without what the server adds. */
-export type AnswerRequest = Omit<GenerateOptions, 'signal' | 'deadlineMs' | 'onProgress'>;
+export type AnswerRequest = Omit<GenerateOptions, 'signal' | 'deadlineMs'>;
 
 /** Pieces of several generations as they come; those of request i have the indices from i times `choices` on. */
 async function* mergePieces(generations: readonly AsyncGenerator<Piece>[], choices: number): AsyncGenerator<Piece, void, undefined> {

@@ -1,0 +1,65 @@
+/** A prompt of Anthropic's form as the engine has it. */
+import type { ChatMessage, ToolChoice } from '../../engine/api.ts';
+import type { AnswerRequest } from '../run-generation.ts';
+import { invalid } from '../failure.ts';
+import type { Block, PromptParameters, RequestMessage } from './message-parameters.ts';
+
+function textOf(content: string | readonly { readonly text: string }[] | null | undefined): string {
+  if (content === null || content === undefined) return '';
+  return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
+}
+
+type BlockOf<Type extends Block['type']> = Extract<Block, { readonly type: Type }>;
+
+function blocksOf<Type extends Block['type']>(blocks: readonly Block[], type: Type): BlockOf<Type>[] {
+  return blocks.filter((block): block is BlockOf<Type> => block.type === type);
+}
+
+/** Results are messages of their own for chat templates, and stand before what the user says beside them. */
+function userMessages(blocks: readonly Block[]): ChatMessage[] {
+  const results = blocksOf(blocks, 'tool_result').map(({ tool_use_id: id, content, is_error: isError }) => ({
+    role: 'tool', tool_call_id: id, content: `${isError === true ? 'Error: ' : ''}${textOf(content)}`,
+  }));
+  const text = textOf(blocksOf(blocks, 'text'));
+  return text === '' && results.length > 0 ? results : [...results, { role: 'user', content: text }];
+}
+
+function assistantMessage(blocks: readonly Block[]): ChatMessage {
+  const thought = blocksOf(blocks, 'thinking').map(({ thinking }) => thinking).join('');
+  const calls = blocksOf(blocks, 'tool_use').map(({ id, name, input }) => ({ id, type: 'function', function: { name, arguments: input } }));
+  return {
+    role: 'assistant',
+    content: textOf(blocksOf(blocks, 'text')),
+    ...(thought === '' ? {} : { reasoning_content: thought }),
+    ...(calls.length === 0 ? {} : { tool_calls: calls }),
+  };
+}
+
+function engineMessages({ role, content }: RequestMessage): ChatMessage[] {
+  if (typeof content === 'string') return [{ role, content }];
+  return role === 'user' ? userMessages(content) : [assistantMessage(content)];
+}
+
+function choiceOf(choice: PromptParameters['tool_choice']): ToolChoice | undefined {
+  if (choice === undefined) return undefined;
+  if (choice.type === 'tool') return { name: choice.name as string };
+  return choice.type === 'any' ? 'required' : choice.type;
+}
+
+/** @throws Failure (400) for a choice among no tools */
+export function promptOptions(parameters: PromptParameters): Pick<AnswerRequest, 'messages' | 'tools' | 'toolChoice' | 'thinking'> {
+  const { messages, system, tools = [], tool_choice: choice, thinking } = parameters;
+  if (tools.length === 0 && (choice?.type === 'any' || choice?.type === 'tool'))
+    throw invalid('tool_choice asks for a call, and there are no tools.', { param: 'tool_choice' });
+  const header = textOf(system);
+  return {
+    messages: [...(header === '' ? [] : [{ role: 'system', content: header }]), ...messages.flatMap(engineMessages)],
+    ...(tools.length === 0 ? {} : {
+      tools: tools.map(({ name, description, input_schema: schema }) => ({
+        type: 'function', function: { name, ...(description ? { description } : {}), parameters: schema },
+      })),
+      toolChoice: choiceOf(choice),
+    }),
+    thinking: thinking?.type === 'disabled' ? false : undefined,
+  };
+}
