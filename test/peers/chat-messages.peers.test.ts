@@ -6,9 +6,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shapingTemplate } from '../../src/text/chat-messages.ts';
 import { parseChatTemplate } from '../../src/text/chat-template.ts';
+import { dialectFor } from '../../src/text/answers/dialects.ts';
+import type { JsonObject } from '../../src/tensor/checkpoint.ts';
 import { answerTools } from '../answer-cases.ts';
+import { characters, collected, parseTokens, spellTokens } from '../answer-tokens.ts';
 import { hasOraclePeer, openChatOracle } from './chat-oracle.ts';
 import type { ChatOracle } from './chat-oracle.ts';
+import { hasSourcePeer, templatesIn, withLlamaSource } from './llama-source.ts';
 
 const TEMPLATES = [
   'Qwen-Qwen3-0.6B', 'Qwen-Qwen2.5-7B-Instruct', 'Qwen-QwQ-32B', 'Qwen3-Coder', 'Qwen3.5-4B', 'LFM2-8B-A1B', 'LFM2.5-Instruct',
@@ -79,6 +83,51 @@ describe.skipIf(!hasOraclePeer)('conversations of clients, beside the renderer o
     const known = DIFFERENCES.filter((each) => each.template === name).flatMap((each) => each.names);
     expect(differences.filter(([what]) => !known.includes(what))).toEqual([]);
     expect(known.filter((what) => differences.every(([of]) => of !== what)), 'differ no longer').toEqual([]);
+  });
+});
+
+/** Templates that write the calls of the past as the model does, and how many they take in a message. */
+const WRITES_CALLS: readonly (readonly [name: string, calls: number])[] = [
+  ['Qwen-Qwen3-0.6B', 2], ['Qwen-Qwen2.5-7B-Instruct', 2], ['Qwen3-Coder', 2], ['Qwen3.5-4B', 2], ['meta-llama-Llama-3.1-8B-Instruct', 1],
+  ['meta-llama-Llama-3.2-3B-Instruct', 1], ['google-gemma-4-31B-it', 2], ['mistralai-Mistral-Nemo-Instruct-2407', 2],
+  ['mistralai-Ministral-3-14B-Reasoning-2512', 2], ['Mistral-Small-3.2-24B-Instruct-2506', 2], ['openai-gpt-oss-120b', 1],
+  ['ibm-granite-granite-4.0', 2], ['GLM-4.6', 2], ['GLM-4.7-Flash', 2],
+];
+
+const CALLS: readonly (readonly [string, JsonObject])[] = [
+  ['get_weather', { city: 'Z\u00fcrich "S\u00fcd" </x> {', days: 3, exact: true }],
+  ['save', { text: 'a\n  b = {"x": 1}\n', tags: ['one', 'two, 3'], meta: { n: null, deep: [1.5, -2000] } }],
+];
+
+/** Sorted, as some templates write them. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, each]) => [key, sorted(each)]));
+}
+
+describe.skipIf(!hasSourcePeer)('what templates write of calls', () => {
+  const templates = hasSourcePeer ? withLlamaSource(templatesIn) : new Map<string, Buffer>();
+  it.each(WRITES_CALLS)('is read as those calls: %s', (name, count) => {
+    const source = (templates.get(`${name}.jinja`) as Buffer).toString('utf8');
+    const template = shapingTemplate(parseChatTemplate(source));
+    const calls = CALLS.slice(0, count).map(([of, args], i) => call(`abcdefgh${i}`, of, args));
+    const asked = [user('Hi')];
+    const options = { tools, specialTokens: { bos_token: '<s>', eos_token: '</s>' } };
+    const before = template.render({ ...options, messages: asked }).text;
+    const after = template.render({
+      ...options, messages: [...asked, { role: 'assistant', content: '', tool_calls: calls }], addGenerationPrompt: false,
+    }).text;
+    let common = 0;
+    while (common < before.length && before[common] === after[common]) common++;
+    // Not inside a mark.
+    if (after.lastIndexOf('<', common - 1) > after.lastIndexOf('>', common - 1)) common = after.lastIndexOf('<', common - 1);
+    const dialect = dialectFor(source).name;
+    const parsed = collected(
+      parseTokens({ dialect, promptTail: after.slice(0, common) }, characters(spellTokens({ dialect, text: after.slice(common) }))),
+    );
+    expect(parsed.calls.map(([of, args]) => [of, sorted(args)])).toEqual(CALLS.slice(0, count).map(([of, args]) => [of, sorted(args)]));
+    expect(parsed.incomplete).toBe(0);
+    expect(parsed.content.replace(/<\|im_end\|>|<\|end_of_text\|>|<\/think>/g, '').trim()).toBe('');
   });
 });
 

@@ -15,8 +15,9 @@ const outcomeOf = (each: AnswerCase) => ({
 
 /** What breaks parsers. */
 const SCRAPS = [
-  '<', '<|', '[', ']', '{', '}', '{}', '"', "'", '\\\\', ':', ',', '(', ')', '=', ' ', '\n', '\n\n', 'get_weather', 'now', 'a', '1', '-', '1e',
-  'null',   'True', '"name"', '"arguments": ', '<think>', '</think>', '```', '\u{1F98A}', ';', 'assistant', 'to=',
+  '<', '<|', '[', ']', '{', '}', '{}', '"', "'", '\\\\', ':', ',', '(', ')', '=', ' ', '\n', '\n\n',
+  'get_weather', 'now', 'a', '1', '-', '1e',
+  'null', 'True', '"name"', '"arguments": ', '<think>', '</think>', '```', '\u{1F98A}', ';', 'assistant', 'to=',
 ];
 
 describe.each(DIALECTS.map(({ name }) => name))('%s', (name) => {
