@@ -31,8 +31,17 @@ function nodeDfa(node: RegexNode, isSearch: boolean): CharDfa {
     nfa.jumps[inner]?.push(last);
     for (const ranges of [ANY_CODE, TEXT_END]) nfa.edges[last]?.push({ ranges, to: last });
   }
-  const after = (states: Iterable<number>, mark: number) => closure(nfa, [...closure(nfa, states)].flatMap((state) =>
-    (nfa.edges[state] ?? []).filter(({ ranges }) => ranges[0]?.[0] === mark).map(({ to }) => to)));
+  const step = (states: Iterable<number>, mark: number) => [...closure(nfa, states)].flatMap((state) =>
+    (nfa.edges[state] ?? []).filter(({ ranges }) => ranges[0]?.[0] === mark).map(({ to }) => to));
+  // An end of the text is passed once, by any number of ^ or $ that stand there.
+  const after = (states: Iterable<number>, mark: number) => {
+    let passed = closure(nfa, step(states, mark));
+    for (let count = -1; count !== passed.size; ) {
+      count = passed.size;
+      passed = closure(nfa, [...passed, ...step(passed, mark)]);
+    }
+    return passed;
+  };
   const start = new Set(after([first], -2));
   // Of a whole match, ^ and $ at its ends say nothing.
   if (!isSearch) for (const state of closure(nfa, [first])) start.add(state);

@@ -3,7 +3,7 @@
  * back is not regular, and is refused by name; so is looking around, except ahead from the beginning of the text.
  */
 import { InputError } from '../../tensor/errors.ts';
-import { ANY_CODE, codeRanges, complementOf } from './code-ranges.ts';
+import { codeRanges, complementOf } from './code-ranges.ts';
 import type { CodeRanges } from './grammar-node.ts';
 
 export type RegexNode =
@@ -58,6 +58,7 @@ function checkSyntax(pattern: string): RegExp {
 class Reader {
   readonly #pattern: string;
   readonly #chars: readonly string[];
+  readonly #properties = new Map<string, CodeRanges>();
   #at = 0;
 
   constructor(pattern: string) {
@@ -175,7 +176,10 @@ class Reader {
     if (char === 'k' || (char >= '1' && char <= '9')) this.#refuse('a reference back');
     if (char === 'p' || char === 'P') {
       this.#take('{');
-      return propertyRanges(`\\${char}{${this.#until('}')}}`);
+      const escape = `\\${char}{${this.#until('}')}}`;
+      const ranges = this.#properties.get(escape) ?? propertyRanges(escape);
+      this.#properties.set(escape, ranges);
+      return ranges;
     }
     const control = CONTROLS[char];
     if (control !== undefined) return single(control);
@@ -223,17 +227,29 @@ function single(code: number): CodeRanges {
   return codeRanges([[code, code]]);
 }
 
-/** Code points of a property, by asking the platform about each. */
+/** Code points of a property, by looking for runs of them in the text of all code points in their order. */
 function propertyRanges(escape: string): CodeRanges {
-  const test = new RegExp(`^${escape}$`, 'u');
   const found: [number, number][] = [];
-  for (const [first, last] of ANY_CODE) {
-    for (let code = first; code <= last; code++) {
-      if (!test.test(String.fromCodePoint(code))) continue;
-      const before = found.at(-1);
-      if (before !== undefined && before[1] === code - 1) before[1] = code;
-      else found.push([code, code]);
-    }
+  const runs = new RegExp(`(?:${escape})+`, 'gu');
+  for (let plane = 0; plane < 17; plane++) {
+    for (const [run] of planeText(plane).matchAll(runs))
+      found.push([run.codePointAt(0) as number, run.codePointAt(run.length - (plane > 0 ? 2 : 1)) as number]);
   }
   return codeRanges(found);
+}
+
+/** 65,536 code points as UTF-16, without surrogates that stand alone. */
+function planeText(plane: number): string {
+  const units = new Uint16Array(0x20000);
+  let count = 0;
+  for (let low = 0; low < 0x10000; low++) {
+    const beyond = ((plane - 1) << 16) + low;
+    if (plane === 0 && low >= 0xd800 && low <= 0xdfff) continue;
+    if (plane === 0) units[count++] = low;
+    else {
+      units[count++] = 0xd800 + (beyond >> 10);
+      units[count++] = 0xdc00 + (beyond & 0x3ff);
+    }
+  }
+  return new TextDecoder('utf-16le').decode(units.subarray(0, count));
 }
