@@ -16,6 +16,7 @@ it.each([
   ['/v1/chat/completions', 'openai/resources/chat/completions/completions.d.ts', 'ChatCompletionCreateParamsBase', []],
   ['/v1/completions', 'openai/resources/completions.d.ts', 'CompletionCreateParamsBase', []],
   ['/v1/embeddings', 'openai/resources/embeddings.d.ts', 'EmbeddingCreateParams', []],
+  ['/v1/responses', 'openai/resources/responses/responses.d.ts', 'ResponseCreateParamsBase', []],
   ['/v1/messages', '@anthropic-ai/sdk/resources/messages/messages.d.ts', 'MessageCreateParamsBase', []],
   ['/v1/messages/count_tokens', '@anthropic-ai/sdk/resources/messages/messages.d.ts', 'MessageCountTokensParams', []],
   // Goes as a header.

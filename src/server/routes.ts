@@ -15,6 +15,8 @@ import { RERANK_PARAMETERS, rerank } from './openai/rerank.ts';
 import { DETOKENIZE_PARAMETERS, detokenize, TOKENIZE_PARAMETERS, tokenize } from './openai/tokenize.ts';
 import { openApi } from './openapi.ts';
 import type { ParameterTable } from './parameter-table.ts';
+import { RESPONSE_PARAMETERS } from './responses/response-parameters.ts';
+import { responses } from './responses/responses.ts';
 
 export interface Route {
   readonly method: 'GET' | 'POST';
@@ -46,6 +48,10 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST', path: '/v1/rerank', summary: 'Orders documents by how well they answer a query.', parameters: RERANK_PARAMETERS,
     errorBody, handle: rerank,
+  },
+  {
+    method: 'POST', path: '/v1/responses', summary: 'Answers, in the newer form.', parameters: RESPONSE_PARAMETERS, errorBody,
+    handle: responses,
   },
   {
     method: 'POST', path: '/v1/messages', summary: "Answers a conversation in Anthropic's form.", parameters: MESSAGE_PARAMETERS,

@@ -126,6 +126,21 @@ describe("chat completions, by OpenAI's client", () => {
   });
 });
 
+it('what a model thinks comes by itself, whole and streamed, and is counted', async () => {
+  const question = [{ role: 'user' as const, content: 'What is 17 + 25?' }];
+  const expected = await collect(rig.model.generate({ messages: question, temperature: 0, maxTokens: 150, thinking: true }));
+  const thinking = { ...request, messages: question, max_tokens: 150, chat_template_kwargs: { enable_thinking: true } };
+  const { body } = await chat(thinking);
+  expect(expected.reasoning).not.toBe('');
+  expect(body.choices[0].message).toMatchObject({ reasoning_content: expected.reasoning, content: expected.content });
+  expect(body.usage.completion_tokens_details.reasoning_tokens).toBeGreaterThan(2);
+  const streamed = JSON.stringify({ ...thinking, stream: true });
+  const text = await (await fetch(`${rig.origin}/v1/chat/completions`, { method: 'POST', body: streamed })).text();
+  const deltas = eventsOf(text).slice(0, -1).map((event) => event.choices[0].delta);
+  expect(deltas.map((delta) => delta.reasoning_content ?? '').join('')).toBe(expected.reasoning);
+  expect(deltas.map((delta) => delta.content ?? '').join('')).toBe(expected.content);
+});
+
 const weather = {
   type: 'function' as const,
   function: {

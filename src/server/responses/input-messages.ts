@@ -1,0 +1,62 @@
+/** The input of a response as messages of a chat. */
+import type { JsonObject } from '../../tensor/checkpoint.ts';
+import type { RequestMessage } from '../openai/chat-parameters.ts';
+import type { RequestTools } from '../openai/tools.ts';
+import type { InputItem, ResponseParameters } from './response-parameters.ts';
+
+type Draft = { -readonly [Name in keyof RequestMessage]: RequestMessage[Name] };
+
+/** What an assistant thinks, says and calls are items of their own here, and one message for chat templates. */
+function assistantOf(messages: Draft[]): Draft {
+  const last = messages.at(-1);
+  if (last?.role === 'assistant') return last;
+  const draft: Draft = { role: 'assistant', content: '' };
+  messages.push(draft);
+  return draft;
+}
+
+const textOf = (content: string | readonly { readonly text: string }[] = []) =>
+  typeof content === 'string' ? content : content.map(({ text }) => text).join('');
+
+function addItem(messages: Draft[], item: InputItem): void {
+  switch (item.type) {
+    case 'reasoning': {
+      const draft = assistantOf(messages);
+      draft.reasoning_content = `${draft.reasoning_content ?? ''}${textOf(item.content)}`;
+      return;
+    }
+    case 'function_call': {
+      const draft = assistantOf(messages);
+      const { call_id: id, name, arguments: text } = item;
+      draft.tool_calls = [...(draft.tool_calls ?? []), { id, function: { name, arguments: text } }];
+      return;
+    }
+    case 'function_call_output':
+      messages.push({ role: 'tool', tool_call_id: item.call_id, content: textOf(item.output) });
+      return;
+    case undefined:
+    case 'message': {
+      if (item.role !== 'assistant') return void messages.push({ role: item.role, content: textOf(item.content) });
+      const draft = assistantOf(messages);
+      draft.content = `${textOf(draft.content ?? '')}${textOf(item.content)}`;
+      return;
+    }
+    default:
+      throw new Error(`responses: unknown item ${JSON.stringify(item satisfies never)}`);
+  }
+}
+
+export function inputMessages({ input, instructions }: ResponseParameters): readonly RequestMessage[] {
+  const messages: Draft[] = instructions === undefined ? [] : [{ role: 'system', content: instructions }];
+  if (typeof input === 'string') messages.push({ role: 'user', content: input });
+  else for (const item of input) addItem(messages, item);
+  return messages;
+}
+
+/** Tools as chats have them, which keep what a function is in an object of its own. */
+export function chatTools({ tools, tool_choice: choice }: ResponseParameters): RequestTools {
+  return {
+    tools: tools?.map(({ type, ...described }) => ({ type, function: described as JsonObject & { readonly name: string } })),
+    tool_choice: typeof choice === 'object' ? { function: { name: choice.name } } : choice,
+  };
+}
