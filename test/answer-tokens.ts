@@ -14,9 +14,13 @@ export interface AnswerToken {
   readonly isSpecial: boolean;
 }
 
+/** `controls`: marks that are control tokens; default those of the dialect's families. */
+interface SpelledAnswer extends Pick<AnswerCase, 'text' | 'dialect'> {
+  readonly controls?: readonly string[] | undefined;
+}
+
 /** Control tokens one each, all other text as one token between them. */
-export function spellTokens({ text, dialect }: Pick<AnswerCase, 'text' | 'dialect'>): AnswerToken[] {
-  const controls = controlsOf[dialect] ?? [];
+export function spellTokens({ text, dialect, controls = controlsOf[dialect] ?? [] }: SpelledAnswer): AnswerToken[] {
   const tokens: AnswerToken[] = [];
   let from = 0;
   for (let at = 0; at < text.length; at++) {
@@ -62,10 +66,10 @@ export interface Parsed {
   readonly whole: number;
 }
 
-type ParsedAnswer = Pick<AnswerCase, 'dialect' | 'promptTail' | 'withoutTools'>;
+type ParsedAnswer = Pick<AnswerCase, 'dialect' | 'promptTail' | 'withoutTools'> & Pick<SpelledAnswer, 'controls'>;
 
 function openParser(answer: ParsedAnswer): AnswerParser {
-  const controls = controlsOf[answer.dialect] ?? [];
+  const { controls = controlsOf[answer.dialect] ?? [] } = answer;
   const idOf = (text: string): number | undefined => (controls.includes(text) ? controls.indexOf(text) : undefined);
   const vocabulary: AnswerVocabulary = { idOf, isSpecial: () => true };
   const { promptTail, withoutTools } = answer;

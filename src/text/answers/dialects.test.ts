@@ -76,6 +76,29 @@ describe.each(DIALECTS.map(({ name }) => name))('%s', (name) => {
   });
 });
 
+/** Families that have all their marks as control tokens in one kind of file, and as text in another. */
+const ALL_CONTROLS: Readonly<Record<string, readonly string[]>> = {
+  harmony: ['<|channel|>', '<|message|>', '<|start|>', '<|constrain|>', '<|end|>', '<|call|>', '<|return|>'],
+  glm: ['<think>', '</think>', '<tool_call>', '</tool_call>', '<arg_key>', '</arg_key>', '<arg_value>', '</arg_value>'],
+  granite: ['<|tool_call|>', '<tool_call>', '</tool_call>', '<think>', '</think>', '<response>', '</response>'],
+};
+
+describe.each(Object.entries(ALL_CONTROLS))('%s with control tokens', (dialect, controls) => {
+  const cases = answerCases.filter((each) => each.dialect === dialect && each.name !== 'words');
+  it.each(cases.map((each) => [each.name, each] as const))('%s', (_, each) => {
+    const tokens = characters(spellTokens({ ...each, controls }));
+    const parsed = parseTokens({ ...each, controls }, tokens);
+    checkParts(parsed, tokens);
+    expect(collected(parsed)).toEqual(outcomeOf(each));
+  });
+
+  it('text that only spells its marks stays text', () => {
+    const text = `Say ${controls.join(' ')} now.`;
+    const tokens = [...text].map((letter) => ({ text: letter, isSpecial: false }));
+    expect(collected(parseTokens({ dialect, controls }, tokens))).toMatchObject({ content: text, calls: [], incomplete: 0 });
+  });
+});
+
 describe('a long answer', () => {
   it.each(['plain', 'hermes'])('is read in time that grows with its length (%s)', (name) => {
     const said = `<think>${'<\n'.repeat(20_000)}</think>${'\n'.repeat(20_000)}x${' '.repeat(20_000)}y`;
