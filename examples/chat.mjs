@@ -3,7 +3,7 @@ import { bundledModelPath, loadModel } from 'ingot';
 
 const model = await loadModel(bundledModelPath());
 try {
-  const chat = model.createChat({ system: 'You are Ember.', temperature: 0, thinking: false });
+  const chat = model.createChat({ system: 'You are Ember.', temperature: 0, reasoning: false });
   for (const question of ['My cat is called Maple.', 'What is my cat called?']) {
     console.log(`> ${question}`);
     for await (const piece of chat.send(question)) {

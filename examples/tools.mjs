@@ -18,7 +18,7 @@ const tools = [
 const model = await loadModel(bundledModelPath());
 try {
   const messages = [{ role: 'user', content: 'Is there a train to Cork?' }];
-  for await (const event of model.runTools({ messages, tools, temperature: 0, thinking: false, maxRounds: 3 })) {
+  for await (const event of model.runTools({ messages, tools, temperature: 0, reasoning: false, maxRounds: 3 })) {
     if (event.type === 'call') console.log(`calls ${event.call.name} with ${JSON.stringify(event.call.arguments)}`);
     if (event.type === 'result') console.log(`it gave ${event.result.content}`);
     if (event.type === 'end') console.log(event.content, `(${event.rounds} answers, ${event.reason})`);

@@ -17,7 +17,7 @@ async function answer(model, { messages, tools, thinking }, count) {
       model.generate({
         messages,
         tools,
-        thinking,
+        reasoning: thinking,
         temperature: 0,
         repetitionPenalty: 1,
         presencePenalty: 0,

@@ -25,6 +25,8 @@ export interface ChatSessionOptions {
   readonly decoding: DecodingOptions & Pick<ChatOptions, 'dialect'>;
   readonly system: string | undefined;
   readonly thinking: boolean;
+  /** How the model thinks where it does. */
+  readonly reasoning: ChatOptions['reasoning'];
   /** Ends the session when it aborts. */
   readonly signal: AbortSignal;
   readonly onInterrupt: Interrupts['onInterrupt'];
@@ -192,7 +194,7 @@ async function answer(text: string, state: ChatState, options: Session): Promise
     display.expect('prefill');
     const generation = state.chat.send(text, {
       signal: AbortSignal.any([signal, stopped]),
-      thinking: state.thinking ? undefined : false,
+      reasoning: state.thinking ? options.reasoning : false,
       onProgress: display.onProgress,
     });
     const final = await streamAnswer(generation, (piece) => {

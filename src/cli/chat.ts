@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { completeCommand } from './chat-commands.ts';
 import { runChatSession } from './chat-session.ts';
-import { addGenerationOptions, decodingOptions } from './generation-options.ts';
+import { addGenerationOptions, decodingOptions, reasoningOption } from './generation-options.ts';
 import type { GenerationFlags } from './generation-options.ts';
 import { UsageError } from './exit-codes.ts';
 import { withInterrupts } from './interrupts.ts';
@@ -59,6 +59,7 @@ export async function chat(path: string | undefined, flags: ChatFlags): Promise<
         decoding: { ...decodingOptions(flags), dialect: flags.dialect },
         system: flags.system,
         thinking: flags.think,
+        reasoning: reasoningOption({ ...flags, think: true }),
         signal,
         onInterrupt,
       });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import type { DecodingOptions } from '../engine/api.ts';
+import type { ChatOptions, DecodingOptions } from '../engine/api.ts';
 import { checkSetting } from '../engine/sampling-settings.ts';
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { OutputFormat } from '../text/grammars/output-format.ts';
@@ -31,6 +31,7 @@ export interface GenerationFlags {
   readonly choice?: readonly string[];
   /** False with `--no-think`. */
   readonly think: boolean;
+  readonly reasoningBudget?: number;
 }
 
 const dialectNames = DIALECTS.map(({ name }) => name);
@@ -71,7 +72,14 @@ export function addGenerationOptions(command: Command, most = 'what the context 
     .option('--regex <pattern>', 'the answer matches this expression as a whole')
     .option('--grammar <file>', 'the answer is a text of the rule root of this grammar (EBNF as GBNF writes it)', textFile)
     .option('--choice <text>', 'the answer is this text; given several times, one of them', collectTexts)
-    .option('--no-think', 'asks the model to answer without thinking first');
+    .option('--no-think', 'asks the model to answer without thinking first')
+    .option('--reasoning-budget <tokens>', 'ends a thought after so many tokens, so that the answer goes on', integerIn({ min: 0 }));
+}
+
+/** Whether the model thinks, and how long. */
+export function reasoningOption({ think, reasoningBudget }: Pick<GenerationFlags, 'think' | 'reasoningBudget'>): ChatOptions['reasoning'] {
+  if (!think) return false;
+  return reasoningBudget === undefined ? undefined : { budgetTokens: reasoningBudget };
 }
 
 function textFile(path: string): string {

@@ -7,7 +7,7 @@ import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
 import { chat } from './chat.ts';
 import { commandNames } from './suggestions.ts';
 import { UsageError } from './exit-codes.ts';
-import { addGenerationOptions, decodingOptions } from './generation-options.ts';
+import { addGenerationOptions, decodingOptions, reasoningOption } from './generation-options.ts';
 import type { GenerationFlags } from './generation-options.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
@@ -100,7 +100,7 @@ function requestOf(text: string, flags: RunFlags, model: Model): GenerateOptions
     throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
   if (flags.raw === true) return { ...decoding, prompt: text };
   const system = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }];
-  return { ...decoding, messages: [...system, { role: 'user', content: text }], thinking: flags.think ? undefined : false };
+  return { ...decoding, messages: [...system, { role: 'user', content: text }], reasoning: reasoningOption(flags) };
 }
 
 async function printAnswer(model: Model, request: GenerateOptions): Promise<void> {

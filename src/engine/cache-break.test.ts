@@ -21,7 +21,7 @@ const system = (header: string, rules = RULES) => ({ role: 'system', content: `$
 const question = { role: 'user', content: 'And now?' };
 
 const ask = (messages: readonly ChatMessage[], options: GenerateOptions = {}) =>
-  collect(model.generate({ messages, tools, thinking: false, temperature: 0, maxTokens: 4, ...options })).then(({ usage }) => usage);
+  collect(model.generate({ messages, tools, reasoning: false, temperature: 0, maxTokens: 4, ...options })).then(({ usage }) => usage);
 
 describe('a client that sends all of its conversation each turn', () => {
   it('reads what comes before a header that changed, to a page, and hears where it did', async () => {
@@ -58,7 +58,7 @@ describe('a client that sends all of its conversation each turn', () => {
   });
 
   it('hears which message of the past it changed, in a chat too', async () => {
-    const chat = model.createChat({ thinking: false, temperature: 0, maxTokens: 4, cachePrompt: false });
+    const chat = model.createChat({ reasoning: false, temperature: 0, maxTokens: 4, cachePrompt: false });
     chat.history = [system('', 'Short.'), ...turn(3), ...turn(4), ...turn(5)];
     const sent = async () => (await collect(chat.send('Go on.'))).usage;
     expect((await sent()).cacheBreak).toBeUndefined();

@@ -41,7 +41,7 @@ function changedRange(text: string, other: string): readonly [number, number] {
 function placeOf(ids: readonly number[], token: number, { messages, options, dropped }: PromptSource, text: TextSide) {
   const { tokenizer, renderMessages } = text;
   if (tokenizer === undefined || renderMessages === undefined) return {};
-  const all = renderOptions(options);
+  const all = renderOptions(options, text);
   const whole = renderMessages(messages, all);
   // The tokens before it, as text; an encoder that normalises may be some units off.
   const at = tokenizer.decode(ids.slice(0, token).filter((id) => id < tokenizer.vocabSize)).length;

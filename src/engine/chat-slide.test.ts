@@ -143,7 +143,7 @@ describe('the bundled model in 512 tokens', () => {
   it('talks for 40 turns, and after each slide as a cold run of what is left', async () => {
     const model = await loadModel(bundledModelPath(), { device: 'cpu', threads: 2, contextLength: 512 });
     keep(model);
-    const chat = model.createChat({ system: 'You are Ember.', contextPolicy: 'slide', temperature: 0, thinking: false, maxTokens: 24 });
+    const chat = model.createChat({ system: 'You are Ember.', contextPolicy: 'slide', temperature: 0, reasoning: false, maxTokens: 24 });
     let before = 0;
     let slides = 0;
     for (let turn = 0; turn < 40; turn++) {
@@ -152,7 +152,7 @@ describe('the bundled model in 512 tokens', () => {
       if (droppedTurns > before) {
         slides++;
         const seen = [chat.history[0]!, ...chat.history.slice(1 + 2 * droppedTurns, -1)];
-        const cold = await collect(model.generate({ messages: seen, temperature: 0, thinking: false, maxTokens: 24 }));
+        const cold = await collect(model.generate({ messages: seen, temperature: 0, reasoning: false, maxTokens: 24 }));
         expect(tokens, `turn ${turn}`).toEqual(cold.tokens);
         expect(usage.promptTokens).toBe(cold.usage.promptTokens);
       }

@@ -20,6 +20,7 @@ import { openSequence } from './open-sequence.ts';
 import type { Sequence } from './sequence.ts';
 import { checkTemplateOptions } from './template-options.ts';
 import { obeyToolChoice } from './tool-choice.ts';
+import { limitThought } from './thought-budget.ts';
 import { createTurnOrder } from './turn-order.ts';
 import type { TurnOrder } from './turn-order.ts';
 
@@ -75,7 +76,9 @@ async function* answer(
   const messages = [...state.messages, ...newMessages(message)];
   const lasting = lastingMessages(messages);
   const seen = [...messages.slice(0, lasting), ...messages.slice(lasting + state.dropped.messages)];
-  const { ids: promptIds, ...more } = encodeFitting(seen, merged, text, core);
+  const { ids, ...more } = encodeFitting(seen, merged, text, core);
+  const format = answerFormat(merged, text, messages);
+  const { promptIds, thoughtTokens } = limitThought(ids, merged, format, text);
   const dropped = { messages: state.dropped.messages + more.droppedMessages, turns: state.dropped.turns + more.droppedTurns };
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: true });
   const prompted = [...messages.slice(0, lasting), ...messages.slice(lasting + dropped.messages)];
@@ -100,7 +103,8 @@ async function* answer(
       droppedTurns: dropped.turns,
       source: { messages: prompted, options: merged, dropped: { from: lasting, count: dropped.messages } },
       settings,
-      answerFormat: answerFormat(merged, text, messages),
+      answerFormat: format,
+      thoughtTokens,
       sequence,
       signal,
       onProgress,
@@ -125,7 +129,7 @@ async function* takeTurn(
 ): AsyncGenerator<Piece, void, undefined> {
   checkOptionNames(options, SEND_NAMES, 'send');
   checkOperation(options);
-  checkTemplateOptions(options, state.host.text.templateReads);
+  checkTemplateOptions(options, state.host.text);
   const endTurn = await state.turns.take(options.signal);
   try {
     state.host.core.checkOpen();
@@ -150,10 +154,10 @@ function checkDefaults(host: ChatHost, defaults: ChatOptions): void {
   checkOptionNames(defaults, CHAT_NAMES, 'createChat');
   checkPolicy(defaults.contextPolicy);
   checkSwitch('cachePrompt', defaults.cachePrompt);
-  checkTemplateOptions(defaults, host.text.templateReads);
+  checkTemplateOptions(defaults, host.text);
   if (host.text.encodeMessages === undefined)
     throw new InputError('This model has no chat template, so it cannot chat: use generate with a prompt or ids.');
-  resolveDecoding(defaults, decodingHost(host.core, host.text));
+  resolveDecoding(obeyToolChoice(defaults, host.text), decodingHost(host.core, host.text));
   answerFormat(defaults, host.text);
 }
 

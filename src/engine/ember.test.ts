@@ -39,7 +39,7 @@ describe.skipIf(!isHere)('ember-21m on the CPU (needs ../shared/ember-21m)', () 
       const logits = await last(ids);
       expect(farthest(logits, expected) / rangeOf(expected), id).toBeLessThan(1e-4);
       const answer = await collect(
-        model.generate({ messages, tools, thinking: thinking ? undefined : false, temperature: 0, maxTokens: 96 }),
+        model.generate({ messages, tools, reasoning: thinking ? undefined : false, temperature: 0, maxTokens: 96 }),
       );
       expect(answer.usage.promptTokens, id).toBe(ids.length);
       // Two words of a story may be equally good: another arithmetic may then go another way.

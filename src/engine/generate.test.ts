@@ -68,7 +68,7 @@ describe('generate', () => {
       messages,
       tools: [{ name: 'f' }],
       templateVariables: { style: 'short' },
-      thinking: false,
+      reasoning: false,
       maxTokens: 4,
       temperature: 0,
     };

@@ -12,6 +12,8 @@ import type { AnswerFormat, AnswerText, NewText } from './answer-text.ts';
 import { answerFormat, answerOpening, openThoughtEnd } from './prompt.ts';
 import type { TextSide } from './prompt.ts';
 import { rowConstraint } from './row-constraint.ts';
+import { thoughtBudgetOf } from './thought-budget.ts';
+import type { ThoughtBudget } from './thought-budget.ts';
 import { createSampler, logprobsOf } from './sampler.ts';
 import type { Advance, Subscription } from './subscription.ts';
 import { openSequence } from './open-sequence.ts';
@@ -34,6 +36,8 @@ export interface GenerationJob {
   readonly answerFormat?: AnswerFormat | undefined;
   /** Which tokens may follow the answer so far, as `Sampler.sample` has it; called for each token. Default any. */
   readonly maskAfter?: ((answer: readonly number[]) => Uint32Array) | undefined;
+  /** Most tokens of the answer's thought, which is ended then. Absent: as many as the model wants. */
+  readonly thoughtTokens?: number | undefined;
   /** Kept open for later turns; its state is kept as far as it agrees with the prompt. Absent: one of its own, freed at the end. */
   readonly sequence?: Sequence | undefined;
   /** Of one of its own: shares nothing with others. Default false. */
@@ -52,6 +56,7 @@ interface Run {
   /** Where the prompt parted from other tokens whose state was there. */
   parting: number | undefined;
   readonly answer: AnswerText;
+  readonly thought: ThoughtBudget | undefined;
   /** Prompt and answer. */
   readonly ids: number[];
   /** Lengths of the prompt at which steps end, since the state there is kept. */
@@ -74,6 +79,7 @@ function callId(numbers: readonly number[]): string {
 
 function startRun(job: GenerationJob): Run {
   const { core, promptIds, settings, text, answerFormat: format = answerFormat({}, text) } = job;
+  const opening = answerOpening(promptIds, format, text);
   return {
     job,
     sequence: job.sequence ?? openSequence(core, { isPrivate: job.isPrivate }),
@@ -86,9 +92,10 @@ function startRun(job: GenerationJob): Run {
       format,
       stops: settings.stops,
       isExact: settings.grammar !== undefined,
-      promptTail: answerOpening(promptIds, format, text),
+      promptTail: opening,
       callId: (index) => callId([settings.sampling.seed, promptIds.length, index]),
     }),
+    thought: thoughtBudgetOf(job, format, opening),
     ids: [...promptIds],
     keepAt: [],
     settled: promptIds.length,
@@ -102,17 +109,20 @@ interface Sampled {
   /** Why the answer ends with this token, if it does. */
   readonly finish: FinishReason | undefined;
   readonly stopText: string | undefined;
+  /** The last tokens were not chosen: they end a thought, and what follows them is asked for anew. */
+  readonly isCut: boolean;
 }
 
 /** What a token adds to the text, and whether the answer ends with it. */
 type Taken = Pick<Sampled, 'text' | 'finish' | 'stopText'>;
 
-function takeToken(run: Run, token: number): Taken {
+/** @param isChosen false for tokens that end a thought, among which a family's end token may be */
+function takeToken(run: Run, token: number, isChosen = true): Taken {
   const { settings, promptIds, text: { endIds } } = run.job;
   const { answer } = run;
   const { heldLength } = answer;
   run.ids.push(token);
-  if (!settings.ignoreEos && endIds.has(token)) {
+  if (isChosen && !settings.ignoreEos && endIds.has(token)) {
     run.settled = run.ids.length;
     return { text: answer.pushEnd(token).text, finish: 'stop', stopText: undefined };
   }
@@ -137,10 +147,30 @@ function takeTokens(run: Run, { tokens, logprobs }: NextTokens): Sampled {
   for (const [i, token] of tokens.entries()) {
     const taken = takeToken(run, token);
     text += taken.text;
+    const ending = taken.finish === undefined ? (run.thought?.take(token) ?? []) : [];
+    if (ending.length > 0) return cutThought(run, ending, { text, tokens: tokens.slice(0, i + 1), logprobs: logprobs?.slice(0, i + 1) });
     if (taken.finish === undefined && i < tokens.length - 1) continue;
-    return { ...taken, text, tokens: tokens.slice(0, i + 1), logprobs };
+    return { ...taken, text, tokens: tokens.slice(0, i + 1), logprobs, isCut: false };
   }
   throw new Error('generate: no token came');
+}
+
+/** Nobody has chosen them, so that they have no probability. */
+const UNCHOSEN = { logprob: Number.NaN, top: [] } as const;
+
+/** The thought has had its tokens: those that end it join the answer. */
+function cutThought(run: Run, ending: readonly number[], before: Pick<Sampled, 'text' | 'tokens' | 'logprobs'>): Sampled {
+  let { text } = before;
+  const taken: number[] = [];
+  for (const token of ending) {
+    const { text: more, ...end } = takeToken(run, token, false);
+    text += more;
+    taken.push(token);
+    if (end.finish === undefined && taken.length < ending.length) continue;
+    const logprobs = before.logprobs && [...before.logprobs, ...taken.map((each) => ({ token: each, ...UNCHOSEN }))];
+    return { ...end, text, tokens: [...before.tokens, ...taken], logprobs, isCut: end.finish === undefined };
+  }
+  throw new Error('generate: nothing ends a thought');
 }
 
 /** Milliseconds of the parts of a generation, the reader's time left out. */
@@ -218,14 +248,27 @@ function begin(run: Run): void {
   onProgress?.({ phase: 'prefill', loaded: 0, total: promptIds.length - run.cachedTokens });
 }
 
-/** What is asked for each token. The executor chooses it where it can; log probabilities need the logits here. */
+/** Goes on behind tokens that were not chosen: what the program has chosen meanwhile is dropped. */
+function goOn(run: Run, subscription: Subscription): Subscription {
+  const { core, settings: { terms } } = run.job;
+  subscription.leave();
+  run.sequence.keepPrefix(core.causal ? run.ids.slice(0, -1) : []);
+  const passedMs = performance.now() - run.clock.calledAt;
+  const deadlineMs = terms.deadlineMs === undefined ? undefined : Math.max(0, terms.deadlineMs - passedMs);
+  return core.scheduler.subscribe({ sequence: run.sequence, hasBegun: true, ...terms, deadlineMs });
+}
+
+/** What is asked for each further token. The executor chooses it where it can; log probabilities need the logits here. */
 function advanceOf(run: Run): Advance<NextTokens> {
   const { core, promptIds, settings, signal, onProgress } = run.job;
   const { sampling, topLogprobs } = settings;
   const promptTokens = promptIds.length;
   const { text, answerFormat: format = answerFormat({}, text) } = run.job;
-  const constraint = rowConstraint({ ...run.job, thoughtEnd: settings.grammar && openThoughtEnd(promptIds, format, text) });
+  const answered = run.ids.slice(promptTokens);
+  const thoughtEnd = settings.grammar && openThoughtEnd(promptIds, format, text);
+  const constraint = rowConstraint({ ...run.job, thoughtEnd }, answered);
   const sampler = createSampler({ settings: sampling, promptIds, candidates: core.candidates });
+  for (const token of answered) sampler.count(token);
   return {
     ids: run.ids,
     promptTokens,
@@ -282,7 +325,7 @@ export async function* generatePieces(prepare: () => GenerationJob): AsyncGenera
   const job = prepare();
   const run = startRun(job);
   const { clock, sequence } = run;
-  const subscription = job.core.scheduler.subscribe({ sequence, onBegin: () => begin(run), ...job.settings.terms });
+  let subscription = job.core.scheduler.subscribe({ sequence, onBegin: () => begin(run), ...job.settings.terms });
   let isOver = false;
   const end = () => {
     if (isOver) return;
@@ -292,11 +335,15 @@ export async function* generatePieces(prepare: () => GenerationJob): AsyncGenera
     else if (job.lastingTokens !== undefined) sequence.rest(run.settled);
   };
   try {
-    const advance = advanceOf(run);
+    let advance = advanceOf(run);
     let sampled = await firstTokens(run, subscription, advance);
     while (sampled.finish === undefined) {
       yield { text: sampled.text, tokens: sampled.tokens, parts: run.answer.takeParts(), index: 0, logprobs: sampled.logprobs };
       const askedAt = performance.now();
+      if (sampled.isCut) {
+        subscription = goOn(run, subscription);
+        advance = advanceOf(run);
+      }
       const next = await subscription.advance(advance);
       job.signal?.throwIfAborted();
       sampled = takeTokens(run, next);

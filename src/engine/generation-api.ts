@@ -101,8 +101,12 @@ export interface TemplateOptions {
    * state that is there. Default `given`: as they are.
    */
   readonly toolOrder?: 'given' | 'canonical' | undefined;
-  /** Short for the template variable `enable_thinking`; refused where the template has no such switch and would go on otherwise. */
-  readonly thinking?: boolean | undefined;
+  /**
+   * Whether the model thinks before it answers: true or false by the switch of its template (`enable_thinking`, Granite's `thinking`).
+   * Where that has none, false ends each thought as it begins, and true is refused. `budgetTokens`: it thinks, and a thought of so many
+   * tokens is ended by the family's own mark, so that the answer goes on (0: as it begins). Refused for a model that does not think.
+   */
+  readonly reasoning?: boolean | { readonly budgetTokens: number } | undefined;
 }
 
 /**
@@ -116,7 +120,8 @@ export type ContextPolicy = 'error' | 'slide';
 
 /**
  * Which calls an answer may make. `auto`: any, or none. `none`: none; the model is not told of the tools. `required`: at least one. A name:
- * calls of that function only, at least one. By the last two the answer is held to a call whose arguments are valid by their schema.
+ * calls of that function only, at least one. By the last two the answer is held to calls whose arguments are valid by their schema; where
+ * the model may think, text may come before them.
  */
 export type ToolChoice = 'auto' | 'none' | 'required' | { readonly name: string };
 

@@ -35,18 +35,18 @@ describe('how much of a prompt lasts', () => {
   it.each([
     ['Qwen3.5-4B', QUESTION, {}, '<think>\n'],
     ['Qwen3.5-4B', SECOND, {}, '<think>\n'],
-    ['Qwen3.5-4B', QUESTION, { thinking: false }, '<think>\n\n</think>\n\n'],
+    ['Qwen3.5-4B', QUESTION, { reasoning: false }, '<think>\n\n</think>\n\n'],
     ['Qwen-Qwen3-0.6B', SECOND, {}, ''],
-    ['Qwen-Qwen3-0.6B', QUESTION, { thinking: false }, '<think>\n\n</think>\n\n'],
+    ['Qwen-Qwen3-0.6B', QUESTION, { reasoning: false }, '<think>\n\n</think>\n\n'],
     ['LFM2.5-Instruct', SECOND, {}, ''],
     ['meta-llama-Llama-3.2-3B-Instruct', QUESTION, {}, ''],
   ] as const)('%s: %j, %j: all but %j', (name, messages, options, dropped) => {
     const text = textOf(name);
-    const ids = text.encodeMessages!(messages, renderOptions(options));
+    const ids = text.encodeMessages!(messages, renderOptions(options, text));
     const rest = text.tokenizer!.decode(ids.slice(lastingTokens(ids, messages, options, text)));
     expect(rest).toBe(dropped);
     // What the next prompt really is, after an answer that thought.
-    const next = text.encodeMessages!([...messages, THOUGHT, user('Why?')], renderOptions(options));
+    const next = text.encodeMessages!([...messages, THOUGHT, user('Why?')], renderOptions(options, text));
     const lasting = ids.slice(0, ids.length - dropped.length);
     expect(next.slice(0, lasting.length)).toEqual(lasting);
     if (dropped !== '') expect(next[lasting.length]).not.toBe(ids[lasting.length]);
@@ -54,9 +54,9 @@ describe('how much of a prompt lasts', () => {
 
   it('ends before the thinking of the turn itself, which the next question drops', () => {
     const text = textOf('Qwen3.5-4B');
-    const ids = text.encodeMessages!(TOOL, renderOptions({}));
+    const ids = text.encodeMessages!(TOOL, renderOptions({}, text));
     const lasting = text.tokenizer!.decode(ids.slice(0, lastingTokens(ids, TOOL, {}, text)));
-    const question = text.tokenizer!.decode(text.encodeMessages!(QUESTION, renderOptions({})));
+    const question = text.tokenizer!.decode(text.encodeMessages!(QUESTION, renderOptions({}, text)));
     // `<think>` and `<tool_call>` begin with the same two of these tokens.
     expect(lasting).toBe(`${question.slice(0, -'<think>\n'.length)}<t`);
   });
@@ -70,7 +70,7 @@ describe('how much of a prompt lasts', () => {
         return text.encodeMessages!(messages, options);
       },
     };
-    const ids = text.encodeMessages!(QUESTION, renderOptions({}));
+    const ids = text.encodeMessages!(QUESTION, renderOptions({}, text));
     expect(lastingTokens(ids, QUESTION, {}, picky)).toBe(ids.length);
   });
 });

@@ -38,7 +38,7 @@ function commonTokens(
 ): number | undefined {
   let others: readonly number[] | undefined;
   try {
-    others = text.encodeMessages?.(messages, renderOptions(options));
+    others = text.encodeMessages?.(messages, renderOptions(options, text));
   } catch {
     return undefined;
   }

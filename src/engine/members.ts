@@ -45,10 +45,10 @@ export class Members {
     return false;
   }
 
-  join({ sequence, onBegin, priority = 0, deadlineMs = Infinity }: SubscribeOptions): Member {
+  join({ sequence, onBegin, hasBegun = false, priority = 0, deadlineMs = Infinity }: SubscribeOptions): Member {
     const rank = { priority, deadlineAt: performance.now() + deadlineMs, order: ++this.#joined };
     const member: Member = {
-      rank, sequence, onBegin, hasBegun: false, answeredAt: 0, refusedBy: undefined, timers: new Set(), lastStep: 0, isHeldBack: false,
+      rank, sequence, onBegin, hasBegun, answeredAt: 0, refusedBy: undefined, timers: new Set(), lastStep: 0, isHeldBack: false,
       waiting: undefined, ahead: undefined,
     };
     this.#refuseAfter(member, deadlineMs, () => pastDeadline(deadlineMs));

@@ -26,7 +26,7 @@ describe('checkOptionNames', () => {
   it('passes what exists, and what is undefined', () => {
     checkOptionNames({ temperature: 0, prompt: 'a', tools: [] }, GENERATE_NAMES, 'generate');
     checkOptionNames({ temprature: undefined }, GENERATE_NAMES, 'generate');
-    checkOptionNames({ system: 'a', thinking: false }, CHAT_NAMES, 'createChat');
+    checkOptionNames({ system: 'a', reasoning: false }, CHAT_NAMES, 'createChat');
     checkOptionNames({ positions: [0] }, FORWARD_NAMES, 'forward');
     checkOptionNames({}, SEND_NAMES, 'send');
   });

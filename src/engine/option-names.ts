@@ -34,7 +34,7 @@ const DECODING: NamesOf<DecodingOptions> = {
   onProgress: true,
 };
 const CONVERSATION: NamesOf<ConversationOptions> = {
-  tools: true, toolOrder: true, toolChoice: true, templateVariables: true, thinking: true, contextPolicy: true, dialect: true,
+  tools: true, toolOrder: true, toolChoice: true, templateVariables: true, reasoning: true, contextPolicy: true, dialect: true,
 };
 const SEND: NamesOf<SendOptions> = { ...DECODING, ...CONVERSATION };
 const { signal: _signal, onProgress: _onProgress, ...LASTING } = SEND;

@@ -9,6 +9,7 @@ import { openingTokens } from './lasting-tokens.ts';
 import type { ModelCore } from './model-core.ts';
 import { GENERATE_NAMES } from './option-names.ts';
 import { answerFormat, encodeRequest } from './prompt.ts';
+import { limitThought } from './thought-budget.ts';
 import { obeyToolChoice } from './tool-choice.ts';
 import type { TextSide } from './prompt.ts';
 
@@ -43,7 +44,9 @@ export function prepareGeneration(core: ModelCore, text: TextSide, asked: Genera
   options.signal?.throwIfAborted();
   if (settings.stops.length > 0 && text.tokenizer === undefined)
     throw new InputError('This model has no tokenizer, so it cannot find stop texts.');
-  const { ids: promptIds, droppedMessages, droppedTurns } = encodeRequest(options, text, core);
+  const { ids, droppedMessages, droppedTurns } = encodeRequest(options, text, core);
+  const format = answerFormat(options, text, options.messages);
+  const { promptIds, thoughtTokens } = limitThought(ids, options, format, text);
   answerRoom(promptIds.length, { ...settings, context: core, canSlide: options.messages !== undefined });
   const { signal, onProgress, messages } = options;
   const isShared = core.state.sharesSnapshots && messages !== undefined && options.cachePrompt !== false;
@@ -52,6 +55,6 @@ export function prepareGeneration(core: ModelCore, text: TextSide, asked: Genera
   const isPrivate = options.cachePrompt === false;
   return {
     core, text, promptIds, source, sharedLengths, droppedTurns, isPrivate, settings, signal, onProgress,
-    answerFormat: answerFormat(options, text, options.messages),
+    answerFormat: format, thoughtTokens,
   };
 }

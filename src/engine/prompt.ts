@@ -17,8 +17,9 @@ import { toolSignatures } from '../text/answers/tool-signature.ts';
 import type { AnswerFormat } from './answer-text.ts';
 import { describeValue } from '../tensor/option-names.ts';
 import { checkPrefilled, isPrefilled } from './prefilled-answer.ts';
+import { reasoningVariables } from './reasoning.ts';
+import type { ReasoningSide } from './reasoning.ts';
 import { checkTemplateOptions } from './template-options.ts';
-import type { TemplateReads } from './template-options.ts';
 import type { ChatMessage, ContextPolicy, ConversationOptions, GenerateOptions, SamplingOptions, TemplateOptions } from './api.ts';
 
 export interface RenderOptions {
@@ -39,7 +40,9 @@ export interface TextSide {
   /** The text that {@link encodeMessages} encodes. */
   readonly renderMessages?: ((messages: readonly ChatMessage[], options: RenderOptions) => string) | undefined;
   /** Options that no template reads are refused where this is there. */
-  readonly templateReads?: TemplateReads;
+  readonly templateReads?: ReasoningSide['templateReads'];
+  /** As {@link ReasoningSide.reasoningSwitch}. */
+  readonly reasoningSwitch?: string | undefined;
   readonly endIds: ReadonlySet<number>;
   /** What answers are written in; default the plain one, which has thoughts and no calls. */
   readonly dialect?: AnswerDialect | undefined;
@@ -198,9 +201,8 @@ export function checkMessages(messages: readonly ChatMessage[]): void {
 }
 
 /** What the chat template gets besides messages. */
-export function renderOptions({ tools, toolOrder, thinking, templateVariables }: TemplateOptions): RenderOptions {
-  const variables: Record<string, JsonValue> = { ...templateVariables };
-  if (thinking !== undefined) variables['enable_thinking'] = thinking;
+export function renderOptions({ tools, toolOrder, reasoning, templateVariables }: TemplateOptions, text: ReasoningSide): RenderOptions {
+  const variables = { ...templateVariables, ...reasoningVariables(reasoning, text) };
   return { tools: tools !== undefined && toolOrder === 'canonical' ? canonicalTools(tools) : tools, variables };
 }
 
@@ -219,9 +221,9 @@ export function encodeConversation(
   }
   checkMessages(messages);
   checkPrefilled(messages);
-  checkTemplateOptions(options, text.templateReads);
+  checkTemplateOptions(options, text);
   return text.encodeMessages(messages, {
-    ...renderOptions(options),
+    ...renderOptions(options, text),
     checkLength: (units) => checkTextLength(units, text, size, { remedies: CONVERSATION_REMEDIES }),
   });
 }
@@ -235,7 +237,7 @@ function refuseConversationOptions(options: GenerateOptions): void {
     throw new InputError(
       `contextPolicy "slide" leaves out turns of messages, and ${source} has none: pass messages instead, or leave it out.`,
     );
-  const names = ['tools', 'toolOrder', 'toolChoice', 'thinking', 'templateVariables'] as const;
+  const names = ['tools', 'toolOrder', 'toolChoice', 'reasoning', 'templateVariables'] as const;
   const given = names.filter((name) => options[name] !== undefined);
   if (given.length === 0) return;
   throw new InputError(

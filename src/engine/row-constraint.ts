@@ -19,8 +19,10 @@ interface ConstrainedJob {
 /** Characters beside the mark that one token may have. */
 const TAIL = 64;
 
-/** For one answer, from its first token on; undefined where any token may follow. */
-export function rowConstraint({ core, text, settings, maskAfter, thoughtEnd }: ConstrainedJob): RowConstraint | undefined {
+/** For one answer, of which these tokens are there; undefined where any token may follow. */
+export function rowConstraint(
+  { core, text, settings, maskAfter, thoughtEnd }: ConstrainedJob, answered: readonly number[],
+): RowConstraint | undefined {
   const { bannedTexts, grammar, topLogprobs } = settings;
   const { tokenizer } = text;
   const answer: number[] = [];
@@ -42,6 +44,7 @@ export function rowConstraint({ core, text, settings, maskAfter, thoughtEnd }: C
     answer.push(token);
     matcher?.accept(token);
   };
+  for (const token of answered) take(token);
   return {
     mask: () => masks.map((mask) => mask()).reduce(bothMasks),
     accept(token) {

@@ -53,6 +53,8 @@ export interface SubscribeOptions extends CallTerms {
   readonly sequence?: Sequence | undefined;
   /** Called before the first step of the call. */
   readonly onBegin?: (() => void) | undefined;
+  /** It goes on where a call has just left, and waits for no place. Default false. */
+  readonly hasBegun?: boolean | undefined;
 }
 
 /** A call, from its first step to its end. */

@@ -42,9 +42,12 @@ describe('template options', () => {
     ['no tools', PLAIN, { tools: [] }],
     ['tools that are read', THINKS, { tools: [{ name: 'f' }] }],
     ['variables that are read', THINKS, { templateVariables: { style: 'b', enable_thinking: true } }],
-    ['a switch that is there', THINKS, { thinking: false }],
-    ['the switch, twice the same', THINKS, { thinking: false, templateVariables: { enable_thinking: false } }],
-    ['no thinking of a model that does not think', PLAIN, { thinking: false }],
+    ['a switch that is there', THINKS, { reasoning: false }],
+    ['the switch, twice the same', THINKS, { reasoning: false, templateVariables: { enable_thinking: false } }],
+    ['no thinking of a model that does not think', PLAIN, { reasoning: false }],
+    ['no thinking of a model that always thinks', ALWAYS_THINKS, { reasoning: false }],
+    ['a budget', THINKS, { reasoning: { budgetTokens: 20 } }],
+    ['a budget of a model that always thinks', ALWAYS_THINKS, { reasoning: { budgetTokens: 0 } }],
   ])('pass: %s', async (_, template, options) => {
     const model = await withTemplate(template);
     const messages = [{ role: 'user', content: 'a' }];
@@ -55,9 +58,14 @@ describe('template options', () => {
   it.each<[string, string, TemplateOptions, string]>([
     ['tools that nobody reads', PLAIN, { tools: [{ name: 'f' }] }, 'tools would not be seen'],
     ['a variable that nobody reads', THINKS, { templateVariables: { styl: 'b' } }, 'templateVariables.styl would not be seen'],
-    ['thinking of a model that does not think', PLAIN, { thinking: true }, 'thinking true would not be obeyed'],
-    ['no thinking of a model that always thinks', ALWAYS_THINKS, { thinking: false }, 'thinking false would not be obeyed'],
-    ['a contradiction', THINKS, { thinking: false, templateVariables: { enable_thinking: true } }, 'contradict each other'],
+    ['thinking of a model that does not think', PLAIN, { reasoning: true }, 'reasoning true would not be obeyed'],
+    ['a budget of a model that does not think', PLAIN, { reasoning: { budgetTokens: 9 } }, 'the model\'s chat template knows no thoughts'],
+    ['thinking of a model that always thinks', ALWAYS_THINKS, { reasoning: true }, 'has no switch for it'],
+    ['a budget below nothing', THINKS, { reasoning: { budgetTokens: -1 } }, 'reasoning.budgetTokens must be an integer from 0'],
+    ['a budget of nothing', THINKS, { reasoning: {} as never }, 'needs budgetTokens'],
+    ['a word for reasoning', THINKS, { reasoning: 'low' as never }, 'must be true, false or { budgetTokens }'],
+    ['another limit', THINKS, { reasoning: { budgetTokens: 3, maxTokens: 3 } as never }, 'reasoning has no option "maxTokens"'],
+    ['a contradiction', THINKS, { reasoning: false, templateVariables: { enable_thinking: true } }, 'contradict each other'],
     ['what the engine sets', THINKS, { templateVariables: { add_generation_prompt: false } }, 'may not hold add_generation_prompt'],
   ])('are refused: %s', async (_, template, options, message) => {
     const model = await withTemplate(template);
@@ -72,7 +80,7 @@ describe('template options', () => {
   it('are refused where a turn contradicts its chat', async () => {
     const model = await withTemplate(THINKS);
     await expect(
-      collect(model.createChat({ thinking: false }).send('a', { templateVariables: { enable_thinking: true } })),
+      collect(model.createChat({ reasoning: false }).send('a', { templateVariables: { enable_thinking: true } })),
     ).rejects.toThrow('contradict each other');
   });
 });

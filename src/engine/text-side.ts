@@ -12,6 +12,7 @@ import { samplingDefaults, samplingWarnings } from '../text/sampling-defaults.ts
 import { scoreTokens } from '../text/score-tokens.ts';
 import { sentenceSettings } from '../text/sentence-settings.ts';
 import { specialTokenTexts } from '../text/special-token-texts.ts';
+import { reasoningSwitchOf } from '../text/reasoning-switch.ts';
 import { endTokens, tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ChatMessage } from './api.ts';
@@ -85,6 +86,7 @@ export async function openTextSide(checkpoint: Checkpoint): Promise<TextSide> {
     tokenizer,
     ...(await messageEncoder(checkpoint, tokenizer)),
     templateReads: wordsOf(checkpoint),
+    reasoningSwitch: reasoningSwitchOf(chatTemplateSources(checkpoint).values()),
     endIds,
     grammars: tokenizer && grammarsOf(tokenizer, endIds),
     infillTokens: tokenizer && infillTokens(checkpoint, tokenizer),

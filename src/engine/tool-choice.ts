@@ -7,8 +7,9 @@ import { dialectFor, dialectNamed } from '../text/answers/dialects.ts';
 import { toolSignatures } from '../text/answers/tool-signature.ts';
 import type { OutputFormat, OutputTag, TagsFormat } from '../text/grammars/output-format.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import type { ConversationOptions, ToolChoice } from './api.ts';
+import type { ConversationOptions, DecodingOptions, ToolChoice } from './api.ts';
 import type { TextSide } from './prompt.ts';
+import { mayThink } from './reasoning.ts';
 
 /** @throws InputError for a choice that there is not, or a name that no tool has */
 export function checkToolChoice(choice: ToolChoice | undefined, tools: readonly JsonObject[] | undefined): void {
@@ -47,16 +48,19 @@ function announced(trigger: string, grammar: CallGrammar): OutputTag {
   return { begin: trigger, content: rest === '' ? row : { ...ONE, tags: [{ begin: rest, content: row, end: '' }] }, end };
 }
 
-/** The family thinks by control tokens, which are no text: an answer that is held to a form then begins with its call. */
+/** The family thinks by control tokens, which are no text. */
 function thinksByTokens({ reasoning }: AnswerDialect, tokenizer: Tokenizer): boolean {
   return reasoning !== undefined && tokenizer.encode(reasoning.open, { parseSpecial: true }).some((id) => tokenizer.isSpecial(id));
 }
 
 /**
- * What an answer with at least one call looks like, text before it and behind it included where the dialect announces calls.
+ * What an answer with at least one call looks like: calls alone, or text with calls in it where a thought may come first.
  * @throws InputError for a dialect whose calls no format can say
  */
-export function callFormat(dialect: AnswerDialect, tools: readonly JsonObject[], tokenizer: Tokenizer): OutputFormat {
+export function callFormat(
+  { dialect, tokenizer, thinks }: { readonly dialect: AnswerDialect; readonly tokenizer: Tokenizer; readonly thinks: boolean },
+  tools: readonly JsonObject[],
+): OutputFormat {
   const grammar = dialect.callGrammar(toolSignatures(tools));
   if (grammar === undefined || grammar.calls.some((call) => call.arguments !== 'json'))
     throw new InputError(
@@ -66,14 +70,12 @@ export function callFormat(dialect: AnswerDialect, tools: readonly JsonObject[],
   const [trigger] = grammar.triggers;
   if (trigger === undefined) return callsInRow(grammar);
   const most = grammar.begin === '' && grammar.separator !== undefined ? {} : { max: 1 };
-  const text = !thinksByTokens(dialect, tokenizer);
+  const text = thinks && !thinksByTokens(dialect, tokenizer);
   const between = text ? {} : { separator: grammar.separator ?? '' };
   return { type: 'tags', min: 1, ...most, text, ...between, tags: [announced(trigger, grammar)] };
 }
 
-export interface ChoosingOptions extends Pick<ConversationOptions, 'tools' | 'toolChoice' | 'dialect'> {
-  readonly format?: OutputFormat | undefined;
-}
+type ChoosingOptions = Pick<ConversationOptions & DecodingOptions, 'tools' | 'toolChoice' | 'dialect' | 'format' | 'reasoning'>;
 
 /**
  * The options of an answer that obeys `toolChoice`: tools that it may call alone, and the format that holds it to a call.
@@ -90,6 +92,5 @@ export function obeyToolChoice<Options extends ChoosingOptions>(options: Options
   if (tokenizer === undefined) throw new InputError('This model has no tokenizer, so that toolChoice cannot be obeyed.');
   const dialect = options.dialect === undefined ? (text.dialect ?? dialectFor(undefined)) : dialectNamed(options.dialect);
   const named = (tools ?? []).filter((tool) => toolChoice === 'required' || toolSignatures([tool])[0]?.name === toolChoice.name);
-  callFormat(dialect, named, tokenizer);
-  throw new InputError('toolChoice "required", or a name, cannot be obeyed yet: use "auto" or "none".');
+  return { ...options, format: callFormat({ dialect, tokenizer, thinks: mayThink(options.reasoning, text) }, named) };
 }

@@ -32,7 +32,7 @@ function functionOf(tool: JsonObject, id: string): ToolFunction {
 
 async function* piecesOf(model: Model, task: EvaluationTask, options: TaskAnswerOptions): AsyncGenerator<Piece, void, undefined> {
   const { id, messages, tools, thinking } = task;
-  const asked = { ...GREEDY, ...options, messages, thinking };
+  const asked = { ...GREEDY, ...options, messages, reasoning: thinking };
   if (tools === undefined) return yield* model.generate(asked);
   const run = model.runTools({ ...asked, tools: tools.map((tool) => functionOf(tool, id)), maxRounds: 1 });
   for await (const event of run) if (event.type === 'piece') yield event.piece;

@@ -94,7 +94,7 @@ const names: readonly Entry[] = [
   ['max_tokens', { ids: [1], max_tokens: 3 }, /no option "max_tokens"\. Did you mean maxTokens\?/],
   ['an option of another call', { ids: [1], system: 'x' }, /no option "system"/],
   ['tools with a prompt', { prompt: 'a', tools: [] }, /tools would go to the chat template, which prompt does not pass through/],
-  ['thinking with ids', { ids: [1], thinking: false }, /thinking would go to the chat template, which ids does not/],
+  ['thinking with ids', { ids: [1], reasoning: false }, /reasoning would go to the chat template, which ids does not/],
   [
     'a slide with a prompt', { prompt: 'a', contextPolicy: 'slide' },
     /contextPolicy "slide" leaves out turns of messages, and prompt has none/,
@@ -103,15 +103,15 @@ const names: readonly Entry[] = [
   ['tools that are no list', { messages, tools: { name: 'f' } }, /tools must be an array.*found an object/],
   ['a tool that is a text', { messages, tools: ['f'] }, /tools\[0\] must be an object.*found string "f"/],
   ['tools that the template does not read', { messages, tools: [{ name: 'f' }] }, /tools would not be seen/],
-  ['thinking that is a text', { messages, thinking: 'no' }, /thinking must be true or false, found string "no"/],
-  ['thinking that the template has no switch for', { messages, thinking: true }, /thinking true would not be obeyed/],
+  ['reasoning that is a text', { messages, reasoning: 'no' }, /reasoning must be true, false or { budgetTokens }, found string "no"/],
+  ['thinking that the template has no switch for', { messages, reasoning: true }, /reasoning true would not be obeyed/],
   ['template variables that are a text', { messages, templateVariables: 'x' }, /templateVariables must be an object/],
   [
     'template variables that the template does not read', { messages, templateVariables: { style: 'short' } },
     /templateVariables\.style would not be seen/,
   ],
   ['messages among the template variables', { messages, templateVariables: { messages: [] } }, /templateVariables may not hold messages/],
-  ['two words on thinking', { messages, thinking: true, templateVariables: { enable_thinking: false } }, /contradict each other/],
+  ['two words on thinking', { messages, reasoning: true, templateVariables: { enable_thinking: false } }, /contradict each other/],
   [
     'tool calls that are no list', { messages: [{ role: 'assistant', content: null, tool_calls: 'f' }] },
     /messages\[0\]\.tool_calls must be an array/,

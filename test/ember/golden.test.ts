@@ -40,7 +40,7 @@ async function logitErrors(model: Model, prompts: readonly GoldenPrompt[]): Prom
 
 /** Greedy tokens of a golden conversation, as many as the golden has. */
 async function greedyTokens(model: Model, { messages, tools, thinking, greedy_ids: golden }: GoldenPrompt): Promise<readonly number[]> {
-  const { tokens } = await collect(model.generate({ messages, tools, thinking, temperature: 0, maxTokens: golden.length }));
+  const { tokens } = await collect(model.generate({ messages, tools, reasoning: thinking, temperature: 0, maxTokens: golden.length }));
   return tokens;
 }
 

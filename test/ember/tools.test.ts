@@ -16,7 +16,7 @@ it('the bundled model passes as many tool tasks through runTools as with its pla
       const { messages, tools, thinking, check } = task;
       if (passesCheck(await answerTask(model, task, { maxTokens: 512, signal: undefined }), check)) passed.runTools++;
       const greedy = { temperature: 0, repetitionPenalty: 1, maxTokens: 512 };
-      if (passesCheck(await collect(model.generate({ ...greedy, messages, tools, thinking })), check)) passed.plain++;
+      if (passesCheck(await collect(model.generate({ ...greedy, messages, tools, reasoning: thinking })), check)) passed.plain++;
     }
     expect(tasks).toHaveLength(45);
     expect(passed.runTools).toBeGreaterThanOrEqual(passed.plain);

@@ -40,7 +40,8 @@ describe('the bundled model on the software adapter', () => {
   async function checkAnswer(id: string): Promise<void> {
     const { ids, messages, tools, thinking, greedy_ids: golden } = goldenOf(id);
     const wanted = golden.slice(0, 32);
-    const { tokens, usage } = await collect(model.generate({ messages, tools, thinking, temperature: 0, maxTokens: wanted.length }));
+    const asked = { messages, tools, reasoning: thinking, temperature: 0, maxTokens: wanted.length };
+    const { tokens, usage } = await collect(model.generate(asked));
     expect(usage.promptTokens).toBe(ids.length);
     expect(tokens).toEqual(wanted);
   }
@@ -52,7 +53,7 @@ describe('the bundled model on the software adapter', () => {
     const [first, second] = ['tools', 'tool-response'].map(goldenOf) as [GoldenPrompt, GoldenPrompt];
     const common = first.ids.findIndex((token, i) => token !== second.ids[i]);
     expect(common).toBe(163);
-    const chat = model.createChat({ tools: first.tools, thinking: first.thinking, temperature: 0, maxTokens: 32 });
+    const chat = model.createChat({ tools: first.tools, reasoning: first.thinking, temperature: 0, maxTokens: 32 });
     for (const [{ ids, messages, greedy_ids: golden }, cachedTokens] of [[first, 0], [second, common]] as const) {
       chat.reset();
       const { tokens, usage } = await collect(chat.send(messages));

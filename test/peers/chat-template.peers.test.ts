@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { FormatError, InputError } from '../../src/tensor/errors.ts';
 import { parseChatTemplate } from '../../src/text/chat-template.ts';
 import type { ChatTemplate } from '../../src/text/chat-template.ts';
+import { shapingTemplate } from '../../src/text/chat-messages.ts';
 import { fixturesPath } from '../fixture-tensors.ts';
 import { templateConversations } from '../template-cases.ts';
 import { continuedCases, continuedDifferences } from '../continued-cases.ts';
@@ -74,6 +75,21 @@ describe.skipIf(!hasSourcePeer)('templates of public models render as jinja2 ren
       .filter((each) => each !== undefined);
     const heading = `${name}: ${differences.length} of ${outcomes.length} conversations differ`;
     expect(differences.length, `${heading}\n  ${differences.slice(0, mostShown).join('\n  ')}\n`).toBe(0);
+  });
+
+  it.each([
+    ['Qwen-Qwen3-0.6B.jinja', false, true], ['openai-gpt-oss-120b.jinja', false, true], ['LFM2.5-8B-A1B.jinja', false, true],
+    ['mistralai-Ministral-3-14B-Reasoning-2512.jinja', true, true], ['ibm-granite-granite-3.3-2B-Instruct.jinja', false, false],
+  ] as const)('%s has thoughts of the past as its family wants: before an answer %s, before a call %s', (name, ofAnswer, ofCall) => {
+    const template = shapingTemplate(parseChatTemplate(templates.get(name)!.toString('utf8'), name));
+    const call = { id: 'call00000', type: 'function', function: { name: 'now', arguments: {} } };
+    const messages = [
+      { role: 'user', content: 'Two and two?' }, { role: 'assistant', content: 'Four.', reasoning_content: 'FIRST' },
+      { role: 'user', content: 'The time?' }, { role: 'assistant', content: '', reasoning_content: 'SECOND', tool_calls: [call] },
+      { role: 'tool', content: '12:00', name: 'now', tool_call_id: 'call00000' },
+    ];
+    const { text } = template.render({ messages, specialTokens: recorded.variables });
+    expect([text.includes('FIRST'), text.includes('SECOND')]).toEqual([ofAnswer, ofCall]);
   });
 
   it.each(Object.keys(continuedCases.digests))('%s leaves an answer open as transformers does', (name) => {

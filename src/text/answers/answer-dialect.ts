@@ -16,6 +16,8 @@ export interface ToolSignature {
 export interface ReasoningMarks {
   readonly open: string;
   readonly close: string;
+  /** What ends a thought that the model has not ended itself, where more than `close` does. */
+  readonly cut?: string | undefined;
 }
 
 export interface AnswerParserOptions {

@@ -1,7 +1,7 @@
 /** Marks that thoughts stand between. */
 import type { ReasoningMarks } from './answer-dialect.ts';
 
-export const THINK: ReasoningMarks = { open: '<think>', close: '</think>' };
+export const THINK: ReasoningMarks = { open: '<think>', close: '</think>', cut: '\n</think>\n\n' };
 /** Of Mistral's reasoning models. */
 export const MISTRAL_THINK: ReasoningMarks = { open: '[THINK]', close: '[/THINK]' };
 

@@ -179,8 +179,17 @@ function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, c
   return sequence(free, repeat(sequence(stretches, free), min, most));
 }
 
-/** A token of this text, where the vocabulary has it as one that texts do not hold, else the text. */
+/** A text, and where it holds one of a token that texts do not hold, that token or its text. */
 function markGrammar(mark: string, tokenizer: Tokenizer): GrammarNode {
-  const id = tokenizer.idOf(mark);
-  return id !== undefined && tokenizer.isSpecial(id) ? choice([tokenNode(id), textNode(mark)]) : textNode(mark);
+  const nodes: GrammarNode[] = [];
+  let rest = mark;
+  for (const id of tokenizer.encode(mark, { parseSpecial: true }).filter((each) => tokenizer.isSpecial(each))) {
+    const text = tokenizer.tokenText(id);
+    const at = rest.indexOf(text);
+    if (at < 0) continue;
+    if (at > 0) nodes.push(textNode(rest.slice(0, at)));
+    nodes.push(choice([tokenNode(id), textNode(text)]));
+    rest = rest.slice(at + text.length);
+  }
+  return sequence(...nodes, ...(rest === '' ? [] : [textNode(rest)]));
 }

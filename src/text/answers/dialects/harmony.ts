@@ -94,7 +94,7 @@ const rules = { marks: [CHANNEL, MESSAGE, CONSTRAIN, ...ENDS], read: readHarmony
 export const harmony: AnswerDialect = {
   name: 'harmony',
   isFor: (template) => template.includes(CHANNEL) && template.includes(MESSAGE),
-  reasoning: { open: `${CHANNEL}analysis${MESSAGE}`, close: '<|end|>' },
+  reasoning: { open: `${CHANNEL}analysis${MESSAGE}`, close: '<|end|>', cut: `<|end|>${START}assistant${CHANNEL}final${MESSAGE}` },
   createParser: (vocabulary, options) => createParser(rules, vocabulary, options),
   callGrammar: (tools) => ({
     triggers: [`${CHANNEL}commentary to=`],

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { FAKE_END, fakeModels, fakeTokenizer } from '../../test/fake-model.ts';
+import { bundledModelPath } from '../node/package-root.ts';
+import { loadModel } from '../node/load-model.ts';
+import type { JsonObject } from '../tensor/checkpoint.ts';
+import { InputError } from '../tensor/errors.ts';
+import { DIALECTS, dialectNamed } from '../text/answers/dialects.ts';
+import { createGrammarCompiler } from '../text/grammars/output-format.ts';
+import { collect } from './collect.ts';
+import { callFormat } from './tool-choice.ts';
+
+const { load, keep } = fakeModels();
+const described = (name: string, parameters: JsonObject) => ({ type: 'function', function: { name, description: 'Does it.', parameters } });
+const tools = [
+  described('light', {
+    type: 'object', properties: { on: { type: 'boolean' }, room: { enum: ['hall', 'attic'] } }, required: ['on', 'room'],
+  }),
+  described('clock', { type: 'object', properties: { zone: { type: 'string', maxLength: 8 } }, required: ['zone'] }),
+];
+
+describe('toolChoice', () => {
+  it.each(['required', { name: 'clock' }] as const)('%j holds an answer to a call, whatever the model would say', async (toolChoice) => {
+    for (const dialect of ['hermes', 'llama3', 'mistral', 'ministral', 'phi4', 'granite', 'gemma3']) {
+      for (const choosesSteps of [undefined, 8]) {
+        // An end is likely where there may be one.
+        const adjust = (logits: Float32Array) => void (logits[FAKE_END] = 30);
+        const { model } = await load({ text: { dialect: dialectNamed(dialect) }, adjust, ...(choosesSteps && { choosesSteps }) });
+        const ask = { messages: [{ role: 'user', content: 'Hello' }], reasoning: false, seed: 3, maxTokens: 400 } as const;
+        const { toolCalls, finishReason, text } = await collect(model.generate({ ...ask, tools, toolChoice }));
+        expect([dialect, finishReason, text]).toEqual([dialect, 'tool_calls', text]);
+        for (const { name, arguments: args } of toolCalls) {
+          if (toolChoice !== 'required') expect(name).toBe('clock');
+          if (name === 'light') expect(args).toEqual({ on: expect.any(Boolean), room: expect.stringMatching(/^(hall|attic)$/) });
+          else expect(args).toEqual({ zone: expect.any(String) });
+        }
+      }
+    }
+  });
+
+  it('is obeyed by the bundled model, which would not call', async () => {
+    const model = await loadModel(bundledModelPath(), { device: 'cpu', threads: 2 });
+    keep(model);
+    const ask = { messages: [{ role: 'user', content: 'Hello!' }], tools, temperature: 0, reasoning: false, maxTokens: 200 } as const;
+    expect((await collect(model.generate(ask))).toolCalls).toEqual([]);
+    for (const toolChoice of ['required', { name: 'clock' }] as const) {
+      const { toolCalls, finishReason } = await collect(model.generate({ ...ask, toolChoice }));
+      expect(finishReason).toBe('tool_calls');
+      expect(toolCalls.length).toBeGreaterThan(0);
+      if (toolChoice !== 'required') expect(toolCalls.map(({ name }) => name)).toEqual(toolCalls.map(() => 'clock'));
+    }
+    const { toolCalls, text } = await collect(model.generate({ ...ask, toolChoice: 'none' }));
+    const without = await collect(model.generate({ ...ask, tools: undefined }));
+    expect([toolCalls, text]).toEqual([[], without.text]);
+  });
+
+  it('makes a form that each dialect reads, or says that it cannot', () => {
+    const tokenizer = fakeTokenizer();
+    const refused = DIALECTS.filter((dialect) => {
+      try {
+        createGrammarCompiler(tokenizer, 300, new Set([FAKE_END])).compile(callFormat({ dialect, tokenizer, thinks: true }, tools));
+        return false;
+      } catch (error) {
+        expect(error).toBeInstanceOf(InputError);
+        return true;
+      }
+    });
+    expect(refused.map(({ name }) => name)).toEqual(['gemma4', 'lfm2', 'glm', 'qwen-xml', 'plain']);
+  });
+
+  it.each([
+    [{ toolChoice: 'required' }, 'there are no tools'],
+    [{ toolChoice: 'required', tools, format: { type: 'json' } }, 'two forms of one answer'],
+    [{ toolChoice: { name: 'x' }, tools }, 'toolChoice names the tool string "x"'],
+    [{ toolChoice: 'always', tools }, 'toolChoice must be'],
+    [{ toolChoice: 'required', tools, dialect: 'lfm2' }, 'calls of the dialect lfm2 are not JSON'],
+  ])('is refused: %j', async (options, message) => {
+    const { model } = await load();
+    const asking = collect(model.generate({ messages: [{ role: 'user', content: 'Hello' }], ...options } as never));
+    await expect(asking).rejects.toThrow(InputError);
+    await expect(asking).rejects.toThrow(message);
+  });
+});
