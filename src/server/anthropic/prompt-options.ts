@@ -47,7 +47,7 @@ function choiceOf(choice: PromptParameters['tool_choice']): ToolChoice | undefin
 }
 
 /** @throws Failure (400) for a choice among no tools */
-export function promptOptions(parameters: PromptParameters): Pick<AnswerRequest, 'messages' | 'tools' | 'toolChoice' | 'thinking'> {
+export function promptOptions(parameters: PromptParameters): Pick<AnswerRequest, 'messages' | 'tools' | 'toolChoice' | 'reasoning'> {
   const { messages, system, tools = [], tool_choice: choice, thinking } = parameters;
   if (tools.length === 0 && (choice?.type === 'any' || choice?.type === 'tool'))
     throw invalid('tool_choice asks for a call, and there are no tools.', { param: 'tool_choice' });
@@ -60,6 +60,6 @@ export function promptOptions(parameters: PromptParameters): Pick<AnswerRequest,
       })),
       toolChoice: choiceOf(choice),
     }),
-    thinking: thinking?.type === 'disabled' ? false : undefined,
+    reasoning: thinking?.type === 'disabled' ? false : undefined,
   };
 }

@@ -128,7 +128,7 @@ describe("chat completions, by OpenAI's client", () => {
 
 it('what a model thinks comes by itself, whole and streamed, and is counted', async () => {
   const question = [{ role: 'user' as const, content: 'What is 17 + 25?' }];
-  const expected = await collect(rig.model.generate({ messages: question, temperature: 0, maxTokens: 150, thinking: true }));
+  const expected = await collect(rig.model.generate({ messages: question, temperature: 0, maxTokens: 150, reasoning: true }));
   const thinking = { ...request, messages: question, max_tokens: 150, chat_template_kwargs: { enable_thinking: true } };
   const { body } = await chat(thinking);
   expect(expected.reasoning).not.toBe('');
