@@ -1,21 +1,12 @@
 /** The command line as a whole: which command runs, and how the process ends. */
 import { Command, CommanderError } from 'commander';
-import { registerBench } from './bench.ts';
-import { registerChat } from './chat.ts';
-import { registerDoctor } from './doctor.ts';
-import { registerEmbed } from './embed.ts';
-import { registerEval } from './eval.ts';
-import { closestTo, commandNames, didYouMean } from './suggestions.ts';
+import { commandsOf, FIRST_WORDS } from './command-names.ts';
+import type { CommandName } from './command-names.ts';
+import { closestTo, didYouMean } from './suggestions.ts';
 import { describeFailure, isBrokenPipe, UnwritableOutput, UsageError } from './exit-codes.ts';
 import { packageVersion } from '../node/package-root.ts';
-import { registerInspect } from './inspect.ts';
-import { registerKernels } from './kernels.ts';
 import { checkFirstArgument } from './run-arguments.ts';
-import { registerRun } from './run.ts';
-import { registerServe } from './serve/serve-command.ts';
 import { createTerminal } from './terminal.ts';
-import { registerTokenize } from './tokenize.ts';
-import { registerConvert, registerSynth } from './write-model.ts';
 
 const EXAMPLES = `
 Without a command, "ingot" in a terminal chats with the bundled model,
@@ -35,10 +26,26 @@ another default model, NO_COLOR turns colours off, INGOT_DEBUG=1 shows where an
 error came from.
 `;
 
+/** What registers a command. The modules of all others take longer to load than most commands to run. */
+const COMMANDS: { readonly [Name in CommandName]: () => Promise<(program: Command) => void> } = {
+  chat: async () => (await import('./chat.ts')).registerChat,
+  run: async () => (await import('./run.ts')).registerRun,
+  serve: async () => (await import('./serve/serve-command.ts')).registerServe,
+  inspect: async () => (await import('./inspect.ts')).registerInspect,
+  kernels: async () => (await import('./kernels.ts')).registerKernels,
+  tokenize: async () => (await import('./tokenize.ts')).registerTokenize,
+  embed: async () => (await import('./embed.ts')).registerEmbed,
+  convert: async () => (await import('./write-model.ts')).registerConvert,
+  synth: async () => (await import('./write-model.ts')).registerSynth,
+  eval: async () => (await import('./eval.ts')).registerEval,
+  bench: async () => (await import('./bench.ts')).registerBench,
+  doctor: async () => (await import('./doctor.ts')).registerDoctor,
+};
+
 /** Commander's words; {@link unknownOption} has its own. */
 const UNKNOWN_OPTION = /^error: unknown option '(.*)'/;
 
-function createProgram(): Command {
+async function createProgram(names: readonly CommandName[]): Promise<Command> {
   const program = new Command('ingot')
     .description('Large language models on the machine in front of you.')
     .version(packageVersion(), '-V, --version')
@@ -48,30 +55,18 @@ function createProgram(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => UNKNOWN_OPTION.test(text) || write(text.replace(/^error: /, 'ingot: ')) })
     .addHelpText('after', EXAMPLES);
-  registerChat(program);
-  registerRun(program);
-  registerServe(program);
-  registerInspect(program);
-  registerKernels(program);
-  registerTokenize(program);
-  registerEmbed(program);
-  registerConvert(program);
-  registerSynth(program);
-  registerEval(program);
-  registerBench(program);
-  registerDoctor(program);
+  for (const name of names) (await COMMANDS[name]())(program);
   return program;
 }
 
 /** Before options are looked at: those of a command that does not exist would be called unknown. */
-function checkCommand(args: readonly string[], program: Command): void {
+function checkCommand(args: readonly string[]): void {
   const [first, second] = args;
-  const names = commandNames(program);
   if (first === 'help') {
-    if (second === undefined || names.includes(second)) return;
-    throw new UsageError(`there is no command ${JSON.stringify(second)}.${didYouMean(second, names)} "ingot --help" lists commands.`);
+    if (second === undefined || FIRST_WORDS.includes(second)) return;
+    throw new UsageError(`there is no command ${JSON.stringify(second)}.${didYouMean(second, FIRST_WORDS)} "ingot --help" lists commands.`);
   }
-  if (first !== undefined && !first.startsWith('-') && !names.includes(first)) checkFirstArgument(args, names);
+  if (first !== undefined && !first.startsWith('-') && !FIRST_WORDS.includes(first)) checkFirstArgument(args, FIRST_WORDS);
 }
 
 /** What commander threw for an option that no command has: commander's own advice would be --help for --temp. */
@@ -104,8 +99,8 @@ function reportFailure(error: unknown): number {
 export async function runCli(args: readonly string[]): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', endAtFailure);
   try {
-    const program = createProgram();
-    checkCommand(args, program);
+    checkCommand(args);
+    const program = await createProgram(commandsOf(args));
     await program.parseAsync(args, { from: 'user' }).catch((error: unknown) => {
       throw unknownOption(error, args, program);
     });

@@ -5,7 +5,7 @@ import { collect } from '../engine/collect.ts';
 import { endingNote, figuresLine } from './answer-figures.ts';
 import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
 import { chat } from './chat.ts';
-import { commandNames } from './suggestions.ts';
+import { FIRST_WORDS } from './command-names.ts';
 import { UsageError } from './exit-codes.ts';
 import { addGenerationOptions, decodingOptions, reasoningOption } from './generation-options.ts';
 import type { GenerationFlags } from './generation-options.ts';
@@ -60,7 +60,7 @@ export function registerRun(program: Command): void {
   addDeviceOptions(addGenerationOptions(command, 'what the context has left; 256 with --raw and --ids'));
   command.action((args: string[], flags: RunFlags) => {
     const isNamed = program.args[0] === 'run';
-    if (!isNamed) checkFirstArgument(args, commandNames(program));
+    if (!isNamed) checkFirstArgument(args, FIRST_WORDS);
     return !isNamed && isChat(args, flags) ? chat(resolveRunArguments(args, flags).model, flags) : runOnce(args, flags);
   });
 }

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { nearestNames } from '../tensor/near-names.ts';
 
 /** The candidate that a misspelt word most likely meant; undefined where none is near. */
@@ -10,9 +9,4 @@ export function closestTo(word: string, candidates: readonly string[]): string |
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const closest = closestTo(word, candidates);
   return closest === undefined ? '' : ` Did you mean ${JSON.stringify(closest)}?`;
-}
-
-/** Names that may stand first on the command line, `help` among them. */
-export function commandNames(program: Command): string[] {
-  return [...program.commands.map((command) => command.name()), 'help'];
 }

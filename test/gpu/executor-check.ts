@@ -30,7 +30,7 @@ const knobs: DeviceProfile['knobs'] = {
     groupedFrom: 3,
     groupedSplits: 2,
     tileInvocations: 32,
-    tileBytes: 16384,
+    tileBytes: 8192,
     invocations: 32,
     splitInvocations: 16,
     unroll: 2,

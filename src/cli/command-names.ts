@@ -1,0 +1,17 @@
+/** In the order of the help text. */
+export const COMMAND_NAMES = [
+  'chat', 'run', 'serve', 'inspect', 'kernels', 'tokenize', 'embed', 'convert', 'synth', 'eval', 'bench', 'doctor',
+] as const;
+
+export type CommandName = (typeof COMMAND_NAMES)[number];
+
+/** Words that may stand first on the command line and are neither a model nor a prompt. */
+export const FIRST_WORDS: readonly string[] = [...COMMAND_NAMES, 'help'];
+
+/** The commands that a command line is about. */
+export function commandsOf(args: readonly string[]): readonly CommandName[] {
+  const [first, second] = args;
+  const named = COMMAND_NAMES.find((name) => name === (first === 'help' ? second : first));
+  if (named !== undefined) return [named];
+  return first === 'help' || args.includes('--help') || args.includes('-h') ? COMMAND_NAMES : ['run'];
+}
