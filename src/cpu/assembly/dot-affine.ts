@@ -4,6 +4,7 @@
  */
 import { AS_CODED, QUADS, storeSums, storeSumsOfBytes, sumsOf32 } from './described-sums';
 import { addOffset, stepOf, sumOf } from './group-ends';
+import { highAbove, lowAbove } from './lanes';
 import { ones, zeros } from './opaque';
 import { ACTIVATION_BLOCK } from './quantize';
 import { storeScales } from './row-scales';
@@ -165,29 +166,16 @@ function dotBrainBlocks(bits: i32, size: i32, w: usize, x: usize, xEnd: usize, o
       const dx = stepOf(x);
       const eight = v128.load(scales);
       const added = v128.load(scales, 32);
-      first = addOffset(first, sumsOf32(bits, spill, x, one), lowBrains(eight, zero), lowBrains(added, zero), sum, dx);
+      first = addOffset(first, sumsOf32(bits, spill, x, one), lowAbove(eight, zero), lowAbove(added, zero), sum, dx);
       v128.store(out, first);
-      second = addOffset(second, sumsOf32(bits, spill + 16, x, one), highBrains(eight, zero), highBrains(added, zero), sum, dx);
+      second = addOffset(second, sumsOf32(bits, spill + 16, x, one), highAbove(eight, zero), highAbove(added, zero), sum, dx);
       v128.store(out, second, 16);
       const more = v128.load(scales, 16);
       const moreAdded = v128.load(scales, 48);
-      third = addOffset(third, sumsOf32(bits, spill + 32, x, one), lowBrains(more, zero), lowBrains(moreAdded, zero), sum, dx);
+      third = addOffset(third, sumsOf32(bits, spill + 32, x, one), lowAbove(more, zero), lowAbove(moreAdded, zero), sum, dx);
       v128.store(out, third, 32);
-      fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), highBrains(more, zero), highBrains(moreAdded, zero), sum, dx);
+      fourth = addOffset(fourth, sumsOf32(bits, spill + 48, x, one), highAbove(more, zero), highAbove(moreAdded, zero), sum, dx);
       v128.store(out, fourth, 48);
     }
   }
-}
-
-/** bf16 0..3 of eight, and 4..7, as f32. */
-// @ts-ignore: decorator
-@inline
-function lowBrains(eight: v128, zero: v128): v128 {
-  return i16x8.shuffle(zero, eight, 0, 8, 1, 9, 2, 10, 3, 11);
-}
-
-// @ts-ignore: decorator
-@inline
-function highBrains(eight: v128, zero: v128): v128 {
-  return i16x8.shuffle(zero, eight, 4, 12, 5, 13, 6, 14, 7, 15);
 }

@@ -1,7 +1,8 @@
 /** The kernels of single rows of x by the number of a described type; a number without one traps. */
 import { dotAffine } from './dot-affine';
 import { dotDirect } from './dot-direct';
-import { dotIq4Xs, dotNvfp4, dotQ2_K, dotQ3_K, dotQ5_K } from './dot-super';
+import { dotNvfp4 } from './dot-nvfp4';
+import { dotIq4Xs, dotQ2_K, dotQ3_K, dotQ5_K } from './dot-super';
 import {
   arrangementOf, NIBBLES_16, NIBBLES_16_HIGH, NIBBLES_32_HIGH, NIBBLES_8, PAIRS_32, PAIRS_32_HIGH, SCALE_XS, scalesOf, STREAM,
 } from './weight-type';

@@ -1,19 +1,17 @@
 /**
- * Sixteen packed rows of super-blocks with integers under their scales, Q2_K, Q3_K, Q5_K and IQ4_XS, and of NVFP4, whose groups are 16 as
- * well, times one row of activations. Where a group's scale is an integer it multiplies in the widening step.
+ * Sixteen packed rows of super-blocks with integers under their scales, Q2_K, Q3_K, Q5_K and IQ4_XS, times one row of activations. The
+ * integers multiply in the widening step.
  */
-import { AS_CODED, E2M1_ABOVE, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, storeSums } from './described-sums';
-import { highNibbles, lowNibbles, widen } from './dot-int8';
+import { AS_CODED, IQ4_SPLIT, iq4Offset, iq4Sums, ninePairSums, QUADS, storeSums } from './described-sums';
+import { highNibbles, lowNibbles } from './dot-int8';
 import { addDots, storeFactors, storePositiveFactors, UNPACKED_BYTES } from './dot-q4-k';
-import { addHalves, addPaired, addScaled, clearSums, halfSums, stepOf, sumOf } from './group-ends';
+import { addPaired, addScaled, clearSums, halfSums, stepOf, sumOf } from './group-ends';
 import { halvesToFloats, highHalves, lowHalves } from './half';
 import { highPairs, lowPairs } from './lanes';
 import { nibbleMask, ones } from './opaque';
 import { storeInterleaved } from './packed-described';
 import { ACTIVATION_BLOCK } from './quantize';
-import { storeScales } from './row-scales';
 import { SIX_BITS_BYTES, unpackFour } from './six-bits';
-import { SCALE_UE4M3_HALF } from './weight-type';
 
 /** What goes through memory besides a block's sums lies behind them. */
 const KEPT: usize = 2 * QUADS;
@@ -215,64 +213,4 @@ function unpackXs(bytes: usize, to: usize): void {
     v128.store(to + (pair << 5), i8x16.sub(v128.or(lowNibbles(halves, mask), v128.and(i16x8.shl(both, 4), upper)), less));
     v128.store(to + (pair << 5), i8x16.sub(v128.or(highNibbles(halves, mask), v128.and(i16x8.shl(both, 2), upper)), less), 16);
   }
-}
-
-/** As dotQ5_K. */
-export function dotNvfp4(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  call_indirect<void>(isOdd ? dotOddNvfp4.index : dotOrdinaryNvfp4.index, w, x, xEnd, out, spill);
-}
-
-function dotOrdinaryNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotFourGroups(false, w, x, xEnd, out, spill);
-}
-
-function dotOddNvfp4(w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  dotFourGroups(true, w, x, xEnd, out, spill);
-}
-
-/** Blocks of four groups of 16, each with a byte of scale. */
-// @ts-ignore: decorator
-@inline
-function dotFourGroups(isOdd: bool, w: usize, x: usize, xEnd: usize, out: usize, spill: usize): void {
-  let first = f32x4.splat(0);
-  let second = f32x4.splat(0);
-  let third = f32x4.splat(0);
-  let fourth = f32x4.splat(0);
-  const one = ones();
-  const kept = spill + KEPT;
-  while (x < xEnd) {
-    let scales = w;
-    w += 64;
-    for (const end = w; scales < end; scales += 32, w += 256, x += ACTIVATION_BLOCK) {
-      storeScales(SCALE_UE4M3_HALF, isOdd, scales, 1, kept);
-      storeScales(SCALE_UE4M3_HALF, isOdd, scales + 16, 1, kept + 64);
-      storeSums(4, E2M1_ABOVE, true, w, x, spill);
-      const less = twelveOf(v128.load32_splat(x, 8));
-      const nextLess = twelveOf(v128.load32_splat(x, 12));
-      const dx = stepOf(x);
-      first = addNvfp4(first, spill, less, nextLess, dx, one);
-      v128.store(out, first);
-      second = addNvfp4(second, spill + 16, less, nextLess, dx, one);
-      v128.store(out, second, 16);
-      third = addNvfp4(third, spill + 32, less, nextLess, dx, one);
-      v128.store(out, third, 32);
-      fourth = addNvfp4(fourth, spill + 48, less, nextLess, dx, one);
-      v128.store(out, fourth, 48);
-    }
-  }
-}
-
-/** 12 times what is there 32 times. */
-// @ts-ignore: decorator
-@inline
-function twelveOf(sums: v128): v128 {
-  return i16x8.add(i16x8.shr_s(sums, 2), i16x8.shr_s(sums, 3));
-}
-
-// @ts-ignore: decorator
-@inline
-function addNvfp4(total: v128, at: usize, less: v128, nextLess: v128, dx: v128, one: v128): v128 {
-  const first = widen(i16x8.sub(v128.load(at), less), one);
-  const second = widen(i16x8.sub(v128.load(at, QUADS), nextLess), one);
-  return addHalves(total, first, second, v128.load(at, KEPT), v128.load(at, KEPT + 64), dx);
 }

@@ -49,3 +49,17 @@ export function lowPairs(values: v128): v128 {
 export function highPairs(values: v128): v128 {
   return i16x8.shuffle(values, values, 4, 4, 5, 5, 6, 6, 7, 7);
 }
+
+/** i16 0..3 of eight in the high halves of four lanes, over zeros: of bf16 the values as f32. */
+// @ts-ignore: decorator
+@inline
+export function lowAbove(eight: v128, zero: v128): v128 {
+  return i16x8.shuffle(zero, eight, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+/** i16 4..7 likewise. */
+// @ts-ignore: decorator
+@inline
+export function highAbove(eight: v128, zero: v128): v128 {
+  return i16x8.shuffle(zero, eight, 4, 12, 5, 13, 6, 14, 7, 15);
+}

@@ -3,12 +3,12 @@ import { halvesToFloats } from './half';
 import { halfSigns } from './opaque';
 import { SCALE_BF16, SCALE_F16, SCALE_F32, SCALE_UE4M3_HALF } from './weight-type';
 
-/** f32 2^112: what moves f16's exponent, at its place in an f32, to f32's bias; 2^119 does so with e4m3's, of half the value. */
+/** f32 2^112: what moves f16's exponent, at its place in an f32, to f32's bias. */
 const REBIAS: f32 = 5.192296858534828e33;
-const E4M3_REBIAS: f32 = 6.646139978924579e35;
 
 /**
- * f32[16] at `to`: those at `at`, times `factor`, a power of two. `isOdd`: some scale of the matrix is odd (packed-described.ts).
+ * f32[16] at `to`: those at `at`, times `factor`, a power of two. `isOdd`: some scale of the matrix is odd (packed-described.ts); e4m3 are
+ * taken as such.
  */
 // @ts-ignore: decorator
 @inline
@@ -54,7 +54,6 @@ export function fourScales(format: i32, isOdd: bool, eight: v128, isUpper: bool,
   }
   if (format == SCALE_BF16) return times(interleaved(zero, eight, isUpper), factor);
   if (format == SCALE_UE4M3_HALF) {
-    if (!isOdd) return f32x4.mul(interleaved(zero, i16x8.shl(eight, 4), isUpper), f32x4.splat(E4M3_REBIAS * factor));
     const halves = i16x8.add(i16x8.shl(v128.andnot(eight, i16x8.splat(0x80)), 4), i16x8.splat(119 << 7));
     const numbers = i16x8.ne(eight, i16x8.splat(0x7f));
     return times(v128.and(ue4m3Halves(interleaved(zero, halves, isUpper)), interleaved(zero, numbers, isUpper)), factor);
