@@ -3,7 +3,7 @@
 //   node bench/gpu-matrix-gemm.mjs [--only values,forms,times,tilings,parts] [--products qkv,o,gate+up,down]
 //     [--models qwen3-4b,qwen3-0.6b,llama-3.2-3b] [--types q4_0] [--rows 16,31,64,128,512,2048] [--seconds 80] [--json FILE] [--null]
 // A tiling is ROWSxCOLSxDEPTH, subgroups down, across and deep, and parts of the depth; then how x comes (`held`, `direct`: halves that a
-// dispatch of their own makes, which is timed too) and `ahead`, two steps fetched ahead. `forms`: values of every form of weights.
+// dispatch of their own makes, which is timed too) and `ahead2`, two steps fetched ahead. `forms`: values of every form of weights.
 // --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
 // memory and not from a cache.
 import { appendFileSync } from 'node:fs';
@@ -111,17 +111,19 @@ const tilingOf = (text) => {
   const [tileRows, tileCols, tileDepth, down, across, deep, splits] = sizes.map(Number);
   const words = text.split(' ');
   const halves = ['held', 'direct'].find((word) => words.includes(word));
-  const ahead = words.includes('ahead') ? 2 : undefined;
+  const ahead = Number(words.find((word) => /^ahead\d$/.test(word))?.at(-1) ?? 1);
   return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves, ahead };
 };
 
 // Values.
 
 const VALUE_TILINGS = [
-  '128x128x64 241 /1', '128x128x64 241 /2', '64x64x64 221 /1', '16x64x64 122 /1', '32x64x64 122 /2', '64x64x64 122 /4',
-  '128x128x64 241 /1 held', '256x128x128 421 /2 direct', '128x160x64 251 /1', '64x64x64 122 /2 direct', '32x64x64 122 /2 ahead',
-  '128x128x64 241 /2 held ahead',
-  '16x64x256 122 /1',
+  '128x128x64 241 /1', '128x128x64 241 /2', '16x64x64 122 /1', '64x64x64 122 /4', '128x128x64 241 /1 held',
+  '256x128x128 421 /2 direct',
+  '128x160x64 251 /1', '64x64x64 122 /2 direct', '32x64x64 122 /2 ahead2', '128x128x64 241 /2 held ahead2', '16x32x128 114 /1 ahead2',
+  '16x16x512 118 /1', '16x16x256 118 /1 ahead2', '16x32x64 111 /1 direct ahead2', '16x32x256 118 /2 ahead3',
+  '128x128x64 221 /1 direct ahead2',
+  '128x256x64 241 /1 direct', '256x128x64 441 /1 direct',
 ];
 
 /** Random x and what it stands for, [rows, cols]; rows of every magnitude. */
@@ -311,34 +313,53 @@ async function measure({ model, type, product, shape, rows, what, kernels, copie
 /** Tilings to choose from, by product and rows, in the order in which they matter: time may end. The first is what the table had. */
 const CANDIDATES = [
   ['gate+up', 16, [
-    '16x64x64 122 /1', '16x64x64 122 /1 direct', '16x64x64 122 /1 held', '16x64x64 122 /2', '16x32x64 111 /1 direct', '16x32x64 111 /2 direct',
-    '16x32x128 111 /1 direct', '16x32x64 112 /1 direct', '16x64x64 121 /1 direct', '16x64x64 122 /1 direct ahead', '16x64x128 124 /1 direct',
-    '16x128x64 142 /1', '16x160x64 152 /1 direct', '16x32x64 112 /2 direct', '16x32x128 114 /1 direct', '16x64x128 122 /1 direct',
+    '16x64x64 122 /1', '16x64x64 122 /1 ahead2', '16x64x64 122 /1 ahead3', '16x64x64 122 /1 direct', '16x64x64 122 /1 direct ahead2',
+    '16x32x128 114 /1', '16x32x128 114 /1 ahead2', '16x32x128 114 /1 direct ahead2', '16x32x64 112 /1 ahead2', '16x32x256 118 /1',
+    '16x32x256 118 /1 direct ahead2', '16x64x128 124 /1 ahead2', '16x160x64 152 /1', '16x160x64 152 /1 ahead2', '16x64x64 122 /2 ahead2',
+    '16x32x64 111 /1 direct ahead2', '16x64x128 122 /1 direct', '16x32x64 111 /1 direct ahead4',
   ]],
   ['down', 16, [
-    '16x64x64 122 /8', '16x64x64 122 /8 direct', '16x64x64 122 /4 direct', '16x32x64 111 /4 direct', '16x32x64 111 /8 direct',
-    '16x32x128 111 /8 direct', '16x64x128 124 /8 direct', '16x32x64 112 /8 direct', '16x32x64 112 /4 direct', '16x32x64 112 /16 direct',
-  ]],
-  ['gate+up', 64, [
-    '64x64x64 122 /1', '64x64x64 122 /1 direct', '64x128x64 142 /1', '64x64x64 221 /1 direct', '64x128x64 221 /1 direct', '64x32x64 211 /1 direct',
-    '64x160x64 152 /1', '64x128x64 142 /1 direct', '64x160x64 251 /1 direct',
+    '16x64x64 122 /8', '16x64x64 122 /8 ahead2', '16x64x64 122 /4 ahead2', '16x64x64 122 /8 direct ahead2', '16x16x512 118 /1',
+    '16x16x512 118 /1 ahead2', '16x16x256 118 /1 ahead2', '16x16x256 118 /1 ahead4', '16x32x256 118 /2 ahead2', '16x32x128 114 /4 ahead2',
+    '16x32x128 114 /8 ahead2', '16x16x512 118 /1 direct ahead2', '16x32x256 118 /4 ahead2', '16x16x256 118 /2 ahead2',
   ]],
   ['gate+up', 512, [
-    '128x128x64 241 /1', '256x128x128 421 /1 direct', '256x128x64 421 /1 direct', '128x128x64 221 /1 direct', '128x128x64 221 /1 held',
-    '128x128x64 221 /1',
+    '128x128x64 241 /1', '128x128x64 241 /1 ahead2', '256x128x128 421 /1 direct', '256x128x64 421 /1 direct',
+    '256x128x64 421 /1 direct ahead2',
+    '128x128x64 221 /1 direct', '128x128x64 221 /1 direct ahead2', '128x256x64 241 /1 direct', '256x128x64 441 /1 direct',
+    '128x128x64 241 /1 held',
   ]],
-  ['down', 512, ['128x128x64 241 /3', '256x128x128 421 /3 direct', '256x128x64 421 /3 direct', '128x128x64 221 /3 direct', '128x128x64 221 /3 held']],
+  ['qkv', 16, [
+    '16x64x64 122 /4', '16x64x64 122 /4 ahead2', '16x16x256 118 /1 ahead2', '16x32x256 118 /1', '16x32x256 118 /1 ahead2',
+    '16x32x128 114 /1 ahead2', '16x32x128 114 /2 ahead2', '16x64x128 124 /2 ahead2',
+  ]],
+  ['o', 16, [
+    '16x64x64 122 /8', '16x64x64 122 /8 ahead2', '16x16x512 118 /1', '16x16x256 118 /1 ahead2', '16x16x256 118 /1 ahead4',
+    '16x32x128 114 /4 ahead2', '16x32x256 118 /2 ahead2', '16x16x512 118 /1 ahead2',
+  ]],
+  ['down', 512, [
+    '128x128x64 241 /3', '128x128x64 241 /3 ahead2', '256x128x128 421 /3 direct', '256x128x64 421 /3 direct', '128x128x64 221 /3 direct',
+  ]],
+  ['gate+up', 64, [
+    '64x64x64 122 /1', '64x64x64 122 /1 ahead2', '64x160x64 152 /1', '64x160x64 152 /1 ahead2', '64x128x64 142 /1',
+    '64x64x64 221 /1 direct',
+  ]],
   ['gate+up', 32, [
-    '32x64x64 122 /1', '32x64x64 122 /1 direct', '32x32x64 111 /1 direct', '32x160x64 152 /1', '32x128x64 142 /1', '32x64x64 121 /1 direct',
-    '32x32x64 112 /1 direct',
+    '32x64x64 122 /1', '32x64x64 122 /1 ahead2', '32x160x64 152 /1', '32x160x64 152 /1 ahead2', '32x32x128 114 /1 ahead2',
+    '32x64x64 122 /1 direct ahead2',
   ]],
-  ['gate+up', 128, ['128x160x64 251 /1', '128x192x64 261 /1', '128x160x64 251 /1 direct', '128x64x64 221 /1 direct', '128x128x64 241 /1 direct']],
-  ['qkv', 16, ['16x64x64 122 /4', '16x64x64 122 /4 direct', '16x32x64 111 /2 direct', '16x32x64 111 /4 direct', '16x32x64 112 /4 direct']],
-  ['o', 16, ['16x64x64 122 /8', '16x64x64 122 /8 direct', '16x32x64 111 /4 direct', '16x32x64 111 /8 direct', '16x32x64 112 /8 direct']],
+  ['gate+up', 128, [
+    '128x160x64 251 /1', '128x160x64 251 /1 ahead2', '128x160x64 251 /1 direct', '128x128x64 241 /1', '128x192x64 261 /1',
+  ]],
+  ['down', 128, ['128x160x64 251 /8', '128x128x64 241 /6', '128x128x64 241 /6 ahead2', '128x64x64 221 /4 direct']],
+  ['down', 32, [
+    '32x64x64 122 /8', '32x64x64 122 /8 ahead2', '32x32x128 114 /8 ahead2', '32x32x128 114 /4 ahead2', '32x160x64 152 /8 ahead2',
+  ]],
+  ['down', 64, ['64x64x64 122 /8', '64x64x64 122 /8 ahead2', '64x160x64 152 /8']],
   ['qkv', 512, ['128x128x64 241 /1', '256x128x128 421 /1 direct', '128x160x64 251 /1', '256x128x64 421 /1 direct']],
   ['o', 512, ['128x128x64 241 /3', '128x160x64 251 /2', '256x128x128 421 /3 direct', '256x128x64 421 /3 direct']],
-  ['down', 128, ['128x160x64 251 /8', '128x128x64 241 /6', '128x64x64 221 /4 direct']],
-  ['down', 32, ['32x64x64 122 /8', '32x64x64 122 /8 direct', '32x32x64 111 /8 direct', '32x160x64 152 /8']],
+  ['qkv', 128, ['128x160x64 251 /3', '128x128x64 241 /2']],
+  ['o', 128, ['128x128x64 241 /6', '128x160x64 251 /8']],
 ];
 
 function productsToMeasure() {
@@ -348,11 +369,13 @@ function productsToMeasure() {
       flags.rows.split(',').map((rows) => ({ model, type, product, shape, rows: Number(rows) })))));
 }
 
+const gemvOf = (shape, batch) => ({ what: `gemv${batch}`, kernels: [gemvProduct(shape, batch, { profile })] });
+
 function todaysKernels({ shape, rows }) {
   return [
     { what: 'table', kernels: productKernels(shape, 'many', { profile }) },
     { what: 'today', kernels: productKernels(shape, 'many', { profile: today }) },
-    ...(rows <= 16 ? [{ what: 'gemv8', kernels: [gemvProduct(shape, 8, { profile })] }] : []),
+    ...(rows <= 16 ? [gemvOf(shape, rows <= 2 ? rows : rows <= 4 ? 4 : 8)] : []),
   ];
 }
 
@@ -396,17 +419,26 @@ function attempt(make) {
   }
 }
 
+const NEXT_FETCH = /if \(k \+ 1u < (\w+)\) \{([^}]*)\}/;
+
+function withoutPut(text) {
+  const barrier = 'workgroupBarrier();\n';
+  const first = text.indexOf(barrier, text.lastIndexOf('k++) {')) + barrier.length;
+  return text.slice(0, first) + text.slice(text.indexOf(barrier, first));
+}
+
 /** A kernel with some of its text left out: what it then takes less is what that costs, where nothing else hides it. */
 const WITHOUT = {
   whole: (text) => text,
   'row factors': (text) => text.replace(/(let line = min\(place[\s\S]*?for \(var k = 0u; k < )\d+u/, '$10u'),
-  'next fetch': (text) => text.replace(/if \(k \+ 1u < \w+\) \{ f = fetch[^}]*\}/, ''),
-  'fetch and put': (text) => text.replace(/(k\+\+\) \{\nworkgroupBarrier\(\);\n)[\s\S]*?(workgroupBarrier\(\);\nif \(k \+ 1u)/, '$1$2')
-    .replace(/if \(k \+ 1u < \w+\) \{ f = fetch[^}]*\}/, ''),
+  'next fetch': (text) => text.replace(NEXT_FETCH, ''),
+  'condition of the next fetch': (text) =>
+    text.replace(NEXT_FETCH, (_, to, body) => body.replaceAll('k + 1u', `min(k + 1u, ${to} - 1u)`)),
+  'fetch and put': (text) => withoutPut(text).replace(NEXT_FETCH, ''),
   products: (text) => text.replaceAll(/c\d_\d = subgroupMatrixMultiplyAccumulate[^;]*;/g, ''),
   end: (text) => text.replaceAll(/finishPiece\(\d+u[^;]*;/g, ''),
-  'room for more than one in 24 KiB': (text) => text.replace(/(var<workgroup> held: array<vec4<u32>, )\d+/, '$11536'),
-  'room for more than one in 48 KiB': (text) => text.replace(/(var<workgroup> held: array<vec4<u32>, )\d+/, '$13072'),
+  'room for two in 48 KiB': (text) => text.replace(/(var<workgroup> held: array<vec4<u32>, )\d+/, '$11536'),
+  'room for one in 48 KiB': (text) => text.replace(/(var<workgroup> held: array<vec4<u32>, )\d+/, '$13072'),
 };
 
 const PARTED = [

@@ -23,7 +23,7 @@ const HALVES = { ...MATRIX_CONFIGS.nvidia, emulated: true } as const;
 const FLOATS = { ...MATRIX_CONFIGS.metalF32, emulated: true } as const;
 
 /** Small, for most of the time goes into compiling them. */
-const TILING: MatrixTiling = { tileRows: 16, tileCols: 32, tileDepth: 64, subgroups: [1, 2, 1], splits: 1 };
+const TILING: MatrixTiling = { tileRows: 16, tileCols: 32, tileDepth: 64, subgroups: [1, 2, 1], splits: 1, ahead: 1 };
 /** Gate and up of a unit meet in a subgroup. */
 const GATED: Partial<MatrixTiling> = { tileRows: 32, tileCols: 64, subgroups: [2, 2, 1] };
 
@@ -94,16 +94,18 @@ describe('matrix gemm', () => {
     await check({ parts, cols: 256, xRows: 9, bias: true });
   });
 
-  it.each([1, 2])('two steps fetched ahead, of an odd or even number, in %i parts', async (splits) => {
+  it.each([2, 3] as const)('%i steps fetched ahead, of any number, in one part or two', async (ahead) => {
     for (const cols of [320, 256]) {
-      const variant = variantOf({ parts: [{ type: 'q4_0', rows: 36 }], cols, input: 'q8n', tiling: { splits, ahead: 2 } });
-      if (splits === 1) await check({ ...variant.shape, tiling: { ahead: 2 }, xRows: 18 });
-      else await checkSplit(variant);
+      const { shape } = variantOf({ parts: [{ type: 'q4_0', rows: 36 }], cols, input: 'q8n' });
+      await check({ ...shape, tiling: { ahead }, xRows: 18 });
+      await checkSplit(variantOf({ ...shape, tiling: { splits: 2, ahead } }));
     }
   });
 
   it('subgroups share the depth, are twice as many, or five', async () => {
     await check({ parts: [{ type: 'q4_0', rows: 36 }], cols: 160, tiling: { subgroups: [1, 2, 2] }, xRows: 18, residual: true });
+    const deep = { tileCols: 16, tileDepth: 128, subgroups: [1, 1, 8] } as const;
+    await check({ parts: [{ type: 'q4_0', rows: 48 }], cols: 160, tiling: deep, xRows: 18, outputs: both });
     const wide = { tileRows: 32, tileCols: 64, subgroups: [2, 4, 1] } as const;
     await check({ parts: [{ type: 'q4_0', rows: 68 }], cols: 96, tiling: wide, xRows: 34, residual: true });
     const five = { tileRows: 16, tileCols: 160, tileDepth: 32, subgroups: [1, 5, 1] } as const;
@@ -115,6 +117,11 @@ describe('matrix gemm', () => {
     const magnitudes = [1e5, 1e-9, 1, 0, 3e30];
     const xOf = (value: number, row: number) => value * magnitudes[row % 5]!;
     await check({ parts: [{ type: input === 'q8' ? 'q4_0' : 'f16', rows: 36 }], cols: 96, xRows: 18, input, xOf });
+  });
+
+  it('rows whose parts of the depth are of different magnitudes', async () => {
+    const xOf = (value: number, row: number, col: number) => value * (col < 128 ? 1e5 : 1e-3) * (row % 2 === 0 ? 1 : 1e-6);
+    await checkSplit(variantOf({ parts: [{ type: 'q4_0', rows: 36 }], cols: 256, tiling: { splits: 2 } }), xOf);
   });
 
   it('matrices of floats', async () => {
@@ -133,7 +140,7 @@ describe('matrix gemm', () => {
   });
 
   /** Two dispatches: the second reads what the first wrote. */
-  async function checkSplit(variant: MatrixGemmVariant): Promise<void> {
+  async function checkSplit(variant: MatrixGemmVariant, xOf?: Problem['xOf']): Promise<void> {
     const { shape, splits } = variant;
     const product = { ...variant, shape: unfinishedShape(shape) };
     const combine = { shape, splits };
@@ -148,7 +155,7 @@ describe('matrix gemm', () => {
       });
     };
     const kernel = matrixCombineKernel(combine);
-    await checkProduct({ ...test, run }, { kernel, workgroups: [1, 1, 1], shape, xRows, relativeError: 6e-4 });
+    await checkProduct({ ...test, run }, { kernel, workgroups: [1, 1, 1], shape, xRows, xOf, relativeError: 6e-4 });
   }
 
   /** Two dispatches: the second reads the halves that the first made of x. */

@@ -8,6 +8,7 @@ import { exceeded, kernelHeader, kernelKey, storageBuffersOf, withTextOf } from 
 import type { Binding, Kernel, KernelLimits, Workgroups } from '../../kernel.ts';
 import { linearBindings, matrixRows, shapeText, STEP_STRUCT } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
+import { packedFormatOf } from '../../packed-layout.ts';
 import { endFunction } from '../../wgsl/end-function.ts';
 import { expertFunctions, pairFunctions } from '../../wgsl/expert-rows.ts';
 import { range, unrolled } from '../../wgsl/expressions.ts';
@@ -15,13 +16,16 @@ import {
   loadMatrix, matrixArguments, matrixEnables, matrixFunctions, matrixNeeds, matrixStart, matrixTypes, multiplyMatrices, valuesOfVector,
 } from '../../wgsl/subgroup-matrix.ts';
 import { gemmWorkgroups, tileText } from '../gemm/tile-place.ts';
-import { fetchesOfX, fetchFunction, putText, tileStruct } from '../gemm/tile-staging.ts';
+import { tileStruct } from '../gemm/tile-staging.ts';
 import { finishFunction, inQuads, matrixEpilogueText, roundingFunctions } from './matrix-epilogue.ts';
 import { matrixGeometry } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
-import { HELD, matrixStaging } from './matrix-staging.ts';
+import { fetchWeightsFunction, HELD, putWeightsText, weightFunctions } from './matrix-staging.ts';
 import { fetchHalvesFunction, HALVES, putHalvesText, ROW_VECTORS, rowTileAt, TILE_VECTORS, withHalves } from './ready-halves.ts';
 import { rowFactorsText } from './row-factors.ts';
+import { factorsOfRows, fetchRowsFunction, putRowsText, xFormOf } from './row-staging.ts';
+import { unitForm, unitFunctions } from './unit-values.ts';
+import type { UnitForm } from './unit-values.ts';
 
 export type { MatrixGemmVariant, MatrixTiling } from './matrix-geometry.ts';
 
@@ -43,8 +47,11 @@ export function matrixGemmWorkgroups(variant: MatrixGemmVariant, rows: number): 
   return [x, y, variant.splits];
 }
 
-/** Products of what lies in the tiles. */
-function multiplyText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
+/** Matrices of x that a subgroup may load before it waits for the tile: more would take registers that the products need. */
+const MOST_EARLY = 8;
+
+/** Statements of the products of what lies in the tiles, and of what they load before the tile of W is there: x that lies ready. */
+function multiplyTexts(variant: MatrixGemmVariant, geometry: MatrixGeometry): { readonly before: string; readonly products: string } {
   const { shape, config, tileDepth, subgroups: [, , deep], halves } = variant;
   const memories = memoriesOf(variant);
   const { matricesDown, matricesAcross, rowsEach, colsEach, lineStride, heldRows } = geometry;
@@ -52,84 +59,82 @@ function multiplyText(variant: MatrixGemmVariant, geometry: MatrixGeometry): str
   const stride = `${lineStride}u`;
   const chunks = tileDepth / config.k / deep;
   const deepBy = (chunks * config.k) / values;
-  const chunk = (c: number) => {
-    const inLine = `${(c * config.k) / values}u`;
-    const x = (i: number) => (halves === 'direct'
-      ? { memory: HALVES, stride: `${ROW_VECTORS}u`, offset: `xFirst${i} + ${c * TILE_VECTORS}u` }
-      : { memory: HELD, stride, offset: `xFirst + ${i * config.m * lineStride}u + ${inLine}` });
-    const w = (j: number) => ({ memory: HELD, stride, offset: `wFirst + ${j * config.n * lineStride}u + ${inLine}`, isTransposed: true });
-    return `{
-${unrolled(matricesDown, (i) => `let a${i} = ${loadMatrix(config, 'left', x(i), memories)};`)}
-${unrolled(matricesAcross, (j) => `let b${j} = ${loadMatrix(config, 'right', w(j), memories)};
-${unrolled(matricesDown, (i) => `c${i}_${j} = ${multiplyMatrices(config, `a${i}`, `b${j}`, `c${i}_${j}`)};`)}`)}
+  const isDirect = halves === 'direct';
+  const inLine = (c: number) => `${(c * config.k) / values}u`;
+  const x = (i: number, c: number) => (isDirect
+    ? { memory: HALVES, stride: `${ROW_VECTORS}u`, offset: `xFirst${i} + ${c * TILE_VECTORS}u` }
+    : { memory: HELD, stride, offset: `xFirst + ${i * config.m * lineStride}u + ${inLine(c)}` });
+  const w = (j: number, c: number) =>
+    ({ memory: HELD, stride, offset: `wFirst + ${j * config.n * lineStride}u + ${inLine(c)}`, isTransposed: true });
+  const loadX = (c: number) =>
+    unrolled(matricesDown, (i) => `let a${i}_${c} = ${loadMatrix(config, 'left', x(i, c), memories)};`);
+  const isEarly = isDirect && matricesDown * chunks <= MOST_EARLY;
+  const chunk = (c: number) => `{
+${isEarly ? '' : loadX(c)}
+${unrolled(matricesAcross, (j) => `let b${j} = ${loadMatrix(config, 'right', w(j, c), memories)};
+${unrolled(matricesDown, (i) => `c${i}_${j} = ${multiplyMatrices(config, `a${i}_${c}`, `b${j}`, `c${i}_${j}`)};`)}`)}
 }`;
-  };
   const tilesDeep = tileDepth / config.k;
   const directFirst = (i: number) => `let xFirst${i} = ${rowTileAt(shape, `down * ${matricesDown}u + ${i}u`)} + ` +
     `(k * ${tilesDeep}u${deep === 1 ? '' : ` + deep * ${chunks}u`}) * ${TILE_VECTORS}u;`;
-  const xFirst = `let xFirst = down * ${rowsEach * lineStride}u${deep === 1 ? '' : ` + deep * ${deepBy}u`};`;
-  return `{
-${halves === 'direct' ? unrolled(matricesDown, directFirst) : xFirst}
-let wFirst = (${heldRows}u + across * ${colsEach}u) * ${lineStride}u${deep === 1 ? '' : ` + deep * ${deepBy}u`};
+  const deepFirst = deep === 1 ? '' : ` + deep * ${deepBy}u`;
+  const first = isDirect ? unrolled(matricesDown, directFirst) : `let xFirst = down * ${rowsEach * lineStride}u${deepFirst};`;
+  return {
+    before: isEarly ? `${first}\n${unrolled(chunks, loadX)}` : '',
+    products: `{
+${isEarly ? '' : first}
+let wFirst = (${heldRows}u + across * ${colsEach}u) * ${lineStride}u${deepFirst};
 ${unrolled(chunks, chunk)}
-}`;
+}`,
+  };
 }
 
-/** The powers of two of the rows that a lane fetches, which are the same for every tile. */
-function factorsOfFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  if (variant.config.input !== 'f16' || variant.halves) return '';
-  const { unitsPerLine, workgroupSize, tileRows, factorsAt } = geometry;
-  return unrolled(fetchesOfX(geometry), (u) => {
-    const line = `min((lane + ${u * workgroupSize}u) >> ${Math.log2(unitsPerLine)}u, ${tileRows - 1}u)`;
-    return `let factor${u} = bitcast<f32>(${HELD}[${factorsAt}u + ${line}].x);`;
-  });
-}
+/** Names of what is fetched for steps one after another: each has registers of its own, for to copy them would be to wait for them. */
+const turnsOf = ({ ahead }: MatrixGemmVariant) => range(ahead).map((i) => ({ i, w: `f${i}`, x: `x${i}` }));
+
+/** Whether x goes through workgroup memory. */
+const holdsRows = ({ halves }: MatrixGemmVariant) => halves !== 'direct';
 
 /** The first fetches: before anything else that takes time. */
-function firstFetches({ halves, ahead }: MatrixGemmVariant, { from, to }: Pick<Steps, 'from' | 'to'>): string {
-  const declared = (name: string, k: string) =>
-    `var ${name} = fetch(${k}, lane, tile);${halves === 'held' ? `\nvar ${name}x = fetchHalves(${k}, lane, tile);` : ''}`;
-  return `${declared('f', from)}${ahead ? `\n${declared('g', `min(${from} + 1u, ${to} - 1u)`)}` : ''}`;
+function firstFetches(variant: MatrixGemmVariant, { from, to }: Steps): string {
+  return turnsOf(variant).map(({ i, w, x }) => {
+    const k = i === 0 ? from : `min(${from} + ${i}u, ${to} - 1u)`;
+    return `var ${w} = fetch(${k}, lane, tile);${holdsRows(variant) ? `\nvar ${x} = fetchRows(${k}, lane, tile);` : ''}`;
+  }).join('\n');
 }
 
-/**
- * The loop over the steps `from` .. `to`. What is fetched two steps ahead goes into registers of its own, for to copy them would be to
- * wait for them.
- */
-function stepsText(variant: MatrixGemmVariant, geometry: MatrixGeometry, { put, from, to }: Steps): string {
-  const isHeld = variant.halves === 'held';
-  const ahead = variant.ahead ?? 1;
-  const fetched = (name: string, k: string) =>
-    `${name} = fetch(${k}, lane, tile);${isHeld ? ` ${name}x = fetchHalves(${k}, lane, tile);` : ''}`;
-  const step = (name: string) => `workgroupBarrier();
-${put(name)}${isHeld ? `\n${putHalvesText(variant, geometry, `${name}x`)}` : ''}
+/** The loop over the steps `from` .. `to`, as many in a turn as are fetched ahead; then those that make no whole turn. */
+function stepsText(variant: MatrixGemmVariant, geometry: MatrixGeometry, { from, to }: Steps): string {
+  const { ahead, halves } = variant;
+  const putRows = halves === 'held' ? putHalvesText : putRowsText;
+  const { before, products } = multiplyTexts(variant, geometry);
+  const step = ({ w, x }: ReturnType<typeof turnsOf>[number], isLast: boolean) => `${before}
 workgroupBarrier();
-if (k + ${ahead}u < ${to}) { ${fetched(name, `k + ${ahead}u`)} }
-${multiplyText(variant, geometry)}`;
-  if (ahead === 1) return `for (var k = ${from}; k < ${to}; k++) {
-${step('f')}
-}`;
-  return `for (var turn = 0u; turn < (${to} - ${from} + 1u) / 2u; turn++) {
-{
-let k = ${from} + 2u * turn;
-${step('f')}
+${putWeightsText(variant, geometry, w)}${holdsRows(variant) ? `\n${putRows(variant, geometry, x)}` : ''}
+workgroupBarrier();
+${isLast ? '' : `if (k + ${ahead}u < ${to}) {
+${w} = fetch(k + ${ahead}u, lane, tile);${holdsRows(variant) ? `\n${x} = fetchRows(k + ${ahead}u, lane, tile);` : ''}
+}`}
+${products}`;
+  const turns = turnsOf(variant);
+  if (ahead === 1) return `for (var k = ${from}; k < ${to}; k++) {\n${step(turns[0]!, false)}\n}`;
+  const whole = `(${to} - ${from}) / ${ahead}u`;
+  return `for (var turn = 0u; turn < ${whole}; turn++) {
+${turns.map((turn) => `{\nlet k = ${from} + turn * ${ahead}u + ${turn.i}u;\n${step(turn, false)}\n}`).join('\n')}
 }
-if (${from} + 2u * turn + 1u < ${to}) {
-let k = ${from} + 2u * turn + 1u;
-${step('g')}
-}
-}`;
+${turns.slice(0, -1).map((turn) => `if ((${to} - ${from}) % ${ahead}u > ${turn.i}u) {
+let k = ${from} + ${whole} * ${ahead}u + ${turn.i}u;
+${step(turn, true)}
+}`).join('\n')}`;
 }
 
+/** WGSL of the first step, and of the end of them. */
 interface Steps {
-  /** Statements that put what was fetched into a variable of a name. */
-  put(name: string): string;
-  /** WGSL of the first step, and of the end of them. */
   readonly from: string;
   readonly to: string;
 }
 
-function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry, put: Steps['put']): string {
+function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
   const { config, subgroups: [downs, acrosses], splits, halves } = variant;
   const { workgroupSize, steps, stepsEach, matricesDown, matricesAcross } = geometry;
   const [from, to] = splits === 1 ? ['0u', `${steps}u`] : ['firstStep', 'endStep'];
@@ -142,9 +147,9 @@ let down = subgroup / ${acrosses}u % ${downs}u;
 let deep = subgroup / ${acrosses * downs}u;
 ${splits === 1 ? '' : `let firstStep = workgroup.z * ${stepsEach}u;\nlet endStep = min(firstStep + ${stepsEach}u, ${steps}u);`}
 ${firstFetches(variant, { from, to })}
-${halves ? '' : rowFactorsText(variant, geometry)}${factorsOfFetches(variant, geometry)}
+${halves ? '' : `${rowFactorsText(variant, geometry)}${factorsOfRows(variant, geometry)}`}
 ${unrolled(matricesDown, (i) => range(matricesAcross).map((j) => `var c${i}_${j}: ${matrixTypes(config).sum};`).join(' '))}
-${stepsText(variant, geometry, { put, from, to })}
+${stepsText(variant, geometry, { from, to })}
 ${matrixEpilogueText(variant, geometry)}
 }
 `;
@@ -152,23 +157,23 @@ ${matrixEpilogueText(variant, geometry)}
 
 function textOf(variant: MatrixGemmVariant): string {
   const { shape, config, halves } = variant;
+  const { parts, experts } = shape;
   const geometry = matrixGeometry(variant);
-  const staging = matrixStaging(variant, geometry, 'f');
-  // Ready halves are not among the units that are unpacked.
-  const unpacked = halves ? { ...geometry, tileRows: 0 } : geometry;
-  const fetchX = halves === 'held' ? `\n${fetchHalvesFunction(variant, geometry)}` : '';
-  const put = (name: string) => putText(unpacked, matrixStaging(variant, geometry, name));
+  const forms: readonly UnitForm[] = [...(halves ? [] : [xFormOf(shape)]), ...parts.map(unitForm)];
+  const hasMinimum = parts.map(({ type }) => packedFormatOf(type)).some((format) => format.kind === 'blocks' && format.hasMinimum);
+  const fetchRows = halves === 'held' ? fetchHalvesFunction : fetchRowsFunction;
   return `${matrixEnables(config)}${STEP_STRUCT}
 ${kernelHeader(bindingsOf(variant), {})}
 var<workgroup> ${HELD}: array<vec4<u32>, ${geometry.length}>;
 ${matrixFunctions(config, memoriesOf(variant))}
 ${tileStruct(shape)}
-${staging.declarations}
+${unitFunctions(config, forms, hasMinimum)}
+${weightFunctions(variant)}
 ${endFunction(shape, 'vec4<f32>')}
-${shape.experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}` : ''}
-${roundingFunctions(shape)}${fetchFunction(unpacked, staging, shape)}${fetchX}
+${experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}` : ''}
+${roundingFunctions(shape)}${fetchWeightsFunction(variant, geometry)}${holdsRows(variant) ? `\n${fetchRows(variant, geometry)}` : ''}
 ${finishFunction(variant, geometry)}
-${mainText(variant, geometry, put)}`;
+${mainText(variant, geometry)}`;
 }
 
 function bindingsOf({ shape, halves }: MatrixGemmVariant): readonly Binding[] {
@@ -180,7 +185,7 @@ function bindingsOf({ shape, halves }: MatrixGemmVariant): readonly Binding[] {
 export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
   const { shape, config, tileRows, tileCols, tileDepth, splits, halves, ahead } = variant;
   const { workgroupSize } = matrixGeometry(variant);
-  const ways = `${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}${ahead ? ` ${ahead} ahead` : ''}`;
+  const ways = `${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}${ahead === 1 ? '' : ` ${ahead} ahead`}`;
   const types = shape.parts.map(({ type }) => type).join('+');
   return withTextOf({
     key: kernelKey('matrix-gemm', variant),

@@ -22,8 +22,8 @@ export interface MatrixTiling {
    * `held` goes through workgroup memory too, `direct` is read into matrices where it lies.
    */
   readonly halves?: 'held' | 'direct' | undefined;
-  /** Steps that are fetched before they are computed. Absent: 1. */
-  readonly ahead?: 2 | undefined;
+  /** Steps that are fetched before they are computed. */
+  readonly ahead: 1 | 2 | 3 | 4;
 }
 
 export interface MatrixGemmVariant extends MatrixTiling {
@@ -72,7 +72,7 @@ function check(variant: MatrixGemmVariant): void {
   const fail = (what: string) => {
     throw new Error(`matrix gemm: ${what}`);
   };
-  if (tileRows % (down * config.m) !== 0 || tileCols % (across * config.n) !== 0 || tileCols % 32 !== 0)
+  if (tileRows % (down * config.m) !== 0 || tileCols % (across * config.n) !== 0 || tileCols % Q8_BLOCK !== 0)
     fail(`${down} x ${across} subgroups do not cut tiles of ${tileRows} x ${tileCols}`);
   if (tileDepth % UNIT !== 0 || tileDepth % (deep * config.k) !== 0) fail(`tiles ${tileDepth} deep`);
   if (shape.gated && tileCols / across % (2 * INTERLEAVE_ROWS) !== 0) fail('gate and up of a unit lie in two subgroups');
@@ -113,8 +113,8 @@ export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
   const pieceStride = colsEach / valuesOfSums(config) + 1;
   const piece = (rows: number) => down * across * deep * rows * pieceStride;
   const pieceRows = pieceRowsOf(rowsEach, config, piece, tiles);
-  // What rows are scaled by is gathered by eight lanes a row before the first tile.
-  const factorsAt = Math.max(tiles, piece(pieceRows), halves ? 0 : tileRows * LANES_A_ROW);
+  // What rows are scaled by is gathered by several lanes a row before the first tile.
+  const factorsAt = Math.max(tiles, piece(pieceRows), halves ? 0 : tileRows * lanesOfRow({ tileRows, workgroupSize }));
   return {
     tileRows, tileCols, workgroupSize, rowsEach, colsEach, unitsPerLine, units, steps, lineStride, pieceRows, pieceStride, factorsAt,
     matricesDown: rowsEach / config.m,
@@ -132,7 +132,9 @@ export function valuesOfSums({ sum }: MatrixConfig): 4 | 8 {
 }
 
 /** Lanes that read a row together before the first tile. */
-export const LANES_A_ROW = 8;
+export function lanesOfRow({ tileRows, workgroupSize }: Pick<MatrixGeometry, 'tileRows' | 'workgroupSize'>): 8 | 16 {
+  return tileRows * 16 <= workgroupSize ? 16 : 8;
+}
 
 /** What block weights are multiplied by as they become halves, so that small scales keep their precision; sums make up for it. */
 export function weightFactor({ parts }: LinearShape, { input }: MatrixConfig): number {

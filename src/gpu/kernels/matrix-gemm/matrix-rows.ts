@@ -11,9 +11,9 @@ import { range } from '../../wgsl/expressions.ts';
 import type { MatrixConfig } from '../../wgsl/subgroup-matrix.ts';
 import { inQuads } from './matrix-epilogue.ts';
 import { HALVES_TILE, UNIT } from './matrix-geometry.ts';
-import { fetchX, xFormOf } from './matrix-staging.ts';
 import { HALVES, ROW_VECTORS, rowTileVectors, TILE_VECTORS } from './ready-halves.ts';
-import { factorStatements, gatherText } from './row-factors.ts';
+import { factorStatements, readText, takeText } from './row-factors.ts';
+import { statsOf, xFormOf } from './row-staging.ts';
 import { storeUnit, unitFunctions, UNIT_VECTORS } from './unit-values.ts';
 
 export interface MatrixRowsVariant {
@@ -44,9 +44,23 @@ ${text}
   }
 }`;
 
+/** Statements that read unit `unit` of row `row` into `f`. */
+function fetchText(shape: LinearShape): string {
+  const units = shape.cols / UNIT;
+  if (shape.input === 'f32') {
+    const value = (i: number) => `x[${8 * units}u * row + 8u * unit + ${i}u]${shape.norm ? ` * gain[8u * unit + ${i}u]` : ''}`;
+    return range(8).map((i) => `f.r0_${i} = bitcast<vec4<u32>>(${value(i)});`).join('\n');
+  }
+  return `let at = row * ${2 * units}u + 2u * unit;
+f.r0_0 = xCodes[at];
+f.r0_1 = xCodes[at + 1u];
+f.scales0 = xStats[${statsOf(shape)} + unit];`;
+}
+
 function textOf({ shape, config }: MatrixRowsVariant): string {
   const form = xFormOf(shape);
   const units = shape.cols / UNIT;
+  const gathered = { shape, hasMost: true };
   const tiles = UNIT / HALVES_TILE;
   const at = (i: number) =>
     `first + unit * ${tiles * TILE_VECTORS}u + ${Math.floor(i / ROW_VECTORS) * TILE_VECTORS + (i % ROW_VECTORS)}u`;
@@ -69,7 +83,7 @@ let row = workgroup.x;
 if (row >= step.rows) { return; }
 var most = 0.0;
 var squares = 0.0;
-${eachUnit(units, gatherText(shape, true))}
+${eachUnit(units, `${readText(gathered, 'unit', 0)}\n${takeText(gathered, 'unit', 0)}`)}
 laneParts[lane] = vec2<f32>(most, squares);
 workgroupBarrier();
 most = 0.0;
@@ -84,7 +98,7 @@ squares = 0.0;
 ${combine('lastParts', LAST, 'i')}
 ${factorStatements(shape, true)};
 let first = row / ${HALVES_TILE}u * ${rowTileVectors(shape.cols)}u + row % ${HALVES_TILE}u * ${ROW_VECTORS}u;
-${eachUnit(units, `var f: Fetched;\n{\n${fetchX(shape, 0)}\n}\n${stored}`)}
+${eachUnit(units, `var f: Fetched;\n{\n${fetchText(shape)}\n}\n${stored}`)}
 if (lane == 0u) {
   let place = (step.rows + ${HALVES_TILE - 1}u) / ${HALVES_TILE}u * ${rowTileVectors(shape.cols)}u + row;
   ${HALVES}[place] = vec4<u32>(bitcast<u32>(end), 0u, 0u, 0u);

@@ -1,113 +1,127 @@
 /**
- * How units of x and W are fetched and put into the tiles of a product on matrix units. x is multiplied by its row's power of two
- * (row-factors.ts), so that halves hold it whatever it is; block weights by a factor for all.
+ * How units of W are fetched and put into the tile of a product on matrix units. A fetch only reads words, as they lie: whatever is made of
+ * them is made where they are put, steps later, or every step would wait for its reads. Block weights are multiplied by a factor for all.
  */
 import { packedFormatOf } from '../../packed-layout.ts';
 import { bookTexts } from '../../wgsl/codebook.ts';
-import { range } from '../../wgsl/expressions.ts';
-import { blocksOf, CODES_STRUCT, weightCodeFunctions, weightScaleFunctions } from '../../wgsl/weight-codes.ts';
-import { minimumType } from '../../wgsl/weight-scales.ts';
-import type { LinearShape } from '../../linear-shape.ts';
-import type { TileStaging } from '../gemm/tile-staging.ts';
+import { range, unrolled } from '../../wgsl/expressions.ts';
+import { blocksOf, CODES_STRUCT, weightSteps } from '../../wgsl/weight-codes.ts';
+import type { WeightSteps } from '../../wgsl/weight-codes.ts';
 import { weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
-import { isScaled, storeUnit, unitForm, unitFunctions, UNIT_VECTORS } from './unit-values.ts';
-import type { StoredUnit, UnitForm } from './unit-values.ts';
+import { storeUnit, unitForm, UNIT_VECTORS } from './unit-values.ts';
+import type { UnitForm } from './unit-values.ts';
 
 /** The array in workgroup memory that holds everything: with several of different types values came out wrong on NVIDIA. */
 export const HELD = 'held';
 
-const isBlocks = ({ type }: MatrixGemmVariant['shape']['parts'][number]) => packedFormatOf(type).kind === 'blocks';
-
-/** Reads of a part: of codes by the forms of weight-codes.ts, of what it has none for as they lie. */
-function partFunctions({ shape: { parts, cols } }: MatrixGemmVariant, n: number): string {
-  const part = parts[n]!;
-  if (!isBlocks(part)) return '';
-  const form = unitForm(part);
-  return form === 'bytes' ? weightCodeFunctions(parts, n, cols) : weightScaleFunctions(part, n, cols);
+interface Part {
+  readonly n: number;
+  readonly form: UnitForm;
+  /** Undefined of floats, which have no scales. */
+  readonly steps: WeightSteps | undefined;
+  readonly hasMinimum: boolean;
 }
 
-/** Statements that read unit `unit` of row `row` of part `n`, of `units` a row. */
-function fetchPart({ shape: { parts } }: MatrixGemmVariant, units: number, u: number, n: number): string {
-  const part = parts[n]!;
-  const form = unitForm(part);
-  const at = `(row * ${units}u + unit)`;
-  const plain = (name: string, cast = (text: string) => text) =>
-    range(UNIT_VECTORS[form]).map((i) => `f.r${u}_${i} = ${cast(`p${n}_${name}[${UNIT_VECTORS[form]}u * ${at} + ${i}u]`)};`).join('\n');
-  if (form === 'f32') return plain('values', (text) => `bitcast<vec4<u32>>(${text})`);
-  if (!isBlocks(part)) return plain('values');
-  const minimum = minimumType(blocksOf(part));
-  const scales = `f.scales${u} = scales${n}(row, unit);${minimum ? `\nf.minimums${u} = vec2<f32>(minimum${n}(row, unit));` : ''}`;
-  if (form !== 'bytes') return `${plain('codes')}\n${scales}`;
-  return `let codes = codes${n}(row, unit);\nf.r${u}_0 = codes.a;\nf.r${u}_1 = codes.b;\n${scales}`;
+function partsOf({ shape: { parts, cols } }: MatrixGemmVariant): readonly Part[] {
+  return parts.map((part, n) => {
+    const form = unitForm(part);
+    if (packedFormatOf(part.type).kind === 'floats') return { n, form, steps: undefined, hasMinimum: false };
+    const steps = weightSteps(parts, n, cols, form === 'bytes' ? 'int8' : 'asTheyLie');
+    return { n, form, steps, hasMinimum: blocksOf(part).hasMinimum };
+  });
 }
 
-/** The same of x. */
-export function fetchX({ input, norm, cols, experts }: LinearShape, u: number): string {
-  const units = cols / 32;
-  if (input === 'f32') {
-    const value = (i: number) => `x[${8 * units}u * row + 8u * unit + ${i}u]${norm ? ` * gain[8u * unit + ${i}u]` : ''}`;
-    return range(8).map((i) => `f.r${u}_${i} = bitcast<vec4<u32>>(${value(i)});`).join('\n');
-  }
-  const stat = experts?.each ? `(row + row / ${experts.used}u * ${2 * experts.used}u) * ${units}u` : `row * ${3 * units}u`;
-  return `let at = row * ${2 * units}u + 2u * unit;
-f.r${u}_0 = xCodes[at];
-f.r${u}_1 = xCodes[at + 1u];
-f.scales${u} = xStats[${stat} + unit];`;
+/** Functions that fetches and puts of W call. */
+export function weightFunctions(variant: MatrixGemmVariant): string {
+  const parts = partsOf(variant);
+  return [
+    ...(parts.some(({ form }) => form === 'bytes') ? [CODES_STRUCT] : []),
+    bookTexts(variant.shape.parts),
+    ...parts.map(({ steps }) => steps?.functions ?? ''),
+  ].filter((text) => text !== '').join('\n');
 }
 
-/** How units of x come. */
-export const xFormOf = ({ input }: LinearShape): UnitForm => (input === 'f32' ? 'f32' : 'bytes');
+/** Members of `Fetched` for the words of scales of a type. */
+const scaleMember = (u: number, { scaleWords }: WeightSteps) => `s${u}_${{ u32: 1, 'vec2<u32>': 2, 'vec4<u32>': 4 }[scaleWords]}`;
 
-/** Text by part where parts' units differ in form; the condition is the same for a whole workgroup. */
-function byForm(kinds: readonly string[], text: (n: number) => string): string {
-  if (kinds.every((kind) => kind === kinds[0])) return text(0);
-  const branches = range(kinds.length - 1).map((n) => `if (tile.part == ${n}u) {\n${text(n)}\n} else `);
-  return `${branches.join('')}{\n${text(kinds.length - 1)}\n}`;
+function membersText(parts: readonly Part[], u: number): string {
+  const vectors = Math.max(...parts.map(({ form }) => UNIT_VECTORS[form]));
+  const scales = new Set(parts.flatMap(({ steps }) => (steps ? [`${scaleMember(u, steps)}: ${steps.scaleWords},`] : [])));
+  return [...range(vectors).map((i) => `r${u}_${i}: vec4<u32>,`), ...scales].join(' ');
 }
 
-export interface MatrixStaging extends TileStaging {
-  /** Functions. */
-  readonly declarations: string;
+/** Statements that read unit `unit` of row `row` of a part, of `units` a row. */
+function readText({ n, form, steps }: Part, units: number, u: number): string {
+  const scales = steps ? `\nf.${scaleMember(u, steps)} = scaleWords${n}(row, unit);` : '';
+  if (form === 'bytes') return `let words = codeWords${n}(row, unit);\nf.r${u}_0 = words.a;\nf.r${u}_1 = words.b;${scales}`;
+  const count = UNIT_VECTORS[form];
+  const element = (i: number) => `p${n}_${steps ? 'codes' : 'values'}[${count}u * (row * ${units}u + unit) + ${i}u]`;
+  const read = (i: number) => (form === 'f32' ? `bitcast<vec4<u32>>(${element(i)})` : element(i));
+  return `${unrolled(count, (i) => `f.r${u}_${i} = ${read(i)};`)}${scales}`;
 }
 
-/** Puts read the variable `name`; fetches make it. */
-export function matrixStaging(variant: MatrixGemmVariant, geometry: MatrixGeometry, name: string): MatrixStaging {
-  const { shape, config, halves } = variant;
-  const { parts } = shape;
-  const { units, lineStride, heldRows } = geometry;
-  const forms = parts.map(unitForm);
-  const hasMinimums = parts.map((part) => isBlocks(part) && blocksOf(part).hasMinimum);
-  const xForm = xFormOf(shape);
-  // Ready halves are fetched apart.
-  const fetchedForms = halves ? forms : [xForm, ...forms];
-  const vectors = Math.max(...fetchedForms.map((form) => UNIT_VECTORS[form]));
-  const isFactored = config.input === 'f16';
+/** Text by part where it differs; the condition is the same for a whole workgroup. */
+function byPart(parts: readonly Part[], text: (part: Part) => string): string {
+  const texts = parts.map(text);
+  if (texts.every((each) => each === texts[0])) return texts[0]!;
+  const branches = texts.slice(0, -1).map((each, n) => `if (tile.part == ${n}u) {\n${each}\n} else `);
+  return `${branches.join('')}{\n${texts.at(-1)!}\n}`;
+}
+
+/** Text for each unit that a lane fetches of a tile of W; it sees `line` and `slot`. */
+function eachUnit({ tileCols, unitsPerLine, workgroupSize }: MatrixGeometry, text: (u: number) => string): string {
+  const all = tileCols * unitsPerLine;
+  return unrolled(Math.ceil(all / workgroupSize), (u) => {
+    const index = u === 0 ? 'lane' : `(lane + ${u * workgroupSize}u)`;
+    const rest = all - u * workgroupSize;
+    return `${rest < workgroupSize ? `if (lane < ${rest}u) ` : ''}{
+let line = ${index} >> ${Math.log2(unitsPerLine)}u; let slot = ${index} & ${unitsPerLine - 1}u;
+${text(u)}
+}`;
+  });
+}
+
+/** Where a lane's unit lies in W. */
+const placeText = ({ shape: { experts } }: MatrixGemmVariant, { unitsPerLine }: MatrixGeometry) => `let unit = k * ${unitsPerLine}u + slot;
+let row = ${experts ? 'tile.base + ' : ''}min(tile.first + line, tile.count - 1u);`;
+
+/** `Fetched` and `fn fetch(k, lane, tile) -> Fetched`, the units of step k. */
+export function fetchWeightsFunction(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
+  const parts = partsOf(variant);
+  const { units, hasTail, tileCols, unitsPerLine, workgroupSize } = geometry;
+  const text = (u: number) => {
+    const read = byPart(parts, (part) => readText(part, units, u));
+    return `${placeText(variant, geometry)}\n${hasTail ? `if (unit < ${units}u) {\n${read}\n}` : read}`;
+  };
+  const count = Math.ceil((tileCols * unitsPerLine) / workgroupSize);
+  return `struct Fetched {\n${unrolled(count, (u) => membersText(parts, u))}\n}
+fn fetch(k: u32, lane: u32, tile: Tile) -> Fetched {
+var f: Fetched;
+${eachUnit(geometry, text)}
+return f;
+}`;
+}
+
+/** Statements that put what was fetched for step `k`, the variable `name`, into the tile. */
+export function putWeightsText(variant: MatrixGemmVariant, geometry: MatrixGeometry, name: string): string {
+  const { shape, config } = variant;
+  const { heldRows, lineStride } = geometry;
   const times = weightFactor(shape, config);
   const timed = (text: string) => (times === 1 ? text : `${text} * ${times}.0`);
-  const unitVectors = 32 / (config.input === 'f16' ? 8 : 4);
-  const at = (line: string) => (i: number) => `${line} * ${lineStride}u + slot * ${unitVectors}u + ${i}u`;
-  const store = (u: number, form: UnitForm, rest: Pick<StoredUnit, 'scales' | 'at'> & Partial<StoredUnit>) =>
-    storeUnit(config, { form, vector: (i) => `${name}.r${u}_${i}`, minimums: undefined, factor: undefined, ...rest }, HELD);
-  const hasScales = fetchedForms.some(isScaled);
-  return {
-    declarations: [
-      unitFunctions(config, fetchedForms, hasMinimums.includes(true)),
-      ...(forms.includes('bytes') ? [CODES_STRUCT] : []),
-      ...[bookTexts(parts)].filter((text) => text !== ''),
-      ...parts.map((_, n) => partFunctions(variant, n)).filter((text) => text !== ''),
-    ].join('\n'),
-    fetched: (u) => range(vectors).map((i) => `r${u}_${i}: vec4<u32>,`).join(' ') +
-      `${hasScales ? ` scales${u}: vec2<f32>,` : ''}${hasMinimums.includes(true) ? ` minimums${u}: vec2<f32>,` : ''}`,
-    fetchX: (u) => fetchX(shape, u),
-    fetchW: (u, n) => fetchPart(variant, units, u, n),
-    putX: (u) => {
-      const factor = isFactored ? `factor${u}` : undefined;
-      return store(u, xForm, { scales: `${name}.scales${u}${factor ? ` * ${factor}` : ''}`, factor, at: at('line') });
-    },
-    putW: (u) => byForm(forms.map((form, n) => `${form} ${hasMinimums[n]}`), (n) => store(u, forms[n]!, {
-      scales: timed(`${name}.scales${u}`), at: at(heldRows === 0 ? 'line' : `(line + ${heldRows}u)`),
-      minimums: hasMinimums[n] ? timed(`${name}.minimums${u}`) : undefined,
-    })),
+  const line = heldRows === 0 ? 'line' : `(line + ${heldRows}u)`;
+  const unitVectors = config.input === 'f16' ? 4 : 8;
+  const at = (i: number) => `${line} * ${lineStride}u + slot * ${unitVectors}u + ${i}u`;
+  const put = (u: number) => ({ n, form, steps, hasMinimum }: Part) => {
+    const isUnpacked = form === 'bytes';
+    const made = (what: string) => `${what}Of${n}(${name}.${steps && scaleMember(u, steps)}, row, unit)`;
+    const codes = isUnpacked ? `let codes = codesOf${n}(Codes(${name}.r${u}_0, ${name}.r${u}_1));\n` : '';
+    return `${codes}${storeUnit(config, {
+      form, at, factor: undefined,
+      vector: (i) => (isUnpacked ? `codes.${'ab'[i]}` : `${name}.r${u}_${i}`),
+      scales: timed(made('scales')),
+      minimums: hasMinimum ? timed(`vec2<f32>(${made('minimum')})`) : undefined,
+    }, HELD)}`;
   };
+  return eachUnit(geometry, (u) => `${placeText(variant, geometry)}\n${byPart(partsOf(variant), put(u))}`);
 }

@@ -64,7 +64,7 @@ function copiesOf({ tileDepth }: MatrixGemmVariant, { tileRows, workgroupSize }:
   return { count, text: (body) => unrolled(count, (v) => bounded(v, body(v, place(v)))) };
 }
 
-/** `Halves` and `fn fetchHalves(k, lane, tile) -> Halves`, what a lane copies of step k. */
+/** `Rows` and `fn fetchRows(k, lane, tile) -> Rows`, what a lane copies of step k. */
 export function fetchHalvesFunction(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
   const { shape, tileDepth } = variant;
   const { units, unitsPerLine, hasTail } = geometry;
@@ -72,12 +72,12 @@ export function fetchHalvesFunction(variant: MatrixGemmVariant, geometry: Matrix
   const inside = (read: string) => (hasTail ? `if (k * ${unitsPerLine}u + vector / ${UNIT / 8}u < ${units}u) { ${read} }` : read);
   const read = (v: number) => `let rows = ${rowTileAt(shape, `line / ${HALVES_TILE}u`)} + line % ${HALVES_TILE}u * ${ROW_VECTORS}u;
 let across = k * ${(tileDepth / HALVES_TILE) * TILE_VECTORS}u + vector / ${ROW_VECTORS}u * ${TILE_VECTORS}u + vector % ${ROW_VECTORS}u;
-${inside(`h.v${v} = ${HALVES}[rows + across];`)}`;
-  return `struct Halves { ${unrolled(count, (v) => `v${v}: vec4<u32>,`)} }
-fn fetchHalves(k: u32, lane: u32, tile: Tile) -> Halves {
-var h: Halves;
+${inside(`f.v${v} = ${HALVES}[rows + across];`)}`;
+  return `struct Rows { ${unrolled(count, (v) => `v${v}: vec4<u32>,`)} }
+fn fetchRows(k: u32, lane: u32, tile: Tile) -> Rows {
+var f: Rows;
 ${text((v, place) => `${place}\n${read(v)}`)}
-return h;
+return f;
 }`;
 }
 

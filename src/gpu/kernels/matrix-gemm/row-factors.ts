@@ -1,35 +1,49 @@
 /**
  * What each row of a tile is multiplied by, gathered before the first tile: x by a power of two that brings its largest magnitude to
  * 2^8 .. 2^9, so that halves neither overflow nor lose small rows, and the sums by its inverse, the factor of the row's RMS norm and the
- * inverse of the weights' factor. Eight lanes read a row together.
+ * inverse of the weights' factor. Several lanes read a row together.
  */
 import { inputWidth } from '../../linear-shape.ts';
 import type { LinearShape } from '../../linear-shape.ts';
-import { inverseRoot } from '../../wgsl/expressions.ts';
-import { weightFactor, LANES_A_ROW } from './matrix-geometry.ts';
+import { inverseRoot, unrolled } from '../../wgsl/expressions.ts';
+import { lanesOfRow, weightFactor } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { HELD } from './matrix-staging.ts';
+import { statsOf } from './row-staging.ts';
 
 /** Exponent that the largest magnitude of a row gets. */
 const LARGEST_EXPONENT = 8;
 const BIAS = 127;
 
-/** Statements that take unit `unit` of row `row` into `most` and `squares`. */
-export function gatherText(shape: LinearShape, hasMost: boolean): string {
-  const { input, norm, cols, experts } = shape;
-  const units = cols / 32;
+/** What of each unit of a row goes into its factors: the largest magnitude, for halves, and the squares of a norm. */
+interface Gathered {
+  readonly shape: LinearShape;
+  readonly hasMost: boolean;
+}
+
+const hasNorm = ({ input, norm }: LinearShape) => input === 'q8n' || norm !== undefined;
+
+/** Statements that read what `takeText` takes, of unit `unit` of row `row`, under number `j`; of an f32 x that does it all. */
+export function readText({ shape, hasMost }: Gathered, unit: string, j: number): string {
+  const { input } = shape;
+  if (input === 'f32') return '';
+  const shares = input === 'q8n' ? ` let shares${j} = xStats[at${j} + ${2 * (inputWidth(shape) / 32)}u];` : '';
+  return `let at${j} = ${statsOf(shape)} + ${unit};${hasMost ? ` let scales${j} = xStats[at${j}];` : ''}${shares}`;
+}
+
+/** Statements that take it into `most` and `squares`. */
+export function takeText({ shape, hasMost }: Gathered, unit: string, j: number): string {
+  const { input, norm, cols } = shape;
   if (input === 'f32') {
-    const gain = norm ? ' * gain[8u * unit + i]' : '';
+    const gain = norm ? ` * gain[8u * ${unit} + i]` : '';
     return `for (var i = 0u; i < 8u; i++) {
-      let v = x[${8 * units}u * row + 8u * unit + i];
+      let v = x[${cols / 4}u * row + 8u * ${unit} + i];
       ${norm ? 'squares += dot(v, v);' : ''}
       ${hasMost ? `let size = abs(v${gain});\n      most = max(most, max(max(size.x, size.y), max(size.z, size.w)));` : ''}
     }`;
   }
-  const stat = experts?.each ? `(row + row / ${experts.used}u * ${2 * experts.used}u) * ${units}u` : `row * ${3 * units}u`;
-  return `let at = ${stat} + unit;
-    ${hasMost ? 'let scales = xStats[at];\n    most = max(most, max(scales.x, scales.y) * 127.0);' : ''}
-    ${input === 'q8n' ? `let shares = xStats[at + ${2 * (inputWidth(shape) / 32)}u];\n    squares += shares.x + shares.y;` : ''}`;
+  return `${hasMost ? `most = max(most, max(scales${j}.x, scales${j}.y) * 127.0);` : ''}
+    ${input === 'q8n' ? `squares += shares${j}.x + shares${j}.y;` : ''}`;
 }
 
 /**
@@ -50,27 +64,45 @@ export function hasFactors({ shape: { input, norm }, config }: MatrixGemmVariant
   return config.input === 'f16' || input === 'q8n' || norm !== undefined;
 }
 
+/** Reads that a lane has under way at a time. */
+const MOST_READS = 8;
+
+/** Statements by which a lane takes its units of row `row`, every `lanes`-th. Where parts of the depth have no norm, each looks at its own. */
+function gatherText(variant: MatrixGemmVariant, { units, stepsEach, unitsPerLine }: MatrixGeometry, lanes: number): string {
+  const { shape, config, splits } = variant;
+  const gathered = { shape, hasMost: config.input === 'f16' };
+  const isOwn = splits > 1 && !hasNorm(shape);
+  const [from, end] = isOwn ? [`firstStep * ${unitsPerLine}u`, `min(endStep * ${unitsPerLine}u, ${units}u)`] : ['0u', `${units}u`];
+  const rounds = Math.ceil((isOwn ? stepsEach * unitsPerLine : units) / lanes);
+  const turns = Math.ceil(rounds / (shape.input === 'f32' ? 1 : MOST_READS));
+  const reads = Math.ceil(rounds / turns);
+  const each = (text: (j: number) => string) => unrolled(reads, text);
+  // Units past the end are read as the last one: its magnitude counts once more, its squares do not.
+  return `for (var k = 0u; k < ${turns}u; k++) {
+${each((j) => `let unit${j} = ${from} + (k * ${reads}u + ${j}u) * ${lanes}u + (lane & ${lanes - 1}u);`)}
+${each((j) => readText(gathered, `min(unit${j}, ${end} - 1u)`, j))}
+${each((j) => (shape.input === 'q8' ? takeText(gathered, '', j) : `if (unit${j} < ${end}) {\n${takeText(gathered, `unit${j}`, j)}\n}`))}
+}`;
+}
+
 /** Statements; '' where there are no factors. They see `lane` and `tile`. */
-export function rowFactorsText(variant: MatrixGemmVariant, { tileRows, units, workgroupSize, factorsAt }: MatrixGeometry): string {
+export function rowFactorsText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
   if (!hasFactors(variant)) return '';
   const { shape, config } = variant;
+  const { tileRows, workgroupSize, factorsAt } = geometry;
+  const lanes = lanesOfRow(geometry);
   const { experts } = shape;
   const hasMost = config.input === 'f16';
   const rowOfX = 'min(tile.row + line, tile.rows - 1u)';
   const weights = weightFactor(shape, config);
-  return `for (var turn = 0u; turn < ${Math.ceil((tileRows * LANES_A_ROW) / workgroupSize)}u; turn++) {
+  return `for (var turn = 0u; turn < ${Math.ceil((tileRows * lanes) / workgroupSize)}u; turn++) {
   let place = turn * ${workgroupSize}u + lane;
-  let line = min(place / ${LANES_A_ROW}u, ${tileRows - 1}u);
+  let line = min(place / ${lanes}u, ${tileRows - 1}u);
   let row = ${experts ? `xRowOf(lists[${rowOfX}])` : rowOfX};
   var most = 0.0;
   var squares = 0.0;
-  for (var k = 0u; k < ${Math.ceil(units / LANES_A_ROW)}u; k++) {
-    let unit = k * ${LANES_A_ROW}u + (lane & ${LANES_A_ROW - 1}u);
-    if (unit < ${units}u) {
-    ${gatherText(shape, hasMost)}
-    }
-  }
-  if (place < ${tileRows * LANES_A_ROW}u) { ${HELD}[place] = vec4<u32>(bitcast<u32>(most), bitcast<u32>(squares), 0u, 0u); }
+  ${gatherText(variant, geometry, lanes)}
+  if (place < ${tileRows * lanes}u) { ${HELD}[place] = vec4<u32>(bitcast<u32>(most), bitcast<u32>(squares), 0u, 0u); }
 }
 workgroupBarrier();
 for (var turn = 0u; turn < ${Math.ceil(tileRows / workgroupSize)}u; turn++) {
@@ -78,8 +110,8 @@ for (var turn = 0u; turn < ${Math.ceil(tileRows / workgroupSize)}u; turn++) {
   if (line < ${tileRows}u) {
     var most = 0.0;
     var squares = 0.0;
-    for (var i = 0u; i < ${LANES_A_ROW}u; i++) {
-      let part = bitcast<vec4<f32>>(${HELD}[line * ${LANES_A_ROW}u + i]);
+    for (var i = 0u; i < ${lanes}u; i++) {
+      let part = bitcast<vec4<f32>>(${HELD}[line * ${lanes}u + i]);
       most = max(most, part.x);
       squares += part.y;
     }

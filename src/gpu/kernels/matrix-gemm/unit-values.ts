@@ -158,6 +158,30 @@ function codeQuad(form: UnitForm, vector: (i: number) => string, i: number): str
   return form === 'nibbles' ? `vec4<f32>(unpack4xU8(${codes}))` : `(vec4<f32>(unpack4xU8(${codes} ^ 0x08080808u)) - 8.0)`;
 }
 
+export interface StoredSlice {
+  readonly form: 'bytes' | 'f32';
+  /** WGSL of elements 4i .. 4i + 3 of a unit's first half and of its second: words of int8, or vec4<f32>. */
+  readonly low: string;
+  readonly high: string;
+  /** WGSL of the unit's scales: Pair for halves, vec2<f32> for floats. */
+  readonly scales: string;
+  readonly factor: string | undefined;
+  /** WGSL of the slice's place, the element of an array, without its closing bracket. */
+  readonly at: string;
+}
+
+/** Statements that store a quarter of a unit: of halves one vec4, of floats two, four apart. */
+export function storeSlice({ input }: MatrixConfig, { form, low, high, scales, factor, at }: StoredSlice): string {
+  const timed = (quad: string) => `(${quad}${factor ? ` * ${factor}` : ''})`;
+  if (input === 'f16') {
+    if (form === 'bytes') return `${at}] = bytesOf(${low}, ${high}, ${scales});`;
+    const pairs = (quad: string) => `Pair(${timed(quad)}.xz), Pair(${timed(quad)}.yw)`;
+    return `${at}] = vectorOf(${pairs(low)}, ${pairs(high)});`;
+  }
+  const quad = (name: string, part: string) => (form === 'f32' ? timed(name) : `vec4<f32>(unpack4xI8(${name})) * ${scales}.${part}`);
+  return `${at}] = bitcast<vec4<u32>>(${quad(low, 'x')});\n${at} + 4u] = bitcast<vec4<u32>>(${quad(high, 'y')});`;
+}
+
 function storeFloats({ form, vector, scales, minimums, factor, at }: StoredUnit, memory: string): string {
   const quad = (i: number) => {
     const part = i < 4 ? 'x' : 'y';
