@@ -105,7 +105,7 @@ describe('matrix gemm', () => {
   it('subgroups share the depth, are twice as many, or five', async () => {
     await check({ parts: [{ type: 'q4_0', rows: 36 }], cols: 160, tiling: { subgroups: [1, 2, 2] }, xRows: 18, residual: true });
     const deep = { tileCols: 16, tileDepth: 128, subgroups: [1, 1, 8] } as const;
-    await check({ parts: [{ type: 'q4_0', rows: 48 }], cols: 160, tiling: deep, xRows: 18, outputs: both });
+    await check({ parts: [{ type: 'q4_0', rows: 64 }], cols: 160, tiling: deep, xRows: 18, outputs: both });
     const wide = { tileRows: 32, tileCols: 64, subgroups: [2, 4, 1] } as const;
     await check({ parts: [{ type: 'q4_0', rows: 68 }], cols: 96, tiling: wide, xRows: 34, residual: true });
     const five = { tileRows: 16, tileCols: 160, tileDepth: 32, subgroups: [1, 5, 1] } as const;

@@ -67,7 +67,7 @@ export function hasFactors({ shape: { input, norm }, config }: MatrixGemmVariant
 /** Reads that a lane has under way at a time. */
 const MOST_READS = 8;
 
-/** Statements by which a lane takes its units of row `row`, every `lanes`-th. Where parts of the depth have no norm, each looks at its own. */
+/** Statements by which a lane takes its units of row `row`, every `lanes`-th. Without a norm, each part of the depth looks at its own. */
 function gatherText(variant: MatrixGemmVariant, { units, stepsEach, unitsPerLine }: MatrixGeometry, lanes: number): string {
   const { shape, config, splits } = variant;
   const gathered = { shape, hasMost: config.input === 'f16' };
