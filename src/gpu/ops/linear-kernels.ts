@@ -12,7 +12,7 @@ import { matrixCombineKernel, matrixCombineWorkgroups, partialBytes, unfinishedS
 import { hasRoomFor, matrixGemmKernel, matrixGemmWorkgroups, takesMatrixUnits } from '../kernels/matrix-gemm/matrix-gemm.ts';
 import type { MatrixGemmVariant } from '../kernels/matrix-gemm/matrix-gemm.ts';
 import { matrixRowsKernel, matrixRowsWorkgroups } from '../kernels/matrix-gemm/matrix-rows.ts';
-import { tilingsFor } from '../kernels/matrix-gemm/matrix-table.ts';
+import { leastRows, tilingsFor } from '../kernels/matrix-gemm/matrix-table.ts';
 import { workgroupBytesOf } from '../kernel.ts';
 import type { Kernel, Workgroups } from '../kernel.ts';
 import { inputWidth, matrixRows } from '../linear-shape.ts';
@@ -114,12 +114,16 @@ export function expertTileRows({ knobs: { gemm } }: Pick<DeviceProfile, 'knobs'>
 
 const NO_WORKGROUPS: Workgroups = [0, 1, 1];
 
-/** The same on matrix units: one to three kernels for each of the table's tilings; undefined where the device or the shape has none. */
-function matrixProducts(shape: LinearShape, { profile }: UseOptions): readonly ProductKernel[] | undefined {
+/**
+ * The same on matrix units: one to three kernels for each of the table's tilings, or for the one of `few` rows; undefined where the device
+ * or the shape has none.
+ */
+function matrixProducts(shape: LinearShape, { profile }: UseOptions, few?: 4 | 8): readonly ProductKernel[] | undefined {
   const { subgroupMatrix: config } = profile;
   if (config === undefined || !takesMatrixUnits(shape)) return undefined;
   const expertRows = shape.experts && expertTileRows(profile);
-  const tilings = tilingsFor(config, { out: matrixRows(shape), cols: shape.cols, expertRows }).map(({ tiling, ...rows }) => {
+  const all = tilingsFor(config, { out: matrixRows(shape), cols: shape.cols, expertRows });
+  const tilings = (few ? all.filter(({ isFor }) => isFor(few)) : all).map(({ tiling, ...rows }) => {
     const variant: MatrixGemmVariant = { shape: tiling.splits > 1 ? unfinishedShape(shape) : shape, config, ...tiling };
     return { variant, ...rows };
   });
@@ -158,5 +162,9 @@ export function gemvProduct(shape: LinearShape, batch: 1 | 2 | 4 | 8, options: U
 }
 
 export function productKernels(shape: LinearShape, rows: RowClass, options: UseOptions): readonly ProductKernel[] {
-  return rows === 'many' ? gemmProducts(shape, options) : [gemvProduct(shape, rows === 'one' ? 1 : rows, options)];
+  if (rows === 'many') return gemmProducts(shape, options);
+  if (rows === 'one') return [gemvProduct(shape, 1, options)];
+  const { subgroupMatrix: config } = options.profile;
+  const onUnits = config && rows >= leastRows(config) ? matrixProducts(shape, options, rows) : undefined;
+  return onUnits ?? [gemvProduct(shape, rows, options)];
 }

@@ -1,6 +1,6 @@
 /**
  * What follows the products: sums go through workgroup memory, some rows at a time, to lanes that own four neighbouring columns of a row,
- * for norm factor, bias, gate or activation and residual, and then to lanes that own a block of 16 and round it.
+ * or the 16 of a block where it is rounded: for norm factor, bias, gate or activation and residual, and the rounding.
  */
 import type { Binding } from '../../kernel.ts';
 import { outputWidth, resultWidth } from '../../linear-shape.ts';
@@ -76,61 +76,61 @@ function sumsAt(piece: Piece, column: string): string {
 /** Row of the result, of a row of the tile. */
 const yRowOf = ({ experts }: LinearShape, row: string) => (experts ? `lists[${row}]` : row);
 
-/** Statements by which lanes finish the quads of a piece whose first row is `first`, and leave them for the rounding where there is one. */
-function quadsText(piece: Piece): string {
-  const { variant: { shape, config, splits, halves }, geometry: { workgroupSize, rowsEach, pieceRows, factorsAt }, rows, columns } = piece;
-  const quads = columns / 4;
-  const width = outputWidth(shape);
-  const column = shape.gated ? `(quad / 4u * ${2 * INTERLEAVE_ROWS}u + quad % 4u * 4u)` : '4u * quad';
-  const columnOf = (n: number) => (n === 0 ? column : `${column} + ${INTERLEAVE_ROWS}u`);
-  const bias = (n: number) => (shape.bias ? ` + bias${n}` : '');
+/** Where results of the tile go, in columns of the matrix's results. */
+const firstColumn = ({ gated, experts }: LinearShape) => (gated ? 'tile.first >> 1u' : experts ? 'tile.first' : 'before + tile.first');
+
+/** Expression of quad `quad` of the piece, finished: vec4<f32>; `out` is its number among the quads of a row of the result. */
+function quadText(piece: Piece, quad: string, out: string): string {
+  const { variant: { shape, config, halves }, geometry: { factorsAt } } = piece;
+  const column = shape.gated ? `(${quad} / 4u * ${2 * INTERLEAVE_ROWS}u + ${quad} % 4u * 4u)` : `(4u * ${quad})`;
+  const columnOf = (n: number) => (n === 0 ? column : `(${column} + ${INTERLEAVE_ROWS}u)`);
+  const bias = (n: number) => (shape.bias ? ` + bias[min(before + tile.first + ${columnOf(n)}, before + tile.count - 4u) >> 2u]` : '');
   const weights = weightFactor(shape, config);
   const ready = halves && ` * ${rowEnd(shape, 'row')}${weights === 1 ? '' : ` * ${1 / weights}`}`;
   const end = ready ?? (hasFactors(piece.variant) ? ` * bitcast<f32>(${HELD}[${factorsAt}u + line].y)` : '');
   const product = (n: number) => `(${sumsAt(piece, columnOf(n))})${end}${bias(n)}`;
-  const outBase = shape.gated ? 'tile.first >> 1u' : shape.experts ? 'tile.first' : 'before + tile.first';
-  const biasText = (n: number) => `let bias${n} = bias[min(before + tile.first + ${columnOf(n)}, last) >> 2u];`;
+  return finishedQuad(shape, product, { row: yRowOf(shape, 'row'), quad: out });
+}
+
+/** Statements that round block `block` of the piece, of the quads v0 .. v3. */
+function roundText(shape: LinearShape): string {
+  const { experts } = shape;
+  const number = `((${firstColumn(shape)}) >> 4u) + block`;
+  const [row, place] = experts
+    ? [`lists[row] / ${experts.used}u`, `lists[row] % ${experts.used}u * ${outputWidth(shape) / Q8_BLOCK}u + ${number}`]
+    : ['row', number];
+  return `yPutBlock(${row}, ${place}, mat4x4<f32>(v0, v1, v2, v3));`;
+}
+
+/** Statements by which lanes finish a piece whose first row is `first`: a block of 16 columns at a time where it is rounded, else four. */
+function finishText(piece: Piece): string {
+  const { variant: { shape, splits }, geometry: { workgroupSize, rowsEach, pieceRows }, rows, columns } = piece;
   const { f32, q8 } = shape.outputs;
-  const part = splits > 1 ? `(workgroup.z * tile.rows + row)` : yRowOf(shape, 'row');
-  return `for (var turn = 0u; turn < ${Math.ceil((rows * quads) / workgroupSize)}u; turn++) {
+  const quads = q8 ? Q8_BLOCK / 4 : 1;
+  const tasks = columns / 4 / quads;
+  const width = outputWidth(shape);
+  const row = splits > 1 ? `(workgroup.z * tile.rows + row)` : yRowOf(shape, 'row');
+  const own = shape.gated ? 2 : 1;
+  const each = (q: number) => {
+    const out = `(((${firstColumn(shape)}) >> 2u) + ${quads}u * block + ${q}u)`;
+    const store = f32 ? `\n    y[${row} * ${width / 4}u + ${out}] = v${q};` : '';
+    return `let v${q} = ${quadText(piece, `(${quads}u * block + ${q}u)`, out)};${store}`;
+  };
+  return `for (var turn = 0u; turn < ${Math.ceil((rows * tasks) / workgroupSize)}u; turn++) {
   let task = turn * ${workgroupSize}u + lane;
-  let r = task / ${quads}u;
-  let quad = task % ${quads}u;
+  let r = task / ${tasks}u;
+  let block = task % ${tasks}u;
   let line = r / ${pieceRows}u * ${rowsEach}u + first + r % ${pieceRows}u;
   let row = tile.row + line;
-  if (r < ${rows}u && row < tile.rows && tile.first + ${column} < tile.count) {
-    let out = ((${outBase}) >> 2u) + quad;
-    ${shape.bias ? `let last = before + tile.count - 4u;\n    ${biasText(0)}${shape.gated ? `\n    ${biasText(1)}` : ''}` : ''}
-    let v = ${finishedQuad(shape, product, { row: yRowOf(shape, 'row'), quad: 'out' })};
-    ${f32 ? `y[${part} * ${width / 4}u + out] = v;` : ''}
-    ${q8 ? `${HELD}[${placeOf(piece, column, 0)}] = bitcast<vec4<u32>>(v);` : ''}
+  if (r < ${rows}u && row < tile.rows && tile.first + ${q8 ? `block * ${own * Q8_BLOCK}u` : firstOfQuad(shape)} < tile.count) {
+    ${unrolled(quads, each)}
+    ${q8 ? roundText(shape) : ''}
   }
 }`;
 }
 
-/** Statements by which lanes round blocks of 16 of what was finished. */
-function blocksText(piece: Piece): string {
-  const { variant: { shape }, geometry: { workgroupSize, rowsEach, pieceRows }, rows, columns } = piece;
-  const blocks = columns / Q8_BLOCK;
-  const column = shape.gated ? `block * ${2 * INTERLEAVE_ROWS}u` : `block * ${Q8_BLOCK}u`;
-  const { experts } = shape;
-  const base = shape.gated ? 'tile.first >> 1u' : experts ? 'tile.first' : 'before + tile.first';
-  const number = `((${base}) >> 4u) + block`;
-  const [yRow, yBlock] = experts
-    ? [`lists[row] / ${experts.used}u`, `lists[row] % ${experts.used}u * ${outputWidth(shape) / Q8_BLOCK}u + ${number}`]
-    : ['row', number];
-  return `workgroupBarrier();
-for (var turn = 0u; turn < ${Math.ceil((rows * blocks) / workgroupSize)}u; turn++) {
-  let task = turn * ${workgroupSize}u + lane;
-  let r = task / ${blocks}u;
-  let block = task % ${blocks}u;
-  let row = tile.row + r / ${pieceRows}u * ${rowsEach}u + first + r % ${pieceRows}u;
-  if (r < ${rows}u && row < tile.rows && tile.first + ${column} < tile.count) {
-    let at = ${placeOf(piece, column, 0)};
-    yPutBlock(${yRow}, ${yBlock}, mat4x4<f32>(${range(4).map((q) => `bitcast<vec4<f32>>(${HELD}[at + ${q}u])`).join(', ')}));
-  }
-}`;
-}
+/** WGSL of the tile's column where quad `block` begins. */
+const firstOfQuad = ({ gated }: LinearShape) => (gated ? `block / 4u * ${2 * INTERLEAVE_ROWS}u + block % 4u * 4u` : '4u * block');
 
 /** \`fn finishPiece\`, called by all invocations for the pieces of the tile, when their sums lie in workgroup memory. */
 export function finishFunction(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
@@ -138,8 +138,7 @@ export function finishFunction(variant: MatrixGemmVariant, geometry: MatrixGeome
   const { tileCols, pieceRows } = geometry;
   const piece: Piece = { variant, geometry, rows: down * pieceRows, columns: shape.gated ? tileCols / 2 : tileCols };
   return `fn finishPiece(first: u32, lane: u32, tile: Tile, before: u32, workgroup: vec3<u32>) {
-${quadsText(piece)}
-${shape.outputs.q8 ? blocksText(piece) : ''}
+${finishText(piece)}
 }`;
 }
 

@@ -36,6 +36,8 @@ interface MatrixTable {
   readonly cores: number;
   /** Most workgroups that share a depth. */
   readonly mostSplits: number;
+  /** Fewer rows take GEMVs. */
+  readonly leastRows: number;
   /** Tiles of few rows, each for as many: their subgroups share the depth. */
   readonly few: readonly Tile[];
   /** Of a product with experts; its rows follow the lists. */
@@ -51,7 +53,7 @@ const fewTile = (tileRows: number, tileDepth: number): Tile => ({ tileRows, tile
  * two rounds of 128 columns (152 workgroups), and one of 160. Times of steps are measured but that of 160 columns, which is between them.
  */
 const NVIDIA: MatrixTable = {
-  cores: 132, mostSplits: 8, few: [fewTile(16, 64), fewTile(32, 64), fewTile(64, 64)], experts: fewTile(32, 64),
+  cores: 132, mostSplits: 8, leastRows: 5, few: [fewTile(16, 64), fewTile(32, 64), fewTile(64, 64)], experts: fewTile(32, 64),
   many: [
     { tile: { tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1], ahead: 1 }, stepUs: 1.39 },
     { tile: { tileRows: 128, tileCols: 160, tileDepth: 64, subgroups: [2, 5, 1], ahead: 1 }, stepUs: 1.75 },
@@ -59,7 +61,7 @@ const NVIDIA: MatrixTable = {
   ],
 };
 const METAL: MatrixTable = {
-  cores: 0, mostSplits: 1, few: [fewTile(16, 32), fewTile(32, 32)], experts: fewTile(32, 32),
+  cores: 0, mostSplits: 1, leastRows: 9, few: [fewTile(16, 32), fewTile(32, 32)], experts: fewTile(32, 32),
   many: { tileRows: 64, tileCols: 64, tileDepth: 32, subgroups: [2, 2, 1], ahead: 1 },
 };
 
@@ -95,9 +97,16 @@ function fewSplits({ mostSplits, cores }: MatrixTable, tile: Tile, { tiles, cols
 
 const tilesOf = (rows: number, out: number, { tileRows, tileCols }: Tile) => Math.ceil(rows / tileRows) * Math.ceil(out / tileCols);
 
-/** Each tiling with the rows that it is for; together they are for all from 9 on. */
+const tableOf = ({ input }: MatrixConfig) => (input === 'f16' ? NVIDIA : METAL);
+
+/** Rows from which on products take matrix units. */
+export function leastRows(config: MatrixConfig): number {
+  return tableOf(config).leastRows;
+}
+
+/** Each tiling with the rows that it is for; together they are for all. */
 export function tilingsFor(config: MatrixConfig, { out, cols, expertRows }: ProductClass): readonly TiledRows[] {
-  const table = config.input === 'f16' ? NVIDIA : METAL;
+  const table = tableOf(config);
   const { few, experts } = table;
   if (expertRows !== undefined) return [{ tiling: { ...experts, tileRows: expertRows, splits: 1 }, isFor: () => true }];
   const fewTiles = few.map((tile, i): TiledRows => {
