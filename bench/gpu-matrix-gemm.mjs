@@ -3,7 +3,7 @@
 //   node bench/gpu-matrix-gemm.mjs [--only values,forms,times,tilings,parts] [--products qkv,o,gate+up,down]
 //     [--models qwen3-4b,qwen3-0.6b,llama-3.2-3b] [--types q4_0] [--rows 16,31,64,128,512,2048] [--seconds 80] [--json FILE] [--null]
 // A tiling is ROWSxCOLSxDEPTH, subgroups down, across and deep, and parts of the depth; then how x comes (`held`, `direct`: halves that a
-// dispatch of their own makes, which is timed too) and `ahead2`, two steps fetched ahead. `forms`: values of every form of weights.
+// dispatch of their own makes, which is timed too) and `by4`, four steps fetched together. `forms`: values of every form of weights.
 // --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
 // memory and not from a cache.
 import { appendFileSync } from 'node:fs';
@@ -111,19 +111,17 @@ const tilingOf = (text) => {
   const [tileRows, tileCols, tileDepth, down, across, deep, splits] = sizes.map(Number);
   const words = text.split(' ');
   const halves = ['held', 'direct'].find((word) => words.includes(word));
-  const ahead = Number(words.find((word) => /^ahead\d$/.test(word))?.at(-1) ?? 1);
-  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves, ahead };
+  const burst = Number(words.find((word) => /^by\d$/.test(word))?.at(-1) ?? 1);
+  return { tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves, burst };
 };
 
 // Values.
 
 const VALUE_TILINGS = [
-  '128x128x64 241 /1', '128x128x64 241 /2', '16x64x64 122 /1', '64x64x64 122 /4', '128x128x64 241 /1 held',
-  '256x128x128 421 /2 direct',
-  '128x160x64 251 /1', '64x64x64 122 /2 direct', '32x64x64 122 /2 ahead2', '128x128x64 241 /2 held ahead2', '16x32x128 114 /1 ahead2',
-  '16x16x512 118 /1', '16x16x256 118 /1 ahead2', '16x32x64 111 /1 direct ahead2', '16x32x256 118 /2 ahead3',
-  '128x128x64 221 /1 direct ahead2',
-  '128x256x64 241 /1 direct', '256x128x64 441 /1 direct',
+  '128x128x64 241 /1', '128x128x64 241 /2', '16x64x64 122 /1', '64x64x64 122 /4', '128x128x64 241 /1 held', '256x128x128 421 /2 direct',
+  '128x160x64 251 /1', '64x64x64 122 /2 direct', '32x64x64 122 /2 by2', '128x128x64 241 /2 held by2', '16x32x128 114 /1 by2',
+  '16x16x512 118 /1', '16x16x256 118 /1 by2', '16x32x64 111 /1 direct by4', '16x32x256 118 /2', '128x128x64 221 /1 direct by2',
+  '16x64x64 122 /1 by8', '16x64x64 122 /2 by4',
 ];
 
 /** Random x and what it stands for, [rows, cols]; rows of every magnitude. */
@@ -220,9 +218,9 @@ async function checkValues(type, tiling) {
 
 // Times.
 
-const REPEAT_MS = 8;
-const RUNS = 3;
-const WARM_MS = 400;
+const REPEAT_MS = 6;
+const RUNS = 5;
+const WARM_MS = 900;
 const CACHE_BYTES = 150e6;
 
 /** A number of the table's kernels, a function of this file's. */
@@ -261,15 +259,15 @@ async function boundProduct(filler, shape, rows, kernels) {
   return copies.map((bound) => ({ ...bound, ...shared }));
 }
 
-/** Microseconds of a product by some kernels one after the other. */
-async function timeOf(kernels, copies, rows) {
+/** What runs a product by some kernels one after the other: `once(times)` gives microseconds of one. */
+async function runnerOf(kernels, copies, rows) {
   const active = kernels.filter(({ workgroups }) => workgroups(rows)[0] > 0);
   const compiled = await Promise.all(active.map(({ kernel }) => compile(kernel)));
   const dispatches = copies.map((bound) => active.map(({ kernel, workgroups, partialBytes: partial }, i) => ({
     pipeline: compiled[i].pipeline, workgroups: workgroups(rows),
     group: bindGroup(kernel, compiled[i].layout, partial ? { ...bound, y: bound.partials } : bound),
   })));
-  const once = async (times) => {
+  return async (times) => {
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let i = 0; i < times; i++)
@@ -285,81 +283,100 @@ async function timeOf(kernels, copies, rows) {
     await gpu.pending(queue.onSubmittedWorkDone());
     return ((performance.now() - begin) / times) * 1000;
   };
-  await once(8);
-  const times = Math.max(2, Math.min(400, Math.ceil((REPEAT_MS * 1000) / (await once(4)))));
-  const runs = [];
-  for (let i = 0; i < RUNS; i++) runs.push(await once(times));
-  return summarise(runs);
 }
 
 const compileAll = (kernels, rows) =>
   Promise.all(kernels.filter(({ kernel, workgroups }) => workgroups(rows)[0] > 0 && fits(kernel)).map(({ kernel }) => compile(kernel)));
 
-/** Clocks fall while the host compiles, and take some tenths of a second to rise. */
-async function warmUp(kernels, copies, rows) {
-  if (flags.null || !kernels.every(({ kernel }) => fits(kernel))) return;
+/** Clocks fall while the host compiles, and take some tenths of a second to rise: the device works until it is as fast as it was. */
+async function warmUp(once) {
   const end = performance.now() + WARM_MS;
-  while (performance.now() < end) await timeOf(kernels, copies, rows);
+  while (!flags.null && performance.now() < end) await once(50);
 }
 
-async function measure({ model, type, product, shape, rows, what, kernels, copies }) {
-  if (!kernels.every(({ kernel }) => fits(kernel))) return undefined;
-  const { median, min, max } = await timeOf(kernels, copies, rows);
-  const teraPerSecond = (totalRows(shape) * shape.cols * rows) / median / 1e6;
-  record({ model, type, product, rows, what, us: { median, min, max }, teraMultiplyAdds: teraPerSecond });
-  return `${what} ${median.toFixed(0)} us (${teraPerSecond.toFixed(0)})`;
+/** Candidates take turns, so that what changes meanwhile changes all of them. */
+async function measureAll({ model, type, product, shape, rows }, candidates, copies) {
+  const runners = [];
+  for (const { what, kernels } of candidates) runners.push({ what, once: await runnerOf(kernels, copies, rows), runs: [] });
+  if (runners.length === 0) return [];
+  await warmUp(runners[0].once);
+  for (const runner of runners) {
+    await runner.once(8);
+    runner.times = Math.max(2, Math.min(400, Math.ceil((REPEAT_MS * 1000) / (await runner.once(8)))));
+  }
+  for (let i = 0; i < RUNS; i++) for (const { once, times, runs } of runners) runs.push(await once(times));
+  return runners.map(({ what, runs }) => {
+    const { median, min, max } = summarise(runs);
+    const teraPerSecond = (totalRows(shape) * shape.cols * rows) / median / 1e6;
+    record({ model, type, product, rows, what, us: { median, min, max }, teraMultiplyAdds: teraPerSecond });
+    return `${what} ${median.toFixed(1)} us (${teraPerSecond.toFixed(0)})`;
+  });
 }
 
 /** Tilings to choose from, by product and rows, in the order in which they matter: time may end. The first is what the table had. */
 const CANDIDATES = [
   ['gate+up', 16, [
-    '16x64x64 122 /1', '16x64x64 122 /1 ahead2', '16x64x64 122 /1 ahead3', '16x64x64 122 /1 direct', '16x64x64 122 /1 direct ahead2',
-    '16x32x128 114 /1', '16x32x128 114 /1 ahead2', '16x32x128 114 /1 direct ahead2', '16x32x64 112 /1 ahead2', '16x32x256 118 /1',
-    '16x32x256 118 /1 direct ahead2', '16x64x128 124 /1 ahead2', '16x160x64 152 /1', '16x160x64 152 /1 ahead2', '16x64x64 122 /2 ahead2',
-    '16x32x64 111 /1 direct ahead2', '16x64x128 122 /1 direct', '16x32x64 111 /1 direct ahead4',
+    '16x64x64 122 /1', '16x64x64 122 /1 by2', '16x64x64 122 /1 by4', '16x64x64 122 /1 by8', '16x64x64 122 /1 direct by4',
+    '16x32x64 112 /1 by4', '16x32x128 114 /1 by2', '16x32x128 114 /1 by4', '16x32x64 111 /1 direct by4', '16x160x64 152 /1 by4',
+    '16x32x64 112 /1 direct by4', '16x32x128 114 /1 direct by2',
   ]],
   ['down', 16, [
-    '16x64x64 122 /8', '16x64x64 122 /8 ahead2', '16x64x64 122 /4 ahead2', '16x64x64 122 /8 direct ahead2', '16x16x512 118 /1',
-    '16x16x512 118 /1 ahead2', '16x16x256 118 /1 ahead2', '16x16x256 118 /1 ahead4', '16x32x256 118 /2 ahead2', '16x32x128 114 /4 ahead2',
-    '16x32x128 114 /8 ahead2', '16x16x512 118 /1 direct ahead2', '16x32x256 118 /4 ahead2', '16x16x256 118 /2 ahead2',
-  ]],
-  ['gate+up', 512, [
-    '128x128x64 241 /1', '128x128x64 241 /1 ahead2', '256x128x128 421 /1 direct', '256x128x64 421 /1 direct',
-    '256x128x64 421 /1 direct ahead2',
-    '128x128x64 221 /1 direct', '128x128x64 221 /1 direct ahead2', '128x256x64 241 /1 direct', '256x128x64 441 /1 direct',
-    '128x128x64 241 /1 held',
+    '16x64x64 122 /8', '16x64x64 122 /8 by2', '16x64x64 122 /8 by4', '16x64x64 122 /4 by4', '16x16x256 118 /1 by2', '16x16x256 118 /1',
+    '16x32x128 114 /4 by2', '16x32x128 114 /8', '16x32x256 118 /2 by2', '16x32x128 114 /8 by2',
   ]],
   ['qkv', 16, [
-    '16x64x64 122 /4', '16x64x64 122 /4 ahead2', '16x16x256 118 /1 ahead2', '16x32x256 118 /1', '16x32x256 118 /1 ahead2',
-    '16x32x128 114 /1 ahead2', '16x32x128 114 /2 ahead2', '16x64x128 124 /2 ahead2',
+    '16x64x64 122 /4', '16x64x64 122 /4 by2', '16x64x64 122 /2 by4', '16x64x64 122 /3 by4', '16x32x128 114 /2 by2',
+    '16x32x128 114 /1 by4', '16x16x256 118 /1 by2', '16x64x64 122 /5 by4',
   ]],
   ['o', 16, [
-    '16x64x64 122 /8', '16x64x64 122 /8 ahead2', '16x16x512 118 /1', '16x16x256 118 /1 ahead2', '16x16x256 118 /1 ahead4',
-    '16x32x128 114 /4 ahead2', '16x32x256 118 /2 ahead2', '16x16x512 118 /1 ahead2',
+    '16x64x64 122 /8', '16x64x64 122 /8 by2', '16x64x64 122 /8 by4', '16x64x64 122 /4 by4', '16x16x256 118 /1 by2',
+    '16x32x128 114 /4 by2', '16x32x128 114 /8',
+  ]],
+  ['gate+up', 512, [
+    '128x128x64 241 /1', '128x128x64 241 /1 by2', '256x128x128 421 /1 direct', '128x128x64 221 /1 direct',
+    '128x128x64 221 /1 direct by2', '256x128x64 421 /1 direct by2', '128x128x64 241 /1 direct by2',
   ]],
   ['down', 512, [
-    '128x128x64 241 /3', '128x128x64 241 /3 ahead2', '256x128x128 421 /3 direct', '256x128x64 421 /3 direct', '128x128x64 221 /3 direct',
+    '128x128x64 241 /3 by2', '256x128x128 421 /3 direct', '128x128x64 221 /3 direct', '128x128x64 221 /3 direct by2',
+    '128x128x64 221 /2 direct',
   ]],
   ['gate+up', 64, [
-    '64x64x64 122 /1', '64x64x64 122 /1 ahead2', '64x160x64 152 /1', '64x160x64 152 /1 ahead2', '64x128x64 142 /1',
-    '64x64x64 221 /1 direct',
+    '64x160x64 152 /1', '64x160x64 152 /1 by2', '64x64x64 122 /1 by2', '64x64x64 221 /1 direct', '64x64x64 221 /1 direct by2',
   ]],
   ['gate+up', 32, [
-    '32x64x64 122 /1', '32x64x64 122 /1 ahead2', '32x160x64 152 /1', '32x160x64 152 /1 ahead2', '32x32x128 114 /1 ahead2',
-    '32x64x64 122 /1 direct ahead2',
+    '32x64x64 122 /1', '32x64x64 122 /1 by2', '32x64x64 122 /1 by4', '32x160x64 152 /1', '32x160x64 152 /1 by2',
+    '32x64x64 122 /1 direct by4',
+  ]],
+  ['qkv', 512, [
+    '128x128x64 241 /1 by2', '256x128x128 421 /1 direct', '128x128x64 221 /1 direct', '128x128x64 221 /2 direct', '128x160x64 251 /1',
+  ]],
+  ['o', 512, [
+    '128x160x64 251 /2', '256x128x128 421 /3 direct', '128x128x64 221 /3 direct', '128x128x64 221 /2 direct',
   ]],
   ['gate+up', 128, [
-    '128x160x64 251 /1', '128x160x64 251 /1 ahead2', '128x160x64 251 /1 direct', '128x128x64 241 /1', '128x192x64 261 /1',
+    '128x160x64 251 /1', '128x160x64 251 /1 by2', '128x128x64 221 /1 direct', '128x64x64 221 /1 direct',
   ]],
-  ['down', 128, ['128x160x64 251 /8', '128x128x64 241 /6', '128x128x64 241 /6 ahead2', '128x64x64 221 /4 direct']],
+  ['down', 128, [
+    '128x160x64 251 /8', '128x128x64 241 /6', '128x128x64 241 /6 by2', '128x128x64 221 /6 direct',
+  ]],
   ['down', 32, [
-    '32x64x64 122 /8', '32x64x64 122 /8 ahead2', '32x32x128 114 /8 ahead2', '32x32x128 114 /4 ahead2', '32x160x64 152 /8 ahead2',
+    '32x64x64 122 /8', '32x64x64 122 /8 by2', '32x64x64 122 /8 by4', '32x160x64 152 /8',
   ]],
-  ['down', 64, ['64x64x64 122 /8', '64x64x64 122 /8 ahead2', '64x160x64 152 /8']],
-  ['qkv', 512, ['128x128x64 241 /1', '256x128x128 421 /1 direct', '128x160x64 251 /1', '256x128x64 421 /1 direct']],
-  ['o', 512, ['128x128x64 241 /3', '128x160x64 251 /2', '256x128x128 421 /3 direct', '256x128x64 421 /3 direct']],
-  ['qkv', 128, ['128x160x64 251 /3', '128x128x64 241 /2']],
-  ['o', 128, ['128x128x64 241 /6', '128x160x64 251 /8']],
+  ['down', 64, [
+    '64x64x64 122 /8', '64x64x64 122 /8 by2', '64x160x64 152 /8', '64x160x64 152 /8 by2',
+  ]],
+  ['qkv', 128, [
+    '128x160x64 251 /3', '128x128x64 241 /2', '128x128x64 221 /2 direct',
+  ]],
+  ['o', 128, [
+    '128x128x64 241 /6', '128x160x64 251 /8', '128x128x64 221 /6 direct',
+  ]],
+  ['gate+up', 2048, [
+    '256x128x128 421 /1 direct', '128x128x64 221 /1 direct',
+  ]],
+  ['down', 2048, [
+    '256x128x128 421 /1 direct', '128x128x64 221 /1 direct',
+  ]],
 ];
 
 function productsToMeasure() {
@@ -379,18 +396,15 @@ function todaysKernels({ shape, rows }) {
   ];
 }
 
-/** What is compiled is warmed up before it is measured: clocks fall while the host compiles. */
 async function measureProduct({ texts, ...each }) {
-  const { model, type, product, shape, rows } = each;
+  const { shape, rows } = each;
   const fitting = texts.filter(({ kernels }) => kernels?.every(({ kernel }) => fits(kernel)));
   await compileAll(fitting.flatMap(({ kernels }) => kernels), rows);
   if (secondsLeft() < 2) return;
   const filler = await createFiller(gpu, pipelines);
   const copies = await boundProduct(filler, shape, rows, fitting.flatMap(({ kernels }) => kernels));
-  if (fitting.length > 0) await warmUp(fitting[0].kernels, copies, rows);
-  const shown = [];
-  for (const { what, kernels } of fitting) shown.push(await measure({ ...each, copies, what, kernels }));
-  console.log(`${model} ${type} ${product} ${rows}: ${shown.join('; ')}`);
+  const shown = await measureAll(each, fitting, copies);
+  console.log(`${each.model} ${each.type} ${each.product} ${rows}: ${shown.join('; ')}`);
   filler.destroy();
 }
 
@@ -419,11 +433,11 @@ function attempt(make) {
   }
 }
 
-const NEXT_FETCH = /if \(k \+ 1u < (\w+)\) \{([^}]*)\}/;
+const NEXT_FETCH = /if \(first \+ \d+u < \w+\) \{\n\w+ = fetch[^}]*\}/g;
 
 function withoutPut(text) {
   const barrier = 'workgroupBarrier();\n';
-  const first = text.indexOf(barrier, text.lastIndexOf('k++) {')) + barrier.length;
+  const first = text.indexOf(barrier, text.lastIndexOf('turn++) {')) + barrier.length;
   return text.slice(0, first) + text.slice(text.indexOf(barrier, first));
 }
 
@@ -432,8 +446,6 @@ const WITHOUT = {
   whole: (text) => text,
   'row factors': (text) => text.replace(/(let line = min\(place[\s\S]*?for \(var k = 0u; k < )\d+u/, '$10u'),
   'next fetch': (text) => text.replace(NEXT_FETCH, ''),
-  'condition of the next fetch': (text) =>
-    text.replace(NEXT_FETCH, (_, to, body) => body.replaceAll('k + 1u', `min(k + 1u, ${to} - 1u)`)),
   'fetch and put': (text) => withoutPut(text).replace(NEXT_FETCH, ''),
   products: (text) => text.replaceAll(/c\d_\d = subgroupMatrixMultiplyAccumulate[^;]*;/g, ''),
   end: (text) => text.replaceAll(/finishPiece\(\d+u[^;]*;/g, ''),
@@ -453,16 +465,15 @@ async function measureParts() {
     const made = kernelsOf(shape, tilingOf(text));
     const { kernel, workgroups, partialBytes: bytes } = made.find(({ kernel: { key } }) => key.startsWith('matrix-gemm'));
     const copies = await boundProduct(filler, shape, rows, [{ partialBytes: bytes }]);
-    const shown = [];
     const parts = [];
     for (const [what, without] of Object.entries(WITHOUT)) {
       const wgsl = without(kernel.wgsl);
       if (what !== 'whole' && wgsl === kernel.wgsl) continue;
       parts.push({ what: `without ${what}`, kernels: [{ kernel: { ...kernel, wgsl, key: `${kernel.key} without ${what}` }, workgroups }] });
     }
-    await compileAll(parts.flatMap(({ kernels }) => kernels), rows);
-    await warmUp(parts[0].kernels, copies, rows);
-    for (const part of parts) shown.push(await measure({ model: 'qwen3-4b', type: 'q4_0', product, shape, rows, copies, ...part }));
+    const fitting = parts.filter(({ kernels: [{ kernel: own }] }) => fits(own));
+    await compileAll(fitting.flatMap(({ kernels }) => kernels), rows);
+    const shown = await measureAll({ model: 'qwen3-4b', type: 'q4_0', product, shape, rows }, fitting, copies);
     console.log(`${product} ${rows} ${text}: ${shown.join('; ')}`);
     filler.destroy();
   }

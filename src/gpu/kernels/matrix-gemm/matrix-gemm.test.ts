@@ -23,7 +23,7 @@ const HALVES = { ...MATRIX_CONFIGS.nvidia, emulated: true } as const;
 const FLOATS = { ...MATRIX_CONFIGS.metalF32, emulated: true } as const;
 
 /** Small, for most of the time goes into compiling them. */
-const TILING: MatrixTiling = { tileRows: 16, tileCols: 32, tileDepth: 64, subgroups: [1, 2, 1], splits: 1, ahead: 1 };
+const TILING: MatrixTiling = { tileRows: 16, tileCols: 32, tileDepth: 64, subgroups: [1, 2, 1], splits: 1, burst: 1 };
 /** Gate and up of a unit meet in a subgroup. */
 const GATED: Partial<MatrixTiling> = { tileRows: 32, tileCols: 64, subgroups: [2, 2, 1] };
 
@@ -94,11 +94,11 @@ describe('matrix gemm', () => {
     await check({ parts, cols: 256, xRows: 9, bias: true });
   });
 
-  it.each([2, 3] as const)('%i steps fetched ahead, of any number, in one part or two', async (ahead) => {
-    for (const cols of [320, 256]) {
+  it.each([2, 4] as const)('%i steps fetched together, of any number, in one part or three', async (burst) => {
+    for (const cols of [1056, 1024]) {
       const { shape } = variantOf({ parts: [{ type: 'q4_0', rows: 36 }], cols, input: 'q8n' });
-      await check({ ...shape, tiling: { ahead }, xRows: 18 });
-      await checkSplit(variantOf({ ...shape, tiling: { splits: 2, ahead } }));
+      await check({ ...shape, tiling: { burst }, xRows: 18 });
+      await checkSplit(variantOf({ ...shape, tiling: { splits: 3, burst } }));
     }
   });
 
@@ -194,7 +194,7 @@ describe('matrix gemm', () => {
     const variant = variantOf({ parts: [{ type: 'q4_0', rows: 64 }], cols: 64 });
     expect(() => matrixGemmKernel({ ...variant, tileRows: 24 })).toThrow('do not cut tiles of 24 x 32');
     expect(() => matrixGemmKernel({ ...variant, tileDepth: 48 })).toThrow('48 deep');
-    expect(() => matrixGemmKernel({ ...variant, splits: 2 })).toThrow('1 steps do not make 2 parts');
+    expect(() => matrixGemmKernel({ ...variant, splits: 2 })).toThrow('1 bursts do not make 2 parts');
     expect(() => matrixGemmKernel({ ...variant, shape: { ...variant.shape, gated: 'silu' } })).toThrow('two subgroups');
     expect(takesMatrixUnits({ ...variant.shape, parts: [{ type: 'q4_0', rows: 37 }] })).toBe(false);
     expect(takesMatrixUnits({ ...variant.shape, cols: 40 })).toBe(false);

@@ -1,8 +1,8 @@
 /**
  * y = W x for several rows of x on matrix units (wgsl/subgroup-matrix.ts). A workgroup computes a tile of tileRows x tileCols results, cut
  * into equal pieces of its subgroups; along K it takes tileDepth elements at a time into workgroup memory, as halves or floats whatever
- * they were, and fetches the next ones into registers meanwhile. Same bindings as the GEMM without matrix units, but for floats that are
- * read and written four at a time: {@link takesMatrixUnits} says which shapes have whole quads.
+ * they were, and fetches the next ones into registers meanwhile, those of one step or of several. Same bindings as the GEMM without
+ * matrix units, but for floats that are read and written four at a time: {@link takesMatrixUnits} says which shapes have whole quads.
  */
 import { exceeded, kernelHeader, kernelKey, storageBuffersOf, withTextOf } from '../../kernel.ts';
 import type { Binding, Kernel, KernelLimits, Workgroups } from '../../kernel.ts';
@@ -89,55 +89,66 @@ ${unrolled(chunks, chunk)}
   };
 }
 
-/** Names of what is fetched for steps one after another: each has registers of its own, for to copy them would be to wait for them. */
-const turnsOf = ({ ahead }: MatrixGemmVariant) => range(ahead).map((i) => ({ i, w: `f${i}`, x: `x${i}` }));
-
 /** Whether x goes through workgroup memory. */
 const holdsRows = ({ halves }: MatrixGemmVariant) => halves !== 'direct';
 
-/** The first fetches: before anything else that takes time. */
-function firstFetches(variant: MatrixGemmVariant, { from, to }: Steps): string {
-  return turnsOf(variant).map(({ i, w, x }) => {
-    const k = i === 0 ? from : `min(${from} + ${i}u, ${to} - 1u)`;
-    return `var ${w} = fetch(${k}, lane, tile);${holdsRows(variant) ? `\nvar ${x} = fetchRows(${k}, lane, tile);` : ''}`;
+/** Names of what a lane fetches of step `i` of a burst; bursts take turns with two sets, for to copy one would be to wait for it. */
+const namesOf = (set: number, i: number) => ({ w: `w${set}_${i}`, x: `x${set}_${i}` });
+
+/** WGSL of the number of the workgroup's burst `turn`: parts of the depth take turns, so that together they read on where they are. */
+const burstOf = ({ splits }: MatrixGemmVariant, turn: string) => (splits === 1 ? `(${turn})` : `(workgroup.z + (${turn}) * ${splits}u)`);
+
+/** Statements that fetch the burst whose first step is `first` into a set of names. */
+function fetchText(variant: MatrixGemmVariant, { steps }: MatrixGeometry, first: string, set: number, declare = ''): string {
+  const { burst } = variant;
+  return range(burst).map((i) => {
+    const { w, x } = namesOf(set, i);
+    const k = burst === 1 ? first : `min(${first} + ${i}u, ${steps - 1}u)`;
+    return `${declare}${w} = fetch(${k}, lane, tile);${holdsRows(variant) ? ` ${declare}${x} = fetchRows(${k}, lane, tile);` : ''}`;
   }).join('\n');
 }
 
-/** The loop over the steps `from` .. `to`, as many in a turn as are fetched ahead; then those that make no whole turn. */
-function stepsText(variant: MatrixGemmVariant, geometry: MatrixGeometry, { from, to }: Steps): string {
-  const { ahead, halves } = variant;
+/** Variables of both sets, the first of them fetched: before anything else that takes time. */
+function firstFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
+  const { burst } = variant;
+  const others = burst === 1 ? [] : range(burst).map((i) => {
+    const { w, x } = namesOf(1, i);
+    return `var ${w}: Fetched;${holdsRows(variant) ? ` var ${x}: Rows;` : ''}`;
+  });
+  return [fetchText(variant, geometry, `${burstOf(variant, '0u')} * ${burst}u`, 0, 'var '), ...others].join('\n');
+}
+
+/** Statements in the braces of a condition that is always true where `isAlways`. */
+const onlyIf = (isAlways: boolean, condition: string, text: string) => `${isAlways ? '' : `if (${condition}) `}{\n${text}\n}`;
+
+/** The loop over the workgroup's bursts: while one is computed the next one is under way. */
+function stepsText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
+  const { burst, splits, halves } = variant;
+  const { steps, bursts, burstsEach } = geometry;
   const putRows = halves === 'held' ? putHalvesText : putRowsText;
   const { before, products } = multiplyTexts(variant, geometry);
-  const step = ({ w, x }: ReturnType<typeof turnsOf>[number], isLast: boolean) => `${before}
+  const sets = burst === 1 ? 1 : 2;
+  const step = (set: number, i: number) => {
+    const { w, x } = namesOf(set, i);
+    const next = `first + ${burst * splits}u`;
+    return onlyIf(i === 0 || steps % burst === 0, `first + ${i}u < ${steps}u`, `let k = first + ${i}u;
+${before}
 workgroupBarrier();
 ${putWeightsText(variant, geometry, w)}${holdsRows(variant) ? `\n${putRows(variant, geometry, x)}` : ''}
 workgroupBarrier();
-${isLast ? '' : `if (k + ${ahead}u < ${to}) {
-${w} = fetch(k + ${ahead}u, lane, tile);${holdsRows(variant) ? `\n${x} = fetchRows(k + ${ahead}u, lane, tile);` : ''}
-}`}
-${products}`;
-  const turns = turnsOf(variant);
-  if (ahead === 1) return `for (var k = ${from}; k < ${to}; k++) {\n${step(turns[0]!, false)}\n}`;
-  const whole = `(${to} - ${from}) / ${ahead}u`;
-  return `for (var turn = 0u; turn < ${whole}; turn++) {
-${turns.map((turn) => `{\nlet k = ${from} + turn * ${ahead}u + ${turn.i}u;\n${step(turn, false)}\n}`).join('\n')}
-}
-${turns.slice(0, -1).map((turn) => `if ((${to} - ${from}) % ${ahead}u > ${turn.i}u) {
-let k = ${from} + ${whole} * ${ahead}u + ${turn.i}u;
-${step(turn, true)}
-}`).join('\n')}`;
-}
-
-/** WGSL of the first step, and of the end of them. */
-interface Steps {
-  readonly from: string;
-  readonly to: string;
+${i === 0 ? `if (${next} < ${steps}u) {\n${fetchText(variant, geometry, next, (set + 1) % sets)}\n}` : ''}
+${products}`);
+  };
+  const ofSet = (set: number) => `{
+let first = ${burstOf(variant, sets === 1 ? 'turn' : `2u * turn + ${set}u`)} * ${burst}u;
+${onlyIf(bursts % (sets * splits) === 0, `first < ${steps}u`, unrolled(burst, (i) => step(set, i)))}
+}`;
+  return `for (var turn = 0u; turn < ${Math.ceil(burstsEach / sets)}u; turn++) {\n${unrolled(sets, ofSet)}\n}`;
 }
 
 function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  const { config, subgroups: [downs, acrosses], splits, halves } = variant;
-  const { workgroupSize, steps, stepsEach, matricesDown, matricesAcross } = geometry;
-  const [from, to] = splits === 1 ? ['0u', `${steps}u`] : ['firstStep', 'endStep'];
+  const { config, subgroups: [downs, acrosses], halves } = variant;
+  const { workgroupSize, matricesDown, matricesAcross } = geometry;
   return `@compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32${matrixArguments(config)}) {
 ${matrixStart(config)}
@@ -145,11 +156,10 @@ ${tileText(variant, workgroupSize)}
 let across = subgroup % ${acrosses}u;
 let down = subgroup / ${acrosses}u % ${downs}u;
 let deep = subgroup / ${acrosses * downs}u;
-${splits === 1 ? '' : `let firstStep = workgroup.z * ${stepsEach}u;\nlet endStep = min(firstStep + ${stepsEach}u, ${steps}u);`}
-${firstFetches(variant, { from, to })}
+${firstFetches(variant, geometry)}
 ${halves ? '' : `${rowFactorsText(variant, geometry)}${factorsOfRows(variant, geometry)}`}
 ${unrolled(matricesDown, (i) => range(matricesAcross).map((j) => `var c${i}_${j}: ${matrixTypes(config).sum};`).join(' '))}
-${stepsText(variant, geometry, { from, to })}
+${stepsText(variant, geometry)}
 ${matrixEpilogueText(variant, geometry)}
 }
 `;
@@ -183,9 +193,9 @@ function bindingsOf({ shape, halves }: MatrixGemmVariant): readonly Binding[] {
 
 /** `splits` from 2 on: binding `y` is [splits, rows, width], f32, each the sums of a part of the depth. */
 export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
-  const { shape, config, tileRows, tileCols, tileDepth, splits, halves, ahead } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, splits, halves, burst } = variant;
   const { workgroupSize } = matrixGeometry(variant);
-  const ways = `${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}${ahead === 1 ? '' : ` ${ahead} ahead`}`;
+  const ways = `${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}${burst === 1 ? '' : ` by ${burst}`}`;
   const types = shape.parts.map(({ type }) => type).join('+');
   return withTextOf({
     key: kernelKey('matrix-gemm', variant),

@@ -22,8 +22,11 @@ export interface MatrixTiling {
    * `held` goes through workgroup memory too, `direct` is read into matrices where it lies.
    */
   readonly halves?: 'held' | 'direct' | undefined;
-  /** Steps that are fetched before they are computed. */
-  readonly ahead: 1 | 2 | 3 | 4;
+  /**
+   * Steps that are fetched together, and in whose numbers parts of the depth take turns: a step alone reads some 32 bytes of each row of W,
+   * which memory gives slowly.
+   */
+  readonly burst: 1 | 2 | 4 | 8;
 }
 
 export interface MatrixGemmVariant extends MatrixTiling {
@@ -49,9 +52,11 @@ export interface MatrixGeometry {
   /** Fetches of a line in a tile, and of the whole matrix. */
   readonly unitsPerLine: number;
   readonly units: number;
-  /** Tiles along a line, and those of one of the workgroups that share it. */
+  /** Tiles along a line. */
   readonly steps: number;
-  readonly stepsEach: number;
+  /** Bursts of them, and those of one of the workgroups that share the line, at most. */
+  readonly bursts: number;
+  readonly burstsEach: number;
   /** True where the last of them reaches past the line's end. */
   readonly hasTail: boolean;
   /** vec4s from one line of a tile to the next: one more than a line takes, so that lines begin in different banks. */
@@ -99,12 +104,12 @@ function pieceRowsOf(rowsEach: number, { m }: MatrixConfig, bytesOf: (rows: numb
 
 export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
   check(variant);
-  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves, burst } = variant;
   const unitsPerLine = tileDepth / UNIT;
   const units = shape.cols / UNIT;
   const steps = Math.ceil(units / unitsPerLine);
-  const stepsEach = Math.ceil(steps / splits);
-  if ((splits - 1) * stepsEach >= steps) throw new Error(`matrix gemm: ${steps} steps do not make ${splits} parts`);
+  const bursts = Math.ceil(steps / burst);
+  if (splits > bursts) throw new Error(`matrix gemm: ${bursts} bursts do not make ${splits} parts`);
   const [rowsEach, colsEach] = [tileRows / down, tileCols / across];
   const lineStride = tileDepth / valuesOfVector(config) + 1;
   const workgroupSize = down * across * deep * MATRIX_LANES;
@@ -119,7 +124,8 @@ export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
     tileRows, tileCols, workgroupSize, rowsEach, colsEach, unitsPerLine, units, steps, lineStride, pieceRows, pieceStride, factorsAt,
     matricesDown: rowsEach / config.m,
     matricesAcross: colsEach / config.n,
-    stepsEach,
+    bursts,
+    burstsEach: Math.ceil(bursts / splits),
     hasTail: units % unitsPerLine !== 0,
     heldRows,
     length: factorsAt + (halves ? 0 : tileRows),

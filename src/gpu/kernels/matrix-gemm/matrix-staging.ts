@@ -97,7 +97,7 @@ export function fetchWeightsFunction(variant: MatrixGemmVariant, geometry: Matri
   const count = Math.ceil((tileCols * unitsPerLine) / workgroupSize);
   return `struct Fetched {\n${unrolled(count, (u) => membersText(parts, u))}\n}
 fn fetch(k: u32, lane: u32, tile: Tile) -> Fetched {
-var f: Fetched;
+var f = Fetched();
 ${eachUnit(geometry, text)}
 return f;
 }`;

@@ -46,7 +46,7 @@ interface MatrixTable {
   readonly many: Tile | readonly TimedTile[];
 }
 
-const fewTile = (tileRows: number, tileDepth: number): Tile => ({ tileRows, tileCols: 64, tileDepth, subgroups: [1, 2, 2], ahead: 1 });
+const fewTile = (tileRows: number, tileDepth: number): Tile => ({ tileRows, tileCols: 64, tileDepth, subgroups: [1, 2, 2], burst: 1 });
 
 /**
  * An H200. Its cores hold one workgroup of each of these tiles at a time, so that a product takes whole rounds: 128 rows of gate and up are
@@ -55,14 +55,14 @@ const fewTile = (tileRows: number, tileDepth: number): Tile => ({ tileRows, tile
 const NVIDIA: MatrixTable = {
   cores: 132, mostSplits: 8, leastRows: 5, few: [fewTile(16, 64), fewTile(32, 64), fewTile(64, 64)], experts: fewTile(32, 64),
   many: [
-    { tile: { tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1], ahead: 1 }, stepUs: 1.39 },
-    { tile: { tileRows: 128, tileCols: 160, tileDepth: 64, subgroups: [2, 5, 1], ahead: 1 }, stepUs: 1.75 },
-    { tile: { tileRows: 256, tileCols: 128, tileDepth: 128, subgroups: [4, 2, 1], halves: 'direct', ahead: 1 }, stepUs: 4.15 },
+    { tile: { tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1], burst: 1 }, stepUs: 1.39 },
+    { tile: { tileRows: 128, tileCols: 160, tileDepth: 64, subgroups: [2, 5, 1], burst: 1 }, stepUs: 1.75 },
+    { tile: { tileRows: 256, tileCols: 128, tileDepth: 128, subgroups: [4, 2, 1], halves: 'direct', burst: 1 }, stepUs: 4.15 },
   ],
 };
 const METAL: MatrixTable = {
   cores: 0, mostSplits: 1, leastRows: 9, few: [fewTile(16, 32), fewTile(32, 32)], experts: fewTile(32, 32),
-  many: { tileRows: 64, tileCols: 64, tileDepth: 32, subgroups: [2, 2, 1], ahead: 1 },
+  many: { tileRows: 64, tileCols: 64, tileDepth: 32, subgroups: [2, 2, 1], burst: 1 },
 };
 
 /** Elements of the depth that a workgroup has at least. */
@@ -82,10 +82,9 @@ function fitted(tile: Tile, cols: number): Tile {
   return { ...tile, tileDepth };
 }
 
-/** Whether each of so many parts of a depth has some steps, and enough. */
-function isCut(parts: number, cols: number, { tileDepth }: Tile): boolean {
-  const steps = Math.ceil(cols / tileDepth);
-  return steps / parts >= LEAST_DEPTH / tileDepth && (parts - 1) * Math.ceil(steps / parts) < steps;
+/** Whether each of so many parts of a depth has enough. */
+function isCut(parts: number, cols: number, { tileDepth, burst }: Tile): boolean {
+  return cols / parts >= LEAST_DEPTH && parts <= Math.ceil(Math.ceil(cols / tileDepth) / burst);
 }
 
 /** Workgroups that share the depth of `tiles` small tiles, so that they are two for each core. */

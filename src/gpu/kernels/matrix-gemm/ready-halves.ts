@@ -75,7 +75,7 @@ let across = k * ${(tileDepth / HALVES_TILE) * TILE_VECTORS}u + vector / ${ROW_V
 ${inside(`f.v${v} = ${HALVES}[rows + across];`)}`;
   return `struct Rows { ${unrolled(count, (v) => `v${v}: vec4<u32>,`)} }
 fn fetchRows(k: u32, lane: u32, tile: Tile) -> Rows {
-var f: Rows;
+var f = Rows();
 ${text((v, place) => `${place}\n${read(v)}`)}
 return f;
 }`;

@@ -68,20 +68,21 @@ export function hasFactors({ shape: { input, norm }, config }: MatrixGemmVariant
 const MOST_READS = 8;
 
 /** Statements by which a lane takes its units of row `row`, every `lanes`-th. Without a norm, each part of the depth looks at its own. */
-function gatherText(variant: MatrixGemmVariant, { units, stepsEach, unitsPerLine }: MatrixGeometry, lanes: number): string {
-  const { shape, config, splits } = variant;
+function gatherText(variant: MatrixGemmVariant, { units, burstsEach, unitsPerLine }: MatrixGeometry, lanes: number): string {
+  const { shape, config, splits, burst } = variant;
   const gathered = { shape, hasMost: config.input === 'f16' };
   const isOwn = splits > 1 && !hasNorm(shape);
-  const [from, end] = isOwn ? [`firstStep * ${unitsPerLine}u`, `min(endStep * ${unitsPerLine}u, ${units}u)`] : ['0u', `${units}u`];
-  const rounds = Math.ceil((isOwn ? stepsEach * unitsPerLine : units) / lanes);
+  const own = burst * unitsPerLine;
+  const rounds = Math.ceil((isOwn ? burstsEach * own : units) / lanes);
   const turns = Math.ceil(rounds / (shape.input === 'f32' ? 1 : MOST_READS));
   const reads = Math.ceil(rounds / turns);
   const each = (text: (j: number) => string) => unrolled(reads, text);
   // Units past the end are read as the last one: its magnitude counts once more, its squares do not.
   return `for (var k = 0u; k < ${turns}u; k++) {
-${each((j) => `let unit${j} = ${from} + (k * ${reads}u + ${j}u) * ${lanes}u + (lane & ${lanes - 1}u);`)}
-${each((j) => readText(gathered, `min(unit${j}, ${end} - 1u)`, j))}
-${each((j) => (shape.input === 'q8' ? takeText(gathered, '', j) : `if (unit${j} < ${end}) {\n${takeText(gathered, `unit${j}`, j)}\n}`))}
+${each((j) => `let nth${j} = (k * ${reads}u + ${j}u) * ${lanes}u + (lane & ${lanes - 1}u);
+let unit${j} = ${isOwn ? `(workgroup.z + nth${j} / ${own}u * ${splits}u) * ${own}u + nth${j} % ${own}u` : `nth${j}`};`)}
+${each((j) => readText(gathered, `min(unit${j}, ${units - 1}u)`, j))}
+${each((j) => (shape.input === 'q8' ? takeText(gathered, '', j) : `if (unit${j} < ${units}u) {\n${takeText(gathered, `unit${j}`, j)}\n}`))}
 }`;
 }
 

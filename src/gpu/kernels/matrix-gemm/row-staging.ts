@@ -76,7 +76,7 @@ ${hasTail ? `if (unit < ${units}u) {\n${read}\n}` : read}`;
   };
   return `struct Rows {\n${unrolled(count, members)}\n}
 fn fetchRows(k: u32, lane: u32, tile: Tile) -> Rows {
-var f: Rows;
+var f = Rows();
 ${eachShare(geometry, text)}
 return f;
 }`;
