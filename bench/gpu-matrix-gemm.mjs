@@ -334,11 +334,12 @@ const CANDIDATES = [
   ]],
   ['gate+up', 512, [
     '128x128x64 241 /1', '128x128x64 241 /1 by2', '256x128x128 421 /1 direct', '128x128x64 221 /1 direct',
-    '128x128x64 221 /1 direct by2', '256x128x64 421 /1 direct by2', '128x128x64 241 /1 direct by2',
+    '128x128x64 221 /1 direct by2', '256x128x64 421 /1 direct by2', '128x64x64 211 /1 direct', '128x64x64 211 /1 direct by2',
+    '256x64x64 411 /1 direct', '256x160x64 451 /1 direct',
   ]],
   ['down', 512, [
     '128x128x64 241 /3 by2', '256x128x128 421 /3 direct', '128x128x64 221 /3 direct', '128x128x64 221 /3 direct by2',
-    '128x128x64 221 /2 direct',
+    '128x128x64 221 /2 direct', '128x64x64 211 /2 direct',
   ]],
   ['gate+up', 64, [
     '64x160x64 152 /1', '64x160x64 152 /1 by2', '64x64x64 122 /1 by2', '64x64x64 221 /1 direct', '64x64x64 221 /1 direct by2',
@@ -354,7 +355,8 @@ const CANDIDATES = [
     '128x160x64 251 /2', '256x128x128 421 /3 direct', '128x128x64 221 /3 direct', '128x128x64 221 /2 direct',
   ]],
   ['gate+up', 128, [
-    '128x160x64 251 /1', '128x160x64 251 /1 by2', '128x128x64 221 /1 direct', '128x64x64 221 /1 direct',
+    '128x64x64 211 /1 direct', '128x64x64 211 /1 direct by2', '128x160x64 251 /1', '128x160x64 251 /1 by2',
+    '128x128x64 221 /1 direct', '128x64x64 221 /1 direct',
   ]],
   ['down', 128, [
     '128x160x64 251 /8', '128x128x64 241 /6', '128x128x64 241 /6 by2', '128x128x64 221 /6 direct',
