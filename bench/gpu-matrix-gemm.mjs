@@ -335,7 +335,7 @@ const CANDIDATES = [
   ['gate+up', 512, [
     '128x128x64 241 /1', '128x128x64 241 /1 by2', '256x128x128 421 /1 direct', '128x128x64 221 /1 direct',
     '128x128x64 221 /1 direct by2', '256x128x64 421 /1 direct by2', '128x64x64 211 /1 direct', '128x64x64 211 /1 direct by2',
-    '256x64x64 411 /1 direct', '256x160x64 451 /1 direct',
+    '256x64x64 411 /1 direct', '256x160x64 451 /1 direct', '128x128x32 221 /1 held', '128x128x32 221 /1 held by2',
   ]],
   ['down', 512, [
     '128x128x64 241 /3 by2', '256x128x128 421 /3 direct', '128x128x64 221 /3 direct', '128x128x64 221 /3 direct by2',
