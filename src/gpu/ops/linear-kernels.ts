@@ -131,7 +131,7 @@ function matrixProducts(shape: LinearShape, { profile }: UseOptions, few?: 4 | 8
   return tilings.flatMap(({ variant, mostRows = 0, isFor }) => {
     const only = (workgroups: ProductKernel['workgroups']) => (rows: number) => (isFor(rows) ? workgroups(rows) : NO_WORKGROUPS);
     const product = { kernel: matrixGemmKernel(variant), workgroups: only((rows) => matrixGemmWorkgroups(variant, rows)) };
-    const halves = variant.halves
+    const halves = variant.areHalvesReady
       ? [{ kernel: matrixRowsKernel(variant), workgroups: only(matrixRowsWorkgroups), halvesWidth: shape.cols }] : [];
     if (variant.splits === 1) return [...halves, product];
     const combine = { shape, splits: variant.splits };

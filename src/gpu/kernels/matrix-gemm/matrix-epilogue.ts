@@ -81,13 +81,13 @@ const firstColumn = ({ gated, experts }: LinearShape) => (gated ? 'tile.first >>
 
 /** Expression of quad `quad` of the piece, finished: vec4<f32>; `out` is its number among the quads of a row of the result. */
 function quadText(piece: Piece, quad: string, out: string): string {
-  const { variant: { shape, config, halves }, geometry: { factorsAt } } = piece;
+  const { variant: { shape, config, areHalvesReady }, geometry: { factorsAt } } = piece;
   const column = shape.gated ? `(${quad} / 4u * ${2 * INTERLEAVE_ROWS}u + ${quad} % 4u * 4u)` : `(4u * ${quad})`;
   const columnOf = (n: number) => (n === 0 ? column : `(${column} + ${INTERLEAVE_ROWS}u)`);
   const bias = (n: number) => (shape.bias ? ` + bias[min(before + tile.first + ${columnOf(n)}, before + tile.count - 4u) >> 2u]` : '');
   const weights = weightFactor(shape, config);
-  const ready = halves && ` * ${rowEnd(shape, 'row')}${weights === 1 ? '' : ` * ${1 / weights}`}`;
-  const end = ready ?? (hasFactors(piece.variant) ? ` * bitcast<f32>(${HELD}[${factorsAt}u + line].y)` : '');
+  const ready = areHalvesReady && ` * ${rowEnd(shape, 'row')}${weights === 1 ? '' : ` * ${1 / weights}`}`;
+  const end = ready || (hasFactors(piece.variant) ? ` * bitcast<f32>(${HELD}[${factorsAt}u + line].y)` : '');
   const product = (n: number) => `(${sumsAt(piece, columnOf(n))})${end}${bias(n)}`;
   return finishedQuad(shape, product, { row: yRowOf(shape, 'row'), quad: out });
 }
@@ -102,35 +102,49 @@ function roundText(shape: LinearShape): string {
   return `yPutBlock(${row}, ${place}, mat4x4<f32>(v0, v1, v2, v3));`;
 }
 
-/** Statements by which lanes finish a piece whose first row is `first`: a block of 16 columns at a time where it is rounded, else four. */
-function finishText(piece: Piece): string {
-  const { variant: { shape, splits }, geometry: { workgroupSize, rowsEach, pieceRows }, rows, columns } = piece;
-  const { f32, q8 } = shape.outputs;
-  const quads = q8 ? Q8_BLOCK / 4 : 1;
-  const tasks = columns / 4 / quads;
-  const width = outputWidth(shape);
-  const row = splits > 1 ? `(workgroup.z * tile.rows + row)` : yRowOf(shape, 'row');
-  const own = shape.gated ? 2 : 1;
-  const each = (q: number) => {
-    const out = `(((${firstColumn(shape)}) >> 2u) + ${quads}u * block + ${q}u)`;
-    const store = f32 ? `\n    y[${row} * ${width / 4}u + ${out}] = v${q};` : '';
-    return `let v${q} = ${quadText(piece, `(${quads}u * block + ${q}u)`, out)};${store}`;
-  };
+/** Statements for each of a piece's tasks, `tasks` a row, each of one lane: `task` sees `block`, its number in the row, and `row`. */
+function tasksText({ geometry: { workgroupSize, rowsEach, pieceRows }, rows }: Piece, tasks: number, first: string, text: string): string {
   return `for (var turn = 0u; turn < ${Math.ceil((rows * tasks) / workgroupSize)}u; turn++) {
   let task = turn * ${workgroupSize}u + lane;
   let r = task / ${tasks}u;
   let block = task % ${tasks}u;
   let line = r / ${pieceRows}u * ${rowsEach}u + first + r % ${pieceRows}u;
   let row = tile.row + line;
-  if (r < ${rows}u && row < tile.rows && tile.first + ${q8 ? `block * ${own * Q8_BLOCK}u` : firstOfQuad(shape)} < tile.count) {
-    ${unrolled(quads, each)}
-    ${q8 ? roundText(shape) : ''}
+  if (r < ${rows}u && row < tile.rows && tile.first + ${first} < tile.count) {
+    ${text}
   }
 }`;
 }
 
-/** WGSL of the tile's column where quad `block` begins. */
-const firstOfQuad = ({ gated }: LinearShape) => (gated ? `block / 4u * ${2 * INTERLEAVE_ROWS}u + block % 4u * 4u` : '4u * block');
+/** WGSL of the tile's column where quad `block` begins, and block `block` of the result. */
+const firstOfQuad = ({ gated }: LinearShape) => (gated ? `(block / 4u * ${2 * INTERLEAVE_ROWS}u + block % 4u * 4u)` : '(4u * block)');
+const firstOfBlock = ({ gated }: LinearShape) => `(block * ${gated ? 2 * INTERLEAVE_ROWS : Q8_BLOCK}u)`;
+
+/**
+ * Statements that finish a piece whose first row is `first`. Where it is rounded and has blocks of 16 columns enough for all lanes, each
+ * finishes and rounds blocks; else lanes finish four columns each, and some of them then round what others left in workgroup memory.
+ */
+function finishText(piece: Piece): string {
+  const { variant: { shape, splits }, geometry: { workgroupSize }, rows, columns } = piece;
+  const { f32, q8 } = shape.outputs;
+  const blocks = columns / Q8_BLOCK;
+  const areWhole = q8 !== undefined && rows * blocks >= workgroupSize;
+  const quads = areWhole ? Q8_BLOCK / 4 : 1;
+  const width = outputWidth(shape);
+  const row = splits > 1 ? `(workgroup.z * tile.rows + row)` : yRowOf(shape, 'row');
+  const each = (q: number) => {
+    const out = `(((${firstColumn(shape)}) >> 2u) + ${quads}u * block + ${q}u)`;
+    const store = f32 ? `\n    y[${row} * ${width / 4}u + ${out}] = v${q};` : '';
+    return `let v${q} = ${quadText(piece, `(${quads}u * block + ${q}u)`, out)};${store}`;
+  };
+  if (areWhole) return tasksText(piece, blocks, firstOfBlock(shape), `${unrolled(quads, each)}\n    ${roundText(shape)}`);
+  const left = q8 ? `\n    ${HELD}[${placeOf(piece, firstOfQuad(shape), 0)}] = bitcast<vec4<u32>>(v0);` : '';
+  const finished = tasksText(piece, columns / 4, firstOfQuad(shape), `${each(0)}${left}`);
+  if (!q8) return finished;
+  const read = `let at = ${placeOf(piece, firstOfBlock(shape), 0)};
+    ${unrolled(4, (q) => `let v${q} = bitcast<vec4<f32>>(${HELD}[at + ${q}u]);`)}`;
+  return `${finished}\nworkgroupBarrier();\n${tasksText(piece, blocks, firstOfBlock(shape), `${read}\n    ${roundText(shape)}`)}`;
+}
 
 /** \`fn finishPiece\`, called by all invocations for the pieces of the tile, when their sums lie in workgroup memory. */
 export function finishFunction(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {

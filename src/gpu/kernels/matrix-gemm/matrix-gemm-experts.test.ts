@@ -11,7 +11,7 @@ import type { MatrixGemmVariant } from './matrix-gemm.ts';
 function variantOf(problem: ExpertProblem): MatrixGemmVariant {
   const shape = expertShape(problem, { input: 'q8', counts: [4], used: 2, cols: 96 });
   const config = { ...MATRIX_CONFIGS.nvidia, emulated: true } as const;
-  return { shape, config, tileRows: 16, tileCols: 64, tileDepth: 64, subgroups: [1, 2, 2], splits: 1, burst: 1 };
+  return { shape, config, tileRows: 16, tileCols: 64, tileDepth: 64, subgroups: [1, 2, 2], splits: 1, areHalvesReady: false, burst: 1 };
 }
 
 describe('matrix gemm with experts', () => {

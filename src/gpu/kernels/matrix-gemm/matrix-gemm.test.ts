@@ -23,7 +23,9 @@ const HALVES = { ...MATRIX_CONFIGS.nvidia, emulated: true } as const;
 const FLOATS = { ...MATRIX_CONFIGS.metalF32, emulated: true } as const;
 
 /** Small, for most of the time goes into compiling them. */
-const TILING: MatrixTiling = { tileRows: 16, tileCols: 32, tileDepth: 64, subgroups: [1, 2, 1], splits: 1, burst: 1 };
+const TILING: MatrixTiling = {
+  tileRows: 16, tileCols: 32, tileDepth: 64, subgroups: [1, 2, 1], splits: 1, areHalvesReady: false, burst: 1,
+};
 /** Gate and up of a unit meet in a subgroup. */
 const GATED: Partial<MatrixTiling> = { tileRows: 32, tileCols: 64, subgroups: [2, 2, 1] };
 
@@ -173,21 +175,20 @@ describe('matrix gemm', () => {
   }
 
   const magnitudes = [1e5, 1e-9, 1, 0, 3e30];
-  it.each(['held', 'direct'] as const)('halves made before, %s, of rows of any magnitude', async (halves) => {
+  it('halves made before, of rows of any magnitude', async () => {
     const parts = [{ type: 'q4_k', rows: 36 }, { type: 'q8_0', rows: 20 }] as const;
     const xOf = (value: number, row: number) => value * magnitudes[row % 5]!;
-    const tiling = { tileRows: 32, subgroups: [2, 2, 1], halves } as const;
+    const tiling = { tileRows: 32, subgroups: [2, 2, 1], areHalvesReady: true } as const;
     await checkHalves({ parts, cols: 256, xRows: 35, input: 'q8', xOf, tiling, bias: true });
-    const deep = { tileDepth: 32, subgroups: [1, 1, 2], halves } as const;
+    const deep = { tileDepth: 32, subgroups: [1, 1, 2], areHalvesReady: true } as const;
     await checkHalves({ parts: [{ type: 'q4_0', rows: 36 }], cols: 96, xRows: 18, input: 'q8n', tiling: deep, residual: true });
   });
 
-  it('halves made before, of floats behind a norm; depths that end inside a tile; gated and rounded', async () => {
-    const tiling = { halves: 'held' } as const;
+  it('halves made before, of floats behind a norm, gated and rounded', async () => {
     const norm = { eps: 1e-6 };
-    await checkHalves({ parts: [{ type: 'bf16', rows: 36 }], cols: 96, xRows: 18, input: 'f32', norm, tiling });
-    const gated = { parts: [{ type: 'q4_0', rows: 64 }], cols: 96, input: 'q8n', gated: 'silu', outputs: q8 } as const;
-    await checkHalves({ ...gated, xRows: 35, tiling: { ...GATED, ...tiling } });
+    await checkHalves({ parts: [{ type: 'bf16', rows: 36 }], cols: 64, xRows: 18, input: 'f32', norm, tiling: { areHalvesReady: true } });
+    const gated = { parts: [{ type: 'q4_0', rows: 64 }], cols: 64, input: 'q8n', gated: 'silu', outputs: q8 } as const;
+    await checkHalves({ ...gated, xRows: 35, tiling: { ...GATED, burst: 2, areHalvesReady: true } });
   });
 
   it('refuses tilings and shapes that it cannot compute', () => {

@@ -21,7 +21,7 @@ import { finishFunction, inQuads, matrixEpilogueText, roundingFunctions } from '
 import { matrixGeometry } from './matrix-geometry.ts';
 import type { MatrixGemmVariant, MatrixGeometry } from './matrix-geometry.ts';
 import { fetchWeightsFunction, HELD, putWeightsText, weightFunctions } from './matrix-staging.ts';
-import { fetchHalvesFunction, HALVES, putHalvesText, ROW_VECTORS, rowTileAt, TILE_VECTORS, withHalves } from './ready-halves.ts';
+import { HALVES, ROW_VECTORS, rowTileAt, TILE_VECTORS, withHalves } from './ready-halves.ts';
 import { rowFactorsText } from './row-factors.ts';
 import { factorsOfRows, fetchRowsFunction, putRowsText, xFormOf } from './row-staging.ts';
 import { unitForm, unitFunctions } from './unit-values.ts';
@@ -29,7 +29,7 @@ import type { UnitForm } from './unit-values.ts';
 
 export type { MatrixGemmVariant, MatrixTiling } from './matrix-geometry.ts';
 
-const memoriesOf = ({ halves }: MatrixGemmVariant) => ({ loaded: halves === 'direct' ? [HELD, HALVES] : [HELD], stored: [HELD] });
+const memoriesOf = ({ areHalvesReady }: MatrixGemmVariant) => ({ loaded: areHalvesReady ? [HELD, HALVES] : [HELD], stored: [HELD] });
 
 /**
  * Whether a product's rows, columns and starts are whole quads, and whole units, and its experts all bound; others keep the tiles without
@@ -52,23 +52,22 @@ const MOST_EARLY = 8;
 
 /** Statements of the products of what lies in the tiles, and of what they load before the tile of W is there: x that lies ready. */
 function multiplyTexts(variant: MatrixGemmVariant, geometry: MatrixGeometry): { readonly before: string; readonly products: string } {
-  const { shape, config, tileDepth, subgroups: [, , deep], halves } = variant;
+  const { shape, config, tileDepth, subgroups: [, , deep], areHalvesReady } = variant;
   const memories = memoriesOf(variant);
   const { matricesDown, matricesAcross, rowsEach, colsEach, lineStride, heldRows } = geometry;
   const values = valuesOfVector(config);
   const stride = `${lineStride}u`;
   const chunks = tileDepth / config.k / deep;
   const deepBy = (chunks * config.k) / values;
-  const isDirect = halves === 'direct';
   const inLine = (c: number) => `${(c * config.k) / values}u`;
-  const x = (i: number, c: number) => (isDirect
+  const x = (i: number, c: number) => (areHalvesReady
     ? { memory: HALVES, stride: `${ROW_VECTORS}u`, offset: `xFirst${i} + ${c * TILE_VECTORS}u` }
     : { memory: HELD, stride, offset: `xFirst + ${i * config.m * lineStride}u + ${inLine(c)}` });
   const w = (j: number, c: number) =>
     ({ memory: HELD, stride, offset: `wFirst + ${j * config.n * lineStride}u + ${inLine(c)}`, isTransposed: true });
   const loadX = (c: number) =>
     unrolled(matricesDown, (i) => `let a${i}_${c} = ${loadMatrix(config, 'left', x(i, c), memories)};`);
-  const isEarly = isDirect && matricesDown * chunks <= MOST_EARLY;
+  const isEarly = areHalvesReady && matricesDown * chunks <= MOST_EARLY;
   const chunk = (c: number) => `{
 ${isEarly ? '' : loadX(c)}
 ${unrolled(matricesAcross, (j) => `let b${j} = ${loadMatrix(config, 'right', w(j, c), memories)};
@@ -78,7 +77,7 @@ ${unrolled(matricesDown, (i) => `c${i}_${j} = ${multiplyMatrices(config, `a${i}_
   const directFirst = (i: number) => `let xFirst${i} = ${rowTileAt(shape, `down * ${matricesDown}u + ${i}u`)} + ` +
     `(k * ${tilesDeep}u${deep === 1 ? '' : ` + deep * ${chunks}u`}) * ${TILE_VECTORS}u;`;
   const deepFirst = deep === 1 ? '' : ` + deep * ${deepBy}u`;
-  const first = isDirect ? unrolled(matricesDown, directFirst) : `let xFirst = down * ${rowsEach * lineStride}u${deepFirst};`;
+  const first = areHalvesReady ? unrolled(matricesDown, directFirst) : `let xFirst = down * ${rowsEach * lineStride}u${deepFirst};`;
   return {
     before: isEarly ? `${first}\n${unrolled(chunks, loadX)}` : '',
     products: `{
@@ -89,65 +88,49 @@ ${unrolled(chunks, chunk)}
   };
 }
 
-/** Whether x goes through workgroup memory. */
-const holdsRows = ({ halves }: MatrixGemmVariant) => halves !== 'direct';
+/** Names of what a lane fetches of step `i` of a burst. */
+const namesOf = (i: number) => ({ w: `w${i}`, x: `x${i}` });
 
-/** Names of what a lane fetches of step `i` of a burst; bursts take turns with two sets, for to copy one would be to wait for it. */
-const namesOf = (set: number, i: number) => ({ w: `w${set}_${i}`, x: `x${set}_${i}` });
+/** WGSL of the first step of the workgroup's burst `turn`: parts of the depth take turns, so that together they read on where they are. */
+const firstStep = ({ splits, burst }: MatrixGemmVariant, turn: string) =>
+  `(${splits === 1 ? turn : `workgroup.z + ${turn} * ${splits}u`}) * ${burst}u`;
 
-/** WGSL of the number of the workgroup's burst `turn`: parts of the depth take turns, so that together they read on where they are. */
-const burstOf = ({ splits }: MatrixGemmVariant, turn: string) => (splits === 1 ? `(${turn})` : `(workgroup.z + (${turn}) * ${splits}u)`);
-
-/** Statements that fetch the burst whose first step is `first` into a set of names. */
-function fetchText(variant: MatrixGemmVariant, { steps }: MatrixGeometry, first: string, set: number, declare = ''): string {
-  const { burst } = variant;
-  return range(burst).map((i) => {
-    const { w, x } = namesOf(set, i);
+/** Statements that fetch the burst whose first step is `first`. */
+function fetchText({ burst, areHalvesReady }: MatrixGemmVariant, { steps }: MatrixGeometry, first: string, declare = ''): string {
+  return unrolled(burst, (i) => {
+    const { w, x } = namesOf(i);
     const k = burst === 1 ? first : `min(${first} + ${i}u, ${steps - 1}u)`;
-    return `${declare}${w} = fetch(${k}, lane, tile);${holdsRows(variant) ? ` ${declare}${x} = fetchRows(${k}, lane, tile);` : ''}`;
-  }).join('\n');
-}
-
-/** Variables of both sets, the first of them fetched: before anything else that takes time. */
-function firstFetches(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  const { burst } = variant;
-  const others = burst === 1 ? [] : range(burst).map((i) => {
-    const { w, x } = namesOf(1, i);
-    return `var ${w}: Fetched;${holdsRows(variant) ? ` var ${x}: Rows;` : ''}`;
+    return `${declare}${w} = fetch(${k}, lane, tile);${areHalvesReady ? '' : ` ${declare}${x} = fetchRows(${k}, lane, tile);`}`;
   });
-  return [fetchText(variant, geometry, `${burstOf(variant, '0u')} * ${burst}u`, 0, 'var '), ...others].join('\n');
 }
 
 /** Statements in the braces of a condition that is always true where `isAlways`. */
 const onlyIf = (isAlways: boolean, condition: string, text: string) => `${isAlways ? '' : `if (${condition}) `}{\n${text}\n}`;
 
-/** The loop over the workgroup's bursts: while one is computed the next one is under way. */
+/** The loop over the workgroup's bursts. The next one is fetched when the last step of one has left the registers. */
 function stepsText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  const { burst, splits, halves } = variant;
+  const { burst, splits, areHalvesReady } = variant;
   const { steps, bursts, burstsEach } = geometry;
-  const putRows = halves === 'held' ? putHalvesText : putRowsText;
   const { before, products } = multiplyTexts(variant, geometry);
-  const sets = burst === 1 ? 1 : 2;
-  const step = (set: number, i: number) => {
-    const { w, x } = namesOf(set, i);
-    const next = `first + ${burst * splits}u`;
+  const next = `first + ${burst * splits}u`;
+  const step = (i: number) => {
+    const { w, x } = namesOf(i);
     return onlyIf(i === 0 || steps % burst === 0, `first + ${i}u < ${steps}u`, `let k = first + ${i}u;
 ${before}
 workgroupBarrier();
-${putWeightsText(variant, geometry, w)}${holdsRows(variant) ? `\n${putRows(variant, geometry, x)}` : ''}
+${putWeightsText(variant, geometry, w)}${areHalvesReady ? '' : `\n${putRowsText(variant, geometry, x)}`}
 workgroupBarrier();
-${i === 0 ? `if (${next} < ${steps}u) {\n${fetchText(variant, geometry, next, (set + 1) % sets)}\n}` : ''}
+${i < burst - 1 ? '' : `if (${next} < ${steps}u) {\n${fetchText(variant, geometry, next)}\n}`}
 ${products}`);
   };
-  const ofSet = (set: number) => `{
-let first = ${burstOf(variant, sets === 1 ? 'turn' : `2u * turn + ${set}u`)} * ${burst}u;
-${onlyIf(bursts % (sets * splits) === 0, `first < ${steps}u`, unrolled(burst, (i) => step(set, i)))}
+  return `for (var turn = 0u; turn < ${burstsEach}u; turn++) {
+let first = ${firstStep(variant, 'turn')};
+${onlyIf(bursts % splits === 0, `first < ${steps}u`, unrolled(burst, step))}
 }`;
-  return `for (var turn = 0u; turn < ${Math.ceil(burstsEach / sets)}u; turn++) {\n${unrolled(sets, ofSet)}\n}`;
 }
 
 function mainText(variant: MatrixGemmVariant, geometry: MatrixGeometry): string {
-  const { config, subgroups: [downs, acrosses], halves } = variant;
+  const { config, subgroups: [downs, acrosses], areHalvesReady } = variant;
   const { workgroupSize, matricesDown, matricesAcross } = geometry;
   return `@compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32${matrixArguments(config)}) {
@@ -156,8 +139,8 @@ ${tileText(variant, workgroupSize)}
 let across = subgroup % ${acrosses}u;
 let down = subgroup / ${acrosses}u % ${downs}u;
 let deep = subgroup / ${acrosses * downs}u;
-${firstFetches(variant, geometry)}
-${halves ? '' : `${rowFactorsText(variant, geometry)}${factorsOfRows(variant, geometry)}`}
+${fetchText(variant, geometry, firstStep(variant, '0u'), 'var ')}
+${areHalvesReady ? '' : `${rowFactorsText(variant, geometry)}${factorsOfRows(variant, geometry)}`}
 ${unrolled(matricesDown, (i) => range(matricesAcross).map((j) => `var c${i}_${j}: ${matrixTypes(config).sum};`).join(' '))}
 ${stepsText(variant, geometry)}
 ${matrixEpilogueText(variant, geometry)}
@@ -166,12 +149,11 @@ ${matrixEpilogueText(variant, geometry)}
 }
 
 function textOf(variant: MatrixGemmVariant): string {
-  const { shape, config, halves } = variant;
+  const { shape, config, areHalvesReady } = variant;
   const { parts, experts } = shape;
   const geometry = matrixGeometry(variant);
-  const forms: readonly UnitForm[] = [...(halves ? [] : [xFormOf(shape)]), ...parts.map(unitForm)];
+  const forms: readonly UnitForm[] = [...(areHalvesReady ? [] : [xFormOf(shape)]), ...parts.map(unitForm)];
   const hasMinimum = parts.map(({ type }) => packedFormatOf(type)).some((format) => format.kind === 'blocks' && format.hasMinimum);
-  const fetchRows = halves === 'held' ? fetchHalvesFunction : fetchRowsFunction;
   return `${matrixEnables(config)}${STEP_STRUCT}
 ${kernelHeader(bindingsOf(variant), {})}
 var<workgroup> ${HELD}: array<vec4<u32>, ${geometry.length}>;
@@ -181,21 +163,21 @@ ${unitFunctions(config, forms, hasMinimum)}
 ${weightFunctions(variant)}
 ${endFunction(shape, 'vec4<f32>')}
 ${experts ? `${expertFunctions(shape, 'several')}\n${pairFunctions(shape)}` : ''}
-${roundingFunctions(shape)}${fetchWeightsFunction(variant, geometry)}${holdsRows(variant) ? `\n${fetchRows(variant, geometry)}` : ''}
+${roundingFunctions(shape)}${fetchWeightsFunction(variant, geometry)}${areHalvesReady ? '' : `\n${fetchRowsFunction(variant, geometry)}`}
 ${finishFunction(variant, geometry)}
 ${mainText(variant, geometry)}`;
 }
 
-function bindingsOf({ shape, halves }: MatrixGemmVariant): readonly Binding[] {
+function bindingsOf({ shape, areHalvesReady }: MatrixGemmVariant): readonly Binding[] {
   const bindings = inQuads(linearBindings(shape, { step: true, vectorX: true }));
-  return halves ? withHalves(bindings) : bindings;
+  return areHalvesReady ? withHalves(bindings) : bindings;
 }
 
 /** `splits` from 2 on: binding `y` is [splits, rows, width], f32, each the sums of a part of the depth. */
 export function matrixGemmKernel(variant: MatrixGemmVariant): Kernel {
-  const { shape, config, tileRows, tileCols, tileDepth, splits, halves, burst } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, splits, areHalvesReady, burst } = variant;
   const { workgroupSize } = matrixGeometry(variant);
-  const ways = `${splits > 1 ? ` / ${splits}` : ''}${halves ? ` ${halves}` : ''}${burst === 1 ? '' : ` by ${burst}`}`;
+  const ways = `${splits > 1 ? ` / ${splits}` : ''}${areHalvesReady ? ' of halves' : ''}${burst === 1 ? '' : ` by ${burst}`}`;
   const types = shape.parts.map(({ type }) => type).join('+');
   return withTextOf({
     key: kernelKey('matrix-gemm', variant),

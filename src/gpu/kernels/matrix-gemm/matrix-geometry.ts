@@ -18,15 +18,15 @@ export interface MatrixTiling {
   /** Workgroups that share the depth of a tile; from 2 on the kernel writes partial sums (matrix-combine.ts). */
   readonly splits: number;
   /**
-   * Absent: x becomes halves on its way into workgroup memory, once for each tile of columns. Else matrix-rows.ts made it halves before:
-   * `held` goes through workgroup memory too, `direct` is read into matrices where it lies.
+   * Whether matrix-rows.ts made halves of x before, which are read into matrices where they lie. Else x becomes halves on its way into
+   * workgroup memory, once for each tile of columns.
    */
-  readonly halves?: 'held' | 'direct' | undefined;
+  readonly areHalvesReady: boolean;
   /**
    * Steps that are fetched together, and in whose numbers parts of the depth take turns: a step alone reads some 32 bytes of each row of W,
    * which memory gives slowly.
    */
-  readonly burst: 1 | 2 | 4 | 8;
+  readonly burst: 1 | 2 | 4;
 }
 
 export interface MatrixGemmVariant extends MatrixTiling {
@@ -73,7 +73,7 @@ export interface MatrixGeometry {
 }
 
 function check(variant: MatrixGemmVariant): void {
-  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, areHalvesReady } = variant;
   const fail = (what: string) => {
     throw new Error(`matrix gemm: ${what}`);
   };
@@ -82,9 +82,9 @@ function check(variant: MatrixGemmVariant): void {
   if (tileDepth % UNIT !== 0 || tileDepth % (deep * config.k) !== 0) fail(`tiles ${tileDepth} deep`);
   if (shape.gated && tileCols / across % (2 * INTERLEAVE_ROWS) !== 0) fail('gate and up of a unit lie in two subgroups');
   if (shape.cols % UNIT !== 0) fail(`${shape.cols} columns`);
-  if (halves && (shape.experts || config.input !== 'f16' || config.m !== HALVES_TILE || config.k !== HALVES_TILE))
+  if (areHalvesReady && (shape.experts || config.input !== 'f16' || config.m !== HALVES_TILE || config.k !== HALVES_TILE))
     fail('ready halves are for matrices of 16 x 16 of them, of one product');
-  if (halves === 'direct' && shape.cols % tileDepth !== 0) fail(`${shape.cols} columns of halves where they lie, ${tileDepth} deep`);
+  if (areHalvesReady && shape.cols % tileDepth !== 0) fail(`${shape.cols} columns of halves where they lie, ${tileDepth} deep`);
   if (hasTwoEnds(shape)) fail('a product is gated, activated or added to a residual');
   const parts = shape.experts ? [{ rows: matrixRows(shape) }] : shape.parts;
   if (shape.gated && parts.length !== 1) fail('a gated product has one part');
@@ -104,7 +104,7 @@ function pieceRowsOf(rowsEach: number, { m }: MatrixConfig, bytesOf: (rows: numb
 
 export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
   check(variant);
-  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, halves, burst } = variant;
+  const { shape, config, tileRows, tileCols, tileDepth, subgroups: [down, across, deep], splits, areHalvesReady, burst } = variant;
   const unitsPerLine = tileDepth / UNIT;
   const units = shape.cols / UNIT;
   const steps = Math.ceil(units / unitsPerLine);
@@ -113,13 +113,13 @@ export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
   const [rowsEach, colsEach] = [tileRows / down, tileCols / across];
   const lineStride = tileDepth / valuesOfVector(config) + 1;
   const workgroupSize = down * across * deep * MATRIX_LANES;
-  const heldRows = halves === 'direct' ? 0 : tileRows;
+  const heldRows = areHalvesReady ? 0 : tileRows;
   const tiles = (heldRows + tileCols) * lineStride;
   const pieceStride = colsEach / valuesOfSums(config) + 1;
   const piece = (rows: number) => down * across * deep * rows * pieceStride;
   const pieceRows = pieceRowsOf(rowsEach, config, piece, tiles);
   // What rows are scaled by is gathered by several lanes a row before the first tile.
-  const factorsAt = Math.max(tiles, piece(pieceRows), halves ? 0 : tileRows * lanesOfRow({ tileRows, workgroupSize }));
+  const factorsAt = Math.max(tiles, piece(pieceRows), areHalvesReady ? 0 : tileRows * lanesOfRow({ tileRows, workgroupSize }));
   return {
     tileRows, tileCols, workgroupSize, rowsEach, colsEach, unitsPerLine, units, steps, lineStride, pieceRows, pieceStride, factorsAt,
     matricesDown: rowsEach / config.m,
@@ -128,7 +128,7 @@ export function matrixGeometry(variant: MatrixGemmVariant): MatrixGeometry {
     burstsEach: Math.ceil(bursts / splits),
     hasTail: units % unitsPerLine !== 0,
     heldRows,
-    length: factorsAt + (halves ? 0 : tileRows),
+    length: factorsAt + (areHalvesReady ? 0 : tileRows),
   };
 }
 

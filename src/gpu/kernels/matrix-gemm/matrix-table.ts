@@ -25,10 +25,20 @@ export interface TiledRows {
 /** A tile, whose depth is that of columns it does not divide halved until it does where halves are read where they lie. */
 type Tile = Omit<MatrixTiling, 'splits'>;
 
-/** A tile of many rows, and how many microseconds a workgroup takes for each step of its depth. */
+/** A tile of many rows, how many microseconds a workgroup takes for each step of its depth, and how many of them a core holds. */
 interface TimedTile {
   readonly tile: Tile;
   readonly stepUs: number;
+  readonly perCore: number;
+}
+
+/** Tiles for so many rows at most. */
+interface FewRows {
+  readonly most: number;
+  /** Of products with columns enough for most cores, whose depth is not shared. */
+  readonly wide: Tile;
+  /** Of others. */
+  readonly narrow: Tile;
 }
 
 interface MatrixTable {
@@ -38,31 +48,48 @@ interface MatrixTable {
   readonly mostSplits: number;
   /** Fewer rows take GEMVs. */
   readonly leastRows: number;
-  /** Tiles of few rows, each for as many: their subgroups share the depth. */
-  readonly few: readonly Tile[];
+  /** Tiles of few rows. */
+  readonly few: readonly FewRows[];
   /** Of a product with experts; its rows follow the lists. */
   readonly experts: Omit<Tile, 'tileRows'>;
   /** Of more rows: the one for all, or those of which the fastest by estimate is taken. */
   readonly many: Tile | readonly TimedTile[];
 }
 
-const fewTile = (tileRows: number, tileDepth: number): Tile => ({ tileRows, tileCols: 64, tileDepth, subgroups: [1, 2, 2], burst: 1 });
+type Cut = Pick<Tile, 'tileRows' | 'tileCols' | 'tileDepth' | 'subgroups'>;
+
+/** Tiles that unpack x for themselves, and those that take it as halves. */
+const unpacking = (cut: Cut, burst: Tile['burst'] = 1): Tile => ({ ...cut, areHalvesReady: false, burst });
+const ofHalves = (cut: Cut): Tile => ({ ...cut, areHalvesReady: true, burst: 1 });
+
+/** Of few rows: subgroups share the depth. */
+const fewTile = (tileRows: number, tileCols: number, tileDepth = 64): Cut =>
+  ({ tileRows, tileCols, tileDepth, subgroups: [1, tileCols / 32, 2] });
 
 /**
- * An H200. Its cores hold one workgroup of each of these tiles at a time, so that a product takes whole rounds: 128 rows of gate and up are
- * two rounds of 128 columns (152 workgroups), and one of 160. Times of steps are measured but that of 160 columns, which is between them.
+ * An H200. Its cores hold workgroups of 48 KiB together, and few of 128 invocations with 4 x 4 sums each, so that a product takes whole
+ * rounds: 128 rows of gate and up are two rounds of 128 columns (152 workgroups), and one of 160. Times of steps are measured.
  */
 const NVIDIA: MatrixTable = {
-  cores: 132, mostSplits: 8, leastRows: 5, few: [fewTile(16, 64), fewTile(32, 64), fewTile(64, 64)], experts: fewTile(32, 64),
+  cores: 132, mostSplits: 8, leastRows: 5,
+  few: [
+    { most: 16, wide: unpacking(fewTile(16, 64)), narrow: unpacking(fewTile(16, 64), 2) },
+    { most: 32, wide: unpacking(fewTile(32, 64)), narrow: unpacking(fewTile(32, 64), 2) },
+    { most: 64, wide: unpacking(fewTile(64, 160)), narrow: unpacking(fewTile(64, 160)) },
+  ],
+  experts: unpacking(fewTile(32, 64)),
   many: [
-    { tile: { tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1], burst: 1 }, stepUs: 1.39 },
-    { tile: { tileRows: 128, tileCols: 160, tileDepth: 64, subgroups: [2, 5, 1], burst: 1 }, stepUs: 1.75 },
-    { tile: { tileRows: 256, tileCols: 128, tileDepth: 128, subgroups: [4, 2, 1], halves: 'direct', burst: 1 }, stepUs: 4.15 },
+    { tile: unpacking({ tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1] }, 2), stepUs: 1.33, perCore: 1 },
+    { tile: unpacking({ tileRows: 128, tileCols: 160, tileDepth: 64, subgroups: [2, 5, 1] }, 2), stepUs: 1.67, perCore: 1 },
+    { tile: ofHalves({ tileRows: 256, tileCols: 64, tileDepth: 64, subgroups: [4, 1, 1] }), stepUs: 1.7, perCore: 2 },
+    { tile: ofHalves({ tileRows: 256, tileCols: 128, tileDepth: 128, subgroups: [4, 2, 1] }), stepUs: 3.8, perCore: 1 },
   ],
 };
 const METAL: MatrixTable = {
-  cores: 0, mostSplits: 1, leastRows: 9, few: [fewTile(16, 32), fewTile(32, 32)], experts: fewTile(32, 32),
-  many: { tileRows: 64, tileCols: 64, tileDepth: 32, subgroups: [2, 2, 1], burst: 1 },
+  cores: 0, mostSplits: 1, leastRows: 9,
+  few: [16, 32].map((most) => ({ most, wide: unpacking(fewTile(most, 64, 32)), narrow: unpacking(fewTile(most, 64, 32)) })),
+  experts: unpacking(fewTile(32, 64, 32)),
+  many: unpacking({ tileRows: 64, tileCols: 64, tileDepth: 32, subgroups: [2, 2, 1] }),
 };
 
 /** Elements of the depth that a workgroup has at least. */
@@ -78,7 +105,7 @@ const HALVES_US = 4;
 
 function fitted(tile: Tile, cols: number): Tile {
   let { tileDepth } = tile;
-  while (tile.halves === 'direct' && cols % tileDepth !== 0) tileDepth /= 2;
+  while (tile.areHalvesReady && cols % tileDepth !== 0) tileDepth /= 2;
   return { ...tile, tileDepth };
 }
 
@@ -87,10 +114,12 @@ function isCut(parts: number, cols: number, { tileDepth, burst }: Tile): boolean
   return cols / parts >= LEAST_DEPTH && parts <= Math.ceil(Math.ceil(cols / tileDepth) / burst);
 }
 
-/** Workgroups that share the depth of `tiles` small tiles, so that they are two for each core. */
+/** Workgroups that share the depth of `tiles` small tiles, so that they are two for each core, or of wide ones, one. */
 function fewSplits({ mostSplits, cores }: MatrixTable, tile: Tile, { tiles, cols }: { readonly tiles: number; readonly cols: number }) {
+  const isWide = tile.tileCols > 64;
   let splits = 1;
-  while (splits < mostSplits && tiles * splits < 2 * cores && isCut(2 * splits, cols, tile)) splits *= 2;
+  if (isWide) while (splits < mostSplits && tiles * (splits + 1) <= cores && isCut(splits + 1, cols, tile)) splits += 1;
+  else while (splits < mostSplits && tiles * splits < 2 * cores && isCut(2 * splits, cols, tile)) splits *= 2;
   return splits;
 }
 
@@ -108,13 +137,13 @@ export function tilingsFor(config: MatrixConfig, { out, cols, expertRows }: Prod
   const table = tableOf(config);
   const { few, experts } = table;
   if (expertRows !== undefined) return [{ tiling: { ...experts, tileRows: expertRows, splits: 1 }, isFor: () => true }];
-  const fewTiles = few.map((tile, i): TiledRows => {
-    const least = few[i - 1]?.tileRows ?? 0;
-    const { tileRows } = tile;
-    const splits = fewSplits(table, tile, { tiles: tilesOf(tileRows, out, tile), cols });
-    return { tiling: { ...tile, splits }, mostRows: tileRows, isFor: (rows) => rows > least && rows <= tileRows };
+  const fewTiles = few.map(({ most, wide, narrow }, i): TiledRows => {
+    const least = few[i - 1]?.most ?? 0;
+    const tile = fewSplits(table, wide, { tiles: tilesOf(most, out, wide), cols }) === 1 ? wide : narrow;
+    const splits = fewSplits(table, tile, { tiles: tilesOf(most, out, tile), cols });
+    return { tiling: { ...tile, splits }, mostRows: most, isFor: (rows) => rows > least && rows <= most };
   });
-  return [...fewTiles, ...manyTiles(table, { out, cols }, few.at(-1)!.tileRows)];
+  return [...fewTiles, ...manyTiles(table, { out, cols }, few.at(-1)!.most)];
 }
 
 /** Tilings for more than `least` rows. */
@@ -135,15 +164,15 @@ interface RowsOfProduct extends Pick<ProductClass, 'out' | 'cols'> {
 
 /** The tile and the parts of its depth that take least time. */
 function fastest({ cores, mostSplits }: MatrixTable, tiles: readonly TimedTile[], { rows, out, cols }: RowsOfProduct): MatrixTiling {
-  const tilings = tiles.flatMap(({ tile: whole, stepUs }) => {
+  const tilings = tiles.flatMap(({ tile: whole, stepUs, perCore }) => {
     const tile = fitted(whole, cols);
     const steps = Math.ceil(cols / tile.tileDepth);
     const splits = Array.from({ length: mostSplits }, (_, i) => i + 1).filter((parts) => parts === 1 || isCut(parts, cols, tile));
     return splits.map((parts) => {
-      const rounds = Math.ceil((tilesOf(rows, out, tile) * parts) / cores);
+      const rounds = Math.ceil((tilesOf(rows, out, tile) * parts) / (perCore * cores));
       const products = rounds * Math.ceil(steps / parts) * ((stepUs * tile.tileDepth) / whole.tileDepth);
       const sums = parts === 1 ? 0 : SUM_US + SUM_US_A_BYTE * parts * rows * out * 4;
-      return { tiling: { ...tile, splits: parts }, us: START_US + products + sums + (tile.halves ? HALVES_US : 0) };
+      return { tiling: { ...tile, splits: parts }, us: START_US + products + sums + (tile.areHalvesReady ? HALVES_US : 0) };
     });
   });
   return tilings.reduce((best, each) => (each.us < best.us ? each : best)).tiling;

@@ -64,8 +64,8 @@ export function hasFactors({ shape: { input, norm }, config }: MatrixGemmVariant
   return config.input === 'f16' || input === 'q8n' || norm !== undefined;
 }
 
-/** Reads that a lane has under way at a time. */
-const MOST_READS = 8;
+/** Reads that a lane has under way at a time: more make a longer text. */
+const MOST_READS = 4;
 
 /** Statements by which a lane takes its units of row `row`, every `lanes`-th. Without a norm, each part of the depth looks at its own. */
 function gatherText(variant: MatrixGemmVariant, { units, burstsEach, unitsPerLine }: MatrixGeometry, lanes: number): string {
