@@ -134,7 +134,7 @@ const NVIDIA: DeviceProfile = {
       '3.4 us (H200) and as much of the host; 1 to 2 us in the product are an estimate.',
     deltaRule: DELTA_RULE_WHY,
     matrixUnits:
-      'Halves with sums in f32, for products of more than 8 rows: a register-only loop ran at 315 T multiply-adds a second (H200), ten ' +
+      'Halves with sums in f32, for products of 5 rows and more: a register-only loop ran at 315 T multiply-adds a second (H200), ten ' +
       'times what dot4I8Packed gives. Rows are scaled by powers of two, so that halves hold whatever comes.',
     prefillRows: 'A chunk takes tens of milliseconds.',
     stepsPerSubmit: 'JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
