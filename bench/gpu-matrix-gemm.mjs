@@ -2,8 +2,8 @@
 // from the file's own bytes, then times beside today's tiles and GEMVs. Needs only dist/ and the GPU.
 //   node bench/gpu-matrix-gemm.mjs [--only values,forms,times,tilings,parts] [--products qkv,o,gate+up,down]
 //     [--models qwen3-4b,qwen3-0.6b,llama-3.2-3b] [--types q4_0] [--rows 16,31,64,128,512,2048] [--seconds 80] [--json FILE] [--null]
-// A tiling is ROWSxCOLSxDEPTH, subgroups down, across and deep, and parts of the depth; then `halves` where a dispatch before makes halves of
-// x, which is timed too, and `by4`, four steps fetched together. `forms`: values of every form of weights.
+// A tiling is ROWSxCOLSxDEPTH, subgroups down, across and deep, and parts of the depth; then `halves` where a dispatch before makes halves
+// of x, which is timed too, and `by4`, four steps fetched together. `forms`: values of every form of weights.
 // --null: the null backend, which compiles and computes nothing: a rehearsal. Weights of a timed product take turns, so that they come from
 // memory and not from a cache.
 import { appendFileSync } from 'node:fs';
