@@ -73,6 +73,14 @@ describe('the parts of an answer', () => {
     expect(chat.history.at(-1)).toMatchObject({ content: '', tool_calls: [{ type: 'function', function: { name: 'f' } }] });
   });
 
+  it('leave a call that was cut in the history as it was written', async () => {
+    const { model } = await load({ adjust: saying(CALL) });
+    const chat = model.createChat({ temperature: 0, dialect: 'hermes', tools: [{ name: 'f' }], maxTokens: 20 });
+    const cut = await collect(chat.send('x'));
+    expect(cut).toMatchObject({ content: '', toolCalls: [], finishReason: 'length' });
+    expect(chat.history.at(-1)).toEqual({ role: 'assistant', content: CALL.slice(0, 20) });
+  });
+
   it('go on with a thought that the caller began', async () => {
     const said = [{ role: 'user', content: 'x' }, { role: 'assistant', content: '', reasoning_content: 'I' }];
     expect(await answer(' see</think>Yes.', { ...ASK, messages: said })).toMatchObject({ reasoning: ' see', content: 'Yes.' });

@@ -2,6 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { assistantMessage } from './assistant-message.ts';
 
 describe('assistantMessage', () => {
+  it('is what was written where nothing of it is whole', () => {
+    const nothing = { content: '', reasoning: '', toolCalls: [] };
+    expect(assistantMessage(nothing, '<tool_call>{"na').content).toBe('<tool_call>{"na');
+    expect(assistantMessage({ ...nothing, reasoning: 'hm' }, '<think>hm').content).toBe('');
+  });
+
   it('has what templates read, and no field that says nothing', () => {
     expect(assistantMessage({ content: 'Yes.', reasoning: '', toolCalls: [] })).toEqual({ role: 'assistant', content: 'Yes.' });
     expect(

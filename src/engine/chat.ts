@@ -85,13 +85,13 @@ async function* answer(
   const { resets, sequence } = state;
   const { signal, onProgress } = options;
   const answered = createPartCollector();
-  let isAnswered = false;
+  let written = '';
   let keeps = true;
   const commit = () => {
     if (!keeps || state.resets !== resets) return;
     keeps = false;
     state.dropped = dropped;
-    state.messages = withAnswer(messages, assistantMessage(answered.content()));
+    state.messages = withAnswer(messages, assistantMessage(answered.content(), written));
   };
   try {
     for await (const piece of generatePieces(() => ({
@@ -110,7 +110,7 @@ async function* answer(
       onProgress,
     }))) {
       answered.add(piece.parts);
-      isAnswered ||= piece.text !== '';
+      written += piece.text;
       if (piece.finishReason !== undefined) commit();
       yield piece;
     }
@@ -118,7 +118,7 @@ async function* answer(
     if (signal?.aborted !== true) keeps = false;
     throw error;
   } finally {
-    if (isAnswered) commit();
+    if (written !== '') commit();
   }
 }
 
