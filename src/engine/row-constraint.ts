@@ -16,6 +16,9 @@ interface ConstrainedJob {
   readonly thoughtEnd?: string | undefined;
 }
 
+/** Tokens that have to follow which are worth a step of rows: one would take a step anyway. */
+const FEWEST_FORCED = 2;
+
 /** Characters beside the mark that one token may have. */
 const TAIL = 64;
 
@@ -49,7 +52,9 @@ export function rowConstraint(
     mask: () => masks.map((mask) => mask()).reduce(bothMasks),
     accept(token) {
       take(token);
-      const following = mayAdd ? matcher.forced() : [];
+      const forced = mayAdd ? matcher.forced() : [];
+      // Whether tokens are added must not depend on who is beside them, since the tokens of an answer would.
+      const following = forced.length < FEWEST_FORCED ? [] : forced;
       for (const each of following) take(each);
       return following;
     },
