@@ -176,6 +176,11 @@ describe('formats', () => {
   });
 });
 
+it('a vocabulary without end tokens is refused', () => {
+  const endless = createGrammarCompiler(tokenizer, tokenizer.vocabSize, new Set());
+  expect(() => endless.compile({ type: 'json' })).toThrow('no token that ends an answer');
+});
+
 describe('forced text', () => {
   it('is what the tokenizer itself makes of it, less the last token', () => {
     const compiled = compiler.compile({ type: 'schema', schema: { type: 'object', properties: { temperature: { type: 'boolean' } },
