@@ -102,7 +102,7 @@ export function createGrammarCompiler(tokenizer: Tokenizer, modelVocab: number, 
       const known = kept.get(key);
       if (known !== undefined) return known;
       if (endIds.size === 0)
-        throw new InputError('format cannot be obeyed: the model has no token that ends an answer, so that no answer could end where it may.');
+        throw new InputError('format cannot be obeyed: this model has no token that ends an answer, so that none could end.');
       const own = (machine ??= createGrammarMachine({ tokenizer, modelVocab, endIds }));
       const node = formatGrammar(format, { machine: own, tokenizer, depth: 0 });
       const behindText = sequence(SPACES, node);
