@@ -81,7 +81,7 @@ export interface PromptParameters {
   readonly system?: string | readonly { readonly text: string }[];
   readonly tools?: readonly { readonly name: string; readonly description?: string | null; readonly input_schema: JsonObject }[];
   readonly tool_choice?: { readonly type: 'auto' | 'any' | 'none' | 'tool'; readonly name?: string };
-  readonly thinking?: { readonly type: 'disabled' | 'adaptive' };
+  readonly thinking?: { readonly type: 'disabled' | 'adaptive' } | { readonly type: 'enabled'; readonly budget_tokens: number };
 }
 
 export interface MessageParameters extends PromptParameters {
@@ -106,14 +106,22 @@ export const COUNT_PARAMETERS: ParameterTable = {
   thinking: {
     schema: {
       anyOf: [
-        { type: 'object', properties: { type: { enum: ['disabled', 'adaptive'] } }, required: ['type'], additionalProperties: false },
+        { type: 'object', properties: { type: { enum: ['disabled'] } }, required: ['type'], additionalProperties: false },
         {
-          type: 'object', properties: { type: { enum: ['adaptive'] }, display: { enum: ['summarized'] } }, required: ['type'],
+          type: 'object',
+          properties: {
+            type: { enum: ['enabled'] }, budget_tokens: { type: 'integer', minimum: 0 }, display: { enum: ['summarized', null] },
+          },
+          required: ['type', 'budget_tokens'],
+          additionalProperties: false,
+        },
+        {
+          type: 'object', properties: { type: { enum: ['adaptive'] }, display: { enum: ['summarized', null] } }, required: ['type'],
           additionalProperties: false,
         },
       ],
     },
-    about: 'adaptive: as the model does by itself. enabled is refused, since its budget_tokens would not be kept.',
+    about: 'adaptive: as the model does by itself. enabled: a thought of budget_tokens is ended; refused for a model that does not think.',
   },
   cache_control: { schema: CACHE_CONTROL },
   context_management: { refused: 'a conversation is taken as it is; leave old turns out of it.' },

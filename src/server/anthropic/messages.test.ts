@@ -70,6 +70,19 @@ describe("messages, by Anthropic's client", () => {
     expect(counted).toBe(usage.input_tokens + (usage.cache_read_input_tokens ?? 0));
   });
 
+  it('think as far as they are told to', async () => {
+    const sum = { ...request, max_tokens: 150, messages: [{ role: 'user' as const, content: 'What is 17 + 25?' }] };
+    const long = await client().messages.create({ ...sum, thinking: { type: 'enabled', budget_tokens: 1024 } });
+    const [thought] = long.content;
+    if (thought.type !== 'thinking') throw new Error('no thought');
+    const { body: short } = await post(`${rig.origin}/v1/messages`, { ...sum, thinking: { type: 'enabled', budget_tokens: 4 } });
+    expect(short.content[0].type).toBe('thinking');
+    expect(short.content[0].thinking.length).toBeLessThan(thought.thinking.length);
+    expect(short.content[1].type).toBe('text');
+    const none = await client().messages.create({ ...sum, thinking: { type: 'disabled' } });
+    expect(none.content.map(({ type }) => type)).toEqual(['text']);
+  });
+
   it('say what is wrong in their own form', async () => {
     const unknown = await client().messages.create({ ...request, model: 'other' }).catch((error: unknown) => error);
     expect(unknown).toBeInstanceOf(NotFoundError);
@@ -91,7 +104,7 @@ describe("messages, by Anthropic's client", () => {
 });
 
 it.each([
-  [{ max_tokens: undefined }, 'max_tokens'], [{ thinking: { type: 'enabled', budget_tokens: 2000 } }, 'thinking.type'],
+  [{ max_tokens: undefined }, 'max_tokens'], [{ thinking: { type: 'enabled' } }, 'thinking.budget_tokens'],
   [{ tools: [{ ...weather, strict: true }] }, 'tools[0].strict'], [{ tools: [{ type: 'web_search_20250305', name: 'a' }] }, 'tools[0]'],
   [{ tool_choice: { type: 'any' } }, 'tool_choice'],
   [{ tools: [weather], tool_choice: { type: 'auto', disable_parallel_tool_use: true } }, 'tool_choice'],

@@ -46,6 +46,12 @@ function choiceOf(choice: PromptParameters['tool_choice']): ToolChoice | undefin
   return choice.type === 'any' ? 'required' : choice.type;
 }
 
+/** Adaptive is what a model does by itself. */
+function reasoningOf(thinking: PromptParameters['thinking']): AnswerRequest['reasoning'] {
+  if (thinking?.type === 'disabled') return false;
+  return thinking?.type === 'enabled' ? { budgetTokens: thinking.budget_tokens } : undefined;
+}
+
 /** @throws Failure (400) for a choice among no tools */
 export function promptOptions(parameters: PromptParameters): Pick<AnswerRequest, 'messages' | 'tools' | 'toolChoice' | 'reasoning'> {
   const { messages, system, tools = [], tool_choice: choice, thinking } = parameters;
@@ -60,6 +66,6 @@ export function promptOptions(parameters: PromptParameters): Pick<AnswerRequest,
       })),
       toolChoice: choiceOf(choice),
     }),
-    reasoning: thinking?.type === 'disabled' ? false : undefined,
+    reasoning: reasoningOf(thinking),
   };
 }

@@ -134,6 +134,8 @@ it('what a model thinks comes by itself, whole and streamed, and is counted', as
   expect(expected.reasoning).not.toBe('');
   expect(body.choices[0].message).toMatchObject({ reasoning_content: expected.reasoning, content: expected.content });
   expect(body.usage.completion_tokens_details.reasoning_tokens).toBeGreaterThan(2);
+  const without = await chat({ ...thinking, chat_template_kwargs: null, reasoning_effort: 'none' });
+  expect(without.body.choices[0].message).not.toHaveProperty('reasoning_content');
   const streamed = JSON.stringify({ ...thinking, stream: true });
   const text = await (await fetch(`${rig.origin}/v1/chat/completions`, { method: 'POST', body: streamed })).text();
   const deltas = eventsOf(text).slice(0, -1).map((event) => event.choices[0].delta);
@@ -210,6 +212,7 @@ describe('parameters', () => {
     [{ tools: [weather], parallel_tool_calls: false }, 'parallel_tool_calls', 'unsupported_parameter'],
     [{ response_format: { type: 'xml' } }, 'response_format.type', 'invalid_value'],
     [{ response_format: { type: 'json_schema', json_schema: { name: 'a', schema: { type: 'strin' } } } }, /strin/, null],
+    [{ reasoning_effort: 'low' }, 'reasoning_effort', 'invalid_value'],
     [{ store: true }, 'store', 'unsupported_parameter'],
     [{ modalities: ['text', 'audio'] }, 'modalities', 'unsupported_parameter'],
     [{ temprature: 1 }, 'temprature', 'unknown_parameter'],

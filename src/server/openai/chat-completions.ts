@@ -44,6 +44,7 @@ function answerRequest(parameters: ChatParameters): AnswerRequest {
     maxTokens: most ?? old,
     logprobs: logprobs === true ? (top ?? 0) : undefined,
     templateVariables: parameters.chat_template_kwargs,
+    reasoning: parameters.reasoning_effort === 'none' ? false : undefined,
     format: formatOf(parameters.response_format),
     ...toolOptions(parameters),
   };

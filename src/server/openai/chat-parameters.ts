@@ -77,6 +77,7 @@ export interface ChatParameters extends DecodingParameters, RequestTools {
   readonly messages: readonly RequestMessage[];
   readonly max_completion_tokens?: number;
   readonly logprobs?: boolean;
+  readonly reasoning_effort?: 'none';
   readonly response_format?: ResponseFormat;
   readonly top_logprobs?: number;
   readonly chat_template_kwargs?: Readonly<Record<string, JsonValue>>;
@@ -110,7 +111,10 @@ export const CHAT_PARAMETERS: ParameterTable = {
   prompt_cache_options: { refused: 'prompts are kept while memory lasts; leave it out.' },
   moderation: { refused: 'the server moderates nothing; leave it out.' },
   response_format: RESPONSE_FORMAT,
-  reasoning_effort: { refused: 'use chat_template_kwargs with what the chat template reads, such as enable_thinking.' },
+  reasoning_effort: {
+    schema: { enum: ['none'] },
+    about: 'none: without thoughts. How much a model thinks cannot be asked for; chat_template_kwargs has what its template reads.',
+  },
   functions: { refused: 'it is out of use; see tools.', neutral: [[]] },
   function_call: { refused: 'it is out of use; see tool_choice.', neutral: ['none', 'auto'] },
 };
