@@ -119,6 +119,9 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(stderr).toMatch(/cpu \(.*prompt tokens.*TTFT.*prefill.*tok\/s.*decode.*tok\/s/);
     expect(stderr).toContain('(thinking) ');
     expect(ingot(['What is 17 + 25?', '-t', '0', '--no-think']).stderr).not.toContain('(thinking)');
+    const begun = ingot(['What is 17 + 25?', '-t', '0', '--no-think', '--prefill', '17 + 25']);
+    expect(begun.stdout).toMatch(/^17 \+ 25\W/);
+    expect(ingot(['run', 'a', '--raw', '--prefill', 'b'])).toMatchObject({ status: 2 });
   });
 
   it('chats over a pipe and remembers', () => {

@@ -25,6 +25,7 @@ export interface RunFlags extends GenerationFlags, DeviceOptions {
   readonly raw?: boolean;
   readonly ids?: readonly number[];
   readonly ignoreEos?: boolean;
+  readonly prefill?: string;
   readonly json?: boolean;
 }
 
@@ -54,6 +55,7 @@ export function registerRun(program: Command): void {
     .option('-m, --model <model>', 'the model; then every argument belongs to the prompt')
     .option('--raw', 'continue the prompt as it is, without the chat template')
     .option('--ids <ids>', 'continue these token ids (1,2,3), for models without a tokenizer too', parseIds)
+    .option('--prefill <text>', 'the answer begins with this text, and the model goes on with it')
     .option('--ignore-eos', 'go on past the end of the answer (needs --max-tokens to end early)')
     .option('--json', 'print one JSON object when the answer is complete')
     .addHelpText('after', EXAMPLES);
@@ -82,15 +84,18 @@ async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> 
     await withModel(path, { ...flags, signal }, async (model) => {
       checkPredictsTokens(model, 'run');
       const request = requestOf(text, flags, model);
-      await (flags.json === true ? printJson(model, { ...request, signal }) : printAnswer(model, { ...request, signal }));
+      await (flags.json === true ? printJson(model, { ...request, signal }) : printAnswer(model, { ...request, signal }, flags.prefill));
     });
   });
 }
 
-function checkFlags({ raw, ids, system }: RunFlags): void {
+function checkFlags({ raw, ids, system, prefill, reasoningBudget }: RunFlags): void {
   const plain = ids === undefined ? (raw === true ? '--raw' : undefined) : '--ids';
-  if (plain !== undefined && system !== undefined)
-    throw new UsageError(`--system is part of a chat template, which ${plain} leaves out. Drop one of the two.`);
+  if (prefill === '') throw new UsageError('--prefill needs at least one character.');
+  if (plain === undefined) return;
+  const given = Object.entries({ '--system': system, '--prefill': prefill, '--reasoning-budget': reasoningBudget });
+  for (const [flag, value] of given)
+    if (value !== undefined) throw new UsageError(`${flag} is part of a chat template, which ${plain} leaves out. Drop one of the two.`);
 }
 
 function requestOf(text: string, flags: RunFlags, model: Model): GenerateOptions {
@@ -100,10 +105,11 @@ function requestOf(text: string, flags: RunFlags, model: Model): GenerateOptions
     throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
   if (flags.raw === true) return { ...decoding, prompt: text };
   const system = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }];
-  return { ...decoding, messages: [...system, { role: 'user', content: text }], reasoning: reasoningOption(flags) };
+  const begun = flags.prefill === undefined ? [] : [{ role: 'assistant', content: flags.prefill }];
+  return { ...decoding, messages: [...system, { role: 'user', content: text }, ...begun], reasoning: reasoningOption(flags) };
 }
 
-async function printAnswer(model: Model, request: GenerateOptions): Promise<void> {
+async function printAnswer(model: Model, request: GenerateOptions, prefill = ''): Promise<void> {
   const answer = createTerminal(process.stdout);
   const errors = createTerminal(process.stderr);
   const display = createProgressDisplay(process.stderr);
@@ -111,8 +117,11 @@ async function printAnswer(model: Model, request: GenerateOptions): Promise<void
   try {
     display.expect('prefill');
     const pieces = withIds(model, model.generate({ ...request, onProgress: display.onProgress }));
+    let begun = prefill;
     const final = await streamAnswer(pieces, (piece) => {
       display.clear();
+      if (begun !== '') printer.push({ parts: [{ kind: 'text', text: begun, tokens: [] }] });
+      begun = '';
       printer.push(piece);
     });
     display.clear();

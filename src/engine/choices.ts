@@ -1,5 +1,6 @@
-/** Several answers to one prompt: the first reads it, the others begin where its pages end. */
-import type { Piece } from './api.ts';
+/** Answers to one prompt: the first reads it, the others begin where its pages end. */
+import type { GenerateOptions, Piece } from './api.ts';
+import { echoPieces } from './echo.ts';
 import { generatePieces } from './generate.ts';
 import type { GenerationJob } from './generate.ts';
 
@@ -51,4 +52,13 @@ export async function* generateChoices(prepare: () => GenerationJob, count: numb
     for (const pending of asked.values()) pending.catch(() => {});
     await Promise.all(all.map(({ pieces }) => pieces.return()));
   }
+}
+
+/** Pieces of as many answers as were asked for, the prompt first where that was. */
+export async function* generateAnswers(
+  prepare: () => GenerationJob, { n = 1, echo = false, prompt }: GenerateOptions,
+): AsyncGenerator<Piece, void, undefined> {
+  const job = prepare();
+  if (echo) yield* echoPieces(job, { prompt }, n);
+  yield* n === 1 ? generatePieces(() => job) : generateChoices(() => job, n);
 }

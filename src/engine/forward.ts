@@ -47,6 +47,8 @@ function allocateLogits(rows: number, vocabSize: number): Float32Array {
   return new Float32Array(rows * vocabSize);
 }
 
+type TakeLogits = (logits: Float32Array, rows: { readonly first: number; readonly count: number }) => void;
+
 interface Pass {
   readonly core: ModelCore;
   readonly sequence: Sequence;
@@ -54,7 +56,8 @@ interface Pass {
   readonly ids: readonly number[];
   readonly positions: readonly number[];
   readonly taps: readonly string[];
-  readonly logits: Float32Array;
+  /** Is given the logits of some of the positions, in order: [rows, vocab], which the next step overwrites. */
+  readonly take: TakeLogits;
   /** By tap, [positions, dim]; filled in once the width is known. */
   readonly hidden: Map<string, Float32Array>;
 }
@@ -120,12 +123,41 @@ async function runPass(pass: Pass, { signal, onProgress }: ForwardOptions): Prom
       await catchUp(pass, start, signal);
       if (sequence.length > start) sequence.keepPrefix(ids.slice(0, start));
       const result = await sequence.extend(ids, { end, outputs, taps: taps.length === 0 ? undefined : taps, signal });
-      pass.logits.set(result.logits.subarray(0, outputs.length * core.vocabSize), done * core.vocabSize);
+      pass.take(result.logits.subarray(0, outputs.length * core.vocabSize), { first: done, count: outputs.length });
       keepTaps(pass, result.taps, { start, end, outputs, done });
     }, signal);
     done += outputs.length;
     onProgress?.({ phase: 'prefill', loaded: end, total: ids.length });
     await yieldToEventLoop();
+  }
+}
+
+/** The logits after each position of a sequence, as they are made; leaves no state behind. */
+export async function forEachLogits(
+  core: ModelCore,
+  ids: readonly number[],
+  options: Pick<ForwardOptions, 'positions' | 'signal' | 'onProgress'>,
+  take: (logits: Float32Array, position: number) => void,
+): Promise<void> {
+  const positions = checkPositions(options.positions, ids.length);
+  await withSequence(core, (sequence, subscription) => runPass({
+    core, sequence, subscription, ids, positions, taps: [], hidden: new Map(),
+    take(logits, { first, count }) {
+      const { vocabSize } = core;
+      for (let row = 0; row < count; row++) take(logits.subarray(row * vocabSize, (row + 1) * vocabSize), positions[first + row] as number);
+    },
+  }, options));
+}
+
+/** A sequence that shares nothing, freed at the end. */
+async function withSequence(core: ModelCore, work: (sequence: Sequence, subscription: Subscription) => Promise<void>): Promise<void> {
+  const sequence = openSequence(core, { isPrivate: true });
+  const subscription = core.scheduler.subscribe({ sequence });
+  try {
+    await work(sequence, subscription);
+  } finally {
+    subscription.leave();
+    sequence.close();
   }
 }
 
@@ -135,16 +167,10 @@ export async function forwardPass(core: ModelCore, graph: Graph, ids: ArrayLike<
   const checked = checkIds(ids, core);
   const positions = checkPositions(options.positions, checked.length);
   const taps = tapNames(options.hidden ?? [], graph);
-  const sequence = openSequence(core, { isPrivate: true });
-  const subscription = core.scheduler.subscribe({ sequence });
-  try {
-    const logits = allocateLogits(positions.length, core.vocabSize);
-    const pass: Pass = { core, sequence, subscription, ids: checked, positions, taps, logits, hidden: new Map() };
-    await runPass(pass, options);
-    const hidden = new Map((options.hidden ?? []).map((layer) => [layer, pass.hidden.get(`hidden.${layer}`) as Float32Array]));
-    return { logits, hidden };
-  } finally {
-    subscription.leave();
-    sequence.close();
-  }
+  const logits = allocateLogits(positions.length, core.vocabSize);
+  const kept = new Map<string, Float32Array>();
+  const take: TakeLogits = (rows, { first }) => logits.set(rows, first * core.vocabSize);
+  await withSequence(core, (sequence, subscription) =>
+    runPass({ core, sequence, subscription, ids: checked, positions, taps, take, hidden: kept }, options));
+  return { logits, hidden: new Map((options.hidden ?? []).map((layer) => [layer, kept.get(`hidden.${layer}`) as Float32Array])) };
 }

@@ -153,6 +153,12 @@ export interface GenerateOptions extends DecodingOptions, ConversationOptions {
    * as they are made, each with its `index`.
    */
   readonly n?: number | undefined;
+  /**
+   * True: the first piece of each answer is the prompt: its text (a `prompt` as it is, else that of its tokens, control tokens spelled
+   * out), its tokens, no parts, and with `logprobs` how likely each of its tokens was (NaN for the first, which nothing predicts), for
+   * which the prompt is read once more. `usage` and `maxTokens` do not count it.
+   */
+  readonly echo?: boolean | undefined;
   /** As {@link ChatOptions.cachePrompt}. */
   readonly cachePrompt?: boolean | undefined;
 }

@@ -21,7 +21,7 @@ import { createChatSession, loadChatSession } from './chat.ts';
 import type { ChatFiles } from './chat-file.ts';
 import { embedTexts } from './embed.ts';
 import { forwardPass } from './forward.ts';
-import { generateChoices } from './choices.ts';
+import { generateAnswers } from './choices.ts';
 import { generatePieces } from './generate.ts';
 import { generateObject } from './generate-object.ts';
 import { createModelCore } from './model-core.ts';
@@ -161,8 +161,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
         checkDecoder(model, 'generate');
         return prepareGeneration(core, text, request);
       };
-      const { n = 1 } = request ?? {};
-      return n === 1 ? generatePieces(prepare) : generateChoices(prepare, n);
+      return generateAnswers(prepare, request ?? {});
     },
     generateObject: (request) => generateObject((asked) => generatePieces(() => {
       checkDecoder(model, 'generateObject');

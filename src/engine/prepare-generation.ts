@@ -39,6 +39,7 @@ export function prepareGeneration(core: ModelCore, text: TextSide, asked: Genera
   checkOptionNames(asked, GENERATE_NAMES, 'generate');
   const options = obeyToolChoice(asked, text);
   checkSwitch('cachePrompt', options.cachePrompt);
+  checkSwitch('echo', options.echo);
   checkChoices(options);
   const settings = resolveDecoding(options, decodingHost(core, text), defaultTokens(options));
   options.signal?.throwIfAborted();
