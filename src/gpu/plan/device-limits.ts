@@ -13,7 +13,10 @@ import type { CutContext, UseOptions } from './gpu-op-rules.ts';
 import type { GpuValue } from './gpu-value.ts';
 import { attentionModes, ROW_CLASSES } from './kernel-use.ts';
 
-export type LimitOptions = Omit<UseOptions, 'single'>;
+export interface LimitOptions extends Omit<UseOptions, 'single'> {
+  /** The first kernel of each key: its text is made once. */
+  known(kernel: Kernel): Kernel;
+}
 
 /** Says which kernel of a step does not fit, and why. Steps that differ in nothing but names are looked at once. */
 export type LimitCheck = (step: GpuStep) => string | undefined;
@@ -23,7 +26,7 @@ export function createLimitCheck(options: LimitOptions): LimitCheck {
   /** Kernels of equal keys have one text, which is long in the making. */
   const ofKernels = new Map<string, string | undefined>();
   const problemOf = (kernel: Kernel) => {
-    if (!ofKernels.has(kernel.key)) ofKernels.set(kernel.key, beyondLimits(kernel, options.profile)[0]);
+    if (!ofKernels.has(kernel.key)) ofKernels.set(kernel.key, beyondLimits(options.known(kernel), options.profile)[0]);
     return ofKernels.get(kernel.key);
   };
   return (step) => {

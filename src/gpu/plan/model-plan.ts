@@ -23,6 +23,7 @@ import type { DeviceProfile } from '../profile/device-profile.ts';
 import { samplerKernels } from '../sampling/sampler-kinds.ts';
 import type { SamplerShape } from '../sampling/sampler-kinds.ts';
 import { createLimitCheck } from './device-limits.ts';
+import type { LimitOptions } from './device-limits.ts';
 import type { UseOptions } from './gpu-op-rules.ts';
 import { modeOf } from './kernel-use.ts';
 import type { AttentionMode, GridCounts, KernelUse, StepMode } from './kernel-use.ts';
@@ -95,6 +96,7 @@ const MOST_SAMPLER_INVOCATIONS = 1024;
 interface StepsOptions extends UseOptions {
   /** Dims that count rows of some value. */
   readonly dims: readonly string[];
+  readonly known: LimitOptions['known'];
 }
 
 function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
@@ -109,7 +111,7 @@ function planSteps(plan: GpuPlan, options: StepsOptions): PlannedSteps {
       const made = kernelUses(step, mode, options);
       ofStep.set(form, made);
       for (const { kernel, partialBytes = 0, halvesWidth = 0 } of made) {
-        kernels.set(kernel.key, kernel);
+        kernels.set(kernel.key, options.known(kernel));
         most = Math.max(most, partialBytes);
         widest = Math.max(widest, halvesWidth);
       }
@@ -137,6 +139,15 @@ function checkStates({ model: { name, states } }: ModelPlanOptions): void {
 /** Answers that a step goes on with, whatever the vocabulary: as many as run at a time by default. */
 const LEAST_OUT_ROWS = 64;
 
+function firstOfKey(): LimitOptions['known'] {
+  const first = new Map<string, Kernel>();
+  return (kernel) => {
+    const known = first.get(kernel.key) ?? kernel;
+    first.set(kernel.key, known);
+    return known;
+  };
+}
+
 interface OpenGraphPlan extends GraphPlan {
   readonly plannedOne: () => PlannedSteps;
 }
@@ -149,7 +160,7 @@ function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   const tileRows = listedTileRows(graph, { profile, kv });
   const { tokens, positions } = textGraphNames(options.model);
   const heldInputs = [tokens, positions].flatMap((name) => graph.inputs.get(name) ?? []);
-  const choices = { profile, kv, tileRows, typeOf };
+  const choices = { profile, kv, tileRows, typeOf, known: firstOfKey() };
   const deviceLimits = { check: createLimitCheck(choices), choices };
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
     planSteps(planForGpu(graph, { typeOf, activations, rows, taps, heldInputs, withoutRules, limits: deviceLimits }), {
@@ -159,7 +170,7 @@ function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   return {
     graph, many, limits,
     tapLimits: tapSizes(graph, limits),
-    tapped: () => planned('many', [...graph.taps.values()]),
+    tapped: () => (graph.taps.size === 0 ? many : planned('many', [...graph.taps.values()])),
     plannedOne: () => planned('one'),
     tileRows,
   };
