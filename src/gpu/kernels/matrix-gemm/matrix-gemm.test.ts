@@ -96,8 +96,9 @@ describe('matrix gemm', () => {
     await check({ parts, cols: 256, xRows: 9, bias: true });
   });
 
-  it.each([2, 4] as const)('%i steps fetched together, of any number, in one part or three', async (burst) => {
-    for (const cols of [1056, 1024]) {
+  it('two steps fetched together, of an odd or even number, in one part or three', async () => {
+    const burst = 2;
+    for (const cols of [544, 512]) {
       const { shape } = variantOf({ parts: [{ type: 'q4_0', rows: 36 }], cols, input: 'q8n' });
       await check({ ...shape, tiling: { burst }, xRows: 18 });
       await checkSplit(variantOf({ ...shape, tiling: { splits: 3, burst } }));

@@ -26,7 +26,7 @@ export interface MatrixTiling {
    * Steps that are fetched together, and in whose numbers parts of the depth take turns: a step alone reads some 32 bytes of each row of W,
    * which memory gives slowly.
    */
-  readonly burst: 1 | 2 | 4;
+  readonly burst: 1 | 2;
 }
 
 export interface MatrixGemmVariant extends MatrixTiling {

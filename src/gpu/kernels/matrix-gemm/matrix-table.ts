@@ -82,7 +82,6 @@ const NVIDIA: MatrixTable = {
     { tile: unpacking({ tileRows: 128, tileCols: 128, tileDepth: 64, subgroups: [2, 4, 1] }, 2), stepUs: 1.33, perCore: 1 },
     { tile: unpacking({ tileRows: 128, tileCols: 160, tileDepth: 64, subgroups: [2, 5, 1] }, 2), stepUs: 1.67, perCore: 1 },
     { tile: ofHalves({ tileRows: 256, tileCols: 64, tileDepth: 64, subgroups: [4, 1, 1] }), stepUs: 1.7, perCore: 2 },
-    { tile: ofHalves({ tileRows: 256, tileCols: 128, tileDepth: 128, subgroups: [4, 2, 1] }), stepUs: 3.8, perCore: 1 },
   ],
 };
 const METAL: MatrixTable = {
