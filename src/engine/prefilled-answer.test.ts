@@ -48,6 +48,9 @@ describe('a prefilled answer', () => {
 
   it('is what a greedy model says anyway, where that is what it is given', async () => {
     await withModel(bundledModelPath(), { device: 'cpu', threads: 2 }, async (model) => {
+      const sum = [{ role: 'user', content: 'What is 17 + 25?' }, { role: 'assistant', content: '17 + 25' }];
+      const { text } = await collect(model.generate({ messages: sum, temperature: 0, reasoning: false, maxTokens: 20 }));
+      expect(text).toBe(' = 42');
       const messages = [{ role: 'user', content: 'Where does a hen live?' }];
       const options = { temperature: 0, repetitionPenalty: 1, maxTokens: 40, reasoning: false };
       const whole = await collect(model.generate({ ...options, messages }));

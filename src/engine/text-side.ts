@@ -33,13 +33,17 @@ async function messageEncoder(
   const found = await chatTemplateOf(checkpoint);
   if (found === undefined || tokenizer === undefined) return { encodeMessages: undefined };
   const { encodeChat } = await import('../text/chat-template.ts');
-  const { renderContinued } = await import('../text/continued-chat.ts');
+  const { renderContinued, renderOpenedThenSaid } = await import('../text/continued-chat.ts');
   const template = shapingTemplate(found);
   const specialTokens = specialTokenTexts(checkpoint, tokenizer);
+  const reasoningSwitch = reasoningSwitchOf(chatTemplateSources(checkpoint).values());
   const render: TextSideRender = (messages, { tools, variables }) => {
     const options = { messages, tools, variables, specialTokens };
     if (!isPrefilled(messages)) return template.render(options);
-    return renderContinued(template, { ...options, messages: withTextLast(messages) });
+    const open = { ...options, messages: withTextLast(messages) };
+    const says = messages.length > 1 && open.messages.at(-1)?.content !== '';
+    const isThoughtless = says && reasoningSwitch !== undefined && variables[reasoningSwitch] === false;
+    return isThoughtless ? renderOpenedThenSaid(template, open) : renderContinued(template, open);
   };
   return {
     renderMessages: (messages, options) => render(messages, options).text,

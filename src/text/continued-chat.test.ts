@@ -4,7 +4,7 @@ import { continuedCases, continuedDifferences } from '../../test/continued-cases
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { InputError } from '../tensor/errors.ts';
 import { parseChatTemplate } from './chat-template.ts';
-import { renderContinued } from './continued-chat.ts';
+import { renderContinued, renderOpenedThenSaid } from './continued-chat.ts';
 
 describe('a message that goes on', () => {
   it.each(Object.keys(continuedCases.texts))('is left open as transformers leaves it: %s', (name) => {
@@ -19,6 +19,15 @@ describe('a message that goes on', () => {
       { text: '<|user|>', fromTemplate: true }, { text: 'GOES_ON_HERE0 <|end|>', fromTemplate: false },
       { text: '<|end|><|assistant|>', fromTemplate: true }, { text: '<|end|> a', fromTemplate: false },
     ]);
+  });
+
+  it('follows the closed thought of an answer without one, where none is wanted', () => {
+    const template = parseChatTemplate(readFileSync(`${fixturesPath}templates/Qwen3.5-4B.jinja`, 'utf8'));
+    const messages = [{ role: 'user', content: 'Count.' }, { role: 'assistant', content: 'One,' }];
+    const { text, segments } = renderOpenedThenSaid(template, { messages, variables: { enable_thinking: false } });
+    expect(text.endsWith('<|im_start|>assistant\n<think>\n\n</think>\n\nOne,')).toBe(true);
+    expect(segments.at(-1)).toEqual({ text: 'One,', fromTemplate: false });
+    expect(segments.map((segment) => segment.text).join('')).toBe(text);
   });
 
   it.each([

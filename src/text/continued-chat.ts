@@ -35,6 +35,17 @@ function changed(what: string): InputError {
 }
 
 /**
+ * Where the model is asked not to think, its turn is opened as for any answer, with the closed thought that a template may put there, and
+ * the text follows: as a message of the past it would stand without that.
+ */
+export function renderOpenedThenSaid(template: ChatTemplate, options: RenderChatOptions): RenderedChat {
+  const { content } = options.messages.at(-1) as { readonly content?: string | null };
+  const said = content ?? '';
+  const opened = template.render({ ...options, messages: options.messages.slice(0, -1) });
+  return { text: opened.text + said, segments: [...opened.segments, ...(said === '' ? [] : [{ text: said, fromTemplate: false }])] };
+}
+
+/**
  * Where the last message says nothing but thinks, its thought goes on.
  * @throws InputError for an answer that the template leaves out, or does not render as it is; and as {@link ChatTemplate.render}
  */
