@@ -101,7 +101,7 @@ export const COUNT_PARAMETERS: ParameterTable = {
   tools: { schema: { type: 'array', items: TOOL, maxItems: 256 }, about: 'Functions; refused where the chat template reads none.' },
   tool_choice: {
     schema: { anyOf: [choice(['auto', 'any', 'none']), choice(['tool'], { name: { type: 'string', minLength: 1 } })] },
-    about: 'any and tool are refused until an answer can be held to a call.',
+    about: 'any and tool hold the answer to a call whose arguments are valid by their schema.',
   },
   thinking: {
     schema: {

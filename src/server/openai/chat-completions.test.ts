@@ -174,6 +174,21 @@ describe("tools, by OpenAI's client", () => {
     expect((await stream.finalChatCompletion()).choices[0]).toMatchObject({ finish_reason: 'tool_calls', message: { content: null } });
   });
 
+  it('are called where the request asks for it, with arguments that are valid by their schema, which may be strict', async () => {
+    const parameters = { type: 'object', properties: { place: { enum: ['Bergen', 'Rome'] } }, required: ['place'] };
+    const other = { ...weather, function: { ...weather.function, strict: true, parameters } };
+    for (const choice of ['required', { type: 'function', function: { name: 'weather' } }] as const) {
+      const { choices: [{ message, finish_reason: finish }] } = await client().chat.completions.create({
+        ...asked, tools: [other], tool_choice: choice,
+      });
+      expect(finish).toBe('tool_calls');
+      const [call] = message.tool_calls ?? [];
+      if (call?.type !== 'function') throw new Error('no call');
+      // The question names another place, which the schema does not have.
+      expect(['Bergen', 'Rome']).toContain(JSON.parse(call.function.arguments).place);
+    }
+  });
+
   it('results go back to the model; no tools where the choice is none', async () => {
     const { choices: [{ message }], usage } = await client().chat.completions.create(asked);
     const [call] = message.tool_calls ?? [];

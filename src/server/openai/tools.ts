@@ -42,7 +42,7 @@ export const TOOL_PARAMETERS: ParameterTable = {
   tools: { schema: { type: 'array', items: TOOL, maxItems: 128 }, about: 'Functions; refused where the chat template reads none.' },
   tool_choice: {
     schema: { anyOf: [{ enum: ['none', 'auto', 'required'] }, NAMED_CHOICE] },
-    about: 'required and a named function are refused until an answer can be held to a call.',
+    about: 'required and a named function hold the answer to a call whose arguments are valid by their schema.',
   },
   parallel_tool_calls: { refused: 'an answer may have several calls; ask for one in a message.', neutral: [true] },
 };

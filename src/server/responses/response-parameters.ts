@@ -109,7 +109,7 @@ export const RESPONSE_PARAMETERS: ParameterTable = {
   tools: { schema: { type: 'array', items: TOOL, maxItems: 128 }, about: 'Functions; refused where the chat template reads none.' },
   tool_choice: {
     schema: { anyOf: [{ enum: ['none', 'auto', 'required'] }, object({ type: { enum: ['function'] }, name: NAME }, ['type', 'name'])] },
-    about: 'required and a named function are refused until an answer can be held to a call.',
+    about: 'required and a named function hold the answer to a call whose arguments are valid by their schema.',
   },
   truncation: { schema: { enum: ['auto', 'disabled'] }, about: 'auto: oldest turns are left out where the context is too short.' },
   user: { schema: { type: 'string', maxLength: 1000 }, about: 'Stands in the record of the request.' },
