@@ -1,6 +1,6 @@
 /** Ingot's core: everything that runs in a browser and in a worker as well as in Node. */
 export type * from './engine/api.ts';
-export { collectToolRun } from './engine/run-tools.ts';
+export { collectToolRun } from './engine/collect-tool-run.ts';
 export type { StandardSchema } from './engine/standard-schema.ts';
 export { assistantMessage } from './engine/assistant-message.ts';
 export { collect, collectChoices } from './engine/collect.ts';

@@ -5,7 +5,7 @@ import { InputError } from '../tensor/errors.ts';
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { RunToolsOptions, ToolFunction, ToolRunEvent, ToolRunResult } from './tool-api.ts';
 import { hermes } from '../text/answers/dialects/hermes.ts';
-import { collectToolRun } from './run-tools.ts';
+import { collectToolRun } from './collect-tool-run.ts';
 
 const { load } = fakeModels();
 const encoder = new TextEncoder();

@@ -147,9 +147,3 @@ export async function* runTools(prepare: () => SavingHost, options: RunToolsOpti
     run.stopping.abort(new InputError('The run of tools is over.'));
   }
 }
-
-/** Reads a run to its end. Rejects as the iteration does. */
-export async function collectToolRun(run: AsyncIterable<ToolRunEvent>): Promise<ToolRunResult> {
-  for await (const event of run) if (event.type === 'end') return event;
-  throw new Error('The run of tools ended without a last event.');
-}

@@ -1,5 +1,6 @@
 /** The public types of {@link Model.runTools}: functions that a model may call, and what is told while it does. */
 import type { JsonObject } from '../tensor/checkpoint.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
 import type { ToolCall } from '../text/answers/answer-parts.ts';
 import type { ChatMessage, ConversationOptions, DecodingOptions, FinishReason, Piece, ToolChoice } from './generation-api.ts';
 import type { StandardSchema } from './standard-schema.ts';
@@ -12,7 +13,7 @@ export interface ToolContext {
   /** Which answer of the run asks for it, from 1. */
   readonly round: number;
   /** Aborts when the run does, or is left: a function that takes long should look at it. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /** A function that a model may call. */
