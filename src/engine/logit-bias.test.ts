@@ -28,6 +28,7 @@ describe('logitBias', () => {
     [[[1]], 'logitBias[0] must be a pair'],
     ['a', 'must be an object or a list of pairs'],
     [null, 'must be an object or a list of pairs'],
+    [new Map([[97, 1]]), 'must be an object or a list of pairs'],
   ])('refuses %j', (bias, message) => {
     expect(() => resolveLogitBias(bias as never, NAMES)).toThrow(InputError);
     expect(() => resolveLogitBias(bias as never, NAMES)).toThrow(message);

@@ -37,7 +37,8 @@ function entriesOf(logitBias: LogitBias): readonly (readonly [number | string, n
     if (bad < 0) return logitBias;
     throw new InputError(`logitBias[${bad}] must be a pair of a token's id or text and a number, found ${describeValue(logitBias[bad])}.`);
   }
-  if (typeof logitBias !== 'object' || logitBias === null)
+  // The entries of a Map are no names of it: they would be ignored.
+  if (typeof logitBias !== 'object' || logitBias === null || Symbol.iterator in logitBias)
     throw new InputError(`logitBias must be an object or a list of pairs, found ${describeValue(logitBias)}.`);
   const named = Object.entries(logitBias as Readonly<Record<string, number>>);
   return named.map(([name, bias]) => [/^\d+$/.test(name) ? Number(name) : name, bias]);

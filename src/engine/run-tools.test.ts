@@ -207,3 +207,47 @@ describe('who runs tools', () => {
     expect(end).toMatchObject({ reason: 'stop', rounds: 1, content: `No. ${call('weather', { city: 'Oslo' })}` });
   });
 });
+
+describe('results that are hard to write', () => {
+  const cyclic: Record<string, unknown> = {};
+  cyclic['self'] = cyclic;
+  const noText = Object.assign(new Error('x'), { message: 5n });
+  const throwing = Object.defineProperty(new Error('x'), 'message', { get() { throw new Error('of the getter'); } });
+  const thrower = (error: unknown) => () => { throw error; };
+  it.each<[string, () => unknown, string]>([
+    ['a bigint', () => ({ count: 1n }), 'The function returned what is no JSON: JSON cannot say the BigInt 1'],
+    ['a circle', () => cyclic, 'The function returned what is no JSON'],
+    ['a Map', () => new Map([[1, 2]]), 'JSON cannot say a Map'],
+    ['a function', () => () => 1, 'The function returned what is no JSON: a function'],
+    ['a symbol', () => Symbol('x'), 'The function returned what is no JSON: symbol'],
+    ['an error without a message', thrower(new RangeError()), 'RangeError'],
+    ['an error whose message is no text', thrower(noText), '5'],
+    ['an error whose message throws', thrower(throwing), 'does not say its message'],
+  ])('%s', async (_, run, message) => {
+    const model = await saying(call('weather', { city: 'Oslo' }), 'Sorry.');
+    const events = await eventsOf(model.runTools({ ...ASK, tools: [tool({ run })] }));
+    const [result] = resultsIn(events);
+    expect((JSON.parse(result!.content) as { error: string }).error).toContain(message);
+    expect(result!.error).toBeInstanceOf(Error);
+    expect(endIn(events).reason).toBe('stop');
+  });
+
+  it('a tool of no object, and a choice with more than a name, are refused', async () => {
+    const model = await saying('Hi.');
+    const options = { ...ASK, tools: [tool({ parameters: { type: 'string' } })] };
+    await expect(eventsOf(model.runTools(options))).rejects.toThrow('parameters must be the schema of an object');
+    const described = [{ type: 'function', function: { name: 'f', parameters: { type: 'array' } } }];
+    const asked = model.generate({ ...ASK, tools: described, toolChoice: 'required' });
+    await expect(asked.next()).rejects.toThrow('The tool f: parameters must be the schema of an object');
+    const circle: Record<string, JsonObject> = {};
+    circle['inside'] = circle;
+    for (const [tools, message] of [
+      [null, 'tools must be an array'], [5, 'tools must be an array'], [[null], 'tools[0] must be an object'],
+      [[{ name: 'f', parameters: { minimum: 1n } }], 'tools[0]/parameters/minimum must be JSON, found bigint 1'],
+      [[{ name: 'f', run() {} }], 'tools[0]/run must be JSON, found a function'], [[circle], 'or holds itself'],
+    ] as const) for (const toolChoice of ['auto', 'required', { name: 'f' }] as const)
+      await expect(model.generate({ ...ASK, tools: tools as never, toolChoice, toolOrder: 'canonical' }).next()).rejects.toThrow(message);
+    const toolChoice = { name: 'weather', strict: true };
+    await expect(eventsOf(model.runTools({ ...ASK, tools: [tool()], toolChoice }))).rejects.toThrow('no option "strict"');
+  });
+});

@@ -3,6 +3,7 @@ import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import { isJsonObject } from '../tensor/json.ts';
 import { describeValue } from '../tensor/option-names.ts';
+import { checkPlainJson } from '../text/grammars/plain-json.ts';
 import type { TemplateOptions } from './api.ts';
 import { checkReasoning } from './reasoning.ts';
 import type { ReasoningSide } from './reasoning.ts';
@@ -16,12 +17,14 @@ const OWN_VARIABLES: Readonly<Record<string, string>> = {
   eos_token: "it is the tokenizer's",
 };
 
-function checkTools(tools: TemplateOptions['tools']): void {
+/** @throws InputError for what is no list of objects of JSON */
+export function checkTools(tools: TemplateOptions['tools']): void {
   if (tools === undefined) return;
   if (!Array.isArray(tools))
     throw new InputError(`tools must be an array of JSON descriptions of functions, found ${describeValue(tools)}.`);
   const bad = tools.findIndex((tool) => !isJsonObject(tool as JsonValue));
   if (bad >= 0) throw new InputError(`tools[${bad}] must be an object that describes a function, found ${describeValue(tools[bad])}.`);
+  tools.forEach((tool, i) => checkPlainJson(tool, `tools[${i}]`));
 }
 
 function checkToolOrder({ toolOrder }: TemplateOptions): void {

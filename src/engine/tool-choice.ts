@@ -1,7 +1,7 @@
 /** Which calls an answer may make: the tools that the model is told of, and the form that its answer is held to. */
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
-import { describeValue } from '../tensor/option-names.ts';
+import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
 import type { AnswerDialect, CallForm, CallGrammar } from '../text/answers/answer-dialect.ts';
 import { dialectFor, dialectNamed } from '../text/answers/dialects.ts';
 import { toolSignatures } from '../text/answers/tool-signature.ts';
@@ -10,6 +10,13 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import type { ConversationOptions, DecodingOptions, ToolChoice } from './api.ts';
 import type { TextSide } from './prompt.ts';
 import { mayThink } from './reasoning.ts';
+import { checkTools } from './template-options.ts';
+
+/** Calls have arguments by name. @throws InputError for a schema of something else */
+export function checkOfObjects({ type }: JsonObject, what: string): void {
+  if (type === undefined || type === 'object' || (Array.isArray(type) && type.includes('object'))) return;
+  throw new InputError(`${what}: parameters must be the schema of an object, found the type ${JSON.stringify(type)}.`);
+}
 
 /** @throws InputError for a choice that there is not, or a name that no tool has */
 export function checkToolChoice(choice: ToolChoice | undefined, tools: readonly JsonObject[] | undefined): void {
@@ -17,6 +24,7 @@ export function checkToolChoice(choice: ToolChoice | undefined, tools: readonly 
   const name = typeof choice === 'object' && choice !== null ? choice.name : undefined;
   if (choice !== 'required' && typeof name !== 'string')
     throw new InputError(`toolChoice must be "auto", "none", "required" or { name } of a tool, found ${describeValue(choice)}.`);
+  if (typeof choice === 'object') checkOptionNames(choice, { name: true }, 'toolChoice');
   const names = toolSignatures(tools).map((tool) => tool.name);
   if (names.length === 0) throw new InputError('toolChoice asks for a call, and there are no tools: pass some.');
   if (name !== undefined && !names.includes(name))
@@ -61,6 +69,7 @@ export function callFormat(
   { dialect, tokenizer, thinks }: { readonly dialect: AnswerDialect; readonly tokenizer: Tokenizer; readonly thinks: boolean },
   tools: readonly JsonObject[],
 ): OutputFormat {
+  for (const { name, parameters = {} } of toolSignatures(tools)) checkOfObjects(parameters, `The tool ${name}`);
   const grammar = dialect.callGrammar(toolSignatures(tools));
   if (grammar === undefined || grammar.calls.some((call) => call.arguments !== 'json'))
     throw new InputError(
@@ -83,6 +92,7 @@ type ChoosingOptions = Pick<ConversationOptions & DecodingOptions, 'tools' | 'to
  */
 export function obeyToolChoice<Options extends ChoosingOptions>(options: Options, text: TextSide): Options {
   const { tools, toolChoice, format } = options;
+  checkTools(tools);
   checkToolChoice(toolChoice, tools);
   if (toolChoice === undefined || toolChoice === 'auto') return options;
   if (toolChoice === 'none') return { ...options, tools: undefined };

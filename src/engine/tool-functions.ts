@@ -7,6 +7,7 @@ import type { NamesOf } from '../tensor/option-names.ts';
 import type { ToolCall } from '../text/answers/answer-parts.ts';
 import { checkBySchema, checkByStandard } from './argument-check.ts';
 import type { CheckArguments } from './argument-check.ts';
+import { checkOfObjects } from './tool-choice.ts';
 import { isStandardSchema, jsonSchemaOf } from './standard-schema.ts';
 import type { ToolContext, ToolFunction, ToolResult } from './tool-api.ts';
 
@@ -50,6 +51,7 @@ function readyTool(tool: ToolFunction, index: number): ReadyTool {
   if (description !== undefined && typeof description !== 'string')
     throw new InputError(`tools[${index}] (${name}): description must be a text, found ${describeValue(description)}.`);
   const { schema, check } = parametersOf(tool);
+  checkOfObjects(schema, `The tool ${name}`);
   return {
     name,
     description: {
@@ -75,13 +77,38 @@ export function readyTools(tools: readonly ToolFunction[]): ReadonlyMap<string, 
   return ready;
 }
 
-/** A result as the model reads it. @throws TypeError for what is no JSON */
+/** What JSON would leave out or empty, so that the model would read of nothing. */
+function refuseLost(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') throw new InputError(`JSON cannot say the BigInt ${value}`);
+  if (value instanceof Map || value instanceof Set) throw new InputError(`JSON cannot say a ${value.constructor.name}`);
+  return value;
+}
+
+/** A result as the model reads it. @throws InputError for what is no JSON */
 function resultText(value: unknown): string {
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
+  if (typeof value === 'string') return value;
+  if (value === undefined) return 'null';
+  try {
+    const text = JSON.stringify(value, refuseLost) as string | undefined;
+    if (text !== undefined) return text;
+  } catch (error) {
+    const [why] = messageOf(asError(error)).split('\n');
+    throw new InputError(`The function returned what is no JSON: ${why}.`, { cause: error });
+  }
+  throw new InputError(`The function returned what is no JSON: ${describeValue(value)}.`);
 }
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(typeof thrown === 'string' ? thrown : `the function threw ${describeValue(thrown)}`);
+}
+
+/** Of any error that a caller's function makes: it may have no message, or one that is no text, or throw when it is asked for. */
+function messageOf(error: Error): string {
+  try {
+    return String(error.message) || String(error.name);
+  } catch {
+    return 'the function threw an error that does not say its message';
+  }
 }
 
 /** Resolves to what the call gave; never rejects. */
@@ -96,7 +123,7 @@ export async function runCall(tools: ReadonlyMap<string, ReadyTool>, context: To
     return { content: resultText(value), value, error: undefined, durationMs: ended() };
   } catch (thrown) {
     const error = asError(thrown);
-    return { content: JSON.stringify({ error: error.message }), value: undefined, error, durationMs: ended() };
+    return { content: JSON.stringify({ error: messageOf(error) }), value: undefined, error, durationMs: ended() };
   }
 }
 

@@ -61,6 +61,7 @@ describe('banned texts', () => {
     [[''], 'bannedTexts[0] must be a text'],
     [['a', 3], 'bannedTexts[1] must be a text of at least one character, found number 3'],
     [['a\ufffd'], 'bannedTexts[0] holds U+FFFD'],
+    [['a', '\ud83d'], 'bannedTexts[1] holds U+FFFD or half a surrogate pair'],
     [['x'.repeat(20_000)], 'bannedTexts have 20000 bytes'],
   ])('refuses %.20j', (texts, message) => {
     expect(() => checkBannedTexts(texts as never, ember)).toThrow(message);

@@ -33,9 +33,11 @@ export function checkBannedTexts(texts: readonly string[], tokenizer: Tokenizer 
   const bad = texts.findIndex((text) => typeof text !== 'string' || text === '');
   if (bad >= 0) throw new InputError(`bannedTexts[${bad}] must be a text of at least one character, found ${describeValue(texts[bad])}.`);
   if (texts.length === 0) return;
-  const broken = texts.findIndex((text) => text.includes('\ufffd'));
+  const broken = texts.findIndex((text) => text.includes('\ufffd') || /\p{Surrogate}/u.test(text));
   if (broken >= 0)
-    throw new InputError(`bannedTexts[${broken}] holds U+FFFD, which stands for bytes that are no character, so that no token says it.`);
+    throw new InputError(
+      `bannedTexts[${broken}] holds U+FFFD or half a surrogate pair, which stand for no character, so that no token says it.`,
+    );
   if (tokenizer === undefined) throw new InputError('This model has no tokenizer, so it cannot tell bannedTexts: use logitBias by ids.');
   const moved = tokenizer.joining === 'cleaned' ? texts.find((text) => MOVED.test(text)) : undefined;
   if (tokenizer.joining === 'rules' || moved !== undefined)

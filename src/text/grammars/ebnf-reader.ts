@@ -6,9 +6,12 @@ import { InputError } from '../../tensor/errors.ts';
 import { ANY_CODE, codeRanges, complementOf } from './code-ranges.ts';
 import { chars, choice, repeat, ruleOf, sequence, textNode } from './grammar-node.ts';
 import type { GrammarNode, RuleNode } from './grammar-node.ts';
+import { HALF_PAIR } from './plain-json.ts';
 import { findTexts, rulesOf } from './texts-of-rules.ts';
 
 const MOST_REPETITIONS = 2000;
+/** Groups in groups, and signs of repetition behind each other: both are read by calls in calls. */
+const MOST_DEPTH = 200;
 const NAME = /[A-Za-z][A-Za-z0-9_-]*/uy;
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', '"': '"', '[': '[', ']': ']', '-': '-',
   '^': '^' };
@@ -71,6 +74,7 @@ class Reader {
   readonly #source: string;
   readonly #rules = new Map<string, RuleNode>();
   #at = 0;
+  #depth = 0;
 
   constructor(source: string) {
     this.#source = source;
@@ -127,18 +131,21 @@ class Reader {
     if (char === '[') return this.#class();
     if (this.#take('.')) return chars(ANY_CODE);
     if (this.#take('(')) {
+      if (++this.#depth > MOST_DEPTH) this.#fail(`groups are more than ${MOST_DEPTH} deep`);
       const inside = this.#options(true);
+      this.#depth--;
       if (!this.#take(')')) this.#fail('expected )');
       return inside;
     }
     return this.#rule(this.#name());
   }
 
-  #repeated(item: GrammarNode): GrammarNode {
+  #repeated(item: GrammarNode, depth = 1): GrammarNode {
     this.#skip(false);
-    if (this.#take('*')) return this.#repeated(repeat(item, 0, Infinity));
-    if (this.#take('+')) return this.#repeated(repeat(item, 1, Infinity));
-    if (this.#take('?')) return this.#repeated(repeat(item, 0, 1));
+    if (depth > MOST_DEPTH) this.#fail(`more than ${MOST_DEPTH} repetitions of repetitions`);
+    if (this.#take('*')) return this.#repeated(repeat(item, 0, Infinity), depth + 1);
+    if (this.#take('+')) return this.#repeated(repeat(item, 1, Infinity), depth + 1);
+    if (this.#take('?')) return this.#repeated(repeat(item, 0, 1), depth + 1);
     if (this.#source[this.#at] !== '{') return item;
     const [whole, min = '', comma, max = ''] = /^\{\s*(\d+)\s*(,)?\s*(\d*)\s*\}/u.exec(this.#source.slice(this.#at)) ?? [];
     if (whole === undefined) this.#fail('expected {m}, {m,} or {m,n}');
@@ -146,13 +153,14 @@ class Reader {
     const most = comma === undefined ? Number(min) : max === '' ? Infinity : Number(max);
     if (Number(min) > most || Math.max(Number(min), most === Infinity ? 0 : most) > MOST_REPETITIONS)
       this.#fail(`a repetition must be from m to n, neither over ${MOST_REPETITIONS}, found ${whole}`);
-    return this.#repeated(repeat(item, Number(min), most));
+    return this.#repeated(repeat(item, Number(min), most), depth + 1);
   }
 
   #text(): GrammarNode {
     this.#at++;
     let text = '';
     while (!this.#take('"')) text += String.fromCodePoint(this.#char('"'));
+    if (HALF_PAIR.test(text)) this.#fail('half a surrogate pair, which no text says');
     return textNode(text);
   }
 

@@ -160,7 +160,7 @@ describe('formats', () => {
   });
 
   it.each<[unknown, string]>([
-    [undefined, 'format must have a type'], [{ type: 'xml' }, 'format must have a type'], [{ type: 'json', schema: {} },
+    [undefined, 'format must be JSON, found undefined'], [{ type: 'xml' }, 'format must have a type'], [{ type: 'json', schema: {} },
       'no option "schema"'],
     [{ type: 'schema', schema: 5 }, 'A schema must be'], [{ type: 'schema', schema: {}, strict: 'yes' }, 'format.strict'],
     [{ type: 'regex', pattern: '(' }, 'no regular expression'], [{ type: 'regex', pattern: 'a(?!b)' }, 'lookahead'],

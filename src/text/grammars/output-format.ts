@@ -11,6 +11,7 @@ import { EMPTY, chars, choice, dfaNode, repeat, ruleOf, sequence, textNode, toke
 import type { GrammarNode } from './grammar-node.ts';
 import { createGrammarMachine } from './matcher.ts';
 import type { GrammarMachine, GrammarMatcher } from './matcher.ts';
+import { checkPlainJson, HALF_PAIR } from './plain-json.ts';
 import { checkedSchema, schemaGrammar } from './schema-grammar.ts';
 
 /** A JSON object or array. */
@@ -92,12 +93,15 @@ const NAMES: { readonly [Type in OutputFormat['type']]: Readonly<Record<string, 
   tags: { type: true, tags: true, min: true, max: true, text: true, separator: true } satisfies NamesOf<TagsFormat>,
 };
 
+const TAG_NAMES: NamesOf<OutputTag> = { begin: true, content: true, end: true };
+
 /** @param modelVocab how many logits a step has @param endIds tokens that end an answer */
 export function createGrammarCompiler(tokenizer: Tokenizer, modelVocab: number, endIds: ReadonlySet<number>): GrammarCompiler {
   let machine: GrammarMachine | undefined;
   const kept = new Map<string, CompiledGrammar>();
   return {
     compile(format) {
+      checkPlainJson(format, 'format');
       const key = JSON.stringify(format) ?? '';
       const known = kept.get(key);
       if (known !== undefined) return known;
@@ -123,7 +127,11 @@ interface FormatContext {
 }
 
 function formatGrammar(format: OutputFormat, context: FormatContext): GrammarNode {
-  const type = (format as OutputFormat | null | undefined)?.type;
+  if (typeof (format as unknown) !== 'object' || format === null || Array.isArray(format))
+    throw new InputError(
+      `${context.depth === 0 ? 'format' : 'The content of a tag'} must be an object with a type, found ${describeValue(format)}.`,
+    );
+  const { type } = format as { readonly type?: OutputFormat['type'] };
   if (type === undefined || !Object.hasOwn(NAMES, type))
     throw new InputError(`format must have a type of ${Object.keys(NAMES).join(', ')}, found ${describeValue(type)}.`);
   checkOptionNames(format, NAMES[type], `format of the type ${type}`);
@@ -135,7 +143,7 @@ function formatGrammar(format: OutputFormat, context: FormatContext): GrammarNod
       return schemaGrammar(checkedSchema(format.schema), { texts, isStrict: format.strict !== false });
     case 'regex': {
       checkText('format.pattern', format.pattern);
-      const dfa = texts.regex(format.pattern, false);
+      const dfa = naming('format.pattern', () => texts.regex(format.pattern, false));
       if (isEmptyDfa(dfa)) throw new InputError('format.pattern matches no text.');
       return ruleOf('regex', dfaNode(dfa, 'text'));
     }
@@ -148,14 +156,29 @@ function formatGrammar(format: OutputFormat, context: FormatContext): GrammarNod
   }
 }
 
+/** Says in an error what it is about. */
+function naming<Result>(name: string, make: () => Result): Result {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof InputError) throw new InputError(`${name}: ${error.message.replace(/\.$/u, '')}.`, { cause: error });
+    throw error;
+  }
+}
+
 function checkText(name: string, value: unknown): void {
   if (typeof value !== 'string') throw new InputError(`${name} must be a text, found ${describeValue(value)}.`);
+}
+
+function checkSaid(name: string, text: string): void {
+  if (HALF_PAIR.test(text)) throw new InputError(`${name} holds half a surrogate pair, which no answer says.`);
 }
 
 function choicesGrammar(choices: readonly string[]): GrammarNode {
   if (!Array.isArray(choices) || choices.length === 0 || choices.some((text) => typeof text !== 'string' || text === ''))
     throw new InputError('format.choices must be a list of texts, at least one, none of them empty.');
-  return dfaNode(wordsDfa(choices), 'text');
+  choices.forEach((text, i) => checkSaid(`format.choices[${i}]`, text));
+  return dfaNode(naming('format.choices', () => wordsDfa(choices)), 'text');
 }
 
 function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, context: FormatContext): GrammarNode {
@@ -164,9 +187,15 @@ function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, c
   checkInteger('format.min', min, { min: 0, max: 1000 });
   checkInteger('format.max', max, { min: Math.max(1, min), max: 1000 });
   checkSwitch('format.text', text);
-  const stretches = choice(tags.map(({ begin, content, end }) => {
+  checkText('format.separator', separator);
+  checkSaid('format.separator', separator);
+  const stretches = choice(tags.map((tag, i) => {
+    checkOptionNames(tag, TAG_NAMES, `format.tags[${i}]`);
+    const { begin, content, end } = tag;
     if (typeof begin !== 'string' || begin === '' || typeof end !== 'string')
       throw new InputError('format.tags: each tag needs a begin, which is not empty, and an end.');
+    checkSaid(`format.tags[${i}].begin`, begin);
+    checkSaid(`format.tags[${i}].end`, end);
     const inside = formatGrammar(content, { ...context, depth: context.depth + 1 });
     return sequence(markGrammar(begin, context.tokenizer), inside, markGrammar(end, context.tokenizer));
   }));

@@ -16,6 +16,10 @@ export type RegexNode =
 
 /** Repetitions that a count may ask for. */
 const MOST_REPETITIONS = 2000;
+/** Groups in groups, which are read by calls in calls. */
+const MOST_DEPTH = 200;
+/** Characters of a pattern in a message. */
+const MOST_SHOWN = 200;
 
 const DIGITS = codeRanges([[0x30, 0x39]]);
 const WORD = codeRanges([[0x30, 0x39], [0x41, 0x5a], [0x5f, 0x5f], [0x61, 0x7a]]);
@@ -50,7 +54,8 @@ function checkSyntax(pattern: string): RegExp {
   try {
     return new RegExp(pattern, 'u');
   } catch (error) {
-    throw new InputError(`the pattern ${JSON.stringify(pattern)} is no regular expression: ${(error as Error).message}.`);
+    const [shown, why] = [JSON.stringify(pattern.slice(0, MOST_SHOWN)), (error as Error).message.slice(0, 2 * MOST_SHOWN)];
+    throw new InputError(`the pattern ${shown} is no regular expression: ${why}.`);
   }
 }
 
@@ -60,6 +65,7 @@ class Reader {
   readonly #chars: readonly string[];
   readonly #properties = new Map<string, CodeRanges>();
   #at = 0;
+  #depth = 0;
 
   constructor(pattern: string) {
     this.#pattern = pattern;
@@ -141,7 +147,9 @@ class Reader {
         this.#until('>');
       } else if (kind !== ':') this.#refuse(`a group of the kind (?${kind}`);
     }
+    if (++this.#depth > MOST_DEPTH) this.#refuse(`groups more than ${MOST_DEPTH} deep`);
     const inside = this.options();
+    this.#depth--;
     this.#take(')');
     return inside;
   }
@@ -219,7 +227,8 @@ class Reader {
   }
 
   #refuse(what: string): never {
-    throw new InputError(`the pattern ${JSON.stringify(this.#pattern)} has ${what}, which cannot be obeyed token by token.`);
+    const shown = JSON.stringify(this.#pattern.slice(0, MOST_SHOWN));
+    throw new InputError(`the pattern ${shown} has ${what}, which cannot be obeyed token by token.`);
   }
 }
 

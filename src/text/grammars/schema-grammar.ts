@@ -1,7 +1,8 @@
 /** JSON Schema (draft 2020-12, and what drafts 6 to 2019-09 say alike) as a grammar; docs/structured-output.md has it by keyword. */
-import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
+import type { JsonValue } from '../../tensor/checkpoint.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { isJsonObject } from '../../tensor/json.ts';
+import { describeValue } from '../../tensor/option-names.ts';
 import { arrayNode } from './schema-array.ts';
 import { Automaton, acceptsText } from './automaton.ts';
 import { ANY_CODE } from './code-ranges.ts';
@@ -14,6 +15,7 @@ import { anyFacts, saysNothing, saysNothingOfArrays, saysNothingOfNumbers, saysN
   saysNothingOfStrings } from './schema-facts.ts';
 import type { JsonType, SchemaFacts, SchemaPlace } from './schema-facts.ts';
 import { placeAt, schemaError } from './schema-keywords.ts';
+import { checkPlainJson } from './plain-json.ts';
 import { objectNode } from './schema-object.ts';
 import type { SchemaBuilder } from './schema-builder.ts';
 import { createSchemaReader } from './schema-reader.ts';
@@ -224,11 +226,7 @@ class Builder implements SchemaBuilder {
 /** A schema that someone passed: plain JSON. @throws InputError for what is none */
 export function checkedSchema(schema: unknown): JsonValue {
   if (typeof schema !== 'boolean' && (typeof schema !== 'object' || schema === null || Array.isArray(schema)))
-    throw new InputError('A schema must be an object of JSON Schema, true or false.');
-  try {
-    return JSON.parse(JSON.stringify(schema)) as JsonObject;
-  } catch (error) {
-    throw new InputError(`The schema cannot be written as JSON: ${(error as Error).message}.`);
-  }
+    throw new InputError(`A schema must be an object of JSON Schema, true or false, found ${describeValue(schema)}.`);
+  checkPlainJson(schema, '#');
+  return JSON.parse(JSON.stringify(schema)) as JsonValue;
 }
-

@@ -2,6 +2,7 @@
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { InputError } from '../../tensor/errors.ts';
 import { describeJson, isJsonObject } from '../../tensor/json.ts';
+import { shortPath } from './plain-json.ts';
 import { ALL_TYPES, anyFacts } from './schema-facts.ts';
 import type { JsonType, ObjectPart, SchemaFacts, SchemaPlace, TextRule } from './schema-facts.ts';
 import { STRING_FORMATS } from './string-formats.ts';
@@ -31,7 +32,7 @@ const TYPE_NAMES = new Set<JsonType>([...ALL_TYPES, 'integer']);
 const MOST_MULTIPLE = 1000;
 
 export function schemaError(path: string, what: string): InputError {
-  return new InputError(`The schema at ${path}: ${what}`);
+  return new InputError(`The schema at ${shortPath(path)}: ${what}`);
 }
 
 export const below = (path: string, ...names: readonly (string | number)[]): string =>
@@ -121,12 +122,11 @@ function memberFacts(schema: JsonObject, keyword: string, path: string): SchemaF
   const first = MEMBERS.find((name) => schema[name] !== undefined);
   if (keyword !== first) return any;
   const { required = [], minProperties, maxProperties, propertyNames } = schema;
-  if (!Array.isArray(required)) throw schemaError(below(path, 'required'), `expected an array of names, found ${describeJson(required)}.`);
   return {
     ...any,
     objects: {
       parts: objectParts(schema, path),
-      required: new Set(required.map(String)),
+      required: new Set(namesOf(required, below(path, 'required'))),
       dependent: dependents(schema, path),
       names: propertyNames === undefined ? [] : [placeAt(propertyNames, below(path, 'propertyNames'))],
       min: minProperties === undefined ? 0 : count(minProperties, below(path, 'minProperties')),
@@ -135,8 +135,15 @@ function memberFacts(schema: JsonObject, keyword: string, path: string): SchemaF
   };
 }
 
+function namesOf(value: JsonValue | undefined, at: string): string[] {
+  if (!Array.isArray(value)) throw schemaError(at, `expected an array of names, found ${describeJson(value)}.`);
+  const bad = value.findIndex((name: JsonValue) => typeof name !== 'string');
+  if (bad >= 0) throw schemaError(below(at, bad), `expected a name, found ${describeJson(value[bad])}.`);
+  return value as string[];
+}
+
 function objectOf(schema: JsonObject, keyword: string, path: string): JsonObject {
-  const value = schema[keyword] ?? {};
+  const { [keyword]: value = {} } = schema;
   if (!isJsonObject(value)) throw schemaError(below(path, keyword), `expected an object, found ${describeJson(value)}.`);
   return value;
 }
@@ -155,9 +162,7 @@ function objectParts(schema: JsonObject, path: string): ObjectPart[] {
 
 function dependents(schema: JsonObject, path: string): { name: string; needs: string[] }[] {
   return ['dependentRequired', 'dependencies'].flatMap((keyword) => Object.entries(objectOf(schema, keyword, path)).map(([name, needs]) => {
-    if (!Array.isArray(needs)) throw schemaError(below(path, keyword, name),
-      `only an array of names can be obeyed here, found ${describeJson(needs)}.`);
-    return { name, needs: needs.map(String) };
+    return { name, needs: namesOf(needs, below(path, keyword, name)) };
   }));
 }
 
@@ -173,6 +178,8 @@ function itemFacts(schema: JsonObject, keyword: string, path: string): SchemaFac
   const [rest, restName] = isOld ? [additionalItems, 'additionalItems'] : [items, 'items'];
   if (!Array.isArray(prefix)) throw schemaError(below(path, prefixName),
     `expected an array of schemas, found ${describeJson(prefix as JsonValue)}.`);
+  if (uniqueItems !== undefined && typeof uniqueItems !== 'boolean')
+    throw schemaError(below(path, 'uniqueItems'), `expected true or false, found ${describeJson(uniqueItems)}.`);
   const hasPart = prefix.length > 0 || rest !== undefined;
   return {
     ...any,

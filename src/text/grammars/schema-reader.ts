@@ -11,6 +11,8 @@ import { negatedKeyword } from './schema-negation.ts';
 
 /** Ways of being valid that one value may have. */
 const MOST_WAYS = 200;
+/** Schemas that are read for one place, each as often as it is referred to: references to references double. */
+const MOST_READS = 100_000;
 
 export interface SchemaReader {
   /** The ways in which a value may be valid by all of these. */
@@ -30,6 +32,7 @@ class Reader implements SchemaReader {
   readonly #ids = new Map<unknown, number>();
   /** Schemas that are being read, each inside the one before. */
   readonly #open: string[] = [];
+  #reads = 0;
 
   constructor(root: JsonValue, isEmpty: (facts: SchemaFacts) => boolean) {
     this.#root = root;
@@ -49,6 +52,7 @@ class Reader implements SchemaReader {
 
   factsOf(places: readonly SchemaPlace[]): readonly SchemaFacts[] {
     const path = places.at(-1)?.path ?? '#';
+    this.#reads = 0;
     return this.#product(places.map((place) => () => this.#read(place)), path);
   }
 
@@ -68,6 +72,7 @@ class Reader implements SchemaReader {
     const { schema, path, isNot } = place;
     if (typeof schema === 'boolean') return schema === isNot ? [] : [anyFacts(path)];
     if (!isJsonObject(schema)) throw schemaError(path, `expected an object, true or false, found ${describeJson(schema)}.`);
+    if (++this.#reads > MOST_READS) throw schemaError(path, 'its unions and references together make too many cases. Make it of fewer.');
     const id = this.#idOf(place);
     if (this.#open.includes(id)) throw schemaError(path, 'it refers to itself with no property or item between, so that it means nothing.');
     this.#open.push(id);
@@ -138,11 +143,20 @@ class Reader implements SchemaReader {
       throw schemaError(at, `only references within the schema can be followed (# or #/...), found ${describeJson(ref)}.`);
     let schema: JsonValue | undefined = this.#root;
     for (const part of ref.split('/').slice(1)) {
-      const name = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
+      const name = decoded(part).replaceAll('~1', '/').replaceAll('~0', '~');
       schema = typeof schema === 'object' && schema !== null && Object.hasOwn(schema, name) ? (schema as JsonObject)[name] : undefined;
     }
     if (schema === undefined) throw schemaError(at, `nothing is at ${ref}.`);
     return placeAt(schema, ref);
+  }
+}
+
+/** A part of a reference, whose percent signs may be plain ones. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 
