@@ -5,7 +5,7 @@ import { Automaton, DEAD, acceptsText } from '../text/grammars/automaton.ts';
 import type { GrammarNode } from '../text/grammars/grammar-node.ts';
 import { createJsonTexts } from '../text/grammars/json-texts.ts';
 import { schemaGrammar } from '../text/grammars/schema-grammar.ts';
-import { issueText } from './standard-schema.ts';
+import { issueText, standardResult } from './standard-schema.ts';
 import type { StandardSchema } from './standard-schema.ts';
 
 /** Resolves to what the function gets. Rejects with an InputError that says what is wrong, for the model to read. */
@@ -46,7 +46,7 @@ export function checkBySchema(schema: JsonObject): CheckArguments {
 
 export function checkByStandard(schema: StandardSchema): CheckArguments {
   return async (args) => {
-    const result = await schema['~standard'].validate(args);
+    const result = await standardResult(schema, args, 'The function\'s schema');
     if (result.issues === undefined) return result.value;
     throw new InputError(`The arguments are not valid. ${result.issues.slice(0, 8).map(issueText).join('; ')}.`);
   };

@@ -80,3 +80,10 @@ describe('an answer that begins inside a thought', () => {
     }
   });
 });
+
+it('a library whose validate gives no result is named', async () => {
+  const { model } = await fakeModels().load({ adjust: saying('7') });
+  const schema = { '~standard': { version: 1 as const, vendor: 'odd', validate: () => null as never } };
+  const asked = model.generateObject({ prompt: 'a', schema, jsonSchema: { const: 7 }, temperature: 0 });
+  await expect(asked).rejects.toThrow("generateObject: validate of odd's schema gave no result with a value or issues, but null");
+});

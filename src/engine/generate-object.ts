@@ -9,7 +9,7 @@ import type { CollectedAnswer } from './collect.ts';
 import type { GenerateOptions, Generation } from './generation-api.ts';
 import type { GeneratedObject, GenerateObjectOptions, ObjectValue } from './object-api.ts';
 import { GENERATE_OBJECT_NAMES } from './option-names.ts';
-import { isStandardSchema, issueText, jsonSchemaOf } from './standard-schema.ts';
+import { isStandardSchema, issueText, jsonSchemaOf, standardResult } from './standard-schema.ts';
 import type { StandardSchema } from './standard-schema.ts';
 
 type AnySchema = JsonObject | StandardSchema;
@@ -37,7 +37,7 @@ function valueOf({ content, finishReason, usage: { completionTokens }, stopText 
 async function checked<Schema extends AnySchema>(schema: Schema, value: JsonValue): Promise<ObjectValue<Schema>> {
   // The grammar has let nothing else through.
   if (!isStandardSchema(schema)) return value as ObjectValue<Schema>;
-  const result = await schema['~standard'].validate(value);
+  const result = await standardResult(schema, value, 'generateObject');
   if (result.issues === undefined) return result.value as ObjectValue<Schema>;
   const issues = result.issues.slice(0, 8).map(issueText).join('; ');
   throw new InputError(`generateObject: the answer is of the JSON Schema, and not valid by the schema's further rules: ${issues}.`);

@@ -2,6 +2,7 @@
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
 import { isJsonObject } from '../tensor/json.ts';
+import { describeValue } from '../tensor/option-names.ts';
 
 export interface StandardIssue {
   readonly message: string;
@@ -68,4 +69,15 @@ export function jsonSchemaOf(schema: StandardSchema, what: string): JsonObject {
 export function issueText({ message, path = [] }: StandardIssue): string {
   const place = path.map((step) => String(typeof step === 'object' ? step.key : step)).join('.');
   return place === '' ? message : `${place}: ${message}`;
+}
+
+/** What a library's schema makes of a value, or its issues. @throws InputError where it gives neither */
+export async function standardResult<Output>(
+  schema: StandardSchema<Output>, value: unknown, what: string,
+): Promise<StandardResult<Output>> {
+  const { vendor, validate } = schema['~standard'];
+  const result: unknown = await validate.call(schema['~standard'], value);
+  if (typeof result === 'object' && result !== null && ('value' in result || ('issues' in result && Array.isArray(result.issues))))
+    return result as StandardResult<Output>;
+  throw new InputError(`${what}: validate of ${vendor}'s schema gave no result with a value or issues, but ${describeValue(result)}.`);
 }
