@@ -48,9 +48,33 @@ describe('toolChoice', () => {
       expect(toolCalls.length).toBeGreaterThan(0);
       if (toolChoice !== 'required') expect(toolCalls.map(({ name }) => name)).toEqual(toolCalls.map(() => 'clock'));
     }
+    // It was not taught to end its thoughts.
+    const thinking = await collect(model.generate({ ...ask, reasoning: { budgetTokens: 20 }, toolChoice: 'required' }));
+    expect([thinking.finishReason, thinking.content, thinking.reasoning === '']).toEqual(['tool_calls', '', false]);
     const { toolCalls, text } = await collect(model.generate({ ...ask, toolChoice: 'none' }));
     const without = await collect(model.generate({ ...ask, tools: undefined }));
     expect([toolCalls, text]).toEqual([[], without.text]);
+  });
+
+  it('lets a model that may think do so before it calls, and say nothing else', () => {
+    const tokenizer = fakeTokenizer();
+    const format = callFormat({ dialect: dialectNamed('hermes'), tokenizer, thinks: true }, tools);
+    const compiled = createGrammarCompiler(tokenizer, 300, new Set([FAKE_END])).compile(format);
+    /** How many characters may follow each other, and whether the answer may end behind all of them. */
+    const follow = (text: string) => {
+      const matcher = compiled.start();
+      const ids = [...tokenizer.encode(text), FAKE_END];
+      const at = ids.findIndex((id) => {
+        if (((matcher.mask()[id >> 5]! >>> (id & 31)) & 1) === 0) return true;
+        matcher.accept(id);
+        return false;
+      });
+      return at < 0 ? 'whole' : at;
+    };
+    const call = '<tool_call>\n{"name": "clock", "arguments": {"zone": "UTC"}}\n</tool_call>';
+    const thought = '<think>\nWhat <tool_call> and </thin is this?\n</think>\n\n';
+    expect([call, `${call}\n${call}`, `${thought}${call}`, `${thought}${call}\n${call}`].map(follow)).toEqual(new Array(4).fill('whole'));
+    expect([thought, `${thought}Well`, 'Well', '<think>Well'].map(follow)).toEqual([thought.length, thought.length, 0, '<think>Well'.length]);
   });
 
   it('makes a form that each dialect reads, or says that it cannot', () => {

@@ -2,7 +2,7 @@
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import { InputError } from '../tensor/errors.ts';
 import { checkOptionNames, describeValue } from '../tensor/option-names.ts';
-import type { AnswerDialect, CallForm, CallGrammar } from '../text/answers/answer-dialect.ts';
+import type { AnswerDialect, CallForm, CallGrammar, ReasoningMarks } from '../text/answers/answer-dialect.ts';
 import { dialectFor, dialectNamed } from '../text/answers/dialects.ts';
 import { toolSignatures } from '../text/answers/tool-signature.ts';
 import type { OutputFormat, OutputTag, TagsFormat } from '../text/grammars/output-format.ts';
@@ -57,12 +57,19 @@ function announced(trigger: string, grammar: CallGrammar): OutputTag {
 }
 
 /** The family thinks by control tokens, which are no text. */
-function thinksByTokens({ reasoning }: AnswerDialect, tokenizer: Tokenizer): boolean {
-  return reasoning !== undefined && tokenizer.encode(reasoning.open, { parseSpecial: true }).some((id) => tokenizer.isSpecial(id));
+function thinksByTokens({ open }: ReasoningMarks, tokenizer: Tokenizer): boolean {
+  return tokenizer.encode(open, { parseSpecial: true }).some((id) => tokenizer.isSpecial(id));
+}
+
+/** A thought with calls right behind it, as the family writes them. */
+function thoughtTag({ open, close, cut = close }: ReasoningMarks, calls: OutputFormat): OutputTag {
+  const behind = cut.slice(cut.indexOf(close) + close.length);
+  const over: OutputTag = { begin: close + behind, content: calls, end: '' };
+  return { begin: open, content: { type: 'tags', text: 'before', min: 1, max: 1, tags: [over] }, end: '' };
 }
 
 /**
- * What an answer with at least one call looks like: calls alone, or text with calls in it where a thought may come first.
+ * What an answer with at least one call looks like: calls alone, or a thought and calls where the model may think.
  * @throws InputError for a dialect whose calls no format can say
  */
 export function callFormat(
@@ -79,9 +86,11 @@ export function callFormat(
   const [trigger] = grammar.triggers;
   if (trigger === undefined) return callsInRow(grammar);
   const most = grammar.begin === '' && grammar.separator !== undefined ? {} : { max: 1 };
-  const text = thinks && !thinksByTokens(dialect, tokenizer);
-  const between = text ? {} : { separator: grammar.separator ?? '' };
-  return { type: 'tags', min: 1, ...most, text, ...between, tags: [announced(trigger, grammar)] };
+  const row = { type: 'tags', min: 1, ...most, text: false, separator: grammar.separator ?? '' } as const;
+  const calls: TagsFormat = { ...row, tags: [announced(trigger, grammar)] };
+  const { reasoning } = dialect;
+  if (!thinks || reasoning === undefined || thinksByTokens(reasoning, tokenizer)) return calls;
+  return { ...row, tags: [...calls.tags, thoughtTag(reasoning, calls)] };
 }
 
 type ChoosingOptions = Pick<ConversationOptions & DecodingOptions, 'tools' | 'toolChoice' | 'dialect' | 'format' | 'reasoning'>;

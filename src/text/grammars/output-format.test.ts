@@ -147,6 +147,10 @@ describe('formats', () => {
     expect(accepts(two, '<call>{"n":1}</call>\n<call>{"n":2}</call>')).toBe(true);
     for (const text of ['', 'so <call>{"n":1}</call>', '<call>{"n":1}</call><call>{"n":1}</call>']) expect(accepts(two, text),
       text).toBe(false);
+    const before: OutputFormat = { ...two, text: 'before' };
+    for (const text of ['<call>{"n":1}</call>', 'so <call>{"n":1}</call>\n<call>{"n":2}</call>']) expect(accepts(before, text)).toBe(true);
+    for (const text of ['', 'so', '<call>{"n":1}</call> so']) expect(accepts(before, text), text).toBe(false);
+    expect(() => accepts({ ...two, text: 'behind' } as never, '')).toThrow('format.text');
   });
 
   it('tags may begin with a token of their own', () => {

@@ -55,9 +55,9 @@ export interface TagsFormat {
   /** Fewest and most stretches; default 0 and any number. */
   readonly min?: number | undefined;
   readonly max?: number | undefined;
-  /** Free text before, between and after them, in which none of the beginnings occurs. Default true. */
-  readonly text?: boolean | undefined;
-  /** Between two stretches where there is no free text. Default none. */
+  /** Free text before, between and after them, in which none of the beginnings occurs; `before`: only before the first. Default true. */
+  readonly text?: boolean | 'before' | undefined;
+  /** Between two stretches where there is no free text between them. Default none. */
   readonly separator?: string | undefined;
 }
 
@@ -186,7 +186,7 @@ function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, c
   if (context.depth >= MOST_TAGS_DEPTH) throw new InputError(`format.tags may be ${MOST_TAGS_DEPTH} deep.`);
   checkInteger('format.min', min, { min: 0, max: 1000 });
   checkInteger('format.max', max, { min: Math.max(1, min), max: 1000 });
-  checkSwitch('format.text', text);
+  if (text !== 'before') checkSwitch('format.text', text);
   checkText('format.separator', separator);
   checkSaid('format.separator', separator);
   const stretches = choice(tags.map((tag, i) => {
@@ -200,14 +200,13 @@ function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, c
     return sequence(markGrammar(begin, context.tokenizer), inside, markGrammar(end, context.tokenizer));
   }));
   const most = max ?? Infinity;
-  if (text === false) {
-    const more = repeat(sequence(textNode(separator), stretches), Math.max(0, min - 1), most - 1);
-    return min === 0 ? choice([EMPTY, sequence(stretches, more)]) : sequence(stretches, more);
-  }
+  const more = repeat(sequence(textNode(separator), stretches), Math.max(0, min - 1), most - 1);
+  const row = min === 0 ? choice([EMPTY, sequence(stretches, more)]) : sequence(stretches, more);
+  if (text === false) return row;
   const marks = tags.map(({ begin }) => begin.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, '\\$&')).join('|');
   const without = combine(countedDfa(ANY_CODE, 0, Infinity), context.machine.texts.regex(marks, true), { less: true });
   const free = ruleOf('text', dfaNode(without, 'text'));
-  return sequence(free, repeat(sequence(stretches, free), min, most));
+  return text === 'before' ? sequence(free, row) : sequence(free, repeat(sequence(stretches, free), min, most));
 }
 
 /** A text, and where it holds one of a token that texts do not hold, that token or its text. */
