@@ -74,7 +74,8 @@ describe('toolChoice', () => {
     const call = '<tool_call>\n{"name": "clock", "arguments": {"zone": "UTC"}}\n</tool_call>';
     const thought = '<think>\nWhat <tool_call> and </thin is this?\n</think>\n\n';
     expect([call, `${call}\n${call}`, `${thought}${call}`, `${thought}${call}\n${call}`].map(follow)).toEqual(new Array(4).fill('whole'));
-    expect([thought, `${thought}Well`, 'Well', '<think>Well'].map(follow)).toEqual([thought.length, thought.length, 0, '<think>Well'.length]);
+    const { length } = thought;
+    expect([thought, `${thought}Well`, 'Well', '<think>Well'].map(follow)).toEqual([length, length, 0, '<think>Well'.length]);
   });
 
   it('makes a form that each dialect reads, or says that it cannot', () => {
