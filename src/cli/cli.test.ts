@@ -216,8 +216,8 @@ describe.skipIf(!existsSync(main))('ingot', () => {
   });
 
   it.each([
-    [['serve'], ['no command "serve"', 'ingot run "serve"']],
-    [['serve', '--port', '80'], ['no command "serve"']],
+    [['deploy'], ['no command "deploy"', 'ingot run "deploy"']],
+    [['deploy', '--port', '80'], ['no command "deploy"']],
     [['insepct', 'x.gguf'], ['Did you mean "inspect"?']],
     [['chta'], ['Did you mean "chat"?']],
     [['conv'], ['Did you mean "convert"?']],
