@@ -18,9 +18,12 @@ const tools = [
   described('clock', { type: 'object', properties: { zone: { type: 'string', maxLength: 8 } }, required: ['zone'] }),
 ];
 
+/** Dialects whose arguments are not JSON. */
+const FORMS = ['lfm2', 'glm', 'qwen-xml', 'gemma4'];
+
 describe('toolChoice', () => {
   it.each(['required', { name: 'clock' }] as const)('%j holds an answer to a call, whatever the model would say', async (toolChoice) => {
-    for (const dialect of ['hermes', 'llama3', 'mistral', 'ministral', 'phi4', 'granite', 'gemma3']) {
+    for (const dialect of ['hermes', 'llama3', 'mistral', 'ministral', 'phi4', 'granite', 'gemma3', ...FORMS]) {
       for (const choosesSteps of [undefined, 8]) {
         // An end is likely where there may be one.
         const adjust = (logits: Float32Array) => void (logits[FAKE_END] = 30);
@@ -89,7 +92,7 @@ describe('toolChoice', () => {
         return true;
       }
     });
-    expect(refused.map(({ name }) => name)).toEqual(['gemma4', 'lfm2', 'glm', 'qwen-xml', 'plain']);
+    expect(refused.map(({ name }) => name)).toEqual(['plain']);
   });
 
   it.each([
@@ -97,11 +100,28 @@ describe('toolChoice', () => {
     [{ toolChoice: 'required', tools, format: { type: 'json' } }, 'two forms of one answer'],
     [{ toolChoice: { name: 'x' }, tools }, 'toolChoice names the tool string "x"'],
     [{ toolChoice: 'always', tools }, 'toolChoice must be'],
-    [{ toolChoice: 'required', tools, dialect: 'lfm2' }, 'calls of the dialect lfm2 are not JSON'],
+    [{ toolChoice: 'required', tools, dialect: 'plain' }, 'the dialect plain has no calls'],
   ])('is refused: %j', async (options, message) => {
     const { model } = await load();
     const asking = collect(model.generate({ messages: [{ role: 'user', content: 'Hello' }], ...options } as never));
     await expect(asking).rejects.toThrow(InputError);
     await expect(asking).rejects.toThrow(message);
+  });
+
+  it.each([
+    ['lfm2', { properties: { 'a b': {} } }, '#/properties/a b: the name "a b" cannot be said'],
+    ['glm', { properties: { 'a<b': {} } }, '#/properties/a<b: the name "a<b" cannot be said'],
+    ['glm', { properties: { a: { enum: ['x', '</arg_value>'] } } }, '#/properties/a: a text that holds </arg_value> cannot be said'],
+    ['qwen-xml', { properties: { a: { enum: ['12', 3] } } }, '#/properties/a: the text "12" would be read as another value'],
+    ['qwen-xml', { properties: { a: { items: { const: '</parameter>' } } } }, '#/properties/a/items: a text that holds </parameter>'],
+    ['qwen-xml', { properties: { a: { type: 'string', maxLength: 7000 } } }, '#/properties/a: it makes more than 6000 states'],
+    ['gemma4', { properties: { a: { const: '<|"|>' } } }, '#/properties/a: a text that holds <|"|> cannot be said'],
+    ['lfm2', { enum: [{ a: 1 }] }, 'an enum, a const or a not of whole objects'],
+  ])('refuses what calls of %s cannot say: %j', async (dialect, schema, message) => {
+    const { model } = await load();
+    const ask = { messages: [{ role: 'user', content: 'Hello' }], toolChoice: 'required', dialect } as const;
+    const askFor = (name: string, parameters: JsonObject) => collect(model.generate({ ...ask, tools: [described(name, parameters)] }));
+    await expect(askFor('f', { type: 'object', ...schema } as unknown as JsonObject)).rejects.toThrow(message);
+    await expect(askFor('do it', {})).rejects.toThrow(`the name "do it" cannot be said in calls of the dialect ${dialect}`);
   });
 });

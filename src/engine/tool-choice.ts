@@ -33,8 +33,8 @@ export function checkToolChoice(choice: ToolChoice | undefined, tools: readonly 
 
 const ANY_OBJECT: JsonObject = { type: 'object' };
 
-function tagOf({ begin, schema, end }: CallForm): OutputTag {
-  return { begin, content: { type: 'schema', schema: schema ?? ANY_OBJECT }, end };
+function tagOf({ begin, arguments: form, schema = ANY_OBJECT, end }: CallForm): OutputTag {
+  return { begin, content: form === 'json' ? { type: 'schema', schema } : { type: 'arguments', form, schema }, end };
 }
 
 const ONE = { type: 'tags', text: false, min: 1, max: 1 } as const;
@@ -70,7 +70,7 @@ function thoughtTag({ open, close, cut = close }: ReasoningMarks, calls: OutputF
 
 /**
  * What an answer with at least one call looks like: calls alone, or a thought and calls where the model may think.
- * @throws InputError for a dialect whose calls no format can say
+ * @throws InputError for a dialect without calls, or a name that its calls cannot say
  */
 export function callFormat(
   { dialect, tokenizer, thinks }: { readonly dialect: AnswerDialect; readonly tokenizer: Tokenizer; readonly thinks: boolean },
@@ -78,11 +78,14 @@ export function callFormat(
 ): OutputFormat {
   for (const { name, parameters = {} } of toolSignatures(tools)) checkOfObjects(parameters, `The tool ${name}`);
   const grammar = dialect.callGrammar(toolSignatures(tools));
-  if (grammar === undefined || grammar.calls.some((call) => call.arguments !== 'json'))
-    throw new InputError(
-      `toolChoice "required", or a name, would not be obeyed: calls of the dialect ${dialect.name} are not JSON, and no format says them ` +
-        'yet. Use toolChoice "auto".',
-    );
+  if (grammar === undefined)
+    throw new InputError(`toolChoice "required", or a name, cannot be obeyed: the dialect ${dialect.name} has no calls. Use "auto".`);
+  for (const { name, arguments: form } of grammar.calls)
+    if (form !== 'json' && !/^[\w.-]{1,256}$/u.test(name))
+      throw new InputError(
+        `toolChoice: the name ${JSON.stringify(name)} cannot be said in calls of the dialect ${dialect.name}, ` +
+          'which take letters, digits, "_", "." and "-", at most 256. Rename the tool.',
+      );
   const [trigger] = grammar.triggers;
   if (trigger === undefined) return callsInRow(grammar);
   const most = grammar.begin === '' && grammar.separator !== undefined ? {} : { max: 1 };

@@ -1,5 +1,6 @@
 /** How a family of models writes its answers: a dialect, one file each. */
 import type { JsonObject } from '../../tensor/checkpoint.ts';
+import type { ArgumentsForm } from '../grammars/arguments-form.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import type { AnswerPart } from './answer-parts.ts';
 
@@ -47,19 +48,6 @@ export interface AnswerParser {
   /** Calls that are whole. */
   readonly wholeCalls: number;
 }
-
-/** How the arguments of a call are written. */
-export type ArgumentsForm =
-  /** A JSON object. */
-  | 'json'
-  /** `<parameter=key>\nvalue\n</parameter>\n` for each: a string bare, all else JSON. */
-  | 'xml-parameters'
-  /** `<arg_key>key</arg_key>\n<arg_value>value</arg_value>\n` for each: a string bare, all else JSON. */
-  | 'arg-pairs'
-  /** `key=literal, key=literal` of Python. */
-  | 'python-keywords'
-  /** `{key:value,key:value}`, keys bare, strings between `<|"|>`, all else as in JSON. */
-  | 'gemma';
 
 export interface CallForm {
   readonly name: string;

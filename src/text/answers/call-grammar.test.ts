@@ -4,7 +4,8 @@ import { answerTools } from '../../../test/answer-cases.ts';
 import { characters, checkParts, collected, parseTokens, spellTokens } from '../../../test/answer-tokens.ts';
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { isJsonObject } from '../../tensor/json.ts';
-import type { ArgumentsForm, CallGrammar } from './answer-dialect.ts';
+import type { ArgumentsForm } from '../grammars/arguments-form.ts';
+import type { CallGrammar } from './answer-dialect.ts';
 import { DIALECTS } from './dialects.ts';
 
 const ARGUMENTS: Readonly<Record<string, JsonObject>> = {

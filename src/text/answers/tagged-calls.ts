@@ -1,32 +1,17 @@
 /** Calls whose arguments stand between tags, a value each: those of Qwen3-Coder and of GLM. */
-import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
-import { isJsonObject } from '../../tensor/json.ts';
 import { beginCall, openReader, writeArguments } from './answer-reader.ts';
 import type { AnswerReader, Steps } from './answer-reader.ts';
 import { closeCall, jsonCalls, leaveCall, readName } from './json-calls.ts';
 import type { CallsReader } from './json-calls.ts';
 import { inJsonString, JSON_SYNTAX, PYTHON_SYNTAX, readLiteral } from './read-literal.ts';
 import { collectUntil, peek, readUntil, skipSpace, takeMark } from './read-text.ts';
+import { QWEN_TAGS } from './tag-settings.ts';
+import type { TagSettings } from './tag-settings.ts';
+import { valueKind } from './value-kind.ts';
+import type { ValueKind } from './value-kind.ts';
 
-/** What a value without quotes is: text as it stands, JSON, or JSON where it is some. */
-type ValueKind = 'string' | 'json' | 'either';
-
-function typesOf(schema: JsonObject): readonly JsonValue[] {
-  const { type, enum: values, const: value } = schema as Readonly<Record<string, JsonValue | undefined>>;
-  if (type !== undefined) return Array.isArray(type) ? (type as readonly JsonValue[]) : [type];
-  const known = Array.isArray(values) ? (values as readonly JsonValue[]) : value === undefined ? [] : [value];
-  if (known.length > 0) return [...new Set(known.map((each) => (typeof each === 'string' ? 'string' : 'other')))];
-  const options = schema['anyOf'] ?? schema['oneOf'];
-  return Array.isArray(options) ? (options as readonly JsonValue[]).flatMap((each) => (isJsonObject(each) ? typesOf(each) : ['any'])) : [];
-}
-
-function valueKind(reader: AnswerReader, key: string): ValueKind {
-  const properties = reader.tools.get(reader.call?.name ?? '')?.parameters?.['properties'];
-  const schema = isJsonObject(properties) && Object.hasOwn(properties, key) ? properties[key] : undefined;
-  const types = isJsonObject(schema) ? typesOf(schema) : [];
-  if (types.length === 0 || types.includes('any')) return 'either';
-  if (!types.includes('string')) return 'json';
-  return types.length === 1 ? 'string' : 'either';
+function kindOf(reader: AnswerReader, key: string): ValueKind {
+  return valueKind(reader.tools.get(reader.call?.name ?? '')?.parameters, key);
 }
 
 /** The whole text as one value in JSON; undefined where it is none. */
@@ -51,22 +36,6 @@ function jsonOf(text: string, kind: ValueKind): string {
   return json === undefined || (isQuoted && kind === 'either') ? JSON.stringify(text) : json;
 }
 
-export interface TagSettings {
-  /** Before a value's key, between key and value, and after the value. */
-  readonly key: string;
-  readonly keyEnd: string;
-  /** Opens the value, where the key's end does not. */
-  readonly value?: string | undefined;
-  readonly valueEnd: string;
-  /** A line break before and after the value is not part of it. */
-  readonly hasLines: boolean;
-}
-
-export const QWEN_TAGS: TagSettings = { key: '<parameter=', keyEnd: '>', valueEnd: '</parameter>', hasLines: true };
-export const GLM_TAGS: TagSettings = {
-  key: '<arg_key>', keyEnd: '</arg_key>', value: '<arg_value>', valueEnd: '</arg_value>', hasLines: false,
-};
-
 /** Writes a string as it comes. False where the answer ends in it. */
 function* streamString(reader: AnswerReader, { valueEnd, hasLines }: TagSettings): Steps<boolean> {
   writeArguments(reader, '"');
@@ -84,7 +53,7 @@ function* streamString(reader: AnswerReader, { valueEnd, hasLines }: TagSettings
 
 function* readTaggedValue(reader: AnswerReader, key: string, tags: TagSettings): Steps<boolean> {
   if (tags.hasLines && (yield* peek(reader)) === '\n') reader.at++;
-  const kind = valueKind(reader, key);
+  const kind = kindOf(reader, key);
   if (kind === 'string') return yield* streamString(reader, tags);
   const text = yield* collectUntil(reader, tags.valueEnd);
   if (text === undefined) return false;

@@ -1,11 +1,21 @@
-/** Nodes of JSON's own texts (RFC 8259), which all schemas of a model share. */
+/** How values are written: JSON's own texts (RFC 8259), which all schemas of a model share, and other notations made of them. */
 import type { JsonValue } from '../../tensor/checkpoint.ts';
 import { codeRanges } from './code-ranges.ts';
 import { EMPTY, bytesNode, chars, choice, dfaNode, optional, repeat, repeatChars, ruleOf, sequence, textNode } from './grammar-node.ts';
 import type { CharDfa, GrammarNode } from './grammar-node.ts';
 import { regexDfa } from './regex-dfa.ts';
 
-export interface JsonTexts {
+/** How the members of an object are written, from the first to the last. */
+export interface MemberTexts {
+  readonly open: GrammarNode;
+  readonly separator: GrammarNode;
+  readonly close: GrammarNode;
+  /** @param name the member's, or an automaton of names */
+  member(name: string | CharDfa, value: GrammarNode): GrammarNode;
+}
+
+export interface ValueTexts {
+  readonly members: MemberTexts;
   /** None, one space, or a new line with up to 24 spaces or tabs. */
   readonly space: GrammarNode;
   readonly value: GrammarNode;
@@ -18,9 +28,11 @@ export interface JsonTexts {
   readonly integerDfa: CharDfa;
   /** A string of from `min` to `max` code points, with any escapes. */
   string(min: number, max: number): GrammarNode;
-  /** A string whose text an automaton accepts, each character written as `JSON.stringify` does. */
+  /** A string whose text an automaton accepts; in JSON each character is written as `JSON.stringify` does. */
   stringOf(dfa: CharDfa): GrammarNode;
   word(value: string | number | boolean | null): GrammarNode;
+  /** Why a text cannot be written as a value, or as the name of a member; undefined: it can. */
+  refusal(text: string, role: 'value' | 'name'): string | undefined;
   /** As `regexDfa`; those that were asked for lately are kept. */
   regex(pattern: string, isSearch: boolean): CharDfa;
 }
@@ -49,7 +61,7 @@ function stringChar(): GrammarNode {
   return choice([plain, sequence(textNode('\\'), choice([short, sequence(textNode('u'), code)]))]);
 }
 
-export function createJsonTexts(): JsonTexts {
+export function createJsonTexts(): ValueTexts {
   const quote = textNode('"');
   const space = choice([EMPTY, textNode(' '), sequence(textNode('\n'), repeat(chars(codeRanges([[9, 9], [32, 32]])), 0, MOST_INDENT))]);
   const char = stringChar();
@@ -60,6 +72,8 @@ export function createJsonTexts(): JsonTexts {
     strings.set(key, known);
     return known;
   };
+  const stringOf = (dfa: CharDfa) => ruleOf('string', sequence(quote, dfaNode(dfa, 'json'), quote));
+  const word: ValueTexts['word'] = (value) => bytesNode(new TextEncoder().encode(JSON.stringify(value)));
   const regexes = new Map<string, CharDfa>();
   const regex = (pattern: string, isSearch: boolean): CharDfa => {
     const key = `${isSearch ? 's' : 'w'}${pattern}`;
@@ -70,18 +84,32 @@ export function createJsonTexts(): JsonTexts {
   };
   const [numberDfa, integerDfa] = [NUMBER, WHOLE].map((pattern) => regexDfa(pattern, { isSearch: false })) as [CharDfa, CharDfa];
   const number = ruleOf('number', dfaNode(numberDfa, 'text'));
-  const value = ruleOf('value');
-  const list = (item: GrammarNode) => optional(sequence(item, repeat(sequence(textNode(','), space, item), 0, Infinity)));
-  const member = sequence(string(0, Infinity), textNode(':'), space, value);
-  const object = ruleOf('object', sequence(textNode('{'), space, list(member), space, textNode('}')));
-  const array = ruleOf('array', sequence(textNode('['), space, list(value), space, textNode(']')));
-  value.body = choice([object, array, string(0, Infinity), number, textNode('true'), textNode('false'), textNode('null')]);
+  const members = bracedMembers(space, (name) => (typeof name === 'string' ? word(name) : stringOf(name)));
+  return withAnyValue({
+    space, number, numberDfa, integerDfa, string, stringOf, word, regex, members,
+    integer: ruleOf('integer', dfaNode(integerDfa, 'text')), refusal: () => undefined,
+  }, string(0, Infinity));
+}
+
+/** `{name:value,name:value}` with space as JSON has it. */
+export function bracedMembers(space: GrammarNode, name: (name: string | CharDfa) => GrammarNode): MemberTexts {
   return {
-    space, value, object, array, number, numberDfa, integerDfa, string, regex,
-    integer: ruleOf('integer', dfaNode(integerDfa, 'text')),
-    stringOf: (dfa) => ruleOf('string', sequence(quote, dfaNode(dfa, 'json'), quote)),
-    word: (word) => bytesNode(new TextEncoder().encode(JSON.stringify(word))),
+    open: sequence(textNode('{'), space), separator: sequence(textNode(','), space), close: sequence(space, textNode('}')),
+    member: (own, value) => sequence(name(own), textNode(':'), space, value),
   };
+}
+
+/** Adds what nothing is said of: any value, object and array. @param anyName the name of any member, as it is written */
+export function withAnyValue(texts: Omit<ValueTexts, 'value' | 'object' | 'array'>, anyName: GrammarNode): ValueTexts {
+  const { space, members, number, word } = texts;
+  const value = ruleOf('value');
+  const comma = sequence(textNode(','), space);
+  const list = (item: GrammarNode) => optional(sequence(item, repeat(sequence(comma, item), 0, Infinity)));
+  const member = sequence(anyName, textNode(':'), space, value);
+  const object = ruleOf('object', sequence(members.open, list(member), members.close));
+  const array = ruleOf('array', sequence(textNode('['), space, list(value), space, textNode(']')));
+  value.body = choice([object, array, texts.string(0, Infinity), number, word(true), word(false), word(null)]);
+  return { ...texts, value, object, array };
 }
 
 /** Equal as JSON Schema has it: numbers by value, objects whatever the order of their members. */

@@ -3,7 +3,7 @@ import type { Tokenizer } from '../tokenizer.ts';
 import { Automaton, DEAD } from './automaton.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import { createJsonTexts } from './json-texts.ts';
-import type { JsonTexts } from './json-texts.ts';
+import type { ValueTexts } from './json-texts.ts';
 import { tokenBytesTrie } from './token-bytes-trie.ts';
 import type { TokenBytesTrie } from './token-bytes-trie.ts';
 import { TokenMasks } from './token-masks.ts';
@@ -22,7 +22,7 @@ export interface GrammarMatcher {
 
 /** All that grammars of one vocabulary share. */
 export interface GrammarMachine {
-  readonly texts: JsonTexts;
+  readonly texts: ValueTexts;
   start(node: GrammarNode): GrammarMatcher;
 }
 

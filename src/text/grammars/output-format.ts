@@ -6,6 +6,10 @@ import type { NamesOf } from '../../tensor/option-names.ts';
 import type { Tokenizer } from '../tokenizer.ts';
 import { combine, countedDfa, isEmptyDfa, wordsDfa } from './char-dfa.ts';
 import { ANY_CODE, codeRanges } from './code-ranges.ts';
+import { argumentsGrammar } from './arguments-grammar.ts';
+import type { FormMark } from './argument-texts.ts';
+import { ARGUMENTS_FORMS } from './arguments-form.ts';
+import type { ArgumentsForm } from './arguments-form.ts';
 import { ebnfGrammar } from './ebnf-reader.ts';
 import { EMPTY, chars, choice, dfaNode, repeat, ruleOf, sequence, textNode, tokenNode } from './grammar-node.ts';
 import type { GrammarNode } from './grammar-node.ts';
@@ -68,7 +72,15 @@ export interface OutputTag {
   readonly end: string;
 }
 
-export type OutputFormat = JsonFormat | SchemaFormat | RegexFormat | ChoiceFormat | EbnfFormat | TagsFormat;
+/** The arguments of a call, as a family of models writes them. */
+export interface ArgumentsFormat {
+  readonly type: 'arguments';
+  readonly form: ArgumentsForm;
+  /** JSON Schema of the object that they make; as strict as that of a {@link SchemaFormat}. */
+  readonly schema: JsonObject;
+}
+
+export type OutputFormat = JsonFormat | SchemaFormat | RegexFormat | ChoiceFormat | EbnfFormat | TagsFormat | ArgumentsFormat;
 
 export interface CompiledGrammar {
   /** @param isBehindText true: up to four spaces or line ends may stand before it; default false */
@@ -91,6 +103,7 @@ const NAMES: { readonly [Type in OutputFormat['type']]: Readonly<Record<string, 
   choice: { type: true, choices: true } satisfies NamesOf<ChoiceFormat>,
   grammar: { type: true, grammar: true } satisfies NamesOf<EbnfFormat>,
   tags: { type: true, tags: true, min: true, max: true, text: true, separator: true } satisfies NamesOf<TagsFormat>,
+  arguments: { type: true, form: true, schema: true } satisfies NamesOf<ArgumentsFormat>,
 };
 
 const TAG_NAMES: NamesOf<OutputTag> = { begin: true, content: true, end: true };
@@ -152,6 +165,10 @@ function formatGrammar(format: OutputFormat, context: FormatContext): GrammarNod
       checkText('format.grammar', format.grammar);
       return ebnfGrammar(format.grammar);
     case 'tags': return tagsGrammar(format, context);
+    case 'arguments':
+      if (!Object.hasOwn(ARGUMENTS_FORMS, format.form))
+        throw new InputError(`format.form must be one of ${Object.keys(ARGUMENTS_FORMS).join(', ')}, found ${describeValue(format.form)}.`);
+      return argumentsGrammar(checkedSchema(format.schema), { form: format.form, json: texts, markOf: (mark) => formMark(mark, context) });
     default: return format satisfies never;
   }
 }
@@ -207,6 +224,13 @@ function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, c
   const without = combine(countedDfa(ANY_CODE, 0, Infinity), context.machine.texts.regex(marks, true), { less: true });
   const free = ruleOf('text', dfaNode(without, 'text'));
   return text === 'before' ? sequence(free, row) : sequence(free, repeat(sequence(stretches, free), min, most));
+}
+
+/** Within a call a mark that the vocabulary has as a control token is that token alone: readers take its text for text. */
+function formMark(text: string, { tokenizer }: FormatContext): FormMark {
+  const id = tokenizer.idOf(text);
+  const isControl = id !== undefined && tokenizer.isSpecial(id);
+  return { text, isControl, node: isControl ? tokenNode(id) : textNode(text) };
 }
 
 /** A text, and where it holds one of a token that texts do not hold, that token or its text. */

@@ -9,7 +9,7 @@ import { ANY_CODE } from './code-ranges.ts';
 import { combine, countedDfa, wordsDfa } from './char-dfa.ts';
 import { NOTHING, choice, dfaNode, ruleOf } from './grammar-node.ts';
 import type { CharDfa, GrammarNode, RuleNode } from './grammar-node.ts';
-import type { JsonTexts } from './json-texts.ts';
+import type { ValueTexts } from './json-texts.ts';
 import { numberDfa } from './number-dfa.ts';
 import { anyFacts, saysNothing, saysNothingOfArrays, saysNothingOfNumbers, saysNothingOfObjects,
   saysNothingOfStrings } from './schema-facts.ts';
@@ -23,12 +23,18 @@ import type { SchemaReader } from './schema-reader.ts';
 import { findTexts } from './texts-of-rules.ts';
 
 export interface SchemaGrammarOptions {
-  readonly texts: JsonTexts;
+  readonly texts: ValueTexts;
   /**
    * True: members in the schema's order, and none that the schema does not speak of unless it has `additionalProperties`. False: members in
    * any order, and what the schema does not speak of is allowed, as the standard has it.
    */
   readonly isStrict: boolean;
+  /** JSON's own, by which values of an `enum` are tried. Default `texts`. */
+  readonly json?: ValueTexts | undefined;
+  /** How what is inside an array or an object is written. Default `texts`. */
+  readonly inner?: ValueTexts | undefined;
+  /** How a member's value is written where that depends on its name. */
+  readonly ofMember?: ((name: string | undefined) => ValueTexts) | undefined;
 }
 
 /** Places of a schema in different company. */
@@ -45,8 +51,19 @@ export function schemaGrammar(schema: JsonValue, options: SchemaGrammarOptions):
   return node;
 }
 
+/**
+ * The texts of the members of an object that a schema allows, as `texts.members` of the options writes them.
+ * @throws InputError as {@link schemaGrammar}
+ */
+export function membersGrammar(schema: JsonValue, options: SchemaGrammarOptions): GrammarNode {
+  const builder = new Builder(schema, options);
+  const node = builder.membersOf(placeAt(schema, '#'));
+  if (!builder.hasTexts(node)) throw schemaError('#', 'no object can be written by it.');
+  return node;
+}
+
 class Builder implements SchemaBuilder {
-  readonly texts: JsonTexts;
+  readonly texts: ValueTexts;
   readonly isStrict: boolean;
   readonly #root: JsonValue;
   readonly #reader: SchemaReader;
@@ -55,11 +72,18 @@ class Builder implements SchemaBuilder {
   /** Where values of an `enum` are tried: in any order of members. */
   #checker: { readonly builder: Builder; readonly automaton: Automaton } | undefined;
   #depth = 0;
+  readonly #json: ValueTexts;
+  readonly #inner: Builder;
+  readonly #ofMember: SchemaGrammarOptions['ofMember'];
+  readonly #byTexts = new Map<ValueTexts, Builder>();
 
-  constructor(root: JsonValue, { texts, isStrict }: SchemaGrammarOptions) {
+  constructor(root: JsonValue, { texts, isStrict, json = texts, inner = texts, ofMember }: SchemaGrammarOptions) {
     this.#root = root;
     this.texts = texts;
     this.isStrict = isStrict;
+    this.#json = json;
+    this.#inner = inner === texts ? this : new Builder(root, { texts: inner, isStrict, json });
+    this.#ofMember = ofMember;
     this.#reader = createSchemaReader(root, (facts) => this.#isEmpty(facts));
   }
 
@@ -78,25 +102,49 @@ class Builder implements SchemaBuilder {
     return rule;
   }
 
+  memberValue(name: string | undefined, places: readonly SchemaPlace[]): GrammarNode {
+    if (this.#ofMember === undefined) return this.value(places);
+    const texts = this.#ofMember(name);
+    if (texts === this.#inner.texts) return this.#inner.value(places);
+    const known = this.#byTexts.get(texts)
+      ?? new Builder(this.#root, { texts, inner: this.#inner.texts, isStrict: this.isStrict, json: this.#json });
+    this.#byTexts.set(texts, known);
+    return known.value(places);
+  }
+
+  /** As an object's own texts, with no rule around. */
+  membersOf(place: SchemaPlace): GrammarNode {
+    const ways = this.#reader.factsOf([place]).filter(({ types }) => types.has('object'));
+    return choice(ways.map((facts) => {
+      if (facts.values !== undefined || facts.excluded.some((value) => isJsonObject(value)))
+        throw schemaError(facts.path, 'an enum, a const or a not of whole objects cannot be said of the arguments of this form of calls.');
+      return objectNode(this, facts);
+    }));
+  }
+
   hasTexts(node: GrammarNode): boolean {
     return findTexts(node, this.#known)(node);
   }
 
-  constant(value: JsonValue): GrammarNode {
+  constant(value: JsonValue, path: string): GrammarNode {
     if (Array.isArray(value)) {
-      const items = value.map((item: JsonValue) => this.constant(item));
-      return arrayNode(this, { prefix: items, rest: undefined, min: items.length, max: items.length, distinct: undefined });
+      const items = value.map((item: JsonValue) => this.#inner.constant(item, path));
+      return arrayNode(this.#inner, { prefix: items, rest: undefined, min: items.length, max: items.length, distinct: undefined });
     }
-    if (!isJsonObject(value)) return this.texts.word(value as string | number | boolean | null);
+    if (!isJsonObject(value)) {
+      const refusal = typeof value === 'string' ? this.texts.refusal(value, 'value') : undefined;
+      if (refusal !== undefined) throw schemaError(path, refusal);
+      return this.texts.word(value as string | number | boolean | null);
+    }
     const members = Object.entries(value).filter((entry): entry is [string, JsonValue] => entry[1] !== undefined);
-    const any = anyFacts('#');
-    return objectNode(this, {
+    const any = anyFacts(path);
+    return objectNode(this.#inner, {
       ...any,
       objects: {
         ...any.objects,
         required: new Set(members.map(([name]) => name)),
         parts: [{
-          properties: new Map(members.map(([name, item]) => [name, placeAt({ const: item }, '#')])),
+          properties: new Map(members.map(([name, item]) => [name, placeAt({ const: item }, path)])),
           patterns: [], additional: placeAt(false, '#'),
         }],
       },
@@ -126,7 +174,7 @@ class Builder implements SchemaBuilder {
 
   #node(facts: SchemaFacts): GrammarNode {
     if (saysNothing(facts)) return this.texts.value;
-    if (facts.values !== undefined) return choice(this.#valid(facts).map((value) => this.constant(value)));
+    if (facts.values !== undefined) return choice(this.#valid(facts).map((value) => this.constant(value, facts.path)));
     return choice([...facts.types].map((type) => this.#ofType(type, facts)));
   }
 
@@ -140,15 +188,15 @@ class Builder implements SchemaBuilder {
       case 'string': {
         const isPlain = strings.rules.length === 0 && !excluded.some((value) => typeof value === 'string');
         if (isPlain && strings.min > strings.max) return NOTHING;
-        if (isPlain) return this.texts.string(strings.min, strings.max);
-        return this.texts.stringOf(this.#stringDfa(facts));
+        if (isPlain) return atPath(path, () => this.texts.string(strings.min, strings.max));
+        return atPath(path, () => this.texts.stringOf(this.#stringDfa(facts)));
       }
       case 'array':
         if (excluded.some((value) => Array.isArray(value))) throw schemaError(path, 'arrays cannot be told by what they must not be.');
-        return saysNothingOfArrays(arrays) ? this.texts.array : this.#array(facts);
+        return saysNothingOfArrays(arrays) ? this.texts.array : this.#inner.#array(facts);
       case 'object':
         if (excluded.some((value) => isJsonObject(value))) throw schemaError(path, 'objects cannot be told by what they must not be.');
-        return saysNothingOfObjects(objects) ? this.texts.object : objectNode(this, facts);
+        return saysNothingOfObjects(objects) ? this.texts.object : objectNode(this.#inner, facts);
       default: return type satisfies never;
     }
   }
@@ -164,7 +212,7 @@ class Builder implements SchemaBuilder {
     const values = known === 0 ? this.fewValues(restPlaces) : undefined;
     if (values === undefined || values.length > 1000)
       throw schemaError(`${path}/uniqueItems`, 'items that must differ can only be obeyed where all are of one enum, without prefixItems.');
-    return arrayNode(this, { prefix, rest: undefined, min, max, distinct: values.map((value) => this.constant(value)) });
+    return arrayNode(this, { prefix, rest: undefined, min, max, distinct: values.map((value) => this.constant(value, path)) });
   }
 
   #number(type: 'number' | 'integer', { numbers, excluded, path }: SchemaFacts): GrammarNode {
@@ -187,7 +235,7 @@ class Builder implements SchemaBuilder {
   }
 
   #stringDfa({ strings: { min, max, rules }, excluded, path }: SchemaFacts): CharDfa {
-    try {
+    return atPath(path, () => {
       let dfa = countedDfa(ANY_CODE, min, max);
       // Few states first: what is looked for in all lengths comes last.
       const required = rules.filter(({ isNot }) => !isNot).map(({ pattern, isSearch }) => this.texts.regex(pattern, isSearch));
@@ -198,10 +246,7 @@ class Builder implements SchemaBuilder {
       for (const { pattern, isSearch, isNot } of rules) if (isNot) dfa = combine(dfa, this.texts.regex(pattern, isSearch), { less: true });
       const words = excluded.filter((value) => typeof value === 'string');
       return words.length === 0 ? dfa : combine(dfa, wordsDfa(words), { less: true });
-    } catch (error) {
-      if (error instanceof InputError) throw schemaError(path, error.message);
-      throw error;
-    }
+    });
   }
 
   /** Values of an `enum` that the other keywords allow. */
@@ -209,7 +254,7 @@ class Builder implements SchemaBuilder {
     const { values = [] } = facts;
     const rest: SchemaFacts = { ...facts, values: undefined };
     if (saysNothing(rest)) return values;
-    this.#checker ??= { builder: new Builder(this.#root, { texts: this.texts, isStrict: false }), automaton: new Automaton() };
+    this.#checker ??= { builder: new Builder(this.#root, { texts: this.#json, isStrict: false }), automaton: new Automaton() };
     const { builder, automaton } = this.#checker;
     const node = builder.#node(rest);
     if (!builder.hasTexts(node)) return [];
@@ -218,8 +263,18 @@ class Builder implements SchemaBuilder {
 
   #isEmpty(facts: SchemaFacts): boolean {
     // Apart from this builder, some of whose rules have no body yet.
-    const apart = new Builder(this.#root, { texts: this.texts, isStrict: false });
+    const apart = new Builder(this.#root, { texts: this.#json, isStrict: false });
     return !apart.hasTexts(apart.#node(facts));
+  }
+}
+
+/** Says in an error at which part of the schema it came, unless it says so. */
+function atPath<Result>(path: string, make: () => Result): Result {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof InputError) || error.message.startsWith('The schema at ')) throw error;
+    throw schemaError(path, error.message);
   }
 }
 

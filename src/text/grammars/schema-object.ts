@@ -1,7 +1,7 @@
 /** Objects, member by member: each named one at most once, those that must be there before the end. */
 import { combine, countedDfa, isEmptyDfa, acceptsText, wordsDfa } from './char-dfa.ts';
 import { ANY_CODE } from './code-ranges.ts';
-import { sequence, textNode } from './grammar-node.ts';
+import { sequence } from './grammar-node.ts';
 import type { CharDfa, GrammarNode, StepsNode } from './grammar-node.ts';
 import type { ObjectPart, SchemaFacts, SchemaPlace } from './schema-facts.ts';
 import type { SchemaBuilder } from './schema-builder.ts';
@@ -36,7 +36,7 @@ interface Members {
 }
 
 export function objectNode(builder: SchemaBuilder, facts: SchemaFacts): GrammarNode {
-  const { space } = builder.texts;
+  const { open, close } = builder.texts.members;
   const { objects: { min, max }, path } = facts;
   const named = namedMembers(builder, facts);
   const others = otherMembers(builder, facts, named.map(({ name }) => name));
@@ -45,7 +45,7 @@ export function objectNode(builder: SchemaBuilder, facts: SchemaFacts): GrammarN
     throw schemaError(below(path, 'minProperties'),
       `at least ${min} members can only be obeyed where all but one of them are named in properties.`);
   const steps = memberSteps(builder, { named, others, min, max, isOrdered: builder.isStrict });
-  return sequence(textNode('{'), space, steps, space, textNode('}'));
+  return sequence(open, steps, close);
 }
 
 function partPlaces(builder: SchemaBuilder, part: ObjectPart, name: string): SchemaPlace[] {
@@ -69,14 +69,16 @@ function namedMembers(builder: SchemaBuilder, facts: SchemaFacts): NamedMember[]
   const allowed = names.length === 0 ? undefined : builder.stringTexts(names);
   const order = [...declared];
   return order.map((name, index) => {
-    const { space } = builder.texts;
+    const { members } = builder.texts;
     const places = parts.flatMap((part) => partPlaces(builder, part, name));
     const isKnown = places.length > 0 || required.has(name) || allowsOthers(builder, facts);
     const isNameAllowed = allowed === undefined || acceptsText(allowed, name);
-    const value = builder.value(isKnown && isNameAllowed ? places : [{ schema: false, path: facts.path, isNot: false }]);
-    const node = sequence(builder.texts.word(name), textNode(':'), space, value);
+    const refusal = builder.texts.refusal(name, 'name');
+    if (refusal !== undefined) throw schemaError(below(facts.path, 'properties', name), refusal);
+    const value = builder.memberValue(name, isKnown && isNameAllowed ? places : [{ schema: false, path: facts.path, isNot: false }]);
+    const node = members.member(name, value);
     const needs = needsOf(name, facts).map((other) => order.indexOf(other)).filter((other) => other !== index);
-    return { name, value, node, behindComma: sequence(textNode(','), space, node), isRequired: required.has(name), needs };
+    return { name, value, node, behindComma: sequence(members.separator, node), isRequired: required.has(name), needs };
   });
 }
 
@@ -90,7 +92,7 @@ function needsOf(name: string, { objects: { dependent } }: SchemaFacts): string[
 /** For each way in which a name may match patterns, the automaton of such names that are not members' own, and what their values are. */
 function otherMembers(builder: SchemaBuilder, facts: SchemaFacts, own: readonly string[]): OtherMember[] {
   const { objects: { parts, names }, path } = facts;
-  const { space } = builder.texts;
+  const { members } = builder.texts;
   const patterns = [...new Set(parts.flatMap((part) => part.patterns.map(({ pattern }) => pattern)))];
   if (patterns.length > MOST_PATTERNS)
     throw schemaError(below(path, 'patternProperties'), `at most ${MOST_PATTERNS} patterns can be told apart, found ${patterns.length}.`);
@@ -107,9 +109,9 @@ function otherMembers(builder: SchemaBuilder, facts: SchemaFacts, own: readonly 
     const dfa = patterns.reduce<CharDfa>(
       (rest, pattern) => combine(rest, builder.texts.regex(pattern, true), { less: !matched.has(pattern) }), all);
     if (isEmptyDfa(dfa) || places.some(({ schema, isNot }) => schema === isNot)) continue;
-    const value = builder.value(places);
-    const node = sequence(builder.texts.stringOf(dfa), textNode(':'), space, value);
-    found.push({ node, value, behindComma: sequence(textNode(','), space, node) });
+    const value = builder.memberValue(undefined, places);
+    const node = members.member(dfa, value);
+    found.push({ node, value, behindComma: sequence(members.separator, node) });
   }
   return found;
 }

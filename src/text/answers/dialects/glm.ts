@@ -5,7 +5,8 @@ import { jsonCalls, leaveCall } from '../json-calls.ts';
 import type { CallsReader } from '../json-calls.ts';
 import { peek, skipSpace, takeWhile } from '../read-text.ts';
 import { THINK } from '../reasoning-marks.ts';
-import { GLM_TAGS, readTagged } from '../tagged-calls.ts';
+import { GLM_TAGS } from '../tag-settings.ts';
+import { readTagged } from '../tagged-calls.ts';
 
 const OPEN = '<tool_call>';
 const CLOSE = '</tool_call>';
