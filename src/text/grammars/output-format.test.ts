@@ -158,6 +158,11 @@ describe('formats', () => {
       && !tokenizer.endIds.has(id));
     const begin = tokenizer.tokenText(special as number);
     const matcher = compiler.compile({ type: 'tags', tags: [{ begin, content: { type: 'choice', choices: ['x'] }, end: '' }] }).start();
+    // Nor may the answer spell it.
+    const tags = [{ begin, content: { type: 'choice', choices: ['x'] }, end: '' }] as const;
+    const free = compiler.compile({ type: 'tags', text: false, min: 1, tags });
+    const allowed = free.start().mask();
+    expect(Array.from({ length: tokenizer.vocabSize }, (_, id) => id).filter((id) => has(allowed, id))).toEqual([special]);
     expect(has(matcher.mask(), special as number)).toBe(true);
     matcher.accept(special as number);
     expect(has(matcher.mask(), special as number)).toBe(false);

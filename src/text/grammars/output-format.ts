@@ -66,7 +66,7 @@ export interface TagsFormat {
 }
 
 export interface OutputTag {
-  /** A token of exactly this text, or the text. */
+  /** A text. What of it the vocabulary has as control tokens are those tokens. */
   readonly begin: string;
   readonly content: OutputFormat;
   readonly end: string;
@@ -233,7 +233,7 @@ function formMark(text: string, { tokenizer }: FormatContext): FormMark {
   return { text, isControl, node: isControl ? tokenNode(id) : textNode(text) };
 }
 
-/** A text, and where it holds one of a token that texts do not hold, that token or its text. */
+/** A text, and where it holds one of a control token, that token alone: readers take the same letters for text. */
 function markGrammar(mark: string, tokenizer: Tokenizer): GrammarNode {
   const nodes: GrammarNode[] = [];
   let rest = mark;
@@ -242,7 +242,7 @@ function markGrammar(mark: string, tokenizer: Tokenizer): GrammarNode {
     const at = rest.indexOf(text);
     if (at < 0) continue;
     if (at > 0) nodes.push(textNode(rest.slice(0, at)));
-    nodes.push(choice([tokenNode(id), textNode(text)]));
+    nodes.push(tokenNode(id));
     rest = rest.slice(at + text.length);
   }
   return sequence(...nodes, ...(rest === '' ? [] : [textNode(rest)]));
