@@ -245,7 +245,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['eval', bundled, bundled], ['--model']],
     [['eval', 'notes.txt', bundled], [`ingot eval notes.txt --model ${bundled}`]],
     [['kernels', bundled, '--profile', 'nvidia', '--keys', '2049'], ['--keys 2049', 'at most 2048']],
-    [['kernels', bundled, '--profile', 'nvidia', '--rows', '4096'], ['--rows 4096', 'at most 512']],
+    [['kernels', bundled, '--profile', 'nvidia', '--rows', '4096'], ['--rows 4096', 'at most 1024']],
   ] as [string[], string[]][])('%j is wrong usage', (args, texts) => {
     const { status, stdout, stderr } = ingot(args);
     for (const text of texts) expect(stderr).toContain(text);
@@ -467,6 +467,8 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     cpSync(`${fixturesPath}ember/eval_reference.json`, join(place, 'eval_reference.json'));
     writeFileSync(join(place, 'notes.txt'), 'Once upon a time there was a fox.');
     writeFileSync(join(place, 'text.txt'), 'Once upon a time there was a fox.');
+    writeFileSync(join(place, 'person.json'), '{"type": "object", "properties": {"age": {"type": "integer"}}}');
+    writeFileSync(join(place, 'serve.json'), '{"port": 9000}');
     const examples = [...ingot([name, '--help']).stdout.matchAll(/^ {2}\$ (.*)$/gm)].map(([, line]) => line!);
     expect(examples.length).toBeGreaterThan(0);
     for (const line of examples) {
@@ -477,6 +479,8 @@ describe.skipIf(!existsSync(main))('ingot', () => {
           /ingot (run|chat|eval)/,
           (_, command: string) => `ingot ${command} ${command === 'eval' ? '--limit 1 ' : ''}--max-tokens 3`,
         )
+        // A server goes on: that its settings are understood is enough.
+        .replace('ingot serve', 'ingot serve --print-config')
         .replace(/ \| jq.*/, '');
       const { status, stderr } = spawnSync('bash', ['-c', `ingot() { "$NODE" "$MAIN" "$@"; }; ${short}`], {
         cwd: place,
