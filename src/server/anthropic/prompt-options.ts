@@ -2,12 +2,8 @@
 import type { ChatMessage, ToolChoice } from '../../engine/api.ts';
 import type { AnswerRequest } from '../run-generation.ts';
 import { invalid } from '../failure.ts';
+import { textOfContent } from '../text-of-content.ts';
 import type { Block, PromptParameters, RequestMessage } from './message-parameters.ts';
-
-function textOf(content: string | readonly { readonly text: string }[] | null | undefined): string {
-  if (content === null || content === undefined) return '';
-  return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
-}
 
 type BlockOf<Type extends Block['type']> = Extract<Block, { readonly type: Type }>;
 
@@ -18,9 +14,9 @@ function blocksOf<Type extends Block['type']>(blocks: readonly Block[], type: Ty
 /** Results are messages of their own for chat templates, and stand before what the user says beside them. */
 function userMessages(blocks: readonly Block[]): ChatMessage[] {
   const results = blocksOf(blocks, 'tool_result').map(({ tool_use_id: id, content, is_error: isError }) => ({
-    role: 'tool', tool_call_id: id, content: `${isError === true ? 'Error: ' : ''}${textOf(content)}`,
+    role: 'tool', tool_call_id: id, content: `${isError === true ? 'Error: ' : ''}${textOfContent(content)}`,
   }));
-  const text = textOf(blocksOf(blocks, 'text'));
+  const text = textOfContent(blocksOf(blocks, 'text'));
   return text === '' && results.length > 0 ? results : [...results, { role: 'user', content: text }];
 }
 
@@ -29,7 +25,7 @@ function assistantMessage(blocks: readonly Block[]): ChatMessage {
   const calls = blocksOf(blocks, 'tool_use').map(({ id, name, input }) => ({ id, type: 'function', function: { name, arguments: input } }));
   return {
     role: 'assistant',
-    content: textOf(blocksOf(blocks, 'text')),
+    content: textOfContent(blocksOf(blocks, 'text')),
     ...(thought === '' ? {} : { reasoning_content: thought }),
     ...(calls.length === 0 ? {} : { tool_calls: calls }),
   };
@@ -57,7 +53,7 @@ export function promptOptions(parameters: PromptParameters): Pick<AnswerRequest,
   const { messages, system, tools = [], tool_choice: choice, thinking } = parameters;
   if (tools.length === 0 && (choice?.type === 'any' || choice?.type === 'tool'))
     throw invalid('tool_choice asks for a call, and there are no tools.', { param: 'tool_choice' });
-  const header = textOf(system);
+  const header = textOfContent(system);
   return {
     messages: [...(header === '' ? [] : [{ role: 'system', content: header }]), ...messages.flatMap(engineMessages)],
     ...(tools.length === 0 ? {} : {

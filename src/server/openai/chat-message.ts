@@ -3,12 +3,8 @@ import type { ChatMessage } from '../../engine/api.ts';
 import type { JsonObject, JsonValue } from '../../tensor/checkpoint.ts';
 import { isJsonObject } from '../../tensor/json.ts';
 import { invalid } from '../failure.ts';
+import { textOfContent } from '../text-of-content.ts';
 import type { RequestMessage } from './chat-parameters.ts';
-
-function textOf(content: RequestMessage['content']): string {
-  if (content === undefined || content === null) return '';
-  return typeof content === 'string' ? content : content.map(({ text }) => text).join('');
-}
 
 /** Chat templates read arguments as an object; requests have them as JSON text. @throws Failure (400) for other text */
 function argumentsOf(text: string, at: string): JsonObject {
@@ -29,7 +25,7 @@ function engineMessage(message: RequestMessage, at: string): ChatMessage {
   const { role, content, name, reasoning_content: reasoning, tool_calls: calls, tool_call_id: callId } = message;
   return {
     role: role === 'developer' ? 'system' : role,
-    content: textOf(content),
+    content: textOfContent(content),
     ...(name ? { name } : {}),
     ...(reasoning ? { reasoning_content: reasoning } : {}),
     ...(callId === undefined ? {} : { tool_call_id: callId }),

@@ -2,6 +2,7 @@
 import type { JsonObject } from '../../tensor/checkpoint.ts';
 import type { RequestMessage } from '../openai/chat-parameters.ts';
 import type { RequestTools } from '../openai/tools.ts';
+import { textOfContent } from '../text-of-content.ts';
 import type { InputItem, ResponseParameters } from './response-parameters.ts';
 
 type Draft = { -readonly [Name in keyof RequestMessage]: RequestMessage[Name] };
@@ -15,14 +16,11 @@ function assistantOf(messages: Draft[]): Draft {
   return draft;
 }
 
-const textOf = (content: string | readonly { readonly text: string }[] = []) =>
-  typeof content === 'string' ? content : content.map(({ text }) => text).join('');
-
 function addItem(messages: Draft[], item: InputItem): void {
   switch (item.type) {
     case 'reasoning': {
       const draft = assistantOf(messages);
-      draft.reasoning_content = `${draft.reasoning_content ?? ''}${textOf(item.content)}`;
+      draft.reasoning_content = `${draft.reasoning_content ?? ''}${textOfContent(item.content)}`;
       return;
     }
     case 'function_call': {
@@ -32,13 +30,13 @@ function addItem(messages: Draft[], item: InputItem): void {
       return;
     }
     case 'function_call_output':
-      messages.push({ role: 'tool', tool_call_id: item.call_id, content: textOf(item.output) });
+      messages.push({ role: 'tool', tool_call_id: item.call_id, content: textOfContent(item.output) });
       return;
     case undefined:
     case 'message': {
-      if (item.role !== 'assistant') return void messages.push({ role: item.role, content: textOf(item.content) });
+      if (item.role !== 'assistant') return void messages.push({ role: item.role, content: textOfContent(item.content) });
       const draft = assistantOf(messages);
-      draft.content = `${textOf(draft.content ?? '')}${textOf(item.content)}`;
+      draft.content = `${textOfContent(draft.content)}${textOfContent(item.content)}`;
       return;
     }
     default:
