@@ -30,6 +30,15 @@ export function callForms(
   return tools.map(({ name, parameters }) => ({ name, begin: begin(name), arguments: form, schema: parameters, end }));
 }
 
+/** One call that is the whole answer, as an object in JSON. */
+export const bareJsonCall: AnswerDialect['callGrammar'] = (tools) => ({
+  triggers: [],
+  begin: '',
+  separator: undefined,
+  end: '',
+  calls: callForms(tools, { begin: (name) => `{"name": ${JSON.stringify(name)}, "parameters": `, end: '}' }),
+});
+
 /** Objects in JSON, each between two marks. */
 export function jsonBlocks(open: string, close: string): AnswerDialect['callGrammar'] {
   return (tools): CallGrammar => ({

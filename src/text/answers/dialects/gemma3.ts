@@ -2,7 +2,7 @@
  * Gemma 2 and 3, whose templates know no tools: asked for them in words, they write `[f(a=1)]` or `{"name": "f", "parameters": {...}}` as
  * the whole answer, often in a fence of `tool_code` or `json`.
  */
-import { callForms, formDialect } from '../form-dialect.ts';
+import { bareJsonCall, formDialect } from '../form-dialect.ts';
 import type { CallsReader } from '../json-calls.ts';
 import { pythonicCalls } from '../pythonic-calls.ts';
 import { skipSpace, takeMark } from '../read-text.ts';
@@ -22,11 +22,5 @@ export const gemma3 = formDialect({
   name: 'gemma3',
   isFor: (template) => template.includes('<start_of_turn>'),
   form: { reasoning: [THINK], bareCalls: fencedCalls },
-  grammar: (tools) => ({
-    triggers: [],
-    begin: '',
-    separator: undefined,
-    end: '',
-    calls: callForms(tools, { begin: (name) => `{"name": ${JSON.stringify(name)}, "parameters": `, end: '}' }),
-  }),
+  grammar: bareJsonCall,
 });

@@ -3,7 +3,7 @@
  * form `<function=f>{...}</function>`; of small models a list in Python's form.
  */
 import { beginCall } from '../answer-reader.ts';
-import { callForms, formDialect } from '../form-dialect.ts';
+import { bareJsonCall, formDialect } from '../form-dialect.ts';
 import { readName } from '../json-calls.ts';
 import type { CallsReader } from '../json-calls.ts';
 import { readArgumentsObject } from '../named-calls.ts';
@@ -27,11 +27,5 @@ export const llama3 = formDialect({
     calls: { [PYTHON_TAG]: pythonicCalls({}), '<function=': functionInJson },
     bareCalls: pythonicCalls({ isBare: true }),
   },
-  grammar: (tools) => ({
-    triggers: [],
-    begin: '',
-    separator: undefined,
-    end: '',
-    calls: callForms(tools, { begin: (name) => `{"name": ${JSON.stringify(name)}, "parameters": `, end: '}' }),
-  }),
+  grammar: bareJsonCall,
 });
