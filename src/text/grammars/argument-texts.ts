@@ -5,6 +5,7 @@ import { chars, choice, dfaNode, repeatChars, ruleOf, sequence, textNode } from 
 import type { CharDfa, GrammarNode } from './grammar-node.ts';
 import { bracedMembers, withAnyValue } from './json-texts.ts';
 import type { ValueTexts } from './json-texts.ts';
+import { literalPattern } from './regex-dfa.ts';
 
 /** A mark of a form. Where it is a control token, no text can be taken for it, so that texts may spell it. */
 export interface FormMark {
@@ -17,11 +18,9 @@ export interface FormMark {
 const MOST_COUNTED = 5000;
 const ANY_LENGTH: CharDfa = countedDfa(ANY_CODE, 0, Infinity);
 
-const searched = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, '\\$&');
-
 /** Texts in which a mark does not occur. */
 function without(json: ValueTexts, dfa: CharDfa, { text, isControl }: Pick<FormMark, 'text' | 'isControl'>): CharDfa {
-  return isControl ? dfa : combine(dfa, json.regex(searched(text), true), { less: true });
+  return isControl ? dfa : combine(dfa, json.regex(literalPattern(text), true), { less: true });
 }
 
 /**

@@ -16,6 +16,7 @@ import type { GrammarNode } from './grammar-node.ts';
 import { createGrammarMachine } from './matcher.ts';
 import type { GrammarMachine, GrammarMatcher } from './matcher.ts';
 import { checkPlainJson, HALF_PAIR } from './plain-json.ts';
+import { literalPattern } from './regex-dfa.ts';
 import { checkedSchema, schemaGrammar } from './schema-grammar.ts';
 
 /** A JSON object or array. */
@@ -220,7 +221,7 @@ function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, c
   const more = repeat(sequence(textNode(separator), stretches), Math.max(0, min - 1), most - 1);
   const row = min === 0 ? choice([EMPTY, sequence(stretches, more)]) : sequence(stretches, more);
   if (text === false) return row;
-  const marks = tags.map(({ begin }) => begin.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, '\\$&')).join('|');
+  const marks = tags.map(({ begin }) => literalPattern(begin)).join('|');
   const without = combine(countedDfa(ANY_CODE, 0, Infinity), context.machine.texts.regex(marks, true), { less: true });
   const free = ruleOf('text', dfaNode(without, 'text'));
   return text === 'before' ? sequence(free, row) : sequence(free, repeat(sequence(stretches, free), min, most));

@@ -10,6 +10,9 @@ import type { RegexNode } from './regex-reader.ts';
 const TEXT_START: CodeRanges = [[-2, -2]];
 const TEXT_END: CodeRanges = [[-1, -1]];
 
+/** An expression that matches this text alone. */
+export const literalPattern = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, '\\$&');
+
 /**
  * @param isSearch true: texts in which a match is found somewhere, as `pattern` of JSON Schema has it; false: texts that match as a whole
  * @throws InputError as `readRegex` does, and for more states than there may be
