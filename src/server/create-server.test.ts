@@ -147,11 +147,34 @@ describe('who may ask', () => {
     [{ host: 'localhost:8080', origin: 'https://evil.example.com' }, 403],
     [{ host: 'localhost:8080', origin: 'null' }, 403],
     [{ host: 'localhost:8080', 'sec-fetch-site': 'cross-site' }, 403],
+    [{ host: 'localhost:8080', 'sec-fetch-site': 'same-site', 'sec-fetch-dest': 'image' }, 403],
+    [{ host: 'localhost:8080', 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'document' }, 403],
+    [{ host: 'localhost:8080', 'sec-fetch-site': 'none', 'sec-fetch-dest': 'document' }, 200],
     [{ host: 'localhost:8080', 'sec-fetch-site': 'same-origin' }, 200],
     [{ host: 'localhost:8080', origin: 'https://app.example.com', 'sec-fetch-site': 'cross-site' }, 200],
   ])('%j: %i', async (headers, status) => {
     expect((await get(headers as Record<string, string>)).status).toBe(status);
   });
+
+  it('a link of another page opens the page at /, and no frame of it', async () => {
+    const open = async (headers: Record<string, string>) =>
+      server.fetch(new Request('http://127.0.0.1:8080/', { headers: { host: 'localhost:8080', 'sec-fetch-site': 'cross-site', ...headers } }));
+    const opened = await open({ 'sec-fetch-dest': 'document' });
+    expect(opened.status).toBe(200);
+    const policy = opened.headers.get('content-security-policy');
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toMatch(/unsafe|\*|https?:/);
+    expect(opened.headers.get('access-control-allow-origin')).toBe(null);
+    for (const dest of ['iframe', 'empty', 'script']) expect((await open({ 'sec-fetch-dest': dest })).status).toBe(403);
+    expect((await open({ 'sec-fetch-dest': 'document', host: 'evil.example.com' })).status).toBe(403);
+  });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=a', 'application/json'])(
+    'a page of another origin cannot post %s', async (type) => {
+      const headers = { host: 'localhost:8080', origin: 'https://evil.example.com', 'content-type': type };
+      const posted = await server.fetch(new Request('http://127.0.0.1:8080/v1/chat/completions', { method: 'POST', headers, body: '{}' }));
+      expect([posted.status, posted.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+    });
 
   it('a page that is named gets what browsers ask for, and no other', async () => {
     const origin = 'https://app.example.com';

@@ -25,6 +25,11 @@ function isSameOrigin(origin: string, request: Request): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
 }
 
+/** A link to the page at `/`, which opens it for whoever followed it: the page that has the link cannot read it, nor show it in a frame. */
+function isLinkToPage({ method, headers, url }: Request): boolean {
+  return method === 'GET' && headers.get('sec-fetch-dest') === 'document' && new URL(url).pathname === '/';
+}
+
 /**
  * Browsers say which page a request comes from; other clients send neither header.
  * @returns the page's origin where it is another one, and allowed
@@ -41,8 +46,10 @@ export function checkOrigin(request: Request, rules: OriginRules): string | unde
     status: 403, code: 'origin_not_allowed',
   });
   if (origin === null) {
-    // Images and forms of other pages have no Origin in some requests; this header they have.
-    if (request.headers.get('sec-fetch-site') === 'cross-site') throw refused;
+    // Images, scripts and streams that other pages have fetched have no Origin in some requests; this header they have. Another port of
+    // this machine is the same site, but another origin.
+    const site = request.headers.get('sec-fetch-site');
+    if ((site === 'cross-site' || site === 'same-site') && !isLinkToPage(request)) throw refused;
     return undefined;
   }
   if (isSameOrigin(origin, request)) return undefined;

@@ -14,6 +14,7 @@ import { listModels, showModel } from './openai/models.ts';
 import { RERANK_PARAMETERS, rerank } from './openai/rerank.ts';
 import { DETOKENIZE_PARAMETERS, detokenize, TOKENIZE_PARAMETERS, tokenize } from './openai/tokenize.ts';
 import { openApi } from './openapi.ts';
+import { chatPage } from './page/chat-page.ts';
 import type { ParameterTable } from './parameter-table.ts';
 import { RESPONSE_PARAMETERS } from './responses/response-parameters.ts';
 import { responses } from './responses/responses.ts';
@@ -68,6 +69,7 @@ export const ROUTES: readonly Route[] = [
     method: 'POST', path: '/detokenize', summary: 'The text of token ids.', parameters: DETOKENIZE_PARAMETERS, errorBody,
     handle: detokenize,
   },
+  { method: 'GET', path: '/', summary: 'A page to chat at.', errorBody, isAlwaysOpen: true, handle: chatPage },
   { method: 'GET', path: '/health', summary: 'Whether the process answers.', errorBody, isAlwaysOpen: true, handle: health },
   { method: 'GET', path: '/metrics', summary: 'Figures, for Prometheus.', errorBody, isAlwaysOpen: true, handle: metrics },
   {

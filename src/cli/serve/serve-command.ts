@@ -11,7 +11,7 @@ import type { Setting, SettingName } from './settings.ts';
 const EXAMPLES = `
 Routes: /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages,
 /v1/embeddings, /v1/rerank, /v1/models, /tokenize, /detokenize, /metrics,
-/openapi.json, /health and /ready (docs/server.md).
+/openapi.json, /health and /ready (docs/server.md); a page to chat at: /
 
 A setting stands in the config file (JSON, by its name: maxBodyBytes), in a
 variable (INGOT_SERVE_MAX_BODY_BYTES) or on the command line
