@@ -157,8 +157,10 @@ describe('who may ask', () => {
   });
 
   it('a link of another page opens the page at /, and no frame of it', async () => {
-    const open = async (headers: Record<string, string>) =>
-      server.fetch(new Request('http://127.0.0.1:8080/', { headers: { host: 'localhost:8080', 'sec-fetch-site': 'cross-site', ...headers } }));
+    const open = (own: Record<string, string>) => {
+      const headers = { host: 'localhost:8080', 'sec-fetch-site': 'cross-site', ...own };
+      return server.fetch(new Request('http://127.0.0.1:8080/', { headers }));
+    };
     const opened = await open({ 'sec-fetch-dest': 'document' });
     expect(opened.status).toBe(200);
     const policy = opened.headers.get('content-security-policy');

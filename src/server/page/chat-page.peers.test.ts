@@ -124,7 +124,8 @@ describe.skipIf(!hasChromium)('the page at /', () => {
     await page.keyboard.press('Tab');
     await until("document.getElementById('model').options.length === 2");
     expect(await page.evaluate(text('keyNote'))).toBe('');
-    await page.route('**/v1/chat/completions', (route: any) => route.fulfill({ status: 503, json: { error: { message: 'No room now.' } } }));
+    const full = { status: 503, json: { error: { message: 'No room now.' } } };
+    await page.route('**/v1/chat/completions', (route: any) => route.fulfill(full));
     await say('Hello');
     await until("document.querySelector('.error:not(#keyNote)') !== null");
     expect(await page.evaluate("document.querySelector('.turn .error').textContent")).toBe('No room now.');
