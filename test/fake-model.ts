@@ -54,6 +54,8 @@ export interface FakeOptions extends Partial<LoadOptions> {
   readonly choosesSteps?: number;
   /** Of a program that chooses: as `TokenChooser.prepare`. */
   readonly prepare?: TokenChooser['prepare'];
+  /** As `Program.prepare`. */
+  readonly prepareAll?: () => Promise<void>;
   /** Pages that the device has at most. */
   readonly devicePages?: number;
   /** Pages that the device turns out to have when a step uses them, as a GPU does. */
@@ -200,6 +202,7 @@ export function fakeProgram(request: Pick<ProgramRequest, 'model' | 'kv' | 'size
       return [new Map([[DECODER.logits, shared.subarray(0, made.length * FAKE_VOCAB)]])];
     },
     memory: { weightBytes: 0, kvBytes: 0, workBytes: 0 },
+    prepare: options.prepareAll,
     printPlan: () => 'fake',
     async dispose() {
       log.isDisposed = true;

@@ -94,17 +94,20 @@ function openEngine(model: Model, history: number[]): OpenEngine {
   return {
     facts: factsOf(model),
     async prefill(ids) {
+      await model.ready();
       await warmed(() => generate(model, ids.toReversed(), 1));
       return (1000 * ids.length) / (await generate(model, ids, 1)).firstMs;
     },
     firstToken: async (ids) => (await timed(model.generate({ ...ANEW, ids, maxTokens: 16 }), 1)).firstMs,
     async decode(ids, count) {
+      await model.ready();
       await generate(model, ids.toReversed(), count + 1);
       const { firstMs, firstTokens, lastMs, tokens } = await generate(model, ids, count + 1);
       return (1000 * (tokens.length - firstTokens)) / (lastMs - firstMs);
     },
     converse: (conversation) => converse(model, history, conversation),
     async serve(requests) {
+      await model.ready();
       await answerTogether(model, requests.map(({ ids, ...request }) => ({ ...request, ids: ids.toReversed() })));
       return { streams: await answerTogether(model, requests), hasMeanGaps: false };
     },
@@ -114,6 +117,7 @@ function openEngine(model: Model, history: number[]): OpenEngine {
 }
 
 async function converse(model: Model, history: number[], { turns, answerTokens, reusesPrefix }: Conversation): Promise<number[]> {
+  await model.ready();
   history.length = 0;
   const waits: number[] = [];
   let chat: Chat | undefined;

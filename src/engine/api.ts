@@ -163,6 +163,10 @@ export interface ModelInfo {
   readonly embedding: EmbeddingInfo | undefined;
 }
 
+export interface ReadyOptions {
+  readonly signal?: CancelSignal | undefined;
+}
+
 /** A loaded model. Calls made at the same time share its steps, and its memory. */
 export interface Model {
   readonly info: ModelInfo;
@@ -215,6 +219,12 @@ export interface Model {
    * @throws InputError and CapacityError as that does
    */
   promptIds(options: GenerateOptions): readonly number[];
+  /**
+   * Resolves when no later call waits for anything to be made: on a GPU, kernels that the first answer does not need are compiled beside
+   * the first calls, which costs those some of their speed. At once on a CPU.
+   * @throws the signal's reason; what was begun goes on
+   */
+  ready(options?: ReadyOptions): Promise<void>;
   /** Stops what runs and frees weights, state and files. Idempotent. */
   dispose(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -460,6 +460,32 @@ describe('dispose', () => {
   });
 });
 
+describe('ready', () => {
+  it('waits for what the program has not made, as long as its signal has it', async () => {
+    let finish = () => {};
+    const made = new Promise<void>((resolve) => void (finish = resolve));
+    const { model } = await load({ prepareAll: () => made });
+    let isReady = false;
+    const waiting = model.ready().then(() => void (isReady = true));
+    const stop = new AbortController();
+    const stopped = expect(model.ready({ signal: stop.signal })).rejects.toThrow('enough');
+    stop.abort(new Error('enough'));
+    await stopped;
+    expect((await collect(model.generate({ ids: [1], maxTokens: 3 }))).tokens).toHaveLength(3);
+    expect(isReady).toBe(false);
+    finish();
+    await waiting;
+    await expect(model.ready({ sginal: stop.signal } as object)).rejects.toThrow('signal');
+  });
+
+  it('is at once where there is nothing to make, and refused of a disposed model', async () => {
+    const { model } = await load();
+    await model.ready();
+    await model.dispose();
+    await expect(model.ready()).rejects.toThrow('The model was disposed');
+  });
+});
+
 describe('the tokenizer', () => {
   it('is the model\'s', async () => {
     const { model } = await load();

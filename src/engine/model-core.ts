@@ -8,6 +8,8 @@ import { stateGroups } from '../graph/state.ts';
 import { mostPages, mostSlots } from '../graph/state-sizes.ts';
 import { InputError } from '../tensor/errors.ts';
 import type { CapacityError } from '../tensor/errors.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
+import { untilAborted } from '../tensor/until-aborted.ts';
 import { resolveCallLimits } from './admission.ts';
 import type { ResolvedLimits } from './admission.ts';
 import { createCandidates } from './candidates.ts';
@@ -41,6 +43,8 @@ export interface ModelCore {
   run(batch: StepBatch): Promise<StepResult>;
   /** One step of the encoder: states [outputs, width], good until the next step. @throws as {@link run} */
   encode(sequences: readonly SequenceStep[]): Promise<Float32Array>;
+  /** Resolves when no later step waits for what the program has not made yet. */
+  prepare(signal: CancelSignal | undefined): Promise<void>;
   /** Throws the closing error after {@link ModelCore.close}. */
   checkOpen(): void;
   /** Refuses new steps, waits for the one that runs, and frees the program. Idempotent. */
@@ -165,6 +169,11 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
       checkOpen();
       if (encoder === undefined) throw new Error(`model ${model.name}: it has no encoder to run`);
       return tracked(encoderStates(program, encoder, sequences));
+    },
+    async prepare(signal) {
+      checkOpen();
+      await untilAborted(Promise.resolve(program.prepare?.()), signal);
+      checkOpen();
     },
     close() {
       closedBy ??= new InputError('The model was disposed: load it again, or dispose it only after its last call.');

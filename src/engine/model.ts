@@ -28,7 +28,7 @@ import { createModelCore } from './model-core.ts';
 import { modelInfo } from './model-info.ts';
 import type { ModelParts } from './model-parts.ts';
 import { kvLayoutOf, resolveContextLength, resolveKvTypes, resolveSequences, resolveSnapshots } from './model-room.ts';
-import { FORWARD_NAMES } from './option-names.ts';
+import { FORWARD_NAMES, READY_NAMES } from './option-names.ts';
 import { prepareGeneration } from './prepare-generation.ts';
 import { prepareInfill } from './prepare-infill.ts';
 import { rerankDocuments } from './rerank.ts';
@@ -201,6 +201,10 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
           `embed needs a model of embeddings; the files of this one (${model.name}) do not say how its states are pooled.`,
         );
       return embedTexts({ core, encoder, width: info.embedding.dimensions, text }, texts, embedding);
+    },
+    async ready(waiting = {}) {
+      checkOptionNames(waiting, READY_NAMES, 'ready');
+      await core.prepare(waiting.signal);
     },
     dispose: () => core.close(),
     [Symbol.asyncDispose]: () => core.close(),

@@ -8,6 +8,7 @@ import type {
   ForwardOptions,
   GenerateOptions,
   InfillOptions,
+  ReadyOptions,
   RerankOptions,
   SamplingOptions,
   SendOptions,
@@ -52,3 +53,4 @@ export const RUN_TOOLS_NAMES: NamesOf<RunToolsOptions> = { ...SEND, messages: tr
 export const FORWARD_NAMES: NamesOf<ForwardOptions> = { positions: true, hidden: true, signal: true, onProgress: true };
 export const EMBED_NAMES: NamesOf<EmbedOptions> = { kind: true, prompt: true, dimensions: true, signal: true, onProgress: true };
 export const RERANK_NAMES: NamesOf<RerankOptions> = { instruction: true, signal: true, onProgress: true };
+export const READY_NAMES: NamesOf<ReadyOptions> = { signal: true };

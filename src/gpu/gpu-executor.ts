@@ -7,6 +7,7 @@ import type { Executor, Program, ProgramRequest } from '../graph/executor.ts';
 import { decoderOf } from '../graph/model-graphs.ts';
 import { countOf, sequenceDim } from '../graph/run-check.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
+import { untilAborted } from '../tensor/until-aborted.ts';
 import { createPipelines } from './device/pipeline-cache.ts';
 import type { Pipelines } from './device/pipeline-cache.ts';
 import type { GpuDevice } from './device/gpu-device.ts';
@@ -187,17 +188,6 @@ async function createDecoder({ gpu, logits, request }: ProgramBase, { one, plan,
     createTokenSampler({ ...plan.sampler, gpu, pipelines, logits: buffer }),
   );
   return { names, graph: plan.graph, one, sampler };
-}
-
-/** Waits for work that cannot be stopped, but no longer than until the signal aborts. */
-function untilAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (signal === undefined) return work;
-  signal.throwIfAborted();
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }
 
 /** A buffer for any product's x as halves; undefined where no plan makes it so. */

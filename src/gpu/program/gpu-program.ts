@@ -119,6 +119,11 @@ export class GpuProgram implements Program {
     this.chooser = decoder && this.#createChooser(decoder);
   }
 
+  prepare(): Promise<void> {
+    this.#checkOpen();
+    return this.#parts.idle.finish();
+  }
+
   limits(graph: string, withTaps: boolean): DimSizes {
     const { many, tapLimits } = this.#graph(graph);
     return withTaps ? tapLimits : many.limits;

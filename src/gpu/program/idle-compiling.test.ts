@@ -43,3 +43,17 @@ it('all are compiled as soon as nobody works, and none after the end', async () 
   await vi.advanceTimersByTimeAsync(2000);
   expect(other.begun).toEqual([]);
 });
+
+it('who asks for all of them gets them beside work, and is not kept waiting by the end', async () => {
+  const { begun, compiling } = rig(20);
+  compiling.rest();
+  const all = compiling.finish();
+  compiling.rest();
+  await all;
+  expect(begun).toHaveLength(20);
+  const other = rig(20);
+  const left = other.compiling.finish();
+  await other.compiling.close();
+  await left;
+  expect(other.begun.length).toBeLessThan(20);
+});

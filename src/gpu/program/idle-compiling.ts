@@ -7,6 +7,8 @@ export interface IdleCompiling {
   start(): void;
   /** The program is at work: until it has not been for {@link IDLE_MS}, kernels are begun one at a time, after {@link FIRST_MS}. */
   rest(): void;
+  /** Goes on whatever the program does, and resolves when all kernels are there, or the compiling is closed. */
+  finish(): Promise<void>;
   /** Begins no more, and settles when nothing is under way: a device should not be closed below what it compiles. */
   close(): Promise<void>;
 }
@@ -25,6 +27,7 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
   const underWay = new Set<Promise<unknown>>();
   let next = 0;
   let isOn = false;
+  let isWanted = false;
   let usedAt = 0;
   let firstUsedAt = Infinity;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -33,7 +36,7 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
     clearTimeout(timer);
     timer = undefined;
   };
-  const mayBegin = () => isOn && next < kernels.length && underWay.size < MOST_UNDER_WAY;
+  const mayBegin = () => (isOn || isWanted) && next < kernels.length && underWay.size < MOST_UNDER_WAY;
   const begin = () => {
     const compiling: Promise<unknown> = pipelines.get(kernels[next++] as Kernel).catch(() => {}).finally(() => {
       underWay.delete(compiling);
@@ -67,6 +70,11 @@ export function createIdleCompiling(pipelines: Pipelines, kernels: readonly Kern
       firstUsedAt = Math.min(firstUsedAt, usedAt);
       isOn = false;
       if (timer === undefined && next < kernels.length) wait(IDLE_MS);
+    },
+    async finish() {
+      isWanted = true;
+      go();
+      while (underWay.size > 0) await Promise.race(underWay);
     },
     async close() {
       stop();
