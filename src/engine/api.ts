@@ -117,6 +117,9 @@ export interface ModelLoad {
   /** Calls that have had a step, and those that wait for their first one. */
   readonly running: number;
   readonly waiting: number;
+  /** Steps that are over, and the rows of all of them: tokens of prompts, and one of each answer that goes on. */
+  readonly steps: number;
+  readonly rows: number;
   /** Positions of a page of keys and values. */
   readonly pageTokens: number;
   /**

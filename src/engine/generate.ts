@@ -245,7 +245,7 @@ function begin(run: Run): void {
   run.cachedTokens = run.sequence.keepPrefix(prefix);
   const lengths = new Set([...keptLengths(run.job), ...run.sequence.offer(prefix, sharedLengths)]);
   run.keepAt = [...lengths].filter((length) => length < promptIds.length).sort((a, b) => a - b);
-  onProgress?.({ phase: 'prefill', loaded: 0, total: promptIds.length - run.cachedTokens });
+  onProgress?.({ phase: 'prefill', loaded: 0, total: promptIds.length - run.cachedTokens, cached: run.cachedTokens });
 }
 
 /** Goes on behind tokens that were not chosen: what the program has chosen meanwhile is dropped. */
@@ -279,7 +279,8 @@ function advanceOf(run: Run): Advance<NextTokens> {
     signal,
     onStep(done) {
       if (run.ids.length > promptTokens) return;
-      onProgress?.({ phase: 'prefill', loaded: done - run.cachedTokens, total: promptTokens - run.cachedTokens });
+      const cached = run.cachedTokens;
+      onProgress?.({ phase: 'prefill', loaded: done - cached, total: promptTokens - cached, cached });
     },
     prepare: constraint && (() => void constraint.mask()),
     take(logits) {

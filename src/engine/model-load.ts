@@ -8,5 +8,5 @@ export function modelLoad({ scheduler, state }: Pick<ModelCore, 'scheduler' | 's
     return { most, cached, held: (state.allocated[group] as number) - (state.free[group] as number) - cached };
   });
   const fullest = groups.reduce((a, b) => (b.held / b.most > a.held / a.most ? b : a), groups[0] ?? { most: 1, held: 0, cached: 0 });
-  return { ...scheduler.calls, pageTokens: state.pageTokens, pages: fullest };
+  return { ...scheduler.calls, ...scheduler.done, pageTokens: state.pageTokens, pages: fullest };
 }

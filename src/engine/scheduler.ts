@@ -17,6 +17,8 @@ export interface Scheduler {
   subscribe(options: SubscribeOptions): Subscription;
   /** Calls that have had a step, and those that wait for their first one. */
   readonly calls: { readonly running: number; readonly waiting: number };
+  /** Steps that are over, and the rows of all of them. */
+  readonly done: { readonly steps: number; readonly rows: number };
   /** Rejects those who wait and all that come, with `error`. */
   close(error: Error): void;
 }
@@ -66,6 +68,10 @@ class Loop implements Scheduler {
 
   get calls() {
     return this.#members.calls;
+  }
+
+  get done() {
+    return this.#submits.done;
   }
 
   close(error: Error): void {

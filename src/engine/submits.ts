@@ -49,6 +49,8 @@ export class Submits {
   /** The program makes what a submit would take. */
   #preparing: Promise<void> | undefined;
   #lastArrival = 0;
+  /** Steps that are over, and the rows of all of them. */
+  readonly done = { steps: 0, rows: 0 };
 
   constructor(options: SubmitsOptions) {
     this.#options = options;
@@ -220,8 +222,11 @@ export class Submits {
   #note({ works, steps, submittedAt }: UnderWay, arrivedAt: number): void {
     const isDecode = works.every(({ wanted }) => wanted === 'token');
     this.#decodePace?.note(isDecode ? steps : undefined, { submittedAt, arrivedAt });
+    const rows = works.reduce((sum, { rows: { step } }) => sum + step.tokens.length, 0);
+    this.done.steps += steps;
+    // Of several steps each has one row a sequence.
+    this.done.rows += rows * steps;
     if (works.some(({ goesOn, wanted }) => wanted === 'state' || (!goesOn && this.#options.chooser !== undefined))) {
-      const rows = works.reduce((sum, { rows: { step } }) => sum + step.tokens.length, 0);
       this.#options.pace.note(rows, arrivedAt - Math.max(submittedAt, this.#lastArrival));
     }
     this.#lastArrival = arrivedAt;

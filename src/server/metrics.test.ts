@@ -8,6 +8,14 @@ interface Sample {
   readonly value: number;
 }
 
+/** What the endpoint picker of the Gateway API's inference extension and llm-d read, and dashboards made for vLLM. */
+const ROUTERS_READ = [
+  'num_requests_running', 'num_requests_waiting', 'kv_cache_usage_perc', 'gpu_cache_usage_perc', 'prefix_cache_queries_total',
+  'prefix_cache_hits_total', 'gpu_prefix_cache_queries_total', 'gpu_prefix_cache_hits_total', 'cache_config_info', 'prompt_tokens_total',
+  'generation_tokens_total', 'request_prompt_tokens_sum', 'request_generation_tokens_sum', 'request_queue_time_seconds_count',
+  'time_per_output_token_seconds_count',
+];
+
 /**
  * A reader of Prometheus' text form, by its description (exposition_formats): refuses lines out of form, samples without a type before
  * them, families in two places, and the same sample twice.
@@ -74,10 +82,8 @@ describe('metrics', () => {
   it('are of form, and have the names that routers read, before any request and after', async () => {
     const before = await read();
     checkHistograms(before);
-    for (const name of [
-      'num_requests_running', 'num_requests_waiting', 'kv_cache_usage_perc', 'gpu_cache_usage_perc', 'prefix_cache_queries_total',
-      'prefix_cache_hits_total', 'cache_config_info', 'prompt_tokens_total', 'generation_tokens_total',
-    ]) expect(before.samples.filter((sample) => sample.name === `vllm:${name}` && sample.labels['model_name'] === 'ember').length).toBe(1);
+    for (const name of ROUTERS_READ)
+      expect(before.samples.filter((sample) => sample.name === `vllm:${name}` && sample.labels['model_name'] === 'ember').length).toBe(1);
     expect(valueOf(before, 'vllm:generation_tokens_total')).toBe(0);
     const request = { model: 'ember', prompt: 'Once upon a time there was a fox. '.repeat(20), max_tokens: 5, temperature: 0 };
     const { body: { usage } } = await post(`${rig.origin}/v1/completions`, request);
@@ -93,6 +99,14 @@ describe('metrics', () => {
     expect(valueOf(after, 'vllm:prefix_cache_hits_total')).toBe(again.prompt_tokens_details.cached_tokens);
     expect(valueOf(after, 'vllm:time_to_first_token_seconds_count')).toBe(2);
     expect(valueOf(after, 'vllm:inter_token_latency_seconds_count')).toBe(8);
+    for (const name of ['vllm:request_queue_time_seconds_count', 'ingot_queue_seconds_count', 'ingot_first_token_seconds_count'])
+      expect(valueOf(after, name)).toBe(2);
+    expect(valueOf(after, 'vllm:e2e_request_latency_seconds_count')).toBe(2);
+    expect(valueOf(after, 'vllm:request_generation_tokens_sum')).toBe(10);
+    expect(valueOf(after, 'vllm:request_success_total', { finished_reason: 'length' })).toBe(2);
+    const rows = 2 * usage.prompt_tokens - again.prompt_tokens_details.cached_tokens;
+    expect(valueOf(after, 'ingot_steps_total')).toBeGreaterThanOrEqual(10);
+    expect(valueOf(after, 'ingot_step_rows_total')).toBe(rows + 8);
     expect(valueOf(after, 'ingot_requests_total', { outcome: 'done', model_name: 'ember' })).toBe(2);
     expect(valueOf(after, 'ingot_requests_total', { outcome: 'refused', model_name: 'ember' })).toBe(1);
     expect(valueOf(after, 'ingot_requests_total', { outcome: 'refused', model_name: '' })).toBe(2);
@@ -105,7 +119,10 @@ describe('metrics', () => {
     const stream = await fetch(`${rig.origin}/v1/completions`, { method: 'POST', body, signal: controller.signal });
     const reader = stream.body!.getReader();
     await reader.read();
+    await reader.read();
     const during = await read();
+    expect(valueOf(during, 'vllm:generation_tokens_total')).toBeGreaterThan(11);
+    expect(valueOf(during, 'vllm:num_requests_waiting')).toBe(0);
     expect(valueOf(during, 'vllm:num_requests_running')).toBe(1);
     expect(valueOf(during, 'vllm:kv_cache_usage_perc')).toBeGreaterThan(0);
     expect(valueOf(during, 'ingot_requests_active')).toBe(2);
@@ -114,12 +131,26 @@ describe('metrics', () => {
     const after = await read();
     expect(valueOf(after, 'vllm:num_requests_running')).toBe(0);
     expect(valueOf(after, 'vllm:kv_cache_usage_perc')).toBe(0);
+    expect(valueOf(after, 'vllm:request_success_total', { finished_reason: 'abort' })).toBe(1);
+    // The prompt of a stream that was left has been read, and counts.
+    expect(rig.records.at(-2)).toMatchObject({ outcome: 'cancelled', promptTokens: 1 });
+  });
+
+  it('have no label that a client can make up', async () => {
+    const strange = 'strange-model-name';
+    await post(`${rig.origin}/v1/completions`, { model: strange, prompt: strange, user: strange });
+    await fetch(`${rig.origin}/${strange}`);
+    const { samples } = await read();
+    expect(JSON.stringify(samples)).not.toContain(strange);
+    const values = (label: string) => new Set(samples.flatMap(({ labels }) => labels[label] ?? []));
+    expect([...values('model_name')].toSorted()).toEqual(['', 'ember']);
+    expect(values('outcome').size + values('finished_reason').size).toBeLessThan(10);
   });
 });
 
 it('a name with quotes and breaks stays in its label', () => {
   const name = 'a"b\\c\nd';
-  const load = { running: 0, waiting: 0, pageTokens: 64, pages: { most: 1, held: 0, cached: 0 } };
+  const load = { running: 0, waiting: 0, steps: 0, rows: 0, pageTokens: 64, pages: { most: 1, held: 0, cached: 0 } };
   const info = { memory: { weightBytes: 1, kvBytes: 2, workBytes: 3 }, kvType: 'f16', load };
   const text = createMetrics().print(new Map([[name, { info } as any]]), 0);
   const { samples } = readMetrics(text);

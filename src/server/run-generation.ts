@@ -1,6 +1,7 @@
 /** Answers of a model for a call: within its limits, counted, and stopped with it. */
-import type { GenerateOptions, Model, Piece, Usage } from '../engine/api.ts';
+import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
 import { CapacityError } from '../tensor/errors.ts';
+import { createAnswerCounter } from './answer-counter.ts';
 import type { Call } from './call.ts';
 import { Failure, invalid, Stopped } from './failure.ts';
 
@@ -72,26 +73,21 @@ function ownError(error: unknown, call: Call): unknown {
  * @throws Failure before any work for what the limits do not allow
  */
 export async function* runGeneration(call: Call, model: Model, requests: readonly AnswerRequest[]): AsyncGenerator<Piece, void, undefined> {
-  const { figures, signal, state: { limits } } = call;
+  const { signal, state: { limits } } = call;
   const choices = requests[0]?.n ?? 1;
   checkChoices(requests, choices, limits.choices);
   for (const { maxTokens } of requests) checkTokens(maxTokens, limits.outputTokens);
-  const generations = requests.map((request) =>
-    generateWithin(model, { ...request, signal, deadlineMs: call.remainingMs() }, limits.outputTokens),
-  );
+  const counter = createAnswerCounter(call);
+  const generations = requests.map((request) => {
+    const onProgress = counter.onPrompt(request.onProgress);
+    return generateWithin(model, { ...request, signal, deadlineMs: call.remainingMs(), onProgress }, limits.outputTokens);
+  });
   try {
     for await (const piece of mergePieces(generations, choices)) {
-      figures.firstTokenMs ??= performance.now() - call.startedAt;
-      figures.completionTokens += piece.tokens.length;
-      if (piece.finishReason !== undefined && piece.index % choices === 0) countPrompt(call, piece.usage);
+      counter.add(piece);
       yield piece;
     }
   } catch (error) {
     throw ownError(error, call);
   }
-}
-
-function countPrompt({ figures }: Call, usage: Usage): void {
-  figures.promptTokens += usage.promptTokens;
-  figures.cachedTokens += usage.cachedTokens;
 }

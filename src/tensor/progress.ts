@@ -10,6 +10,8 @@ export interface ProgressEvent {
   /** Units done and in all: bytes for download, load and convert; items for compile and warmup; tokens for prefill. */
   readonly loaded: number;
   readonly total: number;
+  /** Tokens of an answer's prompt whose state was there already; `total` leaves them out. Prefill only. */
+  readonly cached?: number | undefined;
   /** Why the work stands still for the moment, for people: that a server is asked again in 2 s, and why. */
   readonly note?: string | undefined;
 }

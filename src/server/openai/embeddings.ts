@@ -1,5 +1,6 @@
 /** `/v1/embeddings`. */
 import type { EmbedInput } from '../../engine/api.ts';
+import { countPrompt } from '../answer-counter.ts';
 import type { Call } from '../call.ts';
 import { invalid } from '../failure.ts';
 import { findModel } from '../find-model.ts';
@@ -65,7 +66,7 @@ export async function embeddings(call: Call): Promise<Response> {
   let tokens = 0;
   const onProgress = ({ total }: { readonly total?: number | undefined }) => void (tokens = total ?? 0);
   const vectors = await model.embed(texts, { dimensions, signal: call.signal, onProgress });
-  call.figures.promptTokens = tokens;
+  countPrompt(call, { promptTokens: tokens, cachedTokens: 0 });
   return Response.json({
     object: 'list',
     data: vectors.map((vector, index) => ({

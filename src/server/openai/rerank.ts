@@ -1,4 +1,5 @@
 /** `/v1/rerank`, in the form that Jina and Cohere share. */
+import { countPrompt } from '../answer-counter.ts';
 import type { Call } from '../call.ts';
 import { findModel } from '../find-model.ts';
 import type { ParameterTable } from '../parameter-table.ts';
@@ -41,7 +42,7 @@ export async function rerank(call: Call): Promise<Response> {
   let tokens = 0;
   const onProgress = ({ total }: { readonly total?: number | undefined }) => void (tokens = total ?? 0);
   const scores = await model.rerank(query, texts, { instruction, signal: call.signal, onProgress });
-  call.figures.promptTokens = tokens;
+  countPrompt(call, { promptTokens: tokens, cachedTokens: 0 });
   const ranked = [...scores.keys()].sort((a, b) => (scores[b] as number) - (scores[a] as number));
   return Response.json({
     id: call.id,
