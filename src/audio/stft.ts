@@ -55,7 +55,7 @@ export function createStft({ window, hop, padding }: StftShape, onFrame: OnFrame
     if (padding === 'reflect' && samples.length <= half)
       throw new InputError(`the sound is too short for frames of ${size} samples: expected more than ${half}, found ${samples.length}.`);
     queue.drop(samples.length);
-    queue.append(padding === 'zero' ? new Float32Array(half) : samples.slice(1, half + 1).reverse());
+    queue.append(padding === 'zero' ? new Float32Array(half) : samples.subarray(1, half + 1).toReversed());
     queue.append(samples);
     isPadded = true;
   };
@@ -69,7 +69,7 @@ export function createStft({ window, hop, padding }: StftShape, onFrame: OnFrame
     end() {
       if (!isPadded) padFront();
       const samples = queue.view();
-      const mirrored = samples.slice(Math.max(0, samples.length - 1 - half), samples.length - 1).reverse();
+      const mirrored = samples.subarray(Math.max(0, samples.length - 1 - half), samples.length - 1).toReversed();
       queue.append(padding === 'zero' ? new Float32Array(half) : mirrored);
       run();
     },
