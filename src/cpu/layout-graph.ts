@@ -73,6 +73,11 @@ export function rowsPerTile({ group }: AttentionSizes): number {
   return Math.max(1, Math.floor(TILE_VECTORS / group));
 }
 
+/** Most of each dim that a run gives. */
+export function graphLimits(graph: Graph, sizes: DimSizes): DimSizes {
+  return largestSizes(graph, sizes, LEAST_OUT_ROWS);
+}
+
 export interface GraphLayoutOptions {
   readonly graph: Graph;
   /** What the caller set for dims. */
@@ -88,7 +93,7 @@ export interface GraphLayoutOptions {
 
 export function layOutGraph(bump: Bump, options: GraphLayoutOptions): GraphLayout {
   const { graph, typeOf, rules, kernels, maxPages, threads } = options;
-  const limits = largestSizes(graph, options.sizes, LEAST_OUT_ROWS);
+  const limits = graphLimits(graph, options.sizes);
   const groups = options.shared.pages.pageBytes.length;
   const step = layOutStep(bump, { graph, sizes: sizesOf(graph.derivedDims, limits), maxPages, threads, groups });
   const plans = [

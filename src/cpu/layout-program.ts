@@ -1,4 +1,6 @@
 /** Decides where a program's parts lie in memory, before any of it is taken. */
+import { sizesOf } from '../graph/dims.ts';
+import type { DimSizes } from '../graph/dims.ts';
 import type { ProgramRequest, WeightSource } from '../graph/executor.ts';
 import type { Graph, GraphNode } from '../graph/graph.ts';
 import type { FusionRule } from '../graph/plan.ts';
@@ -7,7 +9,7 @@ import type { ExpertLinearOp } from '../graph/ops/expert-linear.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
 import type { LinearOp } from '../graph/ops/linear.ts';
 import { usedExperts } from '../graph/ops/route.ts';
-import type { Value, WeightRef } from '../graph/value.ts';
+import type { Dim, Value, WeightRef } from '../graph/value.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { bytesOfElements, elementsOf } from '../tensor/tensor-type.ts';
 import { mostPartials } from './attention-tiles.ts';
@@ -17,7 +19,7 @@ import type { CpuValue } from './cpu-value.ts';
 import type { KernelExports } from './kernel-module.ts';
 import { layOutPages } from './kv-pages.ts';
 import type { PageLayout } from './kv-pages.ts';
-import { attentionSizes, layOutGraph, rowsPerTile } from './layout-graph.ts';
+import { attentionSizes, graphLimits, layOutGraph, rowsPerTile } from './layout-graph.ts';
 import type { GraphLayout } from './layout-graph.ts';
 import { align, createBump } from './memory.ts';
 import type { Bump } from './memory.ts';
@@ -25,6 +27,9 @@ import type { CpuOp } from './ops/index.ts';
 import { deltaRuleScratchBytes } from './ops/delta-rule.ts';
 import { expertScratchBytes } from './ops/expert-linear.ts';
 import { chunkRows } from './ops/linear.ts';
+import { channelScratchBytes } from './ops/channel-convolution.ts';
+import { GROUP_NORM_SCRATCH_BYTES } from './ops/group-norm.ts';
+import { lstmScratchBytes } from './ops/lstm.ts';
 import { routeScratchBytes } from './ops/route.ts';
 import { convolutionScratchBytes } from './ops/short-convolution.ts';
 import { HEAD_BYTES, matrixSizes, packScratchBytes } from './packed-layout.ts';
@@ -88,6 +93,16 @@ export function layOutProgram({ request, kernels, threads, rules }: LayoutOption
   };
 }
 
+interface SizedOptions extends LayoutOptions {
+  /** Most of every dim of the graph. */
+  readonly sizes: DimSizes;
+}
+
+interface Product {
+  readonly op: LinearOp | ExpertLinearOp;
+  readonly x: Value;
+}
+
 /** The largest need of any step. */
 function scratchBytesOf(options: LayoutOptions, graph: Graph): number {
   const attention = attentionSizes(graph);
@@ -98,24 +113,28 @@ function scratchBytesOf(options: LayoutOptions, graph: Graph): number {
     const { type, shape } = sourceOf(options.request, id);
     return packScratchBytes(matrixSizes(type, shape).rowBytes);
   });
-  return align(Math.max(tile, ...packing, ...graph.nodes.map((node) => nodeScratchBytes(node, options))));
+  const sizes = sizesOf(graph.derivedDims, graphLimits(graph, options.request.sizes));
+  return align(Math.max(tile, ...packing, ...graph.nodes.map((node) => nodeScratchBytes(node, { ...options, sizes }))));
 }
 
 /** Of a step of a node: a tile of a gated step beside the kernel's own, a normed row. */
-function nodeScratchBytes({ op, inputs }: GraphNode, options: LayoutOptions): number {
+function nodeScratchBytes({ op, inputs }: GraphNode, options: SizedOptions): number {
   switch (op.kind) {
     case 'shortConvolution': return convolutionScratchBytes(op);
+    case 'channelConvolution': return channelScratchBytes(op);
     case 'deltaRule': return deltaRuleScratchBytes(op);
+    case 'groupNorm': return GROUP_NORM_SCRATCH_BYTES;
+    case 'lstm': return lstmScratchBytes(op);
     case 'rmsNorm':
     case 'layerNorm': return widthOf(inputs[0] as Value) * 4;
     case 'route': return routeScratchBytes(widthOf(inputs[0] as Value));
     case 'linear': {
-      const { weightRows, rowBytes, rows, kernel, threads } = productSizes(op, options);
+      const { weightRows, rowBytes, rows, kernel, threads } = productSizes({ op, x: inputs[0] as Value }, options);
       const chunk = chunkRows(weightRows, rowBytes, threads);
       return align(Math.max(chunk.one * 4, chunk.many * 4 * rows)) + kernel;
     }
     case 'expertLinear': {
-      const sizes = productSizes(op, options);
+      const sizes = productSizes({ op, x: inputs[0] as Value }, options);
       return expertScratchBytes({ ...sizes, experts: op.weight.shape[0] as number, used: usedExperts(inputs[1] as Value) }) + sizes.kernel;
     }
     default: return 0;
@@ -123,13 +142,14 @@ function nodeScratchBytes({ op, inputs }: GraphNode, options: LayoutOptions): nu
 }
 
 /** Sizes of a product with a matrix, or one matrix of several; `kernel` is what the product itself needs. */
-function productSizes({ weight }: LinearOp | ExpertLinearOp, { request, kernels, threads }: LayoutOptions) {
+function productSizes({ op: { weight }, x }: Product, { request, kernels, threads, sizes }: SizedOptions) {
+  const [outer] = x.shape as readonly [Dim];
   const { type, shape } = sourceOf(request, weight.id);
   const [weightRows, cols] = shape.slice(-2) as [number, number];
   const code = weightCode(type);
   return {
     weightRows, threads,
-    rows: Math.max(...Object.values(request.sizes)),
+    rows: typeof outer === 'number' ? outer : (sizes[outer] as number),
     rowBytes: bytesOfElements(type, cols),
     inputBytes: kernels.activationBytes(code, cols),
     kernel: kernels.matmulScratchBytes(code, cols),
@@ -142,7 +162,10 @@ function vectorsOf(op: GraphOp): readonly WeightRef[] {
   switch (op.kind) {
     case 'rmsNorm': return refs(op.weight);
     case 'layerNorm':
+    case 'channelConvolution':
+    case 'groupNorm':
     case 'shortConvolution': return refs(op.weight, op.bias);
+    case 'lstm': return refs(op.weight);
     case 'deltaRule': return refs(op.decay, op.dtBias);
     case 'route': return refs(op.selectionBias, op.expertScale);
     case 'expertLinear':

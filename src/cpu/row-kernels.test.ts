@@ -63,7 +63,7 @@ function expectRelative(found: ArrayLike<number>, wanted: ArrayLike<number>, tol
 
 /** Relative errors of an exponent in f32: silu's is the value itself, geluTanh's a cubic of it, gelu's its square. */
 const EXPONENT_ERROR: Readonly<Record<ActivationName, number>> = {
-  silu: 0, geluTanh: 2e-7, gelu: 7e-8, identity: 0, sigmoid: 0, quickGelu: 1.2e-7,
+  silu: 0, geluTanh: 2e-7, gelu: 7e-8, identity: 0, sigmoid: 0, quickGelu: 1.2e-7, tanh: 0, relu: 0,
 };
 
 /** Relative: in a tail, y is x times e to some power, whose own error counts as often as its size says. */
@@ -235,8 +235,9 @@ describe.each(MODULES)('%s', (_, module) => {
       }
       const wild = place([NaN, 1, -Infinity, Infinity]);
       kernels.activationRow(activationCode(fn), wild.at, place([1, NaN, 1, 0]).at, wild.at, 4);
-      // A sigmoid has limits at the infinities; the others multiply by x.
-      const atInfinities = { sigmoid: [0, 0], identity: [-Infinity, NaN] }[fn as string] ?? [NaN, NaN];
+      // Some have limits at the infinities; the others multiply by x.
+      const limits = { sigmoid: [0, 0], identity: [-Infinity, NaN], tanh: [-1, 0], relu: [0, NaN] };
+      const atInfinities = limits[fn as keyof typeof limits] ?? [NaN, NaN];
       expect([...wild.view]).toEqual([NaN, NaN, ...atInfinities]);
     });
   });

@@ -16,6 +16,7 @@ import { areMatrixUnitsRight } from './device/probe-matrix-units.ts';
 import { halvesBytes } from './kernels/matrix-gemm/ready-halves.ts';
 import { partialsBytes } from './ops/attention.ts';
 import { deltaRecordsBytes } from './ops/delta-rule-chunks.ts';
+import { rowsOfValue } from './plan/gpu-value.ts';
 import { kernelsByNeed, planModel } from './plan/model-plan.ts';
 import type { DecoderPlan, ModelPlan } from './plan/model-plan.ts';
 import { printModelPlan } from './plan/plan-report.ts';
@@ -193,8 +194,11 @@ async function createDecoder({ gpu, logits, request }: ProgramBase, { one, plan,
 /** A buffer for any product's x as halves; undefined where no plan makes it so. */
 function createHalves(gpu: GpuDevice, { graphs }: ModelPlan): GPUBuffer | undefined {
   const bytes = [...graphs.values()].map(({ graph, limits, many: { plan, halvesWidth } }) => {
-    const fixed = plan.steps.flatMap(({ inputs }) => inputs.map(({ shape: [outer] }) => (typeof outer === 'number' ? outer : 0)));
-    return halvesWidth === 0 ? 0 : halvesBytes(halvesWidth, Math.max(...fixed, ...Object.values(sizesOf(graph.derivedDims, limits))));
+    if (halvesWidth === 0) return 0;
+    const sizes = sizesOf(graph.derivedDims, limits);
+    // A sound has many more samples than any product has rows.
+    const products = plan.steps.filter(({ op: { kind } }) => kind === 'linear' || kind === 'expertLinear');
+    return halvesBytes(halvesWidth, Math.max(...products.flatMap(({ inputs }) => inputs.map((value) => rowsOfValue(value, sizes)))));
   });
   const size = Math.max(...bytes);
   return size === 0 ? undefined : gpu.createBuffer({ label: 'x as halves', size, usage: STORAGE_USAGE });

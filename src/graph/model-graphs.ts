@@ -54,8 +54,9 @@ export interface ModelGraphs {
   readonly states: readonly State[];
   /** Every weight of any graph, once. */
   readonly weights: readonly WeightRef[];
-  /** Undefined for a model that makes embeddings only. */
+  /** Undefined for a model that predicts no tokens. */
   readonly decoder: DecoderNames | undefined;
+  /** Undefined for a model that makes no embeddings. */
   readonly encoder: EncoderNames | undefined;
 }
 
@@ -84,12 +85,12 @@ export const ENCODER: Omit<EncoderNames, 'pooling'> = {
   states: 'states',
 };
 
-/** What a model's graphs are for; one of them at least. */
+/** What a model's graphs are for; without either it is for who knows its graphs by name, as those of sound are. */
 export type ModelRoles = Partial<Pick<ModelGraphs, 'decoder' | 'encoder'>>;
 
 /**
  * Runs `body` and gives the model of the graphs that it wrote.
- * @throws Error for graphs that disagree on a weight's shape, and one without its decoder or encoder
+ * @throws Error for graphs that disagree on a weight's shape, and for a decoder or encoder whose graph is not there
  */
 export function buildModel(
   name: string,
@@ -109,7 +110,7 @@ export function buildModel(
     },
   });
   const roles = [decoder, encoder].filter((names) => names !== undefined);
-  if (roles.length === 0) throw new Error(`model ${name}: expected a decoder or an encoder, found neither`);
+  if (graphs.size === 0) throw new Error(`model ${name}: expected at least one graph, found none`);
   const missing = roles.find(({ graph }) => !graphs.has(graph));
   if (missing !== undefined)
     throw new Error(`model ${name}: expected a graph called ${missing.graph}, found ${[...graphs.keys()].join(', ') || 'none'}`);
@@ -147,9 +148,15 @@ export function textGraphOf(model: ModelGraphs): Graph {
   return graphOf(model, textGraphNames(model).graph);
 }
 
-export function textGraphNames({ name, decoder, encoder }: ModelGraphs): TokenGraphNames {
-  const names = decoder ?? encoder;
-  if (names === undefined) throw new Error(`model ${name}: it has neither a decoder nor an encoder`);
+/** Undefined for a model that reads no tokens. */
+export function tokenGraphNames({ decoder, encoder }: ModelGraphs): TokenGraphNames | undefined {
+  return decoder ?? encoder;
+}
+
+/** @throws Error for a model that reads no tokens */
+export function textGraphNames(model: ModelGraphs): TokenGraphNames {
+  const names = tokenGraphNames(model);
+  if (names === undefined) throw new Error(`model ${model.name}: it has neither a decoder nor an encoder`);
   return names;
 }
 

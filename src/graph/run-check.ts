@@ -35,7 +35,7 @@ export interface CheckedRun {
 
 /** The dim that sequences divide: that of the rows which states are written from; undefined for a graph without states. */
 export function sequenceDim({ nodes, states }: Graph): string | undefined {
-  const node = nodes.find(({ op }) => 'state' in op);
+  const node = nodes.find(({ op }) => 'state' in op && op.state !== undefined);
   return states.length === 0 ? undefined : String(node?.inputs[0]?.shape[0]);
 }
 

@@ -1,13 +1,15 @@
 /** What the reference executor's ops see of a run. */
 import type { SequenceRows, WeightSource } from '../graph/executor.ts';
 import type { PagedState, SlotState } from '../graph/state.ts';
-import type { Value } from '../graph/value.ts';
+import type { Dim, Value } from '../graph/value.ts';
 
 /** Reads the key (part 0) or value (part 1) vectors [heads * dim] of a position; writing to what it returns stores them. */
 export type KvReader = (part: 0 | 1, position: number) => Float64Array;
 
 export interface OpRun {
   readonly sequences: readonly SequenceRows[];
+  /** Of a dim in this run. */
+  size(dim: Dim): number;
   floats(value: Value | undefined): Float64Array;
   ints(value: Value | undefined): Int32Array;
   /** A weight's source and its bytes as the file has them. */

@@ -13,6 +13,7 @@ import type {
   SequenceRows,
   WeightSource,
 } from '../graph/executor.ts';
+import type { DimSizes } from '../graph/dims.ts';
 import { roundKv } from '../graph/kv-codec.ts';
 import { printModel } from '../graph/model-graphs.ts';
 import type { GraphOp } from '../graph/ops/index.ts';
@@ -187,14 +188,14 @@ function runAll(session: Session, runs: readonly GraphRun[]): RunResults {
 
 type Values = Map<number, Float64Array | Int32Array>;
 
-function runGraph(session: Session, { run, graph }: CheckedRun, made: ReadonlyMap<string, Float64Array | Int32Array>): Values {
+function runGraph(session: Session, { run, graph, sizes }: CheckedRun, made: ReadonlyMap<string, Float64Array | Int32Array>): Values {
   const values: Values = new Map();
   for (const [name, { id, dtype }] of graph.inputs) {
     const input = run.inputs[name] as RunInput;
     const numbers = 'graph' in input ? (made.get(`${input.graph}.${input.output}`) as Float64Array) : Array.from(input);
     values.set(id, dtype === 'i32' ? Int32Array.from(numbers) : Float64Array.from(numbers));
   }
-  const ops = opRun(session, run.sequences ?? [], values);
+  const ops = opRun(session, { sequences: run.sequences ?? [], sizes, values });
   for (const { op, inputs, outputs } of graph.nodes) {
     const compute = REFERENCE_OPS[op.kind] as unknown as RunOp<GraphOp>;
     const numbers = compute(op, inputs, ops);
@@ -203,11 +204,18 @@ function runGraph(session: Session, { run, graph }: CheckedRun, made: ReadonlyMa
   return values;
 }
 
-function opRun(session: Session, sequences: readonly SequenceRows[], values: Values): OpRun {
+interface RunState {
+  readonly sequences: readonly SequenceRows[];
+  readonly sizes: DimSizes;
+  readonly values: Values;
+}
+
+function opRun(session: Session, { sequences, sizes, values }: RunState): OpRun {
   const weight = (id: string) => session.weights.get(id) as LoadedWeight;
   return {
     sequences,
     roundingBlock: session.roundingBlock,
+    size: (dim) => (typeof dim === 'number' ? dim : (sizes[dim] as number)),
     floats: (value) => values.get((value as Value).id) as Float64Array,
     ints: (value) => values.get((value as Value).id) as Int32Array,
     weight,

@@ -1,5 +1,5 @@
 /** Functions of single floats, by the numbers that graph/ops/activation.ts gives them. */
-import { exp4, madd } from './float-math';
+import { exp4, madd, tanh4 } from './float-math';
 
 const SILU: i32 = 0;
 const GELU_TANH: i32 = 1;
@@ -7,6 +7,8 @@ const GELU: i32 = 2;
 const IDENTITY: i32 = 3;
 export const SIGMOID: i32 = 4;
 const QUICK_GELU: i32 = 5;
+export const TANH: i32 = 6;
+const RELU: i32 = 7;
 
 /** x * sigmoid(z) * up. */
 // @ts-ignore: decorator
@@ -67,6 +69,9 @@ function activateTimes(fn: i32, x: v128, factor: v128): v128 {
     case IDENTITY: return f32x4.mul(x, factor);
     case SIGMOID: return sigmoidTimes(f32x4.splat(1.0), x, factor);
     case QUICK_GELU: return sigmoidTimes(x, f32x4.mul(x, f32x4.splat(1.702)), factor);
+    case TANH: return f32x4.mul(tanh4(x), factor);
+    // NaN is kept: only what is below 0 is taken out.
+    case RELU: return f32x4.mul(v128.andnot(x, f32x4.lt(x, f32x4.splat(0))), factor);
     default: unreachable();
   }
   return x;

@@ -5,16 +5,20 @@ import { awaitStep, barrier, finishStep, programBegin, programEnd, scratchOf, st
 import { runDeltaRule } from './delta-rule';
 import { runExpertMix, runExperts } from './expert-steps';
 import { runFullAttention } from './full-attention';
+import { runGroupNorm } from './group-norm';
 import { runGated, runLinears } from './linear-steps';
+import { runLstm } from './lstm';
 import { runRoute } from './route';
 import { runShortConvolution } from './short-convolution';
 import {
   ACTIVATION, ADD, COLUMNS, EXPERT_SUM, GATHER, QUANTIZE, runEmbed, runNorm, runNumber, runRotate, runRows, SCALE_ROWS,
 } from './row-steps';
 import {
-  AttentionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord, LinearsRecord, NormRecord,
-  NumberRecord, OpRecord, PackRecord, RotateRecord, RouteRecord, RowRecord, ShortConvolutionRecord, StepRecord,
+  AttentionRecord, ChannelConvolutionRecord, CheckRecord, DeltaRuleRecord, EmbedRecord, ExpertsRecord, FullAttentionRecord, GatedRecord,
+  GroupNormRecord, LinearsRecord, LstmRecord, NormRecord, NumberRecord, OpRecord, PackRecord, RotateRecord, RouteRecord, RowRecord,
+  ShortConvolutionRecord, StepRecord, WindowsRecord,
 } from './step-records';
+import { runChannelConvolution, runWindows } from './windows';
 
 /** Op codes; cpu/ops/ holds the same numbers. */
 const OP_EMBED: i32 = 1;
@@ -42,6 +46,10 @@ const OP_EXPERT_MIX: i32 = 22;
 const OP_EXPERT_SUM: i32 = 23;
 const OP_SCALE_ROWS: i32 = 24;
 const OP_PACK: i32 = 25;
+const OP_WINDOWS: i32 = 26;
+const OP_CHANNEL_CONVOLUTION: i32 = 27;
+const OP_GROUP_NORM: i32 = 28;
+const OP_LSTM: i32 = 29;
 
 /** Runs steps until one ends whose last thread is this one: then 1, and the host is to be told. 0: the threads are to end. */
 export function threadMain(control: usize, thread: i32): i32 {
@@ -93,6 +101,10 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_EXPERT_MIX: return runExpertMix(control, changetype<ExpertsRecord>(at), step, scratch);
     case OP_CHECK: return runCheck(control, changetype<CheckRecord>(at));
     case OP_PACK: return runPack(control, changetype<PackRecord>(at), scratch);
+    case OP_WINDOWS: return runWindows(control, changetype<WindowsRecord>(at), step);
+    case OP_CHANNEL_CONVOLUTION: return runChannelConvolution(control, changetype<ChannelConvolutionRecord>(at), step, scratch);
+    case OP_GROUP_NORM: return runGroupNorm(control, changetype<GroupNormRecord>(at), step, scratch);
+    case OP_LSTM: return runLstm(control, changetype<LstmRecord>(at), step, scratch);
     default: unreachable();
   }
 }

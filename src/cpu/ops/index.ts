@@ -13,6 +13,10 @@ import type { StoredAttentionOp } from '../../graph/ops/stored-attention.ts';
 import type { EmbedOp } from '../../graph/ops/embed.ts';
 import type { FullAttentionOp } from '../../graph/ops/full-attention.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
+import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
+import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
+import type { LstmOp } from '../../graph/ops/lstm.ts';
+import type { WindowsOp } from '../../graph/ops/windows.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 import type { CpuStepOf } from '../cpu-value.ts';
@@ -20,6 +24,7 @@ import { activationRules, lowerActivation } from './activation.ts';
 import { addRules, lowerAdd } from './add.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionStepOp } from './attention.ts';
+import { channelConvolutionRules, lowerChannelConvolution } from './channel-convolution.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import type { DeltaRuleOp } from './delta-rule.ts';
@@ -31,8 +36,10 @@ import { expertSumRules, lowerExpertSum } from './expert-sum.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherStepOp } from './gather-rows.ts';
+import { groupNormRules, lowerGroupNorm } from './group-norm.ts';
 import { gatedRules, linearsRules, lowerLinear } from './linear.ts';
 import type { GatedStepOp, LinearsStepOp } from './linear.ts';
+import { lowerLstm, lstmRules } from './lstm.ts';
 import { quantizeRules } from './quantize.ts';
 import type { QuantizeStepOp } from './quantize.ts';
 import { lowerLayerNorm, lowerRmsNorm, normRules } from './norm.ts';
@@ -45,6 +52,7 @@ import { lowerScale, scaleRules } from './scale.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
+import { lowerWindows, windowsRules } from './windows.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
 export type CpuOp =
@@ -71,7 +79,11 @@ export type CpuOp =
   | StoredAttentionOp
   | WriteMemoryOp
   | ShortConvolutionOp
-  | DeltaRuleOp;
+  | DeltaRuleOp
+  | WindowsOp
+  | ChannelConvolutionOp
+  | GroupNormOp
+  | LstmOp;
 
 export type CpuStep = CpuStepOf<CpuOp>;
 
@@ -98,6 +110,10 @@ export const LOWERINGS = {
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
+  windows: lowerWindows,
+  channelConvolution: lowerChannelConvolution,
+  groupNorm: lowerGroupNorm,
+  lstm: lowerLstm,
 } satisfies { readonly [Kind in GraphOp['kind']]: Lower<OpOf<Kind>, CpuOp> };
 
 export const CPU_OPS = {
@@ -125,6 +141,10 @@ export const CPU_OPS = {
   expertSum: expertSumRules,
   scaleRows: scaleRowsRules,
   attention: attentionRules,
+  windows: windowsRules,
+  channelConvolution: channelConvolutionRules,
+  groupNorm: groupNormRules,
+  lstm: lstmRules,
 } satisfies { readonly [Kind in CpuOp['kind']]: CpuOpRules<Extract<CpuOp, { readonly kind: Kind }>> };
 
 export function cpuRulesOf(op: CpuOp): CpuOpRules<CpuOp> {

@@ -9,6 +9,10 @@ import type { ScaleRowsOp } from '../../graph/ops/scale-rows.ts';
 import type { ScaleOp } from '../../graph/ops/scale.ts';
 import type { SoftcapOp } from '../../graph/ops/softcap.ts';
 import type { WriteMemoryOp } from '../../graph/ops/write-memory.ts';
+import type { ChannelConvolutionOp } from '../../graph/ops/channel-convolution.ts';
+import type { GroupNormOp } from '../../graph/ops/group-norm.ts';
+import type { LstmOp } from '../../graph/ops/lstm.ts';
+import type { WindowsOp } from '../../graph/ops/windows.ts';
 import type { TypeOf } from '../../graph/weight-lookup.ts';
 import type { GpuOpRules, Lower } from '../plan/gpu-op-rules.ts';
 import type { GpuStepOf } from '../plan/gpu-value.ts';
@@ -20,6 +24,7 @@ import type { AddNormOp } from './add-norm.ts';
 import { attentionRules, lowerAttention } from './attention.ts';
 import type { AttentionOp } from './attention-op.ts';
 import { storedAttentionRules, lowerStoredAttention } from './stored-attention.ts';
+import { channelConvolutionRules, lowerChannelConvolution } from './channel-convolution.ts';
 import { columnsRules, lowerColumns } from './columns.ts';
 import { deltaRuleRules, lowerDeltaRule } from './delta-rule.ts';
 import type { DeltaRuleOp } from './delta-rule-op.ts';
@@ -34,10 +39,12 @@ import type { ExpertSumOp } from './expert-sum.ts';
 import { fullAttentionRules, lowerFullAttention } from './full-attention.ts';
 import { gatherRules, lowerGatherRows } from './gather-rows.ts';
 import type { GatherOp } from './gather-rows.ts';
+import { groupNormRules, lowerGroupNorm } from './group-norm.ts';
 import { layerNormRules, lowerLayerNorm } from './layer-norm.ts';
 import type { LayerNormOp } from './layer-norm.ts';
 import { linearRules, lowerLinear } from './linear.ts';
 import type { LinearOp } from './linear-op.ts';
+import { lowerLstm, lstmRules } from './lstm.ts';
 import { normPartsRules } from './norm-parts.ts';
 import type { NormPartsOp } from './norm-parts.ts';
 import { quantizeRules } from './quantize.ts';
@@ -52,6 +59,7 @@ import { lowerScaleRows, scaleRowsRules } from './scale-rows.ts';
 import { lowerShortConvolution, shortConvolutionRules } from './short-convolution.ts';
 import type { ShortConvolutionOp } from './short-convolution.ts';
 import { lowerSoftcap, softcapRules } from './softcap.ts';
+import { lowerWindows, windowsRules } from './windows.ts';
 import { lowerWriteMemory, writeMemoryRules } from './write-memory.ts';
 
 export type GpuOp =
@@ -79,7 +87,11 @@ export type GpuOp =
   | ActivationOp
   | AddOp
   | AddNormOp
-  | GatherOp;
+  | GatherOp
+  | WindowsOp
+  | ChannelConvolutionOp
+  | GroupNormOp
+  | LstmOp;
 
 export type GpuStep = GpuStepOf<GpuOp>;
 
@@ -106,6 +118,10 @@ export const LOWERINGS = {
   activation: lowerActivation,
   add: lowerAdd,
   gatherRows: lowerGatherRows,
+  windows: lowerWindows,
+  channelConvolution: lowerChannelConvolution,
+  groupNorm: lowerGroupNorm,
+  lstm: lowerLstm,
 } satisfies { readonly [Kind in GraphOp['kind']]: Lower<OpOf<Kind>, GpuOp> };
 
 export const GPU_OPS = {
@@ -134,6 +150,10 @@ export const GPU_OPS = {
   add: addRules,
   addNorm: addNormRules,
   gather: gatherRules,
+  windows: windowsRules,
+  channelConvolution: channelConvolutionRules,
+  groupNorm: groupNormRules,
+  lstm: lstmRules,
 } satisfies { readonly [Kind in GpuOp['kind']]: GpuOpRules<Extract<GpuOp, { readonly kind: Kind }>> };
 
 export function gpuRulesOf(op: GpuOp): GpuOpRules<GpuOp> {

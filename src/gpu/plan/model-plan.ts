@@ -4,7 +4,7 @@ import type { DimSizes } from '../../graph/dims.ts';
 import type { KvLayout } from '../../graph/executor.ts';
 import { outputOf } from '../../graph/graph.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { graphOf, textGraphNames } from '../../graph/model-graphs.ts';
+import { graphOf, tokenGraphNames } from '../../graph/model-graphs.ts';
 import type { ModelGraphs } from '../../graph/model-graphs.ts';
 import { sequenceDim } from '../../graph/run-check.ts';
 import { largestSizes, tapSizes } from '../../graph/run-sizes.ts';
@@ -80,12 +80,12 @@ export interface DecoderPlan extends GraphPlan {
 
 export interface ModelPlan {
   readonly graphs: ReadonlyMap<string, GraphPlan>;
-  /** Undefined for a model that makes embeddings only. */
+  /** Undefined for a model that predicts no tokens. */
   readonly decoder: DecoderPlan | undefined;
   readonly weights: PlannedWeights;
   /** What turns the file's weights into planes. */
   readonly repackKernels: readonly Kernel[];
-  /** Most rows of a step of the decoder, or of the encoder of a model that has none. */
+  /** Most rows of a step of the decoder, or of the first graph of a model that has none. */
   readonly maxRows: number;
   readonly options: ModelPlanOptions;
 }
@@ -158,8 +158,8 @@ function planGraph(graph: Graph, options: ModelPlanOptions): OpenGraphPlan {
   const limits = largestSizes(graph, sizes, LEAST_OUT_ROWS);
   const dims = [...Object.keys(limits), ...graph.derivedDims.map(({ name }) => name)];
   const tileRows = listedTileRows(graph, { profile, kv });
-  const { tokens, positions } = textGraphNames(options.model);
-  const heldInputs = [tokens, positions].flatMap((name) => graph.inputs.get(name) ?? []);
+  const names = tokenGraphNames(options.model);
+  const heldInputs = names === undefined ? [] : [names.tokens, names.positions].flatMap((name) => graph.inputs.get(name) ?? []);
   const choices = { profile, kv, tileRows, typeOf, known: firstOfKey() };
   const deviceLimits = { check: createLimitCheck(choices), choices };
   const planned = (rows: 'one' | 'many', taps?: readonly Value[]) =>
@@ -185,12 +185,17 @@ export function planModel(options: ModelPlanOptions): ModelPlan {
   const all = [...(decoder === undefined ? [] : [decoder.one]), ...[...graphs.values()].map(({ many }) => many)];
   const weights = weightsOfSteps(all.flatMap(({ plan }) => plan.steps), options);
   const types = new Set([...weights.matrices.values()].map(({ type }) => type));
-  const { limits, graph } = planOf(textGraphNames(model).graph);
+  const main = mainGraphOf({ name: model.name, graphs }, model);
   return {
     graphs, decoder, options, weights,
     repackKernels: [...types].map((type) => repackKernel({ format: packedFormatOf(type) })),
-    maxRows: limits[sequenceDim(graph) ?? 'rows'] as number,
+    maxRows: main.limits[sequenceDim(main.graph) ?? Object.keys(main.limits)[0] ?? 'rows'] as number,
   };
+}
+
+/** The graph that texts go through, or the first of a model that reads none. */
+export function mainGraphOf<One>(graphs: { readonly name: string; readonly graphs: ReadonlyMap<string, One> }, model: ModelGraphs): One {
+  return graphOf(graphs, tokenGraphNames(model)?.graph ?? ([...graphs.graphs.keys()][0] as string));
 }
 
 function planDecoder(
@@ -221,7 +226,7 @@ const FIRST_ROWS = 32;
 export function kernelsByNeed(plan: ModelPlan): { readonly first: readonly Kernel[]; readonly later: readonly Kernel[] } {
   const { decoder, graphs, repackKernels } = plan;
   const ofOne = decoder === undefined ? [] : kernelsIn(decoder.one, { sizes: sizesOfOne(decoder.limits), tiles: 0 }, 'whole');
-  const text = textGraphNames(plan.options.model).graph;
+  const text = tokenGraphNames(plan.options.model)?.graph;
   const ofMany = [...graphs].flatMap(([name, { many, graph, limits, tileRows }]) => {
     const given = name === text ? { ...sizesOfOne(limits), [sequenceDim(graph) as string]: FIRST_ROWS } : limits;
     return kernelsIn(many, { sizes: sizesOf(graph.derivedDims, given), tiles: Math.ceil(FIRST_ROWS / tileRows) }, 'tiles');

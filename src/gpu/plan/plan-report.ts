@@ -1,7 +1,6 @@
 /** What a model does on a profile, in numbers and as text: dispatches, bytes and multiply-adds of a token and of a prefill chunk. */
 import { sizesOf } from '../../graph/dims.ts';
 import type { DimSizes } from '../../graph/dims.ts';
-import { graphOf, textGraphNames } from '../../graph/model-graphs.ts';
 import { printPlan } from '../../graph/plan.ts';
 import { sequenceDim } from '../../graph/run-check.ts';
 import { InputError } from '../../tensor/errors.ts';
@@ -11,6 +10,7 @@ import { samplerVariantOf } from '../sampling/sampler-kinds.ts';
 import { describeOp } from '../ops/index.ts';
 import { modeOf } from './kernel-use.ts';
 import type { StepCounts, StepMode } from './kernel-use.ts';
+import { mainGraphOf } from './model-plan.ts';
 import type { GraphPlan, ModelPlan, PlannedSteps } from './model-plan.ts';
 
 export interface ReportedDispatch {
@@ -60,9 +60,9 @@ function sizesWith({ graph, limits }: GraphPlan, rows: number): DimSizes {
   return sizesOf(graph.derivedDims, Object.fromEntries(Object.keys(limits).map((name) => [name, name === dim ? rows : 1])));
 }
 
-/** The plan of the graph that texts go through. */
+/** The plan of the graph that texts go through, or of the first one. */
 function textPlanOf({ graphs, options: { model } }: ModelPlan): GraphPlan {
-  return graphOf({ name: model.name, graphs }, textGraphNames(model).graph);
+  return mainGraphOf({ name: model.name, graphs }, model);
 }
 
 /** One token after `keys - 1` others, greedy sampling included. @throws InputError for a model that makes embeddings only */

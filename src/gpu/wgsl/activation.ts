@@ -24,6 +24,14 @@ const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>>
   },
   // Hendrycks and Gimpel 2016.
   quickGelu: (type) => `x / (1.0 + exp(min(-1.702 * x, ${type}(80.0))))`,
+  // WGSL's own may be inf / inf where its exponentials leave f32, and loses digits near 0, where this is the power series.
+  tanh(type) {
+    const square = 'x * x';
+    const near = `x * (1.0 + ${square} * (-0.3333333333 + ${square} * (0.1333333333 + ${square} * (-0.05396825397 + ${square} * 0.02186948854))))`;
+    const far = `sign(x) * (1.0 - 2.0 / (exp(min(2.0 * abs(x), ${type}(80.0))) + 1.0))`;
+    return `select(${far}, ${near}, abs(x) < ${type}(0.25))`;
+  },
+  relu: (type) => `select(x, ${type}(0.0), x < ${type}(0.0))`,
   identity: () => 'x',
 };
 

@@ -23,6 +23,14 @@ import { columnsRules } from './columns.ts';
 import type { ColumnsOp } from './columns.ts';
 import { layerNormRules } from './layer-norm.ts';
 import type { LayerNormOp } from './layer-norm.ts';
+import { channelConvolutionRules } from './channel-convolution.ts';
+import type { ChannelConvolutionOp } from './channel-convolution.ts';
+import { groupNormRules } from './group-norm.ts';
+import type { GroupNormOp } from './group-norm.ts';
+import { lstmRules } from './lstm.ts';
+import type { LstmOp } from './lstm.ts';
+import { windowsRules } from './windows.ts';
+import type { WindowsOp } from './windows.ts';
 import { scaleRules } from './scale.ts';
 import type { ScaleOp } from './scale.ts';
 import { softcapRules } from './softcap.ts';
@@ -67,7 +75,11 @@ export type GraphOp =
   | DeltaRuleOp
   | ActivationOp
   | AddOp
-  | GatherRowsOp;
+  | GatherRowsOp
+  | WindowsOp
+  | ChannelConvolutionOp
+  | GroupNormOp
+  | LstmOp;
 
 export type OpOf<Kind extends GraphOp['kind']> = Extract<GraphOp, { readonly kind: Kind }>;
 
@@ -93,6 +105,10 @@ export const OP_RULES = {
   activation: activationRules,
   add: addRules,
   gatherRows: gatherRowsRules,
+  windows: windowsRules,
+  channelConvolution: channelConvolutionRules,
+  groupNorm: groupNormRules,
+  lstm: lstmRules,
 } satisfies { readonly [Kind in GraphOp['kind']]: OpRules<OpOf<Kind>> };
 
 /** The rules of whatever op. */

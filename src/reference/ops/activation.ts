@@ -13,6 +13,8 @@ export const ACTIVATION_FUNCTIONS: Readonly<Record<ActivationName, (x: number) =
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
   /** x * sigmoid(1.702 x) (Hendrycks and Gimpel 2016). */
   quickGelu: (x) => x / (1 + Math.exp(-1.702 * x)),
+  tanh: Math.tanh,
+  relu: (x) => (x < 0 ? 0 : x),
 };
 
 /** 1 - erf(x) to float64's precision: erf's power series near 0, erfc's continued fraction beyond (Abramowitz and Stegun 7.1.6, 7.1.14). */

@@ -5,6 +5,7 @@ import { runActivation } from './activation.ts';
 import { runAdd } from './add.ts';
 import { runAttention } from './attention.ts';
 import { runStoredAttention } from './stored-attention.ts';
+import { runChannelConvolution } from './channel-convolution.ts';
 import { runColumns } from './columns.ts';
 import { runDeltaRule } from './delta-rule.ts';
 import { runLayerNorm } from './layer-norm.ts';
@@ -13,7 +14,9 @@ import { runSoftcap } from './softcap.ts';
 import { runEmbed } from './embed.ts';
 import { runFullAttention } from './full-attention.ts';
 import { runGatherRows } from './gather-rows.ts';
+import { runGroupNorm } from './group-norm.ts';
 import { runLinear } from './linear.ts';
+import { runLstm } from './lstm.ts';
 import { runRmsNorm } from './rms-norm.ts';
 import { runRope } from './rope.ts';
 import { runShortConvolution } from './short-convolution.ts';
@@ -21,6 +24,7 @@ import { runRoute } from './route.ts';
 import { runExpertLinear } from './expert-linear.ts';
 import { runExpertSum } from './expert-sum.ts';
 import { runScaleRows } from './scale-rows.ts';
+import { runWindows } from './windows.ts';
 import { runWriteMemory } from './write-memory.ts';
 
 export const REFERENCE_OPS = {
@@ -45,4 +49,8 @@ export const REFERENCE_OPS = {
   activation: runActivation,
   add: runAdd,
   gatherRows: runGatherRows,
+  windows: runWindows,
+  channelConvolution: runChannelConvolution,
+  groupNorm: runGroupNorm,
+  lstm: runLstm,
 } satisfies { readonly [Kind in GraphOp['kind']]: RunOp<OpOf<Kind>> };
