@@ -116,7 +116,8 @@ export async function checkRecurrence(executor: Executor, tolerance: number): Pr
     ])]);
     const second = [...both[0]!.get('y')!];
     found.push(...second.slice(0, hidden));
-    const last = await program.run([runOf(part(4, rows), rows - 4, [{ rows: rows - 4, start: 4, pages: [], slots: { read: 1, write: 3 } }])]);
+    const rest = { rows: rows - 4, start: 4, pages: [], slots: { read: 1, write: 3 } };
+    const last = await program.run([runOf(part(4, rows), rest.rows, [rest])]);
     found.push(...last[0]!.get('y')!);
     expectClose('in parts', { wanted: of.y.values, found }, tolerance);
     expectClose('beside', { wanted: of.y.values, found: second.slice(hidden) }, tolerance);

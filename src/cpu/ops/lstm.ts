@@ -17,7 +17,8 @@ export const lstmRules: CpuOpRules<LstmOp> = {
   describe: (op) => `${op.weight.id} ${graphRules.print?.(op)}`.trim(),
   write(out, { op: { weight, state, reverse }, inputs, outputs }, at) {
     const offset = state === undefined ? NO_STATE : at.pages.slotStates.get(state.index);
-    if (offset === undefined) throw new Error(`CPU plan: an LSTM uses state ${state && stateName(state)}, which the graph does not declare`);
+    if (offset === undefined)
+      throw new Error(`CPU plan: an LSTM uses state ${state && stateName(state)}, which the graph does not declare`);
     out.ints(weight.shape[1] as number, at.vector(weight.id), offset, reverse ? 1 : 0);
     out.ints(...rowsAt(at, inputs[0]), ...rowsAt(at, outputs[0]));
   },

@@ -20,7 +20,9 @@ export const groupNormRules: GpuOpRules<GroupNormOp> = {
     const invocations = Math.min(INVOCATIONS, profile.invocations);
     const variant = { groups, width: widthOf(x) / groups, eps, affine: weight !== undefined, invocations };
     const buffers = {
-      x: floatsRef(x), ...(weight === undefined ? {} : { gain: vectorRef(weight.id) }), ...(bias === undefined ? {} : { bias: vectorRef(bias.id) }),
+      x: floatsRef(x),
+      ...(weight === undefined ? {} : { gain: vectorRef(weight.id) }),
+      ...(bias === undefined ? {} : { bias: vectorRef(bias.id) }),
     };
     return rowUse(step, { kernel: groupNormKernel(variant), buffers, workgroups: () => groupNormWorkgroups(variant), work: 3 });
   },

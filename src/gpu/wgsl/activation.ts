@@ -27,7 +27,9 @@ const EXPRESSIONS: Readonly<Record<ActivationName, (type: FloatType) => string>>
   // WGSL's own may be inf / inf where its exponentials leave f32, and loses digits near 0, where this is the power series.
   tanh(type) {
     const square = 'x * x';
-    const near = `x * (1.0 + ${square} * (-0.3333333333 + ${square} * (0.1333333333 + ${square} * (-0.05396825397 + ${square} * 0.02186948854))))`;
+    const terms = ['1.0', '-0.3333333333', '0.1333333333', '-0.05396825397'];
+    const series = terms.reduceRight((rest, term) => `(${term} + ${square} * ${rest})`, '0.02186948854');
+    const near = `x * ${series}`;
     const far = `sign(x) * (1.0 - 2.0 / (exp(min(2.0 * abs(x), ${type}(80.0))) + 1.0))`;
     return `select(${far}, ${near}, abs(x) < ${type}(0.25))`;
   },
