@@ -4,6 +4,7 @@ import { openCheckpoint } from '../files/open-checkpoint.ts';
 import { describeKvTypes } from '../graph/kv-types.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
 import { decoderGraphOf, parameterCount } from '../graph/model-graphs.ts';
+import { multiplyAddsOf } from '../graph/multiply-adds.ts';
 import { rulesOf } from '../graph/ops/index.ts';
 import { usedExperts } from '../graph/ops/route.ts';
 import { stateGroups } from '../graph/state.ts';
@@ -65,21 +66,18 @@ function graphWork(decoder: DecoderModel, wanted: KvChoice | undefined): GraphWo
   const kvTypes = resolveKvTypes(wanted, decoder);
   const sizeOf = (id: string) => sourceOf(decoder, id).sizeBytes;
   const read = new Map<string, number>();
-  let [rowMultiplyAdds, headMultiplyAdds, keyMultiplyAdds] = [0, 0, 0];
-  for (const { op, inputs, outputs } of graph.nodes) {
+  const { row: rowMultiplyAdds, outRow: headMultiplyAdds } = multiplyAddsOf(graph);
+  let keyMultiplyAdds = 0;
+  for (const { op, inputs } of graph.nodes) {
     if (op.kind === 'expertLinear') {
-      const [experts, out, cols] = op.weight.shape as [number, number, number];
+      const [experts] = op.weight.shape as [number, number, number];
       const used = usedExperts(inputs[1]!);
-      rowMultiplyAdds += used * out * cols;
       for (const { id } of rulesOf(op).weights(op)) read.set(id, (sizeOf(id) / experts) * used);
     } else if (op.kind === 'embed') {
       const { id, shape } = op.weight;
       // A table that is the head too is read whole, there.
       if (!read.has(id)) read.set(id, sizeOf(id) / shape[0]!);
     } else if (op.kind === 'linear') {
-      const multiplyAdds = op.weight.shape[0]! * op.weight.shape[1]!;
-      if (outputs[0]!.shape[0] === 'outRows') headMultiplyAdds += multiplyAdds;
-      else rowMultiplyAdds += multiplyAdds;
       for (const { id } of op.bias === undefined ? [op.weight] : [op.weight, op.bias]) read.set(id, sizeOf(id));
     } else {
       for (const { id } of rulesOf(op).weights(op)) read.set(id, sizeOf(id));

@@ -1,7 +1,9 @@
 /** How much of everything a model is loaded with: positions, types of keys and values, snapshots, sequences. */
-import type { KvLayout } from '../graph/executor.ts';
+import type { Executor, KvLayout } from '../graph/executor.ts';
+import type { Graph } from '../graph/graph.ts';
 import { parseKvTypes } from '../graph/kv-types.ts';
 import type { KvChoice, KvTypes } from '../graph/kv-types.ts';
+import { multiplyAddsOf } from '../graph/multiply-adds.ts';
 import { mostSnapshots, sequencesIn, slotBytes, stateBytes } from '../graph/state-sizes.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
 import { CapacityError, InputError } from '../tensor/errors.ts';
@@ -13,6 +15,8 @@ import { sourcesOf } from './model-parts.ts';
 const DEFAULT_CONTEXT_LENGTH = 8192;
 const DEFAULT_SNAPSHOT_BYTES = 512e6;
 const PAGE_TOKENS = 64;
+
+type ChunkBounds = Pick<Executor, 'prefillRows' | 'chunkMultiplyAdds'>;
 
 /** @throws InputError for a length that the model was not made for */
 export function resolveContextLength(wanted: number | undefined, ofModel: number): number {
@@ -37,6 +41,19 @@ export function resolveSnapshots(wanted: number | undefined, { model }: Pick<Dec
         'more, or 0 for none.',
     );
   return mostSnapshots(model, wanted);
+}
+
+/** Most tokens of one prefill step where the device has no number of its own: enough to reuse weights well. */
+const PREFILL_ROWS = 256;
+/** Products of fewer rows on a large device read weights for too little. */
+const LEAST_PREFILL_ROWS = 64;
+
+/** Most rows of a step over a prompt: what suits the device, halved until a chunk of this model is no longer than it says. */
+export function prefillRowsOf(graph: Graph, { prefillRows = PREFILL_ROWS, chunkMultiplyAdds = Infinity }: ChunkBounds): number {
+  const { row } = multiplyAddsOf(graph);
+  let rows = prefillRows;
+  while (rows / 2 >= LEAST_PREFILL_ROWS && rows * row > chunkMultiplyAdds) rows /= 2;
+  return rows;
 }
 
 interface StateRoom {

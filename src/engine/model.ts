@@ -27,7 +27,7 @@ import { generateObject } from './generate-object.ts';
 import { createModelCore } from './model-core.ts';
 import { modelInfo } from './model-info.ts';
 import type { ModelParts } from './model-parts.ts';
-import { kvLayoutOf, resolveContextLength, resolveKvTypes, resolveSequences, resolveSnapshots } from './model-room.ts';
+import { kvLayoutOf, prefillRowsOf, resolveContextLength, resolveKvTypes, resolveSequences, resolveSnapshots } from './model-room.ts';
 import { FORWARD_NAMES, READY_NAMES } from './option-names.ts';
 import { prepareGeneration } from './prepare-generation.ts';
 import { prepareInfill } from './prepare-infill.ts';
@@ -80,9 +80,6 @@ const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
   maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, signal: true, onProgress: true,
 };
 
-/** Most tokens of one prefill step where the device has no number of its own: enough to reuse weights well. */
-const PREFILL_ROWS = 256;
-
 /** @throws InputError for a model that makes embeddings only */
 function checkDecoder({ decoder, name }: ModelGraphs, call: string): void {
   if (decoder === undefined)
@@ -131,7 +128,7 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const contextLength = resolveContextLength(options.contextLength, config.contextLength);
   const kvTypes = resolveKvTypes(options.kvType, decoder);
   const causal = isCausal(textGraphOf(model));
-  const maxRows = causal ? Math.min(executor.prefillRows ?? PREFILL_ROWS, contextLength) : contextLength;
+  const maxRows = causal ? Math.min(prefillRowsOf(textGraphOf(model), executor), contextLength) : contextLength;
   const snapshots = resolveSnapshots(options.snapshotBytes, decoder);
   const layout = kvLayoutOf(contextLength, kvTypes);
   const room = { decoder, kv: layout, rows: maxRows, snapshots, maxConcurrent: limits.maxConcurrent };

@@ -53,6 +53,7 @@ export function createGpuExecutor(options: GpuExecutorOptions): Executor {
     kind,
     description: `${kind} (${name}, profile ${profile.name})`,
     prefillRows: profile.prefillRows,
+    chunkMultiplyAdds: profile.chunkMultiplyAdds,
     load: (request) => loadProgram(request, options),
   };
 }

@@ -1,11 +1,12 @@
 /** What a GPU would run for a model, from its file's header alone: no device, no weights. */
-import { resolveContextLength, resolveKvTypes, kvLayoutOf } from '../engine/model-room.ts';
+import { kvLayoutOf, prefillRowsOf, resolveContextLength, resolveKvTypes } from '../engine/model-room.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
 import type { ModelPlan } from '../gpu/plan/model-plan.ts';
 import { PROFILE_NAMES, PROFILES } from '../gpu/profile/profiles.ts';
 import { profileFor } from '../gpu/profile/profile-for.ts';
 import type { DeviceProfile, ProfileName } from '../gpu/profile/device-profile.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
+import { textGraphOf } from '../graph/model-graphs.ts';
 import { sourceOf } from '../graph/weight-lookup.ts';
 import { openDecoder } from '../models/open-decoder.ts';
 import { InputError } from '../tensor/errors.ts';
@@ -60,7 +61,8 @@ export async function planForProfile(pathOrUrl: string, choices: GpuPlanChoices 
     const typeOf = (id: string) => sourceOf(decoder, id).type;
     // Planner and kernels are a third of the package.
     const { planModel } = await import('../gpu/plan/model-plan.ts');
-    const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows: Math.min(profile.prefillRows, contextLength) } });
+    const rows = Math.min(prefillRowsOf(textGraphOf(decoder.model), profile), contextLength);
+    const plan = planModel({ model: decoder.model, typeOf, profile, kv, sizes: { rows } });
     return { ...plan, modelContextLength };
   } finally {
     await checkpoint.close();

@@ -143,8 +143,10 @@ export interface DeviceProfile {
   /** Invocations of a workgroup. */
   readonly invocations: number;
   readonly workgroupBytes: number;
-  /** Rows of a prefill chunk. */
+  /** Most rows of a prefill chunk. */
   readonly prefillRows: number;
+  /** Most multiply-adds of a chunk's products: about a tenth of a second. Larger models take fewer rows a chunk. */
+  readonly chunkMultiplyAdds: number;
   /** Most decode steps of one submit. */
   readonly stepsPerSubmit: number;
   readonly knobs: ProfileKnobs;

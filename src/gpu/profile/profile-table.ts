@@ -41,7 +41,7 @@ export function profileTable(profile: DeviceProfile): readonly ProfileRow[] {
     sums: `in products that make up to ${sums.mostValues} values of one`,
     deltaRule: `chunks of ${deltaRule.chunk} rows, ${deltaRule.lines} lines of a head a workgroup`,
     matrixUnits: matrixUnits(profile),
-    prefillRows: `${profile.prefillRows} rows a chunk`,
+    prefillRows: `${profile.prefillRows} rows a chunk, up to ${profile.chunkMultiplyAdds / 1e12} T multiply-adds`,
     stepsPerSubmit: `${profile.stepsPerSubmit} steps a submit`,
     limits:
       `${profile.storageBuffers} storage buffers, ${profile.invocations} invocations, ${profile.workgroupBytes / 1024} KiB, ` +

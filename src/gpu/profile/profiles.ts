@@ -44,7 +44,7 @@ const APPLE_KNOBS: ProfileKnobs = { ...KNOBS, gemm: { ...KNOBS.gemm, f32: { ...K
 const APPLE: Omit<DeviceProfile, 'name' | 'matches'> = {
   subgroupSize: 32, hasF16: true, activations: 'f32', subgroupMatrix: MATRIX_CONFIGS.metalF32,
   storageBuffers: 10, maxBufferBindingBytes: 4 * GIB - 4, invocations: 1024, workgroupBytes: 32768,
-  prefillRows: 512, stepsPerSubmit: 8, knobs: APPLE_KNOBS,
+  prefillRows: 512, chunkMultiplyAdds: 2e12, stepsPerSubmit: 8, knobs: APPLE_KNOBS,
   why: {
     profile: 'Any Apple GPU.',
     subgroups: 'Every Apple GPU has simdgroups of 32 lanes.',
@@ -74,7 +74,7 @@ interface AppleOptions {
   readonly generation: 1 | 2 | 3 | 4 | 5;
   readonly family: 7 | 8 | 9 | 10;
   /** What it chooses otherwise than the others, and why. */
-  readonly differences?: Partial<Pick<DeviceProfile, 'prefillRows' | 'stepsPerSubmit' | 'knobs'>>;
+  readonly differences?: Partial<Pick<DeviceProfile, 'prefillRows' | 'chunkMultiplyAdds' | 'stepsPerSubmit' | 'knobs'>>;
   readonly why?: Partial<ProfileReasons>;
 }
 
@@ -89,7 +89,7 @@ function apple({ generation, family, differences, why }: AppleOptions): DevicePr
 
 /** Families 7 and 8: registers and workgroup memory apart, and as few as 7 cores. */
 const EARLY_APPLE = {
-  differences: { prefillRows: 256, stepsPerSubmit: 4, knobs: KNOBS },
+  differences: { prefillRows: 256, chunkMultiplyAdds: 1e12, stepsPerSubmit: 4, knobs: KNOBS },
   why: {
     gemm: GEMM_WHY,
     prefillRows: 'With 7 or 8 cores a larger chunk of a 4B model would take tenths of a second, in which a page cannot draw (an estimate).',
@@ -101,7 +101,7 @@ const NVIDIA: DeviceProfile = {
   name: 'nvidia', matches: [{ vendor: 'nvidia' }],
   subgroupSize: 32, hasF16: true, activations: 'int8', subgroupMatrix: MATRIX_CONFIGS.nvidia,
   storageBuffers: 12, maxBufferBindingBytes: 2 * GIB - 4, invocations: 1024, workgroupBytes: 49152,
-  prefillRows: 1024, stepsPerSubmit: 16,
+  prefillRows: 1024, chunkMultiplyAdds: 9e12, stepsPerSubmit: 16,
   knobs: {
     ...KNOBS,
     gemvFloat: { ...KNOBS.gemvFloat, rowsPerTeam: 1, teams: 8 },
@@ -138,7 +138,8 @@ const NVIDIA: DeviceProfile = {
       'times what dot4I8Packed gives. Rows are scaled by powers of two, so that halves hold whatever comes.',
     prefillRows:
       'Products of 1,024 rows fill rounds of the cores without parts of the depth: 2,048 rows of a 4B model took a tenth less (H200). A ' +
-      'chunk takes about 43 ms there, which is the longest that an answer beside it waits.',
+      'chunk takes about 43 ms there, which is the longest that an answer beside it waits; models above 9B take 512 rows and fewer, so that ' +
+      'it stays near a tenth of a second.',
     stepsPerSubmit: 'JavaScript encodes the next submit while this one runs, and text still comes 25 times a second or more.',
     limits: 'As drivers of the last years give them.',
   },
@@ -167,7 +168,8 @@ const VULKAN_WHY: Omit<ProfileReasons, 'profile' | 'prefillRows' | 'stepsPerSubm
 const AMD: DeviceProfile = {
   ...VULKAN,
   name: 'amd', matches: [{ vendor: 'amd' }],
-  subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 512, stepsPerSubmit: 8, knobs: KNOBS,
+  subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 512, chunkMultiplyAdds: 2e12, stepsPerSubmit: 8,
+  knobs: KNOBS,
   why: {
     ...VULKAN_WHY, profile: 'Any AMD GPU.', prefillRows: 'Mostly GPUs with memory of their own.',
     stepsPerSubmit: 'Between what large and integrated GPUs want.',
@@ -177,7 +179,8 @@ const AMD: DeviceProfile = {
 const INTEL: DeviceProfile = {
   ...VULKAN,
   name: 'intel', matches: [{ vendor: 'intel' }],
-  subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 256, stepsPerSubmit: 4, knobs: KNOBS,
+  subgroupSize: undefined, hasF16: true, activations: 'int8', prefillRows: 256, chunkMultiplyAdds: 1e12, stepsPerSubmit: 4,
+  knobs: KNOBS,
   why: {
     ...VULKAN_WHY, profile: 'Any Intel GPU.', prefillRows: 'Mostly integrated GPUs, which also draw the screen.',
     stepsPerSubmit: 'For the same reason.',
@@ -187,7 +190,8 @@ const INTEL: DeviceProfile = {
 const SOFTWARE: DeviceProfile = {
   ...VULKAN,
   name: 'software', matches: [],
-  maxBufferBindingBytes: GIB, subgroupSize: undefined, hasF16: false, activations: 'int8', prefillRows: 64, stepsPerSubmit: 2,
+  maxBufferBindingBytes: GIB, subgroupSize: undefined, hasF16: false, activations: 'int8', prefillRows: 64,
+  chunkMultiplyAdds: 1e12, stepsPerSubmit: 2,
   knobs: { ...KNOBS, gemvFloat: { ...KNOBS.gemvFloat, arithmetic: 'integer', flatLanes: 1 } },
   why: {
     ...VULKAN_WHY,
@@ -207,7 +211,7 @@ const GENERIC: DeviceProfile = {
   name: 'generic', matches: [],
   subgroupSize: undefined, hasF16: false, activations: 'f32', subgroupMatrix: undefined,
   storageBuffers: 10, maxBufferBindingBytes: 2 ** 27, invocations: 256, workgroupBytes: 16384,
-  prefillRows: 128, stepsPerSubmit: 4, knobs: KNOBS,
+  prefillRows: 128, chunkMultiplyAdds: 1e12, stepsPerSubmit: 4, knobs: KNOBS,
   why: {
     ...VULKAN_WHY,
     profile: 'A GPU that is not known, or that a browser hides (Safari).',
