@@ -5,7 +5,8 @@ import type { Listener } from '../src/cli/serve/listen.ts';
 import type { Model } from '../src/engine/api.ts';
 import { loadModel } from '../src/node/load-model.ts';
 import { bundledModelPath } from '../src/node/package-root.ts';
-import type { RequestRecord, Server, ServerOptions } from '../src/server/api.ts';
+import type { Server, ServerOptions } from '../src/server/api.ts';
+import type { RequestRecord } from '../src/server/request-record.ts';
 import { createServer } from '../src/server/create-server.ts';
 
 export interface ServerRig {

@@ -1,6 +1,8 @@
 /** The public types of the server: what `createServer` takes and returns. */
 import type { Model } from '../engine/api.ts';
 import type { Platform } from '../tensor/platform.ts';
+import type { RequestRecord } from './request-record.ts';
+import type { ServerStore } from './store.ts';
 
 /** A `Request`, as fetch has it. */
 export type ServerRequest = Platform<'Request'>;
@@ -27,31 +29,6 @@ export interface ServerLimits {
   readonly stallMs?: number | undefined;
 }
 
-/** What became of a request; nothing of what was asked or answered. */
-export interface RequestRecord {
-  /** As the header `x-request-id` has it. */
-  readonly id: string;
-  readonly method: string;
-  /** Of the route, `/v1/models/:id`; undefined where there is none. */
-  readonly route: string | undefined;
-  /** Of the answer; 200 for a stream that failed later. */
-  readonly status: number;
-  /** `cancelled`: the client left, or took too long to read. */
-  readonly outcome: 'done' | 'refused' | 'failed' | 'cancelled';
-  /** Of the model that was asked, by its name here. */
-  readonly model: string | undefined;
-  /** What the request says of the person behind it (`user`, `safety_identifier`). */
-  readonly user: string | undefined;
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  readonly completionTokens: number;
-  /** From the request's arrival to its first token. */
-  readonly firstTokenMs: number | undefined;
-  readonly totalMs: number;
-  /** What nobody foresaw, for a log: it may hold paths. */
-  readonly error: unknown;
-}
-
 export interface ServerOptions {
   /** Loaded models by the names that requests have for them; a model may have several. They stay the caller's. */
   readonly models: Readonly<Record<string, Model>>;
@@ -65,6 +42,19 @@ export interface ServerOptions {
   readonly limits?: ServerLimits | undefined;
   /** Milliseconds after which a stream that has nothing to say sends a comment, for proxies; default 10,000. */
   readonly heartbeatMs?: number | undefined;
+  /** What the server keeps: keys, quotas and an audit log. Default: nothing. It stays the caller's. */
+  readonly store?: ServerStore | undefined;
+  /** Whether requests need a key of the store's also while it has none; default false: from the first key on. */
+  readonly requireKeys?: boolean | undefined;
+  /** Whether the audit log has the bodies of requests; default false. */
+  readonly auditPrompts?: boolean | undefined;
+  /**
+   * What becomes of requests while the audit log cannot be written. `refuse` (default): none is taken, and one whose entry is lost fails.
+   * `serve`: they are answered, and `onStoreError` hears of it.
+   */
+  readonly auditFailure?: 'refuse' | 'serve' | undefined;
+  /** Called when something could not be kept. */
+  readonly onStoreError?: ((error: unknown) => void) | undefined;
   /** Called when a request is over. */
   readonly onRequest?: ((record: RequestRecord) => void) | undefined;
 }

@@ -1,7 +1,10 @@
 /** A request at work: who it is for, what it may take, and what becomes of it. */
 import type { Model } from '../engine/api.ts';
 import type { JsonObject } from '../tensor/checkpoint.ts';
-import type { RequestRecord, ServerLimits } from './api.ts';
+import type { AccessControl, Holder } from './access/access-control.ts';
+import type { AuditLog } from './access/audit-log.ts';
+import type { ServerLimits } from './api.ts';
+import type { RequestRecord } from './request-record.ts';
 import { Failure, Stopped } from './failure.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -26,6 +29,8 @@ export interface ServerState {
   readonly createdAt: number;
   readonly active: Set<Call>;
   readonly metrics: Metrics;
+  readonly access: AccessControl;
+  readonly audit: AuditLog;
   readonly isDraining: () => boolean;
   readonly onEnd: (record: RequestRecord) => void;
 }
@@ -39,6 +44,10 @@ export interface Call {
   /** Of the path: `id` of `/v1/models/:id`. */
   readonly pathParameters: Readonly<Record<string, string>>;
   readonly figures: CallFigures;
+  /** Whose key it came with; undefined where none is needed, and before it is known. */
+  readonly holder: Holder | undefined;
+  /** Of its answers, among those that wait. */
+  readonly priority: number;
   readonly startedAt: number;
   /** Aborts when the client has left, and when the server stops. */
   readonly signal: AbortSignal;
@@ -47,8 +56,11 @@ export interface Call {
   stop(by: Stopped['by']): void;
   /** Milliseconds that are left of its time. */
   remainingMs(): number;
-  /** Idempotent. */
-  end(status: number, error?: unknown): void;
+  /**
+   * Idempotent. Resolves when what the audit log has of it is durable.
+   * @throws Failure (503) where that is lost and requests shall not be served without
+   */
+  end(status: number, error?: unknown): Promise<void>;
 }
 
 export interface CallStart {
@@ -64,37 +76,56 @@ function outcomeOf(status: number, failure: unknown, signal: AbortSignal): Reque
   return told < 500 ? 'refused' : 'failed';
 }
 
-/** Its parameters come when its body has been read. */
-export function startCall({ state, request, route }: CallStart): Call & { parameters: JsonObject; pathParameters: Record<string, string> } {
+/** What comes while the request is read. */
+interface OpeningCall extends Call {
+  parameters: JsonObject;
+  pathParameters: Record<string, string>;
+  holder: Holder | undefined;
+  priority: number;
+  /** Its key was looked at, and it may have what it asks for. */
+  isAdmitted: boolean;
+}
+
+export function startCall({ state, request, route }: CallStart): OpeningCall {
   const controller = new AbortController();
   const { signal } = controller;
-  const startedAt = performance.now();
+  const [startedAt, at] = [performance.now(), Date.now()];
   const id = `req_${crypto.randomUUID().replaceAll('-', '')}`;
   const figures: CallFigures = {
     model: undefined, user: undefined, promptTokens: 0, cachedTokens: 0, completionTokens: 0, firstTokenMs: undefined,
   };
-  let isOver = false;
+  let over: Promise<void> | undefined;
   const stop = (by: Stopped['by']) => {
-    if (!isOver && !signal.aborted) controller.abort(new Stopped(by));
+    if (over === undefined && !signal.aborted) controller.abort(new Stopped(by));
   };
   const onLeft = () => stop('client');
   request.signal.addEventListener('abort', onLeft, { once: true });
   if (request.signal.aborted) onLeft();
-  const call = {
-    id, state, request, figures, startedAt, signal, stop, parameters: {}, pathParameters: {}, isStreaming: false,
-    remainingMs: () => Math.max(1, Math.ceil(state.limits.requestMs - (performance.now() - startedAt))),
-    end(status: number, error?: unknown) {
-      if (isOver) return;
-      isOver = true;
-      request.signal.removeEventListener('abort', onLeft);
+  const finish = async (record: RequestRecord): Promise<void> => {
+    try {
+      if (call.isAdmitted) await state.audit.add({ record, at, parameters: call.parameters });
+    } finally {
       state.active.delete(call);
+    }
+  };
+  const call: OpeningCall = {
+    id, state, request, figures, startedAt, signal, stop, parameters: {}, pathParameters: {}, isStreaming: false, holder: undefined,
+    priority: 0, isAdmitted: false,
+    remainingMs: () => Math.max(1, Math.ceil(state.limits.requestMs - (performance.now() - startedAt))),
+    async end(status: number, error?: unknown) {
+      if (over !== undefined) return over;
+      request.signal.removeEventListener('abort', onLeft);
       const cause = error instanceof Failure ? error.cause : error;
       const record: RequestRecord = {
-        id, method: request.method, route, status, outcome: outcomeOf(status, error, signal), ...figures,
+        id, method: request.method, route, status, outcome: outcomeOf(status, error, signal), keyId: call.holder?.keyId,
+        ...figures,
         totalMs: performance.now() - startedAt, error: cause,
       };
       state.metrics.count(record);
       state.onEnd(record);
+      if (call.holder !== undefined) state.access.charge(call.holder, figures.promptTokens + figures.completionTokens);
+      over = finish(record);
+      return over;
     },
   };
   state.active.add(call);

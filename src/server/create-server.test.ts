@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { loadFakeModel } from '../../test/fake-model.ts';
 import { eventsOf, post, serverRig } from '../../test/server-rig.ts';
 import type { Model, Piece } from '../engine/api.ts';
-import type { RequestRecord, ServerOptions } from './api.ts';
+import type { ServerOptions } from './api.ts';
+import type { RequestRecord } from './request-record.ts';
 import { createServer } from './create-server.ts';
 
 const { model: fake } = await loadFakeModel({ maxConcurrent: 4 });

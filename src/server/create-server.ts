@@ -2,9 +2,11 @@
 import { Hono } from 'hono';
 import type { Model } from '../engine/api.ts';
 import { InputError } from '../tensor/errors.ts';
-import { checkInteger, checkOptionNames, describeValue } from '../tensor/option-names.ts';
+import { checkInteger, checkOptionNames, checkSwitches, describeValue } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse } from './api.ts';
+import { createAccessControl } from './access/access-control.ts';
+import { createAuditLog } from './access/audit-log.ts';
 import { startCall } from './call.ts';
 import type { Call, ResolvedServerLimits, ServerState } from './call.ts';
 import { Failure, failureOf } from './failure.ts';
@@ -18,7 +20,8 @@ import { ROUTES } from './routes.ts';
 import type { Route } from './routes.ts';
 
 const OPTION_NAMES: NamesOf<ServerOptions> = {
-  models: true, allowedHosts: true, corsOrigins: true, limits: true, heartbeatMs: true, onRequest: true,
+  models: true, allowedHosts: true, corsOrigins: true, limits: true, heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true,
+  auditFailure: true, onStoreError: true, onRequest: true,
 };
 
 const DEFAULT_LIMITS: ResolvedServerLimits = {
@@ -58,7 +61,12 @@ function modelsOf({ models }: ServerOptions): ReadonlyMap<string, Model> {
 function stateOf(options: ServerOptions, isDraining: () => boolean): ServerState {
   checkOptionNames(options, OPTION_NAMES, 'createServer');
   checkInteger('heartbeatMs', options.heartbeatMs, { min: 1, max: MOST });
-  const { onRequest } = options;
+  checkSwitches({ requireKeys: options.requireKeys, auditPrompts: options.auditPrompts });
+  const { auditFailure = 'refuse', onRequest } = options;
+  if (!['refuse', 'serve'].includes(auditFailure))
+    throw new InputError(`auditFailure must be refuse or serve, found ${describeValue(auditFailure)}.`);
+  if (options.store === undefined && options.requireKeys === true)
+    throw new InputError('requireKeys needs a store, which has the keys.');
   return {
     models: modelsOf(options),
     limits: resolveLimits(options.limits),
@@ -66,6 +74,8 @@ function stateOf(options: ServerOptions, isDraining: () => boolean): ServerState
     createdAt: Math.floor(Date.now() / 1000),
     active: new Set(),
     metrics: createMetrics(),
+    access: createAccessControl({ store: options.store, requiresKeys: options.requireKeys === true }),
+    audit: createAuditLog(options),
     isDraining,
     // What it throws is no fault of the request.
     onEnd: (record) => queueMicrotask(() => onRequest?.(record)),
@@ -85,6 +95,18 @@ function checkRoom({ state }: Call, route: Route): void {
     });
 }
 
+/** Finds out who asks, and takes the request from what that key has left. */
+async function admit(call: ReturnType<typeof startCall>, route: Route): Promise<void> {
+  const { access, audit } = call.state;
+  call.holder = await access.identify(call.request);
+  call.priority = call.holder?.limits.priority ?? 0;
+  if (call.holder !== undefined) await access.admit(call.holder);
+  // Figures are asked for every few seconds, and stay readable while the log is not.
+  if (route.isAlwaysOpen === true) return;
+  await audit.check();
+  call.isAdmitted = true;
+}
+
 /** Nothing that a client sent, or that nobody foresaw, leaves a request without an answer. */
 async function answer(route: Route, request: Request, pathParameters: Record<string, string>, state: ServerState): Promise<Response> {
   const call = startCall({ state, request, route: route.path });
@@ -92,14 +114,18 @@ async function answer(route: Route, request: Request, pathParameters: Record<str
   try {
     call.pathParameters = pathParameters;
     checkRoom(call, route);
+    if (route.isPublic !== true) await admit(call, route);
     if (route.parameters !== undefined) call.parameters = readParameters(await readJson(request, state.limits), route.parameters);
     response = await route.handle(call);
-    if (!call.isStreaming) call.end(response.status);
+    if (!call.isStreaming) await call.end(response.status);
   } catch (error) {
     const failure = failureOf(error);
-    response = Response.json(route.errorBody(failure), { status: failure.status, headers: failure.headers });
-    call.end(failure.status, failure);
+    // A refusal whose entry in the log is lost is one of another kind.
+    const told = await call.end(failure.status, failure).then(() => failure, failureOf);
+    response = Response.json(route.errorBody(told), { status: told.status, headers: told.headers });
   }
+  const { holder } = call;
+  for (const [name, value] of Object.entries(holder === undefined ? {} : state.access.headersOf(holder))) response.headers.set(name, value);
   response.headers.set('x-request-id', call.id);
   return response;
 }
@@ -120,7 +146,7 @@ function createApp(state: ServerState): Hono {
   app.notFound((c) => {
     const failure = refuseRoute(c.req.raw);
     const call = startCall({ state, request: c.req.raw, route: undefined });
-    call.end(failure.status, failure);
+    void call.end(failure.status, failure);
     return Response.json(errorBody(failure), { status: failure.status, headers: { ...failure.headers, 'x-request-id': call.id } });
   });
   return app;
@@ -135,7 +161,7 @@ function createFetch(state: ServerState, rules: OriginRules): (request: Request)
       origin = checkOrigin(request, rules);
     } catch (error) {
       const failure = failureOf(error);
-      startCall({ state, request, route: undefined }).end(failure.status, failure);
+      void startCall({ state, request, route: undefined }).end(failure.status, failure);
       return Response.json(errorBody(failure), { status: failure.status });
     }
     if (request.method === 'OPTIONS' && origin !== undefined)

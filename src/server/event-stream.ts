@@ -43,14 +43,14 @@ export async function eventStream(
   let stalled: ReturnType<typeof setTimeout> | undefined;
   const end = (error?: unknown) => {
     clearTimeout(stalled);
-    call.end(200, error);
+    return call.end(200, error);
   };
   const leave = (by: 'client' | 'stall') => {
     call.stop(by);
     pending?.catch(() => {});
     // A generator that waits for a piece hears the signal; one that does not is ended by this.
     events.return().catch(() => {});
-    end();
+    end().catch(() => {});
   };
   const give = (controller: ReadableStreamDefaultController<Uint8Array>, text: string) => {
     controller.enqueue(encoder.encode(text));
@@ -68,13 +68,14 @@ export async function eventStream(
         if (next === WAITED) return give(controller, heartbeat);
         pending = undefined;
         if (next.done === true) {
-          end();
+          // The end of a stream says that the request is in the log.
+          await end();
           return controller.close();
         }
         give(controller, next.value);
       } catch (error) {
         const failure = failureOf(error);
-        end(failure);
+        await end(failure).catch(() => {});
         if (call.signal.aborted && failure.code === 'cancelled') return controller.error(error);
         controller.enqueue(encoder.encode(failureEvents(failure)));
         controller.close();

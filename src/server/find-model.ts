@@ -3,7 +3,16 @@ import type { Model } from '../engine/api.ts';
 import type { Call } from './call.ts';
 import { Failure } from './failure.ts';
 
-/** @throws Failure (404) that names the models there are */
+/** @throws Failure (403) for a model that the request's key may not ask */
+export function checkModelOf({ holder }: Call, id: string): void {
+  const { models } = holder?.limits ?? {};
+  if (models === undefined || models.includes(id)) return;
+  throw new Failure(`This key may not ask the model ${JSON.stringify(id)}. It may ask ${models.join(', ')}.`, {
+    status: 403, type: 'permission_error', code: 'model_not_allowed', param: 'model',
+  });
+}
+
+/** @throws Failure (404) that names the models there are, and as {@link checkModelOf} */
 export function findModel(call: Call, id: string): Model {
   const { models } = call.state;
   const model = models.get(id);
@@ -11,6 +20,7 @@ export function findModel(call: Call, id: string): Model {
     throw new Failure(`There is no model ${JSON.stringify(id.slice(0, 100))} here. There is ${[...models.keys()].join(', ')}.`, {
       status: 404, code: 'model_not_found', param: 'model',
     });
+  checkModelOf(call, id);
   call.figures.model = id;
   return model;
 }

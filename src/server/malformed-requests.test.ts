@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { loadFakeModel } from '../../test/fake-model.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
-import type { RequestRecord } from './api.ts';
+import type { RequestRecord } from './request-record.ts';
 import { createServer } from './create-server.ts';
 import { schemaOf } from './parameter-table.ts';
 import { ROUTES } from './routes.ts';

@@ -3,10 +3,10 @@
  * of models and a few fixed words, so that no client can make more of them.
  */
 import type { FinishReason, Model } from '../engine/api.ts';
-import type { RequestRecord } from './api.ts';
 import { loadFamilies } from './load-families.ts';
 import { createHistogram, observe, printFamily } from './metrics-text.ts';
 import type { Family, Histogram } from './metrics-text.ts';
+import type { RequestRecord } from './request-record.ts';
 
 /** Upper bounds of buckets: seconds, seconds between tokens, tokens. */
 const LATENCY = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300] as const;

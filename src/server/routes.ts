@@ -30,6 +30,8 @@ export interface Route {
   readonly errorBody: (failure: Failure) => object;
   /** It answers while the server is full or stops. */
   readonly isAlwaysOpen?: true;
+  /** It needs no key. */
+  readonly isPublic?: true;
   handle(call: Call): Response | Promise<Response>;
 }
 
@@ -69,12 +71,18 @@ export const ROUTES: readonly Route[] = [
     method: 'POST', path: '/detokenize', summary: 'The text of token ids.', parameters: DETOKENIZE_PARAMETERS, errorBody,
     handle: detokenize,
   },
-  { method: 'GET', path: '/', summary: 'A page to chat at.', errorBody, isAlwaysOpen: true, handle: chatPage },
-  { method: 'GET', path: '/health', summary: 'Whether the process answers.', errorBody, isAlwaysOpen: true, handle: health },
+  { method: 'GET', path: '/', summary: 'A page to chat at.', errorBody, isAlwaysOpen: true, isPublic: true, handle: chatPage },
+  {
+    method: 'GET', path: '/health', summary: 'Whether the process answers.', errorBody, isAlwaysOpen: true, isPublic: true,
+    handle: health,
+  },
   { method: 'GET', path: '/metrics', summary: 'Figures, for Prometheus.', errorBody, isAlwaysOpen: true, handle: metrics },
   {
-    method: 'GET', path: '/openapi.json', summary: 'All of this, for programs.', errorBody, isAlwaysOpen: true,
+    method: 'GET', path: '/openapi.json', summary: 'All of this, for programs.', errorBody, isAlwaysOpen: true, isPublic: true,
     handle: () => Response.json(openApi(ROUTES)),
   },
-  { method: 'GET', path: '/ready', summary: 'Whether it takes requests.', errorBody, isAlwaysOpen: true, handle: ready },
+  {
+    method: 'GET', path: '/ready', summary: 'Whether it takes requests.', errorBody, isAlwaysOpen: true, isPublic: true,
+    handle: ready,
+  },
 ];

@@ -6,7 +6,7 @@ import type { Call } from './call.ts';
 import { Failure, invalid, Stopped } from './failure.ts';
 
 /** What a request asks for of its answer, without what the server adds. */
-export type AnswerRequest = Omit<GenerateOptions, 'signal' | 'deadlineMs'>;
+export type AnswerRequest = Omit<GenerateOptions, 'signal' | 'deadlineMs' | 'priority'>;
 
 /** Pieces of several generations as they come; those of request i have the indices from i times `choices` on. */
 async function* mergePieces(generations: readonly AsyncGenerator<Piece>[], choices: number): AsyncGenerator<Piece, void, undefined> {
@@ -80,7 +80,8 @@ export async function* runGeneration(call: Call, model: Model, requests: readonl
   const counter = createAnswerCounter(call);
   const generations = requests.map((request) => {
     const onProgress = counter.onPrompt(request.onProgress);
-    return generateWithin(model, { ...request, signal, deadlineMs: call.remainingMs(), onProgress }, limits.outputTokens);
+    const terms = { signal, deadlineMs: call.remainingMs(), priority: call.priority };
+    return generateWithin(model, { ...request, ...terms, onProgress }, limits.outputTokens);
   });
   try {
     for await (const piece of mergePieces(generations, choices)) {

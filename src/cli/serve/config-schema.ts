@@ -26,6 +26,7 @@ export function configSchema(): object {
     type: 'object',
     properties: {
       $schema: text,
+      $from: { type: 'object', description: 'where each setting came from, as --print-config says; nothing is read of it' },
       models: { type: 'array', items: { anyOf: [text, model] }, description: 'paths of models, and names for them' },
       ...Object.fromEntries(SETTING_NAMES.map((name) => [name, schemaOf(SETTINGS[name])])),
     },

@@ -6,7 +6,8 @@ import { describeValue } from '../../tensor/option-names.ts';
 import { UsageError } from '../exit-codes.ts';
 import { expandHome, inputPath, isUrl } from '../input-path.ts';
 import { didYouMean } from '../suggestions.ts';
-import { checkSettingValue, parseSetting, SETTING_NAMES, SETTINGS, variableOf } from './settings.ts';
+import { dataFolder } from '../data-folder.ts';
+import { checkSettingValue, flagOf, parseSetting, SETTING_NAMES, SETTINGS, variableOf } from './settings.ts';
 import type { Setting, SettingName, SettingValue } from './settings.ts';
 
 /** A model, and the names that requests have for it. */
@@ -21,7 +22,12 @@ export type Settings = { readonly [Name in SettingName]?: SettingValue };
 export interface ServeConfig {
   readonly models: readonly ServedPath[];
   readonly settings: Settings;
+  /** Where each setting, and `models`, came from: `default`, the path of the config file, the name of a variable, or a flag. */
+  readonly from: Readonly<Record<string, string>>;
 }
+
+/** As a path of a database: there is none. */
+export const NO_DATABASE = 'none';
 
 export interface ConfigSources {
   /** Path of the config file. */
@@ -79,11 +85,8 @@ function parseFile(path: string): Record<string, unknown> {
   throw new InputError(`The config file ${path} must hold an object, found ${describeValue(value)}.`);
 }
 
-/** Of these files belong to the machine, so that a config file's are from its folder. */
-const FILE_SETTINGS: readonly string[] = ['tlsCert', 'tlsKey'] satisfies SettingName[];
-
 function readFile(path: string): { readonly models: readonly ServedPath[]; readonly settings: Settings } {
-  const { models = [], $schema: _schema, ...given } = parseFile(path);
+  const { models = [], $schema: _schema, $from: _from, ...given } = parseFile(path);
   const folder = dirname(path);
   if (!Array.isArray(models)) throw new InputError(`models in ${path} must be a list, found ${describeValue(models)}.`);
   const settings: Record<string, SettingValue> = {};
@@ -91,7 +94,8 @@ function readFile(path: string): { readonly models: readonly ServedPath[]; reado
     if (!Object.hasOwn(SETTINGS, name))
       throw new InputError(`The config file ${path} has ${JSON.stringify(name)}, which is no setting.${didYouMean(name, SETTING_NAMES)}`);
     const checked = checkedOfFile(value, name as SettingName, `${name} in ${path}`);
-    settings[name] = FILE_SETTINGS.includes(name) ? fromFolder(checked as string, folder) : checked;
+    const { isPath }: Setting = SETTINGS[name as SettingName];
+    settings[name] = isPath === true && checked !== NO_DATABASE ? fromFolder(checked as string, folder) : checked;
   }
   return { models: models.map((model: unknown, index) => modelOfFile(model, `models[${index}] in ${path}`, folder)), settings };
 }
@@ -120,9 +124,30 @@ function readEnvironment(environment: ConfigSources['environment']): Settings {
   return settings;
 }
 
-function defaults(): Settings {
+function defaults(environment: ConfigSources['environment']): Settings {
   const all = SETTING_NAMES.map((name) => [name, (SETTINGS[name] as Setting).default] as const);
-  return Object.fromEntries(all.filter(([, value]) => value !== undefined));
+  return { ...Object.fromEntries(all.filter(([, value]) => value !== undefined)), database: join(dataFolder(environment), 'serve.db') };
+}
+
+/** Which of several sources each name has its value from: the last that has it. */
+function originsOf(sources: readonly (readonly [settings: Settings, from: (name: string) => string])[]): Record<string, string> {
+  return Object.fromEntries(sources.flatMap(([settings, from]) => Object.keys(settings).map((name) => [name, from(name)] as const)));
+}
+
+/** Without what a URL has before its host: a user's name and password, or a token. */
+function withoutCredentials(path: string): string {
+  if (!isUrl(path)) return path;
+  const url = new URL(path);
+  if (url.username === '' && url.password === '') return path;
+  [url.username, url.password] = ['hidden', ''];
+  return url.href;
+}
+
+/** What counts, as a config file that says the same but for secrets, with the sources of it under `$from`. */
+export function printedConfig({ models, settings, from }: ServeConfig): object {
+  const shown = Object.entries(settings).map(([name, value]) =>
+    [name, (SETTINGS[name as SettingName] as Setting).isSecret === true ? '(hidden)' : value]);
+  return { models: models.map(({ name, path }) => ({ name, path: withoutCredentials(path) })), ...Object.fromEntries(shown), $from: from };
 }
 
 function checkNames(models: readonly ServedPath[]): void {
@@ -134,11 +159,16 @@ function checkNames(models: readonly ServedPath[]): void {
 /** @throws UsageError and InputError for what cannot be meant, by the name of where it stands */
 export function readConfig({ file, environment, flags, models, defaultModel }: ConfigSources): ServeConfig {
   const ofFile = file === undefined ? { models: [], settings: {} } : readFile(inputPath(file));
-  const settings = { ...defaults(), ...ofFile.settings, ...readEnvironment(environment), ...flags };
+  const [own, ofVariables] = [defaults(environment), readEnvironment(environment)];
+  const settings = { ...own, ...ofFile.settings, ...ofVariables, ...flags };
   if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined))
     throw new UsageError('a certificate and its key go together: give both --tls-cert and --tls-key.');
   const named = models.length > 0 ? models.map(parseModel) : ofFile.models;
   const served = named.length > 0 ? named : [parseModel(defaultModel)];
   checkNames(served);
-  return { models: served, settings };
+  const from = {
+    models: models.length > 0 ? 'command line' : named.length > 0 ? (file as string) : 'default',
+    ...originsOf([[own, () => 'default'], [ofFile.settings, () => file as string], [ofVariables, variableOf], [flags, flagOf]]),
+  };
+  return { models: served, settings, from };
 }

@@ -2,7 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { defaultModelPath } from '../model-options.ts';
-import { readConfig } from './config.ts';
+import { printedConfig, readConfig } from './config.ts';
 import type { Settings } from './config.ts';
 import { configSchema } from './config-schema.ts';
 import { flagOf, parseSetting, SETTING_NAMES, SETTINGS } from './settings.ts';
@@ -35,7 +35,8 @@ function optionOf(name: SettingName): Option {
   const { value, about, default: own } = setting;
   // The default is no flag: it counts less than a config file.
   const shown = own === undefined || typeof own === 'boolean' ? about : `${about} (default: ${own as string | number})`;
-  if (setting.kind === 'switch') return new Option(`--no-${flagOf(name).slice(2)}`, `without ${about}`);
+  if (setting.kind === 'switch' && own === true) return new Option(`--no-${flagOf(name).slice(2)}`, `without ${about}`);
+  if (setting.kind === 'switch') return new Option(flagOf(name), about);
   return new Option(`${flagOf(name)} <${value}>`, shown).argParser((text: string) => {
     try {
       return parseSetting(text, setting);
@@ -59,7 +60,7 @@ export function registerServe(program: Command): void {
     serveOrPrint(models, flags, command));
 }
 
-/** What was given on the command line: a switch that was not is true for commander. */
+/** What was given on the command line: a switch that was not has a value for commander. */
 function givenFlags(flags: object, command: Command): Settings {
   const given = Object.entries(flags).filter(([name]) => Object.hasOwn(SETTINGS, name) && command.getOptionValueSource(name) === 'cli');
   return Object.fromEntries(given) as Settings;
@@ -71,8 +72,7 @@ async function serveOrPrint(models: readonly string[], flags: ServeFlags, comman
   const config = readConfig({
     file: flags.config ?? fileOfVariable, environment, flags: givenFlags(flags, command), models, defaultModel: defaultModelPath(),
   });
-  if (flags.printConfig === true)
-    return void process.stdout.write(`${JSON.stringify({ models: config.models, ...config.settings }, undefined, 2)}\n`);
+  if (flags.printConfig === true) return void process.stdout.write(`${JSON.stringify(printedConfig(config), undefined, 2)}\n`);
   const { serve } = await import('./serve.ts');
   await serve(config);
 }

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventsOf, post } from '../../../test/server-rig.ts';
 import { listen } from './listen.ts';
@@ -19,13 +20,14 @@ beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'ingot-serve-'))));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function ingot(args: readonly string[], variables: Record<string, string> = {}) {
-  const env = { ...process.env, INGOT_MODEL: '', NO_COLOR: '', ...variables };
+  const env = { ...process.env, INGOT_MODEL: '', NO_COLOR: '', INGOT_HOME: join(folder, 'home'), ...variables };
   return spawnSync(process.execPath, [main, 'serve', ...args], { encoding: 'utf8', env, timeout: 30_000, killSignal: 'SIGKILL' });
 }
 
 /** A server in a process of its own, once it takes requests. */
 async function started(args: readonly string[]) {
-  const child = spawn(process.execPath, [main, 'serve', '--port', '0', ...quick, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const env = { ...process.env, INGOT_HOME: join(folder, 'home') };
+  const child = spawn(process.execPath, [main, 'serve', '--port', '0', ...quick, ...args], { stdio: ['ignore', 'ignore', 'pipe'], env });
   const over = once(child, 'close') as Promise<[number | null]>;
   let stderr = '';
   const origin = await new Promise<string>((resolve, reject) => {
@@ -71,10 +73,35 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
     const first = printed(['--kv-type', 'q8', '--no-log-requests', '--max-output-tokens', '7']);
     const file = join(folder, 'again.json');
     writeFileSync(file, JSON.stringify(first));
-    expect(printed(['--config', file])).toEqual(first);
+    expect({ ...printed(['--config', file]), $from: {} }).toEqual({ ...first, $from: {} });
     const schema = JSON.parse(ingot(['--print-schema']).stdout);
-    expect(Object.keys(schema.properties).toSorted()).toEqual(['$schema', 'models', ...SETTING_NAMES].toSorted());
+    expect(Object.keys(schema.properties).toSorted()).toEqual(['$from', '$schema', 'models', ...SETTING_NAMES].toSorted());
     expect(schema.properties.port).toMatchObject({ type: 'integer', minimum: 0, maximum: 65535, default: 8080 });
+    const isValid = new Ajv2020({ strict: false }).compile(schema);
+    expect([isValid(first), isValid.errors]).toEqual([true, null]);
+    const wrong = [{ prot: 1 }, { port: '1' }, { models: [{ name: 'a' }] }, { auditFailure: 'ignore' }];
+    expect(wrong.filter((one) => isValid(one))).toEqual([]);
+    // What the docs publish is what the program says (node dist/cli/main.js serve --print-schema > docs/serve-config.schema.json).
+    expect(JSON.parse(readFileSync(new URL('../../../docs/serve-config.schema.json', import.meta.url), 'utf8'))).toEqual(schema);
+  });
+
+  it('are printed with where each came from, and without what opens a door', () => {
+    const file = join(folder, 'from.json');
+    writeFileSync(file, JSON.stringify({ threads: 3, database: 'team.db', auditDays: 5 }));
+    const variables = { INGOT_SERVE_CONFIG: file, INGOT_SERVE_AUDIT_DAYS: '6', INGOT_HOME: '/h' };
+    const shown = printed(['https://me:hf_token@example.com/q/w.gguf', '--port', '1', '--require-keys'], variables);
+    expect(shown).toMatchObject({
+      database: join(folder, 'team.db'), auditDays: 6, requireKeys: true,
+      models: [{ name: 'w', path: 'https://hidden@example.com/q/w.gguf' }],
+      $from: {
+        models: 'command line', port: '--port', requireKeys: '--require-keys', threads: file, database: file,
+        auditDays: 'INGOT_SERVE_AUDIT_DAYS', host: 'default',
+      },
+    });
+    expect(Object.keys(shown.$from).toSorted()).toEqual(Object.keys(shown).filter((name) => name !== '$from').toSorted());
+    expect(JSON.stringify(shown)).not.toContain('hf_token');
+    expect(printed([], { INGOT_HOME: '/h' })).toMatchObject({ database: join('/h', 'serve.db'), $from: { database: 'default' } });
+    expect(printed(['--database', 'none'])).toMatchObject({ database: 'none' });
   });
 
   it.each([

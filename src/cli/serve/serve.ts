@@ -3,16 +3,20 @@ import { readFileSync } from 'node:fs';
 import type { Model } from '../../engine/api.ts';
 import { loadModel } from '../../node/load-model.ts';
 import type { LoadModelOptions } from '../../node/load-model.ts';
-import type { RequestRecord, Server } from '../../server/api.ts';
+import type { Server } from '../../server/api.ts';
+import type { RequestRecord } from '../../server/request-record.ts';
 import { createServer } from '../../server/create-server.ts';
 import { messageOf } from '../exit-codes.ts';
-import { inputPath } from '../input-path.ts';
+import { expandHome, inputPath } from '../input-path.ts';
 import { withInterrupts } from '../interrupts.ts';
 import { createProgressDisplay } from '../progress-display.ts';
 import { printable } from '../terminal.ts';
+import { NO_DATABASE } from './config.ts';
 import type { ServeConfig, ServedPath, Settings } from './config.ts';
 import { listen } from './listen.ts';
 import type { Listener } from './listen.ts';
+import { openStore } from './store/open-store.ts';
+import type { ServeStore } from './store/open-store.ts';
 
 /** Until it is interrupted. */
 export async function serve(config: ServeConfig): Promise<void> {
@@ -25,8 +29,18 @@ export async function serve(config: ServeConfig): Promise<void> {
 /** For what comes after the last request. */
 const STOP_MS = 5000;
 
-/** Takes the port first, so that nobody waits for a model in vain; until it has loaded, only `/health` answers. */
+/** The database comes first, then the port, so that nobody waits for a model in vain; until it has loaded, only `/health` answers. */
 async function run(config: ServeConfig, signal: AbortSignal): Promise<void> {
+  const { settings } = config;
+  const store = settings.database === NO_DATABASE ? undefined : await openStore(expandHome(settings.database as string));
+  try {
+    await serveWith(store, config, signal);
+  } finally {
+    await store?.close();
+  }
+}
+
+async function serveWith(store: ServeStore | undefined, config: ServeConfig, signal: AbortSignal): Promise<void> {
   const { settings } = config;
   let server: Server | undefined;
   const fetch = async (request: Request): Promise<Response> => (server === undefined ? whileLoading(request) : server.fetch(request));
@@ -34,15 +48,39 @@ async function run(config: ServeConfig, signal: AbortSignal): Promise<void> {
   const models: Record<string, Model> = {};
   try {
     for (const one of config.models) models[one.name] = await open(one, settings, signal);
-    server = createServer({ models, ...serverOptions(settings) });
+    server = createServer({ models, store, ...serverOptions(settings) });
     process.stderr.write(`ingot: serving ${Object.keys(models).join(', ')} at ${listener.origin}/v1\n`);
+    await warnOfOpenServer(store, settings);
+    const endRetention = store === undefined ? undefined : dropOldEntries(store, settings.auditDays as number);
     await aborted(signal);
+    endRetention?.();
     process.stderr.write('ingot: stopping: requests at work may end\n');
     await stop(listener, server, settings.drainMs as number);
   } finally {
     listener.destroy();
     await Promise.all(Object.values(models).map((model) => model.dispose()));
   }
+}
+
+/** Whoever reaches an address beyond this machine may use it until a key is made. */
+async function warnOfOpenServer(store: ServeStore | undefined, { host, requireKeys }: Settings): Promise<void> {
+  if (requireKeys === true || /^(127\.|localhost$|::1$)/.test(host as string)) return;
+  if (store !== undefined && (await store.keys.hasKeys())) return;
+  process.stderr.write(`ingot: warning: whoever reaches ${host as string} may use this server: make a key ("ingot keys create NAME")\n`);
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Now and every hour. @returns what ends that */
+function dropOldEntries(store: ServeStore, days: number): () => void {
+  const drop = () => void store.audit.dropBefore(Date.now() - days * 24 * HOUR_MS).catch(tellStoreError);
+  drop();
+  const timer = setInterval(drop, HOUR_MS);
+  return () => clearInterval(timer);
+}
+
+function tellStoreError(error: unknown): void {
+  process.stderr.write(`ingot: ${messageOf(error)}\n`);
 }
 
 async function stop(listener: Listener, server: Server, drainMs: number): Promise<void> {
@@ -97,6 +135,10 @@ function serverOptions(settings: Settings) {
   return {
     allowedHosts: allowedHosts as readonly string[] | undefined,
     corsOrigins: corsOrigins as readonly string[] | undefined,
+    requireKeys: settings.requireKeys as boolean,
+    auditPrompts: settings.auditPrompts as boolean,
+    auditFailure: settings.auditFailure as 'refuse' | 'serve',
+    onStoreError: tellStoreError,
     heartbeatMs: heartbeatMs as number | undefined,
     limits: {
       bodyBytes: maxBodyBytes, bodyMs, requests: maxRequests, outputTokens: maxOutputTokens, choices: maxChoices, texts: maxTexts,

@@ -15,6 +15,10 @@ export interface Setting {
   readonly min?: number;
   readonly max?: number;
   readonly choices?: readonly string[];
+  /** A file of this machine: in a config file it is from that file's folder. */
+  readonly isPath?: true;
+  /** Not to be printed. */
+  readonly isSecret?: true;
   readonly default?: SettingValue;
   /** Throws for a text that cannot be meant. */
   readonly check?: (text: string) => unknown;
@@ -27,8 +31,8 @@ const count = { kind: 'integer', value: 'count', min: 1, max: MOST_MS } as const
 export const SETTINGS = {
   host: { kind: 'text', value: 'address', default: '127.0.0.1', about: 'address to listen at; 0.0.0.0 is all of this machine' },
   port: { kind: 'integer', value: 'number', min: 0, max: 65535, default: 8080, about: 'port to listen at; 0 is any that is free' },
-  tlsCert: { kind: 'text', value: 'file', about: 'certificate (PEM), for HTTPS' },
-  tlsKey: { kind: 'text', value: 'file', about: 'its key (PEM)' },
+  tlsCert: { kind: 'text', value: 'file', isPath: true, about: 'certificate (PEM), for HTTPS' },
+  tlsKey: { kind: 'text', value: 'file', isPath: true, about: 'its key (PEM)' },
   allowedHosts: {
     kind: 'texts', value: 'names', about: 'names that requests may call the server by, besides localhost and addresses; * is any',
   },
@@ -43,6 +47,17 @@ export const SETTINGS = {
   stallMs: { ...milliseconds, default: 60_000, about: 'most milliseconds in which a client takes nothing of a stream' },
   heartbeatMs: { ...milliseconds, default: 10_000, about: 'a stream that has nothing to say sends a comment that often' },
   drainMs: { kind: 'integer', value: 'ms', min: 0, max: 2 ** 30, default: 30_000, about: 'how long requests may go on after SIGTERM' },
+  database: {
+    kind: 'text', value: 'file', isPath: true,
+    about: 'keys, quotas and the audit log; none keeps nothing (default: serve.db in ~/.ingot, or in INGOT_HOME)',
+  },
+  requireKeys: { kind: 'switch', default: false, about: 'requests need a key also before the first one is made' },
+  auditDays: { ...count, value: 'days', max: 36_500, default: 90, about: 'how long entries of the audit log are kept; sums by day stay' },
+  auditPrompts: { kind: 'switch', default: false, about: 'the audit log has the bodies of requests, what was asked among it' },
+  auditFailure: {
+    kind: 'text', value: 'policy', choices: ['refuse', 'serve'], default: 'refuse',
+    about: 'what becomes of requests while the audit log cannot be written',
+  },
   logRequests: { kind: 'switch', default: true, about: 'a line on stderr for each request, without what was asked' },
   maxConcurrent: { kind: 'integer', value: 'count', min: 1, max: 4096, default: 64, about: "most answers of a model that share its steps" },
   queueLimit: { kind: 'integer', value: 'count', min: 0, max: MOST_MS, about: 'most answers that wait for those (default: any number)' },

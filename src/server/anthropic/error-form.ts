@@ -3,10 +3,14 @@ import type { Failure } from '../failure.ts';
 
 function typeOf({ status }: Failure): string {
   switch (status) {
+    case 401:
+      return 'authentication_error';
     case 403:
       return 'permission_error';
     case 404:
       return 'not_found_error';
+    case 429:
+      return 'rate_limit_error';
     case 413:
       return 'request_too_large';
     case 503:

@@ -10,8 +10,9 @@ function entryOf(id: string, { info }: Model, created: number) {
   };
 }
 
-export function listModels({ state: { models, createdAt } }: Call): Response {
-  return Response.json({ object: 'list', data: [...models].map(([id, model]) => entryOf(id, model, createdAt)) });
+export function listModels({ state: { models, createdAt }, holder }: Call): Response {
+  const seen = [...models].filter(([id]) => holder?.limits.models?.includes(id) ?? true);
+  return Response.json({ object: 'list', data: seen.map(([id, model]) => entryOf(id, model, createdAt)) });
 }
 
 export function showModel(call: Call): Response {
