@@ -1,5 +1,5 @@
 /** `ingot serve`: models behind an endpoint of OpenAI's form. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Model } from '../../engine/api.ts';
 import { loadModel } from '../../node/load-model.ts';
 import type { LoadModelOptions } from '../../node/load-model.ts';
@@ -15,6 +15,7 @@ import { NO_DATABASE } from './config.ts';
 import type { ServeConfig, ServedPath, Settings } from './config.ts';
 import { listen } from './listen.ts';
 import type { Listener } from './listen.ts';
+import { NoDatabase } from './store/database.ts';
 import { openStore } from './store/open-store.ts';
 import type { ServeStore } from './store/open-store.ts';
 
@@ -31,12 +32,24 @@ const STOP_MS = 5000;
 
 /** The database comes first, then the port, so that nobody waits for a model in vain; until it has loaded, only `/health` answers. */
 async function run(config: ServeConfig, signal: AbortSignal): Promise<void> {
-  const { settings } = config;
-  const store = settings.database === NO_DATABASE ? undefined : await openStore(expandHome(settings.database as string));
+  const store = await openStoreOf(config);
   try {
     await serveWith(store, config, signal);
   } finally {
     await store?.close();
+  }
+}
+
+/** Where there is no libsql and nobody asked for a database, nor has one, the server keeps nothing, and says so. */
+async function openStoreOf({ settings, from }: ServeConfig): Promise<ServeStore | undefined> {
+  if (settings.database === NO_DATABASE) return undefined;
+  const path = expandHome(settings.database as string);
+  try {
+    return await openStore(path);
+  } catch (error) {
+    if (!(error instanceof NoDatabase) || from['database'] !== 'default' || existsSync(path)) throw error;
+    process.stderr.write(`ingot: warning: there are no keys and no log: ${messageOf(error)}\n`);
+    return undefined;
   }
 }
 

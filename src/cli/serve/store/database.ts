@@ -35,12 +35,15 @@ interface Job {
 /** How long a write waits for another process's. */
 const BUSY_MS = 5000;
 
+/** There is no libsql here. */
+export class NoDatabase extends CapacityError {}
+
 /** Libsql is a package for each system, of which npm installs the one that fits. */
 async function loadLibsql(): Promise<typeof Libsql> {
   try {
     return (await import('libsql')).default;
   } catch (error) {
-    throw new CapacityError(
+    throw new NoDatabase(
       `The package libsql, which has the database, is not installed, or has no build for ${process.platform}-${process.arch}. ` +
         'Install it ("npm install libsql"), or serve without a database: --database none.',
       { cause: error },
@@ -109,7 +112,7 @@ function connect(Connection: typeof Libsql, path: string): Libsql.Database {
 
 /**
  * Opens a database, or begins one with its folder; only this user may read them.
- * @throws FormatError for a damaged one, CapacityError for one that cannot be opened
+ * @throws FormatError for a damaged one, CapacityError for one that cannot be opened, NoDatabase where none can
  */
 export async function openDatabase(path: string): Promise<Database> {
   const Connection = await loadLibsql();
