@@ -8,6 +8,8 @@ export type { CollectedAnswer } from './engine/collect.ts';
 export type { ChatFiles } from './engine/chat-file.ts';
 export { createModel } from './engine/model.ts';
 export type { CreateModelOptions } from './engine/model.ts';
+export { memoryNeeds } from './engine/memory-needs.ts';
+export type { MemoryNeeds, MemoryNeedsOptions } from './engine/memory-needs.ts';
 export type { PerLayerTable } from './models/architecture.ts';
 export type { QuantizeType } from './models/quantize-weights.ts';
 /**

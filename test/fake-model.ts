@@ -32,7 +32,7 @@ export interface FakeLog {
   isDisposed: boolean;
 }
 
-type LoadOptions = Pick<ModelOptions, 'contextLength' | 'maxConcurrent' | 'queueLimit' | 'queueTimeoutMs' | 'memoryBudget'>;
+type LoadOptions = Pick<ModelOptions, 'contextLength' | 'maxConcurrent' | 'queueLimit' | 'queueTimeoutMs' | 'memoryBudget' | 'spareMemory'>;
 
 export interface FakeOptions extends Partial<LoadOptions> {
   /** Lets a test change the logits after the tokens of a sequence. */
@@ -265,7 +265,7 @@ export function modelOfFake({ window, hasSlots = false }: Pick<FakeOptions, 'win
 }
 
 export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeModel> {
-  const { contextLength, maxConcurrent, queueLimit, queueTimeoutMs, memoryBudget } = options;
+  const { contextLength, maxConcurrent, queueLimit, queueTimeoutMs, memoryBudget, spareMemory } = options;
   const log: FakeLog = { steps: [], runs: 0, pages: 0, isDisposed: false };
   const executor: Executor = {
     kind: 'cpu',
@@ -285,7 +285,7 @@ export async function loadFakeModel(options: FakeOptions = {}): Promise<FakeMode
   const text = { ...(options.withoutTokenizer === true ? NO_TEXT : fakeTextSide(fakeTokenizer(options.idOf))), ...options.text };
   const model = await createModelFromParts(
     { name: 'fake', sizeBytes: 0, decoder, text },
-    { executor, contextLength, maxConcurrent, queueLimit, queueTimeoutMs, memoryBudget },
+    { executor, contextLength, maxConcurrent, queueLimit, queueTimeoutMs, memoryBudget, spareMemory },
   );
   return { model, log };
 }

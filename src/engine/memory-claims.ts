@@ -69,7 +69,7 @@ export function takeSlot(parts: PoolParts, state: SequenceState): number {
     if (releaseSnapshot(parts)) continue;
     if (refusal !== undefined) throw refusal;
     const need = 'more sequences at a time than there are slots for';
-    if (!reclaim(parts, state, need)) throw tooMuch(need);
+    if (!reclaim(parts, state, need)) throw slots.refusal ?? tooMuch(need);
   }
   // The lowest: of those that were made last, a device may yet say that it has no memory for them.
   const slot = Math.min(...slots.free);

@@ -18,6 +18,7 @@ import { createPrefillPace } from './prefill-pace.ts';
 import type { PrefillPace } from './prefill-pace.ts';
 import { createScheduler } from './scheduler.ts';
 import type { Scheduler } from './scheduler.ts';
+import { spareMemoryOf } from './spare-memory.ts';
 import { createStatePool } from './state-pool.ts';
 import type { StatePool } from './sequence-state.ts';
 
@@ -66,6 +67,8 @@ export interface ModelCoreOptions {
   /** What rows of each step's tokens are read of; undefined where the program has all that it needs. */
   readonly hostTable?: WeightSource | undefined;
   readonly limits?: ResolvedLimits | undefined;
+  /** As {@link ModelOptions.spareMemory}. */
+  readonly spareMemory?: (() => number) | undefined;
   /** Called once, when the program has been freed. */
   readonly release?: (() => Promise<void>) | undefined;
 }
@@ -135,6 +138,7 @@ export function createModelCore(options: ModelCoreOptions): ModelCore {
   };
   const state = createStatePool({
     program,
+    spare: options.spareMemory && spareMemoryOf(model, kv, options.spareMemory),
     groups: stateGroups(model.states),
     pageTokens: kv.pageTokens,
     maxPages: kv.maxPages,

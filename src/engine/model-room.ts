@@ -1,8 +1,10 @@
 /** How much of everything a model is loaded with: positions, types of keys and values, snapshots, sequences. */
 import type { Executor, KvLayout } from '../graph/executor.ts';
+import { isCausal } from '../graph/graph.ts';
 import type { Graph } from '../graph/graph.ts';
 import { parseKvTypes } from '../graph/kv-types.ts';
 import type { KvChoice, KvTypes } from '../graph/kv-types.ts';
+import { textGraphOf } from '../graph/model-graphs.ts';
 import { multiplyAddsOf } from '../graph/multiply-adds.ts';
 import { mostSnapshots, sequencesIn, slotBytes, stateBytes } from '../graph/state-sizes.ts';
 import type { DecoderModel } from '../models/open-decoder.ts';
@@ -15,6 +17,8 @@ import { sourcesOf } from './model-parts.ts';
 const DEFAULT_CONTEXT_LENGTH = 8192;
 const DEFAULT_SNAPSHOT_BYTES = 512e6;
 const PAGE_TOKENS = 64;
+/** Most tokens of one prefill step where the device has no number of its own: enough to reuse weights well. */
+const PREFILL_ROWS = 256;
 
 type ChunkBounds = Pick<Executor, 'prefillRows' | 'chunkMultiplyAdds'>;
 
@@ -32,7 +36,7 @@ export function resolveKvTypes(wanted: KvChoice | undefined, decoder: DecoderMod
 }
 
 /** @returns how many snapshots there may be @throws InputError for what is no number of bytes, and for one that holds no snapshot */
-export function resolveSnapshots(wanted: number | undefined, { model }: Pick<DecoderModel, 'model'>): number {
+function resolveSnapshots(wanted: number | undefined, { model }: Pick<DecoderModel, 'model'>): number {
   if (wanted === undefined) return mostSnapshots(model, DEFAULT_SNAPSHOT_BYTES);
   checkInteger('snapshotBytes', wanted, { min: 0 });
   if (wanted > 0 && wanted < slotBytes(model))
@@ -43,8 +47,6 @@ export function resolveSnapshots(wanted: number | undefined, { model }: Pick<Dec
   return mostSnapshots(model, wanted);
 }
 
-/** Most tokens of one prefill step where the device has no number of its own: enough to reuse weights well. */
-const PREFILL_ROWS = 256;
 /** Products of fewer rows on a large device read weights for too little. */
 const LEAST_PREFILL_ROWS = 64;
 
@@ -54,6 +56,43 @@ export function prefillRowsOf(graph: Graph, { prefillRows = PREFILL_ROWS, chunkM
   let rows = prefillRows;
   while (rows / 2 >= LEAST_PREFILL_ROWS && rows * row > chunkMultiplyAdds) rows /= 2;
   return rows;
+}
+
+export interface ModelRoom {
+  readonly contextLength: number;
+  readonly kvTypes: KvTypes;
+  /** Rows of a step see those before them alone. */
+  readonly causal: boolean;
+  /** Most rows of a step. */
+  readonly maxRows: number;
+  /** Most snapshots. */
+  readonly snapshots: number;
+}
+
+export interface RoomOptions {
+  readonly executor: ChunkBounds;
+  readonly contextLength?: number | undefined;
+  readonly kvType?: KvChoice | undefined;
+  readonly snapshotBytes?: number | undefined;
+}
+
+/** @throws InputError for what the model, or no model, has */
+export function resolveRoom(decoder: DecoderModel, { executor, ...options }: RoomOptions): ModelRoom {
+  const contextLength = resolveContextLength(options.contextLength, decoder.config.contextLength);
+  const graph = textGraphOf(decoder.model);
+  const causal = isCausal(graph);
+  return {
+    contextLength,
+    kvTypes: resolveKvTypes(options.kvType, decoder),
+    causal,
+    maxRows: causal ? Math.min(prefillRowsOf(graph, executor), contextLength) : contextLength,
+    snapshots: resolveSnapshots(options.snapshotBytes, decoder),
+  };
+}
+
+/** What does not grow: weights and snapshots. */
+export function fixedBytes({ model, weights }: DecoderModel, snapshots: number): number {
+  return [...weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) + snapshots * slotBytes(model);
 }
 
 interface StateRoom {
@@ -72,9 +111,10 @@ interface StateRoom {
 export function resolveSequences(wanted: number | undefined, ofDevice: number | undefined, room: StateRoom): number {
   checkInteger('memoryBudget', wanted, { min: 1 });
   const bytes = wanted ?? ofDevice;
-  const { decoder: { model, weights }, kv, rows, maxConcurrent } = room;
+  const { decoder, kv, rows, maxConcurrent } = room;
+  const { model } = decoder;
   if (bytes === undefined) return maxConcurrent;
-  const fixed = [...weights.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) + room.snapshots * slotBytes(model);
+  const fixed = fixedBytes(decoder, room.snapshots);
   const sequences = sequencesIn(bytes - fixed, { model, kv, rows, most: maxConcurrent });
   if (sequences > 0 || wanted === undefined) return Math.max(1, sequences);
   const needed = fixed + stateBytes(model, kv, rows);

@@ -1,8 +1,7 @@
 /** A loaded model: a checkpoint's decoder on an executor, and the calls that run on it. */
 import type { Executor } from '../graph/executor.ts';
-import { isCausal } from '../graph/graph.ts';
 import type { KvChoice } from '../graph/kv-types.ts';
-import { decoderGraphOf, textGraphOf } from '../graph/model-graphs.ts';
+import { decoderGraphOf } from '../graph/model-graphs.ts';
 import type { ModelGraphs } from '../graph/model-graphs.ts';
 import type { PerLayerTable } from '../models/architecture.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
@@ -27,7 +26,7 @@ import { generateObject } from './generate-object.ts';
 import { createModelCore } from './model-core.ts';
 import { modelInfo } from './model-info.ts';
 import type { ModelParts } from './model-parts.ts';
-import { kvLayoutOf, prefillRowsOf, resolveContextLength, resolveKvTypes, resolveSequences, resolveSnapshots } from './model-room.ts';
+import { kvLayoutOf, resolveContextLength, resolveRoom, resolveSequences } from './model-room.ts';
 import { FORWARD_NAMES, READY_NAMES } from './option-names.ts';
 import { prepareGeneration } from './prepare-generation.ts';
 import { prepareInfill } from './prepare-infill.ts';
@@ -54,6 +53,11 @@ export interface ModelOptions extends CallLimits {
    * each sequence. Refused where it does not hold the weights and one sequence. Default: what the device may take, or all that it gives.
    */
   readonly memoryBudget?: number | undefined;
+  /**
+   * Bytes that the model may take beyond what it has, as it is now: asked before memory for states is made, by who runs several models in
+   * one memory. Default: as many as `memoryBudget` leaves.
+   */
+  readonly spareMemory?: (() => number) | undefined;
   /** What chats are saved to and loaded from by name. Default: nothing, so that they are bytes. */
   readonly chatFiles?: ChatFiles | undefined;
   readonly signal?: CancelSignal | undefined;
@@ -76,8 +80,8 @@ export interface CreateModelOptions extends ModelOptions {
 }
 
 const CREATE_NAMES: NamesOf<Omit<CreateModelOptions, 'checkpoint'>> = {
-  executor: true, contextLength: true, kvType: true, snapshotBytes: true, memoryBudget: true, perLayerTable: true, quantize: true,
-  maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, signal: true, onProgress: true,
+  executor: true, contextLength: true, kvType: true, snapshotBytes: true, memoryBudget: true, spareMemory: true, perLayerTable: true,
+  quantize: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, chatFiles: true, signal: true, onProgress: true,
 };
 
 /** @throws InputError for a model that makes embeddings only */
@@ -125,18 +129,15 @@ export async function createModelFromParts(parts: ModelParts, options: ModelOpti
   const { executor, signal, onProgress } = options;
   const limits = resolveCallLimits(options);
   const { model, weights, config } = decoder;
-  const contextLength = resolveContextLength(options.contextLength, config.contextLength);
-  const kvTypes = resolveKvTypes(options.kvType, decoder);
-  const causal = isCausal(textGraphOf(model));
-  const maxRows = causal ? Math.min(prefillRowsOf(textGraphOf(model), executor), contextLength) : contextLength;
-  const snapshots = resolveSnapshots(options.snapshotBytes, decoder);
+  const { contextLength, kvTypes, causal, maxRows, snapshots } = resolveRoom(decoder, options);
   const layout = kvLayoutOf(contextLength, kvTypes);
   const room = { decoder, kv: layout, rows: maxRows, snapshots, maxConcurrent: limits.maxConcurrent };
   const kv = { ...layout, sequences: resolveSequences(options.memoryBudget, executor.memoryBytes, room) };
   const program = await executor.load({ model, weights, kv, sizes: { rows: maxRows }, snapshots, signal, onProgress });
   const core = createModelCore({
     program, vocabSize: config.vocabSize, contextLength, modelContextLength: config.contextLength, maxRows, causal,
-    hasFixedPace: executor.prefillRows !== undefined, kv, snapshots, hostTable: decoder.hostTable, limits, release: parts.release,
+    hasFixedPace: executor.prefillRows !== undefined, kv, snapshots, hostTable: decoder.hostTable, limits,
+    spareMemory: options.spareMemory, release: parts.release,
   });
 
   function forward(ids: ArrayLike<number>, pass: ForwardOptions & { readonly hidden: readonly number[] }): Promise<ForwardResult>;

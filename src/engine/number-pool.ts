@@ -20,12 +20,16 @@ export interface NumberPool {
   /** What the device said then. */
   refusal?: CapacityError | undefined;
   readonly ensure: (count: number) => void;
+  /** Whether so many more may be made now, which is otherwise when others have let go. Default: they may. */
+  readonly mayGrow?: ((more: number) => boolean) | undefined;
 }
 
 /** Makes numbers free as far as there may be any; false where that is fewer than `wanted`. */
 export function fill(pool: NumberPool, wanted: number, most = pool.most): boolean {
   const count = Math.min(most, pool.allocated + wanted - pool.free.length);
-  if (count > pool.allocated) {
+  if (count > pool.allocated && pool.mayGrow?.(count - pool.allocated) === false) {
+    pool.refusal = new CapacityError('The state of another answer has no room beside the other models: fewer answers at a time fit.');
+  } else if (count > pool.allocated) {
     pool.ensure(count);
     for (let number = count - 1; number >= pool.allocated; number--) pool.free.push(number);
     pool.allocated = count;
@@ -84,12 +88,10 @@ export function countUnused(pool: NumberPool): number {
   return pool.cached.reduce((count, _, number) => count + Number(isUnused(pool, number)), 0);
 }
 
-export function createNumberPool({ most, soon = most, ensure }: {
-  readonly most: number;
+export function createNumberPool({ most, soon = most, ensure, mayGrow }: Pick<NumberPool, 'most' | 'ensure' | 'mayGrow'> & {
   readonly soon?: number | undefined;
-  readonly ensure: (count: number) => void;
 }): NumberPool {
-  return { free: [], holders: [], cached: [], allocated: 0, limit: most, most, sure: 0, soon: Math.min(most, soon), ensure };
+  return { free: [], holders: [], cached: [], allocated: 0, limit: most, most, sure: 0, soon: Math.min(most, soon), ensure, mayGrow };
 }
 
 /** A step failed for want of memory: forgets numbers that no step has used, whose memory may not be there. False where there is none. */

@@ -9,6 +9,7 @@ import type { PrefixIndex } from './prefix-index.ts';
 import type { SequenceState } from './sequence-state.ts';
 import { createSnapshots } from './snapshots.ts';
 import type { KeptState, Snapshots } from './snapshots.ts';
+import type { SpareMemory } from './spare-memory.ts';
 
 export interface StatePoolOptions {
   readonly program: Pick<Program, 'ensurePages' | 'ensureSlots'>;
@@ -23,6 +24,8 @@ export interface StatePoolOptions {
   /** {@link EMPTY_SLOT} and snapshots among them; 0 for a model without slot states. */
   readonly mostSlots: number;
   readonly mostSnapshots: number;
+  /** Asked before more of anything is made. Default: it may be. */
+  readonly spare?: SpareMemory | undefined;
 }
 
 export interface PoolParts {
@@ -47,12 +50,17 @@ export interface PoolParts {
 /** Windows that are left to others, at most: pages go first. */
 const SHARED_WINDOWS = 64;
 
-export function createPoolParts({ program, groups, mostSlots, ...options }: StatePoolOptions): PoolParts {
+export function createPoolParts({ program, groups, mostSlots, spare, ...options }: StatePoolOptions): PoolParts {
   const windows = groups.map(({ window }) => window);
   const pages = options.mostPages.map((most, group) =>
-    createNumberPool({ most, soon: options.soonPages?.[group], ensure: (count) => program.ensurePages(group, count) }),
+    createNumberPool({
+      most, soon: options.soonPages?.[group], ensure: (count) => program.ensurePages(group, count),
+      mayGrow: (more) => spare?.pages(group, more) !== false,
+    }),
   );
-  const slots = createNumberPool({ most: mostSlots, ensure: (count) => program.ensureSlots(count) });
+  const slots = createNumberPool({
+    most: mostSlots, ensure: (count) => program.ensureSlots(count), mayGrow: (more) => spare?.slots(more) !== false,
+  });
   const hasSlots = mostSlots > 0;
   // The empty slot is nobody's.
   if (hasSlots) {

@@ -3,6 +3,8 @@ export * from '../core.ts';
 export { bundledModelPath } from './package-root.ts';
 export { loadModel } from './load-model.ts';
 export type { DeviceChoice, LoadModelOptions } from './load-model.ts';
+export { modelLoader } from './model-loader.ts';
+export type { ModelLoader, ModelLoadOptions } from './model-loader.ts';
 export { loadTokenizer } from './load-tokenizer.ts';
 export { directorySource, fileSource } from './file-source.ts';
 export { locate } from './open-path.ts';

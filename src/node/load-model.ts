@@ -48,6 +48,8 @@ export interface LoadModelOptions extends CallLimits {
    * 8 GB), or half of it where that is more; on a GPU with memory of its own as much as it gives.
    */
   readonly memoryBudget?: number | undefined;
+  /** As {@link ModelOptions.spareMemory}: how much more it may take, as it is now. Default: as `memoryBudget` leaves. */
+  readonly spareMemory?: (() => number) | undefined;
   /** As {@link CreateModelOptions.perLayerTable}: `host` reads the table of Gemma 4's small models from the file. Default `device`. */
   readonly perLayerTable?: PerLayerTable | undefined;
   /** As {@link CreateModelOptions.quantize}: weights of floats become blocks while they are loaded. Default: as they are. */
@@ -60,7 +62,7 @@ export const DEVICE_CHOICES: readonly DeviceChoice[] = ['auto', 'gpu', 'software
 
 const LOAD_NAMES: NamesOf<LoadModelOptions> = {
   device: true, contextLength: true, threads: true, kvType: true, snapshotBytes: true, perLayerTable: true, quantize: true,
-  memoryBudget: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
+  memoryBudget: true, spareMemory: true, maxConcurrent: true, queueLimit: true, queueTimeoutMs: true, signal: true, onProgress: true,
 };
 
 const MOST_THREADS = 256;

@@ -1,6 +1,7 @@
 /** The public types of the server: what `createServer` takes and returns. */
 import type { Model } from '../engine/api.ts';
-import type { Platform } from '../tensor/platform.ts';
+import type { MemoryNeeds } from '../engine/memory-needs.ts';
+import type { CancelSignal, Platform } from '../tensor/platform.ts';
 import type { RequestRecord } from './request-record.ts';
 import type { ServerStore } from './store.ts';
 
@@ -23,15 +24,43 @@ export interface ServerLimits {
   readonly choices?: number | undefined;
   /** Most texts of a request for embeddings or a ranking; default 2,048. */
   readonly texts?: number | undefined;
+  /**
+   * Most milliseconds that a request waits for its model to be loaded, or for the memory that it takes; default 300,000. Then it is
+   * answered with 503, and the load goes on.
+   */
+  readonly loadMs?: number | undefined;
   /** Most milliseconds of a request, from its arrival to its last byte; default 600,000. */
   readonly requestMs?: number | undefined;
   /** Most milliseconds in which a client takes no byte of a stream; default 60,000. */
   readonly stallMs?: number | undefined;
 }
 
+/** A model that the server loads when a request needs it, and frees when it is idle or another one needs its memory. */
+export interface ModelLoader {
+  /**
+   * Loads it; the model is the server's. What it rejects with is told to nobody but `onRequest`.
+   * @param options.signal aborts when nobody waits any more: nothing of the load may stay then
+   * @param options.spareMemory bytes that the model may take beyond what it has, as it is now: for `loadModel`
+   */
+  load(options: { readonly signal: CancelSignal; readonly spareMemory: () => number }): Promise<Model>;
+  /** What it takes at least. Without it, a model is loaded whether or not others leave it room. */
+  memoryNeeds?(options: { readonly signal: CancelSignal }): Promise<MemoryNeeds>;
+}
+
 export interface ServerOptions {
-  /** Loaded models by the names that requests have for them; a model may have several. They stay the caller's. */
-  readonly models: Readonly<Record<string, Model>>;
+  /**
+   * Models by the names that requests have for them. Loaded ones stay the caller's, and may have several names; the others are loaded when
+   * they are needed (`modelLoader` of `ingot` makes such), and freed by {@link Server.close} at the latest.
+   */
+  readonly models: Readonly<Record<string, Model | ModelLoader>>;
+  /** Further names, and whose they are: `{ 'gpt-4o-mini': 'small' }`. */
+  readonly aliases?: Readonly<Record<string, string>> | undefined;
+  /** Names of models that stay once they are loaded. */
+  readonly pinned?: readonly string[] | undefined;
+  /** Most bytes of weights and states of all models together, work memory left out. Default: as many as the device gives. */
+  readonly memoryBytes?: number | undefined;
+  /** Milliseconds after its last request in which a model is freed; default: it stays until another one needs its memory. */
+  readonly idleMs?: number | undefined;
   /**
    * Names that the header Host may have, besides `localhost`, names below it and addresses, so that no web page can have the server's
    * name stand for it (DNS rebinding). `['*']`: any.
@@ -69,4 +98,8 @@ export interface Server {
    * @param options.withinMs those that take longer are stopped then; default: none is
    */
   drain(options?: { readonly withinMs?: number | undefined }): Promise<void>;
+  /** Loads a model before it is asked for. @throws Error as a request would be answered */
+  load(name: string, options?: { readonly signal?: CancelSignal | undefined }): Promise<void>;
+  /** Frees all models that the server loaded; {@link Server.drain} comes before it. Idempotent. */
+  close(): Promise<void>;
 }

@@ -1,5 +1,4 @@
 /** A request at work: who it is for, what it may take, and what becomes of it. */
-import type { Model } from '../engine/api.ts';
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { AccessControl, Holder } from './access/access-control.ts';
 import type { AuditLog } from './access/audit-log.ts';
@@ -7,6 +6,7 @@ import type { ServerLimits } from './api.ts';
 import type { RequestRecord } from './request-record.ts';
 import { Failure, Stopped } from './failure.ts';
 import type { Metrics } from './metrics.ts';
+import type { ModelPool } from './model-pool/model-pool.ts';
 
 export type ResolvedServerLimits = { readonly [Name in keyof Required<ServerLimits>]: number };
 
@@ -22,7 +22,7 @@ export interface CallFigures {
 
 /** What all calls of a server share. */
 export interface ServerState {
-  readonly models: ReadonlyMap<string, Model>;
+  readonly models: ModelPool;
   readonly limits: ResolvedServerLimits;
   readonly heartbeatMs: number;
   /** Seconds since 1970. */
@@ -56,6 +56,8 @@ export interface Call {
   stop(by: Stopped['by']): void;
   /** Milliseconds that are left of its time. */
   remainingMs(): number;
+  /** What is to be done when it is over: models that it holds are let go. */
+  readonly atEnd: (() => void)[];
   /**
    * Idempotent. Resolves when what the audit log has of it is durable.
    * @throws Failure (503) where that is lost and requests shall not be served without
@@ -110,11 +112,12 @@ export function startCall({ state, request, route }: CallStart): OpeningCall {
   };
   const call: OpeningCall = {
     id, state, request, figures, startedAt, signal, stop, parameters: {}, pathParameters: {}, isStreaming: false, holder: undefined,
-    priority: 0, isAdmitted: false,
+    priority: 0, isAdmitted: false, atEnd: [],
     remainingMs: () => Math.max(1, Math.ceil(state.limits.requestMs - (performance.now() - startedAt))),
     async end(status: number, error?: unknown) {
       if (over !== undefined) return over;
       request.signal.removeEventListener('abort', onLeft);
+      for (const done of call.atEnd) done();
       const cause = error instanceof Failure ? error.cause : error;
       const record: RequestRecord = {
         id, method: request.method, route, status, outcome: outcomeOf(status, error, signal), keyId: call.holder?.keyId,

@@ -1,6 +1,5 @@
 /** The server as a `fetch` handler: guards, routes and limits around loaded models. */
 import { Hono } from 'hono';
-import type { Model } from '../engine/api.ts';
 import { InputError } from '../tensor/errors.ts';
 import { checkInteger, checkOptionNames, checkSwitches, describeValue } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
@@ -11,6 +10,7 @@ import { startCall } from './call.ts';
 import type { Call, ResolvedServerLimits, ServerState } from './call.ts';
 import { Failure, failureOf } from './failure.ts';
 import { createMetrics } from './metrics.ts';
+import { openModelPool } from './model-pool/open-model-pool.ts';
 import { errorBody } from './openai/error-form.ts';
 import { checkOrigin, corsHeaders, preflightHeaders } from './origin-guard.ts';
 import type { OriginRules } from './origin-guard.ts';
@@ -20,13 +20,13 @@ import { ROUTES } from './routes.ts';
 import type { Route } from './routes.ts';
 
 const OPTION_NAMES: NamesOf<ServerOptions> = {
-  models: true, allowedHosts: true, corsOrigins: true, limits: true, heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true,
-  auditFailure: true, onStoreError: true, onRequest: true,
+  models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, limits: true,
+  heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true, auditFailure: true, onStoreError: true, onRequest: true,
 };
 
 const DEFAULT_LIMITS: ResolvedServerLimits = {
-  bodyBytes: 8 * 2 ** 20, bodyMs: 30_000, requests: 256, outputTokens: Infinity, choices: 16, texts: 2048, requestMs: 600_000,
-  stallMs: 60_000,
+  bodyBytes: 8 * 2 ** 20, bodyMs: 30_000, requests: 256, outputTokens: Infinity, choices: 16, texts: 2048, loadMs: 300_000,
+  requestMs: 600_000, stallMs: 60_000,
 };
 const DEFAULT_HEARTBEAT_MS = 10_000;
 /** What a timer of the platform can wait for. */
@@ -45,19 +45,6 @@ function checkTexts(name: string, texts: readonly string[]): void {
     throw new InputError(`${name} must be a list of texts, none of them empty, found ${describeValue(texts)}.`);
 }
 
-function modelsOf({ models }: ServerOptions): ReadonlyMap<string, Model> {
-  if (typeof models !== 'object' || models === null)
-    throw new InputError(`models must be an object of loaded models by name, found ${describeValue(models)}.`);
-  const named = new Map(Object.entries(models));
-  if (named.size === 0) throw new InputError('models has no model: the server needs at least one, by the name that requests have for it.');
-  for (const [name, model] of named) {
-    if (name === '') throw new InputError('models has a model with an empty name.');
-    if (typeof model?.generate !== 'function')
-      throw new InputError(`models[${JSON.stringify(name)}] must be a loaded model, found ${describeValue(model)}.`);
-  }
-  return named;
-}
-
 function stateOf(options: ServerOptions, isDraining: () => boolean): ServerState {
   checkOptionNames(options, OPTION_NAMES, 'createServer');
   checkInteger('heartbeatMs', options.heartbeatMs, { min: 1, max: MOST });
@@ -67,9 +54,10 @@ function stateOf(options: ServerOptions, isDraining: () => boolean): ServerState
     throw new InputError(`auditFailure must be refuse or serve, found ${describeValue(auditFailure)}.`);
   if (options.store === undefined && options.requireKeys === true)
     throw new InputError('requireKeys needs a store, which has the keys.');
+  const limits = resolveLimits(options.limits);
   return {
-    models: modelsOf(options),
-    limits: resolveLimits(options.limits),
+    models: openModelPool(options, limits.loadMs),
+    limits,
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     createdAt: Math.floor(Date.now() / 1000),
     active: new Set(),
@@ -189,6 +177,11 @@ export function createServer(options: ServerOptions): Server {
     get active() {
       return state.active.size;
     },
+    async load(name, { signal = new AbortController().signal } = {}) {
+      const { release } = await state.models.hold(name, { signal });
+      release();
+    },
+    close: () => state.models.close(),
     async drain({ withinMs } = {}) {
       checkInteger('withinMs', withinMs, { min: 0, max: MOST });
       isDraining = true;

@@ -3,26 +3,30 @@ import type { Model } from '../engine/api.ts';
 import type { Call } from './call.ts';
 import { Failure } from './failure.ts';
 
-/** @throws Failure (403) for a model that the request's key may not ask */
-export function checkModelOf({ holder }: Call, id: string): void {
+/** @throws Failure (404) for a model that there is not, (403) for one that the request's key may not ask. @returns its own name */
+export function checkModelOf({ state, holder }: Call, id: string): string {
+  const { name } = state.models.describe(id);
   const { models } = holder?.limits ?? {};
-  if (models === undefined || models.includes(id)) return;
+  if (models === undefined || models.includes(name) || models.includes(id)) return name;
   throw new Failure(`This key may not ask the model ${JSON.stringify(id)}. It may ask ${models.join(', ')}.`, {
     status: 403, type: 'permission_error', code: 'model_not_allowed', param: 'model',
   });
 }
 
-/** @throws Failure (404) that names the models there are, and as {@link checkModelOf} */
-export function findModel(call: Call, id: string): Model {
-  const { models } = call.state;
-  const model = models.get(id);
-  if (model === undefined)
-    throw new Failure(`There is no model ${JSON.stringify(id.slice(0, 100))} here. There is ${[...models.keys()].join(', ')}.`, {
-      status: 404, code: 'model_not_found', param: 'model',
-    });
-  checkModelOf(call, id);
-  call.figures.model = id;
-  return model;
+/**
+ * Waits until the model is loaded; the call holds it until it is over.
+ * @param idleMs how long it is to stay after that; default: as the server's options say
+ * @throws Failure: 404 for a name that there is not, 503 where it is not loaded in time, does not fit or cannot be loaded; as {@link checkModelOf}
+ */
+export async function findModel(call: Call, id: string, { idleMs }: { readonly idleMs?: number | undefined } = {}): Promise<Model> {
+  call.figures.model = checkModelOf(call, id);
+  try {
+    const { model, release } = await call.state.models.hold(id, { signal: call.signal, waitMs: call.remainingMs(), idleMs });
+    call.atEnd.push(release);
+    return model;
+  } catch (error) {
+    throw call.signal.aborted ? call.signal.reason : error;
+  }
 }
 
 /** What ran an answer, as `system_fingerprint`: the same seed gives the same answer while it stays. FNV-1a of the model's description. */

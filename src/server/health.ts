@@ -8,7 +8,7 @@ export function health(): Response {
 
 export function ready({ state }: Call): Response {
   if (state.isDraining()) throw new Failure('The server is stopping.', { status: 503, code: 'stopping', headers: { connection: 'close' } });
-  return Response.json({ status: 'ready', models: [...state.models.keys()] });
+  return Response.json({ status: 'ready', models: state.models.names });
 }
 
 export function metrics({ state }: Call): Response {

@@ -152,7 +152,7 @@ it('a name with quotes and breaks stays in its label', () => {
   const name = 'a"b\\c\nd';
   const load = { running: 0, waiting: 0, steps: 0, rows: 0, pageTokens: 64, pages: { most: 1, held: 0, cached: 0 } };
   const info = { memory: { weightBytes: 1, kvBytes: 2, workBytes: 3 }, kvType: 'f16', load };
-  const text = createMetrics().print(new Map([[name, { info } as any]]), 0);
+  const text = createMetrics().print({ names: [name], loaded: new Map([[name, { info } as any]]) }, 0);
   const { samples } = readMetrics(text);
   expect(samples.find((sample) => sample.name === 'vllm:num_requests_running')?.labels['model_name']).toBe('a\\"b\\\\c\\nd');
 });

@@ -2,10 +2,11 @@
  * What is counted of requests, under the names that vLLM gave them, which routers and dashboards read, and under our own. Labels are names
  * of models and a few fixed words, so that no client can make more of them.
  */
-import type { FinishReason, Model } from '../engine/api.ts';
+import type { FinishReason } from '../engine/api.ts';
 import { loadFamilies } from './load-families.ts';
 import { createHistogram, observe, printFamily } from './metrics-text.ts';
 import type { Family, Histogram } from './metrics-text.ts';
+import type { ModelPool } from './model-pool/model-pool.ts';
 import type { RequestRecord } from './request-record.ts';
 
 /** Upper bounds of buckets: seconds, seconds between tokens, tokens. */
@@ -41,7 +42,7 @@ export interface Metrics {
   /** A request is over. */
   count(record: RequestRecord): void;
   /** All figures, as they are now. */
-  print(models: ReadonlyMap<string, Model>, active: number): string;
+  print(models: Pick<ModelPool, 'names' | 'loaded'>, active: number): string;
 }
 
 function newCounts(): ModelCounts {
@@ -108,10 +109,10 @@ export function createMetrics(): Metrics {
       if (record.model === undefined) refused += record.outcome === 'done' ? 0 : 1;
       else countRecord(of(record.model), record);
     },
-    print(models, active) {
-      const counted: Counted = [...models.keys()].map((name) => [name, of(name)] as const);
+    print({ names, loaded }, active) {
+      const counted: Counted = names.map((name) => [name, of(name)] as const);
       const families: Family[] = [
-        ...loadFamilies(models), ...countedFamilies(counted, refused),
+        ...loadFamilies(loaded), ...countedFamilies(counted, refused),
         { name: 'ingot_requests_active', type: 'gauge', help: 'Requests at work.', values: [[{}, active]] },
       ];
       return families.map(printFamily).join('');

@@ -51,7 +51,7 @@ describe('/openapi.json', () => {
         taken += ours ? 1 : 0;
         expect({ body, ours }).toEqual({ body, ours: isValid(body) });
       }
-    expect(taken).toBeGreaterThan(3);
+    expect(taken).toBeGreaterThan(2);
     for (const body of VALUES) expect({ body, ours: isTaken(body) }).toEqual({ body, ours: isValid(body) });
   });
 });

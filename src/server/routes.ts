@@ -10,7 +10,7 @@ import { chatCompletions } from './openai/chat-completions.ts';
 import { COMPLETION_PARAMETERS, completions } from './openai/completions.ts';
 import { EMBEDDING_PARAMETERS, embeddings } from './openai/embeddings.ts';
 import { errorBody } from './openai/error-form.ts';
-import { listModels, showModel } from './openai/models.ts';
+import { listModels, LOAD_PARAMETERS, loadModel, showModel, unloadModel } from './openai/models.ts';
 import { RERANK_PARAMETERS, rerank } from './openai/rerank.ts';
 import { DETOKENIZE_PARAMETERS, detokenize, TOKENIZE_PARAMETERS, tokenize } from './openai/tokenize.ts';
 import { openApi } from './openapi.ts';
@@ -66,6 +66,14 @@ export const ROUTES: readonly Route[] = [
   },
   { method: 'GET', path: '/v1/models', summary: 'Lists models.', errorBody, handle: listModels },
   { method: 'GET', path: '/v1/models/:id', summary: 'Describes a model.', errorBody, handle: showModel },
+  {
+    method: 'POST', path: '/v1/models/load', summary: 'Loads a model, and answers when it is there.', parameters: LOAD_PARAMETERS,
+    errorBody, handle: loadModel,
+  },
+  {
+    method: 'POST', path: '/v1/models/unload', summary: 'Frees a model when its requests are over.', parameters: LOAD_PARAMETERS,
+    errorBody, handle: unloadModel,
+  },
   { method: 'POST', path: '/tokenize', summary: 'Token ids of a text.', parameters: TOKENIZE_PARAMETERS, errorBody, handle: tokenize },
   {
     method: 'POST', path: '/detokenize', summary: 'The text of token ids.', parameters: DETOKENIZE_PARAMETERS, errorBody,

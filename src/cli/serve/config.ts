@@ -156,6 +156,27 @@ function checkNames(models: readonly ServedPath[]): void {
     throw new UsageError(`two models would be called ${JSON.stringify(twice.name)}: name one, as in other=${twice.path}.`);
 }
 
+/** `gpt-4o=small`: the name, and the model's. @throws UsageError */
+export function parseAlias(text: string): readonly [alias: string, name: string] {
+  const [, alias, name] = /^([^=]+)=(.+)$/s.exec(text) ?? [];
+  if (alias === undefined || name === undefined)
+    throw new UsageError(`--alias expects a name and a model's name, as in gpt-4o=small, found ${describeValue(text)}.`);
+  return [alias, name];
+}
+
+function checkSettingNames(models: readonly ServedPath[], { pin = [], alias = [] }: Settings): void {
+  const names = models.map(({ name }) => name);
+  const check = (flag: string, name: string) => {
+    if (!names.includes(name)) throw new UsageError(`${flag} names ${describeValue(name)}, which is not served: ${names.join(', ')}.`);
+  };
+  for (const name of pin as readonly string[]) check('--pin', name);
+  for (const text of alias as readonly string[]) {
+    const [other, name] = parseAlias(text);
+    check('--alias', name);
+    if (names.includes(other)) throw new UsageError(`--alias ${text}: ${describeValue(other)} is a model's own name.`);
+  }
+}
+
 /** @throws UsageError and InputError for what cannot be meant, by the name of where it stands */
 export function readConfig({ file, environment, flags, models, defaultModel }: ConfigSources): ServeConfig {
   const ofFile = file === undefined ? { models: [], settings: {} } : readFile(inputPath(file));
@@ -166,6 +187,7 @@ export function readConfig({ file, environment, flags, models, defaultModel }: C
   const named = models.length > 0 ? models.map(parseModel) : ofFile.models;
   const served = named.length > 0 ? named : [parseModel(defaultModel)];
   checkNames(served);
+  checkSettingNames(served, settings);
   const from = {
     models: models.length > 0 ? 'command line' : named.length > 0 ? (file as string) : 'default',
     ...originsOf([[own, () => 'default'], [ofFile.settings, () => file as string], [ofVariables, variableOf], [flags, flagOf]]),

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventsOf, post } from '../../../test/server-rig.ts';
+import { bundledModelPath } from '../../node/package-root.ts';
 import { listen } from './listen.ts';
 import { SETTING_NAMES } from './settings.ts';
 
@@ -116,6 +117,10 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
     [undefined, {}, ['--kv-type', 'q9'], /--kv-type/],
     [undefined, {}, ['--tls-cert', 'x'], /both --tls-cert and --tls-key/],
     [undefined, {}, ['a/m.gguf', 'b/m.gguf'], /two models would be called "m"/],
+    [undefined, {}, ['--pin', 'b', 'a.gguf'], /--pin names string "b", which is not served: a/],
+    [undefined, {}, ['--alias', 'b=c', 'a.gguf'], /--alias names string "c", which is not served: a/],
+    [undefined, {}, ['--alias', 'b', 'a.gguf'], /--alias expects a name and a model's name, .* found string "b"/],
+    [undefined, {}, ['--alias', 'a=a', 'a.gguf'], /"a" is a model's own name/],
     [undefined, {}, ['no-such-model.gguf'], /no-such-model.gguf: there is no such file/],
   ] as const)('%j %j %j is refused by name', (file, variables, args, message) => {
     const path = join(folder, 'bad.json');
@@ -129,7 +134,9 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
 
 describe.skipIf(!existsSync(main))('ingot serve', () => {
   it('answers, writes a line for each request without what was asked, and lets a stream end before it stops', async () => {
-    const server = await started([]);
+    const many = ['--alias', 'other=ember', '--memory', '2000000000', '--idle-ms', '600000'];
+    const server = await started([...many, `ember=${bundledModelPath()}`]);
+    expect((await (await fetch(`${server.origin}/v1/models/other`)).json() as any)).toMatchObject({ alias_of: 'ember', status: 'loaded' });
     const url = `${server.origin}/v1/chat/completions`;
     const [{ id: model }] = (await (await fetch(`${server.origin}/v1/models`)).json() as any).data;
     const body = { model, messages: [{ role: 'user', content: 'Tell me a story about Zanzibar.' }], max_tokens: 60, temperature: 0 };

@@ -1,20 +1,16 @@
 /** `ingot serve`: models behind an endpoint of OpenAI's form. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { Model } from '../../engine/api.ts';
-import { loadModel } from '../../node/load-model.ts';
-import type { LoadModelOptions } from '../../node/load-model.ts';
 import type { Server } from '../../server/api.ts';
 import type { RequestRecord } from '../../server/request-record.ts';
 import { createServer } from '../../server/create-server.ts';
 import { messageOf } from '../exit-codes.ts';
 import { expandHome, inputPath } from '../input-path.ts';
 import { withInterrupts } from '../interrupts.ts';
-import { createProgressDisplay } from '../progress-display.ts';
-import { printable } from '../terminal.ts';
 import { NO_DATABASE } from './config.ts';
-import type { ServeConfig, ServedPath, Settings } from './config.ts';
+import type { ServeConfig, Settings } from './config.ts';
 import { listen } from './listen.ts';
 import type { Listener } from './listen.ts';
+import { servedModels } from './served-models.ts';
 import { NoDatabase } from './store/database.ts';
 import { openStore } from './store/open-store.ts';
 import type { ServeStore } from './store/open-store.ts';
@@ -58,11 +54,14 @@ async function serveWith(store: ServeStore | undefined, config: ServeConfig, sig
   let server: Server | undefined;
   const fetch = async (request: Request): Promise<Response> => (server === undefined ? whileLoading(request) : server.fetch(request));
   const listener = await listen({ host: settings.host as string, port: settings.port as number, tls: readTls(settings), fetch });
-  const models: Record<string, Model> = {};
+  let created: Server | undefined;
   try {
-    for (const one of config.models) models[one.name] = await open(one, settings, signal);
-    server = createServer({ models, store, ...serverOptions(settings) });
-    process.stderr.write(`ingot: serving ${Object.keys(models).join(', ')} at ${listener.origin}/v1\n`);
+    const models = await servedModels(config, signal);
+    created = createServer({ ...models.options, store, ...serverOptions(settings) });
+    for (const name of models.first) await created.load(name, { signal });
+    models.started();
+    server = created;
+    process.stderr.write(`ingot: serving ${Object.keys(models.options.models).join(', ')} at ${listener.origin}/v1\n`);
     await warnOfOpenServer(store, settings);
     const endRetention = store === undefined ? undefined : dropOldEntries(store, settings.auditDays as number);
     await aborted(signal);
@@ -71,7 +70,7 @@ async function serveWith(store: ServeStore | undefined, config: ServeConfig, sig
     await stop(listener, server, settings.drainMs as number);
   } finally {
     listener.destroy();
-    await Promise.all(Object.values(models).map((model) => model.dispose()));
+    await created?.close();
   }
 }
 
@@ -122,27 +121,6 @@ function readTls({ tlsCert, tlsKey }: Settings): { readonly cert: string; readon
   return { cert: readFileSync(tlsCert as string, 'utf8'), key: readFileSync(tlsKey as string, 'utf8') };
 }
 
-async function open({ name, path }: ServedPath, settings: Settings, signal: AbortSignal): Promise<Model> {
-  const { device, threads, context, memory, snapshotBytes, perLayerTable, quantize, kvType, maxConcurrent, queueLimit, queueMs } = settings;
-  const display = createProgressDisplay(process.stderr);
-  try {
-    display.expect('load');
-    const model = await loadModel(path, {
-      ...({ device, threads, snapshotBytes, perLayerTable, quantize, kvType, maxConcurrent, queueLimit } as LoadModelOptions),
-      contextLength: context as number | undefined,
-      memoryBudget: memory as number | undefined,
-      queueTimeoutMs: queueMs as number | undefined,
-      signal,
-      onProgress: display.onProgress,
-    });
-    display.clear();
-    for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${name}: ${printable(warning)}\n`);
-    return model;
-  } finally {
-    display.clear();
-  }
-}
-
 function serverOptions(settings: Settings) {
   const { allowedHosts, corsOrigins, heartbeatMs, maxBodyBytes, bodyMs, maxRequests, maxOutputTokens, maxChoices, maxTexts } = settings;
   return {
@@ -155,7 +133,7 @@ function serverOptions(settings: Settings) {
     heartbeatMs: heartbeatMs as number | undefined,
     limits: {
       bodyBytes: maxBodyBytes, bodyMs, requests: maxRequests, outputTokens: maxOutputTokens, choices: maxChoices, texts: maxTexts,
-      requestMs: settings.requestMs, stallMs: settings.stallMs,
+      loadMs: settings.loadMs, requestMs: settings.requestMs, stallMs: settings.stallMs,
     } as Readonly<Record<string, number>>,
     onRequest: (record: RequestRecord) => logRequest(record, settings.logRequests === true),
   };

@@ -43,6 +43,7 @@ export const SETTINGS = {
   maxOutputTokens: { ...count, value: 'tokens', about: 'most tokens of an answer (default: what the context has left)' },
   maxChoices: { ...count, default: 16, about: 'most answers to one request' },
   maxTexts: { ...count, default: 2048, about: 'most texts of a request for embeddings or a ranking' },
+  loadMs: { ...milliseconds, default: 300_000, about: 'most milliseconds that a request waits for its model' },
   requestMs: { ...milliseconds, default: 600_000, about: 'most milliseconds of a request' },
   stallMs: { ...milliseconds, default: 60_000, about: 'most milliseconds in which a client takes nothing of a stream' },
   heartbeatMs: { ...milliseconds, default: 10_000, about: 'a stream that has nothing to say sends a comment that often' },
@@ -65,7 +66,17 @@ export const SETTINGS = {
   device: { kind: 'text', value: 'device', choices: DEVICE_CHOICES, default: 'auto', about: 'where to compute' },
   threads: { kind: 'integer', value: 'count', min: 1, max: 256, about: 'compute threads of the CPU device (default: all)' },
   context: { ...count, value: 'tokens', about: "most tokens of prompt and answer together (default: the model's own, at most 8,192)" },
-  memory: { kind: 'integer', value: 'bytes', min: 1, about: 'most memory of a model: weights and the states of all its answers' },
+  memory: {
+    kind: 'integer', value: 'bytes', min: 1,
+    about: "most memory of all models: weights and the states of all answers (default: by the machine's)",
+  },
+  pin: {
+    kind: 'texts', value: 'names', about: 'models that are loaded at the start and stay (default: the first one is loaded, and may go)',
+  },
+  alias: { kind: 'texts', value: 'names', about: "further names for models, gpt-4o=small: a request's name, and the model's" },
+  idleMs: {
+    kind: 'integer', value: 'ms', min: 0, max: MOST_MS, about: 'a model without requests for so long is freed (default: it stays)',
+  },
   snapshotBytes: { kind: 'integer', value: 'bytes', min: 0, about: 'most memory for going back in conversations with hybrid models' },
   perLayerTable: {
     kind: 'text', value: 'place', choices: PER_LAYER_TABLES, about: "where Gemma 4's small models have their table of embeddings",

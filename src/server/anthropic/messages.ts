@@ -121,7 +121,7 @@ async function* messageEvents({ pieces, frame, newTokens }: Answer): AsyncGenera
 
 export async function messages(call: Call): Promise<Response> {
   const parameters = typed<MessageParameters>(call.parameters);
-  const model = findModel(call, parameters.model);
+  const model = await findModel(call, parameters.model);
   call.figures.user = parameters.metadata?.user_id ?? undefined;
   const { stop_sequences: stop = [], max_tokens: maxTokens, temperature, top_k: topK, top_p: topP } = parameters;
   let newTokens = 0;
@@ -138,8 +138,8 @@ export async function messages(call: Call): Promise<Response> {
   return eventStream(call, messageEvents(answer), { failureEvents, heartbeat: eventOf({ type: 'ping' }) });
 }
 
-export function countTokens(call: Call): Response {
+export async function countTokens(call: Call): Promise<Response> {
   const parameters = typed<PromptParameters>(call.parameters);
-  const model = findModel(call, parameters.model);
+  const model = await findModel(call, parameters.model);
   return Response.json({ input_tokens: model.promptIds(promptOptions(parameters)).length });
 }

@@ -159,7 +159,7 @@ async function* chunkEvents({ model, pieces, frame, hasLogprobs }: Answers, hasU
 
 export async function chatCompletions(call: Call): Promise<Response> {
   const parameters = typed<ChatParameters>(call.parameters);
-  const model = findModel(call, parameters.model);
+  const model = await findModel(call, parameters.model);
   call.figures.user = parameters.safety_identifier ?? parameters.user;
   const isStream = parameters.stream === true;
   const answers: Answers = {

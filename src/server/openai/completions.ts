@@ -136,7 +136,7 @@ async function* chunkEvents(
 
 export async function completions(call: Call): Promise<Response> {
   const parameters = typed<CompletionParameters>(call.parameters);
-  const model = findModel(call, parameters.model);
+  const model = await findModel(call, parameters.model);
   call.figures.user = parameters.user;
   const { logprobs, max_tokens: maxTokens = DEFAULT_TOKENS } = parameters;
   const options = { ...decodingOptions(parameters), maxTokens, logprobs };

@@ -57,7 +57,7 @@ function base64Of(vector: Float32Array): string {
 
 export async function embeddings(call: Call): Promise<Response> {
   const { model: id, input, dimensions, encoding_format: format, user } = typed<EmbeddingParameters>(call.parameters);
-  const model = findModel(call, id);
+  const model = await findModel(call, id);
   call.figures.user = user;
   const texts = inputsOf(input);
   checkTexts(call, texts.length, 'input');

@@ -1,21 +1,54 @@
-/** `/v1/models`: the models that requests may name. */
-import type { Model } from '../../engine/api.ts';
+/** `/v1/models`: the models that requests may name, and which of them are loaded. */
 import type { Call } from '../call.ts';
-import { findModel } from '../find-model.ts';
+import { checkModelOf, findModel } from '../find-model.ts';
+import type { ModelState } from '../model-pool/model-pool.ts';
+import type { ParameterTable } from '../parameter-table.ts';
+import { typed } from './decoding-parameters.ts';
 
-function entryOf(id: string, { info }: Model, created: number) {
+export const LOAD_PARAMETERS: ParameterTable = {
+  model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
+};
+
+function entryOf(id: string, state: ModelState, created: number) {
+  const { name, aliases, status, isPinned, model, memoryBytes, users, waiting, idleUntil } = state;
+  const { contextLength, embedding } = model?.info ?? {};
   return {
-    id, object: 'model', created, owned_by: 'ingot', max_model_len: info.contextLength,
-    ...(info.embedding === undefined ? {} : { embedding_dimensions: info.embedding.dimensions }),
+    id, object: 'model', created, owned_by: 'ingot', status, pinned: isPinned,
+    ...(id === name ? { aliases } : { alias_of: name }),
+    memory_bytes: memoryBytes, requests: users, waiting,
+    ...(idleUntil === undefined ? {} : { unload_at: Math.ceil(idleUntil / 1000) }),
+    ...(contextLength === undefined ? {} : { max_model_len: contextLength }),
+    ...(embedding === undefined ? {} : { embedding_dimensions: embedding.dimensions }),
   };
 }
 
+function described({ state: { models, createdAt } }: Call, id: string) {
+  return entryOf(id, models.describe(id), createdAt);
+}
+
 export function listModels({ state: { models, createdAt }, holder }: Call): Response {
-  const seen = [...models].filter(([id]) => holder?.limits.models?.includes(id) ?? true);
-  return Response.json({ object: 'list', data: seen.map(([id, model]) => entryOf(id, model, createdAt)) });
+  const { models: allowed } = holder?.limits ?? {};
+  const states = models.names.map((name) => models.describe(name));
+  const named = states.flatMap((one) => [one.name, ...one.aliases].map((id) => [id, one] as const));
+  const seen = named.filter(([id, { name }]) => allowed === undefined || allowed.includes(id) || allowed.includes(name));
+  return Response.json({ object: 'list', data: seen.map(([id, one]) => entryOf(id, one, createdAt)) });
 }
 
 export function showModel(call: Call): Response {
   const id = call.pathParameters['id'] ?? '';
-  return Response.json(entryOf(id, findModel(call, id), call.state.createdAt));
+  call.figures.model = checkModelOf(call, id);
+  return Response.json(described(call, id));
+}
+
+export async function loadModel(call: Call): Promise<Response> {
+  const { model: id } = typed<{ readonly model: string }>(call.parameters);
+  await findModel(call, id);
+  return Response.json(described(call, id));
+}
+
+export async function unloadModel(call: Call): Promise<Response> {
+  const { model: id } = typed<{ readonly model: string }>(call.parameters);
+  call.figures.model = checkModelOf(call, id);
+  await call.state.models.unload(id, call.signal);
+  return Response.json(described(call, id));
 }

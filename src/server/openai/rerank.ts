@@ -36,7 +36,7 @@ export const RERANK_PARAMETERS: ParameterTable = {
 
 export async function rerank(call: Call): Promise<Response> {
   const { model: id, query, documents, top_n: most, return_documents: wantsText, instruction } = typed<RerankParameters>(call.parameters);
-  const model = findModel(call, id);
+  const model = await findModel(call, id);
   checkTexts(call, documents.length, 'documents');
   const texts = documents.map((document) => (typeof document === 'string' ? document : document.text));
   let tokens = 0;

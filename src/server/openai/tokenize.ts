@@ -42,10 +42,10 @@ function tokenizerOf({ tokenizer }: Model): Tokenizer {
 const MOST_CONTEXTS = 4;
 const BYTES_OF_TOKEN = 8;
 
-export function tokenize(call: Call): Response {
+export async function tokenize(call: Call): Promise<Response> {
   const parameters = typed<TokenizeParameters>(call.parameters);
   const { model: id, prompt, add_special_tokens: addSpecial = true, return_token_strs: hasTexts } = parameters;
-  const model = findModel(call, id);
+  const model = await findModel(call, id);
   const tokenizer = tokenizerOf(model);
   const most = model.info.contextLength * MOST_CONTEXTS * BYTES_OF_TOKEN;
   if (prompt.length > most)
@@ -59,9 +59,9 @@ export function tokenize(call: Call): Response {
   });
 }
 
-export function detokenize(call: Call): Response {
+export async function detokenize(call: Call): Promise<Response> {
   const { model: id, tokens } = typed<DetokenizeParameters>(call.parameters);
-  const tokenizer = tokenizerOf(findModel(call, id));
+  const tokenizer = tokenizerOf(await findModel(call, id));
   const bad = tokens.findIndex((token) => token >= tokenizer.vocabSize);
   if (bad >= 0)
     throw invalid(`tokens[${bad}] must be an id below ${tokenizer.vocabSize}, found ${tokens[bad]}.`, { param: `tokens[${bad}]` });

@@ -98,7 +98,7 @@ function createNumbering() {
 
 export async function responses(call: Call): Promise<Response> {
   const parameters = typed<ResponseParameters>(call.parameters);
-  const model = findModel(call, parameters.model);
+  const model = await findModel(call, parameters.model);
   call.figures.user = parameters.safety_identifier ?? parameters.user;
   const answer: Answer = { pieces: runGeneration(call, model, [answerRequest(parameters)]), frame: frameOf(parameters, call) };
   if (parameters.stream === true) {

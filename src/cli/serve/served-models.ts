@@ -1,0 +1,89 @@
+/** The models of `ingot serve`: loaded when they are needed, under one budget of memory. */
+import type { Model } from '../../engine/api.ts';
+import type { MemoryNeeds } from '../../engine/memory-needs.ts';
+import { openExecutor } from '../../node/load-model.ts';
+import type { LoadModelOptions } from '../../node/load-model.ts';
+import { modelLoader } from '../../node/model-loader.ts';
+import type { ServerOptions } from '../../server/api.ts';
+import { messageOf } from '../exit-codes.ts';
+import { createProgressDisplay } from '../progress-display.ts';
+import { printable } from '../terminal.ts';
+import { parseAlias } from './config.ts';
+import type { ServeConfig, ServedPath, Settings } from './config.ts';
+
+export interface ServedModels {
+  readonly options: Pick<ServerOptions, 'models' | 'aliases' | 'pinned' | 'memoryBytes' | 'idleMs'>;
+  /** Those that are loaded before the server answers. */
+  readonly first: readonly string[];
+  /** Loads are told in a line each from now on, not by progress. */
+  started(): void;
+}
+
+interface Start {
+  isOver: boolean;
+}
+
+function loadOptions(settings: Settings, memoryBudget: number | undefined): Omit<LoadModelOptions, 'signal' | 'spareMemory'> {
+  const { device, threads, context, snapshotBytes, perLayerTable, quantize, kvType, maxConcurrent, queueLimit, queueMs } = settings;
+  return {
+    ...({ device, threads, snapshotBytes, perLayerTable, quantize, kvType, maxConcurrent, queueLimit } as LoadModelOptions),
+    contextLength: context as number | undefined, memoryBudget, queueTimeoutMs: queueMs as number | undefined,
+  };
+}
+
+/** Whatever becomes of a load is on stderr: clients are not told what may name files. */
+async function loadTold(name: string, start: Start, load: (display: LoadModelOptions['onProgress']) => Promise<Model>): Promise<Model> {
+  const display = createProgressDisplay(process.stderr);
+  const begun = performance.now();
+  try {
+    if (!start.isOver) display.expect('load');
+    const model = await load(start.isOver ? undefined : display.onProgress);
+    display.clear();
+    for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${name}: ${printable(warning)}\n`);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    if (start.isOver) process.stderr.write(`ingot: ${name} is loaded (${seconds} s)\n`);
+    return model;
+  } catch (error) {
+    display.clear();
+    if (start.isOver) process.stderr.write(`ingot: ${name} could not be loaded: ${printable(messageOf(error))}\n`);
+    throw error;
+  } finally {
+    display.clear();
+  }
+}
+
+function loaderOf({ name, path }: ServedPath, options: Omit<LoadModelOptions, 'signal' | 'spareMemory'>, start: Start) {
+  const { memoryNeeds } = modelLoader(path, options);
+  return {
+    memoryNeeds,
+    load: ({ signal, spareMemory }: Pick<LoadModelOptions, 'signal' | 'spareMemory'>) =>
+      loadTold(name, start, (onProgress) => modelLoader(path, { ...options, onProgress }).load({ signal, spareMemory })),
+  };
+}
+
+/** Where nobody named a budget, the largest model may have what it needs, as it may alone. */
+async function budgetOf(settings: Settings, needs: readonly MemoryNeeds[]): Promise<number | undefined> {
+  if (settings.memory !== undefined) return settings.memory as number;
+  const { memoryBytes } = await openExecutor(loadOptions(settings, undefined));
+  return memoryBytes === undefined ? undefined : Math.max(memoryBytes, ...needs.map(({ bytes }) => bytes));
+}
+
+/** Reads all headers, so that a file that is no model is told at the start. @throws as `loadModel` */
+export async function servedModels({ models, settings }: ServeConfig, signal: AbortSignal): Promise<ServedModels> {
+  const { pin = [], alias = [], idleMs } = settings as {
+    readonly pin?: readonly string[]; readonly alias?: readonly string[]; readonly idleMs?: number;
+  };
+  const needs: MemoryNeeds[] = [];
+  for (const { path } of models) needs.push(await modelLoader(path, loadOptions(settings, undefined)).memoryNeeds({ signal }));
+  const memoryBytes = await budgetOf(settings, needs);
+  const start: Start = { isOver: false };
+  const options = loadOptions(settings, memoryBytes);
+  return {
+    options: {
+      models: Object.fromEntries(models.map((one) => [one.name, loaderOf(one, options, start)])),
+      aliases: Object.fromEntries(alias.map(parseAlias)), pinned: pin, memoryBytes, idleMs,
+    },
+    first: pin.length > 0 ? pin : models.slice(0, 1).map(({ name }) => name),
+    started: () => void (start.isOver = true),
+  };
+}

@@ -1,0 +1,273 @@
+/**
+ * The models of a server: loaded when a request needs them, freed when they are idle or another one needs their memory. A request holds
+ * its model from when it begins until it is over; a model is freed only while nobody holds it.
+ */
+import type { Model } from '../../engine/api.ts';
+import type { CancelSignal } from '../../tensor/platform.ts';
+import { CapacityError } from '../../tensor/errors.ts';
+import { Failure, Stopped } from '../failure.ts';
+import { createChanges, createTurns } from './changes.ts';
+import { createMemoryRoom } from './memory-room.ts';
+import { grantWaiters, memoryOf, refuseWaiters } from './model-entry.ts';
+import type { ModelEntry, ModelStatus } from './model-entry.ts';
+import { waitForModel } from './wait-for-model.ts';
+
+export interface ModelPoolOptions {
+  readonly entries: readonly ModelEntry[];
+  /** Other names, and whose they are. */
+  readonly aliases: ReadonlyMap<string, string>;
+  /** Bytes of weights and states of all models together; Infinity: as many as the device gives. */
+  readonly memoryBytes: number;
+  /** Most milliseconds that a request waits for its model. */
+  readonly waitMs: number;
+}
+
+export interface HoldOptions {
+  readonly signal: CancelSignal;
+  /** Most milliseconds to wait, where that is less than the pool's. */
+  readonly waitMs?: number | undefined;
+  /** How long the model is to stay after its last user, from now on. Default: as it was. */
+  readonly idleMs?: number | undefined;
+}
+
+export interface HeldModel {
+  /** Its own, where it was asked for by an alias. */
+  readonly name: string;
+  readonly model: Model;
+  /** Idempotent. */
+  release(): void;
+}
+
+/** A model as it is now. */
+export interface ModelState {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  readonly status: ModelStatus;
+  readonly isPinned: boolean;
+  /** While it is loaded. */
+  readonly model: Model | undefined;
+  /** Bytes of weights and states, also before it is loaded; 0 while it is not. */
+  readonly memoryBytes: number;
+  readonly users: number;
+  readonly waiting: number;
+  /** When it goes unless it is used, in milliseconds since 1970; undefined: not by itself. */
+  readonly idleUntil: number | undefined;
+}
+
+export interface ModelPool {
+  /** Models without aliases, in the order in which they were given. */
+  readonly names: readonly string[];
+  /** Those that are loaded, by name. */
+  readonly loaded: ReadonlyMap<string, Model>;
+  /** By name or alias. @throws Failure (404) that names those there are */
+  describe(id: string): ModelState;
+  /**
+   * Waits until the model is loaded, and keeps it so.
+   * @throws Failure: 404 for a name that there is not, 503 where it is not loaded in time, does not fit or cannot be loaded; the signal's
+   * reason
+   */
+  hold(id: string, options: HoldOptions): Promise<HeldModel>;
+  /** Frees a model when its requests are over; those that come meanwhile wait, and have it loaded again. @throws Failure (404, 409) */
+  unload(id: string, signal: CancelSignal): Promise<void>;
+  /** Frees all models that were loaded here. Idempotent. */
+  close(): Promise<void>;
+}
+
+const MOST_TIMER_MS = 2 ** 31 - 1;
+
+class Pool implements ModelPool {
+  readonly #entries: ReadonlyMap<string, ModelEntry>;
+  readonly #options: ModelPoolOptions;
+  readonly #changes = createChanges();
+  readonly #inTurn = createTurns();
+  readonly #room: ReturnType<typeof createMemoryRoom>;
+  #clock = 0;
+  #isClosed = false;
+
+  constructor(options: ModelPoolOptions) {
+    this.#options = options;
+    this.#entries = new Map(options.entries.map((entry) => [entry.name, entry]));
+    this.#room = createMemoryRoom({
+      entries: options.entries, budget: options.memoryBytes, changes: this.#changes, free: (entry) => this.#free(entry),
+    });
+  }
+
+  get names() {
+    return [...this.#entries.keys()];
+  }
+
+  get loaded() {
+    const models = [...this.#entries].flatMap(([name, { model }]) => (model === undefined ? [] : [[name, model] as const]));
+    return new Map(models);
+  }
+
+  describe(id: string): ModelState {
+    const entry = this.#known(id);
+    const { name, status, isPinned, model, users, waiters, idleUntil } = entry;
+    const aliases = [...this.#options.aliases].flatMap(([alias, of]) => (of === name ? [alias] : []));
+    return { name, aliases, status, isPinned, model, users, waiting: waiters.size, memoryBytes: memoryOf(entry), idleUntil };
+  }
+
+  async hold(id: string, { signal, waitMs, idleMs }: HoldOptions): Promise<HeldModel> {
+    const entry = this.#known(id);
+    if (this.#isClosed) throw new Stopped('drain');
+    signal.throwIfAborted();
+    entry.lastUse = ++this.#clock;
+    if (idleMs !== undefined) entry.idleMs = idleMs;
+    const model = await this.#granted(entry, signal, Math.min(waitMs ?? Infinity, this.#options.waitMs));
+    this.#stay(entry);
+    let isHeld = true;
+    const release = () => {
+      if (!isHeld) return;
+      isHeld = false;
+      entry.users--;
+      entry.lastUse = ++this.#clock;
+      this.#goWhenIdle(entry);
+      this.#changes.tell();
+    };
+    return { name: entry.name, model, release };
+  }
+
+  async unload(id: string, signal: CancelSignal): Promise<void> {
+    const entry = this.#known(id);
+    if (entry.isPinned)
+      throw new Failure(`The model ${entry.name} stays loaded: it is pinned, or was given loaded.`, {
+        status: 409, code: 'model_pinned', param: 'model',
+      });
+    const by = {};
+    entry.wantedBy.add(by);
+    try {
+      while (entry.status !== 'unloaded') {
+        if (entry.status === 'loaded' && entry.users === 0) return await this.#free(entry);
+        await this.#changes.next(signal);
+      }
+    } finally {
+      entry.wantedBy.delete(by);
+      grantWaiters(entry);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const entry of this.#entries.values()) {
+      refuseWaiters(entry, new Stopped('drain'));
+      entry.loading?.abort(new Stopped('drain'));
+    }
+    const never = new AbortController().signal;
+    for (const entry of this.#entries.values()) {
+      if (entry.loader === undefined) continue;
+      while (entry.status === 'loading' || entry.status === 'unloading') await this.#changes.next(never);
+      if (entry.status === 'loaded') await this.#free(entry);
+    }
+  }
+
+  #known(id: string): ModelEntry {
+    const entry = this.#entries.get(this.#options.aliases.get(id) ?? id);
+    if (entry !== undefined) return entry;
+    const there = [...this.names, ...this.#options.aliases.keys()].join(', ');
+    throw new Failure(`There is no model ${JSON.stringify(id.slice(0, 100))} here. There is ${there}.`, {
+      status: 404, code: 'model_not_found', param: 'model',
+    });
+  }
+
+  async #granted(entry: ModelEntry, signal: CancelSignal, waitMs: number): Promise<Model> {
+    if (entry.status === 'loaded' && entry.model !== undefined && entry.wantedBy.size === 0) {
+      entry.users++;
+      return entry.model;
+    }
+    const granted = waitForModel(entry, { signal, waitMs });
+    if (entry.status === 'unloaded') void this.#load(entry);
+    return granted;
+  }
+
+  /** Never rejects: those who wait are told. */
+  async #load(entry: ModelEntry): Promise<void> {
+    const controller = new AbortController();
+    entry.status = 'loading';
+    entry.loading = controller;
+    entry.isKept = false;
+    try {
+      entry.model = await this.#loadWithin(entry, controller.signal);
+      entry.status = 'loaded';
+    } catch (error) {
+      entry.status = 'unloaded';
+      entry.reserved = 0;
+      // Who came after all others had left waits for a load of its own.
+      if (!controller.signal.aborted) refuseWaiters(entry, loadFailure(entry, error));
+    }
+    entry.loading = undefined;
+    grantWaiters(entry);
+    this.#goWhenIdle(entry);
+    this.#changes.tell();
+    this.#loadAgain(entry);
+  }
+
+  async #loadWithin(entry: ModelEntry, signal: CancelSignal): Promise<Model> {
+    const { loader } = entry;
+    if (loader === undefined) throw new Error(`pool: ${entry.name} has no loader`);
+    entry.needs = await loader.memoryNeeds?.({ signal });
+    await this.#inTurn(signal, () => this.#room.make(entry, entry.needs, signal));
+    for (;;) {
+      try {
+        const model = await loader.load({ signal, spareMemory: () => this.#room.spareFor(entry) });
+        if (!signal.aborted) return model;
+        await model.dispose();
+        signal.throwIfAborted();
+      } catch (error) {
+        // A device that does not say how much memory it has says so only now.
+        const isShort = error instanceof CapacityError && !signal.aborted;
+        if (!isShort || !(await this.#inTurn(signal, () => this.#room.freeOldest()))) throw error;
+      }
+    }
+  }
+
+  async #free(entry: ModelEntry): Promise<void> {
+    const { model } = entry;
+    this.#stay(entry);
+    entry.status = 'unloading';
+    entry.model = undefined;
+    try {
+      await model?.dispose();
+    } finally {
+      entry.status = 'unloaded';
+      entry.reserved = 0;
+      this.#changes.tell();
+      this.#loadAgain(entry);
+    }
+  }
+
+  #loadAgain(entry: ModelEntry): void {
+    if (entry.status === 'unloaded' && entry.waiters.size > 0 && !this.#isClosed) void this.#load(entry);
+  }
+
+  #stay(entry: ModelEntry): void {
+    clearTimeout(entry.idleTimer);
+    entry.idleTimer = undefined;
+    entry.idleUntil = undefined;
+  }
+
+  #goWhenIdle(entry: ModelEntry): void {
+    const { idleMs, status, isPinned, users } = entry;
+    if (idleMs === undefined || idleMs === Infinity || status !== 'loaded' || isPinned || users > 0 || this.#isClosed) return;
+    this.#stay(entry);
+    const ms = Math.min(idleMs, MOST_TIMER_MS);
+    entry.idleUntil = Date.now() + ms;
+    entry.idleTimer = setTimeout(() => {
+      if (entry.status === 'loaded' && entry.users === 0) this.#free(entry).catch(() => {});
+    }, ms);
+    // It keeps no process alive.
+    (entry.idleTimer as { unref?: () => void }).unref?.();
+  }
+}
+
+/** What is told of a load that failed: no more than that, since errors name files. */
+function loadFailure({ name }: ModelEntry, error: unknown): unknown {
+  if (error instanceof Failure || error instanceof Stopped) return error;
+  return new Failure(`The model ${name} could not be loaded. The server's log says why; the next request tries again.`, {
+    status: 503, code: 'model_load_failed', param: 'model', headers: { 'x-should-retry': 'false' }, cause: error,
+  });
+}
+
+export function createModelPool(options: ModelPoolOptions): ModelPool {
+  return new Pool(options);
+}
