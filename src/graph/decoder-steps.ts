@@ -115,7 +115,7 @@ export function tokenRun(names: TokenGraphNames, sequences: readonly SequenceSte
       // Every sequence is one text.
       ...(names.tokenTypes === undefined ? {} : { [names.tokenTypes]: new Int32Array(rows) }),
     },
-    sequences: sequences.map(({ tokens: { length }, start, pages, slots }) => ({ rows: length, start, pages, slots })),
+    sequences: sequences.map(({ tokens: { length }, start, pages, slots, memory }) => ({ rows: length, start, pages, slots, memory })),
     wanted,
   };
 }
@@ -182,7 +182,8 @@ export function splitBatch(sequences: readonly SequenceStep[], limits: StepLimit
       const tokens = Array.from({ length: to - from }, (_, i) => sequence.tokens[from + i] as number);
       if (sequence.slots !== undefined && tokens.length < sequence.tokens.length)
         throw new Error(`run: a sequence with slots cannot be cut: ${sequence.tokens.length} rows, at most ${limits.rows} fit`);
-      current.push({ tokens, start: sequence.start + from, pages: sequence.pages, slots: sequence.slots, outputs });
+      const { pages, slots, memory } = sequence;
+      current.push({ tokens, start: sequence.start + from, pages, slots, memory, outputs });
       left = { rows: left.rows - tokens.length, outRows: left.outRows - outputs.length };
       from = to;
       if (from < sequence.tokens.length) close();

@@ -112,6 +112,8 @@ export interface ChoosingRows extends StatePlace {
   readonly tokens: ArrayLike<number>;
   /** Position of the first row. */
   readonly start: number;
+  /** As {@link SequenceRows.memory}. */
+  readonly memory?: number | undefined;
   /** What is wanted after the last row: a token by `choice`, the logits, or no more than the state. */
   readonly wanted: 'token' | 'logits' | 'state';
   /** Number of {@link TokenChooser.open}; needed for a token. */

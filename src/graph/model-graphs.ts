@@ -48,6 +48,21 @@ export interface EncoderNames extends TokenGraphNames {
   readonly pooling: Pooling;
 }
 
+/** The graph that hears a sound and leaves what it made of it in the memories that the decoder attends to; and what it calls things. */
+export interface ListenerNames {
+  readonly graph: string;
+  /** [rows, width], f32: samples, or features of frames. */
+  readonly sound: string;
+  /** The dim that counts the rows of the sound. */
+  readonly rows: string;
+  /** [memory], i32: the positions of what it leaves. */
+  readonly positions: string;
+  /** The dim that counts those, which follows from `rows`. */
+  readonly memory: string;
+  /** [memory, width]: what the memories are made of. */
+  readonly encoded: string;
+}
+
 export interface ModelGraphs {
   readonly name: string;
   readonly graphs: ReadonlyMap<string, Graph>;
@@ -58,6 +73,8 @@ export interface ModelGraphs {
   readonly decoder: DecoderNames | undefined;
   /** Undefined for a model that makes no embeddings. */
   readonly encoder: EncoderNames | undefined;
+  /** Undefined for a model whose decoder attends to no memory. */
+  readonly listener: ListenerNames | undefined;
 }
 
 export interface ModelBuilder {
@@ -85,17 +102,22 @@ export const ENCODER: Omit<EncoderNames, 'pooling'> = {
   states: 'states',
 };
 
+/** What models that hear call their graph, its inputs and its output. */
+export const LISTENER: ListenerNames = {
+  graph: 'listener', sound: 'sound', rows: 'sounds', positions: 'positions', memory: 'memory', encoded: 'encoded',
+};
+
 /** What a model's graphs are for; without either it is for who knows its graphs by name, as those of sound are. */
-export type ModelRoles = Partial<Pick<ModelGraphs, 'decoder' | 'encoder'>>;
+export type ModelRoles = Partial<Pick<ModelGraphs, 'decoder' | 'encoder' | 'listener'>>;
 
 /**
  * Runs `body` and gives the model of the graphs that it wrote.
- * @throws Error for graphs that disagree on a weight's shape, and for a decoder or encoder whose graph is not there
+ * @throws Error for graphs that disagree on a weight's shape, and for a role whose graph is not there
  */
 export function buildModel(
   name: string,
   body: (m: ModelBuilder) => void,
-  { decoder, encoder }: ModelRoles = { decoder: DECODER },
+  { decoder, encoder, listener }: ModelRoles = { decoder: DECODER },
 ): ModelGraphs {
   const states: State[] = [];
   const graphs = new Map<string, Graph>();
@@ -109,18 +131,20 @@ export function buildModel(
       graphs.set(graphName, graph);
     },
   });
-  const roles = [decoder, encoder].filter((names) => names !== undefined);
+  const roles = [decoder, encoder, listener].filter((names) => names !== undefined);
   if (graphs.size === 0) throw new Error(`model ${name}: expected at least one graph, found none`);
   const missing = roles.find(({ graph }) => !graphs.has(graph));
   if (missing !== undefined)
     throw new Error(`model ${name}: expected a graph called ${missing.graph}, found ${[...graphs.keys()].join(', ') || 'none'}`);
-  return { name, graphs, states, weights: [...weights.values()], decoder, encoder };
+  return { name, graphs, states, weights: [...weights.values()], decoder, encoder, listener };
 }
 
 /** A model of one graph, which is its decoder. */
 export function modelOfDecoder(graph: Graph): ModelGraphs {
   const { name, states, weights } = graph;
-  return { name, graphs: new Map([[name, graph]]), states, weights, decoder: { ...DECODER, graph: name }, encoder: undefined };
+  return {
+    name, graphs: new Map([[name, graph]]), states, weights, decoder: { ...DECODER, graph: name }, encoder: undefined, listener: undefined,
+  };
 }
 
 /**

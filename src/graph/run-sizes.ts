@@ -24,6 +24,8 @@ export function largestSizes(graph: Graph, sizes: DimSizes, leastOutRows = 1): D
 
 /** Runs with taps have fewer rows, where a sequence may be cut. */
 export function tapSizes(graph: Graph, limits: DimSizes): DimSizes {
-  if (sequenceDim(graph) === undefined || !isCausal(graph)) return limits;
+  const ofSequences = sequenceDim(graph);
+  // A sound is heard as a whole: what follows from its rows cannot be cut.
+  if (ofSequences === undefined || !givenDims(graph).includes(ofSequences) || !isCausal(graph)) return limits;
   return Object.fromEntries(Object.entries(limits).map(([dim, size]) => [dim, Math.min(size, TAP_ROWS)]));
 }

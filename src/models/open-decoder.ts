@@ -19,6 +19,7 @@ import { lfm2Moe } from './lfm2-moe.ts';
 import { llama } from './llama.ts';
 import { ministral3 } from './ministral3.ts';
 import { mistral } from './mistral.ts';
+import { moonshine } from './moonshine.ts';
 import { nomicBert } from './nomic-bert.ts';
 import { olmo3 } from './olmo3.ts';
 import { phi3 } from './phi3.ts';
@@ -39,7 +40,7 @@ import type { SkipRule } from './weight-spec.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
   llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, qwen35Moe, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2,
-  lfm2Moe, bert, nomicBert,
+  lfm2Moe, bert, nomicBert, moonshine,
 ];
 
 export interface DecoderModel {

@@ -121,7 +121,8 @@ class Chooser implements GpuTokenChooser {
     const endOf = (rows: ChoosingRows) => rows.start + rowsOf(rows) + steps - 1;
     await Promise.all([grown(sequences, Math.max(...sequences.map(endOf))), sampler.prepare(), this.prepare(batch)]);
     checkOpen();
-    for (const rows of sequences) checkPlace(rows, { states: graph.states, end: endOf(rows), rows: rowsOf(rows) }, stateLimits());
+    for (const rows of sequences)
+      checkPlace(rows, { states: graph.states, end: endOf(rows), rows: rowsOf(rows), memory: rows.memory }, stateLimits());
     const encoded = this.#encode(batch);
     const finish = (submission: Submission) => {
       const pending = encoded.ranges.length === 0 ? undefined : readBack.copy(submission.encoder, encoded.ranges);

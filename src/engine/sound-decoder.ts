@@ -1,0 +1,361 @@
+/**
+ * Tokens of sounds: what runs a model whose decoder attends to what its listener made of a sound (`ListenerNames`). A sound is heard once;
+ * tokens are then decoded over it, those of several sounds together. It knows no text, no windows and no rules of a family: those are
+ * whoever's that drives it.
+ */
+import { decoderSteps } from '../graph/decoder-steps.ts';
+import { sizesOf } from '../graph/dims.ts';
+import type { ChosenTokens, Executor, GraphRun, Program, StatePlace, Submitted, TokenChooser } from '../graph/executor.ts';
+import type { KvTypes } from '../graph/kv-types.ts';
+import { graphOf } from '../graph/model-graphs.ts';
+import type { ListenerNames, ModelGraphs } from '../graph/model-graphs.ts';
+import type { SamplingSettings } from '../graph/sampling.ts';
+import { stateGroups } from '../graph/state.ts';
+import { widthOf } from '../graph/value.ts';
+import type { DecoderModel } from '../models/open-decoder.ts';
+import { CapacityError, InputError } from '../tensor/errors.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
+import type { OnProgress } from '../tensor/progress.ts';
+
+export interface SoundDecoderOptions {
+  readonly executor: Executor;
+  /** Of a model with a listener. */
+  readonly decoder: Pick<DecoderModel, 'config' | 'model' | 'weights'>;
+  /** Most rows of a sound: samples, or frames of features. */
+  readonly mostRows: number;
+  /** Sounds that are open at a time. Default 1. */
+  readonly sounds?: number | undefined;
+  /** Of keys and values. Default f32. */
+  readonly kvTypes?: KvTypes | undefined;
+  readonly signal?: CancelSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+/** A sound that was heard. Its memory is its own until it is closed. */
+export interface HeardSound {
+  /** Positions that its memories hold. */
+  readonly memory: number;
+  /** Tokens whose keys and values are there. */
+  readonly length: number;
+  /** Takes tokens back. @throws Error for more than there are */
+  rewind(length: number): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+export interface SoundStep {
+  readonly sound: HeardSound;
+  /** Those that follow what is there. */
+  readonly tokens: ArrayLike<number>;
+  /** Indices into `tokens` whose logits are wanted, ascending. */
+  readonly outputs: readonly number[];
+}
+
+export interface GreedyOptions {
+  /** What each answer follows; at least one token. */
+  readonly prompt: ArrayLike<number>;
+  /** Most tokens of each answer, an end token among them. Default: as many as fit the decoder's positions. */
+  readonly maxTokens?: number | undefined;
+  readonly endIds: readonly number[];
+  /** Looked at between steps. */
+  readonly signal?: CancelSignal | undefined;
+}
+
+/** One call at a time. */
+export interface SoundDecoder {
+  readonly program: Program;
+  readonly vocabSize: number;
+  /** Positions of the decoder. */
+  readonly contextLength: number;
+  /**
+   * Runs the listener over a sound: [rows, width], row-major.
+   * @throws InputError for a sound of which nothing is left, CapacityError for a longer one than `mostRows`, and where as many are open as
+   * there may be
+   */
+  hear(sound: ArrayLike<number>): Promise<HeardSound>;
+  /** One step of tokens over sounds: logits [outputs, vocabSize], steps in order, good until the next call. */
+  logits(steps: readonly SoundStep[], signal?: CancelSignal): Promise<Float32Array>;
+  /** The likeliest tokens over each sound, the end token among them; on a device that chooses tokens several steps at a time. */
+  greedy(sounds: readonly HeardSound[], options: GreedyOptions): Promise<number[][]>;
+  /** Frees the program. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+const PAGE_TOKENS = 64;
+/** Rows of a step: a prompt, or a token of each sound. */
+const STEP_ROWS = 256;
+
+/** @throws Error for a model without a listener */
+export function listenerOf({ name, listener }: ModelGraphs): ListenerNames {
+  if (listener === undefined) throw new Error(`model ${name}: it has no listener`);
+  return listener;
+}
+
+/** Positions that a sound of so many rows leaves. */
+export function memoryOf(model: ModelGraphs, rows: number): number {
+  const { graph, rows: dim, memory } = listenerOf(model);
+  return sizesOf(graphOf(model, graph).derivedDims, { [dim]: rows })[memory] as number;
+}
+
+/** Loads a model that hears. @throws what the executor's `load` does */
+export async function createSoundDecoder(options: SoundDecoderOptions): Promise<SoundDecoder> {
+  const { executor, decoder: { config, model, weights }, mostRows, sounds = 1, kvTypes = { type: 'f32' }, signal, onProgress } = options;
+  const names = listenerOf(model);
+  const { contextLength, vocabSize } = config;
+  const pagesOf = (positions: number) => Math.ceil(positions / PAGE_TOKENS);
+  const perSound = { memory: pagesOf(memoryOf(model, mostRows)), own: pagesOf(contextLength) };
+  const kv = { ...kvTypes, pageTokens: PAGE_TOKENS, maxPages: Math.max(1, perSound.memory, perSound.own), sequences: sounds };
+  const rows = Math.max(sounds, Math.min(STEP_ROWS, contextLength));
+  const program = await executor.load({ model, weights, kv, sizes: { [names.rows]: mostRows, rows, outRows: rows }, signal, onProgress });
+  return new Decoding({ program, names, contextLength, vocabSize, mostRows, sounds, perSound });
+}
+
+interface Parts {
+  readonly program: Program;
+  readonly names: ListenerNames;
+  readonly contextLength: number;
+  readonly vocabSize: number;
+  readonly mostRows: number;
+  readonly sounds: number;
+  /** Pages of the memories of a sound, and of what is decoded over it. */
+  readonly perSound: { readonly memory: number; readonly own: number };
+}
+
+/** What is decoded over a sound. */
+class Heard implements HeardSound {
+  readonly memory: number;
+  readonly place: StatePlace;
+  readonly #release: () => void;
+  #length = 0;
+  #isOpen = true;
+
+  constructor(place: StatePlace, memory: number, release: () => void) {
+    this.place = place;
+    this.memory = memory;
+    this.#release = release;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** So many more tokens are there. */
+  advance(count: number): void {
+    this.#length += count;
+  }
+
+  rewind(length: number): void {
+    if (!(Number.isInteger(length) && length >= 0 && length <= this.#length))
+      throw new Error(`a sound with ${this.#length} tokens cannot be taken back to ${length}`);
+    this.#length = length;
+  }
+
+  checkOpen(): void {
+    if (!this.#isOpen) throw new Error('the sound was closed');
+  }
+
+  close(): void {
+    if (this.#isOpen) this.#release();
+    this.#isOpen = false;
+  }
+}
+
+const GREEDY: SamplingSettings = {
+  temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0, seed: 0,
+};
+
+class Decoding implements SoundDecoder {
+  readonly #parts: Parts;
+  readonly #steps: ReturnType<typeof decoderSteps>;
+  /** Numbers of sounds that are not open. */
+  readonly #free: number[];
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#steps = decoderSteps(parts.program);
+    this.#free = Array.from({ length: parts.sounds }, (_, i) => parts.sounds - 1 - i);
+  }
+
+  get program(): Program {
+    return this.#parts.program;
+  }
+
+  get vocabSize(): number {
+    return this.#parts.vocabSize;
+  }
+
+  get contextLength(): number {
+    return this.#parts.contextLength;
+  }
+
+  async hear(sound: ArrayLike<number>): Promise<HeardSound> {
+    const { program, names, mostRows } = this.#parts;
+    const width = widthOf(graphOf(program.model, names.graph).inputs.get(names.sound) as { readonly shape: readonly (number | string)[] });
+    const rows = sound.length / width;
+    if (rows > mostRows) throw new CapacityError(`A sound may have ${mostRows} rows at a time, found ${rows}: give it in parts.`);
+    const memory = memoryOf(program.model, rows);
+    if (memory < 1) throw new InputError(`A sound of ${rows} rows is too short: nothing is left of it to hear.`);
+    const heard = this.#open(memory);
+    try {
+      const run: GraphRun = {
+        graph: names.graph, dims: { [names.rows]: rows },
+        inputs: { [names.sound]: sound, [names.positions]: Int32Array.from({ length: memory }, (_, i) => i) },
+        sequences: [{ rows: memory, start: 0, pages: heard.place.pages }],
+        wanted: [],
+      };
+      await program.run([run]);
+      return heard;
+    } catch (error) {
+      heard.close();
+      throw error;
+    }
+  }
+
+  /** Pages of a sound, of which its number says where they lie. @throws CapacityError */
+  #open(memory: number): Heard {
+    const { program, sounds, perSound } = this.#parts;
+    const number = this.#free.pop();
+    if (number === undefined) throw new CapacityError(`${sounds} sounds are open, as many as there may be: close one first.`);
+    const pages = stateGroups(program.model.states).map((group, index) => {
+      const count = group.memory ? perSound.memory : perSound.own;
+      program.ensurePages(index, (number + 1) * count);
+      return Int32Array.from({ length: count }, (_, i) => number * count + i);
+    });
+    return new Heard({ pages }, memory, () => void this.#free.push(number));
+  }
+
+  async logits(steps: readonly SoundStep[], signal?: CancelSignal): Promise<Float32Array> {
+    signal?.throwIfAborted();
+    const sequences = steps.map(({ sound, tokens, outputs }) => {
+      const heard = this.#own(sound);
+      this.#checkRoom(heard, tokens.length);
+      return { ...heard.place, tokens, start: heard.length, memory: heard.memory, outputs };
+    });
+    const { logits } = await this.#steps.run({ sequences, signal });
+    for (const { sound, tokens } of steps) this.#own(sound).advance(tokens.length);
+    return logits;
+  }
+
+  #own(sound: HeardSound): Heard {
+    if (!(sound instanceof Heard)) throw new Error('a sound of another decoder');
+    sound.checkOpen();
+    return sound;
+  }
+
+  #checkRoom(heard: Heard, count: number): void {
+    const { contextLength } = this.#parts;
+    if (heard.length + count > contextLength)
+      throw new CapacityError(`The decoder has ${contextLength} positions; ${heard.length} are taken, and ${count} more were asked for.`);
+  }
+
+  async greedy(sounds: readonly HeardSound[], options: GreedyOptions): Promise<number[][]> {
+    const { prompt, endIds } = options;
+    if (prompt.length === 0) throw new InputError('greedy needs a prompt of at least one token.');
+    const all = sounds.map((sound) => this.#own(sound));
+    for (const heard of all) this.#checkRoom(heard, prompt.length);
+    // The last token of an answer is not in the state.
+    const room = this.#parts.contextLength - prompt.length + 1 - Math.max(0, ...all.map(({ length }) => length));
+    const most = Math.min(options.maxTokens ?? Infinity, room);
+    const answers = all.map((heard): Answer => ({ heard, tokens: [], isDone: most < 1 }));
+    const { chooser } = this.#parts.program;
+    await (chooser === undefined ? this.#onHost(answers, options, most) : chooseAhead(chooser, answers, { ...options, most }));
+    for (const { heard, tokens } of answers) heard.advance(prompt.length + Math.max(0, tokens.length - 1));
+    return answers.map(({ tokens }) => tokens.slice(0, endOf(tokens, endIds, most)));
+  }
+
+  async #onHost(answers: readonly Answer[], { prompt, endIds, signal }: GreedyOptions, most: number): Promise<void> {
+    for (let i = 0; i < most; i++) {
+      const open = answers.filter(({ isDone }) => !isDone);
+      if (open.length === 0) return;
+      signal?.throwIfAborted();
+      const sequences = open.map(({ heard, tokens }) => {
+        const own = i === 0 ? prompt : [tokens.at(-1) as number];
+        const start = heard.length + (i === 0 ? 0 : prompt.length + i - 1);
+        return { ...heard.place, tokens: own, start, memory: heard.memory, outputs: [own.length - 1] };
+      });
+      const { logits } = await this.#steps.run({ sequences, signal });
+      const { vocabSize } = this.#parts;
+      open.forEach((answer, row) => take(answer, [likeliest(logits.subarray(row * vocabSize, (row + 1) * vocabSize))], endIds));
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.#parts.program.dispose();
+  }
+}
+
+interface Answer {
+  readonly heard: Heard;
+  readonly tokens: number[];
+  isDone: boolean;
+}
+
+function take(answer: Answer, tokens: readonly number[], endIds: readonly number[]): void {
+  for (const token of tokens) {
+    if (answer.isDone) return;
+    answer.tokens.push(token);
+    answer.isDone = endIds.includes(token);
+  }
+}
+
+/** How many tokens of an answer count: up to an end token. */
+function endOf(tokens: readonly number[], endIds: readonly number[], most: number): number {
+  const end = tokens.findIndex((token) => endIds.includes(token));
+  return Math.min(most, end < 0 ? tokens.length : end + 1);
+}
+
+/** Ties: the lowest id. @throws Error where no logit is a number */
+function likeliest(logits: Float32Array): number {
+  let best = -1;
+  for (let i = 0; i < logits.length; i++) if (best < 0 ? logits[i]! > -Infinity : logits[i]! > logits[best]!) best = i;
+  if (best < 0) throw new Error('The decoder made no logits that are numbers: its weights or the sound hold values beyond f32.');
+  return best;
+}
+
+interface Ahead extends GreedyOptions {
+  readonly most: number;
+}
+
+/** Submits under way at a time: one runs, one waits behind it. */
+const MOST_UNDER_WAY = 2;
+
+/** Steps run ahead of who reads them: those behind an end token are thrown away. */
+async function chooseAhead(chooser: TokenChooser, answers: readonly Answer[], { prompt, endIds, signal, most }: Ahead): Promise<void> {
+  const choices = new Map(answers.map((answer) => [
+    answer, chooser.open({ sampling: GREEDY, history: { promptIds: prompt, outputIds: [] } }),
+  ]));
+  const underWay: { readonly of: readonly Answer[]; readonly submitted: Submitted }[] = [];
+  let asked = 0;
+  try {
+    for (;;) {
+      const open = answers.filter(({ isDone }) => !isDone);
+      if (open.length > 0 && asked < most && underWay.length < MOST_UNDER_WAY) {
+        signal?.throwIfAborted();
+        const tokens = asked === 0 ? prompt : [];
+        const steps = tokens.length > 1 ? 1 : Math.min(chooser.mostSteps, most - asked);
+        const before = asked === 0 ? 0 : prompt.length + asked - 1;
+        const sequences = open.map((answer) => ({
+          ...answer.heard.place, tokens, start: answer.heard.length + before, memory: answer.heard.memory,
+          wanted: 'token' as const, choice: choices.get(answer) as number,
+        }));
+        underWay.push({ of: open, submitted: await chooser.submit({ sequences, steps }) });
+        asked += steps;
+        continue;
+      }
+      const next = underWay.shift();
+      if (next === undefined) return;
+      takeAll(next.of, await next.submitted.results, endIds);
+    }
+  } finally {
+    await Promise.allSettled(underWay.map(({ submitted }) => submitted.results));
+    for (const choice of choices.values()) chooser.close(choice);
+  }
+}
+
+function takeAll(of: readonly Answer[], chosen: readonly ChosenTokens[], endIds: readonly number[]): void {
+  of.forEach((answer, i) => {
+    const { tokens, error } = chosen[i] as ChosenTokens;
+    if (error !== undefined && !answer.isDone) throw error;
+    take(answer, tokens, endIds);
+  });
+}

@@ -1,0 +1,92 @@
+/** Moonshine on an executor, against what transformers computes (../shared/golden/moonshine). */
+import { readFileSync } from 'node:fs';
+import { expect } from 'vitest';
+import { createSoundDecoder, memoryOf } from '../src/engine/sound-decoder.ts';
+import { openCheckpoint } from '../src/files/open-checkpoint.ts';
+import type { Executor } from '../src/graph/executor.ts';
+import { DECODER, LISTENER } from '../src/graph/model-graphs.ts';
+import { openDecoder } from '../src/models/open-decoder.ts';
+import { locate } from '../src/node/open-path.ts';
+import { f32Of, readFixtureTensors, sharedPath } from './fixture-tensors.ts';
+import { expectClose } from './relative-error.ts';
+
+const FOLDER = `${sharedPath}/golden/moonshine`;
+export const MOONSHINE_GOLDEN = 'golden/moonshine/golden.json';
+
+interface Golden {
+  readonly runs: Readonly<Record<string, { readonly greedy: readonly number[]; readonly frames: number }>>;
+}
+
+async function openGolden(executor: Executor, mostRows: number, sounds = 1) {
+  const checkpoint = await openCheckpoint(await locate(FOLDER));
+  try {
+    return await createSoundDecoder({ executor, decoder: await openDecoder(checkpoint), mostRows, sounds });
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+/** What the listener makes of each sound, its stem and its first layer among it, the decoder's logits and its likeliest tokens. */
+export async function checkMoonshine(executor: Executor, tolerance: number): Promise<void> {
+  const { runs } = JSON.parse(readFileSync(`${FOLDER}/golden.json`, 'utf8')) as Golden;
+  const tensors = readFixtureTensors(`${FOLDER}/golden.safetensors`);
+  const of = (name: string) => f32Of(tensors, name);
+  const mostRows = Math.max(...Object.keys(runs).map((run) => of(`${run}.waveform`).length));
+  const decoder = await openGolden(executor, mostRows, 2);
+  try {
+    const { program } = decoder;
+    for (const [run, { greedy, frames }] of Object.entries(runs)) {
+      const sound = of(`${run}.waveform`);
+      expect(memoryOf(program.model, sound.length)).toBe(frames);
+      const pages = [Int32Array.of(0), Int32Array.of(0)];
+      program.ensurePages(0, 1);
+      const [made] = await program.run([{
+        graph: LISTENER.graph, dims: { [LISTENER.rows]: sound.length },
+        inputs: { [LISTENER.sound]: sound, [LISTENER.positions]: Int32Array.from({ length: frames }, (_, i) => i) },
+        sequences: [{ rows: frames, start: 0, pages }], wanted: ['stem', 'hidden.1', LISTENER.encoded],
+      }]);
+      for (const [tap, name] of [['stem', 'stem'], ['hidden.1', 'encoder_hidden.1'], [LISTENER.encoded, 'encoded']] as const)
+        expectClose(`${run} ${name}`, { wanted: of(`${run}.${name}`), found: made!.get(tap)! }, tolerance);
+      const heard = await decoder.hear(sound);
+      const tokens = [1, ...greedy].slice(0, -1);
+      const all = tokens.map((_, i) => i);
+      const logits = of(`${run}.logits`);
+      expectClose(`${run} logits`, { wanted: logits, found: await decoder.logits([{ sound: heard, tokens, outputs: all }]) }, tolerance);
+      expect(heard.length).toBe(tokens.length);
+      // Some at a time, and after taking some back.
+      heard.rewind(3);
+      const again = await decoder.logits([{ sound: heard, tokens: tokens.slice(3, 5), outputs: [1] }]);
+      const row = logits.subarray(4 * decoder.vocabSize, 5 * decoder.vocabSize);
+      expectClose(`${run} again`, { wanted: row, found: again }, tolerance);
+      heard.close();
+    }
+    await checkGreedy(decoder, runs, of);
+  } finally {
+    await decoder.dispose();
+  }
+}
+
+/** Both sounds together, one of which ends first; then one of them, over what another left in its memory. */
+async function checkGreedy(
+  decoder: Awaited<ReturnType<typeof openGolden>>, runs: Golden['runs'], of: (name: string) => Float32Array,
+): Promise<void> {
+  const names = Object.keys(runs);
+  const sounds = [];
+  for (const name of names) sounds.push(await decoder.hear(of(`${name}.waveform`)));
+  await expect(decoder.hear(of(`${names[0]}.waveform`))).rejects.toThrow('2 sounds are open, as many as there may be');
+  const wanted = names.map((name) => runs[name]!.greedy);
+  const maxTokens = wanted[0]!.length;
+  expect(await decoder.greedy(sounds, { prompt: [1], endIds: [2], maxTokens })).toEqual(wanted);
+  for (const sound of sounds) sound.rewind(0);
+  // The token that only the second says counts as the end.
+  const end = wanted[1]!.find((token) => !wanted[0]!.includes(token))!;
+  const ended = await decoder.greedy(sounds, { prompt: [1], endIds: [end], maxTokens });
+  expect(ended).toEqual([wanted[0], wanted[1]!.slice(0, wanted[1]!.indexOf(end) + 1)]);
+  for (const sound of sounds) sound.close();
+  const alone = await decoder.hear(of(`${names[0]}.waveform`));
+  expect(await decoder.greedy([alone], { prompt: [1], endIds: [2], maxTokens: 7 })).toEqual([wanted[0]!.slice(0, 7)]);
+  alone.close();
+  await expect(decoder.hear(new Float32Array(100))).rejects.toThrow('A sound of 100 rows is too short');
+  await expect(decoder.hear(new Float32Array(20_000))).rejects.toThrow('20000');
+  expect(DECODER.graph).toBe(decoder.program.model.decoder!.graph);
+}
