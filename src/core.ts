@@ -1,5 +1,16 @@
 /** Ingot's core: everything that runs in a browser and in a worker as well as in Node. */
 export type * from './engine/api.ts';
+export { openAudio, openAudioPieces } from './audio/open-audio.ts';
+export type { OpenAudioOptions } from './audio/open-audio.ts';
+export { mixDown } from './audio/audio-stream.ts';
+export type { AudioFormat, AudioStream, StreamStage, Waveform } from './audio/audio-stream.ts';
+export { createResampler, resample } from './audio/resample.ts';
+export { encodeWav, wavHeader } from './audio/wav-writer.ts';
+export type { WavOptions } from './audio/wav-writer.ts';
+export type { WavEncoding } from './audio/wav-samples.ts';
+export { createTurnTaking } from './audio/turn-taking.ts';
+export type { TurnEvent, TurnOptions, TurnTaking } from './audio/turn-taking.ts';
+export type { VoiceDetector, VoiceStream } from './engine/speech/voice-detector.ts';
 export { collectToolRun } from './engine/collect-tool-run.ts';
 export type { StandardSchema } from './engine/standard-schema.ts';
 export { assistantMessage } from './engine/assistant-message.ts';

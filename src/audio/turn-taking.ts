@@ -18,7 +18,7 @@ export interface TurnOptions {
   readonly preRollMs?: number | undefined;
   /** Sound that a turn keeps behind its last speech: at most `endSilenceMs`. Default 100. */
   readonly postRollMs?: number | undefined;
-  /** A turn is cut at this length with its pre-roll, at its least probable frame of the last third; the next has the rest. Default: never. */
+  /** A turn is cut at this length with its pre-roll, at the least probable frame of its last third; the next has the rest. Default: no. */
   readonly maxTurnMs?: number | undefined;
   /** While the other side speaks, speech of this length interrupts it: longer than a "yes". Default 320. */
   readonly bargeInMs?: number | undefined;

@@ -6,6 +6,8 @@ export type { DeviceChoice, LoadModelOptions } from './load-model.ts';
 export { modelLoader } from './model-loader.ts';
 export type { ModelLoader, ModelLoadOptions } from './model-loader.ts';
 export { loadTokenizer } from './load-tokenizer.ts';
+export { loadVoiceDetector } from './load-voice-detector.ts';
+export type { LoadVoiceDetectorOptions } from './load-voice-detector.ts';
 export { directorySource, fileSource } from './file-source.ts';
 export { locate } from './open-path.ts';
 /** What `createCpuExecutor` needs in Node; `loadModel` takes it by itself. */

@@ -1,0 +1,28 @@
+import { createVoiceDetector } from '../engine/speech/voice-detector.ts';
+import type { VoiceDetector } from '../engine/speech/voice-detector.ts';
+import { readSafetensors } from '../files/safetensors-reader.ts';
+import { openSilero } from '../models/silero.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
+import { fileSource } from './file-source.ts';
+import { openExecutor } from './load-model.ts';
+import type { LoadModelOptions } from './load-model.ts';
+
+export interface LoadVoiceDetectorOptions extends Pick<LoadModelOptions, 'device'> {
+  readonly signal?: CancelSignal | undefined;
+}
+
+/**
+ * Loads Silero's voice detector for 16 kHz from a safetensors file; one thread is enough for it.
+ * @param options `device` is the CPU where it is not said: a piece is too little work for a GPU
+ * @throws FormatError for another file; the signal's reason when it aborts
+ */
+export async function loadVoiceDetector(path: string, { device = 'cpu', signal }: LoadVoiceDetectorOptions = {}): Promise<VoiceDetector> {
+  const executor = await openExecutor({ device, threads: device === 'cpu' ? 1 : undefined });
+  const source = await fileSource(path);
+  try {
+    const model = await openSilero(path, await readSafetensors(source, path, { signal }), { signal });
+    return await createVoiceDetector(model, executor, { signal });
+  } finally {
+    await source.close();
+  }
+}
