@@ -1,9 +1,17 @@
-/** Ingot with several requests at the same time, as its readers see it. */
+/** Several requests at the same time, as their readers see them, whoever answers. */
 import type { Model } from '../engine/api.ts';
 import type { Arrival, StreamRequest, StreamTimes } from './stream-load.ts';
 
-/** Greedy, past end tokens, and no prompt from a cache. */
-const SETTINGS = { temperature: 0, ignoreEos: true, cachePrompt: false } as const;
+/** Tokens that came together; the last ones say how many of the prompt's came from a cache. */
+export interface AnsweredTokens {
+  readonly tokens: number;
+  /** When they came, by `performance.now()`; default: as they are taken. */
+  readonly at?: number | undefined;
+  readonly cachedTokens?: number | undefined;
+}
+
+/** Answers one request: greedy, past end tokens, `answerTokens` and one more. */
+export type Answering = (request: StreamRequest) => AsyncIterable<AnsweredTokens>;
 
 /** Opens when it is told of so many tokens. */
 function gateAt(tokens: number): { readonly opened: Promise<void>; tell(tokensSoFar: number): void } {
@@ -15,25 +23,34 @@ function gateAt(tokens: number): { readonly opened: Promise<void>; tell(tokensSo
 }
 
 /** Answers all requests. Rejects where an answer is not as long as it was to be, or a prompt came from a cache. */
-export async function answerTogether(model: Model, requests: readonly StreamRequest[]): Promise<StreamTimes[]> {
+export async function answerTogether(answering: Answering, requests: readonly StreamRequest[]): Promise<StreamTimes[]> {
   const startMs = performance.now();
-  const now = () => performance.now() - startMs;
   const gates = requests.map(({ afterTokens = 0 }) => gateAt(afterTokens));
-  const answer = async ({ ids, answerTokens }: StreamRequest, i: number): Promise<StreamTimes> => {
+  const answer = async (request: StreamRequest, i: number): Promise<StreamTimes> => {
     await gates[i]?.opened;
-    const askedMs = now();
+    const askedMs = performance.now() - startMs;
     const arrivals: Arrival[] = [];
-    const maxTokens = answerTokens + 1;
+    const maxTokens = request.answerTokens + 1;
     let count = 0;
-    for await (const { tokens, finishReason, ...piece } of model.generate({ ...SETTINGS, ids, maxTokens })) {
-      arrivals.push({ ms: now(), tokens: tokens.length });
-      count += tokens.length;
+    for await (const { tokens, at = performance.now(), cachedTokens = 0 } of answering(request)) {
+      if (tokens > 0) arrivals.push({ ms: at - startMs, tokens });
+      count += tokens;
       if (i === 0) for (const gate of gates) gate.tell(count);
-      if (finishReason !== undefined && 'usage' in piece && piece.usage.cachedTokens > 0)
-        throw new Error(`${piece.usage.cachedTokens} prompt tokens came from a cache: a prefill would look too fast`);
+      if (cachedTokens > 0) throw new Error(`${cachedTokens} prompt tokens came from a cache: a prefill would look too fast`);
     }
     if (count !== maxTokens) throw new Error(`${count} tokens came instead of ${maxTokens}`);
     return { askedMs, arrivals };
   };
   return Promise.all(requests.map(answer));
+}
+
+/** No prompt from a cache. */
+const SETTINGS = { temperature: 0, ignoreEos: true, cachePrompt: false } as const;
+
+/** By a model of this process. */
+export function answeringModel(model: Model): Answering {
+  return async function* ({ ids, answerTokens }) {
+    for await (const { tokens, ...piece } of model.generate({ ...SETTINGS, ids, maxTokens: answerTokens + 1 }))
+      yield { tokens: tokens.length, cachedTokens: 'usage' in piece ? piece.usage.cachedTokens : 0 };
+  };
 }

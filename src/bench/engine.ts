@@ -13,7 +13,7 @@ export async function warmed(work: () => Promise<unknown>): Promise<void> {
   while (performance.now() - startMs < WARM_MS);
 }
 
-export type WorkloadName = 'prefill' | 'decode' | 'ttft' | 'load' | 'turns' | 'concurrency' | 'interruption';
+export type WorkloadName = 'prefill' | 'decode' | 'ttft' | 'load' | 'turns' | 'concurrency' | 'interruption' | 'server';
 
 /** Plain data: it goes to the process that the engine runs in. */
 export interface EngineSettings {

@@ -7,12 +7,12 @@ import { loadModel, openExecutor } from '../node/load-model.ts';
 import { locate } from '../node/open-path.ts';
 import { warmed } from './engine.ts';
 import type { Conversation, Engine, EngineFacts, EngineSettings, OpenEngine } from './engine.ts';
-import { answerTogether } from './answer-together.ts';
+import { answeringModel, answerTogether } from './answer-together.ts';
 import { packageVersion } from '../node/package-root.ts';
 
 export const ingotEngine: Engine = {
   name: 'ingot',
-  workloads: ['prefill', 'decode', 'ttft', 'load', 'turns', 'concurrency', 'interruption'],
+  workloads: ['prefill', 'decode', 'ttft', 'load', 'turns', 'concurrency', 'interruption', 'server'],
   batchSizes: [],
   problem: () => undefined,
   open: async (settings) => {
@@ -108,8 +108,9 @@ function openEngine(model: Model, history: number[]): OpenEngine {
     converse: (conversation) => converse(model, history, conversation),
     async serve(requests) {
       await model.ready();
-      await answerTogether(model, requests.map(({ ids, ...request }) => ({ ...request, ids: ids.toReversed() })));
-      return { streams: await answerTogether(model, requests), hasMeanGaps: false };
+      const answering = answeringModel(model);
+      await answerTogether(answering, requests.map(({ ids, ...request }) => ({ ...request, ids: ids.toReversed() })));
+      return { streams: await answerTogether(answering, requests), hasMeanGaps: false };
     },
     peakMemoryBytes: async () => process.resourceUsage().maxRSS * 1024,
     close: () => model.dispose(),

@@ -23,9 +23,13 @@ function mixedLengths(i: number, { streamPrompt, streamAnswer }: Sizes): Lengths
 const ms = (name: string): Figure => ({ name, unit: 'ms', isShown: true });
 const rate = (name: string): Figure => ({ name, unit: 'tok/s', isShown: true });
 
-function loadTask(lengths: readonly Lengths[], { name, hasDecode }: { readonly name: string; readonly hasDecode: boolean }): Task {
+interface LoadForm extends Pick<Task, 'workload' | 'name'> {
+  readonly hasDecode: boolean;
+}
+
+function loadTask(lengths: readonly Lengths[], { workload, name, hasDecode }: LoadForm): Task {
   return {
-    ...SHARED, workload: 'concurrency', name, streams: lengths.length,
+    ...SHARED, workload, name, streams: lengths.length,
     contextTokens: Math.max(...lengths.map(({ prompt, answer }) => prompt + answer + 1)),
     figures: [
       rate(`${name}, answers`),
@@ -51,9 +55,19 @@ export function concurrencyTasks(sizes: Sizes): Task[] {
   return streams.flatMap((count) => {
     const name = `${count} ${count === 1 ? 'stream' : 'streams'}`;
     const each = Array.from({ length: count }, (_, i) => i);
-    const alike = loadTask(each.map(() => ({ prompt, answer })), { name, hasDecode: true });
-    const mixed = loadTask(each.map((i) => mixedLengths(i, sizes)), { name: `${name} of mixed lengths`, hasDecode: false });
+    const alike = loadTask(each.map(() => ({ prompt, answer })), { workload: 'concurrency', name, hasDecode: true });
+    const mixed = loadTask(each.map((i) => mixedLengths(i, sizes)), {
+      workload: 'concurrency', name: `${name} of mixed lengths`, hasDecode: false,
+    });
     return count === 1 ? [alike] : [alike, mixed];
+  });
+}
+
+/** What a server gives its clients of the same: streams of one length. */
+export function serverTasks({ serverStreams, streamPrompt: prompt, streamAnswer: answer }: Sizes): Task[] {
+  return serverStreams.map((count) => {
+    const name = `${count} ${count === 1 ? 'stream' : 'streams'}`;
+    return loadTask(Array.from({ length: count }, () => ({ prompt, answer })), { workload: 'server', name, hasDecode: true });
   });
 }
 

@@ -15,6 +15,8 @@ export interface Sizes {
   readonly answerTokens: number;
   /** How many answers run at the same time. */
   readonly streams: readonly number[];
+  /** The same of the workload `server`. */
+  readonly serverStreams: readonly number[];
   /** Tokens of each stream's prompt, and of its answer after the first. */
   readonly streamPrompt: number;
   readonly streamAnswer: number;

@@ -1,13 +1,13 @@
 /** The phases of `../shared/protocol.md`, as tasks. One more workload is one more entry of {@link WORKLOADS}. */
 import type { WorkloadName } from './engine.ts';
 import { decodeBytes, prefillMultiplyAdds } from './model-work.ts';
-import { concurrencyTasks, interruptionTasks } from './stream-workloads.ts';
+import { concurrencyTasks, interruptionTasks, serverTasks } from './stream-workloads.ts';
 import { SHARED } from './task.ts';
 import type { Sizes, Task, TaskInput } from './task.ts';
 
 export const PROTOCOL_SIZES: Sizes = {
   prefill: [128, 512, 2048], ttft: [16, 512], decodeAfter: [128, 4096], decodeTokens: 128, turns: 15, userTokens: 30, answerTokens: 64,
-  streams: [1, 4, 16, 64], streamPrompt: 512, streamAnswer: 128, arrivingPrompt: 4096,
+  streams: [1, 4, 16, 64], serverStreams: [1, 16, 64, 256], streamPrompt: 512, streamAnswer: 128, arrivingPrompt: 4096,
 };
 
 /** To see that everything runs; no figure of it is worth quoting. */
@@ -20,6 +20,7 @@ export const QUICK_SIZES: Sizes = {
   userTokens: 8,
   answerTokens: 8,
   streams: [1, 3],
+  serverStreams: [1, 3],
   streamPrompt: 24,
   streamAnswer: 8,
   arrivingPrompt: 64,
@@ -124,11 +125,12 @@ export const WORKLOADS: Readonly<Record<WorkloadName, TaskMaker>> = {
   load: loadTasks,
   turns: turnTasks,
   concurrency: concurrencyTasks,
+  server: serverTasks,
   interruption: interruptionTasks,
 };
 export const WORKLOAD_NAMES = Object.keys(WORKLOADS) as readonly WorkloadName[];
 /** Those of many streams take minutes on a CPU: they are for who asks. */
-export const DEFAULT_WORKLOADS = WORKLOAD_NAMES.filter((name) => name !== 'concurrency' && name !== 'interruption');
+export const DEFAULT_WORKLOADS = WORKLOAD_NAMES.filter((name) => !['concurrency', 'interruption', 'server'].includes(name));
 
 /** Prompts of a run: the same for every engine, others in every run and part of it. */
 export function idsOfRun(seed: number, vocabSize: number): TaskInput['ids'] {

@@ -124,6 +124,18 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
     expect(stdout).toContain('note: 2 streams of mixed lengths: llama-batched-bench is left out');
   });
 
+  it('sets the server beside the engine, its client in a process of its own', () => {
+    const { status, stdout, stderr } = bench(
+      model, '--device', 'cpu', '--threads', '1', '--quick', '--workloads', 'server', '--streams', '3', '--against', 'ingot-server,llama-server',
+      '--llama-server', join(folder, 'none'),
+    );
+    expect(stderr).not.toContain('Error');
+    expect(status).toBe(0);
+    for (const figure of ['answers', 'decode', 'first token p50', 'first token p99', 'gap p50', 'gap p99'])
+      expect(stdout).toMatch(new RegExp(`^3 streams, ${figure} +(tok/s|ms) +[\\d.,]+ +[\\d.,]+ `, 'm'));
+    expect(stdout).toContain('llama-server is left out: there is no program');
+  });
+
   it('leaves out what the model has no room for, and says so', () => {
     const { status, stdout } = bench(model, '--device', 'cpu', '--workloads', 'decode', '--runs', '1', '--pause', '0');
     expect(status).toBe(0);

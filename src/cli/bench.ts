@@ -24,6 +24,7 @@ interface BenchFlags {
   readonly backend?: string;
   readonly llamaBench?: string;
   readonly llamaBatchedBench?: string;
+  readonly llamaServer?: string;
   readonly workloads?: readonly WorkloadName[];
   readonly decodeAfter?: readonly number[];
   readonly streams?: readonly number[];
@@ -56,6 +57,8 @@ and, where they are named:
             128 tokens, then lengths of four kinds: tokens/s of all answers
             together, of decoding while all run, time to the first token and
             between pieces
+  server    1, 16, 64 and 256 streams, prompts and answers as long; for
+            --against ingot-server, whose client is another process
   interruption  the longest wait of a stream as a prompt of 4,096 tokens comes
 
 Examples:
@@ -64,6 +67,7 @@ Examples:
   $ ingot bench a.gguf b.gguf --device cpu --workloads prefill,decode --runs 3
   $ ingot bench model.gguf --workloads decode --decode-after 32768 --kv-type q8
   $ ingot bench model.gguf --workloads concurrency --against llama-batched-bench
+  $ ingot bench model.gguf --workloads server --against ingot-server
   $ ingot bench model.gguf --quick
 `;
 
@@ -86,10 +90,11 @@ export function registerBench(program: Command): void {
       '--llama-batched-bench <path>', "llama.cpp's benchmark of many streams (default: LLAMA_BATCHED_BENCH)",
       process.env['LLAMA_BATCHED_BENCH'] || undefined,
     )
+    .option('--llama-server <path>', "llama.cpp's server (default: LLAMA_SERVER)", process.env['LLAMA_SERVER'] || undefined)
     .option('--workloads <list>', `what to measure, separated by commas (default: ${DEFAULT_WORKLOADS.join(',')})`, listOf(WORKLOAD_NAMES))
     .option('--decode-after <list>', 'positions before the tokens that decode measures (default: 128,4096)', positions)
     .addOption(kvTypeOption())
-    .option('--streams <list>', 'how many at a time, for concurrency (default: 1,4,16,64)', streamCounts)
+    .option('--streams <list>', 'how many at a time, for concurrency and server (default: 1,4,16,64; 1,16,64,256)', streamCounts)
     .option('--stream-prompt <tokens>', 'of each prompt of concurrency and interruption (default: 512)', tokens)
     .option('--stream-answer <tokens>', 'of each answer of concurrency (default: 128)', tokens)
     .option('--arriving-prompt <tokens>', 'of the prompt that interrupts (default: 4096)', tokens)
@@ -110,7 +115,7 @@ const streamCounts = (text: string): number[] => text.split(',').map(integerIn({
 
 /** Those of the workloads' sizes that were given. */
 function sizesOf({ decodeAfter, streams, streamPrompt, streamAnswer, arrivingPrompt }: BenchFlags): Partial<Sizes> {
-  const given = Object.entries({ decodeAfter, streams, streamPrompt, streamAnswer, arrivingPrompt });
+  const given = Object.entries({ decodeAfter, streams, serverStreams: streams, streamPrompt, streamAnswer, arrivingPrompt });
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
@@ -141,7 +146,9 @@ async function bench(
         device: flags.device,
         threads: flags.threads,
         backend: flags.backend,
-        programs: { 'llama-bench': flags.llamaBench, 'llama-batched-bench': flags.llamaBatchedBench },
+        programs: {
+          'llama-bench': flags.llamaBench, 'llama-batched-bench': flags.llamaBatchedBench, 'llama-server': flags.llamaServer,
+        },
         kvType: flags.kvType,
         sizes: sizesOf(flags),
         against,

@@ -57,6 +57,7 @@ interface Answers {
   readonly pieces: AsyncGenerator<Piece, void, undefined>;
   readonly frame: Frame;
   readonly hasLogprobs: boolean;
+  readonly hasIds: boolean;
 }
 
 interface CallText {
@@ -71,6 +72,7 @@ interface Choice {
   readonly calls: CallText[];
   finish: string;
   readonly logprobs: ContentEntry[];
+  readonly ids: number[];
 }
 
 function addParts(choice: Choice, parts: Piece['parts']): void {
@@ -98,17 +100,20 @@ function choiceJson({ content, reasoning, calls, finish, logprobs }: Choice, ind
   };
 }
 
-async function wholeAnswer({ model, pieces, frame, hasLogprobs }: Answers) {
+async function wholeAnswer({ model, pieces, frame, hasLogprobs, hasIds }: Answers) {
   const choices: Choice[] = [];
   const sum = createUsageSum();
   for await (const piece of pieces) {
-    const choice = (choices[piece.index] ??= { content: '', reasoning: '', calls: [], finish: '', logprobs: [] });
+    const choice = (choices[piece.index] ??= { content: '', reasoning: '', calls: [], finish: '', logprobs: [], ids: [] });
     addParts(choice, piece.parts);
     sum.add(piece);
+    if (hasIds) choice.ids.push(...piece.tokens);
     if (hasLogprobs) choice.logprobs.push(...contentLogprobs(piece, model));
     if (piece.finishReason !== undefined) choice.finish = FINISH[piece.finishReason];
   }
-  return { ...frame, choices: choices.map((choice, index) => choiceJson(choice, index, hasLogprobs)), usage: sum.usage() };
+  const ofIds = ({ ids }: Choice) => (hasIds ? { token_ids: ids } : {});
+  const all = choices.map((choice, index) => ({ ...choiceJson(choice, index, hasLogprobs), ...ofIds(choice) }));
+  return { ...frame, choices: all, usage: sum.usage() };
 }
 
 /** What a part adds to an answer's message, as a delta; undefined where that is nothing. */
@@ -133,10 +138,12 @@ function joinedParts(parts: readonly AnswerPart[]): AnswerPart[] {
 }
 
 /** Events in the order of OpenAI's: the role, what is said, the finish reason, the usage where asked for, `[DONE]`. */
-async function* chunkEvents({ model, pieces, frame, hasLogprobs }: Answers, hasUsage: boolean): AsyncGenerator<string, void, undefined> {
+async function* chunkEvents(
+  { model, pieces, frame, hasLogprobs, hasIds }: Answers, hasUsage: boolean,
+): AsyncGenerator<string, void, undefined> {
   const begun = new Set<number>();
   const sum = createUsageSum();
-  const event = (index: number, delta: object, rest: { readonly logprobs?: object; readonly finish_reason?: string } = {}) =>
+  const event = (index: number, delta: object, rest: { readonly finish_reason?: string } & object = {}) =>
     dataEvent({
       ...frame, choices: [{ index, delta, logprobs: null, finish_reason: null, ...rest }], ...(hasUsage ? { usage: null } : {}),
     });
@@ -147,9 +154,11 @@ async function* chunkEvents({ model, pieces, frame, hasLogprobs }: Answers, hasU
     begun.add(index);
     const deltas = joinedParts(piece.parts).flatMap((part) => deltaOf(part) ?? []);
     const entries = hasLogprobs ? contentLogprobs(piece, model) : [];
-    if (deltas.length === 0 && entries.length > 0) deltas.push({ content: '' });
-    for (const [at, delta] of deltas.entries())
-      events += event(index, delta, at === 0 && entries.length > 0 ? { logprobs: { content: entries, refusal: null } } : {});
+    if (deltas.length === 0 && (entries.length > 0 || hasIds)) deltas.push({ content: '' });
+    for (const [at, delta] of deltas.entries()) {
+      const logprobs = at === 0 && entries.length > 0 ? { logprobs: { content: entries, refusal: null } } : {};
+      events += event(index, delta, { ...logprobs, ...(hasIds && at === 0 ? { token_ids: piece.tokens } : {}) });
+    }
     if (finishReason !== undefined) events += event(index, {}, { finish_reason: FINISH[finishReason] });
     if (events !== '') yield events;
   }
@@ -173,6 +182,7 @@ export async function chatCompletions(call: Call): Promise<Response> {
       system_fingerprint: fingerprintOf(model),
     },
     hasLogprobs: parameters.logprobs === true,
+    hasIds: parameters.return_token_ids === true,
   };
   if (!isStream) return Response.json(await wholeAnswer(answers));
   return eventStream(call, chunkEvents(answers, parameters.stream_options?.include_usage === true), { failureEvents });

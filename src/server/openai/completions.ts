@@ -88,6 +88,7 @@ interface Answers {
   readonly pieces: AsyncGenerator<Piece, void, undefined>;
   readonly frame: object;
   readonly hasLogprobs: boolean;
+  readonly hasIds: boolean;
   /** Of one prompt. */
   readonly n: number;
 }
@@ -97,27 +98,36 @@ function finishOf(reason: Piece['finishReason']): string | null {
   return reason === 'length' || reason === 'context' ? 'length' : 'stop';
 }
 
-async function wholeAnswer({ model, pieces, frame, hasLogprobs, n }: Answers) {
-  const choices: { text: string; finish: string | null; offset: number; readonly logprobs: Logprobs }[] = [];
+interface Choice {
+  text: string;
+  finish: string | null;
+  offset: number;
+  readonly logprobs: Logprobs;
+  readonly ids: number[];
+}
+
+async function wholeAnswer({ model, pieces, frame, hasLogprobs, hasIds, n }: Answers) {
+  const choices: Choice[] = [];
   const sum = createUsageSum(n);
   for await (const piece of pieces) {
-    const choice = (choices[piece.index] ??= { text: '', finish: null, offset: 0, logprobs: createLogprobs() });
+    const choice = (choices[piece.index] ??= { text: '', finish: null, offset: 0, logprobs: createLogprobs(), ids: [] });
     choice.text += piece.text;
+    if (hasIds) choice.ids.push(...piece.tokens);
     sum.add(piece);
     if (hasLogprobs) choice.offset = addLogprobs(choice.logprobs, piece, model, choice.offset);
     choice.finish = finishOf(piece.finishReason);
   }
   return {
     ...frame,
-    choices: choices.map(({ text, finish, logprobs }, index) => ({
-      index, text, logprobs: hasLogprobs ? logprobs : null, finish_reason: finish,
+    choices: choices.map(({ text, finish, logprobs, ids }, index) => ({
+      index, text, logprobs: hasLogprobs ? logprobs : null, finish_reason: finish, ...(hasIds ? { token_ids: ids } : {}),
     })),
     usage: sum.usage(),
   };
 }
 
 async function* chunkEvents(
-  { model, pieces, frame, hasLogprobs, n }: Answers, hasUsage: boolean,
+  { model, pieces, frame, hasLogprobs, hasIds, n }: Answers, hasUsage: boolean,
 ): AsyncGenerator<string, void, undefined> {
   const offsets: number[] = [];
   const sum = createUsageSum(n);
@@ -126,8 +136,9 @@ async function* chunkEvents(
     sum.add(piece);
     const logprobs = createLogprobs();
     if (hasLogprobs) offsets[index] = addLogprobs(logprobs, piece, model, offsets[index] ?? 0);
-    if (text === '' && finishReason === undefined && logprobs.tokens.length === 0) continue;
-    const choice = { index, text, logprobs: hasLogprobs ? logprobs : null, finish_reason: finishOf(finishReason) };
+    if (text === '' && finishReason === undefined && logprobs.tokens.length === 0 && !hasIds) continue;
+    const ids = hasIds ? { token_ids: piece.tokens } : {};
+    const choice = { index, text, logprobs: hasLogprobs ? logprobs : null, finish_reason: finishOf(finishReason), ...ids };
     yield dataEvent({ ...frame, choices: [choice], ...(hasUsage ? { usage: null } : {}) });
   }
   if (hasUsage) yield dataEvent({ ...frame, choices: [], usage: sum.usage() });
@@ -149,6 +160,7 @@ export async function completions(call: Call): Promise<Response> {
       system_fingerprint: fingerprintOf(model),
     },
     hasLogprobs: logprobs !== undefined,
+    hasIds: parameters.return_token_ids === true,
     n: parameters.n ?? 1,
   };
   if (parameters.stream !== true) return Response.json(await wholeAnswer(answers));

@@ -25,6 +25,8 @@ export interface DecodingParameters {
   readonly logit_bias?: Readonly<Record<string, number>>;
   readonly max_tokens?: number;
   readonly user?: string;
+  readonly ignore_eos?: boolean;
+  readonly return_token_ids?: boolean;
 }
 
 export const DECODING_PARAMETERS: ParameterTable = {
@@ -59,6 +61,8 @@ export const DECODING_PARAMETERS: ParameterTable = {
     },
   },
   logit_bias: { schema: { type: 'object', additionalProperties: number(-100, 100) } },
+  ignore_eos: { schema: { type: 'boolean' }, about: "Beyond OpenAI's reference: go on past end tokens." },
+  return_token_ids: { schema: { type: 'boolean' }, about: "Beyond OpenAI's reference: the answer's token ids beside its text." },
   user: { schema: { type: 'string', maxLength: 1000 }, about: 'Stands in the record of the request.' },
 };
 
@@ -83,6 +87,7 @@ export function decodingOptions(parameters: DecodingParameters): Omit<AnswerRequ
     seed: parameters.seed,
     stop: Array.isArray(stop) && stop.length === 0 ? undefined : stop,
     logitBias: parameters.logit_bias,
+    ignoreEos: parameters.ignore_eos,
   };
 }
 
