@@ -89,8 +89,8 @@ export const llamaServerEngine: Engine = {
 };
 
 /**
- * It reads all of an answer's text again at every token, also where no chat is asked for, and refuses what random weights write in halves of
- * characters: so it is held to one token, the letter a of byte-level vocabularies.
+ * It reads all of an answer's text again at every token, also where no chat is asked for, and refuses what random weights write in halves
+ * of characters: so it is held to one token, the letter a of byte-level vocabularies.
  */
 const LETTER = 64;
 

@@ -126,8 +126,8 @@ describe.skipIf(!existsSync(main))('ingot bench', () => {
 
   it('sets the server beside the engine, its client in a process of its own', () => {
     const { status, stdout, stderr } = bench(
-      model, '--device', 'cpu', '--threads', '1', '--quick', '--workloads', 'server', '--streams', '3', '--against', 'ingot-server,llama-server',
-      '--llama-server', join(folder, 'none'),
+      model, '--device', 'cpu', '--threads', '1', '--quick', '--workloads', 'server', '--streams', '3', '--against',
+      'ingot-server,llama-server', '--llama-server', join(folder, 'none'),
     );
     expect(stderr).not.toContain('Error');
     expect(status).toBe(0);

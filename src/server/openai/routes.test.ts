@@ -61,14 +61,14 @@ describe('completions', () => {
   });
 
   it('have their token ids beside them, whole and streamed, and go on past end tokens where that is asked for', async () => {
-    const prompt = rig.model.tokenizer!.encode('Once upon a time');
+    const ids = rig.model.tokenizer!.encode(prompt);
     const end = rig.model.tokenizer!.endIds!.values().next().value as number;
-    const body = { ...request, prompt, max_tokens: 6, ignore_eos: true, return_token_ids: true, logit_bias: { [end]: 100 } };
+    const body = { ...request, prompt: ids, max_tokens: 6, ignore_eos: true, return_token_ids: true, logit_bias: { [end]: 100 } };
     const { body: { choices: [whole], usage } } = await post(`${rig.origin}/v1/completions`, body);
     expect(whole).toMatchObject({ finish_reason: 'length', token_ids: expect.arrayContaining([end]) });
     expect(whole.token_ids.length).toBe(usage.completion_tokens);
     expect((await post(`${rig.origin}/v1/completions`, { ...body, ignore_eos: false })).body.choices[0].finish_reason).toBe('stop');
-    const prompts = { completions: { prompt }, 'chat/completions': { messages: [{ role: 'user', content: 'Hi' }] } };
+    const prompts = { completions: { prompt: ids }, 'chat/completions': { messages: [{ role: 'user', content: 'Hi' }] } };
     for (const [route, asked] of Object.entries(prompts)) {
       const text = JSON.stringify({ ...body, prompt: undefined, ...asked, stream: true });
       const events = eventsOf(await (await fetch(`${rig.origin}/v1/${route}`, { method: 'POST', body: text })).text());
