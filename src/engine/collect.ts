@@ -1,5 +1,6 @@
 /** Reads a generation to its end, for callers that do not stream. */
 import { InputError } from '../tensor/errors.ts';
+import { describeValue } from '../tensor/option-names.ts';
 import type { AnswerPart } from '../text/answers/answer-parts.ts';
 import { createPartCollector } from '../text/answers/collect-parts.ts';
 import type { AnswerContent, PartCollector } from '../text/answers/collect-parts.ts';
@@ -24,8 +25,15 @@ function startCollecting(): Collecting {
   return { text: '', tokens: [], parts: [], content: createPartCollector(), logprobs: [], last: undefined };
 }
 
+/** @param what which function takes what, for the message @throws InputError for what cannot be read */
+export function checkStream(stream: AsyncIterable<unknown>, what: string): void {
+  if (typeof (stream as Partial<AsyncIterable<unknown>> | undefined | null)?.[Symbol.asyncIterator] === 'function') return;
+  throw new InputError(`${what}, found ${describeValue(stream)}.`);
+}
+
 /** All answers of a generation, in the order of their indices. Rejects as the iteration does. */
 export async function collectChoices(generation: AsyncIterable<Piece>): Promise<CollectedAnswer[]> {
+  checkStream(generation, 'collect and collectChoices take a generation, as model.generate and chat.send give it');
   const answers: Collecting[] = [];
   for await (const piece of generation) {
     const answer = (answers[piece.index] ??= startCollecting());

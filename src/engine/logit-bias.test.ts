@@ -62,6 +62,15 @@ describe.each([undefined, 8])('an answer with up to %s steps a submit', (chooses
     expect(known.logprobs![0]!.top[0]!.token).toBe(first);
   });
 
+  it('of -100 for all tokens is refused, since none would be left', async () => {
+    const { model } = await load(device);
+    const of = (bias: number, count: number) => Object.fromEntries(Array.from({ length: count }, (_, id) => [id, bias]));
+    const ask = (logitBias: Record<string, number>) => collect(model.generate({ prompt: 'abc', maxTokens: 3, logitBias, temperature: 0 }));
+    await expect(ask(of(-100, model.info.vocabSize))).rejects.toThrow('logitBias gives -100 to every token');
+    expect((await ask(of(-100, model.info.vocabSize - 1))).tokens).toContain(model.info.vocabSize - 1);
+    expect((await ask(of(-99, model.info.vocabSize))).tokens).toEqual((await ask({})).tokens);
+  });
+
   it('holds no banned text, with a chat that has them as defaults', async () => {
     const isLetter = (id: number) => id >= 97 && id <= 122;
     const adjust = (logits: Float32Array) => logits.forEach((_, id) => (isLetter(id) ? undefined : (logits[id] = -30)));

@@ -46,7 +46,7 @@ function entriesOf(logitBias: LogitBias): readonly (readonly [number | string, n
 
 /**
  * By token id; undefined where there is none.
- * @throws InputError for a token that there is not, one named twice, and a number outside -100 to 100
+ * @throws InputError for a token that there is not, one named twice, a number outside -100 to 100, and -100 for all tokens
  */
 export function resolveLogitBias(logitBias: LogitBias | undefined, names: TokenNames): ReadonlyMap<number, number> | undefined {
   if (logitBias === undefined) return undefined;
@@ -60,5 +60,8 @@ export function resolveLogitBias(logitBias: LogitBias | undefined, names: TokenN
     if (biases.has(id)) throw new InputError(`logitBias names the token ${id} twice.`);
     biases.set(id, bias);
   }
+  // Biases are relative: the same one for all tokens changes nothing, and here none is wanted.
+  if (biases.size === names.vocabSize && [...biases.values()].every((bias) => bias === -MOST))
+    throw new InputError(`logitBias gives -${MOST} to every token, so that none would be left to choose: leave some out.`);
   return biases.size === 0 ? undefined : biases;
 }

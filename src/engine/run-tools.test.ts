@@ -5,6 +5,7 @@ import { InputError } from '../tensor/errors.ts';
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { RunToolsOptions, ToolFunction, ToolRunEvent, ToolRunResult } from './tool-api.ts';
 import { hermes } from '../text/answers/dialects/hermes.ts';
+import { collect } from './collect.ts';
 import { collectToolRun } from './collect-tool-run.ts';
 
 const { load } = fakeModels();
@@ -19,7 +20,7 @@ async function saying(...answers: readonly string[]) {
     const at = ids.length - (text.lastIndexOf(opening) + opening.length);
     logits[encoder.encode(answers[Math.min(turn, answers.length - 1)])[at] ?? FAKE_END] = 90;
   };
-  return (await load({ adjust, contextLength: 4096, modelContextLength: 4096, text: { dialect: hermes } })).model;
+  return (await load({ adjust, contextLength: 16384, modelContextLength: 16384, text: { dialect: hermes } })).model;
 }
 
 const call = (name: string, args: JsonObject) => `<tool_call>\n${JSON.stringify({ name, arguments: args })}\n</tool_call>`;
@@ -58,6 +59,39 @@ describe('a run of tools', () => {
     const parts = events.flatMap((event) => (event.type === 'piece' && event.round === 1 ? event.piece.parts : []));
     expect(parts.filter((part) => part.kind === 'toolCall').map((part) => part.phase)).toContain('end');
     expect(end.usage.cachedTokens).toBeGreaterThan(0);
+  });
+
+  it('runs 50 calls of one answer beside each other, and gives their results back in the order of the calls', async () => {
+    const names = Array.from({ length: 50 }, (_, i) => `f${i}`);
+    const model = await saying(names.map((name, i) => call(name, { city: `c${i}` })).join('\n'), 'Done.');
+    let running = 0;
+    let most = 0;
+    const tools = names.map((name, i) => tool({
+      name,
+      async run({ city: asked }: JsonObject) {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setTimeout(resolve, (i * 7) % 11));
+        running--;
+        if (i % 10 === 3) throw new Error(`no ${asked as string}`);
+        return asked;
+      },
+    } as Partial<ToolFunction>));
+    const events = await eventsOf(model.runTools({ ...ASK, tools, contextPolicy: 'error' }));
+    const end = endIn(events);
+    expect(most).toBe(50);
+    expect(end).toMatchObject({ reason: 'stop', rounds: 2, content: 'Done.', incompleteCalls: 0 });
+    const answered = end.messages.filter(({ role }) => role === 'tool');
+    expect(answered.map(({ name }) => name)).toEqual(names);
+    expect(answered.map(({ content }) => content)).toEqual(names.map((_, i) => (i % 10 === 3 ? `{"error":"no c${i}"}` : `c${i}`)));
+    const asked = end.messages.find(({ role }) => role === 'assistant')!.tool_calls as { id: string }[];
+    expect(answered.map((message) => message['tool_call_id'])).toEqual(asked.map(({ id }) => id));
+    expect(new Set(asked.map(({ id }) => id)).size).toBe(50);
+  });
+
+  it('is asked of a run alone', async () => {
+    for (const other of [5, undefined, null, [], 'run', {}])
+      await expect(collectToolRun(other as never)).rejects.toThrow('collectToolRun takes a run of model.runTools, found');
+    await expect(collect(5 as never)).rejects.toThrow(InputError);
   });
 
   it('takes results of any kind, and tells of errors to both', async () => {
@@ -245,6 +279,8 @@ describe('results that are hard to write', () => {
       [null, 'tools must be an array'], [5, 'tools must be an array'], [[null], 'tools[0] must be an object'],
       [[{ name: 'f', parameters: { minimum: 1n } }], 'tools[0]/parameters/minimum must be JSON, found bigint 1'],
       [[{ name: 'f', run() {} }], 'tools[0]/run must be JSON, found a function'], [[circle], 'or holds itself'],
+      [[{ type: 'function', function: { parameters: {} } }], 'tools[0] has no name'], [[{ name: 'f' }, {}], 'tools[1] has no name'],
+      [[{ name: '' }], 'tools[0] has no name'], [[{ type: 'function', function: 'f' }], 'tools[0] has no name'],
     ] as const) for (const toolChoice of ['auto', 'required', { name: 'f' }] as const)
       await expect(model.generate({ ...ASK, tools: tools as never, toolChoice, toolOrder: 'canonical' }).next()).rejects.toThrow(message);
     const toolChoice = { name: 'weather', strict: true };

@@ -3,6 +3,7 @@ import { InputError } from '../tensor/errors.ts';
 import type { JsonValue } from '../tensor/checkpoint.ts';
 import { isJsonObject } from '../tensor/json.ts';
 import { describeValue } from '../tensor/option-names.ts';
+import { toolSignatures } from '../text/answers/tool-signature.ts';
 import { checkPlainJson } from '../text/grammars/plain-json.ts';
 import type { TemplateOptions } from './api.ts';
 import { checkReasoning } from './reasoning.ts';
@@ -24,7 +25,14 @@ export function checkTools(tools: TemplateOptions['tools']): void {
     throw new InputError(`tools must be an array of JSON descriptions of functions, found ${describeValue(tools)}.`);
   const bad = tools.findIndex((tool) => !isJsonObject(tool as JsonValue));
   if (bad >= 0) throw new InputError(`tools[${bad}] must be an object that describes a function, found ${describeValue(tools[bad])}.`);
-  tools.forEach((tool, i) => checkPlainJson(tool, `tools[${i}]`));
+  tools.forEach((tool, i) => {
+    checkPlainJson(tool, `tools[${i}]`);
+    // A model could not call it, and a call of any other name would not be told from text.
+    if (toolSignatures([tool]).every(({ name }) => name === ''))
+      throw new InputError(
+        `tools[${i}] has no name: describe a function as { type: "function", function: { name, description, parameters } }.`,
+      );
+  });
 }
 
 function checkToolOrder({ toolOrder }: TemplateOptions): void {

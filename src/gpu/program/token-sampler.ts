@@ -77,7 +77,9 @@ class Sampler implements TokenSampler {
   readonly #fresh = new Set<number>();
   readonly #buffers = new Map<string, GPUBuffer>();
   readonly #bound = new Map<TokenInputs | 'masks' | 'biases', Map<string, readonly Dispatch[]>>();
+  /** What the buffers of rows hold. */
   #rows = '';
+  #maskedRows = '';
 
   constructor(options: TokenSamplerOptions) {
     this.#options = options;
@@ -111,7 +113,7 @@ class Sampler implements TokenSampler {
     gpu.queue.submit([encoder.finish()]);
     for (const buffer of old) buffer.destroy();
     this.#bound.clear();
-    this.#rows = '';
+    this.#rows = this.#maskedRows = '';
   }
 
   get sizeBytes() {
@@ -188,10 +190,17 @@ class Sampler implements TokenSampler {
       this.#buffers.set('masks', gpu.createBuffer({ label: 'sampler masks', size, usage: STORAGE_USAGE }));
       this.#bound.delete('masks');
     }
-    gpu.queue.writeBuffer(this.#buffer('maskedRows'), 0, Uint32Array.from(masks, ({ logits }) => logits));
+    this.#setMaskedRows(masks.map(({ logits }) => logits));
     masks.forEach(({ mask }, i) => gpu.queue.writeBuffer(this.#buffer('masks'), i * words * 4, mask as BufferSource));
     const variant = maskVariantOf(this.#options);
     return overRows(masks.length, this.#remember('masks', '', () => [this.#bind(maskLogitsKernel(variant), maskWorkgroups(variant))]));
+  }
+
+  #setMaskedRows(rows: readonly number[]): void {
+    const key = rows.join();
+    if (key === this.#maskedRows) return;
+    this.#maskedRows = key;
+    this.#options.gpu.queue.writeBuffer(this.#buffer('maskedRows'), 0, Uint32Array.from(rows));
   }
 
   biasing(rows: readonly ChosenRow[]): readonly Dispatch[] {

@@ -4,7 +4,9 @@
  * needed and get numbers; a set's way on by a byte is in a table.
  */
 import { byteRuns } from './code-ranges.ts';
-import type { CodeRanges, GrammarNode, RepeatNode, RuleNode, Writing } from './grammar-node.ts';
+import type { CodeRanges, GrammarNode, RepeatNode, RuleNode, WordsNode, Writing } from './grammar-node.ts';
+import { endsWord, waysOn } from './word-range.ts';
+import type { WordRange } from './word-range.ts';
 
 /** The end of a rule, among local states. */
 export const RULE_END = 0;
@@ -20,7 +22,7 @@ export interface Expansion {
   readonly edges: number[];
   /** Start of a rule, and the state after it. */
   readonly calls: number[];
-  /** Loops over characters, as states of their own. */
+  /** Loops over characters and choices of texts, as states of their own. */
   readonly loops: number[];
   /** A token, and the state after it. */
   readonly tokens: number[];
@@ -36,6 +38,14 @@ export interface CharLoop {
   readonly fewest: number;
   /** The state after the loop. */
   readonly next: number;
+}
+
+/** A choice of texts that a state reads, of which none has ended. */
+export interface WordsPlace {
+  readonly words: readonly Uint8Array[];
+  readonly range: WordRange;
+  /** The state after one of them, by its number. */
+  after(index: number): number;
 }
 
 interface LocalState {
@@ -150,6 +160,18 @@ export class Automaton {
     return { node, most: node.max - done, fewest: Math.max(0, node.min - done), next };
   }
 
+  /** The choice of texts that a state reads, where it reads nothing else. */
+  wordsPlace(state: number): WordsPlace | undefined {
+    const { node, at, next } = this.#states[state] as LocalState;
+    if (node?.kind !== 'words' || at === 0) return undefined;
+    const range = rangeOf(at as string);
+    return endsWord(node.words, range) ? undefined : { words: node.words, range, after: (index) => this.#afterWord(node, index, next) };
+  }
+
+  #afterWord({ after }: WordsNode, index: number, next: number): number {
+    return after === undefined ? next : this.#state(after(index), 0, next);
+  }
+
   /** The stack with one more state to return to. */
   #push(state: number, below: number): number {
     // The end of a rule behind a call is the end of the rule that calls: nothing is put on the stack, so that lists do not make it grow.
@@ -242,6 +264,9 @@ export class Automaton {
         out.into.edges.push(byte, byte, index + 1 === node.bytes.length ? next : this.#state(node, index + 1, next));
         return;
       }
+      case 'words':
+        if (at !== 0) return this.#collectWords(node, rangeOf(at as string), next, out);
+        return void out.into.loops.push(this.#state(node, textOf({ from: 0, to: node.words.length, depth: 0 }), next));
       case 'byteRanges': return this.#collectRanges(node, at as number, next, out.into);
       case 'chars': return this.#collectChars(node.ranges, node.writing, next, out.into);
       case 'token': return void out.into.tokens.push(node.id, next);
@@ -260,7 +285,7 @@ export class Automaton {
       case 'steps': {
         const place = at === 0 ? node.start : (at as string);
         if (node.endsAt(place)) this.#collect(next, out.into, out.seen);
-        for (const { node: item, to } of node.follow(place)) goOn(item, 0, this.#state(node, to, next));
+        for (const { node: item, to } of node.follow(place)) goOn(item, 0, to === undefined ? next : this.#state(node, to, next));
         return;
       }
       case 'dfa': {
@@ -271,6 +296,15 @@ export class Automaton {
         return;
       }
       default: node satisfies never;
+    }
+  }
+
+  #collectWords(node: WordsNode, range: WordRange, next: number, { into, seen }: Collecting): void {
+    const { words } = node;
+    if (endsWord(words, range)) this.#collect(this.#afterWord(node, range.from, next), into, seen);
+    for (const { byte, range: below } of waysOn(words, range)) {
+      const isOver = below.to - below.from === 1 && endsWord(words, below);
+      into.edges.push(byte, byte, isOver ? this.#afterWord(node, below.from, next) : this.#state(node, textOf(below), next));
     }
   }
 
@@ -304,6 +338,13 @@ export function acceptsText(automaton: Automaton, node: GrammarNode, text: strin
   let set = automaton.startOf(node);
   for (const byte of new TextEncoder().encode(text)) set = automaton.step(set, byte);
   return automaton.set(set).isDone;
+}
+
+const textOf = ({ from, to, depth }: WordRange): string => `${from}.${to}.${depth}`;
+
+function rangeOf(text: string): WordRange {
+  const [from = 0, to = 0, depth = 0] = text.split('.').map(Number);
+  return { from, to, depth };
 }
 
 interface Collecting {

@@ -5,6 +5,8 @@ import type { CharDfa, CodeRanges } from './grammar-node.ts';
 
 /** States of which one automaton may be. */
 const MOST_STATES = 6000;
+/** Places of the nondeterministic automaton that the states of one may stand for, all together. */
+const MOST_PLACES = 2_000_000;
 
 /** A nondeterministic automaton under way; state numbers are indices. */
 export interface CharNfa {
@@ -73,12 +75,14 @@ function addTo(found: Map<number, number[]>, key: number, piece: number): void {
 export function determinise(nfa: CharNfa, start: readonly number[], isFinal: (states: readonly number[]) => boolean): CharDfa {
   const ids = new Map<string, number>();
   const sets: number[][] = [];
+  let places = 0;
   const idOf = (states: Iterable<number>): number => {
     const closed = [...closure(nfa, states)].sort((a, b) => a - b);
     const key = closed.join();
     const known = ids.get(key);
     if (known !== undefined) return known;
-    if (sets.length >= MOST_STATES) tooLarge();
+    places += closed.length;
+    if (sets.length >= MOST_STATES || places > MOST_PLACES) tooLarge();
     ids.set(key, sets.length);
     return sets.push(closed) - 1;
   };

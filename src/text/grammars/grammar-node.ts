@@ -11,6 +11,7 @@ export type Writing = 'text' | 'json';
 
 export type GrammarNode =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | WordsNode
   /** Runs of byte ranges, one byte of each. */
   | { readonly kind: 'byteRanges'; readonly ranges: CodeRanges }
   | CharsNode
@@ -23,6 +24,15 @@ export type GrammarNode =
   | RuleNode
   | StepsNode
   | DfaNode;
+
+/** One of some texts. Those that begin alike are one way on, however many they are. */
+export interface WordsNode {
+  readonly kind: 'words';
+  /** Ascending by their bytes, each once. */
+  readonly words: readonly Uint8Array[];
+  /** What follows each, by its number, the same node whenever it is asked for. Default nothing. */
+  readonly after?: ((index: number) => GrammarNode) | undefined;
+}
 
 /** One of some code points. */
 export interface CharsNode {
@@ -57,8 +67,8 @@ export interface StepsNode {
   readonly parts: readonly GrammarNode[];
   /** Whether there is a way to the end by nodes that have texts. */
   hasTexts(has: (node: GrammarNode) => boolean): boolean;
-  /** What may follow at a place, and the place after it; only what has a way to the end. */
-  follow(at: string): readonly { readonly node: GrammarNode; readonly to: string }[];
+  /** What may follow at a place, and the place after it; only what has a way to the end. No place: the node goes on to the end. */
+  follow(at: string): readonly { readonly node: GrammarNode; readonly to: string | undefined }[];
   endsAt(at: string): boolean;
 }
 
@@ -79,6 +89,26 @@ const encoder = new TextEncoder();
 
 export const bytesNode = (bytes: Uint8Array): GrammarNode => ({ kind: 'bytes', bytes });
 export const textNode = (text: string): GrammarNode => bytesNode(encoder.encode(text));
+
+/** One of these texts, and of what else there is. */
+export function anyOf(options: readonly GrammarNode[]): GrammarNode {
+  const words = options.flatMap((option) => (option.kind === 'bytes' && option.bytes.length > 0 ? [option.bytes] : []));
+  if (words.length < 2) return choice(options);
+  const others = options.filter((option) => option.kind !== 'bytes' || option.bytes.length === 0);
+  return choice([wordsNode(words), ...others]);
+}
+
+/** @param words none of them empty */
+export function wordsNode(words: readonly Uint8Array[]): WordsNode {
+  const sorted = words.toSorted(compareBytes);
+  return { kind: 'words', words: sorted.filter((word, i) => i === 0 || compareBytes(word, sorted[i - 1] as Uint8Array) !== 0) };
+}
+
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return (a[i] as number) - (b[i] as number);
+  return a.length - b.length;
+}
+
 export const tokenNode = (id: number): GrammarNode => ({ kind: 'token', id });
 export const sequence = (...items: readonly GrammarNode[]): GrammarNode =>
   items.length === 1 ? (items[0] as GrammarNode) : { kind: 'sequence', items };

@@ -4,14 +4,14 @@ import { InputError } from '../../tensor/errors.ts';
 import { checkOptionNames, checkSwitch, checkInteger, describeValue } from '../../tensor/option-names.ts';
 import type { NamesOf } from '../../tensor/option-names.ts';
 import type { Tokenizer } from '../tokenizer.ts';
-import { combine, countedDfa, isEmptyDfa, wordsDfa } from './char-dfa.ts';
+import { combine, countedDfa, isEmptyDfa } from './char-dfa.ts';
 import { ANY_CODE, codeRanges } from './code-ranges.ts';
 import { argumentsGrammar } from './arguments-grammar.ts';
 import type { FormMark } from './argument-texts.ts';
 import { ARGUMENTS_FORMS } from './arguments-form.ts';
 import type { ArgumentsForm } from './arguments-form.ts';
 import { ebnfGrammar } from './ebnf-reader.ts';
-import { EMPTY, chars, choice, dfaNode, repeat, ruleOf, sequence, textNode, tokenNode } from './grammar-node.ts';
+import { EMPTY, anyOf, chars, choice, dfaNode, repeat, ruleOf, sequence, textNode, tokenNode } from './grammar-node.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import { createGrammarMachine } from './matcher.ts';
 import type { GrammarMachine, GrammarMatcher } from './matcher.ts';
@@ -196,7 +196,7 @@ function choicesGrammar(choices: readonly string[]): GrammarNode {
   if (!Array.isArray(choices) || choices.length === 0 || choices.some((text) => typeof text !== 'string' || text === ''))
     throw new InputError('format.choices must be a list of texts, at least one, none of them empty.');
   choices.forEach((text, i) => checkSaid(`format.choices[${i}]`, text));
-  return dfaNode(naming('format.choices', () => wordsDfa(choices)), 'text');
+  return ruleOf('choice', anyOf(choices.map(textNode)));
 }
 
 function tagsGrammar({ tags, min = 0, max, text, separator = '' }: TagsFormat, context: FormatContext): GrammarNode {

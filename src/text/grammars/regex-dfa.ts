@@ -1,4 +1,5 @@
 /** A regular expression as an automaton over the code points of the whole text. */
+import { InputError } from '../../tensor/errors.ts';
 import { addState, closure, combine, determinise } from './char-dfa.ts';
 import type { CharNfa } from './char-dfa.ts';
 import { ANY_CODE } from './code-ranges.ts';
@@ -9,6 +10,9 @@ import type { RegexNode } from './regex-reader.ts';
 /** Stand for the two ends of a text, so that ^ and $ are characters. */
 const TEXT_START: CodeRanges = [[-2, -2]];
 const TEXT_END: CodeRanges = [[-1, -1]];
+
+/** Parts that an expression may have, its repetitions written out. */
+const MOST_PARTS = 30_000;
 
 /** An expression that matches this text alone. */
 export const literalPattern = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, '\\$&');
@@ -23,7 +27,22 @@ export function regexDfa(pattern: string, { isSearch }: { readonly isSearch: boo
     (dfa, { node: ahead, isNot }) => combine(dfa, nodeDfa(ahead, true), { less: isNot }), nodeDfa(node, isSearch));
 }
 
+/** How many parts a node makes: counted before any of them is made, since repetitions of repetitions multiply. */
+function partsOf(node: RegexNode): number {
+  switch (node.kind) {
+    case 'set':
+    case 'edge': return 1;
+    case 'all': return node.items.reduce((sum, item) => sum + partsOf(item), 0);
+    case 'any': return node.options.reduce((sum, option) => sum + 2 + partsOf(option), 0);
+    case 'repeat': return 2 + (partsOf(node.item) + 1) * Math.max(1, node.max === Infinity ? node.min + 1 : node.max);
+    default: return node satisfies never;
+  }
+}
+
 function nodeDfa(node: RegexNode, isSearch: boolean): CharDfa {
+  const parts = partsOf(node);
+  if (parts > MOST_PARTS)
+    throw new InputError(`its repetitions make ${parts} parts, more than ${MOST_PARTS}; simplify it, or give shorter bounds`);
   const nfa: CharNfa = { edges: [], jumps: [] };
   const first = addState(nfa);
   const inner = addNode(nfa, node, first);

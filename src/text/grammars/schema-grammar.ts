@@ -7,7 +7,7 @@ import { arrayNode } from './schema-array.ts';
 import { Automaton, acceptsText } from './automaton.ts';
 import { ANY_CODE } from './code-ranges.ts';
 import { combine, countedDfa, wordsDfa } from './char-dfa.ts';
-import { NOTHING, choice, dfaNode, ruleOf } from './grammar-node.ts';
+import { NOTHING, anyOf, choice, dfaNode, ruleOf } from './grammar-node.ts';
 import type { CharDfa, GrammarNode, RuleNode } from './grammar-node.ts';
 import type { ValueTexts } from './json-texts.ts';
 import { numberDfa } from './number-dfa.ts';
@@ -174,7 +174,7 @@ class Builder implements SchemaBuilder {
 
   #node(facts: SchemaFacts): GrammarNode {
     if (saysNothing(facts)) return this.texts.value;
-    if (facts.values !== undefined) return choice(this.#valid(facts).map((value) => this.constant(value, facts.path)));
+    if (facts.values !== undefined) return anyOf(this.#valid(facts).map((value) => this.constant(value, facts.path)));
     return choice([...facts.types].map((type) => this.#ofType(type, facts)));
   }
 

@@ -1,7 +1,7 @@
 /** Objects, member by member: each named one at most once, those that must be there before the end. */
 import { combine, countedDfa, isEmptyDfa, acceptsText, wordsDfa } from './char-dfa.ts';
 import { ANY_CODE } from './code-ranges.ts';
-import { sequence } from './grammar-node.ts';
+import { compareBytes, sequence } from './grammar-node.ts';
 import type { CharDfa, GrammarNode, StepsNode } from './grammar-node.ts';
 import type { ObjectPart, SchemaFacts, SchemaPlace } from './schema-facts.ts';
 import type { SchemaBuilder } from './schema-builder.ts';
@@ -13,7 +13,6 @@ const MOST_PATTERNS = 5;
 interface NamedMember {
   readonly name: string;
   readonly node: GrammarNode;
-  readonly behindComma: GrammarNode;
   readonly value: GrammarNode;
   readonly isRequired: boolean;
   /** Members that must be there with it, by index. */
@@ -23,7 +22,6 @@ interface NamedMember {
 /** A member whose name is told by an automaton. */
 interface OtherMember {
   readonly node: GrammarNode;
-  readonly behindComma: GrammarNode;
   readonly value: GrammarNode;
 }
 
@@ -78,7 +76,7 @@ function namedMembers(builder: SchemaBuilder, facts: SchemaFacts): NamedMember[]
     const value = builder.memberValue(name, isKnown && isNameAllowed ? places : [{ schema: false, path: facts.path, isNot: false }]);
     const node = members.member(name, value);
     const needs = needsOf(name, facts).map((other) => order.indexOf(other)).filter((other) => other !== index);
-    return { name, value, node, behindComma: sequence(members.separator, node), isRequired: required.has(name), needs };
+    return { name, value, node, isRequired: required.has(name), needs };
   });
 }
 
@@ -111,60 +109,116 @@ function otherMembers(builder: SchemaBuilder, facts: SchemaFacts, own: readonly 
     if (isEmptyDfa(dfa) || places.some(({ schema, isNot }) => schema === isNot)) continue;
     const value = builder.memberValue(undefined, places);
     const node = members.member(dfa, value);
-    found.push({ node, value, behindComma: sequence(members.separator, node) });
+    found.push({ node, value });
   }
   return found;
 }
 
-/** A place: how many others there are, the named member that came last, and a mark for each that is there. */
+/** A place: how many others there are, the named member that came last, a mark for each that is there, and whether the separator is too. */
 interface Place {
   readonly others: number;
   readonly last: number;
   readonly marks: string;
+  readonly isBehindSeparator: boolean;
 }
 
-const textOf = ({ others, last, marks }: Place): string => `o${others}.${last}.${marks}`;
+const textOf = ({ others, last, marks, isBehindSeparator }: Place): string => `${isBehindSeparator ? 's' : 'o'}${others}.${last}.${marks}`;
 
 function placeOf(text: string): Place {
   const [others = '', last = '', marks = ''] = text.slice(1).split('.');
-  return { others: Number(others), last: Number(last), marks };
+  return { others: Number(others), last: Number(last), marks, isBehindSeparator: text.startsWith('s') };
 }
 
 const isThere = (marks: string, index: number): boolean => marks[index] === '1';
 const countThere = (marks: string): number => marks.replaceAll('0', '').length;
 
+/** Which members have a value. */
+interface Usable {
+  readonly named: readonly boolean[];
+  readonly hasOthers: boolean;
+}
+
 function memberSteps(builder: SchemaBuilder, members: Members): StepsNode {
-  const { named, others, min, max } = members;
-  let usable: { readonly named: readonly boolean[]; readonly others: readonly OtherMember[] } | undefined;
-  const use = () => (usable ??= {
-    named: named.map(({ value }) => builder.hasTexts(value)), others: others.filter(({ value }) => builder.hasTexts(value)),
-  });
-  const start = textOf({ others: 0, last: -1, marks: '0'.repeat(named.length) });
+  const { named, others, min, max, isOrdered } = members;
+  const { separator } = builder.texts.members;
+  let usable: { readonly can: Usable; readonly others: readonly GrammarNode[] } | undefined;
+  const use = () => {
+    const own = others.filter(({ value }) => builder.hasTexts(value)).map(({ node }) => node);
+    return { can: { named: named.map(({ value }) => builder.hasTexts(value)), hasOthers: own.length > 0 }, others: own };
+  };
+  const start: Place = { others: 0, last: -1, marks: '0'.repeat(named.length), isBehindSeparator: false };
   // Further others than the first count for nothing where there is no greatest number.
   const mostOthers = max === Infinity ? 1 : max;
-  return {
-    kind: 'steps', start, parts: [...named.map(({ value }) => value), ...others.map(({ value }) => value)],
-    hasTexts: (has) => canReachEnd(members, placeOf(start), { named: named.map(({ value }) => has(value)),
+  const byName = namesOf(named);
+  /** The members that may be next, and the place after each. */
+  const membersAt = (place: Place) => {
+    const { can, others: usableOthers } = (usable ??= use());
+    const canBeNext = nextMembers(members, place, can);
+    const after = (index: number) => textOf({
+      others: place.others, last: isOrdered ? index : -1, isBehindSeparator: false,
+      marks: `${place.marks.slice(0, index)}1${place.marks.slice(index + 1)}`,
+    });
+    const next = (byName?.map(({ index }) => index) ?? [...named.keys()]).filter(canBeNext);
+    const found = byName === undefined || next.length < 2
+      ? next.map((index) => ({ node: (named[index] as NamedMember).node, to: after(index) }))
+      : [{ node: namesAt(byName.filter(({ index }) => canBeNext(index)), (index) => stepsFrom(after(index))), to: undefined }];
+    const withOther: Place = { ...place, others: Math.min(place.others + 1, mostOthers), isBehindSeparator: false };
+    const isFull = place.others + countThere(place.marks) >= max;
+    if (isFull || !canReachEnd(members, withOther, can)) return found;
+    return [...found, ...usableOthers.map((node) => ({ node, to: textOf(withOther) }))];
+  };
+  const from = new Map<string, StepsNode>();
+  const stepsFrom = (at: string): StepsNode => {
+    const known = from.get(at) ?? { ...steps, start: at };
+    from.set(at, known);
+    return known;
+  };
+  const steps: StepsNode = {
+    kind: 'steps', start: textOf(start), parts: [...named.map(({ value }) => value), ...others.map(({ value }) => value)],
+    hasTexts: (has) => canReachEnd(members, start, { named: named.map(({ value }) => has(value)),
       hasOthers: others.some(({ value }) => has(value)) }),
     endsAt(at) {
       const place = placeOf(at);
+      if (place.isBehindSeparator) return false;
       return needed(members, place.marks).length === 0 && countThere(place.marks) + Math.min(1, place.others) >= min;
     },
     follow(at) {
       const place = placeOf(at);
       const isFirst = place.others === 0 && countThere(place.marks) === 0;
-      const can = { named: use().named, hasOthers: use().others.length > 0 };
-      const next = named.flatMap((member, index) => {
-        const { marks, last } = place;
-        if (isThere(marks, index) || can.named[index] !== true || (members.isOrdered && index < last)) return [];
-        const after: Place = { ...place, last: members.isOrdered ? index : -1,
-          marks: `${marks.slice(0, index)}1${marks.slice(index + 1)}` };
-        return canReachEnd(members, after, can) ? [{ node: isFirst ? member.node : member.behindComma, to: textOf(after) }] : [];
-      });
-      const withOther: Place = { ...place, others: Math.min(place.others + 1, mostOthers) };
-      const isFull = place.others + countThere(place.marks) >= max;
-      if (isFull || !canReachEnd(members, withOther, can)) return next;
-      return [...next, ...use().others.map((member) => ({ node: isFirst ? member.node : member.behindComma, to: textOf(withOther) }))];
+      const found = membersAt(place);
+      if (isFirst || place.isBehindSeparator || found.length === 0) return found;
+      return [{ node: separator, to: textOf({ ...place, isBehindSeparator: true }) }];
+    },
+  };
+  return steps;
+}
+
+/** A member whose text begins with bytes of its own: its name. */
+interface NamedText {
+  readonly index: number;
+  readonly bytes: Uint8Array;
+  readonly rest: GrammarNode;
+}
+
+/** In the order of their bytes; undefined where some name is more than a text. */
+function namesOf(named: readonly NamedMember[]): readonly NamedText[] | undefined {
+  const texts = named.flatMap(({ node }, index): NamedText[] => {
+    const [first, ...rest] = node.kind === 'sequence' ? node.items : [];
+    return first?.kind === 'bytes' && first.bytes.length > 0 ? [{ index, bytes: first.bytes, rest: sequence(...rest) }] : [];
+  });
+  const sorted = texts.toSorted((a, b) => compareBytes(a.bytes, b.bytes));
+  const areAlike = sorted.some(({ bytes }, i) => i > 0 && compareBytes(bytes, (sorted[i - 1] as NamedText).bytes) === 0);
+  return texts.length < named.length || areAlike ? undefined : sorted;
+}
+
+/** One of the names, which are told apart as a choice of texts is, however many they are; then its value, and what follows it. */
+function namesAt(names: readonly NamedText[], after: (index: number) => GrammarNode): GrammarNode {
+  const made: GrammarNode[] = [];
+  return {
+    kind: 'words', words: names.map(({ bytes }) => bytes),
+    after(i) {
+      const { rest, index } = names[i] as NamedText;
+      return (made[i] ??= sequence(rest, after(index)));
     },
   };
 }
@@ -181,16 +235,46 @@ function needed({ named }: Members, marks: string): number[] {
   return [...found];
 }
 
-function canReachEnd(members: Members, place: Place, can: { readonly named: readonly boolean[]; readonly hasOthers: boolean }): boolean {
-  const { named, min, max, isOrdered } = members;
+function canReachEnd(members: Members, place: Place, can: Usable): boolean {
+  const { named, max, isOrdered } = members;
   const { marks, last, others } = place;
   const missing = needed(members, marks);
   const isReachable = (index: number) => can.named[index] === true && (!isOrdered || index > last);
   if (!missing.every(isReachable)) return false;
   const there = countThere(marks);
   if (there + others + missing.length > max) return false;
-  // A further optional member may bring others with it: as many as can be, less what the greatest number leaves.
   const open = named.filter((_, index) => !isThere(marks, index) && isReachable(index)).length;
-  const most = Math.min(there + open + Math.min(1, others + (can.hasOthers ? 1 : 0)), max);
-  return most >= min;
+  return mostMembers(members, { there, open, others }, can) >= members.min;
+}
+
+/** A further optional member may bring others with it: as many as can be, less what the greatest number leaves. */
+function mostMembers({ max }: Members, count: { readonly there: number; readonly open: number; readonly others: number }, can: Usable) {
+  return Math.min(count.there + count.open + Math.min(1, count.others + (can.hasOthers ? 1 : 0)), max);
+}
+
+/** As {@link canReachEnd} with a named member more, for each of them: what is the same for all is looked for once. */
+function nextMembers(members: Members, place: Place, can: Usable): (index: number) => boolean {
+  const { named, min, max, isOrdered } = members;
+  const { marks, last, others } = place;
+  const missing = needed(members, marks);
+  const isMissing = new Set(missing);
+  const [first = Infinity, second = Infinity] = missing.toSorted((a, b) => a - b);
+  const canAll = missing.every((index) => can.named[index] === true);
+  const there = countThere(marks) + 1;
+  const isOpen = named.map((_, index) => can.named[index] === true && !isThere(marks, index) && (!isOrdered || index > last));
+  // Open ones from an index on.
+  const openFrom = new Uint32Array(named.length + 1);
+  for (let index = named.length - 1; index >= 0; index--)
+    openFrom[index] = (openFrom[index + 1] as number) + (isOpen[index] === true ? 1 : 0);
+  return (index) => {
+    if (isThere(marks, index) || can.named[index] !== true || (isOrdered && index < last)) return false;
+    if ((named[index] as NamedMember).needs.length > 0) {
+      const after = { ...place, last: isOrdered ? index : -1, marks: `${marks.slice(0, index)}1${marks.slice(index + 1)}` };
+      return canReachEnd(members, after, can);
+    }
+    if (!canAll || (isOrdered && (first === index ? second : first) < index)) return false;
+    if (there + others + missing.length - (isMissing.has(index) ? 1 : 0) > max) return false;
+    const open = isOrdered ? (openFrom[index + 1] as number) : (openFrom[0] as number) - 1;
+    return mostMembers(members, { there, open, others }, can) >= min;
+  };
 }

@@ -4,10 +4,12 @@
  * (XGrammar, arXiv 2411.15100, section 3.1).
  */
 import { DEAD, NO_STACK } from './automaton.ts';
-import type { Automaton, CharLoop } from './automaton.ts';
+import type { Automaton, CharLoop, WordsPlace } from './automaton.ts';
 import { repeat } from './grammar-node.ts';
 import type { GrammarNode } from './grammar-node.ts';
 import type { TokenBytesTrie } from './token-bytes-trie.ts';
+import { endsWord, wordsWith } from './word-range.ts';
+import type { WordRange } from './word-range.ts';
 
 /** Tokens: a list of them, or bits where they are many. */
 type TokenSet = Int32Array | Uint32Array;
@@ -99,7 +101,8 @@ export class TokenMasks {
     const known = this.#states.get(state);
     if (known !== undefined) return known;
     const loop = this.#automaton.charLoop(state);
-    const tokens = (loop && this.#loopTokens(loop)) ?? this.#findTokens(state);
+    const words = this.#automaton.wordsPlace(state);
+    const tokens = words === undefined ? ((loop && this.#loopTokens(loop)) ?? this.#findTokens(state)) : this.#wordTokens(words);
     this.#states.set(state, tokens);
     return tokens;
   }
@@ -109,6 +112,32 @@ export class TokenMasks {
     const list = ids.filter((_, i) => i % 2 === 0);
     const ruleEnds: number[] = [];
     this.#walk(-1, this.#automaton.setOfAlone(state), list, ruleEnds);
+    return { accepted: [this.#pack(list)], ruleEnds: Int32Array.from(ruleEnds) };
+  }
+
+  /** The tree of the vocabulary beside the sorted texts: no set of states is made for what stands in both. */
+  #wordTokens({ words, range, after }: WordsPlace): StateTokens {
+    const { bytes, depths, ends, tokens, nextAlike } = this.#trie;
+    const path: WordRange[] = [range];
+    const list: number[] = [];
+    const ruleEnds: number[] = [];
+    for (let node = 0; node < bytes.length; ) {
+      const depth = depths[node] as number;
+      const here = wordsWith(words, path[depth - 1] as WordRange, bytes[node] as number);
+      const below = ends[node] as number;
+      if (here === undefined) {
+        node = below;
+        continue;
+      }
+      path[depth] = here;
+      for (let token = tokens[node] as number; token >= 0; token = nextAlike[token] as number) list.push(token);
+      if (endsWord(words, here) && node + 1 < below) {
+        const behind = this.#automaton.setOf([after(here.from), NO_STACK]);
+        if (this.#automaton.set(behind).isDone) ruleEnds.push(node);
+        this.#walk(node, behind, list, ruleEnds);
+      }
+      node++;
+    }
     return { accepted: [this.#pack(list)], ruleEnds: Int32Array.from(ruleEnds) };
   }
 
