@@ -33,6 +33,12 @@ export interface ServerLimits {
   readonly requestMs?: number | undefined;
   /** Most milliseconds in which a client takes no byte of a stream; default 60,000. */
   readonly stallMs?: number | undefined;
+  /** Most bytes of a file of `/v1/files`; default 100 MiB. */
+  readonly fileBytes?: number | undefined;
+  /** Most requests of a batch; default 50,000. */
+  readonly batchRequests?: number | undefined;
+  /** Most requests of batches that run at once; default 4. */
+  readonly batchConcurrency?: number | undefined;
 }
 
 /** A model that the server loads when a request needs it, and frees when it is idle or another one needs its memory. */
@@ -71,7 +77,7 @@ export interface ServerOptions {
   readonly limits?: ServerLimits | undefined;
   /** Milliseconds after which a stream that has nothing to say sends a comment, for proxies; default 10,000. */
   readonly heartbeatMs?: number | undefined;
-  /** What the server keeps: keys, quotas and an audit log. Default: nothing. It stays the caller's. */
+  /** What the server keeps: keys, quotas, an audit log, responses, files and batches. Default: nothing. It stays the caller's. */
   readonly store?: ServerStore | undefined;
   /** Whether requests need a key of the store's also while it has none; default false: from the first key on. */
   readonly requireKeys?: boolean | undefined;
@@ -82,6 +88,9 @@ export interface ServerOptions {
    * `serve`: they are answered, and `onStoreError` hears of it.
    */
   readonly auditFailure?: 'refuse' | 'serve' | undefined;
+  /** How many milliseconds responses are kept (`/v1/responses`), and files that name no time; default 30 days. */
+  readonly responseMs?: number | undefined;
+  readonly fileMs?: number | undefined;
   /** Called when something could not be kept. */
   readonly onStoreError?: ((error: unknown) => void) | undefined;
   /** Called when a request is over. */

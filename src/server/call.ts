@@ -4,6 +4,7 @@ import type { AccessControl, Holder } from './access/access-control.ts';
 import type { AuditLog } from './access/audit-log.ts';
 import type { ServerLimits } from './api.ts';
 import type { RequestRecord } from './request-record.ts';
+import type { ServerStore } from './store.ts';
 import { Failure, Stopped } from './failure.ts';
 import type { Metrics } from './metrics.ts';
 import type { ModelPool } from './model-pool/model-pool.ts';
@@ -32,6 +33,12 @@ export interface ServerState {
   readonly access: AccessControl;
   readonly audit: AuditLog;
   readonly isDraining: () => boolean;
+  readonly store: ServerStore | undefined;
+  /** How long responses, and files, are kept. */
+  readonly responseMs: number;
+  readonly fileMs: number;
+  /** There may be a batch to run, or to end. */
+  readonly wakeBatches: () => void;
   readonly onEnd: (record: RequestRecord) => void;
 }
 
@@ -41,6 +48,8 @@ export interface Call {
   readonly request: Request;
   /** What the route obeys of the body; empty where it takes none. */
   readonly parameters: JsonObject;
+  /** As {@link parameters}, of what stands behind the `?` of the URL. */
+  readonly query: JsonObject;
   /** Of the path: `id` of `/v1/models/:id`. */
   readonly pathParameters: Readonly<Record<string, string>>;
   readonly figures: CallFigures;
@@ -79,8 +88,9 @@ function outcomeOf(status: number, failure: unknown, signal: AbortSignal): Reque
 }
 
 /** What comes while the request is read. */
-interface OpeningCall extends Call {
+export interface OpeningCall extends Call {
   parameters: JsonObject;
+  query: JsonObject;
   pathParameters: Record<string, string>;
   holder: Holder | undefined;
   priority: number;
@@ -111,8 +121,8 @@ export function startCall({ state, request, route }: CallStart): OpeningCall {
     }
   };
   const call: OpeningCall = {
-    id, state, request, figures, startedAt, signal, stop, parameters: {}, pathParameters: {}, isStreaming: false, holder: undefined,
-    priority: 0, isAdmitted: false, atEnd: [],
+    id, state, request, figures, startedAt, signal, stop, parameters: {}, query: {}, pathParameters: {}, isStreaming: false,
+    holder: undefined, priority: 0, isAdmitted: false, atEnd: [],
     remainingMs: () => Math.max(1, Math.ceil(state.limits.requestMs - (performance.now() - startedAt))),
     async end(status: number, error?: unknown) {
       if (over !== undefined) return over;

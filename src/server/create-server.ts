@@ -6,28 +6,32 @@ import type { NamesOf } from '../tensor/option-names.ts';
 import type { Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse } from './api.ts';
 import { createAccessControl } from './access/access-control.ts';
 import { createAuditLog } from './access/audit-log.ts';
+import { answerRequest } from './answer-request.ts';
+import { startBatches } from './batches/start-batches.ts';
+import type { BatchRunner } from './batches/batch-runner.ts';
 import { startCall } from './call.ts';
-import type { Call, ResolvedServerLimits, ServerState } from './call.ts';
+import type { ResolvedServerLimits, ServerState } from './call.ts';
 import { Failure, failureOf } from './failure.ts';
 import { createMetrics } from './metrics.ts';
 import { openModelPool } from './model-pool/open-model-pool.ts';
 import { errorBody } from './openai/error-form.ts';
 import { checkOrigin, corsHeaders, preflightHeaders } from './origin-guard.ts';
 import type { OriginRules } from './origin-guard.ts';
-import { readParameters } from './parameter-table.ts';
-import { readJson } from './request-body.ts';
 import { ROUTES } from './routes.ts';
 import type { Route } from './routes.ts';
 
 const OPTION_NAMES: NamesOf<ServerOptions> = {
   models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, limits: true,
-  heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true, auditFailure: true, onStoreError: true, onRequest: true,
+  heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true, auditFailure: true, responseMs: true, fileMs: true,
+  onStoreError: true, onRequest: true,
 };
 
 const DEFAULT_LIMITS: ResolvedServerLimits = {
   bodyBytes: 8 * 2 ** 20, bodyMs: 30_000, requests: 256, outputTokens: Infinity, choices: 16, texts: 2048, loadMs: 300_000,
-  requestMs: 600_000, stallMs: 60_000,
+  requestMs: 600_000, stallMs: 60_000, fileBytes: 100 * 2 ** 20, batchRequests: 50_000, batchConcurrency: 4,
 };
+/** 30 days. */
+const KEPT_MS = 30 * 86_400_000;
 const DEFAULT_HEARTBEAT_MS = 10_000;
 /** What a timer of the platform can wait for. */
 const MOST = 2 ** 31 - 1;
@@ -45,9 +49,10 @@ function checkTexts(name: string, texts: readonly string[]): void {
     throw new InputError(`${name} must be a list of texts, none of them empty, found ${describeValue(texts)}.`);
 }
 
-function stateOf(options: ServerOptions, isDraining: () => boolean): ServerState {
+function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' | 'wakeBatches'>): ServerState {
   checkOptionNames(options, OPTION_NAMES, 'createServer');
   checkInteger('heartbeatMs', options.heartbeatMs, { min: 1, max: MOST });
+  for (const name of ['responseMs', 'fileMs'] as const) checkInteger(name, options[name], { min: 1 });
   checkSwitches({ requireKeys: options.requireKeys, auditPrompts: options.auditPrompts });
   const { auditFailure = 'refuse', onRequest } = options;
   if (!['refuse', 'serve'].includes(auditFailure))
@@ -64,58 +69,13 @@ function stateOf(options: ServerOptions, isDraining: () => boolean): ServerState
     metrics: createMetrics(),
     access: createAccessControl({ store: options.store, requiresKeys: options.requireKeys === true }),
     audit: createAuditLog(options),
-    isDraining,
+    store: options.store,
+    responseMs: options.responseMs ?? KEPT_MS,
+    fileMs: options.fileMs ?? KEPT_MS,
+    ...hooks,
     // What it throws is no fault of the request.
     onEnd: (record) => queueMicrotask(() => onRequest?.(record)),
   };
-}
-
-/** @throws Failure (503) while the server is full or stops */
-function checkRoom({ state }: Call, route: Route): void {
-  if (route.isAlwaysOpen === true) return;
-  const headers = { 'retry-after': '1' };
-  if (state.isDraining())
-    throw new Failure('The server is stopping.', { status: 503, code: 'stopping', headers: { ...headers, connection: 'close' } });
-  // The call itself is one of them.
-  if (state.active.size > state.limits.requests)
-    throw new Failure(`The server has ${state.limits.requests} requests at work, the most that it takes. Ask again later.`, {
-      status: 503, code: 'overloaded', headers,
-    });
-}
-
-/** Finds out who asks, and takes the request from what that key has left. */
-async function admit(call: ReturnType<typeof startCall>, route: Route): Promise<void> {
-  const { access, audit } = call.state;
-  call.holder = await access.identify(call.request);
-  call.priority = call.holder?.limits.priority ?? 0;
-  if (call.holder !== undefined) await access.admit(call.holder);
-  // Figures are asked for every few seconds, and stay readable while the log is not.
-  if (route.isAlwaysOpen === true) return;
-  await audit.check();
-  call.isAdmitted = true;
-}
-
-/** Nothing that a client sent, or that nobody foresaw, leaves a request without an answer. */
-async function answer(route: Route, request: Request, pathParameters: Record<string, string>, state: ServerState): Promise<Response> {
-  const call = startCall({ state, request, route: route.path });
-  let response: Response;
-  try {
-    call.pathParameters = pathParameters;
-    checkRoom(call, route);
-    if (route.isPublic !== true) await admit(call, route);
-    if (route.parameters !== undefined) call.parameters = readParameters(await readJson(request, state.limits), route.parameters);
-    response = await route.handle(call);
-    if (!call.isStreaming) await call.end(response.status);
-  } catch (error) {
-    const failure = failureOf(error);
-    // A refusal whose entry in the log is lost is one of another kind.
-    const told = await call.end(failure.status, failure).then(() => failure, failureOf);
-    response = Response.json(route.errorBody(told), { status: told.status, headers: told.headers });
-  }
-  const { holder } = call;
-  for (const [name, value] of Object.entries(holder === undefined ? {} : state.access.headersOf(holder))) response.headers.set(name, value);
-  response.headers.set('x-request-id', call.id);
-  return response;
 }
 
 /** No route: 405 where the path has one of another method. */
@@ -130,7 +90,8 @@ function refuseRoute(request: Request): Failure {
 
 function createApp(state: ServerState): Hono {
   const app = new Hono();
-  for (const route of ROUTES) app.on(route.method, route.path, (c) => answer(route, c.req.raw, c.req.param(), state));
+  for (const route of ROUTES) app.on(route.method, route.path, (c) =>
+    answerRequest({ route, request: c.req.raw, pathParameters: c.req.param(), state }));
   app.notFound((c) => {
     const failure = refuseRoute(c.req.raw);
     const call = startCall({ state, request: c.req.raw, route: undefined });
@@ -167,13 +128,15 @@ const DRAIN_LOOK_MS = 20;
 /** @throws InputError for options that cannot be meant */
 export function createServer(options: ServerOptions): Server {
   let isDraining = false;
-  const state = stateOf(options, () => isDraining);
+  let batches: BatchRunner | undefined;
+  const state = stateOf(options, { isDraining: () => isDraining, wakeBatches: () => batches?.wake() });
   const { allowedHosts = [], corsOrigins = [] } = options;
   checkTexts('allowedHosts', allowedHosts);
   checkTexts('corsOrigins', corsOrigins);
-  const answerRequest = createFetch(state, { allowedHosts, corsOrigins });
+  const answer = createFetch(state, { allowedHosts, corsOrigins });
+  if (options.store !== undefined) batches = startBatches(state, options.store, options.onStoreError);
   return {
-    fetch: async (request: ServerRequest): Promise<ServerResponse> => answerRequest(request),
+    fetch: async (request: ServerRequest): Promise<ServerResponse> => answer(request),
     get active() {
       return state.active.size;
     },
@@ -181,10 +144,14 @@ export function createServer(options: ServerOptions): Server {
       const { release } = await state.models.hold(name, { signal });
       release();
     },
-    close: () => state.models.close(),
+    close() {
+      batches?.stop();
+      return state.models.close();
+    },
     async drain({ withinMs } = {}) {
       checkInteger('withinMs', withinMs, { min: 0, max: MOST });
       isDraining = true;
+      batches?.stop();
       const until = performance.now() + (withinMs ?? Infinity);
       while (state.active.size > 0) {
         if (performance.now() >= until) for (const call of state.active) call.stop('drain');

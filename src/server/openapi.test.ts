@@ -21,6 +21,7 @@ const VALUES: readonly JsonValue[] = [
 ];
 const BODIES: Readonly<Record<string, JsonValue>> = {
   model: 'm', messages: [message], prompt: 'a', input: 'a', query: 'q', documents: ['a'], tokens: [1], max_tokens: 5,
+  input_file_id: 'f', endpoint: '/v1/completions', completion_window: '24h',
 };
 
 describe('/openapi.json', () => {

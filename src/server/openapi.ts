@@ -9,6 +9,8 @@ export interface DescribedRoute {
   readonly path: string;
   readonly summary: string;
   readonly parameters?: ParameterTable;
+  readonly form?: ParameterTable;
+  readonly query?: ParameterTable;
 }
 
 /** Beyond it, JSON's numbers lose digits, and are no integers here. */
@@ -31,18 +33,29 @@ function plainSchema({ nullable, items, properties, additionalProperties, anyOf,
   return nullable === true ? { anyOf: [schema, { type: 'null' }] } : schema;
 }
 
-function operationOf({ path, summary, parameters }: DescribedRoute): object {
-  const names = [...path.matchAll(/:(\w+)/g)].map(([, name]) => name);
+/** Parameters of the path and behind it; those that are not obeyed are in no list of a document, as there is nothing to send. */
+function urlParameters({ path, query = {} }: DescribedRoute): object[] {
+  const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+  const behind = Object.entries(query).flatMap(([name, one]) =>
+    isRefused(one) ? [] : [{ name, in: 'query', required: false, description: one.about, schema: plainSchema(one.schema) }]);
+  return [...inPath, ...behind];
+}
+
+function bodyOf({ parameters, form }: DescribedRoute): object | undefined {
+  if (parameters !== undefined) return { required: true, content: { 'application/json': { schema: plainSchema(schemaOf(parameters)) } } };
+  if (form !== undefined) return { required: true, content: { 'multipart/form-data': { schema: plainSchema(schemaOf(form)) } } };
+  return undefined;
+}
+
+function operationOf(route: DescribedRoute): object {
+  const { summary, parameters } = route;
+  const [inUrl, requestBody] = [urlParameters(route), bodyOf(route)];
   const refused = Object.entries(parameters ?? {}).flatMap(([name, one]) => (isRefused(one) ? [name] : []));
   return {
     summary,
     ...(refused.length === 0 ? {} : { description: `Not obeyed, and refused unless they ask for nothing: ${refused.join(', ')}.` }),
-    ...(names.length === 0
-      ? {}
-      : { parameters: names.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })) }),
-    ...(parameters === undefined
-      ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: plainSchema(schemaOf(parameters)) } } } }),
+    ...(inUrl.length === 0 ? {} : { parameters: inUrl }),
+    ...(requestBody === undefined ? {} : { requestBody }),
     responses: { 200: { description: 'The answer.' }, default: { description: 'A refusal, which says why.' } },
   };
 }

@@ -46,10 +46,19 @@ async function readChunks(reader: ReadableStreamDefaultReader<Uint8Array>, { bod
   }
 }
 
-async function readText(request: Request, limits: BodyLimits): Promise<string> {
+async function readBody(request: Request, limits: BodyLimits): Promise<Uint8Array[]> {
   if (Number(request.headers.get('content-length') ?? 0) > limits.bodyBytes) throw tooLarge(limits.bodyBytes);
   const reader = request.body?.getReader() as ReadableStreamDefaultReader<Uint8Array> | undefined;
-  const chunks = reader === undefined ? [] : await readChunks(reader, limits);
+  return reader === undefined ? [] : readChunks(reader, limits);
+}
+
+/** @throws Failure: 413, 408, or 400 for one that ends early */
+export async function readBytes(request: Request, limits: BodyLimits): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await new Blob((await readBody(request, limits)) as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+}
+
+async function readText(request: Request, limits: BodyLimits): Promise<string> {
+  const chunks = await readBody(request, limits);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   try {
     return chunks.map((chunk) => decoder.decode(chunk, { stream: true })).join('') + decoder.decode();
@@ -73,14 +82,21 @@ function depthOf(text: string): number {
   return deepest;
 }
 
-/** @throws Failure: 413, 408, or 400 for what is no JSON of a sane depth */
-export async function readJson(request: Request, limits: BodyLimits): Promise<JsonValue> {
-  const text = await readText(request, limits);
-  if (text.trim() === '') throw invalid('The body is empty: expected a JSON object.', { code: 'invalid_json' });
-  if (depthOf(text) > MOST_DEPTH) throw invalid(`The body nests deeper than ${MOST_DEPTH} levels.`, { code: 'too_deep' });
+/**
+ * @param what of it is JSON, for messages: `The body`
+ * @throws Failure (400) for what is no JSON of a sane depth
+ */
+export function parseJson(text: string, what: string): JsonValue {
+  if (text.trim() === '') throw invalid(`${what} is empty: expected a JSON object.`, { code: 'invalid_json' });
+  if (depthOf(text) > MOST_DEPTH) throw invalid(`${what} nests deeper than ${MOST_DEPTH} levels.`, { code: 'too_deep' });
   try {
     return JSON.parse(text) as JsonValue;
   } catch {
-    throw invalid('The body is not valid JSON.', { code: 'invalid_json' });
+    throw invalid(`${what} is not valid JSON.`, { code: 'invalid_json' });
   }
+}
+
+/** @throws Failure: 413, 408, or as {@link parseJson} */
+export async function readJson(request: Request, limits: BodyLimits): Promise<JsonValue> {
+  return parseJson(await readText(request, limits), 'The body');
 }

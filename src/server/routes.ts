@@ -2,6 +2,7 @@
 import { errorBody as anthropicErrorBody } from './anthropic/error-form.ts';
 import { COUNT_PARAMETERS, MESSAGE_PARAMETERS } from './anthropic/message-parameters.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
+import { BATCH_LIST, BATCH_PARAMETERS, cancelBatch, createBatch, listBatches, showBatch } from './batches/batches.ts';
 import type { Call } from './call.ts';
 import type { Failure } from './failure.ts';
 import { health, metrics, ready } from './health.ts';
@@ -18,14 +19,22 @@ import { chatPage } from './page/chat-page.ts';
 import type { ParameterTable } from './parameter-table.ts';
 import { RESPONSE_PARAMETERS } from './responses/response-parameters.ts';
 import { responses } from './responses/responses.ts';
+import {
+  INPUT_ITEM_QUERY, listInputItems, removeResponse, RESPONSE_QUERY, showResponse,
+} from './responses/stored-responses.ts';
+import { FILE_FORM, FILE_LIST, fileContent, listFiles, removeFile, showFile, uploadFile } from './uploads/files.ts';
 
 export interface Route {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   /** `/v1/models/:id` */
   readonly path: string;
   readonly summary: string;
   /** Of its body, which is JSON; undefined where it has none. */
   readonly parameters?: ParameterTable;
+  /** Of its body where that is a form with a file. */
+  readonly form?: ParameterTable;
+  /** Behind the `?` of its URL; undefined where nothing is read of it. */
+  readonly query?: ParameterTable;
   /** The body of a refusal. */
   readonly errorBody: (failure: Failure) => object;
   /** It answers while the server is full or stops. */
@@ -34,6 +43,28 @@ export interface Route {
   readonly isPublic?: true;
   handle(call: Call): Response | Promise<Response>;
 }
+
+/** Routes over what the server keeps. */
+const KEPT: readonly Route[] = [
+  { method: 'GET', path: '/v1/responses/:id', summary: 'A response that is kept.', query: RESPONSE_QUERY, errorBody, handle: showResponse },
+  { method: 'DELETE', path: '/v1/responses/:id', summary: 'Deletes a response.', errorBody, handle: removeResponse },
+  {
+    method: 'GET', path: '/v1/responses/:id/input_items', summary: 'Its input.', query: INPUT_ITEM_QUERY, errorBody,
+    handle: listInputItems,
+  },
+  { method: 'POST', path: '/v1/files', summary: 'Takes a file of requests.', form: FILE_FORM, errorBody, handle: uploadFile },
+  { method: 'GET', path: '/v1/files', summary: 'Lists files.', query: FILE_LIST, errorBody, handle: listFiles },
+  { method: 'GET', path: '/v1/files/:id', summary: 'Describes a file.', errorBody, handle: showFile },
+  { method: 'GET', path: '/v1/files/:id/content', summary: 'What is in a file.', errorBody, handle: fileContent },
+  { method: 'DELETE', path: '/v1/files/:id', summary: 'Deletes a file.', errorBody, handle: removeFile },
+  {
+    method: 'POST', path: '/v1/batches', summary: 'Runs the requests of a file.', parameters: BATCH_PARAMETERS, errorBody,
+    handle: createBatch,
+  },
+  { method: 'GET', path: '/v1/batches', summary: 'Lists batches.', query: BATCH_LIST, errorBody, handle: listBatches },
+  { method: 'GET', path: '/v1/batches/:id', summary: 'How far a batch is.', errorBody, handle: showBatch },
+  { method: 'POST', path: '/v1/batches/:id/cancel', summary: 'Ends a batch.', errorBody, handle: cancelBatch },
+];
 
 export const ROUTES: readonly Route[] = [
   {
@@ -64,6 +95,7 @@ export const ROUTES: readonly Route[] = [
     method: 'POST', path: '/v1/messages/count_tokens', summary: 'Counts the tokens of such a conversation.',
     parameters: COUNT_PARAMETERS, errorBody: anthropicErrorBody, handle: countTokens,
   },
+  ...KEPT,
   { method: 'GET', path: '/v1/models', summary: 'Lists models.', errorBody, handle: listModels },
   { method: 'GET', path: '/v1/models/:id', summary: 'Describes a model.', errorBody, handle: showModel },
   {

@@ -82,10 +82,15 @@ async function warnOfOpenServer(store: ServeStore | undefined, { host, requireKe
 }
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** Now and every hour. @returns what ends that */
 function dropOldEntries(store: ServeStore, days: number): () => void {
-  const drop = () => void store.audit.dropBefore(Date.now() - days * 24 * HOUR_MS).catch(tellStoreError);
+  const drop = () => {
+    const now = Date.now();
+    const dropped = [store.audit.dropBefore(now - days * DAY_MS), store.responses.dropExpired(now), store.files.dropExpired(now)];
+    for (const one of dropped) one.catch(tellStoreError);
+  };
   drop();
   const timer = setInterval(drop, HOUR_MS);
   return () => clearInterval(timer);
@@ -129,11 +134,14 @@ function serverOptions(settings: Settings) {
     requireKeys: settings.requireKeys as boolean,
     auditPrompts: settings.auditPrompts as boolean,
     auditFailure: settings.auditFailure as 'refuse' | 'serve',
+    responseMs: (settings.responseDays as number) * DAY_MS,
+    fileMs: (settings.fileDays as number) * DAY_MS,
     onStoreError: tellStoreError,
     heartbeatMs: heartbeatMs as number | undefined,
     limits: {
       bodyBytes: maxBodyBytes, bodyMs, requests: maxRequests, outputTokens: maxOutputTokens, choices: maxChoices, texts: maxTexts,
-      loadMs: settings.loadMs, requestMs: settings.requestMs, stallMs: settings.stallMs,
+      loadMs: settings.loadMs, requestMs: settings.requestMs, stallMs: settings.stallMs, fileBytes: settings.maxFileBytes,
+      batchRequests: settings.maxBatchRequests, batchConcurrency: settings.batchConcurrency,
     } as Readonly<Record<string, number>>,
     onRequest: (record: RequestRecord) => logRequest(record, settings.logRequests === true),
   };

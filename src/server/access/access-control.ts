@@ -17,6 +17,10 @@ export interface AccessControl {
    * @throws Failure: 401 for a key that is missing, unknown or revoked, 503 where keys cannot be read
    */
   identify(request: Request): Promise<Holder | undefined>;
+  /** Of a key whose request was let in earlier. @throws Failure (401) where it has been revoked since, 503 as {@link identify} */
+  holderOf(keyId: string): Promise<Holder>;
+  /** @throws Failure (429) where the tokens of the day or the month are used up */
+  checkQuota(holder: Holder): Promise<void>;
   /** Counts a request. @throws Failure (429) where the key's requests or tokens of the minute, the day or the month are used up */
   admit(holder: Holder): Promise<void>;
   /** Tokens that a request took. */
@@ -138,6 +142,14 @@ export function createAccessControl({ store, requiresKeys }: AccessOptions): Acc
       const { id, limits } = await findKey(text, store);
       return { keyId: id, limits };
     },
+    async holderOf(keyId) {
+      const found = await store?.keys.find(keyId).catch((error: unknown) => {
+        throw storeFailure(error);
+      });
+      if (found === undefined || found.revokedAt !== undefined) throw unauthorised('This API key has been revoked.', 'revoked_api_key');
+      return { keyId, limits: found.limits };
+    },
+    checkQuota: async (holder) => (store === undefined ? undefined : checkQuota(holder, store)),
     async admit(holder) {
       checkRates(ratesOf(holder));
       if (store !== undefined) await checkQuota(holder, store);

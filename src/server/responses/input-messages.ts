@@ -44,8 +44,10 @@ function addItem(messages: Draft[], item: InputItem): void {
   }
 }
 
-export function inputMessages({ input, instructions }: ResponseParameters): readonly RequestMessage[] {
+/** @param history what the conversation has before the input */
+export function inputMessages({ input, instructions }: ResponseParameters, history: readonly InputItem[]): readonly RequestMessage[] {
   const messages: Draft[] = instructions === undefined ? [] : [{ role: 'system', content: instructions }];
+  for (const item of history) addItem(messages, item);
   if (typeof input === 'string') messages.push({ role: 'user', content: input });
   else for (const item of input) addItem(messages, item);
   return messages;

@@ -1,5 +1,6 @@
 /** Every parameter of OpenAI's responses: obeyed, or refused by name. */
 import type { JsonObject } from '../../tensor/checkpoint.ts';
+import { METADATA } from '../metadata.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import type { Schema } from '../schema.ts';
 
@@ -92,9 +93,10 @@ export interface ResponseParameters {
   readonly truncation?: 'auto' | 'disabled';
   readonly user?: string;
   readonly safety_identifier?: string;
+  readonly previous_response_id?: string;
+  readonly store?: boolean;
+  readonly metadata?: JsonObject;
 }
-
-const STORED = 'answers are not stored; send the whole conversation as input.';
 
 export const RESPONSE_PARAMETERS: ParameterTable = {
   model: { schema: { type: 'string', minLength: 1, maxLength: 500 }, isRequired: true },
@@ -115,11 +117,17 @@ export const RESPONSE_PARAMETERS: ParameterTable = {
   user: { schema: { type: 'string', maxLength: 1000 }, about: 'Stands in the record of the request.' },
   safety_identifier: { schema: { type: 'string', maxLength: 1000 }, about: 'As user.' },
   prompt_cache_key: { schema: { type: 'string', maxLength: 1000 }, about: 'Nothing to do: all prompts share one cache.' },
-  previous_response_id: { refused: STORED },
-  conversation: { refused: STORED },
-  store: { refused: STORED, neutral: [false] },
-  metadata: { refused: 'answers are not stored, and nothing with them; leave it out.', neutral: [{}] },
-  background: { refused: 'answers are not stored; use stream.', neutral: [false] },
+  previous_response_id: {
+    schema: { type: 'string', minLength: 1, maxLength: 200 },
+    about: 'A response that is kept: its conversation, without its instructions, goes before the input. Refused where none is kept.',
+  },
+  store: {
+    schema: { type: 'boolean' },
+    about: 'Whether the response is kept; default true where the server keeps any, and refused where it does not.',
+  },
+  metadata: { schema: METADATA, about: 'At most 16 texts of at most 512 characters, kept with the response; refused where none is.' },
+  conversation: { refused: 'conversations are kept by their responses: use previous_response_id, or send all of it as input.' },
+  background: { refused: 'use stream, or /v1/batches.', neutral: [false] },
   prompt: { refused: 'the server has no templates of prompts; send the text.' },
   include: { refused: 'there is nothing further to include; /v1/chat/completions has logprobs.', neutral: [[]] },
   top_logprobs: { refused: 'use /v1/chat/completions, which has logprobs.', neutral: [0] },

@@ -147,6 +147,38 @@ export async function openDatabase(path: string): Promise<Database> {
   };
 }
 
+export interface Lock {
+  /** Whether this holds the lock now; it holds it until its release, or until the process ends in whatever way. */
+  acquire(): boolean;
+  release(): void;
+}
+
+/** A lock between processes: a transaction that is never ended, on a database of its own, which the system lets go of with the process. */
+export async function createLock(path: string): Promise<Lock> {
+  const Connection = await loadLibsql();
+  let held: Libsql.Database | undefined;
+  return {
+    acquire() {
+      if (held !== undefined) return true;
+      const connection = new Connection(path);
+      try {
+        connection.exec('BEGIN EXCLUSIVE');
+        held = connection;
+      } catch (error) {
+        connection.close();
+        const { code = '' } = error as { readonly code?: string };
+        if (!code.startsWith('SQLITE_BUSY')) throw describeDatabaseError(error, path);
+      }
+      return held !== undefined;
+    },
+    release() {
+      held?.exec('ROLLBACK');
+      held?.close();
+      held = undefined;
+    },
+  };
+}
+
 /** The one place that begins and ends transactions. */
 function createWriteQueue(connection: Libsql.Database, path: string) {
   let jobs: Job[] = [];
