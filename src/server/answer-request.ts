@@ -6,7 +6,7 @@ import { Failure, failureOf } from './failure.ts';
 import { readParameters } from './parameter-table.ts';
 import { readQuery } from './query-parameters.ts';
 import { readJson } from './request-body.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 export interface RouteRequest {
   readonly route: Route;

@@ -18,7 +18,7 @@ import { errorBody } from './openai/error-form.ts';
 import { checkOrigin, corsHeaders, preflightHeaders } from './origin-guard.ts';
 import type { OriginRules } from './origin-guard.ts';
 import { ROUTES } from './routes.ts';
-import type { Route } from './routes.ts';
+import type { Route } from './route.ts';
 
 const OPTION_NAMES: NamesOf<ServerOptions> = {
   models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, limits: true,

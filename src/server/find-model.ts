@@ -3,12 +3,18 @@ import type { Model } from '../engine/api.ts';
 import type { Call } from './call.ts';
 import { Failure } from './failure.ts';
 
-/** @throws Failure (404) for a model that there is not, (403) for one that the request's key may not ask. @returns its own name */
-export function checkModelOf({ state, holder }: Call, id: string): string {
-  const { name } = state.models.describe(id);
+/** Whether the request's key may ask a model, by its own name or the one that it is asked by. */
+export function mayAsk({ holder }: Call, id: string, name: string): boolean {
   const { models } = holder?.limits ?? {};
-  if (models === undefined || models.includes(name) || models.includes(id)) return name;
-  throw new Failure(`This key may not ask the model ${JSON.stringify(id)}. It may ask ${models.join(', ')}.`, {
+  return models === undefined || models.includes(name) || models.includes(id);
+}
+
+/** @throws Failure (404) for a model that there is not, (403) for one that the request's key may not ask. @returns its own name */
+export function checkModelOf(call: Call, id: string): string {
+  const { name } = call.state.models.describe(id);
+  if (mayAsk(call, id, name)) return name;
+  const allowed = call.holder?.limits.models?.join(', ');
+  throw new Failure(`This key may not ask the model ${JSON.stringify(id)}. It may ask ${allowed}.`, {
     status: 403, type: 'permission_error', code: 'model_not_allowed', param: 'model',
   });
 }
@@ -16,7 +22,7 @@ export function checkModelOf({ state, holder }: Call, id: string): string {
 /**
  * Waits until the model is loaded; the call holds it until it is over.
  * @param idleMs how long it is to stay after that; default: as the server's options say
- * @throws Failure: 404 for a name that there is not, 503 where it is not loaded in time, does not fit or cannot be loaded; as {@link checkModelOf}
+ * @throws Failure: 404 and 403 as {@link checkModelOf}; 503 where it is not loaded in time, does not fit or cannot be loaded
  */
 export async function findModel(call: Call, id: string, { idleMs }: { readonly idleMs?: number | undefined } = {}): Promise<Model> {
   call.figures.model = checkModelOf(call, id);

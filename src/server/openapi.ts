@@ -1,5 +1,5 @@
 /** `/openapi.json`: the routes and the tables that requests are checked by, as OpenAPI 3.1. */
-import { isRefused, schemaOf } from './parameter-table.ts';
+import { isRefused, isSingle, schemaOf } from './parameter-table.ts';
 import type { ParameterTable } from './parameter-table.ts';
 import type { Schema } from './schema.ts';
 
@@ -37,7 +37,7 @@ function plainSchema({ nullable, items, properties, additionalProperties, anyOf,
 function urlParameters({ path, query = {} }: DescribedRoute): object[] {
   const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
   const behind = Object.entries(query).flatMap(([name, one]) =>
-    isRefused(one) ? [] : [{ name, in: 'query', required: false, description: one.about, schema: plainSchema(one.schema) }]);
+    isSingle(one) ? [{ name, in: 'query', required: false, description: one.about, schema: plainSchema(one.schema) }] : []);
   return [...inPath, ...behind];
 }
 

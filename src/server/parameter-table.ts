@@ -1,5 +1,6 @@
 /** The parameters of a route: each obeyed, or refused by name with what to do. No other is taken. */
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+import { isJsonObject } from '../tensor/json.ts';
 import { invalid } from './failure.ts';
 import { checkValue, isAlike } from './schema.ts';
 import type { Schema } from './schema.ts';
@@ -19,10 +20,23 @@ export interface RefusedParameter {
   readonly neutral?: readonly JsonValue[];
 }
 
-export type ParameterTable = Readonly<Record<string, Parameter | RefusedParameter>>;
+/** An object of parameters of its own. */
+export interface NestedParameters {
+  readonly table: ParameterTable;
+  readonly about?: string;
+}
 
-export function isRefused(parameter: Parameter | RefusedParameter): parameter is RefusedParameter {
+type AnyParameter = Parameter | RefusedParameter | NestedParameters;
+
+export type ParameterTable = { readonly [name: string]: AnyParameter };
+
+export function isRefused(parameter: AnyParameter): parameter is RefusedParameter {
   return 'refused' in parameter;
+}
+
+/** Whether it has a schema of its own: it is obeyed, and no table. */
+export function isSingle(parameter: AnyParameter): parameter is Parameter {
+  return 'schema' in parameter;
 }
 
 /** The schema of a body with these parameters. */
@@ -33,6 +47,11 @@ export function schemaOf(table: ParameterTable): Schema {
     if (isRefused(parameter)) {
       const { neutral = [], refused } = parameter;
       properties[name] = { enum: [null, ...neutral], description: `Not obeyed: ${refused}` };
+      continue;
+    }
+    if ('table' in parameter) {
+      const { table: own, about: description } = parameter;
+      properties[name] = { ...schemaOf(own), ...(description === undefined ? {} : { description }), nullable: true };
       continue;
     }
     const { schema, about, isRequired } = parameter;
@@ -46,21 +65,36 @@ function isNeutral(value: JsonValue, { neutral = [] }: RefusedParameter): boolea
   return value === null || neutral.some((each) => isAlike(each, value));
 }
 
+/** @throws Failure (400) for the first parameter that is not obeyed @param inside where the table stands: `options.` */
+function refuseUnobeyed(given: JsonObject, table: ParameterTable, inside: string): void {
+  for (const [name, parameter] of Object.entries(table)) {
+    const value = Object.hasOwn(given, name) ? (given[name] as JsonValue) : undefined;
+    if (value === undefined) continue;
+    if ('table' in parameter && isJsonObject(value)) refuseUnobeyed(value, parameter.table, `${inside}${name}.`);
+    if (isRefused(parameter) && !isNeutral(value, parameter))
+      throw invalid(`${inside}${name} is not obeyed here: ${parameter.refused}`, {
+        param: `${inside}${name}`, code: 'unsupported_parameter',
+      });
+  }
+}
+
+function obeyed(given: JsonObject, table: ParameterTable): JsonObject {
+  const left = Object.entries(given).filter(([name, value]) => value !== null && !isRefused(table[name] as AnyParameter));
+  return Object.fromEntries(left.map(([name, value]) => {
+    const parameter = table[name] as AnyParameter;
+    return [name, 'table' in parameter ? obeyed(value as JsonObject, parameter.table) : value];
+  }));
+}
+
 /**
  * Checks a body.
  * @returns what is obeyed; null counts as not given
  * @throws Failure (400) for the first parameter that is wrong or not obeyed
  */
 export function readParameters(body: JsonValue, table: ParameterTable): JsonObject {
-  if (typeof body !== 'object' || body === null || Array.isArray(body)) checkValue(body, { type: 'object' }, '');
+  if (!isJsonObject(body)) checkValue(body, { type: 'object' }, '');
   const given = body as JsonObject;
-  for (const [name, parameter] of Object.entries(table)) {
-    const value = Object.hasOwn(given, name) ? given[name] : undefined;
-    if (value !== undefined && isRefused(parameter) && !isNeutral(value, parameter))
-      throw invalid(`${name} is not obeyed here: ${parameter.refused}`, { param: name, code: 'unsupported_parameter' });
-  }
+  refuseUnobeyed(given, table, '');
   checkValue(given, schemaOf(table), '');
-  return Object.fromEntries(
-    Object.entries(given).filter(([name, value]) => value !== null && !isRefused(table[name] as Parameter | RefusedParameter)),
-  );
+  return obeyed(given, table);
 }

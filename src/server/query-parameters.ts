@@ -1,12 +1,12 @@
 /** Parameters behind the `?` of a URL: texts there, by the table of a route made what they stand for, and checked as a body is. */
 import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
 import { invalid } from './failure.ts';
-import { isRefused, readParameters } from './parameter-table.ts';
+import { isSingle, readParameters } from './parameter-table.ts';
 import type { ParameterTable } from './parameter-table.ts';
 
 function valueOf(text: string, name: string, table: ParameterTable): JsonValue {
   const parameter = Object.hasOwn(table, name) ? table[name] : undefined;
-  const type = parameter === undefined || isRefused(parameter) ? undefined : parameter.schema.type;
+  const type = parameter !== undefined && isSingle(parameter) ? parameter.schema.type : undefined;
   if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text);
   if (text === 'true' || text === 'false') return text === 'true';
   return text;

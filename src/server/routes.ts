@@ -3,9 +3,8 @@ import { errorBody as anthropicErrorBody } from './anthropic/error-form.ts';
 import { COUNT_PARAMETERS, MESSAGE_PARAMETERS } from './anthropic/message-parameters.ts';
 import { countTokens, messages } from './anthropic/messages.ts';
 import { BATCH_LIST, BATCH_PARAMETERS, cancelBatch, createBatch, listBatches, showBatch } from './batches/batches.ts';
-import type { Call } from './call.ts';
-import type { Failure } from './failure.ts';
 import { health, metrics, ready } from './health.ts';
+import { refuseAudio } from './openai/audio.ts';
 import { CHAT_PARAMETERS } from './openai/chat-parameters.ts';
 import { chatCompletions } from './openai/chat-completions.ts';
 import { COMPLETION_PARAMETERS, completions } from './openai/completions.ts';
@@ -14,35 +13,17 @@ import { errorBody } from './openai/error-form.ts';
 import { listModels, LOAD_PARAMETERS, loadModel, showModel, unloadModel } from './openai/models.ts';
 import { RERANK_PARAMETERS, rerank } from './openai/rerank.ts';
 import { DETOKENIZE_PARAMETERS, detokenize, TOKENIZE_PARAMETERS, tokenize } from './openai/tokenize.ts';
+import { OLLAMA_ROUTES } from './ollama/ollama-routes.ts';
 import { openApi } from './openapi.ts';
 import { chatPage } from './page/chat-page.ts';
-import type { ParameterTable } from './parameter-table.ts';
+import { docsPage } from './page/docs-page.ts';
+import type { Route } from './route.ts';
 import { RESPONSE_PARAMETERS } from './responses/response-parameters.ts';
 import { responses } from './responses/responses.ts';
 import {
   INPUT_ITEM_QUERY, listInputItems, removeResponse, RESPONSE_QUERY, showResponse,
 } from './responses/stored-responses.ts';
 import { FILE_FORM, FILE_LIST, fileContent, listFiles, removeFile, showFile, uploadFile } from './uploads/files.ts';
-
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** `/v1/models/:id` */
-  readonly path: string;
-  readonly summary: string;
-  /** Of its body, which is JSON; undefined where it has none. */
-  readonly parameters?: ParameterTable;
-  /** Of its body where that is a form with a file. */
-  readonly form?: ParameterTable;
-  /** Behind the `?` of its URL; undefined where nothing is read of it. */
-  readonly query?: ParameterTable;
-  /** The body of a refusal. */
-  readonly errorBody: (failure: Failure) => object;
-  /** It answers while the server is full or stops. */
-  readonly isAlwaysOpen?: true;
-  /** It needs no key. */
-  readonly isPublic?: true;
-  handle(call: Call): Response | Promise<Response>;
-}
 
 /** Routes over what the server keeps. */
 const KEPT: readonly Route[] = [
@@ -110,6 +91,14 @@ export const ROUTES: readonly Route[] = [
   {
     method: 'POST', path: '/detokenize', summary: 'The text of token ids.', parameters: DETOKENIZE_PARAMETERS, errorBody,
     handle: detokenize,
+  },
+  ...OLLAMA_ROUTES,
+  ...['transcriptions', 'translations', 'speech'].map((name): Route => ({
+    method: 'POST', path: `/v1/audio/${name}`, summary: 'Refused: there is no model of speech yet.', errorBody, handle: refuseAudio,
+  })),
+  {
+    method: 'GET', path: '/docs', summary: 'All of this, for people.', errorBody, isAlwaysOpen: true, isPublic: true,
+    handle: () => docsPage(ROUTES),
   },
   { method: 'GET', path: '/', summary: 'A page to chat at.', errorBody, isAlwaysOpen: true, isPublic: true, handle: chatPage },
   {

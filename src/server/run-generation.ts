@@ -6,7 +6,12 @@ import type { Call } from './call.ts';
 import { Failure, invalid, Stopped } from './failure.ts';
 
 /** What a request asks for of its answer, without what the server adds. */
-export type AnswerRequest = Omit<GenerateOptions, 'signal' | 'deadlineMs' | 'priority'>;
+export interface AnswerRequest extends Omit<GenerateOptions, 'signal' | 'deadlineMs' | 'priority'> {
+  /** What stands behind the text that is wanted, whose beginning is `prompt`: the model fills in. No several answers then. */
+  readonly suffix?: string | undefined;
+  /** Without `maxTokens`: it gets what the context has left, also where it is no conversation. */
+  readonly fillsContext?: true | undefined;
+}
 
 /** Pieces of several generations as they come; those of request i have the indices from i times `choices` on. */
 async function* mergePieces(generations: readonly AsyncGenerator<Piece>[], choices: number): AsyncGenerator<Piece, void, undefined> {
@@ -35,12 +40,31 @@ function checkTokens(maxTokens: number | undefined, most: number): void {
   });
 }
 
+/** Tells the pieces that are a prompt again, the first of each answer where `echo` asks for it. Asked once a piece. */
+export function promptPieces(hasEcho: boolean): (piece: Piece) => boolean {
+  const begun = new Set<number>();
+  return ({ index }) => {
+    const isPrompt = hasEcho && !begun.has(index);
+    begun.add(index);
+    return isPrompt;
+  };
+}
+
+type TimedRequest = AnswerRequest & Pick<GenerateOptions, 'signal' | 'deadlineMs' | 'priority'>;
+
+function startAnswer(model: Model, { suffix, fillsContext: _fills, ...options }: TimedRequest): AsyncGenerator<Piece, void, undefined> {
+  if (suffix === undefined) return model.generate(options) as AsyncGenerator<Piece, void, undefined>;
+  const { prompt = '', n: _n, ...infill } = options;
+  return model.infill({ ...infill, prefix: prompt, suffix }) as AsyncGenerator<Piece, void, undefined>;
+}
+
 /** An answer that names no length gets the server's most, or what the context has left where that is less. */
-async function* generateWithin(model: Model, options: GenerateOptions, most: number): AsyncGenerator<Piece, void, undefined> {
-  if (options.maxTokens !== undefined || most === Infinity) return yield* model.generate(options);
+async function* generateWithin(model: Model, options: TimedRequest, most: number): AsyncGenerator<Piece, void, undefined> {
+  const isOpen = most === Infinity && options.fillsContext !== true;
+  if (options.maxTokens !== undefined || isOpen) return yield* startAnswer(model, options);
   let hasBegun = false;
   try {
-    for await (const piece of model.generate({ ...options, maxTokens: most })) {
+    for await (const piece of startAnswer(model, { ...options, maxTokens: Math.min(most, model.info.contextLength) })) {
       hasBegun = true;
       yield piece;
     }
@@ -48,7 +72,7 @@ async function* generateWithin(model: Model, options: GenerateOptions, most: num
     const shortage = error instanceof CapacityError ? error.shortage : undefined;
     const room = shortage?.promptTokens === undefined ? 0 : shortage.contextLength - shortage.promptTokens;
     if (hasBegun || room < 1) throw error;
-    yield* model.generate({ ...options, maxTokens: room });
+    yield* startAnswer(model, { ...options, maxTokens: room });
   }
 }
 
@@ -78,6 +102,7 @@ export async function* runGeneration(call: Call, model: Model, requests: readonl
   checkChoices(requests, choices, limits.choices);
   for (const { maxTokens } of requests) checkTokens(maxTokens, limits.outputTokens);
   const counter = createAnswerCounter(call);
+  const isPrompt = promptPieces(requests[0]?.echo === true);
   const generations = requests.map((request) => {
     const onProgress = counter.onPrompt(request.onProgress);
     const terms = { signal, deadlineMs: call.remainingMs(), priority: call.priority };
@@ -85,7 +110,7 @@ export async function* runGeneration(call: Call, model: Model, requests: readonl
   });
   try {
     for await (const piece of mergePieces(generations, choices)) {
-      counter.add(piece);
+      if (!isPrompt(piece)) counter.add(piece);
       yield piece;
     }
   } catch (error) {

@@ -5,7 +5,7 @@ import { dataEvent, eventStream } from '../event-stream.ts';
 import { invalid } from '../failure.ts';
 import { findModel, fingerprintOf } from '../find-model.ts';
 import type { ParameterTable } from '../parameter-table.ts';
-import { runGeneration } from '../run-generation.ts';
+import { promptPieces, runGeneration } from '../run-generation.ts';
 import type { AnswerRequest } from '../run-generation.ts';
 import type { Schema } from '../schema.ts';
 import { DECODING_PARAMETERS, decodingOptions, typed } from './decoding-parameters.ts';
@@ -27,6 +27,9 @@ const PROMPT: Schema = {
 interface CompletionParameters extends DecodingParameters {
   readonly prompt: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
   readonly logprobs?: number;
+  readonly echo?: boolean;
+  readonly suffix?: string;
+  readonly best_of?: number;
 }
 
 export const COMPLETION_PARAMETERS: ParameterTable = {
@@ -34,9 +37,15 @@ export const COMPLETION_PARAMETERS: ParameterTable = {
   ...DECODING_PARAMETERS,
   max_tokens: { schema: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER }, about: 'Default 16.' },
   logprobs: { schema: { type: 'integer', minimum: 0, maximum: 20 } },
-  best_of: { refused: 'all answers that are made are given; use n.', neutral: [1] },
-  echo: { refused: 'put the prompt before the answer where it is shown.', neutral: [false] },
-  suffix: { refused: 'texts are continued, not filled in; leave it out.', neutral: [''] },
+  best_of: {
+    schema: { type: 'integer', minimum: 1, maximum: 64 },
+    about: 'So many answers are made, and the n likeliest given, by the mean log probability of their tokens. Not with stream.',
+  },
+  echo: { schema: { type: 'boolean' }, about: 'The prompt before the answer; with logprobs also how likely its tokens were.' },
+  suffix: {
+    schema: { type: 'string' },
+    about: 'The answer is the text between prompt and suffix; refused for a model that was not taught that. Not with echo or token ids.',
+  },
 };
 
 /** OpenAI's reference says so. */
@@ -59,8 +68,9 @@ function beginning(model: Model): Pick<AnswerRequest, 'ids'> {
 /** Lists of all tokens, as this route's older form has them. */
 interface Logprobs {
   readonly tokens: string[];
-  readonly token_logprobs: number[];
-  readonly top_logprobs: Record<string, number>[];
+  /** Null: nothing predicts the first token of a prompt. */
+  readonly token_logprobs: (number | null)[];
+  readonly top_logprobs: (Record<string, number> | null)[];
   readonly text_offset: number[];
 }
 
@@ -75,8 +85,10 @@ function addLogprobs(to: Logprobs, piece: Piece, model: Model, offset: number): 
   for (const { token, logprob, top } of textLogprobs(piece, model)) {
     const text = textOf(token);
     to.tokens.push(text);
-    to.token_logprobs.push(Math.max(logprob, -9999));
-    to.top_logprobs.push(Object.fromEntries(top.map((one) => [textOf(one.token), Math.max(one.logprob, -9999)])));
+    const isPredicted = !Number.isNaN(logprob);
+    to.token_logprobs.push(isPredicted ? Math.max(logprob, -9999) : null);
+    const likeliest = top.map((one) => [textOf(one.token), Math.max(one.logprob, -9999)]);
+    to.top_logprobs.push(isPredicted ? (Object.fromEntries(likeliest) as Record<string, number>) : null);
     to.text_offset.push(at);
     at += text.length;
   }
@@ -89,7 +101,9 @@ interface Answers {
   readonly frame: object;
   readonly hasLogprobs: boolean;
   readonly hasIds: boolean;
-  /** Of one prompt. */
+  readonly hasEcho: boolean;
+  /** Of one prompt, how many are made, and how many of them are given. */
+  readonly made: number;
   readonly n: number;
 }
 
@@ -104,22 +118,38 @@ interface Choice {
   offset: number;
   readonly logprobs: Logprobs;
   readonly ids: number[];
+  /** Of the answer's tokens. */
+  logprobSum: number;
 }
 
-async function wholeAnswer({ model, pieces, frame, hasLogprobs, hasIds, n }: Answers) {
+/** The likeliest of each prompt's answers, in the order in which they were made where all are given. */
+function givenOf(choices: readonly Choice[], { made, n }: Answers): readonly Choice[] {
+  if (made === n) return choices;
+  const mean = ({ logprobSum, ids }: Choice) => logprobSum / Math.max(ids.length, 1);
+  const prompts = Array.from({ length: choices.length / made }, (_, prompt) => choices.slice(prompt * made, (prompt + 1) * made));
+  return prompts.flatMap((own) => own.toSorted((a, b) => mean(b) - mean(a)).slice(0, n));
+}
+
+async function wholeAnswer(answers: Answers) {
+  const { model, pieces, frame, hasLogprobs, hasIds, hasEcho, made } = answers;
   const choices: Choice[] = [];
-  const sum = createUsageSum(n);
+  const sum = createUsageSum(made);
+  const isPrompt = promptPieces(hasEcho);
   for await (const piece of pieces) {
-    const choice = (choices[piece.index] ??= { text: '', finish: null, offset: 0, logprobs: createLogprobs(), ids: [] });
+    const choice = (choices[piece.index] ??= {
+      text: '', finish: null, offset: 0, logprobs: createLogprobs(), ids: [], logprobSum: 0,
+    });
     choice.text += piece.text;
-    if (hasIds) choice.ids.push(...piece.tokens);
-    sum.add(piece);
     if (hasLogprobs) choice.offset = addLogprobs(choice.logprobs, piece, model, choice.offset);
     choice.finish = finishOf(piece.finishReason);
+    if (isPrompt(piece)) continue;
+    sum.add(piece);
+    for (const { logprob } of piece.logprobs ?? []) choice.logprobSum += logprob;
+    choice.ids.push(...piece.tokens);
   }
   return {
     ...frame,
-    choices: choices.map(({ text, finish, logprobs, ids }, index) => ({
+    choices: givenOf(choices, answers).map(({ text, finish, logprobs, ids }, index) => ({
       index, text, logprobs: hasLogprobs ? logprobs : null, finish_reason: finish, ...(hasIds ? { token_ids: ids } : {}),
     })),
     usage: sum.usage(),
@@ -127,17 +157,19 @@ async function wholeAnswer({ model, pieces, frame, hasLogprobs, hasIds, n }: Ans
 }
 
 async function* chunkEvents(
-  { model, pieces, frame, hasLogprobs, hasIds, n }: Answers, hasUsage: boolean,
+  { model, pieces, frame, hasLogprobs, hasIds, hasEcho, made }: Answers, hasUsage: boolean,
 ): AsyncGenerator<string, void, undefined> {
   const offsets: number[] = [];
-  const sum = createUsageSum(n);
+  const sum = createUsageSum(made);
+  const isPrompt = promptPieces(hasEcho);
   for await (const piece of pieces) {
     const { index, text, finishReason } = piece;
-    sum.add(piece);
+    const isOfPrompt = isPrompt(piece);
+    if (!isOfPrompt) sum.add(piece);
     const logprobs = createLogprobs();
     if (hasLogprobs) offsets[index] = addLogprobs(logprobs, piece, model, offsets[index] ?? 0);
     if (text === '' && finishReason === undefined && logprobs.tokens.length === 0 && !hasIds) continue;
-    const ids = hasIds ? { token_ids: piece.tokens } : {};
+    const ids = hasIds ? { token_ids: isOfPrompt ? [] : piece.tokens } : {};
     const choice = { index, text, logprobs: hasLogprobs ? logprobs : null, finish_reason: finishOf(finishReason), ...ids };
     yield dataEvent({ ...frame, choices: [choice], ...(hasUsage ? { usage: null } : {}) });
   }
@@ -145,13 +177,39 @@ async function* chunkEvents(
   yield 'data: [DONE]\n\n';
 }
 
+/** @throws Failure (400) for parameters that contradict each other */
+function checkTogether({ prompt, suffix = '', echo, best_of: best, n = 1, stream }: CompletionParameters): void {
+  const refuse = (message: string, param: string) => {
+    throw invalid(message, { param, code: 'invalid_value' });
+  };
+  if (best !== undefined && best < n) refuse(`best_of ${best} is fewer than n ${n}.`, 'best_of');
+  if (best !== undefined && best > n && stream === true)
+    refuse('best_of is not for streams: which answers are given is known at the end.', 'best_of');
+  if (suffix === '') return;
+  if (echo === true) refuse('echo and suffix contradict each other: an answer before a suffix is the text between.', 'echo');
+  const isText = typeof prompt === 'string' || (Array.isArray(prompt) && prompt.every((one) => typeof one === 'string'));
+  if (!isText) refuse('suffix is for prompts that are texts.', 'suffix');
+}
+
+/** What the engine is asked for, of all prompts. */
+function answerRequests(parameters: CompletionParameters, model: Model): readonly AnswerRequest[] {
+  const { logprobs, max_tokens: maxTokens = DEFAULT_TOKENS, echo, suffix = '', n = 1, best_of: best = n } = parameters;
+  const own = { ...decodingOptions(parameters), n: best, maxTokens, logprobs: best > n ? (logprobs ?? 0) : logprobs };
+  const prompts = promptsOf(parameters.prompt);
+  if (suffix === '')
+    return prompts.map((one) => ({ ...own, echo: echo === true, ...(one.prompt === '' ? beginning(model) : one) }));
+  // A filled-in text is one answer: several are asked for one by one.
+  const seeds = Array.from({ length: best }, (_, index) => (own.seed === undefined ? undefined : own.seed + index));
+  return prompts.flatMap((one) => seeds.map((seed) => ({ ...own, ...one, n: undefined, seed, suffix })));
+}
+
 export async function completions(call: Call): Promise<Response> {
   const parameters = typed<CompletionParameters>(call.parameters);
   const model = await findModel(call, parameters.model);
   call.figures.user = parameters.user;
-  const { logprobs, max_tokens: maxTokens = DEFAULT_TOKENS } = parameters;
-  const options = { ...decodingOptions(parameters), maxTokens, logprobs };
-  const requests = promptsOf(parameters.prompt).map((one) => ({ ...options, ...(one.prompt === '' ? beginning(model) : one) }));
+  checkTogether(parameters);
+  const { logprobs, n = 1, best_of: made = n } = parameters;
+  const requests = answerRequests(parameters, model);
   const answers: Answers = {
     model,
     pieces: runGeneration(call, model, requests),
@@ -161,7 +219,9 @@ export async function completions(call: Call): Promise<Response> {
     },
     hasLogprobs: logprobs !== undefined,
     hasIds: parameters.return_token_ids === true,
-    n: parameters.n ?? 1,
+    hasEcho: parameters.echo === true,
+    made,
+    n,
   };
   if (parameters.stream !== true) return Response.json(await wholeAnswer(answers));
   return eventStream(call, chunkEvents(answers, parameters.stream_options?.include_usage === true), { failureEvents });

@@ -1,6 +1,6 @@
 /** `/v1/models`: the models that requests may name, and which of them are loaded. */
 import type { Call } from '../call.ts';
-import { checkModelOf, findModel } from '../find-model.ts';
+import { checkModelOf, findModel, mayAsk } from '../find-model.ts';
 import type { ModelState } from '../model-pool/model-pool.ts';
 import type { ParameterTable } from '../parameter-table.ts';
 import { typed } from './decoding-parameters.ts';
@@ -26,11 +26,11 @@ function described({ state: { models, createdAt } }: Call, id: string) {
   return entryOf(id, models.describe(id), createdAt);
 }
 
-export function listModels({ state: { models, createdAt }, holder }: Call): Response {
-  const { models: allowed } = holder?.limits ?? {};
+export function listModels(call: Call): Response {
+  const { models, createdAt } = call.state;
   const states = models.names.map((name) => models.describe(name));
   const named = states.flatMap((one) => [one.name, ...one.aliases].map((id) => [id, one] as const));
-  const seen = named.filter(([id, { name }]) => allowed === undefined || allowed.includes(id) || allowed.includes(name));
+  const seen = named.filter(([id, { name }]) => mayAsk(call, id, name));
   return Response.json({ object: 'list', data: seen.map(([id, one]) => entryOf(id, one, createdAt)) });
 }
 

@@ -86,7 +86,7 @@ describe('completions', () => {
   });
 
   it.each([
-    [{ echo: true }, 'echo'], [{ suffix: 'x' }, 'suffix'], [{ best_of: 2 }, 'best_of'], [{ prompt: [] }, 'prompt'],
+    [{ echo: 1 }, 'echo'], [{ best_of: 0 }, 'best_of'], [{ prompt: [] }, 'prompt'],
     [{ prompt: ['a', 3] }, 'prompt'], [{ prompt: [-1] }, 'prompt'], [{ logprobs: 21 }, 'logprobs'], [{ messages: [] }, 'messages'],
     [{ prompt: Array.from({ length: 17 }, () => 'a') }, 'n'],
   ])('%j is refused by name', async (body, param) => {

@@ -1,0 +1,24 @@
+/** What a route is: what it takes, and what answers it. */
+import type { Call } from './call.ts';
+import type { Failure } from './failure.ts';
+import type { ParameterTable } from './parameter-table.ts';
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** `/v1/models/:id` */
+  readonly path: string;
+  readonly summary: string;
+  /** Of its body, which is JSON; undefined where it has none. */
+  readonly parameters?: ParameterTable;
+  /** Of its body where that is a form with a file. */
+  readonly form?: ParameterTable;
+  /** Behind the `?` of its URL; undefined where nothing is read of it. */
+  readonly query?: ParameterTable;
+  /** The body of a refusal. */
+  readonly errorBody: (failure: Failure) => object;
+  /** It answers while the server is full or stops. */
+  readonly isAlwaysOpen?: true;
+  /** It needs no key. */
+  readonly isPublic?: true;
+  handle(call: Call): Response | Promise<Response>;
+}
