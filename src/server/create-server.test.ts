@@ -289,16 +289,6 @@ describe('over a socket', () => {
     expect(rig.server.active).toBe(0);
   });
 
-  it.each([
-    ['two lengths', head('Content-Length: 4\r\nContent-Length: 5') + 'abcd'],
-    ['a length beside chunks', head('Content-Length: 4\r\nTransfer-Encoding: chunked') + '0\r\n\r\nGET /health HTTP/1.1\r\n\r\n'],
-    ['chunks by another name', head('Transfer-Encoding: xchunked') + '0\r\n\r\n'],
-    ['a line feed alone', 'POST /v1/models HTTP/1.1\nHost: localhost\n\n'],
-    ['no host', 'GET /v1/models HTTP/1.1\r\n\r\n'],
-  ])('requests that could be read in two ways: %s', async (_, bytes) => {
-    expect(await raw(bytes)).toMatch(/^HTTP\/1\.1 4\d\d /);
-  });
-
   it('64 streams that are left free their places within a second', { timeout: 60_000 }, async () => {
     const controller = new AbortController();
     const messages = [{ role: 'user', content: 'Tell me a long story.' }];

@@ -41,6 +41,7 @@ export async function eventStream(
   await within(pending, heartbeatMs);
   call.isStreaming = true;
   let stalled: ReturnType<typeof setTimeout> | undefined;
+  let hasLeft = false;
   const end = (error?: unknown) => {
     clearTimeout(stalled);
     return call.end(200, error);
@@ -52,11 +53,17 @@ export async function eventStream(
     events.return().catch(() => {});
     end().catch(() => {});
   };
+  /** An error of the stream would be told to the platform, which may print it: one that nobody reads any more just ends. */
+  const finish = (controller: ReadableStreamDefaultController<Uint8Array>, text: string) => {
+    if (hasLeft || controller.desiredSize === null) return;
+    controller.enqueue(encoder.encode(text));
+    controller.close();
+  };
   const give = (controller: ReadableStreamDefaultController<Uint8Array>, text: string) => {
     controller.enqueue(encoder.encode(text));
     stalled = setTimeout(() => {
       leave('stall');
-      controller.error(new Error('The client took nothing for too long.'));
+      finish(controller, failureEvents(failureOf(call.signal.reason)));
     }, stallMs);
   };
   const body = new ReadableStream<Uint8Array>({
@@ -76,12 +83,13 @@ export async function eventStream(
       } catch (error) {
         const failure = failureOf(error);
         await end(failure).catch(() => {});
-        if (call.signal.aborted && failure.code === 'cancelled') return controller.error(error);
-        controller.enqueue(encoder.encode(failureEvents(failure)));
-        controller.close();
+        finish(controller, failureEvents(failure));
       }
     },
-    cancel: () => leave('client'),
+    cancel: () => {
+      hasLeft = true;
+      leave('client');
+    },
   });
   return new Response(body, {
     headers: { 'content-type': contentType, 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' },

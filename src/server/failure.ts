@@ -81,6 +81,10 @@ function ofCapacity(error: CapacityError): Failure {
   });
 }
 
+const STOPPED: Readonly<Record<Stopped['by'], string>> = {
+  client: 'The request was cancelled.', drain: 'The server stops.', stall: 'The client took nothing of the stream for too long.',
+};
+
 /** Any error as what the client is told. Errors that nobody foresaw say no more than that: they may name files. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof Failure) return error;
@@ -91,7 +95,7 @@ export function failureOf(error: unknown): Failure {
   }
   if (error instanceof CapacityError) return ofCapacity(error);
   if (error instanceof Stopped) {
-    return new Failure(error.by === 'drain' ? 'The server stops.' : 'The request was cancelled.', {
+    return new Failure(STOPPED[error.by], {
       status: error.by === 'drain' ? 503 : 499, code: error.by === 'drain' ? 'stopping' : 'cancelled',
     });
   }

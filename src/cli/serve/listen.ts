@@ -1,5 +1,5 @@
 /** A fetch handler behind a port of this machine. */
-import type { Server as HttpServer } from 'node:http';
+import type { IncomingMessage, Server as HttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
@@ -12,6 +12,12 @@ export interface ListenOptions {
   /** PEM texts; undefined: plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string } | undefined;
   readonly fetch: (request: Request) => Promise<Response>;
+  /** Most connections at a time; one more is closed at once. Default 1,024. */
+  readonly maxConnections?: number | undefined;
+  /** Most milliseconds in which nothing is sent or taken on a connection that has a request; default 660,000. */
+  readonly silentMs?: number | undefined;
+  /** Most milliseconds in which the head of a request has to arrive; default 20,000. */
+  readonly headMs?: number | undefined;
 }
 
 export interface Listener {
@@ -25,6 +31,9 @@ export interface Listener {
 
 /** Balancers keep connections for a minute; one that the server ends first may cost a request. */
 const KEEP_ALIVE_MS = 65_000;
+const HEAD_MS = 20_000;
+const SILENT_MS = 660_000;
+const MOST_CONNECTIONS = 1024;
 
 function listenError({ code }: NodeJS.ErrnoException, { host, port }: ListenOptions): InputError | undefined {
   const where = `port ${port} of ${host}`;
@@ -44,17 +53,33 @@ function listenError({ code }: NodeJS.ErrnoException, { host, port }: ListenOpti
   }
 }
 
-function open(options: ListenOptions): HttpServer {
-  const { fetch, host, tls } = options;
-  const common = { fetch, hostname: host, overrideGlobalObjects: false };
-  if (tls === undefined) return createAdaptorServer(common) as HttpServer;
-  return createAdaptorServer({ ...common, createServer: createHttpsServer, serverOptions: tls }) as unknown as HttpServer;
+/** Whether a request names its host twice, and not alike: as a whole URL in its first line, and in a header, which guards look at. */
+function isTwoFaced({ url = '', headers }: IncomingMessage): boolean {
+  return !url.startsWith('/') && (!URL.canParse(url) || new URL(url).host !== headers.host?.toLowerCase());
+}
+
+function twoFaced(): Response {
+  const message = 'The host in the first line of the request is not that of its header Host.';
+  const error = { message, type: 'invalid_request_error', param: null, code: 'two_hosts' };
+  return Response.json({ error }, { status: 400, headers: { connection: 'close' } });
+}
+
+function open({ fetch, host, tls, headMs = HEAD_MS }: ListenOptions): HttpServer {
+  const checked = (request: Request, { incoming }: { readonly incoming: unknown }) =>
+    isTwoFaced(incoming as IncomingMessage) ? twoFaced() : fetch(request);
+  const common = { fetch: checked, hostname: host, overrideGlobalObjects: false };
+  const serverOptions = { headersTimeout: headMs, connectionsCheckingInterval: Math.min(headMs, 1000) };
+  if (tls === undefined) return createAdaptorServer({ ...common, serverOptions }) as HttpServer;
+  const secure = { ...serverOptions, ...tls };
+  return createAdaptorServer({ ...common, createServer: createHttpsServer, serverOptions: secure }) as unknown as HttpServer;
 }
 
 /** @throws InputError for a port that is in use, not this user's, or no address of this machine */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const server = open(options);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.timeout = options.silentMs ?? SILENT_MS;
+  server.maxConnections = options.maxConnections ?? MOST_CONNECTIONS;
   const sockets = new Set<{ destroy(): void }>();
   server.on('connection', (socket) => {
     sockets.add(socket);

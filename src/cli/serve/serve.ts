@@ -53,7 +53,12 @@ async function serveWith(store: ServeStore | undefined, config: ServeConfig, sig
   const { settings } = config;
   let server: Server | undefined;
   const fetch = async (request: Request): Promise<Response> => (server === undefined ? whileLoading(request) : server.fetch(request));
-  const listener = await listen({ host: settings.host as string, port: settings.port as number, tls: readTls(settings), fetch });
+  const { host, port, maxRequests, requestMs, stallMs } = settings as Readonly<Record<string, number>> & { readonly host: string };
+  const listener = await listen({
+    host, port: port as number, tls: readTls(settings), fetch,
+    // A connection that is kept may have no request.
+    maxConnections: Math.max(1024, 4 * (maxRequests as number)), silentMs: (requestMs as number) + (stallMs as number),
+  });
   let created: Server | undefined;
   try {
     const models = await servedModels(config, signal);
