@@ -69,8 +69,13 @@ function describeSchema({ type, enum: values, minimum, maximum, exclusiveMinimum
   return maximum === undefined ? name : `${name} of at most ${maximum}`;
 }
 
+/** A text is not repeated: it may be a part of a prompt, a path or a key, and messages end in logs of others. */
+function describeFound(value: JsonValue): string {
+  return typeof value === 'string' ? `a string of ${value.length} characters` : describeNumber(value);
+}
+
 function wrong(value: JsonValue, schema: Schema, at: string): Error {
-  return invalid(`${at} must be ${describeSchema(schema)}, found ${describeNumber(value)}.`, { param: at, code: 'invalid_value' });
+  return invalid(`${at} must be ${describeSchema(schema)}, found ${describeFound(value)}.`, { param: at, code: 'invalid_value' });
 }
 
 function checkNumber(value: number, schema: Schema, at: string): void {

@@ -165,7 +165,7 @@ class Pool implements ModelPool {
     const entry = this.#entries.get(this.#options.aliases.get(id) ?? id);
     if (entry !== undefined) return entry;
     const there = [...this.names, ...this.#options.aliases.keys()].join(', ');
-    throw new Failure(`There is no model ${JSON.stringify(id.slice(0, 100))} here. There is ${there}.`, {
+    throw new Failure(`There is no model of this name here. There is ${there}.`, {
       status: 404, code: 'model_not_found', param: 'model',
     });
   }
