@@ -22,7 +22,7 @@ export interface ChatSessionOptions {
   readonly progressStream: OutputStream;
   /** A person is there: prompts are shown, and an error does not end the conversation. */
   readonly isInteractive: boolean;
-  readonly decoding: DecodingOptions & Pick<ChatOptions, 'dialect'>;
+  readonly decoding: DecodingOptions & Pick<ChatOptions, 'dialect' | 'templateVariables'>;
   readonly system: string | undefined;
   readonly thinking: boolean;
   /** How the model thinks where it does. */

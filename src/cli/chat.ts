@@ -56,7 +56,7 @@ export async function chat(path: string | undefined, flags: ChatFlags): Promise<
         screen,
         progressStream: stderr,
         isInteractive,
-        decoding: { ...decodingOptions(flags), dialect: flags.dialect },
+        decoding: { ...decodingOptions(flags), dialect: flags.dialect, templateVariables: flags.templateVariables },
         system: flags.system,
         thinking: flags.think,
         reasoning: reasoningOption({ ...flags, think: true }),

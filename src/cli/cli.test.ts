@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixturesPath } from '../../test/fixture-tensors.ts';
 import { serveHttp } from '../../test/http-server.ts';
+import type { JsonObject } from '../tensor/checkpoint.ts';
 import { bundledModelPath } from '../node/package-root.ts';
 import { COMMAND_NAMES } from './command-names.ts';
 
@@ -41,6 +42,12 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(JSON.parse(asked('--schema', file).stdout)).toEqual({ age: expect.any(Number) as number });
     expect(asked('--choice', 'red', '--choice', 'green').stdout.trim()).toMatch(/^(red|green)$/u);
     expect(asked('--regex', '[a-c]{2}-\\d').stdout.trim()).toMatch(/^[a-c]{2}-\d$/u);
+    const tools = join(folder, 'tools.json');
+    writeFileSync(tools, '[{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "maxProperties": 0}}}]');
+    expect(asked('--tools', tools, '--tool-choice', 'look', '--no-think').stdout).toBe('look({})\n');
+    const several = JSON.parse(asked('--choice', 'red', '--json', '--answers', '2', '--logprobs', '1').stdout) as { answers: JsonObject[] };
+    expect(several.answers.map(({ text }) => text)).toEqual(['red', 'red']);
+    expect(several.answers[0]!['logprobs']).toHaveLength((several.answers[0]!['tokens'] as unknown[]).length);
     const { status, stderr } = asked('--regex', '(a)\\1');
     expect(status).not.toBe(0);
     expect(stderr).toContain('a reference back');
@@ -121,6 +128,9 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     const begun = ingot(['What is 17 + 25?', '-t', '0', '--no-think', '--prefill', '17 + 25']);
     expect(begun.stdout).toMatch(/^17 \+ 25\W/);
     expect(ingot(['run', 'a', '--raw', '--prefill', 'b'])).toMatchObject({ status: 2 });
+    const echo = ingot(['run', 'Once upon a time', '--raw', '--echo', '-n', '3', '-t', '0']);
+    expect(echo.stdout).toMatch(/^Once upon a time\S*[, ]/u);
+    expect(ingot(['run', 'def add', '--suffix', 'x']).stderr).toContain('infill needs a model whose vocabulary has tokens for a prefix');
   });
 
   it('chats over a pipe and remembers', () => {
@@ -235,6 +245,11 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     [['run', 'a b', '--stop', ''], ['--stop', 'at least one character']],
     [['run', 'a b', '--json-mode', '--regex', 'a+'], ['--json-mode and --regex are two forms of one answer']],
     [['run', 'a b', '--schema', 'missing.json'], ['--schema', 'cannot be read']],
+    [['run', 'a b', '--logit-bias', 'a'], ['--logit-bias', 'a token, "=" and a number from -100 to 100']],
+    [['run', 'a b', '--answers', '2'], ['--answers is told in JSON: give it with --json']],
+    [['run', 'a b', '--suffix', 'c', '--system', 'd'], ['--system is part of a chat template, which --suffix leaves out']],
+    [['run', 'a b', '--tool-choice', 'required'], ['--tool-choice is of functions: give them with --tools']],
+    [['run', 'a b', '--echo'], ['--echo prints the prompt as it is: give it with --raw or --ids']],
     [['run', 'a b', '--schema', 'README.md'], ['--schema', 'is no JSON']],
     [['inspect', 'a.gguf', 'b.gguf'], ['too many arguments']],
     [['doctor', 'now'], ['too many arguments']],
@@ -467,13 +482,14 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     writeFileSync(join(place, 'text.txt'), 'Once upon a time there was a fox.');
     writeFileSync(join(place, 'person.json'), '{"type": "object", "properties": {"age": {"type": "integer"}}}');
     writeFileSync(join(place, 'serve.json'), '{"port": 9000}');
+    writeFileSync(join(place, 'tools.json'), '[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]');
     // What these look at is begun by the first key.
     if (name === 'keys' || name === 'usage') expect(ingot(['keys', 'create', `for ${name}`]).status).toBe(0);
     const examples = [...ingot([name, '--help']).stdout.matchAll(/^ {2}\$ (.*)$/gm)].map(([, line]) => line!);
     expect(examples.length).toBeGreaterThan(0);
     for (const line of examples) {
       // Not what takes minutes, a network, or files that the example only stands for; of the rest, not a whole answer.
-      if (/https:|synth |bench|embed |tokenizer\.json|llama\.cpp|convert|^ingot chat \.\/model-folder/.test(line)) continue;
+      if (/https:|synth |bench|embed |tokenizer\.json|llama\.cpp|convert|coder\.gguf|^ingot chat \.\/model-folder/.test(line)) continue;
       const short = line
         .replace(
           /ingot (run|chat|eval)/,

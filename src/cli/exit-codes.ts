@@ -84,6 +84,10 @@ const FLAGS: Readonly<Record<string, string>> = {
   presencePenalty: '--presence-penalty',
   frequencyPenalty: '--frequency-penalty',
   ignoreEos: '--ignore-eos',
+  logitBias: '--logit-bias',
+  bannedTexts: '--ban',
+  toolChoice: '--tool-choice',
+  templateVariables: '--template-variables',
 };
 
 /** What the library advises, by what does it on the command line. */

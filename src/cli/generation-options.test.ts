@@ -17,3 +17,20 @@ describe('--dialect', () => {
     expect(() => parse('--dialect', 'klingon')).toThrow(/Expected one of harmony, gemma4, .*, plain\./);
   });
 });
+
+describe('--logit-bias', () => {
+  it('takes ids and texts of tokens, several times', () => {
+    expect(parse('--logit-bias', '7=-100', '--logit-bias', ' a=b=2.5').opts()['logitBias']).toEqual([[7, -100], [' a=b', 2.5]]);
+  });
+
+  it.each(['7', '=3', 'a=', 'a=b', 'a=101', 'a= '])('refuses %s', (text) => {
+    expect(() => parse('--logit-bias', text)).toThrow('Expected a token, "=" and a number from -100 to 100');
+  });
+});
+
+describe('--template-variables', () => {
+  it('takes an object of JSON alone', () => {
+    expect(parse('--template-variables', '{"a":[1]}').opts()['templateVariables']).toEqual({ a: [1] });
+    for (const text of ['[1]', '{', '3']) expect(() => parse('--template-variables', text)).toThrow(/JSON/u);
+  });
+});

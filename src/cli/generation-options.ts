@@ -4,7 +4,8 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { ChatOptions, DecodingOptions } from '../engine/api.ts';
 import { checkSetting } from '../engine/sampling-settings.ts';
-import type { JsonObject } from '../tensor/checkpoint.ts';
+import type { JsonObject, JsonValue } from '../tensor/checkpoint.ts';
+import { isJsonObject } from '../tensor/json.ts';
 import type { OutputFormat } from '../text/grammars/output-format.ts';
 import { DIALECTS } from '../text/answers/dialects.ts';
 import { UsageError } from './exit-codes.ts';
@@ -23,6 +24,9 @@ export interface GenerationFlags {
   readonly frequencyPenalty?: number;
   readonly seed?: number;
   readonly stop?: readonly string[];
+  readonly logitBias?: readonly (readonly [number | string, number])[];
+  readonly ban?: readonly string[];
+  readonly templateVariables?: ChatOptions['templateVariables'];
   readonly dialect?: string;
   readonly jsonMode?: boolean;
   readonly schema?: JsonObject;
@@ -63,6 +67,12 @@ export function addGenerationOptions(command: Command, most = 'what the context 
     .option('--seed <number>', 'the same seed gives the same answer (default: random)', setting('seed'))
     .option('--stop <text>', 'ends the answer where it says this; may be given several times', collectTexts)
     .option(
+      '--logit-bias <token=number>',
+      'added to a token, named by its id or its text: -100 keeps it out, 100 keeps others out; may be given several times', collectBiases,
+    )
+    .option('--ban <text>', 'the answer never says this; may be given several times', collectTexts)
+    .option('--template-variables <json>', "an object of variables for the model's chat template", jsonObject)
+    .option(
       '--dialect <name>',
       `what thoughts and calls are marked by: ${dialectNames.join(', ')} (default: what inspect says)`,
       oneOf(dialectNames),
@@ -82,6 +92,21 @@ export function reasoningOption({ think, reasoningBudget }: Pick<GenerationFlags
   return reasoningBudget === undefined ? undefined : { budgetTokens: reasoningBudget };
 }
 
+/** `7=-100` or ` the=2`: the last "=" divides them, and digits alone are an id. */
+function collectBiases(text: string, before: GenerationFlags['logitBias'] = []): NonNullable<GenerationFlags['logitBias']> {
+  const [, name = '', digits = ''] = /^(.+)=([^=]+)$/su.exec(text) ?? [];
+  const bias = Number(digits);
+  if (name === '' || digits.trim() === '' || !(bias >= -100 && bias <= 100))
+    throw new InvalidArgumentError('Expected a token, "=" and a number from -100 to 100.');
+  return [...before, [/^\d+$/u.test(name) ? Number(name) : name, bias]];
+}
+
+function jsonObject(text: string): GenerationFlags['templateVariables'] {
+  const value = parsedJson(text, 'The text');
+  if (!isJsonObject(value)) throw new InvalidArgumentError('Expected an object of JSON.');
+  return value as GenerationFlags['templateVariables'];
+}
+
 function textFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
@@ -90,13 +115,17 @@ function textFile(path: string): string {
   }
 }
 
-function jsonFile(path: string): JsonObject {
+function parsedJson(text: string, what: string): JsonValue {
   try {
-    return JSON.parse(textFile(path)) as JsonObject;
+    return JSON.parse(text) as JsonValue;
   } catch (error) {
-    if (error instanceof InvalidArgumentError) throw error;
-    throw new InvalidArgumentError(`The file is no JSON: ${(error as Error).message}.`);
+    throw new InvalidArgumentError(`${what} is no JSON: ${(error as Error).message}.`);
   }
+}
+
+/** What is in it is checked by who takes it. */
+export function jsonFile(path: string): JsonObject {
+  return parsedJson(textFile(path), 'The file') as JsonObject;
 }
 
 /** What the answer has to be. @throws UsageError for more than one form */
@@ -117,5 +146,5 @@ function formatOf({ jsonMode, schema, regex, grammar, choice }: GenerationFlags)
 export function decodingOptions(flags: GenerationFlags): DecodingOptions {
   const { maxTokens, temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, stop } = flags;
   return { maxTokens, temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, seed, stop,
-    format: formatOf(flags) };
+    logitBias: flags.logitBias, bannedTexts: flags.ban, format: formatOf(flags) };
 }

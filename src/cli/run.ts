@@ -1,33 +1,24 @@
 /** `ingot run`: one answer. */
 import type { Command } from 'commander';
-import type { GenerateOptions, Model, Piece } from '../engine/api.ts';
-import { collect } from '../engine/collect.ts';
+import type { Generation, Model, Piece } from '../engine/api.ts';
+import { collectChoices } from '../engine/collect.ts';
 import { endingNote, figuresLine } from './answer-figures.ts';
 import { createAnswerPrinter, streamAnswer } from './answer-printer.ts';
 import { chat } from './chat.ts';
 import { FIRST_WORDS } from './command-names.ts';
 import { UsageError } from './exit-codes.ts';
-import { addGenerationOptions, decodingOptions, reasoningOption } from './generation-options.ts';
-import type { GenerationFlags } from './generation-options.ts';
+import { addGenerationOptions, jsonFile } from './generation-options.ts';
 import { inputPath } from './input-path.ts';
 import { withInterrupts } from './interrupts.ts';
 import { addDeviceOptions, checkPredictsTokens, withModel } from './model-options.ts';
-import type { DeviceOptions } from './model-options.ts';
-import { parseIds } from './option-values.ts';
+import { integerIn, oneOf, parseIds } from './option-values.ts';
 import { createProgressDisplay } from './progress-display.ts';
 import { readJoinedText } from './read-stdin.ts';
 import { checkFirstArgument, resolveRunArguments } from './run-arguments.ts';
+import { checkRunFlags, runRequest, TOOL_ORDERS } from './run-request.ts';
+import type { RunFlags, RunRequest } from './run-request.ts';
 import { createTerminal } from './terminal.ts';
 import { wrapText } from './word-wrapper.ts';
-
-export interface RunFlags extends GenerationFlags, DeviceOptions {
-  readonly model?: string;
-  readonly raw?: boolean;
-  readonly ids?: readonly number[];
-  readonly ignoreEos?: boolean;
-  readonly prefill?: string;
-  readonly json?: boolean;
-}
 
 const EXAMPLES = `
 With one argument it is the prompt, and the bundled model answers. What is piped
@@ -42,7 +33,11 @@ Examples:
   $ ingot run --raw "Once upon a time" --max-tokens 50 --seed 7
   $ ingot run "Name a colour" --choice red --choice green
   $ ingot run "Tom is 12 and likes tea" --schema person.json --temperature 0
+  $ ingot run "Is it cold in Oslo?" --tools tools.json --tool-choice required
+  $ ingot run coder.gguf "def add(a, b):" --suffix "print(add(2, 3))"
+  $ ingot run "Name a colour" --logit-bias " red=-100" --ban blue
   $ ingot run --json "Where does a hen live?" | jq .usage
+  $ ingot run --json --answers 3 --seed 1 "Name a colour" | jq '.answers[].text'
 `;
 
 export function registerRun(program: Command): void {
@@ -56,6 +51,13 @@ export function registerRun(program: Command): void {
     .option('--raw', 'continue the prompt as it is, without the chat template')
     .option('--ids <ids>', 'continue these token ids (1,2,3), for models without a tokenizer too', parseIds)
     .option('--prefill <text>', 'the answer begins with this text, and the model goes on with it')
+    .option('--suffix <text>', 'write what stands between the prompt and this text (models with tokens for it, such as Qwen2.5-Coder)')
+    .option('--tools <file>', 'the model may call these functions: a list of descriptions in JSON. The calls are the answer', jsonFile)
+    .option('--tool-choice <which>', 'auto, none, required, or the name of the tool to call (default: auto)')
+    .option('--tool-order <order>', 'given, or canonical, which is the same whatever order they come in (default: given)', oneOf(TOOL_ORDERS))
+    .option('--logprobs <count>', "with --json: each token's log probability, and those of so many likeliest", integerIn({ min: 0, max: 20 }))
+    .option('--answers <count>', 'with --json: several answers to the prompt, the seed one higher for each', integerIn({ min: 1, max: 64 }))
+    .option('--echo', 'with --raw or --ids: print the prompt too')
     .option('--ignore-eos', 'go on past the end of the answer (needs --max-tokens to end early)')
     .option('--json', 'print one JSON object when the answer is complete')
     .addHelpText('after', EXAMPLES);
@@ -69,12 +71,12 @@ export function registerRun(program: Command): void {
 
 /** Without a command and a prompt, in a terminal, it is a chat: `ingot`, `ingot model.gguf`, `ingot --context 4096`. */
 function isChat(args: readonly string[], flags: RunFlags): boolean {
-  const isOneAnswer = flags.raw ?? flags.ids ?? flags.ignoreEos ?? flags.json;
+  const isOneAnswer = flags.raw ?? flags.ids ?? flags.ignoreEos ?? flags.json ?? flags.suffix ?? flags.tools;
   return isOneAnswer === undefined && process.stdin.isTTY && resolveRunArguments(args, flags).prompt === undefined;
 }
 
 async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> {
-  checkFlags(flags);
+  checkRunFlags(flags);
   const { model: named, prompt } = resolveRunArguments(args, flags);
   // A misspelt path is told before anybody waits for stdin.
   const path = named === undefined ? undefined : inputPath(named);
@@ -83,40 +85,27 @@ async function runOnce(args: readonly string[], flags: RunFlags): Promise<void> 
     if (flags.ids === undefined && text.trim() === '') throw new UsageError('the prompt is empty. Give a text, or pipe one to stdin.');
     await withModel(path, { ...flags, signal }, async (model) => {
       checkPredictsTokens(model, 'run');
-      const request = requestOf(text, flags, model);
-      await (flags.json === true ? printJson(model, { ...request, signal }) : printAnswer(model, { ...request, signal }, flags.prefill));
+      const ask = runRequest(text, flags, model);
+      await (flags.json === true ? printJson(model, ask({ signal }), flags) : printAnswer(model, { ask, signal, ...flags }));
     });
   });
 }
 
-function checkFlags({ raw, ids, system, prefill, reasoningBudget }: RunFlags): void {
-  const plain = ids === undefined ? (raw === true ? '--raw' : undefined) : '--ids';
-  if (prefill === '') throw new UsageError('--prefill needs at least one character.');
-  if (plain === undefined) return;
-  const given = Object.entries({ '--system': system, '--prefill': prefill, '--reasoning-budget': reasoningBudget });
-  for (const [flag, value] of given)
-    if (value !== undefined) throw new UsageError(`${flag} is part of a chat template, which ${plain} leaves out. Drop one of the two.`);
+interface Asking {
+  readonly ask: RunRequest;
+  readonly signal: AbortSignal;
+  readonly prefill?: string;
+  readonly echo?: boolean;
 }
 
-function requestOf(text: string, flags: RunFlags, model: Model): GenerateOptions {
-  const decoding = { ...decodingOptions(flags), dialect: flags.dialect, ignoreEos: flags.ignoreEos };
-  if (flags.ids !== undefined) return { ...decoding, ids: flags.ids };
-  if (model.tokenizer === undefined)
-    throw new UsageError(`${model.info.name} has no tokenizer, so it cannot read a prompt. Give token ids with --ids.`);
-  if (flags.raw === true) return { ...decoding, prompt: text };
-  const system = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }];
-  const begun = flags.prefill === undefined ? [] : [{ role: 'assistant', content: flags.prefill }];
-  return { ...decoding, messages: [...system, { role: 'user', content: text }, ...begun], reasoning: reasoningOption(flags) };
-}
-
-async function printAnswer(model: Model, request: GenerateOptions, prefill = ''): Promise<void> {
+async function printAnswer(model: Model, { ask, signal, prefill = '', echo = false }: Asking): Promise<void> {
   const answer = createTerminal(process.stdout);
   const errors = createTerminal(process.stderr);
   const display = createProgressDisplay(process.stderr);
   const printer = createAnswerPrinter({ answer, thinking: errors });
   try {
     display.expect('prefill');
-    const pieces = withIds(model, model.generate({ ...request, onProgress: display.onProgress }));
+    const pieces = shown(model, ask({ signal, onProgress: display.onProgress }), echo);
     let begun = prefill;
     const final = await streamAnswer(pieces, (piece) => {
       display.clear();
@@ -137,20 +126,27 @@ async function printAnswer(model: Model, request: GenerateOptions, prefill = '')
   }
 }
 
-/** A model without a tokenizer answers in ids. */
-async function* withIds(model: Model, pieces: AsyncIterable<Piece>): AsyncGenerator<Piece> {
-  if (model.tokenizer !== undefined) return yield* pieces;
-  for await (const piece of pieces) yield withText(piece, piece.tokens.map((id) => `${id} `).join(''));
+/** A model without a tokenizer answers in ids. The prompt, where it is echoed, is the first piece and no part of the answer. */
+async function* shown(model: Model, pieces: AsyncIterable<Piece>, echo: boolean): AsyncGenerator<Piece> {
+  let isPrompt = echo;
+  for await (const piece of pieces) {
+    if (model.tokenizer === undefined) yield withText(piece, piece.tokens.map((id) => `${id} `).join(''));
+    else yield isPrompt ? withText(piece, piece.text) : piece;
+    isPrompt = false;
+  }
 }
 
 function withText<SomePiece extends Piece>(piece: SomePiece, text: string): SomePiece {
   return { ...piece, text, parts: [{ kind: 'text', text, tokens: piece.tokens }] };
 }
 
-async function printJson(model: Model, request: GenerateOptions): Promise<void> {
-  const collected = await collect(model.generate(request));
+async function printJson(model: Model, generation: Generation, { answers, logprobs }: RunFlags): Promise<void> {
+  const collected = (await collectChoices(generation)).map((answer) => {
+    const { text, reasoning, content, toolCalls, tokens, finishReason, stopText, usage, timings, seed } = answer;
+    const told = logprobs === undefined ? {} : { logprobs: answer.logprobs };
+    return { text, reasoning, content, toolCalls, tokens, ...told, finishReason, stopText, usage, timings, seed };
+  });
   const { name, architecture, quantisation, device, deviceDescription } = model.info;
-  const { text, reasoning, content, toolCalls, tokens, finishReason, stopText, usage, timings, seed } = collected;
-  const answer = { text, reasoning, content, toolCalls, tokens, finishReason, stopText, usage, timings, seed };
-  process.stdout.write(`${JSON.stringify({ ...answer, model: { name, architecture, quantisation }, device, deviceDescription })}\n`);
+  const what = answers === undefined ? collected[0] : { answers: collected };
+  process.stdout.write(`${JSON.stringify({ ...what, model: { name, architecture, quantisation }, device, deviceDescription })}\n`);
 }
