@@ -1,6 +1,6 @@
 /**
  * What encoding a decoded token, or one of each of several sequences, costs the host, on Dawn's null backend, which runs nothing: no GPU
- * is needed. Usage: node bench/gpu-encode.mjs [--model gemma-3-1b] [--profile amd] [--keys 128] [--rows 1]
+ * is needed. Usage: node bench/gpu-encode.mjs [--model gemma-3-1b] [--profile amd] [--keys 128] [--rows 1] [--toggles skip_validation]
  * Times are of this process's processor, which a busy machine still tells.
  */
 import { parseArgs } from 'node:util';
@@ -10,7 +10,9 @@ import { openGpuDevice } from '../dist/gpu/device/gpu-device.js';
 import { modeOf } from '../dist/gpu/plan/kernel-use.js';
 import { planModel } from '../dist/gpu/plan/model-plan.js';
 import { PROFILES } from '../dist/gpu/profile/profiles.js';
+import { createActivations } from '../dist/gpu/program/activations.js';
 import { bindPlan, encodeDispatches } from '../dist/gpu/program/bound-plan.js';
+import { sizesOf } from '../dist/graph/dims.js';
 import { tensorTypes } from '../dist/models/gguf-mixes.js';
 import { ARCHITECTURES } from '../dist/models/open-decoder.js';
 import { synthPlan } from '../dist/models/synth-shapes.js';
@@ -22,13 +24,16 @@ const { values: flags } = parseArgs({
     profile: { type: 'string', default: 'amd' },
     keys: { type: 'string', default: '128' },
     rows: { type: 'string', default: '1' },
+    toggles: { type: 'string' },
   },
 });
 /** Storage buffers that the null adapter has for a stage. */
 const STAGE_BUFFERS = 8;
 Object.assign(globalThis, globals);
 // Kept for the life of the process: Dawn aborts when it is collected.
-globalThis.nullGpu = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+globalThis.nullGpu = create([
+  'backend=null', `enable-dawn-features=${['allow_unsafe_apis', ...(flags.toggles?.split(',') ?? [])].join()}`,
+]);
 const gpu = await openGpuDevice(await globalThis.nullGpu.requestAdapter());
 const rows = Number(flags.rows);
 const counts = { sizes: { rows, outRows: rows }, tiles: 0, singles: rows, keys: Number(flags.keys) };
@@ -54,20 +59,30 @@ async function boundToken() {
     kv: kvLayoutOf(4096, { type: 'f16' }), sizes: { rows: Math.max(1, rows) },
   });
   const steps = rows === 1 ? plan.decoder.one : plan.decoder.many;
+  const resolve = resolver(steps, sizesOf(plan.decoder.graph.derivedDims, counts.sizes));
+  const pipelines = standIns();
+  const mode = modeOf(counts, flags.keys >= plan.options.profile.knobs.attention.splitFrom ? 'split' : 'whole');
+  const bound = bindPlan(steps, { gpu, pipelines, resolve });
+  await bound.prepare(mode, counts);
+  return bound.dispatches(mode, counts);
+}
+
+/** Buffers as a program shares them: all weights in one, a value's parts in that of its slot. */
+function resolver({ plan }, sizes) {
+  const activations = createActivations({ gpu, plan, sizes, shared: new Map() });
+  const weights = gpu.device.createBuffer({ size: 2 ** 20, usage: GPUBufferUsage.STORAGE });
   const buffers = new Map();
-  const resolve = (ref) => {
-    const key = JSON.stringify({ ...ref, value: ref.value?.id });
+  let bound = 0;
+  return (ref) => {
+    if (ref.kind === 'value') return activations.bindingOf(ref.value, ref.part);
+    if (ref.kind === 'plane' || ref.kind === 'vector') return { buffer: weights, offset: 256 * (bound++ % 4096), size: 256 };
+    const key = JSON.stringify(ref);
     if (!buffers.has(key)) {
       const usage = ref.kind === 'size' ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE;
       buffers.set(key, gpu.device.createBuffer({ size: 4096, usage }));
     }
     return { buffer: buffers.get(key) };
   };
-  const pipelines = standIns();
-  const mode = modeOf(counts, flags.keys >= plan.options.profile.knobs.attention.splitFrom ? 'split' : 'whole');
-  const bound = bindPlan(steps, { gpu, pipelines, resolve });
-  await bound.prepare(mode, counts);
-  return bound.dispatches(mode, counts);
 }
 
 /**

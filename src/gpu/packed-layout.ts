@@ -173,19 +173,21 @@ function scalePlanesOf({ scale, layout }: PackedBlocks, cols: number): readonly 
 }
 
 /** Ranges of a buffer are bound from multiples of this (WebGPU's default limit). */
-const BINDING_ALIGNMENT = 256;
+export const BINDING_ALIGNMENT = 256;
 
 export interface PlaneRange extends Plane {
   readonly offset: number;
   readonly sizeBytes: number;
 }
 
-/** Where the planes of a matrix of `rows` rows lie in its buffer, and the buffer's size. */
-export function layOutMatrix(
-  format: PackedFormat,
-  rows: number,
-  cols: number,
-): { readonly planes: readonly PlaneRange[]; readonly sizeBytes: number } {
+export interface PackedMatrix {
+  /** Offsets are the matrix's own. */
+  readonly planes: readonly PlaneRange[];
+  readonly sizeBytes: number;
+}
+
+/** Where the planes of a matrix of `rows` rows lie, and its size. */
+export function layOutMatrix(format: PackedFormat, rows: number, cols: number): PackedMatrix {
   let offset = 0;
   const planes = planesOf(format, cols).map((plane) => {
     const range = { ...plane, offset, sizeBytes: Math.ceil((rows * plane.rowBytes) / 16) * 16 };

@@ -250,7 +250,7 @@ export class GpuProgram implements Program {
       this.#encodeHandovers(submission.encoder, { run, plan, before: checked.slice(0, at), plans });
       this.#encodeRun(submission, run, plan);
       const ranges = [...run.wanted].map(([, value]): ReadRange => ({
-        buffer: plan.activations.bufferOf(value, 'floats'),
+        buffer: plan.activations.bufferOf(value),
         sizeBytes: countOf(value, run.sizes) * 4,
       }));
       const isEmpty = ranges.every(({ sizeBytes }) => sizeBytes === 0);
@@ -298,8 +298,8 @@ export class GpuProgram implements Program {
       if (!('graph' in input) || !plan.activations.has(value)) continue;
       const from = before.findLastIndex((each) => each.run.graph === input.graph);
       const made = (before[from] as CheckedRun).graph.outputs.get(input.output) as Value;
-      const source = (plans[from] as RunnablePlan).activations.bufferOf(made, 'floats');
-      encoder.copyBufferToBuffer(source, 0, plan.activations.bufferOf(value, 'floats'), 0, countOf(value, run.sizes) * 4);
+      const source = (plans[from] as RunnablePlan).activations.bufferOf(made);
+      encoder.copyBufferToBuffer(source, 0, plan.activations.bufferOf(value), 0, countOf(value, run.sizes) * 4);
     }
   }
 
@@ -320,7 +320,7 @@ export class GpuProgram implements Program {
       const input = run.inputs[name] as RunInput;
       if ('graph' in input || input.length === 0 || !plan.activations.has(value)) continue;
       const numbers = value.dtype === 'i32' ? Int32Array.from(input) : Float32Array.from(input);
-      queue.writeBuffer(plan.activations.bufferOf(value, 'floats'), 0, numbers as BufferSource);
+      queue.writeBuffer(plan.activations.bufferOf(value), 0, numbers as BufferSource);
     }
     return plan.inputs.write(sizes, run.sequences ?? []);
   }

@@ -63,7 +63,7 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Sequenc
   return (ref: BufferRef): GPUBufferBinding => {
     switch (ref.kind) {
       case 'value':
-        return { buffer: activations.bufferOf(ref.value, ref.part) };
+        return activations.bindingOf(ref.value, ref.part);
       case 'plane': {
         const matrix = weights.matrices.get(ref.matrix);
         const plane = matrix?.planes.find(({ name }) => name === ref.plane);
@@ -73,7 +73,7 @@ function resolverOf(base: ProgramBase, activations: Activations, inputs: Sequenc
       case 'vector': {
         const vector = weights.vectors.get(ref.key);
         if (vector === undefined) throw new Error(`gpu program: no vector ${ref.key}`);
-        return { buffer: vector.buffer };
+        return { buffer: vector.buffer, offset: vector.offset, size: vector.sizeBytes };
       }
       case 'state':
         return { buffer: state.state(ref.state) };

@@ -76,7 +76,7 @@ function pagesIn({ pages }: StatePlace): number {
 
 /** Where a plan of the decoder reads tokens and their positions. */
 export function inputsOfTokens({ graph, activations }: RunnablePlan, names: DecoderNames): TokenInputs {
-  const bufferOf = (name: string) => activations.bufferOf(inputOf(graph, name), 'floats');
+  const bufferOf = (name: string) => activations.bufferOf(inputOf(graph, name));
   return { tokens: bufferOf(names.tokens), positions: bufferOf(names.positions) };
 }
 

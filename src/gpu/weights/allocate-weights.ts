@@ -1,10 +1,15 @@
-/** Buffers for all weights of a plan, before the first byte is read, so that a model that does not fit fails at once. */
+/**
+ * Memory for all weights of a plan, before the first byte is read, so that a model that does not fit fails at once. Many weights lie in one
+ * buffer: Dawn tracks every buffer of a dispatch and checks each of a submit, which was an eighth of what encoding a token cost
+ * (docs/experiments.md).
+ */
 import { STORAGE_USAGE } from '../device/gpu-device.ts';
 import { CapacityError } from '../../tensor/errors.ts';
 import { bytesOfElements } from '../../tensor/tensor-type.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import { INTERLEAVE_ROWS, layOutMatrix, packedFormatOf } from '../packed-layout.ts';
-import type { LoadedMatrix, LoadedVector, LoadedWeights, MatrixRequest, VectorRequest } from './weight-request.ts';
+import { BINDING_ALIGNMENT, INTERLEAVE_ROWS, layOutMatrix, packedFormatOf } from '../packed-layout.ts';
+import type { PackedMatrix } from '../packed-layout.ts';
+import type { LoadedMatrix, LoadedWeights, MatrixRequest, VectorRequest } from './weight-request.ts';
 
 export interface WeightRequests {
   readonly matrices: readonly MatrixRequest[];
@@ -16,12 +21,42 @@ function vectorBytes({ parts }: VectorRequest): number {
   return Math.ceil(parts.reduce((sum, { length }) => sum + length, 0) / 4) * 16;
 }
 
-/** Bytes that the weights take on the GPU. */
-export function weightBytes({ matrices, vectors }: WeightRequests): number {
-  let sum = 0;
-  for (const { type, rows, cols } of matrices) sum += layOutMatrix(packedFormatOf(type), rows, cols).sizeBytes;
-  for (const vector of vectors) sum += vectorBytes(vector);
-  return sum;
+/** Bytes of a buffer of several weights, at most: a device that has no such piece left in one may have it in several. */
+const SHARED_BYTES = 256 * 1024 * 1024;
+
+/** Where something of a plan's weights lies. */
+interface Place {
+  readonly buffer: GPUBuffer;
+  /** Bytes. */
+  readonly offset: number;
+}
+
+interface Sized {
+  readonly key: string;
+  readonly sizeBytes: number;
+}
+
+/** Places of weights in order, as many to a buffer as may share one; a larger one has a buffer of its own. */
+function takePlaces(
+  weights: readonly Sized[], { most, take }: { readonly most: number; take(label: string, size: number): GPUBuffer },
+): Place[] {
+  const places: Place[] = [];
+  for (let first = 0; first < weights.length; ) {
+    const offsets: number[] = [];
+    let end = 0;
+    for (const { sizeBytes: size } of weights.slice(first)) {
+      const offset = Math.ceil(end / BINDING_ALIGNMENT) * BINDING_ALIGNMENT;
+      if (offsets.length > 0 && offset + size > most) break;
+      offsets.push(offset);
+      end = offset + size;
+    }
+    const last = first + offsets.length - 1;
+    const [firstKey, lastKey] = [weights[first]?.key, weights[last]?.key];
+    const buffer = take(first === last ? `${firstKey}` : `${firstKey} to ${lastKey}`, end);
+    for (const offset of offsets) places.push({ buffer, offset });
+    first = last + 1;
+  }
+  return places;
 }
 
 /** @throws CapacityError where the device has no room for them, or cannot bind one of them; it then has none of them */
@@ -30,28 +65,37 @@ export async function allocateWeights(
   requests: WeightRequests,
 ): Promise<LoadedWeights> {
   for (const request of requests.matrices) checkMatrix(request, gpu);
-  const matrices = new Map<string, LoadedMatrix>();
-  const vectors = new Map<string, LoadedVector>();
+  const packed = requests.matrices.map(({ key, type, rows, cols }) => ({ key, ...layOutMatrix(packedFormatOf(type), rows, cols) }));
+  const lengths = requests.vectors.map((vector) => ({ key: vector.key, sizeBytes: vectorBytes(vector) }));
+  const expectedBytes = [...packed, ...lengths].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const buffers: GPUBuffer[] = [];
   const destroy = () => {
-    for (const { buffer } of [...matrices.values(), ...vectors.values()]) buffer.destroy();
+    for (const buffer of buffers) buffer.destroy();
   };
-  const sizeBytes = weightBytes(requests);
+  const take = (label: string, size: number) => {
+    const buffer = gpu.createBuffer({ label, size, usage: STORAGE_USAGE });
+    buffers.push(buffer);
+    return buffer;
+  };
+  const options = { most: Math.min(SHARED_BYTES, gpu.limits.bufferBytes), take };
   try {
-    await gpu.guard(`Allocating ${Math.ceil(sizeBytes / 1e6)} MB for weights`, () => {
-      for (const { key, type, rows, cols } of requests.matrices) {
-        const layout = layOutMatrix(packedFormatOf(type), rows, cols);
-        matrices.set(key, { ...layout, buffer: gpu.createBuffer({ label: key, size: layout.sizeBytes, usage: STORAGE_USAGE }) });
-      }
-      for (const vector of requests.vectors) {
-        const size = vectorBytes(vector);
-        vectors.set(vector.key, { sizeBytes: size, buffer: gpu.createBuffer({ label: vector.key, size, usage: STORAGE_USAGE }) });
-      }
-    });
+    const places = await gpu.guard(`Allocating ${Math.ceil(expectedBytes / 1e6)} MB for weights`, () => ({
+      matrices: takePlaces(packed, options), vectors: takePlaces(lengths, options),
+    }));
+    return {
+      matrices: new Map(packed.map(({ key, ...matrix }, i) => [key, placedMatrix(matrix, places.matrices[i] as Place)])),
+      vectors: new Map(lengths.map(({ key, sizeBytes }, i) => [key, { ...(places.vectors[i] as Place), sizeBytes }])),
+      sizeBytes: buffers.reduce((sum, { size }) => sum + size, 0),
+      destroy,
+    };
   } catch (error) {
     destroy();
     throw error;
   }
-  return { matrices, vectors, sizeBytes, destroy };
+}
+
+function placedMatrix({ planes, sizeBytes }: PackedMatrix, { buffer, offset }: Place): LoadedMatrix {
+  return { buffer, sizeBytes, planes: planes.map((plane) => ({ ...plane, offset: offset + plane.offset })) };
 }
 
 function checkMatrix(

@@ -15,7 +15,7 @@ import type { Pipelines } from '../device/pipeline-cache.ts';
 import type { PlaneName } from '../packed-layout.ts';
 import { loadWeights, STAGING } from './load-weights.ts';
 import type { LoadWeightsOptions } from './load-weights.ts';
-import type { LoadedMatrix, MatrixRequest, VectorRequest } from './weight-request.ts';
+import type { LoadedMatrix, LoadedVector, MatrixRequest, VectorRequest } from './weight-request.ts';
 import { bytesOf } from '../../../test/gpu/bytes-of.ts';
 
 let gpu: GpuDevice;
@@ -70,6 +70,11 @@ async function planesOf(matrix: LoadedMatrix | undefined): Promise<Partial<Recor
   const { buffer, planes } = matrix as LoadedMatrix;
   const bytes = await bytesOf(gpu, buffer);
   return Object.fromEntries(planes.map(({ name, offset, sizeBytes }) => [name, bytes.slice(offset, offset + sizeBytes)]));
+}
+
+async function valuesOf(vector: LoadedVector | undefined): Promise<readonly number[]> {
+  const { buffer, offset, sizeBytes } = vector as LoadedVector;
+  return [...new Float32Array((await bytesOf(gpu, buffer)).slice(offset, offset + sizeBytes).buffer)];
 }
 
 /** The device, with its buffers counted. */
@@ -131,6 +136,27 @@ describe('loading matrices', () => {
     });
   }
 
+  it('matrices, and vectors, share buffers of up to the most that one may have', async () => {
+    const sources = Array.from({ length: 3 }, () => sourceOf('q8_0', [16, 512]));
+    const gains = [sourceOf('f32', [7]), sourceOf('f32', [9])];
+    const { view, made } = countingGpu();
+    const one = (await load({ matrices: [matrixOf('m', [sourceOf('q8_0', [16, 512])])] })).sizeBytes;
+    const weights = await load({
+      gpu: { ...view, limits: { ...gpu.limits, bufferBytes: 2 * one } },
+      matrices: sources.map((source, i) => matrixOf(`m${i}`, [source])),
+      vectors: gains.map((source, i) => ({ key: `g${i}`, parts: [{ source, length: source.shape[0] as number }] })),
+    });
+    expect(made.filter(({ label }) => /^[mg]\d/.test(label)).map(({ label }) => label)).toEqual(['m0 to m1', 'm2', 'g0 to g1']);
+    for (const [i, { bytes }] of sources.entries())
+      expect(await planesOf(weights.matrices.get(`m${i}`))).toEqual(packMatrix('q8_0', 16, 512, bytes));
+    for (const [i, { bytes }] of gains.entries()) {
+      const values = await valuesOf(weights.vectors.get(`g${i}`));
+      expect(values.slice(0, bytes.length / 4)).toEqual(packedValues('f32', bytes));
+    }
+    expect(weights.sizeBytes).toBe(made.filter(({ label }) => /^[mg]\d/.test(label)).reduce((sum, { size }) => sum + size, 0));
+    weights.destroy();
+  });
+
   it('a row longer than a slot', async () => {
     const source = sourceOf('q8_0', [3, 640]);
     const weights = await load({ matrices: [matrixOf('m', [source])], staging: { slots: 3, slotBytes: 64 } });
@@ -162,9 +188,8 @@ describe('loading vectors', () => {
       },
     ];
     const weights = await load({ vectors });
-    const values = new Float32Array((await bytesOf(gpu, weights.vectors.get('bias')!.buffer)).buffer);
     const [asQ, asV] = [packedValues(type, q.bytes), packedValues(type, v.bytes)];
-    expect([...values]).toEqual([...asQ, 0, 0, 0, ...asV, 0, 0]);
+    expect(await valuesOf(weights.vectors.get('bias'))).toEqual([...asQ, 0, 0, 0, ...asV, 0, 0]);
     expect(weights.sizeBytes).toBe(64);
     weights.destroy();
   });
@@ -285,6 +310,8 @@ describe('loading reports and refuses', () => {
     expect(String(error)).toMatch(/token_embd\.weight in a test: 4608 bytes of values must be seen by one kernel; .* at most 4096/);
     const full: LoadWeightsOptions['gpu'] = {
       ...view,
+      // One for each.
+      limits: { ...gpu.limits, bufferBytes: 4608 },
       createBuffer: (options) => (options.label === 'b' ? gpu.createBuffer({ ...options, size: 2 ** 50 }) : view.createBuffer(options)),
     };
     await expect(load({ gpu: full, matrices: [matrixOf('a', [source]), matrixOf('b', [source])] })).rejects.toThrow(CapacityError);

@@ -203,7 +203,7 @@ function vectorJob({ key, parts, arrangement }: VectorRequest): Job {
     }
     const to = weights.vectors.get(key);
     if (to === undefined) throw new Error(`vector ${key} has no buffer`);
-    options.gpu.queue.writeBuffer(to.buffer, 0, arrangement === 'interleaved' ? interleaved(read) : concatenate(read));
+    options.gpu.queue.writeBuffer(to.buffer, to.offset, arrangement === 'interleaved' ? interleaved(read) : concatenate(read));
   };
 }
 

@@ -1,4 +1,4 @@
-/** What a plan wants of its weights, and what it gets: one buffer for each request. */
+/** What a plan wants of its weights, and what it gets: a place in a buffer for each request. */
 import type { WeightSource } from '../../graph/executor.ts';
 import type { WeightType } from '../../tensor/tensor-type.ts';
 import type { PlaneRange, RowArrangement } from '../packed-layout.ts';
@@ -26,15 +26,19 @@ export interface VectorRequest {
 }
 
 export interface LoadedMatrix {
+  /** Others' too. */
   readonly buffer: GPUBuffer;
-  /** In the order in which kernels bind them. */
+  /** In the order in which kernels bind them; offsets are the buffer's. */
   readonly planes: readonly PlaneRange[];
   readonly sizeBytes: number;
 }
 
+/** array<f32>; its size is a multiple of 16 bytes. */
 export interface LoadedVector {
-  /** array<f32>; its size is a multiple of 16 bytes. */
+  /** Others' too. */
   readonly buffer: GPUBuffer;
+  /** Bytes. */
+  readonly offset: number;
   readonly sizeBytes: number;
 }
 
