@@ -1,9 +1,10 @@
 /**
  * What each WebGPU call of a dispatch costs the host: in JavaScript and Dawn's front end (encode), and where Dawn hands commands to the
- * driver (submit). Usage: node bench/gpu-calls.mjs [--device null|software|gpu] [--toggles skip_validation,...] [--rounds 40] [--out FILE.jsonl]
- * Kernels of one workgroup that add up a word of each buffer stand for a token's; `own` buffers are a group's own, as weights are, `read` and
- * `write` ones are shared by all, as activations are. Loops of all variants take turns; figures are the least and the median of the rounds, ns a call
- * or dispatch: `encode` and `submit` of the clock, `all` of this process's processor, which a busy machine still tells.
+ * driver (submit). Usage: node bench/gpu-calls.mjs [--device null|software|gpu] [--toggles skip_validation,...] [--rounds 40]
+ *   [--out FILE.jsonl]
+ * Kernels of one workgroup that add up a word of each buffer stand for a token's; `own` buffers are a group's own, as weights are, `read`
+ * and `write` ones are shared by all, as activations are. Loops of all variants take turns; figures are the least and the median of the
+ * rounds, ns a call or dispatch: `encode` and `submit` of the clock, `all` of this process's processor, which a busy machine still tells.
  */
 import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -74,7 +75,7 @@ async function openDevice() {
 }
 
 function make({ own = 0, ownBuffers = own, read = 0, write = 0, turns = 0, per = 1 }) {
-  const types = [...Array(own + read).fill('read'), ...Array(write).fill('write'), ...Array(turns).fill('read'), ...Array(turns).fill('write')];
+  const types = [[own + read, 'read'], [write, 'write'], [turns, 'read'], [turns, 'write']].flatMap(([count, type]) => Array(count).fill(type));
   const entries = types.map((type, binding) => ({
     binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: type === 'read' ? 'read-only-storage' : 'storage' },
   }));
@@ -96,7 +97,8 @@ function make({ own = 0, ownBuffers = own, read = 0, write = 0, turns = 0, per =
 /** A text that uses every buffer, so that the driver drops none. */
 function moduleOf(types) {
   const key = types.join();
-  const lines = types.map((type, i) => `@group(0) @binding(${i}) var<storage, ${type === 'read' ? 'read' : 'read_write'}> b${i}: array<u32>;`);
+  const access = { read: 'read', write: 'read_write' };
+  const lines = types.map((type, i) => `@group(0) @binding(${i}) var<storage, ${access[type]}> b${i}: array<u32>;`);
   const sum = ['id.x', ...types.flatMap((type, i) => (type === 'read' ? [`b${i}[id.x]`] : []))].join(' + ');
   const stores = types.flatMap((type, i) => (type === 'read' ? [] : [`b${i}[id.x] = ${sum};`])).join(' ');
   const code = [...lines, `@compute @workgroup_size(32) fn main(@builtin(global_invocation_id) id: vec3<u32>) { ${stores} }`].join('\n');

@@ -1,6 +1,7 @@
 /**
  * What a decoded token of one answer costs the host of a GPU: processor time of the process, time of the thread that JavaScript runs in
- * (Dawn has it look for what is done whenever it rests), and which functions take it, beside tokens per second and what the device takes for the same steps encoded before.
+ * (Dawn has it look for what is done whenever it rests), and which functions take it, beside tokens per second and what the device takes
+ * for the same steps encoded before.
  * Usage: node bench/gpu-host.mjs MODEL.gguf [--keys 128] [--tokens 256] [--runs 6] [--device gpu|software] [--top 16] [--out FILE.jsonl]
  * The functions are from one more run, under V8's sampling profiler: WebGPU's by who calls them.
  */
@@ -43,8 +44,10 @@ console.log(
 );
 for (const { name, us } of functions.slice(0, top)) console.log(`  ${us.toFixed(1).padStart(7)} us  ${name}`);
 if (flags.out !== undefined) {
-  const of = { bench: 'gpu-host', device: executor.description, commit: process.env.INGOT_COMMIT ?? describeCommit(), model: basename(path) };
-  const line = { time: new Date().toISOString(), ...of, label: process.env.INGOT_LABEL, keys, tokens, ...figures, deviceStep: device, functions };
+  const line = {
+    time: new Date().toISOString(), bench: 'gpu-host', device: executor.description, commit: process.env.INGOT_COMMIT ?? describeCommit(),
+    model: basename(path), label: process.env.INGOT_LABEL, keys, tokens, ...figures, deviceStep: device, functions,
+  };
   appendFileSync(flags.out, `${JSON.stringify(line)}\n`);
 }
 await model.dispose();
@@ -85,7 +88,8 @@ async function deviceTime() {
     });
     await gpu.queue.onSubmittedWorkDone();
     const start = performance.now();
-    gpu.queue.submit(buffers);
+    // One by one: the device begins with the first.
+    for (const buffer of buffers) gpu.queue.submit([buffer]);
     await gpu.queue.onSubmittedWorkDone();
     least = Math.min(least, ((performance.now() - start) * 1000) / times);
   }
