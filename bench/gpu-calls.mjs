@@ -75,7 +75,8 @@ async function openDevice() {
 }
 
 function make({ own = 0, ownBuffers = own, read = 0, write = 0, turns = 0, per = 1 }) {
-  const types = [[own + read, 'read'], [write, 'write'], [turns, 'read'], [turns, 'write']].flatMap(([count, type]) => Array(count).fill(type));
+  const counts = [[own + read, 'read'], [write, 'write'], [turns, 'read'], [turns, 'write']];
+  const types = counts.flatMap(([count, type]) => Array(count).fill(type));
   const entries = types.map((type, binding) => ({
     binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: type === 'read' ? 'read-only-storage' : 'storage' },
   }));
