@@ -113,6 +113,11 @@ export function createTurnTaking(options: TurnOptions = {}): TurnTaking {
   };
 }
 
+/** @throws InputError for options that {@link createTurnTaking} would refuse */
+export function checkTurnOptions(options: TurnOptions): void {
+  framesOf(options);
+}
+
 interface Turn {
   readonly from: number;
   lastSpeech: number;

@@ -26,6 +26,14 @@ export function integerIn(range: NumberRange): (text: string) => number {
   };
 }
 
+export function numberIn(range: NumberRange): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (DECIMAL.test(text) && inRange(value, range)) return value;
+    throw new InvalidArgumentError(`Expected a number${describeRange(range)}.`);
+  };
+}
+
 /** @param check throws for a text that cannot be meant */
 export function checkedText<Text extends string>(check: (text: Text) => unknown): (text: string) => Text {
   return (text) => {

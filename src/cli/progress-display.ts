@@ -30,6 +30,7 @@ const WORDS: Readonly<Record<ProgressPhase, string>> = {
   warmup: 'warming up',
   prefill: 'reading the prompt',
   convert: 'writing',
+  transcribe: 'listening',
 };
 
 /** Work that is over sooner shows nothing: a bar that flashes by is noise. */
@@ -120,6 +121,7 @@ function progressFigures(
 ): { readonly percent: string; readonly amount: string; readonly rate: string } {
   const { phase, loaded, total } = event;
   const perSecond = elapsedMs > 0 ? (1000 * loaded) / elapsedMs : 0;
+  if (phase === 'transcribe') return soundFigures(event, elapsedMs);
   const isTokens = phase === 'prefill';
   const isItems = phase === 'compile' || phase === 'warmup';
   const amount =
@@ -133,6 +135,16 @@ function progressFigures(
         ? `${formatRate(perSecond)} tok/s`
         : `${formatBytes(Math.round(perSecond))}/s`;
   return { percent: `${Math.floor(100 * share(event))}%`.padStart(4), amount, rate };
+}
+
+/** ` 45%`, `27 s of 60 s`, `11.5x`: how much faster than the sound itself. */
+function soundFigures(event: ProgressEvent, elapsedMs: number): ReturnType<typeof progressFigures> {
+  const { loaded, total } = event;
+  return {
+    percent: total > 0 ? `${Math.floor(100 * share(event))}%`.padStart(4) : '',
+    amount: total > 0 ? `${Math.floor(loaded)} s of ${Math.floor(total)} s` : `${Math.floor(loaded)} s`,
+    rate: elapsedMs < 200 || loaded === 0 ? '' : `${((1000 * loaded) / elapsedMs).toFixed(1)}x`,
+  };
 }
 
 /** The most telling form that fits: a line that wraps could not be taken back. */

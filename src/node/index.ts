@@ -5,6 +5,8 @@ export { loadModel } from './load-model.ts';
 export type { DeviceChoice, LoadModelOptions } from './load-model.ts';
 export { modelLoader } from './model-loader.ts';
 export type { ModelLoader, ModelLoadOptions } from './model-loader.ts';
+export { loadSpeechModel } from './load-speech-model.ts';
+export type { LoadSpeechModelOptions } from './load-speech-model.ts';
 export { loadTokenizer } from './load-tokenizer.ts';
 export { loadVoiceDetector } from './load-voice-detector.ts';
 export type { LoadVoiceDetectorOptions } from './load-voice-detector.ts';

@@ -11,6 +11,16 @@ export function bundledModelPath(): string {
   return join(packageRoot, 'models', 'ember-21m-q4_0.gguf');
 }
 
+/** Path of the model of speech to text that comes with the package. */
+export function bundledSpeechModelPath(): string {
+  return join(packageRoot, 'models', 'moonshine-tiny-en.gguf');
+}
+
+/** Path of the voice detector that comes with the package (Silero, MIT). */
+export function bundledDetectorPath(): string {
+  return join(packageRoot, 'models', 'silero-vad-16k.safetensors');
+}
+
 /** The version in a folder's package.json; this package's by default. */
 export function packageVersion(folder = packageRoot): string {
   return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;

@@ -3,11 +3,14 @@ import { InputError } from './errors.ts';
 import { describeValue } from './option-names.ts';
 import type { CancelSignal } from './platform.ts';
 
-export type ProgressPhase = 'download' | 'load' | 'compile' | 'warmup' | 'prefill' | 'convert';
+export type ProgressPhase = 'download' | 'load' | 'compile' | 'warmup' | 'prefill' | 'convert' | 'transcribe';
 
 export interface ProgressEvent {
   readonly phase: ProgressPhase;
-  /** Units done and in all: bytes for download, load and convert; items for compile and warmup; tokens for prefill. */
+  /**
+   * Units done and in all: bytes for download, load and convert; items for compile and warmup; tokens for prefill; seconds of sound for
+   * transcribe, 0 in all where nobody knows.
+   */
   readonly loaded: number;
   readonly total: number;
   /** Tokens of an answer's prompt whose state was there already; `total` leaves them out. Prefill only. */

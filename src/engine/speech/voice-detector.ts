@@ -6,6 +6,8 @@ import { SILERO } from '../../models/silero.ts';
 import type { SileroModel } from '../../models/silero.ts';
 import { InputError } from '../../tensor/errors.ts';
 import type { CancelSignal } from '../../tensor/platform.ts';
+import { createTurns } from './in-turn.ts';
+import type { InTurn } from './in-turn.ts';
 
 export interface VoiceDetector {
   /** A sound from its beginning. Several may be heard at a time. */
@@ -34,13 +36,7 @@ export async function createVoiceDetector(
   const program = await executor.load({ model, weights, kv, sizes: { frames: SILERO_ROWS, pieces: MOST_PIECES }, ...options });
   const free: SlotPair[] = [];
   let slots = EMPTY_SLOT + 1;
-  // A program runs one list at a time: streams take turns.
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn: InTurn = (work) => {
-    const result = last.then(work);
-    last = result.catch(() => {});
-    return result;
-  };
+  const inTurn = createTurns();
   return {
     open() {
       let pair = free.pop();
@@ -56,7 +52,6 @@ export async function createVoiceDetector(
   };
 }
 
-type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
 /** The memory is read from one and written to the other. */
 type SlotPair = readonly [number, number];
 

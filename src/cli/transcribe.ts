@@ -1,0 +1,227 @@
+/** `ingot transcribe`: what is said in sound files, a pipe or a microphone, as text, subtitles or JSON. */
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { openAudio, openAudioPieces } from '../audio/open-audio.ts';
+import type { AudioStream } from '../audio/audio-stream.ts';
+import type { SpeechModel, TranscribeOptions } from '../engine/speech/speech-model.ts';
+import { QUANTIZE_TYPES } from '../models/quantize-weights.ts';
+import { fileSource } from '../node/file-source.ts';
+import { DEVICE_CHOICES, takesThreads } from '../node/load-model.ts';
+import { loadSpeechModel } from '../node/load-speech-model.ts';
+import type { LoadSpeechModelOptions } from '../node/load-speech-model.ts';
+import { bundledSpeechModelPath } from '../node/package-root.ts';
+import type { OnProgress } from '../tensor/progress.ts';
+import { transcriptWriter, TRANSCRIPT_FORMS } from '../text/transcript-formats.ts';
+import type { Transcript, TranscriptForm, TranscriptSegment } from '../text/transcript-formats.ts';
+import { UsageError } from './exit-codes.ts';
+import { inputPath } from './input-path.ts';
+import { withInterrupts } from './interrupts.ts';
+import { recordMicrophone } from './microphone.ts';
+import { integerIn, numberIn } from './option-values.ts';
+import { createProgressDisplay } from './progress-display.ts';
+import { printable } from './terminal.ts';
+
+interface TranscribeFlags
+  extends Pick<LoadSpeechModelOptions, 'device' | 'threads' | 'quantize' | 'tokenizer'>,
+    Pick<TranscribeOptions, 'language' | 'prompt' | 'pieceSeconds'> {
+  readonly model?: string | undefined;
+  readonly txt?: boolean | undefined;
+  readonly srt?: boolean | undefined;
+  readonly vtt?: boolean | undefined;
+  readonly json?: boolean | undefined;
+  readonly words?: boolean | undefined;
+  readonly outputDir?: string | undefined;
+  readonly damaged?: boolean | undefined;
+  readonly microphone?: boolean | undefined;
+}
+
+const EXAMPLES = `
+Reads WAV, FLAC, MP3 and Ogg (Opus, Vorbis, FLAC) of any rate and number of
+channels. Segments are printed as they are heard; how long it took is told on
+stderr.
+
+Examples:
+  $ ingot transcribe talk.wav
+  $ ingot transcribe --srt film.mp3 > film.srt
+  $ ingot transcribe --vtt --output-dir subtitles *.ogg
+  $ ffmpeg -i clip.mp4 -f wav - | ingot transcribe -
+  $ ingot transcribe --microphone
+`;
+
+export function registerTranscribe(program: Command): void {
+  const command = program
+    .command('transcribe')
+    .summary('print what is said in sound files')
+    .description('Prints what is said in sound files: text, or subtitles with times.')
+    .argument('[files...]', 'sound files; "-" reads stdin')
+    .option('--model <path>', 'a model of speech to text: a file, a folder or a URL (default: INGOT_SPEECH_MODEL, or the bundled one)');
+  for (const form of TRANSCRIPT_FORMS) command.option(`--${form}`, FORM_HELP[form]);
+  command
+    .option('--words', 'times of words too, in JSON')
+    .option('--output-dir <folder>', 'writes a file for each sound there, in place of stdout')
+    .option('--language <code>', 'the language that is spoken (default: what the model knows or hears)')
+    .option('--prompt <text>', 'what was said before, or names that will be')
+    .option('--piece-seconds <seconds>', 'cuts the sound every so often, in place of where speech pauses', numberIn({ min: 0.1, max: 30 }))
+    .option('--damaged', 'takes what there is of a damaged or incomplete file')
+    .option('--microphone', 'listens until Ctrl-C')
+    .option('--tokenizer <path>', 'a tokenizer, for a model whose files hold none')
+    .addOption(new Option('--quantize <type>', 'quantise weights of floats while they are loaded').choices(QUANTIZE_TYPES))
+    .addOption(new Option('--device <device>', 'where to compute').choices(DEVICE_CHOICES as string[]).default('auto'))
+    .option('--threads <count>', 'compute threads of the CPU device', integerIn({ min: 1, max: 256 }))
+    .addHelpText('after', EXAMPLES)
+    .action((files: readonly string[], flags: TranscribeFlags) =>
+      withInterrupts((signal, { onInterrupt }) => transcribe(files, { ...flags, signal, onInterrupt })),
+    );
+}
+
+const FORM_HELP: Readonly<Record<TranscriptForm, string>> = {
+  txt: 'a line of text for each segment (default)',
+  srt: 'subtitles as SubRip',
+  vtt: 'subtitles as WebVTT',
+  json: 'a line of JSON for each file, with times',
+};
+
+interface Call extends TranscribeFlags {
+  readonly signal: AbortSignal;
+  readonly onInterrupt: (listener: (() => void) | undefined) => void;
+}
+
+async function transcribe(files: readonly string[], flags: Call): Promise<void> {
+  const form = formOf(flags);
+  const sounds = checkSounds(files, flags, form);
+  const { device, threads, quantize, tokenizer, signal } = flags;
+  if (threads !== undefined && !takesThreads(device))
+    throw new UsageError(`--threads is for the CPU device, and --device is ${device}: leave out --threads, or use --device cpu.`);
+  for (const sound of sounds) await checkReadable(sound, flags);
+  const display = createProgressDisplay(process.stderr);
+  let model: SpeechModel;
+  try {
+    const path = modelPath(flags.model);
+    display.expect('load');
+    model = await loadSpeechModel(path, { device, threads, quantize, tokenizer, signal, onProgress: display.onProgress });
+  } finally {
+    display.clear();
+  }
+  for (const warning of model.info.warnings) process.stderr.write(`ingot: warning: ${printable(warning)}\n`);
+  try {
+    for (const sound of sounds) await transcribeOne(model, sound, { ...flags, form, hasSeveral: sounds.length > 1 });
+  } finally {
+    await model.dispose();
+  }
+}
+
+function formOf(flags: TranscribeFlags): TranscriptForm {
+  const given = TRANSCRIPT_FORMS.filter((form) => flags[form]);
+  if (given.length > 1) throw new UsageError(`${given.map((form) => `--${form}`).join(' and ')} are forms of one output: give one of them.`);
+  const form = given[0] ?? 'txt';
+  if (flags.words && form !== 'json') throw new UsageError('--words is for --json: the other forms have times of segments.');
+  return form;
+}
+
+function checkSounds(files: readonly string[], flags: TranscribeFlags, form: TranscriptForm): readonly string[] {
+  if (flags.microphone) {
+    if (files.length > 0) throw new UsageError('give either files or --microphone, not both.');
+    return [MICROPHONE];
+  }
+  if (files.length === 0) throw new UsageError('name a sound file, "-" for stdin, or --microphone.');
+  if (files.filter((file) => file === '-').length > 1) throw new UsageError('stdin ("-") can be read once.');
+  if (files.length > 1 && flags.outputDir === undefined && (form === 'srt' || form === 'vtt'))
+    throw new UsageError(`--${form} of several files would follow each other on stdout: name a folder for them (--output-dir).`);
+  // A misspelt name is told before a model is loaded.
+  return files.map((file) => (file === '-' ? file : inputPath(file)));
+}
+
+const MICROPHONE = 'microphone';
+
+function modelPath(given: string | undefined): string {
+  const named = given ?? process.env['INGOT_SPEECH_MODEL'];
+  if (named !== undefined && named !== '') return inputPath(named);
+  const bundled = bundledSpeechModelPath();
+  if (existsSync(bundled)) return bundled;
+  throw new UsageError(
+    'no model of speech to text comes with this build: name one with --model, as the folder of ' +
+      'https://huggingface.co/UsefulSensors/moonshine-tiny (config.json, model.safetensors, tokenizer.json).',
+  );
+}
+
+interface OneSound extends Call {
+  readonly form: TranscriptForm;
+  readonly hasSeveral: boolean;
+}
+
+async function transcribeOne(model: SpeechModel, file: string, flags: OneSound): Promise<void> {
+  const { form, outputDir, hasSeveral, language, prompt, pieceSeconds, signal } = flags;
+  const sound = await openSound(file, flags);
+  const writer = transcriptWriter(form, file === '-' || file === MICROPHONE ? undefined : file);
+  const output = await openOutput(file, { form, outputDir, hasSeveral });
+  const display = createProgressDisplay(process.stderr);
+  const startMs = performance.now();
+  const segments: TranscriptSegment[] = [];
+  let seconds = 0;
+  const onProgress: OnProgress = (event) => {
+    seconds = event.loaded;
+    display.onProgress(event);
+  };
+  const write = (text: string): void => {
+    if (text === '') return;
+    if (process.stdout.isTTY) display.clear();
+    output.write(text);
+  };
+  try {
+    write(writer.head);
+    const options = { language, prompt, pieceSeconds, timestamps: flags.words ? 'words' : undefined, signal, onProgress } as const;
+    for await (const segment of model.segments(sound, options)) {
+      segments.push(segment);
+      write(writer.segment(segment));
+    }
+    const transcript: Transcript = { text: segments.map(({ text }) => text).join(' '), segments, language, seconds };
+    write(writer.end(transcript));
+    await output.close();
+  } finally {
+    display.clear();
+  }
+  reportSpeed(file, seconds, (performance.now() - startMs) / 1000);
+}
+
+function reportSpeed(file: string, seconds: number, tookSeconds: number): void {
+  const name = file === '-' ? 'stdin' : basename(file);
+  const factor = seconds > 0 && file !== MICROPHONE ? `, real-time factor ${(tookSeconds / seconds).toFixed(3)}` : '';
+  process.stderr.write(`ingot: ${printable(name)}: ${seconds.toFixed(1)} s of sound in ${tookSeconds.toFixed(1)} s${factor}\n`);
+}
+
+async function openSound(file: string, { damaged, signal, onInterrupt }: Call): Promise<AudioStream> {
+  const options = { damaged: damaged ? 'keep' : 'refuse', signal } as const;
+  if (file === MICROPHONE) return recordMicrophone({ signal, onInterrupt });
+  if (file === '-') return openAudioPieces(process.stdin as AsyncIterable<Uint8Array>, 'stdin', options);
+  // A named pipe has no size: fileSource refuses it.
+  if (file.startsWith('/dev/')) return openAudioPieces(createReadStream(file), file, options);
+  return openAudio(await fileSource(file), options);
+}
+
+/** What is wrong with a file's header is told before a model is loaded. */
+async function checkReadable(file: string, flags: Call): Promise<void> {
+  if (file === '-' || file === MICROPHONE || file.startsWith('/dev/')) return;
+  const { chunks } = await openSound(file, flags);
+  await chunks[Symbol.asyncIterator]().return?.();
+}
+
+interface Output {
+  write(text: string): void;
+  close(): Promise<void>;
+}
+
+async function openOutput(
+  file: string, { form, outputDir, hasSeveral }: Pick<OneSound, 'form' | 'outputDir' | 'hasSeveral'>,
+): Promise<Output> {
+  if (outputDir === undefined) {
+    if (hasSeveral && form === 'txt') process.stdout.write(`${printable(file)}:\n`);
+    return { write: (text) => void process.stdout.write(text), close: async () => {} };
+  }
+  await mkdir(outputDir, { recursive: true });
+  const name = file === '-' ? 'stdin' : basename(file, extname(file));
+  const parts: string[] = [];
+  return { write: (text) => void parts.push(text), close: () => writeFile(join(outputDir, `${name}.${form}`), parts.join('')) };
+}

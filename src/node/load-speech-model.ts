@@ -1,0 +1,102 @@
+/** A model that hears, from a path, with what it needs beside it. */
+import { createSoundDecoder } from '../engine/sound-decoder.ts';
+import { createSpeechModel, MOST_SOUNDS, MOST_TURN_SECONDS } from '../engine/speech/speech-model.ts';
+import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import { openCheckpoint } from '../files/open-checkpoint.ts';
+import { openDecoder } from '../models/open-decoder.ts';
+import type { QuantizeType } from '../models/quantize-weights.ts';
+import type { Checkpoint } from '../tensor/checkpoint.ts';
+import { FormatError, InputError } from '../tensor/errors.ts';
+import { checkOptionNames } from '../tensor/option-names.ts';
+import type { NamesOf } from '../tensor/option-names.ts';
+import type { CancelSignal } from '../tensor/platform.ts';
+import { checkOperation } from '../tensor/progress.ts';
+import type { OnProgress } from '../tensor/progress.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { tokenizerFromCheckpoint } from '../text/tokenizer-from-checkpoint.ts';
+import { openExecutor } from './load-model.ts';
+import type { DeviceChoice } from './load-model.ts';
+import { loadTokenizer } from './load-tokenizer.ts';
+import { loadVoiceDetector } from './load-voice-detector.ts';
+import { locate } from './open-path.ts';
+import { bundledDetectorPath } from './package-root.ts';
+
+export interface LoadSpeechModelOptions {
+  /** As `loadModel`'s. Default `auto`. */
+  readonly device?: DeviceChoice | undefined;
+  /** As `loadModel`'s. */
+  readonly threads?: number | undefined;
+  /** As `loadModel`'s. */
+  readonly quantize?: QuantizeType | undefined;
+  /** Path of a tokenizer, for a model whose files hold none. */
+  readonly tokenizer?: string | undefined;
+  /** Path of Silero's voice detector. Default: the one that comes with the package. */
+  readonly detector?: string | undefined;
+  readonly signal?: CancelSignal | undefined;
+  readonly onProgress?: OnProgress | undefined;
+}
+
+const LOAD_NAMES: NamesOf<LoadSpeechModelOptions> = {
+  device: true, threads: true, quantize: true, tokenizer: true, detector: true, signal: true, onProgress: true,
+};
+
+const RATE = 16_000;
+
+/**
+ * Loads a model that hears (Moonshine), and the detector that cuts what it is given. Call its `dispose()` when done.
+ * @throws as `loadModel`; InputError also for a model that does not hear, FormatError for one without a tokenizer where none is named
+ */
+export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechModelOptions = {}): Promise<SpeechModel> {
+  checkOptionNames(options, LOAD_NAMES, 'loadSpeechModel');
+  checkOperation(options);
+  const { signal, onProgress, quantize } = options;
+  const executor = await openExecutor(options);
+  const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
+  try {
+    const tokenizer = await tokenizerOf(checkpoint, options);
+    const opened = await openDecoder(checkpoint, { quantize, signal });
+    if (opened.model.listener === undefined) {
+      throw new InputError(
+        `${checkpoint.name} (${checkpoint.architecture}) does not hear: expected a model of speech to text, as Moonshine. ` +
+          'Text models are for loadModel, or "ingot run".',
+      );
+    }
+    const decoder = await createSoundDecoder({
+      executor, decoder: opened, mostRows: MOST_TURN_SECONDS * RATE, sounds: MOST_SOUNDS, signal, onProgress,
+    });
+    try {
+      const detector = await loadVoiceDetector(options.detector ?? bundledDetectorPath(), { signal });
+      const info = {
+        name: checkpoint.name, architecture: checkpoint.architecture, device: executor.description, warnings: opened.warnings,
+      };
+      return createSpeechModel({ info, decoder, tokenizer, detector, ...endsOf(checkpoint, tokenizer) });
+    } catch (error) {
+      await decoder.dispose();
+      throw error;
+    }
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function tokenizerOf(checkpoint: Checkpoint, { tokenizer, signal }: LoadSpeechModelOptions): Promise<Tokenizer> {
+  if (tokenizer !== undefined) return loadTokenizer(tokenizer, { signal });
+  const own = await tokenizerFromCheckpoint(checkpoint);
+  if (own !== undefined) return own;
+  throw new FormatError(
+    `${checkpoint.name} holds no tokenizer: expected tokenizer.json beside the weights, or tokenizer.ggml.tokens in a GGUF file. ` +
+      'Name another place of it (tokenizer, or --tokenizer).',
+  );
+}
+
+/** @throws FormatError for a file that does not say which token an answer follows */
+function endsOf({ name, config }: Checkpoint, { special, endIds }: Tokenizer): { readonly startId: number; readonly endIds: number[] } {
+  const count = (key: string): number | undefined => {
+    const value = config?.[key];
+    return typeof value === 'number' ? value : undefined;
+  };
+  const startId = count('decoder_start_token_id') ?? special.bos;
+  if (startId === undefined) throw new FormatError(`${name}: expected decoder_start_token_id, or a BOS token, found neither.`);
+  const end = count('eos_token_id');
+  return { startId, endIds: end === undefined ? [...endIds] : [end] };
+}
