@@ -129,7 +129,7 @@ function checkSounds(files: readonly string[], flags: TranscribeFlags, form: Tra
   if (files.length === 0) throw new UsageError('name a sound file, "-" for stdin, or --microphone.');
   if (files.filter((file) => file === '-').length > 1) throw new UsageError('stdin ("-") can be read once.');
   if (files.length > 1 && flags.outputDir === undefined && (form === 'srt' || form === 'vtt'))
-    throw new UsageError(`--${form} of several files would follow each other on stdout: name a folder for them (--output-dir).`);
+    throw new UsageError(`--${form} of several files would be one text on stdout: name a folder for them (--output-dir).`);
   // A misspelt name is told before a model is loaded.
   return files.map((file) => (file === '-' ? file : inputPath(file)));
 }
