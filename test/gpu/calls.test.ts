@@ -111,7 +111,7 @@ it('of one answer with a format, by token', async () => {
       "setBindGroup": 15,
       "setPipeline": 15,
       "submit": 2,
-      "writeBuffer": 2,
+      "writeBuffer": 1,
     }
   `);
 });
