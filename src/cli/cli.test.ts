@@ -44,7 +44,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(asked('--regex', '[a-c]{2}-\\d').stdout.trim()).toMatch(/^[a-c]{2}-\d$/u);
     const tools = join(folder, 'tools.json');
     writeFileSync(tools, '[{"type": "function", "function": {"name": "look", "parameters": {"type": "object", "maxProperties": 0}}}]');
-    expect(asked('--tools', tools, '--tool-choice', 'look', '--no-think').stdout).toBe('look({})\n');
+    expect(asked('--tools', tools, '--tool-choice', 'look', '--no-think').stdout).toMatch(/^look\(\{\s*\}\)\n$/u);
     const several = JSON.parse(asked('--choice', 'red', '--json', '--answers', '2', '--logprobs', '1').stdout) as { answers: JsonObject[] };
     expect(several.answers.map(({ text }) => text)).toEqual(['red', 'red']);
     expect(several.answers[0]!['logprobs']).toHaveLength((several.answers[0]!['tokens'] as unknown[]).length);

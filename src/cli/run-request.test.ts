@@ -38,7 +38,8 @@ describe('a run', () => {
     for (const [toolChoice, choice] of [['required', 'required'], ['f', { name: 'f' }], ['auto', 'auto']] as const)
       expect(asked('hi', { tools, toolChoice, toolOrder: 'canonical' }).options)
         .toMatchObject({ tools, toolChoice: choice, toolOrder: 'canonical' });
-    expect(asked('hi', { templateVariables: { a: 1 }, think: false }).options).toMatchObject({ templateVariables: { a: 1 }, reasoning: false });
+    const variables = { templateVariables: { a: 1 } };
+    expect(asked('hi', { ...variables, think: false }).options).toMatchObject({ ...variables, reasoning: false });
   });
 
   it.each<[Partial<RunFlags>, string]>([
@@ -59,8 +60,8 @@ describe('a run', () => {
     const names = (more: Partial<RunFlags>) => Object.keys(asked('hi', { ...flags, ...more }).options);
     const { answers: _answers, dialect: _dialect, ...ofInfill } = flags;
     const all = new Set([
-      ...names({ tools, toolChoice: 'f', toolOrder: 'given', templateVariables: {}, reasoningBudget: 1 }), ...names({ raw: true, echo: true }),
-      ...names({ ids: [1] }),
+      ...names({ tools, toolChoice: 'f', toolOrder: 'given', templateVariables: {}, reasoningBudget: 1 }), ...names({ ids: [1] }),
+      ...names({ raw: true, echo: true }),
     ]);
     // Who is served first, how long a call may wait, what later turns reuse: one command has one call, and ends where the context does.
     const others = ['priority', 'deadlineMs', 'cachePrompt', 'contextPolicy', 'signal', 'onProgress'];
