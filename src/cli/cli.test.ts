@@ -489,7 +489,7 @@ describe.skipIf(!existsSync(main))('ingot', () => {
     expect(examples.length).toBeGreaterThan(0);
     for (const line of examples) {
       // Not what takes minutes, a network, or files that the example only stands for; of the rest, not a whole answer.
-      if (/https:|synth |bench|embed |tokenizer\.json|llama\.cpp|convert|coder\.gguf|^ingot chat \.\/model-folder/.test(line)) continue;
+      if (/https:|^ingot stop|synth |bench|embed |tokenizer\.json|llama\.cpp|convert|coder\.gguf|^ingot chat \.\/model-folder/.test(line)) continue;
       const short = line
         .replace(
           /ingot (run|chat|eval)/,

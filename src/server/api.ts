@@ -102,6 +102,10 @@ export interface Server {
   readonly fetch: (request: ServerRequest) => Promise<ServerResponse>;
   /** How many requests are at work. */
   readonly active: number;
+  /** How many of them are streams. */
+  readonly streams: number;
+  /** The models there are, and whether they are loaded. */
+  readonly models: readonly { readonly name: string; readonly status: string }[];
   /**
    * Takes no more requests (503, `/ready` too) and resolves when those at work are over.
    * @param options.withinMs those that take longer are stopped then; default: none is

@@ -140,23 +140,30 @@ export function createServer(options: ServerOptions): Server {
     get active() {
       return state.active.size;
     },
+    get streams() {
+      return [...state.active].filter(({ isStreaming }) => isStreaming).length;
+    },
+    get models() {
+      return state.models.names.map((name) => ({ name, status: state.models.describe(name).status }));
+    },
     async load(name, { signal = new AbortController().signal } = {}) {
       const { release } = await state.models.hold(name, { signal });
       release();
     },
-    close() {
-      batches?.stop();
-      return state.models.close();
+    async close() {
+      await batches?.stop();
+      await state.models.close();
     },
     async drain({ withinMs } = {}) {
       checkInteger('withinMs', withinMs, { min: 0, max: MOST });
       isDraining = true;
-      batches?.stop();
+      const batchesEnded = batches?.stop();
       const until = performance.now() + (withinMs ?? Infinity);
       while (state.active.size > 0) {
         if (performance.now() >= until) for (const call of state.active) call.stop('drain');
         await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK_MS));
       }
+      await batchesEnded;
     },
   };
 }

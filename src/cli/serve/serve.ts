@@ -3,11 +3,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Server } from '../../server/api.ts';
 import type { RequestRecord } from '../../server/request-record.ts';
 import { createServer } from '../../server/create-server.ts';
-import { messageOf } from '../exit-codes.ts';
+import { EXIT, Interruption, messageOf } from '../exit-codes.ts';
 import { expandHome, inputPath } from '../input-path.ts';
 import { withInterrupts } from '../interrupts.ts';
+import { dataFolder } from '../data-folder.ts';
 import { NO_DATABASE } from './config.ts';
 import type { ServeConfig, Settings } from './config.ts';
+import { openControl } from './control.ts';
+import type { Control, ServerDescription } from './control.ts';
 import { listen } from './listen.ts';
 import type { Listener } from './listen.ts';
 import { servedModels } from './served-models.ts';
@@ -27,10 +30,12 @@ export async function serve(config: ServeConfig): Promise<void> {
 const STOP_MS = 5000;
 
 /** The database comes first, then the port, so that nobody waits for a model in vain; until it has loaded, only `/health` answers. */
-async function run(config: ServeConfig, signal: AbortSignal): Promise<void> {
+async function run(config: ServeConfig, interrupted: AbortSignal): Promise<void> {
   const store = await openStoreOf(config);
+  const stopped = new AbortController();
+  const signal = AbortSignal.any([interrupted, stopped.signal]);
   try {
-    await serveWith(store, config, signal);
+    await serveWith({ store, config, signal, stop: () => stopped.abort(new Interruption(EXIT.ok)) });
   } finally {
     await store?.close();
   }
@@ -49,7 +54,37 @@ async function openStoreOf({ settings, from }: ServeConfig): Promise<ServeStore 
   }
 }
 
-async function serveWith(store: ServeStore | undefined, config: ServeConfig, signal: AbortSignal): Promise<void> {
+interface Serving {
+  readonly store: ServeStore | undefined;
+  readonly config: ServeConfig;
+  /** Aborts when the server shall stop. */
+  readonly signal: AbortSignal;
+  /** Aborts it. */
+  readonly stop: () => void;
+}
+
+/** Lets `ingot ps` and `ingot stop` find the server; where the folder for that cannot be written, they do not. */
+async function findable(
+  { signal, stop }: Serving, { origin }: Listener, current: () => Server | undefined,
+): Promise<Control | undefined> {
+  const startedAt = Date.now();
+  const describe = (): ServerDescription => {
+    const server = current();
+    return {
+      pid: process.pid, origin, startedAt, status: signal.aborted ? 'stopping' : server === undefined ? 'loading' : 'ready',
+      requests: server?.active ?? 0, streams: server?.streams ?? 0, models: server?.models ?? [],
+    };
+  };
+  try {
+    return await openControl({ dataFolder: dataFolder(process.env), describe, stop });
+  } catch (error) {
+    process.stderr.write(`ingot: warning: "ingot ps" and "ingot stop" will not find this server: ${messageOf(error)}\n`);
+    return undefined;
+  }
+}
+
+async function serveWith(serving: Serving): Promise<void> {
+  const { store, config, signal } = serving;
   const { settings } = config;
   let server: Server | undefined;
   const fetch = async (request: Request): Promise<Response> => (server === undefined ? whileLoading(request) : server.fetch(request));
@@ -60,6 +95,7 @@ async function serveWith(store: ServeStore | undefined, config: ServeConfig, sig
     maxConnections: Math.max(1024, 4 * (maxRequests as number)), silentMs: (requestMs as number) + (stallMs as number),
   });
   let created: Server | undefined;
+  const control = await findable(serving, listener, () => server);
   try {
     const models = await servedModels(config, signal);
     created = createServer({ ...models.options, store, ...serverOptions(settings) });
@@ -72,10 +108,11 @@ async function serveWith(store: ServeStore | undefined, config: ServeConfig, sig
     await aborted(signal);
     endRetention?.();
     process.stderr.write('ingot: stopping: requests at work may end\n');
-    await stop(listener, server, settings.drainMs as number);
+    await drain(listener, server, settings.drainMs as number);
   } finally {
     listener.destroy();
     await created?.close();
+    control?.close();
   }
 }
 
@@ -105,7 +142,7 @@ function tellStoreError(error: unknown): void {
   process.stderr.write(`ingot: ${messageOf(error)}\n`);
 }
 
-async function stop(listener: Listener, server: Server, drainMs: number): Promise<void> {
+async function drain(listener: Listener, server: Server, drainMs: number): Promise<void> {
   const closed = listener.close();
   await server.drain({ withinMs: drainMs });
   // Connections that are kept alive have no request any more.

@@ -23,8 +23,8 @@ export interface BatchRunnerOptions {
 export interface BatchRunner {
   /** There may be something new to do. */
   wake(): void;
-  /** Begins nothing more; what is under way ends by itself. */
-  stop(): void;
+  /** Begins nothing more, and resolves when what is under way has ended and is kept. */
+  stop(): Promise<void>;
 }
 
 /** How soon it looks again where it could not go on. */
@@ -56,18 +56,16 @@ function later(work: () => void, ms: number): ReturnType<typeof setTimeout> {
 }
 
 export function startBatchRunner({ store, concurrency, run, onError }: BatchRunnerOptions): BatchRunner {
-  const running = new Map<string, { readonly batchId: string; readonly controller: AbortController }>();
+  const running = new Map<string, { readonly batchId: string; readonly controller: AbortController; readonly ended: Promise<void> }>();
   const keyOf = ({ batchId, line }: PendingItem) => `${batchId} ${line}`;
   const stopped = new AbortController();
   let [isLooking, isAsked] = [false, false];
   let next: { readonly timer: ReturnType<typeof setTimeout>; readonly at: number } | undefined;
 
   /** One that has to be run again later has no answer. */
-  const runItem = async (item: PendingItem): Promise<void> => {
-    const controller = new AbortController();
-    running.set(keyOf(item), { batchId: item.batchId, controller });
+  const runItem = async (item: PendingItem, signal: AbortSignal): Promise<void> => {
     try {
-      const answer = await run(item, controller.signal);
+      const answer = await run(item, signal);
       if (answer === undefined) return;
       const { batchId, line } = item;
       await store.finish({ batchId, line, isError: answer.status >= 300, text: resultLine(item, answer) });
@@ -91,7 +89,10 @@ export function startBatchRunner({ store, concurrency, run, onError }: BatchRunn
     if (wanted <= 0) return;
     const pending = (await store.pending(concurrency)).filter((item) => !running.has(keyOf(item)));
     if (stopped.signal.aborted) return;
-    for (const item of pending.slice(0, wanted)) void runItem(item);
+    for (const item of pending.slice(0, wanted)) {
+      const controller = new AbortController();
+      running.set(keyOf(item), { batchId: item.batchId, controller, ended: runItem(item, controller.signal) });
+    }
   };
 
   function lookIn(ms: number): void {
@@ -123,9 +124,10 @@ export function startBatchRunner({ store, concurrency, run, onError }: BatchRunn
   wake();
   return {
     wake,
-    stop() {
+    async stop() {
       stopped.abort();
       clearTimeout(next?.timer);
+      await Promise.all([...running.values()].map(({ ended }) => ended));
     },
   };
 }
