@@ -90,6 +90,18 @@ const serverFetch = `import type { Server } from 'ingot/server';
 export const answer = (server: Server, url: string): Promise<Response> => server.fetch(new Request(url));
 `;
 
+/** Without the packages of the AI SDK. */
+const aiSdk = `import { createIngot } from 'ingot/ai-sdk';
+import type { EmbeddingModel, Ingot, IngotOptions, LanguageModel, LanguageResult, StreamPart } from 'ingot/ai-sdk';
+import type { Model } from 'ingot/core';
+
+export type Used = [IngotOptions, EmbeddingModel, LanguageResult, StreamPart];
+export const inside = (ember: Model): Ingot => createIngot({ models: { ember } });
+export const model: LanguageModel = createIngot({ baseURL: 'http://127.0.0.1:8080/v1' })('ember');
+// @ts-expect-error
+export const bad = createIngot({ models: 3 });
+`;
+
 const dom = `import {
   adapterFacts, adapterName, createCpuExecutor, createGpuExecutor, createThreadHost, fetchKernelModules, openGpuDevice, profileFor,
 } from 'ingot/browser';
@@ -136,6 +148,7 @@ export const consumers: readonly Consumer[] = [
     { file: `${slug(name)}-platform.ts`, source: entry(platform, name), needs: ['dom', 'node'] },
   ]),
   { file: 'server.ts', source: server, needs: [] },
+  { file: 'ai-sdk.ts', source: aiSdk, needs: [] },
   { file: 'server-fetch.ts', source: serverFetch, needs: ['dom', 'node'] },
   { file: 'dom.ts', source: dom, needs: ['dom'] },
   { file: 'node.ts', source: node, needs: ['node'] },

@@ -20,7 +20,8 @@ const entries = Object.entries(manifest.exports).flatMap(([name, target]) =>
   typeof target === 'string' ? [] : [name.replace('.', manifest.name)],
 );
 /** What an entry is known by. */
-const mainOf = (entry: string) => (entry === 'ingot/server' ? 'createServer' : 'createModel');
+const MAINS: Readonly<Record<string, string>> = { 'ingot/server': 'createServer', 'ingot/ai-sdk': 'createIngot' };
+const mainOf = (entry: string) => MAINS[entry] ?? 'createModel';
 const { nodeBinary, nodeMajors, ownMajor } = (await import(join(repoRoot, 'scripts', 'peers.mjs'))) as {
   nodeBinary(major: number): string | undefined;
   nodeMajors: number[];
