@@ -37,10 +37,11 @@ import { textPart } from './text-part.ts';
 import { unmetNeedOf } from './unsupported-architectures.ts';
 import { bindWeights } from './weight-spec.ts';
 import type { SkipRule } from './weight-spec.ts';
+import { whisper } from './whisper.ts';
 
 export const ARCHITECTURES: readonly Architecture[] = [
   llama, mistral, ministral3, qwen2, qwen3, qwen3Moe, qwen35, qwen35Moe, gptOss, smollm3, phi3, embeddingGemma, gemma3, gemma4, olmo3, lfm2,
-  lfm2Moe, bert, nomicBert, moonshine,
+  lfm2Moe, bert, nomicBert, moonshine, whisper,
 ];
 
 export interface DecoderModel {
