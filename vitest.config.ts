@@ -12,7 +12,7 @@ const LONGEST = [
   'test/gpu/null-backend.test.ts', 'test/gpu/goldens.test.ts', 'src/gpu/plan/device-limits.test.ts', 'test/gpu/attention-scores.test.ts',
   'src/gpu/kernels/delta-rule/delta-chunk.test.ts', 'src/gpu/kernels/gemv-float/gemv-float-experts.test.ts',
   'src/gpu/kernels/gemv-int8/gemv-int8-experts.test.ts', 'src/gpu/kernels/gemm/gemm-experts.test.ts', 'test/gpu/ember.test.ts',
-  'test/gpu/streams.test.ts', 'test/gpu/fusion-rules.test.ts', 'src/cli/cli.test.ts', 'src/node/convert.test.ts',
+  'test/gpu/streams.test.ts', 'test/gpu/fusion-rules.test.ts', 'src/cli/cli.test.ts', 'src/cli/help.test.ts', 'src/node/convert.test.ts',
   'test/ember/perplexity.test.ts', 'test/ember/evaluation.test.ts', 'src/engine/hybrid-chat.test.ts', 'src/cpu/experts.test.ts',
 ];
 

@@ -13,7 +13,8 @@ of them leaves it closed. Send one as "Authorization: Bearer KEY" or x-api-key.
 
 Examples:
   $ ingot keys create alice
-  $ ingot keys create ci --requests-per-minute 60 --tokens-per-day 200000 --models small
+  $ ingot keys create ci --requests-per-minute 60 --models small
+  $ ingot keys create demo --tokens-per-day 200000 --priority -10
   $ ingot keys list
   $ ingot keys revoke ci
 `;
