@@ -217,7 +217,7 @@ function encoder(g: GraphBuilder, config: WhisperConfig, memories: readonly Page
   const { dim, encoderHeads: heads, encoderFfnDim, encoderLayers, soundPositions } = config;
   const width = dim / heads;
   const sizes = { heads, kvHeads: heads, keyDim: width, valueDim: width, scale: width ** -0.5 };
-  const { last, positions } = g.scope('encoder', () => {
+  const heard = g.scope('encoder', () => {
     const frames = stem(g, config);
     const positions = g.input(LISTENER.positions, 'i32', [LISTENER.memory]);
     let x = add(g, 'placed', frames, embed(g, 'embed_positions', positions, g.weight(g.path('positions'), [soundPositions, dim])));
@@ -239,8 +239,8 @@ function encoder(g: GraphBuilder, config: WhisperConfig, memories: readonly Page
   });
   // What cross attention reads is made once, where the sound is heard.
   memories.forEach((memory, n) => g.scope(`decoder.layers.${n}.cross`, () => {
-    const [k, v] = ['k', 'v'].map((part) => product(g, part, last, { out: dim, biases: BIASES })) as [Value, Value];
-    writeMemory(g, 'write', [k, v, positions], memory);
+    const [k, v] = ['k', 'v'].map((part) => product(g, part, heard.last, { out: dim, biases: BIASES })) as [Value, Value];
+    writeMemory(g, 'write', [k, v, heard.positions], memory);
   }));
 }
 

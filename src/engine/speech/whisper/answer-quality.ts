@@ -1,0 +1,45 @@
+/** Whether an answer is to be believed, or tried again at a higher temperature. Pure. */
+
+export interface AnswerFigures {
+  /** Mean of log p over the tokens and the end. */
+  readonly meanLogProbability: number;
+  /** Bytes of the text over those of it compressed: text that repeats itself compresses well. */
+  readonly compressionRatio: number;
+  /** p of the token for no speech, of the logits behind the token that starts a transcript. */
+  readonly noSpeechProbability: number;
+}
+
+export interface QualityLimits {
+  readonly leastMeanLogProbability: number;
+  readonly mostCompressionRatio: number;
+  readonly mostNoSpeechProbability: number;
+}
+
+/** Those of openai-whisper. */
+export const QUALITY_LIMITS: QualityLimits = { leastMeanLogProbability: -1, mostCompressionRatio: 2.4, mostNoSpeechProbability: 0.6 };
+/** Tried in turn. */
+export const TEMPERATURES: readonly number[] = [0, 0.2, 0.4, 0.6, 0.8, 1];
+/** An answer of a higher temperature is no context for the next window. */
+export const MOST_CONTEXT_TEMPERATURE = 0.5;
+
+/** Nobody speaks: no text is better than this one. */
+export function isSilence({ noSpeechProbability, meanLogProbability }: AnswerFigures, limits = QUALITY_LIMITS): boolean {
+  return noSpeechProbability > limits.mostNoSpeechProbability && meanLogProbability < limits.leastMeanLogProbability;
+}
+
+/** Whether to try the next temperature. */
+export function needsFallback(figures: AnswerFigures, limits = QUALITY_LIMITS): boolean {
+  if (isSilence(figures, limits)) return false;
+  return figures.compressionRatio > limits.mostCompressionRatio || figures.meanLogProbability < limits.leastMeanLogProbability;
+}
+
+/** As zlib's bytes at its default level; 0 of an empty text. */
+export async function compressionRatio(text: string): Promise<number> {
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length === 0) return 0;
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream('deflate'));
+  let compressed = 0;
+  const reader = stream.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) compressed += part.value.length;
+  return bytes.length / compressed;
+}
