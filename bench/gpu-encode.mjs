@@ -1,6 +1,7 @@
 /**
  * What encoding a decoded token, or one of each of several sequences, costs the host, on Dawn's null backend, which runs nothing: no GPU
  * is needed. Usage: node bench/gpu-encode.mjs [--model gemma-3-1b] [--profile amd] [--keys 128] [--rows 1] [--toggles skip_validation]
+ *   [--groups 5: so many dispatches share a bind group, as shared-groups.mjs has it]
  * Times are of this process's processor, which a busy machine still tells.
  */
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ import { tensorTypes } from '../dist/models/gguf-mixes.js';
 import { ARCHITECTURES } from '../dist/models/open-decoder.js';
 import { synthPlan } from '../dist/models/synth-shapes.js';
 import { summarise } from './measurement.mjs';
+import { sharedDispatches } from './shared-groups.mjs';
 
 const { values: flags } = parseArgs({
   options: {
@@ -25,6 +27,7 @@ const { values: flags } = parseArgs({
     keys: { type: 'string', default: '128' },
     rows: { type: 'string', default: '1' },
     toggles: { type: 'string' },
+    groups: { type: 'string' },
   },
 });
 /** Storage buffers that the null adapter has for a stage. */
@@ -64,7 +67,9 @@ async function boundToken() {
   const mode = modeOf(counts, flags.keys >= plan.options.profile.knobs.attention.splitFrom ? 'split' : 'whole');
   const bound = bindPlan(steps, { gpu, pipelines, resolve });
   await bound.prepare(mode, counts);
-  return bound.dispatches(mode, counts);
+  if (flags.groups === undefined) return bound.dispatches(mode, counts);
+  const options = { gpu, pipelines, each: Number(flags.groups), most: 2 * STAGE_BUFFERS, arena: true };
+  return sharedDispatches(bound.bindings(mode, counts), options);
 }
 
 /** Buffers as a program shares them: all weights in one, a value's parts in that of its slot. */

@@ -5,6 +5,7 @@
  *   [--knobs '{"attention":{"splitFrom":1024}}']: changes to the profile
  *   [--rows 31,128,512 [--before 0,1024]]: chunks of a prompt in place of tokens
  *   [--switches]: what a kind costs more behind another   [--cold]: what it costs more where the device's cache holds something else
+ *   [--groups 5 [--arena]]: so many dispatches share a bind group, as shared-groups.mjs has it; what they compute is nothing then
  * A kind's figure is the wall time of many submits of nothing but its dispatches, layer after layer, so each finds its own weights in
  * memory and not in a cache. The kinds' sum leaves out what a kernel gains or loses by what ran before it; the same dispatches kind after
  * kind in one submit tell that from what a device loses by long work.
@@ -13,6 +14,7 @@ import { appendFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { kvLayoutOf } from '../dist/engine/model-room.js';
 import { openCheckpoint } from '../dist/files/open-checkpoint.js';
+import { createPipelines } from '../dist/gpu/device/pipeline-cache.js';
 import { encodeDispatches } from '../dist/gpu/program/bound-plan.js';
 import { tokenRun } from '../dist/graph/decoder-steps.js';
 import { decoderOf } from '../dist/graph/model-graphs.js';
@@ -23,6 +25,7 @@ import { findAdapter } from '../dist/node/gpu-adapter.js';
 import { openGpuExecutor } from '../dist/node/gpu-executor.js';
 import { locate } from '../dist/node/open-path.js';
 import { summarise } from './measurement.mjs';
+import { sharedDispatches } from './shared-groups.mjs';
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -37,6 +40,8 @@ const { values: flags, positionals } = parseArgs({
     before: { type: 'string', default: '0' },
     switches: { type: 'boolean', default: false },
     cold: { type: 'boolean', default: false },
+    groups: { type: 'string' },
+    arena: { type: 'boolean', default: false },
   },
 });
 const [path] = positionals;
@@ -91,7 +96,8 @@ async function measure(keys, streams) {
     ...place, tokens: [17 + n], start: keys - 1, wanted: 'token', choice: choices[n],
   }));
   await (await program.chooser.submit({ sequences, steps: 1 })).results;
-  const { gpu, steps, sampling } = program.tokenDispatches(keys, choices);
+  const { gpu, bindings, sampling, ...token } = program.tokenDispatches(keys, choices);
+  const steps = flags.groups === undefined ? token.steps : await shared(gpu, bindings);
   for (const choice of choices) program.chooser.close(choice);
   // The kernel that moves positions on would have later runs attend to more keys.
   const isLast = ({ label }) => /^(argmax-pick|draw-token)/.test(label);
@@ -116,6 +122,11 @@ async function measure(keys, streams) {
   );
   const host = { encodeUs: encode.encode, submitUs: encode.submit };
   record({ ...of, token: true, us: step, liveUs: live, byKindUs: byKind, burstUs: burst, ...host });
+}
+
+function shared(gpu, bindings) {
+  const options = { gpu, pipelines: createPipelines(gpu), each: Number(flags.groups), most: gpu.limits.storageBuffers, arena: flags.arena };
+  return sharedDispatches(bindings, options);
 }
 
 /** A chunk of a prompt, the logits of its last row wanted: by kinds, as a chain, and as the program runs it, with the host's part. */

@@ -4,7 +4,8 @@ import type { Pipeline, Pipelines } from '../device/pipeline-cache.ts';
 import type { Kernel } from '../kernel.ts';
 import type { GridCounts, KernelUse, StepMode } from '../plan/kernel-use.ts';
 import type { PlannedSteps } from '../plan/model-plan.ts';
-import { bindPlan } from './bound-plan.ts';
+import { bindPlan, encodeDispatches } from './bound-plan.ts';
+import type { Dispatch } from './bound-plan.ts';
 
 const BUFFERS = { weights: { kind: 'plane' }, few: { kind: 'partials' }, more: { kind: 'state', state: 0 } };
 
@@ -53,6 +54,25 @@ it('steps of one size share a list', async () => {
   const { plan } = planOfTwo();
   await plan.prepare(MODE, counts(4));
   expect(plan.dispatches(MODE, counts(4))).toBe(plan.dispatches(MODE, { ...counts(4) }));
+});
+
+it('what a step binds is told for each of its kernels, in the order of its bindings', () => {
+  const { plan } = planOfTwo();
+  const bound = plan.bindings(MODE, { sizes: { rows: 16 }, tiles: 0 });
+  expect(bound.map(({ use, workgroups, resources }) => [use.kernel.label, workgroups, resources.length])).toEqual([
+    ['few', [1, 1, 1], 2], ['more', [1, 1, 1], 2],
+  ]);
+});
+
+it('neither a pipeline nor a group that is set already is set again', () => {
+  const calls: string[] = [];
+  const pass = new Proxy({}, { get: (_, name) => (...values: unknown[]) => calls.push(`${String(name)} ${values.join(' ')}`) });
+  const dispatchOf = (pipeline: string, group: string) => ({ label: '', pipeline, group, workgroups: [3, 1, 1] }) as unknown as Dispatch;
+  encodeDispatches(pass as GPUComputePassEncoder, [dispatchOf('p', 'g'), dispatchOf('p', 'h'), dispatchOf('q', 'h')]);
+  expect(calls).toEqual([
+    'setPipeline p', 'setBindGroup 0 g', 'dispatchWorkgroups 3', 'setBindGroup 0 h', 'dispatchWorkgroups 3', 'setPipeline q',
+    'dispatchWorkgroups 3',
+  ]);
 });
 
 it('when the memory of states is new, only what refers to it is bound again', async () => {

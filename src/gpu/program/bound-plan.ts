@@ -20,9 +20,17 @@ export interface Dispatch extends Bound {
   readonly workgroups: Workgroups;
 }
 
+export interface BoundUse {
+  readonly use: KernelUse;
+  readonly workgroups: Workgroups;
+  readonly resources: readonly GPUBufferBinding[];
+}
+
 export interface BoundPlan {
   /** The dispatches of a step of this mode, in order. @throws Error where {@link prepare} was not asked to compile them */
   dispatches(mode: StepMode, counts: GridCounts): readonly Dispatch[];
+  /** What such a step binds, in the order of each kernel's bindings: for benchmarks that bind it in another way. */
+  bindings(mode: StepMode, counts: GridCounts): readonly BoundUse[];
   /** Whether all that the plan may ever run is compiled. */
   readonly isCompiled: boolean;
   /** Compiles what a step runs. @throws as `Pipelines.get` */
@@ -55,14 +63,19 @@ export interface BindOptions {
   readonly resolve: BufferResolver;
 }
 
-function bindUse({ kernel, buffers }: KernelUse, { gpu, pipelines, resolve }: BindOptions): Bound {
-  const compiled = pipelines.ready(kernel);
-  if (compiled === undefined) throw new Error(`gpu program: ${kernel.label} was not compiled`);
-  const entries = kernel.bindings.map(({ name }, binding) => {
+function resourcesOf({ kernel, buffers }: KernelUse, resolve: BufferResolver): readonly GPUBufferBinding[] {
+  return kernel.bindings.map(({ name }) => {
     const ref = buffers[name];
     if (ref === undefined) throw new Error(`gpu program: nothing is bound to ${name} of ${kernel.label}`);
-    return { binding, resource: resolve(ref) };
+    return resolve(ref);
   });
+}
+
+function bindUse(use: KernelUse, { gpu, pipelines, resolve }: BindOptions): Bound {
+  const { kernel } = use;
+  const compiled = pipelines.ready(kernel);
+  if (compiled === undefined) throw new Error(`gpu program: ${kernel.label} was not compiled`);
+  const entries = resourcesOf(use, resolve).map((resource, binding) => ({ binding, resource }));
   return {
     pipeline: compiled.pipeline,
     group: gpu.device.createBindGroup({ label: kernel.label, layout: compiled.layout, entries }),
@@ -127,6 +140,8 @@ export function bindPlan({ plan, kernels, usesOf }: PlannedSteps, options: BindO
       const step = stepOf(mode, counts);
       return (step.dispatches ??= step.uses.map(({ use, workgroups }) => ({ label: use.kernel.label, workgroups, ...boundOf(use) })));
     },
+    bindings: (mode, counts) =>
+      stepOf(mode, counts).uses.map(({ use, workgroups }) => ({ use, workgroups, resources: resourcesOf(use, options.resolve) })),
     get isCompiled() {
       for (const kernel of uncompiled) {
         if (pipelines.ready(kernel) === undefined) return false;
@@ -152,15 +167,17 @@ export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readon
 }
 
 /**
- * Encodes a dispatch after another. A pipeline that is set already is not set again: a call costs nearly a microsecond. Each argument costs
- * too, so those that would say 1 are left out.
+ * Encodes a dispatch after another. A pipeline, or a group, that is set already is not set again: a call costs up to a microsecond. Each
+ * argument costs too, so those that would say 1 are left out.
  */
 export function dispatchEncoder(pass: GPUComputePassEncoder): (dispatch: Dispatch) => void {
   let last: GPUComputePipeline | undefined;
+  let lastGroup: GPUBindGroup | undefined;
   return ({ pipeline, group, workgroups: [x, y, z] }) => {
     if (pipeline !== last) pass.setPipeline(pipeline);
     last = pipeline;
-    pass.setBindGroup(0, group);
+    if (group !== lastGroup) pass.setBindGroup(0, group);
+    lastGroup = group;
     if (y === 1 && z === 1) pass.dispatchWorkgroups(x);
     else pass.dispatchWorkgroups(x, y, z);
   };

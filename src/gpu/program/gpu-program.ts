@@ -15,7 +15,7 @@ import type { Value } from '../../graph/value.ts';
 import { modeOf } from '../plan/kernel-use.ts';
 import type { AttentionMode, StepCounts } from '../plan/kernel-use.ts';
 import type { GpuDevice } from '../device/gpu-device.ts';
-import type { Dispatch } from './bound-plan.ts';
+import type { BoundUse, Dispatch } from './bound-plan.ts';
 import { createTokenChooser, inputsOfTokens } from './token-chooser.ts';
 import type { GpuTokenChooser } from './token-chooser.ts';
 import type { IdleCompiling } from './idle-compiling.ts';
@@ -372,15 +372,18 @@ export class GpuProgram implements Program {
   tokenDispatches(keys: number, choices: readonly number[]): {
     readonly gpu: GpuDevice;
     readonly steps: readonly Dispatch[];
+    readonly bindings: readonly BoundUse[];
     readonly sampling: readonly Dispatch[];
   } {
     const { one, sampler, names } = this.#runnableDecoder();
     const rows = choices.length;
     const plan = rows === 1 ? one : this.#graph(names.graph).many;
     const counts = { sizes: Object.fromEntries(Object.keys(plan.limits).map((dim) => [dim, rows])), tiles: 0, singles: rows, keys };
+    const mode = modeOf(counts, this.#attentionOf(counts, rows));
     return {
       gpu: this.#parts.base.gpu,
-      steps: plan.bound.dispatches(modeOf(counts, this.#attentionOf(counts, rows)), counts),
+      steps: plan.bound.dispatches(mode, counts),
+      bindings: plan.bound.bindings(mode, counts),
       sampling: sampler.dispatches(choices.map((choice, logits) => ({ logits, choice })), inputsOfTokens(plan, names)),
     };
   }
