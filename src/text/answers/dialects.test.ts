@@ -1,4 +1,5 @@
 /** Every dialect over recorded answers, cut in every way. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { answerCases, controlsOf } from '../../../test/answer-cases.ts';
 import type { AnswerCase } from '../../../test/answer-cases.ts';
@@ -114,5 +115,21 @@ describe('a long answer', () => {
     const text = `<tool_call>{"name": "save", "arguments": {"text": "${'<a"'.replace('"', '\\"').repeat(10_000)}"}}</tool_call>`;
     const tokens = [...text].map((letter) => ({ text: letter, isSpecial: false }));
     expect(collected(parseTokens({ dialect: 'hermes' }, tokens)).calls[0]?.[1]).toEqual({ text: '<a"'.repeat(10_000) });
+  });
+});
+
+describe('the table of docs/answers.md', () => {
+  const lines = readFileSync(new URL('../../../docs/answers.md', import.meta.url), 'utf8').split('\n');
+  const from = lines.findIndex((line) => line.startsWith('| dialect |')) + 2;
+  const rows = lines.slice(from, lines.indexOf('', from)).map((row) => row.slice(2, -2).split(/(?<!\\) \| /u));
+
+  it('has each dialect, its cases counted, and says which have no calls', () => {
+    expect(rows.map(([name]) => name).sort()).toEqual(DIALECTS.map(({ name }) => `\`${name}\``).sort());
+    for (const dialect of DIALECTS) {
+      const [, , calls, thoughts, count] = rows.find(([name]) => name === `\`${dialect.name}\``) as string[];
+      expect(Number(count), dialect.name).toBe(answerCases.filter((each) => each.dialect === dialect.name).length);
+      expect(calls === 'none', dialect.name).toBe(dialect.callGrammar([{ name: 'f', parameters: undefined }]) === undefined);
+      if (thoughts?.startsWith('`') === true) expect(thoughts, dialect.name).toContain(`\`${dialect.reasoning?.open}\``);
+    }
   });
 });

@@ -26,6 +26,8 @@ const LEAVES = [
     'multipleOf',
 ];
 const OBEYED = new Set([...LEAVES, ...MEMBERS, ...ITEMS]);
+/** All that say what is valid and are obeyed, older drafts' own among them. */
+export const OBEYED_KEYWORDS: ReadonlySet<string> = new Set([...OBEYED, ...JOINING]);
 const TYPE_NAMES = new Set<JsonType>([...ALL_TYPES, 'integer']);
 
 /** A multiple of a number this large has too many remainders. */
@@ -48,7 +50,7 @@ export function keywordsOf(schema: JsonObject, path: string): string[] {
         throw schemaError(below(path, name), 'a name of a part of a schema is not obeyed: refer to it by its path, as in #/$defs/name.');
       return false;
     }
-    if (OBEYED.has(name) || JOINING.has(name)) return true;
+    if (OBEYED_KEYWORDS.has(name)) return true;
     throw schemaError(below(path, name),
       `the keyword ${JSON.stringify(name)} cannot be obeyed token by token, and is not ignored. Take it out, or say the same by others.`);
   });
