@@ -22,7 +22,8 @@ function keywordsIn(schema: JsonValue): string[] {
   return Object.entries(schema).flatMap(([name, value]) => {
     if (value === undefined) return [];
     if (['enum', 'const', 'required', 'default', 'examples', 'dependentRequired'].includes(name)) return [name];
-    if (name === 'type') return [name, ...(Array.isArray(value) ? value : [value]).filter((type) => type === 'number' || type === 'integer')];
+    const types = Array.isArray(value) ? value : [value];
+    if (name === 'type') return [name, ...types.filter((type) => type === 'number' || type === 'integer')];
     const named = ['properties', 'patternProperties', '$defs'].includes(name);
     return [name, ...(named ? Object.values(value as JsonObject).flatMap((each) => keywordsIn(each as JsonValue)) : keywordsIn(value))];
   }) as string[];
