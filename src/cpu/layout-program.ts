@@ -28,6 +28,7 @@ import { deltaRuleScratchBytes } from './ops/delta-rule.ts';
 import { expertScratchBytes } from './ops/expert-linear.ts';
 import { chunkRows } from './ops/linear.ts';
 import { channelScratchBytes } from './ops/channel-convolution.ts';
+import { FULL_ATTENTION_SCRATCH_BYTES } from './ops/full-attention.ts';
 import { GROUP_NORM_SCRATCH_BYTES } from './ops/group-norm.ts';
 import { lstmScratchBytes } from './ops/lstm.ts';
 import { routeScratchBytes } from './ops/route.ts';
@@ -123,6 +124,7 @@ function nodeScratchBytes({ op, inputs }: GraphNode, options: SizedOptions): num
     case 'shortConvolution': return convolutionScratchBytes(op);
     case 'channelConvolution': return channelScratchBytes(op);
     case 'deltaRule': return deltaRuleScratchBytes(op);
+    case 'fullAttention': return FULL_ATTENTION_SCRATCH_BYTES;
     case 'groupNorm': return GROUP_NORM_SCRATCH_BYTES;
     case 'lstm': return lstmScratchBytes(op);
     case 'rmsNorm':

@@ -259,8 +259,9 @@ function valueReader(valueOf: (x: number) => number, from: Reader): Reader {
 }
 
 /**
- * A stretch of result rows is a stretch of each of the operand's rows. That many short reads are slow for large matrices, which files of
- * floats hold transposed in one family alone (gpt-oss, whose published files do not).
+ * Matrices of at most {@link GATHER_BYTES}, those of convolutions, are read whole. Of larger ones a stretch of result rows is a stretch of
+ * each of the operand's rows: that many short reads are slow, but files of floats hold such matrices transposed in one family alone
+ * (gpt-oss, whose published files do not).
  */
 function transposeReader({ of }: Of<'transpose'>, shape: readonly number[], reading: Reading): Reader {
   const from = readerOf(of, reading);
@@ -274,6 +275,18 @@ function transposeReader({ of }: Of<'transpose'>, shape: readonly number[], read
   const block = async (row: number, end: number, options: Parameters<Read>[2]) => {
     const result = new Uint8Array((end - row) * rowBytes);
     const group = Math.floor(row / rows);
+    if (rows * rowBytes <= GATHER_BYTES) {
+      const whole = new Uint8Array(rows * rowBytes);
+      await from.read(group * whole.length, whole, options);
+      const inGroup = group * rows;
+      for (let i = row; i < end; i++) {
+        for (let col = 0; col < cols; col++) {
+          const at = (col * rows + i - inGroup) * elementBytes;
+          result.set(whole.subarray(at, at + elementBytes), (i - row) * rowBytes + col * elementBytes);
+        }
+      }
+      return result;
+    }
     const part = new Uint8Array((end - row) * elementBytes);
     for (let col = 0; col < cols; col++) {
       options?.signal?.throwIfAborted();

@@ -91,7 +91,7 @@ function runOp(control: usize, thread: i32, op: OpRecord, step: StepRecord): voi
     case OP_LINEARS: return runLinears(control, changetype<LinearsRecord>(at), step, scratch);
     case OP_GATED: return runGated(control, changetype<GatedRecord>(at), step, scratch);
     case OP_ATTENTION: return runAttention(control, thread, changetype<AttentionRecord>(at), step);
-    case OP_FULL_ATTENTION: return runFullAttention(control, changetype<FullAttentionRecord>(at), step);
+    case OP_FULL_ATTENTION: return runFullAttention(control, changetype<FullAttentionRecord>(at), step, scratch);
     case OP_SHORT_CONVOLUTION: return runShortConvolution(control, changetype<ShortConvolutionRecord>(at), step, scratch);
     case OP_DELTA_RULE: return runDeltaRule(control, changetype<DeltaRuleRecord>(at), step, scratch);
     case OP_WRITE_MEMORY: return runWriteMemory(control, thread, changetype<AttentionRecord>(at), step);

@@ -3,6 +3,9 @@ import type { Dim } from '../../graph/value.ts';
 import { rowsAt } from '../cpu-op-rules.ts';
 import type { CpuOpRules, Lower } from '../cpu-op-rules.ts';
 
+/** Bytes of a thread's scratch: scores of 64 keys, and two numbers of each of 8 rows (`assembly/full-attention.ts`). */
+export const FULL_ATTENTION_SCRATCH_BYTES = 64 * 4 + 8 * 8;
+
 export const fullAttentionRules: CpuOpRules<FullAttentionOp> = {
   code: 12,
   describe: ({ heads, kvHeads, keyDim, valueDim }) => `heads=${heads} kvHeads=${kvHeads} keyDim=${keyDim} valueDim=${valueDim}`,
