@@ -17,8 +17,13 @@ interface Golden {
   readonly runs: Readonly<Record<string, { readonly greedy: readonly number[]; readonly frames: number }>>;
 }
 
-async function openGolden(executor: Executor, mostRows: number, sounds = 1) {
-  const checkpoint = await openCheckpoint(await locate(FOLDER));
+interface Room {
+  readonly mostRows: number;
+  readonly sounds?: number;
+}
+
+async function openFolder(executor: Executor, folder: string, { mostRows, sounds = 1 }: Room) {
+  const checkpoint = await openCheckpoint(await locate(folder));
   try {
     return await createSoundDecoder({ executor, decoder: await openDecoder(checkpoint), mostRows, sounds });
   } finally {
@@ -32,7 +37,7 @@ export async function checkMoonshine(executor: Executor, tolerance: number): Pro
   const tensors = readFixtureTensors(`${FOLDER}/golden.safetensors`);
   const of = (name: string) => f32Of(tensors, name);
   const mostRows = Math.max(...Object.keys(runs).map((run) => of(`${run}.waveform`).length));
-  const decoder = await openGolden(executor, mostRows, 2);
+  const decoder = await openFolder(executor, FOLDER, { mostRows, sounds: 2 });
   try {
     const { program } = decoder;
     for (const [run, { greedy, frames }] of Object.entries(runs)) {
@@ -68,7 +73,7 @@ export async function checkMoonshine(executor: Executor, tolerance: number): Pro
 
 /** Both sounds together, one of which ends first; then one of them, over what another left in its memory. */
 async function checkGreedy(
-  decoder: Awaited<ReturnType<typeof openGolden>>, runs: Golden['runs'], of: (name: string) => Float32Array,
+  decoder: Awaited<ReturnType<typeof openFolder>>, runs: Golden['runs'], of: (name: string) => Float32Array,
 ): Promise<void> {
   const names = Object.keys(runs);
   const sounds = [];
@@ -89,4 +94,35 @@ async function checkGreedy(
   await expect(decoder.hear(new Float32Array(100))).rejects.toThrow('A sound of 100 rows is too short');
   await expect(decoder.hear(new Float32Array(20_000))).rejects.toThrow('20000');
   expect(DECODER.graph).toBe(decoder.program.model.decoder!.graph);
+}
+
+const REAL = `${sharedPath}/real/moonshine`;
+export const MOONSHINE_REAL = 'real/moonshine/expected.json';
+
+interface Expected {
+  readonly max_tokens: number;
+  readonly pieces: readonly { readonly piece: number; readonly samples: readonly [number, number]; readonly ids: readonly number[] }[];
+}
+
+/** Trained weights on pieces of a recording: the ids that transformers has in float32. */
+export async function checkRecording(executor: Executor, pieces: readonly number[]): Promise<void> {
+  const expected = JSON.parse(readFileSync(`${REAL}/expected.json`, 'utf8')) as Expected;
+  // 16 bits, 16 kHz, mono, behind 44 bytes.
+  const file = readFileSync(`${REAL}/speech-60s.wav`);
+  const values = new Int16Array(file.buffer.slice(file.byteOffset + 44, file.byteOffset + file.length));
+  const samples = Float32Array.from(values, (value) => value / 32768);
+  const wanted = expected.pieces.filter(({ piece }) => pieces.includes(piece));
+  expect(wanted.length).toBe(pieces.length);
+  const mostRows = Math.max(...wanted.map(({ samples: [from, to] }) => to - from));
+  const decoder = await openFolder(executor, REAL, { mostRows });
+  try {
+    for (const { piece, samples: [from, to], ids } of wanted) {
+      const heard = await decoder.hear(samples.subarray(from, to));
+      const [found] = await decoder.greedy([heard], { prompt: [1], endIds: [2], maxTokens: expected.max_tokens });
+      heard.close();
+      expect(found, `piece ${piece}`).toEqual(ids);
+    }
+  } finally {
+    await decoder.dispose();
+  }
 }

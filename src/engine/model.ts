@@ -123,9 +123,14 @@ export async function createModel({ checkpoint, ...options }: CreateModelOptions
   }
 }
 
-/** Loads a decoder's weights on an executor. Frees the program where anything fails. */
+/**
+ * Loads a decoder's weights on an executor. Frees the program where anything fails.
+ * @throws InputError for a model that hears, whose tokens are of a sound
+ */
 export async function createModelFromParts(parts: ModelParts, options: ModelOptions): Promise<Model> {
   const { decoder, text } = parts;
+  if (decoder.model.listener !== undefined)
+    throw new InputError(`${parts.name} (${decoder.model.name}) hears speech and answers no text: use transcribe.`);
   const { executor, signal, onProgress } = options;
   const limits = resolveCallLimits(options);
   const { model, weights, config } = decoder;
