@@ -75,7 +75,8 @@ async function measure(streams) {
   const micros = [];
   for (let run = 0; run <= Number(flags.runs); run++) {
     const before = process.cpuUsage();
-    const args = [import.meta.filename ?? process.argv[1], '--client', `${listener.origin}/v1/chat/completions`, '--streams', String(streams)];
+    const url = `${listener.origin}/v1/chat/completions`;
+    const args = [process.argv[1], '--client', url, '--streams', String(streams)];
     const [code] = await once(spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] }), 'close');
     if (code !== 0) throw new Error(`the client ended with ${code}`);
     const { user, system } = process.cpuUsage(before);

@@ -11,7 +11,7 @@ export interface AnswerCounter {
   add(piece: Piece): void;
 }
 
-export function createAnswerCounter({ figures, startedAt, state }: Call): AnswerCounter {
+export function createAnswerCounter({ figures, finishReasons, startedAt, state }: Call): AnswerCounter {
   const counts = state.metrics.of(figures.model as string);
   /** By answer: when its last piece came. */
   const lastAt: number[] = [];
@@ -43,7 +43,9 @@ export function createAnswerCounter({ figures, startedAt, state }: Call): Answer
         observe(counts.gap, seconds / tokens.length, tokens.length);
         observe(counts.pieceGap, seconds);
       }
-      if (finishReason !== undefined) counts.answers[ENDINGS[finishReason]]++;
+      if (finishReason === undefined) return;
+      counts.answers[ENDINGS[finishReason]]++;
+      finishReasons.push(finishReason);
     },
   };
 }

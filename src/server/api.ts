@@ -3,6 +3,7 @@ import type { Model } from '../engine/api.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import type { CancelSignal, Platform } from '../tensor/platform.ts';
 import type { RequestRecord } from './request-record.ts';
+import type { OpenTelemetryApi } from './tracing.ts';
 import type { ServerStore } from './store.ts';
 
 /** A `Request`, as fetch has it. */
@@ -95,6 +96,8 @@ export interface ServerOptions {
   readonly onStoreError?: ((error: unknown) => void) | undefined;
   /** Called when a request is over. */
   readonly onRequest?: ((record: RequestRecord) => void) | undefined;
+  /** OpenTelemetry's API, `await import('@opentelemetry/api')`, for a span of each request to a model. Default: no spans. */
+  readonly openTelemetry?: OpenTelemetryApi | undefined;
 }
 
 export interface Server {

@@ -4,6 +4,7 @@ import type { AccessControl, Holder } from './access/access-control.ts';
 import type { AuditLog } from './access/audit-log.ts';
 import type { ServerLimits } from './api.ts';
 import type { RequestRecord } from './request-record.ts';
+import type { Trace } from './tracing.ts';
 import type { ServerStore } from './store.ts';
 import { Failure, Stopped } from './failure.ts';
 import type { Metrics } from './metrics.ts';
@@ -40,6 +41,8 @@ export interface ServerState {
   /** There may be a batch to run, or to end. */
   readonly wakeBatches: () => void;
   readonly onEnd: (record: RequestRecord) => void;
+  /** Undefined where nobody asked for traces. */
+  readonly trace: Trace | undefined;
 }
 
 export interface Call {
@@ -53,6 +56,8 @@ export interface Call {
   /** Of the path: `id` of `/v1/models/:id`. */
   readonly pathParameters: Readonly<Record<string, string>>;
   readonly figures: CallFigures;
+  /** Of its answers that came to their end. */
+  readonly finishReasons: string[];
   /** Whose key it came with; undefined where none is needed, and before it is known. */
   readonly holder: Holder | undefined;
   /** Of its answers, among those that wait. */
@@ -121,8 +126,8 @@ export function startCall({ state, request, route }: CallStart): OpeningCall {
     }
   };
   const call: OpeningCall = {
-    id, state, request, figures, startedAt, signal, stop, parameters: {}, query: {}, pathParameters: {}, isStreaming: false,
-    holder: undefined, priority: 0, isAdmitted: false, atEnd: [],
+    id, state, request, figures, finishReasons: [], startedAt, signal, stop, parameters: {}, query: {}, pathParameters: {},
+    isStreaming: false, holder: undefined, priority: 0, isAdmitted: false, atEnd: [],
     remainingMs: () => Math.max(1, Math.ceil(state.limits.requestMs - (performance.now() - startedAt))),
     async end(status: number, error?: unknown) {
       if (over !== undefined) return over;
@@ -136,6 +141,7 @@ export function startCall({ state, request, route }: CallStart): OpeningCall {
       };
       state.metrics.count(record);
       state.onEnd(record);
+      queueMicrotask(() => state.trace?.(call, record));
       if (call.holder !== undefined) state.access.charge(call.holder, figures.promptTokens + figures.completionTokens);
       over = finish(record);
       return over;

@@ -18,12 +18,13 @@ import { errorBody } from './openai/error-form.ts';
 import { checkOrigin, corsHeaders, preflightHeaders } from './origin-guard.ts';
 import type { OriginRules } from './origin-guard.ts';
 import { ROUTES } from './routes.ts';
+import { createTrace } from './tracing.ts';
 import type { Route } from './route.ts';
 
 const OPTION_NAMES: NamesOf<ServerOptions> = {
   models: true, aliases: true, pinned: true, memoryBytes: true, idleMs: true, allowedHosts: true, corsOrigins: true, limits: true,
   heartbeatMs: true, store: true, requireKeys: true, auditPrompts: true, auditFailure: true, responseMs: true, fileMs: true,
-  onStoreError: true, onRequest: true,
+  onStoreError: true, onRequest: true, openTelemetry: true,
 };
 
 const DEFAULT_LIMITS: ResolvedServerLimits = {
@@ -54,7 +55,7 @@ function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' |
   checkInteger('heartbeatMs', options.heartbeatMs, { min: 1, max: MOST });
   for (const name of ['responseMs', 'fileMs'] as const) checkInteger(name, options[name], { min: 1 });
   checkSwitches({ requireKeys: options.requireKeys, auditPrompts: options.auditPrompts });
-  const { auditFailure = 'refuse', onRequest } = options;
+  const { auditFailure = 'refuse', onRequest, openTelemetry } = options;
   if (!['refuse', 'serve'].includes(auditFailure))
     throw new InputError(`auditFailure must be refuse or serve, found ${describeValue(auditFailure)}.`);
   if (options.store === undefined && options.requireKeys === true)
@@ -75,6 +76,7 @@ function stateOf(options: ServerOptions, hooks: Pick<ServerState, 'isDraining' |
     ...hooks,
     // What it throws is no fault of the request.
     onEnd: (record) => queueMicrotask(() => onRequest?.(record)),
+    trace: openTelemetry && createTrace(openTelemetry),
   };
 }
 

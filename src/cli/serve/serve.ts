@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Server } from '../../server/api.ts';
 import type { RequestRecord } from '../../server/request-record.ts';
+import type { OpenTelemetryApi } from '../../server/tracing.ts';
 import { createServer } from '../../server/create-server.ts';
 import { EXIT, Interruption, messageOf } from '../exit-codes.ts';
 import { expandHome, inputPath } from '../input-path.ts';
@@ -12,6 +13,7 @@ import type { ServeConfig, Settings } from './config.ts';
 import { openControl } from './control.ts';
 import type { Control, ServerDescription } from './control.ts';
 import { listen } from './listen.ts';
+import { openTraces } from './open-traces.ts';
 import type { Listener } from './listen.ts';
 import { servedModels } from './served-models.ts';
 import { NoDatabase } from './store/database.ts';
@@ -31,13 +33,19 @@ const STOP_MS = 5000;
 
 /** The database comes first, then the port, so that nobody waits for a model in vain; until it has loaded, only `/health` answers. */
 async function run(config: ServeConfig, interrupted: AbortSignal): Promise<void> {
+  const { traces: url } = config.settings as { readonly traces?: string };
+  const traces = url === undefined ? undefined : await openTraces({ url });
   const store = await openStoreOf(config);
   const stopped = new AbortController();
   const signal = AbortSignal.any([interrupted, stopped.signal]);
   try {
-    await serveWith({ store, config, signal, stop: () => stopped.abort(new Interruption(EXIT.ok)) });
+    await serveWith({
+      store, openTelemetry: traces?.api, config, signal, stop: () => stopped.abort(new Interruption(EXIT.ok)),
+    });
   } finally {
     await store?.close();
+    // A collector that is gone keeps nobody.
+    await traces?.close().catch(tellStoreError);
   }
 }
 
@@ -56,6 +64,7 @@ async function openStoreOf({ settings, from }: ServeConfig): Promise<ServeStore 
 
 interface Serving {
   readonly store: ServeStore | undefined;
+  readonly openTelemetry: OpenTelemetryApi | undefined;
   readonly config: ServeConfig;
   /** Aborts when the server shall stop. */
   readonly signal: AbortSignal;
@@ -84,7 +93,7 @@ async function findable(
 }
 
 async function serveWith(serving: Serving): Promise<void> {
-  const { store, config, signal } = serving;
+  const { store, openTelemetry, config, signal } = serving;
   const { settings } = config;
   let server: Server | undefined;
   const fetch = async (request: Request): Promise<Response> => (server === undefined ? whileLoading(request) : server.fetch(request));
@@ -98,7 +107,7 @@ async function serveWith(serving: Serving): Promise<void> {
   const control = await findable(serving, listener, () => server);
   try {
     const models = await servedModels(config, signal);
-    created = createServer({ ...models.options, store, ...serverOptions(settings) });
+    created = createServer({ ...models.options, store, openTelemetry, ...serverOptions(settings) });
     for (const name of models.first) await created.load(name, { signal });
     models.started();
     server = created;

@@ -64,6 +64,9 @@ export const SETTINGS = {
   maxFileBytes: { ...count, value: 'bytes', max: 2 ** 30 - 1, default: 100 * 2 ** 20, about: 'most bytes of a file' },
   maxBatchRequests: { ...count, default: 50_000, about: 'most requests of a batch' },
   batchConcurrency: { ...count, max: 256, default: 4, about: 'most requests of batches that run at once' },
+  traces: {
+    kind: 'text', value: 'url', about: "where to send OpenTelemetry's spans (OTLP over HTTP): http://127.0.0.1:4318/v1/traces",
+  },
   logRequests: { kind: 'switch', default: true, about: 'a line on stderr for each request, without what was asked' },
   maxConcurrent: { kind: 'integer', value: 'count', min: 1, max: 4096, default: 64, about: "most answers of a model that share its steps" },
   queueLimit: { kind: 'integer', value: 'count', min: 0, max: MOST_MS, about: 'most answers that wait for those (default: any number)' },
