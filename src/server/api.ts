@@ -2,8 +2,8 @@
 import type { Model } from '../engine/api.ts';
 import type { MemoryNeeds } from '../engine/memory-needs.ts';
 import type { CancelSignal, Platform } from '../tensor/platform.ts';
+import type { OpenTelemetryApi } from './open-telemetry.ts';
 import type { RequestRecord } from './request-record.ts';
-import type { OpenTelemetryApi } from './tracing.ts';
 import type { ServerStore } from './store.ts';
 
 /** A `Request`, as fetch has it. */

@@ -3,4 +3,4 @@ export { createServer } from './create-server.ts';
 export type { AuditEntry, AuditStore, KeyLimits, KeyStore, ServerStore, StoredKey } from './store.ts';
 export type { ModelLoader, Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse } from './api.ts';
 export type { RequestRecord } from './request-record.ts';
-export type { OpenTelemetryApi, OpenTelemetrySpan } from './tracing.ts';
+export type { OpenTelemetryApi, OpenTelemetrySpan } from './open-telemetry.ts';

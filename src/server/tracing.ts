@@ -5,22 +5,10 @@
  */
 import type { JsonObject } from '../tensor/checkpoint.ts';
 import type { Call } from './call.ts';
+import type { OpenTelemetryApi } from './open-telemetry.ts';
 import type { RequestRecord } from './request-record.ts';
 
 type Attributes = Record<string, string | number | boolean | string[] | undefined>;
-
-/** As much of `@opentelemetry/api` as is used: `createServer({ openTelemetry: await import('@opentelemetry/api') })`. */
-export interface OpenTelemetryApi {
-  readonly trace: { getTracer(name: string): { startSpan(name: string, options: any, context: any): OpenTelemetrySpan } };
-  readonly propagation: { extract(context: any, carrier: any): any };
-  /** A span that begins while another one is under way lies below it, unless the request names its own parent. */
-  readonly context: { active(): any };
-}
-
-export interface OpenTelemetrySpan {
-  setStatus(status: { code: number; message?: string }): unknown;
-  end(time?: number): void;
-}
 
 /** Of `SpanKind` and `SpanStatusCode`. */
 const SERVER = 1;

@@ -1,6 +1,6 @@
 /** OpenTelemetry's SDK, where traces are asked for: its packages are loaded then, and only then. */
 import { InputError } from '../../tensor/errors.ts';
-import type { OpenTelemetryApi } from '../../server/tracing.ts';
+import type { OpenTelemetryApi } from '../../server/open-telemetry.ts';
 
 export const TRACE_PACKAGES = [
   '@opentelemetry/api', '@opentelemetry/sdk-trace-node', '@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/resources',

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Server } from '../../server/api.ts';
 import type { RequestRecord } from '../../server/request-record.ts';
-import type { OpenTelemetryApi } from '../../server/tracing.ts';
+import type { OpenTelemetryApi } from '../../server/open-telemetry.ts';
 import { createServer } from '../../server/create-server.ts';
 import { EXIT, Interruption, messageOf } from '../exit-codes.ts';
 import { expandHome, inputPath } from '../input-path.ts';
