@@ -21,6 +21,9 @@ describe('full attention', () => {
     [square(4, 1, 20), 5, 65],
     [{ heads: 2, kvHeads: 2, keyDim: 24, valueDim: 80 }, 7, 200],
     [{ heads: 3, kvHeads: 1, keyDim: 40, valueDim: 7 }, 4, 130],
+    [square(2, 1, 64), 40, 70],
+    [square(2, 2, 128), 19, 33],
+    [square(1, 1, 300), 5, 9],
     [square(2, 1, 8), 3, 0],
   ])('%j, %i rows over %i keys', async (heads, rows, keys) => {
     const shape = { ...heads, scale: heads.keyDim ** -0.5 };

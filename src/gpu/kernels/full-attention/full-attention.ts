@@ -1,10 +1,12 @@
 /**
- * Every row of q over all rows of k and v, without a mask (Vaswani et al. 2017). A workgroup takes one head of one row: its invocations
- * score a tile of keys, one each, then add up the tile's values, each some of the head's; the softmax streams from tile to tile.
+ * Every row of q over all rows of k and v, without a mask (Vaswani et al. 2017). A workgroup takes one head of some rows, which share every
+ * tile of keys and values that it reads; several invocations take a row: each scores some keys of a tile, then adds up some of the values.
+ * The softmax streams from tile to tile.
  */
 import { kernelHeader, kernelKey, LINEAR_WORKGROUP, linearWorkgroups, MAIN_ARGUMENTS } from '../../kernel.ts';
 import type { Binding, Kernel, Workgroups } from '../../kernel.ts';
 import { STEP_STRUCT } from '../../linear-shape.ts';
+import { lanesOfWidth } from '../../wgsl/row-pieces.ts';
 
 /**
  * Bindings `q` f32 [rows, heads * keyDim], `k` f32 [keys, kvHeads * keyDim], `v` f32 [keys, kvHeads * valueDim], `y` f32
@@ -16,79 +18,156 @@ export interface FullAttentionVariant {
   readonly keyDim: number;
   readonly valueDim: number;
   readonly scale: number;
-  /** Of a workgroup, and keys of a tile. A power of two. */
+  /** Of a workgroup. A power of two from 16 on. */
   readonly invocations: number;
 }
 
-function mainFunction({ heads, kvHeads, keyDim, valueDim, scale, invocations }: FullAttentionVariant): string {
-  return `@compute @workgroup_size(${invocations})
+/** Workgroup memory of queries, and of a tile of keys and values: together within what every device has. */
+const QUERY_BYTES = 4096;
+const TILE_BYTES = 9216;
+const MOST_ROWS = 16;
+const MOST_KEYS = 32;
+
+interface Tile {
+  /** Rows of a workgroup, and keys of a tile. */
+  readonly rows: number;
+  readonly keys: number;
+  /** Invocations of a row. */
+  readonly lanes: number;
+  /** Values that are read at a time, and how many times a key or a value takes. */
+  readonly type: string;
+  readonly keyPieces: number;
+  readonly valuePieces: number;
+}
+
+/** The largest power of two up to `most` of which each takes `bytes`, at least 1. */
+function fitting(most: number, bytes: number, room: number): number {
+  let count = most;
+  while (count > 1 && count * bytes > room) count /= 2;
+  return count;
+}
+
+function tileOf({ keyDim, valueDim, invocations }: FullAttentionVariant): Tile {
+  const quads = lanesOfWidth(keyDim).values === 4 && lanesOfWidth(valueDim).values === 4;
+  const rows = fitting(Math.min(MOST_ROWS, invocations), 4 * keyDim, QUERY_BYTES);
+  const keys = fitting(MOST_KEYS, 4 * (keyDim + valueDim), TILE_BYTES);
+  const values = quads ? 4 : 1;
+  return {
+    rows, keys, lanes: invocations / rows, type: quads ? 'vec4<f32>' : 'f32', keyPieces: keyDim / values, valuePieces: valueDim / values,
+  };
+}
+
+interface Load {
+  readonly to: string;
+  readonly from: string;
+  readonly count: number;
+  readonly pieces: number;
+  /** WGSL: how many rows there are, and the first one wanted. */
+  readonly rows: string;
+  readonly first: string;
+  /** Heads of a row, and WGSL of the one wanted. */
+  readonly stride: number;
+  readonly head: string;
+  readonly invocations: number;
+  readonly type: string;
+}
+
+/** Statements that fill `to` [count, pieces] from rows of a head, zeros past the last of them. */
+function loadText({ to, from, count, pieces, rows, first, stride, head, invocations, type }: Load): string {
+  return `  for (var i = lane; i < ${count * pieces}u; i += ${invocations}u) {
+    let at = ${first} + i / ${pieces}u;
+    var value = ${type}(0.0);
+    if (at < ${rows}) { value = ${from}[(at * ${stride}u + ${head}) * ${pieces}u + i % ${pieces}u]; }
+    ${to}[i] = value;
+  }`;
+}
+
+function mainFunction(variant: FullAttentionVariant): string {
+  const { heads, kvHeads, scale, invocations } = variant;
+  const { rows, keys, lanes, type, keyPieces, valuePieces } = tileOf(variant);
+  const [own, parts] = [Math.ceil(keys / lanes), Math.ceil(valuePieces / lanes)];
+  const product = type === 'f32' ? 'sum += a * b;' : 'sum += dot(a, b);';
+  const load = (of: Omit<Load, 'invocations' | 'type'>) => loadText({ ...of, invocations, type });
+  const tile = { count: keys, rows: 'keys.rows', first: 'first', stride: kvHeads, head: 'kvHead' };
+  const each = (count: number, most: number, body: string) => `    for (var i = 0u; i < ${count}u; i++) {
+      let j = i * ${lanes}u + part;
+      if (j < ${most}u) { ${body} }
+    }`;
+  return `var<workgroup> queries: array<${type}, ${rows * keyPieces}>;
+var<workgroup> tileKeys: array<${type}, ${keys * keyPieces}>;
+var<workgroup> tileValues: array<${type}, ${keys * valuePieces}>;
+var<workgroup> scores: array<f32, ${rows * keys}>;
+var<workgroup> weights: array<f32, ${rows * keys}>;
+@compute @workgroup_size(${invocations})
 fn main(${MAIN_ARGUMENTS}) {
   let item = ${LINEAR_WORKGROUP};
-  if (item >= step.rows * ${heads}u) { return; }
-  let row = item / ${heads}u;
   let head = item % ${heads}u;
+  let firstRow = (item / ${heads}u) * ${rows}u;
+  if (firstRow >= step.rows) { return; }
   let kvHead = head / ${heads / kvHeads}u;
-  let query = (row * ${heads}u + head) * ${keyDim}u;
-  let output = (row * ${heads}u + head) * ${valueDim}u;
-  for (var i = lane; i < ${valueDim}u; i += ${invocations}u) { sums[i] = 0.0; }
+  let own = lane / ${lanes}u;
+  let part = lane % ${lanes}u;
+${load({ to: 'queries', from: 'q', count: rows, pieces: keyPieces, rows: 'step.rows', first: 'firstRow', stride: heads, head: 'head' })}
+  var sums: array<${type}, ${parts}>;
   var best = -3.4e38;
   var total = 0.0;
-  for (var first = 0u; first < keys.rows; first += ${invocations}u) {
-    let key = first + lane;
-    var score = -3.4e38;
-    if (key < keys.rows) {
-      let at = (key * ${kvHeads}u + kvHead) * ${keyDim}u;
-      score = 0.0;
-      for (var i = 0u; i < ${keyDim}u; i++) { score += q[query + i] * k[at + i]; }
-      score *= ${scale};
-    }
-    // [invocations] scores, halved to their maximum.
-    scores[lane] = score;
+  for (var first = 0u; first < keys.rows; first += ${keys}u) {
     workgroupBarrier();
-    for (var width = ${invocations / 2}u; width > 0u; width >>= 1u) {
-      if (lane < width) { scores[lane] = max(scores[lane], scores[lane + width]); }
-      workgroupBarrier();
-    }
-    let now = max(best, scores[0]);
+${load({ ...tile, to: 'tileKeys', from: 'k', pieces: keyPieces })}
+${load({ ...tile, to: 'tileValues', from: 'v', pieces: valuePieces })}
     workgroupBarrier();
+    let count = min(keys.rows - first, ${keys}u);
+    var mine: array<f32, ${own}>;
+${each(own, keys, `var sum = 0.0;
+        for (var d = 0u; d < ${keyPieces}u; d++) {
+          let a = queries[own * ${keyPieces}u + d];
+          let b = tileKeys[j * ${keyPieces}u + d];
+          ${product}
+        }
+        mine[i] = select(-3.4e38, sum * ${scale}, j < count);
+        scores[own * ${keys}u + j] = mine[i];`)}
+    workgroupBarrier();
+    var now = best;
+    for (var j = 0u; j < ${keys}u; j++) { now = max(now, scores[own * ${keys}u + j]); }
     let kept = exp(max(best - now, -80.0)) * select(0.0, 1.0, first > 0u);
     best = now;
-    // [invocations] weights of the tile's keys against the best so far.
-    scores[lane] = select(0.0, exp(max(score - best, -80.0)), key < keys.rows);
+${each(own, keys, `weights[own * ${keys}u + j] = select(0.0, exp(max(mine[i] - best, -80.0)), j < count);`)}
     workgroupBarrier();
-    let count = min(keys.rows - first, ${invocations}u);
     total *= kept;
-    for (var i = 0u; i < count; i++) { total += scores[i]; }
-    for (var i = lane; i < ${valueDim}u; i += ${invocations}u) {
-      var sum = sums[i] * kept;
-      for (var j = 0u; j < count; j++) { sum += scores[j] * v[((first + j) * ${kvHeads}u + kvHead) * ${valueDim}u + i]; }
-      sums[i] = sum;
+    for (var i = 0u; i < ${parts}u; i++) { sums[i] *= kept; }
+    for (var j = 0u; j < ${keys}u; j++) {
+      let weight = weights[own * ${keys}u + j];
+      total += weight;
+      for (var i = 0u; i < ${parts}u; i++) {
+        sums[i] += weight * tileValues[j * ${valuePieces}u + min(i * ${lanes}u + part, ${valuePieces - 1}u)];
+      }
     }
-    workgroupBarrier();
   }
-  for (var i = lane; i < ${valueDim}u; i += ${invocations}u) { y[output + i] = select(0.0, sums[i] / total, keys.rows > 0u); }
+  let row = firstRow + own;
+  if (row >= step.rows) { return; }
+${each(parts, valuePieces, `y[(row * ${heads}u + head) * ${valuePieces}u + j] = select(${type}(0.0), sums[i] / total, keys.rows > 0u);`)}
 }
 `;
 }
 
 export function fullAttentionKernel(variant: FullAttentionVariant): Kernel {
   const { heads, kvHeads, keyDim, valueDim, invocations } = variant;
-  const read = (name: string): Binding => ({ name, access: 'read', type: 'array<f32>' });
+  const { type } = tileOf(variant);
+  const read = (name: string): Binding => ({ name, access: 'read', type: `array<${type}>` });
   const bindings: readonly Binding[] = [
-    read('q'), read('k'), read('v'), { name: 'y', access: 'write', type: 'array<f32>' },
+    read('q'), read('k'), read('v'), { name: 'y', access: 'write', type: `array<${type}>` },
     { name: 'step', access: 'uniform', type: 'Step' }, { name: 'keys', access: 'uniform', type: 'Step' },
   ];
-  const memory = `var<workgroup> scores: array<f32, ${invocations}>;\nvar<workgroup> sums: array<f32, ${valueDim}>;\n`;
   return {
     key: kernelKey('full-attention', variant),
     label: `full-attention [${heads}/${kvHeads} x ${keyDim}, ${valueDim}]`,
-    wgsl: `${kernelHeader(bindings, {})}${STEP_STRUCT}\n${memory}${mainFunction(variant)}`,
+    wgsl: `${kernelHeader(bindings, {})}${STEP_STRUCT}\n${mainFunction(variant)}`,
     bindings,
     workgroupSize: invocations,
     needs: {},
   };
 }
 
-export function fullAttentionWorkgroups({ heads }: FullAttentionVariant, rows: number): Workgroups {
-  return linearWorkgroups(Math.max(1, rows * heads));
+export function fullAttentionWorkgroups(variant: FullAttentionVariant, rows: number): Workgroups {
+  return linearWorkgroups(Math.max(1, Math.ceil(rows / tileOf(variant).rows) * variant.heads));
 }
