@@ -11,10 +11,17 @@ export function mayAsk({ holder }: Call, id: string, name: string): boolean {
 
 /** @throws Failure (404) for a model that there is not, (403) for one that the request's key may not ask. @returns its own name */
 export function checkModelOf(call: Call, id: string): string {
-  const { name } = call.state.models.describe(id);
+  const { models: allowed } = call.holder?.limits ?? {};
+  const { models } = call.state;
+  const isThere = models.names.some((name) => name === id || models.describe(name).aliases.includes(id));
+  // Who may ask some is not told of the others.
+  if (!isThere && allowed !== undefined)
+    throw new Failure(`There is no model of this name here that this key may ask. It may ask ${allowed.join(', ')}.`, {
+      status: 404, code: 'model_not_found', param: 'model',
+    });
+  const { name } = models.describe(id);
   if (mayAsk(call, id, name)) return name;
-  const allowed = call.holder?.limits.models?.join(', ');
-  throw new Failure(`This key may not ask the model ${JSON.stringify(id)}. It may ask ${allowed}.`, {
+  throw new Failure(`This key may not ask the model ${JSON.stringify(id)}. It may ask ${allowed?.join(', ')}.`, {
     status: 403, type: 'permission_error', code: 'model_not_allowed', param: 'model',
   });
 }

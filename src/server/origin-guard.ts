@@ -57,9 +57,12 @@ export function checkOrigin(request: Request, rules: OriginRules): string | unde
   throw refused;
 }
 
+const RATES = ['limit', 'remaining', 'reset'].flatMap((kind) => [`x-ratelimit-${kind}-requests`, `x-ratelimit-${kind}-tokens`]);
+const EXPOSED = ['x-request-id', 'retry-after', ...RATES].join(', ');
+
 /** What lets a browser hand the answer to the page. */
 export function corsHeaders(origin: string): Readonly<Record<string, string>> {
-  return { 'access-control-allow-origin': origin, 'access-control-expose-headers': 'x-request-id, retry-after', vary: 'origin' };
+  return { 'access-control-allow-origin': origin, 'access-control-expose-headers': EXPOSED, vary: 'origin' };
 }
 
 /** What a browser asks before it sends the request itself. */

@@ -40,7 +40,9 @@ export function registerUsage(program: Command): void {
     .summary('show what was asked of "ingot serve", by key, model and day')
     .description('Shows requests and tokens that "ingot serve" has in its database.')
     .addOption(
-      new Option('--by <groups>', `sums by some of ${USAGE_GROUPS.join(', ')}`).argParser(listOf(USAGE_GROUPS)).default(['key', 'model'], 'key,model'),
+      new Option('--by <groups>', `sums by some of ${USAGE_GROUPS.join(', ')}`)
+        .argParser(listOf(USAGE_GROUPS))
+        .default(['key', 'model'], 'key,model'),
     )
     .option('--from <day>', 'from this day on', dayText)
     .option('--to <day>', 'up to this day', dayText)

@@ -110,6 +110,8 @@ describe('limits of a key', () => {
     expect(await ask(server, headers, { ...ASK, model: 'other' })).toMatchObject({
       status: 403, body: { error: { code: 'model_not_allowed', param: 'model', message: /may not ask the model "other"/ } },
     });
+    const { body } = await ask(server, headers, { ...ASK, model: 'none' });
+    expect([body.error.code, body.error.message.includes('other')]).toEqual(['model_not_found', false]);
     const listed = (await server.fetch(new Request('http://localhost/v1/models', { headers }))) as Response;
     expect((await listed.json()).data.map(({ id }: { id: string }) => id)).toEqual(['fake']);
   });
