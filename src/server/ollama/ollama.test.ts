@@ -129,7 +129,7 @@ describe('what is not obeyed', () => {
     ['chat', { messages: [{ role: 'user', content: 'a', images: ['aGk='] }] }, 400, /messages\[0\].images/],
     ['chat', { top_logprobs: 2 }, 400, /only for requests with logprobs/],
     ['chat', { keep_alive: 'soon' }, 400, /keep_alive must be seconds/],
-    ['chat', { model: 'other' }, 404, /There is no model "other" here/],
+    ['chat', { model: 'other' }, 404, /There is no model of this name here/],
     ['generate', { template: '{{ .Prompt }}' }, 400, /template is not obeyed here: the model's own/],
     ['generate', { context: [1, 2] }, 400, /context is not obeyed here: send the conversation/],
     ['generate', { images: ['aGk='] }, 400, /images is not obeyed here/],
