@@ -10,7 +10,7 @@ import { locate } from '../src/node/open-path.ts';
 import { f32Of, readFixtureTensors, sharedPath } from './fixture-tensors.ts';
 import { expectClose } from './relative-error.ts';
 
-const FOLDER = `${sharedPath}/golden/moonshine`;
+export const MOONSHINE_FOLDER = `${sharedPath}/golden/moonshine`;
 export const MOONSHINE_GOLDEN = 'golden/moonshine/golden.json';
 
 interface Golden {
@@ -22,8 +22,8 @@ interface Room {
   readonly sounds?: number;
 }
 
-async function openFolder(executor: Executor, folder: string, { mostRows, sounds = 1 }: Room) {
-  const checkpoint = await openCheckpoint(await locate(folder));
+async function openPath(executor: Executor, path: string, { mostRows, sounds = 1 }: Room) {
+  const checkpoint = await openCheckpoint(await locate(path));
   try {
     return await createSoundDecoder({ executor, decoder: await openDecoder(checkpoint), mostRows, sounds });
   } finally {
@@ -31,13 +31,16 @@ async function openFolder(executor: Executor, folder: string, { mostRows, sounds
   }
 }
 
-/** What the listener makes of each sound, its stem and its first layer among it, the decoder's logits and its likeliest tokens. */
-export async function checkMoonshine(executor: Executor, tolerance: number): Promise<void> {
-  const { runs } = JSON.parse(readFileSync(`${FOLDER}/golden.json`, 'utf8')) as Golden;
-  const tensors = readFixtureTensors(`${FOLDER}/golden.safetensors`);
+/**
+ * What the listener makes of each sound, its stem and its first layer among it, the decoder's logits and its likeliest tokens.
+ * @param path the golden's folder, or a file that was made of it
+ */
+export async function checkMoonshine(executor: Executor, tolerance: number, path = MOONSHINE_FOLDER): Promise<void> {
+  const { runs } = JSON.parse(readFileSync(`${MOONSHINE_FOLDER}/golden.json`, 'utf8')) as Golden;
+  const tensors = readFixtureTensors(`${MOONSHINE_FOLDER}/golden.safetensors`);
   const of = (name: string) => f32Of(tensors, name);
   const mostRows = Math.max(...Object.keys(runs).map((run) => of(`${run}.waveform`).length));
-  const decoder = await openFolder(executor, FOLDER, { mostRows, sounds: 2 });
+  const decoder = await openPath(executor, path, { mostRows, sounds: 2 });
   try {
     const { program } = decoder;
     for (const [run, { greedy, frames }] of Object.entries(runs)) {
@@ -73,7 +76,7 @@ export async function checkMoonshine(executor: Executor, tolerance: number): Pro
 
 /** Both sounds together, one of which ends first; then one of them, over what another left in its memory. */
 async function checkGreedy(
-  decoder: Awaited<ReturnType<typeof openFolder>>, runs: Golden['runs'], of: (name: string) => Float32Array,
+  decoder: Awaited<ReturnType<typeof openPath>>, runs: Golden['runs'], of: (name: string) => Float32Array,
 ): Promise<void> {
   const names = Object.keys(runs);
   const sounds = [];
@@ -114,7 +117,7 @@ export async function checkRecording(executor: Executor, pieces: readonly number
   const wanted = expected.pieces.filter(({ piece }) => pieces.includes(piece));
   expect(wanted.length).toBe(pieces.length);
   const mostRows = Math.max(...wanted.map(({ samples: [from, to] }) => to - from));
-  const decoder = await openFolder(executor, REAL, { mostRows });
+  const decoder = await openPath(executor, REAL, { mostRows });
   try {
     for (const { piece, samples: [from, to], ids } of wanted) {
       const heard = await decoder.hear(samples.subarray(from, to));
