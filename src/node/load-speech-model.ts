@@ -1,15 +1,24 @@
 /** A model that hears, from a path, with what it needs beside it. */
 import { createSoundDecoder } from '../engine/sound-decoder.ts';
-import { createSpeechModel, MOST_SOUNDS, MOST_TURN_SECONDS } from '../engine/speech/speech-model.ts';
-import type { SpeechModel } from '../engine/speech/speech-model.ts';
+import { createSpeechModel } from '../engine/speech/speech-model.ts';
+import type { Recogniser, SpeechModel } from '../engine/speech/speech-model.ts';
+import { createTurnRecogniser, MOST_SOUNDS, MOST_TURN_SECONDS } from '../engine/speech/turn-recogniser.ts';
+import { createWhisperRecogniser } from '../engine/speech/whisper/whisper-recogniser.ts';
+import type { WhisperRules } from '../engine/speech/whisper/whisper-rules.ts';
+import { whisperTokens } from '../engine/speech/whisper/whisper-tokens.ts';
+import type { WhisperTokens } from '../engine/speech/whisper/whisper-tokens.ts';
 import { openCheckpoint } from '../files/open-checkpoint.ts';
+import type { Executor } from '../graph/executor.ts';
 import { openDecoder } from '../models/open-decoder.ts';
+import type { DecoderModel } from '../models/open-decoder.ts';
 import type { QuantizeType } from '../models/quantize-weights.ts';
+import type { WhisperConfig } from '../models/whisper.ts';
 import type { Checkpoint } from '../tensor/checkpoint.ts';
 import { FormatError, InputError } from '../tensor/errors.ts';
 import { checkOptionNames } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { CancelSignal } from '../tensor/platform.ts';
+import { parseJsonObject } from '../tensor/parse-json.ts';
 import { checkOperation } from '../tensor/progress.ts';
 import type { OnProgress } from '../tensor/progress.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
@@ -43,13 +52,13 @@ const LOAD_NAMES: NamesOf<LoadSpeechModelOptions> = {
 const RATE = 16_000;
 
 /**
- * Loads a model that hears (Moonshine), and the detector that cuts what it is given. Call its `dispose()` when done.
+ * Loads a model that hears (Moonshine, with the detector that cuts what it is given; Whisper). Call its `dispose()` when done.
  * @throws as `loadModel`; InputError also for a model that does not hear, FormatError for one without a tokenizer where none is named
  */
 export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechModelOptions = {}): Promise<SpeechModel> {
   checkOptionNames(options, LOAD_NAMES, 'loadSpeechModel');
   checkOperation(options);
-  const { signal, onProgress, quantize } = options;
+  const { signal, quantize } = options;
   const executor = await openExecutor(options);
   const checkpoint = await openCheckpoint(await locate(pathOrUrl, { signal }), { signal });
   try {
@@ -57,26 +66,69 @@ export async function loadSpeechModel(pathOrUrl: string, options: LoadSpeechMode
     const opened = await openDecoder(checkpoint, { quantize, signal });
     if (opened.model.listener === undefined) {
       throw new InputError(
-        `${checkpoint.name} (${checkpoint.architecture}) does not hear: expected a model of speech to text, as Moonshine. ` +
+        `${checkpoint.name} (${checkpoint.architecture}) does not hear: expected a model of speech to text, as Moonshine or Whisper. ` +
           'Text models are for loadModel, or "ingot run".',
       );
     }
-    const decoder = await createSoundDecoder({
-      executor, decoder: opened, mostRows: MOST_TURN_SECONDS * RATE, sounds: MOST_SOUNDS, signal, onProgress,
+    const recogniser = await (checkpoint.architecture === 'whisper' ? whisperOf : turnRecogniserOf)({
+      opened, tokenizer, checkpoint, executor, options,
     });
-    try {
-      const detector = await loadVoiceDetector(options.detector ?? bundledDetectorPath(), { signal });
-      const info = {
-        name: checkpoint.name, architecture: checkpoint.architecture, device: executor.description, warnings: opened.warnings,
-      };
-      return createSpeechModel({ info, decoder, tokenizer, detector, ...endsOf(checkpoint, tokenizer) });
-    } catch (error) {
-      await decoder.dispose();
-      throw error;
-    }
+    const { name, architecture } = checkpoint;
+    return createSpeechModel({ name, architecture, device: executor.description, warnings: opened.warnings }, recogniser);
   } finally {
     await checkpoint.close();
   }
+}
+
+interface Opened {
+  readonly opened: DecoderModel;
+  readonly tokenizer: Tokenizer;
+  readonly checkpoint: Checkpoint;
+  readonly executor: Executor;
+  readonly options: LoadSpeechModelOptions;
+}
+
+async function turnRecogniserOf({ opened, tokenizer, checkpoint, executor, options }: Opened): Promise<Recogniser> {
+  const { signal, onProgress } = options;
+  const mostRows = MOST_TURN_SECONDS * RATE;
+  const decoder = await createSoundDecoder({ executor, decoder: opened, mostRows, sounds: MOST_SOUNDS, signal, onProgress });
+  try {
+    const detector = await loadVoiceDetector(options.detector ?? bundledDetectorPath(), { signal });
+    const { architecture } = checkpoint;
+    return createTurnRecogniser({ architecture, decoder, tokenizer, detector, ...endsOf(checkpoint, tokenizer) });
+  } catch (error) {
+    await decoder.dispose();
+    throw error;
+  }
+}
+
+async function whisperOf({ opened, tokenizer, checkpoint, executor, options: { signal, onProgress } }: Opened): Promise<Recogniser> {
+  const { melBands: bands, soundPositions, vocabSize } = opened.config as WhisperConfig;
+  const tokens = whisperTokens(vocabSize, checkpoint.name);
+  const rules = whisperRules(checkpoint, tokens);
+  const rows = 2 * soundPositions;
+  const decoder = await createSoundDecoder({ executor, decoder: opened, mostRows: rows, signal, onProgress });
+  return createWhisperRecogniser({ decoder, tokenizer, tokens, rules, bands, rows });
+}
+
+/** Timestamps begin within the first second. */
+const MOST_INITIAL = 50;
+
+/** What generation_config.json suppresses, else config.json; without either special tokens alone. */
+function whisperRules({ assets, config, name }: Checkpoint, tokens: WhisperTokens): WhisperRules {
+  const text = assets.get('generation_config.json');
+  const generation = text === undefined ? {} : parseJsonObject(text, `${name}: generation_config.json`);
+  const listed = (key: string): readonly number[] | undefined => {
+    const value = generation[key] ?? config?.[key];
+    return Array.isArray(value) ? value.filter((id) => typeof id === 'number') : undefined;
+  };
+  const { transcribe, translate, startOfTranscript, startOfPrevious, startOfLm, noSpeech, endOfText } = tokens;
+  const specials = [transcribe, translate, startOfTranscript, startOfPrevious, startOfLm, noSpeech];
+  return {
+    suppressed: [...new Set([...(listed('suppress_tokens') ?? []), ...specials])],
+    suppressedFirst: listed('begin_suppress_tokens') ?? [endOfText],
+    timestamps: { mostInitial: MOST_INITIAL },
+  };
 }
 
 async function tokenizerOf(checkpoint: Checkpoint, { tokenizer, signal }: LoadSpeechModelOptions): Promise<Tokenizer> {

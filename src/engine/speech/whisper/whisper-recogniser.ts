@@ -1,0 +1,125 @@
+/** Whisper over sounds of any length: window after window, each beginning where the last whole segment of the one before ended. */
+import { WHISPER_RATE } from '../../../audio/whisper-features.ts';
+import { InputError } from '../../../tensor/errors.ts';
+import { describeValue } from '../../../tensor/option-names.ts';
+import type { TranscriptSegment } from '../../../text/transcript-formats.ts';
+import type { Tokenizer } from '../../../text/tokenizer.ts';
+import type { SoundDecoder } from '../../sound-decoder.ts';
+import { createTurns } from '../in-turn.ts';
+import type { InTurn } from '../in-turn.ts';
+import { monoSound } from '../mono-sound.ts';
+import type { Sound } from '../mono-sound.ts';
+import type { Hearing, Recogniser, TranscribeOptions } from '../speech-model.ts';
+import { isSilence, MOST_CONTEXT_TEMPERATURE } from './answer-quality.ts';
+import { decodeWindow } from './decode-window.ts';
+import { createMelWindows } from './mel-windows.ts';
+import type { MelWindows } from './mel-windows.ts';
+import { detectLanguage } from './whisper-rules.ts';
+import type { WhisperRules } from './whisper-rules.ts';
+import { whisperPrompt } from './whisper-tokens.ts';
+import type { WhisperTokens } from './whisper-tokens.ts';
+import { FRAME_SECONDS, windowSegments } from './window-segments.ts';
+
+export interface WhisperParts {
+  readonly decoder: Pick<SoundDecoder, 'hear' | 'logits' | 'vocabSize' | 'contextLength'>;
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode'>;
+  readonly tokens: WhisperTokens;
+  readonly rules: WhisperRules;
+  readonly bands: number;
+  /** Rows of a window. */
+  readonly rows: number;
+}
+
+/** @param parts whose decoder it owns */
+export function createWhisperRecogniser(parts: WhisperParts & { readonly decoder: Pick<SoundDecoder, 'dispose'> }): Recogniser {
+  const inTurn = createTurns();
+  return {
+    checkOptions: (options) => checkOptions(options, parts.tokens),
+    segments: (sound, options, hearing) => whisperSegments({ ...parts, inTurn }, { sound, options, hearing }),
+    dispose: () => inTurn(() => parts.decoder.dispose()),
+  };
+}
+
+/** @throws InputError */
+function checkOptions({ language, timestamps, turns, pieceSeconds, task }: TranscribeOptions, { languages }: WhisperTokens): void {
+  if (timestamps === 'words')
+    throw new InputError('times of words need the weights of cross attention, which are not read out yet: use timestamps "segments".');
+  for (const [name, value] of Object.entries({ turns, pieceSeconds }))
+    if (value !== undefined) throw new InputError(`${name} is for models that hear turns: Whisper takes windows of 30 s. Leave it out.`);
+  if (languages.size === 0) {
+    if (language !== undefined && language !== 'en')
+      throw new InputError(`this Whisper knows English ("en") alone, found ${describeValue(language)}.`);
+    if (task === 'translate') throw new InputError('this Whisper knows English alone: it translates nothing.');
+  } else if (language !== undefined && !languages.has(language)) {
+    throw new InputError(`language must be one of ${[...languages.keys()].join(', ')}, found ${describeValue(language)}.`);
+  }
+}
+
+interface Call {
+  readonly sound: Sound;
+  readonly options: TranscribeOptions;
+  readonly hearing: Hearing;
+}
+
+/** Segments of a sound, as windows are decoded. */
+async function* whisperSegments(
+  parts: WhisperParts & { readonly inTurn: InTurn }, { sound, options, hearing }: Call,
+): AsyncGenerator<TranscriptSegment> {
+  const { tokenizer, tokens, bands, rows, inTurn } = parts;
+  const { signal, onProgress, prompt } = options;
+  const { pieces, seconds: total = 0 } = monoSound(sound, WHISPER_RATE);
+  const windows = createMelWindows(pieces, { bands, rows });
+  let context: number[] = prompt === undefined ? [] : tokenizer.encode(` ${prompt.trim()}`);
+  hearing.language = tokens.languages.size === 0 ? undefined : options.language;
+  onProgress?.({ phase: 'transcribe', loaded: 0, total });
+  for (let at = 0; ; ) {
+    signal?.throwIfAborted();
+    const frames = await windows.fill();
+    hearing.seconds = windows.samples / WHISPER_RATE;
+    if (frames === 0) break;
+    const { answer, segments, advance } = await inTurn(() => hearWindow(parts, windows, { options, hearing, context, frames }));
+    for (const { start, end, ids } of segments) {
+      const text = tokenizer.decode(textIds(ids, tokens)).trim();
+      if (text !== '') yield { start: at * FRAME_SECONDS + start, end: at * FRAME_SECONDS + end, text };
+    }
+    const said = segments.flatMap(({ ids }) => ids);
+    context = answer.temperature > MOST_CONTEXT_TEMPERATURE ? [] : [...context, ...said].slice(-parts.decoder.contextLength);
+    // An end at 0.00 would begin the same window again.
+    const step = advance > 0 ? advance : frames;
+    windows.advance(step);
+    at += step;
+    onProgress?.({ phase: 'transcribe', loaded: Math.min(at * FRAME_SECONDS, Math.max(hearing.seconds, total)), total });
+  }
+  onProgress?.({ phase: 'transcribe', loaded: hearing.seconds, total: Math.max(total, hearing.seconds) });
+}
+
+interface WindowState {
+  readonly options: TranscribeOptions;
+  readonly hearing: Hearing;
+  readonly context: readonly number[];
+  readonly frames: number;
+}
+
+async function hearWindow(parts: WhisperParts, windows: MelWindows, { options, hearing, context, frames }: WindowState) {
+  const { decoder, tokens, rules, tokenizer } = parts;
+  const { signal, task = 'transcribe' } = options;
+  const sound = await decoder.hear(windows.window());
+  try {
+    if (tokens.languages.size > 0 && hearing.language === undefined) {
+      const logits = await decoder.logits([{ sound, tokens: [tokens.startOfTranscript], outputs: [0] }], signal);
+      hearing.language = detectLanguage(logits, tokens).code;
+    }
+    const { language } = hearing;
+    const prompt = whisperPrompt(tokens, { language, task, hasTimestamps: true, previous: context }, decoder.contextLength);
+    const textOf = (ids: readonly number[]): string => tokenizer.decode(textIds(ids, tokens));
+    const answer = await decodeWindow({ decoder, sound, prompt, rules, tokens, textOf, signal });
+    if (isSilence(answer)) return { answer, segments: [], advance: frames };
+    return { answer, ...windowSegments(answer.ids, frames, tokens) };
+  } finally {
+    sound.close();
+  }
+}
+
+function textIds(ids: readonly number[], { endOfText }: WhisperTokens): number[] {
+  return ids.filter((id) => id < endOfText);
+}
