@@ -115,7 +115,8 @@ async function transcribe(files: readonly string[], flags: Call): Promise<void> 
 
 function formOf(flags: TranscribeFlags): TranscriptForm {
   const given = TRANSCRIPT_FORMS.filter((form) => flags[form]);
-  if (given.length > 1) throw new UsageError(`${given.map((form) => `--${form}`).join(' and ')} are forms of one output: give one of them.`);
+  if (given.length > 1)
+    throw new UsageError(`${given.map((form) => `--${form}`).join(' and ')} are forms of one output: give one of them.`);
   const form = given[0] ?? 'txt';
   if (flags.words && form !== 'json') throw new UsageError('--words is for --json: the other forms have times of segments.');
   return form;
