@@ -76,6 +76,8 @@ export const llamaServerEngine: Engine = {
       args: [
         '-m', modelPath, '--host', '127.0.0.1', '--port', port, '-np', String(streams), '-c', String(context), '-t', String(threads),
         '-ngl', device === 'gpu' ? '99' : '0', '-fa', 'on', '-b', String(LLAMA_BATCH), '-ub', String(LLAMA_BATCH), '--no-webui',
+        // No copies of slots' states in the host's memory for prompts that may come again.
+        '--cache-ram', '0', '--ctx-checkpoints', '0', '--slot-prompt-similarity', '0',
         // Its HTTP side has a thread for each stream.
         '--threads-http', String(streams + 4),
       ],
@@ -90,7 +92,7 @@ export const llamaServerEngine: Engine = {
 
 /**
  * It reads all of an answer's text again at every token, also where no chat is asked for, and refuses what random weights write in halves
- * of characters: so it is held to one token, the letter a of byte-level vocabularies.
+ * of characters: so it is held to one token, the letter a of byte-level vocabularies. One sampler is the least that it takes for that.
  */
 const LETTER = 64;
 
@@ -98,7 +100,7 @@ function llamaAnswers({ origin }: ServerProcess): Answering {
   return ({ ids, answerTokens }) => {
     const body = {
       prompt: ids, n_predict: answerTokens + 1, temperature: 0, ignore_eos: true, cache_prompt: false, stream: true,
-      logit_bias: [[LETTER, 1000]],
+      logit_bias: [[LETTER, 1000]], samplers: ['top_k'], top_k: 1,
     };
     let before = 0;
     // A token that ends within a character has no event of its own.
