@@ -114,7 +114,7 @@ export interface Server {
    * @param options.withinMs those that take longer are stopped then; default: none is
    */
   drain(options?: { readonly withinMs?: number | undefined }): Promise<void>;
-  /** Loads a model before it is asked for. @throws Error as a request would be answered */
+  /** Loads a model before it is asked for, however long that takes. @throws CapacityError, InputError; what its loader rejects with */
   load(name: string, options?: { readonly signal?: CancelSignal | undefined }): Promise<void>;
   /** Frees all models that the server loaded; {@link Server.drain} comes before it. Idempotent. */
   close(): Promise<void>;

@@ -1,6 +1,6 @@
 /** The server as a `fetch` handler: guards, routes and limits around loaded models. */
 import { Hono } from 'hono';
-import { InputError } from '../tensor/errors.ts';
+import { CapacityError, InputError } from '../tensor/errors.ts';
 import { checkInteger, checkOptionNames, checkSwitches, describeValue } from '../tensor/option-names.ts';
 import type { NamesOf } from '../tensor/option-names.ts';
 import type { Server, ServerLimits, ServerOptions, ServerRequest, ServerResponse } from './api.ts';
@@ -149,8 +149,14 @@ export function createServer(options: ServerOptions): Server {
       return state.models.names.map((name) => ({ name, status: state.models.describe(name).status }));
     },
     async load(name, { signal = new AbortController().signal } = {}) {
-      const { release } = await state.models.hold(name, { signal });
-      release();
+      try {
+        const { release } = await state.models.hold(name, { signal, waitMs: Infinity });
+        release();
+      } catch (error) {
+        // Who has the server may know what clients may not.
+        if (!(error instanceof Failure)) throw error;
+        throw error.cause ?? (error.status === 404 ? new InputError(error.message) : new CapacityError(error.message));
+      }
     },
     async close() {
       await batches?.stop();

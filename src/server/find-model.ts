@@ -34,7 +34,8 @@ export function checkModelOf(call: Call, id: string): string {
 export async function findModel(call: Call, id: string, { idleMs }: { readonly idleMs?: number | undefined } = {}): Promise<Model> {
   call.figures.model = checkModelOf(call, id);
   try {
-    const { model, release } = await call.state.models.hold(id, { signal: call.signal, waitMs: call.remainingMs(), idleMs });
+    const waitMs = Math.min(call.remainingMs(), call.state.limits.loadMs);
+    const { model, release } = await call.state.models.hold(id, { signal: call.signal, waitMs, idleMs });
     call.atEnd.push(release);
     return model;
   } catch (error) {

@@ -11,7 +11,12 @@ import type { Setting, SettingName } from './settings.ts';
 const EXAMPLES = `
 Routes: /v1/chat/completions, /v1/completions, /v1/responses, /v1/messages,
 /v1/embeddings, /v1/rerank, /v1/models, /tokenize, /detokenize, /metrics,
-/openapi.json, /health and /ready (docs/server.md); a page to chat at: /
+/docs, /openapi.json, /health and /ready, Ollama's /api/chat and its like
+(docs/server.md); a page to chat at: /
+
+All models share --memory. Those of --pin are loaded at the start, or the
+first where none is pinned; the others when a request names them, in the
+place of those that nobody uses where memory is short.
 
 A setting stands in the config file (JSON, by its name: maxBodyBytes), in a
 variable (INGOT_SERVE_MAX_BODY_BYTES) or on the command line
@@ -21,6 +26,7 @@ Examples:
   $ ingot serve
   $ ingot serve model.gguf --port 9000
   $ ingot serve small=qwen3-0.6b.gguf embed=./EmbeddingGemma-300M
+  $ ingot serve a=a.gguf b=b.gguf --pin a --alias gpt-4o=b --idle-ms 600000
   $ ingot serve --config serve.json --print-config
 `;
 

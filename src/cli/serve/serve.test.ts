@@ -121,6 +121,7 @@ describe.skipIf(!existsSync(main))('ingot serve: settings', () => {
     [undefined, {}, ['--alias', 'b=c', 'a.gguf'], /--alias names string "c", which is not served: a/],
     [undefined, {}, ['--alias', 'b', 'a.gguf'], /--alias expects a name and a model's name, .* found string "b"/],
     [undefined, {}, ['--alias', 'a=a', 'a.gguf'], /"a" is a model's own name/],
+    [undefined, {}, [...quick, '--memory', '14000000', '--database', 'none', '--port', '0'], /does not fit: it needs 0.0\d+ GB/],
     [undefined, {}, ['no-such-model.gguf'], /no-such-model.gguf: there is no such file/],
   ] as const)('%j %j %j is refused by name', (file, variables, args, message) => {
     const path = join(folder, 'bad.json');

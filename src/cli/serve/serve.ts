@@ -119,8 +119,10 @@ async function serveWith(serving: Serving): Promise<void> {
     process.stderr.write('ingot: stopping: requests at work may end\n');
     await drain(listener, server, settings.drainMs as number);
   } finally {
+    const closed = listener.close();
     listener.destroy();
     await created?.close();
+    await closed;
     control?.close();
   }
 }

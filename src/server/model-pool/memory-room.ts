@@ -28,9 +28,10 @@ export interface MemoryRoom {
   freeOldest(): Promise<boolean>;
 }
 
-/** Rounded up, so that as many are enough: `1.51 GB`. */
+/** To three digits, rounded up, so that as many are enough: `1.51 GB`. */
 function inGigabytes(bytes: number): string {
-  return `${Math.ceil(bytes / 1e7) / 100} GB`;
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1))) - 2);
+  return `${(Math.ceil(bytes / step) * step) / 1e9} GB`;
 }
 
 function misfit({ name }: ModelEntry, { bytes, contextLength, contextIn }: MemoryNeeds, { budget, fixed }: {

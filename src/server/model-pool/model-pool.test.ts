@@ -157,8 +157,10 @@ describe('time', () => {
     const waiting = hold(pool, 'a').catch((error: unknown) => error);
     await vi.advanceTimersByTimeAsync(1001);
     expect(await waiting).toMatchObject({ status: 503, code: 'model_loading', headers: { 'retry-after': '5' } });
+    const patient = pool.hold('a', { signal: never, waitMs: Infinity });
+    await vi.advanceTimersByTimeAsync(1e6);
     log.release();
-    await turns();
+    (await patient).release();
     (await hold(pool, 'a')).release();
     expect([log.loads, log.aborted]).toEqual([1, 0]);
   });

@@ -24,7 +24,7 @@ export interface ModelPoolOptions {
 
 export interface HoldOptions {
   readonly signal: CancelSignal;
-  /** Most milliseconds to wait, where that is less than the pool's. */
+  /** Most milliseconds to wait. Default: the pool's. */
   readonly waitMs?: number | undefined;
   /** How long the model is to stay after its last user, from now on. Default: as it was. */
   readonly idleMs?: number | undefined;
@@ -114,7 +114,7 @@ class Pool implements ModelPool {
     signal.throwIfAborted();
     entry.lastUse = ++this.#clock;
     if (idleMs !== undefined) entry.idleMs = idleMs;
-    const model = await this.#granted(entry, signal, Math.min(waitMs ?? Infinity, this.#options.waitMs));
+    const model = await this.#granted(entry, signal, waitMs ?? this.#options.waitMs);
     this.#stay(entry);
     let isHeld = true;
     const release = () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventsOf } from '../../../test/server-rig.ts';
 import { modelLoader } from '../../node/model-loader.ts';
 import { bundledModelPath } from '../../node/package-root.ts';
+import { CapacityError, InputError } from '../../tensor/errors.ts';
 import type { Server } from '../api.ts';
 import { createServer } from '../create-server.ts';
 import type { RequestRecord } from '../request-record.ts';
@@ -86,5 +87,10 @@ it('a file that is no model is told without its path, and its cause to the recor
   expect(error.message).not.toContain('/no/such');
   await Promise.resolve();
   expect(String(told[0]?.error)).toContain('/no/such/model.gguf');
+  await expect(own.load('broken')).rejects.toThrow('/no/such/model.gguf');
+  await expect(own.load('other')).rejects.toThrow(InputError);
   await own.close();
+  const small = createServer({ models: { ember: loader() }, memoryBytes: Math.floor(memoryBytes / 1.5) - 1000 });
+  await expect(small.load('ember')).rejects.toThrow(CapacityError);
+  await expect(small.load('ember')).rejects.toThrow(/needs 0\.0\d+ GB .* It would fit with a context of \d+ tokens, or with 0/);
 });

@@ -6,6 +6,7 @@ import { eventsOf, post, serverRig } from '../../../test/server-rig.ts';
 import { collect } from '../../engine/collect.ts';
 import type { Model } from '../../engine/api.ts';
 import { isRefused } from '../parameter-table.ts';
+import type { ParameterTable } from '../parameter-table.ts';
 import { ROUTES } from '../routes.ts';
 
 /** A model of embeddings, as far as the route sees one: a vector is the lengths of its text. */
@@ -162,7 +163,11 @@ describe('tokens of a text', () => {
 
 it('every parameter that is refused by name is in docs/server.md', () => {
   const docs = readFileSync(new URL('../../../docs/server.md', import.meta.url), 'utf8');
-  const refused = ROUTES.flatMap(({ parameters = {} }) => Object.entries(parameters).filter(([, one]) => isRefused(one)));
+  const refusedOf = (table: ParameterTable): (readonly [string, unknown])[] => Object.entries(table).flatMap(([name, one]) => {
+    if ('table' in one) return refusedOf(one.table);
+    return isRefused(one) ? [[name, one] as const] : [];
+  });
+  const refused = ROUTES.flatMap(({ parameters = {} }) => refusedOf(parameters));
   expect(refused.length).toBeGreaterThan(10);
   expect(refused.map(([name]) => name).filter((name) => !docs.includes(`\`${name}\``))).toEqual([]);
   expect(ROUTES.map(({ path }) => path).filter((path) => !docs.includes(`\`${path}\``))).toEqual([]);
