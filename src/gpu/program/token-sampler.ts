@@ -191,7 +191,7 @@ class Sampler implements TokenSampler {
       this.#bound.delete('masks');
     }
     this.#setMaskedRows(masks.map(({ logits }) => logits));
-    masks.forEach(({ mask }, i) => gpu.queue.writeBuffer(this.#buffer('masks'), i * words * 4, mask as BufferSource));
+    gpu.queue.writeBuffer(this.#buffer('masks'), 0, joined(masks.map(({ mask }) => mask)) as BufferSource);
     const variant = maskVariantOf(this.#options);
     return overRows(masks.length, this.#remember('masks', '', () => [this.#bind(maskLogitsKernel(variant), maskWorkgroups(variant))]));
   }
@@ -249,6 +249,15 @@ class Sampler implements TokenSampler {
     if ((status & STATUS_BAD_LOGITS) !== 0) throw badLogits();
     return Array.from({ length: count }, (_, i) => words[CHOSEN_WORDS + ((written - count + i) % RING_SIZE)] as number);
   }
+}
+
+/** One behind the other: a write costs some microseconds, whatever its size. */
+function joined(masks: readonly Uint32Array[]): Uint32Array {
+  const [first] = masks as readonly [Uint32Array];
+  if (masks.length === 1) return first;
+  const all = new Uint32Array(masks.length * first.length);
+  masks.forEach((mask, i) => all.set(mask, i * first.length));
+  return all;
 }
 
 /** Dispatches of one row over several. */
