@@ -10,7 +10,8 @@ import { weightedBias, wholeNumber } from '../../wgsl/expert-rows.ts';
 import { inverseRoot, range } from '../../wgsl/expressions.ts';
 import { geometryOf } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
-import { sumFields } from './product.ts';
+import { joinSums } from './join-sums.ts';
+import { dotFields, shareFields } from './product.ts';
 
 /** Rows of one gate run, and of the up run behind it. */
 const RUN = 16;
@@ -43,13 +44,14 @@ export function workgroupFloats(variant: GemvInt8Variant): readonly { readonly n
 /** WGSL of `main` before and after the products; the names that it finds there are those of gemv-int8.ts. */
 export function epilogueText(variant: GemvInt8Variant): { readonly before: string; readonly after: string } {
   const finish = isEarly(variant) ? earlyText(variant) : lateText(variant);
-  const after = [totalsText(variant), finish.after, variant.shape.outputs.q8 ? blocksText(variant) : ''];
+  const after = [finish.after, variant.shape.outputs.q8 ? blocksText(variant) : ''];
   return { before: finish.before, after: after.filter((text) => text !== '').join('\n') };
 }
 
-function totalsText(variant: GemvInt8Variant): string {
-  const total = (name: string) => (variant.subgroupSize === undefined ? `sums.${name}` : `subgroupAdd(sums.${name})`);
-  return sumFields(variant).map((name) => `  let ${name} = ${total(name)};`).join('\n');
+/** Statements: the sums over a slot's lanes of some fields, one by one. */
+function totalsText({ subgroupSize }: GemvInt8Variant, fields: readonly string[]): string {
+  const total = (name: string) => (subgroupSize === undefined ? `sums.${name}` : `subgroupAdd(sums.${name})`);
+  return fields.map((name) => `  let ${name} = ${total(name)};`).join('\n');
 }
 
 /** One result: `o` is its number in the workgroup, `id` a suffix for names. */
@@ -158,12 +160,41 @@ function earlyText(variant: GemvInt8Variant): { before: string; after: string } 
       ? `  {\n${indent(lines, '    ')}\n  }`
       : `  if (${conditions.join(' && ')}) {\n${indent(lines, '    ')}\n  }`;
   });
-  return { before: indent(before), after: after.join('\n') };
+  const totals = totalsText(variant, [...dotFields(variant), ...shareFields(variant)]);
+  return { before: indent(before), after: [totals, ...after].join('\n') };
+}
+
+/** Statements that leave the slots' sums in workgroup memory. */
+function storeText(variant: GemvInt8Variant): string {
+  const { batch, rowsPerWorkgroup, subgroupsPerRow, subgroupSize } = variant;
+  const { slots } = geometryOf(variant);
+  const part = subgroupsPerRow > 1 ? `part * ${batch}u + ` : '';
+  const shares = shareFields(variant).map((name, k) => {
+    const column = `slot${k === 0 ? '' : ` + ${k * slots}u`}`;
+    return `if (${column} < ${batch}u) { partialShares[${part}${column}] = ${name}; }`;
+  });
+  const dots = dotFields(variant);
+  const place = (row: string, column: string) => `partials[(${part}${column}) * ${rowsPerWorkgroup}u + slot + ${row} * ${slots}u]`;
+  if (subgroupSize === undefined)
+    return indent([
+      totalsText(variant, [...dots, ...shareFields(variant)]),
+      ...dots.map((name, at) => `${place(`${Math.floor(at / batch)}u`, `${at % batch}u`)} = ${name};`), ...shares,
+    ]);
+  const { text, names, first, copies } = joinSums(dots.map((name) => `sums.${name}`), subgroupSize);
+  const stores = names.map((name, j) => {
+    const at = `(${first}${j === 0 ? '' : ` + ${j}u`})`;
+    return `${place(`${at} / ${batch}u`, `${at} % ${batch}u`)} = ${name};`;
+  });
+  return indent([
+    totalsText(variant, shareFields(variant)), text,
+    ...(copies === 1 ? stores : [`if (subgroupLane % ${copies}u == 0u) {`, ...stores, '}']),
+    ...(shares.length === 0 ? [] : ['if (subgroupLane == 0u) {', ...shares, '}']),
+  ]);
 }
 
 function lateText(variant: GemvInt8Variant): { before: string; after: string } {
-  const { shape, batch, rowsPerWorkgroup, subgroupsPerRow, rowsPerSubgroup, subgroupSize } = variant;
-  const { slots, outputs, workgroupSize } = geometryOf(variant);
+  const { batch, rowsPerWorkgroup, subgroupsPerRow } = variant;
+  const { outputs, workgroupSize } = geometryOf(variant);
   const results = range(latePasses(variant)).map((k): Result => ({
     id: `${k}`,
     o: `local${k}`,
@@ -196,23 +227,7 @@ function lateText(variant: GemvInt8Variant): { before: string; after: string } {
     });
     return `  if (${result.isValid}) {\n${indent(lines, '    ')}\n  }`;
   });
-  const part = subgroupsPerRow > 1 ? `part * ${batch}u + ` : '';
-  const stores = range(rowsPerSubgroup).flatMap((i) =>
-    range(batch).map((c) => `partials[(${part}${c}u) * ${rowsPerWorkgroup}u + slot + ${i * slots}u] = r${i}c${c};`),
-  );
-  const shares =
-    shape.input === 'q8n'
-      ? [
-          `if (slot == 0u) { ${range(batch)
-            .map((c) => `partialShares[${part}${c}u] = n${c};`)
-            .join(' ')} }`,
-        ]
-      : [];
-  const store =
-    subgroupSize === undefined
-      ? indent([...stores, ...shares])
-      : `  if (subgroupLane == 0u) {\n${indent([...stores, ...shares], '    ')}\n  }`;
-  return { before: indent(before), after: [store, '  workgroupBarrier();', ...finish].join('\n') };
+  return { before: indent(before), after: [storeText(variant), '  workgroupBarrier();', ...finish].join('\n') };
 }
 
 /** One invocation a block rounds and writes it. */

@@ -22,7 +22,7 @@ import { epilogueText, workgroupFloats } from './epilogue.ts';
 import { expertColumns } from '../expert-lists/expert-lists.ts';
 import { checkVariant, geometryOf, hasColumns } from './gemv-int8-variant.ts';
 import type { GemvInt8Variant } from './gemv-int8-variant.ts';
-import { DOT_FUNCTION, productFunction, sumsStruct } from './product.ts';
+import { DOT_FUNCTION, productFunction, shareFields, sumsStruct } from './product.ts';
 
 export type { GemvInt8Variant } from './gemv-int8-variant.ts';
 
@@ -83,6 +83,7 @@ function mainFunction(variant: GemvInt8Variant, workgroupSize: number): string {
   let rowLane = part * ${subgroupSize}u + subgroupLane;`;
   const columns = range(batch);
   const rows = range(rowsPerSubgroup);
+  const shares = shareFields(variant).map((_, k) => `  let share${k} = ${columnOf(variant, `min(slot + ${k * slots}u, ${batch - 1}u)`)};`);
   const row = (i: number) => `base + slot + ${i * slots}u`;
   const { before, after } = epilogueText(variant);
   return `@compute @workgroup_size(${workgroupSize})
@@ -93,7 +94,7 @@ ${columnsText(variant)}
 ${place}
 ${partRange(variant)}
 ${rows.map((i) => `  let row${i} = ${isRagged ? `min(${row(i)}, end - 1u)` : row(i)};`).join('\n')}
-${hasColumns(variant) ? columns.map((c) => `  let x${c} = ${columnOf(variant, c)};`).join('\n') : ''}
+${hasColumns(variant) ? [...columns.map((c) => `  let x${c} = ${columnOf(variant, `${c}u`)};`), ...shares].join('\n') : ''}
 ${before}${shape.sum ? '\n  makeX(lane, number == 0u);' : ''}
 ${productCall(variant)}
 ${after}
@@ -123,8 +124,8 @@ function columnsText(variant: GemvInt8Variant): string {
 }
 
 /** The row of x that is column `c` of a pass. */
-function columnOf({ shape: { experts }, batch }: GemvInt8Variant, c: number): string {
-  const column = `min(first + ${c}u, count - 1u)`;
+function columnOf({ shape: { experts }, batch }: GemvInt8Variant, c: string): string {
+  const column = `min(first + ${c}, count - 1u)`;
   if (experts === undefined) return column;
   return batch === 1 ? 'choice' : `xRowOf(lists[${column}])`;
 }
@@ -142,7 +143,8 @@ function partRange({ shape, rowsPerWorkgroup }: GemvInt8Variant): string {
 function productCall(variant: GemvInt8Variant): string {
   const { shape, rowsPerWorkgroup, rowsPerSubgroup, batch } = variant;
   const { parts, experts } = shape;
-  const xs = hasColumns(variant) ? range(batch).map((c) => `, x${c}`).join('') : '';
+  const columns = [...range(batch).map((c) => `x${c}`), ...shareFields(variant).map((_, k) => `share${k}`)];
+  const xs = hasColumns(variant) ? columns.map((name) => `, ${name}`).join('') : '';
   const ofExpert = experts && !experts.summed;
   const call = (n: number, start: number) =>
     `product${n}(rowLane, ${range(rowsPerSubgroup)

@@ -12,18 +12,23 @@ export const DOT_FUNCTION = `fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
   return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);
 }`;
 
-/** Fields `r{i}c{c}`: row i times column c; `n{c}`, where the input carries a norm: column c's shares. */
-export function sumFields({ shape, batch, rowsPerSubgroup }: GemvInt8Variant): readonly string[] {
-  const dots = range(rowsPerSubgroup).flatMap((i) => range(batch).map((c) => `r${i}c${c}`));
-  return shape.input === 'q8n' ? [...dots, ...range(batch).map((c) => `n${c}`)] : dots;
+/** Fields `r{i}c{c}`: row i times column c, one row after another. */
+export function dotFields({ batch, rowsPerSubgroup }: GemvInt8Variant): readonly string[] {
+  return range(rowsPerSubgroup).flatMap((i) => range(batch).map((c) => `r${i}c${c}`));
+}
+
+/** Fields `n{k}`, where the input carries a norm: shares of a column. Slots take the columns in turn, k being the turn. */
+export function shareFields(variant: GemvInt8Variant): readonly string[] {
+  const { shape, batch } = variant;
+  return shape.input === 'q8n' ? range(Math.ceil(batch / geometryOf(variant).slots)).map((k) => `n${k}`) : [];
 }
 
 export function sumsStruct(variant: GemvInt8Variant): string {
-  return `struct Sums { ${sumFields(variant).map((name) => `${name}: f32`).join(', ')} };`;
+  return `struct Sums { ${[...dotFields(variant), ...shareFields(variant)].map((name) => `${name}: f32`).join(', ')} };`;
 }
 
 /**
- * `fn product{n}(lane, row0, ..., [x0, ...]) -> Sums`: the sums over groups lane, lane + lanes, ... Trip counts are constants; the last
+ * `fn product{n}(lane, row0, ..., [x0, ..., share0, ...]) -> Sums`: the sums over groups lane, lane + lanes, ... Trip counts are constants; the last
  * groups may be fewer than the lanes: lanes past the end read the row's last group and count it as zero, so that their loads
  * are in flight with the others'.
  */
@@ -37,7 +42,7 @@ export function productFunction(variant: GemvInt8Variant, n: number): string {
     chunkText(variant, n, { base, count, lastLanes: isEnd && lastLanes < lanes ? lastLanes : undefined });
   const parameters = [
     ...range(rowsPerSubgroup).map((i) => `row${i}: u32`),
-    ...(hasColumns(variant) ? range(batch).map((c) => `x${c}: u32`) : []),
+    ...(hasColumns(variant) ? [...range(batch).map((c) => `x${c}: u32`), ...shareFields(variant).map((_, k) => `share${k}: u32`)] : []),
   ].join(', ');
   const loop =
     loops === 0
@@ -83,14 +88,15 @@ function chunkText(variant: GemvInt8Variant, n: number, chunk: Chunk): string {
   const inside = lastLanes === undefined ? [] : [`let isInside = lane < ${lastLanes}u;`];
   const columns = range(batch);
   const loads = (c: number) => turns.flatMap((t) => activationLoads(variant, n, { t, c }));
-  const dots = (c: number) => turns.flatMap((t) => productTerms(variant, n, { t, c, isPartial: isPartial(t) }));
+  const dots = (c: number) => turns.flatMap((t) => productTerms(variant, n, { t, c }));
   const minimum = minimumType(blocksOf(shape.parts[n]!));
   const weights = turns.flatMap((t) =>
     range(variant.rowsPerSubgroup).flatMap((i) => weightLoads(variant, n, { t, i, isPartial: isPartial(t), minimum })),
   );
+  const shares = turns.flatMap((t) => shareFields(variant).flatMap((_, k) => shareTerms(variant, { t, k, isPartial: isPartial(t) })));
   const choices = shape.experts?.summed ? turns.flatMap((t) => choiceOfGroup(variant, t)) : [];
   return (
-    [...at, ...inside, ...choices, ...weights, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
+    [...at, ...inside, ...choices, ...weights, ...shares, ...columns.flatMap((c) => [...loads(c), ...dots(c)])]
       .map((line) => `    ${line}`)
       .join('\n')
       .replace(/^/, '    {\n') + '\n    }'
@@ -123,53 +129,56 @@ function weightLoads(
   return [`let w${t}r${i} = codes${n}${at};`, `let s${t}r${i} = ${scales};`, ...(minimum ? [`let m${t}r${i} = ${subtracted};`] : [])];
 }
 
-/** Index of a column's element `group` in a plane of `stride` elements a row. */
-function columnIndex(variant: GemvInt8Variant, { c, stride, offset }: { c: number; stride: number; offset: string }): string {
-  return hasColumns(variant) ? `x${c} * ${stride}u + ${offset}` : offset;
+/** Index of an element in a plane of `stride` elements a row of x; `x` is the row. */
+function columnIndex(variant: GemvInt8Variant, { x, stride, offset }: { x: string; stride: number; offset: string }): string {
+  return hasColumns(variant) ? `${x} * ${stride}u + ${offset}` : offset;
 }
 
-/** Index of a column's statistics of group `t`; a column that is one of several vectors of a row has its planes behind all of theirs. */
-function statsIndex(variant: GemvInt8Variant, { c, t, plane }: { c: number; t: number; plane: number }): string {
-  const { experts } = variant.shape;
+/** The statistics of group `t` of row `x`; a row that is one of several vectors has its planes behind all of theirs. */
+function statsOf(variant: GemvInt8Variant, { x, t, plane }: { x: string; t: number; plane: number }): string {
+  const { experts, sum } = variant.shape;
   const { groups, xGroups } = geometryOf(variant);
   const offset = plane === 0 ? `g${t}` : `g${t} + ${plane * xGroups}u`;
-  if (experts?.each && hasColumns(variant)) return `(x${c} + x${c} / ${experts.used}u * ${2 * experts.used}u) * ${groups}u + ${offset}`;
-  return columnIndex(variant, { c, stride: 3 * groups, offset });
+  const at = experts?.each && hasColumns(variant)
+    ? `(${x} + ${x} / ${experts.used}u * ${2 * experts.used}u) * ${groups}u + ${offset}`
+    : columnIndex(variant, { x, stride: 3 * groups, offset });
+  return sum ? `vec2<f32>(xStats[2u * (${at})], xStats[2u * (${at}) + 1u])` : `xStats[${at}]`;
+}
+
+/** Adds group `t`'s share of the norm to that of the slot's k-th column. */
+function shareTerms(variant: GemvInt8Variant, { t, k, isPartial }: { t: number; k: number; isPartial: boolean }): readonly string[] {
+  const name = `share${t}of${k}`;
+  const share = `${name}.x + ${name}.y`;
+  const load = `let ${name} = ${statsOf(variant, { x: `share${k}`, t, plane: 2 })};`;
+  return [load, `s.n${k} += ${isPartial ? `select(0.0, ${share}, isInside)` : share};`];
 }
 
 function activationLoads(variant: GemvInt8Variant, n: number, { t, c }: { t: number; c: number }): readonly string[] {
   const { groups } = geometryOf(variant);
   const name = `${t}c${c}`;
-  const stats = (plane: number) => {
-    const at = statsIndex(variant, { c, t, plane });
-    return variant.shape.sum ? `vec2<f32>(xStats[2u * (${at})], xStats[2u * (${at}) + 1u])` : `xStats[${at}]`;
-  };
+  const stats = (plane: number) => statsOf(variant, { x: `x${c}`, t, plane });
   return [
-    `let at${name} = ${columnIndex(variant, { c, stride: 2 * groups, offset: `2u * g${t}` })};`,
+    `let at${name} = ${columnIndex(variant, { x: `x${c}`, stride: 2 * groups, offset: `2u * g${t}` })};`,
     `let a${name} = xCodes[at${name}];`,
     `let b${name} = xCodes[at${name} + 1u];`,
     `let x${name} = ${stats(0)};`,
     ...(blocksOf(variant.shape.parts[n]!).hasMinimum ? [`let t${name} = ${stats(1)};`] : []),
-    ...(variant.shape.input === 'q8n' ? [`let n${name} = ${stats(2)};`] : []),
   ];
 }
 
 function productTerms(
   variant: GemvInt8Variant,
   n: number,
-  { t, c, isPartial }: { t: number; c: number; isPartial: boolean },
+  { t, c }: { t: number; c: number },
 ): readonly string[] {
   const { shape, rowsPerSubgroup } = variant;
   const name = `${t}c${c}`;
   const { hasMinimum, scaleGroup } = blocksOf(shape.parts[n]!);
-  const rows = range(rowsPerSubgroup).map((i) => {
+  return range(rowsPerSubgroup).map((i) => {
     const codes = `vec2<f32>(f32(dot16(w${t}r${i}.a, a${name})), f32(dot16(w${t}r${i}.b, b${name})))`;
     const scaled = scaleGroup === 32 ? `dot(${codes}, x${name}) * s${t}r${i}.x` : `dot(${codes} * x${name}, s${t}r${i})`;
     const sums = scaleGroup === 32 ? `m${t}r${i} * (t${name}.x + t${name}.y)` : `dot(m${t}r${i}, t${name})`;
     const minimum = hasMinimum ? ` - ${sums}` : '';
     return `s.r${i}c${c} += ${scaled}${minimum};`;
   });
-  if (shape.input !== 'q8n') return rows;
-  const share = `n${name}.x + n${name}.y`;
-  return [...rows, `s.n${c} += ${isPartial ? `select(0.0, ${share}, isInside)` : share};`];
 }
